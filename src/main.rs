@@ -1,0 +1,3 @@
+//! The command `clippie-rs`; everything it does lies in [`clippie_rs::cli`].
+
+fn main() {}
