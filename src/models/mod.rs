@@ -1,0 +1,3 @@
+//! The towers: model descriptions in terms of layers.
+
+pub mod config;
