@@ -1,1 +1,1 @@
-//! layers
+//! Layers

@@ -1,0 +1,285 @@
+//! Products of activations and packed weights: `out = activation(a · w + bias)` or `out += a · w + bias`.
+//!
+//! Every element is one chain of multiply-adds over `k` in ascending order, whatever the tile it falls in. So
+//! its bits depend on its row of `a` and its column of `w` alone: neither on the number of rows, nor on how the
+//! work is split.
+
+mod tile;
+
+use super::Isa;
+use super::math::Activation;
+use super::parallel::Parallelism;
+use super::simd::{Kernel, Simd};
+use tile::Tile;
+
+/// Columns of a panel, as `weights/README.md` defines it.
+pub(crate) const PANEL: usize = 16;
+
+/// Tasks for each thread: enough to even out what other work takes from a core.
+const TASKS_PER_THREAD: usize = 4;
+
+/// Rows of activations: `rows` rows of `k` floats, `stride` apart.
+#[derive(Clone, Copy)]
+pub(crate) struct Lhs<'a> {
+    pub(crate) data: &'a [f32],
+    pub(crate) stride: usize,
+    pub(crate) rows: usize,
+    pub(crate) k: usize,
+}
+
+/// A matrix `[k, n]` in panels of sixteen columns: element (p, j) stands at
+/// `(j / 16) · panel_stride + p · k_stride + j % 16`.
+///
+/// Packed weights have `k_stride` 16 and `panel_stride` 16·k. With `k_stride` the row length and `panel_stride`
+/// 16 a row-major matrix is read where it lies; it must then be followed by up to 15 readable floats.
+#[derive(Clone, Copy)]
+pub(crate) struct Rhs<'a> {
+    pub(crate) data: &'a [f32],
+    pub(crate) k: usize,
+    pub(crate) n: usize,
+    pub(crate) k_stride: usize,
+    pub(crate) panel_stride: usize,
+}
+
+impl<'a> Rhs<'a> {
+    /// Packed panels.
+    pub(crate) fn packed(data: &'a [f32], k: usize, n: usize) -> Self {
+        Rhs { data, k, n, k_stride: PANEL, panel_stride: PANEL * k }
+    }
+
+    /// Columns `16 · panels.start ..` of this matrix.
+    pub(crate) fn panels(self, panels: std::ops::Range<usize>) -> Self {
+        let n = self.n.min(panels.end * PANEL) - panels.start * PANEL;
+        Rhs { data: &self.data[panels.start * self.panel_stride..], n, ..self }
+    }
+
+    /// Floats that reading all panels touches.
+    fn extent(&self) -> usize {
+        match (self.k, self.n) {
+            (0, _) | (_, 0) => 0,
+            (k, n) => (n.div_ceil(PANEL) - 1) * self.panel_stride + (k - 1) * self.k_stride + PANEL,
+        }
+    }
+}
+
+/// What happens to a product before it is stored.
+#[derive(Clone, Copy)]
+pub(crate) struct Epilogue<'a> {
+    /// Added to every row; padded to whole panels.
+    pub(crate) bias: Option<&'a [f32]>,
+    /// What becomes of the sum.
+    pub(crate) finish: Finish,
+}
+
+/// The last step of a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finish {
+    /// The sum replaces what the output holds.
+    Store,
+    /// The activation of the sum replaces it.
+    Activate(Activation),
+    /// The sum is added to it: a residual connection.
+    Accumulate,
+}
+
+/// Computes `out[i][j] = Σ a[i][p] · w[p][j] + bias[j]`, finished as the epilogue says; rows of `out` are `out_stride` apart.
+///
+/// Panics where a slice is too short for its sizes: those follow from a validated model, never from input.
+pub(crate) fn gemm(
+    isa: Isa,
+    par: Parallelism,
+    a: Lhs<'_>,
+    w: Rhs<'_>,
+    epilogue: Epilogue<'_>,
+    out: &mut [f32],
+    out_stride: usize,
+) {
+    assert_eq!(a.k, w.k);
+    if a.rows == 0 || w.n == 0 {
+        return;
+    }
+    assert!(a.data.len() >= (a.rows - 1) * a.stride + a.k, "activations shorter than their shape");
+    assert!(w.data.len() >= w.extent(), "weights shorter than their shape");
+    assert!(out.len() >= (a.rows - 1) * out_stride + w.n && (a.rows == 1 || out_stride >= w.n), "output too short");
+    let panels = w.n.div_ceil(PANEL);
+    assert!(epilogue.bias.is_none_or(|bias| bias.len() >= panels * PANEL), "bias shorter than its panels");
+
+    let task = |first: usize, end: usize, out: *mut f32| Tile { a, w, epilogue, out, out_stride, panels: first..end };
+    let tasks = if par.threads() == 1 { 1 } else { (par.threads() * TASKS_PER_THREAD).min(panels.div_ceil(2)) };
+    let shared = SharedOut(out.as_mut_ptr());
+    par.run(tasks, |i| {
+        // Pairs of panels stay together, so that the wide tiles are used.
+        let bound = |i: usize| (panels.div_ceil(2) * i / tasks * 2).min(panels);
+        isa.run(task(bound(i), bound(i + 1), shared.get()));
+    });
+}
+
+/// The output, written by several threads in disjoint columns.
+#[derive(Clone, Copy)]
+struct SharedOut(*mut f32);
+
+// SAFETY: tasks write disjoint panels of the output and nothing reads it meanwhile; the pointer comes from an
+// exclusive borrow that outlives the parallel section.
+unsafe impl Sync for SharedOut {}
+// SAFETY: as above.
+unsafe impl Send for SharedOut {}
+
+impl SharedOut {
+    fn get(self) -> *mut f32 {
+        self.0
+    }
+}
+
+/// The same on the calling thread and inside a function that is already compiled for `S`.
+///
+/// # Safety
+/// `a`, `w` and the bias must be long enough for their shapes and `out` writable for `a.rows` rows of `w.n`
+/// floats `out_stride` apart (what [`gemm`] asserts).
+#[inline(always)]
+pub(super) unsafe fn gemm_inline<S: Simd>(s: S, a: Lhs<'_>, w: Rhs<'_>, out: *mut f32, out_stride: usize) {
+    let panels = 0..w.n.div_ceil(PANEL);
+    let epilogue = Epilogue { bias: None, finish: Finish::Store };
+    Tile { a, w, epilogue, out, out_stride, panels }.call(s);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::reference;
+    use super::*;
+
+    /// Rounding of a chain of k multiply-adds of values below one: partial sums reach √k, each is rounded by
+    /// up to √k · 2⁻²⁴, and k roundings add up at random to k · 2⁻²⁴ / √3; this is three times that.
+    fn tolerance(k: usize) -> f64 {
+        1e-7 * k as f64 + 1e-6
+    }
+
+    const PLAIN: Epilogue<'static> = Epilogue { bias: None, finish: Finish::Store };
+
+    fn check(isa: Isa, par: Parallelism, m: usize, k: usize, n: usize, finish: Finish) {
+        let a = reference::noise("a", m * k, 1.0);
+        let w = reference::noise("w", k * n, 1.0);
+        let mut bias = reference::noise("bias", n, 1.0);
+        bias.resize(n.div_ceil(16) * 16, 0.0);
+        let packed = reference::pack(&w, k, n);
+        let stride = n + 3;
+        let before = reference::noise("out", m * stride, 1.0);
+        let mut out = before.clone();
+        let epilogue = Epilogue { bias: Some(&bias), finish };
+        gemm(isa, par, Lhs { data: &a, stride: k, rows: m, k }, Rhs::packed(&packed, k, n), epilogue, &mut out, stride);
+        let exact = reference::matmul(&a, &w, m, k, n);
+        for i in 0..m {
+            for j in 0..stride {
+                let got = f64::from(out[i * stride + j]);
+                let old = f64::from(before[i * stride + j]);
+                if j >= n {
+                    assert_eq!(got, old, "padding of row {i} was written");
+                    continue;
+                }
+                let x = exact[i * n + j] + f64::from(bias[j]);
+                let y = match finish {
+                    Finish::Store => x,
+                    Finish::Activate(kind) => reference::activation(kind, x),
+                    Finish::Accumulate => x + old,
+                };
+                assert!((got - y).abs() <= tolerance(k), "{isa:?} {m}x{k}x{n} ({i},{j}): {got} {y}");
+            }
+        }
+    }
+
+    #[test]
+    fn equals_the_plain_product_around_tile_sizes() {
+        for isa in Isa::available() {
+            for m in (0..=17).chain([27, 28, 29, 50]) {
+                for n in [0, 1, 15, 16, 17, 31, 32, 33, 48, 49, 70] {
+                    for k in [0, 1, 5, 16, 33] {
+                        check(isa, Parallelism::Serial, m, k, n, Finish::Accumulate);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn epilogues_and_threads() {
+        for isa in Isa::available() {
+            for finish in [
+                Finish::Store,
+                Finish::Accumulate,
+                Finish::Activate(Activation::Gelu),
+                Finish::Activate(Activation::QuickGelu),
+            ] {
+                for par in [Parallelism::Serial, Parallelism::Threads] {
+                    check(isa, par, 19, 40, 90, finish);
+                    check(isa, par, 1, 40, 512, finish);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn models_shapes() {
+        for isa in Isa::available() {
+            for (m, k, n) in [(50, 768, 2304), (50, 3072, 768), (7, 512, 512), (197, 768, 96)] {
+                check(isa, Parallelism::Threads, m, k, n, Finish::Accumulate);
+            }
+        }
+    }
+
+    #[test]
+    fn bits_of_a_row_do_not_depend_on_the_other_rows_or_threads() {
+        let (k, n) = (200, 72);
+        let a = reference::noise("a", 31 * k, 1.0);
+        let packed = reference::pack(&reference::noise("w", k * n, 1.0), k, n);
+        let run = |isa, par, first: usize, rows: usize| {
+            let mut out = vec![0.0; rows * n];
+            let lhs = Lhs { data: &a[first * k..], stride: k, rows, k };
+            gemm(isa, par, lhs, Rhs::packed(&packed, k, n), PLAIN, &mut out, n);
+            out
+        };
+        for isa in Isa::available() {
+            let all = run(isa, Parallelism::Threads, 0, 31);
+            for first in 0..31 {
+                for rows in 1..=31 - first {
+                    assert_eq!(run(isa, Parallelism::Serial, first, rows), all[first * n..(first + rows) * n]);
+                }
+            }
+        }
+    }
+
+    /// matrixmultiply as a second opinion at a size where the plain product would be slow.
+    #[test]
+    fn agrees_with_matrixmultiply() {
+        let (m, k, n) = (197, 768, 3072);
+        let a = reference::noise("a", m * k, 1.0);
+        let w = reference::noise("w", k * n, 1.0);
+        let packed = reference::pack(&w, k, n);
+        let mut theirs = vec![0.0f32; m * n];
+        // SAFETY: row-major matrices of exactly these sizes.
+        unsafe {
+            matrixmultiply::sgemm(
+                m,
+                k,
+                n,
+                1.0,
+                a.as_ptr(),
+                k as isize,
+                1,
+                w.as_ptr(),
+                n as isize,
+                1,
+                0.0,
+                theirs.as_mut_ptr(),
+                n as isize,
+                1,
+            );
+        }
+        for isa in Isa::available() {
+            let mut ours = vec![0.0f32; m * n];
+            let lhs = Lhs { data: &a, stride: k, rows: m, k };
+            gemm(isa, Parallelism::Threads, lhs, Rhs::packed(&packed, k, n), PLAIN, &mut ours, n);
+            for (a, b) in ours.iter().zip(&theirs) {
+                assert!((a - b).abs() <= 2.0 * tolerance(k) as f32);
+            }
+        }
+    }
+}

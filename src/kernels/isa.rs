@@ -1,0 +1,136 @@
+//! Instruction sets: which this machine has, which one is used, and the tokens that prove it.
+//!
+//! Detection happens once. `CLIPPIE_ISA` forces a path for tests; a path that the machine lacks is refused.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use super::simd::{Kernel, Simd};
+
+/// An instruction set that kernels are compiled for.
+///
+/// A value exists only for sets that this machine runs: [`Isa::detect`], [`Isa::available`] and
+/// [`Isa::named`] are the only ways to one, so it is the proof that dispatch relies on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Isa(Set);
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Set {
+    #[cfg(target_arch = "x86_64")]
+    Avx512(super::simd::avx512::Avx512),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(super::simd::avx2::Avx2),
+    #[cfg(target_arch = "x86_64")]
+    Sse(super::simd::sse::Sse),
+    Portable(super::simd::portable::Portable),
+}
+
+/// Why [`Isa::named`] refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IsaError {
+    /// The name is not one of an instruction set.
+    #[error(
+        "CLIPPIE_ISA is \"{0}\", which is not an instruction set known here; use avx512, avx2, sse, neon or portable"
+    )]
+    Unknown(String),
+    /// This machine cannot run it.
+    #[error("CLIPPIE_ISA is \"{0}\", which this machine cannot run; it can run {1}")]
+    Unavailable(String, String),
+}
+
+impl Isa {
+    /// Every set that this machine runs, fastest first.
+    pub fn available() -> Vec<Isa> {
+        let mut sets = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            sets.extend(super::simd::avx512::Avx512::detect().map(|token| Isa(Set::Avx512(token))));
+            sets.extend(super::simd::avx2::Avx2::detect().map(|token| Isa(Set::Avx2(token))));
+            sets.push(Isa(Set::Sse(super::simd::sse::Sse::baseline())));
+        }
+        sets.push(Isa(Set::Portable(super::simd::portable::Portable)));
+        sets
+    }
+
+    /// The fastest set of this machine, or the one that `CLIPPIE_ISA` names. Read once per process.
+    pub fn detect() -> Result<Isa, IsaError> {
+        static CHOICE: OnceLock<Result<Isa, IsaError>> = OnceLock::new();
+        CHOICE
+            .get_or_init(|| match std::env::var_os("CLIPPIE_ISA") {
+                Some(name) if !name.is_empty() => Isa::named(&name.to_string_lossy()),
+                _ => Ok(Isa::available()[0]),
+            })
+            .clone()
+    }
+
+    /// The set called `name` (`avx512`, `avx2`, `sse`, `neon`, `portable`).
+    pub fn named(name: &str) -> Result<Isa, IsaError> {
+        let available = Isa::available();
+        if let Some(isa) = available.iter().find(|isa| isa.name() == name) {
+            return Ok(*isa);
+        }
+        if !["avx512", "avx2", "sse", "neon", "portable"].contains(&name) {
+            return Err(IsaError::Unknown(name.into()));
+        }
+        let names: Vec<_> = available.iter().map(|isa| isa.name()).collect();
+        Err(IsaError::Unavailable(name.into(), names.join(", ")))
+    }
+
+    /// The name that `CLIPPIE_ISA` takes.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512(_) => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Set::Sse(_) => "sse",
+            Set::Portable(_) => "portable",
+        }
+    }
+
+    /// Runs `kernel` compiled for this set: the one place where dispatch happens.
+    #[inline]
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512(token) => token.run(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2(token) => token.run(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Set::Sse(token) => token.run(kernel),
+            Set::Portable(token) => token.run(kernel),
+        }
+    }
+}
+
+impl fmt::Debug for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_back_to_sets() {
+        for isa in Isa::available() {
+            assert_eq!(Isa::named(isa.name()), Ok(isa));
+        }
+        assert!(matches!(Isa::named("mmx"), Err(IsaError::Unknown(_))));
+        #[cfg(target_arch = "x86_64")]
+        assert!(matches!(Isa::named("neon"), Err(IsaError::Unavailable(..))));
+    }
+
+    /// CI lists what it expects in `CLIPPIE_EXPECT_ISAS`, so that a path under test cannot silently be missing.
+    #[test]
+    fn expected_sets_are_present() {
+        if let Ok(expected) = std::env::var("CLIPPIE_EXPECT_ISAS") {
+            for name in expected.split(',') {
+                Isa::named(name).unwrap();
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! AVX-512: vectors of sixteen floats, 32 registers.
+
+use std::arch::x86_64::*;
+
+use super::{Kernel, ROUND, Simd};
+
+/// Proof that AVX-512 F, DQ, BW and VL (with AVX2 and FMA) are there.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Avx512(());
+
+impl Avx512 {
+    /// The token, where this machine has the instructions.
+    pub(crate) fn detect() -> Option<Self> {
+        (is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma"))
+        .then_some(Avx512(()))
+    }
+}
+
+impl Simd for Avx512 {
+    type F = __m512;
+
+    const LANES: usize = 16;
+    const TILE_ROWS: usize = 14;
+    const TILE_PANELS: usize = 2;
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
+        fn with_features<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
+            kernel.call(simd)
+        }
+        // SAFETY: `self` exists only where detection found these features.
+        unsafe { with_features(self, kernel) }
+    }
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> __m512 {
+        // SAFETY: `self` exists only where the instructions do.
+        unsafe { _mm512_set1_ps(value) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, ptr: *const f32) -> __m512 {
+        // SAFETY: the caller promises 16 readable floats, and `self` that the instruction exists.
+        unsafe { _mm512_loadu_ps(ptr) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, ptr: *mut f32, value: __m512) {
+        // SAFETY: the caller promises 16 writable floats, and `self` that the instruction exists.
+        unsafe { _mm512_storeu_ps(ptr, value) }
+    }
+
+    #[inline(always)]
+    fn add(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` exists only where the instructions do.
+        unsafe { _mm512_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn sub(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` exists only where the instructions do.
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn mul(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` exists only where the instructions do.
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn div(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` exists only where the instructions do.
+        unsafe { _mm512_div_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        // SAFETY: `self` exists only where the instructions do.
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn min(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` exists only where the instructions do.
+        unsafe { _mm512_min_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn max(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` exists only where the instructions do.
+        unsafe { _mm512_max_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn scale_by_power_of_two(self, a: __m512, n_plus_round: __m512) -> __m512 {
+        // SAFETY: `self` exists only where the instructions do.
+        unsafe {
+            let n = _mm512_sub_epi32(_mm512_castps_si512(n_plus_round), _mm512_set1_epi32(ROUND.to_bits() as i32));
+            let scaled = _mm512_add_epi32(_mm512_castps_si512(a), _mm512_slli_epi32::<23>(n));
+            _mm512_castsi512_ps(scaled)
+        }
+    }
+
+    #[inline(always)]
+    fn sum(self, a: __m512) -> f32 {
+        // SAFETY: `self` exists only where the instructions do.
+        unsafe {
+            let half = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps::<1>(a));
+            let quarter = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps::<1>(half));
+            let pair = _mm_add_ps(quarter, _mm_movehl_ps(quarter, quarter));
+            _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)))
+        }
+    }
+
+    #[inline(always)]
+    fn largest(self, a: __m512) -> f32 {
+        // SAFETY: `self` exists only where the instructions do.
+        unsafe { _mm512_reduce_max_ps(a) }
+    }
+}

@@ -1,0 +1,88 @@
+//! The scratch of a forward pass: one allocation, cut into the buffers that the pass needs.
+//!
+//! A pass asks for the sizes that follow from the model and the batch; an arena that is large enough serves
+//! many passes without touching the allocator. Contents are whatever the last pass left behind.
+
+use std::sync::Mutex;
+
+use super::AlignedBuf;
+
+/// Floats kept behind every buffer, so that a kernel may load one whole panel past its end.
+pub(crate) const SLACK: usize = 16;
+
+/// One allocation that is handed out in pieces.
+#[derive(Default)]
+pub(crate) struct Arena {
+    buf: AlignedBuf,
+}
+
+impl Arena {
+    /// Cuts the arena into buffers of the given lengths, each on a cache line and followed by [`SLACK`]
+    /// floats that belong to it. Grows the allocation when it is too small.
+    pub(crate) fn split<const N: usize>(&mut self, lens: [usize; N]) -> [&mut [f32]; N] {
+        let padded = lens.map(|len| len.div_ceil(16) * 16 + SLACK);
+        let total = padded.iter().sum::<usize>();
+        if self.buf.len() < total {
+            self.buf = AlignedBuf::zeros(0); // gives the old memory back before asking for more
+            self.buf = AlignedBuf::zeros(total);
+        }
+        let mut rest: &mut [f32] = &mut self.buf;
+        padded.map(|len| {
+            let (head, tail) = std::mem::take(&mut rest).split_at_mut(len);
+            rest = tail;
+            head
+        })
+    }
+}
+
+/// Arenas at rest between passes; a pass takes one and brings it back.
+#[derive(Default)]
+pub(crate) struct ArenaPool {
+    idle: Mutex<Vec<Arena>>,
+}
+
+impl ArenaPool {
+    /// Runs `work` with an arena of its own.
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Arena) -> R) -> R {
+        let mut arena = self.lock().pop().unwrap_or_default();
+        let result = work(&mut arena);
+        self.lock().push(arena);
+        result
+    }
+
+    /// Frees every arena that is not in use.
+    pub(crate) fn release(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arena>> {
+        // A panic while the lock is held cannot leave the list half-changed.
+        self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_do_not_overlap_and_have_slack() {
+        let mut arena = Arena::default();
+        let [a, b, c] = arena.split([5, 0, 33]);
+        assert!(a.len() >= 5 + SLACK && b.len() >= SLACK && c.len() >= 33 + SLACK);
+        a.fill(1.0);
+        b.fill(2.0);
+        c.fill(3.0);
+        assert!(a.iter().all(|&v| v == 1.0) && b.iter().all(|&v| v == 2.0));
+        assert_eq!((a.as_ptr() as usize % 64, c.as_ptr() as usize % 64), (0, 0));
+    }
+
+    #[test]
+    fn pool_reuses_and_releases() {
+        let pool = ArenaPool::default();
+        pool.with(|arena| arena.split([100])[0].fill(7.0));
+        pool.with(|arena| assert_eq!(arena.split([100])[0][0], 7.0));
+        pool.release();
+        pool.with(|arena| assert_eq!(arena.split([100])[0][0], 0.0));
+    }
+}
