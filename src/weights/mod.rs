@@ -1,1 +1,15 @@
-//! weights
+//! The `.clippie` weights file: what lies in it, writing it, mapping it.
+//!
+//! The bytes are described normatively in `weights/README.md`. This module knows tensors by name, shape and
+//! layout only: what a model or a checkpoint is, and which tensors it needs, is the business of its callers.
+
+#[cfg(target_endian = "big")]
+compile_error!("weights files are little-endian and are mapped as they are; big-endian targets cannot read them");
+
+mod error;
+mod format;
+mod write;
+
+pub use error::{Error, Reason};
+pub use format::{Dtype, Layout, Meta, PANEL, Provenance, TensorSpec, Tower};
+pub use write::Writer;
