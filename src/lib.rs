@@ -1,15 +1,37 @@
 //! CLIP models on a CPU, from scratch: photos and sentences to embeddings, from memory-mapped weights.
+//!
+//! ```no_run
+//! use clippie_rs::Clip;
+//!
+//! let clip = Clip::open("vit-b-32-openai.clippie")?;
+//! let photos = clip.encode_images(&["beach.jpg", "cat.png"])?; // [2, embed_dim], unit rows
+//! let words = clip.encode_texts(&["a dog on a beach"])?; // [1, embed_dim]
+//! println!("{}", photos.dot(&words.t()));
+//! # Ok::<(), clippie_rs::Error>(())
+//! ```
+//!
+//! Layers, each resting on those before it: `tensor`, `kernels`, `layers`, [`models`], then [`Clip`].
+//! [`weights`], [`tokenizer`] and [`preprocess`] stand beside them; [`import`] turns published checkpoints into
+//! weights files; [`cli`] is the command.
+//!
+//! Features: `cli` (default) is the whole command; `decode` reads photo files; `import` converts checkpoints.
+//! Without any, the crate holds the engine, the tokenizer and the preprocessing of RGB buffers.
 
-pub mod models;
-pub mod preprocess;
-pub mod tokenizer;
-pub mod weights;
+mod clip;
+mod error;
+mod kernels;
+mod layers;
+mod tensor;
 
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "import")]
 pub mod import;
+pub mod models;
+pub mod preprocess;
+pub mod tokenizer;
+pub mod weights;
 
-mod kernels;
-mod layers;
-mod tensor;
+pub use clip::{CancelToken, Clip, Fingerprint, ImageEncoder, ImageInput, Options, TextEncoder};
+pub use error::{Error, ErrorKind};
+pub use kernels::isa::{Isa, IsaError};

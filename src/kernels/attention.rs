@@ -1,7 +1,9 @@
-//! Multi-head attention of one sequence, on queries, keys and values as one product left them.
+//! Multi-head attention over sequences, on queries, keys and values as one product left them.
 //!
-//! Work is cut by heads and blocks of queries. Scores never leave the cache: a block of query rows against all
-//! keys, softmax, and the product with the values, which are read where they lie.
+//! Work is cut by sequence and head. Scores never leave the cache: a block of query rows against all keys,
+//! softmax, and the product with the values, which are read where they lie.
+
+use std::ops::Range;
 
 use super::Isa;
 use super::gemm::{Lhs, PANEL, Rhs, gemm_inline};
@@ -29,48 +31,63 @@ impl Shape {
     }
 }
 
-/// One sequence to attend over, and the queries that are wanted.
-pub(crate) struct Sequence<'a> {
-    /// `[tokens, 3 · width]`: queries (scaled), keys, values; followed by at least 15 floats that may be read.
-    pub(crate) qkv: &'a [f32],
+/// One sequence of a batch, and the queries that are wanted of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Span {
+    /// Row of its first token in `qkv`.
+    pub(crate) start: usize,
+    /// Number of tokens.
     pub(crate) tokens: usize,
-    /// The rows of queries that are computed: all, or one that the model pools.
-    pub(crate) queries: std::ops::Range<usize>,
-    /// `[queries, width]`
-    pub(crate) out: &'a mut [f32],
+    /// The tokens whose queries are computed: all, or the one that the model pools.
+    pub(crate) queries: Range<usize>,
+    /// Row of the output that the first of these queries writes.
+    pub(crate) out_row: usize,
 }
 
-/// Attention of `sequence`; see [`Shape`] and [`Sequence`].
+/// Attention within every span of `qkv [rows, 3 · width]` (queries, already scaled; keys; values), which at
+/// least 16 readable floats must follow, to `out [rows, width]`.
 ///
-/// Panics where a slice is too short for its sizes.
-pub(crate) fn attention(isa: Isa, par: Parallelism, shape: Shape, sequence: Sequence<'_>, scratch: &mut [f32]) {
-    let Sequence { qkv, tokens, queries, out } = sequence;
+/// Panics where a slice is too short for its sizes, or two spans write the same rows.
+pub(crate) fn attention(
+    isa: Isa,
+    par: Parallelism,
+    shape: Shape,
+    qkv: &[f32],
+    spans: &[Span],
+    out: &mut [f32],
+    scratch: &mut [f32],
+) {
     assert!(shape.heads > 0 && shape.width % shape.heads == 0);
-    assert!(qkv.len() >= tokens * 3 * shape.width + PANEL, "qkv shorter than its shape and slack");
-    assert!(queries.end <= tokens && out.len() >= queries.len() * shape.width);
-    if queries.is_empty() {
-        return;
+    let mut written = 0;
+    for span in spans {
+        assert!(qkv.len() >= (span.start + span.tokens) * 3 * shape.width + PANEL, "qkv shorter than its spans");
+        assert!(span.queries.end <= span.tokens && span.out_row >= written, "spans out of order");
+        written = span.out_row + span.queries.len();
     }
-    let tasks = shape.heads.min(workers(par, shape));
-    let per_task = scratch_per_task(tokens, shape);
+    assert!(out.len() >= written * shape.width, "output shorter than its spans");
+    // One unit is a head of a sequence; neighbours share a task.
+    let units = spans.len() * shape.heads;
+    let tasks = workers(par, shape, spans.len());
+    let longest = spans.iter().map(|span| span.tokens).max().unwrap_or(0);
+    let per_task = scratch_per_task(longest, shape);
     assert!(scratch.len() >= tasks * per_task, "scratch shorter than planned");
     let shared = Shared { out: out.as_mut_ptr(), scratch: scratch.as_mut_ptr() };
     par.run(tasks, |task| {
-        let heads = shape.heads * task / tasks..shape.heads * (task + 1) / tasks;
         // SAFETY: tasks have disjoint pieces of scratch, of the planned size, inside the slice (asserted).
         let scratch = unsafe { std::slice::from_raw_parts_mut(shared.scratch().add(task * per_task), per_task) };
-        isa.run(Heads { shape, qkv, tokens, queries: queries.clone(), heads, out: shared.out(), scratch });
+        let units = units * task / tasks..units * (task + 1) / tasks;
+        isa.run(Units { shape, qkv, spans, units, out: shared.out(), scratch });
     });
 }
 
-/// Floats of scratch that [`attention`] needs for sequences of up to `tokens`.
-pub(crate) fn scratch_len(par: Parallelism, tokens: usize, shape: Shape) -> usize {
-    shape.heads.min(workers(par, shape)) * scratch_per_task(tokens, shape)
+/// Floats of scratch that [`attention`] needs for `spans` spans of up to `tokens`.
+pub(crate) fn scratch_len(par: Parallelism, shape: Shape, spans: usize, tokens: usize) -> usize {
+    workers(par, shape, spans) * scratch_per_task(tokens, shape)
 }
 
-fn workers(par: Parallelism, shape: Shape) -> usize {
-    // Two tasks a thread even out unequal cores; one task when nobody shares the work.
-    if par.threads() == 1 { 1 } else { (2 * par.threads()).min(shape.heads) }
+/// Tasks: two a thread even out unequal cores; one when nobody shares the work.
+fn workers(par: Parallelism, shape: Shape, spans: usize) -> usize {
+    if par.threads() == 1 { 1 } else { (2 * par.threads()).min(shape.heads * spans).max(1) }
 }
 
 /// Keys in panels, then the scores of a block of queries.
@@ -95,60 +112,83 @@ impl Shared {
     fn out(self) -> *mut f32 {
         self.out
     }
+
     fn scratch(self) -> *mut f32 {
         self.scratch
     }
 }
 
-/// Some heads of one sequence.
-struct Heads<'a> {
+/// Some heads of some spans.
+struct Units<'a> {
     shape: Shape,
     qkv: &'a [f32],
-    tokens: usize,
-    queries: std::ops::Range<usize>,
-    heads: std::ops::Range<usize>,
+    spans: &'a [Span],
+    units: Range<usize>,
     out: *mut f32,
     scratch: &'a mut [f32],
 }
 
-impl Kernel for Heads<'_> {
+impl Kernel for Units<'_> {
     type Output = ();
 
     #[inline(always)]
     fn call<S: Simd>(self, s: S) {
-        let Heads { shape, qkv, tokens, queries, heads, out, scratch } = self;
-        let (d, row) = (shape.head_dim(), 3 * shape.width);
-        let padded = tokens.div_ceil(PANEL) * PANEL;
-        let (keys, scores) = scratch.split_at_mut(padded * d);
-        for head in heads {
-            pack_keys(&qkv[shape.width + head * d..], row, tokens, d, keys);
-            let mut first = queries.start;
-            while first < queries.end {
-                let rows = QUERY_ROWS.min(queries.end - first);
-                // Behind the last row of a causal block there is nothing to see.
-                let seen = if shape.causal { first + rows } else { tokens };
-                let q = Lhs { data: &qkv[first * row + head * d..], stride: row, rows, k: d };
-                let values = &qkv[2 * shape.width + head * d..];
-                // SAFETY: queries, keys and scores have the sizes asserted by `attention` and planned by
-                // `scratch_per_task`; the values are followed by a panel of slack; the output has `width`
-                // columns, of which this head writes its own.
-                unsafe {
-                    let k = Rhs { n: seen, ..Rhs::packed(keys, d, padded) };
-                    gemm_inline(s, q, k, scores.as_mut_ptr(), padded);
-                    for r in 0..rows {
-                        let visible = if shape.causal { first + r + 1 } else { seen };
-                        let line = &mut scores[r * padded..][..seen];
-                        softmax(s, &mut line[..visible]);
-                        line[visible..].fill(0.0);
-                    }
-                    let p = Lhs { data: scores, stride: padded, rows, k: seen };
-                    let v = Rhs { data: values, k: seen, n: d, k_stride: row, panel_stride: PANEL };
-                    let at = out.add((first - queries.start) * shape.width + head * d);
-                    gemm_inline(s, p, v, at, shape.width);
-                }
-                first += rows;
-            }
+        for unit in self.units {
+            let (span, head) = (&self.spans[unit / self.shape.heads], unit % self.shape.heads);
+            // SAFETY: `attention` asserted the extents of all spans and that they write disjoint rows; a unit
+            // writes the columns of its own head.
+            unsafe { one_head(s, self.shape, self.qkv, span, head, self.out, self.scratch) }
         }
+    }
+}
+
+/// One head of one span.
+///
+/// # Safety
+/// `qkv` and `out` reach as far as `span` says, `qkv` a panel further; nothing else writes this head's columns
+/// of the span's output rows.
+#[inline(always)]
+unsafe fn one_head<S: Simd>(
+    s: S,
+    shape: Shape,
+    qkv: &[f32],
+    span: &Span,
+    head: usize,
+    out: *mut f32,
+    scratch: &mut [f32],
+) {
+    let (d, row) = (shape.head_dim(), 3 * shape.width);
+    let padded = span.tokens.div_ceil(PANEL) * PANEL;
+    let (keys, scores) = scratch.split_at_mut(padded * d);
+    assert!(scores.len() >= QUERY_ROWS * padded);
+    let qkv = &qkv[span.start * row + head * d..];
+    let values = &qkv[2 * shape.width..];
+    pack_keys(&qkv[shape.width..], row, span.tokens, d, keys);
+    let mut first = span.queries.start;
+    while first < span.queries.end {
+        let rows = QUERY_ROWS.min(span.queries.end - first);
+        // Behind the last row of a causal block there is nothing to see.
+        let seen = if shape.causal { first + rows } else { span.tokens };
+        let q = Lhs { data: &qkv[first * row..], stride: row, rows, k: d };
+        let k = Rhs { n: seen, ..Rhs::packed(keys, d, padded) };
+        // SAFETY: the queries lie within the span, the keys were packed above, and rows · padded floats of
+        // scores are there (asserted).
+        unsafe { gemm_inline(s, q, k, scores.as_mut_ptr(), padded) };
+        for r in 0..rows {
+            let visible = if shape.causal { first + r + 1 } else { seen };
+            let line = &mut scores[r * padded..][..seen];
+            softmax(s, &mut line[..visible]);
+            line[visible..].fill(0.0);
+        }
+        let p = Lhs { data: scores, stride: padded, rows, k: seen };
+        let v = Rhs { data: values, k: seen, n: d, k_stride: row, panel_stride: PANEL };
+        // SAFETY: the values are followed by a panel of slack; the output rows belong to this span and the
+        // columns to this head.
+        unsafe {
+            let at = out.add((span.out_row + first - span.queries.start) * shape.width + head * d);
+            gemm_inline(s, p, v, at, shape.width);
+        }
+        first += rows;
     }
 }
 
@@ -177,17 +217,11 @@ mod tests {
     /// Rounding of scores, softmax and weighted sums of values of order one.
     const TOLERANCE: f64 = 3e-6;
 
-    fn run(
-        isa: Isa,
-        par: Parallelism,
-        shape: Shape,
-        qkv: &[f32],
-        tokens: usize,
-        q: std::ops::Range<usize>,
-    ) -> Vec<f32> {
-        let mut out = vec![f32::NAN; q.len() * shape.width];
-        let mut scratch = vec![f32::NAN; scratch_len(par, tokens, shape)];
-        attention(isa, par, shape, Sequence { qkv, tokens, queries: q, out: &mut out }, &mut scratch);
+    fn run(isa: Isa, par: Parallelism, shape: Shape, qkv: &[f32], tokens: usize, queries: Range<usize>) -> Vec<f32> {
+        let spans = [Span { start: 0, tokens, queries: queries.clone(), out_row: 0 }];
+        let mut out = vec![f32::NAN; queries.len() * shape.width];
+        let mut scratch = vec![f32::NAN; scratch_len(par, shape, 1, tokens)];
+        attention(isa, par, shape, qkv, &spans, &mut out, &mut scratch);
         out
     }
 
@@ -225,6 +259,33 @@ mod tests {
                 for t in 0..tokens {
                     let one = run(isa, Parallelism::Serial, shape, &qkv, tokens, t..t + 1);
                     assert_eq!(one, all[t * width..(t + 1) * width]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn spans_of_a_batch_do_not_touch_each_other() {
+        let (width, heads, causal) = (72, 3, true);
+        let lengths = [5usize, 1, 33, 16, 17];
+        let rows: usize = lengths.iter().sum();
+        let mut qkv = reference::noise("qkv", rows * 3 * width, 1.0);
+        qkv.resize(qkv.len() + PANEL, f32::NAN);
+        let shape = Shape { width, heads, causal };
+        let mut start = 0;
+        let spans = lengths.map(|tokens| {
+            start += tokens;
+            Span { start: start - tokens, tokens, queries: 0..tokens, out_row: start - tokens }
+        });
+        for isa in Isa::available() {
+            for par in [Parallelism::Serial, Parallelism::Threads] {
+                let mut out = vec![f32::NAN; rows * width];
+                let mut scratch = vec![f32::NAN; scratch_len(par, shape, spans.len(), 33)];
+                attention(isa, par, shape, &qkv, &spans, &mut out, &mut scratch);
+                for span in &spans {
+                    let (a, b) = (span.start * width, (span.start + span.tokens) * width);
+                    let own = &qkv[3 * a..3 * b + PANEL];
+                    assert_eq!(out[a..b], run(isa, par, shape, own, span.tokens, 0..span.tokens));
                 }
             }
         }

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Error;
+
 /// A CLIP model: up to two towers that end in the same embedding space.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -111,4 +113,58 @@ impl ImageConfig {
             ImageConfig::Vit(vit) => vit.image_size,
         }
     }
+}
+
+impl ModelConfig {
+    /// Refuses numbers that no model has, so that nothing computed from them overflows.
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        within("embed_dim", self.embed_dim, 1..=65_536)?;
+        if !self.logit_scale.is_finite() {
+            return Err(Error::Config("logit_scale is not a finite number".into()));
+        }
+        if self.image.is_none() && self.text.is_none() {
+            return Err(Error::Config("it has neither an image nor a text tower".into()));
+        }
+        match &self.image {
+            Some(ImageConfig::Vit(vit)) => {
+                within("image_size", vit.image_size, 1..=4096)?;
+                within("patch_size", vit.patch_size, 1..=vit.image_size)?;
+                within("number of image tokens", vit.tokens(), 2..=65_536)?;
+                vit.blocks.validate()?;
+            }
+            None => {}
+        }
+        match &self.text {
+            Some(TextConfig::Transformer(text)) => {
+                within("context_length", text.context_length, 1..=65_536)?;
+                within("vocab_size", text.vocab_size, 1..=1 << 24)?;
+                text.blocks.validate()?;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+impl TransformerConfig {
+    fn validate(&self) -> Result<(), Error> {
+        within("width", self.width, 1..=16_384)?;
+        within("layers", self.layers, 0..=1024)?;
+        within("heads", self.heads, 1..=self.width)?;
+        within("mlp_width", self.mlp_width, 1..=131_072)?;
+        if self.width % self.heads != 0 {
+            return Err(Error::Config(format!("width {} is not a multiple of heads {}", self.width, self.heads)));
+        }
+        if !(self.norm_eps > 0.0 && self.norm_eps <= 1.0) {
+            return Err(Error::Config(format!("norm_eps {} is not between 0 and 1", self.norm_eps)));
+        }
+        Ok(())
+    }
+}
+
+fn within(name: &str, value: usize, range: std::ops::RangeInclusive<usize>) -> Result<(), Error> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    Err(Error::Config(format!("{name} is {value}, not {} to {}", range.start(), range.end())))
 }

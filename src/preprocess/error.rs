@@ -17,9 +17,7 @@ pub enum Error {
         value: f64,
     },
     /// A standard deviation that is not a finite f32 above zero.
-    #[error(
-        "preprocessing has a standard deviation of {value}; it must be a finite number above zero"
-    )]
+    #[error("preprocessing has a standard deviation of {value}; it must be a finite number above zero")]
     Std {
         /// The configured standard deviation.
         value: f64,

@@ -47,12 +47,6 @@ impl<'a> Rhs<'a> {
         Rhs { data, k, n, k_stride: PANEL, panel_stride: PANEL * k }
     }
 
-    /// Columns `16 · panels.start ..` of this matrix.
-    pub(crate) fn panels(self, panels: std::ops::Range<usize>) -> Self {
-        let n = self.n.min(panels.end * PANEL) - panels.start * PANEL;
-        Rhs { data: &self.data[panels.start * self.panel_stride..], n, ..self }
-    }
-
     /// Floats that reading all panels touches.
     fn extent(&self) -> usize {
         match (self.k, self.n) {

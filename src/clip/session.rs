@@ -1,0 +1,125 @@
+//! What the encoders of one opened model share.
+
+use std::sync::Arc;
+
+use super::{Fingerprint, Options};
+use crate::error::Error;
+use crate::kernels::{Isa, Parallelism};
+use crate::layers::Exec;
+use crate::models::config::{ImageConfig, ModelConfig, TextConfig};
+use crate::models::{self, TextTower, Vit};
+use crate::preprocess::PreprocessConfig;
+use crate::tensor::ArenaPool;
+use crate::weights::WeightsFile;
+
+/// An opened file, its towers and the means to run them.
+pub(crate) struct Session {
+    pub(super) weights: WeightsFile,
+    pub(super) config: ModelConfig,
+    pub(super) preprocess: PreprocessConfig,
+    pub(super) fingerprint: Fingerprint,
+    pub(super) image: Option<Vit>,
+    pub(super) text: Option<TextTower>,
+    pub(super) options: Options,
+    pub(super) arenas: ArenaPool,
+    isa: Isa,
+    pool: Option<Arc<rayon::ThreadPool>>,
+}
+
+impl Session {
+    pub(super) fn new(weights: WeightsFile, options: Options) -> Result<Session, Error> {
+        let isa = match options.isa {
+            Some(isa) => isa,
+            None => Isa::detect()?,
+        };
+        let meta = &weights.header().meta;
+        let config: ModelConfig = serde_json::from_value(meta.model.clone())
+            .map_err(|error| models::Error::Config(error.to_string()))
+            .and_then(|config: ModelConfig| config.validate().map(|()| config))
+            .map_err(|error| Error::model(weights.path(), error))?;
+        let preprocess = match &options.preprocess {
+            Some(preprocess) => preprocess.clone(),
+            None => serde_json::from_value(meta.preprocess.clone())
+                .map_err(|error| Error::model(weights.path(), models::Error::Config(error.to_string())))?,
+        };
+        preprocess.validate()?;
+        if let Some(image) = &config.image
+            && image.image_size() != preprocess.image_size
+        {
+            let reason = format!(
+                "the image tower takes {} pixels a side but the preprocessing gives {}",
+                image.image_size(),
+                preprocess.image_size
+            );
+            return Err(Error::model(weights.path(), models::Error::Config(reason)));
+        }
+        let image = match &config.image {
+            Some(ImageConfig::Vit(vit)) => Some(Vit::load(&weights, vit, config.embed_dim)),
+            None => None,
+        };
+        let text = match &config.text {
+            Some(TextConfig::Transformer(text)) => Some(TextTower::load(&weights, text, config.embed_dim)),
+            None => None,
+        };
+        let image = image.transpose().map_err(|error| Error::model(weights.path(), error))?;
+        let text = text.transpose().map_err(|error| Error::model(weights.path(), error))?;
+        let pool = match (&options.pool, options.threads) {
+            (Some(pool), _) => Some(Arc::clone(pool)),
+            (None, Some(threads)) => Some(Arc::new(
+                rayon::ThreadPoolBuilder::new()
+                    .num_threads(threads)
+                    .thread_name(|i| format!("clippie-{i}"))
+                    .build()
+                    .map_err(|error| Error::Threads(error.to_string()))?,
+            )),
+            (None, None) => None,
+        };
+        let fingerprint = Fingerprint::new(weights.content_hash(), &preprocess, options.orient, options.normalize);
+        Ok(Session {
+            weights,
+            config,
+            preprocess,
+            fingerprint,
+            image,
+            text,
+            options,
+            arenas: ArenaPool::default(),
+            isa,
+            pool,
+        })
+    }
+
+    /// Runs `work` on the threads that the options name.
+    pub(super) fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        match &self.pool {
+            Some(pool) => pool.install(work),
+            None => work(),
+        }
+    }
+
+    pub(super) fn exec(&self, par: Parallelism) -> Exec {
+        Exec { isa: self.isa, par }
+    }
+
+    /// Ends a pass: refuses what is not finite, scales rows to length one if asked for.
+    pub(super) fn finish(&self, what: &'static str, first: usize, rows: &mut [f32]) -> Result<(), Error> {
+        for (i, row) in rows.chunks_exact_mut(self.config.embed_dim).enumerate() {
+            let squares: f64 = row.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
+            if !squares.is_finite() {
+                let error = models::Error::NotFinite { what, index: first + i };
+                return Err(Error::model(self.weights.path(), error));
+            }
+            if self.options.normalize {
+                // The same guard against a zero row as the references have.
+                let length = squares.sqrt().max(1e-12);
+                row.iter_mut().for_each(|v| *v = (f64::from(*v) / length) as f32);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn release(&self) {
+        self.arenas.release();
+        self.weights.release_pages();
+    }
+}

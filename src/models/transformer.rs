@@ -1,0 +1,186 @@
+//! A stack of pre-norm transformer blocks that ends in one pooled row for each sequence.
+//!
+//! Source: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision" (2021), and
+//! openai/CLIP `model.py`. The affine parts of the LayerNorms and the scale of the queries lie in the weights.
+
+use super::Error;
+use super::config::{Activation, TransformerConfig};
+use super::load::Scope;
+use crate::kernels::attention::{Shape, Span, attention, scratch_len};
+use crate::kernels::gemm::{Finish, PANEL};
+use crate::kernels::math;
+use crate::kernels::norm::layer_norm;
+use crate::layers::{Exec, Linear};
+
+/// The blocks; `W` is the width, `H` the width of the MLP.
+pub(super) struct Transformer {
+    blocks: Vec<Block>,
+    shape: Shape,
+    width: usize,
+    mlp_width: usize,
+    activation: math::Activation,
+    eps: f32,
+}
+
+/// One block: `x += out(attention(qkv(norm(x))))`, then `x += fc2(act(fc1(norm(x))))`.
+struct Block {
+    qkv: Linear, // [W, 3W]
+    out: Linear, // [W, W]
+    fc1: Linear, // [W, H]
+    fc2: Linear, // [H, W]
+}
+
+/// A sequence among the rows of a batch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sequence {
+    /// Its first row.
+    pub(super) start: usize,
+    /// Number of tokens, at least one.
+    pub(super) tokens: usize,
+    /// The token whose row is pooled, counted from the first.
+    pub(super) pooled: usize,
+}
+
+/// Memory of a pass; lengths by [`Transformer::scratch`].
+pub(super) struct Scratch<'a> {
+    pub(super) normed: &'a mut [f32],
+    pub(super) wide: &'a mut [f32],
+    pub(super) scores: &'a mut [f32],
+}
+
+/// Floats that each piece of [`Scratch`] needs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ScratchLens {
+    pub(super) normed: usize,
+    pub(super) wide: usize,
+    pub(super) scores: usize,
+}
+
+impl Transformer {
+    /// The blocks below `scope`.
+    pub(super) fn load(scope: &Scope<'_>, config: &TransformerConfig, causal: bool) -> Result<Self, Error> {
+        let (w, h) = (config.width, config.mlp_width);
+        let mut blocks = Vec::new();
+        for i in 0..config.layers {
+            let block = scope.child("blocks").child(i);
+            blocks.push(Block {
+                qkv: block.linear("qkv", w, 3 * w)?,
+                out: block.linear("out", w, w)?,
+                fc1: block.linear("fc1", w, h)?,
+                fc2: block.linear("fc2", h, w)?,
+            });
+        }
+        Ok(Transformer {
+            blocks,
+            shape: Shape { width: w, heads: config.heads, causal },
+            width: w,
+            mlp_width: h,
+            activation: match config.activation {
+                Activation::Gelu => math::Activation::Gelu,
+                Activation::QuickGelu => math::Activation::QuickGelu,
+            },
+            eps: config.norm_eps as f32,
+        })
+    }
+
+    /// Scratch for `sequences` sequences of up to `longest` tokens and `rows` in all.
+    pub(super) fn scratch(&self, exec: Exec, rows: usize, sequences: usize, longest: usize) -> ScratchLens {
+        ScratchLens {
+            normed: rows * self.width,
+            wide: rows * (3 * self.width).max(self.mlp_width),
+            scores: scratch_len(exec.par, self.shape, sequences, longest),
+        }
+    }
+
+    /// Runs `x [rows, W]` through all blocks but the parts of the last that nobody looks at, and writes the
+    /// pooled row of each sequence to `pooled [sequences, W]`. `x` is used up.
+    ///
+    /// `seen` is called with the rows after every block but the last, for tests that compare stage by stage.
+    pub(super) fn forward(
+        &self,
+        exec: Exec,
+        x: &mut [f32],
+        sequences: &[Sequence],
+        scratch: Scratch<'_>,
+        pooled: &mut [f32],
+        mut seen: impl FnMut(usize, &[f32]),
+    ) {
+        let w = self.width;
+        let rows = x.len() / w;
+        let Some((last, blocks)) = self.blocks.split_last() else {
+            for (sequence, pooled) in sequences.iter().zip(pooled.chunks_exact_mut(w)) {
+                pooled.copy_from_slice(&x[(sequence.start + sequence.pooled) * w..][..w]);
+            }
+            return;
+        };
+        let all: Vec<Span> = sequences
+            .iter()
+            .map(|s| Span { start: s.start, tokens: s.tokens, queries: 0..s.tokens, out_row: s.start })
+            .collect();
+        let Scratch { normed, wide, scores } = scratch;
+        for (i, block) in blocks.iter().enumerate() {
+            let normed = &mut normed[..rows * w];
+            layer_norm(exec.isa, exec.par, x, w, self.eps, None, normed);
+            block.qkv.forward(exec, normed, rows, w, Finish::Store, wide, 3 * w);
+            // The normalised rows are used up: attention writes its heads over them.
+            attention(exec.isa, exec.par, self.shape, wide, &all, normed, scores);
+            block.out.forward(exec, normed, rows, w, Finish::Accumulate, x, w);
+            self.mlp(exec, block, x, normed, wide);
+            seen(i, x);
+        }
+        self.last_block(exec, last, x, sequences, Scratch { normed, wide, scores }, pooled);
+    }
+
+    /// `x += fc2(act(fc1(norm(x))))`
+    fn mlp(&self, exec: Exec, block: &Block, x: &mut [f32], normed: &mut [f32], wide: &mut [f32]) {
+        let (w, h) = (self.width, self.mlp_width);
+        let rows = x.len() / w;
+        layer_norm(exec.isa, exec.par, x, w, self.eps, None, normed);
+        block.fc1.forward(exec, normed, rows, w, Finish::Activate(self.activation), wide, h);
+        block.fc2.forward(exec, wide, rows, h, Finish::Accumulate, x, w);
+    }
+
+    /// The last block for the pooled rows alone: every token still gives its key and value, but only the pooled
+    /// ones ask, and only their rows go on. Exactly the values of the whole block.
+    fn last_block(
+        &self,
+        exec: Exec,
+        block: &Block,
+        x: &[f32],
+        sequences: &[Sequence],
+        scratch: Scratch<'_>,
+        pooled: &mut [f32],
+    ) {
+        let w = self.width;
+        let (rows, count) = (x.len() / w, sequences.len());
+        let Scratch { normed, wide, scores } = scratch;
+        let pooled = &mut pooled[..count * w];
+
+        layer_norm(exec.isa, exec.par, x, w, self.eps, None, &mut normed[..rows * w]);
+        if w % PANEL == 0 {
+            block.qkv.columns(exec, normed, rows, w, w..3 * w, Finish::Store, &mut wide[w..], 3 * w);
+            for s in sequences {
+                let row = s.start + s.pooled;
+                block.qkv.columns(exec, &normed[row * w..], 1, w, 0..w, Finish::Store, &mut wide[row * 3 * w..], 3 * w);
+            }
+        } else {
+            block.qkv.forward(exec, normed, rows, w, Finish::Store, wide, 3 * w);
+        }
+        let spans: Vec<Span> = sequences
+            .iter()
+            .enumerate()
+            .map(|(i, s)| Span { start: s.start, tokens: s.tokens, queries: s.pooled..s.pooled + 1, out_row: i })
+            .collect();
+        let normed = &mut normed[..count * w];
+        attention(exec.isa, exec.par, self.shape, wide, &spans, normed, scores);
+        for (sequence, pooled) in sequences.iter().zip(pooled.chunks_exact_mut(w)) {
+            pooled.copy_from_slice(&x[(sequence.start + sequence.pooled) * w..][..w]);
+        }
+        block.out.forward(exec, normed, count, w, Finish::Accumulate, pooled, w);
+        self.mlp(exec, block, pooled, normed, wide);
+    }
+
+    pub(super) fn eps(&self) -> f32 {
+        self.eps
+    }
+}

@@ -1,0 +1,112 @@
+//! The vision transformer: patches, class token, blocks, projection of the class token.
+//!
+//! Source: openai/CLIP `model.py` (`VisionTransformer`), which open_clip's native tower equals.
+
+use super::Error;
+use super::config::VitConfig;
+use super::load::Scope;
+use super::transformer::{Scratch, Sequence, Transformer};
+use crate::kernels::gemm::Finish;
+use crate::kernels::norm::{layer_norm, layer_norm_in_place};
+use crate::layers::{Exec, Linear};
+use crate::tensor::Arena;
+use crate::weights::{TensorView, WeightsFile};
+
+/// `L` tokens (class token first, then `g · g` patches) of `W` channels.
+pub(crate) struct Vit {
+    config: VitConfig,
+    patch: Linear,                            // [3·P·P, W], no bias; inputs ordered channel, y, x
+    position: TensorView,                     // [L, W], the class embedding in row 0
+    ln_pre: Option<(TensorView, TensorView)>, // [W], [W]
+    transformer: Transformer,
+    proj: Linear, // [W, embed_dim], the last LayerNorm's affine part in it
+}
+
+/// Stages of a pass, for tests that compare with the reference one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Rows that enter the first block.
+    Embedded,
+    /// Rows after block i.
+    Block(usize),
+}
+
+impl Vit {
+    pub(crate) fn load(weights: &WeightsFile, config: &VitConfig, embed_dim: usize) -> Result<Self, Error> {
+        let scope = Scope::new(weights, "image");
+        let (w, p) = (config.blocks.width, config.patch_size);
+        Ok(Vit {
+            patch: scope.linear_without_bias("patch", 3 * p * p, w)?,
+            position: scope.rows("position", &[config.tokens(), w])?,
+            ln_pre: match config.pre_norm {
+                true => Some((scope.rows("ln_pre.weight", &[w])?, scope.rows("ln_pre.bias", &[w])?)),
+                false => None,
+            },
+            transformer: Transformer::load(&scope, &config.blocks, false)?,
+            proj: scope.linear("proj", w, embed_dim)?,
+            config: config.clone(),
+        })
+    }
+
+    /// Tokens of one image.
+    pub(crate) fn tokens(&self) -> usize {
+        self.config.tokens()
+    }
+
+    /// `pixels [images, 3, S, S]`, normalised, to `out [images, embed_dim]`, not normalised.
+    pub(crate) fn forward(&self, exec: Exec, pixels: &[f32], images: usize, arena: &mut Arena, out: &mut [f32]) {
+        self.stages(exec, pixels, images, arena, out, |_, _| {});
+    }
+
+    pub(crate) fn stages(
+        &self,
+        exec: Exec,
+        pixels: &[f32],
+        images: usize,
+        arena: &mut Arena,
+        out: &mut [f32],
+        mut seen: impl FnMut(Stage, &[f32]),
+    ) {
+        let (w, tokens) = (self.config.blocks.width, self.tokens());
+        let rows = images * tokens;
+        let lens = self.transformer.scratch(exec, rows, images, tokens);
+        let wide = lens.wide.max(rows * self.patch.inputs());
+        let [x, normed, wide, scores, pooled] = arena.split([rows * w, lens.normed, wide, lens.scores, images * w]);
+        let x = &mut x[..rows * w];
+
+        // The class token goes along as a patch of zeros, so that the batch is one product; its embedding and
+        // all positions wait in x.
+        self.gather_patches(exec, pixels, images, wide);
+        x.chunks_exact_mut(tokens * w).for_each(|image| image.copy_from_slice(&self.position));
+        self.patch.forward(exec, wide, rows, self.patch.inputs(), Finish::Accumulate, x, w);
+        if let Some((gamma, beta)) = &self.ln_pre {
+            layer_norm_in_place(exec.isa, exec.par, x, w, self.transformer.eps(), Some((gamma, beta)));
+        }
+        seen(Stage::Embedded, x);
+
+        let sequences: Vec<Sequence> = (0..images).map(|i| Sequence { start: i * tokens, tokens, pooled: 0 }).collect();
+        let scratch = Scratch { normed, wide, scores };
+        self.transformer.forward(exec, x, &sequences, scratch, pooled, |i, x| seen(Stage::Block(i), x));
+
+        let normed = &mut x[..images * w]; // the rows are used up
+        layer_norm(exec.isa, exec.par, &pooled[..images * w], w, self.transformer.eps(), None, normed);
+        self.proj.forward(exec, normed, images, w, Finish::Store, out, self.proj.outputs());
+    }
+
+    /// Rows `[images · L, 3·P·P]`: a row of zeros for the class token, then the patches of the image, row-major.
+    fn gather_patches(&self, exec: Exec, pixels: &[f32], images: usize, out: &mut [f32]) {
+        let (s, p, g) = (self.config.image_size, self.config.patch_size, self.config.grid());
+        let (tokens, inputs) = (self.tokens(), self.patch.inputs());
+        exec.par.rows(&mut out[..images * tokens * inputs], inputs, 16, |row, out| {
+            let (image, token) = (row / tokens, row % tokens);
+            let Some(patch) = token.checked_sub(1) else {
+                return out.fill(0.0);
+            };
+            let (top, left) = (patch / g * p, patch % g * p);
+            for (line, out) in out.chunks_exact_mut(p).enumerate() {
+                let (channel, y) = (line / p, line % p);
+                out.copy_from_slice(&pixels[((image * 3 + channel) * s + top + y) * s + left..][..p]);
+            }
+        });
+    }
+}
