@@ -58,6 +58,60 @@ pub struct TensorSpec {
     pub shape: Vec<usize>,
 }
 
+impl Dtype {
+    const ALL: [Dtype; 1] = [Dtype::F32];
+
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dtype::F32 => "f32",
+        }
+    }
+
+    /// Bytes of an element.
+    pub fn size(self) -> usize {
+        match self {
+            Dtype::F32 => 4,
+        }
+    }
+
+    pub(super) fn of(name: &str) -> Option<Dtype> {
+        Dtype::ALL.into_iter().find(|dtype| dtype.name() == name)
+    }
+}
+
+impl Layout {
+    const ALL: [Layout; 2] = [Layout::Rows, Layout::Panels16];
+
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Layout::Rows => "rows",
+            Layout::Panels16 => "panels16",
+        }
+    }
+
+    pub(super) fn of(name: &str) -> Option<Layout> {
+        Layout::ALL.into_iter().find(|layout| layout.name() == name)
+    }
+}
+
+impl Tower {
+    const ALL: [Tower; 2] = [Tower::Image, Tower::Text];
+
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tower::Image => "image",
+            Tower::Text => "text",
+        }
+    }
+
+    pub(super) fn of(name: &str) -> Option<Tower> {
+        Tower::ALL.into_iter().find(|tower| tower.name() == name)
+    }
+}
+
 impl TensorSpec {
     /// Elements stored in the file, padding of the layout included.
     ///
@@ -74,11 +128,22 @@ impl TensorSpec {
             (Layout::Panels16, _) => None,
         }
     }
+
+    /// Whether the places of `data`, stored as this tensor, that belong to no element are zero.
+    pub(super) fn has_zero_padding(&self, data: &[f32]) -> bool {
+        let columns = self.shape.last().map_or(0, |n| n % PANEL);
+        if self.layout != Layout::Panels16 || columns == 0 {
+            return true;
+        }
+        let rows = if self.shape.len() == 2 { self.shape[0] } else { 1 };
+        let last_panel = data.len().saturating_sub(rows.saturating_mul(PANEL));
+        data[last_panel..].chunks(PANEL).all(|row| row.iter().skip(columns).all(|&pad| pad == 0.0))
+    }
 }
 
 /// Everything a file says besides its tensors.
 ///
-/// The three descriptions are JSON objects that this module carries and never interprets.
+/// The three descriptions are JSON that this module carries and never interprets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Meta {
     /// The model's configuration (`models::config::ModelConfig`).
@@ -108,4 +173,71 @@ pub struct Provenance {
     pub model_name: Option<String>,
     /// Program and version that converted it, such as `clippie-rs 0.1.0`.
     pub converter: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(layout: Layout, shape: &[usize]) -> Option<usize> {
+        let (name, shape) = ("t".into(), shape.to_vec());
+        TensorSpec { name, tower: Tower::Image, dtype: Dtype::F32, layout, shape }.stored_len()
+    }
+
+    #[test]
+    fn stored_length_counts_the_padding_of_the_layout() {
+        assert_eq!(stored(Layout::Rows, &[3, 5]), Some(15));
+        assert_eq!(stored(Layout::Rows, &[1; MAX_RANK]), Some(1));
+        assert_eq!(stored(Layout::Panels16, &[1]), Some(16));
+        assert_eq!(stored(Layout::Panels16, &[16]), Some(16));
+        assert_eq!(stored(Layout::Panels16, &[3, 17]), Some(3 * 32));
+    }
+
+    #[test]
+    fn padding_is_what_no_element_takes() {
+        let spec = |layout, shape: &[usize]| {
+            let shape = shape.to_vec();
+            TensorSpec { name: "t".into(), tower: Tower::Image, dtype: Dtype::F32, layout, shape }
+        };
+        let ones = [1.0; 96];
+        assert!(spec(Layout::Rows, &[5]).has_zero_padding(&ones[..5]));
+        assert!(spec(Layout::Panels16, &[16]).has_zero_padding(&ones[..16]));
+        assert!(spec(Layout::Panels16, &[3, 32]).has_zero_padding(&ones));
+        assert!(!spec(Layout::Panels16, &[5]).has_zero_padding(&ones[..16]));
+
+        let matrix = spec(Layout::Panels16, &[3, 31]);
+        let mut data = ones;
+        for row in 0..3 {
+            assert!(!matrix.has_zero_padding(&data), "{row}");
+            data[48 + row * 16 + 15] = 0.0;
+        }
+        assert!(matrix.has_zero_padding(&data));
+    }
+
+    #[test]
+    fn impossible_shapes_have_no_length() {
+        assert_eq!(stored(Layout::Rows, &[]), None);
+        assert_eq!(stored(Layout::Rows, &[3, 0]), None);
+        assert_eq!(stored(Layout::Rows, &[1; MAX_RANK + 1]), None);
+        assert_eq!(stored(Layout::Rows, &[usize::MAX, 2]), None);
+        assert_eq!(stored(Layout::Panels16, &[usize::MAX]), None);
+        assert_eq!(stored(Layout::Panels16, &[usize::MAX, 1]), None);
+        assert_eq!(stored(Layout::Panels16, &[2, 3, 4]), None);
+    }
+
+    #[test]
+    fn names_are_the_same_in_tables_and_in_serde() {
+        for dtype in Dtype::ALL {
+            assert_eq!(serde_json::to_value(dtype).unwrap(), dtype.name());
+            assert_eq!(Dtype::of(dtype.name()), Some(dtype));
+        }
+        for layout in Layout::ALL {
+            assert_eq!(serde_json::to_value(layout).unwrap(), layout.name());
+            assert_eq!(Layout::of(layout.name()), Some(layout));
+        }
+        for tower in Tower::ALL {
+            assert_eq!(serde_json::to_value(tower).unwrap(), tower.name());
+            assert_eq!(Tower::of(tower.name()), Some(tower));
+        }
+    }
 }

@@ -8,8 +8,22 @@ compile_error!("weights files are little-endian and are mapped as they are; big-
 
 mod error;
 mod format;
+mod hash;
+mod header;
+mod map;
+mod pack;
+mod read;
+mod verify;
 mod write;
 
-pub use error::{Error, Reason};
+#[cfg(test)]
+mod tests;
+
+pub use error::{Error, Fault, Reason};
 pub use format::{Dtype, Layout, Meta, PANEL, Provenance, TensorSpec, Tower};
+pub use header::{Header, TensorEntry, TowerInfo};
+pub use map::Aligned;
+pub use pack::{pack_bias, pack_in_out, pack_out_in, pack_panels, unpack_panels};
+pub use read::{TensorView, WeightsFile};
+pub use verify::VerifyReport;
 pub use write::Writer;

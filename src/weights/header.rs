@@ -1,0 +1,368 @@
+//! The start of a weights file: a fixed prelude, then the header as JSON. Making it, and checking it.
+//!
+//! A pure function of bytes: no files and no maps, so that any input can be tried on it. Everything that it
+//! accepts lies inside the stated length, in order, aligned and without overlap.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::error::{Fault, Reason};
+use super::format::{Dtype, Layout, Meta, Provenance, TensorSpec, Tower};
+use super::hash;
+
+/// First bytes of every weights file. The first has its high bit set, so that no text file starts like this.
+const MAGIC: [u8; 8] = *b"\x89CLIPPIE";
+/// The version of the format that is written, and the newest that is read.
+pub(super) const VERSION: u32 = 1;
+/// Bytes before the JSON.
+pub(super) const PRELUDE: usize = 64;
+/// Bytes of the prelude that its checksum covers; they end where the checksum starts.
+const SEALED: usize = 32;
+/// Most bytes of JSON: the largest known model takes some 100 kB.
+pub(super) const MAX_HEADER: u32 = 4 << 20;
+/// Most tensors of a file: the largest known model has some 600.
+pub(super) const MAX_TENSORS: usize = 16_384;
+/// Every tensor starts at a multiple of this: a cache line and the widest register.
+pub(super) const TENSOR_ALIGN: u64 = 64;
+/// Every tower starts at a multiple of this: the largest page in use (AArch64 with 64 kB pages), and the window
+/// in which Linux maps the neighbours of a page that is touched.
+pub(super) const TOWER_ALIGN: u64 = 65_536;
+/// Longest name of a tensor.
+const MAX_NAME: usize = 256;
+
+/// What a weights file says about itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Header {
+    /// The descriptions that the file carries.
+    pub meta: Meta,
+    /// Its tensors in the order of the file.
+    pub tensors: Vec<TensorEntry>,
+}
+
+/// A tensor and where it lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorEntry {
+    /// What it is.
+    pub spec: TensorSpec,
+    /// Where it lies in the file, in bytes from its start.
+    pub bytes: Range<u64>,
+    /// Lower-case hex SHA-256 of these bytes.
+    pub sha256: String,
+}
+
+/// A tower in numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TowerInfo {
+    /// Which one.
+    pub tower: Tower,
+    /// How many tensors it has.
+    pub tensors: usize,
+    /// Elements of its tensors by their shapes, without padding.
+    pub parameters: u64,
+    /// Where it lies in the file, in bytes from its start.
+    pub bytes: Range<u64>,
+}
+
+impl Header {
+    /// The towers that the file has, in its order.
+    pub fn towers(&self) -> Vec<TowerInfo> {
+        let mut towers: Vec<TowerInfo> = Vec::new();
+        for TensorEntry { spec, bytes, .. } in &self.tensors {
+            let parameters = spec.shape.iter().fold(1u64, |len, &dim| len.saturating_mul(dim as u64));
+            match towers.last_mut() {
+                Some(last) if last.tower == spec.tower => {
+                    last.tensors += 1;
+                    last.parameters = last.parameters.saturating_add(parameters);
+                    last.bytes.end = bytes.end;
+                }
+                _ => towers.push(TowerInfo { tower: spec.tower, tensors: 1, parameters, bytes: bytes.clone() }),
+            }
+        }
+        towers
+    }
+
+    /// Places `specs` one after another, their checksums still open.
+    pub(super) fn plan(meta: Meta, specs: Vec<TensorSpec>) -> Result<Header, Fault> {
+        check_count(specs.len())?;
+        let mut places = Places::default();
+        let tensors = specs
+            .into_iter()
+            .map(|spec| {
+                let bytes = places.next(&spec)?;
+                Ok(TensorEntry { spec, bytes, sha256: "0".repeat(64) })
+            })
+            .collect::<Result<Vec<_>, Fault>>()?;
+        let mut header = Header { meta, tensors };
+        // Offsets are stored from the start of the data, so the length of the JSON does not depend on itself.
+        let json = header.json(0)?;
+        let data = data_start(json.len());
+        for entry in &mut header.tensors {
+            let end = data.checked_add(entry.bytes.end).ok_or_else(|| Fault::OutOfFile(entry.spec.name.clone()))?;
+            entry.bytes = data + entry.bytes.start..end;
+        }
+        Ok(header)
+    }
+
+    /// Bytes of the whole file.
+    pub(super) fn file_len(&self) -> u64 {
+        self.tensors.last().map_or(0, |entry| entry.bytes.end)
+    }
+
+    /// The first bytes of the file: prelude and JSON.
+    pub(super) fn encode(&self) -> Result<Vec<u8>, Fault> {
+        // Valid for every header that `plan` made: the data starts where the first tensor does.
+        let json = self.json(self.tensors.first().map_or(0, |entry| entry.bytes.start))?;
+        let mut head = Vec::with_capacity(PRELUDE + json.len());
+        head.extend_from_slice(&MAGIC);
+        head.extend_from_slice(&VERSION.to_le_bytes());
+        head.extend_from_slice(&(json.len() as u32).to_le_bytes());
+        head.extend_from_slice(&self.file_len().to_le_bytes());
+        head.extend_from_slice(&[0; 8]);
+        head.extend_from_slice(&seal(&head, &json));
+        head.extend_from_slice(&json);
+        Ok(head)
+    }
+
+    fn json(&self, data: u64) -> Result<Vec<u8>, Fault> {
+        let raw = RawHeader {
+            model: self.meta.model.clone(),
+            preprocess: self.meta.preprocess.clone(),
+            tokenizer: self.meta.tokenizer.clone(),
+            provenance: self.meta.provenance.clone(),
+            tensors: self.tensors.iter().map(|entry| RawTensor::of(entry, data)).collect(),
+        };
+        let json = serde_json::to_vec(&raw).unwrap_or_default();
+        if json.len() > MAX_HEADER as usize {
+            return Err(Fault::HeaderTooLong(json.len()));
+        }
+        Ok(json)
+    }
+
+    /// Reads the header from the JSON `json` that follows `prelude`.
+    ///
+    /// On success every tensor lies inside `prelude.file_len` bytes and no two overlap.
+    pub(super) fn decode(prelude: &Prelude, json: &[u8]) -> Result<Header, Reason> {
+        let raw: RawHeader = serde_json::from_slice(json).map_err(|error| {
+            // The message quotes names from the file as they are.
+            Reason::Header(error.to_string().escape_debug().to_string())
+        })?;
+        check_count(raw.tensors.len()).map_err(Reason::Table)?;
+        let data = data_start(json.len());
+        let mut places = Places::default();
+        let tensors = raw
+            .tensors
+            .into_iter()
+            .map(|tensor| tensor.check(&mut places, data, prelude.file_len))
+            .collect::<Result<Vec<_>, Fault>>()
+            .map_err(Reason::Table)?;
+        let meta =
+            Meta { model: raw.model, preprocess: raw.preprocess, tokenizer: raw.tokenizer, provenance: raw.provenance };
+        let header = Header { meta, tensors };
+        let end = header.file_len();
+        if end != prelude.file_len {
+            return Err(Reason::Table(Fault::FileLength { end, described: prelude.file_len }));
+        }
+        Ok(header)
+    }
+}
+
+/// The fixed part of a file's start.
+#[derive(Debug)]
+pub(super) struct Prelude {
+    sealed: [u8; SEALED],
+    /// Bytes of JSON behind it.
+    pub(super) header_len: usize,
+    file_len: u64,
+    checksum: [u8; 32],
+}
+
+impl Prelude {
+    /// Reads the prelude of a file of `found` bytes that starts with `head`, which holds at least the first 64
+    /// bytes or the whole file.
+    ///
+    /// The version alone decides what the rest means, so it is judged before the rest; a newer file is told from
+    /// a damaged one.
+    pub(super) fn decode(head: &[u8], found: u64) -> Result<Prelude, Reason> {
+        if head.is_empty() {
+            return Err(Reason::Empty);
+        }
+        let len = head.len().min(MAGIC.len());
+        if head[..len] != MAGIC[..len] {
+            return Err(Reason::NotWeights);
+        }
+        let Some(&prelude) = head.first_chunk::<PRELUDE>() else { return Err(Reason::TooShort(found)) };
+        let version = u32_at(&prelude, 8);
+        if version > VERSION {
+            return Err(Reason::NewerVersion(version));
+        }
+        if version != VERSION {
+            return Err(Reason::UnknownVersion(version));
+        }
+        let header_len = u32_at(&prelude, 12);
+        if header_len > MAX_HEADER {
+            return Err(Reason::HeaderLength(header_len));
+        }
+        let (low, high) = (u32_at(&prelude, 16), u32_at(&prelude, 20));
+        let file_len = u64::from(high) << 32 | u64::from(low);
+        let mut sealed = [0; SEALED];
+        sealed.copy_from_slice(&prelude[..SEALED]);
+        let mut checksum = [0; 32];
+        checksum.copy_from_slice(&prelude[SEALED..]);
+        let prelude = Prelude { sealed, header_len: header_len as usize, file_len, checksum };
+        if found < (PRELUDE + prelude.header_len) as u64 {
+            // The header is cut off, so its checksum cannot tell whether the stated length is sound.
+            return Err(if found < file_len {
+                Reason::Truncated { found, described: file_len }
+            } else {
+                Reason::HeaderDamaged
+            });
+        }
+        Ok(prelude)
+    }
+
+    /// Checks that neither the prelude nor `json` has changed since they were written, and that the file has the
+    /// length they state.
+    pub(super) fn check(&self, json: &[u8], found: u64) -> Result<(), Reason> {
+        if seal(&self.sealed, json) != self.checksum {
+            return Err(Reason::HeaderDamaged);
+        }
+        let described = self.file_len;
+        match found.cmp(&described) {
+            std::cmp::Ordering::Less => return Err(Reason::Truncated { found, described }),
+            std::cmp::Ordering::Greater => return Err(Reason::Trailing { found, described }),
+            std::cmp::Ordering::Equal => {}
+        }
+        if self.sealed[24..] != [0; 8] {
+            return Err(Reason::Reserved);
+        }
+        Ok(())
+    }
+}
+
+fn seal(prelude: &[u8], json: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(prelude).chain_update(json).finalize().into()
+}
+
+fn u32_at(prelude: &[u8; PRELUDE], at: usize) -> u32 {
+    u32::from_le_bytes([prelude[at], prelude[at + 1], prelude[at + 2], prelude[at + 3]])
+}
+
+/// Where the tensors start in a file whose JSON has `json_len` bytes.
+fn data_start(json_len: usize) -> u64 {
+    ((PRELUDE + json_len) as u64).next_multiple_of(TOWER_ALIGN)
+}
+
+fn check_count(count: usize) -> Result<(), Fault> {
+    if count == 0 || count > MAX_TENSORS { Err(Fault::Count(count)) } else { Ok(()) }
+}
+
+/// Gives each tensor its place, in bytes from the start of the data. The writer follows it and the reader holds
+/// files against it, so there is exactly one valid place for a tensor.
+#[derive(Default)]
+struct Places {
+    end: u64,
+    tower: Option<Tower>,
+    names: HashSet<String>,
+}
+
+impl Places {
+    fn next(&mut self, spec: &TensorSpec) -> Result<Range<u64>, Fault> {
+        let name = || spec.name.clone();
+        if spec.name.is_empty() || spec.name.len() > MAX_NAME || !spec.name.bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            return Err(Fault::Name(name()));
+        }
+        if !self.names.insert(name()) {
+            return Err(Fault::Duplicate(name()));
+        }
+        if self.tower > Some(spec.tower) {
+            return Err(Fault::TowerOrder(name()));
+        }
+        let shape_fault = || Fault::Shape { name: name(), shape: format!("{:?}", spec.shape), layout: spec.layout };
+        let len = spec.stored_len().ok_or_else(shape_fault)?;
+        let bytes = (len as u64).checked_mul(spec.dtype.size() as u64).ok_or_else(shape_fault)?;
+        let align = if self.tower == Some(spec.tower) { TENSOR_ALIGN } else { TOWER_ALIGN };
+        let start = self.end.checked_next_multiple_of(align).ok_or_else(shape_fault)?;
+        let end = start.checked_add(bytes).ok_or_else(shape_fault)?;
+        self.tower = Some(spec.tower);
+        self.end = end;
+        Ok(start..end)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawHeader {
+    model: serde_json::Value,
+    preprocess: serde_json::Value,
+    tokenizer: serde_json::Value,
+    provenance: Provenance,
+    tensors: Vec<RawTensor>,
+}
+
+/// A row of the table as it is written: words that may be unknown, numbers that may be wrong.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTensor {
+    name: String,
+    tower: String,
+    dtype: String,
+    layout: String,
+    shape: Vec<usize>,
+    offset: u64,
+    bytes: u64,
+    sha256: String,
+}
+
+impl RawTensor {
+    fn of(entry: &TensorEntry, data: u64) -> RawTensor {
+        let TensorEntry { spec, bytes, sha256 } = entry;
+        RawTensor {
+            name: spec.name.clone(),
+            tower: spec.tower.name().into(),
+            dtype: spec.dtype.name().into(),
+            layout: spec.layout.name().into(),
+            shape: spec.shape.clone(),
+            offset: bytes.start - data,
+            bytes: bytes.end - bytes.start,
+            sha256: sha256.clone(),
+        }
+    }
+
+    /// Checks the row against the rows before it and the length of the file.
+    fn check(self, places: &mut Places, data: u64, file_len: u64) -> Result<TensorEntry, Fault> {
+        let RawTensor { name, tower, dtype, layout, shape, offset, bytes, sha256 } = self;
+        let Some(tower) = Tower::of(&tower) else { return Err(Fault::Tower { name, tower }) };
+        let Some(dtype) = Dtype::of(&dtype) else { return Err(Fault::Dtype { name, dtype }) };
+        let Some(layout) = Layout::of(&layout) else { return Err(Fault::Layout { name, layout }) };
+        let spec = TensorSpec { name, tower, dtype, layout, shape };
+        let (opens_tower, previous_end) = (places.tower != Some(tower), places.end);
+        let due = places.next(&spec)?;
+
+        let name = || spec.name.clone();
+        if bytes != due.end - due.start {
+            return Err(Fault::Length { name: name(), wanted: due.end - due.start, found: bytes });
+        }
+        if offset % TENSOR_ALIGN != 0 {
+            return Err(Fault::Misaligned { name: name(), offset });
+        }
+        if opens_tower && offset % TOWER_ALIGN != 0 {
+            return Err(Fault::TowerMisaligned { name: name(), offset });
+        }
+        if offset < previous_end {
+            return Err(Fault::Overlap { name: name(), offset });
+        }
+        if offset != due.start {
+            return Err(Fault::Gap { name: name(), wanted: due.start, found: offset });
+        }
+        let end = data.checked_add(due.end).filter(|&end| end <= file_len);
+        let Some(end) = end else { return Err(Fault::OutOfFile(name())) };
+        if !hash::is_hex_sha256(&sha256) {
+            return Err(Fault::Checksum(name()));
+        }
+        Ok(TensorEntry { bytes: data + due.start..end, spec, sha256 })
+    }
+}

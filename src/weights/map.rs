@@ -1,0 +1,99 @@
+//! Bytes that stay where they are: a mapped file, or bytes compiled into the program.
+//!
+//! The only place of this module with `unsafe`. It knows no format; its callers check ranges before they ask.
+//!
+//! No advice is given to the system at opening. Its default is right for weights: nothing is read until a page
+//! is touched, and then a window of some 128 kB around it, so that a first pass over cold weights runs at the
+//! speed of the disk. `MADV_RANDOM` would read 4 kB at a time, and `MADV_WILLNEED` or `MAP_POPULATE` all of
+//! a tower that may never be used. Neighbours that are already in the page cache are mapped along with a touched page
+//! within its aligned 64 kB; since towers start at multiples of that, using one tower never makes pages of the
+//! other resident, and reads at most half a window of the other from disk.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+
+use memmap2::{Mmap, MmapOptions};
+
+/// Read-only bytes that start at a multiple of 64 and never move.
+pub(super) struct Map(Backing);
+
+enum Backing {
+    File { map: Mmap, file: File },
+    Static(&'static [u8]),
+}
+
+impl Map {
+    /// Maps the first `len` bytes of `file`, which has at least as many.
+    #[allow(unsafe_code)]
+    pub(super) fn file(file: File, len: usize) -> io::Result<Map> {
+        // SAFETY: the map is shared and read-only, and lives as long as any slice of it. What Rust cannot rule
+        // out is that another process changes the file meanwhile: no program should write into a weights file
+        // that others may use, and `Writer` never does, it replaces files by renaming (see `WeightsFile::open`).
+        // Any bit pattern is a valid `f32`, so changed bytes give wrong numbers and nothing worse; a file cut
+        // short makes the system end the process with SIGBUS at the missing page.
+        let map = unsafe { MmapOptions::new().len(len).map(&file)? };
+        // Every known system maps at pages, which are multiples of 4096; tensors rely on it.
+        if !is_aligned(&map) {
+            return Err(io::Error::other("the system maps at unaligned addresses"));
+        }
+        Ok(Map(Backing::File { map, file }))
+    }
+
+    /// Takes bytes of the program itself; `None` if they do not start at a multiple of 64.
+    pub(super) fn of_static(bytes: &'static [u8]) -> Option<Map> {
+        is_aligned(bytes).then_some(Map(Backing::Static(bytes)))
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        match &self.0 {
+            Backing::File { map, .. } => map,
+            Backing::Static(bytes) => bytes,
+        }
+    }
+
+    /// The floats in `range`, in bytes, which the caller has checked: inside, and starting and ending at
+    /// multiples of 4.
+    pub(super) fn floats(&self, range: Range<usize>) -> &[f32] {
+        bytemuck::cast_slice(&self.bytes()[range])
+    }
+
+    /// Bytes that the file has now; `None` for bytes that cannot change.
+    pub(super) fn len_now(&self) -> io::Result<Option<u64>> {
+        match &self.0 {
+            Backing::File { file, .. } => Ok(Some(file.metadata()?.len())),
+            Backing::Static(_) => Ok(None),
+        }
+    }
+
+    /// Gives the mapped pages back to the system; they come back when they are touched.
+    #[cfg(unix)]
+    #[allow(unsafe_code)]
+    pub(super) fn release(&self) {
+        if let Backing::File { map, .. } = &self.0 {
+            // SAFETY: the map is a shared, read-only one of a file, so its pages hold nothing that the file does
+            // not hold: a slice of it reads the same bytes afterwards.
+            let result = unsafe { map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
+            if let Err(error) = result {
+                tracing::debug!(%error, "mapped pages were not released");
+            }
+        }
+    }
+
+    /// Does nothing: this system has no such advice.
+    #[cfg(not(unix))]
+    pub(super) fn release(&self) {}
+}
+
+fn is_aligned(bytes: &[u8]) -> bool {
+    bytes.as_ptr().addr() % super::header::TENSOR_ALIGN as usize == 0
+}
+
+/// Bytes that start at a multiple of 64, for weights that are compiled into a program.
+///
+/// ```ignore
+/// static DEMO: &Aligned<[u8]> = &Aligned(*include_bytes!("demo.clippie"));
+/// let weights = WeightsFile::from_static(&DEMO.0, "demo")?;
+/// ```
+#[repr(C, align(64))]
+pub struct Aligned<B: ?Sized>(pub B);

@@ -1,0 +1,301 @@
+//! Headers that break one rule each, and headers that are broken at random: all with a checksum that is right, so
+//! that the checks behind it are reached.
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::error::{Fault, Reason};
+use super::format::{Dtype, Layout, Meta, Provenance, TensorSpec, Tower};
+use super::header::{Header, MAX_HEADER, MAX_TENSORS, PRELUDE, TENSOR_ALIGN, TOWER_ALIGN};
+use super::read::read_header;
+
+fn spec(name: &str, tower: Tower, layout: Layout, shape: &[usize]) -> TensorSpec {
+    TensorSpec { name: name.into(), tower, dtype: Dtype::F32, layout, shape: shape.to_vec() }
+}
+
+fn meta() -> Meta {
+    Meta {
+        model: json!({"embed_dim": 8, "logit_scale": 4.605170249938965}),
+        preprocess: json!({"image_size": 4, "mean": [0.48145466, 0.4578275, 0.40821073]}),
+        tokenizer: json!("clip"),
+        provenance: Provenance {
+            source: "model.safetensors".into(),
+            source_sha256: "0".repeat(64),
+            source_bytes: 1234,
+            source_layout: "openai".into(),
+            model_name: None,
+            converter: "clippie-rs 0.1.0".into(),
+        },
+    }
+}
+
+fn header() -> Header {
+    let specs = vec![
+        spec("image.a", Tower::Image, Layout::Rows, &[5]),
+        spec("image.b", Tower::Image, Layout::Panels16, &[3, 17]),
+        spec("text.a", Tower::Text, Layout::Panels16, &[17]),
+        spec("text.b", Tower::Text, Layout::Rows, &[2, 3]),
+    ];
+    Header::plan(meta(), specs).unwrap()
+}
+
+fn json_of(header: &Header) -> Value {
+    serde_json::from_slice(&header.encode().unwrap()[PRELUDE..]).unwrap()
+}
+
+/// A prelude for `json` that states `file_len`, and `json` behind it.
+fn sealed(json: &[u8], file_len: u64) -> Vec<u8> {
+    let mut head = b"\x89CLIPPIE".to_vec();
+    head.extend(1u32.to_le_bytes());
+    head.extend((json.len() as u32).to_le_bytes());
+    head.extend(file_len.to_le_bytes());
+    head.extend([0; 8]);
+    let checksum = Sha256::new().chain_update(&head).chain_update(json).finalize();
+    head.extend(checksum);
+    head.extend(json);
+    head
+}
+
+/// What is said about the table that `edit` makes of a sound one.
+fn fault_of(edit: impl FnOnce(&mut Value)) -> Fault {
+    let sound = header();
+    let mut json = json_of(&sound);
+    edit(&mut json["tensors"]);
+    let head = sealed(json.to_string().as_bytes(), sound.file_len());
+    match read_header(&mut head.as_slice(), sound.file_len()) {
+        Err(Reason::Table(fault)) => fault,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_planned_header_reads_back() {
+    let sound = header();
+    let head = sound.encode().unwrap();
+    let (read, end) = read_header(&mut head.as_slice(), sound.file_len()).unwrap();
+    assert_eq!(read, sound);
+    assert_eq!(end, head.len());
+    let ranges: Vec<_> = sound.tensors.iter().map(|entry| entry.bytes.clone()).collect();
+    assert_eq!(ranges, [65536..65556, 65600..65984, 131072..131200, 131200..131224]);
+    let towers = sound.towers();
+    assert_eq!(towers.len(), 2);
+    assert_eq!((towers[0].tensors, towers[0].parameters, towers[0].bytes.clone()), (2, 5 + 51, 65536..65984));
+    assert_eq!((towers[1].tensors, towers[1].parameters, towers[1].bytes.clone()), (2, 17 + 6, 131072..131224));
+}
+
+#[test]
+fn each_broken_rule_of_the_table_has_its_own_fault() {
+    let name = || "image.b".to_string();
+    assert_eq!(fault_of(|t| *t = json!([])), Fault::Count(0));
+    assert_eq!(fault_of(|t| t[1]["name"] = json!("")), Fault::Name("".into()));
+    assert_eq!(fault_of(|t| t[1]["name"] = json!("a b")), Fault::Name("a b".into()));
+    assert_eq!(fault_of(|t| t[1]["name"] = json!("é")), Fault::Name("é".into()));
+    assert_eq!(fault_of(|t| t[1]["name"] = json!("x".repeat(257))), Fault::Name("x".repeat(257)));
+    assert_eq!(fault_of(|t| t[2]["name"] = json!("image.b")), Fault::Duplicate(name()));
+    assert_eq!(fault_of(|t| t[1]["dtype"] = json!("f16")), Fault::Dtype { name: name(), dtype: "f16".into() });
+    assert_eq!(fault_of(|t| t[1]["layout"] = json!("cols")), Fault::Layout { name: name(), layout: "cols".into() });
+    assert_eq!(fault_of(|t| t[1]["tower"] = json!("Image")), Fault::Tower { name: name(), tower: "Image".into() });
+    assert_eq!(fault_of(|t| t[3]["tower"] = json!("image")), Fault::TowerOrder("text.b".into()));
+    let fault = fault_of(|t| t.as_array_mut().unwrap().swap(0, 1));
+    assert_eq!(fault, Fault::TowerMisaligned { name: name(), offset: 64 });
+    for shape in [json!([]), json!([0, 4]), json!([1, 1, 1]), json!([1u64 << 62, 16])] {
+        let fault = fault_of(|t| t[1]["shape"] = shape.clone());
+        assert!(matches!(&fault, Fault::Shape { name, .. } if name == "image.b"), "{shape}: {fault:?}");
+    }
+    let fault = fault_of(|t| t[0]["shape"] = json!(vec![1; 9]));
+    assert_eq!(fault, Fault::Shape { name: "image.a".into(), shape: format!("{:?}", [1; 9]), layout: Layout::Rows });
+    assert_eq!(fault_of(|t| t[1]["bytes"] = json!(380)), Fault::Length { name: name(), wanted: 384, found: 380 });
+    assert_eq!(fault_of(|t| t[1]["offset"] = json!(68)), Fault::Misaligned { name: name(), offset: 68 });
+    assert_eq!(fault_of(|t| t[1]["offset"] = json!(0)), Fault::Overlap { name: name(), offset: 0 });
+    assert_eq!(fault_of(|t| t[1]["offset"] = json!(128)), Fault::Gap { name: name(), wanted: 64, found: 128 });
+    let fault = fault_of(|t| t[2]["offset"] = json!(512));
+    assert_eq!(fault, Fault::TowerMisaligned { name: "text.a".into(), offset: 512 });
+    let fault = fault_of(|t| t[2]["offset"] = json!(1u64 << 63));
+    assert_eq!(fault, Fault::Gap { name: "text.a".into(), wanted: 65536, found: 1 << 63 });
+    let fault = fault_of(|t| (t[3]["shape"], t[3]["bytes"]) = (json!([1000, 3]), json!(12000)));
+    assert_eq!(fault, Fault::OutOfFile("text.b".into()));
+    let fault = fault_of(|t| (t[3]["shape"], t[3]["bytes"]) = (json!([1, 3]), json!(12)));
+    assert_eq!(fault, Fault::FileLength { end: 131212, described: 131224 });
+    for checksum in ["", "0", &"A".repeat(64), &"g".repeat(64), &"0".repeat(65)] {
+        assert_eq!(fault_of(|t| t[1]["sha256"] = json!(checksum)), Fault::Checksum(name()));
+    }
+}
+
+#[test]
+fn a_header_that_says_more_or_less_is_not_understood() {
+    let sound = header();
+    let edits: [fn(&mut Value); 9] = [
+        |h| h["later"] = json!(1),
+        |h| h["tensors"][0]["scale"] = json!(1.0),
+        |h| h["provenance"]["later"] = json!(1),
+        |h| drop(h.as_object_mut().unwrap().remove("model")),
+        |h| drop(h["tensors"][0].as_object_mut().unwrap().remove("sha256")),
+        |h| h["tensors"][0]["offset"] = json!(-1),
+        |h| h["tensors"][0]["offset"] = json!(0.5),
+        |h| h["tensors"][0]["shape"] = json!("5"),
+        |h| *h = json!([]),
+    ];
+    for edit in edits {
+        let mut json = json_of(&sound);
+        edit(&mut json);
+        let head = sealed(json.to_string().as_bytes(), sound.file_len());
+        let result = read_header(&mut head.as_slice(), sound.file_len());
+        assert!(matches!(result, Err(Reason::Header(_))), "{json}: {result:?}");
+    }
+    let valid = json_of(&sound).to_string();
+    let twice = valid.replacen('{', "{\"tokenizer\":0,", 1);
+    let deep = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));
+    let deep = valid.replacen("\"tokenizer\":\"clip\"", &format!("\"tokenizer\":{deep}"), 1);
+    for json in ["", "{", "null", "\u{1b}", &format!("{valid} x"), &twice, &deep] {
+        let result = read_header(&mut sealed(json.as_bytes(), sound.file_len()).as_slice(), sound.file_len());
+        assert!(matches!(result, Err(Reason::Header(_))), "{}: {result:?}", &json[..json.len().min(99)]);
+    }
+    assert!(matches!(
+        read_header(&mut sealed(b"\xff\xfe", sound.file_len()).as_slice(), sound.file_len()),
+        Err(Reason::Header(_))
+    ));
+}
+
+#[test]
+fn a_header_cannot_write_to_the_terminal() {
+    let sound = header();
+    for edit in [
+        |h: &mut Value| h["\u{1b}[31m"] = json!(1),
+        |h: &mut Value| h["tensors"][0]["name"] = json!("\u{1b}[31m\n"),
+        |h: &mut Value| h["tensors"][0]["layout"] = json!("\u{1b}[31m\n"),
+    ] {
+        let mut json = json_of(&sound);
+        edit(&mut json);
+        let head = sealed(json.to_string().as_bytes(), sound.file_len());
+        let message = read_header(&mut head.as_slice(), sound.file_len()).unwrap_err().to_string();
+        assert!(!message.contains(char::is_control), "{message:?}");
+    }
+}
+
+#[test]
+fn numbers_of_the_prelude_have_limits() {
+    let mut head = sealed(b"{}", 66);
+    head[12..16].copy_from_slice(&(MAX_HEADER + 1).to_le_bytes());
+    assert!(matches!(read_header(&mut head.as_slice(), 66), Err(Reason::HeaderLength(len)) if len == MAX_HEADER + 1));
+    head[12..16].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert!(matches!(read_header(&mut head.as_slice(), 66), Err(Reason::HeaderLength(u32::MAX))));
+
+    let mut head = sealed(b"{}", 66);
+    head[24] = 1;
+    let checksum = Sha256::new().chain_update(&head[..32]).chain_update(b"{}").finalize();
+    head[32..64].copy_from_slice(&checksum);
+    assert!(matches!(read_header(&mut head.as_slice(), 66), Err(Reason::Reserved)));
+}
+
+#[test]
+fn plans_that_break_a_rule_are_refused() {
+    let plan = |specs: Vec<TensorSpec>| Header::plan(meta(), specs).unwrap_err();
+    let image = |name: &str| spec(name, Tower::Image, Layout::Rows, &[1]);
+    assert_eq!(plan(vec![]), Fault::Count(0));
+    assert_eq!(plan(vec![image("a"); MAX_TENSORS + 1]), Fault::Count(MAX_TENSORS + 1));
+    assert_eq!(plan(vec![image("a"), image("a")]), Fault::Duplicate("a".into()));
+    assert_eq!(plan(vec![spec("t", Tower::Text, Layout::Rows, &[1]), image("a")]), Fault::TowerOrder("a".into()));
+    assert!(matches!(plan(vec![spec("t", Tower::Text, Layout::Rows, &[usize::MAX / 2])]), Fault::Shape { .. }));
+    let quarter = spec("t", Tower::Text, Layout::Rows, &[usize::MAX / 8]);
+    let specs = (0..9).map(|i| TensorSpec { name: i.to_string(), ..quarter.clone() }).collect();
+    assert!(matches!(plan(specs), Fault::Shape { .. }));
+    let long = Meta { tokenizer: json!("x".repeat(MAX_HEADER as usize)), ..meta() };
+    assert!(matches!(Header::plan(long, vec![image("a")]), Err(Fault::HeaderTooLong(_))));
+}
+
+/// A generator of numbers that are the same in every run (xorshift64*).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() >> 33) as usize % limit
+    }
+}
+
+/// Holds an accepted header to what its users rely on.
+fn assert_in_bounds(header: &Header, file_len: u64) {
+    let mut end = 0;
+    let mut tower = None;
+    for entry in &header.tensors {
+        let bytes = &entry.bytes;
+        assert!(end <= bytes.start && bytes.start < bytes.end && bytes.end <= file_len, "{header:?}");
+        assert_eq!(bytes.start % TENSOR_ALIGN, 0);
+        assert_eq!(Some(bytes.end - bytes.start), entry.spec.stored_len().map(|len| len as u64 * 4));
+        if tower != Some(entry.spec.tower) {
+            assert_eq!(bytes.start % TOWER_ALIGN, 0);
+            assert!(tower < Some(entry.spec.tower));
+        }
+        (end, tower) = (bytes.end, Some(entry.spec.tower));
+    }
+    assert_eq!(end, file_len);
+}
+
+#[test]
+fn random_headers_never_panic_and_never_reach_out_of_the_file() {
+    let sound = header();
+    let json = json_of(&sound).to_string().into_bytes();
+    let bytes = [0, b'"', b'0', b'1', b'9', b'-', b'.', b'e', b',', b':', b'[', b']', b'{', b'}', b'\\', 0x80, 0xff];
+    let words = ["18446744073709551615", "9223372036854775808", "65536", "64", "0", "1e999", "null", "\"rows\"", "[]"];
+    let mut random = Random(0x5eed);
+    let mut accepted = 0;
+    for _ in 0..40_000 {
+        let mut json = json.clone();
+        for _ in 0..=random.below(3) {
+            let at = random.below(json.len());
+            match random.below(6) {
+                0 => json[at] ^= 1 << random.below(8),
+                1 => json[at] = bytes[random.below(bytes.len())],
+                2 => json.insert(at, bytes[random.below(bytes.len())]),
+                3 => drop(json.remove(at)),
+                4 => {
+                    // Another digit keeps the JSON sound and reaches the checks of the table.
+                    let digits: Vec<usize> = (0..json.len()).filter(|&i| json[i].is_ascii_digit()).collect();
+                    if !digits.is_empty() {
+                        json[digits[random.below(digits.len())]] = b'0' + random.below(10) as u8;
+                    }
+                }
+                _ => {
+                    // Another value in place of one.
+                    let colons: Vec<usize> = (0..json.len()).filter(|&i| json[i] == b':').collect();
+                    if !colons.is_empty() {
+                        let start = colons[random.below(colons.len())] + 1;
+                        let len = json[start..].iter().position(|byte| b",}]".contains(byte)).unwrap_or(0);
+                        json.splice(start..start + len, words[random.below(words.len())].bytes());
+                    }
+                }
+            }
+        }
+        let file_len = match random.below(8) {
+            0 => random.next(),
+            1 => u64::MAX,
+            2 => sound.file_len() + 1,
+            _ => sound.file_len(),
+        };
+        if let Ok((header, _)) = read_header(&mut sealed(&json, file_len).as_slice(), file_len) {
+            assert_in_bounds(&header, file_len);
+            accepted += 1;
+        }
+    }
+    // Many edits touch only the descriptions: without these the loop would prove little.
+    assert!(accepted > 1000, "{accepted}");
+}
+
+#[test]
+fn random_bytes_never_panic() {
+    let head = header().encode().unwrap();
+    let mut random = Random(0xc11);
+    for _ in 0..20_000 {
+        let mut bytes: Vec<u8> = (0..random.below(200)).map(|_| random.next() as u8).collect();
+        let kept = random.below(80).min(bytes.len());
+        bytes[..kept].copy_from_slice(&head[..kept]);
+        let stated = if random.below(2) == 0 { bytes.len() as u64 } else { random.next() };
+        assert!(read_header(&mut bytes.as_slice(), stated).is_err());
+    }
+}
