@@ -6,12 +6,64 @@
 mod buffer;
 mod config;
 mod error;
+mod geometry;
+mod normalise;
+mod resize;
+mod windows;
 
 pub use buffer::{RgbBuffer, RgbView};
 pub use config::{Interpolation, PreprocessConfig, ResizeMode};
 pub use error::Error;
 
+use geometry::Geometry;
+
 /// Revision of the pixels computed here, part of every embedding's fingerprint.
 ///
 /// Raised whenever any pixel of any input changes.
 pub const REVISION: u32 = 1;
+
+/// What the image tower gets of a photo: `[3, image_size, image_size]`, channels red, green, blue, rows from
+/// the top.
+///
+/// Equal, to the bit, to open_clip's evaluation transform of the same RGB pixels.
+///
+/// # Errors
+/// When the configuration is not [valid](PreprocessConfig::validate).
+pub fn pixels<'a>(
+    photo: impl Into<RgbView<'a>>,
+    config: &PreprocessConfig,
+) -> Result<Vec<f32>, Error> {
+    config.validate()?;
+    let mut out = vec![0.0; config.pixel_len()];
+    pixels_into(photo, config, &mut out)?;
+    Ok(out)
+}
+
+/// As [`pixels`], written to a slice of [`PreprocessConfig::pixel_len`] floats.
+///
+/// # Errors
+/// When the configuration is not [valid](PreprocessConfig::validate) or the slice has another length.
+pub fn pixels_into<'a>(
+    photo: impl Into<RgbView<'a>>,
+    config: &PreprocessConfig,
+    out: &mut [f32],
+) -> Result<(), Error> {
+    config.validate()?;
+    let expected = config.pixel_len();
+    if out.len() != expected {
+        return Err(Error::OutputLength {
+            len: out.len(),
+            expected,
+        });
+    }
+    let photo = photo.into();
+    let geometry = Geometry::new(
+        photo.width(),
+        photo.height(),
+        config.image_size,
+        config.resize,
+    );
+    let square = resize::resize(photo, &geometry, config.interpolation);
+    normalise::normalise(&square, config, out);
+    Ok(())
+}
