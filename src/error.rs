@@ -113,7 +113,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Error::Read { .. } => ErrorKind::Io,
-            Error::Weights(error) if error.is_io() => ErrorKind::Io,
+            Error::Weights(error) if is_io(error.reason()) => ErrorKind::Io,
             Error::Model { error: models::Error::Token { .. } | models::Error::TextLength { .. }, .. } => {
                 ErrorKind::Text
             }
@@ -149,4 +149,10 @@ impl Error {
     pub(crate) fn image(path: &Path, error: preprocess::Error) -> Self {
         Error::Image { path: path.to_owned(), error }
     }
+}
+
+/// Whether the file system, not the file's content, is the reason.
+fn is_io(reason: &weights::Reason) -> bool {
+    use weights::Reason::{Folder, Map, NotAFile, NotFound, Open, Read, Replace, Write};
+    matches!(reason, NotFound | Folder | NotAFile | Open(_) | Read(_) | Map(_) | Write(_) | Replace(_))
 }

@@ -68,7 +68,6 @@ impl Clip {
     ///
     /// # Errors
     /// The first image that cannot be read, by name; see [`ImageEncoder::encode_each`] to go on without it.
-    #[cfg(feature = "decode")]
     pub fn encode_images<'a, I>(&self, images: &'a [I]) -> Result<Array2<f32>, Error>
     where
         &'a I: Into<ImageInput<'a>>,

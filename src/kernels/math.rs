@@ -3,7 +3,7 @@
 //! The coefficients are minimax fits of our own; `tools/math_coefficients.py` derives them and prints the
 //! errors that the tests here bound.
 
-use super::simd::{Kernel, ROUND, Simd};
+use super::simd::{ROUND, Simd};
 
 /// `exp(x)` to 2 ULP for −87 ≤ x ≤ 88; arguments beyond are clamped to that range.
 #[inline(always)]
@@ -74,17 +74,6 @@ impl Activation {
 }
 
 /// Turns a row of scores into probabilities: `exp(x − max)`, divided by its sum.
-pub(crate) struct Softmax<'a>(pub(crate) &'a mut [f32]);
-
-impl Kernel for Softmax<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call<S: Simd>(self, s: S) {
-        softmax(s, self.0);
-    }
-}
-
 #[inline(always)]
 pub(crate) fn softmax<S: Simd>(s: S, row: &mut [f32]) {
     let shift = s.splat(largest(s, row));
@@ -134,6 +123,7 @@ fn largest<S: Simd>(s: S, row: &[f32]) -> f32 {
 mod tests {
     use super::super::isa::Isa;
     use super::super::reference;
+    use super::super::simd::Kernel;
     use super::*;
 
     /// What the fits promise, in units of the last place of the exact result.
@@ -141,6 +131,17 @@ mod tests {
     const ERF_ULP: f64 = 7.0;
     /// Rounding of the products around an activation, relative to the larger of |x| and the result.
     const ACTIVATION_EPS: f64 = 4e-7;
+
+    struct Softmax<'a>(&'a mut [f32]);
+
+    impl Kernel for Softmax<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn call<S: Simd>(self, s: S) {
+            softmax(s, self.0);
+        }
+    }
 
     struct Map<'a, Op>(&'a mut [f32], Op);
 

@@ -1,0 +1,88 @@
+"""Derives the coefficients of src/kernels/math.rs and prints the errors that its tests bound.
+
+Nobody needs this to build or test. Run: pip install numpy mpmath scipy; python tools/math_coefficients.py
+
+exp: (exp(r) - 1 - r) / r^2 is fitted by a polynomial on |r| <= ln 2 / 2.
+erf: erf(x) / x is fitted by a rational function of x^2 on |x| <= 3.9.
+Both fits minimise the largest relative error by reweighting least squares (Lawson's method).
+"""
+
+import mpmath as mp
+import numpy as np
+from scipy.special import erf as exact_erf
+
+mp.mp.dps = 40
+ULP = 2.0**-24  # half a unit in the last place of a float just below one
+
+
+def chebyshev(low, high, count):
+    k = np.arange(count)
+    return (low + high) / 2 + (high - low) / 2 * np.cos((2 * k + 1) * np.pi / (2 * count))
+
+
+def fit(matrix_and_target, weight, evaluate, rounds=300):
+    """Lawson's iteration: the best coefficients and their largest weighted error."""
+    importance = np.full(len(weight), 1.0 / len(weight))
+    state, best = None, (np.inf, None)
+    for _ in range(rounds):
+        matrix, target, scale = matrix_and_target(state)
+        row = np.sqrt(importance) * weight * scale
+        state = np.linalg.lstsq(matrix * row[:, None], target * row, rcond=None)[0]
+        error = np.abs(evaluate(state) * weight)
+        if error.max() < best[0]:
+            best = (error.max(), state.copy())
+        importance *= error / error.max() + 1e-3
+        importance /= importance.sum()
+    return best
+
+
+def fit_exp(degree=4):
+    r = chebyshev(-np.log(2) / 2, np.log(2) / 2, 400)
+    target = np.array([float((mp.e ** mp.mpf(v) - 1 - mp.mpf(v)) / mp.mpf(v) ** 2) for v in r])
+    powers = np.vander(r, degree + 1, increasing=True)
+    weight = r**2 / np.exp(r)
+    return fit(lambda _: (powers, target, 1.0), weight, lambda c: powers @ c - target)
+
+
+def fit_erf(degree=5, limit=3.9):
+    x = np.abs(chebyshev(0, limit, 1200))
+    u = (x / limit) ** 2
+    target = np.array([float(mp.erf(mp.mpf(v)) / mp.mpf(v)) for v in x])
+    powers = np.vander(u, degree + 1, increasing=True)
+    matrix = np.hstack([powers, -target[:, None] * powers[:, 1:]])
+
+    def denominator(c):
+        return 1 + powers[:, 1:] @ c[degree + 1 :]
+
+    def linearised(c):
+        return matrix, target, 1.0 if c is None else 1 / denominator(c)
+
+    error, c = fit(linearised, 1 / target, lambda c: powers @ c[: degree + 1] / denominator(c) - target)
+    scale = limit**2
+    p = [c[i] / scale**i for i in range(degree + 1)]
+    q = [1.0] + [c[degree + i] / scale**i for i in range(1, degree + 1)]
+    return error, p, q
+
+
+def erf_in_f32(p, q, x, limit=3.9):
+    """The kernel's arithmetic: f32 with fused multiply-adds."""
+    x = np.minimum(x.astype(np.float32), np.float32(limit))
+    u = (x * x).astype(np.float32)
+
+    def horner(c):
+        value = np.full_like(u, np.float32(c[-1]))
+        for coefficient in c[-2::-1]:
+            value = (value.astype(np.float64) * u + np.float32(coefficient)).astype(np.float32)
+        return value
+
+    return (x * horner(p)).astype(np.float32) / horner(q)
+
+
+error, c = fit_exp()
+print("exp: fit error", error / ULP, "x 2^-24;", [str(np.float32(v)) for v in c])
+error, p, q = fit_erf()
+x = np.linspace(1e-6, 6, 2_000_001)
+relative = np.abs(erf_in_f32(p, q, x) - exact_erf(x)) / exact_erf(x)
+print("erf: fit error", error / ULP, "x 2^-24; in f32", relative.max() / ULP, "x 2^-24")
+print("  P", [str(np.float32(v)) for v in p])
+print("  Q", [str(np.float32(v)) for v in q])
