@@ -30,6 +30,11 @@ impl Error {
     pub fn reason(&self) -> &Reason {
         &self.reason
     }
+
+    /// What is wrong with it, for matching by value.
+    pub fn into_reason(self) -> Reason {
+        self.reason
+    }
 }
 
 /// Why a weights file cannot be read or written.

@@ -346,10 +346,10 @@ impl RawTensor {
         if bytes != due.end - due.start {
             return Err(Fault::Length { name: name(), wanted: due.end - due.start, found: bytes });
         }
-        if offset % TENSOR_ALIGN != 0 {
+        if !offset.is_multiple_of(TENSOR_ALIGN) {
             return Err(Fault::Misaligned { name: name(), offset });
         }
-        if opens_tower && offset % TOWER_ALIGN != 0 {
+        if opens_tower && !offset.is_multiple_of(TOWER_ALIGN) {
             return Err(Fault::TowerMisaligned { name: name(), offset });
         }
         if offset < previous_end {

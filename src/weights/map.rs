@@ -3,17 +3,20 @@
 //! The only place of this module with `unsafe`. It knows no format; its callers check ranges before they ask.
 //!
 //! No advice is given to the system at opening. Its default is right for weights: nothing is read until a page
-//! is touched, and then a window of some 128 kB around it, so that a first pass over cold weights runs at the
-//! speed of the disk. `MADV_RANDOM` would read 4 kB at a time, and `MADV_WILLNEED` or `MAP_POPULATE` all of
-//! a tower that may never be used. Neighbours that are already in the page cache are mapped along with a touched page
-//! within its aligned 64 kB; since towers start at multiples of that, using one tower never makes pages of the
-//! other resident, and reads at most half a window of the other from disk.
+//! is touched, and then the disk's read-ahead window around it (128 kB unless configured otherwise), so that a first
+//! pass over cold weights is as fast as reading the file (measured 0.8 and 3.3 GB/s on two states of one disk, `read`
+//! the same). `MADV_RANDOM` would read 4 kB at a time, `MADV_WILLNEED` and `MAP_POPULATE` a whole tower or file of which
+//! a part may suffice. Neighbours that are already in the page cache are mapped along with a touched page, within
+//! its aligned 64 kB; since towers start at multiples of that, using one tower makes no page of the other resident,
+//! and reads at most half a window of it from the disk.
 
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 
 use memmap2::{Mmap, MmapOptions};
+
+use super::header::TENSOR_ALIGN;
 
 /// Read-only bytes that start at a multiple of 64 and never move.
 pub(super) struct Map(Backing);
@@ -86,14 +89,18 @@ impl Map {
 }
 
 fn is_aligned(bytes: &[u8]) -> bool {
-    bytes.as_ptr().addr() % super::header::TENSOR_ALIGN as usize == 0
+    bytes.as_ptr().addr().is_multiple_of(TENSOR_ALIGN as usize)
 }
 
 /// Bytes that start at a multiple of 64, for weights that are compiled into a program.
 ///
-/// ```ignore
-/// static DEMO: &Aligned<[u8]> = &Aligned(*include_bytes!("demo.clippie"));
-/// let weights = WeightsFile::from_static(&DEMO.0, "demo")?;
+/// ```
+/// use clippie_rs::weights::{Aligned, WeightsFile};
+///
+/// // As a rule `&Aligned(*include_bytes!("model.clippie"))`.
+/// static MODEL: &Aligned<[u8]> = &Aligned(*b"not a model");
+/// let error = WeightsFile::from_static(&MODEL.0, "built-in model").unwrap_err();
+/// assert!(error.to_string().starts_with("built-in model: is not a .clippie weights file"));
 /// ```
 #[repr(C, align(64))]
 pub struct Aligned<B: ?Sized>(pub B);

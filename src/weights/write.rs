@@ -17,8 +17,9 @@ use super::hash;
 use super::header::{Header, TOWER_ALIGN};
 use super::read::read_header;
 
-/// Bytes that are hashed and written side by side: small enough to stay in a core's cache between the two, large
-/// enough that handing them to another thread costs nothing (256 kB to 4 MB measured alike).
+/// Bytes that are hashed and written side by side: few enough to stay in the cache between the two, many enough
+/// that handing them to another thread costs nothing. From 1 to 16 MB the speed is that of hashing alone (2.0 GB/s
+/// with SHA instructions, to memory; 1.3 GB/s one after the other); 256 kB is 10 % slower.
 const CHUNK: usize = 1 << 20;
 
 /// Names that are tried for the temporary file: others may be left over from programs that were killed.
@@ -60,7 +61,7 @@ impl Writer {
             let header = Header::plan(meta, specs).map_err(Reason::Unwritable)?;
             let head = header.encode().map_err(Reason::Unwritable)?;
             // Nothing is written that would not be read.
-            if read_header(&mut head.as_slice(), header.file_len())?.0 != header {
+            if !read_header(&mut head.as_slice(), header.file_len()).is_ok_and(|(read, _)| read == header) {
                 return Err(Reason::Unwritable(Fault::Unstable));
             }
             match std::fs::metadata(path) {
@@ -144,7 +145,7 @@ impl Writer {
 
     /// Writes zeros up to the byte `start` of the file.
     fn pad_to(&mut self, start: u64) -> Result<(), Reason> {
-        const ZEROS: [u8; TOWER_ALIGN as usize] = [0; TOWER_ALIGN as usize];
+        static ZEROS: [u8; TOWER_ALIGN as usize] = [0; TOWER_ALIGN as usize];
         while self.end < start {
             let len = (start - self.end).min(TOWER_ALIGN);
             self.temp.file()?.write_all(&ZEROS[..len as usize]).map_err(Reason::Write)?;
