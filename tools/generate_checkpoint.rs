@@ -1,1 +1,81 @@
-fn main() {}
+//! Writes a deterministic random checkpoint in a published layout:
+//! `cargo run --release --example generate-checkpoint -- --model vit-b-32-openai models/`.
+
+mod checkpoint;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+
+use checkpoint::{Layout, Model, model};
+
+/// Write a deterministic random checkpoint in a published layout.
+///
+/// The values depend on the seed and the tensors' names alone, so that every layout of a model holds the
+/// same numbers. They mean nothing, but activations stay as large as in trained models.
+#[derive(Parser)]
+#[command(name = "generate-checkpoint")]
+struct Arguments {
+    /// Model, such as vit-b-32-openai; --list names them all
+    #[arg(short, long, required_unless_present = "list")]
+    model: Option<String>,
+
+    /// openai, open-clip, open-clip-bin or huggingface; by default as the model is published
+    #[arg(short, long)]
+    layout: Option<Layout>,
+
+    /// Another seed gives other values
+    #[arg(short, long, default_value_t = checkpoint::golden::SEED)]
+    seed: u64,
+
+    /// List the models with their numbers of parameters
+    #[arg(long)]
+    list: bool,
+
+    /// Folder, which gets the published file names, or a file ending in .safetensors, .bin, .pt or .pth
+    #[arg(required_unless_present = "list")]
+    out: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), checkpoint::Error> {
+    if arguments.list {
+        for model in model::published().into_iter().chain(model::tiny()) {
+            println!("{:24} {:>11}", model.name, model.parameters());
+        }
+        return Ok(());
+    }
+    let (Some(name), Some(out)) = (&arguments.model, &arguments.out) else {
+        return Ok(());
+    };
+
+    let model = Model::named(name)?;
+    let layout = arguments.layout.unwrap_or_else(|| Layout::usual(&model));
+    let started = Instant::now();
+    let files = checkpoint::write(&model, arguments.seed, layout, out)?;
+
+    for file in &files {
+        let bytes = std::fs::metadata(file).map_or(0, |metadata| metadata.len());
+        println!("{}  {bytes} bytes", file.display());
+    }
+    println!(
+        "{name}, {} layout, seed {}, {} parameters, {:.1} s",
+        layout.name(),
+        arguments.seed,
+        model.parameters(),
+        started.elapsed().as_secs_f64(),
+    );
+    Ok(())
+}

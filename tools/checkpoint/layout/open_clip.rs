@@ -1,0 +1,95 @@
+//! open_clip's layout: canonical names in single precision, and `open_clip_config.json` beside them.
+//!
+//! File and key names are those of open_clip's hub repositories and of its `CLIPVisionCfg`, `CLIPTextCfg`
+//! and `PreprocessCfg`.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value, json};
+
+use super::super::model::{Model, TowerSize};
+use super::super::tensor::Element;
+use super::entry::Entry;
+use super::pickle;
+use super::torch_zip::TorchZip;
+
+/// The tensors, in the order of the state dict.
+pub fn entries(model: &Model) -> Vec<Entry> {
+    model
+        .tensors()
+        .into_iter()
+        .map(|tensor| Entry::whole(tensor, Element::F32))
+        .collect()
+}
+
+/// Writes the state dict as `torch.save` does, into an archive whose top folder is `folder`.
+pub fn write_bin(
+    out: &mut impl Write,
+    entries: &[Entry],
+    seed: u64,
+    folder: &str,
+) -> io::Result<()> {
+    let mut zip = TorchZip::new(out, folder);
+    zip.store("data.pkl", &pickle::state_dict(entries))?;
+    zip.store(".format_version", b"1")?;
+    zip.store(".storage_alignment", b"64")?;
+    zip.store("byteorder", b"little")?;
+    for (key, entry) in entries.iter().enumerate() {
+        zip.store(&format!("data/{key}"), &entry.bytes(seed))?;
+    }
+    zip.store("version", b"3\n")?;
+    // PyTorch puts a hash of the content here, 40 decimal digits that readers never check.
+    zip.store(".data/serialization_id", format!("{seed:040}").as_bytes())?;
+    zip.finish()
+}
+
+/// `open_clip_config.json`.
+pub fn config(model: &Model) -> Value {
+    json!({
+        "model_cfg": model_config(model),
+        "preprocess_cfg": {
+            "mean": model.mean,
+            "std": model.std,
+            "interpolation": "bicubic",
+            "resize_mode": "shortest",
+        },
+    })
+}
+
+/// The `model_cfg` of `open_clip_config.json`: open_clip's defaults are left out, as in published files.
+pub fn model_config(model: &Model) -> Value {
+    let size = &model.size;
+    let mut vision = tower(&size.image);
+    vision.insert("image_size".to_owned(), json!(size.image_size));
+    vision.insert("patch_size".to_owned(), json!(size.patch_size));
+    if size.image.head_width() != 64 {
+        vision.insert("head_width".to_owned(), json!(size.image.head_width()));
+    }
+
+    let mut text = tower(&size.text);
+    text.insert("context_length".to_owned(), json!(size.context_length));
+    text.insert("vocab_size".to_owned(), json!(size.vocab_size));
+    text.insert("heads".to_owned(), json!(size.text.heads));
+    if !size.causal {
+        text.insert("no_causal_mask".to_owned(), json!(true));
+    }
+
+    let mut config = Map::new();
+    config.insert("embed_dim".to_owned(), json!(size.embed_dim));
+    if model.quick_gelu {
+        config.insert("quick_gelu".to_owned(), json!(true));
+    }
+    config.insert("vision_cfg".to_owned(), Value::Object(vision));
+    config.insert("text_cfg".to_owned(), Value::Object(text));
+    Value::Object(config)
+}
+
+fn tower(size: &TowerSize) -> Map<String, Value> {
+    let mut config = Map::new();
+    config.insert("width".to_owned(), json!(size.width));
+    config.insert("layers".to_owned(), json!(size.layers));
+    if size.mlp_ratio != 4.0 {
+        config.insert("mlp_ratio".to_owned(), json!(size.mlp_ratio));
+    }
+    config
+}

@@ -1,0 +1,281 @@
+//! The models that can be generated: the published ones by name, tiny ones of awkward sizes, and any other.
+//!
+//! Knows sizes, activation and preprocessing; neither tensor names nor files. Sizes are those of OpenAI's
+//! model table and open_clip's model configurations; activation and preprocessing belong to the weights
+//! (open_clip's `pretrained.py`).
+
+use super::error::Error;
+use super::tensor::Tensor;
+use super::vit;
+
+/// A model whose checkpoint can be generated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// Name on the command line, such as `vit-b-32-openai`.
+    pub name: String,
+    /// Name of the archive when OpenAI publishes it, without `.pt`, such as `ViT-B-32`.
+    pub archive: String,
+    /// Sizes of the towers.
+    pub size: VitSize,
+    /// QuickGELU (OpenAI's) instead of GELU with erf.
+    pub quick_gelu: bool,
+    /// Mean of the pixels' channels in `0..=1`.
+    pub mean: [f64; 3],
+    /// Standard deviation of the pixels' channels.
+    pub std: [f64; 3],
+}
+
+/// Sizes of a vision transformer with a text transformer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VitSize {
+    /// Length of the embeddings.
+    pub embed_dim: usize,
+    /// Side of the input in pixels.
+    pub image_size: usize,
+    /// Side of a patch in pixels.
+    pub patch_size: usize,
+    /// The image tower's blocks.
+    pub image: TowerSize,
+    /// Number of token positions.
+    pub context_length: usize,
+    /// Rows of the token embedding; the last two are the start and the end token.
+    pub vocab_size: usize,
+    /// Whether a token sees only its predecessors.
+    pub causal: bool,
+    /// The text tower's blocks.
+    pub text: TowerSize,
+}
+
+/// Sizes of a stack of transformer blocks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TowerSize {
+    /// Channels of a token.
+    pub width: usize,
+    /// Number of blocks.
+    pub layers: usize,
+    /// Attention heads; divides `width`.
+    pub heads: usize,
+    /// Hidden channels of the MLP as a multiple of `width`, rounded down.
+    pub mlp_ratio: f64,
+}
+
+/// OpenAI's channel statistics.
+pub const OPENAI_MEAN: [f64; 3] = [0.48145466, 0.4578275, 0.40821073];
+/// OpenAI's channel statistics.
+pub const OPENAI_STD: [f64; 3] = [0.26862954, 0.26130258, 0.27577711];
+
+impl VitSize {
+    /// Whole patches a side.
+    pub fn grid(&self) -> usize {
+        self.image_size / self.patch_size
+    }
+}
+
+impl TowerSize {
+    /// Blocks of OpenAI's proportions: heads of 64 channels, four times as many hidden channels.
+    pub fn openai(width: usize, layers: usize) -> Self {
+        TowerSize {
+            width,
+            layers,
+            heads: width / 64,
+            mlp_ratio: 4.0,
+        }
+    }
+
+    /// Channels of a head.
+    pub fn head_width(&self) -> usize {
+        self.width / self.heads
+    }
+
+    /// Hidden channels of the MLP.
+    pub fn mlp_width(&self) -> usize {
+        (self.width as f64 * self.mlp_ratio) as usize
+    }
+}
+
+impl Model {
+    /// A model of any size, with OpenAI's preprocessing.
+    pub fn custom(name: &str, size: VitSize, quick_gelu: bool) -> Self {
+        Model {
+            name: name.to_owned(),
+            archive: name.to_owned(),
+            size,
+            quick_gelu,
+            mean: OPENAI_MEAN,
+            std: OPENAI_STD,
+        }
+    }
+
+    /// A model by its name: a published or a tiny one.
+    pub fn named(name: &str) -> Result<Self, Error> {
+        published()
+            .into_iter()
+            .chain(tiny())
+            .find(|model| model.name == name)
+            .ok_or_else(|| Error::UnknownModel {
+                name: name.to_owned(),
+                known: known_names().join(", "),
+            })
+    }
+
+    /// All tensors under their canonical names, in the order of open_clip's state dict.
+    pub fn tensors(&self) -> Vec<Tensor> {
+        vit::tensors(&self.size)
+    }
+
+    /// Number of parameters.
+    pub fn parameters(&self) -> usize {
+        self.tensors().iter().map(Tensor::len).sum()
+    }
+}
+
+/// Names that [`Model::named`] knows.
+pub fn known_names() -> Vec<String> {
+    published()
+        .into_iter()
+        .chain(tiny())
+        .map(|model| model.name)
+        .collect()
+}
+
+/// The published models with vision transformers.
+pub fn published() -> Vec<Model> {
+    const B_32: &str = "ViT-B-32";
+    const B_16: &str = "ViT-B-16";
+    const L_14: &str = "ViT-L-14";
+    const L_14_336: &str = "ViT-L-14-336px";
+    [
+        // name, architecture, QuickGELU
+        ("vit-b-32-openai", B_32, true),
+        ("vit-b-16-openai", B_16, true),
+        ("vit-l-14-openai", L_14, true),
+        ("vit-l-14-336-openai", L_14_336, true),
+        ("vit-b-32-laion400m-e32", B_32, true),
+        ("vit-b-32-laion2b", B_32, false),
+        ("vit-b-16-laion2b", B_16, false),
+        ("vit-l-14-laion2b", L_14, false),
+        ("vit-b-32-datacomp-xl", B_32, false),
+        ("vit-b-16-datacomp-xl", B_16, false),
+        ("vit-l-14-datacomp-xl", L_14, false),
+    ]
+    .into_iter()
+    .map(|(name, archive, quick_gelu)| {
+        let size = match archive {
+            B_32 => base(32),
+            B_16 => base(16),
+            L_14 => large(224),
+            _ => large(336),
+        };
+        let mut model = Model {
+            archive: archive.to_owned(),
+            ..Model::custom(name, size, quick_gelu)
+        };
+        // The one set of weights here that was trained with other statistics.
+        if name == "vit-l-14-laion2b" {
+            model.mean = [0.5; 3];
+            model.std = [0.5; 3];
+        }
+        model
+    })
+    .collect()
+}
+
+/// Models small enough to generate, convert and run within a test, of sizes that no kernel likes.
+pub fn tiny() -> Vec<Model> {
+    let tower = |width, layers, heads, mlp_ratio| TowerSize {
+        width,
+        layers,
+        heads,
+        mlp_ratio,
+    };
+    vec![
+        // OpenAI's proportions, so that the archive alone tells how to run it.
+        Model::custom(
+            "tiny-openai",
+            VitSize {
+                embed_dim: 32,
+                image_size: 24,
+                patch_size: 8,
+                image: TowerSize::openai(128, 2),
+                context_length: 11,
+                vocab_size: 90,
+                causal: true,
+                text: TowerSize::openai(64, 2),
+            },
+            true,
+        ),
+        // Widths that are no multiples of 16, heads of 8 channels.
+        Model::custom(
+            "tiny-quick",
+            VitSize {
+                embed_dim: 20,
+                image_size: 28,
+                patch_size: 7,
+                image: tower(40, 3, 5, 4.0),
+                context_length: 9,
+                vocab_size: 64,
+                causal: true,
+                text: tower(40, 3, 5, 4.0),
+            },
+            true,
+        ),
+        // An image that the patches do not fill, heads of 24 channels, other MLPs, GELU with erf.
+        Model::custom(
+            "tiny-floor",
+            VitSize {
+                embed_dim: 20,
+                image_size: 30,
+                patch_size: 7,
+                image: tower(72, 3, 3, 2.5),
+                context_length: 12,
+                vocab_size: 100,
+                causal: true,
+                text: tower(48, 2, 2, 3.0),
+            },
+            false,
+        ),
+        // Text attended in both directions, an odd embedding, a single head.
+        Model::custom(
+            "tiny-bidirectional",
+            VitSize {
+                embed_dim: 33,
+                image_size: 20,
+                patch_size: 4,
+                image: tower(24, 2, 1, 4.0),
+                context_length: 20,
+                vocab_size: 128,
+                causal: false,
+                text: tower(72, 3, 9, 2.0),
+            },
+            false,
+        ),
+    ]
+}
+
+/// ViT-B with the given patch size.
+fn base(patch_size: usize) -> VitSize {
+    VitSize {
+        embed_dim: 512,
+        image_size: 224,
+        patch_size,
+        image: TowerSize::openai(768, 12),
+        context_length: 77,
+        vocab_size: 49408,
+        causal: true,
+        text: TowerSize::openai(512, 12),
+    }
+}
+
+/// ViT-L/14 with the given input size.
+fn large(image_size: usize) -> VitSize {
+    VitSize {
+        embed_dim: 768,
+        image_size,
+        patch_size: 14,
+        image: TowerSize::openai(1024, 24),
+        context_length: 77,
+        vocab_size: 49408,
+        causal: true,
+        text: TowerSize::openai(768, 12),
+    }
+}

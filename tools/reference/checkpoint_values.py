@@ -1,0 +1,117 @@
+"""Values of generated checkpoints, bit for bit those of tools/checkpoint (Rust).
+
+A value depends on the seed, the tensor's canonical name (open_clip's) and the element's index alone:
+SplitMix64 started from an FNV-1a hash of the name gives 53 random bits, the kind of the tensor a range.
+
+Neither building nor testing clippie-rs needs this file or Python; it serves the scripts beside it that
+write tests/goldens/models. To compare with a generated open_clip checkpoint:
+
+    pip install numpy==2.4.6 safetensors==0.8.0
+    cargo run --release --example generate-checkpoint -- --model vit-b-32-openai --layout open-clip OUT
+    python tools/reference/checkpoint_values.py OUT/open_clip_model.safetensors
+"""
+
+import re
+import sys
+
+import numpy as np
+
+GOLDEN_GAMMA = 0x9E3779B97F4A7C15
+MASK = (1 << 64) - 1
+CHUNK = 1 << 20
+
+# Ranges by kind, as in tools/checkpoint/tensor.rs: centre and half width.
+BIAS = (0.0, 0.25)
+NORM_WEIGHT = (1.0, 0.4)
+NORM_BIAS = (0.0, 0.3)
+EMBEDDING = (0.0, 1.0)
+POSITION = (0.0, 0.5)
+LOGIT_SCALE = (4.0, 0.5)
+
+# As in tools/checkpoint/vit.rs, which says why.
+ATTENTION_GAIN = 1.5
+
+
+def start(name: str, seed: int) -> int:
+    """The counter that the stream `name` of `seed` starts from."""
+    state = 0xCBF29CE484222325
+    for byte in name.encode():
+        state = ((state ^ byte) * 0x100000001B3) & MASK
+    return state ^ ((seed * GOLDEN_GAMMA) & MASK)
+
+
+def bits(name: str, seed: int, first: int, count: int) -> np.ndarray:
+    """Random 64-bit numbers `first` to `first + count` of a stream."""
+    with np.errstate(over="ignore"):
+        index = np.arange(first + 1, first + count + 1, dtype=np.uint64)
+        z = np.uint64(start(name, seed)) + index * np.uint64(GOLDEN_GAMMA)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return z ^ (z >> np.uint64(31))
+
+
+def uniform(name: str, seed: int, count: int, centre: float, half: float) -> np.ndarray:
+    """The first `count` numbers of a stream, uniform around `centre`, float32."""
+    out = np.empty(count, dtype=np.float32)
+    for first in range(0, count, CHUNK):
+        part = bits(name, seed, first, min(CHUNK, count - first))
+        unit = (part >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        out[first : first + len(part)] = centre + half * (2.0 * unit - 1.0)
+    return out
+
+
+def kind(name: str, shape) -> tuple[tuple[float, float], bool]:
+    """Range of a tensor's values, and whether they are representable in half precision."""
+
+    def weight(fan_in: int, gain: float = 1.0) -> tuple[float, float]:
+        return (0.0, gain * np.sqrt(3.0 / fan_in))
+
+    if name == "logit_scale":
+        return LOGIT_SCALE, False
+    if name in ("visual.proj", "text_projection"):
+        return weight(shape[0]), True
+    if name.endswith("positional_embedding"):
+        return POSITION, False
+    if name.endswith("class_embedding") or name == "token_embedding.weight":
+        return EMBEDDING, False
+    if re.search(r"(^|\.)ln_(pre|post|final|1|2)\.weight$", name):
+        return NORM_WEIGHT, False
+    if re.search(r"(^|\.)ln_(pre|post|final|1|2)\.bias$", name):
+        return NORM_BIAS, False
+    if name.endswith(".in_proj_weight"):
+        return weight(shape[1], ATTENTION_GAIN), True
+    if re.search(r"(conv1\.|out_proj\.|c_fc\.|c_proj\.)weight$", name):
+        return weight(int(np.prod(shape[1:]))), True
+    if re.search(r"(in_proj_|out_proj\.|c_fc\.|c_proj\.)bias$", name):
+        return BIAS, True
+    raise ValueError(f"no kind of tensor is known for {name}")
+
+
+def values(name: str, shape, seed: int) -> np.ndarray:
+    """The tensor `name`, float32."""
+    (centre, half_width), half = kind(name, shape)
+    out = uniform(name, seed, int(np.prod(shape)), centre, half_width)
+    if half:
+        out = out.astype(np.float16).astype(np.float32)
+    return out.reshape(shape)
+
+
+def check(path: str, seed: int) -> None:
+    """Compares every tensor of an open_clip checkpoint with its recipe."""
+    from safetensors import safe_open
+
+    count = 0
+    with safe_open(path, framework="np") as file:
+        for name in file.keys():
+            stored = file.get_tensor(name)
+            expected = values(name, stored.shape, seed)
+            if stored.dtype != np.float32 or stored.tobytes() != expected.tobytes():
+                sys.exit(f"{name} differs")
+            count += stored.size
+    print(f"{path}: {count} values are equal bit for bit")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (2, 3):
+        sys.exit("usage: checkpoint_values.py OPEN_CLIP_MODEL.safetensors [SEED]")
+    check(sys.argv[1], int(sys.argv[2]) if len(sys.argv) == 3 else 1)
