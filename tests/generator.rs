@@ -30,14 +30,8 @@ fn expected(model: &Model, seed: u64) -> Tensors {
 
 fn floats(bytes: &[u8], element: Element) -> Vec<f32> {
     match element {
-        Element::F16 => bytes
-            .chunks_exact(2)
-            .map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32())
-            .collect(),
-        Element::F32 => bytes
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-            .collect(),
+        Element::F16 => bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
+        Element::F32 => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
         Element::I64 => panic!("not a weight"),
     }
 }
@@ -93,19 +87,11 @@ fn values_are_those_of_the_python_twin() {
             &[(0, 0x3bca6000), (1, 0xbc174000), (5879, 0x3ddba000)],
         ),
         (
-            Tensor::half(
-                "transformer.resblocks.2.attn.in_proj_weight",
-                &[120, 40],
-                weight(40, 1.5),
-            ),
+            Tensor::half("transformer.resblocks.2.attn.in_proj_weight", &[120, 40], weight(40, 1.5)),
             &[(0, 0x3e7b8000), (1, 0x3da44000), (4799, 0xbe8f2000)],
         ),
         (
-            Tensor::half(
-                "transformer.resblocks.1.attn.in_proj_bias",
-                &[120],
-                Kind::Bias,
-            ),
+            Tensor::half("transformer.resblocks.1.attn.in_proj_bias", &[120], Kind::Bias),
             &[(0, 0x3dbfe000), (1, 0x3e4b4000), (119, 0xbdcf4000)],
         ),
         (
@@ -116,10 +102,7 @@ fn values_are_those_of_the_python_twin() {
             Tensor::single("token_embedding.weight", &[64, 40], Kind::Embedding),
             &[(0, 0xbf56151f), (1, 0x3ecd2049), (2559, 0xbeb76b4f)],
         ),
-        (
-            Tensor::single("logit_scale", &[], Kind::LogitScale),
-            &[(0, 0x406c1942)],
-        ),
+        (Tensor::single("logit_scale", &[], Kind::LogitScale), &[(0, 0x406c1942)]),
     ];
     let model = Model::named("tiny-quick").unwrap();
     for (tensor, values) in probes {
@@ -140,10 +123,7 @@ fn files_depend_on_the_seed_alone() {
         let files = checkpoint::write(&model, seed, Layout::OpenClip, &target).unwrap();
         fs::read(&files[0]).unwrap()
     };
-    let one_thread = rayon::ThreadPoolBuilder::new()
-        .num_threads(1)
-        .build()
-        .unwrap();
+    let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let first = bytes(5, "a");
     assert!(first == bytes(5, "b"));
     assert!(first == one_thread.install(|| bytes(5, "c")));
@@ -155,11 +135,7 @@ fn every_layout_holds_the_same_numbers() {
     let seed = 3;
     let model = Model::named("tiny-openai").unwrap();
     let expected = expected(&model, seed);
-    let shapes: BTreeMap<_, _> = model
-        .tensors()
-        .into_iter()
-        .map(|tensor| (tensor.name, tensor.shape))
-        .collect();
+    let shapes: BTreeMap<_, _> = model.tensors().into_iter().map(|tensor| (tensor.name, tensor.shape)).collect();
     let folder = tempdir().unwrap();
     let write = |layout: Layout| {
         let target = folder.path().join(layout.name());
@@ -177,12 +153,7 @@ fn every_layout_holds_the_same_numbers() {
     }
 
     let files = write(Layout::OpenClipBin);
-    let stored = read_storages(
-        &files[0],
-        "open_clip_pytorch_model",
-        Layout::OpenClipBin,
-        &model,
-    );
+    let stored = read_storages(&files[0], "open_clip_pytorch_model", Layout::OpenClipBin, &model);
     assert!(stored == expected);
 
     let files = write(Layout::OpenAi);
@@ -192,14 +163,9 @@ fn every_layout_holds_the_same_numbers() {
     let files = write(Layout::HuggingFace);
     assert!(files[0].ends_with("model.safetensors"));
     let mut stored = read_safetensors(&files[0]);
-    for (theirs, ours) in [
-        ("visual_projection", "visual.proj"),
-        ("text_projection", "text_projection"),
-    ] {
+    for (theirs, ours) in [("visual_projection", "visual.proj"), ("text_projection", "text_projection")] {
         let (shape, values) = stored.remove(&format!("{theirs}.weight")).unwrap();
-        let [outputs, inputs] = shape[..] else {
-            panic!("{theirs}: {shape:?}")
-        };
+        let [outputs, inputs] = shape[..] else { panic!("{theirs}: {shape:?}") };
         assert_eq!([inputs, outputs], shapes[ours][..]);
         for input in 0..inputs {
             for output in 0..outputs {
@@ -208,10 +174,7 @@ fn every_layout_holds_the_same_numbers() {
             }
         }
     }
-    for (tower, blocks) in [
-        ("vision_model", "visual.transformer"),
-        ("text_model", "transformer"),
-    ] {
+    for (tower, blocks) in [("vision_model", "visual.transformer"), ("text_model", "transformer")] {
         for kind in ["weight", "bias"] {
             let joined: Vec<f32> = ["q", "k", "v"]
                 .iter()
@@ -246,20 +209,12 @@ fn openai_archives_are_laid_out_as_torchscript() {
     assert_eq!(read_entry(&mut archive, "tiny-openai/version"), b"3\n");
     let root = "tiny-openai/code/__torch__/multimodal/model/multimodal_transformer.py";
     let code = String::from_utf8(read_entry(&mut archive, root)).unwrap();
-    assert!(
-        code.contains("__buffers__ = [\"input_resolution\", \"context_length\", \"vocab_size\", ]")
-    );
+    assert!(code.contains("__buffers__ = [\"input_resolution\", \"context_length\", \"vocab_size\", ]"));
 
-    let elements: BTreeMap<_, _> = Layout::OpenAi
-        .entries(&model)
-        .into_iter()
-        .map(|entry| (entry.name, entry.element))
-        .collect();
+    let elements: BTreeMap<_, _> =
+        Layout::OpenAi.entries(&model).into_iter().map(|entry| (entry.name, entry.element)).collect();
     assert_eq!(elements["visual.proj"], Element::F16);
-    assert_eq!(
-        elements["transformer.resblocks.0.attn.in_proj_bias"],
-        Element::F16
-    );
+    assert_eq!(elements["transformer.resblocks.0.attn.in_proj_bias"], Element::F16);
     assert_eq!(elements["token_embedding.weight"], Element::F32);
     assert_eq!(elements["visual.ln_pre.weight"], Element::F32);
     assert_eq!(elements["vocab_size"], Element::I64);
@@ -298,11 +253,7 @@ fn the_goldens_speak_of_the_same_models_and_inputs() {
         let name = described["name"].as_str().unwrap();
         let model = models.iter().find(|model| model.name == name).unwrap();
         assert_eq!(open_clip::model_config(model), described["model_cfg"]);
-        assert_eq!(
-            serde_json::json!(golden::all_ids(model)),
-            described["ids"],
-            "{name}"
-        );
+        assert_eq!(serde_json::json!(golden::all_ids(model)), described["ids"], "{name}");
 
         let embed = model.size.embed_dim;
         let image = goldens::read(&format!("{name}-image"));
@@ -317,12 +268,7 @@ fn the_goldens_speak_of_the_same_models_and_inputs() {
             let size = &model.size;
             let stages = goldens::read(&format!("{name}-image-stages"));
             let tokens = size.grid() * size.grid() + 1;
-            let expected = [
-                size.image.layers + 1,
-                golden::IMAGES,
-                tokens,
-                size.image.width,
-            ];
+            let expected = [size.image.layers + 1, golden::IMAGES, tokens, size.image.width];
             assert_eq!(stages.shape(), expected);
             let stages = goldens::read(&format!("{name}-text-stages"));
             let tokens = size.context_length;
@@ -347,8 +293,7 @@ fn configurations_tell_activation_and_preprocessing() {
     let mut model = Model::named("tiny-floor").unwrap();
     model.mean = [0.5; 3];
     let files = checkpoint::write(&model, 1, Layout::HuggingFace, folder.path()).unwrap();
-    let read =
-        |i: usize| -> Value { serde_json::from_slice(&fs::read(&files[i]).unwrap()).unwrap() };
+    let read = |i: usize| -> Value { serde_json::from_slice(&fs::read(&files[i]).unwrap()).unwrap() };
     assert_eq!(read(1)["text_config"]["hidden_act"], "gelu");
     assert_eq!(read(1)["vision_config"]["intermediate_size"], 180);
     assert_eq!(read(2)["image_mean"], serde_json::json!([0.5, 0.5, 0.5]));
@@ -362,10 +307,7 @@ fn refusals_name_the_remedy() {
     assert!(error.to_string().contains("vit-b-32-openai, "), "{error}");
 
     let folder = tempdir().unwrap();
-    for (model, layout) in [
-        ("vit-b-32-laion2b", Layout::OpenAi),
-        ("tiny-bidirectional", Layout::HuggingFace),
-    ] {
+    for (model, layout) in [("vit-b-32-laion2b", Layout::OpenAi), ("tiny-bidirectional", Layout::HuggingFace)] {
         let model = Model::named(model).unwrap();
         let error = checkpoint::write(&model, 1, layout, folder.path()).unwrap_err();
         assert!(matches!(error, Error::Unsupported { .. }), "{error}");

@@ -22,9 +22,8 @@ pub fn models() -> Vec<Model> {
         .into_iter()
         .filter_map(|model| Some((model.name.strip_suffix("-openai")?.to_owned(), model.size)));
     let full = sizes.flat_map(|(name, size)| {
-        [("gelu", false), ("quick_gelu", true)].map(|(activation, quick_gelu)| {
-            Model::custom(&format!("{name}-{activation}"), size.clone(), quick_gelu)
-        })
+        [("gelu", false), ("quick_gelu", true)]
+            .map(|(activation, quick_gelu)| Model::custom(&format!("{name}-{activation}"), size.clone(), quick_gelu))
     });
     model::tiny().into_iter().chain(full).collect()
 }
@@ -32,17 +31,13 @@ pub fn models() -> Vec<Model> {
 /// Pixels of image `image`, `[3, side, side]`, uniform in about -2 to 2.2 as after normalisation.
 pub fn pixels(image: usize, side: usize) -> Vec<f32> {
     let stream = Stream::new(&format!("pixels.{image}"), SEED);
-    (0..3 * side * side)
-        .map(|i| stream.uniform(i as u64, 0.1, 2.1))
-        .collect()
+    (0..3 * side * side).map(|i| stream.uniform(i as u64, 0.1, 2.1)).collect()
 }
 
 /// Token ids of the texts: [`ids`] of each.
 pub fn all_ids(model: &Model) -> Vec<Vec<u32>> {
     let size = &model.size;
-    (0..TEXTS)
-        .map(|text| ids(text, size.context_length, size.vocab_size))
-        .collect()
+    (0..TEXTS).map(|text| ids(text, size.context_length, size.vocab_size)).collect()
 }
 
 /// Token ids of text `text`: the start token, random ids, the end token; unpadded.

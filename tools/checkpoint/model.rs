@@ -74,12 +74,7 @@ impl VitSize {
 impl TowerSize {
     /// Blocks of OpenAI's proportions: heads of 64 channels, four times as many hidden channels.
     pub fn openai(width: usize, layers: usize) -> Self {
-        TowerSize {
-            width,
-            layers,
-            heads: width / 64,
-            mlp_ratio: 4.0,
-        }
+        TowerSize { width, layers, heads: width / 64, mlp_ratio: 4.0 }
     }
 
     /// Channels of a head.
@@ -96,14 +91,7 @@ impl TowerSize {
 impl Model {
     /// A model of any size, with OpenAI's preprocessing.
     pub fn custom(name: &str, size: VitSize, quick_gelu: bool) -> Self {
-        Model {
-            name: name.to_owned(),
-            archive: name.to_owned(),
-            size,
-            quick_gelu,
-            mean: OPENAI_MEAN,
-            std: OPENAI_STD,
-        }
+        Model { name: name.to_owned(), archive: name.to_owned(), size, quick_gelu, mean: OPENAI_MEAN, std: OPENAI_STD }
     }
 
     /// A model by its name: a published or a tiny one.
@@ -112,10 +100,7 @@ impl Model {
             .into_iter()
             .chain(tiny())
             .find(|model| model.name == name)
-            .ok_or_else(|| Error::UnknownModel {
-                name: name.to_owned(),
-                known: known_names().join(", "),
-            })
+            .ok_or_else(|| Error::UnknownModel { name: name.to_owned(), known: known_names().join(", ") })
     }
 
     /// All tensors under their canonical names, in the order of open_clip's state dict.
@@ -131,11 +116,7 @@ impl Model {
 
 /// Names that [`Model::named`] knows.
 pub fn known_names() -> Vec<String> {
-    published()
-        .into_iter()
-        .chain(tiny())
-        .map(|model| model.name)
-        .collect()
+    published().into_iter().chain(tiny()).map(|model| model.name).collect()
 }
 
 /// The published models with vision transformers.
@@ -166,10 +147,7 @@ pub fn published() -> Vec<Model> {
             L_14 => large(224),
             _ => large(336),
         };
-        let mut model = Model {
-            archive: archive.to_owned(),
-            ..Model::custom(name, size, quick_gelu)
-        };
+        let mut model = Model { archive: archive.to_owned(), ..Model::custom(name, size, quick_gelu) };
         // The one set of weights here that was trained with other statistics.
         if name == "vit-l-14-laion2b" {
             model.mean = [0.5; 3];
@@ -182,12 +160,7 @@ pub fn published() -> Vec<Model> {
 
 /// Models small enough to generate, convert and run within a test, of sizes that no kernel likes.
 pub fn tiny() -> Vec<Model> {
-    let tower = |width, layers, heads, mlp_ratio| TowerSize {
-        width,
-        layers,
-        heads,
-        mlp_ratio,
-    };
+    let tower = |width, layers, heads, mlp_ratio| TowerSize { width, layers, heads, mlp_ratio };
     vec![
         // OpenAI's proportions, so that the archive alone tells how to run it.
         Model::custom(

@@ -16,18 +16,13 @@ pub struct Stream {
 impl Stream {
     /// The stream `name` of `seed`.
     pub fn new(name: &str, seed: u64) -> Self {
-        Stream {
-            start: fnv1a64(name.as_bytes()) ^ seed.wrapping_mul(GOLDEN_GAMMA),
-        }
+        Stream { start: fnv1a64(name.as_bytes()) ^ seed.wrapping_mul(GOLDEN_GAMMA) }
     }
 
     /// 64 random bits.
     #[inline]
     pub fn bits(self, index: u64) -> u64 {
-        finalise(
-            self.start
-                .wrapping_add(index.wrapping_add(1).wrapping_mul(GOLDEN_GAMMA)),
-        )
+        finalise(self.start.wrapping_add(index.wrapping_add(1).wrapping_mul(GOLDEN_GAMMA)))
     }
 
     /// Uniform in `[0, 1)`, a multiple of 2^-53.
@@ -50,9 +45,7 @@ impl Stream {
 
 /// 64-bit FNV-1a (Fowler, Noll, Vo).
 fn fnv1a64(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-    })
+    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3))
 }
 
 /// The output function of SplitMix64.

@@ -96,20 +96,12 @@ pub struct Tensor {
 impl Tensor {
     /// A tensor that every layout holds in single precision.
     pub fn single(name: impl Into<String>, shape: &[usize], kind: Kind) -> Self {
-        Tensor {
-            name: name.into(),
-            shape: shape.to_vec(),
-            kind,
-            half: false,
-        }
+        Tensor { name: name.into(), shape: shape.to_vec(), kind, half: false }
     }
 
     /// A tensor that OpenAI's archives hold in half precision.
     pub fn half(name: impl Into<String>, shape: &[usize], kind: Kind) -> Self {
-        Tensor {
-            half: true,
-            ..Tensor::single(name, shape, kind)
-        }
+        Tensor { half: true, ..Tensor::single(name, shape, kind) }
     }
 
     /// Number of values.
@@ -124,11 +116,7 @@ impl Tensor {
         let half = self.half;
         move |index| {
             let value = stream.uniform(index as u64, centre, half_width);
-            if half {
-                f16::from_f32(value).to_f32()
-            } else {
-                value
-            }
+            if half { f16::from_f32(value).to_f32() } else { value }
         }
     }
 

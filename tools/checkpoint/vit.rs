@@ -26,71 +26,32 @@ pub fn tensors(size: &VitSize) -> Vec<Tensor> {
     let positions = size.grid() * size.grid() + 1;
 
     let mut all = vec![
-        Tensor::single(
-            "positional_embedding",
-            &[size.context_length, text.width],
-            Kind::Position,
-        ),
-        Tensor::half(
-            "text_projection",
-            &[text.width, size.embed_dim],
-            weight(text.width),
-        ),
+        Tensor::single("positional_embedding", &[size.context_length, text.width], Kind::Position),
+        Tensor::half("text_projection", &[text.width, size.embed_dim], weight(text.width)),
         Tensor::single("logit_scale", &[], Kind::LogitScale),
         Tensor::single("visual.class_embedding", &[image.width], Kind::Embedding),
-        Tensor::single(
-            "visual.positional_embedding",
-            &[positions, image.width],
-            Kind::Position,
-        ),
-        Tensor::half(
-            "visual.proj",
-            &[image.width, size.embed_dim],
-            weight(image.width),
-        ),
-        Tensor::half(
-            "visual.conv1.weight",
-            &[image.width, 3, patch, patch],
-            weight(3 * patch * patch),
-        ),
+        Tensor::single("visual.positional_embedding", &[positions, image.width], Kind::Position),
+        Tensor::half("visual.proj", &[image.width, size.embed_dim], weight(image.width)),
+        Tensor::half("visual.conv1.weight", &[image.width, 3, patch, patch], weight(3 * patch * patch)),
     ];
     norm(&mut all, "visual.ln_pre", image.width);
     blocks(&mut all, "visual.transformer", image);
     norm(&mut all, "visual.ln_post", image.width);
     blocks(&mut all, "transformer", text);
-    all.push(Tensor::single(
-        "token_embedding.weight",
-        &[size.vocab_size, text.width],
-        Kind::Embedding,
-    ));
+    all.push(Tensor::single("token_embedding.weight", &[size.vocab_size, text.width], Kind::Embedding));
     norm(&mut all, "ln_final", text.width);
     all
 }
 
 fn norm(all: &mut Vec<Tensor>, name: &str, width: usize) {
-    all.push(Tensor::single(
-        format!("{name}.weight"),
-        &[width],
-        Kind::NormWeight,
-    ));
-    all.push(Tensor::single(
-        format!("{name}.bias"),
-        &[width],
-        Kind::NormBias,
-    ));
+    all.push(Tensor::single(format!("{name}.weight"), &[width], Kind::NormWeight));
+    all.push(Tensor::single(format!("{name}.bias"), &[width], Kind::NormBias));
 }
 
 /// Weight and bias; `name` ends with what separates it from those words.
 fn linear(all: &mut Vec<Tensor>, name: &str, outputs: usize, inputs: usize, gain: f64) {
-    let kind = Kind::Weight {
-        fan_in: inputs,
-        gain,
-    };
-    all.push(Tensor::half(
-        format!("{name}weight"),
-        &[outputs, inputs],
-        kind,
-    ));
+    let kind = Kind::Weight { fan_in: inputs, gain };
+    all.push(Tensor::half(format!("{name}weight"), &[outputs, inputs], kind));
     all.push(Tensor::half(format!("{name}bias"), &[outputs], Kind::Bias));
 }
 

@@ -54,10 +54,7 @@ impl Entry {
             name,
             shape,
             element: Element::F32,
-            source: Source::Part {
-                tensor: tensor.clone(),
-                first: tensor.len() / parts * part,
-            },
+            source: Source::Part { tensor: tensor.clone(), first: tensor.len() / parts * part },
         }
     }
 
@@ -67,21 +64,13 @@ impl Entry {
             name,
             shape: tensor.shape.iter().rev().copied().collect(),
             element: Element::F32,
-            source: Source::Transposed {
-                tensor: tensor.clone(),
-                columns: tensor.shape.last().copied().unwrap_or(1),
-            },
+            source: Source::Transposed { tensor: tensor.clone(), columns: tensor.shape.last().copied().unwrap_or(1) },
         }
     }
 
     /// A scalar integer.
     pub fn integer(name: &str, value: i64) -> Self {
-        Entry {
-            name: name.to_owned(),
-            shape: vec![],
-            element: Element::I64,
-            source: Source::Integer(value),
-        }
+        Entry { name: name.to_owned(), shape: vec![], element: Element::I64, source: Source::Integer(value) }
     }
 
     /// Number of elements.
@@ -113,22 +102,19 @@ impl Entry {
     fn fill(&self, value: impl Fn(usize) -> f32 + Sync) -> Vec<u8> {
         let size = self.element.size();
         let mut bytes = vec![0; self.byte_len()];
-        bytes
-            .par_chunks_mut(CHUNK * size)
-            .enumerate()
-            .for_each(|(chunk, out)| {
-                let first = chunk * CHUNK;
-                let elements = out.chunks_exact_mut(size).enumerate();
-                if self.element == Element::F16 {
-                    for (i, out) in elements {
-                        out.copy_from_slice(&f16::from_f32(value(first + i)).to_le_bytes());
-                    }
-                } else {
-                    for (i, out) in elements {
-                        out.copy_from_slice(&value(first + i).to_le_bytes());
-                    }
+        bytes.par_chunks_mut(CHUNK * size).enumerate().for_each(|(chunk, out)| {
+            let first = chunk * CHUNK;
+            let elements = out.chunks_exact_mut(size).enumerate();
+            if self.element == Element::F16 {
+                for (i, out) in elements {
+                    out.copy_from_slice(&f16::from_f32(value(first + i)).to_le_bytes());
                 }
-            });
+            } else {
+                for (i, out) in elements {
+                    out.copy_from_slice(&value(first + i).to_le_bytes());
+                }
+            }
+        });
         bytes
     }
 }

@@ -12,22 +12,13 @@ use super::entry::Entry;
 
 /// Stems of names outside the blocks, canonical and transformers'.
 const STEMS: [(&str, &str); 9] = [
-    (
-        "visual.class_embedding",
-        "vision_model.embeddings.class_embedding",
-    ),
-    (
-        "visual.positional_embedding",
-        "vision_model.embeddings.position_embedding.weight",
-    ),
+    ("visual.class_embedding", "vision_model.embeddings.class_embedding"),
+    ("visual.positional_embedding", "vision_model.embeddings.position_embedding.weight"),
     ("visual.conv1", "vision_model.embeddings.patch_embedding"),
     // Their spelling.
     ("visual.ln_pre", "vision_model.pre_layrnorm"),
     ("visual.ln_post", "vision_model.post_layernorm"),
-    (
-        "positional_embedding",
-        "text_model.embeddings.position_embedding.weight",
-    ),
+    ("positional_embedding", "text_model.embeddings.position_embedding.weight"),
     ("token_embedding", "text_model.embeddings.token_embedding"),
     ("ln_final", "text_model.final_layer_norm"),
     ("logit_scale", "logit_scale"),
@@ -65,14 +56,7 @@ fn translate(tensor: &Tensor) -> Vec<Entry> {
         return ["q", "k", "v"]
             .iter()
             .enumerate()
-            .map(|(i, part)| {
-                Entry::part(
-                    format!("{prefix}self_attn.{part}_proj.{kind}"),
-                    tensor,
-                    i,
-                    3,
-                )
-            })
+            .map(|(i, part)| Entry::part(format!("{prefix}self_attn.{part}_proj.{kind}"), tensor, i, 3))
             .collect();
     }
 
@@ -89,11 +73,7 @@ fn translate(tensor: &Tensor) -> Vec<Entry> {
 fn block(name: &str) -> Option<(String, &str)> {
     let (tower, rest) = name.split_once("transformer.resblocks.")?;
     let (index, inner) = rest.split_once('.')?;
-    let tower = if tower == "visual." {
-        "vision_model"
-    } else {
-        "text_model"
-    };
+    let tower = if tower == "visual." { "vision_model" } else { "text_model" };
     Some((format!("{tower}.encoder.layers.{index}."), inner))
 }
 

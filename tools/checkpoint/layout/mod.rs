@@ -37,12 +37,7 @@ pub enum Layout {
 
 impl Layout {
     /// All layouts.
-    pub const ALL: [Layout; 4] = [
-        Layout::OpenAi,
-        Layout::OpenClip,
-        Layout::OpenClipBin,
-        Layout::HuggingFace,
-    ];
+    pub const ALL: [Layout; 4] = [Layout::OpenAi, Layout::OpenClip, Layout::OpenClipBin, Layout::HuggingFace];
 
     /// Name on the command line.
     pub fn name(self) -> &'static str {
@@ -56,11 +51,7 @@ impl Layout {
 
     /// The layout in which a model's publisher offers it.
     pub fn usual(model: &Model) -> Layout {
-        if model.name.ends_with("-openai") {
-            Layout::OpenAi
-        } else {
-            Layout::OpenClip
-        }
+        if model.name.ends_with("-openai") { Layout::OpenAi } else { Layout::OpenClip }
     }
 
     /// File name of the weights, as published.
@@ -92,10 +83,7 @@ impl Layout {
             }
             Layout::HuggingFace => vec![
                 ("config.json", huggingface::config(model)),
-                (
-                    "preprocessor_config.json",
-                    huggingface::preprocessor_config(model),
-                ),
+                ("preprocessor_config.json", huggingface::preprocessor_config(model)),
             ],
         }
     }
@@ -109,11 +97,7 @@ impl Layout {
             }
             _ => return Ok(()),
         };
-        Err(Error::Unsupported {
-            model: model.name.clone(),
-            layout: self.name(),
-            reason: reason.to_owned(),
-        })
+        Err(Error::Unsupported { model: model.name.clone(), layout: self.name(), reason: reason.to_owned() })
     }
 }
 
@@ -121,13 +105,10 @@ impl FromStr for Layout {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        Layout::ALL
-            .into_iter()
-            .find(|layout| layout.name() == name)
-            .ok_or_else(|| {
-                let known = Layout::ALL.map(Layout::name).join(", ");
-                format!("unknown layout \"{name}\"; known are {known}")
-            })
+        Layout::ALL.into_iter().find(|layout| layout.name() == name).ok_or_else(|| {
+            let known = Layout::ALL.map(Layout::name).join(", ");
+            format!("unknown layout \"{name}\"; known are {known}")
+        })
     }
 }
 
@@ -136,28 +117,16 @@ impl FromStr for Layout {
 /// `target` is a folder, which is created and gets the published file names, or a file ending in
 /// `.safetensors`, `.bin`, `.pt` or `.pth`; configuration files go beside it. Memory holds one tensor at a
 /// time.
-pub fn write(
-    model: &Model,
-    seed: u64,
-    layout: Layout,
-    target: &Path,
-) -> Result<Vec<PathBuf>, Error> {
+pub fn write(model: &Model, seed: u64, layout: Layout, target: &Path) -> Result<Vec<PathBuf>, Error> {
     layout.check(model)?;
 
     let is_file = target
         .extension()
         .and_then(|extension| extension.to_str())
         .is_some_and(|extension| matches!(extension, "safetensors" | "bin" | "pt" | "pth"));
-    let weights = if is_file && !target.is_dir() {
-        target.to_path_buf()
-    } else {
-        target.join(layout.file_name(model))
-    };
+    let weights = if is_file && !target.is_dir() { target.to_path_buf() } else { target.join(layout.file_name(model)) };
     let folder = weights.parent().unwrap_or(Path::new(""));
-    fs::create_dir_all(folder).map_err(|source| Error::Write {
-        path: folder.to_path_buf(),
-        source,
-    })?;
+    fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_path_buf(), source })?;
 
     let entries = layout.entries(model);
     write_file(&weights, |out| match layout {
@@ -180,16 +149,11 @@ pub fn write(
 
 /// The name that PyTorch gives an archive's top folder.
 fn stem(path: &Path) -> String {
-    path.file_stem()
-        .map_or("archive".into(), |stem| stem.to_string_lossy())
-        .into_owned()
+    path.file_stem().map_or("archive".into(), |stem| stem.to_string_lossy()).into_owned()
 }
 
 /// Fills `PATH.part` and renames it, so that an interrupted run leaves nothing that looks complete.
-fn write_file(
-    path: &Path,
-    fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> Result<(), Error> {
+fn write_file(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), Error> {
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
@@ -203,9 +167,6 @@ fn write_file(
     result.map_err(|source| {
         // Best effort: the error to report is the first one.
         let _ = fs::remove_file(&part);
-        Error::Write {
-            path: path.to_path_buf(),
-            source,
-        }
+        Error::Write { path: path.to_path_buf(), source }
     })
 }

@@ -15,20 +15,11 @@ use super::torch_zip::TorchZip;
 
 /// The tensors, in the order of the state dict.
 pub fn entries(model: &Model) -> Vec<Entry> {
-    model
-        .tensors()
-        .into_iter()
-        .map(|tensor| Entry::whole(tensor, Element::F32))
-        .collect()
+    model.tensors().into_iter().map(|tensor| Entry::whole(tensor, Element::F32)).collect()
 }
 
 /// Writes the state dict as `torch.save` does, into an archive whose top folder is `folder`.
-pub fn write_bin(
-    out: &mut impl Write,
-    entries: &[Entry],
-    seed: u64,
-    folder: &str,
-) -> io::Result<()> {
+pub fn write_bin(out: &mut impl Write, entries: &[Entry], seed: u64, folder: &str) -> io::Result<()> {
     let mut zip = TorchZip::new(out, folder);
     zip.store("data.pkl", &pickle::state_dict(entries))?;
     zip.store(".format_version", b"1")?;

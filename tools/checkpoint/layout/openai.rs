@@ -19,11 +19,7 @@ use super::torch_zip::TorchZip;
 pub fn entries(model: &Model) -> Vec<Entry> {
     let size = &model.size;
     let tensors = model.tensors().into_iter().map(|tensor| {
-        let element = if tensor.half {
-            Element::F16
-        } else {
-            Element::F32
-        };
+        let element = if tensor.half { Element::F16 } else { Element::F32 };
         Entry::whole(tensor, element)
     });
     let entries: Vec<Entry> = tensors
@@ -34,10 +30,7 @@ pub fn entries(model: &Model) -> Vec<Entry> {
         ])
         .collect();
     let order = Module::tree(&entries).storages();
-    order
-        .iter()
-        .filter_map(|&i| entries.get(i).cloned())
-        .collect()
+    order.iter().filter_map(|&i| entries.get(i).cloned()).collect()
 }
 
 /// Writes an archive of `entries`, which are in the order of [`entries`].
@@ -62,13 +55,7 @@ pub fn write(out: &mut impl Write, model: &Model, entries: &[Entry], seed: u64) 
     // Tracing bakes the attention mask in as a constant.
     let context = model.size.context_length;
     let mask: Vec<u8> = (0..context * context)
-        .map(|i| {
-            if i % context > i / context {
-                f32::NEG_INFINITY
-            } else {
-                0.0
-            }
-        })
+        .map(|i| if i % context > i / context { f32::NEG_INFINITY } else { 0.0 })
         .flat_map(f32::to_le_bytes)
         .collect();
     zip.store("constants/0", &mask)?;
@@ -124,11 +111,7 @@ impl Module {
             "ln_1" | "ln_2" | "ln_pre" | "ln_post" | "ln_final" => (model, "LayerNorm"),
             _ => (model, "ResidualAttentionBlock"),
         };
-        let mut module = Module {
-            home: home.to_owned(),
-            class,
-            ..Module::default()
-        };
+        let mut module = Module { home: home.to_owned(), class, ..Module::default() };
         // An attribute without tensors, for readers to walk past.
         if name == "mlp" {
             module.child("gelu");
@@ -137,14 +120,10 @@ impl Module {
     }
 
     fn child(&mut self, name: &str) -> &mut Module {
-        let i = self
-            .children
-            .iter()
-            .position(|(known, _)| known == name)
-            .unwrap_or_else(|| {
-                self.children.push((name.to_owned(), Module::at(name)));
-                self.children.len() - 1
-            });
+        let i = self.children.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+            self.children.push((name.to_owned(), Module::at(name)));
+            self.children.len() - 1
+        });
         &mut self.children[i].1
     }
 
@@ -171,12 +150,7 @@ impl Module {
             for (name, i) in &self.tensors {
                 let entry = &entries[*i];
                 pickle.text(name);
-                pickle.tensor(
-                    *i,
-                    entry.element,
-                    &entry.shape,
-                    entry.element != Element::I64,
-                );
+                pickle.tensor(*i, entry.element, &entry.shape, entry.element != Element::I64);
             }
             pickle.text("training");
             pickle.truth(false);

@@ -29,12 +29,7 @@ pub struct Pickle {
 impl Pickle {
     /// An empty pickle.
     pub fn new(dialect: Dialect) -> Self {
-        Pickle {
-            out: vec![0x80, 2],
-            dialect,
-            memo: HashMap::new(),
-            next: 0,
-        }
+        Pickle { out: vec![0x80, 2], dialect, memo: HashMap::new(), next: 0 }
     }
 
     /// Ends the pickle.
@@ -148,9 +143,7 @@ impl Pickle {
             Element::I64 => "LongStorage",
         };
         let len: usize = shape.iter().product();
-        let strides: Vec<usize> = (0..shape.len())
-            .map(|axis| shape.iter().skip(axis + 1).product())
-            .collect();
+        let strides: Vec<usize> = (0..shape.len()).map(|axis| shape.iter().skip(axis + 1).product()).collect();
 
         self.global("torch._utils", "_rebuild_tensor_v2");
         self.mark();

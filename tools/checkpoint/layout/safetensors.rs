@@ -12,9 +12,7 @@ use super::entry::Entry;
 
 /// Entries in the order of published files: by falling element size, then by name.
 pub fn sorted(mut entries: Vec<Entry>) -> Vec<Entry> {
-    entries.sort_by(|a, b| {
-        (Reverse(a.element.size()), &a.name).cmp(&(Reverse(b.element.size()), &b.name))
-    });
+    entries.sort_by(|a, b| (Reverse(a.element.size()), &a.name).cmp(&(Reverse(b.element.size()), &b.name)));
     entries
 }
 
@@ -30,8 +28,7 @@ pub fn write(out: &mut impl Write, entries: &[Entry], seed: u64) -> io::Result<(
             Element::I64 => "I64",
         };
         let end = offset + entry.byte_len();
-        let description =
-            json!({ "dtype": dtype, "shape": entry.shape, "data_offsets": [offset, end] });
+        let description = json!({ "dtype": dtype, "shape": entry.shape, "data_offsets": [offset, end] });
         header.insert(entry.name.clone(), description);
         offset = end;
     }

@@ -30,13 +30,7 @@ pub struct TorchZip<W> {
 impl<W: Write> TorchZip<W> {
     /// An archive whose entries all lie in `folder`.
     pub fn new(out: W, folder: &str) -> Self {
-        TorchZip {
-            out,
-            folder: folder.to_owned(),
-            offset: 0,
-            entries: 0,
-            directory: Vec::new(),
-        }
+        TorchZip { out, folder: folder.to_owned(), offset: 0, entries: 0, directory: Vec::new() }
     }
 
     /// Adds an uncompressed entry.
