@@ -46,10 +46,25 @@ fn pixels(images: usize) -> Array4<f32> {
 }
 
 const TEXTS: [&str; 19] = [
-    "a photo of a cat", "", "two dogs on a beach at sunset", "snow", "an old red bicycle leaning on a wall",
-    "Ein Hund im Park", "犬", "a", "the quick brown fox jumps over the lazy dog and then some more words follow",
-    "birthday cake with candles", "mountains", "my grandmother's kitchen", "x", "blue", "green", "a drawing",
-    "street at night in the rain", "food", "people",
+    "a photo of a cat",
+    "",
+    "two dogs on a beach at sunset",
+    "snow",
+    "an old red bicycle leaning on a wall",
+    "Ein Hund im Park",
+    "犬",
+    "a",
+    "the quick brown fox jumps over the lazy dog and then some more words follow",
+    "birthday cake with candles",
+    "mountains",
+    "my grandmother's kitchen",
+    "x",
+    "blue",
+    "green",
+    "a drawing",
+    "street at night in the rain",
+    "food",
+    "people",
 ];
 
 #[test]
@@ -67,7 +82,11 @@ fn images_by_batch_size_and_threads_on_every_instruction_set() {
                 let clip = Options::new().isa(isa).threads(threads).batch_size(batch_size).open(path()).unwrap();
                 for images in [1, 2, 3, 8, 19] {
                     let got = clip.image().encode_pixels(pixels.slice(s![..images, .., .., ..])).unwrap();
-                    assert_eq!(got, expected.slice(s![..images, ..]), "{isa:?} {threads} threads, batches of {batch_size}");
+                    assert_eq!(
+                        got,
+                        expected.slice(s![..images, ..]),
+                        "{isa:?} {threads} threads, batches of {batch_size}"
+                    );
                 }
             }
         }

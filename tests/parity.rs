@@ -89,7 +89,8 @@ fn full_size(name: &str, combinations: &[(Layout, &str)]) {
         let path = converted::weights(&model, layout, golden::SEED, folder.path());
         let clip = Clip::open(&path).unwrap();
         check(&format!("{golden} {layout:?}"), &clip, &model);
-        let table: Vec<_> = clip.weights().header().tensors.iter().map(|t| (t.spec.name.clone(), t.sha256.clone())).collect();
+        let table: Vec<_> =
+            clip.weights().header().tensors.iter().map(|t| (t.spec.name.clone(), t.sha256.clone())).collect();
         tables.push(table);
         std::fs::remove_file(&path).unwrap();
     }

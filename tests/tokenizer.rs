@@ -12,52 +12,34 @@ fn compare(lines: &str) -> usize {
     let mut count = 0;
     let mut wrong = Vec::new();
     for line in lines.lines() {
-        let (text, expected): (String, Vec<u32>) =
-            serde_json::from_str(line).expect("a line of text and ids");
+        let (text, expected): (String, Vec<u32>) = serde_json::from_str(line).expect("a line of text and ids");
         let ids = clip.encode(&text);
         if ids != expected {
-            wrong.push(format!(
-                "{text:?}\n    ours   {ids:?}\n    theirs {expected:?}"
-            ));
+            wrong.push(format!("{text:?}\n    ours   {ids:?}\n    theirs {expected:?}"));
         }
         count += 1;
     }
-    assert!(
-        wrong.is_empty(),
-        "{} of {count} differ:\n{}",
-        wrong.len(),
-        wrong[..wrong.len().min(20)].join("\n")
-    );
+    assert!(wrong.is_empty(), "{} of {count} differ:\n{}", wrong.len(), wrong[..wrong.len().min(20)].join("\n"));
     count
 }
 
 #[test]
 fn ids_are_those_of_open_clip() {
     assert!(compare(include_str!("goldens/tokenizer/lines.jsonl")) >= 4000);
-}
-
-#[test]
-#[ignore = "reads the file named by CLIPPIE_TOKENIZER_LINES"]
-fn ids_of_another_file_are_those_of_open_clip() {
-    let path = std::env::var("CLIPPIE_TOKENIZER_LINES")
-        .expect("CLIPPIE_TOKENIZER_LINES names a file of lines");
-    let count = compare(&std::fs::read_to_string(path).expect("the file can be read"));
-    println!("{count} lines agree");
+    // More lines of the same form, for a comparison that is too large to keep.
+    if let Ok(path) = std::env::var("CLIPPIE_TOKENIZER_LINES") {
+        let lines = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        println!("{} further lines agree", compare(&lines));
+    }
 }
 
 #[test]
 fn truncated_ids_are_the_first_ones() {
     let clip = Tokenizer::clip();
-    for line in include_str!("goldens/tokenizer/lines.jsonl")
-        .lines()
-        .step_by(7)
-    {
-        let (text, ids): (String, Vec<u32>) =
-            serde_json::from_str(line).expect("a line of text and ids");
+    for line in include_str!("goldens/tokenizer/lines.jsonl").lines().step_by(7) {
+        let (text, ids): (String, Vec<u32>) = serde_json::from_str(line).expect("a line of text and ids");
         for context_length in [2, 5, 16, 77] {
-            let cut = clip
-                .tokenize(&text, context_length, Overflow::Truncate)
-                .expect("truncation always works");
+            let cut = clip.tokenize(&text, context_length, Overflow::Truncate).expect("truncation always works");
             let kept = ids.len().min(context_length - 2);
             assert_eq!(cut.first(), Some(&START));
             assert_eq!(cut.last(), Some(&END));
@@ -69,11 +51,7 @@ fn truncated_ids_are_the_first_ones() {
 #[test]
 fn crafted_texts_end_soon() {
     // Without optimisation every step takes ten times as long.
-    let mega = if cfg!(debug_assertions) {
-        1 << 16
-    } else {
-        1 << 20
-    };
+    let mega = if cfg!(debug_assertions) { 1 << 16 } else { 1 << 20 };
     let texts = [
         "a".repeat(10 * mega),
         "ab".repeat(5 * mega),
@@ -124,9 +102,7 @@ fn crafted_texts_end_soon() {
     ];
     for text in &texts {
         let started = Instant::now();
-        let ids = Tokenizer::clip()
-            .tokenize(text, 77, Overflow::Truncate)
-            .expect("truncation always works");
+        let ids = Tokenizer::clip().tokenize(text, 77, Overflow::Truncate).expect("truncation always works");
         let start: String = text.chars().take(12).collect();
         println!("{start:?} of {} bytes: {:?}", text.len(), started.elapsed());
         assert!(ids.len() <= 77);
@@ -134,44 +110,3 @@ fn crafted_texts_end_soon() {
     }
 }
 
-#[test]
-#[ignore = "prints how fast it is; run alone, with --nocapture"]
-fn speed() {
-    let started = Instant::now();
-    let first = Tokenizer::clip()
-        .tokenize("a photo of a cat", 77, Overflow::Truncate)
-        .expect("it is short");
-    println!(
-        "first call of the process: {:?}, {} tokens",
-        started.elapsed(),
-        first.len()
-    );
-
-    let texts = [
-        ("prompt", "a photo of a dog on the beach".to_string()),
-        (
-            "accented prompt",
-            "Ein Foto von einem Hund am Strand, schön".to_string(),
-        ),
-        ("mojibake", "Ein schÃ¶ner Hund am Strand".to_string()),
-        ("japanese", "夕暮れの海辺を犬と散歩する少女".to_string()),
-        (
-            "english, 100 kB",
-            "The quick brown fox jumps over the lazy dog, doesn't it? ".repeat(1800),
-        ),
-    ];
-    for (name, text) in &texts {
-        let tokens = Tokenizer::clip().encode(text).len();
-        let rounds = 20_000_000 / (text.len() * 20) + 1;
-        let started = Instant::now();
-        for _ in 0..rounds {
-            std::hint::black_box(Tokenizer::clip().encode(std::hint::black_box(text)));
-        }
-        let each = started.elapsed().as_secs_f64() / rounds as f64;
-        println!(
-            "{name}: {tokens} tokens, {:.2} us, {:.1} M tokens/s",
-            each * 1e6,
-            tokens as f64 / each / 1e6
-        );
-    }
-}

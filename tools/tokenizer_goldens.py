@@ -8,7 +8,7 @@ normalisation and lower case, Unicode 18.0 in regex). Each line of the output is
 without start and end token; whatever does not print is escaped, so that the file shows what it holds.
 
 A larger file goes through the same test:
-    CLIPPIE_TOKENIZER_LINES=big.jsonl cargo test --release --test tokenizer -- --ignored
+    CLIPPIE_TOKENIZER_LINES=big.jsonl cargo test --release --test tokenizer
 """
 
 import argparse

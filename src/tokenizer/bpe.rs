@@ -31,10 +31,7 @@ fn rank(left: u16, right: u16) -> u16 {
 
 fn symbols(bytes: &[u8]) -> impl Iterator<Item = u16> {
     let last = bytes.len().wrapping_sub(1);
-    bytes
-        .iter()
-        .enumerate()
-        .map(move |(i, &b)| vocab::byte_id(b, i == last))
+    bytes.iter().enumerate().map(move |(i, &b)| vocab::byte_id(b, i == last))
 }
 
 fn short(bytes: &[u8], ids: &mut Vec<u32>) {
@@ -49,8 +46,7 @@ fn short(bytes: &[u8], ids: &mut Vec<u32>) {
     }
     while len > 1 {
         // The last part's own rank is always NONE.
-        let Some((at, &(_, lowest))) = parts[..len].iter().enumerate().min_by_key(|(_, p)| p.1)
-        else {
+        let Some((at, &(_, lowest))) = parts[..len].iter().enumerate().min_by_key(|(_, p)| p.1) else {
             break;
         };
         if lowest == NONE || at + 1 >= len {
@@ -58,11 +54,7 @@ fn short(bytes: &[u8], ids: &mut Vec<u32>) {
         }
         parts.copy_within(at + 2..len, at + 1);
         len -= 1;
-        let next = if at + 1 < len {
-            rank(lowest, parts[at + 1].0)
-        } else {
-            NONE
-        };
+        let next = if at + 1 < len { rank(lowest, parts[at + 1].0) } else { NONE };
         parts[at] = (lowest, next);
         if at > 0 {
             parts[at - 1].1 = rank(parts[at - 1].0, lowest);
@@ -115,18 +107,14 @@ impl Chain {
 }
 
 fn long(bytes: &[u8], ids: &mut Vec<u32>) {
-    let mut chain = Chain {
-        tokens: symbols(bytes).collect(),
-        lengths: vec![1; bytes.len()],
-    };
+    let mut chain = Chain { tokens: symbols(bytes).collect(), lengths: vec![1; bytes.len()] };
     // Where each rank's pairs begin, or have begun: some are merged away before their turn. What a merge brings about
     // ranks higher than the merge itself, so that a rank whose turn has come is complete.
     let mut pairs: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
-    let queue =
-        |pairs: &mut BTreeMap<u16, Vec<usize>>, chain: &Chain, at: usize| match chain.rank(at) {
-            NONE => {}
-            rank => pairs.entry(rank).or_default().push(at),
-        };
+    let queue = |pairs: &mut BTreeMap<u16, Vec<usize>>, chain: &Chain, at: usize| match chain.rank(at) {
+        NONE => {}
+        rank => pairs.entry(rank).or_default().push(at),
+    };
     for at in 0..bytes.len() {
         queue(&mut pairs, &chain, at);
     }
@@ -143,13 +131,7 @@ fn long(bytes: &[u8], ids: &mut Vec<u32>) {
             queue(&mut pairs, &chain, at);
         }
     }
-    ids.extend(
-        chain
-            .tokens
-            .iter()
-            .filter(|&&t| t != NONE)
-            .map(|&t| u32::from(t)),
-    );
+    ids.extend(chain.tokens.iter().filter(|&&t| t != NONE).map(|&t| u32::from(t)));
 }
 
 #[cfg(test)]
@@ -160,11 +142,7 @@ mod tests {
     fn plain(bytes: &[u8]) -> Vec<u32> {
         let mut word: Vec<u16> = symbols(bytes).collect();
         loop {
-            let lowest = word
-                .windows(2)
-                .map(|p| rank(p[0], p[1]))
-                .min()
-                .unwrap_or(NONE);
+            let lowest = word.windows(2).map(|p| rank(p[0], p[1])).min().unwrap_or(NONE);
             if lowest == NONE {
                 return word.into_iter().map(u32::from).collect();
             }
@@ -187,9 +165,7 @@ mod tests {
     fn both_ways_give_what_the_rule_gives() {
         let mut state = 1u64;
         let mut random = move |below: usize| {
-            state = state
-                .wrapping_mul(6364136223846793005)
-                .wrapping_add(1442695040888963407);
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             (state >> 33) as usize % below
         };
         for round in 0..4000 {
@@ -200,9 +176,7 @@ mod tests {
                 _ => &[0xe3, 0x81, 0x82, 0x83, 0xf0, 0x9f, 0x98, 0x80, 0xc3, 0xa9],
             };
             let length = random(if round % 2 == 0 { SHORT + 1 } else { 120 });
-            let bytes: Vec<u8> = (0..length)
-                .map(|_| alphabet[random(alphabet.len())])
-                .collect();
+            let bytes: Vec<u8> = (0..length).map(|_| alphabet[random(alphabet.len())]).collect();
             let expected = plain(&bytes);
             let mut ids = Vec::new();
             long(&bytes, &mut ids);

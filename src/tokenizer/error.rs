@@ -14,9 +14,7 @@ pub enum Error {
         context_length: usize,
     },
     /// A context that cannot hold even an empty text.
-    #[error(
-        "a context of {context_length} tokens cannot hold start and end token: give at least 2"
-    )]
+    #[error("a context of {context_length} tokens cannot hold start and end token: give at least 2")]
     ContextTooShort {
         /// The context asked for.
         context_length: usize,

@@ -27,6 +27,11 @@ mod vocab;
 pub use error::Error;
 pub use vocab::{END, START, VOCAB_SIZE};
 
+/// Revision of the ids computed here, part of every embedding's fingerprint.
+///
+/// Raised whenever the ids of any text change.
+pub const REVISION: u32 = 1;
+
 /// What to do with a text that has more tokens than the model takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overflow {
@@ -64,12 +69,7 @@ impl Tokenizer {
     ///
     /// [`Error::ContextTooShort`] when `context_length` cannot hold start and end, [`Error::TooLong`] when the text has
     /// more tokens and `overflow` is [`Overflow::Refuse`].
-    pub fn tokenize(
-        &self,
-        text: &str,
-        context_length: usize,
-        overflow: Overflow,
-    ) -> Result<Vec<u32>, Error> {
+    pub fn tokenize(&self, text: &str, context_length: usize, overflow: Overflow) -> Result<Vec<u32>, Error> {
         let room = match context_length.checked_sub(2) {
             Some(room) => room,
             None => return Err(Error::ContextTooShort { context_length }),
@@ -80,10 +80,7 @@ impl Tokenizer {
         };
         if ids.len() > room {
             if overflow == Overflow::Refuse {
-                return Err(Error::TooLong {
-                    tokens: ids.len() + 2,
-                    context_length,
-                });
+                return Err(Error::TooLong { tokens: ids.len() + 2, context_length });
             }
             ids.truncate(room);
         }

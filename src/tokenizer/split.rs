@@ -64,10 +64,7 @@ mod tests {
         check(" \n", &[]);
         check("a cat", &["a", "cat"]);
         check("don't we've i'll", &["don", "'t", "we", "'ve", "i", "'ll"]);
-        check(
-            "'salt' 'twas 'r 'v 'l",
-            &["'s", "alt", "'", "'t", "was", "'", "r", "'", "v", "'", "l"],
-        );
+        check("'salt' 'twas 'r 'v 'l", &["'s", "alt", "'", "'t", "was", "'", "r", "'", "v", "'", "l"]);
         check("!!'s", &["!!'", "s"]);
         check("'ſx", &["'ſ", "x"]);
         check("2023 3.14", &["2", "0", "2", "3", "3", ".", "1", "4"]);

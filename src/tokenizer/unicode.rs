@@ -44,9 +44,7 @@ pub(super) fn classes(c: char) -> u8 {
         Some(&known) => known,
         None => {
             let after = CLASSES.partition_point(|&run| run >> 8 <= c as u32);
-            CLASSES
-                .get(after.wrapping_sub(1))
-                .map_or(0, |&run| run as u8)
+            CLASSES.get(after.wrapping_sub(1)).map_or(0, |&run| run as u8)
         }
     }
 }
@@ -59,12 +57,8 @@ pub(super) fn lower(c: char) -> char {
     let code = c as u32;
     let after = LOWER.partition_point(|&(first, ..)| first <= code);
     match LOWER.get(after.wrapping_sub(1)) {
-        Some(&(first, last, step, distance))
-            if code <= last && (code - first).is_multiple_of(step) =>
-        {
-            code.checked_add_signed(distance)
-                .and_then(char::from_u32)
-                .unwrap_or(c)
+        Some(&(first, last, step, distance)) if code <= last && (code - first).is_multiple_of(step) => {
+            code.checked_add_signed(distance).and_then(char::from_u32).unwrap_or(c)
         }
         _ => c,
     }
@@ -84,30 +78,15 @@ mod tests {
     #[test]
     fn classes_of_known_characters() {
         assert_eq!(classes('a') & (LETTER | NUMBER | OTHER), LETTER);
-        assert_eq!(
-            classes('7') & (LETTER | NUMBER | OTHER | DIGIT),
-            NUMBER | DIGIT
-        );
-        assert_eq!(
-            classes('_') & (LETTER | NUMBER | OTHER | WORD),
-            OTHER | WORD
-        );
+        assert_eq!(classes('7') & (LETTER | NUMBER | OTHER | DIGIT), NUMBER | DIGIT);
+        assert_eq!(classes('_') & (LETTER | NUMBER | OTHER | WORD), OTHER | WORD);
         assert_eq!(classes(' ') & (LETTER | NUMBER | OTHER), 0);
         assert_eq!(classes('½') & (NUMBER | DIGIT | WORD), NUMBER | WORD);
         assert_eq!(classes('漢') & (LETTER | WORD | CASED), LETTER | WORD);
-        assert_eq!(
-            classes('\u{301}') & (OTHER | CASE_IGNORABLE),
-            OTHER | CASE_IGNORABLE
-        );
+        assert_eq!(classes('\u{301}') & (OTHER | CASE_IGNORABLE), OTHER | CASE_IGNORABLE);
         assert_eq!(classes('\u{345}') & (LETTER | NUMBER | OTHER), 0);
-        assert_eq!(
-            classes('\u{10d50}') & (LETTER | UNASSIGNED),
-            LETTER | UNASSIGNED
-        );
-        assert_eq!(
-            classes('\u{10ffff}') & (OTHER | UNASSIGNED),
-            OTHER | UNASSIGNED
-        );
+        assert_eq!(classes('\u{10d50}') & (LETTER | UNASSIGNED), LETTER | UNASSIGNED);
+        assert_eq!(classes('\u{10ffff}') & (OTHER | UNASSIGNED), OTHER | UNASSIGNED);
         assert_eq!(classes('Σ') & (CASED | CASE_IGNORABLE), CASED);
     }
 
@@ -129,11 +108,7 @@ mod tests {
     #[test]
     fn space_is_rusts_and_four_separators() {
         for c in char::MIN..=char::MAX {
-            assert_eq!(
-                is_space(c),
-                c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c),
-                "{c:?}"
-            );
+            assert_eq!(is_space(c), c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c), "{c:?}");
         }
     }
 }

@@ -13,8 +13,7 @@ pub const END: u32 = 49_407;
 /// Ids below this are single bytes: 256 within a word, then the same 256 at its end.
 const BYTES: usize = 512;
 const MERGES: usize = START as usize - BYTES;
-const TABLE: &[u8; 2 * (START as usize + 1 + 2 * MERGES)] =
-    include_bytes!("../../vocab/clip-bpe.bin");
+const TABLE: &[u8; 2 * (START as usize + 1 + 2 * MERGES)] = include_bytes!("../../vocab/clip-bpe.bin");
 
 /// For each left id where its merges begin in `RIGHT` and `MERGED`, and the end of the last.
 static STARTS: [u16; START as usize + 1] = numbers(0);
@@ -77,10 +76,7 @@ mod tests {
     use std::collections::HashSet;
 
     fn sha256(bytes: &[u8]) -> String {
-        Sha256::digest(bytes)
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect()
+        Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
     }
 
     /// Left and right id of every merge, by rank.
@@ -93,9 +89,7 @@ mod tests {
                 out[rank] = Some((left as u16, RIGHT[i]));
             }
         }
-        out.into_iter()
-            .map(|m| m.expect("a rank is missing"))
-            .collect()
+        out.into_iter().map(|m| m.expect("a rank is missing")).collect()
     }
 
     #[test]

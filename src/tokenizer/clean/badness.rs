@@ -17,10 +17,7 @@ const BESIDE_BAD: u32 = ACCENTED | BOX | PUNCTUATION | CURRENCY | NUMERIC | LAW;
 const PAIRS: [(u32, u32); 9] = [
     (BESIDE_BAD | BAD, BAD),
     (BAD, BESIDE_BAD),
-    (
-        LOWER_ACCENTED | LOWER_COMMON | BOX | END_PUNCTUATION | CURRENCY | NUMERIC,
-        UPPER_ACCENTED,
-    ),
+    (LOWER_ACCENTED | LOWER_COMMON | BOX | END_PUNCTUATION | CURRENCY | NUMERIC, UPPER_ACCENTED),
     (BOX | END_PUNCTUATION | CURRENCY | NUMERIC, LOWER_ACCENTED),
     (LOWER_ACCENTED | BOX | END_PUNCTUATION, CURRENCY),
     (UPPER_ACCENTED | BOX, NUMERIC | LAW),
@@ -31,16 +28,8 @@ const PAIRS: [(u32, u32); 9] = [
 
 /// Sets of three in a row.
 const TRIPLES: [(u32, u32, u32); 2] = [
-    (
-        ACCENTED | BOX | CURRENCY | END_PUNCTUATION,
-        START_PUNCTUATION,
-        NUMERIC,
-    ),
-    (
-        ACCENTED | CURRENCY | NUMERIC | BOX | LAW,
-        END_PUNCTUATION,
-        START_PUNCTUATION,
-    ),
+    (ACCENTED | BOX | CURRENCY | END_PUNCTUATION, START_PUNCTUATION, NUMERIC),
+    (ACCENTED | CURRENCY | NUMERIC | BOX | LAW, END_PUNCTUATION, START_PUNCTUATION),
 ];
 
 /// Whether any such juxtaposition occurs.
@@ -67,9 +56,7 @@ fn is_bad_at(before: Option<char>, last: Option<char>, c: char, mut rest: Chars)
     };
     let next_sets = category(next);
     let third = rest.clone().next();
-    PAIRS
-        .iter()
-        .any(|&(a, b)| sets & a != 0 && next_sets & b != 0)
+    PAIRS.iter().any(|&(a, b)| sets & a != 0 && next_sets & b != 0)
         || next_sets & PUNCTUATION != 0 && is_bad_triple(sets, next_sets, third)
         || is_bad_after(last, sets, next_sets)
         || is_lone_capital(before, last, c, next, next_sets)
@@ -80,9 +67,7 @@ fn is_bad_at(before: Option<char>, last: Option<char>, c: char, mut rest: Chars)
 fn is_bad_triple(sets: u32, next_sets: u32, third: Option<char>) -> bool {
     let Some(third) = third else { return false };
     let third_sets = category(third);
-    TRIPLES
-        .iter()
-        .any(|&(a, b, c)| sets & a != 0 && next_sets & b != 0 && third_sets & c != 0)
+    TRIPLES.iter().any(|&(a, b, c)| sets & a != 0 && next_sets & b != 0 && third_sets & c != 0)
         || sets & ACCENTED != 0 && classes(third) & WORD != 0
 }
 
@@ -96,22 +81,14 @@ fn is_bad_after(last: Option<char>, sets: u32, next_sets: u32) -> bool {
 }
 
 /// `Ã` and `Â`, lead bytes of most of Latin-1, where the byte after them has become a space or a mark.
-fn is_lone_capital(
-    before: Option<char>,
-    last: Option<char>,
-    c: char,
-    next: char,
-    next_sets: u32,
-) -> bool {
+fn is_lone_capital(before: Option<char>, last: Option<char>, c: char, next: char, next_sets: u32) -> bool {
     let lower = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase());
     match (c, next) {
         ('Ã' | 'Â', ' ') if last.is_none() || lower(last) => true,
         ('Ã' | 'Â', ' ') if last.is_some_and(is_space) && lower(before) => true,
         ('Â', _) if next == ' ' || next_sets & PUNCTUATION != 0 => {
             lower(last)
-                || last.is_some_and(|c| {
-                    matches!(c, '.' | ',' | '?' | '!') || category(c) & END_PUNCTUATION != 0
-                })
+                || last.is_some_and(|c| matches!(c, '.' | ',' | '?' | '!') || category(c) & END_PUNCTUATION != 0)
         }
         _ => false,
     }
@@ -125,26 +102,18 @@ fn is_bad_by_name(c: char, next: char, next_sets: u32, mut rest: Chars) -> bool 
         // Two-byte sequences of UTF-8 in Windows-1252.
         'Â' | 'Ã' | 'Î' | 'Ð' => {
             next_sets & PUNCTUATION != 0
-                || matches!(
-                    next,
-                    '€' | 'œ' | 'Š' | 'š' | '¢' | '£' | 'Ÿ' | 'ž' | '\u{a0}' | '\u{ad}' | '®' | '©'
-                )
+                || matches!(next, '€' | 'œ' | 'Š' | 'š' | '¢' | '£' | 'Ÿ' | 'ž' | '\u{a0}' | '\u{ad}' | '®' | '©')
                 || matches!(next, '°' | '·' | '»' | '–' | '—' | '´')
         }
         '×' => matches!(next, '²' | '³'),
         // Arabic in Windows-1252; its marks are common, so two letters are asked for.
         'Ø' | 'Ù' => {
-            is_arabic_tail(next)
-                && matches!(rest.next(), Some('Ø' | 'Ù'))
-                && rest.next().is_some_and(is_arabic_tail)
+            is_arabic_tail(next) && matches!(rest.next(), Some('Ø' | 'Ù')) && rest.next().is_some_and(is_arabic_tail)
         }
         // South Asian scripts in Windows-1252.
         'à' => matches!(next, '²' | 'µ' | '¹' | '¼' | '½' | '¾'),
         // MacRoman.
-        '√' => matches!(
-            next,
-            '±' | '∂' | '†' | '≠' | '®' | '™' | '´' | '≤' | '≥' | '¥' | 'µ' | 'ø'
-        ),
+        '√' => matches!(next, '±' | '∂' | '†' | '≠' | '®' | '™' | '´' | '≤' | '≥' | '¥' | 'µ' | 'ø'),
         '≈' => matches!(next, '°' | '¢'),
         '‚' => match (next, rest.next()) {
             ('Ä', Some(third)) => "ìîïòôúùû†°¢π".contains(third),
@@ -156,22 +125,14 @@ fn is_bad_by_name(c: char, next: char, next_sets: u32, mut rest: Chars) -> bool 
         'В' | 'Г' | 'Р' | 'С' => {
             let third = rest.next();
             let between = C1 | BAD | PUNCTUATION | CURRENCY;
-            (next_sets & between != 0 || matches!(next, '°' | 'µ'))
-                && matches!(third, Some('В' | 'Г' | 'Р' | 'С'))
+            (next_sets & between != 0 || matches!(next, '°' | 'µ')) && matches!(third, Some('В' | 'Г' | 'Р' | 'С'))
                 || c == 'Г' && is_double_cyrillic(next, third, rest)
         }
         // Windows-1253: punctuation, Latin-1 or Greek.
-        'β' => {
-            next == '€'
-                && matches!(
-                    rest.next(),
-                    Some('™' | '\u{a0}' | 'Ά' | '\u{ad}' | '®' | '°')
-                )
-        }
+        'β' => next == '€' && matches!(rest.next(), Some('™' | '\u{a0}' | 'Ά' | '\u{ad}' | '®' | '°')),
         'Β' | 'Γ' | 'Ξ' | 'Ο' => {
             let between = C1 | BAD | PUNCTUATION | CURRENCY;
-            (next_sets & between != 0 || next == '°')
-                && matches!(rest.next(), Some('Β' | 'Γ' | 'Ξ' | 'Ο'))
+            (next_sets & between != 0 || next == '°') && matches!(rest.next(), Some('Β' | 'Γ' | 'Ξ' | 'Ο'))
         }
         // Windows-1257: punctuation.
         'ā' => next == '€',
@@ -188,9 +149,7 @@ fn is_arabic_tail(c: char) -> bool {
 fn is_double_cyrillic(next: char, third: Option<char>, mut rest: Chars) -> bool {
     (next, third, rest.next(), rest.next()) == ('ў', Some('В'), Some('Ђ'), Some('В'))
         && rest.next().is_some_and(|c| c != '\n')
-        && rest
-            .next()
-            .is_some_and(|c| c == ' ' || c.is_ascii_alphabetic())
+        && rest.next().is_some_and(|c| c == ' ' || c.is_ascii_alphabetic())
 }
 
 #[cfg(test)]

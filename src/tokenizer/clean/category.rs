@@ -17,9 +17,7 @@ pub(super) fn category(c: char) -> u32 {
         _ => match u16::try_from(c as u32) {
             Ok(code) => {
                 let after = CATEGORIES.partition_point(|&(first, _)| first <= code);
-                CATEGORIES
-                    .get(after.wrapping_sub(1))
-                    .map_or(0, |&(_, sets)| sets)
+                CATEGORIES.get(after.wrapping_sub(1)).map_or(0, |&(_, sets)| sets)
             }
             Err(_) => 0,
         },

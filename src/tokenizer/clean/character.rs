@@ -34,12 +34,7 @@ pub(super) fn fix_characters(text: &str) -> Option<String> {
 fn is_fixed(c: char) -> bool {
     match c {
         '\0'..='\u{7f}' => c == '\r',
-        _ => {
-            ('\u{80}'..='\u{9f}').contains(&c)
-                || straight(c) != c
-                || is_other_width(c)
-                || ligature(c).is_some()
-        }
+        _ => ('\u{80}'..='\u{9f}').contains(&c) || straight(c) != c || is_other_width(c) || ligature(c).is_some(),
     }
 }
 
@@ -93,16 +88,8 @@ pub(super) fn remove_escapes(text: &str) -> Option<String> {
     for (at, _) in text.match_indices("\u{1b}[") {
         let parameters = text.get(at + 2..)?;
         let is_parameter = |c: char| c == ';' || classes(c) & DIGIT != 0;
-        let end = at
-            + 2
-            + parameters
-                .find(|c| !is_parameter(c))
-                .unwrap_or(parameters.len());
-        if text
-            .as_bytes()
-            .get(end)
-            .is_some_and(u8::is_ascii_alphabetic)
-        {
+        let end = at + 2 + parameters.find(|c| !is_parameter(c)).unwrap_or(parameters.len());
+        if text.as_bytes().get(end).is_some_and(u8::is_ascii_alphabetic) {
             out.push_str(text.get(copied..at)?);
             copied = end + 1;
         }
@@ -116,8 +103,7 @@ pub(super) fn remove_escapes(text: &str) -> Option<String> {
 
 /// Controls and marks without a visible effect out; white space stays.
 pub(super) fn remove_controls(text: &str) -> Option<String> {
-    text.contains(is_control)
-        .then(|| text.chars().filter(|&c| !is_control(c)).collect())
+    text.contains(is_control).then(|| text.chars().filter(|&c| !is_control(c)).collect())
 }
 
 fn is_control(c: char) -> bool {
@@ -157,17 +143,9 @@ mod tests {
     #[test]
     fn characters() {
         check(fix_characters, "plain é\n", "plain é\n");
-        check(
-            fix_characters,
-            "a\r\nb\rc\u{2028}d\u{85}e\r",
-            "a\nb\nc\nd…e\n",
-        );
+        check(fix_characters, "a\r\nb\rc\u{2028}d\u{85}e\r", "a\nb\nc\nd…e\n");
         check(fix_characters, "\u{93}x\u{94}", "\"x\"");
-        assert_eq!(
-            fix_characters("\u{81}\u{9d}"),
-            None,
-            "Windows-1252 leaves these open"
-        );
+        assert_eq!(fix_characters("\u{81}\u{9d}"), None, "Windows-1252 leaves these open");
     }
 
     #[test]
@@ -180,16 +158,8 @@ mod tests {
     #[test]
     fn escapes_and_controls() {
         check(remove_escapes, "\u{1b}[31mred\u{1b}[0;1m\u{1b}[m.", "red.");
-        check(
-            remove_escapes,
-            "\u{1b}[;;;\u{1b}[\u{1b}]x\u{1b}[٣m",
-            "\u{1b}[;;;\u{1b}[\u{1b}]x",
-        );
-        check(
-            remove_controls,
-            "a\0\u{b}\u{1b}\u{7f}\u{feff}\u{206a}\u{fffc}b\t\n\u{c}\u{85}",
-            "ab\t\n\u{c}\u{85}",
-        );
+        check(remove_escapes, "\u{1b}[;;;\u{1b}[\u{1b}]x\u{1b}[٣m", "\u{1b}[;;;\u{1b}[\u{1b}]x");
+        check(remove_controls, "a\0\u{b}\u{1b}\u{7f}\u{feff}\u{206a}\u{fffc}b\t\n\u{c}\u{85}", "ab\t\n\u{c}\u{85}");
     }
 
     #[test]
@@ -200,10 +170,6 @@ mod tests {
         check(compose, "\u{212b}", "Å");
         // U+11382 and U+113C9 make U+11383 only since Unicode 16.
         check(compose, "\u{11382}\u{113c9}", "\u{11382}\u{113c9}");
-        check(
-            compose,
-            "e\u{301}\u{11382}\u{113c9}e\u{301}",
-            "é\u{11382}\u{113c9}é",
-        );
+        check(compose, "e\u{301}\u{11382}\u{113c9}e\u{301}", "é\u{11382}\u{113c9}é");
     }
 }

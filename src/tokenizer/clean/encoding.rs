@@ -14,9 +14,7 @@ impl CodePage {
 
     /// The pages of a mask of [`super::category::code_pages`], in the order of trial.
     pub(super) fn of_mask(mask: u32) -> impl Iterator<Item = CodePage> {
-        (0..super::category::CODE_PAGES)
-            .filter(move |page| mask >> page & 1 == 1)
-            .map(CodePage)
+        (0..super::category::CODE_PAGES).filter(move |page| mask >> page & 1 == 1).map(CodePage)
     }
 
     /// Whether U+FFFD has a byte here.
@@ -47,8 +45,7 @@ impl CodePage {
 pub(super) fn windows_1252(c1: char) -> char {
     let byte = (c1 as usize).wrapping_sub(0x80);
     let code = UPPER_HALVES.first().and_then(|page| page.get(byte));
-    code.and_then(|&code| char::from_u32(u32::from(code)))
-        .unwrap_or(c1)
+    code.and_then(|&code| char::from_u32(u32::from(code))).unwrap_or(c1)
 }
 
 /// For each page but Latin-1 (character, byte), sorted by character.
@@ -93,15 +90,9 @@ mod tests {
 
     #[test]
     fn known_bytes() {
-        assert_eq!(
-            CodePage(1).encode("€Ã\u{81}\u{fffd}a").as_deref(),
-            Some(&[0x80, 0xc3, 0x81, 0x1a, b'a'][..])
-        );
+        assert_eq!(CodePage(1).encode("€Ã\u{81}\u{fffd}a").as_deref(), Some(&[0x80, 0xc3, 0x81, 0x1a, b'a'][..]));
         assert_eq!(CodePage(2).encode("Ж"), Some(vec![0xc6]));
-        assert_eq!(
-            CodePage::MACROMAN.encode("√\u{f8ff}"),
-            Some(vec![0xc3, 0xf0])
-        );
+        assert_eq!(CodePage::MACROMAN.encode("√\u{f8ff}"), Some(vec![0xc3, 0xf0]));
         assert_eq!(CodePage(9).encode("├\u{1a}"), Some(vec![0xc3, 0x1a]));
         assert_eq!(CodePage(0).encode("é\u{100}"), None);
         assert_eq!(windows_1252('\u{80}'), '€');

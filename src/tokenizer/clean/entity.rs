@@ -22,20 +22,14 @@ pub(super) fn unescape(text: &str) -> Option<String> {
             return Some(1 + length + closed);
         }
         let name = after.get(..alphanumeric(after))?;
-        if let Some(points) = after
-            .get(..name.len() + 1)
-            .filter(|n| n.ends_with(';'))
-            .and_then(named)
-        {
+        if let Some(points) = after.get(..name.len() + 1).filter(|n| n.ends_with(';')).and_then(named) {
             out.extend(points);
             return Some(name.len() + 1);
         }
-        let bare = (2..=name.len().min(LONGEST_BARE_NAME))
-            .rev()
-            .find_map(|length| {
-                let name = name.get(..length)?;
-                Some((named(name)?, length))
-            });
+        let bare = (2..=name.len().min(LONGEST_BARE_NAME)).rev().find_map(|length| {
+            let name = name.get(..length)?;
+            Some((named(name)?, length))
+        });
         let (points, length) = bare?;
         out.extend(points);
         Some(length)
@@ -70,11 +64,7 @@ fn replace(text: &str, reference: impl Fn(&str, &mut String) -> Option<usize>) -
     let mut out: Option<String> = None;
     let mut copied = 0;
     let mut from = 0;
-    while let Some(at) = text
-        .get(from..)
-        .and_then(|rest| rest.find('&'))
-        .map(|i| from + i)
-    {
+    while let Some(at) = text.get(from..).and_then(|rest| rest.find('&')).map(|i| from + i) {
         from = at + 1;
         let mut found = String::new();
         if let Some(length) = reference(text.get(from..)?, &mut found) {
@@ -92,10 +82,7 @@ fn replace(text: &str, reference: impl Fn(&str, &mut String) -> Option<usize>) -
 
 /// Length of the ASCII letters and digits at the start.
 fn alphanumeric(text: &str) -> usize {
-    text.bytes()
-        .take_while(u8::is_ascii_alphanumeric)
-        .take(LONGEST_STRICT + 9)
-        .count()
+    text.bytes().take_while(u8::is_ascii_alphanumeric).take(LONGEST_STRICT + 9).count()
 }
 
 /// The number after `&#`, decimal or with an `x` hexadecimal, and its length; too large ones are `u32::MAX`.
@@ -106,11 +93,7 @@ fn number(digits: &str) -> Option<(u32, usize)> {
     };
     let mut value: u32 = 0;
     let mut length = skipped;
-    for digit in digits
-        .bytes()
-        .skip(skipped)
-        .map_while(|b| char::from(b).to_digit(radix))
-    {
+    for digit in digits.bytes().skip(skipped).map_while(|b| char::from(b).to_digit(radix)) {
         value = value.saturating_mul(radix).saturating_add(digit);
         length += 1;
     }
@@ -135,9 +118,7 @@ fn numeric(number: u32) -> Option<char> {
 
 /// The characters of a name that `html.unescape` knows, semicolon included where it has one.
 fn named(name: &str) -> Option<impl Iterator<Item = char>> {
-    line_of(name)
-        .filter(|points| !points.starts_with('+'))
-        .map(characters)
+    line_of(name).filter(|points| !points.starts_with('+')).map(characters)
 }
 
 /// The same with ftfy's upper-cased names.
@@ -146,9 +127,7 @@ fn named_or_upper(name: &str) -> Option<impl Iterator<Item = char>> {
 }
 
 fn characters(points: &'static str) -> impl Iterator<Item = char> {
-    points
-        .split(' ')
-        .filter_map(|hex| char::from_u32(u32::from_str_radix(hex, 16).ok()?))
+    points.split(' ').filter_map(|hex| char::from_u32(u32::from_str_radix(hex, 16).ok()?))
 }
 
 /// What stands beside a name in the table, by bisection over its bytes.
@@ -157,10 +136,7 @@ fn line_of(name: &str) -> Option<&'static str> {
     while low < high {
         // `low` and `high` are starts of lines; so is `start`, and `end` the next.
         let middle = low + (high - low) / 2;
-        let start = ENTITIES
-            .get(low..middle)?
-            .rfind('\n')
-            .map_or(low, |i| low + i + 1);
+        let start = ENTITIES.get(low..middle)?.rfind('\n').map_or(low, |i| low + i + 1);
         let end = start + ENTITIES.get(start..high)?.find('\n')? + 1;
         let (known, points) = ENTITIES.get(start..end - 1)?.split_once('\t')?;
         match known.as_bytes().cmp(name.as_bytes()) {
@@ -205,16 +181,10 @@ mod tests {
     #[test]
     fn as_html_unescape() {
         assert_eq!(unescape("none"), None);
-        loose(
-            "&amp;&amp &AMP &copy2 &notit &notin; &notinva;",
-            "&& & ©2 ¬it ∉ ∉",
-        );
+        loose("&amp;&amp &AMP &copy2 &notit &notin; &notinva;", "&& & ©2 ¬it ∉ ∉");
         loose("&notina; &am &a &; & &", "¬ina; &am &a &; & &");
         loose("&#65;&#65 &#x41;&#X4a;&#x;&#;&#x", "AA AJ&#x;&#;&#x");
-        loose(
-            "&#0;&#1;&#11;&#13;|&#128;&#x9d;&#xD800;&#x110000;",
-            "\u{fffd}\r|€\u{9d}\u{fffd}\u{fffd}",
-        );
+        loose("&#0;&#1;&#11;&#13;|&#128;&#x9d;&#xD800;&#x110000;", "\u{fffd}\r|€\u{9d}\u{fffd}\u{fffd}");
         loose("&#xFFFE;&#x1FFFF;&#xFDD0;&#x10FFFD;", "\u{10fffd}");
         loose("&#99999999999999999999999;", "\u{fffd}");
         loose("&NotEqualTilde;", "\u{2242}\u{338}");
@@ -226,14 +196,8 @@ mod tests {
     fn as_ftfy_unescapes() {
         strict("&amp;&amp &copy2 &notit;", "&&amp &copy2 &notit;");
         strict("CAF&EACUTE; GRO&SZLIG; &nTILDE;", "CAFÉ GROSS &nTILDE;");
-        strict(
-            "&#65; &#65 &#12a; &#x41; &#59; &#x3b; &#1;|",
-            "A &#65 &#12a; A &#59; &#x3b; |",
-        );
-        strict(
-            "&#0000000000000000000000065;",
-            "&#0000000000000000000000065;",
-        );
+        strict("&#65; &#65 &#12a; &#x41; &#59; &#x3b; &#1;|", "A &#65 &#12a; A &#59; &#x3b; |");
+        strict("&#0000000000000000000000065;", "&#0000000000000000000000065;");
         strict("&#000000000000000000000065;", "A");
     }
 }

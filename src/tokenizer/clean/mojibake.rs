@@ -4,8 +4,8 @@
 
 use super::badness::is_bad;
 use super::category::{
-    UTF8_CONTINUATION, UTF8_CONTINUATION_STRICT, UTF8_FIRST_OF_2, UTF8_FIRST_OF_3, UTF8_FIRST_OF_4,
-    category, code_pages,
+    UTF8_CONTINUATION, UTF8_CONTINUATION_STRICT, UTF8_FIRST_OF_2, UTF8_FIRST_OF_3, UTF8_FIRST_OF_4, category,
+    code_pages,
 };
 use super::encoding::{CodePage, windows_1252};
 use super::repair::Budget;
@@ -46,11 +46,7 @@ fn one_step(text: &str, budget: &mut Budget) -> Option<String> {
         return Some(fixed);
     }
     // Latin-1 that was meant as Windows-1252 shows in its C1 controls. Byte by byte or all at once is the same.
-    text.contains(is_c1).then(|| {
-        text.chars()
-            .map(|c| if is_c1(c) { windows_1252(c) } else { c })
-            .collect()
-    })
+    text.contains(is_c1).then(|| text.chars().map(|c| if is_c1(c) { windows_1252(c) } else { c }).collect())
 }
 
 fn is_c1(c: char) -> bool {
@@ -67,14 +63,9 @@ fn fix_embedded(text: &str, budget: &mut Budget) -> Option<String> {
         // After a character that looks like the tail of a sequence more would be torn than mended.
         let torn = last.is_some_and(|c| category(c) & UTF8_CONTINUATION_STRICT != 0);
         let length = if torn { 0 } else { sequences(rest) };
-        let (stretch, after) =
-            rest.split_at_checked(if length > 0 { length } else { c.len_utf8() })?;
+        let (stretch, after) = rest.split_at_checked(if length > 0 { length } else { c.len_utf8() })?;
         // A stretch is shorter than the text, so that this ends.
-        let fixed = if length > 0 && length < text.len() {
-            fix_encoding(stretch, budget)
-        } else {
-            None
-        };
+        let fixed = if length > 0 && length < text.len() { fix_encoding(stretch, budget) } else { None };
         match fixed {
             Some(fixed) => {
                 changed = true;
@@ -100,23 +91,14 @@ fn sequences(text: &str) -> usize {
 fn sequence(text: &str) -> Option<usize> {
     let first = text.chars().next().filter(|c| !c.is_ascii())?;
     let sets = category(first);
-    [
-        (UTF8_FIRST_OF_2, 1),
-        (UTF8_FIRST_OF_3, 2),
-        (UTF8_FIRST_OF_4, 3),
-    ]
-    .into_iter()
-    .find_map(|(lead, tails)| {
+    [(UTF8_FIRST_OF_2, 1), (UTF8_FIRST_OF_3, 2), (UTF8_FIRST_OF_4, 3)].into_iter().find_map(|(lead, tails)| {
         if sets & lead == 0 {
             return None;
         }
         let mut chars = text.chars().skip(1);
         let mut length = first.len_utf8();
         for _ in 0..tails {
-            length += chars
-                .next()
-                .filter(|&c| category(c) & UTF8_CONTINUATION != 0)?
-                .len_utf8();
+            length += chars.next().filter(|&c| category(c) & UTF8_CONTINUATION != 0)?.len_utf8();
         }
         Some(length)
     })

@@ -24,12 +24,7 @@ impl Budget {
     const BASE: usize = 1 << 24;
 
     pub(super) fn new(text: &str) -> Budget {
-        Budget {
-            left: text
-                .len()
-                .saturating_mul(Self::ROUNDS)
-                .saturating_add(Self::BASE),
-        }
+        Budget { left: text.len().saturating_mul(Self::ROUNDS).saturating_add(Self::BASE) }
     }
 
     /// Takes a round over so many bytes; false when there is no more for it.
@@ -72,10 +67,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
                 return None;
             }
             let cut = match rest.len() > LONGEST_LINE {
-                true => rest
-                    .char_indices()
-                    .nth(LONGEST_LINE)
-                    .map_or(rest.len(), |(at, _)| at),
+                true => rest.char_indices().nth(LONGEST_LINE).map_or(rest.len(), |(at, _)| at),
                 false => rest.len(),
             };
             let (line, after) = rest.split_at_checked(cut)?;
@@ -87,8 +79,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 
 /// Whether no repair can change a text: printing ASCII but for `&`, and white space that stays.
 fn is_plain(text: &str) -> bool {
-    text.bytes()
-        .all(|b| matches!(b, b' '..=b'%' | b'\''..=b'~' | b'\t' | b'\n' | b'\x0c'))
+    text.bytes().all(|b| matches!(b, b' '..=b'%' | b'\''..=b'~' | b'\t' | b'\n' | b'\x0c'))
 }
 
 fn fix_line<'a>(line: &'a str, entities: bool, budget: &mut Budget) -> Cow<'a, str> {
@@ -143,10 +134,7 @@ mod tests {
     #[test]
     fn chains_in_short_texts_are_followed_to_their_end() {
         check(&format!("&{}", "amp;".repeat(1000)), "&");
-        check(
-            &format!("日 &{}Ã{}", "amp;".repeat(500), "ƒ".repeat(500)),
-            "日 &Ã",
-        );
+        check(&format!("日 &{}Ã{}", "amp;".repeat(500), "ƒ".repeat(500)), "日 &Ã");
     }
 
     #[test]
