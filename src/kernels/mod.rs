@@ -13,6 +13,7 @@ pub mod isa;
 pub(crate) mod math;
 pub(crate) mod norm;
 mod parallel;
+pub(crate) mod pool;
 mod simd;
 
 #[cfg(test)]
