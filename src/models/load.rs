@@ -4,7 +4,7 @@ use super::Error;
 use crate::kernels::depthwise::Window;
 use crate::kernels::math::Activation;
 use crate::layers::{Depthwise, Linear, Mlp, SqueezeExcite};
-use crate::weights::{Layout, TensorView, WeightsFile};
+use crate::weights::{Layout, TableView, TensorView, WeightsFile};
 
 /// A place in the tree of names, such as `image.blocks.3`.
 pub(super) struct Scope<'a> {
@@ -24,6 +24,11 @@ impl<'a> Scope<'a> {
     /// A row-major tensor.
     pub(super) fn rows(&self, name: &str, shape: &[usize]) -> Result<TensorView, Error> {
         Ok(self.weights.tensor(&format!("{}.{name}", self.path), Layout::Rows, shape)?)
+    }
+
+    /// A lookup table.
+    pub(super) fn table(&self, name: &str, rows: usize, width: usize) -> Result<TableView, Error> {
+        Ok(self.weights.table(&format!("{}.{name}", self.path), rows, width)?)
     }
 
     /// `name.weight` and `name.bias` of a linear layer.

@@ -10,7 +10,7 @@ use crate::kernels::gemm::Finish;
 use crate::kernels::norm::layer_norm;
 use crate::layers::{Exec, Linear};
 use crate::tensor::Arena;
-use crate::weights::{TensorView, WeightsFile};
+use crate::weights::{TableView, TensorView, WeightsFile};
 
 /// A text transformer of `D` channels.
 pub(crate) struct TextTransformer {
@@ -22,7 +22,7 @@ pub(crate) struct TextTransformer {
 
 /// What a token and its place begin with: `V` token ids, `C` positions, `D` channels.
 pub(super) struct Embedding {
-    token: TensorView,    // [V, D]
+    token: TableView,     // [V, D]
     position: TensorView, // [C, D]
     width: usize,
 }
@@ -35,7 +35,7 @@ impl Embedding {
         width: usize,
     ) -> Result<Self, Error> {
         Ok(Embedding {
-            token: scope.rows("token_embedding", &[vocab_size, width])?,
+            token: scope.table("token_embedding", vocab_size, width)?,
             position: scope.rows("position", &[context_length, width])?,
             width,
         })
@@ -47,9 +47,9 @@ impl Embedding {
         for ((row, id), position) in
             out.chunks_exact_mut(self.width).zip(ids).zip(self.position.chunks_exact(self.width))
         {
-            let token = &self.token[id as usize * self.width..][..self.width];
-            for ((x, t), p) in row.iter_mut().zip(token).zip(position) {
-                *x = t + p;
+            self.token.read(id as usize, row);
+            for (x, p) in row.iter_mut().zip(position) {
+                *x += p;
             }
         }
     }

@@ -61,6 +61,12 @@ impl Map {
         bytemuck::cast_slice(&self.bytes()[range])
     }
 
+    /// The halves in `range`, in bytes, which the caller has checked: inside, and starting and ending at even
+    /// places.
+    pub(super) fn halves(&self, range: Range<usize>) -> &[u16] {
+        bytemuck::cast_slice(&self.bytes()[range])
+    }
+
     /// Bytes that the file has now; `None` for bytes that cannot change.
     pub(super) fn len_now(&self) -> io::Result<Option<u64>> {
         match &self.0 {

@@ -24,6 +24,6 @@ pub use format::{Dtype, Layout, Meta, PANEL, Provenance, TensorSpec, Tower};
 pub use header::{Header, TensorEntry, TowerInfo};
 pub use map::Aligned;
 pub use pack::{pack_bias, pack_in_out, pack_out_in, pack_panels, unpack_panels};
-pub use read::{TensorView, WeightsFile};
+pub use read::{TableView, TensorView, WeightsFile};
 pub use verify::VerifyReport;
-pub use write::Writer;
+pub use write::{Writer, exact_halves};
