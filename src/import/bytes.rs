@@ -8,6 +8,7 @@ use std::path::Path;
 use memmap2::Mmap;
 
 use super::error::Error;
+use crate::weights::map_foreign;
 
 /// Bytes that stay where they are.
 pub(super) enum Bytes {
@@ -29,20 +30,11 @@ impl Bytes {
             // Some systems refuse to map nothing.
             match metadata.len() {
                 0 => Ok(Bytes::Owned(Vec::new())),
-                _ => map_file(&file).map(Bytes::Mapped),
+                _ => map_foreign(&file).map(Bytes::Mapped),
             }
         };
         map().map_err(|source| Error::Read { path: path.to_owned(), source })
     }
-}
-
-#[allow(unsafe_code)]
-fn map_file(file: &File) -> io::Result<Mmap> {
-    // SAFETY: the map is read-only and every slice of it borrows from it. Another process that changes the
-    // checkpoint meanwhile changes bytes that are decoded one number at a time and validated before use, so
-    // wrong bytes give wrong numbers or errors and nothing worse; one that cuts it short makes the system end
-    // this process at the missing page.
-    unsafe { Mmap::map(file) }
 }
 
 impl Deref for Bytes {
