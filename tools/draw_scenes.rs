@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use clippie_rs::preprocess::{self, Interpolation, PreprocessConfig, ResizeMode, RgbBuffer};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder};
 use rayon::prelude::*;
 
 #[path = "scenes/mod.rs"]
@@ -59,7 +61,13 @@ fn pictures(args: &Args) -> Result<(), Box<dyn Error>> {
         let scene = Scene::random(args.seed, index);
         let name = format!("{:02}.png", number + 1);
         let side = u32::try_from(args.size)?;
-        image::save_buffer(args.out.join(&name), &draw(&scene, args.size), side, side, image::ColorType::Rgb8)?;
+        let file = BufWriter::new(File::create(args.out.join(&name))?);
+        PngEncoder::new_with_quality(file, CompressionType::Best, FilterType::Adaptive).write_image(
+            &draw(&scene, args.size),
+            side,
+            side,
+            ExtendedColorType::Rgb8,
+        )?;
         writeln!(captions, "{name}\t{}", caption(&scene, &mut Dice::new(scene.seed, 3)).text)?;
     }
     captions.flush()?;

@@ -57,7 +57,11 @@ fn noun(object: Object, colour: usize, size: usize, dice: &mut Dice) -> (String,
 
 fn single(object: Object, column: Column, row: Row, claim: &mut Claim, dice: &mut Dice) -> (String, Option<String>) {
     let (text, mut said) = noun(object, 90, 50, dice);
-    let mut text = article(&text);
+    let mut text = match dice.below(100) {
+        0..18 => text,
+        18..22 => format!("one {text}"),
+        _ => article(&text),
+    };
     if said.colour.is_some() && dice.percent(5) {
         said.shape = None;
         said.size = None;
@@ -140,7 +144,7 @@ fn several(shape: Shape, colour: Colour, count: u8, claim: &mut Claim, dice: &mu
 fn pair(first: Object, second: Object, relation: Relation, claim: &mut Claim, dice: &mut Dice) -> String {
     let (a, first) = noun(first, 92, 35, dice);
     let (b, second) = noun(second, 92, 35, dice);
-    let (a, b) = (article(&a), article(&b));
+    let (a, b) = if dice.percent(12) { (a, b) } else { (article(&a), article(&b)) };
     let is = if dice.percent(10) { "is " } else { "" };
     let told = dice.percent(72);
     claim.subject = Subject::Pair { first, second, relation: told.then_some(relation) };
@@ -169,12 +173,26 @@ fn ground(background: &Background, claim: &mut Claim, dice: &mut Dice) -> Option
         Pattern::Plain => return None,
         _ => !colour || dice.percent(75),
     };
+    if pattern && background.pattern != Pattern::Plain && dice.percent(15) {
+        claim.pattern = Some(background.pattern);
+        let marks = match background.pattern {
+            Pattern::Plain => "",
+            Pattern::Striped => "stripes",
+            Pattern::Dotted => "dots",
+            Pattern::Checkered => dice.pick(&["checks", "squares"]),
+        };
+        if !colour {
+            return Some(format!("background with {marks}"));
+        }
+        claim.ground = Some(background.colour);
+        return Some(format!("{} background with {marks}", colour_word(background.colour, dice)));
+    }
     let mut words = Vec::new();
     if pattern {
         claim.pattern = Some(background.pattern);
         words.push(match background.pattern {
             Pattern::Plain => "plain",
-            Pattern::Striped => "striped",
+            Pattern::Striped => dice.pick(&["striped", "striped", "stripy"]),
             Pattern::Dotted => dice.pick(&["dotted", "dotted", "spotted"]),
             Pattern::Checkered => dice.pick(&["checkered", "checkered", "chequered", "checked"]),
         });
@@ -209,17 +227,21 @@ fn colour_word(colour: Colour, dice: &mut Dice) -> &'static str {
 /// One and many.
 fn shape_words(shape: Shape, dice: &mut Dice) -> (&'static str, &'static str) {
     match shape {
-        Shape::Circle => {
-            dice.pick(&[("circle", "circles"), ("circle", "circles"), ("circle", "circles"), ("disc", "discs")])
-        }
+        Shape::Circle => match dice.below(10) {
+            0 => ("disc", "discs"),
+            1 => ("disk", "disks"),
+            _ => ("circle", "circles"),
+        },
         Shape::Square => ("square", "squares"),
         Shape::Triangle => ("triangle", "triangles"),
         Shape::Star => ("star", "stars"),
         Shape::Heart => ("heart", "hearts"),
         Shape::Cross => ("cross", "crosses"),
         Shape::Ring => ("ring", "rings"),
+        Shape::Diamond if dice.percent(10) => ("rhombus", "rhombuses"),
         Shape::Diamond => ("diamond", "diamonds"),
-        Shape::Moon => dice.pick(&[("moon", "moons"), ("moon", "moons"), ("crescent", "crescents")]),
+        Shape::Moon if dice.percent(30) => ("crescent", "crescents"),
+        Shape::Moon => ("moon", "moons"),
     }
 }
 

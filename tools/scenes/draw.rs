@@ -1,7 +1,7 @@
 //! Painting a scene: plain arithmetic over a 4 x 4 grid of points in each pixel, for smooth edges.
 
 use super::dice::Dice;
-use super::scene::{Colour, Column, Content, Pattern, Relation, Row, Scene, Size};
+use super::scene::{Colour, Content, Pattern, Relation, Scene, Size};
 use super::shape::Shape;
 
 /// Points a side of a pixel.
@@ -100,7 +100,6 @@ fn figures(scene: &Scene) -> Vec<Figure> {
             let radius = radius(object.size, &mut dice);
             let x = [0.26, 0.5, 0.74][column as usize] + dice.between(-0.035, 0.035);
             let y = [0.26, 0.5, 0.74][row as usize] + dice.between(-0.035, 0.035);
-            debug_assert!(matches!((Column::Left as usize, Row::Top as usize), (0, 0)));
             let rgb = tone(object.colour, &mut dice);
             put(&mut dice, object.shape, rgb, x, y, radius);
         }
