@@ -131,7 +131,7 @@ fn line(scene: &Scene, captions: u64) -> serde_json::Value {
 fn npy(path: &Path, shape: &[u64]) -> Result<BufWriter<File>, Box<dyn Error>> {
     let shape: String = shape.iter().map(|n| format!("{n},")).collect();
     let mut header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({shape}), }}");
-    while (10 + header.len() + 1) % 64 != 0 {
+    while !(10 + header.len() + 1).is_multiple_of(64) {
         header.push(' ');
     }
     header.push('\n');
