@@ -58,6 +58,7 @@ pub(super) fn describe(
     let image = ImageConfig::Vit(VitConfig {
         image_size: preprocess.image_size,
         patch_size: shapes.image.patch_size,
+        stem: None,
         pre_norm: true,
         blocks: sources.blocks("image", &shapes.image.blocks, image_act, |facts| &facts.image)?,
     });
