@@ -10,3 +10,6 @@ mod vit;
 pub use error::Error;
 pub(crate) use text::TextTower;
 pub(crate) use vit::Vit;
+
+#[cfg(all(test, feature = "import"))]
+mod tests;
