@@ -149,10 +149,16 @@ fn as_image(photo: &Photo) -> Option<ImageInput<'_>> {
 fn encode_texts(encoder: &TextEncoder, texts: &[String], chunk: usize, sink: &mut Sink<'_>) -> Result<(), Stop> {
     let cancel = CancelToken::new();
     let encoder = encoder.with_cancel(&cancel);
-    in_order(texts, chunk, &cancel, |texts| encoder.encode(texts), |texts, rows| {
-        for (text, row) in texts.iter().zip(rows?.rows()) {
-            sink.add(Source::Text(text), Ok(row.as_slice().unwrap_or_default()))?;
-        }
-        sink.end_chunk(texts.len())
-    })
+    in_order(
+        texts,
+        chunk,
+        &cancel,
+        |texts| encoder.encode(texts),
+        |texts, rows| {
+            for (text, row) in texts.iter().zip(rows?.rows()) {
+                sink.add(Source::Text(text), Ok(row.as_slice().unwrap_or_default()))?;
+            }
+            sink.end_chunk(texts.len())
+        },
+    )
 }

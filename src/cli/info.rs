@@ -121,10 +121,16 @@ fn describe(summary: &Summary<'_>) -> String {
             text.line("verified", if verify.damaged.is_empty() { "damaged between the tensors" } else { &tensors });
         }
     }
-    text.fields("", summary.model, &["image", "text"]);
+    text.fields("", summary.model, &["image", "text", "logit_scale"]);
+    if let Some(logarithm) = summary.model.get("logit_scale").and_then(Value::as_f64) {
+        text.line("logit scale", &format!("{:.2}, stored as its logarithm {logarithm:.4}", logarithm.exp()));
+    }
     for tower in &summary.towers {
         text.heading(&format!("{} tower", tower.tower));
-        text.line("  parameters", &format!("{:.1} million in {} tensors", tower.parameters as f64 / 1e6, tower.tensors));
+        text.line(
+            "  parameters",
+            &format!("{:.1} million in {} tensors", tower.parameters as f64 / 1e6, tower.tensors),
+        );
         text.line("  size", &size(tower.bytes));
         if let Some(config) = summary.model.get(tower.tower) {
             text.fields("  ", config, &[]);
@@ -155,10 +161,11 @@ impl Text {
 
     /// The fields of an object of JSON, whatever the architecture calls them.
     fn fields(&mut self, indent: &str, object: &Value, without: &[&str]) {
-        for (name, value) in object.as_object().into_iter().flatten() {
-            if without.contains(&name.as_str()) {
-                continue;
-            }
+        let mut fields: Vec<_> = object.as_object().into_iter().flatten().collect();
+        fields.retain(|(name, _)| !without.contains(&name.as_str()));
+        // What it is comes before how large it is.
+        fields.sort_by_key(|(name, _)| *name != "architecture");
+        for (name, value) in fields {
             let name = format!("{indent}{}", name.replace('_', " "));
             let list = |values: &[Value]| values.iter().map(Value::to_string).collect::<Vec<_>>().join(", ");
             match value {

@@ -12,8 +12,7 @@ use walkdir::{DirEntry, WalkDir};
 use super::messages::Stop;
 
 /// Endings of the files in a folder that are taken for photos.
-const EXTENSIONS: [&str; 11] =
-    ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "dib", "tif", "tiff"];
+const EXTENSIONS: [&str; 11] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "dib", "tif", "tiff"];
 
 /// Bytes of a photo from standard input beyond which it is refused: no photo is larger.
 const MAX_STDIN: u64 = 1 << 30;
@@ -110,8 +109,7 @@ pub(super) fn read_stdin_photo() -> Result<Vec<u8>, Stop> {
 /// The photos of a folder in the order of their paths' bytes.
 fn walk(folder: &Path, photos: &mut Vec<Photo>) {
     let mut found = Vec::new();
-    let visible =
-        |entry: &DirEntry| entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".");
+    let visible = |entry: &DirEntry| entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".");
     // Links are followed: photo folders are often made of them. Those that lead back up are left out.
     for entry in WalkDir::new(folder).follow_links(true).into_iter().filter_entry(visible) {
         match entry {
@@ -142,8 +140,7 @@ fn key(photo: &Photo) -> &[u8] {
 }
 
 fn is_photo(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+    path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
 /// The bytes of a list.
