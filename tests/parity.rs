@@ -5,14 +5,14 @@
 #[path = "../tools/checkpoint/mod.rs"]
 #[allow(dead_code)]
 mod checkpoint;
+#[path = "common/converted.rs"]
+mod converted;
 #[path = "common/goldens.rs"]
 mod goldens;
 
-use std::path::Path;
 use std::sync::Mutex;
 
 use checkpoint::{Layout, Model, golden};
-use clippie_rs::import::{self, ConvertOptions};
 use clippie_rs::{Clip, Isa, Options};
 use ndarray::{Array2, Array4, ArrayD};
 
@@ -24,15 +24,6 @@ const COSINE: f64 = 1e-9;
 
 /// Full-size models take gigabytes: one at a time.
 static FULL_SIZE: Mutex<()> = Mutex::new(());
-
-fn convert(model: &Model, layout: Layout, folder: &Path) -> std::path::PathBuf {
-    let source = folder.join(format!("{layout:?}"));
-    checkpoint::write(model, golden::SEED, layout, &source).unwrap();
-    let out = folder.join(format!("{}-{layout:?}.clippie", model.name));
-    import::convert(&source, &out, &ConvertOptions::default(), &mut |_| {}).unwrap();
-    std::fs::remove_dir_all(&source).unwrap();
-    out
-}
 
 fn pixels(side: usize) -> Array4<f32> {
     let all: Vec<f32> = (0..golden::IMAGES).flat_map(|i| golden::pixels(i, side)).collect();
@@ -78,7 +69,7 @@ fn tiny_models_in_every_layout_on_every_instruction_set() {
         let layouts = layouts(model);
         assert!(layouts.len() >= 2, "{}", model.name);
         for layout in layouts {
-            let path = convert(model, layout, folder.path());
+            let path = converted::weights(model, layout, golden::SEED, folder.path());
             for isa in Isa::available() {
                 let clip = Options::new().isa(isa).open(&path).unwrap();
                 check(&format!("{} {layout:?} {isa:?}", model.name), &clip, model);
@@ -95,10 +86,11 @@ fn full_size(name: &str, combinations: &[(Layout, &str)]) {
     for &(layout, activation) in combinations {
         let golden = format!("{name}-{activation}");
         let model = golden::models().into_iter().find(|m| m.name == golden).unwrap();
-        let path = convert(&model, layout, folder.path());
+        let path = converted::weights(&model, layout, golden::SEED, folder.path());
         let clip = Clip::open(&path).unwrap();
         check(&format!("{golden} {layout:?}"), &clip, &model);
-        let table: Vec<_> = clip.weights().header().tensors.iter().map(|t| (t.spec.name.clone(), t.sha256.clone())).collect();
+        let table: Vec<_> =
+            clip.weights().header().tensors.iter().map(|t| (t.spec.name.clone(), t.sha256.clone())).collect();
         tables.push(table);
         std::fs::remove_file(&path).unwrap();
     }

@@ -89,7 +89,7 @@ impl Layout {
     }
 
     /// Refuses models that the layout cannot describe.
-    fn check(self, model: &Model) -> Result<(), Error> {
+    pub fn supports(self, model: &Model) -> Result<(), Error> {
         let reason = match self {
             Layout::OpenAi if !model.quick_gelu => "its readers assume QuickGELU",
             Layout::OpenAi | Layout::HuggingFace if !model.size.causal => {
@@ -118,7 +118,7 @@ impl FromStr for Layout {
 /// `.safetensors`, `.bin`, `.pt` or `.pth`; configuration files go beside it. Memory holds one tensor at a
 /// time.
 pub fn write(model: &Model, seed: u64, layout: Layout, target: &Path) -> Result<Vec<PathBuf>, Error> {
-    layout.check(model)?;
+    layout.supports(model)?;
 
     let is_file = target
         .extension()

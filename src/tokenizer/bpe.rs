@@ -1,0 +1,191 @@
+//! Byte-pair coding of one piece of text.
+//!
+//! The rule: of all neighbours that make a token, the pair of lowest rank is merged, wherever it occurs from left to
+//! right, until none is left. Since a token is made by one pair only, and always later than its halves (`vocab`'s tests
+//! prove both), merging one occurrence at a time, lowest rank and then leftmost, gives the same tokens. So a long word
+//! is merged rank by rank, at some 50 ns a byte whatever its length.
+
+use super::vocab;
+use std::collections::BTreeMap;
+
+/// Stands where two neighbours make no token; above every id.
+const NONE: u16 = u16::MAX;
+
+/// Pieces up to this many bytes are merged by looking through all pairs each time. Measured on English: 25 ns a byte at
+/// 8 and 24 bytes, 34 at 32, where going rank by rank costs 110, 127 and 146; above 100 bytes that costs no more.
+const SHORT: usize = 64;
+
+/// Appends the ids of a piece; an empty piece has none.
+pub(super) fn encode(piece: &str, ids: &mut Vec<u32>) {
+    let bytes = piece.as_bytes();
+    if bytes.len() <= SHORT {
+        short(bytes, ids);
+    } else {
+        long(bytes, ids);
+    }
+}
+
+fn rank(left: u16, right: u16) -> u16 {
+    vocab::merge(left, right).unwrap_or(NONE)
+}
+
+fn symbols(bytes: &[u8]) -> impl Iterator<Item = u16> {
+    let last = bytes.len().wrapping_sub(1);
+    bytes.iter().enumerate().map(move |(i, &b)| vocab::byte_id(b, i == last))
+}
+
+fn short(bytes: &[u8], ids: &mut Vec<u32>) {
+    // (token, rank of the pair it makes with the next one)
+    let mut parts = [(NONE, NONE); SHORT];
+    for (part, symbol) in parts.iter_mut().zip(symbols(bytes)) {
+        part.0 = symbol;
+    }
+    let mut len = bytes.len().min(SHORT);
+    for i in 1..len {
+        parts[i - 1].1 = rank(parts[i - 1].0, parts[i].0);
+    }
+    while len > 1 {
+        // The last part's own rank is always NONE.
+        let Some((at, &(_, lowest))) = parts[..len].iter().enumerate().min_by_key(|(_, p)| p.1) else {
+            break;
+        };
+        if lowest == NONE || at + 1 >= len {
+            break;
+        }
+        parts.copy_within(at + 2..len, at + 1);
+        len -= 1;
+        let next = if at + 1 < len { rank(lowest, parts[at + 1].0) } else { NONE };
+        parts[at] = (lowest, next);
+        if at > 0 {
+            parts[at - 1].1 = rank(parts[at - 1].0, lowest);
+        }
+    }
+    ids.extend(parts[..len].iter().map(|&(token, _)| u32::from(token)));
+}
+
+/// A chain of tokens over the bytes of a long piece. A token's id lies at its first byte, its length in bytes at its
+/// first and last byte; so both neighbours are found, at three bytes of memory for each of the piece.
+struct Chain {
+    tokens: Vec<u16>,
+    lengths: Vec<u8>,
+}
+
+impl Chain {
+    fn token(&self, at: usize) -> u16 {
+        self.tokens.get(at).copied().unwrap_or(NONE)
+    }
+
+    fn length(&self, at: usize) -> usize {
+        self.lengths.get(at).copied().map_or(0, usize::from)
+    }
+
+    /// Rank of the pair that the token at `at` makes with the next.
+    fn rank(&self, at: usize) -> u16 {
+        match (self.token(at), self.token(at + self.length(at))) {
+            (NONE, _) | (_, NONE) => NONE,
+            (left, right) => rank(left, right),
+        }
+    }
+
+    /// Makes one token of the one at `at` and the next.
+    fn join(&mut self, at: usize, token: u16) {
+        let second = at + self.length(at);
+        let length = second - at + self.length(second);
+        if let Some(slot) = self.tokens.get_mut(second) {
+            *slot = NONE;
+        }
+        if let Some(slot) = self.tokens.get_mut(at) {
+            *slot = token;
+        }
+        // No token of the vocabulary comes near 255 bytes.
+        for end in [at, at + length - 1] {
+            if let Some(slot) = self.lengths.get_mut(end) {
+                *slot = length as u8;
+            }
+        }
+    }
+}
+
+fn long(bytes: &[u8], ids: &mut Vec<u32>) {
+    let mut chain = Chain { tokens: symbols(bytes).collect(), lengths: vec![1; bytes.len()] };
+    // Where each rank's pairs begin, or have begun: some are merged away before their turn. What a merge brings about
+    // ranks higher than the merge itself, so that a rank whose turn has come is complete.
+    let mut pairs: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+    let queue = |pairs: &mut BTreeMap<u16, Vec<usize>>, chain: &Chain, at: usize| match chain.rank(at) {
+        NONE => {}
+        rank => pairs.entry(rank).or_default().push(at),
+    };
+    for at in 0..bytes.len() {
+        queue(&mut pairs, &chain, at);
+    }
+    while let Some((lowest, mut places)) = pairs.pop_first() {
+        places.sort_unstable();
+        for at in places {
+            if chain.rank(at) != lowest {
+                continue;
+            }
+            chain.join(at, lowest);
+            if let Some(last) = at.checked_sub(1) {
+                queue(&mut pairs, &chain, at - chain.length(last));
+            }
+            queue(&mut pairs, &chain, at);
+        }
+    }
+    ids.extend(chain.tokens.iter().filter(|&&t| t != NONE).map(|&t| u32::from(t)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rule as written, a pass over the whole word for each merge.
+    fn plain(bytes: &[u8]) -> Vec<u32> {
+        let mut word: Vec<u16> = symbols(bytes).collect();
+        loop {
+            let lowest = word.windows(2).map(|p| rank(p[0], p[1])).min().unwrap_or(NONE);
+            if lowest == NONE {
+                return word.into_iter().map(u32::from).collect();
+            }
+            let mut next = Vec::new();
+            let mut i = 0;
+            while i < word.len() {
+                if i + 1 < word.len() && rank(word[i], word[i + 1]) == lowest {
+                    next.push(lowest);
+                    i += 2;
+                } else {
+                    next.push(word[i]);
+                    i += 1;
+                }
+            }
+            word = next;
+        }
+    }
+
+    #[test]
+    fn both_ways_give_what_the_rule_gives() {
+        let mut state = 1u64;
+        let mut random = move |below: usize| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) as usize % below
+        };
+        for round in 0..4000 {
+            let alphabet: &[u8] = match round % 4 {
+                0 => b"ab",
+                1 => b"aeinorst",
+                2 => b"abcdefghijklmnopqrstuvwxyz'!.-_=*",
+                _ => &[0xe3, 0x81, 0x82, 0x83, 0xf0, 0x9f, 0x98, 0x80, 0xc3, 0xa9],
+            };
+            let length = random(if round % 2 == 0 { SHORT + 1 } else { 120 });
+            let bytes: Vec<u8> = (0..length).map(|_| alphabet[random(alphabet.len())]).collect();
+            let expected = plain(&bytes);
+            let mut ids = Vec::new();
+            long(&bytes, &mut ids);
+            assert_eq!(ids, expected, "{bytes:?}");
+            if bytes.len() <= SHORT {
+                ids.clear();
+                short(&bytes, &mut ids);
+                assert_eq!(ids, expected, "{bytes:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Characters to bytes in the code pages that mojibake comes from.
+//!
+//! Windows pages are "sloppy" as in ftfy: bytes they leave open stand for themselves, and byte 0x1A for U+FFFD, by which
+//! text that has already lost characters can still be told apart.
+
+use super::code_pages::UPPER_HALVES;
+
+/// A code page, by its place in the order of trial.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct CodePage(u32);
+
+impl CodePage {
+    pub(super) const MACROMAN: CodePage = CodePage(8);
+
+    /// The pages of a mask of [`super::category::code_pages`], in the order of trial.
+    pub(super) fn of_mask(mask: u32) -> impl Iterator<Item = CodePage> {
+        (0..super::category::CODE_PAGES).filter(move |page| mask >> page & 1 == 1).map(CodePage)
+    }
+
+    /// Whether U+FFFD has a byte here.
+    pub(super) fn is_sloppy(self) -> bool {
+        (1..=6).contains(&self.0)
+    }
+
+    /// The bytes of a text, when every character has one.
+    pub(super) fn encode(self, text: &str) -> Option<Vec<u8>> {
+        let table = REVERSED.get((self.0 as usize).wrapping_sub(1));
+        text.chars()
+            .map(|c| match (c, table) {
+                ('\u{1a}', _) if self.is_sloppy() => None,
+                ('\0'..='\u{7f}', _) => Some(c as u8),
+                ('\u{fffd}', _) if self.is_sloppy() => Some(0x1a),
+                (_, None) => u8::try_from(c).ok(),
+                (_, Some(table)) => {
+                    let code = u16::try_from(c as u32).ok()?;
+                    let found = table.binary_search_by_key(&code, |&(code, _)| code).ok()?;
+                    table.get(found).map(|&(_, byte)| byte)
+                }
+            })
+            .collect()
+    }
+}
+
+/// What a C1 control stands for in Windows-1252; open bytes stand for themselves.
+pub(super) fn windows_1252(c1: char) -> char {
+    let byte = (c1 as usize).wrapping_sub(0x80);
+    let code = UPPER_HALVES.first().and_then(|page| page.get(byte));
+    code.and_then(|&code| char::from_u32(u32::from(code))).unwrap_or(c1)
+}
+
+/// For each page but Latin-1 (character, byte), sorted by character.
+static REVERSED: [[(u16, u8); 128]; UPPER_HALVES.len()] = reversed();
+
+const fn reversed() -> [[(u16, u8); 128]; UPPER_HALVES.len()] {
+    let mut out = [[(0, 0); 128]; UPPER_HALVES.len()];
+    let mut page = 0;
+    while page < UPPER_HALVES.len() {
+        // Insertion sort.
+        let mut i = 0;
+        while i < 128 {
+            let code = UPPER_HALVES[page][i];
+            let mut at = i;
+            while at > 0 && out[page][at - 1].0 > code {
+                out[page][at] = out[page][at - 1];
+                at -= 1;
+            }
+            out[page][at] = (code, 0x80 + i as u8);
+            i += 1;
+        }
+        page += 1;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokenizer::clean::category::code_pages;
+
+    #[test]
+    fn pages_hold_what_their_masks_say() {
+        for c in char::MIN..=char::MAX {
+            let holding: u32 = CodePage::of_mask(u32::MAX)
+                .filter(|page| page.encode(c.encode_utf8(&mut [0; 4])).is_some())
+                .map(|page| 1 << page.0)
+                .sum();
+            assert_eq!(holding, code_pages(c), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn known_bytes() {
+        assert_eq!(CodePage(1).encode("€Ã\u{81}\u{fffd}a").as_deref(), Some(&[0x80, 0xc3, 0x81, 0x1a, b'a'][..]));
+        assert_eq!(CodePage(2).encode("Ж"), Some(vec![0xc6]));
+        assert_eq!(CodePage::MACROMAN.encode("√\u{f8ff}"), Some(vec![0xc3, 0xf0]));
+        assert_eq!(CodePage(9).encode("├\u{1a}"), Some(vec![0xc3, 0x1a]));
+        assert_eq!(CodePage(0).encode("é\u{100}"), None);
+        assert_eq!(windows_1252('\u{80}'), '€');
+        assert_eq!(windows_1252('\u{9d}'), '\u{9d}');
+    }
+}

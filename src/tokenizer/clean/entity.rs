@@ -1,0 +1,203 @@
+//! HTML's character references, as Python's `html.unescape` reads them and, more strictly, as ftfy does.
+//!
+//! The names are `entities.txt`: sorted lines of a name and its code points, `+` before those that only the strict form
+//! knows (ftfy adds upper-cased names). Searched as it lies, so that nothing is built at run time.
+
+use super::encoding::windows_1252;
+
+static ENTITIES: &str = include_str!("entities.txt");
+
+/// No name that stands without a semicolon is longer.
+const LONGEST_BARE_NAME: usize = 6;
+/// The strict form's limit between `&` or `&#` and `;`.
+const LONGEST_STRICT: usize = 24;
+
+/// Every reference replaced as `html.unescape` does; `None` when there is none.
+pub(super) fn unescape(text: &str) -> Option<String> {
+    replace(text, |after, out| {
+        if let Some(digits) = after.strip_prefix('#') {
+            let (number, length) = number(digits)?;
+            let closed = usize::from(digits.as_bytes().get(length) == Some(&b';'));
+            out.extend(numeric(number));
+            return Some(1 + length + closed);
+        }
+        let name = after.get(..alphanumeric(after))?;
+        if let Some(points) = after.get(..name.len() + 1).filter(|n| n.ends_with(';')).and_then(named) {
+            out.extend(points);
+            return Some(name.len() + 1);
+        }
+        let bare = (2..=name.len().min(LONGEST_BARE_NAME)).rev().find_map(|length| {
+            let name = name.get(..length)?;
+            Some((named(name)?, length))
+        });
+        let (points, length) = bare?;
+        out.extend(points);
+        Some(length)
+    })
+}
+
+/// The references that ftfy replaces: they end with a semicolon and are either known or a whole number.
+pub(super) fn unescape_strict(text: &str) -> Option<String> {
+    replace(text, |after, out| {
+        let hash = usize::from(after.starts_with('#'));
+        let body = after.get(hash..)?;
+        let length = alphanumeric(body);
+        if !(1..=LONGEST_STRICT).contains(&length) || body.as_bytes().get(length) != Some(&b';') {
+            return None;
+        }
+        if hash == 1 {
+            let (number, digits) = number(body)?;
+            // A reference to the semicolon itself stays, and so does one that goes on after its digits.
+            if digits != length || number == u32::from(';') {
+                return None;
+            }
+            out.extend(numeric(number));
+        } else {
+            out.extend(named_or_upper(body.get(..=length)?)?);
+        }
+        Some(hash + length + 1)
+    })
+}
+
+/// Calls `reference` with what follows each `&`: it appends what the reference stands for and says how long it is.
+fn replace(text: &str, reference: impl Fn(&str, &mut String) -> Option<usize>) -> Option<String> {
+    let mut out: Option<String> = None;
+    let mut copied = 0;
+    let mut from = 0;
+    while let Some(at) = text.get(from..).and_then(|rest| rest.find('&')).map(|i| from + i) {
+        from = at + 1;
+        let mut found = String::new();
+        if let Some(length) = reference(text.get(from..)?, &mut found) {
+            let out = out.get_or_insert_with(|| String::with_capacity(text.len()));
+            out.push_str(text.get(copied..at)?);
+            out.push_str(&found);
+            from += length;
+            copied = from;
+        }
+    }
+    let mut out = out?;
+    out.push_str(text.get(copied..)?);
+    Some(out)
+}
+
+/// Length of the ASCII letters and digits at the start.
+fn alphanumeric(text: &str) -> usize {
+    text.bytes().take_while(u8::is_ascii_alphanumeric).take(LONGEST_STRICT + 9).count()
+}
+
+/// The number after `&#`, decimal or with an `x` hexadecimal, and its length; too large ones are `u32::MAX`.
+fn number(digits: &str) -> Option<(u32, usize)> {
+    let (radix, skipped) = match digits.as_bytes() {
+        [b'x' | b'X', ..] => (16, 1),
+        _ => (10, 0),
+    };
+    let mut value: u32 = 0;
+    let mut length = skipped;
+    for digit in digits.bytes().skip(skipped).map_while(|b| char::from(b).to_digit(radix)) {
+        value = value.saturating_mul(radix).saturating_add(digit);
+        length += 1;
+    }
+    (length > skipped).then_some((value, length))
+}
+
+/// What a numeric reference stands for, by the rules of HTML 5 as Python applies them; some stand for nothing.
+fn numeric(number: u32) -> Option<char> {
+    match number {
+        0 => Some('\u{fffd}'),
+        0x0d => Some('\r'),
+        0x80..=0x9f => char::from_u32(number).map(windows_1252),
+        0x01..=0x08 | 0x0b | 0x0e..=0x1f | 0x7f | 0xfdd0..=0xfdef => None,
+        _ => match char::from_u32(number) {
+            // The last two of every plane are no characters.
+            Some(_) if number & 0xfffe == 0xfffe => None,
+            Some(c) => Some(c),
+            None => Some('\u{fffd}'),
+        },
+    }
+}
+
+/// The characters of a name that `html.unescape` knows, semicolon included where it has one.
+fn named(name: &str) -> Option<impl Iterator<Item = char>> {
+    line_of(name).filter(|points| !points.starts_with('+')).map(characters)
+}
+
+/// The same with ftfy's upper-cased names.
+fn named_or_upper(name: &str) -> Option<impl Iterator<Item = char>> {
+    line_of(name).map(|points| characters(points.trim_start_matches('+')))
+}
+
+fn characters(points: &'static str) -> impl Iterator<Item = char> {
+    points.split(' ').filter_map(|hex| char::from_u32(u32::from_str_radix(hex, 16).ok()?))
+}
+
+/// What stands beside a name in the table, by bisection over its bytes.
+fn line_of(name: &str) -> Option<&'static str> {
+    let (mut low, mut high) = (0, ENTITIES.len());
+    while low < high {
+        // `low` and `high` are starts of lines; so is `start`, and `end` the next.
+        let middle = low + (high - low) / 2;
+        let start = ENTITIES.get(low..middle)?.rfind('\n').map_or(low, |i| low + i + 1);
+        let end = start + ENTITIES.get(start..high)?.find('\n')? + 1;
+        let (known, points) = ENTITIES.get(start..end - 1)?.split_once('\t')?;
+        match known.as_bytes().cmp(name.as_bytes()) {
+            std::cmp::Ordering::Equal => return Some(points),
+            std::cmp::Ordering::Less => low = end,
+            std::cmp::Ordering::Greater => high = start,
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_of_the_table_is_found() {
+        let mut count = 0;
+        for line in ENTITIES.lines() {
+            let (name, points) = line.split_once('\t').unwrap();
+            assert_eq!(line_of(name), Some(points));
+            assert!(characters(points.trim_start_matches('+')).count() >= 1);
+            assert!(name.ends_with(';') || name.len() <= LONGEST_BARE_NAME);
+            count += 1;
+        }
+        assert_eq!(count, 3607);
+        for absent in ["", ";", "A", "zzzz;", "amp;;", "\u{e9}", "AMP;\t"] {
+            assert_eq!(line_of(absent), None, "{absent}");
+        }
+    }
+
+    #[track_caller]
+    fn loose(text: &str, expected: &str) {
+        assert_eq!(unescape(text).as_deref().unwrap_or(text), expected);
+    }
+
+    #[track_caller]
+    fn strict(text: &str, expected: &str) {
+        assert_eq!(unescape_strict(text).as_deref().unwrap_or(text), expected);
+    }
+
+    #[test]
+    fn as_html_unescape() {
+        assert_eq!(unescape("none"), None);
+        loose("&amp;&amp &AMP &copy2 &notit &notin; &notinva;", "&& & ©2 ¬it ∉ ∉");
+        loose("&notina; &am &a &; & &", "¬ina; &am &a &; & &");
+        loose("&#65;&#65 &#x41;&#X4a;&#x;&#;&#x", "AA AJ&#x;&#;&#x");
+        loose("&#0;&#1;&#11;&#13;|&#128;&#x9d;&#xD800;&#x110000;", "\u{fffd}\r|€\u{9d}\u{fffd}\u{fffd}");
+        loose("&#xFFFE;&#x1FFFF;&#xFDD0;&#x10FFFD;", "\u{10fffd}");
+        loose("&#99999999999999999999999;", "\u{fffd}");
+        loose("&NotEqualTilde;", "\u{2242}\u{338}");
+        loose("&EACUTE;", "&EACUTE;");
+        loose("&é; &ampé", "&é; &é");
+    }
+
+    #[test]
+    fn as_ftfy_unescapes() {
+        strict("&amp;&amp &copy2 &notit;", "&&amp &copy2 &notit;");
+        strict("CAF&EACUTE; GRO&SZLIG; &nTILDE;", "CAFÉ GROSS &nTILDE;");
+        strict("&#65; &#65 &#12a; &#x41; &#59; &#x3b; &#1;|", "A &#65 &#12a; A &#59; &#x3b; |");
+        strict("&#0000000000000000000000065;", "&#0000000000000000000000065;");
+        strict("&#000000000000000000000065;", "A");
+    }
+}

@@ -1,0 +1,147 @@
+//! Undoes mojibake: UTF-8 that was read in a single-byte code page, wholly or in places, once or more often.
+//!
+//! The order of attempts is ftfy's (`fix_encoding`; facts only). Knows nothing of lines or of the other repairs.
+
+use super::badness::is_bad;
+use super::category::{
+    UTF8_CONTINUATION, UTF8_CONTINUATION_STRICT, UTF8_FIRST_OF_2, UTF8_FIRST_OF_3, UTF8_FIRST_OF_4, category,
+    code_pages,
+};
+use super::encoding::{CodePage, windows_1252};
+use super::repair::Budget;
+use super::utf8;
+
+/// The text without what can be undone of its mojibake; `None` when nothing can.
+pub(super) fn fix_encoding(text: &str, budget: &mut Budget) -> Option<String> {
+    let mut fixed: Option<String> = None;
+    loop {
+        let current = fixed.as_deref().unwrap_or(text);
+        if current.is_ascii() || !is_bad(current) || !budget.spend(current.len()) {
+            return fixed;
+        }
+        match one_step(current, budget) {
+            Some(next) if next != current => fixed = Some(next),
+            _ => return fixed,
+        }
+    }
+}
+
+/// The first attempt that succeeds on a bad text.
+fn one_step(text: &str, budget: &mut Budget) -> Option<String> {
+    let possible = text.chars().fold(u32::MAX, |mask, c| mask & code_pages(c));
+    for page in CodePage::of_mask(possible) {
+        let mut bytes = page.encode(text)?;
+        // In MacRoman the pattern would be an en dash and a space.
+        if page != CodePage::MACROMAN {
+            bytes = utf8::restore_nbsp(&bytes).unwrap_or(bytes);
+        }
+        if page.is_sloppy() {
+            bytes = utf8::replace_lossy(&bytes);
+        }
+        if let Some(decoded) = utf8::decode(bytes) {
+            return Some(decoded);
+        }
+    }
+    if let Some(fixed) = fix_embedded(text, budget) {
+        return Some(fixed);
+    }
+    // Latin-1 that was meant as Windows-1252 shows in its C1 controls. Byte by byte or all at once is the same.
+    text.contains(is_c1).then(|| text.chars().map(|c| if is_c1(c) { windows_1252(c) } else { c }).collect())
+}
+
+fn is_c1(c: char) -> bool {
+    ('\u{80}'..='\u{9f}').contains(&c)
+}
+
+/// Repairs the stretches that look like UTF-8 each on its own, for texts that no code page holds as a whole.
+fn fix_embedded(text: &str, budget: &mut Budget) -> Option<String> {
+    let mut out = String::new();
+    let mut changed = false;
+    let mut last = None;
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        // After a character that looks like the tail of a sequence more would be torn than mended.
+        let torn = last.is_some_and(|c| category(c) & UTF8_CONTINUATION_STRICT != 0);
+        let length = if torn { 0 } else { sequences(rest) };
+        let (stretch, after) = rest.split_at_checked(if length > 0 { length } else { c.len_utf8() })?;
+        // A stretch is shorter than the text, so that this ends.
+        let fixed = if length > 0 && length < text.len() { fix_encoding(stretch, budget) } else { None };
+        match fixed {
+            Some(fixed) => {
+                changed = true;
+                out.push_str(&fixed);
+            }
+            None => out.push_str(stretch),
+        }
+        last = stretch.chars().next_back();
+        rest = after;
+    }
+    (changed && out != text).then_some(out)
+}
+
+/// Length of the characters at the start that look like UTF-8 sequences one after another.
+fn sequences(text: &str) -> usize {
+    let mut length = 0;
+    while let Some(next) = text.get(length..).and_then(sequence) {
+        length += next;
+    }
+    length
+}
+
+fn sequence(text: &str) -> Option<usize> {
+    let first = text.chars().next().filter(|c| !c.is_ascii())?;
+    let sets = category(first);
+    [(UTF8_FIRST_OF_2, 1), (UTF8_FIRST_OF_3, 2), (UTF8_FIRST_OF_4, 3)].into_iter().find_map(|(lead, tails)| {
+        if sets & lead == 0 {
+            return None;
+        }
+        let mut chars = text.chars().skip(1);
+        let mut length = first.len_utf8();
+        for _ in 0..tails {
+            length += chars.next().filter(|&c| category(c) & UTF8_CONTINUATION != 0)?.len_utf8();
+        }
+        Some(length)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let fixed = fix_encoding(text, &mut Budget::new(text));
+        assert_eq!(fixed.as_deref().unwrap_or(text), expected);
+    }
+
+    #[test]
+    fn whole_texts() {
+        check("", "");
+        check("schön", "schön");
+        check("schÃ¶n", "schön");
+        check("tout Ã coup", "tout à coup");
+        check("âœ” erledigt", "✔ erledigt");
+        check("ÃƒÂ©tÃƒÂ©", "été");
+        check("â€œhalloâ€\u{fffd}", "“hallo\u{fffd}");
+        check("РїСЂРёРІРµС‚", "привет");
+        check("√©t√© ‚Äì", "été –");
+        check("caf├⌐", "café");
+        check("\u{93}curly\u{94}", "“curly”");
+    }
+
+    #[test]
+    fn places_in_other_text() {
+        check("日本 schÃ¶n", "日本 schön");
+        check("日本 \u{93}", "日本 “");
+        check("日本 Ã¶ \u{81}", "日本 ö \u{81}");
+    }
+
+    #[test]
+    fn work_is_bounded() {
+        // Each round mends one more character.
+        let text = format!("日Ã{}", "ƒ".repeat(300_000));
+        let mut budget = Budget::new(&text);
+        fix_encoding(&text, &mut budget);
+        assert!(!budget.spend(text.len()));
+    }
+}

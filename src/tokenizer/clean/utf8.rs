@@ -1,0 +1,170 @@
+//! Bytes that should have been UTF-8: damage that can be undone, and decoding with the variants that occur.
+//!
+//! The patterns are facts from ftfy (`chardata.py`, `fixes.py`, `bad_codecs/utf8_variants.py`, Apache-2.0).
+
+/// Puts back byte A0 where a program has made a plain space of it, when there is a sequence that cannot be read
+/// otherwise; `None` when there is none.
+pub(super) fn restore_nbsp(bytes: &[u8]) -> Option<Vec<u8>> {
+    find(bytes, spaced_sequence)?;
+    // "à" alone is a word of its own (French "à la"), so the space after it is kept beside A0; not so in Portuguese
+    // contractions, told by their endings.
+    let mut words = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((&byte, after)) = rest.split_first() {
+        words.push(byte);
+        if let (0xc3, Some(word)) = (byte, after.strip_prefix(b" ")) {
+            let contraction = [&b" "[..], b"quele", b"quela", b"quilo", b"s "].iter().any(|end| word.starts_with(end));
+            if !contraction {
+                words.extend([0xa0, b' ']);
+                rest = word;
+                continue;
+            }
+        }
+        rest = after;
+    }
+    Some(replace(&words, spaced_sequence, |sequence, out| {
+        out.extend(sequence.iter().map(|&b| if b == b' ' { 0xa0 } else { b }));
+    }))
+}
+
+/// Makes U+FFFD of sequences of which bytes are lost (0x1A, in places `?`).
+pub(super) fn replace_lossy(bytes: &[u8]) -> Vec<u8> {
+    replace(bytes, lossy_sequence, |_, out| out.extend("\u{fffd}".as_bytes()))
+}
+
+/// Strict UTF-8, where ED or C0 occurs with the variants of Java and of CESU-8: U+0000 as C0 80, and characters above
+/// U+FFFF as two encoded surrogates.
+pub(super) fn decode(bytes: Vec<u8>) -> Option<String> {
+    if !bytes.iter().any(|b| matches!(b, 0xc0 | 0xed)) {
+        return String::from_utf8(bytes).ok();
+    }
+    let mut out = String::with_capacity(bytes.len());
+    let mut rest = &bytes[..];
+    while let Some(at) = find(rest, variant) {
+        let (known, special) = rest.split_at_checked(at)?;
+        out.push_str(std::str::from_utf8(known).ok()?);
+        rest = match *special {
+            // ftfy's pattern for the end of the text also matches before a last line feed, and then takes it along.
+            [0xc0, 0x80, ref rest @ ..] | [0xc0, b'\n', ref rest @ ..] => {
+                out.push('\0');
+                rest
+            }
+            [0xed, a @ 0xa0..=0xaf, b @ 0x80..=0xbf, 0xed, c @ 0xb0..=0xbf, d, ref rest @ ..]
+                if matches!(d, 0x80..=0xbf) || (d == b'\n' && rest.is_empty()) =>
+            {
+                let bits = |byte: u8, mask: u8, shift: u32| u32::from(byte & mask) << shift;
+                let offset = bits(a, 0x0f, 16) + bits(b, 0x3f, 10) + bits(c, 0x0f, 6) + bits(d, 0x3f, 0);
+                out.push(char::from_u32(0x10000 + offset)?);
+                rest
+            }
+            _ => return None,
+        };
+    }
+    out.push_str(std::str::from_utf8(rest).ok()?);
+    Some(out)
+}
+
+/// Length of what strict UTF-8 does not allow but the variants may, at the start of `bytes`.
+fn variant(bytes: &[u8]) -> Option<usize> {
+    match bytes {
+        [0xc0, 0x80, ..] | [0xc0, b'\n'] => Some(2),
+        [0xed, 0xa0..=0xbf, ..] => Some(3),
+        _ => None,
+    }
+}
+
+/// Length of a sequence at the start of `bytes` that would be UTF-8 with A0 for its space. Lead bytes are those whose
+/// characters are likely: U+00A0 and a few letters of two bytes, scripts of three, and F0 of four.
+fn spaced_sequence(bytes: &[u8]) -> Option<usize> {
+    let tail = |b: u8| matches!(b, 0x80..=0xbf);
+    let likely = |b: u8| matches!(b, 0x80..=0x84 | 0x86..=0x9f | 0xa1..=0xbf);
+    match *bytes {
+        [0xc2 | 0xc3 | 0xc5 | 0xce | 0xd0 | 0xd9, b' ', ..] => Some(2),
+        [0xe2 | 0xe3, b' ', b, ..] if likely(b) => Some(3),
+        [0xe0..=0xe3, b, b' ', ..] if likely(b) => Some(3),
+        [0xf0, b' ', b, c, ..] | [0xf0, b, b' ', c, ..] | [0xf0, b, c, b' ', ..] if tail(b) && tail(c) => Some(4),
+        _ => None,
+    }
+}
+
+/// Length of a sequence at the start of `bytes` that has lost some of its bytes. `?` counts as lost once a sequence.
+fn lossy_sequence(bytes: &[u8]) -> Option<usize> {
+    const LOST: u8 = 0x1a;
+    let lost = |b: u8| b == LOST || b == b'?';
+    let tail = |b: u8| b == LOST || matches!(b, 0x80..=0xbf);
+    let any = |b: u8| lost(b) || tail(b);
+    match *bytes {
+        [0xc2..=0xdf, LOST, ..] | [0xc2 | 0xc3, b'?', ..] => Some(2),
+        [0xed, 0xa0..=0xaf, b, 0xed, 0xb0..=0xbf, c, ..] if lost(b) && any(c) || any(b) && lost(c) => Some(6),
+        [0xe0..=0xef, b, c, ..] if lost(b) && tail(c) || tail(b) && lost(c) => Some(3),
+        [0xf0..=0xf4, b, c, d, ..]
+            if lost(b) && tail(c) && tail(d) || tail(b) && lost(c) && tail(d) || tail(b) && tail(c) && lost(d) =>
+        {
+            Some(4)
+        }
+        [LOST, ..] => Some(1),
+        _ => None,
+    }
+}
+
+/// Where the first sequence of a kind begins.
+fn find(bytes: &[u8], sequence: fn(&[u8]) -> Option<usize>) -> Option<usize> {
+    (0..bytes.len()).find(|&at| bytes.get(at..).and_then(sequence).is_some())
+}
+
+/// Copies bytes, with `put` for the sequences of a kind.
+fn replace(bytes: &[u8], sequence: fn(&[u8]) -> Option<usize>, put: impl Fn(&[u8], &mut Vec<u8>)) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((&byte, after)) = rest.split_first() {
+        match sequence(rest).and_then(|length| rest.split_at_checked(length)) {
+            Some((found, after)) => {
+                put(found, &mut out);
+                rest = after;
+            }
+            None => {
+                out.push(byte);
+                rest = after;
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spaces_become_what_they_were() {
+        let restored = |bytes: &[u8]| restore_nbsp(bytes);
+        assert_eq!(restored(b"plain \xc3\xa9"), None);
+        assert_eq!(restored(b"\xc3 la"), Some(b"\xc3\xa0 la".to_vec()));
+        assert_eq!(restored(b"\xc3 quele \xc3 s x\xc3  y"), Some(b"\xc3\xa0quele \xc3\xa0s x\xc3\xa0 y".to_vec()));
+        assert_eq!(restored(b"\xe2 \x96\xe3\x81 "), Some(b"\xe2\xa0\x96\xe3\x81\xa0".to_vec()));
+        assert_eq!(restored(b"\xf0\x9f\x98 \xf0 \x9f\x98"), Some(b"\xf0\x9f\x98\xa0\xf0\xa0\x9f\x98".to_vec()));
+        assert_eq!(restored(b"\xe2 \x85 \xe4\x81 "), None);
+    }
+
+    #[test]
+    fn lost_bytes_become_one_character() {
+        let lossy = |bytes: &[u8]| String::from_utf8(replace_lossy(bytes)).unwrap();
+        assert_eq!(lossy(b"a\xe2\x80\x1ab\xc3?c\x1a?\xf0\x1a\x1a\x1a"), "a\u{fffd}b\u{fffd}c\u{fffd}?\u{fffd}");
+        assert_eq!(lossy(b"\xed\xa0?\xed\xb0\x80"), "\u{fffd}");
+        assert_eq!(replace_lossy(b"\xc4?\xe2??"), b"\xc4?\xe2??");
+    }
+
+    #[test]
+    fn variants_of_utf_8() {
+        let decoded = |bytes: &[u8]| decode(bytes.to_vec());
+        assert_eq!(decoded("é€😀".as_bytes()).as_deref(), Some("é€😀"));
+        assert_eq!(decoded(b"x\xc0\x80y\xed\xa0\xbd\xed\xb8\x8d\xed\x95\x9c").as_deref(), Some("x\0y😍한"));
+        assert_eq!(decoded(b"\xc0"), None);
+        assert_eq!(decoded(b"\xc0\n").as_deref(), Some("\0"));
+        assert_eq!(decoded(b"\xc0\n "), None);
+        assert_eq!(decoded(b"\xed\xa0\xbd"), None);
+        assert_eq!(decoded(b"\xed\xa0\xbd\xed\xb8\n").as_deref(), Some("\u{1f60a}"));
+        assert_eq!(decoded(b"\xed\xb8\x8d\xed\xb8\x8d"), None);
+        assert_eq!(decoded(b"\xff"), None);
+    }
+}

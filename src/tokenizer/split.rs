@@ -1,0 +1,77 @@
+//! Cuts cleaned text into the pieces that are coded one by one.
+//!
+//! The reference's pattern, read as rules at a position, the first that applies: one of the English endings
+//! `'s 't 're 've 'm 'll 'd`; a run of letters; one number; a run of anything that is neither letter, number nor white
+//! space. Whatever none of them takes is dropped. Knows nothing of bytes or ids.
+
+use super::unicode::{self, LETTER, NUMBER, OTHER};
+
+/// The pieces of a text, in order.
+pub(super) fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        loop {
+            let first = rest.chars().next()?;
+            let class = class(first);
+            let length = match ending(rest) {
+                Some(length) => length,
+                None if class == LETTER || class == OTHER => run(rest, class),
+                None => first.len_utf8(),
+            };
+            let (piece, after) = rest.split_at_checked(length)?;
+            rest = after;
+            if class != 0 {
+                return Some(piece);
+            }
+        }
+    })
+}
+
+fn class(c: char) -> u8 {
+    unicode::classes(c) & (LETTER | NUMBER | OTHER)
+}
+
+/// Length of the run of a class at the start of a text.
+fn run(text: &str, wanted: u8) -> usize {
+    text.find(|c| class(c) != wanted).unwrap_or(text.len())
+}
+
+/// Length of an English ending at the start of a text. The pattern ignores case, by which `ſ` is an `s`; any other
+/// capital has been lowered.
+fn ending(text: &str) -> Option<usize> {
+    let after = text.strip_prefix('\'')?;
+    let length = match after.as_bytes() {
+        [b's' | b't' | b'm' | b'd', ..] => 1,
+        [b'r' | b'v', b'e', ..] | [b'l', b'l', ..] => 2,
+        _ if after.starts_with('ſ') => 'ſ'.len_utf8(),
+        _ => return None,
+    };
+    Some(1 + length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pieces;
+
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        assert_eq!(pieces(text).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn rules_in_their_order() {
+        check("", &[]);
+        check(" \n", &[]);
+        check("a cat", &["a", "cat"]);
+        check("don't we've i'll", &["don", "'t", "we", "'ve", "i", "'ll"]);
+        check("'salt' 'twas 'r 'v 'l", &["'s", "alt", "'", "'t", "was", "'", "r", "'", "v", "'", "l"]);
+        check("!!'s", &["!!'", "s"]);
+        check("'ſx", &["'ſ", "x"]);
+        check("2023 3.14", &["2", "0", "2", "3", "3", ".", "1", "4"]);
+        check("snake_case", &["snake", "_", "case"]);
+        check("क्षि", &["क", "\u{94d}", "ष", "\u{93f}"]);
+        check("½ⅷ²", &["½", "ⅷ", "²"]);
+        check("a\u{345}b", &["a", "b"]);
+        check("😀👍 ok", &["😀👍", "ok"]);
+    }
+}

@@ -1,0 +1,146 @@
+//! CLIP's vocabulary: the ids of single bytes and the table of merges, compiled into the binary.
+//!
+//! The table is `vocab/clip-bpe.bin`; its README gives layout, provenance and checksums. It is sorted so that a lookup
+//! needs no index built at run time. A token's id is also its rank: merges with lower ids come first.
+
+/// Ids of the whole vocabulary, special tokens included.
+pub const VOCAB_SIZE: usize = 49_408;
+/// Id of the token before every text.
+pub const START: u32 = 49_406;
+/// Id of the token after every text; text towers pool here.
+pub const END: u32 = 49_407;
+
+/// Ids below this are single bytes: 256 within a word, then the same 256 at its end.
+const BYTES: usize = 512;
+const MERGES: usize = START as usize - BYTES;
+const TABLE: &[u8; 2 * (START as usize + 1 + 2 * MERGES)] = include_bytes!("../../vocab/clip-bpe.bin");
+
+/// For each left id where its merges begin in `RIGHT` and `MERGED`, and the end of the last.
+static STARTS: [u16; START as usize + 1] = numbers(0);
+/// The right ids of each left id's merges, in order.
+static RIGHT: [u16; MERGES] = numbers(START as usize + 1);
+/// What each merge yields.
+static MERGED: [u16; MERGES] = numbers(START as usize + 1 + MERGES);
+/// Id of each byte within a word.
+static BYTE_IDS: [u16; 256] = byte_ids();
+
+/// Id of a byte; `last` when it ends a word.
+pub(super) fn byte_id(byte: u8, last: bool) -> u16 {
+    BYTE_IDS[byte as usize] + if last { 256 } else { 0 }
+}
+
+/// Id of the token that two neighbours make, when they make one.
+pub(super) fn merge(left: u16, right: u16) -> Option<u16> {
+    let left = usize::from(left);
+    let start = usize::from(*STARTS.get(left)?);
+    let end = usize::from(*STARTS.get(left + 1)?);
+    let found = RIGHT.get(start..end)?.binary_search(&right).ok()?;
+    MERGED.get(start + found).copied()
+}
+
+const fn numbers<const N: usize>(from: usize) -> [u16; N] {
+    let mut out = [0; N];
+    let mut i = 0;
+    while i < N {
+        let at = 2 * (from + i);
+        out[i] = u16::from_le_bytes([TABLE[at], TABLE[at + 1]]);
+        i += 1;
+    }
+    out
+}
+
+/// The order of GPT-2's byte alphabet (openai/CLIP `simple_tokenizer.py`): bytes that print first, then the others.
+const fn byte_ids() -> [u16; 256] {
+    let mut out = [0; 256];
+    let mut next = 0;
+    let mut pass = 0;
+    while pass < 2 {
+        let mut byte = 0;
+        while byte < 256 {
+            let prints = matches!(byte, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
+            if prints == (pass == 0) {
+                out[byte] = next;
+                next += 1;
+            }
+            byte += 1;
+        }
+        pass += 1;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sha2::{Digest, Sha256};
+    use std::collections::HashSet;
+
+    fn sha256(bytes: &[u8]) -> String {
+        Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    /// Left and right id of every merge, by rank.
+    fn merges() -> Vec<(u16, u16)> {
+        let mut out = vec![None; MERGES];
+        for left in 0..START as usize {
+            for i in usize::from(STARTS[left])..usize::from(STARTS[left + 1]) {
+                let rank = usize::from(MERGED[i]) - BYTES;
+                assert_eq!(out[rank], None, "rank {rank} twice");
+                out[rank] = Some((left as u16, RIGHT[i]));
+            }
+        }
+        out.into_iter().map(|m| m.expect("a rank is missing")).collect()
+    }
+
+    #[test]
+    fn the_table_is_the_one_described() {
+        let readme = include_str!("../../vocab/README.md");
+        assert!(readme.contains(&sha256(TABLE)), "{}", sha256(TABLE));
+    }
+
+    #[test]
+    fn rows_are_sorted_and_merges_need_only_earlier_tokens() {
+        for left in 0..START as usize {
+            let row = &RIGHT[usize::from(STARTS[left])..usize::from(STARTS[left + 1])];
+            assert!(row.is_sorted_by(|a, b| a < b));
+        }
+        for (rank, &(left, right)) in merges().iter().enumerate() {
+            // What `bpe` builds on: a pair never has a lower rank than what its halves were made by.
+            assert!(usize::from(left.max(right)) < BYTES + rank);
+            assert_eq!(merge(left, right), Some((BYTES + rank) as u16));
+        }
+        assert_eq!(merge(0, u16::MAX), None);
+        assert_eq!(merge(u16::MAX, 0), None);
+        assert_eq!(merge(START as u16, 0), None);
+    }
+
+    #[test]
+    fn the_published_merges_come_back_from_the_table() {
+        let mut symbols = vec![String::new(); 256];
+        let mut other = 0x100;
+        for byte in 0..=255u8 {
+            let c = if matches!(byte, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff) {
+                char::from(byte)
+            } else {
+                other += 1;
+                char::from_u32(other - 1).unwrap()
+            };
+            symbols[usize::from(byte_id(byte, false))] = c.to_string();
+        }
+        for id in 0..256 {
+            symbols.push(format!("{}</w>", symbols[id]));
+        }
+        let mut text = String::new();
+        for (left, right) in merges() {
+            let (left, right) = (&symbols[usize::from(left)], &symbols[usize::from(right)]);
+            text.push_str(&format!("{left} {right}\n"));
+            symbols.push(format!("{left}{right}"));
+        }
+        let readme = include_str!("../../vocab/README.md");
+        assert!(readme.contains(&sha256(text.as_bytes())));
+        assert_eq!(symbols.len(), START as usize);
+        assert_eq!(symbols.iter().collect::<HashSet<_>>().len(), symbols.len());
+        assert_eq!(symbols[320], "a</w>");
+        assert_eq!(symbols[2368], "cat</w>");
+    }
+}

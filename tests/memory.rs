@@ -1,0 +1,128 @@
+//! What opening and encoding cost: time to open, pages that become resident, memory of our own.
+//!
+//! Linux tells all of it under /proc; elsewhere there is nothing to measure with.
+#![cfg(all(feature = "import", target_os = "linux"))]
+
+#[path = "../tools/checkpoint/mod.rs"]
+#[allow(dead_code, unused_imports)]
+mod checkpoint;
+#[path = "common/converted.rs"]
+mod converted;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use checkpoint::{Layout, Model, golden};
+use clippie_rs::weights::Tower;
+use clippie_rs::{ImageEncoder, Options, TextEncoder};
+use ndarray::Array4;
+
+/// Kilobytes of a field of a /proc file of this process.
+fn kilobytes(text: &str, field: &str) -> u64 {
+    text.lines()
+        .filter_map(|line| line.strip_prefix(field)?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok())
+        .sum()
+}
+
+/// Resident bytes of the mappings of `path`.
+fn resident(path: &Path) -> u64 {
+    let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+    let name = path.to_str().unwrap();
+    let mut inside = false;
+    let mut sum = 0;
+    for line in smaps.lines() {
+        if line.split_whitespace().next().is_some_and(|word| word.contains('-') && !word.ends_with(':')) {
+            inside = line.ends_with(name);
+        } else if inside {
+            sum += kilobytes(line, "Rss:");
+        }
+    }
+    sum * 1024
+}
+
+/// Memory of this process that no file backs.
+fn private() -> u64 {
+    kilobytes(&std::fs::read_to_string("/proc/self/status").unwrap(), "RssAnon:") * 1024
+}
+
+/// The largest value of [`private`] while `work` runs, looked at every fifth of a millisecond.
+fn peak_private<R>(work: impl FnOnce() -> R) -> (u64, R) {
+    let (peak, done) = (AtomicU64::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                peak.fetch_max(private(), Ordering::Relaxed);
+                std::thread::sleep(Duration::from_micros(200));
+            }
+        });
+        let result = work();
+        peak.fetch_max(private(), Ordering::Relaxed);
+        done.store(true, Ordering::Relaxed);
+        (peak.load(Ordering::Relaxed), result)
+    })
+}
+
+/// One test, so that nothing else of this process is measured along.
+#[test]
+fn a_file_of_600_megabytes() {
+    const MEGABYTE: u64 = 1_000_000;
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let model = Model::named("vit-b-32-openai").unwrap();
+    let path = converted::weights(&model, Layout::OpenClip, 3, folder.path());
+    let path = path.canonicalize().unwrap();
+    let size = std::fs::metadata(&path).unwrap().len();
+    assert!(size > 600 * MEGABYTE, "{size}");
+
+    // Opening: under 10 ms (the median of many, so that a busy machine does not decide), and nothing but the
+    // header is read, to which no mapped page belongs.
+    let mut times: Vec<Duration> = (0..21)
+        .map(|_| {
+            let start = Instant::now();
+            let text = TextEncoder::open(&path).unwrap();
+            let time = start.elapsed();
+            assert!(resident(&path) <= 256 * 1024, "{} bytes are resident after opening", resident(&path));
+            drop(text);
+            time
+        })
+        .collect();
+    times.sort();
+    println!("open: {:?}", times[10]);
+    assert!(times[10] < Duration::from_millis(10), "{times:?}");
+
+    // A sentence reads the text tower's blocks and some rows of its embedding, and no page of the image tower.
+    let text = TextEncoder::open(&path).unwrap();
+    text.encode(&["a photo of a dog on a beach"]).unwrap();
+    let towers = clippie_rs::weights::WeightsFile::open(&path).unwrap().header().towers();
+    let bytes = |tower| towers.iter().find(|t| t.tower == tower).map(|t| t.bytes.end - t.bytes.start).unwrap();
+    let after_text = resident(&path);
+    println!("resident after a sentence: {after_text} of {size}; text tower {}", bytes(Tower::Text));
+    assert!(after_text > 100 * MEGABYTE, "the blocks of the text tower were used");
+    assert!(after_text < bytes(Tower::Text), "no more than the text tower is resident");
+    text.release();
+    assert!(resident(&path) < MEGABYTE, "released pages are gone");
+    drop(text);
+
+    // An image: the image tower becomes resident, and little memory of our own is used.
+    let before = private();
+    let (peak, _image) = peak_private(|| {
+        let image = Options::new().open_image(&path).unwrap();
+        let pixels = Array4::from_shape_vec((1, 3, 224, 224), golden::pixels(0, 224)).unwrap();
+        image.encode_pixels(pixels.view()).unwrap();
+        image
+    });
+    println!("private memory: {before} before, {peak} at the peak of one image");
+    assert!(peak < 60 * MEGABYTE, "{peak}");
+    assert!(resident(&path) <= bytes(Tower::Image) + 256 * 1024);
+
+    // Many passes use no more than one: nothing leaks.
+    let image = ImageEncoder::open(&path).unwrap();
+    let pixels = Array4::from_shape_vec((1, 3, 224, 224), golden::pixels(1, 224)).unwrap();
+    image.encode_pixels(pixels.view()).unwrap();
+    let settled = private();
+    for _ in 0..20 {
+        image.encode_pixels(pixels.view()).unwrap();
+    }
+    let after = private();
+    assert!(after <= settled + 2 * MEGABYTE, "{settled} grew to {after}");
+}
