@@ -3,6 +3,7 @@
 //! Reads folders and lists, never a photo (but one from standard input). What cannot be listed becomes an input that
 //! failed, so that it has its place among the others.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -14,8 +15,10 @@ use super::messages::Stop;
 /// Endings of the files in a folder that are taken for photos.
 const EXTENSIONS: [&str; 11] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "dib", "tif", "tiff"];
 
-/// Bytes of a photo from standard input beyond which it is refused: no photo is larger.
-const MAX_STDIN: u64 = 1 << 30;
+/// Bytes of a photo from standard input beyond which it is refused, as of any file: no photo is larger.
+const MAX_STDIN: u64 = 1 << 29;
+/// Bytes of a list beyond which it is refused, since it is held in memory.
+const MAX_LIST: u64 = 1 << 30;
 
 /// A photo to be read, or that could not be found.
 pub(super) enum Photo {
@@ -96,22 +99,33 @@ pub(super) fn texts(texts: &[String], texts_from: Option<&Path>) -> Result<Vec<S
 
 /// All bytes of the photo on standard input.
 pub(super) fn read_stdin_photo() -> Result<Vec<u8>, Stop> {
-    let mut bytes = Vec::new();
-    match io::stdin().lock().take(MAX_STDIN + 1).read_to_end(&mut bytes) {
+    match read_at_most(io::stdin().lock(), MAX_STDIN) {
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => Err(Stop::Failed("standard input goes on after 512 MiB, which is no photo".into())),
         Err(error) => Err(Stop::Failed(format!("cannot read standard input: {error}"))),
-        Ok(_) if bytes.len() as u64 > MAX_STDIN => {
-            Err(Stop::Failed("standard input goes on after 1 GiB, which is no photo; give a photo".into()))
-        }
-        Ok(_) => Ok(bytes),
     }
+}
+
+/// Everything, or `None` if there is more than `most` bytes of it.
+fn read_at_most(input: impl Read, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    input.take(most + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= most).then_some(bytes))
 }
 
 /// The photos of a folder in the order of their paths' bytes.
 fn walk(folder: &Path, photos: &mut Vec<Photo>) {
     let mut found = Vec::new();
-    let visible = |entry: &DirEntry| entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".");
-    // Links are followed: photo folders are often made of them. Those that lead back up are left out.
-    for entry in WalkDir::new(folder).follow_links(true).into_iter().filter_entry(visible) {
+    let mut walked = HashSet::new();
+    let mut wanted = |entry: &DirEntry| {
+        let hidden = entry.depth() > 0 && is_hidden(entry.path());
+        // Links are followed, since photo folders are often made of them; so a folder may be reached in many ways.
+        !hidden
+            && (!entry.file_type().is_dir() || fs::canonicalize(entry.path()).map_or(true, |path| walked.insert(path)))
+    };
+    // In the order of names, so that it is always the same way on which such a folder is walked.
+    let entries = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
+    for entry in entries.filter_entry(|entry| wanted(entry)) {
         match entry {
             Ok(entry) if entry.file_type().is_file() && is_photo(entry.path()) => {
                 found.push(Photo::File(entry.into_path()));
@@ -119,10 +133,9 @@ fn walk(folder: &Path, photos: &mut Vec<Photo>) {
             Ok(_) => {}
             Err(error) => {
                 let Some(path) = error.path().filter(|_| error.loop_ancestor().is_none()) else { continue };
-                let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
                 // A link that leads nowhere matters if it looks like a photo; a folder that cannot be read always.
                 let dangling = fs::symlink_metadata(path).is_ok_and(|data| data.is_symlink()) && !is_photo(path);
-                if path != folder && (hidden || dangling) {
+                if path != folder && (is_hidden(path) || dangling) {
                     continue;
                 }
                 let reason = error.io_error().map_or_else(|| error.to_string(), io::Error::to_string);
@@ -139,20 +152,24 @@ fn key(photo: &Photo) -> &[u8] {
     photo.path().as_os_str().as_encoded_bytes()
 }
 
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
 fn is_photo(path: &Path) -> bool {
     path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
 /// The bytes of a list.
 fn read_list(list: &Path) -> Result<Vec<u8>, Stop> {
-    let mut bytes = Vec::new();
     let read = if is_stdin(list) {
-        io::stdin().lock().read_to_end(&mut bytes).map(|_| ())
+        read_at_most(io::stdin().lock(), MAX_LIST)
     } else {
-        fs::read(list).map(|read| bytes = read)
+        fs::File::open(list).and_then(|file| read_at_most(file, MAX_LIST))
     };
     match read {
-        Ok(()) => Ok(bytes),
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => Err(Stop::Failed(format!("{} goes on after 1 GiB; give the list in parts", name(list)))),
         Err(error) => Err(Stop::Failed(format!("cannot read {}: {error}", name(list)))),
     }
 }

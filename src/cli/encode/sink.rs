@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::cli::args::{Encode, Format};
-use crate::cli::messages::{Done, Messages, Progress, Stop, count};
+use crate::cli::messages::{Done, Messages, Progress, Stop, count, one_line};
 use crate::cli::output::{self, Destination, Head, Row, Rows, Source, cannot_write};
 
 pub(super) struct Sink<'a> {
@@ -42,6 +42,8 @@ impl<'a> Sink<'a> {
 
     /// The next row, or why there is none.
     pub fn add(&mut self, source: Source<'_>, outcome: Result<&[f32], &str>) -> Result<(), Stop> {
+        let reason = outcome.err().map(one_line);
+        let outcome = outcome.map_err(|_| reason.as_deref().unwrap_or_default());
         match outcome {
             Ok(_) => self.encoded += 1,
             Err(error) => {
