@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::panic::PanicHookInfo;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -31,6 +32,8 @@ pub(super) enum Stop {
     Failed(String),
     /// Something failed and was reported.
     Told,
+    /// A defect of this program, which [`note_panic`] noted.
+    Defect,
     /// Whoever read standard output wants no more.
     Pipe,
 }
@@ -169,12 +172,20 @@ pub(super) fn one_line(text: &str) -> Cow<'_, str> {
     Cow::Owned(line)
 }
 
-/// Says in one line what is wrong with this program.
-pub(super) fn internal_error(info: &PanicHookInfo<'_>) {
+/// What the last panic said.
+static PANIC: Mutex<String> = Mutex::new(String::new());
+
+/// Notes what a panic says instead of printing it: the library catches those of decoders and makes errors of them.
+pub(super) fn note_panic(info: &PanicHookInfo<'_>) {
     let what = info.payload_as_str().unwrap_or("it stopped without a reason");
     let place = info.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
-    let line = format!("error: defect in clippie-rs{place}: {}; please report it\n", one_line(what));
-    let _ = io::stderr().write_all(line.as_bytes());
+    *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = format!("{what}{place}");
+}
+
+/// What to say of a panic that nobody expected.
+pub(super) fn defect() -> String {
+    let noted = PANIC.lock().unwrap_or_else(PoisonError::into_inner);
+    format!("defect in clippie-rs: {noted}; please report it")
 }
 
 /// Bytes for people: `337.2 MB`.

@@ -15,7 +15,7 @@ mod preprocess;
 mod tokenize;
 
 use std::io::{self, IsTerminal};
-use std::panic::{self, AssertUnwindSafe};
+use std::panic;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -25,9 +25,12 @@ use messages::{Done, Messages, Stop};
 
 /// Runs the command with the arguments of this process.
 pub fn main() -> ExitCode {
-    // Everything unexpected is one sentence as well, not a trace.
-    panic::set_hook(Box::new(|info| messages::internal_error(info)));
-    panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or(ExitCode::FAILURE)
+    // What nobody expected is one sentence as well, not a trace.
+    panic::set_hook(Box::new(messages::note_panic));
+    panic::catch_unwind(run).unwrap_or_else(|_| {
+        Messages::new(false, false).error(&messages::defect());
+        ExitCode::FAILURE
+    })
 }
 
 fn run() -> ExitCode {
@@ -53,6 +56,10 @@ fn run() -> ExitCode {
         Ok(Done::Some) => ExitCode::from(3),
         Err(Stop::Pipe) => ExitCode::SUCCESS,
         Err(Stop::Told) => ExitCode::FAILURE,
+        Err(Stop::Defect) => {
+            messages.error(&self::messages::defect());
+            ExitCode::FAILURE
+        }
         Err(Stop::Failed(message)) => {
             messages.error(&message);
             ExitCode::FAILURE

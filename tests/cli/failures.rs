@@ -63,7 +63,7 @@ fn a_picture_that_claims_to_be_huge_is_refused_at_once() {
     let bench = Bench::new();
     bench.write("huge.png", huge_png());
     let started = std::time::Instant::now();
-    bench.encode(["huge.png"]).code(1).says(&["huge.png: ", "60000"]);
+    bench.encode(["huge.png"]).code(1).says(&["huge.png", "60000"]);
     assert!(started.elapsed().as_secs() < 5);
 }
 
@@ -75,8 +75,8 @@ fn files_that_are_no_photos_say_so() {
     let weights = weights.to_str().unwrap();
     let ran = bench.encode(["words.txt", weights, "missing", "--text", "a"]).code(3);
     let errors = ran.error_lines();
-    assert!(errors[0].starts_with("error: words.txt: "), "{}", errors[0]);
-    assert!(errors[1].starts_with(&format!("error: {weights}: ")), "{}", errors[1]);
+    assert!(errors[0].starts_with("error: words.txt"), "{}", errors[0]);
+    assert!(errors[1].starts_with(&format!("error: {weights}")), "{}", errors[1]);
     assert!(errors[2].starts_with("error: cannot read missing: "), "{}", errors[2]);
     assert_eq!(errors.len(), 3);
 }

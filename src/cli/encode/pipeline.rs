@@ -13,7 +13,7 @@ const AT_A_TIME: usize = 2;
 /// a few results at most. When `each` stops, `cancel` is set.
 ///
 /// # Errors
-/// The first of `each`; or a panic of `work`, which reported itself.
+/// The first of `each`; [`Stop::Defect`] if `work` panics.
 pub(super) fn in_order<T: Sync, R: Send>(
     items: &[T],
     chunk: usize,
@@ -40,14 +40,14 @@ pub(super) fn in_order<T: Sync, R: Send>(
         }
         let outcome = chunks.iter().zip(results.iter().cycle()).try_for_each(|(chunk, result)| {
             // A worker that is gone has panicked.
-            each(chunk, result.recv().map_err(|_| Stop::Told)?)
+            each(chunk, result.recv().map_err(|_| Stop::Defect)?)
         });
         if outcome.is_err() {
             cancel.cancel();
         }
         drop(results);
         for thread in threads {
-            // Joined here so that a panic, which was reported where it happened, does not go on.
+            // Joined here so that a panic, which is an error by now, does not go on.
             let _ = thread.join();
         }
         outcome
@@ -92,6 +92,6 @@ mod tests {
         assert!(cancel.is_cancelled());
 
         let work = |items: &[usize]| assert!(items[0] != 7);
-        assert!(matches!(in_order(&items, 1, &CancelToken::new(), work, |_, ()| Ok(())), Err(Stop::Told)));
+        assert!(matches!(in_order(&items, 1, &CancelToken::new(), work, |_, ()| Ok(())), Err(Stop::Defect)));
     }
 }
