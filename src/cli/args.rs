@@ -42,10 +42,10 @@ pub(super) struct Cli {
 #[derive(Debug, Args)]
 pub(super) struct Common {
     /// Say nothing but errors
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, display_order = 900, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Say more; twice for everything
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, display_order = 901, action = ArgAction::Count)]
     pub verbose: u8,
 }
 
@@ -84,7 +84,8 @@ pub(super) enum Command {
 Examples:
   clippie-rs encode -m ViT-B-32.clippie beach.jpg photos/ > embeddings.jsonl
   clippie-rs encode -m ViT-B-32.clippie --text \"a dog\" --text \"a cat\" --format csv
-  find photos -name '*.jpg' -print0 | clippie-rs encode -m ViT-B-32.clippie --files-from - --format npy -o photos.npy")]
+  clippie-rs encode -m ViT-B-32.clippie photos/ --format npy -o photos.npy
+  find photos -newer photos.npy -print0 | clippie-rs encode -m ViT-B-32.clippie --files-from -")]
 pub(super) struct Encode {
     /// Photos, or folders of photos; `-` for a photo from standard input
     #[arg(value_name = "INPUT")]
@@ -113,7 +114,7 @@ pub(super) struct Encode {
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=MAX_BATCH))]
     pub batch_size: u32,
     /// Threads to use, one for each core without; never changes results
-    #[arg(long, value_name = "N", env = "CLIPPIE_THREADS", value_parser = threads)]
+    #[arg(long, value_name = "N", env = "CLIPPIE_THREADS", hide_env_values = true, value_parser = threads)]
     pub threads: Option<usize>,
     #[command(flatten)]
     pub photos: Photos,
@@ -125,7 +126,7 @@ pub(super) struct Encode {
 #[derive(Debug, Args)]
 pub(super) struct Model {
     /// Weights file, as `clippie-rs convert` writes it
-    #[arg(short, long, value_name = "MODEL", env = "CLIPPIE_MODEL")]
+    #[arg(short, long, value_name = "MODEL", env = "CLIPPIE_MODEL", hide_env_values = true)]
     pub model: Option<OsString>,
 }
 

@@ -177,7 +177,9 @@ static PANIC: Mutex<String> = Mutex::new(String::new());
 
 /// Notes what a panic says instead of printing it: the library catches those of decoders and makes errors of them.
 pub(super) fn note_panic(info: &PanicHookInfo<'_>) {
-    let what = info.payload_as_str().unwrap_or("it stopped without a reason");
+    let payload = info.payload();
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let what = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("it stopped without a reason");
     let place = info.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
     *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = format!("{what}{place}");
 }

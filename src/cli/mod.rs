@@ -57,7 +57,7 @@ fn run() -> ExitCode {
         Err(Stop::Pipe) => ExitCode::SUCCESS,
         Err(Stop::Told) => ExitCode::FAILURE,
         Err(Stop::Defect) => {
-            messages.error(&self::messages::defect());
+            messages.error(&messages::defect());
             ExitCode::FAILURE
         }
         Err(Stop::Failed(message)) => {

@@ -65,7 +65,7 @@ mod tests {
                 let items: Vec<usize> = (0..items).collect();
                 let mut seen = Vec::new();
                 let work = |items: &[usize]| {
-                    if items[0] % 3 == 0 {
+                    if items[0].is_multiple_of(3) {
                         thread::sleep(std::time::Duration::from_micros(300));
                     }
                     items.to_vec()

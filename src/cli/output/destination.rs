@@ -103,10 +103,10 @@ impl Temp {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
             _ => PathBuf::from("."),
         };
-        let Some(name) = target.file_name() else {
+        let Some(name) = target.file_name().map(ToOwned::to_owned) else {
             return Err(io::Error::other("it names no file"));
         };
-        let temp = Temp::create(&folder, &name.to_owned(), target)?;
+        let temp = Temp::create(&folder, &name, target)?;
         if let Some(permissions) = permissions {
             temp.file.set_permissions(permissions)?;
         }

@@ -56,7 +56,7 @@ impl<'a> JsonRow<'a> {
             Source::Text(text) => json.text = Some(text),
             Source::Path(path) => {
                 json.path = Some(path.to_string_lossy().into_owned());
-                json.path_bytes = path.to_str().is_none().then(|| Hex(path.as_os_str().as_encoded_bytes()));
+                json.path_bytes = path.to_str().is_none().then_some(Hex(path.as_os_str().as_encoded_bytes()));
             }
         }
         json
