@@ -109,4 +109,3 @@ fn crafted_texts_end_soon() {
         assert!(started.elapsed() < PATIENCE, "{start:?}");
     }
 }
-

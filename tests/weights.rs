@@ -216,7 +216,7 @@ fn a_wrong_name_layout_or_shape_is_named() {
     );
     assert_eq!(
         message("image.weight", Layout::Panels16, &[17, 3]),
-        "tensor \"image.weight\" is panels16 [3, 17] but the model needs panels16 [17, 3]; convert the checkpoint again \
+        "tensor \"image.weight\" is f32 panels16 [3, 17] but the model needs f32 panels16 [17, 3]; convert the checkpoint again \
          with this version of clippie-rs"
     );
     let wrong_layout = file.tensor("image.scale", Layout::Panels16, &[5]).unwrap_err();

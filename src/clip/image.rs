@@ -11,7 +11,7 @@ use super::session::Session;
 use super::{CancelToken, Fingerprint, ImageInput, Options, groups};
 use crate::error::Error;
 use crate::kernels::Parallelism;
-use crate::models::Vit;
+use crate::models::ImageTower;
 use crate::preprocess::{self, PreprocessConfig, RgbBuffer};
 
 /// The image tower of a model.
@@ -159,7 +159,7 @@ impl ImageEncoder {
         let Some(tower) = &session.image else {
             return Err(Error::no_tower(session.weights.path(), "image"));
         };
-        let rows = vec![tower.tokens(); images];
+        let rows = vec![tower.rows(); images];
         groups::run(&rows, session.options.batch_size, self.embed_dim(), out, |group, par, out| {
             self.cancel.check()?;
             session.arenas.with(|arena| {
@@ -174,7 +174,7 @@ impl ImageEncoder {
 
     fn forward(
         &self,
-        tower: &Vit,
+        tower: &ImageTower,
         par: Parallelism,
         first: usize,
         pixels: &[f32],

@@ -6,8 +6,8 @@ use super::{Fingerprint, Options};
 use crate::error::Error;
 use crate::kernels::{Isa, Parallelism};
 use crate::layers::Exec;
-use crate::models::config::{ImageConfig, ModelConfig, TextConfig};
-use crate::models::{self, TextTower, Vit};
+use crate::models::config::ModelConfig;
+use crate::models::{self, ImageTower, TextTower};
 use crate::preprocess::PreprocessConfig;
 use crate::tensor::ArenaPool;
 use crate::weights::WeightsFile;
@@ -18,7 +18,7 @@ pub(crate) struct Session {
     pub(super) config: ModelConfig,
     pub(super) preprocess: PreprocessConfig,
     pub(super) fingerprint: Fingerprint,
-    pub(super) image: Option<Vit>,
+    pub(super) image: Option<ImageTower>,
     pub(super) text: Option<TextTower>,
     pub(super) options: Options,
     pub(super) arenas: ArenaPool,
@@ -53,14 +53,8 @@ impl Session {
             );
             return Err(Error::model(weights.path(), models::Error::Config(reason)));
         }
-        let image = match &config.image {
-            Some(ImageConfig::Vit(vit)) => Some(Vit::load(&weights, vit, config.embed_dim)),
-            None => None,
-        };
-        let text = match &config.text {
-            Some(TextConfig::Transformer(text)) => Some(TextTower::load(&weights, text, config.embed_dim)),
-            None => None,
-        };
+        let image = config.image.as_ref().map(|image| ImageTower::load(&weights, image, config.embed_dim));
+        let text = config.text.as_ref().map(|text| TextTower::load(&weights, text, config.embed_dim));
         let image = image.transpose().map_err(|error| Error::model(weights.path(), error))?;
         let text = text.transpose().map_err(|error| Error::model(weights.path(), error))?;
         let pool = match (&options.pool, options.threads) {

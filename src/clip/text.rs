@@ -11,7 +11,6 @@ use super::session::Session;
 use super::{CancelToken, Fingerprint, Options, groups};
 use crate::error::Error;
 use crate::models::TextTower;
-use crate::models::config::TextConfig;
 use crate::tokenizer::{self, Tokenizer};
 
 /// The text tower of a model; the pages of the image tower stay on disk.
@@ -45,9 +44,9 @@ impl TextEncoder {
     /// A model with another vocabulary than CLIP's; a text longer than the context, if
     /// [`Options::refuse_long_texts`] was asked for.
     pub fn encode(&self, texts: &[impl AsRef<str> + Sync]) -> Result<Array2<f32>, Error> {
-        let (tower, config) = self.tower()?;
-        if config.vocab_size != tokenizer::VOCAB_SIZE {
-            return Err(Error::Vocabulary { found: config.vocab_size });
+        let tower = self.tower()?;
+        if tower.vocab_size() != tokenizer::VOCAB_SIZE {
+            return Err(Error::Vocabulary { found: tower.vocab_size() });
         }
         let ids = self.session.install(|| {
             texts
@@ -55,7 +54,7 @@ impl TextEncoder {
                 .with_min_len(64)
                 .map(|text| {
                     let overflow = self.session.options.overflow;
-                    Tokenizer::clip().tokenize(text.as_ref(), config.context_length, overflow)
+                    Tokenizer::clip().tokenize(text.as_ref(), tower.context_length(), overflow)
                 })
                 .collect::<Result<Vec<_>, _>>()
         })?;
@@ -67,7 +66,7 @@ impl TextEncoder {
     /// # Errors
     /// Texts without ids or with more than the context holds; ids beyond the vocabulary.
     pub fn encode_ids(&self, ids: &[impl AsRef<[u32]> + Sync]) -> Result<Array2<f32>, Error> {
-        let (tower, _) = self.tower()?;
+        let tower = self.tower()?;
         for ids in ids {
             tower.check(ids.as_ref()).map_err(|error| Error::model(self.session.weights.path(), error))?;
         }
@@ -81,7 +80,7 @@ impl TextEncoder {
 
     /// Token positions of the model, start and end included.
     pub fn context_length(&self) -> usize {
-        self.tower().map_or(0, |(_, config)| config.context_length)
+        self.tower().map_or(0, TextTower::context_length)
     }
 
     /// See [`Clip::fingerprint`](super::Clip::fingerprint).
@@ -99,11 +98,8 @@ impl TextEncoder {
         TextEncoder { session: Arc::clone(&self.session), cancel: token.clone() }
     }
 
-    fn tower(&self) -> Result<(&TextTower, &crate::models::config::TextTransformerConfig), Error> {
-        match (&self.session.text, &self.session.config.text) {
-            (Some(tower), Some(TextConfig::Transformer(config))) => Ok((tower, config)),
-            _ => Err(Error::no_tower(self.session.weights.path(), "text")),
-        }
+    fn tower(&self) -> Result<&TextTower, Error> {
+        self.session.text.as_ref().ok_or_else(|| Error::no_tower(self.session.weights.path(), "text"))
     }
 
     fn run(&self, tower: &TextTower, ids: &[impl AsRef<[u32]> + Sync]) -> Result<Array2<f32>, Error> {

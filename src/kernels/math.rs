@@ -54,6 +54,10 @@ pub(crate) enum Activation {
     Gelu,
     /// `x / (1 + exp(−1.702 · x))`
     QuickGelu,
+    /// `max(x, 0)`
+    Relu,
+    /// `1 / (1 + exp(−x))`
+    Sigmoid,
 }
 
 impl Activation {
@@ -68,6 +72,11 @@ impl Activation {
             Activation::QuickGelu => {
                 let e = exp(s, s.mul(x, s.splat(-1.702)));
                 s.div(x, s.add(e, s.splat(1.0)))
+            }
+            Activation::Relu => s.max(x, s.splat(0.0)),
+            Activation::Sigmoid => {
+                let e = exp(s, s.mul(x, s.splat(-1.0)));
+                s.div(s.splat(1.0), s.add(e, s.splat(1.0)))
             }
         }
     }
@@ -213,7 +222,7 @@ mod tests {
     #[test]
     fn activations_equal_their_formulas() {
         for isa in Isa::available() {
-            for activation in [Activation::Gelu, Activation::QuickGelu] {
+            for activation in [Activation::Gelu, Activation::QuickGelu, Activation::Relu, Activation::Sigmoid] {
                 let mut values = sweep(-30.0, 30.0);
                 let inputs = values.clone();
                 isa.run(Map(&mut values, activation));

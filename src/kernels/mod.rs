@@ -7,11 +7,13 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod attention;
+pub(crate) mod depthwise;
 pub(crate) mod gemm;
 pub mod isa;
 pub(crate) mod math;
 pub(crate) mod norm;
 mod parallel;
+pub(crate) mod pool;
 mod simd;
 
 #[cfg(test)]

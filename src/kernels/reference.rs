@@ -1,5 +1,6 @@
 //! The plain versions: what every kernel is tested against. Slow, in f64, and short enough to be read at once.
 
+use super::depthwise::{Maps, Window};
 use super::math::Activation;
 
 /// Deterministic values in −scale ..= scale.
@@ -59,6 +60,8 @@ pub(crate) fn activation(kind: Activation, x: f64) -> f64 {
     match kind {
         Activation::Gelu => x * 0.5 * (1.0 + erf(x * std::f64::consts::FRAC_1_SQRT_2)),
         Activation::QuickGelu => x / (1.0 + (-1.702 * x).exp()),
+        Activation::Relu => x.max(0.0),
+        Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
     }
 }
 
@@ -99,6 +102,37 @@ pub(crate) fn attention(qkv: &[f32], tokens: usize, width: usize, heads: usize, 
                 let sum: f64 = (0..seen).map(|j| exp[j] * at(j, 2, h * d + c)).sum();
                 out[i * width + h * d + c] = sum / total;
             }
+        }
+    }
+    out
+}
+
+/// Depthwise convolution with channels innermost; output column j reads input channel j mod channels.
+pub(crate) fn depthwise(
+    window: Window,
+    maps: Maps<'_>,
+    taps: &[f32],
+    bias: &[f32],
+    kind: Option<Activation>,
+) -> Vec<f64> {
+    let (height, width) = window.output(maps.height, maps.width);
+    let outputs = window.channels * window.multiplier;
+    let mut out = Vec::with_capacity(maps.images * height * width * outputs);
+    for image in 0..maps.images {
+        for (y, x, o) in (0..height).flat_map(|y| (0..width).flat_map(move |x| (0..outputs).map(move |o| (y, x, o)))) {
+            let mut sum = f64::from(bias[o]);
+            for ky in 0..window.kernel_height {
+                for kx in 0..window.kernel_width {
+                    let row = (y * window.stride + ky) as isize - window.pad_y as isize;
+                    let column = (x * window.stride + kx) as isize - window.pad_x as isize;
+                    if (0..maps.height as isize).contains(&row) && (0..maps.width as isize).contains(&column) {
+                        let pixel = (image * maps.height + row as usize) * maps.width + column as usize;
+                        let value = maps.data[pixel * window.channels + o % window.channels];
+                        sum += f64::from(value) * f64::from(taps[(ky * window.kernel_width + kx) * outputs + o]);
+                    }
+                }
+            }
+            out.push(kind.map_or(sum, |kind| activation(kind, sum)));
         }
     }
     out

@@ -1,8 +1,14 @@
 //! Layers: kernels with the weights they need. They know shapes, not models and not checkpoints.
 
+mod depthwise;
 mod linear;
+mod mlp;
+mod squeeze_excite;
 
+pub(crate) use depthwise::Depthwise;
 pub(crate) use linear::Linear;
+pub(crate) use mlp::Mlp;
+pub(crate) use squeeze_excite::SqueezeExcite;
 
 use crate::kernels::{Isa, Parallelism};
 

@@ -11,7 +11,8 @@ use checkpoint::{Layout, Model, golden};
 use ndarray::{ArrayD, Axis};
 
 use super::config::{ImageConfig, ModelConfig, TextConfig};
-use super::{TextTower, Vit, text, vit};
+use super::text::{self, TextTransformer};
+use super::vit::{self, Vit};
 use crate::import::{self, ConvertOptions};
 use crate::kernels::{Isa, Parallelism};
 use crate::layers::Exec;
@@ -92,7 +93,7 @@ fn text_towers_stage_by_stage() {
     for model in tiny() {
         let (weights, config) = open(&model);
         let Some(TextConfig::Transformer(transformer)) = &config.text else { panic!("not a transformer") };
-        let tower = TextTower::load(&weights, transformer, config.embed_dim).unwrap();
+        let tower = TextTransformer::load(&weights, transformer, config.embed_dim).unwrap();
         let stages: ArrayD<f64> = goldens::read(&format!("{}-text-stages", model.name));
         let projected = goldens::read(&format!("{}-text-projected", model.name));
         let ids = golden::all_ids(&model);
@@ -120,7 +121,7 @@ fn texts_do_not_depend_on_their_neighbours_or_padding() {
     for model in tiny() {
         let (weights, config) = open(&model);
         let Some(TextConfig::Transformer(transformer)) = &config.text else { panic!("not a transformer") };
-        let tower = TextTower::load(&weights, transformer, config.embed_dim).unwrap();
+        let tower = TextTransformer::load(&weights, transformer, config.embed_dim).unwrap();
         let ids = golden::all_ids(&model);
         let padded: Vec<Vec<u32>> = (0..golden::TEXTS)
             .map(|i| golden::padded_ids(i, transformer.context_length, transformer.vocab_size))
@@ -128,7 +129,7 @@ fn texts_do_not_depend_on_their_neighbours_or_padding() {
         for exec in execs() {
             let run = |texts: &[Vec<u32>]| {
                 let mut out = vec![0.0; texts.len() * config.embed_dim];
-                tower.forward(exec, texts, &mut Arena::default(), &mut out);
+                tower.stages(exec, texts, &mut Arena::default(), &mut out, |_, _| {});
                 out
             };
             let together = run(&ids);

@@ -10,15 +10,49 @@ use crate::kernels::gemm::Finish;
 use crate::kernels::norm::layer_norm;
 use crate::layers::{Exec, Linear};
 use crate::tensor::Arena;
-use crate::weights::{TensorView, WeightsFile};
+use crate::weights::{TableView, TensorView, WeightsFile};
 
-/// `V` token ids, `C` positions, `D` channels.
-pub(crate) struct TextTower {
+/// A text transformer of `D` channels.
+pub(crate) struct TextTransformer {
     config: TextTransformerConfig,
-    token_embedding: TensorView, // [V, D]
-    position: TensorView,        // [C, D]
+    embedding: Embedding,
     transformer: Transformer,
     proj: Linear, // [D, embed_dim], the last LayerNorm's affine part in it
+}
+
+/// What a token and its place begin with: `V` token ids, `C` positions, `D` channels.
+pub(super) struct Embedding {
+    token: TableView,     // [V, D]
+    position: TensorView, // [C, D]
+    width: usize,
+}
+
+impl Embedding {
+    pub(super) fn load(
+        scope: &Scope<'_>,
+        vocab_size: usize,
+        context_length: usize,
+        width: usize,
+    ) -> Result<Self, Error> {
+        Ok(Embedding {
+            token: scope.table("token_embedding", vocab_size, width)?,
+            position: scope.rows("position", &[context_length, width])?,
+            width,
+        })
+    }
+
+    /// The rows of a text; id 0 pads it to as many as there are in `out [tokens, D]`.
+    pub(super) fn write(&self, ids: &[u32], out: &mut [f32]) {
+        let ids = ids.iter().copied().chain(std::iter::repeat(0));
+        for ((row, id), position) in
+            out.chunks_exact_mut(self.width).zip(ids).zip(self.position.chunks_exact(self.width))
+        {
+            self.token.read(id as usize, row);
+            for (x, p) in row.iter_mut().zip(position) {
+                *x += p;
+            }
+        }
+    }
 }
 
 /// Stages of a pass, for tests that compare with the reference one by one.
@@ -30,30 +64,16 @@ pub(crate) enum Stage {
     Block(usize),
 }
 
-impl TextTower {
+impl TextTransformer {
     pub(crate) fn load(weights: &WeightsFile, config: &TextTransformerConfig, embed_dim: usize) -> Result<Self, Error> {
         let scope = Scope::new(weights, "text");
         let d = config.blocks.width;
-        Ok(TextTower {
-            token_embedding: scope.rows("token_embedding", &[config.vocab_size, d])?,
-            position: scope.rows("position", &[config.context_length, d])?,
+        Ok(TextTransformer {
+            embedding: Embedding::load(&scope, config.vocab_size, config.context_length, d)?,
             transformer: Transformer::load(&scope, &config.blocks, config.causal)?,
             proj: scope.linear("proj", d, embed_dim)?,
             config: config.clone(),
         })
-    }
-
-    /// Refuses texts that are empty or too long and ids beyond the vocabulary.
-    pub(crate) fn check(&self, ids: &[u32]) -> Result<(), Error> {
-        let context_length = self.config.context_length;
-        if ids.is_empty() || ids.len() > context_length {
-            return Err(Error::TextLength { len: ids.len(), context_length });
-        }
-        let vocab_size = self.config.vocab_size;
-        match ids.iter().find(|id| **id as usize >= vocab_size) {
-            Some(&id) => Err(Error::Token { id, vocab_size }),
-            None => Ok(()),
-        }
     }
 
     /// Rows that a text occupies in a pass. A causal tower stops at the pooled token, since nothing behind it
@@ -64,10 +84,6 @@ impl TextTower {
 
     /// Checked `texts` of token ids (start to end, padded with zeros or not) to `out [texts, embed_dim]`, not
     /// normalised.
-    pub(crate) fn forward<T: AsRef<[u32]>>(&self, exec: Exec, texts: &[T], arena: &mut Arena, out: &mut [f32]) {
-        self.stages(exec, texts, arena, out, |_, _| {});
-    }
-
     pub(crate) fn stages<T: AsRef<[u32]>>(
         &self,
         exec: Exec,
@@ -93,14 +109,7 @@ impl TextTower {
         let x = &mut x[..rows * d];
 
         for (ids, sequence) in texts.iter().zip(&sequences) {
-            let rows = x[sequence.start * d..].chunks_exact_mut(d).take(sequence.tokens);
-            let ids = ids.as_ref().iter().copied().chain(std::iter::repeat(0)); // id 0 pads
-            for ((row, id), position) in rows.zip(ids).zip(self.position.chunks_exact(d)) {
-                let embedding = &self.token_embedding[id as usize * d..][..d];
-                for ((x, e), p) in row.iter_mut().zip(embedding).zip(position) {
-                    *x = e + p;
-                }
-            }
+            self.embedding.write(ids.as_ref(), &mut x[sequence.start * d..][..sequence.tokens * d]);
         }
         seen(Stage::Embedded, x);
 
@@ -115,7 +124,7 @@ impl TextTower {
 }
 
 /// The end-of-text token: the first occurrence of the largest id.
-fn pooled_token(ids: &[u32]) -> usize {
+pub(super) fn pooled_token(ids: &[u32]) -> usize {
     let mut best = 0;
     for (i, id) in ids.iter().enumerate() {
         if *id > ids[best] {

@@ -10,7 +10,7 @@ use crate::kernels::attention::{Shape, Span, attention, scratch_len};
 use crate::kernels::gemm::{Finish, PANEL};
 use crate::kernels::math;
 use crate::kernels::norm::layer_norm;
-use crate::layers::{Exec, Linear};
+use crate::layers::{Exec, Linear, Mlp};
 
 /// The blocks; `W` is the width, `H` the width of the MLP.
 pub(super) struct Transformer {
@@ -18,7 +18,6 @@ pub(super) struct Transformer {
     shape: Shape,
     width: usize,
     mlp_width: usize,
-    activation: math::Activation,
     eps: f32,
 }
 
@@ -26,8 +25,7 @@ pub(super) struct Transformer {
 struct Block {
     qkv: Linear, // [W, 3W]
     out: Linear, // [W, W]
-    fc1: Linear, // [W, H]
-    fc2: Linear, // [H, W]
+    mlp: Mlp,    // W to H to W
 }
 
 /// A sequence among the rows of a batch.
@@ -60,14 +58,17 @@ impl Transformer {
     /// The blocks below `scope`.
     pub(super) fn load(scope: &Scope<'_>, config: &TransformerConfig, causal: bool) -> Result<Self, Error> {
         let (w, h) = (config.width, config.mlp_width);
+        let activation = match config.activation {
+            Activation::Gelu => math::Activation::Gelu,
+            Activation::QuickGelu => math::Activation::QuickGelu,
+        };
         let mut blocks = Vec::new();
         for i in 0..config.layers {
             let block = scope.child("blocks").child(i);
             blocks.push(Block {
                 qkv: block.linear("qkv", w, 3 * w)?,
                 out: block.linear("out", w, w)?,
-                fc1: block.linear("fc1", w, h)?,
-                fc2: block.linear("fc2", h, w)?,
+                mlp: block.mlp(w, h, activation)?,
             });
         }
         Ok(Transformer {
@@ -75,10 +76,6 @@ impl Transformer {
             shape: Shape { width: w, heads: config.heads, causal },
             width: w,
             mlp_width: h,
-            activation: match config.activation {
-                Activation::Gelu => math::Activation::Gelu,
-                Activation::QuickGelu => math::Activation::QuickGelu,
-            },
             eps: config.norm_eps as f32,
         })
     }
@@ -106,38 +103,56 @@ impl Transformer {
         mut seen: impl FnMut(usize, &[f32]),
     ) {
         let w = self.width;
-        let rows = x.len() / w;
         let Some((last, blocks)) = self.blocks.split_last() else {
             for (sequence, pooled) in sequences.iter().zip(pooled.chunks_exact_mut(w)) {
                 pooled.copy_from_slice(&x[(sequence.start + sequence.pooled) * w..][..w]);
             }
             return;
         };
+        let Scratch { normed, wide, scores } = scratch;
+        self.whole_blocks(exec, blocks, x, sequences, Scratch { normed, wide, scores }, &mut seen);
+        self.last_block(exec, last, x, sequences, Scratch { normed, wide, scores }, pooled);
+    }
+
+    /// Runs all rows of `x [rows, W]` through all blocks.
+    pub(super) fn forward_all(
+        &self,
+        exec: Exec,
+        x: &mut [f32],
+        sequences: &[Sequence],
+        scratch: Scratch<'_>,
+        mut seen: impl FnMut(usize, &[f32]),
+    ) {
+        self.whole_blocks(exec, &self.blocks, x, sequences, scratch, &mut seen);
+    }
+
+    fn whole_blocks(
+        &self,
+        exec: Exec,
+        blocks: &[Block],
+        x: &mut [f32],
+        sequences: &[Sequence],
+        scratch: Scratch<'_>,
+        seen: &mut impl FnMut(usize, &[f32]),
+    ) {
+        let w = self.width;
+        let rows = x.len() / w;
         let all: Vec<Span> = sequences
             .iter()
             .map(|s| Span { start: s.start, tokens: s.tokens, queries: 0..s.tokens, out_row: s.start })
             .collect();
         let Scratch { normed, wide, scores } = scratch;
+        let normed = &mut normed[..rows * w];
         for (i, block) in blocks.iter().enumerate() {
-            let normed = &mut normed[..rows * w];
             layer_norm(exec.isa, exec.par, x, w, self.eps, None, normed);
             block.qkv.forward(exec, normed, rows, w, Finish::Store, wide, 3 * w);
             // The normalised rows are used up: attention writes its heads over them.
             attention(exec.isa, exec.par, self.shape, wide, &all, normed, scores);
             block.out.forward(exec, normed, rows, w, Finish::Accumulate, x, w);
-            self.mlp(exec, block, x, normed, wide);
+            layer_norm(exec.isa, exec.par, x, w, self.eps, None, normed);
+            block.mlp.forward(exec, normed, x, wide);
             seen(i, x);
         }
-        self.last_block(exec, last, x, sequences, Scratch { normed, wide, scores }, pooled);
-    }
-
-    /// `x += fc2(act(fc1(norm(x))))`
-    fn mlp(&self, exec: Exec, block: &Block, x: &mut [f32], normed: &mut [f32], wide: &mut [f32]) {
-        let (w, h) = (self.width, self.mlp_width);
-        let rows = x.len() / w;
-        layer_norm(exec.isa, exec.par, x, w, self.eps, None, normed);
-        block.fc1.forward(exec, normed, rows, w, Finish::Activate(self.activation), wide, h);
-        block.fc2.forward(exec, wide, rows, h, Finish::Accumulate, x, w);
     }
 
     /// The last block for the pooled rows alone: every token still gives its key and value, but only the pooled
@@ -177,7 +192,8 @@ impl Transformer {
             pooled.copy_from_slice(&x[(sequence.start + sequence.pooled) * w..][..w]);
         }
         block.out.forward(exec, normed, count, w, Finish::Accumulate, pooled, w);
-        self.mlp(exec, block, pooled, normed, wide);
+        layer_norm(exec.isa, exec.par, pooled, w, self.eps, None, normed);
+        block.mlp.forward(exec, normed, pooled, wide);
     }
 
     pub(super) fn eps(&self) -> f32 {

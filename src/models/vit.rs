@@ -4,6 +4,7 @@
 
 use super::Error;
 use super::config::VitConfig;
+use super::conv_stem::ConvStem;
 use super::load::Scope;
 use super::transformer::{Scratch, Sequence, Transformer};
 use crate::kernels::gemm::Finish;
@@ -15,11 +16,19 @@ use crate::weights::{TensorView, WeightsFile};
 /// `L` tokens (class token first, then `g · g` patches) of `W` channels.
 pub(crate) struct Vit {
     config: VitConfig,
-    patch: Linear,                            // [3·P·P, W], no bias; inputs ordered channel, y, x
+    stem: Stem,
     position: TensorView,                     // [L, W], the class embedding in row 0
     ln_pre: Option<(TensorView, TensorView)>, // [W], [W]
     transformer: Transformer,
     proj: Linear, // [W, embed_dim], the last LayerNorm's affine part in it
+}
+
+/// What makes tokens of pixels.
+enum Stem {
+    /// One convolution of the size of a patch: `[3·P·P, W]`, no bias, inputs ordered channel, y, x.
+    Patch(Linear),
+    /// Three smaller ones.
+    Conv(ConvStem),
 }
 
 /// Stages of a pass, for tests that compare with the reference one by one.
@@ -36,7 +45,10 @@ impl Vit {
         let scope = Scope::new(weights, "image");
         let (w, p) = (config.blocks.width, config.patch_size);
         Ok(Vit {
-            patch: scope.linear_without_bias("patch", 3 * p * p, w)?,
+            stem: match &config.stem {
+                None => Stem::Patch(scope.linear_without_bias("patch", 3 * p * p, w)?),
+                Some(stem) => Stem::Conv(ConvStem::load(&scope, stem, w)?),
+            },
             position: scope.rows("position", &[config.tokens(), w])?,
             ln_pre: match config.pre_norm {
                 true => Some((scope.rows("ln_pre.weight", &[w])?, scope.rows("ln_pre.bias", &[w])?)),
@@ -53,11 +65,8 @@ impl Vit {
         self.config.tokens()
     }
 
-    /// `pixels [images, 3, S, S]`, normalised, to `out [images, embed_dim]`, not normalised.
-    pub(crate) fn forward(&self, exec: Exec, pixels: &[f32], images: usize, arena: &mut Arena, out: &mut [f32]) {
-        self.stages(exec, pixels, images, arena, out, |_, _| {});
-    }
-
+    /// `pixels [images, 3, S, S]`, normalised, to `out [images, embed_dim]`, not normalised. `seen` gets the rows
+    /// after every stage, for tests that compare one by one.
     pub(crate) fn stages(
         &self,
         exec: Exec,
@@ -70,15 +79,30 @@ impl Vit {
         let (w, tokens) = (self.config.blocks.width, self.tokens());
         let rows = images * tokens;
         let lens = self.transformer.scratch(exec, rows, images, tokens);
-        let wide = lens.wide.max(rows * self.patch.inputs());
-        let [x, normed, wide, scores, pooled] = arena.split([rows * w, lens.normed, wide, lens.scores, images * w]);
+        let grid = self.config.grid();
+        let (wide, map) = match &self.stem {
+            Stem::Patch(patch) => (rows * patch.inputs(), 0),
+            Stem::Conv(stem) => stem.scratch(grid),
+        };
+        let lengths = [rows * w, lens.normed.max(map), lens.wide.max(wide), lens.scores, images * w];
+        let [x, normed, wide, scores, pooled] = arena.split(lengths);
         let x = &mut x[..rows * w];
 
-        // The class token goes along as a patch of zeros, so that the batch is one product; its embedding and
-        // all positions wait in x.
-        self.gather_patches(exec, pixels, images, wide);
+        // The class embedding and all positions wait in x for the patches.
         x.chunks_exact_mut(tokens * w).for_each(|image| image.copy_from_slice(&self.position));
-        self.patch.forward(exec, wide, rows, self.patch.inputs(), Finish::Accumulate, x, w);
+        match &self.stem {
+            Stem::Patch(patch) => {
+                // The class token goes along as a patch of zeros, so that the batch is one product.
+                self.gather_patches(exec, pixels, images, wide);
+                patch.forward(exec, wide, rows, patch.inputs(), Finish::Accumulate, x, w);
+            }
+            Stem::Conv(stem) => {
+                let size = self.config.image_size;
+                for (pixels, x) in pixels.chunks_exact(3 * size * size).zip(x.chunks_exact_mut(tokens * w)) {
+                    stem.forward(exec, pixels, size, grid, (wide, normed), &mut x[w..]);
+                }
+            }
+        }
         if let Some((gamma, beta)) = &self.ln_pre {
             layer_norm_in_place(exec.isa, exec.par, x, w, self.transformer.eps(), Some((gamma, beta)));
         }
@@ -96,7 +120,7 @@ impl Vit {
     /// Rows `[images · L, 3·P·P]`: a row of zeros for the class token, then the patches of the image, row-major.
     fn gather_patches(&self, exec: Exec, pixels: &[f32], images: usize, out: &mut [f32]) {
         let (s, p, g) = (self.config.image_size, self.config.patch_size, self.config.grid());
-        let (tokens, inputs) = (self.tokens(), self.patch.inputs());
+        let (tokens, inputs) = (self.tokens(), 3 * p * p);
         exec.par.rows(&mut out[..images * tokens * inputs], inputs, 16, |row, out| {
             let (image, token) = (row / tokens, row % tokens);
             let Some(patch) = token.checked_sub(1) else {

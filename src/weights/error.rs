@@ -130,9 +130,9 @@ pub enum Reason {
     TensorMismatch {
         /// The tensor.
         name: String,
-        /// Layout and shape in the file.
+        /// Element type, layout and shape in the file.
         found: String,
-        /// Layout and shape asked for.
+        /// Element type, layout and shape asked for.
         wanted: String,
     },
     /// Its length changed after it was opened.
@@ -287,6 +287,9 @@ pub enum Fault {
         /// Elements given.
         found: usize,
     },
+    /// A tensor of halves is written with values that are none.
+    #[error("tensor {0:?} is to be stored as f16 but has values that f16 cannot hold; store it as f32")]
+    NotHalves(String),
     /// The columns that fill the last panel are not zero.
     #[error("the last panel of tensor {0:?} is not filled up to {PANEL} columns with zeros")]
     PanelPadding(String),

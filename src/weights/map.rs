@@ -18,6 +18,17 @@ use memmap2::{Mmap, MmapOptions};
 
 use super::header::TENSOR_ALIGN;
 
+/// Maps all of `file`, a file of another program that [`crate::import`] reads; it must not be empty.
+#[cfg(feature = "import")]
+#[allow(unsafe_code)]
+pub(crate) fn map_foreign(file: &File) -> io::Result<Mmap> {
+    // SAFETY: the map is read-only and every slice of it borrows from it. Another process that changes the file
+    // meanwhile changes bytes that are decoded one number at a time and validated before use, so wrong bytes give
+    // wrong numbers or errors and nothing worse; one that cuts it short makes the system end this process at the
+    // missing page.
+    unsafe { Mmap::map(file) }
+}
+
 /// Read-only bytes that start at a multiple of 64 and never move.
 pub(super) struct Map(Backing);
 
@@ -58,6 +69,12 @@ impl Map {
     /// The floats in `range`, in bytes, which the caller has checked: inside, and starting and ending at
     /// multiples of 4.
     pub(super) fn floats(&self, range: Range<usize>) -> &[f32] {
+        bytemuck::cast_slice(&self.bytes()[range])
+    }
+
+    /// The halves in `range`, in bytes, which the caller has checked: inside, and starting and ending at even
+    /// places.
+    pub(super) fn halves(&self, range: Range<usize>) -> &[u16] {
         bytemuck::cast_slice(&self.bytes()[range])
     }
 

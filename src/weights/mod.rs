@@ -23,7 +23,9 @@ pub use error::{Error, Fault, Reason};
 pub use format::{Dtype, Layout, Meta, PANEL, Provenance, TensorSpec, Tower};
 pub use header::{Header, TensorEntry, TowerInfo};
 pub use map::Aligned;
+#[cfg(feature = "import")]
+pub(crate) use map::map_foreign;
 pub use pack::{pack_bias, pack_in_out, pack_out_in, pack_panels, unpack_panels};
-pub use read::{TensorView, WeightsFile};
+pub use read::{TableView, TensorView, WeightsFile};
 pub use verify::VerifyReport;
-pub use write::Writer;
+pub use write::{Writer, exact_halves};

@@ -7,10 +7,12 @@ use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use half::f16;
+
 use super::error::{Error, Reason};
-use super::format::Layout;
+use super::format::{Dtype, Layout};
 use super::hash;
-use super::header::{Header, PRELUDE, Prelude};
+use super::header::{Header, PRELUDE, Prelude, TensorEntry};
 use super::map::Map;
 
 /// An opened weights file: its header in memory, its tensors mapped.
@@ -104,24 +106,37 @@ impl WeightsFile {
         self.header().tensors.iter().map(|entry| entry.spec.name.as_str())
     }
 
-    /// The tensor `name`, which must have this layout and shape (without padding).
+    /// The `f32` tensor `name`, which must have this layout and shape (without padding).
     ///
     /// # Errors
     /// [`Reason::NoTensor`] and [`Reason::TensorMismatch`], which say what was asked for and what the file has.
     pub fn tensor(&self, name: &str, layout: Layout, shape: &[usize]) -> Result<TensorView, Error> {
+        let entry = self.entry(name, &[Dtype::F32], layout, shape)?;
+        Ok(TensorView { map: Arc::clone(&self.0.map), range: range(entry) })
+    }
+
+    /// The lookup table `name` of this shape, rows of either element type.
+    ///
+    /// # Errors
+    /// As [`WeightsFile::tensor`].
+    pub fn table(&self, name: &str, rows: usize, width: usize) -> Result<TableView, Error> {
+        let entry = self.entry(name, &[Dtype::F32, Dtype::F16], Layout::Rows, &[rows, width])?;
+        Ok(TableView { map: Arc::clone(&self.0.map), range: range(entry), dtype: entry.spec.dtype, width })
+    }
+
+    fn entry(&self, name: &str, dtypes: &[Dtype], layout: Layout, shape: &[usize]) -> Result<&TensorEntry, Error> {
         let entry = self.0.index.get(name).and_then(|&at| self.header().tensors.get(at));
         let Some(entry) = entry else { return Err(self.error(Reason::NoTensor(name.into()))) };
         let spec = &entry.spec;
-        if spec.layout != layout || spec.shape != shape {
+        if !dtypes.contains(&spec.dtype) || spec.layout != layout || spec.shape != shape {
+            let wanted = dtypes.iter().map(|dtype| dtype.name()).collect::<Vec<_>>().join(" or ");
             return Err(self.error(Reason::TensorMismatch {
                 name: name.into(),
-                found: format!("{} {:?}", spec.layout.name(), spec.shape),
-                wanted: format!("{} {shape:?}", layout.name()),
+                found: format!("{} {} {:?}", spec.dtype.name(), spec.layout.name(), spec.shape),
+                wanted: format!("{wanted} {} {shape:?}", layout.name()),
             }));
         }
-        // The range lies inside the map, whose length is a `usize`.
-        let range = entry.bytes.start as usize..entry.bytes.end as usize;
-        Ok(TensorView { map: Arc::clone(&self.0.map), range })
+        Ok(entry)
     }
 
     /// What stands for the weights themselves: lower-case hex SHA-256 over the model's configuration and every
@@ -181,6 +196,11 @@ fn open_reason(error: io::Error) -> Reason {
     }
 }
 
+/// Where a tensor lies in the map. The range lies inside it, and its length is a `usize`.
+fn range(entry: &TensorEntry) -> Range<usize> {
+    entry.bytes.start as usize..entry.bytes.end as usize
+}
+
 /// The elements of a tensor as its layout stores them, read in place.
 ///
 /// Starts at a multiple of 64 bytes. Keeps the map alive; clones are cheap.
@@ -207,5 +227,42 @@ impl AsRef<[f32]> for TensorView {
 impl std::fmt::Debug for TensorView {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TensorView").field("len", &(self.range.len() / size_of::<f32>())).finish_non_exhaustive()
+    }
+}
+
+/// A table of rows, read in place; halves are widened as they are read.
+///
+/// Keeps the map alive; clones are cheap.
+#[derive(Clone)]
+pub struct TableView {
+    map: Arc<Map>,
+    range: Range<usize>,
+    dtype: Dtype,
+    width: usize,
+}
+
+impl TableView {
+    /// Writes row `row` to `out`.
+    ///
+    /// # Panics
+    /// If there is no such row, or `out` is not as long as one.
+    pub fn read(&self, row: usize, out: &mut [f32]) {
+        let places = row * self.width..(row + 1) * self.width;
+        match self.dtype {
+            Dtype::F32 => out.copy_from_slice(&self.map.floats(self.range.clone())[places]),
+            Dtype::F16 => {
+                let halves = &self.map.halves(self.range.clone())[places];
+                assert_eq!(out.len(), halves.len());
+                for (value, &bits) in out.iter_mut().zip(halves) {
+                    *value = f16::from_bits(bits).to_f32();
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for TableView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TableView").field("dtype", &self.dtype).field("width", &self.width).finish_non_exhaustive()
     }
 }

@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 use super::error::{Fault, Reason};
 use super::format::{Dtype, Layout, Meta, Provenance, TensorSpec, Tower};
 use super::header::{Header, MAX_HEADER, MAX_TENSORS, PRELUDE, TENSOR_ALIGN, TOWER_ALIGN};
-use super::read::read_header;
+use super::read::{WeightsFile, read_header};
+use super::write::Writer;
 
 fn spec(name: &str, tower: Tower, layout: Layout, shape: &[usize]) -> TensorSpec {
     TensorSpec { name: name.into(), tower, dtype: Dtype::F32, layout, shape: shape.to_vec() }
@@ -92,7 +93,7 @@ fn each_broken_rule_of_the_table_has_its_own_fault() {
     assert_eq!(fault_of(|t| t[1]["name"] = json!("é")), Fault::Name("é".into()));
     assert_eq!(fault_of(|t| t[1]["name"] = json!("x".repeat(257))), Fault::Name("x".repeat(257)));
     assert_eq!(fault_of(|t| t[2]["name"] = json!("image.b")), Fault::Duplicate(name()));
-    assert_eq!(fault_of(|t| t[1]["dtype"] = json!("f16")), Fault::Dtype { name: name(), dtype: "f16".into() });
+    assert_eq!(fault_of(|t| t[1]["dtype"] = json!("f8")), Fault::Dtype { name: name(), dtype: "f8".into() });
     assert_eq!(fault_of(|t| t[1]["layout"] = json!("cols")), Fault::Layout { name: name(), layout: "cols".into() });
     assert_eq!(fault_of(|t| t[1]["tower"] = json!("Image")), Fault::Tower { name: name(), tower: "Image".into() });
     assert_eq!(fault_of(|t| t[3]["tower"] = json!("image")), Fault::TowerOrder("text.b".into()));
@@ -298,4 +299,40 @@ fn random_bytes_never_panic() {
         let stated = if random.below(2) == 0 { bytes.len() as u64 } else { random.next() };
         assert!(read_header(&mut bytes.as_slice(), stated).is_err());
     }
+}
+
+#[test]
+fn tables_of_halves_lose_nothing_and_refuse_what_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.clippie");
+    let table = TensorSpec {
+        name: "text.table".into(),
+        tower: Tower::Text,
+        dtype: Dtype::F16,
+        layout: Layout::Rows,
+        shape: vec![3, 5],
+    };
+    let values: Vec<f32> = (0..15).map(|i| (i as f32 - 7.0) * 0.125).collect();
+
+    let mut writer = Writer::create(&path, meta(), vec![table.clone()]).unwrap();
+    let mut inexact = values.clone();
+    inexact[4] = 0.1;
+    let refused = writer.write("text.table", &inexact).unwrap_err();
+    assert!(matches!(refused.reason(), Reason::Unwritable(Fault::NotHalves(_))), "{refused}");
+    writer.write("text.table", &values).unwrap();
+    writer.finish().unwrap();
+
+    let file = WeightsFile::open(&path).unwrap();
+    assert_eq!(file.header().tensors[0].bytes.end - file.header().tensors[0].bytes.start, 30);
+    assert!(file.verify().unwrap().is_intact());
+    let view = file.table("text.table", 3, 5).unwrap();
+    let mut row = [0.0; 5];
+    for (i, expected) in values.chunks(5).enumerate() {
+        view.read(i, &mut row);
+        assert_eq!(row, expected);
+    }
+    assert!(file.tensor("text.table", Layout::Rows, &[3, 5]).unwrap_err().to_string().contains("f16 rows"));
+    assert!(file.table("text.table", 5, 3).is_err());
+    let panels = TensorSpec { layout: Layout::Panels16, ..table };
+    assert!(Writer::create(&path, meta(), vec![panels]).is_err());
 }

@@ -9,10 +9,11 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use half::f16;
 use sha2::{Digest, Sha256};
 
 use super::error::{Error, Fault, Reason};
-use super::format::{Meta, TensorSpec};
+use super::format::{Dtype, Meta, TensorSpec};
 use super::hash;
 use super::header::{Header, TOWER_ALIGN};
 use super::read::read_header;
@@ -78,11 +79,11 @@ impl Writer {
         create().map_err(|reason| Error::new(path, reason))
     }
 
-    /// Writes the next tensor, `data` as its layout stores it.
+    /// Writes the next tensor, `data` as its layout stores it; for a tensor of `f16` every value must be one.
     ///
     /// # Errors
-    /// If it is not this tensor's turn, if `data` does not have [`TensorSpec::stored_len`] elements or fills its
-    /// last panel with other than zeros, or if the disk refuses.
+    /// If it is not this tensor's turn, if `data` does not have [`TensorSpec::stored_len`] elements, fills its
+    /// last panel with other than zeros or loses by its element type, or if the disk refuses.
     pub fn write(&mut self, name: &str, data: &[f32]) -> Result<(), Error> {
         self.write_next(name, data).map_err(|reason| {
             if matches!(reason, Reason::Write(_)) {
@@ -107,9 +108,19 @@ impl Writer {
         if !entry.spec.has_zero_padding(data) {
             return Err(Reason::Unwritable(Fault::PanelPadding(name.into())));
         }
+        let halves = match entry.spec.dtype {
+            Dtype::F32 => None,
+            Dtype::F16 => {
+                let Some(halves) = exact_halves(data) else {
+                    return Err(Reason::Unwritable(Fault::NotHalves(name.into())));
+                };
+                Some(halves)
+            }
+        };
         let bytes = entry.bytes.clone();
         self.pad_to(bytes.start)?;
-        let checksum = write_hashed(self.temp.file()?, bytemuck::cast_slice(data)).map_err(Reason::Write)?;
+        let stored = halves.as_deref().map_or(bytemuck::cast_slice(data), bytemuck::cast_slice);
+        let checksum = write_hashed(self.temp.file()?, stored).map_err(Reason::Write)?;
         self.end = bytes.end;
         if let Some(entry) = self.header.tensors.get_mut(self.due) {
             entry.sha256 = checksum;
@@ -153,6 +164,15 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// The values as binary16, if every one of them is one.
+pub fn exact_halves(values: &[f32]) -> Option<Vec<u16>> {
+    let half = |&value: &f32| {
+        let half = f16::from_f32(value);
+        (half.to_f32().to_bits() == value.to_bits()).then_some(half.to_bits())
+    };
+    values.iter().map(half).collect()
 }
 
 /// Writes `bytes` and returns their hex SHA-256.

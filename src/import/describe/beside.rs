@@ -1,0 +1,85 @@
+//! Finds and reads the configuration files that lie beside a checkpoint, or the one that was named.
+
+use std::path::Path;
+
+use super::facts::Facts;
+use super::json::{self, Fields};
+use super::{huggingface, open_clip};
+use crate::import::error::Error;
+use crate::import::names::SourceLayout;
+
+/// open_clip's file.
+const OPEN_CLIP: &str = "open_clip_config.json";
+/// transformers' file, and the name under which some publish a bare open_clip `model_cfg`.
+const CONFIG: &str = "config.json";
+/// transformers' files of the image processor, the usual name first.
+const PROCESSORS: [&str; 2] = ["preprocessor_config.json", "processor_config.json"];
+
+/// What the named file says, and the image processor's beside it if the file leaves the preprocessing open.
+pub(super) fn named(path: &Path) -> Result<Vec<Facts>, Error> {
+    match parse(path)? {
+        Some(facts) => with_processor(facts, path.parent()),
+        None => Err(Error::Config {
+            path: path.to_owned(),
+            reason: "is neither an open_clip config (`model_cfg`) nor one of a Hugging Face CLIPModel or \
+                     image processor"
+                .to_owned(),
+        }),
+    }
+}
+
+/// What the files in the checkpoint's folder say.
+pub(super) fn found(folder: &Path, layout: SourceLayout) -> Result<Vec<Facts>, Error> {
+    let names = match layout {
+        SourceLayout::HuggingFace => [CONFIG, OPEN_CLIP],
+        SourceLayout::OpenAi | SourceLayout::OpenClip => [OPEN_CLIP, CONFIG],
+    };
+    for name in names {
+        let path = folder.join(name);
+        // A `config.json` of something else has nothing to say here.
+        if path.is_file()
+            && let Some(facts) = parse(&path)?
+        {
+            return with_processor(facts, Some(folder));
+        }
+    }
+    Ok(processor(folder)?.into_iter().collect())
+}
+
+fn parse(path: &Path) -> Result<Option<Facts>, Error> {
+    let value = json::read(path)?;
+    let root = Fields::root(path, &value)?;
+    if open_clip::recognise(&root) {
+        open_clip::facts(&root).map(Some)
+    } else if huggingface::recognise_model(&root) {
+        huggingface::model(&root).map(Some)
+    } else if huggingface::recognise_processor(&root) {
+        huggingface::processor(&root).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+fn with_processor(facts: Facts, folder: Option<&Path>) -> Result<Vec<Facts>, Error> {
+    let is_open = facts.preprocess.mean.is_none();
+    let mut all = vec![facts];
+    if let Some(folder) = folder.filter(|_| is_open) {
+        all.extend(processor(folder)?);
+    }
+    Ok(all)
+}
+
+fn processor(folder: &Path) -> Result<Option<Facts>, Error> {
+    for name in PROCESSORS {
+        let path = folder.join(name);
+        if !path.is_file() {
+            continue;
+        }
+        let value = json::read(&path)?;
+        let root = Fields::root(&path, &value)?;
+        if huggingface::recognise_processor(&root) {
+            return huggingface::processor(&root).map(Some);
+        }
+    }
+    Ok(None)
+}

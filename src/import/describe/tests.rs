@@ -1,0 +1,236 @@
+//! Configurations: defaults of absent fields, what is refused, hostile files.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::import::names::parts::{TextShapes, VitShapes};
+
+const PATH: &str = "config.json";
+
+fn shapes() -> Shapes {
+    Shapes {
+        embed_dim: 512,
+        image: VitShapes { patch_size: 32, grid: 7, blocks: BlockShapes { width: 768, layers: 12, mlp_width: 3072 } },
+        text: TextShapes {
+            context_length: 77,
+            vocab_size: 49408,
+            blocks: BlockShapes { width: 512, layers: 12, mlp_width: 2048 },
+        },
+    }
+}
+
+fn root(value: &Value) -> json::Fields<'_> {
+    json::Fields::root(Path::new(PATH), value).unwrap()
+}
+
+fn hf(value: Value) -> Result<Facts, Error> {
+    huggingface::model(&root(&value))
+}
+
+fn processor(value: Value) -> Result<Facts, Error> {
+    huggingface::processor(&root(&value))
+}
+
+fn oc(value: Value) -> Result<Facts, Error> {
+    open_clip::facts(&root(&value))
+}
+
+fn text<T>(result: Result<T, Error>) -> String {
+    result.err().unwrap().to_string()
+}
+
+#[test]
+fn absent_fields_of_transformers_have_its_defaults() {
+    let facts = hf(json!({ "model_type": "clip" })).unwrap();
+    for (tower, heads) in [(&facts.image, 12), (&facts.text, 8)] {
+        assert_eq!(tower.activation, Some(Activation::QuickGelu));
+        assert_eq!(tower.heads, Some(Heads::Count(heads)));
+        assert_eq!(tower.norm_eps, Some(1e-5));
+    }
+    assert!(facts.agrees(&shapes()) && facts.preprocess.mean.is_none());
+}
+
+#[test]
+fn towers_of_transformers_may_differ() {
+    let facts = hf(json!({
+        "projection_dim": 512,
+        "text_config": { "hidden_act": "gelu", "layer_norm_eps": 1e-6, "num_attention_heads": 4, "hidden_size": 512 },
+        "vision_config": { "hidden_act": "quick_gelu", "hidden_size": 768, "patch_size": 32, "image_size": 224 },
+    }))
+    .unwrap();
+    assert_eq!(facts.text.activation, Some(Activation::Gelu));
+    assert_eq!((facts.text.norm_eps, facts.text.heads), (Some(1e-6), Some(Heads::Count(4))));
+    assert_eq!(facts.image.activation, Some(Activation::QuickGelu));
+    assert!(facts.agrees(&shapes()));
+}
+
+#[test]
+fn the_old_dicts_of_transformers_win() {
+    let facts = hf(json!({
+        "text_config": { "hidden_act": "gelu", "hidden_size": 999 },
+        "text_config_dict": { "hidden_size": 512 },
+        "vision_config": { "hidden_act": "gelu" },
+        "vision_config_dict": null,
+    }))
+    .unwrap();
+    assert_eq!(facts.text.activation, Some(Activation::QuickGelu));
+    assert_eq!(facts.image.activation, Some(Activation::Gelu));
+    assert!(facts.agrees(&shapes()));
+}
+
+#[test]
+fn what_transformers_configs_may_say_is_limited() {
+    let error = text(hf(json!({ "text_config": { "hidden_act": "gelu_new" } })));
+    assert_eq!(error, "config.json: `text_config.hidden_act` is `gelu_new`; `gelu` and `quick_gelu` are supported");
+    assert!(text(hf(json!({ "text_config": 3 }))).contains("`text_config` is not an object"));
+    assert!(text(hf(json!({ "text_config": { "vocab_size": -1 } }))).contains("not a whole number"));
+    assert!(text(hf(json!({ "text_config": { "eos_token_id": 7 } }))).contains("eos_token_id"));
+    assert!(hf(json!({ "text_config": { "eos_token_id": 2 } })).is_ok());
+    assert!(hf(json!({ "text_config": { "eos_token_id": 49407 } })).is_ok());
+    assert!(text(hf(json!({ "vision_config": { "num_channels": 4 } }))).contains("num_channels"));
+    assert!(text(hf(json!({ "vision_config": { "image_size": [224, 160] } }))).contains("side of a square"));
+}
+
+#[test]
+fn image_processors_of_every_age_are_understood() {
+    let old = processor(json!({
+        "crop_size": 224, "do_center_crop": true, "do_normalize": true, "do_resize": true,
+        "feature_extractor_type": "CLIPFeatureExtractor", "image_mean": [0.5, 0.5, 0.5],
+        "image_std": [0.25, 0.5, 0.75], "resample": 2, "size": 224
+    }))
+    .unwrap();
+    assert_eq!(old.preprocess.mean, Some([0.5; 3]));
+    assert_eq!(old.preprocess.std, Some([0.25, 0.5, 0.75]));
+    assert_eq!(old.preprocess.interpolation, Some(Interpolation::Bilinear));
+    assert_eq!(old.preprocess.resize, Some(ResizeMode::Shortest));
+    assert_eq!(old.image_size(), Some(224));
+
+    let new = processor(json!({ "image_processor": {
+        "crop_size": { "height": 336, "width": 336 }, "size": { "shortest_edge": 336 }, "rescale_factor": 0.00392156862745098
+    } }))
+    .unwrap();
+    assert_eq!(new.preprocess.mean, Some(PreprocessConfig::openai(1).mean));
+    assert_eq!(new.preprocess.interpolation, Some(Interpolation::Bicubic));
+    assert_eq!(new.image_size(), Some(336));
+
+    let squash = processor(json!({
+        "do_center_crop": false, "do_normalize": false, "size": { "height": 224, "width": 224 }
+    }))
+    .unwrap();
+    assert_eq!(squash.preprocess.resize, Some(ResizeMode::Squash));
+    assert_eq!((squash.preprocess.mean, squash.preprocess.std), (Some([0.0; 3]), Some([1.0; 3])));
+}
+
+#[test]
+fn image_processors_that_do_something_else_are_refused() {
+    for (config, field) in [
+        (json!({ "do_resize": false }), "do_resize"),
+        (json!({ "do_rescale": false }), "do_rescale"),
+        (json!({ "rescale_factor": 1 }), "rescale_factor"),
+        (json!({ "do_center_crop": false }), "do_center_crop"),
+        (json!({ "resample": 1 }), "resample"),
+        (json!({ "image_mean": [0.5, 0.5] }), "image_mean"),
+        (json!({ "image_std": "0.5" }), "image_std"),
+        (json!({ "size": 256 }), "crop_size"),
+        (json!({ "crop_size": { "height": 224, "width": 225 } }), "crop_size"),
+        (json!({ "do_resize": "yes" }), "do_resize"),
+    ] {
+        let error = text(processor(config));
+        assert!(error.contains(&format!("`{field}`")), "{error}");
+    }
+}
+
+#[test]
+fn absent_fields_of_open_clip_have_its_defaults() {
+    let bare = json!({ "embed_dim": 512, "vision_cfg": {}, "text_cfg": {} });
+    let facts = oc(bare.clone()).unwrap();
+    assert_eq!(facts.image.activation, Some(Activation::Gelu));
+    assert_eq!(facts.image.heads, Some(Heads::Width(64)));
+    assert_eq!((facts.text.heads, facts.causal), (Some(Heads::Count(8)), Some(true)));
+    assert!(facts.preprocess.mean.is_none(), "an architecture alone leaves the preprocessing open");
+    assert!(facts.agrees(&shapes()));
+
+    let facts = oc(json!({ "model_cfg": bare, "preprocess_cfg": { "mean": null, "interpolation": null } })).unwrap();
+    assert_eq!(facts.preprocess.mean, Some(PreprocessConfig::openai(1).mean));
+    assert_eq!(facts.preprocess.std, Some(PreprocessConfig::openai(1).std));
+    assert_eq!(facts.preprocess.interpolation, Some(Interpolation::Bicubic));
+    assert_eq!(facts.preprocess.resize, Some(ResizeMode::Shortest));
+}
+
+#[test]
+fn what_open_clip_configs_may_say_is_limited() {
+    for (pointer, value) in [
+        ("/vision_cfg/no_ln_pre", json!(true)),
+        ("/vision_cfg/pool_type", json!("avg")),
+        ("/vision_cfg/attentional_pool", json!(true)),
+        ("/vision_cfg/timm_model_name", json!("vit_base_mci_224")),
+        ("/vision_cfg/ls_init_value", json!(1e-5)),
+        ("/vision_cfg/image_size", json!([224, 160])),
+        ("/text_cfg/pool_type", json!("last")),
+        ("/text_cfg/hf_model_name", json!("roberta-base")),
+        ("/text_cfg/proj_bias", json!(true)),
+        ("/text_cfg/act_kwargs", json!({ "approximate": "tanh" })),
+        ("/text_cfg/qk_norm", json!(true)),
+        ("/text_cfg/width", json!(512.5)),
+        ("/text_cfg/no_causal_mask", json!(1)),
+        ("/vision_cfg", json!(null)),
+        ("/quick_gelu", json!("yes")),
+        ("/init_logit_bias", json!(-10)),
+    ] {
+        let field = pointer.trim_start_matches('/').replace('/', ".");
+        let mut config = json!({ "vision_cfg": {}, "text_cfg": {} });
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        config.pointer_mut(parent).unwrap()[name] = value;
+        let error = text(oc(config));
+        assert!(error.contains(&format!("config.json: `{field}` is")), "{error}");
+    }
+    for bad in [json!({ "resize_mode": "longest" }), json!({ "interpolation": "random" }), json!({ "mode": "L" })] {
+        let error = text(oc(json!({ "model_cfg": { "vision_cfg": {}, "text_cfg": {} }, "preprocess_cfg": bad })));
+        assert!(error.contains("`preprocess_cfg."), "{error}");
+    }
+}
+
+#[test]
+fn known_names_have_the_settings_of_their_weights() {
+    let settings = |name: &str| {
+        let facts = known::facts(name).unwrap();
+        (facts.image.activation.unwrap(), facts.preprocess.mean.unwrap() == [0.5; 3])
+    };
+    assert_eq!(settings("vit-b-32-openai"), (Activation::QuickGelu, false));
+    assert_eq!(settings("vit-b-32-laion400m-e32"), (Activation::QuickGelu, false));
+    assert_eq!(settings("vit-b-32-laion2b"), (Activation::Gelu, false));
+    assert_eq!(settings("vit-l-14-laion2b"), (Activation::Gelu, true));
+    assert_eq!(settings("vit-l-14-datacomp-xl"), (Activation::Gelu, false));
+    assert_eq!(known_models().count(), 11);
+    assert!(known_models().all(|name| known::facts(name).is_ok()));
+    assert!(text(known::facts("rn50-openai")).contains("not supported yet"));
+}
+
+#[test]
+fn models_of_openai_are_recognised_by_their_shapes() {
+    assert_eq!(known::openai_name(&shapes()).as_deref(), Some("vit-b-32-openai"));
+    let mut other = shapes();
+    other.text.blocks.layers = 11;
+    assert_eq!(known::openai_name(&other), None);
+}
+
+#[test]
+fn hostile_files_are_errors() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("open_clip_config.json");
+    for (bytes, hint) in [
+        (b"".to_vec(), "is not valid JSON"),
+        (b"{\"model_cfg\"".to_vec(), "is not valid JSON"),
+        (b"[1]".to_vec(), "is not a JSON object"),
+        (b"\xff\xfe".to_vec(), "is not valid JSON"),
+        (vec![b'['; 1 << 20], "is not valid JSON"),
+        (vec![b' '; 5 << 20], "too long"),
+        (b"{\"model_cfg\":[]}".to_vec(), "`model_cfg` is not an object"),
+        (b"{\"model_cfg\":{\"embed_dim\":1e999}}".to_vec(), "open_clip_config.json"),
+        (b"{\"model_cfg\":{\"embed_dim\":18446744073709551616}}".to_vec(), "`model_cfg.embed_dim` is not a whole"),
+    ] {
+        std::fs::write(&path, bytes).unwrap();
+        let error = text(beside::found(dir.path(), SourceLayout::OpenClip));
+        assert!(error.contains(hint), "{error}");
+    }
+}

@@ -1,0 +1,144 @@
+//! Folding against its definition, element by element.
+
+use super::*;
+use crate::import::names::parts::Names;
+
+/// A safetensors file of f64 tensors.
+fn checkpoint(tensors: &[(&str, &[usize], Vec<f64>)]) -> Checkpoint {
+    let mut header = serde_json::Map::new();
+    let mut data = Vec::new();
+    for (name, shape, values) in tensors {
+        let start = data.len();
+        data.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+        let info = serde_json::json!({"dtype": "F64", "shape": shape, "data_offsets": [start, data.len()]});
+        header.insert((*name).to_owned(), info);
+    }
+    let header = serde_json::to_vec(&header).unwrap();
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header);
+    bytes.extend(data);
+    Checkpoint::from_bytes(bytes, "made").unwrap()
+}
+
+fn numbers(n: usize, seed: f64) -> Vec<f64> {
+    (0..n).map(|i| ((i as f64 + 1.0) * seed).sin()).collect()
+}
+
+fn names(names: &[&str]) -> Names {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+struct Packed {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+/// Folds into a buffer that something else was in.
+fn linear(checkpoint: &Checkpoint, linear: &Linear, fold: Fold<'_>) -> Result<Packed, Error> {
+    let mut weight = vec![f32::NAN; 1000];
+    let bias = super::linear(checkpoint, linear, fold, &mut weight)?;
+    Ok(Packed { weight, bias })
+}
+
+fn rows(checkpoint: &Checkpoint, name: &str) -> Result<Vec<f32>, Error> {
+    let mut out = vec![f32::NAN; 1000];
+    super::rows(checkpoint, name, &mut out).map(|()| out)
+}
+
+/// The definition, element by element.
+fn plain(
+    w: &dyn Fn(usize, usize) -> f64,
+    bias: &[f64],
+    norm: Option<(&[f64], &[f64])>,
+    scale: (usize, f64),
+    k: usize,
+    n: usize,
+) -> (Vec<f32>, Vec<f32>) {
+    let factor = |n: usize| if n < scale.0 { scale.1 } else { 1.0 };
+    let mut weight = vec![0f32; n.div_ceil(16) * 16 * k];
+    let mut out_bias = vec![0f32; n.next_multiple_of(16)];
+    for n in 0..n {
+        let mut sum = 0.0;
+        for i in 0..k {
+            let gamma = norm.map_or(1.0, |(gamma, _)| gamma[i]);
+            weight[(n / 16 * k + i) * 16 + n % 16] = (gamma * w(i, n) * factor(n)) as f32;
+            sum += norm.map_or(0.0, |(_, beta)| beta[i]) * w(i, n);
+        }
+        out_bias[n] = ((bias.get(n).copied().unwrap_or(0.0) + sum) * factor(n)) as f32;
+    }
+    (weight, out_bias)
+}
+
+#[test]
+fn folds_every_size_and_order_like_the_definition() {
+    for (k, n) in [(1, 1), (3, 16), (5, 17), (255, 31), (256, 48), (257, 33), (600, 15)] {
+        let (w, b) = (numbers(k * n, 0.7), numbers(n, 1.3));
+        let (gamma, beta) = (numbers(k, 0.31), numbers(k, 0.17));
+        let made = checkpoint(&[
+            ("w", &[n, k], w.clone()),
+            ("t", &[k, n], w.clone()),
+            ("b", &[n], b.clone()),
+            ("g.weight", &[k], gamma.clone()),
+            ("g.bias", &[k], beta.clone()),
+        ]);
+        let norm = Norm { weight: "g.weight".into(), bias: "g.bias".into() };
+        let scale = (n / 3, 0.3);
+        let fold = Fold { norm: Some(&norm), scale: Some(scale) };
+
+        let out_in = Linear { weight: names(&["w"]), order: Order::OutIn, bias: names(&["b"]), k, n };
+        let packed = linear(&made, &out_in, fold).unwrap();
+        let wanted = plain(&|i, j| w[j * k + i], &b, Some((&gamma, &beta)), scale, k, n);
+        assert!(packed.weight == wanted.0 && packed.bias == wanted.1, "{k} x {n}");
+
+        let in_out = Linear { weight: names(&["t"]), order: Order::InOut, bias: Names::new(), k, n };
+        let packed = linear(&made, &in_out, Fold::default()).unwrap();
+        let wanted = plain(&|i, j| w[i * n + j], &[], None, (0, 1.0), k, n);
+        assert!(packed.weight == wanted.0 && packed.bias == wanted.1, "{k} x {n}");
+    }
+}
+
+#[test]
+fn stacked_tensors_are_one_matrix() {
+    let (k, rows) = (300, 7);
+    let parts: Vec<Vec<f64>> = [0.7, 0.9, 1.1].map(|seed| numbers(k * rows, seed)).to_vec();
+    let whole: Vec<f64> = parts.concat();
+    let made = checkpoint(&[
+        ("q", &[rows, k], parts[0].clone()),
+        ("k", &[rows, k], parts[1].clone()),
+        ("v", &[rows, k], parts[2].clone()),
+        ("all", &[3 * rows, k], whole),
+    ]);
+    let stacked = Linear { weight: names(&["q", "k", "v"]), order: Order::OutIn, bias: Names::new(), k, n: 3 * rows };
+    let single = Linear { weight: names(&["all"]), ..stacked.clone() };
+    let (a, b) = (linear(&made, &stacked, Fold::default()), linear(&made, &single, Fold::default()));
+    assert_eq!(a.unwrap().weight, b.unwrap().weight);
+}
+
+#[test]
+fn adds_the_class_to_the_first_position_before_rounding() {
+    let tiny = 2f64.powi(-24);
+    let made = checkpoint(&[("c", &[2], vec![1.0, 2.0]), ("p", &[3, 2], vec![tiny, tiny, 3.0, 4.0, 5.0, 6.0])]);
+    let mut out = vec![f32::NAN; 9];
+    image_positions(&made, "c", "p", &mut out).unwrap();
+    assert_eq!(out, [(1.0 + tiny) as f32, (2.0 + tiny) as f32, 3.0, 4.0, 5.0, 6.0]);
+}
+
+#[test]
+fn numbers_that_are_not_finite_or_do_not_fit_are_refused_by_name() {
+    let values = |at: usize, bad: f64| {
+        let mut values = numbers(40 * 300, 0.7);
+        values[at] = bad;
+        values
+    };
+    let lin = Linear { weight: names(&["w"]), order: Order::OutIn, bias: Names::new(), k: 300, n: 40 };
+    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let made = checkpoint(&[("w", &[40, 300], values(39 * 300 + 299, bad))]);
+        let error = linear(&made, &lin, Fold::default()).err().unwrap().to_string();
+        let wanted = format!("made: tensor `w` holds {bad} at element 11999; weights must be finite");
+        assert_eq!(error, wanted);
+        assert_eq!(rows(&made, "w").unwrap_err().to_string(), wanted);
+    }
+    let made = checkpoint(&[("w", &[40, 300], values(700, 1e39))]);
+    assert!(linear(&made, &lin, Fold::default()).err().unwrap().to_string().contains("beyond the range of f32"));
+    assert!(rows(&made, "w").unwrap_err().to_string().contains("beyond the range of f32"));
+}

@@ -1,0 +1,87 @@
+//! Files that PyTorch wrote before its zip archives (and still writes on request): five pickles, then the
+//! storages one after another.
+
+use std::collections::HashMap;
+
+use super::collect::{Stored, storage_types};
+use super::machine::run;
+use super::outcome::Pickle;
+use super::value::{Node, Value};
+use crate::import::checkpoint::Place;
+use crate::import::error::{Flaw, damaged, printable, unsupported};
+
+/// The first pickle: LONG1 of ten bytes, PyTorch's magic number 0x1950a86a20f9469cfc6c.
+const MAGIC: [u8; 12] = [0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
+/// The version of the form, the second pickle.
+const VERSION: i64 = 1001;
+
+/// Whether a file that starts with `start` may be of this form.
+pub(super) fn looks_like(start: &[u8]) -> bool {
+    matches!(start, [0x80, _, rest @ ..] if rest.starts_with(&MAGIC))
+}
+
+/// The pickle of the objects, and where each storage lies.
+pub(super) fn open(bytes: &[u8]) -> Result<(Pickle<'_>, HashMap<String, Stored>), Flaw> {
+    let mut at = 0;
+    next(bytes, &mut at)?;
+    if next(bytes, &mut at)?.root != Value::Int(VERSION) {
+        return unsupported("it is of a version that PyTorch no longer writes; load it there and save it again");
+    }
+    let system = next(bytes, &mut at)?;
+    if little_endian(&system) == Some(false) {
+        return unsupported("it was written on a big-endian machine; save it again on a little-endian one");
+    }
+    let objects = next(bytes, &mut at)?;
+    let keys = next(bytes, &mut at)?;
+    let Some(Node::List(listed)) = keys.node(keys.root) else {
+        return damaged("it does not list its storages");
+    };
+
+    let types = storage_types(&objects);
+    let mut places = HashMap::new();
+    for &key in listed {
+        let Some(key) = keys.text(key) else {
+            return damaged("it lists a storage by something that is not a string");
+        };
+        let Some(size) = types.get(key).and_then(|element| element.size()) else {
+            // Without the size of an element nothing after it can be found.
+            return unsupported(format!(
+                "its storage `{}` is of a type that is not read; load it in PyTorch and save the state dict again",
+                printable(key)
+            ));
+        };
+        let len = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>());
+        let len = len.and_then(|len| usize::try_from(u64::from_le_bytes(*len)).ok());
+        let range = len.and_then(|len| {
+            let start = at.checked_add(size_of::<u64>())?;
+            let end = start.checked_add(len.checked_mul(size)?)?;
+            (end <= bytes.len()).then_some(start..end)
+        });
+        let Some(range) = range else {
+            return damaged(format!("it ends within its storage `{}`", printable(key)));
+        };
+        at = range.end;
+        let len = range.len();
+        if places.insert(key.to_owned(), Stored { place: Place::Stored(range), len }).is_some() {
+            return damaged(format!("it lists its storage `{}` twice", printable(key)));
+        }
+    }
+    Ok((objects, places))
+}
+
+/// Runs the pickle at `at` and moves behind it.
+fn next<'b>(bytes: &'b [u8], at: &mut usize) -> Result<Pickle<'b>, Flaw> {
+    let pickle = run(bytes.get(*at..).unwrap_or_default())?;
+    *at = at.saturating_add(pickle.len);
+    Ok(pickle)
+}
+
+fn little_endian(system: &Pickle<'_>) -> Option<bool> {
+    let Some(Node::Dict(items)) = system.node(system.root) else {
+        return None;
+    };
+    items.iter().find_map(|&(key, value)| match (system.text(key), value) {
+        (Some("little_endian"), Value::Bool(little)) => Some(little),
+        _ => None,
+    })
+}

@@ -1,0 +1,260 @@
+//! A closed interpreter of pickles: builds inert values, resolves nothing, runs nothing.
+//!
+//! Work and memory are linear in the pickle's length and capped. Opcodes are those of Python's `pickletools`,
+//! protocols 2 to 5, less what no checkpoint holds.
+
+use std::collections::HashMap;
+
+use super::outcome::Pickle;
+use super::stack::MAX_MARKS;
+use super::value::{Node, Value, inert};
+use crate::import::error::{Flaw, damaged, unsupported};
+
+/// Longest pickle that is run. Those of real checkpoints take 0.1 to 2 MiB.
+pub(super) const MAX_PICKLE: usize = 256 << 20;
+
+/// Runs the pickle at the start of `input`.
+pub(super) fn run(input: &[u8]) -> Result<Pickle<'_>, Flaw> {
+    let mut machine = Machine {
+        input: input.get(..MAX_PICKLE.min(input.len())).unwrap_or_default(),
+        at: 0,
+        nodes: Vec::new(),
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: HashMap::new(),
+        values: 0,
+    };
+    while !machine.step()? {}
+    let Some(root) = machine.stack.pop() else {
+        return damaged("its pickle ends without a value");
+    };
+    Ok(Pickle { input, nodes: machine.nodes, root, len: machine.at })
+}
+
+/// A pickle that is being run.
+pub(super) struct Machine<'a> {
+    pub input: &'a [u8],
+    /// The next byte of it.
+    pub at: usize,
+    pub nodes: Vec<Node>,
+    pub stack: Vec<Value>,
+    /// Heights of the stack at open marks.
+    pub marks: Vec<usize>,
+    pub memo: HashMap<u32, Value>,
+    /// Values in all containers together.
+    pub values: usize,
+}
+
+impl Machine<'_> {
+    /// Runs one instruction; true after the last.
+    fn step(&mut self) -> Result<bool, Flaw> {
+        let [opcode] = self.take::<1>()?;
+        match opcode {
+            // PROTO, FRAME
+            0x80 => {
+                let [version] = self.take::<1>()?;
+                if version > 5 {
+                    return unsupported(format!("its pickle is of protocol {version}; 2 to 5 are read"));
+                }
+            }
+            0x95 => {
+                self.take::<8>()?;
+            }
+            b'.' => return Ok(true),
+            // constants
+            b'N' => self.push(Value::None)?,
+            0x88 => self.push(Value::Bool(true))?,
+            0x89 => self.push(Value::Bool(false))?,
+            b'J' => {
+                let value = i32::from_le_bytes(self.take()?);
+                self.push(Value::Int(value.into()))?;
+            }
+            b'K' => {
+                let [value] = self.take()?;
+                self.push(Value::Int(value.into()))?;
+            }
+            b'M' => {
+                let value = u16::from_le_bytes(self.take()?);
+                self.push(Value::Int(value.into()))?;
+            }
+            0x8a => {
+                let [len] = self.take()?;
+                self.long(len.into())?;
+            }
+            0x8b => {
+                let len = self.len32()?;
+                self.long(len)?;
+            }
+            b'G' => {
+                self.take::<8>()?;
+                self.push(Value::Number)?;
+            }
+            b'X' => {
+                let len = self.len32()?;
+                self.string(len)?;
+            }
+            0x8c => {
+                let [len] = self.take()?;
+                self.string(len.into())?;
+            }
+            0x8d => {
+                let len = self.len64()?;
+                self.string(len)?;
+            }
+            // byte strings of Python 2 and 3
+            b'U' | b'C' => {
+                let [len] = self.take()?;
+                self.bytes(len.into())?;
+            }
+            b'T' | b'B' => {
+                let len = self.len32()?;
+                self.bytes(len)?;
+            }
+            0x8e | 0x96 => {
+                let len = self.len64()?;
+                self.bytes(len)?;
+            }
+            // containers
+            b')' => self.make(Node::Tuple(Vec::new()))?,
+            b']' => self.make(Node::List(Vec::new()))?,
+            b'}' => self.make(Node::Dict(Vec::new()))?,
+            0x8f => self.make(inert("a set"))?,
+            b'(' => {
+                if self.marks.len() >= MAX_MARKS {
+                    return unsupported("its pickle nests too deeply");
+                }
+                self.marks.push(self.stack.len());
+            }
+            b't' => {
+                let items = self.pop_mark()?;
+                self.tuple(items)?;
+            }
+            0x85..=0x87 => {
+                let items = self.pop_many(usize::from(opcode - 0x84))?;
+                self.tuple(items)?;
+            }
+            b'l' => {
+                let items = self.pop_mark()?;
+                self.hold(items.len())?;
+                self.make(Node::List(items))?;
+            }
+            b'd' => {
+                let items = self.pop_mark()?;
+                let items = self.pairs(items)?;
+                self.make(Node::Dict(items))?;
+            }
+            0x91 => {
+                self.pop_mark()?;
+                self.make(inert("a set"))?;
+            }
+            b'a' => {
+                let item = self.pop()?;
+                self.append(vec![item])?;
+            }
+            b'e' => {
+                let items = self.pop_mark()?;
+                self.append(items)?;
+            }
+            b's' => {
+                let items = self.pop_many(2)?;
+                self.set_items(items)?;
+            }
+            b'u' => {
+                let items = self.pop_mark()?;
+                self.set_items(items)?;
+            }
+            0x90 => {
+                self.pop_mark()?;
+                self.top()?;
+            }
+            // stack and memo
+            b'0' => {
+                // On a stack that ends at a mark, POP takes the mark.
+                if self.marks.last() == Some(&self.stack.len()) {
+                    self.marks.pop();
+                } else {
+                    self.pop()?;
+                }
+            }
+            b'1' => {
+                self.pop_mark()?;
+            }
+            b'2' => {
+                let top = self.top()?;
+                self.push(top)?;
+            }
+            b'q' => {
+                let [slot] = self.take()?;
+                self.remember(slot.into())?;
+            }
+            b'r' => {
+                let slot = u32::from_le_bytes(self.take()?);
+                self.remember(slot)?;
+            }
+            0x94 => self.remember(self.memo.len() as u32)?,
+            b'h' => {
+                let [slot] = self.take()?;
+                self.recall(slot.into())?;
+            }
+            b'j' => {
+                let slot = u32::from_le_bytes(self.take()?);
+                self.recall(slot)?;
+            }
+            // objects
+            b'c' => {
+                let module = self.line()?;
+                let name = self.line()?;
+                self.global(module, name)?;
+            }
+            0x93 => {
+                let name = self.pop()?;
+                let module = self.pop()?;
+                match (self.node(module), self.node(name)) {
+                    (Some(Node::Text(module)), Some(Node::Text(name))) => {
+                        let (module, name) = (module.clone(), name.clone());
+                        self.global(module, name)?;
+                    }
+                    _ => {
+                        return damaged("its pickle names a class by something that is not a string");
+                    }
+                }
+            }
+            b'R' | 0x81 => {
+                let arguments = self.pop()?;
+                let function = self.pop()?;
+                let node = self.call(function, arguments, opcode == 0x81);
+                self.push_result(node)?;
+            }
+            0x92 => {
+                self.pop()?;
+                self.pop()?;
+                let class = self.pop()?;
+                let node = self.instance(class);
+                self.make(node)?;
+            }
+            b'b' => {
+                let state = self.pop()?;
+                let target = self.top()?;
+                // Only objects take a state; what others would do with one changes no tensor.
+                if let Value::Node(id) = target
+                    && let Some(Node::Object { state: slot, .. }) = self.nodes.get_mut(id)
+                {
+                    *slot = Some(state);
+                }
+            }
+            b'Q' => {
+                let id = self.pop()?;
+                let node = self.persistent(id);
+                self.make(node)?;
+            }
+            other => {
+                return unsupported(format!(
+                    "its pickle uses instruction {other:#04x} at byte {}, which no checkpoint needs; \
+                     load it in PyTorch and save its state dict again",
+                    self.at - 1
+                ));
+            }
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,227 @@
+//! What the instructions of a pickle are made of: reading the pickle, the stack, the memo, making nodes. Every
+//! limit on memory is kept here.
+
+use super::calls::Made;
+use super::machine::Machine;
+use super::value::{Node, Span, Value, str_at};
+use crate::import::error::{Flaw, damaged, unsupported};
+
+/// Most nodes (about 90 bytes each); a tensor takes about eight.
+const MAX_NODES: usize = 1 << 21;
+/// Most values in all containers together, and on the stack (16 bytes each).
+const MAX_VALUES: usize = 1 << 22;
+/// Most open marks.
+pub(super) const MAX_MARKS: usize = 1 << 16;
+/// Longest name of a function or class.
+const MAX_NAME: usize = 4096;
+
+impl Machine<'_> {
+    pub(super) fn span(&mut self, len: usize) -> Result<Span, Flaw> {
+        match self.at.checked_add(len) {
+            Some(end) if end <= self.input.len() => {
+                let span = self.at..end;
+                self.at = end;
+                Ok(span)
+            }
+            _ => damaged("its pickle ends in the middle"),
+        }
+    }
+
+    pub(super) fn take<const N: usize>(&mut self) -> Result<[u8; N], Flaw> {
+        let span = self.span(N)?;
+        match self.input.get(span).and_then(|bytes| bytes.try_into().ok()) {
+            Some(bytes) => Ok(bytes),
+            None => damaged("its pickle ends in the middle"),
+        }
+    }
+
+    pub(super) fn len32(&mut self) -> Result<usize, Flaw> {
+        Ok(u32::from_le_bytes(self.take()?) as usize)
+    }
+
+    pub(super) fn len64(&mut self) -> Result<usize, Flaw> {
+        Ok(usize::try_from(u64::from_le_bytes(self.take()?)).unwrap_or(usize::MAX))
+    }
+
+    /// A line of a GLOBAL, without its end.
+    pub(super) fn line(&mut self) -> Result<Span, Flaw> {
+        let rest = self.input.get(self.at..).unwrap_or_default();
+        let rest = rest.get(..MAX_NAME.min(rest.len())).unwrap_or_default();
+        let Some(len) = rest.iter().position(|&b| b == b'\n') else {
+            return damaged("its pickle holds a class name without an end");
+        };
+        let line = self.span(len)?;
+        self.at += 1;
+        Ok(line)
+    }
+
+    pub(super) fn long(&mut self, len: usize) -> Result<(), Flaw> {
+        let span = self.span(len)?;
+        let bytes = self.input.get(span).unwrap_or_default();
+        let value = if bytes.len() <= 8 {
+            // Two's complement, little-endian, sign in the last byte.
+            let fill = if bytes.last().is_some_and(|b| b & 0x80 != 0) { 0xff } else { 0 };
+            let mut wide = [fill; 8];
+            for (to, from) in wide.iter_mut().zip(bytes) {
+                *to = *from;
+            }
+            Value::Int(i64::from_le_bytes(wide))
+        } else {
+            Value::Number
+        };
+        self.push(value)
+    }
+
+    pub(super) fn string(&mut self, len: usize) -> Result<(), Flaw> {
+        let span = self.span(len)?;
+        if str_at(self.input, &span).is_none() {
+            return damaged("its pickle holds a string that is not UTF-8");
+        }
+        self.make(Node::Text(span))
+    }
+
+    pub(super) fn bytes(&mut self, len: usize) -> Result<(), Flaw> {
+        let span = self.span(len)?;
+        // Python 2 wrote its strings, keys among them, as bytes.
+        let ascii = self.input.get(span.clone()).is_some_and(<[u8]>::is_ascii);
+        self.make(if ascii { Node::Text(span) } else { Node::Bytes })
+    }
+
+    // --- the stack
+
+    pub(super) fn push(&mut self, value: Value) -> Result<(), Flaw> {
+        if self.stack.len() >= MAX_VALUES {
+            return unsupported("its pickle needs too deep a stack");
+        }
+        self.stack.push(value);
+        Ok(())
+    }
+
+    /// Values below the innermost mark are out of reach.
+    pub(super) fn floor(&self) -> usize {
+        self.marks.last().copied().unwrap_or(0)
+    }
+
+    pub(super) fn pop(&mut self) -> Result<Value, Flaw> {
+        match self.stack.len() > self.floor() {
+            true => self.stack.pop().map_or_else(underflow, Ok),
+            false => underflow(),
+        }
+    }
+
+    pub(super) fn top(&self) -> Result<Value, Flaw> {
+        match self.stack.last() {
+            Some(&top) if self.stack.len() > self.floor() => Ok(top),
+            _ => underflow(),
+        }
+    }
+
+    pub(super) fn pop_many(&mut self, count: usize) -> Result<Vec<Value>, Flaw> {
+        match self.stack.len().checked_sub(count) {
+            Some(from) if from >= self.floor() => Ok(self.stack.split_off(from)),
+            _ => underflow(),
+        }
+    }
+
+    pub(super) fn pop_mark(&mut self) -> Result<Vec<Value>, Flaw> {
+        match self.marks.pop() {
+            Some(mark) if mark <= self.stack.len() => Ok(self.stack.split_off(mark)),
+            _ => damaged("its pickle closes a group that it never opened"),
+        }
+    }
+
+    pub(super) fn remember(&mut self, slot: u32) -> Result<(), Flaw> {
+        let top = self.top()?;
+        if self.memo.len() >= MAX_NODES {
+            return unsupported("its pickle remembers too many values");
+        }
+        self.memo.insert(slot, top);
+        Ok(())
+    }
+
+    pub(super) fn recall(&mut self, slot: u32) -> Result<(), Flaw> {
+        match self.memo.get(&slot) {
+            Some(&value) => self.push(value),
+            None => damaged(format!("its pickle recalls value {slot}, which it never stored")),
+        }
+    }
+
+    // --- nodes
+
+    pub(super) fn node(&self, value: Value) -> Option<&Node> {
+        match value {
+            Value::Node(id) => self.nodes.get(id),
+            _ => None,
+        }
+    }
+
+    pub(super) fn make(&mut self, node: Node) -> Result<(), Flaw> {
+        if self.nodes.len() >= MAX_NODES {
+            return unsupported("its pickle builds too many values");
+        }
+        self.nodes.push(node);
+        self.push(Value::Node(self.nodes.len() - 1))
+    }
+
+    pub(super) fn push_result(&mut self, result: Made) -> Result<(), Flaw> {
+        match result {
+            Made::New(node) => {
+                // Calls copy out of their arguments, which many calls may share.
+                self.hold(match &node {
+                    Node::Dict(items) => items.len().saturating_mul(2),
+                    Node::Tensor(tensor) => tensor.shape.len() + tensor.strides.len(),
+                    _ => 0,
+                })?;
+                self.make(node)
+            }
+            Made::Old(value) => self.push(value),
+        }
+    }
+
+    /// Accounts for values that a container takes.
+    pub(super) fn hold(&mut self, count: usize) -> Result<(), Flaw> {
+        self.values = self.values.saturating_add(count);
+        if self.values > MAX_VALUES {
+            return unsupported("its pickle holds too many values");
+        }
+        Ok(())
+    }
+
+    pub(super) fn tuple(&mut self, items: Vec<Value>) -> Result<(), Flaw> {
+        self.hold(items.len())?;
+        self.make(Node::Tuple(items))
+    }
+
+    pub(super) fn pairs(&mut self, items: Vec<Value>) -> Result<Vec<(Value, Value)>, Flaw> {
+        self.hold(items.len())?;
+        let (pairs, rest) = items.as_chunks::<2>();
+        if !rest.is_empty() {
+            return damaged("its pickle sets a key without a value");
+        }
+        Ok(pairs.iter().map(|&[key, value]| (key, value)).collect())
+    }
+
+    pub(super) fn append(&mut self, items: Vec<Value>) -> Result<(), Flaw> {
+        self.hold(items.len())?;
+        if let Value::Node(id) = self.top()?
+            && let Some(Node::List(list)) = self.nodes.get_mut(id)
+        {
+            list.extend(items);
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_items(&mut self, items: Vec<Value>) -> Result<(), Flaw> {
+        let items = self.pairs(items)?;
+        if let Value::Node(id) = self.top()?
+            && let Some(Node::Dict(dict)) = self.nodes.get_mut(id)
+        {
+            dict.extend(items);
+        }
+        Ok(())
+    }
+}
+
+fn underflow<T>() -> Result<T, Flaw> {
+    damaged("its pickle takes a value from an empty stack")
+}

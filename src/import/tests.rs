@@ -1,0 +1,231 @@
+//! Whole checkpoints: what the libraries wrote is read back exactly, and nothing that is done to their bytes
+//! leads to a panic, a hang or more memory than the file is worth.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::checkpoint::{Checkpoint, Container};
+use super::convert::{jobs, prepare};
+use super::error::Error;
+use super::options::ConvertOptions;
+use crate::models::config::Activation;
+use crate::preprocess::{Interpolation, ResizeMode};
+
+pub(super) fn golden(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/import").join(name)
+}
+
+fn expected() -> Value {
+    serde_json::from_slice(&std::fs::read(golden("expected.json")).unwrap()).unwrap()
+}
+
+/// Everything that the goldens' tensors leave open.
+pub(super) fn all_settled() -> ConvertOptions {
+    ConvertOptions {
+        activation: Some(Activation::QuickGelu),
+        image_heads: Some(4),
+        text_heads: Some(3),
+        mean: Some([0.5; 3]),
+        std: Some([0.25; 3]),
+        interpolation: Some(Interpolation::Bilinear),
+        resize: Some(ResizeMode::Squash),
+        ..ConvertOptions::default()
+    }
+}
+
+#[test]
+fn reads_every_tensor_as_python_does() {
+    for (file, listing) in expected().as_object().unwrap() {
+        let checkpoint = Checkpoint::open(&golden(file)).unwrap_or_else(|e| panic!("{e}"));
+        let listing = listing.as_object().unwrap();
+        let mut names: Vec<&str> = checkpoint.tensors().map(|t| t.name).collect();
+        names.sort_unstable();
+        let mut wanted: Vec<&str> = listing.keys().map(String::as_str).collect();
+        wanted.sort_unstable();
+        assert_eq!(names, wanted, "{file}");
+        for (name, wanted) in listing {
+            let tensor = checkpoint.tensor(name).unwrap();
+            let shape: Vec<u64> = tensor.shape().iter().map(|&d| d as u64).collect();
+            let mut values = vec![0.0; tensor.len()];
+            tensor.read(0, &mut values).unwrap();
+            let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            let hash: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+            let found = serde_json::json!([tensor.element_type().to_string(), shape, hash]);
+            assert_eq!(&found, wanted, "{file} {name}");
+
+            // In pieces it is the same.
+            let mut pieces = vec![0.0; tensor.len()];
+            for (i, piece) in pieces.chunks_mut(7).enumerate() {
+                tensor.read(i * 7, piece).unwrap();
+            }
+            assert_eq!(pieces, values, "{file} {name}");
+        }
+    }
+}
+
+#[test]
+fn tells_containers_apart() {
+    for (file, container) in [
+        ("openai.pt", Container::TorchScript),
+        ("plain.pt", Container::TorchZip),
+        ("training.pt", Container::TorchZip),
+        ("legacy.pt", Container::TorchLegacy),
+        ("bf16.safetensors", Container::Safetensors),
+    ] {
+        assert_eq!(Checkpoint::open(&golden(file)).unwrap().container(), container, "{file}");
+    }
+}
+
+#[test]
+fn names_what_it_cannot_read() {
+    for protocol in [2, 4, 5] {
+        let checkpoint = Checkpoint::open(&golden(&format!("types_{protocol}.pt"))).unwrap();
+        let why = |name: &str| checkpoint.tensor(name).unwrap_err().to_string();
+        assert!(why("complex").contains("tensor `complex` has elements of type complexfloat"), "{}", why("complex"));
+        assert!(
+            why("wide").contains("tensor `wide` is a tensor of `torch.uint16`, which is not read"),
+            "{}",
+            why("wide")
+        );
+        assert!(
+            why("sparse").contains("`torch._utils._rebuild_sparse_tensor`, which is never run"),
+            "{}",
+            why("sparse")
+        );
+        assert!(why("nowhere").ends_with("tensor `nowhere` is missing"), "{}", why("nowhere"));
+    }
+}
+
+#[test]
+fn refuses_what_is_no_checkpoint() {
+    for (bytes, hint) in [
+        (&b""[..], "it is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "Git LFS pointer"),
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b"hello, world, this is text", "neither safetensors nor"),
+        (b"PK\x03\x04 but no zip at all, only text", "zip directory cannot be read"),
+    ] {
+        let error = Checkpoint::from_bytes(bytes.to_vec(), "it.pt").err().unwrap().to_string();
+        assert!(error.starts_with("it.pt") && error.contains(hint), "{error}");
+    }
+}
+
+// --- hostile bytes
+
+/// A deterministic stream of numbers (SplitMix64).
+pub(super) struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.next() % n.max(1) as u64) as usize
+    }
+}
+
+const FUZZED: [&str; 11] = [
+    "openai.pt",
+    "plain.pt",
+    "deflated.pt",
+    "training.pt",
+    "legacy.pt",
+    "strided.pt",
+    "types_2.pt",
+    "types_4.pt",
+    "f64.pt",
+    "huggingface/model.safetensors",
+    "open_clip/open_clip_model.safetensors",
+];
+
+/// Opens, maps, folds and packs; whether all went well.
+fn convert_in_memory(bytes: Vec<u8>) -> Result<usize, Error> {
+    let checkpoint = Checkpoint::from_bytes(bytes, "fuzzed.pt")?;
+    let prepared = prepare(&checkpoint, None, &all_settled())?;
+    let (mut elements, mut buffer) = (0, Vec::new());
+    for job in jobs(&prepared.mapped.parts, &prepared.described.config) {
+        job.run(&checkpoint, &mut buffer, &mut |spec, data| {
+            assert_eq!(spec.stored_len(), Some(data.len()));
+            assert!(data.iter().all(|x| x.is_finite()));
+            elements += data.len();
+            Ok(())
+        })?;
+    }
+    Ok(elements)
+}
+
+fn must_be_told(error: &Error) {
+    let text = error.to_string();
+    assert!(text.starts_with("fuzzed.pt") && text.len() < 2000, "{text}");
+    assert!(!text.chars().any(char::is_control), "{text:?}");
+}
+
+#[test]
+fn every_golden_converts_in_memory() {
+    let mut all = Vec::new();
+    for file in FUZZED.iter().filter(|file| !file.starts_with("types")) {
+        all.push(convert_in_memory(std::fs::read(golden(file)).unwrap()).unwrap_or_else(|e| panic!("{file}: {e}")));
+    }
+    all.dedup();
+    assert_eq!(all.len(), 1);
+}
+
+#[test]
+fn a_checkpoint_cut_short_is_an_error() {
+    let start = Instant::now();
+    for file in FUZZED {
+        let bytes = std::fs::read(golden(file)).unwrap();
+        let mut lengths: Vec<usize> = (0..bytes.len()).step_by(bytes.len() / 150 + 1).collect();
+        lengths.extend(0..40.min(bytes.len()));
+        lengths.extend(bytes.len() - 40..bytes.len());
+        for len in lengths {
+            let error = convert_in_memory(bytes[..len].to_vec()).expect_err(&format!("{file} cut to {len}"));
+            must_be_told(&error);
+        }
+    }
+    assert!(start.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn flipped_bytes_are_errors_or_other_numbers() {
+    let start = Instant::now();
+    let mut random = Random(1);
+    let (mut good, mut bad) = (0, 0);
+    for file in FUZZED {
+        let bytes = std::fs::read(golden(file)).unwrap();
+        // Where the structure is: the pickle or header first, the zip directory last.
+        let (head, tail) = (bytes.len().min(24 << 10), bytes.len().min(12 << 10));
+        for case in 0..600 {
+            let mut bytes = bytes.clone();
+            for _ in 0..1 + random.below(4) {
+                let at = match case % 4 {
+                    0 | 1 => random.below(head),
+                    2 => bytes.len() - 1 - random.below(tail),
+                    _ => random.below(bytes.len()),
+                };
+                bytes[at] = match random.below(3) {
+                    0 => random.next() as u8,
+                    1 => bytes[at] ^ (1 << random.below(8)),
+                    _ => [0x00, 0xff, 0x7f, 0x80][random.below(4)],
+                };
+            }
+            match convert_in_memory(bytes) {
+                Ok(_) => good += 1,
+                Err(error) => {
+                    bad += 1;
+                    must_be_told(&error);
+                }
+            }
+        }
+    }
+    assert!(good > 500 && bad > 2000, "{good} {bad}");
+    assert!(start.elapsed() < Duration::from_secs(120));
+}

@@ -1,0 +1,81 @@
+//! The convolutional stem of MobileCLIP-B: 4 × 4, 2 × 2 and 2 × 2 convolutions, each with its size as stride.
+//!
+//! Source: timm `vision_transformer_hybrid.py` (`vit_base_mci_224`); Apple's definition pads the first.
+
+use super::Error;
+use super::config::ConvStem as Config;
+use super::load::Scope;
+use crate::kernels::gemm::Finish;
+use crate::kernels::math::Activation;
+use crate::layers::{Exec, Linear};
+
+/// `S` channels inside, `W` outside; BatchNorms lie in the weights.
+pub(super) struct ConvStem {
+    first: Linear,  // [3·4·4, S], inputs ordered channel, y, x
+    second: Linear, // [2·2·S, S], inputs ordered y, x, channel
+    third: Linear,  // [2·2·S, W]
+    padding: usize,
+}
+
+impl ConvStem {
+    pub(super) fn load(scope: &Scope<'_>, config: &Config, width: usize) -> Result<Self, Error> {
+        let (stem, s) = (scope.child("stem"), config.width);
+        Ok(ConvStem {
+            first: stem.linear("0", 48, s)?,
+            second: stem.linear("1", 4 * s, s)?,
+            third: stem.linear("2", 4 * s, width)?,
+            padding: config.padding,
+        })
+    }
+
+    /// Floats of scratch for an image with `grid · grid` patches: windows, and the map made of them.
+    pub(super) fn scratch(&self, grid: usize) -> (usize, usize) {
+        let pixels = 16 * grid * grid;
+        (pixels * self.first.inputs().max(self.first.outputs()), pixels * self.first.outputs())
+    }
+
+    /// Adds the patches of one image, `pixels [3, size, size]`, to `out [grid · grid, W]`.
+    pub(super) fn forward(
+        &self,
+        exec: Exec,
+        pixels: &[f32],
+        size: usize,
+        grid: usize,
+        (windows, map): (&mut [f32], &mut [f32]),
+        out: &mut [f32],
+    ) {
+        let gelu = Finish::Activate(Activation::Gelu);
+        let (s, w) = (self.first.outputs(), self.third.outputs());
+        let side = 4 * grid;
+        exec.par.rows(&mut windows[..side * side * 48], 48, 64, |row, out| {
+            let (y, x) = (row / side * 4, row % side * 4);
+            for (i, value) in out.iter_mut().enumerate() {
+                let (channel, ky, kx) = (i / 16, i / 4 % 4, i % 4);
+                let row = (y + ky).checked_sub(self.padding).filter(|row| *row < size);
+                let column = (x + kx).checked_sub(self.padding).filter(|column| *column < size);
+                *value = match (row, column) {
+                    (Some(row), Some(column)) => pixels[(channel * size + row) * size + column],
+                    _ => 0.0,
+                };
+            }
+        });
+        self.first.forward(exec, windows, side * side, 48, gelu, map, s);
+        gather_pairs(exec, map, side, s, windows);
+        let side = side / 2;
+        self.second.forward(exec, windows, side * side, 4 * s, gelu, map, s);
+        gather_pairs(exec, map, side, s, windows);
+        let side = side / 2;
+        self.third.forward(exec, windows, side * side, 4 * s, Finish::Accumulate, out, w);
+    }
+}
+
+/// Rows of 2 × 2 windows with stride 2 of a map `[side, side, channels]`, ordered y, x, channel.
+fn gather_pairs(exec: Exec, map: &[f32], side: usize, channels: usize, out: &mut [f32]) {
+    let half = side / 2;
+    exec.par.rows(&mut out[..half * half * 4 * channels], 4 * channels, 16, |row, out| {
+        let (y, x) = (row / half * 2, row % half * 2);
+        for (ky, out) in out.chunks_exact_mut(2 * channels).enumerate() {
+            out.copy_from_slice(&map[((y + ky) * side + x) * channels..][..2 * channels]);
+        }
+    });
+}

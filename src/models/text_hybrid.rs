@@ -1,0 +1,115 @@
+//! The text tower of MobileCLIP-S0: a transformer between two RepMixer blocks along the tokens.
+//!
+//! Source: Apple ml-mobileclip, "mct". Convolutions and attention see all positions, so all of them run.
+
+use super::Error;
+use super::config::TextHybridConfig;
+use super::conv_mlp::ConvMlp;
+use super::load::Scope;
+use super::text::{Embedding, Stage, pooled_token};
+use super::transformer::{Scratch, Sequence, Transformer};
+use crate::kernels::depthwise::{Maps, Window};
+use crate::kernels::gemm::Finish;
+use crate::kernels::norm::layer_norm;
+use crate::layers::{Depthwise, Exec, Linear};
+use crate::tensor::Arena;
+use crate::weights::WeightsFile;
+
+/// `C` positions, `D` channels.
+pub(crate) struct TextHybrid {
+    config: TextHybridConfig,
+    embedding: Embedding,
+    first: RepMixer,
+    transformer: Transformer,
+    last: RepMixer,
+    proj: Linear, // [D, embed_dim], the last LayerNorm's affine part in it
+}
+
+/// `x = mixer(x)`, which holds its own residual, then `x += mlp(dw(x))`.
+struct RepMixer {
+    mixer: Depthwise, // 1 × 11
+    mlp: ConvMlp,
+}
+
+impl TextHybrid {
+    pub(crate) fn load(weights: &WeightsFile, config: &TextHybridConfig, embed_dim: usize) -> Result<Self, Error> {
+        let scope = Scope::new(weights, "text");
+        let d = config.blocks.width;
+        let window = Window::line(config.kernel_size, d);
+        let mixer = |name: &str| -> Result<RepMixer, Error> {
+            let scope = scope.child(name);
+            Ok(RepMixer {
+                mixer: scope.depthwise("mixer", window)?,
+                mlp: ConvMlp::load(&scope.child("ffn"), window, config.blocks.mlp_width)?,
+            })
+        };
+        Ok(TextHybrid {
+            embedding: Embedding::load(&scope, config.vocab_size, config.context_length, d)?,
+            first: mixer("first")?,
+            transformer: Transformer::load(&scope, &config.blocks, false)?,
+            last: mixer("last")?,
+            proj: scope.linear("proj", d, embed_dim)?,
+            config: config.clone(),
+        })
+    }
+
+    /// Checked `texts` to `out [texts, embed_dim]`, not normalised. Stages count the first RepMixer block as
+    /// block 0 and the transformer's blocks from 1.
+    pub(crate) fn stages<T: AsRef<[u32]>>(
+        &self,
+        exec: Exec,
+        texts: &[T],
+        arena: &mut Arena,
+        out: &mut [f32],
+        mut seen: impl FnMut(Stage, &[f32]),
+    ) {
+        let (d, c) = (self.config.blocks.width, self.config.context_length);
+        let (count, rows) = (texts.len(), texts.len() * c);
+        let sequences: Vec<Sequence> = texts
+            .iter()
+            .enumerate()
+            .map(|(i, ids)| Sequence { start: i * c, tokens: c, pooled: pooled_token(ids.as_ref()) })
+            .collect();
+        let lens = self.transformer.scratch(exec, rows, count, c);
+        let wide = lens.wide.max(rows * self.first.mlp.hidden());
+        let [x, y, wide, scores] = arena.split([rows * d, lens.normed.max(rows * d), wide, lens.scores]);
+        let (mut x, mut y) = (&mut x[..rows * d], y);
+        for (ids, sequence) in texts.iter().zip(&sequences) {
+            self.embedding.write(ids.as_ref(), &mut x[sequence.start * d..][..c * d]);
+        }
+        seen(Stage::Embedded, x);
+
+        self.first.forward(exec, (count, c), &mut x, &mut y, wide);
+        seen(Stage::Block(0), x);
+        let scratch = Scratch { normed: y, wide, scores };
+        self.transformer.forward_all(exec, x, &sequences, scratch, |i, x| seen(Stage::Block(i + 1), x));
+        self.last.forward(exec, (count, c), &mut x, &mut y, wide);
+        seen(Stage::Block(self.config.blocks.layers + 1), x);
+
+        let (pooled, normed) = (&mut wide[..count * d], &mut y[..count * d]);
+        for (sequence, pooled) in sequences.iter().zip(pooled.chunks_exact_mut(d)) {
+            pooled.copy_from_slice(&x[(sequence.start + sequence.pooled) * d..][..d]);
+        }
+        layer_norm(exec.isa, exec.par, pooled, d, self.transformer.eps(), None, normed);
+        self.proj.forward(exec, normed, count, d, Finish::Store, out, self.proj.outputs());
+    }
+}
+
+impl RepMixer {
+    /// The result is in x; both buffers change places on the way.
+    fn forward<'a>(
+        &self,
+        exec: Exec,
+        (texts, tokens): (usize, usize),
+        x: &mut &'a mut [f32],
+        y: &mut &'a mut [f32],
+        wide: &mut [f32],
+    ) {
+        let len = x.len();
+        self.mixer.forward(exec, Maps { data: x, images: texts, height: 1, width: tokens }, None, y);
+        // Both keep the length of the rows from here on; the longer one's slack is not needed again.
+        let (old, new) = (std::mem::take(x), std::mem::take(y));
+        (*x, *y) = (&mut new[..len], old);
+        self.mlp.forward(exec, x, (texts, 1, tokens), y, wide);
+    }
+}

@@ -1,0 +1,326 @@
+//! Published checkpoints to weights files: the tiny models of `tests/goldens/import`, made by the libraries
+//! that publish such checkpoints (`tools/import_fixtures.py`).
+
+#![cfg(feature = "import")]
+
+use std::path::{Path, PathBuf};
+
+use clippie_rs::import::{Checkpoint, Container, ConvertOptions, Converted, Error, SourceLayout, Stage, convert};
+use clippie_rs::models::config::{Activation, ImageConfig, ModelConfig, TextConfig};
+use clippie_rs::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
+use clippie_rs::weights::{Layout, WeightsFile};
+use sha2::{Digest, Sha256};
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/import").join(name)
+}
+
+/// The heads of the goldens, which their widths do not tell.
+fn heads() -> ConvertOptions {
+    ConvertOptions { image_heads: Some(4), text_heads: Some(3), ..ConvertOptions::default() }
+}
+
+/// What a bare state dict leaves open, as OpenAI has it.
+fn as_openai() -> ConvertOptions {
+    let PreprocessConfig { resize, interpolation, mean, std, .. } = PreprocessConfig::openai(18);
+    ConvertOptions {
+        activation: Some(Activation::QuickGelu),
+        mean: Some(mean),
+        std: Some(std),
+        interpolation: Some(interpolation),
+        resize: Some(resize),
+        ..heads()
+    }
+}
+
+fn run(src: &Path, options: &ConvertOptions) -> Result<(Converted, WeightsFile, tempfile::TempDir), Error> {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("model.clippie");
+    let converted = convert(src, &out, options, &mut |_| {})?;
+    let file = WeightsFile::open(&out).unwrap();
+    Ok((converted, file, dir))
+}
+
+fn refused(src: &Path, options: &ConvertOptions) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let error = convert(src, &dir.path().join("out.clippie"), options, &mut |_| {}).unwrap_err().to_string();
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left behind");
+    error
+}
+
+/// Bits apart, in units of the last place.
+fn ulps(a: f32, b: f32) -> u32 {
+    let order = |x: f32| {
+        if x.is_sign_negative() { -((x.to_bits() & 0x7fff_ffff) as i64) } else { x.to_bits() as i64 }
+    };
+    (order(a) - order(b)).unsigned_abs() as u32
+}
+
+/// Compares with the tensors that numpy folded and packed.
+fn assert_canonical(file: &WeightsFile, wanted: &str) {
+    let wanted = Checkpoint::open(&golden(wanted)).unwrap();
+    let mut names: Vec<&str> = file.tensor_names().collect();
+    let mut expected: Vec<&str> = wanted.tensors().map(|t| t.name).collect();
+    names.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(names, expected);
+    for entry in &file.header().tensors {
+        let spec = &entry.spec;
+        let found = file.tensor(&spec.name, spec.layout, &spec.shape).unwrap();
+        let tensor = wanted.tensor(&spec.name).unwrap();
+        let mut values = vec![0.0; tensor.len()];
+        tensor.read(0, &mut values).unwrap();
+        assert_eq!(found.len(), values.len(), "{}", spec.name);
+        // Sums of a bias may be taken in another order, which can turn the last rounding.
+        let allowed = u32::from(spec.name.ends_with(".bias"));
+        for (i, (&found, &wanted)) in found.iter().zip(&values).enumerate() {
+            let off = ulps(found, wanted as f32);
+            assert!(off <= allowed, "{} [{i}]: {found} instead of {wanted}", spec.name);
+        }
+    }
+    assert!(file.verify().is_ok());
+}
+
+#[test]
+fn folds_and_packs_as_numpy_does() {
+    let (_, file, _dir) = run(&golden("open_clip"), &ConvertOptions::default()).unwrap();
+    assert_canonical(&file, "canonical.safetensors");
+    let (_, file, _dir) = run(&golden("f64.pt"), &as_openai()).unwrap();
+    assert_canonical(&file, "canonical_f64.safetensors");
+}
+
+#[test]
+fn every_container_and_layout_gives_the_same_weights() {
+    let (first, file, _dir) = run(&golden("open_clip"), &ConvertOptions::default()).unwrap();
+    let hash = file.content_hash().to_owned();
+    let cases = [
+        ("openai.pt", heads(), Container::TorchScript, SourceLayout::OpenAi),
+        ("plain.pt", as_openai(), Container::TorchZip, SourceLayout::OpenClip),
+        ("deflated.pt", as_openai(), Container::TorchZip, SourceLayout::OpenClip),
+        ("training.pt", as_openai(), Container::TorchZip, SourceLayout::OpenClip),
+        ("legacy.pt", as_openai(), Container::TorchLegacy, SourceLayout::OpenClip),
+        ("strided.pt", as_openai(), Container::TorchZip, SourceLayout::OpenClip),
+        ("huggingface", ConvertOptions::default(), Container::Safetensors, SourceLayout::HuggingFace),
+        ("huggingface_bin", ConvertOptions::default(), Container::TorchZip, SourceLayout::HuggingFace),
+    ];
+    for (source, options, container, layout) in cases {
+        let (converted, file, _dir) = run(&golden(source), &options).unwrap_or_else(|e| panic!("{source}: {e}"));
+        assert_eq!((converted.container, converted.layout), (container, layout), "{source}");
+        assert_eq!(converted.config, first.config, "{source}");
+        assert_eq!(converted.preprocess, first.preprocess, "{source}");
+        assert_eq!(file.content_hash(), hash, "{source}");
+        assert_eq!(file.header().meta.provenance.source_layout, layout.as_str());
+    }
+    // Other numbers, another hash.
+    let (_, file, _dir) = run(&golden("bf16.safetensors"), &as_openai()).unwrap();
+    assert_ne!(file.content_hash(), hash);
+}
+
+#[test]
+fn the_file_says_what_the_model_is_and_where_it_is_from() {
+    let (converted, file, _dir) = run(&golden("openai.pt"), &heads()).unwrap();
+    let meta = &file.header().meta;
+    let config: ModelConfig = serde_json::from_value(meta.model.clone()).unwrap();
+    assert_eq!(config, converted.config);
+    assert_eq!((config.embed_dim, config.logit_scale), (12, 4.60546875));
+    let Some(ImageConfig::Vit(image)) = &config.image else { panic!() };
+    assert_eq!((image.image_size, image.patch_size, image.pre_norm), (18, 6, true));
+    let blocks = &image.blocks;
+    assert_eq!((blocks.width, blocks.layers, blocks.heads, blocks.mlp_width), (20, 2, 4, 40));
+    assert_eq!((blocks.activation, blocks.norm_eps), (Activation::QuickGelu, 1e-5));
+    let Some(TextConfig::Transformer(text)) = &config.text else { panic!() };
+    assert_eq!((text.context_length, text.vocab_size, text.causal), (9, 64, true));
+    let blocks = &text.blocks;
+    assert_eq!((blocks.width, blocks.layers, blocks.heads, blocks.mlp_width), (24, 2, 3, 48));
+    let preprocess: PreprocessConfig = serde_json::from_value(meta.preprocess.clone()).unwrap();
+    assert_eq!(preprocess, PreprocessConfig::openai(18));
+
+    let source = std::fs::read(golden("openai.pt")).unwrap();
+    let sha256: String = Sha256::digest(&source).iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(meta.provenance.source, "openai.pt");
+    assert_eq!(meta.provenance.source_sha256, sha256);
+    assert_eq!(meta.provenance.source_bytes, source.len() as u64);
+    assert_eq!(meta.provenance.model_name, None);
+    assert!(meta.provenance.converter.starts_with("clippie-rs "));
+    let mut ignored = converted.ignored.clone();
+    ignored.sort();
+    assert_eq!(ignored, ["attn_mask", "context_length", "input_resolution", "vocab_size"]);
+
+    let first: Vec<&str> = file.tensor_names().take(6).collect();
+    let order = ["image.patch.weight", "image.position", "image.ln_pre.weight", "image.ln_pre.bias"];
+    assert_eq!(first[..4], order);
+    assert_eq!(first[4..], ["image.blocks.0.qkv.weight", "image.blocks.0.qkv.bias"]);
+    assert_eq!(file.tensor_names().last(), Some("text.proj.bias"));
+    assert!(file.tensor("text.blocks.1.fc1.weight", Layout::Panels16, &[24, 48]).is_ok());
+}
+
+#[test]
+fn progress_runs_through_both_stages() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut seen = Vec::new();
+    let converted =
+        convert(&golden("plain.pt"), &dir.path().join("m.clippie"), &as_openai(), &mut |p| seen.push(p)).unwrap();
+    assert!(seen.iter().all(|p| p.done <= p.total));
+    assert!(seen.windows(2).all(|w| w[0].stage != w[1].stage || w[0].done < w[1].done));
+    let last = seen.last().unwrap();
+    assert_eq!((last.stage, last.done, last.total), (Stage::Write, converted.bytes, converted.bytes));
+    assert!(seen.iter().any(|p| p.stage == Stage::Hash && p.done == p.total));
+}
+
+#[test]
+fn a_folder_gives_its_published_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = refused(dir.path(), &as_openai());
+    assert!(error.contains("holds no checkpoint"), "{error}");
+
+    std::fs::copy(golden("plain.pt"), dir.path().join("mine.pt")).unwrap();
+    std::fs::write(dir.path().join("training_args.bin"), b"no").unwrap();
+    std::fs::write(dir.path().join("readme.md"), b"no").unwrap();
+    assert!(run(dir.path(), &as_openai()).is_ok());
+
+    std::fs::copy(golden("plain.pt"), dir.path().join("other.pth")).unwrap();
+    let error = refused(dir.path(), &as_openai());
+    assert!(error.contains("several checkpoints (mine.pt, other.pth)"), "{error}");
+
+    let published = "open_clip_model.safetensors";
+    std::fs::copy(golden("open_clip").join(published), dir.path().join(published)).unwrap();
+    let (converted, ..) = run(dir.path(), &as_openai()).unwrap();
+    assert!(converted.source.ends_with(published));
+
+    let error = refused(&dir.path().join("nowhere"), &as_openai());
+    assert!(error.contains("nowhere cannot be read"), "{error}");
+}
+
+#[test]
+fn what_is_open_is_asked_for() {
+    let error = refused(&golden("plain.pt"), &ConvertOptions::default());
+    assert!(
+        error.contains(
+            "do not tell the activation, mean, standard deviation, interpolation and resize mode that the model \
+             was trained with; give --model NAME (such as vit-b-32-openai), --config FILE, or --activation \
+             gelu|quick_gelu --mean R,G,B"
+        ),
+        "{error}"
+    );
+    let error = refused(&golden("plain.pt"), &ConvertOptions { resize: None, ..as_openai() });
+    assert!(error.contains("the resize mode that") && error.ends_with("or --resize shortest|squash"), "{error}");
+    let error = refused(&golden("plain.pt"), &ConvertOptions { text_heads: None, ..as_openai() });
+    assert!(error.contains("width of 24 is no multiple of 64; give --text-heads N"), "{error}");
+    let error = refused(&golden("plain.pt"), &ConvertOptions { image_heads: Some(3), ..as_openai() });
+    assert!(error.contains("attention heads is 3") && error.contains("width of 20"), "{error}");
+    let error = refused(&golden("plain.pt"), &ConvertOptions { std: Some([1.0, 0.0, 1.0]), ..as_openai() });
+    assert!(error.contains("standard deviation of 0"), "{error}");
+}
+
+#[test]
+fn known_names_must_fit_the_tensors() {
+    let named = |name: &str| ConvertOptions { model: Some(name.into()), ..heads() };
+    let error = refused(&golden("plain.pt"), &named("vit-b-32-openai"));
+    assert!(error.contains("model `vit-b-32-openai` says that patch_size is 32, but the tensors of"), "{error}");
+    assert!(error.contains("say 6; the two do not belong together"), "{error}");
+    let error = refused(&golden("plain.pt"), &named("mobileclip2-s0"));
+    assert_eq!(error, "model `mobileclip2-s0` is not supported yet; vision transformers are");
+    let error = refused(&golden("plain.pt"), &named("vit"));
+    assert!(error.starts_with("model `vit` is not known; known are vit-b-32-openai, "), "{error}");
+}
+
+/// A folder with the golden checkpoint and the given configuration.
+fn beside(name: &str, config: &serde_json::Value) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::copy(golden("plain.pt"), dir.path().join("m.pt")).unwrap();
+    std::fs::write(dir.path().join(name), serde_json::to_vec(config).unwrap()).unwrap();
+    dir
+}
+
+fn open_clip_config() -> serde_json::Value {
+    let bytes = std::fs::read(golden("open_clip/open_clip_config.json")).unwrap();
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+#[test]
+fn flags_win_over_configs_and_named_configs_over_those_beside() {
+    let dir = beside("open_clip_config.json", &open_clip_config());
+    let src = dir.path().join("m.pt");
+    let (converted, ..) = run(&src, &ConvertOptions::default()).unwrap();
+    assert_eq!(converted.preprocess, PreprocessConfig::openai(18));
+
+    let options = ConvertOptions {
+        activation: Some(Activation::Gelu),
+        interpolation: Some(Interpolation::Bilinear),
+        ..ConvertOptions::default()
+    };
+    let (converted, ..) = run(&src, &options).unwrap();
+    let Some(ImageConfig::Vit(image)) = &converted.config.image else { panic!() };
+    assert_eq!((image.blocks.activation, image.blocks.heads), (Activation::Gelu, 4));
+    assert_eq!(converted.preprocess.interpolation, Interpolation::Bilinear);
+
+    let mut other = open_clip_config();
+    other["model_cfg"]["quick_gelu"] = false.into();
+    other["model_cfg"]["text_cfg"]["no_causal_mask"] = true.into();
+    other["model_cfg"]["vision_cfg"]["image_size"] = serde_json::json!([23, 23]);
+    other["preprocess_cfg"] = serde_json::json!({
+        "size": 23, "mean": [0, 0, 0], "std": [1, 1, 1], "interpolation": "bilinear", "resize_mode": "squash"
+    });
+    let path = dir.path().join("other.json");
+    std::fs::write(&path, serde_json::to_vec(&other).unwrap()).unwrap();
+    let options = ConvertOptions { config: Some(path), ..ConvertOptions::default() };
+    let (converted, ..) = run(&src, &options).unwrap();
+    assert_eq!(
+        converted.preprocess,
+        PreprocessConfig {
+            image_size: 23,
+            resize: ResizeMode::Squash,
+            interpolation: Interpolation::Bilinear,
+            mean: [0.0; 3],
+            std: [1.0; 3],
+        }
+    );
+    let Some(TextConfig::Transformer(text)) = &converted.config.text else { panic!() };
+    assert_eq!((text.causal, text.blocks.activation), (false, Activation::Gelu));
+    let Some(ImageConfig::Vit(image)) = &converted.config.image else { panic!() };
+    assert_eq!((image.image_size, image.grid()), (23, 3));
+}
+
+#[test]
+fn configs_must_fit_the_tensors() {
+    for (field, value, found) in [
+        ("/model_cfg/embed_dim", 16, "say 12"),
+        ("/model_cfg/vision_cfg/width", 40, "say 20"),
+        ("/model_cfg/vision_cfg/layers", 12, "say 2"),
+        ("/model_cfg/vision_cfg/patch_size", 9, "say 6"),
+        ("/model_cfg/vision_cfg/image_size", 24, "say 18 (3 patches of 6 a side)"),
+        ("/model_cfg/vision_cfg/mlp_ratio", 4, "say 40"),
+        ("/model_cfg/vision_cfg/head_width", 7, "a width of 20"),
+        ("/model_cfg/text_cfg/context_length", 77, "say 9"),
+        ("/model_cfg/text_cfg/vocab_size", 49408, "say 64"),
+        ("/model_cfg/text_cfg/width", 512, "say 24"),
+        ("/model_cfg/text_cfg/layers", 0, "say 2"),
+        ("/model_cfg/text_cfg/heads", 0, "a width of 24"),
+    ] {
+        let mut config = open_clip_config();
+        *config.pointer_mut(field).unwrap() = value.into();
+        let dir = beside("open_clip_config.json", &config);
+        let error = refused(&dir.path().join("m.pt"), &ConvertOptions::default());
+        assert!(error.contains("open_clip_config.json says that") && error.contains(found), "{field}: {error}");
+    }
+}
+
+#[test]
+fn configs_of_other_things_beside_are_passed_over() {
+    let dir = beside("config.json", &serde_json::json!({ "theme": "dark" }));
+    let src = dir.path().join("m.pt");
+    assert!(run(&src, &as_openai()).is_ok());
+    let options = ConvertOptions { config: Some(dir.path().join("config.json")), ..as_openai() };
+    let error = refused(&src, &options);
+    assert!(error.contains("config.json: is neither an open_clip config"), "{error}");
+}
+
+#[test]
+fn the_checkpoint_is_never_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let src = dir.path().join("m.pt");
+    std::fs::copy(golden("plain.pt"), &src).unwrap();
+    let error = convert(&src, &src, &as_openai(), &mut |_| {}).unwrap_err().to_string();
+    assert!(error.contains("is the checkpoint itself"), "{error}");
+    assert_eq!(std::fs::read(&src).unwrap(), std::fs::read(golden("plain.pt")).unwrap());
+}
