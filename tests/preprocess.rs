@@ -38,17 +38,12 @@ struct Full {
 impl Case {
     fn pixels(&self) -> Vec<f32> {
         let photo = photo(self.width, self.height, &self.pattern, self.seed);
-        pixels(
-            &photo,
-            &config(self.size, self.resize, self.interpolation, &self.stats),
-        )
-        .unwrap()
+        pixels(&photo, &config(self.size, self.resize, self.interpolation, &self.stats)).unwrap()
     }
 }
 
 fn mix(x: u32, y: u32, c: u32, seed: u32) -> u32 {
-    let mut v =
-        x.wrapping_mul(0x9E37_79B1) ^ y.wrapping_mul(0x85EB_CA77) ^ c.wrapping_mul(0xC2B2_AE3D);
+    let mut v = x.wrapping_mul(0x9E37_79B1) ^ y.wrapping_mul(0x85EB_CA77) ^ c.wrapping_mul(0xC2B2_AE3D);
     v ^= seed.wrapping_mul(0x27D4_EB2F);
     v = (v ^ v >> 15).wrapping_mul(0x2C1B_3C6D);
     v = (v ^ v >> 12).wrapping_mul(0x297A_2D39);
@@ -71,10 +66,7 @@ fn photo(width: usize, height: usize, pattern: &str, seed: u32) -> RgbBuffer {
                     "extremes" => (mix(x, y, c, seed) >> 31) * 255,
                     "edges" => (mix(x / 7, y / 5, c, seed) >> 31) * 255,
                     "smooth" => smooth(x, y, c, seed),
-                    "photo" => {
-                        smooth(x, y, c, seed) - smooth(x, y, c, seed) / 8
-                            + (mix(x, y, c, seed) >> 27)
-                    }
+                    "photo" => smooth(x, y, c, seed) - smooth(x, y, c, seed) / 8 + (mix(x, y, c, seed) >> 27),
                     _ => panic!("no pattern {pattern}"),
                 } as u8);
             }
@@ -83,35 +75,18 @@ fn photo(width: usize, height: usize, pattern: &str, seed: u32) -> RgbBuffer {
     RgbBuffer::new(width, height, data).unwrap()
 }
 
-fn config(
-    size: usize,
-    resize: ResizeMode,
-    interpolation: Interpolation,
-    stats: &str,
-) -> PreprocessConfig {
+fn config(size: usize, resize: ResizeMode, interpolation: Interpolation, stats: &str) -> PreprocessConfig {
     let (mean, std) = match stats {
-        "openai" => (
-            PreprocessConfig::openai(1).mean,
-            PreprocessConfig::openai(1).std,
-        ),
+        "openai" => (PreprocessConfig::openai(1).mean, PreprocessConfig::openai(1).std),
         "none" => ([0.0; 3], [1.0; 3]),
         "half" => ([0.5; 3], [0.5; 3]),
         _ => panic!("no statistics {stats}"),
     };
-    PreprocessConfig {
-        image_size: size,
-        resize,
-        interpolation,
-        mean,
-        std,
-    }
+    PreprocessConfig { image_size: size, resize, interpolation, mean, std }
 }
 
 fn goldens() -> Goldens {
-    let kept = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/goldens/preprocess/pixels.json"
-    );
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens/preprocess/pixels.json");
     let path = std::env::var("CLIPPIE_PREPROCESS_GOLDENS").unwrap_or_else(|_| kept.to_owned());
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
@@ -128,11 +103,7 @@ fn pixels_equal_open_clips_to_the_bit() {
         for value in &values {
             digest.update(value.to_le_bytes());
         }
-        let digest: String = digest
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let digest: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         if digest != case.sha256 {
             failures.push(format!(
                 "{} x {} -> {} {:?} {:?} {} {} {}",
@@ -147,13 +118,7 @@ fn pixels_equal_open_clips_to_the_bit() {
             ));
         }
     }
-    assert!(
-        failures.is_empty(),
-        "{} of {} differ:\n{}",
-        failures.len(),
-        goldens.cases.len(),
-        failures.join("\n")
-    );
+    assert!(failures.is_empty(), "{} of {} differ:\n{}", failures.len(), goldens.cases.len(), failures.join("\n"));
 }
 
 #[test]
@@ -176,13 +141,7 @@ fn a_slice_gets_the_same_pixels() {
     assert_eq!(out, pixels(&photo, &config).unwrap());
     for len in [0, config.pixel_len() - 1, config.pixel_len() + 1] {
         let error = pixels_into(view, &config, &mut vec![0.0; len]).unwrap_err();
-        assert_eq!(
-            error,
-            Error::OutputLength {
-                len,
-                expected: config.pixel_len()
-            }
-        );
+        assert_eq!(error, Error::OutputLength { len, expected: config.pixel_len() });
     }
 }
 
@@ -191,22 +150,10 @@ fn a_configuration_that_makes_no_sense_is_refused() {
     let photo = photo(4, 4, "noise", 0);
     let good = PreprocessConfig::openai(8);
     for bad in [
-        PreprocessConfig {
-            image_size: 0,
-            ..good.clone()
-        },
-        PreprocessConfig {
-            image_size: 4097,
-            ..good.clone()
-        },
-        PreprocessConfig {
-            mean: [f64::NAN; 3],
-            ..good.clone()
-        },
-        PreprocessConfig {
-            std: [0.0; 3],
-            ..good.clone()
-        },
+        PreprocessConfig { image_size: 0, ..good.clone() },
+        PreprocessConfig { image_size: 4097, ..good.clone() },
+        PreprocessConfig { mean: [f64::NAN; 3], ..good.clone() },
+        PreprocessConfig { std: [0.0; 3], ..good.clone() },
     ] {
         assert!(pixels(&photo, &bad).is_err());
     }
@@ -221,12 +168,7 @@ fn the_most_extreme_shapes_cost_no_more_than_the_square() {
             for interpolation in [Interpolation::Bicubic, Interpolation::Bilinear] {
                 let values = pixels(&photo, &config(224, resize, interpolation, "none")).unwrap();
                 // The rounded weights of a long window need not sum to one.
-                assert!(
-                    values
-                        .iter()
-                        .all(|value| (value - 128.0 / 255.0).abs() < 0.02),
-                    "{width} x {height}"
-                );
+                assert!(values.iter().all(|value| (value - 128.0 / 255.0).abs() < 0.02), "{width} x {height}");
             }
         }
     }

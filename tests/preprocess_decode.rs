@@ -34,8 +34,7 @@ fn goldens() -> PathBuf {
 }
 
 fn files() -> Vec<Golden> {
-    let goldens: Goldens =
-        serde_json::from_slice(&std::fs::read(goldens().join("files.json")).unwrap()).unwrap();
+    let goldens: Goldens = serde_json::from_slice(&std::fs::read(goldens().join("files.json")).unwrap()).unwrap();
     assert!(goldens.files.len() > 250);
     goldens.files
 }
@@ -45,10 +44,7 @@ fn read(file: &str) -> Vec<u8> {
 }
 
 fn digest(photo: &RgbBuffer) -> String {
-    Sha256::digest(photo.data())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(photo.data()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]
@@ -72,17 +68,8 @@ fn every_kind_of_file_equals_pillow() {
                 (Ok(_), Expected::Refused(message)) => format!("read, where Pillow says {message}"),
                 (Err(_), Expected::Refused(_)) => continue,
             };
-            failures.push(format!(
-                "{} ({}): {failure}",
-                golden.file,
-                if orient { "oriented" } else { "plain" }
-            ));
+            failures.push(format!("{} ({}): {failure}", golden.file, if orient { "oriented" } else { "plain" }));
         }
     }
-    assert!(
-        failures.is_empty(),
-        "{} differ:\n{}",
-        failures.len(),
-        failures.join("\n")
-    );
+    assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
 }

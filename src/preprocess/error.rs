@@ -67,9 +67,7 @@ pub enum Error {
         height: u64,
     },
     /// A header that announces more pixels than are accepted; nothing was allocated.
-    #[error(
-        "{name} is {width} x {height} pixels; the limit is {limit} pixels, so scale it down first"
-    )]
+    #[error("{name} is {width} x {height} pixels; the limit is {limit} pixels, so scale it down first")]
     TooManyPixels {
         /// What the caller calls the photo.
         name: String,

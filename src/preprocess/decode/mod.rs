@@ -56,12 +56,7 @@ pub fn decode(bytes: &[u8], orient: bool, name: &str) -> Result<RgbBuffer, Error
 }
 
 fn decode_as(format: Format, bytes: &[u8], orient: bool) -> Result<RgbBuffer, Problem> {
-    let Decoded {
-        width,
-        height,
-        data,
-        orientation,
-    } = match format {
+    let Decoded { width, height, data, orientation } = match format {
         Format::Jpeg => jpeg::decode(bytes, orient)?,
         Format::Png => png::decode(bytes)?,
         Format::Gif => gif::decode(bytes)?,
@@ -69,10 +64,7 @@ fn decode_as(format: Format, bytes: &[u8], orient: bool) -> Result<RgbBuffer, Pr
         Format::WebP => webp::decode(bytes)?,
         Format::Tiff => tiff::decode(bytes)?,
     };
-    let no_memory = Problem::OutOfMemory {
-        width: width as u64,
-        height: height as u64,
-    };
+    let no_memory = Problem::OutOfMemory { width: width as u64, height: height as u64 };
     // Pillow turns TIFF upright when it decodes it, asked or not.
     let (width, height, data) = match orient || format == Format::Tiff {
         true => orientation.apply(width, height, data).ok_or(no_memory)?,

@@ -38,45 +38,18 @@ impl Problem {
     pub fn named(self, name: &str, format: Format) -> Error {
         let name = name.to_owned();
         match self {
-            Problem::NoPixels { width, height } => Error::NoPixels {
-                name,
-                width,
-                height,
-            },
-            Problem::TooManyPixels { width, height } => Error::TooManyPixels {
-                name,
-                width,
-                height,
-                limit: MAX_PIXELS,
-            },
-            Problem::Truncated => Error::Truncated {
-                name,
-                format: format.name(),
-            },
-            Problem::Damaged(reason) => Error::Damaged {
-                name,
-                format: format.name(),
-                reason,
-            },
-            Problem::Unsupported(reason) => Error::Unsupported {
-                name,
-                format: format.name(),
-                reason,
-            },
-            Problem::OutOfMemory { width, height } => Error::OutOfMemory {
-                name,
-                width,
-                height,
-            },
+            Problem::NoPixels { width, height } => Error::NoPixels { name, width, height },
+            Problem::TooManyPixels { width, height } => Error::TooManyPixels { name, width, height, limit: MAX_PIXELS },
+            Problem::Truncated => Error::Truncated { name, format: format.name() },
+            Problem::Damaged(reason) => Error::Damaged { name, format: format.name(), reason },
+            Problem::Unsupported(reason) => Error::Unsupported { name, format: format.name(), reason },
+            Problem::OutOfMemory { width, height } => Error::OutOfMemory { name, width, height },
         }
     }
 }
 
 /// The sides a header announces, if they can be accepted; nothing is allocated before this.
-pub(super) fn accepted(
-    width: impl Into<u64>,
-    height: impl Into<u64>,
-) -> Result<(usize, usize), Problem> {
+pub(super) fn accepted(width: impl Into<u64>, height: impl Into<u64>) -> Result<(usize, usize), Problem> {
     let (width, height) = (width.into(), height.into());
     if width == 0 || height == 0 {
         return Err(Problem::NoPixels { width, height });
@@ -88,24 +61,11 @@ pub(super) fn accepted(
 }
 
 /// Memory for `each` values of every pixel, or an error instead of an abort.
-pub(super) fn filled<T: Copy>(
-    width: usize,
-    height: usize,
-    each: usize,
-    value: T,
-) -> Result<Vec<T>, Problem> {
-    let problem = Problem::OutOfMemory {
-        width: width as u64,
-        height: height as u64,
-    };
-    let len = width
-        .checked_mul(height)
-        .and_then(|pixels| pixels.checked_mul(each))
-        .ok_or(problem.clone())?;
+pub(super) fn filled<T: Copy>(width: usize, height: usize, each: usize, value: T) -> Result<Vec<T>, Problem> {
+    let problem = Problem::OutOfMemory { width: width as u64, height: height as u64 };
+    let len = width.checked_mul(height).and_then(|pixels| pixels.checked_mul(each)).ok_or(problem.clone())?;
     // Asked for and given back first, because `vec!` of zeros gets pages without touching them, but aborts
     // where it gets none.
-    Vec::<T>::new()
-        .try_reserve_exact(len)
-        .map_err(|_| problem)?;
+    Vec::<T>::new().try_reserve_exact(len).map_err(|_| problem)?;
     Ok(vec![value; len])
 }

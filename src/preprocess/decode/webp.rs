@@ -27,12 +27,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Problem> {
     if transparent {
         drop_fourth(&mut data);
     }
-    Ok(Decoded {
-        width,
-        height,
-        data,
-        orientation,
-    })
+    Ok(Decoded { width, height, data, orientation })
 }
 
 /// Keeps the first three of every four bytes, in place.

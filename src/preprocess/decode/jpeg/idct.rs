@@ -65,12 +65,7 @@ fn pass(v: &[Lanes; 8], shift: u32) -> [Lanes; 8] {
     let high = add(&z, &scale(&v[2], C2_MINUS_C6));
     let sum = map(&add(&v[0], &v[4]), |value| value.wrapping_shl(FRACTION));
     let difference = map(&sub(&v[0], &v[4]), |value| value.wrapping_shl(FRACTION));
-    let even = [
-        add(&sum, &high),
-        add(&difference, &low),
-        sub(&difference, &low),
-        sub(&sum, &high),
-    ];
+    let even = [add(&sum, &high), add(&difference, &low), sub(&difference, &low), sub(&sum, &high)];
 
     // Odd coefficients.
     let z = scale(&add(&add(&v[7], &v[3]), &add(&v[5], &v[1])), C3);
@@ -108,12 +103,7 @@ fn to_sample(value: i32) -> u8 {
 /// Writes the 8 x 8 samples of a block to the top left of `out`, whose rows are `stride` apart.
 ///
 /// `coefficients` are in row-major order, `quantisation` is its table in the same order.
-pub(super) fn block(
-    coefficients: &[i16; 64],
-    quantisation: &[u16; 64],
-    out: &mut [u8],
-    stride: usize,
-) {
+pub(super) fn block(coefficients: &[i16; 64], quantisation: &[u16; 64], out: &mut [u8], stride: usize) {
     let v: [Lanes; 8] = std::array::from_fn(|row| {
         std::array::from_fn(|column| {
             let i = row * 8 + column;
@@ -148,9 +138,7 @@ mod tests {
     /// The inverse DCT as T.81 defines it (A.3.3), in floating point.
     fn exact(coefficients: &[i16; 64]) -> [f64; 64] {
         let c = |k: usize| if k == 0 { 0.5f64.sqrt() } else { 1.0 };
-        let cos = |x: usize, u: usize| {
-            ((2 * x + 1) as f64 * u as f64 * std::f64::consts::PI / 16.0).cos()
-        };
+        let cos = |x: usize, u: usize| ((2 * x + 1) as f64 * u as f64 * std::f64::consts::PI / 16.0).cos();
         std::array::from_fn(|i| {
             let (y, x) = (i / 8, i % 8);
             let mut sum = 0.0;
