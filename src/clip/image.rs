@@ -207,22 +207,25 @@ impl ImageEncoder {
 
     fn prepare_one(&self, image: ImageInput<'_>, out: &mut [f32]) -> Result<(), Error> {
         let config = &self.session.preprocess;
+        #[cfg(feature = "decode")]
+        let orient = self.session.options.orient;
         let into = |rgb: &RgbBuffer, out: &mut [f32]| preprocess::pixels_into(rgb, config, out);
         match image {
             ImageInput::Rgb(rgb) => Ok(into(rgb, out)?),
             #[cfg(feature = "decode")]
-            ImageInput::Image(image) => Ok(into(&preprocess::from_dynamic(image)?, out)?),
+            ImageInput::Image(image) => {
+                let rgb = image.to_rgb8();
+                let (width, height) = (rgb.width() as usize, rgb.height() as usize);
+                Ok(into(&RgbBuffer::new(width, height, rgb.into_raw())?, out)?)
+            }
             #[cfg(feature = "decode")]
-            ImageInput::Bytes(bytes) => Ok(into(&preprocess::decode(bytes, self.session.options.orient)?, out)?),
+            ImageInput::Bytes(bytes) => Ok(into(&preprocess::decode(bytes, orient, "the image")?, out)?),
             #[cfg(feature = "decode")]
             ImageInput::Path(path) => {
                 let bytes = read_file(path).map_err(|source| Error::read(path, source))?;
-                preprocess::decode(&bytes, self.session.options.orient)
-                    .and_then(|rgb| {
-                        drop(bytes);
-                        into(&rgb, out)
-                    })
-                    .map_err(|error| Error::image(path, error))
+                let rgb = preprocess::decode(&bytes, orient, &path.display().to_string())?;
+                drop(bytes);
+                Ok(into(&rgb, out)?)
             }
         }
     }
