@@ -14,8 +14,11 @@ use super::problem::{Problem, accepted, filled};
 use super::samples::{Palette, clip_16, grey, palette, unpacked};
 use super::{Decoded, exif};
 
-/// What chunks and rows may take together, in bytes; the photo is not among them.
+/// What chunks may take together, in bytes; the photo is not among them.
 const LIMIT: usize = 64 << 20;
+
+/// What a pixel may take in the rows that are worked on, in bytes: two rows of four samples of 16 bits.
+const ROWS: usize = 16;
 
 /// Decodes a PNG file.
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Problem> {
@@ -24,6 +27,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Problem> {
     decoder.set_ignore_iccp_chunk(true);
     let header = decoder.read_header_info().map_err(problem)?;
     let (width, height) = accepted(header.width, header.height)?;
+    let bytes = LIMIT + width * ROWS;
+    decoder.set_limits(Limits { bytes });
     let mut reader = decoder.read_info().map_err(problem)?;
 
     let info = reader.info();
@@ -72,7 +77,11 @@ fn problem(error: DecodingError) -> Problem {
     match error {
         DecodingError::IoError(_) => Problem::Truncated,
         DecodingError::LimitsExceeded => Problem::damaged("a chunk is too large"),
-        other => Problem::damaged(other),
+        // Where it names a chunk, the message is longer than helpful.
+        other => match other.to_string() {
+            message if message.contains("ChunkType") => Problem::damaged("a chunk makes no sense"),
+            message => Problem::damaged(message),
+        },
     }
 }
 

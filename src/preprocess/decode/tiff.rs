@@ -10,7 +10,7 @@ use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::{CompressionMethod, Tag};
 use tiff::{ColorType, TiffError};
 
-use super::problem::{MAX_PIXELS, Problem, accepted, filled};
+use super::problem::{Problem, accepted, filled};
 use super::samples::{clip_16, cmyk_to_rgb, divided, unpacked};
 use super::{Decoded, exif, jpeg, tiff_jpeg};
 
@@ -25,9 +25,12 @@ const ASSOCIATED_ALPHA: u16 = 1;
 /// What tags may take, in bytes: room for the offsets of a million rows.
 const TAG_LIMIT: usize = 16 << 20;
 
+/// The most bytes that the samples of a pixel may take: four of 32 bits.
+const MOST_BYTES: usize = 16;
+
 /// Decodes a TIFF file.
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Problem> {
-    let mut decoder = open(bytes)?;
+    let mut decoder = open(bytes, 0)?;
     let (width, height) = decoder.dimensions().map_err(problem)?;
     let (width, height) = accepted(width, height)?;
     let tag = decoder.find_tag_unsigned(Tag::Orientation).ok().flatten();
@@ -68,13 +71,13 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Problem> {
         WHITE_IS_ZERO | PALETTE => levels(bytes).ok_or(Problem::damaged("a tag has no value"))?,
         _ => Cow::Borrowed(bytes),
     };
-    let data = Picture {
+    let picture = Picture {
         width,
         height,
         meaning,
         colours,
-    }
-    .read(&mut open(&plain)?)?;
+    };
+    let data = picture.read(&mut open(&plain, width * height * MOST_BYTES)?)?;
     Ok(Decoded {
         width,
         height,
@@ -85,14 +88,14 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Problem> {
 
 type Tiff<'a> = Decoder<Cursor<&'a [u8]>>;
 
-fn open(bytes: &[u8]) -> Result<Tiff<'_>, Problem> {
+/// Opens a file whose samples take up to `size` bytes.
+fn open(bytes: &[u8], size: usize) -> Result<Tiff<'_>, Problem> {
     let mut limits = Limits::default();
-    limits.decoding_buffer_size = MAX_PIXELS as usize * 8;
-    limits.intermediate_buffer_size = MAX_PIXELS as usize * 8;
+    limits.decoding_buffer_size = size.max(TAG_LIMIT);
+    limits.intermediate_buffer_size = size.max(TAG_LIMIT);
     limits.ifd_value_size = TAG_LIMIT;
-    Ok(Decoder::new(Cursor::new(bytes))
-        .map_err(problem)?
-        .with_limits(limits))
+    let decoder = Decoder::new(Cursor::new(bytes)).map_err(problem)?;
+    Ok(decoder.with_limits(limits))
 }
 
 /// What an error of the crate means.
@@ -101,6 +104,7 @@ pub(super) fn problem(error: TiffError) -> Problem {
         TiffError::IoError(_) => Problem::Truncated,
         TiffError::UnsupportedError(kind) => Problem::unsupported(kind),
         TiffError::FormatError(kind) => Problem::damaged(kind),
+        TiffError::LimitsExceeded => Problem::damaged("a value is too large"),
         other => Problem::damaged(other),
     }
 }

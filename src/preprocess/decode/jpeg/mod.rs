@@ -67,10 +67,8 @@ pub(super) fn decode_as(
             // One scan was everything; what follows it is not part of the photo.
             continue;
         }
-        if !frame.progressive
-            && coefficients.is_none()
-            && scan.components.len() == frame.components.len()
-        {
+        let all = scan.components.iter().map(|component| component.0);
+        if !frame.progressive && coefficients.is_none() && all.eq(0..frame.components.len()) {
             let (photo, at) = decode_and_transform(bytes, &segments, frame, turn, scan)?;
             decoded = Some(photo);
             segments.at = at;
@@ -169,11 +167,8 @@ fn decode_and_transform(
                     let y = block / component.h * 8;
                     let out = &mut planes[part][y * stride + x..];
                     let mut coefficients = [0; 64];
-                    if reader.sequential(part, &mut coefficients)? {
-                        idct::block(&coefficients, tables[part], out, stride);
-                    } else {
-                        idct::flat(coefficients[0], tables[part][0], out, stride);
-                    }
+                    let last = reader.sequential(part, &mut coefficients)?;
+                    idct::block(&coefficients, tables[part], last, out, stride);
                 }
             }
         }
@@ -197,12 +192,10 @@ fn transform_all(
                 let first = (row * component.v + line) * component.blocks_across;
                 let blocks = &coefficients[part][first..first + component.blocks_across];
                 for (i, block) in blocks.iter().enumerate() {
-                    idct::block(
-                        block,
-                        tables[part],
-                        &mut planes[part][line * 8 * stride + i * 8..],
-                        stride,
-                    );
+                    // Blocks without detail are common, and cheap to find.
+                    let last = if block[1..] == [0; 63] { 0 } else { 63 };
+                    let out = &mut planes[part][line * 8 * stride + i * 8..];
+                    idct::block(block, tables[part], last, out, stride);
                 }
             }
         }

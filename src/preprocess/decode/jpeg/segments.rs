@@ -325,10 +325,7 @@ impl<'a> Segments<'a> {
                 .iter()
                 .position(|component| component.id == id)
                 .ok_or_else(bad)?;
-            // In the frame's order, each once.
-            if components.last().is_some_and(|last| last.0 >= index)
-                || tables >> 4 > 3
-                || tables & 15 > 3
+            if components.iter().any(|other| other.0 == index) || tables >> 4 > 3 || tables & 15 > 3
             {
                 return Err(bad());
             }
