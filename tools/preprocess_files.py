@@ -440,6 +440,7 @@ def jpeg_files():
     put("sampling-narrow-440.jpg", tiny_jpeg(samples[:5, :2], [(1, 2), (1, 1), (1, 1)]))
     put("separate-scans.jpg", tiny_jpeg(samples, [(2, 2), (1, 1), (1, 1)], scans=[[0], [1], [2]]))
     put("separate-scans-odd.jpg", tiny_jpeg(samples[:29, :37], [(2, 1), (1, 1), (1, 1)], scans=[[0, 1], [2]], restart=3))
+    put("separate-tables.jpg", tiny_jpeg(samples, [(2, 2), (1, 1), (1, 1)], scans=[[0], [1], [2]], requantise=True))
     put("grey-doubled.jpg", tiny_jpeg(samples[..., :1], [(2, 2)]))
     put("ids-rgb.jpg", tiny_jpeg(np.asarray(ycc), [(1, 1)] * 3, ids=b"RGB"))
     put("ids-odd.jpg", tiny_jpeg(samples, [(1, 1)] * 3, ids=b"\x00\x05\x09"))

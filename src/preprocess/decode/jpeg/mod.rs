@@ -208,13 +208,14 @@ fn quantisation<'s>(
     segments: &'s Segments<'_>,
     frame: &Frame,
 ) -> Result<Vec<&'s [u16; 64]>, Problem> {
-    let missing = || Problem::damaged("a quantisation table is not there");
-    let table = |component: &segments::Component| {
-        segments.quantisation[component.quantisation]
-            .as_ref()
-            .ok_or_else(missing)
-    };
-    frame.components.iter().map(table).collect()
+    let tables = segments.latched.iter().take(frame.components.len());
+    tables
+        .map(|table| {
+            table
+                .as_ref()
+                .ok_or(Problem::damaged("a component is not there"))
+        })
+        .collect()
 }
 
 /// Turns rows of units into a photo.

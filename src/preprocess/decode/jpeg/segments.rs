@@ -92,7 +92,9 @@ pub(super) struct Segments<'a> {
     /// Next byte to read.
     pub at: usize,
     pub frame: Option<Frame>,
-    pub quantisation: [Option<[u16; 64]>; 4],
+    quantisation: [Option<[u16; 64]>; 4],
+    /// By component: the table in its place when its first scan began; the place may be used again.
+    pub latched: [Option<[u16; 64]>; 4],
     pub dc: [Option<Table>; 4],
     pub ac: [Option<Table>; 4],
     /// Minimum coded units between restart markers; zero for none.
@@ -128,6 +130,7 @@ impl<'a> Segments<'a> {
             at: 2,
             frame: None,
             quantisation: [None; 4],
+            latched: [None; 4],
             dc: [const { None }; 4],
             ac: [const { None }; 4],
             restart_interval: 0,
@@ -351,6 +354,11 @@ impl<'a> Segments<'a> {
             || scan.high != 0 && scan.high != scan.low + 1
         {
             return Err(bad());
+        }
+        for &(index, _, _) in &scan.components {
+            let table = self.quantisation[frame.components[index].quantisation];
+            let table = table.ok_or(Problem::damaged("a quantisation table is not there"))?;
+            self.latched[index].get_or_insert(table);
         }
         if scan
             .components
