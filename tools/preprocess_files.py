@@ -1,11 +1,12 @@
 """Small photo files of every kind, and what Pillow makes of them.
 
-    python tools/preprocess_files.py            # rewrites tests/goldens/preprocess/files/ and files.json
+    python tools/preprocess_files.py    # rewrites tests/goldens/preprocess/files/, files.json and photos.json
 
-Needs Pillow 13 and scikit-image (for its photo of a cat, CC0, by Stefan van der Walt). Kinds that Pillow reads
+Needs Pillow 13, open_clip_torch and scikit-image (for its photo of a cat, CC0, by Stefan van der Walt). Kinds that Pillow reads
 but does not write are put together here by hand. files.json says for each file what
 `Image.open(f).convert("RGB")` gives and what `ImageOps.exif_transpose` makes of that: width, height and SHA-256
-of the pixels; or that Pillow refuses it.
+of the pixels; or that Pillow refuses it. photos.json says the same of examples/photos/, and what open_clip's
+evaluation transform makes of them.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ import warnings
 import zlib
 
 import numpy as np
+import open_clip
 import PIL
 import skimage
 from PIL import Image, ImageOps, features
@@ -29,6 +31,7 @@ FILES = GOLDENS / "files"
 
 warnings.simplefilter("ignore")
 CAT = Image.open(pathlib.Path(skimage.__file__).parent / "data" / "chelsea.png").convert("RGB").crop((90, 60, 330, 220))
+PROFILE = CAT.info.pop("icc_profile")
 out = {}
 
 
@@ -90,6 +93,7 @@ def packed(samples, bits):
 
 def png_files():
     save("rgb.png", photo(), "PNG")
+    save("profile.png", photo(), "PNG", icc_profile=PROFILE)
     save("rgba.png", rgba(), "PNG")
     save("grey.png", photo().convert("L"), "PNG")
     save("grey-alpha.png", rgba().convert("LA"), "PNG")
@@ -399,6 +403,7 @@ def jpeg_files():
     for subsampling in (0, 1, 2):
         save(f"progressive-{subsampling}.jpg", photo(61, 43), "JPEG", quality=80, subsampling=subsampling, progressive=True)
     save("grey.jpg", photo().convert("L"), "JPEG", quality=85)
+    save("profile.jpg", photo(), "JPEG", quality=85, icc_profile=PROFILE)
     save("grey-progressive.jpg", photo().convert("L"), "JPEG", quality=85, progressive=True)
     save("quality-5.jpg", photo(64, 48), "JPEG", quality=5)
     save("quality-100.jpg", photo(64, 48), "JPEG", quality=100, subsampling=0)
@@ -435,6 +440,7 @@ def jpeg_files():
     put("sampling-narrow-440.jpg", tiny_jpeg(samples[:5, :2], [(1, 2), (1, 1), (1, 1)]))
     put("separate-scans.jpg", tiny_jpeg(samples, [(2, 2), (1, 1), (1, 1)], scans=[[0], [1], [2]]))
     put("separate-scans-odd.jpg", tiny_jpeg(samples[:29, :37], [(2, 1), (1, 1), (1, 1)], scans=[[0, 1], [2]], restart=3))
+    put("separate-tables.jpg", tiny_jpeg(samples, [(2, 2), (1, 1), (1, 1)], scans=[[0], [1], [2]], requantise=True))
     put("grey-doubled.jpg", tiny_jpeg(samples[..., :1], [(2, 2)]))
     put("ids-rgb.jpg", tiny_jpeg(np.asarray(ycc), [(1, 1)] * 3, ids=b"RGB"))
     put("ids-odd.jpg", tiny_jpeg(samples, [(1, 1)] * 3, ids=b"\x00\x05\x09"))
@@ -452,6 +458,30 @@ def jpeg_files():
     put("junk-between.jpg", junk[:at] + b"\x00\x12\xff\x00" + b"\xff" * 5 + junk[at:] + b"after the end")
 
 
+def pixels(image):
+    return [image.width, image.height, hashlib.sha256(image.tobytes()).hexdigest()]
+
+
+def photos():
+    """The example photos as towers see them."""
+    rows = []
+    for path in sorted((HERE.parent / "examples" / "photos").glob("*.jpg")):
+        plain = Image.open(path).convert("RGB")
+        upright = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+        row = {"file": path.name, "plain": pixels(plain), "oriented": pixels(upright)}
+        openai = open_clip.image_transform(224, is_train=False)
+        mobile = open_clip.image_transform(256, is_train=False, mean=(0, 0, 0), std=(1, 1, 1), interpolation="bilinear")
+        for key, transform in [("openai_224", openai), ("mobileclip_256", mobile)]:
+            row[key] = hashlib.sha256(transform(upright).numpy().astype("<f4").tobytes()).hexdigest()
+        rows.append(row)
+    return rows
+
+
+def write(path, made_by, key, rows):
+    head = json.dumps({"made_by": f"tools/preprocess_files.py, {made_by}"})[:-1]
+    path.write_text(f'{head},\n"{key}": [\n' + ",\n".join(map(json.dumps, rows)) + "\n]}\n")
+
+
 def main():
     for make in (png_files, gif_files, bmp_files, webp_files, tiff_files, jpeg_files):
         make()
@@ -465,14 +495,14 @@ def main():
         for key, transform in [("plain", lambda image: image), ("oriented", ImageOps.exif_transpose)]:
             try:
                 image = transform(Image.open(io.BytesIO(data))).convert("RGB")
-                row[key] = [image.width, image.height, hashlib.sha256(image.tobytes()).hexdigest()]
+                row[key] = pixels(image)
             except Exception as error:
                 row[key] = str(error)
         rows.append(row)
     codecs = ", ".join(f"{name} {features.version(name)}" for name in ("libjpeg_turbo", "webp", "libtiff", "zlib"))
-    with open(GOLDENS / "files.json", "w") as file:
-        file.write(json.dumps({"made_by": f"tools/preprocess_files.py, Pillow {PIL.__version__} with {codecs}"})[:-1] + ',\n"files": [\n')
-        file.write(",\n".join(json.dumps(row) for row in rows) + "\n]}\n")
+    made_by = f"Pillow {PIL.__version__} with {codecs}"
+    write(GOLDENS / "files.json", made_by, "files", rows)
+    write(GOLDENS / "photos.json", f"{made_by}, open_clip {open_clip.__version__}", "photos", photos())
     print(len(rows), "files,", sum(map(len, out.values())), "bytes;", [r["file"] for r in rows if isinstance(r["plain"], str)])
 
 

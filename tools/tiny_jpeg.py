@@ -64,15 +64,19 @@ def segment(marker, data):
     return bytes([0xFF, marker]) + struct.pack(">H", len(data) + 2) + data
 
 
-def tiny_jpeg(samples, factors, ids=None, adobe=None, jfif=False, scans=None, restart=0, tables=True, wide=False, sof=0xC0):
-    """Encodes [height, width, components] bytes, each component subsampled by its (h, v) factors."""
+def tiny_jpeg(samples, factors, ids=None, adobe=None, jfif=False, scans=None, restart=0, tables=True, wide=False, sof=0xC0, requantise=False):
+    """Encodes [height, width, components] bytes, each component subsampled by its (h, v) factors.
+
+    With requantise, every component has a quantisation table of its own, all in the same place: each scan of one
+    component has its table before it.
+    """
     height, width, count = samples.shape
     ids = ids or bytes(range(1, count + 1))
     h_max, v_max = max(h for h, _ in factors), max(v for _, v in factors)
     across, down = -(-width // (8 * h_max)), -(-height // (8 * v_max))
     k = np.arange(8)
     dct = np.cos((2 * k[None] + 1) * k[:, None] * np.pi / 16) * np.where(k[:, None] == 0, np.sqrt(1 / 8), 0.5)
-    steps = 3 + (k[:, None] + k[None]) * (40 if wide else 4)
+    steps = [3 + (k[:, None] + k[None]) * ((40 if wide else 4) + 3 * c * requantise) for c in range(count)]
     blocks = []
     for c, (h, v) in enumerate(factors):
         plane = np.pad(samples[..., c].astype(float), ((0, down * 8 * v_max - height), (0, across * 8 * h_max - width)), "edge")
@@ -81,15 +85,16 @@ def tiny_jpeg(samples, factors, ids=None, adobe=None, jfif=False, scans=None, re
         xs = (np.arange(across * 8 * h) * sx).astype(int)
         plane = plane[ys][:, xs] - 128
         grid = plane.reshape(down * v, 8, across * h, 8).transpose(0, 2, 1, 3)
-        levels = np.rint(dct @ grid @ dct.T / steps).astype(int).reshape(down * v, across * h, 64)
+        levels = np.rint(dct @ grid @ dct.T / steps[c]).astype(int).reshape(down * v, across * h, 64)
         blocks.append(levels[..., ZIGZAG].tolist())
     data = b"\xff\xd8"
     if jfif:
         data += segment(0xE0, b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0")
     if adobe is not None:
         data += segment(0xEE, b"Adobe\0\x64\0\0\0\0" + bytes([adobe]))
-    flat = steps.ravel()[ZIGZAG]
-    data += segment(0xDB, b"\x10" + flat.astype(">u2").tobytes() if wide else b"\0" + flat.astype("u1").tobytes())
+    flat = [step.ravel()[ZIGZAG] for step in steps]
+    dqt = [segment(0xDB, b"\x10" + f.astype(">u2").tobytes() if wide else b"\0" + f.astype("u1").tobytes()) for f in flat]
+    data += dqt[0]
     frame = struct.pack(">BHHB", 8, height, width, count)
     data += segment(sof, frame + b"".join(bytes([ids[c], h << 4 | v, 0]) for c, (h, v) in enumerate(factors)))
     if tables:
@@ -97,6 +102,7 @@ def tiny_jpeg(samples, factors, ids=None, adobe=None, jfif=False, scans=None, re
     if restart:
         data += segment(0xDD, struct.pack(">H", restart))
     for scan in scans or [list(range(count))]:
+        data += dqt[scan[0]] if requantise else b""
         data += segment(0xDA, bytes([len(scan)]) + b"".join(bytes([ids[c], 0]) for c in scan) + b"\0\x3f\0")
         if len(scan) == 1 and count > 1:
             h, v = factors[scan[0]]

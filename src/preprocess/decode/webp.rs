@@ -10,6 +10,14 @@ use super::{Decoded, exif};
 
 /// Decodes a WebP file.
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Problem> {
+    // The crate makes up what is missing at the end; the file itself says how long it is.
+    let length = bytes
+        .get(4..)
+        .and_then(|rest| rest.first_chunk())
+        .map(|&length| u32::from_le_bytes(length));
+    if length.is_none_or(|length| u64::from(length) + 8 > bytes.len() as u64) {
+        return Err(Problem::Truncated);
+    }
     let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(problem)?;
     let (width, height) = decoder.dimensions();
     let (width, height) = accepted(width, height)?;
@@ -27,7 +35,12 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Problem> {
     if transparent {
         drop_fourth(&mut data);
     }
-    Ok(Decoded { width, height, data, orientation })
+    Ok(Decoded {
+        width,
+        height,
+        data,
+        orientation,
+    })
 }
 
 /// Keeps the first three of every four bytes, in place.

@@ -97,9 +97,9 @@ impl<'a, 't> ScanReader<'a, 't> {
     }
 
     /// Reads a block of the scan's component number `part`, all of whose coefficients are zero so far.
-    /// Returns whether any but the first is not zero now.
+    /// Returns the position, in zigzag order, of the last that is not zero now.
     #[inline(always)]
-    pub fn sequential(&mut self, part: usize, block: &mut Block) -> Result<bool, Problem> {
+    pub fn sequential(&mut self, part: usize, block: &mut Block) -> Result<usize, Problem> {
         let part = &mut self.parts[part];
         let (Some(dc), Some(ac)) = (part.dc, part.ac) else {
             return Err(no_table());
@@ -108,7 +108,7 @@ impl<'a, 't> ScanReader<'a, 't> {
         part.prediction = part.prediction.wrapping_add(difference);
         block[0] = part.prediction as i16;
         let mut k = 1;
-        let mut any = false;
+        let mut last = 0;
         while k < 64 {
             let (run, value) = self.bits.ac(ac).ok_or_else(bad_code)?;
             if value == 0 {
@@ -121,10 +121,10 @@ impl<'a, 't> ScanReader<'a, 't> {
             k += run as usize;
             // At most 63 + 15, for which the order has places.
             block[usize::from(ZIGZAG[k])] = value as i16;
-            any = true;
+            last = k;
             k += 1;
         }
-        if k > 64 { Err(bad_code()) } else { Ok(any) }
+        if k > 64 { Err(bad_code()) } else { Ok(last) }
     }
 
     /// Reads what a progressive scan adds to a block of the scan's component number `part`.
@@ -145,7 +145,10 @@ impl<'a, 't> ScanReader<'a, 't> {
 
     fn first_dc(&mut self, part: usize, block: &mut Block) -> Result<(), Problem> {
         let part = &mut self.parts[part];
-        let difference = self.bits.dc(part.dc.ok_or_else(no_table)?).ok_or_else(bad_code)?;
+        let difference = self
+            .bits
+            .dc(part.dc.ok_or_else(no_table)?)
+            .ok_or_else(bad_code)?;
         part.prediction = part.prediction.wrapping_add(difference);
         block[0] = (part.prediction << self.scan.low) as i16;
         Ok(())
@@ -224,7 +227,11 @@ impl<'a, 't> ScanReader<'a, 't> {
 #[inline(always)]
 fn refine(bits: &mut BitReader<'_>, coefficient: &mut i16, step: i16) {
     if bits.bit() && *coefficient & step == 0 {
-        *coefficient = if *coefficient > 0 { coefficient.wrapping_add(step) } else { coefficient.wrapping_sub(step) };
+        *coefficient = if *coefficient > 0 {
+            coefficient.wrapping_add(step)
+        } else {
+            coefficient.wrapping_sub(step)
+        };
     }
 }
 
