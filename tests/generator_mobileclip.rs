@@ -22,6 +22,11 @@ use checkpoint::{Error, Layout, Model, golden};
 /// Shape and values by name; integers are left out.
 type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
+/// Model, tensor, and the bits of the values at some indices.
+type Probe<'a> = (&'a str, Tensor, [(usize, u32); 3]);
+/// Model, layout, and some names with their shapes.
+type Listing<'a> = (&'a str, Layout, &'a [(&'a str, &'a [usize])]);
+
 fn model(name: &str) -> Model {
     Model::named(name).unwrap()
 }
@@ -64,7 +69,7 @@ fn values_are_those_of_the_python_twin() {
     let mixer = "text_encoder.transformer.0.token_mixer.mixer.rbr_conv.0.conv.weight";
     let small = "stages.1.downsample.proj.0.small_conv.bn";
     let joint = "text.transformer.resblocks.0.attn.in_proj_weight";
-    let probes: [(&str, Tensor, [(usize, u32); 3]); 9] = [
+    let probes: [Probe; 9] = [
         (
             "tiny-mci",
             trunk("stem.0.conv_kxk.0.conv.weight", &[20, 3, 3, 3], weight(27, 0.9)),
@@ -154,7 +159,7 @@ fn published_models_have_their_published_sizes() {
 /// One name of every kind of module, with its shape, as the published state dicts list them.
 #[test]
 fn names_and_shapes_are_the_published_ones() {
-    let cases: [(&str, Layout, &[(&str, &[usize])]); 5] = [
+    let cases: [Listing; 5] = [
         (
             "mobileclip2-s0",
             Layout::OpenClip,
