@@ -3,7 +3,7 @@
 mod pipeline;
 mod sink;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::args::{Encode, Format};
@@ -111,8 +111,9 @@ fn open_output(args: &Encode, weights: &Path) -> Result<Destination, Stop> {
 
 fn refuse_to_replace_inputs(args: &Encode, photos: &[Photo]) -> Result<(), Stop> {
     let Some(out) = args.output.as_deref().filter(|out| out.is_file()) else { return Ok(()) };
-    match photos.iter().map(Photo::path).find(|photo| same_file(photo, out)) {
-        Some(photo) => Err(Stop::Usage(format!("{} is one of the inputs; write to another file", photo.display()))),
+    let lists = [&args.files_from, &args.texts_from].into_iter().flatten().map(PathBuf::as_path);
+    match photos.iter().map(Photo::path).chain(lists).find(|input| same_file(input, out)) {
+        Some(input) => Err(Stop::Usage(format!("{} is one of the inputs; write to another file", input.display()))),
         None => Ok(()),
     }
 }

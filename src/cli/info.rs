@@ -151,7 +151,7 @@ struct Text(String);
 impl Text {
     fn heading(&mut self, name: &str) {
         // Writing to a string does not fail.
-        let _ = writeln!(self.0, "{name}");
+        let _ = writeln!(self.0, "{}", one_line(name));
     }
 
     /// A name and a value, which may come from the file and hold anything.
@@ -172,6 +172,11 @@ impl Text {
                 Value::String(text) => self.line(&name, text),
                 Value::Bool(yes) => self.line(&name, if *yes { "yes" } else { "no" }),
                 Value::Array(values) => self.line(&name, &list(values)),
+                Value::Object(_) => {
+                    self.heading(&name);
+                    self.fields(&format!("{indent}  "), value, &[]);
+                }
+                Value::Null => {}
                 other => self.line(&name, &other.to_string()),
             }
         }

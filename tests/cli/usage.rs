@@ -29,6 +29,7 @@ fn help_and_version_are_output() {
 fn wrong_usage_has_its_own_exit_code() {
     let bench = Bench::new();
     bench.write("a.jpg", jpeg(1));
+    bench.write("list", "");
     let model = bench.model();
     let model = model.to_str().unwrap();
     for (args, parts) in [
@@ -50,6 +51,7 @@ fn wrong_usage_has_its_own_exit_code() {
         (&["encode", "-m", model, "--files-from", "-", "--texts-from", "-"], &["standard input can be only one"]),
         (&["encode", "-m", model, "a.jpg", "-o", model], &["is the model"]),
         (&["encode", "-m", model, "a.jpg", "-o", "./a.jpg"], &["is one of the inputs"]),
+        (&["encode", "-m", model, "--files-from", "list", "-o", "list"], &["is one of the inputs"]),
         (&["preprocess", "-m", model, "a.jpg", "-o", "a.jpg"], &["write to another file"]),
         (&["preprocess", "-m", model], &["IMAGE"]),
         (&["tokenize"], &["nothing to tokenize", "Usage: clippie-rs tokenize"]),
@@ -61,7 +63,7 @@ fn wrong_usage_has_its_own_exit_code() {
     }
     assert_eq!(bench.run::<&str>([]).code, 2);
     assert_eq!(std::fs::read(bench.path("a.jpg")).unwrap(), jpeg(1));
-    assert_eq!(bench.files(), ["a.jpg"]);
+    assert_eq!(bench.files(), ["a.jpg", "list"]);
 }
 
 #[test]
