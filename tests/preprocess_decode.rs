@@ -6,9 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clippie_rs::preprocess::{
-    Error, Interpolation, PreprocessConfig, ResizeMode, RgbBuffer, decode, pixels,
-};
+use clippie_rs::preprocess::{Error, Interpolation, PreprocessConfig, ResizeMode, RgbBuffer, decode, pixels};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -93,8 +91,7 @@ struct Photo {
 /// From the file to the floats of a tower, as open_clip with Pillow gets there.
 #[test]
 fn example_photos_equal_the_references_to_the_bit() {
-    let goldens: Photos =
-        serde_json::from_slice(&std::fs::read(goldens().join("photos.json")).unwrap()).unwrap();
+    let goldens: Photos = serde_json::from_slice(&std::fs::read(goldens().join("photos.json")).unwrap()).unwrap();
     assert_eq!(goldens.photos.len(), 8);
     let openai = PreprocessConfig::openai(224);
     let mobileclip = PreprocessConfig {
@@ -105,37 +102,15 @@ fn example_photos_equal_the_references_to_the_bit() {
         std: [1.0; 3],
     };
     for golden in goldens.photos {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("examples/photos")
-            .join(&golden.file);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/photos").join(&golden.file);
         let bytes = std::fs::read(path).unwrap();
         let plain = decode(&bytes, false, &golden.file).unwrap();
-        assert_eq!(
-            (plain.width(), plain.height(), digest(&plain)),
-            golden.plain,
-            "{}",
-            golden.file
-        );
+        assert_eq!((plain.width(), plain.height(), digest(&plain)), golden.plain, "{}", golden.file);
         let upright = decode(&bytes, true, &golden.file).unwrap();
-        assert_eq!(
-            (upright.width(), upright.height(), digest(&upright)),
-            golden.oriented,
-            "{}",
-            golden.file
-        );
-        for (config, expected) in [
-            (&openai, &golden.openai_224),
-            (&mobileclip, &golden.mobileclip_256),
-        ] {
-            let values: Vec<u8> = pixels(&upright, config)
-                .unwrap()
-                .iter()
-                .flat_map(|v| v.to_le_bytes())
-                .collect();
-            let hash: String = Sha256::digest(&values)
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+        assert_eq!((upright.width(), upright.height(), digest(&upright)), golden.oriented, "{}", golden.file);
+        for (config, expected) in [(&openai, &golden.openai_224), (&mobileclip, &golden.mobileclip_256)] {
+            let values: Vec<u8> = pixels(&upright, config).unwrap().iter().flat_map(|v| v.to_le_bytes()).collect();
+            let hash: String = Sha256::digest(&values).iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(&hash, expected, "{}", golden.file);
         }
     }
@@ -167,40 +142,19 @@ fn announcing(width: u16, height: u16) -> Vec<(&'static str, Vec<u8>)> {
     bmp.extend(b"\x01\0\x18\0");
     bmp.extend([0; 24]);
     let mut tiff = b"II*\0\x08\0\0\0\x08\0".to_vec();
-    let tags = [
-        (256, wide),
-        (257, high),
-        (258, 8),
-        (259, 1),
-        (262, 1),
-        (273, 8),
-        (278, high),
-        (279, 8),
-    ];
+    let tags = [(256, wide), (257, high), (258, 8), (259, 1), (262, 1), (273, 8), (278, high), (279, 8)];
     for (tag, value) in tags {
         tiff.extend([tag as u8, (tag >> 8) as u8, 4, 0, 1, 0, 0, 0]);
         tiff.extend(u32::to_le_bytes(value));
     }
     tiff.extend([0; 4]);
-    vec![
-        ("x.png", png),
-        ("x.jpg", jpeg),
-        ("x.gif", gif),
-        ("x.bmp", bmp),
-        ("x.tif", tiff),
-    ]
+    vec![("x.png", png), ("x.jpg", jpeg), ("x.gif", gif), ("x.bmp", bmp), ("x.tif", tiff)]
 }
 
 /// The checksum of a PNG chunk.
 fn crc(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
-            if crc & 1 == 1 {
-                crc >> 1 ^ 0xedb8_8320
-            } else {
-                crc >> 1
-            }
-        })
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
     })
 }
 
@@ -209,9 +163,7 @@ fn too_many_pixels_are_refused_by_the_header() {
     for (name, bytes) in announcing(60_000, 60_000) {
         assert_eq!(
             message(&bytes, name),
-            format!(
-                "{name} is 60000 x 60000 pixels; the limit is 178956970 pixels, so scale it down first"
-            )
+            format!("{name} is 60000 x 60000 pixels; the limit is 178956970 pixels, so scale it down first")
         );
     }
     // A WebP canvas; its largest lossy picture already exceeds the limit.
@@ -256,10 +208,7 @@ fn what_is_no_photo_is_named() {
 #[test]
 fn content_decides_and_not_the_name() {
     let bytes = read("rgb.png");
-    assert_eq!(
-        decode(&bytes, true, "photo.jpg").unwrap(),
-        decode(&bytes, true, "photo.png").unwrap()
-    );
+    assert_eq!(decode(&bytes, true, "photo.jpg").unwrap(), decode(&bytes, true, "photo.png").unwrap());
 }
 
 /// A photo that was not copied to its end is an error, wherever it was cut, in every format.
@@ -273,28 +222,15 @@ fn truncated_files_are_refused() {
             assert!(half.is_err(), "{}", golden.file);
         }
     }
-    for file in [
-        "46x31-2.jpg",
-        "progressive-1.jpg",
-        "restart.jpg",
-        "lossy-45x32.webp",
-        "lossless.webp",
-        "mode-RGB.tif",
-    ] {
+    for file in ["46x31-2.jpg", "progressive-1.jpg", "restart.jpg", "lossy-45x32.webp", "lossless.webp", "mode-RGB.tif"]
+    {
         let bytes = read(file);
         for end in 3..bytes.len() {
-            assert!(
-                decode(&bytes[..end], true, file).is_err(),
-                "{file} cut at {end} of {}",
-                bytes.len()
-            );
+            assert!(decode(&bytes[..end], true, file).is_err(), "{file} cut at {end} of {}", bytes.len());
         }
     }
     let error = decode(&read("46x31-2.jpg")[..900], true, "half.jpg").unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "half.jpg is a truncated JPEG image; copy it again from where it came"
-    );
+    assert_eq!(error.to_string(), "half.jpg is a truncated JPEG image; copy it again from where it came");
 }
 
 /// What damage makes of files is an error or a photo, never a panic. The mutations are the same each time.
@@ -314,11 +250,7 @@ fn damaged_files_never_panic() {
             let mut bytes = whole.clone();
             for _ in 0..=random(3) {
                 // Headers are hit more often than their share.
-                let end = if random(2) == 0 {
-                    bytes.len().min(100)
-                } else {
-                    bytes.len()
-                };
+                let end = if random(2) == 0 { bytes.len().min(100) } else { bytes.len() };
                 let at = random(end);
                 match random(6) {
                     0 => bytes[at] = random(256) as u8,
@@ -335,11 +267,7 @@ fn damaged_files_never_panic() {
             match decode(&bytes, true, &golden.file) {
                 Ok(_) => read_anyway += 1,
                 Err(Error::Damaged { reason, .. }) => {
-                    assert!(
-                        !reason.contains("confuses"),
-                        "{} panics in round {round}",
-                        golden.file
-                    );
+                    assert!(!reason.contains("confuses"), "{} panics in round {round}", golden.file);
                 }
                 Err(_) => {}
             }

@@ -22,9 +22,7 @@ pub struct RgbView<'a> {
 
 /// The number of bytes of an RGB photo, if the sides are not zero and their product can be counted.
 fn check(width: usize, height: usize, len: usize) -> Result<(), Error> {
-    let expected = width
-        .checked_mul(height)
-        .and_then(|pixels| pixels.checked_mul(3));
+    let expected = width.checked_mul(height).and_then(|pixels| pixels.checked_mul(3));
     if width == 0 || height == 0 || expected != Some(len) {
         return Err(Error::BufferLength { width, height, len });
     }
@@ -38,11 +36,7 @@ impl RgbBuffer {
     /// When a side is zero or `data` is not `width · height · 3` bytes long.
     pub fn new(width: usize, height: usize, data: Vec<u8>) -> Result<Self, Error> {
         check(width, height, data.len())?;
-        Ok(RgbBuffer {
-            width,
-            height,
-            data,
-        })
+        Ok(RgbBuffer { width, height, data })
     }
 
     /// Pixels in a row; at least one.
@@ -67,11 +61,7 @@ impl RgbBuffer {
 
     /// Borrows the photo.
     pub fn view(&self) -> RgbView<'_> {
-        RgbView {
-            width: self.width,
-            height: self.height,
-            data: &self.data,
-        }
+        RgbView { width: self.width, height: self.height, data: &self.data }
     }
 }
 
@@ -82,11 +72,7 @@ impl<'a> RgbView<'a> {
     /// When a side is zero or `data` is not `width · height · 3` bytes long.
     pub fn new(width: usize, height: usize, data: &'a [u8]) -> Result<Self, Error> {
         check(width, height, data.len())?;
-        Ok(RgbView {
-            width,
-            height,
-            data,
-        })
+        Ok(RgbView { width, height, data })
     }
 
     /// Pixels in a row; at least one.
@@ -130,16 +116,8 @@ mod tests {
     #[test]
     fn length_must_match_the_sides() {
         assert!(RgbBuffer::new(2, 3, vec![0; 18]).is_ok());
-        for (width, height, len) in [
-            (2, 3, 17),
-            (2, 3, 19),
-            (0, 3, 0),
-            (2, 0, 0),
-            (usize::MAX, 2, 6),
-        ] {
-            let error = RgbBuffer::new(width, height, vec![0; len])
-                .unwrap_err()
-                .to_string();
+        for (width, height, len) in [(2, 3, 17), (2, 3, 19), (0, 3, 0), (2, 0, 0), (usize::MAX, 2, 6)] {
+            let error = RgbBuffer::new(width, height, vec![0; len]).unwrap_err().to_string();
             assert!(error.contains(&format!("{width} x {height}")), "{error}");
             assert!(RgbView::new(width, height, &vec![0; len]).is_err());
         }

@@ -67,17 +67,13 @@ impl PreprocessConfig {
 
     /// Number of values of one preprocessed photo: `3 · image_size²`.
     pub fn pixel_len(&self) -> usize {
-        self.image_size
-            .saturating_mul(self.image_size)
-            .saturating_mul(3)
+        self.image_size.saturating_mul(self.image_size).saturating_mul(3)
     }
 
     /// Refuses a size outside `1..=4096`, and a mean or standard deviation that cannot be used in f32.
     pub fn validate(&self) -> Result<(), Error> {
         if self.image_size == 0 || self.image_size > Self::MAX_IMAGE_SIZE {
-            return Err(Error::ImageSize {
-                size: self.image_size,
-            });
+            return Err(Error::ImageSize { size: self.image_size });
         }
         for value in self.mean {
             if !(value as f32).is_finite() {
@@ -107,17 +103,9 @@ mod tests {
             "{\"image_size\":224,\"resize\":\"shortest\",\"interpolation\":\"bicubic\",\
              \"mean\":[0.48145466,0.4578275,0.40821073],\"std\":[0.26862954,0.26130258,0.27577711]}"
         );
-        assert_eq!(
-            serde_json::from_str::<PreprocessConfig>(&json).unwrap(),
-            config
-        );
+        assert_eq!(serde_json::from_str::<PreprocessConfig>(&json).unwrap(), config);
         let extra = json.replace("\"mean\"", "\"fill\":0,\"mean\"");
-        assert!(
-            serde_json::from_str::<PreprocessConfig>(&extra)
-                .unwrap_err()
-                .to_string()
-                .contains("fill")
-        );
+        assert!(serde_json::from_str::<PreprocessConfig>(&extra).unwrap_err().to_string().contains("fill"));
         let other = json.replace("bicubic", "lanczos");
         assert!(serde_json::from_str::<PreprocessConfig>(&other).is_err());
     }
@@ -127,35 +115,16 @@ mod tests {
         let good = PreprocessConfig::openai(224);
         assert!(good.validate().is_ok());
         for size in [0, 4097, usize::MAX] {
-            let bad = PreprocessConfig {
-                image_size: size,
-                ..good.clone()
-            };
-            assert!(
-                bad.validate()
-                    .unwrap_err()
-                    .to_string()
-                    .contains("1 to 4096")
-            );
+            let bad = PreprocessConfig { image_size: size, ..good.clone() };
+            assert!(bad.validate().unwrap_err().to_string().contains("1 to 4096"));
         }
         for mean in [f64::NAN, f64::INFINITY, 1e300] {
-            let bad = PreprocessConfig {
-                mean: [0.0, mean, 0.0],
-                ..good.clone()
-            };
+            let bad = PreprocessConfig { mean: [0.0, mean, 0.0], ..good.clone() };
             assert!(bad.validate().unwrap_err().to_string().contains("mean"));
         }
         for std in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-300, 1e300] {
-            let bad = PreprocessConfig {
-                std: [1.0, 1.0, std],
-                ..good.clone()
-            };
-            assert!(
-                bad.validate()
-                    .unwrap_err()
-                    .to_string()
-                    .contains("standard deviation")
-            );
+            let bad = PreprocessConfig { std: [1.0, 1.0, std], ..good.clone() };
+            assert!(bad.validate().unwrap_err().to_string().contains("standard deviation"));
         }
     }
 }

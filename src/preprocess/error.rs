@@ -17,9 +17,7 @@ pub enum Error {
         value: f64,
     },
     /// A standard deviation that is not a finite f32 above zero.
-    #[error(
-        "preprocessing has a standard deviation of {value}; it must be a finite number above zero"
-    )]
+    #[error("preprocessing has a standard deviation of {value}; it must be a finite number above zero")]
     Std {
         /// The configured standard deviation.
         value: f64,
@@ -69,9 +67,7 @@ pub enum Error {
         height: u64,
     },
     /// A header that announces more pixels than are accepted; nothing was allocated.
-    #[error(
-        "{name} is {width} x {height} pixels; the limit is {limit} pixels, so scale it down first"
-    )]
+    #[error("{name} is {width} x {height} pixels; the limit is {limit} pixels, so scale it down first")]
     TooManyPixels {
         /// What the caller calls the photo.
         name: String,

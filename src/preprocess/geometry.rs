@@ -50,11 +50,7 @@ fn long_edge(edge: u64, long: usize, short: usize) -> u64 {
 /// Half of what is cut off, halves rounded to even as Python's `round` does: 1 -> 0, 3 -> 2, 5 -> 2, 7 -> 4.
 fn crop_offset(excess: u64) -> u64 {
     let half = excess / 2;
-    if excess % 2 == 1 && half % 2 == 1 {
-        half + 1
-    } else {
-        half
-    }
+    if excess % 2 == 1 && half % 2 == 1 { half + 1 } else { half }
 }
 
 #[cfg(test)]
@@ -84,15 +80,6 @@ mod tests {
     #[test]
     fn squash_crops_nothing() {
         let g = Geometry::new(1000, 10, 64, ResizeMode::Squash);
-        assert_eq!(
-            g,
-            Geometry {
-                width: 64,
-                height: 64,
-                left: 0,
-                top: 0,
-                side: 64
-            }
-        );
+        assert_eq!(g, Geometry { width: 64, height: 64, left: 0, top: 0, side: 64 });
     }
 }

@@ -35,10 +35,7 @@ pub const REVISION: u32 = 1;
 ///
 /// # Errors
 /// When the configuration is not [valid](PreprocessConfig::validate).
-pub fn pixels<'a>(
-    photo: impl Into<RgbView<'a>>,
-    config: &PreprocessConfig,
-) -> Result<Vec<f32>, Error> {
+pub fn pixels<'a>(photo: impl Into<RgbView<'a>>, config: &PreprocessConfig) -> Result<Vec<f32>, Error> {
     config.validate()?;
     let mut out = vec![0.0; config.pixel_len()];
     pixels_into(photo, config, &mut out)?;
@@ -49,26 +46,14 @@ pub fn pixels<'a>(
 ///
 /// # Errors
 /// When the configuration is not [valid](PreprocessConfig::validate) or the slice has another length.
-pub fn pixels_into<'a>(
-    photo: impl Into<RgbView<'a>>,
-    config: &PreprocessConfig,
-    out: &mut [f32],
-) -> Result<(), Error> {
+pub fn pixels_into<'a>(photo: impl Into<RgbView<'a>>, config: &PreprocessConfig, out: &mut [f32]) -> Result<(), Error> {
     config.validate()?;
     let expected = config.pixel_len();
     if out.len() != expected {
-        return Err(Error::OutputLength {
-            len: out.len(),
-            expected,
-        });
+        return Err(Error::OutputLength { len: out.len(), expected });
     }
     let photo = photo.into();
-    let geometry = Geometry::new(
-        photo.width(),
-        photo.height(),
-        config.image_size,
-        config.resize,
-    );
+    let geometry = Geometry::new(photo.width(), photo.height(), config.image_size, config.resize);
     let square = resize::resize(photo, &geometry, config.interpolation);
     normalise::normalise(&square, config, out);
     Ok(())

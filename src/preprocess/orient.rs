@@ -50,26 +50,17 @@ pub(super) const STRIP: usize = 16;
 impl Orientation {
     /// Turns a whole photo, `[height, width, 3]`; returns its new width and height and its bytes. A second
     /// buffer is needed only where width and height change places.
-    pub fn apply(
-        self,
-        width: usize,
-        height: usize,
-        mut data: Vec<u8>,
-    ) -> Option<(usize, usize, Vec<u8>)> {
+    pub fn apply(self, width: usize, height: usize, mut data: Vec<u8>) -> Option<(usize, usize, Vec<u8>)> {
         match self {
             Orientation::Upright => {}
             Orientation::Mirrored => {
-                data.chunks_exact_mut(width * 3)
-                    .for_each(|row| row.as_chunks_mut::<3>().0.reverse());
+                data.chunks_exact_mut(width * 3).for_each(|row| row.as_chunks_mut::<3>().0.reverse());
             }
             Orientation::UpsideDown => data.as_chunks_mut::<3>().0.reverse(),
             Orientation::Flipped => {
                 let (upper, lower) = data.split_at_mut(height / 2 * width * 3);
                 let lower = lower.chunks_exact_mut(width * 3).rev();
-                upper
-                    .chunks_exact_mut(width * 3)
-                    .zip(lower)
-                    .for_each(|(a, b)| a.swap_with_slice(b));
+                upper.chunks_exact_mut(width * 3).zip(lower).for_each(|(a, b)| a.swap_with_slice(b));
             }
             _ => {
                 let mut turned = Vec::new();
@@ -90,16 +81,9 @@ impl Orientation {
         use Orientation::*;
         let pixels = rows.as_chunks::<3>().0;
         let count = pixels.len() / width;
-        let (from_right, from_bottom) = (
-            matches!(self, Right | Transversed),
-            matches!(self, Transversed | Left),
-        );
+        let (from_right, from_bottom) = (matches!(self, Right | Transversed), matches!(self, Transversed | Left));
         // The columns of the turned photo that those rows become.
-        let left = if from_right {
-            height - first - count
-        } else {
-            first
-        };
+        let left = if from_right { height - first - count } else { first };
         let turned = turned.as_chunks_mut::<3>().0.chunks_exact_mut(height);
         for (y, turned) in turned.enumerate() {
             let x = if from_bottom { width - 1 - y } else { y };
@@ -133,9 +117,7 @@ mod tests {
             (8, 2, [2, 5, 1, 4, 0, 3]),
         ];
         for (value, width, expected) in cases {
-            let (w, h, turned) = Orientation::from_exif(value)
-                .apply(3, 2, photo.clone())
-                .unwrap();
+            let (w, h, turned) = Orientation::from_exif(value).apply(3, 2, photo.clone()).unwrap();
             assert_eq!((w, h), (width, 6 / width));
             let expected: Vec<u8> = expected.iter().flat_map(|&i| [i, 10 + i, 20 + i]).collect();
             assert_eq!(turned, expected, "{value}");
@@ -145,9 +127,7 @@ mod tests {
     #[test]
     fn strips_make_up_the_whole() {
         let (width, height) = (5, 3 * STRIP + 7);
-        let photo: Vec<u8> = (0..width * height * 3)
-            .map(|i| (i * 7 % 251) as u8)
-            .collect();
+        let photo: Vec<u8> = (0..width * height * 3).map(|i| (i * 7 % 251) as u8).collect();
         for value in 5..=8 {
             let orientation = Orientation::from_exif(value);
             let (_, _, whole) = orientation.apply(width, height, photo.clone()).unwrap();

@@ -38,49 +38,26 @@ pub(super) fn resize(photo: RgbView<'_>, geometry: &Geometry, filter: Interpolat
     let side = geometry.side;
     let columns = geometry.left..geometry.left + side as u64;
     let rows = geometry.top..geometry.top + side as u64;
-    let across = Axis {
-        from: photo.width(),
-        to: geometry.width,
-        filter,
-    };
-    let down = Axis {
-        from: photo.height(),
-        to: geometry.height,
-        filter,
-    };
-    let source = Rows {
-        data: photo.data(),
-        stride: photo.width() * 3,
-    };
+    let across = Axis { from: photo.width(), to: geometry.width, filter };
+    let down = Axis { from: photo.height(), to: geometry.height, filter };
+    let source = Rows { data: photo.data(), stride: photo.width() * 3 };
     let squeeze_across = across.from as u64 != across.to;
     let squeeze_down = down.from as u64 != down.to;
 
     match (squeeze_across, squeeze_down) {
-        (false, false) => crop(
-            source,
-            position(columns.start),
-            side,
-            position(rows.start),
-            side,
-        ),
+        (false, false) => crop(source, position(columns.start), side, position(rows.start), side),
         (true, false) => horizontal(source, position(rows.start), side, &across, &columns),
         (false, true) => vertical(source, position(columns.start), side, &down, &rows, 0),
         (true, true) if vertical_first(&across, &down) => {
             let needed = across.input(&columns);
             let middle = vertical(source, needed.start, needed.len(), &down, &rows, 0);
-            let middle = Rows {
-                data: &middle,
-                stride: needed.len() * 3,
-            };
+            let middle = Rows { data: &middle, stride: needed.len() * 3 };
             horizontal_from(middle, 0, side, &across, &columns, needed.start)
         }
         (true, true) => {
             let needed = down.input(&rows);
             let middle = horizontal(source, needed.start, needed.len(), &across, &columns);
-            let middle = Rows {
-                data: &middle,
-                stride: side * 3,
-            };
+            let middle = Rows { data: &middle, stride: side * 3 };
             vertical(middle, 0, side, &down, &rows, needed.start)
         }
     }
@@ -109,13 +86,7 @@ fn crop(source: Rows<'_>, left: usize, width: usize, top: usize, height: usize) 
 }
 
 /// Resamples rows `top..top + height` to the columns `columns`: `[height, columns, 3]`.
-fn horizontal(
-    source: Rows<'_>,
-    top: usize,
-    height: usize,
-    axis: &Axis,
-    columns: &Range<u64>,
-) -> Vec<u8> {
+fn horizontal(source: Rows<'_>, top: usize, height: usize, axis: &Axis, columns: &Range<u64>) -> Vec<u8> {
     horizontal_from(source, top, height, axis, columns, 0)
 }
 
@@ -134,19 +105,12 @@ fn horizontal_from(
         let windows = axis.windows(part.clone());
         let left = (part.start - columns.start) as usize * 3;
         let rows_a_task = (TASK / (windows.weights() * 3).max(1)).max(1);
-        out.par_chunks_mut(width * 3 * rows_a_task)
-            .enumerate()
-            .for_each(|(task, chunk)| {
-                for (i, out_row) in chunk.chunks_exact_mut(width * 3).enumerate() {
-                    let row = source.row(top + task * rows_a_task + i, 0..source.stride);
-                    horizontal_row(
-                        row,
-                        &windows,
-                        first,
-                        &mut out_row[left..left + windows.len() * 3],
-                    );
-                }
-            });
+        out.par_chunks_mut(width * 3 * rows_a_task).enumerate().for_each(|(task, chunk)| {
+            for (i, out_row) in chunk.chunks_exact_mut(width * 3).enumerate() {
+                let row = source.row(top + task * rows_a_task + i, 0..source.stride);
+                horizontal_row(row, &windows, first, &mut out_row[left..left + windows.len() * 3]);
+            }
+        });
     }
     out
 }
@@ -169,14 +133,7 @@ fn horizontal_row(row: &[u8], windows: &Windows, first: usize, out: &mut [u8]) {
 
 /// Resamples columns `left..left + width` to the rows `rows`: `[rows, width, 3]`. Row zero of `source` is
 /// row `first` of the photo.
-fn vertical(
-    source: Rows<'_>,
-    left: usize,
-    width: usize,
-    axis: &Axis,
-    rows: &Range<u64>,
-    first: usize,
-) -> Vec<u8> {
+fn vertical(source: Rows<'_>, left: usize, width: usize, axis: &Axis, rows: &Range<u64>, first: usize) -> Vec<u8> {
     let bytes = width * 3;
     let mut out = vec![0; rows.clone().count() * bytes];
     for part in axis.parts(rows.clone()) {
@@ -187,9 +144,7 @@ fn vertical(
             vertical_row(source, left * 3, start - first, weights, out_row);
         };
         if windows.weights() * bytes < 2 * TASK {
-            out.chunks_exact_mut(bytes)
-                .zip(windows.iter())
-                .for_each(work);
+            out.chunks_exact_mut(bytes).zip(windows.iter()).for_each(work);
         } else {
             let windows: Vec<_> = windows.iter().collect();
             out.par_chunks_exact_mut(bytes).zip(windows).for_each(work);

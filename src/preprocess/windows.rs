@@ -89,9 +89,7 @@ impl Axis {
         let taps = 2.0 * self.filter.support() * self.scale().max(1.0) + 1.0;
         let step = ((WEIGHTS / taps) as u64).max(1);
         let end = outputs.end;
-        outputs
-            .step_by(step as usize)
-            .map(move |start| start..(start + step).min(end))
+        outputs.step_by(step as usize).map(move |start| start..(start + step).min(end))
     }
 
     /// The weights of a run of output positions.
@@ -99,34 +97,21 @@ impl Axis {
         let scale = self.scale();
         let stretch = 1.0 / scale.max(1.0);
         let one = f64::from(1u32 << FRACTION_BITS);
-        let mut windows = Windows {
-            spans: Vec::new(),
-            weights: Vec::new(),
-        };
+        let mut windows = Windows { spans: Vec::new(), weights: Vec::new() };
         for index in outputs {
             let center = (index as f64 + 0.5) * scale;
             let span = self.span(index);
             let start = span.start;
             // Evaluated twice rather than kept: a window can be as long as the input.
-            let weights = span.map(|position| {
-                self.filter
-                    .weight((position as f64 - center + 0.5) * stretch)
-            });
+            let weights = span.map(|position| self.filter.weight((position as f64 - center + 0.5) * stretch));
             let sum: f64 = weights.clone().fold(0.0, |sum, weight| sum + weight);
             let first = windows.weights.len();
             windows.weights.extend(weights.map(|weight| {
                 let fixed = if sum != 0.0 { weight / sum } else { weight } * one;
                 // Halves away from zero.
-                (if fixed < 0.0 {
-                    fixed - 0.5
-                } else {
-                    fixed + 0.5
-                }) as i32
+                (if fixed < 0.0 { fixed - 0.5 } else { fixed + 0.5 }) as i32
             }));
-            windows.spans.push(Span {
-                start,
-                weights: first..windows.weights.len(),
-            });
+            windows.spans.push(Span { start, weights: first..windows.weights.len() });
         }
         windows
     }
@@ -135,9 +120,7 @@ impl Axis {
 impl Windows {
     /// For each output position: where its input starts, and the weight of each input from there on.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &[i32])> {
-        self.spans
-            .iter()
-            .map(|span| (span.start, &self.weights[span.weights.clone()]))
+        self.spans.iter().map(|span| (span.start, &self.weights[span.weights.clone()]))
     }
 
     /// Number of output positions.

@@ -59,32 +59,19 @@ impl Header {
             40 | 52 | 56 | 64 | 108 | 124 => {
                 let signed = field(8)?;
                 top_down = signed >> 24 == 0xff;
-                (width, height) = (
-                    field(4)?,
-                    if top_down {
-                        signed.wrapping_neg()
-                    } else {
-                        signed
-                    },
-                );
+                (width, height) = (field(4)?, if top_down { signed.wrapping_neg() } else { signed });
                 (bits, compression) = (two(bytes, 28)?, field(16)?);
                 (colours, entry) = (field(32)?, 4);
             }
             _ => {
-                return Err(Problem::unsupported(format_args!(
-                    "a header of {size} bytes"
-                )));
+                return Err(Problem::unsupported(format_args!("a header of {size} bytes")));
             }
         }
         let (width, height) = accepted(width, height)?;
         if !matches!(bits, 1 | 4 | 8 | 16 | 24 | 32) {
             return Err(Problem::unsupported(format_args!("{bits} bits a pixel")));
         }
-        let colours = if colours == 0 && bits <= 8 {
-            1 << bits
-        } else {
-            colours as usize
-        };
+        let colours = if colours == 0 && bits <= 8 { 1 << bits } else { colours as usize };
         let mut next = FILE_HEADER + size;
         // Some writers forget the palette when they compute where the pixels start.
         if pixels == next && bits <= 8 {
@@ -99,9 +86,7 @@ impl Header {
             (UNCOMPRESSED, 16) => [0x7c00, 0x03e0, 0x001f],
             (UNCOMPRESSED, _) | (RUNS_8 | RUNS_4, 8 | 4) => [0; 3],
             _ => {
-                return Err(Problem::unsupported(format_args!(
-                    "compression {compression} of {bits} bits"
-                )));
+                return Err(Problem::unsupported(format_args!("compression {compression} of {bits} bits")));
             }
         };
         let mut palette = Box::new([[0; 3]; 256]);
@@ -109,30 +94,15 @@ impl Header {
             if colours > 65536 {
                 return Err(Problem::damaged("the palette is too large"));
             }
-            let entries = bytes
-                .get(next..)
-                .ok_or(Problem::Truncated)?
-                .chunks_exact(entry)
-                .take(colours.min(256));
-            let rgb: Vec<u8> = entries
-                .flat_map(|entry| [entry[2], entry[1], entry[0]])
-                .collect();
+            let entries = bytes.get(next..).ok_or(Problem::Truncated)?.chunks_exact(entry).take(colours.min(256));
+            let rgb: Vec<u8> = entries.flat_map(|entry| [entry[2], entry[1], entry[0]]).collect();
             *palette = palette_or_ramp(&rgb);
             next += colours * entry;
         }
         if pixels == 0 {
             pixels = next;
         }
-        Ok(Header {
-            width,
-            height,
-            top_down,
-            bits,
-            compression,
-            pixels,
-            masks,
-            palette,
-        })
+        Ok(Header { width, height, top_down, bits, compression, pixels, masks, palette })
     }
 }
 
@@ -149,11 +119,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Problem> {
     if !runs && source.len() < least {
         return Err(Problem::Truncated);
     }
-    let indices = if runs {
-        run_lengths(source, header.pixels, &header)?
-    } else {
-        Vec::new()
-    };
+    let indices = if runs { run_lengths(source, header.pixels, &header)? } else { Vec::new() };
 
     let mut data = filled(width, height, 3, 0u8)?;
     let row = |y: usize| {
@@ -169,29 +135,18 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Problem> {
         match header.bits {
             1 | 4 | 8 => {
                 let indices = unpacked(row(y), if runs { 8 } else { header.bits }, 1);
-                pixels
-                    .iter_mut()
-                    .zip(indices)
-                    .for_each(|(pixel, i)| *pixel = header.palette[usize::from(i)]);
+                pixels.iter_mut().zip(indices).for_each(|(pixel, i)| *pixel = header.palette[usize::from(i)]);
             }
             16 => sixteen(row(y), header.masks, pixels)?,
             bits => {
                 let places = bytes_of(header.masks, bits)?;
-                for (pixel, values) in pixels
-                    .iter_mut()
-                    .zip(row(y).chunks_exact(bits as usize / 8))
-                {
+                for (pixel, values) in pixels.iter_mut().zip(row(y).chunks_exact(bits as usize / 8)) {
                     *pixel = places.map(|place| values[place]);
                 }
             }
         }
     }
-    Ok(Decoded {
-        width,
-        height,
-        data,
-        orientation: Orientation::Upright,
-    })
+    Ok(Decoded { width, height, data, orientation: Orientation::Upright })
 }
 
 /// Which bytes of a pixel are red, green and blue.
@@ -212,9 +167,7 @@ fn sixteen(row: &[u8], masks: [u32; 3], pixels: &mut [[u8; 3]]) -> Result<(), Pr
         [0x7c00, 0x03e0, 0x001f] => 5,
         [0xf800, 0x07e0, 0x001f] => 6,
         _ => {
-            return Err(Problem::unsupported(
-                "its bit fields are neither 5-5-5 nor 5-6-5",
-            ));
+            return Err(Problem::unsupported("its bit fields are neither 5-5-5 nor 5-6-5"));
         }
     };
     for (pixel, &values) in pixels.iter_mut().zip(row.as_chunks().0) {
@@ -247,8 +200,7 @@ fn run_lengths(source: &[u8], at: usize, header: &Header) -> Result<Vec<u8>, Pro
             }
             (0, 1) => break,
             (0, 2) => {
-                let Some(&[right, up]) = source.get(from..).and_then(|rest| rest.first_chunk())
-                else {
+                let Some(&[right, up]) = source.get(from..).and_then(|rest| rest.first_chunk()) else {
                     break;
                 };
                 from += 2;
@@ -260,10 +212,7 @@ fn run_lengths(source: &[u8], at: usize, header: &Header) -> Result<Vec<u8>, Pro
                 let length = if nibbles { count.div_ceil(2) } else { count };
                 let values = source.get(from..from + length).ok_or(Problem::Truncated)?;
                 let values = unpacked(values, if nibbles { 4 } else { 8 }, 1);
-                out[to..to + count]
-                    .iter_mut()
-                    .zip(values)
-                    .for_each(|(out, value)| *out = value);
+                out[to..to + count].iter_mut().zip(values).for_each(|(out, value)| *out = value);
                 from += length;
                 to += count;
                 column += usize::from(value);
@@ -272,18 +221,9 @@ fn run_lengths(source: &[u8], at: usize, header: &Header) -> Result<Vec<u8>, Pro
             }
             (count, value) => {
                 // What would run over the end of the row is cut off.
-                let count = usize::from(count)
-                    .min(width.saturating_sub(column))
-                    .min(total - to);
-                let pair = if nibbles {
-                    [value >> 4, value & 15]
-                } else {
-                    [value; 2]
-                };
-                out[to..to + count]
-                    .iter_mut()
-                    .enumerate()
-                    .for_each(|(i, out)| *out = pair[i % 2]);
+                let count = usize::from(count).min(width.saturating_sub(column)).min(total - to);
+                let pair = if nibbles { [value >> 4, value & 15] } else { [value; 2] };
+                out[to..to + count].iter_mut().enumerate().for_each(|(i, out)| *out = pair[i % 2]);
                 to += count;
                 column += count;
             }

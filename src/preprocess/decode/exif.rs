@@ -6,8 +6,7 @@ use super::super::orient::Orientation;
 
 /// The orientation of a photo with this value of the EXIF tag and this XMP packet.
 pub(super) fn orientation(tag: Option<u32>, xmp: Option<&[u8]>) -> Orientation {
-    tag.or_else(|| xmp.and_then(property))
-        .map_or(Orientation::Upright, Orientation::from_exif)
+    tag.or_else(|| xmp.and_then(property)).map_or(Orientation::Upright, Orientation::from_exif)
 }
 
 /// The value of the orientation tag, 0x0112, in the first directory of an EXIF block: a TIFF structure, with
@@ -24,19 +23,11 @@ pub(super) fn tag(exif: &[u8]) -> Option<u32> {
     };
     let two = |bytes: &[u8]| {
         let bytes = *bytes.first_chunk::<2>()?;
-        Some(if little {
-            u16::from_le_bytes(bytes)
-        } else {
-            u16::from_be_bytes(bytes)
-        })
+        Some(if little { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) })
     };
     let four = |bytes: &[u8]| {
         let bytes = *bytes.first_chunk::<4>()?;
-        Some(if little {
-            u32::from_le_bytes(bytes)
-        } else {
-            u32::from_be_bytes(bytes)
-        })
+        Some(if little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) })
     };
     let start = usize::try_from(four(&exif[4..])?).ok()?;
     let directory = exif.get(start..)?;
@@ -58,18 +49,11 @@ pub(super) fn tag(exif: &[u8]) -> Option<u32> {
 /// The digit of the property `tiff:Orientation`, as an attribute or as an element.
 fn property(xmp: &[u8]) -> Option<u32> {
     const NAME: &[u8] = b"tiff:Orientation";
-    xmp.windows(NAME.len())
-        .enumerate()
-        .filter(|(_, window)| *window == NAME)
-        .find_map(|(at, _)| {
-            let rest = &xmp[at + NAME.len()..];
-            let rest = rest
-                .strip_prefix(b"=\"")
-                .or_else(|| rest.strip_prefix(b">"))?;
-            rest.first()
-                .filter(|digit| digit.is_ascii_digit())
-                .map(|digit| u32::from(digit - b'0'))
-        })
+    xmp.windows(NAME.len()).enumerate().filter(|(_, window)| *window == NAME).find_map(|(at, _)| {
+        let rest = &xmp[at + NAME.len()..];
+        let rest = rest.strip_prefix(b"=\"").or_else(|| rest.strip_prefix(b">"))?;
+        rest.first().filter(|digit| digit.is_ascii_digit()).map(|digit| u32::from(digit - b'0'))
+    })
 }
 
 #[cfg(test)]
@@ -78,24 +62,12 @@ mod tests {
 
     fn block(little: bool, kind: u16, count: u32, value: &[u8; 4]) -> Vec<u8> {
         let two = |v: u16| {
-            if little {
-                v.to_le_bytes()
-            } else {
-                v.to_be_bytes()
-            }
+            if little { v.to_le_bytes() } else { v.to_be_bytes() }
         };
         let four = |v: u32| {
-            if little {
-                v.to_le_bytes()
-            } else {
-                v.to_be_bytes()
-            }
+            if little { v.to_le_bytes() } else { v.to_be_bytes() }
         };
-        let mut out = if little {
-            b"II*\0".to_vec()
-        } else {
-            b"MM\0*".to_vec()
-        };
+        let mut out = if little { b"II*\0".to_vec() } else { b"MM\0*".to_vec() };
         out.extend(four(8));
         out.extend(two(1));
         out.extend(two(0x0112));
@@ -114,11 +86,7 @@ mod tests {
             block(false, 4, 1, &[0, 0, 0, 6]),
             [b"Exif\0\0".to_vec(), block(true, 3, 1, &[6, 0, 0, 0])].concat(),
         ] {
-            assert_eq!(
-                orientation(tag(&exif), None),
-                Orientation::Right,
-                "{exif:?}"
-            );
+            assert_eq!(orientation(tag(&exif), None), Orientation::Right, "{exif:?}");
             for end in 0..exif.len() {
                 tag(&exif[..end]);
             }
@@ -135,11 +103,7 @@ mod tests {
             b"II*\0\xff\xff\xff\xff".to_vec(),
             b"nothing".to_vec(),
         ] {
-            assert_eq!(
-                orientation(tag(&exif), None),
-                Orientation::Upright,
-                "{exif:?}"
-            );
+            assert_eq!(orientation(tag(&exif), None), Orientation::Upright, "{exif:?}");
         }
     }
 
@@ -151,9 +115,6 @@ mod tests {
             assert_eq!(orientation(None, Some(xmp)), Orientation::Left);
             assert_eq!(orientation(Some(1), Some(xmp)), Orientation::Upright);
         }
-        assert_eq!(
-            orientation(None, Some(b"tiff:Orientation='8'")),
-            Orientation::Upright
-        );
+        assert_eq!(orientation(None, Some(b"tiff:Orientation='8'")), Orientation::Upright);
     }
 }

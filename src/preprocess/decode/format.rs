@@ -38,21 +38,13 @@ impl Format {
         } else if starts(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
             Ok(Format::WebP)
         } else if let Some(format) = foreign(bytes) {
-            Err(Error::ForeignFormat {
-                name: name.to_owned(),
-                format,
-            })
-        } else if [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"]
-            .iter()
-            .any(|magic| starts(*magic))
-        {
+            Err(Error::ForeignFormat { name: name.to_owned(), format })
+        } else if [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|magic| starts(*magic)) {
             Ok(Format::Tiff)
         } else if starts(b"BM") {
             Ok(Format::Bmp)
         } else {
-            Err(Error::NotAnImage {
-                name: name.to_owned(),
-            })
+            Err(Error::NotAnImage { name: name.to_owned() })
         }
     }
 }
@@ -63,9 +55,7 @@ fn foreign(bytes: &[u8]) -> Option<&'static str> {
     if bytes.get(4..8) == Some(b"ftyp") {
         return match bytes.get(8..12)? {
             b"avif" | b"avis" => Some("AVIF"),
-            b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"mif1" | b"msf1" => {
-                Some("HEIC")
-            }
+            b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"mif1" | b"msf1" => Some("HEIC"),
             b"crx " => Some("CR3 raw"),
             b"jxl " => Some("JPEG XL"),
             _ => None,
@@ -103,10 +93,7 @@ fn foreign(bytes: &[u8]) -> Option<&'static str> {
     }
     // An SVG is text; its element comes early, after a declaration or a comment at most.
     let text = &bytes[..bytes.len().min(1024)];
-    let text = text
-        .strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(text)
-        .trim_ascii_start();
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii_start();
     if text.starts_with(b"<") && text.windows(4).any(|window| window == b"<svg") {
         return Some("SVG");
     }
@@ -127,10 +114,7 @@ mod tests {
             (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
             (b"8BPS\0\x01", "PSD"),
             (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
-            (
-                b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- x -->\n<svg/>",
-                "SVG",
-            ),
+            (b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- x -->\n<svg/>", "SVG"),
             (b"II*\0\x10\0\0\0CR\x02\0", "CR2 raw"),
             (b"%PDF-1.7", "PDF"),
             (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
@@ -138,30 +122,18 @@ mod tests {
         ];
         for (bytes, format) in cases {
             let error = Format::of(bytes, "x.jpg").unwrap_err().to_string();
-            assert!(
-                error.starts_with(&format!("x.jpg is a {format} file")),
-                "{error}"
-            );
+            assert!(error.starts_with(&format!("x.jpg is a {format} file")), "{error}");
             assert!(error.contains("convert it to JPEG"), "{error}");
         }
     }
 
     #[test]
     fn what_is_no_image_is_said_to_be_none() {
-        for bytes in [
-            &b""[..],
-            b"\xff",
-            b"\xff\xd8",
-            b"hello",
-            b"RIFF\0\0\0\0WAVE",
-            b"<html></html>",
-            b"\0\0\0\x18ftypmp42",
-        ] {
+        for bytes in
+            [&b""[..], b"\xff", b"\xff\xd8", b"hello", b"RIFF\0\0\0\0WAVE", b"<html></html>", b"\0\0\0\x18ftypmp42"]
+        {
             let error = Format::of(bytes, "notes.jpg").unwrap_err().to_string();
-            assert_eq!(
-                error,
-                "notes.jpg is not an image that can be read here (JPEG, PNG, WebP, GIF, BMP, TIFF)"
-            );
+            assert_eq!(error, "notes.jpg is not an image that can be read here (JPEG, PNG, WebP, GIF, BMP, TIFF)");
         }
     }
 

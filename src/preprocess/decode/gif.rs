@@ -23,10 +23,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Problem> {
     }
     let mut decoder = options.read_info(Cursor::new(bytes)).map_err(problem)?;
     let (canvas_width, canvas_height) = (decoder.width(), decoder.height());
-    let picture = decoder
-        .next_frame_info()
-        .map_err(problem)?
-        .ok_or(Problem::Truncated)?;
+    let picture = decoder.next_frame_info().map_err(problem)?.ok_or(Problem::Truncated)?;
     let (left, top) = (usize::from(picture.left), usize::from(picture.top));
     let (picture_width, picture_height) = (picture.width, picture.height);
     let transparent = picture.transparent;
@@ -40,9 +37,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Problem> {
 
     let mut indices = filled(picture_width, picture_height, 1, 0u8)?;
     decoder.read_into_buffer(&mut indices).map_err(problem)?;
-    let colours = own_palette
-        .or_else(|| decoder.global_palette().map(<[u8]>::to_vec))
-        .unwrap_or_default();
+    let colours = own_palette.or_else(|| decoder.global_palette().map(<[u8]>::to_vec)).unwrap_or_default();
     let colours = palette_or_ramp(&colours);
     let around = colours[usize::from(transparent.unwrap_or(0))];
 
@@ -50,31 +45,20 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Problem> {
     if (picture_width, picture_height) != (width, height) && around != [0; 3] {
         data.as_chunks_mut().0.fill(around);
     }
-    let rows = data
-        .as_chunks_mut::<3>()
-        .0
-        .chunks_exact_mut(width)
-        .skip(top);
+    let rows = data.as_chunks_mut::<3>().0.chunks_exact_mut(width).skip(top);
     for (row, indices) in rows.zip(indices.chunks_exact(picture_width)) {
         for (pixel, &index) in row[left..].iter_mut().zip(indices) {
             *pixel = colours[usize::from(index)];
         }
     }
-    Ok(Decoded {
-        width,
-        height,
-        data,
-        orientation: Orientation::Upright,
-    })
+    Ok(Decoded { width, height, data, orientation: Orientation::Upright })
 }
 
 /// What an error of the crate means.
 fn problem(error: DecodingError) -> Problem {
     match error {
         DecodingError::Io(_) | DecodingError::UnexpectedEof => Problem::Truncated,
-        DecodingError::MemoryLimit | DecodingError::OutOfMemory => {
-            Problem::damaged("a picture is too large")
-        }
+        DecodingError::MemoryLimit | DecodingError::OutOfMemory => Problem::damaged("a picture is too large"),
         other => Problem::damaged(other),
     }
 }

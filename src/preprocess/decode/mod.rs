@@ -55,17 +55,11 @@ pub fn decode(bytes: &[u8], orient: bool, name: &str) -> Result<RgbBuffer, Error
 /// not think of; the owner of one bad file shall get an error like for any other.
 fn contained<T>(decoder: impl FnOnce() -> Result<T, Problem>) -> Result<T, Problem> {
     // What a decoder has half done is dropped with it, so nothing broken is seen afterwards.
-    catch_unwind(AssertUnwindSafe(decoder))
-        .unwrap_or_else(|_| Err(Problem::damaged("it confuses the decoder")))
+    catch_unwind(AssertUnwindSafe(decoder)).unwrap_or_else(|_| Err(Problem::damaged("it confuses the decoder")))
 }
 
 fn decode_as(format: Format, bytes: &[u8], orient: bool) -> Result<RgbBuffer, Problem> {
-    let Decoded {
-        width,
-        height,
-        data,
-        orientation,
-    } = match format {
+    let Decoded { width, height, data, orientation } = match format {
         Format::Jpeg => jpeg::decode(bytes, orient)?,
         Format::Png => png::decode(bytes)?,
         Format::Gif => gif::decode(bytes)?,
@@ -73,10 +67,7 @@ fn decode_as(format: Format, bytes: &[u8], orient: bool) -> Result<RgbBuffer, Pr
         Format::WebP => webp::decode(bytes)?,
         Format::Tiff => tiff::decode(bytes)?,
     };
-    let no_memory = Problem::OutOfMemory {
-        width: width as u64,
-        height: height as u64,
-    };
+    let no_memory = Problem::OutOfMemory { width: width as u64, height: height as u64 };
     // Pillow turns TIFF upright when it decodes it, asked or not.
     let (width, height, data) = match orient || format == Format::Tiff {
         true => orientation.apply(width, height, data).ok_or(no_memory)?,
@@ -91,15 +82,8 @@ mod tests {
 
     #[test]
     fn a_panic_in_a_codec_is_an_error() {
-        let result: Result<(), Problem> =
-            contained(|| panic!("a codec gives up; this message is part of a test"));
-        let error = result
-            .unwrap_err()
-            .named("x.webp", Format::WebP)
-            .to_string();
-        assert!(
-            error.starts_with("x.webp is a damaged WebP image (it confuses the decoder)"),
-            "{error}"
-        );
+        let result: Result<(), Problem> = contained(|| panic!("a codec gives up; this message is part of a test"));
+        let error = result.unwrap_err().named("x.webp", Format::WebP).to_string();
+        assert!(error.starts_with("x.webp is a damaged WebP image (it confuses the decoder)"), "{error}");
     }
 }

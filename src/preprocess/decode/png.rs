@@ -5,9 +5,7 @@
 
 use std::io::{BufRead, Cursor, Seek};
 
-use png::{
-    BitDepth, ColorType, Decoder, DecodingError, InterlaceInfo, Limits, Reader, Transformations,
-};
+use png::{BitDepth, ColorType, Decoder, DecodingError, InterlaceInfo, Limits, Reader, Transformations};
 
 use super::super::orient::Orientation;
 use super::problem::{Problem, accepted, filled};
@@ -32,13 +30,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Problem> {
     let mut reader = decoder.read_info().map_err(problem)?;
 
     let info = reader.info();
-    if info
-        .frame_control
-        .is_some_and(|frame| (frame.width, frame.height) != (info.width, info.height))
-    {
-        return Err(Problem::unsupported(
-            "its first picture is smaller than the animation",
-        ));
+    if info.frame_control.is_some_and(|frame| (frame.width, frame.height) != (info.width, info.height)) {
+        return Err(Problem::unsupported("its first picture is smaller than the animation"));
     }
     let kind = Kind::of(info.color_type, info.bit_depth, info.palette.as_deref())?;
     let mut data = filled(width, height, 3, 0u8)?;
@@ -54,22 +47,14 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Problem> {
         }
     } else {
         for pixels in data.chunks_exact_mut(width * 3) {
-            let row = reader
-                .next_row()
-                .map_err(problem)?
-                .ok_or(Problem::Truncated)?;
+            let row = reader.next_row().map_err(problem)?.ok_or(Problem::Truncated)?;
             kind.convert(row.data(), pixels.as_chunks_mut().0);
         }
     }
     // Metadata may follow the pixels. A file that ends before its end chunk still has all of them.
     let _ = reader.finish();
     let orientation = orientation(&reader);
-    Ok(Decoded {
-        width,
-        height,
-        data,
-        orientation,
-    })
+    Ok(Decoded { width, height, data, orientation })
 }
 
 /// What an error of the crate means.
@@ -111,57 +96,33 @@ impl Kind {
                 Kind::Indexed(bits, Box::new(palette(colours)))
             }
             ColorType::GrayscaleAlpha => Kind::GreyIn(2 * bytes),
-            ColorType::Rgb => Kind::ColourIn {
-                sample: bytes,
-                pixel: 3 * bytes,
-            },
-            ColorType::Rgba => Kind::ColourIn {
-                sample: bytes,
-                pixel: 4 * bytes,
-            },
+            ColorType::Rgb => Kind::ColourIn { sample: bytes, pixel: 3 * bytes },
+            ColorType::Rgba => Kind::ColourIn { sample: bytes, pixel: 4 * bytes },
         })
     }
 
     /// Writes as many pixels as `row` has and `pixels` takes.
     fn convert(&self, row: &[u8], pixels: &mut [[u8; 3]]) {
         match *self {
-            Kind::Grey(bits) => grey(
-                unpacked(row, bits, 255 / ((1u16 << bits) - 1) as u8),
-                pixels,
-            ),
+            Kind::Grey(bits) => grey(unpacked(row, bits, 255 / ((1u16 << bits) - 1) as u8), pixels),
             Kind::Indexed(bits, ref colours) => {
                 let indices = unpacked(row, bits, 1);
-                pixels
-                    .iter_mut()
-                    .zip(indices)
-                    .for_each(|(pixel, index)| *pixel = colours[usize::from(index)]);
+                pixels.iter_mut().zip(indices).for_each(|(pixel, index)| *pixel = colours[usize::from(index)]);
             }
             Kind::Grey16 => {
-                grey(
-                    row.as_chunks()
-                        .0
-                        .iter()
-                        .map(|&level| clip_16(u16::from_be_bytes(level))),
-                    pixels,
-                );
+                grey(row.as_chunks().0.iter().map(|&level| clip_16(u16::from_be_bytes(level))), pixels);
             }
             // Of 16 bits the high byte is the first and the one that stays.
             Kind::GreyIn(bytes) => grey(row.iter().step_by(bytes).copied(), pixels),
             Kind::ColourIn { pixel: 3, .. } => {
-                pixels
-                    .iter_mut()
-                    .zip(row.as_chunks().0)
-                    .for_each(|(pixel, values)| *pixel = *values);
+                pixels.iter_mut().zip(row.as_chunks().0).for_each(|(pixel, values)| *pixel = *values);
             }
             Kind::ColourIn { pixel: 4, .. } => {
                 for (pixel, &[r, g, b, _]) in pixels.iter_mut().zip(row.as_chunks().0) {
                     *pixel = [r, g, b];
                 }
             }
-            Kind::ColourIn {
-                sample,
-                pixel: bytes,
-            } => {
+            Kind::ColourIn { sample, pixel: bytes } => {
                 for (pixel, values) in pixels.iter_mut().zip(row.chunks_exact(bytes)) {
                     *pixel = [values[0], values[sample], values[2 * sample]];
                 }
@@ -175,49 +136,23 @@ fn orientation<R: BufRead + Seek>(reader: &Reader<R>) -> Orientation {
     let info = reader.info();
     let profile = || {
         const KEYWORD: &str = "Raw profile type exif";
-        let plain = info
-            .uncompressed_latin1_text
-            .iter()
-            .find(|text| text.keyword == KEYWORD);
-        let packed = info
-            .compressed_latin1_text
-            .iter()
-            .find(|text| text.keyword == KEYWORD);
+        let plain = info.uncompressed_latin1_text.iter().find(|text| text.keyword == KEYWORD);
+        let packed = info.compressed_latin1_text.iter().find(|text| text.keyword == KEYWORD);
         match (plain, packed) {
             (Some(text), _) => raw_profile(&text.text),
             (None, Some(text)) => text.get_text().ok().and_then(|text| raw_profile(&text)),
             (None, None) => None,
         }
     };
-    let block = info
-        .exif_metadata
-        .as_ref()
-        .map(|block| block.to_vec())
-        .or_else(profile);
-    let xmp = info
-        .utf8_text
-        .iter()
-        .find(|text| text.keyword == "XML:com.adobe.xmp");
+    let block = info.exif_metadata.as_ref().map(|block| block.to_vec()).or_else(profile);
+    let xmp = info.utf8_text.iter().find(|text| text.keyword == "XML:com.adobe.xmp");
     let xmp = xmp.and_then(|text| text.get_text().ok());
-    exif::orientation(
-        block.as_deref().and_then(exif::tag),
-        xmp.as_deref().map(str::as_bytes),
-    )
+    exif::orientation(block.as_deref().and_then(exif::tag), xmp.as_deref().map(str::as_bytes))
 }
 
 /// The bytes of a profile that ImageMagick writes as text: an empty line, a name, a length, then hex digits.
 fn raw_profile(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text
-        .split('\n')
-        .skip(3)
-        .flat_map(str::bytes)
-        .filter(|b| !b.is_ascii_whitespace())
-        .collect();
+    let digits: Vec<u8> = text.split('\n').skip(3).flat_map(str::bytes).filter(|b| !b.is_ascii_whitespace()).collect();
     let digit = |byte: u8| char::from(byte).to_digit(16);
-    digits
-        .as_chunks::<2>()
-        .0
-        .iter()
-        .map(|&[high, low]| Some((digit(high)? << 4 | digit(low)?) as u8))
-        .collect()
+    digits.as_chunks::<2>().0.iter().map(|&[high, low]| Some((digit(high)? << 4 | digit(low)?) as u8)).collect()
 }

@@ -38,36 +38,12 @@ impl Problem {
     pub fn named(self, name: &str, format: Format) -> Error {
         let name = name.to_owned();
         match self {
-            Problem::NoPixels { width, height } => Error::NoPixels {
-                name,
-                width,
-                height,
-            },
-            Problem::TooManyPixels { width, height } => Error::TooManyPixels {
-                name,
-                width,
-                height,
-                limit: MAX_PIXELS,
-            },
-            Problem::Truncated => Error::Truncated {
-                name,
-                format: format.name(),
-            },
-            Problem::Damaged(reason) => Error::Damaged {
-                name,
-                format: format.name(),
-                reason,
-            },
-            Problem::Unsupported(reason) => Error::Unsupported {
-                name,
-                format: format.name(),
-                reason,
-            },
-            Problem::OutOfMemory { width, height } => Error::OutOfMemory {
-                name,
-                width,
-                height,
-            },
+            Problem::NoPixels { width, height } => Error::NoPixels { name, width, height },
+            Problem::TooManyPixels { width, height } => Error::TooManyPixels { name, width, height, limit: MAX_PIXELS },
+            Problem::Truncated => Error::Truncated { name, format: format.name() },
+            Problem::Damaged(reason) => Error::Damaged { name, format: format.name(), reason },
+            Problem::Unsupported(reason) => Error::Unsupported { name, format: format.name(), reason },
+            Problem::OutOfMemory { width, height } => Error::OutOfMemory { name, width, height },
         }
     }
 }
@@ -76,12 +52,7 @@ impl Problem {
 fn tidy(reason: &str) -> String {
     const LONGEST: usize = 120;
     let printable = |c: &char| c.is_ascii_graphic() || *c == ' ';
-    let mut tidy: String = reason
-        .trim_end_matches('.')
-        .chars()
-        .filter(printable)
-        .take(LONGEST)
-        .collect();
+    let mut tidy: String = reason.trim_end_matches('.').chars().filter(printable).take(LONGEST).collect();
     // A name in capitals stays one.
     let name = tidy.bytes().take(2).all(|byte| byte.is_ascii_uppercase());
     if let Some(first) = tidy.get_mut(..1).filter(|_| !name) {
@@ -91,10 +62,7 @@ fn tidy(reason: &str) -> String {
 }
 
 /// The sides a header announces, if they can be accepted; nothing is allocated before this.
-pub(super) fn accepted(
-    width: impl Into<u64>,
-    height: impl Into<u64>,
-) -> Result<(usize, usize), Problem> {
+pub(super) fn accepted(width: impl Into<u64>, height: impl Into<u64>) -> Result<(usize, usize), Problem> {
     let (width, height) = (width.into(), height.into());
     if width == 0 || height == 0 {
         return Err(Problem::NoPixels { width, height });
@@ -106,25 +74,12 @@ pub(super) fn accepted(
 }
 
 /// Memory for `each` values of every pixel, or an error instead of an abort.
-pub(super) fn filled<T: Copy>(
-    width: usize,
-    height: usize,
-    each: usize,
-    value: T,
-) -> Result<Vec<T>, Problem> {
-    let problem = Problem::OutOfMemory {
-        width: width as u64,
-        height: height as u64,
-    };
-    let len = width
-        .checked_mul(height)
-        .and_then(|pixels| pixels.checked_mul(each))
-        .ok_or(problem.clone())?;
+pub(super) fn filled<T: Copy>(width: usize, height: usize, each: usize, value: T) -> Result<Vec<T>, Problem> {
+    let problem = Problem::OutOfMemory { width: width as u64, height: height as u64 };
+    let len = width.checked_mul(height).and_then(|pixels| pixels.checked_mul(each)).ok_or(problem.clone())?;
     // Asked for and given back first, because `vec!` of zeros gets pages without touching them, but aborts
     // where it gets none.
-    Vec::<T>::new()
-        .try_reserve_exact(len)
-        .map_err(|_| problem)?;
+    Vec::<T>::new().try_reserve_exact(len).map_err(|_| problem)?;
     Ok(vec![value; len])
 }
 
@@ -144,26 +99,8 @@ mod tests {
     #[test]
     fn sides_are_accepted_up_to_the_limit() {
         assert_eq!(accepted(178_956_970u32, 1u32), Ok((178_956_970, 1)));
-        assert_eq!(
-            accepted(1u64, 178_956_971u64),
-            Err(Problem::TooManyPixels {
-                width: 1,
-                height: 178_956_971
-            })
-        );
-        assert_eq!(
-            accepted(u64::MAX, u64::MAX),
-            Err(Problem::TooManyPixels {
-                width: u64::MAX,
-                height: u64::MAX
-            })
-        );
-        assert_eq!(
-            accepted(0u8, 7u8),
-            Err(Problem::NoPixels {
-                width: 0,
-                height: 7
-            })
-        );
+        assert_eq!(accepted(1u64, 178_956_971u64), Err(Problem::TooManyPixels { width: 1, height: 178_956_971 }));
+        assert_eq!(accepted(u64::MAX, u64::MAX), Err(Problem::TooManyPixels { width: u64::MAX, height: u64::MAX }));
+        assert_eq!(accepted(0u8, 7u8), Err(Problem::NoPixels { width: 0, height: 7 }));
     }
 }

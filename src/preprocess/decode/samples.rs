@@ -6,10 +6,7 @@ pub(super) type Palette = [[u8; 3]; 256];
 /// The palette of a file, `[colours, 3]`; indices beyond it are black.
 pub(super) fn palette(colours: &[u8]) -> Palette {
     let mut palette = [[0; 3]; 256];
-    palette
-        .iter_mut()
-        .zip(colours.as_chunks().0)
-        .for_each(|(entry, colour)| *entry = *colour);
+    palette.iter_mut().zip(colours.as_chunks().0).for_each(|(entry, colour)| *entry = *colour);
     palette
 }
 
@@ -17,11 +14,7 @@ pub(super) fn palette(colours: &[u8]) -> Palette {
 pub(super) fn palette_or_ramp(colours: &[u8]) -> Palette {
     let (entries, _) = colours.as_chunks::<3>();
     let ramp = |i: usize| [i.min(255) as u8; 3];
-    if entries
-        .iter()
-        .enumerate()
-        .all(|(i, colour)| *colour == ramp(i))
-    {
+    if entries.iter().enumerate().all(|(i, colour)| *colour == ramp(i)) {
         return std::array::from_fn(ramp);
     }
     palette(colours)
@@ -31,19 +24,12 @@ pub(super) fn palette_or_ramp(colours: &[u8]) -> Palette {
 pub(super) fn unpacked(row: &[u8], bits: u32, scale: u8) -> impl Iterator<Item = u8> {
     let mask = (0xff >> (8 - bits)) as u8;
     let shifts = (0..8 / bits).map(move |i| 8 - bits - i * bits);
-    row.iter().flat_map(move |&byte| {
-        shifts
-            .clone()
-            .map(move |shift| (byte >> shift & mask) * scale)
-    })
+    row.iter().flat_map(move |&byte| shifts.clone().map(move |shift| (byte >> shift & mask) * scale))
 }
 
 /// Writes levels as grey pixels.
 pub(super) fn grey(levels: impl Iterator<Item = u8>, pixels: &mut [[u8; 3]]) {
-    pixels
-        .iter_mut()
-        .zip(levels)
-        .for_each(|(pixel, level)| *pixel = [level; 3]);
+    pixels.iter_mut().zip(levels).for_each(|(pixel, level)| *pixel = [level; 3]);
 }
 
 /// A grey level of 16 bits: not scaled, but clipped, as the references' pixels are.

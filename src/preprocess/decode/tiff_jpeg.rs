@@ -28,30 +28,18 @@ pub(super) fn read(
         RGB => ColourSpace::Rgb,
         YCBCR => ColourSpace::YCbCr,
         _ => {
-            return Err(Problem::unsupported(
-                "its jpeg data is neither grey nor rgb",
-            ));
+            return Err(Problem::unsupported("its jpeg data is neither grey nor rgb"));
         }
     };
-    if decoder
-        .find_tag_unsigned::<u16>(Tag::PlanarConfiguration)
-        .map_err(problem)?
-        .is_some_and(|planes| planes != 1)
-    {
+    if decoder.find_tag_unsigned::<u16>(Tag::PlanarConfiguration).map_err(problem)?.is_some_and(|planes| planes != 1) {
         return Err(Problem::unsupported("its jpeg data is in planes"));
     }
     let (offsets, lengths) = match decoder.get_chunk_type() {
         ChunkType::Strip => (Tag::StripOffsets, Tag::StripByteCounts),
         ChunkType::Tile => (Tag::TileOffsets, Tag::TileByteCounts),
     };
-    let offsets: Vec<usize> = decoder
-        .find_tag_unsigned_vec(offsets)
-        .map_err(problem)?
-        .unwrap_or_default();
-    let lengths: Vec<usize> = decoder
-        .find_tag_unsigned_vec(lengths)
-        .map_err(problem)?
-        .unwrap_or_default();
+    let offsets: Vec<usize> = decoder.find_tag_unsigned_vec(offsets).map_err(problem)?.unwrap_or_default();
+    let lengths: Vec<usize> = decoder.find_tag_unsigned_vec(lengths).map_err(problem)?.unwrap_or_default();
     // Tables are a file of their own; without its end they are the start of every part.
     let mut tables = decoder.get_tag_u8_vec(Tag::JPEGTables).unwrap_or_default();
     tables.truncate(tables.len().saturating_sub(2));
@@ -62,16 +50,12 @@ pub(super) fn read(
     }
 
     let mut data = filled(width, height, 3, 0u8)?;
-    let places = (0..height)
-        .step_by(part_height)
-        .flat_map(|top| (0..width).step_by(part_width).map(move |left| (left, top)));
+    let places =
+        (0..height).step_by(part_height).flat_map(|top| (0..width).step_by(part_width).map(move |left| (left, top)));
     let mut parts = offsets.into_iter().zip(lengths);
     for (left, top) in places {
         let (offset, length) = parts.next().ok_or(Problem::Truncated)?;
-        let part = offset
-            .checked_add(length)
-            .and_then(|end| bytes.get(offset..end))
-            .ok_or(Problem::Truncated)?;
+        let part = offset.checked_add(length).and_then(|end| bytes.get(offset..end)).ok_or(Problem::Truncated)?;
         let whole = match tables.is_empty() {
             true => part.to_vec(),
             false => [&tables, part.get(2..).unwrap_or_default()].concat(),

@@ -11,10 +11,7 @@ use super::{Decoded, exif};
 /// Decodes a WebP file.
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Problem> {
     // The crate makes up what is missing at the end; the file itself says how long it is.
-    let length = bytes
-        .get(4..)
-        .and_then(|rest| rest.first_chunk())
-        .map(|&length| u32::from_le_bytes(length));
+    let length = bytes.get(4..).and_then(|rest| rest.first_chunk()).map(|&length| u32::from_le_bytes(length));
     if length.is_none_or(|length| u64::from(length) + 8 > bytes.len() as u64) {
         return Err(Problem::Truncated);
     }
@@ -35,12 +32,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Problem> {
     if transparent {
         drop_fourth(&mut data);
     }
-    Ok(Decoded {
-        width,
-        height,
-        data,
-        orientation,
-    })
+    Ok(Decoded { width, height, data, orientation })
 }
 
 /// Keeps the first three of every four bytes, in place.

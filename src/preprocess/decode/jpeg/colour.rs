@@ -40,11 +40,7 @@ impl Upsampling {
             Upsampling::None | Upsampling::Across => (y, y),
             Upsampling::Down | Upsampling::Both => {
                 let near = y / 2;
-                let far = if y.is_multiple_of(2) {
-                    near.saturating_sub(1)
-                } else {
-                    (near + 1).min(height - 1)
-                };
+                let far = if y.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(height - 1) };
                 (near, far)
             }
             Upsampling::Repeat(_, down) => (y / down, y / down),
@@ -79,13 +75,9 @@ fn across(row: &[u8], out: &mut [u8]) {
     let last = row.len() - 1;
     for (out, window) in pairs[1..].iter_mut().zip(row.windows(3)) {
         let near = 3 * u16::from(window[1]);
-        *out = [
-            ((near + u16::from(window[0]) + 1) >> 2) as u8,
-            ((near + u16::from(window[2]) + 2) >> 2) as u8,
-        ];
+        *out = [((near + u16::from(window[0]) + 1) >> 2) as u8, ((near + u16::from(window[2]) + 2) >> 2) as u8];
     }
-    let between =
-        |near: u8, far: u8, bias: u16| ((3 * u16::from(near) + u16::from(far) + bias) >> 2) as u8;
+    let between = |near: u8, far: u8, bias: u16| ((3 * u16::from(near) + u16::from(far) + bias) >> 2) as u8;
     pairs[0] = [row[0], between(row[0], row[1], 2)];
     pairs[last] = [between(row[last], row[last - 1], 1), row[last]];
 }
@@ -95,26 +87,13 @@ fn both(near: &[u8], far: &[u8], out: &mut [u8]) {
     let (pairs, _) = out.as_chunks_mut::<2>();
     let last = near.len() - 1;
     let sum = |i: usize| 3 * u16::from(near[i]) + u16::from(far[i]);
-    for ((out, near), far) in pairs[1..]
-        .iter_mut()
-        .zip(near.windows(3))
-        .zip(far.windows(3))
-    {
+    for ((out, near), far) in pairs[1..].iter_mut().zip(near.windows(3)).zip(far.windows(3)) {
         let sum = |i: usize| 3 * u16::from(near[i]) + u16::from(far[i]);
         let this = 3 * sum(1);
-        *out = [
-            ((this + sum(0) + 8) >> 4) as u8,
-            ((this + sum(2) + 7) >> 4) as u8,
-        ];
+        *out = [((this + sum(0) + 8) >> 4) as u8, ((this + sum(2) + 7) >> 4) as u8];
     }
-    pairs[0] = [
-        ((4 * sum(0) + 8) >> 4) as u8,
-        ((3 * sum(0) + sum(1) + 7) >> 4) as u8,
-    ];
-    pairs[last] = [
-        ((3 * sum(last) + sum(last - 1) + 8) >> 4) as u8,
-        ((4 * sum(last) + 7) >> 4) as u8,
-    ];
+    pairs[0] = [((4 * sum(0) + 8) >> 4) as u8, ((3 * sum(0) + sum(1) + 7) >> 4) as u8];
+    pairs[last] = [((3 * sum(last) + sum(last - 1) + 8) >> 4) as u8, ((4 * sum(last) + 7) >> 4) as u8];
 }
 
 /// What the components mean.
@@ -225,13 +204,7 @@ pub(in super::super) fn ycbcr_pixel([y, cb, cr]: [u8; 3]) -> [u8; 3] {
 /// Inverted inks to light, as Pillow converts them.
 fn cmyk_to_rgb(inks: [&[u8]; 3], black: &[u8], pixels: &mut [[u8; 3]]) {
     let [cyan, magenta, yellow] = inks;
-    for ((((pixel, &c), &m), &y), &k) in pixels
-        .iter_mut()
-        .zip(cyan)
-        .zip(magenta)
-        .zip(yellow)
-        .zip(black)
-    {
+    for ((((pixel, &c), &m), &y), &k) in pixels.iter_mut().zip(cyan).zip(magenta).zip(yellow).zip(black) {
         *pixel = super::super::samples::cmyk_to_rgb([255 - c, 255 - m, 255 - y, 255 - k]);
     }
 }

@@ -63,19 +63,11 @@ impl Table {
         table.ends[17] = u32::MAX;
         for bits in 0..1u32 << FAST_BITS {
             let entry = table.fast[bits as usize];
-            let (length, run, size) = (
-                u32::from(entry >> 8),
-                i32::from(entry >> 4 & 15),
-                u32::from(entry & 15),
-            );
+            let (length, run, size) = (u32::from(entry >> 8), i32::from(entry >> 4 & 15), u32::from(entry & 15));
             if entry != SLOW && size != 0 && length + size <= FAST_BITS {
-                let value = extend(
-                    bits >> (FAST_BITS - length - size) & ((1 << size) - 1),
-                    size,
-                );
+                let value = extend(bits >> (FAST_BITS - length - size) & ((1 << size) - 1), size);
                 if (-128..128).contains(&value) {
-                    table.values[bits as usize] =
-                        (value << 8 | run << 4 | (length + size) as i32) as i16;
+                    table.values[bits as usize] = (value << 8 | run << 4 | (length + size) as i32) as i16;
                 }
             }
         }
@@ -88,11 +80,7 @@ impl Table {
 pub(super) fn extend(bits: u32, size: u32) -> i32 {
     let bits = bits as i32;
     // Size zero shifts to a negative threshold, which leaves the zero alone.
-    if size != 0 && bits < 1 << (size - 1) {
-        bits.wrapping_sub((1 << size) - 1)
-    } else {
-        bits
-    }
+    if size != 0 && bits < 1 << (size - 1) { bits.wrapping_sub((1 << size) - 1) } else { bits }
 }
 
 /// The bits of a scan.
@@ -111,13 +99,7 @@ pub(super) struct BitReader<'a> {
 impl<'a> BitReader<'a> {
     /// Reads entropy-coded data from byte `at` on.
     pub fn new(data: &'a [u8], at: usize) -> Self {
-        BitReader {
-            data,
-            at,
-            bits: 0,
-            have: 0,
-            padding: 0,
-        }
+        BitReader { data, at, bits: 0, have: 0, padding: 0 }
     }
 
     /// Whether bits were consumed that are not there.
@@ -165,16 +147,11 @@ impl<'a> BitReader<'a> {
 
     #[inline(always)]
     fn refill_now(&mut self) {
-        if let Some(bytes) = self
-            .data
-            .get(self.at..)
-            .and_then(|rest| rest.first_chunk::<8>())
-        {
+        if let Some(bytes) = self.data.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
             let word = u64::from_be_bytes(*bytes);
             // No byte is 0xff: eight bytes are data, as many as fit are taken at once.
             let inverted = !word;
-            if inverted.wrapping_sub(0x0101_0101_0101_0101) & !inverted & 0x8080_8080_8080_8080 == 0
-            {
+            if inverted.wrapping_sub(0x0101_0101_0101_0101) & !inverted & 0x8080_8080_8080_8080 == 0 {
                 self.bits |= word >> self.have;
                 let bytes = (63 - self.have) / 8;
                 self.at += bytes as usize;

@@ -38,30 +38,10 @@ const EVEN: [[i32; 2]; 2] = [[C6 + C2_MINUS_C6, C6], [C6, C6 - C2_PLUS_C6]];
 
 /// What coefficients 1, 3, 5 and 7 contribute to samples 0 to 3, and take from samples 7 to 4.
 const ODD: [[i32; 4]; 4] = [
-    [
-        ONE - ONE_SEVEN + ALL - ONE_FIVE,
-        ALL,
-        ALL - ONE_FIVE,
-        ALL - ONE_SEVEN,
-    ],
-    [
-        ALL,
-        THREE - THREE_FIVE + ALL - THREE_SEVEN,
-        ALL - THREE_FIVE,
-        ALL - THREE_SEVEN,
-    ],
-    [
-        ALL - ONE_FIVE,
-        ALL - THREE_FIVE,
-        FIVE - THREE_FIVE + ALL - ONE_FIVE,
-        ALL,
-    ],
-    [
-        ALL - ONE_SEVEN,
-        ALL - THREE_SEVEN,
-        ALL,
-        SEVEN - ONE_SEVEN + ALL - THREE_SEVEN,
-    ],
+    [ONE - ONE_SEVEN + ALL - ONE_FIVE, ALL, ALL - ONE_FIVE, ALL - ONE_SEVEN],
+    [ALL, THREE - THREE_FIVE + ALL - THREE_SEVEN, ALL - THREE_FIVE, ALL - THREE_SEVEN],
+    [ALL - ONE_FIVE, ALL - THREE_FIVE, FIVE - THREE_FIVE + ALL - ONE_FIVE, ALL],
+    [ALL - ONE_SEVEN, ALL - THREE_SEVEN, ALL, SEVEN - ONE_SEVEN + ALL - THREE_SEVEN],
 ];
 
 /// Eight values side by side, one of each column (or row) of the block.
@@ -82,22 +62,11 @@ fn pass<const LOW: bool>(v: &[Lanes; 8], shift: u32) -> [Lanes; 8] {
     let mut out = [[0; 8]; 8];
     for lane in 0..8 {
         let at = |i: usize| {
-            if LOW && i >= 4 {
-                0
-            } else {
-                i32::from(v[i][lane])
-            }
+            if LOW && i >= 4 { 0 } else { i32::from(v[i][lane]) }
         };
-        let dot =
-            |k: [i32; 2], a: i32, b: i32| a.wrapping_mul(k[0]).wrapping_add(b.wrapping_mul(k[1]));
-        let sum = at(0)
-            .wrapping_add(at(4))
-            .wrapping_shl(FRACTION)
-            .wrapping_add(half);
-        let difference = at(0)
-            .wrapping_sub(at(4))
-            .wrapping_shl(FRACTION)
-            .wrapping_add(half);
+        let dot = |k: [i32; 2], a: i32, b: i32| a.wrapping_mul(k[0]).wrapping_add(b.wrapping_mul(k[1]));
+        let sum = at(0).wrapping_add(at(4)).wrapping_shl(FRACTION).wrapping_add(half);
+        let difference = at(0).wrapping_sub(at(4)).wrapping_shl(FRACTION).wrapping_add(half);
         let outer = dot(EVEN[0], at(2), at(6));
         let inner = dot(EVEN[1], at(2), at(6));
         let even = [
@@ -134,12 +103,7 @@ fn to_sample(value: i16) -> u8 {
 }
 
 #[inline(always)]
-fn transform<const LOW: bool>(
-    coefficients: &[i16; 64],
-    quantisation: &[u16; 64],
-    out: &mut [u8],
-    stride: usize,
-) {
+fn transform<const LOW: bool>(coefficients: &[i16; 64], quantisation: &[u16; 64], out: &mut [u8], stride: usize) {
     let v: [Lanes; 8] = std::array::from_fn(|row| {
         std::array::from_fn(|column| {
             let i = row * 8 + column;
@@ -149,8 +113,7 @@ fn transform<const LOW: bool>(
     let columns = pass::<LOW>(&v, FRACTION - BETWEEN);
     // 3 bits more for the factor of 8 of a two-dimensional transform.
     let rows = pass::<LOW>(&transposed(&columns), FRACTION + BETWEEN + 3);
-    let samples: [[u8; 8]; 8] =
-        std::array::from_fn(|i| std::array::from_fn(|j| to_sample(rows[i][j])));
+    let samples: [[u8; 8]; 8] = std::array::from_fn(|i| std::array::from_fn(|j| to_sample(rows[i][j])));
     let samples = transposed(&samples);
     for (samples, out) in samples.iter().zip(out.chunks_mut(stride)) {
         if let Some(out) = out.first_chunk_mut::<8>() {
@@ -163,13 +126,7 @@ fn transform<const LOW: bool>(
 ///
 /// `coefficients` are in row-major order, `quantisation` is its table in the same order; `last` is the
 /// zigzag position of the last coefficient that is not zero, or anything after it.
-pub(super) fn block(
-    coefficients: &[i16; 64],
-    quantisation: &[u16; 64],
-    last: usize,
-    out: &mut [u8],
-    stride: usize,
-) {
+pub(super) fn block(coefficients: &[i16; 64], quantisation: &[u16; 64], last: usize, out: &mut [u8], stride: usize) {
     match last {
         0 => flat(coefficients[0], quantisation[0], out, stride),
         // The first four diagonals: nothing in the lower and the right half.
@@ -197,9 +154,7 @@ mod tests {
     /// The inverse DCT as T.81 defines it (A.3.3), in floating point.
     fn exact(coefficients: &[i16; 64]) -> [f64; 64] {
         let c = |k: usize| if k == 0 { 0.5f64.sqrt() } else { 1.0 };
-        let cos = |x: usize, u: usize| {
-            ((2 * x + 1) as f64 * u as f64 * std::f64::consts::PI / 16.0).cos()
-        };
+        let cos = |x: usize, u: usize| ((2 * x + 1) as f64 * u as f64 * std::f64::consts::PI / 16.0).cos();
         std::array::from_fn(|i| {
             let (y, x) = (i / 8, i % 8);
             let mut sum = 0.0;

@@ -33,11 +33,7 @@ pub(super) fn decode(bytes: &[u8], turn: bool) -> Result<Decoded, Problem> {
 }
 
 /// As [`decode`], with what the components mean if the file itself does not tell.
-pub(super) fn decode_as(
-    bytes: &[u8],
-    turn: bool,
-    space: Option<ColourSpace>,
-) -> Result<Decoded, Problem> {
+pub(super) fn decode_as(bytes: &[u8], turn: bool, space: Option<ColourSpace>) -> Result<Decoded, Problem> {
     let mut segments = Segments::new(bytes);
     segments.space = space;
     let mut coefficients: Option<Vec<Vec<Block>>> = None;
@@ -46,23 +42,15 @@ pub(super) fn decode_as(
         let scan = match segments.advance()? {
             Next::Scan(scan) => scan,
             Next::End => {
-                let frame = segments
-                    .frame
-                    .as_ref()
-                    .ok_or(Problem::damaged("there is no frame"))?;
+                let frame = segments.frame.as_ref().ok_or(Problem::damaged("there is no frame"))?;
                 return match (decoded, &coefficients) {
                     (Some(decoded), _) => Ok(decoded),
-                    (None, Some(coefficients)) => {
-                        transform_all(&segments, frame, turn, coefficients)
-                    }
+                    (None, Some(coefficients)) => transform_all(&segments, frame, turn, coefficients),
                     (None, None) => Err(Problem::damaged("there is no scan")),
                 };
             }
         };
-        let frame = segments
-            .frame
-            .as_ref()
-            .ok_or(Problem::damaged("there is no frame"))?;
+        let frame = segments.frame.as_ref().ok_or(Problem::damaged("there is no frame"))?;
         if decoded.is_some() {
             // One scan was everything; what follows it is not part of the photo.
             continue;
@@ -85,11 +73,7 @@ pub(super) fn decode_as(
 
 /// Room for the coefficients of all components, by component, then row by row of blocks.
 fn no_coefficients(frame: &Frame) -> Result<Vec<Vec<Block>>, Problem> {
-    frame
-        .components
-        .iter()
-        .map(|c| filled(c.blocks_across, c.blocks_down, 1, [0; 64]))
-        .collect()
+    frame.components.iter().map(|c| filled(c.blocks_across, c.blocks_down, 1, [0; 64])).collect()
 }
 
 /// Decodes one of several scans into coefficients; returns where it ends.
@@ -100,20 +84,12 @@ fn decode_scan(
     scan: Scan,
     coefficients: &mut [Vec<Block>],
 ) -> Result<usize, Problem> {
-    let indices: Vec<usize> = scan
-        .components
-        .iter()
-        .map(|component| component.0)
-        .collect();
+    let indices: Vec<usize> = scan.components.iter().map(|component| component.0).collect();
     let mut reader = ScanReader::new(bytes, segments, scan);
     let mut read = |reader: &mut ScanReader<'_, '_>, part: usize, row: usize, column: usize| {
         let across = frame.components[indices[part]].blocks_across;
         let block = &mut coefficients[indices[part]][row * across + column];
-        if frame.progressive {
-            reader.progressive(part, block)
-        } else {
-            reader.sequential(part, block).map(|_| ())
-        }
+        if frame.progressive { reader.progressive(part, block) } else { reader.sequential(part, block).map(|_| ()) }
     };
     if let &[index] = indices.as_slice() {
         // A scan of one component has its blocks alone, without those that fill up the last units.
@@ -132,12 +108,7 @@ fn decode_scan(
                 for (part, &index) in indices.iter().enumerate() {
                     let (h, v) = (frame.components[index].h, frame.components[index].v);
                     for block in 0..h * v {
-                        read(
-                            &mut reader,
-                            part,
-                            row * v + block / h,
-                            column * h + block % h,
-                        )?;
+                        read(&mut reader, part, row * v + block / h, column * h + block % h)?;
                     }
                 }
             }
@@ -204,18 +175,9 @@ fn transform_all(
 }
 
 /// The quantisation table of each component.
-fn quantisation<'s>(
-    segments: &'s Segments<'_>,
-    frame: &Frame,
-) -> Result<Vec<&'s [u16; 64]>, Problem> {
+fn quantisation<'s>(segments: &'s Segments<'_>, frame: &Frame) -> Result<Vec<&'s [u16; 64]>, Problem> {
     let tables = segments.latched.iter().take(frame.components.len());
-    tables
-        .map(|table| {
-            table
-                .as_ref()
-                .ok_or(Problem::damaged("a component is not there"))
-        })
-        .collect()
+    tables.map(|table| table.as_ref().ok_or(Problem::damaged("a component is not there"))).collect()
 }
 
 /// Turns rows of units into a photo.
@@ -235,34 +197,17 @@ fn assemble(
         None => ColourSpace::of(&frame.components, segments.jfif, segments.adobe),
     };
     let mut out: Vec<u8> = filled(frame.width, frame.height, 3, 0)?;
-    let planes = || -> Vec<Vec<u8>> {
-        frame
-            .components
-            .iter()
-            .map(|c| vec![0; c.blocks_across * 8 * c.v * 8])
-            .collect()
-    };
+    let planes =
+        || -> Vec<Vec<u8>> { frame.components.iter().map(|c| vec![0; c.blocks_across * 8 * c.v * 8]).collect() };
     let (mut before, mut now) = (planes(), planes());
     // The last row of samples before those.
-    let mut above: Vec<Vec<u8>> = frame
-        .components
-        .iter()
-        .map(|c| vec![0; c.blocks_across * 8])
-        .collect();
-    let mut rows: Vec<Vec<u8>> =
-        vec![vec![0; frame.units_across * frame.h_max * 8]; frame.components.len()];
+    let mut above: Vec<Vec<u8>> = frame.components.iter().map(|c| vec![0; c.blocks_across * 8]).collect();
+    let mut rows: Vec<Vec<u8>> = vec![vec![0; frame.units_across * frame.h_max * 8]; frame.components.len()];
 
     let orientation = exif::orientation(exif::tag(&segments.exif), segments.xmp);
     let turn = turn && orientation.swaps();
     // Rows on their way to their place in a turned photo.
-    let mut strip = vec![
-        0;
-        if turn {
-            frame.width * 3 * frame.v_max * 8
-        } else {
-            0
-        }
-    ];
+    let mut strip = vec![0; if turn { frame.width * 3 * frame.v_max * 8 } else { 0 }];
 
     for row in 0..=frame.units_down {
         for (above, now) in above.iter_mut().zip(&now) {
@@ -273,11 +218,7 @@ fn assemble(
             fill(row, &mut now)?;
         }
         if row > 0 {
-            let samples = Samples {
-                above: &above,
-                before: &before,
-                now: &now,
-            };
+            let samples = Samples { above: &above, before: &before, now: &now };
             let first = (row - 1) * frame.v_max * 8;
             let count = (frame.height - first).min(frame.v_max * 8);
             if turn {
@@ -292,19 +233,9 @@ fn assemble(
         std::mem::swap(&mut before, &mut now);
     }
     Ok(if turn {
-        Decoded {
-            width: frame.height,
-            height: frame.width,
-            data: out,
-            orientation: Orientation::Upright,
-        }
+        Decoded { width: frame.height, height: frame.width, data: out, orientation: Orientation::Upright }
     } else {
-        Decoded {
-            width: frame.width,
-            height: frame.height,
-            data: out,
-            orientation,
-        }
+        Decoded { width: frame.width, height: frame.height, data: out, orientation }
     })
 }
 

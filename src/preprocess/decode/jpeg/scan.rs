@@ -145,10 +145,7 @@ impl<'a, 't> ScanReader<'a, 't> {
 
     fn first_dc(&mut self, part: usize, block: &mut Block) -> Result<(), Problem> {
         let part = &mut self.parts[part];
-        let difference = self
-            .bits
-            .dc(part.dc.ok_or_else(no_table)?)
-            .ok_or_else(bad_code)?;
+        let difference = self.bits.dc(part.dc.ok_or_else(no_table)?).ok_or_else(bad_code)?;
         part.prediction = part.prediction.wrapping_add(difference);
         block[0] = (part.prediction << self.scan.low) as i16;
         Ok(())
@@ -227,11 +224,7 @@ impl<'a, 't> ScanReader<'a, 't> {
 #[inline(always)]
 fn refine(bits: &mut BitReader<'_>, coefficient: &mut i16, step: i16) {
     if bits.bit() && *coefficient & step == 0 {
-        *coefficient = if *coefficient > 0 {
-            coefficient.wrapping_add(step)
-        } else {
-            coefficient.wrapping_sub(step)
-        };
+        *coefficient = if *coefficient > 0 { coefficient.wrapping_add(step) } else { coefficient.wrapping_sub(step) };
     }
 }
 

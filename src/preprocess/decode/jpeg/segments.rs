@@ -156,10 +156,7 @@ impl<'a> Segments<'a> {
             if length < 2 {
                 return Err(Problem::damaged("a segment is shorter than its length"));
             }
-            let segment = self
-                .bytes
-                .get(self.at + 2..self.at + length)
-                .ok_or(Problem::Truncated)?;
+            let segment = self.bytes.get(self.at + 2..self.at + length).ok_or(Problem::Truncated)?;
             self.at += length;
             match marker {
                 0xc0..=0xc2 => self.frame_header(marker == 0xc2, segment)?,
@@ -174,9 +171,7 @@ impl<'a> Segments<'a> {
                 0xdd => self.restart_interval = two(segment, 0)?,
                 0xe0 => self.jfif |= segment.starts_with(b"JFIF\0"),
                 0xe1 => self.application_1(segment),
-                0xee if segment.starts_with(b"Adobe") => {
-                    self.adobe = segment.get(11).copied().or(self.adobe)
-                }
+                0xee if segment.starts_with(b"Adobe") => self.adobe = segment.get(11).copied().or(self.adobe),
                 _ => {}
             }
         }
@@ -216,9 +211,7 @@ impl<'a> Segments<'a> {
             return Err(Problem::unsupported(format_args!("{count} components")));
         }
         let (specs, _) = rest.as_chunks::<3>();
-        let specs = specs
-            .get(..usize::from(count))
-            .ok_or(Problem::damaged("the frame header is too short"))?;
+        let specs = specs.get(..usize::from(count)).ok_or(Problem::damaged("the frame header is too short"))?;
         let mut sampling = Vec::new();
         for &[_, factors, _] in specs {
             let (h, v) = (usize::from(factors >> 4), usize::from(factors & 15));
@@ -251,16 +244,7 @@ impl<'a> Segments<'a> {
                 blocks_down: units_down * v,
             });
         }
-        self.frame = Some(Frame {
-            progressive,
-            width,
-            height,
-            components,
-            h_max,
-            v_max,
-            units_across,
-            units_down,
-        });
+        self.frame = Some(Frame { progressive, width, height, components, h_max, v_max, units_across, units_down });
         Ok(())
     }
 
@@ -273,11 +257,8 @@ impl<'a> Segments<'a> {
             let table = table.ok_or(Problem::damaged("a quantisation table has no place"))?;
             let mut natural = [0u16; 64];
             for (i, &place) in ZIGZAG[..64].iter().enumerate() {
-                natural[usize::from(place)] = if wide {
-                    u16::from_be_bytes([values[2 * i], values[2 * i + 1]])
-                } else {
-                    values[i].into()
-                };
+                natural[usize::from(place)] =
+                    if wide { u16::from_be_bytes([values[2 * i], values[2 * i + 1]]) } else { values[i].into() };
             }
             *table = Some(natural);
             segment = &rest[values.len()..];
@@ -294,42 +275,27 @@ impl<'a> Segments<'a> {
                 return Err(Problem::damaged("a huffman table has too many codes"));
             }
             let symbols = rest.get(16..16 + total).ok_or_else(short)?;
-            let class = if head >> 4 == 0 {
-                &mut self.dc
-            } else {
-                &mut self.ac
-            };
+            let class = if head >> 4 == 0 { &mut self.dc } else { &mut self.ac };
             let place = class.get_mut(usize::from(head & 15));
-            *place.ok_or(Problem::damaged("a huffman table has no place"))? =
-                Some(Table::new(counts, symbols)?);
+            *place.ok_or(Problem::damaged("a huffman table has no place"))? = Some(Table::new(counts, symbols)?);
             segment = &rest[16 + total..];
         }
         Ok(())
     }
 
     fn scan_header(&mut self, segment: &[u8]) -> Result<Scan, Problem> {
-        let frame = self
-            .frame
-            .as_ref()
-            .ok_or(Problem::damaged("a scan without a frame"))?;
+        let frame = self.frame.as_ref().ok_or(Problem::damaged("a scan without a frame"))?;
         let short = || Problem::damaged("a scan header is too short");
         let (&count, rest) = segment.split_first().ok_or_else(short)?;
-        let (specs, rest) = rest
-            .split_at_checked(usize::from(count) * 2)
-            .ok_or_else(short)?;
+        let (specs, rest) = rest.split_at_checked(usize::from(count) * 2).ok_or_else(short)?;
         let &[start, end, passes, ..] = rest else {
             return Err(short());
         };
         let bad = || Problem::damaged("a scan header contradicts the frame");
         let mut components: Vec<(usize, usize, usize)> = Vec::new();
         for &[id, tables] in specs.as_chunks::<2>().0 {
-            let index = frame
-                .components
-                .iter()
-                .position(|component| component.id == id)
-                .ok_or_else(bad)?;
-            if components.iter().any(|other| other.0 == index) || tables >> 4 > 3 || tables & 15 > 3
-            {
+            let index = frame.components.iter().position(|component| component.id == id).ok_or_else(bad)?;
+            if components.iter().any(|other| other.0 == index) || tables >> 4 > 3 || tables & 15 > 3 {
                 return Err(bad());
             }
             components.push((index, usize::from(tables >> 4), usize::from(tables & 15)));
@@ -360,11 +326,7 @@ impl<'a> Segments<'a> {
             let table = table.ok_or(Problem::damaged("a quantisation table is not there"))?;
             self.latched[index].get_or_insert(table);
         }
-        if scan
-            .components
-            .iter()
-            .any(|&(_, dc, ac)| self.dc[dc].is_none() || self.ac[ac].is_none())
-        {
+        if scan.components.iter().any(|&(_, dc, ac)| self.dc[dc].is_none() || self.ac[ac].is_none()) {
             self.standard_tables();
         }
         Ok(scan)
@@ -398,9 +360,7 @@ mod tests {
         assert_eq!(ZIGZAG[..12], [0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25]);
         assert_eq!(ZIGZAG[58..66], [61, 54, 47, 55, 62, 63, 63, 63]);
         let mut seen = [false; 64];
-        ZIGZAG[..64]
-            .iter()
-            .for_each(|&place| seen[usize::from(place)] = true);
+        ZIGZAG[..64].iter().for_each(|&place| seen[usize::from(place)] = true);
         assert!(seen.iter().all(|&seen| seen));
     }
 }

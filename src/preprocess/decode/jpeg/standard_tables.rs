@@ -2,16 +2,12 @@
 
 use super::huffman::Table;
 
-const DC_COUNTS: [[u8; 16]; 2] = [
-    [0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0],
-    [0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0],
-];
+const DC_COUNTS: [[u8; 16]; 2] =
+    [[0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0], [0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0]];
 const DC_SYMBOLS: [u8; 12] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
 
-const AC_COUNTS: [[u8; 16]; 2] = [
-    [0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 0x7d],
-    [0, 2, 1, 2, 4, 4, 3, 4, 7, 5, 4, 4, 0, 1, 2, 0x77],
-];
+const AC_COUNTS: [[u8; 16]; 2] =
+    [[0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 0x7d], [0, 2, 1, 2, 4, 4, 3, 4, 7, 5, 4, 4, 0, 1, 2, 0x77]];
 
 /// The symbols that have no place in the regular part, in order of their codes.
 const AC_SYMBOLS: [&[u8]; 2] = [
@@ -31,10 +27,7 @@ pub(super) fn all() -> [(Option<Table>, Option<Table>); 2] {
                 symbols.push(symbol);
             }
         }
-        (
-            Table::new(&DC_COUNTS[i], &DC_SYMBOLS).ok(),
-            Table::new(&AC_COUNTS[i], &symbols).ok(),
-        )
+        (Table::new(&DC_COUNTS[i], &DC_SYMBOLS).ok(), Table::new(&AC_COUNTS[i], &symbols).ok())
     })
 }
 
