@@ -2,7 +2,7 @@
 #![cfg(feature = "import")]
 
 #[path = "../tools/checkpoint/mod.rs"]
-#[allow(dead_code, unused_imports)]
+#[allow(unused_imports)]
 mod checkpoint;
 #[path = "common/converted.rs"]
 mod converted;

@@ -122,7 +122,7 @@ fn the_file_says_what_the_model_is_and_where_it_is_from() {
     let meta = &file.header().meta;
     let config: ModelConfig = serde_json::from_value(meta.model.clone()).unwrap();
     assert_eq!(config, converted.config);
-    assert_eq!((config.embed_dim, config.logit_scale), (12, 4.60546875));
+    assert_eq!((config.embed_dim, config.logit_scale), (12, 4.605_468_8));
     let Some(ImageConfig::Vit(image)) = &config.image else { panic!() };
     assert_eq!((image.image_size, image.patch_size, image.pre_norm), (18, 6, true));
     let blocks = &image.blocks;

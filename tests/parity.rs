@@ -3,7 +3,7 @@
 #![cfg(feature = "import")]
 
 #[path = "../tools/checkpoint/mod.rs"]
-#[allow(dead_code)]
+#[allow(unused_imports)]
 mod checkpoint;
 #[path = "common/converted.rs"]
 mod converted;
