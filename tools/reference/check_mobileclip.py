@@ -85,8 +85,10 @@ def check(tool: str, apple, name: str, layout: str, folder: Path) -> None:
         print(f"  {layout}: {done.stderr.strip()}")
         return
     weights = next(path for path in folder.iterdir() if path.suffix != ".json")
-    config = json.loads(next(path for path in folder.iterdir() if path.suffix == ".json").read_text())
-    state = load_file(weights) if weights.suffix == ".safetensors" else torch.load(weights, weights_only=True, mmap=True)
+    beside = next(path for path in folder.iterdir() if path.suffix == ".json")
+    config = json.loads(beside.read_text())
+    is_safetensors = weights.suffix == ".safetensors"
+    state = load_file(weights) if is_safetensors else torch.load(weights, weights_only=True, mmap=True)
     if layout == "apple-prefixed":
         state = {key.removeprefix("module."): value for key, value in state.items()}
 
@@ -113,7 +115,8 @@ def check(tool: str, apple, name: str, layout: str, folder: Path) -> None:
     for what, embeddings in (("image", model.encode_image(images)), ("text", model.encode_text(padded))):
         expected = np.load(FOLDER / f"{golden}-{what}.npy")
         worst.append(np.abs(F.normalize(embeddings, dim=-1).numpy() - expected).max())
-    print(f"  {layout}: {weights.name}, {len(state)} tensors, {golden}: image {worst[0]:.1e}, text {worst[1]:.1e}", flush=True)
+    found = f"{weights.name}, {len(state)} tensors"
+    print(f"  {layout}: {found}, {golden}: image {worst[0]:.1e}, text {worst[1]:.1e}", flush=True)
     assert max(worst) <= LIMITS.get(layout, EXACT), layout
 
     if layout.startswith("open-clip") and golden in OPEN_CLIP:
