@@ -45,7 +45,7 @@ fn assert_close(what: &str, got: &Array2<f32>, expected: &ArrayD<f64>) {
 }
 
 fn check(what: &str, clip: &Clip, model: &Model) {
-    let images = clip.image().encode_pixels(pixels(model.size.image_size).view()).unwrap();
+    let images = clip.image().encode_pixels(pixels(model.image_size()).view()).unwrap();
     assert_close(&format!("{what} image"), &images, &goldens::read(&format!("{}-image", model.name)));
     let ids = golden::all_ids(model);
     let texts = clip.text().encode_ids(&ids).unwrap();

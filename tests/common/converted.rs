@@ -15,8 +15,8 @@ pub fn weights(model: &Model, layout: Layout, seed: u64, folder: &Path) -> PathB
     let out = source.with_extension("clippie");
     // An OpenAI archive has no word on heads; where they are not 64 channels wide, the user tells.
     let options = ConvertOptions {
-        image_heads: Some(model.size.image.heads).filter(|_| layout == Layout::OpenAi),
-        text_heads: Some(model.size.text.heads).filter(|_| layout == Layout::OpenAi),
+        image_heads: model.vit().map(|size| size.image.heads).filter(|_| layout == Layout::OpenAi),
+        text_heads: model.vit().map(|size| size.text.heads).filter(|_| layout == Layout::OpenAi),
         ..ConvertOptions::default()
     };
     import::convert(&source, &out, &options, &mut |_| {}).unwrap();

@@ -13,9 +13,11 @@
 pub mod error;
 pub mod golden;
 pub mod layout;
+pub mod mobileclip;
 pub mod model;
 pub mod random;
 pub mod tensor;
+pub mod trunk;
 pub mod vit;
 
 pub use error::Error;
