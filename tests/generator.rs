@@ -40,6 +40,7 @@ fn read_safetensors(path: &Path) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
     let bytes = fs::read(path).unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     file.iter()
+        .filter(|(name, _)| !name.ends_with(".num_batches_tracked"))
         .map(|(name, view)| {
             assert_eq!(view.dtype(), safetensors::Dtype::F32, "{name}");
             let values = floats(view.data(), Element::F32);
@@ -62,7 +63,7 @@ fn read_storages(path: &Path, folder: &str, layout: Layout, model: &Model) -> Te
     let mut tensors = Tensors::new();
     for (key, entry) in layout.entries(model).into_iter().enumerate() {
         // The tensor's own name precedes its storage's key in the pickle; names within modules repeat.
-        if layout == Layout::OpenClipBin {
+        if layout != Layout::OpenAi {
             let position = |text: &[u8]| pickle.windows(text.len()).position(|w| w == text);
             let mut name = (entry.name.len() as u32).to_le_bytes().to_vec();
             name.extend(entry.name.as_bytes());

@@ -15,8 +15,8 @@ pub const IMAGES: usize = 2;
 /// Texts per model.
 pub const TEXTS: usize = 4;
 
-/// The models of OpenAI's architecture by the names of their goldens: the tiny ones, and every published size with both activations,
-/// named like `vit-b-32-gelu` and `vit-b-32-quick_gelu`.
+/// The models of OpenAI's architecture by the names of their goldens: the tiny ones, and every published size
+/// with both activations, named like `vit-b-32-gelu` and `vit-b-32-quick_gelu`.
 ///
 /// Both of a size have the same tensors; only the activation differs.
 pub fn models() -> Vec<Model> {

@@ -8,7 +8,7 @@
 //! Tests include this module by path.
 
 // Each includer uses a part.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 pub mod error;
 pub mod golden;

@@ -242,7 +242,8 @@ pub fn published() -> Vec<Model> {
     .collect()
 }
 
-/// Models of OpenAI's architecture small enough to generate, convert and run within a test, of sizes that no kernel likes.
+/// Models of OpenAI's architecture small enough to generate, convert and run within a test, of sizes that no kernel
+/// likes.
 pub fn tiny() -> Vec<Model> {
     let tower = |width, layers, heads, mlp_ratio| TowerSize { width, layers, heads, mlp_ratio };
     vec![

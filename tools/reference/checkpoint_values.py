@@ -157,7 +157,8 @@ def trunk_kind(name: str, shape) -> tuple[float, float]:
 def hybrid_kind(name: str, shape) -> tuple[float, float]:
     """Range of a tensor of the blocks of Apple's hybrid text tower."""
     if ".pre_norm_" not in name:
-        return conv_parameter(name, re.search(r"\.(bn|rbr_skip)\.(weight|bias)$", name) is not None) or weight_range(shape, 1.0)
+        is_norm = re.search(r"\.(bn|rbr_skip)\.(weight|bias)$", name) is not None
+        return conv_parameter(name, is_norm) or weight_range(shape, 1.0)
     if re.search(r"pre_norm_(mha|ffn)\.0\.", name):
         return NORM_WEIGHT if name.endswith(".weight") else NORM_BIAS
     if name.endswith(".bias"):

@@ -354,7 +354,8 @@ def fill(name: str, reference: Reference) -> None:
             values = checkpoint_values.values(own, shape[::-1], SEED).T
         else:
             # Apple's positions have leading dimensions of size 1.
-            kept = shape[-2:] if own == "text.positional_embedding" else shape[-3:] if own.endswith("pos_embed") else shape
+            dimensions = {"text.positional_embedding": 2, "visual.trunk.pos_embed": 3}.get(own, len(shape))
+            kept = shape[len(shape) - dimensions :]
             values = checkpoint_values.values(own, kept, SEED).reshape(shape)
         parameter.copy_(torch.from_numpy(values.copy()))
 
