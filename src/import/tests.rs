@@ -8,8 +8,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::checkpoint::{Checkpoint, Container};
-use super::convert::{jobs, prepare};
+use super::convert::prepare;
 use super::error::Error;
+use super::jobs::jobs;
 use super::options::ConvertOptions;
 use crate::models::config::Activation;
 use crate::preprocess::{Interpolation, ResizeMode};
@@ -151,7 +152,7 @@ fn convert_in_memory(bytes: Vec<u8>) -> Result<usize, Error> {
     let checkpoint = Checkpoint::from_bytes(bytes, "fuzzed.pt")?;
     let prepared = prepare(&checkpoint, None, &all_settled())?;
     let (mut elements, mut buffer) = (0, Vec::new());
-    for job in jobs(&prepared.mapped.parts, &prepared.described.config) {
+    for job in jobs(&checkpoint, &prepared.mapped.parts, &prepared.described.config)? {
         job.run(&checkpoint, &mut buffer, &mut |spec, data| {
             assert_eq!(spec.stored_len(), Some(data.len()));
             assert!(data.iter().all(|x| x.is_finite()));

@@ -3,9 +3,12 @@
 
 #[path = "../../tools/checkpoint/mod.rs"]
 #[allow(missing_docs, unused_imports)]
-mod checkpoint;
+pub(crate) mod checkpoint;
 #[path = "../../tests/common/goldens.rs"]
 mod goldens;
+mod mobileclip;
+#[path = "../../tests/common/tiny_config.rs"]
+mod tiny_config;
 
 use checkpoint::{Layout, Model, golden};
 use ndarray::{ArrayD, Axis};
