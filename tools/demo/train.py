@@ -37,6 +37,8 @@ MEAN = STD = 0.5
 
 # Classes of each fact: kind, count, (shape, colour, size) twice, relation, column, row, background, pattern.
 FACTS = [3, 6, 9, 11, 2, 9, 11, 2, 2, 3, 3, 11, 4]
+HARD_FROM = 0.5  # share of the training after which altered sentences join
+ALTERED = 4  # altered sentences of each picture
 PATCH_LAYER = 3  # the patch heads read the output of this many blocks
 
 
@@ -121,6 +123,88 @@ def might_hold(claims, either, facts):
     return loose
 
 
+# Words that exclude each other, in classes of synonyms. What is not one token is left alone.
+GROUPS = [
+    ["circle disc disk", "square", "triangle", "star", "heart", "cross", "ring", "diamond rhombus", "moon crescent"],
+    ["circles discs disks", "squares", "triangles", "stars", "hearts", "crosses", "rings", "diamonds", "moons crescents"],
+    ["red", "orange", "yellow", "green", "blue", "purple violet", "pink", "brown", "black", "white", "gray grey"],
+    ["small little tiny", "big large"],
+    ["two", "three", "four", "five"],
+    ["2", "3", "4", "5"],
+    ["left", "right"],
+    ["top", "bottom"],
+    ["upper", "lower"],
+    ["above over", "below under"],
+    ["plain", "striped stripy", "dotted spotted", "checkered chequered checked"],
+    ["stripes", "dots", "checks"],
+]
+
+
+class Altering:
+    """Makes true sentences false by exchanging words, on rows of ids of the compact vocabulary."""
+
+    def __init__(self, vocabulary):
+        tokenizer = open_clip.SimpleTokenizer()
+        self.class_of, self.groups = {}, []
+
+        def compact(word):
+            ids = tokenizer.encode(word)
+            at = np.searchsorted(vocabulary, ids[0])
+            return at if len(ids) == 1 and at < len(vocabulary) and vocabulary[at] == ids[0] else None
+
+        for group in GROUPS:
+            classes = [[i for i in map(compact, words.split()) if i is not None] for words in group]
+            classes = [ids for ids in classes if ids]
+            for number, ids in enumerate(classes):
+                for i in ids:
+                    self.class_of.setdefault(i, (len(self.groups), number))
+            self.groups.append(classes)
+        self.a, self.an, self.orange = map(compact, ["a", "an", "orange"])
+
+    def alter(self, row, may_swap, dice):
+        """One altered copy, or None if no word can be altered."""
+        places = [(at, *self.class_of[i]) for at, i in enumerate(row.tolist()) if i in self.class_of]
+        if not places:
+            return None
+        row = row.copy()
+        if may_swap and dice.random() < 0.35:
+            pairs = [(p, q) for p in places for q in places if p[0] < q[0] and p[1] == q[1] and p[2] != q[2]]
+            if pairs:
+                (p, *_), (q, *_) = pairs[dice.integers(len(pairs))]
+                row[[p, q]] = row[[q, p]]
+                return self.articles(row)
+        # First what kind of word, then which: else colours would take most turns.
+        kinds = sorted({group for _, group, _ in places})
+        kind = kinds[dice.integers(len(kinds))]
+        at, group, number = [p for p in places if p[1] == kind][dice.integers(sum(p[1] == kind for p in places))]
+        others = [ids for n, ids in enumerate(self.groups[group]) if n != number]
+        ids = others[dice.integers(len(others))]
+        row[at] = ids[dice.integers(len(ids))]
+        return self.articles(row)
+
+    def articles(self, row):
+        for at in range(len(row) - 1):
+            if row[at] in (self.a, self.an) and row[at + 1] in self.class_of:
+                row[at] = self.an if row[at + 1] == self.orange else self.a
+        return row
+
+    def batch(self, rows, claims, either, dice):
+        """[captions, ALTERED, tokens], and which of them are none."""
+        out = np.repeat(rows[:, None], ALTERED, 1)
+        none = np.zeros(out.shape[:2], bool)
+        for i, row in enumerate(rows):
+            # Without a relation, exchanged words can be as true as before unless all is said and differs.
+            c = claims[i]
+            may_swap = not either[i] or (min(c[[2, 3, 5, 6]]) >= 0 and c[2] != c[5] and c[3] != c[6] and max(c[4], c[7]) < 0)
+            for k in range(ALTERED):
+                altered = self.alter(row, may_swap, dice)
+                if altered is None:
+                    none[i, k] = True
+                else:
+                    out[i, k] = altered
+        return torch.from_numpy(out), torch.from_numpy(none)
+
+
 class Student(nn.Module):
     """The CLIP with a vocabulary of only the words that occur, and the helpers."""
 
@@ -154,11 +238,16 @@ class Student(nn.Module):
         return x @ c.text_projection, x
 
 
-def contrast(image, text, scale, excluded):
-    """CLIP's loss over a batch; `excluded` pairs are no negatives."""
-    logits = (scale * F.normalize(image, dim=-1) @ F.normalize(text, dim=-1).T).masked_fill(excluded, -1e4)
+def contrast(image, text, scale, excluded, altered=None, none=None):
+    """CLIP's loss over a batch; `excluded` pairs are no negatives, `altered` are more negatives of each picture."""
+    image, text = F.normalize(image, dim=-1), F.normalize(text, dim=-1)
+    logits = (scale * image @ text.T).masked_fill(excluded, -1e4)
     target = torch.arange(len(logits))
-    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2, logits
+    rows = logits
+    if altered is not None:
+        own = scale * torch.einsum("id,ikd->ik", image, F.normalize(altered, dim=-1))
+        rows = torch.cat([logits, own.masked_fill(none, -1e4)], 1)
+    return (F.cross_entropy(rows, target) + F.cross_entropy(logits.T, target)) / 2, rows
 
 
 def read_off(logits, targets, sizes):
@@ -217,6 +306,7 @@ def train(args):
     for part in (scenes, check):
         # Order is kept, so that the end token stays the largest.
         part.ids = torch.from_numpy(np.searchsorted(vocabulary, part.tokens))
+    altering = Altering(vocabulary)
     model = Student(len(vocabulary))
     decayed = [p for p in model.parameters() if p.ndim >= 2]
     others = [p for p in model.parameters() if p.ndim < 2]
@@ -248,9 +338,15 @@ def train(args):
         excluded = torch.from_numpy(holds(claims, scenes.either[index, which], facts))
         excluded.fill_diagonal_(False)
         image, seen, patches = model.image(scenes.pixels(index))
-        text, read = model.text(scenes.ids[index, which])
+        ids, altered, none = scenes.ids[index, which], None, None
+        if progress >= HARD_FROM:
+            altered, none = altering.batch(ids.numpy(), claims, scenes.either[index, which], dice)
+            ids = torch.cat([ids, altered.flatten(0, 1)])
+        text, read = model.text(ids)
+        text, read, altered = text[: args.batch], read[: args.batch], text[args.batch :]
+        altered = altered.unflatten(0, (-1, ALTERED)) if len(altered) else None
         facts, claims = torch.from_numpy(facts).long(), torch.from_numpy(claims).long()
-        loss, logits = contrast(image, text, model.clip.logit_scale.exp(), excluded)
+        loss, logits = contrast(image, text, model.clip.logit_scale.exp(), excluded, altered, none)
         helpers = [
             read_off(model.facts(seen), facts, FACTS),
             read_off(model.claims(read), claims + 1, [n + 1 for n in FACTS]),
