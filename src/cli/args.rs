@@ -213,6 +213,13 @@ pub(super) struct Convert {
     /// Attention heads of the text tower
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub text_heads: Option<u32>,
+    /// Zeros around the image in the stem of MobileCLIP-B: 0 as timm defines it, 1 as Apple does; by default as the
+    /// checkpoint's names tell
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1))]
+    pub stem_padding: Option<u32>,
+    /// Epsilon of the image tower's LayerNorms
+    #[arg(long, value_name = "EPS")]
+    pub norm_eps: Option<f64>,
     /// How photos become square: `shortest` scales and crops, `squash` distorts
     #[arg(long, value_enum, value_name = "MODE")]
     pub resize: Option<Resize>,

@@ -24,6 +24,8 @@ pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Done, Stop> {
         activation: args.activation.map(Into::into),
         image_heads: args.image_heads.map(|heads| heads as usize),
         text_heads: args.text_heads.map(|heads| heads as usize),
+        stem_padding: args.stem_padding.map(|padding| padding as usize),
+        norm_eps: args.norm_eps,
         mean: args.mean,
         std: args.std,
         interpolation: args.interpolation.map(Into::into),

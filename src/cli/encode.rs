@@ -11,6 +11,7 @@ use super::inputs::{self, Photo};
 use super::messages::{Done, Messages, Stop};
 use super::model;
 use super::output::{Destination, Head, Source, cannot_write, same_file};
+use crate::weights::WeightsFile;
 use crate::{CancelToken, Error, ImageEncoder, ImageInput, Options, TextEncoder};
 use pipeline::in_order;
 use sink::Sink;
@@ -31,8 +32,8 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Done, Stop> {
     let options = chosen.options.threads(threads).batch_size(batch_size).normalize(!args.raw);
     let wants_photos = !args.inputs.is_empty() || args.files_from.is_some();
     let wants_texts = !args.texts.is_empty() || args.texts_from.is_some();
-    let encoders = Encoders::open(options, &chosen.path, wants_photos, wants_texts)?;
-    let out = open_output(args, &chosen.path)?;
+    let encoders = Encoders::open(options, chosen.weights.clone(), wants_photos, wants_texts)?;
+    let out = open_output(args, chosen.weights.path())?;
 
     let (photos, empty_folders) = inputs::photos(&args.inputs, args.files_from.as_deref())?;
     let texts = inputs::texts(&args.texts, args.texts_from.as_deref())?;
@@ -77,14 +78,14 @@ struct Encoders {
 }
 
 impl Encoders {
-    fn open(options: Options, path: &Path, photos: bool, texts: bool) -> Result<Encoders, Error> {
+    fn open(options: Options, weights: WeightsFile, photos: bool, texts: bool) -> Result<Encoders, Error> {
         Ok(match (photos, texts) {
             (true, true) => {
-                let clip = options.open(path)?;
+                let clip = options.open_weights(weights)?;
                 Encoders { image: Some(clip.image().clone()), text: Some(clip.text().clone()) }
             }
-            (true, false) => Encoders { image: Some(options.open_image(path)?), text: None },
-            (false, _) => Encoders { image: None, text: Some(options.open_text(path)?) },
+            (true, false) => Encoders { image: Some(options.open_weights_image(weights)?), text: None },
+            (false, _) => Encoders { image: None, text: Some(options.open_weights_text(weights)?) },
         })
     }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::args::Info;
 use super::messages::{Done, Messages, Stop, one_line, size};
+use super::model;
 use super::output::{Destination, cannot_write};
 use crate::weights::{Header, Provenance, TowerInfo, VerifyReport, WeightsFile};
 use crate::{Error, Options};
@@ -46,7 +47,7 @@ struct Verify<'a> {
 }
 
 pub(super) fn run(args: &Info, messages: &Messages) -> Result<Done, Stop> {
-    let weights = WeightsFile::open(&args.file).map_err(Error::from)?;
+    let weights = model::open(Some(args.file.as_os_str()))?;
     let fingerprint = fingerprint(&weights)?;
     let report = args.verify.then(|| weights.verify()).transpose().map_err(Error::from)?;
 
@@ -87,9 +88,9 @@ pub(super) fn run(args: &Info, messages: &Messages) -> Result<Done, Stop> {
 fn fingerprint(weights: &WeightsFile) -> Result<String, Error> {
     let has_image = weights.header().meta.model.get("image").is_some();
     Ok(if has_image {
-        Options::new().open_image(weights.path())?.fingerprint().to_string()
+        Options::new().open_weights_image(weights.clone())?.fingerprint().to_string()
     } else {
-        Options::new().open_text(weights.path())?.fingerprint().to_string()
+        Options::new().open_weights_text(weights.clone())?.fingerprint().to_string()
     })
 }
 

@@ -1,7 +1,8 @@
 //! From `-m` and the options beside it to an opened model.
 
+use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::args::{self, Photos};
 use super::messages::Stop;
@@ -11,16 +12,15 @@ use crate::weights::WeightsFile;
 
 /// A weights file that was chosen, and how its model shall be run.
 pub(super) struct Chosen {
-    pub path: PathBuf,
+    pub weights: WeightsFile,
     pub options: Options,
     /// What to call the model: its published name if it has one, else the file's.
     pub name: String,
 }
 
-/// Finds the weights file and merges what it states with what was asked for. Reads the file's header alone.
+/// Opens the weights file and merges what it states with what was asked for. Reads the file's header alone.
 pub(super) fn choose(model: &args::Model, photos: &Photos) -> Result<Chosen, Stop> {
-    let path = path(model)?;
-    let weights = WeightsFile::open(&path).map_err(crate::Error::from)?;
+    let weights = open(model.model.as_deref())?;
     let meta = &weights.header().meta;
     let mut options = Options::new().orient(!photos.no_orient);
     // A description that cannot be understood is reported when the model is opened.
@@ -32,29 +32,35 @@ pub(super) fn choose(model: &args::Model, photos: &Photos) -> Result<Chosen, Sto
         }
     }
     let name = meta.provenance.model_name.clone();
-    let name = name.unwrap_or_else(|| path.file_stem().unwrap_or_default().to_string_lossy().into_owned());
-    Ok(Chosen { path, options, name })
+    let name = name.unwrap_or_else(|| weights.path().file_stem().unwrap_or_default().to_string_lossy().into_owned());
+    Ok(Chosen { weights, options, name })
 }
 
-fn path(model: &args::Model) -> Result<PathBuf, Stop> {
-    let path = match &model.model {
-        Some(path) if !path.is_empty() => PathBuf::from(path),
+/// Opens what `-m` or an argument names: a weights file, or `demo`, the compiled-in model. A file called `demo` is
+/// reached as `./demo`.
+pub(super) fn open(model: Option<&OsStr>) -> Result<WeightsFile, Stop> {
+    let path = match model {
+        Some(path) if !path.is_empty() => Path::new(path),
         _ => {
             return Err(Stop::Usage(
-                "no model given: name a weights file with -m FILE.clippie or in CLIPPIE_MODEL; \
-                 `clippie-rs convert` makes one from a checkpoint"
+                "no model given: name a weights file with -m FILE.clippie or in CLIPPIE_MODEL (`clippie-rs convert` \
+                 makes one from a checkpoint), or try -m demo, which knows drawings only"
                     .into(),
             ));
         }
     };
-    if is_name(&path) && fs::symlink_metadata(&path).is_err() {
+    #[cfg(feature = "demo")]
+    if path == Path::new("demo") {
+        return Ok(WeightsFile::demo().map_err(crate::Error::from)?);
+    }
+    if is_name(path) && fs::symlink_metadata(path).is_err() {
         return Err(Stop::Failed(format!(
             "there is no file {}, and models cannot be given by name in this version: download the checkpoint, turn \
              it into a weights file with `clippie-rs convert CHECKPOINT`, and give that with -m",
             path.display()
         )));
     }
-    Ok(path)
+    Ok(WeightsFile::open(path).map_err(crate::Error::from)?)
 }
 
 /// Whether this looks like the name of a published model, and not like a path that was mistyped.

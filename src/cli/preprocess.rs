@@ -9,9 +9,9 @@ use crate::ImageInput;
 
 pub(super) fn run(args: &Preprocess) -> Result<Done, Stop> {
     let chosen = model::choose(&args.model, &args.photos)?;
-    let encoder = chosen.options.open_image(&chosen.path)?;
+    let encoder = chosen.options.open_weights_image(chosen.weights.clone())?;
     let path = args.output.as_deref();
-    if let Some(path) = path.filter(|path| same_file(path, &chosen.path) || same_file(path, &args.image)) {
+    if let Some(path) = path.filter(|path| same_file(path, chosen.weights.path()) || same_file(path, &args.image)) {
         return Err(Stop::Usage(format!("{} is the model or the photo; write to another file", path.display())));
     }
     let mut out = Destination::open(path).map_err(|error| cannot_write(path, &error))?;

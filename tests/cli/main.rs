@@ -5,8 +5,6 @@
 
 #![cfg(feature = "cli")]
 
-// Only a part of it is used here.
-#[allow(unused_imports)]
 #[path = "../../tools/checkpoint/mod.rs"]
 mod checkpoint;
 
