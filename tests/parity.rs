@@ -1,5 +1,5 @@
-//! Embeddings against open_clip, and for MobileCLIP also Apple's code, in float64: random weights in every published layout, converted by the product
-//! itself, from the same pixels and token ids.
+//! Embeddings against open_clip, and for MobileCLIP also Apple's code, in float64: random weights in every
+//! published layout, converted by the product itself, from the same pixels and token ids.
 #![cfg(feature = "import")]
 
 #[path = "../tools/checkpoint/mod.rs"]

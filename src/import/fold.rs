@@ -72,8 +72,8 @@ fn batch_norm(checkpoint: &Checkpoint, norm: &BatchNorm) -> Result<(Vec<f64>, Ve
     ];
     for (factor, variance) in factors.iter_mut().zip(&variance) {
         let spread = (variance + BATCH_NORM_EPS).sqrt();
-        // Also false for NaN, the root of a negative number.
-        if !(spread > 0.0) {
+        // The root of a negative number is NaN.
+        if spread.is_nan() || spread == 0.0 {
             let tensor = checkpoint.tensor(&norm.variance)?;
             return Err(tensor.error(format!("holds {variance}; a variance must not be negative")));
         }

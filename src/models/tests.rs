@@ -2,7 +2,7 @@
 //! where it is.
 
 #[path = "../../tools/checkpoint/mod.rs"]
-#[allow(dead_code, missing_docs, unused_imports)]
+#[allow(missing_docs)]
 pub(crate) mod checkpoint;
 #[path = "../../tests/common/goldens.rs"]
 mod goldens;

@@ -223,11 +223,11 @@ fn packs_panels_in_every_order() {
         let out_order = if outputs { evens(21) } else { (0..21).collect() };
         for column in 0..32 {
             assert_eq!(bias[column], out_order.get(column).map_or(0.0, |&o| kernel.bias[o] as f32));
-            for i in 0..6 {
+            for (i, &input) in in_order.iter().enumerate() {
                 for tap in 0..4 {
                     let k = if channels_last { tap * 6 + i } else { i * 4 + tap };
                     let wanted =
-                        out_order.get(column).map_or(0.0, |&o| kernel.weight[(o * 6 + in_order[i]) * 4 + tap] as f32);
+                        out_order.get(column).map_or(0.0, |&o| kernel.weight[(o * 6 + input) * 4 + tap] as f32);
                     assert_eq!(out[(column / 16 * 24 + k) * 16 + column % 16], wanted);
                 }
             }
