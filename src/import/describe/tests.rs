@@ -242,3 +242,5 @@ fn hostile_files_are_errors() {
         assert!(error.contains(hint), "{error}");
     }
 }
+
+mod mobileclip;

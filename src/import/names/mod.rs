@@ -176,4 +176,4 @@ fn positions(grid: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -183,4 +183,4 @@ fn what_is_not_supported_is_refused_by_name() {
     assert!(refused(Vec::new()).contains("no known layout"));
 }
 
-mod mobileclip;
+pub(in crate::import) mod mobileclip;

@@ -17,6 +17,11 @@ fn generated(model: &Model, layout: Layout) -> Listing {
     entries.iter().map(tensor).map(strip).collect()
 }
 
+/// A checkpoint with those names and shapes, and nothing in it.
+pub(in crate::import) fn checkpoint(model: &Model, layout: Layout) -> Checkpoint {
+    Checkpoint::of_shapes(generated(model, layout))
+}
+
 /// A small model of each kind of tower in each layout, folded and not.
 fn tiny() -> Vec<(String, Listing)> {
     let cases = golden::mobileclip_cases().into_iter().filter(|(model, ..)| model.name.starts_with("tiny-"));
