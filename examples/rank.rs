@@ -1,9 +1,16 @@
-//! Ranks the photos of a folder by how well a sentence describes them:
-//! `cargo run --release --example rank -- MODEL.clippie photos/ "a dog on a beach"`.
+//! Ranks the pictures of a folder by how well a sentence describes them, best first:
+//!
+//! ```text
+//! cargo run --release --example rank -- MODEL.clippie photos/ "a dog on a beach"
+//! cargo run --release --example rank -- demo examples/drawings "a white square below a red star"
+//! ```
 
 use std::path::PathBuf;
 
 use clippie_rs::Clip;
+
+/// Pictures shown.
+const SHOWN: usize = 5;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -12,11 +19,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let mut photos: Vec<PathBuf> = Vec::new();
     for entry in std::fs::read_dir(folder)? {
-        photos.push(entry?.path());
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ["jpg", "png", "webp"].iter().any(|known| ending == *known)) {
+            photos.push(path);
+        }
     }
     photos.sort();
 
-    let clip = Clip::open(model)?;
+    let clip = open(model)?;
     let words = clip.encode_texts(&[sentence])?; // [1, embed_dim], of length one
     let words = words.row(0);
 
@@ -30,8 +40,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
-    for (cosine, photo) in ranked {
+    println!("{} pictures; best for \"{sentence}\":", ranked.len());
+    for (cosine, photo) in ranked.iter().take(SHOWN) {
         println!("{cosine:.4}  {}", photo.display());
     }
     Ok(())
+}
+
+/// A weights file, or the model that is compiled in.
+fn open(model: &str) -> Result<Clip, clippie_rs::Error> {
+    #[cfg(feature = "demo")]
+    if model == "demo" {
+        return Clip::demo();
+    }
+    Clip::open(model)
 }
