@@ -200,32 +200,36 @@ fn mobileclip_s2() {
 
 #[test]
 fn mobileclip2_s2() {
-    mobileclips(&[("mobileclip2-s2", Layout::OpenClip)]);
+    mobileclips(&[("mobileclip2-s2", Layout::OpenClip), ("mobileclip2-s2", Layout::ApplePrefixed)]);
 }
 
 /// The same tensors, but padding and epsilon differ between timm's definition and Apple's.
 #[test]
 fn mobileclip_b() {
-    mobileclips(&[("mobileclip-b", Layout::OpenClip), ("mobileclip-b-lt", Layout::Apple)]);
+    let b = [Layout::OpenClip, Layout::Apple].map(|layout| ("mobileclip-b", layout));
+    let b_lt = [Layout::OpenClip, Layout::Apple].map(|layout| ("mobileclip-b-lt", layout));
+    mobileclips(&[b, b_lt].concat());
 }
 
 #[test]
 fn mobileclip2_b() {
-    mobileclips(&[("mobileclip2-b", Layout::OpenClip)]);
+    mobileclips(&[Layout::OpenClip, Layout::Apple].map(|layout| ("mobileclip2-b", layout)));
 }
 
 #[test]
 fn mobileclip_s3() {
-    mobileclips(&[("mobileclip2-s3", Layout::OpenClip), ("mobileclip-s3", Layout::ApplePrefixed)]);
+    let second = [Layout::OpenClip, Layout::Apple].map(|layout| ("mobileclip2-s3", layout));
+    mobileclips(&[&second[..], &[("mobileclip-s3", Layout::ApplePrefixed)]].concat());
 }
 
-/// The largest; its folded form and other layouts follow from the smaller ones.
 #[test]
 fn mobileclip_s4() {
-    mobileclips(&[("mobileclip2-s4", Layout::OpenClip)]);
+    let second = [Layout::OpenClip, Layout::Apple].map(|layout| ("mobileclip2-s4", layout));
+    mobileclips(&[&second[..], &[("mobileclip-s4", Layout::Apple)]].concat());
 }
 
 #[test]
 fn mobileclip_l_14() {
-    mobileclips(&[("mobileclip2-l-14", Layout::OpenClip), ("mobileclip-l-14", Layout::Apple)]);
+    let second = [Layout::OpenClip, Layout::Apple].map(|layout| ("mobileclip2-l-14", layout));
+    mobileclips(&[&second[..], &[("mobileclip-l-14", Layout::Apple)]].concat());
 }
