@@ -72,7 +72,7 @@ pub enum Error {
     /// A checkpoint that cannot be converted.
     #[cfg(feature = "import")]
     #[error(transparent)]
-    Import(#[from] crate::import::Error),
+    Import(Box<crate::import::Error>),
     /// Arrays whose sizes contradict each other; a defect of this crate.
     #[error("internal shape error: {0}; please report it")]
     Shape(#[from] ndarray::ShapeError),
@@ -98,6 +98,14 @@ pub enum ErrorKind {
     Cancelled,
     /// A defect of this crate.
     Internal,
+}
+
+#[cfg(feature = "import")]
+impl From<crate::import::Error> for Error {
+    fn from(error: crate::import::Error) -> Self {
+        // By far the largest of them.
+        Error::Import(Box::new(error))
+    }
 }
 
 impl Error {
