@@ -37,15 +37,7 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// An image file that cannot be used.
-    #[error("{}: {error}", path.display())]
-    Image {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        error: preprocess::Error,
-    },
-    /// An image without a name, or a preprocessing that cannot be used.
+    /// An image, which the message names, or a preprocessing that cannot be used.
     #[error(transparent)]
     Preprocess(#[from] preprocess::Error),
     /// A text that cannot be used.
@@ -118,7 +110,7 @@ impl Error {
                 ErrorKind::Text
             }
             Error::Weights(_) | Error::Model { .. } | Error::NoTower { .. } => ErrorKind::Weights,
-            Error::Image { .. } | Error::Preprocess(_) | Error::PixelShape { .. } => ErrorKind::Image,
+            Error::Preprocess(_) | Error::PixelShape { .. } => ErrorKind::Image,
             Error::Tokenizer(_) | Error::Vocabulary { .. } => ErrorKind::Text,
             Error::Isa(_) | Error::Threads(_) => ErrorKind::Option,
             Error::Cancelled => ErrorKind::Cancelled,
@@ -143,11 +135,6 @@ impl Error {
     #[cfg(feature = "decode")]
     pub(crate) fn read(path: &Path, source: io::Error) -> Self {
         Error::Read { path: path.to_owned(), source }
-    }
-
-    #[cfg(feature = "decode")]
-    pub(crate) fn image(path: &Path, error: preprocess::Error) -> Self {
-        Error::Image { path: path.to_owned(), error }
     }
 }
 

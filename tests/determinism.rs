@@ -2,7 +2,6 @@
 #![cfg(feature = "import")]
 
 #[path = "../tools/checkpoint/mod.rs"]
-#[allow(dead_code, unused_imports)]
 mod checkpoint;
 #[path = "common/converted.rs"]
 mod converted;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clippie_rs::import::{Checkpoint, Container, ConvertOptions, Converted, Error, SourceLayout, Stage, convert};
 use clippie_rs::models::config::{Activation, ImageConfig, ModelConfig, TextConfig};
 use clippie_rs::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
-use clippie_rs::weights::{Layout, WeightsFile};
+use clippie_rs::weights::{Dtype, Layout, TensorSpec, WeightsFile};
 use sha2::{Digest, Sha256};
 
 fn golden(name: &str) -> PathBuf {
@@ -56,6 +56,18 @@ fn ulps(a: f32, b: f32) -> u32 {
     (order(a) - order(b)).unsigned_abs() as u32
 }
 
+/// The values of a stored tensor, of whatever type.
+fn values(file: &WeightsFile, spec: &TensorSpec) -> Vec<f32> {
+    if spec.dtype == Dtype::F32 {
+        return file.tensor(&spec.name, spec.layout, &spec.shape).unwrap().to_vec();
+    }
+    let [rows, width] = spec.shape[..] else { panic!("{} is no table", spec.name) };
+    let table = file.table(&spec.name, rows, width).unwrap();
+    let mut all = vec![0.0; rows * width];
+    all.chunks_exact_mut(width).enumerate().for_each(|(row, out)| table.read(row, out));
+    all
+}
+
 /// Compares with the tensors that numpy folded and packed.
 fn assert_canonical(file: &WeightsFile, wanted: &str) {
     let wanted = Checkpoint::open(&golden(wanted)).unwrap();
@@ -66,7 +78,7 @@ fn assert_canonical(file: &WeightsFile, wanted: &str) {
     assert_eq!(names, expected);
     for entry in &file.header().tensors {
         let spec = &entry.spec;
-        let found = file.tensor(&spec.name, spec.layout, &spec.shape).unwrap();
+        let found = values(file, spec);
         let tensor = wanted.tensor(&spec.name).unwrap();
         let mut values = vec![0.0; tensor.len()];
         tensor.read(0, &mut values).unwrap();
@@ -87,6 +99,19 @@ fn folds_and_packs_as_numpy_does() {
     assert_canonical(&file, "canonical.safetensors");
     let (_, file, _dir) = run(&golden("f64.pt"), &as_openai()).unwrap();
     assert_canonical(&file, "canonical_f64.safetensors");
+}
+
+#[test]
+fn lookup_tables_are_halves_where_that_loses_nothing() {
+    let dtypes = |source: &str, options: &ConvertOptions| {
+        let (_, file, _dir) = run(&golden(source), options).unwrap();
+        let halves = file.header().tensors.iter().filter(|entry| entry.spec.dtype == Dtype::F16);
+        halves.map(|entry| entry.spec.name.clone()).collect::<Vec<_>>()
+    };
+    // All values of the first two were halves once; those of the last have all digits of f64.
+    assert_eq!(dtypes("open_clip", &ConvertOptions::default()), ["text.token_embedding"]);
+    assert_eq!(dtypes("huggingface", &ConvertOptions::default()), ["text.token_embedding"]);
+    assert!(dtypes("f64.pt", &as_openai()).is_empty());
 }
 
 #[test]
@@ -122,7 +147,7 @@ fn the_file_says_what_the_model_is_and_where_it_is_from() {
     let meta = &file.header().meta;
     let config: ModelConfig = serde_json::from_value(meta.model.clone()).unwrap();
     assert_eq!(config, converted.config);
-    assert_eq!((config.embed_dim, config.logit_scale), (12, 4.60546875));
+    assert_eq!((config.embed_dim, config.logit_scale), (12, 4.605_468_8));
     let Some(ImageConfig::Vit(image)) = &config.image else { panic!() };
     assert_eq!((image.image_size, image.patch_size, image.pre_norm), (18, 6, true));
     let blocks = &image.blocks;
@@ -219,7 +244,10 @@ fn known_names_must_fit_the_tensors() {
     assert!(error.contains("model `vit-b-32-openai` says that patch_size is 32, but the tensors of"), "{error}");
     assert!(error.contains("say 6; the two do not belong together"), "{error}");
     let error = refused(&golden("plain.pt"), &named("mobileclip2-s0"));
-    assert_eq!(error, "model `mobileclip2-s0` is not supported yet; vision transformers are");
+    assert!(error.contains("model `mobileclip2-s0` says that the image tower is fastvit_mci0, but"), "{error}");
+    assert!(error.contains("say a vision transformer of width 20 with 2 layers"), "{error}");
+    let error = refused(&golden("plain.pt"), &named("rn50-openai"));
+    assert_eq!(error, "model `rn50-openai` is not supported yet; vision transformers and MobileCLIP are");
     let error = refused(&golden("plain.pt"), &named("vit"));
     assert!(error.starts_with("model `vit` is not known; known are vit-b-32-openai, "), "{error}");
 }

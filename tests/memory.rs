@@ -4,7 +4,6 @@
 #![cfg(all(feature = "import", target_os = "linux"))]
 
 #[path = "../tools/checkpoint/mod.rs"]
-#[allow(dead_code, unused_imports)]
 mod checkpoint;
 #[path = "common/converted.rs"]
 mod converted;

@@ -1,9 +1,8 @@
-//! Embeddings against open_clip in float64: random weights in every published layout, converted by the product
-//! itself, from the same pixels and token ids.
+//! Embeddings against open_clip, and for MobileCLIP also Apple's code, in float64: random weights in every
+//! published layout, converted by the product itself, from the same pixels and token ids.
 #![cfg(feature = "import")]
 
 #[path = "../tools/checkpoint/mod.rs"]
-#[allow(dead_code)]
 mod checkpoint;
 #[path = "common/converted.rs"]
 mod converted;
@@ -44,12 +43,17 @@ fn assert_close(what: &str, got: &Array2<f32>, expected: &ArrayD<f64>) {
     }
 }
 
-fn check(what: &str, clip: &Clip, model: &Model) {
-    let images = clip.image().encode_pixels(pixels(model.size.image_size).view()).unwrap();
-    assert_close(&format!("{what} image"), &images, &goldens::read(&format!("{}-image", model.name)));
+fn check(what: &str, clip: &Clip, model: &Model, golden: &str) {
+    let images = clip.image().encode_pixels(pixels(model.image_size()).view()).unwrap();
+    assert_close(&format!("{what} image"), &images, &goldens::read(&format!("{golden}-image")));
     let ids = golden::all_ids(model);
     let texts = clip.text().encode_ids(&ids).unwrap();
-    assert_close(&format!("{what} text"), &texts, &goldens::read(&format!("{}-text", model.name)));
+    assert_close(&format!("{what} text"), &texts, &goldens::read(&format!("{golden}-text")));
+}
+
+/// Names and checksums of all tensors.
+fn tensors(clip: &Clip) -> Vec<(String, String)> {
+    clip.weights().header().tensors.iter().map(|t| (t.spec.name.clone(), t.sha256.clone())).collect()
 }
 
 fn layouts(model: &Model) -> Vec<Layout> {
@@ -72,7 +76,7 @@ fn tiny_models_in_every_layout_on_every_instruction_set() {
             let path = converted::weights(model, layout, golden::SEED, folder.path());
             for isa in Isa::available() {
                 let clip = Options::new().isa(isa).open(&path).unwrap();
-                check(&format!("{} {layout:?} {isa:?}", model.name), &clip, model);
+                check(&format!("{} {layout:?} {isa:?}", model.name), &clip, model, &model.name);
             }
         }
     }
@@ -88,10 +92,8 @@ fn full_size(name: &str, combinations: &[(Layout, &str)]) {
         let model = golden::models().into_iter().find(|m| m.name == golden).unwrap();
         let path = converted::weights(&model, layout, golden::SEED, folder.path());
         let clip = Clip::open(&path).unwrap();
-        check(&format!("{golden} {layout:?}"), &clip, &model);
-        let table: Vec<_> =
-            clip.weights().header().tensors.iter().map(|t| (t.spec.name.clone(), t.sha256.clone())).collect();
-        tables.push(table);
+        check(&format!("{golden} {layout:?}"), &clip, &model, &golden);
+        tables.push(tensors(&clip));
         std::fs::remove_file(&path).unwrap();
     }
     assert!(tables.iter().all(|table| table.len() > 100 && *table == tables[0]), "layouts gave different tensors");
@@ -126,4 +128,104 @@ fn vit_l_14() {
 #[test]
 fn vit_l_14_336() {
     full_size("vit-l-14-336", &LARGE);
+}
+
+/// Small MobileCLIPs of awkward sizes, in every layout that holds them, on every instruction set.
+#[test]
+fn tiny_mobileclips_in_every_layout_on_every_instruction_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut layouts = 0;
+    for (model, layout, golden) in golden::mobileclip_cases() {
+        if !model.name.starts_with("tiny-") {
+            continue;
+        }
+        layouts += 1;
+        let path = converted::weights(&model, layout, golden::SEED, folder.path());
+        for isa in Isa::available() {
+            let clip = Options::new().isa(isa).open(&path).unwrap();
+            check(&format!("{golden} {layout:?} {isa:?}"), &clip, &model, &golden);
+        }
+    }
+    assert!(layouts > 15);
+}
+
+/// Models that share their tensors, each in a layout. All must give the very same tensors, but for those of the
+/// layouts that are folded already, which were rounded once more.
+fn mobileclips(cases: &[(&str, Layout)]) {
+    let _one_at_a_time = FULL_SIZE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let mut tables = Vec::new();
+    for &(name, layout) in cases {
+        let model = golden::mobileclip_models().into_iter().find(|m| m.name == name).unwrap();
+        let golden = golden::mobileclip_golden(&model, layout);
+        let path = converted::weights(&model, layout, golden::SEED, folder.path());
+        let clip = Clip::open(&path).unwrap();
+        let preprocess = &clip.weights().header().meta.preprocess;
+        let expected = serde_json::json!({
+            "image_size": model.image_size(), "resize": "shortest", "interpolation": model.interpolation,
+            "mean": model.mean, "std": model.std,
+        });
+        assert_eq!(*preprocess, expected, "{name} {layout:?}");
+        check(&format!("{name} {layout:?}"), &clip, &model, &golden);
+        if !matches!(layout, Layout::OpenClipFolded | Layout::AppleFolded) {
+            tables.push(tensors(&clip));
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
+    assert!(tables.iter().all(|table| table.len() > 100 && *table == tables[0]), "layouts gave different tensors");
+}
+
+#[test]
+fn mobileclip_s0() {
+    mobileclips(&[("mobileclip-s0", Layout::Apple), ("mobileclip-s0", Layout::AppleFolded)]);
+}
+
+#[test]
+fn mobileclip2_s0() {
+    let layouts = [Layout::OpenClip, Layout::OpenClipBin, Layout::OpenClipFolded, Layout::Apple, Layout::ApplePrefixed];
+    mobileclips(&layouts.map(|layout| ("mobileclip2-s0", layout)));
+}
+
+#[test]
+fn mobileclip_s1() {
+    let layouts = [Layout::OpenClip, Layout::Apple, Layout::AppleFolded];
+    mobileclips(&layouts.map(|layout| ("mobileclip-s1", layout)));
+}
+
+#[test]
+fn mobileclip_s2() {
+    let layouts = [Layout::OpenClip, Layout::Apple, Layout::OpenClipFolded];
+    mobileclips(&layouts.map(|layout| ("mobileclip-s2", layout)));
+}
+
+#[test]
+fn mobileclip2_s2() {
+    mobileclips(&[("mobileclip2-s2", Layout::OpenClip)]);
+}
+
+/// The same tensors, but padding and epsilon differ between timm's definition and Apple's.
+#[test]
+fn mobileclip_b() {
+    mobileclips(&[("mobileclip-b", Layout::OpenClip), ("mobileclip-b-lt", Layout::Apple)]);
+}
+
+#[test]
+fn mobileclip2_b() {
+    mobileclips(&[("mobileclip2-b", Layout::OpenClip)]);
+}
+
+#[test]
+fn mobileclip_s3() {
+    mobileclips(&[("mobileclip2-s3", Layout::OpenClip), ("mobileclip-s3", Layout::ApplePrefixed)]);
+}
+
+/// The largest; its folded form and other layouts follow from the smaller ones.
+#[test]
+fn mobileclip_s4() {
+    mobileclips(&[("mobileclip2-s4", Layout::OpenClip)]);
+}
+
+#[test]
+fn mobileclip_l_14() {
+    mobileclips(&[("mobileclip2-l-14", Layout::OpenClip), ("mobileclip-l-14", Layout::Apple)]);
 }

@@ -16,8 +16,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use clippie_rs::preprocess::{self, Interpolation, PreprocessConfig, ResizeMode, RgbBuffer};
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder};
 use rayon::prelude::*;
 
 #[path = "scenes/mod.rs"]
@@ -62,12 +60,10 @@ fn pictures(args: &Args) -> Result<(), Box<dyn Error>> {
         let name = format!("{:02}.png", number + 1);
         let side = u32::try_from(args.size)?;
         let file = BufWriter::new(File::create(args.out.join(&name))?);
-        PngEncoder::new_with_quality(file, CompressionType::Best, FilterType::Adaptive).write_image(
-            &draw(&scene, args.size),
-            side,
-            side,
-            ExtendedColorType::Rgb8,
-        )?;
+        let mut encoder = png::Encoder::new(file, side, side);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_compression(png::Compression::High);
+        encoder.write_header()?.write_image_data(&draw(&scene, args.size))?;
         writeln!(captions, "{name}\t{}", caption(&scene, &mut Dice::new(scene.seed, 3)).text)?;
     }
     captions.flush()?;

@@ -22,7 +22,8 @@ struct Arguments {
     #[arg(short, long, required_unless_present = "list")]
     model: Option<String>,
 
-    /// openai, open-clip, open-clip-bin or huggingface; by default as the model is published
+    /// openai, open-clip, open-clip-bin, huggingface, open-clip-folded, apple, apple-folded or apple-prefixed; by
+    /// default as the model is published
     #[arg(short, long)]
     layout: Option<Layout>,
 
@@ -52,7 +53,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), checkpoint::Error> {
     if arguments.list {
-        for model in model::published().into_iter().chain(model::tiny()) {
+        for model in model::all() {
             println!("{:24} {:>11}", model.name, model.parameters());
         }
         return Ok(());

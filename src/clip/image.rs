@@ -207,25 +207,50 @@ impl ImageEncoder {
 
     fn prepare_one(&self, image: ImageInput<'_>, out: &mut [f32]) -> Result<(), Error> {
         let config = &self.session.preprocess;
+        #[cfg(feature = "decode")]
+        let orient = self.session.options.orient;
         let into = |rgb: &RgbBuffer, out: &mut [f32]| preprocess::pixels_into(rgb, config, out);
         match image {
             ImageInput::Rgb(rgb) => Ok(into(rgb, out)?),
             #[cfg(feature = "decode")]
-            ImageInput::Image(image) => Ok(into(&preprocess::from_dynamic(image)?, out)?),
+            ImageInput::Image(image) => {
+                let rgb = image.to_rgb8();
+                let (width, height) = (rgb.width() as usize, rgb.height() as usize);
+                Ok(into(&RgbBuffer::new(width, height, rgb.into_raw())?, out)?)
+            }
             #[cfg(feature = "decode")]
-            ImageInput::Bytes(bytes) => Ok(into(&preprocess::decode(bytes, self.session.options.orient)?, out)?),
+            ImageInput::Bytes(bytes) => Ok(into(&preprocess::decode(bytes, orient, "the image")?, out)?),
             #[cfg(feature = "decode")]
             ImageInput::Path(path) => {
-                let bytes = std::fs::read(path).map_err(|source| Error::read(path, source))?;
-                preprocess::decode(&bytes, self.session.options.orient)
-                    .and_then(|rgb| {
-                        drop(bytes);
-                        into(&rgb, out)
-                    })
-                    .map_err(|error| Error::image(path, error))
+                let bytes = read_file(path).map_err(|source| Error::read(path, source))?;
+                let rgb = preprocess::decode(&bytes, orient, &path.display().to_string())?;
+                drop(bytes);
+                Ok(into(&rgb, out)?)
             }
         }
     }
+}
+
+/// Most bytes of an image file: more than any photo has, and little enough to be held once for each thread.
+#[cfg(feature = "decode")]
+const MAX_FILE: u64 = 1 << 29;
+
+/// A whole file, unless it is a device that never ends or something far too large for a photo.
+#[cfg(feature = "decode")]
+fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::{Error, ErrorKind, Read};
+    let mut file = std::fs::File::open(path)?;
+    let too_large = || Error::new(ErrorKind::FileTooLarge, "it has more than 512 MiB, which no photo has");
+    let len = file.metadata()?.len();
+    if len > MAX_FILE {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(len as usize);
+    file.by_ref().take(MAX_FILE).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 == MAX_FILE && file.read(&mut [0])? > 0 {
+        return Err(too_large());
+    }
+    Ok(bytes)
 }
 
 /// Rows as an array; lengths follow from the caller's own sizes.

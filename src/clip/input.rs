@@ -17,7 +17,7 @@ pub enum ImageInput<'a> {
     /// The bytes of a file.
     #[cfg(feature = "decode")]
     Bytes(&'a [u8]),
-    /// A decoded image, as Pillow's `convert("RGB")` would take it; its orientation is taken as right.
+    /// A decoded image; brought to eight bits by its `to_rgb8`, alpha dropped, its orientation taken as right.
     #[cfg(feature = "decode")]
     Image(&'a image::DynamicImage),
     /// RGB, eight bits a channel.

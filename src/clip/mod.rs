@@ -58,6 +58,16 @@ impl Clip {
         Options::new().open(path)
     }
 
+    /// The model that is compiled in: it knows drawn scenes of shapes, colours, counts and places, and nothing of
+    /// photos. For tests, examples and a first try; see `docs/demo-model.md`.
+    ///
+    /// # Errors
+    /// None are expected: the bytes are those that were tested.
+    #[cfg(feature = "demo")]
+    pub fn demo() -> Result<Clip, Error> {
+        Options::new().open_weights(WeightsFile::demo()?)
+    }
+
     pub(crate) fn from_session(session: Arc<Session>) -> Result<Clip, Error> {
         let image = ImageEncoder::from_session(Arc::clone(&session))?;
         let text = TextEncoder::from_session(Arc::clone(&session))?;

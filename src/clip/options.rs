@@ -106,7 +106,7 @@ impl Options {
     /// # Errors
     /// See [`Clip::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<Clip, Error> {
-        Clip::from_session(self.session(path.as_ref())?)
+        self.open_weights(WeightsFile::open(path.as_ref())?)
     }
 
     /// Opens the image tower alone.
@@ -114,7 +114,7 @@ impl Options {
     /// # Errors
     /// See [`Clip::open`]; the file needs no text tower.
     pub fn open_image(self, path: impl AsRef<Path>) -> Result<ImageEncoder, Error> {
-        ImageEncoder::from_session(self.session(path.as_ref())?)
+        self.open_weights_image(WeightsFile::open(path.as_ref())?)
     }
 
     /// Opens the text tower alone; the pages of the image tower stay on disk.
@@ -122,10 +122,30 @@ impl Options {
     /// # Errors
     /// See [`Clip::open`]; the file needs no image tower.
     pub fn open_text(self, path: impl AsRef<Path>) -> Result<TextEncoder, Error> {
-        TextEncoder::from_session(self.session(path.as_ref())?)
+        self.open_weights_text(WeightsFile::open(path.as_ref())?)
     }
 
-    fn session(self, path: &Path) -> Result<Arc<Session>, Error> {
-        Ok(Arc::new(Session::new(WeightsFile::open(path)?, self)?))
+    /// Both towers of a file that is mapped already; see [`Options::open`].
+    ///
+    /// # Errors
+    /// See [`Clip::open`].
+    pub fn open_weights(self, weights: WeightsFile) -> Result<Clip, Error> {
+        Clip::from_session(Arc::new(Session::new(weights, self)?))
+    }
+
+    /// The image tower of a file that is mapped already; see [`Options::open_image`].
+    ///
+    /// # Errors
+    /// See [`Clip::open`].
+    pub fn open_weights_image(self, weights: WeightsFile) -> Result<ImageEncoder, Error> {
+        ImageEncoder::from_session(Arc::new(Session::new(weights, self)?))
+    }
+
+    /// The text tower of a file that is mapped already; see [`Options::open_text`].
+    ///
+    /// # Errors
+    /// See [`Clip::open`].
+    pub fn open_weights_text(self, weights: WeightsFile) -> Result<TextEncoder, Error> {
+        TextEncoder::from_session(Arc::new(Session::new(weights, self)?))
     }
 }

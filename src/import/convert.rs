@@ -7,14 +7,14 @@ use sha2::{Digest, Sha256};
 use super::checkpoint::{Checkpoint, Container};
 use super::describe::{self, Described};
 use super::error::Error;
-use super::fold::{self, Fold};
+use super::fold;
+use super::jobs::{Job, jobs};
 use super::locate::locate;
-use super::names::parts::{Block, Linear, Norm, Parts};
 use super::names::{self, Mapped, SourceLayout};
 use super::options::ConvertOptions;
-use crate::models::config::{ImageConfig, ModelConfig, TextConfig, TransformerConfig};
+use crate::models::config::ModelConfig;
 use crate::preprocess::PreprocessConfig;
-use crate::weights::{Dtype, Layout, Meta, Provenance, TensorSpec, Tower, Writer};
+use crate::weights::{Meta, Provenance, TensorSpec, Writer};
 
 /// Bytes that are hashed between two reports of progress.
 const HASH_CHUNK: usize = 8 << 20;
@@ -89,9 +89,9 @@ pub fn convert(
     let Mapped { layout, parts, ignored, .. } = mapped;
     let Described { config, preprocess, model_name } = described;
 
-    let jobs = jobs(&parts, &config);
+    let jobs = jobs(&checkpoint, &parts, &config)?;
     let specs: Vec<TensorSpec> = jobs.iter().flat_map(Job::specs).cloned().collect();
-    let stored = |spec: &TensorSpec| spec.stored_len().unwrap_or(0) as u64 * size_of::<f32>() as u64;
+    let stored = |spec: &TensorSpec| (spec.stored_len().unwrap_or(0) * spec.dtype.size()) as u64;
     let (tensors, total) = (specs.len(), specs.iter().map(stored).sum());
     let meta = Meta {
         model: json(&config)?,
@@ -140,119 +140,6 @@ pub(super) fn prepare(
     let logit_scale = logit_scale.first().copied().unwrap_or(f64::NAN) as f32;
     let described = describe::describe(checkpoint, &mapped, logit_scale, folder, options)?;
     Ok(Prepared { mapped, described })
-}
-
-/// One or two canonical tensors that are made together.
-pub(super) struct Job<'a> {
-    weight: TensorSpec,
-    /// The bias that comes out with the weight.
-    bias: Option<TensorSpec>,
-    make: Make<'a>,
-}
-
-/// How the tensors of a [`Job`] are made.
-#[derive(Clone, Copy)]
-enum Make<'a> {
-    Linear(&'a Linear, Fold<'a>),
-    Rows(&'a str),
-    ImagePositions { class: &'a str, position: &'a str },
-}
-
-/// Takes a finished tensor.
-pub(super) type Sink<'s> = dyn FnMut(&TensorSpec, &[f32]) -> Result<(), Error> + 's;
-
-impl Job<'_> {
-    fn specs(&self) -> impl Iterator<Item = &TensorSpec> {
-        std::iter::once(&self.weight).chain(&self.bias)
-    }
-
-    /// Makes the tensors and hands them to `sink` in the order of the file; `buffer` is scratch.
-    pub(super) fn run(&self, checkpoint: &Checkpoint, buffer: &mut Vec<f32>, sink: &mut Sink<'_>) -> Result<(), Error> {
-        let bias = match self.make {
-            Make::Linear(linear, fold) => fold::linear(checkpoint, linear, fold, buffer)?,
-            Make::Rows(name) => {
-                fold::rows(checkpoint, name, buffer)?;
-                Vec::new()
-            }
-            Make::ImagePositions { class, position } => {
-                fold::image_positions(checkpoint, class, position, buffer)?;
-                Vec::new()
-            }
-        };
-        sink(&self.weight, buffer)?;
-        match &self.bias {
-            Some(spec) => sink(spec, &bias),
-            None => Ok(()),
-        }
-    }
-}
-
-/// The canonical tensors in the order of the file.
-pub(super) fn jobs<'a>(parts: &'a Parts, config: &ModelConfig) -> Vec<Job<'a>> {
-    let mut jobs = Jobs { tower: Tower::Image, prefix: "image", jobs: Vec::new() };
-    if let Some(ImageConfig::Vit(vit)) = &config.image {
-        let image = &parts.image;
-        let width = vit.blocks.width;
-        jobs.push_linear("patch", &image.patch, Fold::default(), false);
-        let position = Make::ImagePositions { class: &image.class_embedding, position: &image.position };
-        jobs.push("position", Layout::Rows, vec![vit.tokens(), width], position);
-        jobs.push("ln_pre.weight", Layout::Rows, vec![width], Make::Rows(&image.ln_pre.weight));
-        jobs.push("ln_pre.bias", Layout::Rows, vec![width], Make::Rows(&image.ln_pre.bias));
-        jobs.push_blocks(&image.blocks, &vit.blocks);
-        jobs.push_linear("proj", &image.proj, norm(&image.ln_post), true);
-    }
-    jobs.tower = Tower::Text;
-    jobs.prefix = "text";
-    if let Some(TextConfig::Transformer(config)) = &config.text {
-        let text = &parts.text;
-        let width = config.blocks.width;
-        let embedding = Make::Rows(&text.token_embedding);
-        jobs.push("token_embedding", Layout::Rows, vec![config.vocab_size, width], embedding);
-        jobs.push("position", Layout::Rows, vec![config.context_length, width], Make::Rows(&text.position));
-        jobs.push_blocks(&text.blocks, &config.blocks);
-        jobs.push_linear("proj", &text.proj, norm(&text.ln_final), true);
-    }
-    jobs.jobs
-}
-
-fn norm(norm: &Norm) -> Fold<'_> {
-    Fold { norm: Some(norm), scale: None }
-}
-
-struct Jobs<'a> {
-    tower: Tower,
-    prefix: &'static str,
-    jobs: Vec<Job<'a>>,
-}
-
-impl<'a> Jobs<'a> {
-    fn spec(&self, name: &str, layout: Layout, shape: Vec<usize>) -> TensorSpec {
-        let name = format!("{}.{name}", self.prefix);
-        TensorSpec { name, tower: self.tower, dtype: Dtype::F32, layout, shape }
-    }
-
-    fn push(&mut self, name: &str, layout: Layout, shape: Vec<usize>, make: Make<'a>) {
-        self.jobs.push(Job { weight: self.spec(name, layout, shape), bias: None, make });
-    }
-
-    fn push_linear(&mut self, name: &str, linear: &'a Linear, fold: Fold<'a>, bias: bool) {
-        let weight = self.spec(&format!("{name}.weight"), Layout::Panels16, vec![linear.k, linear.n]);
-        let bias = bias.then(|| self.spec(&format!("{name}.bias"), Layout::Panels16, vec![linear.n]));
-        self.jobs.push(Job { weight, bias, make: Make::Linear(linear, fold) });
-    }
-
-    fn push_blocks(&mut self, blocks: &'a [Block], config: &TransformerConfig) {
-        let head_width = config.width as f64 / config.heads as f64;
-        let scale = (config.width, head_width.sqrt().recip());
-        for (i, block) in blocks.iter().enumerate() {
-            let at = |part: &str| format!("blocks.{i}.{part}");
-            let qkv = Fold { norm: Some(&block.ln_1), scale: Some(scale) };
-            self.push_linear(&at("qkv"), &block.qkv, qkv, true);
-            self.push_linear(&at("out"), &block.out, Fold::default(), true);
-            self.push_linear(&at("fc1"), &block.fc1, norm(&block.ln_2), true);
-            self.push_linear(&at("fc2"), &block.fc2, Fold::default(), true);
-        }
-    }
 }
 
 /// Lower-case hex SHA-256.

@@ -2,28 +2,87 @@
 //!
 //! All arithmetic is in f64 and each result is rounded to f32 once. A pre-norm's affine goes into the layer
 //! behind it, `w'(k, n) = gamma(k) * w(k, n)` and `b'(n) = b(n) + sum_k beta(k) * w(k, n)`; the scale of the
-//! attention scores goes into the queries. Sums run over `k` in order, so results depend on shapes alone.
+//! attention scores goes into the queries; a LayerScale goes into the layer in front of it. Sums run over `k` in
+//! order, so results depend on shapes alone. Convolutions are folded in `conv`.
+
+pub(super) mod conv;
 
 use rayon::prelude::*;
 
 use super::checkpoint::Checkpoint;
 use super::error::{Error, printable};
-use super::names::parts::{Linear, Names, Norm, Order};
+use super::names::parts::{Affine, BatchNorm, Linear, Names, Norm, Order};
 use super::tensor::Tensor;
-use crate::weights::PANEL;
+use crate::weights::{PANEL, exact_halves};
 
 /// Inputs that are read at once for the 16 outputs of a panel: 32 KiB of f64, within a first-level cache.
 const BLOCK: usize = 256;
 /// Elements of a dense tensor that one task converts.
 const ROWS_TASK: usize = 1 << 16;
 
+/// Epsilon of every BatchNorm of MobileCLIP: PyTorch's default, which neither timm nor Apple changes.
+const BATCH_NORM_EPS: f64 = 1e-5;
+
 /// What is folded into a linear layer.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Fold<'a> {
     /// The norm in front of it.
-    pub norm: Option<&'a Norm>,
+    pub norm: Option<NormRef<'a>>,
     /// Factor of the first so many outputs.
     pub scale: Option<(usize, f64)>,
+    /// Tensor with a factor for each output.
+    pub layer_scale: Option<&'a str>,
+}
+
+/// A norm in front of a linear layer.
+#[derive(Clone, Copy)]
+pub(super) enum NormRef<'a> {
+    /// Its weight and bias; the rest of it stays where it is.
+    Layer(&'a Norm),
+    /// All of it.
+    Batch(&'a BatchNorm),
+}
+
+impl<'a> From<&'a Affine> for NormRef<'a> {
+    fn from(affine: &'a Affine) -> Self {
+        match affine {
+            Affine::Layer(norm) => NormRef::Layer(norm),
+            Affine::Batch(norm) => NormRef::Batch(norm),
+        }
+    }
+}
+
+impl NormRef<'_> {
+    /// Factor and summand of each channel.
+    fn read(self, checkpoint: &Checkpoint) -> Result<(Vec<f64>, Vec<f64>), Error> {
+        match self {
+            NormRef::Layer(norm) => Ok((vector(checkpoint, &norm.weight)?, vector(checkpoint, &norm.bias)?)),
+            NormRef::Batch(norm) => batch_norm(checkpoint, norm),
+        }
+    }
+}
+
+/// Factor and summand of each channel of a BatchNorm: `s = weight / sqrt(var + eps)` and `t = bias - mean * s`.
+fn batch_norm(checkpoint: &Checkpoint, norm: &BatchNorm) -> Result<(Vec<f64>, Vec<f64>), Error> {
+    let [mut factors, mut shifts, mean, variance] = [
+        vector(checkpoint, &norm.weight)?,
+        vector(checkpoint, &norm.bias)?,
+        vector(checkpoint, &norm.mean)?,
+        vector(checkpoint, &norm.variance)?,
+    ];
+    for (factor, variance) in factors.iter_mut().zip(&variance) {
+        let spread = (variance + BATCH_NORM_EPS).sqrt();
+        // The root of a negative number is not a number.
+        if spread.is_nan() || spread <= 0.0 {
+            let tensor = checkpoint.tensor(&norm.variance)?;
+            return Err(tensor.error(format!("holds {variance}; a variance must not be negative")));
+        }
+        *factor /= spread;
+    }
+    for ((shift, mean), factor) in shifts.iter_mut().zip(&mean).zip(&factors) {
+        *shift -= mean * factor;
+    }
+    Ok((factors, shifts))
 }
 
 /// Folds and packs `linear` into `out`, `[ceil(n / 16)][k][16]`, and returns its bias, `[n]` filled with zeros to a
@@ -40,53 +99,53 @@ pub(super) fn linear(
     let Linear { k, n, .. } = *linear;
     let weight = tensors(checkpoint, &linear.weight)?;
     let (gamma, beta) = match fold.norm {
-        Some(norm) => (vector(checkpoint, &norm.weight)?, vector(checkpoint, &norm.bias)?),
+        Some(norm) => norm.read(checkpoint)?,
         None => (vec![1.0; k], vec![0.0; k]),
     };
     let mut sums = vec![0f64; n];
     for (sum, bias) in sums.iter_mut().zip(vectors(checkpoint, &linear.bias)?) {
         *sum = bias;
     }
+    let mut scales = match fold.layer_scale {
+        Some(name) => vector(checkpoint, name)?,
+        None => vec![1.0; n],
+    };
     let (scaled, scale) = fold.scale.unwrap_or((0, 1.0));
+    for factor in scales.iter_mut().take(scaled) {
+        *factor *= scale;
+    }
     let source = Source { tensors: &weight, order: linear.order, k, n };
 
     out.resize(n.div_ceil(PANEL) * PANEL * k, 0.0);
-    out.par_chunks_mut(PANEL * k.max(1)).zip(sums.par_chunks_mut(PANEL)).enumerate().try_for_each(
-        |(panel, (out, sums))| {
-            let first = panel * PANEL;
-            let mut scales = [1f64; PANEL];
-            for (i, s) in scales.iter_mut().enumerate() {
-                if first + i < scaled {
-                    *s = scale;
+    let panels = out.par_chunks_mut(PANEL * k.max(1)).zip(sums.par_chunks_mut(PANEL)).zip(scales.par_chunks(PANEL));
+    panels.enumerate().try_for_each(|(panel, ((out, sums), scales))| {
+        let first = panel * PANEL;
+        let columns = sums.len();
+        if columns < PANEL {
+            out.fill(0.0);
+        }
+        let mut finite = true;
+        let mut tile = [[0f64; PANEL]; BLOCK];
+        let mut dots = [0f64; PANEL];
+        let blocks = out.chunks_mut(PANEL * BLOCK).zip(gamma.chunks(BLOCK)).zip(beta.chunks(BLOCK));
+        for (block, ((out, gamma), beta)) in blocks.enumerate() {
+            source.read(first, columns, block * BLOCK, &mut tile[..gamma.len()])?;
+            for (((out, weights), gamma), beta) in out.chunks_exact_mut(PANEL).zip(&tile).zip(gamma).zip(beta) {
+                for (dot, weight) in dots.iter_mut().zip(weights) {
+                    *dot += beta * weight;
+                }
+                for ((out, weight), scale) in out.iter_mut().zip(weights).zip(scales) {
+                    *out = (gamma * weight * scale) as f32;
+                    finite &= out.is_finite();
                 }
             }
-            let columns = sums.len();
-            if columns < PANEL {
-                out.fill(0.0);
-            }
-            let mut finite = true;
-            let mut tile = [[0f64; PANEL]; BLOCK];
-            let mut dots = [0f64; PANEL];
-            let blocks = out.chunks_mut(PANEL * BLOCK).zip(gamma.chunks(BLOCK)).zip(beta.chunks(BLOCK));
-            for (block, ((out, gamma), beta)) in blocks.enumerate() {
-                source.read(first, columns, block * BLOCK, &mut tile[..gamma.len()])?;
-                for (((out, weights), gamma), beta) in out.chunks_exact_mut(PANEL).zip(&tile).zip(gamma).zip(beta) {
-                    for (dot, weight) in dots.iter_mut().zip(weights) {
-                        *dot += beta * weight;
-                    }
-                    for ((out, weight), scale) in out.iter_mut().zip(weights).zip(&scales).take(columns) {
-                        *out = (gamma * weight * scale) as f32;
-                        finite &= out.is_finite();
-                    }
-                }
-            }
-            for ((sum, dot), scale) in sums.iter_mut().zip(&dots).zip(&scales) {
-                *sum = (*sum + dot) * scale;
-                finite &= (*sum as f32).is_finite();
-            }
-            if finite { Ok(()) } else { Err(too_large(&weight)) }
-        },
-    )?;
+        }
+        for ((sum, dot), scale) in sums.iter_mut().zip(&dots).zip(scales) {
+            *sum = (*sum + dot) * scale;
+            finite &= (*sum as f32).is_finite();
+        }
+        if finite { Ok(()) } else { Err(too_large(&weight)) }
+    })?;
     let mut bias: Vec<f32> = sums.iter().map(|&sum| sum as f32).collect();
     bias.resize(n.next_multiple_of(PANEL), 0.0);
     Ok(bias)
@@ -109,22 +168,52 @@ pub(super) fn rows(checkpoint: &Checkpoint, name: &str, out: &mut Vec<f32>) -> R
     })
 }
 
-/// The positions of an image tower, the class token added to the first, into `out`.
+/// The class token and the positions of an image tower into `out`: the token in front of the positions, or added to
+/// the first of them where it has one of its own.
 pub(super) fn image_positions(
     checkpoint: &Checkpoint,
     class: &str,
     position: &str,
+    class_has_position: bool,
     out: &mut Vec<f32>,
 ) -> Result<(), Error> {
     rows(checkpoint, position, out)?;
-    let class = vector(checkpoint, class)?;
-    let tensor = checkpoint.tensor(position)?;
-    let mut first = vec![0f64; class.len()];
-    tensor.read_finite(0, &mut first)?;
-    for (first, class) in first.iter_mut().zip(&class) {
-        *first += class;
+    let tensor = checkpoint.tensor(if class_has_position { position } else { class })?;
+    let mut first = vector(checkpoint, class)?;
+    if class_has_position {
+        let mut position = vec![0f64; first.len()];
+        tensor.read_finite(0, &mut position)?;
+        for (first, position) in first.iter_mut().zip(&position) {
+            *first += position;
+        }
+    } else {
+        out.splice(..0, first.iter().map(|_| 0.0));
     }
     round(&tensor, &first, out)
+}
+
+/// Whether every element of the tensor `name`, rounded to f32, is a binary16 number.
+pub(super) fn fits_halves(checkpoint: &Checkpoint, name: &str) -> Result<bool, Error> {
+    let tensor = checkpoint.tensor(name)?;
+    let tasks = tensor.len().div_ceil(ROWS_TASK);
+    let fits = |task: usize| {
+        let mut block = [0f64; BLOCK];
+        let mut rounded = [0f32; BLOCK];
+        let end = ((task + 1) * ROWS_TASK).min(tensor.len());
+        for at in (task * ROWS_TASK..end).step_by(BLOCK) {
+            let len = BLOCK.min(end - at);
+            let (block, rounded) = (&mut block[..len], &mut rounded[..len]);
+            tensor.read_finite(at, block)?;
+            round(&tensor, block, rounded)?;
+            if exact_halves(rounded).is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    // The first element that is none ends the search.
+    let found = (0..tasks).into_par_iter().map(fits).find_any(|fits| !matches!(fits, Ok(true)));
+    found.unwrap_or(Ok(true))
 }
 
 /// All elements of the tensor `name`.

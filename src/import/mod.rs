@@ -17,6 +17,7 @@ mod describe;
 mod element;
 mod error;
 mod fold;
+mod jobs;
 mod locate;
 mod names;
 mod options;

@@ -21,6 +21,11 @@ pub struct ConvertOptions {
     pub image_heads: Option<usize>,
     /// Attention heads of the text tower; `--text-heads`.
     pub text_heads: Option<usize>,
+    /// Zeros around the image in the first convolution of MobileCLIP-B's stem, 0 (timm's definition) or 1 (Apple's);
+    /// `--stem-padding`.
+    pub stem_padding: Option<usize>,
+    /// Epsilon of the image tower's LayerNorms; `--norm-eps`.
+    pub norm_eps: Option<f64>,
     /// Mean of each channel, red, green, blue, of pixels in `0..=1`; `--mean`.
     pub mean: Option<[f64; 3]>,
     /// Standard deviation of each channel; `--std`.

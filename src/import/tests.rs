@@ -8,8 +8,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::checkpoint::{Checkpoint, Container};
-use super::convert::{jobs, prepare};
+use super::convert::prepare;
 use super::error::Error;
+use super::jobs::jobs;
 use super::options::ConvertOptions;
 use crate::models::config::Activation;
 use crate::preprocess::{Interpolation, ResizeMode};
@@ -148,10 +149,14 @@ const FUZZED: [&str; 11] = [
 
 /// Opens, maps, folds and packs; whether all went well.
 fn convert_in_memory(bytes: Vec<u8>) -> Result<usize, Error> {
+    convert_with(bytes, &all_settled())
+}
+
+fn convert_with(bytes: Vec<u8>, options: &ConvertOptions) -> Result<usize, Error> {
     let checkpoint = Checkpoint::from_bytes(bytes, "fuzzed.pt")?;
-    let prepared = prepare(&checkpoint, None, &all_settled())?;
+    let prepared = prepare(&checkpoint, None, options)?;
     let (mut elements, mut buffer) = (0, Vec::new());
-    for job in jobs(&prepared.mapped.parts, &prepared.described.config) {
+    for job in jobs(&checkpoint, &prepared.mapped.parts, &prepared.described.config)? {
         job.run(&checkpoint, &mut buffer, &mut |spec, data| {
             assert_eq!(spec.stored_len(), Some(data.len()));
             assert!(data.iter().all(|x| x.is_finite()));
@@ -227,5 +232,45 @@ fn flipped_bytes_are_errors_or_other_numbers() {
         }
     }
     assert!(good > 500 && bad > 2000, "{good} {bad}");
+    assert!(start.elapsed() < Duration::from_secs(120));
+}
+
+/// Checkpoints of MobileCLIP, cut short and with other bytes in their directories.
+#[test]
+fn damaged_mobileclips_are_errors_or_other_numbers() {
+    use crate::models::tests::checkpoint::{self, Layout, golden};
+    let start = Instant::now();
+    let dir = tempfile::tempdir().unwrap();
+    let mut random = Random(2);
+    let (mut good, mut bad) = (0, 0);
+    for (name, layout) in [("tiny-hybrid", Layout::Apple), ("tiny-hybrid", Layout::AppleFolded)] {
+        let model = golden::mobileclip_models().into_iter().find(|model| model.name == name).unwrap();
+        let files = checkpoint::write(&model, 1, layout, &dir.path().join(layout.name())).unwrap();
+        let bytes = std::fs::read(&files[0]).unwrap();
+        let options = ConvertOptions { image_heads: None, text_heads: None, ..all_settled() };
+        let convert = |bytes: Vec<u8>| convert_with(bytes, &options);
+        assert!(convert(bytes.clone()).is_ok());
+        for case in 0..400 {
+            let mut bytes = bytes.clone();
+            if case % 8 == 0 {
+                bytes.truncate(random.below(bytes.len()));
+            }
+            for _ in 0..1 + random.below(3) {
+                let head = bytes.len().min(60 << 10);
+                let at = random.below(head);
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= 1 << random.below(8);
+                }
+            }
+            match convert(bytes) {
+                Ok(_) => good += 1,
+                Err(error) => {
+                    bad += 1;
+                    must_be_told(&error);
+                }
+            }
+        }
+    }
+    assert!(good > 10 && bad > 200, "{good} {bad}");
     assert!(start.elapsed() < Duration::from_secs(120));
 }

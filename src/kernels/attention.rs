@@ -57,7 +57,7 @@ pub(crate) fn attention(
     out: &mut [f32],
     scratch: &mut [f32],
 ) {
-    assert!(shape.heads > 0 && shape.width % shape.heads == 0);
+    assert!(shape.heads > 0 && shape.width.is_multiple_of(shape.heads));
     let mut written = 0;
     for span in spans {
         assert!(qkv.len() >= (span.start + span.tokens) * 3 * shape.width + PANEL, "qkv shorter than its spans");

@@ -31,6 +31,7 @@ impl Linear {
         self.outputs
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the operands of a product, each with its stride")]
     /// `x [rows, inputs]` with rows `stride` apart, to `out [rows, outputs]` with rows `out_stride` apart.
     pub(crate) fn forward(
         &self,

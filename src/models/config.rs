@@ -274,7 +274,7 @@ impl MciConfig {
             }
             if stage.mixer == Mixer::Attention {
                 within("heads", stage.heads, 1..=stage.channels)?;
-                if stage.channels % stage.heads != 0 {
+                if !stage.channels.is_multiple_of(stage.heads) {
                     return Err(Error::Config(format!("stage {i} has no whole number of channels a head")));
                 }
             }
@@ -289,7 +289,7 @@ impl TransformerConfig {
         within("layers", self.layers, 0..=1024)?;
         within("heads", self.heads, 1..=self.width)?;
         within("mlp_width", self.mlp_width, 1..=131_072)?;
-        if self.width % self.heads != 0 {
+        if !self.width.is_multiple_of(self.heads) {
             return Err(Error::Config(format!("width {} is not a multiple of heads {}", self.width, self.heads)));
         }
         valid_eps(self.norm_eps)

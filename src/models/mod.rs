@@ -16,4 +16,4 @@ pub use error::Error;
 pub(crate) use tower::{ImageTower, TextTower};
 
 #[cfg(all(test, feature = "import"))]
-mod tests;
+pub(crate) mod tests;

@@ -2,10 +2,13 @@
 //! where it is.
 
 #[path = "../../tools/checkpoint/mod.rs"]
-#[allow(dead_code, missing_docs)]
-mod checkpoint;
+#[allow(missing_docs)]
+pub(crate) mod checkpoint;
 #[path = "../../tests/common/goldens.rs"]
 mod goldens;
+mod mobileclip;
+#[path = "../../tests/common/tiny_config.rs"]
+mod tiny_config;
 
 use checkpoint::{Layout, Model, golden};
 use ndarray::{ArrayD, Axis};

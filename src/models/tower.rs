@@ -49,17 +49,17 @@ pub(crate) struct TextTower {
 }
 
 enum TextKind {
-    Transformer(TextTransformer),
-    Hybrid(TextHybrid),
+    Transformer(Box<TextTransformer>),
+    Hybrid(Box<TextHybrid>),
 }
 
 impl TextTower {
     pub(crate) fn load(weights: &WeightsFile, config: &TextConfig, embed_dim: usize) -> Result<Self, Error> {
         let kind = match config {
             TextConfig::Transformer(config) => {
-                TextKind::Transformer(TextTransformer::load(weights, config, embed_dim)?)
+                TextKind::Transformer(Box::new(TextTransformer::load(weights, config, embed_dim)?))
             }
-            TextConfig::Hybrid(config) => TextKind::Hybrid(TextHybrid::load(weights, config, embed_dim)?),
+            TextConfig::Hybrid(config) => TextKind::Hybrid(Box::new(TextHybrid::load(weights, config, embed_dim)?)),
         };
         Ok(TextTower { kind, context_length: config.context_length(), vocab_size: config.vocab_size() })
     }

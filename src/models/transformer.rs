@@ -172,7 +172,7 @@ impl Transformer {
         let pooled = &mut pooled[..count * w];
 
         layer_norm(exec.isa, exec.par, x, w, self.eps, None, &mut normed[..rows * w]);
-        if w % PANEL == 0 {
+        if w.is_multiple_of(PANEL) {
             block.qkv.columns(exec, normed, rows, w, w..3 * w, Finish::Store, &mut wide[w..], 3 * w);
             for s in sequences {
                 let row = s.start + s.pooled;

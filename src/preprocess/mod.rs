@@ -5,14 +5,20 @@
 
 mod buffer;
 mod config;
+#[cfg(feature = "decode")]
+mod decode;
 mod error;
 mod geometry;
 mod normalise;
+#[cfg(feature = "decode")]
+mod orient;
 mod resize;
 mod windows;
 
 pub use buffer::{RgbBuffer, RgbView};
 pub use config::{Interpolation, PreprocessConfig, ResizeMode};
+#[cfg(feature = "decode")]
+pub use decode::decode;
 pub use error::Error;
 
 use geometry::Geometry;

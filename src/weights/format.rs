@@ -171,7 +171,7 @@ pub struct Provenance {
     pub source_sha256: String,
     /// Size of the checkpoint in bytes.
     pub source_bytes: u64,
-    /// Naming scheme of the checkpoint: `openai`, `open_clip` or `huggingface`.
+    /// Naming scheme of the checkpoint: `openai`, `open_clip`, `huggingface` or `apple`.
     pub source_layout: String,
     /// Known name of the model, if it has one.
     #[serde(skip_serializing_if = "Option::is_none", default)]

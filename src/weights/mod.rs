@@ -6,6 +6,8 @@
 #[cfg(target_endian = "big")]
 compile_error!("weights files are little-endian and are mapped as they are; big-endian targets cannot read them");
 
+#[cfg(feature = "demo")]
+mod demo;
 mod error;
 mod format;
 mod hash;

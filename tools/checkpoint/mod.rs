@@ -8,14 +8,16 @@
 //! Tests include this module by path.
 
 // Each includer uses a part.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 pub mod error;
 pub mod golden;
 pub mod layout;
+pub mod mobileclip;
 pub mod model;
 pub mod random;
 pub mod tensor;
+pub mod trunk;
 pub mod vit;
 
 pub use error::Error;

@@ -5,24 +5,36 @@
 //! (open_clip's `pretrained.py`).
 
 use super::error::Error;
-use super::tensor::Tensor;
-use super::vit;
+use super::mobileclip::{self, MobileClipSize, TextTower};
+use super::tensor::{Kind, Tensor};
+use super::{trunk, vit};
 
 /// A model whose checkpoint can be generated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
     /// Name on the command line, such as `vit-b-32-openai`.
     pub name: String,
-    /// Name of the archive when OpenAI publishes it, without `.pt`, such as `ViT-B-32`.
+    /// Name of the archive when OpenAI or Apple publishes it, without `.pt`, such as `ViT-B-32`.
     pub archive: String,
-    /// Sizes of the towers.
-    pub size: VitSize,
+    /// Family and sizes of the towers.
+    pub architecture: Architecture,
     /// QuickGELU (OpenAI's) instead of GELU with erf.
     pub quick_gelu: bool,
     /// Mean of the pixels' channels in `0..=1`.
     pub mean: [f64; 3],
     /// Standard deviation of the pixels' channels.
     pub std: [f64; 3],
+    /// How photos are resized: `bicubic` or `bilinear`.
+    pub interpolation: &'static str,
+}
+
+/// Family and sizes of a model's towers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Architecture {
+    /// OpenAI's vision transformer and text transformer, under open_clip's own names.
+    Vit(VitSize),
+    /// MobileCLIP and MobileCLIP2: towers of timm and of Apple.
+    MobileClip(MobileClipSize),
 }
 
 /// Sizes of a vision transformer with a text transformer.
@@ -91,35 +103,107 @@ impl TowerSize {
 impl Model {
     /// A model of any size, with OpenAI's preprocessing.
     pub fn custom(name: &str, size: VitSize, quick_gelu: bool) -> Self {
-        Model { name: name.to_owned(), archive: name.to_owned(), size, quick_gelu, mean: OPENAI_MEAN, std: OPENAI_STD }
+        Model {
+            name: name.to_owned(),
+            archive: name.to_owned(),
+            architecture: Architecture::Vit(size),
+            quick_gelu,
+            mean: OPENAI_MEAN,
+            std: OPENAI_STD,
+            interpolation: "bicubic",
+        }
+    }
+
+    /// The sizes, if OpenAI's architecture it is.
+    pub fn vit(&self) -> Option<&VitSize> {
+        match &self.architecture {
+            Architecture::Vit(size) => Some(size),
+            Architecture::MobileClip(_) => None,
+        }
+    }
+
+    /// The sizes, if a MobileCLIP it is.
+    pub fn mobileclip(&self) -> Option<&MobileClipSize> {
+        match &self.architecture {
+            Architecture::Vit(_) => None,
+            Architecture::MobileClip(size) => Some(size),
+        }
+    }
+
+    /// Length of the embeddings.
+    pub fn embed_dim(&self) -> usize {
+        match &self.architecture {
+            Architecture::Vit(size) => size.embed_dim,
+            Architecture::MobileClip(size) => size.embed_dim,
+        }
+    }
+
+    /// Side of the input in pixels.
+    pub fn image_size(&self) -> usize {
+        match &self.architecture {
+            Architecture::Vit(size) => size.image_size,
+            Architecture::MobileClip(size) => size.image_size,
+        }
+    }
+
+    /// Number of token positions.
+    pub fn context_length(&self) -> usize {
+        match &self.architecture {
+            Architecture::Vit(size) => size.context_length,
+            Architecture::MobileClip(size) => size.context_length,
+        }
+    }
+
+    /// Rows of the token embedding; the last two are the start and the end token.
+    pub fn vocab_size(&self) -> usize {
+        match &self.architecture {
+            Architecture::Vit(size) => size.vocab_size,
+            Architecture::MobileClip(size) => size.vocab_size,
+        }
+    }
+
+    /// Whether a token sees only its predecessors.
+    pub fn causal(&self) -> bool {
+        match &self.architecture {
+            Architecture::Vit(size) => size.causal,
+            Architecture::MobileClip(size) => matches!(size.text, TextTower::Transformer { causal: true, .. }),
+        }
     }
 
     /// A model by its name: a published or a tiny one.
     pub fn named(name: &str) -> Result<Self, Error> {
-        published()
+        all()
             .into_iter()
-            .chain(tiny())
             .find(|model| model.name == name)
             .ok_or_else(|| Error::UnknownModel { name: name.to_owned(), known: known_names().join(", ") })
     }
 
     /// All tensors under their canonical names, in the order of open_clip's state dict.
     pub fn tensors(&self) -> Vec<Tensor> {
-        vit::tensors(&self.size)
+        match &self.architecture {
+            Architecture::Vit(size) => vit::tensors(size),
+            Architecture::MobileClip(size) => trunk::tensors(size),
+        }
     }
 
-    /// Number of parameters.
+    /// Number of parameters, to which running statistics of norms do not count.
     pub fn parameters(&self) -> usize {
-        self.tensors().iter().map(Tensor::len).sum()
+        let trained = |tensor: &&Tensor| !matches!(tensor.kind, Kind::RunningMean | Kind::RunningVariance);
+        self.tensors().iter().filter(trained).map(Tensor::len).sum()
     }
 }
 
 /// Names that [`Model::named`] knows.
 pub fn known_names() -> Vec<String> {
-    published().into_iter().chain(tiny()).map(|model| model.name).collect()
+    all().into_iter().map(|model| model.name).collect()
 }
 
-/// The published models with vision transformers.
+/// Every model that has a name.
+pub fn all() -> Vec<Model> {
+    published().into_iter().chain(mobileclip::published()).chain(tiny()).chain(mobileclip::tiny()).collect()
+}
+
+/// The published models of OpenAI's architecture with vision transformers.
 pub fn published() -> Vec<Model> {
     const B_32: &str = "ViT-B-32";
     const B_16: &str = "ViT-B-16";
@@ -158,7 +242,8 @@ pub fn published() -> Vec<Model> {
     .collect()
 }
 
-/// Models small enough to generate, convert and run within a test, of sizes that no kernel likes.
+/// Models of OpenAI's architecture small enough to generate, convert and run within a test, of sizes that no kernel
+/// likes.
 pub fn tiny() -> Vec<Model> {
     let tower = |width, layers, heads, mlp_ratio| TowerSize { width, layers, heads, mlp_ratio };
     vec![

@@ -1,8 +1,8 @@
 //! A tensor of a generated model: its name, shape, and where its values lie.
 //!
 //! Knows kinds of tensors (weight, bias, norm, …), not architectures or files. The ranges keep activations
-//! of random models as large as trained ones', and no value is one that hides a mistake: no bias is zero,
-//! no norm is one, no scale is tiny.
+//! of random models as large as trained ones', and no value is one that hides a mistake: no norm is one, no
+//! scale is tiny, and no bias is zero but the one that some layouts lack.
 
 use half::f16;
 
@@ -30,6 +30,13 @@ pub enum Kind {
     Position,
     /// Natural logarithm of the factor from cosines to logits.
     LogitScale,
+    /// Bias within a convolutional tower. Such towers are averaged over all pixels, so that what is the same
+    /// for every image soon drowns what is not.
+    ConvBias,
+    /// Summand of a norm within a convolutional tower, small for the same reason.
+    ConvNormBias,
+    /// All zeros: a parameter that the other layouts of the model do not have.
+    Zero,
     /// Running mean of a BatchNorm.
     RunningMean,
     /// Running variance of a BatchNorm.
@@ -50,9 +57,12 @@ impl Kind {
             Kind::Embedding => (0.0, 1.0),
             Kind::Position => (0.0, 0.5),
             Kind::LogitScale => (4.0, 0.5),
-            Kind::RunningMean => (0.0, 0.3),
+            Kind::ConvBias => (0.0, 0.05),
+            Kind::ConvNormBias => (0.0, 0.06),
+            Kind::Zero => (0.0, 0.0),
+            Kind::RunningMean => (0.0, 0.1),
             Kind::RunningVariance => (1.0, 0.5),
-            Kind::LayerScale => (0.5, 0.4),
+            Kind::LayerScale => (0.3, 0.2),
         }
     }
 }
@@ -79,7 +89,7 @@ impl Element {
     }
 }
 
-/// A tensor under its canonical name, that of open_clip's own towers.
+/// A tensor under its canonical name, that of open_clip's checkpoints where open_clip knows the tower.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
     /// Canonical name, which the values depend on.

@@ -11,10 +11,10 @@ use super::tensor::{Kind, Tensor};
 /// At 1, random attention is so even that all images look alike (ViT-L/14: cosine 0.98, every key below
 /// 0.3); at 2, rounding is amplified so much that f32 strays 2e-6 from f64. At 1.5 heads pick their keys
 /// (cosine 0.92, keys up to 0.9) and f32 stays within 3e-7.
-const ATTENTION_GAIN: f64 = 1.5;
+pub const ATTENTION_GAIN: f64 = 1.5;
 
 /// A weight that passes the standard deviation of its inputs on.
-fn weight(fan_in: usize) -> Kind {
+pub fn weight(fan_in: usize) -> Kind {
     Kind::Weight { fan_in, gain: 1.0 }
 }
 
@@ -43,7 +43,8 @@ pub fn tensors(size: &VitSize) -> Vec<Tensor> {
     all
 }
 
-fn norm(all: &mut Vec<Tensor>, name: &str, width: usize) {
+/// Weight and bias of a LayerNorm.
+pub fn norm(all: &mut Vec<Tensor>, name: &str, width: usize) {
     all.push(Tensor::single(format!("{name}.weight"), &[width], Kind::NormWeight));
     all.push(Tensor::single(format!("{name}.bias"), &[width], Kind::NormBias));
 }
@@ -55,7 +56,8 @@ fn linear(all: &mut Vec<Tensor>, name: &str, outputs: usize, inputs: usize, gain
     all.push(Tensor::half(format!("{name}bias"), &[outputs], Kind::Bias));
 }
 
-fn blocks(all: &mut Vec<Tensor>, name: &str, tower: &TowerSize) {
+/// Transformer blocks, `{name}.resblocks.{i}.…`.
+pub fn blocks(all: &mut Vec<Tensor>, name: &str, tower: &TowerSize) {
     let width = tower.width;
     let hidden = tower.mlp_width();
     for i in 0..tower.layers {

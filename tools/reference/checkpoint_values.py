@@ -1,6 +1,7 @@
 """Values of generated checkpoints, bit for bit those of tools/checkpoint (Rust).
 
-A value depends on the seed, the tensor's canonical name (open_clip's) and the element's index alone:
+A value depends on the seed, the tensor's canonical name (open_clip's where it knows the tower, see
+tools/checkpoint/trunk.rs) and the element's index alone:
 SplitMix64 started from an FNV-1a hash of the name gives 53 random bits, the kind of the tensor a range.
 
 Neither building nor testing clippie-rs needs this file or Python; it serves the scripts beside it that
@@ -27,9 +28,20 @@ NORM_BIAS = (0.0, 0.3)
 EMBEDDING = (0.0, 1.0)
 POSITION = (0.0, 0.5)
 LOGIT_SCALE = (4.0, 0.5)
+CONV_BIAS = (0.0, 0.05)
+CONV_NORM_BIAS = (0.0, 0.06)
+RUNNING_MEAN = (0.0, 0.1)
+RUNNING_VARIANCE = (1.0, 0.5)
+LAYER_SCALE = (0.3, 0.2)
 
-# As in tools/checkpoint/vit.rs, which says why.
+# As in tools/checkpoint/vit.rs and trunk.rs, which say why.
 ATTENTION_GAIN = 1.5
+STEM_GAIN = 0.9
+DOWNSAMPLE_GAIN = 0.85
+POINTWISE_GAIN = 0.8
+MIXER_GAIN = 0.3
+POSITION_GAIN = 0.5
+SECOND_LINEAR_GAIN = 0.5
 
 
 def start(name: str, seed: int) -> int:
@@ -68,6 +80,14 @@ def kind(name: str, shape) -> tuple[tuple[float, float], bool]:
 
     if name == "logit_scale":
         return LOGIT_SCALE, False
+    if name.startswith("text."):
+        if name == "text.text_projection":
+            return weight(shape[0]), False
+        return kind(name.removeprefix("text."), shape)[0], False
+    if name.startswith("visual.trunk."):
+        return trunk_kind(name.removeprefix("visual.trunk."), shape), False
+    if name.startswith("text_encoder.transformer."):
+        return hybrid_kind(name, shape), False
     if name in ("visual.proj", "text_projection"):
         return weight(shape[0]), True
     if name.endswith("positional_embedding"):
@@ -87,6 +107,65 @@ def kind(name: str, shape) -> tuple[tuple[float, float], bool]:
     raise ValueError(f"no kind of tensor is known for {name}")
 
 
+def weight_range(shape, gain: float) -> tuple[float, float]:
+    """Range of a weight whose inputs are all dimensions but the first."""
+    return (0.0, gain * np.sqrt(3.0 / int(np.prod(shape[1:]))))
+
+
+def conv_parameter(name: str, is_norm: bool) -> tuple[float, float] | None:
+    """Range of what is no weight in a convolutional tower."""
+    if name.endswith(".running_mean"):
+        return RUNNING_MEAN
+    if name.endswith(".running_var"):
+        return RUNNING_VARIANCE
+    if name.endswith((".gamma", ".layer_scale")):
+        return LAYER_SCALE
+    if is_norm:
+        return NORM_WEIGHT if name.endswith(".weight") else CONV_NORM_BIAS
+    return CONV_BIAS if name.endswith(".bias") else None
+
+
+def trunk_kind(name: str, shape) -> tuple[float, float]:
+    """Range of a tensor of timm's towers."""
+    if re.match(r"(stem|stages|final_conv|head\.fc)\.", name):
+        is_norm = re.search(r"\.(bn|identity|norm)\.(weight|bias)$", name) is not None
+        gains = (
+            (r"^stem\.", STEM_GAIN),
+            (r"\.downsample\.proj\.0\.(large|small)_conv\.", DOWNSAMPLE_GAIN),
+            (r"\.downsample\.proj\.1\.", POINTWISE_GAIN),
+            (r"\.token_mixer\.mixer\.", MIXER_GAIN),
+            (r"\.pos_enc\.", POSITION_GAIN),
+            (r"\.mlp\.fc2\.", SECOND_LINEAR_GAIN),
+            (r"\.qkv\.", ATTENTION_GAIN),
+            (r"", 1.0),
+        )
+        gain = next(gain for pattern, gain in gains if re.search(pattern, name))
+        return conv_parameter(name, is_norm) or weight_range(shape, gain)
+    if name == "cls_token":
+        return EMBEDDING
+    if name == "pos_embed":
+        return POSITION
+    if name.startswith("patch_embed.backbone."):
+        return conv_parameter(name, ".bn." in name) or weight_range(shape, 1.0)
+    if re.search(r"(^|\.)norm(_pre|1|2)?\.", name):
+        return NORM_WEIGHT if name.endswith(".weight") else NORM_BIAS
+    if name.endswith(".bias"):
+        return BIAS
+    return weight_range(shape, ATTENTION_GAIN if ".qkv." in name else 1.0)
+
+
+def hybrid_kind(name: str, shape) -> tuple[float, float]:
+    """Range of a tensor of the blocks of Apple's hybrid text tower."""
+    if ".pre_norm_" not in name:
+        is_norm = re.search(r"\.(bn|rbr_skip)\.(weight|bias)$", name) is not None
+        return conv_parameter(name, is_norm) or weight_range(shape, 1.0)
+    if re.search(r"pre_norm_(mha|ffn)\.0\.", name):
+        return NORM_WEIGHT if name.endswith(".weight") else NORM_BIAS
+    if name.endswith(".bias"):
+        return BIAS
+    return weight_range(shape, ATTENTION_GAIN if ".qkv_proj." in name else 1.0)
+
+
 def values(name: str, shape, seed: int) -> np.ndarray:
     """The tensor `name`, float32."""
     (centre, half_width), half = kind(name, shape)
@@ -104,7 +183,12 @@ def check(path: str, seed: int) -> None:
     with safe_open(path, framework="np") as file:
         for name in file.keys():
             stored = file.get_tensor(name)
+            if name.endswith(".num_batches_tracked"):
+                continue
             expected = values(name, stored.shape, seed)
+            if re.match(r"visual\.trunk\.head\.(fc\.)?bias", name) and not stored.any():
+                # Apple's layout of the model has no such tensor.
+                expected = np.zeros_like(expected)
             if stored.dtype != np.float32 or stored.tobytes() != expected.tobytes():
                 sys.exit(f"{name} differs")
             count += stored.size

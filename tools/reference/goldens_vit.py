@@ -14,7 +14,7 @@ Files, all float64 and row-major:
     TINY-text-stages.npy      [layers + 1, 4, context, width] tokens after position embedding and each block
     TINY-image-projected.npy  [2, embed]                     embeddings before normalisation
     TINY-text-projected.npy   [4, embed]
-    index.json                the models, the token ids and the first pixels
+    index.json                the models, the token ids and the first pixels; goldens_mobileclip.py adds its own
 
 Checkpoints come from checkpoint_values.py and inputs from the functions below; tools/checkpoint makes the
 same ones in Rust. Texts are padded with zeros to the context length; without a causal mask the padding
@@ -174,14 +174,17 @@ def main(names: list[str]) -> None:
         sequences = [ids(i, text["context_length"], text["vocab_size"]) for i in range(TEXTS)]
         return {"name": name, "model_cfg": models[name], "ids": sequences}
 
+    # goldens_mobileclip.py has a part of its own in the index.
+    path = FOLDER / "index.json"
     index = {
+        **(json.loads(path.read_text()) if path.exists() else {}),
         "about": "written by tools/reference/goldens_vit.py, which says what the files hold",
         "reference": f"open_clip {open_clip.__version__}, torch {torch.__version__.split('+')[0]}, float64",
         "seed": SEED,
         "first_pixels": [[float(value) for value in pixels(i, 2).ravel()[:4]] for i in range(IMAGES)],
         "models": [described(name) for name in models],
     }
-    (FOLDER / "index.json").write_text(json.dumps(index, separators=(",", ":")).replace('{"name"', '\n{"name"') + "\n")
+    path.write_text(json.dumps(index, separators=(",", ":")).replace('{"name"', '\n{"name"') + "\n")
 
 
 if __name__ == "__main__":

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use super::facts::Facts;
 use super::json::{self, Fields};
-use super::{huggingface, open_clip};
+use super::{apple, huggingface, open_clip};
 use crate::import::error::Error;
 use crate::import::names::SourceLayout;
 
 /// open_clip's file.
 const OPEN_CLIP: &str = "open_clip_config.json";
-/// transformers' file, and the name under which some publish a bare open_clip `model_cfg`.
+/// transformers' and Apple's file, and the name under which some publish a bare open_clip `model_cfg`.
 const CONFIG: &str = "config.json";
 /// transformers' files of the image processor, the usual name first.
 const PROCESSORS: [&str; 2] = ["preprocessor_config.json", "processor_config.json"];
@@ -21,8 +21,8 @@ pub(super) fn named(path: &Path) -> Result<Vec<Facts>, Error> {
         Some(facts) => with_processor(facts, path.parent()),
         None => Err(Error::Config {
             path: path.to_owned(),
-            reason: "is neither an open_clip config (`model_cfg`) nor one of a Hugging Face CLIPModel or \
-                     image processor"
+            reason: "is neither an open_clip config (`model_cfg`) nor one of Apple's MobileCLIP (`image_cfg`), of a \
+                     Hugging Face CLIPModel or of an image processor"
                 .to_owned(),
         }),
     }
@@ -31,7 +31,7 @@ pub(super) fn named(path: &Path) -> Result<Vec<Facts>, Error> {
 /// What the files in the checkpoint's folder say.
 pub(super) fn found(folder: &Path, layout: SourceLayout) -> Result<Vec<Facts>, Error> {
     let names = match layout {
-        SourceLayout::HuggingFace => [CONFIG, OPEN_CLIP],
+        SourceLayout::HuggingFace | SourceLayout::Apple => [CONFIG, OPEN_CLIP],
         SourceLayout::OpenAi | SourceLayout::OpenClip => [OPEN_CLIP, CONFIG],
     };
     for name in names {
@@ -51,6 +51,8 @@ fn parse(path: &Path) -> Result<Option<Facts>, Error> {
     let root = Fields::root(path, &value)?;
     if open_clip::recognise(&root) {
         open_clip::facts(&root).map(Some)
+    } else if apple::recognise(&root) {
+        apple::facts(&root).map(Some)
     } else if huggingface::recognise_model(&root) {
         huggingface::model(&root).map(Some)
     } else if huggingface::recognise_processor(&root) {

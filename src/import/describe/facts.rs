@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use super::trunk::{self, Trunk};
 use crate::import::error::Error;
-use crate::import::names::parts::{BlockShapes, Shapes};
+use crate::import::names::parts::{BlockShapes, ImageShapes, Shapes};
 use crate::models::config::Activation;
 use crate::preprocess::{Interpolation, ResizeMode};
 
@@ -17,6 +18,10 @@ pub(super) struct Facts {
     pub image: TowerFacts,
     pub text: TowerFacts,
     pub causal: Option<bool>,
+    /// Zeros around the image in a convolutional stem.
+    pub stem_padding: Option<usize>,
+    /// Name of the field, and the image tower that it names.
+    pub trunk: Option<(String, &'static Trunk)>,
     pub preprocess: PreprocessFacts,
     /// What the tensors must confirm.
     pub claims: Vec<Claim>,
@@ -72,6 +77,8 @@ pub(super) enum About {
     TextWidth,
     TextLayers,
     TextMlp,
+    /// Taps of the convolutions along the tokens; 0 for none.
+    TextKernel,
 }
 
 impl Facts {
@@ -88,26 +95,31 @@ impl Facts {
 
     /// The claimed side of the image.
     pub(super) fn image_size(&self) -> Option<usize> {
-        self.claims.iter().find(|claim| claim.about == About::ImageSize).map(|claim| claim.value)
+        let claim = self.claims.iter().find(|claim| claim.about == About::ImageSize).map(|claim| claim.value);
+        claim.or(self.trunk.as_ref().map(|(_, trunk)| trunk.image_size))
     }
 
     /// Whether the tensors confirm every claim.
     pub(super) fn agrees(&self, shapes: &Shapes) -> bool {
-        self.claims.iter().all(|claim| claim.about.judge(claim.value, shapes).0)
+        self.trunk.as_ref().is_none_or(|(_, trunk)| trunk.shapes() == shapes.image)
+            && self.claims.iter().all(|claim| claim.about.judge(claim.value, shapes).0)
     }
 
     /// Fails at the first claim that the tensors of the checkpoint at `path` deny.
     pub(super) fn check(&self, path: &Path, shapes: &Shapes) -> Result<(), Error> {
+        let contradiction = |field: &str, claimed: String, found: String| {
+            let (path, claimant, field) = (path.to_owned(), self.source.clone(), field.to_owned());
+            Err(Error::Contradiction { path, claimant, field, claimed, found })
+        };
+        if let Some((field, trunk)) = &self.trunk
+            && trunk.shapes() != shapes.image
+        {
+            return contradiction(field, trunk.timm.to_owned(), trunk::summary(&shapes.image));
+        }
         for Claim { field, about, value } in &self.claims {
             let (agrees, found) = about.judge(*value, shapes);
             if !agrees {
-                return Err(Error::Contradiction {
-                    path: path.to_owned(),
-                    claimant: self.source.clone(),
-                    field: field.clone(),
-                    claimed: value.to_string(),
-                    found,
-                });
+                return contradiction(field, value.to_string(), found);
             }
         }
         Ok(())
@@ -117,24 +129,39 @@ impl Facts {
 impl About {
     /// Whether the tensors agree, and what they say.
     fn judge(self, value: usize, shapes: &Shapes) -> (bool, String) {
-        let BlockShapes { width, layers, mlp_width } = shapes.image.blocks;
         let text = &shapes.text;
         let found = match self {
             About::EmbedDim => shapes.embed_dim,
-            About::ImageSize => {
-                let (grid, patch) = (shapes.image.grid, shapes.image.patch_size);
-                let agrees = value.checked_div(patch) == Some(grid);
-                return (agrees, format!("{} ({grid} patches of {patch} a side)", grid.saturating_mul(patch)));
+            About::ImageSize | About::PatchSize | About::ImageWidth | About::ImageLayers | About::ImageMlp => {
+                return self.judge_image(value, &shapes.image);
             }
-            About::PatchSize => shapes.image.patch_size,
-            About::ImageWidth => width,
-            About::ImageLayers => layers,
-            About::ImageMlp => mlp_width,
+            About::TextKernel => text.kernel.unwrap_or(0),
             About::ContextLength => text.context_length,
             About::VocabSize => text.vocab_size,
             About::TextWidth => text.blocks.width,
             About::TextLayers => text.blocks.layers,
             About::TextMlp => text.blocks.mlp_width,
+        };
+        (value == found, found.to_string())
+    }
+
+    fn judge_image(self, value: usize, shapes: &ImageShapes) -> (bool, String) {
+        let vit = match shapes {
+            ImageShapes::Vit(vit) => vit,
+            // Convolutions fit any size.
+            ImageShapes::Mci(_) => return (self == About::ImageSize, trunk::summary(shapes)),
+        };
+        let BlockShapes { width, layers, mlp_width } = vit.blocks;
+        let found = match self {
+            About::ImageSize => {
+                let (grid, patch) = (vit.grid, vit.patch_size);
+                let agrees = value.checked_div(patch) == Some(grid);
+                return (agrees, format!("{} ({grid} patches of {patch} a side)", grid.saturating_mul(patch)));
+            }
+            About::PatchSize => vit.patch_size,
+            About::ImageWidth => width,
+            About::ImageLayers => layers,
+            _ => mlp_width,
         };
         (value == found, found.to_string())
     }

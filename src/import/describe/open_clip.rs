@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::facts::{About, Facts, Heads};
 use super::json::Fields;
-use crate::import::error::Error;
+use super::trunk::Trunk;
+use crate::import::error::{Error, printable};
 use crate::models::config::Activation;
 use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
 
@@ -48,7 +49,8 @@ fn model(model: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
         tower.activation = Some(activation);
         tower.norm_eps = match cfg.object("norm_kwargs")? {
             Some(kwargs) => Some(kwargs.f64("eps")?.unwrap_or(1e-5)),
-            None => Some(1e-5),
+            // The default depends on who made the tower.
+            None => None,
         };
         for (field, only) in [
             ("ls_init_value", json!(null)),
@@ -66,7 +68,7 @@ fn model(model: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
     }
 
     for (field, only) in [
-        ("timm_model_name", json!(null)),
+        ("timm_proj", json!(null)),
         ("attentional_pool", json!(false)),
         ("no_ln_pre", json!(false)),
         ("pos_embed_type", json!("learnable")),
@@ -74,10 +76,17 @@ fn model(model: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
     ] {
         vision.only(field, &only)?;
     }
+    facts.claim(vision.name("image_size"), About::ImageSize, vision.side("image_size")?);
+    if let Some(name) = vision.str("timm_model_name")? {
+        let Some(trunk) = Trunk::of_timm(name) else {
+            return vision.error("timm_model_name", &format!("is `{}`, which is not supported", printable(name)));
+        };
+        vision.only("timm_pool", &json!(trunk.pool))?;
+        facts.trunk = Some((vision.name("timm_model_name"), trunk));
+    }
     let width = vision.usize("width")?;
     facts.image.heads = Some(Heads::Width(vision.usize("head_width")?.unwrap_or(64)));
     facts.claim(vision.name("patch_size"), About::PatchSize, vision.side("patch_size")?);
-    facts.claim(vision.name("image_size"), About::ImageSize, vision.side("image_size")?);
     facts.claim(vision.name("width"), About::ImageWidth, width);
     facts.claim(vision.name("layers"), About::ImageLayers, vision.usize("layers")?);
     facts.claim(vision.name("mlp_ratio"), About::ImageMlp, mlp_width(&vision, width)?);

@@ -3,18 +3,25 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::import::names::parts::{TextShapes, VitShapes};
+use crate::import::names::parts::{Shapes, TextShapes};
 
 const PATH: &str = "config.json";
 
 fn shapes() -> Shapes {
     Shapes {
         embed_dim: 512,
-        image: VitShapes { patch_size: 32, grid: 7, blocks: BlockShapes { width: 768, layers: 12, mlp_width: 3072 } },
+        image: ImageShapes::Vit(VitShapes {
+            stem: None,
+            pre_norm: true,
+            patch_size: 32,
+            grid: 7,
+            blocks: BlockShapes { width: 768, layers: 12, mlp_width: 3072 },
+        }),
         text: TextShapes {
             context_length: 77,
             vocab_size: 49408,
             blocks: BlockShapes { width: 512, layers: 12, mlp_width: 2048 },
+            kernel: None,
         },
     }
 }
@@ -163,7 +170,8 @@ fn what_open_clip_configs_may_say_is_limited() {
         ("/vision_cfg/no_ln_pre", json!(true)),
         ("/vision_cfg/pool_type", json!("avg")),
         ("/vision_cfg/attentional_pool", json!(true)),
-        ("/vision_cfg/timm_model_name", json!("vit_base_mci_224")),
+        ("/vision_cfg/timm_model_name", json!("resnet50")),
+        ("/vision_cfg/timm_proj", json!("linear")),
         ("/vision_cfg/ls_init_value", json!(1e-5)),
         ("/vision_cfg/image_size", json!([224, 160])),
         ("/text_cfg/pool_type", json!("last")),
@@ -201,7 +209,7 @@ fn known_names_have_the_settings_of_their_weights() {
     assert_eq!(settings("vit-b-32-laion2b"), (Activation::Gelu, false));
     assert_eq!(settings("vit-l-14-laion2b"), (Activation::Gelu, true));
     assert_eq!(settings("vit-l-14-datacomp-xl"), (Activation::Gelu, false));
-    assert_eq!(known_models().count(), 11);
+    assert_eq!(known_models().count(), 25);
     assert!(known_models().all(|name| known::facts(name).is_ok()));
     assert!(text(known::facts("rn50-openai")).contains("not supported yet"));
 }
@@ -234,3 +242,5 @@ fn hostile_files_are_errors() {
         assert!(error.contains(hint), "{error}");
     }
 }
+
+mod mobileclip;

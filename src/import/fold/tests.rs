@@ -4,7 +4,7 @@ use super::*;
 use crate::import::names::parts::Names;
 
 /// A safetensors file of f64 tensors.
-fn checkpoint(tensors: &[(&str, &[usize], Vec<f64>)]) -> Checkpoint {
+pub(super) fn checkpoint(tensors: &[(&str, &[usize], Vec<f64>)]) -> Checkpoint {
     let mut header = serde_json::Map::new();
     let mut data = Vec::new();
     for (name, shape, values) in tensors {
@@ -20,7 +20,7 @@ fn checkpoint(tensors: &[(&str, &[usize], Vec<f64>)]) -> Checkpoint {
     Checkpoint::from_bytes(bytes, "made").unwrap()
 }
 
-fn numbers(n: usize, seed: f64) -> Vec<f64> {
+pub(super) fn numbers(n: usize, seed: f64) -> Vec<f64> {
     (0..n).map(|i| ((i as f64 + 1.0) * seed).sin()).collect()
 }
 
@@ -83,7 +83,7 @@ fn folds_every_size_and_order_like_the_definition() {
         ]);
         let norm = Norm { weight: "g.weight".into(), bias: "g.bias".into() };
         let scale = (n / 3, 0.3);
-        let fold = Fold { norm: Some(&norm), scale: Some(scale) };
+        let fold = Fold { norm: Some(NormRef::Layer(&norm)), scale: Some(scale), layer_scale: None };
 
         let out_in = Linear { weight: names(&["w"]), order: Order::OutIn, bias: names(&["b"]), k, n };
         let packed = linear(&made, &out_in, fold).unwrap();
@@ -95,6 +95,51 @@ fn folds_every_size_and_order_like_the_definition() {
         let wanted = plain(&|i, j| w[i * n + j], &[], None, (0, 1.0), k, n);
         assert!(packed.weight == wanted.0 && packed.bias == wanted.1, "{k} x {n}");
     }
+}
+
+/// Norms, LayerScale and the scale of the queries in f64 on one input, step by step.
+#[test]
+fn folded_layers_compute_what_their_parts_do() {
+    let (k, n) = (37, 48);
+    let positive = |len: usize, seed: f64| -> Vec<f64> { numbers(len, seed).iter().map(|v| v + 1.5).collect() };
+    let [w, gamma, beta, mean, x] = [0.7, 0.31, 0.17, 0.23, 0.53].map(|seed| numbers(n * k, seed));
+    let (variance, layer_scale, b) = (positive(k, 0.41), numbers(n, 0.19), numbers(n, 1.3));
+    let made = checkpoint(&[
+        ("w", &[n, k, 1, 1], w.clone()),
+        ("b", &[n], b.clone()),
+        ("n.weight", &[k], gamma[..k].to_vec()),
+        ("n.bias", &[k], beta[..k].to_vec()),
+        ("n.mean", &[k], mean[..k].to_vec()),
+        ("n.var", &[k], variance.clone()),
+        ("ls", &[n, 1, 1], layer_scale.clone()),
+    ]);
+    let norm =
+        BatchNorm { weight: "n.weight".into(), bias: "n.bias".into(), mean: "n.mean".into(), variance: "n.var".into() };
+    let layer = Linear { weight: names(&["w"]), order: Order::OutIn, bias: names(&["b"]), k, n };
+    let fold = Fold { norm: Some(NormRef::Batch(&norm)), scale: Some((16, 0.25)), layer_scale: Some("ls") };
+    let packed = linear(&made, &layer, fold).unwrap();
+    for o in 0..n {
+        let normed = |i: usize| (x[i] - mean[i]) / (variance[i] + 1e-5).sqrt() * gamma[i] + beta[i];
+        let y: f64 = b[o] + (0..k).map(|i| w[o * k + i] * normed(i)).sum::<f64>();
+        let wanted = y * layer_scale[o] * if o < 16 { 0.25 } else { 1.0 };
+        let weight = |i: usize| f64::from(packed.weight[(o / 16 * k + i) * 16 + o % 16]);
+        let found = f64::from(packed.bias[o]) + (0..k).map(|i| weight(i) * x[i]).sum::<f64>();
+        assert!((found - wanted).abs() < 2e-6, "{o}: {found} {wanted}");
+    }
+}
+
+#[test]
+fn tables_of_halves_are_recognised() {
+    let mut values: Vec<f64> = (0..200_000).map(|i| f64::from(i % 2048) / 1024.0).collect();
+    let fits = |values: &[f64]| fits_halves(&checkpoint(&[("t", &[values.len()], values.to_vec())]), "t");
+    assert!(fits(&values).unwrap());
+    for (at, value) in [(0, 1.0 + 2f64.powi(-12)), (199_999, 0.1), (131_072, 65_520.0)] {
+        let old = std::mem::replace(&mut values[at], value);
+        assert!(!fits(&values).unwrap(), "{value}");
+        values[at] = old;
+    }
+    values[77] = f64::NAN;
+    assert!(fits(&values).unwrap_err().to_string().contains("holds NaN at element 77"));
 }
 
 #[test]
@@ -119,8 +164,10 @@ fn adds_the_class_to_the_first_position_before_rounding() {
     let tiny = 2f64.powi(-24);
     let made = checkpoint(&[("c", &[2], vec![1.0, 2.0]), ("p", &[3, 2], vec![tiny, tiny, 3.0, 4.0, 5.0, 6.0])]);
     let mut out = vec![f32::NAN; 9];
-    image_positions(&made, "c", "p", &mut out).unwrap();
+    image_positions(&made, "c", "p", true, &mut out).unwrap();
     assert_eq!(out, [(1.0 + tiny) as f32, (2.0 + tiny) as f32, 3.0, 4.0, 5.0, 6.0]);
+    image_positions(&made, "c", "p", false, &mut out).unwrap();
+    assert_eq!(out, [1.0, 2.0, tiny as f32, tiny as f32, 3.0, 4.0, 5.0, 6.0]);
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! The names of Hugging Face transformers' `CLIPModel`.
 
-use super::parts::{Block, BlockShapes, Linear, Order, Parts, Shapes, TextParts, TextShapes, VitParts, VitShapes};
+use super::parts::{
+    Block, BlockShapes, ImageParts, ImageShapes, Linear, Order, Parts, Shapes, TextParts, TextShapes, VitParts,
+    VitShapes,
+};
 use super::taker::Taker;
-use super::{grid, square_patch};
+use super::{grid, positions, square_patch, take_patch};
 
 /// Where the blocks of the towers are.
 const IMAGE_BLOCKS: &str = "vision_model.encoder.layers.";
@@ -16,27 +19,20 @@ pub(super) fn take(taker: &mut Taker<'_>) -> (Parts, Shapes) {
     let patch = "vision_model.embeddings.patch_embedding.weight";
     let patch_size = square_patch(taker, patch, w);
     let position = "vision_model.embeddings.position_embedding.weight";
-    let grid = grid(taker, position, w);
-    let tokens = grid.saturating_mul(grid).saturating_add(1);
+    let [tokens, width] = taker.probe(position, [0, w]);
+    let grid = grid(taker, position, tokens, |tokens| vec![tokens, w], &[tokens, width]);
     let [embed_dim, _] = taker.probe("visual_projection.weight", [0, w]);
     let token_embedding = "text_model.embeddings.token_embedding.weight";
     let [vocab_size, _] = taker.probe(token_embedding, [0, d]);
     let text_position = "text_model.embeddings.position_embedding.weight";
     let [context_length, _] = taker.probe(text_position, [0, d]);
 
-    let patch_len = patch_size.saturating_mul(patch_size).saturating_mul(3);
     let image = VitParts {
-        patch: Linear {
-            weight: vec![taker.take(patch.into(), &[w, 3, patch_size, patch_size])],
-            order: Order::OutIn,
-            bias: Vec::new(),
-            k: patch_len,
-            n: w,
-        },
+        stem: take_patch(taker, patch, w, patch_size),
         class_embedding: taker.take("vision_model.embeddings.class_embedding".into(), &[w]),
-        position: taker.take(position.into(), &[tokens, w]),
+        position: taker.take(position.into(), &[positions(grid), w]),
         // The misspelling is theirs.
-        ln_pre: taker.take_norm("vision_model.pre_layrnorm", w),
+        ln_pre: Some(taker.take_norm("vision_model.pre_layrnorm", w)),
         blocks: take_blocks(taker, IMAGE_BLOCKS, &image_blocks),
         ln_post: taker.take_norm("vision_model.post_layernorm", w),
         proj: projection(taker, "visual_projection.weight", w, embed_dim),
@@ -45,15 +41,16 @@ pub(super) fn take(taker: &mut Taker<'_>) -> (Parts, Shapes) {
         token_embedding: taker.take(token_embedding.into(), &[vocab_size, d]),
         position: taker.take(text_position.into(), &[context_length, d]),
         blocks: take_blocks(taker, TEXT_BLOCKS, &text_blocks),
+        mixers: None,
         ln_final: taker.take_norm("text_model.final_layer_norm", d),
         proj: projection(taker, "text_projection.weight", d, embed_dim),
     };
     let shapes = Shapes {
         embed_dim,
-        image: VitShapes { patch_size, grid, blocks: image_blocks },
-        text: TextShapes { context_length, vocab_size, blocks: text_blocks },
+        image: ImageShapes::Vit(VitShapes { stem: None, pre_norm: true, patch_size, grid, blocks: image_blocks }),
+        text: TextShapes { context_length, vocab_size, blocks: text_blocks, kernel: None },
     };
-    (Parts { logit_scale: taker.take_number("logit_scale"), image, text }, shapes)
+    (Parts { logit_scale: taker.take_number("logit_scale"), image: ImageParts::Vit(image), text }, shapes)
 }
 
 fn blocks(taker: &mut Taker<'_>, prefix: &str, norm: &str) -> BlockShapes {

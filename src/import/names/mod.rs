@@ -3,22 +3,29 @@
 //! One file per layout; this one tells them apart. Nothing outside this module knows a foreign name. Every
 //! tensor is accounted for: one that is missing, wrongly shaped or left over is an error that names it.
 
+mod apple;
+mod convs;
 mod huggingface;
+mod mci;
 mod native;
 pub(super) mod parts;
 mod taker;
+mod timm;
 
 use std::fmt;
 
 use super::checkpoint::Checkpoint;
 use super::error::Error;
-use parts::{Parts, Shapes};
+use parts::{ImageShapes, Linear, Order, Parts, Shapes, StemParts};
 use taker::Taker;
 
 pub use taker::{Mismatch, Misshapen};
 
 /// Buffers that OpenAI's archives hold beside the weights.
 const OPENAI_BUFFERS: [&str; 3] = ["input_resolution", "context_length", "vocab_size"];
+
+/// Where open_clip has image towers of timm.
+const TIMM: &str = "visual.trunk.";
 
 /// The naming scheme of a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +34,13 @@ pub enum SourceLayout {
     /// As OpenAI published its models: native names and the buffers `input_resolution`, `context_length` and
     /// `vocab_size`.
     OpenAi,
-    /// open_clip's native vision transformers: the same names without those buffers.
+    /// open_clip: the same names without those buffers for its own vision transformers, timm's names for the
+    /// image towers of MobileCLIP.
     OpenClip,
     /// Hugging Face transformers' `CLIPModel`.
     HuggingFace,
+    /// Apple's `ml-mobileclip`.
+    Apple,
 }
 
 impl SourceLayout {
@@ -40,6 +50,7 @@ impl SourceLayout {
             SourceLayout::OpenAi => "openai",
             SourceLayout::OpenClip => "open_clip",
             SourceLayout::HuggingFace => "huggingface",
+            SourceLayout::Apple => "apple",
         }
     }
 }
@@ -53,6 +64,8 @@ impl fmt::Display for SourceLayout {
 /// A checkpoint whose tensors all have their place.
 pub(super) struct Mapped {
     pub layout: SourceLayout,
+    /// Whether the image tower has timm's names.
+    pub timm: bool,
     pub parts: Parts,
     pub shapes: Shapes,
     /// Tensors that are no weights.
@@ -63,15 +76,22 @@ pub(super) struct Mapped {
 pub(super) fn map(checkpoint: &Checkpoint) -> Result<Mapped, Error> {
     let layout = detect(checkpoint)?;
     let mut taker = Taker::new(checkpoint);
+    let timm = layout == SourceLayout::OpenClip && taker.has_prefix(TIMM);
     let (parts, shapes) = match layout {
+        SourceLayout::OpenClip if timm => timm::take(&mut taker),
+        SourceLayout::Apple => apple::take(&mut taker),
         SourceLayout::OpenAi | SourceLayout::OpenClip => native::take(&mut taker),
         SourceLayout::HuggingFace => huggingface::take(&mut taker),
     };
     let ignored = taker.finish(layout.as_str())?;
-    if shapes.image.blocks.layers == 0 || shapes.text.blocks.layers == 0 {
-        return unsupported(checkpoint, "a tower of it has no transformer blocks");
+    let is_empty = match &shapes.image {
+        ImageShapes::Vit(vit) => vit.blocks.layers == 0,
+        ImageShapes::Mci(mci) => mci.stages.is_empty() || mci.stages.iter().any(|stage| stage.blocks == 0),
+    };
+    if is_empty || shapes.text.blocks.layers == 0 {
+        return unsupported(checkpoint, "a tower or stage of it has no blocks");
     }
-    Ok(Mapped { layout, parts, shapes, ignored })
+    Ok(Mapped { layout, timm, parts, shapes, ignored })
 }
 
 /// Tells layouts apart by names that only they have.
@@ -88,14 +108,14 @@ fn detect(checkpoint: &Checkpoint) -> Result<SourceLayout, Error> {
     if has("visual.layer1.0.conv1.weight") {
         return unsupported(checkpoint, "it is a CLIP ModifiedResNet (RN50 and the like), which is not supported yet");
     }
-    if has_prefix("visual.trunk.") {
-        return unsupported(
-            checkpoint,
-            "its image tower is one of timm (MobileCLIP in open_clip form), which is not supported yet",
-        );
+    if has_prefix(timm::MCI) || has_prefix(timm::STEM_VIT) || has("visual.trunk.patch_embed.proj.weight") {
+        return Ok(SourceLayout::OpenClip);
     }
-    if has_prefix("image_encoder.model.") || has_prefix("text_encoder.transformer.") {
-        return unsupported(checkpoint, "it is an Apple MobileCLIP checkpoint, which is not supported yet");
+    if has_prefix(apple::MCI) || has_prefix(apple::STEM_VIT) {
+        return Ok(SourceLayout::Apple);
+    }
+    if has_prefix(TIMM) {
+        return unsupported(checkpoint, "its image tower is one of timm's that MobileCLIP does not have");
     }
     let mut names = checkpoint.tensors().map(|info| format!("`{}`", super::error::printable(info.name)));
     let some: Vec<String> = names.by_ref().take(3).collect();
@@ -103,8 +123,8 @@ fn detect(checkpoint: &Checkpoint) -> Result<SourceLayout, Error> {
     unsupported(
         checkpoint,
         &format!(
-            "its tensors ({}{}) are of no known layout; OpenAI, open_clip and Hugging Face CLIP vision \
-             transformers are supported",
+            "its tensors ({}{}) are of no known layout; CLIP vision transformers of OpenAI, open_clip and \
+             Hugging Face and MobileCLIP of open_clip and Apple are supported",
             some.join(", "),
             if rest == 0 { String::new() } else { format!(" and {rest} more") }
         ),
@@ -121,16 +141,39 @@ fn square_patch(taker: &mut Taker<'_>, name: &str, width: usize) -> usize {
     side
 }
 
-/// Patches a side, from the positions `name`, `[1 + grid * grid, width]`.
-fn grid(taker: &mut Taker<'_>, name: &str, width: usize) -> usize {
-    let [tokens, found_width] = taker.probe(name, [0, width]);
-    let grid = (tokens - 1).isqrt();
-    if grid * grid != tokens - 1 || (grid == 0 && found_width > 1) {
-        let nearest = grid.max(1);
-        taker.misprobe(name, &[nearest * nearest + 1, width], &[tokens, found_width]);
+/// The convolution that makes patches.
+fn take_patch(taker: &mut Taker<'_>, name: &str, width: usize, side: usize) -> StemParts {
+    StemParts::Patch(Linear {
+        weight: vec![taker.take(name.into(), &[width, 3, side, side])],
+        order: Order::OutIn,
+        bias: Vec::new(),
+        k: side.saturating_mul(side).saturating_mul(3),
+        n: width,
+    })
+}
+
+/// Patches a side, from the `tokens` that have positions, the class token among them: `1 + grid * grid`.
+///
+/// `name` is the positions' tensor, `found` its shape, and `shape` gives the one for a number of tokens.
+fn grid(
+    taker: &mut Taker<'_>,
+    name: &str,
+    tokens: usize,
+    shape: impl Fn(usize) -> Vec<usize>,
+    found: &[usize],
+) -> usize {
+    let grid = tokens.saturating_sub(1).isqrt();
+    // All ones means that there was nothing to see.
+    if positions(grid) != tokens || (grid == 0 && found.iter().any(|&side| side > 1)) {
+        taker.misprobe(name, &shape(positions(grid.max(1))), found);
     }
     grid
 }
 
+/// Patches and class token.
+fn positions(grid: usize) -> usize {
+    grid.saturating_mul(grid).saturating_add(1)
+}
+
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

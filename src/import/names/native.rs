@@ -1,8 +1,11 @@
 //! The names of OpenAI's CLIP, which open_clip kept for its own vision transformers.
 
-use super::parts::{Block, BlockShapes, Linear, Order, Parts, Shapes, TextParts, TextShapes, VitParts, VitShapes};
+use super::parts::{
+    Block, BlockShapes, ImageParts, ImageShapes, Linear, Order, Parts, Shapes, TextParts, TextShapes, VitParts,
+    VitShapes,
+};
 use super::taker::Taker;
-use super::{grid, square_patch};
+use super::{grid, positions, square_patch, take_patch};
 
 /// Where the blocks of the towers are.
 const IMAGE_BLOCKS: &str = "visual.transformer.resblocks.";
@@ -10,47 +13,46 @@ const TEXT_BLOCKS: &str = "transformer.resblocks.";
 
 /// Names and shapes of every part.
 pub(super) fn take(taker: &mut Taker<'_>) -> (Parts, Shapes) {
-    let image_blocks = blocks(taker, IMAGE_BLOCKS, "visual.ln_post.weight");
-    let text_blocks = blocks(taker, TEXT_BLOCKS, "ln_final.weight");
-    let (w, d) = (image_blocks.width, text_blocks.width);
+    let blocks = blocks(taker, IMAGE_BLOCKS, "visual.ln_post.weight");
+    let w = blocks.width;
     let patch = "visual.conv1.weight";
     let patch_size = square_patch(taker, patch, w);
     let position = "visual.positional_embedding";
-    let grid = grid(taker, position, w);
-    let tokens = grid.saturating_mul(grid).saturating_add(1);
+    let [tokens, width] = taker.probe(position, [0, w]);
+    let grid = grid(taker, position, tokens, |tokens| vec![tokens, w], &[tokens, width]);
     let [_, embed_dim] = taker.probe("visual.proj", [w, 0]);
-    let [vocab_size, _] = taker.probe("token_embedding.weight", [0, d]);
-    let [context_length, _] = taker.probe("positional_embedding", [0, d]);
 
-    let patch_len = patch_size.saturating_mul(patch_size).saturating_mul(3);
     let image = VitParts {
-        patch: Linear {
-            weight: vec![taker.take(patch.into(), &[w, 3, patch_size, patch_size])],
-            order: Order::OutIn,
-            bias: Vec::new(),
-            k: patch_len,
-            n: w,
-        },
+        stem: take_patch(taker, patch, w, patch_size),
         class_embedding: taker.take("visual.class_embedding".into(), &[w]),
-        position: taker.take(position.into(), &[tokens, w]),
-        ln_pre: taker.take_norm("visual.ln_pre", w),
-        blocks: take_blocks(taker, IMAGE_BLOCKS, &image_blocks),
+        position: taker.take(position.into(), &[positions(grid), w]),
+        ln_pre: Some(taker.take_norm("visual.ln_pre", w)),
+        blocks: take_blocks(taker, IMAGE_BLOCKS, &blocks),
         ln_post: taker.take_norm("visual.ln_post", w),
         proj: projection(taker, "visual.proj", w, embed_dim),
     };
+    let (text, text_shapes) = take_text(taker, "", embed_dim);
+    let vit = VitShapes { stem: None, pre_norm: true, patch_size, grid, blocks };
+    let shapes = Shapes { embed_dim, image: ImageShapes::Vit(vit), text: text_shapes };
+    (Parts { logit_scale: taker.take_number("logit_scale"), image: ImageParts::Vit(image), text }, shapes)
+}
+
+/// The text tower, all names of which start with `prefix`.
+pub(super) fn take_text(taker: &mut Taker<'_>, prefix: &str, embed_dim: usize) -> (TextParts, TextShapes) {
+    let at = |name: &str| format!("{prefix}{name}");
+    let blocks = blocks(taker, &at(TEXT_BLOCKS), &at("ln_final.weight"));
+    let d = blocks.width;
+    let [vocab_size, _] = taker.probe(&at("token_embedding.weight"), [0, d]);
+    let [context_length, _] = taker.probe(&at("positional_embedding"), [0, d]);
     let text = TextParts {
-        token_embedding: taker.take("token_embedding.weight".into(), &[vocab_size, d]),
-        position: taker.take("positional_embedding".into(), &[context_length, d]),
-        blocks: take_blocks(taker, TEXT_BLOCKS, &text_blocks),
-        ln_final: taker.take_norm("ln_final", d),
-        proj: projection(taker, "text_projection", d, embed_dim),
+        token_embedding: taker.take(at("token_embedding.weight"), &[vocab_size, d]),
+        position: taker.take(at("positional_embedding"), &[context_length, d]),
+        blocks: take_blocks(taker, &at(TEXT_BLOCKS), &blocks),
+        mixers: None,
+        ln_final: taker.take_norm(&at("ln_final"), d),
+        proj: projection(taker, &at("text_projection"), d, embed_dim),
     };
-    let shapes = Shapes {
-        embed_dim,
-        image: VitShapes { patch_size, grid, blocks: image_blocks },
-        text: TextShapes { context_length, vocab_size, blocks: text_blocks },
-    };
-    (Parts { logit_scale: taker.take_number("logit_scale"), image, text }, shapes)
+    (text, TextShapes { context_length, vocab_size, blocks, kernel: None })
 }
 
 fn blocks(taker: &mut Taker<'_>, prefix: &str, norm: &str) -> BlockShapes {
@@ -84,6 +86,6 @@ fn take_blocks(taker: &mut Taker<'_>, prefix: &str, shapes: &BlockShapes) -> Vec
 }
 
 /// A bare matrix that rows are multiplied with from the left.
-fn projection(taker: &mut Taker<'_>, name: &str, k: usize, n: usize) -> Linear {
+pub(super) fn projection(taker: &mut Taker<'_>, name: &str, k: usize, n: usize) -> Linear {
     Linear { weight: vec![taker.take(name.into(), &[k, n])], order: Order::InOut, bias: Vec::new(), k, n }
 }

@@ -9,27 +9,112 @@ pub(in crate::import) type Names = Vec<String>;
 pub(in crate::import) struct Parts {
     /// One number: the natural logarithm of the logit scale.
     pub logit_scale: String,
-    pub image: VitParts,
+    pub image: ImageParts,
     pub text: TextParts,
+}
+
+/// An image tower's tensors.
+#[derive(Clone, Debug)]
+pub(in crate::import) enum ImageParts {
+    Vit(VitParts),
+    Mci(MciParts),
 }
 
 /// A vision transformer's tensors.
 #[derive(Clone, Debug)]
 pub(in crate::import) struct VitParts {
-    /// `[width, 3, patch, patch]`, no bias.
-    pub patch: Linear,
+    pub stem: StemParts,
     /// `[width]`
     pub class_embedding: String,
-    /// `[1 + grid * grid, width]`
+    /// `[1 + grid * grid, width]`; behind a convolutional stem `[grid * grid, width]`, the class token has none.
     pub position: String,
-    pub ln_pre: Norm,
+    pub ln_pre: Option<Norm>,
     pub blocks: Vec<Block>,
     pub ln_post: Norm,
-    /// `width` to `embed_dim`, no bias.
+    /// `width` to `embed_dim`.
     pub proj: Linear,
 }
 
-/// A text transformer's tensors.
+/// What makes patches.
+#[derive(Clone, Debug)]
+pub(in crate::import) enum StemParts {
+    /// `[width, 3, patch, patch]`, no bias.
+    Patch(Linear),
+    /// 4 x 4, 2 x 2 and 2 x 2, without overlap.
+    Convs([Conv; 3]),
+}
+
+/// A FastViT tower's tensors.
+#[derive(Clone, Debug)]
+pub(in crate::import) struct MciParts {
+    /// 3 x 3, depthwise 3 x 3, 1 x 1.
+    pub stem: [Conv; 3],
+    pub stages: Vec<StageParts>,
+    /// Depthwise 3 x 3 with twice as many outputs as inputs.
+    pub last: Conv,
+    pub squeeze: SqueezeParts,
+    /// 1 x 1
+    pub proj: Conv,
+}
+
+/// A stage of a FastViT tower and the downsampling in front of it.
+#[derive(Clone, Debug)]
+pub(in crate::import) struct StageParts {
+    pub downsample: Option<DownsampleParts>,
+    /// Depthwise 7 x 7, the residual in its centre.
+    pub position: Option<Conv>,
+    pub blocks: Vec<MciBlock>,
+}
+
+/// See [`StageParts`].
+#[derive(Clone, Debug)]
+pub(in crate::import) struct DownsampleParts {
+    /// Depthwise 7 x 7 with twice as many outputs as inputs.
+    pub dw: Conv,
+    pub squeeze: Option<SqueezeParts>,
+    /// 1 x 1
+    pub pw: Conv,
+}
+
+/// Squeeze and excitation: 1 x 1 convolutions to fewer channels and back.
+#[derive(Clone, Debug)]
+pub(in crate::import) struct SqueezeParts {
+    pub fc1: Conv,
+    pub fc2: Conv,
+}
+
+/// A block of a FastViT tower.
+#[derive(Clone, Debug)]
+pub(in crate::import) struct MciBlock {
+    pub mixer: MixerParts,
+    pub mlp: ConvMlpParts,
+}
+
+/// What mixes the pixels of a block.
+#[derive(Clone, Debug)]
+pub(in crate::import) enum MixerParts {
+    /// Depthwise 3 x 3, the residual in its centre.
+    Rep(Conv),
+    Attention {
+        norm: Affine,
+        qkv: Linear,
+        out: Linear,
+        /// Factor of each of `out`'s outputs.
+        scale: String,
+    },
+}
+
+/// An MLP behind a depthwise convolution.
+#[derive(Clone, Debug)]
+pub(in crate::import) struct ConvMlpParts {
+    pub dw: Conv,
+    pub fc1: Linear,
+    pub fc2: Linear,
+    /// Factor of each of `fc2`'s outputs.
+    pub scale: String,
+}
+
+/// A text tower's tensors.
 #[derive(Clone, Debug)]
 pub(in crate::import) struct TextParts {
     /// `[vocab_size, width]`
@@ -37,9 +122,19 @@ pub(in crate::import) struct TextParts {
     /// `[context_length, width]`
     pub position: String,
     pub blocks: Vec<Block>,
+    /// The blocks of convolutions before and after those of the transformer.
+    pub mixers: Option<[TextMixer; 2]>,
     pub ln_final: Norm,
     /// `width` to `embed_dim`, no bias.
     pub proj: Linear,
+}
+
+/// A RepMixer block along the tokens.
+#[derive(Clone, Debug)]
+pub(in crate::import) struct TextMixer {
+    /// Depthwise, the residual in its centre.
+    pub mixer: Conv,
+    pub mlp: ConvMlpParts,
 }
 
 /// A pre-norm transformer block's tensors.
@@ -84,17 +179,80 @@ pub(in crate::import) enum Order {
     InOut,
 }
 
+/// Weight and bias of a norm that works channel by channel once its statistics are known.
+#[derive(Clone, Debug)]
+pub(in crate::import) enum Affine {
+    /// Of a LayerNorm, whose statistics are those of its input.
+    Layer(Norm),
+    /// Of a BatchNorm, whose statistics are known.
+    Batch(BatchNorm),
+}
+
+/// A BatchNorm's tensors, `[channels]` each.
+#[derive(Clone, Debug)]
+pub(in crate::import) struct BatchNorm {
+    pub weight: String,
+    pub bias: String,
+    pub mean: String,
+    pub variance: String,
+}
+
+/// A convolution as the sum of what it was trained as: `residual + scale * sum of branches`.
+#[derive(Clone, Debug)]
+pub(in crate::import) struct Conv {
+    pub outputs: usize,
+    /// Inputs that an output sees; a depthwise convolution's see one.
+    pub inputs: usize,
+    /// Height and width of the kernel.
+    pub kernel: [usize; 2],
+    pub branches: Vec<Branch>,
+    /// Factor of each output of the branches.
+    pub scale: Option<String>,
+    /// Whether the input itself is added.
+    pub residual: bool,
+}
+
+/// A part of a [`Conv`]: a convolution, a norm, or one behind the other.
+#[derive(Clone, Debug)]
+pub(in crate::import) struct Branch {
+    /// Without, the input is passed on.
+    pub weight: Option<Kernel>,
+    pub bias: Option<String>,
+    pub norm: Option<BatchNorm>,
+    /// Whether it is subtracted from the others.
+    pub negative: bool,
+}
+
+/// A convolution's weight, `[outputs, inputs, height, width]` or, of 1 x 1, also `[inputs, outputs]`.
+#[derive(Clone, Debug)]
+pub(in crate::import) struct Kernel {
+    pub name: String,
+    pub order: Order,
+    /// Height and width; what is smaller than the [`Conv`]'s is in its centre.
+    pub sides: [usize; 2],
+}
+
 /// What the shapes of a checkpoint's tensors tell of its model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::import) struct Shapes {
     pub embed_dim: usize,
-    pub image: VitShapes,
+    pub image: ImageShapes,
     pub text: TextShapes,
 }
 
 /// See [`Shapes`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::import) enum ImageShapes {
+    Vit(VitShapes),
+    Mci(MciShapes),
+}
+
+/// See [`Shapes`].
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::import) struct VitShapes {
+    /// Channels between the convolutions of a stem, if there is one.
+    pub stem: Option<usize>,
+    pub pre_norm: bool,
     pub patch_size: usize,
     /// Patches a side.
     pub grid: usize,
@@ -103,10 +261,42 @@ pub(in crate::import) struct VitShapes {
 
 /// See [`Shapes`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::import) struct MciShapes {
+    pub stages: Vec<StageShapes>,
+    /// Hidden channels of the last squeeze and excitation.
+    pub squeeze: usize,
+}
+
+/// See [`Shapes`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::import) struct StageShapes {
+    pub channels: usize,
+    pub blocks: usize,
+    pub mlp_width: usize,
+    pub mixer: MixerShapes,
+    /// Hidden channels of the squeeze and excitation in front.
+    pub squeeze: Option<usize>,
+    pub position: bool,
+}
+
+/// See [`StageShapes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::import) enum MixerShapes {
+    Rep,
+    /// Attention behind a BatchNorm.
+    BatchAttention,
+    /// Attention behind a LayerNorm.
+    LayerAttention,
+}
+
+/// See [`Shapes`].
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::import) struct TextShapes {
     pub context_length: usize,
     pub vocab_size: usize,
     pub blocks: BlockShapes,
+    /// Taps of the convolutions along the tokens, if there are any.
+    pub kernel: Option<usize>,
 }
 
 /// See [`Shapes`].

@@ -156,6 +156,20 @@ impl<'a> Taker<'a> {
         }
     }
 
+    /// Whether any tensor's name starts so.
+    pub(super) fn has_prefix(&self, prefix: &str) -> bool {
+        self.checkpoint.tensors().any(|info| info.name.starts_with(prefix))
+    }
+
+    /// Whether `{prefix}{i}{part}` starts the name of any tensor, for any number `i`.
+    pub(super) fn has_within(&self, prefix: &str, part: &str) -> bool {
+        let rest = |info: TensorInfo<'a>| {
+            let rest = info.name.strip_prefix(prefix)?;
+            Some(rest.trim_start_matches(|c: char| c.is_ascii_digit()))
+        };
+        self.checkpoint.tensors().filter_map(rest).any(|rest| rest.starts_with(part))
+    }
+
     /// Number of blocks named `{prefix}{i}.`.
     ///
     /// Counts the different numbers: with a gap among them, blocks turn out missing and left over.

@@ -2,10 +2,13 @@
 //!
 //! Knows how to cut and turn canonical tensors and how numbers become bytes; no names, no containers.
 
+use std::sync::Arc;
+
 use half::f16;
 use rayon::prelude::*;
 
 use super::super::tensor::{Element, Tensor};
+use super::fold::Convolution;
 
 /// Elements that a thread computes at a stretch.
 const CHUNK: usize = 1 << 15;
@@ -29,6 +32,8 @@ enum Source {
     Part { tensor: Tensor, first: usize },
     /// The transpose of a matrix with `columns` columns.
     Transposed { tensor: Tensor, columns: usize },
+    /// The kernel or the bias of what several branches fold into.
+    Folded { convolution: Arc<Convolution>, bias: bool },
     /// One number.
     Integer(i64),
 }
@@ -68,6 +73,24 @@ impl Entry {
         }
     }
 
+    /// The kernel or the bias of a folded convolution, in single precision.
+    pub fn folded(name: String, shape: &[usize], convolution: Arc<Convolution>, bias: bool) -> Self {
+        Entry { name, shape: shape.to_vec(), element: Element::F32, source: Source::Folded { convolution, bias } }
+    }
+
+    /// The entry under another name.
+    pub fn renamed(self, name: String) -> Self {
+        Entry { name, ..self }
+    }
+
+    /// The tensor that is stored, if it is stored as it is.
+    pub fn tensor(&self) -> Option<&Tensor> {
+        match &self.source {
+            Source::Part { tensor, .. } => Some(tensor),
+            Source::Transposed { .. } | Source::Folded { .. } | Source::Integer(_) => None,
+        }
+    }
+
     /// A scalar integer.
     pub fn integer(name: &str, value: i64) -> Self {
         Entry { name: name.to_owned(), shape: vec![], element: Element::I64, source: Source::Integer(value) }
@@ -94,6 +117,10 @@ impl Entry {
                 let value = tensor.values_at(seed);
                 let rows = tensor.len() / columns;
                 self.fill(|index| value(index % rows * columns + index / rows))
+            }
+            Source::Folded { convolution, bias } => {
+                let values = convolution.values(seed, *bias);
+                self.fill(|index| values[index])
             }
             Source::Integer(value) => value.to_le_bytes().to_vec(),
         }

@@ -79,7 +79,9 @@ fn block(name: &str) -> Option<(String, &str)> {
 
 /// `config.json`.
 pub fn config(model: &Model) -> Value {
-    let size = &model.size;
+    let Some(size) = model.vit() else {
+        return Value::Null;
+    };
     let mut text = tower(model, &size.text);
     text["model_type"] = json!("clip_text_model");
     text["vocab_size"] = json!(size.vocab_size);
@@ -113,13 +115,13 @@ fn tower(model: &Model, size: &TowerSize) -> Value {
         "layer_norm_eps": 1e-5,
         "num_attention_heads": size.heads,
         "num_hidden_layers": size.layers,
-        "projection_dim": model.size.embed_dim,
+        "projection_dim": model.embed_dim(),
     })
 }
 
 /// `preprocessor_config.json`: OpenAI's older form for OpenAI's statistics, the newer one otherwise.
 pub fn preprocessor_config(model: &Model) -> Value {
-    let side = model.size.image_size;
+    let side = model.image_size();
     let mut config = json!({
         "do_center_crop": true,
         "do_normalize": true,

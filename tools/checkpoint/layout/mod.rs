@@ -2,7 +2,9 @@
 //!
 //! This file knows file names and where they go; each layout's names and containers have their own file.
 
+mod apple;
 mod entry;
+mod fold;
 mod huggingface;
 pub mod open_clip;
 mod openai;
@@ -18,7 +20,8 @@ use std::str::FromStr;
 use serde_json::Value;
 
 use super::error::Error;
-use super::model::Model;
+use super::mobileclip::{ImageTower, MobileClipSize, Offer};
+use super::model::{Architecture, Model, VitSize};
 
 pub use entry::Entry;
 
@@ -33,11 +36,29 @@ pub enum Layout {
     OpenClipBin,
     /// Hugging Face transformers' `CLIPModel` with its two configuration files.
     HuggingFace,
+    /// [`Layout::OpenClip`] with the branches of convolutions folded, as timm's `reparameterize_model` leaves it.
+    OpenClipFolded,
+    /// Apple's `.pt` of a MobileCLIP with its `config.json`. Names are Apple's own, or open_clip's for the models
+    /// that Apple published under those.
+    Apple,
+    /// [`Layout::Apple`] with the branches of convolutions folded, as Apple's `reparameterize_model` leaves it.
+    AppleFolded,
+    /// [`Layout::Apple`] under open_clip's names behind `module.`, as distributed training leaves them.
+    ApplePrefixed,
 }
 
 impl Layout {
     /// All layouts.
-    pub const ALL: [Layout; 4] = [Layout::OpenAi, Layout::OpenClip, Layout::OpenClipBin, Layout::HuggingFace];
+    pub const ALL: [Layout; 8] = [
+        Layout::OpenAi,
+        Layout::OpenClip,
+        Layout::OpenClipBin,
+        Layout::HuggingFace,
+        Layout::OpenClipFolded,
+        Layout::Apple,
+        Layout::AppleFolded,
+        Layout::ApplePrefixed,
+    ];
 
     /// Name on the command line.
     pub fn name(self) -> &'static str {
@@ -46,31 +67,57 @@ impl Layout {
             Layout::OpenClip => "open-clip",
             Layout::OpenClipBin => "open-clip-bin",
             Layout::HuggingFace => "huggingface",
+            Layout::OpenClipFolded => "open-clip-folded",
+            Layout::Apple => "apple",
+            Layout::AppleFolded => "apple-folded",
+            Layout::ApplePrefixed => "apple-prefixed",
         }
     }
 
     /// The layout in which a model's publisher offers it.
     pub fn usual(model: &Model) -> Layout {
-        if model.name.ends_with("-openai") { Layout::OpenAi } else { Layout::OpenClip }
+        if model.name.ends_with("-openai") {
+            Layout::OpenAi
+        } else if Layout::OpenClip.supports(model).is_err() {
+            Layout::Apple
+        } else {
+            Layout::OpenClip
+        }
     }
 
     /// File name of the weights, as published.
     pub fn file_name(self, model: &Model) -> String {
         match self {
-            Layout::OpenAi => format!("{}.pt", model.archive),
-            Layout::OpenClip => "open_clip_model.safetensors".to_owned(),
+            Layout::OpenAi | Layout::Apple | Layout::AppleFolded | Layout::ApplePrefixed => {
+                format!("{}.pt", model.archive)
+            }
+            Layout::OpenClip | Layout::OpenClipFolded => "open_clip_model.safetensors".to_owned(),
             Layout::OpenClipBin => "open_clip_pytorch_model.bin".to_owned(),
             Layout::HuggingFace => "model.safetensors".to_owned(),
         }
     }
 
-    /// The stored tensors under the layout's names, in the order of their data in the file.
+    /// The stored tensors under the layout's names, in the order of their data in the file. The layout has to
+    /// support the model.
     pub fn entries(self, model: &Model) -> Vec<Entry> {
         match self {
             Layout::OpenAi => openai::entries(model),
-            Layout::OpenClip => safetensors::sorted(open_clip::entries(model)),
-            Layout::OpenClipBin => open_clip::entries(model),
+            Layout::OpenClip => safetensors::sorted(with_counts(open_clip::entries(model))),
+            Layout::OpenClipBin => with_counts(open_clip::entries(model)),
             Layout::HuggingFace => safetensors::sorted(huggingface::entries(model)),
+            Layout::OpenClipFolded => {
+                safetensors::sorted(with_counts(fold::fold(open_clip::entries(model), &fold::TIMM)))
+            }
+            Layout::Apple => with_counts(apple_entries(model)),
+            Layout::AppleFolded => with_counts(fold::fold(apple_entries(model), &fold::APPLE)),
+            Layout::ApplePrefixed => {
+                let entries = with_counts(open_clip::entries(model));
+                let prefixed = |entry: Entry| {
+                    let name = format!("module.{}", entry.name);
+                    entry.renamed(name)
+                };
+                entries.into_iter().map(prefixed).collect()
+            }
         }
     }
 
@@ -78,27 +125,95 @@ impl Layout {
     fn configs(self, model: &Model) -> Vec<(&'static str, Value)> {
         match self {
             Layout::OpenAi => vec![],
-            Layout::OpenClip | Layout::OpenClipBin => {
+            Layout::OpenClip | Layout::OpenClipBin | Layout::OpenClipFolded => {
                 vec![("open_clip_config.json", open_clip::config(model))]
             }
             Layout::HuggingFace => vec![
                 ("config.json", huggingface::config(model)),
                 ("preprocessor_config.json", huggingface::preprocessor_config(model)),
             ],
+            Layout::Apple | Layout::AppleFolded | Layout::ApplePrefixed => {
+                let config = match apple_named(model) {
+                    Some(size) => apple::config(model, size),
+                    None => open_clip::model_config(model),
+                };
+                vec![("config.json", config)]
+            }
         }
     }
 
-    /// Refuses models that the layout cannot describe.
-    pub fn supports(self, model: &Model) -> Result<(), Error> {
-        let reason = match self {
-            Layout::OpenAi if !model.quick_gelu => "its readers assume QuickGELU",
-            Layout::OpenAi | Layout::HuggingFace if !model.size.causal => {
-                "its readers assume causal attention over text"
-            }
-            _ => return Ok(()),
-        };
-        Err(Error::Unsupported { model: model.name.clone(), layout: self.name(), reason: reason.to_owned() })
+    /// The layouts that support a model.
+    pub fn supported(model: &Model) -> Vec<Layout> {
+        Layout::ALL.into_iter().filter(|layout| layout.supports(model).is_ok()).collect()
     }
+
+    /// Refuses models that the layout cannot describe, or that nobody publishes in it.
+    pub fn supports(self, model: &Model) -> Result<(), Error> {
+        let reason = match &model.architecture {
+            Architecture::Vit(size) => self.lacks_vit(size, model.quick_gelu),
+            Architecture::MobileClip(size) => self.lacks_mobileclip(size),
+        };
+        match reason {
+            None => Ok(()),
+            Some(reason) => {
+                Err(Error::Unsupported { model: model.name.clone(), layout: self.name(), reason: reason.to_owned() })
+            }
+        }
+    }
+
+    fn lacks_vit(self, size: &VitSize, quick_gelu: bool) -> Option<&'static str> {
+        match self {
+            Layout::OpenAi if !quick_gelu => Some("its readers assume QuickGELU"),
+            Layout::OpenAi | Layout::HuggingFace if !size.causal => {
+                Some("its readers assume causal attention over text")
+            }
+            Layout::OpenClipFolded => Some("the model has no branches to fold"),
+            Layout::Apple | Layout::AppleFolded | Layout::ApplePrefixed => Some("Apple publishes MobileCLIP alone"),
+            Layout::OpenAi | Layout::OpenClip | Layout::OpenClipBin | Layout::HuggingFace => None,
+        }
+    }
+
+    fn lacks_mobileclip(self, size: &MobileClipSize) -> Option<&'static str> {
+        let folds = matches!(size.image, ImageTower::Mci(_));
+        match self {
+            Layout::OpenAi | Layout::HuggingFace => Some("MobileCLIP has other towers"),
+            Layout::OpenClipFolded | Layout::AppleFolded if !folds => Some("the model has no branches to fold"),
+            Layout::OpenClip | Layout::OpenClipBin | Layout::OpenClipFolded => match size.offer {
+                Offer::Both | Offer::OpenClip => None,
+                Offer::Apple => Some("open_clip does not know the hybrid text tower"),
+                Offer::OpenClipNames => Some("Apple alone publishes the model"),
+            },
+            Layout::Apple => None,
+            Layout::AppleFolded if size.offer.has_apple_names() => None,
+            Layout::AppleFolded => Some("the model's names are open_clip's; folded, it is open-clip-folded"),
+            Layout::ApplePrefixed if size.offer.has_apple_names() => Some("the model's names are Apple's own"),
+            Layout::ApplePrefixed => None,
+        }
+    }
+}
+
+/// The sizes of a model that Apple publishes under its own names.
+fn apple_named(model: &Model) -> Option<&MobileClipSize> {
+    model.mobileclip().filter(|size| size.offer.has_apple_names())
+}
+
+/// The trained form in Apple's files.
+fn apple_entries(model: &Model) -> Vec<Entry> {
+    match apple_named(model) {
+        Some(size) => apple::entries(size, &model.tensors()),
+        None => open_clip::entries(model),
+    }
+}
+
+/// Adds the integer that PyTorch keeps beside every norm's running statistics, and that nobody needs.
+fn with_counts(entries: Vec<Entry>) -> Vec<Entry> {
+    let mut all = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let count = entry.name.strip_suffix(".running_var").map(|norm| format!("{norm}.num_batches_tracked"));
+        all.push(entry);
+        all.extend(count.map(|name| Entry::integer(&name, 230_000)));
+    }
+    all
 }
 
 impl FromStr for Layout {
@@ -131,8 +246,10 @@ pub fn write(model: &Model, seed: u64, layout: Layout, target: &Path) -> Result<
     let entries = layout.entries(model);
     write_file(&weights, |out| match layout {
         Layout::OpenAi => openai::write(out, model, &entries, seed),
-        Layout::OpenClipBin => open_clip::write_bin(out, &entries, seed, &stem(&weights)),
-        Layout::OpenClip | Layout::HuggingFace => safetensors::write(out, &entries, seed),
+        Layout::OpenClipBin | Layout::Apple | Layout::AppleFolded | Layout::ApplePrefixed => {
+            open_clip::write_bin(out, &entries, seed, &stem(&weights))
+        }
+        Layout::OpenClip | Layout::OpenClipFolded | Layout::HuggingFace => safetensors::write(out, &entries, seed),
     })?;
 
     let mut written = vec![weights.clone()];

@@ -7,7 +7,8 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::super::model::{Model, TowerSize};
+use super::super::mobileclip::{MobileClipSize, TextTower};
+use super::super::model::{Architecture, Model, TowerSize, VitSize};
 use super::super::tensor::Element;
 use super::entry::Entry;
 use super::pickle;
@@ -41,7 +42,7 @@ pub fn config(model: &Model) -> Value {
         "preprocess_cfg": {
             "mean": model.mean,
             "std": model.std,
-            "interpolation": "bicubic",
+            "interpolation": model.interpolation,
             "resize_mode": "shortest",
         },
     })
@@ -49,7 +50,13 @@ pub fn config(model: &Model) -> Value {
 
 /// The `model_cfg` of `open_clip_config.json`: open_clip's defaults are left out, as in published files.
 pub fn model_config(model: &Model) -> Value {
-    let size = &model.size;
+    match &model.architecture {
+        Architecture::Vit(size) => vit_config(size, model.quick_gelu),
+        Architecture::MobileClip(size) => mobileclip_config(size),
+    }
+}
+
+fn vit_config(size: &VitSize, quick_gelu: bool) -> Value {
     let mut vision = tower(&size.image);
     vision.insert("image_size".to_owned(), json!(size.image_size));
     vision.insert("patch_size".to_owned(), json!(size.patch_size));
@@ -67,12 +74,37 @@ pub fn model_config(model: &Model) -> Value {
 
     let mut config = Map::new();
     config.insert("embed_dim".to_owned(), json!(size.embed_dim));
-    if model.quick_gelu {
+    if quick_gelu {
         config.insert("quick_gelu".to_owned(), json!(true));
     }
     config.insert("vision_cfg".to_owned(), Value::Object(vision));
     config.insert("text_cfg".to_owned(), Value::Object(text));
     Value::Object(config)
+}
+
+/// As open_clip's `MobileCLIP*.json` have it: the image tower is timm's, named.
+fn mobileclip_config(size: &MobileClipSize) -> Value {
+    let pool = if size.timm_name.starts_with("vit") { "token" } else { "avg" };
+    let mut text = tower(size.text_blocks());
+    text.insert("context_length".to_owned(), json!(size.context_length));
+    text.insert("vocab_size".to_owned(), json!(size.vocab_size));
+    text.insert("heads".to_owned(), json!(size.text_blocks().heads));
+    let causal = matches!(size.text, TextTower::Transformer { causal: true, .. });
+    text.insert("no_causal_mask".to_owned(), json!(!causal));
+    json!({
+        "embed_dim": size.embed_dim,
+        "vision_cfg": {
+            "timm_model_name": size.timm_name,
+            "timm_model_pretrained": false,
+            "timm_pool": pool,
+            "timm_proj": null,
+            "timm_drop": 0.0,
+            "timm_drop_path": if size.timm_name.starts_with("vit_large") { 0.1 } else { 0.0 },
+            "image_size": size.image_size,
+        },
+        "text_cfg": text,
+        "custom_text": true,
+    })
 }
 
 fn tower(size: &TowerSize) -> Map<String, Value> {

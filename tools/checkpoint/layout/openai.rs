@@ -17,16 +17,15 @@ use super::torch_zip::TorchZip;
 
 /// The tensors in the order of the archive's storages.
 pub fn entries(model: &Model) -> Vec<Entry> {
-    let size = &model.size;
     let tensors = model.tensors().into_iter().map(|tensor| {
         let element = if tensor.half { Element::F16 } else { Element::F32 };
         Entry::whole(tensor, element)
     });
     let entries: Vec<Entry> = tensors
         .chain([
-            Entry::integer("input_resolution", size.image_size as i64),
-            Entry::integer("context_length", size.context_length as i64),
-            Entry::integer("vocab_size", size.vocab_size as i64),
+            Entry::integer("input_resolution", model.image_size() as i64),
+            Entry::integer("context_length", model.context_length() as i64),
+            Entry::integer("vocab_size", model.vocab_size() as i64),
         ])
         .collect();
     let order = Module::tree(&entries).storages();
@@ -53,7 +52,7 @@ pub fn write(out: &mut impl Write, model: &Model, entries: &[Entry], seed: u64) 
     }
 
     // Tracing bakes the attention mask in as a constant.
-    let context = model.size.context_length;
+    let context = model.context_length();
     let mask: Vec<u8> = (0..context * context)
         .map(|i| if i % context > i / context { f32::NEG_INFINITY } else { 0.0 })
         .flat_map(f32::to_le_bytes)

@@ -1,0 +1,62 @@
+//! A search box over photos that were encoded before. It opens the text tower alone, so it is ready at once and
+//! needs little memory:
+//!
+//! ```text
+//! clippie-rs encode -m MODEL.clippie photos/ --format npy -o photos.npy
+//! cargo run --release --example search_box -- MODEL.clippie photos.npy
+//! ```
+//!
+//! Every line typed is a question; the answer is the photos that it describes best.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+
+use clippie_rs::TextEncoder;
+use ndarray::Array2;
+use serde_json::Value;
+
+/// Photos shown for a question.
+const SHOWN: usize = 5;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [model, photos] = args.as_slice() else {
+        return Err("usage: search_box MODEL.clippie PHOTOS.npy".into());
+    };
+    let encoder = TextEncoder::open(model)?;
+
+    // One row for each photo; beside it a file that says which photo, and how its embedding was made.
+    let embeddings = read_embeddings(photos)?; // [photos, embed_dim]
+    let mut names = Vec::new();
+    for line in BufReader::new(File::open(format!("{photos}.jsonl"))?).lines() {
+        let row: Value = serde_json::from_str(&line?)?;
+        if row["fingerprint"] != encoder.fingerprint().as_str() {
+            return Err(format!("{photos} was made with another model or other options than {model}").into());
+        }
+        names.push(row["path"].as_str().unwrap_or("(no photo)").to_owned());
+    }
+    if embeddings.dim() != (names.len(), encoder.embed_dim()) {
+        return Err(format!("{photos} and {photos}.jsonl do not belong together").into());
+    }
+
+    for question in std::io::stdin().lines() {
+        let words = encoder.encode(&[question?])?; // [1, embed_dim]
+        let cosines = embeddings.dot(&words.row(0)); // [photos]
+        let mut order: Vec<usize> = (0..names.len()).collect();
+        order.sort_by(|&a, &b| cosines[b].total_cmp(&cosines[a]));
+        for &photo in order.iter().take(SHOWN) {
+            println!("{:.4}  {}", cosines[photo], names[photo]);
+        }
+        println!();
+    }
+    Ok(())
+}
+
+fn read_embeddings(path: &str) -> Result<Array2<f32>, Box<dyn std::error::Error>> {
+    let npy = npyz::NpyFile::new(BufReader::new(File::open(path)?))?;
+    let &[rows, dim] = npy.shape() else {
+        return Err(format!("{path} has {} dimensions instead of two", npy.shape().len()).into());
+    };
+    let shape = (usize::try_from(rows)?, usize::try_from(dim)?);
+    Ok(Array2::from_shape_vec(shape, npy.into_vec()?)?)
+}

@@ -1,0 +1,97 @@
+//! Rows as they come: written, counted, and the verdict at the end.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::cli::args::{Encode, Format};
+use crate::cli::messages::{Done, Messages, Progress, Stop, count, one_line};
+use crate::cli::output::{self, Destination, Head, Row, Rows, Source, cannot_write};
+
+pub(super) struct Sink<'a> {
+    rows: Box<dyn Rows>,
+    format: Format,
+    skip_errors: bool,
+    /// The file that is written, if it is one.
+    path: Option<PathBuf>,
+    /// Whether rows are gone once they are written.
+    streams: bool,
+    messages: &'a Messages,
+    progress: Progress<'a>,
+    started: Instant,
+    encoded: usize,
+    failed: usize,
+}
+
+impl<'a> Sink<'a> {
+    /// Starts the output of `total` inputs.
+    pub fn start(
+        args: &Encode,
+        head: &Head<'_>,
+        out: Destination,
+        messages: &'a Messages,
+        total: usize,
+    ) -> Result<Self, Stop> {
+        let path = args.output.clone();
+        let progress = messages.progress(total as u64, "inputs", out.is_terminal());
+        let streams = !out.is_file() && args.format != Format::Npy;
+        let rows = output::start(args.format, head, out).map_err(|error| cannot_write(path.as_deref(), &error))?;
+        let (format, skip_errors, started) = (args.format, args.skip_errors, Instant::now());
+        Ok(Sink { rows, format, skip_errors, path, streams, messages, progress, started, encoded: 0, failed: 0 })
+    }
+
+    /// The next row, or why there is none.
+    pub fn add(&mut self, source: Source<'_>, outcome: Result<&[f32], &str>) -> Result<(), Stop> {
+        let reason = outcome.err().map(one_line);
+        let outcome = outcome.map_err(|_| reason.as_deref().unwrap_or_default());
+        match outcome {
+            Ok(_) => self.encoded += 1,
+            Err(error) => {
+                self.failed += 1;
+                self.messages.error(error);
+            }
+        }
+        if outcome.is_ok() || (self.format.has_errors() && !self.skip_errors) {
+            self.rows.write(&Row { source, outcome }).map_err(|error| self.broken(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Passes on what came so far.
+    pub fn end_chunk(&mut self, inputs: usize) -> Result<(), Stop> {
+        self.progress.advance(inputs as u64);
+        if self.failed > 0 && self.format == Format::Npy && !self.skip_errors {
+            return Err(Stop::Failed(
+                "nothing was written: npy has no place for inputs that failed; give --skip-errors to leave them out"
+                    .into(),
+            ));
+        }
+        self.rows.flush().map_err(|error| self.broken(&error))
+    }
+
+    /// Completes the output and says how it went.
+    pub fn finish(self) -> Result<Done, Stop> {
+        let Sink { rows, path, messages, progress, encoded, failed, .. } = self;
+        drop(progress);
+        let verdict = format!("encoded {encoded} of {}; {failed} failed", count(encoded + failed, "input"));
+        if encoded == 0 && failed > 0 {
+            // What failed leaves no file, but what streams has to end well.
+            if self.streams {
+                rows.finish().map_err(|error| cannot_write(path.as_deref(), &error))?;
+            }
+            return Err(Stop::Failed(verdict));
+        }
+        rows.finish().map_err(|error| cannot_write(path.as_deref(), &error))?;
+        if failed > 0 {
+            messages.verdict(&verdict);
+            return Ok(Done::Some);
+        }
+        let seconds = self.started.elapsed().as_secs_f64();
+        messages.summary(&format!("encoded {} in {seconds:.1} s", count(encoded, "input")));
+        Ok(Done::All)
+    }
+
+    fn broken(&self, error: &io::Error) -> Stop {
+        cannot_write(self.path.as_deref(), error)
+    }
+}

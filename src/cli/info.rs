@@ -1,0 +1,202 @@
+//! `clippie-rs info`: what a weights file holds, and whether it is intact.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::args::Info;
+use super::messages::{Done, Messages, Stop, one_line, size};
+use super::model;
+use super::output::{Destination, cannot_write};
+use crate::weights::{Header, Provenance, TowerInfo, VerifyReport, WeightsFile};
+use crate::{Error, Options};
+
+/// The answer of `--json`. Fields may be added, never renamed or removed.
+#[derive(Serialize)]
+struct Summary<'a> {
+    file: String,
+    bytes: u64,
+    /// Identifies the weights, whatever they were converted from.
+    content_hash: &'a str,
+    /// What embeddings made with default options carry.
+    fingerprint: String,
+    model: &'a Value,
+    towers: Vec<Tower>,
+    preprocess: &'a Value,
+    tokenizer: &'a Value,
+    provenance: &'a Provenance,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verify: Option<Verify<'a>>,
+}
+
+#[derive(Serialize)]
+struct Tower {
+    tower: &'static str,
+    tensors: usize,
+    parameters: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Verify<'a> {
+    intact: bool,
+    damaged: &'a [String],
+    padding_intact: bool,
+}
+
+pub(super) fn run(args: &Info, messages: &Messages) -> Result<Done, Stop> {
+    let weights = model::open(Some(args.file.as_os_str()))?;
+    let fingerprint = fingerprint(&weights)?;
+    let report = args.verify.then(|| weights.verify()).transpose().map_err(Error::from)?;
+
+    let Header { meta, .. } = weights.header();
+    let summary = Summary {
+        file: args.file.to_string_lossy().into_owned(),
+        bytes: weights.file_len(),
+        content_hash: weights.content_hash(),
+        fingerprint,
+        model: &meta.model,
+        towers: weights.header().towers().into_iter().map(Tower::from).collect(),
+        preprocess: &meta.preprocess,
+        tokenizer: &meta.tokenizer,
+        provenance: &meta.provenance,
+        verify: report.as_ref().map(Verify::from),
+    };
+    let text = if args.json {
+        serde_json::to_string_pretty(&summary).map_err(|error| Stop::Failed(error.to_string()))? + "\n"
+    } else {
+        describe(&summary)
+    };
+    let print = || {
+        let mut out = Destination::open(None)?;
+        out.write_all(text.as_bytes())?;
+        out.commit()
+    };
+    print().map_err(|error| cannot_write(None, &error))?;
+    match &report {
+        Some(report) if !report.is_intact() => {
+            tell(args, report, messages);
+            Err(Stop::Told)
+        }
+        _ => Ok(Done::All),
+    }
+}
+
+/// Opens the model as any use does, so that what is summed up here can be run.
+fn fingerprint(weights: &WeightsFile) -> Result<String, Error> {
+    let has_image = weights.header().meta.model.get("image").is_some();
+    Ok(if has_image {
+        Options::new().open_weights_image(weights.clone())?.fingerprint().to_string()
+    } else {
+        Options::new().open_weights_text(weights.clone())?.fingerprint().to_string()
+    })
+}
+
+fn tell(args: &Info, report: &VerifyReport, messages: &Messages) {
+    let file = args.file.display();
+    for name in &report.damaged {
+        messages.error(&format!("{file}: tensor {name} is damaged"));
+    }
+    if !report.padding_intact {
+        messages.error(&format!("{file}: the space between the tensors is damaged"));
+    }
+    messages.error(&format!("{file} is not as it was written; copy or convert it again"));
+}
+
+/// The summary for people.
+fn describe(summary: &Summary<'_>) -> String {
+    let mut text = Text(String::new());
+    let provenance = summary.provenance;
+    text.line("file", &summary.file);
+    text.line("size", &size(summary.bytes));
+    text.line("model", provenance.model_name.as_deref().unwrap_or("not a known one"));
+    text.line("content hash", summary.content_hash);
+    text.line("fingerprint", &summary.fingerprint);
+    match &summary.verify {
+        None => {}
+        Some(verify) if verify.intact => text.line("verified", "intact: every byte is as it was written"),
+        Some(verify) => {
+            let tensors = format!("damaged: {} of the tensors", verify.damaged.len());
+            text.line("verified", if verify.damaged.is_empty() { "damaged between the tensors" } else { &tensors });
+        }
+    }
+    text.fields("", summary.model, &["image", "text", "logit_scale"]);
+    if let Some(logarithm) = summary.model.get("logit_scale").and_then(Value::as_f64) {
+        text.line("logit scale", &format!("{:.2}, stored as its logarithm {logarithm:.4}", logarithm.exp()));
+    }
+    for tower in &summary.towers {
+        text.heading(&format!("{} tower", tower.tower));
+        text.line(
+            "  parameters",
+            &format!("{:.1} million in {} tensors", tower.parameters as f64 / 1e6, tower.tensors),
+        );
+        text.line("  size", &size(tower.bytes));
+        if let Some(config) = summary.model.get(tower.tower) {
+            text.fields("  ", config, &[]);
+        }
+    }
+    text.heading("photos");
+    text.fields("  ", summary.preprocess, &[]);
+    text.heading("converted from");
+    text.line("  file", &format!("{}, {}", provenance.source, size(provenance.source_bytes)));
+    text.line("  sha-256", &provenance.source_sha256);
+    text.line("  layout", &provenance.source_layout);
+    text.line("  by", &provenance.converter);
+    text.0
+}
+
+struct Text(String);
+
+impl Text {
+    fn heading(&mut self, name: &str) {
+        // Writing to a string does not fail.
+        let _ = writeln!(self.0, "{}", one_line(name));
+    }
+
+    /// A name and a value, which may come from the file and hold anything.
+    fn line(&mut self, name: &str, value: &str) {
+        let _ = writeln!(self.0, "{:<18} {}", one_line(name), one_line(value));
+    }
+
+    /// The fields of an object of JSON, whatever the architecture calls them.
+    fn fields(&mut self, indent: &str, object: &Value, without: &[&str]) {
+        let mut fields: Vec<_> = object.as_object().into_iter().flatten().collect();
+        fields.retain(|(name, _)| !without.contains(&name.as_str()));
+        // What it is comes before how large it is.
+        fields.sort_by_key(|(name, _)| *name != "architecture");
+        for (name, value) in fields {
+            let name = format!("{indent}{}", name.replace('_', " "));
+            let list = |values: &[Value]| values.iter().map(Value::to_string).collect::<Vec<_>>().join(", ");
+            match value {
+                Value::String(text) => self.line(&name, text),
+                Value::Bool(yes) => self.line(&name, if *yes { "yes" } else { "no" }),
+                Value::Array(values) => self.line(&name, &list(values)),
+                Value::Object(_) => {
+                    self.heading(&name);
+                    self.fields(&format!("{indent}  "), value, &[]);
+                }
+                Value::Null => {}
+                other => self.line(&name, &other.to_string()),
+            }
+        }
+    }
+}
+
+impl From<TowerInfo> for Tower {
+    fn from(info: TowerInfo) -> Self {
+        Tower {
+            tower: info.tower.name(),
+            tensors: info.tensors,
+            parameters: info.parameters,
+            bytes: info.bytes.end - info.bytes.start,
+        }
+    }
+}
+
+impl<'a> From<&'a VerifyReport> for Verify<'a> {
+    fn from(report: &'a VerifyReport) -> Self {
+        Verify { intact: report.is_intact(), damaged: &report.damaged, padding_intact: report.padding_intact }
+    }
+}

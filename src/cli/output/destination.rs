@@ -1,0 +1,244 @@
+//! Where output goes: standard output, or a file that appears under its name once it is complete.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, IsTerminal, Seek, SeekFrom, Stdout, Write};
+use std::path::{Path, PathBuf};
+
+/// Names that are tried for a temporary file: others may be left over from programs that were killed.
+const TRIES: usize = 64;
+
+/// Where output goes. What is written counts once [`Destination::commit`] returns.
+pub(in crate::cli) enum Destination {
+    Stdout(BufWriter<Stdout>),
+    File(BufWriter<Temp>),
+    /// A device or pipe, which is written to as it is.
+    Device(BufWriter<File>),
+}
+
+impl Destination {
+    /// Standard output, or the file `path`, whose folder must be writable.
+    pub fn open(path: Option<&Path>) -> io::Result<Destination> {
+        let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
+            return Ok(Destination::Stdout(BufWriter::with_capacity(1 << 16, io::stdout())));
+        };
+        match fs::metadata(path) {
+            Ok(data) if data.is_dir() => Err(io::Error::other("it is a folder; name a file")),
+            Ok(data) if !data.is_file() => {
+                Ok(Destination::Device(BufWriter::new(OpenOptions::new().write(true).open(path)?)))
+            }
+            _ => Ok(Destination::File(BufWriter::with_capacity(1 << 16, Temp::for_target(path)?))),
+        }
+    }
+
+    /// Whether it is a file, which appears when all is well, and not a stream.
+    pub fn is_file(&self) -> bool {
+        matches!(self, Destination::File(_))
+    }
+
+    /// Whether a person reads along.
+    pub fn is_terminal(&self) -> bool {
+        match self {
+            Destination::Stdout(out) => out.get_ref().is_terminal(),
+            Destination::Device(out) => out.get_ref().is_terminal(),
+            Destination::File(_) => false,
+        }
+    }
+
+    /// Ends the output and puts a file in its place.
+    pub fn commit(self) -> io::Result<()> {
+        match self {
+            Destination::Stdout(mut out) => out.flush(),
+            Destination::Device(mut out) => out.flush(),
+            Destination::File(out) => out.into_inner().map_err(io::IntoInnerError::into_error)?.commit(),
+        }
+    }
+}
+
+impl Write for Destination {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Destination::Stdout(out) => out.write(bytes),
+            Destination::File(out) => out.write(bytes),
+            Destination::Device(out) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Destination::Stdout(out) => out.flush(),
+            Destination::File(out) => out.flush(),
+            Destination::Device(out) => out.flush(),
+        }
+    }
+}
+
+/// A file under a temporary name, removed when it is dropped before it was put in its place.
+///
+/// The name is the target's with a dot before it and `.<process>-<number>.part` behind it, in the same folder, so
+/// that what a killed process leaves is hidden and can be recognised.
+pub(in crate::cli) struct Temp {
+    file: File,
+    path: PathBuf,
+    target: PathBuf,
+    committed: bool,
+}
+
+impl Temp {
+    /// A file that will take the name `target`, or that of the file which a link there leads to.
+    pub fn for_target(target: &Path) -> io::Result<Temp> {
+        let mut permissions = None;
+        let mut target = target.to_owned();
+        if let Ok(data) = fs::metadata(&target) {
+            if !data.is_file() {
+                return Err(io::Error::other("something that is no file is in its place"));
+            }
+            if data.permissions().readonly() {
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the file there is read-only"));
+            }
+            permissions = Some(data.permissions());
+            target = fs::canonicalize(&target)?;
+        }
+        let folder = match target.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let Some(name) = target.file_name().map(ToOwned::to_owned) else {
+            return Err(io::Error::other("it names no file"));
+        };
+        let temp = Temp::create(&folder, &name, target)?;
+        if let Some(permissions) = permissions {
+            temp.file.set_permissions(permissions)?;
+        }
+        Ok(temp)
+    }
+
+    /// A file that is only read back.
+    pub fn spool() -> io::Result<Temp> {
+        Temp::create(&std::env::temp_dir(), "clippie-rs".as_ref(), PathBuf::new())
+    }
+
+    fn create(folder: &Path, name: &std::ffi::OsStr, target: PathBuf) -> io::Result<Temp> {
+        let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
+        for number in 0..TRIES {
+            let mut temp = OsString::from(".");
+            temp.push(name);
+            temp.push(format!(".{}-{number}.part", std::process::id()));
+            let path = folder.join(temp);
+            match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
+                Ok(file) => return Ok(Temp { file, path, target, committed: false }),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last)
+    }
+
+    /// The name it will take.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// Replaces its first bytes.
+    pub fn rewrite_start(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.write_all(bytes)
+    }
+
+    /// Writes all of it to `out`.
+    pub fn copy_to(&mut self, out: &mut impl Write) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(0))?;
+        io::copy(&mut self.file, out).map(|_| ())
+    }
+
+    /// Waits until it is on disk and puts it in place of what was there.
+    pub fn commit(mut self) -> io::Result<()> {
+        self.file.sync_all()?;
+        fs::rename(&self.path, &self.target)?;
+        self.committed = true;
+        Ok(())
+    }
+}
+
+impl Write for Temp {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Temp {
+    fn drop(&mut self) {
+        if !self.committed {
+            // Best effort: the error that led here is the one to report.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<OsString> {
+        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_appears_when_it_is_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        fs::write(&path, "old").unwrap();
+
+        let mut out = Destination::open(Some(&path)).unwrap();
+        out.write_all(b"new").unwrap();
+        out.flush().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        let temp = names(folder.path()).remove(0).into_string().unwrap();
+        assert!(temp.starts_with(".out.") && temp.ends_with(".part"), "{temp}");
+        drop(out);
+        assert_eq!(names(folder.path()), ["out"]);
+
+        let mut out = Destination::open(Some(&path)).unwrap();
+        out.write_all(b"new").unwrap();
+        out.commit().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(names(folder.path()), ["out"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_stay_and_permissions_too() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("out"), folder.path().join("link"));
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+        symlink("out", &link).unwrap();
+        let mut out = Destination::open(Some(&link)).unwrap();
+        out.write_all(b"new").unwrap();
+        out.commit().unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_cannot_be_replaced_is_found_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Destination::open(Some(folder.path())).is_err());
+        assert!(Destination::open(Some(&folder.path().join("no/out"))).is_err());
+        let path = folder.path().join("out");
+        fs::write(&path, "old").unwrap();
+        let mut permissions = fs::metadata(&path).unwrap().permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(&path, permissions).unwrap();
+        assert!(Destination::open(Some(&path)).is_err());
+        assert_eq!(names(folder.path()), ["out"]);
+    }
+}

@@ -1,0 +1,38 @@
+//! One JSON object: the model, the fingerprint, all rows. A row stands on a line of its own.
+
+use std::io::{self, Write};
+
+use super::row::JsonRow;
+use super::{Destination, Head, Row, Rows};
+
+pub(super) struct Json {
+    out: Destination,
+    empty: bool,
+}
+
+impl Json {
+    pub fn new(head: &Head<'_>, mut out: Destination) -> io::Result<Self> {
+        let (model, fingerprint) = (serde_json::to_string(head.model)?, serde_json::to_string(head.fingerprint)?);
+        let embed_dim = head.embed_dim;
+        // Written piece by piece, so that no number of rows has to be held.
+        write!(out, "{{\"model\":{model},\"fingerprint\":{fingerprint},\"embed_dim\":{embed_dim},\"rows\":[")?;
+        Ok(Json { out, empty: true })
+    }
+}
+
+impl Rows for Json {
+    fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
+        self.out.write_all(if self.empty { b"\n" } else { b",\n" })?;
+        self.empty = false;
+        Ok(serde_json::to_writer(&mut self.out, &JsonRow::new(row))?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    fn finish(mut self: Box<Self>) -> io::Result<()> {
+        self.out.write_all(if self.empty { b"]}\n" } else { b"\n]}\n" })?;
+        self.out.commit()
+    }
+}

@@ -1,0 +1,32 @@
+//! A line of JSON for each row, each complete in itself.
+
+use std::io::{self, Write};
+
+use super::row::JsonRow;
+use super::{Destination, Head, Row, Rows};
+
+pub(super) struct Jsonl {
+    out: Destination,
+    fingerprint: String,
+}
+
+impl Jsonl {
+    pub fn new(head: &Head<'_>, out: Destination) -> Self {
+        Jsonl { out, fingerprint: head.fingerprint.to_owned() }
+    }
+}
+
+impl Rows for Jsonl {
+    fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
+        serde_json::to_writer(&mut self.out, &JsonRow::new(row).with_fingerprint(&self.fingerprint))?;
+        self.out.write_all(b"\n")
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    fn finish(self: Box<Self>) -> io::Result<()> {
+        self.out.commit()
+    }
+}

@@ -1,0 +1,125 @@
+//! A row of output, and the JSON that stands for it in every format that has JSON.
+
+use std::path::Path;
+
+use serde::{Serialize, Serializer};
+
+/// A row: what it is of, and what came out.
+pub(in crate::cli) struct Row<'a> {
+    pub source: Source<'a>,
+    /// The embedding, or why there is none.
+    pub outcome: Result<&'a [f32], &'a str>,
+}
+
+/// What a row is of.
+#[derive(Clone, Copy)]
+pub(in crate::cli) enum Source<'a> {
+    Path(&'a Path),
+    Text(&'a str),
+}
+
+/// A row as JSON. Fields stand in the order of this struct.
+#[derive(Serialize)]
+pub(super) struct JsonRow<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    /// The bytes of a path that is not UTF-8, in hexadecimal: JSON itself cannot hold them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_bytes: Option<Hex<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    // Floats are printed with the fewest digits that read back as the same f32.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    embedding: Option<&'a [f32]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+}
+
+impl<'a> JsonRow<'a> {
+    /// The row alone; the fingerprint stands elsewhere.
+    pub fn new(row: &Row<'a>) -> Self {
+        let mut json = JsonRow::of(row.source);
+        match row.outcome {
+            Ok(embedding) => json.embedding = Some(embedding),
+            Err(error) => json.error = Some(error),
+        }
+        json
+    }
+
+    /// What the row is of, without what came out.
+    pub fn of(source: Source<'a>) -> Self {
+        let mut json =
+            JsonRow { path: None, path_bytes: None, text: None, embedding: None, fingerprint: None, error: None };
+        match source {
+            Source::Text(text) => json.text = Some(text),
+            Source::Path(path) => {
+                json.path = Some(path.to_string_lossy().into_owned());
+                json.path_bytes = path.to_str().is_none().then_some(Hex(path.as_os_str().as_encoded_bytes()));
+            }
+        }
+        json
+    }
+
+    /// The row for itself, with the fingerprint if it has an embedding.
+    pub fn with_fingerprint(mut self, fingerprint: &'a str) -> Self {
+        self.fingerprint = self.error.is_none().then_some(fingerprint);
+        self
+    }
+}
+
+struct Hex<'a>(&'a [u8]);
+
+impl Serialize for Hex<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{}", self.0.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(row: &Row<'_>) -> String {
+        serde_json::to_string(&JsonRow::new(row).with_fingerprint("f")).unwrap()
+    }
+
+    #[test]
+    fn rows_have_the_fields_of_their_kind() {
+        let row = Row { source: Source::Path(Path::new("a\"b.jpg")), outcome: Ok(&[0.1, -1.0, 1e-20]) };
+        assert_eq!(json(&row), r#"{"path":"a\"b.jpg","embedding":[0.1,-1.0,1e-20],"fingerprint":"f"}"#);
+        let row = Row { source: Source::Text("é\n"), outcome: Ok(&[]) };
+        assert_eq!(json(&row), r#"{"text":"é\n","embedding":[],"fingerprint":"f"}"#);
+        let row = Row { source: Source::Path(Path::new("a")), outcome: Err("no") };
+        assert_eq!(json(&row), r#"{"path":"a","error":"no"}"#);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_is_not_utf8_comes_with_its_bytes() {
+        use std::os::unix::ffi::OsStrExt;
+        let path = Path::new(std::ffi::OsStr::from_bytes(b"a\xff.jpg"));
+        let row = Row { source: Source::Path(path), outcome: Ok(&[]) };
+        assert_eq!(
+            json(&row),
+            "{\"path\":\"a\u{fffd}.jpg\",\"path_bytes\":\"61ff2e6a7067\",\"embedding\":[],\"fingerprint\":\"f\"}"
+        );
+    }
+
+    #[test]
+    fn every_f32_reads_back_as_itself() {
+        let mut bits = 1u32;
+        for _ in 0..200_000 {
+            bits = bits.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let value = f32::from_bits(bits);
+            if !value.is_finite() {
+                continue;
+            }
+            let text = serde_json::to_string(&value).unwrap();
+            assert_eq!(text.parse::<f32>().unwrap().to_bits(), bits, "{text}");
+            // As a reader without f32 gets it.
+            assert_eq!((text.parse::<f64>().unwrap() as f32).to_bits(), bits, "{text}");
+        }
+    }
+}

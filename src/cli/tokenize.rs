@@ -1,0 +1,57 @@
+//! `clippie-rs tokenize`: sentences to token ids.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::args::Tokenize;
+use super::inputs;
+use super::messages::{Done, Messages, Stop, count};
+use super::output::{Destination, cannot_write};
+use crate::tokenizer::{Overflow, Tokenizer};
+
+#[derive(Serialize)]
+struct JsonRow<'a> {
+    text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ids: Option<Vec<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+pub(super) fn run(args: &Tokenize, messages: &Messages) -> Result<Done, Stop> {
+    if args.texts.is_empty() && args.texts_from.is_none() {
+        return Err(Stop::Usage("nothing to tokenize: give sentences, or a file of them with --texts-from".into()));
+    }
+    let texts = inputs::texts(&args.texts, args.texts_from.as_deref())?;
+    let overflow = if args.refuse_long { Overflow::Refuse } else { Overflow::Truncate };
+    let mut out = Destination::open(None).map_err(|error| cannot_write(None, &error))?;
+    let mut failed = 0;
+    for (i, text) in texts.iter().enumerate() {
+        let result = Tokenizer::clip().tokenize(text, args.context_length as usize, overflow);
+        if let Err(error) = &result {
+            failed += 1;
+            messages.error(&format!("text {}: {error}", i + 1));
+        }
+        let (ids, error) = match result {
+            Ok(ids) => (Some(ids), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        write(&mut out, &JsonRow { text, ids, error }).map_err(|error| cannot_write(None, &error))?;
+    }
+    out.commit().map_err(|error| cannot_write(None, &error))?;
+    let verdict = || format!("tokenized {} of {}; {failed} failed", texts.len() - failed, count(texts.len(), "text"));
+    match failed {
+        0 => Ok(Done::All),
+        _ if failed == texts.len() => Err(Stop::Failed(verdict())),
+        _ => {
+            messages.verdict(&verdict());
+            Ok(Done::Some)
+        }
+    }
+}
+
+fn write(out: &mut impl Write, row: &JsonRow<'_>) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, row)?;
+    out.write_all(b"\n")
+}

@@ -1,0 +1,191 @@
+//! Folds the branches of a convolution into one kernel and packs it.
+//!
+//! In f64, each result rounded to f32 once. A BatchNorm behind a convolution scales its outputs and gives it a
+//! bias; a branch without a kernel is an identity; smaller kernels are placed in the centre; the residual is an
+//! identity too, so that a RepMixer, `x + scale * (mixer(x) - norm(x))`, becomes one convolution. Kernels are small
+//! enough (16 million weights in the largest model) to be folded in memory.
+
+use super::super::checkpoint::Checkpoint;
+use super::super::error::Error;
+use super::super::names::parts::{Branch, Conv, Order};
+use super::{batch_norm, vector};
+use crate::weights::PANEL;
+
+/// How a convolution's inputs and outputs are put in order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::import) struct Reorder {
+    /// The inputs come from a convolution with reordered outputs.
+    pub inputs: bool,
+    /// Of the outputs, all even ones come first, then all odd ones. A depthwise convolution with twice as many
+    /// outputs as inputs then has output `j` look at input `j mod inputs`.
+    pub outputs: bool,
+}
+
+/// Folded, row-major `[outputs, inputs, height, width]`.
+struct Kernel {
+    weight: Vec<f64>,
+    bias: Vec<f64>,
+}
+
+/// Folds and packs a depthwise convolution: `out` gets `[height * width, outputs]`, and the bias is returned.
+pub(in crate::import) fn depthwise(
+    checkpoint: &Checkpoint,
+    conv: &Conv,
+    reorder: Reorder,
+    out: &mut Vec<f32>,
+) -> Result<Vec<f32>, Error> {
+    let kernel = fold(checkpoint, conv)?;
+    let order = order(conv.outputs, reorder.outputs);
+    let taps = conv.kernel[0] * conv.kernel[1];
+    out.clear();
+    for tap in 0..taps {
+        out.extend(order.iter().map(|output| kernel.weight.get(output * taps + tap).map_or(0.0, |&w| w as f32)));
+    }
+    let bias = pick(&kernel.bias, &order);
+    finite(checkpoint, conv, out, &bias)?;
+    Ok(bias)
+}
+
+/// Folds and packs a convolution that looks at all inputs: `out` gets panels `[inputs * height * width, outputs]`, and
+/// the bias is returned, filled up with zeros to whole panels.
+///
+/// The kernel's elements are in the order (channel, y, x), or with `channels_last` in the order (y, x, channel).
+pub(in crate::import) fn dense(
+    checkpoint: &Checkpoint,
+    conv: &Conv,
+    reorder: Reorder,
+    channels_last: bool,
+    out: &mut Vec<f32>,
+) -> Result<Vec<f32>, Error> {
+    let kernel = fold(checkpoint, conv)?;
+    let outputs = order(conv.outputs, reorder.outputs);
+    let inputs = order(conv.inputs, reorder.inputs);
+    let taps = conv.kernel[0] * conv.kernel[1];
+    // Where each element of a packed column is in the kernel of an output.
+    let elements: Vec<usize> = match channels_last {
+        true => (0..taps).flat_map(|tap| inputs.iter().map(move |input| input * taps + tap)).collect(),
+        false => inputs.iter().flat_map(|input| (0..taps).map(move |tap| input * taps + tap)).collect(),
+    };
+    let k = elements.len();
+    out.clear();
+    out.resize(conv.outputs.div_ceil(PANEL) * PANEL * k, 0.0);
+    for (panel, outputs) in out.chunks_exact_mut(PANEL * k.max(1)).zip(outputs.chunks(PANEL)) {
+        for (column, output) in outputs.iter().enumerate() {
+            let weights = kernel.weight.get(output * k..).unwrap_or_default();
+            for (row, element) in panel.chunks_exact_mut(PANEL).zip(&elements) {
+                if let (Some(to), Some(weight)) = (row.get_mut(column), weights.get(*element)) {
+                    *to = *weight as f32;
+                }
+            }
+        }
+    }
+    let mut bias = pick(&kernel.bias, &outputs);
+    bias.resize(conv.outputs.next_multiple_of(PANEL), 0.0);
+    finite(checkpoint, conv, out, &bias)?;
+    Ok(bias)
+}
+
+/// Channels in the order in which they are stored.
+fn order(channels: usize, evens_first: bool) -> Vec<usize> {
+    match evens_first {
+        true => (0..channels).step_by(2).chain((1..channels).step_by(2)).collect(),
+        false => (0..channels).collect(),
+    }
+}
+
+fn pick(values: &[f64], order: &[usize]) -> Vec<f32> {
+    order.iter().map(|&i| values.get(i).map_or(0.0, |&value| value as f32)).collect()
+}
+
+fn finite(checkpoint: &Checkpoint, conv: &Conv, weight: &[f32], bias: &[f32]) -> Result<(), Error> {
+    if weight.iter().chain(bias).fold(true, |all, value| all & value.is_finite()) {
+        return Ok(());
+    }
+    let reason = "gives values beyond the range of f32 when it is folded with its norm or factor".to_owned();
+    match conv.branches.iter().find_map(|branch| branch.weight.as_ref()) {
+        Some(kernel) => Err(checkpoint.tensor(&kernel.name)?.error(reason)),
+        None => Err(Error::Option { reason: format!("a convolution {reason}") }),
+    }
+}
+
+/// The sum of all branches.
+fn fold(checkpoint: &Checkpoint, conv: &Conv) -> Result<Kernel, Error> {
+    let size = conv.inputs * conv.kernel[0] * conv.kernel[1];
+    let mut kernel = Kernel { weight: vec![0.0; conv.outputs * size], bias: vec![0.0; conv.outputs] };
+    for branch in &conv.branches {
+        kernel.add(checkpoint, conv, branch)?;
+    }
+    if let Some(scale) = &conv.scale {
+        let scale = vector(checkpoint, scale)?;
+        let outputs = kernel.weight.chunks_exact_mut(size.max(1)).zip(&mut kernel.bias).zip(&scale);
+        for ((weights, bias), scale) in outputs {
+            weights.iter_mut().for_each(|weight| *weight *= scale);
+            *bias *= scale;
+        }
+    }
+    if conv.residual {
+        kernel.add_identity(conv, &vec![1.0; conv.outputs]);
+    }
+    Ok(kernel)
+}
+
+impl Kernel {
+    fn add(&mut self, checkpoint: &Checkpoint, conv: &Conv, branch: &Branch) -> Result<(), Error> {
+        let (mut factors, mut shifts) = match &branch.norm {
+            Some(norm) => batch_norm(checkpoint, norm)?,
+            None => (vec![1.0; conv.outputs], vec![0.0; conv.outputs]),
+        };
+        if let Some(bias) = &branch.bias {
+            let bias = vector(checkpoint, bias)?;
+            for ((shift, bias), factor) in shifts.iter_mut().zip(&bias).zip(&factors) {
+                *shift += bias * factor;
+            }
+        }
+        if branch.negative {
+            factors.iter_mut().chain(&mut shifts).for_each(|value| *value = -*value);
+        }
+        for (bias, shift) in self.bias.iter_mut().zip(&shifts) {
+            *bias += shift;
+        }
+
+        let Some(weight) = &branch.weight else {
+            self.add_identity(conv, &factors);
+            return Ok(());
+        };
+        let values = vector(checkpoint, &weight.name)?;
+        let [height, width] = weight.sides;
+        let [top, left] = [(conv.kernel[0] - height) / 2, (conv.kernel[1] - width) / 2];
+        let (outputs, inputs) = (conv.outputs, conv.inputs);
+        let mut at = |output: usize, input: usize, row: usize, column: usize, value: f64| {
+            let index = ((output * inputs + input) * conv.kernel[0] + row) * conv.kernel[1] + column;
+            if let (Some(to), Some(factor)) = (self.weight.get_mut(index), factors.get(output)) {
+                *to += factor * value;
+            }
+        };
+        for (i, value) in values.into_iter().enumerate() {
+            match weight.order {
+                Order::OutIn => {
+                    let (column, row, rest) = (i % width, i / width % height, i / width / height);
+                    at(rest / inputs, rest % inputs, row + top, column + left, value);
+                }
+                Order::InOut => at(i % outputs, i / outputs, top, left, value),
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes input `o mod inputs` on to output `o`, times a factor.
+    fn add_identity(&mut self, conv: &Conv, factors: &[f64]) {
+        let [height, width] = conv.kernel;
+        for (output, factor) in factors.iter().enumerate() {
+            let input = output % conv.inputs.max(1);
+            let index = ((output * conv.inputs + input) * height + height / 2) * width + width / 2;
+            if let Some(weight) = self.weight.get_mut(index) {
+                *weight += factor;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! Convolutions as MobileCLIP's towers are trained, in several branches, or folded into one; in the words of
+//! timm or of Apple's `ml-mobileclip`.
+//!
+//! Knows how the parts of one convolution are called, not which convolutions a model has.
+
+use super::parts::{BatchNorm, Branch, Conv, ConvMlpParts, Kernel, Linear, Order, SqueezeParts};
+use super::taker::Taker;
+
+/// What the parts of a convolution are called.
+pub(super) struct Words {
+    /// The branch with the full kernel.
+    pub full: &'static str,
+    /// The branch with a 1 x 1 kernel.
+    pub scale: &'static str,
+    /// The branch that is a norm alone.
+    pub identity: &'static str,
+    /// The branch of a downsampling with the full kernel.
+    pub large: &'static str,
+    /// The convolution that adds positions.
+    pub position: &'static str,
+    /// The MLP behind a convolution.
+    pub mlp: &'static str,
+    /// What follows the name of a factor per channel.
+    pub gamma: &'static str,
+    /// A downsampling's folded convolution.
+    pub folded_large: &'static str,
+}
+
+pub(super) const TIMM: Words = Words {
+    full: "conv_kxk.0",
+    scale: "conv_scale",
+    identity: "identity",
+    large: "large_conv",
+    position: "pos_enc",
+    mlp: "mlp",
+    gamma: ".gamma",
+    folded_large: FOLDED,
+};
+
+pub(super) const APPLE: Words = Words {
+    full: "rbr_conv.0",
+    scale: "rbr_scale",
+    identity: "rbr_skip",
+    large: "lkb_origin",
+    position: "pe",
+    mlp: "convffn",
+    gamma: "",
+    folded_large: "lkb_reparam",
+};
+
+/// The 3 x 3 branch of a downsampling, in both.
+const SMALL: &str = "small_conv";
+/// Any other folded convolution, in both.
+const FOLDED: &str = "reparam_conv";
+
+/// Takes convolutions. A checkpoint is either folded throughout or not at all.
+pub(super) struct Convs<'t, 'a> {
+    pub taker: &'t mut Taker<'a>,
+    pub words: &'static Words,
+    pub folded: bool,
+}
+
+/// Sizes of a convolution: outputs, inputs that an output sees, height and width of the kernel.
+pub(super) type Size = [usize; 4];
+
+impl<'t, 'a> Convs<'t, 'a> {
+    /// For a checkpoint that is folded if the module `first` is.
+    pub(super) fn new(taker: &'t mut Taker<'a>, words: &'static Words, first: &str) -> Self {
+        let folded = taker.has_prefix(&format!("{first}.{FOLDED}."));
+        Convs { taker, words, folded }
+    }
+
+    /// Name of the weight of a convolution with the branches of [`Convs::branches`].
+    pub(super) fn full_weight(&self, module: &str) -> String {
+        match self.folded {
+            true => format!("{module}.{FOLDED}.weight"),
+            false => format!("{module}.{}.conv.weight", self.words.full),
+        }
+    }
+
+    /// A convolution with a full kernel and, if told so, branches of a 1 x 1 kernel and of a norm alone.
+    pub(super) fn branches(&mut self, module: &str, size: Size, scale: bool, identity: bool) -> Conv {
+        if self.folded {
+            return self.biased(&format!("{module}.{FOLDED}"), size);
+        }
+        let branches = self.take_branches(module, size, scale, identity);
+        conv(size, branches)
+    }
+
+    fn take_branches(&mut self, module: &str, size: Size, scale: bool, identity: bool) -> Vec<Branch> {
+        let words = self.words;
+        let [outputs, inputs, ..] = size;
+        let mut branches = vec![self.normed(&format!("{module}.{}", words.full), "bn", size)];
+        if scale {
+            branches.push(self.normed(&format!("{module}.{}", words.scale), "bn", [outputs, inputs, 1, 1]));
+        }
+        if identity {
+            branches.push(self.identity(&format!("{module}.{}", words.identity), outputs));
+        }
+        branches
+    }
+
+    /// The convolution of a downsampling: a large kernel and a small one in its centre.
+    pub(super) fn large(&mut self, module: &str, size: Size) -> Conv {
+        let words = self.words;
+        if self.folded {
+            return self.biased(&format!("{module}.{}", words.folded_large), size);
+        }
+        let [outputs, inputs, ..] = size;
+        let large = self.normed(&format!("{module}.{}", words.large), "bn", size);
+        let small = self.normed(&format!("{module}.{SMALL}"), "bn", [outputs, inputs, 3, 3]);
+        conv(size, vec![large, small])
+    }
+
+    /// A token mixer: `x + scale * (mixer(x) - norm(x))`.
+    pub(super) fn mixer(&mut self, module: &str, size: Size, scale: bool) -> Conv {
+        if self.folded {
+            return self.biased(&format!("{module}.{FOLDED}"), size);
+        }
+        let mut branches = self.take_branches(&format!("{module}.mixer"), size, scale, true);
+        let norm = self.identity(&format!("{module}.norm.{}", self.words.identity), size[0]);
+        branches.push(Branch { negative: true, ..norm });
+        let factor = self.factor(&format!("{module}.layer_scale"), size[0]);
+        Conv { scale: Some(factor), residual: true, ..conv(size, branches) }
+    }
+
+    /// A convolution that adds positions to its input.
+    pub(super) fn position(&mut self, module: &str, size: Size) -> Conv {
+        if self.folded {
+            return self.biased(&format!("{module}.{FOLDED}"), size);
+        }
+        let name = format!("{module}.{}", self.words.position);
+        Conv { residual: true, ..self.biased(&name, size) }
+    }
+
+    /// A convolution with a bias.
+    pub(super) fn biased(&mut self, name: &str, size: Size) -> Conv {
+        let weight = self.kernel(format!("{name}.weight"), size);
+        let bias = Some(self.taker.take(format!("{name}.bias"), &size[..1]));
+        conv(size, vec![Branch { weight: Some(weight), bias, norm: None, negative: false }])
+    }
+
+    /// A convolution without bias, `{name}.conv`, and the BatchNorm behind it, `{name}.{norm}`.
+    pub(super) fn normed(&mut self, name: &str, norm: &str, size: Size) -> Branch {
+        let weight = self.kernel(format!("{name}.conv.weight"), size);
+        let norm = self.batch_norm(&format!("{name}.{norm}"), size[0]);
+        Branch { weight: Some(weight), bias: None, norm: Some(norm), negative: false }
+    }
+
+    fn kernel(&mut self, name: String, size: Size) -> Kernel {
+        let [.., height, width] = size;
+        Kernel { name: self.taker.take(name, &size), order: Order::OutIn, sides: [height, width] }
+    }
+
+    fn identity(&mut self, name: &str, channels: usize) -> Branch {
+        let norm = Some(self.batch_norm(name, channels));
+        Branch { weight: None, bias: None, norm, negative: false }
+    }
+
+    pub(super) fn batch_norm(&mut self, name: &str, channels: usize) -> BatchNorm {
+        let mut take = |part: &str| self.taker.take(format!("{name}.{part}"), &[channels]);
+        BatchNorm {
+            weight: take("weight"),
+            bias: take("bias"),
+            mean: take("running_mean"),
+            variance: take("running_var"),
+        }
+    }
+
+    /// A factor per channel.
+    pub(super) fn factor(&mut self, name: &str, channels: usize) -> String {
+        self.taker.take(format!("{name}{}", self.words.gamma), &[channels, 1, 1])
+    }
+
+    /// Squeeze and excitation whose two layers are called `fc1` and `fc2`.
+    pub(super) fn squeeze(&mut self, [fc1, fc2]: [&str; 2], channels: usize, hidden: usize) -> SqueezeParts {
+        SqueezeParts {
+            fc1: self.biased(fc1, [hidden, channels, 1, 1]),
+            fc2: self.biased(fc2, [channels, hidden, 1, 1]),
+        }
+    }
+
+    /// Hidden channels of the MLP of the block `name`.
+    pub(super) fn probe_mlp(&mut self, name: &str, channels: usize) -> usize {
+        let weight = format!("{name}.{}.fc1.weight", self.words.mlp);
+        let [hidden, ..] = self.taker.probe(&weight, [0, channels, 1, 1]);
+        hidden
+    }
+
+    /// The MLP of the block `name`, whose factor is called `scale`.
+    pub(super) fn mlp(
+        &mut self,
+        name: &str,
+        scale: &str,
+        channels: usize,
+        hidden: usize,
+        [height, width]: [usize; 2],
+    ) -> ConvMlpParts {
+        let at = |part: &str| format!("{name}.{}.{part}", self.words.mlp);
+        let (dw, fc1, fc2) = (at("conv"), at("fc1"), at("fc2"));
+        let size = [channels, 1, height, width];
+        let dw = self.normed(&dw, "bn", size);
+        ConvMlpParts {
+            dw: conv(size, vec![dw]),
+            fc1: self.pointwise(&fc1, channels, hidden),
+            fc2: self.pointwise(&fc2, hidden, channels),
+            scale: self.factor(&format!("{name}.{scale}"), channels),
+        }
+    }
+
+    /// A linear layer stored as a convolution of 1 x 1.
+    fn pointwise(&mut self, name: &str, k: usize, n: usize) -> Linear {
+        Linear {
+            weight: vec![self.taker.take(format!("{name}.weight"), &[n, k, 1, 1])],
+            order: Order::OutIn,
+            bias: vec![self.taker.take(format!("{name}.bias"), &[n])],
+            k,
+            n,
+        }
+    }
+}
+
+/// The sum of `branches`.
+pub(super) fn conv([outputs, inputs, height, width]: Size, branches: Vec<Branch>) -> Conv {
+    Conv { outputs, inputs, kernel: [height, width], branches, scale: None, residual: false }
+}

@@ -1,0 +1,208 @@
+//! The towers of MobileCLIP stage by stage, on small models in every layout that holds them.
+
+use super::*;
+use crate::models::mci::{Mci, Seen};
+use crate::models::text_hybrid::TextHybrid;
+
+/// Every tiny MobileCLIP in every layout, and the name of its goldens.
+fn cases() -> Vec<(Model, Layout, String)> {
+    let tiny = |(model, ..): &(Model, Layout, String)| model.name.starts_with("tiny-");
+    let cases: Vec<_> = golden::mobileclip_cases().into_iter().filter(tiny).collect();
+    assert!(cases.len() > 15);
+    cases
+}
+
+fn open_layout(model: &Model, layout: Layout) -> (WeightsFile, ModelConfig) {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("source");
+    checkpoint::write(model, golden::SEED, layout, &source).unwrap();
+    tiny_config::without_tower_name(model, &source);
+    let path = folder.path().join("model.clippie");
+    // Files under open_clip's names without its preprocessing leave that open; here pixels are given.
+    let options = ConvertOptions {
+        mean: Some(model.mean),
+        std: Some(model.std),
+        interpolation: Some(crate::preprocess::Interpolation::Bilinear),
+        resize: Some(crate::preprocess::ResizeMode::Shortest),
+        ..ConvertOptions::default()
+    };
+    import::convert(&source, &path, &options, &mut |_| {}).unwrap_or_else(|e| panic!("{layout:?}: {e}"));
+    let weights = WeightsFile::open(&path).unwrap();
+    let config: ModelConfig = serde_json::from_value(weights.header().meta.model.clone()).unwrap();
+    config.validate().unwrap();
+    (weights, config)
+}
+
+/// The stages of a golden, taken in order as a pass shows its own.
+struct Stages {
+    what: String,
+    all: std::vec::IntoIter<(String, ArrayD<f32>)>,
+}
+
+impl Stages {
+    fn new(golden: &str, tower: &str, what: String) -> Self {
+        Stages { what, all: goldens::stages(golden, tower).into_iter() }
+    }
+
+    /// The stage `name`, which must be the next.
+    fn next(&mut self, name: &str) -> ArrayD<f32> {
+        let (found, stage) = self.all.next().unwrap();
+        assert_eq!(found, name, "{}", self.what);
+        stage
+    }
+
+    fn check(&mut self, name: &str, got: &[f32]) {
+        let stage: Vec<f64> = self.next(name).iter().map(|&v| v.into()).collect();
+        assert_close(&format!("{} {name}", self.what), got, stage.iter());
+    }
+}
+
+fn images(size: usize) -> Vec<f32> {
+    (0..golden::IMAGES).flat_map(|i| golden::pixels(i, size)).collect()
+}
+
+#[test]
+fn fastvit_stage_by_stage() {
+    let mut seen = 0;
+    for (model, layout, golden) in cases() {
+        let (weights, config) = open_layout(&model, layout);
+        let Some(ImageConfig::Mci(mci)) = &config.image else { continue };
+        seen += 1;
+        let tower = Mci::load(&weights, mci, config.embed_dim).unwrap();
+        let pixels = images(mci.image_size);
+        for exec in execs() {
+            let mut stages = Stages::new(&golden, "image", format!("{golden} {layout:?} {exec:?}"));
+            let mut out = vec![0.0; golden::IMAGES * config.embed_dim];
+            tower.stages(exec, &pixels, golden::IMAGES, &mut Arena::default(), &mut out, |stage, x| match stage {
+                Seen::Stem => stages.check("stem", x),
+                Seen::Downsample(i) => stages.check(&format!("stages.{i}.downsample"), x),
+                Seen::Position(i) => stages.check(&format!("stages.{i}.position"), x),
+                Seen::Block(i, j) => stages.check(&format!("stages.{i}.blocks.{j}"), x),
+                Seen::Last => {
+                    // Even channels first, then odd ones.
+                    let stage = stages.next("final");
+                    let channels = stage.shape()[3];
+                    let order: Vec<usize> = (0..channels).step_by(2).chain((1..channels).step_by(2)).collect();
+                    let stage: Vec<f64> = stage.select(Axis(3), &order).iter().map(|&v| v.into()).collect();
+                    assert_close(&format!("{} final", stages.what), x, stage.iter());
+                }
+            });
+            stages.check("projected", &out);
+            assert!(stages.all.next().is_none());
+        }
+    }
+    assert!(seen >= 10);
+}
+
+#[test]
+fn vision_transformers_stage_by_stage() {
+    let mut seen = 0;
+    for (model, layout, golden) in cases() {
+        let (weights, config) = open_layout(&model, layout);
+        let Some(ImageConfig::Vit(vit)) = &config.image else { continue };
+        seen += 1;
+        let tower = Vit::load(&weights, vit, config.embed_dim).unwrap();
+        let pixels = images(vit.image_size);
+        for exec in execs() {
+            let mut stages = Stages::new(&golden, "image", format!("{golden} {layout:?} {exec:?}"));
+            if vit.stem.is_some() {
+                // The stem's own are not shown; the tokens tell.
+                (0..3).for_each(|i| drop(stages.next(&format!("stem.{i}"))));
+            }
+            let mut out = vec![0.0; golden::IMAGES * config.embed_dim];
+            tower.stages(exec, &pixels, golden::IMAGES, &mut Arena::default(), &mut out, |stage, x| match stage {
+                vit::Stage::Embedded => stages.check("tokens", x),
+                vit::Stage::Block(i) => stages.check(&format!("blocks.{i}"), x),
+            });
+            // Of the last block the class token alone is computed.
+            stages.next(&format!("blocks.{}", vit.blocks.layers - 1));
+            stages.check("projected", &out);
+        }
+    }
+    assert!(seen >= 6);
+}
+
+#[test]
+fn texts_stage_by_stage() {
+    let (mut hybrids, mut transformers) = (0, 0);
+    for (model, layout, golden) in cases() {
+        let (weights, config) = open_layout(&model, layout);
+        let ids = golden::all_ids(&model);
+        for exec in execs() {
+            let mut stages = Stages::new(&golden, "text", format!("{golden} {layout:?} {exec:?}"));
+            let mut out = vec![0.0; ids.len() * config.embed_dim];
+            let name = |stage| match stage {
+                text::Stage::Embedded => "tokens".to_owned(),
+                text::Stage::Block(i) => format!("blocks.{i}"),
+            };
+            match config.text.as_ref().unwrap() {
+                TextConfig::Hybrid(hybrid) => {
+                    hybrids += 1;
+                    let tower = TextHybrid::load(&weights, hybrid, config.embed_dim).unwrap();
+                    let see = |stage, x: &[f32]| stages.check(&name(stage), x);
+                    tower.stages(exec, &ids, &mut Arena::default(), &mut out, see);
+                }
+                TextConfig::Transformer(transformer) => {
+                    transformers += 1;
+                    let tower = TextTransformer::load(&weights, transformer, config.embed_dim).unwrap();
+                    let tokens: Vec<usize> = ids.iter().map(|ids| tower.rows(ids)).collect();
+                    let see = |stage, x: &[f32]| {
+                        let all = stages.next(&name(stage)).mapv(f64::from);
+                        assert_close(&format!("{} {}", stages.what, name(stage)), x, rows(all.view(), &tokens).iter());
+                    };
+                    tower.stages(exec, &ids, &mut Arena::default(), &mut out, see);
+                    stages.next(&format!("blocks.{}", transformer.blocks.layers - 1));
+                }
+            }
+            stages.check("projected", &out);
+            assert!(stages.all.next().is_none());
+        }
+    }
+    assert!(hybrids >= 2 && transformers >= 10);
+}
+
+/// What one input gives must not depend on what else is in the batch, on padding that is given or left out, or
+/// on threads.
+#[test]
+fn inputs_do_not_depend_on_their_neighbours() {
+    for name in ["tiny-mci", "tiny-mci-deep", "tiny-stem", "tiny-hybrid"] {
+        let (model, layout, _) = cases().into_iter().find(|(model, ..)| model.name == name).unwrap();
+        let (weights, config) = open_layout(&model, layout);
+        let image =
+            crate::models::ImageTower::load(&weights, config.image.as_ref().unwrap(), config.embed_dim).unwrap();
+        let text = crate::models::TextTower::load(&weights, config.text.as_ref().unwrap(), config.embed_dim).unwrap();
+        let e = config.embed_dim;
+        let pixels = images(model.image_size());
+        let (ids, each) = (golden::all_ids(&model), pixels.len() / golden::IMAGES);
+        let padded: Vec<Vec<u32>> =
+            (0..golden::TEXTS).map(|i| golden::padded_ids(i, model.context_length(), model.vocab_size())).collect();
+        for isa in Isa::available() {
+            let mut of_parallelism = Vec::new();
+            for par in [Parallelism::Serial, Parallelism::Threads] {
+                let exec = Exec { isa, par };
+                let encode = |pixels: &[f32]| {
+                    let mut out = vec![f32::NAN; pixels.len() / each * e];
+                    image.forward(exec, pixels, pixels.len() / each, &mut Arena::default(), &mut out);
+                    out
+                };
+                let together = encode(&pixels);
+                for (i, pixels) in pixels.chunks_exact(each).enumerate() {
+                    assert_eq!(encode(pixels), together[i * e..][..e], "{name} image {i} {exec:?}");
+                }
+                let read = |texts: &[Vec<u32>]| {
+                    let mut out = vec![f32::NAN; texts.len() * e];
+                    text.forward(exec, texts, &mut Arena::default(), &mut out);
+                    out
+                };
+                let texts = read(&ids);
+                assert_eq!(texts, read(&padded), "{name} padded {exec:?}");
+                for (i, ids) in ids.iter().enumerate() {
+                    let alone = read(std::slice::from_ref(ids));
+                    assert_eq!(alone, texts[i * e..][..e], "{name} text {i} {exec:?}");
+                }
+                of_parallelism.push((together, texts));
+            }
+            assert!(of_parallelism[0] == of_parallelism[1], "{name} {isa:?} depends on threads");
+        }
+    }
+}

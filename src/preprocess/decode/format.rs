@@ -1,0 +1,148 @@
+//! Which format a photo's bytes are in. Content decides; no name or extension is ever asked.
+
+use super::super::error::Error;
+
+/// The formats that are read here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Jpeg,
+    Png,
+    Gif,
+    Bmp,
+    WebP,
+    Tiff,
+}
+
+impl Format {
+    /// The format's name in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Jpeg => "JPEG",
+            Format::Png => "PNG",
+            Format::Gif => "GIF",
+            Format::Bmp => "BMP",
+            Format::WebP => "WebP",
+            Format::Tiff => "TIFF",
+        }
+    }
+
+    /// The format of a photo's bytes.
+    pub fn of(bytes: &[u8], name: &str) -> Result<Format, Error> {
+        let starts = |magic: &[u8]| bytes.starts_with(magic);
+        if starts(b"\xff\xd8\xff") {
+            Ok(Format::Jpeg)
+        } else if starts(b"\x89PNG\r\n\x1a\n") {
+            Ok(Format::Png)
+        } else if starts(b"GIF87a") || starts(b"GIF89a") {
+            Ok(Format::Gif)
+        } else if starts(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
+            Ok(Format::WebP)
+        } else if let Some(format) = foreign(bytes) {
+            Err(Error::ForeignFormat { name: name.to_owned(), format })
+        } else if [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|magic| starts(*magic)) {
+            Ok(Format::Tiff)
+        } else if starts(b"BM") {
+            Ok(Format::Bmp)
+        } else {
+            Err(Error::NotAnImage { name: name.to_owned() })
+        }
+    }
+}
+
+/// The name of a format that people keep photos in and that is not read here.
+fn foreign(bytes: &[u8]) -> Option<&'static str> {
+    let starts = |magic: &[u8]| bytes.starts_with(magic);
+    if bytes.get(4..8) == Some(b"ftyp") {
+        return match bytes.get(8..12)? {
+            b"avif" | b"avis" => Some("AVIF"),
+            b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"mif1" | b"msf1" => Some("HEIC"),
+            b"crx " => Some("CR3 raw"),
+            b"jxl " => Some("JPEG XL"),
+            _ => None,
+        };
+    }
+    if starts(b"\xff\x0a") || starts(b"\0\0\0\x0cJXL \r\n\x87\n") {
+        return Some("JPEG XL");
+    }
+    if starts(b"\0\0\0\x0cjP  \r\n\x87\n") || starts(b"\xff\x4f\xff\x51") {
+        return Some("JPEG 2000");
+    }
+    if starts(b"8BPS") {
+        return Some("PSD");
+    }
+    if starts(b"%PDF-") {
+        return Some("PDF");
+    }
+    if starts(b"\x76\x2f\x31\x01") {
+        return Some("OpenEXR");
+    }
+    if starts(b"FUJIFILMCCD-RAW") {
+        return Some("RAF raw");
+    }
+    if starts(b"II*\0") && bytes.get(8..10) == Some(b"CR") {
+        return Some("CR2 raw");
+    }
+    if starts(b"IIRO") || starts(b"IIRS") || starts(b"MMOR") {
+        return Some("ORF raw");
+    }
+    if starts(b"IIU\0") {
+        return Some("RW2 raw");
+    }
+    if starts(b"\0\0\x01\0") || starts(b"\0\0\x02\0") {
+        return Some("ICO");
+    }
+    // An SVG is text; its element comes early, after a declaration or a comment at most.
+    let text = &bytes[..bytes.len().min(1024)];
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii_start();
+    if text.starts_with(b"<") && text.windows(4).any(|window| window == b"<svg") {
+        return Some("SVG");
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_formats_are_named_with_the_remedy() {
+        let cases: [(&[u8], &str); 12] = [
+            (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
+            (b"\0\0\0\x1cftypmif1\0\0\0\0", "HEIC"),
+            (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),
+            (b"\xff\x0a\x00\x00", "JPEG XL"),
+            (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+            (b"8BPS\0\x01", "PSD"),
+            (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+            (b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- x -->\n<svg/>", "SVG"),
+            (b"II*\0\x10\0\0\0CR\x02\0", "CR2 raw"),
+            (b"%PDF-1.7", "PDF"),
+            (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+            (b"\0\0\x01\0\x01\0", "ICO"),
+        ];
+        for (bytes, format) in cases {
+            let error = Format::of(bytes, "x.jpg").unwrap_err().to_string();
+            assert!(error.starts_with(&format!("x.jpg is a {format} file")), "{error}");
+            assert!(error.contains("convert it to JPEG"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_image_is_said_to_be_none() {
+        for bytes in
+            [&b""[..], b"\xff", b"\xff\xd8", b"hello", b"RIFF\0\0\0\0WAVE", b"<html></html>", b"\0\0\0\x18ftypmp42"]
+        {
+            let error = Format::of(bytes, "notes.jpg").unwrap_err().to_string();
+            assert_eq!(error, "notes.jpg is not an image that can be read here (JPEG, PNG, WebP, GIF, BMP, TIFF)");
+        }
+    }
+
+    #[test]
+    fn content_decides() {
+        assert_eq!(Format::of(b"\xff\xd8\xff\xe0", "a.png"), Ok(Format::Jpeg));
+        assert_eq!(Format::of(b"\x89PNG\r\n\x1a\n", "a.jpg"), Ok(Format::Png));
+        assert_eq!(Format::of(b"RIFF\x10\0\0\0WEBPVP8 ", "a"), Ok(Format::WebP));
+        assert_eq!(Format::of(b"MM\0*\0\0\0\x08", "a"), Ok(Format::Tiff));
+        assert_eq!(Format::of(b"BM\0\0", "a"), Ok(Format::Bmp));
+    }
+}

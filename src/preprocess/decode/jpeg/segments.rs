@@ -1,0 +1,366 @@
+//! The marker segments of a JPEG file (ITU-T T.81, annex B): tables, frame and scan headers, and what
+//! cameras and editors add to them. Knows no entropy-coded data.
+
+use super::super::problem::{Problem, accepted};
+use super::colour::ColourSpace;
+use super::huffman::Table;
+use super::standard_tables;
+
+/// Zigzag position to row-major position in a block; what lies past the end goes to the last place.
+pub(super) const ZIGZAG: [u8; 64 + 16] = {
+    let mut order = [63; 64 + 16];
+    let (mut x, mut y, mut i) = (0u8, 0u8, 0);
+    while i < 64 {
+        order[i] = y * 8 + x;
+        let up = (x + y) % 2 == 0;
+        if up && x == 7 {
+            y += 1;
+        } else if up && y == 0 {
+            x += 1;
+        } else if up {
+            x += 1;
+            y -= 1;
+        } else if y == 7 {
+            x += 1;
+        } else if x == 0 {
+            y += 1;
+        } else {
+            x -= 1;
+            y += 1;
+        }
+        i += 1;
+    }
+    order
+};
+
+/// One component of the frame.
+#[derive(Clone, Debug)]
+pub(super) struct Component {
+    /// Its identifier in scan headers.
+    pub id: u8,
+    /// Blocks of a minimum coded unit across.
+    pub h: usize,
+    /// Blocks of a minimum coded unit down.
+    pub v: usize,
+    /// Which quantisation table it uses.
+    pub quantisation: usize,
+    /// Samples in a row.
+    pub width: usize,
+    /// Rows of samples.
+    pub height: usize,
+    /// Blocks in a row, whole minimum coded units.
+    pub blocks_across: usize,
+    /// Rows of blocks, whole minimum coded units.
+    pub blocks_down: usize,
+}
+
+/// The frame: one photo.
+#[derive(Clone, Debug)]
+pub(super) struct Frame {
+    pub progressive: bool,
+    pub width: usize,
+    pub height: usize,
+    pub components: Vec<Component>,
+    /// The largest `h` of the components.
+    pub h_max: usize,
+    /// The largest `v` of the components.
+    pub v_max: usize,
+    /// Minimum coded units in a row.
+    pub units_across: usize,
+    /// Rows of minimum coded units.
+    pub units_down: usize,
+}
+
+/// What a scan contains.
+#[derive(Clone, Debug)]
+pub(super) struct Scan {
+    /// Indices of components, with the DC and AC tables each uses.
+    pub components: Vec<(usize, usize, usize)>,
+    /// First coefficient, in zigzag order.
+    pub start: usize,
+    /// Last coefficient, in zigzag order.
+    pub end: usize,
+    /// Bit position of the previous pass, zero in a first pass.
+    pub high: u32,
+    /// Bit position of this pass.
+    pub low: u32,
+}
+
+/// Everything that the segments so far have set.
+pub(super) struct Segments<'a> {
+    bytes: &'a [u8],
+    /// Next byte to read.
+    pub at: usize,
+    pub frame: Option<Frame>,
+    quantisation: [Option<[u16; 64]>; 4],
+    /// By component: the table in its place when its first scan began; the place may be used again.
+    pub latched: [Option<[u16; 64]>; 4],
+    pub dc: [Option<Table>; 4],
+    pub ac: [Option<Table>; 4],
+    /// Minimum coded units between restart markers; zero for none.
+    pub restart_interval: usize,
+    /// A JFIF header was there.
+    pub jfif: bool,
+    /// The colour transform an Adobe segment names.
+    pub adobe: Option<u8>,
+    /// What the components mean, where that is known from elsewhere.
+    pub space: Option<ColourSpace>,
+    pub exif: Vec<u8>,
+    pub xmp: Option<&'a [u8]>,
+}
+
+/// What comes after a segment.
+pub(super) enum Next {
+    Scan(Scan),
+    End,
+}
+
+fn two(bytes: &[u8], at: usize) -> Result<usize, Problem> {
+    match bytes.get(at..at + 2) {
+        Some(&[high, low]) => Ok(usize::from(high) << 8 | usize::from(low)),
+        _ => Err(Problem::Truncated),
+    }
+}
+
+impl<'a> Segments<'a> {
+    /// Starts after the start-of-image marker.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Segments {
+            bytes,
+            at: 2,
+            frame: None,
+            quantisation: [None; 4],
+            latched: [None; 4],
+            dc: [const { None }; 4],
+            ac: [const { None }; 4],
+            restart_interval: 0,
+            jfif: false,
+            adobe: None,
+            space: None,
+            exif: Vec::new(),
+            xmp: None,
+        }
+    }
+
+    /// Reads segments up to a scan header or the end of the image.
+    pub fn advance(&mut self) -> Result<Next, Problem> {
+        loop {
+            let marker = self.marker()?;
+            match marker {
+                0xd9 => return Ok(Next::End),
+                // Restart markers and TEM stand alone; here they mean nothing.
+                0x01 | 0xd0..=0xd8 => continue,
+                _ => {}
+            }
+            let length = two(self.bytes, self.at)?;
+            if length < 2 {
+                return Err(Problem::damaged("a segment is shorter than its length"));
+            }
+            let segment = self.bytes.get(self.at + 2..self.at + length).ok_or(Problem::Truncated)?;
+            self.at += length;
+            match marker {
+                0xc0..=0xc2 => self.frame_header(marker == 0xc2, segment)?,
+                0xc4 => self.huffman_tables(segment)?,
+                0xc3 | 0xc7 | 0xcb | 0xcf => return Err(Problem::unsupported("lossless coding")),
+                0xc9 | 0xca | 0xcc => return Err(Problem::unsupported("arithmetic coding")),
+                0xc5 | 0xc6 | 0xcd | 0xce | 0xde => {
+                    return Err(Problem::unsupported("hierarchical coding"));
+                }
+                0xda => return self.scan_header(segment).map(Next::Scan),
+                0xdb => self.quantisation_tables(segment)?,
+                0xdd => self.restart_interval = two(segment, 0)?,
+                0xe0 => self.jfif |= segment.starts_with(b"JFIF\0"),
+                0xe1 => self.application_1(segment),
+                0xee if segment.starts_with(b"Adobe") => self.adobe = segment.get(11).copied().or(self.adobe),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next marker, after whatever stands before it.
+    fn marker(&mut self) -> Result<u8, Problem> {
+        loop {
+            let &byte = self.bytes.get(self.at).ok_or(Problem::Truncated)?;
+            self.at += 1;
+            if byte != 0xff {
+                continue;
+            }
+            match self.bytes.get(self.at).ok_or(Problem::Truncated)? {
+                0xff => continue,
+                0 => self.at += 1,
+                &marker => {
+                    self.at += 1;
+                    return Ok(marker);
+                }
+            }
+        }
+    }
+
+    fn frame_header(&mut self, progressive: bool, segment: &[u8]) -> Result<(), Problem> {
+        if self.frame.is_some() {
+            return Err(Problem::damaged("two frame headers"));
+        }
+        let &[bits, h1, h0, w1, w0, count, ref rest @ ..] = segment else {
+            return Err(Problem::damaged("the frame header is too short"));
+        };
+        if bits != 8 {
+            return Err(Problem::unsupported(format_args!("{bits} bits a sample")));
+        }
+        let (width, height) = accepted(u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]))?;
+        if !matches!(count, 1 | 3 | 4) {
+            return Err(Problem::unsupported(format_args!("{count} components")));
+        }
+        let (specs, _) = rest.as_chunks::<3>();
+        let specs = specs.get(..usize::from(count)).ok_or(Problem::damaged("the frame header is too short"))?;
+        let mut sampling = Vec::new();
+        for &[_, factors, _] in specs {
+            let (h, v) = (usize::from(factors >> 4), usize::from(factors & 15));
+            if !(1..=4).contains(&h) || !(1..=4).contains(&v) {
+                return Err(Problem::damaged("a sampling factor is not 1 to 4"));
+            }
+            // A component on its own is not subsampled, whatever it says.
+            sampling.push(if count == 1 { (1, 1) } else { (h, v) });
+        }
+        let h_max = sampling.iter().map(|s| s.0).max().unwrap_or(1);
+        let v_max = sampling.iter().map(|s| s.1).max().unwrap_or(1);
+        let units_across = width.div_ceil(8 * h_max);
+        let units_down = height.div_ceil(8 * v_max);
+        let mut components: Vec<Component> = Vec::new();
+        for (&[id, _, quantisation], &(h, v)) in specs.iter().zip(&sampling) {
+            if h_max % h != 0 || v_max % v != 0 {
+                return Err(Problem::unsupported("fractional subsampling"));
+            }
+            if quantisation > 3 || components.iter().any(|other| other.id == id) {
+                return Err(Problem::damaged("the frame header contradicts itself"));
+            }
+            components.push(Component {
+                id,
+                h,
+                v,
+                quantisation: usize::from(quantisation),
+                width: (width * h).div_ceil(h_max),
+                height: (height * v).div_ceil(v_max),
+                blocks_across: units_across * h,
+                blocks_down: units_down * v,
+            });
+        }
+        self.frame = Some(Frame { progressive, width, height, components, h_max, v_max, units_across, units_down });
+        Ok(())
+    }
+
+    fn quantisation_tables(&mut self, mut segment: &[u8]) -> Result<(), Problem> {
+        while let Some((&head, rest)) = segment.split_first() {
+            let wide = head >> 4 != 0;
+            let short = || Problem::damaged("a quantisation table is too short");
+            let values = rest.get(..if wide { 128 } else { 64 }).ok_or_else(short)?;
+            let table = self.quantisation.get_mut(usize::from(head & 15));
+            let table = table.ok_or(Problem::damaged("a quantisation table has no place"))?;
+            let mut natural = [0u16; 64];
+            for (i, &place) in ZIGZAG[..64].iter().enumerate() {
+                natural[usize::from(place)] =
+                    if wide { u16::from_be_bytes([values[2 * i], values[2 * i + 1]]) } else { values[i].into() };
+            }
+            *table = Some(natural);
+            segment = &rest[values.len()..];
+        }
+        Ok(())
+    }
+
+    fn huffman_tables(&mut self, mut segment: &[u8]) -> Result<(), Problem> {
+        while let Some((&head, rest)) = segment.split_first() {
+            let short = || Problem::damaged("a huffman table is too short");
+            let counts = rest.first_chunk::<16>().ok_or_else(short)?;
+            let total: usize = counts.iter().map(|&count| usize::from(count)).sum();
+            if total > 256 {
+                return Err(Problem::damaged("a huffman table has too many codes"));
+            }
+            let symbols = rest.get(16..16 + total).ok_or_else(short)?;
+            let class = if head >> 4 == 0 { &mut self.dc } else { &mut self.ac };
+            let place = class.get_mut(usize::from(head & 15));
+            *place.ok_or(Problem::damaged("a huffman table has no place"))? = Some(Table::new(counts, symbols)?);
+            segment = &rest[16 + total..];
+        }
+        Ok(())
+    }
+
+    fn scan_header(&mut self, segment: &[u8]) -> Result<Scan, Problem> {
+        let frame = self.frame.as_ref().ok_or(Problem::damaged("a scan without a frame"))?;
+        let short = || Problem::damaged("a scan header is too short");
+        let (&count, rest) = segment.split_first().ok_or_else(short)?;
+        let (specs, rest) = rest.split_at_checked(usize::from(count) * 2).ok_or_else(short)?;
+        let &[start, end, passes, ..] = rest else {
+            return Err(short());
+        };
+        let bad = || Problem::damaged("a scan header contradicts the frame");
+        let mut components: Vec<(usize, usize, usize)> = Vec::new();
+        for &[id, tables] in specs.as_chunks::<2>().0 {
+            let index = frame.components.iter().position(|component| component.id == id).ok_or_else(bad)?;
+            if components.iter().any(|other| other.0 == index) || tables >> 4 > 3 || tables & 15 > 3 {
+                return Err(bad());
+            }
+            components.push((index, usize::from(tables >> 4), usize::from(tables & 15)));
+        }
+        let mut scan = Scan {
+            components,
+            start: usize::from(start),
+            end: usize::from(end),
+            high: u32::from(passes >> 4),
+            low: u32::from(passes & 15),
+        };
+        if !frame.progressive {
+            // What a sequential scan says here is ignored, as every decoder does.
+            (scan.start, scan.end, scan.high, scan.low) = (0, 63, 0, 0);
+        }
+        let dc = scan.start == 0;
+        if scan.components.is_empty()
+            || scan.end > 63
+            || scan.start > scan.end
+            || frame.progressive && (dc && scan.end != 0 || !dc && scan.components.len() != 1)
+            || scan.low > 13
+            || scan.high != 0 && scan.high != scan.low + 1
+        {
+            return Err(bad());
+        }
+        for &(index, _, _) in &scan.components {
+            let table = self.quantisation[frame.components[index].quantisation];
+            let table = table.ok_or(Problem::damaged("a quantisation table is not there"))?;
+            self.latched[index].get_or_insert(table);
+        }
+        if scan.components.iter().any(|&(_, dc, ac)| self.dc[dc].is_none() || self.ac[ac].is_none()) {
+            self.standard_tables();
+        }
+        Ok(scan)
+    }
+
+    /// Frames cut from a video leave the usual tables out.
+    fn standard_tables(&mut self) {
+        for (i, (dc, ac)) in standard_tables::all().into_iter().enumerate() {
+            self.dc[i] = self.dc[i].take().or(dc);
+            self.ac[i] = self.ac[i].take().or(ac);
+        }
+    }
+
+    fn application_1(&mut self, segment: &'a [u8]) {
+        const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+        if let Some(exif) = segment.strip_prefix(b"Exif\0\0") {
+            // Metadata longer than a segment goes on in the next.
+            self.exif.extend_from_slice(exif);
+        } else if let Some(xmp) = segment.strip_prefix(XMP) {
+            self.xmp = Some(xmp);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zigzag_starts_and_ends_as_in_the_standard() {
+        assert_eq!(ZIGZAG[..12], [0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25]);
+        assert_eq!(ZIGZAG[58..66], [61, 54, 47, 55, 62, 63, 63, 63]);
+        let mut seen = [false; 64];
+        ZIGZAG[..64].iter().for_each(|&place| seen[usize::from(place)] = true);
+        assert!(seen.iter().all(|&seen| seen));
+    }
+}

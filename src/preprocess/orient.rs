@@ -1,0 +1,141 @@
+//! Turning and mirroring a photo the way its metadata says. Knows no metadata formats.
+
+/// What has to be done so that a photo stands as its photographer saw it; the values of EXIF 1 to 8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Orientation {
+    /// 1: nothing.
+    Upright,
+    /// 2: mirror left and right.
+    Mirrored,
+    /// 3: half a turn.
+    UpsideDown,
+    /// 4: mirror top and bottom.
+    Flipped,
+    /// 5: mirror across the main diagonal.
+    Transposed,
+    /// 6: a quarter turn clockwise.
+    Right,
+    /// 7: mirror across the other diagonal.
+    Transversed,
+    /// 8: a quarter turn anticlockwise.
+    Left,
+}
+
+impl Orientation {
+    /// The orientation of a tag's value; values that mean nothing mean upright.
+    pub fn from_exif(value: u32) -> Self {
+        match value {
+            2 => Orientation::Mirrored,
+            3 => Orientation::UpsideDown,
+            4 => Orientation::Flipped,
+            5 => Orientation::Transposed,
+            6 => Orientation::Right,
+            7 => Orientation::Transversed,
+            8 => Orientation::Left,
+            _ => Orientation::Upright,
+        }
+    }
+
+    /// Whether width and height change places.
+    pub fn swaps(self) -> bool {
+        use Orientation::*;
+        matches!(self, Transposed | Right | Transversed | Left)
+    }
+}
+
+/// Rows of a photo that are turned together, so that what is written next to each other was read from rows
+/// that are still in the cache.
+pub(super) const STRIP: usize = 16;
+
+impl Orientation {
+    /// Turns a whole photo, `[height, width, 3]`; returns its new width and height and its bytes. A second
+    /// buffer is needed only where width and height change places.
+    pub fn apply(self, width: usize, height: usize, mut data: Vec<u8>) -> Option<(usize, usize, Vec<u8>)> {
+        match self {
+            Orientation::Upright => {}
+            Orientation::Mirrored => {
+                data.chunks_exact_mut(width * 3).for_each(|row| row.as_chunks_mut::<3>().0.reverse());
+            }
+            Orientation::UpsideDown => data.as_chunks_mut::<3>().0.reverse(),
+            Orientation::Flipped => {
+                let (upper, lower) = data.split_at_mut(height / 2 * width * 3);
+                let lower = lower.chunks_exact_mut(width * 3).rev();
+                upper.chunks_exact_mut(width * 3).zip(lower).for_each(|(a, b)| a.swap_with_slice(b));
+            }
+            _ => {
+                let mut turned = Vec::new();
+                turned.try_reserve_exact(data.len()).ok()?;
+                turned.resize(data.len(), 0);
+                for (i, rows) in data.chunks(STRIP * width * 3).enumerate() {
+                    self.turn(rows, i * STRIP, width, height, &mut turned);
+                }
+                return Some((height, width, turned));
+            }
+        }
+        Some((width, height, data))
+    }
+
+    /// Writes rows of a `width` x `height` photo, from row `first` on, to their place in the turned photo
+    /// `[width, height, 3]`; for orientations that [swap](Self::swaps) width and height.
+    pub fn turn(self, rows: &[u8], first: usize, width: usize, height: usize, turned: &mut [u8]) {
+        use Orientation::*;
+        let pixels = rows.as_chunks::<3>().0;
+        let count = pixels.len() / width;
+        let (from_right, from_bottom) = (matches!(self, Right | Transversed), matches!(self, Transversed | Left));
+        // The columns of the turned photo that those rows become.
+        let left = if from_right { height - first - count } else { first };
+        let turned = turned.as_chunks_mut::<3>().0.chunks_exact_mut(height);
+        for (y, turned) in turned.enumerate() {
+            let x = if from_bottom { width - 1 - y } else { y };
+            let column = pixels[x..].iter().step_by(width);
+            let out = turned[left..left + count].iter_mut();
+            if from_right {
+                out.rev().zip(column).for_each(|(out, pixel)| *out = *pixel);
+            } else {
+                out.zip(column).for_each(|(out, pixel)| *out = *pixel);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where each pixel of a 3 x 2 photo goes, row by row.
+    #[test]
+    fn every_orientation() {
+        let photo: Vec<u8> = (0..6).flat_map(|i| [i, 10 + i, 20 + i]).collect();
+        let cases: [(u32, usize, [u8; 6]); 8] = [
+            (1, 3, [0, 1, 2, 3, 4, 5]),
+            (2, 3, [2, 1, 0, 5, 4, 3]),
+            (3, 3, [5, 4, 3, 2, 1, 0]),
+            (4, 3, [3, 4, 5, 0, 1, 2]),
+            (5, 2, [0, 3, 1, 4, 2, 5]),
+            (6, 2, [3, 0, 4, 1, 5, 2]),
+            (7, 2, [5, 2, 4, 1, 3, 0]),
+            (8, 2, [2, 5, 1, 4, 0, 3]),
+        ];
+        for (value, width, expected) in cases {
+            let (w, h, turned) = Orientation::from_exif(value).apply(3, 2, photo.clone()).unwrap();
+            assert_eq!((w, h), (width, 6 / width));
+            let expected: Vec<u8> = expected.iter().flat_map(|&i| [i, 10 + i, 20 + i]).collect();
+            assert_eq!(turned, expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn strips_make_up_the_whole() {
+        let (width, height) = (5, 3 * STRIP + 7);
+        let photo: Vec<u8> = (0..width * height * 3).map(|i| (i * 7 % 251) as u8).collect();
+        for value in 5..=8 {
+            let orientation = Orientation::from_exif(value);
+            let (_, _, whole) = orientation.apply(width, height, photo.clone()).unwrap();
+            let mut rows = vec![0; photo.len()];
+            for (i, strip) in photo.chunks(11 * width * 3).enumerate() {
+                orientation.turn(strip, i * 11, width, height, &mut rows);
+            }
+            assert_eq!(rows, whole);
+        }
+    }
+}

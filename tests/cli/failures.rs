@@ -1,0 +1,116 @@
+//! Inputs that fail: each is named, all others go on.
+
+use std::fs;
+
+use crate::photos::{broken, huge_png, jpeg, png};
+use crate::support::{Bench, rows};
+
+#[test]
+fn broken_photos_cost_their_own_rows_alone() {
+    let bench = Bench::new();
+    let bad = broken();
+    for i in 0..200u32 {
+        let (ending, bytes): (&str, Vec<u8>) = if i % 3 == 0 { ("png", png(i)) } else { ("jpg", jpeg(i)) };
+        let name = format!("photos/{i:03}.{ending}");
+        bench.write(&name, if i % 40 == 17 { bad[i as usize / 40].1.clone() } else { bytes });
+    }
+    let ran = bench.encode(["photos"]).code(3);
+    let all = ran.rows();
+    assert_eq!(all.len(), 200);
+    let mut failed = Vec::new();
+    for (i, row) in all.iter().enumerate() {
+        let path = row["path"].as_str().unwrap();
+        assert!(path.starts_with(&format!("photos/{i:03}.")), "{path}");
+        if row.get("error").is_some() {
+            assert!(row.get("embedding").is_none() && row.get("fingerprint").is_none());
+            assert!(row["error"].as_str().unwrap().starts_with(path), "{row}");
+            failed.push(i);
+        }
+    }
+    assert_eq!(failed, [17, 57, 97, 137, 177]);
+    let errors = ran.error_lines();
+    assert_eq!(errors.len(), 5, "{}", ran.stderr);
+    for (line, i) in errors.iter().zip(&failed) {
+        assert_eq!(*line, format!("error: {}", all[*i]["error"].as_str().unwrap()));
+    }
+    assert!(ran.stderr.ends_with("encoded 195 of 200 inputs; 5 failed\n"), "{}", ran.stderr);
+
+    // Neighbours of a broken photo, and others, are as if they were alone.
+    for i in [0, 16, 18, 56, 58, 100, 199] {
+        let path = all[i]["path"].as_str().unwrap();
+        assert_eq!(bench.encode([path]).ok().rows()[0], all[i]);
+    }
+}
+
+#[test]
+fn when_nothing_could_be_encoded_all_failed() {
+    let bench = Bench::new();
+    for (name, bytes) in broken() {
+        bench.write(name, bytes);
+    }
+    let ran = bench.encode(["."]).code(1).says(&["encoded 0 of 5 inputs; 5 failed"]);
+    assert_eq!(ran.rows().len(), 5);
+    assert!(ran.rows().iter().all(|row| row["error"].is_string()));
+    let ran = bench.encode(["missing.jpg", "--format", "json"]).code(1);
+    let json: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert!(json["rows"][0]["error"].as_str().unwrap().starts_with("cannot read missing.jpg: "), "{json}");
+    // A text cannot fail, so it is something.
+    bench.encode(["missing.jpg", "--text", "a"]).code(3).says(&["encoded 1 of 2 inputs; 1 failed"]);
+}
+
+#[test]
+fn a_picture_that_claims_to_be_huge_is_refused_at_once() {
+    let bench = Bench::new();
+    bench.write("huge.png", huge_png());
+    let started = std::time::Instant::now();
+    bench.encode(["huge.png"]).code(1).says(&["huge.png", "60000"]);
+    assert!(started.elapsed().as_secs() < 5);
+}
+
+#[test]
+fn files_that_are_no_photos_say_so() {
+    let bench = Bench::new();
+    bench.write("words.txt", "some words");
+    let weights = bench.model();
+    let weights = weights.to_str().unwrap();
+    let ran = bench.encode(["words.txt", weights, "missing", "--text", "a"]).code(3);
+    let errors = ran.error_lines();
+    assert!(errors[0].starts_with("error: words.txt"), "{}", errors[0]);
+    assert!(errors[1].starts_with(&format!("error: {weights}")), "{}", errors[1]);
+    assert!(errors[2].starts_with("error: cannot read missing: "), "{}", errors[2]);
+    assert_eq!(errors.len(), 3);
+}
+
+#[test]
+fn names_cannot_write_to_the_terminal() {
+    let bench = Bench::new();
+    let name = "evil\u{1b}[31m\nname.jpg";
+    bench.write(name, "");
+    let ran = bench.encode([name]).code(1);
+    assert_eq!(ran.stderr.lines().count(), 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("evil\\u{1b}[31m\\nname.jpg") && !ran.stderr.contains('\u{1b}'), "{}", ran.stderr);
+    assert_eq!(ran.rows()[0]["path"], name);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_endless_file_is_no_photo() {
+    let bench = Bench::new();
+    bench.encode(["/dev/zero", "--threads", "1"]).code(1).says(&["/dev/zero"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_list_of_failures_keeps_its_order_in_a_file() {
+    let bench = Bench::new();
+    bench.write("d/1.jpg", jpeg(1));
+    bench.write("d/3.jpg", jpeg(3));
+    std::os::unix::fs::symlink("nowhere.jpg", bench.path("d/2.jpg")).unwrap();
+    std::os::unix::fs::symlink("nowhere", bench.path("d/4")).unwrap();
+    let ran = bench.encode(["d", "-o", "out.jsonl"]).code(3).says(&["error: cannot read d/2.jpg: "]);
+    assert_eq!(ran.stdout, b"");
+    let rows = rows(&fs::read_to_string(bench.path("out.jsonl")).unwrap());
+    let names: Vec<_> = rows.iter().map(|row| row["path"].as_str().unwrap()).collect();
+    assert_eq!(names, ["d/1.jpg", "d/2.jpg", "d/3.jpg"]);
+    assert!(rows[1]["error"].is_string() && rows[0]["embedding"].is_array() && rows[2]["embedding"].is_array());
+}

@@ -1,0 +1,105 @@
+//! Help, version, wrong usage.
+
+use crate::photos::jpeg;
+use crate::support::Bench;
+
+#[test]
+fn help_and_version_are_output() {
+    let bench = Bench::new();
+    let version = bench.run(["--version"]).ok();
+    assert_eq!(version.text(), concat!("clippie-rs ", env!("CARGO_PKG_VERSION"), "\n"));
+    let help = bench.run(["--help"]).ok();
+    for command in ["encode", "convert", "info", "tokenize", "preprocess"] {
+        assert!(help.text().contains(command), "{command}");
+        for flag in ["-h", "--help"] {
+            let help = bench.run([command, flag]).ok();
+            assert!(help.text().contains("Example"), "{command} {flag}: {}", help.text());
+            assert!(help.text().contains("Usage: clippie-rs"));
+        }
+    }
+    let encode = bench.run(["encode", "--help"]).ok();
+    for part in
+        ["jpg, jpeg, jpe, jfif, png, webp, gif, bmp, dib, tif or tiff", "OUT.jsonl", "CLIPPIE_MODEL", "path_bytes"]
+    {
+        assert!(encode.text().split_whitespace().collect::<Vec<_>>().join(" ").contains(part), "{part}");
+    }
+}
+
+#[test]
+fn wrong_usage_has_its_own_exit_code() {
+    let bench = Bench::new();
+    bench.write("a.jpg", jpeg(1));
+    bench.write("list", "");
+    let model = bench.model();
+    let model = model.to_str().unwrap();
+    for (args, parts) in [
+        (&["--nonsense"][..], &["--nonsense"][..]),
+        (&["nonsense"], &["nonsense"]),
+        (&["encode", "-m", model], &["nothing to encode", "Usage: clippie-rs encode"]),
+        (&["encode", "a.jpg"], &["no model given", "CLIPPIE_MODEL", "Usage: clippie-rs encode"]),
+        (&["encode", "-m", "", "a.jpg"], &["no model given"]),
+        (&["encode", "-m", model, "a.jpg", "--batch-size", "0"], &["--batch-size"]),
+        (&["encode", "-m", model, "a.jpg", "--batch-size", "many"], &["--batch-size"]),
+        (&["encode", "-m", model, "a.jpg", "--threads", "0"], &["--threads", "1 to 1024"]),
+        (&["encode", "-m", model, "a.jpg", "--threads", "9999"], &["--threads", "1 to 1024"]),
+        (&["encode", "-m", model, "a.jpg", "--format", "xml"], &["--format", "jsonl", "npy"]),
+        (&["encode", "-m", model, "a.jpg", "--mean", "1,2"], &["--mean", "three numbers"]),
+        (&["encode", "-m", model, "a.jpg", "--std", "1,0,1"], &["--std", "above zero"]),
+        (&["encode", "-m", model, "a.jpg", "--resize", "crop"], &["--resize", "squash"]),
+        (&["encode", "-m", model, "-q", "-v", "a.jpg"], &["cannot be used with"]),
+        (&["encode", "-m", model, "-", "--texts-from", "-"], &["standard input can be only one"]),
+        (&["encode", "-m", model, "--files-from", "-", "--texts-from", "-"], &["standard input can be only one"]),
+        (&["encode", "-m", model, "a.jpg", "-o", model], &["is the model"]),
+        (&["encode", "-m", model, "a.jpg", "-o", "./a.jpg"], &["is one of the inputs"]),
+        (&["encode", "-m", model, "--files-from", "list", "-o", "list"], &["is one of the inputs"]),
+        (&["preprocess", "-m", model, "a.jpg", "-o", "a.jpg"], &["write to another file"]),
+        (&["preprocess", "-m", model], &["IMAGE"]),
+        (&["tokenize"], &["nothing to tokenize", "Usage: clippie-rs tokenize"]),
+        (&["tokenize", "--context-length", "1", "a"], &["--context-length"]),
+        (&["convert"], &["SRC"]),
+        (&["info"], &["FILE"]),
+    ] {
+        bench.run(args).fails(2, parts).says(&["error: ", "--help"]);
+    }
+    assert_eq!(bench.run::<&str>([]).code, 2);
+    assert_eq!(std::fs::read(bench.path("a.jpg")).unwrap(), jpeg(1));
+    assert_eq!(bench.files(), ["a.jpg", "list"]);
+}
+
+#[test]
+fn the_environment_gives_defaults() {
+    let bench = Bench::new();
+    bench.write("a.jpg", jpeg(1));
+    let plain = bench.encode(["a.jpg"]).ok();
+    let run = |threads: &str| {
+        let mut command = bench.command(["encode", "a.jpg"]);
+        command.env("CLIPPIE_MODEL", bench.model()).env("CLIPPIE_THREADS", threads);
+        command.output().unwrap()
+    };
+    for threads in ["1", "2", ""] {
+        assert_eq!(run(threads).stdout, plain.stdout, "{threads}");
+    }
+    let wrong = run("lots");
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8(wrong.stderr).unwrap().contains("--threads"));
+
+    let mut command = bench.encode_command(["a.jpg"]);
+    let wrong = command.env("CLIPPIE_ISA", "abacus").output().unwrap();
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(String::from_utf8(wrong.stderr).unwrap().contains("CLIPPIE_ISA"));
+}
+
+#[test]
+fn quiet_and_verbose_change_messages_alone() {
+    let bench = Bench::new();
+    bench.write("a.jpg", jpeg(1));
+    bench.write("none/readme.txt", "no photo");
+    let plain = bench.encode(["a.jpg", "none"]).code(0).says(&["warning: none: no photos in this folder"]);
+    assert_eq!(bench.encode(["-q", "a.jpg", "none"]).ok().stdout, plain.stdout);
+    let verbose = bench.encode(["-v", "a.jpg", "none"]).code(0).says(&["encoded 1 input in"]);
+    assert_eq!(verbose.stdout, plain.stdout);
+    assert!(!verbose.stderr.contains('\u{1b}'));
+    assert_eq!(bench.encode(["-vv", "a.jpg"]).code(0).stdout, plain.stdout);
+    // Errors are no chatter.
+    bench.encode(["-q", "missing.jpg"]).code(1).says(&["error: cannot read missing.jpg"]);
+}

@@ -1,0 +1,98 @@
+//! Weights files that cannot be used say why.
+
+use std::fs;
+use std::path::Path;
+
+use crate::photos::jpeg;
+use crate::support::Bench;
+
+/// Asserts that no command can use the file, and what they say.
+#[track_caller]
+fn refused(bench: &Bench, model: &Path, parts: &[&str]) {
+    let name = model.file_name().unwrap().to_str().unwrap();
+    for args in [
+        &["encode", "a.jpg", "-o", "out", "-m"][..],
+        &["encode", "--text", "a", "-m"],
+        &["preprocess", "a.jpg", "-o", "out", "-m"],
+        &["info"],
+    ] {
+        bench.run(args.iter().map(|arg| arg.as_ref()).chain([model.as_os_str()])).fails(1, parts).says(&[name]);
+    }
+    assert!(!bench.path("out").exists());
+}
+
+#[test]
+fn files_that_are_no_weights_are_refused() {
+    let bench = Bench::new();
+    let photo = bench.write("a.jpg", jpeg(1));
+    refused(&bench, &bench.path("missing.clippie"), &["no such file"]);
+    refused(&bench, &bench.write("empty.clippie", ""), &["is empty"]);
+    refused(&bench, &photo, &["not a .clippie weights file", "clippie-rs convert"]);
+    refused(&bench, &bench.checkpoint(), &["is a folder"]);
+    refused(&bench, &bench.checkpoint().join("open_clip_model.safetensors"), &["clippie-rs convert"]);
+}
+
+#[test]
+fn damaged_files_are_refused() {
+    let bench = Bench::new();
+    bench.write("a.jpg", jpeg(1));
+    let whole = fs::read(bench.model()).unwrap();
+    for len in [1, 8, 12, 63, 64, 1000, whole.len() / 2, whole.len() - 1] {
+        let cut = bench.write("cut.clippie", &whole[..len]);
+        refused(&bench, &cut, &["copy or convert it again"]);
+    }
+    let longer = [&whole[..], b"x"].concat();
+    refused(&bench, &bench.write("longer.clippie", longer), &["something was appended"]);
+    for (at, part) in [(0, "not a .clippie"), (14, ""), (20, "damaged"), (40, "damaged"), (500, "damaged")] {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 0x10;
+        refused(&bench, &bench.write("flipped.clippie", flipped), &[part]);
+    }
+    let mut newer = whole;
+    newer[8] = 2;
+    refused(&bench, &bench.write("newer.clippie", newer), &["newer clippie-rs", "version 2", "update"]);
+}
+
+#[test]
+fn names_are_told_from_files() {
+    let bench = Bench::new();
+    for name in ["vit-b-32-openai", "hf-hub:apple/MobileCLIP2-S2"] {
+        bench.run(["encode", "--text", "a", "-m", name]).fails(1, &[name, "by name", "clippie-rs convert"]);
+    }
+    // A file may have such a name.
+    fs::copy(bench.model(), bench.path("demo")).unwrap();
+    bench.run(["encode", "--text", "a", "-m", "demo"]).ok();
+}
+
+#[test]
+fn a_tower_that_is_not_asked_for_is_never_looked_at() {
+    let bench = Bench::new();
+    bench.write("a.jpg", jpeg(1));
+    let own = bench.own_model();
+    let info = bench.run(["info", "--json", own.to_str().unwrap()]).ok();
+    let info: serde_json::Value = serde_json::from_slice(&info.stdout).unwrap();
+    let size = |tower: usize| info["towers"][tower]["bytes"].as_u64().unwrap() as usize;
+    let whole = fs::read(&own).unwrap();
+    let encode = |args: &[&str]| bench.run(["encode", "-m", "own.clippie"].iter().chain(args));
+    let (photo, text) = (encode(&["a.jpg"]).ok(), encode(&["--text", "a"]).ok());
+
+    // Every number of a tower that is not a number would show at once.
+    let text_start = whole.len() - size(1);
+    let image_end = text_start - (text_start - size(0)) % 65_536;
+    let mut no_image = whole.clone();
+    no_image[image_end - size(0)..image_end].fill(0xff);
+    bench.write("own.clippie", no_image);
+    assert_eq!(encode(&["--text", "a"]).ok().stdout, text.stdout);
+    encode(&["a.jpg"]).fails(1, &["own.clippie", "not finite", "info --verify"]);
+    encode(&["a.jpg", "-o", "out"]).fails(1, &["not finite"]);
+    assert_eq!(bench.files(), ["a.jpg", "own.clippie"]);
+
+    let mut no_text = whole;
+    no_text[text_start..].fill(0xff);
+    bench.write("own.clippie", no_text);
+    assert_eq!(encode(&["a.jpg"]).ok().stdout, photo.stdout);
+    encode(&["--text", "a"]).fails(1, &["own.clippie", "not finite"]);
+    // Rows that were ready before stay, the rest is reported.
+    let ran = encode(&["a.jpg", "--text", "a"]).code(1).says(&["not finite"]);
+    assert_eq!(ran.stdout, photo.stdout);
+}

@@ -1,0 +1,31 @@
+//! Configurations for MobileCLIPs of sizes that nobody publishes.
+//!
+//! The generator's configurations call a tiny image tower by the name of the published one that it is a small copy
+//! of. The import rightly finds that the tensors are not of that, so here the name is left out.
+//!
+//! Tests that use it declare `mod checkpoint` (from `tools/checkpoint`) beside it.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::checkpoint::Model;
+
+/// Takes the name of a tiny MobileCLIP's image tower out of the configuration in `folder`, and returns its path.
+pub fn without_tower_name(model: &Model, folder: &Path) -> Option<PathBuf> {
+    if model.mobileclip().is_none() || !model.name.starts_with("tiny-") {
+        return None;
+    }
+    let path = ["open_clip_config.json", "config.json"].map(|name| folder.join(name)).into_iter().find(|p| p.exists());
+    let path = path.unwrap();
+    let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    for (pointer, field) in
+        [("/model_cfg/vision_cfg", "timm_model_name"), ("/vision_cfg", "timm_model_name"), ("/image_cfg", "model_name")]
+    {
+        if let Some(Value::Object(tower)) = config.pointer_mut(pointer) {
+            tower.remove(field).unwrap();
+        }
+    }
+    std::fs::write(&path, serde_json::to_vec(&config).unwrap()).unwrap();
+    Some(path)
+}

@@ -1,0 +1,291 @@
+//! Photo files of every kind against what Pillow makes of them, byte for byte.
+//!
+//! The files and what is expected of them come from tools/preprocess_files.py.
+
+#![cfg(feature = "decode")]
+
+use std::path::{Path, PathBuf};
+
+use clippie_rs::preprocess::{Error, Interpolation, PreprocessConfig, ResizeMode, RgbBuffer, decode, pixels};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+#[derive(Deserialize)]
+struct Goldens {
+    files: Vec<Golden>,
+}
+
+#[derive(Deserialize)]
+struct Golden {
+    file: String,
+    plain: Expected,
+    oriented: Expected,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Expected {
+    Photo(usize, usize, String),
+    Refused(String),
+}
+
+fn goldens() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/preprocess")
+}
+
+fn files() -> Vec<Golden> {
+    let goldens: Goldens = serde_json::from_slice(&std::fs::read(goldens().join("files.json")).unwrap()).unwrap();
+    assert!(goldens.files.len() > 250);
+    goldens.files
+}
+
+fn read(file: &str) -> Vec<u8> {
+    std::fs::read(goldens().join("files").join(file)).unwrap()
+}
+
+fn digest(photo: &RgbBuffer) -> String {
+    Sha256::digest(photo.data()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn every_kind_of_file_equals_pillow() {
+    let mut failures = Vec::new();
+    for golden in files() {
+        let bytes = read(&golden.file);
+        for (orient, expected) in [(false, &golden.plain), (true, &golden.oriented)] {
+            let photo = decode(&bytes, orient, &golden.file);
+            let failure = match (&photo, expected) {
+                (Ok(photo), Expected::Photo(width, height, hash)) => {
+                    if (photo.width(), photo.height()) != (*width, *height) {
+                        format!("{photo:?} instead of {width} x {height}")
+                    } else if digest(photo) != *hash {
+                        "other pixels".to_owned()
+                    } else {
+                        continue;
+                    }
+                }
+                (Err(error), Expected::Photo(..)) => error.to_string(),
+                (Ok(_), Expected::Refused(message)) => format!("read, where Pillow says {message}"),
+                (Err(_), Expected::Refused(_)) => continue,
+            };
+            failures.push(format!("{} ({}): {failure}", golden.file, if orient { "oriented" } else { "plain" }));
+        }
+    }
+    assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[derive(Deserialize)]
+struct Photos {
+    photos: Vec<Photo>,
+}
+
+#[derive(Deserialize)]
+struct Photo {
+    file: String,
+    plain: (usize, usize, String),
+    oriented: (usize, usize, String),
+    openai_224: String,
+    mobileclip_256: String,
+}
+
+/// From the file to the floats of a tower, as open_clip with Pillow gets there.
+#[test]
+fn example_photos_equal_the_references_to_the_bit() {
+    let goldens: Photos = serde_json::from_slice(&std::fs::read(goldens().join("photos.json")).unwrap()).unwrap();
+    assert_eq!(goldens.photos.len(), 8);
+    let openai = PreprocessConfig::openai(224);
+    let mobileclip = PreprocessConfig {
+        image_size: 256,
+        resize: ResizeMode::Shortest,
+        interpolation: Interpolation::Bilinear,
+        mean: [0.0; 3],
+        std: [1.0; 3],
+    };
+    for golden in goldens.photos {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/photos").join(&golden.file);
+        let bytes = std::fs::read(path).unwrap();
+        let plain = decode(&bytes, false, &golden.file).unwrap();
+        assert_eq!((plain.width(), plain.height(), digest(&plain)), golden.plain, "{}", golden.file);
+        let upright = decode(&bytes, true, &golden.file).unwrap();
+        assert_eq!((upright.width(), upright.height(), digest(&upright)), golden.oriented, "{}", golden.file);
+        for (config, expected) in [(&openai, &golden.openai_224), (&mobileclip, &golden.mobileclip_256)] {
+            let values: Vec<u8> = pixels(&upright, config).unwrap().iter().flat_map(|v| v.to_le_bytes()).collect();
+            let hash: String = Sha256::digest(&values).iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(&hash, expected, "{}", golden.file);
+        }
+    }
+}
+
+fn message(bytes: &[u8], name: &str) -> String {
+    match decode(bytes, true, name) {
+        Ok(photo) => panic!("{name} was read: {photo:?}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// The start of a file of each format that announces these sides.
+fn announcing(width: u16, height: u16) -> Vec<(&'static str, Vec<u8>)> {
+    let (wide, high) = (u32::from(width), u32::from(height));
+    let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR".to_vec();
+    png.extend([wide.to_be_bytes(), high.to_be_bytes()].concat());
+    png.extend(b"\x08\x02\0\0\0");
+    let crc = crc(&png[12..]);
+    png.extend(crc.to_be_bytes());
+    let mut jpeg = b"\xff\xd8\xff\xc0\0\x0b\x08".to_vec();
+    jpeg.extend([height.to_be_bytes(), width.to_be_bytes()].concat());
+    jpeg.extend(b"\x01\x01\x11\0\xff\xd9");
+    let mut gif = b"GIF89a".to_vec();
+    gif.extend([width.to_le_bytes(), height.to_le_bytes()].concat());
+    gif.extend(b"\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0;");
+    let mut bmp = b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0".to_vec();
+    bmp.extend([wide.to_le_bytes(), high.to_le_bytes()].concat());
+    bmp.extend(b"\x01\0\x18\0");
+    bmp.extend([0; 24]);
+    let mut tiff = b"II*\0\x08\0\0\0\x08\0".to_vec();
+    let tags = [(256, wide), (257, high), (258, 8), (259, 1), (262, 1), (273, 8), (278, high), (279, 8)];
+    for (tag, value) in tags {
+        tiff.extend([tag as u8, (tag >> 8) as u8, 4, 0, 1, 0, 0, 0]);
+        tiff.extend(u32::to_le_bytes(value));
+    }
+    tiff.extend([0; 4]);
+    vec![("x.png", png), ("x.jpg", jpeg), ("x.gif", gif), ("x.bmp", bmp), ("x.tif", tiff)]
+}
+
+/// The checksum of a PNG chunk.
+fn crc(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
+    })
+}
+
+#[test]
+fn too_many_pixels_are_refused_by_the_header() {
+    for (name, bytes) in announcing(60_000, 60_000) {
+        assert_eq!(
+            message(&bytes, name),
+            format!("{name} is 60000 x 60000 pixels; the limit is 178956970 pixels, so scale it down first")
+        );
+    }
+    // A WebP canvas; its largest lossy picture already exceeds the limit.
+    let mut webp = b"RIFF\x1e\0\0\0WEBPVP8 \x12\0\0\0\x10\0\0\x9d\x01\x2a\xff\x3f\xff\x3f".to_vec();
+    webp.extend([0; 8]);
+    assert!(message(&webp, "x.webp").starts_with("x.webp is 16383 x 16383 pixels; the limit is"));
+    // One row more than what is accepted, and what is accepted, which fails only later.
+    for (name, bytes) in announcing(17_895, 10_001) {
+        assert!(message(&bytes, name).contains("the limit is"), "{name}");
+    }
+}
+
+#[test]
+fn sides_of_zero_are_refused() {
+    for (width, height) in [(0, 5), (5, 0), (0, 0)] {
+        for (name, bytes) in announcing(width, height) {
+            // A GIF's canvas grows to its picture, and the codecs of PNG and TIFF are first to notice.
+            if name != "x.gif" {
+                let message = message(&bytes, name);
+                assert!(message.starts_with(&format!("{name} is")), "{message}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_photo_is_named() {
+    for bytes in [&b""[..], b"a", b"just some text", &[0; 100]] {
+        assert_eq!(
+            message(bytes, "notes.jpg"),
+            "notes.jpg is not an image that can be read here (JPEG, PNG, WebP, GIF, BMP, TIFF)"
+        );
+    }
+    assert_eq!(
+        message(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "IMG_0001.HEIC"),
+        "IMG_0001.HEIC is a HEIC file, which cannot be read here; convert it to JPEG first"
+    );
+    let arithmetic = b"\xff\xd8\xff\xc9\0\x0b\x08\0\x08\0\x08\x01\x01\x11\0\xff\xd9";
+    assert!(message(arithmetic, "a.jpg").contains("arithmetic coding"));
+}
+
+#[test]
+fn content_decides_and_not_the_name() {
+    let bytes = read("rgb.png");
+    assert_eq!(decode(&bytes, true, "photo.jpg").unwrap(), decode(&bytes, true, "photo.png").unwrap());
+}
+
+/// A photo that was not copied to its end is an error, wherever it was cut, in every format.
+#[test]
+fn truncated_files_are_refused() {
+    for golden in files() {
+        let bytes = read(&golden.file);
+        // Of an animation, the first picture may be whole.
+        if matches!(golden.plain, Expected::Photo(..)) && !golden.file.starts_with("animated") {
+            let half = decode(&bytes[..bytes.len() / 2], true, &golden.file);
+            assert!(half.is_err(), "{}", golden.file);
+        }
+    }
+    for file in ["46x31-2.jpg", "progressive-1.jpg", "restart.jpg", "lossy-45x32.webp", "lossless.webp", "mode-RGB.tif"]
+    {
+        let bytes = read(file);
+        for end in 3..bytes.len() {
+            assert!(decode(&bytes[..end], true, file).is_err(), "{file} cut at {end} of {}", bytes.len());
+        }
+    }
+    let error = decode(&read("46x31-2.jpg")[..900], true, "half.jpg").unwrap_err();
+    assert_eq!(error.to_string(), "half.jpg is a truncated JPEG image; copy it again from where it came");
+}
+
+/// What damage makes of files is an error or a photo, never a panic. The mutations are the same each time.
+#[test]
+fn damaged_files_never_panic() {
+    let mut state = 0x2545_f491u32;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state as usize % below
+    };
+    let mut read_anyway = 0;
+    for golden in files() {
+        let whole = read(&golden.file);
+        for round in 0..40 {
+            let mut bytes = whole.clone();
+            for _ in 0..=random(3) {
+                // Headers are hit more often than their share.
+                let end = if random(2) == 0 { bytes.len().min(100) } else { bytes.len() };
+                let at = random(end);
+                match random(6) {
+                    0 => bytes[at] = random(256) as u8,
+                    1 => bytes[at] ^= 1 << random(8),
+                    2 => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][random(5)],
+                    3 => bytes.truncate(at.max(16)),
+                    4 => drop(bytes.drain(at..(at + 1 + random(8)).min(at + 1))),
+                    _ => bytes.insert(at, random(256) as u8),
+                }
+            }
+            if golden.file.ends_with(".png") && round % 4 > 0 {
+                mend_checksums(&mut bytes);
+            }
+            match decode(&bytes, true, &golden.file) {
+                Ok(_) => read_anyway += 1,
+                Err(Error::Damaged { reason, .. }) => {
+                    assert!(!reason.contains("confuses"), "{} panics in round {round}", golden.file);
+                }
+                Err(_) => {}
+            }
+        }
+    }
+    assert!(read_anyway > 1000, "{read_anyway}");
+}
+
+/// Lets damage inside the chunks of a PNG pass for intended.
+fn mend_checksums(bytes: &mut [u8]) {
+    let mut at = 8;
+    while let Some(Ok(length)) = bytes.get(at..at + 4).map(<[u8; 4]>::try_from) {
+        let end = at + 8 + u32::from_be_bytes(length) as usize;
+        if end + 4 > bytes.len() {
+            break;
+        }
+        let crc = crc(&bytes[at + 4..end]);
+        bytes[end..end + 4].copy_from_slice(&crc.to_be_bytes());
+        at = end + 4;
+    }
+}
