@@ -6,13 +6,18 @@
     clippie-rs convert OUT weights/demo.clippie
 
 Needs torch, open_clip_torch, safetensors and numpy; nothing else of this project needs it or them. OUT gets
-open_clip_model.safetensors, open_clip_config.json and training.jsonl (the curve); `--measure SCENES` measures an
-OUT already made, and `--resume` goes on after an interruption.
+open_clip_model.safetensors, open_clip_config.json and training.jsonl (the curve); `--measure` measures an OUT
+already made on the scenes of CHECK, and `--resume` goes on after an interruption.
 
 The loss is CLIP's, except that sentences of other pictures which happen to be true of a picture are no negatives.
 Towers this small would need many more pictures with that loss alone. So two helpers, thrown away afterwards, give
 them more to learn from each one: heads that read a scene's facts off the class token and a sentence's claims off
 its end token, and heads that name the shape and colour under each patch half-way up.
+
+Random sentences are mostly told from the right one by colour. So from half-way on, each picture also has to refuse
+its own sentence with a word or two made wrong: another shape or number, left for right, colours exchanged. And who
+is left of whom takes the text tower long to learn, while sentences cost little: so it starts with steps without
+pictures, and later reads more sentences at each step than there are pictures.
 """
 
 import argparse
@@ -39,6 +44,9 @@ MEAN = STD = 0.5
 FACTS = [3, 6, 9, 11, 2, 9, 11, 2, 2, 3, 3, 11, 4]
 HARD_FROM = 0.5  # share of the training after which altered sentences join
 ALTERED = 4  # altered sentences of each picture
+SENTENCES = 1500  # steps of the text tower alone, before all others
+MORE = 256  # sentences that a step reads besides those of its pictures
+CLAIMS = [n + 1 for n in FACTS]  # and one class for what is not said
 PATCH_LAYER = 3  # the patch heads read the output of this many blocks
 
 
@@ -213,7 +221,7 @@ class Student(nn.Module):
         self.clip = CLIP(EMBED, CLIPVisionCfg(**VISION), CLIPTextCfg(**{**TEXT, "vocab_size": vocabulary}))
         width = VISION["width"]
         self.facts = nn.Linear(width, sum(FACTS))
-        self.claims = nn.Linear(TEXT["width"], sum(n + 1 for n in FACTS))
+        self.claims = nn.Linear(TEXT["width"], sum(CLAIMS))
         self.cell = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 1 + 9 + 11))
 
     def image(self, pixels):
@@ -298,6 +306,28 @@ def measure(images, texts, scenes, captions=20, pictures=50, seed=0):
     return right[0] / n, right[1] / n
 
 
+def read_sentences(model, scenes, dice):
+    """Teaches the text tower what sentences claim, three of four about two objects in a relation."""
+    parts = [part for name, part in model.named_parameters() if "visual" not in name]
+    optimizer = torch.optim.AdamW(parts, betas=(0.9, 0.98), weight_decay=0.05)
+    claims, ids = scenes.claims.reshape(-1, len(FACTS)), scenes.ids.flatten(0, 1)
+    related = np.flatnonzero(claims[:, 8] >= 0)
+    mean = 0.0
+    for step in range(SENTENCES):
+        for group in optimizer.param_groups:
+            group["lr"] = 1.2e-3 * min(1, (step + 1) / 50) * (0.675 + 0.325 * math.cos(math.pi * step / SENTENCES))
+        index = np.concatenate([dice.choice(related, MORE * 3 // 4), dice.integers(len(claims), size=MORE // 4)])
+        loss = read_off(model.claims(model.text(ids[index])[1]), torch.from_numpy(claims[index]).long() + 1, CLAIMS)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(parts, 1.0)
+        optimizer.step()
+        mean += loss.item() / 100
+        if (step + 1) % 100 == 0:
+            print(json.dumps({"sentences": step + 1, "claims": round(mean, 4)}), flush=True)
+            mean = 0.0
+
+
 def train(args):
     torch.manual_seed(args.seed)
     dice = np.random.default_rng(args.seed)
@@ -322,6 +352,8 @@ def train(args):
         optimizer.load_state_dict(saved["optimizer"])
         step, progress, spent = (saved[name] for name in ("step", "progress", "minutes"))
         dice = np.random.default_rng(args.seed + step)
+    else:
+        read_sentences(model, scenes, dice)
     curve = open(out / "training.jsonl", "a" if args.resume else "w")
     start = time.time() - spent * 60
     order = np.empty(0, int)
@@ -342,18 +374,21 @@ def train(args):
         if progress >= HARD_FROM:
             altered, none = altering.batch(ids.numpy(), claims, scenes.either[index, which], dice)
             ids = torch.cat([ids, altered.flatten(0, 1)])
-        text, read = model.text(ids)
-        text, read, altered = text[: args.batch], read[: args.batch], text[args.batch :]
-        altered = altered.unflatten(0, (-1, ALTERED)) if len(altered) else None
+        more = dice.integers(scenes.either.size, size=MORE)
+        text, read = model.text(torch.cat([ids, scenes.ids.flatten(0, 1)[more]]))
+        if altered is not None:
+            altered = text[args.batch : -MORE].unflatten(0, (-1, ALTERED))
+        text, read = text[: args.batch], torch.cat([read[: args.batch], read[-MORE:]])
+        claims = np.concatenate([claims, scenes.claims.reshape(-1, len(FACTS))[more]])
         facts, claims = torch.from_numpy(facts).long(), torch.from_numpy(claims).long()
         loss, logits = contrast(image, text, model.clip.logit_scale.exp(), excluded, altered, none)
         helpers = [
             read_off(model.facts(seen), facts, FACTS),
-            read_off(model.claims(read), claims + 1, [n + 1 for n in FACTS]),
+            read_off(model.claims(read), claims + 1, CLAIMS),
             cell_loss(model.cell(patches), torch.from_numpy(scenes.cells[index]).long(), facts),
         ]
         help_weight = 1 - 0.8 * progress
-        total = loss + help_weight * (helpers[0] + 0.3 * helpers[1] + 0.5 * helpers[2])
+        total = loss + helpers[1] + help_weight * (helpers[0] + 0.5 * helpers[2])
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
