@@ -12,7 +12,7 @@
 //!
 //! Layers, each resting on those before it: `tensor`, `kernels`, `layers`, [`models`], then [`Clip`].
 //! [`weights`], [`tokenizer`] and [`preprocess`] stand beside them; [`import`] turns published checkpoints into
-//! weights files; [`cli`] is the command.
+//! weights files; [`hub`] knows where they are published; [`cli`] is the command.
 //!
 //! Features: `cli` (default) is the whole command; `decode` reads photo files; `import` converts checkpoints.
 //! Without any, the crate holds the engine, the tokenizer and the preprocessing of RGB buffers.
@@ -25,6 +25,8 @@ mod tensor;
 
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
+pub mod hub;
 #[cfg(feature = "import")]
 pub mod import;
 pub mod models;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules of this crate that it may name.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("tensor", &[]),
     ("kernels", &["tensor"]),
     ("weights", &["tensor"]),
@@ -15,8 +15,9 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("import", &["weights", "models", "preprocess", "tokenizer"]),
     ("error", &["kernels", "models", "preprocess", "tokenizer", "weights", "import", "clip", "CancelToken"]),
     ("clip", &["tensor", "kernels", "layers", "models", "weights", "tokenizer", "preprocess", "error"]),
+    ("hub", &[]),
     // The command uses what any program could use.
-    ("cli", &["clip", "error", "import", "models", "preprocess", "tokenizer", "weights"]),
+    ("cli", &["clip", "error", "hub", "import", "models", "preprocess", "tokenizer", "weights"]),
 ];
 
 const UNSAFE_ALLOWED: [&str; 3] = ["tensor/", "kernels/", "weights/map.rs"];

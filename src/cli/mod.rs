@@ -10,6 +10,7 @@ mod info;
 mod inputs;
 mod messages;
 mod model;
+mod models;
 mod output;
 mod preprocess;
 mod tokenize;
@@ -48,6 +49,7 @@ fn run() -> ExitCode {
         Command::Encode(args) => encode::run(args, &messages),
         Command::Convert(args) => convert::run(args, &messages),
         Command::Info(args) => info::run(args, &messages),
+        Command::Models(args) => models::run(args),
         Command::Tokenize(args) => tokenize::run(args, &messages),
         Command::Preprocess(args) => preprocess::run(args),
     };

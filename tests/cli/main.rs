@@ -14,6 +14,7 @@ mod failures;
 mod formats;
 mod info;
 mod inputs;
+mod models;
 mod photos;
 mod preprocess;
 mod support;

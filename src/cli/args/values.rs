@@ -1,0 +1,56 @@
+//! Values of arguments from their text, each refused with a reason that fits in a message.
+
+use super::Rgb;
+use crate::preprocess::PreprocessConfig;
+
+/// Most threads that can be asked for; more than any CPU has.
+const MAX_THREADS: usize = 1024;
+
+/// A number of threads. An empty environment variable is as good as none.
+pub(super) fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        _ if text.is_empty() => Ok(0),
+        Ok(threads) if (1..=MAX_THREADS).contains(&threads) => Ok(threads),
+        _ => Err(format!("not a number from 1 to {MAX_THREADS}")),
+    }
+}
+
+pub(super) fn mean(text: &str) -> Result<Rgb, String> {
+    let mean = rgb(text)?;
+    let config = PreprocessConfig { mean, ..PreprocessConfig::openai(1) };
+    config.validate().map(|()| mean).map_err(|error| error.to_string())
+}
+
+pub(super) fn std(text: &str) -> Result<Rgb, String> {
+    let std = rgb(text)?;
+    let config = PreprocessConfig { std, ..PreprocessConfig::openai(1) };
+    config.validate().map(|()| std).map_err(|error| error.to_string())
+}
+
+fn rgb(text: &str) -> Result<Rgb, String> {
+    let numbers: Option<Vec<f64>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
+    numbers
+        .and_then(|numbers| numbers.try_into().ok())
+        .ok_or_else(|| "not three numbers such as 0.48,0.46,0.41".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_checked() {
+        assert_eq!(threads("8"), Ok(8));
+        assert_eq!(threads(""), Ok(0));
+        for bad in ["0", "-1", "1025", "9999", "two", "1.5"] {
+            assert!(threads(bad).is_err(), "{bad}");
+        }
+        assert_eq!(mean("0.5, 0,-1e-3"), Ok([0.5, 0.0, -0.001]));
+        for bad in ["", "1,2", "1,2,3,4", "1,2,x", "1,2,nan", "1,2,inf"] {
+            assert!(mean(bad).is_err(), "{bad}");
+        }
+        assert!(std("1,1,0").is_err());
+        assert!(std("1,1,-1").is_err());
+        assert_eq!(std("0.5,0.5,0.5"), Ok([0.5; 3]));
+    }
+}

@@ -1,0 +1,58 @@
+//! `models`: the table of known models, for people and for programs.
+
+use serde_json::Value;
+
+use crate::support::Bench;
+
+#[test]
+fn the_table_fits_and_says_the_same_as_json() {
+    let bench = Bench::new();
+    let json = bench.run(["models", "--json"]).ok();
+    let json: Vec<Value> = serde_json::from_slice(&json.stdout).unwrap();
+    let table = bench.run(["models"]).ok();
+    let lines: Vec<&str> = table.text().lines().collect();
+    // A heading, a line for each model, a legend.
+    assert_eq!(lines.len(), 1 + json.len() + 1);
+    for line in &lines {
+        assert!(line.len() <= 120 && line.trim_end() == *line, "{line:?}");
+    }
+    let source = lines[0].find("Hugging Face repository").unwrap();
+    for (line, row) in lines[1..].iter().zip(&json) {
+        assert_eq!(line.split(' ').next(), row["name"].as_str());
+        assert_eq!(Some(&line[source..]), row["source"].as_str());
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(columns[1], row["image_size_px"].to_string());
+        assert_eq!(columns[2], row["embed_dim"].to_string());
+    }
+    assert!(lines[lines.len() - 1].contains("2 x GMAC"));
+}
+
+#[test]
+fn json_has_stable_fields() {
+    let bench = Bench::new();
+    let json = bench.run(["models", "--json"]).ok();
+    let json: Vec<Value> = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json.len(), if cfg!(feature = "demo") { 26 } else { 25 });
+    let find = |name: &str| json.iter().find(|row| row["name"] == name).unwrap();
+    let expected = serde_json::json!({
+        "name": "mobileclip2-s0",
+        "image_size_px": 256,
+        "embed_dim": 512,
+        "image_parameters": 11_406_976,
+        "text_parameters": 63_428_096,
+        "total_parameters": 74_835_073,
+        "gflop_per_image": 4.77,
+        "license": "apple-amlr",
+        "license_note": null,
+        "source": "timm/MobileCLIP2-S0-OpenCLIP",
+    });
+    assert_eq!(*find("mobileclip2-s0"), expected);
+    assert!(find("vit-b-32-openai")["license_note"].as_str().unwrap().contains("repository"));
+    if cfg!(feature = "demo") {
+        let demo = find("demo");
+        assert_eq!(demo["source"], "compiled in");
+        assert_eq!(demo["image_size_px"], 64);
+        assert!(demo["image_parameters"].as_u64().unwrap() > 0 && demo["text_parameters"].as_u64().unwrap() > 0);
+        assert_eq!(demo["gflop_per_image"], Value::Null);
+    }
+}
