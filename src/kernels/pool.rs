@@ -8,14 +8,30 @@ use super::simd::{Kernel, Simd};
 /// Pixels that a thread takes at a time when it scales.
 const PIXELS_PER_TASK: usize = 64;
 
+/// Channels that a thread takes at a time when it averages; whole vectors of every instruction set.
+const CHANNELS_PER_TASK: usize = 64;
+
 /// `out [images, channels]`: the mean of `maps [images, pixels, channels]` over the pixels, added in their order.
-pub(crate) fn mean(isa: Isa, maps: &[f32], images: usize, pixels: usize, channels: usize, out: &mut [f32]) {
+pub(crate) fn mean(
+    isa: Isa,
+    par: Parallelism,
+    maps: &[f32],
+    images: usize,
+    pixels: usize,
+    channels: usize,
+    out: &mut [f32],
+) {
     assert!(maps.len() >= images * pixels * channels && out.len() >= images * channels);
-    for (map, out) in maps.chunks_exact(pixels * channels).zip(out.chunks_exact_mut(channels)).take(images) {
+    // Threads take whole vectors of channels, so that the split never shows in the sums.
+    let block = if channels.is_multiple_of(CHANNELS_PER_TASK) { CHANNELS_PER_TASK } else { channels };
+    par.rows(&mut out[..images * channels], block, 1, |task, out| {
+        let (image, first) = (task * block / channels, task * block % channels);
+        let map = &maps[image * pixels * channels + first..][..(pixels - 1) * channels + block];
         isa.run(Mean { map, pixels, channels, out });
-    }
+    });
 }
 
+/// Some channels of one image: as many as `out` is long, `channels` apart from pixel to pixel.
 struct Mean<'a> {
     map: &'a [f32],
     pixels: usize,
@@ -28,21 +44,22 @@ impl Kernel for Mean<'_> {
 
     #[inline(always)]
     fn call<S: Simd>(self, s: S) {
-        let whole = self.channels / S::LANES * S::LANES;
+        let whole = self.out.len() / S::LANES * S::LANES;
         let scale = 1.0 / self.pixels as f32;
         for c in (0..whole).step_by(S::LANES) {
             // Four sums, so that additions do not wait for each other.
             let mut sums = [s.splat(0.0); 4];
             for p in 0..self.pixels {
-                // SAFETY: c + LANES ≤ channels, and the map holds `pixels · channels` floats.
+                // SAFETY: c + LANES is at most the length of `out`, and the map holds that many floats from the
+                // first channel of every pixel.
                 let value = unsafe { s.load(self.map.as_ptr().add(p * self.channels + c)) };
                 sums[p % 4] = s.add(sums[p % 4], value);
             }
             let sum = s.add(s.add(sums[0], sums[1]), s.add(sums[2], sums[3]));
-            // SAFETY: c + LANES ≤ channels, the length of `out`.
+            // SAFETY: c + LANES is at most the length of `out`.
             unsafe { s.store(self.out.as_mut_ptr().add(c), s.mul(sum, s.splat(scale))) };
         }
-        for c in whole..self.channels {
+        for c in whole..self.out.len() {
             let sum: f32 = self.map[c..].iter().step_by(self.channels).sum();
             self.out[c] = sum * scale;
         }
@@ -104,12 +121,15 @@ mod tests {
     #[test]
     fn means_and_scales_of_all_sizes() {
         for isa in Isa::available() {
-            for channels in [1usize, 7, 16, 24, 80] {
+            for channels in [1usize, 7, 16, 24, 80, 128] {
                 for pixels in [1usize, 3, 4, 64] {
                     let images = 3;
                     let maps = reference::noise("maps", images * pixels * channels, 1.0);
                     let mut means = vec![f32::NAN; images * channels];
-                    mean(isa, &maps, images, pixels, channels, &mut means);
+                    mean(isa, Parallelism::Threads, &maps, images, pixels, channels, &mut means);
+                    let mut serial = vec![f32::NAN; images * channels];
+                    mean(isa, Parallelism::Serial, &maps, images, pixels, channels, &mut serial);
+                    assert_eq!(means, serial);
                     let mut scaled = maps.clone();
                     scale(isa, Parallelism::Threads, &mut scaled, pixels, channels, &means, Activation::Gelu);
                     for (i, (value, was)) in scaled.iter().zip(&maps).enumerate() {

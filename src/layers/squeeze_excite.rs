@@ -35,7 +35,7 @@ impl SqueezeExcite {
         let (channels, squeezed) = (self.fc1.inputs(), self.fc1.outputs());
         let pixels = maps.len() / (images * channels);
         let (gates, hidden) = scratch.split_at_mut(images * channels);
-        pool::mean(exec.isa, maps, images, pixels, channels, gates);
+        pool::mean(exec.isa, exec.par, maps, images, pixels, channels, gates);
         self.fc1.forward(exec, gates, images, channels, Finish::Activate(Activation::Relu), hidden, squeezed);
         self.fc2.forward(exec, hidden, images, squeezed, Finish::Activate(Activation::Sigmoid), gates, channels);
         pool::scale(exec.isa, exec.par, maps, pixels, channels, gates, activation);

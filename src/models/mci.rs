@@ -159,7 +159,7 @@ impl Mci {
         let map = &mut y[..images * side * side * e];
         self.squeeze.forward(exec, map, images, Activation::Gelu, squeeze);
         seen(Seen::Last, map);
-        pool::mean(exec.isa, map, images, side * side, e, pooled);
+        pool::mean(exec.isa, exec.par, map, images, side * side, e, pooled);
         self.proj.forward(exec, pooled, images, e, Finish::Store, out, self.proj.outputs());
     }
 
