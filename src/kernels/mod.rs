@@ -21,3 +21,4 @@ pub(crate) mod reference;
 
 pub(crate) use isa::Isa;
 pub(crate) use parallel::Parallelism;
+#[cfg(test)]

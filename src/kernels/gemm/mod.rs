@@ -1,22 +1,21 @@
 //! Products of activations and packed weights: `out = activation(a · w + bias)` or `out += a · w + bias`.
 //!
-//! Every element is one chain of multiply-adds over `k` in ascending order, whatever the tile it falls in. So
-//! its bits depend on its row of `a` and its column of `w` alone: neither on the number of rows, nor on how the
-//! work is split.
+//! Every element is a sum over blocks of `k` of one chain of multiply-adds each, in ascending order, whatever the
+//! tile it falls in; where blocks end depends on `k` alone. So its bits depend on its row of `a` and its column of
+//! `w`: neither on the number of rows, nor on how the work is split.
 
+mod split;
 mod tile;
 
 use super::Isa;
 use super::math::Activation;
 use super::parallel::Parallelism;
 use super::simd::{Kernel, Simd};
-use tile::Tile;
+use split::Split;
+use tile::Region;
 
 /// Columns of a panel, as `weights/README.md` defines it.
 pub(crate) const PANEL: usize = 16;
-
-/// Tasks for each thread: enough to even out what other work takes from a core.
-const TASKS_PER_THREAD: usize = 4;
 
 /// Rows of activations: `rows` rows of `k` floats, `stride` apart.
 #[derive(Clone, Copy)]
@@ -95,24 +94,21 @@ pub(crate) fn gemm(
     assert!(a.data.len() >= (a.rows - 1) * a.stride + a.k, "activations shorter than their shape");
     assert!(w.data.len() >= w.extent(), "weights shorter than their shape");
     assert!(out.len() >= (a.rows - 1) * out_stride + w.n && (a.rows == 1 || out_stride >= w.n), "output too short");
-    let panels = w.n.div_ceil(PANEL);
-    assert!(epilogue.bias.is_none_or(|bias| bias.len() >= panels * PANEL), "bias shorter than its panels");
+    assert!(epilogue.bias.is_none_or(|bias| bias.len() >= w.n.div_ceil(PANEL) * PANEL), "bias shorter than its panels");
 
-    let task = |first: usize, end: usize, out: *mut f32| Tile { a, w, epilogue, out, out_stride, panels: first..end };
-    let tasks = if par.threads() == 1 { 1 } else { (par.threads() * TASKS_PER_THREAD).min(panels.div_ceil(2)) };
+    let split = Split::new(a.rows, w.n.div_ceil(PANEL), par.threads());
     let shared = SharedOut(out.as_mut_ptr());
-    par.run(tasks, |i| {
-        // Pairs of panels stay together, so that the wide tiles are used.
-        let bound = |i: usize| (panels.div_ceil(2) * i / tasks * 2).min(panels);
-        isa.run(task(bound(i), bound(i + 1), shared.get()));
+    par.run(split.tasks(), |task| {
+        let (rows, panels) = split.task(task);
+        isa.run(Region { a, w, epilogue, out: shared.get(), out_stride, rows, panels });
     });
 }
 
-/// The output, written by several threads in disjoint columns.
+/// The output, written by several threads in disjoint regions.
 #[derive(Clone, Copy)]
 struct SharedOut(*mut f32);
 
-// SAFETY: tasks write disjoint panels of the output and nothing reads it meanwhile; the pointer comes from an
+// SAFETY: tasks write disjoint regions of the output and nothing reads it meanwhile; the pointer comes from an
 // exclusive borrow that outlives the parallel section.
 unsafe impl Sync for SharedOut {}
 // SAFETY: as above.
@@ -131,9 +127,8 @@ impl SharedOut {
 /// floats `out_stride` apart (what [`gemm`] asserts).
 #[inline(always)]
 pub(super) unsafe fn gemm_inline<S: Simd>(s: S, a: Lhs<'_>, w: Rhs<'_>, out: *mut f32, out_stride: usize) {
-    let panels = 0..w.n.div_ceil(PANEL);
     let epilogue = Epilogue { bias: None, finish: Finish::Store };
-    Tile { a, w, epilogue, out, out_stride, panels }.call(s);
+    Region { a, w, epilogue, out, out_stride, rows: 0..a.rows, panels: 0..w.n.div_ceil(PANEL) }.call(s);
 }
 
 #[cfg(test)]
