@@ -1,7 +1,8 @@
 //! Depthwise convolutions of feature maps with channels innermost.
 //!
 //! A vector of channels is computed for several neighbouring outputs at once: each input is loaded once and meets
-//! every tap that it belongs to, and the taps of a row of the window stay in registers. Every output is one chain
+//! every tap that it belongs to, and the taps of a row of the window stay in registers. Channels are the innermost
+//! loop, so that maps are read as they lie in memory. Every output is one chain
 //! of multiply-adds over its window, row by row, so its bits depend on the map alone.
 
 use std::ops::Range;
@@ -11,8 +12,9 @@ use super::math::Activation;
 use super::parallel::Parallelism;
 use super::simd::{Kernel, Simd};
 
-/// Outputs along x that are computed together: with 16 registers, these, one row of seven taps and an input fit.
-const OUTPUTS: usize = 6;
+/// Outputs along x that are computed together: with 16 registers these, one row of seven taps and an input just
+/// fit, and the widths of the models' maps are multiples of it.
+const OUTPUTS: usize = 8;
 
 /// The sizes of a depthwise convolution. Output column j of `channels · multiplier` reads input channel
 /// `j mod channels`.
@@ -105,13 +107,13 @@ pub(crate) fn depthwise(
     assert!(taps.len() >= window.kernel_height * window.kernel_width * outputs && bias.len() >= outputs);
     assert!(out.len() >= maps.images * height * width * outputs, "output too short");
 
-    // Tasks are bands of rows of an image; each goes through the channels one vector at a time, so that the rows
-    // of a window stay in the nearest cache while it slides down.
-    let bands = if par.threads() == 1 { 1 } else { (4 * par.threads()).div_ceil(maps.images.max(1)).min(height) };
+    // Tasks are bands of rows of an image: an even number of rows, as two are computed together.
+    let pairs = height.div_ceil(2);
+    let bands = if par.threads() == 1 { 1 } else { (4 * par.threads()).div_ceil(maps.images.max(1)).min(pairs) };
     let shared = Shared(out.as_mut_ptr());
     par.run(maps.images * bands, |task| {
         let (image, band) = (task / bands, task % bands);
-        let rows = height * band / bands..height * (band + 1) / bands;
+        let rows = 2 * (pairs * band / bands)..height.min(2 * (pairs * (band + 1) / bands));
         isa.run(Band { window, maps, taps, bias, activation, out: shared.get(), image, rows, width, height });
     });
 }
@@ -150,11 +152,11 @@ impl Kernel for Band<'_> {
     #[inline(always)]
     fn call<S: Simd>(self, s: S) {
         match (self.window.kernel_width, self.window.stride) {
-            (3, 1) => self.channels::<S, 3, 1>(s),
-            (3, 2) => self.channels::<S, 3, 2>(s),
-            (7, 1) => self.channels::<S, 7, 1>(s),
-            (7, 2) => self.channels::<S, 7, 2>(s),
-            (11, 1) => self.channels::<S, 11, 1>(s),
+            (3, 1) => self.rows::<S, 3, 1>(s),
+            (3, 2) => self.rows::<S, 3, 2>(s),
+            (7, 1) => self.rows::<S, 7, 1>(s),
+            (7, 2) => self.rows::<S, 7, 2>(s),
+            (11, 1) => self.rows::<S, 11, 1>(s),
             _ => unreachable!("asserted by `depthwise`"),
         }
     }
@@ -162,76 +164,108 @@ impl Kernel for Band<'_> {
 
 impl Band<'_> {
     #[inline(always)]
-    fn channels<S: Simd, const K: usize, const STRIDE: usize>(&self, s: S) {
-        let Window { channels, multiplier, .. } = self.window;
-        for copy in 0..multiplier {
-            let mut c = 0;
-            while c + S::LANES <= channels {
-                for y in self.rows.clone() {
-                    // SAFETY: LANES channels from c exist in every input, output, tap and bias; `depthwise`
-                    // asserted the lengths; these rows belong to this task.
-                    unsafe { self.row::<S, K, STRIDE>(s, y, c, copy * channels + c) }
+    fn rows<S: Simd, const K: usize, const STRIDE: usize>(&self, s: S) {
+        let vectors = self.window.channels / S::LANES * S::LANES;
+        let mut y = self.rows.start;
+        while y < self.rows.end {
+            // Two rows share most of their inputs, where registers hold the sums and taps of both.
+            let two = S::REGISTERS >= 32 && STRIDE == 1 && K <= 7 && self.window.kernel_height > 1;
+            let rows = if two && y + 2 <= self.rows.end { 2 } else { 1 };
+            for x in (0..self.width).step_by(OUTPUTS) {
+                let first = (x * STRIDE) as isize - self.window.pad_x as isize;
+                let inner = first >= 0 && first as usize + (OUTPUTS - 1) * STRIDE + K <= self.maps.width;
+                // SAFETY: the rows belong to this task and x lies in the output; whole vectors of channels exist;
+                // `depthwise` asserted the lengths. A group is inner if all columns that it reads exist.
+                unsafe {
+                    match (rows, inner) {
+                        (2, true) => self.group::<S, K, STRIDE, 2, true>(s, y, x, vectors),
+                        (2, false) => self.group::<S, K, STRIDE, 2, false>(s, y, x, vectors),
+                        (_, true) => self.group::<S, K, STRIDE, 1, true>(s, y, x, vectors),
+                        (_, false) => self.group::<S, K, STRIDE, 1, false>(s, y, x, vectors),
+                    }
                 }
-                c += S::LANES;
             }
-            for c in c..channels {
-                for y in self.rows.clone() {
-                    self.row_scalar(s, y, c, copy * channels + c);
+            for y in y..y + rows {
+                for o in 0..self.window.outputs() {
+                    if o % self.window.channels >= vectors {
+                        self.row_scalar(s, y, o % self.window.channels, o);
+                    }
                 }
             }
+            y += rows;
         }
     }
 
-    /// One row of outputs for the input channels from `c` and the output channels from `o`.
+    /// `ROWS` rows of [`OUTPUTS`] outputs from (y, x), for the first `channels` channels: whole vectors.
     ///
     /// # Safety
     /// See the call.
     #[inline(always)]
-    unsafe fn row<S: Simd, const K: usize, const STRIDE: usize>(&self, s: S, y: usize, c: usize, o: usize) {
+    unsafe fn group<S: Simd, const K: usize, const STRIDE: usize, const ROWS: usize, const INNER: bool>(
+        &self,
+        s: S,
+        y: usize,
+        x: usize,
+        channels: usize,
+    ) {
         let w = &self.window;
         let outputs = w.outputs();
-        let map = self.image * self.maps.height * self.maps.width * w.channels;
-        // SAFETY: indices are bounded by the loops below: input rows and columns are checked against the map,
-        // output columns against its width.
-        unsafe {
-            let bias = s.load(self.bias.as_ptr().add(o));
-            let mut x = 0;
-            while x < self.width {
-                let count = OUTPUTS.min(self.width - x);
-                let mut sums = [bias; OUTPUTS];
-                for ky in 0..w.kernel_height {
-                    let Some(row) = (y * STRIDE + ky).checked_sub(w.pad_y).filter(|row| *row < self.maps.height) else {
-                        continue;
-                    };
-                    let row = self.maps.data.as_ptr().add(map + row * self.maps.width * w.channels + c);
-                    let mut taps = [bias; K];
-                    for (kx, tap) in taps.iter_mut().enumerate() {
-                        *tap = s.load(self.taps.as_ptr().add((ky * K + kx) * outputs + o));
-                    }
-                    // Input column i of the group belongs to tap kx of output (i − kx) / STRIDE. Outputs past the
-                    // end of the row are computed from zeros and not stored.
-                    for i in 0..(OUTPUTS - 1) * STRIDE + K {
-                        let Some(column) = (x * STRIDE + i).checked_sub(w.pad_x).filter(|x| *x < self.maps.width)
-                        else {
-                            continue;
+        let count = OUTPUTS.min(self.width - x);
+        // Input columns of this group that exist, as bits; column i is `x · STRIDE + i − pad_x`.
+        let mut exist = 0u32;
+        for i in 0..(OUTPUTS - 1) * STRIDE + K {
+            let column = (x * STRIDE + i).checked_sub(w.pad_x);
+            exist |= u32::from(column.is_some_and(|column| column < self.maps.width)) << i;
+        }
+        let top = (y * STRIDE) as isize - w.pad_y as isize;
+        let height = (ROWS - 1) * STRIDE + w.kernel_height;
+        let existing = top.min(0).unsigned_abs()..height.min((self.maps.height as isize - top).max(0) as usize);
+        let line = self.maps.width * w.channels;
+        let map = self.maps.data.as_ptr().wrapping_add(self.image * self.maps.height * line);
+        let corner = map
+            .wrapping_offset(top * line as isize)
+            .wrapping_offset(((x * STRIDE) as isize - w.pad_x as isize) * w.channels as isize);
+        let out = self.out.wrapping_add(((self.image * self.height + y) * self.width + x) * outputs);
+
+        for copy in 0..w.multiplier {
+            for c in (0..channels).step_by(S::LANES) {
+                let o = copy * w.channels + c;
+                // SAFETY: rows of `existing` and columns of `exist` lie in the map, channels up to `channels` in
+                // all; pointers to others are not read.
+                unsafe {
+                    let bias = s.load(self.bias.as_ptr().add(o));
+                    let mut sums = [[bias; OUTPUTS]; ROWS];
+                    for r in existing.clone() {
+                        let input = Input {
+                            at: corner.wrapping_add(r.wrapping_mul(line).wrapping_add(c)),
+                            column: w.channels,
+                            exist,
                         };
-                        let value = s.load(row.add(column * w.channels));
-                        for (j, sum) in sums.iter_mut().enumerate() {
-                            if i >= j * STRIDE && i - j * STRIDE < K {
-                                *sum = s.mul_add(value, taps[i - j * STRIDE], *sum);
+                        let taps = self.taps.as_ptr().wrapping_add(r.wrapping_mul(K).wrapping_mul(outputs) + o);
+                        let below = taps.wrapping_sub(STRIDE * K * outputs);
+                        if ROWS == 1 || r < STRIDE {
+                            [sums[0]] = input.meet::<S, K, STRIDE, 1, INNER>(s, [taps], outputs, [sums[0]]);
+                        } else if r >= w.kernel_height {
+                            [sums[1]] = input.meet::<S, K, STRIDE, 1, INNER>(s, [below], outputs, [sums[1]]);
+                        } else {
+                            let both = [sums[0], sums[1]];
+                            [sums[0], sums[1]] =
+                                input.meet::<S, K, STRIDE, 2, INNER>(s, [taps, below], outputs, both);
+                        }
+                    }
+                    for (j, row) in sums.iter().enumerate() {
+                        let at = out.wrapping_add(j.wrapping_mul(self.width).wrapping_mul(outputs).wrapping_add(o));
+                        for (i, sum) in row.iter().enumerate() {
+                            if INNER || i < count {
+                                let value = match self.activation {
+                                    Some(activation) => activation.apply(s, *sum),
+                                    None => *sum,
+                                };
+                                s.store(at.wrapping_add(i.wrapping_mul(outputs)), value);
                             }
                         }
                     }
                 }
-                let at = self.out.add(((self.image * self.height + y) * self.width + x) * outputs + o);
-                for (j, sum) in sums.iter().enumerate().take(count) {
-                    let value = match self.activation {
-                        Some(activation) => activation.apply(s, *sum),
-                        None => *sum,
-                    };
-                    s.store(at.add(j * outputs), value);
-                }
-                x += count;
             }
         }
     }
@@ -267,6 +301,71 @@ impl Band<'_> {
             }
         }
     }
+}
+
+/// A piece of a row of inputs: the columns that a group of outputs reads.
+#[derive(Clone, Copy)]
+struct Input {
+    /// Where column 0 is, or would be.
+    at: *const f32,
+    /// Floats from column to column.
+    column: usize,
+    /// Columns that exist, as bits.
+    exist: u32,
+}
+
+impl Input {
+    /// Adds every column, times the taps that it meets, to the sums of `N` rows of outputs. Columns that do not
+    /// exist are zeros; with `INNER` all exist.
+    ///
+    /// # Safety
+    /// The existing columns and `K` taps of each row, `stride` apart, must be readable.
+    #[inline(always)]
+    unsafe fn meet<S: Simd, const K: usize, const STRIDE: usize, const N: usize, const INNER: bool>(
+        self,
+        s: S,
+        taps: [*const f32; N],
+        stride: usize,
+        mut sums: [[S::F; OUTPUTS]; N],
+    ) -> [[S::F; OUTPUTS]; N] {
+        let mut rows = [[s.splat(0.0); K]; N];
+        for (row, taps) in rows.iter_mut().zip(taps) {
+            for (kx, tap) in row.iter_mut().enumerate() {
+                // SAFETY: tap kx < K.
+                *tap = unsafe { s.load(taps.wrapping_add(kx.wrapping_mul(stride))) };
+            }
+        }
+        // Written out, since a loop that the compiler leaves as one would keep sums and taps in memory.
+        macro_rules! columns {
+            ($($i:literal)*) => {
+                $(if $i < (OUTPUTS - 1) * STRIDE + K && (INNER || self.exist >> $i & 1 == 1) {
+                    // SAFETY: the column exists.
+                    let value = unsafe { s.load(self.at.wrapping_add(self.column.wrapping_mul($i))) };
+                    sums = multiply::<S, $i, K, STRIDE, N>(s, value, &rows, sums);
+                })*
+            };
+        }
+        columns!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20);
+        sums
+    }
+}
+
+/// Adds column `I` of a group to the sums of the outputs that see it: it is tap kx of output (I − kx) / STRIDE.
+#[inline(always)]
+fn multiply<S: Simd, const I: usize, const K: usize, const STRIDE: usize, const N: usize>(
+    s: S,
+    value: S::F,
+    taps: &[[S::F; K]; N],
+    mut sums: [[S::F; OUTPUTS]; N],
+) -> [[S::F; OUTPUTS]; N] {
+    for (taps, sums) in taps.iter().zip(&mut sums) {
+        for (j, sum) in sums.iter_mut().enumerate() {
+            if I >= j * STRIDE && I - j * STRIDE < K {
+                *sum = s.mul_add(value, taps[I - j * STRIDE], *sum);
+            }
+        }
+    }
+    sums
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ impl Simd for Avx512 {
     type F = __m512;
 
     const LANES: usize = 16;
+    const REGISTERS: usize = 32;
     const TILE_ROWS: usize = 14;
     const TILE_PANELS: usize = 2;
 
