@@ -15,10 +15,10 @@ pub(crate) mod norm;
 mod parallel;
 pub(crate) mod pool;
 mod simd;
+pub(crate) mod strides;
 
 #[cfg(test)]
 pub(crate) mod reference;
 
 pub(crate) use isa::Isa;
 pub(crate) use parallel::Parallelism;
-#[cfg(test)]

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use super::super::math::Activation;
 use super::super::simd::{Kernel, Simd, Tile};
+use super::super::strides::Strides;
 use super::{Epilogue, Finish, Lhs, PANEL, Rhs};
 
 /// Floats of the largest tile of any instruction set.
@@ -27,7 +28,7 @@ pub(super) struct Region<'a> {
     pub(super) w: Rhs<'a>,
     pub(super) epilogue: Epilogue<'a>,
     pub(super) out: *mut f32,
-    pub(super) out_stride: usize,
+    pub(super) strides: Strides,
     pub(super) rows: Range<usize>,
     pub(super) panels: Range<usize>,
 }
@@ -65,7 +66,7 @@ impl Kernel for Region<'_> {
 /// Consecutive ranges of at most `most` whose lengths differ by one at most: 50 rows in tiles of 14 are
 /// 13 + 13 + 12 + 12, not 14 + 14 + 14 + 8.
 #[inline(always)]
-fn balanced(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn balanced(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
     let count = range.len().div_ceil(most);
     (0..count).map(move |i| range.start + range.len() * i / count..range.start + range.len() * (i + 1) / count)
 }
@@ -119,40 +120,47 @@ impl Block<'_> {
         columns: usize,
         next: *const f32,
     ) {
-        let Region { a, w, out, out_stride, .. } = self.region;
+        let Region { a, w, out, strides, .. } = self.region;
         let (width, height) = (count * PANEL, rows.len());
         // SAFETY: within the slices, as the caller promises.
         unsafe {
             let mut tile = Tile {
-                a: a.data.as_ptr().add(rows.start * a.stride + self.steps.start),
-                a_stride: a.stride,
+                a: a.data.as_ptr().add(a.strides.at(rows.start, self.steps.start)),
+                a_stride: a.strides.row,
+                a_jump: 4 * (a.strides.block - PANEL),
                 w: w.data.as_ptr().add(panel * w.panel_stride + self.steps.start * w.k_stride),
                 k: self.steps.len(),
-                k_stride: w.k_stride,
-                panel_stride: w.panel_stride,
+                w_stride: w.k_stride,
+                w_panel: w.panel_stride,
                 next,
                 bias: self.bias.map_or(NO_BIAS.as_ptr(), |bias| bias.as_ptr().add(panel * PANEL)),
-                out: out.add(rows.start * out_stride + panel * PANEL),
-                out_stride: *out_stride,
+                out: out.add(strides.at(rows.start, panel * PANEL)),
+                out_stride: strides.row,
+                out_panel: strides.block,
                 add: self.add,
             };
             if columns == width {
                 dispatch(s, height, count, &tile);
-                self.activate(s, height, width, tile.out, tile.out_stride);
+                self.activate(s, height, count, &tile);
             } else {
                 // The last panel is not full: its tile is made beside the output and its valid part copied.
                 let mut beside = [0.0f32; LARGEST_TILE];
+                let place = Strides::rows(width);
                 let out = std::mem::replace(&mut tile.out, beside.as_mut_ptr());
-                tile.out_stride = width;
+                (tile.out_stride, tile.out_panel) = (place.row, place.block);
+                let pieces = || {
+                    let piece = |c: usize| (c, PANEL.min(columns - c));
+                    (0..height).flat_map(move |r| (0..columns).step_by(PANEL).map(move |c| (r, piece(c))))
+                };
                 if self.add {
-                    for r in 0..height {
-                        tile.out.add(r * width).copy_from_nonoverlapping(out.add(r * out_stride), columns);
+                    for (r, (c, len)) in pieces() {
+                        tile.out.add(place.at(r, c)).copy_from_nonoverlapping(out.add(strides.at(r, c)), len);
                     }
                 }
                 dispatch(s, height, count, &tile);
-                self.activate(s, height, width, tile.out, width);
-                for r in 0..height {
-                    out.add(r * out_stride).copy_from_nonoverlapping(tile.out.add(r * width), columns);
+                self.activate(s, height, count, &tile);
+                for (r, (c, len)) in pieces() {
+                    out.add(strides.at(r, c)).copy_from_nonoverlapping(tile.out.add(place.at(r, c)), len);
                 }
             }
         }
@@ -161,15 +169,18 @@ impl Block<'_> {
     /// The activation over a tile that was just stored and still lies in the nearest cache.
     ///
     /// # Safety
-    /// `rows` rows of `width` writable floats, `stride` apart.
+    /// The output of the tile: `rows` rows of `panels` panels.
     #[inline(always)]
-    unsafe fn activate<S: Simd>(&self, s: S, rows: usize, width: usize, out: *mut f32, stride: usize) {
+    unsafe fn activate<S: Simd>(&self, s: S, rows: usize, panels: usize, tile: &Tile) {
         if let Some(activation) = self.activation {
             for r in 0..rows {
-                let row = out.wrapping_add(r.wrapping_mul(stride));
-                for c in (0..width).step_by(S::LANES) {
-                    // SAFETY: r < rows and c + LANES ≤ width.
-                    unsafe { s.store(row.add(c), activation.apply(s, s.load(row.add(c)))) }
+                for panel in 0..panels {
+                    let row = tile.out.wrapping_add(r.wrapping_mul(tile.out_stride));
+                    let row = row.wrapping_add(panel.wrapping_mul(tile.out_panel));
+                    for c in (0..PANEL).step_by(S::LANES) {
+                        // SAFETY: c + LANES ≤ 16, and sixteen floats of every row and panel are writable.
+                        unsafe { s.store(row.add(c), activation.apply(s, s.load(row.add(c)))) }
+                    }
                 }
             }
         }

@@ -1,42 +1,45 @@
 //! The register tile of a product with AVX-512, as assembly.
 //!
 //! Fourteen rows by two vectors fill 28 of the 32 registers. The loop runs at the pace of its multiply-adds only
-//! if rows are addressed as base plus a multiple of their stride: with the stride × 1, 3, 5 … 13 in registers
-//! every row is one addressing mode away. A compiler chains the row addresses by additions instead, sends the
-//! sums through memory, and reaches half of this.
+//! if rows are addressed as base plus a multiple of their stride: with two bases, seven rows apart, and the
+//! stride × 1, 3 and 5 in registers every row is one addressing mode away. A compiler chains the row addresses by
+//! additions instead, sends the sums through memory, and reaches half of this.
 
 use std::arch::asm;
 
 use super::Tile;
 
-/// The address of a row that starts at `base`.
+/// The address of a row, from the bases of rows 0 and 7.
 #[rustfmt::skip]
 macro_rules! row {
-    (0, $base:literal) => { $base };
-    (1, $base:literal) => { concat!($base, "+{s1}") };
-    (2, $base:literal) => { concat!($base, "+2*{s1}") };
-    (3, $base:literal) => { concat!($base, "+{s3}") };
-    (4, $base:literal) => { concat!($base, "+4*{s1}") };
-    (5, $base:literal) => { concat!($base, "+{s5}") };
-    (6, $base:literal) => { concat!($base, "+2*{s3}") };
-    (7, $base:literal) => { concat!($base, "+{s7}") };
-    (8, $base:literal) => { concat!($base, "+8*{s1}") };
-    (9, $base:literal) => { concat!($base, "+{s9}") };
-    (10, $base:literal) => { concat!($base, "+2*{s5}") };
-    (11, $base:literal) => { concat!($base, "+{s11}") };
-    (12, $base:literal) => { concat!($base, "+4*{s3}") };
-    (13, $base:literal) => { concat!($base, "+{s13}") };
+    (0, $a:literal, $b:literal) => { $a };
+    (1, $a:literal, $b:literal) => { concat!($a, "+{s1}") };
+    (2, $a:literal, $b:literal) => { concat!($a, "+2*{s1}") };
+    (3, $a:literal, $b:literal) => { concat!($a, "+{s3}") };
+    (4, $a:literal, $b:literal) => { concat!($a, "+4*{s1}") };
+    (5, $a:literal, $b:literal) => { concat!($a, "+{s5}") };
+    (6, $a:literal, $b:literal) => { concat!($a, "+2*{s3}") };
+    (7, $a:literal, $b:literal) => { $b };
+    (8, $a:literal, $b:literal) => { concat!($b, "+{s1}") };
+    (9, $a:literal, $b:literal) => { concat!($b, "+2*{s1}") };
+    (10, $a:literal, $b:literal) => { concat!($b, "+{s3}") };
+    (11, $a:literal, $b:literal) => { concat!($b, "+4*{s1}") };
+    (12, $a:literal, $b:literal) => { concat!($b, "+{s5}") };
+    (13, $a:literal, $b:literal) => { concat!($b, "+2*{s3}") };
 }
 
-/// The odd multiples of the stride in s1.
+/// The multiples of the stride in s1.
 macro_rules! multiples {
     () => {
         "lea {s3}, [{s1}+2*{s1}]
-        lea {s5}, [{s1}+4*{s1}]
-        lea {s7}, [{s3}+4*{s1}]
-        lea {s9}, [{s1}+8*{s1}]
-        lea {s11}, [{s3}+8*{s1}]
-        lea {s13}, [{s5}+8*{s1}]\n"
+        lea {s5}, [{s1}+4*{s1}]\n"
+    };
+}
+
+/// The base of row 7 from that of row 0.
+macro_rules! seventh {
+    ($b:literal, $a:literal) => {
+        concat!("lea ", $b, ", [", $a, "+8*{s1}]\n", "sub ", $b, ", {s1}\n")
     };
 }
 
@@ -47,7 +50,7 @@ macro_rules! step {
             "vmovups zmm28, [{w}", $w, "]\n",
             "vmovups zmm29, [{v}", $w, "]\n",
             $(
-                "vbroadcastss zmm30, dword ptr [", row!($row, "{a}"), $offset, "]\n",
+                "vbroadcastss zmm30, dword ptr [", row!($row, "{a}", "{b}"), $offset, "]\n",
                 "vfmadd231ps ", $c0, ", zmm30, zmm28\n",
                 "vfmadd231ps ", $c1, ", zmm30, zmm29\n",
             )*
@@ -56,7 +59,7 @@ macro_rules! step {
     ($offset:literal, $w:literal: $($row:tt $c0:literal,)*) => {
         concat!(
             "vmovups zmm28, [{w}", $w, "]\n",
-            $("vfmadd231ps ", $c0, ", zmm28, dword ptr [", row!($row, "{a}"), $offset, "]{{1to16}}\n",)*
+            $("vfmadd231ps ", $c0, ", zmm28, dword ptr [", row!($row, "{a}", "{b}"), $offset, "]{{1to16}}\n",)*
         )
     };
 }
@@ -68,26 +71,26 @@ macro_rules! zero {
     };
 }
 
-/// The bias added to all sums.
+/// The bias, whose address is in `next`, added to all sums.
 macro_rules! bias {
     ($($row:tt $c0:literal $c1:literal,)*) => {
         concat!(
-            "vmovups zmm28, [{w}]\n",
-            "vmovups zmm29, [{w}+64]\n",
+            "vmovups zmm28, [{next}]\n",
+            "vmovups zmm29, [{next}+64]\n",
             $("vaddps ", $c0, ", ", $c0, ", zmm28\n", "vaddps ", $c1, ", ", $c1, ", zmm29\n",)*
         )
     };
     ($($row:tt $c0:literal,)*) => {
-        concat!("vmovups zmm28, [{w}]\n", $("vaddps ", $c0, ", ", $c0, ", zmm28\n",)*)
+        concat!("vmovups zmm28, [{next}]\n", $("vaddps ", $c0, ", ", $c0, ", zmm28\n",)*)
     };
 }
 
-/// What the output holds added to all sums.
+/// What the output holds added to all sums. Rows of the first vector start at a and b, of the second at w and v.
 macro_rules! add {
     ($($row:tt $c0:literal $($c1:literal)?,)*) => {
         concat!($(
-            "vaddps ", $c0, ", ", $c0, ", [", row!($row, "{a}"), "]\n",
-            $("vaddps ", $c1, ", ", $c1, ", [", row!($row, "{a}"), "+64]\n",)?
+            "vaddps ", $c0, ", ", $c0, ", [", row!($row, "{a}", "{b}"), "]\n",
+            $("vaddps ", $c1, ", ", $c1, ", [", row!($row, "{w}", "{v}"), "]\n",)?
         )*)
     };
 }
@@ -96,22 +99,28 @@ macro_rules! add {
 macro_rules! store {
     ($($row:tt $c0:literal $($c1:literal)?,)*) => {
         concat!($(
-            "vmovups [", row!($row, "{a}"), "], ", $c0, "\n",
-            $("vmovups [", row!($row, "{a}"), "+64], ", $c1, "\n",)?
+            "vmovups [", row!($row, "{a}", "{b}"), "], ", $c0, "\n",
+            $("vmovups [", row!($row, "{w}", "{v}"), "], ", $c1, "\n",)?
         )*)
     };
 }
 
-/// The whole tile for the given rows and their registers: k two steps at a time.
+/// The whole tile for the given rows and their registers: blocks of sixteen steps of k, two at a time.
 macro_rules! tile {
     ($t:ident: $($table:tt)*) => {
         asm!(
             multiples!(),
+            seventh!("{b}", "{a}"),
             zero!($($table)*),
-            "sub {k}, 2
-            jl 3f
+            "2:
+            mov {n:e}, 16
+            cmp {k}, {n}
+            cmovb {n}, {k}
+            sub {k}, {n}
+            sub {n}, 2
+            jl 4f
             .p2align 5
-            2:
+            3:
             prefetcht1 [{next}]
             prefetcht1 [{next}+64]",
             step!("", "": $($table)*),
@@ -119,36 +128,50 @@ macro_rules! tile {
             "lea {w}, [{w}+2*{ks}]
             lea {v}, [{v}+2*{ks}]
             add {a}, 8
+            add {b}, 8
             sub {next}, -128
-            sub {k}, 2
-            jge 2b
-            3:
-            test {k:e}, 1
-            jz 4f",
+            sub {n}, 2
+            jge 3b
+            4:
+            test {n:e}, 1
+            jz 5f",
             step!("", "": $($table)*),
-            "4:
-            mov {w}, [{t}+{bias}]
+            "5:
+            add {a}, [{t}+{jump}]
+            add {b}, [{t}+{jump}]
+            test {k}, {k}
+            jnz 2b
+            mov {next}, [{t}+{bias}]
             mov {s1}, [{t}+{stride}]
             mov {a}, [{t}+{out}]
-            shl {s1}, 2",
+            mov {w}, [{t}+{panel}]
+            shl {s1}, 2
+            lea {w}, [{a}+4*{w}]",
             multiples!(),
+            seventh!("{b}", "{a}"),
+            seventh!("{v}", "{w}"),
             bias!($($table)*),
             "cmp byte ptr [{t}+{add}], 0
-            je 5f",
+            je 6f",
             add!($($table)*),
-            "5:",
+            "6:",
             store!($($table)*),
             t = in(reg) $t,
             a = inout(reg) $t.a => _,
+            b = out(reg) _,
             s1 = inout(reg) $t.a_stride.wrapping_mul(4) => _,
+            s3 = out(reg) _,
+            s5 = out(reg) _,
             w = inout(reg) $t.w => _,
-            v = inout(reg) $t.w.wrapping_add($t.panel_stride) => _,
+            v = inout(reg) $t.w.wrapping_add($t.w_panel) => _,
             next = inout(reg) $t.next => _,
             k = inout(reg) $t.k => _,
-            ks = in(reg) $t.k_stride.wrapping_mul(4),
-            s3 = out(reg) _, s5 = out(reg) _, s7 = out(reg) _, s9 = out(reg) _, s11 = out(reg) _, s13 = out(reg) _,
+            n = out(reg) _,
+            ks = in(reg) $t.w_stride.wrapping_mul(4),
+            jump = const std::mem::offset_of!(Tile, a_jump),
             bias = const std::mem::offset_of!(Tile, bias),
             stride = const std::mem::offset_of!(Tile, out_stride),
+            panel = const std::mem::offset_of!(Tile, out_panel),
             out = const std::mem::offset_of!(Tile, out),
             add = const std::mem::offset_of!(Tile, add),
             out("zmm0") _, out("zmm1") _, out("zmm2") _, out("zmm3") _, out("zmm4") _, out("zmm5") _,

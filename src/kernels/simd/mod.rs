@@ -23,21 +23,27 @@ pub(crate) trait Kernel {
     fn call<S: Simd>(self, simd: S) -> Self::Output;
 }
 
-/// What a register tile of a product reads and writes: some rows of `a`, each `k` long; for every step of k the
+/// What a register tile of a product reads and writes: some rows of `a`, each of `k` steps; for every step the
 /// columns of one or two panels; as many rows and columns of the output. Counts and strides are in floats.
+#[repr(C)]
 pub(crate) struct Tile {
     pub(crate) a: *const f32,
     pub(crate) a_stride: usize,
+    /// Bytes between the end of sixteen steps of a row and the next sixteen; 0 where a row lies in one piece.
+    pub(crate) a_jump: usize,
     pub(crate) w: *const f32,
     pub(crate) k: usize,
-    pub(crate) k_stride: usize,
-    pub(crate) panel_stride: usize,
+    /// From step to step.
+    pub(crate) w_stride: usize,
+    /// From panel to panel.
+    pub(crate) w_panel: usize,
     /// What will be read after this tile, for prefetching; any address.
     pub(crate) next: *const f32,
     /// Added to every row.
     pub(crate) bias: *const f32,
     pub(crate) out: *mut f32,
     pub(crate) out_stride: usize,
+    pub(crate) out_panel: usize,
     /// Whether the sums are added to what the output holds.
     pub(crate) add: bool,
 }
@@ -100,30 +106,37 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
         // than check: this is the innermost loop of everything.
         unsafe {
             let mut sums = [[self.splat(0.0); VECTORS]; ROWS];
-            let mut w = t.w;
-            for p in 0..t.k {
-                let mut columns = [self.splat(0.0); VECTORS];
-                for (v, column_values) in columns.iter_mut().enumerate() {
-                    let per_panel = 16 / Self::LANES;
-                    let panel = (v / per_panel).wrapping_mul(t.panel_stride);
-                    *column_values = self.load(w.wrapping_add(panel).add(v % per_panel * Self::LANES));
-                }
-                for (r, row_sums) in sums.iter_mut().enumerate() {
-                    let a = self.splat(*t.a.wrapping_add(r.wrapping_mul(t.a_stride)).add(p));
-                    for v in 0..VECTORS {
-                        row_sums[v] = self.mul_add(a, columns[v], row_sums[v]);
+            let per_panel = 16 / Self::LANES;
+            let column = |v: usize, panel: usize| (v / per_panel).wrapping_mul(panel) + v % per_panel * Self::LANES;
+            let (mut a, mut w) = (t.a, t.w);
+            let mut left = t.k;
+            while left > 0 {
+                let steps = left.min(16);
+                for p in 0..steps {
+                    let mut columns = [self.splat(0.0); VECTORS];
+                    for (v, column_values) in columns.iter_mut().enumerate() {
+                        *column_values = self.load(w.wrapping_add(column(v, t.w_panel)));
                     }
+                    for (r, row_sums) in sums.iter_mut().enumerate() {
+                        let a = self.splat(*a.wrapping_add(r.wrapping_mul(t.a_stride)).add(p));
+                        for v in 0..VECTORS {
+                            row_sums[v] = self.mul_add(a, columns[v], row_sums[v]);
+                        }
+                    }
+                    w = w.wrapping_add(t.w_stride);
                 }
-                w = w.wrapping_add(t.k_stride);
+                a = a.wrapping_add(steps).wrapping_byte_add(t.a_jump);
+                left -= steps;
             }
             for (r, row_sums) in sums.iter().enumerate() {
                 let out = t.out.wrapping_add(r.wrapping_mul(t.out_stride));
                 for (v, &sum) in row_sums.iter().enumerate() {
+                    let at = out.wrapping_add(column(v, t.out_panel));
                     let mut value = self.add(sum, self.load(t.bias.add(v * Self::LANES)));
                     if t.add {
-                        value = self.add(value, self.load(out.add(v * Self::LANES)));
+                        value = self.add(value, self.load(at));
                     }
-                    self.store(out.add(v * Self::LANES), value);
+                    self.store(at, value);
                 }
             }
         }
