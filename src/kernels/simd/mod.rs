@@ -37,8 +37,10 @@ pub(crate) struct Tile {
     pub(crate) w_stride: usize,
     /// From panel to panel.
     pub(crate) w_panel: usize,
-    /// What will be read after this tile, for prefetching; any address.
+    /// What will be read after this tile, for prefetching: a line from here and one `also` floats further for
+    /// every two steps. Any address.
     pub(crate) next: *const f32,
+    pub(crate) also: usize,
     /// Added to every row.
     pub(crate) bias: *const f32,
     pub(crate) out: *mut f32,
