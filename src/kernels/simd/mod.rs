@@ -28,6 +28,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
 
     /// Floats in a vector: 4, 8 or 16.
     const LANES: usize;
+    /// Whether [`Simd::mul_add`] is one instruction.
+    const FUSED: bool = true;
     /// Rows of the largest product tile that stays in registers.
     const TILE_ROWS: usize;
     /// Panels of 16 columns in that tile: 1 or 2.

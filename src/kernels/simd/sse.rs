@@ -19,6 +19,7 @@ impl Simd for Sse {
     type F = __m128;
 
     const LANES: usize = 4;
+    const FUSED: bool = false;
     const TILE_ROWS: usize = 3;
     const TILE_PANELS: usize = 1;
 
