@@ -16,6 +16,7 @@ mod parallel;
 mod peak;
 pub(crate) mod pool;
 mod simd;
+pub(crate) mod strides;
 
 #[cfg(test)]
 pub(crate) mod reference;

@@ -20,7 +20,9 @@ impl Simd for Sse {
 
     const LANES: usize = 4;
     const FUSED: bool = false;
-    const TILE_ROWS: usize = 3;
+    const REGISTERS: usize = 16;
+    // Three rows would fit by count, but a product needs a register beside its operands: the compiler spills.
+    const TILE_ROWS: usize = 2;
     const TILE_PANELS: usize = 1;
 
     #[inline(always)]
