@@ -13,6 +13,7 @@ pub mod isa;
 pub(crate) mod math;
 pub(crate) mod norm;
 mod parallel;
+mod peak;
 pub(crate) mod pool;
 mod simd;
 pub(crate) mod strides;

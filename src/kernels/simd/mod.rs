@@ -57,6 +57,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
 
     /// Floats in a vector: 4, 8 or 16.
     const LANES: usize;
+    /// Whether [`Simd::mul_add`] is one instruction.
+    const FUSED: bool = true;
     /// Vector registers.
     const REGISTERS: usize;
     /// Rows of the largest product tile that stays in registers.
