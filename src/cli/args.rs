@@ -1,5 +1,6 @@
 //! What can be asked on the command line. Parses and describes; carries nothing out.
 
+mod bench;
 mod values;
 
 use std::ffi::OsString;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+pub(super) use bench::Bench;
 use values::{mean, std, threads};
 
 use crate::models::config;
@@ -59,6 +61,7 @@ pub(super) enum Command {
     Models(Models),
     Tokenize(Tokenize),
     Preprocess(Preprocess),
+    Bench(Bench),
 }
 
 /// Photos and sentences to embeddings
@@ -384,6 +387,7 @@ impl Command {
             Command::Models(_) => "models",
             Command::Tokenize(_) => "tokenize",
             Command::Preprocess(_) => "preprocess",
+            Command::Bench(_) => "bench",
         }
     }
 }

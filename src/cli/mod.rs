@@ -4,6 +4,7 @@
 //! Exit codes: 0 all done, 1 failed, 2 wrong usage, 3 done with some inputs failed.
 
 mod args;
+mod bench;
 mod convert;
 mod encode;
 mod info;
@@ -52,6 +53,7 @@ fn run() -> ExitCode {
         Command::Models(args) => models::run(args),
         Command::Tokenize(args) => tokenize::run(args, &messages),
         Command::Preprocess(args) => preprocess::run(args),
+        Command::Bench(args) => bench::run(args),
     };
     match result {
         Ok(Done::All) => ExitCode::SUCCESS,

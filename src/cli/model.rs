@@ -14,7 +14,7 @@ use crate::weights::WeightsFile;
 pub(super) struct Chosen {
     pub weights: WeightsFile,
     pub options: Options,
-    /// What to call the model: its published name if it has one, else the file's.
+    /// See [`name`].
     pub name: String,
 }
 
@@ -31,9 +31,14 @@ pub(super) fn choose(model: &args::Model, photos: &Photos) -> Result<Chosen, Sto
             options = options.preprocess(config);
         }
     }
-    let name = meta.provenance.model_name.clone();
-    let name = name.unwrap_or_else(|| weights.path().file_stem().unwrap_or_default().to_string_lossy().into_owned());
+    let name = name(&weights);
     Ok(Chosen { weights, options, name })
+}
+
+/// What to call a model: its published name if it has one, else the file's.
+pub(super) fn name(weights: &WeightsFile) -> String {
+    let stated = weights.header().meta.provenance.model_name.clone();
+    stated.unwrap_or_else(|| weights.path().file_stem().unwrap_or_default().to_string_lossy().into_owned())
 }
 
 /// Opens what `-m` or an argument names: a weights file, or `demo`, the compiled-in model. A file called `demo` is

@@ -10,6 +10,7 @@ use super::gemm::{Lhs, PANEL, Rhs, gemm_inline};
 use super::math::softmax;
 use super::parallel::Parallelism;
 use super::simd::{Kernel, Simd};
+use super::strides::Strides;
 
 /// Query rows of a block: a multiple of no tile height in particular, since tiles balance themselves; small
 /// enough that its scores (28 × 577 floats at most in the known models) stay in the nearest caches.
@@ -169,7 +170,7 @@ unsafe fn one_head<S: Simd>(
         let rows = QUERY_ROWS.min(span.queries.end - first);
         // Behind the last row of a causal block there is nothing to see.
         let seen = if shape.causal { first + rows } else { span.tokens };
-        let q = Lhs { data: &qkv[first * row..], stride: row, rows, k: d };
+        let q = Lhs { data: &qkv[first * row..], strides: Strides::rows(row), rows, k: d };
         let k = Rhs { n: seen, ..Rhs::packed(keys, d, padded) };
         // SAFETY: the queries lie within the span, the keys were packed above, and rows · padded floats of
         // scores are there (asserted).
@@ -180,7 +181,7 @@ unsafe fn one_head<S: Simd>(
             softmax(s, &mut line[..visible]);
             line[visible..].fill(0.0);
         }
-        let p = Lhs { data: scores, stride: padded, rows, k: seen };
+        let p = Lhs { data: scores, strides: Strides::rows(padded), rows, k: seen };
         let v = Rhs { data: values, k: seen, n: d, k_stride: row, panel_stride: PANEL };
         // SAFETY: the values are followed by a panel of slack; the output rows belong to this span and the
         // columns to this head.

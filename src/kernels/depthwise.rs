@@ -1,18 +1,25 @@
-//! Depthwise convolutions of feature maps with channels innermost.
+//! Depthwise convolutions of feature maps.
 //!
 //! A vector of channels is computed for several neighbouring outputs at once: each input is loaded once and meets
-//! every tap that it belongs to, and the taps of a row of the window stay in registers. Every output is one chain
+//! every tap that it belongs to, and the taps of a row of the window stay in registers. The window slides over one
+//! block of sixteen channels after the other, so that its rows stay in the nearest cache. Every output is one chain
 //! of multiply-adds over its window, row by row, so its bits depend on the map alone.
 
 use std::ops::Range;
 
 use super::Isa;
+use super::gemm::{Out, PANEL};
 use super::math::Activation;
 use super::parallel::Parallelism;
 use super::simd::{Kernel, Simd};
+use super::strides::Strides;
 
-/// Outputs along x that are computed together: with 16 registers, these, one row of seven taps and an input fit.
-const OUTPUTS: usize = 6;
+/// Outputs along x that are computed together: with 16 registers these, one row of seven taps and an input just
+/// fit, and the widths of the models' maps are multiples of it.
+const OUTPUTS: usize = 8;
+
+/// Taps of the largest window.
+const MOST_TAPS: usize = 49;
 
 /// The sizes of a depthwise convolution. Output column j of `channels · multiplier` reads input channel
 /// `j mod channels`.
@@ -74,17 +81,18 @@ impl Window {
     }
 }
 
-/// Feature maps `[images, height, width, channels]`.
+/// Feature maps: `images · height · width` rows of channels.
 #[derive(Clone, Copy)]
 pub(crate) struct Maps<'a> {
     pub(crate) data: &'a [f32],
+    pub(crate) strides: Strides,
     pub(crate) images: usize,
     pub(crate) height: usize,
     pub(crate) width: usize,
 }
 
-/// `out [images, h, w, outputs] = activation(window(maps) + bias)` with `taps [kernel_height · kernel_width,
-/// outputs]` and `bias [outputs]`.
+/// `out = activation(window(maps) + bias)` with `taps [kernel_height · kernel_width, outputs]` and
+/// `bias [outputs]`. Behind its last element the map needs as many readable floats as fill sixteen channels.
 ///
 /// Panics where a slice is too short for its sizes, or the kernel width is not one that models have.
 #[expect(clippy::too_many_arguments, reason = "the operands of a convolution")]
@@ -96,23 +104,34 @@ pub(crate) fn depthwise(
     taps: &[f32],
     bias: &[f32],
     activation: Option<Activation>,
-    out: &mut [f32],
+    out: Out<'_>,
 ) {
     let (height, width) = window.output(maps.height, maps.width);
     let outputs = window.outputs();
+    let Out { data: out, strides } = out;
     assert!([3, 7, 11].contains(&window.kernel_width) && [1, 2].contains(&window.stride));
-    assert!(maps.data.len() >= maps.images * maps.height * maps.width * window.channels, "maps shorter than stated");
+    assert!(window.kernel_height * window.kernel_width <= MOST_TAPS && [1, 2].contains(&window.multiplier));
+    let extent = maps.strides.extent(maps.images * maps.height * maps.width, window.channels.next_multiple_of(PANEL));
+    assert!(maps.data.len() >= extent, "maps shorter than stated");
     assert!(taps.len() >= window.kernel_height * window.kernel_width * outputs && bias.len() >= outputs);
-    assert!(out.len() >= maps.images * height * width * outputs, "output too short");
+    assert!(out.len() >= strides.extent(maps.images * height * width, outputs), "output too short");
+    let (row, block) = (strides.row, strides.block);
+    assert!(row >= outputs || row == PANEL && block >= row * maps.images * height * width, "outputs overlap");
 
-    // Tasks are bands of rows of an image; each goes through the channels one vector at a time, so that the rows
-    // of a window stay in the nearest cache while it slides down.
-    let bands = if par.threads() == 1 { 1 } else { (4 * par.threads()).div_ceil(maps.images.max(1)).min(height) };
+    // Tasks are blocks of sixteen output channels of an image, cut into bands of rows if there are too few: an even
+    // number of rows, as two are computed together.
+    let blocks = outputs.div_ceil(PANEL);
+    let pairs = height.div_ceil(2);
+    let bands = match par.threads() {
+        1 => 1,
+        threads => (4 * threads).div_ceil(maps.images.max(1) * blocks).min(pairs),
+    };
     let shared = Shared(out.as_mut_ptr());
-    par.run(maps.images * bands, |task| {
-        let (image, band) = (task / bands, task % bands);
-        let rows = height * band / bands..height * (band + 1) / bands;
-        isa.run(Band { window, maps, taps, bias, activation, out: shared.get(), image, rows, width, height });
+    par.run(maps.images * blocks * bands, |task| {
+        let (image, block, band) = (task / blocks / bands, task / bands % blocks, task % bands);
+        let rows = 2 * (pairs * band / bands)..height.min(2 * (pairs * (band + 1) / bands));
+        let out = shared.get();
+        isa.run(Band { window, maps, taps, bias, activation, out, strides, image, block, rows, width, height });
     });
 }
 
@@ -130,7 +149,7 @@ impl Shared {
     }
 }
 
-/// Some rows of the output of one image.
+/// Some rows of sixteen output channels of one image.
 struct Band<'a> {
     window: Window,
     maps: Maps<'a>,
@@ -138,7 +157,9 @@ struct Band<'a> {
     bias: &'a [f32],
     activation: Option<Activation>,
     out: *mut f32,
+    strides: Strides,
     image: usize,
+    block: usize,
     rows: Range<usize>,
     width: usize,
     height: usize,
@@ -150,148 +171,285 @@ impl Kernel for Band<'_> {
     #[inline(always)]
     fn call<S: Simd>(self, s: S) {
         match (self.window.kernel_width, self.window.stride) {
-            (3, 1) => self.channels::<S, 3, 1>(s),
-            (3, 2) => self.channels::<S, 3, 2>(s),
-            (7, 1) => self.channels::<S, 7, 1>(s),
-            (7, 2) => self.channels::<S, 7, 2>(s),
-            (11, 1) => self.channels::<S, 11, 1>(s),
+            (3, 1) => self.rows::<S, 3, 1>(s),
+            (3, 2) => self.rows::<S, 3, 2>(s),
+            (7, 1) => self.rows::<S, 7, 1>(s),
+            (7, 2) => self.rows::<S, 7, 2>(s),
+            (11, 1) => self.rows::<S, 11, 1>(s),
             _ => unreachable!("asserted by `depthwise`"),
         }
     }
 }
 
+/// The taps of a block of sixteen channels, and its bias; zeros where channels end.
+struct Taps {
+    taps: [[f32; PANEL]; MOST_TAPS],
+    bias: [f32; PANEL],
+}
+
 impl Band<'_> {
+    /// Output channels of this block.
+    fn outputs(&self) -> usize {
+        PANEL.min(self.window.outputs() - self.block * PANEL)
+    }
+
+    fn taps(&self) -> Taps {
+        let (first, len, all) = (self.block * PANEL, self.outputs(), self.window.outputs());
+        let mut copy = Taps { taps: [[0.0; PANEL]; MOST_TAPS], bias: [0.0; PANEL] };
+        copy.bias[..len].copy_from_slice(&self.bias[first..][..len]);
+        let count = self.window.kernel_height * self.window.kernel_width;
+        for (tap, row) in copy.taps.iter_mut().take(count).zip(self.taps.chunks_exact(all)) {
+            tap[..len].copy_from_slice(&row[first..][..len]);
+        }
+        copy
+    }
+
     #[inline(always)]
-    fn channels<S: Simd, const K: usize, const STRIDE: usize>(&self, s: S) {
-        let Window { channels, multiplier, .. } = self.window;
-        for copy in 0..multiplier {
-            let mut c = 0;
-            while c + S::LANES <= channels {
-                for y in self.rows.clone() {
-                    // SAFETY: LANES channels from c exist in every input, output, tap and bias; `depthwise`
-                    // asserted the lengths; these rows belong to this task.
-                    unsafe { self.row::<S, K, STRIDE>(s, y, c, copy * channels + c) }
+    fn rows<S: Simd, const K: usize, const STRIDE: usize>(&self, s: S) {
+        if self.window.multiplier == 2 && !self.window.channels.is_multiple_of(PANEL) {
+            return self.scattered(s);
+        }
+        let taps = self.taps();
+        // With a multiplier the second copy of the inputs begins at a block of its own.
+        let input = self.block % self.window.channels.div_ceil(PANEL);
+        for lane in (0..self.outputs()).step_by(S::LANES) {
+            let mut y = self.rows.start;
+            while y < self.rows.end {
+                // Two rows share most of their inputs, where registers hold the sums and taps of both.
+                let two = S::REGISTERS >= 32 && STRIDE == 1 && K <= 7 && self.window.kernel_height > 1;
+                let rows = if two && y + 2 <= self.rows.end { 2 } else { 1 };
+                for x in (0..self.width).step_by(OUTPUTS) {
+                    let first = (x * STRIDE) as isize - self.window.pad_x as isize;
+                    let inner = first >= 0 && first as usize + (OUTPUTS - 1) * STRIDE + K <= self.maps.width;
+                    let place = Place { y, x, channel: input * PANEL + lane, lane };
+                    // SAFETY: the rows belong to this task and x lies in the output; sixteen floats of the block
+                    // are readable everywhere (asserted by `depthwise`). A group is inner if all columns that it
+                    // reads exist.
+                    unsafe {
+                        match (rows, inner) {
+                            (2, true) => self.group::<S, K, STRIDE, 2, true>(s, &taps, place),
+                            (2, false) => self.group::<S, K, STRIDE, 2, false>(s, &taps, place),
+                            (_, true) => self.group::<S, K, STRIDE, 1, true>(s, &taps, place),
+                            (_, false) => self.group::<S, K, STRIDE, 1, false>(s, &taps, place),
+                        }
+                    }
                 }
-                c += S::LANES;
-            }
-            for c in c..channels {
-                for y in self.rows.clone() {
-                    self.row_scalar(s, y, c, copy * channels + c);
-                }
+                y += rows;
             }
         }
     }
 
-    /// One row of outputs for the input channels from `c` and the output channels from `o`.
+    /// `ROWS` rows of [`OUTPUTS`] outputs of a vector of channels.
     ///
     /// # Safety
     /// See the call.
     #[inline(always)]
-    unsafe fn row<S: Simd, const K: usize, const STRIDE: usize>(&self, s: S, y: usize, c: usize, o: usize) {
+    unsafe fn group<S: Simd, const K: usize, const STRIDE: usize, const ROWS: usize, const INNER: bool>(
+        &self,
+        s: S,
+        taps: &Taps,
+        Place { y, x, channel, lane }: Place,
+    ) {
         let w = &self.window;
-        let outputs = w.outputs();
-        let map = self.image * self.maps.height * self.maps.width * w.channels;
-        // SAFETY: indices are bounded by the loops below: input rows and columns are checked against the map,
-        // output columns against its width.
+        // Input columns of this group that exist, as bits; column i is `x · STRIDE + i − pad_x`.
+        let mut exist = 0u32;
+        for i in 0..(OUTPUTS - 1) * STRIDE + K {
+            let column = (x * STRIDE + i).checked_sub(w.pad_x);
+            exist |= u32::from(column.is_some_and(|column| column < self.maps.width)) << i;
+        }
+        let top = (y * STRIDE) as isize - w.pad_y as isize;
+        let left = (x * STRIDE) as isize - w.pad_x as isize;
+        let height = (ROWS - 1) * STRIDE + w.kernel_height;
+        let existing = top.min(0).unsigned_abs()..height.min((self.maps.height as isize - top).max(0) as usize);
+        let (column, line) = (self.maps.strides.row, self.maps.width * self.maps.strides.row);
+        let first = self.maps.strides.at(self.image * self.maps.height * self.maps.width, channel);
+        let corner = self.maps.data.as_ptr().wrapping_add(first);
+        let corner = corner.wrapping_offset(top * line as isize + left * column as isize);
+
+        // SAFETY: rows of `existing` and columns of `exist` lie in the map, the others are not read; the window has
+        // as many taps as were copied; the outputs that are written exist.
         unsafe {
-            let bias = s.load(self.bias.as_ptr().add(o));
-            let mut x = 0;
-            while x < self.width {
-                let count = OUTPUTS.min(self.width - x);
-                let mut sums = [bias; OUTPUTS];
-                for ky in 0..w.kernel_height {
-                    let Some(row) = (y * STRIDE + ky).checked_sub(w.pad_y).filter(|row| *row < self.maps.height) else {
-                        continue;
-                    };
-                    let row = self.maps.data.as_ptr().add(map + row * self.maps.width * w.channels + c);
-                    let mut taps = [bias; K];
-                    for (kx, tap) in taps.iter_mut().enumerate() {
-                        *tap = s.load(self.taps.as_ptr().add((ky * K + kx) * outputs + o));
-                    }
-                    // Input column i of the group belongs to tap kx of output (i − kx) / STRIDE. Outputs past the
-                    // end of the row are computed from zeros and not stored.
-                    for i in 0..(OUTPUTS - 1) * STRIDE + K {
-                        let Some(column) = (x * STRIDE + i).checked_sub(w.pad_x).filter(|x| *x < self.maps.width)
-                        else {
-                            continue;
+            let bias = s.load(taps.bias.as_ptr().add(lane));
+            let mut sums = [[bias; OUTPUTS]; ROWS];
+            for r in existing {
+                let input = Input { at: corner.wrapping_add(r.wrapping_mul(line)), column, exist };
+                let taps = taps.taps.as_ptr().wrapping_add(r.wrapping_mul(K)).cast::<f32>().wrapping_add(lane);
+                let below = taps.wrapping_sub(STRIDE * K * PANEL);
+                if ROWS == 1 || r < STRIDE {
+                    [sums[0]] = input.meet::<S, K, STRIDE, 1, INNER>(s, [taps], [sums[0]]);
+                } else if r >= w.kernel_height {
+                    [sums[1]] = input.meet::<S, K, STRIDE, 1, INNER>(s, [below], [sums[1]]);
+                } else {
+                    let both = [sums[0], sums[1]];
+                    [sums[0], sums[1]] = input.meet::<S, K, STRIDE, 2, INNER>(s, [taps, below], both);
+                }
+            }
+            let count = OUTPUTS.min(self.width - x);
+            let lanes = S::LANES.min(self.outputs() - lane);
+            for (j, row) in sums.iter().enumerate() {
+                let pixel = (self.image * self.height + y + j) * self.width + x;
+                let at = self.out.wrapping_add(self.strides.at(pixel, self.block * PANEL) + lane);
+                for (i, sum) in row.iter().enumerate() {
+                    if INNER || i < count {
+                        let value = match self.activation {
+                            Some(activation) => activation.apply(s, *sum),
+                            None => *sum,
                         };
-                        let value = s.load(row.add(column * w.channels));
-                        for (j, sum) in sums.iter_mut().enumerate() {
-                            if i >= j * STRIDE && i - j * STRIDE < K {
-                                *sum = s.mul_add(value, taps[i - j * STRIDE], *sum);
-                            }
+                        let at = at.wrapping_add(i.wrapping_mul(self.strides.row));
+                        if lanes == S::LANES {
+                            s.store(at, value);
+                        } else {
+                            let mut beside = [0.0f32; PANEL];
+                            s.store(beside.as_mut_ptr(), value);
+                            at.copy_from_nonoverlapping(beside.as_ptr(), lanes);
                         }
                     }
                 }
-                let at = self.out.add(((self.image * self.height + y) * self.width + x) * outputs + o);
-                for (j, sum) in sums.iter().enumerate().take(count) {
-                    let value = match self.activation {
-                        Some(activation) => activation.apply(s, *sum),
-                        None => *sum,
-                    };
-                    s.store(at.add(j * outputs), value);
-                }
-                x += count;
             }
         }
     }
 
-    /// The same for one channel, where fewer than a vector are left.
+    /// All of it one output at a time: for two outputs a channel where sixteen outputs are not sixteen channels.
     #[inline(always)]
-    fn row_scalar<S: Simd>(&self, s: S, y: usize, c: usize, o: usize) {
+    fn scattered<S: Simd>(&self, s: S) {
         let w = &self.window;
-        let outputs = w.outputs();
-        let map = &self.maps.data[self.image * self.maps.height * self.maps.width * w.channels..];
-        for x in 0..self.width {
-            // Lanes that are not used hold zeros; the first goes through the same operations as a vector's lane.
-            let mut sum = s.splat(self.bias[o]);
-            for ky in 0..w.kernel_height {
-                for kx in 0..w.kernel_width {
+        for (y, x) in self.rows.clone().flat_map(|y| (0..self.width).map(move |x| (y, x))) {
+            for o in self.block * PANEL..self.block * PANEL + self.outputs() {
+                let mut sum = s.splat(self.bias[o]);
+                for (ky, kx) in (0..w.kernel_height).flat_map(|ky| (0..w.kernel_width).map(move |kx| (ky, kx))) {
                     let row = (y * w.stride + ky).checked_sub(w.pad_y).filter(|row| *row < self.maps.height);
                     let column = (x * w.stride + kx).checked_sub(w.pad_x).filter(|x| *x < self.maps.width);
                     if let (Some(row), Some(column)) = (row, column) {
-                        let value = s.splat(map[(row * self.maps.width + column) * w.channels + c]);
-                        sum = s.mul_add(value, s.splat(self.taps[(ky * w.kernel_width + kx) * outputs + o]), sum);
+                        let pixel = (self.image * self.maps.height + row) * self.maps.width + column;
+                        let value = self.maps.data[self.maps.strides.at(pixel, o % w.channels)];
+                        let tap = self.taps[(ky * w.kernel_width + kx) * w.outputs() + o];
+                        sum = s.mul_add(s.splat(value), s.splat(tap), sum);
                     }
                 }
-            }
-            if let Some(activation) = self.activation {
-                sum = activation.apply(s, sum);
-            }
-            let mut lanes = [0.0f32; 16];
-            // SAFETY: sixteen floats hold any vector; the output index is within the length that `depthwise`
-            // asserted, and the row belongs to this task.
-            unsafe {
-                s.store(lanes.as_mut_ptr(), sum);
-                *self.out.add(((self.image * self.height + y) * self.width + x) * outputs + o) = lanes[0];
+                if let Some(activation) = self.activation {
+                    sum = activation.apply(s, sum);
+                }
+                let mut lanes = [0.0f32; PANEL];
+                let pixel = (self.image * self.height + y) * self.width + x;
+                // SAFETY: sixteen floats hold any vector; the output exists and belongs to this task.
+                unsafe {
+                    s.store(lanes.as_mut_ptr(), sum);
+                    *self.out.add(self.strides.at(pixel, o)) = lanes[0];
+                }
             }
         }
     }
 }
 
+/// Where a group of outputs begins.
+#[derive(Clone, Copy)]
+struct Place {
+    y: usize,
+    x: usize,
+    /// The first input channel.
+    channel: usize,
+    /// The first channel within the block of outputs.
+    lane: usize,
+}
+
+/// A piece of a row of inputs: the columns that a group of outputs reads.
+#[derive(Clone, Copy)]
+struct Input {
+    /// Where column 0 is, or would be.
+    at: *const f32,
+    /// Floats from column to column.
+    column: usize,
+    /// Columns that exist, as bits.
+    exist: u32,
+}
+
+impl Input {
+    /// Adds every column, times the taps that it meets, to the sums of `N` rows of outputs. Columns that do not
+    /// exist are zeros; with `INNER` all exist.
+    ///
+    /// # Safety
+    /// The existing columns and `K` taps of each row, sixteen floats apart, must be readable.
+    #[inline(always)]
+    unsafe fn meet<S: Simd, const K: usize, const STRIDE: usize, const N: usize, const INNER: bool>(
+        self,
+        s: S,
+        taps: [*const f32; N],
+        mut sums: [[S::F; OUTPUTS]; N],
+    ) -> [[S::F; OUTPUTS]; N] {
+        let mut rows = [[s.splat(0.0); K]; N];
+        for (row, taps) in rows.iter_mut().zip(taps) {
+            for (kx, tap) in row.iter_mut().enumerate() {
+                // SAFETY: tap kx < K.
+                *tap = unsafe { s.load(taps.wrapping_add(kx * PANEL)) };
+            }
+        }
+        // Written out, since a loop that the compiler leaves as one would keep sums and taps in memory.
+        macro_rules! columns {
+            ($($i:literal)*) => {
+                $(if $i < (OUTPUTS - 1) * STRIDE + K && (INNER || self.exist >> $i & 1 == 1) {
+                    // SAFETY: the column exists.
+                    let value = unsafe { s.load(self.at.wrapping_add(self.column.wrapping_mul($i))) };
+                    sums = multiply::<S, $i, K, STRIDE, N>(s, value, &rows, sums);
+                })*
+            };
+        }
+        columns!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20);
+        sums
+    }
+}
+
+/// Adds column `I` of a group to the sums of the outputs that see it: it is tap kx of output (I − kx) / STRIDE.
+#[inline(always)]
+fn multiply<S: Simd, const I: usize, const K: usize, const STRIDE: usize, const N: usize>(
+    s: S,
+    value: S::F,
+    taps: &[[S::F; K]; N],
+    mut sums: [[S::F; OUTPUTS]; N],
+) -> [[S::F; OUTPUTS]; N] {
+    for (taps, sums) in taps.iter().zip(&mut sums) {
+        for (j, sum) in sums.iter_mut().enumerate() {
+            if I >= j * STRIDE && I - j * STRIDE < K {
+                *sum = s.mul_add(value, taps[I - j * STRIDE], *sum);
+            }
+        }
+    }
+    sums
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::reference;
+    use super::super::strides::blocked_len;
     use super::*;
 
     /// Rounding of up to 49 products of values below one.
     const TOLERANCE: f64 = 1e-5;
 
     fn check(isa: Isa, window: Window, images: usize, height: usize, width: usize, activation: Option<Activation>) {
-        let data = reference::noise("maps", images * height * width * window.channels, 1.0);
+        let (pixels, channels) = (images * height * width, window.channels);
+        let mut data = reference::noise("maps", pixels * channels, 1.0);
+        let blocks = reference::block(&data, pixels, channels, channels);
+        data.resize(data.len() + PANEL, f32::NAN);
         let taps = reference::noise("taps", window.kernel_height * window.kernel_width * window.outputs(), 1.0);
         let bias = reference::noise("bias", window.outputs(), 1.0);
         let (h, w) = window.output(height, width);
-        let maps = Maps { data: &data, images, height, width };
+        let (rows, outputs) = (images * h * w, window.outputs());
+        let maps = Maps { data: &data, strides: Strides::rows(channels), images, height, width };
         let exact = reference::depthwise(window, maps, &taps, &bias, activation);
-        let mut serial = vec![f32::NAN; images * h * w * window.outputs()];
-        depthwise(isa, Parallelism::Serial, window, maps, &taps, &bias, activation, &mut serial);
+        let run = |par, maps, strides: Strides| {
+            let mut out = vec![f32::NAN; blocked_len(rows, outputs)];
+            depthwise(isa, par, window, maps, &taps, &bias, activation, Out { data: &mut out, strides });
+            (0..rows * outputs).map(|i| out[strides.at(i / outputs, i % outputs)]).collect::<Vec<_>>()
+        };
+        let serial = run(Parallelism::Serial, maps, Strides::rows(outputs));
         for (i, (v, e)) in serial.iter().zip(&exact).enumerate() {
             assert!((f64::from(*v) - e).abs() <= TOLERANCE, "{isa:?} {window:?} {height}x{width} at {i}: {v} {e}");
         }
-        let mut threads = vec![f32::NAN; serial.len()];
-        depthwise(isa, Parallelism::Threads, window, maps, &taps, &bias, activation, &mut threads);
-        assert_eq!(serial, threads);
+        let blocked = Maps { data: &blocks, strides: Strides::blocked(pixels), ..maps };
+        for par in [Parallelism::Serial, Parallelism::Threads] {
+            assert_eq!(serial, run(par, maps, Strides::rows(outputs)));
+            assert_eq!(serial, run(par, blocked, Strides::blocked(rows)));
+        }
     }
 
     #[test]

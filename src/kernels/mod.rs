@@ -13,8 +13,10 @@ pub mod isa;
 pub(crate) mod math;
 pub(crate) mod norm;
 mod parallel;
+mod peak;
 pub(crate) mod pool;
 mod simd;
+pub(crate) mod strides;
 
 #[cfg(test)]
 pub(crate) mod reference;

@@ -1,41 +1,43 @@
 //! Means over the pixels of feature maps, and what squeeze-and-excitation does with them.
 
+use rayon::prelude::*;
+
 use super::Isa;
+use super::gemm::PANEL;
 use super::math::Activation;
 use super::parallel::Parallelism;
 use super::simd::{Kernel, Simd};
 
-/// Pixels that a thread takes at a time when it scales.
-const PIXELS_PER_TASK: usize = 64;
-
-/// Channels that a thread takes at a time when it averages; whole vectors of every instruction set.
-const CHANNELS_PER_TASK: usize = 64;
-
-/// `out [images, channels]`: the mean of `maps [images, pixels, channels]` over the pixels, added in their order.
+/// `out [images, channels]`: the mean over the pixels of maps in blocks, added in their order. The maps are
+/// `images · pixels` rows of as many channels as an image has in `out`.
+///
+/// Panics where a slice is too short for its sizes.
 pub(crate) fn mean(
     isa: Isa,
     par: Parallelism,
     maps: &[f32],
-    images: usize,
-    pixels: usize,
+    (images, pixels): (usize, usize),
     channels: usize,
     out: &mut [f32],
 ) {
-    assert!(maps.len() >= images * pixels * channels && out.len() >= images * channels);
-    // Threads take whole vectors of channels, so that the split never shows in the sums.
-    let block = if channels.is_multiple_of(CHANNELS_PER_TASK) { CHANNELS_PER_TASK } else { channels };
-    par.rows(&mut out[..images * channels], block, 1, |task, out| {
-        let (image, first) = (task * block / channels, task * block % channels);
-        let map = &maps[image * pixels * channels + first..][..(pixels - 1) * channels + block];
-        isa.run(Mean { map, pixels, channels, out });
-    });
+    let blocks = channels.div_ceil(PANEL);
+    assert!(maps.len() >= blocks * images * pixels * PANEL && out.len() >= images * channels);
+    let mean = |image: usize, block: usize, out: &mut [f32]| {
+        isa.run(Mean { map: &maps[(block * images + image) * pixels * PANEL..][..pixels * PANEL], out });
+    };
+    for (image, out) in out[..images * channels].chunks_exact_mut(channels).enumerate() {
+        match par {
+            Parallelism::Serial => out.chunks_mut(PANEL).enumerate().for_each(|(block, out)| mean(image, block, out)),
+            Parallelism::Threads => {
+                out.par_chunks_mut(PANEL).enumerate().with_min_len(4).for_each(|(block, out)| mean(image, block, out));
+            }
+        }
+    }
 }
 
-/// Some channels of one image: as many as `out` is long, `channels` apart from pixel to pixel.
+/// Sixteen channels of one image, or as many as `out` is long.
 struct Mean<'a> {
     map: &'a [f32],
-    pixels: usize,
-    channels: usize,
     out: &'a mut [f32],
 }
 
@@ -44,46 +46,52 @@ impl Kernel for Mean<'_> {
 
     #[inline(always)]
     fn call<S: Simd>(self, s: S) {
-        let whole = self.out.len() / S::LANES * S::LANES;
-        let scale = 1.0 / self.pixels as f32;
-        for c in (0..whole).step_by(S::LANES) {
+        let pixels = self.map.len() / PANEL;
+        let mut means = [0.0f32; PANEL];
+        for c in (0..PANEL).step_by(S::LANES) {
             // Four sums, so that additions do not wait for each other.
             let mut sums = [s.splat(0.0); 4];
-            for p in 0..self.pixels {
-                // SAFETY: c + LANES is at most the length of `out`, and the map holds that many floats from the
-                // first channel of every pixel.
-                let value = unsafe { s.load(self.map.as_ptr().add(p * self.channels + c)) };
-                sums[p % 4] = s.add(sums[p % 4], value);
+            for (p, pixel) in self.map.chunks_exact(PANEL).enumerate() {
+                // SAFETY: c + LANES is at most the length of a pixel.
+                sums[p % 4] = s.add(sums[p % 4], unsafe { s.load(pixel.as_ptr().add(c)) });
             }
             let sum = s.add(s.add(sums[0], sums[1]), s.add(sums[2], sums[3]));
-            // SAFETY: c + LANES is at most the length of `out`.
-            unsafe { s.store(self.out.as_mut_ptr().add(c), s.mul(sum, s.splat(scale))) };
+            // SAFETY: c + LANES is at most sixteen.
+            unsafe { s.store(means.as_mut_ptr().add(c), s.mul(sum, s.splat(1.0 / pixels as f32))) };
         }
-        for c in whole..self.out.len() {
-            let sum: f32 = self.map[c..].iter().step_by(self.channels).sum();
-            self.out[c] = sum * scale;
-        }
+        self.out.copy_from_slice(&means[..self.out.len()]);
     }
 }
 
-/// `maps = activation(maps · gates)`, with `gates [images, channels]` the same for all pixels of an image.
+/// `maps = activation(maps · gates)` for maps in blocks, with `gates [images, channels]` the same for all pixels of
+/// an image.
+///
+/// Panics where a slice is too short for its sizes.
 pub(crate) fn scale(
     isa: Isa,
     par: Parallelism,
     maps: &mut [f32],
-    pixels: usize,
+    (images, pixels): (usize, usize),
     channels: usize,
     gates: &[f32],
     activation: Activation,
 ) {
-    par.rows(maps, channels, PIXELS_PER_TASK, |row, pixel| {
-        isa.run(Scale { pixel, gates: &gates[row / pixels * channels..][..channels], activation });
+    assert!(gates.len() >= images * channels);
+    let maps = &mut maps[..channels.div_ceil(PANEL) * images * pixels * PANEL];
+    par.rows(maps, pixels * PANEL, 1, |i, map| {
+        let (block, image) = (i / images, i % images);
+        let first = block * PANEL;
+        let len = PANEL.min(channels - first);
+        let mut gate = [0.0; PANEL];
+        gate[..len].copy_from_slice(&gates[image * channels + first..][..len]);
+        isa.run(Scale { map, gate, activation });
     });
 }
 
+/// Sixteen channels of one image.
 struct Scale<'a> {
-    pixel: &'a mut [f32],
-    gates: &'a [f32],
+    map: &'a mut [f32],
+    gate: [f32; PANEL],
     activation: Activation,
 }
 
@@ -92,23 +100,16 @@ impl Kernel for Scale<'_> {
 
     #[inline(always)]
     fn call<S: Simd>(self, s: S) {
-        let whole = self.pixel.len() / S::LANES * S::LANES;
-        assert!(self.gates.len() >= self.pixel.len());
-        for c in (0..whole).step_by(S::LANES) {
-            // SAFETY: c + LANES is at most the length of the pixel, which the gates reach (asserted).
-            unsafe {
-                let at = self.pixel.as_mut_ptr().add(c);
-                let value = s.mul(s.load(at), s.load(self.gates.as_ptr().add(c)));
-                s.store(at, self.activation.apply(s, value));
+        for c in (0..PANEL).step_by(S::LANES) {
+            // SAFETY: c + LANES is at most sixteen.
+            let gate = unsafe { s.load(self.gate.as_ptr().add(c)) };
+            for pixel in self.map.chunks_exact_mut(PANEL) {
+                // SAFETY: c + LANES is at most the length of a pixel.
+                unsafe {
+                    let at = pixel.as_mut_ptr().add(c);
+                    s.store(at, self.activation.apply(s, s.mul(s.load(at), gate)));
+                }
             }
-        }
-        for c in whole..self.pixel.len() {
-            let mut lanes = [0.0f32; 16];
-            // SAFETY: sixteen floats hold any vector.
-            unsafe {
-                s.store(lanes.as_mut_ptr(), self.activation.apply(s, s.splat(self.pixel[c] * self.gates[c])));
-            }
-            self.pixel[c] = lanes[0];
         }
     }
 }
@@ -116,6 +117,7 @@ impl Kernel for Scale<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::reference;
+    use super::super::strides::unblock;
     use super::*;
 
     #[test]
@@ -124,14 +126,18 @@ mod tests {
             for channels in [1usize, 7, 16, 24, 80, 128] {
                 for pixels in [1usize, 3, 4, 64] {
                     let images = 3;
-                    let maps = reference::noise("maps", images * pixels * channels, 1.0);
+                    let (rows, all) = (images * pixels, (images, pixels));
+                    let maps = reference::noise("maps", rows * channels, 1.0);
+                    let blocks = reference::block(&maps, rows, channels, channels);
                     let mut means = vec![f32::NAN; images * channels];
-                    mean(isa, Parallelism::Threads, &maps, images, pixels, channels, &mut means);
+                    mean(isa, Parallelism::Threads, &blocks, all, channels, &mut means);
                     let mut serial = vec![f32::NAN; images * channels];
-                    mean(isa, Parallelism::Serial, &maps, images, pixels, channels, &mut serial);
+                    mean(isa, Parallelism::Serial, &blocks, all, channels, &mut serial);
                     assert_eq!(means, serial);
-                    let mut scaled = maps.clone();
-                    scale(isa, Parallelism::Threads, &mut scaled, pixels, channels, &means, Activation::Gelu);
+                    let mut blocks = blocks;
+                    scale(isa, Parallelism::Threads, &mut blocks, all, channels, &means, Activation::Gelu);
+                    let mut scaled = vec![f32::NAN; maps.len()];
+                    unblock(&blocks, rows, channels, &mut scaled);
                     for (i, (value, was)) in scaled.iter().zip(&maps).enumerate() {
                         let (image, c) = (i / channels / pixels, i % channels);
                         let column =

@@ -2,6 +2,7 @@
 
 use super::depthwise::{Maps, Window};
 use super::math::Activation;
+use super::strides::{Strides, blocked_len};
 
 /// Deterministic values in −scale ..= scale.
 pub(crate) fn noise(name: &str, len: usize, scale: f32) -> Vec<f32> {
@@ -107,6 +108,15 @@ pub(crate) fn attention(qkv: &[f32], tokens: usize, width: usize, heads: usize, 
     out
 }
 
+/// Rows of `channels` channels, `stride` apart, as blocks of sixteen channels. What fills up the last is not a number.
+pub(crate) fn block(data: &[f32], rows: usize, channels: usize, stride: usize) -> Vec<f32> {
+    let mut out = vec![f32::NAN; blocked_len(rows, channels)];
+    for i in 0..rows * channels {
+        out[Strides::blocked(rows).at(i / channels, i % channels)] = data[i / channels * stride + i % channels];
+    }
+    out
+}
+
 /// Depthwise convolution with channels innermost; output column j reads input channel j mod channels.
 pub(crate) fn depthwise(
     window: Window,
@@ -127,7 +137,7 @@ pub(crate) fn depthwise(
                     let column = (x * window.stride + kx) as isize - window.pad_x as isize;
                     if (0..maps.height as isize).contains(&row) && (0..maps.width as isize).contains(&column) {
                         let pixel = (image * maps.height + row as usize) * maps.width + column as usize;
-                        let value = maps.data[pixel * window.channels + o % window.channels];
+                        let value = maps.data[maps.strides.at(pixel, o % window.channels)];
                         sum += f64::from(value) * f64::from(taps[(ky * window.kernel_width + kx) * outputs + o]);
                     }
                 }

@@ -2,7 +2,9 @@
 
 use super::Exec;
 use crate::kernels::depthwise::{Maps, Window, depthwise};
+use crate::kernels::gemm::Out;
 use crate::kernels::math::Activation;
+use crate::kernels::strides::Strides;
 use crate::weights::TensorView;
 
 /// Taps `[kernel_height · kernel_width, outputs]` and a bias `[outputs]`.
@@ -17,14 +19,15 @@ impl Depthwise {
         Depthwise { taps, bias, window }
     }
 
-    /// `maps [images, height, width, channels]` to `out [images, h, w, outputs]`; returns h and w.
+    /// `maps` to `out`; returns height and width of the output.
     pub(crate) fn forward(
         &self,
         exec: Exec,
         maps: Maps<'_>,
         activation: Option<Activation>,
-        out: &mut [f32],
+        out: (&mut [f32], Strides),
     ) -> (usize, usize) {
+        let out = Out { data: out.0, strides: out.1 };
         depthwise(exec.isa, exec.par, self.window, maps, &self.taps, &self.bias, activation, out);
         self.window.output(maps.height, maps.width)
     }

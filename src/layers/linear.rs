@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::Exec;
-use crate::kernels::gemm::{Epilogue, Finish, Lhs, PANEL, Rhs, gemm};
+use crate::kernels::gemm::{Epilogue, Finish, Lhs, Out, PANEL, Rhs, gemm};
+use crate::kernels::strides::Strides;
 use crate::weights::TensorView;
 
 /// A linear layer from `inputs` to `outputs` channels.
@@ -31,34 +32,42 @@ impl Linear {
         self.outputs
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the operands of a product, each with its stride")]
-    /// `x [rows, inputs]` with rows `stride` apart, to `out [rows, outputs]` with rows `out_stride` apart.
+    /// `x [rows, inputs]`, which lie in one piece each, to `out [rows, outputs]`, `out_stride` apart.
     pub(crate) fn forward(
         &self,
         exec: Exec,
         x: &[f32],
         rows: usize,
-        stride: usize,
         finish: Finish,
         out: &mut [f32],
         out_stride: usize,
     ) {
-        self.columns(exec, x, rows, stride, 0..self.outputs, finish, out, out_stride);
+        let strides = Strides::rows(self.inputs);
+        self.columns(exec, (x, strides), rows, 0..self.outputs, finish, (out, Strides::rows(out_stride)));
+    }
+
+    /// The same between rows that lie in any way.
+    pub(crate) fn between(
+        &self,
+        exec: Exec,
+        x: (&[f32], Strides),
+        rows: usize,
+        finish: Finish,
+        out: (&mut [f32], Strides),
+    ) {
+        self.columns(exec, x, rows, 0..self.outputs, finish, out);
     }
 
     /// The same for some of the output columns, which must begin at a multiple of 16; column `columns.start` is
     /// written to column 0 of `out`.
-    #[expect(clippy::too_many_arguments, reason = "the operands of a product, each with its stride")]
     pub(crate) fn columns(
         &self,
         exec: Exec,
-        x: &[f32],
+        (x, strides): (&[f32], Strides),
         rows: usize,
-        stride: usize,
         columns: Range<usize>,
         finish: Finish,
-        out: &mut [f32],
-        out_stride: usize,
+        out: (&mut [f32], Strides),
     ) {
         assert_eq!(columns.start % PANEL, 0);
         let first = columns.start / PANEL;
@@ -67,11 +76,16 @@ impl Linear {
         gemm(
             exec.isa,
             exec.par,
-            Lhs { data: x, stride, rows, k: self.inputs },
+            Lhs { data: x, strides, rows, k: self.inputs },
             Rhs::packed(weight, self.inputs, columns.len()),
             Epilogue { bias, finish },
-            out,
-            out_stride,
+            Out { data: out.0, strides: out.1 },
         );
+    }
+
+    /// The weights and the bias, as kernels take them. Only layers with a bias have one to give.
+    pub(super) fn parts(&self) -> Option<(Rhs<'_>, &[f32])> {
+        let bias = self.bias.as_ref()?;
+        Some((Rhs::packed(&self.weight, self.inputs, self.outputs), bias))
     }
 }

@@ -1,16 +1,13 @@
 //! Two linear layers with an activation between them, added to what they came from.
 
-use rayon::prelude::*;
-
 use super::{Exec, Linear};
 use crate::kernels::Parallelism;
-use crate::kernels::gemm::Finish;
+use crate::kernels::gemm::{FeedForward, Finish, Lhs, Out, feed_forward};
 use crate::kernels::math::Activation;
+use crate::kernels::strides::{Strides, blocked_len};
 
-/// Rows that go through both layers before the next ones do, so that their hidden values are still near.
-const ROWS: usize = 112;
-
-/// Floats of weights up to which that pays: they must stay near, too, as every tile of rows reads all of them.
+/// Floats of weights up to which tiles of rows go through both layers: the weights must stay in the cache, too, as
+/// every tile reads all of them.
 const NEAR_WEIGHTS: usize = 1 << 18;
 
 /// `x += fc2(activation(fc1(input)))`
@@ -25,37 +22,41 @@ impl Mlp {
         Mlp { fc1, fc2, activation }
     }
 
-    /// Hidden channels.
-    pub(crate) fn hidden(&self) -> usize {
-        self.fc1.outputs()
+    /// Floats of scratch for `rows` rows.
+    pub(crate) fn scratch(&self, rows: usize, par: Parallelism) -> usize {
+        match self.near() {
+            Some(_) => FeedForward::scratch(self.fc1.outputs(), rows, par),
+            None => blocked_len(rows, self.fc1.outputs()),
+        }
     }
 
-    /// `input [rows, W]`; `x [rows, W]` is added to; `hidden` is scratch for `rows · H` floats.
-    pub(crate) fn forward(&self, exec: Exec, input: &[f32], x: &mut [f32], hidden: &mut [f32]) {
-        let (w, h) = (self.fc1.inputs(), self.fc1.outputs());
-        let rows = x.len() / w;
-        let tiles = |exec: Exec, input: &[f32], x: &mut [f32], hidden: &mut [f32]| {
-            let rows = x.len() / w;
-            self.fc1.forward(exec, input, rows, w, Finish::Activate(self.activation), hidden, h);
-            self.fc2.forward(exec, hidden, rows, h, Finish::Accumulate, x, w);
-        };
-        if 2 * w * h > NEAR_WEIGHTS {
-            return tiles(exec, input, x, hidden);
-        }
-        // Many rows: threads take rows. Few: they share the columns of each product.
-        let serial = Exec { par: Parallelism::Serial, ..exec };
-        match exec.par {
-            Parallelism::Threads if rows >= 2 * ROWS * exec.par.threads() => input[..rows * w]
-                .par_chunks(ROWS * w)
-                .zip(x.par_chunks_mut(ROWS * w))
-                .zip(hidden.par_chunks_mut(ROWS * h))
-                .for_each(|((input, x), hidden)| tiles(serial, input, x, hidden)),
-            Parallelism::Threads => tiles(exec, input, x, hidden),
-            Parallelism::Serial => {
-                for (input, x) in input[..rows * w].chunks(ROWS * w).zip(x.chunks_mut(ROWS * w)) {
-                    tiles(exec, input, x, hidden);
-                }
+    /// `input [rows, W]`; `x [rows, W]` is added to; `hidden` is [`Mlp::scratch`].
+    pub(crate) fn forward(
+        &self,
+        exec: Exec,
+        input: (&[f32], Strides),
+        rows: usize,
+        x: (&mut [f32], Strides),
+        hidden: &mut [f32],
+    ) {
+        match self.near() {
+            Some(weights) => {
+                let input = Lhs { data: input.0, strides: input.1, rows, k: self.fc1.inputs() };
+                feed_forward(exec.isa, exec.par, input, weights, Out { data: x.0, strides: x.1 }, hidden);
+            }
+            None => {
+                let between = Strides::blocked(rows);
+                self.fc1.between(exec, input, rows, Finish::Activate(self.activation), (&mut *hidden, between));
+                self.fc2.between(exec, (hidden, between), rows, Finish::Accumulate, x);
             }
         }
+    }
+
+    /// Both layers, if they are small enough for tiles.
+    fn near(&self) -> Option<FeedForward<'_>> {
+        if self.fc1.inputs() * self.fc1.outputs() + self.fc2.inputs() * self.fc2.outputs() > NEAR_WEIGHTS {
+            return None;
+        }
+        Some(FeedForward { first: self.fc1.parts()?, activation: self.activation, second: self.fc2.parts()? })
     }
 }

@@ -23,21 +23,21 @@ impl SqueezeExcite {
         images * (self.fc1.inputs() + self.fc1.outputs())
     }
 
-    /// `maps = activation(maps · sigmoid(fc2(relu(fc1(mean(maps))))))` for `maps [images, pixels, C]`.
+    /// `maps = activation(maps · sigmoid(fc2(relu(fc1(mean(maps))))))` for maps in blocks: `pixels` rows of `C`
+    /// channels for each image.
     pub(crate) fn forward(
         &self,
         exec: Exec,
         maps: &mut [f32],
-        images: usize,
+        (images, pixels): (usize, usize),
         activation: Activation,
         scratch: &mut [f32],
     ) {
         let (channels, squeezed) = (self.fc1.inputs(), self.fc1.outputs());
-        let pixels = maps.len() / (images * channels);
         let (gates, hidden) = scratch.split_at_mut(images * channels);
-        pool::mean(exec.isa, exec.par, maps, images, pixels, channels, gates);
-        self.fc1.forward(exec, gates, images, channels, Finish::Activate(Activation::Relu), hidden, squeezed);
-        self.fc2.forward(exec, hidden, images, squeezed, Finish::Activate(Activation::Sigmoid), gates, channels);
-        pool::scale(exec.isa, exec.par, maps, pixels, channels, gates, activation);
+        pool::mean(exec.isa, exec.par, maps, (images, pixels), channels, gates);
+        self.fc1.forward(exec, gates, images, Finish::Activate(Activation::Relu), hidden, squeezed);
+        self.fc2.forward(exec, hidden, images, Finish::Activate(Activation::Sigmoid), gates, channels);
+        pool::scale(exec.isa, exec.par, maps, (images, pixels), channels, gates, activation);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::load::Scope;
+use crate::kernels::Parallelism;
 use crate::kernels::depthwise::{Maps, Window};
 use crate::kernels::math::Activation;
 use crate::layers::{Depthwise, Exec, Mlp};
@@ -17,21 +18,16 @@ impl ConvMlp {
         Ok(ConvMlp { dw: scope.depthwise("dw", window)?, mlp: scope.mlp(window.channels, hidden, Activation::Gelu)? })
     }
 
-    /// Hidden channels.
-    pub(super) fn hidden(&self) -> usize {
-        self.mlp.hidden()
+    /// Floats of scratch for `rows` rows.
+    pub(super) fn scratch(&self, rows: usize, par: Parallelism) -> usize {
+        self.mlp.scratch(rows, par)
     }
 
-    /// `x [images, height, width, C]`; `y` is scratch of the same size, `wide` of `pixels · hidden`.
-    pub(super) fn forward(
-        &self,
-        exec: Exec,
-        x: &mut [f32],
-        (images, height, width): (usize, usize, usize),
-        y: &mut [f32],
-        wide: &mut [f32],
-    ) {
-        self.dw.forward(exec, Maps { data: x, images, height, width }, None, y);
-        self.mlp.forward(exec, y, x, wide);
+    /// `x`, maps of the sizes and strides that `like` tells (its data is not looked at); `y` is scratch of the same
+    /// size, `wide` of [`ConvMlp::scratch`].
+    pub(super) fn forward(&self, exec: Exec, x: &mut [f32], like: Maps<'_>, y: &mut [f32], wide: &mut [f32]) {
+        let (rows, strides) = (like.images * like.height * like.width, like.strides);
+        self.dw.forward(exec, Maps { data: x, ..like }, None, (&mut *y, strides));
+        self.mlp.forward(exec, (&*y, strides), rows, (x, strides), wide);
     }
 }

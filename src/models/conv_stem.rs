@@ -49,23 +49,28 @@ impl ConvStem {
         let side = 4 * grid;
         exec.par.rows(&mut windows[..side * side * 48], 48, 64, |row, out| {
             let (y, x) = (row / side * 4, row % side * 4);
-            for (i, value) in out.iter_mut().enumerate() {
-                let (channel, ky, kx) = (i / 16, i / 4 % 4, i % 4);
-                let row = (y + ky).checked_sub(self.padding).filter(|row| *row < size);
-                let column = (x + kx).checked_sub(self.padding).filter(|column| *column < size);
-                *value = match (row, column) {
-                    (Some(row), Some(column)) => pixels[(channel * size + row) * size + column],
-                    _ => 0.0,
+            for (i, out) in out.chunks_exact_mut(4).enumerate() {
+                let Some(row) = (y + i % 4).checked_sub(self.padding).filter(|row| *row < size) else {
+                    out.fill(0.0);
+                    continue;
                 };
+                let row = &pixels[(i / 4 * size + row) * size..][..size];
+                match x.checked_sub(self.padding).filter(|x| x + 4 <= size) {
+                    Some(x) => out.copy_from_slice(&row[x..x + 4]),
+                    None => out.iter_mut().enumerate().for_each(|(kx, value)| {
+                        let column = (x + kx).checked_sub(self.padding);
+                        *value = column.and_then(|column| row.get(column)).copied().unwrap_or(0.0);
+                    }),
+                }
             }
         });
-        self.first.forward(exec, windows, side * side, 48, gelu, map, s);
+        self.first.forward(exec, windows, side * side, gelu, map, s);
         gather_pairs(exec, map, side, s, windows);
         let side = side / 2;
-        self.second.forward(exec, windows, side * side, 4 * s, gelu, map, s);
+        self.second.forward(exec, windows, side * side, gelu, map, s);
         gather_pairs(exec, map, side, s, windows);
         let side = side / 2;
-        self.third.forward(exec, windows, side * side, 4 * s, Finish::Accumulate, out, w);
+        self.third.forward(exec, windows, side * side, Finish::Accumulate, out, w);
     }
 }
 

@@ -13,8 +13,9 @@ use crate::kernels::attention::{Shape, Span, attention, scratch_len};
 use crate::kernels::depthwise::{Maps, Window};
 use crate::kernels::gemm::Finish;
 use crate::kernels::math::Activation;
-use crate::kernels::norm::layer_norm;
+use crate::kernels::norm::layer_norm_in_place;
 use crate::kernels::pool;
+use crate::kernels::strides::{Strides, blocked_len, unblock};
 use crate::layers::{Depthwise, Exec, Linear, SqueezeExcite};
 use crate::tensor::Arena;
 use crate::weights::WeightsFile;
@@ -69,6 +70,20 @@ pub(crate) enum Seen {
     Last,
 }
 
+/// Maps in blocks, `rows` pixels of all images; what [`Seen`] tells of.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(test), expect(dead_code, reason = "only tests look"))]
+pub(crate) struct Map<'a> {
+    pub(crate) data: &'a [f32],
+    pub(crate) rows: usize,
+    pub(crate) channels: usize,
+}
+
+/// Square maps in blocks.
+fn maps(data: &[f32], images: usize, side: usize) -> Maps<'_> {
+    Maps { data, strides: Strides::blocked(images * side * side), images, height: side, width: side }
+}
+
 impl Mci {
     pub(crate) fn load(weights: &WeightsFile, config: &MciConfig, embed_dim: usize) -> Result<Self, Error> {
         let scope = Scope::new(weights, "image");
@@ -110,7 +125,7 @@ impl Mci {
         images: usize,
         arena: &mut Arena,
         out: &mut [f32],
-        mut seen: impl FnMut(Seen, &[f32]),
+        mut seen: impl FnMut(Seen, Map<'_>),
     ) {
         let lens = self.lens(exec, images);
         let [x, y, wide, scores, squeeze, pooled] =
@@ -121,46 +136,51 @@ impl Mci {
         let half = self.config.image_size.div_ceil(2);
         let c = self.stem.outputs();
         gather_windows(exec, pixels, images, self.config.image_size, wide);
-        self.stem.forward(exec, wide, images * half * half, self.stem.inputs(), GELU, x, c);
-        let maps = Maps { data: x, images, height: half, width: half };
-        let (mut side, _) = self.stem_dw.forward(exec, maps, Some(Activation::Gelu), y);
-        self.stem_pw.forward(exec, y, images * side * side, c, GELU, x, c);
-        seen(Seen::Stem, &x[..images * side * side * c]);
+        let rows = images * half * half;
+        let windows = (&*wide, Strides::rows(self.stem.inputs()));
+        self.stem.between(exec, windows, rows, GELU, (&mut *x, Strides::blocked(rows)));
+        let mut side = half.div_ceil(2);
+        let mut rows = images * side * side;
+        self.stem_dw.forward(exec, maps(x, images, half), Some(Activation::Gelu), (&mut *y, Strides::blocked(rows)));
+        let blocked = Strides::blocked(rows);
+        self.stem_pw.between(exec, (&*y, blocked), rows, GELU, (&mut *x, blocked));
+        seen(Seen::Stem, Map { data: x, rows, channels: c });
 
         for (i, stage) in self.stages.iter().enumerate() {
-            let c = stage.config.channels;
+            let channels = stage.config.channels;
             if let Some(downsample) = &stage.downsample {
                 side = downsample.forward(exec, (images, side), x, y, squeeze);
-                seen(Seen::Downsample(i), &x[..images * side * side * c]);
+                rows = images * side * side;
+                seen(Seen::Downsample(i), Map { data: x, rows, channels });
             }
-            let len = images * side * side * c;
+            let blocked = Strides::blocked(rows);
             if let Some(position) = &stage.position {
-                position.forward(exec, Maps { data: x, images, height: side, width: side }, None, y);
+                position.forward(exec, maps(x, images, side), None, (&mut *y, blocked));
                 std::mem::swap(&mut x, &mut y);
-                seen(Seen::Position(i), &x[..len]);
+                seen(Seen::Position(i), Map { data: x, rows, channels });
             }
             for (j, block) in stage.blocks.iter().enumerate() {
                 match &block.mixer {
                     BlockMixer::Rep(mixer) => {
-                        mixer.forward(exec, Maps { data: x, images, height: side, width: side }, None, y);
+                        mixer.forward(exec, maps(x, images, side), None, (&mut *y, blocked));
                         std::mem::swap(&mut x, &mut y);
                     }
                     BlockMixer::Attention { qkv, out } => {
-                        self.attention(exec, &stage.config, (qkv, out), images, &mut x[..len], y, wide, scores);
+                        self.attention(exec, &stage.config, (qkv, out), (images, rows), x, y, wide, scores);
                     }
                 }
-                block.mlp.forward(exec, &mut x[..len], (images, side, side), y, wide);
-                seen(Seen::Block(i, j), &x[..len]);
+                block.mlp.forward(exec, x, maps(&[], images, side), y, wide);
+                seen(Seen::Block(i, j), Map { data: x, rows, channels });
             }
         }
 
-        self.last.forward(exec, Maps { data: x, images, height: side, width: side }, None, y);
         let e = self.proj.inputs();
-        let map = &mut y[..images * side * side * e];
-        self.squeeze.forward(exec, map, images, Activation::Gelu, squeeze);
-        seen(Seen::Last, map);
-        pool::mean(exec.isa, exec.par, map, images, side * side, e, pooled);
-        self.proj.forward(exec, pooled, images, e, Finish::Store, out, self.proj.outputs());
+        self.last.forward(exec, maps(x, images, side), None, (&mut *y, Strides::blocked(rows)));
+        let pixels = (images, side * side);
+        self.squeeze.forward(exec, y, pixels, Activation::Gelu, squeeze);
+        seen(Seen::Last, Map { data: y, rows, channels: e });
+        pool::mean(exec.isa, exec.par, y, pixels, e, pooled);
+        self.proj.forward(exec, pooled, images, Finish::Store, out, self.proj.outputs());
     }
 
     /// `x += out(attention(qkv(norm(x))))` over all pixels of an image.
@@ -170,28 +190,28 @@ impl Mci {
         exec: Exec,
         stage: &MciStage,
         (qkv, out): (&Linear, &Linear),
-        images: usize,
+        (images, rows): (usize, usize),
         x: &mut [f32],
         y: &mut [f32],
         wide: &mut [f32],
         scores: &mut [f32],
     ) {
         let c = stage.channels;
-        let rows = x.len() / c;
-        let pixels = rows / images;
+        let (pixels, blocked) = (rows / images, Strides::blocked(rows));
         let y = &mut y[..rows * c];
         let input = if stage.attention_norm {
-            layer_norm(exec.isa, exec.par, x, c, self.config.norm_eps as f32, None, y);
-            &*y
+            unblock(x, rows, c, y);
+            layer_norm_in_place(exec.isa, exec.par, y, c, self.config.norm_eps as f32, None);
+            (&*y, Strides::rows(c))
         } else {
-            &*x
+            (&*x, blocked)
         };
-        qkv.forward(exec, input, rows, c, Finish::Store, wide, 3 * c);
+        qkv.between(exec, input, rows, Finish::Store, (&mut *wide, Strides::rows(3 * c)));
         let spans: Vec<Span> = (0..images)
             .map(|i| Span { start: i * pixels, tokens: pixels, queries: 0..pixels, out_row: i * pixels })
             .collect();
         attention(exec.isa, exec.par, stage.shape(), wide, &spans, y, scores);
-        out.forward(exec, y, rows, c, Finish::Accumulate, x, c);
+        out.between(exec, (&*y, Strides::rows(c)), rows, Finish::Accumulate, (x, blocked));
     }
 
     /// Floats of each piece of scratch.
@@ -199,7 +219,8 @@ impl Mci {
         let half = self.config.image_size.div_ceil(2);
         let mut side = half.div_ceil(2);
         let c = self.stem.outputs();
-        let mut lens = Lens { map: half * half * c, wide: half * half * self.stem.inputs(), scores: 0, squeeze: 0 };
+        let windows = images * half * half * self.stem.inputs();
+        let mut lens = Lens { map: blocked_len(half * half, c), wide: windows, scores: 0, squeeze: 0 };
         for stage in &self.stages {
             let c = stage.config.channels;
             if let Some(downsample) = &stage.downsample {
@@ -208,22 +229,17 @@ impl Mci {
                 lens.squeeze = lens.squeeze.max(squeeze);
             }
             let pixels = side * side;
-            lens.map = lens.map.max(pixels * c);
+            lens.map = lens.map.max(blocked_len(pixels, c));
             for block in stage.blocks.iter().take(1) {
-                lens.wide = lens.wide.max(pixels * block.mlp.hidden());
+                lens.wide = lens.wide.max(block.mlp.scratch(images * pixels, exec.par));
                 if let BlockMixer::Attention { .. } = block.mixer {
-                    lens.wide = lens.wide.max(pixels * 3 * c);
+                    lens.wide = lens.wide.max(images * pixels * 3 * c);
                     lens.scores = lens.scores.max(scratch_len(exec.par, stage.config.shape(), images, pixels));
                 }
             }
         }
-        lens.map = lens.map.max(side * side * self.proj.inputs());
-        Lens {
-            map: images * lens.map,
-            wide: images * lens.wide,
-            squeeze: lens.squeeze.max(self.squeeze.scratch(images)),
-            ..lens
-        }
+        lens.map = lens.map.max(blocked_len(side * side, self.proj.inputs()));
+        Lens { map: images * lens.map, squeeze: lens.squeeze.max(self.squeeze.scratch(images)), ..lens }
     }
 }
 
@@ -292,16 +308,16 @@ impl Downsample {
         y: &mut [f32],
         scratch: &mut [f32],
     ) -> usize {
-        let c = self.pw.outputs();
         let activation = if self.squeeze.is_none() { Some(Activation::Gelu) } else { None };
-        let maps = Maps { data: x, images, height: side, width: side };
-        let (side, _) = self.dw.forward(exec, maps, activation, y);
-        let rows = images * side * side;
+        let half = side.div_ceil(2);
+        let rows = images * half * half;
+        let blocked = Strides::blocked(rows);
+        self.dw.forward(exec, maps(x, images, side), activation, (&mut *y, blocked));
         if let Some(squeeze) = &self.squeeze {
-            squeeze.forward(exec, &mut y[..rows * c], images, Activation::Gelu, scratch);
+            squeeze.forward(exec, y, (images, half * half), Activation::Gelu, scratch);
         }
-        self.pw.forward(exec, y, rows, c, GELU, x, c);
-        side
+        self.pw.between(exec, (&*y, blocked), rows, GELU, (x, blocked));
+        half
     }
 }
 
@@ -310,15 +326,23 @@ fn gather_windows(exec: Exec, pixels: &[f32], images: usize, size: usize, out: &
     let half = size.div_ceil(2);
     exec.par.rows(&mut out[..images * half * half * 27], half * 27, 4, |row, out| {
         let (image, y) = (row / half, row % half);
-        for (x, window) in out.chunks_exact_mut(27).enumerate() {
-            for (i, value) in window.iter_mut().enumerate() {
-                let (channel, ky, kx) = (i / 9, i / 3 % 3, i % 3);
-                let row = (2 * y + ky).checked_sub(1).filter(|row| *row < size);
-                let column = (2 * x + kx).checked_sub(1).filter(|column| *column < size);
-                *value = match (row, column) {
-                    (Some(row), Some(column)) => pixels[((image * 3 + channel) * size + row) * size + column],
-                    _ => 0.0,
-                };
+        for (line, i) in (0..9).map(|line| (line, 3 * line)) {
+            let (channel, ky) = (line / 3, line % 3);
+            let Some(row) = (2 * y + ky).checked_sub(1).filter(|row| *row < size) else {
+                out.chunks_exact_mut(27).for_each(|window| window[i..i + 3].fill(0.0));
+                continue;
+            };
+            let row = &pixels[((image * 3 + channel) * size + row) * size..][..size];
+            // The first window begins, and with an even size none ends, beside the row.
+            let mut windows = out.chunks_exact_mut(27);
+            if let Some(first) = windows.next() {
+                first[i..i + 3].copy_from_slice(&[0.0, row[0], row.get(1).copied().unwrap_or(0.0)]);
+            }
+            for (window, columns) in windows.zip(row[1..].chunks(2).map(|_| ()).zip(1..)) {
+                let x = 2 * columns.1 - 1;
+                window[i] = row[x];
+                window[i + 1] = row.get(x + 1).copied().unwrap_or(0.0);
+                window[i + 2] = row.get(x + 2).copied().unwrap_or(0.0);
             }
         }
     });

@@ -119,7 +119,7 @@ impl TextTransformer {
         let count = texts.len();
         let normed = &mut x[..count * d]; // the rows are used up
         layer_norm(exec.isa, exec.par, &pooled[..count * d], d, self.transformer.eps(), None, normed);
-        self.proj.forward(exec, normed, count, d, Finish::Store, out, self.proj.outputs());
+        self.proj.forward(exec, normed, count, Finish::Store, out, self.proj.outputs());
     }
 }
 

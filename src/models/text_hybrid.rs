@@ -11,6 +11,7 @@ use super::transformer::{Scratch, Sequence, Transformer};
 use crate::kernels::depthwise::{Maps, Window};
 use crate::kernels::gemm::Finish;
 use crate::kernels::norm::layer_norm;
+use crate::kernels::strides::Strides;
 use crate::layers::{Depthwise, Exec, Linear};
 use crate::tensor::Arena;
 use crate::weights::WeightsFile;
@@ -71,7 +72,7 @@ impl TextHybrid {
             .map(|(i, ids)| Sequence { start: i * c, tokens: c, pooled: pooled_token(ids.as_ref()) })
             .collect();
         let lens = self.transformer.scratch(exec, rows, count, c);
-        let wide = lens.wide.max(rows * self.first.mlp.hidden());
+        let wide = lens.wide.max(self.first.mlp.scratch(rows, exec.par));
         let [x, y, wide, scores] = arena.split([rows * d, lens.normed.max(rows * d), wide, lens.scores]);
         let (mut x, mut y) = (&mut x[..rows * d], y);
         for (ids, sequence) in texts.iter().zip(&sequences) {
@@ -91,7 +92,7 @@ impl TextHybrid {
             pooled.copy_from_slice(&x[(sequence.start + sequence.pooled) * d..][..d]);
         }
         layer_norm(exec.isa, exec.par, pooled, d, self.transformer.eps(), None, normed);
-        self.proj.forward(exec, normed, count, d, Finish::Store, out, self.proj.outputs());
+        self.proj.forward(exec, normed, count, Finish::Store, out, self.proj.outputs());
     }
 }
 
@@ -106,10 +107,12 @@ impl RepMixer {
         wide: &mut [f32],
     ) {
         let len = x.len();
-        self.mixer.forward(exec, Maps { data: x, images: texts, height: 1, width: tokens }, None, y);
+        let strides = Strides::rows(len / (texts * tokens));
+        let maps = Maps { data: x, strides, images: texts, height: 1, width: tokens };
+        self.mixer.forward(exec, maps, None, (&mut **y, strides));
         // Both keep the length of the rows from here on; the longer one's slack is not needed again.
         let (old, new) = (std::mem::take(x), std::mem::take(y));
         (*x, *y) = (&mut new[..len], old);
-        self.mlp.forward(exec, x, (texts, 1, tokens), y, wide);
+        self.mlp.forward(exec, x, Maps { data: &[], strides, images: texts, height: 1, width: tokens }, y, wide);
     }
 }

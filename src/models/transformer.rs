@@ -10,6 +10,7 @@ use crate::kernels::attention::{Shape, Span, attention, scratch_len};
 use crate::kernels::gemm::{Finish, PANEL};
 use crate::kernels::math;
 use crate::kernels::norm::layer_norm;
+use crate::kernels::strides::Strides;
 use crate::layers::{Exec, Linear, Mlp};
 
 /// The blocks; `W` is the width, `H` the width of the MLP.
@@ -17,7 +18,6 @@ pub(super) struct Transformer {
     blocks: Vec<Block>,
     shape: Shape,
     width: usize,
-    mlp_width: usize,
     eps: f32,
 }
 
@@ -75,16 +75,16 @@ impl Transformer {
             blocks,
             shape: Shape { width: w, heads: config.heads, causal },
             width: w,
-            mlp_width: h,
             eps: config.norm_eps as f32,
         })
     }
 
     /// Scratch for `sequences` sequences of up to `longest` tokens and `rows` in all.
     pub(super) fn scratch(&self, exec: Exec, rows: usize, sequences: usize, longest: usize) -> ScratchLens {
+        let mlp = self.blocks.first().map_or(0, |block| block.mlp.scratch(rows, exec.par));
         ScratchLens {
             normed: rows * self.width,
-            wide: rows * (3 * self.width).max(self.mlp_width),
+            wide: (rows * 3 * self.width).max(mlp),
             scores: scratch_len(exec.par, self.shape, sequences, longest),
         }
     }
@@ -145,12 +145,12 @@ impl Transformer {
         let normed = &mut normed[..rows * w];
         for (i, block) in blocks.iter().enumerate() {
             layer_norm(exec.isa, exec.par, x, w, self.eps, None, normed);
-            block.qkv.forward(exec, normed, rows, w, Finish::Store, wide, 3 * w);
+            block.qkv.forward(exec, normed, rows, Finish::Store, wide, 3 * w);
             // The normalised rows are used up: attention writes its heads over them.
             attention(exec.isa, exec.par, self.shape, wide, &all, normed, scores);
-            block.out.forward(exec, normed, rows, w, Finish::Accumulate, x, w);
+            block.out.forward(exec, normed, rows, Finish::Accumulate, x, w);
             layer_norm(exec.isa, exec.par, x, w, self.eps, None, normed);
-            block.mlp.forward(exec, normed, x, wide);
+            block.mlp.forward(exec, (&*normed, Strides::rows(w)), rows, (&mut *x, Strides::rows(w)), wide);
             seen(i, x);
         }
     }
@@ -173,13 +173,15 @@ impl Transformer {
 
         layer_norm(exec.isa, exec.par, x, w, self.eps, None, &mut normed[..rows * w]);
         if w.is_multiple_of(PANEL) {
-            block.qkv.columns(exec, normed, rows, w, w..3 * w, Finish::Store, &mut wide[w..], 3 * w);
+            let (from, to) = (Strides::rows(w), Strides::rows(3 * w));
+            block.qkv.columns(exec, (&*normed, from), rows, w..3 * w, Finish::Store, (&mut wide[w..], to));
             for s in sequences {
                 let row = s.start + s.pooled;
-                block.qkv.columns(exec, &normed[row * w..], 1, w, 0..w, Finish::Store, &mut wide[row * 3 * w..], 3 * w);
+                let (x, out) = (&normed[row * w..], &mut wide[row * 3 * w..]);
+                block.qkv.columns(exec, (x, from), 1, 0..w, Finish::Store, (out, to));
             }
         } else {
-            block.qkv.forward(exec, normed, rows, w, Finish::Store, wide, 3 * w);
+            block.qkv.forward(exec, normed, rows, Finish::Store, wide, 3 * w);
         }
         let spans: Vec<Span> = sequences
             .iter()
@@ -191,9 +193,9 @@ impl Transformer {
         for (sequence, pooled) in sequences.iter().zip(pooled.chunks_exact_mut(w)) {
             pooled.copy_from_slice(&x[(sequence.start + sequence.pooled) * w..][..w]);
         }
-        block.out.forward(exec, normed, count, w, Finish::Accumulate, pooled, w);
+        block.out.forward(exec, normed, count, Finish::Accumulate, pooled, w);
         layer_norm(exec.isa, exec.par, pooled, w, self.eps, None, normed);
-        block.mlp.forward(exec, normed, pooled, wide);
+        block.mlp.forward(exec, (&*normed, Strides::rows(w)), count, (pooled, Strides::rows(w)), wide);
     }
 
     pub(super) fn eps(&self) -> f32 {

@@ -94,7 +94,7 @@ impl Vit {
             Stem::Patch(patch) => {
                 // The class token goes along as a patch of zeros, so that the batch is one product.
                 self.gather_patches(exec, pixels, images, wide);
-                patch.forward(exec, wide, rows, patch.inputs(), Finish::Accumulate, x, w);
+                patch.forward(exec, wide, rows, Finish::Accumulate, x, w);
             }
             Stem::Conv(stem) => {
                 let size = self.config.image_size;
@@ -114,7 +114,7 @@ impl Vit {
 
         let normed = &mut x[..images * w]; // the rows are used up
         layer_norm(exec.isa, exec.par, &pooled[..images * w], w, self.transformer.eps(), None, normed);
-        self.proj.forward(exec, normed, images, w, Finish::Store, out, self.proj.outputs());
+        self.proj.forward(exec, normed, images, Finish::Store, out, self.proj.outputs());
     }
 
     /// Rows `[images · L, 3·P·P]`: a row of zeros for the class token, then the patches of the image, row-major.

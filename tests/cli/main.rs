@@ -8,6 +8,7 @@
 #[path = "../../tools/checkpoint/mod.rs"]
 mod checkpoint;
 
+mod bench;
 mod convert;
 mod encode;
 mod failures;

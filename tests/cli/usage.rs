@@ -9,7 +9,7 @@ fn help_and_version_are_output() {
     let version = bench.run(["--version"]).ok();
     assert_eq!(version.text(), concat!("clippie-rs ", env!("CARGO_PKG_VERSION"), "\n"));
     let help = bench.run(["--help"]).ok();
-    for command in ["encode", "convert", "info", "models", "tokenize", "preprocess"] {
+    for command in ["encode", "convert", "info", "models", "tokenize", "preprocess", "bench"] {
         assert!(help.text().contains(command), "{command}");
         for flag in ["-h", "--help"] {
             let help = bench.run([command, flag]).ok();

@@ -6,12 +6,23 @@ use crate::preprocess::PreprocessConfig;
 /// Most threads that can be asked for; more than any CPU has.
 const MAX_THREADS: usize = 1024;
 
+/// Longest time that can be asked for.
+const MAX_SECONDS: f64 = 3600.0;
+
 /// A number of threads. An empty environment variable is as good as none.
 pub(super) fn threads(text: &str) -> Result<usize, String> {
     match text.parse() {
         _ if text.is_empty() => Ok(0),
         Ok(threads) if (1..=MAX_THREADS).contains(&threads) => Ok(threads),
         _ => Err(format!("not a number from 1 to {MAX_THREADS}")),
+    }
+}
+
+/// A length of time.
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.0..=MAX_SECONDS).contains(&seconds) => Ok(seconds),
+        _ => Err(format!("not a number of seconds from 0 to {MAX_SECONDS}")),
     }
 }
 
@@ -44,6 +55,10 @@ mod tests {
         assert_eq!(threads(""), Ok(0));
         for bad in ["0", "-1", "1025", "9999", "two", "1.5"] {
             assert!(threads(bad).is_err(), "{bad}");
+        }
+        assert_eq!(seconds("0.25"), Ok(0.25));
+        for bad in ["", "-1", "3601", "nan", "inf", "soon"] {
+            assert!(seconds(bad).is_err(), "{bad}");
         }
         assert_eq!(mean("0.5, 0,-1e-3"), Ok([0.5, 0.0, -0.001]));
         for bad in ["", "1,2", "1,2,3,4", "1,2,x", "1,2,nan", "1,2,inf"] {

@@ -1,30 +1,38 @@
 //! Products of activations and packed weights: `out = activation(a · w + bias)` or `out += a · w + bias`.
 //!
-//! Every element is one chain of multiply-adds over `k` in ascending order, whatever the tile it falls in. So
-//! its bits depend on its row of `a` and its column of `w` alone: neither on the number of rows, nor on how the
-//! work is split.
+//! Every element is a sum over blocks of `k` of one chain of multiply-adds each, in ascending order, whatever the
+//! tile it falls in; where blocks end depends on `k` alone. So its bits depend on its row of `a` and its column of
+//! `w`: neither on the number of rows, nor on how the work is split.
 
+mod feed_forward;
+mod split;
 mod tile;
 
 use super::Isa;
 use super::math::Activation;
 use super::parallel::Parallelism;
-use super::simd::{Kernel, Simd};
-use tile::Tile;
+use super::simd::Simd;
+use super::strides::Strides;
+pub(crate) use feed_forward::{FeedForward, feed_forward};
+use split::Split;
+use tile::Region;
 
 /// Columns of a panel, as `weights/README.md` defines it.
 pub(crate) const PANEL: usize = 16;
 
-/// Tasks for each thread: enough to even out what other work takes from a core.
-const TASKS_PER_THREAD: usize = 4;
-
-/// Rows of activations: `rows` rows of `k` floats, `stride` apart.
+/// Activations: `rows` rows of `k` channels.
 #[derive(Clone, Copy)]
 pub(crate) struct Lhs<'a> {
     pub(crate) data: &'a [f32],
-    pub(crate) stride: usize,
+    pub(crate) strides: Strides,
     pub(crate) rows: usize,
     pub(crate) k: usize,
+}
+
+/// Where a product goes: as many rows as the activations have, of as many channels as the weights have columns.
+pub(crate) struct Out<'a> {
+    pub(crate) data: &'a mut [f32],
+    pub(crate) strides: Strides,
 }
 
 /// A matrix `[k, n]` in panels of sixteen columns: element (p, j) stands at
@@ -76,43 +84,38 @@ pub(crate) enum Finish {
     Accumulate,
 }
 
-/// Computes `out[i][j] = Σ a[i][p] · w[p][j] + bias[j]`, finished as the epilogue says; rows of `out` are `out_stride` apart.
+/// Computes `out[i][j] = Σ a[i][p] · w[p][j] + bias[j]`, finished as the epilogue says.
 ///
 /// Panics where a slice is too short for its sizes: those follow from a validated model, never from input.
-pub(crate) fn gemm(
-    isa: Isa,
-    par: Parallelism,
-    a: Lhs<'_>,
-    w: Rhs<'_>,
-    epilogue: Epilogue<'_>,
-    out: &mut [f32],
-    out_stride: usize,
-) {
-    assert_eq!(a.k, w.k);
+pub(crate) fn gemm(isa: Isa, par: Parallelism, a: Lhs<'_>, w: Rhs<'_>, epilogue: Epilogue<'_>, out: Out<'_>) {
+    check(&a, &w, &epilogue, &out);
     if a.rows == 0 || w.n == 0 {
         return;
     }
-    assert!(a.data.len() >= (a.rows - 1) * a.stride + a.k, "activations shorter than their shape");
-    assert!(w.data.len() >= w.extent(), "weights shorter than their shape");
-    assert!(out.len() >= (a.rows - 1) * out_stride + w.n && (a.rows == 1 || out_stride >= w.n), "output too short");
-    let panels = w.n.div_ceil(PANEL);
-    assert!(epilogue.bias.is_none_or(|bias| bias.len() >= panels * PANEL), "bias shorter than its panels");
-
-    let task = |first: usize, end: usize, out: *mut f32| Tile { a, w, epilogue, out, out_stride, panels: first..end };
-    let tasks = if par.threads() == 1 { 1 } else { (par.threads() * TASKS_PER_THREAD).min(panels.div_ceil(2)) };
-    let shared = SharedOut(out.as_mut_ptr());
-    par.run(tasks, |i| {
-        // Pairs of panels stay together, so that the wide tiles are used.
-        let bound = |i: usize| (panels.div_ceil(2) * i / tasks * 2).min(panels);
-        isa.run(task(bound(i), bound(i + 1), shared.get()));
+    let split = Split::new(a.rows, w.n.div_ceil(PANEL), par.threads());
+    let (shared, strides) = (SharedOut(out.data.as_mut_ptr()), out.strides);
+    par.run(split.tasks(), |task| {
+        let (rows, panels) = split.task(task);
+        isa.run(Region { a, w, epilogue, out: shared.get(), strides, rows, panels });
     });
 }
 
-/// The output, written by several threads in disjoint columns.
+/// Asserts what the unsafe code below relies on.
+fn check(a: &Lhs<'_>, w: &Rhs<'_>, epilogue: &Epilogue<'_>, out: &Out<'_>) {
+    assert_eq!(a.k, w.k);
+    assert!(a.data.len() >= a.strides.extent(a.rows, a.k), "activations shorter than their shape");
+    assert!(w.data.len() >= w.extent(), "weights shorter than their shape");
+    assert!(out.data.len() >= out.strides.extent(a.rows, w.n), "output too short");
+    let (row, block) = (out.strides.row, out.strides.block);
+    assert!(a.rows <= 1 || row >= w.n || row == PANEL && block >= row * a.rows, "rows of the output overlap");
+    assert!(epilogue.bias.is_none_or(|bias| bias.len() >= w.n.div_ceil(PANEL) * PANEL), "bias shorter than its panels");
+}
+
+/// The output, written by several threads in disjoint regions.
 #[derive(Clone, Copy)]
 struct SharedOut(*mut f32);
 
-// SAFETY: tasks write disjoint panels of the output and nothing reads it meanwhile; the pointer comes from an
+// SAFETY: tasks write disjoint regions of the output and nothing reads it meanwhile; the pointer comes from an
 // exclusive borrow that outlives the parallel section.
 unsafe impl Sync for SharedOut {}
 // SAFETY: as above.
@@ -131,9 +134,9 @@ impl SharedOut {
 /// floats `out_stride` apart (what [`gemm`] asserts).
 #[inline(always)]
 pub(super) unsafe fn gemm_inline<S: Simd>(s: S, a: Lhs<'_>, w: Rhs<'_>, out: *mut f32, out_stride: usize) {
-    let panels = 0..w.n.div_ceil(PANEL);
     let epilogue = Epilogue { bias: None, finish: Finish::Store };
-    Tile { a, w, epilogue, out, out_stride, panels }.call(s);
+    let strides = Strides::rows(out_stride);
+    s.run(Region { a, w, epilogue, out, strides, rows: 0..a.rows, panels: 0..w.n.div_ceil(PANEL) });
 }
 
 #[cfg(test)]
@@ -159,7 +162,18 @@ mod tests {
         let before = reference::noise("out", m * stride, 1.0);
         let mut out = before.clone();
         let epilogue = Epilogue { bias: Some(&bias), finish };
-        gemm(isa, par, Lhs { data: &a, stride: k, rows: m, k }, Rhs::packed(&packed, k, n), epilogue, &mut out, stride);
+        let lhs = Lhs { data: &a, strides: Strides::rows(k), rows: m, k };
+        let to = Out { data: &mut out, strides: Strides::rows(stride) };
+        gemm(isa, par, lhs, Rhs::packed(&packed, k, n), epilogue, to);
+        // The same with both sides in blocks has the same bits.
+        let blocks = reference::block(&a, m, k, k);
+        let mut blocked = reference::block(&before, m, n, stride);
+        let lhs = Lhs { data: &blocks, strides: Strides::blocked(m), rows: m, k };
+        let to = Out { data: &mut blocked, strides: Strides::blocked(m) };
+        gemm(isa, par, lhs, Rhs::packed(&packed, k, n), epilogue, to);
+        for i in 0..m * n {
+            assert_eq!(blocked[Strides::blocked(m).at(i / n, i % n)], out[i / n * stride + i % n]);
+        }
         let exact = reference::matmul(&a, &w, m, k, n);
         for i in 0..m {
             for j in 0..stride {
@@ -226,8 +240,9 @@ mod tests {
         let packed = reference::pack(&reference::noise("w", k * n, 1.0), k, n);
         let run = |isa, par, first: usize, rows: usize| {
             let mut out = vec![0.0; rows * n];
-            let lhs = Lhs { data: &a[first * k..], stride: k, rows, k };
-            gemm(isa, par, lhs, Rhs::packed(&packed, k, n), PLAIN, &mut out, n);
+            let lhs = Lhs { data: &a[first * k..], strides: Strides::rows(k), rows, k };
+            let to = Out { data: &mut out, strides: Strides::rows(n) };
+            gemm(isa, par, lhs, Rhs::packed(&packed, k, n), PLAIN, to);
             out
         };
         for isa in Isa::available() {
@@ -269,8 +284,9 @@ mod tests {
         }
         for isa in Isa::available() {
             let mut ours = vec![0.0f32; m * n];
-            let lhs = Lhs { data: &a, stride: k, rows: m, k };
-            gemm(isa, Parallelism::Threads, lhs, Rhs::packed(&packed, k, n), PLAIN, &mut ours, n);
+            let lhs = Lhs { data: &a, strides: Strides::rows(k), rows: m, k };
+            let to = Out { data: &mut ours, strides: Strides::rows(n) };
+            gemm(isa, Parallelism::Threads, lhs, Rhs::packed(&packed, k, n), PLAIN, to);
             for (a, b) in ours.iter().zip(&theirs) {
                 assert!((a - b).abs() <= 2.0 * tolerance(k) as f32);
             }

@@ -1,86 +1,166 @@
-//! Register tiles: a few rows of activations by one or two panels of weights.
+//! A region of a product: blocks that fit the caches, cut into tiles that fit the registers.
+//!
+//! Within a block a pair of panels meets all rows before the next pair comes, and the tiles on the way fetch that
+//! next pair: weights arrive from memory while arithmetic goes on.
 
 use std::ops::Range;
 
-use super::super::simd::{Kernel, Simd};
+use super::super::math::Activation;
+use super::super::simd::{Kernel, Simd, Tile};
+use super::super::strides::Strides;
 use super::{Epilogue, Finish, Lhs, PANEL, Rhs};
 
 /// Floats of the largest tile of any instruction set.
 const LARGEST_TILE: usize = 14 * 2 * PANEL;
 
-/// All rows by a range of panels, on the calling thread.
-pub(super) struct Tile<'a> {
+/// Steps of k in a block: a pair of panels then takes a tenth of an L2 cache of 1 MiB.
+const K_BLOCK: usize = 768;
+
+/// Floats of `a` in a block: every pair of panels reads them, so they should stay in L2.
+const A_BLOCK: usize = 128 * K_BLOCK;
+
+/// What is added where there is no bias.
+static NO_BIAS: [f32; 2 * PANEL] = [0.0; 2 * PANEL];
+
+/// Some rows by some panels, on the calling thread.
+pub(super) struct Region<'a> {
     pub(super) a: Lhs<'a>,
     pub(super) w: Rhs<'a>,
     pub(super) epilogue: Epilogue<'a>,
     pub(super) out: *mut f32,
-    pub(super) out_stride: usize,
+    pub(super) strides: Strides,
+    pub(super) rows: Range<usize>,
     pub(super) panels: Range<usize>,
 }
 
-impl Kernel for Tile<'_> {
+impl Kernel for Region<'_> {
     type Output = ();
 
     #[inline(always)]
     fn call<S: Simd>(self, s: S) {
-        let mut panel = self.panels.start;
-        while panel < self.panels.end {
-            let wide = S::TILE_PANELS == 2 && panel + 2 <= self.panels.end;
-            let count = if wide { 2 } else { 1 };
-            let columns = (count * PANEL).min(self.w.n - panel * PANEL);
-            // The panels stay in the nearest cache while the rows go by, in tiles of balanced height: 50 rows
-            // are 13 + 13 + 12 + 12, not 14 + 14 + 14 + 8.
-            let tiles = self.a.rows.div_ceil(S::TILE_ROWS);
-            let mut row = 0;
-            for t in 0..tiles {
-                let rows = (self.a.rows - row).div_ceil(tiles - t);
-                // SAFETY: `gemm` asserted that all slices reach as far as their shapes say, and row and panel
-                // stay below those shapes; tasks have disjoint panels, so nobody else writes these columns.
-                unsafe { self.one(s, row, rows, panel, wide, columns) }
-                row += rows;
+        // Where blocks of k end must follow from k alone.
+        let blocks = self.a.k.div_ceil(K_BLOCK).max(1);
+        let steps = self.a.k.div_ceil(blocks).next_multiple_of(PANEL);
+        for rows in balanced(self.rows.clone(), (A_BLOCK / steps.max(1)).max(S::TILE_ROWS)) {
+            for b in 0..blocks {
+                let last = b + 1 == blocks;
+                let block = Block {
+                    region: &self,
+                    rows: rows.clone(),
+                    steps: b * steps..((b + 1) * steps).min(self.a.k),
+                    add: b > 0 || self.epilogue.finish == Finish::Accumulate,
+                    bias: self.epilogue.bias.filter(|_| last),
+                    activation: match self.epilogue.finish {
+                        Finish::Activate(activation) if last => Some(activation),
+                        _ => None,
+                    },
+                };
+                // SAFETY: `gemm` asserted that all slices reach as far as their shapes say, and the region lies
+                // within those; tasks have disjoint regions, so nobody else touches this part of the output.
+                unsafe { block.run(s) }
             }
-            panel += count;
         }
     }
 }
 
-impl Tile<'_> {
-    /// Rows `row .. row + rows` by the panels from `panel`.
+/// Consecutive ranges of at most `most` whose lengths differ by one at most: 50 rows in tiles of 14 are
+/// 13 + 13 + 12 + 12, not 14 + 14 + 14 + 8.
+#[inline(always)]
+pub(super) fn balanced(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let count = range.len().div_ceil(most);
+    (0..count).map(move |i| range.start + range.len() * i / count..range.start + range.len() * (i + 1) / count)
+}
+
+/// Some rows of a region by a block of k.
+struct Block<'a> {
+    region: &'a Region<'a>,
+    rows: Range<usize>,
+    steps: Range<usize>,
+    /// Whether the sums are added to what the output holds.
+    add: bool,
+    bias: Option<&'a [f32]>,
+    activation: Option<Activation>,
+}
+
+impl Block<'_> {
+    /// # Safety
+    /// The sizes that `gemm` asserts; nobody else touches these rows and panels of the output.
+    #[inline(always)]
+    unsafe fn run<S: Simd>(&self, s: S) {
+        let Region { w, panels, .. } = self.region;
+        let tiles = self.rows.len().div_ceil(S::TILE_ROWS);
+        let mut panel = panels.start;
+        while panel < panels.end {
+            let count = S::TILE_PANELS.min(panels.end - panel);
+            let columns = (count * PANEL).min(w.n - panel * PANEL);
+            let at =
+                |panel: usize| w.data.as_ptr().wrapping_add(panel * w.panel_stride + self.steps.start * w.k_stride);
+            for (t, rows) in balanced(self.rows.clone(), S::TILE_ROWS).enumerate() {
+                // A tile fetches one panel's worth: the first two together the next pair. A single tile leaves
+                // it to the processor, which sees the streams.
+                let next = if tiles > 1 { at(panel + count + t) } else { at(panel) };
+                // SAFETY: as the caller promises; the tile lies within the block.
+                unsafe { self.tile(s, rows, panel, count, columns, next) }
+            }
+            panel += count;
+        }
+    }
+
+    /// Some rows by `count` panels, of which `columns` columns exist.
     ///
     /// # Safety
-    /// The sizes that `gemm` asserts; `rows ≤ TILE_ROWS`; `columns` valid columns from `16 · panel`.
+    /// See [`Block::run`].
     #[inline(always)]
-    unsafe fn one<S: Simd>(&self, s: S, row: usize, rows: usize, panel: usize, wide: bool, columns: usize) {
+    unsafe fn tile<S: Simd>(
+        &self,
+        s: S,
+        rows: Range<usize>,
+        panel: usize,
+        count: usize,
+        columns: usize,
+        next: *const f32,
+    ) {
+        let Region { a, w, out, strides, .. } = self.region;
+        let (width, height) = (count * PANEL, rows.len());
         // SAFETY: within the slices, as the caller promises.
         unsafe {
-            let place = Place {
-                a: self.a.data.as_ptr().add(row * self.a.stride),
-                a_stride: self.a.stride,
-                w: self.w.data.as_ptr().add(panel * self.w.panel_stride),
-                k: self.a.k,
-                k_stride: self.w.k_stride,
-                panel_stride: self.w.panel_stride,
-                bias: self.epilogue.bias.map(|bias| bias.as_ptr().add(panel * PANEL)),
-                accumulate: self.epilogue.finish == Finish::Accumulate,
+            let mut tile = Tile {
+                a: a.data.as_ptr().add(a.strides.at(rows.start, self.steps.start)),
+                a_stride: a.strides.row,
+                a_jump: 4 * (a.strides.block - PANEL),
+                w: w.data.as_ptr().add(panel * w.panel_stride + self.steps.start * w.k_stride),
+                k: self.steps.len(),
+                w_stride: w.k_stride,
+                w_panel: w.panel_stride,
+                next,
+                bias: self.bias.map_or(NO_BIAS.as_ptr(), |bias| bias.as_ptr().add(panel * PANEL)),
+                out: out.add(strides.at(rows.start, panel * PANEL)),
+                out_stride: strides.row,
+                out_panel: strides.block,
+                add: self.add,
             };
-            let out = self.out.add(row * self.out_stride + panel * PANEL);
-            let width = if wide { 2 * PANEL } else { PANEL };
             if columns == width {
-                dispatch(s, rows, wide, &place, out, self.out_stride);
-                self.activate(s, rows, width, out, self.out_stride);
+                dispatch(s, height, count, &tile);
+                self.activate(s, height, count, &tile);
             } else {
                 // The last panel is not full: its tile is made beside the output and its valid part copied.
                 let mut beside = [0.0f32; LARGEST_TILE];
-                let tile = beside.as_mut_ptr();
-                if place.accumulate {
-                    for r in 0..rows {
-                        tile.add(r * width).copy_from_nonoverlapping(out.add(r * self.out_stride), columns);
+                let place = Strides::rows(width);
+                let out = std::mem::replace(&mut tile.out, beside.as_mut_ptr());
+                (tile.out_stride, tile.out_panel) = (place.row, place.block);
+                let pieces = || {
+                    let piece = |c: usize| (c, PANEL.min(columns - c));
+                    (0..height).flat_map(move |r| (0..columns).step_by(PANEL).map(move |c| (r, piece(c))))
+                };
+                if self.add {
+                    for (r, (c, len)) in pieces() {
+                        tile.out.add(place.at(r, c)).copy_from_nonoverlapping(out.add(strides.at(r, c)), len);
                     }
                 }
-                dispatch(s, rows, wide, &place, tile, width);
-                self.activate(s, rows, width, tile, width);
-                for r in 0..rows {
-                    out.add(r * self.out_stride).copy_from_nonoverlapping(tile.add(r * width), columns);
+                dispatch(s, height, count, &tile);
+                self.activate(s, height, count, &tile);
+                for (r, (c, len)) in pieces() {
+                    out.add(strides.at(r, c)).copy_from_nonoverlapping(tile.out.add(place.at(r, c)), len);
                 }
             }
         }
@@ -89,16 +169,17 @@ impl Tile<'_> {
     /// The activation over a tile that was just stored and still lies in the nearest cache.
     ///
     /// # Safety
-    /// `rows` rows of `width` writable floats, `stride` apart.
+    /// The output of the tile: `rows` rows of `panels` panels.
     #[inline(always)]
-    unsafe fn activate<S: Simd>(&self, s: S, rows: usize, width: usize, out: *mut f32, stride: usize) {
-        if let Finish::Activate(activation) = self.epilogue.finish {
+    unsafe fn activate<S: Simd>(&self, s: S, rows: usize, panels: usize, tile: &Tile) {
+        if let Some(activation) = self.activation {
             for r in 0..rows {
-                for c in (0..width).step_by(S::LANES) {
-                    // SAFETY: r < rows and c + LANES ≤ width.
-                    unsafe {
-                        let at = out.add(r * stride + c);
-                        s.store(at, activation.apply(s, s.load(at)));
+                for panel in 0..panels {
+                    let row = tile.out.wrapping_add(r.wrapping_mul(tile.out_stride));
+                    let row = row.wrapping_add(panel.wrapping_mul(tile.out_panel));
+                    for c in (0..PANEL).step_by(S::LANES) {
+                        // SAFETY: c + LANES ≤ 16, and sixteen floats of every row and panel are writable.
+                        unsafe { s.store(row.add(c), activation.apply(s, s.load(row.add(c)))) }
                     }
                 }
             }
@@ -106,84 +187,25 @@ impl Tile<'_> {
     }
 }
 
-/// Where a register tile finds its operands.
-struct Place {
-    a: *const f32,
-    a_stride: usize,
-    w: *const f32,
-    k: usize,
-    k_stride: usize,
-    panel_stride: usize,
-    bias: Option<*const f32>,
-    accumulate: bool,
-}
-
 /// Picks the tile with as many rows and panels as needed.
 ///
 /// # Safety
-/// See [`registers`].
+/// See [`Simd::tile`].
 #[inline(always)]
-unsafe fn dispatch<S: Simd>(s: S, rows: usize, wide: bool, place: &Place, out: *mut f32, stride: usize) {
+unsafe fn dispatch<S: Simd>(s: S, rows: usize, panels: usize, tile: &Tile) {
     macro_rules! rows {
         ($vectors:literal: $($n:literal)*) => {
             match rows {
                 // SAFETY: the caller's promise is passed on.
-                $($n if $n <= S::TILE_ROWS => unsafe { registers::<S, $n, $vectors>(s, place, out, stride) },)*
+                $($n if $n <= S::TILE_ROWS => unsafe { s.tile::<$n, $vectors>(tile) },)*
                 _ => unreachable!("tiles have 1 to {} rows", S::TILE_ROWS),
             }
         };
     }
-    match (S::LANES, wide) {
-        (16, true) => rows!(2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
-        (16, false) => rows!(1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
+    match (S::LANES, panels) {
+        (16, 2) => rows!(2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
+        (16, _) => rows!(1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
         (8, _) => rows!(2: 1 2 3 4 5 6),
         _ => rows!(4: 1 2 3),
-    }
-}
-
-/// `ROWS` rows by `VECTORS` vectors of columns, held in registers over the whole of `k`.
-///
-/// # Safety
-/// `place.a` has `ROWS` rows of `k` readable floats, `place.w` and `place.bias` the columns of the tile, `out`
-/// `ROWS` rows of as many writable floats `stride` apart (readable floats too, if `accumulate`).
-#[inline(always)]
-unsafe fn registers<S: Simd, const ROWS: usize, const VECTORS: usize>(
-    s: S,
-    place: &Place,
-    out: *mut f32,
-    stride: usize,
-) {
-    let per_panel = PANEL / S::LANES;
-    let column = |v: usize| (v / per_panel) * place.panel_stride + (v % per_panel) * S::LANES;
-    let mut sums = [[s.splat(0.0); VECTORS]; ROWS];
-    // SAFETY: offsets stay below the sizes that the caller promises.
-    unsafe {
-        let mut w = place.w;
-        for p in 0..place.k {
-            let mut columns = [s.splat(0.0); VECTORS];
-            for (v, column_values) in columns.iter_mut().enumerate() {
-                *column_values = s.load(w.add(column(v)));
-            }
-            for (r, row_sums) in sums.iter_mut().enumerate() {
-                let a = s.splat(*place.a.add(r * place.a_stride + p));
-                for v in 0..VECTORS {
-                    row_sums[v] = s.mul_add(a, columns[v], row_sums[v]);
-                }
-            }
-            w = w.wrapping_add(place.k_stride);
-        }
-        for (r, row_sums) in sums.iter().enumerate() {
-            for (v, &sum) in row_sums.iter().enumerate() {
-                let at = out.add(r * stride + v * S::LANES);
-                let mut value = sum;
-                if let Some(bias) = place.bias {
-                    value = s.add(value, s.load(bias.add(v * S::LANES)));
-                }
-                if place.accumulate {
-                    value = s.add(value, s.load(at));
-                }
-                s.store(at, value);
-            }
-        }
     }
 }

@@ -19,6 +19,7 @@ impl Simd for Avx2 {
     type F = __m256;
 
     const LANES: usize = 8;
+    const REGISTERS: usize = 16;
     const TILE_ROWS: usize = 6;
     const TILE_PANELS: usize = 1;
 

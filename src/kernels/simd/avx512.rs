@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, ROUND, Simd};
+use super::{Kernel, ROUND, Simd, Tile, avx512_tile};
 
 /// Proof that AVX-512 F, DQ, BW and VL (with AVX2 and FMA) are there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,6 +25,7 @@ impl Simd for Avx512 {
     type F = __m512;
 
     const LANES: usize = 16;
+    const REGISTERS: usize = 32;
     const TILE_ROWS: usize = 14;
     const TILE_PANELS: usize = 2;
 
@@ -123,5 +124,11 @@ impl Simd for Avx512 {
     fn largest(self, a: __m512) -> f32 {
         // SAFETY: `self` exists only where the instructions do.
         unsafe { _mm512_reduce_max_ps(a) }
+    }
+
+    #[inline(always)]
+    unsafe fn tile<const ROWS: usize, const VECTORS: usize>(self, t: &Tile) {
+        // SAFETY: the caller promises what the tile points to, and `self` that the instructions exist.
+        unsafe { avx512_tile::tile::<ROWS, VECTORS>(t) }
     }
 }

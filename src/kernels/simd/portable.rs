@@ -17,6 +17,8 @@ impl Simd for Portable {
     type F = F;
 
     const LANES: usize = 4;
+    const FUSED: bool = false;
+    const REGISTERS: usize = 16;
     const TILE_ROWS: usize = 3;
     const TILE_PANELS: usize = 1;
 

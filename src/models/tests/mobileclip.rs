@@ -1,7 +1,8 @@
 //! The towers of MobileCLIP stage by stage, on small models in every layout that holds them.
 
 use super::*;
-use crate::models::mci::{Mci, Seen};
+use crate::kernels::strides::unblock;
+use crate::models::mci::{Map, Mci, Seen};
 use crate::models::text_hybrid::TextHybrid;
 
 /// Every tiny MobileCLIP in every layout, and the name of its goldens.
@@ -61,6 +62,13 @@ fn images(size: usize) -> Vec<f32> {
     (0..golden::IMAGES).flat_map(|i| golden::pixels(i, size)).collect()
 }
 
+/// Maps as the reference has them, with all channels of a pixel side by side.
+fn pixelwise(map: Map<'_>) -> Vec<f32> {
+    let mut rows = vec![f32::NAN; map.rows * map.channels];
+    unblock(map.data, map.rows, map.channels, &mut rows);
+    rows
+}
+
 #[test]
 fn fastvit_stage_by_stage() {
     let mut seen = 0;
@@ -74,17 +82,17 @@ fn fastvit_stage_by_stage() {
             let mut stages = Stages::new(&golden, "image", format!("{golden} {layout:?} {exec:?}"));
             let mut out = vec![0.0; golden::IMAGES * config.embed_dim];
             tower.stages(exec, &pixels, golden::IMAGES, &mut Arena::default(), &mut out, |stage, x| match stage {
-                Seen::Stem => stages.check("stem", x),
-                Seen::Downsample(i) => stages.check(&format!("stages.{i}.downsample"), x),
-                Seen::Position(i) => stages.check(&format!("stages.{i}.position"), x),
-                Seen::Block(i, j) => stages.check(&format!("stages.{i}.blocks.{j}"), x),
+                Seen::Stem => stages.check("stem", &pixelwise(x)),
+                Seen::Downsample(i) => stages.check(&format!("stages.{i}.downsample"), &pixelwise(x)),
+                Seen::Position(i) => stages.check(&format!("stages.{i}.position"), &pixelwise(x)),
+                Seen::Block(i, j) => stages.check(&format!("stages.{i}.blocks.{j}"), &pixelwise(x)),
                 Seen::Last => {
                     // Even channels first, then odd ones.
                     let stage = stages.next("final");
                     let channels = stage.shape()[3];
                     let order: Vec<usize> = (0..channels).step_by(2).chain((1..channels).step_by(2)).collect();
                     let stage: Vec<f64> = stage.select(Axis(3), &order).iter().map(|&v| v.into()).collect();
-                    assert_close(&format!("{} final", stages.what), x, stage.iter());
+                    assert_close(&format!("{} final", stages.what), &pixelwise(x), stage.iter());
                 }
             });
             stages.check("projected", &out);

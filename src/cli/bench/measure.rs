@@ -1,0 +1,193 @@
+//! What is timed: calls of the public encoders with prepared inputs, until enough of them give a median.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use ndarray::Array4;
+
+use super::super::messages::Stop;
+use super::super::model;
+use super::SHORT_TEXT;
+use crate::models::config::ModelConfig;
+use crate::tokenizer::{Overflow, Tokenizer};
+use crate::weights::WeightsFile;
+use crate::{Error, Options, models};
+
+/// Fewest calls that are timed.
+const MIN_REPEATS: usize = 5;
+
+/// Share of the time of a figure for which the model is run before the clock counts: pages are read in, scratch
+/// memory is there, the processor has found its pace.
+const WARM_UP: f64 = 0.2;
+
+/// Words for texts of any length.
+const WORDS: &str = "two brown dogs play on a sandy beach while children in red coats watch the waves";
+
+/// How long the items of a call took.
+pub(super) struct Timing {
+    /// Of one item, in the median of all calls.
+    item: Duration,
+    /// Calls that were timed.
+    pub repeats: usize,
+}
+
+impl Timing {
+    pub fn milliseconds(&self) -> f64 {
+        self.item.as_secs_f64() * 1e3
+    }
+
+    /// Runs `call`, which handles `items` items, for about `seconds`.
+    fn of<T>(seconds: f64, items: usize, mut call: impl FnMut() -> Result<T, Error>) -> Result<Timing, Error> {
+        let (budget, warm_up) = (Duration::from_secs_f64(seconds), Duration::from_secs_f64(seconds * WARM_UP));
+        let start = Instant::now();
+        loop {
+            black_box(call()?);
+            if start.elapsed() >= warm_up {
+                break;
+            }
+        }
+        let mut times = Vec::new();
+        let start = Instant::now();
+        while times.len() < MIN_REPEATS || start.elapsed() < budget {
+            let start = Instant::now();
+            black_box(call()?);
+            times.push(start.elapsed());
+        }
+        let repeats = times.len();
+        Ok(Timing { item: median(&mut times) / items as u32, repeats })
+    }
+}
+
+/// The middle one; of an even number, the mean of the two in the middle.
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    match times {
+        [] => Duration::ZERO,
+        times => (times[(times.len() - 1) / 2] + times[times.len() / 2]) / 2,
+    }
+}
+
+/// A model that is measured.
+pub(super) struct Subject {
+    pub name: String,
+    weights: WeightsFile,
+    config: ModelConfig,
+}
+
+impl Subject {
+    /// Refuses a model whose context is shorter than the texts that were asked for.
+    pub fn new(weights: WeightsFile, text_tokens: Option<usize>) -> Result<Subject, Stop> {
+        let config: ModelConfig = serde_json::from_value(weights.header().meta.model.clone())
+            .map_err(|error| Error::model(weights.path(), models::Error::Config(error.to_string())))?;
+        if let (Some(tokens), Some(text)) = (text_tokens, &config.text)
+            && tokens > text.context_length()
+        {
+            let (path, length) = (weights.path().display(), text.context_length());
+            let message = format!("{path}: texts have at most {length} tokens here; ask for fewer with --text-tokens");
+            return Err(Stop::Failed(message));
+        }
+        Ok(Subject { name: model::name(&weights), weights, config })
+    }
+
+    /// Side of the images, where there is a tower for them.
+    pub fn image_size(&self) -> Option<usize> {
+        self.config.image.as_ref().map(|image| image.image_size())
+    }
+
+    /// Lengths of the texts to measure, short ones first: those that were asked for, else a sentence and a full
+    /// context. None without a tower for texts.
+    pub fn text_lengths(&self, asked: Option<u32>) -> Vec<usize> {
+        let Some(text) = &self.config.text else { return Vec::new() };
+        let longest = text.context_length();
+        match asked {
+            Some(tokens) => vec![tokens as usize],
+            None if longest > SHORT_TEXT => vec![SHORT_TEXT, longest],
+            None => vec![longest],
+        }
+    }
+
+    /// Times calls with `batch` images; `None` without a tower for images.
+    pub fn image(&self, threads: usize, batch: usize, seconds: f64) -> Result<Option<Timing>, Error> {
+        let Some(size) = self.image_size() else { return Ok(None) };
+        let encoder = self.options(threads, batch).open_weights_image(self.weights.clone())?;
+        let pixels = Array4::from_shape_simple_fn((batch, 3, size, size), noise());
+        Timing::of(seconds, batch, || encoder.encode_pixels(pixels.view())).map(Some)
+    }
+
+    /// Times calls with `batch` texts of `tokens` tokens.
+    pub fn text(&self, threads: usize, batch: usize, tokens: usize, seconds: f64) -> Result<Timing, Error> {
+        let encoder = self.options(threads, batch).open_weights_text(self.weights.clone())?;
+        let vocab_size = self.config.text.as_ref().map_or(0, |text| text.vocab_size());
+        let ids = ids(tokens, vocab_size)?;
+        let texts = vec![ids; batch];
+        Timing::of(seconds, batch, || encoder.encode_ids(&texts))
+    }
+
+    fn options(&self, threads: usize, batch: usize) -> Options {
+        Options::new().threads(threads).batch_size(batch)
+    }
+}
+
+/// Numbers as prepared pixels have them, always the same: from -2 to 2.
+fn noise() -> impl FnMut() -> f32 {
+    let mut state: u32 = 1;
+    move || {
+        // The linear congruential generator of Knuth and Lewis ("Numerical Recipes", 7.1).
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 22) as f32 - 2.0
+    }
+}
+
+/// A text of `tokens` tokens: start, words, end. A vocabulary of its own is given ids that it has.
+fn ids(tokens: usize, vocab_size: usize) -> Result<Vec<u32>, Error> {
+    let sentence = Tokenizer::clip().tokenize(WORDS, usize::MAX, Overflow::Refuse)?;
+    let (&[start, ref words @ .., end], true) = (&sentence[..], tokens >= 2) else { return Ok(sentence) };
+    let words = words.iter().copied().cycle().take(tokens - 2);
+    let ids = [start].into_iter().chain(words).chain([end]);
+    // The last two ids are start and end, as in CLIP's vocabulary.
+    let last = u32::try_from(vocab_size.saturating_sub(1)).unwrap_or(u32::MAX);
+    Ok(ids
+        .map(|id| if id >= start { last.saturating_sub(end - id) } else { id % last.saturating_sub(1).max(1) })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle() {
+        let ms = Duration::from_millis;
+        assert_eq!(median(&mut [ms(9)]), ms(9));
+        assert_eq!(median(&mut [ms(9), ms(1), ms(2)]), ms(2));
+        assert_eq!(median(&mut [ms(9), ms(1), ms(2), ms(4)]), ms(3));
+    }
+
+    #[test]
+    fn calls_are_repeated_and_failures_end_it() {
+        let mut calls = 0;
+        let timing = Timing::of(0.0, 4, || {
+            calls += 1;
+            std::thread::sleep(Duration::from_millis(4));
+            Ok(())
+        });
+        let timing = timing.unwrap();
+        assert_eq!((timing.repeats, calls), (MIN_REPEATS, MIN_REPEATS + 1));
+        assert!(timing.milliseconds() >= 1.0);
+        assert!(Timing::of(0.0, 1, || Err::<(), _>(Error::Cancelled)).is_err());
+    }
+
+    #[test]
+    fn texts_have_the_length_and_vocabulary_asked_for() {
+        for tokens in [2, 3, 10, 77, 200] {
+            for vocab_size in [49_408, 100_000, 16] {
+                let ids = ids(tokens, vocab_size).unwrap();
+                assert_eq!(ids.len(), tokens);
+                let (last, vocab_size) = (ids[tokens - 1], vocab_size as u32);
+                assert_eq!((ids[0], last), (vocab_size - 2, vocab_size - 1));
+                assert!(ids[1..tokens - 1].iter().all(|&id| id < vocab_size - 2));
+            }
+        }
+        assert_eq!(ids(10, 49_408).unwrap()[..4], [49_406, 1237, 2866, 3255]);
+    }
+}

@@ -1,0 +1,110 @@
+//! Two products with an activation between them, for tiles of rows whose hidden values stay in the cache.
+
+use super::super::Isa;
+use super::super::math::Activation;
+use super::super::parallel::Parallelism;
+use super::super::simd::{Kernel, Simd};
+use super::super::strides::{Strides, blocked_len};
+use super::tile::{Region, balanced};
+use super::{Epilogue, Finish, Lhs, Out, PANEL, Rhs, SharedOut, check};
+use std::ops::Range;
+
+/// Rows that go through both products before the next ones do: their hidden values and both weights share L2.
+const ROWS: usize = 112;
+
+/// Tasks for each thread, to even out what other work takes from a core.
+const TASKS_PER_THREAD: usize = 4;
+
+/// Both weights, each with a bias, and what stands between them.
+#[derive(Clone, Copy)]
+pub(crate) struct FeedForward<'a> {
+    pub(crate) first: (Rhs<'a>, &'a [f32]),
+    pub(crate) activation: Activation,
+    pub(crate) second: (Rhs<'a>, &'a [f32]),
+}
+
+impl FeedForward<'_> {
+    /// Floats of scratch for the hidden values of `rows` rows.
+    pub(crate) fn scratch(hidden: usize, rows: usize, par: Parallelism) -> usize {
+        tasks(rows, par) * blocked_len(ROWS.min(rows), hidden)
+    }
+}
+
+/// Tasks of at least one tile each.
+fn tasks(rows: usize, par: Parallelism) -> usize {
+    match par.threads() {
+        1 => 1,
+        threads => (threads * TASKS_PER_THREAD).min(rows.div_ceil(ROWS)).max(1),
+    }
+}
+
+/// `out += second(activation(first(a)))`; `hidden` is scratch, of [`FeedForward::scratch`] floats.
+///
+/// Panics where a slice is too short for its sizes.
+pub(crate) fn feed_forward(
+    isa: Isa,
+    par: Parallelism,
+    a: Lhs<'_>,
+    weights: FeedForward<'_>,
+    out: Out<'_>,
+    hidden: &mut [f32],
+) {
+    let Out { data: out, strides } = out;
+    let FeedForward { first, activation, second } = weights;
+    let (tasks, width) = (tasks(a.rows, par), first.0.n);
+    let piece = blocked_len(ROWS.min(a.rows), width);
+    assert!(hidden.len() >= tasks * piece, "scratch shorter than planned");
+    let begin = Epilogue { bias: Some(first.1), finish: Finish::Activate(activation) };
+    let end = Epilogue { bias: Some(second.1), finish: Finish::Accumulate };
+    // The hidden values of a tile are the output of one product and the activations of the other.
+    let rows = ROWS.min(a.rows);
+    let between = Strides::blocked(rows);
+    check(&Lhs { rows, ..a }, &first.0, &begin, &Out { data: &mut hidden[..piece], strides: between });
+    let lhs = Lhs { data: &hidden[..piece], strides: between, rows, k: width };
+    check(&lhs, &second.0, &end, &Out { data: out, strides });
+    assert!(a.data.len() >= a.strides.extent(a.rows, a.k), "activations shorter than their shape");
+    assert!(out.len() >= strides.extent(a.rows, second.0.n), "output too short");
+
+    let shared = SharedOut(out.as_mut_ptr());
+    let scratch = SharedOut(hidden.as_mut_ptr());
+    par.run(tasks, |task| {
+        // SAFETY: tasks have disjoint pieces of the scratch, inside the slice (asserted).
+        let hidden = unsafe { std::slice::from_raw_parts_mut(scratch.get().add(task * piece), piece) };
+        let rows = a.rows * task / tasks..a.rows * (task + 1) / tasks;
+        isa.run(Tiles { a, weights, begin, end, out: shared.get(), strides, rows, hidden });
+    });
+}
+
+/// Some rows, on the calling thread.
+struct Tiles<'a> {
+    a: Lhs<'a>,
+    weights: FeedForward<'a>,
+    begin: Epilogue<'a>,
+    end: Epilogue<'a>,
+    out: *mut f32,
+    strides: Strides,
+    rows: Range<usize>,
+    hidden: &'a mut [f32],
+}
+
+impl Kernel for Tiles<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<S: Simd>(self, s: S) {
+        let FeedForward { first: (first, _), second: (second, _), .. } = self.weights;
+        for tile in balanced(self.rows.clone(), ROWS) {
+            let (rows, k) = (tile.len(), self.a.k);
+            let a = Lhs { data: &self.a.data[self.a.strides.at(tile.start, 0)..], strides: self.a.strides, rows, k };
+            let between = Strides::blocked(rows);
+            let columns = |w: &Rhs<'_>| 0..w.n.div_ceil(PANEL);
+            let hidden = self.hidden.as_mut_ptr();
+            let (w, epilogue) = (first, self.begin);
+            s.run(Region { a, w, epilogue, out: hidden, strides: between, rows: 0..rows, panels: columns(&w) });
+            let a = Lhs { data: self.hidden, strides: between, rows, k: first.n };
+            let (w, epilogue) = (second, self.end);
+            let out = self.out.wrapping_add(self.strides.at(tile.start, 0));
+            s.run(Region { a, w, epilogue, out, strides: self.strides, rows: 0..rows, panels: columns(&w) });
+        }
+    }
+}

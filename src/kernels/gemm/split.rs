@@ -1,0 +1,74 @@
+//! How a product is cut into tasks for threads.
+
+use std::ops::Range;
+
+/// Tasks for each thread: enough to even out what other work takes from a core.
+const TASKS_PER_THREAD: usize = 4;
+
+/// Rows below which a task is not worth having: a register tile of the widest instruction set.
+const LEAST_ROWS: usize = 14;
+
+/// A grid of tasks over rows and pairs of panels.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Split {
+    rows: usize,
+    panels: usize,
+    across: usize, // tasks along the panels
+    down: usize,   // tasks along the rows
+}
+
+impl Split {
+    /// Columns are cut first, since every task then reads its own weights once; what has too few of them is cut
+    /// by rows.
+    pub(super) fn new(rows: usize, panels: usize, threads: usize) -> Self {
+        let pairs = panels.div_ceil(2);
+        let wanted = if threads == 1 { 1 } else { threads * TASKS_PER_THREAD };
+        let most_down = (rows / LEAST_ROWS).max(1);
+        let (across, down) = if pairs >= wanted {
+            (wanted, 1)
+        } else if most_down >= wanted {
+            (1, wanted)
+        } else {
+            (pairs, wanted.div_ceil(pairs).min(most_down))
+        };
+        Split { rows, panels, across, down }
+    }
+
+    pub(super) fn tasks(&self) -> usize {
+        self.across * self.down
+    }
+
+    /// Rows and panels of a task. Pairs of panels stay together, so that the wide tiles are used.
+    pub(super) fn task(&self, task: usize) -> (Range<usize>, Range<usize>) {
+        let (x, y) = (task % self.across, task / self.across);
+        let row = |y: usize| self.rows * y / self.down;
+        let panel = |x: usize| (self.panels.div_ceil(2) * x / self.across * 2).min(self.panels);
+        (row(y)..row(y + 1), panel(x)..panel(x + 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_cover_every_row_and_panel_once() {
+        for rows in [1usize, 2, 13, 14, 50, 197, 4096] {
+            for panels in [1usize, 2, 3, 4, 5, 12, 48, 192] {
+                for threads in [1usize, 2, 3, 16, 64] {
+                    let split = Split::new(rows, panels, threads);
+                    let mut seen = vec![0u8; rows * panels];
+                    for task in 0..split.tasks() {
+                        let (rows, columns) = split.task(task);
+                        for row in rows {
+                            for panel in columns.clone() {
+                                seen[row * panels + panel] += 1;
+                            }
+                        }
+                    }
+                    assert!(seen.iter().all(|&count| count == 1), "{rows} {panels} {threads}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The register tile of a product with AVX-512, as assembly.
+//!
+//! Fourteen rows by two vectors fill 28 of the 32 registers. The loop runs at the pace of its multiply-adds only
+//! if rows are addressed as base plus a multiple of their stride: with two bases, seven rows apart, and the
+//! stride × 1, 3 and 5 in registers every row is one addressing mode away. A compiler chains the row addresses by
+//! additions instead, sends the sums through memory, and reaches half of this.
+
+use std::arch::asm;
+
+use super::Tile;
+
+/// The address of a row, from the bases of rows 0 and 7.
+#[rustfmt::skip]
+macro_rules! row {
+    (0, $a:literal, $b:literal) => { $a };
+    (1, $a:literal, $b:literal) => { concat!($a, "+{s1}") };
+    (2, $a:literal, $b:literal) => { concat!($a, "+2*{s1}") };
+    (3, $a:literal, $b:literal) => { concat!($a, "+{s3}") };
+    (4, $a:literal, $b:literal) => { concat!($a, "+4*{s1}") };
+    (5, $a:literal, $b:literal) => { concat!($a, "+{s5}") };
+    (6, $a:literal, $b:literal) => { concat!($a, "+2*{s3}") };
+    (7, $a:literal, $b:literal) => { $b };
+    (8, $a:literal, $b:literal) => { concat!($b, "+{s1}") };
+    (9, $a:literal, $b:literal) => { concat!($b, "+2*{s1}") };
+    (10, $a:literal, $b:literal) => { concat!($b, "+{s3}") };
+    (11, $a:literal, $b:literal) => { concat!($b, "+4*{s1}") };
+    (12, $a:literal, $b:literal) => { concat!($b, "+{s5}") };
+    (13, $a:literal, $b:literal) => { concat!($b, "+2*{s3}") };
+}
+
+/// The multiples of the stride in s1.
+macro_rules! multiples {
+    () => {
+        "lea {s3}, [{s1}+2*{s1}]
+        lea {s5}, [{s1}+4*{s1}]\n"
+    };
+}
+
+/// The base of row 7 from that of row 0.
+macro_rules! seventh {
+    ($b:literal, $a:literal) => {
+        concat!("lea ", $b, ", [", $a, "+8*{s1}]\n", "sub ", $b, ", {s1}\n")
+    };
+}
+
+/// One step of k: the columns of `w`, then for every row a broadcast and its multiply-adds.
+macro_rules! step {
+    ($offset:literal, $w:literal: $($row:tt $c0:literal $c1:literal,)*) => {
+        concat!(
+            "vmovups zmm28, [{w}", $w, "]\n",
+            "vmovups zmm29, [{v}", $w, "]\n",
+            $(
+                "vbroadcastss zmm30, dword ptr [", row!($row, "{a}", "{b}"), $offset, "]\n",
+                "vfmadd231ps ", $c0, ", zmm30, zmm28\n",
+                "vfmadd231ps ", $c1, ", zmm30, zmm29\n",
+            )*
+        )
+    };
+    ($offset:literal, $w:literal: $($row:tt $c0:literal,)*) => {
+        concat!(
+            "vmovups zmm28, [{w}", $w, "]\n",
+            $("vfmadd231ps ", $c0, ", zmm28, dword ptr [", row!($row, "{a}", "{b}"), $offset, "]{{1to16}}\n",)*
+        )
+    };
+}
+
+/// All registers of sums to zero.
+macro_rules! zero {
+    ($($row:tt $($c:literal)+,)*) => {
+        concat!($($("vpxord ", $c, ", ", $c, ", ", $c, "\n",)+)*)
+    };
+}
+
+/// The bias, whose address is in `next`, added to all sums.
+macro_rules! bias {
+    ($($row:tt $c0:literal $c1:literal,)*) => {
+        concat!(
+            "vmovups zmm28, [{next}]\n",
+            "vmovups zmm29, [{next}+64]\n",
+            $("vaddps ", $c0, ", ", $c0, ", zmm28\n", "vaddps ", $c1, ", ", $c1, ", zmm29\n",)*
+        )
+    };
+    ($($row:tt $c0:literal,)*) => {
+        concat!("vmovups zmm28, [{next}]\n", $("vaddps ", $c0, ", ", $c0, ", zmm28\n",)*)
+    };
+}
+
+/// What the output holds added to all sums. Rows of the first vector start at a and b, of the second at w and v.
+macro_rules! add {
+    ($($row:tt $c0:literal $($c1:literal)?,)*) => {
+        concat!($(
+            "vaddps ", $c0, ", ", $c0, ", [", row!($row, "{a}", "{b}"), "]\n",
+            $("vaddps ", $c1, ", ", $c1, ", [", row!($row, "{w}", "{v}"), "]\n",)?
+        )*)
+    };
+}
+
+/// All sums to the output.
+macro_rules! store {
+    ($($row:tt $c0:literal $($c1:literal)?,)*) => {
+        concat!($(
+            "vmovups [", row!($row, "{a}", "{b}"), "], ", $c0, "\n",
+            $("vmovups [", row!($row, "{w}", "{v}"), "], ", $c1, "\n",)?
+        )*)
+    };
+}
+
+/// The whole tile for the given rows and their registers: blocks of sixteen steps of k, two at a time.
+macro_rules! tile {
+    ($t:ident: $($table:tt)*) => {
+        asm!(
+            multiples!(),
+            seventh!("{b}", "{a}"),
+            zero!($($table)*),
+            "2:
+            mov {n:e}, 16
+            cmp {k}, {n}
+            cmovb {n}, {k}
+            sub {k}, {n}
+            sub {n}, 2
+            jl 4f
+            .p2align 5
+            3:
+            prefetcht1 [{next}]
+            prefetcht1 [{next}+64]",
+            step!("", "": $($table)*),
+            step!("+4", "+{ks}": $($table)*),
+            "lea {w}, [{w}+2*{ks}]
+            lea {v}, [{v}+2*{ks}]
+            add {a}, 8
+            add {b}, 8
+            sub {next}, -128
+            sub {n}, 2
+            jge 3b
+            4:
+            test {n:e}, 1
+            jz 5f",
+            step!("", "": $($table)*),
+            "5:
+            add {a}, [{t}+{jump}]
+            add {b}, [{t}+{jump}]
+            test {k}, {k}
+            jnz 2b
+            mov {next}, [{t}+{bias}]
+            mov {s1}, [{t}+{stride}]
+            mov {a}, [{t}+{out}]
+            mov {w}, [{t}+{panel}]
+            shl {s1}, 2
+            lea {w}, [{a}+4*{w}]",
+            multiples!(),
+            seventh!("{b}", "{a}"),
+            seventh!("{v}", "{w}"),
+            bias!($($table)*),
+            "cmp byte ptr [{t}+{add}], 0
+            je 6f",
+            add!($($table)*),
+            "6:",
+            store!($($table)*),
+            t = in(reg) $t,
+            a = inout(reg) $t.a => _,
+            b = out(reg) _,
+            s1 = inout(reg) $t.a_stride.wrapping_mul(4) => _,
+            s3 = out(reg) _,
+            s5 = out(reg) _,
+            w = inout(reg) $t.w => _,
+            v = inout(reg) $t.w.wrapping_add($t.w_panel) => _,
+            next = inout(reg) $t.next => _,
+            k = inout(reg) $t.k => _,
+            n = out(reg) _,
+            ks = in(reg) $t.w_stride.wrapping_mul(4),
+            jump = const std::mem::offset_of!(Tile, a_jump),
+            bias = const std::mem::offset_of!(Tile, bias),
+            stride = const std::mem::offset_of!(Tile, out_stride),
+            panel = const std::mem::offset_of!(Tile, out_panel),
+            out = const std::mem::offset_of!(Tile, out),
+            add = const std::mem::offset_of!(Tile, add),
+            out("zmm0") _, out("zmm1") _, out("zmm2") _, out("zmm3") _, out("zmm4") _, out("zmm5") _,
+            out("zmm6") _, out("zmm7") _, out("zmm8") _, out("zmm9") _, out("zmm10") _, out("zmm11") _,
+            out("zmm12") _, out("zmm13") _, out("zmm14") _, out("zmm15") _, out("zmm16") _, out("zmm17") _,
+            out("zmm18") _, out("zmm19") _, out("zmm20") _, out("zmm21") _, out("zmm22") _, out("zmm23") _,
+            out("zmm24") _, out("zmm25") _, out("zmm26") _, out("zmm27") _, out("zmm28") _, out("zmm29") _,
+            out("zmm30") _,
+            options(nostack),
+        )
+    };
+}
+
+/// The tile of `ROWS` rows by `VECTORS` vectors: at most 14 by 2.
+///
+/// # Safety
+/// AVX-512 F must be there, and what [`Tile`] points to as it says.
+#[target_feature(enable = "avx512f")]
+pub(super) unsafe fn tile<const ROWS: usize, const VECTORS: usize>(t: &Tile) {
+    // SAFETY: reads the operands and writes the output of the tile, within what the caller promises; every
+    // register that changes is named.
+    unsafe {
+        match (ROWS, VECTORS) {
+            (1, 2) => tile!(t: 0 "zmm0" "zmm1",),
+            (2, 2) => tile!(t: 0 "zmm0" "zmm1", 1 "zmm2" "zmm3",),
+            (3, 2) => tile!(t: 0 "zmm0" "zmm1", 1 "zmm2" "zmm3", 2 "zmm4" "zmm5",),
+            (4, 2) => tile!(t: 0 "zmm0" "zmm1", 1 "zmm2" "zmm3", 2 "zmm4" "zmm5", 3 "zmm6" "zmm7",),
+            (5, 2) => tile!(t: 0 "zmm0" "zmm1", 1 "zmm2" "zmm3", 2 "zmm4" "zmm5", 3 "zmm6" "zmm7", 4 "zmm8" "zmm9",),
+            (6, 2) => {
+                tile!(t: 0 "zmm0" "zmm1", 1 "zmm2" "zmm3", 2 "zmm4" "zmm5", 3 "zmm6" "zmm7", 4 "zmm8" "zmm9", 5 "zmm10" "zmm11",)
+            }
+            (7, 2) => {
+                tile!(t: 0 "zmm0" "zmm1", 1 "zmm2" "zmm3", 2 "zmm4" "zmm5", 3 "zmm6" "zmm7", 4 "zmm8" "zmm9", 5 "zmm10" "zmm11", 6 "zmm12" "zmm13",)
+            }
+            (8, 2) => {
+                tile!(t: 0 "zmm0" "zmm1", 1 "zmm2" "zmm3", 2 "zmm4" "zmm5", 3 "zmm6" "zmm7", 4 "zmm8" "zmm9", 5 "zmm10" "zmm11", 6 "zmm12" "zmm13", 7 "zmm14" "zmm15",)
+            }
+            (9, 2) => {
+                tile!(t: 0 "zmm0" "zmm1", 1 "zmm2" "zmm3", 2 "zmm4" "zmm5", 3 "zmm6" "zmm7", 4 "zmm8" "zmm9", 5 "zmm10" "zmm11", 6 "zmm12" "zmm13", 7 "zmm14" "zmm15", 8 "zmm16" "zmm17",)
+            }
+            (10, 2) => {
+                tile!(t: 0 "zmm0" "zmm1", 1 "zmm2" "zmm3", 2 "zmm4" "zmm5", 3 "zmm6" "zmm7", 4 "zmm8" "zmm9", 5 "zmm10" "zmm11", 6 "zmm12" "zmm13", 7 "zmm14" "zmm15", 8 "zmm16" "zmm17", 9 "zmm18" "zmm19",)
+            }
+            (11, 2) => {
+                tile!(t: 0 "zmm0" "zmm1", 1 "zmm2" "zmm3", 2 "zmm4" "zmm5", 3 "zmm6" "zmm7", 4 "zmm8" "zmm9", 5 "zmm10" "zmm11", 6 "zmm12" "zmm13", 7 "zmm14" "zmm15", 8 "zmm16" "zmm17", 9 "zmm18" "zmm19", 10 "zmm20" "zmm21",)
+            }
+            (12, 2) => {
+                tile!(t: 0 "zmm0" "zmm1", 1 "zmm2" "zmm3", 2 "zmm4" "zmm5", 3 "zmm6" "zmm7", 4 "zmm8" "zmm9", 5 "zmm10" "zmm11", 6 "zmm12" "zmm13", 7 "zmm14" "zmm15", 8 "zmm16" "zmm17", 9 "zmm18" "zmm19", 10 "zmm20" "zmm21", 11 "zmm22" "zmm23",)
+            }
+            (13, 2) => {
+                tile!(t: 0 "zmm0" "zmm1", 1 "zmm2" "zmm3", 2 "zmm4" "zmm5", 3 "zmm6" "zmm7", 4 "zmm8" "zmm9", 5 "zmm10" "zmm11", 6 "zmm12" "zmm13", 7 "zmm14" "zmm15", 8 "zmm16" "zmm17", 9 "zmm18" "zmm19", 10 "zmm20" "zmm21", 11 "zmm22" "zmm23", 12 "zmm24" "zmm25",)
+            }
+            (14, 2) => {
+                tile!(t: 0 "zmm0" "zmm1", 1 "zmm2" "zmm3", 2 "zmm4" "zmm5", 3 "zmm6" "zmm7", 4 "zmm8" "zmm9", 5 "zmm10" "zmm11", 6 "zmm12" "zmm13", 7 "zmm14" "zmm15", 8 "zmm16" "zmm17", 9 "zmm18" "zmm19", 10 "zmm20" "zmm21", 11 "zmm22" "zmm23", 12 "zmm24" "zmm25", 13 "zmm26" "zmm27",)
+            }
+            (1, 1) => tile!(t: 0 "zmm0",),
+            (2, 1) => tile!(t: 0 "zmm0", 1 "zmm1",),
+            (3, 1) => tile!(t: 0 "zmm0", 1 "zmm1", 2 "zmm2",),
+            (4, 1) => tile!(t: 0 "zmm0", 1 "zmm1", 2 "zmm2", 3 "zmm3",),
+            (5, 1) => tile!(t: 0 "zmm0", 1 "zmm1", 2 "zmm2", 3 "zmm3", 4 "zmm4",),
+            (6, 1) => tile!(t: 0 "zmm0", 1 "zmm1", 2 "zmm2", 3 "zmm3", 4 "zmm4", 5 "zmm5",),
+            (7, 1) => tile!(t: 0 "zmm0", 1 "zmm1", 2 "zmm2", 3 "zmm3", 4 "zmm4", 5 "zmm5", 6 "zmm6",),
+            (8, 1) => tile!(t: 0 "zmm0", 1 "zmm1", 2 "zmm2", 3 "zmm3", 4 "zmm4", 5 "zmm5", 6 "zmm6", 7 "zmm7",),
+            (9, 1) => {
+                tile!(t: 0 "zmm0", 1 "zmm1", 2 "zmm2", 3 "zmm3", 4 "zmm4", 5 "zmm5", 6 "zmm6", 7 "zmm7", 8 "zmm8",)
+            }
+            (10, 1) => {
+                tile!(t: 0 "zmm0", 1 "zmm1", 2 "zmm2", 3 "zmm3", 4 "zmm4", 5 "zmm5", 6 "zmm6", 7 "zmm7", 8 "zmm8", 9 "zmm9",)
+            }
+            (11, 1) => {
+                tile!(t: 0 "zmm0", 1 "zmm1", 2 "zmm2", 3 "zmm3", 4 "zmm4", 5 "zmm5", 6 "zmm6", 7 "zmm7", 8 "zmm8", 9 "zmm9", 10 "zmm10",)
+            }
+            (12, 1) => {
+                tile!(t: 0 "zmm0", 1 "zmm1", 2 "zmm2", 3 "zmm3", 4 "zmm4", 5 "zmm5", 6 "zmm6", 7 "zmm7", 8 "zmm8", 9 "zmm9", 10 "zmm10", 11 "zmm11",)
+            }
+            (13, 1) => {
+                tile!(t: 0 "zmm0", 1 "zmm1", 2 "zmm2", 3 "zmm3", 4 "zmm4", 5 "zmm5", 6 "zmm6", 7 "zmm7", 8 "zmm8", 9 "zmm9", 10 "zmm10", 11 "zmm11", 12 "zmm12",)
+            }
+            (14, 1) => {
+                tile!(t: 0 "zmm0", 1 "zmm1", 2 "zmm2", 3 "zmm3", 4 "zmm4", 5 "zmm5", 6 "zmm6", 7 "zmm7", 8 "zmm8", 9 "zmm9", 10 "zmm10", 11 "zmm11", 12 "zmm12", 13 "zmm13",)
+            }
+            _ => unreachable!("no tile of {ROWS} rows by {VECTORS} vectors"),
+        }
+    }
+}
