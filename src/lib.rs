@@ -29,6 +29,9 @@ pub mod cli;
 pub mod hub;
 #[cfg(feature = "import")]
 pub mod import;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 pub mod models;
 pub mod preprocess;
 pub mod tokenizer;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules of this crate that it may name.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("tensor", &[]),
     ("kernels", &["tensor"]),
     ("weights", &["tensor"]),
@@ -16,6 +16,8 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("error", &["kernels", "models", "preprocess", "tokenizer", "weights", "import", "clip", "CancelToken"]),
     ("clip", &["tensor", "kernels", "layers", "models", "weights", "tokenizer", "preprocess", "error"]),
     ("hub", &[]),
+    // Kernels for the benches.
+    ("internals", &["tensor", "kernels"]),
     // The command uses what any program could use.
     ("cli", &["clip", "error", "hub", "import", "models", "preprocess", "tokenizer", "weights"]),
 ];

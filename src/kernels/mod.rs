@@ -15,6 +15,8 @@ pub(crate) mod norm;
 mod parallel;
 mod peak;
 pub(crate) mod pool;
+#[cfg(feature = "internals")]
+pub(crate) mod probe;
 mod simd;
 pub(crate) mod strides;
 

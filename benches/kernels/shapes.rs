@@ -1,0 +1,173 @@
+//! The shapes in which the models call the kernels.
+//!
+//! Sizes are those of one image of 224 (ViT) or 256 pixels (MobileCLIP), or of one text.
+
+use clippie_rs::Isa;
+use clippie_rs::internals::{self, After, Kernel, Layout, Probe};
+
+/// A kernel in a shape, by name.
+pub struct Case {
+    pub name: String,
+    /// The probe for an instruction set.
+    pub probe: Box<dyn Fn(Isa) -> Probe>,
+}
+
+/// Cases of one kind.
+pub type Group = (&'static str, Vec<Case>);
+
+/// Channels of the stages of the FastViT towers that are measured.
+const MOBILECLIP: [(&str, [usize; 4]); 2] =
+    [("mobileclip2-s0", [64, 128, 256, 512]), ("mobileclip-s2", [80, 160, 320, 640])];
+
+/// Side of the maps in the stages of a FastViT tower.
+const SIDES: [usize; 4] = [64, 32, 16, 8];
+
+const ROWS: [Layout; 2] = [Layout::Rows; 2];
+const BLOCKS: [Layout; 2] = [Layout::Blocks; 2];
+
+pub fn groups() -> Vec<Group> {
+    vec![
+        ("transformer", transformer()),
+        ("pointwise", pointwise()),
+        ("attention", attention()),
+        ("depthwise", depthwise()),
+        ("rows", rows()),
+    ]
+}
+
+fn case(name: String, probe: impl Fn(Isa) -> Probe + 'static) -> Case {
+    Case { name, probe: Box::new(probe) }
+}
+
+fn product(name: &str, sizes: [usize; 3], after: After, layouts: [Layout; 2], streamed: bool) -> Case {
+    let [rows, k, n] = sizes;
+    case(format!("{name} {rows}x{k}x{n}"), move |isa| internals::product(isa, sizes, after, layouts, streamed))
+}
+
+/// The four products of a transformer's block.
+fn block(cases: &mut Vec<Case>, name: &str, rows: usize, width: usize, activation: After, streamed: bool) {
+    let hidden = 4 * width;
+    let (into, out_of) = ([Layout::Rows, Layout::Blocks], [Layout::Blocks, Layout::Rows]);
+    let mut add = |part, k, n, after, layouts| {
+        cases.push(product(&format!("{name} {part}"), [rows, k, n], after, layouts, streamed));
+    };
+    add("qkv", width, 3 * width, After::Store, ROWS);
+    add("out", width, width, After::Add, ROWS);
+    add("fc1", width, hidden, activation, into);
+    add("fc2", hidden, width, After::Add, out_of);
+}
+
+fn transformer() -> Vec<Case> {
+    let mut cases = vec![
+        product("vit-b-32 patches", [49, 3072, 768], After::Store, ROWS, false),
+        product("vit-b-16 patches", [196, 768, 768], After::Store, ROWS, false),
+    ];
+    block(&mut cases, "vit-b-32", 50, 768, After::QuickGelu, false);
+    block(&mut cases, "vit-b-32 streamed", 50, 768, After::QuickGelu, true);
+    block(&mut cases, "vit-b-32 batch 8", 400, 768, After::QuickGelu, false);
+    block(&mut cases, "vit-b-16", 197, 768, After::QuickGelu, false);
+    block(&mut cases, "text", 77, 512, After::Gelu, false);
+    block(&mut cases, "text of ten", 10, 512, After::QuickGelu, false);
+    block(&mut cases, "text of ten streamed", 10, 512, After::QuickGelu, true);
+    cases
+}
+
+fn pointwise() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (model, channels) in MOBILECLIP {
+        let first = channels[0];
+        let stem = [Layout::Rows, Layout::Blocks];
+        cases.push(product(&format!("{model} stem"), [128 * 128, 27, first], After::Gelu, stem, false));
+        cases.push(product(&format!("{model} stem pw"), [64 * 64, first, first], After::Gelu, BLOCKS, false));
+        for (stage, (c, side)) in channels.into_iter().zip(SIDES).enumerate() {
+            let (pixels, hidden) = (side * side, 3 * c);
+            let name = |part| format!("{model} stage {stage} {part}");
+            if stage > 0 {
+                cases.push(product(&name("downsample"), [pixels, c, c], After::Gelu, BLOCKS, false));
+            }
+            let both = format!("{} {pixels}x{c}x{hidden}x{c}", name("mlp"));
+            cases.push(case(both, move |isa| internals::feed_forward(isa, pixels, c, hidden)));
+            cases.push(product(&name("fc1"), [pixels, c, hidden], After::Gelu, BLOCKS, false));
+            cases.push(product(&name("fc2"), [pixels, hidden, c], After::Add, BLOCKS, false));
+            if stage == 3 {
+                let (from, to) = ([Layout::Blocks, Layout::Rows], [Layout::Rows, Layout::Blocks]);
+                cases.push(product(&name("qkv"), [pixels, c, 3 * c], After::Store, from, false));
+                cases.push(product(&name("out"), [pixels, c, c], After::Add, to, false));
+            }
+        }
+    }
+    cases
+}
+
+fn attention() -> Vec<Case> {
+    let shapes = [
+        ("vit-b-32", 50, 12, 64, false),
+        ("vit-b-16", 197, 12, 64, false),
+        ("text", 77, 8, 64, false),
+        ("text causal", 77, 8, 64, true),
+        ("text causal of ten", 10, 8, 64, true),
+        ("mobileclip2-s0 stage 3", 64, 16, 32, false),
+        ("mobileclip-s2 stage 3", 64, 20, 32, false),
+    ];
+    let one = |(name, tokens, heads, head_dim, causal)| {
+        case(format!("{name} {tokens} tokens {heads}x{head_dim}"), move |isa| {
+            internals::attention(isa, tokens, heads, head_dim, causal)
+        })
+    };
+    shapes.into_iter().map(one).collect()
+}
+
+fn depthwise() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (model, channels) in MOBILECLIP {
+        let mut add = |part: &str, side: usize, c: usize, kernel: Kernel, gelu: bool| {
+            let Kernel { size, stride, multiplier } = kernel;
+            let stride = if stride > 1 { format!(" stride {stride}") } else { String::new() };
+            let doubled = if multiplier > 1 { " doubled" } else { "" };
+            let name = format!("{model} {part} {size}x{size}{stride}{doubled} on {side}x{side}x{c}");
+            cases.push(case(name, move |isa| internals::depthwise(isa, side, c, kernel, gelu)));
+        };
+        let plain = |size| Kernel { size, stride: 1, multiplier: 1 };
+        add("stem", 128, channels[0], Kernel { size: 3, stride: 2, multiplier: 1 }, true);
+        for (stage, (c, side)) in channels.into_iter().zip(SIDES).enumerate() {
+            if stage > 0 {
+                // GELU follows at once where no squeeze-and-excitation stands between.
+                let kernel = Kernel { size: 7, stride: 2, multiplier: 2 };
+                add(&format!("downsample {stage}"), 2 * side, c / 2, kernel, stage == 1);
+            }
+            if stage < 3 {
+                add(&format!("stage {stage}"), side, c, plain(3), false);
+            }
+            add(&format!("stage {stage}"), side, c, plain(7), false);
+        }
+        add("last", 8, channels[3], Kernel { size: 3, stride: 1, multiplier: 2 }, false);
+    }
+    cases
+}
+
+/// What goes over rows or maps and is bound by memory or by functions.
+fn rows() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (name, rows, width) in [("vit-b-32", 50, 768), ("vit-b-16", 197, 768), ("text", 77, 512)] {
+        let name = format!("layer norm {name} {rows}x{width}");
+        cases.push(case(name, move |isa| internals::layer_norm(isa, rows, width)));
+    }
+    for (name, rows, width, quick) in
+        [("quick gelu vit-b-32", 50, 3072, true), ("gelu text", 77, 2048, false), ("gelu tile", 112, 192, false)]
+    {
+        cases.push(case(format!("{name} {rows}x{width}"), move |isa| internals::gelu(isa, rows * width, quick)));
+    }
+    for (name, rows, width) in [("vit-b-32", 600, 50), ("vit-b-16", 28, 197), ("text", 616, 77)] {
+        let name = format!("softmax {name} {rows}x{width}");
+        cases.push(case(name, move |isa| internals::softmax(isa, rows, width)));
+    }
+    for (model, channels) in MOBILECLIP {
+        for (part, side, c) in [("stage 2", 16, channels[2]), ("stage 3", 8, channels[3]), ("last", 8, 2 * channels[3])]
+        {
+            let name = |kernel| format!("{kernel} {model} {part} {side}x{side}x{c}");
+            cases.push(case(name("squeeze mean"), move |isa| internals::pool_mean(isa, side * side, c)));
+            cases.push(case(name("squeeze scale"), move |isa| internals::pool_scale(isa, side * side, c)));
+        }
+    }
+    cases
+}

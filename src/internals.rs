@@ -1,0 +1,244 @@
+//! Kernels on buffers of their own, for the benches of this crate alone: no part of its face, free to change.
+//!
+//! One function for each kernel, which states the work that it does and how it is called.
+
+use crate::kernels::attention::{self, Shape, Span};
+use crate::kernels::depthwise::{Maps, Window, depthwise as convolve};
+use crate::kernels::gemm::{self, Epilogue, Finish, Lhs, Out, PANEL, Rhs, gemm as multiply};
+use crate::kernels::math;
+use crate::kernels::strides::{Strides, blocked_len};
+use crate::kernels::{Isa, Parallelism, norm, pool, probe};
+use crate::tensor::AlignedBuf;
+
+/// Everything runs on the calling thread, as what is measured is held against the peak of one core.
+const PAR: Parallelism = Parallelism::Serial;
+
+/// Bytes of weights that are read in turn where they shall not be found in a cache: more than a processor has.
+const STREAMED: usize = 160 << 20;
+
+/// A kernel with its operands, which are made when it first runs.
+pub struct Probe {
+    /// Operations of a run that the result needs: two for each multiply-add; 0 where none are counted.
+    pub flops: u64,
+    /// Bytes that a run must read and write at least.
+    pub bytes: u64,
+    prepare: Box<dyn Fn() -> Prepared>,
+    prepared: Option<Prepared>,
+}
+
+/// Output and the kernel on its inputs.
+type Prepared = (AlignedBuf, Box<dyn FnMut(&mut [f32])>);
+
+impl Probe {
+    /// `floats` are those that must be read or written.
+    fn new(flops: usize, floats: usize, prepare: impl Fn() -> Prepared + 'static) -> Probe {
+        Probe { flops: flops as u64, bytes: 4 * floats as u64, prepare: Box::new(prepare), prepared: None }
+    }
+
+    /// Runs the kernel once.
+    pub fn run(&mut self) {
+        let (out, run) = self.prepared.get_or_insert_with(&self.prepare);
+        run(out);
+    }
+
+    /// What the runs so far left in the output.
+    pub fn output(&self) -> &[f32] {
+        self.prepared.as_ref().map_or(&[], |(out, _)| out)
+    }
+}
+
+fn prepared(out: AlignedBuf, run: impl FnMut(&mut [f32]) + 'static) -> Prepared {
+    (out, Box::new(run))
+}
+
+/// What a product ends with, beside its bias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Nothing more.
+    Store,
+    /// GELU with erf.
+    Gelu,
+    /// OpenAI's GELU.
+    QuickGelu,
+    /// It is added to what the output holds.
+    Add,
+}
+
+impl After {
+    fn finish(self) -> Finish {
+        match self {
+            After::Store => Finish::Store,
+            After::Gelu => Finish::Activate(math::Activation::Gelu),
+            After::QuickGelu => Finish::Activate(math::Activation::QuickGelu),
+            After::Add => Finish::Accumulate,
+        }
+    }
+}
+
+/// How activations lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Row by row.
+    Rows,
+    /// In blocks of sixteen channels.
+    Blocks,
+}
+
+impl Layout {
+    fn strides(self, rows: usize, channels: usize) -> Strides {
+        match self {
+            Layout::Rows => Strides::rows(channels),
+            Layout::Blocks => Strides::blocked(rows),
+        }
+    }
+}
+
+/// A product `[rows, k] · [k, n]` with packed weights and a bias, between activations that lie as `layouts` says.
+/// `streamed` weights come from memory instead of a cache, as those of a large model do.
+pub fn product(isa: Isa, sizes: [usize; 3], after: After, layouts: [Layout; 2], streamed: bool) -> Probe {
+    let [rows, k, n] = sizes;
+    let added = if after == After::Add { rows * n } else { 0 };
+    Probe::new(2 * rows * k * n, rows * k + k * n + n + rows * n + added, move || {
+        let weight_len = k * n.next_multiple_of(PANEL);
+        let copies = if streamed { (STREAMED / 4).div_ceil(weight_len) } else { 1 };
+        let weights = noise(copies * weight_len, 1.0);
+        let a = noise(blocked_len(rows, k), 1.0);
+        let bias = noise(n, 1.0);
+        let mut turn = 0;
+        prepared(AlignedBuf::zeros(blocked_len(rows, n)), move |out| {
+            let weights = &weights[turn * weight_len..][..weight_len];
+            turn = (turn + 1) % copies;
+            let a = Lhs { data: &a, strides: layouts[0].strides(rows, k), rows, k };
+            let epilogue = Epilogue { bias: Some(&bias), finish: after.finish() };
+            let out = Out { data: out, strides: layouts[1].strides(rows, n) };
+            multiply(isa, PAR, a, Rhs::packed(weights, k, n), epilogue, out);
+        })
+    })
+}
+
+/// The two products of a feed-forward part, GELU between them, the sum added to the output; in blocks.
+pub fn feed_forward(isa: Isa, rows: usize, width: usize, hidden: usize) -> Probe {
+    Probe::new(4 * rows * width * hidden, 3 * rows * width + 2 * width * hidden + width + hidden, move || {
+        let first = noise(blocked_len(width, hidden), 1.0);
+        let second = noise(blocked_len(hidden, width), 1.0);
+        let (bias, a) = (noise(hidden.max(width), 1.0), noise(blocked_len(rows, width), 1.0));
+        let mut scratch = AlignedBuf::zeros(gemm::FeedForward::scratch(hidden, rows, PAR));
+        prepared(AlignedBuf::zeros(blocked_len(rows, width)), move |out| {
+            let strides = Strides::blocked(rows);
+            let weights = gemm::FeedForward {
+                first: (Rhs::packed(&first, width, hidden), &bias),
+                activation: math::Activation::Gelu,
+                second: (Rhs::packed(&second, hidden, width), &bias),
+            };
+            let a = Lhs { data: &a, strides, rows, k: width };
+            gemm::feed_forward(isa, PAR, a, weights, Out { data: out, strides }, &mut scratch);
+        })
+    })
+}
+
+/// Attention of all tokens of a sequence.
+pub fn attention(isa: Isa, tokens: usize, heads: usize, head_dim: usize, causal: bool) -> Probe {
+    let width = heads * head_dim;
+    let pairs = if causal { tokens * (tokens + 1) / 2 } else { tokens * tokens };
+    Probe::new(4 * pairs * width, 4 * tokens * width, move || {
+        let shape = Shape { width, heads, causal };
+        let qkv = noise(tokens * 3 * width + PANEL, 1.0);
+        let mut scratch = AlignedBuf::zeros(attention::scratch_len(PAR, shape, 1, tokens));
+        let span = Span { start: 0, tokens, queries: 0..tokens, out_row: 0 };
+        prepared(AlignedBuf::zeros(tokens * width), move |out| {
+            attention::attention(isa, PAR, shape, &qkv, std::slice::from_ref(&span), out, &mut scratch);
+        })
+    })
+}
+
+/// A square depthwise convolution of a square map in blocks, with GELU or without.
+pub fn depthwise(isa: Isa, side: usize, channels: usize, kernel: Kernel, gelu: bool) -> Probe {
+    let Kernel { size, stride, multiplier } = kernel;
+    let window = Window::square(size, stride, channels, multiplier);
+    let (half, (out_side, _)) = (size / 2, window.output(side, side));
+    // Taps that fall on the map; those beyond its edges are no work.
+    let taps = |at: usize| (at * stride..at * stride + size).filter(|&i| (half..half + side).contains(&i)).count();
+    let taps: usize = (0..out_side).map(taps).sum();
+    let (rows, out_rows, outputs) = (side * side, out_side * out_side, channels * multiplier);
+    let floats = rows * channels + (size * size + 1) * outputs + out_rows * outputs;
+    Probe::new(2 * taps * taps * outputs, floats, move || {
+        let maps = noise(blocked_len(rows, channels), 1.0);
+        let (taps, bias) = (noise(size * size * outputs, 1.0), noise(outputs, 1.0));
+        prepared(AlignedBuf::zeros(blocked_len(out_rows, outputs)), move |out| {
+            let strides = Strides::blocked(rows);
+            let maps = Maps { data: &maps, strides, images: 1, height: side, width: side };
+            let activation = gelu.then_some(math::Activation::Gelu);
+            let out = Out { data: out, strides: Strides::blocked(out_rows) };
+            convolve(isa, PAR, window, maps, &taps, &bias, activation, out);
+        })
+    })
+}
+
+/// The window of a depthwise convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kernel {
+    /// Taps a side.
+    pub size: usize,
+    /// Along both axes.
+    pub stride: usize,
+    /// Output channels for each input channel.
+    pub multiplier: usize,
+}
+
+/// LayerNorm of rows, without weights.
+pub fn layer_norm(isa: Isa, rows: usize, width: usize) -> Probe {
+    Probe::new(0, 2 * rows * width, move || {
+        let x = noise(rows * width, 1.0);
+        prepared(AlignedBuf::zeros(rows * width), move |out| {
+            norm::layer_norm(isa, PAR, &x[..rows * width], width, 1e-5, None, &mut out[..rows * width]);
+        })
+    })
+}
+
+/// GELU, or OpenAI's, of that many numbers.
+pub fn gelu(isa: Isa, len: usize, quick: bool) -> Probe {
+    Probe::new(0, 2 * len, move || {
+        let x = noise(len, 4.0);
+        let activation = if quick { math::Activation::QuickGelu } else { math::Activation::Gelu };
+        prepared(AlignedBuf::zeros(len), move |out| probe::activate(isa, activation, &x, out))
+    })
+}
+
+/// Softmax of rows, in place: each run that of the run before.
+pub fn softmax(isa: Isa, rows: usize, width: usize) -> Probe {
+    Probe::new(0, 2 * rows * width, move || {
+        prepared(noise(rows * width, 10.0), move |out| probe::softmax(isa, &mut out[..rows * width], width))
+    })
+}
+
+/// The means of squeeze-and-excitation over a map in blocks.
+pub fn pool_mean(isa: Isa, pixels: usize, channels: usize) -> Probe {
+    Probe::new(0, (pixels + 1) * channels, move || {
+        let maps = noise(blocked_len(pixels, channels), 1.0);
+        prepared(AlignedBuf::zeros(channels), move |out| pool::mean(isa, PAR, &maps, (1, pixels), channels, out))
+    })
+}
+
+/// What squeeze-and-excitation multiplies a map by, then GELU; in place.
+pub fn pool_scale(isa: Isa, pixels: usize, channels: usize) -> Probe {
+    Probe::new(0, (2 * pixels + 1) * channels, move || {
+        // GELU leaves large numbers as they are, and so do gates of one: no run finds other numbers than the first.
+        let mut maps = noise(blocked_len(pixels, channels), 1.0);
+        maps.iter_mut().for_each(|value| *value += 10.0);
+        let gates = vec![1.0; channels];
+        let gelu = math::Activation::Gelu;
+        prepared(maps, move |maps| pool::scale(isa, PAR, maps, (1, pixels), channels, &gates, gelu))
+    })
+}
+
+/// Numbers from -`scale` to `scale`, always the same.
+fn noise(len: usize, scale: f32) -> AlignedBuf {
+    let mut state: u32 = 1;
+    let mut buffer = AlignedBuf::zeros(len);
+    for value in buffer.iter_mut().take(len) {
+        // The linear congruential generator of Knuth and Lewis ("Numerical Recipes", 7.1).
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        *value = ((state >> 8) as f32 / (1 << 23) as f32 - 1.0) * scale;
+    }
+    buffer
+}
