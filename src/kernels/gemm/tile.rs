@@ -137,7 +137,7 @@ unsafe fn dispatch<S: Simd>(s: S, rows: usize, wide: bool, place: &Place, out: *
         (16, true) => rows!(2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
         (16, false) => rows!(1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
         (8, _) => rows!(2: 1 2 3 4 5 6),
-        _ => rows!(4: 1 2 3),
+        _ => rows!(4: 1 2 3 4 5 6),
     }
 }
 
