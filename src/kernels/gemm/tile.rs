@@ -239,6 +239,6 @@ unsafe fn dispatch<S: Simd>(s: S, rows: usize, panels: usize, tile: &Tile) {
         (16, 2) => rows!(2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
         (16, _) => rows!(1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
         (8, _) => rows!(2: 1 2 3 4 5 6),
-        _ => rows!(4: 1 2 3),
+        _ => rows!(4: 1 2 3 4 5 6),
     }
 }
