@@ -1,5 +1,6 @@
 //! What can be asked on the command line. Parses and describes; carries nothing out.
 
+mod models;
 mod values;
 
 use std::ffi::OsString;
@@ -8,6 +9,9 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+pub(super) use models::Models;
+#[cfg(feature = "hub")]
+pub(super) use models::Pull;
 use values::{mean, std, threads};
 
 use crate::models::config;
@@ -57,6 +61,8 @@ pub(super) enum Command {
     Convert(Convert),
     Info(Info),
     Models(Models),
+    #[cfg(feature = "hub")]
+    Pull(Pull),
     Tokenize(Tokenize),
     Preprocess(Preprocess),
 }
@@ -128,7 +134,8 @@ pub(super) struct Encode {
 
 #[derive(Debug, Args)]
 pub(super) struct Model {
-    /// Weights file, as `clippie-rs convert` writes it
+    /// Weights file, as `clippie-rs convert` writes it; or a name of `clippie-rs models` or hf-hub:ORG/REPO, which is
+    /// pulled at its first use
     #[arg(short, long, value_name = "MODEL", env = "CLIPPIE_MODEL", hide_env_values = true)]
     pub model: Option<OsString>,
 }
@@ -272,24 +279,6 @@ pub(super) struct Info {
     pub verify: bool,
 }
 
-/// The published models that are known by name
-///
-/// For each: the side of its photos in pixels, the length of its embeddings, millions of parameters of the image and
-/// the text tower as published (before branches of the training are folded), what a photo costs in GFLOP (two for
-/// each multiply-add), the license of the weights, and the repository on Hugging Face. Asks no network.
-///
-/// A license marked * was not confirmed: see the repository. What binds is the text there.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  clippie-rs models
-  clippie-rs models --json")]
-pub(super) struct Models {
-    /// Write a JSON array with an object for each model
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// Sentences to token ids, as CLIP models get them
 ///
 /// Writes a line of JSON for each sentence: {"text":…,"ids":[…]}, from the start token to the end token, without
@@ -382,6 +371,8 @@ impl Command {
             Command::Convert(_) => "convert",
             Command::Info(_) => "info",
             Command::Models(_) => "models",
+            #[cfg(feature = "hub")]
+            Command::Pull(_) => "pull",
             Command::Tokenize(_) => "tokenize",
             Command::Preprocess(_) => "preprocess",
         }

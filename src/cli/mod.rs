@@ -11,8 +11,11 @@ mod inputs;
 mod messages;
 mod model;
 mod models;
+mod named;
 mod output;
 mod preprocess;
+#[cfg(feature = "hub")]
+mod pull;
 mod tokenize;
 
 use std::io::{self, IsTerminal};
@@ -49,9 +52,11 @@ fn run() -> ExitCode {
         Command::Encode(args) => encode::run(args, &messages),
         Command::Convert(args) => convert::run(args, &messages),
         Command::Info(args) => info::run(args, &messages),
-        Command::Models(args) => models::run(args),
+        Command::Models(args) => models::run(args, &messages),
+        #[cfg(feature = "hub")]
+        Command::Pull(args) => pull::run(args, &messages),
         Command::Tokenize(args) => tokenize::run(args, &messages),
-        Command::Preprocess(args) => preprocess::run(args),
+        Command::Preprocess(args) => preprocess::run(args, &messages),
     };
     match result {
         Ok(Done::All) => ExitCode::SUCCESS,
