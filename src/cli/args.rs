@@ -32,9 +32,10 @@ const MAX_BATCH: i64 = 1024;
     arg_required_else_help = true,
     after_help = "\
 First steps:
-  clippie-rs convert ViT-B-32.pt                     a checkpoint as published, to ViT-B-32.clippie
-  clippie-rs encode -m ViT-B-32.clippie photos/      one line of JSON for each photo
-  clippie-rs encode -m ViT-B-32.clippie --text \"a dog on a beach\"
+  clippie-rs encode -m mobileclip2-s2 photos/        one line of JSON for each photo
+  clippie-rs encode -m mobileclip2-s2 --text \"a dog on a beach\"
+  clippie-rs models                                  the names of models; one is fetched at its first use
+  clippie-rs convert ViT-B-32.pt                     a checkpoint that lies here, to ViT-B-32.clippie
 
 Exit codes: 0 all done, 1 failed, 2 wrong usage, 3 done with some inputs failed."
 )]

@@ -233,12 +233,21 @@ fn redirect(from: &Url, location: &str) -> Result<Url, Error> {
 fn network(url: &Url, error: ureq::Error) -> Setback {
     use ureq::Error::{ConnectionFailed, HostNotFound, Io, Protocol, Timeout};
     let (hope, reason) = match error {
-        HostNotFound => (Hope::IfReached, format!("no host is called {}", url.host())),
+        HostNotFound => (Hope::IfReached, format!("nobody knows a host {}", url.host())),
         Timeout(_) => (Hope::Yes, "it does not answer".to_owned()),
+        Io(error) if is_no_way(&error) => (Hope::IfReached, printable(&error.to_string())),
         error @ (Io(_) | ConnectionFailed | Protocol(_)) => (Hope::Yes, printable(&error.to_string())),
         error => (Hope::No, printable(&error.to_string())),
     };
     Setback { error: Error::Network { url: url.to_string(), reason }, hope, after: None }
+}
+
+/// Whether there is no way to the host at all.
+fn is_no_way(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable};
+    matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkDown | NetworkUnreachable)
+        // The standard library has no kind for names that cannot be resolved.
+        || error.to_string().starts_with("failed to lookup address")
 }
 
 /// A connection that broke while something came over it.
@@ -300,5 +309,49 @@ impl Patience {
         tracing::info!(%error, ?wait, "trying again");
         teller.tell(Event::Retry { reason: &error.to_string(), wait })?;
         teller.sleep(wait)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    #[test]
+    fn https_does_not_lead_to_http() {
+        assert!(redirect(&url("https://hub.test/a"), "http://hub.test/a").is_err());
+        assert!(redirect(&url("https://hub.test/a"), "https://cdn.test/a").is_ok());
+        assert!(redirect(&url("http://hub.test/a"), "https://hub.test/a").is_ok());
+    }
+
+    /// Headers as Hugging Face sends them for a large file, and what a store behind it adds.
+    #[test]
+    fn the_first_that_speaks_of_a_file_is_believed() {
+        let headers = |pairs: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.insert(*name, value.parse().unwrap());
+            }
+            headers
+        };
+        let (sum, other) = ("a".repeat(64), "b".repeat(64));
+        let mut linked = Linked::default();
+        let redirect = [("x-linked-etag", sum.as_str()), ("x-linked-size", "7"), ("content-length", "1234")];
+        linked.take(&headers(&redirect), false, true);
+        assert!(linked.is_whole());
+        linked.take(&headers(&[("etag", &other), ("content-length", "8"), ("x-repo-commit", "c")]), true, false);
+        assert_eq!((linked.size, linked.checksum), (Some(7), Some(Checksum::Sha256(sum))));
+
+        // A store's own ETag is no checksum of the hub's, its length is one.
+        let mut linked = Linked::default();
+        linked.take(&headers(&[("etag", &other), ("content-length", "8")]), true, false);
+        assert_eq!((linked.size, linked.checksum), (Some(8), None));
+        // A hub behind a mirror speaks for itself.
+        let mut linked = Linked::default();
+        linked.take(&headers(&[("etag", &other), ("x-repo-commit", "c")]), true, false);
+        assert_eq!(linked.checksum, Some(Checksum::Sha256(other)));
     }
 }

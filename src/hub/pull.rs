@@ -43,18 +43,18 @@ impl Pull<'_> {
             if let Some(model) = self.store.find(self.name)? {
                 return Ok(model);
             }
-            if let Some(model) = self.from_hub_cache(teller)? {
+            if let Some(model) = self.use_hub_cache(teller)? {
                 return Ok(model);
             }
         }
         match self.remote.offline {
             Some(setting) => Err(Error::Offline { model: self.name.to_string(), setting }),
-            None => self.from_hub(teller),
+            None => self.fetch(teller),
         }
     }
 
     /// Converts what another tool downloaded, if that can be used.
-    fn from_hub_cache(&self, teller: &mut Teller<'_>) -> Result<Option<StoredModel>, Error> {
+    fn use_hub_cache(&self, teller: &mut Teller<'_>) -> Result<Option<StoredModel>, Error> {
         let cache = self.remote.hub_cache.as_deref();
         let Some(cached) = cache.and_then(|cache| hf_cache::find(cache, self.name)) else { return Ok(None) };
         match self.convert_cached(&cached, teller) {
@@ -85,7 +85,7 @@ impl Pull<'_> {
         self.convert(checkpoint, &sums.sha256, teller)
     }
 
-    fn from_hub(&self, teller: &mut Teller<'_>) -> Result<StoredModel, Error> {
+    fn fetch(&self, teller: &mut Teller<'_>) -> Result<StoredModel, Error> {
         let client = Client::new(self.remote)?;
         let mut patience = client.patience();
         let repository = api::repository(&client, self.name, &mut patience, teller)?;
