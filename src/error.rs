@@ -73,6 +73,10 @@ pub enum Error {
     #[cfg(feature = "import")]
     #[error(transparent)]
     Import(Box<crate::import::Error>),
+    /// A model that cannot be had by name.
+    #[cfg(feature = "hub")]
+    #[error(transparent)]
+    Hub(Box<crate::hub::Error>),
     /// Arrays whose sizes contradict each other; a defect of this crate.
     #[error("internal shape error: {0}; please report it")]
     Shape(#[from] ndarray::ShapeError),
@@ -92,6 +96,8 @@ pub enum ErrorKind {
     Text,
     /// A checkpoint cannot be converted.
     Checkpoint,
+    /// A model cannot be fetched: the network, the server, or what it says.
+    Network,
     /// An option or environment variable cannot be used here.
     Option,
     /// The call was cancelled.
@@ -105,6 +111,13 @@ impl From<crate::import::Error> for Error {
     fn from(error: crate::import::Error) -> Self {
         // By far the largest of them.
         Error::Import(Box::new(error))
+    }
+}
+
+#[cfg(feature = "hub")]
+impl From<crate::hub::Error> for Error {
+    fn from(error: crate::hub::Error) -> Self {
+        Error::Hub(Box::new(error))
     }
 }
 
@@ -124,6 +137,8 @@ impl Error {
             Error::Cancelled => ErrorKind::Cancelled,
             #[cfg(feature = "import")]
             Error::Import(_) => ErrorKind::Checkpoint,
+            #[cfg(feature = "hub")]
+            Error::Hub(error) => hub_kind(error),
             Error::Shape(_) => ErrorKind::Internal,
         }
     }
@@ -150,4 +165,18 @@ impl Error {
 fn is_io(reason: &weights::Reason) -> bool {
     use weights::Reason::{Folder, Map, NotAFile, NotFound, Open, Read, Replace, Write};
     matches!(reason, NotFound | Folder | NotAFile | Open(_) | Read(_) | Map(_) | Write(_) | Replace(_))
+}
+
+#[cfg(feature = "hub")]
+fn hub_kind(error: &crate::hub::Error) -> ErrorKind {
+    use crate::hub::Error::*;
+    match error {
+        Name(_) | Setting { .. } | Offline { .. } | Missing(_) => ErrorKind::Option,
+        File { .. } | DiskSpace { .. } | Write(_) | Busy(_) => ErrorKind::Io,
+        Network { .. } | Denied { .. } | NotFound { .. } | TooManyRequests { .. } | Server { .. } | Protocol { .. } => {
+            ErrorKind::Network
+        }
+        Mismatch { .. } | Repository { .. } | Convert { .. } => ErrorKind::Checkpoint,
+        Cancelled => ErrorKind::Cancelled,
+    }
 }

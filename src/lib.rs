@@ -12,9 +12,10 @@
 //!
 //! Layers, each resting on those before it: `tensor`, `kernels`, `layers`, [`models`], then [`Clip`].
 //! [`weights`], [`tokenizer`] and [`preprocess`] stand beside them; [`import`] turns published checkpoints into
-//! weights files; [`hub`] knows where they are published; [`cli`] is the command.
+//! weights files; [`hub`] knows where they are published and fetches them; [`cli`] is the command.
 //!
-//! Features: `cli` (default) is the whole command; `decode` reads photo files; `import` converts checkpoints.
+//! Features: `cli` (default) is the whole command; `decode` reads photo files; `import` converts checkpoints; `hub`
+//! (default) pulls models by name and is the only one with network.
 //! Without any, the crate holds the engine, the tokenizer and the preprocessing of RGB buffers.
 
 mod clip;
@@ -25,7 +26,7 @@ mod tensor;
 
 #[cfg(feature = "cli")]
 pub mod cli;
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", feature = "hub"))]
 pub mod hub;
 #[cfg(feature = "import")]
 pub mod import;

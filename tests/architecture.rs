@@ -13,9 +13,9 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     ("layers", &["tensor", "kernels", "weights"]),
     ("models", &["tensor", "kernels", "layers", "weights"]),
     ("import", &["weights", "models", "preprocess", "tokenizer"]),
-    ("error", &["kernels", "models", "preprocess", "tokenizer", "weights", "import", "clip", "CancelToken"]),
+    ("error", &["kernels", "models", "preprocess", "tokenizer", "weights", "import", "hub", "clip", "CancelToken"]),
     ("clip", &["tensor", "kernels", "layers", "models", "weights", "tokenizer", "preprocess", "error"]),
-    ("hub", &[]),
+    ("hub", &["weights", "import"]),
     // Kernels for the benches.
     ("internals", &["tensor", "kernels"]),
     // The command uses what any program could use.

@@ -1,55 +1,30 @@
 //! Embeddings against open_clip, and for MobileCLIP also Apple's code, in float64: random weights in every
 //! published layout, converted by the product itself, from the same pixels and token ids.
-#![cfg(feature = "import")]
+//!
+//! Every known name is pulled from a hub on this computer, as its publisher lays out its repository there; the other
+//! layouts are converted as they lie.
+#![cfg(feature = "hub")]
 
 #[path = "../tools/checkpoint/mod.rs"]
 mod checkpoint;
 #[path = "common/converted.rs"]
 mod converted;
-#[path = "common/goldens.rs"]
-mod goldens;
+#[path = "common/hub_server.rs"]
+mod hub_server;
+#[path = "common/parity.rs"]
+mod parity;
+#[path = "common/pulled.rs"]
+mod pulled;
 
 use std::sync::Mutex;
 
 use checkpoint::{Layout, Model, golden};
+use clippie_rs::hub::known::known;
 use clippie_rs::{Clip, Isa, Options};
-use ndarray::{Array2, Array4, ArrayD};
-
-/// Largest difference of any component of a unit embedding. f32 in other hands (PyTorch, the same weights) is up
-/// to 3e-7 off; this leaves room for other orders of summation.
-const COMPONENT: f64 = 2e-6;
-/// Largest `1 − cosine`, computed in f64.
-const COSINE: f64 = 1e-9;
+use parity::check;
 
 /// Full-size models take gigabytes: one at a time.
 static FULL_SIZE: Mutex<()> = Mutex::new(());
-
-fn pixels(side: usize) -> Array4<f32> {
-    let all: Vec<f32> = (0..golden::IMAGES).flat_map(|i| golden::pixels(i, side)).collect();
-    Array4::from_shape_vec((golden::IMAGES, 3, side, side), all).unwrap()
-}
-
-fn assert_close(what: &str, got: &Array2<f32>, expected: &ArrayD<f64>) {
-    assert_eq!(got.shape(), expected.shape(), "{what}");
-    for (row, exact) in got.outer_iter().zip(expected.outer_iter()) {
-        let exact: Vec<f64> = exact.iter().copied().collect();
-        let row: Vec<f64> = row.iter().map(|&v| v.into()).collect();
-        let off = row.iter().zip(&exact).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-        let cosine = dot(&row, &exact) / (dot(&row, &row) * dot(&exact, &exact)).sqrt();
-        println!("{what}: largest difference {off:.1e}, 1 - cosine {:.1e}", 1.0 - cosine);
-        assert!(off <= COMPONENT, "{what}: a component is {off:e} off");
-        assert!(1.0 - cosine <= COSINE, "{what}: 1 - cosine is {:e}", 1.0 - cosine);
-    }
-}
-
-fn check(what: &str, clip: &Clip, model: &Model, golden: &str) {
-    let images = clip.image().encode_pixels(pixels(model.image_size()).view()).unwrap();
-    assert_close(&format!("{what} image"), &images, &goldens::read(&format!("{golden}-image")));
-    let ids = golden::all_ids(model);
-    let texts = clip.text().encode_ids(&ids).unwrap();
-    assert_close(&format!("{what} text"), &texts, &goldens::read(&format!("{golden}-text")));
-}
 
 /// Names and checksums of all tensors.
 fn tensors(clip: &Clip) -> Vec<(String, String)> {
@@ -82,54 +57,6 @@ fn tiny_models_in_every_layout_on_every_instruction_set() {
     }
 }
 
-/// The published sizes. All layouts must give the very same tensors, and each its own activation's embeddings.
-fn full_size(name: &str, combinations: &[(Layout, &str)]) {
-    let _one_at_a_time = FULL_SIZE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let mut tables = Vec::new();
-    for &(layout, activation) in combinations {
-        let golden = format!("{name}-{activation}");
-        let model = golden::models().into_iter().find(|m| m.name == golden).unwrap();
-        let path = converted::weights(&model, layout, golden::SEED, folder.path());
-        let clip = Clip::open(&path).unwrap();
-        check(&format!("{golden} {layout:?}"), &clip, &model, &golden);
-        tables.push(tensors(&clip));
-        std::fs::remove_file(&path).unwrap();
-    }
-    assert!(tables.iter().all(|table| table.len() > 100 && *table == tables[0]), "layouts gave different tensors");
-}
-
-const ALL: [(Layout, &str); 5] = [
-    (Layout::OpenAi, "quick_gelu"),
-    (Layout::OpenClip, "gelu"),
-    (Layout::OpenClip, "quick_gelu"),
-    (Layout::HuggingFace, "quick_gelu"),
-    (Layout::HuggingFace, "gelu"),
-];
-/// Every layout and both activations; the remaining pairs follow from equal tensors.
-const LARGE: [(Layout, &str); 3] =
-    [(Layout::OpenAi, "quick_gelu"), (Layout::OpenClip, "gelu"), (Layout::HuggingFace, "quick_gelu")];
-
-#[test]
-fn vit_b_32() {
-    full_size("vit-b-32", &ALL);
-}
-
-#[test]
-fn vit_b_16() {
-    full_size("vit-b-16", &ALL);
-}
-
-#[test]
-fn vit_l_14() {
-    full_size("vit-l-14", &LARGE);
-}
-
-#[test]
-fn vit_l_14_336() {
-    full_size("vit-l-14-336", &LARGE);
-}
-
 /// Small MobileCLIPs of awkward sizes, in every layout that holds them, on every instruction set.
 #[test]
 fn tiny_mobileclips_in_every_layout_on_every_instruction_set() {
@@ -149,25 +76,138 @@ fn tiny_mobileclips_in_every_layout_on_every_instruction_set() {
     assert!(layouts > 15);
 }
 
-/// Models that share their tensors, each in a layout. All must give the very same tensors, but for those of the
-/// layouts that are folded already, which were rounded once more.
-fn mobileclips(cases: &[(&str, Layout)]) {
+/// How a full-size model comes here.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// Converted from a checkpoint that lies here.
+    File(Layout),
+    /// Pulled by its known name, from a repository in this layout.
+    Pull(Layout),
+}
+
+use Layout::{Apple, AppleFolded, ApplePrefixed, HuggingFace, OpenAi, OpenClip, OpenClipBin, OpenClipFolded};
+use Way::{File, Pull};
+
+/// Models of the same tensors, by name, each in a layout that it is published in.
+type Cases = &'static [(&'static str, Way)];
+
+const VIT_B_32: Cases = &[
+    ("vit-b-32-openai", File(OpenAi)),
+    ("vit-b-32-openai", Pull(OpenClip)),
+    ("vit-b-32-laion400m-e32", Pull(OpenClip)),
+    ("vit-b-32-laion2b", Pull(OpenClip)),
+    ("vit-b-32-datacomp-xl", Pull(OpenClip)),
+    ("vit-b-32-openai", File(HuggingFace)),
+    ("vit-b-32-laion2b", File(HuggingFace)),
+];
+const VIT_B_16: Cases = &[
+    ("vit-b-16-openai", File(OpenAi)),
+    ("vit-b-16-openai", Pull(OpenClip)),
+    ("vit-b-16-laion2b", Pull(OpenClip)),
+    ("vit-b-16-datacomp-xl", Pull(OpenClip)),
+    ("vit-b-16-openai", File(HuggingFace)),
+    ("vit-b-16-laion2b", File(HuggingFace)),
+];
+const VIT_L_14: Cases = &[
+    ("vit-l-14-openai", File(OpenAi)),
+    ("vit-l-14-openai", Pull(OpenClip)),
+    ("vit-l-14-laion2b", Pull(OpenClip)),
+    ("vit-l-14-datacomp-xl", Pull(OpenClip)),
+    ("vit-l-14-openai", File(HuggingFace)),
+];
+const VIT_L_14_336: Cases = &[
+    ("vit-l-14-336-openai", File(OpenAi)),
+    ("vit-l-14-336-openai", Pull(OpenClip)),
+    // Nobody publishes one; the other activation all the same.
+    ("vit-l-14-336-gelu", File(HuggingFace)),
+];
+const MOBILECLIP_S0: Cases = &[("mobileclip-s0", Pull(Apple)), ("mobileclip-s0", File(AppleFolded))];
+const MOBILECLIP_S1: Cases =
+    &[("mobileclip-s1", Pull(OpenClip)), ("mobileclip-s1", File(Apple)), ("mobileclip-s1", File(AppleFolded))];
+const MOBILECLIP_S2: Cases =
+    &[("mobileclip-s2", Pull(OpenClip)), ("mobileclip-s2", File(Apple)), ("mobileclip-s2", File(OpenClipFolded))];
+/// The same tensors, but padding and epsilon differ between timm's definition and Apple's.
+const MOBILECLIP_B: Cases = &[
+    ("mobileclip-b", Pull(OpenClip)),
+    ("mobileclip-b", File(Apple)),
+    ("mobileclip-b-lt", Pull(OpenClip)),
+    ("mobileclip-b-lt", File(Apple)),
+];
+const MOBILECLIP_S3: Cases =
+    &[("mobileclip2-s3", Pull(OpenClip)), ("mobileclip2-s3", File(Apple)), ("mobileclip-s3", Pull(ApplePrefixed))];
+const MOBILECLIP_S4: Cases =
+    &[("mobileclip2-s4", Pull(OpenClip)), ("mobileclip2-s4", File(Apple)), ("mobileclip-s4", Pull(Apple))];
+const MOBILECLIP_L_14: Cases =
+    &[("mobileclip2-l-14", Pull(OpenClip)), ("mobileclip2-l-14", File(Apple)), ("mobileclip-l-14", Pull(Apple))];
+const MOBILECLIP2_S0: Cases = &[
+    ("mobileclip2-s0", Pull(OpenClip)),
+    ("mobileclip2-s0", File(OpenClipBin)),
+    ("mobileclip2-s0", File(OpenClipFolded)),
+    ("mobileclip2-s0", File(Apple)),
+    ("mobileclip2-s0", File(ApplePrefixed)),
+];
+const MOBILECLIP2_S2: Cases = &[("mobileclip2-s2", Pull(OpenClip)), ("mobileclip2-s2", File(ApplePrefixed))];
+const MOBILECLIP2_B: Cases = &[("mobileclip2-b", Pull(OpenClip)), ("mobileclip2-b", File(Apple))];
+
+const ALL: [Cases; 14] = [
+    VIT_B_32,
+    VIT_B_16,
+    VIT_L_14,
+    VIT_L_14_336,
+    MOBILECLIP_S0,
+    MOBILECLIP_S1,
+    MOBILECLIP_S2,
+    MOBILECLIP_B,
+    MOBILECLIP_S3,
+    MOBILECLIP_S4,
+    MOBILECLIP_L_14,
+    MOBILECLIP2_S0,
+    MOBILECLIP2_S2,
+    MOBILECLIP2_B,
+];
+
+#[test]
+fn every_known_name_is_pulled() {
+    for model in known() {
+        let cases = ALL.iter().copied().flatten().filter(|(name, way)| *name == model.name && matches!(way, Pull(_)));
+        assert_eq!(cases.count(), 1, "{}", model.name);
+    }
+}
+
+/// The name of the goldens of a full-size model in a layout.
+fn golden_of(model: &Model, layout: Layout) -> String {
+    match model.vit() {
+        None => golden::mobileclip_golden(model, layout),
+        // The same size with the same activation.
+        Some(size) => {
+            let same = |other: &Model| other.vit() == Some(size) && other.quick_gelu == model.quick_gelu;
+            golden::models().into_iter().find(same).unwrap().name
+        }
+    }
+}
+
+/// Every case must give its own goldens and its own preprocessing, and all of them the very same tensors, but for those
+/// of layouts that are folded already, which were rounded once more.
+fn full_size(cases: Cases) {
     let _one_at_a_time = FULL_SIZE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let mut tables = Vec::new();
-    for &(name, layout) in cases {
-        let model = golden::mobileclip_models().into_iter().find(|m| m.name == name).unwrap();
-        let golden = golden::mobileclip_golden(&model, layout);
-        let path = converted::weights(&model, layout, golden::SEED, folder.path());
+    for &(name, way) in cases {
+        let model = Model::named(name).ok().or_else(|| golden::models().into_iter().find(|m| m.name == name)).unwrap();
+        let what = format!("{name} {way:?}");
+        let (path, layout) = match way {
+            File(layout) => (converted::weights(&model, layout, golden::SEED, folder.path()), layout),
+            Pull(layout) => (pulled::weights(name, &model, layout, golden::SEED, folder.path()), layout),
+        };
         let clip = Clip::open(&path).unwrap();
         let preprocess = &clip.weights().header().meta.preprocess;
         let expected = serde_json::json!({
             "image_size": model.image_size(), "resize": "shortest", "interpolation": model.interpolation,
             "mean": model.mean, "std": model.std,
         });
-        assert_eq!(*preprocess, expected, "{name} {layout:?}");
-        check(&format!("{name} {layout:?}"), &clip, &model, &golden);
-        if !matches!(layout, Layout::OpenClipFolded | Layout::AppleFolded) {
+        assert_eq!(*preprocess, expected, "{what}");
+        check(&what, &clip, &model, &golden_of(&model, layout));
+        if !matches!(layout, OpenClipFolded | AppleFolded) {
             tables.push(tensors(&clip));
         }
         std::fs::remove_file(&path).unwrap();
@@ -176,60 +216,71 @@ fn mobileclips(cases: &[(&str, Layout)]) {
 }
 
 #[test]
-fn mobileclip_s0() {
-    mobileclips(&[("mobileclip-s0", Layout::Apple), ("mobileclip-s0", Layout::AppleFolded)]);
+fn vit_b_32() {
+    full_size(VIT_B_32);
 }
 
 #[test]
-fn mobileclip2_s0() {
-    let layouts = [Layout::OpenClip, Layout::OpenClipBin, Layout::OpenClipFolded, Layout::Apple, Layout::ApplePrefixed];
-    mobileclips(&layouts.map(|layout| ("mobileclip2-s0", layout)));
+fn vit_b_16() {
+    full_size(VIT_B_16);
+}
+
+#[test]
+fn vit_l_14() {
+    full_size(VIT_L_14);
+}
+
+#[test]
+fn vit_l_14_336() {
+    full_size(VIT_L_14_336);
+}
+
+#[test]
+fn mobileclip_s0() {
+    full_size(MOBILECLIP_S0);
 }
 
 #[test]
 fn mobileclip_s1() {
-    let layouts = [Layout::OpenClip, Layout::Apple, Layout::AppleFolded];
-    mobileclips(&layouts.map(|layout| ("mobileclip-s1", layout)));
+    full_size(MOBILECLIP_S1);
 }
 
 #[test]
 fn mobileclip_s2() {
-    let layouts = [Layout::OpenClip, Layout::Apple, Layout::OpenClipFolded];
-    mobileclips(&layouts.map(|layout| ("mobileclip-s2", layout)));
+    full_size(MOBILECLIP_S2);
 }
 
-#[test]
-fn mobileclip2_s2() {
-    mobileclips(&[("mobileclip2-s2", Layout::OpenClip), ("mobileclip2-s2", Layout::ApplePrefixed)]);
-}
-
-/// The same tensors, but padding and epsilon differ between timm's definition and Apple's.
 #[test]
 fn mobileclip_b() {
-    let b = [Layout::OpenClip, Layout::Apple].map(|layout| ("mobileclip-b", layout));
-    let b_lt = [Layout::OpenClip, Layout::Apple].map(|layout| ("mobileclip-b-lt", layout));
-    mobileclips(&[b, b_lt].concat());
-}
-
-#[test]
-fn mobileclip2_b() {
-    mobileclips(&[Layout::OpenClip, Layout::Apple].map(|layout| ("mobileclip2-b", layout)));
+    full_size(MOBILECLIP_B);
 }
 
 #[test]
 fn mobileclip_s3() {
-    let second = [Layout::OpenClip, Layout::Apple].map(|layout| ("mobileclip2-s3", layout));
-    mobileclips(&[&second[..], &[("mobileclip-s3", Layout::ApplePrefixed)]].concat());
+    full_size(MOBILECLIP_S3);
 }
 
 #[test]
 fn mobileclip_s4() {
-    let second = [Layout::OpenClip, Layout::Apple].map(|layout| ("mobileclip2-s4", layout));
-    mobileclips(&[&second[..], &[("mobileclip-s4", Layout::Apple)]].concat());
+    full_size(MOBILECLIP_S4);
 }
 
 #[test]
 fn mobileclip_l_14() {
-    let second = [Layout::OpenClip, Layout::Apple].map(|layout| ("mobileclip2-l-14", layout));
-    mobileclips(&[&second[..], &[("mobileclip-l-14", Layout::Apple)]].concat());
+    full_size(MOBILECLIP_L_14);
+}
+
+#[test]
+fn mobileclip2_s0() {
+    full_size(MOBILECLIP2_S0);
+}
+
+#[test]
+fn mobileclip2_s2() {
+    full_size(MOBILECLIP2_S2);
+}
+
+#[test]
+fn mobileclip2_b() {
+    full_size(MOBILECLIP2_B);
 }

@@ -1,6 +1,7 @@
 //! What can be asked on the command line. Parses and describes; carries nothing out.
 
 mod bench;
+mod models;
 mod values;
 
 use std::ffi::OsString;
@@ -10,6 +11,9 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub(super) use bench::Bench;
+pub(super) use models::Models;
+#[cfg(feature = "hub")]
+pub(super) use models::Pull;
 use values::{mean, std, threads};
 
 use crate::models::config;
@@ -30,9 +34,10 @@ const MAX_BATCH: i64 = 1024;
     arg_required_else_help = true,
     after_help = "\
 First steps:
-  clippie-rs convert ViT-B-32.pt                     a checkpoint as published, to ViT-B-32.clippie
-  clippie-rs encode -m ViT-B-32.clippie photos/      one line of JSON for each photo
-  clippie-rs encode -m ViT-B-32.clippie --text \"a dog on a beach\"
+  clippie-rs encode -m mobileclip2-s2 photos/        one line of JSON for each photo
+  clippie-rs encode -m mobileclip2-s2 --text \"a dog on a beach\"
+  clippie-rs models                                  the names of models; one is fetched at its first use
+  clippie-rs convert ViT-B-32.pt                     a checkpoint that lies here, to ViT-B-32.clippie
 
 Exit codes: 0 all done, 1 failed, 2 wrong usage, 3 done with some inputs failed."
 )]
@@ -59,6 +64,8 @@ pub(super) enum Command {
     Convert(Convert),
     Info(Info),
     Models(Models),
+    #[cfg(feature = "hub")]
+    Pull(Pull),
     Tokenize(Tokenize),
     Preprocess(Preprocess),
     Bench(Bench),
@@ -131,7 +138,8 @@ pub(super) struct Encode {
 
 #[derive(Debug, Args)]
 pub(super) struct Model {
-    /// Weights file, as `clippie-rs convert` writes it
+    /// Weights file, as `clippie-rs convert` writes it; or a name of `clippie-rs models` or hf-hub:ORG/REPO, which is
+    /// pulled at its first use
     #[arg(short, long, value_name = "MODEL", env = "CLIPPIE_MODEL", hide_env_values = true)]
     pub model: Option<OsString>,
 }
@@ -275,24 +283,6 @@ pub(super) struct Info {
     pub verify: bool,
 }
 
-/// The published models that are known by name
-///
-/// For each: the side of its photos in pixels, the length of its embeddings, millions of parameters of the image and
-/// the text tower as published (before branches of the training are folded), what a photo costs in GFLOP (two for
-/// each multiply-add), the license of the weights, and the repository on Hugging Face. Asks no network.
-///
-/// A license marked * was not confirmed: see the repository. What binds is the text there.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  clippie-rs models
-  clippie-rs models --json")]
-pub(super) struct Models {
-    /// Write a JSON array with an object for each model
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// Sentences to token ids, as CLIP models get them
 ///
 /// Writes a line of JSON for each sentence: {"text":…,"ids":[…]}, from the start token to the end token, without
@@ -385,6 +375,8 @@ impl Command {
             Command::Convert(_) => "convert",
             Command::Info(_) => "info",
             Command::Models(_) => "models",
+            #[cfg(feature = "hub")]
+            Command::Pull(_) => "pull",
             Command::Tokenize(_) => "tokenize",
             Command::Preprocess(_) => "preprocess",
             Command::Bench(_) => "bench",

@@ -25,7 +25,7 @@ fn chunk(batch_size: usize, threads: usize) -> usize {
 
 pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Done, Stop> {
     check(args)?;
-    let chosen = model::choose(&args.model, &args.photos)?;
+    let chosen = model::choose(&args.model, &args.photos, messages)?;
     let threads = args.threads.filter(|&threads| threads > 0);
     let threads = threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, Into::into));
     let batch_size = args.batch_size as usize;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::Path;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -53,7 +54,7 @@ pub(super) fn run(args: &Info, messages: &Messages) -> Result<Done, Stop> {
 
     let Header { meta, .. } = weights.header();
     let summary = Summary {
-        file: args.file.to_string_lossy().into_owned(),
+        file: weights.path().to_string_lossy().into_owned(),
         bytes: weights.file_len(),
         content_hash: weights.content_hash(),
         fingerprint,
@@ -77,7 +78,7 @@ pub(super) fn run(args: &Info, messages: &Messages) -> Result<Done, Stop> {
     print().map_err(|error| cannot_write(None, &error))?;
     match &report {
         Some(report) if !report.is_intact() => {
-            tell(args, report, messages);
+            tell(weights.path(), report, messages);
             Err(Stop::Told)
         }
         _ => Ok(Done::All),
@@ -94,8 +95,8 @@ fn fingerprint(weights: &WeightsFile) -> Result<String, Error> {
     })
 }
 
-fn tell(args: &Info, report: &VerifyReport, messages: &Messages) {
-    let file = args.file.display();
+fn tell(file: &Path, report: &VerifyReport, messages: &Messages) {
+    let file = file.display();
     for name in &report.damaged {
         messages.error(&format!("{file}: tensor {name} is damaged"));
     }

@@ -12,8 +12,11 @@ mod inputs;
 mod messages;
 mod model;
 mod models;
+mod named;
 mod output;
 mod preprocess;
+#[cfg(feature = "hub")]
+mod pull;
 mod tokenize;
 
 use std::io::{self, IsTerminal};
@@ -50,9 +53,11 @@ fn run() -> ExitCode {
         Command::Encode(args) => encode::run(args, &messages),
         Command::Convert(args) => convert::run(args, &messages),
         Command::Info(args) => info::run(args, &messages),
-        Command::Models(args) => models::run(args),
+        Command::Models(args) => models::run(args, &messages),
+        #[cfg(feature = "hub")]
+        Command::Pull(args) => pull::run(args, &messages),
         Command::Tokenize(args) => tokenize::run(args, &messages),
-        Command::Preprocess(args) => preprocess::run(args),
+        Command::Preprocess(args) => preprocess::run(args, &messages),
         Command::Bench(args) => bench::run(args),
     };
     match result {

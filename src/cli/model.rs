@@ -5,8 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use super::args::{self, Photos};
-use super::messages::Stop;
+use super::messages::{Messages, Stop};
+use super::named;
 use crate::Options;
+use crate::hub::ModelName;
 use crate::preprocess::PreprocessConfig;
 use crate::weights::WeightsFile;
 
@@ -18,9 +20,13 @@ pub(super) struct Chosen {
     pub name: String,
 }
 
-/// Opens the weights file and merges what it states with what was asked for. Reads the file's header alone.
-pub(super) fn choose(model: &args::Model, photos: &Photos) -> Result<Chosen, Stop> {
-    let weights = open(model.model.as_deref())?;
+/// Opens the weights file and merges what it states with what was asked for. Reads the file's header alone, unless the
+/// model has to be pulled first.
+pub(super) fn choose(model: &args::Model, photos: &Photos, messages: &Messages) -> Result<Chosen, Stop> {
+    let weights = match given(model.model.as_deref())? {
+        Given::Named(name) => open_file(&named::find_or_pull(&name, messages)?)?,
+        given => given.open()?,
+    };
     let meta = &weights.header().meta;
     let mut options = Options::new().orient(!photos.no_orient);
     // A description that cannot be understood is reported when the model is opened.
@@ -41,30 +47,57 @@ pub(super) fn name(weights: &WeightsFile) -> String {
     stated.unwrap_or_else(|| weights.path().file_stem().unwrap_or_default().to_string_lossy().into_owned())
 }
 
-/// Opens what `-m` or an argument names: a weights file, or `demo`, the compiled-in model. A file called `demo` is
-/// reached as `./demo`.
+/// Opens what `-m` or an argument names, if it is here: nothing is pulled.
 pub(super) fn open(model: Option<&OsStr>) -> Result<WeightsFile, Stop> {
+    given(model)?.open()
+}
+
+/// What names a model.
+enum Given<'a> {
+    /// The compiled-in model.
+    #[cfg(feature = "demo")]
+    Demo,
+    Named(ModelName),
+    File(&'a Path),
+}
+
+/// Names come before files: a file called `demo` is reached as `./demo`.
+fn given(model: Option<&OsStr>) -> Result<Given<'_>, Stop> {
     let path = match model {
         Some(path) if !path.is_empty() => Path::new(path),
         _ => {
             return Err(Stop::Usage(
-                "no model given: name a weights file with -m FILE.clippie or in CLIPPIE_MODEL (`clippie-rs convert` \
-                 makes one from a checkpoint), or try -m demo, which knows drawings only"
+                "no model given: name one with -m or in CLIPPIE_MODEL, a name that `clippie-rs models` lists or a \
+                 weights file that `clippie-rs convert` made; or try -m demo, which knows drawings only"
                     .into(),
             ));
         }
     };
     #[cfg(feature = "demo")]
     if path == Path::new("demo") {
-        return Ok(WeightsFile::demo().map_err(crate::Error::from)?);
+        return Ok(Given::Demo);
     }
-    if is_name(path) && fs::symlink_metadata(path).is_err() {
-        return Err(Stop::Failed(format!(
-            "there is no file {}, and models cannot be given by name in this version: download the checkpoint, turn \
-             it into a weights file with `clippie-rs convert CHECKPOINT`, and give that with -m",
-            path.display()
-        )));
+    match path.to_str().map(str::parse::<ModelName>) {
+        Some(Ok(name)) => Ok(Given::Named(name)),
+        Some(Err(error)) if is_name(path) && fs::symlink_metadata(path).is_err() => {
+            Err(Stop::Failed(format!("there is no file {}, and {error}", path.display())))
+        }
+        _ => Ok(Given::File(path)),
     }
+}
+
+impl Given<'_> {
+    fn open(self) -> Result<WeightsFile, Stop> {
+        match self {
+            #[cfg(feature = "demo")]
+            Given::Demo => Ok(WeightsFile::demo().map_err(crate::Error::from)?),
+            Given::Named(name) => open_file(&named::find(&name)?),
+            Given::File(path) => open_file(path),
+        }
+    }
+}
+
+fn open_file(path: &Path) -> Result<WeightsFile, Stop> {
     Ok(WeightsFile::open(path).map_err(crate::Error::from)?)
 }
 

@@ -1,44 +1,69 @@
-//! `clippie-rs models`: the table of known models.
+//! `clippie-rs models`: the table of known models, and what is here.
 
 use std::io::Write as _;
 
 use serde::Serialize;
 
 use super::args::Models;
-use super::messages::{Done, Stop};
+use super::messages::{Done, Messages, Stop};
 use super::output::{Destination, cannot_write};
 use crate::hub::known::{KnownModel, known};
+use crate::import::known_preprocess;
+use crate::preprocess::PreprocessConfig;
+use crate::weights::Header;
 
-/// A row of `--json`. Fields may be added, never renamed or removed.
+#[cfg(feature = "hub")]
+mod here;
+
+/// A row of `--json`. Fields may be added, never renamed or removed; what nobody knows is null.
 #[derive(Serialize)]
 struct Row {
-    name: &'static str,
-    image_size_px: u64,
-    embed_dim: u64,
-    /// In the published form, before branches are folded; so are the next two.
-    image_parameters: u64,
-    text_parameters: u64,
+    name: String,
+    image_size_px: Option<u64>,
+    embed_dim: Option<u64>,
+    /// In the published form, before branches are folded, for a known model; so are the next two.
+    image_parameters: Option<u64>,
+    text_parameters: Option<u64>,
     /// Both towers and the logit scale.
-    total_parameters: u64,
+    total_parameters: Option<u64>,
     /// Two for each multiply-add; null where nobody counted.
     gflop_per_image: Option<f64>,
-    license: &'static str,
+    license: Option<&'static str>,
     /// What is to be said of the license, if anything.
     license_note: Option<&'static str>,
     /// A repository of Hugging Face, or `compiled in`.
-    source: &'static str,
+    source: String,
+    /// The checkpoint in the repository.
+    file: Option<&'static str>,
+    /// The revision that is used; null for the newest.
+    revision: Option<String>,
+    /// About how much is downloaded.
+    download_bytes: Option<u64>,
+    /// How photos are prepared.
+    preprocess: Option<PreprocessConfig>,
+    /// The weights file, if it is here.
+    path: Option<String>,
+    /// The size of the weights file.
+    bytes: Option<u64>,
 }
 
 /// What the columns mean; below the table.
 const LEGEND: &str = "image, text: million parameters as published; GFLOP: a photo, 2 x GMAC; \
                       apple-amlr: research only; *: see repository";
 
-pub(super) fn run(args: &Models) -> Result<Done, Stop> {
-    let rows = rows()?;
+#[cfg_attr(not(feature = "hub"), allow(unused_variables))]
+pub(super) fn run(args: &Models, messages: &Messages) -> Result<Done, Stop> {
+    #[cfg(feature = "hub")]
+    if !args.remove.is_empty() {
+        return here::remove(&args.remove, messages);
+    }
+    let mut rows = rows()?;
+    let named = rows.len();
+    let below = here(&mut rows)?;
     let text = if args.json {
         serde_json::to_string_pretty(&rows).map_err(|error| Stop::Failed(error.to_string()))? + "\n"
     } else {
-        table(&rows)
+        table(rows.get(..named).unwrap_or_default()) + &below
     };
     let print = || {
         let mut out = Destination::open(None)?;
@@ -47,6 +72,20 @@ pub(super) fn run(args: &Models) -> Result<Done, Stop> {
     };
     print().map_err(|error| cannot_write(None, &error))?;
     Ok(Done::All)
+}
+
+/// Notes in the rows what is here and appends those that are in no table; and all of it for people.
+#[cfg(feature = "hub")]
+fn here(rows: &mut Vec<Row>) -> Result<String, Stop> {
+    let here = here::Here::look()?;
+    here.mark(rows);
+    Ok(here.describe())
+}
+
+/// Nothing can be here by name.
+#[cfg(not(feature = "hub"))]
+fn here(_rows: &mut Vec<Row>) -> Result<String, Stop> {
+    Ok(String::new())
 }
 
 #[cfg(not(feature = "demo"))]
@@ -65,40 +104,59 @@ fn rows() -> Result<Vec<Row>, Stop> {
 #[cfg(feature = "demo")]
 fn demo() -> Result<Row, Stop> {
     let weights = crate::weights::WeightsFile::demo().map_err(crate::Error::from)?;
-    let header = weights.header();
-    let number = |object: &serde_json::Value, name: &str| object.get(name).and_then(serde_json::Value::as_u64);
-    let missing = || Stop::Failed("the compiled-in model does not state its sizes".into());
-    let parameters = |name: &str| {
-        header.towers().iter().filter(|tower| tower.tower.name() == name).map(|tower| tower.parameters).sum::<u64>()
-    };
-    let (image_parameters, text_parameters) = (parameters("image"), parameters("text"));
-    Ok(Row {
-        name: "demo",
-        image_size_px: number(&header.meta.preprocess, "image_size").ok_or_else(missing)?,
-        embed_dim: number(&header.meta.model, "embed_dim").ok_or_else(missing)?,
-        image_parameters,
-        text_parameters,
-        total_parameters: image_parameters + text_parameters + 1,
-        gflop_per_image: None,
-        license: env!("CARGO_PKG_LICENSE"),
-        license_note: None,
-        source: "compiled in",
-    })
+    let license = Some(env!("CARGO_PKG_LICENSE"));
+    Ok(Row { license, ..Row::of_file("demo".into(), "compiled in".into(), weights.header()) })
+}
+
+impl Row {
+    /// A model that is in no table, as its file describes it.
+    #[cfg_attr(not(any(feature = "demo", feature = "hub")), allow(dead_code))]
+    fn of_file(name: String, source: String, header: &Header) -> Row {
+        let number = |object: &serde_json::Value, name: &str| object.get(name).and_then(serde_json::Value::as_u64);
+        let parameters = |name: &str| {
+            header.towers().iter().filter(|tower| tower.tower.name() == name).map(|tower| tower.parameters).sum::<u64>()
+        };
+        let (image, text) = (parameters("image"), parameters("text"));
+        Row {
+            name,
+            image_size_px: number(&header.meta.preprocess, "image_size"),
+            embed_dim: number(&header.meta.model, "embed_dim"),
+            image_parameters: Some(image),
+            text_parameters: Some(text),
+            total_parameters: Some(image + text + 1),
+            gflop_per_image: None,
+            license: None,
+            license_note: None,
+            source,
+            file: None,
+            revision: None,
+            download_bytes: None,
+            preprocess: serde_json::from_value(header.meta.preprocess.clone()).ok(),
+            path: None,
+            bytes: None,
+        }
+    }
 }
 
 impl From<&KnownModel> for Row {
     fn from(model: &KnownModel) -> Self {
         Row {
-            name: model.name,
-            image_size_px: model.image_size.into(),
-            embed_dim: model.embed_dim.into(),
-            image_parameters: model.image_parameters,
-            text_parameters: model.text_parameters,
-            total_parameters: model.total_parameters(),
+            name: model.name.into(),
+            image_size_px: Some(model.image_size.into()),
+            embed_dim: Some(model.embed_dim.into()),
+            image_parameters: Some(model.image_parameters),
+            text_parameters: Some(model.text_parameters),
+            total_parameters: Some(model.total_parameters()),
             gflop_per_image: Some(model.gflop_per_image()),
-            license: model.license.id,
+            license: Some(model.license.id),
             license_note: (!model.license.confirmed).then_some("not confirmed: see the repository"),
-            source: model.repository,
+            source: model.repository.into(),
+            file: Some(model.file),
+            revision: model.revision.map(str::to_owned),
+            download_bytes: Some(model.download_bytes()),
+            preprocess: known_preprocess(model.name),
+            path: None,
+            bytes: None,
         }
     }
 }
@@ -107,16 +165,17 @@ impl From<&KnownModel> for Row {
 fn table(rows: &[Row]) -> String {
     let heading = ["name", "px", "embed", "image", "text", "GFLOP", "license", "Hugging Face repository"];
     let mut lines = vec![heading.map(str::to_owned)];
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     lines.extend(rows.iter().map(|row| {
         [
-            row.name.to_owned(),
-            row.image_size_px.to_string(),
-            row.embed_dim.to_string(),
-            millions(row.image_parameters),
-            millions(row.text_parameters),
-            row.gflop_per_image.map_or_else(|| "-".to_owned(), |gflop| format!("{gflop:.1}")),
-            row.license.to_owned() + if row.license_note.is_some() { " *" } else { "" },
-            row.source.to_owned(),
+            row.name.clone(),
+            or_dash(row.image_size_px.map(|px| px.to_string())),
+            or_dash(row.embed_dim.map(|dim| dim.to_string())),
+            or_dash(row.image_parameters.map(millions)),
+            or_dash(row.text_parameters.map(millions)),
+            or_dash(row.gflop_per_image.map(|gflop| format!("{gflop:.1}"))),
+            row.license.unwrap_or("?").to_owned() + if row.license_note.is_some() { " *" } else { "" },
+            row.source.clone(),
         ]
     }));
     let mut widths = [0; 8];

@@ -2,13 +2,13 @@
 
 use super::args::Preprocess;
 use super::inputs;
-use super::messages::{Done, Stop};
+use super::messages::{Done, Messages, Stop};
 use super::model;
 use super::output::{Destination, cannot_write, npy, same_file};
 use crate::ImageInput;
 
-pub(super) fn run(args: &Preprocess) -> Result<Done, Stop> {
-    let chosen = model::choose(&args.model, &args.photos)?;
+pub(super) fn run(args: &Preprocess, messages: &Messages) -> Result<Done, Stop> {
+    let chosen = model::choose(&args.model, &args.photos, messages)?;
     let encoder = chosen.options.open_weights_image(chosen.weights.clone())?;
     let path = args.output.as_deref();
     if let Some(path) = path.filter(|path| same_file(path, chosen.weights.path()) || same_file(path, &args.image)) {

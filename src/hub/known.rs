@@ -24,12 +24,22 @@ pub struct KnownModel {
     pub license: License,
     /// Where the weights are published: `owner/name` on Hugging Face.
     pub repository: &'static str,
+    /// The checkpoint's file in the repository. Where it is missing, the repository is looked through as any other.
+    pub file: &'static str,
+    /// The one revision to use, if there is a reason for one: a branch, a tag or a commit.
+    pub revision: Option<&'static str>,
 }
 
 impl KnownModel {
     /// All parameters in the published (training) form: both towers and the logit scale.
     pub fn total_parameters(&self) -> u64 {
         self.image_parameters + self.text_parameters + 1
+    }
+
+    /// About how many bytes the checkpoint has: four for each parameter, as all of these are published in single
+    /// precision. Running statistics, counts and names add less than a hundredth.
+    pub fn download_bytes(&self) -> u64 {
+        4 * self.total_parameters()
     }
 
     /// Compute of the image tower for one photo, in thousand million operations: a multiply-add is two.
@@ -64,10 +74,55 @@ pub fn known() -> &'static [KnownModel] {
     &KNOWN
 }
 
+/// The known model whose weights `repository` has: the table's own repository, or one of Apple's that has the same
+/// weights in another form. Its files say less than the name does, so the name has to be known to read them.
+#[cfg(feature = "hub")]
+pub(super) fn published_in(repository: &str) -> Option<&'static KnownModel> {
+    let name = ALSO.iter().find(|(other, _)| *other == repository).map(|(_, name)| *name);
+    KNOWN.iter().find(|model| model.repository == repository || Some(model.name) == name)
+}
+
+/// Repositories with a bare `model_cfg`, whose preprocessing stands nowhere, and the names of the same weights.
+#[cfg(feature = "hub")]
+const ALSO: [(&str, &str); 6] = [
+    ("apple/MobileCLIP2-S0", "mobileclip2-s0"),
+    ("apple/MobileCLIP2-S2", "mobileclip2-s2"),
+    ("apple/MobileCLIP2-B", "mobileclip2-b"),
+    ("apple/MobileCLIP2-S3", "mobileclip2-s3"),
+    ("apple/MobileCLIP2-S4", "mobileclip2-s4"),
+    ("apple/MobileCLIP2-L-14", "mobileclip2-l-14"),
+];
+
+/// open_clip's file, which all but Apple's own repositories have.
+const OPEN_CLIP: &str = "open_clip_model.safetensors";
+
 /// What models of one architecture share.
 const fn model(name: &'static str, size: &Size, license: License, repository: &'static str) -> KnownModel {
     let &Size { image_size, embed_dim, image_parameters, text_parameters, gmac_per_image } = size;
-    KnownModel { name, image_size, embed_dim, image_parameters, text_parameters, gmac_per_image, license, repository }
+    let (file, revision) = (OPEN_CLIP, None);
+    KnownModel {
+        name,
+        image_size,
+        embed_dim,
+        image_parameters,
+        text_parameters,
+        gmac_per_image,
+        license,
+        repository,
+        file,
+        revision,
+    }
+}
+
+/// A model that only Apple publishes, as its own `.pt`.
+const fn apple(
+    name: &'static str,
+    size: &Size,
+    license: License,
+    repository: &'static str,
+    file: &'static str,
+) -> KnownModel {
+    KnownModel { file, ..model(name, size, license, repository) }
 }
 
 struct Size {
@@ -115,14 +170,14 @@ const KNOWN: [KnownModel; 25] = [
     model("vit-b-32-datacomp-xl", &B_32, MIT, "laion/CLIP-ViT-B-32-DataComp.XL-s13B-b90K"),
     model("vit-b-16-datacomp-xl", &B_16, MIT, "laion/CLIP-ViT-B-16-DataComp.XL-s13B-b90K"),
     model("vit-l-14-datacomp-xl", &L_14, MIT, "laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K"),
-    model("mobileclip-s0", &MCI_0_HYBRID, APPLE, "apple/MobileCLIP-S0"),
+    apple("mobileclip-s0", &MCI_0_HYBRID, APPLE, "apple/MobileCLIP-S0", "mobileclip_s0.pt"),
     model("mobileclip-s1", &MCI_1, APPLE, "apple/MobileCLIP-S1-OpenCLIP"),
     model("mobileclip-s2", &MCI_2, APPLE, "apple/MobileCLIP-S2-OpenCLIP"),
     model("mobileclip-b", &MCI_B, APPLE_PRESUMED, "apple/MobileCLIP-B-OpenCLIP"),
     model("mobileclip-b-lt", &MCI_B, APPLE_PRESUMED, "apple/MobileCLIP-B-LT-OpenCLIP"),
-    model("mobileclip-s3", &MCI_3, APPLE, "apple/MobileCLIP-S3"),
-    model("mobileclip-s4", &MCI_4, APPLE_PRESUMED, "apple/MobileCLIP-S4"),
-    model("mobileclip-l-14", &MCI_L, APPLE, "apple/MobileCLIP-L-14"),
+    apple("mobileclip-s3", &MCI_3, APPLE, "apple/MobileCLIP-S3", "mobileclip_s3.pt"),
+    apple("mobileclip-s4", &MCI_4, APPLE_PRESUMED, "apple/MobileCLIP-S4", "mobileclip_s4.pt"),
+    apple("mobileclip-l-14", &MCI_L, APPLE, "apple/MobileCLIP-L-14", "mobileclip_l14.pt"),
     model("mobileclip2-s0", &MCI_0, APPLE, "timm/MobileCLIP2-S0-OpenCLIP"),
     model("mobileclip2-s2", &MCI_2, APPLE_PRESUMED, "timm/MobileCLIP2-S2-OpenCLIP"),
     model("mobileclip2-b", &MCI_B, APPLE_PRESUMED, "timm/MobileCLIP2-B-OpenCLIP"),
@@ -150,7 +205,7 @@ mod tests {
             assert!(model.image_size > 0 && model.embed_dim > 0, "{name}");
             assert!(model.image_parameters > 0 && model.text_parameters > 0, "{name}");
             assert!(model.gflop_per_image() > 0.0, "{name}");
-            assert!(!model.license.id.is_empty(), "{name}");
+            assert!(!model.license.id.is_empty() && !model.file.is_empty(), "{name}");
             assert!(model.repository.split('/').filter(|part| !part.is_empty()).count() == 2, "{name}");
             assert_eq!(known().iter().filter(|other| other.repository == model.repository).count(), 1, "{name}");
         }

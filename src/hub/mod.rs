@@ -1,5 +1,72 @@
-//! Where published models come from: their names, sizes, licenses and repositories.
+//! Models by name: where they are published, and with the feature `hub` how they get here.
 //!
-//! A table that is compiled in; it reads no files and no network, and knows neither weights nor architectures.
+//! ```text
+//! name --> store: is it here? --> hub's cache: did another tool fetch it? --> hub: fetch --> import --> store
+//! ```
+//! A model that is here is found by its file name alone: no network code runs, and nothing is asked of anybody.
+//! What a server says is never trusted: names of files, sizes, addresses and checksums are checked before they are
+//! used.
+//!
+//! ```no_run
+//! # #[cfg(feature = "hub")] {
+//! use std::ops::ControlFlow;
+//!
+//! use clippie_rs::Clip;
+//! use clippie_rs::hub::{Event, Hub, PullOptions};
+//!
+//! let hub = Hub::from_env()?;
+//! let model = hub.pull(&"mobileclip2-s2".parse()?, PullOptions::default(), &mut |event| {
+//!     if let Event::Download { done, total, .. } = event {
+//!         println!("{done} of {total} bytes");
+//!     }
+//!     ControlFlow::Continue(())
+//! })?;
+//! let clip = Clip::open(&model.path)?;
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod known;
+mod name;
+
+pub use name::{ModelName, NameError};
+
+#[cfg(feature = "hub")]
+mod api;
+#[cfg(feature = "hub")]
+mod checksum;
+#[cfg(feature = "hub")]
+mod client;
+#[cfg(feature = "hub")]
+mod download;
+#[cfg(feature = "hub")]
+mod error;
+#[cfg(feature = "hub")]
+mod hf_cache;
+#[cfg(feature = "hub")]
+mod http;
+#[cfg(feature = "hub")]
+mod layout;
+#[cfg(feature = "hub")]
+mod progress;
+#[cfg(feature = "hub")]
+mod pull;
+#[cfg(feature = "hub")]
+mod refusal;
+#[cfg(feature = "hub")]
+mod settings;
+#[cfg(feature = "hub")]
+mod store;
+#[cfg(feature = "hub")]
+mod url;
+
+#[cfg(feature = "hub")]
+pub use client::{Hub, HubBuilder};
+#[cfg(feature = "hub")]
+pub use error::Error;
+#[cfg(feature = "hub")]
+pub use progress::{Callback, Event, Origin, Plan};
+#[cfg(feature = "hub")]
+pub use pull::PullOptions;
+#[cfg(feature = "hub")]
+pub use store::{StoredDownload, StoredModel};

@@ -30,9 +30,11 @@ mod tests;
 
 pub use checkpoint::{Checkpoint, Container, TensorInfo};
 pub use convert::{Converted, Progress, Stage, convert};
-pub use describe::known_models;
+pub use describe::{known_models, known_preprocess};
 pub use element::ElementType;
 pub use error::Error;
+#[cfg(feature = "hub")]
+pub(crate) use locate::{Pick, pick};
 pub use names::{Mismatch, Misshapen, SourceLayout};
 pub use options::ConvertOptions;
 pub use tensor::Tensor;

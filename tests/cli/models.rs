@@ -11,8 +11,9 @@ fn the_table_fits_and_says_the_same_as_json() {
     let json: Vec<Value> = serde_json::from_slice(&json.stdout).unwrap();
     let table = bench.run(["models"]).ok();
     let lines: Vec<&str> = table.text().lines().collect();
-    // A heading, a line for each model, a legend.
-    assert_eq!(lines.len(), 1 + json.len() + 1);
+    // A heading, a line for each model, a legend, and that none is here.
+    let below = if cfg!(feature = "hub") { 2 } else { 0 };
+    assert_eq!(lines.len(), 1 + json.len() + 1 + below);
     for line in &lines {
         assert!(line.len() <= 120 && line.trim_end() == *line, "{line:?}");
     }
@@ -24,7 +25,10 @@ fn the_table_fits_and_says_the_same_as_json() {
         assert_eq!(columns[1], row["image_size_px"].to_string());
         assert_eq!(columns[2], row["embed_dim"].to_string());
     }
-    assert!(lines[lines.len() - 1].contains("2 x GMAC"));
+    assert!(lines[1 + json.len()].contains("2 x GMAC"));
+    if cfg!(feature = "hub") {
+        assert!(lines[lines.len() - 1].starts_with("None is here yet: `clippie-rs pull NAME`"));
+    }
 }
 
 #[test]
@@ -45,8 +49,28 @@ fn json_has_stable_fields() {
         "license": "apple-amlr",
         "license_note": null,
         "source": "timm/MobileCLIP2-S0-OpenCLIP",
+        "file": "open_clip_model.safetensors",
+        "revision": null,
+        "download_bytes": 299_340_292,
+        "preprocess": {
+            "image_size": 256,
+            "resize": "shortest",
+            "interpolation": "bilinear",
+            "mean": [0.0, 0.0, 0.0],
+            "std": [1.0, 1.0, 1.0],
+        },
+        "path": null,
+        "bytes": null,
     });
     assert_eq!(*find("mobileclip2-s0"), expected);
+    // Every model states all of it.
+    for row in json.iter().filter(|row| row["name"] != "demo") {
+        for field in ["file", "download_bytes", "preprocess", "license"] {
+            assert!(!row[field].is_null(), "{row}");
+        }
+    }
+    assert_eq!(find("mobileclip-s3")["file"], "mobileclip_s3.pt");
+    assert_eq!(find("vit-l-14-laion2b")["preprocess"]["mean"], serde_json::json!([0.5, 0.5, 0.5]));
     assert!(find("vit-b-32-openai")["license_note"].as_str().unwrap().contains("repository"));
     if cfg!(feature = "demo") {
         let demo = find("demo");

@@ -118,6 +118,9 @@ impl Bench {
         for name in ["CLIPPIE_MODEL", "CLIPPIE_THREADS", "CLIPPIE_ISA", "RUST_BACKTRACE"] {
             command.env_remove(name);
         }
+        // No model is here by name, and none can be fetched: a hub is asked in `tests/hub` alone.
+        command.env("CLIPPIE_HOME", self.model.path().join("home")).env("HF_HUB_OFFLINE", "1");
+        command.env("HF_HOME", self.model.path().join("no-hf"));
         command
     }
 

@@ -9,10 +9,11 @@ fn help_and_version_are_output() {
     let version = bench.run(["--version"]).ok();
     assert_eq!(version.text(), concat!("clippie-rs ", env!("CARGO_PKG_VERSION"), "\n"));
     let help = bench.run(["--help"]).ok();
-    for command in ["encode", "convert", "info", "models", "tokenize", "preprocess", "bench"] {
+    let pull = if cfg!(feature = "hub") { &["pull"][..] } else { &[] };
+    for command in ["encode", "convert", "info", "models", "tokenize", "preprocess", "bench"].iter().chain(pull) {
         assert!(help.text().contains(command), "{command}");
         for flag in ["-h", "--help"] {
-            let help = bench.run([command, flag]).ok();
+            let help = bench.run([*command, flag]).ok();
             assert!(help.text().contains("Example"), "{command} {flag}: {}", help.text());
             assert!(help.text().contains("Usage: clippie-rs"));
         }

@@ -56,10 +56,24 @@ fn damaged_files_are_refused() {
 #[test]
 fn names_are_told_from_files() {
     let bench = Bench::new();
+    let hub = cfg!(feature = "hub");
     for name in ["vit-b-32-openai", "hf-hub:apple/MobileCLIP2-S2"] {
-        bench.run(["encode", "--text", "a", "-m", name]).fails(1, &[name, "by name", "clippie-rs convert"]);
+        let parts = if hub { [name, "clippie-rs pull"] } else { ["download ", "clippie-rs convert"] };
+        bench.run(["encode", "--text", "a", "-m", name]).fails(1, &parts);
+        bench.run(["info", name]).fails(1, &parts);
+        // A file of that name is reached by its path.
+        if !name.contains('/') {
+            fs::copy(bench.model(), bench.path(name)).unwrap();
+            bench.run(["encode", "--text", "a", "-m", name]).fails(1, &parts);
+            bench.run(["encode", "--text", "a", "-m", &format!("./{name}")]).ok();
+        }
     }
-    // A file may have such a name.
+    for name in ["my-model", "rn50-openai"] {
+        bench.run(["encode", "--text", "a", "-m", name]).fails(1, &["there is no file", name]);
+        // A name that is no model's may be a file's.
+        fs::copy(bench.model(), bench.path(name)).unwrap();
+        bench.run(["encode", "--text", "a", "-m", name]).ok();
+    }
     fs::copy(bench.model(), bench.path("demo")).unwrap();
     bench.run(["encode", "--text", "a", "-m", "demo"]).ok();
 }

@@ -121,6 +121,19 @@ pub fn known_models() -> impl Iterator<Item = &'static str> {
     KNOWN.iter().map(|(name, ..)| *name).chain(MOBILE_CLIPS.iter().map(|model| model.name))
 }
 
+/// How the model of a known name prepares photos.
+pub fn known_preprocess(name: &str) -> Option<PreprocessConfig> {
+    let facts = facts(name).ok()?;
+    let PreprocessFacts { mean, std, interpolation, resize } = facts.preprocess;
+    Some(PreprocessConfig {
+        image_size: facts.image_size()?,
+        resize: resize?,
+        interpolation: interpolation?,
+        mean: mean?,
+        std: std?,
+    })
+}
+
 /// What the name says.
 pub(super) fn facts(name: &str) -> Result<Facts, Error> {
     if let Some(known) = KNOWN.iter().find(|known| known.0 == name) {

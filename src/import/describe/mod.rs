@@ -27,7 +27,7 @@ use crate::models::config::{
 use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
 use facts::{Facts, Heads, TowerFacts};
 
-pub use known::known_models;
+pub use known::{known_models, known_preprocess};
 
 /// Epsilon of every LayerNorm of these layouts unless a configuration says otherwise.
 const NORM_EPS: f64 = 1e-5;

@@ -1,0 +1,84 @@
+//! The models that are here.
+
+use std::path::Path;
+
+use super::Row;
+use crate::Error;
+use crate::cli::messages::{Done, Messages, Stop, size};
+use crate::cli::pull;
+use crate::hub::{Hub, StoredDownload, StoredModel};
+use crate::weights::WeightsFile;
+
+/// What lies in the folder of models.
+pub(super) struct Here {
+    hub: Hub,
+    models: Vec<StoredModel>,
+    downloads: Vec<StoredDownload>,
+}
+
+impl Here {
+    pub(super) fn look() -> Result<Here, Stop> {
+        let hub = Hub::from_env().map_err(Error::from)?;
+        let models = hub.models().map_err(Error::from)?;
+        let downloads = hub.downloads().map_err(Error::from)?;
+        Ok(Here { hub, models, downloads })
+    }
+
+    /// Notes in the rows what is here, and appends those that are in no table.
+    pub(super) fn mark(&self, rows: &mut Vec<Row>) {
+        for model in &self.models {
+            let name = model.name.to_string();
+            let row = match rows.iter_mut().position(|row| row.name == name) {
+                Some(at) => rows.get_mut(at),
+                // One that cannot be read is told by whoever uses it.
+                None => WeightsFile::open(&model.path).ok().and_then(|weights| {
+                    let source = model.name.repository().to_owned();
+                    rows.push(Row {
+                        revision: model.name.revision().map(str::to_owned),
+                        license_note: Some("not known here: see the repository"),
+                        ..Row::of_file(name, source, weights.header())
+                    });
+                    rows.last_mut()
+                }),
+            };
+            if let Some(row) = row {
+                row.path = Some(model.path.to_string_lossy().into_owned());
+                row.bytes = Some(model.bytes);
+            }
+        }
+    }
+
+    /// For people, below the table.
+    pub(super) fn describe(&self) -> String {
+        let mut text = if self.models.is_empty() {
+            "\nNone is here yet: `clippie-rs pull NAME` fetches one, and so does its first use.\n".to_owned()
+        } else {
+            format!("\nHere, in {}:\n", self.hub.models_folder().display())
+        };
+        let names: Vec<String> = self.models.iter().map(|model| model.name.to_string()).collect();
+        let width = names.iter().map(String::len).max().unwrap_or(0);
+        for (name, model) in names.iter().zip(&self.models) {
+            let file = model.path.file_name().map_or(model.path.as_path(), Path::new);
+            text += &format!("{name:<width$}  {:>9}  {}\n", size(model.bytes), file.display());
+        }
+        for download in &self.downloads {
+            let (name, bytes, path) = (&download.name, size(download.bytes), download.path.display());
+            text += &match download.incomplete {
+                true => format!("{name}: {bytes} of it downloaded in {path}; `clippie-rs pull {name}` goes on\n"),
+                false => format!("{name}: {bytes} kept as downloaded in {path}\n"),
+            };
+        }
+        text
+    }
+}
+
+/// Removes models and says what became free.
+pub(super) fn remove(names: &[String], messages: &Messages) -> Result<Done, Stop> {
+    let hub = Hub::from_env().map_err(Error::from)?;
+    for name in names {
+        let name = pull::parse(name)?;
+        let bytes = hub.remove(&name).map_err(Error::from)?;
+        messages.result(&format!("removed {name}: {} are free again", size(bytes)));
+    }
+    Ok(Done::All)
+}

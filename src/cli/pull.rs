@@ -1,0 +1,102 @@
+//! `clippie-rs pull`: a published model, fetched and converted; and what is said meanwhile.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use super::args;
+use super::messages::{Done, Messages, Progress, Stop, size};
+use crate::Error;
+use crate::hub::{Event, Hub, ModelName, Origin, Plan, PullOptions, StoredModel};
+use crate::import::Stage;
+
+pub(super) fn run(args: &args::Pull, messages: &Messages) -> Result<Done, Stop> {
+    let name: ModelName = parse(&args.model)?;
+    let hub = Hub::from_env().map_err(Error::from)?;
+    if !args.force
+        && let Some(model) = hub.find(&name).map_err(Error::from)?
+    {
+        messages.result(&format!(
+            "{name} is here already: {}, {}; --force fetches it anew",
+            model.path.display(),
+            size(model.bytes)
+        ));
+        return Ok(Done::All);
+    }
+    let options = PullOptions { force: args.force, keep_original: args.keep_original };
+    fetch(&hub, &name, options, messages)?;
+    Ok(Done::All)
+}
+
+/// The model that an argument names.
+pub(super) fn parse(name: &str) -> Result<ModelName, Stop> {
+    if name == "demo" && cfg!(feature = "demo") {
+        return Err(Stop::Failed("demo is compiled in: it is always here".into()));
+    }
+    name.parse().map_err(|error: crate::hub::NameError| Stop::Failed(error.to_string()))
+}
+
+/// Pulls a model and says what happens.
+pub(super) fn fetch(
+    hub: &Hub,
+    name: &ModelName,
+    options: PullOptions,
+    messages: &Messages,
+) -> Result<StoredModel, Stop> {
+    let started = Instant::now();
+    let mut bar: Option<Progress<'_>> = None;
+    let mut planned = false;
+    let mut show = |event: Event<'_>| {
+        match event {
+            Event::Waiting => messages.result(&format!("another process is pulling {name}; waiting for it")),
+            Event::Plan(plan) => {
+                planned = true;
+                tell(&plan, messages);
+            }
+            Event::Retry { reason, wait } => {
+                messages.warning(&format!("{reason}; trying again in {:.0} s", wait.as_secs_f64().ceil()));
+            }
+            Event::Download { done, total, .. } => {
+                bar.get_or_insert_with(|| messages.progress_bytes()).set("fetching", done, total);
+            }
+            Event::Convert(at) => {
+                let doing = if at.stage == Stage::Hash { "reading" } else { "converting" };
+                bar.get_or_insert_with(|| messages.progress_bytes()).set(doing, at.done, at.total);
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    };
+    let model = hub.pull(name, options, &mut show).map_err(Error::from)?;
+    drop(bar);
+    // Otherwise another process did the work.
+    if planned {
+        messages.result(&format!(
+            "pulled {name}: {}, {}, {:.1} s",
+            model.path.display(),
+            size(model.bytes),
+            started.elapsed().as_secs_f64()
+        ));
+    }
+    Ok(model)
+}
+
+/// What will be done, and on whose terms.
+fn tell(plan: &Plan<'_>, messages: &Messages) {
+    let (name, bytes) = (plan.name, size(plan.bytes));
+    messages.result(&match plan.origin {
+        Origin::HubCache(path) => {
+            format!("{name}: converting {bytes} that another tool downloaded, {}", path.display())
+        }
+        Origin::Hub { url, commit } => format!("{name}: fetching {bytes} from {url} at {:.12}", commit),
+    });
+    let license = plan.license.unwrap_or("not stated");
+    let research = if license.starts_with("apple-") { ", for research only" } else { "" };
+    let doubt = match name.known() {
+        Some(model) if !model.license.confirmed && model.license.id == license => ", not confirmed",
+        _ => "",
+    };
+    messages.result(&format!(
+        "license of the weights: {license}{research}{doubt}; what binds is the text at https://huggingface.co/{}",
+        name.repository()
+    ));
+}

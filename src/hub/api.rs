@@ -1,0 +1,143 @@
+//! What the hub says of a repository: its files, its commit, its license; and of a file, its size and checksum.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::checksum::Checksum;
+use super::error::{Error, printable};
+use super::http::{Client, Method, Patience};
+use super::name::ModelName;
+use super::progress::Teller;
+use super::refusal::Asked;
+use super::url::{Url, escape};
+
+/// Longest list of files that is read.
+const MAX_LIST: u64 = 16 << 20;
+/// Largest file that is taken for a checkpoint.
+const MAX_FILE: u64 = 200_000_000_000;
+/// Longest license that is shown.
+const MAX_LICENSE: usize = 60;
+
+/// The branch without a wish.
+pub(super) const MAIN: &str = "main";
+
+/// A repository at one commit.
+#[derive(Debug)]
+pub(super) struct Repository {
+    /// 40 hexadecimal digits.
+    pub(super) commit: String,
+    /// Names of all files, as the server says.
+    pub(super) files: Vec<String>,
+    pub(super) license: Option<String>,
+}
+
+/// A file of a repository.
+#[derive(Clone, Debug)]
+pub(super) struct RemoteFile {
+    pub(super) name: String,
+    pub(super) url: Url,
+    pub(super) size: u64,
+    pub(super) checksum: Option<Checksum>,
+}
+
+#[derive(Deserialize)]
+struct List {
+    sha: String,
+    #[serde(default)]
+    siblings: Vec<Sibling>,
+    #[serde(default, rename = "cardData")]
+    card: Value,
+}
+
+#[derive(Deserialize)]
+struct Sibling {
+    rfilename: String,
+}
+
+/// Lists a repository.
+pub(super) fn repository(
+    client: &Client,
+    name: &ModelName,
+    patience: &mut Patience,
+    teller: &mut Teller<'_>,
+) -> Result<Repository, Error> {
+    let (repository, revision) = (name.repository(), name.revision().unwrap_or(MAIN));
+    let url = client.endpoint().with(&format!("api/models/{repository}/revision/{}", escape(revision)));
+    let asked = Asked { repository, revision, file: None };
+    let text = client.read(&url, &asked, MAX_LIST, patience, teller)?;
+    let odd = |reason: String| Error::Protocol { url: url.to_string(), reason };
+    // The parser limits nesting to 128.
+    let list: List = serde_json::from_slice(&text)
+        .map_err(|error| odd(format!("answers with no list of files ({})", printable(&error.to_string()))))?;
+    if !is_commit(&list.sha) {
+        return Err(odd(format!("answers with `{}` in place of a commit", printable(&list.sha))));
+    }
+    let license = license(&list.card);
+    let files = list.siblings.into_iter().map(|sibling| sibling.rfilename).collect();
+    Ok(Repository { commit: list.sha, files, license })
+}
+
+/// Size and checksum of a file at a commit.
+pub(super) fn file(
+    client: &Client,
+    name: &ModelName,
+    commit: &str,
+    file: &str,
+    patience: &mut Patience,
+    teller: &mut Teller<'_>,
+) -> Result<RemoteFile, Error> {
+    let repository = name.repository();
+    let url = client.endpoint().with(&format!("{repository}/resolve/{commit}/{}", escape(file)));
+    let asked = Asked { repository, revision: commit, file: Some(file) };
+    let answer = client.ask(Method::Head, &url, &asked, patience, teller)?;
+    let odd = |reason: String| Err(Error::Protocol { url: answer.url.clone(), reason });
+    if let Some(other) = answer.linked.commit.as_deref().filter(|other| *other != commit) {
+        return odd(format!("answers for commit {} instead of {commit}", printable(other)));
+    }
+    match answer.linked.size {
+        None => odd("does not say how large the file is".into()),
+        Some(size) if size > MAX_FILE => odd(format!("says that the file has {size} bytes, which no checkpoint has")),
+        Some(size) => Ok(RemoteFile { name: file.to_owned(), url, size, checksum: answer.linked.checksum }),
+    }
+}
+
+/// Whether this is a commit's full name.
+pub(super) fn is_commit(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The license of a model card. Licenses that Hugging Face has no identifier for are `other`, with a name beside.
+fn license(card: &Value) -> Option<String> {
+    let text = |field: &str| card.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let license = match text("license") {
+        Some("other") => text("license_name").unwrap_or("other"),
+        license => license?,
+    };
+    Some(printable(license).chars().take(MAX_LICENSE).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn licenses_are_those_of_the_card() {
+        assert_eq!(license(&json!({"license": "mit"})).as_deref(), Some("mit"));
+        let apple = json!({"license": "other", "license_name": "apple-amlr", "license_link": "LICENSE"});
+        assert_eq!(license(&apple).as_deref(), Some("apple-amlr"));
+        assert_eq!(license(&json!({"license": "other"})).as_deref(), Some("other"));
+        for none in [json!(null), json!({}), json!({"license": ["mit"]}), json!({"license": ""}), json!("mit")] {
+            assert_eq!(license(&none), None, "{none}");
+        }
+        assert_eq!(license(&json!({"license": "x\u{1b}[31m"})).as_deref(), Some("x\u{fffd}[31m"));
+    }
+
+    #[test]
+    fn commits_are_full_names() {
+        assert!(is_commit("0123456789abcdef0123456789ABCDEF01234567"));
+        for no in ["main", "", "0123456", "../../../../../../../../../../etc/passwd0", &"g".repeat(40)] {
+            assert!(!is_commit(no), "{no}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The cache of Hugging Face's own library: checkpoints that other tools downloaded, read as they lie.
+//!
+//! ```text
+//! models--ORG--REPO/refs/REVISION                      a commit
+//! models--ORG--REPO/snapshots/COMMIT/NAME -> ../../blobs/ETAG
+//! ```
+//! Nothing here is ever written. Where symbolic links are not to be had, the files themselves lie in the snapshot.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::api::{MAIN, is_commit};
+use super::checksum::Checksum;
+use super::layout;
+use super::name::ModelName;
+
+/// A checkpoint that another tool downloaded.
+#[derive(Debug)]
+pub(super) struct Cached {
+    /// The checkpoint, with the configuration files beside it.
+    pub(super) checkpoint: PathBuf,
+    /// Bytes of it.
+    pub(super) size: u64,
+    /// What the name of the blob says.
+    pub(super) checksum: Option<Checksum>,
+}
+
+/// The checkpoint of `name` in the cache `root`, if its revision is there with a checkpoint in it.
+pub(super) fn find(root: &Path, name: &ModelName) -> Option<Cached> {
+    let repository = root.join(format!("models--{}", name.repository().replace('/', "--")));
+    let revision = name.revision().unwrap_or(MAIN);
+    let commit = match read_ref(&repository.join("refs").join(revision)) {
+        Some(commit) => commit,
+        None if is_commit(revision) => revision.to_owned(),
+        None => return None,
+    };
+    let snapshot = repository.join("snapshots").join(commit);
+    let names = fs::read_dir(&snapshot).ok()?.flatten().filter(|entry| entry.path().is_file());
+    let names: Vec<String> = names.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let checkpoint = snapshot.join(layout::choose(name, &names).ok()?.checkpoint);
+    let size = fs::metadata(&checkpoint).ok()?.len();
+    let blob = fs::canonicalize(&checkpoint).ok()?;
+    let checksum = blob.file_name().and_then(|name| name.to_str()).and_then(Checksum::from_etag);
+    Some(Cached { checkpoint, size, checksum })
+}
+
+/// The commit in a file of `refs`.
+fn read_ref(path: &Path) -> Option<String> {
+    let mut text = String::new();
+    File::open(path).ok()?.take(64).read_to_string(&mut text).ok()?;
+    let commit = text.trim();
+    is_commit(commit).then(|| commit.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    fn write(path: &Path, text: &str) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn revisions_lead_to_snapshots() {
+        let root = tempfile::tempdir().unwrap();
+        let repository = root.path().join("models--a--b");
+        let found = |name: &str| find(root.path(), &name.parse().unwrap());
+        assert!(found("hf-hub:a/b").is_none());
+        write(&repository.join("refs/main"), &format!("{COMMIT}\n"));
+        assert!(found("hf-hub:a/b").is_none());
+        write(&repository.join("snapshots").join(COMMIT).join("config.json"), "{}");
+        assert!(found("hf-hub:a/b").is_none());
+        write(&repository.join("snapshots").join(COMMIT).join("model.safetensors"), "weights");
+        for name in ["hf-hub:a/b".to_owned(), format!("hf-hub:a/b@{COMMIT}")] {
+            let cached = found(&name).unwrap();
+            assert!(cached.checkpoint.ends_with(format!("{COMMIT}/model.safetensors")));
+            assert_eq!((cached.size, cached.checksum), (7, None));
+        }
+        assert!(found("hf-hub:a/b@v1").is_none());
+        write(&repository.join("refs/pr/1"), COMMIT);
+        assert!(found("hf-hub:a/b@pr/1").is_some());
+        // A reference that leads elsewhere is none.
+        write(&repository.join("refs/evil"), "../../../../../../../../etc");
+        assert!(found("hf-hub:a/b@evil").is_none());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn blobs_say_their_checksum() {
+        let root = tempfile::tempdir().unwrap();
+        let repository = root.path().join("models--a--b");
+        let sum = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        write(&repository.join("refs/main"), COMMIT);
+        write(&repository.join("blobs").join(sum), "abc");
+        let snapshot = repository.join("snapshots").join(COMMIT);
+        fs::create_dir_all(&snapshot).unwrap();
+        std::os::unix::fs::symlink(format!("../../blobs/{sum}"), snapshot.join("model.safetensors")).unwrap();
+        let cached = find(root.path(), &"hf-hub:a/b".parse().unwrap()).unwrap();
+        assert_eq!(cached.checksum, Some(Checksum::Sha256(sum.into())));
+        // A link to nothing, as an interrupted download leaves it, is no checkpoint.
+        fs::remove_file(repository.join("blobs").join(sum)).unwrap();
+        assert!(find(root.path(), &"hf-hub:a/b".parse().unwrap()).is_none());
+    }
+}

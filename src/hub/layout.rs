@@ -1,0 +1,105 @@
+//! Which files of a repository make a model: its checkpoint and the configuration beside it.
+//!
+//! Names of files come from a server or a cache and may be anything. Only names that are known here, or that are
+//! plain, are taken: none leads out of a folder.
+
+use super::error::Error;
+use super::name::ModelName;
+use crate::import::{Pick, pick};
+
+/// Files that describe a model, as open_clip, transformers and Apple call them.
+const CONFIGS: [&str; 4] =
+    ["open_clip_config.json", "config.json", "preprocessor_config.json", "processor_config.json"];
+
+/// Longest name of a file that is taken.
+const MAX_NAME: usize = 128;
+
+/// The files of a model, all in the repository's root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Files {
+    pub(super) checkpoint: String,
+    pub(super) configs: Vec<String>,
+}
+
+/// Chooses among the names of a repository's files.
+pub(super) fn choose(name: &ModelName, names: &[String]) -> Result<Files, Error> {
+    let has = |file: &str| names.iter().any(|name| name == file);
+    let known = name.known().map(|model| model.file).filter(|file| has(file));
+    let checkpoint = match known {
+        Some(file) => file.to_owned(),
+        None => match pick(names.iter().map(String::as_str).filter(|name| is_plain(name))) {
+            Pick::File(file) => file,
+            Pick::None => return refuse(name, "holds no checkpoint of a kind that is read here".into()),
+            Pick::Several(files) => {
+                return refuse(
+                    name,
+                    format!(
+                        "holds several checkpoints or parts of one ({files}); download the one you want and convert \
+                         it with `clippie-rs convert`"
+                    ),
+                );
+            }
+        },
+    };
+    let configs = CONFIGS.into_iter().filter(|config| has(config)).map(str::to_owned).collect();
+    Ok(Files { checkpoint, configs })
+}
+
+fn refuse<T>(name: &ModelName, reason: String) -> Result<T, Error> {
+    Err(Error::Repository { repository: name.repository().to_owned(), reason })
+}
+
+/// Whether this names a file in a folder on every system, and nothing else.
+fn is_plain(name: &str) -> bool {
+    name.len() <= MAX_NAME
+        && !name.starts_with('.')
+        && !name.ends_with('.')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'+' | b'='))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::known::known;
+
+    fn chosen(name: &str, names: &[&str]) -> Result<Files, Error> {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        choose(&name.parse().unwrap(), &names)
+    }
+
+    #[test]
+    fn a_known_model_has_its_own_file() {
+        for model in known() {
+            let names = [model.file, "config.json", "model.safetensors", "pytorch_model.bin", "README.md"];
+            let files = chosen(model.name, &names).unwrap();
+            assert_eq!((files.checkpoint.as_str(), files.configs), (model.file, vec!["config.json".to_owned()]));
+        }
+        // Where it is not there, any other way to publish it.
+        let files = chosen("mobileclip-l-14", &["mobileclip_l_14.pt", "config.json"]).unwrap();
+        assert_eq!(files.checkpoint, "mobileclip_l_14.pt");
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_not_seen() {
+        for evil in ["../../x.pt", "/etc/x.pt", r"..\x.pt", "C:x.pt", "sub/x.pt", "x\u{0}.pt", ".pt", "x.pt.", "ü.pt"]
+        {
+            let error = chosen("hf-hub:a/b", &[evil, "config.json"]).unwrap_err();
+            assert!(error.to_string().contains("holds no checkpoint"), "{evil:?}: {error}");
+            assert_eq!(chosen("hf-hub:a/b", &[evil, "y.pt"]).unwrap().checkpoint, "y.pt", "{evil:?}");
+        }
+        assert!(chosen("hf-hub:a/b", &[&format!("{}.pt", "x".repeat(200))]).is_err());
+    }
+
+    #[test]
+    fn parts_of_a_checkpoint_are_refused() {
+        let parts = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+        let error = chosen("hf-hub:a/b", &parts).unwrap_err().to_string();
+        assert!(error.starts_with("a/b holds several checkpoints or parts of one (model-00001-of"), "{error}");
+    }
+
+    #[test]
+    fn all_configurations_are_taken() {
+        let names = ["model.safetensors", "vocab.json", "preprocessor_config.json", "config.json", "sub/config.json"];
+        assert_eq!(chosen("hf-hub:a/b", &names).unwrap().configs, ["config.json", "preprocessor_config.json"]);
+    }
+}

@@ -1,0 +1,237 @@
+//! What a user may call a model: a known name, or `hf-hub:ORG/REPO[@REV]` for any repository.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::known::{KnownModel, known};
+
+/// What stands before a repository.
+pub const PREFIX: &str = "hf-hub:";
+
+/// Longest owner or name of a repository on Hugging Face, and longest revision that is taken.
+const MAX_PART: usize = 96;
+
+/// The name of a model that can be pulled.
+///
+/// ```
+/// use clippie_rs::hub::ModelName;
+///
+/// let name: ModelName = "mobileclip2-s2".parse()?;
+/// assert_eq!(name.repository(), "timm/MobileCLIP2-S2-OpenCLIP");
+/// let name: ModelName = "hf-hub:laion/CLIP-ViT-B-32-256x256-DataComp-s34B-b86K@main".parse()?;
+/// assert_eq!(name.revision(), Some("main"));
+/// # Ok::<(), clippie_rs::hub::NameError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelName(Named);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Named {
+    Known(&'static KnownModel),
+    Repository { repository: String, revision: Option<String> },
+}
+
+/// Why a text is no name of a model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// No model is called this.
+    #[error("no model is called `{name}`{}; `clippie-rs models` lists those that have a name", meant(.similar))]
+    Unknown {
+        /// What was given.
+        name: String,
+        /// What may have been meant.
+        similar: Option<&'static str>,
+    },
+    /// A model that cannot be run.
+    #[error("model `{0}` is not supported yet; vision transformers and MobileCLIP are")]
+    Unsupported(
+        /// What was given.
+        String,
+    ),
+    /// No repository can be called this.
+    #[error("`{name}` {reason}; a repository is given as hf-hub:ORG/REPO or hf-hub:ORG/REPO@REVISION")]
+    Repository {
+        /// What was given.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+}
+
+fn meant(name: &Option<&'static str>) -> String {
+    name.map_or_else(String::new, |name| format!(" (but one is called `{name}`)"))
+}
+
+impl ModelName {
+    /// The model, if it is one of the table.
+    pub fn known(&self) -> Option<&'static KnownModel> {
+        match self.0 {
+            Named::Known(model) => Some(model),
+            Named::Repository { .. } => None,
+        }
+    }
+
+    /// Where it is published: `owner/name` on Hugging Face.
+    pub fn repository(&self) -> &str {
+        match &self.0 {
+            Named::Known(model) => model.repository,
+            Named::Repository { repository, .. } => repository,
+        }
+    }
+
+    /// The branch, tag or commit that was asked for; the repository's `main` without.
+    pub fn revision(&self) -> Option<&str> {
+        match &self.0 {
+            Named::Known(model) => model.revision,
+            Named::Repository { revision, .. } => revision.as_deref(),
+        }
+    }
+}
+
+impl fmt::Display for ModelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Named::Known(model) => f.write_str(model.name),
+            Named::Repository { repository, revision: None } => write!(f, "{PREFIX}{repository}"),
+            Named::Repository { repository, revision: Some(revision) } => write!(f, "{PREFIX}{repository}@{revision}"),
+        }
+    }
+}
+
+impl FromStr for ModelName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let Some(repository) = text.strip_prefix(PREFIX) else {
+            return by_name(text);
+        };
+        let (repository, revision) = match repository.split_once('@') {
+            Some((repository, revision)) => (repository, Some(revision)),
+            None => (repository, None),
+        };
+        let refuse = |reason| Err(NameError::Repository { name: printable(text), reason });
+        let Some((owner, name)) = repository.split_once('/') else {
+            return refuse("names no repository of an owner");
+        };
+        if !is_part(owner) || !is_part(name) {
+            return refuse("is no name that a repository can have");
+        }
+        if revision.is_some_and(|revision| !is_revision(revision)) {
+            return refuse("has no branch, tag or commit after its @");
+        }
+        // The same model under one name alone, so that it lies in one place.
+        let same = known().iter().find(|model| model.repository == repository && model.revision == revision);
+        Ok(ModelName(match same {
+            Some(model) => Named::Known(model),
+            None => Named::Repository { repository: repository.to_owned(), revision: revision.map(str::to_owned) },
+        }))
+    }
+}
+
+fn by_name(text: &str) -> Result<ModelName, NameError> {
+    if let Some(model) = known().iter().find(|model| model.name == text) {
+        return Ok(ModelName(Named::Known(model)));
+    }
+    let name = printable(text);
+    let usual = text.to_ascii_lowercase().replace(['_', ' '], "-");
+    if ["rn50", "rn101"].iter().any(|resnet| usual.starts_with(resnet)) {
+        return Err(NameError::Unsupported(name));
+    }
+    let alike = |model: &&KnownModel| model.name == usual || model.name.strip_suffix("-openai") == Some(&usual);
+    Err(NameError::Unknown { name, similar: known().iter().find(alike).map(|model| model.name) })
+}
+
+/// Whether this can be an owner or a name on Hugging Face, whose rule it is.
+fn is_part(part: &str) -> bool {
+    let is_edge = |c: char| matches!(c, '-' | '.');
+    (1..=MAX_PART).contains(&part.len())
+        && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+        && !part.starts_with(is_edge)
+        && !part.ends_with(is_edge)
+        && !part.contains("--")
+        && !part.contains("..")
+}
+
+/// Whether this can be a branch, a tag or a commit; more than enough of git's rules to go into an address and a path.
+fn is_revision(revision: &str) -> bool {
+    let is_name = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with(['.', '-'])
+            && !part.ends_with('.')
+            && !part.contains("..")
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'+'))
+    };
+    revision.len() <= MAX_PART && revision.split('/').all(is_name)
+}
+
+/// A name as given, fit for a message.
+fn printable(text: &str) -> String {
+    text.chars().take(2 * MAX_PART).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<ModelName, NameError> {
+        text.parse()
+    }
+
+    #[test]
+    fn names_come_back_as_they_were_given() {
+        for model in known() {
+            let name = parse(model.name).unwrap();
+            assert_eq!((name.known(), name.repository(), name.revision()), (Some(model), model.repository, None));
+            assert_eq!(name.to_string(), model.name);
+        }
+        for text in ["hf-hub:a/b", "hf-hub:a/b@main", "hf-hub:A.b-c/d_e@refs/pr/1", "hf-hub:a/b@v1.0+x"] {
+            let name = parse(text).unwrap();
+            assert_eq!((name.to_string(), name.known()), (text.to_owned(), None));
+        }
+    }
+
+    #[test]
+    fn a_known_repository_is_the_known_model() {
+        let name = parse("hf-hub:timm/MobileCLIP2-S2-OpenCLIP").unwrap();
+        assert_eq!(name.to_string(), "mobileclip2-s2");
+        // Another revision is another model.
+        assert_eq!(parse("hf-hub:timm/MobileCLIP2-S2-OpenCLIP@v2").unwrap().known(), None);
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        for text in ["", "vit", "mobileclip2-s5", "demo", "a/b", "models/x.clippie", "hf-hub", "\u{1b}[31m"] {
+            assert!(matches!(parse(text), Err(NameError::Unknown { similar: None, .. })), "{text:?}");
+        }
+        for (text, meant) in [("MobileCLIP2_S2", "mobileclip2-s2"), ("ViT-B-32", "vit-b-32-openai")] {
+            let error = parse(text).unwrap_err();
+            assert!(error.to_string().contains(&format!("`{meant}`")), "{error}");
+        }
+        for text in ["rn50-openai", "rn101-openai", "RN50x64-openai"] {
+            assert_eq!(parse(text), Err(NameError::Unsupported(text.into())));
+        }
+        for text in [
+            "hf-hub:",
+            "hf-hub:a",
+            "hf-hub:a/",
+            "hf-hub:/b",
+            "hf-hub:a/b/c",
+            "hf-hub:a/..",
+            "hf-hub:../b",
+            "hf-hub:a/b?c",
+            "hf-hub:a/b c",
+            "hf-hub:a/-b",
+            "hf-hub:a/b--c",
+            "hf-hub:a/b@",
+            "hf-hub:a/b@../../x",
+            "hf-hub:a/b@/x",
+            "hf-hub:a/b@x//y",
+            "hf-hub:a/b@x\r\ny",
+            "hf-hub:a/b@.git",
+        ] {
+            assert!(matches!(parse(text), Err(NameError::Repository { .. })), "{text:?}");
+        }
+        assert!(parse(&format!("hf-hub:a/{}", "b".repeat(97))).is_err());
+    }
+}

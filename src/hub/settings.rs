@@ -1,0 +1,279 @@
+//! Where models lie and how the hub is asked: what a program sets, or what the environment says.
+//!
+//! The names and defaults of `HF_…` are those of `huggingface_hub`, so that what is set for other tools holds here.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{env, fmt, fs};
+
+use super::error::Error;
+use super::url::Url;
+
+/// Where models are published.
+pub(super) const ENDPOINT: &str = "https://huggingface.co";
+
+/// Longest token and longest file of one.
+const MAX_TOKEN: u64 = 4096;
+
+/// A secret that is sent to the endpoint alone and shown to nobody.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Token(String);
+
+impl Token {
+    /// Refuses what no header can carry.
+    pub(super) fn new(text: &str) -> Result<Token, &'static str> {
+        match text {
+            "" => Err("is empty"),
+            _ if text.len() as u64 > MAX_TOKEN => Err("is longer than any token"),
+            _ if !text.bytes().all(|byte| byte.is_ascii_graphic()) => Err("has characters that no token has"),
+            _ => Ok(Token(text.to_owned())),
+        }
+    }
+
+    /// The value of the header `Authorization`.
+    pub(super) fn header(&self) -> String {
+        format!("Bearer {}", self.0)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// How the hub is asked.
+#[derive(Clone, Debug)]
+pub(super) struct Remote {
+    pub(super) endpoint: Url,
+    pub(super) token: Option<Token>,
+    /// What forbids the network, if something does.
+    pub(super) offline: Option<&'static str>,
+    /// Where other tools keep what they downloaded.
+    pub(super) hub_cache: Option<PathBuf>,
+    /// Whether `HTTPS_PROXY` and its like hold.
+    pub(super) proxy_from_env: bool,
+    /// Certificates to trust instead of Mozilla's.
+    pub(super) ca_file: Option<PathBuf>,
+    /// Before the first of several tries; doubles with each.
+    pub(super) first_wait: Duration,
+}
+
+impl Remote {
+    /// Hugging Face itself, without a token, asking nothing of the environment.
+    pub(super) fn new() -> Remote {
+        let endpoint = Url::parse(ENDPOINT).unwrap_or_else(|_| unreachable!("the constant is an address"));
+        Remote {
+            endpoint,
+            token: None,
+            offline: None,
+            hub_cache: None,
+            proxy_from_env: false,
+            ca_file: None,
+            first_wait: Duration::from_secs(1),
+        }
+    }
+
+    /// As the environment says.
+    pub(super) fn from_env(env: &Env<'_>) -> Result<Remote, Error> {
+        let endpoint = match env.text("HF_ENDPOINT") {
+            Some(text) => self::endpoint("HF_ENDPOINT", &text)?,
+            None => Remote::new().endpoint,
+        };
+        let offline = ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"].into_iter().find(|name| env.is_on(name));
+        Ok(Remote {
+            endpoint,
+            token: env.token()?,
+            offline,
+            hub_cache: env.hub_cache(),
+            proxy_from_env: true,
+            ca_file: env.path("SSL_CERT_FILE"),
+            ..Remote::new()
+        })
+    }
+}
+
+/// The address of a hub, checked.
+pub(super) fn endpoint(setting: &'static str, text: &str) -> Result<Url, Error> {
+    Url::parse(text.trim()).map_err(|reason| Error::Setting {
+        setting,
+        reason: format!("{reason}; set it to an address such as {ENDPOINT}"),
+    })
+}
+
+/// Environment variables, wherever they come from.
+pub(super) struct Env<'a>(pub(super) &'a dyn Fn(&str) -> Option<OsString>);
+
+impl Env<'static> {
+    /// Those of this process.
+    pub(super) fn process() -> Self {
+        Env(&|name| env::var_os(name))
+    }
+}
+
+impl Env<'_> {
+    /// `CLIPPIE_HOME`, or the folder for caches of this system with `clippie-rs` behind it.
+    pub(super) fn home(&self) -> Result<PathBuf, Error> {
+        if let Some(home) = self.path("CLIPPIE_HOME") {
+            // What is relative would be elsewhere in each folder; the first use settles it.
+            return std::path::absolute(&home).map_err(Error::file("find", &home));
+        }
+        let caches = if cfg!(target_os = "macos") {
+            self.xdg_cache().or_else(|| Some(self.user()?.join("Library/Caches")))
+        } else if cfg!(windows) {
+            self.xdg_cache().or_else(|| self.path("LOCALAPPDATA"))
+        } else {
+            self.xdg_cache().or_else(|| Some(self.user()?.join(".cache")))
+        };
+        caches.map(|caches| caches.join("clippie-rs")).ok_or_else(|| Error::Setting {
+            setting: "CLIPPIE_HOME",
+            reason: "is not set, and there is no home folder to keep models in; set it to a folder".into(),
+        })
+    }
+
+    /// `HF_HUB_CACHE`, `HF_HOME/hub` or `~/.cache/huggingface/hub`.
+    fn hub_cache(&self) -> Option<PathBuf> {
+        let named = self.path("HF_HUB_CACHE").or_else(|| self.path("HUGGINGFACE_HUB_CACHE"));
+        named.or_else(|| Some(self.hf_home()?.join("hub")))
+    }
+
+    fn hf_home(&self) -> Option<PathBuf> {
+        self.path("HF_HOME").or_else(|| {
+            let caches = self.path("XDG_CACHE_HOME").or_else(|| Some(self.user()?.join(".cache")));
+            Some(caches?.join("huggingface"))
+        })
+    }
+
+    /// `HF_TOKEN`, or the file that `hf auth login` writes.
+    fn token(&self) -> Result<Option<Token>, Error> {
+        if self.is_on("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
+            return Ok(None);
+        }
+        for setting in ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"] {
+            if let Some(text) = self.text(setting) {
+                let token = Token::new(text.trim()).map_err(|reason| Error::Setting {
+                    setting,
+                    reason: format!("{reason}; set it to a token of https://huggingface.co/settings/tokens"),
+                })?;
+                return Ok(Some(token));
+            }
+        }
+        let file = self.path("HF_TOKEN_PATH").or_else(|| Some(self.hf_home()?.join("token")));
+        Ok(file.and_then(|file| token_file(&file)))
+    }
+
+    /// A folder, if the variable names one; `~` is the user's own.
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        let path = PathBuf::from((self.0)(name).filter(|value| !value.is_empty())?);
+        match path.strip_prefix("~") {
+            Ok(rest) => Some(self.user()?.join(rest)),
+            Err(_) => Some(path),
+        }
+    }
+
+    /// By its specification a relative one does not count.
+    fn xdg_cache(&self) -> Option<PathBuf> {
+        self.path("XDG_CACHE_HOME").filter(|path| path.is_absolute())
+    }
+
+    fn user(&self) -> Option<PathBuf> {
+        let home = (self.0)("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+        home.or_else(env::home_dir).filter(|home| !home.as_os_str().is_empty())
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        (self.0)(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.trim().is_empty())
+    }
+
+    fn is_on(&self, name: &str) -> bool {
+        let value = self.text(name).unwrap_or_default().to_ascii_uppercase();
+        ["1", "ON", "YES", "TRUE"].contains(&value.as_str())
+    }
+}
+
+/// The token in a file. Nobody asked for this file to be there, so one that makes no sense is as good as none.
+fn token_file(file: &Path) -> Option<Token> {
+    if fs::metadata(file).ok()?.len() > MAX_TOKEN {
+        return None;
+    }
+    Token::new(fs::read_to_string(file).ok()?.trim()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with<T>(variables: &[(&str, &str)], read: impl Fn(&Env<'_>) -> T) -> T {
+        let get = |name: &str| variables.iter().find(|(own, _)| *own == name).map(|(_, value)| OsString::from(value));
+        read(&Env(&get))
+    }
+
+    fn remote(variables: &[(&str, &str)]) -> Remote {
+        with(variables, |env| Remote::from_env(env).unwrap())
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn models_lie_in_the_cache_or_where_the_user_says() {
+        let home = |variables: &[(&str, &str)]| with(variables, |env| env.home().unwrap());
+        let user = ("HOME", "/u");
+        if !cfg!(target_os = "macos") {
+            assert_eq!(home(&[user]), Path::new("/u/.cache/clippie-rs"));
+            // A relative one does not count.
+            assert_eq!(home(&[user, ("XDG_CACHE_HOME", "x")]), Path::new("/u/.cache/clippie-rs"));
+        }
+        assert_eq!(home(&[user, ("XDG_CACHE_HOME", "/x")]), Path::new("/x/clippie-rs"));
+        assert_eq!(home(&[user, ("XDG_CACHE_HOME", "/x"), ("CLIPPIE_HOME", "/c")]), Path::new("/c"));
+        assert_eq!(home(&[user, ("CLIPPIE_HOME", "~/models")]), Path::new("/u/models"));
+        assert!(home(&[user, ("CLIPPIE_HOME", "models")]).is_absolute());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_hubs_own_cache_is_where_its_library_puts_it() {
+        let cache = |variables: &[(&str, &str)]| remote(variables).hub_cache.unwrap();
+        let user = ("HOME", "/u");
+        assert_eq!(cache(&[user]), Path::new("/u/.cache/huggingface/hub"));
+        assert_eq!(cache(&[user, ("XDG_CACHE_HOME", "/x")]), Path::new("/x/huggingface/hub"));
+        assert_eq!(cache(&[user, ("HF_HOME", "/h")]), Path::new("/h/hub"));
+        assert_eq!(cache(&[user, ("HF_HOME", "/h"), ("HUGGINGFACE_HUB_CACHE", "/old")]), Path::new("/old"));
+        assert_eq!(cache(&[user, ("HUGGINGFACE_HUB_CACHE", "/old"), ("HF_HUB_CACHE", "/new")]), Path::new("/new"));
+        assert_eq!(cache(&[user, ("HF_HUB_CACHE", "")]), Path::new("/u/.cache/huggingface/hub"));
+    }
+
+    #[test]
+    fn tokens_come_from_the_variable_then_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("token"), "hf_file\n").unwrap();
+        let home = ("HF_HOME", folder.path().to_str().unwrap());
+        let header = |variables: &[(&str, &str)]| remote(variables).token.map(|token| token.header());
+        assert_eq!(header(&[home]).unwrap(), "Bearer hf_file");
+        assert_eq!(header(&[home, ("HF_TOKEN", " hf_own\n")]).unwrap(), "Bearer hf_own");
+        assert_eq!(header(&[home, ("HUGGING_FACE_HUB_TOKEN", "hf_old")]).unwrap(), "Bearer hf_old");
+        assert_eq!(header(&[home, ("HF_TOKEN", "")]).unwrap(), "Bearer hf_file");
+        assert_eq!(header(&[home, ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")]), None);
+        fs::write(folder.path().join("token"), "two\nlines").unwrap();
+        assert_eq!(header(&[home]), None);
+        let bad = with(&[home, ("HF_TOKEN", "a\r\nX: y")], Remote::from_env).unwrap_err().to_string();
+        assert!(bad.contains("HF_TOKEN") && !bad.contains("X: y"), "{bad}");
+        assert_eq!(format!("{:?}", Token::new("hf_secret").unwrap()), "Token(…)");
+    }
+
+    #[test]
+    fn switches_are_on_as_in_the_hubs_library() {
+        for (value, on) in [("1", true), ("true", true), ("Yes", true), ("on", true), ("0", false), ("", false)] {
+            assert_eq!(remote(&[("HF_HUB_OFFLINE", value)]).offline.is_some(), on, "{value:?}");
+        }
+        assert_eq!(remote(&[("TRANSFORMERS_OFFLINE", "1")]).offline, Some("TRANSFORMERS_OFFLINE"));
+    }
+
+    #[test]
+    fn endpoints_are_addresses() {
+        let endpoint = |text: &str| with(&[("HF_ENDPOINT", text)], |env| Remote::from_env(env).map(|r| r.endpoint));
+        assert_eq!(endpoint("").unwrap().full(), "https://huggingface.co/");
+        assert_eq!(endpoint("https://hf-mirror.com/").unwrap().with("a").full(), "https://hf-mirror.com/a");
+        let error = endpoint("hf-mirror.com").unwrap_err().to_string();
+        assert!(error.contains("HF_ENDPOINT") && error.contains(ENDPOINT), "{error}");
+    }
+}

@@ -1,0 +1,217 @@
+//! Addresses, as far as redirects and the rules of the token need them.
+//!
+//! Whatever comes from a server is refused here unless it is a plain `http` or `https` address: no names and passwords
+//! in it, no spaces, no control characters.
+
+use std::fmt;
+
+/// An absolute address of `http` or `https`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Url {
+    https: bool,
+    /// Lower case; an IPv6 address with its brackets.
+    host: String,
+    port: u16,
+    /// Path and query; starts with a slash.
+    rest: String,
+}
+
+impl Url {
+    /// Reads an absolute address; what stands behind `#` is left out.
+    pub(super) fn parse(text: &str) -> Result<Url, &'static str> {
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("has spaces, control characters or letters beyond ASCII");
+        }
+        let (scheme, after) = text.split_once("://").ok_or("does not start with https:// or http://")?;
+        let https = match scheme.to_ascii_lowercase().as_str() {
+            "https" => true,
+            "http" => false,
+            _ => return Err("is neither https nor http"),
+        };
+        let after = after.split('#').next().unwrap_or_default();
+        let end = after.find(['/', '?']).unwrap_or(after.len());
+        let (authority, rest) = after.split_at(end);
+        let (host, port) = host_and_port(authority)?;
+        let port = port.unwrap_or(if https { 443 } else { 80 });
+        let rest = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
+        Ok(Url { https, host, port, rest })
+    }
+
+    /// The address that `location`, the header of a redirect from here, leads to.
+    pub(super) fn join(&self, location: &str) -> Result<Url, &'static str> {
+        // Only before the path can it be a scheme.
+        let path = location.find(['/', '?', '#']).unwrap_or(location.len());
+        if location.find(':').is_some_and(|colon| colon < path) {
+            return Url::parse(location);
+        }
+        if location.starts_with("//") {
+            return Url::parse(&format!("{}:{location}", self.scheme()));
+        }
+        let path = self.rest.split('?').next().unwrap_or_default();
+        let folder = &path[..path.rfind('/').map_or(0, |slash| slash + 1)];
+        let rest = match location.bytes().next() {
+            Some(b'/') => location.to_owned(),
+            Some(b'?') => format!("{path}{location}"),
+            _ => format!("{folder}{location}"),
+        };
+        Url::parse(&format!("{}{rest}", self.origin()))
+    }
+
+    /// This address with `path` behind its own, which is taken for a folder.
+    pub(super) fn with(&self, path: &str) -> Url {
+        let own = self.rest.split('?').next().unwrap_or_default().trim_end_matches('/');
+        Url { rest: format!("{own}/{path}"), ..self.clone() }
+    }
+
+    /// Whether both have the same scheme, host and port.
+    pub(super) fn same_origin(&self, other: &Url) -> bool {
+        self.https == other.https && self.host == other.host && self.port == other.port
+    }
+
+    pub(super) fn is_https(&self) -> bool {
+        self.https
+    }
+
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// All of it, as it is asked for. Not for messages: queries of signed addresses are secrets for a while.
+    pub(super) fn full(&self) -> String {
+        format!("{}{}", self.origin(), self.rest)
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.https { "https" } else { "http" }
+    }
+
+    fn origin(&self) -> String {
+        let usual = if self.https { 443 } else { 80 };
+        let port = if self.port == usual { String::new() } else { format!(":{}", self.port) };
+        format!("{}://{}{port}", self.scheme(), self.host)
+    }
+}
+
+/// Without the query.
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.origin(), self.rest.split('?').next().unwrap_or_default())
+    }
+}
+
+fn host_and_port(authority: &str) -> Result<(String, Option<u16>), &'static str> {
+    if authority.contains('@') {
+        return Err("has a name or password in it");
+    }
+    // The colons of an IPv6 address stand in brackets.
+    let bracket = authority.rfind(']').map_or(0, |at| at + 1);
+    let (host, port) = match authority[bracket..].find(':') {
+        Some(colon) => (&authority[..bracket + colon], &authority[bracket + colon + 1..]),
+        None => (authority, ""),
+    };
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.bytes().all(is_name),
+    };
+    if !is_host {
+        return Err("has no host that could be asked");
+    }
+    let port = match port {
+        "" => None,
+        digits => Some(digits.parse().map_err(|_| "has a port that is none")?),
+    };
+    Ok((host.to_ascii_lowercase(), port))
+}
+
+/// `text` as one part of a path: everything but letters, digits and `-._~` escaped.
+pub(super) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            escaped.push(char::from(byte));
+        } else {
+            escaped += &format!("%{byte:02X}");
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    #[test]
+    fn addresses_are_taken_apart_and_put_together() {
+        for (text, full) in [
+            ("https://huggingface.co", "https://huggingface.co/"),
+            ("HTTPS://HuggingFace.co:443/a/b?c=d#e", "https://huggingface.co/a/b?c=d"),
+            ("http://127.0.0.1:8080/", "http://127.0.0.1:8080/"),
+            ("http://[::1]:80?x", "http://[::1]/?x"),
+        ] {
+            assert_eq!(url(text).full(), full);
+        }
+        assert_eq!(url("https://cdn/x?signature=secret").to_string(), "https://cdn/x");
+    }
+
+    #[test]
+    fn what_is_no_plain_address_is_refused() {
+        for text in [
+            "",
+            "huggingface.co",
+            "ftp://huggingface.co",
+            "file:///etc/passwd",
+            "https://",
+            "https:///path",
+            "https://user:password@host/",
+            "https://host:99999/",
+            "https://host:x/",
+            "https://host/a b",
+            "https://host/\r\nX: y",
+            "https://höst/",
+            "https://[::1/",
+            "https://a]b/",
+        ] {
+            assert!(Url::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn redirects_lead_where_browsers_go() {
+        let here = url("https://hub.test:8443/org/repo/resolve/main/x.bin?download=1");
+        for (location, full) in [
+            ("https://cdn.test/y?z", "https://cdn.test/y?z"),
+            ("//cdn.test/y", "https://cdn.test/y"),
+            ("/new/repo/x.bin", "https://hub.test:8443/new/repo/x.bin"),
+            ("y.bin", "https://hub.test:8443/org/repo/resolve/main/y.bin"),
+            ("?again=1", "https://hub.test:8443/org/repo/resolve/main/x.bin?again=1"),
+            ("/a?to=http://b", "https://hub.test:8443/a?to=http://b"),
+        ] {
+            assert_eq!(here.join(location).unwrap().full(), full);
+        }
+        assert!(here.join("javascript:x").is_err());
+        assert!(here.join("http://user@evil/").is_err());
+    }
+
+    #[test]
+    fn origins_are_scheme_host_and_port() {
+        let hub = url("https://hub.test/a");
+        assert!(hub.same_origin(&url("https://HUB.test:443/b")));
+        for other in
+            ["http://hub.test/a", "https://hub.test:444/a", "https://cdn.hub.test/a", "https://hub.test.evil/a"]
+        {
+            assert!(!hub.same_origin(&url(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn revisions_are_one_part_of_a_path() {
+        assert_eq!(escape("refs/pr/1"), "refs%2Fpr%2F1");
+        assert_eq!(escape("v1.0-a_b~c"), "v1.0-a_b~c");
+        assert_eq!(url("https://mirror.test/hf/").with("a/b").full(), "https://mirror.test/hf/a/b");
+    }
+}

@@ -1,0 +1,48 @@
+//! Compares embeddings with the goldens in `tests/goldens/models`.
+//!
+//! Tests that use it declare `mod checkpoint` (from `tools/checkpoint`) at their root.
+
+#![allow(dead_code)]
+
+use clippie_rs::Clip;
+use ndarray::{Array2, Array4, ArrayD};
+
+use crate::checkpoint::{Model, golden};
+
+#[path = "goldens.rs"]
+pub mod goldens;
+
+/// Largest difference of any component of a unit embedding. f32 in other hands (PyTorch, the same weights) is up
+/// to 3e-7 off; this leaves room for other orders of summation.
+pub const COMPONENT: f64 = 2e-6;
+/// Largest `1 − cosine`, computed in f64.
+pub const COSINE: f64 = 1e-9;
+
+/// The images of the goldens, `[images, 3, side, side]`.
+pub fn pixels(side: usize) -> Array4<f32> {
+    let all: Vec<f32> = (0..golden::IMAGES).flat_map(|i| golden::pixels(i, side)).collect();
+    Array4::from_shape_vec((golden::IMAGES, 3, side, side), all).unwrap()
+}
+
+pub fn assert_close(what: &str, got: &Array2<f32>, expected: &ArrayD<f64>) {
+    assert_eq!(got.shape(), expected.shape(), "{what}");
+    for (row, exact) in got.outer_iter().zip(expected.outer_iter()) {
+        let exact: Vec<f64> = exact.iter().copied().collect();
+        let row: Vec<f64> = row.iter().map(|&v| v.into()).collect();
+        let off = row.iter().zip(&exact).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let cosine = dot(&row, &exact) / (dot(&row, &row) * dot(&exact, &exact)).sqrt();
+        println!("{what}: largest difference {off:.1e}, 1 - cosine {:.1e}", 1.0 - cosine);
+        assert!(off <= COMPONENT, "{what}: a component is {off:e} off");
+        assert!(1.0 - cosine <= COSINE, "{what}: 1 - cosine is {:e}", 1.0 - cosine);
+    }
+}
+
+/// Both towers of `model` against the goldens called `golden`.
+pub fn check(what: &str, clip: &Clip, model: &Model, golden: &str) {
+    let images = clip.image().encode_pixels(pixels(model.image_size()).view()).unwrap();
+    assert_close(&format!("{what} image"), &images, &goldens::read(&format!("{golden}-image")));
+    let ids = golden::all_ids(model);
+    let texts = clip.text().encode_ids(&ids).unwrap();
+    assert_close(&format!("{what} text"), &texts, &goldens::read(&format!("{golden}-text")));
+}

@@ -1,0 +1,41 @@
+//! A random checkpoint in the repository of a known model, pulled by name from a hub on this computer.
+//!
+//! Tests that use it declare `mod checkpoint` (from `tools/checkpoint`) and `mod hub_server` at their root.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use clippie_rs::hub::{Event, Hub, ModelName, PullOptions};
+
+use crate::checkpoint::{self, Layout, Model};
+use crate::hub_server::{HubServer, Repo, RepoFile};
+
+/// Publishes the checkpoint of `model` as `name` is published, pulls `name` into `folder`, and leaves the weights file
+/// alone there.
+pub fn weights(name: &str, model: &Model, layout: Layout, seed: u64, folder: &Path) -> PathBuf {
+    let name: ModelName = name.parse().unwrap();
+    let known = name.known().unwrap();
+    let source = folder.join("published");
+    let files = checkpoint::write(model, seed, layout, &source).unwrap();
+    assert_eq!(files[0].file_name().unwrap(), known.file, "{name}");
+    let mut repo = Repo::of_folder(known.repository, &source);
+    repo.files.extend(["README.md", "tokenizer.json", "vocab.json"].map(|name| RepoFile::small(name, "words")));
+    let server = HubServer::start(vec![repo]);
+
+    let home = folder.join("home");
+    let hub = Hub::builder(&home).endpoint(&server.endpoint()).build().unwrap();
+    let pulled = hub.pull(&name, PullOptions::default(), &mut |event| {
+        // Gigabytes that nobody needs any more.
+        if let Event::Convert(_) = event {
+            let _ = std::fs::remove_dir_all(&source);
+        }
+        ControlFlow::Continue(())
+    });
+    let pulled = pulled.unwrap();
+    assert_eq!(hub.find(&name).unwrap().as_ref(), Some(&pulled));
+    // Beside it lies nothing but the lock.
+    assert!(!source.exists() && !home.join("downloads").join(known.name).exists());
+    let path = folder.join(format!("{name}.clippie"));
+    std::fs::rename(&pulled.path, &path).unwrap();
+    path
+}

@@ -1,0 +1,115 @@
+//! Every known name in a repository with exactly the files that its publisher has there: the right ones are fetched.
+//!
+//! The contents are a few bytes; with real ones every name is pulled, converted and run in `tests/parity.rs`.
+
+use clippie_rs::hub::known::{KnownModel, known};
+use clippie_rs::hub::{Error, ModelName};
+
+use crate::checkpoint::{Layout, Model};
+use crate::hub_server::{Content, Kind, Repo, RepoFile};
+use crate::support::{Bench, pull, says};
+
+/// What open_clip's repositories hold.
+const OPEN_CLIP: [&str; 9] = [
+    ".gitattributes",
+    "README.md",
+    "open_clip_config.json",
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.bin",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+];
+/// timm's repositories of vision transformers have the image tower alone, too.
+const TIMM: [&str; 3] = ["config.json", "model.safetensors", "pytorch_model.bin"];
+/// LAION's have transformers' files, too.
+const LAION: [&str; 5] =
+    ["config.json", "model.safetensors", "preprocessor_config.json", "pytorch_model.bin", "special_tokens_map.json"];
+
+/// The files of a model's repository (clip-models C.6), and those of them that a model is made of.
+fn published(model: &KnownModel) -> (Vec<&'static str>, Vec<&'static str>) {
+    let open_clip = ["open_clip_config.json", "open_clip_model.safetensors"];
+    match model.repository.split_once('/').unwrap() {
+        ("timm", name) if name.starts_with("MobileCLIP2") => (OPEN_CLIP.into(), open_clip.into()),
+        ("timm", _) => ([&OPEN_CLIP[..], &TIMM].concat(), [&open_clip[..], &["config.json"]].concat()),
+        ("laion", _) => {
+            let wanted = [&open_clip[..], &["config.json", "preprocessor_config.json"]].concat();
+            ([&OPEN_CLIP[..], &LAION].concat(), wanted)
+        }
+        ("apple", name) if name.ends_with("-OpenCLIP") => (OPEN_CLIP.into(), open_clip.into()),
+        ("apple", _) => {
+            let files = [".gitattributes", "LICENSE", "README.md", "config.json", model.file];
+            (files.into(), vec!["config.json", model.file])
+        }
+        (owner, _) => panic!("{owner} publishes nothing here"),
+    }
+}
+
+fn repo(model: &KnownModel, names: &[&str]) -> Repo {
+    let file = |name: &&str| match name.rsplit('.').next() {
+        Some("safetensors" | "bin" | "pt") => {
+            let text = format!("{} of {}", name, model.name).into_bytes();
+            RepoFile::large(name, Content::Bytes(text.into()))
+        }
+        Some("json") => RepoFile::small(name, "{}"),
+        _ => RepoFile::small(name, "words"),
+    };
+    Repo::new(model.repository, names.iter().map(file).collect())
+}
+
+#[test]
+fn every_known_name_leads_to_the_right_files() {
+    for model in known() {
+        let (names, mut wanted) = published(model);
+        let bench = Bench::with(vec![repo(model, &names)]);
+        // The checkpoint is none, so the pull ends after the download.
+        let error = says(pull(&bench.hub(), model.name), &[model.file]);
+        assert!(matches!(error, Error::Convert { .. }), "{}: {error}", model.name);
+        let seen = bench.server.seen();
+        let fetched = |kind: Kind| {
+            let files = seen.iter().filter(|seen| seen.kind == kind);
+            let mut files: Vec<&str> = files.map(|seen| seen.path.rsplit('/').next().unwrap()).collect();
+            files.sort_unstable();
+            files
+        };
+        wanted.sort_unstable();
+        assert_eq!(fetched(Kind::Head), wanted, "{}", model.name);
+        assert_eq!(fetched(Kind::Get), wanted, "{}", model.name);
+        let store = fetched(Kind::Store);
+        let sum = repo(model, &names).file(model.file).sha256().to_owned();
+        assert!(store.len() == 1 && store[0].starts_with(&sum), "{}: {store:?}", model.name);
+        let list = format!("/api/models/{}/revision/{}", model.repository, model.revision.unwrap_or("main"));
+        assert_eq!(seen[0].path, list);
+    }
+}
+
+/// Should a repository ever have open_clip's pickle alone, that is taken.
+#[test]
+fn pickles_are_taken_where_there_is_nothing_better() {
+    for model in known().iter().filter(|model| model.file.ends_with(".safetensors")) {
+        let names = ["README.md", "open_clip_config.json", "open_clip_pytorch_model.bin"];
+        let bench = Bench::with(vec![repo(model, &names)]);
+        says(pull(&bench.hub(), model.name), &["open_clip_pytorch_model.bin"]);
+    }
+}
+
+#[test]
+fn sizes_of_downloads_are_those_of_the_tensors() {
+    for known in known() {
+        let model = Model::named(known.name).unwrap();
+        let layout = if known.file.ends_with(".pt") { Layout::Apple } else { Layout::OpenClip };
+        let bytes: usize = layout.entries(&model).iter().map(|entry| entry.byte_len()).sum();
+        let about = known.download_bytes() as f64;
+        let ratio = bytes as f64 / about;
+        assert!((1.0..1.01).contains(&ratio), "{}: {bytes} bytes, said to be {about}", known.name);
+    }
+}
+
+#[test]
+fn models_that_cannot_be_run_are_refused_by_name() {
+    for name in ["rn50-openai", "rn101-openai", "rn50x4-openai", "rn50x16-openai", "rn50x64-openai"] {
+        let error = name.parse::<ModelName>().unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("not supported yet"), "{error}");
+    }
+}

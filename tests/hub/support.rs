@@ -1,0 +1,188 @@
+//! A hub to pull from, a folder to pull into, and models that are small enough for many pulls.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use clippie_rs::hub::{Error, Event, Hub, HubBuilder, ModelName, PullOptions, StoredModel};
+use clippie_rs::import::{self, ConvertOptions};
+use tempfile::TempDir;
+
+use crate::checkpoint::model::{Model, TowerSize, VitSize};
+use crate::checkpoint::{self, Layout};
+use crate::hub_server::{Content, HubServer, Kind, Repo, RepoFile, Seen};
+
+/// The repository that most tests pull.
+pub const REPO: &str = "test/tiny";
+/// How it is pulled.
+pub const NAME: &str = "hf-hub:test/tiny";
+/// Its checkpoint.
+pub const FILE: &str = "open_clip_model.safetensors";
+/// Its configuration.
+pub const CONFIG: &str = "open_clip_config.json";
+
+/// A model of a few kilobytes.
+pub fn micro() -> Model {
+    let tower = TowerSize { width: 16, layers: 1, heads: 2, mlp_ratio: 2.0 };
+    let size = VitSize {
+        embed_dim: 8,
+        image_size: 8,
+        patch_size: 4,
+        image: tower.clone(),
+        context_length: 4,
+        vocab_size: 10,
+        causal: true,
+        text: tower,
+    };
+    Model::custom("micro", size, true)
+}
+
+/// The files of [`micro`] in open_clip's layout, and the weights file that they become.
+pub struct Tiny {
+    pub checkpoint: Vec<u8>,
+    pub config: Vec<u8>,
+    pub weights: Vec<u8>,
+}
+
+/// Made once for all tests.
+pub fn tiny() -> &'static Tiny {
+    static TINY: OnceLock<Tiny> = OnceLock::new();
+    TINY.get_or_init(|| made(1))
+}
+
+/// As [`tiny`], with other values.
+pub fn made(seed: u64) -> Tiny {
+    let folder = tempfile::tempdir().unwrap();
+    checkpoint::write(&micro(), seed, Layout::OpenClip, folder.path()).unwrap();
+    let out = folder.path().join("out.clippie");
+    import::convert(folder.path(), &out, &ConvertOptions::default(), &mut |_| {}).unwrap();
+    let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    Tiny { checkpoint: read(FILE), config: read(CONFIG), weights: std::fs::read(out).unwrap() }
+}
+
+impl Tiny {
+    /// The repository with these files and some that nobody needs.
+    pub fn repo(&self) -> Repo {
+        let large = RepoFile::large(FILE, Content::Bytes(self.checkpoint.clone().into()));
+        let others = ["README.md", ".gitattributes", "tokenizer.json", "vocab.json", "merges.txt"];
+        let mut files = vec![large, RepoFile::small(CONFIG, self.config.clone())];
+        files.extend(others.map(|name| RepoFile::small(name, name)));
+        Repo::new(REPO, files)
+    }
+}
+
+/// A hub with [`tiny`] and a folder to pull it into.
+pub struct Bench {
+    pub server: HubServer,
+    pub folder: TempDir,
+}
+
+impl Bench {
+    pub fn new() -> Bench {
+        Bench::with(vec![tiny().repo()])
+    }
+
+    pub fn with(repos: Vec<Repo>) -> Bench {
+        Bench { server: HubServer::start(repos), folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// A hub whose settings can be added to. It does not wait long.
+    pub fn builder(&self) -> HubBuilder {
+        Hub::builder(self.folder.path()).endpoint(&self.server.endpoint()).first_wait(Duration::from_millis(1))
+    }
+
+    pub fn hub(&self) -> Hub {
+        self.builder().build().unwrap()
+    }
+
+    /// Pulls with default options.
+    pub fn pull(&self) -> Result<StoredModel, Error> {
+        pull(&self.hub(), NAME)
+    }
+
+    /// Everything in the folder but locks, sorted.
+    pub fn files(&self) -> Vec<String> {
+        let mut files = files(self.folder.path());
+        files.retain(|file| !file.starts_with("locks"));
+        files
+    }
+
+    /// What [`tiny`] is called when it is here.
+    pub fn stored(&self) -> String {
+        stored(&tiny().repo())
+    }
+
+    /// Asserts that the model was pulled, that it is what it should be, and that nothing else is left.
+    #[track_caller]
+    pub fn assert_pulled(&self, pulled: Result<StoredModel, Error>) {
+        let model = pulled.unwrap();
+        assert_eq!(model.path, self.folder.path().join(self.stored()));
+        assert_eq!(std::fs::read(&model.path).unwrap(), tiny().weights);
+        assert_eq!(model.bytes, tiny().weights.len() as u64);
+        assert_eq!(self.files(), [self.stored()]);
+    }
+
+    /// The requests for the checkpoint's content at the store, as the ranges they asked for.
+    pub fn ranges(&self) -> Vec<Option<String>> {
+        ranges(&self.server.seen())
+    }
+}
+
+/// Where the model of a repository of [`Tiny::repo`] lies in the folder.
+pub fn stored(repo: &Repo) -> String {
+    format!("models/test--tiny-{}.clippie", &repo.file(FILE).sha256()[..16])
+}
+
+pub fn ranges(seen: &[Seen]) -> Vec<Option<String>> {
+    seen.iter().filter(|seen| seen.kind == Kind::Store).map(|seen| seen.range.clone()).collect()
+}
+
+pub fn name(text: &str) -> ModelName {
+    text.parse().unwrap()
+}
+
+/// Pulls with default options, watching nothing.
+pub fn pull(hub: &Hub, model: &str) -> Result<StoredModel, Error> {
+    hub.pull(&name(model), PullOptions::default(), &mut |_| ControlFlow::Continue(()))
+}
+
+/// Pulls until something fails for the first time, as a process that is killed there.
+pub fn pull_until_failure(hub: &Hub, model: &str) -> Result<StoredModel, Error> {
+    hub.pull(&name(model), PullOptions::default(), &mut |event| match event {
+        Event::Retry { .. } => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    })
+}
+
+/// Every file in a folder and its folders, sorted.
+pub fn files(folder: &Path) -> Vec<String> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(folder, &mut found);
+    let relative = |path: &PathBuf| path.strip_prefix(folder).unwrap().to_str().unwrap().replace('\\', "/");
+    let mut names: Vec<String> = found.iter().map(relative).collect();
+    names.sort();
+    names
+}
+
+/// Asserts that an error says all of `parts`, and nothing that is secret.
+#[track_caller]
+pub fn says<T: std::fmt::Debug>(result: Result<T, Error>, parts: &[&str]) -> Error {
+    let error = result.unwrap_err();
+    let text = error.to_string();
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
+    assert!(!text.contains("s3cr3t") && !text.contains("hf_"), "{text}");
+    error
+}
