@@ -22,6 +22,8 @@ enum Set {
     Avx2(super::simd::avx2::Avx2),
     #[cfg(target_arch = "x86_64")]
     Sse(super::simd::sse::Sse),
+    #[cfg(target_arch = "aarch64")]
+    Neon(super::simd::neon::Neon),
     Portable(super::simd::portable::Portable),
 }
 
@@ -48,6 +50,8 @@ impl Isa {
             sets.extend(super::simd::avx2::Avx2::detect().map(|token| Isa(Set::Avx2(token))));
             sets.push(Isa(Set::Sse(super::simd::sse::Sse::baseline())));
         }
+        #[cfg(target_arch = "aarch64")]
+        sets.extend(super::simd::neon::Neon::detect().map(|token| Isa(Set::Neon(token))));
         sets.push(Isa(Set::Portable(super::simd::portable::Portable)));
         sets
     }
@@ -85,6 +89,8 @@ impl Isa {
             Set::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
             Set::Sse(_) => "sse",
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon(_) => "neon",
             Set::Portable(_) => "portable",
         }
     }
@@ -99,6 +105,8 @@ impl Isa {
             Set::Avx2(token) => token.run(kernel),
             #[cfg(target_arch = "x86_64")]
             Set::Sse(token) => token.run(kernel),
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon(token) => token.run(kernel),
             Set::Portable(token) => token.run(kernel),
         }
     }
@@ -122,14 +130,19 @@ mod tests {
         assert!(matches!(Isa::named("mmx"), Err(IsaError::Unknown(_))));
         #[cfg(target_arch = "x86_64")]
         assert!(matches!(Isa::named("neon"), Err(IsaError::Unavailable(..))));
+        #[cfg(target_arch = "aarch64")]
+        assert!(matches!(Isa::named("sse"), Err(IsaError::Unavailable(..))));
     }
 
-    /// CI lists what it expects in `CLIPPIE_EXPECT_ISAS`, so that a path under test cannot silently be missing.
+    /// CI lists what it expects in `CLIPPIE_EXPECT_ISAS`, fastest first, so that a path under test cannot silently
+    /// be missing.
     #[test]
     fn expected_sets_are_present() {
         if let Ok(expected) = std::env::var("CLIPPIE_EXPECT_ISAS") {
-            for name in expected.split(',') {
-                Isa::named(name).unwrap();
+            let expected: Vec<_> = expected.split(',').map(|name| Isa::named(name).unwrap()).collect();
+            assert_eq!(Isa::available(), expected);
+            if std::env::var_os("CLIPPIE_ISA").is_none() {
+                assert_eq!(Isa::detect(), Ok(expected[0]));
             }
         }
     }

@@ -72,7 +72,7 @@ pub(crate) enum Seen {
 
 /// Maps in blocks, `rows` pixels of all images; what [`Seen`] tells of.
 #[derive(Clone, Copy)]
-#[cfg_attr(not(test), expect(dead_code, reason = "only tests look"))]
+#[cfg_attr(not(all(test, feature = "import")), expect(dead_code, reason = "only tests look"))]
 pub(crate) struct Map<'a> {
     pub(crate) data: &'a [f32],
     pub(crate) rows: usize,

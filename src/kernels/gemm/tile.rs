@@ -19,6 +19,9 @@ const K_BLOCK: usize = 768;
 /// Floats of `a` in a block: every pair of panels reads them, so they should stay in L2.
 const A_BLOCK: usize = 128 * K_BLOCK;
 
+/// Floats of `a` that are near enough to be read by every pair of panels in turn: three quarters of such a cache.
+const A_NEAR: usize = 256 * K_BLOCK;
+
 /// What is added where there is no bias.
 static NO_BIAS: [f32; 2 * PANEL] = [0.0; 2 * PANEL];
 
@@ -39,15 +42,27 @@ impl Kernel for Region<'_> {
     #[inline(always)]
     fn call<S: Simd>(self, s: S) {
         // Where blocks of k end must follow from k alone.
-        let blocks = self.a.k.div_ceil(K_BLOCK).max(1);
-        let steps = self.a.k.div_ceil(blocks).next_multiple_of(PANEL);
+        let k = self.a.k;
+        let blocks = k.div_ceil(K_BLOCK).max(1);
+        let steps = k.div_ceil(blocks).next_multiple_of(PANEL);
+        let pairs = self.panels.len().div_ceil(S::TILE_PANELS);
         for rows in balanced(self.rows.clone(), (A_BLOCK / steps.max(1)).max(S::TILE_ROWS)) {
-            for b in 0..blocks {
+            // If all of `a` is near, a pair of panels goes through all blocks, since its weights then follow each
+            // other in memory; if not, a block of `a` meets all pairs.
+            let near = rows.len() * k <= A_NEAR;
+            let visit = |i: usize| {
+                let (pair, b) = if near { (i / blocks, i % blocks) } else { (i % pairs, i / pairs) };
+                (self.panels.start + pair * S::TILE_PANELS, b)
+            };
+            for i in 0..pairs * blocks {
+                let (panel, b) = visit(i);
+                let (next_panel, next_b) = visit(i + 1);
                 let last = b + 1 == blocks;
                 let block = Block {
                     region: &self,
                     rows: rows.clone(),
-                    steps: b * steps..((b + 1) * steps).min(self.a.k),
+                    steps: b * steps..((b + 1) * steps).min(k),
+                    next: self.weights_at(next_panel, next_b * steps),
                     add: b > 0 || self.epilogue.finish == Finish::Accumulate,
                     bias: self.epilogue.bias.filter(|_| last),
                     activation: match self.epilogue.finish {
@@ -57,9 +72,18 @@ impl Kernel for Region<'_> {
                 };
                 // SAFETY: `gemm` asserted that all slices reach as far as their shapes say, and the region lies
                 // within those; tasks have disjoint regions, so nobody else touches this part of the output.
-                unsafe { block.run(s) }
+                unsafe { block.run(s, panel) }
             }
         }
+    }
+}
+
+impl Region<'_> {
+    /// Where the weights of a panel from a step of k on are, or would be.
+    #[inline(always)]
+    fn weights_at(&self, panel: usize, step: usize) -> *const f32 {
+        let offset = panel.wrapping_mul(self.w.panel_stride).wrapping_add(step.wrapping_mul(self.w.k_stride));
+        self.w.data.as_ptr().wrapping_add(offset)
     }
 }
 
@@ -76,6 +100,8 @@ struct Block<'a> {
     region: &'a Region<'a>,
     rows: Range<usize>,
     steps: Range<usize>,
+    /// The weights that will be read after this block.
+    next: *const f32,
     /// Whether the sums are added to what the output holds.
     add: bool,
     bias: Option<&'a [f32]>,
@@ -83,26 +109,32 @@ struct Block<'a> {
 }
 
 impl Block<'_> {
+    /// The rows by the panel from `panel`, or the pair of them.
+    ///
     /// # Safety
     /// The sizes that `gemm` asserts; nobody else touches these rows and panels of the output.
     #[inline(always)]
-    unsafe fn run<S: Simd>(&self, s: S) {
+    unsafe fn run<S: Simd>(&self, s: S, panel: usize) {
         let Region { w, panels, .. } = self.region;
         let tiles = self.rows.len().div_ceil(S::TILE_ROWS);
-        let mut panel = panels.start;
-        while panel < panels.end {
-            let count = S::TILE_PANELS.min(panels.end - panel);
-            let columns = (count * PANEL).min(w.n - panel * PANEL);
-            let at =
-                |panel: usize| w.data.as_ptr().wrapping_add(panel * w.panel_stride + self.steps.start * w.k_stride);
-            for (t, rows) in balanced(self.rows.clone(), S::TILE_ROWS).enumerate() {
-                // A tile fetches one panel's worth: the first two together the next pair. A single tile leaves
-                // it to the processor, which sees the streams.
-                let next = if tiles > 1 { at(panel + count + t) } else { at(panel) };
-                // SAFETY: as the caller promises; the tile lies within the block.
-                unsafe { self.tile(s, rows, panel, count, columns, next) }
-            }
-            panel += count;
+        let count = S::TILE_PANELS.min(panels.end - panel);
+        let columns = (count * PANEL).min(w.n - panel * PANEL);
+        for (t, rows) in balanced(self.rows.clone(), S::TILE_ROWS).enumerate() {
+            // SAFETY: as the caller promises; the tile lies within the block.
+            unsafe { self.tile(s, rows, panel, count, columns, self.ahead(t, tiles)) }
+        }
+    }
+
+    /// What tile `t` of `tiles` fetches of the next pair of panels: a quarter, so that memory is asked at an even
+    /// pace, or a half if there are too few tiles. A single tile leaves it to the processor, which sees the
+    /// streams.
+    #[inline(always)]
+    fn ahead(&self, t: usize, tiles: usize) -> (*const f32, usize) {
+        let (panel, quarter) = (self.region.w.panel_stride, self.steps.len() * PANEL / 2);
+        match tiles {
+            1 => (self.region.w.data.as_ptr(), 0),
+            2 | 3 => (self.next.wrapping_add((t % 2).wrapping_mul(panel)), quarter),
+            _ => (self.next.wrapping_add((t % 4 / 2).wrapping_mul(panel) + t % 2 * quarter), 0),
         }
     }
 
@@ -118,7 +150,7 @@ impl Block<'_> {
         panel: usize,
         count: usize,
         columns: usize,
-        next: *const f32,
+        (next, also): (*const f32, usize),
     ) {
         let Region { a, w, out, strides, .. } = self.region;
         let (width, height) = (count * PANEL, rows.len());
@@ -128,11 +160,12 @@ impl Block<'_> {
                 a: a.data.as_ptr().add(a.strides.at(rows.start, self.steps.start)),
                 a_stride: a.strides.row,
                 a_jump: 4 * (a.strides.block - PANEL),
-                w: w.data.as_ptr().add(panel * w.panel_stride + self.steps.start * w.k_stride),
+                w: self.region.weights_at(panel, self.steps.start),
                 k: self.steps.len(),
                 w_stride: w.k_stride,
                 w_panel: w.panel_stride,
                 next,
+                also,
                 bias: self.bias.map_or(NO_BIAS.as_ptr(), |bias| bias.as_ptr().add(panel * PANEL)),
                 out: out.add(strides.at(rows.start, panel * PANEL)),
                 out_stride: strides.row,
@@ -206,6 +239,6 @@ unsafe fn dispatch<S: Simd>(s: S, rows: usize, panels: usize, tile: &Tile) {
         (16, 2) => rows!(2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
         (16, _) => rows!(1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
         (8, _) => rows!(2: 1 2 3 4 5 6),
-        _ => rows!(4: 1 2 3),
+        _ => rows!(4: 1 2 3 4 5 6),
     }
 }

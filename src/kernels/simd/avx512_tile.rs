@@ -122,14 +122,14 @@ macro_rules! tile {
             .p2align 5
             3:
             prefetcht1 [{next}]
-            prefetcht1 [{next}+64]",
+            prefetcht1 [{next}+{also}]",
             step!("", "": $($table)*),
             step!("+4", "+{ks}": $($table)*),
             "lea {w}, [{w}+2*{ks}]
             lea {v}, [{v}+2*{ks}]
             add {a}, 8
             add {b}, 8
-            sub {next}, -128
+            add {next}, 64
             sub {n}, 2
             jge 3b
             4:
@@ -165,6 +165,7 @@ macro_rules! tile {
             w = inout(reg) $t.w => _,
             v = inout(reg) $t.w.wrapping_add($t.w_panel) => _,
             next = inout(reg) $t.next => _,
+            also = in(reg) $t.also.wrapping_mul(4),
             k = inout(reg) $t.k => _,
             n = out(reg) _,
             ks = in(reg) $t.w_stride.wrapping_mul(4),

@@ -10,6 +10,8 @@ pub(super) mod avx2;
 pub(super) mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avx512_tile;
+#[cfg(target_arch = "aarch64")]
+pub(super) mod neon;
 pub(super) mod portable;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod sse;
@@ -37,8 +39,10 @@ pub(crate) struct Tile {
     pub(crate) w_stride: usize,
     /// From panel to panel.
     pub(crate) w_panel: usize,
-    /// What will be read after this tile, for prefetching; any address.
+    /// What will be read after this tile, for prefetching: a line from here and one `also` floats further for
+    /// every two steps. Any address.
     pub(crate) next: *const f32,
+    pub(crate) also: usize,
     /// Added to every row.
     pub(crate) bias: *const f32,
     pub(crate) out: *mut f32,
@@ -148,3 +152,149 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
 /// 1.5 · 2²³: adding it rounds a float of small magnitude to a whole number, which then stands in the low bits
 /// of the sum.
 pub(crate) const ROUND: f32 = 12_582_912.0;
+
+#[cfg(test)]
+mod tests {
+    use super::super::isa::Isa;
+    use super::*;
+
+    /// Ordinary numbers, the ends of the range, both zeros, what is not a number: one vector of any set.
+    #[rustfmt::skip]
+    const A: [f32; 16] = [
+        1.0, -2.5, 0.1, 3.0e30, -1.0e-30, 0.0, -0.0, f32::INFINITY,
+        f32::NAN, 7.0, f32::MAX, -1.0, f32::NEG_INFINITY, 1.5, 1.0e-20, 0.3,
+    ];
+    #[rustfmt::skip]
+    const B: [f32; 16] = [
+        0.3, 2.5, -0.7, 2.0e30, 5.0, 1.0, 4.0, 1.0,
+        2.0, -7.0, 2.0, 1.0e-7, 3.0, -1.5, 1.0e-20, 0.1,
+    ];
+    #[rustfmt::skip]
+    const C: [f32; 16] = [
+        -0.3, 6.25, 0.07, 1.0, 5.0e-30, 0.0, 0.0, 1.0,
+        1.0, 49.0, 1.0, 1.0e-7, 0.0, 2.25, -1.0e-40, -0.03,
+    ];
+
+    /// Stores `f` of the vectors of A, B and C.
+    struct Lanes<'a, F>(&'a mut [f32; 16], F);
+
+    trait Function {
+        fn of<S: Simd>(&self, s: S, a: S::F, b: S::F, c: S::F) -> S::F;
+    }
+
+    impl<F: Function> Kernel for Lanes<'_, F> {
+        type Output = ();
+
+        #[inline(always)]
+        fn call<S: Simd>(self, s: S) {
+            for i in (0..16).step_by(S::LANES) {
+                // SAFETY: LANES divides sixteen, the length of all four arrays.
+                unsafe {
+                    let (a, b, c) = (s.load(A.as_ptr().add(i)), s.load(B.as_ptr().add(i)), s.load(C.as_ptr().add(i)));
+                    s.store(self.0.as_mut_ptr().add(i), self.1.of(s, a, b, c));
+                }
+            }
+        }
+    }
+
+    macro_rules! function {
+        ($name:ident: |$s:ident, $a:ident, $b:ident, $c:ident| $value:expr) => {
+            struct $name;
+            impl Function for $name {
+                #[inline(always)]
+                fn of<S: Simd>(&self, $s: S, $a: S::F, $b: S::F, $c: S::F) -> S::F {
+                    let _ = ($b, $c);
+                    $value
+                }
+            }
+        };
+    }
+
+    /// Every lane is the exact function's value to the bit, or neither is a number.
+    fn check(isa: Isa, what: &str, f: impl Function, exact: impl Fn(f32, f32, f32) -> f32) {
+        let mut got = [0.0; 16];
+        isa.run(Lanes(&mut got, f));
+        for (i, got) in got.iter().enumerate() {
+            let x = exact(A[i], B[i], C[i]);
+            let equal = x.to_bits() == got.to_bits() || x.is_nan() && got.is_nan();
+            assert!(equal, "{isa:?} {what} of {}, {}, {}: {got}, not {x}", A[i], B[i], C[i]);
+        }
+    }
+
+    #[test]
+    fn every_lane_is_what_its_name_says() {
+        function!(Splat: |s, _a, b, c| s.splat(0.1));
+        function!(Add: |s, a, b, c| s.add(a, b));
+        function!(Sub: |s, a, b, c| s.sub(a, b));
+        function!(Mul: |s, a, b, c| s.mul(a, b));
+        function!(Div: |s, a, b, c| s.div(a, b));
+        function!(MulAdd: |s, a, b, c| s.mul_add(a, b, c));
+        function!(Min: |s, a, b, c| s.min(a, b));
+        function!(Max: |s, a, b, c| s.max(a, b));
+        for isa in Isa::available() {
+            check(isa, "splat", Splat, |_, _, _| 0.1);
+            check(isa, "sum", Add, |a, b, _| a + b);
+            check(isa, "difference", Sub, |a, b, _| a - b);
+            check(isa, "product", Mul, |a, b, _| a * b);
+            check(isa, "quotient", Div, |a, b, _| a / b);
+            let fused = !["sse", "portable"].contains(&isa.name());
+            check(isa, "multiply-add", MulAdd, |a, b, c| if fused { a.mul_add(b, c) } else { a * b + c });
+            check(isa, "smaller", Min, |a, b, _| if a < b { a } else { b });
+            check(isa, "larger", Max, |a, b, _| if a > b { a } else { b });
+        }
+    }
+
+    #[test]
+    fn powers_of_two_scale_exactly() {
+        struct Scale<'a>(&'a mut [f32; 16], f32);
+        impl Kernel for Scale<'_> {
+            type Output = ();
+
+            #[inline(always)]
+            fn call<S: Simd>(self, s: S) {
+                for chunk in self.0.chunks_exact_mut(S::LANES) {
+                    let n = s.add(s.splat(self.1), s.splat(ROUND));
+                    // SAFETY: the chunk holds LANES floats.
+                    unsafe { s.store(chunk.as_mut_ptr(), s.scale_by_power_of_two(s.load(chunk.as_ptr()), n)) }
+                }
+            }
+        }
+        for isa in Isa::available() {
+            for n in -126..=127 {
+                let values: [f32; 16] = std::array::from_fn(|i| 1.0 + i as f32 / 16.0);
+                let mut scaled = values;
+                isa.run(Scale(&mut scaled, n as f32));
+                assert_eq!(scaled, values.map(|v| (f64::from(v) * 2f64.powi(n)) as f32), "{isa:?} {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn lanes_are_summed_and_compared_whole() {
+        struct Fold<'a>(&'a [f32], bool);
+        impl Kernel for Fold<'_> {
+            type Output = Vec<f32>;
+
+            #[inline(always)]
+            fn call<S: Simd>(self, s: S) -> Vec<f32> {
+                let chunks = self.0.chunks_exact(S::LANES);
+                // SAFETY: each chunk holds LANES floats.
+                chunks
+                    .map(|c| unsafe { s.load(c.as_ptr()) })
+                    .map(|v| if self.1 { s.sum(v) } else { s.largest(v) })
+                    .collect()
+            }
+        }
+        for isa in Isa::available() {
+            for lane in 0..16 {
+                // Whole numbers: the sum is exact in any order.
+                let mut values: [f32; 16] = std::array::from_fn(|i| -1.0 - i as f32);
+                values[lane] = 1000.0;
+                let sum: f32 = isa.run(Fold(&values, true)).iter().sum();
+                assert_eq!(sum, values.iter().sum::<f32>(), "{isa:?}");
+                let largest = isa.run(Fold(&values, false)).into_iter().fold(f32::NEG_INFINITY, f32::max);
+                assert_eq!(largest, 1000.0, "{isa:?} lane {lane}");
+            }
+        }
+    }
+}

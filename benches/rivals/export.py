@@ -1,0 +1,196 @@
+"""Makes the files that engines read: open_clip's models with random weights, their inference form, ONNX graphs.
+
+One seed gives all values. What training would have shaped is random too (BatchNorm statistics, LayerScale, biases),
+so that no branch is close to nothing and two engines that agree have computed the same thing. Files that are there
+already are kept.
+
+    python export.py WORK BATCHES CASE...          such as target/rivals 1,8 vit-b-32
+"""
+
+import json
+import logging
+import sys
+import warnings
+from pathlib import Path
+
+import open_clip
+import timm.utils
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from models import CASES, IMAGE, SEED, Case, Files, inputs
+
+NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm)
+
+
+def quiet() -> None:
+    """open_clip warns that there are no pretrained weights, the exporters of their own future."""
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+
+
+@torch.no_grad()
+def fill(model: nn.Module) -> None:
+    """Random values that keep activations near one through the towers."""
+    generator = torch.Generator().manual_seed(SEED)
+    modules = dict(model.named_modules())
+    for name, value in model.state_dict().items():
+        path, _, leaf = name.rpartition(".")
+        owner = modules[path]
+        if leaf in ("num_batches_tracked", "logit_scale"):
+            continue
+        uniform = torch.rand(value.shape, generator=generator)
+        normal = torch.randn(value.shape, generator=generator)
+        if leaf == "running_mean":
+            value.copy_(0.1 * normal)
+        elif leaf == "running_var" or (leaf == "weight" and isinstance(owner, NORMS)):
+            value.copy_(0.7 + 0.6 * uniform)
+        elif "bias" in leaf:
+            value.copy_(0.02 * normal)
+        elif leaf == "gamma":
+            # LayerScale; larger ones make the 48 blocks of MobileCLIP-S2 amplify rounding.
+            value.copy_(0.05 + 0.1 * uniform)
+        elif leaf in ("proj", "text_projection"):
+            value.copy_(normal * value.shape[0] ** -0.5)
+        elif leaf in ("weight", "in_proj_weight") and not isinstance(owner, nn.Embedding):
+            value.copy_(normal * value[0].numel() ** -0.5)
+        else:
+            # Words are told apart better than places.
+            value.copy_((0.5 if isinstance(owner, nn.Embedding) else 0.1) * normal)
+
+
+def checkpoint(files: Files) -> None:
+    """Writes the model as it would be published, with its configuration beside it."""
+    if files.checkpoint.exists():
+        return
+    name = files.case.open_clip
+    model = open_clip.create_model(name)
+    fill(model)
+    config = {"model_cfg": open_clip.get_model_config(name)}
+    if files.case.model.startswith("mobileclip"):
+        preprocess = {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0], "interpolation": "bilinear"}
+        config["preprocess_cfg"] = preprocess | {"resize_mode": "shortest"}
+    files.folder.mkdir(parents=True, exist_ok=True)
+    (files.folder / "open_clip_config.json").write_text(json.dumps(config, indent=1) + "\n")
+    state = {key: value.contiguous() for key, value in model.state_dict().items()}
+    replace(files.checkpoint, lambda part: save_file(state, part))
+
+
+def replace(path: Path, write) -> None:
+    """Nothing half-written is ever taken for a file."""
+    part = path.with_name(f"part-{path.name}")
+    write(part)
+    part.rename(path)
+
+
+class TextTower(nn.Module):
+    """The text tower of a model whose own object it is not."""
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        model.visual = nn.Identity()
+        self.model = model
+
+    def forward(self, ids):
+        return self.model.encode_text(ids)
+
+
+def inference_form(model: nn.Module) -> nn.Module:
+    """Branches of the training folded, BatchNorm in the convolution before it: what a careful user runs."""
+    model = timm.utils.reparameterize_model(model)
+    for module in list(model.modules()):
+        children = list(module.named_children())
+        for (name, conv), (norm_name, norm) in zip(children, children[1:]):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                # timm's norms may carry the activation.
+                rest = nn.Sequential(norm.drop, norm.act) if hasattr(norm, "act") else nn.Identity()
+                setattr(module, name, fuse_conv_bn_eval(conv, norm))
+                setattr(module, norm_name, rest)
+    return model
+
+
+def published(files: Files) -> nn.Module:
+    """The model with the checkpoint's values, training form."""
+    model = open_clip.create_model(files.case.open_clip).eval().requires_grad_(False)
+    model.load_state_dict(load_file(files.checkpoint), strict=True)
+    return model
+
+
+def tower(model: nn.Module, case: Case) -> nn.Module:
+    """From pixels or ids to embeddings that are not scaled to length one."""
+    if case.tower == IMAGE:
+        return model.visual
+    return model.text if hasattr(model, "text") else TextTower(model)
+
+
+class CutText(nn.Module):
+    """The causal text tower for as many tokens as it is given: what follows the end token changes nothing."""
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids):
+        model, count = self.model, ids.shape[1]
+        x = model.token_embedding(ids) + model.positional_embedding[:count]
+        x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:count, :count]))
+        return x[torch.arange(x.shape[0]), ids.argmax(dim=-1)] @ model.text_projection
+
+
+def onnx(path: Path, module: nn.Module, x: torch.Tensor, dynamic: dict | None = None) -> None:
+    """Exports with the shapes of `x` fixed.
+
+    The exporter by torch.export: ONNX Runtime and OpenVINO run its graphs and those by TorchScript equally fast,
+    within 2 %.
+    """
+    program = torch.onnx.export(
+        module, (x,), dynamo=True, input_names=["x"], output_names=["y"], dynamic_shapes=dynamic, verbose=False
+    )
+    replace(path, program.save)
+
+
+def prepare(files: Files, batches: list[int]) -> None:
+    """Makes what is missing for a case but the `.clippie` file."""
+    case = files.case
+    wanted = [files.module]
+    for batch in batches:
+        wanted += [files.inputs(batch), files.expected(batch), files.onnx(batch)]
+        wanted += [files.cut(batch)] if case.causal else []
+    if all(path.exists() for path in wanted):
+        return
+    checkpoint(files)
+    model = published(files)
+    module = tower(model, case)
+    for batch in batches:
+        x = inputs(case, batch)
+        replace(files.inputs(batch), x.tofile)
+        with torch.inference_mode():
+            replace(files.expected(batch), module(torch.from_numpy(x)).numpy().tofile)
+    module = inference_form(module)
+    replace(files.module, lambda part: torch.save(module, part))
+    for batch in batches:
+        x = torch.from_numpy(inputs(case, batch))
+        onnx(files.onnx(batch), module, x)
+        if case.causal:
+            tokens = torch.export.Dim("tokens", min=2, max=x.shape[1])
+            onnx(files.cut(batch), CutText(module.model), x[:, : case.size], {"ids": {1: tokens}})
+
+
+def main() -> None:
+    work, batches, names = Path(sys.argv[1]), [int(b) for b in sys.argv[2].split(",")], sys.argv[3:]
+    quiet()
+    # The fused attention of PyTorch has no counterpart in ONNX.
+    torch.backends.mha.set_fastpath_enabled(False)
+    for case in CASES:
+        if case.name in names:
+            print(f"preparing {case.name}", file=sys.stderr, flush=True)
+            prepare(Files(work, case), batches)
+
+
+if __name__ == "__main__":
+    # What is pickled shall be found again under this name.
+    sys.modules["export"] = sys.modules["__main__"]
+    TextTower.__module__ = "export"
+    main()

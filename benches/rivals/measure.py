@@ -1,0 +1,107 @@
+"""One case in one setting: all engines are loaded, checked, and timed in turns."""
+
+import statistics
+from pathlib import Path
+
+import numpy as np
+
+from models import CONTEXT, IMAGE, Files
+from report import CUT, DISTURBED, Row
+from workers import Failed, Load, Worker
+
+# Largest 1 - cosine of an embedding to the reference's: no engine times another computation.
+AGREES = 1e-5
+# An engine that takes this many times as long as most is timed in the first round only.
+SLOW = 4
+# Rounds that are tried for each that is wanted.
+ATTEMPTS = 3
+
+# Seconds of an engine's calls in one round.
+Turns = dict[str, list[float]]
+
+
+def measure(files: Files, threads: int, batch: int, workers: dict[str, Worker], rounds: int, seconds: float) -> Row:
+    """Medians of all engines' calls; an engine that cannot do the job has a reason instead."""
+    row = Row(files.case.name, threads, batch)
+    ready = {}
+    for engine, worker in workers.items():
+        if engine == CUT and not files.case.causal:
+            continue
+        try:
+            load(row, engine, worker, files)
+            ready[engine] = worker
+        except Failed as failed:
+            row.reasons[engine] = str(failed).strip().splitlines()[0][:200]
+    if ready:
+        timed(row, ready, rounds, seconds)
+    for worker in workers.values():
+        worker.ask("unload")
+    return row
+
+
+def load(row: Row, engine: str, worker: Worker, files: Files) -> None:
+    told = job(files, row.threads, row.batch, engine)
+    answer = worker.ask("load", **told)
+    row.ways[engine], row.tried[engine] = answer["setting"], answer["tried"]
+    row.differences[engine] = difference(files, row.batch, Path(told["out"]))
+    if row.differences[engine] > AGREES:
+        raise Failed(f"it computes something else: 1 - cosine is {row.differences[engine]:.1e}")
+
+
+def job(files: Files, threads: int, batch: int, engine: str) -> dict:
+    """What an engine is told; it takes the files that it can read."""
+    case = files.case
+    cut = engine == CUT
+    return {
+        "tower": case.tower,
+        "model": case.model,
+        "feature_maps": case.feature_maps,
+        "threads": threads,
+        "input": str(files.inputs(batch)),
+        "shape": [batch, 3, case.size, case.size] if case.tower == IMAGE else [batch, CONTEXT],
+        # Columns of ids that the graph gets.
+        "tokens": case.size if cut else CONTEXT,
+        "out": str(files.folder / f"{engine}.raw"),
+        "onnx": str(files.cut(batch) if cut else files.onnx(batch)),
+        "onnx_one": str(files.onnx(1)),
+        "module": str(files.module),
+        "checkpoint": str(files.checkpoint),
+        "clippie": str(files.clippie),
+    }
+
+
+def difference(files: Files, batch: int, out: Path) -> float:
+    """Largest 1 - cosine of an embedding to the reference's."""
+    expected = np.fromfile(files.expected(batch), np.float32).astype(np.float64)
+    found = np.fromfile(out, np.float32).astype(np.float64)
+    if found.shape != expected.shape or not np.isfinite(found).all():
+        raise Failed("its embeddings have another shape or are not finite")
+    found, expected = (rows.reshape(batch, -1) for rows in (found, expected))
+    found, expected = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (found, expected))
+    return float(np.square(found - expected).sum(axis=1).max() / 2)
+
+
+def timed(row: Row, workers: dict[str, Worker], rounds: int, seconds: float) -> None:
+    """Turns round by round, each round beginning with another engine.
+
+    A round in which other processes were busy is repeated; if they never rest, the least disturbed rounds count.
+    """
+    fastest = {engine: min(row.tried[engine].values()) for engine in workers}
+    slow = [engine for engine in workers if fastest[engine] > SLOW * statistics.median(fastest.values())]
+    order = list(workers)
+    found: list[tuple[float, Turns]] = []
+    while len(found) < ATTEMPTS * rounds and sum(others <= DISTURBED for others, _ in found) < rounds:
+        first = len(found) % len(order)
+        machine = Load(list(workers.values()))
+        turns = {}
+        for engine in order[first:] + order[:first]:
+            if not found or engine not in slow:
+                turns[engine] = workers[engine].ask("time", seconds=seconds)["times"]
+        found.append((machine.others(), turns))
+    found.sort(key=lambda one: one[0])
+    row.others = max(others for others, _ in found[:rounds])
+    for engine in workers:
+        kept = [turns[engine] for _, turns in found if engine in turns][:rounds]
+        calls = [call for turn in kept for call in turn]
+        row.ms[engine] = statistics.median(calls) * 1e3 / row.batch
+        row.calls[engine] = len(calls)

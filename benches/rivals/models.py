@@ -1,0 +1,98 @@
+"""The towers that are timed, their inputs, and where their files lie. Knows no engine."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+SEED = 5
+CONTEXT = 77
+# Start and end of a text; ids between are drawn below them.
+START, END = 49406, 49407
+IMAGE, TEXT = "image", "text"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One tower under one load."""
+
+    name: str
+    title: str
+    # Name for `clippie-rs convert --model`, and of the folder.
+    model: str
+    open_clip: str
+    tower: str
+    # Side of an image in pixels, or tokens of a text from start to end; the context is filled up with zeros.
+    size: int
+    causal: bool = False
+
+    @property
+    def feature_maps(self) -> bool:
+        """Whether it is a convolutional network, whose maps of one image fill the caches already."""
+        return self.tower == IMAGE and "-s" in self.model
+
+
+CASES = [
+    Case("mobileclip2-s0", "MobileCLIP2-S0", "mobileclip2-s0", "MobileCLIP2-S0", IMAGE, 256),
+    Case("mobileclip-s2", "MobileCLIP-S2", "mobileclip-s2", "MobileCLIP-S2", IMAGE, 256),
+    Case("vit-b-32", "ViT-B/32", "vit-b-32-openai", "ViT-B-32-quickgelu", IMAGE, 224),
+    Case("vit-b-16", "ViT-B/16", "vit-b-16-openai", "ViT-B-16-quickgelu", IMAGE, 224),
+    Case("mobileclip-b", "MobileCLIP-B", "mobileclip-b", "MobileCLIP-B", IMAGE, 224),
+    Case("text-77", "text, 77 tokens, non-causal", "mobileclip2-s0", "MobileCLIP2-S0", TEXT, 77),
+    Case("text-10", "text, causal, ten tokens", "vit-b-32-openai", "ViT-B-32-quickgelu", TEXT, 10, causal=True),
+]
+
+
+def inputs(case: Case, batch: int) -> np.ndarray:
+    """Pixels float32 `[batch, 3, S, S]`, or ids int64 `[batch, 77]` padded with zeros."""
+    rng = np.random.default_rng(SEED)
+    if case.tower == IMAGE:
+        # Squares of colour with noise over them: items differ, as photos do.
+        squares = rng.random((batch, 3, 8, 8), dtype=np.float32)
+        noise = rng.random((batch, 3, case.size, case.size), dtype=np.float32)
+        return 0.8 * np.kron(squares, np.ones((case.size // 8,) * 2, np.float32)) + 0.2 * noise
+    ids = np.zeros((batch, CONTEXT), dtype=np.int64)
+    for row in ids:
+        row[: case.size] = [START, *rng.integers(256, START, case.size - 2), END]
+    return ids
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where a case's files lie, below the work folder."""
+
+    work: Path
+    case: Case
+
+    @property
+    def folder(self) -> Path:
+        return self.work / self.case.model
+
+    @property
+    def checkpoint(self) -> Path:
+        """What a user downloads: all towers, training form."""
+        return self.folder / "open_clip_model.safetensors"
+
+    @property
+    def clippie(self) -> Path:
+        return self.folder / f"{self.case.model}.clippie"
+
+    @property
+    def module(self) -> Path:
+        """The tower in inference form, pickled."""
+        return self.folder / f"{self.case.tower}.pt"
+
+    def onnx(self, batch: int) -> Path:
+        return self.folder / f"{self.case.tower}-{batch}.onnx"
+
+    def cut(self, batch: int) -> Path:
+        """The causal text tower for any number of tokens."""
+        return self.folder / f"{self.case.tower}-{batch}-cut.onnx"
+
+    def inputs(self, batch: int) -> Path:
+        """Raw, little-endian; see `inputs`."""
+        return self.folder / f"{self.case.name}-{batch}.raw"
+
+    def expected(self, batch: int) -> Path:
+        """Embeddings of these inputs by the model in training form: raw float32 `[batch, embed]`."""
+        return self.folder / f"{self.case.name}-{batch}.expected"

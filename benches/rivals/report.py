@@ -1,0 +1,133 @@
+"""What a run found, as a table for people and against the floors that the project has set itself."""
+
+from dataclasses import dataclass, field
+
+from models import CASES
+
+OURS = "clippie"
+# ONNX Runtime on a graph of free length that is given a causal text without its padding.
+CUT = "onnxruntime-cut"
+# The engines that the floors are about.
+SERIOUS = ("onnxruntime", "openvino", "pytorch")
+TITLES = {
+    OURS: "clippie-rs",
+    "onnxruntime": "ONNX Runtime",
+    "openvino": "OpenVINO",
+    "pytorch": "PyTorch",
+    "rten": "rten",
+    "tract": "tract",
+    "candle": "candle",
+}
+
+# Share of the machine's time that other processes may take.
+DISTURBED = 0.05
+
+# How many times as fast as the best of SERIOUS, by case and (threads, batch).
+SETTINGS = [(1, 1), (1, 8), (2, 1), (2, 8)]
+FLOORS = {
+    "mobileclip2-s0": (1.2, 1.2, 1.2, 1.25),
+    "mobileclip-s2": (1.1, 1.1, 1.1, 1.1),
+    "vit-b-32": (1.3, 1.15, 1.3, 1.2),
+    "vit-b-16": (1.15, 1.1, 1.15, 1.1),
+    "mobileclip-b": (1.15, 1.1, 1.15, 1.1),
+    "text-77": (1.2, 1.1, 1.2, 1.1),
+    "text-10": (3.5, 3.5, 3.5, 3.5),
+}
+
+
+@dataclass
+class Row:
+    """A case in one setting: medians in milliseconds an item, by engine."""
+
+    case: str
+    threads: int
+    batch: int
+    ms: dict[str, float] = field(default_factory=dict)
+    # The way that the engine was fastest in, where it has several.
+    ways: dict[str, str] = field(default_factory=dict)
+    # Why an engine has no figure.
+    reasons: dict[str, str] = field(default_factory=dict)
+    # Fastest call of each way that was tried, in seconds.
+    tried: dict[str, dict[str, float]] = field(default_factory=dict)
+    # Largest 1 - cosine to the reference.
+    differences: dict[str, float] = field(default_factory=dict)
+    # Calls that were timed.
+    calls: dict[str, int] = field(default_factory=dict)
+    # Share of the processors' time that other processes took meanwhile.
+    others: float = 0.0
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times as fast as the best of the serious engines."""
+        rivals = [self.ms[engine] for engine in SERIOUS if engine in self.ms]
+        return min(rivals) / self.ms[OURS] if rivals and OURS in self.ms else None
+
+
+def milliseconds(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def table(rows: list[Row]) -> str:
+    """Markdown: milliseconds an item, medians."""
+    engines = [engine for engine in TITLES if any(engine in row.ms or engine in row.reasons for row in rows)]
+    titles = {case.name: case.title for case in CASES}
+    lines = ["| | threads, batch | " + " | ".join(TITLES[engine] for engine in engines) + " | times as fast |"]
+    lines.append("|---|---|" + "---|" * (len(engines) + 1))
+    previous = None
+    for row in rows:
+        cells = [titles[row.case] if row.case != previous else "", f"{row.threads}, {row.batch}"]
+        cells += [milliseconds(row.ms.get(engine)) for engine in engines]
+        cells.append(f"{row.ratio:.2f}" if row.ratio else "–")
+        lines.append("| " + " | ".join(cells) + " |")
+        previous = row.case
+    return "\n".join(lines)
+
+
+def line(row: Row) -> str:
+    """One row for those who wait."""
+    found = [f"{TITLES.get(engine, engine)} {milliseconds(ms)}" for engine, ms in row.ms.items()]
+    ratio = f"; {row.ratio:.2f} times as fast" if row.ratio else ""
+    return f"{row.case} ({row.threads}, {row.batch}): {', '.join(found)} ms{ratio}"
+
+
+def notes(rows: list[Row], versions: dict[str, str]) -> str:
+    """What the figures are, how each engine was run, and what it could not do."""
+    named = [version for engine, version in versions.items() if engine != CUT]
+    lines = ["Milliseconds an item, medians; float32. " + ", ".join(named) + "."]
+    lines.append("Times as fast: against the best of ONNX Runtime, OpenVINO and PyTorch.")
+    said = {}
+    for row in rows:
+        where = f"{row.case} ({row.threads}, {row.batch})"
+        for engine, way in row.ways.items():
+            if way and engine in row.ms:
+                said.setdefault(f"{TITLES.get(engine, engine)}, {way}", []).append(where)
+        for engine, reason in row.reasons.items():
+            said.setdefault(f"{TITLES.get(engine, engine)} has no figure ({reason})", []).append(where)
+    lines += [f"- {what}: {', '.join(where)}." for what, where in said.items()]
+    for row in rows:
+        if CUT in row.ms and OURS in row.ms:
+            ahead = f"clippie-rs is {row.ms[CUT] / row.ms[OURS]:.2f} times as fast"
+            ms = milliseconds(row.ms[CUT])
+            lines.append(
+                f"- {row.case} ({row.threads}, {row.batch}): with a graph of free length that is given the text "
+                f"without its padding, which nobody publishes, ONNX Runtime takes {ms} ms; {ahead}."
+            )
+    disturbed = [f"{row.case} ({row.threads}, {row.batch}): {row.others:.0%}" for row in rows if row.others > DISTURBED]
+    if disturbed:
+        lines.append("- **Disturbed** by other processes, share of the machine: " + ", ".join(disturbed) + ".")
+    return "\n".join(lines)
+
+
+def misses(rows: list[Row]) -> list[str]:
+    """The floors that were not reached; a floor without a figure is one of them."""
+    found = {(row.case, row.threads, row.batch): row.ratio for row in rows}
+    missed = []
+    for case, floors in FLOORS.items():
+        for (threads, batch), floor in zip(SETTINGS, floors):
+            ratio = found.get((case, threads, batch))
+            if ratio is None or ratio < floor:
+                got = "not measured" if ratio is None else f"{ratio:.2f}"
+                missed.append(f"{case}, {threads} threads, batch {batch}: {got}, floor {floor}")
+    return missed

@@ -1,0 +1,126 @@
+"""Times clippie-rs against the engines that people run these models with, interleaved in one run.
+
+    python benches/rivals/rivals.py                      all cases, engines and settings; README.md has the details
+    python benches/rivals/rivals.py --cases vit-b-32 --threads 1 --batch 1 --engines clippie,openvino
+    python benches/rivals/rivals.py --floors             exit code 1 if clippie-rs is not as far ahead as it shall be
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import report
+from measure import measure
+from models import CASES, Case, Files
+from report import CUT, OURS
+from workers import HERE, Worker, python_worker
+
+ROOT = HERE.parent.parent
+PYTHON = ("onnxruntime", "openvino", "pytorch")
+RUST = ("rten", "tract", "candle")
+
+
+def arguments() -> argparse.Namespace:
+    def words(value: str) -> list[str]:
+        return value.split(",")
+
+    def numbers(value: str) -> list[int]:
+        return [int(part) for part in words(value)]
+
+    cases, engines = [case.name for case in CASES], [OURS, *PYTHON, *RUST]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=words, default=cases, help=",".join(cases))
+    parser.add_argument("--threads", type=numbers, default=[1, 2], help="default: 1,2")
+    parser.add_argument("--batch", type=numbers, default=[1, 8], help="default: 1,8")
+    parser.add_argument("--engines", type=words, default=engines, help=",".join(engines))
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each engine; default: 3")
+    parser.add_argument("--seconds", type=float, default=0.4, help="length of a turn of calls; default: 0.4")
+    parser.add_argument("--work", type=Path, default=ROOT / "target" / "rivals", help="folder of the exported files")
+    parser.add_argument("--out", type=Path, help="JSON file for all that was found")
+    parser.add_argument("--floors", action="store_true", help="check how far ahead clippie-rs is, list misses")
+    chosen = parser.parse_args()
+    for given, known in ((chosen.cases, cases), (chosen.engines, engines)):
+        if unknown := [name for name in given if name not in known]:
+            parser.error(f"{', '.join(unknown)}: not among {', '.join(known)}")
+    chosen.cases = [case for case in CASES if case.name in chosen.cases]
+    chosen.work = chosen.work.resolve()
+    return chosen
+
+
+def build(engines: list[str]) -> Path:
+    """The worker of the Rust engines, and the command that converts."""
+    target = ROOT / "target" / "rivals-worker"
+    manifest = HERE / "rust" / "Cargo.toml"
+    features = ",".join(engine for engine in RUST if engine in engines)
+    command = ["cargo", "build", "--release", "--locked", "--manifest-path", manifest, "--target-dir", target]
+    subprocess.run([*command, "--features", features], check=True)
+    subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, check=True)
+    return target / "release" / "rivals-worker"
+
+
+def prepare(cases: list[Case], batches: list[int], work: Path) -> None:
+    """Makes the files that are missing; in a process of its own, which leaves no memory behind."""
+    # An item a call is a way to run any batch.
+    counts = ",".join(str(batch) for batch in sorted({1, *batches}))
+    names = [case.name for case in cases]
+    subprocess.run([sys.executable, HERE / "export.py", work, counts, *names], check=True)
+
+
+def convert(files: Files) -> None:
+    if not files.clippie.exists():
+        command = [ROOT / "target" / "release" / "clippie-rs", "convert", files.checkpoint, files.clippie]
+        subprocess.run([*command, "--model", files.case.model], check=True)
+
+
+def start(engines: list[str], threads: int, binary: Path | None) -> dict[str, Worker]:
+    """A process for each engine."""
+    workers = {}
+    for engine in engines:
+        if engine in PYTHON:
+            workers[engine] = python_worker(engine, threads)
+        else:
+            workers[engine] = Worker([str(binary), engine], threads)
+    if "onnxruntime" in engines:
+        workers[CUT] = python_worker("onnxruntime", threads)
+    return workers
+
+
+def main() -> int:
+    chosen = arguments()
+    needs_cargo = any(engine not in PYTHON for engine in chosen.engines)
+    binary = build(chosen.engines) if needs_cargo else None
+    prepare(chosen.cases, chosen.batch, chosen.work)
+    rows, versions = [], {}
+    for threads in chosen.threads:
+        # Some engines take their number of threads from the environment and keep it.
+        workers = start(chosen.engines, threads, binary)
+        versions |= {engine: worker.version for engine, worker in workers.items()}
+        try:
+            for case in chosen.cases:
+                files = Files(chosen.work, case)
+                if OURS in chosen.engines:
+                    convert(files)
+                for batch in chosen.batch:
+                    rows.append(measure(files, threads, batch, workers, chosen.rounds, chosen.seconds))
+                    print(report.line(rows[-1]), file=sys.stderr, flush=True)
+        finally:
+            for worker in workers.values():
+                worker.close()
+    cases = [case.name for case in CASES]
+    rows.sort(key=lambda row: (cases.index(row.case), row.threads, row.batch))
+    print(report.table(rows), report.notes(rows, versions), sep="\n\n")
+    if chosen.out:
+        found = {"versions": versions, "rows": [asdict(row) | {"ratio": row.ratio} for row in rows]}
+        chosen.out.write_text(json.dumps(found, indent=1) + "\n")
+    if not chosen.floors:
+        return 0
+    missed = report.misses(rows)
+    print("", "Floors missed:" if missed else "All floors are reached.", *(f"- {miss}" for miss in missed), sep="\n")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""Workers as the driver sees them: started, asked, and halted while it is not their turn."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+class Failed(Exception):
+    """An engine cannot do a job; the reason in its own words."""
+
+
+class Worker:
+    """One engine's process. Between its turns it is stopped, so that no thread of its pool spins in another's."""
+
+    def __init__(self, command: list[str], threads: int):
+        variables = ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "RTEN_NUM_THREADS")
+        environment = os.environ | {variable: str(threads) for variable in variables} | {"PYTHONDONTWRITEBYTECODE": "1"}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
+        self.process = subprocess.Popen(command, cwd=HERE, env=environment, **pipes)
+        self.version = self.answer()["version"]
+        self.process.send_signal(signal.SIGSTOP)
+
+    def ask(self, do: str, **job) -> dict:
+        """Sends a job and waits for its answer."""
+        self.process.send_signal(signal.SIGCONT)
+        try:
+            self.process.stdin.write(json.dumps({"do": do, **job}) + "\n")
+            return self.answer()
+        except BrokenPipeError:
+            raise Failed("its process has ended") from None
+        finally:
+            self.process.send_signal(signal.SIGSTOP)
+
+    def answer(self) -> dict:
+        line = self.process.stdout.readline()
+        if not line:
+            raise Failed(f"its process ended with exit code {self.process.wait()}")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise Failed(answer["error"])
+        return answer
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def python_worker(engine: str, threads: int) -> Worker:
+    return Worker([sys.executable, "-W", "ignore", str(HERE / "worker.py"), engine], threads)
+
+
+class Load:
+    """How much of the processors' time goes to others than the workers, by which timings are disturbed."""
+
+    def __init__(self, workers: list[Worker]):
+        self.pids = [worker.process.pid for worker in workers] + [os.getpid()]
+        self.before = self.now()
+
+    def now(self) -> tuple[int, int, int]:
+        """Ticks of all processors, those that were busy, and those of our own processes; zero where unknown."""
+        try:
+            fields = [int(field) for field in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
+            own = 0
+            for pid in self.pids:
+                after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                own += int(after_name[11]) + int(after_name[12])
+        except OSError:
+            return 0, 0, 0
+        idle = fields[3] + fields[4]
+        return sum(fields), sum(fields) - idle, own
+
+    def others(self) -> float:
+        """Their share since this was made; zero where the system does not tell."""
+        total, busy, own = (now - before for now, before in zip(self.now(), self.before))
+        return max(0.0, (busy - own) / total) if total > 0 else 0.0
