@@ -1,8 +1,7 @@
 """Makes the files that engines read: open_clip's models with random weights, their inference form, ONNX graphs.
 
 One seed gives all values. What training would have shaped is random too (BatchNorm statistics, LayerScale, biases),
-so that no branch is close to nothing and two engines that agree have computed the same thing. Files that are there
-already are kept.
+so that no branch is close to nothing and two engines that agree have computed the same thing.
 
     python export.py WORK BATCHES CASE...          such as target/rivals 1,8 vit-b-32
 """
@@ -16,11 +15,13 @@ from pathlib import Path
 import open_clip
 import timm.utils
 import torch
+from open_clip.tokenizer import SimpleTokenizer
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from transformers import CLIPTokenizer
 
-from models import CASES, IMAGE, SEED, Case, Files, inputs
+from models import CASES, IMAGE, SEED, Case, Files, inputs, tokenizer_json
 
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm)
 
@@ -152,14 +153,8 @@ def onnx(path: Path, module: nn.Module, x: torch.Tensor, dynamic: dict | None = 
 
 
 def prepare(files: Files, batches: list[int]) -> None:
-    """Makes what is missing for a case but the `.clippie` file."""
+    """Makes all files of a case but the `.clippie` file."""
     case = files.case
-    wanted = [files.module]
-    for batch in batches:
-        wanted += [files.inputs(batch), files.expected(batch), files.onnx(batch)]
-        wanted += [files.cut(batch)] if case.causal else []
-    if all(path.exists() for path in wanted):
-        return
     checkpoint(files)
     model = published(files)
     module = tower(model, case)
@@ -178,6 +173,15 @@ def prepare(files: Files, batches: list[int]) -> None:
             onnx(files.cut(batch), CutText(module.model), x[:, : case.size], {"ids": {1: tokens}})
 
 
+def tokenizer(path: Path) -> None:
+    """CLIP's tokenizer as Hugging Face distributes it, from open_clip's vocabulary."""
+    own = SimpleTokenizer()
+    theirs = {"<start_of_text>": "<|startoftext|>", "<end_of_text>": "<|endoftext|>"}
+    vocabulary = {theirs.get(piece, piece): number for piece, number in own.encoder.items()}
+    made = CLIPTokenizer(vocab=vocabulary, merges=list(own.bpe_ranks)).backend_tokenizer
+    replace(path, lambda part: made.save(str(part)))
+
+
 def main() -> None:
     work, batches, names = Path(sys.argv[1]), [int(b) for b in sys.argv[2].split(",")], sys.argv[3:]
     quiet()
@@ -187,6 +191,8 @@ def main() -> None:
         if case.name in names:
             print(f"preparing {case.name}", file=sys.stderr, flush=True)
             prepare(Files(work, case), batches)
+    if not tokenizer_json(work).exists():
+        tokenizer(tokenizer_json(work))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """One case in one setting: all engines are loaded, checked, and timed in turns."""
 
 import statistics
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,8 @@ def measure(files: Files, threads: int, batch: int, workers: dict[str, Worker], 
     if ready:
         timed(row, ready, rounds, seconds)
     for worker in workers.values():
-        worker.ask("unload")
+        with suppress(Failed):
+            worker.ask("unload")
     return row
 
 
@@ -95,12 +97,15 @@ def timed(row: Row, workers: dict[str, Worker], rounds: int, seconds: float) -> 
         machine = Load(list(workers.values()))
         turns = {}
         for engine in order[first:] + order[:first]:
-            if not found or engine not in slow:
-                turns[engine] = workers[engine].ask("time", seconds=seconds)["times"]
+            if engine not in row.reasons and (not found or engine not in slow):
+                try:
+                    turns[engine] = workers[engine].ask("time", seconds=seconds)["times"]
+                except Failed as failed:
+                    row.reasons[engine] = str(failed)
         found.append((machine.others(), turns))
     found.sort(key=lambda one: one[0])
     row.others = max(others for others, _ in found[:rounds])
-    for engine in workers:
+    for engine in (engine for engine in order if engine not in row.reasons):
         kept = [turns[engine] for _, turns in found if engine in turns][:rounds]
         calls = [call for turn in kept for call in turn]
         row.ms[engine] = statistics.median(calls) * 1e3 / row.batch

@@ -57,6 +57,11 @@ def inputs(case: Case, batch: int) -> np.ndarray:
     return ids
 
 
+def tokenizer_json(work: Path) -> Path:
+    """CLIP's tokenizer in the format of the library `tokenizers`."""
+    return work / "tokenizer.json"
+
+
 @dataclass(frozen=True)
 class Files:
     """Where a case's files lie, below the work folder."""
@@ -96,3 +101,8 @@ class Files:
     def expected(self, batch: int) -> Path:
         """Embeddings of these inputs by the model in training form: raw float32 `[batch, embed]`."""
         return self.folder / f"{self.case.name}-{batch}.expected"
+
+    def exported(self, batches: list[int]) -> list[Path]:
+        """All files that export.py makes for a case."""
+        each = [self.inputs, self.expected, self.onnx] + ([self.cut] if self.case.causal else [])
+        return [self.checkpoint, self.module, *(file(batch) for file in each for batch in batches)]

@@ -13,8 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import report
+import startup
 from measure import measure
-from models import CASES, Case, Files
+from models import CASES, Case, Files, tokenizer_json
 from report import CUT, OURS
 from workers import HERE, Worker, python_worker
 
@@ -40,12 +41,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=0.4, help="length of a turn of calls; default: 0.4")
     parser.add_argument("--work", type=Path, default=ROOT / "target" / "rivals", help="folder of the exported files")
     parser.add_argument("--out", type=Path, help="JSON file for all that was found")
-    parser.add_argument("--floors", action="store_true", help="check how far ahead clippie-rs is, list misses")
+    parser.add_argument("--startup", action="store_true", help="also time the start of a process, and its memory")
+    parser.add_argument("--floors", action="store_true", help="check how far ahead clippie-rs is; with --startup")
     chosen = parser.parse_args()
     for given, known in ((chosen.cases, cases), (chosen.engines, engines)):
         if unknown := [name for name in given if name not in known]:
             parser.error(f"{', '.join(unknown)}: not among {', '.join(known)}")
     chosen.cases = [case for case in CASES if case.name in chosen.cases]
+    chosen.startup |= chosen.floors
     chosen.work = chosen.work.resolve()
     return chosen
 
@@ -61,18 +64,18 @@ def build(engines: list[str]) -> Path:
     return target / "release" / "rivals-worker"
 
 
-def prepare(cases: list[Case], batches: list[int], work: Path) -> None:
-    """Makes the files that are missing; in a process of its own, which leaves no memory behind."""
+def prepare(cases: list[Case], batches: list[int], work: Path, converted: bool) -> None:
+    """Makes the files that are missing, the graphs in a process of its own, which leaves no memory behind."""
     # An item a call is a way to run any batch.
-    counts = ",".join(str(batch) for batch in sorted({1, *batches}))
-    names = [case.name for case in cases]
-    subprocess.run([sys.executable, HERE / "export.py", work, counts, *names], check=True)
-
-
-def convert(files: Files) -> None:
-    if not files.clippie.exists():
-        command = [ROOT / "target" / "release" / "clippie-rs", "convert", files.checkpoint, files.clippie]
-        subprocess.run([*command, "--model", files.case.model], check=True)
+    batches = sorted({1, *batches})
+    missing = [case.name for case in cases if not all(path.exists() for path in Files(work, case).exported(batches))]
+    if missing or not tokenizer_json(work).exists():
+        counts = ",".join(str(batch) for batch in batches)
+        subprocess.run([sys.executable, HERE / "export.py", work, counts, *missing], check=True)
+    for files in (Files(work, case) for case in cases):
+        if converted and not files.clippie.exists():
+            command = [ROOT / "target" / "release" / "clippie-rs", "convert", files.checkpoint, files.clippie]
+            subprocess.run([*command, "--model", files.case.model], check=True)
 
 
 def start(engines: list[str], threads: int, binary: Path | None) -> dict[str, Worker]:
@@ -90,9 +93,11 @@ def start(engines: list[str], threads: int, binary: Path | None) -> dict[str, Wo
 
 def main() -> int:
     chosen = arguments()
-    needs_cargo = any(engine not in PYTHON for engine in chosen.engines)
+    needs_cargo = chosen.startup or any(engine not in PYTHON for engine in chosen.engines)
     binary = build(chosen.engines) if needs_cargo else None
-    prepare(chosen.cases, chosen.batch, chosen.work)
+    prepare(chosen.cases, chosen.batch, chosen.work, OURS in chosen.engines)
+    if chosen.startup:
+        prepare(startup.CASES, [1], chosen.work, True)
     rows, versions = [], {}
     for threads in chosen.threads:
         # Some engines take their number of threads from the environment and keep it.
@@ -101,8 +106,6 @@ def main() -> int:
         try:
             for case in chosen.cases:
                 files = Files(chosen.work, case)
-                if OURS in chosen.engines:
-                    convert(files)
                 for batch in chosen.batch:
                     rows.append(measure(files, threads, batch, workers, chosen.rounds, chosen.seconds))
                     print(report.line(rows[-1]), file=sys.stderr, flush=True)
@@ -112,12 +115,17 @@ def main() -> int:
     cases = [case.name for case in CASES]
     rows.sort(key=lambda row: (cases.index(row.case), row.threads, row.batch))
     print(report.table(rows), report.notes(rows, versions), sep="\n\n")
+    found = {"versions": versions, "rows": [asdict(row) | {"ratio": row.ratio} for row in rows]}
+    missed = report.misses(rows)
+    if chosen.startup:
+        started = startup.measure(chosen.work)
+        print("", started.table(), sep="\n")
+        missed += started.misses()
+        found["startup"] = asdict(started)
     if chosen.out:
-        found = {"versions": versions, "rows": [asdict(row) | {"ratio": row.ratio} for row in rows]}
         chosen.out.write_text(json.dumps(found, indent=1) + "\n")
     if not chosen.floors:
         return 0
-    missed = report.misses(rows)
     print("", "Floors missed:" if missed else "All floors are reached.", *(f"- {miss}" for miss in missed), sep="\n")
     return 1 if missed else 0
 
