@@ -129,6 +129,11 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn tile<const ROWS: usize, const VECTORS: usize>(self, t: &Tile) {
         // SAFETY: the caller promises what the tile points to, and `self` that the instructions exist.
-        unsafe { avx512_tile::tile::<ROWS, VECTORS>(t) }
+        unsafe {
+            match t.streams {
+                false => avx512_tile::tile::<ROWS, VECTORS, false>(t),
+                true => avx512_tile::tile::<ROWS, VECTORS, true>(t),
+            }
+        }
     }
 }

@@ -105,9 +105,36 @@ macro_rules! store {
     };
 }
 
-/// The whole tile for the given rows and their registers: blocks of sixteen steps of k, two at a time.
+/// What is fetched for every two steps: one line from two places.
+macro_rules! behind {
+    () => {
+        "prefetcht1 [{next}]
+        prefetcht1 [{next}+{also}]
+        add {next}, 64\n"
+    };
+}
+
+/// The same for two lines from each: all that a pair of panels reads.
+macro_rules! streams {
+    () => {
+        "prefetcht1 [{next}]
+        prefetcht1 [{next}+64]
+        prefetcht1 [{next}+{also}]
+        prefetcht1 [{next}+{also}+64]
+        add {next}, 128\n"
+    };
+}
+
+/// The whole tile for the given rows and their registers, by the way in which it fetches.
 macro_rules! tile {
     ($t:ident: $($table:tt)*) => {
+        if STREAMS { tile_of!($t; streams!(); $($table)*) } else { tile_of!($t; behind!(); $($table)*) }
+    };
+}
+
+/// The same: blocks of sixteen steps of k, two at a time.
+macro_rules! tile_of {
+    ($t:ident; $fetch:expr; $($table:tt)*) => {
         asm!(
             multiples!(),
             seventh!("{b}", "{a}"),
@@ -120,16 +147,14 @@ macro_rules! tile {
             sub {n}, 2
             jl 4f
             .p2align 5
-            3:
-            prefetcht1 [{next}]
-            prefetcht1 [{next}+{also}]",
+            3:",
+            $fetch,
             step!("", "": $($table)*),
             step!("+4", "+{ks}": $($table)*),
             "lea {w}, [{w}+2*{ks}]
             lea {v}, [{v}+2*{ks}]
             add {a}, 8
             add {b}, 8
-            add {next}, 64
             sub {n}, 2
             jge 3b
             4:
@@ -186,12 +211,12 @@ macro_rules! tile {
     };
 }
 
-/// The tile of `ROWS` rows by `VECTORS` vectors: at most 14 by 2.
+/// The tile of `ROWS` rows by `VECTORS` vectors, at most 14 by 2; `STREAMS` as the tile says.
 ///
 /// # Safety
 /// AVX-512 F must be there, and what [`Tile`] points to as it says.
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn tile<const ROWS: usize, const VECTORS: usize>(t: &Tile) {
+pub(super) unsafe fn tile<const ROWS: usize, const VECTORS: usize, const STREAMS: bool>(t: &Tile) {
     // SAFETY: reads the operands and writes the output of the tile, within what the caller promises; every
     // register that changes is named.
     unsafe {

@@ -43,6 +43,8 @@ pub(crate) struct Tile {
     /// every two steps. Any address.
     pub(crate) next: *const f32,
     pub(crate) also: usize,
+    /// Two lines from both places instead, as fast as the tile reads a pair of panels.
+    pub(crate) streams: bool,
     /// Added to every row.
     pub(crate) bias: *const f32,
     pub(crate) out: *mut f32,
