@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, ROUND, Simd};
+use super::{Kernel, ROUND, Simd, Tile, avx2_tile};
 
 /// Proof that AVX2 and FMA are there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -121,5 +121,12 @@ impl Simd for Avx2 {
             let pair = _mm_max_ps(quarter, _mm_movehl_ps(quarter, quarter));
             _mm_cvtss_f32(_mm_max_ss(pair, _mm_movehdup_ps(pair)))
         }
+    }
+
+    #[inline(always)]
+    unsafe fn tile<const ROWS: usize, const VECTORS: usize>(self, t: &Tile) {
+        debug_assert_eq!(VECTORS, 2);
+        // SAFETY: the caller promises what the tile points to, and `self` that the instructions exist.
+        unsafe { avx2_tile::tile::<ROWS>(t) }
     }
 }
