@@ -3,16 +3,17 @@
 mod measure;
 mod table;
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::thread;
 
 use serde::Serialize;
 
 use super::args::Bench;
 use super::messages::{Done, Stop};
-use super::model;
 use super::output::{Destination, cannot_write};
+use super::{model, named};
 use crate::{Error, Isa};
 use measure::{Subject, Timing};
 
@@ -64,18 +65,26 @@ pub(super) fn run(args: &Bench) -> Result<Done, Stop> {
     Ok(Done::All)
 }
 
-/// The models that were asked for, or the one that is always there.
+/// The models that were asked for, or all that are at hand: the compiled-in one and, for a table, those that are here
+/// by name.
 fn subjects(args: &Bench) -> Result<Vec<Subject>, Stop> {
-    let mut names: Vec<&OsStr> =
-        args.models.iter().map(|name| name.as_os_str()).filter(|name| !name.is_empty()).collect();
-    if names.is_empty() && cfg!(feature = "demo") {
-        names.push("demo".as_ref());
+    let mut names: Vec<OsString> = args.models.iter().filter(|name| !name.is_empty()).cloned().collect();
+    if names.is_empty() {
+        if cfg!(feature = "demo") {
+            names.push("demo".into());
+        }
+        if !args.json {
+            names.extend(named::all().into_iter().map(PathBuf::into_os_string));
+        }
     }
     if names.is_empty() {
         // Says what to do about it.
         model::open(None)?;
     }
-    let subject = |name| Subject::new(model::open(Some(name))?, args.text_tokens.map(|tokens| tokens as usize));
+    let subject = |name: OsString| {
+        let tokens = args.text_tokens.map(|tokens| tokens as usize);
+        Subject::new(model::open(Some(&name))?, tokens)
+    };
     names.into_iter().map(subject).collect()
 }
 

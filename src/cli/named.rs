@@ -18,6 +18,13 @@ pub(super) fn find(name: &ModelName) -> Result<PathBuf, Stop> {
     }
 }
 
+/// The weights files of all models that are here by name; none where their folder cannot be read.
+#[cfg(feature = "hub")]
+pub(super) fn all() -> Vec<PathBuf> {
+    let models = Hub::from_env().and_then(|hub| hub.models()).unwrap_or_default();
+    models.into_iter().map(|model| model.path).collect()
+}
+
 /// The weights file of a model, fetched if it is not here.
 #[cfg(feature = "hub")]
 pub(super) fn find_or_pull(name: &ModelName, messages: &Messages) -> Result<PathBuf, Stop> {
@@ -26,6 +33,12 @@ pub(super) fn find_or_pull(name: &ModelName, messages: &Messages) -> Result<Path
         Some(model) => Ok(model.path),
         None => Ok(pull::fetch(&hub, name, PullOptions::default(), messages)?.path),
     }
+}
+
+/// None can be here by name.
+#[cfg(not(feature = "hub"))]
+pub(super) fn all() -> Vec<PathBuf> {
+    Vec::new()
 }
 
 /// No model can be here by name.

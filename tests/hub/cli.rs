@@ -189,6 +189,24 @@ fn pull_and_models_show_what_is_here() {
     assert_eq!(desk.run(["pull", "-q", NAME, "--force"]).code(0).stderr, "");
 }
 
+#[cfg(feature = "demo")]
+#[test]
+fn bench_measures_all_models_that_are_here() {
+    let desk = Desk::new();
+    let bench = ["bench", "--threads", "1", "--batch", "1", "--text-tokens", "5", "--seconds", "0"];
+    let models = |ran: Ran| -> Vec<String> {
+        ran.stdout.lines().skip(4).filter(|line| !line.starts_with(' ')).map(str::to_owned).collect()
+    };
+    assert_eq!(models(desk.run(bench).code(0)), ["demo"]);
+    desk.run(["pull", NAME]).code(0);
+    assert!(!desk.server.seen().is_empty());
+    let found = models(desk.run(bench).code(0));
+    assert_eq!((found.len(), found[0].as_str()), (2, "demo"), "{found:?}");
+    // One object is of one model.
+    assert!(desk.run([&bench[..], &["--json"]].concat()).code(0).stdout.contains("\"model\":\"demo\""));
+    assert!(desk.server.seen().is_empty(), "nothing is fetched");
+}
+
 #[test]
 fn what_fails_is_one_sentence_with_the_remedy() {
     let desk = Desk::new();

@@ -11,7 +11,8 @@ use super::values::{seconds, threads};
 ///
 /// Prints the instruction set in use, the measured peak of one core, and for each model the milliseconds that an
 /// image and a text take: on one thread and on all, alone and in batches of eight, texts of ten tokens (a short
-/// sentence with its start and end) and of the model's whole context. Without a model it takes the compiled-in `demo`.
+/// sentence with its start and end) and of the model's whole context. Without a model it takes all that are here: the
+/// compiled-in `demo` and those that were pulled (--json: `demo`).
 ///
 /// Images are prepared pixels and texts are token ids: decoding photos and tokenizing are not counted, opening the
 /// model neither. Each figure is the median of calls that are repeated for about --seconds, at least five times,
@@ -23,11 +24,11 @@ use super::values::{seconds, threads};
 #[command(after_help = "\
 Examples:
   clippie-rs bench
-  clippie-rs bench -m ViT-B-32.clippie -m mobileclip2-s0.clippie
+  clippie-rs bench -m ViT-B-32.clippie -m mobileclip2-s0
   clippie-rs bench --json -m ViT-B-32.clippie --threads 1 --batch 8
   CLIPPIE_ISA=avx2 clippie-rs bench -m ViT-B-32.clippie")]
 pub(in crate::cli) struct Bench {
-    /// Weights file, as `clippie-rs convert` writes it, or `demo`; can be given many times
+    /// Weights file, name of a model that was pulled, or `demo`; can be given many times
     #[arg(short, long = "model", value_name = "MODEL", env = "CLIPPIE_MODEL", hide_env_values = true)]
     pub models: Vec<OsString>,
     /// Measure one model, one number of threads and one batch size (all threads and 1 without) and write one JSON

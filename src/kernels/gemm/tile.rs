@@ -156,15 +156,7 @@ impl Block<'_> {
     /// # Safety
     /// See [`Block::run`].
     #[inline(always)]
-    unsafe fn tile<S: Simd>(
-        &self,
-        s: S,
-        rows: Range<usize>,
-        panel: usize,
-        count: usize,
-        columns: usize,
-        ahead: Ahead,
-    ) {
+    unsafe fn tile<S: Simd>(&self, s: S, rows: Range<usize>, panel: usize, count: usize, columns: usize, ahead: Ahead) {
         let Region { a, w, out, strides, .. } = self.region;
         let (width, height) = (count * PANEL, rows.len());
         // SAFETY: within the slices, as the caller promises.
