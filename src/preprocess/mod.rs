@@ -3,6 +3,8 @@
 //! Reproduces what the reference libraries compute with Pillow and torchvision, to the bit, once a
 //! photo is decoded to RGB. Knows nothing of models, weights or batches.
 
+#[cfg(feature = "decode")]
+mod bands;
 mod buffer;
 mod config;
 #[cfg(feature = "decode")]
@@ -54,6 +56,25 @@ pub fn pixels_into<'a>(photo: impl Into<RgbView<'a>>, config: &PreprocessConfig,
     let mut resizer = Resizer::new(photo.width(), photo.height(), Orientation::Upright, config);
     resizer.rows(0, photo.data());
     normalise::normalise(&resizer.finish(), config, out);
+    Ok(())
+}
+
+/// What the image tower gets of a photo file: as [`decode`] followed by [`pixels_into`], to the bit, but a JPEG or PNG
+/// photo is reduced while it is decoded and never held as a whole.
+///
+/// # Errors
+/// Those of [`decode`] and of [`pixels_into`].
+#[cfg(feature = "decode")]
+pub fn decode_pixels_into(
+    bytes: &[u8],
+    orient: bool,
+    name: &str,
+    config: &PreprocessConfig,
+    out: &mut [f32],
+) -> Result<(), Error> {
+    check(config, out)?;
+    let square = decode::decode_to(bytes, orient, name, bands::Bands::new(config), bands::Bands::finish)?;
+    normalise::normalise(&square, config, out);
     Ok(())
 }
 

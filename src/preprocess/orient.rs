@@ -1,9 +1,10 @@
 //! Turning and mirroring a photo the way its metadata says. Knows no metadata formats.
 
 /// What has to be done so that a photo stands as its photographer saw it; the values of EXIF 1 to 8.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Orientation {
     /// 1: nothing.
+    #[default]
     Upright,
     /// 2: mirror left and right.
     Mirrored,
