@@ -219,13 +219,12 @@ impl ImageEncoder {
                 Ok(into(&RgbBuffer::new(width, height, rgb.into_raw())?, out)?)
             }
             #[cfg(feature = "decode")]
-            ImageInput::Bytes(bytes) => Ok(into(&preprocess::decode(bytes, orient, "the image")?, out)?),
+            ImageInput::Bytes(bytes) => Ok(preprocess::decode_pixels_into(bytes, orient, "the image", config, out)?),
             #[cfg(feature = "decode")]
             ImageInput::Path(path) => {
                 let bytes = read_file(path).map_err(|source| Error::read(path, source))?;
-                let rgb = preprocess::decode(&bytes, orient, &path.display().to_string())?;
-                drop(bytes);
-                Ok(into(&rgb, out)?)
+                let name = path.display().to_string();
+                Ok(preprocess::decode_pixels_into(&bytes, orient, &name, config, out)?)
             }
         }
     }

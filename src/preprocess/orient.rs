@@ -1,9 +1,10 @@
 //! Turning and mirroring a photo the way its metadata says. Knows no metadata formats.
 
 /// What has to be done so that a photo stands as its photographer saw it; the values of EXIF 1 to 8.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Orientation {
     /// 1: nothing.
+    #[default]
     Upright,
     /// 2: mirror left and right.
     Mirrored,
@@ -40,6 +41,18 @@ impl Orientation {
     pub fn swaps(self) -> bool {
         use Orientation::*;
         matches!(self, Transposed | Right | Transversed | Left)
+    }
+
+    /// Whether the upright photo has the pixels of a row as stored in the opposite order, be it across or down.
+    pub fn reverses_rows(self) -> bool {
+        use Orientation::*;
+        matches!(self, Mirrored | UpsideDown | Transversed | Left)
+    }
+
+    /// Whether the upright photo has the rows as stored in the opposite order, be it down or across.
+    pub fn reverses_columns(self) -> bool {
+        use Orientation::*;
+        matches!(self, UpsideDown | Flipped | Right | Transversed)
     }
 }
 
@@ -78,10 +91,9 @@ impl Orientation {
     /// Writes rows of a `width` x `height` photo, from row `first` on, to their place in the turned photo
     /// `[width, height, 3]`; for orientations that [swap](Self::swaps) width and height.
     pub fn turn(self, rows: &[u8], first: usize, width: usize, height: usize, turned: &mut [u8]) {
-        use Orientation::*;
         let pixels = rows.as_chunks::<3>().0;
         let count = pixels.len() / width;
-        let (from_right, from_bottom) = (matches!(self, Right | Transversed), matches!(self, Transversed | Left));
+        let (from_right, from_bottom) = (self.reverses_columns(), self.reverses_rows());
         // The columns of the turned photo that those rows become.
         let left = if from_right { height - first - count } else { first };
         let turned = turned.as_chunks_mut::<3>().0.chunks_exact_mut(height);

@@ -2,7 +2,7 @@
 //!
 //! Content decides the format. Knows nothing of sizes that towers want. Every decoder checks the announced
 //! sides before it allocates, and gives its samples raw, so that the conversion to RGB is Pillow's and not
-//! the codec's.
+//! the codec's. Where a format lets it, a decoder hands on rows as it makes them (`sink`).
 
 mod bmp;
 mod exif;
@@ -12,6 +12,7 @@ mod jpeg;
 mod png;
 mod problem;
 mod samples;
+mod sink;
 mod tiff;
 mod tiff_jpeg;
 mod webp;
@@ -19,20 +20,22 @@ mod webp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use format::Format;
-use problem::Problem;
+pub(super) use problem::Problem;
+pub(super) use sink::Sink;
+use sink::Whole;
 
 use super::buffer::RgbBuffer;
 use super::error::Error;
 use super::orient::Orientation;
 
-/// What a decoder makes of a file.
-struct Decoded {
-    width: usize,
-    height: usize,
+/// What a decoder makes of a file as a whole.
+pub(super) struct Decoded {
+    pub width: usize,
+    pub height: usize,
     /// `[height, width, 3]`
-    data: Vec<u8>,
+    pub data: Vec<u8>,
     /// What remains to be done to it.
-    orientation: Orientation,
+    pub orientation: Orientation,
 }
 
 /// Decodes a photo: JPEG, PNG, WebP, GIF, BMP or TIFF, of an animation the first picture.
@@ -47,8 +50,23 @@ struct Decoded {
 /// When the bytes are not a photo, not one that is read here, truncated or damaged, or when the photo has
 /// more than 178,956,970 pixels.
 pub fn decode(bytes: &[u8], orient: bool, name: &str) -> Result<RgbBuffer, Error> {
+    decode_to(bytes, orient, name, Whole::default(), Whole::finish)
+}
+
+/// As [`decode`], but hands the photo to `sink`; `finish` ends it.
+pub(super) fn decode_to<S: Sink, T>(
+    bytes: &[u8],
+    orient: bool,
+    name: &str,
+    mut sink: S,
+    finish: impl FnOnce(S) -> Result<T, Problem>,
+) -> Result<T, Error> {
     let format = Format::of(bytes, name)?;
-    contained(|| decode_as(format, bytes, orient)).map_err(|problem| problem.named(name, format))
+    let photo = move || {
+        decode_as(format, bytes, orient, &mut sink)?;
+        finish(sink)
+    };
+    contained(photo).map_err(|problem| problem.named(name, format))
 }
 
 /// Runs a decoder. Some of the codecs come from crates whose code can panic on contents that their authors did
@@ -58,22 +76,18 @@ fn contained<T>(decoder: impl FnOnce() -> Result<T, Problem>) -> Result<T, Probl
     catch_unwind(AssertUnwindSafe(decoder)).unwrap_or_else(|_| Err(Problem::damaged("it confuses the decoder")))
 }
 
-fn decode_as(format: Format, bytes: &[u8], orient: bool) -> Result<RgbBuffer, Problem> {
-    let Decoded { width, height, data, orientation } = match format {
-        Format::Jpeg => jpeg::decode(bytes, orient)?,
-        Format::Png => png::decode(bytes)?,
+fn decode_as(format: Format, bytes: &[u8], orient: bool, sink: &mut dyn Sink) -> Result<(), Problem> {
+    let decoded = match format {
+        Format::Jpeg => return jpeg::decode(bytes, orient, sink),
+        Format::Png => return png::decode(bytes, orient, sink),
         Format::Gif => gif::decode(bytes)?,
         Format::Bmp => bmp::decode(bytes)?,
         Format::WebP => webp::decode(bytes)?,
         Format::Tiff => tiff::decode(bytes)?,
     };
-    let no_memory = Problem::OutOfMemory { width: width as u64, height: height as u64 };
     // Pillow turns TIFF upright when it decodes it, asked or not.
-    let (width, height, data) = match orient || format == Format::Tiff {
-        true => orientation.apply(width, height, data).ok_or(no_memory)?,
-        false => (width, height, data),
-    };
-    RgbBuffer::new(width, height, data).map_err(Problem::damaged)
+    let orientation = if orient || format == Format::Tiff { decoded.orientation } else { Orientation::Upright };
+    sink.photo(Decoded { orientation, ..decoded })
 }
 
 #[cfg(test)]

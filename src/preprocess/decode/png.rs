@@ -1,16 +1,20 @@
 //! PNG: every colour type and depth, interlaced or not; of an animation, the picture that other viewers show.
 //!
 //! Samples are taken raw from the `png` crate, row by row, so that neither gamma nor transparency is applied
-//! and nothing but the RGB photo is held as a whole.
+//! and rows can be handed on as they come.
 
 use std::io::{BufRead, Cursor, Seek};
 
 use png::{BitDepth, ColorType, Decoder, DecodingError, InterlaceInfo, Limits, Reader, Transformations};
 
-use super::super::orient::Orientation;
+use super::super::orient::{Orientation, STRIP};
 use super::problem::{Problem, accepted, filled};
 use super::samples::{Palette, clip_16, grey, palette, unpacked};
-use super::{Decoded, exif};
+use super::sink::Whole;
+use super::{Decoded, Sink, exif};
+
+/// Length of what every PNG file begins with.
+const SIGNATURE: usize = 8;
 
 /// What chunks may take together, in bytes; the photo is not among them.
 const LIMIT: usize = 64 << 20;
@@ -18,15 +22,14 @@ const LIMIT: usize = 64 << 20;
 /// What a pixel may take in the rows that are worked on, in bytes: two rows of four samples of 16 bits.
 const ROWS: usize = 16;
 
-/// Decodes a PNG file.
-pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Problem> {
+/// Decodes a PNG file to `sink`, with `orient` upright.
+pub(super) fn decode(bytes: &[u8], orient: bool, sink: &mut dyn Sink) -> Result<(), Problem> {
     let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), Limits { bytes: LIMIT });
     decoder.set_transformations(Transformations::IDENTITY);
     decoder.set_ignore_iccp_chunk(true);
     let header = decoder.read_header_info().map_err(problem)?;
     let (width, height) = accepted(header.width, header.height)?;
-    let bytes = LIMIT + width * ROWS;
-    decoder.set_limits(Limits { bytes });
+    decoder.set_limits(Limits { bytes: LIMIT + width * ROWS });
     let mut reader = decoder.read_info().map_err(problem)?;
 
     let info = reader.info();
@@ -34,8 +37,14 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Problem> {
         return Err(Problem::unsupported("its first picture is smaller than the animation"));
     }
     let kind = Kind::of(info.color_type, info.bit_depth, info.palette.as_deref())?;
-    let mut data = filled(width, height, 3, 0u8)?;
-    if info.interlaced {
+    // Rows are placed as the photo lies, which has to be known before the first.
+    if !info.interlaced && (!orient || nothing_follows_the_pixels(bytes)) {
+        let orientation = if orient { orientation(&reader) } else { Orientation::Upright };
+        sink.begin(width, height, orientation)?;
+        return rows(&mut reader, &kind, (width, height), sink);
+    }
+    let data = if info.interlaced {
+        let mut data = filled(width, height, 3, 0u8)?;
         let mut pixels = vec![[0; 3]; width];
         while let Some(row) = reader.next_interlaced_row().map_err(problem)? {
             let InterlaceInfo::Adam7(place) = row.interlace() else {
@@ -45,16 +54,50 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Problem> {
             // Spreads a row of a pass over its places in a row of the photo.
             png::expand_interlaced_row(&mut data, width * 3, pixels.as_flattened(), place, 24);
         }
+        data
     } else {
-        for pixels in data.chunks_exact_mut(width * 3) {
+        let mut whole = Whole::default();
+        whole.begin(width, height, Orientation::Upright)?;
+        rows(&mut reader, &kind, (width, height), &mut whole)?;
+        whole.finish()?.into_data()
+    };
+    // A file that ends before its end chunk still has all pixels.
+    let _ = reader.finish();
+    let orientation = if orient { orientation(&reader) } else { Orientation::Upright };
+    sink.photo(Decoded { width, height, data, orientation })
+}
+
+/// Hands on the rows of a photo that is not interlaced.
+fn rows<R: BufRead + Seek>(
+    reader: &mut Reader<R>,
+    kind: &Kind,
+    (width, height): (usize, usize),
+    sink: &mut dyn Sink,
+) -> Result<(), Problem> {
+    for top in (0..height).step_by(STRIP) {
+        for pixels in sink.room(STRIP.min(height - top)).chunks_exact_mut(width * 3) {
             let row = reader.next_row().map_err(problem)?.ok_or(Problem::Truncated)?;
             kind.convert(row.data(), pixels.as_chunks_mut().0);
         }
+        sink.written();
     }
-    // Metadata may follow the pixels. A file that ends before its end chunk still has all of them.
-    let _ = reader.finish();
-    let orientation = orientation(&reader);
-    Ok(Decoded { width, height, data, orientation })
+    Ok(())
+}
+
+/// Whether a file has no chunk after its pixels that could tell how the photo lies.
+fn nothing_follows_the_pixels(bytes: &[u8]) -> bool {
+    let mut rest = bytes.get(SIGNATURE..).unwrap_or_default();
+    let mut pixels = false;
+    while let (Some(&length), Some(kind)) = (rest.first_chunk(), rest.get(4..8)) {
+        match kind {
+            b"IDAT" => pixels = true,
+            b"eXIf" | b"tEXt" | b"zTXt" | b"iTXt" if pixels => return false,
+            _ => {}
+        }
+        // Length, kind and checksum beside the content.
+        rest = rest.get(12..).and_then(|rest| rest.get(u32::from_be_bytes(length) as usize..)).unwrap_or_default();
+    }
+    true
 }
 
 /// What an error of the crate means.

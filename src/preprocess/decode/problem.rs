@@ -8,7 +8,7 @@ pub(super) const MAX_PIXELS: u64 = 178_956_970;
 
 /// What a decoder of one format found wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Problem {
+pub(in super::super) enum Problem {
     /// The header announces a side of zero.
     NoPixels { width: u64, height: u64 },
     /// The header announces more pixels than are accepted.
@@ -35,7 +35,7 @@ impl Problem {
     }
 
     /// The public error, for the photo called `name`.
-    pub fn named(self, name: &str, format: Format) -> Error {
+    pub(super) fn named(self, name: &str, format: Format) -> Error {
         let name = name.to_owned();
         match self {
             Problem::NoPixels { width, height } => Error::NoPixels { name, width, height },

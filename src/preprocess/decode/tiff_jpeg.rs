@@ -7,6 +7,7 @@ use tiff::tags::Tag;
 
 use super::jpeg::{self, ColourSpace};
 use super::problem::{Problem, filled};
+use super::sink::Whole;
 use super::tiff::problem;
 
 /// Meanings of samples, as TIFF numbers them.
@@ -60,13 +61,15 @@ pub(super) fn read(
             true => part.to_vec(),
             false => [&tables, part.get(2..).unwrap_or_default()].concat(),
         };
-        let part = jpeg::decode_as(&whole, false, Some(space))?;
-        if part.width > part_width.max(width) || part.height > part_height.max(height) {
+        let mut photo = Whole::default();
+        jpeg::decode_as(&whole, false, Some(space), &mut photo)?;
+        let part = photo.finish()?;
+        if part.width() > part_width.max(width) || part.height() > part_height.max(height) {
             return Err(Problem::damaged("a part is larger than the whole"));
         }
-        let wide = part.width.min(width - left);
+        let wide = part.width().min(width - left);
         let rows = data.chunks_exact_mut(width * 3).skip(top);
-        for (row, part) in rows.zip(part.data.chunks_exact(part.width * 3)) {
+        for (row, part) in rows.zip(part.data().chunks_exact(part.width() * 3)) {
             row[left * 3..(left + wide) * 3].copy_from_slice(&part[..wide * 3]);
         }
     }

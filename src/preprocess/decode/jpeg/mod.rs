@@ -22,44 +22,48 @@ use segments::{Frame, Next, Scan, Segments};
 
 use super::super::orient::Orientation;
 use super::problem::{Problem, filled};
-use super::{Decoded, exif};
+use super::{Sink, exif};
 
 /// Photos have about ten scans; each costs a pass over all blocks, however short it is.
 const MAX_SCANS: usize = 200;
 
-/// Decodes a JPEG file. With `turn`, a photo that lies on its side is put upright on the way.
-pub(super) fn decode(bytes: &[u8], turn: bool) -> Result<Decoded, Problem> {
-    decode_as(bytes, turn, None)
+/// Decodes a JPEG file to `sink`, with `orient` upright.
+pub(super) fn decode(bytes: &[u8], orient: bool, sink: &mut dyn Sink) -> Result<(), Problem> {
+    decode_as(bytes, orient, None, sink)
 }
 
 /// As [`decode`], with what the components mean if the file itself does not tell.
-pub(super) fn decode_as(bytes: &[u8], turn: bool, space: Option<ColourSpace>) -> Result<Decoded, Problem> {
+pub(super) fn decode_as(
+    bytes: &[u8],
+    orient: bool,
+    space: Option<ColourSpace>,
+    sink: &mut dyn Sink,
+) -> Result<(), Problem> {
     let mut segments = Segments::new(bytes);
     segments.space = space;
     let mut coefficients: Option<Vec<Vec<Block>>> = None;
-    let mut decoded = None;
+    let mut decoded = false;
     for _ in 0..MAX_SCANS {
         let scan = match segments.advance()? {
             Next::Scan(scan) => scan,
             Next::End => {
                 let frame = segments.frame.as_ref().ok_or(Problem::damaged("there is no frame"))?;
-                return match (decoded, &coefficients) {
-                    (Some(decoded), _) => Ok(decoded),
-                    (None, Some(coefficients)) => transform_all(&segments, frame, turn, coefficients),
-                    (None, None) => Err(Problem::damaged("there is no scan")),
+                return match &coefficients {
+                    _ if decoded => Ok(()),
+                    Some(coefficients) => transform_all(&segments, frame, orient, coefficients, sink),
+                    None => Err(Problem::damaged("there is no scan")),
                 };
             }
         };
         let frame = segments.frame.as_ref().ok_or(Problem::damaged("there is no frame"))?;
-        if decoded.is_some() {
+        if decoded {
             // One scan was everything; what follows it is not part of the photo.
             continue;
         }
         let all = scan.components.iter().map(|component| component.0);
         if !frame.progressive && coefficients.is_none() && all.eq(0..frame.components.len()) {
-            let (photo, at) = decode_and_transform(bytes, &segments, frame, turn, scan)?;
-            decoded = Some(photo);
-            segments.at = at;
+            segments.at = decode_and_transform(bytes, &segments, frame, orient, scan, sink)?;
+            decoded = true;
         } else {
             let coefficients = match &mut coefficients {
                 Some(coefficients) => coefficients,
@@ -118,17 +122,18 @@ fn decode_scan(
     Ok(reader.position())
 }
 
-/// Decodes the only scan, transforming each block at once; returns the photo and where the scan ends.
+/// Decodes the only scan, transforming each block at once; returns where the scan ends.
 fn decode_and_transform(
     bytes: &[u8],
     segments: &Segments<'_>,
     frame: &Frame,
-    turn: bool,
+    orient: bool,
     scan: Scan,
-) -> Result<(Decoded, usize), Problem> {
+    sink: &mut dyn Sink,
+) -> Result<usize, Problem> {
     let tables = quantisation(segments, frame)?;
     let mut reader = ScanReader::new(bytes, segments, scan);
-    let photo = assemble(segments, frame, turn, |_, planes| {
+    assemble(segments, frame, orient, sink, |_, planes| {
         for column in 0..frame.units_across {
             reader.unit()?;
             for (part, component) in frame.components.iter().enumerate() {
@@ -145,18 +150,19 @@ fn decode_and_transform(
         }
         reader.check()
     })?;
-    Ok((photo, reader.position()))
+    Ok(reader.position())
 }
 
 /// Transforms the coefficients of all scans to pixels.
 fn transform_all(
     segments: &Segments<'_>,
     frame: &Frame,
-    turn: bool,
+    orient: bool,
     coefficients: &[Vec<Block>],
-) -> Result<Decoded, Problem> {
+    sink: &mut dyn Sink,
+) -> Result<(), Problem> {
     let tables = quantisation(segments, frame)?;
-    assemble(segments, frame, turn, |row, planes| {
+    assemble(segments, frame, orient, sink, |row, planes| {
         for (part, component) in frame.components.iter().enumerate() {
             let stride = component.blocks_across * 8;
             for line in 0..component.v {
@@ -180,7 +186,7 @@ fn quantisation<'s>(segments: &'s Segments<'_>, frame: &Frame) -> Result<Vec<&'s
     tables.map(|table| table.as_ref().ok_or(Problem::damaged("a component is not there"))).collect()
 }
 
-/// Turns rows of units into a photo.
+/// Turns rows of units into rows of a photo.
 ///
 /// `fill` writes the samples of a row of units into one plane for each component. Pixels lag one row of units
 /// behind, because the interpolation of chroma looks one row of samples up and down; no more of the samples
@@ -188,26 +194,26 @@ fn quantisation<'s>(segments: &'s Segments<'_>, frame: &Frame) -> Result<Vec<&'s
 fn assemble(
     segments: &Segments<'_>,
     frame: &Frame,
-    turn: bool,
+    orient: bool,
+    sink: &mut dyn Sink,
     mut fill: impl FnMut(usize, &mut [Vec<u8>]) -> Result<(), Problem>,
-) -> Result<Decoded, Problem> {
+) -> Result<(), Problem> {
     let space = match segments.space {
         Some(space) if space.components() == frame.components.len() => space,
         Some(_) => return Err(Problem::damaged("it has other components than announced")),
         None => ColourSpace::of(&frame.components, segments.jfif, segments.adobe),
     };
-    let mut out: Vec<u8> = filled(frame.width, frame.height, 3, 0)?;
+    let orientation = match orient {
+        true => exif::orientation(exif::tag(&segments.exif), segments.xmp),
+        false => Orientation::Upright,
+    };
+    sink.begin(frame.width, frame.height, orientation)?;
     let planes =
         || -> Vec<Vec<u8>> { frame.components.iter().map(|c| vec![0; c.blocks_across * 8 * c.v * 8]).collect() };
     let (mut before, mut now) = (planes(), planes());
     // The last row of samples before those.
     let mut above: Vec<Vec<u8>> = frame.components.iter().map(|c| vec![0; c.blocks_across * 8]).collect();
     let mut rows: Vec<Vec<u8>> = vec![vec![0; frame.units_across * frame.h_max * 8]; frame.components.len()];
-
-    let orientation = exif::orientation(exif::tag(&segments.exif), segments.xmp);
-    let turn = turn && orientation.swaps();
-    // Rows on their way to their place in a turned photo.
-    let mut strip = vec![0; if turn { frame.width * 3 * frame.v_max * 8 } else { 0 }];
 
     for row in 0..=frame.units_down {
         for (above, now) in above.iter_mut().zip(&now) {
@@ -221,22 +227,12 @@ fn assemble(
             let samples = Samples { above: &above, before: &before, now: &now };
             let first = (row - 1) * frame.v_max * 8;
             let count = (frame.height - first).min(frame.v_max * 8);
-            if turn {
-                let strip = &mut strip[..count * frame.width * 3];
-                emit(frame, space, row - 1, &samples, &mut rows, strip);
-                orientation.turn(strip, first, frame.width, frame.height, &mut out);
-            } else {
-                let bytes = first * frame.width * 3..(first + count) * frame.width * 3;
-                emit(frame, space, row - 1, &samples, &mut rows, &mut out[bytes]);
-            }
+            emit(frame, space, row - 1, &samples, &mut rows, sink.room(count));
+            sink.written();
         }
         std::mem::swap(&mut before, &mut now);
     }
-    Ok(if turn {
-        Decoded { width: frame.height, height: frame.width, data: out, orientation: Orientation::Upright }
-    } else {
-        Decoded { width: frame.width, height: frame.height, data: out, orientation }
-    })
+    Ok(())
 }
 
 /// The samples that a row of units needs, by component.

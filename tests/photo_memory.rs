@@ -1,0 +1,67 @@
+//! The memory that the command takes for a photo as cameras make it.
+//!
+//! Linux tells it under /proc; elsewhere there is nothing to measure with. The command runs as a process of its
+//! own, so that nothing of this test is measured along.
+#![cfg(all(feature = "cli", target_os = "linux"))]
+
+#[path = "../tools/checkpoint/mod.rs"]
+mod checkpoint;
+#[path = "common/converted.rs"]
+mod converted;
+#[path = "common/jpeg.rs"]
+mod jpeg;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use checkpoint::{Layout, Model};
+use jpeg::{CAMERA, Kind, Scans};
+
+/// Kilobytes of a field of /proc/PID/status; none once the process has ended.
+fn kilobytes(status: &str, field: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+/// The largest private memory, in bytes, of encoding `photo`, looked at every fifth of a millisecond.
+fn peak(weights: &Path, photo: &Path) -> u64 {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_clippie-rs"));
+    command.arg("encode").arg(photo).arg("-m").arg(weights).args(["--threads", "2"]).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        peak = peak.max(kilobytes(&status, "RssAnon:").unwrap_or(0) * 1024);
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stdout).contains("embedding"));
+    peak
+}
+
+/// 12 megapixels are 36 MB of RGB, which may never be there as a whole, upright or lying on its side: 40 MB is what
+/// is promised, 14 is what the tower needs.
+#[test]
+fn a_photo_of_12_megapixels() {
+    const MEGABYTE: u64 = 1_000_000;
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let weights = converted::weights(&Model::named("mobileclip-s2").unwrap(), Layout::OpenClip, 5, folder.path());
+    let photo = folder.path().join("photo.jpg");
+    let measure = |kind: Kind| {
+        std::fs::write(&photo, jpeg::encode(4000, 3000, &kind, jpeg::pixel)).unwrap();
+        let peak = peak(&weights, &photo);
+        println!("{kind:?}: {peak} bytes at the peak");
+        peak
+    };
+    for orientation in [0, 6] {
+        let peak = measure(Kind { orientation, ..CAMERA });
+        assert!(peak > 5 * MEGABYTE, "{peak}: it was looked at");
+        assert!(peak < 30 * MEGABYTE, "{peak}");
+    }
+    // The coefficients of a progressive photo take 36 MB until its last scan is read; the photo itself comes not on
+    // top of them.
+    let peak = measure(Kind { scans: Scans::Progressive, ..CAMERA });
+    assert!(peak < 60 * MEGABYTE, "{peak}");
+}
