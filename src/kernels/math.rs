@@ -48,6 +48,21 @@ pub(crate) fn erf<S: Simd>(s: S, x: S::F) -> S::F {
     s.div(s.mul(x, p), q)
 }
 
+/// `x · ½ · (1 + erf(x / √2))`, for sets that have no other form of it.
+#[inline(always)]
+pub(super) fn gelu<S: Simd>(s: S, x: S::F) -> S::F {
+    let e = erf(s, s.mul(x, s.splat(std::f32::consts::FRAC_1_SQRT_2)));
+    let half = s.mul(x, s.splat(0.5));
+    s.mul_add(half, e, half)
+}
+
+/// `x / (1 + exp(−1.702 · x))`, for sets that have no other form of it.
+#[inline(always)]
+pub(super) fn quick_gelu<S: Simd>(s: S, x: S::F) -> S::F {
+    let e = exp(s, s.mul(x, s.splat(-1.702)));
+    s.div(x, s.add(e, s.splat(1.0)))
+}
+
 /// Functions of one number that a product may end with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Activation {
@@ -65,15 +80,8 @@ impl Activation {
     #[inline(always)]
     pub(crate) fn apply<S: Simd>(self, s: S, x: S::F) -> S::F {
         match self {
-            Activation::Gelu => {
-                let e = erf(s, s.mul(x, s.splat(std::f32::consts::FRAC_1_SQRT_2)));
-                let half = s.mul(x, s.splat(0.5));
-                s.mul_add(half, e, half)
-            }
-            Activation::QuickGelu => {
-                let e = exp(s, s.mul(x, s.splat(-1.702)));
-                s.div(x, s.add(e, s.splat(1.0)))
-            }
+            Activation::Gelu => s.gelu(x),
+            Activation::QuickGelu => s.quick_gelu(x),
             Activation::Relu => s.max(x, s.splat(0.0)),
             Activation::Sigmoid => {
                 let e = exp(s, s.mul(x, s.splat(-1.0)));

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, ROUND, Simd, Tile, avx512_tile};
+use super::{Kernel, ROUND, Simd, Tile, avx512_activation, avx512_tile};
 
 /// Proof that AVX-512 F, DQ, BW and VL (with AVX2 and FMA) are there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -124,6 +124,16 @@ impl Simd for Avx512 {
     fn largest(self, a: __m512) -> f32 {
         // SAFETY: `self` exists only where the instructions do.
         unsafe { _mm512_reduce_max_ps(a) }
+    }
+
+    #[inline(always)]
+    fn gelu(self, x: __m512) -> __m512 {
+        avx512_activation::GELU.activate(self, x)
+    }
+
+    #[inline(always)]
+    fn quick_gelu(self, x: __m512) -> __m512 {
+        avx512_activation::QUICK_GELU.activate(self, x)
     }
 
     #[inline(always)]

@@ -9,12 +9,16 @@ pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512;
 #[cfg(target_arch = "x86_64")]
+mod avx512_activation;
+#[cfg(target_arch = "x86_64")]
 mod avx512_tile;
 #[cfg(target_arch = "aarch64")]
 pub(super) mod neon;
 pub(super) mod portable;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod sse;
+
+use super::math;
 
 /// A computation that is compiled once for each instruction set. `call` must be `#[inline(always)]`.
 pub(crate) trait Kernel {
@@ -99,6 +103,18 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn sum(self, a: Self::F) -> f32;
     /// The largest lane.
     fn largest(self, a: Self::F) -> f32;
+
+    /// [`math::gelu`], or what the set does faster to no larger an error.
+    #[inline(always)]
+    fn gelu(self, x: Self::F) -> Self::F {
+        math::gelu(self, x)
+    }
+
+    /// [`math::quick_gelu`], or what the set does faster to no larger an error.
+    #[inline(always)]
+    fn quick_gelu(self, x: Self::F) -> Self::F {
+        math::quick_gelu(self, x)
+    }
 
     /// A register tile: `ROWS` rows of `a` times `VECTORS` vectors of columns of `w`, each element one chain of
     /// multiply-adds over k in ascending order; then the bias, then what the output holds.
