@@ -5,8 +5,9 @@ Prints the errors that their tests bound.
 Nobody needs this to build or test. Run: pip install numpy mpmath scipy; python tools/math_coefficients.py
 
 exp: (exp(r) - 1 - r) / r^2 is fitted by a polynomial on |r| <= ln 2 / 2.
+exp2: (2^f - 1) / f is fitted by a polynomial on |f| <= 1/2 and, for AVX-512, on 0 <= f <= 1.
 erf: erf(x) / x is fitted by a rational function of x^2 on |x| <= 3.9.
-Both fits minimise the largest relative error by reweighting least squares (Lawson's method).
+These fits minimise the largest relative error by reweighting least squares (Lawson's method).
 
 tables: what GELU and QuickGELU lack to max(x, 0), divided by -|x|, is fitted by 32 polynomials of |x| minus the
 centre of its interval. Here the largest absolute error counts: it is an error of the activation relative to |x|.
@@ -48,6 +49,13 @@ def fit_exp(degree=4):
     powers = np.vander(r, degree + 1, increasing=True)
     weight = r**2 / np.exp(r)
     return fit(lambda _: (powers, target, 1.0), weight, lambda c: powers @ c - target)
+
+
+def fit_exp2(low, high, degree=4):
+    f = chebyshev(low, high, 400)
+    powers = np.vander(f, degree + 1, increasing=True)
+    target = np.expm1(f * np.log(2)) / f
+    return fit(lambda _: (powers, target, 1.0), f / 2**f, lambda c: powers @ c - target)
 
 
 def fit_erf(degree=5, limit=3.9):
@@ -151,6 +159,9 @@ def group(digits):
 
 error, c = fit_exp()
 print("exp: fit error", error / ULP, "x 2^-24;", [str(np.float32(v)) for v in c])
+for low, high in [(-0.5, 0.5), (0.0, 1.0)]:
+    error, c = fit_exp2(low, high)
+    print("exp2: fit error", error / ULP, "x 2^-24;", [str(np.float32(v)) for v in c])
 error, p, q = fit_erf()
 x = np.linspace(1e-6, 6, 2_000_001)
 relative = np.abs(erf_in_f32(p, q, x) - exact_erf(x)) / exact_erf(x)

@@ -104,6 +104,12 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// The largest lane.
     fn largest(self, a: Self::F) -> f32;
 
+    /// [`math::exp2`], or what the set does faster to no larger an error; below −126 what 2^x is, 2^−126, or between.
+    #[inline(always)]
+    fn exp2(self, x: Self::F) -> Self::F {
+        math::exp2(self, x)
+    }
+
     /// [`math::gelu`], or what the set does faster to no larger an error.
     #[inline(always)]
     fn gelu(self, x: Self::F) -> Self::F {
@@ -114,6 +120,21 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     #[inline(always)]
     fn quick_gelu(self, x: Self::F) -> Self::F {
         math::quick_gelu(self, x)
+    }
+
+    /// Sixteen columns of `rows` rows, `stride` floats apart: element (r, c) to `to[16 · c + r]`. Of sixteen rows,
+    /// those from `rows` on are the last again.
+    ///
+    /// # Safety
+    /// 1 to 16 rows of 16 floats must be readable, 256 floats writable.
+    #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, stride: usize, rows: usize, to: *mut f32) {
+        for r in 0..16 {
+            for c in 0..16 {
+                // SAFETY: what the caller promises.
+                unsafe { *to.add(16 * c + r) = *from.add(r.min(rows - 1) * stride + c) }
+            }
+        }
     }
 
     /// A register tile: `ROWS` rows of `a` times `VECTORS` vectors of columns of `w`, each element one chain of

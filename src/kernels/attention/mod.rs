@@ -3,11 +3,15 @@
 //! Work is cut by sequence and head. Scores never leave the cache: a block of query rows against all keys,
 //! softmax, and the product with the values, which are read where they lie.
 
+mod panels;
+pub(super) mod softmax;
+
 use std::ops::Range;
 
+use self::panels::{pack_keys, pack_values};
+use self::softmax::Scores;
 use super::Isa;
-use super::gemm::{Lhs, PANEL, Rhs, gemm_inline};
-use super::math::softmax;
+use super::gemm::{Lhs, PANEL, Rhs, balanced, gemm_inline};
 use super::parallel::Parallelism;
 use super::simd::{Kernel, Simd};
 use super::strides::Strides;
@@ -15,6 +19,9 @@ use super::strides::Strides;
 /// Query rows of a block: a multiple of no tile height in particular, since tiles balance themselves; small
 /// enough that its scores (28 × 577 floats at most in the known models) stay in the nearest caches.
 const QUERY_ROWS: usize = 28;
+
+/// The same where token i sees only tokens up to i: fewer, since a block computes all that its last row sees.
+const CAUSAL_ROWS: usize = 14;
 
 /// The sizes of an attention.
 #[derive(Clone, Copy, Debug)]
@@ -91,10 +98,10 @@ fn workers(par: Parallelism, shape: Shape, spans: usize) -> usize {
     if par.threads() == 1 { 1 } else { (2 * par.threads()).min(shape.heads * spans).max(1) }
 }
 
-/// Keys in panels, then the scores of a block of queries.
+/// Keys and values in panels, then the scores of a block of queries with a panel to spare.
 fn scratch_per_task(tokens: usize, shape: Shape) -> usize {
-    let padded = tokens.div_ceil(PANEL) * PANEL;
-    padded * shape.head_dim() + QUERY_ROWS * padded
+    let (padded, d) = (tokens.next_multiple_of(PANEL), shape.head_dim());
+    padded * d + tokens * d.next_multiple_of(PANEL) + QUERY_ROWS * (padded + PANEL)
 }
 
 #[derive(Clone, Copy)]
@@ -158,53 +165,60 @@ unsafe fn one_head<S: Simd>(
     out: *mut f32,
     scratch: &mut [f32],
 ) {
-    let (d, row) = (shape.head_dim(), 3 * shape.width);
-    let padded = span.tokens.div_ceil(PANEL) * PANEL;
-    let (keys, scores) = scratch.split_at_mut(padded * d);
-    assert!(scores.len() >= QUERY_ROWS * padded);
+    let (d, row, tokens) = (shape.head_dim(), 3 * shape.width, span.tokens);
+    let padded = tokens.next_multiple_of(PANEL);
+    let (keys, rest) = scratch.split_at_mut(padded * d);
+    let (values, scores) = rest.split_at_mut(tokens * d.next_multiple_of(PANEL));
+    let stride = padded + PANEL;
+    assert!(scores.len() >= QUERY_ROWS * stride);
     let qkv = &qkv[span.start * row + head * d..];
-    let values = &qkv[2 * shape.width..];
-    pack_keys(&qkv[shape.width..], row, span.tokens, d, keys);
-    let mut first = span.queries.start;
-    while first < span.queries.end {
-        let rows = QUERY_ROWS.min(span.queries.end - first);
+    pack_keys(s, &qkv[shape.width..], row, tokens, d, keys);
+    let values = pack_values(s, &qkv[2 * shape.width..], row, tokens, d, values);
+    let most = if shape.causal { CAUSAL_ROWS } else { QUERY_ROWS };
+    for queries in balanced(span.queries.clone(), most) {
         // Behind the last row of a causal block there is nothing to see.
-        let seen = if shape.causal { first + rows } else { span.tokens };
-        let q = Lhs { data: &qkv[first * row..], strides: Strides::rows(row), rows, k: d };
-        let k = Rhs { n: seen, ..Rhs::packed(keys, d, padded) };
-        // SAFETY: the queries lie within the span, the keys were packed above, and rows · padded floats of
-        // scores are there (asserted).
-        unsafe { gemm_inline(s, q, k, scores.as_mut_ptr(), padded) };
-        for r in 0..rows {
-            let visible = if shape.causal { first + r + 1 } else { seen };
-            let line = &mut scores[r * padded..][..seen];
-            softmax(s, &mut line[..visible]);
-            line[visible..].fill(0.0);
-        }
-        let p = Lhs { data: scores, strides: Strides::rows(padded), rows, k: seen };
-        let v = Rhs { data: values, k: seen, n: d, k_stride: row, panel_stride: PANEL };
-        // SAFETY: the values are followed by a panel of slack; the output rows belong to this span and the
-        // columns to this head.
+        let seen = if shape.causal { queries.end } else { tokens };
+        let q = Lhs { data: &qkv[queries.start * row..], strides: Strides::rows(row), rows: queries.len(), k: d };
+        let k = Rhs { n: seen.next_multiple_of(PANEL), ..Rhs::packed(keys, d, padded) };
+        // SAFETY: the queries lie within the span, the keys were packed above, and a row of scores has room for
+        // all panels of keys.
+        unsafe { gemm_inline(s, q, k, scores.as_mut_ptr(), stride) };
+        let mut scales = [0.0; QUERY_ROWS];
+        let block = Scores {
+            data: scores.as_mut_ptr(),
+            stride,
+            rows: queries.len(),
+            visible: if shape.causal { queries.start + 1 } else { tokens },
+            more: usize::from(shape.causal),
+        };
+        // SAFETY: a panel more than the padded tokens is there.
+        unsafe { block.exponentials(s, seen, &mut scales) }
+        let p = Lhs { data: scores, strides: Strides::rows(stride), rows: queries.len(), k: seen };
+        // SAFETY: the output rows belong to this span and the columns to this head.
         unsafe {
-            let at = out.add((span.out_row + first - span.queries.start) * shape.width + head * d);
-            gemm_inline(s, p, v, at, shape.width);
+            let at = out.add((span.out_row + queries.start - span.queries.start) * shape.width + head * d);
+            gemm_inline(s, p, Rhs { k: seen, ..values }, at, shape.width);
+            scale_rows(s, at, shape.width, d, &scales[..queries.len()]);
         }
-        first += rows;
     }
 }
 
-/// Keys of a head, `[tokens, d]` with rows `stride` apart, as panels of sixteen tokens.
+/// Multiplies rows of `d` floats, `stride` apart, by a number each.
+///
+/// # Safety
+/// The rows must be writable.
 #[inline(always)]
-fn pack_keys(keys: &[f32], stride: usize, tokens: usize, d: usize, out: &mut [f32]) {
-    for (panel, out) in out.chunks_exact_mut(PANEL * d).enumerate() {
-        let rows = PANEL.min(tokens - panel * PANEL);
-        if rows < PANEL {
-            out.fill(0.0);
-        }
-        for r in 0..rows {
-            let key = &keys[(panel * PANEL + r) * stride..][..d];
-            for (c, &value) in key.iter().enumerate() {
-                out[c * PANEL + r] = value;
+unsafe fn scale_rows<S: Simd>(s: S, rows: *mut f32, stride: usize, d: usize, scales: &[f32]) {
+    for (r, &scale) in scales.iter().enumerate() {
+        let row = rows.wrapping_add(r * stride);
+        let whole = d - d % S::LANES;
+        // SAFETY: within the row.
+        unsafe {
+            for c in (0..whole).step_by(S::LANES) {
+                s.store(row.add(c), s.mul(s.load(row.add(c)), s.splat(scale)));
+            }
+            for c in whole..d {
+                *row.add(c) *= scale;
             }
         }
     }
