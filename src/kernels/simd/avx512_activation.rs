@@ -28,6 +28,7 @@ impl<const COUNT: usize, const REDUCE: i32> Table<COUNT, REDUCE> {
 
     /// `max(x, 0) − a · rest(a)` for `a = min(|x|, LIMIT)`.
     #[inline(always)]
+    #[expect(clippy::pointers_in_nomem_asm_block, reason = "the assembly is empty and follows no pointer")]
     pub(super) fn activate(&self, _: Avx512, x: __m512) -> __m512 {
         /// The operand of `vrangeps` for the number of the smaller magnitude, without its sign.
         const LEAST_MAGNITUDE: i32 = 0b1010;

@@ -334,4 +334,34 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn sixteen_rows_become_sixteen_columns() {
+        struct Transpose<'a>(&'a [f32], usize, usize, &'a mut [f32; 256]);
+        impl Kernel for Transpose<'_> {
+            type Output = ();
+
+            #[inline(always)]
+            fn call<S: Simd>(self, s: S) {
+                let Transpose(from, stride, rows, to) = self;
+                assert!(from.len() >= (rows - 1) * stride + 16);
+                // SAFETY: the rows are there (asserted), and 256 floats of room.
+                unsafe { s.transpose(from.as_ptr(), stride, rows, to.as_mut_ptr()) }
+            }
+        }
+        for isa in Isa::available() {
+            for rows in 1..=16 {
+                for stride in [16, 17, 48] {
+                    // Nothing behind the last row, and nothing aligned.
+                    let values: Vec<f32> = (0..(rows - 1) * stride + 17).map(|i| i as f32).collect();
+                    let mut to = [f32::NAN; 256];
+                    isa.run(Transpose(&values[1..], stride, rows, &mut to));
+                    for (i, &got) in to.iter().enumerate() {
+                        let (r, c) = ((i % 16).min(rows - 1), i / 16);
+                        assert_eq!(got, values[1 + r * stride + c], "{isa:?} {rows} rows {stride} apart, ({r}, {c})");
+                    }
+                }
+            }
+        }
+    }
 }
