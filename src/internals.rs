@@ -204,10 +204,11 @@ pub fn gelu(isa: Isa, len: usize, quick: bool) -> Probe {
     })
 }
 
-/// Softmax of rows, in place: each run that of the run before.
+/// Exponentials and sums of a softmax of rows, in place: each run that of the run before.
 pub fn softmax(isa: Isa, rows: usize, width: usize) -> Probe {
     Probe::new(0, 2 * rows * width, move || {
-        prepared(noise(rows * width, 10.0), move |out| probe::softmax(isa, &mut out[..rows * width], width))
+        let stride = width.next_multiple_of(PANEL) + PANEL;
+        prepared(noise(rows * stride, 10.0), move |out| probe::softmax(isa, &mut out[..rows * stride], width, stride))
     })
 }
 

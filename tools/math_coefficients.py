@@ -1,15 +1,22 @@
-"""Derives the coefficients of src/kernels/math.rs and prints the errors that its tests bound.
+"""Derives the coefficients of src/kernels/math.rs and src/kernels/simd/avx512_activation.rs.
+
+Prints the errors that their tests bound.
 
 Nobody needs this to build or test. Run: pip install numpy mpmath scipy; python tools/math_coefficients.py
 
 exp: (exp(r) - 1 - r) / r^2 is fitted by a polynomial on |r| <= ln 2 / 2.
+exp2: (2^f - 1) / f is fitted by a polynomial on |f| <= 1/2 and, for AVX-512, on 0 <= f <= 1.
 erf: erf(x) / x is fitted by a rational function of x^2 on |x| <= 3.9.
-Both fits minimise the largest relative error by reweighting least squares (Lawson's method).
+These fits minimise the largest relative error by reweighting least squares (Lawson's method).
+
+tables: what GELU and QuickGELU lack to max(x, 0), divided by -|x|, is fitted by 32 polynomials of |x| minus the
+centre of its interval. Here the largest absolute error counts: it is an error of the activation relative to |x|.
 """
 
 import mpmath as mp
 import numpy as np
 from scipy.special import erf as exact_erf
+from scipy.special import erfc, expit
 
 mp.mp.dps = 40
 ULP = 2.0**-24  # half a unit in the last place of a float just below one
@@ -42,6 +49,13 @@ def fit_exp(degree=4):
     powers = np.vander(r, degree + 1, increasing=True)
     weight = r**2 / np.exp(r)
     return fit(lambda _: (powers, target, 1.0), weight, lambda c: powers @ c - target)
+
+
+def fit_exp2(low, high, degree=4):
+    f = chebyshev(low, high, 400)
+    powers = np.vander(f, degree + 1, increasing=True)
+    target = np.expm1(f * np.log(2)) / f
+    return fit(lambda _: (powers, target, 1.0), f / 2**f, lambda c: powers @ c - target)
 
 
 def fit_erf(degree=5, limit=3.9):
@@ -78,11 +92,81 @@ def erf_in_f32(p, q, x, limit=3.9):
     return (x * horner(p)).astype(np.float32) / horner(q)
 
 
+def gelu_rest(a):
+    return erfc(a / np.sqrt(2)) / 2
+
+
+def quick_gelu_rest(a):
+    return expit(-1.702 * a)
+
+
+def fit_table(function, step, degree):
+    """Coefficients [degree + 1, 32], lowest first, around the multiples of `step`, and the largest error.
+
+    The last polynomial is zero, since all numbers beyond its interval take it, too.
+    """
+    worst, table = 0, np.zeros((degree + 1, 32))
+    for i in range(31):
+        f = chebyshev(0 if i == 0 else -step / 2, step / 2, 400)
+        target = function(i * step + f)
+        powers = np.vander(f / step, degree + 1, increasing=True)
+        error, c = fit(lambda _: (powers, target, 1.0), np.ones_like(f), lambda c: powers @ c - target)
+        worst, table[:, i] = max(worst, error), c / step ** np.arange(degree + 1)
+    return worst, table.astype(np.float32)
+
+
+def table_in_f32(table, step, x):
+    """The kernel's arithmetic: f32 with fused multiply-adds."""
+    a = np.minimum(np.abs(x), np.float32(31 * step))
+    i = np.rint(a / np.float32(step)).astype(int)
+    f = (a - i * np.float32(step)).astype(np.float64)
+    rest = table[-1, i]
+    for row in table[-2::-1]:
+        rest = (rest * f + row[i]).astype(np.float32)
+    return (np.maximum(x, 0) - a.astype(np.float64) * rest).astype(np.float32)
+
+
+def print_table(name, function, step, degree):
+    worst, table = fit_table(function, step, degree)
+    x = np.linspace(-16, 16, 4_000_001).astype(np.float32)
+    wide = x.astype(np.float64)
+    error = np.abs(table_in_f32(table, step, x) - wide * function(-wide))
+    print(f"{name}: fit error {worst:.2g};", end=" ")
+    print(f"in f32 {(error / np.maximum(np.abs(wide), 1e-30)).max():.2g} of |x|, {error[x < 0].max():.2g} below zero")
+    for row in table:
+        print("    [")
+        for start in range(0, 32, 4):
+            print("        " + " ".join(f"{format_f32(v)}," for v in row[start : start + 4]))
+        print("    ],")
+
+
+def format_f32(value):
+    """As Rust wants it: with a point, and separators in long fractions."""
+    if value == 0:
+        return "0.0"
+    if abs(value) < 1e-3:
+        digits, exponent = np.format_float_scientific(value, trim="0").split("e")
+        return group(digits) + "e" + str(int(exponent))
+    return group(np.format_float_positional(value, trim="0"))
+
+
+def group(digits):
+    whole, fraction = digits.split(".")
+    if len(fraction) > 3:
+        fraction = "_".join(fraction[i : i + 3] for i in range(0, len(fraction), 3))
+    return f"{whole}.{fraction}"
+
+
 error, c = fit_exp()
 print("exp: fit error", error / ULP, "x 2^-24;", [str(np.float32(v)) for v in c])
+for low, high in [(-0.5, 0.5), (0.0, 1.0)]:
+    error, c = fit_exp2(low, high)
+    print("exp2: fit error", error / ULP, "x 2^-24;", [str(np.float32(v)) for v in c])
 error, p, q = fit_erf()
 x = np.linspace(1e-6, 6, 2_000_001)
 relative = np.abs(erf_in_f32(p, q, x) - exact_erf(x)) / exact_erf(x)
 print("erf: fit error", error / ULP, "x 2^-24; in f32", relative.max() / ULP, "x 2^-24")
 print("  P", [str(np.float32(v)) for v in p])
 print("  Q", [str(np.float32(v)) for v in q])
+print_table("GELU", gelu_rest, 1 / 4, 4)
+print_table("QuickGELU", quick_gelu_rest, 1 / 2, 5)

@@ -28,6 +28,24 @@ pub(crate) fn exp<S: Simd>(s: S, x: S::F) -> S::F {
     s.scale_by_power_of_two(s.add(p, s.splat(1.0)), n_plus_round)
 }
 
+/// `2^x` to 3 ULP for −126 ≤ x ≤ 127, for sets that have no other form of it; 2^−126 below.
+#[inline(always)]
+pub(super) fn exp2<S: Simd>(s: S, x: S::F) -> S::F {
+    /// (2^f − 1) / f on |f| ≤ ½.
+    #[expect(clippy::approx_constant, reason = "a fitted coefficient that happens to be near ln 2")]
+    const P: [f32; 5] = [0.693_147, 0.240_222_42, 0.055_507_336, 0.009_671_513, 0.001_326_472_3];
+
+    // A lane that is not a number takes the bound, so that the exponent stays in range.
+    let x = s.max(x, s.splat(-126.0));
+    let n_plus_round = s.add(x, s.splat(ROUND));
+    let f = s.sub(x, s.sub(n_plus_round, s.splat(ROUND)));
+    let mut p = s.splat(P[4]);
+    for &c in P[..4].iter().rev() {
+        p = s.mul_add(p, f, s.splat(c));
+    }
+    s.scale_by_power_of_two(s.mul_add(p, f, s.splat(1.0)), n_plus_round)
+}
+
 /// `erf(x)` to a relative error of 4.2e-7: 3.5 ULP, or 7 of the halved ULP just below one.
 #[inline(always)]
 pub(crate) fn erf<S: Simd>(s: S, x: S::F) -> S::F {
@@ -48,6 +66,21 @@ pub(crate) fn erf<S: Simd>(s: S, x: S::F) -> S::F {
     s.div(s.mul(x, p), q)
 }
 
+/// `x · ½ · (1 + erf(x / √2))`, for sets that have no other form of it.
+#[inline(always)]
+pub(super) fn gelu<S: Simd>(s: S, x: S::F) -> S::F {
+    let e = erf(s, s.mul(x, s.splat(std::f32::consts::FRAC_1_SQRT_2)));
+    let half = s.mul(x, s.splat(0.5));
+    s.mul_add(half, e, half)
+}
+
+/// `x / (1 + exp(−1.702 · x))`, for sets that have no other form of it.
+#[inline(always)]
+pub(super) fn quick_gelu<S: Simd>(s: S, x: S::F) -> S::F {
+    let e = exp(s, s.mul(x, s.splat(-1.702)));
+    s.div(x, s.add(e, s.splat(1.0)))
+}
+
 /// Functions of one number that a product may end with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Activation {
@@ -65,15 +98,8 @@ impl Activation {
     #[inline(always)]
     pub(crate) fn apply<S: Simd>(self, s: S, x: S::F) -> S::F {
         match self {
-            Activation::Gelu => {
-                let e = erf(s, s.mul(x, s.splat(std::f32::consts::FRAC_1_SQRT_2)));
-                let half = s.mul(x, s.splat(0.5));
-                s.mul_add(half, e, half)
-            }
-            Activation::QuickGelu => {
-                let e = exp(s, s.mul(x, s.splat(-1.702)));
-                s.div(x, s.add(e, s.splat(1.0)))
-            }
+            Activation::Gelu => s.gelu(x),
+            Activation::QuickGelu => s.quick_gelu(x),
             Activation::Relu => s.max(x, s.splat(0.0)),
             Activation::Sigmoid => {
                 let e = exp(s, s.mul(x, s.splat(-1.0)));
@@ -81,52 +107,6 @@ impl Activation {
             }
         }
     }
-}
-
-/// Turns a row of scores into probabilities: `exp(x − max)`, divided by its sum.
-#[inline(always)]
-pub(crate) fn softmax<S: Simd>(s: S, row: &mut [f32]) {
-    let shift = s.splat(largest(s, row));
-    let mut total = s.splat(0.0);
-    let mut chunks = row.chunks_exact_mut(S::LANES);
-    for chunk in &mut chunks {
-        // SAFETY: the chunk holds LANES floats.
-        unsafe {
-            let e = exp(s, s.sub(s.load(chunk.as_ptr()), shift));
-            total = s.add(total, e);
-            s.store(chunk.as_mut_ptr(), e);
-        }
-    }
-    let tail = chunks.into_remainder();
-    let mut total = s.sum(total);
-    if !tail.is_empty() {
-        let mut lanes = [f32::NEG_INFINITY; 16];
-        lanes[..tail.len()].copy_from_slice(tail);
-        // SAFETY: the array holds sixteen floats, at least LANES.
-        unsafe {
-            let e = exp(s, s.sub(s.load(lanes.as_ptr()), shift));
-            s.store(lanes.as_mut_ptr(), e);
-        }
-        for (to, &e) in tail.iter_mut().zip(&lanes) {
-            total += e;
-            *to = e;
-        }
-    }
-    let scale = 1.0 / total;
-    row.iter_mut().for_each(|v| *v *= scale);
-}
-
-/// The largest element; −∞ of none.
-#[inline(always)]
-fn largest<S: Simd>(s: S, row: &[f32]) -> f32 {
-    let mut lanes = s.splat(f32::NEG_INFINITY);
-    let chunks = row.chunks_exact(S::LANES);
-    let tail = chunks.remainder();
-    for chunk in chunks {
-        // SAFETY: the chunk holds LANES floats.
-        lanes = s.max(unsafe { s.load(chunk.as_ptr()) }, lanes);
-    }
-    tail.iter().fold(s.largest(lanes), |a, &b| a.max(b))
 }
 
 #[cfg(test)]
@@ -138,20 +118,10 @@ mod tests {
 
     /// What the fits promise, in units of the last place of the exact result.
     const EXP_ULP: f64 = 2.0;
+    const EXP2_ULP: f64 = 3.0;
     const ERF_ULP: f64 = 7.0;
     /// Rounding of the products around an activation, relative to the larger of |x| and the result.
     const ACTIVATION_EPS: f64 = 4e-7;
-
-    struct Softmax<'a>(&'a mut [f32]);
-
-    impl Kernel for Softmax<'_> {
-        type Output = ();
-
-        #[inline(always)]
-        fn call<S: Simd>(self, s: S) {
-            softmax(s, self.0);
-        }
-    }
 
     struct Map<'a, Op>(&'a mut [f32], Op);
 
@@ -175,6 +145,13 @@ mod tests {
         #[inline(always)]
         fn op<S: Simd>(&self, s: S, x: S::F) -> S::F {
             exp(s, x)
+        }
+    }
+    struct Exp2;
+    impl Op for Exp2 {
+        #[inline(always)]
+        fn op<S: Simd>(&self, s: S, x: S::F) -> S::F {
+            s.exp2(x)
         }
     }
     struct Erf;
@@ -210,6 +187,12 @@ mod tests {
             for (x, v) in inputs.iter().zip(&values) {
                 assert!(ulp_error(*v, f64::from(*x).exp()) <= EXP_ULP, "{isa:?} exp({x}) = {v}");
             }
+            let mut values = sweep(-126.0, 1.0);
+            let inputs = values.clone();
+            isa.run(Map(&mut values, Exp2));
+            for (x, v) in inputs.iter().zip(&values) {
+                assert!(ulp_error(*v, f64::from(*x).exp2()) <= EXP2_ULP, "{isa:?} 2^{x} = {v}");
+            }
             for mut values in [sweep(-6.0, 6.0), sweep(-1e-3, 1e-3)] {
                 let inputs = values.clone();
                 isa.run(Map(&mut values, Erf));
@@ -243,24 +226,12 @@ mod tests {
             let mut values: Vec<f32> = extremes.iter().copied().cycle().take(16).collect();
             isa.run(Map(&mut values, Exp));
             assert!(values.iter().all(|v| v.is_finite() && *v >= 0.0), "{isa:?} {values:?}");
+            let mut values = [-126.0, -127.0, -140.0, -1e4, f32::MIN, f32::NEG_INFINITY].repeat(8);
+            isa.run(Map(&mut values, Exp2));
+            assert!(values.iter().all(|v| (0.0..1.2e-38).contains(v)), "{isa:?} {values:?}");
             let mut values = vec![-1e30f32; 16];
             isa.run(Map(&mut values, Activation::QuickGelu));
             assert!(values.iter().all(|v| v.abs() < 1e-6), "{isa:?} {values:?}");
-        }
-    }
-
-    #[test]
-    fn softmax_of_every_length() {
-        for isa in Isa::available() {
-            for len in [1usize, 2, 3, 4, 5, 15, 16, 17, 31, 50, 77, 197] {
-                let scores: Vec<f32> = (0..len).map(|i| ((i * 37 % 101) as f32 - 50.0) * 0.3).collect();
-                let mut row = scores.clone();
-                isa.run(Softmax(&mut row));
-                let exact = reference::softmax(&scores);
-                for (v, e) in row.iter().zip(&exact) {
-                    assert!((f64::from(*v) - e).abs() <= 1e-6 * e + 1e-9, "{isa:?} {len}");
-                }
-            }
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Pieces of kernels as kernels of their own, so that benches can time them alone.
 
 use super::Isa;
-use super::math::{self, Activation};
+use super::attention::softmax::Scores;
+use super::math::Activation;
 use super::simd::{Kernel, Simd};
 
 /// `out = activation(x)`, for as many whole vectors as both hold.
@@ -27,14 +28,19 @@ impl Kernel for Activate<'_> {
     }
 }
 
-/// The softmax of every row of `width` floats.
-pub(crate) fn softmax(isa: Isa, rows: &mut [f32], width: usize) {
-    isa.run(Softmax { rows, width });
+/// Rows that are done together: all that the benches have are multiples of it.
+const BLOCK: usize = 4;
+
+/// Exponentials and their sum of the first `width` of every `stride` floats, of which sixteen more must be there.
+pub(crate) fn softmax(isa: Isa, rows: &mut [f32], width: usize, stride: usize) {
+    assert!(stride >= width + 16);
+    isa.run(Softmax { rows, width, stride });
 }
 
 struct Softmax<'a> {
     rows: &'a mut [f32],
     width: usize,
+    stride: usize,
 }
 
 impl Kernel for Softmax<'_> {
@@ -42,6 +48,11 @@ impl Kernel for Softmax<'_> {
 
     #[inline(always)]
     fn call<S: Simd>(self, s: S) {
-        self.rows.chunks_exact_mut(self.width).for_each(|row| math::softmax(s, row));
+        let mut scales = [0.0; BLOCK];
+        for rows in self.rows.chunks_exact_mut(self.stride * BLOCK) {
+            let (data, stride, visible) = (rows.as_mut_ptr(), self.stride, self.width);
+            // SAFETY: rows are longer than their width by sixteen floats.
+            unsafe { Scores { data, stride, rows: BLOCK, visible, more: 0 }.exponentials(s, visible, &mut scales) };
+        }
     }
 }

@@ -16,6 +16,7 @@ use super::strides::Strides;
 pub(crate) use feed_forward::{FeedForward, feed_forward};
 use split::Split;
 use tile::Region;
+pub(super) use tile::balanced;
 
 /// Columns of a panel, as `weights/README.md` defines it.
 pub(crate) const PANEL: usize = 16;

@@ -94,7 +94,7 @@ impl Region<'_> {
 /// Consecutive ranges of at most `most` whose lengths differ by one at most: 50 rows in tiles of 14 are
 /// 13 + 13 + 12 + 12, not 14 + 14 + 14 + 8.
 #[inline(always)]
-pub(super) fn balanced(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
+pub(in super::super) fn balanced(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
     let count = range.len().div_ceil(most);
     (0..count).map(move |i| range.start + range.len() * i / count..range.start + range.len() * (i + 1) / count)
 }

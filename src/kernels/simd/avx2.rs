@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, ROUND, Simd, Tile, avx2_tile};
+use super::{Kernel, Simd, Tile, avx2_tile};
 
 /// Proof that AVX2 and FMA are there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -97,8 +97,9 @@ impl Simd for Avx2 {
     fn scale_by_power_of_two(self, a: __m256, n_plus_round: __m256) -> __m256 {
         // SAFETY: `self` exists only where the instructions do.
         unsafe {
-            let n = _mm256_sub_epi32(_mm256_castps_si256(n_plus_round), _mm256_set1_epi32(ROUND.to_bits() as i32));
-            let scaled = _mm256_add_epi32(_mm256_castps_si256(a), _mm256_slli_epi32::<23>(n));
+            // The shift leaves nothing of ROUND.
+            let n = _mm256_slli_epi32::<23>(_mm256_castps_si256(n_plus_round));
+            let scaled = _mm256_add_epi32(_mm256_castps_si256(a), n);
             _mm256_castsi256_ps(scaled)
         }
     }
@@ -128,5 +129,30 @@ impl Simd for Avx2 {
         debug_assert_eq!(VECTORS, 2);
         // SAFETY: the caller promises what the tile points to, and `self` that the instructions exist.
         unsafe { avx2_tile::tile::<ROWS>(t) }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, stride: usize, rows: usize, to: *mut f32) {
+        // SAFETY: the caller promises the rows and the room, and `self` that the instructions exist.
+        unsafe {
+            for (r, c) in [(0, 0), (0, 4), (0, 8), (0, 12), (8, 0), (8, 4), (8, 8), (8, 12)] {
+                // Four columns of rows r and r + 4, as loads make them: half the shuffles of whole rows.
+                let mut four = [_mm256_setzero_ps(); 4];
+                for (i, four) in four.iter_mut().enumerate() {
+                    let from = from.add(c);
+                    let piece = |r: usize| from.add(r.min(rows - 1) * stride).cast::<__m128>().read_unaligned();
+                    *four = _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(piece(r + i)), piece(r + i + 4));
+                }
+                let ab = _mm256_castps_pd(_mm256_unpacklo_ps(four[0], four[1]));
+                let cd = _mm256_castps_pd(_mm256_unpacklo_ps(four[2], four[3]));
+                let ab2 = _mm256_castps_pd(_mm256_unpackhi_ps(four[0], four[1]));
+                let cd2 = _mm256_castps_pd(_mm256_unpackhi_ps(four[2], four[3]));
+                let to = to.add(16 * c + r);
+                _mm256_storeu_ps(to, _mm256_castpd_ps(_mm256_unpacklo_pd(ab, cd)));
+                _mm256_storeu_ps(to.add(16), _mm256_castpd_ps(_mm256_unpackhi_pd(ab, cd)));
+                _mm256_storeu_ps(to.add(32), _mm256_castpd_ps(_mm256_unpacklo_pd(ab2, cd2)));
+                _mm256_storeu_ps(to.add(48), _mm256_castpd_ps(_mm256_unpackhi_pd(ab2, cd2)));
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, ROUND, Simd, Tile, avx512_tile};
+use super::{Kernel, Simd, Tile, avx512_activation, avx512_tile};
 
 /// Proof that AVX-512 F, DQ, BW and VL (with AVX2 and FMA) are there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -103,8 +103,9 @@ impl Simd for Avx512 {
     fn scale_by_power_of_two(self, a: __m512, n_plus_round: __m512) -> __m512 {
         // SAFETY: `self` exists only where the instructions do.
         unsafe {
-            let n = _mm512_sub_epi32(_mm512_castps_si512(n_plus_round), _mm512_set1_epi32(ROUND.to_bits() as i32));
-            let scaled = _mm512_add_epi32(_mm512_castps_si512(a), _mm512_slli_epi32::<23>(n));
+            // The shift leaves nothing of ROUND.
+            let n = _mm512_slli_epi32::<23>(_mm512_castps_si512(n_plus_round));
+            let scaled = _mm512_add_epi32(_mm512_castps_si512(a), n);
             _mm512_castsi512_ps(scaled)
         }
     }
@@ -124,6 +125,62 @@ impl Simd for Avx512 {
     fn largest(self, a: __m512) -> f32 {
         // SAFETY: `self` exists only where the instructions do.
         unsafe { _mm512_reduce_max_ps(a) }
+    }
+
+    /// Exact zero from −150 on. `vscalefps` rounds its exponent down and needs no bound.
+    #[inline(always)]
+    fn exp2(self, x: __m512) -> __m512 {
+        /// (2^f − 1) / f on 0 ≤ f ≤ 1, from `tools/math_coefficients.py`.
+        const P: [f32; 5] = [0.693_151_3, 0.240_164_44, 0.055_799_916, 0.009_017_028, 0.001_867_131];
+        /// The operand of `vreduceps` for x − ⌊x⌋ without flags.
+        const BEHIND_THE_POINT: i32 = 0b1001;
+        // SAFETY: `self` exists only where the instructions do.
+        unsafe {
+            let f = _mm512_reduce_ps::<BEHIND_THE_POINT>(x);
+            let mut p = _mm512_set1_ps(P[4]);
+            for &c in P[..4].iter().rev() {
+                p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(c));
+            }
+            _mm512_scalef_ps(_mm512_fmadd_ps(p, f, _mm512_set1_ps(1.0)), x)
+        }
+    }
+
+    #[inline(always)]
+    fn gelu(self, x: __m512) -> __m512 {
+        avx512_activation::GELU.activate(self, x)
+    }
+
+    #[inline(always)]
+    fn quick_gelu(self, x: __m512) -> __m512 {
+        avx512_activation::QUICK_GELU.activate(self, x)
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, stride: usize, rows: usize, to: *mut f32) {
+        // SAFETY: the caller promises the rows and the room, and `self` that the instructions exist.
+        unsafe {
+            for c in (0..16).step_by(4) {
+                // Four columns of rows r, r + 4, r + 8, r + 12, as loads make them: half the shuffles of whole rows.
+                let mut four = [_mm512_setzero_ps(); 4];
+                for (r, four) in four.iter_mut().enumerate() {
+                    let from = from.add(c);
+                    let piece = |r: usize| from.add(r.min(rows - 1) * stride).cast::<__m128>().read_unaligned();
+                    *four = _mm512_castps128_ps512(piece(r));
+                    *four = _mm512_mask_broadcast_f32x4(*four, 0x00f0, piece(r + 4));
+                    *four = _mm512_mask_broadcast_f32x4(*four, 0x0f00, piece(r + 8));
+                    *four = _mm512_mask_broadcast_f32x4(*four, 0xf000, piece(r + 12));
+                }
+                let ab = _mm512_castps_pd(_mm512_unpacklo_ps(four[0], four[1]));
+                let cd = _mm512_castps_pd(_mm512_unpacklo_ps(four[2], four[3]));
+                let ab2 = _mm512_castps_pd(_mm512_unpackhi_ps(four[0], four[1]));
+                let cd2 = _mm512_castps_pd(_mm512_unpackhi_ps(four[2], four[3]));
+                let to = to.add(16 * c);
+                _mm512_storeu_ps(to, _mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd)));
+                _mm512_storeu_ps(to.add(16), _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd)));
+                _mm512_storeu_ps(to.add(32), _mm512_castpd_ps(_mm512_unpacklo_pd(ab2, cd2)));
+                _mm512_storeu_ps(to.add(48), _mm512_castpd_ps(_mm512_unpackhi_pd(ab2, cd2)));
+            }
+        }
     }
 
     #[inline(always)]

@@ -11,12 +11,16 @@ mod avx2_tile;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512;
 #[cfg(target_arch = "x86_64")]
+mod avx512_activation;
+#[cfg(target_arch = "x86_64")]
 mod avx512_tile;
 #[cfg(target_arch = "aarch64")]
 pub(super) mod neon;
 pub(super) mod portable;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod sse;
+
+use super::math;
 
 /// A computation that is compiled once for each instruction set. `call` must be `#[inline(always)]`.
 pub(crate) trait Kernel {
@@ -103,6 +107,39 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn sum(self, a: Self::F) -> f32;
     /// The largest lane.
     fn largest(self, a: Self::F) -> f32;
+
+    /// [`math::exp2`], or what the set does faster to no larger an error; below −126 what 2^x is, 2^−126, or between.
+    #[inline(always)]
+    fn exp2(self, x: Self::F) -> Self::F {
+        math::exp2(self, x)
+    }
+
+    /// [`math::gelu`], or what the set does faster to no larger an error.
+    #[inline(always)]
+    fn gelu(self, x: Self::F) -> Self::F {
+        math::gelu(self, x)
+    }
+
+    /// [`math::quick_gelu`], or what the set does faster to no larger an error.
+    #[inline(always)]
+    fn quick_gelu(self, x: Self::F) -> Self::F {
+        math::quick_gelu(self, x)
+    }
+
+    /// Sixteen columns of `rows` rows, `stride` floats apart: element (r, c) to `to[16 · c + r]`. Of sixteen rows,
+    /// those from `rows` on are the last again.
+    ///
+    /// # Safety
+    /// 1 to 16 rows of 16 floats must be readable, 256 floats writable.
+    #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, stride: usize, rows: usize, to: *mut f32) {
+        for r in 0..16 {
+            for c in 0..16 {
+                // SAFETY: what the caller promises.
+                unsafe { *to.add(16 * c + r) = *from.add(r.min(rows - 1) * stride + c) }
+            }
+        }
+    }
 
     /// A register tile: `ROWS` rows of `a` times `VECTORS` vectors of columns of `w`, each element one chain of
     /// multiply-adds over k in ascending order; then the bias, then what the output holds.
@@ -298,6 +335,36 @@ mod tests {
                 assert_eq!(sum, values.iter().sum::<f32>(), "{isa:?}");
                 let largest = isa.run(Fold(&values, false)).into_iter().fold(f32::NEG_INFINITY, f32::max);
                 assert_eq!(largest, 1000.0, "{isa:?} lane {lane}");
+            }
+        }
+    }
+
+    #[test]
+    fn sixteen_rows_become_sixteen_columns() {
+        struct Transpose<'a>(&'a [f32], usize, usize, &'a mut [f32; 256]);
+        impl Kernel for Transpose<'_> {
+            type Output = ();
+
+            #[inline(always)]
+            fn call<S: Simd>(self, s: S) {
+                let Transpose(from, stride, rows, to) = self;
+                assert!(from.len() >= (rows - 1) * stride + 16);
+                // SAFETY: the rows are there (asserted), and 256 floats of room.
+                unsafe { s.transpose(from.as_ptr(), stride, rows, to.as_mut_ptr()) }
+            }
+        }
+        for isa in Isa::available() {
+            for rows in 1..=16 {
+                for stride in [16, 17, 48] {
+                    // Nothing behind the last row, and nothing aligned.
+                    let values: Vec<f32> = (0..(rows - 1) * stride + 17).map(|i| i as f32).collect();
+                    let mut to = [f32::NAN; 256];
+                    isa.run(Transpose(&values[1..], stride, rows, &mut to));
+                    for (i, &got) in to.iter().enumerate() {
+                        let (r, c) = ((i % 16).min(rows - 1), i / 16);
+                        assert_eq!(got, values[1 + r * stride + c], "{isa:?} {rows} rows {stride} apart, ({r}, {c})");
+                    }
+                }
             }
         }
     }
