@@ -143,10 +143,12 @@ impl Block<'_> {
     #[inline(always)]
     fn ahead(&self, panel: usize, t: usize, tiles: usize) -> Ahead {
         let (stride, quarter) = (self.region.w.panel_stride, self.steps.len() * PANEL / 2);
+        let here = self.region.weights_at(panel, self.steps.start);
         let (next, also) = match tiles {
-            1 => (self.region.weights_at(panel, self.steps.start).wrapping_add(AHEAD), stride),
+            1 => (here.wrapping_add(AHEAD), stride),
             2 | 3 => (self.next.wrapping_add((t % 2).wrapping_mul(stride)), quarter),
-            _ => (self.next.wrapping_add((t % 4 / 2).wrapping_mul(stride) + t % 2 * quarter), 0),
+            _ if t < 4 => (self.next.wrapping_add((t / 2).wrapping_mul(stride) + t % 2 * quarter), 0),
+            _ => (here, 0),
         };
         Ahead { next, also, streams: tiles == 1 }
     }
