@@ -7,11 +7,11 @@ use crate::kernels::depthwise::{Maps, Window, depthwise as convolve};
 use crate::kernels::gemm::{self, Epilogue, Finish, Lhs, Out, PANEL, Rhs, gemm as multiply};
 use crate::kernels::math;
 use crate::kernels::strides::{Strides, blocked_len};
-use crate::kernels::{Isa, Parallelism, norm, pool, probe};
+use crate::kernels::{Isa, Team, norm, pool, probe};
 use crate::tensor::AlignedBuf;
 
 /// Everything runs on the calling thread, as what is measured is held against the peak of one core.
-const PAR: Parallelism = Parallelism::Serial;
+const TEAM: Team<'_> = Team::ALONE;
 
 /// Bytes of weights that are read in turn where they shall not be found in a cache: more than a processor has.
 const STREAMED: usize = 160 << 20;
@@ -111,7 +111,7 @@ pub fn product(isa: Isa, sizes: [usize; 3], after: After, layouts: [Layout; 2], 
             let a = Lhs { data: &a, strides: layouts[0].strides(rows, k), rows, k };
             let epilogue = Epilogue { bias: Some(&bias), finish: after.finish() };
             let out = Out { data: out, strides: layouts[1].strides(rows, n) };
-            multiply(isa, PAR, a, Rhs::packed(weights, k, n), epilogue, out);
+            multiply(isa, TEAM, a, Rhs::packed(weights, k, n), epilogue, out);
         })
     })
 }
@@ -122,7 +122,7 @@ pub fn feed_forward(isa: Isa, rows: usize, width: usize, hidden: usize) -> Probe
         let first = noise(blocked_len(width, hidden), 1.0);
         let second = noise(blocked_len(hidden, width), 1.0);
         let (bias, a) = (noise(hidden.max(width), 1.0), noise(blocked_len(rows, width), 1.0));
-        let mut scratch = AlignedBuf::zeros(gemm::FeedForward::scratch(hidden, rows, PAR));
+        let mut scratch = AlignedBuf::zeros(gemm::FeedForward::scratch(hidden, rows, TEAM));
         prepared(AlignedBuf::zeros(blocked_len(rows, width)), move |out| {
             let strides = Strides::blocked(rows);
             let weights = gemm::FeedForward {
@@ -131,7 +131,7 @@ pub fn feed_forward(isa: Isa, rows: usize, width: usize, hidden: usize) -> Probe
                 second: (Rhs::packed(&second, hidden, width), &bias),
             };
             let a = Lhs { data: &a, strides, rows, k: width };
-            gemm::feed_forward(isa, PAR, a, weights, Out { data: out, strides }, &mut scratch);
+            gemm::feed_forward(isa, TEAM, a, weights, Out { data: out, strides }, &mut scratch);
         })
     })
 }
@@ -143,10 +143,10 @@ pub fn attention(isa: Isa, tokens: usize, heads: usize, head_dim: usize, causal:
     Probe::new(4 * pairs * width, 4 * tokens * width, move || {
         let shape = Shape { width, heads, causal };
         let qkv = noise(tokens * 3 * width + PANEL, 1.0);
-        let mut scratch = AlignedBuf::zeros(attention::scratch_len(PAR, shape, 1, tokens));
+        let mut scratch = AlignedBuf::zeros(attention::scratch_len(TEAM, shape, 1, tokens));
         let span = Span { start: 0, tokens, queries: 0..tokens, out_row: 0 };
         prepared(AlignedBuf::zeros(tokens * width), move |out| {
-            attention::attention(isa, PAR, shape, &qkv, std::slice::from_ref(&span), out, &mut scratch);
+            attention::attention(isa, TEAM, shape, &qkv, std::slice::from_ref(&span), out, &mut scratch);
         })
     })
 }
@@ -169,7 +169,7 @@ pub fn depthwise(isa: Isa, side: usize, channels: usize, kernel: Kernel, gelu: b
             let maps = Maps { data: &maps, strides, images: 1, height: side, width: side };
             let activation = gelu.then_some(math::Activation::Gelu);
             let out = Out { data: out, strides: Strides::blocked(out_rows) };
-            convolve(isa, PAR, window, maps, &taps, &bias, activation, out);
+            convolve(isa, TEAM, window, maps, &taps, &bias, activation, out);
         })
     })
 }
@@ -190,7 +190,7 @@ pub fn layer_norm(isa: Isa, rows: usize, width: usize) -> Probe {
     Probe::new(0, 2 * rows * width, move || {
         let x = noise(rows * width, 1.0);
         prepared(AlignedBuf::zeros(rows * width), move |out| {
-            norm::layer_norm(isa, PAR, &x[..rows * width], width, 1e-5, None, &mut out[..rows * width]);
+            norm::layer_norm(isa, TEAM, &x[..rows * width], width, 1e-5, None, &mut out[..rows * width]);
         })
     })
 }
@@ -216,7 +216,7 @@ pub fn softmax(isa: Isa, rows: usize, width: usize) -> Probe {
 pub fn pool_mean(isa: Isa, pixels: usize, channels: usize) -> Probe {
     Probe::new(0, (pixels + 1) * channels, move || {
         let maps = noise(blocked_len(pixels, channels), 1.0);
-        prepared(AlignedBuf::zeros(channels), move |out| pool::mean(isa, PAR, &maps, (1, pixels), channels, out))
+        prepared(AlignedBuf::zeros(channels), move |out| pool::mean(isa, TEAM, &maps, (1, pixels), channels, out))
     })
 }
 
@@ -228,7 +228,7 @@ pub fn pool_scale(isa: Isa, pixels: usize, channels: usize) -> Probe {
         maps.iter_mut().for_each(|value| *value += 10.0);
         let gates = vec![1.0; channels];
         let gelu = math::Activation::Gelu;
-        prepared(maps, move |maps| pool::scale(isa, PAR, maps, (1, pixels), channels, &gates, gelu))
+        prepared(maps, move |maps| pool::scale(isa, TEAM, maps, (1, pixels), channels, &gates, gelu))
     })
 }
 

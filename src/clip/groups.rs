@@ -9,18 +9,26 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::error::Error;
-use crate::kernels::Parallelism;
+
+/// What the threads of a pool share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sharing {
+    /// The items: each pass is one thread's, and others work on other passes.
+    Items,
+    /// Each pass, one after the other.
+    Passes,
+}
 
 /// Token rows of a pass beyond which more items bring no speed, only memory: the weights are then read once
 /// for enough rows that arithmetic, not memory, is the bound.
 const ROWS_PER_PASS: usize = 512;
 
 /// Cuts items into groups: neighbours, at most `batch_size` of them and about [`ROWS_PER_PASS`] rows.
-pub(super) fn plan(rows: &[usize], batch_size: usize, threads: usize) -> (Vec<Range<usize>>, Parallelism) {
-    let (batch_size, par) = if threads > 1 && rows.len() >= 2 * threads {
-        (batch_size.min(rows.len().div_ceil(threads)), Parallelism::Serial)
+pub(super) fn plan(rows: &[usize], batch_size: usize, threads: usize) -> (Vec<Range<usize>>, Sharing) {
+    let (batch_size, sharing) = if threads > 1 && rows.len() >= 2 * threads {
+        (batch_size.min(rows.len().div_ceil(threads)), Sharing::Items)
     } else {
-        (batch_size, if threads > 1 { Parallelism::Threads } else { Parallelism::Serial })
+        (batch_size, if threads > 1 { Sharing::Passes } else { Sharing::Items })
     };
     let mut groups: Vec<Range<usize>> = Vec::new();
     let mut sum = 0;
@@ -36,20 +44,20 @@ pub(super) fn plan(rows: &[usize], batch_size: usize, threads: usize) -> (Vec<Ra
             }
         }
     }
-    (groups, par)
+    (groups, sharing)
 }
 
-/// Calls `work(group, par, rows of out)` for every group of [`plan`], on the current rayon pool; `out` has
+/// Calls `work(group, sharing, rows of out)` for every group of [`plan`], on the current rayon pool; `out` has
 /// `width` floats for each item. Stops at the first error.
 pub(super) fn run(
     rows: &[usize],
     batch_size: usize,
     width: usize,
     out: &mut [f32],
-    work: impl Fn(Range<usize>, Parallelism, &mut [f32]) -> Result<(), Error> + Sync,
+    work: impl Fn(Range<usize>, Sharing, &mut [f32]) -> Result<(), Error> + Sync,
 ) -> Result<(), Error> {
     let threads = rayon::current_num_threads();
-    let (groups, par) = plan(rows, batch_size, threads);
+    let (groups, sharing) = plan(rows, batch_size, threads);
     let mut rest = out;
     let mut tasks = Vec::with_capacity(groups.len());
     for group in groups {
@@ -57,10 +65,10 @@ pub(super) fn run(
         rest = tail;
         tasks.push((group, head));
     }
-    if threads > 1 && par == Parallelism::Serial {
-        tasks.into_par_iter().with_max_len(1).try_for_each(|(group, out)| work(group, par, out))
+    if threads > 1 && sharing == Sharing::Items {
+        tasks.into_par_iter().with_max_len(1).try_for_each(|(group, out)| work(group, sharing, out))
     } else {
-        tasks.into_iter().try_for_each(|(group, out)| work(group, par, out))
+        tasks.into_iter().try_for_each(|(group, out)| work(group, sharing, out))
     }
 }
 
@@ -74,14 +82,14 @@ mod tests {
             for threads in [1, 2, 4, 16] {
                 for batch_size in [1, 3, 8] {
                     for row in [1usize, 50, 197, 577, 5000] {
-                        let (groups, par) = plan(&vec![row; items], batch_size, threads);
+                        let (groups, sharing) = plan(&vec![row; items], batch_size, threads);
                         assert_eq!(
                             groups.iter().cloned().flatten().collect::<Vec<_>>(),
                             (0..items).collect::<Vec<_>>()
                         );
                         assert!(groups.iter().all(|g| g.len() <= batch_size));
                         assert!(groups.iter().all(|g| g.len() == 1 || g.len() * row <= ROWS_PER_PASS));
-                        assert!(threads > 1 || par == Parallelism::Serial);
+                        assert!(threads > 1 || sharing == Sharing::Items);
                     }
                 }
             }

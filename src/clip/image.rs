@@ -7,10 +7,10 @@ use std::sync::Arc;
 use ndarray::{Array2, Array3, ArrayView4};
 use rayon::prelude::*;
 
+use super::groups::Sharing;
 use super::session::Session;
 use super::{CancelToken, Fingerprint, ImageInput, Options, groups};
 use crate::error::Error;
-use crate::kernels::Parallelism;
 use crate::models::ImageTower;
 use crate::preprocess::{self, PreprocessConfig, RgbBuffer};
 
@@ -51,8 +51,8 @@ impl ImageEncoder {
         let dim = self.embed_dim();
         let mut out = vec![0.0; images.len() * dim];
         self.session.install(|| {
-            self.run(images.len(), &mut out, |group, par, pixels| {
-                self.prepare(&images[group], par, pixels).into_iter().collect()
+            self.run(images.len(), &mut out, |group, sharing, pixels| {
+                self.prepare(&images[group], sharing, pixels).into_iter().collect()
             })
         })?;
         shaped(out, images.len(), dim)
@@ -71,8 +71,8 @@ impl ImageEncoder {
         let mut out = vec![0.0; images.len() * dim];
         let failed = std::sync::Mutex::new(Vec::new());
         self.session.install(|| {
-            self.run(images.len(), &mut out, |group, par, pixels| {
-                let results = self.prepare(&images[group.clone()], par, pixels);
+            self.run(images.len(), &mut out, |group, sharing, pixels| {
+                let results = self.prepare(&images[group.clone()], sharing, pixels);
                 for (index, result) in group.zip(results) {
                     if let Err(error) = result {
                         // Whatever the slot holds is finite, and its row is dropped below.
@@ -153,21 +153,21 @@ impl ImageEncoder {
         &self,
         images: usize,
         out: &mut [f32],
-        prepare: impl Fn(Range<usize>, Parallelism, &mut [f32]) -> Result<(), Error> + Sync,
+        prepare: impl Fn(Range<usize>, Sharing, &mut [f32]) -> Result<(), Error> + Sync,
     ) -> Result<(), Error> {
         let session = &*self.session;
         let Some(tower) = &session.image else {
             return Err(Error::no_tower(session.weights.path(), "image"));
         };
         let rows = vec![tower.rows(); images];
-        groups::run(&rows, session.options.batch_size, self.embed_dim(), out, |group, par, out| {
+        groups::run(&rows, session.options.batch_size, self.embed_dim(), out, |group, sharing, out| {
             self.cancel.check()?;
             session.arenas.with(|arena| {
                 let [pixels] = arena.split([group.len() * session.preprocess.pixel_len()]);
                 let pixels = &mut pixels[..group.len() * session.preprocess.pixel_len()];
-                prepare(group.clone(), par, pixels)?;
+                prepare(group.clone(), sharing, pixels)?;
                 self.cancel.check()?;
-                self.forward(tower, par, group.start, pixels, out)
+                self.forward(tower, sharing, group.start, pixels, out)
             })
         })
     }
@@ -175,18 +175,20 @@ impl ImageEncoder {
     fn forward(
         &self,
         tower: &ImageTower,
-        par: Parallelism,
+        sharing: Sharing,
         first: usize,
         pixels: &[f32],
         out: &mut [f32],
     ) -> Result<(), Error> {
         let images = out.len() / self.embed_dim();
-        self.session.arenas.with(|arena| tower.forward(self.session.exec(par), pixels, images, arena, out));
+        self.session.pass(sharing, |exec| {
+            self.session.arenas.with(|arena| tower.forward(exec, pixels, images, arena, out));
+        });
         self.session.finish("image", first, out)
     }
 
     /// Pixels of some images, one result for each. A slot whose image failed holds zeros.
-    fn prepare<'a, I>(&self, images: &'a [I], par: Parallelism, pixels: &mut [f32]) -> Vec<Result<(), Error>>
+    fn prepare<'a, I>(&self, images: &'a [I], sharing: Sharing, pixels: &mut [f32]) -> Vec<Result<(), Error>>
     where
         &'a I: Into<ImageInput<'a>>,
         I: Sync,
@@ -199,9 +201,9 @@ impl ImageEncoder {
             }
             result
         };
-        match par {
-            Parallelism::Serial => images.iter().zip(pixels.chunks_exact_mut(len)).map(one).collect(),
-            Parallelism::Threads => images.par_iter().zip(pixels.par_chunks_exact_mut(len)).map(one).collect(),
+        match sharing {
+            Sharing::Items => images.iter().zip(pixels.chunks_exact_mut(len)).map(one).collect(),
+            Sharing::Passes => images.par_iter().zip(pixels.par_chunks_exact_mut(len)).map(one).collect(),
         }
     }
 

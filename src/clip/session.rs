@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::groups::Sharing;
 use super::{Fingerprint, Options};
 use crate::error::Error;
-use crate::kernels::{Isa, Parallelism};
+use crate::kernels::{Crew, Isa, Team};
 use crate::layers::Exec;
 use crate::models::config::ModelConfig;
 use crate::models::{self, ImageTower, TextTower};
@@ -87,12 +88,17 @@ impl Session {
     pub(super) fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         match &self.pool {
             Some(pool) => pool.install(work),
-            None => work(),
+            // A thread of the global pool; the calling one may be none.
+            None => rayon::scope(|_| work()),
         }
     }
 
-    pub(super) fn exec(&self, par: Parallelism) -> Exec {
-        Exec { isa: self.isa, par }
+    /// Runs a pass on the calling thread, or on all of the current rayon pool.
+    pub(super) fn pass<R>(&self, sharing: Sharing, work: impl FnOnce(Exec<'_>) -> R) -> R {
+        match sharing {
+            Sharing::Items => work(Exec { isa: self.isa, team: Team::ALONE }),
+            Sharing::Passes => work(Exec { isa: self.isa, team: Crew::gather().team() }),
+        }
     }
 
     /// Ends a pass: refuses what is not finite, scales rows to length one if asked for.

@@ -108,10 +108,10 @@ impl TextEncoder {
         let mut out = vec![0.0; ids.len() * dim];
         let rows: Vec<usize> = ids.iter().map(|ids| tower.rows(ids.as_ref())).collect();
         session.install(|| {
-            groups::run(&rows, session.options.batch_size, dim, &mut out, |group, par, out| {
+            groups::run(&rows, session.options.batch_size, dim, &mut out, |group, sharing, out| {
                 self.cancel.check()?;
                 let texts = &ids[group.clone()];
-                session.arenas.with(|arena| tower.forward(session.exec(par), texts, arena, out));
+                session.pass(sharing, |exec| session.arenas.with(|arena| tower.forward(exec, texts, arena, out)));
                 session.finish("text", group.start, out)
             })
         })?;

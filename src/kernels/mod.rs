@@ -12,16 +12,16 @@ pub(crate) mod gemm;
 pub mod isa;
 pub(crate) mod math;
 pub(crate) mod norm;
-mod parallel;
 mod peak;
 pub(crate) mod pool;
 #[cfg(feature = "internals")]
 pub(crate) mod probe;
 mod simd;
 pub(crate) mod strides;
+mod team;
 
 #[cfg(test)]
 pub(crate) mod reference;
 
 pub(crate) use isa::Isa;
-pub(crate) use parallel::Parallelism;
+pub(crate) use team::{Crew, Team};

@@ -1,11 +1,11 @@
 //! LayerNorm over the channels of a row.
 
 use super::Isa;
-use super::parallel::Parallelism;
 use super::simd::{Kernel, Simd};
+use super::team::Team;
 
 /// Rows that a thread takes at a time; a row is too little work to hand over alone.
-const ROWS_PER_TASK: usize = 64;
+const ROWS_PER_TASK: usize = 4;
 
 /// What LayerNorm multiplies and adds after normalising; `None` where it is folded into the next product.
 pub(crate) type Affine<'a> = Option<(&'a [f32], &'a [f32])>;
@@ -14,7 +14,7 @@ pub(crate) type Affine<'a> = Option<(&'a [f32], &'a [f32])>;
 /// over the `width` channels of each row, in two passes.
 pub(crate) fn layer_norm(
     isa: Isa,
-    par: Parallelism,
+    team: Team<'_>,
     x: &[f32],
     width: usize,
     eps: f32,
@@ -22,21 +22,14 @@ pub(crate) fn layer_norm(
     out: &mut [f32],
 ) {
     assert_eq!(x.len(), out.len());
-    par.rows(out, width, ROWS_PER_TASK, |row, out| {
+    team.rows(out, width, ROWS_PER_TASK, |row, out| {
         isa.run(Row { x: &x[row * width..][..width], eps, affine, out });
     });
 }
 
 /// The same, in place.
-pub(crate) fn layer_norm_in_place(
-    isa: Isa,
-    par: Parallelism,
-    x: &mut [f32],
-    width: usize,
-    eps: f32,
-    affine: Affine<'_>,
-) {
-    par.rows(x, width, ROWS_PER_TASK, |_, row| isa.run(RowInPlace { row, eps, affine }));
+pub(crate) fn layer_norm_in_place(isa: Isa, team: Team<'_>, x: &mut [f32], width: usize, eps: f32, affine: Affine<'_>) {
+    team.rows(x, width, ROWS_PER_TASK, |_, row| isa.run(RowInPlace { row, eps, affine }));
 }
 
 struct Row<'a> {
@@ -142,6 +135,7 @@ fn normalise<S: Simd>(s: S, row: &mut [f32], mean: f32, scale: f32, affine: Affi
 
 #[cfg(test)]
 mod tests {
+    use super::super::Crew;
     use super::super::reference;
     use super::*;
 
@@ -158,11 +152,11 @@ mod tests {
                 let beta = reference::noise("beta", width, 1.0);
                 for affine in [None, Some((&gamma[..], &beta[..]))] {
                     let exact = reference::layer_norm(&x, width, 1e-5, affine);
-                    for par in [Parallelism::Serial, Parallelism::Threads] {
+                    for team in [Team::ALONE, Crew::eager().team()] {
                         let mut out = vec![f32::NAN; rows * width];
-                        layer_norm(isa, par, &x, width, 1e-5, affine, &mut out);
+                        layer_norm(isa, team, &x, width, 1e-5, affine, &mut out);
                         let mut in_place = x.clone();
-                        layer_norm_in_place(isa, par, &mut in_place, width, 1e-5, affine);
+                        layer_norm_in_place(isa, team, &mut in_place, width, 1e-5, affine);
                         assert_eq!(out, in_place);
                         for (v, e) in out.iter().zip(&exact) {
                             assert!((f64::from(*v) - e).abs() <= EPS * (1.0 + e.abs()), "{isa:?} {width}: {v} {e}");

@@ -1,12 +1,10 @@
 //! Means over the pixels of feature maps, and what squeeze-and-excitation does with them.
 
-use rayon::prelude::*;
-
 use super::Isa;
 use super::gemm::PANEL;
 use super::math::Activation;
-use super::parallel::Parallelism;
 use super::simd::{Kernel, Simd};
+use super::team::Team;
 
 /// `out [images, channels]`: the mean over the pixels of maps in blocks, added in their order. The maps are
 /// `images · pixels` rows of as many channels as an image has in `out`.
@@ -14,7 +12,7 @@ use super::simd::{Kernel, Simd};
 /// Panics where a slice is too short for its sizes.
 pub(crate) fn mean(
     isa: Isa,
-    par: Parallelism,
+    team: Team<'_>,
     maps: &[f32],
     (images, pixels): (usize, usize),
     channels: usize,
@@ -26,12 +24,7 @@ pub(crate) fn mean(
         isa.run(Mean { map: &maps[(block * images + image) * pixels * PANEL..][..pixels * PANEL], out });
     };
     for (image, out) in out[..images * channels].chunks_exact_mut(channels).enumerate() {
-        match par {
-            Parallelism::Serial => out.chunks_mut(PANEL).enumerate().for_each(|(block, out)| mean(image, block, out)),
-            Parallelism::Threads => {
-                out.par_chunks_mut(PANEL).enumerate().with_min_len(4).for_each(|(block, out)| mean(image, block, out));
-            }
-        }
+        team.rows(out, PANEL, 4, |block, out| mean(image, block, out));
     }
 }
 
@@ -69,7 +62,7 @@ impl Kernel for Mean<'_> {
 /// Panics where a slice is too short for its sizes.
 pub(crate) fn scale(
     isa: Isa,
-    par: Parallelism,
+    team: Team<'_>,
     maps: &mut [f32],
     (images, pixels): (usize, usize),
     channels: usize,
@@ -78,7 +71,7 @@ pub(crate) fn scale(
 ) {
     assert!(gates.len() >= images * channels);
     let maps = &mut maps[..channels.div_ceil(PANEL) * images * pixels * PANEL];
-    par.rows(maps, pixels * PANEL, 1, |i, map| {
+    team.rows(maps, pixels * PANEL, 1, |i, map| {
         let (block, image) = (i / images, i % images);
         let first = block * PANEL;
         let len = PANEL.min(channels - first);
@@ -116,6 +109,7 @@ impl Kernel for Scale<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Crew;
     use super::super::reference;
     use super::super::strides::unblock;
     use super::*;
@@ -130,12 +124,12 @@ mod tests {
                     let maps = reference::noise("maps", rows * channels, 1.0);
                     let blocks = reference::block(&maps, rows, channels, channels);
                     let mut means = vec![f32::NAN; images * channels];
-                    mean(isa, Parallelism::Threads, &blocks, all, channels, &mut means);
+                    mean(isa, Crew::eager().team(), &blocks, all, channels, &mut means);
                     let mut serial = vec![f32::NAN; images * channels];
-                    mean(isa, Parallelism::Serial, &blocks, all, channels, &mut serial);
+                    mean(isa, Team::ALONE, &blocks, all, channels, &mut serial);
                     assert_eq!(means, serial);
                     let mut blocks = blocks;
-                    scale(isa, Parallelism::Threads, &mut blocks, all, channels, &means, Activation::Gelu);
+                    scale(isa, Crew::eager().team(), &mut blocks, all, channels, &means, Activation::Gelu);
                     let mut scaled = vec![f32::NAN; maps.len()];
                     unblock(&blocks, rows, channels, &mut scaled);
                     for (i, (value, was)) in scaled.iter().zip(&maps).enumerate() {

@@ -22,13 +22,13 @@ impl Depthwise {
     /// `maps` to `out`; returns height and width of the output.
     pub(crate) fn forward(
         &self,
-        exec: Exec,
+        exec: Exec<'_>,
         maps: Maps<'_>,
         activation: Option<Activation>,
         out: (&mut [f32], Strides),
     ) -> (usize, usize) {
         let out = Out { data: out.0, strides: out.1 };
-        depthwise(exec.isa, exec.par, self.window, maps, &self.taps, &self.bias, activation, out);
+        depthwise(exec.isa, exec.team, self.window, maps, &self.taps, &self.bias, activation, out);
         self.window.output(maps.height, maps.width)
     }
 }

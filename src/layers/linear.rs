@@ -35,7 +35,7 @@ impl Linear {
     /// `x [rows, inputs]`, which lie in one piece each, to `out [rows, outputs]`, `out_stride` apart.
     pub(crate) fn forward(
         &self,
-        exec: Exec,
+        exec: Exec<'_>,
         x: &[f32],
         rows: usize,
         finish: Finish,
@@ -49,7 +49,7 @@ impl Linear {
     /// The same between rows that lie in any way.
     pub(crate) fn between(
         &self,
-        exec: Exec,
+        exec: Exec<'_>,
         x: (&[f32], Strides),
         rows: usize,
         finish: Finish,
@@ -62,7 +62,7 @@ impl Linear {
     /// written to column 0 of `out`.
     pub(crate) fn columns(
         &self,
-        exec: Exec,
+        exec: Exec<'_>,
         (x, strides): (&[f32], Strides),
         rows: usize,
         columns: Range<usize>,
@@ -75,7 +75,7 @@ impl Linear {
         let bias = self.bias.as_ref().map(|bias| &bias[first * PANEL..]);
         gemm(
             exec.isa,
-            exec.par,
+            exec.team,
             Lhs { data: x, strides, rows, k: self.inputs },
             Rhs::packed(weight, self.inputs, columns.len()),
             Epilogue { bias, finish },

@@ -1,14 +1,14 @@
 //! Two linear layers with an activation between them, added to what they came from.
 
 use super::{Exec, Linear};
-use crate::kernels::Parallelism;
+use crate::kernels::Team;
 use crate::kernels::gemm::{FeedForward, Finish, Lhs, Out, feed_forward};
 use crate::kernels::math::Activation;
 use crate::kernels::strides::{Strides, blocked_len};
 
 /// Floats of weights up to which tiles of rows go through both layers: the weights must stay in the cache, too, as
 /// every tile reads all of them.
-const NEAR_WEIGHTS: usize = 1 << 18;
+const NEAR_WEIGHTS: usize = 1 << 19;
 
 /// `x += fc2(activation(fc1(input)))`
 pub(crate) struct Mlp {
@@ -23,9 +23,9 @@ impl Mlp {
     }
 
     /// Floats of scratch for `rows` rows.
-    pub(crate) fn scratch(&self, rows: usize, par: Parallelism) -> usize {
+    pub(crate) fn scratch(&self, rows: usize, team: Team<'_>) -> usize {
         match self.near() {
-            Some(_) => FeedForward::scratch(self.fc1.outputs(), rows, par),
+            Some(_) => FeedForward::scratch(self.fc1.outputs(), rows, team),
             None => blocked_len(rows, self.fc1.outputs()),
         }
     }
@@ -33,7 +33,7 @@ impl Mlp {
     /// `input [rows, W]`; `x [rows, W]` is added to; `hidden` is [`Mlp::scratch`].
     pub(crate) fn forward(
         &self,
-        exec: Exec,
+        exec: Exec<'_>,
         input: (&[f32], Strides),
         rows: usize,
         x: (&mut [f32], Strides),
@@ -42,7 +42,7 @@ impl Mlp {
         match self.near() {
             Some(weights) => {
                 let input = Lhs { data: input.0, strides: input.1, rows, k: self.fc1.inputs() };
-                feed_forward(exec.isa, exec.par, input, weights, Out { data: x.0, strides: x.1 }, hidden);
+                feed_forward(exec.isa, exec.team, input, weights, Out { data: x.0, strides: x.1 }, hidden);
             }
             None => {
                 let between = Strides::blocked(rows);

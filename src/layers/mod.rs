@@ -10,11 +10,11 @@ pub(crate) use linear::Linear;
 pub(crate) use mlp::Mlp;
 pub(crate) use squeeze_excite::SqueezeExcite;
 
-use crate::kernels::{Isa, Parallelism};
+use crate::kernels::{Isa, Team};
 
 /// How the layers of one pass run.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Exec {
+pub(crate) struct Exec<'a> {
     pub(crate) isa: Isa,
-    pub(crate) par: Parallelism,
+    pub(crate) team: Team<'a>,
 }

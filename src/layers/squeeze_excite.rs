@@ -27,7 +27,7 @@ impl SqueezeExcite {
     /// channels for each image.
     pub(crate) fn forward(
         &self,
-        exec: Exec,
+        exec: Exec<'_>,
         maps: &mut [f32],
         (images, pixels): (usize, usize),
         activation: Activation,
@@ -35,9 +35,9 @@ impl SqueezeExcite {
     ) {
         let (channels, squeezed) = (self.fc1.inputs(), self.fc1.outputs());
         let (gates, hidden) = scratch.split_at_mut(images * channels);
-        pool::mean(exec.isa, exec.par, maps, (images, pixels), channels, gates);
+        pool::mean(exec.isa, exec.team, maps, (images, pixels), channels, gates);
         self.fc1.forward(exec, gates, images, Finish::Activate(Activation::Relu), hidden, squeezed);
         self.fc2.forward(exec, hidden, images, Finish::Activate(Activation::Sigmoid), gates, channels);
-        pool::scale(exec.isa, exec.par, maps, (images, pixels), channels, gates, activation);
+        pool::scale(exec.isa, exec.team, maps, (images, pixels), channels, gates, activation);
     }
 }

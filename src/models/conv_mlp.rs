@@ -2,7 +2,7 @@
 
 use super::Error;
 use super::load::Scope;
-use crate::kernels::Parallelism;
+use crate::kernels::Team;
 use crate::kernels::depthwise::{Maps, Window};
 use crate::kernels::math::Activation;
 use crate::layers::{Depthwise, Exec, Mlp};
@@ -19,13 +19,13 @@ impl ConvMlp {
     }
 
     /// Floats of scratch for `rows` rows.
-    pub(super) fn scratch(&self, rows: usize, par: Parallelism) -> usize {
-        self.mlp.scratch(rows, par)
+    pub(super) fn scratch(&self, rows: usize, team: Team<'_>) -> usize {
+        self.mlp.scratch(rows, team)
     }
 
     /// `x`, maps of the sizes and strides that `like` tells (its data is not looked at); `y` is scratch of the same
     /// size, `wide` of [`ConvMlp::scratch`].
-    pub(super) fn forward(&self, exec: Exec, x: &mut [f32], like: Maps<'_>, y: &mut [f32], wide: &mut [f32]) {
+    pub(super) fn forward(&self, exec: Exec<'_>, x: &mut [f32], like: Maps<'_>, y: &mut [f32], wide: &mut [f32]) {
         let (rows, strides) = (like.images * like.height * like.width, like.strides);
         self.dw.forward(exec, Maps { data: x, ..like }, None, (&mut *y, strides));
         self.mlp.forward(exec, (&*y, strides), rows, (x, strides), wide);

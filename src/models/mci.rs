@@ -120,7 +120,7 @@ impl Mci {
     /// after every stage, for tests that compare one by one.
     pub(crate) fn stages(
         &self,
-        exec: Exec,
+        exec: Exec<'_>,
         pixels: &[f32],
         images: usize,
         arena: &mut Arena,
@@ -179,7 +179,7 @@ impl Mci {
         let pixels = (images, side * side);
         self.squeeze.forward(exec, y, pixels, Activation::Gelu, squeeze);
         seen(Seen::Last, Map { data: y, rows, channels: e });
-        pool::mean(exec.isa, exec.par, y, pixels, e, pooled);
+        pool::mean(exec.isa, exec.team, y, pixels, e, pooled);
         self.proj.forward(exec, pooled, images, Finish::Store, out, self.proj.outputs());
     }
 
@@ -187,7 +187,7 @@ impl Mci {
     #[expect(clippy::too_many_arguments, reason = "a map, its weights and the scratch of a pass")]
     fn attention(
         &self,
-        exec: Exec,
+        exec: Exec<'_>,
         stage: &MciStage,
         (qkv, out): (&Linear, &Linear),
         (images, rows): (usize, usize),
@@ -201,7 +201,7 @@ impl Mci {
         let y = &mut y[..rows * c];
         let input = if stage.attention_norm {
             unblock(x, rows, c, y);
-            layer_norm_in_place(exec.isa, exec.par, y, c, self.config.norm_eps as f32, None);
+            layer_norm_in_place(exec.isa, exec.team, y, c, self.config.norm_eps as f32, None);
             (&*y, Strides::rows(c))
         } else {
             (&*x, blocked)
@@ -210,12 +210,12 @@ impl Mci {
         let spans: Vec<Span> = (0..images)
             .map(|i| Span { start: i * pixels, tokens: pixels, queries: 0..pixels, out_row: i * pixels })
             .collect();
-        attention(exec.isa, exec.par, stage.shape(), wide, &spans, y, scores);
+        attention(exec.isa, exec.team, stage.shape(), wide, &spans, y, scores);
         out.between(exec, (&*y, Strides::rows(c)), rows, Finish::Accumulate, (x, blocked));
     }
 
     /// Floats of each piece of scratch.
-    fn lens(&self, exec: Exec, images: usize) -> Lens {
+    fn lens(&self, exec: Exec<'_>, images: usize) -> Lens {
         let half = self.config.image_size.div_ceil(2);
         let mut side = half.div_ceil(2);
         let c = self.stem.outputs();
@@ -231,10 +231,10 @@ impl Mci {
             let pixels = side * side;
             lens.map = lens.map.max(blocked_len(pixels, c));
             for block in stage.blocks.iter().take(1) {
-                lens.wide = lens.wide.max(block.mlp.scratch(images * pixels, exec.par));
+                lens.wide = lens.wide.max(block.mlp.scratch(images * pixels, exec.team));
                 if let BlockMixer::Attention { .. } = block.mixer {
                     lens.wide = lens.wide.max(images * pixels * 3 * c);
-                    lens.scores = lens.scores.max(scratch_len(exec.par, stage.config.shape(), images, pixels));
+                    lens.scores = lens.scores.max(scratch_len(exec.team, stage.config.shape(), images, pixels));
                 }
             }
         }
@@ -302,7 +302,7 @@ impl Downsample {
     /// From x, by way of y, to x; returns the new side.
     fn forward(
         &self,
-        exec: Exec,
+        exec: Exec<'_>,
         (images, side): (usize, usize),
         x: &mut [f32],
         y: &mut [f32],
@@ -322,9 +322,9 @@ impl Downsample {
 }
 
 /// Rows `[images · h · h, 3·3·3]` of 3 × 3 windows with stride 2 and padding 1, ordered channel, y, x.
-fn gather_windows(exec: Exec, pixels: &[f32], images: usize, size: usize, out: &mut [f32]) {
+fn gather_windows(exec: Exec<'_>, pixels: &[f32], images: usize, size: usize, out: &mut [f32]) {
     let half = size.div_ceil(2);
-    exec.par.rows(&mut out[..images * half * half * 27], half * 27, 4, |row, out| {
+    exec.team.rows(&mut out[..images * half * half * 27], half * 27, 4, |row, out| {
         let (image, y) = (row / half, row % half);
         for (line, i) in (0..9).map(|line| (line, 3 * line)) {
             let (channel, ky) = (line / 3, line % 3);

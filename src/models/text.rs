@@ -86,7 +86,7 @@ impl TextTransformer {
     /// normalised.
     pub(crate) fn stages<T: AsRef<[u32]>>(
         &self,
-        exec: Exec,
+        exec: Exec<'_>,
         texts: &[T],
         arena: &mut Arena,
         out: &mut [f32],
@@ -118,7 +118,7 @@ impl TextTransformer {
 
         let count = texts.len();
         let normed = &mut x[..count * d]; // the rows are used up
-        layer_norm(exec.isa, exec.par, &pooled[..count * d], d, self.transformer.eps(), None, normed);
+        layer_norm(exec.isa, exec.team, &pooled[..count * d], d, self.transformer.eps(), None, normed);
         self.proj.forward(exec, normed, count, Finish::Store, out, self.proj.outputs());
     }
 }

@@ -58,7 +58,7 @@ impl TextHybrid {
     /// block 0 and the transformer's blocks from 1.
     pub(crate) fn stages<T: AsRef<[u32]>>(
         &self,
-        exec: Exec,
+        exec: Exec<'_>,
         texts: &[T],
         arena: &mut Arena,
         out: &mut [f32],
@@ -72,7 +72,7 @@ impl TextHybrid {
             .map(|(i, ids)| Sequence { start: i * c, tokens: c, pooled: pooled_token(ids.as_ref()) })
             .collect();
         let lens = self.transformer.scratch(exec, rows, count, c);
-        let wide = lens.wide.max(self.first.mlp.scratch(rows, exec.par));
+        let wide = lens.wide.max(self.first.mlp.scratch(rows, exec.team));
         let [x, y, wide, scores] = arena.split([rows * d, lens.normed.max(rows * d), wide, lens.scores]);
         let (mut x, mut y) = (&mut x[..rows * d], y);
         for (ids, sequence) in texts.iter().zip(&sequences) {
@@ -91,7 +91,7 @@ impl TextHybrid {
         for (sequence, pooled) in sequences.iter().zip(pooled.chunks_exact_mut(d)) {
             pooled.copy_from_slice(&x[(sequence.start + sequence.pooled) * d..][..d]);
         }
-        layer_norm(exec.isa, exec.par, pooled, d, self.transformer.eps(), None, normed);
+        layer_norm(exec.isa, exec.team, pooled, d, self.transformer.eps(), None, normed);
         self.proj.forward(exec, normed, count, Finish::Store, out, self.proj.outputs());
     }
 }
@@ -100,7 +100,7 @@ impl RepMixer {
     /// The result is in x; both buffers change places on the way.
     fn forward<'a>(
         &self,
-        exec: Exec,
+        exec: Exec<'_>,
         (texts, tokens): (usize, usize),
         x: &mut &'a mut [f32],
         y: &mut &'a mut [f32],

@@ -33,7 +33,7 @@ impl ImageTower {
     }
 
     /// `pixels [images, 3, S, S]`, normalised, to `out [images, embed_dim]`, not normalised.
-    pub(crate) fn forward(&self, exec: Exec, pixels: &[f32], images: usize, arena: &mut Arena, out: &mut [f32]) {
+    pub(crate) fn forward(&self, exec: Exec<'_>, pixels: &[f32], images: usize, arena: &mut Arena, out: &mut [f32]) {
         match self {
             ImageTower::Vit(vit) => vit.stages(exec, pixels, images, arena, out, |_, _| {}),
             ImageTower::Mci(mci) => mci.stages(exec, pixels, images, arena, out, |_, _| {}),
@@ -93,7 +93,7 @@ impl TextTower {
 
     /// Checked `texts` of token ids (start to end, padded with zeros or not) to `out [texts, embed_dim]`, not
     /// normalised.
-    pub(crate) fn forward<T: AsRef<[u32]>>(&self, exec: Exec, texts: &[T], arena: &mut Arena, out: &mut [f32]) {
+    pub(crate) fn forward<T: AsRef<[u32]>>(&self, exec: Exec<'_>, texts: &[T], arena: &mut Arena, out: &mut [f32]) {
         match &self.kind {
             TextKind::Transformer(text) => text.stages(exec, texts, arena, out, |_, _| {}),
             TextKind::Hybrid(text) => text.stages(exec, texts, arena, out, |_, _| {}),

@@ -80,12 +80,12 @@ impl Transformer {
     }
 
     /// Scratch for `sequences` sequences of up to `longest` tokens and `rows` in all.
-    pub(super) fn scratch(&self, exec: Exec, rows: usize, sequences: usize, longest: usize) -> ScratchLens {
-        let mlp = self.blocks.first().map_or(0, |block| block.mlp.scratch(rows, exec.par));
+    pub(super) fn scratch(&self, exec: Exec<'_>, rows: usize, sequences: usize, longest: usize) -> ScratchLens {
+        let mlp = self.blocks.first().map_or(0, |block| block.mlp.scratch(rows, exec.team));
         ScratchLens {
             normed: rows * self.width,
             wide: (rows * 3 * self.width).max(mlp),
-            scores: scratch_len(exec.par, self.shape, sequences, longest),
+            scores: scratch_len(exec.team, self.shape, sequences, longest),
         }
     }
 
@@ -95,7 +95,7 @@ impl Transformer {
     /// `seen` is called with the rows after every block but the last, for tests that compare stage by stage.
     pub(super) fn forward(
         &self,
-        exec: Exec,
+        exec: Exec<'_>,
         x: &mut [f32],
         sequences: &[Sequence],
         scratch: Scratch<'_>,
@@ -117,7 +117,7 @@ impl Transformer {
     /// Runs all rows of `x [rows, W]` through all blocks.
     pub(super) fn forward_all(
         &self,
-        exec: Exec,
+        exec: Exec<'_>,
         x: &mut [f32],
         sequences: &[Sequence],
         scratch: Scratch<'_>,
@@ -128,7 +128,7 @@ impl Transformer {
 
     fn whole_blocks(
         &self,
-        exec: Exec,
+        exec: Exec<'_>,
         blocks: &[Block],
         x: &mut [f32],
         sequences: &[Sequence],
@@ -144,12 +144,12 @@ impl Transformer {
         let Scratch { normed, wide, scores } = scratch;
         let normed = &mut normed[..rows * w];
         for (i, block) in blocks.iter().enumerate() {
-            layer_norm(exec.isa, exec.par, x, w, self.eps, None, normed);
+            layer_norm(exec.isa, exec.team, x, w, self.eps, None, normed);
             block.qkv.forward(exec, normed, rows, Finish::Store, wide, 3 * w);
             // The normalised rows are used up: attention writes its heads over them.
-            attention(exec.isa, exec.par, self.shape, wide, &all, normed, scores);
+            attention(exec.isa, exec.team, self.shape, wide, &all, normed, scores);
             block.out.forward(exec, normed, rows, Finish::Accumulate, x, w);
-            layer_norm(exec.isa, exec.par, x, w, self.eps, None, normed);
+            layer_norm(exec.isa, exec.team, x, w, self.eps, None, normed);
             block.mlp.forward(exec, (&*normed, Strides::rows(w)), rows, (&mut *x, Strides::rows(w)), wide);
             seen(i, x);
         }
@@ -159,7 +159,7 @@ impl Transformer {
     /// ones ask, and only their rows go on. Exactly the values of the whole block.
     fn last_block(
         &self,
-        exec: Exec,
+        exec: Exec<'_>,
         block: &Block,
         x: &[f32],
         sequences: &[Sequence],
@@ -171,7 +171,7 @@ impl Transformer {
         let Scratch { normed, wide, scores } = scratch;
         let pooled = &mut pooled[..count * w];
 
-        layer_norm(exec.isa, exec.par, x, w, self.eps, None, &mut normed[..rows * w]);
+        layer_norm(exec.isa, exec.team, x, w, self.eps, None, &mut normed[..rows * w]);
         if w.is_multiple_of(PANEL) {
             let (from, to) = (Strides::rows(w), Strides::rows(3 * w));
             block.qkv.columns(exec, (&*normed, from), rows, w..3 * w, Finish::Store, (&mut wide[w..], to));
@@ -189,12 +189,12 @@ impl Transformer {
             .map(|(i, s)| Span { start: s.start, tokens: s.tokens, queries: s.pooled..s.pooled + 1, out_row: i })
             .collect();
         let normed = &mut normed[..count * w];
-        attention(exec.isa, exec.par, self.shape, wide, &spans, normed, scores);
+        attention(exec.isa, exec.team, self.shape, wide, &spans, normed, scores);
         for (sequence, pooled) in sequences.iter().zip(pooled.chunks_exact_mut(w)) {
             pooled.copy_from_slice(&x[(sequence.start + sequence.pooled) * w..][..w]);
         }
         block.out.forward(exec, normed, count, Finish::Accumulate, pooled, w);
-        layer_norm(exec.isa, exec.par, pooled, w, self.eps, None, normed);
+        layer_norm(exec.isa, exec.team, pooled, w, self.eps, None, normed);
         block.mlp.forward(exec, (&*normed, Strides::rows(w)), count, (pooled, Strides::rows(w)), wide);
     }
 

@@ -69,7 +69,7 @@ impl Vit {
     /// after every stage, for tests that compare one by one.
     pub(crate) fn stages(
         &self,
-        exec: Exec,
+        exec: Exec<'_>,
         pixels: &[f32],
         images: usize,
         arena: &mut Arena,
@@ -104,7 +104,7 @@ impl Vit {
             }
         }
         if let Some((gamma, beta)) = &self.ln_pre {
-            layer_norm_in_place(exec.isa, exec.par, x, w, self.transformer.eps(), Some((gamma, beta)));
+            layer_norm_in_place(exec.isa, exec.team, x, w, self.transformer.eps(), Some((gamma, beta)));
         }
         seen(Stage::Embedded, x);
 
@@ -113,15 +113,15 @@ impl Vit {
         self.transformer.forward(exec, x, &sequences, scratch, pooled, |i, x| seen(Stage::Block(i), x));
 
         let normed = &mut x[..images * w]; // the rows are used up
-        layer_norm(exec.isa, exec.par, &pooled[..images * w], w, self.transformer.eps(), None, normed);
+        layer_norm(exec.isa, exec.team, &pooled[..images * w], w, self.transformer.eps(), None, normed);
         self.proj.forward(exec, normed, images, Finish::Store, out, self.proj.outputs());
     }
 
     /// Rows `[images · L, 3·P·P]`: a row of zeros for the class token, then the patches of the image, row-major.
-    fn gather_patches(&self, exec: Exec, pixels: &[f32], images: usize, out: &mut [f32]) {
+    fn gather_patches(&self, exec: Exec<'_>, pixels: &[f32], images: usize, out: &mut [f32]) {
         let (s, p, g) = (self.config.image_size, self.config.patch_size, self.config.grid());
         let (tokens, inputs) = (self.tokens(), 3 * p * p);
-        exec.par.rows(&mut out[..images * tokens * inputs], inputs, 16, |row, out| {
+        exec.team.rows(&mut out[..images * tokens * inputs], inputs, 16, |row, out| {
             let (image, token) = (row / tokens, row % tokens);
             let Some(patch) = token.checked_sub(1) else {
                 return out.fill(0.0);

@@ -13,9 +13,9 @@ use std::ops::Range;
 use self::softmax::Scores;
 use super::Isa;
 use super::gemm::{Lhs, PANEL, Rhs, balanced, gemm_inline};
-use super::parallel::Parallelism;
 use super::simd::{Kernel, Simd};
 use super::strides::Strides;
+use super::team::Team;
 
 /// Query rows of a block: a multiple of no tile height in particular, since tiles balance themselves; small
 /// enough that its scores (28 × 577 floats at most in the known models) stay in the nearest caches. 56 rows are no faster
@@ -61,7 +61,7 @@ pub(crate) struct Span {
 /// Panics where a slice is too short for its sizes, or two spans write the same rows.
 pub(crate) fn attention(
     isa: Isa,
-    par: Parallelism,
+    team: Team<'_>,
     shape: Shape,
     qkv: &[f32],
     spans: &[Span],
@@ -78,12 +78,12 @@ pub(crate) fn attention(
     assert!(out.len() >= written * shape.width, "output shorter than its spans");
     // One unit is a head of a sequence; neighbours share a task.
     let units = spans.len() * shape.heads;
-    let tasks = workers(par, shape, spans.len());
+    let tasks = tasks(team, shape, spans.len());
     let longest = spans.iter().map(|span| span.tokens).max().unwrap_or(0);
     let per_task = scratch_per_task(longest, shape);
     assert!(scratch.len() >= tasks * per_task, "scratch shorter than planned");
     let shared = Shared { out: out.as_mut_ptr(), scratch: scratch.as_mut_ptr() };
-    par.run(tasks, |task| {
+    team.run(tasks, |task| {
         // SAFETY: tasks have disjoint pieces of scratch, of the planned size, inside the slice (asserted).
         let scratch = unsafe { std::slice::from_raw_parts_mut(shared.scratch().add(task * per_task), per_task) };
         let units = units * task / tasks..units * (task + 1) / tasks;
@@ -92,13 +92,13 @@ pub(crate) fn attention(
 }
 
 /// Floats of scratch that [`attention`] needs for `spans` spans of up to `tokens`.
-pub(crate) fn scratch_len(par: Parallelism, shape: Shape, spans: usize, tokens: usize) -> usize {
-    workers(par, shape, spans) * scratch_per_task(tokens, shape)
+pub(crate) fn scratch_len(team: Team<'_>, shape: Shape, spans: usize, tokens: usize) -> usize {
+    tasks(team, shape, spans) * scratch_per_task(tokens, shape)
 }
 
-/// Tasks: two a thread even out unequal cores; one when nobody shares the work.
-fn workers(par: Parallelism, shape: Shape, spans: usize) -> usize {
-    if par.threads() == 1 { 1 } else { (2 * par.threads()).min(shape.heads * spans).max(1) }
+/// Tasks: at most one for each unit.
+fn tasks(team: Team<'_>, shape: Shape, spans: usize) -> usize {
+    team.tasks().min(shape.heads * spans).max(1)
 }
 
 /// Keys in panels, then the scores of a block of queries with a panel to spare.
@@ -230,17 +230,18 @@ unsafe fn scale_rows<S: Simd>(s: S, rows: *mut f32, stride: usize, d: usize, sca
 
 #[cfg(test)]
 mod tests {
+    use super::super::Crew;
     use super::super::reference;
     use super::*;
 
     /// Rounding of scores, softmax and weighted sums of values of order one.
     const TOLERANCE: f64 = 3e-6;
 
-    fn run(isa: Isa, par: Parallelism, shape: Shape, qkv: &[f32], tokens: usize, queries: Range<usize>) -> Vec<f32> {
+    fn run(isa: Isa, team: Team<'_>, shape: Shape, qkv: &[f32], tokens: usize, queries: Range<usize>) -> Vec<f32> {
         let spans = [Span { start: 0, tokens, queries: queries.clone(), out_row: 0 }];
         let mut out = vec![f32::NAN; queries.len() * shape.width];
-        let mut scratch = vec![f32::NAN; scratch_len(par, shape, 1, tokens)];
-        attention(isa, par, shape, qkv, &spans, &mut out, &mut scratch);
+        let mut scratch = vec![f32::NAN; scratch_len(team, shape, 1, tokens)];
+        attention(isa, team, shape, qkv, &spans, &mut out, &mut scratch);
         out
     }
 
@@ -256,11 +257,11 @@ mod tests {
                 for causal in [false, true] {
                     let shape = Shape { width, heads, causal };
                     let exact = reference::attention(&qkv, tokens, width, heads, causal);
-                    let all = run(isa, Parallelism::Serial, shape, &qkv, tokens, 0..tokens);
+                    let all = run(isa, Team::ALONE, shape, &qkv, tokens, 0..tokens);
                     for (v, e) in all.iter().zip(&exact) {
                         assert!((f64::from(*v) - e).abs() <= TOLERANCE, "{isa:?} {tokens} {heads} {d}: {v} {e}");
                     }
-                    assert_eq!(all, run(isa, Parallelism::Threads, shape, &qkv, tokens, 0..tokens));
+                    assert_eq!(all, run(isa, Crew::eager().team(), shape, &qkv, tokens, 0..tokens));
                 }
             }
         }
@@ -274,9 +275,9 @@ mod tests {
         for isa in Isa::available() {
             for causal in [false, true] {
                 let shape = Shape { width, heads, causal };
-                let all = run(isa, Parallelism::Serial, shape, &qkv, tokens, 0..tokens);
+                let all = run(isa, Team::ALONE, shape, &qkv, tokens, 0..tokens);
                 for t in 0..tokens {
-                    let one = run(isa, Parallelism::Serial, shape, &qkv, tokens, t..t + 1);
+                    let one = run(isa, Team::ALONE, shape, &qkv, tokens, t..t + 1);
                     assert_eq!(one, all[t * width..(t + 1) * width]);
                 }
             }
@@ -290,9 +291,9 @@ mod tests {
         qkv.resize(qkv.len() + PANEL, f32::NAN);
         let shape = Shape { width, heads, causal: true };
         for isa in Isa::available() {
-            let all = run(isa, Parallelism::Serial, shape, &qkv, tokens, 0..tokens);
+            let all = run(isa, Team::ALONE, shape, &qkv, tokens, 0..tokens);
             for cut in [1, 2, 13, 14, 15, 16, 17, 28, 33, 64, 76] {
-                let one = run(isa, Parallelism::Serial, shape, &qkv[..cut * 3 * width + PANEL], cut, 0..cut);
+                let one = run(isa, Team::ALONE, shape, &qkv[..cut * 3 * width + PANEL], cut, 0..cut);
                 assert_eq!(one, all[..cut * width], "{isa:?} {cut}");
             }
         }
@@ -312,14 +313,14 @@ mod tests {
             Span { start: start - tokens, tokens, queries: 0..tokens, out_row: start - tokens }
         });
         for isa in Isa::available() {
-            for par in [Parallelism::Serial, Parallelism::Threads] {
+            for team in [Team::ALONE, Crew::eager().team()] {
                 let mut out = vec![f32::NAN; rows * width];
-                let mut scratch = vec![f32::NAN; scratch_len(par, shape, spans.len(), 33)];
-                attention(isa, par, shape, &qkv, &spans, &mut out, &mut scratch);
+                let mut scratch = vec![f32::NAN; scratch_len(team, shape, spans.len(), 33)];
+                attention(isa, team, shape, &qkv, &spans, &mut out, &mut scratch);
                 for span in &spans {
                     let (a, b) = (span.start * width, (span.start + span.tokens) * width);
                     let own = &qkv[3 * a..3 * b + PANEL];
-                    assert_eq!(out[a..b], run(isa, par, shape, own, span.tokens, 0..span.tokens));
+                    assert_eq!(out[a..b], run(isa, team, shape, own, span.tokens, 0..span.tokens));
                 }
             }
         }

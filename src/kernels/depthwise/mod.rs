@@ -10,8 +10,8 @@ mod band;
 use super::Isa;
 use super::gemm::{Out, PANEL};
 use super::math::Activation;
-use super::parallel::Parallelism;
 use super::strides::Strides;
+use super::team::Team;
 use band::Band;
 
 /// Taps of the largest window.
@@ -94,7 +94,7 @@ pub(crate) struct Maps<'a> {
 #[expect(clippy::too_many_arguments, reason = "the operands of a convolution")]
 pub(crate) fn depthwise(
     isa: Isa,
-    par: Parallelism,
+    team: Team<'_>,
     window: Window,
     maps: Maps<'_>,
     taps: &[f32],
@@ -114,17 +114,17 @@ pub(crate) fn depthwise(
     let (row, block) = (strides.row, strides.block);
     assert!(row >= outputs || row == PANEL && block >= row * maps.images * height * width, "outputs overlap");
 
-    // Tasks are blocks of sixteen output channels of an image, cut into bands of rows if there are too few: an even
-    // number of rows, as two are computed together.
+    // Tasks are blocks of sixteen output channels of an image, cut into bands of rows for the groups of the team or
+    // if there are too few: an even number of rows, as two are computed together.
     let blocks = outputs.div_ceil(PANEL);
     let pairs = height.div_ceil(2);
-    let bands = match par.threads() {
-        1 => 1,
-        threads => (4 * threads).div_ceil(maps.images.max(1) * blocks).min(pairs),
-    };
+    let images = maps.images.max(1);
+    let groups = team.row_groups(images * height * width);
+    let apart = if images.is_multiple_of(groups) { 1 } else { groups };
+    let bands = team.tasks().div_ceil(images * blocks).next_multiple_of(apart).min(pairs);
     let shared = Shared(out.as_mut_ptr());
-    par.run(maps.images * blocks * bands, |task| {
-        let (image, block, band) = (task / blocks / bands, task / bands % blocks, task % bands);
+    team.run(maps.images * blocks * bands, |task| {
+        let (image, band, block) = (task / blocks / bands, task / blocks % bands, task % blocks);
         let rows = 2 * (pairs * band / bands)..height.min(2 * (pairs * (band + 1) / bands));
         let out = shared.get();
         isa.run(Band { window, maps, taps, bias, activation, out, strides, image, block, rows, width, height });
@@ -147,6 +147,7 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Crew;
     use super::super::reference;
     use super::super::strides::blocked_len;
     use super::*;
@@ -165,19 +166,19 @@ mod tests {
         let (rows, outputs) = (images * h * w, window.outputs());
         let maps = Maps { data: &data, strides: Strides::rows(channels), images, height, width };
         let exact = reference::depthwise(window, maps, &taps, &bias, activation);
-        let run = |par, maps, strides: Strides| {
+        let run = |team: Team<'_>, maps, strides: Strides| {
             let mut out = vec![f32::NAN; blocked_len(rows, outputs)];
-            depthwise(isa, par, window, maps, &taps, &bias, activation, Out { data: &mut out, strides });
+            depthwise(isa, team, window, maps, &taps, &bias, activation, Out { data: &mut out, strides });
             (0..rows * outputs).map(|i| out[strides.at(i / outputs, i % outputs)]).collect::<Vec<_>>()
         };
-        let serial = run(Parallelism::Serial, maps, Strides::rows(outputs));
+        let serial = run(Team::ALONE, maps, Strides::rows(outputs));
         for (i, (v, e)) in serial.iter().zip(&exact).enumerate() {
             assert!((f64::from(*v) - e).abs() <= TOLERANCE, "{isa:?} {window:?} {height}x{width} at {i}: {v} {e}");
         }
         let blocked = Maps { data: &blocks, strides: Strides::blocked(pixels), ..maps };
-        for par in [Parallelism::Serial, Parallelism::Threads] {
-            assert_eq!(serial, run(par, maps, Strides::rows(outputs)));
-            assert_eq!(serial, run(par, blocked, Strides::blocked(rows)));
+        for team in [Team::ALONE, Crew::eager().team()] {
+            assert_eq!(serial, run(team, maps, Strides::rows(outputs)));
+            assert_eq!(serial, run(team, blocked, Strides::blocked(rows)));
         }
     }
 

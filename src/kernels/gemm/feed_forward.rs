@@ -2,9 +2,9 @@
 
 use super::super::Isa;
 use super::super::math::Activation;
-use super::super::parallel::Parallelism;
 use super::super::simd::{Kernel, Simd};
 use super::super::strides::{Strides, blocked_len};
+use super::super::team::Team;
 use super::tile::{Region, balanced};
 use super::{Epilogue, Finish, Lhs, Out, PANEL, Rhs, SharedOut, check};
 use std::ops::Range;
@@ -12,8 +12,8 @@ use std::ops::Range;
 /// Rows that go through both products before the next ones do: their hidden values and both weights share L2.
 const ROWS: usize = 112;
 
-/// Tasks for each thread, to even out what other work takes from a core.
-const TASKS_PER_THREAD: usize = 4;
+/// Rows below which a task is not worth having, as it reads all weights.
+const LEAST_ROWS: usize = 28;
 
 /// Both weights, each with a bias, and what stands between them.
 #[derive(Clone, Copy)]
@@ -25,17 +25,14 @@ pub(crate) struct FeedForward<'a> {
 
 impl FeedForward<'_> {
     /// Floats of scratch for the hidden values of `rows` rows.
-    pub(crate) fn scratch(hidden: usize, rows: usize, par: Parallelism) -> usize {
-        tasks(rows, par) * blocked_len(ROWS.min(rows), hidden)
+    pub(crate) fn scratch(hidden: usize, rows: usize, team: Team<'_>) -> usize {
+        tasks(rows, team) * blocked_len(ROWS.min(rows), hidden)
     }
 }
 
-/// Tasks of at least one tile each.
-fn tasks(rows: usize, par: Parallelism) -> usize {
-    match par.threads() {
-        1 => 1,
-        threads => (threads * TASKS_PER_THREAD).min(rows.div_ceil(ROWS)).max(1),
-    }
+/// Tasks of at least two register tiles each.
+fn tasks(rows: usize, team: Team<'_>) -> usize {
+    team.tasks_of(rows / LEAST_ROWS)
 }
 
 /// `out += second(activation(first(a)))`; `hidden` is scratch, of [`FeedForward::scratch`] floats.
@@ -43,7 +40,7 @@ fn tasks(rows: usize, par: Parallelism) -> usize {
 /// Panics where a slice is too short for its sizes.
 pub(crate) fn feed_forward(
     isa: Isa,
-    par: Parallelism,
+    team: Team<'_>,
     a: Lhs<'_>,
     weights: FeedForward<'_>,
     out: Out<'_>,
@@ -51,7 +48,7 @@ pub(crate) fn feed_forward(
 ) {
     let Out { data: out, strides } = out;
     let FeedForward { first, activation, second } = weights;
-    let (tasks, width) = (tasks(a.rows, par), first.0.n);
+    let (tasks, width) = (tasks(a.rows, team), first.0.n);
     let piece = blocked_len(ROWS.min(a.rows), width);
     assert!(hidden.len() >= tasks * piece, "scratch shorter than planned");
     let begin = Epilogue { bias: Some(first.1), finish: Finish::Activate(activation) };
@@ -67,7 +64,7 @@ pub(crate) fn feed_forward(
 
     let shared = SharedOut(out.as_mut_ptr());
     let scratch = SharedOut(hidden.as_mut_ptr());
-    par.run(tasks, |task| {
+    team.run(tasks, |task| {
         // SAFETY: tasks have disjoint pieces of the scratch, inside the slice (asserted).
         let hidden = unsafe { std::slice::from_raw_parts_mut(scratch.get().add(task * piece), piece) };
         let rows = a.rows * task / tasks..a.rows * (task + 1) / tasks;

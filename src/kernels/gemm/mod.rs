@@ -10,9 +10,9 @@ mod tile;
 
 use super::Isa;
 use super::math::Activation;
-use super::parallel::Parallelism;
 use super::simd::Simd;
 use super::strides::Strides;
+use super::team::Team;
 pub(crate) use feed_forward::{FeedForward, feed_forward};
 use split::Split;
 use tile::Region;
@@ -88,14 +88,14 @@ pub(crate) enum Finish {
 /// Computes `out[i][j] = Σ a[i][p] · w[p][j] + bias[j]`, finished as the epilogue says.
 ///
 /// Panics where a slice is too short for its sizes: those follow from a validated model, never from input.
-pub(crate) fn gemm(isa: Isa, par: Parallelism, a: Lhs<'_>, w: Rhs<'_>, epilogue: Epilogue<'_>, out: Out<'_>) {
+pub(crate) fn gemm(isa: Isa, team: Team<'_>, a: Lhs<'_>, w: Rhs<'_>, epilogue: Epilogue<'_>, out: Out<'_>) {
     check(&a, &w, &epilogue, &out);
     if a.rows == 0 || w.n == 0 {
         return;
     }
-    let split = Split::new(a.rows, w.n.div_ceil(PANEL), par.threads());
+    let split = Split::new(a.rows, w.n.div_ceil(PANEL), team);
     let (shared, strides) = (SharedOut(out.data.as_mut_ptr()), out.strides);
-    par.run(split.tasks(), |task| {
+    team.run(split.tasks(), |task| {
         let (rows, panels) = split.task(task);
         isa.run(Region { a, w, epilogue, out: shared.get(), strides, rows, panels });
     });
@@ -142,6 +142,7 @@ pub(super) unsafe fn gemm_inline<S: Simd>(s: S, a: Lhs<'_>, w: Rhs<'_>, out: *mu
 
 #[cfg(test)]
 mod tests {
+    use super::super::Crew;
     use super::super::reference;
     use super::*;
 
@@ -153,7 +154,7 @@ mod tests {
 
     const PLAIN: Epilogue<'static> = Epilogue { bias: None, finish: Finish::Store };
 
-    fn check(isa: Isa, par: Parallelism, m: usize, k: usize, n: usize, finish: Finish) {
+    fn check(isa: Isa, team: Team<'_>, m: usize, k: usize, n: usize, finish: Finish) {
         let a = reference::noise("a", m * k, 1.0);
         let w = reference::noise("w", k * n, 1.0);
         let mut bias = reference::noise("bias", n, 1.0);
@@ -165,13 +166,13 @@ mod tests {
         let epilogue = Epilogue { bias: Some(&bias), finish };
         let lhs = Lhs { data: &a, strides: Strides::rows(k), rows: m, k };
         let to = Out { data: &mut out, strides: Strides::rows(stride) };
-        gemm(isa, par, lhs, Rhs::packed(&packed, k, n), epilogue, to);
+        gemm(isa, team, lhs, Rhs::packed(&packed, k, n), epilogue, to);
         // The same with both sides in blocks has the same bits.
         let blocks = reference::block(&a, m, k, k);
         let mut blocked = reference::block(&before, m, n, stride);
         let lhs = Lhs { data: &blocks, strides: Strides::blocked(m), rows: m, k };
         let to = Out { data: &mut blocked, strides: Strides::blocked(m) };
-        gemm(isa, par, lhs, Rhs::packed(&packed, k, n), epilogue, to);
+        gemm(isa, team, lhs, Rhs::packed(&packed, k, n), epilogue, to);
         for i in 0..m * n {
             assert_eq!(blocked[Strides::blocked(m).at(i / n, i % n)], out[i / n * stride + i % n]);
         }
@@ -201,7 +202,7 @@ mod tests {
             for m in (0..=17).chain([27, 28, 29, 50]) {
                 for n in [0, 1, 15, 16, 17, 31, 32, 33, 48, 49, 70] {
                     for k in [0, 1, 5, 16, 33] {
-                        check(isa, Parallelism::Serial, m, k, n, Finish::Accumulate);
+                        check(isa, Team::ALONE, m, k, n, Finish::Accumulate);
                     }
                 }
             }
@@ -217,9 +218,9 @@ mod tests {
                 Finish::Activate(Activation::Gelu),
                 Finish::Activate(Activation::QuickGelu),
             ] {
-                for par in [Parallelism::Serial, Parallelism::Threads] {
-                    check(isa, par, 19, 40, 90, finish);
-                    check(isa, par, 1, 40, 512, finish);
+                for team in [Team::ALONE, Crew::eager().team()] {
+                    check(isa, team, 19, 40, 90, finish);
+                    check(isa, team, 1, 40, 512, finish);
                 }
             }
         }
@@ -229,7 +230,7 @@ mod tests {
     fn models_shapes() {
         for isa in Isa::available() {
             for (m, k, n) in [(50, 768, 2304), (50, 3072, 768), (7, 512, 512), (197, 768, 96)] {
-                check(isa, Parallelism::Threads, m, k, n, Finish::Accumulate);
+                check(isa, Crew::eager().team(), m, k, n, Finish::Accumulate);
             }
         }
     }
@@ -239,18 +240,18 @@ mod tests {
         let (k, n) = (200, 72);
         let a = reference::noise("a", 31 * k, 1.0);
         let packed = reference::pack(&reference::noise("w", k * n, 1.0), k, n);
-        let run = |isa, par, first: usize, rows: usize| {
+        let run = |isa, team: Team<'_>, first: usize, rows: usize| {
             let mut out = vec![0.0; rows * n];
             let lhs = Lhs { data: &a[first * k..], strides: Strides::rows(k), rows, k };
             let to = Out { data: &mut out, strides: Strides::rows(n) };
-            gemm(isa, par, lhs, Rhs::packed(&packed, k, n), PLAIN, to);
+            gemm(isa, team, lhs, Rhs::packed(&packed, k, n), PLAIN, to);
             out
         };
         for isa in Isa::available() {
-            let all = run(isa, Parallelism::Threads, 0, 31);
+            let all = run(isa, Crew::eager().team(), 0, 31);
             for first in 0..31 {
                 for rows in 1..=31 - first {
-                    assert_eq!(run(isa, Parallelism::Serial, first, rows), all[first * n..(first + rows) * n]);
+                    assert_eq!(run(isa, Team::ALONE, first, rows), all[first * n..(first + rows) * n]);
                 }
             }
         }
@@ -287,7 +288,7 @@ mod tests {
             let mut ours = vec![0.0f32; m * n];
             let lhs = Lhs { data: &a, strides: Strides::rows(k), rows: m, k };
             let to = Out { data: &mut ours, strides: Strides::rows(n) };
-            gemm(isa, Parallelism::Threads, lhs, Rhs::packed(&packed, k, n), PLAIN, to);
+            gemm(isa, Crew::eager().team(), lhs, Rhs::packed(&packed, k, n), PLAIN, to);
             for (a, b) in ours.iter().zip(&theirs) {
                 assert!((a - b).abs() <= 2.0 * tolerance(k) as f32);
             }

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-/// Tasks for each thread: enough to even out what other work takes from a core.
-const TASKS_PER_THREAD: usize = 4;
+use super::super::team::Team;
+use super::PANEL;
 
 /// Rows below which a task is not worth having: a register tile of the widest instruction set.
 const LEAST_ROWS: usize = 14;
@@ -18,20 +18,21 @@ pub(super) struct Split {
 }
 
 impl Split {
-    /// Columns are cut first, since every task then reads its own weights once; what has too few of them is cut
-    /// by rows.
-    pub(super) fn new(rows: usize, panels: usize, threads: usize) -> Self {
+    /// Rows are cut into the team's groups: threads of different groups share no activations. Within a group, whose
+    /// threads share those of their rows, columns are cut, so that each reads its own weights once; where there are
+    /// too few of them, or so many rows that weights are little beside activations, rows are cut further.
+    pub(super) fn new(rows: usize, panels: usize, team: Team<'_>) -> Self {
         let pairs = panels.div_ceil(2);
-        let wanted = if threads == 1 { 1 } else { threads * TASKS_PER_THREAD };
-        let most_down = (rows / LEAST_ROWS).max(1);
-        let (across, down) = if pairs >= wanted {
-            (wanted, 1)
-        } else if most_down >= wanted {
+        let groups = team.row_groups(rows);
+        let wanted = team.tasks() / groups;
+        let most_down = (rows / groups / LEAST_ROWS).max(1);
+        let (across, down) = if rows > PANEL * panels && most_down >= wanted {
             (1, wanted)
         } else {
-            (pairs, wanted.div_ceil(pairs).min(most_down))
+            let across = wanted.min(pairs);
+            (across, wanted.div_ceil(across).min(most_down))
         };
-        Split { rows, panels, across, down }
+        Split { rows, panels, across, down: groups * down }
     }
 
     pub(super) fn tasks(&self) -> usize {
@@ -49,14 +50,15 @@ impl Split {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::Crew;
     use super::*;
 
     #[test]
     fn tasks_cover_every_row_and_panel_once() {
         for rows in [1usize, 2, 13, 14, 50, 197, 4096] {
             for panels in [1usize, 2, 3, 4, 5, 12, 48, 192] {
-                for threads in [1usize, 2, 3, 16, 64] {
-                    let split = Split::new(rows, panels, threads);
+                for threads in [1usize, 2, 3, 8, 16, 64] {
+                    let split = Split::new(rows, panels, Crew::idle(threads).team());
                     let mut seen = vec![0u8; rows * panels];
                     for task in 0..split.tasks() {
                         let (rows, columns) = split.task(task);
