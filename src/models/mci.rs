@@ -324,25 +324,28 @@ impl Downsample {
 /// Rows `[images · h · h, 3·3·3]` of 3 × 3 windows with stride 2 and padding 1, ordered channel, y, x.
 fn gather_windows(exec: Exec<'_>, pixels: &[f32], images: usize, size: usize, out: &mut [f32]) {
     let half = size.div_ceil(2);
+    let outside = vec![0.0; size];
     exec.team.rows(&mut out[..images * half * half * 27], half * 27, 4, |row, out| {
         let (image, y) = (row / half, row % half);
-        for (line, i) in (0..9).map(|line| (line, 3 * line)) {
-            let (channel, ky) = (line / 3, line % 3);
-            let Some(row) = (2 * y + ky).checked_sub(1).filter(|row| *row < size) else {
-                out.chunks_exact_mut(27).for_each(|window| window[i..i + 3].fill(0.0));
-                continue;
-            };
-            let row = &pixels[((image * 3 + channel) * size + row) * size..][..size];
-            // The first window begins, and with an even size none ends, beside the row.
-            let mut windows = out.chunks_exact_mut(27);
-            if let Some(first) = windows.next() {
-                first[i..i + 3].copy_from_slice(&[0.0, row[0], row.get(1).copied().unwrap_or(0.0)]);
+        let lines: [&[f32]; 9] = std::array::from_fn(|i| {
+            let plane = image * 3 + i / 3;
+            match (2 * y + i % 3).checked_sub(1).filter(|row| *row < size) {
+                Some(row) => &pixels[(plane * size + row) * size..][..size],
+                None => &outside,
             }
-            for (window, columns) in windows.zip(row[1..].chunks(2).map(|_| ()).zip(1..)) {
-                let x = 2 * columns.1 - 1;
-                window[i] = row[x];
-                window[i + 1] = row.get(x + 1).copied().unwrap_or(0.0);
-                window[i + 2] = row.get(x + 2).copied().unwrap_or(0.0);
+        });
+        for x in 0..half {
+            if x > 0 && 2 * x + 3 <= size && x + 1 < half {
+                // Four floats are one vector; what comes next overwrites the one too many.
+                let window = &mut out[27 * x..][..28];
+                for (i, line) in lines.iter().enumerate() {
+                    window[3 * i..][..4].copy_from_slice(&line[2 * x - 1..][..4]);
+                }
+            } else {
+                for (i, value) in out[27 * x..][..27].iter_mut().enumerate() {
+                    let column = (2 * x + i % 3).checked_sub(1);
+                    *value = column.and_then(|column| lines[i / 3].get(column)).copied().unwrap_or(0.0);
+                }
             }
         }
     });
