@@ -107,10 +107,13 @@ macro_rules! tile {
             .p2align 5
             3:
             prefetcht1 [{next}]
-            prefetcht1 [{next}+{also}]",
+            prefetcht1 [{next}+{also}]
+            prefetcht0 [{w}+8*{ks}]\n",
             step!("", "": $($table)*),
-            step!("+4", "+{ks}": $($table)*),
-            "lea {w}, [{w}+2*{ks}]
+            "add {w}, {ks}
+            prefetcht0 [{w}+8*{ks}]\n",
+            step!("+4", "": $($table)*),
+            "add {w}, {ks}
             add {a}, 8
             add {next}, 64
             sub {n}, 2

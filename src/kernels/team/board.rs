@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Looks at what a thread waits for before it lets others have its core: some thirty microseconds.
+/// Looks at what a thread waits for before it lets others have its core: some microseconds.
 const LOOKS: usize = 100;
 
 /// Where the leader posts operations and all take tasks.
