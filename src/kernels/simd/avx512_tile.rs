@@ -114,13 +114,15 @@ macro_rules! behind {
     };
 }
 
-/// The same for two lines from each: all that a pair of panels reads.
+/// The same for two lines from each, all that a pair of panels reads; and what is needed soon, from L2 to L1.
 macro_rules! streams {
     () => {
         "prefetcht1 [{next}]
         prefetcht1 [{next}+64]
         prefetcht1 [{next}+{also}]
         prefetcht1 [{next}+{also}+64]
+        prefetcht0 [{w}+8*{ks}]
+        prefetcht0 [{v}+8*{ks}]
         add {next}, 128\n"
     };
 }
