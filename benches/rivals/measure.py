@@ -1,5 +1,6 @@
 """One case in one setting: all engines are loaded, checked, and timed in turns."""
 
+import os
 import statistics
 from contextlib import suppress
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 
 from models import CONTEXT, IMAGE, Files
 from report import CUT, DISTURBED, Row
-from workers import Failed, Load, Worker
+from workers import Failed, Load, Worker, processors
 
 # Largest 1 - cosine of an embedding to the reference's: no engine times another computation.
 AGREES = 1e-5
@@ -86,6 +87,9 @@ def difference(files: Files, batch: int, out: Path) -> float:
 def timed(row: Row, workers: dict[str, Worker], rounds: int, seconds: float) -> None:
     """Turns round by round, each round beginning with another engine.
 
+    In a round all engines run on the same processors, in the next on others: with fewer threads than processors, one
+    engine would else have the whole run on a core whose other hyperthread is a stranger's, and its rival on a free one.
+
     A round in which other processes were busy is repeated; if they never rest, the least disturbed rounds count.
     """
     fastest = {engine: min(row.tried[engine].values()) for engine in workers}
@@ -96,6 +100,8 @@ def timed(row: Row, workers: dict[str, Worker], rounds: int, seconds: float) -> 
         first = len(found) % len(order)
         machine = Load(list(workers.values()))
         turns = {}
+        for worker in workers.values():
+            worker.place(processors(row.threads, len(found)))
         for engine in order[first:] + order[:first]:
             if engine not in row.reasons and (not found or engine not in slow):
                 try:
@@ -103,6 +109,8 @@ def timed(row: Row, workers: dict[str, Worker], rounds: int, seconds: float) -> 
                 except Failed as failed:
                     row.reasons[engine] = str(failed)
         found.append((machine.others(), turns))
+    for worker in workers.values():
+        worker.place(os.sched_getaffinity(0))
     found.sort(key=lambda one: one[0])
     row.others = max(others for others, _ in found[:rounds])
     for engine in (engine for engine in order if engine not in row.reasons):

@@ -45,6 +45,11 @@ class Worker:
             raise Failed(answer["error"])
         return answer
 
+    def place(self, processors: set[int]) -> None:
+        """From now on all its threads run on these processors alone."""
+        for thread in os.listdir(f"/proc/{self.process.pid}/task"):
+            os.sched_setaffinity(int(thread), processors)
+
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
@@ -52,6 +57,12 @@ class Worker:
 
 def python_worker(engine: str, threads: int) -> Worker:
     return Worker([sys.executable, "-W", "ignore", str(HERE / "worker.py"), engine], threads)
+
+
+def processors(threads: int, turn: int) -> set[int]:
+    """As many processors as there are threads, others from turn to turn."""
+    every = sorted(os.sched_getaffinity(0))
+    return {every[(turn * threads + i) % len(every)] for i in range(threads)}
 
 
 class Load:
