@@ -1,10 +1,11 @@
 //! How a batch is cut into passes and spread over threads.
 //!
 //! With at least two items a thread, threads take groups of items and work alone, which needs no
-//! synchronisation inside a pass; with fewer, all threads share each pass. Which of the two never shows in the
-//! results.
+//! synchronisation inside a pass; with fewer, and for the last groups, all threads share each pass. Which of the
+//! two never shows in the results.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
@@ -66,7 +67,12 @@ pub(super) fn run(
         tasks.push((group, head));
     }
     if threads > 1 && sharing == Sharing::Items {
-        tasks.into_par_iter().with_max_len(1).try_for_each(|(group, out)| work(group, sharing, out))
+        let left = AtomicUsize::new(tasks.len());
+        tasks.into_par_iter().with_max_len(1).try_for_each(|(group, out)| {
+            // Who finds no group any more helps with the last ones, which would otherwise be waited for.
+            let last = left.fetch_sub(1, Ordering::Relaxed) <= threads / 2;
+            work(group, if last { Sharing::Passes } else { sharing }, out)
+        })
     } else {
         tasks.into_iter().try_for_each(|(group, out)| work(group, sharing, out))
     }
@@ -75,6 +81,25 @@ pub(super) fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_groups_are_shared() {
+        for threads in [2, 4] {
+            let shared = AtomicUsize::new(0);
+            let mut out = vec![0.0; 3 * 8];
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let run = || {
+                run(&[5000; 8], 8, 3, &mut out, |group, sharing, out| {
+                    shared.fetch_add(usize::from(sharing == Sharing::Passes), Ordering::Relaxed);
+                    out.fill(group.start as f32 + 1.0);
+                    Ok(())
+                })
+            };
+            pool.install(run).unwrap();
+            assert_eq!(shared.into_inner(), threads / 2);
+            assert!(out.iter().enumerate().all(|(i, &value)| value == (i / 3) as f32 + 1.0));
+        }
+    }
 
     #[test]
     fn groups_cover_everything_once_within_their_bounds() {
