@@ -58,7 +58,8 @@ impl Options {
         self
     }
 
-    /// Runs on the caller's pool. Never changes results.
+    /// Runs on the caller's pool. Never changes results. Threads of the pool that help with a pass stay with it
+    /// until it ends, some milliseconds to a second; a pass never waits for one that is busy with something else.
     pub fn pool(mut self, pool: Arc<rayon::ThreadPool>) -> Self {
         self.pool = Some(pool);
         self

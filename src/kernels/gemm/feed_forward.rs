@@ -26,13 +26,19 @@ pub(crate) struct FeedForward<'a> {
 impl FeedForward<'_> {
     /// Floats of scratch for the hidden values of `rows` rows.
     pub(crate) fn scratch(hidden: usize, rows: usize, team: Team<'_>) -> usize {
-        tasks(rows, team) * blocked_len(ROWS.min(rows), hidden)
+        let tasks = tasks(rows, team);
+        tasks * blocked_len(tile_rows(rows, tasks), hidden)
     }
 }
 
 /// Tasks of at least two register tiles each.
 fn tasks(rows: usize, team: Team<'_>) -> usize {
     team.tasks_of(rows / LEAST_ROWS)
+}
+
+/// Rows whose hidden values a task holds at a time.
+fn tile_rows(rows: usize, tasks: usize) -> usize {
+    ROWS.min(rows.div_ceil(tasks))
 }
 
 /// `out += second(activation(first(a)))`; `hidden` is scratch, of [`FeedForward::scratch`] floats.
@@ -49,12 +55,12 @@ pub(crate) fn feed_forward(
     let Out { data: out, strides } = out;
     let FeedForward { first, activation, second } = weights;
     let (tasks, width) = (tasks(a.rows, team), first.0.n);
-    let piece = blocked_len(ROWS.min(a.rows), width);
+    let rows = tile_rows(a.rows, tasks);
+    let piece = blocked_len(rows, width);
     assert!(hidden.len() >= tasks * piece, "scratch shorter than planned");
     let begin = Epilogue { bias: Some(first.1), finish: Finish::Activate(activation) };
     let end = Epilogue { bias: Some(second.1), finish: Finish::Accumulate };
     // The hidden values of a tile are the output of one product and the activations of the other.
-    let rows = ROWS.min(a.rows);
     let between = Strides::blocked(rows);
     check(&Lhs { rows, ..a }, &first.0, &begin, &Out { data: &mut hidden[..piece], strides: between });
     let lhs = Lhs { data: &hidden[..piece], strides: between, rows, k: width };
