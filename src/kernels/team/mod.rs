@@ -27,7 +27,7 @@ const TASKS_PER_LOOK: usize = 4;
 const GROUP_ROWS: usize = 96;
 
 /// How long a pass runs on the calling thread alone: one that is over by then had waited longer for a thread to wake.
-const PATIENCE: Duration = Duration::from_micros(20);
+const PATIENCE: Duration = Duration::from_micros(50);
 
 /// Threads of the current rayon pool at the disposal of one pass. They are let go when this is dropped.
 #[derive(Debug)]
