@@ -15,7 +15,7 @@ use super::Isa;
 use super::gemm::{Lhs, PANEL, Rhs, balanced, gemm_inline};
 use super::simd::{Kernel, Simd};
 use super::strides::Strides;
-use super::team::Team;
+use super::team::{Shared, Team};
 
 /// Query rows of a block: a multiple of no tile height in particular, since tiles balance themselves; small
 /// enough that its scores (28 × 577 floats at most in the known models) stay in the nearest caches. 56 rows are no faster
@@ -82,12 +82,12 @@ pub(crate) fn attention(
     let longest = spans.iter().map(|span| span.tokens).max().unwrap_or(0);
     let per_task = scratch_per_task(longest, shape);
     assert!(scratch.len() >= tasks * per_task, "scratch shorter than planned");
-    let shared = Shared { out: out.as_mut_ptr(), scratch: scratch.as_mut_ptr() };
+    let (out, scratch) = (Shared::new(out), Shared::new(scratch));
     team.run(tasks, |task| {
         // SAFETY: tasks have disjoint pieces of scratch, of the planned size, inside the slice (asserted).
-        let scratch = unsafe { std::slice::from_raw_parts_mut(shared.scratch().add(task * per_task), per_task) };
+        let scratch = unsafe { std::slice::from_raw_parts_mut(scratch.get().add(task * per_task), per_task) };
         let units = units * task / tasks..units * (task + 1) / tasks;
-        isa.run(Units { shape, qkv, spans, units, out: shared.out(), scratch });
+        isa.run(Units { shape, qkv, spans, units, out: out.get(), scratch });
     });
 }
 
@@ -105,28 +105,6 @@ fn tasks(team: Team<'_>, shape: Shape, spans: usize) -> usize {
 fn scratch_per_task(tokens: usize, shape: Shape) -> usize {
     let padded = tokens.next_multiple_of(PANEL);
     padded * shape.head_dim() + QUERY_ROWS * (padded + PANEL)
-}
-
-#[derive(Clone, Copy)]
-struct Shared {
-    out: *mut f32,
-    scratch: *mut f32,
-}
-
-// SAFETY: tasks touch disjoint heads of the output and disjoint pieces of the scratch; both pointers come from
-// exclusive borrows that outlive the parallel section.
-unsafe impl Sync for Shared {}
-// SAFETY: as above.
-unsafe impl Send for Shared {}
-
-impl Shared {
-    fn out(self) -> *mut f32 {
-        self.out
-    }
-
-    fn scratch(self) -> *mut f32 {
-        self.scratch
-    }
 }
 
 /// Some heads of some spans.

@@ -11,7 +11,7 @@ use super::Isa;
 use super::gemm::{Out, PANEL};
 use super::math::Activation;
 use super::strides::Strides;
-use super::team::Team;
+use super::team::{Shared, Team};
 use band::Band;
 
 /// Taps of the largest window.
@@ -122,27 +122,13 @@ pub(crate) fn depthwise(
     let groups = team.row_groups(images * height * width);
     let apart = if images.is_multiple_of(groups) { 1 } else { groups };
     let bands = team.tasks().div_ceil(images * blocks).next_multiple_of(apart).min(pairs);
-    let shared = Shared(out.as_mut_ptr());
+    let shared = Shared::new(out);
     team.run(maps.images * blocks * bands, |task| {
         let (image, band, block) = (task / blocks / bands, task / blocks % bands, task % blocks);
         let rows = 2 * (pairs * band / bands)..height.min(2 * (pairs * (band + 1) / bands));
         let out = shared.get();
         isa.run(Band { window, maps, taps, bias, activation, out, strides, image, block, rows, width, height });
     });
-}
-
-#[derive(Clone, Copy)]
-struct Shared(*mut f32);
-
-// SAFETY: tasks write disjoint rows of the output, which an exclusive borrow outlives.
-unsafe impl Sync for Shared {}
-// SAFETY: as above.
-unsafe impl Send for Shared {}
-
-impl Shared {
-    fn get(self) -> *mut f32 {
-        self.0
-    }
 }
 
 #[cfg(test)]

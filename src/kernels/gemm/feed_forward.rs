@@ -4,9 +4,9 @@ use super::super::Isa;
 use super::super::math::Activation;
 use super::super::simd::{Kernel, Simd};
 use super::super::strides::{Strides, blocked_len};
-use super::super::team::Team;
+use super::super::team::{Shared, Team};
 use super::tile::{Region, balanced};
-use super::{Epilogue, Finish, Lhs, Out, PANEL, Rhs, SharedOut, check};
+use super::{Epilogue, Finish, Lhs, Out, PANEL, Rhs, check};
 use std::ops::Range;
 
 /// Rows that go through both products before the next ones do: their hidden values and both weights share L2.
@@ -68,8 +68,8 @@ pub(crate) fn feed_forward(
     assert!(a.data.len() >= a.strides.extent(a.rows, a.k), "activations shorter than their shape");
     assert!(out.len() >= strides.extent(a.rows, second.0.n), "output too short");
 
-    let shared = SharedOut(out.as_mut_ptr());
-    let scratch = SharedOut(hidden.as_mut_ptr());
+    let shared = Shared::new(out);
+    let scratch = Shared::new(hidden);
     team.run(tasks, |task| {
         // SAFETY: tasks have disjoint pieces of the scratch, inside the slice (asserted).
         let hidden = unsafe { std::slice::from_raw_parts_mut(scratch.get().add(task * piece), piece) };

@@ -12,7 +12,7 @@ use super::Isa;
 use super::math::Activation;
 use super::simd::Simd;
 use super::strides::Strides;
-use super::team::Team;
+use super::team::{Shared, Team};
 pub(crate) use feed_forward::{FeedForward, feed_forward};
 use split::Split;
 use tile::Region;
@@ -94,7 +94,7 @@ pub(crate) fn gemm(isa: Isa, team: Team<'_>, a: Lhs<'_>, w: Rhs<'_>, epilogue: E
         return;
     }
     let split = Split::new(a.rows, w.n.div_ceil(PANEL), team);
-    let (shared, strides) = (SharedOut(out.data.as_mut_ptr()), out.strides);
+    let (shared, strides) = (Shared::new(out.data), out.strides);
     team.run(split.tasks(), |task| {
         let (rows, panels) = split.task(task);
         isa.run(Region { a, w, epilogue, out: shared.get(), strides, rows, panels });
@@ -110,22 +110,6 @@ fn check(a: &Lhs<'_>, w: &Rhs<'_>, epilogue: &Epilogue<'_>, out: &Out<'_>) {
     let (row, block) = (out.strides.row, out.strides.block);
     assert!(a.rows <= 1 || row >= w.n || row == PANEL && block >= row * a.rows, "rows of the output overlap");
     assert!(epilogue.bias.is_none_or(|bias| bias.len() >= w.n.div_ceil(PANEL) * PANEL), "bias shorter than its panels");
-}
-
-/// The output, written by several threads in disjoint regions.
-#[derive(Clone, Copy)]
-struct SharedOut(*mut f32);
-
-// SAFETY: tasks write disjoint regions of the output and nothing reads it meanwhile; the pointer comes from an
-// exclusive borrow that outlives the parallel section.
-unsafe impl Sync for SharedOut {}
-// SAFETY: as above.
-unsafe impl Send for SharedOut {}
-
-impl SharedOut {
-    fn get(self) -> *mut f32 {
-        self.0
-    }
 }
 
 /// The same on the calling thread and inside a function that is already compiled for `S`.

@@ -22,7 +22,7 @@ pub(super) struct Board {
     unfinished: Line<AtomicUsize>,
     /// What is left of the share of each member; the leader's comes first.
     shares: Box<[Line<AtomicU64>]>,
-    job: UnsafeCell<Option<Job>>,
+    job: UnsafeCell<Option<*const Work<'static>>>,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     /// Whether a helper has come.
     helped: AtomicBool,
@@ -39,12 +39,7 @@ const CLOSED: u64 = u64::MAX;
 #[repr(align(128))]
 struct Line<T>(T);
 
-/// An operation: what to call, with the numbers of its tasks.
-#[derive(Clone, Copy, Debug)]
-struct Job {
-    work: *const Work<'static>,
-}
-
+/// What an operation calls with the numbers of its tasks.
 type Work<'a> = dyn Fn(usize) + Sync + 'a;
 
 /// Tasks of an operation that nobody has taken: the operation's number, the first of them and the one behind the
@@ -104,7 +99,7 @@ impl Board {
         // returns, or unwinds, after all tasks are done.
         let work = unsafe { std::mem::transmute::<*const Work<'_>, *const Work<'static>>(work) };
         // SAFETY: no operation is open, so nobody else reads or writes the job.
-        unsafe { *self.job.get() = Some(Job { work }) };
+        unsafe { *self.job.get() = Some(work) };
         self.unfinished.0.store(tasks, Ordering::Relaxed);
         let operation = self.posted.0.load(Ordering::Relaxed) + 1;
         let members = self.shares.len();
@@ -140,7 +135,7 @@ impl Board {
                 // SAFETY: a task of this operation is taken and not yet counted as done, so it is open and its job
                 // stands; the exchange read what the leader released after writing it.
                 let job = unsafe { *self.job.get() };
-                if let Some(Job { work }) = job {
+                if let Some(work) = job {
                     // SAFETY: as above, the leader's reference is alive.
                     let work = unsafe { &*work };
                     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(task))) {

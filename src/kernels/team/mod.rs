@@ -163,7 +163,7 @@ impl Team<'_> {
         let len = data.len();
         let rows = if stride == 0 { 0 } else { len.div_ceil(stride) };
         let tasks = self.tasks_of(rows / grain);
-        let shared = SharedRows(data.as_mut_ptr());
+        let shared = Shared::new(data);
         self.run(tasks, |task| {
             for row in rows * task / tasks..rows * (task + 1) / tasks {
                 let begin = row * stride;
@@ -175,15 +175,20 @@ impl Team<'_> {
     }
 }
 
-/// Rows that several threads write, each its own.
+/// An output or scratch that tasks of an operation write, each its own part.
 #[derive(Clone, Copy)]
-struct SharedRows(*mut f32);
+pub(crate) struct Shared(*mut f32);
 
-// SAFETY: tasks write disjoint rows; the pointer comes from an exclusive borrow that outlives the operation.
-unsafe impl Sync for SharedRows {}
+// SAFETY: only a pointer; who writes through it shows that tasks have disjoint parts.
+unsafe impl Sync for Shared {}
 
-impl SharedRows {
-    fn get(self) -> *mut f32 {
+impl Shared {
+    /// The slice must not be used otherwise until the operation is over.
+    pub(crate) fn new(data: &mut [f32]) -> Shared {
+        Shared(data.as_mut_ptr())
+    }
+
+    pub(crate) fn get(self) -> *mut f32 {
         self.0
     }
 }
@@ -197,6 +202,15 @@ mod tests {
 
     fn pool(threads: usize) -> rayon::ThreadPool {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
+    }
+
+    /// Runs `work` in a pool whose other thread has no time.
+    fn beside_a_busy_thread(work: impl FnOnce() + Send) {
+        let pool = pool(2);
+        let (go, wait) = mpsc::channel::<()>();
+        pool.spawn(move || wait.recv().unwrap());
+        pool.install(work);
+        go.send(()).unwrap();
     }
 
     /// Waits for something that must come, but not for ever.
@@ -267,11 +281,7 @@ mod tests {
 
     #[test]
     fn a_leader_needs_no_helper() {
-        let pool = pool(2);
-        let (go, wait) = mpsc::channel::<()>();
-        pool.spawn(move || wait.recv().unwrap());
-        pool.install(|| each_once(Crew::eager().team(), 100));
-        go.send(()).unwrap();
+        beside_a_busy_thread(|| each_once(Crew::eager().team(), 100));
     }
 
     #[test]
@@ -322,10 +332,7 @@ mod tests {
 
     #[test]
     fn calls_that_nobody_answered_are_taken_back() {
-        let pool = pool(2);
-        let (go, wait) = mpsc::channel::<()>();
-        pool.spawn(move || wait.recv().unwrap());
-        pool.install(|| {
+        beside_a_busy_thread(|| {
             for _ in 0..10 {
                 let mut crew = Crew::eager();
                 each_once(crew.team(), 10);
@@ -335,7 +342,6 @@ mod tests {
                 assert_eq!(board.strong_count(), 0);
             }
         });
-        go.send(()).unwrap();
     }
 
     #[test]
