@@ -146,7 +146,7 @@ mod tests {
     fn equals_the_formula_for_every_width() {
         for isa in Isa::available() {
             for width in [1usize, 2, 7, 15, 16, 17, 32, 33, 40, 63, 64, 65, 512, 768, 1024] {
-                let rows = 5;
+                let rows = 3 * ROWS_PER_TASK;
                 let x = reference::noise("x", rows * width, 3.0);
                 let gamma = reference::noise("gamma", width, 1.0);
                 let beta = reference::noise("beta", width, 1.0);
