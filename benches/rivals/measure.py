@@ -3,13 +3,14 @@
 import os
 import statistics
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from models import CONTEXT, IMAGE, Files
 from report import CUT, DISTURBED, Row
-from workers import Failed, Load, Worker, processors
+from workers import SLOWED, Cores, Failed, Load, Worker, processors
 
 # Largest 1 - cosine of an embedding to the reference's: no engine times another computation.
 AGREES = 1e-5
@@ -18,11 +19,36 @@ SLOW = 4
 # Rounds that are tried for each that is wanted.
 ATTEMPTS = 3
 
-# Seconds of an engine's calls in one round.
-Turns = dict[str, list[float]]
 
 
-def measure(files: Files, threads: int, batch: int, workers: dict[str, Worker], rounds: int, seconds: float) -> Row:
+@dataclass
+class Round:
+    """What one round found, and what disturbed it."""
+
+    # Seconds of each engine's calls.
+    turns: dict[str, list[float]] = field(default_factory=dict)
+    # Share of the processors' time that other processes took.
+    others: float = 0.0
+    # Share of the best that the processors lacked, at the worst look between turns.
+    slowed: float = 0.0
+
+    @property
+    def disturbance(self) -> float:
+        """Up to one where it counts as undisturbed."""
+        return max(self.others / DISTURBED, self.slowed / SLOWED)
+
+
+@dataclass
+class Plan:
+    """How each case is timed."""
+
+    rounds: int
+    # Length of a turn.
+    seconds: float
+    cores: Cores
+
+
+def measure(files: Files, threads: int, batch: int, workers: dict[str, Worker], plan: Plan) -> Row:
     """Medians of all engines' calls; an engine that cannot do the job has a reason instead."""
     row = Row(files.case.name, threads, batch)
     ready = {}
@@ -35,7 +61,7 @@ def measure(files: Files, threads: int, batch: int, workers: dict[str, Worker], 
         except Failed as failed:
             row.reasons[engine] = str(failed).strip().splitlines()[0][:200]
     if ready:
-        timed(row, ready, rounds, seconds)
+        timed(row, ready, plan)
     for worker in workers.values():
         with suppress(Failed):
             worker.ask("unload")
@@ -84,37 +110,43 @@ def difference(files: Files, batch: int, out: Path) -> float:
     return float(np.square(found - expected).sum(axis=1).max() / 2)
 
 
-def timed(row: Row, workers: dict[str, Worker], rounds: int, seconds: float) -> None:
+def timed(row: Row, workers: dict[str, Worker], plan: Plan) -> None:
     """Turns round by round, each round beginning with another engine.
 
     In a round all engines run on the same processors, in the next on others: with fewer threads than processors, one
     engine would else have the whole run on a core whose other hyperthread is a stranger's, and its rival on a free one.
 
-    A round in which other processes were busy is repeated; if they never rest, the least disturbed rounds count.
+    Before a round its processors are waited for. A round that other processes or strangers on the processors' other
+    hyperthreads disturbed is repeated; if they never rest, the least disturbed rounds count.
     """
     fastest = {engine: min(row.tried[engine].values()) for engine in workers}
     slow = [engine for engine in workers if fastest[engine] > SLOW * statistics.median(fastest.values())]
     order = list(workers)
-    found: list[tuple[float, Turns]] = []
-    while len(found) < ATTEMPTS * rounds and sum(others <= DISTURBED for others, _ in found) < rounds:
+    found: list[Round] = []
+    while len(found) < ATTEMPTS * plan.rounds and sum(one.disturbance <= 1 for one in found) < plan.rounds:
         first = len(found) % len(order)
-        machine = Load(list(workers.values()))
-        turns = {}
+        chosen = processors(row.threads, len(found))
         for worker in workers.values():
-            worker.place(processors(row.threads, len(found)))
+            worker.place(chosen)
+        plan.cores.rest(chosen)
+        machine = Load([*workers.values(), plan.cores.worker])
+        one = Round(slowed=plan.cores.slowed(chosen))
         for engine in order[first:] + order[:first]:
             if engine not in row.reasons and (not found or engine not in slow):
                 try:
-                    turns[engine] = workers[engine].ask("time", seconds=seconds)["times"]
+                    one.turns[engine] = workers[engine].ask("time", seconds=plan.seconds)["times"]
                 except Failed as failed:
                     row.reasons[engine] = str(failed)
-        found.append((machine.others(), turns))
+                one.slowed = max(one.slowed, plan.cores.slowed(chosen))
+        one.others = machine.others()
+        found.append(one)
     for worker in workers.values():
         worker.place(os.sched_getaffinity(0))
-    found.sort(key=lambda one: one[0])
-    row.others = max(others for others, _ in found[:rounds])
+    found.sort(key=lambda one: one.disturbance)
+    row.others = max(one.others for one in found[: plan.rounds])
+    row.slowed = max(one.slowed for one in found[: plan.rounds])
     for engine in (engine for engine in order if engine not in row.reasons):
-        kept = [turns[engine] for _, turns in found if engine in turns][:rounds]
+        kept = [one.turns[engine] for one in found if engine in one.turns][: plan.rounds]
         calls = [call for turn in kept for call in turn]
         row.ms[engine] = statistics.median(calls) * 1e3 / row.batch
         row.calls[engine] = len(calls)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from models import CASES
+from workers import SLOWED
 
 OURS = "clippie"
 # ONNX Runtime on a graph of free length that is given a causal text without its padding.
@@ -55,6 +56,8 @@ class Row:
     calls: dict[str, int] = field(default_factory=dict)
     # Share of the processors' time that other processes took meanwhile.
     others: float = 0.0
+    # Share of their best that the processors lacked between turns, at the worst look.
+    slowed: float = 0.0
 
     @property
     def ratio(self) -> float | None:
@@ -117,6 +120,9 @@ def notes(rows: list[Row], versions: dict[str, str]) -> str:
     disturbed = [f"{row.case} ({row.threads}, {row.batch}): {row.others:.0%}" for row in rows if row.others > DISTURBED]
     if disturbed:
         lines.append("- **Disturbed** by other processes, share of the machine: " + ", ".join(disturbed) + ".")
+    slowed = [f"{row.case} ({row.threads}, {row.batch}): {row.slowed:.0%}" for row in rows if row.slowed > SLOWED]
+    if slowed:
+        lines.append("- **Disturbed** by strangers; the cores lacked of their best: " + ", ".join(slowed) + ".")
     return "\n".join(lines)
 
 

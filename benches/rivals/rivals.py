@@ -14,10 +14,10 @@ from pathlib import Path
 
 import report
 import startup
-from measure import measure
+from measure import Plan, measure
 from models import CASES, Case, Files, tokenizer_json
 from report import CUT, OURS
-from workers import HERE, Worker, python_worker
+from workers import HERE, Cores, Worker, python_worker
 
 ROOT = HERE.parent.parent
 PYTHON = ("onnxruntime", "openvino", "pytorch")
@@ -39,6 +39,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--engines", type=words, default=engines, help=",".join(engines))
     parser.add_argument("--rounds", type=int, default=3, help="turns of each engine; default: 3")
     parser.add_argument("--seconds", type=float, default=0.4, help="length of a turn of calls; default: 0.4")
+    parser.add_argument("--best", type=float, default=0, help="GFLOP/s of an undisturbed core; default: the most seen")
+    parser.add_argument("--patience", type=float, default=300, help="seconds to wait for cores; default: 300")
     parser.add_argument("--work", type=Path, default=ROOT / "target" / "rivals", help="folder of the exported files")
     parser.add_argument("--out", type=Path, help="JSON file for all that was found")
     parser.add_argument("--startup", action="store_true", help="also time the start of a process, and its memory")
@@ -78,7 +80,7 @@ def prepare(cases: list[Case], batches: list[int], work: Path, converted: bool) 
             subprocess.run([*command, "--model", files.case.model], check=True)
 
 
-def start(engines: list[str], threads: int, binary: Path | None) -> dict[str, Worker]:
+def start(engines: list[str], threads: int, binary: Path) -> dict[str, Worker]:
     """A process for each engine."""
     workers = {}
     for engine in engines:
@@ -93,11 +95,11 @@ def start(engines: list[str], threads: int, binary: Path | None) -> dict[str, Wo
 
 def main() -> int:
     chosen = arguments()
-    needs_cargo = chosen.startup or any(engine not in PYTHON for engine in chosen.engines)
-    binary = build(chosen.engines) if needs_cargo else None
+    binary = build(chosen.engines)
     prepare(chosen.cases, chosen.batch, chosen.work, OURS in chosen.engines)
     if chosen.startup:
         prepare(startup.CASES, [1], chosen.work, True)
+    plan = Plan(chosen.rounds, chosen.seconds, Cores(binary, chosen.best, chosen.patience))
     rows, versions = [], {}
     for threads in chosen.threads:
         # Some engines take their number of threads from the environment and keep it.
@@ -107,15 +109,17 @@ def main() -> int:
             for case in chosen.cases:
                 files = Files(chosen.work, case)
                 for batch in chosen.batch:
-                    rows.append(measure(files, threads, batch, workers, chosen.rounds, chosen.seconds))
+                    rows.append(measure(files, threads, batch, workers, plan))
                     print(report.line(rows[-1]), file=sys.stderr, flush=True)
         finally:
             for worker in workers.values():
                 worker.close()
+    plan.cores.worker.close()
     cases = [case.name for case in CASES]
     rows.sort(key=lambda row: (cases.index(row.case), row.threads, row.batch))
     print(report.table(rows), report.notes(rows, versions), sep="\n\n")
-    found = {"versions": versions, "rows": [asdict(row) | {"ratio": row.ratio} for row in rows]}
+    found = {"versions": versions, "core_gflops": plan.cores.best}
+    found["rows"] = [asdict(row) | {"ratio": row.ratio} for row in rows]
     missed = report.misses(rows)
     if chosen.startup:
         started = startup.measure(chosen.work)

@@ -5,9 +5,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+
+# Share of its best that a core may lack while engines are timed.
+SLOWED = 0.1
+# Seconds between looks at cores that are waited for.
+PAUSE = 0.25
 
 
 class Failed(Exception):
@@ -89,3 +95,29 @@ class Load:
         """Their share since this was made; zero where the system does not tell."""
         total, busy, own = (now - before for now, before in zip(self.now(), self.before))
         return max(0.0, (busy - own) / total) if total > 0 else 0.0
+
+
+class Cores:
+    """What processors do of multiply-adds now: half of their best where a stranger's machine computes on a core's other
+    hyperthread, which no count of processor time tells."""
+
+    def __init__(self, binary: Path, best: float, patience: float):
+        """`best` in GFLOP/s, as far as known; `patience` in seconds, for all waiting together."""
+        self.worker = Worker([str(binary), "clippie"], 1)
+        self.best, self.patience = best, patience
+
+    def slowed(self, chosen: set[int]) -> float:
+        """The share of the best that the slowest of these processors lacks."""
+        found = []
+        for processor in chosen:
+            self.worker.place({processor})
+            found.append(self.worker.ask("look")["gflops"])
+        self.best = max(self.best, *found)
+        return 1 - min(found) / self.best
+
+    def rest(self, chosen: set[int]) -> None:
+        """Waits until these processors are left alone, as long as patience lasts."""
+        start = time.monotonic()
+        while self.slowed(chosen) > SLOWED and time.monotonic() - start < self.patience:
+            time.sleep(PAUSE)
+        self.patience -= min(self.patience, time.monotonic() - start)

@@ -10,12 +10,17 @@ use crate::Error;
 #[serde(tag = "do", rename_all = "lowercase")]
 pub enum Request {
     Load(Job),
-    Time { seconds: f64 },
+    Time {
+        seconds: f64,
+    },
+    /// At the core that the worker is on.
+    Look,
     Unload,
 }
 
 /// A tower, its inputs and how many threads it may use. Engines take the file that they can read.
 #[derive(Deserialize)]
+#[allow(dead_code, reason = "engines that read the other files may not be in this build")]
 pub struct Job {
     pub tower: Tower,
     pub threads: usize,

@@ -62,6 +62,7 @@ impl Worker {
                 }
                 Ok(json!({ "times": timing::calls(run, seconds)? }))
             }
+            Request::Look => Ok(json!({ "gflops": timing::core_gflops()? })),
             Request::Unload => {
                 self.running = None;
                 Ok(json!({}))

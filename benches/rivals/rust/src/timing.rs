@@ -1,6 +1,9 @@
-//! Times of calls; the same loop and the same constants as in ../worker.py.
+//! Times of calls, by the same loop and the same constants as in ../worker.py, and what a core can do meanwhile.
 
 use std::time::Instant;
+
+use clippie_rs::Isa;
+use clippie_rs::internals::multiply_adds;
 
 use crate::Error;
 use crate::engines::Run;
@@ -11,6 +14,8 @@ pub const TRIAL: f64 = 0.4;
 pub const WARM: f64 = 0.05;
 /// Longer calls warm themselves.
 pub const LONG: f64 = 0.5;
+/// A look at a core takes this long.
+const LOOK: f64 = 0.008;
 
 /// Seconds of each call, at least one, until `seconds` are over.
 pub fn calls(run: &mut Run, seconds: f64) -> Result<Vec<f64>, Error> {
@@ -21,6 +26,21 @@ pub fn calls(run: &mut Run, seconds: f64) -> Result<Vec<f64>, Error> {
         times.push(before.elapsed().as_secs_f64());
         if start.elapsed().as_secs_f64() >= seconds {
             return Ok(times);
+        }
+    }
+}
+
+/// GFLOP/s that the core does now of multiply-adds on registers: half as much while a stranger computes on its other
+/// hyperthread. The mean, where `Isa::peak_gflops` is the best of short runs.
+pub fn core_gflops() -> Result<f64, Error> {
+    let mut probe = multiply_adds(Isa::detect()?, 10_000);
+    let (mut operations, start) = (0, Instant::now());
+    loop {
+        probe.run();
+        operations += probe.flops;
+        let seconds = start.elapsed().as_secs_f64();
+        if seconds >= LOOK {
+            return Ok(operations as f64 / seconds / 1e9);
         }
     }
 }
