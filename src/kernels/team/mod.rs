@@ -19,9 +19,6 @@ use board::{Board, MOST_TASKS};
 /// Tasks for each thread that an operation is cut into: enough to even out what other work takes from a core.
 const TASKS_PER_THREAD: usize = 8;
 
-/// Tasks after which the leader looks at the clock, as long as it is alone: that takes as long as some tasks do.
-const TASKS_PER_LOOK: usize = 4;
-
 /// Rows for which a group of threads reads weights of its own: enough that arithmetic takes longer. Threads that have
 /// the same rows in all operations find most of what they read in their own caches.
 const GROUP_ROWS: usize = 96;
@@ -145,13 +142,7 @@ impl Team<'_> {
         match self.crew {
             Some(crew) if (2..=MOST_TASKS).contains(&tasks) => {
                 crew.call_when_due();
-                let mut done = 0;
-                crew.board.run(tasks, &work, || {
-                    done += 1;
-                    if done % TASKS_PER_LOOK == 0 {
-                        crew.call_when_due();
-                    }
-                });
+                crew.board.run(tasks, &work, || crew.call_when_due());
             }
             _ => (0..tasks).for_each(work),
         }
