@@ -7,7 +7,7 @@ use crate::kernels::depthwise::{Maps, Window, depthwise as convolve};
 use crate::kernels::gemm::{self, Epilogue, Finish, Lhs, Out, PANEL, Rhs, gemm as multiply};
 use crate::kernels::math;
 use crate::kernels::strides::{Strides, blocked_len};
-use crate::kernels::{Isa, Team, norm, peak, pool, probe};
+use crate::kernels::{Isa, Team, norm, peak, pool, probe, stem as stems};
 use crate::tensor::AlignedBuf;
 
 /// Everything runs on the calling thread, as what is measured is held against the peak of one core.
@@ -134,12 +134,34 @@ pub fn feed_forward(isa: Isa, rows: usize, width: usize, hidden: usize) -> Probe
         prepared(AlignedBuf::zeros(blocked_len(rows, width)), move |out| {
             let strides = Strides::blocked(rows);
             let weights = gemm::FeedForward {
-                first: (Rhs::packed(&first, width, hidden), &bias),
+                first: (Rhs::packed(&first, width, hidden), Some(&bias)),
                 activation: math::Activation::Gelu,
-                second: (Rhs::packed(&second, hidden, width), &bias),
+                second: (Rhs::packed(&second, hidden, width), Some(&bias)),
             };
             let a = Lhs { data: &a, strides, rows, k: width };
             gemm::feed_forward(isa, TEAM, a, weights, Out { data: out, strides }, &mut scratch);
+        })
+    })
+}
+
+/// The three convolutions of a FastViT stem, from an image of `size` pixels to `channels`; taps beyond the edges count.
+pub fn stem(isa: Isa, size: usize, channels: usize) -> Probe {
+    let (half, quarter) = (size.div_ceil(2), size.div_ceil(4));
+    let (pixels, rows) = (3 * size * size, quarter * quarter);
+    let flops = 2 * channels * (half * half * 27 + rows * (9 + channels));
+    Probe::new(flops, pixels + (27 + 9 + 3 + channels + rows) * channels, move || {
+        let pixels = noise(pixels, 1.0);
+        let (first, second) = (noise(blocked_len(27, channels), 1.0), noise(blocked_len(channels, channels), 0.1));
+        let (taps, bias) = (noise(9 * channels, 1.0), noise(channels.next_multiple_of(PANEL), 1.0));
+        let mut scratch = AlignedBuf::zeros(stems::scratch(1, size, channels, TEAM));
+        prepared(AlignedBuf::zeros(blocked_len(rows, channels)), move |out| {
+            let weights = stems::Stem {
+                conv: (Rhs::packed(&first, 27, channels), Some(&bias)),
+                depthwise: (&taps, &bias),
+                pointwise: (Rhs::packed(&second, channels, channels), Some(&bias)),
+            };
+            let images = stems::Images { pixels: &pixels, count: 1, size };
+            stems::stem(isa, TEAM, weights, images, &mut scratch, out);
         })
     })
 }

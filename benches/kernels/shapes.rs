@@ -76,9 +76,7 @@ fn pointwise() -> Vec<Case> {
     let mut cases = Vec::new();
     for (model, channels) in MOBILECLIP {
         let first = channels[0];
-        let stem = [Layout::Rows, Layout::Blocks];
-        cases.push(product(&format!("{model} stem"), [128 * 128, 27, first], After::Gelu, stem, false));
-        cases.push(product(&format!("{model} stem pw"), [64 * 64, first, first], After::Gelu, BLOCKS, false));
+        cases.push(case(format!("{model} stem 256x256x{first}"), move |isa| internals::stem(isa, 256, first)));
         for (stage, (c, side)) in channels.into_iter().zip(SIDES).enumerate() {
             let (pixels, hidden) = (side * side, 3 * c);
             let name = |part| format!("{model} stage {stage} {part}");
@@ -128,7 +126,6 @@ fn depthwise() -> Vec<Case> {
             cases.push(case(name, move |isa| internals::depthwise(isa, side, c, kernel, gelu)));
         };
         let plain = |size| Kernel { size, stride: 1, multiplier: 1 };
-        add("stem", 128, channels[0], Kernel { size: 3, stride: 2, multiplier: 1 }, true);
         for (stage, (c, side)) in channels.into_iter().zip(SIDES).enumerate() {
             if stage > 0 {
                 // GELU follows at once where no squeeze-and-excitation stands between.

@@ -17,6 +17,7 @@ pub(crate) mod pool;
 #[cfg(feature = "internals")]
 pub(crate) mod probe;
 mod simd;
+pub(crate) mod stem;
 pub(crate) mod strides;
 mod team;
 

@@ -19,6 +19,11 @@ impl Depthwise {
         Depthwise { taps, bias, window }
     }
 
+    /// Taps and bias, as kernels take them.
+    pub(super) fn parts(&self) -> (&[f32], &[f32]) {
+        (&self.taps, &self.bias)
+    }
+
     /// `maps` to `out`; returns height and width of the output.
     pub(crate) fn forward(
         &self,

@@ -83,9 +83,8 @@ impl Linear {
         );
     }
 
-    /// The weights and the bias, as kernels take them. Only layers with a bias have one to give.
-    pub(super) fn parts(&self) -> Option<(Rhs<'_>, &[f32])> {
-        let bias = self.bias.as_ref()?;
-        Some((Rhs::packed(&self.weight, self.inputs, self.outputs), bias))
+    /// The weights and the bias, as kernels take them.
+    pub(super) fn parts(&self) -> (Rhs<'_>, Option<&[f32]>) {
+        (Rhs::packed(&self.weight, self.inputs, self.outputs), self.bias.as_deref())
     }
 }

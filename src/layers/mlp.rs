@@ -57,6 +57,6 @@ impl Mlp {
         if self.fc1.inputs() * self.fc1.outputs() + self.fc2.inputs() * self.fc2.outputs() > NEAR_WEIGHTS {
             return None;
         }
-        Some(FeedForward { first: self.fc1.parts()?, activation: self.activation, second: self.fc2.parts()? })
+        Some(FeedForward { first: self.fc1.parts(), activation: self.activation, second: self.fc2.parts() })
     }
 }

@@ -4,11 +4,13 @@ mod depthwise;
 mod linear;
 mod mlp;
 mod squeeze_excite;
+mod stem;
 
 pub(crate) use depthwise::Depthwise;
 pub(crate) use linear::Linear;
 pub(crate) use mlp::Mlp;
 pub(crate) use squeeze_excite::SqueezeExcite;
+pub(crate) use stem::Stem;
 
 use crate::kernels::{Isa, Team};
 

@@ -15,8 +15,9 @@ use crate::kernels::gemm::Finish;
 use crate::kernels::math::Activation;
 use crate::kernels::norm::layer_norm_in_place;
 use crate::kernels::pool;
+use crate::kernels::stem::Images;
 use crate::kernels::strides::{Strides, blocked_len, unblock};
-use crate::layers::{Depthwise, Exec, Linear, SqueezeExcite};
+use crate::layers::{Depthwise, Exec, Linear, SqueezeExcite, Stem};
 use crate::tensor::Arena;
 use crate::weights::WeightsFile;
 
@@ -25,9 +26,7 @@ const GELU: Finish = Finish::Activate(Activation::Gelu);
 /// `C` are the channels of the first stage, `E` those after the last convolution.
 pub(crate) struct Mci {
     config: MciConfig,
-    stem: Linear,       // [3·3·3, C], 3 × 3 with stride 2 on pixels
-    stem_dw: Depthwise, // 3 × 3 with stride 2
-    stem_pw: Linear,    // [C, C]
+    stem: Stem, // C
     stages: Vec<Stage>,
     last: Depthwise,        // 3 × 3, channels doubled to E
     squeeze: SqueezeExcite, // E
@@ -98,9 +97,11 @@ impl Mci {
         let last_scope = scope.child("final");
         let doubled = 2 * last.channels;
         Ok(Mci {
-            stem: stem.linear("0", 27, first.channels)?,
-            stem_dw: stem.depthwise("1", Window::square(3, 2, first.channels, 1))?,
-            stem_pw: stem.linear("2", first.channels, first.channels)?,
+            stem: Stem::new(
+                stem.linear("0", 27, first.channels)?,
+                stem.depthwise("1", Window::square(3, 2, first.channels, 1))?,
+                stem.linear("2", first.channels, first.channels)?,
+            ),
             stages,
             last: last_scope.depthwise("dw", Window::square(3, 1, last.channels, 2))?,
             squeeze: last_scope.squeeze_excite(doubled, config.squeeze_width)?,
@@ -133,18 +134,11 @@ impl Mci {
         // The map of the moment is in x after every step; y receives the next.
         let (mut x, mut y) = (x, y);
 
-        let half = self.config.image_size.div_ceil(2);
-        let c = self.stem.outputs();
-        gather_windows(exec, pixels, images, self.config.image_size, wide);
-        let rows = images * half * half;
-        let windows = (&*wide, Strides::rows(self.stem.inputs()));
-        self.stem.between(exec, windows, rows, GELU, (&mut *x, Strides::blocked(rows)));
-        let mut side = half.div_ceil(2);
+        let size = self.config.image_size;
+        let mut side = size.div_ceil(4);
         let mut rows = images * side * side;
-        self.stem_dw.forward(exec, maps(x, images, half), Some(Activation::Gelu), (&mut *y, Strides::blocked(rows)));
-        let blocked = Strides::blocked(rows);
-        self.stem_pw.between(exec, (&*y, blocked), rows, GELU, (&mut *x, blocked));
-        seen(Seen::Stem, Map { data: x, rows, channels: c });
+        self.stem.forward(exec, Images { pixels, count: images, size }, wide, x);
+        seen(Seen::Stem, Map { data: x, rows, channels: self.stem.outputs() });
 
         for (i, stage) in self.stages.iter().enumerate() {
             let channels = stage.config.channels;
@@ -216,11 +210,10 @@ impl Mci {
 
     /// Floats of each piece of scratch.
     fn lens(&self, exec: Exec<'_>, images: usize) -> Lens {
-        let half = self.config.image_size.div_ceil(2);
-        let mut side = half.div_ceil(2);
-        let c = self.stem.outputs();
-        let windows = images * half * half * self.stem.inputs();
-        let mut lens = Lens { map: blocked_len(half * half, c), wide: windows, scores: 0, squeeze: 0 };
+        let size = self.config.image_size;
+        let mut side = size.div_ceil(4);
+        let wide = self.stem.scratch(images, size, exec.team);
+        let mut lens = Lens { map: blocked_len(side * side, self.stem.outputs()), wide, scores: 0, squeeze: 0 };
         for stage in &self.stages {
             let c = stage.config.channels;
             if let Some(downsample) = &stage.downsample {
@@ -319,34 +312,4 @@ impl Downsample {
         self.pw.between(exec, (&*y, blocked), rows, GELU, (x, blocked));
         half
     }
-}
-
-/// Rows `[images · h · h, 3·3·3]` of 3 × 3 windows with stride 2 and padding 1, ordered channel, y, x.
-fn gather_windows(exec: Exec<'_>, pixels: &[f32], images: usize, size: usize, out: &mut [f32]) {
-    let half = size.div_ceil(2);
-    let outside = vec![0.0; size];
-    exec.team.rows(&mut out[..images * half * half * 27], half * 27, 4, |row, out| {
-        let (image, y) = (row / half, row % half);
-        let lines: [&[f32]; 9] = std::array::from_fn(|i| {
-            let plane = image * 3 + i / 3;
-            match (2 * y + i % 3).checked_sub(1).filter(|row| *row < size) {
-                Some(row) => &pixels[(plane * size + row) * size..][..size],
-                None => &outside,
-            }
-        });
-        for x in 0..half {
-            if x > 0 && 2 * x + 3 <= size && x + 1 < half {
-                // Four floats are one vector; what comes next overwrites the one too many.
-                let window = &mut out[27 * x..][..28];
-                for (i, line) in lines.iter().enumerate() {
-                    window[3 * i..][..4].copy_from_slice(&line[2 * x - 1..][..4]);
-                }
-            } else {
-                for (i, value) in out[27 * x..][..27].iter_mut().enumerate() {
-                    let column = (2 * x + i % 3).checked_sub(1);
-                    *value = column.and_then(|column| lines[i / 3].get(column)).copied().unwrap_or(0.0);
-                }
-            }
-        }
-    });
 }

@@ -13,19 +13,19 @@ use super::{MOST_TAPS, Maps, Window};
 const OUTPUTS: usize = 8;
 
 /// Some rows of sixteen output channels of one image.
-pub(super) struct Band<'a> {
-    pub(super) window: Window,
-    pub(super) maps: Maps<'a>,
-    pub(super) taps: &'a [f32],
-    pub(super) bias: &'a [f32],
-    pub(super) activation: Option<Activation>,
-    pub(super) out: *mut f32,
-    pub(super) strides: Strides,
-    pub(super) image: usize,
-    pub(super) block: usize,
-    pub(super) rows: Range<usize>,
-    pub(super) width: usize,
-    pub(super) height: usize,
+pub(in super::super) struct Band<'a> {
+    pub(in super::super) window: Window,
+    pub(in super::super) maps: Maps<'a>,
+    pub(in super::super) taps: &'a [f32],
+    pub(in super::super) bias: &'a [f32],
+    pub(in super::super) activation: Option<Activation>,
+    pub(in super::super) out: *mut f32,
+    pub(in super::super) strides: Strides,
+    pub(in super::super) image: usize,
+    pub(in super::super) block: usize,
+    pub(in super::super) rows: Range<usize>,
+    pub(in super::super) width: usize,
+    pub(in super::super) height: usize,
 }
 
 impl Kernel for Band<'_> {

@@ -12,7 +12,7 @@ use super::gemm::{Out, PANEL};
 use super::math::Activation;
 use super::strides::Strides;
 use super::team::{Shared, Team};
-use band::Band;
+pub(super) use band::Band;
 
 /// Taps of the largest window.
 const MOST_TAPS: usize = 49;

@@ -6,7 +6,7 @@ use super::super::simd::{Kernel, Simd};
 use super::super::strides::{Strides, blocked_len};
 use super::super::team::{Shared, Team};
 use super::tile::{Region, balanced};
-use super::{Epilogue, Finish, Lhs, Out, PANEL, Rhs, check};
+use super::{Epilogue, Finish, Lhs, Out, Rhs};
 use std::ops::Range;
 
 /// Rows that go through both products before the next ones do: their hidden values and both weights share L2.
@@ -15,12 +15,12 @@ const ROWS: usize = 112;
 /// Rows below which a task is not worth having, as it reads all weights.
 const LEAST_ROWS: usize = 28;
 
-/// Both weights, each with a bias, and what stands between them.
+/// Both weights, each with its bias, if it has one, and what stands between them.
 #[derive(Clone, Copy)]
 pub(crate) struct FeedForward<'a> {
-    pub(crate) first: (Rhs<'a>, &'a [f32]),
+    pub(crate) first: (Rhs<'a>, Option<&'a [f32]>),
     pub(crate) activation: Activation,
-    pub(crate) second: (Rhs<'a>, &'a [f32]),
+    pub(crate) second: (Rhs<'a>, Option<&'a [f32]>),
 }
 
 impl FeedForward<'_> {
@@ -58,13 +58,13 @@ pub(crate) fn feed_forward(
     let rows = tile_rows(a.rows, tasks);
     let piece = blocked_len(rows, width);
     assert!(hidden.len() >= tasks * piece, "scratch shorter than planned");
-    let begin = Epilogue { bias: Some(first.1), finish: Finish::Activate(activation) };
-    let end = Epilogue { bias: Some(second.1), finish: Finish::Accumulate };
+    let begin = Epilogue { bias: first.1, finish: Finish::Activate(activation) };
+    let end = Epilogue { bias: second.1, finish: Finish::Accumulate };
     // The hidden values of a tile are the output of one product and the activations of the other.
     let between = Strides::blocked(rows);
-    check(&Lhs { rows, ..a }, &first.0, &begin, &Out { data: &mut hidden[..piece], strides: between });
+    Lhs { rows, ..a }.check(&first.0, &begin, &Out { data: &mut hidden[..piece], strides: between });
     let lhs = Lhs { data: &hidden[..piece], strides: between, rows, k: width };
-    check(&lhs, &second.0, &end, &Out { data: out, strides });
+    lhs.check(&second.0, &end, &Out { data: out, strides });
     assert!(a.data.len() >= a.strides.extent(a.rows, a.k), "activations shorter than their shape");
     assert!(out.len() >= strides.extent(a.rows, second.0.n), "output too short");
 
@@ -100,14 +100,11 @@ impl Kernel for Tiles<'_> {
             let (rows, k) = (tile.len(), self.a.k);
             let a = Lhs { data: &self.a.data[self.a.strides.at(tile.start, 0)..], strides: self.a.strides, rows, k };
             let between = Strides::blocked(rows);
-            let columns = |w: &Rhs<'_>| 0..w.n.div_ceil(PANEL);
             let hidden = self.hidden.as_mut_ptr();
-            let (w, epilogue) = (first, self.begin);
-            s.run(Region { a, w, epilogue, out: hidden, strides: between, rows: 0..rows, panels: columns(&w) });
+            s.run(Region::whole(a, first, self.begin, hidden, between));
             let a = Lhs { data: self.hidden, strides: between, rows, k: first.n };
-            let (w, epilogue) = (second, self.end);
             let out = self.out.wrapping_add(self.strides.at(tile.start, 0));
-            s.run(Region { a, w, epilogue, out, strides: self.strides, rows: 0..rows, panels: columns(&w) });
+            s.run(Region::whole(a, second, self.end, out, self.strides));
         }
     }
 }

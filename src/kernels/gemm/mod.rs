@@ -15,7 +15,7 @@ use super::strides::Strides;
 use super::team::{Shared, Team};
 pub(crate) use feed_forward::{FeedForward, feed_forward};
 use split::Split;
-use tile::Region;
+pub(super) use tile::Region;
 pub(super) use tile::balanced;
 
 /// Columns of a panel, as `weights/README.md` defines it.
@@ -89,7 +89,7 @@ pub(crate) enum Finish {
 ///
 /// Panics where a slice is too short for its sizes: those follow from a validated model, never from input.
 pub(crate) fn gemm(isa: Isa, team: Team<'_>, a: Lhs<'_>, w: Rhs<'_>, epilogue: Epilogue<'_>, out: Out<'_>) {
-    check(&a, &w, &epilogue, &out);
+    a.check(&w, &epilogue, &out);
     if a.rows == 0 || w.n == 0 {
         return;
     }
@@ -101,15 +101,18 @@ pub(crate) fn gemm(isa: Isa, team: Team<'_>, a: Lhs<'_>, w: Rhs<'_>, epilogue: E
     });
 }
 
-/// Asserts what the unsafe code below relies on.
-fn check(a: &Lhs<'_>, w: &Rhs<'_>, epilogue: &Epilogue<'_>, out: &Out<'_>) {
-    assert_eq!(a.k, w.k);
-    assert!(a.data.len() >= a.strides.extent(a.rows, a.k), "activations shorter than their shape");
-    assert!(w.data.len() >= w.extent(), "weights shorter than their shape");
-    assert!(out.data.len() >= out.strides.extent(a.rows, w.n), "output too short");
-    let (row, block) = (out.strides.row, out.strides.block);
-    assert!(a.rows <= 1 || row >= w.n || row == PANEL && block >= row * a.rows, "rows of the output overlap");
-    assert!(epilogue.bias.is_none_or(|bias| bias.len() >= w.n.div_ceil(PANEL) * PANEL), "bias shorter than its panels");
+impl Lhs<'_> {
+    /// Asserts what a [`Region`] of this product relies on.
+    pub(super) fn check(&self, w: &Rhs<'_>, epilogue: &Epilogue<'_>, out: &Out<'_>) {
+        assert_eq!(self.k, w.k);
+        assert!(self.data.len() >= self.strides.extent(self.rows, self.k), "activations shorter than their shape");
+        assert!(w.data.len() >= w.extent(), "weights shorter than their shape");
+        assert!(out.data.len() >= out.strides.extent(self.rows, w.n), "output too short");
+        let (row, block) = (out.strides.row, out.strides.block);
+        assert!(self.rows <= 1 || row >= w.n || row == PANEL && block >= row * self.rows, "rows of the output overlap");
+        let padded = w.n.next_multiple_of(PANEL);
+        assert!(epilogue.bias.is_none_or(|bias| bias.len() >= padded), "bias shorter than its panels");
+    }
 }
 
 /// The same on the calling thread and inside a function that is already compiled for `S`.
@@ -120,8 +123,7 @@ fn check(a: &Lhs<'_>, w: &Rhs<'_>, epilogue: &Epilogue<'_>, out: &Out<'_>) {
 #[inline(always)]
 pub(super) unsafe fn gemm_inline<S: Simd>(s: S, a: Lhs<'_>, w: Rhs<'_>, out: *mut f32, out_stride: usize) {
     let epilogue = Epilogue { bias: None, finish: Finish::Store };
-    let strides = Strides::rows(out_stride);
-    s.run(Region { a, w, epilogue, out, strides, rows: 0..a.rows, panels: 0..w.n.div_ceil(PANEL) });
+    s.run(Region::whole(a, w, epilogue, out, Strides::rows(out_stride)));
 }
 
 #[cfg(test)]

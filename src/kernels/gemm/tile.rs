@@ -30,7 +30,7 @@ const AHEAD: usize = 768;
 static NO_BIAS: [f32; 2 * PANEL] = [0.0; 2 * PANEL];
 
 /// Some rows by some panels, on the calling thread.
-pub(super) struct Region<'a> {
+pub(in super::super) struct Region<'a> {
     pub(super) a: Lhs<'a>,
     pub(super) w: Rhs<'a>,
     pub(super) epilogue: Epilogue<'a>,
@@ -82,7 +82,18 @@ impl Kernel for Region<'_> {
     }
 }
 
-impl Region<'_> {
+impl<'a> Region<'a> {
+    /// All rows by all panels.
+    pub(in super::super) fn whole(
+        a: Lhs<'a>,
+        w: Rhs<'a>,
+        epilogue: Epilogue<'a>,
+        out: *mut f32,
+        strides: Strides,
+    ) -> Region<'a> {
+        Region { a, w, epilogue, out, strides, rows: 0..a.rows, panels: 0..w.n.div_ceil(PANEL) }
+    }
+
     /// Where the weights of a panel from a step of k on are, or would be.
     #[inline(always)]
     fn weights_at(&self, panel: usize, step: usize) -> *const f32 {

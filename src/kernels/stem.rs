@@ -1,0 +1,357 @@
+//! The stem of FastViT: from pixels to maps of a quarter of their side, by strips that stay in the cache.
+//!
+//! A 3 × 3 convolution with stride 2, a depthwise one of the same kind and a pointwise one, GELU after each. The map
+//! between the first two is the largest of the whole network, four times what a core's own cache holds: whole, it
+//! would be written to memory and read from there. So a few rows of the output at a time go through all three.
+
+use super::Isa;
+use super::depthwise::{Band, Maps, Window};
+use super::gemm::{Epilogue, Finish, Lhs, Out, PANEL, Region, Rhs};
+use super::math::Activation;
+use super::simd::{Kernel, Simd};
+use super::strides::{Strides, blocked_len};
+use super::team::{Shared, Team};
+use std::ops::Range;
+
+/// Taps of a window of pixels: 3 channels of 3 × 3.
+pub(crate) const WINDOW: usize = 27;
+
+/// Rows of the output in a strip. With 64 channels and images of 256 pixels the rows between, two for each and one
+/// more, are 295 kB.
+const STRIP: usize = 4;
+
+/// Rows between the first two convolutions that a strip needs.
+const BETWEEN: usize = 2 * STRIP + 1;
+
+/// The weights, each with its bias, if it has one; `C` channels.
+#[derive(Clone, Copy)]
+pub(crate) struct Stem<'a> {
+    /// Packed `[27, C]`, a window ordered channel, y, x.
+    pub(crate) conv: (Rhs<'a>, Option<&'a [f32]>),
+    /// `[9, C]`
+    pub(crate) depthwise: (&'a [f32], &'a [f32]),
+    /// Packed `[C, C]`.
+    pub(crate) pointwise: (Rhs<'a>, Option<&'a [f32]>),
+}
+
+/// Square images of `size` pixels.
+#[derive(Clone, Copy)]
+pub(crate) struct Images<'a> {
+    /// `[count, 3, size, size]`
+    pub(crate) pixels: &'a [f32],
+    pub(crate) count: usize,
+    pub(crate) size: usize,
+}
+
+/// Sides of the maps.
+#[derive(Clone, Copy)]
+struct Sides {
+    /// After the first convolution.
+    half: usize,
+    /// After the second.
+    quarter: usize,
+}
+
+impl Sides {
+    fn new(size: usize) -> Sides {
+        let half = size.div_ceil(2);
+        Sides { half, quarter: half.div_ceil(2) }
+    }
+
+    fn strips(self) -> usize {
+        self.quarter.div_ceil(STRIP)
+    }
+
+    /// Rows of the output that a strip has.
+    fn strip(self, index: usize) -> Range<usize> {
+        self.quarter * index / self.strips()..self.quarter * (index + 1) / self.strips()
+    }
+}
+
+/// Floats of a task's pieces of scratch.
+#[derive(Clone, Copy)]
+struct Lens {
+    outside: usize,
+    windows: usize,
+    between: usize,
+    after: usize,
+}
+
+impl Lens {
+    fn new(size: usize, channels: usize) -> Lens {
+        let Sides { half, quarter } = Sides::new(size);
+        Lens {
+            outside: size.next_multiple_of(PANEL),
+            windows: (half * WINDOW).next_multiple_of(PANEL),
+            between: blocked_len(BETWEEN * half, channels),
+            after: blocked_len(STRIP * quarter, channels),
+        }
+    }
+
+    fn sum(self) -> usize {
+        self.outside + self.windows + self.between + self.after
+    }
+}
+
+fn tasks(images: usize, size: usize, team: Team<'_>) -> usize {
+    team.tasks_of(images * Sides::new(size).strips())
+}
+
+/// Floats of scratch for so many images.
+pub(crate) fn scratch(images: usize, size: usize, channels: usize, team: Team<'_>) -> usize {
+    tasks(images, size, team) * Lens::new(size, channels).sum()
+}
+
+/// `images` to maps in blocks, `ceil(ceil(size / 2) / 2)` pixels a side; `scratch` as planned.
+///
+/// Panics where a slice is too short for its sizes.
+pub(crate) fn stem(
+    isa: Isa,
+    team: Team<'_>,
+    weights: Stem<'_>,
+    images: Images<'_>,
+    scratch: &mut [f32],
+    out: &mut [f32],
+) {
+    let Images { count, size, .. } = images;
+    let channels = weights.conv.0.n;
+    let (sides, lens) = (Sides::new(size), Lens::new(size, channels));
+    let (tasks, strips, piece) = (tasks(count, size, team), count * sides.strips(), lens.sum());
+    assert!(images.pixels.len() >= count * 3 * size * size, "pixels shorter than their shape");
+    assert!(scratch.len() >= tasks * piece, "scratch shorter than planned");
+    let strides = Strides::blocked(count * sides.quarter * sides.quarter);
+    weights.check(sides, &mut scratch[..piece], lens, Out { data: out, strides }, count);
+
+    let (out, scratch) = (Shared::new(out), Shared::new(scratch));
+    team.run(tasks, |task| {
+        // SAFETY: tasks have disjoint pieces of the scratch, inside the slice (asserted).
+        let scratch = unsafe { std::slice::from_raw_parts_mut(scratch.get().add(task * piece), piece) };
+        let strips = strips * task / tasks..strips * (task + 1) / tasks;
+        isa.run(Strips { weights, images, sides, lens, strips, scratch, out: out.get(), strides });
+    });
+}
+
+impl Stem<'_> {
+    /// Asserts what the products and the depthwise convolution of a strip rely on.
+    fn check(&self, sides: Sides, scratch: &mut [f32], lens: Lens, out: Out<'_>, images: usize) {
+        let (conv, pointwise) = (self.conv.0, self.pointwise.0);
+        assert!(conv.k == WINDOW && pointwise.k == conv.n && pointwise.n == conv.n);
+        assert!(self.depthwise.0.len() >= 9 * conv.n && self.depthwise.1.len() >= conv.n);
+        let (windows, between) = scratch[lens.outside..].split_at_mut(lens.windows);
+        let a = Lhs { data: windows, strides: Strides::rows(WINDOW), rows: sides.half, k: WINDOW };
+        let strides = Strides::blocked(BETWEEN * sides.half);
+        a.check(&conv, &gelu(self.conv.1), &Out { data: &mut *between, strides });
+        let strides = Strides::blocked(STRIP * sides.quarter);
+        let a = Lhs { data: &between[lens.between..], strides, rows: STRIP * sides.quarter, k: pointwise.k };
+        let rows = images * sides.quarter * sides.quarter;
+        assert!(out.data.len() >= out.strides.extent(rows, pointwise.n), "output too short");
+        let Out { data, strides } = out;
+        Lhs { rows: a.rows.min(rows), ..a }.check(&pointwise, &gelu(self.pointwise.1), &Out { data, strides });
+    }
+}
+
+fn gelu(bias: Option<&[f32]>) -> Epilogue<'_> {
+    Epilogue { bias, finish: Finish::Activate(Activation::Gelu) }
+}
+
+/// Some strips, on the calling thread.
+struct Strips<'a> {
+    weights: Stem<'a>,
+    images: Images<'a>,
+    sides: Sides,
+    lens: Lens,
+    strips: Range<usize>,
+    scratch: &'a mut [f32],
+    out: *mut f32,
+    strides: Strides,
+}
+
+impl Kernel for Strips<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<S: Simd>(self, s: S) {
+        let Strips { weights, images, sides, lens, .. } = self;
+        let Sides { half, quarter } = sides;
+        let (outside, rest) = self.scratch.split_at_mut(lens.outside);
+        let (windows, rest) = rest.split_at_mut(lens.windows);
+        let (between, after) = rest.split_at_mut(lens.between);
+        outside.fill(0.0);
+        let (first, second) = (Strides::blocked(BETWEEN * half), Strides::blocked(STRIP * quarter));
+        let mut last_row = None;
+        for strip in self.strips {
+            let (image, rows) = (strip / sides.strips(), sides.strip(strip % sides.strips()));
+            // Row i of those between is row 2 · rows.start + i - 1 of the map; the last strip may have left the first.
+            let count = 2 * rows.len() + 1;
+            let mut known = 0;
+            if let Some(row) = last_row.filter(|_| rows.start > 0) {
+                for block in between.chunks_exact_mut(first.block) {
+                    block.copy_within(row * half * PANEL..(row + 1) * half * PANEL, 0);
+                }
+                known = 1;
+            }
+            for i in known..count {
+                match (2 * rows.start + i).checked_sub(1).filter(|&y| y < half) {
+                    Some(y) => {
+                        gather(images, image, y, outside, windows);
+                        let (w, bias) = weights.conv;
+                        let a = Lhs { data: windows, strides: Strides::rows(WINDOW), rows: half, k: WINDOW };
+                        let out = between.as_mut_ptr().wrapping_add(first.at(i * half, 0));
+                        s.run(Region::whole(a, w, gelu(bias), out, first));
+                    }
+                    None => between.chunks_exact_mut(first.block).for_each(|block| {
+                        block[i * half * PANEL..(i + 1) * half * PANEL].fill(0.0);
+                    }),
+                }
+            }
+            let (taps, bias) = weights.depthwise;
+            let channels = weights.conv.0.n;
+            for block in 0..channels.div_ceil(PANEL) {
+                s.run(Band {
+                    window: Window { pad_y: 0, ..Window::square(3, 2, channels, 1) },
+                    maps: Maps { data: between, strides: first, images: 1, height: count, width: half },
+                    taps,
+                    bias,
+                    activation: Some(Activation::Gelu),
+                    out: after.as_mut_ptr(),
+                    strides: second,
+                    image: 0,
+                    block,
+                    rows: 0..rows.len(),
+                    width: quarter,
+                    height: rows.len(),
+                });
+            }
+            let (w, bias) = weights.pointwise;
+            let a = Lhs { data: after, strides: second, rows: rows.len() * quarter, k: w.k };
+            let out = self.out.wrapping_add(self.strides.at((image * quarter + rows.start) * quarter, 0));
+            s.run(Region::whole(a, w, gelu(bias), out, self.strides));
+            last_row = Some(count - 1);
+        }
+    }
+}
+
+/// Windows `[half, 27]` around row `y` of the first convolution's output, with zeros `outside` the image.
+#[inline(always)]
+fn gather(images: Images<'_>, image: usize, y: usize, outside: &[f32], out: &mut [f32]) {
+    let Images { pixels, size, .. } = images;
+    let lines: [&[f32]; 9] = std::array::from_fn(|i| {
+        let plane = image * 3 + i / 3;
+        match (2 * y + i % 3).checked_sub(1).filter(|row| *row < size) {
+            Some(row) => &pixels[(plane * size + row) * size..][..size],
+            None => &outside[..size],
+        }
+    });
+    let half = size.div_ceil(2);
+    for x in 0..half {
+        if x > 0 && 2 * x + 3 <= size && x + 1 < half {
+            // Four floats are one vector; what comes next overwrites the one too many.
+            let window = &mut out[WINDOW * x..][..WINDOW + 1];
+            for (i, line) in lines.iter().enumerate() {
+                window[3 * i..][..4].copy_from_slice(&line[2 * x - 1..][..4]);
+            }
+        } else {
+            for (i, value) in out[WINDOW * x..][..WINDOW].iter_mut().enumerate() {
+                let column = (2 * x + i % 3).checked_sub(1);
+                *value = column.and_then(|column| lines[i / 3].get(column)).copied().unwrap_or(0.0);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Crew, reference};
+    use super::*;
+
+    /// Roundings of three products of up to 64 values below one, and of GELU.
+    const TOLERANCE: f64 = 2e-5;
+
+    /// One convolution after the other, in f64 but for what the plain depthwise convolution takes.
+    fn plain(images: Images<'_>, channels: usize, w: [&[f32]; 3], bias: [&[f32]; 3]) -> Vec<f64> {
+        let Images { pixels, count, size } = images;
+        let Sides { half, quarter } = Sides::new(size);
+        let pixel = |plane: usize, y: isize, x: isize| {
+            let inside = (0..size as isize).contains(&y) && (0..size as isize).contains(&x);
+            if inside { pixels[(plane * size + y as usize) * size + x as usize] } else { 0.0 }
+        };
+        let mut windows = Vec::new();
+        for row in 0..count * half * half {
+            let (image, y, x) = (row / half / half, (row / half % half) as isize, (row % half) as isize);
+            for tap in 0..WINDOW {
+                let (ky, kx) = ((tap / 3 % 3) as isize, (tap % 3) as isize);
+                windows.push(pixel(image * 3 + tap / 9, 2 * y + ky - 1, 2 * x + kx - 1));
+            }
+        }
+        let gelu = |product: Vec<f64>, bias: &[f32]| -> Vec<f32> {
+            let sums = product.iter().enumerate().map(|(i, v)| v + f64::from(bias[i % channels]));
+            sums.map(|v| reference::activation(Activation::Gelu, v) as f32).collect()
+        };
+        let map = gelu(reference::matmul(&windows, w[0], count * half * half, WINDOW, channels), bias[0]);
+        let maps = Maps { data: &map, strides: Strides::rows(channels), images: count, height: half, width: half };
+        let window = Window::square(3, 2, channels, 1);
+        let map: Vec<f32> = reference::depthwise(window, maps, w[1], bias[1], Some(Activation::Gelu))
+            .iter()
+            .map(|&v| v as f32)
+            .collect();
+        let product = reference::matmul(&map, w[2], count * quarter * quarter, channels, channels);
+        gelu(product, bias[2]).iter().map(|&v| v.into()).collect()
+    }
+
+    #[test]
+    fn equals_the_plain_convolutions() {
+        for (size, channels, count) in [
+            (1, 3, 1),
+            (2, 16, 1),
+            (3, 5, 2),
+            (7, 16, 1),
+            (8, 24, 3),
+            (16, 64, 1),
+            (31, 24, 2),
+            (36, 16, 1),
+            (66, 40, 1),
+        ] {
+            let pixels = reference::noise("pixels", count * 3 * size * size, 1.0);
+            let scaled = |name: &str, k: usize, len: usize| reference::noise(name, len, 1.0 / (k as f32).sqrt());
+            let w = [
+                scaled("conv", WINDOW, WINDOW * channels),
+                scaled("depthwise", 9, 9 * channels),
+                scaled("pointwise", channels, channels * channels),
+            ];
+            let padded = channels.next_multiple_of(PANEL);
+            let bias = ["first", "second", "third"].map(|name| {
+                let mut bias = reference::noise(name, channels, 1.0);
+                bias.resize(padded, 0.0);
+                bias
+            });
+            let packed = (reference::pack(&w[0], WINDOW, channels), reference::pack(&w[2], channels, channels));
+            let weights = Stem {
+                conv: (Rhs::packed(&packed.0, WINDOW, channels), Some(&bias[0])),
+                depthwise: (&w[1], &bias[1][..channels]),
+                pointwise: (Rhs::packed(&packed.1, channels, channels), Some(&bias[2])),
+            };
+            let images = Images { pixels: &pixels, count, size };
+            let exact = plain(images, channels, [&w[0], &w[1], &w[2]], [&bias[0], &bias[1], &bias[2]]);
+            let rows = exact.len() / channels;
+            let run = |isa, team: Team<'_>| {
+                let mut space = vec![f32::NAN; scratch(count, size, channels, team)];
+                let mut out = vec![f32::NAN; blocked_len(rows, channels)];
+                stem(isa, team, weights, images, &mut space, &mut out);
+                (0..rows * channels)
+                    .map(|i| out[Strides::blocked(rows).at(i / channels, i % channels)])
+                    .collect::<Vec<_>>()
+            };
+            for isa in Isa::available() {
+                let alone = run(isa, Team::ALONE);
+                for (i, (got, exact)) in alone.iter().zip(&exact).enumerate() {
+                    let close = (f64::from(*got) - exact).abs() <= TOLERANCE;
+                    assert!(close, "{isa:?} {size} {channels} {count} at {i}: {got} {exact}");
+                }
+                for threads in [2, 3, 16] {
+                    assert_eq!(alone, run(isa, Crew::idle(threads).team()));
+                }
+                assert_eq!(alone, run(isa, Crew::eager().team()));
+            }
+        }
+    }
+}
