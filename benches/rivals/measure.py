@@ -16,7 +16,7 @@ from workers import SLOWED, Cores, Failed, Load, Worker, processors
 AGREES = 1e-5
 # An engine that takes this many times as long as most is timed in the first round only.
 SLOW = 4
-# Rounds that are tried for each that is wanted.
+# Rounds, and turns of a round, that are tried for each that is wanted.
 ATTEMPTS = 3
 
 
@@ -29,13 +29,8 @@ class Round:
     turns: dict[str, list[float]] = field(default_factory=dict)
     # Share of the processors' time that other processes took.
     others: float = 0.0
-    # Share of the best that the processors lacked, at the worst look between turns.
+    # Share of their best that the processors lacked, at the worst look beside a turn that counts.
     slowed: float = 0.0
-
-    @property
-    def disturbance(self) -> float:
-        """Up to one where it counts as undisturbed."""
-        return max(self.others / DISTURBED, self.slowed / SLOWED)
 
 
 @dataclass
@@ -56,7 +51,7 @@ def measure(files: Files, threads: int, batch: int, workers: dict[str, Worker], 
         if engine == CUT and not files.case.causal:
             continue
         try:
-            load(row, engine, worker, files)
+            load(row, engine, worker, files, plan)
             ready[engine] = worker
         except Failed as failed:
             row.reasons[engine] = str(failed).strip().splitlines()[0][:200]
@@ -68,8 +63,10 @@ def measure(files: Files, threads: int, batch: int, workers: dict[str, Worker], 
     return row
 
 
-def load(row: Row, engine: str, worker: Worker, files: Files) -> None:
+def load(row: Row, engine: str, worker: Worker, files: Files, plan: Plan) -> None:
     told = job(files, row.threads, row.batch, engine)
+    # It chooses the fastest of its ways.
+    plan.cores.rest(os.sched_getaffinity(0))
     answer = worker.ask("load", **told)
     row.ways[engine], row.tried[engine] = answer["setting"], answer["tried"]
     row.differences[engine] = difference(files, row.batch, Path(told["out"]))
@@ -116,33 +113,31 @@ def timed(row: Row, workers: dict[str, Worker], plan: Plan) -> None:
     In a round all engines run on the same processors, in the next on others: with fewer threads than processors, one
     engine would else have the whole run on a core whose other hyperthread is a stranger's, and its rival on a free one.
 
-    Before a round its processors are waited for. A round that other processes or strangers on the processors' other
-    hyperthreads disturbed is repeated; if they never rest, the least disturbed rounds count.
+    A round in which other processes were busy is repeated; if they never rest, the least disturbed rounds count.
     """
     fastest = {engine: min(row.tried[engine].values()) for engine in workers}
     slow = [engine for engine in workers if fastest[engine] > SLOW * statistics.median(fastest.values())]
     order = list(workers)
     found: list[Round] = []
-    while len(found) < ATTEMPTS * plan.rounds and sum(one.disturbance <= 1 for one in found) < plan.rounds:
+    while len(found) < ATTEMPTS * plan.rounds and sum(one.others <= DISTURBED for one in found) < plan.rounds:
         first = len(found) % len(order)
         chosen = processors(row.threads, len(found))
         for worker in workers.values():
             worker.place(chosen)
-        plan.cores.rest(chosen)
         machine = Load([*workers.values(), plan.cores.worker])
-        one = Round(slowed=plan.cores.slowed(chosen))
+        one = Round()
         for engine in order[first:] + order[:first]:
             if engine not in row.reasons and (not found or engine not in slow):
                 try:
-                    one.turns[engine] = workers[engine].ask("time", seconds=plan.seconds)["times"]
+                    one.turns[engine], slowed = turn(workers[engine], chosen, plan)
+                    one.slowed = max(one.slowed, slowed)
                 except Failed as failed:
                     row.reasons[engine] = str(failed)
-                one.slowed = max(one.slowed, plan.cores.slowed(chosen))
         one.others = machine.others()
         found.append(one)
     for worker in workers.values():
         worker.place(os.sched_getaffinity(0))
-    found.sort(key=lambda one: one.disturbance)
+    found.sort(key=lambda one: one.others)
     row.others = max(one.others for one in found[: plan.rounds])
     row.slowed = max(one.slowed for one in found[: plan.rounds])
     for engine in (engine for engine in order if engine not in row.reasons):
@@ -150,3 +145,17 @@ def timed(row: Row, workers: dict[str, Worker], plan: Plan) -> None:
         calls = [call for turn in kept for call in turn]
         row.ms[engine] = statistics.median(calls) * 1e3 / row.batch
         row.calls[engine] = len(calls)
+
+
+def turn(worker: Worker, chosen: set[int], plan: Plan) -> tuple[list[float], float]:
+    """Times of calls between two looks at the processors, and how much of their best these lacked at the worse one. A
+    turn that a stranger disturbed is repeated; what counts is the least disturbed."""
+    tried = []
+    while len(tried) < ATTEMPTS:
+        before = plan.cores.rest(chosen)
+        times = worker.ask("time", seconds=plan.seconds)["times"]
+        tried.append((max(before, plan.cores.slowed(chosen)), times))
+        if tried[-1][0] <= SLOWED:
+            break
+    slowed, times = min(tried, key=lambda one: one[0])
+    return times, slowed

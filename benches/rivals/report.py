@@ -60,6 +60,11 @@ class Row:
     slowed: float = 0.0
 
     @property
+    def disturbed(self) -> float:
+        """Above one if it counts as disturbed."""
+        return max(self.others / DISTURBED, self.slowed / SLOWED)
+
+    @property
     def ratio(self) -> float | None:
         """How many times as fast as the best of the serious engines."""
         rivals = [self.ms[engine] for engine in SERIOUS if engine in self.ms]

@@ -12,8 +12,8 @@ HERE = Path(__file__).resolve().parent
 
 # Share of its best that a core may lack while engines are timed.
 SLOWED = 0.1
-# Seconds between looks at cores that are waited for.
-PAUSE = 0.25
+# Seconds between looks at cores that are waited for, and the most that a turn waits.
+PAUSE, WAIT = 0.1, 2.0
 
 
 class Failed(Exception):
@@ -102,7 +102,7 @@ class Cores:
     hyperthread, which no count of processor time tells."""
 
     def __init__(self, binary: Path, best: float, patience: float):
-        """`best` in GFLOP/s, as far as known; `patience` in seconds, for all waiting together."""
+        """`best` in GFLOP/s, as far as known; `patience` in seconds, for all that waits for them."""
         self.worker = Worker([str(binary), "clippie"], 1)
         self.best, self.patience = best, patience
 
@@ -115,9 +115,14 @@ class Cores:
         self.best = max(self.best, *found)
         return 1 - min(found) / self.best
 
-    def rest(self, chosen: set[int]) -> None:
-        """Waits until these processors are left alone, as long as patience lasts."""
+    def rest(self, chosen: set[int]) -> float:
+        """Waits a little for these processors to be left alone, as long as patience lasts; the last look."""
         start = time.monotonic()
-        while self.slowed(chosen) > SLOWED and time.monotonic() - start < self.patience:
+        until = start + min(WAIT, self.patience)
+        while (slowed := self.slowed(chosen)) > SLOWED and time.monotonic() < until:
             time.sleep(PAUSE)
-        self.patience -= min(self.patience, time.monotonic() - start)
+        self.waited(time.monotonic() - start)
+        return slowed
+
+    def waited(self, seconds: float) -> None:
+        self.patience = max(0.0, self.patience - seconds)
