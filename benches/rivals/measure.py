@@ -16,21 +16,28 @@ from workers import SLOWED, Cores, Failed, Load, Worker, processors
 AGREES = 1e-5
 # An engine that takes this many times as long as most is timed in the first round only.
 SLOW = 4
-# Rounds, and turns of a round, that are tried for each that is wanted.
+# Rounds that are tried for each that is wanted.
 ATTEMPTS = 3
 
 
 
 @dataclass
-class Round:
-    """What one round found, and what disturbed it."""
+class Turn:
+    """Calls of one engine, between two looks at the processors."""
 
-    # Seconds of each engine's calls.
-    turns: dict[str, list[float]] = field(default_factory=dict)
+    # Seconds of each.
+    times: list[float]
+    # Share of their best that the processors lacked at the worse look.
+    slowed: float
+
+
+@dataclass
+class Round:
+    """A turn of each engine."""
+
+    turns: dict[str, Turn] = field(default_factory=dict)
     # Share of the processors' time that other processes took.
     others: float = 0.0
-    # Share of their best that the processors lacked, at the worst look beside a turn that counts.
-    slowed: float = 0.0
 
 
 @dataclass
@@ -129,8 +136,7 @@ def timed(row: Row, workers: dict[str, Worker], plan: Plan) -> None:
         for engine in order[first:] + order[:first]:
             if engine not in row.reasons and (not found or engine not in slow):
                 try:
-                    one.turns[engine], slowed = turn(workers[engine], chosen, plan)
-                    one.slowed = max(one.slowed, slowed)
+                    one.turns[engine] = turn(workers[engine], chosen, plan)
                 except Failed as failed:
                     row.reasons[engine] = str(failed)
         one.others = machine.others()
@@ -139,23 +145,28 @@ def timed(row: Row, workers: dict[str, Worker], plan: Plan) -> None:
         worker.place(os.sched_getaffinity(0))
     found.sort(key=lambda one: one.others)
     row.others = max(one.others for one in found[: plan.rounds])
-    row.slowed = max(one.slowed for one in found[: plan.rounds])
     for engine in (engine for engine in order if engine not in row.reasons):
-        kept = [one.turns[engine] for one in found if engine in one.turns][: plan.rounds]
-        calls = [call for turn in kept for call in turn]
+        turns = [one.turns[engine] for one in found if engine in one.turns][: plan.rounds]
+        kept = undisturbed(turns)
+        calls = [call for turn in kept for call in turn.times]
         row.ms[engine] = statistics.median(calls) * 1e3 / row.batch
         row.calls[engine] = len(calls)
+        row.slowed = max(row.slowed, *(turn.slowed for turn in kept))
 
 
-def turn(worker: Worker, chosen: set[int], plan: Plan) -> tuple[list[float], float]:
-    """Times of calls between two looks at the processors, and how much of their best these lacked at the worse one. A
-    turn that a stranger disturbed is repeated; what counts is the least disturbed."""
-    tried = []
-    while len(tried) < ATTEMPTS:
+def turn(worker: Worker, chosen: set[int], plan: Plan) -> Turn:
+    """A turn beside which the processors do their best; if they never do, the second of two."""
+    for _ in range(2):
         before = plan.cores.rest(chosen)
         times = worker.ask("time", seconds=plan.seconds)["times"]
-        tried.append((max(before, plan.cores.slowed(chosen)), times))
-        if tried[-1][0] <= SLOWED:
+        slowed = max(before, plan.cores.slowed(chosen))
+        if slowed <= SLOWED:
             break
-    slowed, times = min(tried, key=lambda one: one[0])
-    return times, slowed
+    return Turn(times, slowed)
+
+
+def undisturbed(turns: list[Turn]) -> list[Turn]:
+    """Those that no stranger disturbed, but at least half: the least disturbed."""
+    turns = sorted(turns, key=lambda turn: turn.slowed)
+    quiet = sum(turn.slowed <= SLOWED for turn in turns)
+    return turns[: max(quiet, (len(turns) + 1) // 2)]

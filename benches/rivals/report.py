@@ -56,7 +56,7 @@ class Row:
     calls: dict[str, int] = field(default_factory=dict)
     # Share of the processors' time that other processes took meanwhile.
     others: float = 0.0
-    # Share of their best that the processors lacked between turns, at the worst look.
+    # Share of their best that the processors lacked, at the worst look beside a turn that counts.
     slowed: float = 0.0
 
     @property

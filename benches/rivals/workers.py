@@ -11,9 +11,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 
 # Share of its best that a core may lack while engines are timed.
-SLOWED = 0.1
+SLOWED = 0.15
 # Seconds between looks at cores that are waited for, and the most that a turn waits.
-PAUSE, WAIT = 0.1, 2.0
+PAUSE, WAIT = 0.05, 0.5
 
 
 class Failed(Exception):
