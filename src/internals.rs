@@ -7,7 +7,7 @@ use crate::kernels::depthwise::{Maps, Window, depthwise as convolve};
 use crate::kernels::gemm::{self, Epilogue, Finish, Lhs, Out, PANEL, Rhs, gemm as multiply};
 use crate::kernels::math;
 use crate::kernels::strides::{Strides, blocked_len};
-use crate::kernels::{Isa, Team, norm, peak, pool, probe, stem as stems};
+use crate::kernels::{Isa, Team, norm, pool, probe, stem as stems};
 use crate::tensor::AlignedBuf;
 
 /// Everything runs on the calling thread, as what is measured is held against the peak of one core.
@@ -91,14 +91,6 @@ impl Layout {
             Layout::Blocks => Strides::blocked(rows),
         }
     }
-}
-
-/// Multiply-adds on registers and nothing else, chains of `steps` side by side: what [`Isa::peak_gflops`] times.
-pub fn multiply_adds(isa: Isa, steps: u64) -> Probe {
-    let (_, flops) = peak::multiply_adds(isa, 1);
-    Probe::new(steps as usize * flops as usize, 0, move || {
-        prepared(AlignedBuf::zeros(1), move |out| out[0] = peak::multiply_adds(isa, steps).0)
-    })
 }
 
 /// A product `[rows, k] · [k, n]` with packed weights and a bias, between activations that lie as `layouts` says.

@@ -13,7 +13,7 @@ HERE = Path(__file__).resolve().parent
 # Share of its best that a core may lack while engines are timed.
 SLOWED = 0.15
 # Seconds between looks at cores that are waited for, and the most that a turn waits.
-PAUSE, WAIT = 0.05, 0.5
+PAUSE, WAIT = 0.05, 3.0
 
 
 class Failed(Exception):
@@ -98,7 +98,7 @@ class Load:
 
 
 class Cores:
-    """What processors do of multiply-adds now: half of their best where a stranger's machine computes on a core's other
+    """What processors do of a small product now: down to half of their best where a stranger's machine has a core's other
     hyperthread, which no count of processor time tells."""
 
     def __init__(self, binary: Path, best: float, patience: float):

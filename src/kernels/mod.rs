@@ -12,7 +12,7 @@ pub(crate) mod gemm;
 pub mod isa;
 pub(crate) mod math;
 pub(crate) mod norm;
-pub(crate) mod peak;
+mod peak;
 pub(crate) mod pool;
 #[cfg(feature = "internals")]
 pub(crate) mod probe;

@@ -40,10 +40,10 @@ impl Isa {
     /// GFLOP/s of chains of `steps` multiply-adds, and the time that they took.
     fn timed(self, steps: u64) -> (f64, Duration) {
         let start = Instant::now();
-        let (sum, operations) = multiply_adds(self, steps);
-        black_box(sum);
+        let done = self.run(Chains { factor: black_box(1.0), steps: black_box(steps) });
+        black_box(done.sum);
         let time = start.elapsed();
-        (operations as f64 / time.as_secs_f64().max(1e-9) / 1e9, time)
+        (done.operations as f64 / time.as_secs_f64().max(1e-9) / 1e9, time)
     }
 }
 
@@ -53,12 +53,6 @@ struct Chains {
     factor: f32,
     /// Multiply-adds of each chain.
     steps: u64,
-}
-
-/// Runs chains of `steps` multiply-adds: their sum, and the operations that they took.
-pub(crate) fn multiply_adds(isa: Isa, steps: u64) -> (f32, u64) {
-    let done = isa.run(Chains { factor: black_box(1.0), steps: black_box(steps) });
-    (done.sum, done.operations)
 }
 
 /// What [`Chains`] did.

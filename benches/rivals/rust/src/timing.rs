@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use clippie_rs::Isa;
-use clippie_rs::internals::multiply_adds;
+use clippie_rs::internals::{After, Layout, product};
 
 use crate::Error;
 use crate::engines::Run;
@@ -14,7 +14,7 @@ pub const TRIAL: f64 = 0.4;
 pub const WARM: f64 = 0.05;
 /// Longer calls warm themselves.
 pub const LONG: f64 = 0.5;
-/// A look at a core takes this long, behind as much as wakes its widest vectors and its clock.
+/// A look at a core takes this long, behind as much as wakes its clock and fills its cache.
 const LOOK: f64 = 0.006;
 const WAKE: f64 = 0.003;
 
@@ -31,10 +31,10 @@ pub fn calls(run: &mut Run, seconds: f64) -> Result<Vec<f64>, Error> {
     }
 }
 
-/// GFLOP/s that the core does now of multiply-adds on registers: half as much while a stranger computes on its other
-/// hyperthread. The mean, where `Isa::peak_gflops` is the best of short runs.
+/// GFLOP/s that the core does now of a product whose operands fill half of its own cache: less while a stranger on its
+/// other hyperthread computes, and also while one only moves memory, which multiply-adds on registers do not notice.
 pub fn core_gflops() -> Result<f64, Error> {
-    let mut probe = multiply_adds(Isa::detect()?, 10_000);
+    let mut probe = product(Isa::detect()?, [112, 256, 768], After::Store, [Layout::Blocks; 2], false);
     let mut mean = |least: f64| {
         let (mut operations, start) = (0, Instant::now());
         loop {
