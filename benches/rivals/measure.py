@@ -19,8 +19,6 @@ SLOW = 4
 # Rounds that are tried for each that is wanted.
 ATTEMPTS = 3
 
-
-
 @dataclass
 class Turn:
     """Calls of one engine, between two looks at the processors."""

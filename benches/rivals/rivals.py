@@ -41,7 +41,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="turns of each engine; default: 3")
     parser.add_argument("--seconds", type=float, default=0.4, help="length of a turn of calls; default: 0.4")
     parser.add_argument("--best", type=float, default=0, help="GFLOP/s of an undisturbed core; default: the most seen")
-    parser.add_argument("--patience", type=float, default=300, help="seconds to wait for cores and to repeat; default: 300")
+    parser.add_argument("--patience", type=float, default=300, help="seconds to wait and to repeat; default: 300")
     parser.add_argument("--work", type=Path, default=ROOT / "target" / "rivals", help="folder of the exported files")
     parser.add_argument("--out", type=Path, help="JSON file for all that was found")
     parser.add_argument("--startup", action="store_true", help="also time the start of a process, and its memory")

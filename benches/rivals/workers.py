@@ -98,8 +98,8 @@ class Load:
 
 
 class Cores:
-    """What processors do of a small product now: down to half of their best where a stranger's machine has a core's other
-    hyperthread, which no count of processor time tells."""
+    """What processors do of a small product now: down to half of their best where a stranger's machine has a core's
+    other hyperthread, which no count of processor time tells."""
 
     def __init__(self, binary: Path, best: float, patience: float):
         """`best` in GFLOP/s, as far as known; `patience` in seconds, for all that waits for them."""

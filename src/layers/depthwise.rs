@@ -19,6 +19,10 @@ impl Depthwise {
         Depthwise { taps, bias, window }
     }
 
+    pub(super) fn window(&self) -> Window {
+        self.window
+    }
+
     /// Taps and bias, as kernels take them.
     pub(super) fn parts(&self) -> (&[f32], &[f32]) {
         (&self.taps, &self.bias)

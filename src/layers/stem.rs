@@ -2,6 +2,7 @@
 
 use super::{Depthwise, Exec, Linear};
 use crate::kernels::Team;
+use crate::kernels::depthwise::Window;
 use crate::kernels::stem::{self, Images, WINDOW};
 
 /// Three convolutions, each with GELU behind it, from pixels to `C` channels on a quarter of the side.
@@ -15,6 +16,7 @@ impl Stem {
     /// The depthwise convolution must be a square one of 3 × 3 with stride 2, of as many channels as the others have.
     pub(crate) fn new(conv: Linear, depthwise: Depthwise, pointwise: Linear) -> Self {
         let c = conv.outputs();
+        assert_eq!(depthwise.window(), Window::square(3, 2, c, 1));
         assert_eq!((conv.inputs(), pointwise.inputs(), pointwise.outputs()), (WINDOW, c, c));
         Stem { conv, depthwise, pointwise }
     }
