@@ -25,6 +25,8 @@ class Turn:
 
     # Seconds of each.
     times: list[float]
+    # How the engine ran the job.
+    way: str
     # Share of their best that the processors lacked at the worse look.
     slowed: float
 
@@ -48,9 +50,18 @@ class Plan:
     cores: Cores
 
 
-def measure(files: Files, threads: int, batch: int, workers: dict[str, Worker], plan: Plan) -> Row:
-    """Medians of all engines' calls; an engine that cannot do the job has a reason instead."""
-    row = Row(files.case.name, threads, batch)
+@dataclass
+class Measured:
+    """A case in one setting, and the rounds that its row sums up."""
+
+    row: Row
+    rounds: list[Round] = field(default_factory=list)
+
+
+def measure(files: Files, threads: int, batch: int, workers: dict[str, Worker], plan: Plan, so_far: Measured) -> None:
+    """Adds rounds to those so far, and sums all up: medians of all engines' calls; an engine that cannot do the job has
+    a reason instead."""
+    row = so_far.row
     ready = {}
     for engine, worker in workers.items():
         if engine == CUT and not files.case.causal:
@@ -61,19 +72,23 @@ def measure(files: Files, threads: int, batch: int, workers: dict[str, Worker], 
         except Failed as failed:
             row.reasons[engine] = str(failed).strip().splitlines()[0][:200]
     if ready:
-        timed(row, ready, plan)
+        so_far.rounds += timed(row, ready, plan)
+        sum_up(row, so_far.rounds, plan.rounds)
     for worker in workers.values():
         with suppress(Failed):
             worker.ask("unload")
-    return row
 
 
 def load(row: Row, engine: str, worker: Worker, files: Files, plan: Plan) -> None:
-    told = job(files, row.threads, row.batch, engine)
+    told = job(files, worker.threads, row.batch, engine)
     # It chooses the fastest of its ways.
     plan.cores.rest(os.sched_getaffinity(0))
     answer = worker.ask("load", **told)
-    row.ways[engine], row.tried[engine] = answer["setting"], answer["tried"]
+    tried = row.tried.setdefault(engine, {})
+    for way, fastest in answer["tried"].items():
+        tried[way] = min(fastest, tried.get(way, fastest))
+    row.ways[engine] = min(tried, key=tried.get)
+    worker.way = answer["setting"]
     row.differences[engine] = difference(files, row.batch, Path(told["out"]))
     if row.differences[engine] > AGREES:
         raise Failed(f"it computes something else: 1 - cosine is {row.differences[engine]:.1e}")
@@ -112,13 +127,13 @@ def difference(files: Files, batch: int, out: Path) -> float:
     return float(np.square(found - expected).sum(axis=1).max() / 2)
 
 
-def timed(row: Row, workers: dict[str, Worker], plan: Plan) -> None:
+def timed(row: Row, workers: dict[str, Worker], plan: Plan) -> list[Round]:
     """Turns round by round, each round beginning with another engine.
 
     In a round all engines run on the same processors, in the next on others: with fewer threads than processors, one
     engine would else have the whole run on a core whose other hyperthread is a stranger's, and its rival on a free one.
 
-    A round in which other processes were busy is repeated; if they never rest, the least disturbed rounds count.
+    A round in which other processes were busy is repeated.
     """
     fastest = {engine: min(row.tried[engine].values()) for engine in workers}
     slow = [engine for engine in workers if fastest[engine] > SLOW * statistics.median(fastest.values())]
@@ -141,15 +156,7 @@ def timed(row: Row, workers: dict[str, Worker], plan: Plan) -> None:
         found.append(one)
     for worker in workers.values():
         worker.place(os.sched_getaffinity(0))
-    found.sort(key=lambda one: one.others)
-    row.others = max(one.others for one in found[: plan.rounds])
-    for engine in (engine for engine in order if engine not in row.reasons):
-        turns = [one.turns[engine] for one in found if engine in one.turns][: plan.rounds]
-        kept = undisturbed(turns)
-        calls = [call for turn in kept for call in turn.times]
-        row.ms[engine] = statistics.median(calls) * 1e3 / row.batch
-        row.calls[engine] = len(calls)
-        row.slowed = max(row.slowed, *(turn.slowed for turn in kept))
+    return found
 
 
 def turn(worker: Worker, chosen: set[int], plan: Plan) -> Turn:
@@ -160,11 +167,28 @@ def turn(worker: Worker, chosen: set[int], plan: Plan) -> Turn:
         slowed = max(before, plan.cores.slowed(chosen))
         if slowed <= SLOWED:
             break
-    return Turn(times, slowed)
+    return Turn(times, worker.way, slowed)
 
 
-def undisturbed(turns: list[Turn]) -> list[Turn]:
-    """Those that no stranger disturbed, but at least half: the least disturbed."""
+def sum_up(row: Row, rounds: list[Round], wanted: int) -> None:
+    """Medians of the calls that count, which their times have no part in choosing: the least disturbed rounds as far as
+    other processes go, and of these the turns that no stranger disturbed. An engine's fastest way counts."""
+    rounds = sorted(rounds, key=lambda one: one.others)
+    rounds = rounds[: max(wanted, sum(one.others <= DISTURBED for one in rounds))]
+    row.others = max(one.others for one in rounds)
+    row.slowed = 0.0
+    for engine in (engine for engine in row.ways if engine not in row.reasons):
+        turns = [one.turns[engine] for one in rounds if engine in one.turns]
+        turns = [turn for turn in turns if turn.way == row.ways[engine]] or turns
+        kept = undisturbed(turns, wanted)
+        calls = [call for turn in kept for call in turn.times]
+        row.ms[engine] = statistics.median(calls) * 1e3 / row.batch
+        row.calls[engine] = len(calls)
+        row.slowed = max(row.slowed, *(turn.slowed for turn in kept))
+
+
+def undisturbed(turns: list[Turn], wanted: int) -> list[Turn]:
+    """Those that no stranger disturbed, but at least half of those wanted: the least disturbed."""
     turns = sorted(turns, key=lambda turn: turn.slowed)
     quiet = sum(turn.slowed <= SLOWED for turn in turns)
-    return turns[: max(quiet, (len(turns) + 1) // 2)]
+    return turns[: max(quiet, (wanted + 1) // 2)]

@@ -9,13 +9,14 @@ import argparse
 import json
 import subprocess
 import sys
-import time
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
 import report
+import scaling
 import startup
-from measure import Plan, measure
+from measure import Measured, Plan, measure
 from models import CASES, Case, Files, tokenizer_json
 from report import CUT, OURS
 from workers import HERE, Cores, Worker, python_worker
@@ -45,13 +46,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=ROOT / "target" / "rivals", help="folder of the exported files")
     parser.add_argument("--out", type=Path, help="JSON file for all that was found")
     parser.add_argument("--startup", action="store_true", help="also time the start of a process, and its memory")
-    parser.add_argument("--floors", action="store_true", help="check how far ahead clippie-rs is; with --startup")
+    parser.add_argument("--scaling", action="store_true", help="also time two threads against one, as patiently again")
+    parser.add_argument("--floors", action="store_true", help="check what was found; with both of these")
     chosen = parser.parse_args()
     for given, known in ((chosen.cases, cases), (chosen.engines, engines)):
         if unknown := [name for name in given if name not in known]:
             parser.error(f"{', '.join(unknown)}: not among {', '.join(known)}")
     chosen.cases = [case for case in CASES if case.name in chosen.cases]
     chosen.startup |= chosen.floors
+    chosen.scaling |= chosen.floors
     chosen.work = chosen.work.resolve()
     return chosen
 
@@ -95,32 +98,28 @@ def start(engines: list[str], threads: int, binary: Path) -> dict[str, Worker]:
 
 
 def measure_all(chosen: argparse.Namespace, binary: Path, plan: Plan) -> tuple[list[report.Row], dict[str, str]]:
-    """All rows, and the engines' versions. Rows that were disturbed are measured again as long as patience lasts."""
+    """All rows, and the engines' versions. Rows that were disturbed get further rounds as long as patience lasts."""
     settings = [(case, threads, batch) for case in chosen.cases for threads in chosen.threads for batch in chosen.batch]
-    rows, versions, first = {}, {}, True
-    while todo := [one for one in settings if one not in rows or rows[one].disturbed > 1]:
+    found = {one: Measured(report.Row(one[0].name, *one[1:])) for one in settings}
+    versions, todo, again = {}, settings, False
+    while todo:
         for threads in chosen.threads:
             # Some engines take their number of threads from the environment and keep it.
             workers = start(chosen.engines, threads, binary)
             versions |= {engine: worker.version for engine, worker in workers.items()}
             try:
                 for one in (one for one in todo if one[1] == threads):
-                    begin = time.monotonic()
-                    row = measure(Files(chosen.work, one[0]), *one[1:], workers, plan)
-                    print(report.line(row), file=sys.stderr, flush=True)
-                    if first or row.disturbed < rows[one].disturbed:
-                        rows[one] = row
-                    if not first:
-                        plan.cores.waited(time.monotonic() - begin)
-                        if plan.cores.patience == 0:
-                            return [rows[one] for one in settings], versions
+                    if again and plan.cores.patience == 0:
+                        break
+                    with plan.cores.spending() if again else nullcontext():
+                        measure(Files(chosen.work, one[0]), *one[1:], workers, plan, found[one])
+                    print(report.line(found[one].row), file=sys.stderr, flush=True)
             finally:
                 for worker in workers.values():
                     worker.close()
-        first = False
-        if plan.cores.patience == 0:
-            break
-    return [rows[one] for one in settings], versions
+        again = True
+        todo = [one for one in todo if found[one].row.disturbed > 1 and plan.cores.patience > 0]
+    return [found[one].row for one in settings], versions
 
 
 def main() -> int:
@@ -129,13 +128,21 @@ def main() -> int:
     prepare(chosen.cases, chosen.batch, chosen.work, OURS in chosen.engines)
     if chosen.startup:
         prepare(startup.CASES, [1], chosen.work, True)
+    if chosen.scaling:
+        prepare(scaling.SCALED, chosen.batch, chosen.work, True)
     plan = Plan(chosen.rounds, chosen.seconds, Cores(binary, chosen.best, chosen.patience))
     rows, versions = measure_all(chosen, binary, plan)
-    plan.cores.worker.close()
     print(report.table(rows), report.notes(rows, versions), sep="\n\n")
     found = {"versions": versions, "core_gflops": plan.cores.best}
     found["rows"] = [asdict(row) | {"ratio": row.ratio} for row in rows]
     missed = report.misses(rows)
+    if chosen.scaling:
+        plan.cores.patience = chosen.patience
+        scaled = scaling.scale(chosen.work, chosen.batch, binary, plan)
+        print("", scaled.table(), sep="\n")
+        missed += scaled.misses()
+        found["scaling"] = [asdict(row) | {"gain": scaling.gain(row)} for row in scaled.rows]
+    plan.cores.worker.close()
     if chosen.startup:
         started = startup.measure(chosen.work)
         print("", started.table(), sep="\n")

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -28,7 +30,10 @@ class Worker:
         environment = os.environ | {variable: str(threads) for variable in variables} | {"PYTHONDONTWRITEBYTECODE": "1"}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
         self.process = subprocess.Popen(command, cwd=HERE, env=environment, **pipes)
+        self.threads = threads
         self.version = self.answer()["version"]
+        # How it runs the job that it has.
+        self.way = ""
         self.process.send_signal(signal.SIGSTOP)
 
     def ask(self, do: str, **job) -> dict:
@@ -102,9 +107,10 @@ class Cores:
     other hyperthread, which no count of processor time tells."""
 
     def __init__(self, binary: Path, best: float, patience: float):
-        """`best` in GFLOP/s, as far as known; `patience` in seconds, for all that waits for them."""
+        """`best` in GFLOP/s, zero for the most that will have been seen; `patience` in seconds, for all that waits for
+        them."""
         self.worker = Worker([str(binary), "clippie"], 1)
-        self.best, self.patience = best, patience
+        self.told, self.best, self.patience = best > 0, best, patience
 
     def slowed(self, chosen: set[int]) -> float:
         """The share of the best that the slowest of these processors lacks."""
@@ -112,17 +118,21 @@ class Cores:
         for processor in chosen:
             self.worker.place({processor})
             found.append(self.worker.ask("look")["gflops"])
-        self.best = max(self.best, *found)
+        if not self.told:
+            self.best = max(self.best, *found)
         return 1 - min(found) / self.best
 
     def rest(self, chosen: set[int]) -> float:
         """Waits a little for these processors to be left alone, as long as patience lasts; the last look."""
-        start = time.monotonic()
-        until = start + min(WAIT, self.patience)
-        while (slowed := self.slowed(chosen)) > SLOWED and time.monotonic() < until:
-            time.sleep(PAUSE)
-        self.waited(time.monotonic() - start)
+        until = time.monotonic() + min(WAIT, self.patience)
+        with self.spending():
+            while (slowed := self.slowed(chosen)) > SLOWED and time.monotonic() < until:
+                time.sleep(PAUSE)
         return slowed
 
-    def waited(self, seconds: float) -> None:
-        self.patience = max(0.0, self.patience - seconds)
+    @contextmanager
+    def spending(self) -> Iterator[None]:
+        """What is done meanwhile costs patience, once."""
+        start, had = time.monotonic(), self.patience
+        yield
+        self.patience = max(0.0, had - (time.monotonic() - start))
