@@ -144,7 +144,7 @@ def timed(row: Row, workers: dict[str, Worker], plan: Plan) -> list[Round]:
         chosen = processors(row.threads, len(found))
         for worker in workers.values():
             worker.place(chosen)
-        machine = Load([*workers.values(), plan.cores.worker])
+        machine = Load([*workers.values(), *plan.cores.workers.values()])
         one = Round()
         for engine in order[first:] + order[:first]:
             if engine not in row.reasons and (not found or engine not in slow):

@@ -142,7 +142,7 @@ def main() -> int:
         print("", scaled.table(), sep="\n")
         missed += scaled.misses()
         found["scaling"] = [asdict(row) | {"gain": scaling.gain(row)} for row in scaled.rows]
-    plan.cores.worker.close()
+    plan.cores.close()
     if chosen.startup:
         started = startup.measure(chosen.work)
         print("", started.table(), sep="\n")

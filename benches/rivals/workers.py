@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -38,12 +38,19 @@ class Worker:
 
     def ask(self, do: str, **job) -> dict:
         """Sends a job and waits for its answer."""
+        self.begin(do, **job)
+        return self.end()
+
+    def begin(self, do: str, **job) -> None:
+        """Sends a job; `end` is next."""
         self.process.send_signal(signal.SIGCONT)
-        try:
+        with suppress(BrokenPipeError):
             self.process.stdin.write(json.dumps({"do": do, **job}) + "\n")
+
+    def end(self) -> dict:
+        """Waits for the answer."""
+        try:
             return self.answer()
-        except BrokenPipeError:
-            raise Failed("its process has ended") from None
         finally:
             self.process.send_signal(signal.SIGSTOP)
 
@@ -109,15 +116,18 @@ class Cores:
     def __init__(self, binary: Path, best: float, patience: float):
         """`best` in GFLOP/s, zero for the most that will have been seen; `patience` in seconds, for all that waits for
         them."""
-        self.worker = Worker([str(binary), "clippie"], 1)
+        self.workers = {processor: Worker([str(binary), "clippie"], 1) for processor in os.sched_getaffinity(0)}
+        for processor, worker in self.workers.items():
+            worker.place({processor})
         self.told, self.best, self.patience = best > 0, best, patience
 
     def slowed(self, chosen: set[int]) -> float:
-        """The share of the best that the slowest of these processors lacks."""
-        found = []
-        for processor in chosen:
-            self.worker.place({processor})
-            found.append(self.worker.ask("look")["gflops"])
+        """The share of the best that the slowest of these processors lacks, while all of them work: a virtual machine's
+        may be the two hyperthreads of one core."""
+        workers = [self.workers[processor] for processor in chosen]
+        for worker in workers:
+            worker.begin("look")
+        found = [worker.end()["gflops"] for worker in workers]
         if not self.told:
             self.best = max(self.best, *found)
         return 1 - min(found) / self.best
@@ -136,3 +146,7 @@ class Cores:
         start, had = time.monotonic(), self.patience
         yield
         self.patience = max(0.0, had - (time.monotonic() - start))
+
+    def close(self) -> None:
+        for worker in self.workers.values():
+            worker.close()
