@@ -67,6 +67,7 @@ impl Kernel for Region<'_> {
                     rows: rows.clone(),
                     steps: b * steps..((b + 1) * steps).min(k),
                     next: self.weights_at(next_panel, next_b * steps),
+                    then: (near && !last && self.a.strides.row == PANEL).then(|| self.activations_at((b + 1) * steps)),
                     add: b > 0 || self.epilogue.finish == Finish::Accumulate,
                     bias: self.epilogue.bias.filter(|_| last),
                     activation: match self.epilogue.finish {
@@ -100,6 +101,12 @@ impl<'a> Region<'a> {
         let offset = panel.wrapping_mul(self.w.panel_stride).wrapping_add(step.wrapping_mul(self.w.k_stride));
         self.w.data.as_ptr().wrapping_add(offset)
     }
+
+    /// Where the activations from a step of k on are, or would be.
+    #[inline(always)]
+    fn activations_at(&self, step: usize) -> *const f32 {
+        self.a.data.as_ptr().wrapping_add(self.a.strides.at(0, step))
+    }
 }
 
 /// Consecutive ranges of at most `most` whose lengths differ by one at most: 50 rows in tiles of 14 are
@@ -125,6 +132,8 @@ struct Block<'a> {
     steps: Range<usize>,
     /// The weights that will be read after this block.
     next: *const f32,
+    /// The activations that the next block reads, if they lie in blocks of channels and may be in another core's cache.
+    then: Option<*const f32>,
     /// Whether the sums are added to what the output holds.
     add: bool,
     bias: Option<&'a [f32]>,
@@ -149,8 +158,8 @@ impl Block<'_> {
     }
 
     /// What tile `t` of `tiles` fetches of the next pair of panels: a quarter, so that memory is asked at an even
-    /// pace, or a half if there are too few tiles. A single tile reads as fast as memory gives, and fetches what it
-    /// reads itself soon.
+    /// pace, or a half if there are too few tiles; beside a quarter, as much of the activations. A single tile reads
+    /// as fast as memory gives, and fetches what it reads itself soon.
     #[inline(always)]
     fn ahead(&self, panel: usize, t: usize, tiles: usize) -> Ahead {
         let (stride, quarter) = (self.region.w.panel_stride, self.steps.len() * PANEL / 2);
@@ -158,7 +167,11 @@ impl Block<'_> {
         let (next, also) = match tiles {
             1 => (here.wrapping_add(AHEAD), stride),
             2 | 3 => (self.next.wrapping_add((t % 2).wrapping_mul(stride)), quarter),
-            _ if t < 4 => (self.next.wrapping_add((t / 2).wrapping_mul(stride) + t % 2 * quarter), 0),
+            _ if t < 4 => {
+                let next = self.next.wrapping_add((t / 2).wrapping_mul(stride) + t % 2 * quarter);
+                let then = self.then.map_or(next, |then| then.wrapping_add(t * quarter));
+                (next, (then as usize).wrapping_sub(next as usize) / size_of::<f32>())
+            }
             _ => (here, 0),
         };
         Ahead { next, also, streams: tiles == 1 }
