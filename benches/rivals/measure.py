@@ -19,6 +19,7 @@ SLOW = 4
 # Rounds that are tried for each that is wanted.
 ATTEMPTS = 3
 
+
 @dataclass
 class Turn:
     """Calls of one engine, between two looks at the processors."""
@@ -69,6 +70,8 @@ def measure(files: Files, threads: int, batch: int, workers: dict[str, Worker], 
         try:
             load(row, engine, worker, files, plan)
             ready[engine] = worker
+            # Of an earlier process, if any.
+            row.reasons.pop(engine, None)
         except Failed as failed:
             row.reasons[engine] = str(failed).strip().splitlines()[0][:200]
     if ready:

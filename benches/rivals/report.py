@@ -122,13 +122,19 @@ def notes(rows: list[Row], versions: dict[str, str]) -> str:
                 f"- {row.case} ({row.threads}, {row.batch}): with a graph of free length that is given the text "
                 f"without its padding, which nobody publishes, ONNX Runtime takes {ms} ms; {ahead}."
             )
+    return "\n".join(lines + disturbances(rows))
+
+
+def disturbances(rows: list[Row]) -> list[str]:
+    """A line for each kind of disturbance that there was."""
+    lines = []
     disturbed = [f"{row.case} ({row.threads}, {row.batch}): {row.others:.0%}" for row in rows if row.others > DISTURBED]
     if disturbed:
         lines.append("- **Disturbed** by other processes, share of the machine: " + ", ".join(disturbed) + ".")
     slowed = [f"{row.case} ({row.threads}, {row.batch}): {row.slowed:.0%}" for row in rows if row.slowed > SLOWED]
     if slowed:
         lines.append("- **Disturbed** by strangers; the cores lacked of their best: " + ", ".join(slowed) + ".")
-    return "\n".join(lines)
+    return lines
 
 
 def misses(rows: list[Row]) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from measure import Measured, Plan, measure
 from models import CASES, Files
-from report import OURS, TITLES, Row, milliseconds
+from report import OURS, Row, disturbances, milliseconds
 from workers import Worker
 
 # Those whose gain the project has set itself, by batch: many weights for few rows, and feature maps.
@@ -14,7 +14,6 @@ SCALED = [case for case in CASES if case.name in ("vit-b-32", "mobileclip-s2")]
 FLOORS = {1: 1.8, 8: 1.9}
 # The two as if they were engines.
 ONE, TWO = f"{OURS} on one thread", f"{OURS} on two"
-TITLES |= {ONE: "one thread", TWO: "two threads"}
 
 
 def scale(work: Path, batches: list[int], binary: Path, plan: Plan) -> "Scaling":
@@ -49,7 +48,8 @@ class Scaling:
             times = [milliseconds(row.ms[way]) for way in (ONE, TWO)]
             cells = [titles[row.case], str(row.batch), *times, f"{gain(row):.2f}"]
             lines.append("| " + " | ".join(cells) + " |")
-        return "\n".join(lines)
+        disturbed = disturbances(self.rows)
+        return "\n".join([*lines, "", *disturbed] if disturbed else lines)
 
     def misses(self) -> list[str]:
         return [
