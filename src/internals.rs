@@ -145,7 +145,7 @@ pub fn stem(isa: Isa, size: usize, channels: usize) -> Probe {
         let pixels = noise(pixels, 1.0);
         let (first, second) = (noise(blocked_len(27, channels), 1.0), noise(blocked_len(channels, channels), 0.1));
         let (taps, bias) = (noise(9 * channels, 1.0), noise(channels.next_multiple_of(PANEL), 1.0));
-        let mut scratch = AlignedBuf::zeros(stems::scratch(1, size, channels, TEAM));
+        let mut scratch = AlignedBuf::zeros(stems::scratch(size, channels, TEAM));
         prepared(AlignedBuf::zeros(blocked_len(rows, channels)), move |out| {
             let weights = stems::Stem {
                 conv: (Rhs::packed(&first, 27, channels), Some(&bias)),
@@ -165,7 +165,7 @@ pub fn attention(isa: Isa, tokens: usize, heads: usize, head_dim: usize, causal:
     Probe::new(4 * pairs * width, 4 * tokens * width, move || {
         let shape = Shape { width, heads, causal };
         let qkv = noise(tokens * 3 * width + PANEL, 1.0);
-        let mut scratch = AlignedBuf::zeros(attention::scratch_len(TEAM, shape, 1, tokens));
+        let mut scratch = AlignedBuf::zeros(attention::scratch_len(TEAM, shape, tokens));
         let span = Span { start: 0, tokens, queries: 0..tokens, out_row: 0 };
         prepared(AlignedBuf::zeros(tokens * width), move |out| {
             attention::attention(isa, TEAM, shape, &qkv, std::slice::from_ref(&span), out, &mut scratch);

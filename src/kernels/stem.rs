@@ -12,6 +12,7 @@ use super::simd::{Kernel, Simd};
 use super::strides::{Strides, blocked_len};
 use super::team::{Shared, Team};
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Taps of a window of pixels: 3 channels of 3 × 3.
 pub(crate) const WINDOW: usize = 27;
@@ -68,7 +69,7 @@ impl Sides {
     }
 }
 
-/// Floats of a task's pieces of scratch.
+/// Floats of a member's pieces of scratch.
 #[derive(Clone, Copy)]
 struct Lens {
     outside: usize,
@@ -93,13 +94,9 @@ impl Lens {
     }
 }
 
-fn tasks(images: usize, size: usize, team: Team<'_>) -> usize {
-    team.tasks_of(images * Sides::new(size).strips())
-}
-
-/// Floats of scratch for so many images.
-pub(crate) fn scratch(images: usize, size: usize, channels: usize, team: Team<'_>) -> usize {
-    tasks(images, size, team) * Lens::new(size, channels).sum()
+/// Floats of scratch for images of this size.
+pub(crate) fn scratch(size: usize, channels: usize, team: Team<'_>) -> usize {
+    team.members() * Lens::new(size, channels).sum()
 }
 
 /// `images` to maps in blocks, `ceil(ceil(size / 2) / 2)` pixels a side; `scratch` as planned.
@@ -116,18 +113,19 @@ pub(crate) fn stem(
     let Images { count, size, .. } = images;
     let channels = weights.conv.0.n;
     let (sides, lens) = (Sides::new(size), Lens::new(size, channels));
-    let (tasks, strips, piece) = (tasks(count, size, team), count * sides.strips(), lens.sum());
+    let (strips, piece) = (count * sides.strips(), lens.sum());
     assert!(images.pixels.len() >= count * 3 * size * size, "pixels shorter than their shape");
-    assert!(scratch.len() >= tasks * piece, "scratch shorter than planned");
+    assert!(scratch.len() >= piece, "scratch shorter than planned");
     let strides = Strides::blocked(count * sides.quarter * sides.quarter);
     weights.check(sides, &mut scratch[..piece], lens, Out { data: out, strides }, count);
 
-    let (out, scratch) = (Shared::new(out), Shared::new(scratch));
-    team.run(tasks, |task| {
-        // SAFETY: tasks have disjoint pieces of the scratch, inside the slice (asserted).
-        let scratch = unsafe { std::slice::from_raw_parts_mut(scratch.get().add(task * piece), piece) };
+    let tasks = team.tasks_of(strips);
+    let done: Vec<AtomicUsize> = (0..team.members()).map(|_| AtomicUsize::new(0)).collect();
+    let out = Shared::new(out);
+    team.run_with_scratch(tasks, (scratch, piece), |task, member, scratch| {
         let strips = strips * task / tasks..strips * (task + 1) / tasks;
-        isa.run(Strips { weights, images, sides, lens, strips, scratch, out: out.get(), strides });
+        let known = done[member].swap(strips.end, Ordering::Relaxed) == strips.start;
+        isa.run(Strips { weights, images, sides, lens, strips, known, scratch, out: out.get(), strides });
     });
 }
 
@@ -161,6 +159,8 @@ struct Strips<'a> {
     sides: Sides,
     lens: Lens,
     strips: Range<usize>,
+    /// Whether the scratch holds what the strip before the first of these left there.
+    known: bool,
     scratch: &'a mut [f32],
     out: *mut f32,
     strides: Strides,
@@ -178,13 +178,14 @@ impl Kernel for Strips<'_> {
         let (between, after) = rest.split_at_mut(lens.between);
         outside.fill(0.0);
         let (first, second) = (Strides::blocked(BETWEEN * half), Strides::blocked(STRIP * quarter));
-        let mut last_row = None;
+        let mut before_known = self.known;
         for strip in self.strips {
             let (image, rows) = (strip / sides.strips(), sides.strip(strip % sides.strips()));
             // Row i of those between is row 2 · rows.start + i - 1 of the map; the last strip may have left the first.
             let count = 2 * rows.len() + 1;
             let mut known = 0;
-            if let Some(row) = last_row.filter(|_| rows.start > 0) {
+            if before_known && rows.start > 0 {
+                let row = 2 * sides.strip(strip % sides.strips() - 1).len();
                 for block in between.chunks_exact_mut(first.block) {
                     block.copy_within(row * half * PANEL..(row + 1) * half * PANEL, 0);
                 }
@@ -226,7 +227,7 @@ impl Kernel for Strips<'_> {
             let a = Lhs { data: after, strides: second, rows: rows.len() * quarter, k: w.k };
             let out = self.out.wrapping_add(self.strides.at((image * quarter + rows.start) * quarter, 0));
             s.run(Region::whole(a, w, gelu(bias), out, self.strides));
-            last_row = Some(count - 1);
+            before_known = true;
         }
     }
 }
@@ -334,7 +335,7 @@ mod tests {
             let exact = plain(images, channels, [&w[0], &w[1], &w[2]], [&bias[0], &bias[1], &bias[2]]);
             let rows = exact.len() / channels;
             let run = |isa, team: Team<'_>| {
-                let mut space = vec![f32::NAN; scratch(count, size, channels, team)];
+                let mut space = vec![f32::NAN; scratch(size, channels, team)];
                 let mut out = vec![f32::NAN; blocked_len(rows, channels)];
                 stem(isa, team, weights, images, &mut space, &mut out);
                 (0..rows * channels)

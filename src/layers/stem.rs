@@ -26,9 +26,9 @@ impl Stem {
         self.conv.outputs()
     }
 
-    /// Floats of scratch for so many images of `size` pixels a side.
-    pub(crate) fn scratch(&self, images: usize, size: usize, team: Team<'_>) -> usize {
-        stem::scratch(images, size, self.outputs(), team)
+    /// Floats of scratch for images of `size` pixels a side.
+    pub(crate) fn scratch(&self, size: usize, team: Team<'_>) -> usize {
+        stem::scratch(size, self.outputs(), team)
     }
 
     /// Images to maps in blocks of sixteen channels; `scratch` of [`Stem::scratch`] floats.

@@ -212,7 +212,7 @@ impl Mci {
     fn lens(&self, exec: Exec<'_>, images: usize) -> Lens {
         let size = self.config.image_size;
         let mut side = size.div_ceil(4);
-        let wide = self.stem.scratch(images, size, exec.team);
+        let wide = self.stem.scratch(size, exec.team);
         let mut lens = Lens { map: blocked_len(side * side, self.stem.outputs()), wide, scores: 0, squeeze: 0 };
         for stage in &self.stages {
             let c = stage.config.channels;
@@ -227,7 +227,7 @@ impl Mci {
                 lens.wide = lens.wide.max(block.mlp.scratch(images * pixels, exec.team));
                 if let BlockMixer::Attention { .. } = block.mixer {
                     lens.wide = lens.wide.max(images * pixels * 3 * c);
-                    lens.scores = lens.scores.max(scratch_len(exec.team, stage.config.shape(), images, pixels));
+                    lens.scores = lens.scores.max(scratch_len(exec.team, stage.config.shape(), pixels));
                 }
             }
         }

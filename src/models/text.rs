@@ -103,7 +103,7 @@ impl TextTransformer {
             })
             .collect();
         let longest = sequences.iter().map(|s| s.tokens).max().unwrap_or(0);
-        let lens = self.transformer.scratch(exec, rows, texts.len(), longest);
+        let lens = self.transformer.scratch(exec, rows, longest);
         let [x, normed, wide, scores, pooled] =
             arena.split([rows * d, lens.normed, lens.wide, lens.scores, texts.len() * d]);
         let x = &mut x[..rows * d];

@@ -71,7 +71,7 @@ impl TextHybrid {
             .enumerate()
             .map(|(i, ids)| Sequence { start: i * c, tokens: c, pooled: pooled_token(ids.as_ref()) })
             .collect();
-        let lens = self.transformer.scratch(exec, rows, count, c);
+        let lens = self.transformer.scratch(exec, rows, c);
         let wide = lens.wide.max(self.first.mlp.scratch(rows, exec.team));
         let [x, y, wide, scores] = arena.split([rows * d, lens.normed.max(rows * d), wide, lens.scores]);
         let (mut x, mut y) = (&mut x[..rows * d], y);

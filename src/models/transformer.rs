@@ -79,13 +79,13 @@ impl Transformer {
         })
     }
 
-    /// Scratch for `sequences` sequences of up to `longest` tokens and `rows` in all.
-    pub(super) fn scratch(&self, exec: Exec<'_>, rows: usize, sequences: usize, longest: usize) -> ScratchLens {
+    /// Scratch for sequences of up to `longest` tokens and `rows` in all.
+    pub(super) fn scratch(&self, exec: Exec<'_>, rows: usize, longest: usize) -> ScratchLens {
         let mlp = self.blocks.first().map_or(0, |block| block.mlp.scratch(rows, exec.team));
         ScratchLens {
             normed: rows * self.width,
             wide: (rows * 3 * self.width).max(mlp),
-            scores: scratch_len(exec.team, self.shape, sequences, longest),
+            scores: scratch_len(exec.team, self.shape, longest),
         }
     }
 

@@ -78,7 +78,7 @@ impl Vit {
     ) {
         let (w, tokens) = (self.config.blocks.width, self.tokens());
         let rows = images * tokens;
-        let lens = self.transformer.scratch(exec, rows, images, tokens);
+        let lens = self.transformer.scratch(exec, rows, tokens);
         let grid = self.config.grid();
         let (wide, map) = match &self.stem {
             Stem::Patch(patch) => (rows * patch.inputs(), 0),

@@ -80,20 +80,16 @@ pub(crate) fn attention(
     let units = spans.len() * shape.heads;
     let tasks = tasks(team, shape, spans.len());
     let longest = spans.iter().map(|span| span.tokens).max().unwrap_or(0);
-    let per_task = scratch_per_task(longest, shape);
-    assert!(scratch.len() >= tasks * per_task, "scratch shorter than planned");
-    let (out, scratch) = (Shared::new(out), Shared::new(scratch));
-    team.run(tasks, |task| {
-        // SAFETY: tasks have disjoint pieces of scratch, of the planned size, inside the slice (asserted).
-        let scratch = unsafe { std::slice::from_raw_parts_mut(scratch.get().add(task * per_task), per_task) };
+    let out = Shared::new(out);
+    team.run_with_scratch(tasks, (scratch, scratch_per_member(longest, shape)), |task, _, scratch| {
         let units = units * task / tasks..units * (task + 1) / tasks;
         isa.run(Units { shape, qkv, spans, units, out: out.get(), scratch });
     });
 }
 
-/// Floats of scratch that [`attention`] needs for `spans` spans of up to `tokens`.
-pub(crate) fn scratch_len(team: Team<'_>, shape: Shape, spans: usize, tokens: usize) -> usize {
-    tasks(team, shape, spans) * scratch_per_task(tokens, shape)
+/// Floats of scratch that [`attention`] needs for spans of up to `tokens`.
+pub(crate) fn scratch_len(team: Team<'_>, shape: Shape, tokens: usize) -> usize {
+    team.members() * scratch_per_member(tokens, shape)
 }
 
 /// Tasks: at most one for each unit.
@@ -102,7 +98,7 @@ fn tasks(team: Team<'_>, shape: Shape, spans: usize) -> usize {
 }
 
 /// Keys in panels, then the scores of a block of queries with a panel to spare.
-fn scratch_per_task(tokens: usize, shape: Shape) -> usize {
+fn scratch_per_member(tokens: usize, shape: Shape) -> usize {
     let padded = tokens.next_multiple_of(PANEL);
     padded * shape.head_dim() + QUERY_ROWS * (padded + PANEL)
 }
@@ -218,7 +214,7 @@ mod tests {
     fn run(isa: Isa, team: Team<'_>, shape: Shape, qkv: &[f32], tokens: usize, queries: Range<usize>) -> Vec<f32> {
         let spans = [Span { start: 0, tokens, queries: queries.clone(), out_row: 0 }];
         let mut out = vec![f32::NAN; queries.len() * shape.width];
-        let mut scratch = vec![f32::NAN; scratch_len(team, shape, 1, tokens)];
+        let mut scratch = vec![f32::NAN; scratch_len(team, shape, tokens)];
         attention(isa, team, shape, qkv, &spans, &mut out, &mut scratch);
         out
     }
@@ -293,7 +289,7 @@ mod tests {
         for isa in Isa::available() {
             for team in [Team::ALONE, Crew::eager().team()] {
                 let mut out = vec![f32::NAN; rows * width];
-                let mut scratch = vec![f32::NAN; scratch_len(team, shape, spans.len(), 33)];
+                let mut scratch = vec![f32::NAN; scratch_len(team, shape, 33)];
                 attention(isa, team, shape, &qkv, &spans, &mut out, &mut scratch);
                 for span in &spans {
                     let (a, b) = (span.start * width, (span.start + span.tokens) * width);

@@ -26,8 +26,7 @@ pub(crate) struct FeedForward<'a> {
 impl FeedForward<'_> {
     /// Floats of scratch for the hidden values of `rows` rows.
     pub(crate) fn scratch(hidden: usize, rows: usize, team: Team<'_>) -> usize {
-        let tasks = tasks(rows, team);
-        tasks * blocked_len(tile_rows(rows, tasks), hidden)
+        team.members() * blocked_len(tile_rows(rows, tasks(rows, team)), hidden)
     }
 }
 
@@ -57,7 +56,7 @@ pub(crate) fn feed_forward(
     let (tasks, width) = (tasks(a.rows, team), first.0.n);
     let rows = tile_rows(a.rows, tasks);
     let piece = blocked_len(rows, width);
-    assert!(hidden.len() >= tasks * piece, "scratch shorter than planned");
+    assert!(hidden.len() >= piece, "scratch shorter than planned");
     let begin = Epilogue { bias: first.1, finish: Finish::Activate(activation) };
     let end = Epilogue { bias: second.1, finish: Finish::Accumulate };
     // The hidden values of a tile are the output of one product and the activations of the other.
@@ -69,10 +68,7 @@ pub(crate) fn feed_forward(
     assert!(out.len() >= strides.extent(a.rows, second.0.n), "output too short");
 
     let shared = Shared::new(out);
-    let scratch = Shared::new(hidden);
-    team.run(tasks, |task| {
-        // SAFETY: tasks have disjoint pieces of the scratch, inside the slice (asserted).
-        let hidden = unsafe { std::slice::from_raw_parts_mut(scratch.get().add(task * piece), piece) };
+    team.run_with_scratch(tasks, (hidden, piece), |task, _, hidden| {
         let rows = a.rows * task / tasks..a.rows * (task + 1) / tasks;
         isa.run(Tiles { a, weights, begin, end, out: shared.get(), strides, rows, hidden });
     });

@@ -39,8 +39,8 @@ const CLOSED: u64 = u64::MAX;
 #[repr(align(128))]
 struct Line<T>(T);
 
-/// What an operation calls with the numbers of its tasks.
-type Work<'a> = dyn Fn(usize) + Sync + 'a;
+/// What an operation calls with the numbers of a task and of the member that does it.
+type Work<'a> = dyn Fn(usize, usize) + Sync + 'a;
 
 /// Tasks of an operation that nobody has taken: the operation's number, the first of them and the one behind the
 /// last, in one word that is exchanged as a whole.
@@ -138,7 +138,7 @@ impl Board {
                 if let Some(work) = job {
                     // SAFETY: as above, the leader's reference is alive.
                     let work = unsafe { &*work };
-                    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(task))) {
+                    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(task, member))) {
                         *self.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
                     }
                 }

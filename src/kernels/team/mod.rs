@@ -117,6 +117,11 @@ impl Team<'_> {
     /// The calling thread; other threads work on other inputs.
     pub(crate) const ALONE: Team<'static> = Team { crew: None, threads: 1 };
 
+    /// Threads that may take part: what [`Team::run_by_members`] numbers.
+    pub(crate) fn members(self) -> usize {
+        self.threads
+    }
+
     /// Tasks that an operation should be cut into.
     pub(crate) fn tasks(self) -> usize {
         if self.threads == 1 { 1 } else { self.threads * TASKS_PER_THREAD }
@@ -139,13 +144,36 @@ impl Team<'_> {
 
     /// Calls `work` once for every task in `0..tasks`. The tasks must not depend on each other.
     pub(crate) fn run(self, tasks: usize, work: impl Fn(usize) + Sync) {
+        self.run_by_members(tasks, |task, _| work(task));
+    }
+
+    /// Calls `work(task, member)` once for every task in `0..tasks`. A member of the team, of whom there are
+    /// [`Team::members`], does one task at a time, those of its share in ascending order.
+    pub(crate) fn run_by_members(self, tasks: usize, work: impl Fn(usize, usize) + Sync) {
         match self.crew {
             Some(crew) if (2..=MOST_TASKS).contains(&tasks) => {
                 crew.call_when_due();
                 crew.board.run(tasks, &work, || crew.call_when_due());
             }
-            _ => (0..tasks).for_each(work),
+            _ => (0..tasks).for_each(|task| work(task, 0)),
         }
+    }
+
+    /// The same, with `len` floats of `scratch` for every member: what one task leaves there, the next of the same
+    /// member finds, in its core's cache.
+    pub(crate) fn run_with_scratch(
+        self,
+        tasks: usize,
+        (scratch, len): (&mut [f32], usize),
+        work: impl Fn(usize, usize, &mut [f32]) + Sync,
+    ) {
+        assert!(scratch.len() >= self.members() * len, "scratch shorter than planned");
+        let scratch = Shared::new(scratch);
+        self.run_by_members(tasks, |task, member| {
+            // SAFETY: members have disjoint pieces inside the slice (asserted), and do one task at a time.
+            let scratch = unsafe { std::slice::from_raw_parts_mut(scratch.get().add(member * len), len) };
+            work(task, member, scratch);
+        });
     }
 
     /// Calls `work(row, slice)` for every row of `stride` floats in `data`, of which the last may be shorter; at
@@ -166,7 +194,7 @@ impl Team<'_> {
     }
 }
 
-/// An output or scratch that tasks of an operation write, each its own part.
+/// An output or scratch of which every task or member writes its own part.
 #[derive(Clone, Copy)]
 pub(crate) struct Shared(*mut f32);
 
@@ -253,6 +281,27 @@ mod tests {
                 }
             }
         });
+    }
+
+    #[test]
+    fn scratch_is_that_of_one_task_at_a_time() {
+        for threads in [1, 2, 3, 8] {
+            pool(threads).install(|| {
+                let mut crew = Crew::eager();
+                let team = crew.team();
+                let mut scratch = vec![0.0; 4 * team.members()];
+                for _ in 0..50 {
+                    let counts: Vec<AtomicUsize> = (0..team.members()).map(|_| AtomicUsize::new(0)).collect();
+                    team.run_with_scratch(40, (&mut scratch, 4), |task, member, scratch| {
+                        scratch.fill(task as f32);
+                        std::hint::spin_loop();
+                        assert_eq!(scratch, [task as f32; 4]);
+                        counts[member].fetch_add(1, Ordering::Relaxed);
+                    });
+                    assert_eq!(counts.into_iter().map(AtomicUsize::into_inner).sum::<usize>(), 40);
+                }
+            });
+        }
     }
 
     /// Two tasks that wait for each other need two threads.
