@@ -96,8 +96,8 @@ impl Session {
     /// Runs a pass on the calling thread, or on all of the current rayon pool.
     pub(super) fn pass<R>(&self, sharing: Sharing, work: impl FnOnce(Exec<'_>) -> R) -> R {
         match sharing {
-            Sharing::Items => work(Exec { isa: self.isa, team: Team::ALONE }),
-            Sharing::Passes => work(Exec { isa: self.isa, team: Crew::gather().team() }),
+            Sharing::Items => work(Exec::new(self.isa, Team::ALONE)),
+            Sharing::Passes => work(Exec::new(self.isa, Crew::gather().team())),
         }
     }
 

@@ -149,7 +149,7 @@ impl Stem<'_> {
 }
 
 fn gelu(bias: Option<&[f32]>) -> Epilogue<'_> {
-    Epilogue { bias, finish: Finish::Activate(Activation::Gelu) }
+    Epilogue { bias, finish: Finish::Activate(Activation::Gelu), coming: None }
 }
 
 /// Some strips, on the calling thread.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Exec;
-use crate::kernels::gemm::{Epilogue, Finish, Lhs, Out, PANEL, Rhs, gemm};
+use crate::kernels::gemm::{Coming, Epilogue, Finish, Lhs, Out, PANEL, Rhs, gemm};
 use crate::kernels::strides::Strides;
 use crate::weights::TensorView;
 
@@ -78,9 +78,13 @@ impl Linear {
             exec.team,
             Lhs { data: x, strides, rows, k: self.inputs },
             Rhs::packed(weight, self.inputs, columns.len()),
-            Epilogue { bias, finish },
+            Epilogue { bias, finish, coming: exec.coming },
             Out { data: out.0, strides: out.1 },
         );
+    }
+
+    pub(super) fn coming(&self) -> Coming<'_> {
+        Coming::new(&self.weight, self.inputs)
     }
 
     /// The weights and the bias, as kernels take them.

@@ -46,10 +46,21 @@ impl Mlp {
             }
             None => {
                 let between = Strides::blocked(rows);
-                self.fc1.between(exec, input, rows, Finish::Activate(self.activation), (&mut *hidden, between));
+                self.fc1.between(
+                    exec.before(&self.fc2),
+                    input,
+                    rows,
+                    Finish::Activate(self.activation),
+                    (&mut *hidden, between),
+                );
                 self.fc2.between(exec, (hidden, between), rows, Finish::Accumulate, x);
             }
         }
+    }
+
+    /// The layer that is the first to be read.
+    pub(crate) fn first(&self) -> &Linear {
+        &self.fc1
     }
 
     /// Both layers, if they are small enough for tiles.

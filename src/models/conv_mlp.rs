@@ -5,7 +5,7 @@ use super::load::Scope;
 use crate::kernels::Team;
 use crate::kernels::depthwise::{Maps, Window};
 use crate::kernels::math::Activation;
-use crate::layers::{Depthwise, Exec, Mlp};
+use crate::layers::{Depthwise, Exec, Linear, Mlp};
 
 /// `x += fc2(gelu(fc1(dw(x))))`; BatchNorm and LayerScale lie in the weights.
 pub(super) struct ConvMlp {
@@ -21,6 +21,11 @@ impl ConvMlp {
     /// Floats of scratch for `rows` rows.
     pub(super) fn scratch(&self, rows: usize, team: Team<'_>) -> usize {
         self.mlp.scratch(rows, team)
+    }
+
+    /// The layer whose weights are the first to be read.
+    pub(super) fn first(&self) -> &Linear {
+        self.mlp.first()
     }
 
     /// `x`, maps of the sizes and strides that `like` tells (its data is not looked at); `y` is scratch of the same

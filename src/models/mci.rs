@@ -58,6 +58,16 @@ enum BlockMixer {
     Attention { qkv: Linear, out: Linear },
 }
 
+impl Block {
+    /// The linear layer whose weights are the first to be read.
+    fn first(&self) -> &Linear {
+        match &self.mixer {
+            BlockMixer::Rep(_) => self.mlp.first(),
+            BlockMixer::Attention { qkv, .. } => qkv,
+        }
+    }
+}
+
 /// Stages of a pass, for tests that compare with the reference one by one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
@@ -160,9 +170,11 @@ impl Mci {
                         std::mem::swap(&mut x, &mut y);
                     }
                     BlockMixer::Attention { qkv, out } => {
+                        let exec = exec.before(block.mlp.first());
                         self.attention(exec, &stage.config, (qkv, out), (images, rows), x, y, wide, scores);
                     }
                 }
+                let exec = stage.blocks.get(j + 1).map_or(exec, |next| exec.before(next.first()));
                 block.mlp.forward(exec, x, maps(&[], images, side), y, wide);
                 seen(Seen::Block(i, j), Map { data: x, rows, channels });
             }
@@ -200,7 +212,7 @@ impl Mci {
         } else {
             (&*x, blocked)
         };
-        qkv.between(exec, input, rows, Finish::Store, (&mut *wide, Strides::rows(3 * c)));
+        qkv.between(exec.before(out), input, rows, Finish::Store, (&mut *wide, Strides::rows(3 * c)));
         let spans: Vec<Span> = (0..images)
             .map(|i| Span { start: i * pixels, tokens: pixels, queries: 0..pixels, out_row: i * pixels })
             .collect();

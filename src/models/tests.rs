@@ -55,7 +55,7 @@ fn tiny() -> Vec<Model> {
 /// Every instruction set, alone and with helpers.
 fn execs(crew: &mut Crew) -> impl Iterator<Item = Exec<'_>> {
     let teams = [Team::ALONE, crew.team()];
-    Isa::available().into_iter().flat_map(move |isa| teams.map(|team| Exec { isa, team }))
+    Isa::available().into_iter().flat_map(move |isa| teams.map(|team| Exec::new(isa, team)))
 }
 
 /// Rows of a golden stage `[batch, tokens, width]`, the first `tokens[i]` of each item.

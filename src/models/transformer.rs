@@ -144,13 +144,14 @@ impl Transformer {
         let Scratch { normed, wide, scores } = scratch;
         let normed = &mut normed[..rows * w];
         for (i, block) in blocks.iter().enumerate() {
+            let next = self.blocks.get(i + 1).map_or(exec, |next| exec.before(&next.qkv));
             layer_norm(exec.isa, exec.team, x, w, self.eps, None, normed);
-            block.qkv.forward(exec, normed, rows, Finish::Store, wide, 3 * w);
+            block.qkv.forward(exec.before(&block.out), normed, rows, Finish::Store, wide, 3 * w);
             // The normalised rows are used up: attention writes its heads over them.
             attention(exec.isa, exec.team, self.shape, wide, &all, normed, scores);
-            block.out.forward(exec, normed, rows, Finish::Accumulate, x, w);
+            block.out.forward(exec.before(block.mlp.first()), normed, rows, Finish::Accumulate, x, w);
             layer_norm(exec.isa, exec.team, x, w, self.eps, None, normed);
-            block.mlp.forward(exec, (&*normed, Strides::rows(w)), rows, (&mut *x, Strides::rows(w)), wide);
+            block.mlp.forward(next, (&*normed, Strides::rows(w)), rows, (&mut *x, Strides::rows(w)), wide);
             seen(i, x);
         }
     }

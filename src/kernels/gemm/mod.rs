@@ -12,7 +12,7 @@ use super::Isa;
 use super::math::Activation;
 use super::simd::Simd;
 use super::strides::Strides;
-use super::team::{Shared, Team};
+use super::team::{Shared, Team, share_of};
 pub(crate) use feed_forward::{FeedForward, feed_forward};
 use split::Split;
 pub(super) use tile::Region;
@@ -72,6 +72,15 @@ pub(crate) struct Epilogue<'a> {
     pub(crate) bias: Option<&'a [f32]>,
     /// What becomes of the sum.
     pub(crate) finish: Finish,
+    /// What is fetched towards the end.
+    pub(crate) coming: Option<Coming<'a>>,
+}
+
+/// Packed weights of the product after this one: that would begin with waiting for them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Coming<'a> {
+    weights: &'a [f32],
+    panel_stride: usize,
 }
 
 /// The last step of a product.
@@ -94,11 +103,33 @@ pub(crate) fn gemm(isa: Isa, team: Team<'_>, a: Lhs<'_>, w: Rhs<'_>, epilogue: E
         return;
     }
     let split = Split::new(a.rows, w.n.div_ceil(PANEL), team);
+    let coming = epilogue.coming.map(|coming| (coming, Split::new(a.rows, coming.panels(), team)));
+    let (members, tasks) = (team.members(), split.tasks());
     let (shared, strides) = (Shared::new(out.data), out.strides);
-    team.run(split.tasks(), |task| {
+    team.run_by_members(tasks, |task, member| {
         let (rows, panels) = split.task(task);
-        isa.run(Region { a, w, epilogue, out: shared.get(), strides, rows, panels });
+        let coming = coming.filter(|_| task + 1 == share_of(member, members, tasks).end).map(|(coming, split)| {
+            let (_, panels) = split.task(share_of(member, members, split.tasks()).start);
+            coming.from(panels.start)
+        });
+        isa.run(Region { a, w, epilogue, out: shared.get(), strides, rows, panels, coming });
     });
+}
+
+impl<'a> Coming<'a> {
+    /// Packed weights `[k, n]`.
+    pub(crate) fn new(weights: &'a [f32], k: usize) -> Coming<'a> {
+        Coming { weights, panel_stride: PANEL * k }
+    }
+
+    fn panels(self) -> usize {
+        self.weights.len() / self.panel_stride.max(1)
+    }
+
+    /// All but the first panels.
+    fn from(self, panel: usize) -> Coming<'a> {
+        Coming { weights: self.weights.get(panel * self.panel_stride..).unwrap_or_default(), ..self }
+    }
 }
 
 impl Lhs<'_> {
@@ -122,7 +153,7 @@ impl Lhs<'_> {
 /// floats `out_stride` apart (what [`gemm`] asserts).
 #[inline(always)]
 pub(super) unsafe fn gemm_inline<S: Simd>(s: S, a: Lhs<'_>, w: Rhs<'_>, out: *mut f32, out_stride: usize) {
-    let epilogue = Epilogue { bias: None, finish: Finish::Store };
+    let epilogue = Epilogue { bias: None, finish: Finish::Store, coming: None };
     s.run(Region::whole(a, w, epilogue, out, Strides::rows(out_stride)));
 }
 
@@ -138,7 +169,7 @@ mod tests {
         1e-7 * k as f64 + 1e-6
     }
 
-    const PLAIN: Epilogue<'static> = Epilogue { bias: None, finish: Finish::Store };
+    const PLAIN: Epilogue<'static> = Epilogue { bias: None, finish: Finish::Store, coming: None };
 
     fn check(isa: Isa, team: Team<'_>, m: usize, k: usize, n: usize, finish: Finish) {
         let a = reference::noise("a", m * k, 1.0);
@@ -149,7 +180,8 @@ mod tests {
         let stride = n + 3;
         let before = reference::noise("out", m * stride, 1.0);
         let mut out = before.clone();
-        let epilogue = Epilogue { bias: Some(&bias), finish };
+        // What is fetched ahead has no part in the result, wherever it lies.
+        let epilogue = Epilogue { bias: Some(&bias), finish, coming: Some(Coming::new(&packed, k)) };
         let lhs = Lhs { data: &a, strides: Strides::rows(k), rows: m, k };
         let to = Out { data: &mut out, strides: Strides::rows(stride) };
         gemm(isa, team, lhs, Rhs::packed(&packed, k, n), epilogue, to);

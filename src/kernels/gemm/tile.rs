@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::super::math::Activation;
 use super::super::simd::{Kernel, Simd, Tile};
 use super::super::strides::Strides;
-use super::{Epilogue, Finish, Lhs, PANEL, Rhs};
+use super::{Coming, Epilogue, Finish, Lhs, PANEL, Rhs};
 
 /// Floats of the largest tile of any instruction set.
 const LARGEST_TILE: usize = 14 * 2 * PANEL;
@@ -38,6 +38,7 @@ pub(in super::super) struct Region<'a> {
     pub(super) strides: Strides,
     pub(super) rows: Range<usize>,
     pub(super) panels: Range<usize>,
+    pub(super) coming: Option<Coming<'a>>,
 }
 
 impl Kernel for Region<'_> {
@@ -58,15 +59,21 @@ impl Kernel for Region<'_> {
                 let (pair, b) = if near { (i / blocks, i % blocks) } else { (i % pairs, i / pairs) };
                 (self.panels.start + pair * S::TILE_PANELS, b)
             };
-            for i in 0..pairs * blocks {
+            let end = pairs * blocks;
+            for i in 0..end {
                 let (panel, b) = visit(i);
+                // Behind the last pair are the weights of the next task.
                 let (next_panel, next_b) = visit(i + 1);
                 let last = b + 1 == blocks;
+                let coming = self.coming.filter(|_| i + 1 == end && rows.end == self.rows.end);
                 let block = Block {
                     region: &self,
                     rows: rows.clone(),
                     steps: b * steps..((b + 1) * steps).min(k),
-                    next: self.weights_at(next_panel, next_b * steps),
+                    next: match coming {
+                        Some(coming) => (coming.weights.as_ptr(), coming.panel_stride),
+                        None => (self.weights_at(next_panel, next_b * steps), self.w.panel_stride),
+                    },
                     then: (near && !last && self.a.strides.row == PANEL).then(|| self.activations_at((b + 1) * steps)),
                     add: b > 0 || self.epilogue.finish == Finish::Accumulate,
                     bias: self.epilogue.bias.filter(|_| last),
@@ -92,7 +99,7 @@ impl<'a> Region<'a> {
         out: *mut f32,
         strides: Strides,
     ) -> Region<'a> {
-        Region { a, w, epilogue, out, strides, rows: 0..a.rows, panels: 0..w.n.div_ceil(PANEL) }
+        Region { a, w, epilogue, out, strides, rows: 0..a.rows, panels: 0..w.n.div_ceil(PANEL), coming: None }
     }
 
     /// Where the weights of a panel from a step of k on are, or would be.
@@ -130,8 +137,8 @@ struct Block<'a> {
     region: &'a Region<'a>,
     rows: Range<usize>,
     steps: Range<usize>,
-    /// The weights that will be read after this block.
-    next: *const f32,
+    /// The pair of panels that will be read after this block: where the first is, and the floats to the second.
+    next: (*const f32, usize),
     /// The activations that the next block reads, if they lie in blocks of channels and may be in another core's cache.
     then: Option<*const f32>,
     /// Whether the sums are added to what the output holds.
@@ -162,13 +169,13 @@ impl Block<'_> {
     /// as fast as memory gives, and fetches what it reads itself soon.
     #[inline(always)]
     fn ahead(&self, panel: usize, t: usize, tiles: usize) -> Ahead {
-        let (stride, quarter) = (self.region.w.panel_stride, self.steps.len() * PANEL / 2);
+        let ((next, stride), quarter) = (self.next, self.steps.len() * PANEL / 2);
         let here = self.region.weights_at(panel, self.steps.start);
         let (next, also) = match tiles {
-            1 => (here.wrapping_add(AHEAD), stride),
-            2 | 3 => (self.next.wrapping_add((t % 2).wrapping_mul(stride)), quarter),
+            1 => (here.wrapping_add(AHEAD), self.region.w.panel_stride),
+            2 | 3 => (next.wrapping_add((t % 2).wrapping_mul(stride)), quarter),
             _ if t < 4 => {
-                let next = self.next.wrapping_add((t / 2).wrapping_mul(stride) + t % 2 * quarter);
+                let next = next.wrapping_add((t / 2).wrapping_mul(stride).wrapping_add(t % 2 * quarter));
                 let then = self.then.map_or(next, |then| then.wrapping_add(t * quarter));
                 (next, (then as usize).wrapping_sub(next as usize) / size_of::<f32>())
             }

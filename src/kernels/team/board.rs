@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::cell::UnsafeCell;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -41,6 +42,11 @@ struct Line<T>(T);
 
 /// What an operation calls with the numbers of a task and of the member that does it.
 type Work<'a> = dyn Fn(usize, usize) + Sync + 'a;
+
+/// The tasks that a member does if all are equally fast.
+pub(in super::super) fn share_of(member: usize, members: usize, tasks: usize) -> Range<usize> {
+    tasks * member / members..tasks * (member + 1) / members
+}
 
 /// Tasks of an operation that nobody has taken: the operation's number, the first of them and the one behind the
 /// last, in one word that is exchanged as a whole.
@@ -104,8 +110,8 @@ impl Board {
         let operation = self.posted.0.load(Ordering::Relaxed) + 1;
         let members = self.shares.len();
         for (i, share) in self.shares.iter().enumerate() {
-            let tasks = Share::new(operation, tasks * i / members, tasks * (i + 1) / members);
-            share.0.store(tasks.0, Ordering::Release);
+            let tasks = share_of(i, members, tasks);
+            share.0.store(Share::new(operation, tasks.start, tasks.end).0, Ordering::Release);
         }
         self.posted.0.store(operation, Ordering::Release);
         self.take_part(0, between);

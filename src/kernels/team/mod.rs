@@ -14,6 +14,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(super) use board::share_of;
 use board::{Board, MOST_TASKS};
 
 /// Tasks for each thread that an operation is cut into: enough to even out what other work takes from a core.

@@ -187,7 +187,7 @@ fn inputs_do_not_depend_on_their_neighbours() {
         for isa in Isa::available() {
             let mut of_parallelism = Vec::new();
             for team in [Team::ALONE, Crew::eager().team()] {
-                let exec = Exec { isa, team };
+                let exec = Exec::new(isa, team);
                 let encode = |pixels: &[f32]| {
                     let mut out = vec![f32::NAN; pixels.len() / each * e];
                     image.forward(exec, pixels, pixels.len() / each, &mut Arena::default(), &mut out);
