@@ -109,9 +109,9 @@ pub fn product(isa: Isa, sizes: [usize; 3], after: After, layouts: [Layout; 2], 
             let weights = &weights[turn * weight_len..][..weight_len];
             turn = (turn + 1) % copies;
             let a = Lhs { data: &a, strides: layouts[0].strides(rows, k), rows, k };
-            let epilogue = Epilogue { bias: Some(&bias), finish: after.finish(), coming: None };
+            let epilogue = Epilogue { bias: Some(&bias), finish: after.finish() };
             let out = Out { data: out, strides: layouts[1].strides(rows, n) };
-            multiply(isa, TEAM, a, Rhs::packed(weights, k, n), epilogue, out);
+            multiply(isa, TEAM, a, Rhs::packed(weights, k, n), epilogue, None, out);
         })
     })
 }

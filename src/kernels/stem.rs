@@ -120,12 +120,13 @@ pub(crate) fn stem(
     weights.check(sides, &mut scratch[..piece], lens, Out { data: out, strides }, count);
 
     let tasks = team.tasks_of(strips);
-    let done: Vec<AtomicUsize> = (0..team.members()).map(|_| AtomicUsize::new(0)).collect();
+    // The strip behind the last that a member has done; before its first task, strip 0, which nothing precedes.
+    let behind: Vec<AtomicUsize> = (0..team.members()).map(|_| AtomicUsize::new(0)).collect();
     let out = Shared::new(out);
     team.run_with_scratch(tasks, (scratch, piece), |task, member, scratch| {
         let strips = strips * task / tasks..strips * (task + 1) / tasks;
-        let known = done[member].swap(strips.end, Ordering::Relaxed) == strips.start;
-        isa.run(Strips { weights, images, sides, lens, strips, known, scratch, out: out.get(), strides });
+        let follow = behind[member].swap(strips.end, Ordering::Relaxed) == strips.start;
+        isa.run(Strips { weights, images, sides, lens, strips, follow, scratch, out: out.get(), strides });
     });
 }
 
@@ -149,7 +150,7 @@ impl Stem<'_> {
 }
 
 fn gelu(bias: Option<&[f32]>) -> Epilogue<'_> {
-    Epilogue { bias, finish: Finish::Activate(Activation::Gelu), coming: None }
+    Epilogue { bias, finish: Finish::Activate(Activation::Gelu) }
 }
 
 /// Some strips, on the calling thread.
@@ -159,8 +160,8 @@ struct Strips<'a> {
     sides: Sides,
     lens: Lens,
     strips: Range<usize>,
-    /// Whether the scratch holds what the strip before the first of these left there.
-    known: bool,
+    /// Whether the scratch is as the strip before the first of these left it.
+    follow: bool,
     scratch: &'a mut [f32],
     out: *mut f32,
     strides: Strides,
@@ -178,13 +179,13 @@ impl Kernel for Strips<'_> {
         let (between, after) = rest.split_at_mut(lens.between);
         outside.fill(0.0);
         let (first, second) = (Strides::blocked(BETWEEN * half), Strides::blocked(STRIP * quarter));
-        let mut before_known = self.known;
+        let mut follow = self.follow;
         for strip in self.strips {
             let (image, rows) = (strip / sides.strips(), sides.strip(strip % sides.strips()));
             // Row i of those between is row 2 · rows.start + i - 1 of the map; the last strip may have left the first.
             let count = 2 * rows.len() + 1;
             let mut known = 0;
-            if before_known && rows.start > 0 {
+            if follow && rows.start > 0 {
                 let row = 2 * sides.strip(strip % sides.strips() - 1).len();
                 for block in between.chunks_exact_mut(first.block) {
                     block.copy_within(row * half * PANEL..(row + 1) * half * PANEL, 0);
@@ -227,7 +228,7 @@ impl Kernel for Strips<'_> {
             let a = Lhs { data: after, strides: second, rows: rows.len() * quarter, k: w.k };
             let out = self.out.wrapping_add(self.strides.at((image * quarter + rows.start) * quarter, 0));
             s.run(Region::whole(a, w, gelu(bias), out, self.strides));
-            before_known = true;
+            follow = true;
         }
     }
 }

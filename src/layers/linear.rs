@@ -78,11 +78,13 @@ impl Linear {
             exec.team,
             Lhs { data: x, strides, rows, k: self.inputs },
             Rhs::packed(weight, self.inputs, columns.len()),
-            Epilogue { bias, finish, coming: exec.coming },
+            Epilogue { bias, finish },
+            exec.coming,
             Out { data: out.0, strides: out.1 },
         );
     }
 
+    /// The weights, as the product before this layer's takes them.
     pub(super) fn coming(&self) -> Coming<'_> {
         Coming::new(&self.weight, self.inputs)
     }

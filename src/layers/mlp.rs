@@ -30,7 +30,8 @@ impl Mlp {
         }
     }
 
-    /// `input [rows, W]`; `x [rows, W]` is added to; `hidden` is [`Mlp::scratch`].
+    /// `input [rows, W]`; `x [rows, W]` is added to; `hidden` is [`Mlp::scratch`]. The weights that come next are
+    /// fetched ahead only where the layers go one after the other.
     pub(crate) fn forward(
         &self,
         exec: Exec<'_>,
@@ -58,7 +59,7 @@ impl Mlp {
         }
     }
 
-    /// The layer that is the first to be read.
+    /// The layer whose weights are the first to be read.
     pub(crate) fn first(&self) -> &Linear {
         &self.fc1
     }

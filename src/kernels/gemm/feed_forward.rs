@@ -57,8 +57,8 @@ pub(crate) fn feed_forward(
     let rows = tile_rows(a.rows, tasks);
     let piece = blocked_len(rows, width);
     assert!(hidden.len() >= piece, "scratch shorter than planned");
-    let begin = Epilogue { bias: first.1, finish: Finish::Activate(activation), coming: None };
-    let end = Epilogue { bias: second.1, finish: Finish::Accumulate, coming: None };
+    let begin = Epilogue { bias: first.1, finish: Finish::Activate(activation) };
+    let end = Epilogue { bias: second.1, finish: Finish::Accumulate };
     // The hidden values of a tile are the output of one product and the activations of the other.
     let between = Strides::blocked(rows);
     Lhs { rows, ..a }.check(&first.0, &begin, &Out { data: &mut hidden[..piece], strides: between });

@@ -72,11 +72,9 @@ pub(crate) struct Epilogue<'a> {
     pub(crate) bias: Option<&'a [f32]>,
     /// What becomes of the sum.
     pub(crate) finish: Finish,
-    /// What is fetched towards the end.
-    pub(crate) coming: Option<Coming<'a>>,
 }
 
-/// Packed weights of the product after this one: that would begin with waiting for them.
+/// Packed weights of the product after this one, which would begin with waiting for them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Coming<'a> {
     weights: &'a [f32],
@@ -94,23 +92,32 @@ pub(crate) enum Finish {
     Accumulate,
 }
 
-/// Computes `out[i][j] = Σ a[i][p] · w[p][j] + bias[j]`, finished as the epilogue says.
+/// Computes `out[i][j] = Σ a[i][p] · w[p][j] + bias[j]`, finished as the epilogue says. Towards the end every thread
+/// fetches what it will read first of the weights that are `coming`.
 ///
 /// Panics where a slice is too short for its sizes: those follow from a validated model, never from input.
-pub(crate) fn gemm(isa: Isa, team: Team<'_>, a: Lhs<'_>, w: Rhs<'_>, epilogue: Epilogue<'_>, out: Out<'_>) {
+pub(crate) fn gemm(
+    isa: Isa,
+    team: Team<'_>,
+    a: Lhs<'_>,
+    w: Rhs<'_>,
+    epilogue: Epilogue<'_>,
+    coming: Option<Coming<'_>>,
+    out: Out<'_>,
+) {
     a.check(&w, &epilogue, &out);
     if a.rows == 0 || w.n == 0 {
         return;
     }
     let split = Split::new(a.rows, w.n.div_ceil(PANEL), team);
-    let coming = epilogue.coming.map(|coming| (coming, Split::new(a.rows, coming.panels(), team)));
+    let coming = coming.map(|coming| (coming, Split::new(a.rows, coming.panels(), team)));
     let (members, tasks) = (team.members(), split.tasks());
     let (shared, strides) = (Shared::new(out.data), out.strides);
     team.run_by_members(tasks, |task, member| {
         let (rows, panels) = split.task(task);
         let coming = coming.filter(|_| task + 1 == share_of(member, members, tasks).end).map(|(coming, split)| {
             let (_, panels) = split.task(share_of(member, members, split.tasks()).start);
-            coming.from(panels.start)
+            coming.without(panels.start)
         });
         isa.run(Region { a, w, epilogue, out: shared.get(), strides, rows, panels, coming });
     });
@@ -126,9 +133,9 @@ impl<'a> Coming<'a> {
         self.weights.len() / self.panel_stride.max(1)
     }
 
-    /// All but the first panels.
-    fn from(self, panel: usize) -> Coming<'a> {
-        Coming { weights: self.weights.get(panel * self.panel_stride..).unwrap_or_default(), ..self }
+    /// All but the first `panels`.
+    fn without(self, panels: usize) -> Coming<'a> {
+        Coming { weights: self.weights.get(panels * self.panel_stride..).unwrap_or_default(), ..self }
     }
 }
 
@@ -153,7 +160,7 @@ impl Lhs<'_> {
 /// floats `out_stride` apart (what [`gemm`] asserts).
 #[inline(always)]
 pub(super) unsafe fn gemm_inline<S: Simd>(s: S, a: Lhs<'_>, w: Rhs<'_>, out: *mut f32, out_stride: usize) {
-    let epilogue = Epilogue { bias: None, finish: Finish::Store, coming: None };
+    let epilogue = Epilogue { bias: None, finish: Finish::Store };
     s.run(Region::whole(a, w, epilogue, out, Strides::rows(out_stride)));
 }
 
@@ -169,7 +176,7 @@ mod tests {
         1e-7 * k as f64 + 1e-6
     }
 
-    const PLAIN: Epilogue<'static> = Epilogue { bias: None, finish: Finish::Store, coming: None };
+    const PLAIN: Epilogue<'static> = Epilogue { bias: None, finish: Finish::Store };
 
     fn check(isa: Isa, team: Team<'_>, m: usize, k: usize, n: usize, finish: Finish) {
         let a = reference::noise("a", m * k, 1.0);
@@ -181,16 +188,16 @@ mod tests {
         let before = reference::noise("out", m * stride, 1.0);
         let mut out = before.clone();
         // What is fetched ahead has no part in the result, wherever it lies.
-        let epilogue = Epilogue { bias: Some(&bias), finish, coming: Some(Coming::new(&packed, k)) };
+        let (epilogue, coming) = (Epilogue { bias: Some(&bias), finish }, Some(Coming::new(&packed, k)));
         let lhs = Lhs { data: &a, strides: Strides::rows(k), rows: m, k };
         let to = Out { data: &mut out, strides: Strides::rows(stride) };
-        gemm(isa, team, lhs, Rhs::packed(&packed, k, n), epilogue, to);
+        gemm(isa, team, lhs, Rhs::packed(&packed, k, n), epilogue, coming, to);
         // The same with both sides in blocks has the same bits.
         let blocks = reference::block(&a, m, k, k);
         let mut blocked = reference::block(&before, m, n, stride);
         let lhs = Lhs { data: &blocks, strides: Strides::blocked(m), rows: m, k };
         let to = Out { data: &mut blocked, strides: Strides::blocked(m) };
-        gemm(isa, team, lhs, Rhs::packed(&packed, k, n), epilogue, to);
+        gemm(isa, team, lhs, Rhs::packed(&packed, k, n), epilogue, coming, to);
         for i in 0..m * n {
             assert_eq!(blocked[Strides::blocked(m).at(i / n, i % n)], out[i / n * stride + i % n]);
         }
@@ -262,7 +269,7 @@ mod tests {
             let mut out = vec![0.0; rows * n];
             let lhs = Lhs { data: &a[first * k..], strides: Strides::rows(k), rows, k };
             let to = Out { data: &mut out, strides: Strides::rows(n) };
-            gemm(isa, team, lhs, Rhs::packed(&packed, k, n), PLAIN, to);
+            gemm(isa, team, lhs, Rhs::packed(&packed, k, n), PLAIN, None, to);
             out
         };
         for isa in Isa::available() {
@@ -306,7 +313,7 @@ mod tests {
             let mut ours = vec![0.0f32; m * n];
             let lhs = Lhs { data: &a, strides: Strides::rows(k), rows: m, k };
             let to = Out { data: &mut ours, strides: Strides::rows(n) };
-            gemm(isa, Crew::eager().team(), lhs, Rhs::packed(&packed, k, n), PLAIN, to);
+            gemm(isa, Crew::eager().team(), lhs, Rhs::packed(&packed, k, n), PLAIN, None, to);
             for (a, b) in ours.iter().zip(&theirs) {
                 assert!((a - b).abs() <= 2.0 * tolerance(k) as f32);
             }
