@@ -54,8 +54,8 @@ impl Session {
             );
             return Err(Error::model(weights.path(), models::Error::Config(reason)));
         }
-        let image = config.image.as_ref().map(|image| ImageTower::load(&weights, image, config.embed_dim));
-        let text = config.text.as_ref().map(|text| TextTower::load(&weights, text, config.embed_dim));
+        let image = config.image.as_ref().map(|image| models::load_image(&weights, image, config.embed_dim));
+        let text = config.text.as_ref().map(|text| models::load_text(&weights, text, config.embed_dim));
         let image = image.transpose().map_err(|error| Error::model(weights.path(), error))?;
         let text = text.transpose().map_err(|error| Error::model(weights.path(), error))?;
         let pool = match (&options.pool, options.threads) {

@@ -24,6 +24,12 @@ impl Linear {
         Linear { weight, bias, inputs, outputs }
     }
 
+    /// A layer of these sizes that has no weights and must not run: what a walk over a model's layers yields when they
+    /// are only listed.
+    pub(crate) fn unloaded(inputs: usize, outputs: usize) -> Self {
+        Linear { weight: TensorView::unloaded(), bias: None, inputs, outputs }
+    }
+
     pub(crate) fn inputs(&self) -> usize {
         self.inputs
     }

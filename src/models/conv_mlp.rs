@@ -1,7 +1,7 @@
 //! FastViT's feed-forward part: a depthwise convolution, two linear layers, a residual.
 
 use super::Error;
-use super::load::Scope;
+use super::scope::Scope;
 use crate::kernels::Team;
 use crate::kernels::depthwise::{Maps, Window};
 use crate::kernels::math::Activation;
@@ -14,7 +14,8 @@ pub(super) struct ConvMlp {
 }
 
 impl ConvMlp {
-    pub(super) fn load(scope: &Scope<'_>, window: Window, hidden: usize) -> Result<Self, Error> {
+    /// `dw`, `fc1` and `fc2` below `scope`.
+    pub(super) fn load(scope: &mut Scope<'_>, window: Window, hidden: usize) -> Result<Self, Error> {
         Ok(ConvMlp { dw: scope.depthwise("dw", window)?, mlp: scope.mlp(window.channels, hidden, Activation::Gelu)? })
     }
 

@@ -59,6 +59,12 @@ impl Map {
         is_aligned(bytes).then_some(Map(Backing::Static(bytes)))
     }
 
+    /// No bytes.
+    pub(super) fn empty() -> Map {
+        static EMPTY: Aligned<[u8; 0]> = Aligned([]);
+        Map(Backing::Static(&EMPTY.0))
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         match &self.0 {
             Backing::File { map, .. } => map,

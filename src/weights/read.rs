@@ -210,6 +210,13 @@ pub struct TensorView {
     range: Range<usize>,
 }
 
+impl TensorView {
+    /// No elements, for a layer that is only listed.
+    pub(crate) fn unloaded() -> TensorView {
+        TensorView { map: Arc::new(Map::empty()), range: 0..0 }
+    }
+}
+
 impl Deref for TensorView {
     type Target = [f32];
 
@@ -242,6 +249,11 @@ pub struct TableView {
 }
 
 impl TableView {
+    /// No rows, for a layer that is only listed.
+    pub(crate) fn unloaded() -> TableView {
+        TableView { map: Arc::new(Map::empty()), range: 0..0, dtype: Dtype::F32, width: 0 }
+    }
+
     /// Writes row `row` to `out`.
     ///
     /// # Panics

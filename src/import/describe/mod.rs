@@ -21,8 +21,8 @@ use super::names::{Mapped, SourceLayout};
 use super::options::ConvertOptions;
 use crate::models;
 use crate::models::config::{
-    Activation, ConvStem, ImageConfig, MciConfig, MciStage, Mixer, ModelConfig, TextConfig, TextHybridConfig,
-    TextTransformerConfig, TransformerConfig, VitConfig,
+    Activation, ConvStem, ImageConfig, ImagePooling, MciConfig, MciStage, Mixer, ModelConfig, TextConfig,
+    TextHybridConfig, TextPooling, TextTransformerConfig, TransformerConfig, VitConfig,
 };
 use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
 use facts::{Facts, Heads, TowerFacts};
@@ -69,14 +69,21 @@ pub(super) fn describe(
     let blocks = sources.blocks("text", &shapes.text.blocks, text_activation, |facts| &facts.text)?;
     let text = match shapes.text.kernel {
         Some(kernel_size) => TextConfig::Hybrid(TextHybridConfig { context_length, vocab_size, kernel_size, blocks }),
-        None => TextConfig::Transformer(TextTransformerConfig { context_length, vocab_size, causal, blocks }),
+        None => TextConfig::Transformer(TextTransformerConfig {
+            context_length,
+            vocab_size,
+            causal,
+            pad_id: 0,
+            blocks,
+            pooling: TextPooling::LargestId,
+        }),
     };
     let model_name = sources.first(|facts| facts.model_name.clone()).or_else(|| match mapped.layout {
         SourceLayout::OpenAi => known::openai_name(shapes),
         SourceLayout::Apple => known::apple_name(shapes),
         SourceLayout::OpenClip | SourceLayout::HuggingFace => None,
     });
-    let config = ModelConfig { embed_dim: shapes.embed_dim, logit_scale, image: Some(image), text: Some(text) };
+    let config = ModelConfig::new(shapes.embed_dim, logit_scale, Some(image), Some(text));
     match config.validate() {
         Ok(()) => Ok(Described { config, preprocess, model_name }),
         Err(models::Error::Config(reason)) => sources.undetermined(format!("its model cannot be run: {reason}")),
@@ -206,7 +213,9 @@ impl Sources<'_> {
         Ok(ImageConfig::Vit(VitConfig {
             image_size,
             patch_size: shapes.patch_size,
+            class_token: true,
             pre_norm: shapes.pre_norm,
+            pooling: ImagePooling::ClassToken,
             stem: shapes.stem.map(|width| ConvStem { width, padding }),
             blocks: self.blocks("image", &shapes.blocks, activation, |facts| &facts.image)?,
         }))

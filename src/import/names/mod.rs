@@ -16,6 +16,7 @@ use std::fmt;
 
 use super::checkpoint::Checkpoint;
 use super::error::Error;
+use crate::models::config::*;
 use parts::{ImageShapes, Linear, Order, Parts, Shapes, StemParts};
 use taker::Taker;
 
@@ -68,6 +69,8 @@ pub(super) struct Mapped {
     pub timm: bool,
     pub parts: Parts,
     pub shapes: Shapes,
+    /// What names and shapes tell of the model. Settings that they do not tell hold placeholders.
+    pub draft: ModelConfig,
     /// Tensors that are no weights.
     pub ignored: Vec<String>,
 }
@@ -91,7 +94,59 @@ pub(super) fn map(checkpoint: &Checkpoint) -> Result<Mapped, Error> {
     if is_empty || shapes.text.blocks.layers == 0 {
         return unsupported(checkpoint, "a tower or stage of it has no blocks");
     }
-    Ok(Mapped { layout, timm, parts, shapes, ignored })
+    let draft = draft(&shapes);
+    Ok(Mapped { layout, timm, parts, shapes, draft, ignored })
+}
+
+/// The shapes as a configuration.
+pub(super) fn draft(shapes: &Shapes) -> ModelConfig {
+    let blocks = |blocks: &parts::BlockShapes| TransformerConfig {
+        width: blocks.width,
+        layers: blocks.layers,
+        heads: 1,
+        mlp_width: blocks.mlp_width,
+        activation: Activation::Gelu,
+        norm_eps: 1e-5,
+    };
+    let image = match &shapes.image {
+        ImageShapes::Vit(vit) => ImageConfig::Vit(VitConfig {
+            image_size: vit.grid.saturating_mul(vit.patch_size),
+            patch_size: vit.patch_size,
+            class_token: true,
+            pre_norm: vit.pre_norm,
+            stem: vit.stem.map(|width| ConvStem { width, padding: 0 }),
+            blocks: blocks(&vit.blocks),
+            pooling: ImagePooling::ClassToken,
+        }),
+        ImageShapes::Mci(mci) => {
+            let stage = |stage: &parts::StageShapes| MciStage {
+                channels: stage.channels,
+                blocks: stage.blocks,
+                mixer: if stage.mixer == parts::MixerShapes::Rep { Mixer::RepMixer } else { Mixer::Attention },
+                heads: if stage.mixer == parts::MixerShapes::Rep { 0 } else { stage.channels / 32 },
+                attention_norm: stage.mixer == parts::MixerShapes::LayerAttention,
+                mlp_width: stage.mlp_width,
+                position_encoding: stage.position,
+                squeeze_width: stage.squeeze,
+            };
+            let stages = mci.stages.iter().map(stage).collect();
+            ImageConfig::Mci(MciConfig { image_size: 0, stages, squeeze_width: mci.squeeze, norm_eps: 1e-5 })
+        }
+    };
+    let (context_length, vocab_size) = (shapes.text.context_length, shapes.text.vocab_size);
+    let blocks = blocks(&shapes.text.blocks);
+    let text = match shapes.text.kernel {
+        Some(kernel_size) => TextConfig::Hybrid(TextHybridConfig { context_length, vocab_size, kernel_size, blocks }),
+        None => TextConfig::Transformer(TextTransformerConfig {
+            context_length,
+            vocab_size,
+            causal: true,
+            pad_id: 0,
+            blocks,
+            pooling: TextPooling::LargestId,
+        }),
+    };
+    ModelConfig::new(shapes.embed_dim, 0.0, Some(image), Some(text))
 }
 
 /// Tells layouts apart by names that only they have.

@@ -2,58 +2,36 @@
 //!
 //! Source: Apple ml-mobileclip, "mct". Convolutions and attention see all positions, so all of them run.
 
-use super::Error;
 use super::config::TextHybridConfig;
-use super::conv_mlp::ConvMlp;
-use super::load::Scope;
-use super::text::{Embedding, Stage, pooled_token};
-use super::transformer::{Scratch, Sequence, Transformer};
-use crate::kernels::depthwise::{Maps, Window};
+use crate::kernels::depthwise::Maps;
 use crate::kernels::gemm::Finish;
 use crate::kernels::norm::layer_norm;
 use crate::kernels::strides::Strides;
 use crate::layers::{Depthwise, Exec, Linear};
+use crate::models::Stage;
+use crate::models::config::TextPooling;
+use crate::models::conv_mlp::ConvMlp;
+use crate::models::token_embedding::TokenEmbedding;
+use crate::models::transformer::{Scratch, Sequence, Transformer};
 use crate::tensor::Arena;
-use crate::weights::WeightsFile;
 
 /// `C` positions, `D` channels.
 pub(crate) struct TextHybrid {
-    config: TextHybridConfig,
-    embedding: Embedding,
-    first: RepMixer,
-    transformer: Transformer,
-    last: RepMixer,
-    proj: Linear, // [D, embed_dim], the last LayerNorm's affine part in it
+    pub(super) config: TextHybridConfig,
+    pub(super) embedding: TokenEmbedding,
+    pub(super) first: RepMixer,
+    pub(super) transformer: Transformer,
+    pub(super) last: RepMixer,
+    pub(super) proj: Linear, // [D, embed_dim], the last LayerNorm's affine part in it
 }
 
 /// `x = mixer(x)`, which holds its own residual, then `x += mlp(dw(x))`.
-struct RepMixer {
-    mixer: Depthwise, // 1 × 11
-    mlp: ConvMlp,
+pub(super) struct RepMixer {
+    pub(super) mixer: Depthwise, // 1 × 11
+    pub(super) mlp: ConvMlp,
 }
 
 impl TextHybrid {
-    pub(crate) fn load(weights: &WeightsFile, config: &TextHybridConfig, embed_dim: usize) -> Result<Self, Error> {
-        let scope = Scope::new(weights, "text");
-        let d = config.blocks.width;
-        let window = Window::line(config.kernel_size, d);
-        let mixer = |name: &str| -> Result<RepMixer, Error> {
-            let scope = scope.child(name);
-            Ok(RepMixer {
-                mixer: scope.depthwise("mixer", window)?,
-                mlp: ConvMlp::load(&scope.child("ffn"), window, config.blocks.mlp_width)?,
-            })
-        };
-        Ok(TextHybrid {
-            embedding: Embedding::load(&scope, config.vocab_size, config.context_length, d)?,
-            first: mixer("first")?,
-            transformer: Transformer::load(&scope, &config.blocks, false)?,
-            last: mixer("last")?,
-            proj: scope.linear("proj", d, embed_dim)?,
-            config: config.clone(),
-        })
-    }
-
     /// Checked `texts` to `out [texts, embed_dim]`, not normalised. Stages count the first RepMixer block as
     /// block 0 and the transformer's blocks from 1.
     pub(crate) fn stages<T: AsRef<[u32]>>(
@@ -69,7 +47,11 @@ impl TextHybrid {
         let sequences: Vec<Sequence> = texts
             .iter()
             .enumerate()
-            .map(|(i, ids)| Sequence { start: i * c, tokens: c, pooled: pooled_token(ids.as_ref()) })
+            .map(|(i, ids)| Sequence {
+                start: i * c,
+                tokens: c,
+                pooled: TextPooling::LargestId.position(ids.as_ref(), c),
+            })
             .collect();
         let lens = self.transformer.scratch(exec, rows, c);
         let wide = lens.wide.max(self.first.mlp.scratch(rows, exec.team));

@@ -2,32 +2,19 @@
 //!
 //! Source: timm `vision_transformer_hybrid.py` (`vit_base_mci_224`); Apple's definition pads the first.
 
-use super::Error;
-use super::config::ConvStem as Config;
-use super::load::Scope;
 use crate::kernels::gemm::Finish;
 use crate::kernels::math::Activation;
 use crate::layers::{Exec, Linear};
 
 /// `S` channels inside, `W` outside; BatchNorms lie in the weights.
 pub(super) struct ConvStem {
-    first: Linear,  // [3·4·4, S], inputs ordered channel, y, x
-    second: Linear, // [2·2·S, S], inputs ordered y, x, channel
-    third: Linear,  // [2·2·S, W]
-    padding: usize,
+    pub(super) first: Linear,  // [3·4·4, S], inputs ordered channel, y, x
+    pub(super) second: Linear, // [2·2·S, S], inputs ordered y, x, channel
+    pub(super) third: Linear,  // [2·2·S, W]
+    pub(super) padding: usize,
 }
 
 impl ConvStem {
-    pub(super) fn load(scope: &Scope<'_>, config: &Config, width: usize) -> Result<Self, Error> {
-        let (stem, s) = (scope.child("stem"), config.width);
-        Ok(ConvStem {
-            first: stem.linear("0", 48, s)?,
-            second: stem.linear("1", 4 * s, s)?,
-            third: stem.linear("2", 4 * s, width)?,
-            padding: config.padding,
-        })
-    }
-
     /// Floats of scratch for an image with `grid · grid` patches: windows, and the map made of them.
     pub(super) fn scratch(&self, grid: usize) -> (usize, usize) {
         let pixels = 16 * grid * grid;

@@ -5,12 +5,9 @@
 //! innermost. Where a convolution doubles its channels the even outputs come first, so that output j reads input
 //! `j mod C`; the weights that follow are in the same order.
 
-use super::Error;
-use super::config::{MciConfig, MciStage, Mixer};
-use super::conv_mlp::ConvMlp;
-use super::load::Scope;
+use super::config::{MciConfig, MciStage};
 use crate::kernels::attention::{Shape, Span, attention, scratch_len};
-use crate::kernels::depthwise::{Maps, Window};
+use crate::kernels::depthwise::Maps;
 use crate::kernels::gemm::Finish;
 use crate::kernels::math::Activation;
 use crate::kernels::norm::layer_norm_in_place;
@@ -18,42 +15,42 @@ use crate::kernels::pool;
 use crate::kernels::stem::Images;
 use crate::kernels::strides::{Strides, blocked_len, unblock};
 use crate::layers::{Depthwise, Exec, Linear, SqueezeExcite, Stem};
+use crate::models::conv_mlp::ConvMlp;
 use crate::tensor::Arena;
-use crate::weights::WeightsFile;
 
 const GELU: Finish = Finish::Activate(Activation::Gelu);
 
 /// `C` are the channels of the first stage, `E` those after the last convolution.
 pub(crate) struct Mci {
-    config: MciConfig,
-    stem: Stem, // C
-    stages: Vec<Stage>,
-    last: Depthwise,        // 3 × 3, channels doubled to E
-    squeeze: SqueezeExcite, // E
-    proj: Linear,           // [E, embed_dim]
+    pub(super) config: MciConfig,
+    pub(super) stem: Stem, // C
+    pub(super) stages: Vec<Stage>,
+    pub(super) last: Depthwise,        // 3 × 3, channels doubled to E
+    pub(super) squeeze: SqueezeExcite, // E
+    pub(super) proj: Linear,           // [E, embed_dim]
 }
 
 /// A stage and the downsampling in front of it.
-struct Stage {
-    config: MciStage,
-    downsample: Option<Downsample>,
-    position: Option<Depthwise>, // 7 × 7, the identity in its centre
-    blocks: Vec<Block>,
+pub(super) struct Stage {
+    pub(super) config: MciStage,
+    pub(super) downsample: Option<Downsample>,
+    pub(super) position: Option<Depthwise>, // 7 × 7, the identity in its centre
+    pub(super) blocks: Vec<Block>,
 }
 
 /// Half the side, twice the channels.
-struct Downsample {
-    dw: Depthwise, // 7 × 7 with stride 2, channels doubled
-    squeeze: Option<SqueezeExcite>,
-    pw: Linear, // [C, C]
+pub(super) struct Downsample {
+    pub(super) dw: Depthwise, // 7 × 7 with stride 2, channels doubled
+    pub(super) squeeze: Option<SqueezeExcite>,
+    pub(super) pw: Linear, // [C, C]
 }
 
-struct Block {
-    mixer: BlockMixer,
-    mlp: ConvMlp,
+pub(super) struct Block {
+    pub(super) mixer: BlockMixer,
+    pub(super) mlp: ConvMlp,
 }
 
-enum BlockMixer {
+pub(super) enum BlockMixer {
     Rep(Depthwise), // 3 × 3, the residual in its centre
     Attention { qkv: Linear, out: Linear },
 }
@@ -94,32 +91,6 @@ fn maps(data: &[f32], images: usize, side: usize) -> Maps<'_> {
 }
 
 impl Mci {
-    pub(crate) fn load(weights: &WeightsFile, config: &MciConfig, embed_dim: usize) -> Result<Self, Error> {
-        let scope = Scope::new(weights, "image");
-        let stem = scope.child("stem");
-        let (Some(first), Some(last)) = (config.stages.first(), config.stages.last()) else {
-            return Err(Error::Config("it has no stages".into()));
-        };
-        let mut stages = Vec::new();
-        for (i, stage) in config.stages.iter().enumerate() {
-            stages.push(Stage::load(&scope.child("stages").child(i), stage, i > 0)?);
-        }
-        let last_scope = scope.child("final");
-        let doubled = 2 * last.channels;
-        Ok(Mci {
-            stem: Stem::new(
-                stem.linear("0", 27, first.channels)?,
-                stem.depthwise("1", Window::square(3, 2, first.channels, 1))?,
-                stem.linear("2", first.channels, first.channels)?,
-            ),
-            stages,
-            last: last_scope.depthwise("dw", Window::square(3, 1, last.channels, 2))?,
-            squeeze: last_scope.squeeze_excite(doubled, config.squeeze_width)?,
-            proj: scope.linear("proj", doubled, embed_dim)?,
-            config: config.clone(),
-        })
-    }
-
     /// A measure of the size of a pass for one image, comparable with the tokens of a transformer: pixels of the
     /// first stage, of which later stages have a quarter each.
     pub(crate) fn rows(&self) -> usize {
@@ -261,49 +232,7 @@ impl MciStage {
     }
 }
 
-impl Stage {
-    fn load(scope: &Scope<'_>, config: &MciStage, downsampled: bool) -> Result<Self, Error> {
-        let c = config.channels;
-        let mut blocks = Vec::new();
-        for j in 0..config.blocks {
-            let block = scope.child("blocks").child(j);
-            let mixer = match config.mixer {
-                Mixer::RepMixer => BlockMixer::Rep(block.depthwise("mixer", Window::square(3, 1, c, 1))?),
-                Mixer::Attention => {
-                    BlockMixer::Attention { qkv: block.linear("qkv", c, 3 * c)?, out: block.linear("out", c, c)? }
-                }
-            };
-            let mlp = ConvMlp::load(&block.child("ffn"), Window::square(7, 1, c, 1), config.mlp_width)?;
-            blocks.push(Block { mixer, mlp });
-        }
-        Ok(Stage {
-            downsample: match downsampled {
-                true => Some(Downsample::load(&scope.child("downsample"), config)?),
-                false => None,
-            },
-            position: match config.position_encoding {
-                true => Some(scope.depthwise("position", Window::square(7, 1, c, 1))?),
-                false => None,
-            },
-            blocks,
-            config: config.clone(),
-        })
-    }
-}
-
 impl Downsample {
-    fn load(scope: &Scope<'_>, config: &MciStage) -> Result<Self, Error> {
-        let c = config.channels;
-        Ok(Downsample {
-            dw: scope.depthwise("dw", Window::square(7, 2, c / 2, 2))?,
-            squeeze: match config.squeeze_width {
-                Some(width) => Some(scope.squeeze_excite(c, width)?),
-                None => None,
-            },
-            pw: scope.linear("pw", c, c)?,
-        })
-    }
-
     /// From x, by way of y, to x; returns the new side.
     fn forward(
         &self,

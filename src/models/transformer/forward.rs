@@ -3,84 +3,56 @@
 //! Source: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision" (2021), and
 //! openai/CLIP `model.py`. The affine parts of the LayerNorms and the scale of the queries lie in the weights.
 
-use super::Error;
-use super::config::{Activation, TransformerConfig};
-use super::load::Scope;
 use crate::kernels::attention::{Shape, Span, attention, scratch_len};
 use crate::kernels::gemm::{Finish, PANEL};
-use crate::kernels::math;
 use crate::kernels::norm::layer_norm;
 use crate::kernels::strides::Strides;
 use crate::layers::{Exec, Linear, Mlp};
 
 /// The blocks; `W` is the width, `H` the width of the MLP.
-pub(super) struct Transformer {
-    blocks: Vec<Block>,
-    shape: Shape,
-    width: usize,
-    eps: f32,
+pub(in crate::models) struct Transformer {
+    pub(super) blocks: Vec<Block>,
+    pub(super) shape: Shape,
+    pub(super) width: usize,
+    pub(super) eps: f32,
 }
 
 /// One block: `x += out(attention(qkv(norm(x))))`, then `x += fc2(act(fc1(norm(x))))`.
-struct Block {
-    qkv: Linear, // [W, 3W]
-    out: Linear, // [W, W]
-    mlp: Mlp,    // W to H to W
+pub(super) struct Block {
+    pub(super) qkv: Linear, // [W, 3W]
+    pub(super) out: Linear, // [W, W]
+    pub(super) mlp: Mlp,    // W to H to W
 }
 
 /// A sequence among the rows of a batch.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sequence {
+pub(in crate::models) struct Sequence {
     /// Its first row.
-    pub(super) start: usize,
+    pub(in crate::models) start: usize,
     /// Number of tokens, at least one.
-    pub(super) tokens: usize,
+    pub(in crate::models) tokens: usize,
     /// The token whose row is pooled, counted from the first.
-    pub(super) pooled: usize,
+    pub(in crate::models) pooled: usize,
 }
 
 /// Memory of a pass; lengths by [`Transformer::scratch`].
-pub(super) struct Scratch<'a> {
-    pub(super) normed: &'a mut [f32],
-    pub(super) wide: &'a mut [f32],
-    pub(super) scores: &'a mut [f32],
+pub(in crate::models) struct Scratch<'a> {
+    pub(in crate::models) normed: &'a mut [f32],
+    pub(in crate::models) wide: &'a mut [f32],
+    pub(in crate::models) scores: &'a mut [f32],
 }
 
 /// Floats that each piece of [`Scratch`] needs.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ScratchLens {
-    pub(super) normed: usize,
-    pub(super) wide: usize,
-    pub(super) scores: usize,
+pub(in crate::models) struct ScratchLens {
+    pub(in crate::models) normed: usize,
+    pub(in crate::models) wide: usize,
+    pub(in crate::models) scores: usize,
 }
 
 impl Transformer {
-    /// The blocks below `scope`.
-    pub(super) fn load(scope: &Scope<'_>, config: &TransformerConfig, causal: bool) -> Result<Self, Error> {
-        let (w, h) = (config.width, config.mlp_width);
-        let activation = match config.activation {
-            Activation::Gelu => math::Activation::Gelu,
-            Activation::QuickGelu => math::Activation::QuickGelu,
-        };
-        let mut blocks = Vec::new();
-        for i in 0..config.layers {
-            let block = scope.child("blocks").child(i);
-            blocks.push(Block {
-                qkv: block.linear("qkv", w, 3 * w)?,
-                out: block.linear("out", w, w)?,
-                mlp: block.mlp(w, h, activation)?,
-            });
-        }
-        Ok(Transformer {
-            blocks,
-            shape: Shape { width: w, heads: config.heads, causal },
-            width: w,
-            eps: config.norm_eps as f32,
-        })
-    }
-
     /// Scratch for sequences of up to `longest` tokens and `rows` in all.
-    pub(super) fn scratch(&self, exec: Exec<'_>, rows: usize, longest: usize) -> ScratchLens {
+    pub(in crate::models) fn scratch(&self, exec: Exec<'_>, rows: usize, longest: usize) -> ScratchLens {
         let mlp = self.blocks.first().map_or(0, |block| block.mlp.scratch(rows, exec.team));
         ScratchLens {
             normed: rows * self.width,
@@ -93,7 +65,7 @@ impl Transformer {
     /// pooled row of each sequence to `pooled [sequences, W]`. `x` is used up.
     ///
     /// `seen` is called with the rows after every block but the last, for tests that compare stage by stage.
-    pub(super) fn forward(
+    pub(in crate::models) fn forward(
         &self,
         exec: Exec<'_>,
         x: &mut [f32],
@@ -115,7 +87,7 @@ impl Transformer {
     }
 
     /// Runs all rows of `x [rows, W]` through all blocks.
-    pub(super) fn forward_all(
+    pub(in crate::models) fn forward_all(
         &self,
         exec: Exec<'_>,
         x: &mut [f32],
@@ -199,7 +171,7 @@ impl Transformer {
         block.mlp.forward(exec, (&*normed, Strides::rows(w)), count, (pooled, Strides::rows(w)), wide);
     }
 
-    pub(super) fn eps(&self) -> f32 {
+    pub(in crate::models) fn eps(&self) -> f32 {
         self.eps
     }
 }

@@ -2,64 +2,35 @@
 //!
 //! Source: openai/CLIP `model.py` (`VisionTransformer`), which open_clip's native tower equals.
 
-use super::Error;
 use super::config::VitConfig;
 use super::conv_stem::ConvStem;
-use super::load::Scope;
-use super::transformer::{Scratch, Sequence, Transformer};
 use crate::kernels::gemm::Finish;
 use crate::kernels::norm::{layer_norm, layer_norm_in_place};
 use crate::layers::{Exec, Linear};
+use crate::models::Stage;
+use crate::models::transformer::{Scratch, Sequence, Transformer};
 use crate::tensor::Arena;
-use crate::weights::{TensorView, WeightsFile};
+use crate::weights::TensorView;
 
 /// `L` tokens (class token first, then `g · g` patches) of `W` channels.
 pub(crate) struct Vit {
-    config: VitConfig,
-    stem: Stem,
-    position: TensorView,                     // [L, W], the class embedding in row 0
-    ln_pre: Option<(TensorView, TensorView)>, // [W], [W]
-    transformer: Transformer,
-    proj: Linear, // [W, embed_dim], the last LayerNorm's affine part in it
+    pub(super) config: VitConfig,
+    pub(super) stem: Stem,
+    pub(super) position: TensorView, // [L, W], the class embedding in row 0
+    pub(super) ln_pre: Option<(TensorView, TensorView)>, // [W], [W]
+    pub(super) transformer: Transformer,
+    pub(super) proj: Linear, // [W, embed_dim], the last LayerNorm's affine part in it
 }
 
 /// What makes tokens of pixels.
-enum Stem {
+pub(super) enum Stem {
     /// One convolution of the size of a patch: `[3·P·P, W]`, no bias, inputs ordered channel, y, x.
     Patch(Linear),
     /// Three smaller ones.
     Conv(ConvStem),
 }
 
-/// Stages of a pass, for tests that compare with the reference one by one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// Rows that enter the first block.
-    Embedded,
-    /// Rows after block i.
-    Block(usize),
-}
-
 impl Vit {
-    pub(crate) fn load(weights: &WeightsFile, config: &VitConfig, embed_dim: usize) -> Result<Self, Error> {
-        let scope = Scope::new(weights, "image");
-        let (w, p) = (config.blocks.width, config.patch_size);
-        Ok(Vit {
-            stem: match &config.stem {
-                None => Stem::Patch(scope.linear_without_bias("patch", 3 * p * p, w)?),
-                Some(stem) => Stem::Conv(ConvStem::load(&scope, stem, w)?),
-            },
-            position: scope.rows("position", &[config.tokens(), w])?,
-            ln_pre: match config.pre_norm {
-                true => Some((scope.rows("ln_pre.weight", &[w])?, scope.rows("ln_pre.bias", &[w])?)),
-                false => None,
-            },
-            transformer: Transformer::load(&scope, &config.blocks, false)?,
-            proj: scope.linear("proj", w, embed_dim)?,
-            config: config.clone(),
-        })
-    }
-
     /// Tokens of one image.
     pub(crate) fn tokens(&self) -> usize {
         self.config.tokens()

@@ -1,21 +1,23 @@
 //! Stage by stage against open_clip in float64, on small models of awkward sizes, so that a mistake is found
 //! where it is.
 
-#[path = "../../tools/checkpoint/mod.rs"]
+#[path = "../../../tools/checkpoint/mod.rs"]
 #[allow(missing_docs)]
 pub(crate) mod checkpoint;
-#[path = "../../tests/common/goldens.rs"]
+#[path = "../../../tests/common/goldens.rs"]
 mod goldens;
 mod mobileclip;
-#[path = "../../tests/common/tiny_config.rs"]
+#[path = "../../../tests/common/tiny_config.rs"]
 mod tiny_config;
 
 use checkpoint::{Layout, Model, golden};
 use ndarray::{ArrayD, Axis};
 
 use super::config::{ImageConfig, ModelConfig, TextConfig};
-use super::text::{self, TextTransformer};
-use super::vit::{self, Vit};
+use super::scope::{Layer, Scope, Source, layers};
+use super::text::TextTransformer;
+use super::vit::Vit;
+use super::{ImageTower, Stage, TextTower, load_image, load_text};
 use crate::import::{self, ConvertOptions};
 use crate::kernels::{Crew, Isa, Team};
 use crate::layers::Exec;
@@ -78,8 +80,8 @@ fn image_towers_stage_by_stage() {
             let mut seen = 0;
             tower.stages(exec, &pixels, golden::IMAGES, &mut Arena::default(), &mut out, |stage, x| {
                 let index = match stage {
-                    vit::Stage::Embedded => 0,
-                    vit::Stage::Block(i) => i + 1,
+                    Stage::Embedded => 0,
+                    Stage::Block(i) => i + 1,
                 };
                 seen += 1;
                 let what = format!("{} image stage {index} {exec:?}", model.name);
@@ -106,8 +108,8 @@ fn text_towers_stage_by_stage() {
             let mut seen = 0;
             tower.stages(exec, &ids, &mut Arena::default(), &mut out, |stage, x| {
                 let index = match stage {
-                    text::Stage::Embedded => 0,
-                    text::Stage::Block(i) => i + 1,
+                    Stage::Embedded => 0,
+                    Stage::Block(i) => i + 1,
                 };
                 seen += 1;
                 let what = format!("{} text stage {index} {exec:?}", model.name);

@@ -1,0 +1,89 @@
+//! Image towers of every architecture behind one enum: the one place outside its folder that a new one joins.
+
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use super::config::{OpenSettings, Sizes};
+use super::mci::{Mci, MciConfig};
+use super::scope::Scope;
+use super::vit::{Vit, VitConfig};
+use crate::layers::Exec;
+use crate::tensor::Arena;
+
+/// The architecture of an image tower.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "architecture", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum ImageConfig {
+    /// Vision transformer with a class token.
+    Vit(VitConfig),
+    /// FastViT as MobileCLIP has it: convolutions, then attention (MCi0 to MCi4).
+    Mci(MciConfig),
+}
+
+/// Calls the same method on the configuration of any architecture.
+macro_rules! each {
+    ($config:expr, $inner:ident => $call:expr) => {
+        match $config {
+            ImageConfig::Vit($inner) => $call,
+            ImageConfig::Mci($inner) => $call,
+        }
+    };
+}
+
+impl ImageConfig {
+    /// Side of the square input in pixels.
+    pub fn image_size(&self) -> usize {
+        each!(self, config => config.image_size)
+    }
+
+    pub(super) fn validate(&self) -> Result<(), Error> {
+        each!(self, config => config.validate())
+    }
+
+    /// What the tensors do not tell.
+    pub(crate) fn open_settings(&mut self) -> OpenSettings<'_> {
+        each!(self, config => config.open_settings())
+    }
+
+    pub(crate) fn sizes(&self) -> Sizes {
+        each!(self, config => config.sizes())
+    }
+
+    /// The tower in a few words, for messages.
+    pub(crate) fn summary(&self) -> String {
+        each!(self, config => config.summary())
+    }
+}
+
+/// An image tower of any architecture.
+pub(crate) enum ImageTower {
+    Vit(Vit),
+    Mci(Mci),
+}
+
+impl ImageTower {
+    /// The one walk over the layers of a tower; `scope` loads or lists them.
+    pub(crate) fn load(scope: &mut Scope<'_>, config: &ImageConfig, embed_dim: usize) -> Result<Self, Error> {
+        Ok(match config {
+            ImageConfig::Vit(config) => ImageTower::Vit(Vit::load(scope, config, embed_dim)?),
+            ImageConfig::Mci(config) => ImageTower::Mci(Mci::load(scope, config, embed_dim)?),
+        })
+    }
+
+    /// The size of a pass for one image, in rows of activations.
+    pub(crate) fn rows(&self) -> usize {
+        match self {
+            ImageTower::Vit(vit) => vit.tokens(),
+            ImageTower::Mci(mci) => mci.rows(),
+        }
+    }
+
+    /// `pixels [images, 3, S, S]`, normalised, to `out [images, embed_dim]`, not normalised.
+    pub(crate) fn forward(&self, exec: Exec<'_>, pixels: &[f32], images: usize, arena: &mut Arena, out: &mut [f32]) {
+        match self {
+            ImageTower::Vit(vit) => vit.stages(exec, pixels, images, arena, out, |_, _| {}),
+            ImageTower::Mci(mci) => mci.stages(exec, pixels, images, arena, out, |_, _| {}),
+        }
+    }
+}

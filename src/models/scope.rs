@@ -1,0 +1,323 @@
+//! The layers of a tower by their canonical names, in the order of the file.
+//!
+//! Each architecture walks over its layers once, in `tensors.rs` of its folder, and asks a [`Scope`] for every one.
+//! From a weights file the scope loads them; without one it lists them ([`layers`]), so that the writer, the importer
+//! and checks of a file know which tensors a model has without a second description.
+
+use super::Error;
+use super::config::{ImageConfig, ModelConfig, TextConfig};
+use super::image_tower::ImageTower;
+use super::text_tower::TextTower;
+use crate::kernels::depthwise::Window;
+use crate::kernels::math::Activation;
+use crate::layers::{Depthwise, Linear, Mlp, SqueezeExcite};
+use crate::weights::{Dtype, Layout, TableView, TensorSpec, TensorView, Tower, WeightsFile};
+
+/// A layer that a weights file holds for a model, under its canonical name.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Layer {
+    /// The path in the tree of names, such as `image.blocks.3.qkv`.
+    pub(crate) path: String,
+    pub(crate) tower: Tower,
+    pub(crate) kind: LayerKind,
+}
+
+/// What a [`Layer`] is, and so which tensors it has.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum LayerKind {
+    /// `{path}.weight` and, with a bias, `{path}.bias`, both in panels.
+    Linear(LinearSpec),
+    /// `{path}.weight`, taps by channels, and `{path}.bias`, row-major.
+    Depthwise(DepthwiseSpec),
+    /// The tensor `{path}`, row-major, of this shape.
+    Rows(Vec<usize>),
+    /// The tensor `{path}`, a lookup table of so many rows of such a width.
+    Table(usize, usize),
+}
+
+/// A linear layer, or a dense convolution that runs as one over gathered windows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct LinearSpec {
+    /// Input channels; of a convolution those of one pixel.
+    pub(crate) channels: usize,
+    /// Height and width of the convolution's kernel; 1 × 1 in a linear layer.
+    pub(crate) kernel: [usize; 2],
+    /// Whether the elements of a window are ordered y, x, channel instead of channel, y, x.
+    pub(crate) channels_last: bool,
+    pub(crate) outputs: usize,
+    pub(crate) bias: bool,
+    /// Number of leading outputs (the queries) that are stored multiplied by a factor, and the factor.
+    pub(crate) query_scale: Option<(usize, f64)>,
+    /// Whether input and output channels are stored even ones first; see [`DepthwiseSpec::doubles`].
+    pub(crate) even_first: EvenFirst,
+}
+
+/// Sides of a layer whose channels are stored even ones first, then odd ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct EvenFirst {
+    pub(crate) inputs: bool,
+    pub(crate) outputs: bool,
+}
+
+/// A depthwise convolution.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct DepthwiseSpec {
+    /// Height and width of the kernel.
+    pub(crate) kernel: [usize; 2],
+    pub(crate) inputs: usize,
+    /// Whether it has twice as many outputs as inputs. Its even outputs are stored first, so that output `j` reads
+    /// input `j mod inputs`; layers that follow have their inputs in the same order.
+    pub(crate) doubles: bool,
+}
+
+impl LinearSpec {
+    /// A linear layer with a bias.
+    pub(crate) fn new(inputs: usize, outputs: usize) -> Self {
+        LinearSpec {
+            channels: inputs,
+            kernel: [1, 1],
+            channels_last: false,
+            outputs,
+            bias: true,
+            query_scale: None,
+            even_first: EvenFirst::default(),
+        }
+    }
+
+    /// A convolution with a bias whose windows are ordered channel, y, x.
+    pub(crate) fn conv(channels: usize, kernel: [usize; 2], outputs: usize) -> Self {
+        LinearSpec { kernel, ..LinearSpec::new(channels, outputs) }
+    }
+
+    /// Queries, keys and values of `heads` heads: `[width, 3 · width]`, the queries divided by the root of the width of
+    /// a head.
+    pub(crate) fn qkv(width: usize, heads: usize) -> Self {
+        let scale = (width as f64 / heads as f64).sqrt().recip();
+        LinearSpec { query_scale: Some((width, scale)), ..LinearSpec::new(width, width.saturating_mul(3)) }
+    }
+
+    pub(crate) fn channels_last(self) -> Self {
+        LinearSpec { channels_last: true, ..self }
+    }
+
+    pub(crate) fn without_bias(self) -> Self {
+        LinearSpec { bias: false, ..self }
+    }
+
+    /// Input channels stored even ones first.
+    pub(crate) fn even_first_inputs(self) -> Self {
+        LinearSpec { even_first: EvenFirst { inputs: true, ..self.even_first }, ..self }
+    }
+
+    /// Output channels stored even ones first.
+    pub(crate) fn even_first_outputs(self) -> Self {
+        LinearSpec { even_first: EvenFirst { outputs: true, ..self.even_first }, ..self }
+    }
+
+    /// Rows of the packed matrix: elements of a window.
+    pub(crate) fn inputs(&self) -> usize {
+        self.channels.saturating_mul(self.kernel[0]).saturating_mul(self.kernel[1])
+    }
+}
+
+impl DepthwiseSpec {
+    pub(crate) fn outputs(&self) -> usize {
+        self.inputs.saturating_mul(if self.doubles { 2 } else { 1 })
+    }
+}
+
+impl Layer {
+    /// The layer's tensors in the order of the file, with `f32` elements.
+    pub(crate) fn tensors(&self) -> Vec<TensorSpec> {
+        let tensor = |suffix: &str, layout, shape: &[usize]| TensorSpec {
+            name: format!("{}{suffix}", self.path),
+            tower: self.tower,
+            dtype: Dtype::F32,
+            layout,
+            shape: shape.to_vec(),
+        };
+        match &self.kind {
+            LayerKind::Linear(spec) => {
+                let weight = tensor(".weight", Layout::Panels16, &[spec.inputs(), spec.outputs]);
+                let bias = spec.bias.then(|| tensor(".bias", Layout::Panels16, &[spec.outputs]));
+                std::iter::once(weight).chain(bias).collect()
+            }
+            LayerKind::Depthwise(spec) => {
+                let taps = spec.kernel[0] * spec.kernel[1];
+                let (weight, bias) = ([taps, spec.outputs()], [spec.outputs()]);
+                vec![tensor(".weight", Layout::Rows, &weight), tensor(".bias", Layout::Rows, &bias)]
+            }
+            LayerKind::Rows(shape) => vec![tensor("", Layout::Rows, shape)],
+            LayerKind::Table(rows, width) => vec![tensor("", Layout::Rows, &[*rows, *width])],
+        }
+    }
+}
+
+/// Every layer of a model, in the order of the file.
+pub(crate) fn layers(config: &ModelConfig) -> Result<Vec<Layer>, Error> {
+    let mut source = Source::List(Vec::new());
+    if let Some(image) = &config.image {
+        ImageTower::load(&mut Scope::root(&mut source, Tower::Image), image, config.embed_dim)?;
+    }
+    if let Some(text) = &config.text {
+        TextTower::load(&mut Scope::root(&mut source, Tower::Text), text, config.embed_dim)?;
+    }
+    match source {
+        Source::List(layers) => Ok(layers),
+        Source::File { .. } => Ok(Vec::new()),
+    }
+}
+
+/// The image tower of a file.
+pub(crate) fn load_image(weights: &WeightsFile, config: &ImageConfig, embed_dim: usize) -> Result<ImageTower, Error> {
+    let mut source = Source::file(weights);
+    let tower = ImageTower::load(&mut Scope::root(&mut source, Tower::Image), config, embed_dim)?;
+    source.refuse_others(Tower::Image)?;
+    Ok(tower)
+}
+
+/// The text tower of a file.
+pub(crate) fn load_text(weights: &WeightsFile, config: &TextConfig, embed_dim: usize) -> Result<TextTower, Error> {
+    let mut source = Source::file(weights);
+    let tower = TextTower::load(&mut Scope::root(&mut source, Tower::Text), config, embed_dim)?;
+    source.refuse_others(Tower::Text)?;
+    Ok(tower)
+}
+
+/// Where layers come from.
+pub(crate) enum Source {
+    /// They are loaded from a weights file; `used` counts its tensors that were.
+    File { weights: WeightsFile, used: usize },
+    /// They are listed; what the walk builds of them has no weights and must not run.
+    List(Vec<Layer>),
+}
+
+impl Source {
+    fn file(weights: &WeightsFile) -> Self {
+        Source::File { weights: weights.clone(), used: 0 }
+    }
+
+    /// Refuses a file that holds other tensors for a tower than its model has.
+    fn refuse_others(&self, tower: Tower) -> Result<(), Error> {
+        let Source::File { weights, used } = self else { return Ok(()) };
+        let found = weights.header().tensors.iter().filter(|entry| entry.spec.tower == tower).count();
+        if found == *used {
+            return Ok(());
+        }
+        let tower = tower.name();
+        Err(Error::Config(format!("its {tower} tower has {used} tensors, but the file holds {found} for it")))
+    }
+}
+
+/// A place in the tree of names, such as `image.blocks.3`.
+pub(crate) struct Scope<'a> {
+    source: &'a mut Source,
+    tower: Tower,
+    path: String,
+}
+
+impl<'a> Scope<'a> {
+    fn root(source: &'a mut Source, tower: Tower) -> Self {
+        Scope { source, tower, path: tower.name().to_owned() }
+    }
+
+    pub(super) fn child(&mut self, name: impl std::fmt::Display) -> Scope<'_> {
+        Scope { path: self.at(name), source: self.source, tower: self.tower }
+    }
+
+    fn at(&self, name: impl std::fmt::Display) -> String {
+        format!("{}.{name}", self.path)
+    }
+
+    /// A row-major tensor.
+    pub(super) fn rows(&mut self, name: &str, shape: &[usize]) -> Result<TensorView, Error> {
+        let path = self.at(name);
+        match self.source {
+            Source::File { weights, used } => {
+                *used += 1;
+                Ok(weights.tensor(&path, Layout::Rows, shape)?)
+            }
+            Source::List(_) => {
+                self.list(path, LayerKind::Rows(shape.to_vec()));
+                Ok(TensorView::unloaded())
+            }
+        }
+    }
+
+    /// A lookup table.
+    pub(super) fn table(&mut self, name: &str, rows: usize, width: usize) -> Result<TableView, Error> {
+        let path = self.at(name);
+        match self.source {
+            Source::File { weights, used } => {
+                *used += 1;
+                Ok(weights.table(&path, rows, width)?)
+            }
+            Source::List(_) => {
+                self.list(path, LayerKind::Table(rows, width));
+                Ok(TableView::unloaded())
+            }
+        }
+    }
+
+    /// A linear layer.
+    pub(super) fn linear(&mut self, name: &str, spec: LinearSpec) -> Result<Linear, Error> {
+        let path = self.at(name);
+        let (inputs, outputs) = (spec.inputs(), spec.outputs);
+        match self.source {
+            Source::File { weights, used } => {
+                let mut panels = |part: &str, shape: &[usize]| {
+                    *used += 1;
+                    weights.tensor(&format!("{path}.{part}"), Layout::Panels16, shape)
+                };
+                let weight = panels("weight", &[inputs, outputs])?;
+                let bias = if spec.bias { Some(panels("bias", &[outputs])?) } else { None };
+                Ok(Linear::new(weight, bias, inputs, outputs))
+            }
+            Source::List(_) => {
+                self.list(path, LayerKind::Linear(spec));
+                Ok(Linear::unloaded(inputs, outputs))
+            }
+        }
+    }
+
+    /// `fc1` and `fc2`, to `hidden` channels and back.
+    pub(super) fn mlp(&mut self, width: usize, hidden: usize, activation: Activation) -> Result<Mlp, Error> {
+        let fc1 = self.linear("fc1", LinearSpec::new(width, hidden))?;
+        Ok(Mlp::new(fc1, self.linear("fc2", LinearSpec::new(hidden, width))?, activation))
+    }
+
+    /// `squeeze.fc1` and `squeeze.fc2` of channels that are stored even ones first.
+    pub(super) fn squeeze_excite(&mut self, channels: usize, squeezed: usize) -> Result<SqueezeExcite, Error> {
+        let mut squeeze = self.child("squeeze");
+        let fc1 = squeeze.linear("fc1", LinearSpec::new(channels, squeezed).even_first_inputs())?;
+        let fc2 = squeeze.linear("fc2", LinearSpec::new(squeezed, channels).even_first_outputs())?;
+        Ok(SqueezeExcite::new(fc1, fc2))
+    }
+
+    /// `name.weight` (taps, channels innermost) and `name.bias` of a depthwise convolution.
+    pub(super) fn depthwise(&mut self, name: &str, window: Window) -> Result<Depthwise, Error> {
+        let path = self.at(name);
+        let kernel = [window.kernel_height, window.kernel_width];
+        let spec = DepthwiseSpec { kernel, inputs: window.channels, doubles: window.multiplier == 2 };
+        match self.source {
+            Source::File { weights, used } => {
+                *used += 2;
+                let outputs = spec.outputs();
+                let taps =
+                    weights.tensor(&format!("{path}.weight"), Layout::Rows, &[kernel[0] * kernel[1], outputs])?;
+                let bias = weights.tensor(&format!("{path}.bias"), Layout::Rows, &[outputs])?;
+                Ok(Depthwise::new(taps, bias, window))
+            }
+            Source::List(_) => {
+                self.list(path, LayerKind::Depthwise(spec));
+                Ok(Depthwise::new(TensorView::unloaded(), TensorView::unloaded(), window))
+            }
+        }
+    }
+
+    fn list(&mut self, path: String, kind: LayerKind) {
+        if let Source::List(layers) = self.source {
+            layers.push(Layer { path, tower: self.tower, kind });
+        }
+    }
+}

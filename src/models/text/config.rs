@@ -1,0 +1,87 @@
+//! The description of a text transformer.
+
+use serde::{Deserialize, Serialize};
+
+use crate::models::Error;
+use crate::models::config::{OpenSettings, Sizes, within};
+use crate::models::transformer::config::TransformerConfig;
+
+/// A text transformer: token and position embeddings, pre-norm blocks, a pooled token, its projection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextTransformerConfig {
+    /// Number of token positions.
+    pub context_length: usize,
+    /// Number of rows of the token embedding.
+    pub vocab_size: usize,
+    /// Causal attention; without it every text is attended over all `context_length` positions, padding included.
+    pub causal: bool,
+    /// The id that fills a text up to `context_length` where attention is not causal.
+    pub pad_id: u32,
+    /// The blocks.
+    pub blocks: TransformerConfig,
+    /// How the tokens become one row.
+    pub pooling: TextPooling,
+}
+
+/// Which token of a text becomes the row that is projected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum TextPooling {
+    /// The first token with the largest id: CLIP's end of text.
+    LargestId,
+    /// The first token with this id; the last token of a text without it.
+    Id(u32),
+    /// The last of all positions, padding included.
+    LastPosition,
+}
+
+impl TextPooling {
+    /// The pooled position of a text of at least one id in a context of `context_length` positions.
+    pub(crate) fn position(self, ids: &[u32], context_length: usize) -> usize {
+        match self {
+            TextPooling::LargestId => {
+                let largest = ids.iter().max();
+                ids.iter().position(|id| Some(id) == largest).unwrap_or(0)
+            }
+            TextPooling::Id(end) => ids.iter().position(|&id| id == end).unwrap_or(ids.len().saturating_sub(1)),
+            TextPooling::LastPosition => context_length.saturating_sub(1),
+        }
+    }
+}
+
+impl TextTransformerConfig {
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        within("context_length", self.context_length, 1..=65_536)?;
+        within("vocab_size", self.vocab_size, 1..=1 << 24)?;
+        within("pad_id", self.pad_id as usize, 0..=self.vocab_size - 1)?;
+        if let TextPooling::Id(id) = self.pooling {
+            within("id of the pooled token", id as usize, 0..=self.vocab_size - 1)?;
+        }
+        self.blocks.validate()
+    }
+
+    pub(crate) fn open_settings(&mut self) -> OpenSettings<'_> {
+        OpenSettings { causal: Some(&mut self.causal), ..self.blocks.open_settings() }
+    }
+
+    pub(crate) fn sizes(&self) -> Sizes {
+        self.blocks.sizes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TextPooling::{Id, LargestId, LastPosition};
+
+    #[test]
+    fn each_pooling_takes_its_token() {
+        assert_eq!(LargestId.position(&[49406, 5, 49407, 0, 0], 77), 2);
+        assert_eq!(LargestId.position(&[49406, 49407, 49407], 77), 1);
+        assert_eq!(LargestId.position(&[3], 77), 0);
+        assert_eq!(Id(2).position(&[0, 9, 2, 7, 2], 77), 2);
+        assert_eq!(Id(2).position(&[0, 9, 7], 77), 2);
+        assert_eq!(LastPosition.position(&[0, 9, 7], 64), 63);
+    }
+}

@@ -1,0 +1,72 @@
+//! The text transformer: token and position embeddings, blocks, projection of the end-of-text token.
+//!
+//! Source: openai/CLIP `model.py` (`encode_text`), which open_clip's native tower equals.
+
+use super::config::TextTransformerConfig;
+use crate::kernels::gemm::Finish;
+use crate::kernels::norm::layer_norm;
+use crate::layers::{Exec, Linear};
+use crate::models::Stage;
+use crate::models::token_embedding::TokenEmbedding;
+use crate::models::transformer::{Scratch, Sequence, Transformer};
+use crate::tensor::Arena;
+
+/// A text transformer of `D` channels.
+pub(crate) struct TextTransformer {
+    pub(super) config: TextTransformerConfig,
+    pub(super) embedding: TokenEmbedding,
+    pub(super) transformer: Transformer,
+    pub(super) proj: Linear, // [D, embed_dim], the last LayerNorm's affine part in it
+}
+
+impl TextTransformer {
+    /// Rows that a text occupies in a pass. A causal tower stops at the pooled token, since nothing behind it
+    /// can reach it; without causality the padding is seen by every token, so all positions run.
+    pub(crate) fn rows(&self, ids: &[u32]) -> usize {
+        if self.config.causal { self.pooled(ids) + 1 } else { self.config.context_length }
+    }
+
+    fn pooled(&self, ids: &[u32]) -> usize {
+        self.config.pooling.position(ids, self.config.context_length)
+    }
+
+    /// Checked `texts` of token ids (start to end, padded with zeros or not) to `out [texts, embed_dim]`, not
+    /// normalised.
+    pub(crate) fn stages<T: AsRef<[u32]>>(
+        &self,
+        exec: Exec<'_>,
+        texts: &[T],
+        arena: &mut Arena,
+        out: &mut [f32],
+        mut seen: impl FnMut(Stage, &[f32]),
+    ) {
+        let d = self.config.blocks.width;
+        let mut rows = 0;
+        let sequences: Vec<Sequence> = texts
+            .iter()
+            .map(|ids| {
+                let tokens = self.rows(ids.as_ref());
+                rows += tokens;
+                Sequence { start: rows - tokens, tokens, pooled: self.pooled(ids.as_ref()) }
+            })
+            .collect();
+        let longest = sequences.iter().map(|s| s.tokens).max().unwrap_or(0);
+        let lens = self.transformer.scratch(exec, rows, longest);
+        let [x, normed, wide, scores, pooled] =
+            arena.split([rows * d, lens.normed, lens.wide, lens.scores, texts.len() * d]);
+        let x = &mut x[..rows * d];
+
+        for (ids, sequence) in texts.iter().zip(&sequences) {
+            self.embedding.write(ids.as_ref(), &mut x[sequence.start * d..][..sequence.tokens * d]);
+        }
+        seen(Stage::Embedded, x);
+
+        let scratch = Scratch { normed, wide, scores };
+        self.transformer.forward(exec, x, &sequences, scratch, pooled, |i, x| seen(Stage::Block(i), x));
+
+        let count = texts.len();
+        let normed = &mut x[..count * d]; // the rows are used up
+        layer_norm(exec.isa, exec.team, &pooled[..count * d], d, self.transformer.eps(), None, normed);
+        self.proj.forward(exec, normed, count, Finish::Store, out, self.proj.outputs());
+    }
+}

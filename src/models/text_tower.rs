@@ -1,0 +1,117 @@
+//! Text towers of every architecture behind one enum: the one place outside its folder that a new one joins.
+
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use super::config::{OpenSettings, Sizes};
+use super::hybrid::{TextHybrid, TextHybridConfig};
+use super::scope::Scope;
+use super::text::{TextTransformer, TextTransformerConfig};
+use crate::layers::Exec;
+use crate::tensor::Arena;
+
+/// The architecture of a text tower.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "architecture", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum TextConfig {
+    /// Pre-norm transformer over tokens, one of which is pooled.
+    Transformer(TextTransformerConfig),
+    /// The same between two RepMixer blocks along the tokens (MobileCLIP-S0).
+    Hybrid(TextHybridConfig),
+}
+
+/// Calls the same method on the configuration of any architecture.
+macro_rules! each {
+    ($config:expr, $inner:ident => $call:expr) => {
+        match $config {
+            TextConfig::Transformer($inner) => $call,
+            TextConfig::Hybrid($inner) => $call,
+        }
+    };
+}
+
+impl TextConfig {
+    /// Number of token positions.
+    pub fn context_length(&self) -> usize {
+        each!(self, config => config.context_length)
+    }
+
+    /// Number of rows of the token embedding.
+    pub fn vocab_size(&self) -> usize {
+        each!(self, config => config.vocab_size)
+    }
+
+    pub(super) fn validate(&self) -> Result<(), Error> {
+        each!(self, config => config.validate())
+    }
+
+    /// What the tensors do not tell.
+    pub(crate) fn open_settings(&mut self) -> OpenSettings<'_> {
+        each!(self, config => config.open_settings())
+    }
+
+    pub(crate) fn sizes(&self) -> Sizes {
+        each!(self, config => config.sizes())
+    }
+}
+
+/// A text tower of any architecture.
+pub(crate) struct TextTower {
+    kind: TextKind,
+    context_length: usize,
+    vocab_size: usize,
+}
+
+enum TextKind {
+    Transformer(Box<TextTransformer>),
+    Hybrid(Box<TextHybrid>),
+}
+
+impl TextTower {
+    /// The one walk over the layers of a tower; `scope` loads or lists them.
+    pub(crate) fn load(scope: &mut Scope<'_>, config: &TextConfig, embed_dim: usize) -> Result<Self, Error> {
+        let kind = match config {
+            TextConfig::Transformer(config) => {
+                TextKind::Transformer(Box::new(TextTransformer::load(scope, config, embed_dim)?))
+            }
+            TextConfig::Hybrid(config) => TextKind::Hybrid(Box::new(TextHybrid::load(scope, config, embed_dim)?)),
+        };
+        Ok(TextTower { kind, context_length: config.context_length(), vocab_size: config.vocab_size() })
+    }
+
+    pub(crate) fn context_length(&self) -> usize {
+        self.context_length
+    }
+
+    pub(crate) fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+
+    /// Refuses texts that are empty or too long and ids beyond the vocabulary.
+    pub(crate) fn check(&self, ids: &[u32]) -> Result<(), Error> {
+        if ids.is_empty() || ids.len() > self.context_length {
+            return Err(Error::TextLength { len: ids.len(), context_length: self.context_length });
+        }
+        match ids.iter().find(|id| **id as usize >= self.vocab_size) {
+            Some(&id) => Err(Error::Token { id, vocab_size: self.vocab_size }),
+            None => Ok(()),
+        }
+    }
+
+    /// Rows that a text occupies in a pass.
+    pub(crate) fn rows(&self, ids: &[u32]) -> usize {
+        match &self.kind {
+            TextKind::Transformer(text) => text.rows(ids),
+            TextKind::Hybrid(_) => self.context_length,
+        }
+    }
+
+    /// Checked `texts` of token ids (start to end, padded or not) to `out [texts, embed_dim]`, not normalised.
+    pub(crate) fn forward<T: AsRef<[u32]>>(&self, exec: Exec<'_>, texts: &[T], arena: &mut Arena, out: &mut [f32]) {
+        match &self.kind {
+            TextKind::Transformer(text) => text.stages(exec, texts, arena, out, |_, _| {}),
+            TextKind::Hybrid(text) => text.stages(exec, texts, arena, out, |_, _| {}),
+        }
+    }
+}

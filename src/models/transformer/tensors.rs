@@ -1,0 +1,30 @@
+//! The layers of a stack of transformer blocks, in the order of the file.
+
+use super::config::TransformerConfig;
+use super::forward::{Block, Transformer};
+use crate::kernels::attention::Shape;
+use crate::models::Error;
+use crate::models::scope::{LinearSpec, Scope};
+
+impl Transformer {
+    /// The blocks below `scope`. The affine parts of the norms and the scale of the queries are in the weights.
+    pub(in crate::models) fn load(
+        scope: &mut Scope<'_>,
+        config: &TransformerConfig,
+        causal: bool,
+    ) -> Result<Self, Error> {
+        let (w, h) = (config.width, config.mlp_width);
+        let mut blocks = Vec::new();
+        for i in 0..config.layers {
+            let mut blocks_scope = scope.child("blocks");
+            let mut block = blocks_scope.child(i);
+            blocks.push(Block {
+                qkv: block.linear("qkv", LinearSpec::qkv(w, config.heads))?,
+                out: block.linear("out", LinearSpec::new(w, w))?,
+                mlp: block.mlp(w, h, config.activation.into())?,
+            });
+        }
+        let shape = Shape { width: w, heads: config.heads, causal };
+        Ok(Transformer { blocks, shape, width: w, eps: config.norm_eps as f32 })
+    }
+}

@@ -1,0 +1,93 @@
+//! The description of a vision transformer.
+
+use serde::{Deserialize, Serialize};
+
+use crate::models::Error;
+use crate::models::config::{OpenSettings, Sizes, within};
+use crate::models::transformer::config::TransformerConfig;
+
+/// A vision transformer: patches, class token, pre-norm blocks, a pooled token, its projection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VitConfig {
+    /// Side of the square input in pixels.
+    pub image_size: usize,
+    /// Side of a square patch in pixels; the grid has `floor(image_size / patch_size)` patches per side.
+    pub patch_size: usize,
+    /// Whether a learned token precedes the patches.
+    pub class_token: bool,
+    /// Whether a LayerNorm stands between the embeddings and the first block.
+    pub pre_norm: bool,
+    /// The convolutions that make patches; absent, one convolution of the size of a patch makes them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub stem: Option<ConvStem>,
+    /// The blocks.
+    pub blocks: TransformerConfig,
+    /// How the tokens become one row.
+    pub pooling: ImagePooling,
+}
+
+/// How the tokens of an image become the row that is projected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ImagePooling {
+    /// The class token, after a LayerNorm.
+    ClassToken,
+}
+
+/// Three convolutions that make a patch of 16 × 16 pixels: 4 × 4, 2 × 2 and 2 × 2, each with its size as stride.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConvStem {
+    /// Channels of the first two.
+    pub width: usize,
+    /// Zeros around the image in the first: 0 in timm's definition of MobileCLIP-B, 1 in Apple's.
+    pub padding: usize,
+}
+
+impl VitConfig {
+    /// Patches per side.
+    pub fn grid(&self) -> usize {
+        self.image_size.checked_div(self.patch_size).unwrap_or(0)
+    }
+
+    /// Tokens of an image: the class token, if there is one, and the patches.
+    pub fn tokens(&self) -> usize {
+        self.grid().saturating_mul(self.grid()).saturating_add(usize::from(self.class_token))
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        within("image_size", self.image_size, 1..=4096)?;
+        within("patch_size", self.patch_size, 1..=self.image_size)?;
+        within("number of image tokens", self.tokens(), 2..=65_536)?;
+        if !self.class_token {
+            return Err(Error::Config("a vision transformer without a class token is not supported".into()));
+        }
+        if let Some(stem) = &self.stem {
+            within("patch_size of a convolutional stem", self.patch_size, 16..=16)?;
+            within("width of the stem", stem.width, 1..=16_384)?;
+            within("padding of the stem", stem.padding, 0..=1)?;
+        }
+        self.blocks.validate()
+    }
+
+    pub(crate) fn open_settings(&mut self) -> OpenSettings<'_> {
+        OpenSettings {
+            image_size: Some(&mut self.image_size),
+            stem_padding: self.stem.as_mut().map(|stem| &mut stem.padding),
+            ..self.blocks.open_settings()
+        }
+    }
+
+    pub(crate) fn sizes(&self) -> Sizes {
+        Sizes { patch_size: Some(self.patch_size), grid: Some(self.grid()), ..self.blocks.sizes() }
+    }
+
+    /// The tower in a few words, for messages.
+    pub(crate) fn summary(&self) -> String {
+        let stem = if self.stem.is_some() { "a convolutional stem" } else { "no convolutional stem" };
+        let TransformerConfig { width, layers, .. } = self.blocks;
+        format!("a vision transformer of width {width} with {layers} layers and {stem}")
+    }
+}
