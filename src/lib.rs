@@ -12,7 +12,7 @@
 //!
 //! Layers, each resting on those before it: `tensor`, `kernels`, `layers`, [`models`], then [`Clip`].
 //! [`weights`], [`tokenizer`] and [`preprocess`] stand beside them; [`import`] turns published checkpoints into
-//! weights files; [`hub`] knows where they are published and fetches them; [`cli`] is the command.
+//! weights files; [`catalog`] lists the published models; [`hub`] fetches them; [`cli`] is the command.
 //!
 //! Features: `cli` (default) is the whole command; `decode` reads photo files; `import` converts checkpoints; `hub`
 //! (default) pulls models by name and is the only one with network.
@@ -24,6 +24,7 @@ mod kernels;
 mod layers;
 mod tensor;
 
+pub mod catalog;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(any(feature = "cli", feature = "hub"))]

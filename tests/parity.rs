@@ -19,7 +19,7 @@ mod pulled;
 use std::sync::Mutex;
 
 use checkpoint::{Layout, Model, golden};
-use clippie_rs::hub::known::known;
+use clippie_rs::catalog;
 use clippie_rs::{Clip, Isa, Options};
 use parity::check;
 
@@ -168,7 +168,7 @@ const ALL: [Cases; 14] = [
 
 #[test]
 fn every_known_name_is_pulled() {
-    for model in known() {
+    for model in catalog::models() {
         let cases = ALL.iter().copied().flatten().filter(|(name, way)| *name == model.name && matches!(way, Pull(_)));
         assert_eq!(cases.count(), 1, "{}", model.name);
     }

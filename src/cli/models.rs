@@ -7,8 +7,7 @@ use serde::Serialize;
 use super::args::Models;
 use super::messages::{Done, Messages, Stop};
 use super::output::{Destination, cannot_write};
-use crate::hub::known::{KnownModel, known};
-use crate::import::known_preprocess;
+use crate::catalog::{self, Model};
 use crate::preprocess::PreprocessConfig;
 use crate::weights::Header;
 
@@ -90,12 +89,12 @@ fn here(_rows: &mut Vec<Row>) -> Result<String, Stop> {
 
 #[cfg(not(feature = "demo"))]
 fn rows() -> Result<Vec<Row>, Stop> {
-    Ok(known().iter().map(Row::from).collect())
+    Ok(catalog::models().iter().map(Row::from).collect())
 }
 
 #[cfg(feature = "demo")]
 fn rows() -> Result<Vec<Row>, Stop> {
-    let mut rows: Vec<Row> = known().iter().map(Row::from).collect();
+    let mut rows: Vec<Row> = catalog::models().iter().map(Row::from).collect();
     rows.push(demo()?);
     Ok(rows)
 }
@@ -138,14 +137,14 @@ impl Row {
     }
 }
 
-impl From<&KnownModel> for Row {
-    fn from(model: &KnownModel) -> Self {
+impl From<&Model> for Row {
+    fn from(model: &Model) -> Self {
         Row {
             name: model.name.into(),
-            image_size_px: Some(model.image_size.into()),
-            embed_dim: Some(model.embed_dim.into()),
-            image_parameters: Some(model.image_parameters),
-            text_parameters: Some(model.text_parameters),
+            image_size_px: Some(model.image_size() as u64),
+            embed_dim: Some(model.embed_dim() as u64),
+            image_parameters: Some(model.image_parameters()),
+            text_parameters: Some(model.text_parameters()),
             total_parameters: Some(model.total_parameters()),
             gflop_per_image: Some(model.gflop_per_image()),
             license: Some(model.license.id),
@@ -154,7 +153,7 @@ impl From<&KnownModel> for Row {
             file: Some(model.file),
             revision: model.revision.map(str::to_owned),
             download_bytes: Some(model.download_bytes()),
-            preprocess: known_preprocess(model.name),
+            preprocess: Some(model.preprocess()),
             path: None,
             bytes: None,
         }

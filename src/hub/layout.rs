@@ -60,7 +60,7 @@ fn is_plain(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::known::known;
+    use crate::catalog;
 
     fn chosen(name: &str, names: &[&str]) -> Result<Files, Error> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_known_model_has_its_own_file() {
-        for model in known() {
+        for model in catalog::models() {
             let names = [model.file, "config.json", "model.safetensors", "pytorch_model.bin", "README.md"];
             let files = chosen(model.name, &names).unwrap();
             assert_eq!((files.checkpoint.as_str(), files.configs), (model.file, vec!["config.json".to_owned()]));

@@ -26,7 +26,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-pub mod known;
 mod name;
 
 pub use name::{ModelName, NameError};

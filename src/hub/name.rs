@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::known::{KnownModel, known};
+use crate::catalog::{self, Model};
 
 /// What stands before a repository.
 pub const PREFIX: &str = "hf-hub:";
@@ -27,7 +27,7 @@ pub struct ModelName(Named);
 
 #[derive(Clone, Debug, PartialEq)]
 enum Named {
-    Known(&'static KnownModel),
+    Known(&'static Model),
     Repository { repository: String, revision: Option<String> },
 }
 
@@ -65,7 +65,7 @@ fn meant(name: &Option<&'static str>) -> String {
 
 impl ModelName {
     /// The model, if it is one of the table.
-    pub fn known(&self) -> Option<&'static KnownModel> {
+    pub fn known(&self) -> Option<&'static Model> {
         match self.0 {
             Named::Known(model) => Some(model),
             Named::Repository { .. } => None,
@@ -121,7 +121,7 @@ impl FromStr for ModelName {
             return refuse("has no branch, tag or commit after its @");
         }
         // The same model under one name alone, so that it lies in one place.
-        let same = known().iter().find(|model| model.repository == repository && model.revision == revision);
+        let same = catalog::models().iter().find(|model| model.repository == repository && model.revision == revision);
         Ok(ModelName(match same {
             Some(model) => Named::Known(model),
             None => Named::Repository { repository: repository.to_owned(), revision: revision.map(str::to_owned) },
@@ -130,16 +130,14 @@ impl FromStr for ModelName {
 }
 
 fn by_name(text: &str) -> Result<ModelName, NameError> {
-    if let Some(model) = known().iter().find(|model| model.name == text) {
+    if let Some(model) = catalog::find(text) {
         return Ok(ModelName(Named::Known(model)));
     }
     let name = printable(text);
-    let usual = text.to_ascii_lowercase().replace(['_', ' '], "-");
-    if ["rn50", "rn101"].iter().any(|resnet| usual.starts_with(resnet)) {
+    if catalog::is_unsupported(text) {
         return Err(NameError::Unsupported(name));
     }
-    let alike = |model: &&KnownModel| model.name == usual || model.name.strip_suffix("-openai") == Some(&usual);
-    Err(NameError::Unknown { name, similar: known().iter().find(alike).map(|model| model.name) })
+    Err(NameError::Unknown { name, similar: catalog::suggest(text).map(|model| model.name) })
 }
 
 /// Whether this can be an owner or a name on Hugging Face, whose rule it is.
@@ -180,7 +178,7 @@ mod tests {
 
     #[test]
     fn names_come_back_as_they_were_given() {
-        for model in known() {
+        for model in catalog::models() {
             let name = parse(model.name).unwrap();
             assert_eq!((name.known(), name.repository(), name.revision()), (Some(model), model.repository, None));
             assert_eq!(name.to_string(), model.name);

@@ -9,12 +9,12 @@ use super::download::{Download, sums, sync_folder};
 use super::error::Error;
 use super::hf_cache::{self, Cached};
 use super::http::Client;
-use super::known::published_in;
 use super::layout;
 use super::name::ModelName;
 use super::progress::{Event, Origin, Plan, Teller};
 use super::settings::{ENDPOINT, Remote};
 use super::store::{Store, StoredModel, create_folder};
+use crate::catalog;
 use crate::import::{self, ConvertOptions};
 use crate::weights::WeightsFile;
 
@@ -135,7 +135,7 @@ impl Pull<'_> {
     fn convert(&self, checkpoint: &Path, sha256: &str, teller: &mut Teller<'_>) -> Result<StoredModel, Error> {
         create_folder(&self.store.models_folder())?;
         let path = self.store.model_path(self.name, sha256);
-        let model = self.name.known().or_else(|| published_in(self.name.repository()));
+        let model = self.name.known().or_else(|| catalog::find_repository(self.name.repository()));
         let options = ConvertOptions { model: model.map(|model| model.name.to_owned()), ..Default::default() };
         let mut report = |progress| {
             // Seconds from the end, and nothing half-written to undo: it is brought to its end.

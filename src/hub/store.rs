@@ -260,7 +260,7 @@ fn unescape(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::known::known;
+    use crate::catalog;
 
     fn name(text: &str) -> ModelName {
         text.parse().unwrap()
@@ -270,7 +270,7 @@ mod tests {
     fn names_of_files_come_from_names_of_models_and_lead_back() {
         let sum = "0123456789abcdef0123";
         let store = Store::new(PathBuf::from("/c"));
-        let names = known().iter().map(|model| model.name.to_owned());
+        let names = catalog::models().iter().map(|model| model.name.to_owned());
         let others = ["hf-hub:a/b", "hf-hub:a/b@main", "hf-hub:a/b-c@refs/pr/1", "hf-hub:a/b@x+y", "hf-hub:a-b/c.d_e"];
         for text in names.chain(others.map(str::to_owned)) {
             let path = store.model_path(&name(&text), sum);

@@ -67,6 +67,8 @@ pub(crate) struct OpenSettings<'a> {
     pub(crate) activation: Option<&'a mut Activation>,
     /// The number of attention heads, and the channels that it divides.
     pub(crate) heads: Option<(&'a mut usize, usize)>,
+    /// Channels of an attention head where the architecture leaves no choice, so that `heads` is absent.
+    pub(crate) fixed_head_width: Option<usize>,
     pub(crate) norm_eps: Option<&'a mut f64>,
     /// Zeros around the image in the first convolution of a stem.
     pub(crate) stem_padding: Option<&'a mut usize>,
@@ -74,6 +76,23 @@ pub(crate) struct OpenSettings<'a> {
     pub(crate) image_size: Option<&'a mut usize>,
     /// Causal attention.
     pub(crate) causal: Option<&'a mut bool>,
+}
+
+impl OpenSettings<'_> {
+    /// Copies every setting that both towers have.
+    pub(super) fn copy_from(self, other: OpenSettings<'_>) {
+        fn copy<T: Copy>(to: Option<&mut T>, from: Option<&mut T>) {
+            if let (Some(to), Some(from)) = (to, from) {
+                *to = *from;
+            }
+        }
+        copy(self.activation, other.activation);
+        copy(self.heads.map(|(heads, _)| heads), other.heads.map(|(heads, _)| heads));
+        copy(self.norm_eps, other.norm_eps);
+        copy(self.stem_padding, other.stem_padding);
+        copy(self.image_size, other.image_size);
+        copy(self.causal, other.causal);
+    }
 }
 
 /// The sizes of a tower as configuration files name them; those that a tower does not have are absent.

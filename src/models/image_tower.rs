@@ -50,6 +50,22 @@ impl ImageConfig {
         each!(self, config => config.sizes())
     }
 
+    /// Whether the two towers differ at most in settings that tensors do not tell.
+    pub(crate) fn has_same_tensors(&self, other: &ImageConfig) -> bool {
+        // The image size is such a setting, but the grid of a position table is not.
+        if self.sizes() != other.sizes() {
+            return false;
+        }
+        let (mut adapted, mut other) = (self.clone(), other.clone());
+        adapted.open_settings().copy_from(other.open_settings());
+        adapted == other
+    }
+
+    /// The kind of tower, for messages: "the image tower is ...".
+    pub(crate) fn kind(&self) -> &'static str {
+        each!(self, config => config.kind())
+    }
+
     /// The tower in a few words, for messages.
     pub(crate) fn summary(&self) -> String {
         each!(self, config => config.summary())

@@ -2,7 +2,7 @@
 //!
 //! The contents are a few bytes; with real ones every name is pulled, converted and run in `tests/parity.rs`.
 
-use clippie_rs::hub::known::{KnownModel, known};
+use clippie_rs::catalog;
 use clippie_rs::hub::{Error, ModelName};
 
 use crate::checkpoint::{Layout, Model};
@@ -28,7 +28,7 @@ const LAION: [&str; 5] =
     ["config.json", "model.safetensors", "preprocessor_config.json", "pytorch_model.bin", "special_tokens_map.json"];
 
 /// The files of a model's repository (clip-models C.6), and those of them that a model is made of.
-fn published(model: &KnownModel) -> (Vec<&'static str>, Vec<&'static str>) {
+fn published(model: &catalog::Model) -> (Vec<&'static str>, Vec<&'static str>) {
     let open_clip = ["open_clip_config.json", "open_clip_model.safetensors"];
     match model.repository.split_once('/').unwrap() {
         ("timm", name) if name.starts_with("MobileCLIP2") => (OPEN_CLIP.into(), open_clip.into()),
@@ -46,7 +46,7 @@ fn published(model: &KnownModel) -> (Vec<&'static str>, Vec<&'static str>) {
     }
 }
 
-fn repo(model: &KnownModel, names: &[&str]) -> Repo {
+fn repo(model: &catalog::Model, names: &[&str]) -> Repo {
     let file = |name: &&str| match name.rsplit('.').next() {
         Some("safetensors" | "bin" | "pt") => {
             let text = format!("{} of {}", name, model.name).into_bytes();
@@ -60,7 +60,7 @@ fn repo(model: &KnownModel, names: &[&str]) -> Repo {
 
 #[test]
 fn every_known_name_leads_to_the_right_files() {
-    for model in known() {
+    for model in catalog::models() {
         let (names, mut wanted) = published(model);
         let bench = Bench::with(vec![repo(model, &names)]);
         // The checkpoint is none, so the pull ends after the download.
@@ -87,7 +87,7 @@ fn every_known_name_leads_to_the_right_files() {
 /// Should a repository ever have open_clip's pickle alone, that is taken.
 #[test]
 fn pickles_are_taken_where_there_is_nothing_better() {
-    for model in known().iter().filter(|model| model.file.ends_with(".safetensors")) {
+    for model in catalog::models().iter().filter(|model| model.file.ends_with(".safetensors")) {
         let names = ["README.md", "open_clip_config.json", "open_clip_pytorch_model.bin"];
         let bench = Bench::with(vec![repo(model, &names)]);
         says(pull(&bench.hub(), model.name), &["open_clip_pytorch_model.bin"]);
@@ -96,7 +96,7 @@ fn pickles_are_taken_where_there_is_nothing_better() {
 
 #[test]
 fn sizes_of_downloads_are_those_of_the_tensors() {
-    for known in known() {
+    for known in catalog::models() {
         let model = Model::named(known.name).unwrap();
         let layout = if known.file.ends_with(".pt") { Layout::Apple } else { Layout::OpenClip };
         let bytes: usize = layout.entries(&model).iter().map(|entry| entry.byte_len()).sum();

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::models::Error;
 use crate::models::config::{OpenSettings, Sizes, valid_eps, within};
 
+/// Channels of an attention head.
+const HEAD_WIDTH: usize = 32;
+
 /// A FastViT tower as MobileCLIP has it (MCi0 to MCi4).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,12 +79,18 @@ impl MciConfig {
         OpenSettings {
             image_size: Some(&mut self.image_size),
             norm_eps: Some(&mut self.norm_eps),
+            fixed_head_width: Some(HEAD_WIDTH),
             ..OpenSettings::default()
         }
     }
 
     pub(crate) fn sizes(&self) -> Sizes {
         Sizes::default()
+    }
+
+    /// The kind of tower, for messages.
+    pub(crate) fn kind(&self) -> &'static str {
+        "a FastViT"
     }
 
     /// The tower in a few words, for messages.
@@ -102,10 +111,13 @@ impl MciStage {
         }
         match self.mixer {
             Mixer::Attention => {
-                within("heads", self.heads, 1..=self.channels)?;
-                if !self.channels.is_multiple_of(self.heads) {
-                    return Err(Error::Config(format!("stage {i} has no whole number of channels a head")));
+                let (channels, heads) = (self.channels, self.heads);
+                if !channels.is_multiple_of(HEAD_WIDTH) {
+                    return Err(Error::Config(format!(
+                        "its attention over {channels} channels, which is no multiple of {HEAD_WIDTH}, is not supported"
+                    )));
                 }
+                within("heads of an attention stage", heads, channels / HEAD_WIDTH..=channels / HEAD_WIDTH)?;
             }
             Mixer::RepMixer => {
                 within("heads of a stage without attention", self.heads, 0..=0)?;

@@ -84,6 +84,14 @@ impl VitConfig {
         Sizes { patch_size: Some(self.patch_size), grid: Some(self.grid()), ..self.blocks.sizes() }
     }
 
+    /// The kind of tower, for messages.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.stem {
+            Some(_) => "a vision transformer with convolutional stem",
+            None => "a vision transformer without convolutional stem",
+        }
+    }
+
     /// The tower in a few words, for messages.
     pub(crate) fn summary(&self) -> String {
         let stem = if self.stem.is_some() { "a convolutional stem" } else { "no convolutional stem" };

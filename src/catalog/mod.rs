@@ -1,0 +1,301 @@
+//! The catalogue of published models: names, architectures, preprocessing, sources, licences and cost.
+//!
+//! One row per model ([`table`](self)), readable without any feature and without network. Adding a model is one row;
+//! the towers it is made of are constants beside it. Knows no checkpoint layouts and no tensors.
+//!
+//! ```
+//! use clippie_rs::catalog;
+//!
+//! let model = catalog::find("mobileclip2-s2").unwrap();
+//! assert_eq!((model.image_size(), model.embed_dim()), (256, 512));
+//! assert_eq!(model.repository, "timm/MobileCLIP2-S2-OpenCLIP");
+//! assert!(catalog::models().iter().any(|model| model.license.id == "mit"));
+//! ```
+
+#![cfg_attr(
+    not(feature = "import"),
+    allow(dead_code, reason = "the importer alone reads configuration files and recognises models")
+)]
+
+mod architectures;
+mod table;
+
+use std::fmt;
+
+use crate::models::config::{Activation, ModelConfig};
+use crate::preprocess::{Interpolation, PreprocessConfig};
+use architectures::Architecture;
+
+pub(crate) use architectures::Trunk;
+
+/// A published model. Models are equal if they have the same name.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Model {
+    /// The name that every command and [`find`] accept.
+    pub name: &'static str,
+    /// Other names that people use. They are not accepted, but [`suggest`] finds the model by them.
+    pub aliases: &'static [&'static str],
+    /// The licence of the weights.
+    pub license: License,
+    /// The Hugging Face repository of the weights: `owner/name`.
+    pub repository: &'static str,
+    /// Repositories with the same weights whose configuration files do not tell the preprocessing.
+    pub other_repositories: &'static [&'static str],
+    /// The checkpoint's file in the repository. If it is missing, the repository is searched like any other.
+    pub file: &'static str,
+    /// The revision to use (a branch, a tag or a commit), if `main` is not the right one.
+    pub revision: Option<&'static str>,
+    /// Activation of the MLPs of both towers. FastViT towers always have GELU.
+    pub activation: Activation,
+    architecture: &'static Architecture,
+    preprocess: Preprocess,
+    /// The checkpoint layout, as weights files name it, in which no other model has the same shapes: there, shapes
+    /// identify this one.
+    unique_in: Option<&'static str>,
+}
+
+/// The licence of a model's weights. No legal advice: the text in the repository is binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct License {
+    /// Hugging Face's identifier.
+    pub id: &'static str,
+    /// Whether the licence was read in this repository or in its owner's repository of the same weights. Otherwise
+    /// it is the licence of the rest of the family.
+    pub confirmed: bool,
+}
+
+/// How a model's photos are prepared. All published models resize the shorter edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Preprocess {
+    /// Bicubic, OpenAI's mean and standard deviation.
+    OpenAi,
+    /// Bilinear, OpenAI's mean and standard deviation.
+    OpenAiBilinear,
+    /// Bicubic, mean and standard deviation of 0.5.
+    Half,
+    /// Bilinear, pixels in `0..=1` without normalisation.
+    Plain,
+}
+
+/// Every published model that can be converted and run, by family and size.
+pub fn models() -> &'static [Model] {
+    &table::MODELS
+}
+
+/// The model with this name.
+pub fn find(name: &str) -> Option<&'static Model> {
+    models().iter().find(|model| model.name == name)
+}
+
+/// The model whose weights the Hugging Face repository `owner/name` holds, in any form.
+pub fn find_repository(repository: &str) -> Option<&'static Model> {
+    models().iter().find(|model| model.repository == repository || model.other_repositories.contains(&repository))
+}
+
+/// The model that was probably meant by a name that [`find`] does not know: upper case, `_` and spaces are
+/// tolerated, and aliases are searched.
+pub fn suggest(name: &str) -> Option<&'static Model> {
+    let name = canonical(name);
+    models().iter().find(|model| model.name == name || model.aliases.contains(&name.as_str()))
+}
+
+/// Whether the name is one of OpenAI's ResNets, which are published but not supported.
+pub(crate) fn is_unsupported(name: &str) -> bool {
+    let name = canonical(name);
+    ["rn50", "rn101"].iter().any(|resnet| name.starts_with(resnet))
+}
+
+fn canonical(name: &str) -> String {
+    name.to_ascii_lowercase().replace(['_', ' '], "-")
+}
+
+impl Model {
+    /// The description of both towers, as a weights file of the model's own checkpoint has it. `logit_scale` is 0: it
+    /// belongs to the weights.
+    pub fn config(&self) -> ModelConfig {
+        let (mut image, mut text) = (self.architecture.image(), self.architecture.text());
+        for open in [image.open_settings(), text.open_settings()] {
+            if let Some(activation) = open.activation {
+                *activation = self.activation;
+            }
+        }
+        ModelConfig::new(self.embed_dim(), 0.0, Some(image), Some(text))
+    }
+
+    /// The preparation of photos.
+    pub fn preprocess(&self) -> PreprocessConfig {
+        self.preprocess.config(self.image_size())
+    }
+
+    /// Side of the square that photos become, in pixels.
+    pub fn image_size(&self) -> usize {
+        self.architecture.image().image_size()
+    }
+
+    /// Length of the embeddings.
+    pub fn embed_dim(&self) -> usize {
+        self.architecture.embed_dim
+    }
+
+    /// Parameters of the image tower in the published form, before branches are folded.
+    pub fn image_parameters(&self) -> u64 {
+        self.architecture.image_parameters
+    }
+
+    /// Parameters of the text tower in the published form, before branches are folded.
+    pub fn text_parameters(&self) -> u64 {
+        self.architecture.text_parameters
+    }
+
+    /// All parameters in the published form: both towers and the logit scale.
+    pub fn total_parameters(&self) -> u64 {
+        self.image_parameters() + self.text_parameters() + 1
+    }
+
+    /// The approximate size of the checkpoint in bytes: four per parameter, because all of these are published in
+    /// single precision. Running statistics, counters and names add less than one percent.
+    pub fn download_bytes(&self) -> u64 {
+        4 * self.total_parameters()
+    }
+
+    /// Multiply-adds of the image tower per photo, in 10^9.
+    pub fn gmac_per_image(&self) -> f64 {
+        self.architecture.gmac_per_image
+    }
+
+    /// Operations of the image tower per photo, in 10^9; a multiply-add counts as two.
+    pub fn gflop_per_image(&self) -> f64 {
+        2.0 * self.gmac_per_image()
+    }
+
+    /// The image tower's published name, if it has one.
+    pub(crate) fn trunk(&self) -> Option<&'static Trunk> {
+        self.architecture.trunk
+    }
+
+    /// Whether no other model has the same shapes in the checkpoint layout.
+    pub(crate) fn is_unique_in(&self, layout: &str) -> bool {
+        self.unique_in == Some(layout)
+    }
+}
+
+impl PartialEq for Model {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Model {}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Model").field("name", &self.name).field("repository", &self.repository).finish_non_exhaustive()
+    }
+}
+
+impl Preprocess {
+    fn config(self, image_size: usize) -> PreprocessConfig {
+        let openai = PreprocessConfig::openai(image_size);
+        let interpolation = Interpolation::Bilinear;
+        match self {
+            Preprocess::OpenAi => openai,
+            Preprocess::OpenAiBilinear => PreprocessConfig { interpolation, ..openai },
+            Preprocess::Half => PreprocessConfig { mean: [0.5; 3], std: [0.5; 3], ..openai },
+            Preprocess::Plain => PreprocessConfig { interpolation, mean: [0.0; 3], std: [1.0; 3], ..openai },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::config::TextConfig;
+
+    #[test]
+    fn names_and_repositories_find_their_model() {
+        for model in models() {
+            assert_eq!(find(model.name), Some(model));
+            assert_eq!(suggest(model.name), Some(model));
+            for repository in [&[model.repository], model.other_repositories].concat() {
+                assert_eq!(find_repository(repository), Some(model));
+            }
+            for alias in model.aliases {
+                assert_eq!((find(alias), suggest(alias)), (None, Some(model)));
+            }
+        }
+        assert_eq!(find_repository("apple/MobileCLIP2-S0"), find("mobileclip2-s0"));
+        assert_eq!(suggest("MobileCLIP2_S2"), find("mobileclip2-s2"));
+        assert_eq!((find("demo"), suggest("vit"), find_repository("a/b")), (None, None, None));
+    }
+
+    #[test]
+    fn resnets_are_not_supported() {
+        assert!(["rn50-openai", "RN50x64-openai", "rn101-openai"].into_iter().all(is_unsupported));
+        assert!(!["vit-b-32-openai", "rn", "demo"].into_iter().any(is_unsupported));
+    }
+
+    #[test]
+    fn every_row_is_filled() {
+        for model in models() {
+            let name = model.name;
+            assert!(model.image_size() > 0 && model.embed_dim() > 0, "{name}");
+            assert!(model.image_parameters() > 0 && model.text_parameters() > 0, "{name}");
+            assert!(model.gflop_per_image() > 0.0, "{name}");
+            assert!(!model.license.id.is_empty() && !model.file.is_empty(), "{name}");
+            assert!(model.repository.split('/').filter(|part| !part.is_empty()).count() == 2, "{name}");
+            assert_eq!(models().iter().filter(|other| other.repository == model.repository).count(), 1, "{name}");
+            assert_eq!(models().iter().filter(|other| other.name == name).count(), 1, "{name}");
+        }
+    }
+
+    /// Totals as published, compared with the sums of the table.
+    #[test]
+    fn towers_add_up_to_the_published_totals() {
+        for (name, total) in [
+            ("vit-b-32-openai", 151_277_313),
+            ("vit-b-16-laion2b", 149_620_737),
+            ("vit-l-14-datacomp-xl", 427_616_513),
+            ("vit-l-14-336-openai", 427_944_193),
+            ("mobileclip-s0", 53_847_681),
+            ("mobileclip2-s0", 74_835_073),
+            ("mobileclip-s1", 84_969_729),
+            ("mobileclip2-s2", 99_243_329),
+            ("mobileclip-b", 149_777_153),
+            ("mobileclip-s3", 248_885_953),
+            ("mobileclip2-s4", 445_435_137),
+            ("mobileclip2-l-14", 427_617_281),
+        ] {
+            assert_eq!(find(name).unwrap().total_parameters(), total, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_model_can_be_run() {
+        for model in models() {
+            model.config().validate().unwrap();
+            model.preprocess().validate().unwrap();
+        }
+    }
+
+    #[test]
+    fn settings_are_those_of_the_weights() {
+        let causal = |name: &str| match find(name).unwrap().config().text {
+            Some(TextConfig::Transformer(text)) => Some(text.causal),
+            _ => None,
+        };
+        assert_eq!((causal("vit-b-32-openai"), causal("mobileclip-b")), (Some(true), Some(true)));
+        assert_eq!((causal("mobileclip2-s0"), causal("mobileclip2-l-14")), (Some(false), Some(false)));
+        assert_eq!(causal("mobileclip-s0"), None);
+
+        let preprocess = |name: &str| find(name).unwrap().preprocess();
+        assert_eq!(preprocess("vit-l-14-336-openai"), PreprocessConfig::openai(336));
+        assert_eq!(preprocess("mobileclip2-l-14"), PreprocessConfig::openai(224));
+        let bilinear = PreprocessConfig { interpolation: Interpolation::Bilinear, ..PreprocessConfig::openai(256) };
+        assert_eq!(preprocess("mobileclip-s3"), bilinear);
+        assert_eq!(preprocess("mobileclip-s0"), PreprocessConfig { mean: [0.0; 3], std: [1.0; 3], ..bilinear });
+        let half = PreprocessConfig { mean: [0.5; 3], std: [0.5; 3], ..PreprocessConfig::openai(224) };
+        assert_eq!(preprocess("vit-l-14-laion2b"), half);
+    }
+}

@@ -1,0 +1,119 @@
+//! The published models, one row each.
+//!
+//! Sources: for activation and preprocessing open_clip 3.3.0, `pretrained.py` (per tag), and Apple's `ml-mobileclip`
+//! for the MobileCLIPs that open_clip does not have; for licences the model cards.
+
+use super::architectures::*;
+use super::{License, Model, Preprocess};
+use crate::models::config::Activation::{self, Gelu, QuickGelu};
+use Preprocess::{Half, OpenAi, OpenAiBilinear, Plain};
+
+/// The licence of OpenAI's code. OpenAI states none for the weights (openai/CLIP, issues 203 and 241); timm's copy of
+/// ViT-B/32 states `apache-2.0`.
+const OPENAI: License = License { id: "mit", confirmed: false };
+/// From the model cards, and for the older weights from open_clip's issue 177.
+const MIT: License = License { id: "mit", confirmed: true };
+/// Apple Machine Learning Research Model License: research only. The first MobileCLIPs were published under
+/// `apple-ascl`; their repositories have stated this one since February 2025.
+const APPLE: License = License { id: "apple-amlr", confirmed: true };
+/// The same for repositories whose licence was not read.
+const APPLE_PRESUMED: License = License { confirmed: false, ..APPLE };
+
+/// open_clip's checkpoint, which every repository has except Apple's own.
+const OPEN_CLIP: &str = "open_clip_model.safetensors";
+
+// By family and size. Apple's own `.pt` files are used where nobody publishes open_clip's.
+#[rustfmt::skip]
+pub(super) static MODELS: [Model; 25] = [
+    openai("vit-b-32-openai", &["vit-b-32"], &B_32, "timm/vit_base_patch32_clip_224.openai"),
+    openai("vit-b-16-openai", &["vit-b-16"], &B_16, "timm/vit_base_patch16_clip_224.openai"),
+    openai("vit-l-14-openai", &["vit-l-14"], &L_14, "timm/vit_large_patch14_clip_224.openai"),
+    openai("vit-l-14-336-openai", &["vit-l-14-336"], &L_14_336, "timm/vit_large_patch14_clip_336.openai"),
+    laion("vit-b-32-laion400m-e32", &B_32, QuickGelu, OpenAi, "timm/vit_base_patch32_clip_224.laion400m_e32"),
+    laion("vit-b-32-laion2b", &B_32, Gelu, OpenAi, "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"),
+    laion("vit-b-16-laion2b", &B_16, Gelu, OpenAi, "laion/CLIP-ViT-B-16-laion2B-s34B-b88K"),
+    laion("vit-l-14-laion2b", &L_14, Gelu, Half, "laion/CLIP-ViT-L-14-laion2B-s32B-b82K"),
+    laion("vit-b-32-datacomp-xl", &B_32, Gelu, OpenAi, "laion/CLIP-ViT-B-32-DataComp.XL-s13B-b90K"),
+    laion("vit-b-16-datacomp-xl", &B_16, Gelu, OpenAi, "laion/CLIP-ViT-B-16-DataComp.XL-s13B-b90K"),
+    laion("vit-l-14-datacomp-xl", &L_14, Gelu, OpenAi, "laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K"),
+    apple("mobileclip-s0", &MCI_0_HYBRID, Plain, APPLE, "apple/MobileCLIP-S0", "mobileclip_s0.pt").unique_in("apple"),
+    mobileclip("mobileclip-s1", &MCI_1, Plain, APPLE, "apple/MobileCLIP-S1-OpenCLIP").unique_in("apple"),
+    mobileclip("mobileclip-s2", &MCI_2, Plain, APPLE, "apple/MobileCLIP-S2-OpenCLIP").unique_in("apple"),
+    mobileclip("mobileclip-b", &MCI_B, Plain, APPLE_PRESUMED, "apple/MobileCLIP-B-OpenCLIP"),
+    mobileclip("mobileclip-b-lt", &MCI_B, Plain, APPLE_PRESUMED, "apple/MobileCLIP-B-LT-OpenCLIP"),
+    apple("mobileclip-s3", &MCI_3, OpenAiBilinear, APPLE, "apple/MobileCLIP-S3", "mobileclip_s3.pt"),
+    apple("mobileclip-s4", &MCI_4, OpenAiBilinear, APPLE_PRESUMED, "apple/MobileCLIP-S4", "mobileclip_s4.pt"),
+    apple("mobileclip-l-14", &MCI_L, OpenAi, APPLE, "apple/MobileCLIP-L-14", "mobileclip_l14.pt"),
+    mobileclip("mobileclip2-s0", &MCI_0, Plain, APPLE, "timm/MobileCLIP2-S0-OpenCLIP").also(&["apple/MobileCLIP2-S0"]),
+    mobileclip("mobileclip2-s2", &MCI_2, Plain, APPLE_PRESUMED, "timm/MobileCLIP2-S2-OpenCLIP").also(&["apple/MobileCLIP2-S2"]),
+    mobileclip("mobileclip2-b", &MCI_B, Plain, APPLE_PRESUMED, "timm/MobileCLIP2-B-OpenCLIP").also(&["apple/MobileCLIP2-B"]),
+    mobileclip("mobileclip2-s3", &MCI_3, OpenAiBilinear, APPLE, "timm/MobileCLIP2-S3-OpenCLIP").also(&["apple/MobileCLIP2-S3"]),
+    mobileclip("mobileclip2-s4", &MCI_4, OpenAiBilinear, APPLE_PRESUMED, "timm/MobileCLIP2-S4-OpenCLIP").also(&["apple/MobileCLIP2-S4"]),
+    mobileclip("mobileclip2-l-14", &MCI_L, OpenAi, APPLE, "timm/MobileCLIP2-L-14-OpenCLIP").also(&["apple/MobileCLIP2-L-14"]),
+];
+
+type Arch = &'static Architecture;
+type Text = &'static str;
+
+/// OpenAI's own: QuickGELU. In OpenAI's layout shapes tell them apart.
+const fn openai(name: Text, aliases: &'static [Text], architecture: Arch, repository: Text) -> Model {
+    let model = row(name, architecture, QuickGelu, OpenAi, OPENAI, repository);
+    Model { aliases, ..model }.unique_in("openai")
+}
+
+/// Vision transformers trained with open_clip.
+const fn laion(name: Text, architecture: Arch, activation: Activation, pre: Preprocess, repository: Text) -> Model {
+    row(name, architecture, activation, pre, MIT, repository)
+}
+
+/// MobileCLIPs in open_clip's form. All have GELU.
+const fn mobileclip(name: Text, architecture: Arch, pre: Preprocess, license: License, repository: Text) -> Model {
+    row(name, architecture, Gelu, pre, license, repository)
+}
+
+/// MobileCLIPs that only Apple publishes, as its own `.pt`.
+const fn apple(
+    name: Text,
+    architecture: Arch,
+    pre: Preprocess,
+    license: License,
+    repository: Text,
+    file: Text,
+) -> Model {
+    Model { file, ..mobileclip(name, architecture, pre, license, repository) }
+}
+
+const fn row(
+    name: Text,
+    architecture: Arch,
+    activation: Activation,
+    preprocess: Preprocess,
+    license: License,
+    repository: Text,
+) -> Model {
+    Model {
+        name,
+        aliases: &[],
+        license,
+        repository,
+        other_repositories: &[],
+        file: OPEN_CLIP,
+        revision: None,
+        activation,
+        architecture,
+        preprocess,
+        unique_in: None,
+    }
+}
+
+impl Model {
+    /// Adds repositories with the same weights whose configuration files do not tell the preprocessing.
+    const fn also(self, other_repositories: &'static [Text]) -> Self {
+        Model { other_repositories, ..self }
+    }
+
+    /// Notes that no other model has the same shapes in a checkpoint layout.
+    const fn unique_in(self, layout: Text) -> Self {
+        Model { unique_in: Some(layout), ..self }
+    }
+}
