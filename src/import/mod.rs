@@ -30,7 +30,6 @@ mod tests;
 
 pub use checkpoint::{Checkpoint, Container, TensorInfo};
 pub use convert::{Converted, Progress, Stage, convert};
-pub use describe::{known_models, known_preprocess};
 pub use element::ElementType;
 pub use error::Error;
 #[cfg(feature = "hub")]

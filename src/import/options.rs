@@ -11,7 +11,7 @@ use crate::preprocess::{Interpolation, ResizeMode};
 /// (or, without one, the configuration files beside the checkpoint), the checkpoint's layout.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ConvertOptions {
-    /// Known name of the model, one of [`super::known_models`]; `--model`.
+    /// Known name of the model, one of [`crate::catalog::models`]; `--model`.
     pub model: Option<String>,
     /// A configuration file to use instead of those beside the checkpoint; `--config`.
     pub config: Option<PathBuf>,

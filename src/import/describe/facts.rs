@@ -1,14 +1,14 @@
-//! What one source of configuration says, and whether the tensors agree.
+//! The settings that one source states, and its claims about sizes, which the tensors must confirm.
 
 use std::path::Path;
 
-use super::trunk::{self, Trunk};
+use crate::catalog::Trunk;
 use crate::import::error::Error;
-use crate::import::names::parts::{BlockShapes, ImageShapes, Shapes};
-use crate::models::config::Activation;
-use crate::preprocess::{Interpolation, ResizeMode};
+use crate::models::config::{Activation, ImageConfig, ModelConfig, Sizes, TextConfig};
+use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
+use crate::weights::Tower;
 
-/// What one source says; everything may be left open.
+/// What one source states. Every field may be absent.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
     /// The flag or file, for messages.
@@ -20,14 +20,12 @@ pub(super) struct Facts {
     pub causal: Option<bool>,
     /// Zeros around the image in a convolutional stem.
     pub stem_padding: Option<usize>,
-    /// Name of the field, and the image tower that it names.
-    pub trunk: Option<(String, &'static Trunk)>,
     pub preprocess: PreprocessFacts,
-    /// What the tensors must confirm.
-    pub claims: Vec<Claim>,
+    /// In the order in which they are checked.
+    claims: Vec<Claim>,
 }
 
-/// See [`Facts`].
+/// Open settings of a tower.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TowerFacts {
     pub activation: Option<Activation>,
@@ -35,16 +33,15 @@ pub(super) struct TowerFacts {
     pub norm_eps: Option<f64>,
 }
 
-/// How many attention heads a tower has.
+/// The number of attention heads of a tower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Heads {
-    /// So many.
     Count(usize),
-    /// As many as fit the tower's width.
+    /// Channels of a head.
     Width(usize),
 }
 
-/// See [`Facts`].
+/// Preparation of photos.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PreprocessFacts {
     pub mean: Option<[f64; 3]>,
@@ -53,18 +50,24 @@ pub(super) struct PreprocessFacts {
     pub resize: Option<ResizeMode>,
 }
 
-/// A number that the tensors tell too.
+/// A statement that the tensors confirm or deny.
 #[derive(Clone, Debug)]
-pub(super) struct Claim {
+struct Claim {
     /// Name of the field in its source.
-    pub field: String,
-    pub about: About,
-    pub value: usize,
+    field: String,
+    what: Claimed,
 }
 
-/// What a [`Claim`] is about.
+#[derive(Clone, Debug)]
+enum Claimed {
+    Size(Quantity, usize),
+    /// The image tower is this one, whatever its open settings are.
+    ImageTower(Box<ImageConfig>),
+}
+
+/// A size that tensors tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum About {
+pub(super) enum Quantity {
     EmbedDim,
     /// Side of the image; need not be a multiple of the patch.
     ImageSize,
@@ -81,88 +84,150 @@ pub(super) enum About {
     TextKernel,
 }
 
+impl From<PreprocessConfig> for PreprocessFacts {
+    /// Everything but the image size, which is a claim.
+    fn from(config: PreprocessConfig) -> Self {
+        let PreprocessConfig { mean, std, interpolation, resize, image_size: _ } = config;
+        PreprocessFacts { mean: Some(mean), std: Some(std), interpolation: Some(interpolation), resize: Some(resize) }
+    }
+}
+
 impl Facts {
     pub(super) fn new(source: impl Into<String>) -> Facts {
         Facts { source: source.into(), ..Facts::default() }
     }
 
-    /// Adds a claim, if there is one.
-    pub(super) fn claim(&mut self, field: impl Into<String>, about: About, value: Option<usize>) {
-        if let Some(value) = value {
-            self.claims.push(Claim { field: field.into(), about, value });
+    pub(super) fn tower(&self, tower: Tower) -> &TowerFacts {
+        match tower {
+            Tower::Image => &self.image,
+            Tower::Text => &self.text,
         }
     }
 
-    /// The claimed side of the image.
+    /// Sets the activation of both towers.
+    pub(super) fn set_activation(&mut self, activation: Activation) {
+        self.image.activation = Some(activation);
+        self.text.activation = Some(activation);
+    }
+
+    /// Adds a claim about a size, if the source states it.
+    pub(super) fn claim(&mut self, field: impl Into<String>, quantity: Quantity, value: Option<usize>) {
+        if let Some(value) = value {
+            self.claims.push(Claim { field: field.into(), what: Claimed::Size(quantity, value) });
+        }
+    }
+
+    /// Adds the claim that the image tower is this one.
+    pub(super) fn claim_image_tower(&mut self, field: impl Into<String>, image: ImageConfig) {
+        self.claims.push(Claim { field: field.into(), what: Claimed::ImageTower(Box::new(image)) });
+    }
+
+    /// Adds the claim that the image tower is a published one. It is checked first: another tower explains every
+    /// other contradiction.
+    pub(super) fn claim_trunk(&mut self, field: impl Into<String>, trunk: &Trunk) {
+        let what = Claimed::ImageTower(Box::new(trunk.config()));
+        self.claims.insert(0, Claim { field: field.into(), what });
+    }
+
+    /// The side of the image in pixels: as stated, or that of the claimed tower.
     pub(super) fn image_size(&self) -> Option<usize> {
-        let claim = self.claims.iter().find(|claim| claim.about == About::ImageSize).map(|claim| claim.value);
-        claim.or(self.trunk.as_ref().map(|(_, trunk)| trunk.image_size))
+        let stated = self.claims.iter().find_map(|claim| match claim.what {
+            Claimed::Size(Quantity::ImageSize, size) => Some(size),
+            _ => None,
+        });
+        stated.or_else(|| {
+            self.claims.iter().find_map(|claim| match &claim.what {
+                Claimed::ImageTower(image) => Some(image.image_size()),
+                Claimed::Size(..) => None,
+            })
+        })
     }
 
     /// Whether the tensors confirm every claim.
-    pub(super) fn agrees(&self, shapes: &Shapes) -> bool {
-        self.trunk.as_ref().is_none_or(|(_, trunk)| trunk.shapes() == shapes.image)
-            && self.claims.iter().all(|claim| claim.about.judge(claim.value, shapes).0)
+    pub(super) fn agrees(&self, draft: &ModelConfig) -> bool {
+        self.claims.iter().all(|claim| claim.what.compare(draft).is_ok())
     }
 
     /// Fails at the first claim that the tensors of the checkpoint at `path` deny.
-    pub(super) fn check(&self, path: &Path, shapes: &Shapes) -> Result<(), Error> {
-        let contradiction = |field: &str, claimed: String, found: String| {
-            let (path, claimant, field) = (path.to_owned(), self.source.clone(), field.to_owned());
-            Err(Error::Contradiction { path, claimant, field, claimed, found })
-        };
-        if let Some((field, trunk)) = &self.trunk
-            && trunk.shapes() != shapes.image
-        {
-            return contradiction(field, trunk.timm.to_owned(), trunk::summary(&shapes.image));
-        }
-        for Claim { field, about, value } in &self.claims {
-            let (agrees, found) = about.judge(*value, shapes);
-            if !agrees {
-                return contradiction(field, value.to_string(), found);
-            }
+    pub(super) fn check(&self, path: &Path, draft: &ModelConfig) -> Result<(), Error> {
+        for Claim { field, what } in &self.claims {
+            what.compare(draft).map_err(|found| Error::Contradiction {
+                path: path.to_owned(),
+                claimant: self.source.clone(),
+                field: field.clone(),
+                claimed: what.display(),
+                found,
+            })?;
         }
         Ok(())
     }
 }
 
-impl About {
-    /// Whether the tensors agree, and what they say.
-    fn judge(self, value: usize, shapes: &Shapes) -> (bool, String) {
-        let text = &shapes.text;
-        let found = match self {
-            About::EmbedDim => shapes.embed_dim,
-            About::ImageSize | About::PatchSize | About::ImageWidth | About::ImageLayers | About::ImageMlp => {
-                return self.judge_image(value, &shapes.image);
-            }
-            About::TextKernel => text.kernel.unwrap_or(0),
-            About::ContextLength => text.context_length,
-            About::VocabSize => text.vocab_size,
-            About::TextWidth => text.blocks.width,
-            About::TextLayers => text.blocks.layers,
-            About::TextMlp => text.blocks.mlp_width,
-        };
-        (value == found, found.to_string())
+impl Claimed {
+    /// The claim, for messages.
+    fn display(&self) -> String {
+        match self {
+            Claimed::Size(_, value) => value.to_string(),
+            Claimed::ImageTower(image) => summary(Some(image)),
+        }
     }
 
-    fn judge_image(self, value: usize, shapes: &ImageShapes) -> (bool, String) {
-        let vit = match shapes {
-            ImageShapes::Vit(vit) => vit,
-            // Convolutions fit any size.
-            ImageShapes::Mci(_) => return (self == About::ImageSize, trunk::summary(shapes)),
+    /// Compares with the draft; the error is what the tensors tell instead.
+    fn compare(&self, draft: &ModelConfig) -> Result<(), String> {
+        let image = draft.image.as_ref();
+        let agrees = match self {
+            Claimed::Size(quantity, value) => return quantity.compare(*value, draft),
+            Claimed::ImageTower(claimed) => image.is_some_and(|image| image.has_same_tensors(claimed)),
         };
-        let BlockShapes { width, layers, mlp_width } = vit.blocks;
+        if agrees { Ok(()) } else { Err(summary(image)) }
+    }
+}
+
+impl Quantity {
+    /// See [`Claimed::compare`].
+    fn compare(self, value: usize, draft: &ModelConfig) -> Result<(), String> {
+        let image = draft.image.as_ref().map(ImageConfig::sizes).unwrap_or_default();
+        let text = draft.text.as_ref().map(TextConfig::sizes).unwrap_or_default();
         let found = match self {
-            About::ImageSize => {
-                let (grid, patch) = (vit.grid, vit.patch_size);
-                let agrees = value.checked_div(patch) == Some(grid);
-                return (agrees, format!("{} ({grid} patches of {patch} a side)", grid.saturating_mul(patch)));
-            }
-            About::PatchSize => vit.patch_size,
-            About::ImageWidth => width,
-            About::ImageLayers => layers,
-            _ => mlp_width,
+            Quantity::EmbedDim => Some(draft.embed_dim),
+            Quantity::ImageSize => return compare_image_size(value, image),
+            Quantity::PatchSize => image.patch_size,
+            Quantity::ImageWidth => image.width,
+            Quantity::ImageLayers => image.layers,
+            Quantity::ImageMlp => image.mlp_width,
+            Quantity::ContextLength => draft.text.as_ref().map(TextConfig::context_length),
+            Quantity::VocabSize => draft.text.as_ref().map(TextConfig::vocab_size),
+            Quantity::TextWidth => text.width,
+            Quantity::TextLayers => text.layers,
+            Quantity::TextMlp => text.mlp_width,
+            Quantity::TextKernel => Some(text.text_kernel.unwrap_or(0)),
         };
-        (value == found, found.to_string())
+        match found {
+            Some(found) if found == value => Ok(()),
+            Some(found) => Err(found.to_string()),
+            None if self.is_of_image() => Err(summary(draft.image.as_ref())),
+            None => Err("a text tower without it".to_owned()),
+        }
+    }
+
+    fn is_of_image(self) -> bool {
+        matches!(self, Quantity::PatchSize | Quantity::ImageWidth | Quantity::ImageLayers | Quantity::ImageMlp)
+    }
+}
+
+/// Any size agrees with a tower without a position table.
+fn compare_image_size(value: usize, image: Sizes) -> Result<(), String> {
+    let (Some(patch), Some(grid)) = (image.patch_size, image.grid) else { return Ok(()) };
+    match value.checked_div(patch) == Some(grid) {
+        true => Ok(()),
+        false => Err(format!("{} ({grid} patches of {patch} a side)", grid.saturating_mul(patch))),
+    }
+}
+
+/// An image tower in a few words: its published name, if it has one.
+fn summary(image: Option<&ImageConfig>) -> String {
+    match image {
+        None => "no image tower".to_owned(),
+        Some(image) => Trunk::of_config(image).map_or_else(|| image.summary(), |trunk| trunk.timm.to_owned()),
     }
 }

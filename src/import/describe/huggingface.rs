@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::facts::{About, Facts, Heads, TowerFacts};
+use super::facts::{Facts, Heads, Quantity, TowerFacts};
 use super::json::Fields;
 use crate::import::error::{Error, printable};
 use crate::models::config::Activation;
@@ -24,13 +24,13 @@ pub(super) fn recognise_processor(root: &Fields<'_>) -> bool {
         .any(|field| root.has(field))
 }
 
-/// What a model's configuration says.
+/// Reads a model's configuration.
 pub(super) fn model(root: &Fields<'_>) -> Result<Facts, Error> {
     let mut facts = Facts::new(root.path().display().to_string());
-    // Both default to 512; a file without is from before the field, and the tensors tell anyway.
-    facts.claim(root.name("projection_dim"), About::EmbedDim, root.usize("projection_dim")?);
+    // Older files lack the field; its default of 512 would be no evidence.
+    facts.claim(root.name("projection_dim"), Quantity::EmbedDim, root.usize("projection_dim")?);
 
-    // An old form, `*_config_dict`, wins where it is present, defaults of absent fields included.
+    // The old form `*_config_dict` takes precedence as a whole, including defaults of absent fields.
     let text = match root.object("text_config_dict")? {
         Some(text) => Some(text),
         None => root.object("text_config")?,
@@ -43,49 +43,47 @@ pub(super) fn model(root: &Fields<'_>) -> Result<Facts, Error> {
     tower(text.as_ref(), 8, &mut facts.text)?;
     facts.causal = Some(true);
     if let Some(vision) = vision {
-        facts.claim(vision.name("patch_size"), About::PatchSize, vision.side("patch_size")?);
-        facts.claim(vision.name("image_size"), About::ImageSize, vision.side("image_size")?);
-        facts.claim(vision.name("hidden_size"), About::ImageWidth, vision.usize("hidden_size")?);
-        facts.claim(vision.name("num_hidden_layers"), About::ImageLayers, vision.usize("num_hidden_layers")?);
-        facts.claim(vision.name("intermediate_size"), About::ImageMlp, vision.usize("intermediate_size")?);
+        facts.claim(vision.name("patch_size"), Quantity::PatchSize, vision.side("patch_size")?);
+        facts.claim(vision.name("image_size"), Quantity::ImageSize, vision.side("image_size")?);
+        facts.claim(vision.name("hidden_size"), Quantity::ImageWidth, vision.usize("hidden_size")?);
+        facts.claim(vision.name("num_hidden_layers"), Quantity::ImageLayers, vision.usize("num_hidden_layers")?);
+        facts.claim(vision.name("intermediate_size"), Quantity::ImageMlp, vision.usize("intermediate_size")?);
         vision.only("num_channels", &3.into())?;
     }
     if let Some(text) = text {
         let positions = "max_position_embeddings";
-        facts.claim(text.name(positions), About::ContextLength, text.usize(positions)?);
+        facts.claim(text.name(positions), Quantity::ContextLength, text.usize(positions)?);
         let vocab_size = text.usize("vocab_size")?;
-        facts.claim(text.name("vocab_size"), About::VocabSize, vocab_size);
-        facts.claim(text.name("hidden_size"), About::TextWidth, text.usize("hidden_size")?);
-        facts.claim(text.name("num_hidden_layers"), About::TextLayers, text.usize("num_hidden_layers")?);
-        facts.claim(text.name("intermediate_size"), About::TextMlp, text.usize("intermediate_size")?);
+        facts.claim(text.name("vocab_size"), Quantity::VocabSize, vocab_size);
+        facts.claim(text.name("hidden_size"), Quantity::TextWidth, text.usize("hidden_size")?);
+        facts.claim(text.name("num_hidden_layers"), Quantity::TextLayers, text.usize("num_hidden_layers")?);
+        facts.claim(text.name("intermediate_size"), Quantity::TextMlp, text.usize("intermediate_size")?);
         check_end(&text, vocab_size.unwrap_or(49408))?;
     }
     Ok(facts)
 }
 
+/// Reads the settings of a tower. An absent configuration means transformers' defaults.
 fn tower(cfg: Option<&Fields<'_>>, default_heads: usize, facts: &mut TowerFacts) -> Result<(), Error> {
     let (act, eps, heads) = match cfg {
         Some(cfg) => (cfg.str("hidden_act")?, cfg.f64("layer_norm_eps")?, cfg.usize("num_attention_heads")?),
         None => (None, None, None),
     };
     facts.activation = Some(match (act, cfg) {
-        (None | Some("quick_gelu"), _) => Activation::QuickGelu,
         (Some("gelu"), _) => Activation::Gelu,
-        (Some(other), cfg) => {
+        (Some(other), Some(cfg)) if other != "quick_gelu" => {
             let reason = format!("is `{}`; `gelu` and `quick_gelu` are supported", printable(other));
-            return match cfg {
-                Some(cfg) => cfg.error("hidden_act", &reason),
-                None => Err(Error::Option { reason }),
-            };
+            return cfg.error("hidden_act", &reason);
         }
+        _ => Activation::QuickGelu,
     });
     facts.norm_eps = Some(eps.unwrap_or(1e-5));
     facts.heads = Some(Heads::Count(heads.unwrap_or(default_heads)));
     Ok(())
 }
 
-/// Texts are pooled at their first largest id. That is the end token if the configuration says 2, which older
-/// versions take for exactly this rule, or names the last id of the vocabulary.
+/// Refuses pooling at a token other than the one with the largest id. `eos_token_id` may be that id, or 2, which
+/// transformers treats as this rule in old configurations.
 fn check_end(text: &Fields<'_>, vocab_size: usize) -> Result<(), Error> {
     match text.get("eos_token_id").and_then(Value::as_u64) {
         Some(end) if end != 2 && end.saturating_add(1) < vocab_size as u64 => {
@@ -95,10 +93,10 @@ fn check_end(text: &Fields<'_>, vocab_size: usize) -> Result<(), Error> {
     }
 }
 
-/// What an image processor's configuration says.
+/// Reads an image processor's configuration.
 pub(super) fn processor(root: &Fields<'_>) -> Result<Facts, Error> {
     let mut facts = Facts::new(root.path().display().to_string());
-    // Newer files keep it beside the tokenizer's, one level down.
+    // Newer files nest it, next to the tokenizer's configuration.
     let nested = root.object("image_processor")?;
     let cfg = nested.as_ref().unwrap_or(root);
     let is_on = |field: &str| Ok::<bool, Error>(cfg.bool(field)?.unwrap_or(true));
@@ -106,8 +104,8 @@ pub(super) fn processor(root: &Fields<'_>) -> Result<Facts, Error> {
     let out = &mut facts.preprocess;
     let default = PreprocessConfig::openai(224);
     if is_on("do_normalize")? {
-        out.mean = Some(cfg.colours("image_mean")?.unwrap_or(default.mean));
-        out.std = Some(cfg.colours("image_std")?.unwrap_or(default.std));
+        out.mean = Some(cfg.rgb("image_mean")?.unwrap_or(default.mean));
+        out.std = Some(cfg.rgb("image_std")?.unwrap_or(default.std));
     } else {
         out.mean = Some([0.0; 3]);
         out.std = Some([1.0; 3]);
@@ -120,7 +118,7 @@ pub(super) fn processor(root: &Fields<'_>) -> Result<Facts, Error> {
     {
         return cfg.error("rescale_factor", "is not 1/255, which is not supported");
     }
-    // Pillow's numbers of its filters.
+    // Pillow's numbering of filters.
     out.interpolation = Some(match cfg.usize("resample")? {
         None | Some(3) => Interpolation::Bicubic,
         Some(2) => Interpolation::Bilinear,
@@ -148,11 +146,11 @@ pub(super) fn processor(root: &Fields<'_>) -> Result<Facts, Error> {
     }
     out.resize = Some(resize);
     let field = if crop.is_some() { "crop_size" } else { "size" };
-    facts.claim(cfg.name(field), About::ImageSize, Some(size));
+    facts.claim(cfg.name(field), Quantity::ImageSize, Some(size));
     Ok(facts)
 }
 
-/// Side of a square given as a number or as equal `height` and `width`.
+/// Side of a square: a number, or equal `height` and `width`.
 fn square(cfg: &Fields<'_>, field: &str) -> Result<Option<usize>, Error> {
     match cfg.object_or_none(field) {
         None => cfg.side(field),

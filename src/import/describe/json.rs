@@ -1,5 +1,5 @@
-//! Reading fields of JSON files that may hold anything: absent and `null` are the same, a wrong type is an error
-//! that names file and field.
+//! Typed access to the fields of untrusted JSON files. `null` counts as absent; a wrong type is an error that names
+//! file and field.
 
 use std::io::Read;
 use std::path::Path;
@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 
 use crate::import::error::{Error, printable, printable_error};
 
-/// Longest configuration file that is read; real ones have a few KiB.
+/// Longest configuration file to read, in bytes. Published ones have a few KiB.
 const MAX_LEN: u64 = 4 << 20;
 
-/// A JSON file.
+/// Reads a JSON file.
 pub(super) fn read(path: &Path) -> Result<Value, Error> {
     let read = |source| Error::Read { path: path.to_owned(), source };
     let mut text = Vec::new();
@@ -28,19 +28,20 @@ fn error<T>(path: &Path, reason: String) -> Result<T, Error> {
     Err(Error::Config { path: path.to_owned(), reason })
 }
 
-/// An object of a JSON file and the way to it.
+/// An object in a JSON file and its path from the root.
 #[derive(Clone)]
 pub(super) struct Fields<'a> {
     path: &'a Path,
-    at: String,
+    /// `outer.inner.`
+    prefix: String,
     map: &'a Map<String, Value>,
 }
 
 impl<'a> Fields<'a> {
-    /// The file's outermost object.
+    /// The outermost object of the file at `path`.
     pub(super) fn root(path: &'a Path, value: &'a Value) -> Result<Fields<'a>, Error> {
         match value {
-            Value::Object(map) => Ok(Fields { path, at: String::new(), map }),
+            Value::Object(map) => Ok(Fields { path, prefix: String::new(), map }),
             _ => error(path, "is not a JSON object".to_owned()),
         }
     }
@@ -49,9 +50,9 @@ impl<'a> Fields<'a> {
         self.path
     }
 
-    /// Name of a field with the way to it.
+    /// A field's full name, such as `outer.inner.field`.
     pub(super) fn name(&self, field: &str) -> String {
-        format!("{}{field}", self.at)
+        format!("{}{field}", self.prefix)
     }
 
     /// An error about a field.
@@ -70,7 +71,7 @@ impl<'a> Fields<'a> {
     pub(super) fn object(&self, field: &str) -> Result<Option<Fields<'a>>, Error> {
         match self.get(field) {
             None => Ok(None),
-            Some(Value::Object(map)) => Ok(Some(Fields { path: self.path, at: self.name(field) + ".", map })),
+            Some(Value::Object(map)) => Ok(Some(Fields { path: self.path, prefix: self.name(field) + ".", map })),
             Some(_) => self.error(field, "is not an object"),
         }
     }
@@ -116,19 +117,19 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Three numbers, one for each colour.
-    pub(super) fn colours(&self, field: &str) -> Result<Option<[f64; 3]>, Error> {
+    /// Three numbers: red, green, blue.
+    pub(super) fn rgb(&self, field: &str) -> Result<Option<[f64; 3]>, Error> {
         let Some(value) = self.get(field) else {
             return Ok(None);
         };
         let numbers: Option<Vec<f64>> = value.as_array().and_then(|list| list.iter().map(Value::as_f64).collect());
         match numbers.and_then(|numbers| <[f64; 3]>::try_from(numbers).ok()) {
-            Some(colours) => Ok(Some(colours)),
+            Some(rgb) => Ok(Some(rgb)),
             None => self.error(field, "is not a list of three numbers"),
         }
     }
 
-    /// Side of a square: a number, or the same number twice.
+    /// The side of a square: a number, or a list with the same number twice.
     pub(super) fn side(&self, field: &str) -> Result<Option<usize>, Error> {
         match self.get(field) {
             Some(Value::Array(sides)) => match sides.as_slice() {
@@ -139,7 +140,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Refuses a field that has another value than the only supported one.
+    /// Refuses a field whose value is not the only supported one.
     pub(super) fn only(&self, field: &str, supported: &Value) -> Result<(), Error> {
         match self.get(field) {
             Some(value) if value != supported => {

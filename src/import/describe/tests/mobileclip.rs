@@ -26,6 +26,10 @@ fn named(name: &str) -> ConvertOptions {
     ConvertOptions { model: Some(name.to_owned()), ..ConvertOptions::default() }
 }
 
+fn catalogued(name: &str) -> &'static catalog::Model {
+    catalog::find(name).unwrap()
+}
+
 fn size(model: &Model) -> &MobileClipSize {
     model.mobileclip().unwrap()
 }
@@ -72,6 +76,14 @@ fn layouts_and_known_names_tell_everything() {
             let by_name = described(&model, layout, None, &named(&model.name)).unwrap();
             assert_described(&what, &model, &by_name, apple);
             assert_eq!(by_name.model_name.as_deref(), Some(model.name.as_str()));
+            if !apple {
+                assert_eq!(
+                    by_name.config,
+                    ModelConfig { logit_scale: 4.6, ..catalogued(&model.name).config() },
+                    "{what}"
+                );
+            }
+            assert_eq!(by_name.preprocess, catalogued(&model.name).preprocess(), "{what}");
 
             let bare = described(&model, layout, None, &ConvertOptions::default());
             if apple {

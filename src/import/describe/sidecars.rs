@@ -1,4 +1,4 @@
-//! Finds and reads the configuration files that lie beside a checkpoint, or the one that was named.
+//! Configuration files: those in the checkpoint's folder, or one that the user named.
 
 use std::path::Path;
 
@@ -10,12 +10,12 @@ use crate::import::names::SourceLayout;
 
 /// open_clip's file.
 const OPEN_CLIP: &str = "open_clip_config.json";
-/// transformers' and Apple's file, and the name under which some publish a bare open_clip `model_cfg`.
+/// transformers' and Apple's file. Some repositories publish a bare open_clip `model_cfg` under this name.
 const CONFIG: &str = "config.json";
-/// transformers' files of the image processor, the usual name first.
+/// transformers' files of an image processor; the first is the usual one.
 const PROCESSORS: [&str; 2] = ["preprocessor_config.json", "processor_config.json"];
 
-/// What the named file says, and the image processor's beside it if the file leaves the preprocessing open.
+/// Reads the named file, and the image processor's in the same folder if the file leaves the preprocessing open.
 pub(super) fn named(path: &Path) -> Result<Vec<Facts>, Error> {
     match parse(path)? {
         Some(facts) => with_processor(facts, path.parent()),
@@ -28,7 +28,7 @@ pub(super) fn named(path: &Path) -> Result<Vec<Facts>, Error> {
     }
 }
 
-/// What the files in the checkpoint's folder say.
+/// Reads the configuration files in the checkpoint's folder.
 pub(super) fn found(folder: &Path, layout: SourceLayout) -> Result<Vec<Facts>, Error> {
     let names = match layout {
         SourceLayout::HuggingFace | SourceLayout::Apple => [CONFIG, OPEN_CLIP],
@@ -36,7 +36,7 @@ pub(super) fn found(folder: &Path, layout: SourceLayout) -> Result<Vec<Facts>, E
     };
     for name in names {
         let path = folder.join(name);
-        // A `config.json` of something else has nothing to say here.
+        // A `config.json` may belong to something else.
         if path.is_file()
             && let Some(facts) = parse(&path)?
         {
@@ -46,6 +46,7 @@ pub(super) fn found(folder: &Path, layout: SourceLayout) -> Result<Vec<Facts>, E
     Ok(processor(folder)?.into_iter().collect())
 }
 
+/// Reads a configuration file of any known form.
 fn parse(path: &Path) -> Result<Option<Facts>, Error> {
     let value = json::read(path)?;
     let root = Fields::root(path, &value)?;
@@ -62,6 +63,7 @@ fn parse(path: &Path) -> Result<Option<Facts>, Error> {
     }
 }
 
+/// Adds the image processor's file in `folder` if the facts leave the preprocessing open.
 fn with_processor(facts: Facts, folder: Option<&Path>) -> Result<Vec<Facts>, Error> {
     let is_open = facts.preprocess.mean.is_none();
     let mut all = vec![facts];
@@ -71,6 +73,7 @@ fn with_processor(facts: Facts, folder: Option<&Path>) -> Result<Vec<Facts>, Err
     Ok(all)
 }
 
+/// Reads the image processor's file in a folder, if there is one.
 fn processor(folder: &Path) -> Result<Option<Facts>, Error> {
     for name in PROCESSORS {
         let path = folder.join(name);

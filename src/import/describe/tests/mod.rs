@@ -2,28 +2,45 @@
 
 use serde_json::{Value, json};
 
+use super::named::{self, recognise};
 use super::*;
-use crate::import::names::parts::{Shapes, TextShapes};
+use crate::catalog;
+use crate::import::names::SourceLayout;
+use crate::models::config::{
+    Activation, ImagePooling, TextPooling, TextTransformerConfig, TransformerConfig, VitConfig,
+};
+use crate::preprocess::{Interpolation, ResizeMode};
 
 const PATH: &str = "config.json";
 
-fn shapes() -> Shapes {
-    Shapes {
-        embed_dim: 512,
-        image: ImageShapes::Vit(VitShapes {
-            stem: None,
-            pre_norm: true,
-            patch_size: 32,
-            grid: 7,
-            blocks: BlockShapes { width: 768, layers: 12, mlp_width: 3072 },
-        }),
-        text: TextShapes {
-            context_length: 77,
-            vocab_size: 49408,
-            blocks: BlockShapes { width: 512, layers: 12, mlp_width: 2048 },
-            kernel: None,
-        },
-    }
+/// What the tensors of a ViT-B/32 tell, with placeholders for the rest.
+fn draft() -> ModelConfig {
+    let blocks = |width, mlp_width| TransformerConfig {
+        width,
+        layers: 12,
+        heads: 1,
+        mlp_width,
+        activation: Activation::Gelu,
+        norm_eps: 1e-5,
+    };
+    let image = ImageConfig::Vit(VitConfig {
+        image_size: 224,
+        patch_size: 32,
+        class_token: true,
+        pre_norm: true,
+        stem: None,
+        blocks: blocks(768, 3072),
+        pooling: ImagePooling::ClassToken,
+    });
+    let text = TextConfig::Transformer(TextTransformerConfig {
+        context_length: 77,
+        vocab_size: 49408,
+        causal: true,
+        pad_id: 0,
+        blocks: blocks(512, 2048),
+        pooling: TextPooling::LargestId,
+    });
+    ModelConfig::new(512, 0.0, Some(image), Some(text))
 }
 
 fn root(value: &Value) -> json::Fields<'_> {
@@ -42,7 +59,7 @@ fn oc(value: Value) -> Result<Facts, Error> {
     open_clip::facts(&root(&value))
 }
 
-fn text<T>(result: Result<T, Error>) -> String {
+fn text<T, E: std::fmt::Display>(result: Result<T, E>) -> String {
     result.err().unwrap().to_string()
 }
 
@@ -54,7 +71,7 @@ fn absent_fields_of_transformers_have_its_defaults() {
         assert_eq!(tower.heads, Some(Heads::Count(heads)));
         assert_eq!(tower.norm_eps, Some(1e-5));
     }
-    assert!(facts.agrees(&shapes()) && facts.preprocess.mean.is_none());
+    assert!(facts.agrees(&draft()) && facts.preprocess.mean.is_none());
 }
 
 #[test]
@@ -68,7 +85,7 @@ fn towers_of_transformers_may_differ() {
     assert_eq!(facts.text.activation, Some(Activation::Gelu));
     assert_eq!((facts.text.norm_eps, facts.text.heads), (Some(1e-6), Some(Heads::Count(4))));
     assert_eq!(facts.image.activation, Some(Activation::QuickGelu));
-    assert!(facts.agrees(&shapes()));
+    assert!(facts.agrees(&draft()));
 }
 
 #[test]
@@ -82,7 +99,7 @@ fn the_old_dicts_of_transformers_win() {
     .unwrap();
     assert_eq!(facts.text.activation, Some(Activation::QuickGelu));
     assert_eq!(facts.image.activation, Some(Activation::Gelu));
-    assert!(facts.agrees(&shapes()));
+    assert!(facts.agrees(&draft()));
 }
 
 #[test]
@@ -155,7 +172,7 @@ fn absent_fields_of_open_clip_have_its_defaults() {
     assert_eq!(facts.image.heads, Some(Heads::Width(64)));
     assert_eq!((facts.text.heads, facts.causal), (Some(Heads::Count(8)), Some(true)));
     assert!(facts.preprocess.mean.is_none(), "an architecture alone leaves the preprocessing open");
-    assert!(facts.agrees(&shapes()));
+    assert!(facts.agrees(&draft()));
 
     let facts = oc(json!({ "model_cfg": bare, "preprocess_cfg": { "mean": null, "interpolation": null } })).unwrap();
     assert_eq!(facts.preprocess.mean, Some(PreprocessConfig::openai(1).mean));
@@ -201,7 +218,7 @@ fn what_open_clip_configs_may_say_is_limited() {
 #[test]
 fn known_names_have_the_settings_of_their_weights() {
     let settings = |name: &str| {
-        let facts = known::facts(name).unwrap();
+        let facts = named::facts(name).unwrap();
         (facts.image.activation.unwrap(), facts.preprocess.mean.unwrap() == [0.5; 3])
     };
     assert_eq!(settings("vit-b-32-openai"), (Activation::QuickGelu, false));
@@ -209,17 +226,53 @@ fn known_names_have_the_settings_of_their_weights() {
     assert_eq!(settings("vit-b-32-laion2b"), (Activation::Gelu, false));
     assert_eq!(settings("vit-l-14-laion2b"), (Activation::Gelu, true));
     assert_eq!(settings("vit-l-14-datacomp-xl"), (Activation::Gelu, false));
-    assert_eq!(known_models().count(), 25);
-    assert!(known_models().all(|name| known::facts(name).is_ok()));
-    assert!(text(known::facts("rn50-openai")).contains("not supported yet"));
+    assert_eq!(catalog::models().len(), 25);
+    assert!(catalog::models().iter().all(|model| named::facts(model.name).is_ok()));
+    assert!(text(named::facts("rn50-openai")).contains("not supported yet"));
 }
 
 #[test]
 fn models_of_openai_are_recognised_by_their_shapes() {
-    assert_eq!(known::openai_name(&shapes()).as_deref(), Some("vit-b-32-openai"));
-    let mut other = shapes();
-    other.text.blocks.layers = 11;
-    assert_eq!(known::openai_name(&other), None);
+    assert_eq!(recognise(SourceLayout::OpenAi, &draft()), Some("vit-b-32-openai"));
+    // In other layouts several models have these shapes.
+    assert_eq!(recognise(SourceLayout::OpenClip, &draft()), None);
+    let mut other = draft();
+    if let Some(TextConfig::Transformer(text)) = &mut other.text {
+        text.blocks.layers = 11;
+    }
+    assert_eq!(recognise(SourceLayout::OpenAi, &other), None);
+}
+
+/// Sizes alone do not tell these apart.
+#[test]
+fn a_name_stands_for_a_whole_image_tower() {
+    let facts = named::facts("vit-b-32-openai").unwrap();
+    facts.check(Path::new(PATH), &draft()).unwrap();
+    let mut other = draft();
+    if let Some(ImageConfig::Vit(vit)) = &mut other.image {
+        vit.pre_norm = false;
+    }
+    let error = text(facts.check(Path::new(PATH), &other));
+    assert!(error.contains("says that the image tower is a vision transformer of width 768"), "{error}");
+    // What is open does not matter.
+    let mut open = draft();
+    if let Some(ImageConfig::Vit(vit)) = &mut open.image {
+        (vit.image_size, vit.blocks.heads, vit.blocks.activation) = (230, 12, Activation::QuickGelu);
+    }
+    facts.check(Path::new(PATH), &open).unwrap();
+}
+
+/// Heads are filled in by their width, which must go into the channels.
+#[test]
+fn attention_of_an_odd_width_is_refused() {
+    let mut config = catalog::find("mobileclip2-s0").unwrap().config();
+    config.validate().unwrap();
+    let Some(ImageConfig::Mci(mci)) = &mut config.image else { panic!() };
+    for (i, stage) in mci.stages.iter_mut().enumerate() {
+        stage.channels = 50 << i;
+        stage.heads = if stage.heads > 0 { stage.channels / 32 } else { 0 };
+    }
+    assert!(text(config.validate()).contains("attention over 400 channels, which is no multiple of 32"));
 }
 
 #[test]
@@ -238,7 +291,7 @@ fn hostile_files_are_errors() {
         (b"{\"model_cfg\":{\"embed_dim\":18446744073709551616}}".to_vec(), "`model_cfg.embed_dim` is not a whole"),
     ] {
         std::fs::write(&path, bytes).unwrap();
-        let error = text(beside::found(dir.path(), SourceLayout::OpenClip));
+        let error = text(sidecars::found(dir.path(), SourceLayout::OpenClip));
         assert!(error.contains(hint), "{error}");
     }
 }

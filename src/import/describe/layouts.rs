@@ -1,0 +1,71 @@
+//! The settings that each checkpoint layout implies. Every other source takes precedence.
+
+use super::facts::{Facts, Quantity};
+use crate::import::names::{Mapped, SourceLayout};
+use crate::models::config::{Activation, ImageConfig, ModelConfig};
+use crate::preprocess::{Interpolation, PreprocessConfig};
+
+/// What the layout of a checkpoint implies.
+pub(super) fn facts(mapped: &Mapped) -> Facts {
+    match mapped.layout {
+        SourceLayout::OpenAi => openai(),
+        SourceLayout::Apple => apple(&mapped.draft),
+        SourceLayout::OpenClip if mapped.timm => timm(&mapped.draft),
+        SourceLayout::OpenClip | SourceLayout::HuggingFace => clip(),
+    }
+}
+
+/// A model that is published in the layout, as an example for messages.
+pub(super) fn example(mapped: &Mapped) -> &'static str {
+    if mapped.timm { "mobileclip2-s0" } else { "vit-b-32-openai" }
+}
+
+/// OpenAI's: all its models share their activation and preprocessing.
+fn openai() -> Facts {
+    let mut facts = Facts::new("OpenAI's layout");
+    facts.set_activation(Activation::QuickGelu);
+    facts.causal = Some(true);
+    // The size comes from the tensors.
+    facts.preprocess = PreprocessConfig::openai(0).into();
+    facts
+}
+
+/// Apple's: each family of towers has one definition.
+fn apple(draft: &ModelConfig) -> Facts {
+    let mut facts = Facts::new("Apple's layout");
+    facts.set_activation(Activation::Gelu);
+    facts.causal = Some(has_stem(draft));
+    facts.stem_padding = Some(1);
+    facts.preprocess = PreprocessConfig {
+        interpolation: Interpolation::Bilinear,
+        mean: [0.0; 3],
+        std: [1.0; 3],
+        ..PreprocessConfig::openai(0)
+    }
+    .into();
+    if let Some(ImageConfig::Mci(_)) = &draft.image {
+        facts.claim("image_size", Quantity::ImageSize, Some(256));
+    }
+    facts
+}
+
+/// open_clip's with an image tower of timm. Whether text is causal differs between models.
+fn timm(draft: &ModelConfig) -> Facts {
+    let mut facts = Facts::new("timm's layout");
+    facts.set_activation(Activation::Gelu);
+    // timm's definition of MobileCLIP-B. Apple has another of the same weights.
+    facts.stem_padding = Some(0);
+    facts.image.norm_eps = has_stem(draft).then_some(1e-6);
+    facts
+}
+
+/// open_clip's own vision transformers and transformers' `CLIPModel`, all causal.
+fn clip() -> Facts {
+    let mut facts = Facts::new("the layout");
+    facts.causal = Some(true);
+    facts
+}
+
+fn has_stem(draft: &ModelConfig) -> bool {
+    matches!(&draft.image, Some(ImageConfig::Vit(vit)) if vit.stem.is_some())
+}
