@@ -8,10 +8,10 @@ use super::checkpoint::{Checkpoint, Container};
 use super::describe::{self, Described};
 use super::error::Error;
 use super::fold;
-use super::jobs::{Job, jobs};
 use super::locate::locate;
-use super::names::{self, Mapped, SourceLayout};
+use super::make::{Job, jobs};
 use super::options::ConvertOptions;
+use super::recipes::{self, Mapped, SourceLayout};
 use crate::models::config::ModelConfig;
 use crate::preprocess::PreprocessConfig;
 use crate::weights::{Meta, Provenance, TensorSpec, Writer};
@@ -86,11 +86,11 @@ pub fn convert(
         _ => Path::new("."),
     };
     let Prepared { mapped, described } = prepare(&checkpoint, Some(folder), options)?;
-    let Mapped { layout, parts, ignored, .. } = mapped;
+    let Mapped { layout, layers, ignored, .. } = mapped;
     let Described { config, preprocess, model_name } = described;
 
-    let jobs = jobs(&checkpoint, &parts, &config)?;
-    let specs: Vec<TensorSpec> = jobs.iter().flat_map(Job::specs).cloned().collect();
+    let jobs = jobs(&checkpoint, &layers, &config)?;
+    let specs: Vec<TensorSpec> = jobs.iter().flat_map(Job::tensors).cloned().collect();
     let stored = |spec: &TensorSpec| (spec.stored_len().unwrap_or(0) * spec.dtype.size()) as u64;
     let (tensors, total) = (specs.len(), specs.iter().map(stored).sum());
     let meta = Meta {
@@ -135,8 +135,8 @@ pub(super) fn prepare(
     folder: Option<&Path>,
     options: &ConvertOptions,
 ) -> Result<Prepared, Error> {
-    let mapped = names::map(checkpoint)?;
-    let logit_scale = fold::vector(checkpoint, &mapped.parts.logit_scale)?;
+    let mapped = recipes::map(checkpoint)?;
+    let logit_scale = fold::vector(checkpoint, &mapped.logit_scale)?;
     let logit_scale = logit_scale.first().copied().unwrap_or(f64::NAN) as f32;
     let described = describe::describe(checkpoint, &mapped, logit_scale, folder, options)?;
     Ok(Prepared { mapped, described })

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::names::Mismatch;
+use super::recipes::Mismatch;
 
 /// Why a checkpoint cannot be read or converted.
 #[derive(Debug, thiserror::Error)]

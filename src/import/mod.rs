@@ -1,11 +1,11 @@
 //! Published checkpoints to weights files, without Python.
 //!
 //! ```text
-//! file --> safetensors | pickle --> checkpoint --> names --> describe --> fold --> weights::Writer
-//!          containers              one view       layouts   config       canonical tensors
+//! file --> safetensors | pickle --> checkpoint --> recipes --> describe --> make, fold --> weights::Writer
+//!          containers              one view       layouts    config       canonical tensors
 //! ```
 //!
-//! Containers know no models, layouts no containers, and only `names` knows foreign names. Every byte of a
+//! Containers know no models, layouts no containers, and only `recipes` knows foreign names. Every byte of a
 //! checkpoint and of the configuration files beside it may be hostile: sizes are capped and checked before
 //! anything is allocated, nothing in a pickle is ever resolved or run, and whatever does not fit is an error
 //! that says what and where.
@@ -17,11 +17,11 @@ mod describe;
 mod element;
 mod error;
 mod fold;
-mod jobs;
 mod locate;
-mod names;
+mod make;
 mod options;
 mod pickle;
+mod recipes;
 mod safetensors;
 mod tensor;
 
@@ -34,6 +34,6 @@ pub use element::ElementType;
 pub use error::Error;
 #[cfg(feature = "hub")]
 pub(crate) use locate::{Pick, pick};
-pub use names::{Mismatch, Misshapen, SourceLayout};
 pub use options::ConvertOptions;
+pub use recipes::{Mismatch, Misshapen, SourceLayout};
 pub use tensor::Tensor;

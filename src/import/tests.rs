@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::checkpoint::{Checkpoint, Container};
 use super::convert::prepare;
 use super::error::Error;
-use super::jobs::jobs;
+use super::make::jobs;
 use super::options::ConvertOptions;
 use crate::models::config::Activation;
 use crate::preprocess::{Interpolation, ResizeMode};
@@ -156,7 +156,7 @@ fn convert_with(bytes: Vec<u8>, options: &ConvertOptions) -> Result<usize, Error
     let checkpoint = Checkpoint::from_bytes(bytes, "fuzzed.pt")?;
     let prepared = prepare(&checkpoint, None, options)?;
     let (mut elements, mut buffer) = (0, Vec::new());
-    for job in jobs(&checkpoint, &prepared.mapped.parts, &prepared.described.config)? {
+    for job in jobs(&checkpoint, &prepared.mapped.layers, &prepared.described.config)? {
         job.run(&checkpoint, &mut buffer, &mut |spec, data| {
             assert_eq!(spec.stored_len(), Some(data.len()));
             assert!(data.iter().all(|x| x.is_finite()));

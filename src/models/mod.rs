@@ -24,7 +24,7 @@ mod vit;
 pub use error::Error;
 pub(crate) use image_tower::ImageTower;
 #[cfg(feature = "import")]
-pub(crate) use scope::{DepthwiseSpec, EvenFirst, Layer, LayerKind, LinearSpec, layers};
+pub(crate) use scope::{EvenFirst, Layer, LayerKind, layers};
 pub(crate) use scope::{load_image, load_text};
 pub(crate) use text_tower::TextTower;
 

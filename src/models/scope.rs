@@ -121,6 +121,11 @@ impl LinearSpec {
 }
 
 impl DepthwiseSpec {
+    /// Only a convolution that doubles its channels stores them in another order.
+    pub(crate) fn even_first(&self) -> EvenFirst {
+        EvenFirst { inputs: false, outputs: self.doubles }
+    }
+
     pub(crate) fn outputs(&self) -> usize {
         self.inputs.saturating_mul(if self.doubles { 2 } else { 1 })
     }

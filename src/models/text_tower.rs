@@ -58,12 +58,12 @@ impl TextConfig {
 
 /// A text tower of any architecture.
 pub(crate) struct TextTower {
-    kind: TextKind,
+    pub(super) kind: TextKind,
     context_length: usize,
     vocab_size: usize,
 }
 
-enum TextKind {
+pub(super) enum TextKind {
     Transformer(Box<TextTransformer>),
     Hybrid(Box<TextHybrid>),
 }

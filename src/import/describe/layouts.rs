@@ -1,7 +1,7 @@
 //! The settings that each checkpoint layout implies. Every other source takes precedence.
 
 use super::facts::{Facts, Quantity};
-use crate::import::names::{Mapped, SourceLayout};
+use crate::import::recipes::{Mapped, SourceLayout};
 use crate::models::config::{Activation, ImageConfig, ModelConfig};
 use crate::preprocess::{Interpolation, PreprocessConfig};
 

@@ -21,8 +21,8 @@ use std::path::Path;
 
 use super::checkpoint::Checkpoint;
 use super::error::Error;
-use super::names::Mapped;
 use super::options::ConvertOptions;
+use super::recipes::Mapped;
 use crate::models;
 use crate::models::config::{ImageConfig, ModelConfig, OpenSettings, TextConfig};
 use crate::preprocess::PreprocessConfig;

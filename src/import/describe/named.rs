@@ -3,7 +3,7 @@
 use super::facts::{Facts, Quantity};
 use crate::catalog::{self, Model};
 use crate::import::error::{Error, printable};
-use crate::import::names::SourceLayout;
+use crate::import::recipes::SourceLayout;
 use crate::models::config::{ImageConfig, ModelConfig, TextConfig};
 
 /// What a known name states.

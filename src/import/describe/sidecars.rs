@@ -6,7 +6,7 @@ use super::facts::Facts;
 use super::json::{self, Fields};
 use super::{apple, huggingface, open_clip};
 use crate::import::error::Error;
-use crate::import::names::SourceLayout;
+use crate::import::recipes::SourceLayout;
 
 /// open_clip's file.
 const OPEN_CLIP: &str = "open_clip_config.json";

@@ -1,7 +1,7 @@
 //! Folding against its definition, element by element.
 
 use super::*;
-use crate::import::names::parts::Names;
+use crate::import::recipes::source::Norm;
 
 /// A safetensors file of f64 tensors.
 pub(super) fn checkpoint(tensors: &[(&str, &[usize], Vec<f64>)]) -> Checkpoint {
@@ -81,9 +81,9 @@ fn folds_every_size_and_order_like_the_definition() {
             ("g.weight", &[k], gamma.clone()),
             ("g.bias", &[k], beta.clone()),
         ]);
-        let norm = Norm { weight: "g.weight".into(), bias: "g.bias".into() };
+        let norm = Affine::Layer(Norm { weight: "g.weight".into(), bias: "g.bias".into() });
         let scale = (n / 3, 0.3);
-        let fold = Fold { norm: Some(NormRef::Layer(&norm)), scale: Some(scale), layer_scale: None };
+        let fold = Fold { norm: Some(&norm), scale: Some(scale), layer_scale: None };
 
         let out_in = Linear { weight: names(&["w"]), order: Order::OutIn, bias: names(&["b"]), k, n };
         let packed = linear(&made, &out_in, fold).unwrap();
@@ -113,10 +113,14 @@ fn folded_layers_compute_what_their_parts_do() {
         ("n.var", &[k], variance.clone()),
         ("ls", &[n, 1, 1], layer_scale.clone()),
     ]);
-    let norm =
-        BatchNorm { weight: "n.weight".into(), bias: "n.bias".into(), mean: "n.mean".into(), variance: "n.var".into() };
+    let norm = Affine::Batch(BatchNorm {
+        weight: "n.weight".into(),
+        bias: "n.bias".into(),
+        mean: "n.mean".into(),
+        variance: "n.var".into(),
+    });
     let layer = Linear { weight: names(&["w"]), order: Order::OutIn, bias: names(&["b"]), k, n };
-    let fold = Fold { norm: Some(NormRef::Batch(&norm)), scale: Some((16, 0.25)), layer_scale: Some("ls") };
+    let fold = Fold { norm: Some(&norm), scale: Some((16, 0.25)), layer_scale: Some("ls") };
     let packed = linear(&made, &layer, fold).unwrap();
     for o in 0..n {
         let normed = |i: usize| (x[i] - mean[i]) / (variance[i] + 1e-5).sqrt() * gamma[i] + beta[i];

@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::kernels::strides::unblock;
-use crate::models::mci::{Map, Mci, Seen};
-use crate::models::text_hybrid::TextHybrid;
+use crate::models::mci::{Map, Seen};
 
 /// Every tiny MobileCLIP in every layout, and the name of its goldens.
 fn cases() -> Vec<(Model, Layout, String)> {
@@ -13,7 +12,7 @@ fn cases() -> Vec<(Model, Layout, String)> {
     cases
 }
 
-fn open_layout(model: &Model, layout: Layout) -> (WeightsFile, ModelConfig) {
+pub(super) fn open_layout(model: &Model, layout: Layout) -> (WeightsFile, ModelConfig) {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("source");
     checkpoint::write(model, golden::SEED, layout, &source).unwrap();
@@ -76,7 +75,8 @@ fn fastvit_stage_by_stage() {
         let (weights, config) = open_layout(&model, layout);
         let Some(ImageConfig::Mci(mci)) = &config.image else { continue };
         seen += 1;
-        let tower = Mci::load(&weights, mci, config.embed_dim).unwrap();
+        let tower = load_image(&weights, config.image.as_ref().unwrap(), config.embed_dim).unwrap();
+        let ImageTower::Mci(tower) = tower else { panic!("not a FastViT") };
         let pixels = images(mci.image_size);
         for exec in execs(&mut Crew::eager()) {
             let mut stages = Stages::new(&golden, "image", format!("{golden} {layout:?} {exec:?}"));
@@ -109,7 +109,8 @@ fn vision_transformers_stage_by_stage() {
         let (weights, config) = open_layout(&model, layout);
         let Some(ImageConfig::Vit(vit)) = &config.image else { continue };
         seen += 1;
-        let tower = Vit::load(&weights, vit, config.embed_dim).unwrap();
+        let tower = load_image(&weights, config.image.as_ref().unwrap(), config.embed_dim).unwrap();
+        let ImageTower::Vit(tower) = tower else { panic!("not a ViT") };
         let pixels = images(vit.image_size);
         for exec in execs(&mut Crew::eager()) {
             let mut stages = Stages::new(&golden, "image", format!("{golden} {layout:?} {exec:?}"));
@@ -119,8 +120,8 @@ fn vision_transformers_stage_by_stage() {
             }
             let mut out = vec![0.0; golden::IMAGES * config.embed_dim];
             tower.stages(exec, &pixels, golden::IMAGES, &mut Arena::default(), &mut out, |stage, x| match stage {
-                vit::Stage::Embedded => stages.check("tokens", x),
-                vit::Stage::Block(i) => stages.check(&format!("blocks.{i}"), x),
+                Stage::Embedded => stages.check("tokens", x),
+                Stage::Block(i) => stages.check(&format!("blocks.{i}"), x),
             });
             // Of the last block the class token alone is computed.
             stages.next(&format!("blocks.{}", vit.blocks.layers - 1));
@@ -140,19 +141,20 @@ fn texts_stage_by_stage() {
             let mut stages = Stages::new(&golden, "text", format!("{golden} {layout:?} {exec:?}"));
             let mut out = vec![0.0; ids.len() * config.embed_dim];
             let name = |stage| match stage {
-                text::Stage::Embedded => "tokens".to_owned(),
-                text::Stage::Block(i) => format!("blocks.{i}"),
+                Stage::Embedded => "tokens".to_owned(),
+                Stage::Block(i) => format!("blocks.{i}"),
             };
             match config.text.as_ref().unwrap() {
-                TextConfig::Hybrid(hybrid) => {
+                TextConfig::Hybrid(_) => {
                     hybrids += 1;
-                    let tower = TextHybrid::load(&weights, hybrid, config.embed_dim).unwrap();
+                    let tower = load_text(&weights, config.text.as_ref().unwrap(), config.embed_dim).unwrap();
+                    let TextKind::Hybrid(tower) = tower.kind else { panic!("not a hybrid") };
                     let see = |stage, x: &[f32]| stages.check(&name(stage), x);
                     tower.stages(exec, &ids, &mut Arena::default(), &mut out, see);
                 }
                 TextConfig::Transformer(transformer) => {
                     transformers += 1;
-                    let tower = TextTransformer::load(&weights, transformer, config.embed_dim).unwrap();
+                    let tower = text_transformer(&weights, &config);
                     let tokens: Vec<usize> = ids.iter().map(|ids| tower.rows(ids)).collect();
                     let see = |stage, x: &[f32]| {
                         let all = stages.next(&name(stage)).mapv(f64::from);
@@ -176,9 +178,8 @@ fn inputs_do_not_depend_on_their_neighbours() {
     for name in ["tiny-mci", "tiny-mci-deep", "tiny-stem", "tiny-hybrid"] {
         let (model, layout, _) = cases().into_iter().find(|(model, ..)| model.name == name).unwrap();
         let (weights, config) = open_layout(&model, layout);
-        let image =
-            crate::models::ImageTower::load(&weights, config.image.as_ref().unwrap(), config.embed_dim).unwrap();
-        let text = crate::models::TextTower::load(&weights, config.text.as_ref().unwrap(), config.embed_dim).unwrap();
+        let image = load_image(&weights, config.image.as_ref().unwrap(), config.embed_dim).unwrap();
+        let text = load_text(&weights, config.text.as_ref().unwrap(), config.embed_dim).unwrap();
         let e = config.embed_dim;
         let pixels = images(model.image_size());
         let (ids, each) = (golden::all_ids(&model), pixels.len() / golden::IMAGES);

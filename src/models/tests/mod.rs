@@ -4,6 +4,7 @@
 #[path = "../../../tools/checkpoint/mod.rs"]
 #[allow(missing_docs)]
 pub(crate) mod checkpoint;
+mod description;
 #[path = "../../../tests/common/goldens.rs"]
 mod goldens;
 mod mobileclip;
@@ -14,10 +15,10 @@ use checkpoint::{Layout, Model, golden};
 use ndarray::{ArrayD, Axis};
 
 use super::config::{ImageConfig, ModelConfig, TextConfig};
-use super::scope::{Layer, Scope, Source, layers};
+use super::image_tower::ImageTower;
 use super::text::TextTransformer;
-use super::vit::Vit;
-use super::{ImageTower, Stage, TextTower, load_image, load_text};
+use super::text_tower::TextKind;
+use super::{Stage, load_image, load_text};
 use crate::import::{self, ConvertOptions};
 use crate::kernels::{Crew, Isa, Team};
 use crate::layers::Exec;
@@ -48,6 +49,13 @@ fn assert_close<'a>(what: &str, got: &[f32], exact: impl Iterator<Item = &'a f64
     }
 }
 
+fn text_transformer(weights: &WeightsFile, config: &ModelConfig) -> Box<TextTransformer> {
+    match load_text(weights, config.text.as_ref().unwrap(), config.embed_dim).unwrap().kind {
+        TextKind::Transformer(text) => text,
+        TextKind::Hybrid(_) => panic!("not a transformer"),
+    }
+}
+
 fn tiny() -> Vec<Model> {
     let tiny: Vec<Model> = golden::models().into_iter().filter(|m| m.name.starts_with("tiny-")).collect();
     assert!(tiny.len() >= 4);
@@ -71,7 +79,8 @@ fn image_towers_stage_by_stage() {
     for model in tiny() {
         let (weights, config) = open(&model);
         let Some(ImageConfig::Vit(vit)) = &config.image else { panic!("not a ViT") };
-        let tower = Vit::load(&weights, vit, config.embed_dim).unwrap();
+        let tower = load_image(&weights, config.image.as_ref().unwrap(), config.embed_dim).unwrap();
+        let ImageTower::Vit(tower) = tower else { panic!("not a ViT") };
         let stages: ArrayD<f64> = goldens::read(&format!("{}-image-stages", model.name));
         let projected = goldens::read(&format!("{}-image-projected", model.name));
         let pixels: Vec<f32> = (0..golden::IMAGES).flat_map(|i| golden::pixels(i, vit.image_size)).collect();
@@ -98,7 +107,7 @@ fn text_towers_stage_by_stage() {
     for model in tiny() {
         let (weights, config) = open(&model);
         let Some(TextConfig::Transformer(transformer)) = &config.text else { panic!("not a transformer") };
-        let tower = TextTransformer::load(&weights, transformer, config.embed_dim).unwrap();
+        let tower = text_transformer(&weights, &config);
         let stages: ArrayD<f64> = goldens::read(&format!("{}-text-stages", model.name));
         let projected = goldens::read(&format!("{}-text-projected", model.name));
         let ids = golden::all_ids(&model);
@@ -126,7 +135,7 @@ fn texts_do_not_depend_on_their_neighbours_or_padding() {
     for model in tiny() {
         let (weights, config) = open(&model);
         let Some(TextConfig::Transformer(transformer)) = &config.text else { panic!("not a transformer") };
-        let tower = TextTransformer::load(&weights, transformer, config.embed_dim).unwrap();
+        let tower = text_transformer(&weights, &config);
         let ids = golden::all_ids(&model);
         let padded: Vec<Vec<u32>> = (0..golden::TEXTS)
             .map(|i| golden::padded_ids(i, transformer.context_length, transformer.vocab_size))

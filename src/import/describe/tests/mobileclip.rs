@@ -1,8 +1,8 @@
 //! MobileCLIP: what configurations, known names and layouts tell of every published model.
 
 use super::*;
-use crate::import::names;
-use crate::import::names::tests::mobileclip::checkpoint;
+use crate::import::recipes;
+use crate::import::recipes::tests::mobileclip::checkpoint;
 use crate::models::tests::checkpoint::layout::open_clip as generator;
 use crate::models::tests::checkpoint::mobileclip::{ImageTower, MobileClipSize, published};
 use crate::models::tests::checkpoint::{Layout, Model};
@@ -18,7 +18,7 @@ fn described(
     options: &ConvertOptions,
 ) -> Result<Described, Error> {
     let checkpoint = checkpoint(model, layout);
-    let mapped = names::map(&checkpoint).unwrap();
+    let mapped = recipes::map(&checkpoint).unwrap();
     describe(&checkpoint, &mapped, 4.6, folder, options)
 }
 

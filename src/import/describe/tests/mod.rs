@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::named::{self, recognise};
 use super::*;
 use crate::catalog;
-use crate::import::names::SourceLayout;
+use crate::import::recipes::SourceLayout;
 use crate::models::config::{
     Activation, ImagePooling, TextPooling, TextTransformerConfig, TransformerConfig, VitConfig,
 };

@@ -1,6 +1,6 @@
 //! Folded convolutions against what the branches compute one by one on a map.
 
-use super::super::super::names::parts::{BatchNorm, Kernel as Weight};
+use super::super::super::recipes::source::{BatchNorm, Kernel as Weight};
 use super::super::tests::{checkpoint, numbers};
 use super::*;
 
@@ -195,7 +195,7 @@ fn packs_taps_with_even_outputs_first() {
     let kernel = fold(&made.checkpoint(), &made.conv).unwrap();
     let mut out = vec![f32::NAN; 5];
     for (outputs, order) in [(true, [0, 2, 4, 1, 3, 5]), (false, [0, 1, 2, 3, 4, 5])] {
-        let reorder = Reorder { inputs: false, outputs };
+        let reorder = EvenFirst { inputs: false, outputs };
         let bias = depthwise(&made.checkpoint(), &made.conv, reorder, &mut out).unwrap();
         assert_eq!(out.len(), 9 * 6);
         for (column, o) in order.into_iter().enumerate() {
@@ -217,7 +217,8 @@ fn packs_panels_in_every_order() {
         [(false, false, false), (true, false, false), (false, true, true), (true, true, true)]
     {
         let mut out = vec![f32::NAN; 5];
-        let bias = dense(&made.checkpoint(), &made.conv, Reorder { inputs, outputs }, channels_last, &mut out).unwrap();
+        let bias =
+            dense(&made.checkpoint(), &made.conv, EvenFirst { inputs, outputs }, channels_last, &mut out).unwrap();
         assert_eq!((out.len(), bias.len()), (2 * 24 * 16, 32));
         let in_order = if inputs { evens(6) } else { (0..6).collect() };
         let out_order = if outputs { evens(21) } else { (0..21).collect() };
@@ -254,7 +255,7 @@ fn a_matrix_of_inputs_first_is_a_convolution_too() {
 fn what_cannot_be_folded_is_refused_by_name() {
     let mut made = Made::new([4, 1, 3, 3]).branch(Some([3, 3]), false);
     let error = |made: &Made| {
-        depthwise(&made.checkpoint(), &made.conv, Reorder::default(), &mut Vec::new()).unwrap_err().to_string()
+        depthwise(&made.checkpoint(), &made.conv, EvenFirst::default(), &mut Vec::new()).unwrap_err().to_string()
     };
     let variance = made.conv.branches[0].norm.as_ref().unwrap().variance.clone();
     let at = made.tensors.iter().position(|t| t.0 == variance).unwrap();

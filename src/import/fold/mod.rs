@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::checkpoint::Checkpoint;
 use super::error::{Error, printable};
-use super::names::parts::{Affine, BatchNorm, Linear, Names, Norm, Order};
+use super::recipes::source::{Affine, BatchNorm, Linear, Names, Order};
 use super::tensor::Tensor;
 use crate::weights::{PANEL, exact_halves};
 
@@ -27,38 +27,19 @@ const BATCH_NORM_EPS: f64 = 1e-5;
 #[derive(Clone, Copy, Default)]
 pub(super) struct Fold<'a> {
     /// The norm in front of it.
-    pub norm: Option<NormRef<'a>>,
+    pub norm: Option<&'a Affine>,
     /// Factor of the first so many outputs.
     pub scale: Option<(usize, f64)>,
     /// Tensor with a factor for each output.
     pub layer_scale: Option<&'a str>,
 }
 
-/// A norm in front of a linear layer.
-#[derive(Clone, Copy)]
-pub(super) enum NormRef<'a> {
-    /// Its weight and bias; the rest of it stays where it is.
-    Layer(&'a Norm),
-    /// All of it.
-    Batch(&'a BatchNorm),
-}
-
-impl<'a> From<&'a Affine> for NormRef<'a> {
-    fn from(affine: &'a Affine) -> Self {
-        match affine {
-            Affine::Layer(norm) => NormRef::Layer(norm),
-            Affine::Batch(norm) => NormRef::Batch(norm),
-        }
-    }
-}
-
-impl NormRef<'_> {
-    /// Factor and summand of each channel.
-    fn read(self, checkpoint: &Checkpoint) -> Result<(Vec<f64>, Vec<f64>), Error> {
-        match self {
-            NormRef::Layer(norm) => Ok((vector(checkpoint, &norm.weight)?, vector(checkpoint, &norm.bias)?)),
-            NormRef::Batch(norm) => batch_norm(checkpoint, norm),
-        }
+/// Factor and summand of each channel of a norm in front of a linear layer. The statistics of a LayerNorm stay where
+/// they are; a BatchNorm is folded whole.
+fn affine(checkpoint: &Checkpoint, norm: &Affine) -> Result<(Vec<f64>, Vec<f64>), Error> {
+    match norm {
+        Affine::Layer(norm) => Ok((vector(checkpoint, &norm.weight)?, vector(checkpoint, &norm.bias)?)),
+        Affine::Batch(norm) => batch_norm(checkpoint, norm),
     }
 }
 
@@ -99,7 +80,7 @@ pub(super) fn linear(
     let Linear { k, n, .. } = *linear;
     let weight = tensors(checkpoint, &linear.weight)?;
     let (gamma, beta) = match fold.norm {
-        Some(norm) => norm.read(checkpoint)?,
+        Some(norm) => affine(checkpoint, norm)?,
         None => (vec![1.0; k], vec![0.0; k]),
     };
     let mut sums = vec![0f64; n];

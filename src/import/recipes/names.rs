@@ -1,9 +1,10 @@
-//! Takes the tensors of a layout one by one and keeps account: what is missing, wrongly shaped, left over.
+//! Takes the tensors of a layout one by one and records what is missing, wrongly shaped or left over.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
-use super::parts::{Linear, Names, Norm, Order};
+use super::At;
+use super::source::{Linear, Names, Norm, Order};
 use crate::import::checkpoint::{Checkpoint, TensorInfo};
 use crate::import::error::{Error, printable};
 
@@ -73,7 +74,7 @@ fn dims(shape: &[usize]) -> String {
 }
 
 /// Hands out tensors of a checkpoint by name.
-pub(super) struct Taker<'a> {
+pub(super) struct Checklist<'a> {
     checkpoint: &'a Checkpoint,
     taken: HashSet<String>,
     missing: Vec<String>,
@@ -83,9 +84,9 @@ pub(super) struct Taker<'a> {
     blind: bool,
 }
 
-impl<'a> Taker<'a> {
+impl<'a> Checklist<'a> {
     pub(super) fn new(checkpoint: &'a Checkpoint) -> Self {
-        Taker {
+        Checklist {
             checkpoint,
             taken: HashSet::new(),
             missing: Vec::new(),
@@ -137,23 +138,42 @@ impl<'a> Taker<'a> {
         }
     }
 
-    /// Takes `{prefix}.weight`, `[n, k]`, and `{prefix}.bias`.
-    pub(super) fn take_linear(&mut self, prefix: &str, k: usize, n: usize) -> Linear {
-        self.take_stacked(&[prefix.to_owned()], k, n)
+    /// Takes `{prefix}.weight`, `[outputs, inputs]`, and `{prefix}.bias`.
+    pub(super) fn take_linear(&mut self, prefix: &str, at: &At<'_>) -> Linear {
+        self.take_stacked(&[prefix.to_owned()], at)
     }
 
-    /// Takes linear layers of `k` inputs and `n` outputs each and stacks their outputs.
-    pub(super) fn take_stacked(&mut self, prefixes: &[String], k: usize, n: usize) -> Linear {
+    /// Takes linear layers with the same number of outputs each and stacks them along the outputs.
+    pub(super) fn take_stacked(&mut self, prefixes: &[String], at: &At<'_>) -> Linear {
+        let (k, n) = (at.inputs, at.outputs / prefixes.len().max(1));
         let mut take = |kind: &str, shape: &[usize]| -> Names {
             prefixes.iter().map(|prefix| self.take(format!("{prefix}.{kind}"), shape)).collect()
         };
-        Linear {
-            weight: take("weight", &[n, k]),
-            bias: take("bias", &[n]),
-            order: Order::OutIn,
-            k,
-            n: n.saturating_mul(prefixes.len()),
-        }
+        Linear { weight: take("weight", &[n, k]), bias: take("bias", &[n]), order: Order::OutIn, k, n: at.outputs }
+    }
+
+    /// Takes the weight `{name}`, `[outputs, inputs]`, of a layer without bias.
+    pub(super) fn take_unbiased(&mut self, name: &str, at: &At<'_>) -> Linear {
+        let (k, n) = (at.inputs, at.outputs);
+        Linear { weight: vec![self.take(name.to_owned(), &[n, k])], order: Order::OutIn, bias: Vec::new(), k, n }
+    }
+
+    /// Takes a bare matrix `[inputs, outputs]`.
+    pub(super) fn take_matrix(&mut self, name: &str, at: &At<'_>) -> Linear {
+        let (k, n) = (at.inputs, at.outputs);
+        Linear { weight: vec![self.take(name.to_owned(), &[k, n])], order: Order::InOut, bias: Vec::new(), k, n }
+    }
+
+    /// Takes the convolution that makes patches, `[width, 3, side, side]` without bias.
+    pub(super) fn take_patch(&mut self, name: &str, at: &At<'_>) -> Linear {
+        let [_, _, side, _] = at.size;
+        let weight = vec![self.take(name.to_owned(), &[at.outputs, 3, side, side])];
+        Linear { weight, order: Order::OutIn, bias: Vec::new(), k: at.inputs, n: at.outputs }
+    }
+
+    /// Whether there is a tensor of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.checkpoint.info(name).is_some()
     }
 
     /// Whether any tensor's name starts so.

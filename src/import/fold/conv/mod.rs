@@ -7,19 +7,10 @@
 
 use super::super::checkpoint::Checkpoint;
 use super::super::error::Error;
-use super::super::names::parts::{Branch, Conv, Order};
+use super::super::recipes::source::{Branch, Conv, Order};
 use super::{batch_norm, vector};
+use crate::models::EvenFirst;
 use crate::weights::PANEL;
-
-/// How a convolution's inputs and outputs are put in order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::import) struct Reorder {
-    /// The inputs come from a convolution with reordered outputs.
-    pub inputs: bool,
-    /// Of the outputs, all even ones come first, then all odd ones. A depthwise convolution with twice as many
-    /// outputs as inputs then has output `j` look at input `j mod inputs`.
-    pub outputs: bool,
-}
 
 /// Folded, row-major `[outputs, inputs, height, width]`.
 struct Kernel {
@@ -31,11 +22,11 @@ struct Kernel {
 pub(in crate::import) fn depthwise(
     checkpoint: &Checkpoint,
     conv: &Conv,
-    reorder: Reorder,
+    even_first: EvenFirst,
     out: &mut Vec<f32>,
 ) -> Result<Vec<f32>, Error> {
     let kernel = fold(checkpoint, conv)?;
-    let order = order(conv.outputs, reorder.outputs);
+    let order = order(conv.outputs, even_first.outputs);
     let taps = conv.kernel[0] * conv.kernel[1];
     out.clear();
     for tap in 0..taps {
@@ -53,13 +44,13 @@ pub(in crate::import) fn depthwise(
 pub(in crate::import) fn dense(
     checkpoint: &Checkpoint,
     conv: &Conv,
-    reorder: Reorder,
+    even_first: EvenFirst,
     channels_last: bool,
     out: &mut Vec<f32>,
 ) -> Result<Vec<f32>, Error> {
     let kernel = fold(checkpoint, conv)?;
-    let outputs = order(conv.outputs, reorder.outputs);
-    let inputs = order(conv.inputs, reorder.inputs);
+    let outputs = order(conv.outputs, even_first.outputs);
+    let inputs = order(conv.inputs, even_first.inputs);
     let taps = conv.kernel[0] * conv.kernel[1];
     // Where each element of a packed column is in the kernel of an output.
     let elements: Vec<usize> = match channels_last {

@@ -1,6 +1,7 @@
 //! MobileCLIP: every published model in every layout by name and shape, and every way to be wrong.
 
 use super::*;
+use crate::models::config::{ConvStem, Mixer};
 use crate::models::tests::checkpoint::{Layout, Model, golden};
 
 /// Names and shapes as the generator writes them.
@@ -37,10 +38,11 @@ fn tiny() -> Vec<(String, Listing)> {
 fn shapes_tell_the_sizes_of_towers() {
     let image = |name: &str| {
         let model = golden::mobileclip_models().into_iter().find(|m| m.name == name).unwrap();
-        map_listing(generated(&model, Layout::OpenClip)).unwrap().shapes.image
+        map_listing(generated(&model, Layout::OpenClip)).unwrap().draft.image.unwrap()
     };
-    let ImageShapes::Mci(s0) = image("mobileclip2-s0") else { panic!() };
-    let stages: Vec<_> = s0.stages.iter().map(|s| (s.channels, s.blocks, s.mlp_width, s.squeeze, s.position)).collect();
+    let ImageConfig::Mci(s0) = image("mobileclip2-s0") else { panic!() };
+    let stages: Vec<_> =
+        s0.stages.iter().map(|s| (s.channels, s.blocks, s.mlp_width, s.squeeze_width, s.position_encoding)).collect();
     assert_eq!(
         stages,
         [
@@ -50,26 +52,26 @@ fn shapes_tell_the_sizes_of_towers() {
             (512, 2, 1536, Some(128), true)
         ]
     );
-    assert_eq!((s0.squeeze, s0.stages[3].mixer), (64, MixerShapes::BatchAttention));
-    let blocks = BlockShapes { width: 768, layers: 12, mlp_width: 3072 };
-    let b = VitShapes { stem: Some(192), pre_norm: false, patch_size: 16, grid: 14, blocks };
-    assert_eq!(image("mobileclip-b"), ImageShapes::Vit(b));
-    let blocks = BlockShapes { width: 1024, layers: 24, mlp_width: 4096 };
-    let l_14 = VitShapes { stem: None, pre_norm: true, patch_size: 14, grid: 16, blocks };
-    assert_eq!(image("mobileclip2-l-14"), ImageShapes::Vit(l_14));
+    // Attention behind a BatchNorm.
+    assert_eq!((s0.squeeze_width, s0.stages[3].mixer, s0.stages[3].attention_norm), (64, Mixer::Attention, false));
+    let mut b = draft_vit(16, 14, false, draft_blocks(768, 12, 3072));
+    b.stem = Some(ConvStem { width: 192, padding: 0 });
+    assert_eq!(image("mobileclip-b"), ImageConfig::Vit(b));
+    let l_14 = draft_vit(14, 16, true, draft_blocks(1024, 24, 4096));
+    assert_eq!(image("mobileclip2-l-14"), ImageConfig::Vit(l_14));
 }
 
 #[test]
 fn every_published_model_maps_in_every_layout_to_the_same_shapes() {
     for model in golden::mobileclip_models() {
-        let mut shapes: Vec<Shapes> = Vec::new();
+        let mut drafts: Vec<ModelConfig> = Vec::new();
         for layout in Layout::supported(&model) {
             let mapped =
                 map_listing(generated(&model, layout)).unwrap_or_else(|e| panic!("{} {layout:?}: {e}", model.name));
             assert!(mapped.ignored.iter().all(|name| name.ends_with("num_batches_tracked")));
-            shapes.push(mapped.shapes);
+            drafts.push(mapped.draft);
         }
-        assert!(shapes.iter().all(|s| *s == shapes[0]), "{}", model.name);
+        assert!(drafts.iter().all(|d| *d == drafts[0]), "{}", model.name);
     }
 }
 

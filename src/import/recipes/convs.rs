@@ -3,8 +3,8 @@
 //!
 //! Knows how the parts of one convolution are called, not which convolutions a model has.
 
-use super::parts::{BatchNorm, Branch, Conv, ConvMlpParts, Kernel, Linear, Order, SqueezeParts};
-use super::taker::Taker;
+use super::names::Checklist;
+use super::source::{BatchNorm, Branch, Conv, Kernel, Linear, Order};
 
 /// What the parts of a convolution are called.
 pub(super) struct Words {
@@ -55,7 +55,7 @@ const FOLDED: &str = "reparam_conv";
 
 /// Takes convolutions. A checkpoint is either folded throughout or not at all.
 pub(super) struct Convs<'t, 'a> {
-    pub taker: &'t mut Taker<'a>,
+    pub names: &'t mut Checklist<'a>,
     pub words: &'static Words,
     pub folded: bool,
 }
@@ -65,9 +65,9 @@ pub(super) type Size = [usize; 4];
 
 impl<'t, 'a> Convs<'t, 'a> {
     /// For a checkpoint that is folded if the module `first` is.
-    pub(super) fn new(taker: &'t mut Taker<'a>, words: &'static Words, first: &str) -> Self {
-        let folded = taker.has_prefix(&format!("{first}.{FOLDED}."));
-        Convs { taker, words, folded }
+    pub(super) fn new(names: &'t mut Checklist<'a>, words: &'static Words, first: &str) -> Self {
+        let folded = names.has_prefix(&format!("{first}.{FOLDED}."));
+        Convs { names, words, folded }
     }
 
     /// Name of the weight of a convolution with the branches of [`Convs::branches`].
@@ -136,7 +136,7 @@ impl<'t, 'a> Convs<'t, 'a> {
     /// A convolution with a bias.
     pub(super) fn biased(&mut self, name: &str, size: Size) -> Conv {
         let weight = self.kernel(format!("{name}.weight"), size);
-        let bias = Some(self.taker.take(format!("{name}.bias"), &size[..1]));
+        let bias = Some(self.names.take(format!("{name}.bias"), &size[..1]));
         conv(size, vec![Branch { weight: Some(weight), bias, norm: None, negative: false }])
     }
 
@@ -149,7 +149,7 @@ impl<'t, 'a> Convs<'t, 'a> {
 
     fn kernel(&mut self, name: String, size: Size) -> Kernel {
         let [.., height, width] = size;
-        Kernel { name: self.taker.take(name, &size), order: Order::OutIn, sides: [height, width] }
+        Kernel { name: self.names.take(name, &size), order: Order::OutIn, sides: [height, width] }
     }
 
     fn identity(&mut self, name: &str, channels: usize) -> Branch {
@@ -158,7 +158,7 @@ impl<'t, 'a> Convs<'t, 'a> {
     }
 
     pub(super) fn batch_norm(&mut self, name: &str, channels: usize) -> BatchNorm {
-        let mut take = |part: &str| self.taker.take(format!("{name}.{part}"), &[channels]);
+        let mut take = |part: &str| self.names.take(format!("{name}.{part}"), &[channels]);
         BatchNorm {
             weight: take("weight"),
             bias: take("bias"),
@@ -169,51 +169,33 @@ impl<'t, 'a> Convs<'t, 'a> {
 
     /// A factor per channel.
     pub(super) fn factor(&mut self, name: &str, channels: usize) -> String {
-        self.taker.take(format!("{name}{}", self.words.gamma), &[channels, 1, 1])
-    }
-
-    /// Squeeze and excitation whose two layers are called `fc1` and `fc2`.
-    pub(super) fn squeeze(&mut self, [fc1, fc2]: [&str; 2], channels: usize, hidden: usize) -> SqueezeParts {
-        SqueezeParts {
-            fc1: self.biased(fc1, [hidden, channels, 1, 1]),
-            fc2: self.biased(fc2, [channels, hidden, 1, 1]),
-        }
+        self.names.take(format!("{name}{}", self.words.gamma), &[channels, 1, 1])
     }
 
     /// Hidden channels of the MLP of the block `name`.
     pub(super) fn probe_mlp(&mut self, name: &str, channels: usize) -> usize {
         let weight = format!("{name}.{}.fc1.weight", self.words.mlp);
-        let [hidden, ..] = self.taker.probe(&weight, [0, channels, 1, 1]);
+        let [hidden, ..] = self.names.probe(&weight, [0, channels, 1, 1]);
         hidden
     }
 
-    /// The MLP of the block `name`, whose factor is called `scale`.
-    pub(super) fn mlp(
-        &mut self,
-        name: &str,
-        scale: &str,
-        channels: usize,
-        hidden: usize,
-        [height, width]: [usize; 2],
-    ) -> ConvMlpParts {
-        let at = |part: &str| format!("{name}.{}.{part}", self.words.mlp);
-        let (dw, fc1, fc2) = (at("conv"), at("fc1"), at("fc2"));
-        let size = [channels, 1, height, width];
-        let dw = self.normed(&dw, "bn", size);
-        ConvMlpParts {
-            dw: conv(size, vec![dw]),
-            fc1: self.pointwise(&fc1, channels, hidden),
-            fc2: self.pointwise(&fc2, hidden, channels),
-            scale: self.factor(&format!("{name}.{scale}"), channels),
-        }
+    /// The depthwise convolution of the MLP of the block `name`.
+    pub(super) fn mlp_conv(&mut self, name: &str, size: Size) -> Conv {
+        let branch = self.normed(&format!("{name}.{}.conv", self.words.mlp), "bn", size);
+        conv(size, vec![branch])
+    }
+
+    /// A linear layer of the MLP of the block `name`.
+    pub(super) fn mlp_linear(&mut self, name: &str, layer: &str, k: usize, n: usize) -> Linear {
+        self.pointwise(&format!("{name}.{}.{layer}", self.words.mlp), k, n)
     }
 
     /// A linear layer stored as a convolution of 1 x 1.
     fn pointwise(&mut self, name: &str, k: usize, n: usize) -> Linear {
         Linear {
-            weight: vec![self.taker.take(format!("{name}.weight"), &[n, k, 1, 1])],
+            weight: vec![self.names.take(format!("{name}.weight"), &[n, k, 1, 1])],
             order: Order::OutIn,
-            bias: vec![self.taker.take(format!("{name}.bias"), &[n])],
+            bias: vec![self.names.take(format!("{name}.bias"), &[n])],
             k,
             n,
         }

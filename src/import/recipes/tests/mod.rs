@@ -1,6 +1,5 @@
 //! Layouts: full-size models by name and shape, and every way in which a listing can be wrong.
 
-use super::parts::{BlockShapes, MixerShapes, TextShapes, VitShapes};
 use super::*;
 use crate::import::element::ElementType;
 use crate::import::tests::golden;
@@ -27,37 +26,27 @@ fn position(listing: &Listing, name: &str) -> usize {
     listing.iter().position(|t| t.0 == name).unwrap()
 }
 
-const B_32: Shapes = Shapes {
-    embed_dim: 512,
-    image: ImageShapes::Vit(VitShapes {
-        stem: None,
-        pre_norm: true,
-        patch_size: 32,
-        grid: 7,
-        blocks: BlockShapes { width: 768, layers: 12, mlp_width: 3072 },
-    }),
-    text: TextShapes {
-        context_length: 77,
-        vocab_size: 49408,
-        blocks: BlockShapes { width: 512, layers: 12, mlp_width: 2048 },
-        kernel: None,
-    },
-};
+/// ViT-B/32 as its shapes tell it.
+fn b_32() -> ModelConfig {
+    let image = ImageConfig::Vit(draft_vit(32, 7, true, draft_blocks(768, 12, 3072)));
+    ModelConfig::new(512, 0.0, Some(image), Some(draft_text(77, 49408, draft_blocks(512, 12, 2048))))
+}
 
 #[test]
 fn maps_full_size_models() {
     let mapped = map_listing(listing("ViT-B-32")).unwrap();
-    assert_eq!((mapped.layout, &mapped.shapes), (SourceLayout::OpenClip, &B_32));
+    assert_eq!((mapped.layout, &mapped.draft), (SourceLayout::OpenClip, &b_32()));
     assert!(mapped.ignored.is_empty());
 
     let mapped = map_listing(listing("CLIPModel")).unwrap();
-    assert_eq!((mapped.layout, &mapped.shapes), (SourceLayout::HuggingFace, &B_32));
+    assert_eq!((mapped.layout, &mapped.draft), (SourceLayout::HuggingFace, &b_32()));
 
-    let shapes = map_listing(listing("ViT-L-14-336")).unwrap().shapes;
-    let ImageShapes::Vit(image) = &shapes.image else { panic!() };
-    assert_eq!((shapes.embed_dim, image.grid, image.patch_size), (768, 24, 14));
-    assert_eq!(image.blocks, BlockShapes { width: 1024, layers: 24, mlp_width: 4096 });
-    assert_eq!(shapes.text.blocks, BlockShapes { width: 768, layers: 12, mlp_width: 3072 });
+    let draft = map_listing(listing("ViT-L-14-336")).unwrap().draft;
+    let Some(ImageConfig::Vit(image)) = &draft.image else { panic!() };
+    assert_eq!((draft.embed_dim, image.grid(), image.patch_size), (768, 24, 14));
+    assert_eq!(image.blocks, draft_blocks(1024, 24, 4096));
+    let Some(TextConfig::Transformer(text)) = &draft.text else { panic!() };
+    assert_eq!(text.blocks, draft_blocks(768, 12, 3072));
 }
 
 #[test]

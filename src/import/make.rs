@@ -1,0 +1,92 @@
+//! Makes canonical layers: the tensors of a weights file, out of a checkpoint's.
+
+use super::checkpoint::Checkpoint;
+use super::error::Error;
+use super::fold::{self, Fold, conv};
+use super::recipes::source::Source;
+use crate::models::config::ModelConfig;
+use crate::models::{Layer, LayerKind, layers};
+use crate::weights::{Dtype, TensorSpec};
+
+/// A canonical layer to be made.
+pub(super) struct Job<'a> {
+    layer: Layer,
+    source: &'a Source,
+    /// The layer's tensors in the order of the file.
+    tensors: Vec<TensorSpec>,
+}
+
+/// Takes a finished tensor.
+pub(super) type Sink<'s> = dyn FnMut(&TensorSpec, &[f32]) -> Result<(), Error> + 's;
+
+/// The layers of a model in the order of the file, each with its source. `sources` belong to the layers of the draft
+/// that the configuration was made of.
+pub(super) fn jobs<'a>(
+    checkpoint: &Checkpoint,
+    sources: &'a [(Layer, Source)],
+    config: &ModelConfig,
+) -> Result<Vec<Job<'a>>, Error> {
+    let defect =
+        |reason: &str| Error::Option { reason: format!("the model's layers are not those of its draft: {reason}") };
+    let layers = layers(config).map_err(|error| defect(&error.to_string()))?;
+    if layers.len() != sources.len() {
+        return Err(defect("there are more or fewer of them"));
+    }
+    let job = |(layer, (drafted, source)): (Layer, &'a (Layer, Source))| {
+        let mut tensors = layer.tensors();
+        if tensors != drafted.tensors() {
+            return Err(defect(&layer.path));
+        }
+        if let (LayerKind::Table(..), Source::Rows(name), [table]) = (&layer.kind, source, tensors.as_mut_slice())
+            && fold::fits_halves(checkpoint, name)?
+        {
+            // Lookup tables are read row by row, so that a smaller type costs nothing where it loses nothing.
+            table.dtype = Dtype::F16;
+        }
+        Ok(Job { layer, source, tensors })
+    };
+    layers.into_iter().zip(sources).map(job).collect()
+}
+
+impl Job<'_> {
+    pub(super) fn tensors(&self) -> &[TensorSpec] {
+        &self.tensors
+    }
+
+    /// Makes the tensors and hands them to `sink` in the order of the file; `buffer` is scratch.
+    pub(super) fn run(&self, checkpoint: &Checkpoint, buffer: &mut Vec<f32>, sink: &mut Sink<'_>) -> Result<(), Error> {
+        let bias = match (&self.layer.kind, self.source) {
+            (LayerKind::Linear(spec), Source::Linear { linear, norm, layer_scale }) => {
+                let scale = spec.query_scale;
+                let fold = Fold { norm: norm.as_ref(), scale, layer_scale: layer_scale.as_deref() };
+                fold::linear(checkpoint, linear, fold, buffer)?
+            }
+            (LayerKind::Linear(spec), Source::Conv(source)) => {
+                conv::dense(checkpoint, source, spec.even_first, spec.channels_last, buffer)?
+            }
+            (LayerKind::Depthwise(spec), Source::Conv(source)) => {
+                conv::depthwise(checkpoint, source, spec.even_first(), buffer)?
+            }
+            (LayerKind::Rows(_) | LayerKind::Table(..), Source::Rows(name)) => {
+                fold::rows(checkpoint, name, buffer)?;
+                Vec::new()
+            }
+            (LayerKind::Rows(_), Source::ClassAndPositions { class, position, class_has_position }) => {
+                fold::image_positions(checkpoint, class, position, *class_has_position, buffer)?;
+                Vec::new()
+            }
+            _ => {
+                let reason = format!("the recipe of this layout makes `{}` of something else", self.layer.path);
+                return Err(Error::Unsupported { path: checkpoint.path().to_owned(), reason });
+            }
+        };
+        match self.tensors.as_slice() {
+            [weight] => sink(weight, buffer),
+            [weight, folded] => {
+                sink(weight, buffer)?;
+                sink(folded, &bias)
+            }
+            _ => Ok(()),
+        }
+    }
+}

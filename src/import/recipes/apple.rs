@@ -1,0 +1,176 @@
+//! The names of Apple's `ml-mobileclip`: MobileCLIP S0, S1, S2 and B as Apple publishes them.
+
+use super::convs::{self, Convs};
+use super::mci::MciTower;
+use super::names::Checklist;
+use super::source::Source;
+use super::timm::{draft_stem, stem_source};
+use super::{At, Recipe, SourceLayout, draft_blocks, draft_text, draft_vit, grid};
+use crate::models::config::{ImageConfig, ModelConfig, TextConfig, TextHybridConfig, TransformerConfig};
+
+/// Names by which the layout and its towers are told apart.
+const MCI: &str = "image_encoder.model.patch_embed.";
+const STEM: &str = "image_encoder.model.patch_emb.";
+
+const POSITION: &str = "image_encoder.model.pos_embed.pos_embed.pos_embed";
+const IMAGE_BLOCKS: &str = "image_encoder.model.transformer.";
+const IMAGE_NORM: &str = "image_encoder.model.post_transformer_norm";
+const IMAGE_PROJECTION: &str = "image_encoder.model.classifier.proj";
+const TOKEN_EMBEDDING: &str = "text_encoder.embedding_layer.weight";
+const TEXT_POSITION: &str = "text_encoder.positional_embedding.pos_embed.pos_embed";
+const TEXT_BLOCKS: &str = "text_encoder.transformer.";
+const TEXT_NORM: &str = "text_encoder.final_layer_norm";
+
+struct Apple {
+    mci: Option<MciTower>,
+    hybrid: Option<Hybrid>,
+}
+
+/// The hybrid text tower, whose first and last blocks are convolutions and numbered with the transformer's.
+struct Hybrid {
+    folded: bool,
+    /// Number of the last block.
+    last: usize,
+}
+
+pub(super) fn recognise(names: &Checklist<'_>) -> Option<Box<dyn Recipe>> {
+    let mci = names.has_prefix(MCI).then(|| MciTower::apple(names));
+    let recognised = mci.is_some() || names.has_prefix(STEM);
+    recognised.then(|| Box::new(Apple { mci, hybrid: None }) as Box<dyn Recipe>)
+}
+
+impl Recipe for Apple {
+    fn layout(&self) -> SourceLayout {
+        SourceLayout::Apple
+    }
+
+    fn draft(&mut self, names: &mut Checklist<'_>) -> ModelConfig {
+        let (image, embed_dim) = match &mut self.mci {
+            Some(mci) => mci.draft(names),
+            None => draft_vit_tower(names),
+        };
+        let text = self.draft_text(names);
+        ModelConfig::new(embed_dim, 0.0, Some(image), Some(text))
+    }
+
+    fn source(&self, names: &mut Checklist<'_>, at: &At<'_>) -> Option<Source> {
+        match (at.path.first(), &self.mci) {
+            (Some(&"image"), Some(mci)) => mci.source(names, at),
+            (Some(&"image"), None) => vit_source(names, at),
+            _ => self.text_source(names, at),
+        }
+    }
+}
+
+impl Apple {
+    fn draft_text(&mut self, names: &mut Checklist<'_>) -> TextConfig {
+        let [d] = names.probe(&format!("{TEXT_NORM}.weight"), [0]);
+        let [vocab_size, _] = names.probe(TOKEN_EMBEDDING, [0, d]);
+        let [_, _, context_length, _] = names.probe(TEXT_POSITION, [1, 1, 0, d]);
+        if !names.has_within(TEXT_BLOCKS, ".token_mixer.") {
+            return draft_text(context_length, vocab_size, draft(names, TEXT_BLOCKS, 0, d));
+        }
+        let blocks = draft(names, TEXT_BLOCKS, 1, d);
+        let blocks = TransformerConfig { layers: blocks.layers.saturating_sub(2), ..blocks };
+        let first = format!("{TEXT_BLOCKS}0");
+        let convs = Convs::new(names, &convs::APPLE, &format!("{first}.token_mixer"));
+        self.hybrid = Some(Hybrid { folded: convs.folded, last: blocks.layers + 1 });
+        let [.., kernel_size] = names.probe(&format!("{first}.convffn.conv.conv.weight"), [d, 1, 1, 0]);
+        TextConfig::Hybrid(TextHybridConfig { context_length, vocab_size, kernel_size, blocks })
+    }
+
+    fn text_source(&self, names: &mut Checklist<'_>, at: &At<'_>) -> Option<Source> {
+        Some(match at.path.get(1..)? {
+            ["token_embedding"] => Source::Rows(names.take(TOKEN_EMBEDDING.into(), &at.shape)),
+            ["position"] => {
+                let [positions, width] = at.shape[..] else { return None };
+                Source::Rows(names.take(TEXT_POSITION.into(), &[1, 1, positions, width]))
+            }
+            [end @ ("first" | "last"), part @ ..] => {
+                let hybrid = self.hybrid.as_ref()?;
+                let i = if *end == "first" { 0 } else { hybrid.last };
+                let mut convs = Convs { names, words: &convs::APPLE, folded: hybrid.folded };
+                return mixer_source(&mut convs, &format!("{TEXT_BLOCKS}{i}"), part, at);
+            }
+            ["blocks", i, part] => {
+                let i = i.parse::<usize>().ok()? + usize::from(self.hybrid.is_some());
+                return block_source(names, &format!("{TEXT_BLOCKS}{i}"), part, at);
+            }
+            ["proj"] => {
+                let norm = names.take_norm(TEXT_NORM, at.inputs);
+                Source::normed(norm, names.take_matrix("text_encoder.projection_layer", at))
+            }
+            _ => return None,
+        })
+    }
+}
+
+fn draft_vit_tower(names: &mut Checklist<'_>) -> (ImageConfig, usize) {
+    let [width] = names.probe(&format!("{IMAGE_NORM}.weight"), [0]);
+    let blocks = draft(names, IMAGE_BLOCKS, 0, width);
+    let [_, embed_dim] = names.probe(IMAGE_PROJECTION, [width, 0]);
+    let found = names.probe(POSITION, [1, 1, 0, width]);
+    // The class token has no position.
+    let shape = |tokens: usize| vec![1, 1, tokens - 1, width];
+    let grid = grid(names, POSITION, found[2].saturating_add(1), shape, &found);
+    let mut vit = draft_vit(16, grid, false, blocks);
+    vit.stem = Some(draft_stem(names, STEM, ".block"));
+    (ImageConfig::Vit(vit), embed_dim)
+}
+
+fn vit_source(names: &mut Checklist<'_>, at: &At<'_>) -> Option<Source> {
+    Some(match at.path.get(1..)? {
+        ["stem", i] => return stem_source(names, i, at, (STEM, ".block", "norm")),
+        ["position"] => {
+            let [tokens, width] = at.shape[..] else { return None };
+            Source::ClassAndPositions {
+                class: names.take("image_encoder.model.cls_token".into(), &[1, 1, width]),
+                position: names.take(POSITION.into(), &[1, 1, tokens - 1, width]),
+                class_has_position: false,
+            }
+        }
+        ["blocks", i, part] => return block_source(names, &format!("{IMAGE_BLOCKS}{i}"), part, at),
+        ["proj"] => {
+            let norm = names.take_norm(IMAGE_NORM, at.inputs);
+            Source::normed(norm, names.take_matrix(IMAGE_PROJECTION, at))
+        }
+        _ => return None,
+    })
+}
+
+/// A layer of the convolutional block `block` of the hybrid text tower.
+fn mixer_source(convs: &mut Convs<'_, '_>, block: &str, part: &[&str], at: &At<'_>) -> Option<Source> {
+    Some(match part {
+        ["mixer"] => Source::Conv(convs.mixer(&format!("{block}.token_mixer"), at.size, false)),
+        ["ffn", "dw"] => Source::Conv(convs.mlp_conv(block, at.size)),
+        ["ffn", "fc1"] => Source::linear(convs.mlp_linear(block, "fc1", at.inputs, at.outputs)),
+        ["ffn", "fc2"] => {
+            let linear = convs.mlp_linear(block, "fc2", at.inputs, at.outputs);
+            Source::scaled(linear, convs.factor(&format!("{block}.layer_scale"), at.outputs))
+        }
+        _ => return None,
+    })
+}
+
+/// The blocks numbered behind `prefix`, the transformer's first of which has the number `first`.
+fn draft(names: &mut Checklist<'_>, prefix: &str, first: usize, width: usize) -> TransformerConfig {
+    let [mlp_width, _] = names.probe(&format!("{prefix}{first}.pre_norm_ffn.1.weight"), [0, width]);
+    draft_blocks(width, names.count_blocks(prefix), mlp_width)
+}
+
+fn block_source(names: &mut Checklist<'_>, block: &str, part: &str, at: &At<'_>) -> Option<Source> {
+    let named = |part: &str| format!("{block}.{part}");
+    Some(match part {
+        "qkv" => {
+            let norm = names.take_norm(&named("pre_norm_mha.0"), at.inputs);
+            Source::normed(norm, names.take_linear(&named("pre_norm_mha.1.qkv_proj"), at))
+        }
+        "out" => Source::linear(names.take_linear(&named("pre_norm_mha.1.out_proj"), at)),
+        "fc1" => {
+            let norm = names.take_norm(&named("pre_norm_ffn.0"), at.inputs);
+            Source::normed(norm, names.take_linear(&named("pre_norm_ffn.1"), at))
+        }
+        "fc2" => Source::linear(names.take_linear(&named("pre_norm_ffn.4"), at)),
+        _ => return None,
+    })
+}

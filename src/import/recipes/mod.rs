@@ -1,0 +1,253 @@
+//! From a checkpoint's names to the canonical layers of a model.
+//!
+//! One recipe per layout: it recognises its checkpoints, drafts the model from names and shapes, and says for each
+//! canonical layer which of the checkpoint's tensors make it. Nothing outside this module knows a foreign name. Every
+//! tensor is accounted for: one that is missing, wrongly shaped or left over is an error that names it.
+
+mod apple;
+mod convs;
+mod huggingface;
+mod mci;
+mod names;
+mod native;
+pub(super) mod source;
+mod timm;
+
+use std::fmt;
+
+use super::checkpoint::Checkpoint;
+use super::error::{Error, printable};
+use crate::models::config::{
+    Activation, ImageConfig, ImagePooling, ModelConfig, TextConfig, TextPooling, TextTransformerConfig,
+    TransformerConfig, VitConfig,
+};
+use crate::models::{Layer, LayerKind, layers};
+use names::Checklist;
+use source::Source;
+
+pub use names::{Mismatch, Misshapen};
+
+/// The layouts, in the order in which they are tried.
+const RECIPES: [Recognise; 4] = [native::recognise, huggingface::recognise, timm::recognise, apple::recognise];
+
+/// Gives the recipe of a layout if the checkpoint has the names that only this layout has.
+type Recognise = fn(&Checklist<'_>) -> Option<Box<dyn Recipe>>;
+
+/// How the checkpoints of a layout become canonical layers.
+trait Recipe {
+    /// The layout that this is the recipe of.
+    fn layout(&self) -> SourceLayout;
+
+    /// The model as far as names and shapes tell. Settings that they do not tell hold placeholders; see
+    /// `models::config::OpenSettings`. A shape that cannot be inferred is recorded, and the draft goes on with ones.
+    fn draft(&mut self, names: &mut Checklist<'_>) -> ModelConfig;
+
+    /// The tensors that make a canonical layer of the draft; `None` if the layout does not have such a layer.
+    fn source(&self, names: &mut Checklist<'_>, at: &At<'_>) -> Option<Source>;
+}
+
+/// The naming scheme of a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SourceLayout {
+    /// As OpenAI published its models: native names and the buffers `input_resolution`, `context_length` and
+    /// `vocab_size`.
+    OpenAi,
+    /// open_clip: the same names without those buffers for its own vision transformers, timm's names for the
+    /// image towers of MobileCLIP.
+    OpenClip,
+    /// Hugging Face transformers' `CLIPModel`.
+    HuggingFace,
+    /// Apple's `ml-mobileclip`.
+    Apple,
+}
+
+impl SourceLayout {
+    /// As it is written into weights files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SourceLayout::OpenAi => "openai",
+            SourceLayout::OpenClip => "open_clip",
+            SourceLayout::HuggingFace => "huggingface",
+            SourceLayout::Apple => "apple",
+        }
+    }
+}
+
+impl fmt::Display for SourceLayout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A canonical layer as recipes look at it.
+pub(super) struct At<'l> {
+    /// Its path, split at the dots: `["image", "blocks", "3", "qkv"]`.
+    path: Vec<&'l str>,
+    /// Inputs of a linear layer, elements of a window of a dense convolution, channels of a depthwise one.
+    inputs: usize,
+    outputs: usize,
+    /// Of a convolution: outputs, inputs that an output sees, height and width of the kernel.
+    size: convs::Size,
+    /// Of a tensor that is stored as it is.
+    shape: Vec<usize>,
+}
+
+impl<'l> At<'l> {
+    fn new(layer: &'l Layer) -> Self {
+        let path = layer.path.split('.').collect();
+        match &layer.kind {
+            LayerKind::Linear(spec) => {
+                let [height, width] = spec.kernel;
+                let size = [spec.outputs, spec.channels, height, width];
+                At { path, inputs: spec.inputs(), outputs: spec.outputs, size, shape: Vec::new() }
+            }
+            LayerKind::Depthwise(spec) => {
+                let ([height, width], outputs) = (spec.kernel, spec.outputs());
+                At { path, inputs: spec.inputs, outputs, size: [outputs, 1, height, width], shape: Vec::new() }
+            }
+            LayerKind::Rows(shape) => At { path, inputs: 0, outputs: 0, size: [0; 4], shape: shape.clone() },
+            LayerKind::Table(rows, width) => {
+                At { path, inputs: 0, outputs: 0, size: [0; 4], shape: vec![*rows, *width] }
+            }
+        }
+    }
+}
+
+/// A checkpoint whose tensors all have their place.
+pub(super) struct Mapped {
+    pub layout: SourceLayout,
+    /// Whether the image tower has timm's names.
+    pub timm: bool,
+    /// What names and shapes tell of the model. Settings that they do not tell hold placeholders.
+    pub draft: ModelConfig,
+    /// The canonical layers in the order of the file, each with the tensors that make it.
+    pub layers: Vec<(Layer, Source)>,
+    /// The tensor with the natural logarithm of the logit scale.
+    pub logit_scale: String,
+    /// Tensors that are no weights.
+    pub ignored: Vec<String>,
+}
+
+/// Recognises the layout of a checkpoint and maps its tensors.
+pub(super) fn map(checkpoint: &Checkpoint) -> Result<Mapped, Error> {
+    let mut names = Checklist::new(checkpoint);
+    let Some(mut recipe) = RECIPES.iter().find_map(|recognise| recognise(&names)) else {
+        return unknown(checkpoint, &names);
+    };
+    let layout = recipe.layout();
+    let draft = recipe.draft(&mut names);
+    let mut sources = Vec::new();
+    for layer in layers(&draft).or_else(|error| unsupported(checkpoint, &error.to_string()))? {
+        match recipe.source(&mut names, &At::new(&layer)) {
+            Some(source) => sources.push((layer, source)),
+            None => return unsupported(checkpoint, &format!("the {layout} layout has no `{}`", layer.path)),
+        }
+    }
+    let logit_scale = names.take_number("logit_scale");
+    let timm = names.has_prefix(timm::TRUNK);
+    let ignored = names.finish(layout.as_str())?;
+    if has_no_blocks(&draft) {
+        return unsupported(checkpoint, "a tower or stage of it has no blocks");
+    }
+    Ok(Mapped { layout, timm, draft, layers: sources, logit_scale, ignored })
+}
+
+fn has_no_blocks(draft: &ModelConfig) -> bool {
+    let image = match &draft.image {
+        Some(ImageConfig::Mci(mci)) => mci.stages.is_empty() || mci.stages.iter().any(|stage| stage.blocks == 0),
+        Some(image) => image.sizes().layers == Some(0),
+        None => false,
+    };
+    image || draft.text.as_ref().is_some_and(|text| text.sizes().layers == Some(0))
+}
+
+/// Refuses a checkpoint that no recipe recognises, by the name of what it is where that is known.
+fn unknown<T>(checkpoint: &Checkpoint, names: &Checklist<'_>) -> Result<T, Error> {
+    if names.has("visual.layer1.0.conv1.weight") {
+        return unsupported(checkpoint, "it is a CLIP ModifiedResNet (RN50 and the like), which is not supported yet");
+    }
+    if names.has_prefix(timm::TRUNK) {
+        return unsupported(checkpoint, "its image tower is one of timm's that MobileCLIP does not have");
+    }
+    let mut listed = checkpoint.tensors().map(|info| format!("`{}`", printable(info.name)));
+    let some: Vec<String> = listed.by_ref().take(3).collect();
+    let rest = listed.count();
+    unsupported(
+        checkpoint,
+        &format!(
+            "its tensors ({}{}) are of no known layout; CLIP vision transformers of OpenAI, open_clip and \
+             Hugging Face and MobileCLIP of open_clip and Apple are supported",
+            some.join(", "),
+            if rest == 0 { String::new() } else { format!(" and {rest} more") }
+        ),
+    )
+}
+
+fn unsupported<T>(checkpoint: &Checkpoint, reason: &str) -> Result<T, Error> {
+    Err(Error::Unsupported { path: checkpoint.path().to_owned(), reason: reason.to_owned() })
+}
+
+// --- drafts
+
+/// Transformer blocks of these sizes; what tensors do not tell has placeholders.
+fn draft_blocks(width: usize, layers: usize, mlp_width: usize) -> TransformerConfig {
+    TransformerConfig { width, layers, heads: 1, mlp_width, activation: Activation::Gelu, norm_eps: 1e-5 }
+}
+
+/// A vision transformer without a stem.
+fn draft_vit(patch_size: usize, grid: usize, pre_norm: bool, blocks: TransformerConfig) -> VitConfig {
+    VitConfig {
+        image_size: grid.saturating_mul(patch_size),
+        patch_size,
+        class_token: true,
+        pre_norm,
+        stem: None,
+        blocks,
+        pooling: ImagePooling::ClassToken,
+    }
+}
+
+/// CLIP's text transformer.
+fn draft_text(context_length: usize, vocab_size: usize, blocks: TransformerConfig) -> TextConfig {
+    TextConfig::Transformer(TextTransformerConfig {
+        context_length,
+        vocab_size,
+        causal: true,
+        pad_id: 0,
+        blocks,
+        pooling: TextPooling::LargestId,
+    })
+}
+
+/// Side of the patches that the convolution `name`, `[width, 3, side, side]`, looks at.
+fn square_patch(names: &mut Checklist<'_>, name: &str, width: usize) -> usize {
+    let [_, _, _, side] = names.probe(name, [width, 3, 0, 0]);
+    side
+}
+
+/// Patches per side, from the `tokens` that have positions, the class token among them: `1 + grid * grid`.
+///
+/// `name` is the positions' tensor, `found` its shape, and `shape` gives the one for a number of tokens.
+fn grid(
+    names: &mut Checklist<'_>,
+    name: &str,
+    tokens: usize,
+    shape: impl Fn(usize) -> Vec<usize>,
+    found: &[usize],
+) -> usize {
+    let grid = tokens.saturating_sub(1).isqrt();
+    // All ones means that the shape could not be inferred.
+    if positions(grid) != tokens || (grid == 0 && found.iter().any(|&side| side > 1)) {
+        names.misprobe(name, &shape(positions(grid.max(1))), found);
+    }
+    grid
+}
+
+/// Patches and class token.
+fn positions(grid: usize) -> usize {
+    grid.saturating_mul(grid).saturating_add(1)
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,134 @@
+//! The names of open_clip's models with an image tower of timm: MobileCLIP and MobileCLIP2.
+
+use super::convs::{self, Convs, conv};
+use super::mci::MciTower;
+use super::names::Checklist;
+use super::source::Source;
+use super::{At, Recipe, SourceLayout, draft_blocks, draft_vit, grid, native, square_patch};
+use crate::models::config::{ConvStem, ImageConfig, ModelConfig};
+
+/// Where open_clip has image towers of timm.
+pub(super) const TRUNK: &str = "visual.trunk.";
+
+/// Names by which the towers are told apart.
+const MCI: &str = "visual.trunk.stem.";
+const STEM: &str = "visual.trunk.patch_embed.backbone.";
+const PATCH: &str = "visual.trunk.patch_embed.proj.weight";
+
+const POSITION: &str = "visual.trunk.pos_embed";
+const BLOCKS: &str = "visual.trunk.blocks.";
+const HEAD: &str = "visual.trunk.head";
+
+/// All names of the text tower start so.
+const TEXT: &str = "text.";
+
+struct Timm {
+    mci: Option<MciTower>,
+}
+
+pub(super) fn recognise(names: &Checklist<'_>) -> Option<Box<dyn Recipe>> {
+    let mci = names.has_prefix(MCI).then(|| MciTower::timm(names));
+    let recognised = mci.is_some() || names.has_prefix(STEM) || names.has(PATCH);
+    recognised.then(|| Box::new(Timm { mci }) as Box<dyn Recipe>)
+}
+
+impl Recipe for Timm {
+    fn layout(&self) -> SourceLayout {
+        SourceLayout::OpenClip
+    }
+
+    fn draft(&mut self, names: &mut Checklist<'_>) -> ModelConfig {
+        let (image, embed_dim) = match &mut self.mci {
+            Some(mci) => mci.draft(names),
+            None => draft_vit_tower(names),
+        };
+        ModelConfig::new(embed_dim, 0.0, Some(image), Some(native::draft_text_tower(names, TEXT)))
+    }
+
+    fn source(&self, names: &mut Checklist<'_>, at: &At<'_>) -> Option<Source> {
+        match (at.path.first(), &self.mci) {
+            (Some(&"image"), Some(mci)) => mci.source(names, at),
+            (Some(&"image"), None) => vit_source(names, at),
+            _ => native::text_source(names, at, TEXT),
+        }
+    }
+}
+
+fn draft_vit_tower(names: &mut Checklist<'_>) -> (ImageConfig, usize) {
+    let has_stem = names.has_prefix(STEM);
+    let [width] = names.probe("visual.trunk.norm.weight", [0]);
+    let [mlp_width, _] = names.probe(&format!("{BLOCKS}0.mlp.fc1.weight"), [0, width]);
+    let blocks = draft_blocks(width, names.count_blocks(BLOCKS), mlp_width);
+    let [embed_dim, _] = names.probe(&format!("{HEAD}.weight"), [0, width]);
+    let found = names.probe(POSITION, [1, 0, width]);
+    // Behind a stem the class token has no position, and the tensor does not count it.
+    let extra = usize::from(has_stem);
+    let shape = |tokens: usize| vec![1, tokens - extra, width];
+    let grid = grid(names, POSITION, found[1].saturating_add(extra), shape, &found);
+    let patch_size = if has_stem { 16 } else { square_patch(names, PATCH, width) };
+    let mut vit = draft_vit(patch_size, grid, !has_stem, blocks);
+    vit.stem = has_stem.then(|| draft_stem(names, STEM, ""));
+    (ImageConfig::Vit(vit), embed_dim)
+}
+
+fn vit_source(names: &mut Checklist<'_>, at: &At<'_>) -> Option<Source> {
+    Some(match at.path.get(1..)? {
+        ["patch"] => Source::linear(names.take_patch(PATCH, at)),
+        ["stem", i] => return stem_source(names, i, at, (STEM, "", "bn")),
+        ["position"] => {
+            let has_stem = names.has_prefix(STEM);
+            let [tokens, width] = at.shape[..] else { return None };
+            Source::ClassAndPositions {
+                class: names.take("visual.trunk.cls_token".into(), &[1, 1, width]),
+                position: names.take(POSITION.into(), &[1, tokens - usize::from(has_stem), width]),
+                class_has_position: !has_stem,
+            }
+        }
+        ["ln_pre", part] => Source::Rows(names.take(format!("visual.trunk.norm_pre.{part}"), &at.shape)),
+        ["blocks", i, part] => return block_source(names, &format!("{BLOCKS}{i}"), part, at),
+        ["proj"] => {
+            let norm = names.take_norm("visual.trunk.norm", at.inputs);
+            Source::normed(norm, names.take_linear(HEAD, at))
+        }
+        _ => return None,
+    })
+}
+
+/// The convolutional stem of MobileCLIP-B, whose first convolution is called `{prefix}0{block}.conv`.
+pub(super) fn draft_stem(names: &mut Checklist<'_>, prefix: &str, block: &str) -> ConvStem {
+    let [width, ..] = names.probe(&format!("{prefix}0{block}.conv.weight"), [0, 3, 4, 4]);
+    ConvStem { width, padding: 0 }
+}
+
+/// Convolution `i` of the stem of MobileCLIP-B: `{prefix}{i}{block}.conv`, and its BatchNorm `{prefix}{i}{block}.{norm}`.
+pub(super) fn stem_source(
+    names: &mut Checklist<'_>,
+    i: &str,
+    at: &At<'_>,
+    (prefix, block, norm): (&str, &str, &str),
+) -> Option<Source> {
+    let name = format!("{prefix}{i}{block}");
+    let mut convs = Convs { names, words: &convs::TIMM, folded: false };
+    Some(Source::Conv(match i {
+        "0" | "1" => conv(at.size, vec![convs.normed(&name, norm, at.size)]),
+        "2" => convs.biased(&format!("{name}.conv"), at.size),
+        _ => return None,
+    }))
+}
+
+fn block_source(names: &mut Checklist<'_>, block: &str, part: &str, at: &At<'_>) -> Option<Source> {
+    let named = |part: &str| format!("{block}.{part}");
+    Some(match part {
+        "qkv" => {
+            let norm = names.take_norm(&named("norm1"), at.inputs);
+            Source::normed(norm, names.take_linear(&named("attn.qkv"), at))
+        }
+        "out" => Source::linear(names.take_linear(&named("attn.proj"), at)),
+        "fc1" => {
+            let norm = names.take_norm(&named("norm2"), at.inputs);
+            Source::normed(norm, names.take_linear(&named("mlp.fc1"), at))
+        }
+        "fc2" => Source::linear(names.take_linear(&named("mlp.fc2"), at)),
+        _ => return None,
+    })
+}
