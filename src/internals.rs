@@ -3,15 +3,15 @@
 //! One function for each kernel, which states the work that it does and how it is called.
 
 use crate::kernels::attention::{self, Shape, Span};
-use crate::kernels::depthwise::{Maps, Window, depthwise as convolve};
-use crate::kernels::gemm::{self, Epilogue, Finish, Lhs, Out, PANEL, Rhs, gemm as multiply};
+use crate::kernels::depthwise::{Convolution, Maps, Window, depthwise as convolve};
+use crate::kernels::gemm::{self, Epilogue, Finish, Lhs, PANEL, Rhs, gemm as multiply};
 use crate::kernels::math;
 use crate::kernels::strides::{Strides, blocked_len};
-use crate::kernels::{Isa, Team, norm, pool, probe, stem as stems};
+use crate::kernels::{Isa, Out, Team, norm, pool, probe, strided_stem as stems};
 use crate::tensor::AlignedBuf;
 
 /// Everything runs on the calling thread, as what is measured is held against the peak of one core.
-const TEAM: Team<'_> = Team::ALONE;
+const TEAM: Team<'_> = Team::SERIAL;
 
 /// Bytes of weights that are read in turn where they shall not be found in a cache: more than a processor has.
 const STREAMED: usize = 160 << 20;
@@ -110,7 +110,7 @@ pub fn product(isa: Isa, sizes: [usize; 3], after: After, layouts: [Layout; 2], 
             turn = (turn + 1) % copies;
             let a = Lhs { data: &a, strides: layouts[0].strides(rows, k), rows, k };
             let epilogue = Epilogue { bias: Some(&bias), finish: after.finish() };
-            let out = Out { data: out, strides: layouts[1].strides(rows, n) };
+            let out = Out::new(out, layouts[1].strides(rows, n));
             multiply(isa, TEAM, a, Rhs::packed(weights, k, n), epilogue, None, out);
         })
     })
@@ -131,7 +131,7 @@ pub fn feed_forward(isa: Isa, rows: usize, width: usize, hidden: usize) -> Probe
                 second: (Rhs::packed(&second, hidden, width), Some(&bias)),
             };
             let a = Lhs { data: &a, strides, rows, k: width };
-            gemm::feed_forward(isa, TEAM, a, weights, Out { data: out, strides }, &mut scratch);
+            gemm::feed_forward(isa, TEAM, a, weights, Out::new(out, strides), &mut scratch);
         })
     })
 }
@@ -147,13 +147,13 @@ pub fn stem(isa: Isa, size: usize, channels: usize) -> Probe {
         let (taps, bias) = (noise(9 * channels, 1.0), noise(channels.next_multiple_of(PANEL), 1.0));
         let mut scratch = AlignedBuf::zeros(stems::scratch(size, channels, TEAM));
         prepared(AlignedBuf::zeros(blocked_len(rows, channels)), move |out| {
-            let weights = stems::Stem {
+            let weights = stems::StridedStem {
                 conv: (Rhs::packed(&first, 27, channels), Some(&bias)),
                 depthwise: (&taps, &bias),
                 pointwise: (Rhs::packed(&second, channels, channels), Some(&bias)),
             };
             let images = stems::Images { pixels: &pixels, count: 1, size };
-            stems::stem(isa, TEAM, weights, images, &mut scratch, out);
+            stems::strided_stem(isa, TEAM, weights, images, &mut scratch, out);
         })
     })
 }
@@ -190,8 +190,9 @@ pub fn depthwise(isa: Isa, side: usize, channels: usize, kernel: Kernel, gelu: b
             let strides = Strides::blocked(rows);
             let maps = Maps { data: &maps, strides, images: 1, height: side, width: side };
             let activation = gelu.then_some(math::Activation::Gelu);
-            let out = Out { data: out, strides: Strides::blocked(out_rows) };
-            convolve(isa, TEAM, window, maps, &taps, &bias, activation, out);
+            let out = Out::new(out, Strides::blocked(out_rows));
+            let convolution = Convolution { window, maps, taps: &taps, bias: &bias, activation };
+            convolve(isa, TEAM, convolution, out);
         })
     })
 }

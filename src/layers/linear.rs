@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::Exec;
-use crate::kernels::gemm::{Coming, Epilogue, Finish, Lhs, Out, PANEL, Rhs, gemm};
+use crate::kernels::Out;
+use crate::kernels::gemm::{Epilogue, Finish, Lhs, PANEL, Prefetch, Rhs, gemm};
 use crate::kernels::strides::Strides;
 use crate::weights::TensorView;
 
@@ -79,14 +80,14 @@ impl Linear {
             Lhs { data: x, strides, rows, k: self.inputs },
             Rhs::packed(weight, self.inputs, columns.len()),
             Epilogue { bias, finish },
-            exec.coming,
-            Out { data: out.0, strides: out.1 },
+            exec.prefetch,
+            Out::new(out.0, out.1),
         );
     }
 
-    /// The weights, as the product before this layer's takes them.
-    pub(super) fn coming(&self) -> Coming<'_> {
-        Coming::new(&self.weight, self.inputs)
+    /// The weights, for prefetching.
+    pub(super) fn prefetch(&self) -> Prefetch {
+        Prefetch::new(&self.weight, self.inputs)
     }
 
     /// The weights and the bias, as kernels take them.

@@ -1,10 +1,10 @@
 //! Two linear layers with an activation between them, added to what they came from.
 
 use super::{Exec, Linear};
-use crate::kernels::Team;
-use crate::kernels::gemm::{FeedForward, Finish, Lhs, Out, feed_forward};
+use crate::kernels::gemm::{FeedForward, Finish, Lhs, feed_forward};
 use crate::kernels::math::Activation;
 use crate::kernels::strides::{Strides, blocked_len};
+use crate::kernels::{Out, Team};
 
 /// Floats of weights up to which tiles of rows go through both layers: the weights must stay in the cache, too, as
 /// every tile reads all of them.
@@ -43,7 +43,7 @@ impl Mlp {
         match self.near() {
             Some(weights) => {
                 let input = Lhs { data: input.0, strides: input.1, rows, k: self.fc1.inputs() };
-                feed_forward(exec.isa, exec.team, input, weights, Out { data: x.0, strides: x.1 }, hidden);
+                feed_forward(exec.isa, exec.team, input, weights, Out::new(x.0, x.1), hidden);
             }
             None => {
                 let between = Strides::blocked(rows);

@@ -12,7 +12,7 @@ pub(crate) use mlp::Mlp;
 pub(crate) use squeeze_excite::SqueezeExcite;
 pub(crate) use stem::Stem;
 
-use crate::kernels::gemm::Coming;
+use crate::kernels::gemm::Prefetch;
 use crate::kernels::{Isa, Team};
 
 /// How the layers of one pass run.
@@ -20,16 +20,16 @@ use crate::kernels::{Isa, Team};
 pub(crate) struct Exec<'a> {
     pub(crate) isa: Isa,
     pub(crate) team: Team<'a>,
-    coming: Option<Coming<'a>>,
+    prefetch: Option<Prefetch>,
 }
 
 impl<'a> Exec<'a> {
     pub(crate) fn new(isa: Isa, team: Team<'a>) -> Exec<'a> {
-        Exec { isa, team, coming: None }
+        Exec { isa, team, prefetch: None }
     }
 
     /// The same for a layer after which `next` is the next linear one: its first weights are fetched meanwhile.
     pub(crate) fn before(self, next: &'a Linear) -> Exec<'a> {
-        Exec { coming: Some(next.coming()), ..self }
+        Exec { prefetch: Some(next.prefetch()), ..self }
     }
 }

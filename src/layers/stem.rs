@@ -3,7 +3,7 @@
 use super::{Depthwise, Exec, Linear};
 use crate::kernels::Team;
 use crate::kernels::depthwise::Window;
-use crate::kernels::stem::{self, Images, WINDOW};
+use crate::kernels::strided_stem::{self as kernel, Images, StridedStem, WINDOW};
 
 /// Three convolutions, each with GELU behind it, from pixels to `C` channels on a quarter of the side.
 pub(crate) struct Stem {
@@ -28,16 +28,16 @@ impl Stem {
 
     /// Floats of scratch for images of `size` pixels a side.
     pub(crate) fn scratch(&self, size: usize, team: Team<'_>) -> usize {
-        stem::scratch(size, self.outputs(), team)
+        kernel::scratch(size, self.outputs(), team)
     }
 
     /// Images to maps in blocks of sixteen channels; `scratch` of [`Stem::scratch`] floats.
     pub(crate) fn forward(&self, exec: Exec<'_>, images: Images<'_>, scratch: &mut [f32], out: &mut [f32]) {
-        let weights = stem::Stem {
+        let weights = StridedStem {
             conv: self.conv.parts(),
             depthwise: self.depthwise.parts(),
             pointwise: self.pointwise.parts(),
         };
-        stem::stem(exec.isa, exec.team, weights, images, scratch, out);
+        kernel::strided_stem(exec.isa, exec.team, weights, images, scratch, out);
     }
 }

@@ -15,7 +15,7 @@ use crate::kernels::gemm::Finish;
 use crate::kernels::math::Activation;
 use crate::kernels::norm::layer_norm_in_place;
 use crate::kernels::pool;
-use crate::kernels::stem::Images;
+use crate::kernels::strided_stem::Images;
 use crate::kernels::strides::{Strides, blocked_len, unblock};
 use crate::layers::{Depthwise, Exec, Linear, SqueezeExcite, Stem};
 use crate::tensor::Arena;

@@ -4,12 +4,12 @@ use std::arch::x86_64::*;
 
 use super::{Kernel, Simd, Tile, avx2_tile};
 
-/// Proof that AVX2 and FMA are there.
+/// Proof that AVX2 and FMA are available.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Avx2(());
 
 impl Avx2 {
-    /// The token, where this machine has the instructions.
+    /// The token, if this machine has the instructions.
     pub(crate) fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Avx2(()))
     }
@@ -127,7 +127,7 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn tile<const ROWS: usize, const VECTORS: usize>(self, t: &Tile) {
         debug_assert_eq!(VECTORS, 2);
-        // SAFETY: the caller promises what the tile points to, and `self` that the instructions exist.
+        // SAFETY: the operands as the caller promises; `self` exists only where the instructions do.
         unsafe { avx2_tile::tile::<ROWS>(t) }
     }
 

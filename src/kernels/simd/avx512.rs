@@ -4,12 +4,12 @@ use std::arch::x86_64::*;
 
 use super::{Kernel, Simd, Tile, avx512_activation, avx512_tile};
 
-/// Proof that AVX-512 F, DQ, BW and VL (with AVX2 and FMA) are there.
+/// Proof that AVX-512 F, DQ, BW and VL (with AVX2 and FMA) are available.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Avx512(());
 
 impl Avx512 {
-    /// The token, where this machine has the instructions.
+    /// The token, if this machine has the instructions.
     pub(crate) fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512dq")
@@ -185,9 +185,9 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     unsafe fn tile<const ROWS: usize, const VECTORS: usize>(self, t: &Tile) {
-        // SAFETY: the caller promises what the tile points to, and `self` that the instructions exist.
+        // SAFETY: the operands as the caller promises; `self` exists only where the instructions do.
         unsafe {
-            match t.streams {
+            match t.fetch.streams {
                 false => avx512_tile::tile::<ROWS, VECTORS, false>(t),
                 true => avx512_tile::tile::<ROWS, VECTORS, true>(t),
             }

@@ -5,7 +5,7 @@ use std::arch::is_aarch64_feature_detected;
 
 use super::{Kernel, ROUND, Simd};
 
-/// Proof that NEON is there.
+/// Proof that NEON is available.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Neon(());
 

@@ -9,7 +9,7 @@ use super::{Kernel, ROUND, Simd};
 pub(crate) struct Sse(());
 
 impl Sse {
-    /// The token; always there.
+    /// The token, which always exists.
     pub(crate) fn baseline() -> Self {
         Sse(())
     }
