@@ -27,4 +27,5 @@ pub(crate) mod reference;
 
 pub(crate) use isa::Isa;
 pub(crate) use output::Out;
+pub(crate) use simd::Element;
 pub(crate) use team::{Team, Workers};

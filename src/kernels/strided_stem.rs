@@ -9,7 +9,7 @@ use super::depthwise::{Band, Convolution, Maps, Window};
 use super::gemm::{Epilogue, Finish, Lhs, Region, Rhs};
 use super::math::Activation;
 use super::output::Out;
-use super::simd::{Kernel, Simd};
+use super::simd::{Element, Kernel, Simd};
 use super::strides::{Strides, blocked_len};
 use super::team::Team;
 use crate::tensor::PANEL;
@@ -28,13 +28,13 @@ const BETWEEN: usize = 2 * STRIP + 1;
 
 /// The weights, each with its bias, if it has one; `C` channels.
 #[derive(Clone, Copy)]
-pub(crate) struct StridedStem<'a> {
+pub(crate) struct StridedStem<'a, W = f32> {
     /// Packed `[27, C]`, a window ordered channel, y, x.
-    pub(crate) conv: (Rhs<'a>, Option<&'a [f32]>),
+    pub(crate) conv: (Rhs<'a, W>, Option<&'a [f32]>),
     /// `[9, C]`
     pub(crate) depthwise: (&'a [f32], &'a [f32]),
     /// Packed `[C, C]`.
-    pub(crate) pointwise: (Rhs<'a>, Option<&'a [f32]>),
+    pub(crate) pointwise: (Rhs<'a, W>, Option<&'a [f32]>),
 }
 
 /// Square images of `size` pixels.
@@ -104,10 +104,10 @@ pub(crate) fn scratch(size: usize, channels: usize, team: Team<'_>) -> usize {
 /// Computes maps in blocks from `images`, `ceil(ceil(size / 2) / 2)` pixels a side; `scratch` as planned.
 ///
 /// Panics where a slice is too short for its sizes.
-pub(crate) fn strided_stem(
+pub(crate) fn strided_stem<W: Element>(
     isa: Isa,
     team: Team<'_>,
-    weights: StridedStem<'_>,
+    weights: StridedStem<'_, W>,
     images: Images<'_>,
     scratch: &mut [f32],
     out: &mut [f32],
@@ -140,8 +140,8 @@ fn gelu(bias: Option<&[f32]>) -> Epilogue<'_> {
 }
 
 /// Some strips, on the calling thread.
-struct Strips<'a> {
-    weights: StridedStem<'a>,
+struct Strips<'a, W> {
+    weights: StridedStem<'a, W>,
     images: Images<'a>,
     sides: Sides,
     lens: Lens,
@@ -152,7 +152,7 @@ struct Strips<'a> {
     out: Out<'a>,
 }
 
-impl Kernel for Strips<'_> {
+impl<W: Element> Kernel for Strips<'_, W> {
     type Output = ();
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 use super::super::Isa;
 use super::super::math::Activation;
 use super::super::output::Out;
-use super::super::simd::{Kernel, Simd};
+use super::super::simd::{Element, Kernel, Simd};
 use super::super::strides::{Strides, blocked_len};
 use super::super::team::Team;
 use super::tile::{Region, balanced};
@@ -18,10 +18,10 @@ const LEAST_ROWS: usize = 28;
 
 /// The weights of both products, each with its bias, if it has one, and the activation in between.
 #[derive(Clone, Copy)]
-pub(crate) struct FeedForward<'a> {
-    pub(crate) first: (Rhs<'a>, Option<&'a [f32]>),
+pub(crate) struct FeedForward<'a, W = f32> {
+    pub(crate) first: (Rhs<'a, W>, Option<&'a [f32]>),
     pub(crate) activation: Activation,
-    pub(crate) second: (Rhs<'a>, Option<&'a [f32]>),
+    pub(crate) second: (Rhs<'a, W>, Option<&'a [f32]>),
 }
 
 impl FeedForward<'_> {
@@ -44,11 +44,11 @@ fn tile_rows(rows: usize, tasks: usize) -> usize {
 /// Computes `out += second(activation(first(a)))`; `hidden` is scratch of [`FeedForward::scratch`] floats.
 ///
 /// Panics where a slice is too short for its sizes.
-pub(crate) fn feed_forward(
+pub(crate) fn feed_forward<W: Element>(
     isa: Isa,
     team: Team<'_>,
     a: Lhs<'_>,
-    weights: FeedForward<'_>,
+    weights: FeedForward<'_, W>,
     out: Out<'_>,
     hidden: &mut [f32],
 ) {
@@ -66,15 +66,15 @@ pub(crate) fn feed_forward(
 }
 
 /// Some rows, on the calling thread.
-struct Tiles<'a> {
+struct Tiles<'a, W> {
     a: Lhs<'a>,
-    weights: FeedForward<'a>,
+    weights: FeedForward<'a, W>,
     out: Out<'a>,
     rows: Range<usize>,
     hidden: &'a mut [f32],
 }
 
-impl Kernel for Tiles<'_> {
+impl<W: Element> Kernel for Tiles<'_, W> {
     type Output = ();
 
     #[inline(always)]

@@ -11,7 +11,7 @@ mod tile;
 use super::Isa;
 use super::math::Activation;
 use super::output::Out;
-use super::simd::Simd;
+use super::simd::{Element, Simd};
 use super::strides::Strides;
 use super::team::{Team, share_of};
 pub(crate) use crate::tensor::PANEL;
@@ -29,23 +29,23 @@ pub(crate) struct Lhs<'a> {
     pub(crate) k: usize,
 }
 
-/// A matrix `[k, n]` in panels of sixteen columns: element (p, j) is at
+/// A matrix `[k, n]` of elements `W` in panels of sixteen columns: element (p, j) is at
 /// `(j / 16) · panel_stride + p · k_stride + j % 16`.
 ///
 /// Packed weights have `k_stride` 16 and `panel_stride` 16·k. With `k_stride` the row length and `panel_stride` 16, a
-/// row-major matrix is read in place; up to 15 readable floats must follow it.
+/// row-major matrix is read in place; up to 15 readable elements must follow it.
 #[derive(Clone, Copy)]
-pub(crate) struct Rhs<'a> {
-    pub(crate) data: &'a [f32],
+pub(crate) struct Rhs<'a, W = f32> {
+    pub(crate) data: &'a [W],
     pub(crate) k: usize,
     pub(crate) n: usize,
     pub(crate) k_stride: usize,
     pub(crate) panel_stride: usize,
 }
 
-impl<'a> Rhs<'a> {
+impl<'a, W: Element> Rhs<'a, W> {
     /// Packed panels.
-    pub(crate) fn packed(data: &'a [f32], k: usize, n: usize) -> Self {
+    pub(crate) fn packed(data: &'a [W], k: usize, n: usize) -> Self {
         Rhs { data, k, n, k_stride: PANEL, panel_stride: PANEL * k }
     }
 
@@ -95,8 +95,8 @@ pub(crate) struct Prefetch {
 
 impl Prefetch {
     /// Packed weights `[k, n]`.
-    pub(crate) fn new(weights: &[f32], k: usize) -> Prefetch {
-        let panel_bytes = PANEL * k * size_of::<f32>();
+    pub(crate) fn new<W: Element>(weights: &[W], k: usize) -> Prefetch {
+        let panel_bytes = PANEL * k * size_of::<W>();
         let panels = size_of_val(weights) / panel_bytes.max(1);
         Prefetch { address: weights.as_ptr().addr(), panel_bytes, panels }
     }
@@ -112,11 +112,11 @@ impl Prefetch {
 /// the part of the next product's weights that it will read first.
 ///
 /// Panics where a slice is too short for its sizes: those follow from a validated model, never from input.
-pub(crate) fn gemm(
+pub(crate) fn gemm<W: Element>(
     isa: Isa,
     team: Team<'_>,
     a: Lhs<'_>,
-    w: Rhs<'_>,
+    w: Rhs<'_, W>,
     epilogue: Epilogue<'_>,
     prefetch: Option<Prefetch>,
     out: Out<'_>,
@@ -145,7 +145,7 @@ pub(crate) fn gemm(
 
 /// Asserts that all operands are as long as their shapes say, and that no rows of the output overlap.
 #[inline(always)]
-fn check(a: &Lhs<'_>, w: &Rhs<'_>, epilogue: &Epilogue<'_>, out: &Out<'_>) {
+fn check<W: Element>(a: &Lhs<'_>, w: &Rhs<'_, W>, epilogue: &Epilogue<'_>, out: &Out<'_>) {
     assert_eq!(a.k, w.k);
     assert!(a.data.len() >= a.strides.extent(a.rows, a.k), "activations shorter than their shape");
     assert!(w.data.len() >= w.extent(), "weights shorter than their shape");

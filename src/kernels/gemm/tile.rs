@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::super::math::Activation;
 use super::super::output::Out;
-use super::super::simd::{Fetch, Kernel, Simd, Tile};
+use super::super::simd::{Element, Fetch, Kernel, Simd, Tile};
 use super::super::strides::Strides;
 use super::{Epilogue, Finish, Lhs, PANEL, Prefetch, Rhs, check};
 
@@ -23,17 +23,17 @@ const A_BLOCK: usize = 128 * K_BLOCK;
 /// Floats of `a` up to which all of its blocks stay in L2 for every pair of panels: three quarters of such a cache.
 const A_RESIDENT: usize = 256 * K_BLOCK;
 
-/// Floats between what a single tile reads and what it prefetches. Ten rows on weights from memory, 512 × 1536, on an
-/// Intel Xeon of 2023: 300 µs without, 277 at 256 floats, 239 at 512, 242 at 1024, 252 at 2048, 275 at 8192.
-const PREFETCH_DISTANCE: usize = 768;
+/// Bytes between what a single tile reads and what it prefetches. Ten rows on weights from memory, 512 × 1536, on an
+/// Intel Xeon of 2023: 300 µs without, 277 at 1 KiB, 239 at 2 KiB, 242 at 4 KiB, 252 at 8 KiB, 275 at 32 KiB.
+const PREFETCH_DISTANCE: usize = 3072;
 
 /// The bias of tiles without one.
 static NO_BIAS: [f32; 2 * PANEL] = [0.0; 2 * PANEL];
 
 /// Some rows by some panels of a product, computed on the calling thread.
-pub(in super::super) struct Region<'a> {
+pub(in super::super) struct Region<'a, W = f32> {
     a: Lhs<'a>,
-    w: Rhs<'a>,
+    w: Rhs<'a, W>,
     epilogue: Epilogue<'a>,
     out: Out<'a>,
     rows: Range<usize>,
@@ -41,12 +41,12 @@ pub(in super::super) struct Region<'a> {
     prefetch: Option<Prefetch>,
 }
 
-impl<'a> Region<'a> {
+impl<'a, W: Element> Region<'a, W> {
     /// All rows by all panels.
     ///
     /// Panics where a slice is too short for its sizes.
     #[inline(always)]
-    pub(in super::super) fn new(a: Lhs<'a>, w: Rhs<'a>, epilogue: Epilogue<'a>, out: Out<'a>) -> Region<'a> {
+    pub(in super::super) fn new(a: Lhs<'a>, w: Rhs<'a, W>, epilogue: Epilogue<'a>, out: Out<'a>) -> Region<'a, W> {
         check(&a, &w, &epilogue, &out);
         Region { a, w, epilogue, out, rows: 0..a.rows, panels: 0..w.panels(), prefetch: None }
     }
@@ -55,14 +55,14 @@ impl<'a> Region<'a> {
     ///
     /// Panics where the product does not have them.
     #[inline(always)]
-    pub(super) fn part(self, rows: Range<usize>, panels: Range<usize>, prefetch: Option<Prefetch>) -> Region<'a> {
+    pub(super) fn part(self, rows: Range<usize>, panels: Range<usize>, prefetch: Option<Prefetch>) -> Region<'a, W> {
         assert!(rows.end <= self.rows.end && panels.end <= self.panels.end, "a part outside of the product");
         Region { rows, panels, prefetch, ..self }
     }
 
     /// The address of a panel's weights from a step of k on, which need not exist.
     #[inline(always)]
-    fn weights_at(&self, panel: usize, step: usize) -> *const f32 {
+    fn weights_at(&self, panel: usize, step: usize) -> *const W {
         let offset = panel.wrapping_mul(self.w.panel_stride).wrapping_add(step.wrapping_mul(self.w.k_stride));
         self.w.data.as_ptr().wrapping_add(offset)
     }
@@ -70,7 +70,7 @@ impl<'a> Region<'a> {
     /// Bytes from one panel to the next.
     #[inline(always)]
     fn panel_bytes(&self) -> usize {
-        self.w.panel_stride.wrapping_mul(size_of::<f32>())
+        self.w.panel_stride.wrapping_mul(size_of::<W>())
     }
 
     /// The address of the activations of a row from a step of k on, which need not exist.
@@ -80,7 +80,7 @@ impl<'a> Region<'a> {
     }
 }
 
-impl Kernel for Region<'_> {
+impl<W: Element> Kernel for Region<'_, W> {
     type Output = ();
 
     #[inline(always)]
@@ -139,8 +139,8 @@ pub(in super::super) fn balanced(range: Range<usize>, most: usize) -> impl Itera
 }
 
 /// Some rows of a region by a block of k.
-struct Block<'a> {
-    region: &'a Region<'a>,
+struct Block<'a, W> {
+    region: &'a Region<'a, W>,
     rows: Range<usize>,
     steps: Range<usize>,
     /// The pair of panels that is read after this block: the address of the first, and the bytes to the second.
@@ -154,7 +154,7 @@ struct Block<'a> {
     activation: Option<Activation>,
 }
 
-impl Block<'_> {
+impl<W: Element> Block<'_, W> {
     /// The rows by the panel from `panel`, or the pair of them.
     ///
     /// # Safety
@@ -176,10 +176,10 @@ impl Block<'_> {
     /// tile reads as fast as memory delivers, and prefetches what it reads soon.
     #[inline(always)]
     fn fetch(&self, panel: usize, t: usize, tiles: usize) -> Fetch {
-        let ((next, stride), quarter) = (self.next_w, self.steps.len() * PANEL / 2 * size_of::<f32>());
+        let ((next, stride), quarter) = (self.next_w, self.steps.len() * PANEL / 2 * size_of::<W>());
         let current = self.region.weights_at(panel, self.steps.start);
         let (first, second) = match tiles {
-            1 => (current.wrapping_add(PREFETCH_DISTANCE).addr(), self.region.panel_bytes()),
+            1 => (current.addr().wrapping_add(PREFETCH_DISTANCE), self.region.panel_bytes()),
             2 | 3 => (next.wrapping_add((t % 2).wrapping_mul(stride)), quarter),
             _ if t < 4 => {
                 let first = next.wrapping_add((t / 2).wrapping_mul(stride)).wrapping_add(t % 2 * quarter);
@@ -266,14 +266,14 @@ impl Block<'_> {
 /// Calls the tile with this number of rows and panels.
 ///
 /// # Safety
-/// See [`Simd::tile`].
+/// See [`Element::tile`].
 #[inline(always)]
-unsafe fn dispatch<S: Simd>(s: S, rows: usize, panels: usize, tile: &Tile) {
+unsafe fn dispatch<S: Simd, W: Element>(s: S, rows: usize, panels: usize, tile: &Tile<W>) {
     macro_rules! rows {
         ($vectors:literal: $($n:literal)*) => {
             match rows {
                 // SAFETY: the caller's promise is passed on.
-                $($n if $n <= S::TILE_ROWS => unsafe { s.tile::<$n, $vectors>(tile) },)*
+                $($n if $n <= S::TILE_ROWS => unsafe { W::tile::<S, $n, $vectors>(s, tile) },)*
                 _ => unreachable!("tiles have 1 to {} rows", S::TILE_ROWS),
             }
         };

@@ -125,7 +125,7 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn tile<const ROWS: usize, const VECTORS: usize>(self, t: &Tile) {
+    unsafe fn tile_f32<const ROWS: usize, const VECTORS: usize>(self, t: &Tile<f32>) {
         debug_assert_eq!(VECTORS, 2);
         // SAFETY: the operands as the caller promises; `self` exists only where the instructions do.
         unsafe { avx2_tile::tile::<ROWS>(t) }

@@ -150,11 +150,11 @@ macro_rules! tile {
             k = inout(reg) $t.k => _,
             n = out(reg) _,
             ks = in(reg) $t.w_stride.wrapping_mul(4),
-            jump = const std::mem::offset_of!(Tile, a_jump),
-            bias = const std::mem::offset_of!(Tile, bias),
-            stride = const std::mem::offset_of!(Tile, out_stride),
-            out = const std::mem::offset_of!(Tile, out),
-            add = const std::mem::offset_of!(Tile, add),
+            jump = const std::mem::offset_of!(Tile<f32>, a_jump),
+            bias = const std::mem::offset_of!(Tile<f32>, bias),
+            stride = const std::mem::offset_of!(Tile<f32>, out_stride),
+            out = const std::mem::offset_of!(Tile<f32>, out),
+            add = const std::mem::offset_of!(Tile<f32>, add),
             out("ymm0") _, out("ymm1") _, out("ymm2") _, out("ymm3") _, out("ymm4") _, out("ymm5") _,
             out("ymm6") _, out("ymm7") _, out("ymm8") _, out("ymm9") _, out("ymm10") _, out("ymm11") _,
             out("ymm12") _, out("ymm13") _, out("ymm14") _, out("ymm15") _,
@@ -169,7 +169,7 @@ macro_rules! tile {
 /// AVX2 and FMA must be available, and [`Tile::new`] must have been called for this many rows and one panel.
 #[target_feature(enable = "avx2,fma")]
 #[rustfmt::skip]
-pub(super) unsafe fn tile<const ROWS: usize>(t: &Tile) {
+pub(super) unsafe fn tile<const ROWS: usize>(t: &Tile<f32>) {
     // SAFETY: reads the operands and writes the output of the tile, within what the caller promises; every
     // register that changes is named.
     unsafe {

@@ -184,7 +184,7 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn tile<const ROWS: usize, const VECTORS: usize>(self, t: &Tile) {
+    unsafe fn tile_f32<const ROWS: usize, const VECTORS: usize>(self, t: &Tile<f32>) {
         // SAFETY: the operands as the caller promises; `self` exists only where the instructions do.
         unsafe {
             match t.fetch.streams {

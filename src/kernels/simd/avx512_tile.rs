@@ -196,12 +196,12 @@ macro_rules! tile_of {
             k = inout(reg) $t.k => _,
             n = out(reg) _,
             ks = in(reg) $t.w_stride.wrapping_mul(4),
-            jump = const std::mem::offset_of!(Tile, a_jump),
-            bias = const std::mem::offset_of!(Tile, bias),
-            stride = const std::mem::offset_of!(Tile, out_stride),
-            panel = const std::mem::offset_of!(Tile, out_panel),
-            out = const std::mem::offset_of!(Tile, out),
-            add = const std::mem::offset_of!(Tile, add),
+            jump = const std::mem::offset_of!(Tile<f32>, a_jump),
+            bias = const std::mem::offset_of!(Tile<f32>, bias),
+            stride = const std::mem::offset_of!(Tile<f32>, out_stride),
+            panel = const std::mem::offset_of!(Tile<f32>, out_panel),
+            out = const std::mem::offset_of!(Tile<f32>, out),
+            add = const std::mem::offset_of!(Tile<f32>, add),
             out("zmm0") _, out("zmm1") _, out("zmm2") _, out("zmm3") _, out("zmm4") _, out("zmm5") _,
             out("zmm6") _, out("zmm7") _, out("zmm8") _, out("zmm9") _, out("zmm10") _, out("zmm11") _,
             out("zmm12") _, out("zmm13") _, out("zmm14") _, out("zmm15") _, out("zmm16") _, out("zmm17") _,
@@ -218,7 +218,7 @@ macro_rules! tile_of {
 /// # Safety
 /// AVX-512 F must be available, and [`Tile::new`] must have been called for this many rows and panels.
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn tile<const ROWS: usize, const VECTORS: usize, const STREAMS: bool>(t: &Tile) {
+pub(super) unsafe fn tile<const ROWS: usize, const VECTORS: usize, const STREAMS: bool>(t: &Tile<f32>) {
     // SAFETY: reads the operands and writes the output of the tile, within what the caller promises; every
     // register that changes is named.
     unsafe {

@@ -13,6 +13,7 @@ pub(super) mod avx512;
 mod avx512_activation;
 #[cfg(target_arch = "x86_64")]
 mod avx512_tile;
+mod element;
 #[cfg(target_arch = "aarch64")]
 pub(super) mod neon;
 pub(super) mod portable;
@@ -22,6 +23,7 @@ pub(super) mod sse;
 use super::math;
 use super::strides::Strides;
 use crate::tensor::PANEL;
+pub(crate) use element::Element;
 
 /// A computation that is compiled once for each instruction set. `call` must be `#[inline(always)]`.
 pub(crate) trait Kernel {
@@ -33,14 +35,14 @@ pub(crate) trait Kernel {
 }
 
 /// The operands of a register tile: some rows of `a`, each of `k` steps; for every step the columns of one or two panels
-/// of `w`; as many rows and columns of the output. Strides are in floats unless stated otherwise.
+/// of `w`; as many rows and columns of the output. Strides are in elements unless stated otherwise.
 #[repr(C)]
-pub(crate) struct Tile {
+pub(crate) struct Tile<W> {
     a: *const f32,
     a_stride: usize,
     /// Bytes from the end of sixteen steps of a row to the next sixteen; 0 where a row is contiguous.
     a_jump: usize,
-    w: *const f32,
+    w: *const W,
     k: usize,
     /// From one step to the next.
     w_stride: usize,
@@ -68,23 +70,23 @@ pub(crate) struct Fetch {
     pub(crate) streams: bool,
 }
 
-impl Tile {
+impl<W: Element> Tile<W> {
     /// A tile with `a` and its layout; `w` with the strides of its steps and panels; `k` steps; the bias of its panels;
     /// the output and its layout, to which the sums are added if `add`.
     ///
     /// # Safety
     /// While the tile is in use, the operands must be readable, and the output readable and writable by nobody else, for
-    /// the rows and panels with which [`Simd::tile`] is called, whole panels of sixteen columns each.
+    /// the rows and panels with which [`Element::tile`] is called, whole panels of sixteen columns each.
     #[inline(always)]
     pub(super) unsafe fn new(
         (a, a_strides): (*const f32, Strides),
-        (w, w_stride, w_panel): (*const f32, usize, usize),
+        (w, w_stride, w_panel): (*const W, usize, usize),
         k: usize,
         bias: *const f32,
         (out, out_strides): (*mut f32, Strides),
         add: bool,
         fetch: Fetch,
-    ) -> Tile {
+    ) -> Tile<W> {
         Tile {
             a,
             a_stride: a_strides.row(),
@@ -184,50 +186,58 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
         }
     }
 
-    /// Computes a register tile: `ROWS` rows of `a` times `VECTORS` vectors of columns of `w`. Each element is one chain of
-    /// multiply-adds over k in ascending order; then the bias is added, then the old output.
+    /// The tile of [`Element::tile`] for weights of `f32`: [`tile_by_vectors`], or a faster version with the same bits.
     ///
     /// # Safety
-    /// `ROWS` must be at most `TILE_ROWS`, `VECTORS` those of one panel or of `TILE_PANELS`, and [`Tile::new`] must have
-    /// been called for this many rows and panels.
+    /// See [`Element::tile`].
     #[inline(always)]
-    unsafe fn tile<const ROWS: usize, const VECTORS: usize>(self, t: &Tile) {
-        // SAFETY: what the caller promises; offsets are those of rows and columns of the tile. They wrap instead of
-        // being checked for overflow, because this is the innermost loop.
-        unsafe {
-            let mut sums = [[self.splat(0.0); VECTORS]; ROWS];
-            let per_panel = 16 / Self::LANES;
-            let column = |v: usize, panel: usize| (v / per_panel).wrapping_mul(panel) + v % per_panel * Self::LANES;
-            let (mut a, mut w) = (t.a, t.w);
-            let mut left = t.k;
-            while left > 0 {
-                let steps = left.min(16);
-                for p in 0..steps {
-                    let mut columns = [self.splat(0.0); VECTORS];
-                    for (v, column_values) in columns.iter_mut().enumerate() {
-                        *column_values = self.load(w.wrapping_add(column(v, t.w_panel)));
-                    }
-                    for (r, row_sums) in sums.iter_mut().enumerate() {
-                        let a = self.splat(*a.wrapping_add(r.wrapping_mul(t.a_stride)).add(p));
-                        for v in 0..VECTORS {
-                            row_sums[v] = self.mul_add(a, columns[v], row_sums[v]);
-                        }
-                    }
-                    w = w.wrapping_add(t.w_stride);
+    unsafe fn tile_f32<const ROWS: usize, const VECTORS: usize>(self, t: &Tile<f32>) {
+        // SAFETY: the caller's promise.
+        unsafe { tile_by_vectors::<Self, f32, ROWS, VECTORS>(self, t) }
+    }
+}
+
+/// The tile of [`Element::tile`] for every instruction set and element type.
+///
+/// # Safety
+/// See [`Element::tile`].
+#[inline(always)]
+unsafe fn tile_by_vectors<S: Simd, W: Element, const ROWS: usize, const VECTORS: usize>(s: S, t: &Tile<W>) {
+    // SAFETY: what the caller promises; offsets are those of rows and columns of the tile. They wrap instead of
+    // being checked for overflow, because this is the innermost loop.
+    unsafe {
+        let mut sums = [[s.splat(0.0); VECTORS]; ROWS];
+        let per_panel = 16 / S::LANES;
+        let column = |v: usize, panel: usize| (v / per_panel).wrapping_mul(panel) + v % per_panel * S::LANES;
+        let (mut a, mut w) = (t.a, t.w);
+        let mut left = t.k;
+        while left > 0 {
+            let steps = left.min(16);
+            for p in 0..steps {
+                let mut columns = [s.splat(0.0); VECTORS];
+                for (v, column_values) in columns.iter_mut().enumerate() {
+                    *column_values = W::load(s, w.wrapping_add(column(v, t.w_panel)));
                 }
-                a = a.wrapping_add(steps).wrapping_byte_add(t.a_jump);
-                left -= steps;
+                for (r, row_sums) in sums.iter_mut().enumerate() {
+                    let a = s.splat(*a.wrapping_add(r.wrapping_mul(t.a_stride)).add(p));
+                    for v in 0..VECTORS {
+                        row_sums[v] = s.mul_add(a, columns[v], row_sums[v]);
+                    }
+                }
+                w = w.wrapping_add(t.w_stride);
             }
-            for (r, row_sums) in sums.iter().enumerate() {
-                let out = t.out.wrapping_add(r.wrapping_mul(t.out_stride));
-                for (v, &sum) in row_sums.iter().enumerate() {
-                    let at = out.wrapping_add(column(v, t.out_panel));
-                    let mut value = self.add(sum, self.load(t.bias.add(v * Self::LANES)));
-                    if t.add {
-                        value = self.add(value, self.load(at));
-                    }
-                    self.store(at, value);
+            a = a.wrapping_add(steps).wrapping_byte_add(t.a_jump);
+            left -= steps;
+        }
+        for (r, row_sums) in sums.iter().enumerate() {
+            let out = t.out.wrapping_add(r.wrapping_mul(t.out_stride));
+            for (v, &sum) in row_sums.iter().enumerate() {
+                let at = out.wrapping_add(column(v, t.out_panel));
+                let mut value = s.add(sum, s.load(t.bias.add(v * S::LANES)));
+                if t.add {
+                    value = s.add(value, s.load(at));
                 }
+                s.store(at, value);
             }
         }
     }
