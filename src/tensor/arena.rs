@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use super::{AlignedBuf, PANEL};
 
-/// Floats kept behind every buffer, so that a kernel may load one whole panel past its end.
+/// Floats kept after every buffer, so that a kernel may load one whole panel past its end.
 pub(crate) const SLACK: usize = PANEL;
 
 /// One allocation, handed out in pieces.

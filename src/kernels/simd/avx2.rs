@@ -97,7 +97,7 @@ impl Simd for Avx2 {
     fn scale_by_power_of_two(self, a: __m256, n_plus_round: __m256) -> __m256 {
         // SAFETY: `self` exists only where the instructions do.
         unsafe {
-            // The shift leaves nothing of ROUND.
+            // The shift removes all bits of ROUND.
             let n = _mm256_slli_epi32::<23>(_mm256_castps_si256(n_plus_round));
             let scaled = _mm256_add_epi32(_mm256_castps_si256(a), n);
             _mm256_castsi256_ps(scaled)
@@ -136,7 +136,7 @@ impl Simd for Avx2 {
         // SAFETY: the caller promises the rows and the room, and `self` that the instructions exist.
         unsafe {
             for (r, c) in [(0, 0), (0, 4), (0, 8), (0, 12), (8, 0), (8, 4), (8, 8), (8, 12)] {
-                // Four columns of rows r and r + 4, as loads make them: half the shuffles of whole rows.
+                // Loads collect four columns of rows r and r + 4: half the shuffles of whole rows.
                 let mut four = [_mm256_setzero_ps(); 4];
                 for (i, four) in four.iter_mut().enumerate() {
                     let from = from.add(c);

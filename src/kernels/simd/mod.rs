@@ -401,14 +401,14 @@ mod tests {
             fn call<S: Simd>(self, s: S) {
                 let Transpose(from, stride, rows, to) = self;
                 assert!(from.len() >= (rows - 1) * stride + 16);
-                // SAFETY: the rows are there (asserted), and 256 floats of room.
+                // SAFETY: the rows exist (asserted), and `to` has 256 floats.
                 unsafe { s.transpose(from.as_ptr(), stride, rows, to.as_mut_ptr()) }
             }
         }
         for isa in Isa::available() {
             for rows in 1..=16 {
                 for stride in [16, 17, 48] {
-                    // Nothing behind the last row, and nothing aligned.
+                    // No float after the last row, and nothing aligned.
                     let values: Vec<f32> = (0..(rows - 1) * stride + 17).map(|i| i as f32).collect();
                     let mut to = [f32::NAN; 256];
                     isa.run(Transpose(&values[1..], stride, rows, &mut to));
