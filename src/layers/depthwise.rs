@@ -1,4 +1,4 @@
-//! A depthwise convolution with its taps.
+//! A depthwise convolution with its weights.
 
 use super::Exec;
 use crate::kernels::Out;
@@ -23,12 +23,12 @@ impl Depthwise {
         self.window
     }
 
-    /// Taps and bias, as kernels take them.
-    pub(super) fn parts(&self) -> (&[f32], &[f32]) {
+    /// Taps and bias.
+    pub(super) fn weights(&self) -> (&[f32], &[f32]) {
         (&self.taps, &self.bias)
     }
 
-    /// `maps` to `out`; returns height and width of the output.
+    /// Convolves `maps` to `out`; returns height and width of the output.
     pub(crate) fn forward(
         &self,
         exec: Exec<'_>,

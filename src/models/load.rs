@@ -1,9 +1,7 @@
 //! Tensors by the names that `.clippie` files use.
 
 use super::Error;
-use crate::kernels::depthwise::Window;
-use crate::kernels::math::Activation;
-use crate::layers::{Depthwise, Linear, Mlp, SqueezeExcite};
+use crate::layers::{Activation, Depthwise, Linear, Mlp, SqueezeExcite, Window};
 use crate::weights::{Layout, TableView, TensorView, WeightsFile};
 
 /// A place in the tree of names, such as `image.blocks.3`.

@@ -6,9 +6,7 @@ use super::Error;
 use super::config::TextTransformerConfig;
 use super::load::Scope;
 use super::transformer::{Scratch, Sequence, Transformer};
-use crate::kernels::gemm::Finish;
-use crate::kernels::norm::layer_norm;
-use crate::layers::{Exec, Linear};
+use crate::layers::{Exec, Finish, Linear};
 use crate::tensor::Arena;
 use crate::weights::{TableView, TensorView, WeightsFile};
 
@@ -118,7 +116,7 @@ impl TextTransformer {
 
         let count = texts.len();
         let normed = &mut x[..count * d]; // the rows are used up
-        layer_norm(exec.isa, exec.team, &pooled[..count * d], d, self.transformer.eps(), None, normed);
+        self.transformer.norm().forward(exec, &pooled[..count * d], normed);
         self.proj.forward(exec, normed, count, Finish::Store, out, self.proj.outputs());
     }
 }

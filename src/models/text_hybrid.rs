@@ -8,11 +8,7 @@ use super::conv_mlp::ConvMlp;
 use super::load::Scope;
 use super::text::{Embedding, Stage, pooled_token};
 use super::transformer::{Scratch, Sequence, Transformer};
-use crate::kernels::depthwise::{Maps, Window};
-use crate::kernels::gemm::Finish;
-use crate::kernels::norm::layer_norm;
-use crate::kernels::strides::Strides;
-use crate::layers::{Depthwise, Exec, Linear};
+use crate::layers::{Depthwise, Exec, Finish, Linear, Maps, Strides, Window};
 use crate::tensor::Arena;
 use crate::weights::WeightsFile;
 
@@ -72,7 +68,7 @@ impl TextHybrid {
             .map(|(i, ids)| Sequence { start: i * c, tokens: c, pooled: pooled_token(ids.as_ref()) })
             .collect();
         let lens = self.transformer.scratch(exec, rows, c);
-        let wide = lens.wide.max(self.first.mlp.scratch(rows, exec.team));
+        let wide = lens.wide.max(self.first.mlp.scratch(exec, rows));
         let [x, y, wide, scores] = arena.split([rows * d, lens.normed.max(rows * d), wide, lens.scores]);
         let (mut x, mut y) = (&mut x[..rows * d], y);
         for (ids, sequence) in texts.iter().zip(&sequences) {
@@ -91,7 +87,7 @@ impl TextHybrid {
         for (sequence, pooled) in sequences.iter().zip(pooled.chunks_exact_mut(d)) {
             pooled.copy_from_slice(&x[(sequence.start + sequence.pooled) * d..][..d]);
         }
-        layer_norm(exec.isa, exec.team, pooled, d, self.transformer.eps(), None, normed);
+        self.transformer.norm().forward(exec, pooled, normed);
         self.proj.forward(exec, normed, count, Finish::Store, out, self.proj.outputs());
     }
 }

@@ -6,19 +6,14 @@
 use super::Error;
 use super::config::{Activation, TransformerConfig};
 use super::load::Scope;
-use crate::kernels::attention::{Shape, Span, attention, scratch_len};
-use crate::kernels::gemm::{Finish, PANEL};
-use crate::kernels::math;
-use crate::kernels::norm::layer_norm;
-use crate::kernels::strides::Strides;
-use crate::layers::{Exec, Linear, Mlp};
+use crate::layers::{self, Attention, Exec, Finish, LayerNorm, Linear, Mlp, PANEL, Span, Strides};
 
 /// The blocks; `W` is the width, `H` the width of the MLP.
 pub(super) struct Transformer {
     blocks: Vec<Block>,
-    shape: Shape,
+    attention: Attention,
+    norm: LayerNorm, // of every block; its affine part is in the next layer
     width: usize,
-    eps: f32,
 }
 
 /// One block: `x += out(attention(qkv(norm(x))))`, then `x += fc2(act(fc1(norm(x))))`.
@@ -59,8 +54,8 @@ impl Transformer {
     pub(super) fn load(scope: &Scope<'_>, config: &TransformerConfig, causal: bool) -> Result<Self, Error> {
         let (w, h) = (config.width, config.mlp_width);
         let activation = match config.activation {
-            Activation::Gelu => math::Activation::Gelu,
-            Activation::QuickGelu => math::Activation::QuickGelu,
+            Activation::Gelu => layers::Activation::Gelu,
+            Activation::QuickGelu => layers::Activation::QuickGelu,
         };
         let mut blocks = Vec::new();
         for i in 0..config.layers {
@@ -73,19 +68,19 @@ impl Transformer {
         }
         Ok(Transformer {
             blocks,
-            shape: Shape { width: w, heads: config.heads, causal },
+            attention: Attention::new(w, config.heads, causal),
+            norm: LayerNorm::new(w, config.norm_eps),
             width: w,
-            eps: config.norm_eps as f32,
         })
     }
 
     /// Scratch for sequences of up to `longest` tokens and `rows` in all.
     pub(super) fn scratch(&self, exec: Exec<'_>, rows: usize, longest: usize) -> ScratchLens {
-        let mlp = self.blocks.first().map_or(0, |block| block.mlp.scratch(rows, exec.team));
+        let mlp = self.blocks.first().map_or(0, |block| block.mlp.scratch(exec, rows));
         ScratchLens {
             normed: rows * self.width,
             wide: (rows * 3 * self.width).max(mlp),
-            scores: scratch_len(exec.team, self.shape, longest),
+            scores: self.attention.scratch(exec, longest),
         }
     }
 
@@ -144,13 +139,13 @@ impl Transformer {
         let Scratch { normed, wide, scores } = scratch;
         let normed = &mut normed[..rows * w];
         for (i, block) in blocks.iter().enumerate() {
-            let next = self.blocks.get(i + 1).map_or(exec, |next| exec.before(&next.qkv));
-            layer_norm(exec.isa, exec.team, x, w, self.eps, None, normed);
-            block.qkv.forward(exec.before(&block.out), normed, rows, Finish::Store, wide, 3 * w);
+            let next = self.blocks.get(i + 1).map_or(exec, |next| exec.prefetching(&next.qkv));
+            self.norm.forward(exec, x, normed);
+            block.qkv.forward(exec.prefetching(&block.out), normed, rows, Finish::Store, wide, 3 * w);
             // The normalised rows are used up: attention writes its heads over them.
-            attention(exec.isa, exec.team, self.shape, wide, &all, normed, scores);
-            block.out.forward(exec.before(block.mlp.first()), normed, rows, Finish::Accumulate, x, w);
-            layer_norm(exec.isa, exec.team, x, w, self.eps, None, normed);
+            self.attention.forward(exec, wide, &all, normed, scores);
+            block.out.forward(exec.prefetching(block.mlp.first()), normed, rows, Finish::Accumulate, x, w);
+            self.norm.forward(exec, x, normed);
             block.mlp.forward(next, (&*normed, Strides::rows(w)), rows, (&mut *x, Strides::rows(w)), wide);
             seen(i, x);
         }
@@ -172,7 +167,7 @@ impl Transformer {
         let Scratch { normed, wide, scores } = scratch;
         let pooled = &mut pooled[..count * w];
 
-        layer_norm(exec.isa, exec.team, x, w, self.eps, None, &mut normed[..rows * w]);
+        self.norm.forward(exec, x, &mut normed[..rows * w]);
         if w.is_multiple_of(PANEL) {
             let (from, to) = (Strides::rows(w), Strides::rows(3 * w));
             block.qkv.columns(exec, (&*normed, from), rows, w..3 * w, Finish::Store, (&mut wide[w..], to));
@@ -190,16 +185,17 @@ impl Transformer {
             .map(|(i, s)| Span { start: s.start, tokens: s.tokens, queries: s.pooled..s.pooled + 1, out_row: i })
             .collect();
         let normed = &mut normed[..count * w];
-        attention(exec.isa, exec.team, self.shape, wide, &spans, normed, scores);
+        self.attention.forward(exec, wide, &spans, normed, scores);
         for (sequence, pooled) in sequences.iter().zip(pooled.chunks_exact_mut(w)) {
             pooled.copy_from_slice(&x[(sequence.start + sequence.pooled) * w..][..w]);
         }
         block.out.forward(exec, normed, count, Finish::Accumulate, pooled, w);
-        layer_norm(exec.isa, exec.team, pooled, w, self.eps, None, normed);
+        self.norm.forward(exec, pooled, normed);
         block.mlp.forward(exec, (&*normed, Strides::rows(w)), count, (pooled, Strides::rows(w)), wide);
     }
 
-    pub(super) fn eps(&self) -> f32 {
-        self.eps
+    /// The LayerNorm of the tower, without its affine part.
+    pub(super) fn norm(&self) -> &LayerNorm {
+        &self.norm
     }
 }

@@ -7,9 +7,7 @@ use super::config::VitConfig;
 use super::conv_stem::ConvStem;
 use super::load::Scope;
 use super::transformer::{Scratch, Sequence, Transformer};
-use crate::kernels::gemm::Finish;
-use crate::kernels::norm::{layer_norm, layer_norm_in_place};
-use crate::layers::{Exec, Linear};
+use crate::layers::{Exec, Finish, LayerNorm, Linear};
 use crate::tensor::Arena;
 use crate::weights::{TensorView, WeightsFile};
 
@@ -17,8 +15,8 @@ use crate::weights::{TensorView, WeightsFile};
 pub(crate) struct Vit {
     config: VitConfig,
     stem: Stem,
-    position: TensorView,                     // [L, W], the class embedding in row 0
-    ln_pre: Option<(TensorView, TensorView)>, // [W], [W]
+    position: TensorView, // [L, W], the class embedding in row 0
+    ln_pre: Option<LayerNorm>,
     transformer: Transformer,
     proj: Linear, // [W, embed_dim], the last LayerNorm's affine part in it
 }
@@ -51,7 +49,10 @@ impl Vit {
             },
             position: scope.rows("position", &[config.tokens(), w])?,
             ln_pre: match config.pre_norm {
-                true => Some((scope.rows("ln_pre.weight", &[w])?, scope.rows("ln_pre.bias", &[w])?)),
+                true => {
+                    let (factors, offsets) = (scope.rows("ln_pre.weight", &[w])?, scope.rows("ln_pre.bias", &[w])?);
+                    Some(LayerNorm::with_affine(w, config.blocks.norm_eps, factors, offsets))
+                }
                 false => None,
             },
             transformer: Transformer::load(&scope, &config.blocks, false)?,
@@ -103,8 +104,8 @@ impl Vit {
                 }
             }
         }
-        if let Some((gamma, beta)) = &self.ln_pre {
-            layer_norm_in_place(exec.isa, exec.team, x, w, self.transformer.eps(), Some((gamma, beta)));
+        if let Some(norm) = &self.ln_pre {
+            norm.forward_in_place(exec, x);
         }
         seen(Stage::Embedded, x);
 
@@ -113,7 +114,7 @@ impl Vit {
         self.transformer.forward(exec, x, &sequences, scratch, pooled, |i, x| seen(Stage::Block(i), x));
 
         let normed = &mut x[..images * w]; // the rows are used up
-        layer_norm(exec.isa, exec.team, &pooled[..images * w], w, self.transformer.eps(), None, normed);
+        self.transformer.norm().forward(exec, &pooled[..images * w], normed);
         self.proj.forward(exec, normed, images, Finish::Store, out, self.proj.outputs());
     }
 
@@ -121,7 +122,7 @@ impl Vit {
     fn gather_patches(&self, exec: Exec<'_>, pixels: &[f32], images: usize, out: &mut [f32]) {
         let (s, p, g) = (self.config.image_size, self.config.patch_size, self.config.grid());
         let (tokens, inputs) = (self.tokens(), 3 * p * p);
-        exec.team.rows(&mut out[..images * tokens * inputs], inputs, 16, |row, out| {
+        exec.rows(&mut out[..images * tokens * inputs], inputs, 16, |row, out| {
             let (image, token) = (row / tokens, row % tokens);
             let Some(patch) = token.checked_sub(1) else {
                 return out.fill(0.0);

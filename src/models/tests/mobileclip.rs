@@ -1,7 +1,7 @@
 //! The towers of MobileCLIP stage by stage, on small models in every layout that holds them.
 
 use super::*;
-use crate::kernels::strides::unblock;
+use crate::layers::unblock;
 use crate::models::mci::{Map, Mci, Seen};
 use crate::models::text_hybrid::TextHybrid;
 
