@@ -19,12 +19,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Taps of a window of pixels: 3 channels of 3 × 3.
 pub(crate) const WINDOW: usize = 27;
 
-/// Rows of the output in a strip. With 64 channels and images of 256 pixels the intermediate rows, two for each and one
-/// more, are 295 kB.
+/// Rows of the output in a strip. With 64 channels and images of 256 pixels, the rows of the first convolution's output
+/// that it reads, two for each and one more, are 295 kB.
 const STRIP: usize = 4;
 
-/// Rows between the first two convolutions that a strip reads.
-const BETWEEN: usize = 2 * STRIP + 1;
+/// Rows of the first convolution's output that a strip reads.
+const FIRST_ROWS: usize = 2 * STRIP + 1;
 
 /// The weights, each with its bias, if it has one; `C` channels.
 #[derive(Clone, Copy)]
@@ -74,25 +74,25 @@ impl Sides {
 /// Floats of the pieces of a thread's scratch.
 #[derive(Clone, Copy)]
 struct Lens {
-    outside: usize,
+    zeros: usize,
     windows: usize,
-    between: usize,
-    after: usize,
+    first: usize,
+    second: usize,
 }
 
 impl Lens {
     fn new(size: usize, channels: usize) -> Lens {
         let Sides { half, quarter } = Sides::new(size);
         Lens {
-            outside: size.next_multiple_of(PANEL),
+            zeros: size.next_multiple_of(PANEL),
             windows: (half * WINDOW).next_multiple_of(PANEL),
-            between: blocked_len(BETWEEN * half, channels),
-            after: blocked_len(STRIP * quarter, channels),
+            first: blocked_len(FIRST_ROWS * half, channels),
+            second: blocked_len(STRIP * quarter, channels),
         }
     }
 
     fn sum(self) -> usize {
-        self.outside + self.windows + self.between + self.after
+        self.zeros + self.windows + self.first + self.second
     }
 }
 
@@ -159,21 +159,20 @@ impl<W: Element> Kernel for Strips<'_, W> {
     fn call<S: Simd>(self, s: S) {
         let Strips { weights, images, sides, lens, mut out, .. } = self;
         let Sides { half, quarter } = sides;
-        let (outside, rest) = self.scratch.split_at_mut(lens.outside);
+        let (zeros, rest) = self.scratch.split_at_mut(lens.zeros);
         let (windows, rest) = rest.split_at_mut(lens.windows);
-        let (between, after) = rest.split_at_mut(lens.between);
-        outside.fill(0.0);
-        let (first, second) = (Strides::blocked(BETWEEN * half), Strides::blocked(STRIP * quarter));
+        let (first, second) = rest.split_at_mut(lens.first);
+        zeros.fill(0.0);
+        let (first_strides, second_strides) = (Strides::blocked(FIRST_ROWS * half), Strides::blocked(STRIP * quarter));
         let mut follows = self.follows;
         for strip in self.strips {
             let (image, rows) = (strip / sides.strips(), sides.strip(strip % sides.strips()));
-            // Row i of the intermediate ones is row 2 · rows.start + i - 1 of the map. The strip before this has left
-            // the first of them.
+            // Row i of `first` is row 2 · rows.start + i - 1 of the map. The strip before this one has computed row 0.
             let count = 2 * rows.len() + 1;
             let mut known = 0;
             if follows && rows.start > 0 {
                 let row = 2 * sides.strip(strip % sides.strips() - 1).len();
-                for block in between.chunks_exact_mut(first.block()) {
+                for block in first.chunks_exact_mut(first_strides.block()) {
                     block.copy_within(row * half * PANEL..(row + 1) * half * PANEL, 0);
                 }
                 known = 1;
@@ -181,13 +180,13 @@ impl<W: Element> Kernel for Strips<'_, W> {
             for i in known..count {
                 match (2 * rows.start + i).checked_sub(1).filter(|&y| y < half) {
                     Some(y) => {
-                        gather(images, image, y, outside, windows);
+                        gather(images, image, y, zeros, windows);
                         let (w, bias) = weights.conv;
                         let a = Lhs { data: windows, strides: Strides::rows(WINDOW), rows: half, k: WINDOW };
-                        let mut out = Out::new(between, first);
+                        let mut out = Out::new(first, first_strides);
                         s.run(Region::new(a, w, gelu(bias), out.from(i * half, 0)));
                     }
-                    None => between.chunks_exact_mut(first.block()).for_each(|block| {
+                    None => first.chunks_exact_mut(first_strides.block()).for_each(|block| {
                         block[i * half * PANEL..(i + 1) * half * PANEL].fill(0.0);
                     }),
                 }
@@ -196,31 +195,31 @@ impl<W: Element> Kernel for Strips<'_, W> {
             let channels = weights.conv.0.n;
             let convolution = Convolution {
                 window: Window { pad_y: 0, ..Window::square(3, 2, channels, 1) },
-                maps: Maps { data: between, strides: first, images: 1, height: count, width: half },
+                maps: Maps { data: first, strides: first_strides, images: 1, height: count, width: half },
                 taps,
                 bias,
                 activation: Some(Activation::Gelu),
             };
             for block in 0..channels.div_ceil(PANEL) {
-                s.run(Band::new(convolution, Out::new(after, second), 0, block, 0..rows.len()));
+                s.run(Band::new(convolution, Out::new(second, second_strides), 0, block, 0..rows.len()));
             }
             let (w, bias) = weights.pointwise;
-            let a = Lhs { data: after, strides: second, rows: rows.len() * quarter, k: w.k };
+            let a = Lhs { data: second, strides: second_strides, rows: rows.len() * quarter, k: w.k };
             s.run(Region::new(a, w, gelu(bias), out.from((image * quarter + rows.start) * quarter, 0)));
             follows = true;
         }
     }
 }
 
-/// Gathers windows `[half, 27]` for row `y` of the first convolution's output, with zeros `outside` of the image.
+/// Gathers windows `[half, 27]` for row `y` of the first convolution's output, with `zeros` outside of the image.
 #[inline(always)]
-fn gather(images: Images<'_>, image: usize, y: usize, outside: &[f32], out: &mut [f32]) {
+fn gather(images: Images<'_>, image: usize, y: usize, zeros: &[f32], out: &mut [f32]) {
     let Images { pixels, size, .. } = images;
     let lines: [&[f32]; 9] = std::array::from_fn(|i| {
         let plane = image * 3 + i / 3;
         match (2 * y + i % 3).checked_sub(1).filter(|row| *row < size) {
             Some(row) => &pixels[(plane * size + row) * size..][..size],
-            None => &outside[..size],
+            None => &zeros[..size],
         }
     });
     let half = size.div_ceil(2);

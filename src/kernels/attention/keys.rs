@@ -12,7 +12,7 @@ pub(super) fn pack<S: Simd>(s: S, keys: &[f32], stride: usize, tokens: usize, d:
         let first = panel * PANEL;
         let rows = PANEL.min(tokens - first);
         let keys = &keys[first * stride..];
-        assert!(keys.len() >= (rows - 1) * stride + d);
+        assert!(keys.len() >= (rows - 1).saturating_mul(stride).saturating_add(d));
         for c in (0..whole).step_by(PANEL) {
             // SAFETY: all rows have sixteen columns from c on (asserted), and the slice is as long as sixteen rows.
             unsafe { s.transpose(keys.as_ptr().add(c), stride, rows, out[c * PANEL..][..PANEL * PANEL].as_mut_ptr()) }

@@ -12,11 +12,11 @@ pub(in super::super) struct Scores<'a> {
     rows: usize,
     visible: usize,
     more: usize,
-    seen: usize,
+    used: usize,
 }
 
 impl<'a> Scores<'a> {
-    /// Rows of scores, `stride` floats apart, of which `seen` are used. `(visible, more)` are the keys that the first row
+    /// Rows of scores, `stride` floats apart, of which the first `used` are used. `(visible, more)` are the keys that the first row
     /// sees and that each further row adds.
     ///
     /// Panics where `data` is too short: every row needs sixteen floats after what it uses.
@@ -26,12 +26,15 @@ impl<'a> Scores<'a> {
         stride: usize,
         rows: usize,
         (visible, more): (usize, usize),
-        seen: usize,
+        used: usize,
     ) -> Scores<'a> {
         let last = rows.saturating_sub(1);
-        let used = last.saturating_mul(more).saturating_add(visible).max(seen);
-        assert!(stride >= used.saturating_add(PANEL) && data.len() >= rows.saturating_mul(stride), "scores too short");
-        Scores { data, stride, rows, visible, more, seen }
+        let longest = last.saturating_mul(more).saturating_add(visible).max(used);
+        assert!(
+            stride >= longest.saturating_add(PANEL) && data.len() >= rows.saturating_mul(stride),
+            "scores too short"
+        );
+        Scores { data, stride, rows, visible, more, used }
     }
 
     /// Replaces the visible scores of each row by `exp(score − largest)` and the others of those used by zeros, and
@@ -70,7 +73,7 @@ impl<'a> Scores<'a> {
                     total = s.add(total, e);
                     s.store(at, e);
                 }
-                for i in (visible..self.seen).step_by(S::LANES) {
+                for i in (visible..self.used).step_by(S::LANES) {
                     s.store(row.wrapping_add(i), s.splat(0.0));
                 }
                 *scale = s.sum(total);

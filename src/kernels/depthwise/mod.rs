@@ -134,8 +134,8 @@ pub(crate) fn depthwise(isa: Isa, team: Team<'_>, convolution: Convolution<'_>, 
     let pairs = height.div_ceil(2);
     let images = maps.images.max(1);
     let groups = team.row_groups(images * height * width);
-    let apart = if images.is_multiple_of(groups) { 1 } else { groups };
-    let bands = team.tasks().div_ceil(images * blocks).next_multiple_of(apart).min(pairs);
+    let multiple = if images.is_multiple_of(groups) { 1 } else { groups };
+    let bands = team.tasks().div_ceil(images * blocks).next_multiple_of(multiple).min(pairs);
     let (strides, shared) = (out.strides(), out.share());
     team.run(maps.images * blocks * bands, |task| {
         let (image, band, block) = (task / blocks / bands, task / blocks % bands, task % blocks);

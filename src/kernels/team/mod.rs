@@ -79,7 +79,8 @@ impl Workers {
     fn wake_when_due(&self) {
         if !self.woken.get() && self.begin.elapsed() >= self.wake_delay {
             self.woken.set(true);
-            spawn_worker(&self.queue, 1, self.threads);
+            // SAFETY: the first call for this queue, as `woken` was false.
+            unsafe { spawn_worker(&self.queue, 1, self.threads) };
         }
     }
 
@@ -118,16 +119,21 @@ impl Drop for Workers {
 
 /// Queues worker `index` in the pool. A worker that starts queues two more, so that the leader does not spend its time
 /// on waking many threads.
-fn spawn_worker(queue: &Arc<TaskQueue>, index: usize, threads: usize) {
+///
+/// # Safety
+/// At most one call for a queue, with index 1; the workers make the others.
+unsafe fn spawn_worker(queue: &Arc<TaskQueue>, index: usize, threads: usize) {
     if index < threads {
         let queue = Arc::clone(queue);
         rayon::spawn(move || {
             if !queue.is_closed() {
-                spawn_worker(&queue, 2 * index, threads);
-                spawn_worker(&queue, 2 * index + 1, threads);
-                // SAFETY: index 1 is spawned once, by `wake_when_due`, and each index spawns two others that no other
-                // one does, so every index is that of one thread; 0 is the leader's.
-                unsafe { queue.work(index) };
+                // SAFETY: from 2 on, every index is spawned once, by its half, so each is that of one thread; 0 is the
+                // leader's.
+                unsafe {
+                    spawn_worker(&queue, 2 * index, threads);
+                    spawn_worker(&queue, 2 * index + 1, threads);
+                    queue.work(index);
+                }
             }
         });
     }

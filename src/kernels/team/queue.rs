@@ -98,11 +98,11 @@ impl TaskQueue {
         }
     }
 
-    /// Runs an operation to its end, and `between` after each task of the leader.
+    /// Runs an operation to its end, and `after_task` after each task of the leader.
     ///
     /// # Safety
     /// Only the leader may call this, and not while an operation is open.
-    pub(super) unsafe fn run(&self, tasks: usize, work: &Work<'_>, between: impl FnMut()) {
+    pub(super) unsafe fn run(&self, tasks: usize, work: &Work<'_>, after_task: impl FnMut()) {
         assert!(tasks <= MAX_TASKS);
         // SAFETY: only the lifetime changes. Only threads that have taken a task use the reference, and this function
         // returns, or unwinds, after all tasks are done.
@@ -118,7 +118,7 @@ impl TaskQueue {
         }
         self.posted.0.store(operation, Ordering::Release);
         // SAFETY: number 0 is the leader's.
-        unsafe { self.run_tasks(0, between) };
+        unsafe { self.run_tasks(0, after_task) };
         wait(|| self.unfinished.0.load(Ordering::Acquire) == 0);
         let panic = self.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(panic) = panic {
@@ -131,7 +131,7 @@ impl TaskQueue {
     ///
     /// # Safety
     /// No other thread may work under the same number.
-    unsafe fn run_tasks(&self, worker: usize, mut between: impl FnMut()) {
+    unsafe fn run_tasks(&self, worker: usize, mut after_task: impl FnMut()) {
         let workers = self.shares.len();
         let mut done = 0;
         for i in 0..workers {
@@ -156,7 +156,7 @@ impl TaskQueue {
                     }
                 }
                 done += 1;
-                between();
+                after_task();
                 seen = share.load(Ordering::Acquire);
             }
         }
