@@ -7,7 +7,7 @@ use super::team::Team;
 use crate::tensor::PANEL;
 
 /// Computes the mean over the pixels of maps in blocks, `images · pixels` rows of `channels` channels, to
-/// `out [images, channels]`. Pixels are added in their order.
+/// `out [images, channels]`. Pixels are added in a fixed order.
 ///
 /// Panics where a slice is too short for its sizes.
 pub(crate) fn mean(

@@ -48,6 +48,7 @@ pub(crate) struct Tile<W> {
     w_stride: usize,
     /// From one panel to the next.
     w_panel: usize,
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only tiles in assembly prefetch"))]
     fetch: Fetch,
     /// Added to every row.
     bias: *const f32,
@@ -63,6 +64,7 @@ pub(crate) struct Tile<W> {
 /// Addresses are plain numbers, since nothing is read through them.
 #[derive(Clone, Copy)]
 #[repr(C)]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only tiles in assembly prefetch"))]
 pub(crate) struct Fetch {
     pub(crate) first: usize,
     pub(crate) second: usize,
