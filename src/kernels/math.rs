@@ -240,10 +240,9 @@ mod tests {
         }
     }
 
-    /// The worst error of the tanh form is that of its argument, which the exponential multiplies: it stays below that of
-    /// the other activations over the whole range that matters.
+    /// The exponential amplifies the rounding of its argument; a dense sweep shows that the bound holds all the same.
     #[test]
-    fn the_tanh_form_is_exact_around_zero_and_in_the_tails() {
+    fn the_tanh_form_is_accurate_around_zero_and_in_the_tails() {
         for isa in Isa::available() {
             for mut values in [sweep(-12.0, -4.0), sweep(-1.0, 1.0), sweep(-1e-3, 1e-3), sweep(4.0, 12.0)] {
                 let inputs = values.clone();

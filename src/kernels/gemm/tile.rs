@@ -197,27 +197,14 @@ impl<W: Element> Block<'_, W> {
     /// See [`Block::run`].
     #[inline(always)]
     unsafe fn tile<S: Simd>(&self, s: S, rows: Range<usize>, panel: usize, count: usize, columns: usize, fetch: Fetch) {
-        let Region { a, w, out, .. } = self.region;
+        let out = &self.region.out;
         let (width, height) = (count * PANEL, rows.len());
         let (to, strides) = (out.at(rows.start, panel * PANEL), out.strides());
-        let tile = |out: *mut f32, out_strides: Strides| {
-            // SAFETY: rows, steps and panels are inside of the operands, as the caller promises.
-            unsafe {
-                Tile::new(
-                    (self.region.activations_at(rows.start, self.steps.start), a.strides),
-                    (self.region.weights_at(panel, self.steps.start), w.k_stride, w.panel_stride),
-                    self.steps.len(),
-                    self.bias.map_or(NO_BIAS.as_ptr(), |bias| bias.as_ptr().add(panel * PANEL)),
-                    (out, out_strides),
-                    self.add,
-                    fetch,
-                )
-            }
-        };
-        // SAFETY: the operands as above. The output has these rows and columns, which this region alone writes.
+        // SAFETY: rows, steps and panels are inside of the operands, as the caller promises. The output has these rows and
+        // columns, which this region alone writes.
         unsafe {
             if columns == width {
-                dispatch(s, height, count, &tile(to, strides));
+                dispatch(s, height, count, &self.operands(rows.start, panel, (to, strides), fetch));
                 self.activate(s, height, count, to, strides);
             } else {
                 // The last panel is partial: the tile is computed in a buffer and its valid part copied.
@@ -233,12 +220,33 @@ impl<W: Element> Block<'_, W> {
                         edge.add(edge_strides.at(r, c)).copy_from_nonoverlapping(from, len);
                     }
                 }
-                dispatch(s, height, count, &tile(edge, edge_strides));
+                dispatch(s, height, count, &self.operands(rows.start, panel, (edge, edge_strides), fetch));
                 self.activate(s, height, count, edge, edge_strides);
                 for (r, (c, len)) in pieces() {
                     to.add(strides.at(r, c)).copy_from_nonoverlapping(edge.add(edge_strides.at(r, c)), len);
                 }
             }
+        }
+    }
+
+    /// The operands of a tile with its output at `out`. Inlined, since it is part of every tile.
+    ///
+    /// # Safety
+    /// See [`Block::run`]; `out` must be writable as [`Tile::new`] says.
+    #[inline(always)]
+    unsafe fn operands(&self, row: usize, panel: usize, out: (*mut f32, Strides), fetch: Fetch) -> Tile<W> {
+        let Region { a, w, .. } = self.region;
+        // SAFETY: rows, steps and panels are inside of the operands, as the caller promises; the bias has all panels.
+        unsafe {
+            Tile::new(
+                (self.region.activations_at(row, self.steps.start), a.strides),
+                (self.region.weights_at(panel, self.steps.start), w.k_stride, w.panel_stride),
+                self.steps.len(),
+                self.bias.map_or(NO_BIAS.as_ptr(), |bias| bias.as_ptr().add(panel * PANEL)),
+                out,
+                self.add,
+                fetch,
+            )
         }
     }
 
