@@ -1,36 +1,36 @@
-//! Kernels on buffers of their own, for the benches of this crate alone: no part of its face, free to change.
+//! Kernels with their own buffers, for the benches of this crate: not part of its public API, free to change.
 //!
-//! One function for each kernel, which states the work that it does and how it is called.
+//! One function for each kernel returns a [`Probe`] that runs it and states how much work a run is.
 
 use crate::kernels::attention::{self, Shape, Span};
-use crate::kernels::depthwise::{Maps, Window, depthwise as convolve};
-use crate::kernels::gemm::{self, Epilogue, Finish, Lhs, Out, PANEL, Rhs, gemm as multiply};
+use crate::kernels::depthwise::{Convolution, Maps, Window, depthwise as convolve};
+use crate::kernels::gemm::{self, Epilogue, Finish, Lhs, PANEL, Rhs, gemm as multiply};
 use crate::kernels::math;
 use crate::kernels::strides::{Strides, blocked_len};
-use crate::kernels::{Isa, Team, norm, pool, probe, stem as stems};
+use crate::kernels::{Isa, Out, Team, norm, pool, probe, strided_stem as stems};
 use crate::tensor::AlignedBuf;
 
-/// Everything runs on the calling thread, as what is measured is held against the peak of one core.
-const TEAM: Team<'_> = Team::ALONE;
+/// Everything runs on the calling thread, since results are compared with the peak of one core.
+const TEAM: Team<'_> = Team::SERIAL;
 
-/// Bytes of weights that are read in turn where they shall not be found in a cache: more than a processor has.
+/// Bytes of weights that runs read in turn when they must come from memory: more than the caches of a processor.
 const STREAMED: usize = 160 << 20;
 
-/// A kernel with its operands, which are made when it first runs.
+/// A kernel with its operands, which the first run allocates.
 pub struct Probe {
-    /// Operations of a run that the result needs: two for each multiply-add; 0 where none are counted.
+    /// Operations that the result needs: two for each multiply-add; 0 where none are counted.
     pub flops: u64,
-    /// Bytes that a run must read and write at least.
+    /// Bytes that a run reads and writes at least.
     pub bytes: u64,
     prepare: Box<dyn Fn() -> Prepared>,
     prepared: Option<Prepared>,
 }
 
-/// Output and the kernel on its inputs.
+/// The output, and the kernel with its inputs.
 type Prepared = (AlignedBuf, Box<dyn FnMut(&mut [f32])>);
 
 impl Probe {
-    /// `floats` are those that must be read or written.
+    /// `floats` are those that a run reads or writes at least.
     fn new(flops: usize, floats: usize, prepare: impl Fn() -> Prepared + 'static) -> Probe {
         Probe { flops: flops as u64, bytes: 4 * floats as u64, prepare: Box::new(prepare), prepared: None }
     }
@@ -41,7 +41,7 @@ impl Probe {
         run(out);
     }
 
-    /// What the runs so far left in the output.
+    /// The output of the runs so far.
     pub fn output(&self) -> &[f32] {
         self.prepared.as_ref().map_or(&[], |(out, _)| out)
     }
@@ -51,16 +51,16 @@ fn prepared(out: AlignedBuf, run: impl FnMut(&mut [f32]) + 'static) -> Prepared 
     (out, Box::new(run))
 }
 
-/// What a product ends with, beside its bias.
+/// The last step of a product, after its bias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
-    /// Nothing more.
+    /// Stores the sum.
     Store,
     /// GELU with erf.
     Gelu,
-    /// OpenAI's GELU.
+    /// QuickGELU, OpenAI's approximation.
     QuickGelu,
-    /// It is added to what the output holds.
+    /// Adds the sum to the output.
     Add,
 }
 
@@ -75,7 +75,7 @@ impl After {
     }
 }
 
-/// How activations lie.
+/// Layout of activations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
     /// Row by row.
@@ -93,8 +93,8 @@ impl Layout {
     }
 }
 
-/// A product `[rows, k] · [k, n]` with packed weights and a bias, between activations that lie as `layouts` says.
-/// `streamed` weights come from memory instead of a cache, as those of a large model do.
+/// A product `[rows, k] · [k, n]` with packed weights and a bias; `layouts` are those of its input and output. `streamed`
+/// weights come from memory instead of a cache, as those of a large model do.
 pub fn product(isa: Isa, sizes: [usize; 3], after: After, layouts: [Layout; 2], streamed: bool) -> Probe {
     let [rows, k, n] = sizes;
     let added = if after == After::Add { rows * n } else { 0 };
@@ -110,13 +110,13 @@ pub fn product(isa: Isa, sizes: [usize; 3], after: After, layouts: [Layout; 2], 
             turn = (turn + 1) % copies;
             let a = Lhs { data: &a, strides: layouts[0].strides(rows, k), rows, k };
             let epilogue = Epilogue { bias: Some(&bias), finish: after.finish() };
-            let out = Out { data: out, strides: layouts[1].strides(rows, n) };
+            let out = Out::new(out, layouts[1].strides(rows, n));
             multiply(isa, TEAM, a, Rhs::packed(weights, k, n), epilogue, None, out);
         })
     })
 }
 
-/// The two products of a feed-forward part, GELU between them, the sum added to the output; in blocks.
+/// The two products of a feed-forward part with GELU in between, added to the output; in blocks.
 pub fn feed_forward(isa: Isa, rows: usize, width: usize, hidden: usize) -> Probe {
     Probe::new(4 * rows * width * hidden, 3 * rows * width + 2 * width * hidden + width + hidden, move || {
         let first = noise(blocked_len(width, hidden), 1.0);
@@ -131,12 +131,12 @@ pub fn feed_forward(isa: Isa, rows: usize, width: usize, hidden: usize) -> Probe
                 second: (Rhs::packed(&second, hidden, width), Some(&bias)),
             };
             let a = Lhs { data: &a, strides, rows, k: width };
-            gemm::feed_forward(isa, TEAM, a, weights, Out { data: out, strides }, &mut scratch);
+            gemm::feed_forward(isa, TEAM, a, weights, Out::new(out, strides), &mut scratch);
         })
     })
 }
 
-/// The three convolutions of a FastViT stem, from an image of `size` pixels to `channels`; taps beyond the edges count.
+/// The strided stem from an image of `size` pixels to `channels`; taps beyond the edges are counted.
 pub fn stem(isa: Isa, size: usize, channels: usize) -> Probe {
     let (half, quarter) = (size.div_ceil(2), size.div_ceil(4));
     let (pixels, rows) = (3 * size * size, quarter * quarter);
@@ -147,13 +147,13 @@ pub fn stem(isa: Isa, size: usize, channels: usize) -> Probe {
         let (taps, bias) = (noise(9 * channels, 1.0), noise(channels.next_multiple_of(PANEL), 1.0));
         let mut scratch = AlignedBuf::zeros(stems::scratch(size, channels, TEAM));
         prepared(AlignedBuf::zeros(blocked_len(rows, channels)), move |out| {
-            let weights = stems::Stem {
+            let weights = stems::StridedStem {
                 conv: (Rhs::packed(&first, 27, channels), Some(&bias)),
                 depthwise: (&taps, &bias),
                 pointwise: (Rhs::packed(&second, channels, channels), Some(&bias)),
             };
             let images = stems::Images { pixels: &pixels, count: 1, size };
-            stems::stem(isa, TEAM, weights, images, &mut scratch, out);
+            stems::strided_stem(isa, TEAM, weights, images, &mut scratch, out);
         })
     })
 }
@@ -178,7 +178,7 @@ pub fn depthwise(isa: Isa, side: usize, channels: usize, kernel: Kernel, gelu: b
     let Kernel { size, stride, multiplier } = kernel;
     let window = Window::square(size, stride, channels, multiplier);
     let (half, (out_side, _)) = (size / 2, window.output(side, side));
-    // Taps that fall on the map; those beyond its edges are no work.
+    // Taps inside of the map; those beyond its edges are not counted.
     let taps = |at: usize| (at * stride..at * stride + size).filter(|&i| (half..half + side).contains(&i)).count();
     let taps: usize = (0..out_side).map(taps).sum();
     let (rows, out_rows, outputs) = (side * side, out_side * out_side, channels * multiplier);
@@ -190,8 +190,9 @@ pub fn depthwise(isa: Isa, side: usize, channels: usize, kernel: Kernel, gelu: b
             let strides = Strides::blocked(rows);
             let maps = Maps { data: &maps, strides, images: 1, height: side, width: side };
             let activation = gelu.then_some(math::Activation::Gelu);
-            let out = Out { data: out, strides: Strides::blocked(out_rows) };
-            convolve(isa, TEAM, window, maps, &taps, &bias, activation, out);
+            let out = Out::new(out, Strides::blocked(out_rows));
+            let convolution = Convolution { window, maps, taps: &taps, bias: &bias, activation };
+            convolve(isa, TEAM, convolution, out);
         })
     })
 }
@@ -217,7 +218,7 @@ pub fn layer_norm(isa: Isa, rows: usize, width: usize) -> Probe {
     })
 }
 
-/// GELU, or OpenAI's, of that many numbers.
+/// GELU, or QuickGELU, of that many numbers.
 pub fn gelu(isa: Isa, len: usize, quick: bool) -> Probe {
     Probe::new(0, 2 * len, move || {
         let x = noise(len, 4.0);
@@ -226,7 +227,7 @@ pub fn gelu(isa: Isa, len: usize, quick: bool) -> Probe {
     })
 }
 
-/// Exponentials and sums of a softmax of rows, in place: each run that of the run before.
+/// Exponentials and sums of a softmax of rows, in place: each run takes the output of the run before.
 pub fn softmax(isa: Isa, rows: usize, width: usize) -> Probe {
     Probe::new(0, 2 * rows * width, move || {
         let stride = width.next_multiple_of(PANEL) + PANEL;
@@ -234,7 +235,7 @@ pub fn softmax(isa: Isa, rows: usize, width: usize) -> Probe {
     })
 }
 
-/// The means of squeeze-and-excitation over a map in blocks.
+/// The global means of squeeze-and-excitation over a map in blocks.
 pub fn pool_mean(isa: Isa, pixels: usize, channels: usize) -> Probe {
     Probe::new(0, (pixels + 1) * channels, move || {
         let maps = noise(blocked_len(pixels, channels), 1.0);
@@ -242,10 +243,10 @@ pub fn pool_mean(isa: Isa, pixels: usize, channels: usize) -> Probe {
     })
 }
 
-/// What squeeze-and-excitation multiplies a map by, then GELU; in place.
+/// The product of a map and the gates of squeeze-and-excitation, then GELU; in place.
 pub fn pool_scale(isa: Isa, pixels: usize, channels: usize) -> Probe {
     Probe::new(0, (2 * pixels + 1) * channels, move || {
-        // GELU leaves large numbers as they are, and so do gates of one: no run finds other numbers than the first.
+        // GELU does not change large numbers, and gates of one do not either, so all runs have the same input.
         let mut maps = noise(blocked_len(pixels, channels), 1.0);
         maps.iter_mut().for_each(|value| *value += 10.0);
         let gates = vec![1.0; channels];
@@ -254,7 +255,7 @@ pub fn pool_scale(isa: Isa, pixels: usize, channels: usize) -> Probe {
     })
 }
 
-/// Numbers from -`scale` to `scale`, always the same.
+/// Deterministic numbers from -`scale` to `scale`.
 fn noise(len: usize, scale: f32) -> AlignedBuf {
     let mut state: u32 = 1;
     let mut buffer = AlignedBuf::zeros(len);

@@ -11,7 +11,8 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("tokenizer", &["tensor"]),
     ("preprocess", &["tensor"]),
     ("layers", &["tensor", "kernels", "weights"]),
-    ("models", &["tensor", "kernels", "layers", "weights"]),
+    // Models use kernels only through layers.
+    ("models", &["tensor", "layers", "weights"]),
     ("catalog", &["models", "preprocess"]),
     ("import", &["catalog", "weights", "models", "preprocess", "tokenizer"]),
     ("error", &["kernels", "models", "preprocess", "tokenizer", "weights", "import", "hub", "clip", "CancelToken"]),
@@ -96,6 +97,58 @@ fn unsafe_stays_in_its_places() {
             assert!(!words.into_iter().any(|word| word == "unsafe"), "{place}:{}: unsafe code", number + 1);
         }
     }
+}
+
+/// The text from `start` up to the character that closes the bracket at `open`.
+fn bracketed(text: &str, open: usize) -> &str {
+    let mut depth = 0;
+    for (i, c) in text[open..].char_indices() {
+        match c {
+            '(' | '{' => depth += 1,
+            ')' | '}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return &text[open..open + i];
+        }
+    }
+    &text[open..]
+}
+
+fn has_raw_pointer(code: &str) -> bool {
+    code.contains("*const ") || code.contains("*mut ")
+}
+
+/// Who can name a pointer writes `unsafe`: a safe function takes none, and no other file can put one into a struct.
+#[test]
+fn pointers_of_kernels_are_out_of_reach_of_safe_code() {
+    let (mut unsafe_functions, mut structs) = (0, 0);
+    for (path, text) in sources().into_iter().filter(|(path, _)| path.starts_with("kernels")) {
+        let code = code(&text).join("\n");
+        for (at, _) in code.match_indices("fn ") {
+            let declaration = code[..at].rsplit(['\n', '{', '}', ';']).next().unwrap();
+            let Some(open) = code[at..].find('(').map(|open| at + open) else { continue };
+            let name = code[at + 3..open].trim();
+            if name.is_empty() || name.starts_with('(') || !has_raw_pointer(bracketed(&code, open)) {
+                continue;
+            }
+            let is_unsafe = declaration.split_whitespace().any(|word| word == "unsafe");
+            assert!(is_unsafe, "{}: safe fn {name} takes a raw pointer", path.display());
+            unsafe_functions += 1;
+        }
+        for (at, _) in code.match_indices("struct ") {
+            let rest = &code[at..];
+            let Some(open) = rest.find(['{', '(', ';']).filter(|&open| !rest[open..].starts_with(';')) else {
+                continue;
+            };
+            let (name, fields) = (rest[7..open].trim(), bracketed(&code, at + open));
+            if has_raw_pointer(fields) {
+                assert!(!fields.contains("pub"), "{}: {name} has a raw pointer and visible fields", path.display());
+                structs += 1;
+            }
+        }
+    }
+    assert!(unsafe_functions >= 5 && structs >= 3, "the scan found {unsafe_functions} functions and {structs} structs");
 }
 
 #[test]

@@ -1,14 +1,14 @@
-//! The shapes in which the models call the kernels.
+//! The shapes with which the models call the kernels.
 //!
 //! Sizes are those of one image of 224 (ViT) or 256 pixels (MobileCLIP), or of one text.
 
 use clippie_rs::Isa;
 use clippie_rs::internals::{self, After, Kernel, Layout, Probe};
 
-/// A kernel in a shape, by name.
+/// A kernel with a shape.
 pub struct Case {
     pub name: String,
-    /// The probe for an instruction set.
+    /// Makes the probe for an instruction set.
     pub probe: Box<dyn Fn(Isa) -> Probe>,
 }
 
@@ -44,7 +44,7 @@ fn product(name: &str, sizes: [usize; 3], after: After, layouts: [Layout; 2], st
     case(format!("{name} {rows}x{k}x{n}"), move |isa| internals::product(isa, sizes, after, layouts, streamed))
 }
 
-/// The four products of a transformer's block.
+/// The four products of a transformer block.
 fn block(cases: &mut Vec<Case>, name: &str, rows: usize, width: usize, activation: After, streamed: bool) {
     let hidden = 4 * width;
     let (into, out_of) = ([Layout::Rows, Layout::Blocks], [Layout::Blocks, Layout::Rows]);
@@ -128,7 +128,7 @@ fn depthwise() -> Vec<Case> {
         let plain = |size| Kernel { size, stride: 1, multiplier: 1 };
         for (stage, (c, side)) in channels.into_iter().zip(SIDES).enumerate() {
             if stage > 0 {
-                // GELU follows at once where no squeeze-and-excitation stands between.
+                // GELU is part of the convolution unless squeeze-and-excitation comes in between.
                 let kernel = Kernel { size: 7, stride: 2, multiplier: 2 };
                 add(&format!("downsample {stage}"), 2 * side, c / 2, kernel, stage == 1);
             }
@@ -142,7 +142,7 @@ fn depthwise() -> Vec<Case> {
     cases
 }
 
-/// What goes over rows or maps and is bound by memory or by functions.
+/// Kernels over rows or maps that are bound by memory or by functions.
 fn rows() -> Vec<Case> {
     let mut cases = Vec::new();
     for (name, rows, width) in [("vit-b-32", 50, 768), ("vit-b-16", 197, 768), ("text", 77, 512)] {

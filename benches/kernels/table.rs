@@ -1,12 +1,12 @@
-//! The summary: what each kernel took, as a share of the peak or as traffic.
+//! The summary: the time of each kernel, its share of the peak or its traffic.
 
 use clippie_rs::Isa;
 use clippie_rs::internals::Probe;
 
-/// Kernels that were measured.
+/// The measured kernels.
 pub struct Table {
     isa: Isa,
-    /// The best of the run, of one core.
+    /// The best measurement of the run, for one core.
     peak_gflops: f64,
     rows: Vec<Row>,
 }
@@ -23,7 +23,7 @@ impl Table {
         Table { isa, peak_gflops: 0.0, rows: Vec::new() }
     }
 
-    /// Measures the peak again: the machine may be quieter now.
+    /// Measures the peak again, since the machine may be less busy now.
     pub fn measure_peak(&mut self) {
         self.peak_gflops = self.peak_gflops.max(self.isa.peak_gflops());
     }

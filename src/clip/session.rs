@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::groups::Sharing;
 use super::{Fingerprint, Options};
 use crate::error::Error;
-use crate::kernels::{Crew, Isa, Team};
+use crate::kernels::{Isa, Team, Workers};
 use crate::layers::Exec;
 use crate::models::config::ModelConfig;
 use crate::models::{self, ImageTower, TextTower};
@@ -96,8 +96,8 @@ impl Session {
     /// Runs a pass on the calling thread, or on all of the current rayon pool.
     pub(super) fn pass<R>(&self, sharing: Sharing, work: impl FnOnce(Exec<'_>) -> R) -> R {
         match sharing {
-            Sharing::Items => work(Exec::new(self.isa, Team::ALONE)),
-            Sharing::Passes => work(Exec::new(self.isa, Crew::gather().team())),
+            Sharing::Items => work(Exec::new(self.isa, Team::SERIAL)),
+            Sharing::Passes => work(Exec::new(self.isa, Workers::gather().team())),
         }
     }
 

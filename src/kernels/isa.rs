@@ -1,6 +1,6 @@
-//! Instruction sets: which this machine has, which one is used, and the tokens that prove it.
+//! Instruction sets: detection, selection, and dispatch.
 //!
-//! Detection happens once. `CLIPPIE_ISA` forces a path for tests; a path that the machine lacks is refused.
+//! Detection happens once. `CLIPPIE_ISA` forces a set for tests; a set that the machine lacks is refused.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -9,8 +9,8 @@ use super::simd::{Kernel, Simd};
 
 /// An instruction set that kernels are compiled for.
 ///
-/// A value exists only for sets that this machine runs: [`Isa::detect`], [`Isa::available`] and
-/// [`Isa::named`] are the only ways to one, so it is the proof that dispatch relies on.
+/// A value exists only for sets that this machine runs: only [`Isa::detect`], [`Isa::available`] and [`Isa::named`]
+/// create one. Dispatch relies on that.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Isa(Set);
 
@@ -27,10 +27,10 @@ enum Set {
     Portable(super::simd::portable::Portable),
 }
 
-/// Why [`Isa::named`] refused.
+/// Error of [`Isa::named`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IsaError {
-    /// The name is not one of an instruction set.
+    /// No instruction set has this name.
     #[error(
         "CLIPPIE_ISA is \"{0}\", which is not an instruction set known here; use avx512, avx2, sse, neon or portable"
     )]
@@ -41,7 +41,7 @@ pub enum IsaError {
 }
 
 impl Isa {
-    /// Every set that this machine runs, fastest first.
+    /// Lists every set that this machine runs, fastest first.
     pub fn available() -> Vec<Isa> {
         let mut sets = Vec::new();
         #[cfg(target_arch = "x86_64")]
@@ -56,7 +56,7 @@ impl Isa {
         sets
     }
 
-    /// The fastest set of this machine, or the one that `CLIPPIE_ISA` names. Read once per process.
+    /// Returns the fastest set of this machine, or the one that `CLIPPIE_ISA` names. The variable is read once per process.
     pub fn detect() -> Result<Isa, IsaError> {
         static CHOICE: OnceLock<Result<Isa, IsaError>> = OnceLock::new();
         CHOICE
@@ -67,7 +67,7 @@ impl Isa {
             .clone()
     }
 
-    /// The set called `name` (`avx512`, `avx2`, `sse`, `neon`, `portable`).
+    /// Returns the set called `name` (`avx512`, `avx2`, `sse`, `neon`, `portable`).
     pub fn named(name: &str) -> Result<Isa, IsaError> {
         let available = Isa::available();
         if let Some(isa) = available.iter().find(|isa| isa.name() == name) {
@@ -80,7 +80,7 @@ impl Isa {
         Err(IsaError::Unavailable(name.into(), names.join(", ")))
     }
 
-    /// The name that `CLIPPIE_ISA` takes.
+    /// Returns the name, as `CLIPPIE_ISA` takes it.
     pub fn name(self) -> &'static str {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
@@ -95,7 +95,7 @@ impl Isa {
         }
     }
 
-    /// Runs `kernel` compiled for this set: the one place where dispatch happens.
+    /// Runs `kernel` compiled for this set. Dispatch happens only here.
     #[inline]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
@@ -134,8 +134,7 @@ mod tests {
         assert!(matches!(Isa::named("sse"), Err(IsaError::Unavailable(..))));
     }
 
-    /// CI lists what it expects in `CLIPPIE_EXPECT_ISAS`, fastest first, so that a path under test cannot silently
-    /// be missing.
+    /// CI lists the expected sets in `CLIPPIE_EXPECT_ISAS`, fastest first, so that no set under test is silently missing.
     #[test]
     fn expected_sets_are_present() {
         if let Ok(expected) = std::env::var("CLIPPIE_EXPECT_ISAS") {

@@ -1,8 +1,8 @@
-//! Arithmetic at the machine's speed: products, attention, normalisation, activations.
+//! The arithmetic: products, attention, convolutions, normalisation, activations.
 //!
-//! Kernels take slices and sizes; they know neither layers nor models nor files. Each is written once over the
-//! [`simd::Simd`] trait and compiled for every instruction set; [`isa`] picks one when the program runs.
-//! [`reference`] holds the plain versions that they are tested against.
+//! Kernels take slices and sizes. They do not know layers, models or files. Each is written once over the
+//! [`simd::Simd`] trait and compiled for every instruction set; [`isa`] selects one at run time. [`reference`] has the
+//! plain versions that tests compare with.
 
 #![allow(unsafe_code)]
 
@@ -12,12 +12,13 @@ pub(crate) mod gemm;
 pub mod isa;
 pub(crate) mod math;
 pub(crate) mod norm;
+pub(crate) mod output;
 mod peak;
 pub(crate) mod pool;
 #[cfg(feature = "internals")]
 pub(crate) mod probe;
 mod simd;
-pub(crate) mod stem;
+pub(crate) mod strided_stem;
 pub(crate) mod strides;
 mod team;
 
@@ -25,4 +26,6 @@ mod team;
 pub(crate) mod reference;
 
 pub(crate) use isa::Isa;
-pub(crate) use team::{Crew, Team};
+pub(crate) use output::Out;
+pub(crate) use simd::Element;
+pub(crate) use team::{Team, Workers};

@@ -1,17 +1,17 @@
-//! LayerNorm over the channels of a row.
+//! LayerNorm over the channels of rows.
 
 use super::Isa;
 use super::simd::{Kernel, Simd};
 use super::team::Team;
 
-/// Rows that a thread takes at a time; a row is too little work to hand over alone.
+/// Rows of a task; a single row is too little work for one.
 const ROWS_PER_TASK: usize = 4;
 
-/// What LayerNorm multiplies and adds after normalising; `None` where it is folded into the next product.
+/// Factors and offsets applied after normalising; `None` where they are folded into the next product.
 pub(crate) type Affine<'a> = Option<(&'a [f32], &'a [f32])>;
 
-/// `out[r] = (x[r] − mean) / sqrt(variance + eps)`, then the affine part. Mean and biased variance are taken
-/// over the `width` channels of each row, in two passes.
+/// Computes `out[r] = (x[r] − mean) / sqrt(variance + eps)`, then the affine part. Mean and biased variance are those of
+/// the `width` channels of each row, in two passes.
 pub(crate) fn layer_norm(
     isa: Isa,
     team: Team<'_>,
@@ -135,7 +135,7 @@ fn normalise<S: Simd>(s: S, row: &mut [f32], mean: f32, scale: f32, affine: Affi
 
 #[cfg(test)]
 mod tests {
-    use super::super::Crew;
+    use super::super::Workers;
     use super::super::reference;
     use super::*;
 
@@ -152,7 +152,7 @@ mod tests {
                 let beta = reference::noise("beta", width, 1.0);
                 for affine in [None, Some((&gamma[..], &beta[..]))] {
                     let exact = reference::layer_norm(&x, width, 1e-5, affine);
-                    for team in [Team::ALONE, Crew::eager().team()] {
+                    for team in [Team::SERIAL, Workers::without_delay().team()] {
                         let mut out = vec![f32::NAN; rows * width];
                         layer_norm(isa, team, &x, width, 1e-5, affine, &mut out);
                         let mut in_place = x.clone();

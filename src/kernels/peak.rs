@@ -1,7 +1,7 @@
-//! What one core can do at most: multiply-adds on registers and nothing else, timed.
+//! The peak speed of one core, measured with multiply-adds on registers and nothing else.
 //!
-//! The figure that kernels and models are held against. It is measured, since neither the clock under load nor the
-//! number of units can be asked for.
+//! Kernels and models are compared with it. It is measured, because a program can query neither the clock under load nor
+//! the number of units.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use super::Isa;
 use super::simd::{Kernel, Simd};
 
-/// Time that a measurement takes.
+/// Time of a measurement.
 const BUDGET: Duration = Duration::from_millis(50);
 
-/// Time of one of its runs: long against the clock's resolution, short enough that some runs are not interrupted.
+/// Time of one of its runs: long compared with the clock's resolution, short enough that some are not interrupted.
 const RUN: Duration = Duration::from_micros(500);
 
 impl Isa {
@@ -37,7 +37,7 @@ impl Isa {
         }
     }
 
-    /// GFLOP/s of chains of `steps` multiply-adds, and the time that they took.
+    /// Measures GFLOP/s of chains of `steps` multiply-adds, and their time.
     fn timed(self, steps: u64) -> (f64, Duration) {
         let start = Instant::now();
         let done = self.run(Chains { factor: black_box(1.0), steps: black_box(steps) });
@@ -49,15 +49,15 @@ impl Isa {
 
 /// Independent chains of multiply-adds, each in one register from start to end.
 struct Chains {
-    /// One. Not known when this is compiled.
+    /// One, unknown to the compiler.
     factor: f32,
     /// Multiply-adds of each chain.
     steps: u64,
 }
 
-/// What [`Chains`] did.
+/// Result of [`Chains`].
 struct Done {
-    /// Sum of all chains: every step adds one to every lane, up to 2²⁴, where floats have no room for it.
+    /// Sum of all chains: every step adds one to every lane, up to 2²⁴, where a float cannot represent it.
     sum: f32,
     operations: u64,
 }
@@ -67,7 +67,7 @@ impl Kernel for Chains {
 
     #[inline(always)]
     fn call<S: Simd>(self, s: S) -> Done {
-        // As many as hide the latency of every unit there is, and no more than there are registers for.
+        // Enough to hide the latency of all units, and no more than there are registers.
         if S::REGISTERS >= 32 { self.chains::<S, 24>(s) } else { self.chains::<S, 12>(s) }
     }
 }
@@ -79,8 +79,8 @@ impl Chains {
         let mut chains = [s.splat(0.0); CHAINS];
         for _ in 0..self.steps {
             for chain in &mut chains {
-                // A fused multiply-add overwrites its addend. In two instructions, the product must be the chain's
-                // own: that of two constants would be computed once.
+                // A fused multiply-add overwrites its addend. In two instructions, the product must depend on the chain:
+                // a product of constants would be computed once.
                 *chain = if S::FUSED { s.mul_add(one, one, *chain) } else { s.mul_add(*chain, one, one) };
             }
         }
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_step_is_carried_out_in_every_lane() {
+    fn every_step_runs_in_every_lane() {
         for isa in Isa::available() {
             for steps in [0, 1, 1000] {
                 let done = isa.run(Chains { factor: 1.0, steps });
@@ -111,7 +111,7 @@ mod tests {
     fn a_peak_is_measured_for_every_set() {
         for isa in Isa::available() {
             let peak = isa.peak_gflops();
-            // Nothing that runs this is slower than a thousandth of this, or faster than a hundred times a fast core.
+            // Far below the slowest machine, and a hundred times a fast core.
             assert!(peak > 0.01 && peak < 50_000.0, "{isa:?}: {peak}");
         }
     }

@@ -1,13 +1,13 @@
-//! Means over the pixels of feature maps, and what squeeze-and-excitation does with them.
+//! Global average pooling of feature maps, and scaling of their channels by gates (squeeze-and-excitation).
 
 use super::Isa;
-use super::gemm::PANEL;
 use super::math::Activation;
 use super::simd::{Kernel, Simd};
 use super::team::Team;
+use crate::tensor::PANEL;
 
-/// `out [images, channels]`: the mean over the pixels of maps in blocks, added in their order. The maps are
-/// `images · pixels` rows of as many channels as an image has in `out`.
+/// Computes the mean over the pixels of maps in blocks, `images · pixels` rows of `channels` channels, to
+/// `out [images, channels]`. Pixels are added in a fixed order.
 ///
 /// Panics where a slice is too short for its sizes.
 pub(crate) fn mean(
@@ -42,7 +42,7 @@ impl Kernel for Mean<'_> {
         let pixels = self.map.len() / PANEL;
         let mut means = [0.0f32; PANEL];
         for c in (0..PANEL).step_by(S::LANES) {
-            // Four sums, so that additions do not wait for each other.
+            // Four sums, so that consecutive additions are independent.
             let mut sums = [s.splat(0.0); 4];
             for (p, pixel) in self.map.chunks_exact(PANEL).enumerate() {
                 // SAFETY: c + LANES is at most the length of a pixel.
@@ -56,8 +56,8 @@ impl Kernel for Mean<'_> {
     }
 }
 
-/// `maps = activation(maps · gates)` for maps in blocks, with `gates [images, channels]` the same for all pixels of
-/// an image.
+/// Computes `maps = activation(maps · gates)` for maps in blocks. `gates [images, channels]` apply to all pixels of an
+/// image.
 ///
 /// Panics where a slice is too short for its sizes.
 pub(crate) fn scale(
@@ -109,7 +109,7 @@ impl Kernel for Scale<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Crew;
+    use super::super::Workers;
     use super::super::reference;
     use super::super::strides::unblock;
     use super::*;
@@ -124,12 +124,12 @@ mod tests {
                     let maps = reference::noise("maps", rows * channels, 1.0);
                     let blocks = reference::block(&maps, rows, channels, channels);
                     let mut means = vec![f32::NAN; images * channels];
-                    mean(isa, Crew::eager().team(), &blocks, all, channels, &mut means);
+                    mean(isa, Workers::without_delay().team(), &blocks, all, channels, &mut means);
                     let mut serial = vec![f32::NAN; images * channels];
-                    mean(isa, Team::ALONE, &blocks, all, channels, &mut serial);
+                    mean(isa, Team::SERIAL, &blocks, all, channels, &mut serial);
                     assert_eq!(means, serial);
                     let mut blocks = blocks;
-                    scale(isa, Crew::eager().team(), &mut blocks, all, channels, &means, Activation::Gelu);
+                    scale(isa, Workers::without_delay().team(), &mut blocks, all, channels, &means, Activation::Gelu);
                     let mut scaled = vec![f32::NAN; maps.len()];
                     unblock(&blocks, rows, channels, &mut scaled);
                     for (i, (value, was)) in scaled.iter().zip(&maps).enumerate() {

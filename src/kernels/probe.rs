@@ -1,11 +1,11 @@
-//! Pieces of kernels as kernels of their own, so that benches can time them alone.
+//! Parts of kernels as separate kernels, for benches.
 
 use super::Isa;
 use super::attention::softmax::Scores;
 use super::math::Activation;
 use super::simd::{Kernel, Simd};
 
-/// `out = activation(x)`, for as many whole vectors as both hold.
+/// Computes `out = activation(x)` for as many whole vectors as both hold.
 pub(crate) fn activate(isa: Isa, activation: Activation, x: &[f32], out: &mut [f32]) {
     isa.run(Activate { activation, x, out });
 }
@@ -28,12 +28,11 @@ impl Kernel for Activate<'_> {
     }
 }
 
-/// Rows that are done together: all that the benches have are multiples of it.
+/// Rows that are computed together; the benches have multiples of it.
 const BLOCK: usize = 4;
 
-/// Exponentials and their sum of the first `width` of every `stride` floats, of which sixteen more must be there.
+/// Computes the exponentials of the first `width` of every `stride` floats, which are at least sixteen more, and their sum.
 pub(crate) fn softmax(isa: Isa, rows: &mut [f32], width: usize, stride: usize) {
-    assert!(stride >= width + 16);
     isa.run(Softmax { rows, width, stride });
 }
 
@@ -50,9 +49,7 @@ impl Kernel for Softmax<'_> {
     fn call<S: Simd>(self, s: S) {
         let mut scales = [0.0; BLOCK];
         for rows in self.rows.chunks_exact_mut(self.stride * BLOCK) {
-            let (data, stride, visible) = (rows.as_mut_ptr(), self.stride, self.width);
-            // SAFETY: rows are longer than their width by sixteen floats.
-            unsafe { Scores { data, stride, rows: BLOCK, visible, more: 0 }.exponentials(s, visible, &mut scales) };
+            Scores::new(rows, self.stride, BLOCK, (self.width, 0), self.width).exponentials(s, &mut scales);
         }
     }
 }

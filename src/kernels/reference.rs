@@ -1,4 +1,4 @@
-//! The plain versions: what every kernel is tested against. Slow, in f64, and short enough to be read at once.
+//! The plain versions that every kernel is tested against: slow, in f64, and short.
 
 use super::depthwise::{Maps, Window};
 use super::math::Activation;
@@ -60,6 +60,10 @@ pub(crate) fn erf(x: f64) -> f64 {
 pub(crate) fn activation(kind: Activation, x: f64) -> f64 {
     match kind {
         Activation::Gelu => x * 0.5 * (1.0 + erf(x * std::f64::consts::FRAC_1_SQRT_2)),
+        Activation::GeluTanh => {
+            let u = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x * x * x);
+            x * 0.5 * (1.0 + u.tanh())
+        }
         Activation::QuickGelu => x / (1.0 + (-1.702 * x).exp()),
         Activation::Relu => x.max(0.0),
         Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
@@ -108,7 +112,7 @@ pub(crate) fn attention(qkv: &[f32], tokens: usize, width: usize, heads: usize, 
     out
 }
 
-/// Rows of `channels` channels, `stride` apart, as blocks of sixteen channels. What fills up the last is not a number.
+/// Rows of `channels` channels, `stride` apart, as blocks of sixteen channels. The last block is padded with NaN.
 pub(crate) fn block(data: &[f32], rows: usize, channels: usize, stride: usize) -> Vec<f32> {
     let mut out = vec![f32::NAN; blocked_len(rows, channels)];
     for i in 0..rows * channels {

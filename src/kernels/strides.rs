@@ -1,48 +1,74 @@
-//! How rows of channels lie in memory: tokens row by row, feature maps in blocks of sixteen channels.
+//! Layouts of activations: tokens row by row, feature maps in blocks of sixteen channels.
 //!
-//! In blocks, the pixels of sixteen channels follow each other, `[C / 16, pixels, 16]`: a window slides over
-//! neighbouring cache lines, and the rows of a register tile do, too. Row by row, both would jump by a power of two
-//! where channels are one, and fall on the same few sets of the cache.
+//! In the blocked layout, `[C / 16, pixels, 16]`, the pixels of sixteen channels are contiguous. A sliding window and
+//! the rows of a register tile then read neighbouring cache lines. Row by row, both would jump by the number of
+//! channels, often a power of two, and compete for the same few cache sets.
 
-use super::gemm::PANEL;
+use crate::tensor::PANEL;
 
-/// Element (row, channel) stands at `row · self.row + channel / 16 · self.block + channel % 16`.
+/// A layout: element (row, channel) is at `row · row_stride + channel / 16 · block_stride + channel % 16`.
+///
+/// Blocks are at least sixteen floats apart; the constructors guarantee it and the kernels rely on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Strides {
-    /// Floats from row to row.
-    pub(crate) row: usize,
-    /// Floats from sixteen channels to the next sixteen.
-    pub(crate) block: usize,
+    row: usize,
+    block: usize,
 }
 
 impl Strides {
-    /// Rows that lie in one piece, `stride` apart.
+    /// Contiguous rows, `stride` floats apart.
     pub(crate) fn rows(stride: usize) -> Self {
         Strides { row: stride, block: PANEL }
     }
 
-    /// Blocks of sixteen channels of `rows` rows. The last block is whole, whatever the number of channels.
+    /// Blocks of sixteen channels of `rows` rows. The last block is padded to sixteen channels.
     pub(crate) fn blocked(rows: usize) -> Self {
-        Strides { row: PANEL, block: PANEL * rows }
+        Strides { row: PANEL, block: rows.max(1).saturating_mul(PANEL) }
     }
 
-    /// Where an element stands; channels of the same sixteen follow each other.
+    /// Floats from one row to the next.
+    #[inline(always)]
+    pub(crate) fn row(self) -> usize {
+        self.row
+    }
+
+    /// Floats from one block of sixteen channels to the next.
+    #[inline(always)]
+    pub(crate) fn block(self) -> usize {
+        self.block
+    }
+
+    /// Offset of an element. Channels of the same block are contiguous.
+    #[inline(always)]
     pub(crate) fn at(self, row: usize, channel: usize) -> usize {
         row * self.row + channel / PANEL * self.block + channel % PANEL
     }
 
-    /// Floats up to and including the last element.
+    /// Floats up to and including the last element; `usize::MAX` where the number is too large.
+    #[inline(always)]
     pub(crate) fn extent(self, rows: usize, channels: usize) -> usize {
-        if rows == 0 || channels == 0 { 0 } else { self.at(rows - 1, channels - 1) + 1 }
+        if rows == 0 || channels == 0 {
+            return 0;
+        }
+        let (row, channel) = (rows - 1, channels - 1);
+        let block = (channel / PANEL).saturating_mul(self.block);
+        // Blocks are at least sixteen floats apart, so the last channel has the largest offset.
+        row.saturating_mul(self.row).saturating_add(block).saturating_add(channel % PANEL + 1)
+    }
+
+    /// Whether no two of `rows` rows of `channels` channels share a float.
+    #[inline(always)]
+    pub(crate) fn are_disjoint(self, rows: usize, channels: usize) -> bool {
+        rows <= 1 || self.row >= channels || self.row == PANEL && self.block >= PANEL.saturating_mul(rows)
     }
 }
 
-/// Floats of `rows` rows of `channels` channels in blocks.
+/// Floats of `rows` rows of `channels` channels in the blocked layout.
 pub(crate) fn blocked_len(rows: usize, channels: usize) -> usize {
     rows * channels.next_multiple_of(PANEL)
 }
 
-/// Blocks to rows that lie in one piece: `out [rows, channels]`.
+/// Converts `rows` rows from the blocked layout to `out [rows, channels]`.
 pub(crate) fn unblock(data: &[f32], rows: usize, channels: usize, out: &mut [f32]) {
     let strides = Strides::blocked(rows);
     for (row, out) in out.chunks_exact_mut(channels).take(rows).enumerate() {
@@ -64,8 +90,17 @@ mod tests {
                 (0..rows * channels).for_each(|i| seen[strides.at(i / channels, i % channels)] += 1);
                 assert_eq!(seen.iter().sum::<usize>(), rows * channels);
                 assert!(seen.iter().all(|&count| count <= 1) && seen.last() == Some(&1));
+                assert!(strides.are_disjoint(rows, channels));
             }
         }
+    }
+
+    /// An extent that wrapped would pass every check of a length.
+    #[test]
+    fn extents_saturate() {
+        assert_eq!(Strides::rows(usize::MAX / 2).extent(4, 4), usize::MAX);
+        assert_eq!(Strides::blocked(usize::MAX / 2).extent(1, 40), usize::MAX);
+        assert!(!Strides::rows(3).are_disjoint(2, 4) && !Strides::blocked(2).are_disjoint(3, 40));
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! A depthwise convolution with its taps.
+//! A depthwise convolution with its weights.
 
 use super::Exec;
-use crate::kernels::depthwise::{Maps, Window, depthwise};
-use crate::kernels::gemm::Out;
+use crate::kernels::Out;
+use crate::kernels::depthwise::{Convolution, Maps, Window, depthwise};
 use crate::kernels::math::Activation;
 use crate::kernels::strides::Strides;
 use crate::weights::TensorView;
@@ -23,12 +23,12 @@ impl Depthwise {
         self.window
     }
 
-    /// Taps and bias, as kernels take them.
-    pub(super) fn parts(&self) -> (&[f32], &[f32]) {
+    /// Taps and bias.
+    pub(super) fn weights(&self) -> (&[f32], &[f32]) {
         (&self.taps, &self.bias)
     }
 
-    /// `maps` to `out`; returns height and width of the output.
+    /// Convolves `maps` to `out`; returns height and width of the output.
     pub(crate) fn forward(
         &self,
         exec: Exec<'_>,
@@ -36,8 +36,8 @@ impl Depthwise {
         activation: Option<Activation>,
         out: (&mut [f32], Strides),
     ) -> (usize, usize) {
-        let out = Out { data: out.0, strides: out.1 };
-        depthwise(exec.isa, exec.team, self.window, maps, &self.taps, &self.bias, activation, out);
+        let convolution = Convolution { window: self.window, maps, taps: &self.taps, bias: &self.bias, activation };
+        depthwise(exec.isa, exec.team, convolution, Out::new(out.0, out.1));
         self.window.output(maps.height, maps.width)
     }
 }

@@ -1,25 +1,47 @@
-//! `y = x · W + b` with packed weights.
+//! Linear layers, `y = x · W + b`, with packed weights.
 
 use std::ops::Range;
 
 use super::Exec;
-use crate::kernels::gemm::{Coming, Epilogue, Finish, Lhs, Out, PANEL, Rhs, gemm};
+use crate::kernels::gemm::{Epilogue, Finish, Lhs, Prefetch, Rhs, gemm};
 use crate::kernels::strides::Strides;
+use crate::kernels::{Element, Out};
+use crate::tensor::PANEL;
 use crate::weights::TensorView;
 
 /// A linear layer from `inputs` to `outputs` channels.
 pub(crate) struct Linear {
-    weight: TensorView,       // [inputs, outputs] in panels of 16 columns
+    weight: Packed,           // [inputs, outputs] in panels of 16 columns
     bias: Option<TensorView>, // [outputs], padded to whole panels
     inputs: usize,
     outputs: usize,
 }
 
+/// Packed weights of any element type: one variant for each type that kernels multiply.
+pub(crate) enum Packed {
+    F32(TensorView),
+}
+
+impl From<TensorView> for Packed {
+    fn from(weight: TensorView) -> Packed {
+        Packed::F32(weight)
+    }
+}
+
+/// [`Packed`] weights as the operand of a kernel. Kernels with several of them match on their types.
+pub(super) enum Operand<'a> {
+    F32(Rhs<'a, f32>),
+}
+
 impl Linear {
     /// The layer with these weights; their lengths must be those of packed `[inputs, outputs]` and `[outputs]`.
-    pub(crate) fn new(weight: TensorView, bias: Option<TensorView>, inputs: usize, outputs: usize) -> Self {
+    pub(crate) fn new(weight: impl Into<Packed>, bias: Option<TensorView>, inputs: usize, outputs: usize) -> Self {
+        let weight = weight.into();
         let padded = outputs.div_ceil(PANEL) * PANEL;
-        assert_eq!(weight.len(), padded * inputs);
+        let len = match &weight {
+            Packed::F32(weight) => weight.len(),
+        };
+        assert_eq!(len, padded * inputs);
         assert!(bias.as_ref().is_none_or(|bias| bias.len() == padded));
         Linear { weight, bias, inputs, outputs }
     }
@@ -27,7 +49,7 @@ impl Linear {
     /// A layer of these sizes that has no weights and must not run: what a walk over a model's layers yields when they
     /// are only listed.
     pub(crate) fn unloaded(inputs: usize, outputs: usize) -> Self {
-        Linear { weight: TensorView::unloaded(), bias: None, inputs, outputs }
+        Linear { weight: Packed::F32(TensorView::unloaded()), bias: None, inputs, outputs }
     }
 
     pub(crate) fn inputs(&self) -> usize {
@@ -38,7 +60,7 @@ impl Linear {
         self.outputs
     }
 
-    /// `x [rows, inputs]`, which lie in one piece each, to `out [rows, outputs]`, `out_stride` apart.
+    /// Contiguous rows `x [rows, inputs]` to `out [rows, outputs]`, `out_stride` apart.
     pub(crate) fn forward(
         &self,
         exec: Exec<'_>,
@@ -52,8 +74,8 @@ impl Linear {
         self.columns(exec, (x, strides), rows, 0..self.outputs, finish, (out, Strides::rows(out_stride)));
     }
 
-    /// The same between rows that lie in any way.
-    pub(crate) fn between(
+    /// The same with any layouts of the rows.
+    pub(crate) fn forward_strided(
         &self,
         exec: Exec<'_>,
         x: (&[f32], Strides),
@@ -69,6 +91,22 @@ impl Linear {
     pub(crate) fn columns(
         &self,
         exec: Exec<'_>,
+        x: (&[f32], Strides),
+        rows: usize,
+        columns: Range<usize>,
+        finish: Finish,
+        out: (&mut [f32], Strides),
+    ) {
+        match &self.weight {
+            Packed::F32(weight) => self.multiply(exec, weight, x, rows, columns, finish, out),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the operands of a product")]
+    fn multiply<W: Element>(
+        &self,
+        exec: Exec<'_>,
+        weight: &[W],
         (x, strides): (&[f32], Strides),
         rows: usize,
         columns: Range<usize>,
@@ -77,7 +115,7 @@ impl Linear {
     ) {
         assert_eq!(columns.start % PANEL, 0);
         let first = columns.start / PANEL;
-        let weight = &self.weight[first * PANEL * self.inputs..];
+        let weight = &weight[first * PANEL * self.inputs..];
         let bias = self.bias.as_ref().map(|bias| &bias[first * PANEL..]);
         gemm(
             exec.isa,
@@ -85,18 +123,27 @@ impl Linear {
             Lhs { data: x, strides, rows, k: self.inputs },
             Rhs::packed(weight, self.inputs, columns.len()),
             Epilogue { bias, finish },
-            exec.coming,
-            Out { data: out.0, strides: out.1 },
+            exec.prefetch,
+            Out::new(out.0, out.1),
         );
     }
 
-    /// The weights, as the product before this layer's takes them.
-    pub(super) fn coming(&self) -> Coming<'_> {
-        Coming::new(&self.weight, self.inputs)
+    /// The weights, for prefetching.
+    pub(super) fn prefetch(&self) -> Prefetch {
+        match &self.weight {
+            Packed::F32(weight) => Prefetch::new(weight, self.inputs),
+        }
     }
 
-    /// The weights and the bias, as kernels take them.
-    pub(super) fn parts(&self) -> (Rhs<'_>, Option<&[f32]>) {
-        (Rhs::packed(&self.weight, self.inputs, self.outputs), self.bias.as_deref())
+    /// The weights as the operand of a kernel.
+    pub(super) fn operand(&self) -> Operand<'_> {
+        match &self.weight {
+            Packed::F32(weight) => Operand::F32(Rhs::packed(weight, self.inputs, self.outputs)),
+        }
+    }
+
+    /// The bias, padded to whole panels.
+    pub(super) fn bias(&self) -> Option<&[f32]> {
+        self.bias.as_deref()
     }
 }

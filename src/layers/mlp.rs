@@ -1,14 +1,15 @@
-//! Two linear layers with an activation between them, added to what they came from.
+//! Two linear layers with an activation in between, added to the residual.
 
+use super::linear::Operand;
 use super::{Exec, Linear};
-use crate::kernels::Team;
-use crate::kernels::gemm::{FeedForward, Finish, Lhs, Out, feed_forward};
+use crate::kernels::Out;
+use crate::kernels::gemm::{FeedForward, Finish, Lhs, feed_forward};
 use crate::kernels::math::Activation;
 use crate::kernels::strides::{Strides, blocked_len};
 
-/// Floats of weights up to which tiles of rows go through both layers: the weights must stay in the cache, too, as
-/// every tile reads all of them.
-const NEAR_WEIGHTS: usize = 1 << 19;
+/// Floats of weights up to which tiles of rows go through both layers at once. Every tile reads all weights, so they must
+/// stay in the cache, too.
+const FUSED_WEIGHTS: usize = 1 << 19;
 
 /// `x += fc2(activation(fc1(input)))`
 pub(crate) struct Mlp {
@@ -23,15 +24,15 @@ impl Mlp {
     }
 
     /// Floats of scratch for `rows` rows.
-    pub(crate) fn scratch(&self, rows: usize, team: Team<'_>) -> usize {
-        match self.near() {
-            Some(_) => FeedForward::scratch(self.fc1.outputs(), rows, team),
+    pub(crate) fn scratch(&self, exec: Exec<'_>, rows: usize) -> usize {
+        match self.fused() {
+            Some(_) => FeedForward::scratch(self.fc1.outputs(), rows, exec.team),
             None => blocked_len(rows, self.fc1.outputs()),
         }
     }
 
-    /// `input [rows, W]`; `x [rows, W]` is added to; `hidden` is [`Mlp::scratch`]. The weights that come next are
-    /// fetched ahead only where the layers go one after the other.
+    /// Adds the result for `input [rows, W]` to `x [rows, W]`; `hidden` is [`Mlp::scratch`]. The next weights are
+    /// prefetched only if the layers run one after the other.
     pub(crate) fn forward(
         &self,
         exec: Exec<'_>,
@@ -40,35 +41,36 @@ impl Mlp {
         x: (&mut [f32], Strides),
         hidden: &mut [f32],
     ) {
-        match self.near() {
+        match self.fused() {
             Some(weights) => {
                 let input = Lhs { data: input.0, strides: input.1, rows, k: self.fc1.inputs() };
-                feed_forward(exec.isa, exec.team, input, weights, Out { data: x.0, strides: x.1 }, hidden);
+                feed_forward(exec.isa, exec.team, input, weights, Out::new(x.0, x.1), hidden);
             }
             None => {
-                let between = Strides::blocked(rows);
-                self.fc1.between(
-                    exec.before(&self.fc2),
-                    input,
-                    rows,
-                    Finish::Activate(self.activation),
-                    (&mut *hidden, between),
-                );
-                self.fc2.between(exec, (hidden, between), rows, Finish::Accumulate, x);
+                let blocked = Strides::blocked(rows);
+                let activate = Finish::Activate(self.activation);
+                let first = exec.prefetching(&self.fc2);
+                self.fc1.forward_strided(first, input, rows, activate, (&mut *hidden, blocked));
+                self.fc2.forward_strided(exec, (hidden, blocked), rows, Finish::Accumulate, x);
             }
         }
     }
 
-    /// The layer whose weights are the first to be read.
+    /// The layer whose weights are read first.
     pub(crate) fn first(&self) -> &Linear {
         &self.fc1
     }
 
     /// Both layers, if they are small enough for tiles.
-    fn near(&self) -> Option<FeedForward<'_>> {
-        if self.fc1.inputs() * self.fc1.outputs() + self.fc2.inputs() * self.fc2.outputs() > NEAR_WEIGHTS {
+    fn fused(&self) -> Option<FeedForward<'_>> {
+        if self.fc1.inputs() * self.fc1.outputs() + self.fc2.inputs() * self.fc2.outputs() > FUSED_WEIGHTS {
             return None;
         }
-        Some(FeedForward { first: self.fc1.parts(), activation: self.activation, second: self.fc2.parts() })
+        let activation = self.activation;
+        match (self.fc1.operand(), self.fc2.operand()) {
+            (Operand::F32(first), Operand::F32(second)) => {
+                Some(FeedForward { first: (first, self.fc1.bias()), activation, second: (second, self.fc2.bias()) })
+            }
+        }
     }
 }

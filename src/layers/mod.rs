@@ -1,35 +1,58 @@
 //! Layers: kernels with the weights they need. They know shapes, not models and not checkpoints.
+//!
+//! Models use kernels only through this module: every layer runs on an [`Exec`], which holds the instruction set and the
+//! threads.
 
+mod attention;
 mod depthwise;
 mod linear;
 mod mlp;
+mod norm;
+mod pooling;
 mod squeeze_excite;
-mod stem;
+mod strided_stem;
 
+pub(crate) use attention::Attention;
 pub(crate) use depthwise::Depthwise;
 pub(crate) use linear::Linear;
 pub(crate) use mlp::Mlp;
+pub(crate) use norm::LayerNorm;
+pub(crate) use pooling::global_mean;
 pub(crate) use squeeze_excite::SqueezeExcite;
-pub(crate) use stem::Stem;
+pub(crate) use strided_stem::StridedStem;
 
-use crate::kernels::gemm::Coming;
+pub(crate) use crate::kernels::attention::Span;
+pub(crate) use crate::kernels::depthwise::{Maps, Window};
+pub(crate) use crate::kernels::gemm::Finish;
+pub(crate) use crate::kernels::math::Activation;
+pub(crate) use crate::kernels::strided_stem::Images;
+pub(crate) use crate::kernels::strides::{Strides, blocked_len, unblock};
+pub(crate) use crate::tensor::PANEL;
+
+use crate::kernels::gemm::Prefetch;
 use crate::kernels::{Isa, Team};
 
-/// How the layers of one pass run.
+/// How the layers of one pass run: the instruction set, the threads, and what to prefetch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Exec<'a> {
-    pub(crate) isa: Isa,
-    pub(crate) team: Team<'a>,
-    coming: Option<Coming<'a>>,
+    isa: Isa,
+    team: Team<'a>,
+    prefetch: Option<Prefetch>,
 }
 
 impl<'a> Exec<'a> {
     pub(crate) fn new(isa: Isa, team: Team<'a>) -> Exec<'a> {
-        Exec { isa, team, coming: None }
+        Exec { isa, team, prefetch: None }
     }
 
-    /// The same for a layer after which `next` is the next linear one: its first weights are fetched meanwhile.
-    pub(crate) fn before(self, next: &'a Linear) -> Exec<'a> {
-        Exec { coming: Some(next.coming()), ..self }
+    /// The same for a layer that `next` follows as the next linear layer: the first weights of `next` are prefetched.
+    pub(crate) fn prefetching(self, next: &Linear) -> Exec<'a> {
+        Exec { prefetch: Some(next.prefetch()), ..self }
+    }
+
+    /// Calls `work(row, slice)` for every row of `stride` floats in `data`, of which the last may be shorter, on all
+    /// threads. A task has at least `grain` rows.
+    pub(crate) fn rows(self, data: &mut [f32], stride: usize, grain: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
+        self.team.rows(data, stride, grain, work);
     }
 }

@@ -1,4 +1,4 @@
-//! Squeeze-and-excitation: channels scaled by what the whole map says.
+//! Squeeze-and-excitation: channels scaled by gates that depend on the whole map.
 //!
 //! Source: Hu et al., "Squeeze-and-Excitation Networks" (2018): mean, linear, ReLU, linear, sigmoid, product.
 
@@ -23,7 +23,7 @@ impl SqueezeExcite {
         images * (self.fc1.inputs() + self.fc1.outputs())
     }
 
-    /// `maps = activation(maps · sigmoid(fc2(relu(fc1(mean(maps))))))` for maps in blocks: `pixels` rows of `C`
+    /// Computes `maps = activation(maps · sigmoid(fc2(relu(fc1(mean(maps))))))` for maps in blocks: `pixels` rows of `C`
     /// channels for each image.
     pub(crate) fn forward(
         &self,

@@ -18,7 +18,7 @@ pub use super::transformer::config::TransformerConfig;
 pub use super::vit::config::{ConvStem, ImagePooling, VitConfig};
 
 use super::Error;
-use crate::kernels;
+use crate::layers;
 
 /// A CLIP model: up to two towers that embed into the same space.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,15 +47,18 @@ pub struct ModelConfig {
 pub enum Activation {
     /// `x · ½ · (1 + erf(x / √2))`
     Gelu,
+    /// `x · ½ · (1 + tanh(√(2/π) · (x + 0.044715 · x³)))`
+    GeluTanh,
     /// `x · sigmoid(1.702 · x)`, OpenAI's
     QuickGelu,
 }
 
-impl From<Activation> for kernels::math::Activation {
+impl From<Activation> for layers::Activation {
     fn from(activation: Activation) -> Self {
         match activation {
-            Activation::Gelu => kernels::math::Activation::Gelu,
-            Activation::QuickGelu => kernels::math::Activation::QuickGelu,
+            Activation::Gelu => layers::Activation::Gelu,
+            Activation::GeluTanh => layers::Activation::GeluTanh,
+            Activation::QuickGelu => layers::Activation::QuickGelu,
         }
     }
 }

@@ -2,10 +2,7 @@
 
 use super::Error;
 use super::scope::Scope;
-use crate::kernels::Team;
-use crate::kernels::depthwise::{Maps, Window};
-use crate::kernels::math::Activation;
-use crate::layers::{Depthwise, Exec, Linear, Mlp};
+use crate::layers::{Activation, Depthwise, Exec, Linear, Maps, Mlp, Window};
 
 /// `x += fc2(gelu(fc1(dw(x))))`; BatchNorm and LayerScale lie in the weights.
 pub(super) struct ConvMlp {
@@ -20,8 +17,8 @@ impl ConvMlp {
     }
 
     /// Floats of scratch for `rows` rows.
-    pub(super) fn scratch(&self, rows: usize, team: Team<'_>) -> usize {
-        self.mlp.scratch(rows, team)
+    pub(super) fn scratch(&self, exec: Exec<'_>, rows: usize) -> usize {
+        self.mlp.scratch(exec, rows)
     }
 
     /// The layer whose weights are the first to be read.

@@ -8,9 +8,7 @@ use super::Error;
 use super::config::{ImageConfig, ModelConfig, TextConfig};
 use super::image_tower::ImageTower;
 use super::text_tower::TextTower;
-use crate::kernels::depthwise::Window;
-use crate::kernels::math::Activation;
-use crate::layers::{Depthwise, Linear, Mlp, SqueezeExcite};
+use crate::layers::{Activation, Depthwise, Linear, Mlp, SqueezeExcite, Window};
 use crate::weights::{Dtype, Layout, TableView, TensorSpec, TensorView, Tower, WeightsFile};
 
 /// A layer that a weights file holds for a model, under its canonical name.

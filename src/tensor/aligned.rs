@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-/// One cache line of floats; the alignment of every buffer.
+/// One cache line of floats, which sets the alignment of every buffer.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
 struct Line([f32; 16]);
@@ -20,7 +20,7 @@ pub(crate) struct AlignedBuf {
 }
 
 impl AlignedBuf {
-    /// At least `len` zeros; the length is rounded up to whole cache lines.
+    /// Allocates at least `len` zeros; the length is rounded up to whole cache lines.
     pub(crate) fn zeros(len: usize) -> Self {
         AlignedBuf { lines: vec![Line([0.0; 16]); len.div_ceil(16)] }
     }
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buffers_are_aligned_and_hold_what_was_asked() {
+    fn buffers_are_aligned_and_long_enough() {
         for len in [0, 1, 15, 16, 17, 1000] {
             let buf = AlignedBuf::zeros(len);
             assert!(buf.len() >= len && buf.len() < len + 16);

@@ -1,29 +1,29 @@
 //! The scratch of a forward pass: one allocation, cut into the buffers that the pass needs.
 //!
-//! A pass asks for the sizes that follow from the model and the batch; an arena that is large enough serves
-//! many passes without touching the allocator. Contents are whatever the last pass left behind.
+//! A pass asks for the sizes that follow from the model and the batch. An arena that is large enough serves many
+//! passes without touching the allocator. Its contents are not cleared between passes.
 
 use std::sync::Mutex;
 
-use super::AlignedBuf;
+use super::{AlignedBuf, PANEL};
 
-/// Floats kept behind every buffer, so that a kernel may load one whole panel past its end.
-pub(crate) const SLACK: usize = 16;
+/// Floats kept after every buffer, so that a kernel may load one whole panel past its end.
+pub(crate) const SLACK: usize = PANEL;
 
-/// One allocation that is handed out in pieces.
+/// One allocation, handed out in pieces.
 #[derive(Default)]
 pub(crate) struct Arena {
     buf: AlignedBuf,
 }
 
 impl Arena {
-    /// Cuts the arena into buffers of the given lengths, each on a cache line and followed by [`SLACK`]
-    /// floats that belong to it. Grows the allocation when it is too small.
+    /// Cuts the arena into buffers of the given lengths. Each starts on a cache line and is followed by [`SLACK`] floats
+    /// that belong to it. Grows the allocation when it is too small.
     pub(crate) fn split<const N: usize>(&mut self, lens: [usize; N]) -> [&mut [f32]; N] {
         let padded = lens.map(|len| len.div_ceil(16) * 16 + SLACK);
         let total = padded.iter().sum::<usize>();
         if self.buf.len() < total {
-            self.buf = AlignedBuf::zeros(0); // gives the old memory back before asking for more
+            self.buf = AlignedBuf::zeros(0); // frees the old memory before allocating more
             self.buf = AlignedBuf::zeros(total);
         }
         let mut rest: &mut [f32] = &mut self.buf;
@@ -35,14 +35,14 @@ impl Arena {
     }
 }
 
-/// Arenas at rest between passes; a pass takes one and brings it back.
+/// Unused arenas; a pass takes one and returns it.
 #[derive(Default)]
 pub(crate) struct ArenaPool {
     idle: Mutex<Vec<Arena>>,
 }
 
 impl ArenaPool {
-    /// Runs `work` with an arena of its own.
+    /// Runs `work` with an arena that no other pass uses meanwhile.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Arena) -> R) -> R {
         let mut arena = self.lock().pop().unwrap_or_default();
         let result = work(&mut arena);

@@ -1,6 +1,6 @@
-//! Memory of activations: cache-line aligned buffers and the scratch arena that a forward pass works in.
+//! Memory of activations: cache-line aligned buffers and the scratch arena of a forward pass.
 //!
-//! Nothing here knows what the numbers mean.
+//! This module does not know what the numbers mean.
 
 #![allow(unsafe_code)]
 
@@ -9,3 +9,9 @@ mod arena;
 
 pub(crate) use aligned::AlignedBuf;
 pub(crate) use arena::{Arena, ArenaPool};
+
+/// Columns of a panel of packed weights and channels of a block of a feature map.
+///
+/// 16 floats are one AVX-512 register, two of AVX2, four of NEON or SSE, and one cache line, so the same layout serves
+/// every instruction set. `weights/README.md` defines it for files.
+pub const PANEL: usize = 16;

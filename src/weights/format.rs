@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// 16 floats are one AVX-512 register, two of AVX2, four of NEON or SSE, and one cache line: the same file
 /// serves every instruction set.
-pub const PANEL: usize = 16;
+pub const PANEL: usize = crate::tensor::PANEL;
 
 /// Most dimensions a tensor may have.
 pub(super) const MAX_RANK: usize = 8;

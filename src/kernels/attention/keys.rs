@@ -1,10 +1,10 @@
-//! The keys of a head as panels of sixteen, which products with queries read.
+//! Packs the keys of a head into panels of sixteen, for products with queries.
 
-use super::super::gemm::PANEL;
 use super::super::simd::Simd;
+use crate::tensor::PANEL;
 
-/// The keys `[tokens, d]`, rows `stride` apart, transposed: `[tokens / 16][d][16]`. Tokens that are missing in the
-/// last panel repeat the last of those that are there.
+/// Transposes the keys `[tokens, d]`, rows `stride` apart, to `[tokens / 16][d][16]`. The last token is repeated up to a
+/// whole panel.
 #[inline(always)]
 pub(super) fn pack<S: Simd>(s: S, keys: &[f32], stride: usize, tokens: usize, d: usize, out: &mut [f32]) {
     let whole = d - d % PANEL;
@@ -12,9 +12,9 @@ pub(super) fn pack<S: Simd>(s: S, keys: &[f32], stride: usize, tokens: usize, d:
         let first = panel * PANEL;
         let rows = PANEL.min(tokens - first);
         let keys = &keys[first * stride..];
-        assert!(keys.len() >= (rows - 1) * stride + d);
+        assert!(keys.len() >= (rows - 1).saturating_mul(stride).saturating_add(d));
         for c in (0..whole).step_by(PANEL) {
-            // SAFETY: sixteen columns from c on are there in all rows (asserted), and sixteen rows of the panel.
+            // SAFETY: all rows have sixteen columns from c on (asserted), and the slice is as long as sixteen rows.
             unsafe { s.transpose(keys.as_ptr().add(c), stride, rows, out[c * PANEL..][..PANEL * PANEL].as_mut_ptr()) }
         }
         for c in whole..d {

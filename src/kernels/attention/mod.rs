@@ -1,9 +1,8 @@
-//! Multi-head attention over sequences, on queries, keys and values as one product left them.
+//! Multi-head attention over sequences, on the queries, keys and values of one product.
 //!
-//! Work is cut by sequence and head. Scores never leave the cache: a block of query rows against all keys, their
-//! exponentials, and the product with the values, which are read where they lie; at last, the sums of the
-//! exponentials divide the outputs. Keys come in panels of sixteen, and so do scores; those of keys that are not
-//! there, or not to be seen, are masked.
+//! Work is split by sequence and head. Scores never leave the cache: a block of query rows is multiplied with all keys;
+//! their exponentials are multiplied with the values, which are read in place; at last the outputs are divided by the
+//! sums of the exponentials. Keys, and so scores, are in panels of sixteen; padding and invisible keys are masked.
 
 mod keys;
 pub(super) mod softmax;
@@ -12,18 +11,19 @@ use std::ops::Range;
 
 use self::softmax::Scores;
 use super::Isa;
-use super::gemm::{Lhs, PANEL, Rhs, balanced, gemm_inline};
+use super::gemm::{Lhs, Rhs, balanced, gemm_inline};
+use super::output::{Out, Shared};
 use super::simd::{Kernel, Simd};
 use super::strides::Strides;
-use super::team::{Shared, Team};
+use super::team::Team;
+use crate::tensor::PANEL;
 
-/// Query rows of a block: a multiple of no tile height in particular, since tiles balance themselves; small
-/// enough that its scores (28 × 577 floats at most in the known models) stay in the nearest caches. 56 rows are no faster
-/// for 197 tokens and 3 % slower for 50.
+/// Query rows of a block. It need not be a multiple of a tile height, since tiles are balanced. Its scores (at most
+/// 28 × 577 floats in the known models) stay in L1 and L2. 56 rows are no faster for 197 tokens and 3 % slower for 50.
 const QUERY_ROWS: usize = 28;
 
-/// The same where token i sees only tokens up to i: fewer, since a block computes all that its last row sees. 77 tokens
-/// of 8 heads of 64 channels take 71 µs with 14 rows, 80 with 28 (AVX-512).
+/// The same with a causal mask: fewer, since a block computes all that its last row sees. 77 tokens of 8 heads of 64
+/// channels take 71 µs with 14 rows, 80 with 28 (AVX-512).
 const CAUSAL_ROWS: usize = 14;
 
 /// The sizes of an attention.
@@ -42,21 +42,21 @@ impl Shape {
     }
 }
 
-/// One sequence of a batch, and the queries that are wanted of it.
+/// One sequence of a batch, and the queries to compute.
 #[derive(Clone, Debug)]
 pub(crate) struct Span {
     /// Row of its first token in `qkv`.
     pub(crate) start: usize,
     /// Number of tokens.
     pub(crate) tokens: usize,
-    /// The tokens whose queries are computed: all, or the one that the model pools.
+    /// The tokens whose queries are computed: all, or the pooled one.
     pub(crate) queries: Range<usize>,
-    /// Row of the output that the first of these queries writes.
+    /// Output row of the first of these queries.
     pub(crate) out_row: usize,
 }
 
-/// Attention within every span of `qkv [rows, 3 · width]` (queries, already scaled; keys; values), which at
-/// least 16 readable floats must follow, to `out [rows, width]`.
+/// Computes attention within every span of `qkv [rows, 3 · width]` (queries, already scaled; keys; values) to
+/// `out [rows, width]`. At least 16 readable floats must follow `qkv`.
 ///
 /// Panics where a slice is too short for its sizes, or two spans write the same rows.
 pub(crate) fn attention(
@@ -76,20 +76,23 @@ pub(crate) fn attention(
         written = span.out_row + span.queries.len();
     }
     assert!(out.len() >= written * shape.width, "output shorter than its spans");
-    // One unit is a head of a sequence; neighbours share a task.
+    // A unit is a head of a sequence; neighbours share a task.
     let units = spans.len() * shape.heads;
     let tasks = tasks(team, shape, spans.len());
     let longest = spans.iter().map(|span| span.tokens).max().unwrap_or(0);
-    let out = Shared::new(out);
-    team.run_with_scratch(tasks, (scratch, scratch_per_member(longest, shape)), |task, _, scratch| {
+    let shared = Shared::new(out);
+    team.run_with_scratch(tasks, (scratch, scratch_per_thread(longest, shape)), |task, _, scratch| {
         let units = units * task / tasks..units * (task + 1) / tasks;
-        isa.run(Units { shape, qkv, spans, units, out: out.get(), scratch });
+        // SAFETY: tasks have disjoint units. A unit writes the columns of its head in the rows of its span, and spans
+        // have disjoint rows (asserted).
+        let out = unsafe { shared.out(Strides::rows(shape.width)) };
+        isa.run(Units { shape, qkv, spans, units, out, scratch });
     });
 }
 
 /// Floats of scratch that [`attention`] needs for spans of up to `tokens`.
 pub(crate) fn scratch_len(team: Team<'_>, shape: Shape, tokens: usize) -> usize {
-    team.members() * scratch_per_member(tokens, shape)
+    team.threads() * scratch_per_thread(tokens, shape)
 }
 
 /// Tasks: at most one for each unit.
@@ -97,19 +100,19 @@ fn tasks(team: Team<'_>, shape: Shape, spans: usize) -> usize {
     team.tasks().min(shape.heads * spans).max(1)
 }
 
-/// Keys in panels, then the scores of a block of queries with a panel to spare.
-fn scratch_per_member(tokens: usize, shape: Shape) -> usize {
+/// Keys in panels, then the scores of a block of queries, each row followed by a panel.
+fn scratch_per_thread(tokens: usize, shape: Shape) -> usize {
     let padded = tokens.next_multiple_of(PANEL);
     padded * shape.head_dim() + QUERY_ROWS * (padded + PANEL)
 }
 
-/// Some heads of some spans.
+/// Some heads of some spans, on the calling thread.
 struct Units<'a> {
     shape: Shape,
     qkv: &'a [f32],
     spans: &'a [Span],
     units: Range<usize>,
-    out: *mut f32,
+    out: Out<'a>,
     scratch: &'a mut [f32],
 }
 
@@ -117,80 +120,58 @@ impl Kernel for Units<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn call<S: Simd>(self, s: S) {
-        for unit in self.units {
+    fn call<S: Simd>(mut self, s: S) {
+        for unit in self.units.clone() {
             let (span, head) = (&self.spans[unit / self.shape.heads], unit % self.shape.heads);
-            // SAFETY: `attention` asserted the extents of all spans and that they write disjoint rows; a unit
-            // writes the columns of its own head.
-            unsafe { one_head(s, self.shape, self.qkv, span, head, self.out, self.scratch) }
+            one_head(s, self.shape, self.qkv, span, head, &mut self.out, self.scratch);
         }
     }
 }
 
-/// One head of one span.
-///
-/// # Safety
-/// `qkv` and `out` reach as far as `span` says, `qkv` a panel further; nothing else writes this head's columns
-/// of the span's output rows.
+/// One head of one span; writes the head's columns in the span's rows of `out`.
 #[inline(always)]
-unsafe fn one_head<S: Simd>(
+fn one_head<S: Simd>(
     s: S,
     shape: Shape,
     qkv: &[f32],
     span: &Span,
     head: usize,
-    out: *mut f32,
+    out: &mut Out<'_>,
     scratch: &mut [f32],
 ) {
     let (d, row, tokens) = (shape.head_dim(), 3 * shape.width, span.tokens);
     let padded = tokens.next_multiple_of(PANEL);
     let (keys, scores) = scratch.split_at_mut(padded * d);
     let stride = padded + PANEL;
-    assert!(scores.len() >= QUERY_ROWS * stride);
     let qkv = &qkv[span.start * row + head * d..];
     keys::pack(s, &qkv[shape.width..], row, tokens, d, keys);
     let values = &qkv[2 * shape.width..];
     let most = if shape.causal { CAUSAL_ROWS } else { QUERY_ROWS };
     for queries in balanced(span.queries.clone(), most) {
-        // Behind the last row of a causal block there is nothing to see.
+        // The last row of a causal block sees no later keys.
         let seen = if shape.causal { queries.end } else { tokens };
         let q = Lhs { data: &qkv[queries.start * row..], strides: Strides::rows(row), rows: queries.len(), k: d };
         let k = Rhs { n: seen.next_multiple_of(PANEL), ..Rhs::packed(keys, d, padded) };
-        // SAFETY: the queries lie within the span, the keys were packed above, and a row of scores has room for
-        // all panels of keys.
-        unsafe { gemm_inline(s, q, k, scores.as_mut_ptr(), stride) };
+        gemm_inline(s, q, k, Out::new(scores, Strides::rows(stride)));
         let mut scales = [0.0; QUERY_ROWS];
-        let block = Scores {
-            data: scores.as_mut_ptr(),
-            stride,
-            rows: queries.len(),
-            visible: if shape.causal { queries.start + 1 } else { tokens },
-            more: usize::from(shape.causal),
-        };
-        // SAFETY: a panel more than the padded tokens is there.
-        unsafe { block.exponentials(s, seen, &mut scales) }
+        let visible = if shape.causal { (queries.start + 1, 1) } else { (tokens, 0) };
+        Scores::new(scores, stride, queries.len(), visible, seen).exponentials(s, &mut scales);
         let p = Lhs { data: scores, strides: Strides::rows(stride), rows: queries.len(), k: seen };
         let v = Rhs { data: values, k: seen, n: d, k_stride: row, panel_stride: PANEL };
-        // SAFETY: the values are followed by a panel of slack; the output rows belong to this span and the columns
-        // to this head.
-        unsafe {
-            let at = out.add((span.out_row + queries.start - span.queries.start) * shape.width + head * d);
-            gemm_inline(s, p, v, at, shape.width);
-            scale_rows(s, at, shape.width, d, &scales[..queries.len()]);
-        }
+        let at = (span.out_row + queries.start - span.queries.start, head * d);
+        gemm_inline(s, p, v, out.from(at.0, at.1));
+        scale_rows(s, out.from(at.0, at.1), d, &scales[..queries.len()]);
     }
 }
 
-/// Multiplies rows of `d` floats, `stride` apart, by a number each.
-///
-/// # Safety
-/// The rows must be writable.
+/// Multiplies each row of `d` floats by a number.
 #[inline(always)]
-unsafe fn scale_rows<S: Simd>(s: S, rows: *mut f32, stride: usize, d: usize, scales: &[f32]) {
+fn scale_rows<S: Simd>(s: S, out: Out<'_>, d: usize, scales: &[f32]) {
+    out.check(scales.len(), d);
     for (r, &scale) in scales.iter().enumerate() {
-        let row = rows.wrapping_add(r * stride);
+        let row = out.at(r, 0);
         let whole = d - d % S::LANES;
-        // SAFETY: within the row.
+        // SAFETY: the output has these rows of d contiguous floats (checked).
         unsafe {
             for c in (0..whole).step_by(S::LANES) {
                 s.store(row.add(c), s.mul(s.load(row.add(c)), s.splat(scale)));
@@ -204,7 +185,7 @@ unsafe fn scale_rows<S: Simd>(s: S, rows: *mut f32, stride: usize, d: usize, sca
 
 #[cfg(test)]
 mod tests {
-    use super::super::Crew;
+    use super::super::Workers;
     use super::super::reference;
     use super::*;
 
@@ -231,27 +212,27 @@ mod tests {
                 for causal in [false, true] {
                     let shape = Shape { width, heads, causal };
                     let exact = reference::attention(&qkv, tokens, width, heads, causal);
-                    let all = run(isa, Team::ALONE, shape, &qkv, tokens, 0..tokens);
+                    let all = run(isa, Team::SERIAL, shape, &qkv, tokens, 0..tokens);
                     for (v, e) in all.iter().zip(&exact) {
                         assert!((f64::from(*v) - e).abs() <= TOLERANCE, "{isa:?} {tokens} {heads} {d}: {v} {e}");
                     }
-                    assert_eq!(all, run(isa, Crew::eager().team(), shape, &qkv, tokens, 0..tokens));
+                    assert_eq!(all, run(isa, Workers::without_delay().team(), shape, &qkv, tokens, 0..tokens));
                 }
             }
         }
     }
 
     #[test]
-    fn one_query_alone_has_the_bits_of_the_whole() {
+    fn a_single_query_has_the_bits_of_the_whole() {
         let (tokens, width, heads) = (61, 96, 3);
         let mut qkv = reference::noise("qkv", tokens * 3 * width, 1.0);
         qkv.resize(qkv.len() + PANEL, 0.0);
         for isa in Isa::available() {
             for causal in [false, true] {
                 let shape = Shape { width, heads, causal };
-                let all = run(isa, Team::ALONE, shape, &qkv, tokens, 0..tokens);
+                let all = run(isa, Team::SERIAL, shape, &qkv, tokens, 0..tokens);
                 for t in 0..tokens {
-                    let one = run(isa, Team::ALONE, shape, &qkv, tokens, t..t + 1);
+                    let one = run(isa, Team::SERIAL, shape, &qkv, tokens, t..t + 1);
                     assert_eq!(one, all[t * width..(t + 1) * width]);
                 }
             }
@@ -259,22 +240,22 @@ mod tests {
     }
 
     #[test]
-    fn what_a_causal_query_does_not_see_does_not_change_its_bits() {
+    fn invisible_tokens_do_not_change_the_bits_of_a_causal_query() {
         let (tokens, width, heads) = (77, 96, 3);
         let mut qkv = reference::noise("qkv", tokens * 3 * width, 1.0);
         qkv.resize(qkv.len() + PANEL, f32::NAN);
         let shape = Shape { width, heads, causal: true };
         for isa in Isa::available() {
-            let all = run(isa, Team::ALONE, shape, &qkv, tokens, 0..tokens);
+            let all = run(isa, Team::SERIAL, shape, &qkv, tokens, 0..tokens);
             for cut in [1, 2, 13, 14, 15, 16, 17, 28, 33, 64, 76] {
-                let one = run(isa, Team::ALONE, shape, &qkv[..cut * 3 * width + PANEL], cut, 0..cut);
+                let one = run(isa, Team::SERIAL, shape, &qkv[..cut * 3 * width + PANEL], cut, 0..cut);
                 assert_eq!(one, all[..cut * width], "{isa:?} {cut}");
             }
         }
     }
 
     #[test]
-    fn spans_of_a_batch_do_not_touch_each_other() {
+    fn spans_of_a_batch_are_independent() {
         let (width, heads, causal) = (72, 3, true);
         let lengths = [5usize, 1, 33, 16, 17];
         let rows: usize = lengths.iter().sum();
@@ -287,7 +268,7 @@ mod tests {
             Span { start: start - tokens, tokens, queries: 0..tokens, out_row: start - tokens }
         });
         for isa in Isa::available() {
-            for team in [Team::ALONE, Crew::eager().team()] {
+            for team in [Team::SERIAL, Workers::without_delay().team()] {
                 let mut out = vec![f32::NAN; rows * width];
                 let mut scratch = vec![f32::NAN; scratch_len(team, shape, 33)];
                 attention(isa, team, shape, &qkv, &spans, &mut out, &mut scratch);

@@ -1,37 +1,57 @@
-//! The softmax of a row of scores, but for its last step: dividing by the sum is left to whoever has weighted the
-//! values, since those are fewer numbers.
+//! The softmax of rows of scores without its division: the caller divides after weighting the values, which are fewer
+//! numbers.
 
 use super::super::simd::Simd;
+use crate::tensor::PANEL;
 
-/// Scores of a block of queries: `rows` rows, `stride` floats apart, of which the first sees `visible` keys and
-/// every other `more` more than the one before.
-#[derive(Clone, Copy)]
-pub(in super::super) struct Scores {
-    pub(in super::super) data: *mut f32,
-    pub(in super::super) stride: usize,
-    pub(in super::super) rows: usize,
-    pub(in super::super) visible: usize,
-    pub(in super::super) more: usize,
+/// Scores of a block of queries. The first row sees `visible` keys; every other row sees `more` keys more than the row
+/// before it.
+pub(in super::super) struct Scores<'a> {
+    data: &'a mut [f32],
+    stride: usize,
+    rows: usize,
+    visible: usize,
+    more: usize,
+    used: usize,
 }
 
-impl Scores {
-    /// Turns the visible scores of each row to `exp(score − largest)`, zeros behind them up to `seen`, and gives
-    /// one over their sum in `scales`.
+impl<'a> Scores<'a> {
+    /// Rows of scores, `stride` floats apart, of which the first `used` are used. `(visible, more)` are the keys that the first row
+    /// sees and that each further row adds.
     ///
-    /// The order of a sum, and so its bits, depends on the number of visible scores alone. Each step goes over all
-    /// rows before the next: a row by itself is one long chain of steps that wait for each other.
-    ///
-    /// # Safety
-    /// Each row must be writable for `seen` floats and for sixteen behind its visible ones.
+    /// Panics where `data` is too short: every row needs sixteen floats after what it uses.
     #[inline(always)]
-    pub(in super::super) unsafe fn exponentials<S: Simd>(self, s: S, seen: usize, scales: &mut [f32]) {
-        let row = |r: usize| (self.data.wrapping_add(r * self.stride), self.visible + r * self.more);
+    pub(in super::super) fn new(
+        data: &'a mut [f32],
+        stride: usize,
+        rows: usize,
+        (visible, more): (usize, usize),
+        used: usize,
+    ) -> Scores<'a> {
+        let last = rows.saturating_sub(1);
+        let longest = last.saturating_mul(more).saturating_add(visible).max(used);
+        assert!(
+            stride >= longest.saturating_add(PANEL) && data.len() >= rows.saturating_mul(stride),
+            "scores too short"
+        );
+        Scores { data, stride, rows, visible, more, used }
+    }
+
+    /// Replaces the visible scores of each row by `exp(score − largest)` and the others of those used by zeros, and
+    /// writes one over the sum of a row to `scales`.
+    ///
+    /// The order of a sum, and so its bits, depends on the number of visible scores alone. Each step handles all rows
+    /// before the next step, since the steps of a single row are one long dependency chain.
+    #[inline(always)]
+    pub(in super::super) fn exponentials<S: Simd>(self, s: S, scales: &mut [f32]) {
+        let data = self.data.as_mut_ptr();
+        let row = |r: usize| (data.wrapping_add(r * self.stride), self.visible + r * self.more);
         let scales = &mut scales[..self.rows];
-        // SAFETY: vectors of visible scores begin before the last of them, and end LANES ≤ 16 floats behind it at
-        // most, as those that begin there do; vectors of zeros begin before `seen`.
+        // SAFETY: a vector begins at most at the last visible or used score, or right after it, and so ends at most
+        // LANES ≤ 16 floats further, which belong to the row (`new`).
         unsafe {
             for r in 0..self.rows {
-                // What is not visible weighs nothing.
+                // Invisible scores have no weight.
                 let (row, visible) = row(r);
                 s.store(row.wrapping_add(visible), s.splat(f32::NEG_INFINITY));
             }
@@ -53,7 +73,7 @@ impl Scores {
                     total = s.add(total, e);
                     s.store(at, e);
                 }
-                for i in (visible..seen).step_by(S::LANES) {
+                for i in (visible..self.used).step_by(S::LANES) {
                     s.store(row.wrapping_add(i), s.splat(0.0));
                 }
                 *scale = s.sum(total);
@@ -70,7 +90,7 @@ mod tests {
     use super::super::super::simd::Kernel;
     use super::*;
 
-    /// Visible scores of the last of three rows, all of its scores; the rows.
+    /// Three rows: visible scores of the last, used scores, and the data.
     struct Softmax<'a>(usize, usize, &'a mut [f32]);
 
     impl Kernel for Softmax<'_> {
@@ -80,15 +100,7 @@ mod tests {
         fn call<S: Simd>(self, s: S) -> [f32; 3] {
             let Softmax(visible, seen, rows) = self;
             let (mut scales, stride) = ([f32::NAN; 3], rows.len() / 3);
-            assert!(stride >= seen.max(visible) + 16);
-            // SAFETY: as asserted.
-            unsafe {
-                Scores { data: rows.as_mut_ptr(), stride, rows: 3, visible: visible - 2, more: 1 }.exponentials(
-                    s,
-                    seen,
-                    &mut scales,
-                )
-            }
+            Scores::new(rows, stride, 3, (visible - 2, 1), seen).exponentials(s, &mut scales);
             scales
         }
     }
@@ -114,5 +126,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn short_rows_are_refused() {
+        let refused = |len: usize, stride: usize, visible: (usize, usize), seen: usize| {
+            let mut data = vec![0.0; len];
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                _ = Scores::new(&mut data, stride, 3, visible, seen);
+            }))
+            .is_err()
+        };
+        assert!(!refused(3 * 24, 24, (6, 1), 8));
+        assert!(refused(3 * 24 - 1, 24, (6, 1), 8));
+        assert!(refused(3 * 24, 24, (6, 1), 9));
+        assert!(refused(3 * 24, 24, (7, 1), 8));
+        assert!(refused(3 * 24, 24, (6, usize::MAX), 8));
     }
 }

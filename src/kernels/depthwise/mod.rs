@@ -1,21 +1,22 @@
 //! Depthwise convolutions of feature maps.
 //!
-//! A vector of channels is computed for several neighbouring outputs at once: each input is loaded once and meets
-//! every tap that it belongs to, and the taps of a row of the window stay in registers. The window slides over one
-//! block of sixteen channels after the other, so that its rows stay in the nearest cache. Every output is one chain
-//! of multiply-adds over its window, row by row, so its bits depend on the map alone.
+//! A vector of channels is computed for several neighbouring outputs at once: each input is loaded once and multiplied
+//! with all its taps, and the taps of a row of the window stay in registers. The window slides over one block of sixteen
+//! channels after the other, so that its rows stay in L1. Every output is one chain of multiply-adds over its window, row
+//! by row, so its bits depend on the map alone.
 
 mod band;
 
 use super::Isa;
-use super::gemm::{Out, PANEL};
 use super::math::Activation;
+use super::output::Out;
 use super::strides::Strides;
-use super::team::{Shared, Team};
+use super::team::Team;
+use crate::tensor::PANEL;
 pub(super) use band::Band;
 
 /// Taps of the largest window.
-const MOST_TAPS: usize = 49;
+const MAX_TAPS: usize = 49;
 
 /// The sizes of a depthwise convolution. Output column j of `channels · multiplier` reads input channel
 /// `j mod channels`.
@@ -38,7 +39,7 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// A square window that keeps the centre: padding is half the kernel.
+    /// A square window with half the kernel as padding.
     pub(crate) fn square(kernel: usize, stride: usize, channels: usize, multiplier: usize) -> Self {
         Window {
             kernel_height: kernel,
@@ -51,7 +52,7 @@ impl Window {
         }
     }
 
-    /// A window along a sequence, as a map of one row.
+    /// A window along a sequence, which is a map of one row.
     pub(crate) fn line(kernel: usize, channels: usize) -> Self {
         Window {
             kernel_height: 1,
@@ -66,10 +67,11 @@ impl Window {
 
     /// Height and width of the output for an input of this height and width.
     pub(crate) fn output(&self, height: usize, width: usize) -> (usize, usize) {
-        (
-            (height + 2 * self.pad_y - self.kernel_height) / self.stride + 1,
-            (width + 2 * self.pad_x - self.kernel_width) / self.stride + 1,
-        )
+        let along = |size: usize, pad: usize, kernel: usize| {
+            let places = (size + 2 * pad).checked_sub(kernel);
+            places.map_or(0, |places| places / self.stride + 1)
+        };
+        (along(height, self.pad_y, self.kernel_height), along(width, self.pad_x, self.kernel_width))
     }
 
     fn outputs(&self) -> usize {
@@ -87,53 +89,67 @@ pub(crate) struct Maps<'a> {
     pub(crate) width: usize,
 }
 
-/// `out = activation(window(maps) + bias)` with `taps [kernel_height · kernel_width, outputs]` and
-/// `bias [outputs]`. Behind its last element the map needs as many readable floats as fill sixteen channels.
-///
-/// Panics where a slice is too short for its sizes, or the kernel width is not one that models have.
-#[expect(clippy::too_many_arguments, reason = "the operands of a convolution")]
-pub(crate) fn depthwise(
-    isa: Isa,
-    team: Team<'_>,
-    window: Window,
-    maps: Maps<'_>,
-    taps: &[f32],
-    bias: &[f32],
-    activation: Option<Activation>,
-    out: Out<'_>,
-) {
-    let (height, width) = window.output(maps.height, maps.width);
-    let outputs = window.outputs();
-    let Out { data: out, strides } = out;
-    assert!([3, 7, 11].contains(&window.kernel_width) && [1, 2].contains(&window.stride));
-    assert!(window.kernel_height * window.kernel_width <= MOST_TAPS && [1, 2].contains(&window.multiplier));
-    let extent = maps.strides.extent(maps.images * maps.height * maps.width, window.channels.next_multiple_of(PANEL));
-    assert!(maps.data.len() >= extent, "maps shorter than stated");
-    assert!(taps.len() >= window.kernel_height * window.kernel_width * outputs && bias.len() >= outputs);
-    assert!(out.len() >= strides.extent(maps.images * height * width, outputs), "output too short");
-    let (row, block) = (strides.row, strides.block);
-    assert!(row >= outputs || row == PANEL && block >= row * maps.images * height * width, "outputs overlap");
+/// A depthwise convolution with its operands.
+#[derive(Clone, Copy)]
+pub(crate) struct Convolution<'a> {
+    pub(crate) window: Window,
+    /// All channels of the last block must be readable, also those that do not exist.
+    pub(crate) maps: Maps<'a>,
+    /// `[kernel_height · kernel_width, outputs]`
+    pub(crate) taps: &'a [f32],
+    /// `[outputs]`
+    pub(crate) bias: &'a [f32],
+    pub(crate) activation: Option<Activation>,
+}
 
-    // Tasks are blocks of sixteen output channels of an image, cut into bands of rows for the groups of the team or
+impl Convolution<'_> {
+    /// Asserts that all operands are as long as their sizes say and that the window is one that [`Band`] computes; returns
+    /// height and width of the output.
+    fn check(&self, out: &Out<'_>) -> (usize, usize) {
+        let Convolution { window, maps, taps, bias, .. } = self;
+        assert!([3, 7, 11].contains(&window.kernel_width) && [1, 2].contains(&window.stride));
+        assert!(window.kernel_height.saturating_mul(window.kernel_width) <= MAX_TAPS);
+        assert!([1, 2].contains(&window.multiplier));
+        let (height, width) = window.output(maps.height, maps.width);
+        let rows = |height: usize, width: usize| maps.images.saturating_mul(height).saturating_mul(width);
+        let channels = window.channels.next_multiple_of(PANEL);
+        let extent = maps.strides.extent(rows(maps.height, maps.width), channels);
+        assert!(maps.data.len() >= extent, "maps shorter than stated");
+        let (count, outputs) = (window.kernel_height * window.kernel_width, window.outputs());
+        assert!(taps.len() >= count.saturating_mul(outputs) && bias.len() >= outputs, "taps shorter than stated");
+        out.check(rows(height, width), outputs);
+        (height, width)
+    }
+}
+
+/// Computes `out = activation(window(maps) + bias)`.
+///
+/// Panics where a slice is too short for its sizes or the window is not one that models have.
+pub(crate) fn depthwise(isa: Isa, team: Team<'_>, convolution: Convolution<'_>, out: Out<'_>) {
+    let (height, width) = convolution.check(&out);
+    let Convolution { window, maps, .. } = convolution;
+    // Tasks are blocks of sixteen output channels of an image, split into bands of rows for the groups of the team or
     // if there are too few: an even number of rows, as two are computed together.
-    let blocks = outputs.div_ceil(PANEL);
+    let blocks = window.outputs().div_ceil(PANEL);
     let pairs = height.div_ceil(2);
     let images = maps.images.max(1);
     let groups = team.row_groups(images * height * width);
-    let apart = if images.is_multiple_of(groups) { 1 } else { groups };
-    let bands = team.tasks().div_ceil(images * blocks).next_multiple_of(apart).min(pairs);
-    let shared = Shared::new(out);
+    let multiple = if images.is_multiple_of(groups) { 1 } else { groups };
+    let bands = team.tasks().div_ceil(images * blocks).next_multiple_of(multiple).min(pairs);
+    let (strides, shared) = (out.strides(), out.share());
     team.run(maps.images * blocks * bands, |task| {
         let (image, band, block) = (task / blocks / bands, task / blocks % bands, task % blocks);
         let rows = 2 * (pairs * band / bands)..height.min(2 * (pairs * (band + 1) / bands));
-        let out = shared.get();
-        isa.run(Band { window, maps, taps, bias, activation, out, strides, image, block, rows, width, height });
+        // SAFETY: tasks differ in the image, the block of channels or the rows; a band writes its own only, and rows of
+        // the output do not overlap (checked).
+        let out = unsafe { shared.out(strides) };
+        isa.run(Band::new(convolution, out, image, block, rows));
     });
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Crew;
+    use super::super::Workers;
     use super::super::reference;
     use super::super::strides::blocked_len;
     use super::*;
@@ -154,15 +170,16 @@ mod tests {
         let exact = reference::depthwise(window, maps, &taps, &bias, activation);
         let run = |team: Team<'_>, maps, strides: Strides| {
             let mut out = vec![f32::NAN; blocked_len(rows, outputs)];
-            depthwise(isa, team, window, maps, &taps, &bias, activation, Out { data: &mut out, strides });
+            let convolution = Convolution { window, maps, taps: &taps, bias: &bias, activation };
+            depthwise(isa, team, convolution, Out::new(&mut out, strides));
             (0..rows * outputs).map(|i| out[strides.at(i / outputs, i % outputs)]).collect::<Vec<_>>()
         };
-        let serial = run(Team::ALONE, maps, Strides::rows(outputs));
+        let serial = run(Team::SERIAL, maps, Strides::rows(outputs));
         for (i, (v, e)) in serial.iter().zip(&exact).enumerate() {
             assert!((f64::from(*v) - e).abs() <= TOLERANCE, "{isa:?} {window:?} {height}x{width} at {i}: {v} {e}");
         }
         let blocked = Maps { data: &blocks, strides: Strides::blocked(pixels), ..maps };
-        for team in [Team::ALONE, Crew::eager().team()] {
+        for team in [Team::SERIAL, Workers::without_delay().team()] {
             assert_eq!(serial, run(team, maps, Strides::rows(outputs)));
             assert_eq!(serial, run(team, blocked, Strides::blocked(rows)));
         }
@@ -185,5 +202,30 @@ mod tests {
                 check(isa, Window::line(11, channels), 1, 1, 4, None);
             }
         }
+    }
+
+    #[test]
+    fn short_operands_are_refused() {
+        let (data, taps, bias) = (vec![0.0; 4 * 4 * 16], vec![0.0; 9 * 10], vec![0.0; 10]);
+        let refused =
+            |data: &[f32], taps: &[f32], bias: &[f32], len: usize, window: Window, block: usize, end: usize| {
+                let mut out = vec![0.0; len];
+                let maps = Maps { data, strides: Strides::blocked(16), images: 1, height: 4, width: 4 };
+                let convolution = Convolution { window, maps, taps, bias, activation: None };
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    _ = Band::new(convolution, Out::new(&mut out, Strides::rows(10)), 0, block, 0..end);
+                }))
+                .is_err()
+            };
+        let window = Window::square(3, 1, 10, 1);
+        assert!(!refused(&data, &taps, &bias, 160, window, 0, 4));
+        assert!(refused(&data[1..], &taps, &bias, 160, window, 0, 4));
+        assert!(refused(&data, &taps[1..], &bias, 160, window, 0, 4));
+        assert!(refused(&data, &taps, &bias[1..], 160, window, 0, 4));
+        assert!(refused(&data, &taps, &bias, 159, window, 0, 4));
+        assert!(refused(&data, &taps, &bias, 160, window, 1, 4));
+        assert!(refused(&data, &taps, &bias, 160, window, 0, 5));
+        assert!(refused(&data, &taps, &bias, 160, Window { kernel_width: 5, ..window }, 0, 4));
+        assert!(refused(&data, &taps, &bias, 160, Window { kernel_height: 50, ..window }, 0, 4));
     }
 }

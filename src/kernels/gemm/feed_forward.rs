@@ -1,32 +1,33 @@
-//! Two products with an activation between them, for tiles of rows whose hidden values stay in the cache.
+//! Two products with an activation in between, for tiles of rows whose hidden values stay in the cache.
 
 use super::super::Isa;
 use super::super::math::Activation;
-use super::super::simd::{Kernel, Simd};
+use super::super::output::Out;
+use super::super::simd::{Element, Kernel, Simd};
 use super::super::strides::{Strides, blocked_len};
-use super::super::team::{Shared, Team};
+use super::super::team::Team;
 use super::tile::{Region, balanced};
-use super::{Epilogue, Finish, Lhs, Out, Rhs};
+use super::{Epilogue, Finish, Lhs, Rhs};
 use std::ops::Range;
 
-/// Rows that go through both products before the next ones do: their hidden values and both weights share L2.
+/// Rows of a tile, which goes through both products at once: its hidden values and both weights share L2.
 const ROWS: usize = 112;
 
-/// Rows below which a task is not worth having, as it reads all weights.
+/// Rows below which a task is not worthwhile, as it reads all weights.
 const LEAST_ROWS: usize = 28;
 
-/// Both weights, each with its bias, if it has one, and what stands between them.
+/// The weights of both products, each with its bias, if it has one, and the activation in between.
 #[derive(Clone, Copy)]
-pub(crate) struct FeedForward<'a> {
-    pub(crate) first: (Rhs<'a>, Option<&'a [f32]>),
+pub(crate) struct FeedForward<'a, W = f32> {
+    pub(crate) first: (Rhs<'a, W>, Option<&'a [f32]>),
     pub(crate) activation: Activation,
-    pub(crate) second: (Rhs<'a>, Option<&'a [f32]>),
+    pub(crate) second: (Rhs<'a, W>, Option<&'a [f32]>),
 }
 
 impl FeedForward<'_> {
-    /// Floats of scratch for the hidden values of `rows` rows.
+    /// Floats of scratch for `hidden` channels of `rows` rows.
     pub(crate) fn scratch(hidden: usize, rows: usize, team: Team<'_>) -> usize {
-        team.members() * blocked_len(tile_rows(rows, tasks(rows, team)), hidden)
+        team.threads() * blocked_len(tile_rows(rows, tasks(rows, team)), hidden)
     }
 }
 
@@ -40,67 +41,54 @@ fn tile_rows(rows: usize, tasks: usize) -> usize {
     ROWS.min(rows.div_ceil(tasks))
 }
 
-/// `out += second(activation(first(a)))`; `hidden` is scratch, of [`FeedForward::scratch`] floats.
+/// Computes `out += second(activation(first(a)))`; `hidden` is scratch of [`FeedForward::scratch`] floats.
 ///
 /// Panics where a slice is too short for its sizes.
-pub(crate) fn feed_forward(
+pub(crate) fn feed_forward<W: Element>(
     isa: Isa,
     team: Team<'_>,
     a: Lhs<'_>,
-    weights: FeedForward<'_>,
+    weights: FeedForward<'_, W>,
     out: Out<'_>,
     hidden: &mut [f32],
 ) {
-    let Out { data: out, strides } = out;
-    let FeedForward { first, activation, second } = weights;
-    let (tasks, width) = (tasks(a.rows, team), first.0.n);
-    let rows = tile_rows(a.rows, tasks);
-    let piece = blocked_len(rows, width);
-    assert!(hidden.len() >= piece, "scratch shorter than planned");
-    let begin = Epilogue { bias: first.1, finish: Finish::Activate(activation) };
-    let end = Epilogue { bias: second.1, finish: Finish::Accumulate };
-    // The hidden values of a tile are the output of one product and the activations of the other.
-    let between = Strides::blocked(rows);
-    Lhs { rows, ..a }.check(&first.0, &begin, &Out { data: &mut hidden[..piece], strides: between });
-    let lhs = Lhs { data: &hidden[..piece], strides: between, rows, k: width };
-    lhs.check(&second.0, &end, &Out { data: out, strides });
+    let (tasks, width) = (tasks(a.rows, team), weights.first.0.n);
+    let piece = blocked_len(tile_rows(a.rows, tasks), width);
     assert!(a.data.len() >= a.strides.extent(a.rows, a.k), "activations shorter than their shape");
-    assert!(out.len() >= strides.extent(a.rows, second.0.n), "output too short");
-
-    let shared = Shared::new(out);
+    out.check(a.rows, weights.second.0.n);
+    let (strides, shared) = (out.strides(), out.share());
     team.run_with_scratch(tasks, (hidden, piece), |task, _, hidden| {
         let rows = a.rows * task / tasks..a.rows * (task + 1) / tasks;
-        isa.run(Tiles { a, weights, begin, end, out: shared.get(), strides, rows, hidden });
+        // SAFETY: tasks have disjoint rows, write only these, and rows of the output do not overlap (checked).
+        let out = unsafe { shared.out(strides) };
+        isa.run(Tiles { a, weights, out, rows, hidden });
     });
 }
 
 /// Some rows, on the calling thread.
-struct Tiles<'a> {
+struct Tiles<'a, W> {
     a: Lhs<'a>,
-    weights: FeedForward<'a>,
-    begin: Epilogue<'a>,
-    end: Epilogue<'a>,
-    out: *mut f32,
-    strides: Strides,
+    weights: FeedForward<'a, W>,
+    out: Out<'a>,
     rows: Range<usize>,
     hidden: &'a mut [f32],
 }
 
-impl Kernel for Tiles<'_> {
+impl<W: Element> Kernel for Tiles<'_, W> {
     type Output = ();
 
     #[inline(always)]
-    fn call<S: Simd>(self, s: S) {
-        let FeedForward { first: (first, _), second: (second, _), .. } = self.weights;
+    fn call<S: Simd>(mut self, s: S) {
+        let FeedForward { first: (first, first_bias), activation, second: (second, second_bias) } = self.weights;
+        let activate = Epilogue { bias: first_bias, finish: Finish::Activate(activation) };
+        let accumulate = Epilogue { bias: second_bias, finish: Finish::Accumulate };
         for tile in balanced(self.rows.clone(), ROWS) {
             let (rows, k) = (tile.len(), self.a.k);
             let a = Lhs { data: &self.a.data[self.a.strides.at(tile.start, 0)..], strides: self.a.strides, rows, k };
-            let between = Strides::blocked(rows);
-            let hidden = self.hidden.as_mut_ptr();
-            s.run(Region::whole(a, first, self.begin, hidden, between));
-            let a = Lhs { data: self.hidden, strides: between, rows, k: first.n };
-            let out = self.out.wrapping_add(self.strides.at(tile.start, 0));
-            s.run(Region::whole(a, second, self.end, out, self.strides));
+            let hidden = Strides::blocked(rows);
+            s.run(Region::new(a, first, activate, Out::new(self.hidden, hidden)));
+            let a = Lhs { data: self.hidden, strides: hidden, rows, k: first.n };
+            s.run(Region::new(a, second, accumulate, self.out.from(tile.start, 0)));
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Products of activations and packed weights: `out = activation(a · w + bias)` or `out += a · w + bias`.
 //!
-//! Every element is a sum over blocks of `k` of one chain of multiply-adds each, in ascending order, whatever the
-//! tile it falls in; where blocks end depends on `k` alone. So its bits depend on its row of `a` and its column of
-//! `w`: neither on the number of rows, nor on how the work is split.
+//! Every element is a sum over blocks of `k`, each one chain of multiply-adds in ascending order, whatever tile it
+//! falls in. Where blocks end depends on `k` alone. So the bits of an element depend on its row of `a` and its column
+//! of `w`, not on the number of rows or on how the work is split.
 
 mod feed_forward;
 mod split;
@@ -10,16 +10,15 @@ mod tile;
 
 use super::Isa;
 use super::math::Activation;
-use super::simd::Simd;
+use super::output::Out;
+use super::simd::{Element, Simd};
 use super::strides::Strides;
-use super::team::{Shared, Team, share_of};
+use super::team::{Team, share_of};
+pub(crate) use crate::tensor::PANEL;
 pub(crate) use feed_forward::{FeedForward, feed_forward};
 use split::Split;
 pub(super) use tile::Region;
 pub(super) use tile::balanced;
-
-/// Columns of a panel, as `weights/README.md` defines it.
-pub(crate) const PANEL: usize = 16;
 
 /// Activations: `rows` rows of `k` channels.
 #[derive(Clone, Copy)]
@@ -30,38 +29,37 @@ pub(crate) struct Lhs<'a> {
     pub(crate) k: usize,
 }
 
-/// Where a product goes: as many rows as the activations have, of as many channels as the weights have columns.
-pub(crate) struct Out<'a> {
-    pub(crate) data: &'a mut [f32],
-    pub(crate) strides: Strides,
-}
-
-/// A matrix `[k, n]` in panels of sixteen columns: element (p, j) stands at
+/// A matrix `[k, n]` of elements `W` in panels of sixteen columns: element (p, j) is at
 /// `(j / 16) · panel_stride + p · k_stride + j % 16`.
 ///
-/// Packed weights have `k_stride` 16 and `panel_stride` 16·k. With `k_stride` the row length and `panel_stride`
-/// 16 a row-major matrix is read where it lies; it must then be followed by up to 15 readable floats.
+/// Packed weights have `k_stride` 16 and `panel_stride` 16·k. With `k_stride` the row length and `panel_stride` 16, a
+/// row-major matrix is read in place; up to 15 readable elements must follow it.
 #[derive(Clone, Copy)]
-pub(crate) struct Rhs<'a> {
-    pub(crate) data: &'a [f32],
+pub(crate) struct Rhs<'a, W = f32> {
+    pub(crate) data: &'a [W],
     pub(crate) k: usize,
     pub(crate) n: usize,
     pub(crate) k_stride: usize,
     pub(crate) panel_stride: usize,
 }
 
-impl<'a> Rhs<'a> {
+impl<'a, W: Element> Rhs<'a, W> {
     /// Packed panels.
-    pub(crate) fn packed(data: &'a [f32], k: usize, n: usize) -> Self {
+    pub(crate) fn packed(data: &'a [W], k: usize, n: usize) -> Self {
         Rhs { data, k, n, k_stride: PANEL, panel_stride: PANEL * k }
     }
 
-    /// Floats that reading all panels touches.
+    fn panels(&self) -> usize {
+        self.n.div_ceil(PANEL)
+    }
+
+    /// Elements from the first to the last that all panels read; `usize::MAX` where the number is too large.
     fn extent(&self) -> usize {
-        match (self.k, self.n) {
-            (0, _) | (_, 0) => 0,
-            (k, n) => (n.div_ceil(PANEL) - 1) * self.panel_stride + (k - 1) * self.k_stride + PANEL,
+        if self.k == 0 || self.n == 0 {
+            return 0;
         }
+        let last_panel = (self.panels() - 1).saturating_mul(self.panel_stride);
+        (self.k - 1).saturating_mul(self.k_stride).saturating_add(last_panel).saturating_add(PANEL)
     }
 }
 
@@ -70,103 +68,103 @@ impl<'a> Rhs<'a> {
 pub(crate) struct Epilogue<'a> {
     /// Added to every row; padded to whole panels.
     pub(crate) bias: Option<&'a [f32]>,
-    /// What becomes of the sum.
+    /// The last step.
     pub(crate) finish: Finish,
-}
-
-/// Packed weights of the product after this one, which would begin with waiting for them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Coming<'a> {
-    weights: &'a [f32],
-    panel_stride: usize,
 }
 
 /// The last step of a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Finish {
-    /// The sum replaces what the output holds.
+    /// Stores the sum.
     Store,
-    /// The activation of the sum replaces it.
+    /// Stores the activation of the sum.
     Activate(Activation),
-    /// The sum is added to it: a residual connection.
+    /// Adds the sum to the output: a residual connection.
     Accumulate,
 }
 
-/// Computes `out[i][j] = Σ a[i][p] · w[p][j] + bias[j]`, finished as the epilogue says. Towards the end every thread
-/// fetches what it will read first of the weights that are `coming`.
+/// The next product's weights, prefetched.
+///
+/// Addresses only: a prefetch reads nothing that the program can see, so they may be of anything.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Prefetch {
+    address: usize,
+    panel_bytes: usize,
+    panels: usize,
+}
+
+impl Prefetch {
+    /// Packed weights `[k, n]`.
+    pub(crate) fn new<W: Element>(weights: &[W], k: usize) -> Prefetch {
+        let panel_bytes = PANEL * k * size_of::<W>();
+        let panels = size_of_val(weights) / panel_bytes.max(1);
+        Prefetch { address: weights.as_ptr().addr(), panel_bytes, panels }
+    }
+
+    /// The same without the first `panels`.
+    fn skip(self, panels: usize) -> Prefetch {
+        let skipped = panels.min(self.panels);
+        Prefetch { address: self.address + skipped * self.panel_bytes, panels: self.panels - skipped, ..self }
+    }
+}
+
+/// Computes `out[i][j] = Σ a[i][p] · w[p][j] + bias[j]` and applies the epilogue. Towards the end, every thread prefetches
+/// the part of the next product's weights that it will read first.
 ///
 /// Panics where a slice is too short for its sizes: those follow from a validated model, never from input.
-pub(crate) fn gemm(
+pub(crate) fn gemm<W: Element>(
     isa: Isa,
     team: Team<'_>,
     a: Lhs<'_>,
-    w: Rhs<'_>,
+    w: Rhs<'_, W>,
     epilogue: Epilogue<'_>,
-    coming: Option<Coming<'_>>,
+    prefetch: Option<Prefetch>,
     out: Out<'_>,
 ) {
-    a.check(&w, &epilogue, &out);
+    check(&a, &w, &epilogue, &out);
     if a.rows == 0 || w.n == 0 {
         return;
     }
-    let split = Split::new(a.rows, w.n.div_ceil(PANEL), team);
-    let coming = coming.map(|coming| (coming, Split::new(a.rows, coming.panels(), team)));
-    let (members, tasks) = (team.members(), split.tasks());
-    let (shared, strides) = (Shared::new(out.data), out.strides);
-    team.run_by_members(tasks, |task, member| {
+    let split = Split::new(a.rows, w.panels(), team);
+    let prefetch = prefetch.map(|next| (next, Split::new(a.rows, next.panels, team)));
+    let (threads, tasks) = (team.threads(), split.tasks());
+    let (strides, shared) = (out.strides(), out.share());
+    team.run_by_worker(tasks, |task, worker| {
         let (rows, panels) = split.task(task);
-        let coming = coming.filter(|_| task + 1 == share_of(member, members, tasks).end).map(|(coming, split)| {
-            let (_, panels) = split.task(share_of(member, members, split.tasks()).start);
-            coming.without(panels.start)
+        let last = task + 1 == share_of(worker, threads, tasks).end;
+        let prefetch = prefetch.filter(|_| last).map(|(next, split)| {
+            let (_, panels) = split.task(share_of(worker, threads, split.tasks()).start);
+            next.skip(panels.start)
         });
-        isa.run(Region { a, w, epilogue, out: shared.get(), strides, rows, panels, coming });
+        // SAFETY: the tasks of a split have disjoint rows or panels, a region writes its own only, and rows of the output
+        // do not overlap (checked).
+        let out = unsafe { shared.out(strides) };
+        isa.run(Region::new(a, w, epilogue, out).part(rows, panels, prefetch));
     });
 }
 
-impl<'a> Coming<'a> {
-    /// Packed weights `[k, n]`.
-    pub(crate) fn new(weights: &'a [f32], k: usize) -> Coming<'a> {
-        Coming { weights, panel_stride: PANEL * k }
-    }
-
-    fn panels(self) -> usize {
-        self.weights.len() / self.panel_stride.max(1)
-    }
-
-    /// All but the first `panels`.
-    fn without(self, panels: usize) -> Coming<'a> {
-        Coming { weights: self.weights.get(panels * self.panel_stride..).unwrap_or_default(), ..self }
-    }
-}
-
-impl Lhs<'_> {
-    /// Asserts what a [`Region`] of this product relies on.
-    pub(super) fn check(&self, w: &Rhs<'_>, epilogue: &Epilogue<'_>, out: &Out<'_>) {
-        assert_eq!(self.k, w.k);
-        assert!(self.data.len() >= self.strides.extent(self.rows, self.k), "activations shorter than their shape");
-        assert!(w.data.len() >= w.extent(), "weights shorter than their shape");
-        assert!(out.data.len() >= out.strides.extent(self.rows, w.n), "output too short");
-        let (row, block) = (out.strides.row, out.strides.block);
-        assert!(self.rows <= 1 || row >= w.n || row == PANEL && block >= row * self.rows, "rows of the output overlap");
-        let padded = w.n.next_multiple_of(PANEL);
-        assert!(epilogue.bias.is_none_or(|bias| bias.len() >= padded), "bias shorter than its panels");
-    }
-}
-
-/// The same on the calling thread and inside a function that is already compiled for `S`.
-///
-/// # Safety
-/// `a`, `w` and the bias must be long enough for their shapes and `out` writable for `a.rows` rows of `w.n`
-/// floats `out_stride` apart (what [`gemm`] asserts).
+/// Asserts that all operands are as long as their shapes say, and that no rows of the output overlap.
 #[inline(always)]
-pub(super) unsafe fn gemm_inline<S: Simd>(s: S, a: Lhs<'_>, w: Rhs<'_>, out: *mut f32, out_stride: usize) {
-    let epilogue = Epilogue { bias: None, finish: Finish::Store };
-    s.run(Region::whole(a, w, epilogue, out, Strides::rows(out_stride)));
+fn check<W: Element>(a: &Lhs<'_>, w: &Rhs<'_, W>, epilogue: &Epilogue<'_>, out: &Out<'_>) {
+    assert_eq!(a.k, w.k);
+    assert!(a.data.len() >= a.strides.extent(a.rows, a.k), "activations shorter than their shape");
+    assert!(w.data.len() >= w.extent(), "weights shorter than their shape");
+    out.check(a.rows, w.n);
+    let padded = w.n.next_multiple_of(PANEL);
+    assert!(epilogue.bias.is_none_or(|bias| bias.len() >= padded), "bias shorter than its panels");
+}
+
+/// Computes `out = a · w` on the calling thread, inside of a function that is compiled for `S`.
+///
+/// Panics where a slice is too short for its sizes.
+#[inline(always)]
+pub(super) fn gemm_inline<S: Simd>(s: S, a: Lhs<'_>, w: Rhs<'_>, out: Out<'_>) {
+    s.run(Region::new(a, w, Epilogue { bias: None, finish: Finish::Store }, out));
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Crew;
+    use super::super::Workers;
     use super::super::reference;
     use super::*;
 
@@ -187,17 +185,17 @@ mod tests {
         let stride = n + 3;
         let before = reference::noise("out", m * stride, 1.0);
         let mut out = before.clone();
-        // What is fetched ahead has no part in the result, wherever it lies.
-        let (epilogue, coming) = (Epilogue { bias: Some(&bias), finish }, Some(Coming::new(&packed, k)));
+        // Prefetching does not change the result, whatever the address.
+        let (epilogue, prefetch) = (Epilogue { bias: Some(&bias), finish }, Some(Prefetch::new(&packed, k)));
         let lhs = Lhs { data: &a, strides: Strides::rows(k), rows: m, k };
-        let to = Out { data: &mut out, strides: Strides::rows(stride) };
-        gemm(isa, team, lhs, Rhs::packed(&packed, k, n), epilogue, coming, to);
+        let to = Out::new(&mut out, Strides::rows(stride));
+        gemm(isa, team, lhs, Rhs::packed(&packed, k, n), epilogue, prefetch, to);
         // The same with both sides in blocks has the same bits.
         let blocks = reference::block(&a, m, k, k);
         let mut blocked = reference::block(&before, m, n, stride);
         let lhs = Lhs { data: &blocks, strides: Strides::blocked(m), rows: m, k };
-        let to = Out { data: &mut blocked, strides: Strides::blocked(m) };
-        gemm(isa, team, lhs, Rhs::packed(&packed, k, n), epilogue, coming, to);
+        let to = Out::new(&mut blocked, Strides::blocked(m));
+        gemm(isa, team, lhs, Rhs::packed(&packed, k, n), epilogue, prefetch, to);
         for i in 0..m * n {
             assert_eq!(blocked[Strides::blocked(m).at(i / n, i % n)], out[i / n * stride + i % n]);
         }
@@ -227,7 +225,7 @@ mod tests {
             for m in (0..=17).chain([27, 28, 29, 50]) {
                 for n in [0, 1, 15, 16, 17, 31, 32, 33, 48, 49, 70] {
                     for k in [0, 1, 5, 16, 33] {
-                        check(isa, Team::ALONE, m, k, n, Finish::Accumulate);
+                        check(isa, Team::SERIAL, m, k, n, Finish::Accumulate);
                     }
                 }
             }
@@ -243,7 +241,7 @@ mod tests {
                 Finish::Activate(Activation::Gelu),
                 Finish::Activate(Activation::QuickGelu),
             ] {
-                for team in [Team::ALONE, Crew::eager().team()] {
+                for team in [Team::SERIAL, Workers::without_delay().team()] {
                     check(isa, team, 19, 40, 90, finish);
                     check(isa, team, 1, 40, 512, finish);
                 }
@@ -255,7 +253,7 @@ mod tests {
     fn models_shapes() {
         for isa in Isa::available() {
             for (m, k, n) in [(50, 768, 2304), (50, 3072, 768), (7, 512, 512), (197, 768, 96)] {
-                check(isa, Crew::eager().team(), m, k, n, Finish::Accumulate);
+                check(isa, Workers::without_delay().team(), m, k, n, Finish::Accumulate);
             }
         }
     }
@@ -268,18 +266,40 @@ mod tests {
         let run = |isa, team: Team<'_>, first: usize, rows: usize| {
             let mut out = vec![0.0; rows * n];
             let lhs = Lhs { data: &a[first * k..], strides: Strides::rows(k), rows, k };
-            let to = Out { data: &mut out, strides: Strides::rows(n) };
+            let to = Out::new(&mut out, Strides::rows(n));
             gemm(isa, team, lhs, Rhs::packed(&packed, k, n), PLAIN, None, to);
             out
         };
         for isa in Isa::available() {
-            let all = run(isa, Crew::eager().team(), 0, 31);
+            let all = run(isa, Workers::without_delay().team(), 0, 31);
             for first in 0..31 {
                 for rows in 1..=31 - first {
-                    assert_eq!(run(isa, Team::ALONE, first, rows), all[first * n..(first + rows) * n]);
+                    assert_eq!(run(isa, Team::SERIAL, first, rows), all[first * n..(first + rows) * n]);
                 }
             }
         }
+    }
+
+    /// Operands that do not fit their shapes are refused before anything is read.
+    #[test]
+    fn short_operands_are_refused() {
+        let (a, w, bias) = (vec![0.0; 3 * 20], vec![0.0; 32 * 20], vec![0.0; 32]);
+        let run = |a: &[f32], w: &[f32], bias: &[f32], len: usize, strides: Strides| {
+            let lhs = Lhs { data: a, strides: Strides::rows(20), rows: 3, k: 20 };
+            let epilogue = Epilogue { bias: Some(bias), finish: Finish::Store };
+            let mut out = vec![0.0; len];
+            let refused = || _ = Region::new(lhs, Rhs::packed(w, 20, 17), epilogue, Out::new(&mut out, strides));
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(refused)).is_err()
+        };
+        let rows = Strides::rows(17);
+        assert!(!run(&a, &w, &bias, 51, rows));
+        assert!(run(&a[1..], &w, &bias, 51, rows));
+        assert!(run(&a, &w[1..], &bias, 51, rows));
+        assert!(run(&a, &w, &bias[1..], 51, rows));
+        assert!(run(&a, &w, &bias, 50, rows));
+        assert!(run(&a, &w, &bias, 51, Strides::rows(16)), "rows overlap");
+        let wild = Rhs { panel_stride: usize::MAX / 2, ..Rhs::packed(&w, 20, 48) };
+        assert_eq!(wild.extent(), usize::MAX, "an extent must not wrap");
     }
 
     /// matrixmultiply as a second opinion at a size where the plain product would be slow.
@@ -312,8 +332,8 @@ mod tests {
         for isa in Isa::available() {
             let mut ours = vec![0.0f32; m * n];
             let lhs = Lhs { data: &a, strides: Strides::rows(k), rows: m, k };
-            let to = Out { data: &mut ours, strides: Strides::rows(n) };
-            gemm(isa, Crew::eager().team(), lhs, Rhs::packed(&packed, k, n), PLAIN, None, to);
+            let to = Out::new(&mut ours, Strides::rows(n));
+            gemm(isa, Workers::without_delay().team(), lhs, Rhs::packed(&packed, k, n), PLAIN, None, to);
             for (a, b) in ours.iter().zip(&theirs) {
                 assert!((a - b).abs() <= 2.0 * tolerance(k) as f32);
             }

@@ -1,11 +1,11 @@
-//! How a product is cut into tasks for threads.
+//! Splits a product into tasks for threads.
 
 use std::ops::Range;
 
 use super::super::team::Team;
 use super::PANEL;
 
-/// Rows below which a task is not worth having: a register tile of the widest instruction set.
+/// Rows below which a task is not worthwhile: a register tile of the widest instruction set.
 const LEAST_ROWS: usize = 14;
 
 /// A grid of tasks over rows and pairs of panels.
@@ -18,9 +18,9 @@ pub(super) struct Split {
 }
 
 impl Split {
-    /// Rows are cut into the team's groups: threads of different groups share no activations. Within a group, whose
-    /// threads share those of their rows, columns are cut, so that each reads its own weights once; where there are
-    /// too few of them, or so many rows that weights are little beside activations, rows are cut further.
+    /// Splits the rows into the team's groups, whose threads share no activations with other groups. Within a group,
+    /// splits the columns, so that each thread reads its own weights once. Where there are too few columns, or so many
+    /// rows that weights are small compared with activations, splits the rows further.
     pub(super) fn new(rows: usize, panels: usize, team: Team<'_>) -> Self {
         let pairs = panels.div_ceil(2);
         let groups = team.row_groups(rows);
@@ -39,7 +39,7 @@ impl Split {
         self.across * self.down
     }
 
-    /// Rows and panels of a task. Pairs of panels stay together, so that the wide tiles are used.
+    /// Rows and panels of a task. Pairs of panels stay together for the wide tiles.
     pub(super) fn task(&self, task: usize) -> (Range<usize>, Range<usize>) {
         let (x, y) = (task % self.across, task / self.across);
         let row = |y: usize| self.rows * y / self.down;
@@ -50,7 +50,7 @@ impl Split {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Crew;
+    use super::super::super::Workers;
     use super::*;
 
     #[test]
@@ -58,7 +58,7 @@ mod tests {
         for rows in [1usize, 2, 13, 14, 50, 197, 4096] {
             for panels in [1usize, 2, 3, 4, 5, 12, 48, 192] {
                 for threads in [1usize, 2, 3, 8, 16, 64] {
-                    let split = Split::new(rows, panels, Crew::idle(threads).team());
+                    let split = Split::new(rows, panels, Workers::leader_only(threads).team());
                     let mut seen = vec![0u8; rows * panels];
                     for task in 0..split.tasks() {
                         let (rows, columns) = split.task(task);

@@ -4,12 +4,12 @@ use std::arch::x86_64::*;
 
 use super::{Kernel, Simd, Tile, avx2_tile};
 
-/// Proof that AVX2 and FMA are there.
+/// Proof that AVX2 and FMA are available.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Avx2(());
 
 impl Avx2 {
-    /// The token, where this machine has the instructions.
+    /// The token, if this machine has the instructions.
     pub(crate) fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Avx2(()))
     }
@@ -97,7 +97,7 @@ impl Simd for Avx2 {
     fn scale_by_power_of_two(self, a: __m256, n_plus_round: __m256) -> __m256 {
         // SAFETY: `self` exists only where the instructions do.
         unsafe {
-            // The shift leaves nothing of ROUND.
+            // The shift removes all bits of ROUND.
             let n = _mm256_slli_epi32::<23>(_mm256_castps_si256(n_plus_round));
             let scaled = _mm256_add_epi32(_mm256_castps_si256(a), n);
             _mm256_castsi256_ps(scaled)
@@ -125,9 +125,9 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn tile<const ROWS: usize, const VECTORS: usize>(self, t: &Tile) {
+    unsafe fn tile_f32<const ROWS: usize, const VECTORS: usize>(self, t: &Tile<f32>) {
         debug_assert_eq!(VECTORS, 2);
-        // SAFETY: the caller promises what the tile points to, and `self` that the instructions exist.
+        // SAFETY: the operands as the caller promises; `self` exists only where the instructions do.
         unsafe { avx2_tile::tile::<ROWS>(t) }
     }
 
@@ -136,7 +136,7 @@ impl Simd for Avx2 {
         // SAFETY: the caller promises the rows and the room, and `self` that the instructions exist.
         unsafe {
             for (r, c) in [(0, 0), (0, 4), (0, 8), (0, 12), (8, 0), (8, 4), (8, 8), (8, 12)] {
-                // Four columns of rows r and r + 4, as loads make them: half the shuffles of whole rows.
+                // Loads collect four columns of rows r and r + 4: half the shuffles of whole rows.
                 let mut four = [_mm256_setzero_ps(); 4];
                 for (i, four) in four.iter_mut().enumerate() {
                     let from = from.add(c);

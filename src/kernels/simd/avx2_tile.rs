@@ -1,8 +1,8 @@
 //! The register tile of a product with AVX2, as assembly.
 //!
-//! Six rows by the two vectors of a panel fill twelve of the sixteen registers. As with AVX-512, rows are one
-//! addressing mode away from a base, and the weights behind are fetched on the way; what a compiler makes of the same
-//! loop reaches 80 % of the peak.
+//! Six rows by the two vectors of a panel fill twelve of the sixteen registers. As with AVX-512, every row is one
+//! addressing mode from a base, and the tile prefetches weights. The compiler's version of the same loop reaches 80 % of
+//! the peak.
 
 use std::arch::asm;
 
@@ -53,14 +53,14 @@ macro_rules! step {
     };
 }
 
-/// All registers of sums to zero.
+/// Clears all registers of sums.
 macro_rules! zero {
     ($($row:tt $c0:literal $c1:literal $x:literal,)*) => {
         concat!($("vxorps ", $c0, ", ", $c0, ", ", $c0, "\n", "vxorps ", $c1, ", ", $c1, ", ", $c1, "\n",)*)
     };
 }
 
-/// The bias, whose address is in `next`, added to all sums.
+/// Adds the bias, whose address is in `next`, to all sums.
 macro_rules! bias {
     ($($row:tt $c0:literal $c1:literal $x:literal,)*) => {
         concat!(
@@ -71,7 +71,7 @@ macro_rules! bias {
     };
 }
 
-/// What the output holds added to all sums.
+/// Adds the old output to all sums.
 macro_rules! add {
     ($($row:tt $c0:literal $c1:literal $x:literal,)*) => {
         concat!($(
@@ -81,7 +81,7 @@ macro_rules! add {
     };
 }
 
-/// All sums to the output.
+/// Stores all sums.
 macro_rules! store {
     ($($row:tt $c0:literal $c1:literal $x:literal,)*) => {
         concat!($(
@@ -107,7 +107,7 @@ macro_rules! tile {
             .p2align 5
             3:
             prefetcht1 [{next}]
-            prefetcht1 [{next}+{also}]
+            prefetcht1 [{next}+{second}]
             prefetcht0 [{w}+8*{ks}]\n",
             step!("", "": $($table)*),
             "add {w}, {ks}
@@ -145,16 +145,16 @@ macro_rules! tile {
             s3 = out(reg) _,
             s5 = out(reg) _,
             w = inout(reg) $t.w => _,
-            next = inout(reg) $t.next => _,
-            also = in(reg) $t.also.wrapping_mul(4),
+            next = inout(reg) $t.fetch.first => _,
+            second = in(reg) $t.fetch.second,
             k = inout(reg) $t.k => _,
             n = out(reg) _,
             ks = in(reg) $t.w_stride.wrapping_mul(4),
-            jump = const std::mem::offset_of!(Tile, a_jump),
-            bias = const std::mem::offset_of!(Tile, bias),
-            stride = const std::mem::offset_of!(Tile, out_stride),
-            out = const std::mem::offset_of!(Tile, out),
-            add = const std::mem::offset_of!(Tile, add),
+            jump = const std::mem::offset_of!(Tile<f32>, a_jump),
+            bias = const std::mem::offset_of!(Tile<f32>, bias),
+            stride = const std::mem::offset_of!(Tile<f32>, out_stride),
+            out = const std::mem::offset_of!(Tile<f32>, out),
+            add = const std::mem::offset_of!(Tile<f32>, add),
             out("ymm0") _, out("ymm1") _, out("ymm2") _, out("ymm3") _, out("ymm4") _, out("ymm5") _,
             out("ymm6") _, out("ymm7") _, out("ymm8") _, out("ymm9") _, out("ymm10") _, out("ymm11") _,
             out("ymm12") _, out("ymm13") _, out("ymm14") _, out("ymm15") _,
@@ -166,10 +166,10 @@ macro_rules! tile {
 /// The tile of `ROWS` rows, six at most, by one panel.
 ///
 /// # Safety
-/// AVX2 and FMA must be there, and what [`Tile`] points to as it says.
+/// AVX2 and FMA must be available, and [`Tile::new`] must have been called for this many rows and one panel.
 #[target_feature(enable = "avx2,fma")]
 #[rustfmt::skip]
-pub(super) unsafe fn tile<const ROWS: usize>(t: &Tile) {
+pub(super) unsafe fn tile<const ROWS: usize>(t: &Tile<f32>) {
     // SAFETY: reads the operands and writes the output of the tile, within what the caller promises; every
     // register that changes is named.
     unsafe {

@@ -4,12 +4,12 @@ use std::arch::x86_64::*;
 
 use super::{Kernel, Simd, Tile, avx512_activation, avx512_tile};
 
-/// Proof that AVX-512 F, DQ, BW and VL (with AVX2 and FMA) are there.
+/// Proof that AVX-512 F, DQ, BW and VL (with AVX2 and FMA) are available.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Avx512(());
 
 impl Avx512 {
-    /// The token, where this machine has the instructions.
+    /// The token, if this machine has the instructions.
     pub(crate) fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512dq")
@@ -103,7 +103,7 @@ impl Simd for Avx512 {
     fn scale_by_power_of_two(self, a: __m512, n_plus_round: __m512) -> __m512 {
         // SAFETY: `self` exists only where the instructions do.
         unsafe {
-            // The shift leaves nothing of ROUND.
+            // The shift removes all bits of ROUND.
             let n = _mm512_slli_epi32::<23>(_mm512_castps_si512(n_plus_round));
             let scaled = _mm512_add_epi32(_mm512_castps_si512(a), n);
             _mm512_castsi512_ps(scaled)
@@ -127,16 +127,16 @@ impl Simd for Avx512 {
         unsafe { _mm512_reduce_max_ps(a) }
     }
 
-    /// Exact zero from −150 on. `vscalefps` rounds its exponent down and needs no bound.
+    /// Exact zero below −150. `vscalefps` rounds its exponent down and needs no bound.
     #[inline(always)]
     fn exp2(self, x: __m512) -> __m512 {
         /// (2^f − 1) / f on 0 ≤ f ≤ 1, from `tools/math_coefficients.py`.
         const P: [f32; 5] = [0.693_151_3, 0.240_164_44, 0.055_799_916, 0.009_017_028, 0.001_867_131];
         /// The operand of `vreduceps` for x − ⌊x⌋ without flags.
-        const BEHIND_THE_POINT: i32 = 0b1001;
+        const FRACTION: i32 = 0b1001;
         // SAFETY: `self` exists only where the instructions do.
         unsafe {
-            let f = _mm512_reduce_ps::<BEHIND_THE_POINT>(x);
+            let f = _mm512_reduce_ps::<FRACTION>(x);
             let mut p = _mm512_set1_ps(P[4]);
             for &c in P[..4].iter().rev() {
                 p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(c));
@@ -160,7 +160,7 @@ impl Simd for Avx512 {
         // SAFETY: the caller promises the rows and the room, and `self` that the instructions exist.
         unsafe {
             for c in (0..16).step_by(4) {
-                // Four columns of rows r, r + 4, r + 8, r + 12, as loads make them: half the shuffles of whole rows.
+                // Loads collect four columns of rows r, r + 4, r + 8 and r + 12: half the shuffles of whole rows.
                 let mut four = [_mm512_setzero_ps(); 4];
                 for (r, four) in four.iter_mut().enumerate() {
                     let from = from.add(c);
@@ -184,10 +184,10 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn tile<const ROWS: usize, const VECTORS: usize>(self, t: &Tile) {
-        // SAFETY: the caller promises what the tile points to, and `self` that the instructions exist.
+    unsafe fn tile_f32<const ROWS: usize, const VECTORS: usize>(self, t: &Tile<f32>) {
+        // SAFETY: the operands as the caller promises; `self` exists only where the instructions do.
         unsafe {
-            match t.streams {
+            match t.fetch.streams {
                 false => avx512_tile::tile::<ROWS, VECTORS, false>(t),
                 true => avx512_tile::tile::<ROWS, VECTORS, true>(t),
             }

@@ -1,8 +1,8 @@
-//! GELU and QuickGELU with AVX-512, without a division: what they lack to max(x, 0) by 32 polynomials of |x|.
+//! GELU and QuickGELU with AVX-512, without a division: their difference to max(x, 0) by 32 polynomials of |x|.
 //!
-//! Both are `max(x, 0) - a · rest(a)` with `a = |x|`, where `rest` falls from one half to nothing. Two registers hold
-//! one coefficient of all 32 polynomials, and a permutation looks it up in each lane. For sixteen values this is
-//! 2.8 ns in place of 4.6 (GELU) and 3.2 in place of 4.8 (QuickGELU) on an Intel Xeon at 2.8 GHz.
+//! Both are `max(x, 0) - a · rest(a)` with `a = |x|`, where `rest` falls from one half to zero. Two registers hold one
+//! coefficient of all 32 polynomials, and a permutation selects it in each lane. For sixteen values this takes 2.8 ns
+//! instead of 4.6 (GELU) and 3.2 instead of 4.8 (QuickGELU) on an Intel Xeon at 2.8 GHz.
 //!
 //! `tools/math_coefficients.py` derives the tables and prints the errors that the tests here bound.
 
@@ -16,14 +16,15 @@ const INTERVALS: usize = 32;
 
 /// Coefficients of the polynomials, lowest first, each around a multiple of a power of two; the last is zero.
 ///
-/// `REDUCE` is that power as `vreduceps` wants it: sixteen times the bits behind the point, plus 8 to raise no flags.
+/// `REDUCE` is that power in the form of the operand of `vreduceps`: sixteen times the fraction bits, plus 8 to raise no
+/// flags.
 #[repr(align(64))]
 pub(super) struct Table<const COUNT: usize, const REDUCE: i32>([[f32; INTERVALS]; COUNT]);
 
 impl<const COUNT: usize, const REDUCE: i32> Table<COUNT, REDUCE> {
-    /// A number of this size has the multiple that is nearest to what was added in its low bits.
+    /// Adding a number to this one leaves the nearest multiple in the low bits of the sum.
     const ROUND: f32 = super::ROUND / (1 << (REDUCE >> 4)) as f32;
-    /// Where the last interval is centred. What lies beyond it takes its polynomial.
+    /// Centre of the last interval. Larger numbers use its polynomial.
     const LIMIT: f32 = (INTERVALS - 1) as f32 / (1 << (REDUCE >> 4)) as f32;
 
     /// `max(x, 0) − a · rest(a)` for `a = min(|x|, LIMIT)`.
@@ -38,9 +39,9 @@ impl<const COUNT: usize, const REDUCE: i32> Table<COUNT, REDUCE> {
             let index = _mm512_castps_si512(_mm512_add_ps(a, _mm512_set1_ps(Self::ROUND)));
             let f = _mm512_reduce_ps::<REDUCE>(a);
             let mut table = self.0.as_ptr();
-            // An address that the compiler does not know. Else it loads the tables ahead of the loops around this and,
-            // for want of registers, copies them to the stack, across cache lines: the feed-forward part of 4096 ×
-            // 64 × 192 × 64 then takes 1450 µs, with this 1355, and with the division 1431.
+            // Hides the address from the compiler. Otherwise it loads the tables before the loops around this and spills
+            // them to the stack, across cache lines: the feed-forward part of 4096 × 64 × 192 × 64 then takes 1450 µs,
+            // with this 1355, and with the division 1431.
             asm!("/* {0} */", inout(reg) table, options(nomem, nostack, preserves_flags));
             let coefficient = |i: usize| {
                 let row = table.add(i).cast::<f32>();
@@ -50,7 +51,7 @@ impl<const COUNT: usize, const REDUCE: i32> Table<COUNT, REDUCE> {
             for i in (0..COUNT - 1).rev() {
                 rest = _mm512_fmadd_ps(rest, f, coefficient(i));
             }
-            // The larger of zero and what is not a number is the second.
+            // `max` returns its second operand where one is NaN.
             _mm512_fnmadd_ps(a, rest, _mm512_max_ps(_mm512_setzero_ps(), x))
         }
     }
@@ -183,8 +184,8 @@ mod tests {
     use super::super::super::reference;
     use super::super::{Kernel, Simd};
 
-    /// Largest errors relative to |x|, and below zero as they are: those of the fits and half a unit in the last
-    /// place of max(x, 0).
+    /// Largest errors relative to |x|, and absolute below zero: those of the fits and half a unit in the last place of
+    /// max(x, 0).
     const BOUNDS: [(Activation, f64, f64); 2] = [(Activation::Gelu, 8e-8, 3e-8), (Activation::QuickGelu, 1.5e-7, 9e-8)];
 
     struct Activate<'a>(Activation, &'a mut [f32]);
@@ -229,7 +230,7 @@ mod tests {
     #[test]
     fn intervals_meet_and_the_ends_are_exact() {
         let Some(isa) = avx512() else { return };
-        // Half-way between multiples both roundings have to choose the same: the neighbours tell if they do not.
+        // Halfway between multiples, both roundings must choose the same one; the neighbours show it if they do not.
         let between = (0..64).flat_map(|i| {
             let middle = (i as f32 + 0.5) / 4.0;
             [middle.next_down(), middle, middle.next_up()].into_iter().flat_map(|v| [v, -v])

@@ -1,9 +1,9 @@
 //! The register tile of a product with AVX-512, as assembly.
 //!
-//! Fourteen rows by two vectors fill 28 of the 32 registers. The loop runs at the pace of its multiply-adds only
-//! if rows are addressed as base plus a multiple of their stride: with two bases, seven rows apart, and the
-//! stride × 1, 3 and 5 in registers every row is one addressing mode away. A compiler chains the row addresses by
-//! additions instead, sends the sums through memory, and reaches half of this.
+//! Fourteen rows by two vectors fill 28 of the 32 registers. The loop is bound by its multiply-adds only if rows are
+//! addressed as a base plus a multiple of their stride. With two bases, seven rows apart, and the stride × 1, 3 and 5 in
+//! registers, every row is one addressing mode. The compiler chains the row addresses by additions instead, spills the
+//! sums, and reaches half of the speed.
 
 use std::arch::asm;
 
@@ -64,14 +64,14 @@ macro_rules! step {
     };
 }
 
-/// All registers of sums to zero.
+/// Clears all registers of sums.
 macro_rules! zero {
     ($($row:tt $($c:literal)+,)*) => {
         concat!($($("vpxord ", $c, ", ", $c, ", ", $c, "\n",)+)*)
     };
 }
 
-/// The bias, whose address is in `next`, added to all sums.
+/// Adds the bias, whose address is in `next`, to all sums.
 macro_rules! bias {
     ($($row:tt $c0:literal $c1:literal,)*) => {
         concat!(
@@ -85,7 +85,7 @@ macro_rules! bias {
     };
 }
 
-/// What the output holds added to all sums. Rows of the first vector start at a and b, of the second at w and v.
+/// Adds the old output to all sums. Rows of the first vector start at a and b, of the second at w and v.
 macro_rules! add {
     ($($row:tt $c0:literal $($c1:literal)?,)*) => {
         concat!($(
@@ -95,7 +95,7 @@ macro_rules! add {
     };
 }
 
-/// All sums to the output.
+/// Stores all sums.
 macro_rules! store {
     ($($row:tt $c0:literal $($c1:literal)?,)*) => {
         concat!($(
@@ -105,32 +105,32 @@ macro_rules! store {
     };
 }
 
-/// What is fetched for every two steps: one line from two places.
-macro_rules! behind {
+/// Prefetches for every two steps: one line from two places.
+macro_rules! paced {
     () => {
         "prefetcht1 [{next}]
-        prefetcht1 [{next}+{also}]
+        prefetcht1 [{next}+{second}]
         add {next}, 64\n"
     };
 }
 
-/// The same for two lines from each, all that a pair of panels reads; and what is needed soon, from L2 to L1.
+/// The same with two lines from each place, all that a pair of panels reads; and what is needed soon, from L2 to L1.
 macro_rules! streams {
     () => {
         "prefetcht1 [{next}]
         prefetcht1 [{next}+64]
-        prefetcht1 [{next}+{also}]
-        prefetcht1 [{next}+{also}+64]
+        prefetcht1 [{next}+{second}]
+        prefetcht1 [{next}+{second}+64]
         prefetcht0 [{w}+8*{ks}]
         prefetcht0 [{v}+8*{ks}]
         add {next}, 128\n"
     };
 }
 
-/// The whole tile for the given rows and their registers, by the way in which it fetches.
+/// The whole tile for the given rows and their registers, with either kind of prefetching.
 macro_rules! tile {
     ($t:ident: $($table:tt)*) => {
-        if STREAMS { tile_of!($t; streams!(); $($table)*) } else { tile_of!($t; behind!(); $($table)*) }
+        if STREAMS { tile_of!($t; streams!(); $($table)*) } else { tile_of!($t; paced!(); $($table)*) }
     };
 }
 
@@ -191,17 +191,17 @@ macro_rules! tile_of {
             s5 = out(reg) _,
             w = inout(reg) $t.w => _,
             v = inout(reg) $t.w.wrapping_add($t.w_panel) => _,
-            next = inout(reg) $t.next => _,
-            also = in(reg) $t.also.wrapping_mul(4),
+            next = inout(reg) $t.fetch.first => _,
+            second = in(reg) $t.fetch.second,
             k = inout(reg) $t.k => _,
             n = out(reg) _,
             ks = in(reg) $t.w_stride.wrapping_mul(4),
-            jump = const std::mem::offset_of!(Tile, a_jump),
-            bias = const std::mem::offset_of!(Tile, bias),
-            stride = const std::mem::offset_of!(Tile, out_stride),
-            panel = const std::mem::offset_of!(Tile, out_panel),
-            out = const std::mem::offset_of!(Tile, out),
-            add = const std::mem::offset_of!(Tile, add),
+            jump = const std::mem::offset_of!(Tile<f32>, a_jump),
+            bias = const std::mem::offset_of!(Tile<f32>, bias),
+            stride = const std::mem::offset_of!(Tile<f32>, out_stride),
+            panel = const std::mem::offset_of!(Tile<f32>, out_panel),
+            out = const std::mem::offset_of!(Tile<f32>, out),
+            add = const std::mem::offset_of!(Tile<f32>, add),
             out("zmm0") _, out("zmm1") _, out("zmm2") _, out("zmm3") _, out("zmm4") _, out("zmm5") _,
             out("zmm6") _, out("zmm7") _, out("zmm8") _, out("zmm9") _, out("zmm10") _, out("zmm11") _,
             out("zmm12") _, out("zmm13") _, out("zmm14") _, out("zmm15") _, out("zmm16") _, out("zmm17") _,
@@ -213,12 +213,12 @@ macro_rules! tile_of {
     };
 }
 
-/// The tile of `ROWS` rows by `VECTORS` vectors, at most 14 by 2; `STREAMS` as the tile says.
+/// The tile of `ROWS` rows by `VECTORS` vectors, at most 14 by 2; `STREAMS` as in [`super::Fetch`].
 ///
 /// # Safety
-/// AVX-512 F must be there, and what [`Tile`] points to as it says.
+/// AVX-512 F must be available, and [`Tile::new`] must have been called for this many rows and panels.
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn tile<const ROWS: usize, const VECTORS: usize, const STREAMS: bool>(t: &Tile) {
+pub(super) unsafe fn tile<const ROWS: usize, const VECTORS: usize, const STREAMS: bool>(t: &Tile<f32>) {
     // SAFETY: reads the operands and writes the output of the tile, within what the caller promises; every
     // register that changes is named.
     unsafe {

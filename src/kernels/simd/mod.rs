@@ -1,8 +1,7 @@
 //! Vectors of `f32`: one trait that kernels are written over, one file for each instruction set.
 //!
-//! An implementation is a token that can only be had where the instructions exist. Its methods are
-//! `inline(always)` and become single instructions inside [`Simd::run`], which is compiled with the features
-//! of the set.
+//! An implementation is a token that exists only where the instructions do. Its methods are `inline(always)` and become
+//! single instructions inside of [`Simd::run`], which is compiled with the features of the set.
 
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx2;
@@ -14,6 +13,7 @@ pub(super) mod avx512;
 mod avx512_activation;
 #[cfg(target_arch = "x86_64")]
 mod avx512_tile;
+mod element;
 #[cfg(target_arch = "aarch64")]
 pub(super) mod neon;
 pub(super) mod portable;
@@ -21,43 +21,90 @@ pub(super) mod portable;
 pub(super) mod sse;
 
 use super::math;
+use super::strides::Strides;
+use crate::tensor::PANEL;
+pub(crate) use element::Element;
 
 /// A computation that is compiled once for each instruction set. `call` must be `#[inline(always)]`.
 pub(crate) trait Kernel {
-    /// What the computation returns.
+    /// Result of the computation.
     type Output;
 
-    /// Runs it with the vectors of `simd`.
+    /// Runs the computation with the vectors of `simd`.
     fn call<S: Simd>(self, simd: S) -> Self::Output;
 }
 
-/// What a register tile of a product reads and writes: some rows of `a`, each of `k` steps; for every step the
-/// columns of one or two panels; as many rows and columns of the output. Counts and strides are in floats.
+/// The operands of a register tile: some rows of `a`, each of `k` steps; for every step the columns of one or two panels
+/// of `w`; as many rows and columns of the output. Strides are in elements unless stated otherwise.
 #[repr(C)]
-pub(crate) struct Tile {
-    pub(crate) a: *const f32,
-    pub(crate) a_stride: usize,
-    /// Bytes between the end of sixteen steps of a row and the next sixteen; 0 where a row lies in one piece.
-    pub(crate) a_jump: usize,
-    pub(crate) w: *const f32,
-    pub(crate) k: usize,
-    /// From step to step.
-    pub(crate) w_stride: usize,
-    /// From panel to panel.
-    pub(crate) w_panel: usize,
-    /// What will be read after this tile, for prefetching: a line from here and one `also` floats further for
-    /// every two steps. Any address.
-    pub(crate) next: *const f32,
-    pub(crate) also: usize,
-    /// Two lines from both places instead, as fast as the tile reads a pair of panels.
-    pub(crate) streams: bool,
+pub(crate) struct Tile<W> {
+    a: *const f32,
+    a_stride: usize,
+    /// Bytes from the end of sixteen steps of a row to the next sixteen; 0 where a row is contiguous.
+    a_jump: usize,
+    w: *const W,
+    k: usize,
+    /// From one step to the next.
+    w_stride: usize,
+    /// From one panel to the next.
+    w_panel: usize,
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only tiles in assembly prefetch"))]
+    fetch: Fetch,
     /// Added to every row.
-    pub(crate) bias: *const f32,
-    pub(crate) out: *mut f32,
-    pub(crate) out_stride: usize,
-    pub(crate) out_panel: usize,
-    /// Whether the sums are added to what the output holds.
-    pub(crate) add: bool,
+    bias: *const f32,
+    out: *mut f32,
+    out_stride: usize,
+    out_panel: usize,
+    /// Whether the sums are added to the output.
+    add: bool,
+}
+
+/// What a tile prefetches: for every two steps, a cache line from `first` on and one from `second` bytes further.
+///
+/// Addresses are plain numbers, since nothing is read through them.
+#[derive(Clone, Copy)]
+#[repr(C)]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only tiles in assembly prefetch"))]
+pub(crate) struct Fetch {
+    pub(crate) first: usize,
+    pub(crate) second: usize,
+    /// Two lines from each place instead, as fast as the tile reads a pair of panels.
+    pub(crate) streams: bool,
+}
+
+impl<W: Element> Tile<W> {
+    /// A tile with `a` and its layout; `w` with the strides of its steps and panels; `k` steps; the bias of its panels;
+    /// the output and its layout, to which the sums are added if `add`.
+    ///
+    /// # Safety
+    /// While the tile is in use, the operands must be readable, and the output readable and writable by nobody else, for
+    /// the rows and panels with which [`Element::tile`] is called, whole panels of sixteen columns each.
+    #[inline(always)]
+    pub(super) unsafe fn new(
+        (a, a_strides): (*const f32, Strides),
+        (w, w_stride, w_panel): (*const W, usize, usize),
+        k: usize,
+        bias: *const f32,
+        (out, out_strides): (*mut f32, Strides),
+        add: bool,
+        fetch: Fetch,
+    ) -> Tile<W> {
+        Tile {
+            a,
+            a_stride: a_strides.row(),
+            a_jump: size_of::<f32>() * (a_strides.block() - PANEL),
+            w,
+            k,
+            w_stride,
+            w_panel,
+            fetch,
+            bias,
+            out,
+            out_stride: out_strides.row(),
+            out_panel: out_strides.block(),
+            add,
+        }
+    }
 }
 
 /// Vectors of an instruction set. `LANES` divides 16, so that a panel is a whole number of vectors.
@@ -79,7 +126,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// Runs `kernel` in a function that is compiled with the features of this set.
     fn run<K: Kernel>(self, kernel: K) -> K::Output;
 
-    /// All lanes `value`.
+    /// A vector with `value` in all lanes.
     fn splat(self, value: f32) -> Self::F;
     /// # Safety
     /// `ptr..ptr + LANES` must be readable floats; no alignment is needed.
@@ -97,37 +144,37 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn div(self, a: Self::F, b: Self::F) -> Self::F;
     /// `a · b + c`, in one rounding where the set has it.
     fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
-    /// The smaller of each lane; `b` where `a` is not a number.
+    /// The smaller of each lane; `b` where `a` is NaN.
     fn min(self, a: Self::F, b: Self::F) -> Self::F;
-    /// The larger of each lane; `b` where `a` is not a number.
+    /// The larger of each lane; `b` where `a` is NaN.
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
-    /// `2^n · a` for whole `n` in −126 ..= 127, given as floats plus [`ROUND`] (see there).
+    /// `2^n · a` for integers `n` in −126 ..= 127, given as floats plus [`ROUND`] (see there).
     fn scale_by_power_of_two(self, a: Self::F, n_plus_round: Self::F) -> Self::F;
     /// The sum of the lanes, added pairwise in a fixed order.
     fn sum(self, a: Self::F) -> f32;
     /// The largest lane.
     fn largest(self, a: Self::F) -> f32;
 
-    /// [`math::exp2`], or what the set does faster to no larger an error; below −126 what 2^x is, 2^−126, or between.
+    /// [`math::exp2`], or a faster version with no larger an error. Below −126 the result is between 2^x and 2^−126.
     #[inline(always)]
     fn exp2(self, x: Self::F) -> Self::F {
         math::exp2(self, x)
     }
 
-    /// [`math::gelu`], or what the set does faster to no larger an error.
+    /// [`math::gelu`], or a faster version with no larger an error.
     #[inline(always)]
     fn gelu(self, x: Self::F) -> Self::F {
         math::gelu(self, x)
     }
 
-    /// [`math::quick_gelu`], or what the set does faster to no larger an error.
+    /// [`math::quick_gelu`], or a faster version with no larger an error.
     #[inline(always)]
     fn quick_gelu(self, x: Self::F) -> Self::F {
         math::quick_gelu(self, x)
     }
 
-    /// Sixteen columns of `rows` rows, `stride` floats apart: element (r, c) to `to[16 · c + r]`. Of sixteen rows,
-    /// those from `rows` on are the last again.
+    /// Transposes sixteen columns of `rows` rows, `stride` floats apart: element (r, c) goes to `to[16 · c + r]`. The last
+    /// row is repeated up to sixteen rows.
     ///
     /// # Safety
     /// 1 to 16 rows of 16 floats must be readable, 256 floats writable.
@@ -141,57 +188,64 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
         }
     }
 
-    /// A register tile: `ROWS` rows of `a` times `VECTORS` vectors of columns of `w`, each element one chain of
-    /// multiply-adds over k in ascending order; then the bias, then what the output holds.
+    /// The tile of [`Element::tile`] for weights of `f32`: [`tile_by_vectors`], or a faster version with the same bits.
     ///
     /// # Safety
-    /// The tile must be one of this set: `ROWS` up to `TILE_ROWS`, `VECTORS` those of one or `TILE_PANELS`
-    /// panels. Its rows, columns and bias must be readable, its output writable, as [`Tile`] says.
+    /// See [`Element::tile`].
     #[inline(always)]
-    unsafe fn tile<const ROWS: usize, const VECTORS: usize>(self, t: &Tile) {
-        // SAFETY: what the caller promises; offsets are those of rows and columns of the tile. They wrap rather
-        // than check: this is the innermost loop of everything.
-        unsafe {
-            let mut sums = [[self.splat(0.0); VECTORS]; ROWS];
-            let per_panel = 16 / Self::LANES;
-            let column = |v: usize, panel: usize| (v / per_panel).wrapping_mul(panel) + v % per_panel * Self::LANES;
-            let (mut a, mut w) = (t.a, t.w);
-            let mut left = t.k;
-            while left > 0 {
-                let steps = left.min(16);
-                for p in 0..steps {
-                    let mut columns = [self.splat(0.0); VECTORS];
-                    for (v, column_values) in columns.iter_mut().enumerate() {
-                        *column_values = self.load(w.wrapping_add(column(v, t.w_panel)));
-                    }
-                    for (r, row_sums) in sums.iter_mut().enumerate() {
-                        let a = self.splat(*a.wrapping_add(r.wrapping_mul(t.a_stride)).add(p));
-                        for v in 0..VECTORS {
-                            row_sums[v] = self.mul_add(a, columns[v], row_sums[v]);
-                        }
-                    }
-                    w = w.wrapping_add(t.w_stride);
+    unsafe fn tile_f32<const ROWS: usize, const VECTORS: usize>(self, t: &Tile<f32>) {
+        // SAFETY: the caller's promise.
+        unsafe { tile_by_vectors::<Self, f32, ROWS, VECTORS>(self, t) }
+    }
+}
+
+/// The tile of [`Element::tile`] for every instruction set and element type.
+///
+/// # Safety
+/// See [`Element::tile`].
+#[inline(always)]
+unsafe fn tile_by_vectors<S: Simd, W: Element, const ROWS: usize, const VECTORS: usize>(s: S, t: &Tile<W>) {
+    // SAFETY: what the caller promises; offsets are those of rows and columns of the tile. They wrap instead of
+    // being checked for overflow, because this is the innermost loop.
+    unsafe {
+        let mut sums = [[s.splat(0.0); VECTORS]; ROWS];
+        let per_panel = 16 / S::LANES;
+        let column = |v: usize, panel: usize| (v / per_panel).wrapping_mul(panel) + v % per_panel * S::LANES;
+        let (mut a, mut w) = (t.a, t.w);
+        let mut left = t.k;
+        while left > 0 {
+            let steps = left.min(16);
+            for p in 0..steps {
+                let mut columns = [s.splat(0.0); VECTORS];
+                for (v, column_values) in columns.iter_mut().enumerate() {
+                    *column_values = W::load(s, w.wrapping_add(column(v, t.w_panel)));
                 }
-                a = a.wrapping_add(steps).wrapping_byte_add(t.a_jump);
-                left -= steps;
+                for (r, row_sums) in sums.iter_mut().enumerate() {
+                    let a = s.splat(*a.wrapping_add(r.wrapping_mul(t.a_stride)).add(p));
+                    for v in 0..VECTORS {
+                        row_sums[v] = s.mul_add(a, columns[v], row_sums[v]);
+                    }
+                }
+                w = w.wrapping_add(t.w_stride);
             }
-            for (r, row_sums) in sums.iter().enumerate() {
-                let out = t.out.wrapping_add(r.wrapping_mul(t.out_stride));
-                for (v, &sum) in row_sums.iter().enumerate() {
-                    let at = out.wrapping_add(column(v, t.out_panel));
-                    let mut value = self.add(sum, self.load(t.bias.add(v * Self::LANES)));
-                    if t.add {
-                        value = self.add(value, self.load(at));
-                    }
-                    self.store(at, value);
+            a = a.wrapping_add(steps).wrapping_byte_add(t.a_jump);
+            left -= steps;
+        }
+        for (r, row_sums) in sums.iter().enumerate() {
+            let out = t.out.wrapping_add(r.wrapping_mul(t.out_stride));
+            for (v, &sum) in row_sums.iter().enumerate() {
+                let at = out.wrapping_add(column(v, t.out_panel));
+                let mut value = s.add(sum, s.load(t.bias.add(v * S::LANES)));
+                if t.add {
+                    value = s.add(value, s.load(at));
                 }
+                s.store(at, value);
             }
         }
     }
 }
 
-/// 1.5 · 2²³: adding it rounds a float of small magnitude to a whole number, which then stands in the low bits
-/// of the sum.
+/// 1.5 · 2²³: adding it rounds a float of small magnitude to an integer, which is then in the low bits of the sum.
 pub(crate) const ROUND: f32 = 12_582_912.0;
 
 #[cfg(test)]
@@ -199,7 +253,7 @@ mod tests {
     use super::super::isa::Isa;
     use super::*;
 
-    /// Ordinary numbers, the ends of the range, both zeros, what is not a number: one vector of any set.
+    /// Ordinary numbers, the ends of the range, both zeros, NaN: one vector of any set.
     #[rustfmt::skip]
     const A: [f32; 16] = [
         1.0, -2.5, 0.1, 3.0e30, -1.0e-30, 0.0, -0.0, f32::INFINITY,
@@ -251,7 +305,7 @@ mod tests {
         };
     }
 
-    /// Every lane is the exact function's value to the bit, or neither is a number.
+    /// Asserts that every lane has the bits of the exact function, or both are NaN.
     fn check(isa: Isa, what: &str, f: impl Function, exact: impl Fn(f32, f32, f32) -> f32) {
         let mut got = [0.0; 16];
         isa.run(Lanes(&mut got, f));
@@ -349,14 +403,14 @@ mod tests {
             fn call<S: Simd>(self, s: S) {
                 let Transpose(from, stride, rows, to) = self;
                 assert!(from.len() >= (rows - 1) * stride + 16);
-                // SAFETY: the rows are there (asserted), and 256 floats of room.
+                // SAFETY: the rows exist (asserted), and `to` has 256 floats.
                 unsafe { s.transpose(from.as_ptr(), stride, rows, to.as_mut_ptr()) }
             }
         }
         for isa in Isa::available() {
             for rows in 1..=16 {
                 for stride in [16, 17, 48] {
-                    // Nothing behind the last row, and nothing aligned.
+                    // No float after the last row, and nothing aligned.
                     let values: Vec<f32> = (0..(rows - 1) * stride + 17).map(|i| i as f32).collect();
                     let mut to = [f32::NAN; 256];
                     isa.run(Transpose(&values[1..], stride, rows, &mut to));

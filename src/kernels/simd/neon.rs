@@ -5,13 +5,12 @@ use std::arch::is_aarch64_feature_detected;
 
 use super::{Kernel, ROUND, Simd};
 
-/// Proof that NEON is there.
+/// Proof that NEON is available.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Neon(());
 
 impl Neon {
-    /// The token, where this machine has the instructions: on every 64-bit Arm processor that runs an operating
-    /// system of today.
+    /// The token, if this machine has the instructions, as practically every 64-bit Arm processor does.
     pub(crate) fn detect() -> Option<Self> {
         is_aarch64_feature_detected!("neon").then_some(Neon(()))
     }
@@ -85,7 +84,7 @@ impl Simd for Neon {
         unsafe { vfmaq_f32(c, a, b) }
     }
 
-    // Not `vminq` and `vmaxq`: those answer "not a number" where only one side is not a number.
+    // Not `vminq` and `vmaxq`, which return NaN if only one operand is NaN.
     #[inline(always)]
     fn min(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
         // SAFETY: `self` exists only where the instructions do.
@@ -108,7 +107,7 @@ impl Simd for Neon {
         }
     }
 
-    // Not `vaddvq_f32`, whose order is the compiler's to choose.
+    // Not `vaddvq_f32`, whose order the compiler chooses.
     #[inline(always)]
     fn sum(self, a: float32x4_t) -> f32 {
         // SAFETY: `self` exists only where the instructions do.

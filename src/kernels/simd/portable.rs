@@ -1,8 +1,8 @@
-//! Vectors of four floats in plain Rust, for machines without a path of their own.
+//! Vectors of four floats in plain Rust, for machines without an implementation of their own.
 
 use super::{Kernel, ROUND, Simd};
 
-/// Needs nothing from the machine.
+/// Needs no instruction set.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Portable;
 
@@ -66,7 +66,7 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn mul_add(self, a: F, b: F, c: F) -> F {
-        // Two roundings: `f32::mul_add` would be a library call where the instruction is missing.
+        // Two roundings: `f32::mul_add` would be a library call on machines without the instruction.
         map2(map2(a, b, |a, b| a * b), c, |ab, c| ab + c)
     }
 

@@ -9,7 +9,7 @@ use super::{Kernel, ROUND, Simd};
 pub(crate) struct Sse(());
 
 impl Sse {
-    /// The token; always there.
+    /// The token, which always exists.
     pub(crate) fn baseline() -> Self {
         Sse(())
     }
@@ -21,7 +21,7 @@ impl Simd for Sse {
     const LANES: usize = 4;
     const FUSED: bool = false;
     const REGISTERS: usize = 16;
-    // Three rows would fit by count, but a product needs a register beside its operands: the compiler spills.
+    // Three rows would fit by count, but a product needs one more register for its result: the compiler spills.
     const TILE_ROWS: usize = 2;
     const TILE_PANELS: usize = 1;
 

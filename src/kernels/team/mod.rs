@@ -1,134 +1,169 @@
-//! Threads that work together on the operations of one pass.
+//! Threads that share the operations of one forward pass.
 //!
-//! A pass is some hundred operations of ten to a thousand microseconds, one after the other. Handing each of them to
-//! a thread pool costs more than many of them: between two operations its threads fall asleep, and waking one takes
-//! some thirty microseconds. So a pass gathers a team once. Its helpers are threads of the rayon pool; they take
-//! tasks of whatever operation the leader has open and wait for the next one awake, until the pass ends.
+//! A pass is some hundred operations of ten to a thousand microseconds, one after the other. Dispatching each of them
+//! to a thread pool costs more than many of them take: between two operations the threads of the pool fall asleep, and
+//! waking one takes about thirty microseconds. So a pass recruits its workers once. They are threads of the rayon
+//! pool; they take tasks of the current operation and spin until the next one, until the pass ends.
 //!
-//! The leader never waits for a helper to come: tasks that nobody else takes are its own. So passes that run at once
-//! in one pool share its threads in whatever way these become free, and none waits for another.
+//! The leader, the thread that runs the pass, never waits for a worker to arrive: it runs the tasks that nobody else
+//! takes. So concurrent passes share the threads of one pool as these become free, and no pass waits for another.
 
-mod board;
+mod queue;
 
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub(super) use board::share_of;
-use board::{Board, MOST_TASKS};
+use super::output::Shared;
+pub(super) use queue::share_of;
+use queue::{MAX_TASKS, TaskQueue};
 
-/// Tasks for each thread that an operation is cut into: enough to even out what other work takes from a core.
+/// Tasks per thread in an operation: enough to balance the load when other programs take time from a core.
 const TASKS_PER_THREAD: usize = 8;
 
-/// Rows for which a group of threads reads weights of its own: enough that arithmetic takes longer. Threads that have
-/// the same rows in all operations find most of what they read in their own caches.
+/// Rows for which a group of threads reads the weights separately: enough that arithmetic takes longer than reading.
+/// Threads that have the same rows in all operations find most of what they read in their own caches.
 const GROUP_ROWS: usize = 96;
 
-/// How long a pass runs on the calling thread alone: one that is over by then had waited longer for a thread to wake.
-const PATIENCE: Duration = Duration::from_micros(50);
+/// How long a pass runs on the leader alone. Waking a thread would take longer than such a pass.
+const WAKE_DELAY: Duration = Duration::from_micros(50);
 
-/// Threads of the current rayon pool at the disposal of one pass. They are let go when this is dropped.
+/// The threads of one pass: the leader and workers from the current rayon pool, which are released on drop.
 #[derive(Debug)]
-pub(crate) struct Crew {
-    board: Arc<Board>,
+pub(crate) struct Workers {
+    queue: Arc<TaskQueue>,
     threads: usize,
     begin: Instant,
-    patience: Duration,
-    called: Cell<bool>,
+    wake_delay: Duration,
+    /// Whether the workers were woken.
+    woken: Cell<bool>,
+    /// Whether an operation is running.
+    running: Cell<bool>,
 }
 
-impl Crew {
-    /// All threads of the current pool shall help the calling one, if the pass is not over at once.
-    pub(crate) fn gather() -> Crew {
-        Crew::of(rayon::current_num_threads(), PATIENCE)
+impl Workers {
+    /// Prepares all threads of the current pool to work with the calling one. They are woken only if the pass is not
+    /// over at once.
+    pub(crate) fn gather() -> Workers {
+        Workers::new(rayon::current_num_threads(), WAKE_DELAY)
     }
 
-    fn of(threads: usize, patience: Duration) -> Crew {
-        Crew {
-            board: Arc::new(Board::new(threads)),
+    fn new(threads: usize, wake_delay: Duration) -> Workers {
+        Workers {
+            queue: Arc::new(TaskQueue::new(threads)),
             threads,
             begin: Instant::now(),
-            patience,
-            called: Cell::new(false),
+            wake_delay,
+            woken: Cell::new(false),
+            running: Cell::new(false),
         }
     }
 
-    /// The same, but they are called with the first operation.
+    /// The same, but they are woken by the first operation.
     #[cfg(test)]
-    pub(crate) fn eager() -> Crew {
-        Crew::of(rayon::current_num_threads(), Duration::ZERO)
+    pub(crate) fn without_delay() -> Workers {
+        Workers::new(rayon::current_num_threads(), Duration::ZERO)
     }
 
-    /// As many members, of whom none but the leader comes.
+    /// A team of this size of which only the leader works.
     #[cfg(test)]
-    pub(crate) fn idle(threads: usize) -> Crew {
-        Crew::of(threads, Duration::MAX)
+    pub(crate) fn leader_only(threads: usize) -> Workers {
+        Workers::new(threads, Duration::MAX)
     }
 
-    /// The calling thread and those that help it.
+    /// The team of the leader and the workers.
     pub(crate) fn team(&mut self) -> Team<'_> {
-        Team { crew: (self.threads > 1).then_some(self), threads: self.threads }
+        Team { workers: (self.threads > 1).then_some(self), threads: self.threads }
     }
 
-    fn call_when_due(&self) {
-        if !self.called.get() && self.begin.elapsed() >= self.patience {
-            self.called.set(true);
-            call_helper(&self.board, 1, self.threads);
+    fn wake_when_due(&self) {
+        if !self.woken.get() && self.begin.elapsed() >= self.wake_delay {
+            self.woken.set(true);
+            // SAFETY: the first call for this queue, as `woken` was false.
+            unsafe { spawn_worker(&self.queue, 1, self.threads) };
         }
+    }
+
+    /// Runs an operation and returns true, or returns false if one is running, which calls this from a task.
+    fn run(&self, tasks: usize, work: &(dyn Fn(usize, usize) + Sync)) -> bool {
+        /// Ends the operation, also when a task panics.
+        struct Running<'a>(&'a Cell<bool>);
+        impl Drop for Running<'_> {
+            fn drop(&mut self) {
+                self.0.set(false);
+            }
+        }
+        if self.running.replace(true) {
+            return false;
+        }
+        let _running = Running(&self.running);
+        self.wake_when_due();
+        // SAFETY: `Workers` is not `Sync`, so only this thread calls this, and `running` was false, so no operation is
+        // open.
+        unsafe { self.queue.run(tasks, work, || self.wake_when_due()) };
+        true
     }
 }
 
-impl Drop for Crew {
+impl Drop for Workers {
     fn drop(&mut self) {
-        self.board.close();
-        if self.called.get() && !self.board.was_helped() {
-            // The call for helpers is what this thread queued last: taking it back keeps calls that nobody answered
-            // from piling up behind a long job. Had a thread taken it just now, it would have taken all before it, too.
+        self.queue.close();
+        if self.woken.get() && !self.queue.was_joined() {
+            // The job that starts the workers is the last that this thread queued. Running it now, when it returns at
+            // once, keeps jobs that no thread took from piling up behind a long one. If another thread took it
+            // meanwhile, it also took all jobs before it.
             rayon::yield_local();
         }
     }
 }
 
-/// Puts helper number `index` in the queue of the pool. A helper that starts calls two more, so that the leader
-/// does not spend its time on waking many threads.
-fn call_helper(board: &Arc<Board>, index: usize, threads: usize) {
+/// Queues worker `index` in the pool. A worker that starts queues two more, so that the leader does not spend its time
+/// on waking many threads.
+///
+/// # Safety
+/// At most one call for a queue, with index 1; the workers make the others.
+unsafe fn spawn_worker(queue: &Arc<TaskQueue>, index: usize, threads: usize) {
     if index < threads {
-        let board = Arc::clone(board);
+        let queue = Arc::clone(queue);
         rayon::spawn(move || {
-            if !board.is_closed() {
-                call_helper(&board, 2 * index, threads);
-                call_helper(&board, 2 * index + 1, threads);
-                board.help(index);
+            if !queue.is_closed() {
+                // SAFETY: from 2 on, every index is spawned once, by its half, so each is that of one thread; 0 is the
+                // leader's.
+                unsafe {
+                    spawn_worker(&queue, 2 * index, threads);
+                    spawn_worker(&queue, 2 * index + 1, threads);
+                    queue.work(index);
+                }
             }
         });
     }
 }
 
-/// What the operations of a pass run on: the calling thread, alone or with the helpers of a [`Crew`].
+/// What the operations of a pass run on: the calling thread, alone or with [`Workers`].
 ///
-/// Only the leader opens operations: a crew has a cell in it, so that a team cannot leave its thread and tasks, which
-/// may run on any, cannot hold one.
+/// Only the leader starts operations: `Workers` contains a cell, so a team cannot move to another thread, and tasks,
+/// which may run on any thread, cannot capture one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Team<'a> {
-    crew: Option<&'a Crew>,
+    workers: Option<&'a Workers>,
     threads: usize,
 }
 
 impl Team<'_> {
-    /// The calling thread; other threads work on other inputs.
-    pub(crate) const ALONE: Team<'static> = Team { crew: None, threads: 1 };
+    /// The calling thread alone, where other threads work on other inputs.
+    pub(crate) const SERIAL: Team<'static> = Team { workers: None, threads: 1 };
 
-    /// Threads that may take part: what [`Team::run_by_members`] numbers.
-    pub(crate) fn members(self) -> usize {
+    /// Threads that may take part, the leader included: [`Team::run_by_worker`] numbers them.
+    pub(crate) fn threads(self) -> usize {
         self.threads
     }
 
-    /// Tasks that an operation should be cut into.
+    /// Tasks that an operation should be split into.
     pub(crate) fn tasks(self) -> usize {
         if self.threads == 1 { 1 } else { self.threads * TASKS_PER_THREAD }
     }
 
-    /// The same for an operation that has at most `most` tasks of a useful size: as many for each thread.
+    /// The same for an operation that has at most `most` tasks of a useful size: the same number for every thread.
     pub(crate) fn tasks_of(self, most: usize) -> usize {
         match most.min(self.tasks()) {
             0 => 1,
@@ -137,7 +172,7 @@ impl Team<'_> {
         }
     }
 
-    /// Groups of threads that `rows` are cut into: as many as are worth it, and all of the same size.
+    /// Groups of threads that `rows` are split into: as many as are worth it, all of the same size.
     pub(crate) fn row_groups(self, rows: usize) -> usize {
         let fits = |groups: &usize| self.threads.is_multiple_of(*groups) && rows / groups >= GROUP_ROWS;
         (1..=self.threads).rev().find(fits).unwrap_or(1)
@@ -145,40 +180,40 @@ impl Team<'_> {
 
     /// Calls `work` once for every task in `0..tasks`. The tasks must not depend on each other.
     pub(crate) fn run(self, tasks: usize, work: impl Fn(usize) + Sync) {
-        self.run_by_members(tasks, |task, _| work(task));
+        self.run_by_worker(tasks, |task, _| work(task));
     }
 
-    /// Calls `work(task, member)` once for every task in `0..tasks`. A member of the team, of whom there are
-    /// [`Team::members`], does one task at a time, those of its share in ascending order.
-    pub(crate) fn run_by_members(self, tasks: usize, work: impl Fn(usize, usize) + Sync) {
-        match self.crew {
-            Some(crew) if (2..=MOST_TASKS).contains(&tasks) => {
-                crew.call_when_due();
-                crew.board.run(tasks, &work, || crew.call_when_due());
-            }
-            _ => (0..tasks).for_each(|task| work(task, 0)),
+    /// Calls `work(task, worker)` once for every task in `0..tasks`. Workers are numbered below [`Team::threads`]; each
+    /// runs one task at a time, those of its share in ascending order.
+    pub(crate) fn run_by_worker(self, tasks: usize, work: impl Fn(usize, usize) + Sync) {
+        if let Some(workers) = self.workers
+            && (2..=MAX_TASKS).contains(&tasks)
+            && workers.run(tasks, &work)
+        {
+            return;
         }
+        (0..tasks).for_each(|task| work(task, 0));
     }
 
-    /// The same, with `len` floats of `scratch` for every member: what one task leaves there, the next of the same
-    /// member finds, in its core's cache.
+    /// Calls `work(task, worker, scratch)` once for every task, with `len` floats of `scratch` for every worker. The next
+    /// task of the same worker finds what a task left there, in the cache of its core.
     pub(crate) fn run_with_scratch(
         self,
         tasks: usize,
         (scratch, len): (&mut [f32], usize),
         work: impl Fn(usize, usize, &mut [f32]) + Sync,
     ) {
-        assert!(scratch.len() >= self.members() * len, "scratch shorter than planned");
+        assert!(scratch.len() >= self.threads() * len, "scratch shorter than planned");
         let scratch = Shared::new(scratch);
-        self.run_by_members(tasks, |task, member| {
-            // SAFETY: members have disjoint pieces inside the slice (asserted), and do one task at a time.
-            let scratch = unsafe { std::slice::from_raw_parts_mut(scratch.get().add(member * len), len) };
-            work(task, member, scratch);
+        self.run_by_worker(tasks, |task, worker| {
+            // SAFETY: workers have disjoint ranges and run one task at a time.
+            let scratch = unsafe { scratch.slice(worker * len..(worker + 1) * len) };
+            work(task, worker, scratch);
         });
     }
 
-    /// Calls `work(row, slice)` for every row of `stride` floats in `data`, of which the last may be shorter; at
-    /// least `grain` rows a task.
+    /// Calls `work(row, slice)` for every row of `stride` floats in `data`, of which the last may be shorter. A task has
+    /// at least `grain` rows.
     pub(crate) fn rows(self, data: &mut [f32], stride: usize, grain: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
         let len = data.len();
         let rows = if stride == 0 { 0 } else { len.div_ceil(stride) };
@@ -187,29 +222,11 @@ impl Team<'_> {
         self.run(tasks, |task| {
             for row in rows * task / tasks..rows * (task + 1) / tasks {
                 let begin = row * stride;
-                // SAFETY: the row lies within the slice, and no other task has it.
-                let slice = unsafe { std::slice::from_raw_parts_mut(shared.get().add(begin), stride.min(len - begin)) };
+                // SAFETY: a row belongs to one task, and rows do not overlap.
+                let slice = unsafe { shared.slice(begin..begin + stride.min(len - begin)) };
                 work(row, slice);
             }
         });
-    }
-}
-
-/// An output or scratch of which every task or member writes its own part.
-#[derive(Clone, Copy)]
-pub(crate) struct Shared(*mut f32);
-
-// SAFETY: only a pointer; who writes through it shows that tasks have disjoint parts.
-unsafe impl Sync for Shared {}
-
-impl Shared {
-    /// The slice must not be used otherwise until the operation is over.
-    pub(crate) fn new(data: &mut [f32]) -> Shared {
-        Shared(data.as_mut_ptr())
-    }
-
-    pub(crate) fn get(self) -> *mut f32 {
-        self.0
     }
 }
 
@@ -224,8 +241,8 @@ mod tests {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
     }
 
-    /// Runs `work` in a pool whose other thread has no time.
-    fn beside_a_busy_thread(work: impl FnOnce() + Send) {
+    /// Runs `work` in a pool of two whose other thread is busy.
+    fn with_a_busy_thread(work: impl FnOnce() + Send) {
         let pool = pool(2);
         let (go, wait) = mpsc::channel::<()>();
         pool.spawn(move || wait.recv().unwrap());
@@ -233,8 +250,8 @@ mod tests {
         go.send(()).unwrap();
     }
 
-    /// Waits for something that must come, but not for ever.
-    fn comes(what: impl Fn() -> bool) -> bool {
+    /// Waits up to a minute until `what` is true.
+    fn becomes_true(what: impl Fn() -> bool) -> bool {
         let begin = Instant::now();
         while !what() {
             if begin.elapsed() > Duration::from_secs(60) {
@@ -257,13 +274,13 @@ mod tests {
     fn every_task_is_done_once() {
         for threads in [1, 2, 3, 8] {
             pool(threads).install(|| {
-                let mut crew = Crew::eager();
+                let mut workers = Workers::without_delay();
                 for tasks in [0, 1, 2, 3, 7, 64, 1000].into_iter().cycle().take(700) {
-                    each_once(crew.team(), tasks);
+                    each_once(workers.team(), tasks);
                 }
-                each_once(crew.team(), MOST_TASKS);
-                each_once(crew.team(), MOST_TASKS + 1);
-                each_once(Team::ALONE, 5);
+                each_once(workers.team(), MAX_TASKS);
+                each_once(workers.team(), MAX_TASKS + 1);
+                each_once(Team::SERIAL, 5);
             });
         }
     }
@@ -271,11 +288,11 @@ mod tests {
     #[test]
     fn every_row_is_visited_once() {
         pool(3).install(|| {
-            let mut crew = Crew::eager();
+            let mut workers = Workers::without_delay();
             for (len, stride) in [(0, 0), (0, 4), (3, 4), (4, 4), (9, 4), (400, 4), (1, 1)] {
                 for grain in [1, 4] {
                     let mut data = vec![0.0f32; len];
-                    crew.team().rows(&mut data, stride, grain, |row, slice| {
+                    workers.team().rows(&mut data, stride, grain, |row, slice| {
                         slice.iter_mut().for_each(|value| *value += 1.0 + row as f32);
                     });
                     assert!(data.iter().enumerate().all(|(i, &value)| value == 1.0 + (i / stride) as f32));
@@ -285,19 +302,19 @@ mod tests {
     }
 
     #[test]
-    fn scratch_is_that_of_one_task_at_a_time() {
+    fn scratch_belongs_to_one_task_at_a_time() {
         for threads in [1, 2, 3, 8] {
             pool(threads).install(|| {
-                let mut crew = Crew::eager();
-                let team = crew.team();
-                let mut scratch = vec![0.0; 4 * team.members()];
+                let mut workers = Workers::without_delay();
+                let team = workers.team();
+                let mut scratch = vec![0.0; 4 * team.threads()];
                 for _ in 0..50 {
-                    let counts: Vec<AtomicUsize> = (0..team.members()).map(|_| AtomicUsize::new(0)).collect();
-                    team.run_with_scratch(40, (&mut scratch, 4), |task, member, scratch| {
+                    let counts: Vec<AtomicUsize> = (0..team.threads()).map(|_| AtomicUsize::new(0)).collect();
+                    team.run_with_scratch(40, (&mut scratch, 4), |task, worker, scratch| {
                         scratch.fill(task as f32);
                         std::hint::spin_loop();
                         assert_eq!(scratch, [task as f32; 4]);
-                        counts[member].fetch_add(1, Ordering::Relaxed);
+                        counts[worker].fetch_add(1, Ordering::Relaxed);
                     });
                     assert_eq!(counts.into_iter().map(AtomicUsize::into_inner).sum::<usize>(), 40);
                 }
@@ -307,22 +324,22 @@ mod tests {
 
     /// Two tasks that wait for each other need two threads.
     #[test]
-    fn helpers_come_and_stay() {
+    fn workers_come_and_stay() {
         pool(2).install(|| {
-            let mut crew = Crew::eager();
+            let mut workers = Workers::without_delay();
             for _ in 0..1000 {
                 let begun = AtomicUsize::new(0);
-                crew.team().run(2, |_| {
+                workers.team().run(2, |_| {
                     begun.fetch_add(1, Ordering::SeqCst);
-                    assert!(comes(|| begun.load(Ordering::SeqCst) == 2), "no helper came");
+                    assert!(becomes_true(|| begun.load(Ordering::SeqCst) == 2), "no worker came");
                 });
             }
         });
     }
 
     #[test]
-    fn a_leader_needs_no_helper() {
-        beside_a_busy_thread(|| each_once(Crew::eager().team(), 100));
+    fn a_leader_needs_no_worker() {
+        with_a_busy_thread(|| each_once(Workers::without_delay().team(), 100));
     }
 
     #[test]
@@ -333,8 +350,8 @@ mod tests {
                 scope.spawn(|| {
                     for _ in 0..50 {
                         pool.install(|| {
-                            let mut crew = Crew::eager();
-                            (0..20).for_each(|tasks| each_once(crew.team(), tasks));
+                            let mut workers = Workers::without_delay();
+                            (0..20).for_each(|tasks| each_once(workers.team(), tasks));
                         });
                     }
                 });
@@ -345,10 +362,10 @@ mod tests {
     #[test]
     fn a_panic_reaches_the_leader_after_all_tasks() {
         pool(2).install(|| {
-            let mut crew = Crew::eager();
+            let mut workers = Workers::without_delay();
             for bad in 0..20 {
                 let done = AtomicUsize::new(0);
-                let team = crew.team();
+                let team = workers.team();
                 let caught = catch_unwind(AssertUnwindSafe(|| {
                     team.run(20, |task| {
                         done.fetch_add(1, Ordering::Relaxed);
@@ -357,44 +374,62 @@ mod tests {
                 }));
                 let message = caught.unwrap_err().downcast::<String>().unwrap();
                 assert_eq!((*message, done.into_inner()), (format!("task {bad}"), 20));
-                each_once(crew.team(), 20);
+                each_once(workers.team(), 20);
             }
         });
     }
 
+    /// A task can reach a team through a thread-local variable; its operation must not replace the open one.
     #[test]
-    fn a_short_pass_wakes_nobody() {
+    fn an_operation_inside_of_a_task_runs_serially() {
+        thread_local! {
+            static TEAM: Cell<Option<Team<'static>>> = const { Cell::new(None) };
+        }
+        let workers = Box::leak(Box::new(Workers::leader_only(2)));
+        let team = workers.team();
+        TEAM.set(Some(team));
+        let (outer, inner) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        team.run(10, |_| {
+            outer.fetch_add(1, Ordering::Relaxed);
+            TEAM.get().unwrap().run(10, |_| _ = inner.fetch_add(1, Ordering::Relaxed));
+        });
+        assert_eq!((outer.into_inner(), inner.into_inner()), (10, 100));
+        each_once(team, 10);
+    }
+
+    #[test]
+    fn a_short_pass_wakes_no_thread() {
         pool(2).install(|| {
-            let mut crew = Crew::idle(2);
-            (0..100).for_each(|tasks| each_once(crew.team(), tasks));
-            assert_eq!((Arc::strong_count(&crew.board), crew.called.get()), (1, false));
+            let mut workers = Workers::leader_only(2);
+            (0..100).for_each(|tasks| each_once(workers.team(), tasks));
+            assert_eq!((Arc::strong_count(&workers.queue), workers.woken.get()), (1, false));
         });
     }
 
     #[test]
-    fn calls_that_nobody_answered_are_taken_back() {
-        beside_a_busy_thread(|| {
+    fn jobs_that_no_thread_took_are_removed() {
+        with_a_busy_thread(|| {
             for _ in 0..10 {
-                let mut crew = Crew::eager();
-                each_once(crew.team(), 10);
-                assert!(crew.called.get() && !crew.board.was_helped());
-                let board = Arc::downgrade(&crew.board);
-                drop(crew);
-                assert_eq!(board.strong_count(), 0);
+                let mut workers = Workers::without_delay();
+                each_once(workers.team(), 10);
+                assert!(workers.woken.get() && !workers.queue.was_joined());
+                let queue = Arc::downgrade(&workers.queue);
+                drop(workers);
+                assert_eq!(queue.strong_count(), 0);
             }
         });
     }
 
     #[test]
-    fn helpers_leave_with_the_crew() {
+    fn workers_leave_when_dropped() {
         let pool = pool(3);
-        let crew = pool.install(|| {
-            let mut crew = Crew::eager();
-            each_once(crew.team(), 100);
-            crew
+        let workers = pool.install(|| {
+            let mut workers = Workers::without_delay();
+            each_once(workers.team(), 100);
+            workers
         });
-        let board = Arc::downgrade(&crew.board);
-        drop(crew);
-        assert!(comes(|| board.strong_count() == 0), "a helper stayed");
+        let queue = Arc::downgrade(&workers.queue);
+        drop(workers);
+        assert!(becomes_true(|| queue.strong_count() == 0), "a worker stayed");
     }
 }

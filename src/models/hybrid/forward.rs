@@ -3,11 +3,7 @@
 //! Source: Apple ml-mobileclip, "mct". Convolutions and attention see all positions, so all of them run.
 
 use super::config::TextHybridConfig;
-use crate::kernels::depthwise::Maps;
-use crate::kernels::gemm::Finish;
-use crate::kernels::norm::layer_norm;
-use crate::kernels::strides::Strides;
-use crate::layers::{Depthwise, Exec, Linear};
+use crate::layers::{Depthwise, Exec, Finish, Linear, Maps, Strides};
 use crate::models::Stage;
 use crate::models::config::TextPooling;
 use crate::models::conv_mlp::ConvMlp;
@@ -54,7 +50,7 @@ impl TextHybrid {
             })
             .collect();
         let lens = self.transformer.scratch(exec, rows, c);
-        let wide = lens.wide.max(self.first.mlp.scratch(rows, exec.team));
+        let wide = lens.wide.max(self.first.mlp.scratch(exec, rows));
         let [x, y, wide, scores] = arena.split([rows * d, lens.normed.max(rows * d), wide, lens.scores]);
         let (mut x, mut y) = (&mut x[..rows * d], y);
         for (ids, sequence) in texts.iter().zip(&sequences) {
@@ -73,7 +69,7 @@ impl TextHybrid {
         for (sequence, pooled) in sequences.iter().zip(pooled.chunks_exact_mut(d)) {
             pooled.copy_from_slice(&x[(sequence.start + sequence.pooled) * d..][..d]);
         }
-        layer_norm(exec.isa, exec.team, pooled, d, self.transformer.eps(), None, normed);
+        self.transformer.norm().forward(exec, pooled, normed);
         self.proj.forward(exec, normed, count, Finish::Store, out, self.proj.outputs());
     }
 }

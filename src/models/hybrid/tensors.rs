@@ -2,7 +2,7 @@
 
 use super::config::TextHybridConfig;
 use super::forward::{RepMixer, TextHybrid};
-use crate::kernels::depthwise::Window;
+use crate::layers::Window;
 use crate::models::Error;
 use crate::models::conv_mlp::ConvMlp;
 use crate::models::scope::{LinearSpec, Scope};

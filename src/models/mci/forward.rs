@@ -6,15 +6,10 @@
 //! `j mod C`; the weights that follow are in the same order.
 
 use super::config::{MciConfig, MciStage};
-use crate::kernels::attention::{Shape, Span, attention, scratch_len};
-use crate::kernels::depthwise::Maps;
-use crate::kernels::gemm::Finish;
-use crate::kernels::math::Activation;
-use crate::kernels::norm::layer_norm_in_place;
-use crate::kernels::pool;
-use crate::kernels::stem::Images;
-use crate::kernels::strides::{Strides, blocked_len, unblock};
-use crate::layers::{Depthwise, Exec, Linear, SqueezeExcite, Stem};
+use crate::layers::{
+    Activation, Attention, Depthwise, Exec, Finish, Images, LayerNorm, Linear, Maps, Span, SqueezeExcite, StridedStem,
+    Strides, blocked_len, global_mean, unblock,
+};
 use crate::models::conv_mlp::ConvMlp;
 use crate::tensor::Arena;
 
@@ -23,7 +18,7 @@ const GELU: Finish = Finish::Activate(Activation::Gelu);
 /// `C` are the channels of the first stage, `E` those after the last convolution.
 pub(crate) struct Mci {
     pub(super) config: MciConfig,
-    pub(super) stem: Stem, // C
+    pub(super) stem: StridedStem, // C
     pub(super) stages: Vec<Stage>,
     pub(super) last: Depthwise,        // 3 × 3, channels doubled to E
     pub(super) squeeze: SqueezeExcite, // E
@@ -141,11 +136,11 @@ impl Mci {
                         std::mem::swap(&mut x, &mut y);
                     }
                     BlockMixer::Attention { qkv, out } => {
-                        let exec = exec.before(block.mlp.first());
+                        let exec = exec.prefetching(block.mlp.first());
                         self.attention(exec, &stage.config, (qkv, out), (images, rows), x, y, wide, scores);
                     }
                 }
-                let exec = stage.blocks.get(j + 1).map_or(exec, |next| exec.before(next.first()));
+                let exec = stage.blocks.get(j + 1).map_or(exec, |next| exec.prefetching(next.first()));
                 block.mlp.forward(exec, x, maps(&[], images, side), y, wide);
                 seen(Seen::Block(i, j), Map { data: x, rows, channels });
             }
@@ -156,7 +151,7 @@ impl Mci {
         let pixels = (images, side * side);
         self.squeeze.forward(exec, y, pixels, Activation::Gelu, squeeze);
         seen(Seen::Last, Map { data: y, rows, channels: e });
-        pool::mean(exec.isa, exec.team, y, pixels, e, pooled);
+        global_mean(exec, y, pixels, e, pooled);
         self.proj.forward(exec, pooled, images, Finish::Store, out, self.proj.outputs());
     }
 
@@ -178,24 +173,24 @@ impl Mci {
         let y = &mut y[..rows * c];
         let input = if stage.attention_norm {
             unblock(x, rows, c, y);
-            layer_norm_in_place(exec.isa, exec.team, y, c, self.config.norm_eps as f32, None);
+            LayerNorm::new(c, self.config.norm_eps).forward_in_place(exec, y);
             (&*y, Strides::rows(c))
         } else {
             (&*x, blocked)
         };
-        qkv.between(exec.before(out), input, rows, Finish::Store, (&mut *wide, Strides::rows(3 * c)));
+        qkv.forward_strided(exec.prefetching(out), input, rows, Finish::Store, (&mut *wide, Strides::rows(3 * c)));
         let spans: Vec<Span> = (0..images)
             .map(|i| Span { start: i * pixels, tokens: pixels, queries: 0..pixels, out_row: i * pixels })
             .collect();
-        attention(exec.isa, exec.team, stage.shape(), wide, &spans, y, scores);
-        out.between(exec, (&*y, Strides::rows(c)), rows, Finish::Accumulate, (x, blocked));
+        stage.attention().forward(exec, wide, &spans, y, scores);
+        out.forward_strided(exec, (&*y, Strides::rows(c)), rows, Finish::Accumulate, (x, blocked));
     }
 
     /// Floats of each piece of scratch.
     fn lens(&self, exec: Exec<'_>, images: usize) -> Lens {
         let size = self.config.image_size;
         let mut side = size.div_ceil(4);
-        let wide = self.stem.scratch(size, exec.team);
+        let wide = self.stem.scratch(exec, size);
         let mut lens = Lens { map: blocked_len(side * side, self.stem.outputs()), wide, scores: 0, squeeze: 0 };
         for stage in &self.stages {
             let c = stage.config.channels;
@@ -207,10 +202,10 @@ impl Mci {
             let pixels = side * side;
             lens.map = lens.map.max(blocked_len(pixels, c));
             for block in stage.blocks.iter().take(1) {
-                lens.wide = lens.wide.max(block.mlp.scratch(images * pixels, exec.team));
+                lens.wide = lens.wide.max(block.mlp.scratch(exec, images * pixels));
                 if let BlockMixer::Attention { .. } = block.mixer {
                     lens.wide = lens.wide.max(images * pixels * 3 * c);
-                    lens.scores = lens.scores.max(scratch_len(exec.team, stage.config.shape(), pixels));
+                    lens.scores = lens.scores.max(stage.config.attention().scratch(exec, pixels));
                 }
             }
         }
@@ -227,8 +222,8 @@ struct Lens {
 }
 
 impl MciStage {
-    fn shape(&self) -> Shape {
-        Shape { width: self.channels, heads: self.heads, causal: false }
+    fn attention(&self) -> Attention {
+        Attention::new(self.channels, self.heads, false)
     }
 }
 
@@ -250,7 +245,7 @@ impl Downsample {
         if let Some(squeeze) = &self.squeeze {
             squeeze.forward(exec, y, (images, half * half), Activation::Gelu, scratch);
         }
-        self.pw.between(exec, (&*y, blocked), rows, GELU, (x, blocked));
+        self.pw.forward_strided(exec, (&*y, blocked), rows, GELU, (x, blocked));
         half
     }
 }

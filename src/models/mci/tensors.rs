@@ -4,8 +4,7 @@
 
 use super::config::{MciConfig, MciStage, Mixer};
 use super::forward::{Block, BlockMixer, Downsample, Mci, Stage};
-use crate::kernels::depthwise::Window;
-use crate::layers::Stem;
+use crate::layers::{StridedStem, Window};
 use crate::models::Error;
 use crate::models::conv_mlp::ConvMlp;
 use crate::models::scope::{LinearSpec, Scope};
@@ -35,10 +34,10 @@ impl Mci {
 }
 
 /// `c` channels.
-fn load_stem(stem: &mut Scope<'_>, c: usize) -> Result<Stem, Error> {
+fn load_stem(stem: &mut Scope<'_>, c: usize) -> Result<StridedStem, Error> {
     let conv = stem.linear("0", LinearSpec::conv(3, [3, 3], c))?;
     let depthwise = stem.depthwise("1", Window::square(3, 2, c, 1))?;
-    Ok(Stem::new(conv, depthwise, stem.linear("2", LinearSpec::new(c, c))?))
+    Ok(StridedStem::new(conv, depthwise, stem.linear("2", LinearSpec::new(c, c))?))
 }
 
 impl Stage {

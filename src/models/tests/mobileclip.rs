@@ -1,7 +1,7 @@
 //! The towers of MobileCLIP stage by stage, on small models in every layout that holds them.
 
 use super::*;
-use crate::kernels::strides::unblock;
+use crate::layers::unblock;
 use crate::models::mci::{Map, Seen};
 
 /// Every tiny MobileCLIP in every layout, and the name of its goldens.
@@ -78,7 +78,7 @@ fn fastvit_stage_by_stage() {
         let tower = load_image(&weights, config.image.as_ref().unwrap(), config.embed_dim).unwrap();
         let ImageTower::Mci(tower) = tower else { panic!("not a FastViT") };
         let pixels = images(mci.image_size);
-        for exec in execs(&mut Crew::eager()) {
+        for exec in execs(&mut Workers::without_delay()) {
             let mut stages = Stages::new(&golden, "image", format!("{golden} {layout:?} {exec:?}"));
             let mut out = vec![0.0; golden::IMAGES * config.embed_dim];
             tower.stages(exec, &pixels, golden::IMAGES, &mut Arena::default(), &mut out, |stage, x| match stage {
@@ -112,7 +112,7 @@ fn vision_transformers_stage_by_stage() {
         let tower = load_image(&weights, config.image.as_ref().unwrap(), config.embed_dim).unwrap();
         let ImageTower::Vit(tower) = tower else { panic!("not a ViT") };
         let pixels = images(vit.image_size);
-        for exec in execs(&mut Crew::eager()) {
+        for exec in execs(&mut Workers::without_delay()) {
             let mut stages = Stages::new(&golden, "image", format!("{golden} {layout:?} {exec:?}"));
             if vit.stem.is_some() {
                 // The stem's own are not shown; the tokens tell.
@@ -137,7 +137,7 @@ fn texts_stage_by_stage() {
     for (model, layout, golden) in cases() {
         let (weights, config) = open_layout(&model, layout);
         let ids = golden::all_ids(&model);
-        for exec in execs(&mut Crew::eager()) {
+        for exec in execs(&mut Workers::without_delay()) {
             let mut stages = Stages::new(&golden, "text", format!("{golden} {layout:?} {exec:?}"));
             let mut out = vec![0.0; ids.len() * config.embed_dim];
             let name = |stage| match stage {
@@ -187,7 +187,7 @@ fn inputs_do_not_depend_on_their_neighbours() {
             (0..golden::TEXTS).map(|i| golden::padded_ids(i, model.context_length(), model.vocab_size())).collect();
         for isa in Isa::available() {
             let mut of_parallelism = Vec::new();
-            for team in [Team::ALONE, Crew::eager().team()] {
+            for team in [Team::SERIAL, Workers::without_delay().team()] {
                 let exec = Exec::new(isa, team);
                 let encode = |pixels: &[f32]| {
                     let mut out = vec![f32::NAN; pixels.len() / each * e];

@@ -20,7 +20,7 @@ use super::text::TextTransformer;
 use super::text_tower::TextKind;
 use super::{Stage, load_image, load_text};
 use crate::import::{self, ConvertOptions};
-use crate::kernels::{Crew, Isa, Team};
+use crate::kernels::{Isa, Team, Workers};
 use crate::layers::Exec;
 use crate::tensor::Arena;
 use crate::weights::WeightsFile;
@@ -63,8 +63,8 @@ fn tiny() -> Vec<Model> {
 }
 
 /// Every instruction set, alone and with helpers.
-fn execs(crew: &mut Crew) -> impl Iterator<Item = Exec<'_>> {
-    let teams = [Team::ALONE, crew.team()];
+fn execs(workers: &mut Workers) -> impl Iterator<Item = Exec<'_>> {
+    let teams = [Team::SERIAL, workers.team()];
     Isa::available().into_iter().flat_map(move |isa| teams.map(|team| Exec::new(isa, team)))
 }
 
@@ -84,7 +84,7 @@ fn image_towers_stage_by_stage() {
         let stages: ArrayD<f64> = goldens::read(&format!("{}-image-stages", model.name));
         let projected = goldens::read(&format!("{}-image-projected", model.name));
         let pixels: Vec<f32> = (0..golden::IMAGES).flat_map(|i| golden::pixels(i, vit.image_size)).collect();
-        for exec in execs(&mut Crew::eager()) {
+        for exec in execs(&mut Workers::without_delay()) {
             let mut out = vec![0.0; golden::IMAGES * config.embed_dim];
             let mut seen = 0;
             tower.stages(exec, &pixels, golden::IMAGES, &mut Arena::default(), &mut out, |stage, x| {
@@ -112,7 +112,7 @@ fn text_towers_stage_by_stage() {
         let projected = goldens::read(&format!("{}-text-projected", model.name));
         let ids = golden::all_ids(&model);
         let tokens: Vec<usize> = ids.iter().map(|ids| tower.rows(ids)).collect();
-        for exec in execs(&mut Crew::eager()) {
+        for exec in execs(&mut Workers::without_delay()) {
             let mut out = vec![0.0; ids.len() * config.embed_dim];
             let mut seen = 0;
             tower.stages(exec, &ids, &mut Arena::default(), &mut out, |stage, x| {
@@ -140,7 +140,7 @@ fn texts_do_not_depend_on_their_neighbours_or_padding() {
         let padded: Vec<Vec<u32>> = (0..golden::TEXTS)
             .map(|i| golden::padded_ids(i, transformer.context_length, transformer.vocab_size))
             .collect();
-        for exec in execs(&mut Crew::eager()) {
+        for exec in execs(&mut Workers::without_delay()) {
             let run = |texts: &[Vec<u32>]| {
                 let mut out = vec![0.0; texts.len() * config.embed_dim];
                 tower.stages(exec, texts, &mut Arena::default(), &mut out, |_, _| {});

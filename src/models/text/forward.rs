@@ -3,9 +3,7 @@
 //! Source: openai/CLIP `model.py` (`encode_text`), which open_clip's native tower equals.
 
 use super::config::TextTransformerConfig;
-use crate::kernels::gemm::Finish;
-use crate::kernels::norm::layer_norm;
-use crate::layers::{Exec, Linear};
+use crate::layers::{Exec, Finish, Linear};
 use crate::models::Stage;
 use crate::models::token_embedding::TokenEmbedding;
 use crate::models::transformer::{Scratch, Sequence, Transformer};
@@ -66,7 +64,7 @@ impl TextTransformer {
 
         let count = texts.len();
         let normed = &mut x[..count * d]; // the rows are used up
-        layer_norm(exec.isa, exec.team, &pooled[..count * d], d, self.transformer.eps(), None, normed);
+        self.transformer.norm().forward(exec, &pooled[..count * d], normed);
         self.proj.forward(exec, normed, count, Finish::Store, out, self.proj.outputs());
     }
 }

@@ -3,18 +3,14 @@
 //! Source: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision" (2021), and
 //! openai/CLIP `model.py`. The affine parts of the LayerNorms and the scale of the queries lie in the weights.
 
-use crate::kernels::attention::{Shape, Span, attention, scratch_len};
-use crate::kernels::gemm::{Finish, PANEL};
-use crate::kernels::norm::layer_norm;
-use crate::kernels::strides::Strides;
-use crate::layers::{Exec, Linear, Mlp};
+use crate::layers::{Attention, Exec, Finish, LayerNorm, Linear, Mlp, PANEL, Span, Strides};
 
 /// The blocks; `W` is the width, `H` the width of the MLP.
 pub(in crate::models) struct Transformer {
     pub(super) blocks: Vec<Block>,
-    pub(super) shape: Shape,
+    pub(super) attention: Attention,
+    pub(super) norm: LayerNorm, // of every block; its affine part is in the next layer
     pub(super) width: usize,
-    pub(super) eps: f32,
 }
 
 /// One block: `x += out(attention(qkv(norm(x))))`, then `x += fc2(act(fc1(norm(x))))`.
@@ -53,11 +49,11 @@ pub(in crate::models) struct ScratchLens {
 impl Transformer {
     /// Scratch for sequences of up to `longest` tokens and `rows` in all.
     pub(in crate::models) fn scratch(&self, exec: Exec<'_>, rows: usize, longest: usize) -> ScratchLens {
-        let mlp = self.blocks.first().map_or(0, |block| block.mlp.scratch(rows, exec.team));
+        let mlp = self.blocks.first().map_or(0, |block| block.mlp.scratch(exec, rows));
         ScratchLens {
             normed: rows * self.width,
             wide: (rows * 3 * self.width).max(mlp),
-            scores: scratch_len(exec.team, self.shape, longest),
+            scores: self.attention.scratch(exec, longest),
         }
     }
 
@@ -116,13 +112,13 @@ impl Transformer {
         let Scratch { normed, wide, scores } = scratch;
         let normed = &mut normed[..rows * w];
         for (i, block) in blocks.iter().enumerate() {
-            let next = self.blocks.get(i + 1).map_or(exec, |next| exec.before(&next.qkv));
-            layer_norm(exec.isa, exec.team, x, w, self.eps, None, normed);
-            block.qkv.forward(exec.before(&block.out), normed, rows, Finish::Store, wide, 3 * w);
+            let next = self.blocks.get(i + 1).map_or(exec, |next| exec.prefetching(&next.qkv));
+            self.norm.forward(exec, x, normed);
+            block.qkv.forward(exec.prefetching(&block.out), normed, rows, Finish::Store, wide, 3 * w);
             // The normalised rows are used up: attention writes its heads over them.
-            attention(exec.isa, exec.team, self.shape, wide, &all, normed, scores);
-            block.out.forward(exec.before(block.mlp.first()), normed, rows, Finish::Accumulate, x, w);
-            layer_norm(exec.isa, exec.team, x, w, self.eps, None, normed);
+            self.attention.forward(exec, wide, &all, normed, scores);
+            block.out.forward(exec.prefetching(block.mlp.first()), normed, rows, Finish::Accumulate, x, w);
+            self.norm.forward(exec, x, normed);
             block.mlp.forward(next, (&*normed, Strides::rows(w)), rows, (&mut *x, Strides::rows(w)), wide);
             seen(i, x);
         }
@@ -144,7 +140,7 @@ impl Transformer {
         let Scratch { normed, wide, scores } = scratch;
         let pooled = &mut pooled[..count * w];
 
-        layer_norm(exec.isa, exec.team, x, w, self.eps, None, &mut normed[..rows * w]);
+        self.norm.forward(exec, x, &mut normed[..rows * w]);
         if w.is_multiple_of(PANEL) {
             let (from, to) = (Strides::rows(w), Strides::rows(3 * w));
             block.qkv.columns(exec, (&*normed, from), rows, w..3 * w, Finish::Store, (&mut wide[w..], to));
@@ -162,16 +158,17 @@ impl Transformer {
             .map(|(i, s)| Span { start: s.start, tokens: s.tokens, queries: s.pooled..s.pooled + 1, out_row: i })
             .collect();
         let normed = &mut normed[..count * w];
-        attention(exec.isa, exec.team, self.shape, wide, &spans, normed, scores);
+        self.attention.forward(exec, wide, &spans, normed, scores);
         for (sequence, pooled) in sequences.iter().zip(pooled.chunks_exact_mut(w)) {
             pooled.copy_from_slice(&x[(sequence.start + sequence.pooled) * w..][..w]);
         }
         block.out.forward(exec, normed, count, Finish::Accumulate, pooled, w);
-        layer_norm(exec.isa, exec.team, pooled, w, self.eps, None, normed);
+        self.norm.forward(exec, pooled, normed);
         block.mlp.forward(exec, (&*normed, Strides::rows(w)), count, (pooled, Strides::rows(w)), wide);
     }
 
-    pub(in crate::models) fn eps(&self) -> f32 {
-        self.eps
+    /// The LayerNorm of the tower, without its affine part.
+    pub(in crate::models) fn norm(&self) -> &LayerNorm {
+        &self.norm
     }
 }

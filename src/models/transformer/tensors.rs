@@ -2,7 +2,7 @@
 
 use super::config::TransformerConfig;
 use super::forward::{Block, Transformer};
-use crate::kernels::attention::Shape;
+use crate::layers::{Attention, LayerNorm};
 use crate::models::Error;
 use crate::models::scope::{LinearSpec, Scope};
 
@@ -24,7 +24,7 @@ impl Transformer {
                 mlp: block.mlp(w, h, config.activation.into())?,
             });
         }
-        let shape = Shape { width: w, heads: config.heads, causal };
-        Ok(Transformer { blocks, shape, width: w, eps: config.norm_eps as f32 })
+        let attention = Attention::new(w, config.heads, causal);
+        Ok(Transformer { blocks, attention, norm: LayerNorm::new(w, config.norm_eps), width: w })
     }
 }

@@ -2,9 +2,7 @@
 //!
 //! Source: timm `vision_transformer_hybrid.py` (`vit_base_mci_224`); Apple's definition pads the first.
 
-use crate::kernels::gemm::Finish;
-use crate::kernels::math::Activation;
-use crate::layers::{Exec, Linear};
+use crate::layers::{Activation, Exec, Finish, Linear};
 
 /// `S` channels inside, `W` outside; BatchNorms lie in the weights.
 pub(super) struct ConvStem {
@@ -34,7 +32,7 @@ impl ConvStem {
         let gelu = Finish::Activate(Activation::Gelu);
         let (s, w) = (self.first.outputs(), self.third.outputs());
         let side = 4 * grid;
-        exec.team.rows(&mut windows[..side * side * 48], 48, 64, |row, out| {
+        exec.rows(&mut windows[..side * side * 48], 48, 64, |row, out| {
             let (y, x) = (row / side * 4, row % side * 4);
             for (i, out) in out.chunks_exact_mut(4).enumerate() {
                 let Some(row) = (y + i % 4).checked_sub(self.padding).filter(|row| *row < size) else {
@@ -64,7 +62,7 @@ impl ConvStem {
 /// Rows of 2 × 2 windows with stride 2 of a map `[side, side, channels]`, ordered y, x, channel.
 fn gather_pairs(exec: Exec<'_>, map: &[f32], side: usize, channels: usize, out: &mut [f32]) {
     let half = side / 2;
-    exec.team.rows(&mut out[..half * half * 4 * channels], 4 * channels, 16, |row, out| {
+    exec.rows(&mut out[..half * half * 4 * channels], 4 * channels, 16, |row, out| {
         let (y, x) = (row / half * 2, row % half * 2);
         for (ky, out) in out.chunks_exact_mut(2 * channels).enumerate() {
             out.copy_from_slice(&map[((y + ky) * side + x) * channels..][..2 * channels]);

@@ -4,9 +4,7 @@
 
 use super::config::VitConfig;
 use super::conv_stem::ConvStem;
-use crate::kernels::gemm::Finish;
-use crate::kernels::norm::{layer_norm, layer_norm_in_place};
-use crate::layers::{Exec, Linear};
+use crate::layers::{Exec, Finish, LayerNorm, Linear};
 use crate::models::Stage;
 use crate::models::transformer::{Scratch, Sequence, Transformer};
 use crate::tensor::Arena;
@@ -17,7 +15,7 @@ pub(crate) struct Vit {
     pub(super) config: VitConfig,
     pub(super) stem: Stem,
     pub(super) position: TensorView, // [L, W], the class embedding in row 0
-    pub(super) ln_pre: Option<(TensorView, TensorView)>, // [W], [W]
+    pub(super) ln_pre: Option<LayerNorm>,
     pub(super) transformer: Transformer,
     pub(super) proj: Linear, // [W, embed_dim], the last LayerNorm's affine part in it
 }
@@ -74,8 +72,8 @@ impl Vit {
                 }
             }
         }
-        if let Some((gamma, beta)) = &self.ln_pre {
-            layer_norm_in_place(exec.isa, exec.team, x, w, self.transformer.eps(), Some((gamma, beta)));
+        if let Some(norm) = &self.ln_pre {
+            norm.forward_in_place(exec, x);
         }
         seen(Stage::Embedded, x);
 
@@ -84,7 +82,7 @@ impl Vit {
         self.transformer.forward(exec, x, &sequences, scratch, pooled, |i, x| seen(Stage::Block(i), x));
 
         let normed = &mut x[..images * w]; // the rows are used up
-        layer_norm(exec.isa, exec.team, &pooled[..images * w], w, self.transformer.eps(), None, normed);
+        self.transformer.norm().forward(exec, &pooled[..images * w], normed);
         self.proj.forward(exec, normed, images, Finish::Store, out, self.proj.outputs());
     }
 
@@ -92,7 +90,7 @@ impl Vit {
     fn gather_patches(&self, exec: Exec<'_>, pixels: &[f32], images: usize, out: &mut [f32]) {
         let (s, p, g) = (self.config.image_size, self.config.patch_size, self.config.grid());
         let (tokens, inputs) = (self.tokens(), 3 * p * p);
-        exec.team.rows(&mut out[..images * tokens * inputs], inputs, 16, |row, out| {
+        exec.rows(&mut out[..images * tokens * inputs], inputs, 16, |row, out| {
             let (image, token) = (row / tokens, row % tokens);
             let Some(patch) = token.checked_sub(1) else {
                 return out.fill(0.0);

@@ -1,38 +1,40 @@
-//! The stem of FastViT: from pixels to maps of a quarter of their side, by strips that stay in the cache.
+//! Three convolutions from pixels to maps of a quarter of their side, in strips that stay in the cache.
 //!
-//! A 3 × 3 convolution with stride 2, a depthwise one of the same kind and a pointwise one, GELU after each. The map
-//! between the first two is the largest of the whole network, four times what a core's own cache holds: whole, it
-//! would be written to memory and read from there. So a few rows of the output at a time go through all three.
+//! A 3 × 3 convolution with stride 2, a 3 × 3 depthwise convolution with stride 2 and a pointwise one, GELU after each.
+//! The map between the first two is larger than a core's own cache, so computing it as a whole would write it to memory
+//! and read it back. So a few rows of the output at a time go through all three.
 
 use super::Isa;
-use super::depthwise::{Band, Maps, Window};
-use super::gemm::{Epilogue, Finish, Lhs, Out, PANEL, Region, Rhs};
+use super::depthwise::{Band, Convolution, Maps, Window};
+use super::gemm::{Epilogue, Finish, Lhs, Region, Rhs};
 use super::math::Activation;
-use super::simd::{Kernel, Simd};
+use super::output::Out;
+use super::simd::{Element, Kernel, Simd};
 use super::strides::{Strides, blocked_len};
-use super::team::{Shared, Team};
+use super::team::Team;
+use crate::tensor::PANEL;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Taps of a window of pixels: 3 channels of 3 × 3.
 pub(crate) const WINDOW: usize = 27;
 
-/// Rows of the output in a strip. With 64 channels and images of 256 pixels the rows between, two for each and one
-/// more, are 295 kB.
+/// Rows of the output in a strip. With 64 channels and images of 256 pixels, the rows of the first convolution's output
+/// that it reads, two for each and one more, are 295 kB.
 const STRIP: usize = 4;
 
-/// Rows between the first two convolutions that a strip needs.
-const BETWEEN: usize = 2 * STRIP + 1;
+/// Rows of the first convolution's output that a strip reads.
+const FIRST_ROWS: usize = 2 * STRIP + 1;
 
 /// The weights, each with its bias, if it has one; `C` channels.
 #[derive(Clone, Copy)]
-pub(crate) struct Stem<'a> {
+pub(crate) struct StridedStem<'a, W = f32> {
     /// Packed `[27, C]`, a window ordered channel, y, x.
-    pub(crate) conv: (Rhs<'a>, Option<&'a [f32]>),
+    pub(crate) conv: (Rhs<'a, W>, Option<&'a [f32]>),
     /// `[9, C]`
     pub(crate) depthwise: (&'a [f32], &'a [f32]),
     /// Packed `[C, C]`.
-    pub(crate) pointwise: (Rhs<'a>, Option<&'a [f32]>),
+    pub(crate) pointwise: (Rhs<'a, W>, Option<&'a [f32]>),
 }
 
 /// Square images of `size` pixels.
@@ -63,49 +65,49 @@ impl Sides {
         self.quarter.div_ceil(STRIP)
     }
 
-    /// Rows of the output that a strip has.
+    /// Rows of the output in a strip.
     fn strip(self, index: usize) -> Range<usize> {
         self.quarter * index / self.strips()..self.quarter * (index + 1) / self.strips()
     }
 }
 
-/// Floats of a member's pieces of scratch.
+/// Floats of the pieces of a thread's scratch.
 #[derive(Clone, Copy)]
 struct Lens {
-    outside: usize,
+    zeros: usize,
     windows: usize,
-    between: usize,
-    after: usize,
+    first: usize,
+    second: usize,
 }
 
 impl Lens {
     fn new(size: usize, channels: usize) -> Lens {
         let Sides { half, quarter } = Sides::new(size);
         Lens {
-            outside: size.next_multiple_of(PANEL),
+            zeros: size.next_multiple_of(PANEL),
             windows: (half * WINDOW).next_multiple_of(PANEL),
-            between: blocked_len(BETWEEN * half, channels),
-            after: blocked_len(STRIP * quarter, channels),
+            first: blocked_len(FIRST_ROWS * half, channels),
+            second: blocked_len(STRIP * quarter, channels),
         }
     }
 
     fn sum(self) -> usize {
-        self.outside + self.windows + self.between + self.after
+        self.zeros + self.windows + self.first + self.second
     }
 }
 
 /// Floats of scratch for images of this size.
 pub(crate) fn scratch(size: usize, channels: usize, team: Team<'_>) -> usize {
-    team.members() * Lens::new(size, channels).sum()
+    team.threads() * Lens::new(size, channels).sum()
 }
 
-/// `images` to maps in blocks, `ceil(ceil(size / 2) / 2)` pixels a side; `scratch` as planned.
+/// Computes maps in blocks from `images`, `ceil(ceil(size / 2) / 2)` pixels a side; `scratch` as planned.
 ///
 /// Panics where a slice is too short for its sizes.
-pub(crate) fn stem(
+pub(crate) fn strided_stem<W: Element>(
     isa: Isa,
     team: Team<'_>,
-    weights: Stem<'_>,
+    weights: StridedStem<'_, W>,
     images: Images<'_>,
     scratch: &mut [f32],
     out: &mut [f32],
@@ -115,38 +117,22 @@ pub(crate) fn stem(
     let (sides, lens) = (Sides::new(size), Lens::new(size, channels));
     let (strips, piece) = (count * sides.strips(), lens.sum());
     assert!(images.pixels.len() >= count * 3 * size * size, "pixels shorter than their shape");
-    assert!(scratch.len() >= piece, "scratch shorter than planned");
-    let strides = Strides::blocked(count * sides.quarter * sides.quarter);
-    weights.check(sides, &mut scratch[..piece], lens, Out { data: out, strides }, count);
+    let (rows, channels) = (count * sides.quarter * sides.quarter, weights.pointwise.0.n);
+    let out = Out::new(out, Strides::blocked(rows));
+    out.check(rows, channels);
 
     let tasks = team.tasks_of(strips);
-    // The strip behind the last that a member has done; before its first task, strip 0, which nothing precedes.
-    let behind: Vec<AtomicUsize> = (0..team.members()).map(|_| AtomicUsize::new(0)).collect();
-    let out = Shared::new(out);
-    team.run_with_scratch(tasks, (scratch, piece), |task, member, scratch| {
+    // The strip after the last that a worker has finished; strip 0 before its first task, which nothing precedes.
+    let next: Vec<AtomicUsize> = (0..team.threads()).map(|_| AtomicUsize::new(0)).collect();
+    let (strides, shared) = (out.strides(), out.share());
+    team.run_with_scratch(tasks, (scratch, piece), |task, worker, scratch| {
         let strips = strips * task / tasks..strips * (task + 1) / tasks;
-        let follow = behind[member].swap(strips.end, Ordering::Relaxed) == strips.start;
-        isa.run(Strips { weights, images, sides, lens, strips, follow, scratch, out: out.get(), strides });
+        let follows = next[worker].swap(strips.end, Ordering::Relaxed) == strips.start;
+        // SAFETY: tasks have disjoint strips, a strip writes its own rows only, and rows of the output do not overlap
+        // (checked).
+        let out = unsafe { shared.out(strides) };
+        isa.run(Strips { weights, images, sides, lens, strips, follows, scratch, out });
     });
-}
-
-impl Stem<'_> {
-    /// Asserts what the products and the depthwise convolution of a strip rely on.
-    fn check(&self, sides: Sides, scratch: &mut [f32], lens: Lens, out: Out<'_>, images: usize) {
-        let (conv, pointwise) = (self.conv.0, self.pointwise.0);
-        assert!(conv.k == WINDOW && pointwise.k == conv.n && pointwise.n == conv.n);
-        assert!(self.depthwise.0.len() >= 9 * conv.n && self.depthwise.1.len() >= conv.n);
-        let (windows, between) = scratch[lens.outside..].split_at_mut(lens.windows);
-        let a = Lhs { data: windows, strides: Strides::rows(WINDOW), rows: sides.half, k: WINDOW };
-        let strides = Strides::blocked(BETWEEN * sides.half);
-        a.check(&conv, &gelu(self.conv.1), &Out { data: &mut *between, strides });
-        let strides = Strides::blocked(STRIP * sides.quarter);
-        let a = Lhs { data: &between[lens.between..], strides, rows: STRIP * sides.quarter, k: pointwise.k };
-        let rows = images * sides.quarter * sides.quarter;
-        assert!(out.data.len() >= out.strides.extent(rows, pointwise.n), "output too short");
-        let Out { data, strides } = out;
-        Lhs { rows: a.rows.min(rows), ..a }.check(&pointwise, &gelu(self.pointwise.1), &Out { data, strides });
-    }
 }
 
 fn gelu(bias: Option<&[f32]>) -> Epilogue<'_> {
@@ -154,40 +140,39 @@ fn gelu(bias: Option<&[f32]>) -> Epilogue<'_> {
 }
 
 /// Some strips, on the calling thread.
-struct Strips<'a> {
-    weights: Stem<'a>,
+struct Strips<'a, W> {
+    weights: StridedStem<'a, W>,
     images: Images<'a>,
     sides: Sides,
     lens: Lens,
     strips: Range<usize>,
-    /// Whether the scratch is as the strip before the first of these left it.
-    follow: bool,
+    /// Whether the scratch still holds the strip before the first of these.
+    follows: bool,
     scratch: &'a mut [f32],
-    out: *mut f32,
-    strides: Strides,
+    out: Out<'a>,
 }
 
-impl Kernel for Strips<'_> {
+impl<W: Element> Kernel for Strips<'_, W> {
     type Output = ();
 
     #[inline(always)]
     fn call<S: Simd>(self, s: S) {
-        let Strips { weights, images, sides, lens, .. } = self;
+        let Strips { weights, images, sides, lens, mut out, .. } = self;
         let Sides { half, quarter } = sides;
-        let (outside, rest) = self.scratch.split_at_mut(lens.outside);
+        let (zeros, rest) = self.scratch.split_at_mut(lens.zeros);
         let (windows, rest) = rest.split_at_mut(lens.windows);
-        let (between, after) = rest.split_at_mut(lens.between);
-        outside.fill(0.0);
-        let (first, second) = (Strides::blocked(BETWEEN * half), Strides::blocked(STRIP * quarter));
-        let mut follow = self.follow;
+        let (first, second) = rest.split_at_mut(lens.first);
+        zeros.fill(0.0);
+        let (first_strides, second_strides) = (Strides::blocked(FIRST_ROWS * half), Strides::blocked(STRIP * quarter));
+        let mut follows = self.follows;
         for strip in self.strips {
             let (image, rows) = (strip / sides.strips(), sides.strip(strip % sides.strips()));
-            // Row i of those between is row 2 · rows.start + i - 1 of the map; the last strip may have left the first.
+            // Row i of `first` is row 2 · rows.start + i - 1 of the map. The strip before this one has computed row 0.
             let count = 2 * rows.len() + 1;
             let mut known = 0;
-            if follow && rows.start > 0 {
+            if follows && rows.start > 0 {
                 let row = 2 * sides.strip(strip % sides.strips() - 1).len();
-                for block in between.chunks_exact_mut(first.block) {
+                for block in first.chunks_exact_mut(first_strides.block()) {
                     block.copy_within(row * half * PANEL..(row + 1) * half * PANEL, 0);
                 }
                 known = 1;
@@ -195,59 +180,52 @@ impl Kernel for Strips<'_> {
             for i in known..count {
                 match (2 * rows.start + i).checked_sub(1).filter(|&y| y < half) {
                     Some(y) => {
-                        gather(images, image, y, outside, windows);
+                        gather(images, image, y, zeros, windows);
                         let (w, bias) = weights.conv;
                         let a = Lhs { data: windows, strides: Strides::rows(WINDOW), rows: half, k: WINDOW };
-                        let out = between.as_mut_ptr().wrapping_add(first.at(i * half, 0));
-                        s.run(Region::whole(a, w, gelu(bias), out, first));
+                        let mut out = Out::new(first, first_strides);
+                        s.run(Region::new(a, w, gelu(bias), out.from(i * half, 0)));
                     }
-                    None => between.chunks_exact_mut(first.block).for_each(|block| {
+                    None => first.chunks_exact_mut(first_strides.block()).for_each(|block| {
                         block[i * half * PANEL..(i + 1) * half * PANEL].fill(0.0);
                     }),
                 }
             }
             let (taps, bias) = weights.depthwise;
             let channels = weights.conv.0.n;
+            let convolution = Convolution {
+                window: Window { pad_y: 0, ..Window::square(3, 2, channels, 1) },
+                maps: Maps { data: first, strides: first_strides, images: 1, height: count, width: half },
+                taps,
+                bias,
+                activation: Some(Activation::Gelu),
+            };
             for block in 0..channels.div_ceil(PANEL) {
-                s.run(Band {
-                    window: Window { pad_y: 0, ..Window::square(3, 2, channels, 1) },
-                    maps: Maps { data: between, strides: first, images: 1, height: count, width: half },
-                    taps,
-                    bias,
-                    activation: Some(Activation::Gelu),
-                    out: after.as_mut_ptr(),
-                    strides: second,
-                    image: 0,
-                    block,
-                    rows: 0..rows.len(),
-                    width: quarter,
-                    height: rows.len(),
-                });
+                s.run(Band::new(convolution, Out::new(second, second_strides), 0, block, 0..rows.len()));
             }
             let (w, bias) = weights.pointwise;
-            let a = Lhs { data: after, strides: second, rows: rows.len() * quarter, k: w.k };
-            let out = self.out.wrapping_add(self.strides.at((image * quarter + rows.start) * quarter, 0));
-            s.run(Region::whole(a, w, gelu(bias), out, self.strides));
-            follow = true;
+            let a = Lhs { data: second, strides: second_strides, rows: rows.len() * quarter, k: w.k };
+            s.run(Region::new(a, w, gelu(bias), out.from((image * quarter + rows.start) * quarter, 0)));
+            follows = true;
         }
     }
 }
 
-/// Windows `[half, 27]` around row `y` of the first convolution's output, with zeros `outside` the image.
+/// Gathers windows `[half, 27]` for row `y` of the first convolution's output, with `zeros` outside of the image.
 #[inline(always)]
-fn gather(images: Images<'_>, image: usize, y: usize, outside: &[f32], out: &mut [f32]) {
+fn gather(images: Images<'_>, image: usize, y: usize, zeros: &[f32], out: &mut [f32]) {
     let Images { pixels, size, .. } = images;
     let lines: [&[f32]; 9] = std::array::from_fn(|i| {
         let plane = image * 3 + i / 3;
         match (2 * y + i % 3).checked_sub(1).filter(|row| *row < size) {
             Some(row) => &pixels[(plane * size + row) * size..][..size],
-            None => &outside[..size],
+            None => &zeros[..size],
         }
     });
     let half = size.div_ceil(2);
     for x in 0..half {
         if x > 0 && 2 * x + 3 <= size && x + 1 < half {
-            // Four floats are one vector; what comes next overwrites the one too many.
+            // Four floats are one vector; the next copy overwrites the last of them.
             let window = &mut out[WINDOW * x..][..WINDOW + 1];
             for (i, line) in lines.iter().enumerate() {
                 window[3 * i..][..4].copy_from_slice(&line[2 * x - 1..][..4]);
@@ -263,13 +241,13 @@ fn gather(images: Images<'_>, image: usize, y: usize, outside: &[f32], out: &mut
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Crew, reference};
+    use super::super::{Workers, reference};
     use super::*;
 
     /// Roundings of three products of up to 64 values below one, and of GELU.
     const TOLERANCE: f64 = 2e-5;
 
-    /// One convolution after the other, in f64 but for what the plain depthwise convolution takes.
+    /// One convolution after the other, in f64 except for the input of the plain depthwise convolution.
     fn plain(images: Images<'_>, channels: usize, w: [&[f32]; 3], bias: [&[f32]; 3]) -> Vec<f64> {
         let Images { pixels, count, size } = images;
         let Sides { half, quarter } = Sides::new(size);
@@ -327,7 +305,7 @@ mod tests {
                 bias
             });
             let packed = (reference::pack(&w[0], WINDOW, channels), reference::pack(&w[2], channels, channels));
-            let weights = Stem {
+            let weights = StridedStem {
                 conv: (Rhs::packed(&packed.0, WINDOW, channels), Some(&bias[0])),
                 depthwise: (&w[1], &bias[1][..channels]),
                 pointwise: (Rhs::packed(&packed.1, channels, channels), Some(&bias[2])),
@@ -338,21 +316,21 @@ mod tests {
             let run = |isa, team: Team<'_>| {
                 let mut space = vec![f32::NAN; scratch(size, channels, team)];
                 let mut out = vec![f32::NAN; blocked_len(rows, channels)];
-                stem(isa, team, weights, images, &mut space, &mut out);
+                strided_stem(isa, team, weights, images, &mut space, &mut out);
                 (0..rows * channels)
                     .map(|i| out[Strides::blocked(rows).at(i / channels, i % channels)])
                     .collect::<Vec<_>>()
             };
             for isa in Isa::available() {
-                let alone = run(isa, Team::ALONE);
+                let alone = run(isa, Team::SERIAL);
                 for (i, (got, exact)) in alone.iter().zip(&exact).enumerate() {
                     let close = (f64::from(*got) - exact).abs() <= TOLERANCE;
                     assert!(close, "{isa:?} {size} {channels} {count} at {i}: {got} {exact}");
                 }
                 for threads in [2, 3, 16] {
-                    assert_eq!(alone, run(isa, Crew::idle(threads).team()));
+                    assert_eq!(alone, run(isa, Workers::leader_only(threads).team()));
                 }
-                assert_eq!(alone, run(isa, Crew::eager().team()));
+                assert_eq!(alone, run(isa, Workers::without_delay().team()));
             }
         }
     }

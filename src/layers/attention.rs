@@ -1,0 +1,28 @@
+//! Multi-head attention. It has no weights: linear layers before and after it do.
+
+use super::Exec;
+use crate::kernels::attention::{Shape, Span, attention, scratch_len};
+
+/// Attention with `heads` heads of `width / heads` channels.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attention {
+    shape: Shape,
+}
+
+impl Attention {
+    /// `heads` must divide `width`. With `causal`, a token sees only the tokens up to itself.
+    pub(crate) fn new(width: usize, heads: usize, causal: bool) -> Self {
+        Attention { shape: Shape { width, heads, causal } }
+    }
+
+    /// Floats of scratch for sequences of up to `tokens` tokens.
+    pub(crate) fn scratch(&self, exec: Exec<'_>, tokens: usize) -> usize {
+        scratch_len(exec.team, self.shape, tokens)
+    }
+
+    /// Attends within every span of `qkv [rows, 3 · width]` (queries, already scaled; keys; values), which 16 readable
+    /// floats must follow, and writes `out [rows, width]`; `scratch` is [`Attention::scratch`].
+    pub(crate) fn forward(&self, exec: Exec<'_>, qkv: &[f32], spans: &[Span], out: &mut [f32], scratch: &mut [f32]) {
+        attention(exec.isa, exec.team, self.shape, qkv, spans, out, scratch);
+    }
+}

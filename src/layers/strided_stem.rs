@@ -1,0 +1,47 @@
+//! A stem of strided convolutions with its weights.
+
+use super::linear::Operand;
+use super::{Depthwise, Exec, Linear};
+use crate::kernels::depthwise::Window;
+use crate::kernels::strided_stem::{self as kernel, Images, WINDOW, strided_stem};
+
+/// Three convolutions, GELU after each, from pixels to `C` channels on a quarter of the side.
+pub(crate) struct StridedStem {
+    conv: Linear,         // [27, C], 3 × 3 with stride 2
+    depthwise: Depthwise, // [9, C], 3 × 3 with stride 2
+    pointwise: Linear,    // [C, C]
+}
+
+impl StridedStem {
+    /// The depthwise convolution must be a square one of 3 × 3 with stride 2 and have as many channels as the others.
+    pub(crate) fn new(conv: Linear, depthwise: Depthwise, pointwise: Linear) -> Self {
+        let c = conv.outputs();
+        assert_eq!(depthwise.window(), Window::square(3, 2, c, 1));
+        assert_eq!((conv.inputs(), pointwise.inputs(), pointwise.outputs()), (WINDOW, c, c));
+        StridedStem { conv, depthwise, pointwise }
+    }
+
+    /// `C`
+    pub(crate) fn outputs(&self) -> usize {
+        self.conv.outputs()
+    }
+
+    /// Floats of scratch for images of `size` pixels a side.
+    pub(crate) fn scratch(&self, exec: Exec<'_>, size: usize) -> usize {
+        kernel::scratch(size, self.outputs(), exec.team)
+    }
+
+    /// Images to maps in blocks of sixteen channels; `scratch` is [`StridedStem::scratch`].
+    pub(crate) fn forward(&self, exec: Exec<'_>, images: Images<'_>, scratch: &mut [f32], out: &mut [f32]) {
+        match (self.conv.operand(), self.pointwise.operand()) {
+            (Operand::F32(conv), Operand::F32(pointwise)) => {
+                let weights = kernel::StridedStem {
+                    conv: (conv, self.conv.bias()),
+                    depthwise: self.depthwise.weights(),
+                    pointwise: (pointwise, self.pointwise.bias()),
+                };
+                strided_stem(exec.isa, exec.team, weights, images, scratch, out);
+            }
+        }
+    }
+}
