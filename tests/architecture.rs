@@ -4,17 +4,37 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules of this crate that it may name.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("tensor", &[]),
     ("kernels", &["tensor"]),
     ("weights", &["tensor"]),
     ("tokenizer", &["tensor"]),
-    ("preprocess", &["tensor"]),
+    ("pixels", &["tensor"]),
+    ("photo", &["pixels", "tensor"]),
+    ("preprocess", &["pixels", "tensor"]),
     ("layers", &["tensor", "kernels", "weights"]),
     ("models", &["tensor", "kernels", "layers", "weights"]),
     ("import", &["weights", "models", "preprocess", "tokenizer"]),
-    ("error", &["kernels", "models", "preprocess", "tokenizer", "weights", "import", "hub", "clip", "CancelToken"]),
-    ("clip", &["tensor", "kernels", "layers", "models", "weights", "tokenizer", "preprocess", "error"]),
+    (
+        "error",
+        &[
+            "kernels",
+            "models",
+            "photo",
+            "pixels",
+            "preprocess",
+            "tokenizer",
+            "weights",
+            "import",
+            "hub",
+            "clip",
+            "CancelToken",
+        ],
+    ),
+    (
+        "clip",
+        &["tensor", "kernels", "layers", "models", "weights", "tokenizer", "photo", "pixels", "preprocess", "error"],
+    ),
     ("hub", &["weights", "import"]),
     // Kernels for the benches.
     ("internals", &["tensor", "kernels"]),
