@@ -58,3 +58,28 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn errors_keep_the_path_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes.jpg");
+        std::fs::write(&path, "no photo").unwrap();
+        let config = PreprocessConfig::openai(8);
+        let mut out = vec![0.0; config.pixel_len()];
+        let error = read_pixels_into(&path, true, &config, &mut out).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Image);
+        assert!(error.to_string().starts_with(&format!("{} is not an image", path.display())), "{error}");
+        assert!(matches!(error, Error::Photo { path: Some(file), .. } if file == path));
+
+        let error = decode_pixels_into(b"no photo", true, "the image", &config, &mut out).unwrap_err();
+        assert_eq!((error.kind(), error.to_string().starts_with("the image is not")), (ErrorKind::Image, true));
+        assert!(matches!(error, Error::Photo { path: None, .. }));
+        let error = decode_pixels_into(b"no photo", true, "the image", &config, &mut out[1..]).unwrap_err();
+        assert!(matches!(error, Error::Preprocess(_)) && error.kind() == ErrorKind::Image);
+    }
+}

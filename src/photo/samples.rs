@@ -10,7 +10,7 @@ pub(super) fn palette(colours: &[u8]) -> Palette {
     palette
 }
 
-/// Reads a palette as [`palette`] does, except that a grey ramp is extended, so that indices beyond it are levels.
+/// Reads a palette as [`palette`] does, unless it is a grey ramp: then indices are grey levels, even beyond it.
 pub(super) fn palette_or_ramp(colours: &[u8]) -> Palette {
     let (entries, _) = colours.as_chunks::<3>();
     let ramp = |i: usize| [i.min(255) as u8; 3];

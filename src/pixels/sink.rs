@@ -3,7 +3,7 @@
 use super::{Orientation, RgbBuffer};
 
 /// Receives one photo: either [`begin`](RowSink::begin) followed by all rows from the top, or
-/// [`whole`](RowSink::whole) alone.
+/// [`whole`](RowSink::whole) only.
 pub(crate) trait RowSink {
     /// Announces a photo that is stored as `height` rows of `width` pixels and turned upright by `orientation`.
     fn begin(&mut self, width: usize, height: usize, orientation: Orientation) -> Result<(), SinkError>;
