@@ -4,7 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::kernels::isa::IsaError;
-use crate::{models, preprocess, tokenizer, weights};
+#[cfg(feature = "decode")]
+use crate::photo;
+use crate::{models, pixels, preprocess, tokenizer, weights};
 
 /// Everything that can go wrong; each message is one sentence that names the thing and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +39,19 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// An image, which the message names, or a preprocessing that cannot be used.
+    /// A photo that cannot be decoded; the message names it.
+    #[cfg(feature = "decode")]
+    #[error("{error}")]
+    Photo {
+        /// The photo's file, if it was read from one.
+        path: Option<PathBuf>,
+        /// What is wrong.
+        error: photo::Error,
+    },
+    /// A pixel buffer whose length does not match its sides.
+    #[error(transparent)]
+    Pixels(#[from] pixels::Error),
+    /// A preprocessing that cannot be used.
     #[error(transparent)]
     Preprocess(#[from] preprocess::Error),
     /// A text that cannot be used.
@@ -106,6 +120,13 @@ pub enum ErrorKind {
     Internal,
 }
 
+#[cfg(feature = "decode")]
+impl From<photo::Error> for Error {
+    fn from(error: photo::Error) -> Self {
+        Error::Photo { path: None, error }
+    }
+}
+
 #[cfg(feature = "import")]
 impl From<crate::import::Error> for Error {
     fn from(error: crate::import::Error) -> Self {
@@ -131,7 +152,9 @@ impl Error {
                 ErrorKind::Text
             }
             Error::Weights(_) | Error::Model { .. } | Error::NoTower { .. } => ErrorKind::Weights,
-            Error::Preprocess(_) | Error::PixelShape { .. } => ErrorKind::Image,
+            #[cfg(feature = "decode")]
+            Error::Photo { .. } => ErrorKind::Image,
+            Error::Pixels(_) | Error::Preprocess(_) | Error::PixelShape { .. } => ErrorKind::Image,
             Error::Tokenizer(_) | Error::Vocabulary { .. } => ErrorKind::Text,
             Error::Isa(_) | Error::Threads(_) => ErrorKind::Option,
             Error::Cancelled => ErrorKind::Cancelled,
@@ -158,6 +181,15 @@ impl Error {
     #[cfg(feature = "decode")]
     pub(crate) fn read(path: &Path, source: io::Error) -> Self {
         Error::Read { path: path.to_owned(), source }
+    }
+
+    /// Adds the file of a photo that cannot be decoded.
+    #[cfg(feature = "decode")]
+    pub(crate) fn at(self, file: &Path) -> Self {
+        match self {
+            Error::Photo { error, .. } => Error::Photo { path: Some(file.to_owned()), error },
+            other => other,
+        }
     }
 }
 

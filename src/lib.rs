@@ -11,10 +11,12 @@
 //! ```
 //!
 //! Layers, each resting on those before it: `tensor`, `kernels`, `layers`, [`models`], then [`Clip`].
-//! [`weights`], [`tokenizer`] and [`preprocess`] stand beside them; [`import`] turns published checkpoints into
+//! [`weights`] and [`tokenizer`] stand beside them, and so do [`photo`], which decodes photo files, and [`preprocess`],
+//! which turns their [`pixels`] into the input of an image tower; [`import`] turns published checkpoints into
 //! weights files; [`catalog`] lists the published models; [`hub`] fetches them; [`cli`] is the command.
 //!
-//! Features: `cli` (default) is the whole command; `decode` reads photo files; `import` converts checkpoints; `hub`
+//! Features: `cli` (default) is the whole command; `decode` reads photo files; `image` accepts
+//! `image::DynamicImage`; `import` converts checkpoints; `hub`
 //! (default) pulls models by name and is the only one with network.
 //! Without any, the crate holds the engine, the tokenizer and the preprocessing of RGB buffers.
 
@@ -35,10 +37,16 @@ pub mod import;
 #[doc(hidden)]
 pub mod internals;
 pub mod models;
+#[cfg(feature = "decode")]
+pub mod photo;
+pub mod pixels;
 pub mod preprocess;
 pub mod tokenizer;
 pub mod weights;
 
+#[cfg(feature = "decode")]
+pub use clip::decode_pixels_into;
 pub use clip::{CancelToken, Clip, Fingerprint, ImageEncoder, ImageInput, Options, TextEncoder};
 pub use error::{Error, ErrorKind};
 pub use kernels::isa::{Isa, IsaError};
+pub use pixels::{RgbBuffer, RgbView};

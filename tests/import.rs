@@ -295,13 +295,7 @@ fn flags_win_over_configs_and_named_configs_over_those_beside() {
     let (converted, ..) = run(&src, &options).unwrap();
     assert_eq!(
         converted.preprocess,
-        PreprocessConfig {
-            image_size: 23,
-            resize: ResizeMode::Squash,
-            interpolation: Interpolation::Bilinear,
-            mean: [0.0; 3],
-            std: [1.0; 3],
-        }
+        PreprocessConfig::new(23).with_resize(ResizeMode::Squash).with_interpolation(Interpolation::Bilinear)
     );
     let Some(TextConfig::Transformer(text)) = &converted.config.text else { panic!() };
     assert_eq!((text.causal, text.blocks.activation), (false, Activation::Gelu));

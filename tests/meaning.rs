@@ -3,7 +3,7 @@
 #![cfg(feature = "demo")]
 
 use clippie_rs::Clip;
-use clippie_rs::preprocess::RgbBuffer;
+use clippie_rs::RgbBuffer;
 use ndarray::Array2;
 
 #[path = "../tools/scenes/mod.rs"]

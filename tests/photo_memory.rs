@@ -1,7 +1,6 @@
-//! The memory that the command takes for a photo as cameras make it.
+//! Limits the memory of the command for a photo of a camera.
 //!
-//! Linux tells it under /proc; elsewhere there is nothing to measure with. The command runs as a process of its
-//! own, so that nothing of this test is measured along.
+//! Linux only: reads /proc. The command runs as a separate process, so that the test's own memory does not count.
 #![cfg(all(feature = "cli", target_os = "linux"))]
 
 #[path = "../tools/checkpoint/mod.rs"]
@@ -18,13 +17,13 @@ use std::time::Duration;
 use checkpoint::{Layout, Model};
 use jpeg::{CAMERA, Kind, Scans};
 
-/// Kilobytes of a field of /proc/PID/status; none once the process has ended.
+/// Reads a field of /proc/PID/status in kilobytes; `None` once the process has ended.
 fn kilobytes(status: &str, field: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
-/// The largest private memory, in bytes, of encoding `photo`, looked at every fifth of a millisecond.
+/// Returns the peak private memory, in bytes, of encoding `photo`, sampled every 0.2 ms.
 fn peak(weights: &Path, photo: &Path) -> u64 {
     let mut command = Command::new(env!("CARGO_BIN_EXE_clippie-rs"));
     command.arg("encode").arg(photo).arg("-m").arg(weights).args(["--threads", "2"]).stdout(Stdio::piped());
@@ -41,8 +40,8 @@ fn peak(weights: &Path, photo: &Path) -> u64 {
     peak
 }
 
-/// 12 megapixels are 36 MB of RGB, which may never be there as a whole, upright or lying on its side: 40 MB is what
-/// is promised, 14 is what the tower needs.
+/// 12 megapixels are 36 MB of RGB, which must never be held as a whole, in any orientation. The documented limit is
+/// 40 MB, of which the tower takes 14.
 #[test]
 fn a_photo_of_12_megapixels() {
     const MEGABYTE: u64 = 1_000_000;
@@ -57,11 +56,10 @@ fn a_photo_of_12_megapixels() {
     };
     for orientation in [0, 6] {
         let peak = measure(Kind { orientation, ..CAMERA });
-        assert!(peak > 5 * MEGABYTE, "{peak}: it was looked at");
+        assert!(peak > 5 * MEGABYTE, "{peak}: not sampled");
         assert!(peak < 30 * MEGABYTE, "{peak}");
     }
-    // The coefficients of a progressive photo take 36 MB until its last scan is read; the photo itself comes not on
-    // top of them.
+    // The coefficients of a progressive photo take 36 MB until its last scan is read; the photo itself adds nothing.
     let peak = measure(Kind { scans: Scans::Progressive, ..CAMERA });
     assert!(peak < 60 * MEGABYTE, "{peak}");
 }

@@ -1,10 +1,9 @@
-//! Resize, crop and normalisation against open_clip's own transform, to the bit.
+//! Compares resize, crop and normalisation with open_clip's own transform, bit for bit.
 //!
 //! The photos are generated from a hash of the coordinates, here and in tools/preprocess_goldens.py.
 
-use clippie_rs::preprocess::{
-    Error, Interpolation, PreprocessConfig, ResizeMode, RgbBuffer, RgbView, pixels, pixels_into,
-};
+use clippie_rs::pixels::{RgbBuffer, RgbView};
+use clippie_rs::preprocess::{Error, Interpolation, PreprocessConfig, ResizeMode, pixels, pixels_into};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -14,7 +13,7 @@ struct Goldens {
     full: Vec<Full>,
 }
 
-/// Stored as a row of these values in this order.
+/// Stored as an array of these values in this order.
 #[derive(Deserialize)]
 struct Case {
     width: usize,
@@ -55,7 +54,7 @@ fn smooth(x: u32, y: u32, c: u32, seed: u32) -> u32 {
     t.min(510 - t)
 }
 
-/// The photo of a golden.
+/// Generates the photo of a golden.
 fn photo(width: usize, height: usize, pattern: &str, seed: u32) -> RgbBuffer {
     let mut data = Vec::with_capacity(width * height * 3);
     for y in 0..height as u32 {
@@ -76,13 +75,13 @@ fn photo(width: usize, height: usize, pattern: &str, seed: u32) -> RgbBuffer {
 }
 
 fn config(size: usize, resize: ResizeMode, interpolation: Interpolation, stats: &str) -> PreprocessConfig {
-    let (mean, std) = match stats {
-        "openai" => (PreprocessConfig::openai(1).mean, PreprocessConfig::openai(1).std),
-        "none" => ([0.0; 3], [1.0; 3]),
-        "half" => ([0.5; 3], [0.5; 3]),
+    let config = match stats {
+        "openai" => PreprocessConfig::openai(size),
+        "none" => PreprocessConfig::new(size),
+        "half" => PreprocessConfig::new(size).with_mean([0.5; 3]).with_std([0.5; 3]),
         _ => panic!("no statistics {stats}"),
     };
-    PreprocessConfig { image_size: size, resize, interpolation, mean, std }
+    config.with_resize(resize).with_interpolation(interpolation)
 }
 
 fn goldens() -> Goldens {
@@ -145,23 +144,48 @@ fn a_slice_gets_the_same_pixels() {
     }
 }
 
+/// A padded view, as of a camera frame, has the pixels of its packed copy.
 #[test]
-fn a_configuration_that_makes_no_sense_is_refused() {
+fn a_padded_view_equals_its_packed_copy() {
+    for (i, (width, height)) in [(1, 1), (51, 33), (33, 51), (127, 1), (1, 127), (333, 77)].into_iter().enumerate() {
+        let packed = photo(width, height, "photo", i as u32);
+        for padding in [1, 3, 64] {
+            let stride = width * 3 + padding;
+            let mut padded = vec![0xa5; stride * height];
+            for (to, from) in padded.chunks_exact_mut(stride).zip(packed.data().chunks_exact(width * 3)) {
+                to[..width * 3].copy_from_slice(from);
+            }
+            let view = RgbView::with_stride(width, height, stride, &padded).unwrap();
+            for resize in [ResizeMode::Shortest, ResizeMode::Squash] {
+                for interpolation in [Interpolation::Bicubic, Interpolation::Bilinear] {
+                    let config = config(31, resize, interpolation, "openai");
+                    let bits = |photo: RgbView<'_>| -> Vec<u32> {
+                        pixels(photo, &config).unwrap().into_iter().map(f32::to_bits).collect()
+                    };
+                    assert_eq!(bits(view), bits(packed.view()), "{view:?}, {stride}, {config:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn invalid_configurations_are_refused() {
     let photo = photo(4, 4, "noise", 0);
     let good = PreprocessConfig::openai(8);
     for bad in [
-        PreprocessConfig { image_size: 0, ..good.clone() },
-        PreprocessConfig { image_size: 4097, ..good.clone() },
-        PreprocessConfig { mean: [f64::NAN; 3], ..good.clone() },
-        PreprocessConfig { std: [0.0; 3], ..good.clone() },
+        good.clone().with_image_size(0),
+        good.clone().with_image_size(4097),
+        good.clone().with_mean([f64::NAN; 3]),
+        good.clone().with_std([0.0; 3]),
     ] {
         assert!(pixels(&photo, &bad).is_err());
     }
 }
 
-/// Photos one pixel wide are resized to more rows than any buffer holds; only the square is computed.
+/// A photo one pixel wide is resized to more rows than any buffer holds, but only the square is computed.
 #[test]
-fn the_most_extreme_shapes_cost_no_more_than_the_square() {
+fn extreme_shapes_cost_no_more_than_the_square() {
     for (width, height) in [(1, 3_000_000), (3_000_000, 1), (2, 1_500_001)] {
         let photo = RgbBuffer::new(width, height, vec![128; width * height * 3]).unwrap();
         for resize in [ResizeMode::Shortest, ResizeMode::Squash] {

@@ -1,12 +1,14 @@
-//! Photo files of every kind against what Pillow makes of them, byte for byte.
+//! Compares decoded photo files of every kind with Pillow's pixels, byte for byte.
 //!
-//! The files and what is expected of them come from tools/preprocess_files.py.
+//! tools/preprocess_files.py makes the files and the expected digests.
 
 #![cfg(feature = "decode")]
 
 use std::path::{Path, PathBuf};
 
-use clippie_rs::preprocess::{Error, Interpolation, PreprocessConfig, ResizeMode, RgbBuffer, decode, pixels};
+use clippie_rs::RgbBuffer;
+use clippie_rs::photo::{Error, decode};
+use clippie_rs::preprocess::{Interpolation, PreprocessConfig, pixels};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -88,19 +90,13 @@ struct Photo {
     mobileclip_256: String,
 }
 
-/// From the file to the floats of a tower, as open_clip with Pillow gets there.
+/// Compares the input of a tower with that of open_clip and Pillow.
 #[test]
 fn example_photos_equal_the_references_to_the_bit() {
     let goldens: Photos = serde_json::from_slice(&std::fs::read(goldens().join("photos.json")).unwrap()).unwrap();
     assert_eq!(goldens.photos.len(), 8);
     let openai = PreprocessConfig::openai(224);
-    let mobileclip = PreprocessConfig {
-        image_size: 256,
-        resize: ResizeMode::Shortest,
-        interpolation: Interpolation::Bilinear,
-        mean: [0.0; 3],
-        std: [1.0; 3],
-    };
+    let mobileclip = PreprocessConfig::new(256).with_interpolation(Interpolation::Bilinear);
     for golden in goldens.photos {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/photos").join(&golden.file);
         let bytes = std::fs::read(path).unwrap();
@@ -123,8 +119,8 @@ fn message(bytes: &[u8], name: &str) -> String {
     }
 }
 
-/// The start of a file of each format that announces these sides.
-fn announcing(width: u16, height: u16) -> Vec<(&'static str, Vec<u8>)> {
+/// Returns the start of a file of each format that declares this size.
+fn declaring(width: u16, height: u16) -> Vec<(&'static str, Vec<u8>)> {
     let (wide, high) = (u32::from(width), u32::from(height));
     let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR".to_vec();
     png.extend([wide.to_be_bytes(), high.to_be_bytes()].concat());
@@ -151,7 +147,7 @@ fn announcing(width: u16, height: u16) -> Vec<(&'static str, Vec<u8>)> {
     vec![("x.png", png), ("x.jpg", jpeg), ("x.gif", gif), ("x.bmp", bmp), ("x.tif", tiff)]
 }
 
-/// The checksum of a PNG chunk.
+/// Computes the checksum of a PNG chunk.
 fn crc(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
@@ -160,18 +156,18 @@ fn crc(bytes: &[u8]) -> u32 {
 
 #[test]
 fn too_many_pixels_are_refused_by_the_header() {
-    for (name, bytes) in announcing(60_000, 60_000) {
+    for (name, bytes) in declaring(60_000, 60_000) {
         assert_eq!(
             message(&bytes, name),
             format!("{name} is 60000 x 60000 pixels; the limit is 178956970 pixels, so scale it down first")
         );
     }
-    // A WebP canvas; its largest lossy picture already exceeds the limit.
+    // The largest lossy WebP image exceeds the limit.
     let mut webp = b"RIFF\x1e\0\0\0WEBPVP8 \x12\0\0\0\x10\0\0\x9d\x01\x2a\xff\x3f\xff\x3f".to_vec();
     webp.extend([0; 8]);
     assert!(message(&webp, "x.webp").starts_with("x.webp is 16383 x 16383 pixels; the limit is"));
-    // One row more than what is accepted, and what is accepted, which fails only later.
-    for (name, bytes) in announcing(17_895, 10_001) {
+    // One row more than the limit.
+    for (name, bytes) in declaring(17_895, 10_001) {
         assert!(message(&bytes, name).contains("the limit is"), "{name}");
     }
 }
@@ -179,8 +175,8 @@ fn too_many_pixels_are_refused_by_the_header() {
 #[test]
 fn sides_of_zero_are_refused() {
     for (width, height) in [(0, 5), (5, 0), (0, 0)] {
-        for (name, bytes) in announcing(width, height) {
-            // A GIF's canvas grows to its picture, and the codecs of PNG and TIFF are first to notice.
+        for (name, bytes) in declaring(width, height) {
+            // The canvas of a GIF grows to its frame.
             if name != "x.gif" {
                 let message = message(&bytes, name);
                 assert!(message.starts_with(&format!("{name} is")), "{message}");
@@ -190,7 +186,7 @@ fn sides_of_zero_are_refused() {
 }
 
 #[test]
-fn what_is_no_photo_is_named() {
+fn other_files_are_refused_by_name() {
     for bytes in [&b""[..], b"a", b"just some text", &[0; 100]] {
         assert_eq!(
             message(bytes, "notes.jpg"),
@@ -206,17 +202,17 @@ fn what_is_no_photo_is_named() {
 }
 
 #[test]
-fn content_decides_and_not_the_name() {
+fn content_decides_not_the_name() {
     let bytes = read("rgb.png");
     assert_eq!(decode(&bytes, true, "photo.jpg").unwrap(), decode(&bytes, true, "photo.png").unwrap());
 }
 
-/// A photo that was not copied to its end is an error, wherever it was cut, in every format.
+/// A truncated file is an error in every format, wherever it ends.
 #[test]
 fn truncated_files_are_refused() {
     for golden in files() {
         let bytes = read(&golden.file);
-        // Of an animation, the first picture may be whole.
+        // The first frame of an animation may be complete.
         if matches!(golden.plain, Expected::Photo(..)) && !golden.file.starts_with("animated") {
             let half = decode(&bytes[..bytes.len() / 2], true, &golden.file);
             assert!(half.is_err(), "{}", golden.file);
@@ -233,7 +229,7 @@ fn truncated_files_are_refused() {
     assert_eq!(error.to_string(), "half.jpg is a truncated JPEG image; copy it again from where it came");
 }
 
-/// What damage makes of files is an error or a photo, never a panic. The mutations are the same each time.
+/// A damaged file gives an error or a photo, never a panic. The mutations are the same in each run.
 #[test]
 fn damaged_files_never_panic() {
     let mut state = 0x2545_f491u32;
@@ -249,7 +245,7 @@ fn damaged_files_never_panic() {
         for round in 0..40 {
             let mut bytes = whole.clone();
             for _ in 0..=random(3) {
-                // Headers are hit more often than their share.
+                // Prefer headers.
                 let end = if random(2) == 0 { bytes.len().min(100) } else { bytes.len() };
                 let at = random(end);
                 match random(6) {
@@ -262,7 +258,7 @@ fn damaged_files_never_panic() {
                 }
             }
             if golden.file.ends_with(".png") && round % 4 > 0 {
-                mend_checksums(&mut bytes);
+                fix_checksums(&mut bytes);
             }
             match decode(&bytes, true, &golden.file) {
                 Ok(_) => read_anyway += 1,
@@ -276,8 +272,8 @@ fn damaged_files_never_panic() {
     assert!(read_anyway > 1000, "{read_anyway}");
 }
 
-/// Lets damage inside the chunks of a PNG pass for intended.
-fn mend_checksums(bytes: &mut [u8]) {
+/// Corrects the checksums of a PNG, so that damage inside its chunks reaches the decoder.
+fn fix_checksums(bytes: &mut [u8]) {
     let mut at = 8;
     while let Some(Ok(length)) = bytes.get(at..at + 4).map(<[u8; 4]>::try_from) {
         let end = at + 8 + u32::from_be_bytes(length) as usize;
@@ -287,5 +283,14 @@ fn mend_checksums(bytes: &mut [u8]) {
         let crc = crc(&bytes[at + 4..end]);
         bytes[end..end + 4].copy_from_slice(&crc.to_be_bytes());
         at = end + 4;
+    }
+}
+
+/// Every error knows the photo's name.
+#[test]
+fn errors_have_the_name_of_the_photo() {
+    let png = read("rgb.png");
+    for bytes in [&b"text"[..], b"\0\0\0\x18ftypheic", &png[..png.len() / 2], b"\xff\xd8\xff\xd9", b"II*\0"] {
+        assert_eq!(decode(bytes, true, "a/b.jpg").unwrap_err().name(), "a/b.jpg");
     }
 }

@@ -1,6 +1,6 @@
-//! Photo files reduced while they are decoded against the same files decoded as a whole and reduced then, to the bit.
+//! Compares photos that are resized while they are decoded with photos that are decoded first, bit for bit.
 //!
-//! That decoding as a whole and reducing are right is tested in `preprocess_decode` and `preprocess`.
+//! `preprocess_decode` and `preprocess` test decoding and resizing themselves.
 
 #![cfg(feature = "decode")]
 
@@ -10,19 +10,21 @@ mod jpeg;
 use std::io::Write;
 use std::path::Path;
 
-use clippie_rs::preprocess::{Interpolation, PreprocessConfig, ResizeMode, decode, decode_pixels_into, pixels};
+use clippie_rs::decode_pixels_into;
+use clippie_rs::photo::decode;
+use clippie_rs::preprocess::{Interpolation, PreprocessConfig, ResizeMode, pixels};
 use jpeg::{CAMERA, Kind, ORIENTATION_AT, Scans};
 
 fn configs() -> [PreprocessConfig; 3] {
     let openai = PreprocessConfig::openai(224);
     [
-        PreprocessConfig { image_size: 256, interpolation: Interpolation::Bilinear, ..openai.clone() },
-        PreprocessConfig { image_size: 33, resize: ResizeMode::Squash, ..openai.clone() },
+        openai.clone().with_image_size(256).with_interpolation(Interpolation::Bilinear),
+        openai.clone().with_image_size(33).with_resize(ResizeMode::Squash),
         openai,
     ]
 }
 
-/// The bits of what a tower gets, or what went wrong.
+/// The bits of the tower's input, or the error.
 type Outcome = Result<Vec<u32>, String>;
 
 fn bits(pixels: &[f32]) -> Vec<u32> {
@@ -40,7 +42,7 @@ fn as_a_whole(bytes: &[u8], orient: bool, config: &PreprocessConfig) -> Outcome 
     Ok(bits(&pixels(&photo, config).unwrap()))
 }
 
-/// Compares the two ways; returns whether the file can be read.
+/// Compares both paths; returns whether the file is readable.
 fn same(bytes: &[u8], what: &str) -> bool {
     let mut read = true;
     for orient in [true, false] {
@@ -93,7 +95,7 @@ fn every_sampling_and_kind_of_scan() {
     }
 }
 
-/// Photos of several bands, in shapes for which either pass is the first, lying in every way.
+/// Photos of several bands, in shapes for either order of the passes, in every orientation.
 #[test]
 fn every_orientation_of_large_photos() {
     let shapes = [(1801, 1203), (61, 9001), (9001, 61), (1, 20_011), (20_011, 1), (224, 2500), (2500, 256)];
@@ -110,9 +112,9 @@ fn every_orientation_of_large_photos() {
     }
 }
 
-/// Wherever a file is cut or damaged, both ways find the same fault, or the same pixels.
+/// Wherever a file is cut or damaged, both paths give the same error or the same pixels.
 #[test]
-fn damaged_files_have_the_same_fault() {
+fn damaged_files_have_the_same_error() {
     let config = &configs()[0];
     for (i, restart_interval) in [0, 9].into_iter().enumerate() {
         let kind = Kind { restart_interval, orientation: [1, 6][i], ..CAMERA };
@@ -139,7 +141,7 @@ fn damaged_files_have_the_same_fault() {
     }
 }
 
-/// A photo that is read is turned even where its metadata follow the pixels.
+/// Orientation counts even if it follows the pixels.
 #[test]
 fn png_with_metadata_before_and_after() {
     let (width, height) = (900, 1300);
@@ -149,7 +151,7 @@ fn png_with_metadata_before_and_after() {
     for (what, bytes) in [("plain", &plain), ("before", &before), ("after", &after)] {
         assert!(same(bytes, what));
         assert!(!same(&bytes[..bytes.len() / 2], what), "{what}, cut");
-        // The end chunk is not missed.
+        // The end chunk is optional.
         assert!(same(&bytes[..bytes.len() - 12], what));
     }
     let config = &configs()[1];
@@ -158,7 +160,7 @@ fn png_with_metadata_before_and_after() {
     assert!(by_rows(&before, false, config) == by_rows(&plain, true, config));
 }
 
-/// A PNG file with an orientation before or after its pixels.
+/// Writes a PNG file with an orientation before or after its pixels.
 fn png(width: usize, height: usize, before: Option<u8>, after: Option<u8>) -> Vec<u8> {
     let mut out = b"\x89PNG\r\n\x1a\n".to_vec();
     let mut chunk = |kind: &[u8; 4], content: &[u8]| {

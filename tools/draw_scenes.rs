@@ -15,7 +15,8 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use clippie_rs::preprocess::{self, Interpolation, PreprocessConfig, ResizeMode, RgbBuffer};
+use clippie_rs::RgbBuffer;
+use clippie_rs::preprocess::{self, PreprocessConfig};
 use rayon::prelude::*;
 
 #[path = "scenes/mod.rs"]
@@ -82,7 +83,7 @@ fn training_set(args: &Args) -> Result<(), Box<dyn Error>> {
                 let scene = Scene::random(args.seed, index);
                 Ok((reduced(&scene, args.size)?, cells(&scene), line(&scene, args.captions)))
             })
-            .collect::<Result<_, preprocess::Error>>()?;
+            .collect::<Result<_, clippie_rs::Error>>()?;
         for (image, map, line) in chunk {
             images.write_all(&image)?;
             maps.write_all(&map)?;
@@ -96,16 +97,10 @@ fn training_set(args: &Args) -> Result<(), Box<dyn Error>> {
 }
 
 /// A drawing of one of several sizes, reduced as the encoder reduces photos.
-fn reduced(scene: &Scene, size: usize) -> Result<Vec<u8>, preprocess::Error> {
+fn reduced(scene: &Scene, size: usize) -> Result<Vec<u8>, clippie_rs::Error> {
     let side = Dice::new(scene.seed, 4).pick(&[96, 128, 128, 160, 256]).max(size);
     let drawing = RgbBuffer::new(side, side, draw(scene, side))?;
-    let config = PreprocessConfig {
-        image_size: size,
-        resize: ResizeMode::Shortest,
-        interpolation: Interpolation::Bicubic,
-        mean: [0.0; 3],
-        std: [1.0; 3],
-    };
+    let config = PreprocessConfig::new(size);
     // [3, size, size] in 0..=1, exact multiples of 1/255.
     let planes = preprocess::pixels(&drawing, &config)?;
     let area = size * size;

@@ -8,11 +8,14 @@ use ndarray::{Array2, Array3, ArrayView4};
 use rayon::prelude::*;
 
 use super::groups::Sharing;
+#[cfg(feature = "decode")]
+use super::photo_pixels;
 use super::session::Session;
 use super::{CancelToken, Fingerprint, ImageInput, Options, groups};
 use crate::error::Error;
 use crate::models::ImageTower;
-use crate::preprocess::{self, PreprocessConfig, RgbBuffer};
+use crate::pixels::RgbBuffer;
+use crate::preprocess::{self, PreprocessConfig};
 
 /// The image tower of a model.
 ///
@@ -214,44 +217,18 @@ impl ImageEncoder {
         let into = |rgb: &RgbBuffer, out: &mut [f32]| preprocess::pixels_into(rgb, config, out);
         match image {
             ImageInput::Rgb(rgb) => Ok(into(rgb, out)?),
-            #[cfg(feature = "decode")]
+            #[cfg(feature = "image")]
             ImageInput::Image(image) => {
                 let rgb = image.to_rgb8();
                 let (width, height) = (rgb.width() as usize, rgb.height() as usize);
                 Ok(into(&RgbBuffer::new(width, height, rgb.into_raw())?, out)?)
             }
             #[cfg(feature = "decode")]
-            ImageInput::Bytes(bytes) => Ok(preprocess::decode_pixels_into(bytes, orient, "the image", config, out)?),
+            ImageInput::Bytes(bytes) => photo_pixels::decode_pixels_into(bytes, orient, "the image", config, out),
             #[cfg(feature = "decode")]
-            ImageInput::Path(path) => {
-                let bytes = read_file(path).map_err(|source| Error::read(path, source))?;
-                let name = path.display().to_string();
-                Ok(preprocess::decode_pixels_into(&bytes, orient, &name, config, out)?)
-            }
+            ImageInput::Path(path) => photo_pixels::read_pixels_into(path, orient, config, out),
         }
     }
-}
-
-/// Most bytes of an image file: more than any photo has, and little enough to be held once for each thread.
-#[cfg(feature = "decode")]
-const MAX_FILE: u64 = 1 << 29;
-
-/// A whole file, unless it is a device that never ends or something far too large for a photo.
-#[cfg(feature = "decode")]
-fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
-    use std::io::{Error, ErrorKind, Read};
-    let mut file = std::fs::File::open(path)?;
-    let too_large = || Error::new(ErrorKind::FileTooLarge, "it has more than 512 MiB, which no photo has");
-    let len = file.metadata()?.len();
-    if len > MAX_FILE {
-        return Err(too_large());
-    }
-    let mut bytes = Vec::with_capacity(len as usize);
-    file.by_ref().take(MAX_FILE).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 == MAX_FILE && file.read(&mut [0])? > 0 {
-        return Err(too_large());
-    }
-    Ok(bytes)
 }
 
 /// Rows as an array; lengths follow from the caller's own sizes.

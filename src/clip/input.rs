@@ -3,7 +3,7 @@
 #[cfg(feature = "decode")]
 use std::path::{Path, PathBuf};
 
-use crate::preprocess::RgbBuffer;
+use crate::pixels::RgbBuffer;
 
 /// An image: a file, the bytes of one, a decoded image, or plain RGB.
 ///
@@ -18,7 +18,7 @@ pub enum ImageInput<'a> {
     #[cfg(feature = "decode")]
     Bytes(&'a [u8]),
     /// A decoded image; brought to eight bits by its `to_rgb8`, alpha dropped, its orientation taken as right.
-    #[cfg(feature = "decode")]
+    #[cfg(feature = "image")]
     Image(&'a image::DynamicImage),
     /// RGB, eight bits a channel.
     Rgb(&'a RgbBuffer),
@@ -62,10 +62,11 @@ mod decoded {
             ImageInput::Bytes(bytes)
         }
     }
+}
 
-    impl<'a> From<&'a image::DynamicImage> for ImageInput<'a> {
-        fn from(image: &'a image::DynamicImage) -> Self {
-            ImageInput::Image(image)
-        }
+#[cfg(feature = "image")]
+impl<'a> From<&'a image::DynamicImage> for ImageInput<'a> {
+    fn from(image: &'a image::DynamicImage) -> Self {
+        ImageInput::Image(image)
     }
 }

@@ -6,6 +6,8 @@ mod groups;
 mod image;
 mod input;
 mod options;
+#[cfg(feature = "decode")]
+mod photo_pixels;
 mod session;
 mod text;
 
@@ -19,6 +21,8 @@ pub use fingerprint::Fingerprint;
 pub use image::ImageEncoder;
 pub use input::ImageInput;
 pub use options::Options;
+#[cfg(feature = "decode")]
+pub use photo_pixels::decode_pixels_into;
 pub use text::TextEncoder;
 
 use crate::error::Error;

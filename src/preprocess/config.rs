@@ -1,6 +1,6 @@
-//! How a model wants its pixels: size, resize, interpolation, mean and standard deviation.
+//! The preprocessing configuration of a model: size, resize, interpolation, mean and standard deviation.
 //!
-//! Only describes and validates; nothing here touches an image.
+//! Describes and validates; touches no image.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,66 +11,124 @@ const OPENAI_MEAN: [f64; 3] = [0.48145466, 0.4578275, 0.40821073];
 /// Standard deviation of each channel over OpenAI's training photos (openai/CLIP, `clip.py`).
 const OPENAI_STD: [f64; 3] = [0.26862954, 0.26130258, 0.27577711];
 
-/// The preprocessing that belongs to a model's weights.
+/// The preprocessing of a model, as its weights file states it.
 ///
-/// `mean` and `std` keep the digits of the published configs; they are rounded to f32 where they are
-/// used, as the references do.
+/// Start with [`openai`](PreprocessConfig::openai) or [`new`](PreprocessConfig::new) and change it with the `with_`
+/// methods or the fields. `mean` and `std` keep the digits of the published configurations; they are rounded to f32
+/// when used, as in the reference libraries.
+///
+/// ```
+/// use clippie_rs::preprocess::{Interpolation, PreprocessConfig};
+///
+/// let config = PreprocessConfig::openai(256).with_interpolation(Interpolation::Bilinear);
+/// assert!(config.validate().is_ok());
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct PreprocessConfig {
-    /// Side of the square the image tower gets, in pixels; 1 to [`PreprocessConfig::MAX_IMAGE_SIZE`].
+    /// Side of the image tower's square input, in pixels; 1 to [`PreprocessConfig::MAX_IMAGE_SIZE`].
     pub image_size: usize,
-    /// How a photo that is not square becomes one.
+    /// How a photo is made square.
     pub resize: ResizeMode,
     /// The resampling filter.
     pub interpolation: Interpolation,
-    /// Subtracted from each channel (red, green, blue) of a pixel in `0..=1`.
+    /// Subtracted from each channel (red, green, blue) of a pixel in `0..=1`; finite.
     pub mean: [f64; 3],
     /// Divides each channel after the subtraction; above zero.
     pub std: [f64; 3],
 }
 
-/// How a photo that is not square becomes one.
+/// How a photo is made square.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ResizeMode {
-    /// The shorter edge gets the model's size, then the centre is cropped.
+    /// Scale the shorter edge to the image size, then crop the centre.
     Shortest,
-    /// Both edges get the model's size; the aspect ratio is lost.
+    /// Scale both edges to the image size, which changes the aspect ratio.
     Squash,
 }
 
-/// The resampling filter. Both are antialiased: their support grows with the reduction.
+/// The resampling filter; all are antialiased: their support grows with the reduction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Interpolation {
-    /// Triangle.
+    /// Triangle filter.
     Bilinear,
-    /// Keys' cubic with a = -1/2.
+    /// Keys' cubic filter with a = -1/2.
     Bicubic,
 }
 
 impl PreprocessConfig {
-    /// The largest side of a square that is accepted.
+    /// The largest accepted image size.
     pub const MAX_IMAGE_SIZE: usize = 4096;
 
-    /// The preprocessing of OpenAI's models, which open_clip's share unless their weights say otherwise.
-    pub fn openai(image_size: usize) -> Self {
+    /// Returns a configuration that crops the centre, interpolates bicubically and leaves values in `0..=1`: mean zero,
+    /// standard deviation one.
+    #[must_use]
+    pub fn new(image_size: usize) -> Self {
         PreprocessConfig {
             image_size,
             resize: ResizeMode::Shortest,
             interpolation: Interpolation::Bicubic,
-            mean: OPENAI_MEAN,
-            std: OPENAI_STD,
+            mean: [0.0; 3],
+            std: [1.0; 3],
         }
     }
 
-    /// Number of values of one preprocessed photo: `3 · image_size²`.
+    /// Returns the configuration of OpenAI's models, which is also open_clip's default.
+    #[must_use]
+    pub fn openai(image_size: usize) -> Self {
+        PreprocessConfig { mean: OPENAI_MEAN, std: OPENAI_STD, ..PreprocessConfig::new(image_size) }
+    }
+
+    /// Sets the side of the image tower's square input, in pixels.
+    #[must_use]
+    pub fn with_image_size(mut self, image_size: usize) -> Self {
+        self.image_size = image_size;
+        self
+    }
+
+    /// Sets how a photo is made square.
+    #[must_use]
+    pub fn with_resize(mut self, resize: ResizeMode) -> Self {
+        self.resize = resize;
+        self
+    }
+
+    /// Sets the resampling filter.
+    #[must_use]
+    pub fn with_interpolation(mut self, interpolation: Interpolation) -> Self {
+        self.interpolation = interpolation;
+        self
+    }
+
+    /// Sets the mean of each channel: red, green, blue.
+    #[must_use]
+    pub fn with_mean(mut self, mean: [f64; 3]) -> Self {
+        self.mean = mean;
+        self
+    }
+
+    /// Sets the standard deviation of each channel: red, green, blue.
+    #[must_use]
+    pub fn with_std(mut self, std: [f64; 3]) -> Self {
+        self.std = std;
+        self
+    }
+
+    /// Returns the number of values of a preprocessed photo: `3 · image_size²`.
     pub fn pixel_len(&self) -> usize {
         self.image_size.saturating_mul(self.image_size).saturating_mul(3)
     }
 
-    /// Refuses a size outside `1..=4096`, and a mean or standard deviation that cannot be used in f32.
+    /// Checks all fields.
+    ///
+    /// # Errors
+    /// The size is outside `1..=4096`, a mean is not a finite f32, or a standard deviation is not a normal f32 above
+    /// zero.
     pub fn validate(&self) -> Result<(), Error> {
         if self.image_size == 0 || self.image_size > Self::MAX_IMAGE_SIZE {
             return Err(Error::ImageSize { size: self.image_size });
@@ -95,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn serialises_as_published_and_refuses_the_unknown() {
+    fn serialises_as_published_and_refuses_unknown_fields() {
         let config = PreprocessConfig::openai(224);
         let json = serde_json::to_string(&config).unwrap();
         assert_eq!(

@@ -1,13 +1,13 @@
-//! Which resized photo, and which square of it, a tower gets. Knows sizes alone, no pixels.
+//! Computes the size of the resized photo and the square that is cropped from it. Knows no pixels.
 //!
-//! Follows torchvision's `Resize` and `CenterCrop` as open_clip composes them.
+//! Follows torchvision's `Resize` and `CenterCrop` as open_clip combines them.
 
 use super::config::ResizeMode;
 
-/// A resize followed by a crop of a square.
+/// A resize followed by the crop of a square.
 ///
-/// The resized sides are `u64`: the long side of a photo one pixel wide can exceed any buffer, though
-/// no more than the square is ever computed.
+/// The resized sides are `u64`: the long side of a photo one pixel wide can exceed any buffer. Only the square is ever
+/// computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Geometry {
     /// Width of the whole resized photo.
@@ -23,7 +23,7 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
-    /// The geometry of a photo of `width` x `height` for a tower that wants `side` x `side`.
+    /// Computes the geometry for a photo of `width` x `height` and a tower input of `side` x `side`.
     pub fn new(width: usize, height: usize, side: usize, mode: ResizeMode) -> Self {
         let edge = side as u64;
         let (new_width, new_height) = match mode {
@@ -41,13 +41,13 @@ impl Geometry {
     }
 }
 
-/// The long edge once the short one has become `edge`: the quotient in floating point, truncated.
+/// Scales the long edge as the short one is scaled to `edge`; divides in floating point and truncates.
 fn long_edge(edge: u64, long: usize, short: usize) -> u64 {
-    // The product is below 2^53 for every size accepted here, so only the division rounds, as in Python.
+    // The product is below 2^53 for every accepted size, so only the division rounds, as in Python.
     (((edge * long as u64) as f64 / short as f64) as u64).max(edge)
 }
 
-/// Half of what is cut off, halves rounded to even as Python's `round` does: 1 -> 0, 3 -> 2, 5 -> 2, 7 -> 4.
+/// Halves the excess, rounding half to even as Python's `round` does: 1 -> 0, 3 -> 2, 5 -> 2, 7 -> 4.
 fn crop_offset(excess: u64) -> u64 {
     let half = excess / 2;
     if excess % 2 == 1 && half % 2 == 1 { half + 1 } else { half }

@@ -1,11 +1,11 @@
-//! From eight-bit RGB to the floats of a tower. Knows neither sizes nor photos.
+//! Converts eight-bit RGB to normalised floats. Knows neither sizes nor photos.
 //!
-//! torchvision's `ToTensor` divides by 255 in f32, `Normalize` subtracts the mean and divides by the
-//! standard deviation, both rounded to f32. A byte has 256 values, so a table of them is exact.
+//! torchvision's `ToTensor` divides by 255 in f32; `Normalize` subtracts the mean and divides by the standard
+//! deviation, both rounded to f32. A table of the 256 results is exact.
 
 use super::config::PreprocessConfig;
 
-/// Writes bytes `[pixels, 3]` as floats `[3, pixels]`.
+/// Converts bytes `[pixels, 3]` to floats `[3, pixels]`.
 pub(super) fn normalise(bytes: &[u8], config: &PreprocessConfig, out: &mut [f32]) {
     let pixels = bytes.as_chunks::<3>().0;
     if pixels.is_empty() {
@@ -19,7 +19,7 @@ pub(super) fn normalise(bytes: &[u8], config: &PreprocessConfig, out: &mut [f32]
     }
 }
 
-/// The float of each byte of one channel.
+/// Computes the float of each byte of one channel.
 fn table(mean: f32, std: f32) -> [f32; 256] {
     std::array::from_fn(|byte| (byte as f32 / 255.0 - mean) / std)
 }

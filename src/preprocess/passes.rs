@@ -1,67 +1,81 @@
-//! The two passes of a resize, along rows and down columns, over whatever rows of a photo are at hand.
+//! The two passes of a resize, over rows and over columns, for any subset of the rows of a photo.
 //!
-//! Knows neither photos nor crops. Each pass rounds to eight bits. Sums are integers, so that the order in which
-//! rows come, and how many come together, never shows in the result.
+//! Knows neither photos nor crops. Each pass rounds to eight bits. Sums are integers, so the result does not depend on
+//! the order or the grouping of rows.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::windows::{Axis, FRACTION_BITS, HALF, Windows};
+use super::filter::{Axis, FRACTION_BITS, HALF, Windows};
+use crate::pixels::RgbView;
 
-/// Multiplications that are worth a task of their own: about a tenth of a millisecond.
+/// Multiplications per task: about a tenth of a millisecond.
 const TASK: usize = 1 << 19;
 
-/// Bytes of a row that are accumulated together.
+/// Bytes of a row per accumulator block.
 const BLOCK: usize = 32;
 
-/// Rows of RGB somewhere in memory: row `i` starts at `i * stride`.
+/// Rows of RGB in memory: row `i` is the `width` bytes from `i * stride`.
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a> {
-    pub data: &'a [u8],
-    pub stride: usize,
+    /// Ends with the last row, which has no padding.
+    data: &'a [u8],
+    stride: usize,
+    width: usize,
 }
 
 impl<'a> Rows<'a> {
-    /// Number of rows.
+    /// Takes rows of `width` bytes without padding.
+    pub fn packed(data: &'a [u8], width: usize) -> Self {
+        Rows { data, stride: width, width }
+    }
+
+    /// Takes the rows of a photo.
+    pub fn of(photo: RgbView<'a>) -> Self {
+        Rows { data: photo.data(), stride: photo.stride(), width: photo.width() * 3 }
+    }
+
+    /// Returns the number of rows.
     pub fn len(&self) -> usize {
-        self.data.len() / self.stride
+        self.data.len().div_ceil(self.stride)
     }
 
-    /// Some of the rows.
+    /// Returns a range of rows, which must not be empty.
     pub fn part(&self, rows: Range<usize>) -> Rows<'a> {
-        Rows { data: &self.data[rows.start * self.stride..rows.end * self.stride], stride: self.stride }
+        let end = (rows.end - 1) * self.stride + self.width;
+        Rows { data: &self.data[rows.start * self.stride..end], ..*self }
     }
 
-    /// Bytes `bytes` of row `row`.
+    /// Returns a range of the bytes of row `row`.
     fn row(&self, row: usize, bytes: Range<usize>) -> &'a [u8] {
         &self.data[row * self.stride + bytes.start..row * self.stride + bytes.end]
     }
 }
 
-/// The pass along rows; it works on each row alone.
-pub(super) struct Along {
+/// The pass over rows, which resamples each row.
+pub(super) struct RowPass {
     axis: Axis,
-    /// The weights of all positions, unless there are too many to be kept.
+    /// The weights of all positions, unless they make more than one part.
     windows: Option<Windows>,
 }
 
-impl Along {
+impl RowPass {
     pub fn new(axis: Axis) -> Self {
         let mut parts = axis.parts();
         let windows = match (parts.next(), parts.next()) {
             (Some(all), None) => Some(axis.windows(all)),
             _ => None,
         };
-        Along { axis, windows }
+        RowPass { axis, windows }
     }
 
-    /// The pixels of a row that the pass reads.
+    /// Returns the pixels of a row that the pass reads.
     pub fn input(&self) -> Range<usize> {
         self.axis.input()
     }
 
-    /// Resamples each row to `out`: `[rows, outputs, 3]`. The rows start with pixel `first` of the input.
+    /// Resamples each row to `out`: `[rows, outputs, 3]`. `source` starts at pixel `first` of the input.
     pub fn resample(&self, source: Rows<'_>, first: usize, out: &mut [u8]) {
         let width = self.axis.outputs.clone().count() * 3;
         for part in self.axis.parts() {
@@ -75,26 +89,26 @@ impl Along {
                 }
             };
             let right = left + windows.len() * 3;
-            let rows_a_task = (TASK / (windows.weights() * 3).max(1)).max(1);
-            out.par_chunks_mut(width * rows_a_task).enumerate().for_each(|(task, chunk)| {
+            let rows_per_task = (TASK / (windows.weights() * 3).max(1)).max(1);
+            out.par_chunks_mut(width * rows_per_task).enumerate().for_each(|(task, chunk)| {
                 for (i, out_row) in chunk.chunks_exact_mut(width).enumerate() {
-                    let row = source.row(task * rows_a_task + i, 0..source.stride);
-                    along_row(row, windows, first, &mut out_row[left..right]);
+                    let row = source.row(task * rows_per_task + i, 0..source.width);
+                    resample_row(row, windows, first, &mut out_row[left..right]);
                 }
             });
         }
     }
 }
 
-/// One row of the pass along rows.
-fn along_row(row: &[u8], windows: &Windows, first: usize, out: &mut [u8]) {
+/// Resamples one row in the pass over rows.
+fn resample_row(row: &[u8], windows: &Windows, first: usize, out: &mut [u8]) {
     for ((start, weights), out) in windows.iter().zip(out.as_chunks_mut::<3>().0) {
         let start = (start - first) * 3;
         let pixels = row[start..start + weights.len() * 3].as_chunks::<3>().0;
         let mut sums = [HALF; 3];
         for (pixel, &weight) in pixels.iter().zip(weights) {
             for (sum, &value) in sums.iter_mut().zip(pixel) {
-                // Cannot wrap (the weights' magnitudes sum to less than 1.5); unchecked so that it vectorises.
+                // Cannot overflow: the magnitudes of the weights sum to less than 1.5. Unchecked, so it vectorises.
                 *sum = sum.wrapping_add(weight.wrapping_mul(i32::from(value)));
             }
         }
@@ -102,87 +116,87 @@ fn along_row(row: &[u8], windows: &Windows, first: usize, out: &mut [u8]) {
     }
 }
 
-/// The pass down columns; it remembers the rows that have begun and still lack some of their input.
-pub(super) struct Down {
+/// The pass over columns, which keeps partial sums of the output rows whose input is incomplete.
+pub(super) struct ColumnPass {
     axis: Axis,
-    /// By output position: the rows it is made of.
+    /// By output row: its input rows.
     spans: Vec<Range<usize>>,
-    /// By output position: what is known of it so far.
-    begun: Vec<Option<Begun>>,
+    /// By output row: its partial sums, if a part of its input has been processed.
+    partial: Vec<Option<PartialRow>>,
 }
 
-/// A row of output of which some input was there.
-struct Begun {
+/// The partial sums of an output row.
+struct PartialRow {
     weights: Vec<i32>,
     sums: Vec<i32>,
-    /// Rows of input that are still to come.
+    /// Number of input rows to come.
     missing: usize,
 }
 
-impl Down {
+impl ColumnPass {
     pub fn new(axis: Axis) -> Self {
         let spans: Vec<_> = axis.outputs.clone().map(|index| axis.span(index)).collect();
-        let begun = spans.iter().map(|_| None).collect();
-        Down { axis, spans, begun }
+        let partial = spans.iter().map(|_| None).collect();
+        ColumnPass { axis, spans, partial }
     }
 
-    /// The rows that the pass reads.
+    /// Returns the rows that the pass reads.
     pub fn input(&self) -> Range<usize> {
         self.axis.input()
     }
 
-    /// Takes rows of input, of which the first is row `first`; each row comes once, in any order. Writes the rows
-    /// of `out`, `[outputs, width, 3]`, for which these were the last, from byte `left` of each row on.
+    /// Adds input rows, the first of which is row `first`; each row comes once, in any order. Reads each row from byte
+    /// `left` and writes the rows of `out`, `[outputs, width, 3]`, whose input is now complete.
     pub fn resample(&mut self, source: Rows<'_>, first: usize, left: usize, out: &mut [u8]) {
         let bytes = out.len() / self.spans.len();
-        let here = first..first + source.len();
-        // Spans follow each other, upwards or downwards, so what these rows touch is a run of outputs.
-        let touched = |span: &Range<usize>| !overlap(span, &here).is_empty();
-        let Some(from) = self.spans.iter().position(touched) else {
+        let input = first..first + source.len();
+        // Spans are ordered, so the affected outputs are consecutive.
+        let affected = |span: &Range<usize>| !overlap(span, &input).is_empty();
+        let Some(from) = self.spans.iter().position(affected) else {
             return;
         };
-        let to = from + self.spans[from..].iter().take_while(|span| touched(span)).count();
+        let to = from + self.spans[from..].iter().take_while(|span| affected(span)).count();
 
         let axis = &self.axis;
         let outputs = (axis.outputs.start + from as u64..)
             .zip(&self.spans[from..to])
-            .zip(&mut self.begun[from..to])
+            .zip(&mut self.partial[from..to])
             .zip(out[from * bytes..].chunks_exact_mut(bytes))
-            .map(|(((index, span), begun), out)| Output { index, span, begun, out });
-        let weights: usize = self.spans[from..to].iter().map(|span| overlap(span, &here).len()).sum();
+            .map(|(((index, span), partial), out)| OutputRow { index, span, partial, out });
+        let weights: usize = self.spans[from..to].iter().map(|span| overlap(span, &input).len()).sum();
         if weights * bytes < 2 * TASK {
-            outputs.for_each(|output| output.take(axis, source, &here, left));
+            outputs.for_each(|output| output.add(axis, source, &input, left));
         } else {
             let outputs: Vec<_> = outputs.collect();
-            outputs.into_par_iter().for_each(|output| output.take(axis, source, &here, left));
+            outputs.into_par_iter().for_each(|output| output.add(axis, source, &input, left));
         }
     }
 }
 
-/// A row of output of the pass down columns.
-struct Output<'a> {
+/// An output row of the pass over columns.
+struct OutputRow<'a> {
     index: u64,
-    /// The rows it is made of.
+    /// Its input rows.
     span: &'a Range<usize>,
-    begun: &'a mut Option<Begun>,
+    partial: &'a mut Option<PartialRow>,
     out: &'a mut [u8],
 }
 
-impl Output<'_> {
-    /// Takes what it needs of the rows `here`, from byte `left` of each on.
-    fn take(self, axis: &Axis, source: Rows<'_>, here: &Range<usize>, left: usize) {
-        let Output { index, span, begun, out } = self;
-        let rows = overlap(span, here);
-        let top = rows.start - here.start;
+impl OutputRow<'_> {
+    /// Adds the rows of its span that are in `input`; reads each from byte `left`.
+    fn add(self, axis: &Axis, source: Rows<'_>, input: &Range<usize>, left: usize) {
+        let OutputRow { index, span, partial, out } = self;
+        let rows = overlap(span, input);
+        let top = rows.start - input.start;
         let weights = || {
             let mut weights = Vec::with_capacity(span.len());
             axis.weights(index, &mut weights);
             weights
         };
         if rows == *span {
-            return down_row(source, top, left, &weights(), out);
+            return resample_column(source, top, left, &weights(), out);
         }
-        let state = begun.get_or_insert_with(|| Begun {
+        let state = partial.get_or_insert_with(|| PartialRow {
             weights: weights(),
             sums: vec![HALF; out.len().next_multiple_of(BLOCK)],
             missing: span.len(),
@@ -192,46 +206,47 @@ impl Output<'_> {
         state.missing -= rows.len();
         if state.missing == 0 {
             out.iter_mut().zip(&state.sums).for_each(|(byte, &sum)| *byte = to_byte(sum));
-            *begun = None;
+            *partial = None;
         }
     }
 }
 
-/// What two ranges share.
+/// Returns the intersection of two ranges.
 pub(super) fn overlap(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
     let start = a.start.max(b.start);
     start..a.end.min(b.end).max(start)
 }
 
-/// A row of the pass down columns all of whose input is there: the rows from `top` on, from byte `left`.
-fn down_row(source: Rows<'_>, top: usize, left: usize, weights: &[i32], out: &mut [u8]) {
+/// Computes an output row from complete input: the rows from `top`, each from byte `left`.
+fn resample_column(source: Rows<'_>, top: usize, left: usize, weights: &[i32], out: &mut [u8]) {
     for (from, block) in (left..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
         let mut sums = [HALF; BLOCK];
-        add(source, top, from, block.len(), weights, &mut sums);
+        add_block(source, top, from, block.len(), weights, &mut sums);
         block.iter_mut().zip(&sums).for_each(|(byte, &sum)| *byte = to_byte(sum));
     }
 }
 
-/// Adds some of the input of a row of the pass down columns to its sums.
+/// Adds input rows from `top`, each from byte `left`, to the sums of an output row.
 fn add_rows(source: Rows<'_>, top: usize, left: usize, bytes: usize, weights: &[i32], sums: &mut [i32]) {
     for (column, sums) in (0..bytes).step_by(BLOCK).zip(sums.as_chunks_mut::<BLOCK>().0) {
-        add(source, top, left + column, (bytes - column).min(BLOCK), weights, sums);
+        add_block(source, top, left + column, (bytes - column).min(BLOCK), weights, sums);
     }
 }
 
-/// Adds bytes `from..from + len` of the rows from `top` on, each times its weight.
+/// Adds bytes `from..from + len` of the rows from `top`, each row times its weight.
 #[inline(always)]
-fn add(source: Rows<'_>, top: usize, from: usize, len: usize, weights: &[i32], sums: &mut [i32; BLOCK]) {
-    // A length that the compiler knows keeps the sums in registers.
+fn add_block(source: Rows<'_>, top: usize, from: usize, len: usize, weights: &[i32], sums: &mut [i32; BLOCK]) {
+    // A constant length keeps the sums in registers.
     if len == BLOCK {
-        *sums = added(*sums, weights, |i| source.row(top + i, from..from + BLOCK));
+        *sums = add_weighted(*sums, weights, |i| source.row(top + i, from..from + BLOCK));
     } else {
-        *sums = added(*sums, weights, |i| source.row(top + i, from..from + len));
+        *sums = add_weighted(*sums, weights, |i| source.row(top + i, from..from + len));
     }
 }
 
+/// Adds the rows times their weights.
 #[inline(always)]
-fn added<'a>(mut sums: [i32; BLOCK], weights: &[i32], row: impl Fn(usize) -> &'a [u8]) -> [i32; BLOCK] {
+fn add_weighted<'a>(mut sums: [i32; BLOCK], weights: &[i32], row: impl Fn(usize) -> &'a [u8]) -> [i32; BLOCK] {
     for (i, &weight) in weights.iter().enumerate() {
         for (sum, &value) in sums.iter_mut().zip(row(i)) {
             *sum = sum.wrapping_add(weight.wrapping_mul(i32::from(value)));
@@ -240,7 +255,7 @@ fn added<'a>(mut sums: [i32; BLOCK], weights: &[i32], row: impl Fn(usize) -> &'a
     sums
 }
 
-/// Ends an accumulator.
+/// Converts an accumulator to a byte.
 fn to_byte(sum: i32) -> u8 {
     (sum >> FRACTION_BITS).clamp(0, 255) as u8
 }

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::path::Path;
 
-use clippie_rs::preprocess::{RgbBuffer, decode};
+use clippie_rs::RgbBuffer;
+use clippie_rs::photo::decode;
 
 /// A file of the goldens of decoding.
 pub fn golden(name: &str) -> Vec<u8> {

@@ -1,40 +1,41 @@
-//! A small JPEG encoder for photos that tests make up: any sampling, restart markers, scans of each kind, an EXIF
-//! orientation. What it writes is ordinary; how well it compresses is not its aim.
+//! A small JPEG encoder for tests: any sampling, restart markers, every kind of scan, an EXIF orientation.
+//!
+//! Writes ordinary files; does not try to compress well.
 
-// Each includer uses a part.
+// Each test target uses a part.
 #![allow(dead_code)]
 
-/// How the coefficients are spread over scans.
+/// The distribution of coefficients over scans.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scans {
-    /// Baseline, all components in one scan, as cameras write it.
+    /// Baseline with all components in one scan, as in camera files.
     One,
-    /// Baseline, one scan for each component.
+    /// Baseline with one scan for each component.
     Separate,
     /// Progressive: the first coefficients of all components, then the others of each.
     Progressive,
 }
 
-/// What kind of file is written.
+/// The kind of a file.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
-    /// Blocks of a unit, across and down, of Y, Cb and Cr; of one component for grey.
+    /// Blocks of an MCU, horizontally and vertically, of Y, Cb and Cr; of one component for grey.
     pub sampling: &'static [(usize, usize)],
-    /// Units between restart markers; zero for none.
+    /// MCUs between restart markers; zero for none.
     pub restart_interval: usize,
     pub scans: Scans,
     /// The value of the EXIF tag; zero for no EXIF.
     pub orientation: u8,
 }
 
-/// What a camera writes: chroma halved both ways.
+/// The files of a camera: chroma halved in both directions.
 pub const CAMERA: Kind =
     Kind { sampling: &[(2, 2), (1, 1), (1, 1)], restart_interval: 0, scans: Scans::One, orientation: 0 };
 
-/// Where the value of the EXIF tag lies in files that have one.
+/// Offset of the value of the EXIF tag in files that have one.
 pub const ORIENTATION_AT: usize = 31;
 
-/// A pixel of an invented photo: slow gradients, edges, some noise. A 12-megapixel one takes 3 MB.
+/// Computes a pixel of a synthetic photo: slow gradients, edges, some noise. 12 megapixels take 3 MB.
 pub fn pixel(x: usize, y: usize) -> [u8; 3] {
     let (fx, fy) = (x as f32, y as f32);
     let mut noise = (x as u32).wrapping_mul(0x9e37_79b1) ^ (y as u32).wrapping_mul(0x85eb_ca77);
@@ -45,11 +46,11 @@ pub fn pixel(x: usize, y: usize) -> [u8; 3] {
     [light, light * 0.8 + 30.0 * (fy / 300.0).sin(), light * 0.6 + 50.0 * (fx / 250.0).cos()].map(|v| v as u8)
 }
 
-/// The file of a photo.
+/// Encodes a photo.
 pub fn encode(width: usize, height: usize, kind: &Kind, pixel: impl Fn(usize, usize) -> [u8; 3]) -> Vec<u8> {
     let h_max = kind.sampling.iter().map(|s| s.0).max().unwrap();
     let v_max = kind.sampling.iter().map(|s| s.1).max().unwrap();
-    let units = (width.div_ceil(8 * h_max), height.div_ceil(8 * v_max));
+    let mcus = (width.div_ceil(8 * h_max), height.div_ceil(8 * v_max));
     let components: Vec<Component> = (kind.sampling.iter().enumerate())
         .map(|(i, &(h, v))| {
             let step = (h_max / h, v_max / v);
@@ -58,7 +59,7 @@ pub fn encode(width: usize, height: usize, kind: &Kind, pixel: impl Fn(usize, us
                 let values = places.map(|(x, y)| channel(i, pixel(x.min(width - 1), y.min(height - 1))));
                 values.sum::<f32>() / (step.0 * step.1) as f32
             };
-            let (across, down) = (units.0 * h, units.1 * v);
+            let (across, down) = (mcus.0 * h, mcus.1 * v);
             let blocks = (0..across * down).map(|k| transformed(k % across * 8, k / across * 8, sample)).collect();
             let own = ((width * h).div_ceil(h_max).div_ceil(8), (height * v).div_ceil(v_max).div_ceil(8));
             Component { h, v, across, own, blocks }
@@ -102,15 +103,15 @@ pub fn encode(width: usize, height: usize, kind: &Kind, pixel: impl Fn(usize, us
 struct Component {
     h: usize,
     v: usize,
-    /// Blocks in a row, whole units.
+    /// Blocks in a row, padded to whole MCUs.
     across: usize,
-    /// Blocks across and down that hold something of the photo.
+    /// Blocks that hold pixels of the photo, horizontally and vertically.
     own: (usize, usize),
     /// Quantised coefficients in zigzag order.
     blocks: Vec<[i32; 64]>,
 }
 
-/// Y, Cb or Cr of a pixel, around zero.
+/// Computes Y, Cb or Cr of a pixel, centred on zero.
 fn channel(index: usize, [r, g, b]: [u8; 3]) -> f32 {
     let [r, g, b] = [r, g, b].map(f32::from);
     match index {
@@ -120,19 +121,19 @@ fn channel(index: usize, [r, g, b]: [u8; 3]) -> f32 {
     }
 }
 
-/// Row-major places in zigzag order.
+/// Row-major positions in zigzag order.
 const ZIGZAG: [usize; 64] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21,
     28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54,
     47, 55, 62, 63,
 ];
 
-/// The quantisation step of a row-major place: finer where it is seen more.
+/// Returns the quantisation step of a row-major position: finer for low frequencies.
 fn step_of(place: usize) -> u8 {
     (3 + place / 8 + place % 8) as u8
 }
 
-/// The quantised DCT of the 8 x 8 samples from `left`, `top` on, in zigzag order.
+/// Computes the quantised DCT of the 8 x 8 samples at `left`, `top`, in zigzag order.
 fn transformed(left: usize, top: usize, sample: impl Fn(usize, usize) -> f32) -> [i32; 64] {
     static COSINES: std::sync::OnceLock<[[f32; 8]; 8]> = std::sync::OnceLock::new();
     let cosines = COSINES.get_or_init(|| {
@@ -154,7 +155,7 @@ fn dc_symbols() -> Vec<u8> {
     (0..12).collect()
 }
 
-/// The frequent ones first, then all that remain.
+/// Lists the frequent symbols first, then all others.
 fn ac_symbols() -> Vec<u8> {
     const FIRST: &[u8] = b"\x01\x02\x03\x00\x04\x11\x05\x12\x21\x31\x41\x06\x13\x51\x61\x07\x22\x71\x14\x32\x81\x91\
         \xa1\x08\x23\x42\xb1\xc1\x15\x52\xd1\xf0\x24\x33\x62\x72\x82";
@@ -162,7 +163,7 @@ fn ac_symbols() -> Vec<u8> {
     FIRST.iter().copied().chain(rest).collect()
 }
 
-/// By symbol: its code and the code's length.
+/// Computes the code of each symbol and its length.
 fn codes(counts: &[u8; 16], symbols: &[u8]) -> [(u32, u32); 256] {
     let (mut table, mut code, mut symbols) = ([(0, 0); 256], 0, symbols.iter());
     for (length, &count) in (1..).zip(counts) {
@@ -181,7 +182,7 @@ fn segment(out: &mut Vec<u8>, marker: u8, content: &[u8]) {
     out.extend(content);
 }
 
-/// Writes coefficients `start` to `end` of some components.
+/// Writes a scan: coefficients `start` to `end` of some components.
 fn scan(out: &mut Vec<u8>, all: &[Component], which: &[usize], restart_interval: usize, start: usize, end: usize) {
     let mut header = vec![which.len() as u8];
     header.extend(which.iter().flat_map(|&i| [i as u8, 0]));
@@ -191,14 +192,14 @@ fn scan(out: &mut Vec<u8>, all: &[Component], which: &[usize], restart_interval:
     let mut writer =
         Writer { out, bits: 0, count: 0, dc: codes(&DC_COUNTS, &dc_symbols()), ac: codes(&AC_COUNTS, &ac_symbols()) };
     let mut predictions = vec![0; which.len()];
-    let mut units = 0;
+    let mut mcus = 0;
     let mut begin = |writer: &mut Writer<'_>, predictions: &mut [i32]| {
-        if restart_interval != 0 && units != 0 && units % restart_interval == 0 {
+        if restart_interval != 0 && mcus != 0 && mcus % restart_interval == 0 {
             writer.flush();
-            writer.out.extend([0xff, 0xd0 + (units / restart_interval - 1) as u8 % 8]);
+            writer.out.extend([0xff, 0xd0 + (mcus / restart_interval - 1) as u8 % 8]);
             predictions.fill(0);
         }
-        units += 1;
+        mcus += 1;
     };
     if let &[index] = which {
         let component = &all[index];
@@ -208,13 +209,13 @@ fn scan(out: &mut Vec<u8>, all: &[Component], which: &[usize], restart_interval:
         }
     } else {
         let (across, total) = (all[0].across / all[0].h, all[0].blocks.len() / (all[0].h * all[0].v));
-        for unit in 0..total {
+        for mcu in 0..total {
             begin(&mut writer, &mut predictions);
             for (&index, prediction) in which.iter().zip(&mut predictions) {
                 let component = &all[index];
                 for k in 0..component.h * component.v {
-                    let x = unit % across * component.h + k % component.h;
-                    let y = unit / across * component.v + k / component.h;
+                    let x = mcu % across * component.h + k % component.h;
+                    let y = mcu / across * component.v + k / component.h;
                     writer.block(&component.blocks[y * component.across + x], start, end, prediction);
                 }
             }
@@ -250,7 +251,7 @@ impl Writer<'_> {
         self.put((1 << missing) - 1, missing);
     }
 
-    /// A symbol with the size of `value` in its lower half, and the bits of the value.
+    /// Writes a symbol with the size of `value` in its lower half, then the bits of the value.
     fn value(&mut self, table: fn(&Self) -> &[(u32, u32); 256], run: u32, value: i32) {
         let size = 32 - value.unsigned_abs().leading_zeros();
         let (code, length) = table(self)[(run << 4 | size) as usize];

@@ -1,8 +1,8 @@
-//! Which format a photo's bytes are in. Content decides; no name or extension is ever asked.
+//! Detects the format of a photo from its first bytes, never from its name.
 
-use super::super::error::Error;
+use super::error::Error;
 
-/// The formats that are read here.
+/// A supported format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Jpeg,
@@ -14,7 +14,7 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// The format's name in messages.
+    /// Returns the name of the format for error messages.
     pub fn name(self) -> &'static str {
         match self {
             Format::Jpeg => "JPEG",
@@ -26,8 +26,8 @@ impl Format {
         }
     }
 
-    /// The format of a photo's bytes.
-    pub fn of(bytes: &[u8], name: &str) -> Result<Format, Error> {
+    /// Detects the format of a photo; `name` is for the error.
+    pub fn detect(bytes: &[u8], name: &str) -> Result<Format, Error> {
         let starts = |magic: &[u8]| bytes.starts_with(magic);
         if starts(b"\xff\xd8\xff") {
             Ok(Format::Jpeg)
@@ -37,8 +37,8 @@ impl Format {
             Ok(Format::Gif)
         } else if starts(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
             Ok(Format::WebP)
-        } else if let Some(format) = foreign(bytes) {
-            Err(Error::ForeignFormat { name: name.to_owned(), format })
+        } else if let Some(format) = unsupported(bytes) {
+            Err(Error::UnsupportedFormat { name: name.to_owned(), format })
         } else if [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|magic| starts(*magic)) {
             Ok(Format::Tiff)
         } else if starts(b"BM") {
@@ -49,8 +49,8 @@ impl Format {
     }
 }
 
-/// The name of a format that people keep photos in and that is not read here.
-fn foreign(bytes: &[u8]) -> Option<&'static str> {
+/// Names the format if it is recognised but not supported.
+fn unsupported(bytes: &[u8]) -> Option<&'static str> {
     let starts = |magic: &[u8]| bytes.starts_with(magic);
     if bytes.get(4..8) == Some(b"ftyp") {
         return match bytes.get(8..12)? {
@@ -91,7 +91,7 @@ fn foreign(bytes: &[u8]) -> Option<&'static str> {
     if starts(b"\0\0\x01\0") || starts(b"\0\0\x02\0") {
         return Some("ICO");
     }
-    // An SVG is text; its element comes early, after a declaration or a comment at most.
+    // SVG is text; its root element follows a declaration or a comment at most.
     let text = &bytes[..bytes.len().min(1024)];
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii_start();
     if text.starts_with(b"<") && text.windows(4).any(|window| window == b"<svg") {
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn foreign_formats_are_named_with_the_remedy() {
+    fn unsupported_formats_are_named_with_the_remedy() {
         let cases: [(&[u8], &str); 12] = [
             (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
             (b"\0\0\0\x1cftypmif1\0\0\0\0", "HEIC"),
@@ -121,28 +121,28 @@ mod tests {
             (b"\0\0\x01\0\x01\0", "ICO"),
         ];
         for (bytes, format) in cases {
-            let error = Format::of(bytes, "x.jpg").unwrap_err().to_string();
+            let error = Format::detect(bytes, "x.jpg").unwrap_err().to_string();
             assert!(error.starts_with(&format!("x.jpg is a {format} file")), "{error}");
             assert!(error.contains("convert it to JPEG"), "{error}");
         }
     }
 
     #[test]
-    fn what_is_no_image_is_said_to_be_none() {
+    fn other_files_are_no_images() {
         for bytes in
             [&b""[..], b"\xff", b"\xff\xd8", b"hello", b"RIFF\0\0\0\0WAVE", b"<html></html>", b"\0\0\0\x18ftypmp42"]
         {
-            let error = Format::of(bytes, "notes.jpg").unwrap_err().to_string();
+            let error = Format::detect(bytes, "notes.jpg").unwrap_err().to_string();
             assert_eq!(error, "notes.jpg is not an image that can be read here (JPEG, PNG, WebP, GIF, BMP, TIFF)");
         }
     }
 
     #[test]
     fn content_decides() {
-        assert_eq!(Format::of(b"\xff\xd8\xff\xe0", "a.png"), Ok(Format::Jpeg));
-        assert_eq!(Format::of(b"\x89PNG\r\n\x1a\n", "a.jpg"), Ok(Format::Png));
-        assert_eq!(Format::of(b"RIFF\x10\0\0\0WEBPVP8 ", "a"), Ok(Format::WebP));
-        assert_eq!(Format::of(b"MM\0*\0\0\0\x08", "a"), Ok(Format::Tiff));
-        assert_eq!(Format::of(b"BM\0\0", "a"), Ok(Format::Bmp));
+        assert_eq!(Format::detect(b"\xff\xd8\xff\xe0", "a.png"), Ok(Format::Jpeg));
+        assert_eq!(Format::detect(b"\x89PNG\r\n\x1a\n", "a.jpg"), Ok(Format::Png));
+        assert_eq!(Format::detect(b"RIFF\x10\0\0\0WEBPVP8 ", "a"), Ok(Format::WebP));
+        assert_eq!(Format::detect(b"MM\0*\0\0\0\x08", "a"), Ok(Format::Tiff));
+        assert_eq!(Format::detect(b"BM\0\0", "a"), Ok(Format::Bmp));
     }
 }

@@ -1,21 +1,21 @@
-//! The orientation that a photo's metadata gives: the EXIF tag, or else the XMP property.
+//! The orientation in a photo's metadata: the EXIF tag or, without one, the XMP property.
 //!
-//! Follows what `PIL.ImageOps.exif_transpose` finds, except that metadata too damaged to read means none.
+//! Equals `PIL.ImageOps.exif_transpose`, except that unreadable metadata counts as none.
 
-use super::super::orient::Orientation;
+use crate::pixels::Orientation;
 
-/// The orientation of a photo with this value of the EXIF tag and this XMP packet.
+/// Returns the orientation for a value of the EXIF tag and an XMP packet; the tag takes precedence.
 pub(super) fn orientation(tag: Option<u32>, xmp: Option<&[u8]>) -> Orientation {
     tag.or_else(|| xmp.and_then(property)).map_or(Orientation::Upright, Orientation::from_exif)
 }
 
-/// The value of the orientation tag, 0x0112, in the first directory of an EXIF block: a TIFF structure, with
-/// its name before it or without.
+/// Reads the orientation tag, 0x0112, from the first directory of an EXIF block: a TIFF structure, optionally
+/// prefixed with `Exif\0\0`.
 pub(super) fn tag(exif: &[u8]) -> Option<u32> {
-    const NAME: &[u8] = b"Exif\0\0";
-    // Some files name the block twice.
-    let exif = exif.strip_prefix(NAME).unwrap_or(exif);
-    let exif = exif.strip_prefix(NAME).unwrap_or(exif);
+    const PREFIX: &[u8] = b"Exif\0\0";
+    // Some files have the prefix twice.
+    let exif = exif.strip_prefix(PREFIX).unwrap_or(exif);
+    let exif = exif.strip_prefix(PREFIX).unwrap_or(exif);
     let little = match exif.get(..4)? {
         b"II*\0" => true,
         b"MM\0*" => false,
@@ -35,7 +35,7 @@ pub(super) fn tag(exif: &[u8]) -> Option<u32> {
     let mut value = None;
     for entry in directory.get(2..)?.as_chunks::<12>().0.iter().take(count) {
         if two(entry)? == 0x0112 && four(&entry[4..])? == 1 {
-            // SHORT and SSHORT, LONG and SLONG; anything else is no orientation.
+            // SHORT and SSHORT, LONG and SLONG; an entry of another type is ignored.
             value = match two(&entry[2..])? {
                 3 | 8 => two(&entry[8..]).map(u32::from),
                 4 | 9 => four(&entry[8..]),
@@ -46,7 +46,7 @@ pub(super) fn tag(exif: &[u8]) -> Option<u32> {
     value
 }
 
-/// The digit of the property `tiff:Orientation`, as an attribute or as an element.
+/// Reads the XMP property `tiff:Orientation`, written as an attribute or as an element.
 fn property(xmp: &[u8]) -> Option<u32> {
     const NAME: &[u8] = b"tiff:Orientation";
     xmp.windows(NAME.len()).enumerate().filter(|(_, window)| *window == NAME).find_map(|(at, _)| {
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn xmp_speaks_where_exif_is_silent() {
+    fn xmp_counts_only_without_exif() {
         let attribute = b"<rdf:Description tiff:Orientation=\"8\"/>";
         let element = b"<tiff:Orientation>8</tiff:Orientation>";
         for xmp in [&attribute[..], element] {

@@ -1,44 +1,44 @@
 //! JPEG: baseline, extended and progressive, Huffman-coded, eight bits; grey, RGB, YCbCr, CMYK and YCCK.
 //!
-//! Written here rather than taken from a crate because photos are what the towers see, and the references
-//! see them through libjpeg-turbo. The standard (ITU-T T.81) leaves the rounding of the inverse DCT, the
-//! interpolation of chroma and the conversion of colours to the decoder; this one does each as
-//! libjpeg-turbo's defaults do, so that the pixels of an undamaged file are equal to the references', where
-//! other decoders differ by up to four levels at one pixel in five. Safe code, and no panic is known.
+//! The reference libraries decode with libjpeg-turbo. The standard (ITU-T T.81) leaves the rounding of the inverse
+//! DCT, the interpolation of chroma and the conversion of colours to the decoder. This decoder does each as
+//! libjpeg-turbo does by default, so that the pixels of an undamaged file are equal to the references'; other decoders
+//! differ by up to four levels at one pixel in five.
 //!
-//! Stricter than libjpeg in one thing: data that contradicts itself or ends early is an error, not a warning.
+//! Stricter than libjpeg in one respect: inconsistent or truncated data is an error, not a warning.
 
 mod colour;
+mod frame;
 mod huffman;
 mod idct;
 mod scan;
 mod segments;
 mod standard_tables;
 
+use super::decode_error::{DecodeError, try_filled};
+use super::exif;
+use crate::pixels::{Orientation, RowSink};
 use colour::Upsampling;
 pub(super) use colour::{ColourSpace, ycbcr_pixel};
+use frame::Frame;
 use scan::{Block, ScanReader};
-use segments::{Frame, Next, Scan, Segments};
+use segments::{Next, Scan, Segments};
 
-use super::super::orient::Orientation;
-use super::problem::{Problem, filled};
-use super::{Sink, exif};
-
-/// Photos have about ten scans; each costs a pass over all blocks, however short it is.
+/// Maximum number of scans. Photos have about ten; each costs a pass over all blocks, however short it is.
 const MAX_SCANS: usize = 200;
 
-/// Decodes a JPEG file to `sink`, with `orient` upright.
-pub(super) fn decode(bytes: &[u8], orient: bool, sink: &mut dyn Sink) -> Result<(), Problem> {
+/// Decodes a JPEG file to `sink`; with `orient`, upright.
+pub(super) fn decode(bytes: &[u8], orient: bool, sink: &mut dyn RowSink) -> Result<(), DecodeError> {
     decode_as(bytes, orient, None, sink)
 }
 
-/// As [`decode`], with what the components mean if the file itself does not tell.
+/// Decodes as [`decode`] does; `space` overrides the colour space of the file.
 pub(super) fn decode_as(
     bytes: &[u8],
     orient: bool,
     space: Option<ColourSpace>,
-    sink: &mut dyn Sink,
-) -> Result<(), Problem> {
+    sink: &mut dyn RowSink,
+) -> Result<(), DecodeError> {
     let mut segments = Segments::new(bytes);
     segments.space = space;
     let mut coefficients: Option<Vec<Vec<Block>>> = None;
@@ -47,17 +47,17 @@ pub(super) fn decode_as(
         let scan = match segments.advance()? {
             Next::Scan(scan) => scan,
             Next::End => {
-                let frame = segments.frame.as_ref().ok_or(Problem::damaged("there is no frame"))?;
+                let frame = segments.frame.as_ref().ok_or(DecodeError::damaged("there is no frame"))?;
                 return match &coefficients {
                     _ if decoded => Ok(()),
                     Some(coefficients) => transform_all(&segments, frame, orient, coefficients, sink),
-                    None => Err(Problem::damaged("there is no scan")),
+                    None => Err(DecodeError::damaged("there is no scan")),
                 };
             }
         };
-        let frame = segments.frame.as_ref().ok_or(Problem::damaged("there is no frame"))?;
+        let frame = segments.frame.as_ref().ok_or(DecodeError::damaged("there is no frame"))?;
         if decoded {
-            // One scan was everything; what follows it is not part of the photo.
+            // The first scan was complete; ignore scans after it.
             continue;
         }
         let all = scan.components.iter().map(|component| component.0);
@@ -67,27 +67,27 @@ pub(super) fn decode_as(
         } else {
             let coefficients = match &mut coefficients {
                 Some(coefficients) => coefficients,
-                none => none.insert(no_coefficients(frame)?),
+                none => none.insert(zero_coefficients(frame)?),
             };
             segments.at = decode_scan(bytes, &segments, frame, scan, coefficients)?;
         }
     }
-    Err(Problem::damaged("there are too many scans"))
+    Err(DecodeError::damaged("there are too many scans"))
 }
 
-/// Room for the coefficients of all components, by component, then row by row of blocks.
-fn no_coefficients(frame: &Frame) -> Result<Vec<Vec<Block>>, Problem> {
-    frame.components.iter().map(|c| filled(c.blocks_across, c.blocks_down, 1, [0; 64])).collect()
+/// Allocates zeroed coefficients: by component, then by row of blocks.
+fn zero_coefficients(frame: &Frame) -> Result<Vec<Vec<Block>>, DecodeError> {
+    frame.components.iter().map(|c| try_filled(c.blocks_across, c.blocks_down, 1, [0; 64])).collect()
 }
 
-/// Decodes one of several scans into coefficients; returns where it ends.
+/// Decodes one of several scans into coefficients; returns the offset of its end.
 fn decode_scan(
     bytes: &[u8],
     segments: &Segments<'_>,
     frame: &Frame,
     scan: Scan,
     coefficients: &mut [Vec<Block>],
-) -> Result<usize, Problem> {
+) -> Result<usize, DecodeError> {
     let indices: Vec<usize> = scan.components.iter().map(|component| component.0).collect();
     let mut reader = ScanReader::new(bytes, segments, scan);
     let mut read = |reader: &mut ScanReader<'_, '_>, part: usize, row: usize, column: usize| {
@@ -96,19 +96,19 @@ fn decode_scan(
         if frame.progressive { reader.progressive(part, block) } else { reader.sequential(part, block).map(|_| ()) }
     };
     if let &[index] = indices.as_slice() {
-        // A scan of one component has its blocks alone, without those that fill up the last units.
+        // A scan of one component has no padding to whole MCUs.
         let component = &frame.components[index];
         for row in 0..component.height.div_ceil(8) {
             for column in 0..component.width.div_ceil(8) {
-                reader.unit()?;
+                reader.begin_mcu()?;
                 read(&mut reader, 0, row, column)?;
             }
             reader.check()?;
         }
     } else {
-        for row in 0..frame.units_down {
-            for column in 0..frame.units_across {
-                reader.unit()?;
+        for row in 0..frame.mcus_down {
+            for column in 0..frame.mcus_across {
+                reader.begin_mcu()?;
                 for (part, &index) in indices.iter().enumerate() {
                     let (h, v) = (frame.components[index].h, frame.components[index].v);
                     for block in 0..h * v {
@@ -122,20 +122,20 @@ fn decode_scan(
     Ok(reader.position())
 }
 
-/// Decodes the only scan, transforming each block at once; returns where the scan ends.
+/// Decodes the only scan and transforms each block at once; returns the offset of its end.
 fn decode_and_transform(
     bytes: &[u8],
     segments: &Segments<'_>,
     frame: &Frame,
     orient: bool,
     scan: Scan,
-    sink: &mut dyn Sink,
-) -> Result<usize, Problem> {
+    sink: &mut dyn RowSink,
+) -> Result<usize, DecodeError> {
     let tables = quantisation(segments, frame)?;
     let mut reader = ScanReader::new(bytes, segments, scan);
     assemble(segments, frame, orient, sink, |_, planes| {
-        for column in 0..frame.units_across {
-            reader.unit()?;
+        for column in 0..frame.mcus_across {
+            reader.begin_mcu()?;
             for (part, component) in frame.components.iter().enumerate() {
                 let stride = component.blocks_across * 8;
                 for block in 0..component.h * component.v {
@@ -153,14 +153,14 @@ fn decode_and_transform(
     Ok(reader.position())
 }
 
-/// Transforms the coefficients of all scans to pixels.
+/// Transforms the coefficients of all scans and delivers the pixels.
 fn transform_all(
     segments: &Segments<'_>,
     frame: &Frame,
     orient: bool,
     coefficients: &[Vec<Block>],
-    sink: &mut dyn Sink,
-) -> Result<(), Problem> {
+    sink: &mut dyn RowSink,
+) -> Result<(), DecodeError> {
     let tables = quantisation(segments, frame)?;
     assemble(segments, frame, orient, sink, |row, planes| {
         for (part, component) in frame.components.iter().enumerate() {
@@ -169,7 +169,7 @@ fn transform_all(
                 let first = (row * component.v + line) * component.blocks_across;
                 let blocks = &coefficients[part][first..first + component.blocks_across];
                 for (i, block) in blocks.iter().enumerate() {
-                    // Blocks without detail are common, and cheap to find.
+                    // Blocks with a DC coefficient only are common and cheap to detect.
                     let last = if block[1..] == [0; 63] { 0 } else { 63 };
                     let out = &mut planes[part][line * 8 * stride + i * 8..];
                     idct::block(block, tables[part], last, out, stride);
@@ -180,27 +180,26 @@ fn transform_all(
     })
 }
 
-/// The quantisation table of each component.
-fn quantisation<'s>(segments: &'s Segments<'_>, frame: &Frame) -> Result<Vec<&'s [u16; 64]>, Problem> {
-    let tables = segments.latched.iter().take(frame.components.len());
-    tables.map(|table| table.as_ref().ok_or(Problem::damaged("a component is not there"))).collect()
+/// Returns the quantisation table of each component.
+fn quantisation<'s>(segments: &'s Segments<'_>, frame: &Frame) -> Result<Vec<&'s [u16; 64]>, DecodeError> {
+    let tables = segments.component_tables.iter().take(frame.components.len());
+    tables.map(|table| table.as_ref().ok_or(DecodeError::damaged("a component is not there"))).collect()
 }
 
-/// Turns rows of units into rows of a photo.
+/// Converts rows of MCUs to rows of pixels and delivers them.
 ///
-/// `fill` writes the samples of a row of units into one plane for each component. Pixels lag one row of units
-/// behind, because the interpolation of chroma looks one row of samples up and down; no more of the samples
-/// than that is kept.
+/// `fill` writes the samples of a row of MCUs into one plane for each component. Pixels lag one row of MCUs behind,
+/// because the interpolation of chroma needs one row of samples above and below; no other samples are kept.
 fn assemble(
     segments: &Segments<'_>,
     frame: &Frame,
     orient: bool,
-    sink: &mut dyn Sink,
-    mut fill: impl FnMut(usize, &mut [Vec<u8>]) -> Result<(), Problem>,
-) -> Result<(), Problem> {
+    sink: &mut dyn RowSink,
+    mut fill: impl FnMut(usize, &mut [Vec<u8>]) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
     let space = match segments.space {
         Some(space) if space.components() == frame.components.len() => space,
-        Some(_) => return Err(Problem::damaged("it has other components than announced")),
+        Some(_) => return Err(DecodeError::damaged("it has other components than announced")),
         None => ColourSpace::of(&frame.components, segments.jfif, segments.adobe),
     };
     let orientation = match orient {
@@ -210,59 +209,59 @@ fn assemble(
     sink.begin(frame.width, frame.height, orientation)?;
     let planes =
         || -> Vec<Vec<u8>> { frame.components.iter().map(|c| vec![0; c.blocks_across * 8 * c.v * 8]).collect() };
-    let (mut before, mut now) = (planes(), planes());
-    // The last row of samples before those.
+    let (mut current, mut next) = (planes(), planes());
+    // The last row of samples above `current`.
     let mut above: Vec<Vec<u8>> = frame.components.iter().map(|c| vec![0; c.blocks_across * 8]).collect();
-    let mut rows: Vec<Vec<u8>> = vec![vec![0; frame.units_across * frame.h_max * 8]; frame.components.len()];
+    let mut rows: Vec<Vec<u8>> = vec![vec![0; frame.mcus_across * frame.h_max * 8]; frame.components.len()];
 
-    for row in 0..=frame.units_down {
-        for (above, now) in above.iter_mut().zip(&now) {
-            let last = now.len() - above.len();
-            above.copy_from_slice(&now[last..]);
+    for row in 0..=frame.mcus_down {
+        for (above, next) in above.iter_mut().zip(&next) {
+            let last = next.len() - above.len();
+            above.copy_from_slice(&next[last..]);
         }
-        if row < frame.units_down {
-            fill(row, &mut now)?;
+        if row < frame.mcus_down {
+            fill(row, &mut next)?;
         }
         if row > 0 {
-            let samples = Samples { above: &above, before: &before, now: &now };
+            let samples = Samples { above: &above, current: &current, next: &next };
             let first = (row - 1) * frame.v_max * 8;
             let count = (frame.height - first).min(frame.v_max * 8);
-            emit(frame, space, row - 1, &samples, &mut rows, sink.room(count));
-            sink.written();
+            emit(frame, space, row - 1, &samples, &mut rows, sink.rows_mut(count));
+            sink.commit();
         }
-        std::mem::swap(&mut before, &mut now);
+        std::mem::swap(&mut current, &mut next);
     }
     Ok(())
 }
 
-/// The samples that a row of units needs, by component.
+/// The samples for the pixels of a row of MCUs, by component.
 struct Samples<'a> {
-    /// The last row before it.
+    /// The last row of samples before it.
     above: &'a [Vec<u8>],
-    /// Its own.
-    before: &'a [Vec<u8>],
-    /// Those of the next row of units, if there is one.
-    now: &'a [Vec<u8>],
+    /// Its own samples.
+    current: &'a [Vec<u8>],
+    /// The samples of the next row of MCUs, if there is one.
+    next: &'a [Vec<u8>],
 }
 
-/// Writes the pixels of a row of units to `out`.
+/// Writes the pixels of a row of MCUs to `out`.
 fn emit(
     frame: &Frame,
     space: ColourSpace,
-    unit_row: usize,
+    mcu_row: usize,
     samples: &Samples<'_>,
     rows: &mut [Vec<u8>],
     out: &mut [u8],
 ) {
-    for (y, pixels) in (unit_row * frame.v_max * 8..).zip(out.chunks_exact_mut(frame.width * 3)) {
+    for (y, pixels) in (mcu_row * frame.v_max * 8..).zip(out.chunks_exact_mut(frame.width * 3)) {
         for (i, component) in frame.components.iter().enumerate() {
             let stride = component.blocks_across * 8;
-            let start = unit_row * component.v * 8;
+            let start = mcu_row * component.v * 8;
             let line = |row: usize| {
                 let plane = match row.checked_sub(start) {
                     None => &samples.above[i][..],
-                    Some(row) if row < component.v * 8 => &samples.before[i][row * stride..],
-                    Some(_) => &samples.now[i][..],
+                    Some(row) if row < component.v * 8 => &samples.current[i][row * stride..],
+                    Some(_) => &samples.next[i][..],
                 };
                 &plane[..component.width]
             };

@@ -1,29 +1,29 @@
-//! Turning and mirroring a photo the way its metadata says. Knows no metadata formats.
+//! The eight orientations of EXIF and the code that turns pixels upright. Knows no metadata format.
 
-/// What has to be done so that a photo stands as its photographer saw it; the values of EXIF 1 to 8.
+/// The transform that turns stored pixels upright; in the order of the EXIF values 1 to 8.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Orientation {
-    /// 1: nothing.
+pub(crate) enum Orientation {
+    /// 1: no change.
     #[default]
     Upright,
-    /// 2: mirror left and right.
+    /// 2: mirror horizontally.
     Mirrored,
-    /// 3: half a turn.
+    /// 3: rotate by 180 degrees.
     UpsideDown,
-    /// 4: mirror top and bottom.
+    /// 4: mirror vertically.
     Flipped,
     /// 5: mirror across the main diagonal.
     Transposed,
-    /// 6: a quarter turn clockwise.
+    /// 6: rotate by 90 degrees clockwise.
     Right,
     /// 7: mirror across the other diagonal.
     Transversed,
-    /// 8: a quarter turn anticlockwise.
+    /// 8: rotate by 90 degrees anticlockwise.
     Left,
 }
 
 impl Orientation {
-    /// The orientation of a tag's value; values that mean nothing mean upright.
+    /// Maps the value of the EXIF tag; unknown values mean upright.
     pub fn from_exif(value: u32) -> Self {
         match value {
             2 => Orientation::Mirrored,
@@ -37,32 +37,31 @@ impl Orientation {
         }
     }
 
-    /// Whether width and height change places.
+    /// Whether width and height are swapped.
     pub fn swaps(self) -> bool {
         use Orientation::*;
         matches!(self, Transposed | Right | Transversed | Left)
     }
 
-    /// Whether the upright photo has the pixels of a row as stored in the opposite order, be it across or down.
+    /// Whether the pixels of a stored row appear in reverse order (in a row or a column) in the upright photo.
     pub fn reverses_rows(self) -> bool {
         use Orientation::*;
         matches!(self, Mirrored | UpsideDown | Transversed | Left)
     }
 
-    /// Whether the upright photo has the rows as stored in the opposite order, be it down or across.
+    /// Whether the stored rows appear in reverse order (as rows or columns) in the upright photo.
     pub fn reverses_columns(self) -> bool {
         use Orientation::*;
         matches!(self, UpsideDown | Flipped | Right | Transversed)
     }
 }
 
-/// Rows of a photo that are turned together, so that what is written next to each other was read from rows
-/// that are still in the cache.
-pub(super) const STRIP: usize = 16;
+/// Rows that are turned together: neighbouring writes then read from rows that are still in the cache.
+pub(crate) const STRIP: usize = 16;
 
 impl Orientation {
-    /// Turns a whole photo, `[height, width, 3]`; returns its new width and height and its bytes. A second
-    /// buffer is needed only where width and height change places.
+    /// Turns a whole photo, `[height, width, 3]`; returns its new width and height and its bytes, or `None` if
+    /// memory runs out. Allocates a second buffer only if the orientation [swaps](Self::swaps) width and height.
     pub fn apply(self, width: usize, height: usize, mut data: Vec<u8>) -> Option<(usize, usize, Vec<u8>)> {
         match self {
             Orientation::Upright => {}
@@ -88,13 +87,13 @@ impl Orientation {
         Some((width, height, data))
     }
 
-    /// Writes rows of a `width` x `height` photo, from row `first` on, to their place in the turned photo
+    /// Writes `rows`, which start at row `first` of a `width` x `height` photo, to their place in the turned photo
     /// `[width, height, 3]`; for orientations that [swap](Self::swaps) width and height.
     pub fn turn(self, rows: &[u8], first: usize, width: usize, height: usize, turned: &mut [u8]) {
         let pixels = rows.as_chunks::<3>().0;
         let count = pixels.len() / width;
         let (from_right, from_bottom) = (self.reverses_columns(), self.reverses_rows());
-        // The columns of the turned photo that those rows become.
+        // The rows become the columns `left..left + count` of the turned photo.
         let left = if from_right { height - first - count } else { first };
         let turned = turned.as_chunks_mut::<3>().0.chunks_exact_mut(height);
         for (y, turned) in turned.enumerate() {
@@ -114,7 +113,7 @@ impl Orientation {
 mod tests {
     use super::*;
 
-    /// Where each pixel of a 3 x 2 photo goes, row by row.
+    /// Checks the place of each pixel of a 3 x 2 photo.
     #[test]
     fn every_orientation() {
         let photo: Vec<u8> = (0..6).flat_map(|i| [i, 10 + i, 20 + i]).collect();
@@ -137,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn strips_make_up_the_whole() {
+    fn strips_equal_the_whole() {
         let (width, height) = (5, 3 * STRIP + 7);
         let photo: Vec<u8> = (0..width * height * 3).map(|i| (i * 7 % 251) as u8).collect();
         for value in 5..=8 {

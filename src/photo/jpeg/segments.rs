@@ -1,12 +1,13 @@
-//! The marker segments of a JPEG file (ITU-T T.81, annex B): tables, frame and scan headers, and what
-//! cameras and editors add to them. Knows no entropy-coded data.
+//! The marker segments of a JPEG file (ITU-T T.81, annex B): tables, frame and scan headers, and application
+//! segments. Knows no entropy-coded data.
 
-use super::super::problem::{Problem, accepted};
+use super::super::decode_error::DecodeError;
 use super::colour::ColourSpace;
+use super::frame::Frame;
 use super::huffman::Table;
 use super::standard_tables;
 
-/// Zigzag position to row-major position in a block; what lies past the end goes to the last place.
+/// Maps zigzag positions to row-major positions in a block; positions past the end map to the last one.
 pub(super) const ZIGZAG: [u8; 64 + 16] = {
     let mut order = [63; 64 + 16];
     let (mut x, mut y, mut i) = (0u8, 0u8, 0);
@@ -33,48 +34,10 @@ pub(super) const ZIGZAG: [u8; 64 + 16] = {
     order
 };
 
-/// One component of the frame.
-#[derive(Clone, Debug)]
-pub(super) struct Component {
-    /// Its identifier in scan headers.
-    pub id: u8,
-    /// Blocks of a minimum coded unit across.
-    pub h: usize,
-    /// Blocks of a minimum coded unit down.
-    pub v: usize,
-    /// Which quantisation table it uses.
-    pub quantisation: usize,
-    /// Samples in a row.
-    pub width: usize,
-    /// Rows of samples.
-    pub height: usize,
-    /// Blocks in a row, whole minimum coded units.
-    pub blocks_across: usize,
-    /// Rows of blocks, whole minimum coded units.
-    pub blocks_down: usize,
-}
-
-/// The frame: one photo.
-#[derive(Clone, Debug)]
-pub(super) struct Frame {
-    pub progressive: bool,
-    pub width: usize,
-    pub height: usize,
-    pub components: Vec<Component>,
-    /// The largest `h` of the components.
-    pub h_max: usize,
-    /// The largest `v` of the components.
-    pub v_max: usize,
-    /// Minimum coded units in a row.
-    pub units_across: usize,
-    /// Rows of minimum coded units.
-    pub units_down: usize,
-}
-
-/// What a scan contains.
+/// A scan header.
 #[derive(Clone, Debug)]
 pub(super) struct Scan {
-    /// Indices of components, with the DC and AC tables each uses.
+    /// Indices of the components, each with its DC and AC tables.
     pub components: Vec<(usize, usize, usize)>,
     /// First coefficient, in zigzag order.
     pub start: usize,
@@ -86,51 +49,51 @@ pub(super) struct Scan {
     pub low: u32,
 }
 
-/// Everything that the segments so far have set.
+/// Reads segments and keeps what they set.
 pub(super) struct Segments<'a> {
     bytes: &'a [u8],
     /// Next byte to read.
     pub at: usize,
     pub frame: Option<Frame>,
     quantisation: [Option<[u16; 64]>; 4],
-    /// By component: the table in its place when its first scan began; the place may be used again.
-    pub latched: [Option<[u16; 64]>; 4],
+    /// By component: its table at its first scan. Later segments may redefine the table.
+    pub component_tables: [Option<[u16; 64]>; 4],
     pub dc: [Option<Table>; 4],
     pub ac: [Option<Table>; 4],
-    /// Minimum coded units between restart markers; zero for none.
+    /// MCUs between restart markers; zero for none.
     pub restart_interval: usize,
-    /// A JFIF header was there.
+    /// Whether there is a JFIF header.
     pub jfif: bool,
-    /// The colour transform an Adobe segment names.
+    /// The colour transform of the Adobe segment.
     pub adobe: Option<u8>,
-    /// What the components mean, where that is known from elsewhere.
+    /// The colour space, if a container states it.
     pub space: Option<ColourSpace>,
     pub exif: Vec<u8>,
     pub xmp: Option<&'a [u8]>,
 }
 
-/// What comes after a segment.
+/// The next part of a file after its tables.
 pub(super) enum Next {
     Scan(Scan),
     End,
 }
 
-fn two(bytes: &[u8], at: usize) -> Result<usize, Problem> {
+fn two(bytes: &[u8], at: usize) -> Result<usize, DecodeError> {
     match bytes.get(at..at + 2) {
         Some(&[high, low]) => Ok(usize::from(high) << 8 | usize::from(low)),
-        _ => Err(Problem::Truncated),
+        _ => Err(DecodeError::Truncated),
     }
 }
 
 impl<'a> Segments<'a> {
-    /// Starts after the start-of-image marker.
+    /// Starts reading after the start-of-image marker.
     pub fn new(bytes: &'a [u8]) -> Self {
         Segments {
             bytes,
             at: 2,
             frame: None,
             quantisation: [None; 4],
-            latched: [None; 4],
+            component_tables: [None; 4],
             dc: [const { None }; 4],
             ac: [const { None }; 4],
             restart_interval: 0,
@@ -143,28 +106,28 @@ impl<'a> Segments<'a> {
     }
 
     /// Reads segments up to a scan header or the end of the image.
-    pub fn advance(&mut self) -> Result<Next, Problem> {
+    pub fn advance(&mut self) -> Result<Next, DecodeError> {
         loop {
             let marker = self.marker()?;
             match marker {
                 0xd9 => return Ok(Next::End),
-                // Restart markers and TEM stand alone; here they mean nothing.
+                // Restart markers and TEM have no length; ignore them.
                 0x01 | 0xd0..=0xd8 => continue,
                 _ => {}
             }
             let length = two(self.bytes, self.at)?;
             if length < 2 {
-                return Err(Problem::damaged("a segment is shorter than its length"));
+                return Err(DecodeError::damaged("a segment is shorter than its length"));
             }
-            let segment = self.bytes.get(self.at + 2..self.at + length).ok_or(Problem::Truncated)?;
+            let segment = self.bytes.get(self.at + 2..self.at + length).ok_or(DecodeError::Truncated)?;
             self.at += length;
             match marker {
                 0xc0..=0xc2 => self.frame_header(marker == 0xc2, segment)?,
                 0xc4 => self.huffman_tables(segment)?,
-                0xc3 | 0xc7 | 0xcb | 0xcf => return Err(Problem::unsupported("lossless coding")),
-                0xc9 | 0xca | 0xcc => return Err(Problem::unsupported("arithmetic coding")),
+                0xc3 | 0xc7 | 0xcb | 0xcf => return Err(DecodeError::unsupported("lossless coding")),
+                0xc9 | 0xca | 0xcc => return Err(DecodeError::unsupported("arithmetic coding")),
                 0xc5 | 0xc6 | 0xcd | 0xce | 0xde => {
-                    return Err(Problem::unsupported("hierarchical coding"));
+                    return Err(DecodeError::unsupported("hierarchical coding"));
                 }
                 0xda => return self.scan_header(segment).map(Next::Scan),
                 0xdb => self.quantisation_tables(segment)?,
@@ -177,15 +140,15 @@ impl<'a> Segments<'a> {
         }
     }
 
-    /// The next marker, after whatever stands before it.
-    fn marker(&mut self) -> Result<u8, Problem> {
+    /// Finds the next marker; skips other bytes.
+    fn marker(&mut self) -> Result<u8, DecodeError> {
         loop {
-            let &byte = self.bytes.get(self.at).ok_or(Problem::Truncated)?;
+            let &byte = self.bytes.get(self.at).ok_or(DecodeError::Truncated)?;
             self.at += 1;
             if byte != 0xff {
                 continue;
             }
-            match self.bytes.get(self.at).ok_or(Problem::Truncated)? {
+            match self.bytes.get(self.at).ok_or(DecodeError::Truncated)? {
                 0xff => continue,
                 0 => self.at += 1,
                 &marker => {
@@ -196,65 +159,21 @@ impl<'a> Segments<'a> {
         }
     }
 
-    fn frame_header(&mut self, progressive: bool, segment: &[u8]) -> Result<(), Problem> {
+    fn frame_header(&mut self, progressive: bool, segment: &[u8]) -> Result<(), DecodeError> {
         if self.frame.is_some() {
-            return Err(Problem::damaged("two frame headers"));
+            return Err(DecodeError::damaged("two frame headers"));
         }
-        let &[bits, h1, h0, w1, w0, count, ref rest @ ..] = segment else {
-            return Err(Problem::damaged("the frame header is too short"));
-        };
-        if bits != 8 {
-            return Err(Problem::unsupported(format_args!("{bits} bits a sample")));
-        }
-        let (width, height) = accepted(u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]))?;
-        if !matches!(count, 1 | 3 | 4) {
-            return Err(Problem::unsupported(format_args!("{count} components")));
-        }
-        let (specs, _) = rest.as_chunks::<3>();
-        let specs = specs.get(..usize::from(count)).ok_or(Problem::damaged("the frame header is too short"))?;
-        let mut sampling = Vec::new();
-        for &[_, factors, _] in specs {
-            let (h, v) = (usize::from(factors >> 4), usize::from(factors & 15));
-            if !(1..=4).contains(&h) || !(1..=4).contains(&v) {
-                return Err(Problem::damaged("a sampling factor is not 1 to 4"));
-            }
-            // A component on its own is not subsampled, whatever it says.
-            sampling.push(if count == 1 { (1, 1) } else { (h, v) });
-        }
-        let h_max = sampling.iter().map(|s| s.0).max().unwrap_or(1);
-        let v_max = sampling.iter().map(|s| s.1).max().unwrap_or(1);
-        let units_across = width.div_ceil(8 * h_max);
-        let units_down = height.div_ceil(8 * v_max);
-        let mut components: Vec<Component> = Vec::new();
-        for (&[id, _, quantisation], &(h, v)) in specs.iter().zip(&sampling) {
-            if h_max % h != 0 || v_max % v != 0 {
-                return Err(Problem::unsupported("fractional subsampling"));
-            }
-            if quantisation > 3 || components.iter().any(|other| other.id == id) {
-                return Err(Problem::damaged("the frame header contradicts itself"));
-            }
-            components.push(Component {
-                id,
-                h,
-                v,
-                quantisation: usize::from(quantisation),
-                width: (width * h).div_ceil(h_max),
-                height: (height * v).div_ceil(v_max),
-                blocks_across: units_across * h,
-                blocks_down: units_down * v,
-            });
-        }
-        self.frame = Some(Frame { progressive, width, height, components, h_max, v_max, units_across, units_down });
+        self.frame = Some(Frame::read(progressive, segment)?);
         Ok(())
     }
 
-    fn quantisation_tables(&mut self, mut segment: &[u8]) -> Result<(), Problem> {
+    fn quantisation_tables(&mut self, mut segment: &[u8]) -> Result<(), DecodeError> {
         while let Some((&head, rest)) = segment.split_first() {
             let wide = head >> 4 != 0;
-            let short = || Problem::damaged("a quantisation table is too short");
+            let short = || DecodeError::damaged("a quantisation table is too short");
             let values = rest.get(..if wide { 128 } else { 64 }).ok_or_else(short)?;
             let table = self.quantisation.get_mut(usize::from(head & 15));
-            let table = table.ok_or(Problem::damaged("a quantisation table has no place"))?;
+            let table = table.ok_or(DecodeError::damaged("a quantisation table has no place"))?;
             let mut natural = [0u16; 64];
             for (i, &place) in ZIGZAG[..64].iter().enumerate() {
                 natural[usize::from(place)] =
@@ -266,32 +185,32 @@ impl<'a> Segments<'a> {
         Ok(())
     }
 
-    fn huffman_tables(&mut self, mut segment: &[u8]) -> Result<(), Problem> {
+    fn huffman_tables(&mut self, mut segment: &[u8]) -> Result<(), DecodeError> {
         while let Some((&head, rest)) = segment.split_first() {
-            let short = || Problem::damaged("a huffman table is too short");
+            let short = || DecodeError::damaged("a huffman table is too short");
             let counts = rest.first_chunk::<16>().ok_or_else(short)?;
             let total: usize = counts.iter().map(|&count| usize::from(count)).sum();
             if total > 256 {
-                return Err(Problem::damaged("a huffman table has too many codes"));
+                return Err(DecodeError::damaged("a huffman table has too many codes"));
             }
             let symbols = rest.get(16..16 + total).ok_or_else(short)?;
             let class = if head >> 4 == 0 { &mut self.dc } else { &mut self.ac };
             let place = class.get_mut(usize::from(head & 15));
-            *place.ok_or(Problem::damaged("a huffman table has no place"))? = Some(Table::new(counts, symbols)?);
+            *place.ok_or(DecodeError::damaged("a huffman table has no place"))? = Some(Table::new(counts, symbols)?);
             segment = &rest[16 + total..];
         }
         Ok(())
     }
 
-    fn scan_header(&mut self, segment: &[u8]) -> Result<Scan, Problem> {
-        let frame = self.frame.as_ref().ok_or(Problem::damaged("a scan without a frame"))?;
-        let short = || Problem::damaged("a scan header is too short");
+    fn scan_header(&mut self, segment: &[u8]) -> Result<Scan, DecodeError> {
+        let frame = self.frame.as_ref().ok_or(DecodeError::damaged("a scan without a frame"))?;
+        let short = || DecodeError::damaged("a scan header is too short");
         let (&count, rest) = segment.split_first().ok_or_else(short)?;
         let (specs, rest) = rest.split_at_checked(usize::from(count) * 2).ok_or_else(short)?;
         let &[start, end, passes, ..] = rest else {
             return Err(short());
         };
-        let bad = || Problem::damaged("a scan header contradicts the frame");
+        let bad = || DecodeError::damaged("a scan header contradicts the frame");
         let mut components: Vec<(usize, usize, usize)> = Vec::new();
         for &[id, tables] in specs.as_chunks::<2>().0 {
             let index = frame.components.iter().position(|component| component.id == id).ok_or_else(bad)?;
@@ -308,7 +227,7 @@ impl<'a> Segments<'a> {
             low: u32::from(passes & 15),
         };
         if !frame.progressive {
-            // What a sequential scan says here is ignored, as every decoder does.
+            // Sequential scans have all coefficients; like other decoders, ignore the fields.
             (scan.start, scan.end, scan.high, scan.low) = (0, 63, 0, 0);
         }
         let dc = scan.start == 0;
@@ -323,8 +242,8 @@ impl<'a> Segments<'a> {
         }
         for &(index, _, _) in &scan.components {
             let table = self.quantisation[frame.components[index].quantisation];
-            let table = table.ok_or(Problem::damaged("a quantisation table is not there"))?;
-            self.latched[index].get_or_insert(table);
+            let table = table.ok_or(DecodeError::damaged("a quantisation table is not there"))?;
+            self.component_tables[index].get_or_insert(table);
         }
         if scan.components.iter().any(|&(_, dc, ac)| self.dc[dc].is_none() || self.ac[ac].is_none()) {
             self.standard_tables();
@@ -332,7 +251,7 @@ impl<'a> Segments<'a> {
         Ok(scan)
     }
 
-    /// Frames cut from a video leave the usual tables out.
+    /// Fills missing tables with the standard ones, which frames cut from a video leave out.
     fn standard_tables(&mut self) {
         for (i, (dc, ac)) in standard_tables::all().into_iter().enumerate() {
             self.dc[i] = self.dc[i].take().or(dc);
@@ -343,7 +262,7 @@ impl<'a> Segments<'a> {
     fn application_1(&mut self, segment: &'a [u8]) {
         const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
         if let Some(exif) = segment.strip_prefix(b"Exif\0\0") {
-            // Metadata longer than a segment goes on in the next.
+            // Metadata longer than a segment continues in the next.
             self.exif.extend_from_slice(exif);
         } else if let Some(xmp) = segment.strip_prefix(XMP) {
             self.xmp = Some(xmp);

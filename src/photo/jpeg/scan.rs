@@ -1,44 +1,44 @@
 //! Entropy-coded scans of a JPEG file: bits to coefficients (ITU-T T.81, annexes F and G).
 //!
-//! Knows no samples and no colours. Coefficients are in row-major order of their block, not yet multiplied.
+//! Knows no samples and no colours. Coefficients are in row-major order of their block, not yet dequantised.
 
-use super::super::problem::Problem;
+use super::super::decode_error::DecodeError;
 use super::huffman::{BitReader, Table};
 use super::segments::{Scan, Segments, ZIGZAG};
 
-/// The coefficients of a block.
+/// Coefficients of a block.
 pub(super) type Block = [i16; 64];
 
-/// One component of a scan.
+/// The state of a component in a scan.
 #[derive(Clone, Copy)]
-struct Part<'t> {
+struct ComponentState<'t> {
     dc: Option<&'t Table>,
     ac: Option<&'t Table>,
-    /// The last first coefficient.
+    /// The last DC coefficient.
     prediction: i32,
 }
 
-/// The state of a scan between blocks.
+/// Decodes the blocks of a scan.
 pub(super) struct ScanReader<'a, 't> {
     bits: BitReader<'a>,
-    parts: Vec<Part<'t>>,
+    parts: Vec<ComponentState<'t>>,
     scan: Scan,
-    /// Blocks that are still to come without anything new in them (progressive).
-    empty_blocks: u32,
+    /// Remaining blocks of an end-of-band run (progressive).
+    eob_run: u32,
     restart_interval: usize,
-    units_to_restart: usize,
+    mcus_to_restart: usize,
     next_restart: u8,
 }
 
-/// Bits that no table explains.
-fn bad_code() -> Problem {
-    Problem::damaged("the image data makes no sense")
+/// The error for a code that is not in its table.
+fn bad_code() -> DecodeError {
+    DecodeError::damaged("the image data makes no sense")
 }
 
 impl<'a, 't> ScanReader<'a, 't> {
-    /// Reads a scan whose header `segments` has just read.
+    /// Starts a scan whose header `segments` has just read.
     pub fn new(bytes: &'a [u8], segments: &'t Segments<'_>, scan: Scan) -> Self {
-        let part = |&(_, dc, ac): &(usize, usize, usize)| Part {
+        let part = |&(_, dc, ac): &(usize, usize, usize)| ComponentState {
             dc: segments.dc[dc].as_ref(),
             ac: segments.ac[ac].as_ref(),
             prediction: 0,
@@ -47,59 +47,59 @@ impl<'a, 't> ScanReader<'a, 't> {
             bits: BitReader::new(bytes, segments.at),
             parts: scan.components.iter().map(part).collect(),
             scan,
-            empty_blocks: 0,
+            eob_run: 0,
             restart_interval: segments.restart_interval,
-            units_to_restart: segments.restart_interval,
+            mcus_to_restart: segments.restart_interval,
             next_restart: 0,
         }
     }
 
-    /// To be called before each minimum coded unit: passes the restart marker that is due.
+    /// Begins an MCU; reads the restart marker if one is due.
     #[inline(always)]
-    pub fn unit(&mut self) -> Result<(), Problem> {
+    pub fn begin_mcu(&mut self) -> Result<(), DecodeError> {
         if self.restart_interval == 0 {
             return Ok(());
         }
-        if self.units_to_restart == 0 {
+        if self.mcus_to_restart == 0 {
             self.restart()?;
         }
-        self.units_to_restart -= 1;
+        self.mcus_to_restart -= 1;
         Ok(())
     }
 
     #[cold]
-    fn restart(&mut self) -> Result<(), Problem> {
+    fn restart(&mut self) -> Result<(), DecodeError> {
         self.check()?;
         match self.bits.next_marker() {
-            None => return Err(Problem::Truncated),
+            None => return Err(DecodeError::Truncated),
             Some(marker) if marker == 0xd0 + self.next_restart => {}
-            Some(_) => return Err(Problem::damaged("a restart marker is missing")),
+            Some(_) => return Err(DecodeError::damaged("a restart marker is missing")),
         }
         self.next_restart = (self.next_restart + 1) % 8;
-        self.units_to_restart = self.restart_interval;
-        self.empty_blocks = 0;
+        self.mcus_to_restart = self.restart_interval;
+        self.eob_run = 0;
         self.parts.iter_mut().for_each(|part| part.prediction = 0);
         Ok(())
     }
 
-    /// To be called now and then: whether the bits so far were really there.
-    pub fn check(&self) -> Result<(), Problem> {
+    /// Reports reads past the end of the data since the start; call it now and then.
+    pub fn check(&self) -> Result<(), DecodeError> {
         match self.bits.overran() {
             false => Ok(()),
-            true if self.bits.at_end_of_data() => Err(Problem::Truncated),
-            true => Err(Problem::damaged("the image data ends early")),
+            true if self.bits.at_end_of_data() => Err(DecodeError::Truncated),
+            true => Err(DecodeError::damaged("the image data ends early")),
         }
     }
 
-    /// Where the next segment is looked for, after the scan.
+    /// Returns the offset at which to look for the next segment, after the scan.
     pub fn position(&self) -> usize {
         self.bits.position()
     }
 
-    /// Reads a block of the scan's component number `part`, all of whose coefficients are zero so far.
-    /// Returns the position, in zigzag order, of the last that is not zero now.
+    /// Reads a block of component `part` of the scan into zeroed coefficients. Returns the zigzag position of the last
+    /// coefficient that is not zero.
     #[inline(always)]
-    pub fn sequential(&mut self, part: usize, block: &mut Block) -> Result<usize, Problem> {
+    pub fn sequential(&mut self, part: usize, block: &mut Block) -> Result<usize, DecodeError> {
         let part = &mut self.parts[part];
         let (Some(dc), Some(ac)) = (part.dc, part.ac) else {
             return Err(no_table());
@@ -119,7 +119,7 @@ impl<'a, 't> ScanReader<'a, 't> {
                 continue;
             }
             k += run as usize;
-            // At most 63 + 15, for which the order has places.
+            // At most 63 + 15, which ZIGZAG covers.
             block[usize::from(ZIGZAG[k])] = value as i16;
             last = k;
             k += 1;
@@ -127,9 +127,9 @@ impl<'a, 't> ScanReader<'a, 't> {
         if k > 64 { Err(bad_code()) } else { Ok(last) }
     }
 
-    /// Reads what a progressive scan adds to a block of the scan's component number `part`.
+    /// Reads the contribution of a progressive scan to a block of component `part` of the scan.
     #[inline]
-    pub fn progressive(&mut self, part: usize, block: &mut Block) -> Result<(), Problem> {
+    pub fn progressive(&mut self, part: usize, block: &mut Block) -> Result<(), DecodeError> {
         match (self.scan.start, self.scan.high) {
             (0, 0) => self.first_dc(part, block),
             (0, _) => {
@@ -143,7 +143,7 @@ impl<'a, 't> ScanReader<'a, 't> {
         }
     }
 
-    fn first_dc(&mut self, part: usize, block: &mut Block) -> Result<(), Problem> {
+    fn first_dc(&mut self, part: usize, block: &mut Block) -> Result<(), DecodeError> {
         let part = &mut self.parts[part];
         let difference = self.bits.dc(part.dc.ok_or_else(no_table)?).ok_or_else(bad_code)?;
         part.prediction = part.prediction.wrapping_add(difference);
@@ -151,9 +151,9 @@ impl<'a, 't> ScanReader<'a, 't> {
         Ok(())
     }
 
-    fn first_ac(&mut self, part: usize, block: &mut Block) -> Result<(), Problem> {
-        if self.empty_blocks > 0 {
-            self.empty_blocks -= 1;
+    fn first_ac(&mut self, part: usize, block: &mut Block) -> Result<(), DecodeError> {
+        if self.eob_run > 0 {
+            self.eob_run -= 1;
             return Ok(());
         }
         let table = self.parts[part].ac.ok_or_else(no_table)?;
@@ -167,29 +167,29 @@ impl<'a, 't> ScanReader<'a, 't> {
             } else if run == 15 {
                 k += 16;
             } else {
-                self.empty_blocks = (1 << run) - 1 + self.bits.take(run);
+                self.eob_run = (1 << run) - 1 + self.bits.take(run);
                 break;
             }
         }
         if k > 64 { Err(bad_code()) } else { Ok(()) }
     }
 
-    fn refine_ac(&mut self, part: usize, block: &mut Block) -> Result<(), Problem> {
+    fn refine_ac(&mut self, part: usize, block: &mut Block) -> Result<(), DecodeError> {
         let table = self.parts[part].ac.ok_or_else(no_table)?;
         let step = 1i16 << self.scan.low;
         let end = self.scan.end;
         let mut k = self.scan.start;
-        if self.empty_blocks == 0 {
+        if self.eob_run == 0 {
             while k <= end {
                 let (run, value) = self.bits.ac(table).ok_or_else(bad_code)?;
                 if value == 0 && run < 15 {
-                    self.empty_blocks = (1 << run) + self.bits.take(run);
+                    self.eob_run = (1 << run) + self.bits.take(run);
                     break;
                 }
                 if value.abs() > 1 {
                     return Err(bad_code());
                 }
-                // Passes `run` coefficients that are still zero, refining those that are not.
+                // Skip `run` coefficients that are still zero and refine the others.
                 let mut zeros = run;
                 while k <= end {
                     let coefficient = &mut block[usize::from(ZIGZAG[k])];
@@ -206,8 +206,8 @@ impl<'a, 't> ScanReader<'a, 't> {
                 k += 1;
             }
         }
-        if self.empty_blocks > 0 {
-            self.empty_blocks -= 1;
+        if self.eob_run > 0 {
+            self.eob_run -= 1;
             while k <= end {
                 let coefficient = &mut block[usize::from(ZIGZAG[k])];
                 if *coefficient != 0 {
@@ -220,7 +220,7 @@ impl<'a, 't> ScanReader<'a, 't> {
     }
 }
 
-/// Reads one more bit of a coefficient that is not zero.
+/// Reads a correction bit for a coefficient that is not zero.
 #[inline(always)]
 fn refine(bits: &mut BitReader<'_>, coefficient: &mut i16, step: i16) {
     if bits.bit() && *coefficient & step == 0 {
@@ -228,6 +228,6 @@ fn refine(bits: &mut BitReader<'_>, coefficient: &mut i16, step: i16) {
     }
 }
 
-fn no_table() -> Problem {
-    Problem::damaged("a scan uses a huffman table that is not there")
+fn no_table() -> DecodeError {
+    DecodeError::damaged("a scan uses a huffman table that is not there")
 }

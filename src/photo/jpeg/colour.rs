@@ -1,29 +1,30 @@
-//! From component samples to RGB: rows of upsampled chroma, colour spaces. Knows no coding.
+//! Chroma upsampling and conversion of component samples to RGB. Knows no coding.
 //!
-//! Chroma is interpolated with the weights and roundings of libjpeg-turbo's default ("fancy") upsampling, and
-//! converted with its 16-bit fixed point, so that pixels are equal to it.
+//! Uses the weights and roundings of libjpeg-turbo's default ("fancy") upsampling and its 16-bit fixed point, so that
+//! pixels are equal to its pixels.
 
-use super::segments::Component;
+use super::super::samples;
+use super::frame::Component;
 
-/// How a component reaches the size of the photo.
+/// How a component is scaled to the size of the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Upsampling {
-    /// It has it.
+    /// Not at all.
     None,
-    /// Twice across, by three quarters and one quarter.
+    /// Twice horizontally, with weights 3/4 and 1/4.
     Across,
-    /// Twice down, by three quarters and one quarter.
+    /// Twice vertically, with weights 3/4 and 1/4.
     Down,
-    /// Twice both ways.
+    /// Twice in both directions.
     Both,
-    /// So many times across and down, by repetition.
+    /// By repetition, horizontally and vertically.
     Repeat(usize, usize),
 }
 
 impl Upsampling {
-    /// The way of a component in a frame whose largest factors are `h_max` and `v_max`.
+    /// Selects the method for a component of a frame whose largest factors are `h_max` and `v_max`.
     pub fn of(component: &Component, h_max: usize, v_max: usize) -> Self {
-        // Two samples are too few to interpolate: the library repeats them.
+        // libjpeg-turbo repeats rows of one or two samples instead of interpolating.
         let wide = component.width > 2;
         match (h_max / component.h, v_max / component.v) {
             (1, 1) => Upsampling::None,
@@ -34,7 +35,7 @@ impl Upsampling {
         }
     }
 
-    /// The rows of samples that row `y` of the photo is made of: the nearest, and the next nearest.
+    /// Returns the nearest and the second nearest row of samples for row `y` of the image.
     pub fn rows(self, y: usize, height: usize) -> (usize, usize) {
         match self {
             Upsampling::None | Upsampling::Across => (y, y),
@@ -47,13 +48,13 @@ impl Upsampling {
         }
     }
 
-    /// Makes row `y` of the photo from those rows. `out` has room for whole groups of samples.
+    /// Computes row `y` of the image from these rows. `out` holds whole MCUs.
     pub fn upsample(self, y: usize, near: &[u8], far: &[u8], out: &mut [u8]) {
         match self {
             Upsampling::None => out[..near.len()].copy_from_slice(near),
             Upsampling::Across => across(near, out),
             Upsampling::Down => {
-                // The bias alternates, so that rounding favours neither direction.
+                // An alternating bias keeps the rounding symmetric.
                 let bias = if y.is_multiple_of(2) { 1 } else { 2 };
                 for ((out, &near), &far) in out.iter_mut().zip(near).zip(far) {
                     *out = ((3 * u16::from(near) + u16::from(far) + bias) >> 2) as u8;
@@ -69,7 +70,7 @@ impl Upsampling {
     }
 }
 
-/// Twice across.
+/// Upsamples twice horizontally.
 fn across(row: &[u8], out: &mut [u8]) {
     let (pairs, _) = out.as_chunks_mut::<2>();
     let last = row.len() - 1;
@@ -82,7 +83,7 @@ fn across(row: &[u8], out: &mut [u8]) {
     pairs[last] = [between(row[last], row[last - 1], 1), row[last]];
 }
 
-/// Twice both ways: columns are summed first, unrounded.
+/// Upsamples twice in both directions; the vertical sums are not rounded.
 fn both(near: &[u8], far: &[u8], out: &mut [u8]) {
     let (pairs, _) = out.as_chunks_mut::<2>();
     let last = near.len() - 1;
@@ -96,20 +97,20 @@ fn both(near: &[u8], far: &[u8], out: &mut [u8]) {
     pairs[last] = [((3 * sum(last) + sum(last - 1) + 8) >> 4) as u8, ((4 * sum(last) + 7) >> 4) as u8];
 }
 
-/// What the components mean.
+/// The colour space of the components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum ColourSpace {
     Grey,
     Rgb,
     YCbCr,
-    /// Inverted, as Adobe stores it and Pillow takes all of it to be.
+    /// Inverted, as Adobe stores it; Pillow treats all CMYK so.
     Cmyk,
-    /// The same with its first three components as YCbCr.
+    /// Inverted CMYK whose first three components are stored as YCbCr.
     Ycck,
 }
 
 impl ColourSpace {
-    /// How many components it has.
+    /// Returns the number of components.
     pub fn components(self) -> usize {
         match self {
             ColourSpace::Grey => 1,
@@ -118,7 +119,7 @@ impl ColourSpace {
         }
     }
 
-    /// As libjpeg guesses it from the segments and the identifiers of the components.
+    /// Guesses the colour space from the segments and component identifiers as libjpeg does.
     pub(super) fn of(components: &[Component], jfif: bool, adobe: Option<u8>) -> Self {
         let ids: Vec<u8> = components.iter().map(|component| component.id).collect();
         match (ids.as_slice(), adobe) {
@@ -133,7 +134,7 @@ impl ColourSpace {
         }
     }
 
-    /// Writes a row of pixels from one row of samples of each component.
+    /// Converts one row of samples of each component to a row of pixels.
     pub fn convert(self, rows: &mut [Vec<u8>], out: &mut [u8]) {
         let pixels = out.as_chunks_mut::<3>().0;
         match (self, rows) {
@@ -166,12 +167,12 @@ fn interleave(r: &[u8], g: &[u8], b: &[u8], pixels: &mut [[u8; 3]]) {
     }
 }
 
-/// BT.601 as JFIF uses it, with 16 fractional bits, in place: luma becomes red, blue difference green,
-/// red difference blue.
+/// Converts YCbCr (BT.601 as in JFIF, 16 fractional bits) in place: luma becomes red, blue difference green, red
+/// difference blue.
 ///
-/// Written so that nothing but 16-bit products occurs: `(c * x + half) >> 16` of a coefficient beyond one is
-/// taken apart into a whole multiple of `x` and the rest, and the rest's rounding into two steps, which is
-/// exact because the inner one only drops what the outer one would drop.
+/// Needs 16-bit products only: for a coefficient above one, `(c * x + half) >> 16` is split into a whole multiple of
+/// `x` and a remainder. The remainder is rounded in two steps, which is exact because the first step drops only bits
+/// that the second would drop.
 fn ycbcr_to_rgb(luma: &mut [u8], blue: &mut [u8], red: &mut [u8]) {
     /// 1.402 - 1 in 16 bits.
     const RED: i32 = 91881 - 65536;
@@ -194,18 +195,18 @@ fn ycbcr_to_rgb(luma: &mut [u8], blue: &mut [u8], red: &mut [u8]) {
     }
 }
 
-/// One pixel of YCbCr as RGB.
+/// Converts one pixel of YCbCr to RGB.
 pub(in super::super) fn ycbcr_pixel([y, cb, cr]: [u8; 3]) -> [u8; 3] {
     let (mut y, mut cb, mut cr) = ([y], [cb], [cr]);
     ycbcr_to_rgb(&mut y, &mut cb, &mut cr);
     [y[0], cb[0], cr[0]]
 }
 
-/// Inverted inks to light, as Pillow converts them.
+/// Converts inverted CMYK to RGB as Pillow does.
 fn cmyk_to_rgb(inks: [&[u8]; 3], black: &[u8], pixels: &mut [[u8; 3]]) {
     let [cyan, magenta, yellow] = inks;
     for ((((pixel, &c), &m), &y), &k) in pixels.iter_mut().zip(cyan).zip(magenta).zip(yellow).zip(black) {
-        *pixel = super::super::samples::cmyk_to_rgb([255 - c, 255 - m, 255 - y, 255 - k]);
+        *pixel = samples::cmyk_to_rgb([255 - c, 255 - m, 255 - y, 255 - k]);
     }
 }
 
@@ -214,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn conversion_equals_the_fixed_point_it_stands_for() {
+    fn conversion_equals_plain_fixed_point() {
         let clamp = |value: i32| value.clamp(0, 255) as u8;
         for cb in 0..=255u8 {
             for cr in 0..=255u8 {

@@ -1,38 +1,37 @@
 //! BMP: 1, 4, 8, 16, 24 and 32 bits, palettes, bit fields and run lengths; Windows and OS/2 1.x headers.
 //!
-//! The format is small and its decoders differ at its edges (palettes too short, runs too long, five bits to
-//! eight), so it is read here the way Pillow reads it.
+//! Decoders disagree on edge cases (short palettes, long runs, five bits to eight), so this one follows Pillow.
 
-use super::super::orient::Orientation;
-use super::Decoded;
-use super::problem::{Problem, accepted, filled};
+use super::decode_error::{DecodeError, checked_size, try_filled};
+use super::decoded::Decoded;
 use super::samples::{Palette, palette_or_ramp, unpacked};
+use crate::pixels::Orientation;
 
-/// What the headers say.
+/// The contents of the headers.
 struct Header {
     width: usize,
     height: usize,
     top_down: bool,
     bits: u32,
     compression: u32,
-    /// Where the pixels start.
+    /// Offset of the pixels.
     pixels: usize,
-    /// The masks of red, green and blue.
+    /// Bit masks of red, green and blue.
     masks: [u32; 3],
     palette: Box<Palette>,
 }
 
-fn four(bytes: &[u8], at: usize) -> Result<u32, Problem> {
+fn four(bytes: &[u8], at: usize) -> Result<u32, DecodeError> {
     match bytes.get(at..).and_then(|rest| rest.first_chunk()) {
         Some(&bytes) => Ok(u32::from_le_bytes(bytes)),
-        None => Err(Problem::Truncated),
+        None => Err(DecodeError::Truncated),
     }
 }
 
-fn two(bytes: &[u8], at: usize) -> Result<u32, Problem> {
+fn two(bytes: &[u8], at: usize) -> Result<u32, DecodeError> {
     match bytes.get(at..).and_then(|rest| rest.first_chunk()) {
         Some(&bytes) => Ok(u16::from_le_bytes(bytes).into()),
-        None => Err(Problem::Truncated),
+        None => Err(DecodeError::Truncated),
     }
 }
 
@@ -41,11 +40,11 @@ const RUNS_8: u32 = 1;
 const RUNS_4: u32 = 2;
 const BIT_FIELDS: u32 = 3;
 
-/// Size of the header before the header.
+/// Size of the file header, which precedes the bitmap header.
 const FILE_HEADER: usize = 14;
 
 impl Header {
-    fn read(bytes: &[u8]) -> Result<Header, Problem> {
+    fn read(bytes: &[u8]) -> Result<Header, DecodeError> {
         let mut pixels = four(bytes, 10)? as usize;
         let size = four(bytes, FILE_HEADER)? as usize;
         let field = |at: usize| four(bytes, FILE_HEADER + at);
@@ -64,16 +63,16 @@ impl Header {
                 (colours, entry) = (field(32)?, 4);
             }
             _ => {
-                return Err(Problem::unsupported(format_args!("a header of {size} bytes")));
+                return Err(DecodeError::unsupported(format_args!("a header of {size} bytes")));
             }
         }
-        let (width, height) = accepted(width, height)?;
+        let (width, height) = checked_size(width, height)?;
         if !matches!(bits, 1 | 4 | 8 | 16 | 24 | 32) {
-            return Err(Problem::unsupported(format_args!("{bits} bits a pixel")));
+            return Err(DecodeError::unsupported(format_args!("{bits} bits a pixel")));
         }
         let colours = if colours == 0 && bits <= 8 { 1 << bits } else { colours as usize };
         let mut next = FILE_HEADER + size;
-        // Some writers forget the palette when they compute where the pixels start.
+        // Some writers leave the palette out of the offset of the pixels.
         if pixels == next && bits <= 8 {
             pixels = pixels.saturating_add(colours.saturating_mul(entry));
         }
@@ -86,15 +85,15 @@ impl Header {
             (UNCOMPRESSED, 16) => [0x7c00, 0x03e0, 0x001f],
             (UNCOMPRESSED, _) | (RUNS_8 | RUNS_4, 8 | 4) => [0; 3],
             _ => {
-                return Err(Problem::unsupported(format_args!("compression {compression} of {bits} bits")));
+                return Err(DecodeError::unsupported(format_args!("compression {compression} of {bits} bits")));
             }
         };
         let mut palette = Box::new([[0; 3]; 256]);
         if bits <= 8 {
             if colours > 65536 {
-                return Err(Problem::damaged("the palette is too large"));
+                return Err(DecodeError::damaged("the palette is too large"));
             }
-            let entries = bytes.get(next..).ok_or(Problem::Truncated)?.chunks_exact(entry).take(colours.min(256));
+            let entries = bytes.get(next..).ok_or(DecodeError::Truncated)?.chunks_exact(entry).take(colours.min(256));
             let rgb: Vec<u8> = entries.flat_map(|entry| [entry[2], entry[1], entry[0]]).collect();
             *palette = palette_or_ramp(&rgb);
             next += colours * entry;
@@ -107,21 +106,21 @@ impl Header {
 }
 
 /// Decodes a BMP file.
-pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Problem> {
+pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     let header = Header::read(bytes)?;
     let (width, height) = (header.width, header.height);
-    let source = bytes.get(header.pixels..).ok_or(Problem::Truncated)?;
-    // Announced pixels that cannot be there are not given memory.
+    let source = bytes.get(header.pixels..).ok_or(DecodeError::Truncated)?;
+    // Do not allocate pixels that the file is too short to hold.
     let stride = (width * header.bits as usize).div_ceil(32) * 4;
     let runs = matches!(header.compression, RUNS_8 | RUNS_4);
-    // The last row may lack its padding.
+    // The padding of the last row is optional.
     let least = stride * (height - 1) + (width * header.bits as usize).div_ceil(8);
     if !runs && source.len() < least {
-        return Err(Problem::Truncated);
+        return Err(DecodeError::Truncated);
     }
-    let indices = if runs { run_lengths(source, header.pixels, &header)? } else { Vec::new() };
+    let indices = if runs { decode_runs(source, header.pixels, &header)? } else { Vec::new() };
 
-    let mut data = filled(width, height, 3, 0u8)?;
+    let mut data = try_filled(width, height, 3, 0u8)?;
     let row = |y: usize| {
         let y = if header.top_down { y } else { height - 1 - y };
         if runs {
@@ -137,11 +136,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Problem> {
                 let indices = unpacked(row(y), if runs { 8 } else { header.bits }, 1);
                 pixels.iter_mut().zip(indices).for_each(|(pixel, i)| *pixel = header.palette[usize::from(i)]);
             }
-            16 => sixteen(row(y), header.masks, pixels)?,
+            16 => convert_16(row(y), header.masks, pixels)?,
             bits => {
-                let places = bytes_of(header.masks, bits)?;
+                let channels = channel_bytes(header.masks, bits)?;
                 for (pixel, values) in pixels.iter_mut().zip(row(y).chunks_exact(bits as usize / 8)) {
-                    *pixel = places.map(|place| values[place]);
+                    *pixel = channels.map(|channel| values[channel]);
                 }
             }
         }
@@ -149,25 +148,25 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Problem> {
     Ok(Decoded { width, height, data, orientation: Orientation::Upright })
 }
 
-/// Which bytes of a pixel are red, green and blue.
-fn bytes_of(masks: [u32; 3], bits: u32) -> Result<[usize; 3], Problem> {
+/// Finds the bytes of red, green and blue in a pixel.
+fn channel_bytes(masks: [u32; 3], bits: u32) -> Result<[usize; 3], DecodeError> {
     if masks == [0; 3] {
         return Ok([2, 1, 0]);
     }
     let place = |mask: u32| (0..bits as usize / 8).find(|place| mask == 0xff << (8 * place));
     match masks.map(place) {
         [Some(r), Some(g), Some(b)] => Ok([r, g, b]),
-        _ => Err(Problem::unsupported("its bit fields are not whole bytes")),
+        _ => Err(DecodeError::unsupported("its bit fields are not whole bytes")),
     }
 }
 
-/// A row of 16 bits a pixel: five each, or six for green. Levels are scaled to 255 and truncated.
-fn sixteen(row: &[u8], masks: [u32; 3], pixels: &mut [[u8; 3]]) -> Result<(), Problem> {
+/// Converts a row of 16-bit pixels: five bits a channel, or six for green. Levels are scaled to 255 and truncated.
+fn convert_16(row: &[u8], masks: [u32; 3], pixels: &mut [[u8; 3]]) -> Result<(), DecodeError> {
     let green = match masks {
         [0x7c00, 0x03e0, 0x001f] => 5,
         [0xf800, 0x07e0, 0x001f] => 6,
         _ => {
-            return Err(Problem::unsupported("its bit fields are neither 5-5-5 nor 5-6-5"));
+            return Err(DecodeError::unsupported("its bit fields are neither 5-5-5 nor 5-6-5"));
         }
     };
     for (pixel, &values) in pixels.iter_mut().zip(row.as_chunks().0) {
@@ -181,12 +180,12 @@ fn sixteen(row: &[u8], masks: [u32; 3], pixels: &mut [[u8; 3]]) -> Result<(), Pr
     Ok(())
 }
 
-/// Run lengths to indices, a byte each, in the file's order of rows. `at` is the place of `source` in the file.
-fn run_lengths(source: &[u8], at: usize, header: &Header) -> Result<Vec<u8>, Problem> {
+/// Decodes run lengths to one index a byte, rows in the order of the file. `at` is the offset of `source` in the file.
+fn decode_runs(source: &[u8], at: usize, header: &Header) -> Result<Vec<u8>, DecodeError> {
     let nibbles = header.compression == RUNS_4;
     let (width, total) = (header.width, header.width * header.height);
-    let mut out = filled(header.width, header.height, 1, 0u8)?;
-    // Where the next index goes, and its column, which may lie past the end of the row.
+    let mut out = try_filled(header.width, header.height, 1, 0u8)?;
+    // The place of the next index, its column (which may lie past the end of the row), and the next source byte.
     let (mut to, mut column, mut from) = (0, 0, 0);
     while to < total {
         let Some(&[count, value]) = source.get(from..).and_then(|rest| rest.first_chunk()) else {
@@ -210,17 +209,17 @@ fn run_lengths(source: &[u8], at: usize, header: &Header) -> Result<Vec<u8>, Pro
             (0, count) => {
                 let count = usize::from(count).min(total - to);
                 let length = if nibbles { count.div_ceil(2) } else { count };
-                let values = source.get(from..from + length).ok_or(Problem::Truncated)?;
+                let values = source.get(from..from + length).ok_or(DecodeError::Truncated)?;
                 let values = unpacked(values, if nibbles { 4 } else { 8 }, 1);
                 out[to..to + count].iter_mut().zip(values).for_each(|(out, value)| *out = value);
                 from += length;
                 to += count;
                 column += usize::from(value);
-                // The next pair starts at an even place in the file.
+                // The next pair starts at an even offset in the file.
                 from += (at + from) % 2;
             }
             (count, value) => {
-                // What would run over the end of the row is cut off.
+                // Runs are cut off at the end of the row.
                 let count = usize::from(count).min(width.saturating_sub(column)).min(total - to);
                 let pair = if nibbles { [value >> 4, value & 15] } else { [value; 2] };
                 out[to..to + count].iter_mut().enumerate().for_each(|(i, out)| *out = pair[i % 2]);
@@ -230,7 +229,7 @@ fn run_lengths(source: &[u8], at: usize, header: &Header) -> Result<Vec<u8>, Pro
         }
     }
     if to < total {
-        return Err(Problem::Truncated);
+        return Err(DecodeError::Truncated);
     }
     Ok(out)
 }

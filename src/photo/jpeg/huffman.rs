@@ -1,14 +1,14 @@
-//! Huffman codes of JPEG (ITU-T T.81, annexes C and F) and the bits they are read from.
+//! Huffman codes of JPEG (ITU-T T.81, annexes C and F) and their bit reader.
 //!
-//! Knows nothing of blocks or components. Reads never fail: past the end of the entropy-coded data they
-//! yield zeros, and [`BitReader::overran`] tells, so that the hot loops carry no error paths.
+//! Knows nothing of blocks or components. Reads past the end of the entropy-coded data yield zeros, and
+//! [`BitReader::overran`] reports them afterwards, which keeps error paths out of the hot loops.
 
-use super::super::problem::Problem;
+use super::super::decode_error::DecodeError;
 
-/// Bits that the first look-up resolves; longer codes, under one in a hundred, take the slow way.
+/// Bits resolved by one look-up. Longer codes, under one in a hundred, take the slow path.
 const FAST_BITS: u32 = 10;
 
-/// The code of a table entry that is too long for the fast look-up.
+/// Marks codes that are too long for the fast look-up.
 const SLOW: u16 = 0;
 
 /// A Huffman table.
@@ -16,19 +16,19 @@ const SLOW: u16 = 0;
 pub(super) struct Table {
     /// By the next [`FAST_BITS`] bits: `length << 8 | symbol`, or [`SLOW`].
     fast: Box<[u16; 1 << FAST_BITS]>,
-    /// By the next [`FAST_BITS`] bits, for AC codes whose value also fits into them:
+    /// By the next [`FAST_BITS`] bits, if they hold an AC code and its value:
     /// `value << 8 | run << 4 | length of both`, or zero.
     values: Box<[i16; 1 << FAST_BITS]>,
-    /// By length: one past the last code of that length, left-aligned to 16 bits.
+    /// By length: the last code of that length plus one, left-aligned to 16 bits.
     ends: [u32; 18],
-    /// By length: what is added to a code to find its symbol.
+    /// By length: the offset from a code to the index of its symbol.
     offsets: [i32; 18],
     symbols: Vec<u8>,
 }
 
 impl Table {
-    /// A table of `counts[i]` codes of length `i + 1` and their symbols in order.
-    pub fn new(counts: &[u8; 16], symbols: &[u8]) -> Result<Table, Problem> {
+    /// Builds a table of `counts[i]` codes of length `i + 1`; `symbols` are in order of their codes.
+    pub fn new(counts: &[u8; 16], symbols: &[u8]) -> Result<Table, DecodeError> {
         let mut table = Table {
             fast: Box::new([SLOW; 1 << FAST_BITS]),
             values: Box::new([0; 1 << FAST_BITS]),
@@ -43,11 +43,11 @@ impl Table {
             table.offsets[length as usize] = index as i32 - code as i32;
             for _ in 0..count {
                 let Some(&symbol) = symbols.get(index) else {
-                    return Err(Problem::damaged("a huffman table is too short"));
+                    return Err(DecodeError::damaged("a huffman table is too short"));
                 };
-                // Codes of all ones are not allowed, but written by some encoders and read by all decoders.
+                // The standard forbids codes of all ones, but some encoders write them and all decoders accept them.
                 if code >> length != 0 {
-                    return Err(Problem::damaged("a huffman table has too many codes"));
+                    return Err(DecodeError::damaged("a huffman table has too many codes"));
                 }
                 if length <= FAST_BITS {
                     let first = (code << (FAST_BITS - length)) as usize;
@@ -75,50 +75,49 @@ impl Table {
     }
 }
 
-/// The value of `size` extra bits: the upper half is positive, the lower half negative (T.81, F.2.2.1).
+/// Decodes `size` extra bits: the upper half of the range is positive, the lower half negative (T.81, F.2.2.1).
 #[inline(always)]
 pub(super) fn extend(bits: u32, size: u32) -> i32 {
     let bits = bits as i32;
-    // Size zero shifts to a negative threshold, which leaves the zero alone.
+    // The shift needs a size above zero; zero bits decode to zero.
     if size != 0 && bits < 1 << (size - 1) { bits.wrapping_sub((1 << size) - 1) } else { bits }
 }
 
-/// The bits of a scan.
+/// Reads the bits of a scan.
 pub(super) struct BitReader<'a> {
     data: &'a [u8],
-    /// Next byte to take; stops at a marker.
+    /// Offset of the next byte; stops at a marker.
     at: usize,
-    /// The next bits, from the top.
+    /// Buffered bits, most significant first.
     bits: u64,
-    /// How many of them are there.
+    /// Number of buffered bits.
     have: u32,
-    /// How many of those are zeros past the end.
+    /// Number of zeros appended past the end.
     padding: u32,
 }
 
 impl<'a> BitReader<'a> {
-    /// Reads entropy-coded data from byte `at` on.
+    /// Reads entropy-coded data from byte `at`.
     pub fn new(data: &'a [u8], at: usize) -> Self {
         BitReader { data, at, bits: 0, have: 0, padding: 0 }
     }
 
-    /// Whether bits were consumed that are not there.
+    /// Whether bits past the end were consumed.
     pub fn overran(&self) -> bool {
         self.padding > self.have
     }
 
-    /// Whether the data, rather than the scan, has ended.
+    /// Whether the file, not only the scan, has ended.
     pub fn at_end_of_data(&self) -> bool {
         self.at + 1 >= self.data.len()
     }
 
-    /// The position of the marker that ends the bits, once they are used up.
+    /// Returns the offset of the marker that ends the scan, once all bits are read.
     pub fn position(&self) -> usize {
         self.at
     }
 
-    /// Drops what is left of the last byte, and everything up to the next marker; returns the marker's
-    /// code and continues after it.
+    /// Skips to the next marker, dropping buffered bits; returns its code and continues after it.
     pub fn next_marker(&mut self) -> Option<u8> {
         self.bits = 0;
         self.have = 0;
@@ -137,7 +136,7 @@ impl<'a> BitReader<'a> {
         }
     }
 
-    /// Makes at least 48 bits ready.
+    /// Buffers at least 48 bits.
     #[inline(always)]
     fn refill(&mut self) {
         if self.have < 48 {
@@ -149,7 +148,7 @@ impl<'a> BitReader<'a> {
     fn refill_now(&mut self) {
         if let Some(bytes) = self.data.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
             let word = u64::from_be_bytes(*bytes);
-            // No byte is 0xff: eight bytes are data, as many as fit are taken at once.
+            // Without a byte 0xff, all eight bytes are data: take as many as fit.
             let inverted = !word;
             if inverted.wrapping_sub(0x0101_0101_0101_0101) & !inverted & 0x8080_8080_8080_8080 == 0 {
                 self.bits |= word >> self.have;
@@ -165,14 +164,14 @@ impl<'a> BitReader<'a> {
     #[cold]
     #[inline(never)]
     fn refill_bytes(&mut self) {
-        // The fast way may have left bits below `have`; they are the same ones that come again.
+        // The fast path may leave bits below `have`; the next bytes set the same bits again.
         while self.have <= 56 {
             let byte = match (self.data.get(self.at), self.data.get(self.at + 1)) {
                 (Some(0xff), Some(0)) => {
                     self.at += 2;
                     0xff
                 }
-                // A last byte 0xff has lost its second half.
+                // A final 0xff is half of a marker or of a stuffed byte.
                 (Some(0xff), _) | (None, _) => {
                     self.padding += 8;
                     self.have += 8;
@@ -199,7 +198,7 @@ impl<'a> BitReader<'a> {
         self.have = self.have.wrapping_sub(count);
     }
 
-    /// The next bit.
+    /// Reads a bit.
     #[inline(always)]
     pub fn bit(&mut self) -> bool {
         self.refill();
@@ -208,7 +207,7 @@ impl<'a> BitReader<'a> {
         bit
     }
 
-    /// The next `count` bits, at most 16.
+    /// Reads `count` bits, at most 16.
     #[inline(always)]
     pub fn take(&mut self, count: u32) -> u32 {
         if count == 0 {
@@ -220,7 +219,7 @@ impl<'a> BitReader<'a> {
         bits
     }
 
-    /// The next symbol, or `None` for a code that the table does not have; 16 bits must be ready.
+    /// Reads a symbol; `None` for a code that is not in the table. 16 bits must be buffered.
     #[inline(always)]
     fn symbol(&mut self, table: &Table) -> Option<u8> {
         let entry = table.fast[self.peek(FAST_BITS) as usize];
@@ -244,7 +243,7 @@ impl<'a> BitReader<'a> {
         table.symbols.get(usize::try_from(index).ok()?).copied()
     }
 
-    /// The next difference of a DC coefficient.
+    /// Reads the difference of a DC coefficient.
     #[inline(always)]
     pub fn dc(&mut self, table: &Table) -> Option<i32> {
         self.refill();
@@ -260,8 +259,8 @@ impl<'a> BitReader<'a> {
         Some(extend(bits, size))
     }
 
-    /// The next AC symbol: `(run, value)`, where a value of zero has the size zero: 15 zeros and one more,
-    /// or the end of the block (or, with a run of `r`, of `2^r` blocks and more).
+    /// Reads an AC symbol: `(run, value)`. A value of zero stands for 16 zeros (run 15), the end of the block (run 0)
+    /// or, in progressive scans, the end of `2^run` or more blocks.
     #[inline(always)]
     pub fn ac(&mut self, table: &Table) -> Option<(u32, i32)> {
         self.refill();
@@ -275,7 +274,7 @@ impl<'a> BitReader<'a> {
         if size == 0 {
             return Some((run, 0));
         }
-        // A code is at most 16 bits, a value at most 15, and 48 were ready.
+        // At most 16 bits of code and 15 of value, of 48 buffered ones.
         let bits = self.peek(size);
         self.consume(size);
         Some((run, extend(bits, size)))
@@ -293,7 +292,7 @@ mod tests {
         }
     }
 
-    /// Codes 0, 10, 110, 1110 for the symbols 1, 2, 3, 4.
+    /// Returns a table of the codes 0, 10, 110, 1110 for the symbols 1, 2, 3, 4.
     fn table() -> Table {
         let mut counts = [0; 16];
         counts[..4].fill(1);
@@ -322,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn long_runs_of_bytes_are_read_in_order() {
+    fn many_bytes_are_read_in_order() {
         let data: Vec<u8> = (0..200u8).collect();
         let mut bits = BitReader::new(&data, 0);
         for byte in 0..200u32 {

@@ -1,16 +1,16 @@
-//! From samples of every kind to eight-bit RGB, as Pillow's `convert("RGB")` does. Knows no file format.
+//! Converts samples to eight-bit RGB as Pillow's `convert("RGB")` does. Knows no file format.
 
-/// The colours of indices.
+/// The colour of each index.
 pub(super) type Palette = [[u8; 3]; 256];
 
-/// The palette of a file, `[colours, 3]`; indices beyond it are black.
+/// Reads a palette, `[colours, 3]`; indices beyond it are black.
 pub(super) fn palette(colours: &[u8]) -> Palette {
     let mut palette = [[0; 3]; 256];
     palette.iter_mut().zip(colours.as_chunks().0).for_each(|(entry, colour)| *entry = *colour);
     palette
 }
 
-/// As [`palette`], but a palette that is the ramp of greys is taken for none, and indices for levels.
+/// Reads a palette as [`palette`] does, unless it is a grey ramp: then indices are grey levels, even beyond it.
 pub(super) fn palette_or_ramp(colours: &[u8]) -> Palette {
     let (entries, _) = colours.as_chunks::<3>();
     let ramp = |i: usize| [i.min(255) as u8; 3];
@@ -20,7 +20,7 @@ pub(super) fn palette_or_ramp(colours: &[u8]) -> Palette {
     palette(colours)
 }
 
-/// The values of a row of `bits` (1, 2, 4 or 8) each, most significant first, times `scale`.
+/// Unpacks samples of `bits` (1, 2, 4 or 8) each, most significant first, and multiplies them by `scale`.
 pub(super) fn unpacked(row: &[u8], bits: u32, scale: u8) -> impl Iterator<Item = u8> {
     let mask = (0xff >> (8 - bits)) as u8;
     let shifts = (0..8 / bits).map(move |i| 8 - bits - i * bits);
@@ -32,13 +32,13 @@ pub(super) fn grey(levels: impl Iterator<Item = u8>, pixels: &mut [[u8; 3]]) {
     pixels.iter_mut().zip(levels).for_each(|(pixel, level)| *pixel = [level; 3]);
 }
 
-/// A grey level of 16 bits: not scaled, but clipped, as the references' pixels are.
+/// Converts a 16-bit grey level as Pillow does: clipped, not scaled.
 pub(super) fn clip_16(level: u16) -> u8 {
     level.min(255) as u8
 }
 
-/// Takes back the multiplication of a value by its alpha.
-pub(super) fn divided(value: u8, alpha: u8) -> u8 {
+/// Undoes the multiplication of a value by its alpha.
+pub(super) fn unpremultiplied(value: u8, alpha: u8) -> u8 {
     match alpha {
         0 => 0,
         255 => value,
@@ -46,13 +46,13 @@ pub(super) fn divided(value: u8, alpha: u8) -> u8 {
     }
 }
 
-/// `a * b / 255`, rounded, as Pillow computes it.
+/// Computes `a * b / 255`, rounded, as Pillow does.
 fn multiply(a: u8, b: u8) -> u8 {
     let product = u32::from(a) * u32::from(b) + 128;
     (((product >> 8) + product) >> 8) as u8
 }
 
-/// Inks to light: black first, then each ink's share of what is left.
+/// Converts CMYK to RGB: each ink scales the light that black leaves.
 pub(super) fn cmyk_to_rgb([c, m, y, k]: [u8; 4]) -> [u8; 3] {
     let light = 255 - k;
     [c, m, y].map(|ink| light - multiply(ink, light))

@@ -1,28 +1,28 @@
-//! From coefficients to samples: the accurate integer inverse DCT of the IJG's library ("islow").
+//! The inverse DCT: the accurate integer version of the IJG library ("islow").
 //!
-//! The factorisation is Loeffler's, Ligtenberg's and Moschytz's (ICASSP 1989) with 13 fractional bits in the
-//! constants and 2 in what passes between the columns and the rows. Decoders that round elsewhere differ
-//! by one level here and there; this one rounds where libjpeg-turbo does, so that samples are equal.
-//! As in its vector code, what is multiplied has 16 bits, which only damaged files exceed.
+//! The factorisation is that of Loeffler, Ligtenberg and Moschytz (ICASSP 1989), with 13 fractional bits in the
+//! constants and 2 between the column and the row pass. It rounds exactly where libjpeg-turbo does; other roundings
+//! would differ by a level in places. As in libjpeg-turbo's vector code, products have 16-bit factors; only damaged
+//! files exceed them.
 //!
-//! Nothing is rounded inside a pass, so its sums are multiplied out: plain products of 16-bit values and
-//! 16-bit constants, which compilers turn into the one multiplication that every vector unit has.
+//! A pass rounds once, at its end, so its sums are multiplied out to products of 16-bit values and 16-bit constants,
+//! for which every vector unit has an instruction.
 
 /// Fractional bits of the constants.
 const FRACTION: u32 = 13;
-/// Fractional bits kept between the passes.
+/// Fractional bits between the passes.
 const BETWEEN: u32 = 2;
 
-/// A constant with [`FRACTION`] bits, rounded.
+/// Rounds a constant to [`FRACTION`] fractional bits.
 const fn fixed(value: f64) -> i32 {
     (value * (1 << FRACTION) as f64 + 0.5) as i32
 }
 
-// The constants of the factorisation, for even coefficients...
+// Constants of the factorisation for even coefficients.
 const C6: i32 = fixed(0.541196100);
 const C2_MINUS_C6: i32 = fixed(0.765366865);
 const C2_PLUS_C6: i32 = fixed(1.847759065);
-// ... and for odd ones, named after the coefficients that they multiply.
+// Constants for odd coefficients, named after the coefficients that they multiply.
 const ALL: i32 = fixed(1.175875602);
 const ONE: i32 = fixed(1.501321110);
 const THREE: i32 = fixed(3.072711026);
@@ -33,10 +33,10 @@ const THREE_FIVE: i32 = fixed(2.562915447);
 const THREE_SEVEN: i32 = fixed(1.961570560);
 const ONE_FIVE: i32 = fixed(0.390180644);
 
-/// What coefficients 2 and 6 contribute to the sums for samples 0 (and 7) and 1 (and 6).
+/// Weights of coefficients 2 and 6 in samples 0 (and 7) and 1 (and 6).
 const EVEN: [[i32; 2]; 2] = [[C6 + C2_MINUS_C6, C6], [C6, C6 - C2_PLUS_C6]];
 
-/// What coefficients 1, 3, 5 and 7 contribute to samples 0 to 3, and take from samples 7 to 4.
+/// Weights of coefficients 1, 3, 5 and 7 in samples 0 to 3; with the opposite sign, in samples 7 to 4.
 const ODD: [[i32; 4]; 4] = [
     [ONE - ONE_SEVEN + ALL - ONE_FIVE, ALL, ALL - ONE_FIVE, ALL - ONE_SEVEN],
     [ALL, THREE - THREE_FIVE + ALL - THREE_SEVEN, ALL - THREE_FIVE, ALL - THREE_SEVEN],
@@ -44,18 +44,18 @@ const ODD: [[i32; 4]; 4] = [
     [ALL - ONE_SEVEN, ALL - THREE_SEVEN, ALL, SEVEN - ONE_SEVEN + ALL - THREE_SEVEN],
 ];
 
-/// Eight values side by side, one of each column (or row) of the block.
+/// One value of each column (or row) of the block.
 type Lanes = [i16; 8];
 
-/// The nearest 16-bit value.
+/// Clamps to 16 bits.
 #[inline(always)]
 fn clip(value: i32) -> i16 {
     value.clamp(i16::MIN.into(), i16::MAX.into()) as i16
 }
 
-/// A one-dimensional inverse DCT of eight columns at once; drops `shift` fractional bits.
+/// Computes a one-dimensional inverse DCT of eight columns; drops `shift` fractional bits.
 ///
-/// With `LOW`, coefficients 4 to 7 are taken to be zero.
+/// `LOW` assumes that coefficients 4 to 7 are zero.
 #[inline(always)]
 fn pass<const LOW: bool>(v: &[Lanes; 8], shift: u32) -> [Lanes; 8] {
     let half = 1 << (shift - 1);
@@ -85,7 +85,7 @@ fn pass<const LOW: bool>(v: &[Lanes; 8], shift: u32) -> [Lanes; 8] {
     out
 }
 
-/// Rows become columns.
+/// Transposes a block.
 #[inline(always)]
 fn transposed<T: Copy>(v: &[[T; 8]; 8]) -> [[T; 8]; 8] {
     let mut out = *v;
@@ -111,7 +111,7 @@ fn transform<const LOW: bool>(coefficients: &[i16; 64], quantisation: &[u16; 64]
         })
     });
     let columns = pass::<LOW>(&v, FRACTION - BETWEEN);
-    // 3 bits more for the factor of 8 of a two-dimensional transform.
+    // 3 more bits for the factor of 8 of a two-dimensional transform.
     let rows = pass::<LOW>(&transposed(&columns), FRACTION + BETWEEN + 3);
     let samples: [[u8; 8]; 8] = std::array::from_fn(|i| std::array::from_fn(|j| to_sample(rows[i][j])));
     let samples = transposed(&samples);
@@ -122,20 +122,20 @@ fn transform<const LOW: bool>(coefficients: &[i16; 64], quantisation: &[u16; 64]
     }
 }
 
-/// Writes the 8 x 8 samples of a block to the top left of `out`, whose rows are `stride` apart.
+/// Transforms a block to 8 x 8 samples at the top left of `out`, whose rows are `stride` bytes apart.
 ///
-/// `coefficients` are in row-major order, `quantisation` is its table in the same order; `last` is the
-/// zigzag position of the last coefficient that is not zero, or anything after it.
+/// `coefficients` and `quantisation` are in row-major order; `last` is the zigzag position of the last coefficient that
+/// is not zero, or any later position.
 pub(super) fn block(coefficients: &[i16; 64], quantisation: &[u16; 64], last: usize, out: &mut [u8], stride: usize) {
     match last {
         0 => flat(coefficients[0], quantisation[0], out, stride),
-        // The first four diagonals: nothing in the lower and the right half.
+        // The first four diagonals: the right and the lower half are zero.
         1..10 => transform::<true>(coefficients, quantisation, out, stride),
         _ => transform::<false>(coefficients, quantisation, out, stride),
     }
 }
 
-/// A block whose only coefficient is the first: the same to the bit as the long way.
+/// Transforms a block with a DC coefficient only; equal to [`transform`], bit for bit.
 fn flat(coefficient: i16, quantisation: u16, out: &mut [u8], stride: usize) {
     let value = i32::from(coefficient.wrapping_mul(quantisation as i16));
     let sample = to_sample(clip((value + 4) >> 3));
@@ -151,7 +151,7 @@ mod tests {
     use super::super::segments::ZIGZAG;
     use super::*;
 
-    /// The inverse DCT as T.81 defines it (A.3.3), in floating point.
+    /// Computes the inverse DCT of T.81, A.3.3, in floating point.
     fn exact(coefficients: &[i16; 64]) -> [f64; 64] {
         let c = |k: usize| if k == 0 { 0.5f64.sqrt() } else { 1.0 };
         let cos = |x: usize, u: usize| ((2 * x + 1) as f64 * u as f64 * std::f64::consts::PI / 16.0).cos();
@@ -184,24 +184,24 @@ mod tests {
             let mut out = [0; 64];
             block(&coefficients, &[1; 64], 63, &mut out, 8);
             for (got, exact) in out.iter().zip(exact(&coefficients)) {
-                // Half a level of rounding, and a little of the fixed point.
+                // Half a level of rounding, plus the error of the fixed point.
                 assert!((f64::from(*got) - exact).abs() < 0.6, "{got} {exact}");
             }
         }
     }
 
     #[test]
-    fn short_ways_lead_to_the_same_place() {
+    fn fast_paths_equal_the_full_transform() {
         for seed in -2000..2000i16 {
             for last in 0..12 {
                 let mut coefficients = [0; 64];
                 for (k, &place) in ZIGZAG[..=last].iter().enumerate() {
                     coefficients[usize::from(place)] = seed / (1 + 3 * k as i16);
                 }
-                let (mut long, mut short) = ([0; 64], [0; 64]);
-                block(&coefficients, &[3; 64], 63, &mut long, 8);
-                block(&coefficients, &[3; 64], last, &mut short, 8);
-                assert_eq!(long, short, "{seed} {last}");
+                let (mut full, mut fast) = ([0; 64], [0; 64]);
+                block(&coefficients, &[3; 64], 63, &mut full, 8);
+                block(&coefficients, &[3; 64], last, &mut fast, 8);
+                assert_eq!(full, fast, "{seed} {last}");
             }
         }
     }

@@ -1,0 +1,85 @@
+//! From a photo file to the input of an image tower: joins `photo`, which decodes, and `preprocess`, which resizes.
+//!
+//! A JPEG or PNG photo is resized while it is decoded and never held as a whole.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use crate::error::Error;
+use crate::photo;
+use crate::preprocess::{PreprocessConfig, StreamResizer};
+
+/// Maximum size of a photo file in bytes: larger than any photo, and small enough for one buffer per thread.
+const MAX_FILE: u64 = 1 << 29;
+
+/// Decodes a photo and computes the input of an image tower: `[3, image_size, image_size]`.
+///
+/// Equals [`photo::decode`] followed by [`preprocess::pixels_into`](crate::preprocess::pixels_into), bit for bit, with
+/// the same `orient` and `name`. Resizes JPEG and PNG photos while decoding them, which saves the memory of the whole
+/// photo.
+///
+/// # Errors
+/// Those of [`photo::decode`] and of [`preprocess::pixels_into`](crate::preprocess::pixels_into).
+pub fn decode_pixels_into(
+    bytes: &[u8],
+    orient: bool,
+    name: &str,
+    config: &PreprocessConfig,
+    out: &mut [f32],
+) -> Result<(), Error> {
+    let resizer = StreamResizer::new(config, out)?;
+    Ok(photo::decode_to(bytes, orient, name, resizer, StreamResizer::finish)?)
+}
+
+/// Reads a photo file and computes the input of an image tower as [`decode_pixels_into`] does.
+pub(super) fn read_pixels_into(
+    path: &Path,
+    orient: bool,
+    config: &PreprocessConfig,
+    out: &mut [f32],
+) -> Result<(), Error> {
+    let bytes = read_file(path).map_err(|source| Error::read(path, source))?;
+    decode_pixels_into(&bytes, orient, &path.display().to_string(), config, out).map_err(|error| error.at(path))
+}
+
+/// Reads a whole file; refuses endless devices and files that are far too large for a photo.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 512 MiB, which no photo has");
+    let len = file.metadata()?.len();
+    if len > MAX_FILE {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(len as usize);
+    file.by_ref().take(MAX_FILE).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 == MAX_FILE && file.read(&mut [0])? > 0 {
+        return Err(too_large());
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn errors_keep_the_path_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes.jpg");
+        std::fs::write(&path, "no photo").unwrap();
+        let config = PreprocessConfig::openai(8);
+        let mut out = vec![0.0; config.pixel_len()];
+        let error = read_pixels_into(&path, true, &config, &mut out).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Image);
+        assert!(error.to_string().starts_with(&format!("{} is not an image", path.display())), "{error}");
+        assert!(matches!(error, Error::Photo { path: Some(file), .. } if file == path));
+
+        let error = decode_pixels_into(b"no photo", true, "the image", &config, &mut out).unwrap_err();
+        assert_eq!((error.kind(), error.to_string().starts_with("the image is not")), (ErrorKind::Image, true));
+        assert!(matches!(error, Error::Photo { path: None, .. }));
+        let error = decode_pixels_into(b"no photo", true, "the image", &config, &mut out[1..]).unwrap_err();
+        assert!(matches!(error, Error::Preprocess(_)) && error.kind() == ErrorKind::Image);
+    }
+}

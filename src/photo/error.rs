@@ -1,0 +1,99 @@
+//! Errors of decoding a photo; each names the photo.
+
+/// Why a photo cannot be decoded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The bytes are in no known format.
+    #[error("{name} is not an image that can be read here (JPEG, PNG, WebP, GIF, BMP, TIFF)")]
+    NotAnImage {
+        /// The caller's name for the photo.
+        name: String,
+    },
+    /// The format is recognised but not supported.
+    #[error("{name} is a {format} file, which cannot be read here; convert it to JPEG first")]
+    UnsupportedFormat {
+        /// The caller's name for the photo.
+        name: String,
+        /// The format.
+        format: &'static str,
+    },
+    /// The header declares a side of zero.
+    #[error("{name} is {width} x {height} pixels; there is nothing to see")]
+    NoPixels {
+        /// The caller's name for the photo.
+        name: String,
+        /// Pixels in a row.
+        width: u64,
+        /// Number of rows.
+        height: u64,
+    },
+    /// The header declares more pixels than the limit; nothing was allocated.
+    #[error("{name} is {width} x {height} pixels; the limit is {limit} pixels, so scale it down first")]
+    TooManyPixels {
+        /// The caller's name for the photo.
+        name: String,
+        /// Pixels in a row.
+        width: u64,
+        /// Number of rows.
+        height: u64,
+        /// The maximum number of pixels.
+        limit: u64,
+    },
+    /// The data ends before the photo is complete.
+    #[error("{name} is a truncated {format} image; copy it again from where it came")]
+    Truncated {
+        /// The caller's name for the photo.
+        name: String,
+        /// The format.
+        format: &'static str,
+    },
+    /// The data violates its format.
+    #[error("{name} is a damaged {format} image ({reason}); copy it again from where it came")]
+    Damaged {
+        /// The caller's name for the photo.
+        name: String,
+        /// The format.
+        format: &'static str,
+        /// What is wrong, in a few words.
+        reason: String,
+    },
+    /// The data is valid but uses a feature that is not supported.
+    #[error(
+        "{name} is a {format} image of a kind that cannot be read here ({reason}); save it as an ordinary JPEG or PNG"
+    )]
+    Unsupported {
+        /// The caller's name for the photo.
+        name: String,
+        /// The format.
+        format: &'static str,
+        /// What is not supported, in a few words.
+        reason: String,
+    },
+    /// The pixels do not fit in memory.
+    #[error("{name} is {width} x {height} pixels, which do not fit in memory")]
+    OutOfMemory {
+        /// The caller's name for the photo.
+        name: String,
+        /// Pixels in a row.
+        width: u64,
+        /// Number of rows.
+        height: u64,
+    },
+}
+
+impl Error {
+    /// Returns the name of the photo, as the caller gave it to [`decode`](super::decode).
+    pub fn name(&self) -> &str {
+        match self {
+            Error::NotAnImage { name }
+            | Error::UnsupportedFormat { name, .. }
+            | Error::NoPixels { name, .. }
+            | Error::TooManyPixels { name, .. }
+            | Error::Truncated { name, .. }
+            | Error::Damaged { name, .. }
+            | Error::Unsupported { name, .. }
+            | Error::OutOfMemory { name, .. } => name,
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The frame header of a JPEG file (ITU-T T.81, B.2.2): size, components and their sampling.
+
+use super::super::decode_error::{DecodeError, checked_size};
+
+/// One component of the frame.
+#[derive(Clone, Debug)]
+pub(super) struct Component {
+    /// Identifier in scan headers.
+    pub id: u8,
+    /// Blocks of an MCU, horizontally.
+    pub h: usize,
+    /// Blocks of an MCU, vertically.
+    pub v: usize,
+    /// Index of the quantisation table.
+    pub quantisation: usize,
+    /// Samples in a row.
+    pub width: usize,
+    /// Rows of samples.
+    pub height: usize,
+    /// Blocks in a row, padded to whole MCUs.
+    pub blocks_across: usize,
+    /// Rows of blocks, padded to whole MCUs.
+    pub blocks_down: usize,
+}
+
+/// The frame of an image. An MCU is a minimum coded unit: `h_max` x `v_max` blocks of 8 x 8 pixels.
+#[derive(Clone, Debug)]
+pub(super) struct Frame {
+    pub progressive: bool,
+    pub width: usize,
+    pub height: usize,
+    pub components: Vec<Component>,
+    /// The largest `h` of the components.
+    pub h_max: usize,
+    /// The largest `v` of the components.
+    pub v_max: usize,
+    /// MCUs in a row.
+    pub mcus_across: usize,
+    /// Rows of MCUs.
+    pub mcus_down: usize,
+}
+
+impl Frame {
+    /// Reads the content of a frame header segment.
+    pub fn read(progressive: bool, segment: &[u8]) -> Result<Frame, DecodeError> {
+        let &[bits, h1, h0, w1, w0, count, ref rest @ ..] = segment else {
+            return Err(DecodeError::damaged("the frame header is too short"));
+        };
+        if bits != 8 {
+            return Err(DecodeError::unsupported(format_args!("{bits} bits a sample")));
+        }
+        let (width, height) = checked_size(u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]))?;
+        if !matches!(count, 1 | 3 | 4) {
+            return Err(DecodeError::unsupported(format_args!("{count} components")));
+        }
+        let (specs, _) = rest.as_chunks::<3>();
+        let specs = specs.get(..usize::from(count)).ok_or(DecodeError::damaged("the frame header is too short"))?;
+        let mut sampling = Vec::new();
+        for &[_, factors, _] in specs {
+            let (h, v) = (usize::from(factors >> 4), usize::from(factors & 15));
+            if !(1..=4).contains(&h) || !(1..=4).contains(&v) {
+                return Err(DecodeError::damaged("a sampling factor is not 1 to 4"));
+            }
+            // A single component is not subsampled, whatever its factors.
+            sampling.push(if count == 1 { (1, 1) } else { (h, v) });
+        }
+        let h_max = sampling.iter().map(|s| s.0).max().unwrap_or(1);
+        let v_max = sampling.iter().map(|s| s.1).max().unwrap_or(1);
+        let mcus_across = width.div_ceil(8 * h_max);
+        let mcus_down = height.div_ceil(8 * v_max);
+        let mut components: Vec<Component> = Vec::new();
+        for (&[id, _, quantisation], &(h, v)) in specs.iter().zip(&sampling) {
+            if h_max % h != 0 || v_max % v != 0 {
+                return Err(DecodeError::unsupported("fractional subsampling"));
+            }
+            if quantisation > 3 || components.iter().any(|other| other.id == id) {
+                return Err(DecodeError::damaged("the frame header contradicts itself"));
+            }
+            components.push(Component {
+                id,
+                h,
+                v,
+                quantisation: usize::from(quantisation),
+                width: (width * h).div_ceil(h_max),
+                height: (height * v).div_ceil(v_max),
+                blocks_across: mcus_across * h,
+                blocks_down: mcus_down * v,
+            });
+        }
+        Ok(Frame { progressive, width, height, components, h_max, v_max, mcus_across, mcus_down })
+    }
+}

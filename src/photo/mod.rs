@@ -1,0 +1,92 @@
+//! From the bytes of a photo file to upright RGB: the pixels of `PIL.Image.open(file).convert("RGB")`.
+//!
+//! The content, not the file name, decides the format. Every decoder checks the declared size before it allocates,
+//! and takes raw samples from its codec, so that the conversion to RGB is Pillow's and not the codec's. JPEG and PNG
+//! deliver rows as they decode them. Knows nothing of models or of the sizes they want.
+
+mod bmp;
+mod decode_error;
+mod decoded;
+mod error;
+mod exif;
+mod format;
+mod gif;
+mod jpeg;
+mod png;
+mod samples;
+mod tiff;
+mod webp;
+mod whole;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::pixels::{Orientation, RgbBuffer, RowSink, SinkError};
+use decode_error::DecodeError;
+pub use error::Error;
+use format::Format;
+use whole::WholePhoto;
+
+/// Decodes a JPEG, PNG, WebP, GIF, BMP or TIFF photo; of an animation, the first frame.
+///
+/// With `orient`, turns the photo upright as its metadata states, which equals `PIL.ImageOps.exif_transpose`. Without,
+/// pixels are as `PIL.Image.open` returns them (which always turns TIFF upright). Transparency is dropped and the
+/// colours under it are kept. Colour profiles are not applied.
+///
+/// `name` stands for the photo in error messages: its path, for example.
+///
+/// # Errors
+/// The bytes are no photo, the format is not supported, the data is truncated or damaged, or the photo has more than
+/// 178,956,970 pixels.
+pub fn decode(bytes: &[u8], orient: bool, name: &str) -> Result<RgbBuffer, Error> {
+    decode_to(bytes, orient, name, WholePhoto::default(), WholePhoto::finish)
+}
+
+/// Decodes as [`decode`] does, but delivers the photo to `sink`; `finish` returns the sink's result.
+pub(crate) fn decode_to<S: RowSink, T>(
+    bytes: &[u8],
+    orient: bool,
+    name: &str,
+    mut sink: S,
+    finish: impl FnOnce(S) -> Result<T, SinkError>,
+) -> Result<T, Error> {
+    let format = Format::detect(bytes, name)?;
+    let photo = move || {
+        decode_as(format, bytes, orient, &mut sink)?;
+        Ok(finish(sink)?)
+    };
+    catch_panics(photo).map_err(|error| error.named(name, format))
+}
+
+/// Runs a decoder and turns a panic into an error. Codecs from other crates may panic on malformed files; one bad
+/// file must not end the process.
+fn catch_panics<T>(decoder: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, DecodeError> {
+    // The decoder owns all of its state, which is dropped with it, so nothing half-written is seen afterwards.
+    catch_unwind(AssertUnwindSafe(decoder)).unwrap_or_else(|_| Err(DecodeError::damaged("it confuses the decoder")))
+}
+
+fn decode_as(format: Format, bytes: &[u8], orient: bool, sink: &mut dyn RowSink) -> Result<(), DecodeError> {
+    let decoded = match format {
+        Format::Jpeg => return jpeg::decode(bytes, orient, sink),
+        Format::Png => return png::decode(bytes, orient, sink),
+        Format::Gif => gif::decode(bytes)?,
+        Format::Bmp => bmp::decode(bytes)?,
+        Format::WebP => webp::decode(bytes)?,
+        Format::Tiff => tiff::decode(bytes)?,
+    };
+    // Pillow turns TIFF upright when it decodes it, whatever the caller asks for.
+    let orientation = if orient || format == Format::Tiff { decoded.orientation } else { Orientation::Upright };
+    Ok(sink.whole(decoded.into_buffer()?, orientation)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_in_a_codec_is_an_error() {
+        let result: Result<(), DecodeError> =
+            catch_panics(|| panic!("a codec gives up; this message is part of a test"));
+        let error = result.unwrap_err().named("x.webp", Format::WebP).to_string();
+        assert!(error.starts_with("x.webp is a damaged WebP image (it confuses the decoder)"), "{error}");
+    }
+}

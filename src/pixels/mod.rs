@@ -1,0 +1,19 @@
+//! Eight-bit RGB photos in memory, their orientation, and the trait through which a decoder hands on rows.
+//!
+//! Shared by `photo`, which makes pixels, and `preprocess`, which reduces them.
+//! Knows no file format and no model.
+
+mod buffer;
+mod error;
+#[cfg_attr(not(feature = "decode"), allow(dead_code, reason = "photos without metadata are upright"))]
+mod orientation;
+#[cfg(feature = "decode")]
+mod sink;
+
+pub use buffer::{RgbBuffer, RgbView};
+pub use error::Error;
+pub(crate) use orientation::Orientation;
+#[cfg(feature = "decode")]
+pub(crate) use orientation::STRIP;
+#[cfg(feature = "decode")]
+pub(crate) use sink::{RowSink, SinkError};
