@@ -19,8 +19,6 @@ use super::error::Error;
 use parts::{ImageShapes, Linear, Order, Parts, Shapes, StemParts};
 use taker::Taker;
 
-pub use taker::{Mismatch, Misshapen};
-
 /// Buffers that OpenAI's archives hold beside the weights.
 const OPENAI_BUFFERS: [&str; 3] = ["input_resolution", "context_length", "vocab_size"];
 

@@ -13,7 +13,7 @@ use crate::preprocess::PreprocessConfig;
 use crate::weights::Header;
 
 #[cfg(feature = "hub")]
-mod here;
+mod installed;
 
 /// A row of `--json`. Fields may be added, never renamed or removed; what nobody knows is null.
 #[derive(Serialize)]
@@ -55,7 +55,7 @@ const LEGEND: &str = "image, text: million parameters as published; GFLOP: a pho
 pub(super) fn run(args: &Models, messages: &Messages) -> Result<Done, Stop> {
     #[cfg(feature = "hub")]
     if !args.remove.is_empty() {
-        return here::remove(&args.remove, messages);
+        return installed::remove(&args.remove, messages);
     }
     let mut rows = rows()?;
     let named = rows.len();
@@ -77,7 +77,7 @@ pub(super) fn run(args: &Models, messages: &Messages) -> Result<Done, Stop> {
 /// Notes in the rows what is here and appends those that are in no table; and all of it for people.
 #[cfg(feature = "hub")]
 fn here(rows: &mut Vec<Row>) -> Result<String, Stop> {
-    let here = here::Here::look()?;
+    let here = installed::Here::look()?;
     here.mark(rows);
     Ok(here.describe())
 }
