@@ -27,7 +27,7 @@ fn the_table_fits_and_says_the_same_as_json() {
     }
     assert!(lines[1 + json.len()].contains("2 x GMAC"));
     if cfg!(feature = "hub") {
-        assert!(lines[lines.len() - 1].starts_with("None is here yet: `clippie-rs pull NAME`"));
+        assert!(lines[lines.len() - 1].starts_with("No model is installed yet: `clippie-rs pull NAME`"));
     }
 }
 

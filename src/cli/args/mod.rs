@@ -1,6 +1,7 @@
-//! What can be asked on the command line. Parses and describes; carries nothing out.
+//! Command-line arguments: definitions, help texts and parsing. Runs nothing.
 
 mod bench;
+mod convert;
 mod models;
 mod values;
 
@@ -11,21 +12,21 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub(super) use bench::Bench;
+pub(super) use convert::Convert;
 pub(super) use models::Models;
 #[cfg(feature = "hub")]
 pub(super) use models::Pull;
 use values::{mean, std, threads};
 
-use crate::models::config;
 use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
 
-/// Most images or texts of a pass that can be asked for.
+/// Maximum batch size.
 const MAX_BATCH: i64 = 1024;
 
-/// Turn photos and sentences into CLIP embeddings, on this computer's CPU.
+/// Encode photos and texts as CLIP embeddings on the CPU.
 ///
-/// An embedding is a list of numbers that says what a photo shows or a sentence means; photos and sentences that
-/// belong together have embeddings that point the same way. So a photo is found by describing it.
+/// An embedding is a vector that represents the content of a photo or the meaning of a text. A photo and a text that
+/// match have similar embeddings, so a photo is found by describing it.
 #[derive(Debug, Parser)]
 #[command(
     name = "clippie-rs",
@@ -34,12 +35,12 @@ const MAX_BATCH: i64 = 1024;
     arg_required_else_help = true,
     after_help = "\
 First steps:
-  clippie-rs encode -m mobileclip2-s2 photos/        one line of JSON for each photo
+  clippie-rs encode -m mobileclip2-s2 photos/        print one line of JSON per photo
   clippie-rs encode -m mobileclip2-s2 --text \"a dog on a beach\"
-  clippie-rs models                                  the names of models; one is fetched at its first use
-  clippie-rs convert ViT-B-32.pt                     a checkpoint that lies here, to ViT-B-32.clippie
+  clippie-rs models                                  list model names; a model is downloaded on first use
+  clippie-rs convert ViT-B-32.pt                     convert a local checkpoint to ViT-B-32.clippie
 
-Exit codes: 0 all done, 1 failed, 2 wrong usage, 3 done with some inputs failed."
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 some inputs failed."
 )]
 pub(super) struct Cli {
     #[command(flatten)]
@@ -50,10 +51,10 @@ pub(super) struct Cli {
 
 #[derive(Debug, Args)]
 pub(super) struct Common {
-    /// Say nothing but errors
+    /// Print only errors
     #[arg(short, long, global = true, display_order = 900, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Say more; twice for everything
+    /// Print details; -vv prints everything
     #[arg(short, long, global = true, display_order = 901, action = ArgAction::Count)]
     pub verbose: u8,
 }
@@ -71,27 +72,26 @@ pub(super) enum Command {
     Bench(Bench),
 }
 
-/// Photos and sentences to embeddings
+/// Encode photos and texts as embeddings
 ///
-/// Rows come in this order: each INPUT as given, the photos of --files-from, each --text as given, the lines of
-/// --texts-from. A photo that cannot be read is reported, all others go on, and the exit code is 3.
+/// The order of rows is: each INPUT as given, the photos of --files-from, each --text as given, the lines of
+/// --texts-from. A photo that cannot be read is reported, the others are encoded, and the exit code is 3.
 ///
-/// A folder stands for the photos in it and in all its folders, in the order of their paths' bytes: files ending in
-/// jpg, jpeg, jpe, jfif, png, webp, gif, bmp, dib, tif or tiff (in any case), without hidden files and folders.
-/// Other files are read if they are named themselves: content, not name, says what a file is. `-` is one photo from
-/// standard input.
+/// A folder is searched recursively for files with the extension jpg, jpeg, jpe, jfif, png, webp, gif, bmp, dib, tif or
+/// tiff (in any case), sorted by the bytes of their paths; hidden files and folders are skipped. A file given by name
+/// may have any extension: its content determines the format. `-` reads one photo from standard input.
 ///
-/// jsonl, the default, writes a line for each row as soon as it is ready: {"path":…,"embedding":[…],"fingerprint":…},
+/// jsonl, the default, writes one line per row as soon as it is ready: {"path":…,"embedding":[…],"fingerprint":…},
 /// {"text":…,"embedding":[…],"fingerprint":…} or {"path":…,"error":"…"}. A path that is not UTF-8 is shown with
-/// replacement characters and again, in hexadecimal, as "path_bytes". json is one object with the model's name, the
-/// fingerprint and all rows. csv has a column for the path or the text (both, if there are both), the fingerprint and
-/// a column for each number; failed inputs have no row.
+/// replacement characters, and its bytes follow in hexadecimal as "path_bytes". json writes one object with the model's
+/// name, the fingerprint and all rows. csv writes columns for the path or the text (or both), the fingerprint and each
+/// number; failed inputs have no row.
 ///
-/// npy is a float32 array [rows, length] for NumPy; what its rows are stands in OUT.jsonl beside it (photos.npy.jsonl
-/// for -o photos.npy), a line for each row. If inputs fail, nothing is written unless --skip-errors is given.
+/// npy writes a float32 array [rows, length] for NumPy and a sidecar OUT.jsonl (photos.npy.jsonl for -o photos.npy)
+/// with one line per row. If any input fails, nothing is written unless --skip-errors is given.
 ///
-/// The fingerprint names everything that determines an embedding: weights, preparation of photos, orientation,
-/// length. Only embeddings of equal fingerprints can be compared.
+/// The fingerprint identifies everything that determines an embedding: weights, preprocessing, orientation and
+/// normalisation. Only embeddings with equal fingerprints can be compared.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -100,76 +100,76 @@ Examples:
   clippie-rs encode -m ViT-B-32.clippie photos/ --format npy -o photos.npy
   find photos -newer photos.npy -print0 | clippie-rs encode -m ViT-B-32.clippie --files-from -")]
 pub(super) struct Encode {
-    /// Photos, or folders of photos; `-` for a photo from standard input
+    /// Photos or folders of photos; `-` reads one photo from standard input
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
-    /// A sentence; can be given many times
+    /// Text to encode; repeatable
     #[arg(long = "text", value_name = "TEXT", allow_hyphen_values = true)]
     pub texts: Vec<String>,
-    /// A file with a photo or folder on each line (or separated by NUL bytes); `-` for standard input
+    /// Read photos and folders from FILE, one per line or separated by NUL bytes; `-` reads standard input
     #[arg(long, value_name = "FILE")]
     pub files_from: Option<PathBuf>,
-    /// A file with a sentence on each line, UTF-8; an empty line is an empty sentence; `-` for standard input
+    /// Read texts from a UTF-8 FILE, one per line; an empty line is an empty text; `-` reads standard input
     #[arg(long, value_name = "FILE")]
     pub texts_from: Option<PathBuf>,
     #[command(flatten)]
     pub model: Model,
-    /// What to write
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Jsonl)]
     pub format: Format,
-    /// File to write, in place of one that is there, once it is complete; standard output without
+    /// Write to OUT instead of standard output; an existing file is replaced when the output is complete
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
-    /// Give embeddings as the model makes them instead of scaled to length one
+    /// Do not normalise embeddings to unit length
     #[arg(long)]
     pub raw: bool,
-    /// Most photos or sentences that go through the model together: speed against memory; never changes results
+    /// Maximum number of photos or texts per batch: trades memory for speed, never changes results
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=MAX_BATCH))]
     pub batch_size: u32,
-    /// Threads to use, one for each core without; never changes results
+    /// Number of threads, by default one per core; never changes results
     #[arg(long, value_name = "N", env = "CLIPPIE_THREADS", hide_env_values = true, value_parser = threads)]
     pub threads: Option<usize>,
     #[command(flatten)]
     pub photos: Photos,
-    /// Leave failed inputs out of the output; they are still reported, and the exit code is still 3
+    /// Omit failed inputs from the output; they are still reported, and the exit code is still 3
     #[arg(long)]
     pub skip_errors: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Model {
-    /// Weights file, as `clippie-rs convert` writes it; or a name of `clippie-rs models` or hf-hub:ORG/REPO, which is
-    /// pulled at its first use
+    /// Weights file written by `clippie-rs convert`, name listed by `clippie-rs models`, or hf-hub:ORG/REPO; a model
+    /// given by name is pulled on first use
     #[arg(short, long, value_name = "MODEL", env = "CLIPPIE_MODEL", hide_env_values = true)]
     pub model: Option<OsString>,
 }
 
-/// How photos are prepared, where it shall differ from what the model was trained with.
+/// Overrides of the model's preprocessing.
 #[derive(Debug, Args)]
 pub(super) struct Photos {
-    /// Take photos as they are stored, without turning them as the camera noted, like the reference libraries
+    /// Ignore the EXIF orientation of photos, as the reference libraries do
     #[arg(long)]
     pub no_orient: bool,
-    /// How a photo becomes square, instead of what the model states: `shortest` scales and crops, `squash` distorts
+    /// Override how a photo becomes square: `shortest` scales and crops, `squash` distorts
     #[arg(long, value_enum, value_name = "MODE")]
     pub resize: Option<Resize>,
-    /// How photos are scaled, instead of what the model states
+    /// Override the resampling filter
     #[arg(long, value_enum, value_name = "FILTER")]
     pub interpolation: Option<Filter>,
-    /// Mean of red, green and blue that is subtracted, instead of the model's; in 0 to 1
+    /// Override the mean of red, green and blue, for values from 0 to 1
     #[arg(long, value_name = "R,G,B", value_parser = mean, allow_hyphen_values = true)]
     pub mean: Option<Rgb>,
-    /// Standard deviation of red, green and blue that divides, instead of the model's
+    /// Override the standard deviation of red, green and blue
     #[arg(long, value_name = "R,G,B", value_parser = std, allow_hyphen_values = true)]
     pub std: Option<Rgb>,
 }
 
-/// A number for each of red, green and blue.
+/// One value each for red, green and blue.
 pub(super) type Rgb = [f64; 3];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// A line of JSON for each row
+    /// One line of JSON per row
     Jsonl,
     /// One JSON object
     Json,
@@ -181,9 +181,9 @@ pub(super) enum Format {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Resize {
-    /// The shorter side gets the model's size, the middle is cut out
+    /// Scale the shorter side to the model's size and crop the centre
     Shortest,
-    /// Both sides get the model's size
+    /// Scale both sides to the model's size
     Squash,
 }
 
@@ -193,78 +193,10 @@ pub(super) enum Filter {
     Bicubic,
 }
 
-/// A published checkpoint to a weights file
+/// Show the content of a weights file, and verify it
 ///
-/// Reads checkpoints of OpenAI's CLIP, open_clip and Hugging Face transformers: safetensors, and PyTorch's files
-/// without running anything in them. The model is described by the configuration files beside the checkpoint, by its
-/// layout, or by --model; when something is still open, the message says which option settles it. Everything that can
-/// be computed once is computed here, so that a weights file is ready as soon as it is opened.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  clippie-rs convert ViT-B-32.pt
-  clippie-rs convert open_clip_model.safetensors --model vit-b-32-laion2b
-  clippie-rs convert downloads/clip-vit-base-patch32/ models/vit-b-32.clippie")]
-pub(super) struct Convert {
-    /// Checkpoint (.safetensors, .pt, .pth, .bin), or a folder as downloaded
-    #[arg(value_name = "SRC")]
-    pub source: PathBuf,
-    /// File to write, or a folder for it; by default in the current folder, called as the model or the checkpoint
-    #[arg(value_name = "OUT")]
-    pub out: Option<PathBuf>,
-    /// Known name of the model, such as vit-b-32-laion2b
-    #[arg(long, value_name = "NAME")]
-    pub model: Option<String>,
-    /// Configuration file to use instead of those beside the checkpoint
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Activation of both towers
-    #[arg(long, value_enum, value_name = "NAME")]
-    pub activation: Option<Activation>,
-    /// Attention heads of the image tower
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    pub image_heads: Option<u32>,
-    /// Attention heads of the text tower
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    pub text_heads: Option<u32>,
-    /// Zeros around the image in the stem of MobileCLIP-B: 0 as timm defines it, 1 as Apple does; by default as the
-    /// checkpoint's names tell
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1))]
-    pub stem_padding: Option<u32>,
-    /// Epsilon of the image tower's LayerNorms
-    #[arg(long, value_name = "EPS")]
-    pub norm_eps: Option<f64>,
-    /// How photos become square: `shortest` scales and crops, `squash` distorts
-    #[arg(long, value_enum, value_name = "MODE")]
-    pub resize: Option<Resize>,
-    /// How photos are scaled
-    #[arg(long, value_enum, value_name = "FILTER")]
-    pub interpolation: Option<Filter>,
-    /// Mean of red, green and blue that is subtracted; in 0 to 1
-    #[arg(long, value_name = "R,G,B", value_parser = mean, allow_hyphen_values = true)]
-    pub mean: Option<Rgb>,
-    /// Standard deviation of red, green and blue that divides
-    #[arg(long, value_name = "R,G,B", value_parser = std, allow_hyphen_values = true)]
-    pub std: Option<Rgb>,
-    /// Replace OUT if it exists
-    #[arg(long)]
-    pub force: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Activation {
-    /// With erf
-    #[value(name = "gelu")]
-    Gelu,
-    /// OpenAI's, with a sigmoid
-    #[value(name = "quick_gelu", alias = "quick-gelu")]
-    QuickGelu,
-}
-
-/// What a weights file holds, and whether it is intact
-///
-/// With --verify every byte is held against the file's checksums: exit code 0 if all is intact, 1 with the names of
-/// the damaged tensors if not.
+/// With --verify, every byte is compared with the file's checksums: the exit code is 0 if the file is intact, else 1
+/// with the names of the damaged tensors.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -272,55 +204,55 @@ Examples:
   clippie-rs info --json ViT-B-32.clippie
   clippie-rs info --verify ViT-B-32.clippie")]
 pub(super) struct Info {
-    /// The weights file
+    /// Weights file
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Write one JSON object
+    /// Print one JSON object
     #[arg(long)]
     pub json: bool,
-    /// Read the whole file and check it
+    /// Read the whole file and verify its checksums
     #[arg(long)]
     pub verify: bool,
 }
 
-/// Sentences to token ids, as CLIP models get them
+/// Tokenize texts as CLIP models do
 ///
-/// Writes a line of JSON for each sentence: {"text":…,"ids":[…]}, from the start token to the end token, without
-/// padding. Needs no model: all CLIP models share one vocabulary.
+/// Prints one line of JSON per text: {"text":…,"ids":[…]}, from the start token to the end token, without padding.
+/// Needs no model: all CLIP models share one vocabulary.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   clippie-rs tokenize \"a dog on a beach\"")]
 pub(super) struct Tokenize {
-    /// Sentences
+    /// Texts to tokenize
     #[arg(value_name = "TEXT")]
     pub texts: Vec<String>,
-    /// A file with a sentence on each line, UTF-8; an empty line is an empty sentence; `-` for standard input
+    /// Read texts from a UTF-8 FILE, one per line; an empty line is an empty text; `-` reads standard input
     #[arg(long, value_name = "FILE")]
     pub texts_from: Option<PathBuf>,
-    /// Most tokens of a sentence, start and end included; what is longer is cut
+    /// Maximum number of tokens, including start and end; longer texts are truncated
     #[arg(long, value_name = "N", default_value_t = 77, value_parser = clap::value_parser!(u32).range(2..=65_536))]
     pub context_length: u32,
-    /// Refuse sentences that are longer instead of cutting them
+    /// Reject longer texts instead of truncating them
     #[arg(long)]
     pub refuse_long: bool,
 }
 
-/// The pixels that a model gets of a photo
+/// Preprocess a photo and write the pixels that the model receives
 ///
-/// Writes a float32 array [3, height, width] for NumPy: red, green and blue, rows from the top, scaled, cropped and
+/// Writes a float32 array [3, height, width] for NumPy: red, green and blue, rows from the top, resized, cropped and
 /// normalised.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   clippie-rs preprocess beach.jpg -m ViT-B-32.clippie -o beach.npy")]
 pub(super) struct Preprocess {
-    /// The photo; `-` for standard input
+    /// Photo; `-` reads standard input
     #[arg(value_name = "IMAGE")]
     pub image: PathBuf,
     #[command(flatten)]
     pub model: Model,
-    /// File to write, in place of one that is there; standard output without
+    /// Write to OUT instead of standard output; an existing file is replaced
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
     #[command(flatten)]
@@ -328,7 +260,7 @@ pub(super) struct Preprocess {
 }
 
 impl Photos {
-    /// Puts what was asked for in place of what the model states.
+    /// Applies the overrides to the model's preprocessing.
     pub fn apply(&self, config: &mut PreprocessConfig) {
         if let Some(resize) = self.resize {
             config.resize = resize.into();
@@ -359,15 +291,6 @@ impl From<Filter> for Interpolation {
     }
 }
 
-impl From<Activation> for config::Activation {
-    fn from(activation: Activation) -> Self {
-        match activation {
-            Activation::Gelu => config::Activation::Gelu,
-            Activation::QuickGelu => config::Activation::QuickGelu,
-        }
-    }
-}
-
 impl Command {
     fn name(&self) -> &'static str {
         match self {
@@ -384,7 +307,7 @@ impl Command {
     }
 }
 
-/// Prints what is wrong with the arguments of `command` as the parser itself would.
+/// Prints an error about the arguments of `command` in the parser's format.
 pub(super) fn print_usage_error(command: &Command, message: &str) {
     let mut cli = Cli::command();
     cli.build();
