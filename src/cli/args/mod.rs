@@ -37,7 +37,7 @@ const MAX_BATCH: i64 = 1024;
 First steps:
   clippie-rs encode -m mobileclip2-s2 photos/        print one line of JSON per photo
   clippie-rs encode -m mobileclip2-s2 --text \"a dog on a beach\"
-  clippie-rs models                                  list model names; a model is downloaded on first use
+  clippie-rs models                                  list models; each is downloaded on first use
   clippie-rs convert ViT-B-32.pt                     convert a local checkpoint to ViT-B-32.clippie
 
 Exit codes: 0 success, 1 failure, 2 wrong usage, 3 some inputs failed."
@@ -193,7 +193,7 @@ pub(super) enum Filter {
     Bicubic,
 }
 
-/// Show the content of a weights file, and verify it
+/// Show the contents of a weights file, and verify it
 ///
 /// With --verify, every byte is compared with the file's checksums: the exit code is 0 if the file is intact, else 1
 /// with the names of the damaged tensors.
