@@ -1,10 +1,10 @@
-//! `bench`: what it prints, in both forms, and what it refuses. What the figures are is this machine's affair.
+//! `bench`: its two output formats, and invalid arguments. The figures themselves are not tested.
 
 use serde_json::Value;
 
 use crate::support::Bench;
 
-/// Enough for the fewest calls that are timed.
+/// Measure with the minimum number of calls.
 const QUICK: [&str; 2] = ["--seconds", "0"];
 
 fn report(bench: &Bench, model: &str, args: &[&str]) -> Value {
@@ -35,7 +35,7 @@ fn json_is_one_object_with_stable_fields() {
 }
 
 #[test]
-fn texts_threads_and_instruction_set_are_as_asked_for() {
+fn text_length_threads_and_instruction_set_can_be_chosen() {
     let bench = Bench::new();
     let model = bench.model();
     let args = ["bench", "--json", "--text-tokens", "77", "--seconds", "0"];
@@ -49,7 +49,7 @@ fn texts_threads_and_instruction_set_are_as_asked_for() {
 }
 
 #[test]
-fn the_table_has_a_line_for_each_quantity() {
+fn the_table_has_a_line_per_quantity() {
     let bench = Bench::new();
     let model = bench.model();
     let model = model.to_str().unwrap();
@@ -70,7 +70,7 @@ fn the_table_has_a_line_for_each_quantity() {
 
 #[cfg(feature = "demo")]
 #[test]
-fn without_a_model_the_compiled_in_one_is_measured() {
+fn the_compiled_in_model_is_measured_by_default() {
     let bench = Bench::new();
     let ran = bench.run(["bench", "--batch", "2", "--text-tokens", "5", "--seconds", "0.01"]).ok();
     let lines: Vec<&str> = ran.text().lines().collect();
@@ -82,14 +82,14 @@ fn without_a_model_the_compiled_in_one_is_measured() {
 }
 
 #[test]
-fn what_cannot_be_measured_is_refused() {
+fn invalid_models_and_arguments_are_errors() {
     let bench = Bench::new();
     bench.write("words.clippie", "no weights");
     let model = bench.model();
     let model = model.to_str().unwrap();
     bench.run(["bench", "-m", "missing.clippie"]).fails(1, &["missing.clippie"]);
     bench.run(["bench", "--json", "-m", "words.clippie"]).fails(1, &["words.clippie"]);
-    // All models are looked at before the first is measured.
+    // All models are opened before the first is measured.
     bench.run(["bench", "-m", model, "-m", "missing.clippie"]).fails(1, &["missing.clippie"]);
     bench.run(["bench", "-m", model, "--text-tokens", "78"]).fails(1, &["at most 77", "--text-tokens"]);
     bench.run(["bench", "--json", "-m", model, "-m", model]).fails(2, &["one -m", "Usage: clippie-rs bench"]);

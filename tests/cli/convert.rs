@@ -1,4 +1,4 @@
-//! `convert`: where the file goes, and what is refused.
+//! `convert`: the output path, options and errors.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use crate::checkpoint::{self, Layout};
 use crate::support::{Bench, tiny};
 
 #[test]
-fn the_file_is_called_as_the_checkpoint() {
+fn the_file_is_named_after_the_checkpoint() {
     let bench = Bench::new();
     let expected = fs::read(bench.model()).unwrap();
     let written = |ran: crate::support::Ran, name: &str| {
@@ -30,7 +30,7 @@ fn the_file_is_called_as_the_checkpoint() {
 }
 
 #[test]
-fn an_existing_file_is_replaced_only_by_force() {
+fn an_existing_file_is_replaced_only_with_force() {
     let bench = Bench::new();
     let folder = bench.checkpoint();
     let folder = folder.to_str().unwrap();
@@ -43,7 +43,7 @@ fn an_existing_file_is_replaced_only_by_force() {
 }
 
 #[test]
-fn what_cannot_be_converted_leaves_nothing() {
+fn a_failed_conversion_leaves_no_file() {
     let bench = Bench::new();
     bench.write("words.safetensors", "no checkpoint");
     bench.write("empty.pt", "");
@@ -70,7 +70,7 @@ fn what_cannot_be_converted_leaves_nothing() {
 }
 
 #[test]
-fn options_go_into_the_file() {
+fn options_are_stored_in_the_file() {
     let bench = Bench::new();
     checkpoint::write(&tiny(), 1, Layout::OpenAi, &bench.path("tiny.pt")).unwrap();
     let answers = ["--activation", "gelu", "--image-heads", "4", "--text-heads", "1", "--resize", "squash"];

@@ -1,4 +1,4 @@
-//! What `encode` gives, and on what it does not depend.
+//! `encode`: its rows, and what must not change them.
 
 use serde_json::Value;
 
@@ -60,7 +60,7 @@ fn neither_threads_nor_batches_nor_neighbours_change_a_bit() {
 }
 
 #[test]
-fn raw_embeddings_are_the_same_but_for_their_length() {
+fn raw_embeddings_differ_only_in_length() {
     let bench = Bench::new();
     bench.write("a.jpg", jpeg(1));
     for args in [["a.jpg"].as_slice(), &["--text", "a dog"]] {
@@ -76,16 +76,16 @@ fn raw_embeddings_are_the_same_but_for_their_length() {
 }
 
 #[test]
-fn orientation_is_applied_unless_refused() {
+fn orientation_is_applied_by_default() {
     let bench = Bench::new();
-    let (turned, lying, upright) = turned_jpeg();
+    let (turned, stored, upright) = turned_jpeg();
     bench.write("turned.jpg", turned);
-    bench.write("lying.png", as_png(&lying));
+    bench.write("stored.png", as_png(&stored));
     bench.write("upright.png", as_png(&upright));
 
     let rows = |args: &[&str]| bench.encode(args).ok().rows();
-    let with = rows(&["turned.jpg", "upright.png", "lying.png"]);
-    let without = rows(&["turned.jpg", "upright.png", "lying.png", "--no-orient"]);
+    let with = rows(&["turned.jpg", "upright.png", "stored.png"]);
+    let without = rows(&["turned.jpg", "upright.png", "stored.png", "--no-orient"]);
     let same = |a: &Value, b: &Value| a["embedding"] == b["embedding"];
     assert!(same(&with[0], &with[1]) && !same(&with[0], &with[2]));
     assert!(same(&without[0], &without[2]) && !same(&without[0], &without[1]));
@@ -94,7 +94,7 @@ fn orientation_is_applied_unless_refused() {
 }
 
 #[test]
-fn every_way_to_prepare_photos_has_its_own_embedding_and_fingerprint() {
+fn preprocessing_overrides_change_embedding_and_fingerprint() {
     let bench = Bench::new();
     bench.write("a.png", as_png(&photo(2, 90, 50)));
     let ways: [&[&str]; 7] = [
@@ -113,7 +113,7 @@ fn every_way_to_prepare_photos_has_its_own_embedding_and_fingerprint() {
             assert_ne!(a["embedding"], b["embedding"]);
             assert_ne!(a["fingerprint"], b["fingerprint"]);
         }
-        // A text is compared with photos, so it has the fingerprint of those it can be compared with.
+        // A text has the fingerprint of the photos that it can be compared with.
         let text = bench.encode(["--text", "a"].iter().chain(ways[i])).ok().rows().remove(0);
         assert_eq!(text["fingerprint"], a["fingerprint"]);
     }
@@ -137,7 +137,7 @@ fn a_photo_may_come_from_standard_input() {
 }
 
 #[test]
-fn long_texts_are_cut() {
+fn long_texts_are_truncated() {
     let bench = Bench::new();
     let long = "dog ".repeat(500);
     let cut = "dog ".repeat(75);

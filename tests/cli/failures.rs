@@ -1,4 +1,4 @@
-//! Inputs that fail: each is named, all others go on.
+//! Inputs that fail: each is reported by name, the others are encoded.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use crate::photos::{broken, huge_png, jpeg, png};
 use crate::support::{Bench, rows};
 
 #[test]
-fn broken_photos_cost_their_own_rows_alone() {
+fn damaged_photos_fail_without_affecting_others() {
     let bench = Bench::new();
     let bad = broken();
     for i in 0..200u32 {
@@ -35,7 +35,7 @@ fn broken_photos_cost_their_own_rows_alone() {
     }
     assert!(ran.stderr.ends_with("encoded 195 of 200 inputs; 5 failed\n"), "{}", ran.stderr);
 
-    // Neighbours of a broken photo, and others, are as if they were alone.
+    // Neighbours of a damaged photo, and other photos, get the same rows as when encoded alone.
     for i in [0, 16, 18, 56, 58, 100, 199] {
         let path = all[i]["path"].as_str().unwrap();
         assert_eq!(bench.encode([path]).ok().rows()[0], all[i]);
@@ -43,7 +43,7 @@ fn broken_photos_cost_their_own_rows_alone() {
 }
 
 #[test]
-fn when_nothing_could_be_encoded_all_failed() {
+fn the_command_fails_if_all_inputs_fail() {
     let bench = Bench::new();
     for (name, bytes) in broken() {
         bench.write(name, bytes);
@@ -54,12 +54,12 @@ fn when_nothing_could_be_encoded_all_failed() {
     let ran = bench.encode(["missing.jpg", "--format", "json"]).code(1);
     let json: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
     assert!(json["rows"][0]["error"].as_str().unwrap().starts_with("cannot read missing.jpg: "), "{json}");
-    // A text cannot fail, so it is something.
+    // A text cannot fail, so this is a partial success.
     bench.encode(["missing.jpg", "--text", "a"]).code(3).says(&["encoded 1 of 2 inputs; 1 failed"]);
 }
 
 #[test]
-fn a_picture_that_claims_to_be_huge_is_refused_at_once() {
+fn a_photo_with_huge_declared_dimensions_is_rejected_quickly() {
     let bench = Bench::new();
     bench.write("huge.png", huge_png());
     let started = std::time::Instant::now();
@@ -68,7 +68,7 @@ fn a_picture_that_claims_to_be_huge_is_refused_at_once() {
 }
 
 #[test]
-fn files_that_are_no_photos_say_so() {
+fn other_files_are_reported_as_unknown_formats() {
     let bench = Bench::new();
     bench.write("words.txt", "some words");
     let weights = bench.model();
@@ -82,7 +82,7 @@ fn files_that_are_no_photos_say_so() {
 }
 
 #[test]
-fn names_cannot_write_to_the_terminal() {
+fn control_characters_in_names_are_escaped() {
     let bench = Bench::new();
     let name = "evil\u{1b}[31m\nname.jpg";
     bench.write(name, "");
@@ -94,14 +94,14 @@ fn names_cannot_write_to_the_terminal() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn an_endless_file_is_no_photo() {
+fn an_endless_file_is_rejected() {
     let bench = Bench::new();
     bench.encode(["/dev/zero", "--threads", "1"]).code(1).says(&["/dev/zero"]);
 }
 
 #[cfg(unix)]
 #[test]
-fn a_list_of_failures_keeps_its_order_in_a_file() {
+fn failures_keep_their_order_in_a_file() {
     let bench = Bench::new();
     bench.write("d/1.jpg", jpeg(1));
     bench.write("d/3.jpg", jpeg(3));

@@ -1,4 +1,4 @@
-//! The four formats hold the same numbers; files appear whole or not at all.
+//! The four output formats hold the same numbers; a file is complete or absent.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::photos::{broken, jpeg};
 use crate::support::{Bench, EMBED_DIM, embedding, read_npy, rows};
 
-/// Three photos, whose names need care, and two texts.
+/// Three photos whose names need escaping, and two texts.
 fn bench() -> (Bench, Vec<&'static str>) {
     let bench = Bench::new();
     for (i, name) in ["a, \"quoted\".jpg", "b\u{e9}.jpg", "c d.jpg"].into_iter().enumerate() {
@@ -42,7 +42,7 @@ fn json_is_one_object_with_the_same_rows() {
 }
 
 #[test]
-fn csv_reads_back() {
+fn csv_round_trips() {
     let (bench, args) = bench();
     let lines = bench.encode(&args).ok().rows();
     let read = |args: &[&str]| {
@@ -72,7 +72,7 @@ fn csv_reads_back() {
 }
 
 #[test]
-fn npy_holds_the_numbers_and_its_neighbour_the_names() {
+fn npy_holds_the_numbers_and_its_sidecar_the_names() {
     let (bench, args) = bench();
     let lines = bench.encode(&args).ok().rows();
     let expected: Vec<f32> = lines.iter().flat_map(embedding).collect();
@@ -91,7 +91,7 @@ fn npy_holds_the_numbers_and_its_neighbour_the_names() {
 }
 
 #[test]
-fn npy_has_no_place_for_failures() {
+fn npy_fails_if_an_input_fails() {
     let bench = Bench::new();
     for (name, bytes) in broken().into_iter().take(2) {
         bench.write(name, bytes);
@@ -119,7 +119,7 @@ fn npy_has_no_place_for_failures() {
 }
 
 #[test]
-fn failed_inputs_can_be_left_out() {
+fn failed_inputs_can_be_omitted() {
     let bench = Bench::new();
     bench.write("a.jpg", jpeg(1));
     bench.write("empty.jpg", "");
@@ -131,7 +131,7 @@ fn failed_inputs_can_be_left_out() {
 }
 
 #[test]
-fn a_file_is_written_whole_or_not_at_all() {
+fn a_file_is_complete_or_absent() {
     let (bench, args) = bench();
     for format in ["jsonl", "json", "csv", "npy"] {
         let args = with(&args, &["--format", format]);
@@ -140,7 +140,7 @@ fn a_file_is_written_whole_or_not_at_all() {
         bench.encode(with(&args, &["-o", "out"])).ok();
         assert_eq!(fs::read(bench.path("out")).unwrap(), expected, "{format}");
 
-        // With nothing encoded, what was there stays.
+        // If all inputs fail, the existing file stays.
         bench.encode(["missing.jpg", "--format", format, "-o", "out"]).fails(1, &["missing.jpg"]);
         assert_eq!(fs::read(bench.path("out")).unwrap(), expected, "{format}");
         fs::remove_file(bench.path("out")).unwrap();
@@ -150,7 +150,7 @@ fn a_file_is_written_whole_or_not_at_all() {
 }
 
 #[test]
-fn an_output_that_cannot_be_written_is_found_first() {
+fn an_unwritable_output_is_reported_before_any_work() {
     let bench = Bench::new();
     bench.write("a.jpg", jpeg(1));
     fs::create_dir(bench.path("folder")).unwrap();
@@ -159,7 +159,7 @@ fn an_output_that_cannot_be_written_is_found_first() {
     permissions.set_readonly(true);
     fs::set_permissions(&locked, permissions).unwrap();
     for out in ["no/such/folder/out", "folder", "locked", "a.jpg/out", ".", ".."] {
-        // Were the list read, it would be the first complaint.
+        // The list is missing too, but would be read later.
         let ran = bench.encode(["--files-from", "no-list", "-o", out]);
         ran.fails(1, &[&format!("error: cannot write {out}: ")]);
         bench.run(["preprocess", "a.jpg", "-m", bench.model().to_str().unwrap(), "-o", out]).fails(1, &[out]);
@@ -169,7 +169,7 @@ fn an_output_that_cannot_be_written_is_found_first() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn devices_are_written_to_as_they_are() {
+fn devices_are_written_directly() {
     let bench = Bench::new();
     let expected = bench.encode(["--text", "a", "--format", "npy"]).ok().stdout;
     let ran = bench.encode(["--text", "a", "--format", "npy", "-o", "/dev/stdout"]).ok();
@@ -191,7 +191,7 @@ fn devices_are_written_to_as_they_are() {
 }
 
 #[test]
-fn a_reader_may_leave_early() {
+fn a_closed_pipe_is_not_an_error() {
     let bench = Bench::new();
     bench.write("texts.txt", "some words\n".repeat(20_000));
     for args in [
@@ -218,14 +218,14 @@ fn a_reader_may_leave_early() {
 }
 
 #[test]
-fn rows_come_while_others_are_still_awaited() {
+fn rows_are_streamed() {
     let bench = Bench::new();
     bench.write("texts.txt", "some words\n".repeat(2000));
     let mut child = bench.encode_command(["--texts-from", "texts.txt"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut reader = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();
-    // The pipe holds less than all rows, so the process waits for its reader.
+    // The pipe's buffer is smaller than all rows, so the process blocks until they are read.
     assert!(child.try_wait().unwrap().is_none());
     let rest: Vec<_> = reader.lines().collect();
     assert_eq!(rest.len(), 1999);

@@ -1,4 +1,4 @@
-//! `info`: what a weights file says of itself, and whether it lies.
+//! `info`: the summary of a weights file, and its verification.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::support::{Bench, EMBED_DIM, IMAGE_SIZE};
 
 #[test]
-fn the_summary_has_what_matters() {
+fn the_summary_describes_model_and_provenance() {
     let bench = Bench::new();
     let own = bench.own_model();
     let text = bench.run(["info", "own.clippie"]).ok();
@@ -48,7 +48,7 @@ fn the_summary_has_what_matters() {
 }
 
 #[test]
-fn verify_names_what_is_damaged() {
+fn verify_names_the_damaged_parts() {
     let bench = Bench::new();
     let own = bench.own_model();
     let whole = fs::read(&own).unwrap();
@@ -67,7 +67,7 @@ fn verify_names_what_is_damaged() {
     let json: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(json["verify"]["intact"], false);
     assert_eq!(json["verify"]["damaged"], serde_json::json!(["text.proj.bias"]));
-    // Without reading all of it, a file does not know.
+    // Without --verify, tensors are not read and damage is not noticed.
     bench.run(["info", "own.clippie"]).ok();
 
     // The byte before the first tensor is padding.
@@ -78,7 +78,7 @@ fn verify_names_what_is_damaged() {
     bench.run(["info", "--verify", "own.clippie"]).code(1).says(&["the space between the tensors is damaged"]);
 }
 
-/// Where the first tensor starts: the first multiple of 65536 behind prelude and header.
+/// Offset of the first tensor: the first multiple of 65536 after prelude and header.
 fn json_first_tensor(file: &[u8]) -> usize {
     let header = u32::from_le_bytes(file[12..16].try_into().unwrap()) as usize;
     (64 + header).next_multiple_of(65_536)

@@ -1,4 +1,4 @@
-//! Which files an argument, a folder or a list stands for.
+//! The files that an argument, a folder or a list refers to.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,7 +12,7 @@ fn paths(bench: &Bench, args: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn folders_are_walked_in_the_order_of_bytes() {
+fn folders_are_walked_in_byte_order() {
     let bench = Bench::new();
     for name in
         ["b.jpg", "B.JPG", "a/z.jpeg", "a.jpg", "a/b/c.jpg", "a-.jpg", "\u{e9}.jpg", "z/.hidden/x.jpg", ".x.jpg"]
@@ -26,12 +26,12 @@ fn folders_are_walked_in_the_order_of_bytes() {
     assert_eq!(paths(&bench, &["d"]), expected);
     assert_eq!(paths(&bench, &["d/"]), expected);
     assert_eq!(paths(&bench, &["d/a", "d/b.jpg", "d/a"]).len(), 5);
-    // What is hidden can still be named.
+    // A hidden file can still be given by name.
     assert_eq!(paths(&bench, &["d/.x.jpg", "d/z/.hidden"]), ["d/.x.jpg", "d/z/.hidden/x.jpg"]);
 }
 
 #[test]
-fn every_kind_of_photo_is_found_in_a_folder() {
+fn all_photo_extensions_are_found_in_a_folder() {
     let bench = Bench::new();
     let bmp = as_bmp(&photo(1, 30, 40));
     let kinds = [
@@ -52,7 +52,7 @@ fn every_kind_of_photo_is_found_in_a_folder() {
     }
     let expected: Vec<String> = kinds.iter().map(|(ending, _)| format!("d/x.{ending}")).collect();
     assert_eq!(paths(&bench, &["d"]), expected);
-    // Content says what it is, not the name.
+    // The content determines the format, not the name.
     bench.write("wrong.gif", png(1));
     bench.write("no-ending", jpeg(1));
     assert_eq!(paths(&bench, &["wrong.gif", "no-ending"]).len(), 2);
@@ -60,7 +60,7 @@ fn every_kind_of_photo_is_found_in_a_folder() {
 
 #[cfg(unix)]
 #[test]
-fn links_are_followed_but_not_in_circles() {
+fn links_are_followed_without_cycles() {
     use std::os::unix::fs::symlink;
     let bench = Bench::new();
     bench.write("real/a.jpg", jpeg(1));
@@ -76,7 +76,7 @@ fn links_are_followed_but_not_in_circles() {
 }
 
 #[test]
-fn a_folder_without_photos_is_nothing_to_do() {
+fn a_folder_without_photos_is_a_warning() {
     let bench = Bench::new();
     fs::create_dir(bench.path("d")).unwrap();
     let ran = bench.encode(["d"]).code(0).says(&["warning: d: no photos in this folder"]);
@@ -84,7 +84,7 @@ fn a_folder_without_photos_is_nothing_to_do() {
 }
 
 #[test]
-fn lists_come_from_files_and_standard_input() {
+fn lists_are_read_from_files_and_standard_input() {
     let bench = Bench::new();
     bench.write("a b.jpg", jpeg(1));
     bench.write("d/c.jpg", jpeg(2));

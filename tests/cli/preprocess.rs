@@ -1,4 +1,4 @@
-//! `preprocess`: the pixels that the model gets.
+//! `preprocess`: the pixels that the model receives.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use crate::photos::{jpeg, turned_jpeg};
 use crate::support::{Bench, IMAGE_SIZE, feed, read_npy};
 
 #[test]
-fn pixels_are_what_the_library_gives() {
+fn pixels_equal_those_of_the_library() {
     let bench = Bench::new();
     bench.write("a.jpg", jpeg(1));
     bench.write("turned.jpg", turned_jpeg().0);
@@ -39,13 +39,13 @@ fn pixels_are_what_the_library_gives() {
     for way in ways {
         assert_ne!(run(&[&["turned.jpg"], way].concat()), plain, "{way:?}");
     }
-    // Without mean and deviation, pixels are the photo's own in 0 to 1.
+    // With mean 0 and deviation 1, pixels are the photo's values from 0 to 1.
     let bare = run(&["a.jpg", "--mean", "0,0,0", "--std", "1,1,1"]);
     assert!(bare.iter().all(|value| (0.0..=1.0).contains(value)));
 }
 
 #[test]
-fn a_broken_photo_leaves_nothing() {
+fn a_damaged_photo_leaves_no_file() {
     let bench = Bench::new();
     bench.write("empty.jpg", "");
     let model = bench.model();

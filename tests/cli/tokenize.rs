@@ -1,4 +1,4 @@
-//! `tokenize`: ids without a model.
+//! `tokenize`: token ids without a model.
 
 use crate::support::{Bench, feed};
 
@@ -17,7 +17,7 @@ fn ids_go_from_start_to_end() {
 }
 
 #[test]
-fn long_texts_are_cut_or_refused() {
+fn long_texts_are_truncated_or_rejected() {
     let bench = Bench::new();
     let ids = |args: &[&str]| {
         let row = bench.run(["tokenize"].iter().chain(args)).ok().rows().remove(0);

@@ -1,10 +1,10 @@
-//! Help, version, wrong usage.
+//! Help, version, usage errors and the environment.
 
 use crate::photos::jpeg;
 use crate::support::Bench;
 
 #[test]
-fn help_and_version_are_output() {
+fn help_and_version_are_printed() {
     let bench = Bench::new();
     let version = bench.run(["--version"]).ok();
     assert_eq!(version.text(), concat!("clippie-rs ", env!("CARGO_PKG_VERSION"), "\n"));
@@ -68,7 +68,7 @@ fn wrong_usage_has_its_own_exit_code() {
 }
 
 #[test]
-fn the_environment_gives_defaults() {
+fn environment_variables_set_defaults() {
     let bench = Bench::new();
     bench.write("a.jpg", jpeg(1));
     let plain = bench.encode(["a.jpg"]).ok();
@@ -91,7 +91,7 @@ fn the_environment_gives_defaults() {
 }
 
 #[test]
-fn quiet_and_verbose_change_messages_alone() {
+fn quiet_and_verbose_change_only_messages() {
     let bench = Bench::new();
     bench.write("a.jpg", jpeg(1));
     bench.write("none/readme.txt", "no photo");
@@ -101,6 +101,6 @@ fn quiet_and_verbose_change_messages_alone() {
     assert_eq!(verbose.stdout, plain.stdout);
     assert!(!verbose.stderr.contains('\u{1b}'));
     assert_eq!(bench.encode(["-vv", "a.jpg"]).code(0).stdout, plain.stdout);
-    // Errors are no chatter.
+    // Errors are printed even with -q.
     bench.encode(["-q", "missing.jpg"]).code(1).says(&["error: cannot read missing.jpg"]);
 }

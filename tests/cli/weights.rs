@@ -1,4 +1,4 @@
-//! Weights files that cannot be used say why.
+//! Invalid weights files, and how commands report them.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::photos::jpeg;
 use crate::support::Bench;
 
-/// Asserts that no command can use the file, and what they say.
+/// Asserts that every command rejects the file with these messages.
 #[track_caller]
 fn refused(bench: &Bench, model: &Path, parts: &[&str]) {
     let name = model.file_name().unwrap().to_str().unwrap();
@@ -22,7 +22,7 @@ fn refused(bench: &Bench, model: &Path, parts: &[&str]) {
 }
 
 #[test]
-fn files_that_are_no_weights_are_refused() {
+fn other_files_are_rejected() {
     let bench = Bench::new();
     let photo = bench.write("a.jpg", jpeg(1));
     refused(&bench, &bench.path("missing.clippie"), &["no such file"]);
@@ -33,7 +33,7 @@ fn files_that_are_no_weights_are_refused() {
 }
 
 #[test]
-fn damaged_files_are_refused() {
+fn damaged_files_are_rejected() {
     let bench = Bench::new();
     bench.write("a.jpg", jpeg(1));
     let whole = fs::read(bench.model()).unwrap();
@@ -54,14 +54,14 @@ fn damaged_files_are_refused() {
 }
 
 #[test]
-fn names_are_told_from_files() {
+fn names_and_files_are_distinguished() {
     let bench = Bench::new();
     let hub = cfg!(feature = "hub");
     for name in ["vit-b-32-openai", "hf-hub:apple/MobileCLIP2-S2"] {
         let parts = if hub { [name, "clippie-rs pull"] } else { ["download ", "clippie-rs convert"] };
         bench.run(["encode", "--text", "a", "-m", name]).fails(1, &parts);
         bench.run(["info", name]).fails(1, &parts);
-        // A file of that name is reached by its path.
+        // A file with the name of a model is given by its path.
         if !name.contains('/') {
             fs::copy(bench.model(), bench.path(name)).unwrap();
             bench.run(["encode", "--text", "a", "-m", name]).fails(1, &parts);
@@ -70,7 +70,7 @@ fn names_are_told_from_files() {
     }
     for name in ["my-model", "rn50-openai"] {
         bench.run(["encode", "--text", "a", "-m", name]).fails(1, &["there is no file", name]);
-        // A name that is no model's may be a file's.
+        // A name that is not a model's may be a file's.
         fs::copy(bench.model(), bench.path(name)).unwrap();
         bench.run(["encode", "--text", "a", "-m", name]).ok();
     }
@@ -79,7 +79,7 @@ fn names_are_told_from_files() {
 }
 
 #[test]
-fn a_tower_that_is_not_asked_for_is_never_looked_at() {
+fn an_unused_tower_is_never_read() {
     let bench = Bench::new();
     bench.write("a.jpg", jpeg(1));
     let own = bench.own_model();
@@ -90,7 +90,7 @@ fn a_tower_that_is_not_asked_for_is_never_looked_at() {
     let encode = |args: &[&str]| bench.run(["encode", "-m", "own.clippie"].iter().chain(args));
     let (photo, text) = (encode(&["a.jpg"]).ok(), encode(&["--text", "a"]).ok());
 
-    // Every number of a tower that is not a number would show at once.
+    // A tower filled with NaN would show in any result.
     let text_start = whole.len() - size(1);
     let image_end = text_start - (text_start - size(0)) % 65_536;
     let mut no_image = whole.clone();
@@ -106,7 +106,7 @@ fn a_tower_that_is_not_asked_for_is_never_looked_at() {
     bench.write("own.clippie", no_text);
     assert_eq!(encode(&["a.jpg"]).ok().stdout, photo.stdout);
     encode(&["--text", "a"]).fails(1, &["own.clippie", "not finite"]);
-    // Rows that were ready before stay, the rest is reported.
+    // Rows that were written stay; the failure is reported.
     let ran = encode(&["a.jpg", "--text", "a"]).code(1).says(&["not finite"]);
     assert_eq!(ran.stdout, photo.stdout);
 }

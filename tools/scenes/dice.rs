@@ -1,17 +1,17 @@
-//! Random numbers that are the same on every machine. Not for secrets.
+//! Random numbers, the same on every machine. Not for cryptography.
 
-/// A stream of random numbers from a seed (SplitMix64, Steele et al. 2014).
+/// A random number generator (SplitMix64, Steele et al. 2014).
 pub struct Dice(u64);
 
 impl Dice {
-    /// The stream of a seed; different `stream`s of one seed are unrelated.
+    /// Creates a generator; different `stream`s of one seed are independent.
     pub fn new(seed: u64, stream: u64) -> Dice {
         let mut dice = Dice(seed ^ stream.wrapping_mul(0xD134_2543_DE82_EF95));
         dice.next();
         dice
     }
 
-    /// 64 random bits.
+    /// Returns 64 random bits.
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -20,22 +20,22 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    /// `0..n`, for a small `n` above zero.
+    /// Returns a number in `0..n`, for a small `n` above zero.
     pub fn below(&mut self, n: usize) -> usize {
         (((self.next() >> 32) * n as u64) >> 32) as usize
     }
 
-    /// True in `percent` of 100 cases.
+    /// Returns true with a probability of `percent`.
     pub fn percent(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
-    /// One of some things.
+    /// Returns a random element.
     pub fn pick<T: Copy>(&mut self, things: &[T]) -> T {
         things[self.below(things.len())]
     }
 
-    /// A multiple of 2^-24 of the way from `low` to `high`.
+    /// Returns a number from `low` to `high`, in steps of 2^-24 of the interval.
     pub fn between(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * ((self.next() >> 40) as f64 / 16_777_216.0)
     }
