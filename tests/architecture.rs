@@ -170,7 +170,7 @@ fn a_module_with_a_folder_is_its_mod_rs() {
             let name = path.to_str().unwrap().replace('\\', "/");
             assert!(
                 !path.with_extension("").is_dir() || OLD_MODULE_STYLE.contains(&name.as_str()),
-                "{name} stands beside a folder of its name; move it to {}/mod.rs",
+                "{name} has a folder of the same name; move it to {}/mod.rs",
                 name.trim_end_matches(".rs")
             );
         }

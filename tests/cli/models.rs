@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use crate::support::Bench;
+use crate::support::Sandbox;
 
 #[test]
 fn the_table_fits_and_agrees_with_json() {
-    let bench = Bench::new();
-    let json = bench.run(["models", "--json"]).ok();
+    let sandbox = Sandbox::new();
+    let json = sandbox.run(["models", "--json"]).ok();
     let json: Vec<Value> = serde_json::from_slice(&json.stdout).unwrap();
-    let table = bench.run(["models"]).ok();
+    let table = sandbox.run(["models"]).ok();
     let lines: Vec<&str> = table.text().lines().collect();
     // A heading, a line per model, a legend, and the note that none is installed.
     let below = if cfg!(feature = "hub") { 2 } else { 0 };
@@ -33,8 +33,8 @@ fn the_table_fits_and_agrees_with_json() {
 
 #[test]
 fn json_has_stable_fields() {
-    let bench = Bench::new();
-    let json = bench.run(["models", "--json"]).ok();
+    let sandbox = Sandbox::new();
+    let json = sandbox.run(["models", "--json"]).ok();
     let json: Vec<Value> = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(json.len(), if cfg!(feature = "demo") { 26 } else { 25 });
     let find = |name: &str| json.iter().find(|row| row["name"] == name).unwrap();

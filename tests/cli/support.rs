@@ -55,14 +55,14 @@ fn weights() -> Arc<TempDir> {
 }
 
 /// A fresh folder in which the binary is run.
-pub struct Bench {
+pub struct Sandbox {
     folder: TempDir,
     model: Arc<TempDir>,
 }
 
-impl Bench {
+impl Sandbox {
     pub fn new() -> Self {
-        Bench { folder: TempDir::new().unwrap(), model: weights() }
+        Sandbox { folder: TempDir::new().unwrap(), model: weights() }
     }
 
     /// The weights file shared by all tests; read-only.
