@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rust_scan::{CratePath, Token, crate_paths, tokens, without_tests};
 
-/// Each module of the crate and the other modules that it may name.
+/// Each module and the modules of this crate that it may name.
 const MAY_USE: [(&str, &[&str]); 13] = [
     ("tensor", &[]),
     ("kernels", &["tensor"]),

@@ -164,7 +164,7 @@ fn test_module(tokens: &[Token<'_>]) -> Option<usize> {
 }
 
 /// Number of tokens of the bracketed group at the start, brackets included.
-fn group(tokens: &[Token<'_>]) -> usize {
+pub fn group(tokens: &[Token<'_>]) -> usize {
     let mut depth = 0;
     for (at, token) in tokens.iter().enumerate() {
         match token.text {
