@@ -1,13 +1,13 @@
-//! Draws scenes with captions: a training set for the demo model, or PNG files to look at.
+//! Draws scenes with captions: a training set of the demo model, or pictures to look at.
 //!
 //! ```sh
 //! cargo run --release --example draw-scenes -- --seed 1 --count 100000 --size 64 scenes/    # a training set
 //! cargo run --release --example draw-scenes -- --seed 7 --count 32 --png --size 256 drawings/
 //! ```
 //!
-//! A training set is `images.npy` (uint8 `[count, size, size, 3]`), `cells.npy` (uint8 `[count, 64]`, the object that
-//! covers each cell of an 8 x 8 grid) and `captions.jsonl` (one line per scene: its facts as numbers, and captions with
-//! their claims). Images are drawn larger and reduced by the crate's own preprocessing, as photos are.
+//! A training set is `images.npy` (uint8 `[count, size, size, 3]`), `cells.npy` (uint8 `[count, 64]`, which object
+//! covers each cell of an 8 x 8 grid) and `captions.jsonl` (a line a scene: its facts as numbers, and captions with
+//! what they claim). Pictures are drawn larger and reduced by the crate's own preprocessing, as photos are.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -24,25 +24,25 @@ use scenes::{Dice, Scene, caption, cells, draw, facts};
 
 #[derive(Parser)]
 struct Args {
-    /// Seed of the random scenes
+    /// Scenes of different seeds differ
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Number of scenes
+    /// How many scenes
     #[arg(long, default_value_t = 100)]
     count: u64,
-    /// Image size in pixels
+    /// Side of the pictures in pixels
     #[arg(long, default_value_t = 64)]
     size: usize,
-    /// Captions per scene
+    /// Captions of each scene
     #[arg(long, default_value_t = 6)]
     captions: u64,
-    /// Write PNG files and captions.txt instead of a training set
+    /// PNG files and captions.txt instead of a training set
     #[arg(long)]
     png: bool,
-    /// Draw only these scenes of the seed
+    /// Only these scenes of the seed
     #[arg(long, value_delimiter = ',')]
     only: Vec<u64>,
-    /// Output folder
+    /// Folder to write into
     out: PathBuf,
 }
 
@@ -95,7 +95,7 @@ fn training_set(args: &Args) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Draws a scene at one of several sizes and reduces it as the encoder reduces photos.
+/// A drawing of one of several sizes, reduced as the encoder reduces photos.
 fn reduced(scene: &Scene, size: usize) -> Result<Vec<u8>, preprocess::Error> {
     let side = Dice::new(scene.seed, 4).pick(&[96, 128, 128, 160, 256]).max(size);
     let drawing = RgbBuffer::new(side, side, draw(scene, side))?;
@@ -123,7 +123,7 @@ fn line(scene: &Scene, captions: u64) -> serde_json::Value {
     serde_json::json!({"facts": facts(scene), "captions": captions})
 }
 
-/// Creates an .npy file of bytes and writes its header.
+/// A .npy file of bytes, ready for its data.
 fn npy(path: &Path, shape: &[u64]) -> Result<BufWriter<File>, Box<dyn Error>> {
     let shape: String = shape.iter().map(|n| format!("{n},")).collect();
     let mut header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({shape}), }}");

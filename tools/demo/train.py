@@ -6,8 +6,8 @@
     clippie-rs convert OUT weights/demo.clippie
 
 Needs torch, open_clip_torch, safetensors and numpy. Not needed to build or test clippie-rs. OUT receives
-open_clip_model.safetensors, open_clip_config.json and training.jsonl (the loss curve). `--measure` evaluates an existing
-OUT on the scenes of CHECK; `--resume` continues after an interruption.
+open_clip_model.safetensors, open_clip_config.json and training.jsonl (the loss curve). `--measure` evaluates an
+existing OUT on the scenes of CHECK; `--resume` continues after an interruption.
 
 The loss is CLIP's, except that sentences of other images that are also true of an image are not negatives. With that
 loss alone, towers this small would need many more images. So auxiliary heads, discarded afterwards, add supervision:
@@ -16,8 +16,8 @@ colour under each patch from an inner layer.
 
 Random sentences usually differ from the right one by colour. So in the second half of the training, altered copies of
 each image's sentence (another shape or number, left for right, colours exchanged) are hard negatives. The text tower
-learns relations slowly, while sentences are cheap to process: so training starts with steps of the text tower alone, and
-later steps process more sentences than images.
+learns relations slowly, while sentences are cheap to process: so training starts with steps of the text tower alone,
+and later steps process more sentences than images.
 """
 
 import argparse
@@ -115,7 +115,7 @@ def holds(claims, either, facts):
 
 
 def might_hold(claims, either, facts):
-    """Like `holds`, but also true for incomplete descriptions, like Claim::might_hold in tools/scenes."""
+    """Like `holds`, but also true for incomplete descriptions, like Claim::might_hold in tools/testkit/src/scenes."""
     loose = holds(claims, either, facts)
     single = claims[:, 0] == 0
     several = claims[:, 0] == 1

@@ -1,8 +1,8 @@
-"""Values of generated checkpoints, with the same bits as those of tools/checkpoint (Rust).
+"""Values of generated checkpoints, with the same bits as those of tools/testkit/src/checkpoint (Rust).
 
 A value depends only on the seed, the tensor's canonical name (open_clip's if it has the tower, see
-tools/checkpoint/trunk.rs) and the element's index: SplitMix64, seeded with an FNV-1a hash of the name, gives 53 random
-bits, and the kind of the tensor gives the range.
+tools/testkit/src/checkpoint/trunk.rs) and the element's index: SplitMix64, seeded with an FNV-1a hash of the name,
+gives 53 random bits, and the kind of the tensor gives the range.
 
 Not needed to build or test clippie-rs; the scripts in this folder that write tests/goldens/models use it. To compare
 with a generated open_clip checkpoint:
@@ -21,7 +21,7 @@ GOLDEN_GAMMA = 0x9E3779B97F4A7C15
 MASK = (1 << 64) - 1
 CHUNK = 1 << 20
 
-# Ranges by kind, as in tools/checkpoint/tensor.rs: centre and half-width.
+# Ranges by kind, as in tools/testkit/src/checkpoint/tensor.rs: centre and half-width.
 BIAS = (0.0, 0.25)
 NORM_WEIGHT = (1.0, 0.4)
 NORM_BIAS = (0.0, 0.3)
@@ -34,7 +34,7 @@ RUNNING_MEAN = (0.0, 0.1)
 RUNNING_VARIANCE = (1.0, 0.5)
 LAYER_SCALE = (0.3, 0.2)
 
-# As in tools/checkpoint/vit.rs and trunk.rs, which explain them.
+# As in tools/testkit/src/checkpoint/vit.rs and trunk.rs, which explain them.
 ATTENTION_GAIN = 1.5
 STEM_GAIN = 0.9
 DOWNSAMPLE_GAIN = 0.85

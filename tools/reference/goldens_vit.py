@@ -15,8 +15,8 @@ Files, all float64 and row-major:
     TINY-text-projected.npy   [4, embed]
     index.json                the models, the token ids and the first pixels; goldens_mobileclip.py adds its own
 
-Checkpoints come from checkpoint_values.py and inputs from the functions below; tools/checkpoint generates the same in
-Rust. Texts are padded with zeros to the context length; without a causal mask the padding is attended.
+Checkpoints come from checkpoint_values.py and inputs from the functions below; tools/testkit/src/checkpoint generates
+the same in Rust. Texts are padded with zeros to the context length; without a causal mask the padding is attended.
 """
 
 import json
@@ -60,7 +60,7 @@ def published() -> dict[str, dict]:
 
 
 def tiny() -> dict[str, dict]:
-    """Return the tiny models of tools/checkpoint/model.rs."""
+    """Return the tiny models of tools/testkit/src/checkpoint/model.rs."""
     return {
         "tiny-openai": config(
             32,

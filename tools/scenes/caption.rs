@@ -1,18 +1,18 @@
-//! Generates true sentences about scenes from a small grammar.
+//! True sentences about scenes, by a small grammar.
 
 use super::claim::{Claim, Described, Subject};
 use super::dice::Dice;
 use super::scene::{Background, Colour, Column, Content, Object, Pattern, Relation, Row, Scene, Size};
 use super::shape::Shape;
 
-/// A sentence and its claim.
+/// A sentence and what it asserts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caption {
     pub text: String,
     pub claim: Claim,
 }
 
-/// Generates a true sentence about a scene, complete or partial.
+/// A true sentence about a scene, full or partial.
 pub fn caption(scene: &Scene, dice: &mut Dice) -> Caption {
     let mut claim = Claim { subject: Subject::Nothing, ground: None, pattern: None };
     let alone = dice.percent(3);
@@ -70,7 +70,7 @@ fn single(object: Object, column: Column, row: Row, claim: &mut Claim, dice: &mu
     let (mut claimed_column, mut claimed_row) = (None, None);
     let place = dice.percent(50).then(|| {
         let (x, y) = (column != Column::Middle, row != Row::Middle);
-        // For a corner, sometimes mention only one side.
+        // Of a corner, sometimes only a side is told.
         let vague = x && y && dice.percent(12);
         let columns = if vague { dice.percent(50) } else { x || !y };
         let rows = if vague { !columns } else { y || !x };
@@ -146,11 +146,11 @@ fn pair(first: Object, second: Object, relation: Relation, claim: &mut Claim, di
     let (b, second) = noun(second, 92, 35, dice);
     let (a, b) = if dice.percent(12) { (a, b) } else { (article(&a), article(&b)) };
     let is = if dice.percent(10) { "is " } else { "" };
-    let stated = dice.percent(72);
-    claim.subject = Subject::Pair { first, second, relation: stated.then_some(relation) };
-    // Half of the sentences start with the second object.
+    let told = dice.percent(72);
+    claim.subject = Subject::Pair { first, second, relation: told.then_some(relation) };
+    // Half of the time the sentence starts with the other one.
     let turned = dice.percent(50);
-    if !stated {
+    if !told {
         let word = match relation {
             Relation::LeftOf => dice.pick(&["and", "and", "and", "with", "next to", "beside"]),
             Relation::Above => dice.pick(&["and", "and", "and", "with"]),
@@ -165,7 +165,7 @@ fn pair(first: Object, second: Object, relation: Relation, claim: &mut Claim, di
     }
 }
 
-/// "striped blue background", or `None` if the background is not mentioned.
+/// "striped blue background", or `None` when there is nothing to say.
 fn ground(background: &Background, claim: &mut Claim, dice: &mut Dice) -> Option<String> {
     let colour = dice.percent(85);
     let pattern = match background.pattern {
@@ -224,7 +224,7 @@ fn colour_word(colour: Colour, dice: &mut Dice) -> &'static str {
     }
 }
 
-/// Singular and plural.
+/// One and many.
 fn shape_words(shape: Shape, dice: &mut Dice) -> (&'static str, &'static str) {
     match shape {
         Shape::Circle => match dice.below(10) {
@@ -250,7 +250,7 @@ fn article(noun: &str) -> String {
     format!("{} {noun}", if an { "an" } else { "a" })
 }
 
-/// Varies opening, full stop and capitals, as people write.
+/// Opening, full stop and capitals, as people write.
 fn dress(body: String, dice: &mut Dice) -> String {
     let opening = dice.percent(38);
     let mut text = if opening {

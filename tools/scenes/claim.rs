@@ -1,9 +1,9 @@
-//! The claim of a sentence, and the scenes of which it is true.
+//! What a sentence asserts, and of which scenes it is true.
 
 use super::scene::{Background, Colour, Column, Content, Object, Pattern, Relation, Row, Scene, Size};
 use super::shape::Shape;
 
-/// Properties that a sentence states of an object; `None` if it does not mention one.
+/// What a sentence says of an object; `None` where it is silent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Described {
     pub shape: Option<Shape>,
@@ -11,10 +11,10 @@ pub struct Described {
     pub size: Option<Size>,
 }
 
-/// Subject of a sentence.
+/// What a sentence speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
-    /// Only the background.
+    /// The background alone.
     Nothing,
     Single {
         object: Described,
@@ -34,7 +34,7 @@ pub enum Subject {
     },
 }
 
-/// The claim of one sentence.
+/// The assertions of one sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
     pub subject: Subject,
@@ -46,12 +46,12 @@ pub struct Claim {
 /// first and of the second object, relation, column, row, colour and pattern of the background.
 pub const FACTS: usize = 13;
 
-/// Not mentioned (in a claim).
+/// Not said (in a claim).
 const SILENT: i8 = -1;
-/// Not applicable (in a scene).
+/// There is no such thing (in a scene).
 const ABSENT: i8 = -2;
 
-/// Encodes a scene as numbers.
+/// A scene as numbers.
 pub fn facts(scene: &Scene) -> [i8; FACTS] {
     let mut row = [ABSENT; FACTS];
     let of = |o: Object| [o.shape as i8, o.colour as i8, o.size as i8];
@@ -76,7 +76,7 @@ pub fn facts(scene: &Scene) -> [i8; FACTS] {
 }
 
 impl Claim {
-    /// Encodes the claim as numbers, comparable with [`facts`]; and whether the two objects may be exchanged.
+    /// The claim as numbers, comparable with [`facts`]; and whether the two objects may change places.
     pub fn row(&self) -> ([i8; FACTS], bool) {
         fn number<T>(value: Option<T>, of: impl Fn(T) -> i8) -> i8 {
             value.map_or(SILENT, of)
@@ -112,8 +112,8 @@ impl Claim {
         (row, either)
     }
 
-    /// Whether the sentence could be called true of the scene, even as an incomplete description: "a star" for three
-    /// stars, or for a star and a circle. If false, the sentence is clearly wrong.
+    /// Whether somebody could call the sentence true of the scene, even if it describes it badly: "a star" of
+    /// three stars, or of a star beside a circle. What this denies is plainly false.
     pub fn might_hold(&self, scene: &Scene) -> bool {
         let Background { colour, pattern } = scene.background;
         silent_or(self.ground, colour) && silent_or(self.pattern, pattern) && self.subject.might_hold(&scene.content)

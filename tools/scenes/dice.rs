@@ -1,17 +1,17 @@
-//! Random numbers, the same on every machine. Not for cryptography.
+//! Random numbers that are the same on every machine. Not for secrets.
 
-/// A random number generator (SplitMix64, Steele et al. 2014).
+/// A stream of random numbers from a seed (SplitMix64, Steele et al. 2014).
 pub struct Dice(u64);
 
 impl Dice {
-    /// Creates a generator; different `stream`s of one seed are independent.
+    /// The stream of a seed; different `stream`s of one seed are unrelated.
     pub fn new(seed: u64, stream: u64) -> Dice {
         let mut dice = Dice(seed ^ stream.wrapping_mul(0xD134_2543_DE82_EF95));
         dice.next();
         dice
     }
 
-    /// Returns 64 random bits.
+    /// 64 random bits.
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -20,22 +20,22 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    /// Returns a number in `0..n`, for a small `n` above zero.
+    /// `0..n`, for a small `n` above zero.
     pub fn below(&mut self, n: usize) -> usize {
         (((self.next() >> 32) * n as u64) >> 32) as usize
     }
 
-    /// Returns true with a probability of `percent`.
+    /// True in `percent` of 100 cases.
     pub fn percent(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
-    /// Returns a random element.
+    /// One of some things.
     pub fn pick<T: Copy>(&mut self, things: &[T]) -> T {
         things[self.below(things.len())]
     }
 
-    /// Returns a number from `low` to `high`, in steps of 2^-24 of the interval.
+    /// A multiple of 2^-24 of the way from `low` to `high`.
     pub fn between(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * ((self.next() >> 40) as f64 / 16_777_216.0)
     }

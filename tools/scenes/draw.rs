@@ -1,13 +1,13 @@
-//! Rasterises a scene, with 4 x 4 samples per pixel for smooth edges.
+//! Painting a scene: plain arithmetic over a 4 x 4 grid of points in each pixel, for smooth edges.
 
 use super::dice::Dice;
 use super::scene::{Colour, Content, Pattern, Relation, Scene, Size};
 use super::shape::Shape;
 
-/// Samples per pixel in each direction.
+/// Points a side of a pixel.
 const POINTS: usize = 4;
 
-/// A placed shape; lengths are fractions of the image size.
+/// A shape in its place; lengths are in sides of the picture.
 struct Figure {
     shape: Shape,
     rgb: [i32; 3],
@@ -18,7 +18,7 @@ struct Figure {
     sin: f64,
 }
 
-/// Draws the scene as `[side, side, 3]` bytes, RGB.
+/// The scene as `[side, side, 3]` bytes, RGB.
 pub fn draw(scene: &Scene, side: usize) -> Vec<u8> {
     let mut dice = Dice::new(scene.seed, 1);
     let mut picture = background(scene, &mut dice, side);
@@ -28,8 +28,8 @@ pub fn draw(scene: &Scene, side: usize) -> Vec<u8> {
     picture
 }
 
-/// Returns the object at the centre of each cell of an 8 x 8 grid: 0 none, 1 the first (or one of several), 2 the second
-/// of a pair.
+/// Which object covers the middle of each cell of an 8 x 8 grid: 0 none, 1 the first (or one of several), 2 the
+/// second of a pair.
 pub fn cells(scene: &Scene) -> [u8; 64] {
     let mut cells = [0; 64];
     let pair = matches!(scene.content, Content::Pair { .. });
@@ -45,7 +45,7 @@ pub fn cells(scene: &Scene) -> [u8; 64] {
     cells
 }
 
-/// The two tones between which a colour varies.
+/// Two tones between which a colour varies.
 fn tones(colour: Colour) -> [[i32; 3]; 2] {
     match colour {
         Colour::Red => [[195, 20, 25], [255, 35, 35]],
@@ -62,7 +62,7 @@ fn tones(colour: Colour) -> [[i32; 3]; 2] {
     }
 }
 
-/// The second tone of a background pattern, which still has the colour's name.
+/// Where the pattern of a background goes: towards this tone, that is still called by the colour's own name.
 fn pattern_tone(colour: Colour) -> [i32; 3] {
     match colour {
         Colour::Red => [120, 0, 10],
@@ -85,13 +85,12 @@ fn tone(colour: Colour, dice: &mut Dice) -> [i32; 3] {
     std::array::from_fn(|c| (a[c] + (b[c] - a[c]) * t / 256 + dice.below(13) as i32 - 6).clamp(0, 255))
 }
 
-/// Returns the figures of a scene, without its background.
+/// The figures of a scene, without its background.
 fn figures(scene: &Scene) -> Vec<Figure> {
     let mut dice = Dice::new(scene.seed, 2);
     let mut figures = Vec::new();
     let mut put = |dice: &mut Dice, shape, rgb, x, y, radius| {
-        // The half-angle tangent gives a rotation of up to 11 degrees without trigonometric functions, whose results
-        // differ between machines.
+        // A half-angle tangent gives an exact rotation without trigonometry: up to 11 degrees.
         let t = dice.between(-0.1, 0.1);
         let (cos, sin) = ((1.0 - t * t) / (1.0 + t * t), 2.0 * t / (1.0 + t * t));
         figures.push(Figure { shape, rgb, x, y, radius, cos, sin });
@@ -132,7 +131,7 @@ fn radius(size: Size, dice: &mut Dice) -> f64 {
     }
 }
 
-/// Returns positions for some figures that do not overlap.
+/// Places for some figures, apart from each other.
 fn scatter(count: usize, dice: &mut Dice) -> Vec<(f64, f64)> {
     loop {
         let mut places: Vec<(f64, f64)> = Vec::new();
@@ -159,7 +158,7 @@ fn background(scene: &Scene, dice: &mut Dice, side: usize) -> Vec<u8> {
     };
     let (dx, dy) = (dice.between(0.0, 1.0), dice.between(0.0, 1.0));
     let direction = dice.pick(&[(1.0, 0.0), (0.0, 1.0), (0.7, 0.7), (0.7, -0.7)]);
-    // `x`, `y` in periods; two-tone patterns fill half of the image, dots less.
+    // `x`, `y` in periods; the two-tone patterns fill half of the picture, dots less.
     let marked = |x: f64, y: f64| match pattern {
         Pattern::Plain => false,
         Pattern::Striped => fraction(x * direction.0 + y * direction.1 + dx) < 0.5,
@@ -188,14 +187,14 @@ fn fraction(x: f64) -> f64 {
     x - x.floor()
 }
 
-/// Returns the number of a pixel's samples inside a shape.
+/// How many of a pixel's points are inside.
 fn coverage(x: usize, y: usize, side: usize, inside: impl Fn(f64, f64) -> bool) -> i32 {
     let step = 1.0 / (side * POINTS) as f64;
     let at = |pixel: usize, point: usize| ((pixel * POINTS + point) as f64 + 0.5) * step;
     (0..POINTS * POINTS).filter(|i| inside(at(x, i % POINTS), at(y, i / POINTS))).count() as i32
 }
 
-/// Blends from `a` to `b` by the share of covered samples.
+/// `a`, or `b` where all points are covered.
 fn blend(a: i32, b: i32, covered: i32) -> u8 {
     const ALL: i32 = (POINTS * POINTS) as i32;
     ((a * (ALL - covered) + b * covered + ALL / 2) / ALL).clamp(0, 255) as u8
@@ -203,7 +202,7 @@ fn blend(a: i32, b: i32, covered: i32) -> u8 {
 
 impl Figure {
     fn paint(&self, picture: &mut [u8], side: usize) {
-        // No shape extends farther than 1.3 from its centre, rotated or not.
+        // No shape reaches farther than 1.3 from its middle, turned or not.
         let reach = 1.3 * self.radius;
         let pixel = |at: f64| (at * side as f64).clamp(0.0, side as f64) as usize;
         for y in pixel(self.y - reach)..(pixel(self.y + reach) + 1).min(side) {

@@ -1,11 +1,11 @@
-//! Drawn scenes with true captions: training and test data of the demo model.
+//! Drawn scenes with true captions: what the demo model learns from and is tested on.
 //!
-//! A [`Scene`] lists objects and positions; [`draw`] rasterises it at any size; [`caption`] describes it in one of many
-//! ways; a [`Claim`] is the meaning of such a sentence, so that a test can choose sentences that are false for an image.
-//! Everything is determined by a seed, with integers and IEEE 754 arithmetic only, and is the same on every machine.
-//! Knows no models and nothing of this crate.
+//! A [`Scene`] says what stands where; [`draw`] paints it at any size; [`caption`] describes it in one of many
+//! ways; a [`Claim`] is what such a sentence asserts, so that a test can choose sentences that are false of a
+//! picture. Everything follows from a seed, by integers and by the arithmetic that IEEE 754 fixes to the bit:
+//! the same on every machine. Nothing here knows of models or of this crate.
 
-// Each user (the example, the tests) needs only a part.
+// Each user (the example, the tests) needs a part of it.
 #![allow(dead_code, unused_imports)]
 
 mod caption;

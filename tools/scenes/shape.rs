@@ -1,6 +1,6 @@
-//! The shapes, as tests whether a point is inside.
+//! The shapes: which points lie inside.
 
-/// Shape of an object.
+/// What an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     Circle,
@@ -14,7 +14,7 @@ pub enum Shape {
     Moon,
 }
 
-/// Vertices of a five-pointed star, outer and inner in turn, clockwise from the top; `y` points down.
+/// Corners of a five-pointed star, outer and inner by turns from the top, clockwise; `y` points down.
 const STAR: [(f64, f64); 10] = [
     (0.0, -1.05),
     (0.26, -0.36),
@@ -31,7 +31,7 @@ const STAR: [(f64, f64); 10] = [
 const TRIANGLE: [(f64, f64); 3] = [(0.0, -0.95), (0.98, 0.75), (-0.98, 0.75)];
 
 impl Shape {
-    /// All shapes; a shape's number is its index here.
+    /// All of them; a shape's number is its place here.
     pub const ALL: [Shape; 9] = [
         Shape::Circle,
         Shape::Square,
@@ -44,7 +44,7 @@ impl Shape {
         Shape::Moon,
     ];
 
-    /// Whether a point is inside the shape; shapes span about -1..1, `y` points down.
+    /// Whether a point lies in the shape; shapes fill about -1..1, `y` points down.
     pub fn contains(self, x: f64, y: f64) -> bool {
         match self {
             Shape::Circle => x * x + y * y <= 0.9 * 0.9,
@@ -52,7 +52,7 @@ impl Shape {
             Shape::Triangle => in_polygon(&TRIANGLE, x, y),
             Shape::Star => in_polygon(&STAR, x, y),
             Shape::Heart => {
-                // The sextic heart (x² + y² - 1)³ = x² y³, shifted into the frame.
+                // The sextic heart (x² + y² - 1)³ = x² y³, moved into the frame.
                 let (x, y) = (x * 1.18, 0.14 - y * 1.18);
                 let sum = x * x + y * y - 1.0;
                 sum * sum * sum <= x * x * y * y * y
@@ -68,7 +68,7 @@ impl Shape {
     }
 }
 
-/// Whether a point is inside a polygon, by the even-odd rule.
+/// Even-odd rule.
 fn in_polygon(corners: &[(f64, f64)], x: f64, y: f64) -> bool {
     let mut inside = false;
     let mut before = corners[corners.len() - 1];
