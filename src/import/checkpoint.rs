@@ -94,7 +94,7 @@ impl Checkpoint {
         let entry = |(name, element, shape)| Entry {
             name,
             element,
-            layout: Strided::contiguous(shape).unwrap(),
+            layout: super::tensor::Strided::contiguous(shape).unwrap(),
             location: Location::Stored(0..0),
         };
         let entries: Vec<Entry> = shapes.into_iter().map(entry).collect();
