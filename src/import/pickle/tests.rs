@@ -89,7 +89,7 @@ fn refused(pickle: Vec<u8>) -> String {
 }
 
 fn refused_bytes(bytes: Vec<u8>) -> String {
-    let text = open(bytes).err().expect("refused").to_string();
+    let text = open(bytes).expect_err("refused").to_string();
     assert!(text.starts_with("m.pt") && text.len() < 1000, "{text}");
     text
 }
