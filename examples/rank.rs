@@ -1,4 +1,4 @@
-//! Ranks the pictures of a folder by how well a sentence describes them, best first:
+//! Ranks the photos of a folder by similarity to a text, best first:
 //!
 //! ```text
 //! cargo run --release --example rank -- MODEL.clippie photos/ "a dog on a beach"
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clippie_rs::Clip;
 
-/// Pictures shown.
+/// Number of photos printed.
 const SHOWN: usize = 5;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -20,22 +20,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut photos: Vec<PathBuf> = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|ending| ["jpg", "png", "webp"].iter().any(|known| ending == *known)) {
+        if path.extension().is_some_and(|extension| ["jpg", "png", "webp"].iter().any(|known| extension == *known)) {
             photos.push(path);
         }
     }
     photos.sort();
 
     let clip = open(model)?;
-    let words = clip.encode_texts(&[sentence])?; // [1, embed_dim], of length one
-    let words = words.row(0);
+    let query = clip.encode_texts(&[sentence])?; // [1, embed_dim], unit length
+    let query = query.row(0);
 
-    // A file that is no photo has an error in its place; all others have their embedding.
+    // Each photo has its own result, so a damaged file does not affect the others.
     let mut ranked = Vec::new();
     for (photo, embedding) in photos.iter().zip(clip.image().encode_each(&photos)?) {
         match embedding {
-            // Both have length one, so their product is the cosine of the angle between them.
-            Ok(embedding) => ranked.push((words.dot(&ndarray::aview1(&embedding)), photo)),
+            // Both have unit length, so the dot product is the cosine similarity.
+            Ok(embedding) => ranked.push((query.dot(&ndarray::aview1(&embedding)), photo)),
             Err(error) => eprintln!("{error}"),
         }
     }
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// A weights file, or the model that is compiled in.
+/// Opens a weights file or, by the name `demo`, the compiled-in model.
 fn open(model: &str) -> Result<Clip, clippie_rs::Error> {
     #[cfg(feature = "demo")]
     if model == "demo" {

@@ -1,12 +1,12 @@
-//! A search box over photos that were encoded before. It opens the text tower alone, so it is ready at once and
-//! needs little memory:
+//! Searches photos that were encoded before. It opens only the text tower, so it starts at once and needs little
+//! memory:
 //!
 //! ```text
 //! clippie-rs encode -m MODEL.clippie photos/ --format npy -o photos.npy
 //! cargo run --release --example search_box -- MODEL.clippie photos.npy
 //! ```
 //!
-//! Every line typed is a question; the answer is the photos that it describes best.
+//! Each line of standard input is a query; the result is the most similar photos.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -15,7 +15,7 @@ use clippie_rs::TextEncoder;
 use ndarray::Array2;
 use serde_json::Value;
 
-/// Photos shown for a question.
+/// Number of photos printed per query.
 const SHOWN: usize = 5;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let encoder = TextEncoder::open(model)?;
 
-    // One row for each photo; beside it a file that says which photo, and how its embedding was made.
+    // One row per photo. The sidecar holds the path and the fingerprint of each row.
     let embeddings = read_embeddings(photos)?; // [photos, embed_dim]
     let mut names = Vec::new();
     for line in BufReader::new(File::open(format!("{photos}.jsonl"))?).lines() {
@@ -39,9 +39,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err(format!("{photos} and {photos}.jsonl do not belong together").into());
     }
 
-    for question in std::io::stdin().lines() {
-        let words = encoder.encode(&[question?])?; // [1, embed_dim]
-        let cosines = embeddings.dot(&words.row(0)); // [photos]
+    for query in std::io::stdin().lines() {
+        let query = encoder.encode(&[query?])?; // [1, embed_dim]
+        let cosines = embeddings.dot(&query.row(0)); // [photos]
         let mut order: Vec<usize> = (0..names.len()).collect();
         order.sort_by(|&a, &b| cosines[b].total_cmp(&cosines[a]));
         for &photo in order.iter().take(SHOWN) {

@@ -1,7 +1,13 @@
-//! The layers of the crate: nobody imports upward, `unsafe` stays where it may be, files stay readable.
+//! The structure of the crate: layers without upward imports, `unsafe` only in its places, one module style, short
+//! files that state their purpose.
+
+#[path = "common/rust_scan.rs"]
+mod rust_scan;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use rust_scan::{CratePath, Token, crate_paths, tokens, without_tests};
 
 /// Each module and the modules of this crate that it may name.
 const MAY_USE: [(&str, &[&str]); 16] = [
@@ -44,78 +50,118 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ("cli", &["catalog", "clip", "error", "hub", "import", "models", "preprocess", "tokenizer", "weights"]),
 ];
 
+/// Folders and files that may contain `unsafe`.
 const UNSAFE_ALLOWED: [&str; 3] = ["tensor/", "kernels/", "weights/map.rs"];
 
-/// Lines of a file without its tests and tables; past this it wants to be two files.
-const LONGEST_FILE: usize = 420;
+/// Maximum number of lines of a file, without its tests; a longer file should be split. Tables are exempt.
+const MAX_LINES: usize = 420;
 
-fn sources() -> Vec<(PathBuf, String)> {
-    fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                walk(&path, found);
-            } else if path.extension().is_some_and(|e| e == "rs") {
-                found.push((path.clone(), fs::read_to_string(&path).unwrap()));
-            }
-        }
-    }
-    let mut found = Vec::new();
-    walk(Path::new("src"), &mut found);
-    assert!(found.len() > 30);
-    // Files of tests are not part of the layers.
-    let tests = |path: &Path| path.with_extension("").iter().any(|part| part.to_string_lossy().starts_with("tests"));
-    found.retain(|(path, _)| !tests(path));
-    found.into_iter().map(|(path, text)| (path.strip_prefix("src").unwrap().to_owned(), text)).collect()
+/// Folders of Rust code, all of which follow the module style.
+const ROOTS: [&str; 5] = ["src", "tests", "tools", "benches", "examples"];
+
+/// Modules that still have `foo.rs` beside `foo/`. To be emptied, never extended.
+const OLD_MODULE_STYLE: [&str; 6] = [
+    "src/cli/encode.rs",
+    "src/import/describe/tests.rs",
+    "src/import/fold.rs",
+    "src/import/fold/conv.rs",
+    "src/import/names/tests.rs",
+    "src/models/tests.rs",
+];
+
+/// A file of `src`.
+struct Source {
+    /// Path below `src`, with `/`.
+    path: String,
+    text: String,
 }
 
-/// The part of a file before its tests, without comments.
-fn code(text: &str) -> Vec<&str> {
-    let end = text.find("#[cfg(test)]\nmod tests").unwrap_or(text.len());
-    text[..end].lines().map(|line| line.split("//").next().unwrap_or("")).collect()
+impl Source {
+    /// Path of the module, such as `["cli", "args"]`.
+    fn module(&self) -> Vec<&str> {
+        let path = self.path.trim_end_matches(".rs");
+        let mut module: Vec<&str> = path.split('/').collect();
+        if matches!(module.last(), Some(&"mod")) {
+            module.pop();
+        }
+        module
+    }
+
+    /// Tokens without test modules.
+    fn code(&self) -> Vec<Token<'_>> {
+        without_tests(&tokens(&self.text))
+    }
+
+    /// Whether the file consists of tests.
+    fn is_test(&self) -> bool {
+        self.module().iter().any(|name| name.starts_with("tests"))
+    }
+}
+
+/// All Rust files below `folder`.
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && path.file_name().is_none_or(|name| name != "target") {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The files of the library and command, without files of tests.
+fn sources() -> Vec<Source> {
+    let source = |path: PathBuf| {
+        let text = fs::read_to_string(&path).unwrap();
+        let path = path.strip_prefix("src").unwrap().to_str().unwrap().replace('\\', "/");
+        Source { path, text }
+    };
+    let mut sources: Vec<Source> = rust_files(Path::new("src")).into_iter().map(source).collect();
+    assert!(sources.len() > 30);
+    sources.retain(|source| !source.is_test());
+    sources
+}
+
+/// Imports of a file that its layer does not permit.
+fn violations(source: &Source) -> Vec<CratePath> {
+    let module = source.module();
+    let room = module[0];
+    let (_, allowed) = *MAY_USE
+        .iter()
+        .find(|(name, _)| *name == room)
+        .unwrap_or_else(|| panic!("{room} is not in the table of layers; add it to MAY_USE"));
+    let mut paths = crate_paths(&source.code(), &module);
+    paths.retain(|path| {
+        // Only the command uses the public names of lib.rs.
+        let public = room == "cli" && path.name.starts_with(char::is_uppercase);
+        path.name != room && !public && !allowed.contains(&path.name.as_str())
+    });
+    paths
 }
 
 #[test]
-fn nobody_imports_upward() {
-    for (path, text) in sources() {
-        let module = path.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
-        if ["lib", "main"].contains(&module.as_str()) {
-            continue;
-        }
-        let allowed = MAY_USE.iter().find(|(name, _)| *name == module);
-        let (_, allowed) = allowed.unwrap_or_else(|| panic!("{module} is not in the list of layers"));
-        for (number, line) in code(&text).iter().enumerate() {
-            for used in line.split("crate::").skip(1) {
-                let names: Vec<&str> = match used.strip_prefix('{') {
-                    Some(list) => list.split(['}', ',']).map(|part| part.split("::").next().unwrap().trim()).collect(),
-                    None => vec![used.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap()],
-                };
-                for name in names.into_iter().filter(|name| !name.is_empty() && !name.starts_with(';')) {
-                    // The public names of lib.rs belong to the command alone.
-                    let public = module == "cli" && name.starts_with(char::is_uppercase);
-                    assert!(
-                        name == module || public || allowed.contains(&name),
-                        "{}:{}: {module} may not use crate::{name}",
-                        path.display(),
-                        number + 1
-                    );
-                }
-            }
+fn imports_point_downward() {
+    let mut found = Vec::new();
+    for source in sources().iter().filter(|source| !["lib.rs", "main.rs"].contains(&source.path.as_str())) {
+        for path in violations(source) {
+            found.push(format!("src/{}:{}: may not use crate::{}", source.path, path.line, path.name));
         }
     }
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 #[test]
 fn unsafe_stays_in_its_places() {
-    for (path, text) in sources() {
-        let place = path.to_str().unwrap().replace('\\', "/");
-        if UNSAFE_ALLOWED.iter().any(|allowed| place.starts_with(allowed)) {
+    for source in sources() {
+        if UNSAFE_ALLOWED.iter().any(|allowed| source.path.starts_with(allowed)) {
             continue;
         }
-        for (number, line) in code(&text).iter().enumerate() {
-            let words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
-            assert!(!words.into_iter().any(|word| word == "unsafe"), "{place}:{}: unsafe code", number + 1);
-        }
+        let found = source.code().into_iter().find(|token| token.text == "unsafe");
+        assert!(found.is_none(), "src/{}:{}: unsafe code", source.path, found.unwrap().line);
     }
 }
 
@@ -172,11 +218,140 @@ fn pointers_of_kernels_are_out_of_reach_of_safe_code() {
 }
 
 #[test]
-fn every_file_states_its_purpose_and_stays_short() {
-    for (path, text) in sources() {
-        assert!(text.starts_with("//!"), "{} does not open with its purpose", path.display());
-        let table = path.file_stem().is_some_and(|stem| stem == "tables") || path.to_str().unwrap().contains("tables/");
-        let lines = code(&text).len();
-        assert!(table || lines <= LONGEST_FILE, "{} has {lines} lines without tests", path.display());
+fn files_state_their_purpose_and_stay_short() {
+    for root in ROOTS {
+        for path in rust_files(Path::new(root)) {
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(text.starts_with("//! "), "{} does not open with its purpose", path.display());
+        }
     }
+    for source in sources() {
+        let lines = source.text.lines().count() - test_lines(&source.text);
+        let table = source.module().contains(&"tables");
+        assert!(table || lines <= MAX_LINES, "src/{} has {lines} lines without tests", source.path);
+    }
+}
+
+/// Number of lines from the first test module to the end.
+fn test_lines(text: &str) -> usize {
+    text.find("#[cfg(test)]\nmod tests").map_or(0, |at| text[at..].lines().count())
+}
+
+#[test]
+fn a_module_with_a_folder_is_its_mod_rs() {
+    for root in ROOTS {
+        for path in rust_files(Path::new(root)) {
+            let name = path.to_str().unwrap().replace('\\', "/");
+            assert!(
+                !path.with_extension("").is_dir() || OLD_MODULE_STYLE.contains(&name.as_str()),
+                "{name} has a folder of the same name; move it to {}/mod.rs",
+                name.trim_end_matches(".rs")
+            );
+        }
+    }
+}
+
+// --- The scanner
+
+/// Names after the crate root in `text`, a file of the module `module`.
+fn names(text: &str, module: &[&str]) -> Vec<String> {
+    let code = tokens(text);
+    crate_paths(&without_tests(&code), module).into_iter().map(|path| path.name).collect()
+}
+
+#[test]
+fn the_scanner_sees_wrapped_and_nested_groups() {
+    let text = "use crate::{\n    clip::{self, Clip},\n    hub,\n    import::{a::{b, c}, d},\n};";
+    assert_eq!(names(text, &["cli"]), ["clip", "hub", "import"]);
+    assert_eq!(names("use crate :: { clip };", &["cli"]), ["clip"]);
+    assert_eq!(names("pub(crate) use crate::/* why */\n    hub\n    ::Hub;", &["cli"]), ["hub"]);
+    assert_eq!(names("use {crate::a::B, super::{super::{c, d::E}, f}};", &["x", "y"]), ["a", "c", "d"]);
+    assert_eq!(names("use crate::{a as b, c::*};", &["x"]), ["a", "c"]);
+    assert_eq!(names("use ::std::fmt; use other::crate_name::x;", &["x"]), [""; 0]);
+    let lines: Vec<usize> =
+        crate_paths(&tokens("use crate::{\n a,\n\n b::{c,\n d},\n e};"), &["x"]).iter().map(|path| path.line).collect();
+    assert_eq!(lines, [2, 4, 6]);
+}
+
+#[test]
+fn the_scanner_follows_super_out_of_a_module() {
+    let text = "use super::super::tensor::Arena; use super::sibling; use self::child::X;";
+    assert_eq!(names(text, &["kernels", "gemm"]), ["tensor"]);
+    assert_eq!(names(text, &["kernels", "gemm", "tile"]), [""; 0]);
+    assert_eq!(names("use super::{super::models, kernels};", &["layers", "linear"]), ["models"]);
+    assert_eq!(names("use super::{models, kernels};", &["layers"]), ["models", "kernels"]);
+    assert_eq!(names("mod inner { use super::super::clip; } use super::hub;", &["layers"]), ["clip", "hub"]);
+    assert_eq!(names("mod inner { fn f() { { } } } use super::super::clip;", &["a", "b"]), ["clip"]);
+    assert_eq!(
+        names("fn f() -> super::super::clip::Clip { self::super::super::hub::x() }", &["a", "b"]),
+        ["clip", "hub"]
+    );
+    // From a file below the root, `super` can reach it in a glob or under another name.
+    assert_eq!(names("use super::*;", &["layers"]), ["*"]);
+    assert_eq!(names("use super::super::*; use super::*;", &["layers", "linear"]), ["*"]);
+    assert_eq!(names("use super::super as root;", &["layers", "linear"]), ["*"]);
+    assert_eq!(names("use crate as root; use crate::*; use crate::{self as root, *};", &["a"]), ["*"; 4]);
+}
+
+#[test]
+fn the_scanner_sees_paths_in_expressions_and_macros() {
+    assert_eq!(
+        names("let x: crate::clip::Clip<crate::hub::Hub> = crate::a::f::<crate::b::T>();", &["x"]),
+        ["clip", "hub", "a", "b"]
+    );
+    assert_eq!(names("macro_rules! m { () => { $crate::hub::Hub } }", &["x"]), ["hub"]);
+    assert_eq!(names("if x == crate::a::B { crate::c::d() }", &["x"]), ["a", "c"]);
+    assert_eq!(names("impl From<crate::Error> for X {}", &["cli"]), ["Error"]);
+    // Visibilities and receivers name nothing.
+    assert_eq!(
+        names("pub(crate) fn f(self, a: &self::A) { self.x } pub(super) struct S; pub(in crate::x) mod m;", &["x"]),
+        ["x"]
+    );
+}
+
+#[test]
+fn the_scanner_ignores_comments_literals_and_tests() {
+    for text in [
+        "// use crate::hub;",
+        "/* outer /* use crate::a; */ use crate::hub; */",
+        "const A: &str = \"use crate::hub; \\\" use crate::hub;\";",
+        "const A: &str = r#\"\" use crate::hub; \"#;",
+        "const A: &[u8] = br##\"\"# unsafe crate::hub\"##; const B: &CStr = c\"crate::hub\";",
+        "#[cfg(test)]\nmod tests { use crate::hub; mod deep { use crate::hub; } }",
+        "#[cfg(test)]\n#[path = \"x.rs\"]\npub(crate) mod tests;\n",
+    ] {
+        assert_eq!(names(text, &["x"]), [""; 0], "{text}");
+    }
+    // What follows is still seen.
+    for text in [
+        "/* /* */ */ use crate::hub;",
+        "const Q: char = '\"'; use crate::hub; const R: char = '\"';",
+        "const Q: u8 = b'\\''; use crate::hub;",
+        "const Q: char = '\\u{22}'; use crate::hub;",
+        "fn f<'a>(x: &'a str) -> &'static str { crate::hub::f(x) } const Q: char = '\\\\';",
+        "const A: &str = r\"\\\"; use crate::hub;",
+        "let r#crate_x = 1; use crate::hub;",
+        "#[cfg(test)]\nmod tests { const A: &str = \"}\"; }\nuse crate::hub;",
+        "#[cfg(test)]\nfn only_in_tests() { crate::hub::f() }",
+        "let é = 1.5e3f32; use crate::hub;",
+    ] {
+        assert_eq!(names(text, &["x"]), ["hub"], "{text}");
+    }
+    assert!(tokens("\"unterminated").is_empty() && tokens("/* unterminated").is_empty() && tokens("r#\"").is_empty());
+    assert_eq!(tokens("'a: loop {}").iter().map(|token| token.text).collect::<Vec<_>>(), ["'a", ":", "loop", "{", "}"]);
+}
+
+#[test]
+fn the_rules_refuse_upward_imports() {
+    let refused = |path: &str, text: &str| {
+        let source = Source { path: path.to_owned(), text: text.to_owned() };
+        violations(&source).into_iter().map(|path| path.name).collect::<Vec<_>>()
+    };
+    assert_eq!(refused("tensor/arena.rs", "use crate::{\n    kernels::Isa,\n};"), ["kernels"]);
+    assert_eq!(refused("tensor/mod.rs", "use super::clip::Clip;"), ["clip"]);
+    assert_eq!(refused("tensor/arena.rs", "use super::super::clip::Clip;"), ["clip"]);
+    assert_eq!(refused("tensor/arena.rs", "use super::aligned::Aligned; use crate::tensor::Arena;"), [""; 0]);
+    assert_eq!(refused("tensor/mod.rs", "use crate::*;"), ["*"]);
+    assert_eq!(refused("import/mod.rs", "use crate::Error;"), ["Error"]);
+    assert_eq!(refused("cli/mod.rs", "use crate::{Error, clip::Clip, kernels};"), ["kernels"]);
 }

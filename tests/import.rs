@@ -1,5 +1,5 @@
-//! Published checkpoints to weights files: the tiny models of `tests/goldens/import`, made by the libraries
-//! that publish such checkpoints (`tools/import_fixtures.py`).
+//! Conversion of tiny checkpoints in `tests/goldens/import`, which the reference libraries wrote
+//! (`tools/import_fixtures.py`).
 
 #![cfg(feature = "import")]
 
@@ -15,22 +15,21 @@ fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/import").join(name)
 }
 
-/// The heads of the goldens, which their widths do not tell.
+/// Options with the goldens' attention heads, which cannot be derived from their widths.
 fn heads() -> ConvertOptions {
-    ConvertOptions { image_heads: Some(4), text_heads: Some(3), ..ConvertOptions::default() }
+    ConvertOptions::new().image_heads(4).text_heads(3)
 }
 
-/// What a bare state dict leaves open, as OpenAI has it.
+/// OpenAI's values for everything that a bare state dict leaves undetermined.
 fn as_openai() -> ConvertOptions {
     let PreprocessConfig { resize, interpolation, mean, std, .. } = PreprocessConfig::openai(18);
-    ConvertOptions {
-        activation: Some(Activation::QuickGelu),
-        mean: Some(mean),
-        std: Some(std),
-        interpolation: Some(interpolation),
-        resize: Some(resize),
-        ..heads()
-    }
+    heads().activation(Activation::QuickGelu).mean(mean).std(std).interpolation(interpolation).resize(resize)
+}
+
+/// Removes one option.
+fn without<T>(field: impl Fn(&mut ConvertOptions) -> &mut Option<T>, mut options: ConvertOptions) -> ConvertOptions {
+    *field(&mut options) = None;
+    options
 }
 
 fn run(src: &Path, options: &ConvertOptions) -> Result<(Converted, WeightsFile, tempfile::TempDir), Error> {
@@ -48,7 +47,7 @@ fn refused(src: &Path, options: &ConvertOptions) -> String {
     error
 }
 
-/// Bits apart, in units of the last place.
+/// Distance in units of the last place.
 fn ulps(a: f32, b: f32) -> u32 {
     let order = |x: f32| {
         if x.is_sign_negative() { -((x.to_bits() & 0x7fff_ffff) as i64) } else { x.to_bits() as i64 }
@@ -56,7 +55,7 @@ fn ulps(a: f32, b: f32) -> u32 {
     (order(a) - order(b)).unsigned_abs() as u32
 }
 
-/// The values of a stored tensor, of whatever type.
+/// Values of a stored tensor of any type.
 fn values(file: &WeightsFile, spec: &TensorSpec) -> Vec<f32> {
     if spec.dtype == Dtype::F32 {
         return file.tensor(&spec.name, spec.layout, &spec.shape).unwrap().to_vec();
@@ -68,7 +67,7 @@ fn values(file: &WeightsFile, spec: &TensorSpec) -> Vec<f32> {
     all
 }
 
-/// Compares with the tensors that numpy folded and packed.
+/// Compares a file with the tensors that numpy folded and packed.
 fn assert_canonical(file: &WeightsFile, wanted: &str) {
     let wanted = Checkpoint::open(&golden(wanted)).unwrap();
     let mut names: Vec<&str> = file.tensor_names().collect();
@@ -83,7 +82,7 @@ fn assert_canonical(file: &WeightsFile, wanted: &str) {
         let mut values = vec![0.0; tensor.len()];
         tensor.read(0, &mut values).unwrap();
         assert_eq!(found.len(), values.len(), "{}", spec.name);
-        // Sums of a bias may be taken in another order, which can turn the last rounding.
+        // The terms of a bias may be summed in another order, which can change the last rounding.
         let allowed = u32::from(spec.name.ends_with(".bias"));
         for (i, (&found, &wanted)) in found.iter().zip(&values).enumerate() {
             let off = ulps(found, wanted as f32);
@@ -102,13 +101,13 @@ fn folds_and_packs_as_numpy_does() {
 }
 
 #[test]
-fn lookup_tables_are_halves_where_that_loses_nothing() {
+fn lookup_tables_are_f16_where_that_is_lossless() {
     let dtypes = |source: &str, options: &ConvertOptions| {
         let (_, file, _dir) = run(&golden(source), options).unwrap();
         let halves = file.header().tensors.iter().filter(|entry| entry.spec.dtype == Dtype::F16);
         halves.map(|entry| entry.spec.name.clone()).collect::<Vec<_>>()
     };
-    // All values of the first two were halves once; those of the last have all digits of f64.
+    // The first two hold values that are exact in f16; the last holds full f64 precision.
     assert_eq!(dtypes("open_clip", &ConvertOptions::default()), ["text.token_embedding"]);
     assert_eq!(dtypes("huggingface", &ConvertOptions::default()), ["text.token_embedding"]);
     assert!(dtypes("f64.pt", &as_openai()).is_empty());
@@ -136,13 +135,13 @@ fn every_container_and_layout_gives_the_same_weights() {
         assert_eq!(file.content_hash(), hash, "{source}");
         assert_eq!(file.header().meta.provenance.source_layout, layout.as_str());
     }
-    // Other numbers, another hash.
+    // Other values have another hash.
     let (_, file, _dir) = run(&golden("bf16.safetensors"), &as_openai()).unwrap();
     assert_ne!(file.content_hash(), hash);
 }
 
 #[test]
-fn the_file_says_what_the_model_is_and_where_it_is_from() {
+fn the_file_describes_the_model_and_its_provenance() {
     let (converted, file, _dir) = run(&golden("openai.pt"), &heads()).unwrap();
     let meta = &file.header().meta;
     let config: ModelConfig = serde_json::from_value(meta.model.clone()).unwrap();
@@ -180,7 +179,7 @@ fn the_file_says_what_the_model_is_and_where_it_is_from() {
 }
 
 #[test]
-fn progress_runs_through_both_stages() {
+fn progress_covers_both_stages() {
     let dir = tempfile::tempdir().unwrap();
     let mut seen = Vec::new();
     let converted =
@@ -193,7 +192,7 @@ fn progress_runs_through_both_stages() {
 }
 
 #[test]
-fn a_folder_gives_its_published_file() {
+fn a_folder_resolves_to_its_published_file() {
     let dir = tempfile::tempdir().unwrap();
     let error = refused(dir.path(), &as_openai());
     assert!(error.contains("holds no checkpoint"), "{error}");
@@ -217,7 +216,7 @@ fn a_folder_gives_its_published_file() {
 }
 
 #[test]
-fn what_is_open_is_asked_for() {
+fn undetermined_properties_are_asked_for() {
     let error = refused(&golden("plain.pt"), &ConvertOptions::default());
     assert!(
         error.contains(
@@ -227,19 +226,19 @@ fn what_is_open_is_asked_for() {
         ),
         "{error}"
     );
-    let error = refused(&golden("plain.pt"), &ConvertOptions { resize: None, ..as_openai() });
+    let error = refused(&golden("plain.pt"), &without(|options| &mut options.resize, as_openai()));
     assert!(error.contains("the resize mode that") && error.ends_with("or --resize shortest|squash"), "{error}");
-    let error = refused(&golden("plain.pt"), &ConvertOptions { text_heads: None, ..as_openai() });
+    let error = refused(&golden("plain.pt"), &without(|options| &mut options.text_heads, as_openai()));
     assert!(error.contains("width of 24 is no multiple of 64; give --text-heads N"), "{error}");
-    let error = refused(&golden("plain.pt"), &ConvertOptions { image_heads: Some(3), ..as_openai() });
+    let error = refused(&golden("plain.pt"), &as_openai().image_heads(3));
     assert!(error.contains("attention heads is 3") && error.contains("width of 20"), "{error}");
-    let error = refused(&golden("plain.pt"), &ConvertOptions { std: Some([1.0, 0.0, 1.0]), ..as_openai() });
+    let error = refused(&golden("plain.pt"), &as_openai().std([1.0, 0.0, 1.0]));
     assert!(error.contains("standard deviation of 0"), "{error}");
 }
 
 #[test]
-fn known_names_must_fit_the_tensors() {
-    let named = |name: &str| ConvertOptions { model: Some(name.into()), ..heads() };
+fn known_names_must_match_the_tensors() {
+    let named = |name: &str| heads().model(name);
     let error = refused(&golden("plain.pt"), &named("vit-b-32-openai"));
     assert!(error.contains("model `vit-b-32-openai` says that patch_size is 32, but the tensors of"), "{error}");
     assert!(error.contains("say 6; the two do not belong together"), "{error}");
@@ -252,8 +251,8 @@ fn known_names_must_fit_the_tensors() {
     assert!(error.starts_with("model `vit` is not known; known are vit-b-32-openai, "), "{error}");
 }
 
-/// A folder with the golden checkpoint and the given configuration.
-fn beside(name: &str, config: &serde_json::Value) -> tempfile::TempDir {
+/// Creates a folder with the golden checkpoint and the given configuration.
+fn folder_with_config(name: &str, config: &serde_json::Value) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     std::fs::copy(golden("plain.pt"), dir.path().join("m.pt")).unwrap();
     std::fs::write(dir.path().join(name), serde_json::to_vec(config).unwrap()).unwrap();
@@ -266,17 +265,13 @@ fn open_clip_config() -> serde_json::Value {
 }
 
 #[test]
-fn flags_win_over_configs_and_named_configs_over_those_beside() {
-    let dir = beside("open_clip_config.json", &open_clip_config());
+fn flags_override_configs_and_named_configs_override_those_in_the_folder() {
+    let dir = folder_with_config("open_clip_config.json", &open_clip_config());
     let src = dir.path().join("m.pt");
     let (converted, ..) = run(&src, &ConvertOptions::default()).unwrap();
     assert_eq!(converted.preprocess, PreprocessConfig::openai(18));
 
-    let options = ConvertOptions {
-        activation: Some(Activation::Gelu),
-        interpolation: Some(Interpolation::Bilinear),
-        ..ConvertOptions::default()
-    };
+    let options = ConvertOptions::new().activation(Activation::Gelu).interpolation(Interpolation::Bilinear);
     let (converted, ..) = run(&src, &options).unwrap();
     let Some(ImageConfig::Vit(image)) = &converted.config.image else { panic!() };
     assert_eq!((image.blocks.activation, image.blocks.heads), (Activation::Gelu, 4));
@@ -291,7 +286,7 @@ fn flags_win_over_configs_and_named_configs_over_those_beside() {
     });
     let path = dir.path().join("other.json");
     std::fs::write(&path, serde_json::to_vec(&other).unwrap()).unwrap();
-    let options = ConvertOptions { config: Some(path), ..ConvertOptions::default() };
+    let options = ConvertOptions::new().config(path);
     let (converted, ..) = run(&src, &options).unwrap();
     assert_eq!(
         converted.preprocess,
@@ -304,7 +299,7 @@ fn flags_win_over_configs_and_named_configs_over_those_beside() {
 }
 
 #[test]
-fn configs_must_fit_the_tensors() {
+fn configs_must_match_the_tensors() {
     for (field, value, found) in [
         ("/model_cfg/embed_dim", 16, "say 12"),
         ("/model_cfg/vision_cfg/width", 40, "say 20"),
@@ -321,18 +316,18 @@ fn configs_must_fit_the_tensors() {
     ] {
         let mut config = open_clip_config();
         *config.pointer_mut(field).unwrap() = value.into();
-        let dir = beside("open_clip_config.json", &config);
+        let dir = folder_with_config("open_clip_config.json", &config);
         let error = refused(&dir.path().join("m.pt"), &ConvertOptions::default());
         assert!(error.contains("open_clip_config.json says that") && error.contains(found), "{field}: {error}");
     }
 }
 
 #[test]
-fn configs_of_other_things_beside_are_passed_over() {
-    let dir = beside("config.json", &serde_json::json!({ "theme": "dark" }));
+fn unrelated_configs_in_the_folder_are_ignored() {
+    let dir = folder_with_config("config.json", &serde_json::json!({ "theme": "dark" }));
     let src = dir.path().join("m.pt");
     assert!(run(&src, &as_openai()).is_ok());
-    let options = ConvertOptions { config: Some(dir.path().join("config.json")), ..as_openai() };
+    let options = as_openai().config(dir.path().join("config.json"));
     let error = refused(&src, &options);
     assert!(error.contains("config.json: is neither an open_clip config"), "{error}");
 }

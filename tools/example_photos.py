@@ -1,9 +1,9 @@
-"""Writes examples/photos/*.jpg from the freely licensed photos that scikit-image and scikit-learn carry.
+"""Write examples/photos/*.jpg from the freely licensed photos of scikit-image and scikit-learn.
 
     python tools/example_photos.py
 
-Then run tools/preprocess_files.py, whose goldens say what the references make of them. Sources, authors and
-licences are in examples/photos/README.md.
+Then run tools/preprocess_files.py, which writes the reference results for them. Sources, authors and licences are in
+examples/photos/README.md.
 """
 
 import pathlib
@@ -36,7 +36,7 @@ for name, source in PHOTOS.items():
         image = image.resize((round(image.width * scale), round(image.height * scale)), Image.LANCZOS)
     options = {}
     if name == "coffee":
-        # Lies on its side, as a camera held upright stores it.
+        # Stored rotated, as a camera held upright does.
         image = image.transpose(Image.Transpose.ROTATE_90)
         options["exif"] = Image.Exif()
         options["exif"][0x0112] = 6

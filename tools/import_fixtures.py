@@ -1,14 +1,13 @@
-"""Writes the checkpoints that the importer is tested with, and what it must read from them.
+"""Write the checkpoints of the importer's tests, and the expected results.
 
 Run from the repository's root, with torch, open_clip_torch 3.3.0, transformers 5.23, safetensors and numpy:
 
     OMP_NUM_THREADS=1 python tools/import_fixtures.py
 
-Everything goes to tests/goldens/import/: one tiny random CLIP in every published form, made by the libraries
-that publish them, `expected.json` (name, type, shape and SHA-256 of the values as little-endian f64 of every
-tensor), `keys.json` (names and shapes of full-size models), and `canonical*.safetensors`, the folded and packed
-tensors computed here in numpy. Before those are written, the folded form is run in f64 and compared with
-open_clip's own embeddings.
+Writes to tests/goldens/import/: one tiny random CLIP in every published format, saved by the reference libraries;
+`expected.json` (name, type, shape and SHA-256 of the values as little-endian f64 of every tensor); `keys.json` (names
+and shapes of full-size models); and `canonical*.safetensors`, the folded and packed tensors computed here with numpy.
+Before writing these, the folded form is run in f64 and compared with open_clip's embeddings.
 """
 
 import hashlib
@@ -30,7 +29,7 @@ from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
 warnings.filterwarnings("ignore")
 OUT = Path("tests/goldens/import")
 
-# No width is a multiple of 16, the towers differ, the patch is no power of two.
+# Awkward sizes: no width is a multiple of 16, the towers differ, the patch size is not a power of two.
 EMBED, VOCAB, CONTEXT = 12, 64, 9
 IMAGE, PATCH, WIDTH, HEADS, LAYERS = 18, 6, 20, 4, 2
 TEXT_WIDTH, TEXT_HEADS, TEXT_LAYERS = 24, 3, 2
@@ -39,7 +38,7 @@ LOGIT_SCALE = 4.60546875
 
 
 def build():
-    """The model, in eval mode, all weights random and exact in f16."""
+    """Return the model in eval mode, with random weights that are exact in f16."""
     torch.manual_seed(7)
     model = CLIP(
         embed_dim=EMBED,
@@ -63,7 +62,7 @@ def build():
             else:
                 p.copy_(torch.randn_like(p) / math.sqrt(max(p[0].numel(), 1)))
             p.copy_(p.half().float())
-        # Constant, so that a tensor expanded from one number can hold it.
+        # Constant, so that a tensor expanded from one number can represent it.
         model.visual.ln_pre.weight.fill_(1.25)
     return model
 
@@ -77,7 +76,7 @@ TYPES = {torch.float16: "f16", torch.bfloat16: "bf16", torch.float32: "f32", tor
 
 
 def expect(path, tensors):
-    """Records what reading `path` must give."""
+    """Record the expected content of `path`."""
     listing = {}
     for name, t in tensors.items():
         values = t.detach().to(torch.float64).contiguous().numpy().astype("<f8")
@@ -86,7 +85,7 @@ def expect(path, tensors):
 
 
 def openai_archive(model):
-    """A TorchScript archive as OpenAI publishes: nested modules, mangled class names, f16 and f32, three buffers."""
+    """Save a TorchScript archive like OpenAI's: nested modules, mangled class names, f16 and f32, three buffers."""
     import copy
 
     model = copy.deepcopy(model)
@@ -99,7 +98,7 @@ def openai_archive(model):
     model.register_buffer("context_length", torch.tensor(CONTEXT))
     model.register_buffer("vocab_size", torch.tensor(VOCAB))
     tensors = {k: v.clone() for k, v in model.state_dict().items()}
-    tensors["attn_mask"] = model.attn_mask.clone()  # TorchScript stores buffers that a state dict leaves out
+    tensors["attn_mask"] = model.attn_mask.clone()  # TorchScript stores buffers that a state dict omits
 
     model.float()
     with torch.no_grad():
@@ -108,7 +107,7 @@ def openai_archive(model):
             (torch.zeros(1, 3, IMAGE, IMAGE), torch.tensor([[1, VOCAB - 1] + [0] * (CONTEXT - 2)])),
             check_trace=False,
         )
-        # The types come back after tracing, since not every operation exists for f16 on a CPU.
+        # Restore the types after tracing, because not every operation supports f16 on a CPU.
         for name, p in list(traced.named_parameters()) + list(traced.named_buffers()):
             if name in tensors:
                 p.data = tensors[name].clone()
@@ -125,7 +124,7 @@ def openai_archive(model):
 
 
 def strided(tensors):
-    """The same values behind every kind of stride that torch keeps."""
+    """Return the same values with every kind of stride that torch preserves."""
     out = OrderedDict()
     flat = torch.cat([t.flatten() for k, t in tensors.items() if ".mlp." in k])
     at = 0
@@ -156,7 +155,7 @@ def strided(tensors):
 
 
 def to_huggingface(sd):
-    """The names of transformers' CLIPModel, linear projections transposed."""
+    """Return the tensors with the names of transformers' CLIPModel, linear projections transposed."""
     out = {"logit_scale": sd["logit_scale"]}
     out["visual_projection.weight"] = sd["visual.proj"].t().contiguous()
     out["text_projection.weight"] = sd["text_projection"].t().contiguous()
@@ -224,7 +223,7 @@ def huggingface(sd, model):
 
 
 def types():
-    """One tensor of each type, and what training checkpoints hold beside tensors."""
+    """Save one tensor of each type, and the other values that training checkpoints contain."""
     tensors = OrderedDict(
         half=torch.arange(6).half().view(2, 3),
         bfloat=torch.linspace(-3, 3, 5).bfloat16(),
@@ -250,7 +249,7 @@ def types():
 
 
 def keys():
-    """Names and shapes of published models, without their weights; of unsupported ones enough to know them by."""
+    """Write names and shapes of published models; of unsupported models only enough to recognise them."""
     out = {}
     with torch.device("meta"):
         for name, most in (
@@ -266,11 +265,11 @@ def keys():
     (OUT / "keys.json").write_text(json.dumps(out, separators=(",", ":")).replace("},", "},\n") + "\n")
 
 
-# --- the canonical form, independent of the importer
+# --- The canonical form, computed independently of the importer
 
 
 def pack(matrix):
-    """[k, n] to [ceil(n / 16), k, 16]; [n] to [16 * ceil(n / 16)]."""
+    """Pack [k, n] as [ceil(n / 16), k, 16], and [n] as [16 * ceil(n / 16)]."""
     n = matrix.shape[-1]
     panels = -(-n // 16)
     padded = np.zeros(matrix.shape[:-1] + (panels * 16,), matrix.dtype)
@@ -281,7 +280,7 @@ def pack(matrix):
 
 
 def canonical(sd):
-    """Folded tensors in f64, `[k, n]`, unpacked."""
+    """Return the folded tensors in f64, `[k, n]`, unpacked."""
     g = {k: v.to(torch.float64).numpy() for k, v in sd.items()}
     out = OrderedDict()
 
@@ -327,7 +326,7 @@ DENSE = ("image.position", "image.ln_pre.weight", "image.ln_pre.bias", "text.tok
 
 
 def run(folded, image, ids):
-    """Embeddings from the folded form, in f64, unnormalised."""
+    """Compute embeddings with the folded tensors in f64, unnormalised."""
 
     def norm(x):
         x = x - x.mean(-1, keepdims=True)

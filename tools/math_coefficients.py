@@ -1,16 +1,16 @@
-"""Derives the coefficients of src/kernels/math.rs and src/kernels/simd/avx512_activation.rs.
+"""Derive the coefficients of src/kernels/math.rs and src/kernels/simd/avx512_activation.rs.
 
 Prints the errors that their tests bound.
 
-Nobody needs this to build or test. Run: pip install numpy mpmath scipy; python tools/math_coefficients.py
+Not needed to build or test. Run: pip install numpy mpmath scipy; python tools/math_coefficients.py
 
 exp: (exp(r) - 1 - r) / r^2 is fitted by a polynomial on |r| <= ln 2 / 2.
 exp2: (2^f - 1) / f is fitted by a polynomial on |f| <= 1/2 and, for AVX-512, on 0 <= f <= 1.
 erf: erf(x) / x is fitted by a rational function of x^2 on |x| <= 3.9.
 These fits minimise the largest relative error by reweighting least squares (Lawson's method).
 
-tables: what GELU and QuickGELU lack to max(x, 0), divided by -|x|, is fitted by 32 polynomials of |x| minus the
-centre of its interval. Here the largest absolute error counts: it is an error of the activation relative to |x|.
+tables: (GELU or QuickGELU minus max(x, 0)) / -|x| is fitted by 32 polynomials of |x| minus the centre of its interval.
+These fits minimise the largest absolute error, which is the error of the activation relative to |x|.
 """
 
 import mpmath as mp
@@ -28,7 +28,7 @@ def chebyshev(low, high, count):
 
 
 def fit(matrix_and_target, weight, evaluate, rounds=300):
-    """Lawson's iteration: the best coefficients and their largest weighted error."""
+    """Run Lawson's iteration. Return the best coefficients and their largest weighted error."""
     importance = np.full(len(weight), 1.0 / len(weight))
     state, best = None, (np.inf, None)
     for _ in range(rounds):
@@ -101,7 +101,7 @@ def quick_gelu_rest(a):
 
 
 def fit_table(function, step, degree):
-    """Coefficients [degree + 1, 32], lowest first, around the multiples of `step`, and the largest error.
+    """Return coefficients [degree + 1, 32], lowest first, around the multiples of `step`, and the largest error.
 
     The last polynomial is zero, since all numbers beyond its interval take it, too.
     """
@@ -141,7 +141,7 @@ def print_table(name, function, step, degree):
 
 
 def format_f32(value):
-    """As Rust wants it: with a point, and separators in long fractions."""
+    """Format a number as a Rust literal: with a point, and separators in long fractions."""
     if value == 0:
         return "0.0"
     if abs(value) < 1e-3:

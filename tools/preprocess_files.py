@@ -1,12 +1,11 @@
-"""Small photo files of every kind, and what Pillow makes of them.
+"""Write small photo files of every format, and Pillow's results for them.
 
     python tools/preprocess_files.py    # rewrites tests/goldens/preprocess/files/, files.json and photos.json
 
-Needs Pillow 13, open_clip_torch and scikit-image (for its photo of a cat, CC0, by Stefan van der Walt). Kinds that Pillow reads
-but does not write are put together here by hand. files.json says for each file what
-`Image.open(f).convert("RGB")` gives and what `ImageOps.exif_transpose` makes of that: width, height and SHA-256
-of the pixels; or that Pillow refuses it. photos.json says the same of examples/photos/, and what open_clip's
-evaluation transform makes of them.
+Needs Pillow 13, open_clip_torch and scikit-image (for its photo of a cat, CC0, by Stefan van der Walt). Formats that
+Pillow reads but does not write are assembled here. files.json holds for each file the results of
+`Image.open(f).convert("RGB")` and of `ImageOps.exif_transpose`: width, height and SHA-256 of the pixels; or that Pillow
+rejects it. photos.json holds the same for examples/photos/, and the result of open_clip's evaluation transform.
 """
 
 import hashlib
@@ -69,7 +68,7 @@ def chunk(kind, data):
 
 
 def png(rows_of, width, height, bits, colour, before=(), after=(), interlace=False):
-    """A PNG whose samples are rows_of(y, x0, dx): bytes of the samples x0, x0 + dx, ... of row y."""
+    """Return a PNG. rows_of(y, x0, dx) returns the bytes of the samples x0, x0 + dx, ... of row y."""
     passes = [(0, 0, 1, 1)]
     if interlace:
         passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
@@ -83,7 +82,7 @@ def png(rows_of, width, height, bits, colour, before=(), after=(), interlace=Fal
 
 
 def packed(samples, bits):
-    """Rows of samples, most significant bit first."""
+    """Pack rows of samples, most significant bit first."""
     if bits >= 8:
         return np.asarray(samples).astype(">u2" if bits == 16 else "u1").tobytes()
     digits = "".join(format(int(v), f"0{bits}b") for v in np.ravel(samples))
@@ -108,13 +107,13 @@ def png_files():
     width, height = 19, 13
     for colour, name, channels in [(0, "grey", 1), (2, "rgb", 3), (3, "palette", 1), (4, "grey-alpha", 2), (6, "rgba", 4)]:
         for bits in {0: (1, 2, 4, 8, 16), 3: (1, 2, 4, 8)}.get(colour, (8, 16)):
-            # Levels of 16 bits that are below and above what is clipped.
+            # 16-bit levels below and above the clipping limits.
             top = 600 if (colour, bits) == (0, 16) else 1 << bits
             samples = rng.integers(0, top, (height, width, channels))
             rows = lambda y, x0, dx: packed(samples[y, x0::dx], bits)
             before = []
             if colour == 3:
-                # Two colours fewer than there are indices.
+                # Two colours fewer than indices.
                 entries = rng.integers(0, 256, ((1 << bits) - (2 if bits > 1 else 0), 3)).astype(np.uint8)
                 before = [chunk(b"PLTE", entries.tobytes())]
             if bits == 16 or (colour, bits) == (6, 8):
@@ -148,7 +147,7 @@ def png_files():
 
 
 def lzw(indices, bits):
-    """GIF's LZW without compression: a clear code before the code size would grow."""
+    """Encode GIF's LZW without compression: emit a clear code before the code size would grow."""
     clear, end, size = 1 << bits, (1 << bits) + 1, bits + 1
     codes = []
     for i, index in enumerate(indices):
@@ -209,7 +208,7 @@ def gif_files():
 
 
 def bmp(width, height, bits, rows, compression=0, header=40, palette=None, masks=None, colours=0, top_down=False, offset=None):
-    """A BMP of rows of bytes, top row first, or of compressed bytes."""
+    """Return a BMP of rows of bytes, top row first, or of compressed bytes."""
     entry = 3 if header == 12 else 4
     table = b"".join(bytes([b, g, r]) + (b"\0" if entry == 4 else b"") for r, g, b in (palette if palette is not None else []))
     if header == 12:
@@ -265,7 +264,7 @@ def bmp_files():
     put("masks-odd.bmp", bmp(width, height, 32, rows, 3, header=124, masks=(0x3FF00000, 0xFFC00, 0x3FF, 0)))
     triples = rng.integers(0, 256, (height, width * 3)).astype(np.uint8)
     put("rgb-24bit-top-down.bmp", bmp(width, height, 24, [row.tobytes() for row in triples], top_down=True))
-    # Run lengths: runs, literals (odd and even), ends of lines, a jump, a run over the end of a row.
+    # Run-length encoding: runs, literals (odd and even), ends of lines, a delta, a run past the end of a row.
     runs = bytes([5, 7, 0, 3, 1, 2, 3, 0, 9, 200, 0, 0]) + bytes([0, 4, 9, 8, 7, 6, 19, 3, 0, 0]) + bytes([2, 1, 0, 2, 4, 1, 3, 9, 0, 0])
     runs += bytes([19, 11, 0, 0]) * 6 + bytes([0, 2, 3, 0, 16, 5, 0, 1])
     put("runs-8bit.bmp", bmp(width, height, 8, runs, 1, palette=colours))
@@ -292,7 +291,7 @@ def webp_files():
 
 
 def tiff(width, height, tags, strips, endian="<", big=False):
-    """A TIFF of these tags (number: (type, values)) and strips."""
+    """Return a TIFF of these tags (number: (type, values)) and strips."""
     sizes = {1: 1, 2: 1, 3: 2, 4: 4, 16: 8}
     codes = {1: "B", 2: "B", 3: "H", 4: "I", 16: "Q"}
     head = (b"II" if endian == "<" else b"MM") + struct.pack(endian + ("HHH" if big else "H"), *((43, 8, 0) if big else (42,)))
@@ -384,7 +383,7 @@ def tiff_files():
             tile[: part.shape[0], : part.shape[1]] = part
             tiles.append(tile.tobytes())
     tagged = tiff(width, height, flat(2, 8, 3) | {322: (3, [16]), 323: (3, [16])}, tiles)
-    # Strip offsets and lengths, and nothing else, become those of tiles.
+    # Only the offsets and lengths of strips become those of tiles.
     at = struct.unpack("<I", tagged[4:8])[0]
     tagged = bytearray(tagged)
     entries = [bytes(tagged[at + 2 + 12 * i : at + 14 + 12 * i]) for i in range(struct.unpack("<H", tagged[at : at + 2])[0])]
@@ -463,7 +462,7 @@ def pixels(image):
 
 
 def photos():
-    """The example photos as towers see them."""
+    """Preprocess the example photos."""
     rows = []
     for path in sorted((HERE.parent / "examples" / "photos").glob("*.jpg")):
         plain = Image.open(path).convert("RGB")

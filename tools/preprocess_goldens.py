@@ -1,4 +1,4 @@
-"""Goldens of resize, crop and normalisation: open_clip's own evaluation transform on generated photos.
+"""Write goldens of resize, crop and normalisation: open_clip's evaluation transform on generated photos.
 
     python tools/preprocess_goldens.py                          # rewrites tests/goldens/preprocess/pixels.json
     python tools/preprocess_goldens.py --random 3000 --out F    # a larger set of random cases, not kept
@@ -35,7 +35,7 @@ PATTERNS = ["noise", "extremes", "smooth", "edges", "photo"]
 
 
 def mix(x, y, c, seed):
-    """A hash of coordinates to 32 bits."""
+    """Hash coordinates to 32 bits."""
     v = x * np.uint32(0x9E3779B1) ^ y * np.uint32(0x85EBCA77) ^ c * np.uint32(0xC2B2AE3D)
     v = v ^ np.uint32(seed * 0x27D4EB2F & 0xFFFFFFFF)
     v = (v ^ v >> np.uint32(15)) * np.uint32(0x2C1B3C6D)
@@ -44,7 +44,7 @@ def mix(x, y, c, seed):
 
 
 def photo(width, height, pattern, seed):
-    """The generated photo, [height, width, 3] bytes."""
+    """Return the generated photo, [height, width, 3] bytes."""
     y, x, c = np.meshgrid(
         np.arange(height, dtype=np.uint32), np.arange(width, dtype=np.uint32), np.arange(3, dtype=np.uint32), indexing="ij"
     )
@@ -75,7 +75,7 @@ def expected(case):
 
 
 def kept_cases():
-    """Sizes at every boundary of the geometry and of the pass order, each with what else varies in turn."""
+    """Return sizes at every boundary of the geometry and of the pass order, with the other parameters in turn."""
     sizes = {  # side of the square -> photos
         224: [(1, 1), (1, 2), (2, 1), (1, 300), (300, 1), (2, 250), (250, 3), (224, 224), (225, 224), (224, 225),
               (223, 224), (224, 223), (448, 448), (449, 448), (448, 896), (448, 897), (449, 899), (300, 601),
@@ -106,7 +106,7 @@ def kept_cases():
 
 
 def random_cases(count, seed):
-    """Random sizes, dense where the pass order and the crop change."""
+    """Return random sizes, dense where the pass order and the crop change."""
     rng = random.Random(seed)
     cases = []
     for i in range(count):
@@ -114,7 +114,7 @@ def random_cases(count, seed):
         kind = rng.randrange(6)
         if kind == 0:
             width, height = rng.randint(1, 1500), rng.randint(1, 1500)
-        elif kind == 1:  # near the square
+        elif kind == 1:  # nearly square
             width, height = size + rng.randint(0, 12), size + rng.randint(0, 12)
         elif kind == 2:  # around twice as tall as wide
             width = rng.randint(1, 900)

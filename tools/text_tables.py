@@ -1,14 +1,14 @@
-"""Writes the tables of the text cleaning and splitting, from the libraries whose behaviour they hold.
+"""Write the tables of text cleaning and splitting, from the libraries whose behaviour they reproduce.
 
     python tools/text_tables.py            (needs ftfy 6.3.1 and regex 2026.11.15; committed output: Python 3.11)
 
     src/tokenizer/unicode_tables.rs           classes of code points, lower case
-    src/tokenizer/clean/category_tables.rs    characters that mojibake is made of; source: ftfy (Apache-2.0), facts only
+    src/tokenizer/clean/category_tables.rs    characters of mojibake; source: ftfy (Apache-2.0), facts only
     src/tokenizer/clean/code_pages.rs         upper halves of the code pages; source: Python's codecs
     src/tokenizer/clean/entities.txt          HTML's named characters; source: the WHATWG list in Python's html.entities
 
-Every fact is asked of the library by trying it on each code point, so that the tables are what the library does and
-not what a document says it should do.
+Each fact is determined by running the library on every code point, so the tables reproduce the library's behaviour and
+not its documentation.
 """
 
 import html
@@ -32,7 +32,7 @@ def rust_numbers(numbers, per_line):
 
 
 def runs(values):
-    """Starts of the runs of equal values over all code points: [(start, value)]."""
+    """Return the runs of equal values over all code points: [(start, value)]."""
     out = []
     for code, value in values:
         if not out or out[-1][1] != value:
@@ -60,8 +60,8 @@ def class_table():
             value |= 8
         if digit.match(c):
             value |= 16
-        # What str.lower takes a character for when it looks around a capital sigma, told from the sigma's form:
-        # after a character that is skipped, "1" decides; after one that is not, the character itself.
+        # How str.lower classifies a character next to a capital sigma, derived from the form of the lower-case sigma:
+        # after a skipped character "1" decides, after any other the character itself.
         after_digit = ("1" + c + "\u03a3").lower().endswith("\u03c2")
         after_letter = ("A" + c + "\u03a3").lower().endswith("\u03c2")
         if after_digit:
@@ -75,7 +75,7 @@ def class_table():
 
 
 def lower_table():
-    """Runs (first, last, step, distance) of characters whose lower case is one other character."""
+    """Return runs (first, last, step, distance) of characters whose lower case is one other character."""
     pairs, special = [], {}
     for code in CODE_POINTS:
         lowered = chr(code).lower()
@@ -132,7 +132,7 @@ def write_categories():
         mask = sum(1 << i for i, known in enumerate(sets) if known.match(c))
         mask |= sum(1 << (len(sets) + i) for i, e in enumerate(encodings) if ftfy.chardata.possible_encoding(c, e))
         masks.append((code, mask))
-    # The code relies on these two: ASCII is in no set but for the space, and nothing lies beyond the first plane.
+    # The code relies on two facts: of ASCII only the space is in a set, and no set exceeds the first plane.
     assert [(c, i) for c in range(0x80) for i, k in enumerate(sets) if k.match(chr(c))] == [(0x20, names.index("utf8_continuation"))]
     assert not any(k.match(chr(c)) for c in range(0x10000, 0x110000) for k in sets)
     table = runs(masks)
@@ -175,7 +175,7 @@ pub(super) static UPPER_HALVES: [[u16; 128]; {len(encodings) - 1}] = [
 
 
 def write_entities():
-    """Lines `name<tab>code points in hex`, sorted by name; `+` marks names that only ftfy's strict form knows."""
+    """Return lines `name<tab>code points in hex`, sorted by name; `+` marks names of ftfy's strict form only."""
     lines = {}
     for name, value in html.entities.html5.items():
         lines[name] = " ".join(f"{ord(c):x}" for c in value)
@@ -183,7 +183,7 @@ def write_entities():
         name = name.removeprefix("&")
         points = " ".join(f"{ord(c):x}" for c in value)
         if name not in lines:
-            # Upper-cased names: html.unescape must not know even a part of them.
+            # Upper-case names: html.unescape must not match even a part of them.
             assert html.unescape("&" + name) == "&" + name
             lines[name] = "+" + points
         else:

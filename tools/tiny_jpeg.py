@@ -1,7 +1,7 @@
-"""A small baseline JPEG encoder for test files of the kinds that common encoders do not write.
+"""A small baseline JPEG encoder for test files that common encoders cannot write.
 
-Any sampling factors, component identifiers, Adobe and JFIF segments, separate scans, restart intervals, 16-bit
-quantisation tables, or no Huffman tables at all. Made for tools/preprocess_files.py; quality is not its aim.
+Supports any sampling factors, component identifiers, Adobe and JFIF segments, separate scans, restart intervals, 16-bit
+quantisation tables, and files without Huffman tables. Used by tools/preprocess_files.py; not optimised for quality.
 """
 
 import struct
@@ -31,7 +31,7 @@ DC, AC = codes(DC_COUNTS, DC_SYMBOLS), codes(AC_COUNTS, AC_SYMBOLS)
 
 
 def extra(value):
-    """The category of a value, and its bits."""
+    """Return the category of a value, and its bits."""
     size = int(abs(value)).bit_length()
     return size, format(value if value > 0 else value + (1 << size) - 1, f"0{size}b") if size else ""
 
@@ -65,7 +65,7 @@ def segment(marker, data):
 
 
 def tiny_jpeg(samples, factors, ids=None, adobe=None, jfif=False, scans=None, restart=0, tables=True, wide=False, sof=0xC0, requantise=False):
-    """Encodes [height, width, components] bytes, each component subsampled by its (h, v) factors.
+    """Encode [height, width, components] bytes, each component subsampled by its (h, v) factors.
 
     With requantise, every component has a quantisation table of its own, all in the same place: each scan of one
     component has its table before it.

@@ -1,13 +1,13 @@
-"""Token ids of many texts, as open_clip's tokenizer gives them.
+"""Write the token ids of many texts, computed by open_clip's tokenizer.
 
     python tools/tokenizer_goldens.py                     writes tests/goldens/tokenizer/lines.jsonl
     python tools/tokenizer_goldens.py --count 200000 --seed 7 --out big.jsonl --text FILE ...
 
 Needs open_clip_torch 3.3.0, ftfy 6.3.1 and regex; the committed lines were made by Python 3.11 (Unicode 14.0 for
 normalisation and lower case, Unicode 18.0 in regex). Each line of the output is `[text, [ids...]]` as JSON, the ids
-without start and end token; whatever does not print is escaped, so that the file shows what it holds.
+without start and end token. Non-printable characters are escaped.
 
-A larger file goes through the same test:
+To run the test with a larger file:
     CLIPPIE_TOKENIZER_LINES=big.jsonl cargo test --release --test tokenizer
 """
 
@@ -133,7 +133,7 @@ supercalifragilisticexpialidociousantidisestablishmentarianismfloccinaucinihilip
 """.strip().split("\n")
 SNIPPETS.append("first\r\nsecond\rthird\n\n\x0b\x0cfourth <b>\nfifth &lt; &amp;copy\u2028&eacute;\u2029&#233\n")
 
-# Spans of code points from which random text is drawn, one pool a script or kind.
+# Ranges of code points from which random text is drawn, one pool per script or kind.
 POOLS = {
     "ascii": [(0x20, 0x7E)],
     "latin1": [(0x20, 0x7E), (0xA0, 0xFF)],
@@ -164,13 +164,13 @@ SLOPPY = ["sloppy-windows-1252", "sloppy-windows-1251", "sloppy-windows-1250", "
 
 
 class Maker:
-    """Draws texts; the same seed gives the same texts."""
+    """Generates texts; the same seed gives the same texts."""
 
     def __init__(self, seed, extra):
         self.rng = random.Random(seed)
         self.base = CAPTIONS + SNIPPETS
         self.extra = extra
-        # What mojibake is made of: every character above ASCII of the code pages it goes through.
+        # Characters of mojibake: all above ASCII in the code pages that produce it.
         clues = set()
         for encoding in SLOPPY:
             clues.update(bytes(range(0x80, 0x100)).decode(encoding))
@@ -183,7 +183,7 @@ class Maker:
         return self.rng.choice(pool)
 
     def piece(self, longest=40):
-        """A stretch of a line, cut anywhere."""
+        """Return a random substring of a line."""
         line = self.line()
         start = self.rng.randrange(len(line) + 1)
         return line[start:start + self.rng.randint(1, longest)]
@@ -199,7 +199,7 @@ class Maker:
         return "".join(out)
 
     def mojibake(self, text):
-        """Reads the UTF-8 of a text in a wrong code page, once or more, with the damage such texts get on their way."""
+        """Decode a text's UTF-8 in a wrong code page, once or more, with the damage that is typical of such texts."""
         for _ in range(self.rng.choice([1, 1, 1, 2, 2, 3])):
             data = text.encode("utf-8", "surrogatepass")
             if self.rng.random() < 0.1:
@@ -284,7 +284,7 @@ class Maker:
 
 
 def cesu8(text):
-    """UTF-8 with characters beyond U+FFFF as two encoded surrogates, and U+0000 as two bytes."""
+    """Encode as UTF-8, but characters beyond U+FFFF as two encoded surrogates and U+0000 as two bytes."""
     out = bytearray()
     for c in text:
         if ord(c) > 0xFFFF:
@@ -296,7 +296,7 @@ def cesu8(text):
 
 
 def quoted(text):
-    """JSON of a text with everything that does not print escaped."""
+    """Encode a text as JSON with all non-printable characters escaped."""
     out = []
     for c in text:
         if c in '"\\':
@@ -314,11 +314,11 @@ def main():
     args.add_argument("--count", type=int, default=4600)
     args.add_argument("--seed", type=int, default=20240229)
     args.add_argument("--out", type=Path, default=here / "tests/goldens/tokenizer/lines.jsonl")
-    args.add_argument("--text", type=Path, nargs="*", default=[], help="UTF-8 files whose lines are drawn from as well")
-    args.add_argument("--longest", type=int, default=220, help="longer texts are cut")
+    args.add_argument("--text", type=Path, nargs="*", default=[], help="UTF-8 files with more lines to draw from")
+    args.add_argument("--longest", type=int, default=220, help="truncate longer texts")
     args = args.parse_args()
 
-    # Also registers the sloppy code pages that mojibake is made with.
+    # This also registers the sloppy code pages that produce mojibake.
     from open_clip.tokenizer import SimpleTokenizer
     encode = SimpleTokenizer().encode
     extra = []
@@ -333,12 +333,12 @@ def main():
         texts = list(CAPTIONS + SNIPPETS) if not extra else []
         while len(seen) < args.count:
             text = texts.pop(0) if texts else maker.text()[: args.longest]
-            # Python strings may hold lone surrogates; a Rust &str cannot.
+            # Python strings may contain lone surrogates; a Rust &str cannot.
             text = "".join(c for c in text if not 0xD800 <= ord(c) <= 0xDFFF)
             if text in seen:
                 continue
             ids = encode(text)
-            # Spelled-out special tokens open_clip takes for the real ones; here they are ordinary text.
+            # open_clip treats the text of a special token as the token; here it is ordinary text.
             if any(i >= 49406 for i in ids):
                 skipped += 1
                 continue

@@ -1,9 +1,9 @@
-"""Derives vocab/clip-bpe.bin from the byte-pair merges that OpenAI published with CLIP.
+"""Derive vocab/clip-bpe.bin from the byte-pair merges that OpenAI published with CLIP.
 
     python tools/vocabulary.py [bpe_simple_vocab_16e6.txt.gz] [out.bin]
 
-Without arguments it takes the file that the open_clip package carries. Standard library only; the same input gives the
-same bytes. The layout is described in vocab/README.md.
+Without arguments it uses the file in the open_clip package. Needs only the standard library; the same input gives the
+same bytes. vocab/README.md describes the layout.
 """
 
 import gzip
@@ -27,10 +27,10 @@ def main():
     packed = source.read_bytes()
     if hashlib.sha256(packed).hexdigest() != SOURCE_SHA256:
         sys.exit(f"{source} is not the published vocabulary: its SHA-256 differs from {SOURCE_SHA256}")
-    # The first line is a header; what follows the merges is not part of CLIP's vocabulary.
+    # The first line is a header; lines after the merges are not part of CLIP's vocabulary.
     lines = gzip.decompress(packed).decode("utf-8").split("\n")[1:1 + MERGES]
 
-    # Bytes that print stand for themselves and come first; the others follow as U+0100, U+0101, ...
+    # Printable bytes represent themselves and come first; the others follow as U+0100, U+0101, ...
     printing = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     symbols = [chr(b) for b in printing] + [chr(0x100 + i) for i in range(256 - len(printing))]
     ids = {symbol: i for i, symbol in enumerate(symbols)}

@@ -1,4 +1,4 @@
-"""Makes the files that engines read: open_clip's models with random weights, their inference form, ONNX graphs.
+"""Write the files that the engines read: open_clip's models with random weights, their inference form, ONNX graphs.
 
 One seed gives all values. What training would have shaped is random too (BatchNorm statistics, LayerScale, biases),
 so that no branch is close to nothing and two engines that agree have computed the same thing.
@@ -27,14 +27,14 @@ NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm)
 
 
 def quiet() -> None:
-    """open_clip warns that there are no pretrained weights, the exporters of their own future."""
+    """Silence warnings: open_clip's about missing pretrained weights, the exporters' about deprecation."""
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
 
 
 @torch.no_grad()
 def fill(model: nn.Module) -> None:
-    """Random values that keep activations near one through the towers."""
+    """Set random weights that keep activations near one through the towers."""
     generator = torch.Generator().manual_seed(SEED)
     modules = dict(model.named_modules())
     for name, value in model.state_dict().items():
@@ -51,19 +51,19 @@ def fill(model: nn.Module) -> None:
         elif "bias" in leaf:
             value.copy_(0.02 * normal)
         elif leaf == "gamma":
-            # LayerScale; larger ones make the 48 blocks of MobileCLIP-S2 amplify rounding.
+            # LayerScale; larger values make the 48 blocks of MobileCLIP-S2 amplify rounding errors.
             value.copy_(0.05 + 0.1 * uniform)
         elif leaf in ("proj", "text_projection"):
             value.copy_(normal * value.shape[0] ** -0.5)
         elif leaf in ("weight", "in_proj_weight") and not isinstance(owner, nn.Embedding):
             value.copy_(normal * value[0].numel() ** -0.5)
         else:
-            # Words are told apart better than places.
+            # Make tokens differ more than positions.
             value.copy_((0.5 if isinstance(owner, nn.Embedding) else 0.1) * normal)
 
 
 def checkpoint(files: Files) -> None:
-    """Writes the model as it would be published, with its configuration beside it."""
+    """Write the model as a published checkpoint, with its configuration."""
     if files.checkpoint.exists():
         return
     name = files.case.open_clip
@@ -80,14 +80,14 @@ def checkpoint(files: Files) -> None:
 
 
 def replace(path: Path, write) -> None:
-    """Nothing half-written is ever taken for a file."""
+    """Write to a temporary name and rename, so that no incomplete file is used."""
     part = path.with_name(f"part-{path.name}")
     write(part)
     part.rename(path)
 
 
 class TextTower(nn.Module):
-    """The text tower of a model whose own object it is not."""
+    """The text tower of a model that has no separate module for it."""
 
     def __init__(self, model: nn.Module):
         super().__init__()
@@ -99,13 +99,13 @@ class TextTower(nn.Module):
 
 
 def inference_form(model: nn.Module) -> nn.Module:
-    """Branches of the training folded, BatchNorm in the convolution before it: what a careful user runs."""
+    """Fold training-time branches, and BatchNorm into the preceding convolution, as careful users do."""
     model = timm.utils.reparameterize_model(model)
     for module in list(model.modules()):
         children = list(module.named_children())
         for (name, conv), (norm_name, norm) in zip(children, children[1:]):
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                # timm's norms may carry the activation.
+                # timm's norms may include the activation.
                 rest = nn.Sequential(norm.drop, norm.act) if hasattr(norm, "act") else nn.Identity()
                 setattr(module, name, fuse_conv_bn_eval(conv, norm))
                 setattr(module, norm_name, rest)
@@ -113,21 +113,21 @@ def inference_form(model: nn.Module) -> nn.Module:
 
 
 def published(files: Files) -> nn.Module:
-    """The model with the checkpoint's values, training form."""
+    """Load the checkpoint's model in training form."""
     model = open_clip.create_model(files.case.open_clip).eval().requires_grad_(False)
     model.load_state_dict(load_file(files.checkpoint), strict=True)
     return model
 
 
 def tower(model: nn.Module, case: Case) -> nn.Module:
-    """From pixels or ids to embeddings that are not scaled to length one."""
+    """Return the module that computes unnormalised embeddings from pixels or ids."""
     if case.tower == IMAGE:
         return model.visual
     return model.text if hasattr(model, "text") else TextTower(model)
 
 
 class CutText(nn.Module):
-    """The causal text tower for as many tokens as it is given: what follows the end token changes nothing."""
+    """The causal text tower for any number of tokens; tokens after the end token have no effect."""
 
     def __init__(self, model: nn.Module):
         super().__init__()
@@ -141,7 +141,7 @@ class CutText(nn.Module):
 
 
 def onnx(path: Path, module: nn.Module, x: torch.Tensor, dynamic: dict | None = None) -> None:
-    """Exports with the shapes of `x` fixed.
+    """Export with the fixed shapes of `x`.
 
     The exporter by torch.export: ONNX Runtime and OpenVINO run its graphs and those by TorchScript equally fast,
     within 2 %.
@@ -153,7 +153,7 @@ def onnx(path: Path, module: nn.Module, x: torch.Tensor, dynamic: dict | None = 
 
 
 def prepare(files: Files, batches: list[int]) -> None:
-    """Makes all files of a case but the `.clippie` file."""
+    """Write all files of a case except the `.clippie` file."""
     case = files.case
     checkpoint(files)
     model = published(files)
@@ -174,7 +174,7 @@ def prepare(files: Files, batches: list[int]) -> None:
 
 
 def tokenizer(path: Path) -> None:
-    """CLIP's tokenizer as Hugging Face distributes it, from open_clip's vocabulary."""
+    """Write CLIP's tokenizer in Hugging Face's format, from open_clip's vocabulary."""
     own = SimpleTokenizer()
     theirs = {"<start_of_text>": "<|startoftext|>", "<end_of_text>": "<|endoftext|>"}
     vocabulary = {theirs.get(piece, piece): number for piece, number in own.encoder.items()}
@@ -185,7 +185,7 @@ def tokenizer(path: Path) -> None:
 def main() -> None:
     work, batches, names = Path(sys.argv[1]), [int(b) for b in sys.argv[2].split(",")], sys.argv[3:]
     quiet()
-    # The fused attention of PyTorch has no counterpart in ONNX.
+    # PyTorch's fused attention has no ONNX equivalent.
     torch.backends.mha.set_fastpath_enabled(False)
     for case in CASES:
         if case.name in names:
@@ -196,7 +196,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # What is pickled shall be found again under this name.
+    # Register the module under this name, so that pickles can refer to it.
     sys.modules["export"] = sys.modules["__main__"]
     TextTower.__module__ = "export"
     main()

@@ -1,4 +1,4 @@
-"""What a fresh Python process does for one embedding of a text with ONNX Runtime; startup.py times it.
+"""Encode one text with ONNX Runtime in a new Python process; startup.py times it.
 
 As light as it gets: of the tokenizer's libraries `tokenizers` is the one that loads fastest (open_clip's and
 transformers' take seconds to import).

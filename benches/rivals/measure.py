@@ -1,4 +1,4 @@
-"""One case in one setting: all engines are loaded, checked, and timed in turns."""
+"""Measure one case in one setting: load and check all engines, then time them in turns."""
 
 import os
 import statistics
@@ -12,56 +12,55 @@ from models import CONTEXT, IMAGE, Files
 from report import CUT, DISTURBED, Row
 from workers import SLOWED, Cores, Failed, Load, Worker, processors
 
-# Largest 1 - cosine of an embedding to the reference's: no engine times another computation.
+# Maximum 1 - cosine of an embedding to the reference, so that all engines compute the same.
 AGREES = 1e-5
-# An engine that takes this many times as long as most is timed in the first round only.
+# An engine slower than the median by this factor is timed in the first round only.
 SLOW = 4
-# Rounds that are tried for each that is wanted.
+# Attempted rounds per wanted round.
 ATTEMPTS = 3
 
 
 @dataclass
 class Turn:
-    """Calls of one engine, between two looks at the processors."""
+    """Calls of one engine, between two speed checks of the processors."""
 
-    # Seconds of each.
+    # Seconds per call.
     times: list[float]
-    # How the engine ran the job.
+    # The engine's setting.
     way: str
-    # Share of their best that the processors lacked at the worse look.
+    # Slowdown of the processors relative to their best speed, at the worse of both checks.
     slowed: float
 
 
 @dataclass
 class Round:
-    """A turn of each engine."""
+    """One turn of each engine."""
 
     turns: dict[str, Turn] = field(default_factory=dict)
-    # Share of the processors' time that other processes took.
+    # Share of processor time that other processes used.
     others: float = 0.0
 
 
 @dataclass
 class Plan:
-    """How each case is timed."""
+    """Parameters of the timing."""
 
     rounds: int
-    # Length of a turn.
+    # Duration of a turn.
     seconds: float
     cores: Cores
 
 
 @dataclass
 class Measured:
-    """A case in one setting, and the rounds that its row sums up."""
+    """The result of a case in one setting, and the rounds it is based on."""
 
     row: Row
     rounds: list[Round] = field(default_factory=list)
 
 
 def measure(files: Files, threads: int, batch: int, workers: dict[str, Worker], plan: Plan, so_far: Measured) -> None:
-    """Adds rounds to those so far, and sums all up: medians of all engines' calls; an engine that cannot do the job has
-    a reason instead."""
+    """Measure more rounds and update the row: the median of each engine's calls, or the reason why it has none."""
     row = so_far.row
     ready = {}
     for engine, worker in workers.items():
@@ -70,7 +69,7 @@ def measure(files: Files, threads: int, batch: int, workers: dict[str, Worker], 
         try:
             load(row, engine, worker, files, plan)
             ready[engine] = worker
-            # Of an earlier process, if any.
+            # Remove a reason from an earlier process.
             row.reasons.pop(engine, None)
         except Failed as failed:
             row.reasons[engine] = str(failed).strip().splitlines()[0][:200]
@@ -84,7 +83,7 @@ def measure(files: Files, threads: int, batch: int, workers: dict[str, Worker], 
 
 def load(row: Row, engine: str, worker: Worker, files: Files, plan: Plan) -> None:
     told = job(files, worker.threads, row.batch, engine)
-    # It chooses the fastest of its ways.
+    # The engine chooses its fastest setting.
     plan.cores.rest(os.sched_getaffinity(0))
     answer = worker.ask("load", **told)
     tried = row.tried.setdefault(engine, {})
@@ -98,7 +97,7 @@ def load(row: Row, engine: str, worker: Worker, files: Files, plan: Plan) -> Non
 
 
 def job(files: Files, threads: int, batch: int, engine: str) -> dict:
-    """What an engine is told; it takes the files that it can read."""
+    """Return the job for an engine, which uses the files that it can read."""
     case = files.case
     cut = engine == CUT
     return {
@@ -108,7 +107,7 @@ def job(files: Files, threads: int, batch: int, engine: str) -> dict:
         "threads": threads,
         "input": str(files.inputs(batch)),
         "shape": [batch, 3, case.size, case.size] if case.tower == IMAGE else [batch, CONTEXT],
-        # Columns of ids that the graph gets.
+        # Number of token columns in the graph's input.
         "tokens": case.size if cut else CONTEXT,
         "out": str(files.folder / f"{engine}.raw"),
         "onnx": str(files.cut(batch) if cut else files.onnx(batch)),
@@ -120,7 +119,7 @@ def job(files: Files, threads: int, batch: int, engine: str) -> dict:
 
 
 def difference(files: Files, batch: int, out: Path) -> float:
-    """Largest 1 - cosine of an embedding to the reference's."""
+    """Return the maximum 1 - cosine of the embeddings to the reference."""
     expected = np.fromfile(files.expected(batch), np.float32).astype(np.float64)
     found = np.fromfile(out, np.float32).astype(np.float64)
     if found.shape != expected.shape or not np.isfinite(found).all():
@@ -131,12 +130,12 @@ def difference(files: Files, batch: int, out: Path) -> float:
 
 
 def timed(row: Row, workers: dict[str, Worker], plan: Plan) -> list[Round]:
-    """Turns round by round, each round beginning with another engine.
+    """Time rounds of turns; each round starts with another engine.
 
-    In a round all engines run on the same processors, in the next on others: with fewer threads than processors, one
-    engine would else have the whole run on a core whose other hyperthread is a stranger's, and its rival on a free one.
+    All engines of a round run on the same processors, the next round on others. Otherwise, with fewer threads than
+    processors, one engine could always share a core's hyperthreads with another virtual machine, and its rival never.
 
-    A round in which other processes were busy is repeated.
+    Rounds in which other processes were busy are repeated.
     """
     fastest = {engine: min(row.tried[engine].values()) for engine in workers}
     slow = [engine for engine in workers if fastest[engine] > SLOW * statistics.median(fastest.values())]
@@ -163,7 +162,7 @@ def timed(row: Row, workers: dict[str, Worker], plan: Plan) -> list[Round]:
 
 
 def turn(worker: Worker, chosen: set[int], plan: Plan) -> Turn:
-    """A turn beside which the processors do their best; if they never do, the second of two."""
+    """Time a turn, at most twice, until the processors run at full speed."""
     for _ in range(2):
         before = plan.cores.rest(chosen)
         times = worker.ask("time", seconds=plan.seconds)["times"]
@@ -174,8 +173,8 @@ def turn(worker: Worker, chosen: set[int], plan: Plan) -> Turn:
 
 
 def sum_up(row: Row, rounds: list[Round], wanted: int) -> None:
-    """Medians of the calls that count, which their times have no part in choosing: the least disturbed rounds as far as
-    other processes go, and of these the turns that no stranger disturbed. An engine's fastest way counts."""
+    """Compute medians. The calls are selected by disturbance, never by their times: rounds with the least load of other
+    processes, and of these the turns at full processor speed. Each engine's fastest setting counts."""
     rounds = sorted(rounds, key=lambda one: one.others)
     rounds = rounds[: max(wanted, sum(one.others <= DISTURBED for one in rounds))]
     row.others = max(one.others for one in rounds)
@@ -191,7 +190,7 @@ def sum_up(row: Row, rounds: list[Round], wanted: int) -> None:
 
 
 def undisturbed(turns: list[Turn], wanted: int) -> list[Turn]:
-    """Those that no stranger disturbed, but at least half of those wanted: the least disturbed."""
+    """Return the turns at full processor speed, but at least half of those wanted: the least slowed."""
     turns = sorted(turns, key=lambda turn: turn.slowed)
     quiet = sum(turn.slowed <= SLOWED for turn in turns)
     return turns[: max(quiet, (wanted + 1) // 2)]

@@ -1,4 +1,4 @@
-"""The towers that are timed, their inputs, and where their files lie. Knows no engine."""
+"""The measured towers, their inputs and their files. Knows no engine."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,28 +7,28 @@ import numpy as np
 
 SEED = 5
 CONTEXT = 77
-# Start and end of a text; ids between are drawn below them.
+# Start and end token of a text; other ids are below these.
 START, END = 49406, 49407
 IMAGE, TEXT = "image", "text"
 
 
 @dataclass(frozen=True)
 class Case:
-    """One tower under one load."""
+    """One tower and its kind of input."""
 
     name: str
     title: str
-    # Name for `clippie-rs convert --model`, and of the folder.
+    # Name for `clippie-rs convert --model`, and name of the folder.
     model: str
     open_clip: str
     tower: str
-    # Side of an image in pixels, or tokens of a text from start to end; the context is filled up with zeros.
+    # Image size in pixels, or number of tokens including start and end; the rest of the context is zero.
     size: int
     causal: bool = False
 
     @property
     def feature_maps(self) -> bool:
-        """Whether it is a convolutional network, whose maps of one image fill the caches already."""
+        """Whether this is a convolutional network, whose feature maps of a single image fill the caches."""
         return self.tower == IMAGE and "-s" in self.model
 
 
@@ -44,10 +44,10 @@ CASES = [
 
 
 def inputs(case: Case, batch: int) -> np.ndarray:
-    """Pixels float32 `[batch, 3, S, S]`, or ids int64 `[batch, 77]` padded with zeros."""
+    """Return pixels, float32 `[batch, 3, S, S]`, or ids, int64 `[batch, 77]` padded with zeros."""
     rng = np.random.default_rng(SEED)
     if case.tower == IMAGE:
-        # Squares of colour with noise over them: items differ, as photos do.
+        # Coloured squares with noise, so that items differ.
         squares = rng.random((batch, 3, 8, 8), dtype=np.float32)
         noise = rng.random((batch, 3, case.size, case.size), dtype=np.float32)
         return 0.8 * np.kron(squares, np.ones((case.size // 8,) * 2, np.float32)) + 0.2 * noise
@@ -58,13 +58,13 @@ def inputs(case: Case, batch: int) -> np.ndarray:
 
 
 def tokenizer_json(work: Path) -> Path:
-    """CLIP's tokenizer in the format of the library `tokenizers`."""
+    """Path of CLIP's tokenizer in the format of the library `tokenizers`."""
     return work / "tokenizer.json"
 
 
 @dataclass(frozen=True)
 class Files:
-    """Where a case's files lie, below the work folder."""
+    """Paths of a case's files in the work folder."""
 
     work: Path
     case: Case
@@ -75,7 +75,7 @@ class Files:
 
     @property
     def checkpoint(self) -> Path:
-        """What a user downloads: all towers, training form."""
+        """The checkpoint as published: all towers, in training form."""
         return self.folder / "open_clip_model.safetensors"
 
     @property
@@ -91,18 +91,18 @@ class Files:
         return self.folder / f"{self.case.tower}-{batch}.onnx"
 
     def cut(self, batch: int) -> Path:
-        """The causal text tower for any number of tokens."""
+        """The causal text tower with a dynamic number of tokens."""
         return self.folder / f"{self.case.tower}-{batch}-cut.onnx"
 
     def inputs(self, batch: int) -> Path:
-        """Raw, little-endian; see `inputs`."""
+        """The inputs, raw and little-endian; see `inputs`."""
         return self.folder / f"{self.case.name}-{batch}.raw"
 
     def expected(self, batch: int) -> Path:
-        """Embeddings of these inputs by the model in training form: raw float32 `[batch, embed]`."""
+        """The embeddings that the model in training form computes for these inputs: raw float32 `[batch, embed]`."""
         return self.folder / f"{self.case.name}-{batch}.expected"
 
     def exported(self, batches: list[int]) -> list[Path]:
-        """All files that export.py makes for a case."""
+        """All files that export.py writes for a case."""
         each = [self.inputs, self.expected, self.onnx] + ([self.cut] if self.case.causal else [])
         return [self.checkpoint, self.module, *(file(batch) for file in each for batch in batches)]

@@ -1,4 +1,4 @@
-"""What a run found, as a table for people and against the floors that the project has set itself."""
+"""Results of a run: a Markdown table, notes, and the comparison with the project's performance floors."""
 
 from dataclasses import dataclass, field
 
@@ -6,9 +6,9 @@ from models import CASES
 from workers import SLOWED
 
 OURS = "clippie"
-# ONNX Runtime on a graph of free length that is given a causal text without its padding.
+# ONNX Runtime on a graph with a dynamic length and a causal text without padding.
 CUT = "onnxruntime-cut"
-# The engines that the floors are about.
+# The engines that the floors refer to.
 SERIOUS = ("onnxruntime", "openvino", "pytorch")
 TITLES = {
     OURS: "clippie-rs",
@@ -20,10 +20,10 @@ TITLES = {
     "candle": "candle",
 }
 
-# Share of the machine's time that other processes may take.
+# Maximum share of the machine's time for other processes.
 DISTURBED = 0.05
 
-# How many times as fast as the best of SERIOUS, by case and (threads, batch).
+# Required speedup over the best of SERIOUS, by case and (threads, batch).
 SETTINGS = [(1, 1), (1, 8), (2, 1), (2, 8)]
 FLOORS = {
     "mobileclip2-s0": (1.2, 1.2, 1.2, 1.25),
@@ -38,35 +38,35 @@ FLOORS = {
 
 @dataclass
 class Row:
-    """A case in one setting: medians in milliseconds an item, by engine."""
+    """Result of a case in one setting: median milliseconds per item, by engine."""
 
     case: str
     threads: int
     batch: int
     ms: dict[str, float] = field(default_factory=dict)
-    # The way that the engine was fastest in, where it has several.
+    # The engine's fastest setting, if it has several.
     ways: dict[str, str] = field(default_factory=dict)
-    # Why an engine has no figure.
+    # Reason why an engine has no figure.
     reasons: dict[str, str] = field(default_factory=dict)
-    # Fastest call of each way that was tried, in seconds.
+    # Fastest call of each setting tried, in seconds.
     tried: dict[str, dict[str, float]] = field(default_factory=dict)
-    # Largest 1 - cosine to the reference.
+    # Maximum 1 - cosine to the reference.
     differences: dict[str, float] = field(default_factory=dict)
-    # Calls that were timed.
+    # Number of timed calls.
     calls: dict[str, int] = field(default_factory=dict)
-    # Share of the processors' time that other processes took meanwhile.
+    # Share of processor time that other processes used.
     others: float = 0.0
-    # Share of their best that the processors lacked, at the worst look beside a turn that counts.
+    # Maximum slowdown of the processors around a turn that counts.
     slowed: float = 0.0
 
     @property
     def disturbed(self) -> float:
-        """Above one if it counts as disturbed."""
+        """Degree of disturbance; the row counts as disturbed if it is above one."""
         return max(self.others / DISTURBED, self.slowed / SLOWED)
 
     @property
     def ratio(self) -> float | None:
-        """How many times as fast as the best of the serious engines."""
+        """Speedup over the best of the serious engines."""
         rivals = [self.ms[engine] for engine in SERIOUS if engine in self.ms]
         return min(rivals) / self.ms[OURS] if rivals and OURS in self.ms else None
 
@@ -78,7 +78,7 @@ def milliseconds(value: float | None) -> str:
 
 
 def table(rows: list[Row]) -> str:
-    """Markdown: milliseconds an item, medians."""
+    """Return a Markdown table of median milliseconds per item."""
     engines = [engine for engine in TITLES if any(engine in row.ms or engine in row.reasons for row in rows)]
     titles = {case.name: case.title for case in CASES}
     lines = ["| | threads, batch | " + " | ".join(TITLES[engine] for engine in engines) + " | times as fast |"]
@@ -94,14 +94,14 @@ def table(rows: list[Row]) -> str:
 
 
 def line(row: Row) -> str:
-    """One row for those who wait."""
+    """Return a progress line for one row."""
     found = [f"{TITLES.get(engine, engine)} {milliseconds(ms)}" for engine, ms in row.ms.items()]
     ratio = f"; {row.ratio:.2f} times as fast" if row.ratio else ""
     return f"{row.case} ({row.threads}, {row.batch}): {', '.join(found)} ms{ratio}"
 
 
 def notes(rows: list[Row], versions: dict[str, str]) -> str:
-    """What the figures are, how each engine was run, and what it could not do."""
+    """Return notes: the unit of the figures, the settings of the engines, and the reasons of missing figures."""
     named = [version for engine, version in versions.items() if engine != CUT]
     lines = ["Milliseconds an item, medians; float32. " + ", ".join(named) + "."]
     lines.append("Times as fast: against the best of ONNX Runtime, OpenVINO and PyTorch.")
@@ -126,7 +126,7 @@ def notes(rows: list[Row], versions: dict[str, str]) -> str:
 
 
 def disturbances(rows: list[Row]) -> list[str]:
-    """A line for each kind of disturbance that there was."""
+    """Return a line per kind of disturbance."""
     lines = []
     disturbed = [f"{row.case} ({row.threads}, {row.batch}): {row.others:.0%}" for row in rows if row.others > DISTURBED]
     if disturbed:
@@ -138,7 +138,7 @@ def disturbances(rows: list[Row]) -> list[str]:
 
 
 def misses(rows: list[Row]) -> list[str]:
-    """The floors that were not reached; a floor without a figure is one of them."""
+    """Return the floors that were not reached, including those without a figure."""
     found = {(row.case, row.threads, row.batch): row.ratio for row in rows}
     missed = []
     for case, floors in FLOORS.items():

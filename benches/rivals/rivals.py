@@ -1,8 +1,8 @@
-"""Times clippie-rs against the engines that people run these models with, interleaved in one run.
+"""Compare the speed of clippie-rs with other engines, interleaved in one run.
 
     python benches/rivals/rivals.py                      all cases, engines and settings; README.md has the details
     python benches/rivals/rivals.py --cases vit-b-32 --threads 1 --batch 1 --engines clippie,openvino
-    python benches/rivals/rivals.py --floors             exit code 1 if clippie-rs is not as far ahead as it shall be
+    python benches/rivals/rivals.py --floors             exit code 1 if a performance floor is missed
 """
 
 import argparse
@@ -39,15 +39,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=numbers, default=[1, 2], help="default: 1,2")
     parser.add_argument("--batch", type=numbers, default=[1, 8], help="default: 1,8")
     parser.add_argument("--engines", type=words, default=engines, help=",".join(engines))
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each engine; default: 3")
-    parser.add_argument("--seconds", type=float, default=0.4, help="length of a turn of calls; default: 0.4")
-    parser.add_argument("--best", type=float, default=0, help="GFLOP/s of an undisturbed core; default: the most seen")
-    parser.add_argument("--patience", type=float, default=300, help="seconds to wait and to repeat; default: 300")
+    parser.add_argument("--rounds", type=int, default=3, help="turns per engine; default: 3")
+    parser.add_argument("--seconds", type=float, default=0.4, help="duration of a turn; default: 0.4")
+    parser.add_argument("--best", type=float, default=0, help="GFLOP/s of an undisturbed core; default: the maximum seen")
+    parser.add_argument("--patience", type=float, default=300, help="seconds for waiting and repetitions; default: 300")
     parser.add_argument("--work", type=Path, default=ROOT / "target" / "rivals", help="folder of the exported files")
-    parser.add_argument("--out", type=Path, help="JSON file for all that was found")
-    parser.add_argument("--startup", action="store_true", help="also time the start of a process, and its memory")
-    parser.add_argument("--scaling", action="store_true", help="also time two threads against one, as patiently again")
-    parser.add_argument("--floors", action="store_true", help="check what was found; with both of these")
+    parser.add_argument("--out", type=Path, help="JSON file for all results")
+    parser.add_argument("--startup", action="store_true", help="also measure startup time and memory")
+    parser.add_argument("--scaling", action="store_true", help="also compare two threads with one, with the same patience")
+    parser.add_argument("--floors", action="store_true", help="check the performance floors; implies --startup and --scaling")
     chosen = parser.parse_args()
     for given, known in ((chosen.cases, cases), (chosen.engines, engines)):
         if unknown := [name for name in given if name not in known]:
@@ -60,7 +60,7 @@ def arguments() -> argparse.Namespace:
 
 
 def build(engines: list[str]) -> Path:
-    """The worker of the Rust engines, and the command that converts."""
+    """Build the command, and the worker of the Rust engines. Return the worker's path."""
     target = ROOT / "target" / "rivals-worker"
     manifest = HERE / "rust" / "Cargo.toml"
     features = ",".join(engine for engine in RUST if engine in engines)
@@ -71,8 +71,8 @@ def build(engines: list[str]) -> Path:
 
 
 def prepare(cases: list[Case], batches: list[int], work: Path, converted: bool) -> None:
-    """Makes the files that are missing, the graphs in a process of its own, which leaves no memory behind."""
-    # An item a call is a way to run any batch.
+    """Create missing files. Graphs are exported in a separate process, which frees its memory."""
+    # Calls with one item are a setting for any batch.
     batches = sorted({1, *batches})
     missing = [case.name for case in cases if not all(path.exists() for path in Files(work, case).exported(batches))]
     if missing or not tokenizer_json(work).exists():
@@ -85,7 +85,7 @@ def prepare(cases: list[Case], batches: list[int], work: Path, converted: bool) 
 
 
 def start(engines: list[str], threads: int, binary: Path) -> dict[str, Worker]:
-    """A process for each engine."""
+    """Start one process per engine."""
     workers = {}
     for engine in engines:
         if engine in PYTHON:
@@ -98,13 +98,13 @@ def start(engines: list[str], threads: int, binary: Path) -> dict[str, Worker]:
 
 
 def measure_all(chosen: argparse.Namespace, binary: Path, plan: Plan) -> tuple[list[report.Row], dict[str, str]]:
-    """All rows, and the engines' versions. Rows that were disturbed get further rounds as long as patience lasts."""
+    """Return all rows, and the engines' versions. Disturbed rows get more rounds within the patience."""
     settings = [(case, threads, batch) for case in chosen.cases for threads in chosen.threads for batch in chosen.batch]
     found = {one: Measured(report.Row(one[0].name, *one[1:])) for one in settings}
     versions, todo, again = {}, settings, False
     while todo:
         for threads in chosen.threads:
-            # Some engines take their number of threads from the environment and keep it.
+            # Some engines read the number of threads from the environment once.
             workers = start(chosen.engines, threads, binary)
             versions |= {engine: worker.version for engine, worker in workers.items()}
             try:

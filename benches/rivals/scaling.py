@@ -1,4 +1,4 @@
-"""How many times as fast two threads are as one, in turns of both."""
+"""Measure the speedup of two threads over one, in turns of both."""
 
 import sys
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from models import CASES, Files
 from report import OURS, Row, disturbances, milliseconds
 from workers import Worker
 
-# Those whose gain the project has set itself, by batch: many weights for few rows, and feature maps.
+# Cases with a performance floor, by batch size: a transformer with many weights, and a convolutional network.
 SCALED = [case for case in CASES if case.name in ("vit-b-32", "mobileclip-s2")]
 FLOORS = {1: 1.8, 8: 1.9}
-# The two as if they were engines.
+# Both settings are treated as engines.
 ONE, TWO = f"{OURS} on one thread", f"{OURS} on two"
 
 
 def scale(work: Path, batches: list[int], binary: Path, plan: Plan) -> "Scaling":
-    """Turns of both on the same cores; disturbed rows get further rounds as long as patience lasts."""
+    """Time both in turns on the same cores. Disturbed rows get more rounds within the patience."""
     rows = []
     for case in SCALED:
         for batch in batches:

@@ -1,4 +1,4 @@
-"""From the start of a process to its first printed embedding, and the memory of its own that a photo takes."""
+"""Measure the time from process start to the first printed embedding, and the private memory for a photo."""
 
 import json
 import statistics
@@ -20,16 +20,16 @@ TEXT = "a photo of a dog on the beach"
 PHOTO = ROOT / "examples" / "photos" / "cat.jpg"
 RUNS = 10
 
-# What the project has set itself: milliseconds, share of ONNX Runtime's time, megabytes.
+# Performance floors: milliseconds, share of ONNX Runtime's time, megabytes.
 LONGEST, LARGEST_SHARE, MOST_PRIVATE = 60.0, 0.1, 40.0
 
 
 @dataclass
 class Startup:
-    # Medians, milliseconds from the start of the process to its first line.
+    # Median milliseconds from process start to the first line.
     clippie_ms: float
     onnxruntime_ms: float
-    # Most of a process's memory that no file backs while it encodes one photo, in 10^6 bytes; None off Linux.
+    # Peak private memory of a process that encodes one photo, in 10^6 bytes; None except on Linux.
     private_mb: float | None
 
     def table(self) -> str:
@@ -55,7 +55,7 @@ class Startup:
         return missed
 
 
-# Those whose files are needed, for a photo and for a text.
+# Cases whose files are needed, for a photo and for a text.
 CASES = [case for case in models.CASES if case.name in ("mobileclip-s2", "text-77")]
 
 
@@ -65,7 +65,7 @@ def measure(work: Path) -> Startup:
     ours = [command, "encode", "--text", TEXT, "-m", str(s0.clippie)]
     rival = [sys.executable, str(HERE / "first_text.py"), str(tokenizer_json(work)), str(s0.onnx(1)), TEXT]
     times, embeddings = {"ours": [], "rival": []}, {}
-    # Once more than is counted: the first run of each warms the files.
+    # The first run of each warms the page cache and is not counted.
     for turn in range(RUNS + 1):
         for name, arguments in (("ours", ours), ("rival", rival)):
             elapsed, line = first_line(arguments)
@@ -80,7 +80,7 @@ def measure(work: Path) -> Startup:
 
 
 def first_line(command: list[str]) -> tuple[float, str]:
-    """Milliseconds until a process has printed a line, and the line."""
+    """Return the milliseconds until a process prints a line, and the line."""
     start = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         line = process.stdout.readline()
@@ -92,7 +92,7 @@ def first_line(command: list[str]) -> tuple[float, str]:
 
 
 def peak_private(command: list[str]) -> float | None:
-    """Most megabytes that no file backs, looked at as often as the system lets us (some thousand times a second)."""
+    """Return the peak private memory in megabytes, sampled as often as possible (some thousand times a second)."""
     if not Path("/proc/self/status").exists():
         return None
     most = 0

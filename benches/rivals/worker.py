@@ -1,11 +1,11 @@
-"""One engine in a process of its own. A line of JSON on standard input is a job, the answering line its result:
+"""Run one engine in its own process. Each line of JSON on standard input is a job; one line is its result:
 
     {"do": "load", "input": …, "shape": […], "out": …, "threads": N, "onnx": …}   {"setting": …, "tried": {…}}
     {"do": "time", "seconds": S}                                                  {"times": [seconds of each call]}
     {"do": "unload"}                                                              {}
 
-`load` chooses the fastest of the engine's ways to run this job and writes its embeddings, raw float32, to `out`.
-What goes wrong is answered by {"error": …}. rust/src/main.rs speaks the same.
+`load` chooses the engine's fastest setting for this job and writes its embeddings, raw float32, to `out`.
+An error is answered by {"error": …}. rust/src/main.rs implements the same protocol.
 
     python worker.py onnxruntime|openvino|pytorch
 """
@@ -18,16 +18,16 @@ from time import perf_counter
 
 import numpy as np
 
-# A way to run the job is tried for this long.
+# Seconds to try each setting.
 TRIAL = 0.4
-# Turns begin with this much that is not timed: caches and clocks have seen other engines since.
+# Seconds of warm-up at the start of a turn: other engines have used caches and changed clock speeds.
 WARM = 0.05
-# Longer calls warm themselves.
+# Calls of at least this many seconds need no warm-up.
 LONG = 0.5
 
 
 def call_times(run, seconds: float) -> list[float]:
-    """Times of calls, at least one, until `seconds` are over."""
+    """Return the times of calls made for `seconds`, at least one."""
     times, start = [], perf_counter()
     while True:
         before = perf_counter()
@@ -70,7 +70,7 @@ class Worker:
 
 
 def main(name: str) -> None:
-    # Libraries may print; answers have standard output for themselves.
+    # Libraries may print: reserve the original standard output for answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     worker = Worker(importlib.import_module(f"engines.{name}_engine"))

@@ -1,4 +1,4 @@
-"""Workers as the driver sees them: started, asked, and halted while it is not their turn."""
+"""Worker processes, as seen by the driver: started, given jobs, and stopped between their turns."""
 
 import json
 import os
@@ -12,18 +12,18 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 
-# Share of its best that a core may lack while engines are timed.
+# Maximum slowdown of a core, relative to its best speed, while engines are timed.
 SLOWED = 0.15
-# Seconds between looks at cores that are waited for, and the most that a turn waits.
+# Seconds between speed checks while waiting for cores, and the maximum wait per turn.
 PAUSE, WAIT = 0.05, 3.0
 
 
 class Failed(Exception):
-    """An engine cannot do a job; the reason in its own words."""
+    """An engine failed to run a job; the message is the engine's."""
 
 
 class Worker:
-    """One engine's process. Between its turns it is stopped, so that no thread of its pool spins in another's."""
+    """The process of an engine. It is stopped between turns, so that its spinning threads do not disturb others."""
 
     def __init__(self, command: list[str], threads: int):
         variables = ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "RTEN_NUM_THREADS")
@@ -32,23 +32,23 @@ class Worker:
         self.process = subprocess.Popen(command, cwd=HERE, env=environment, **pipes)
         self.threads = threads
         self.version = self.answer()["version"]
-        # How it runs the job that it has.
+        # Setting of the current job.
         self.way = ""
         self.process.send_signal(signal.SIGSTOP)
 
     def ask(self, do: str, **job) -> dict:
-        """Sends a job and waits for its answer."""
+        """Send a job and return its answer."""
         self.begin(do, **job)
         return self.end()
 
     def begin(self, do: str, **job) -> None:
-        """Sends a job; `end` is next."""
+        """Send a job; `end` must follow."""
         self.process.send_signal(signal.SIGCONT)
         with suppress(BrokenPipeError):
             self.process.stdin.write(json.dumps({"do": do, **job}) + "\n")
 
     def end(self) -> dict:
-        """Waits for the answer."""
+        """Return the answer of the job."""
         try:
             return self.answer()
         finally:
@@ -64,7 +64,7 @@ class Worker:
         return answer
 
     def place(self, processors: set[int]) -> None:
-        """From now on all its threads run on these processors alone."""
+        """Pin all threads of the process to these processors."""
         for thread in os.listdir(f"/proc/{self.process.pid}/task"):
             os.sched_setaffinity(int(thread), processors)
 
@@ -78,20 +78,20 @@ def python_worker(engine: str, threads: int) -> Worker:
 
 
 def processors(threads: int, turn: int) -> set[int]:
-    """As many processors as there are threads, others from turn to turn."""
+    """Return one processor per thread, different ones from turn to turn."""
     every = sorted(os.sched_getaffinity(0))
     return {every[(turn * threads + i) % len(every)] for i in range(threads)}
 
 
 class Load:
-    """How much of the processors' time goes to others than the workers, by which timings are disturbed."""
+    """Measures the processor time of other processes, which disturb the timings."""
 
     def __init__(self, workers: list[Worker]):
         self.pids = [worker.process.pid for worker in workers] + [os.getpid()]
         self.before = self.now()
 
     def now(self) -> tuple[int, int, int]:
-        """Ticks of all processors, those that were busy, and those of our own processes; zero where unknown."""
+        """Return the ticks of all processors: total, busy, and of our processes; zero if unknown."""
         try:
             fields = [int(field) for field in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
             own = 0
@@ -104,26 +104,25 @@ class Load:
         return sum(fields), sum(fields) - idle, own
 
     def others(self) -> float:
-        """Their share since this was made; zero where the system does not tell."""
+        """Return the share of other processes since creation; zero if unknown."""
         total, busy, own = (now - before for now, before in zip(self.now(), self.before))
         return max(0.0, (busy - own) / total) if total > 0 else 0.0
 
 
 class Cores:
-    """What processors do of a small product now: down to half of their best where a stranger's machine has a core's
-    other hyperthread, which no count of processor time tells."""
+    """Measures the current speed of processors with a small matrix product. It falls to half if another virtual machine
+    uses the core's other hyperthread, which processor times do not show."""
 
     def __init__(self, binary: Path, best: float, patience: float):
-        """`best` in GFLOP/s, zero for the most that will have been seen; `patience` in seconds, for all that waits for
-        them."""
+        """`best` is in GFLOP/s, zero for the maximum observed; `patience` is the total waiting time in seconds."""
         self.workers = {processor: Worker([str(binary), "clippie"], 1) for processor in os.sched_getaffinity(0)}
         for processor, worker in self.workers.items():
             worker.place({processor})
         self.told, self.best, self.patience = best > 0, best, patience
 
     def slowed(self, chosen: set[int]) -> float:
-        """The share of the best that the slowest of these processors lacks, while all of them work: a virtual machine's
-        may be the two hyperthreads of one core."""
+        """Return the slowdown of the slowest of these processors relative to the best speed. All are measured at the
+        same time, because a virtual machine's processors can be the two hyperthreads of one core."""
         workers = [self.workers[processor] for processor in chosen]
         for worker in workers:
             worker.begin("look")
@@ -133,7 +132,7 @@ class Cores:
         return 1 - min(found) / self.best
 
     def rest(self, chosen: set[int]) -> float:
-        """Waits a little for these processors to be left alone, as long as patience lasts; the last look."""
+        """Wait for these processors to reach full speed, within the remaining patience. Return the last slowdown."""
         until = time.monotonic() + min(WAIT, self.patience)
         with self.spending():
             while (slowed := self.slowed(chosen)) > SLOWED and time.monotonic() < until:
@@ -142,7 +141,7 @@ class Cores:
 
     @contextmanager
     def spending(self) -> Iterator[None]:
-        """What is done meanwhile costs patience, once."""
+        """Subtract the duration of the block from the patience; nested blocks count once."""
         start, had = time.monotonic(), self.patience
         yield
         self.patience = max(0.0, had - (time.monotonic() - start))

@@ -1,19 +1,19 @@
-//! `clippie-rs convert`: a published checkpoint to a weights file.
+//! `clippie-rs convert`: converts a published checkpoint to a weights file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::args::Convert;
-use super::messages::{Done, Messages, Stop, count, size};
+use super::messages::{Failure, Messages, Outcome, count, size};
 use crate::Error;
 use crate::import::{self, ConvertOptions, Stage};
 
-pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Done, Stop> {
+pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failure> {
     let started = Instant::now();
-    let out = target(args)?;
+    let out = output_path(args)?;
     if !args.force && fs::symlink_metadata(&out).is_ok() {
-        return Err(Stop::Failed(format!(
+        return Err(Failure::Error(format!(
             "{} exists already; give another name, or --force to replace it",
             out.display()
         )));
@@ -34,18 +34,18 @@ pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Done, Stop> {
 
     let bar = messages.progress_bytes();
     let mut report = |at: import::Progress| {
-        let doing = match at.stage {
+        let label = match at.stage {
             Stage::Hash => "reading",
             _ => "converting",
         };
-        bar.set(doing, at.done, at.total);
+        bar.set(label, at.done, at.total);
     };
     let converted = import::convert(&args.source, &out, &options, &mut report).map_err(Error::from)?;
     drop(bar);
 
     let written = fs::metadata(&out).map_or(converted.bytes, |data| data.len());
     for name in &converted.ignored {
-        tracing::info!(name, "left out, as it is no weight");
+        tracing::info!(name, "tensor ignored: it is not a weight");
     }
     messages.result(&format!(
         "wrote {}: {}, {}, {}, {:.1} s",
@@ -55,12 +55,12 @@ pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Done, Stop> {
         size(written),
         started.elapsed().as_secs_f64(),
     ));
-    Ok(Done::All)
+    Ok(Outcome::Complete)
 }
 
-/// The file to write: the one given, or one in the folder given or the current one that is called as the model or the
-/// checkpoint is.
-fn target(args: &Convert) -> Result<PathBuf, Stop> {
+/// Returns the file to write: the one given, or a file named after the model or the checkpoint in the folder given or
+/// the current folder.
+fn output_path(args: &Convert) -> Result<PathBuf, Failure> {
     let folder = match &args.out {
         Some(out) if !out.is_dir() => return Ok(out.clone()),
         Some(out) => out.clone(),
@@ -69,20 +69,20 @@ fn target(args: &Convert) -> Result<PathBuf, Stop> {
     let name = match &args.model {
         Some(model) => PathBuf::from(model),
         None => source_name(&args.source).ok_or_else(|| {
-            Stop::Usage(format!("cannot tell a name from {}; name the file to write too", args.source.display()))
+            Failure::Usage(format!("cannot tell a name from {}; name the file to write too", args.source.display()))
         })?,
     };
-    // Not `with_extension`, which would take a part of a name such as `v1.5` away.
+    // `with_extension` would remove the `.5` of `v1.5`.
     let mut file = name.into_os_string();
     file.push(".clippie");
     Ok(folder.join(file))
 }
 
-/// What the checkpoint is called, without its ending.
+/// Returns the name of the checkpoint without its extension.
 fn source_name(source: &Path) -> Option<PathBuf> {
     if source.is_dir() {
-        let whole = fs::canonicalize(source).ok()?;
-        return whole.file_name().map(PathBuf::from);
+        let absolute = fs::canonicalize(source).ok()?;
+        return absolute.file_name().map(PathBuf::from);
     }
     source.file_stem().map(PathBuf::from)
 }

@@ -8,7 +8,7 @@ use std::thread;
 
 use super::args::{Encode, Format};
 use super::inputs::{self, Photo};
-use super::messages::{Done, Messages, Stop};
+use super::messages::{Failure, Messages, Outcome};
 use super::model;
 use super::output::{Destination, Head, Source, cannot_write, same_file};
 use crate::weights::WeightsFile;
@@ -23,7 +23,7 @@ fn chunk(batch_size: usize, threads: usize) -> usize {
     batch_size.max(2) * threads
 }
 
-pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Done, Stop> {
+pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure> {
     check(args)?;
     let chosen = model::choose(&args.model, &args.photos, messages)?;
     let threads = args.threads.filter(|&threads| threads > 0);
@@ -58,15 +58,15 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Done, Stop> {
 }
 
 /// Refuses what the parser cannot see.
-fn check(args: &Encode) -> Result<(), Stop> {
+fn check(args: &Encode) -> Result<(), Failure> {
     if args.inputs.is_empty() && args.files_from.is_none() && args.texts.is_empty() && args.texts_from.is_none() {
-        return Err(Stop::Usage(
+        return Err(Failure::Usage(
             "nothing to encode: name photos or folders, or give --text, --files-from or --texts-from".into(),
         ));
     }
     let lists = [&args.files_from, &args.texts_from].into_iter().flatten();
     if args.inputs.iter().chain(lists).filter(|path| inputs::is_stdin(path)).count() > 1 {
-        return Err(Stop::Usage("standard input can be only one of the inputs; put the others into files".into()));
+        return Err(Failure::Usage("standard input can be only one of the inputs; put the others into files".into()));
     }
     Ok(())
 }
@@ -98,28 +98,28 @@ impl Encoders {
 }
 
 /// Finds out whether the output can be written, before any work is done for it.
-fn open_output(args: &Encode, weights: &Path) -> Result<Destination, Stop> {
+fn open_output(args: &Encode, weights: &Path) -> Result<Destination, Failure> {
     let path = args.output.as_deref();
     if let Some(path) = path.filter(|path| same_file(path, weights)) {
-        return Err(Stop::Usage(format!("{} is the model; write to another file", path.display())));
+        return Err(Failure::Usage(format!("{} is the model; write to another file", path.display())));
     }
     let out = Destination::open(path).map_err(|error| cannot_write(path, &error))?;
     if args.format == Format::Npy && out.is_terminal() {
-        return Err(Stop::Usage("npy is not for a terminal; write it to a file with -o OUT.npy".into()));
+        return Err(Failure::Usage("npy is not for a terminal; write it to a file with -o OUT.npy".into()));
     }
     Ok(out)
 }
 
-fn refuse_to_replace_inputs(args: &Encode, photos: &[Photo]) -> Result<(), Stop> {
+fn refuse_to_replace_inputs(args: &Encode, photos: &[Photo]) -> Result<(), Failure> {
     let Some(out) = args.output.as_deref().filter(|out| out.is_file()) else { return Ok(()) };
     let lists = [&args.files_from, &args.texts_from].into_iter().flatten().map(PathBuf::as_path);
     match photos.iter().map(Photo::path).chain(lists).find(|input| same_file(input, out)) {
-        Some(input) => Err(Stop::Usage(format!("{} is one of the inputs; write to another file", input.display()))),
+        Some(input) => Err(Failure::Usage(format!("{} is one of the inputs; write to another file", input.display()))),
         None => Ok(()),
     }
 }
 
-fn encode_photos(encoder: &ImageEncoder, photos: &[Photo], chunk: usize, sink: &mut Sink<'_>) -> Result<(), Stop> {
+fn encode_photos(encoder: &ImageEncoder, photos: &[Photo], chunk: usize, sink: &mut Sink<'_>) -> Result<(), Failure> {
     let cancel = CancelToken::new();
     let encoder = encoder.with_cancel(&cancel);
     let work = |photos: &[Photo]| -> Result<Vec<Result<Vec<f32>, String>>, Error> {
@@ -151,7 +151,7 @@ fn as_image(photo: &Photo) -> Option<ImageInput<'_>> {
     }
 }
 
-fn encode_texts(encoder: &TextEncoder, texts: &[String], chunk: usize, sink: &mut Sink<'_>) -> Result<(), Stop> {
+fn encode_texts(encoder: &TextEncoder, texts: &[String], chunk: usize, sink: &mut Sink<'_>) -> Result<(), Failure> {
     let cancel = CancelToken::new();
     let encoder = encoder.with_cancel(&cancel);
     in_order(

@@ -1,4 +1,4 @@
-//! `clippie-rs info`: what a weights file holds, and whether it is intact.
+//! `clippie-rs info`: shows the content of a weights file, and verifies it.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -8,20 +8,20 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::args::Info;
-use super::messages::{Done, Messages, Stop, one_line, size};
+use super::messages::{Failure, Messages, Outcome, one_line, size};
 use super::model;
 use super::output::{Destination, cannot_write};
 use crate::weights::{Header, Provenance, TowerInfo, VerifyReport, WeightsFile};
 use crate::{Error, Options};
 
-/// The answer of `--json`. Fields may be added, never renamed or removed.
+/// Output of `--json`. Fields may be added, never renamed or removed.
 #[derive(Serialize)]
 struct Summary<'a> {
     file: String,
     bytes: u64,
-    /// Identifies the weights, whatever they were converted from.
+    /// Hash of the weights, independent of the checkpoint format.
     content_hash: &'a str,
-    /// What embeddings made with default options carry.
+    /// Fingerprint of embeddings with default options.
     fingerprint: String,
     model: &'a Value,
     towers: Vec<Tower>,
@@ -47,7 +47,7 @@ struct Verify<'a> {
     padding_intact: bool,
 }
 
-pub(super) fn run(args: &Info, messages: &Messages) -> Result<Done, Stop> {
+pub(super) fn run(args: &Info, messages: &Messages) -> Result<Outcome, Failure> {
     let weights = model::open(Some(args.file.as_os_str()))?;
     let fingerprint = fingerprint(&weights)?;
     let report = args.verify.then(|| weights.verify()).transpose().map_err(Error::from)?;
@@ -66,7 +66,7 @@ pub(super) fn run(args: &Info, messages: &Messages) -> Result<Done, Stop> {
         verify: report.as_ref().map(Verify::from),
     };
     let text = if args.json {
-        serde_json::to_string_pretty(&summary).map_err(|error| Stop::Failed(error.to_string()))? + "\n"
+        serde_json::to_string_pretty(&summary).map_err(|error| Failure::Error(error.to_string()))? + "\n"
     } else {
         describe(&summary)
     };
@@ -78,14 +78,14 @@ pub(super) fn run(args: &Info, messages: &Messages) -> Result<Done, Stop> {
     print().map_err(|error| cannot_write(None, &error))?;
     match &report {
         Some(report) if !report.is_intact() => {
-            tell(weights.path(), report, messages);
-            Err(Stop::Told)
+            report_damage(weights.path(), report, messages);
+            Err(Failure::Reported)
         }
-        _ => Ok(Done::All),
+        _ => Ok(Outcome::Complete),
     }
 }
 
-/// Opens the model as any use does, so that what is summed up here can be run.
+/// Opens the model as an encoder, which shows that it can be used, and returns its fingerprint.
 fn fingerprint(weights: &WeightsFile) -> Result<String, Error> {
     let has_image = weights.header().meta.model.get("image").is_some();
     Ok(if has_image {
@@ -95,7 +95,7 @@ fn fingerprint(weights: &WeightsFile) -> Result<String, Error> {
     })
 }
 
-fn tell(file: &Path, report: &VerifyReport, messages: &Messages) {
+fn report_damage(file: &Path, report: &VerifyReport, messages: &Messages) {
     let file = file.display();
     for name in &report.damaged {
         messages.error(&format!("{file}: tensor {name} is damaged"));
@@ -106,7 +106,7 @@ fn tell(file: &Path, report: &VerifyReport, messages: &Messages) {
     messages.error(&format!("{file} is not as it was written; copy or convert it again"));
 }
 
-/// The summary for people.
+/// Formats the summary as text.
 fn describe(summary: &Summary<'_>) -> String {
     let mut text = Text(String::new());
     let provenance = summary.provenance;
@@ -152,20 +152,20 @@ struct Text(String);
 
 impl Text {
     fn heading(&mut self, name: &str) {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(self.0, "{}", one_line(name));
     }
 
-    /// A name and a value, which may come from the file and hold anything.
+    /// Appends a name and a value. Both may come from the file, so control characters are escaped.
     fn line(&mut self, name: &str, value: &str) {
         let _ = writeln!(self.0, "{:<18} {}", one_line(name), one_line(value));
     }
 
-    /// The fields of an object of JSON, whatever the architecture calls them.
-    fn fields(&mut self, indent: &str, object: &Value, without: &[&str]) {
+    /// Appends the fields of a JSON object, except `excluded`.
+    fn fields(&mut self, indent: &str, object: &Value, excluded: &[&str]) {
         let mut fields: Vec<_> = object.as_object().into_iter().flatten().collect();
-        fields.retain(|(name, _)| !without.contains(&name.as_str()));
-        // What it is comes before how large it is.
+        fields.retain(|(name, _)| !excluded.contains(&name.as_str()));
+        // Put the architecture first.
         fields.sort_by_key(|(name, _)| *name != "architecture");
         for (name, value) in fields {
             let name = format!("{indent}{}", name.replace('_', " "));

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::messages::Stop;
+use super::messages::Failure;
 
 /// Endings of the files in a folder that are taken for photos.
 const EXTENSIONS: [&str; 11] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "dib", "tif", "tiff"];
@@ -45,7 +45,7 @@ pub(super) fn is_stdin(path: &Path) -> bool {
 }
 
 /// The photos of `inputs` and of the list `files_from`, with folders that have none.
-pub(super) fn photos(inputs: &[PathBuf], files_from: Option<&Path>) -> Result<(Vec<Photo>, Vec<PathBuf>), Stop> {
+pub(super) fn photos(inputs: &[PathBuf], files_from: Option<&Path>) -> Result<(Vec<Photo>, Vec<PathBuf>), Failure> {
     let mut photos = Vec::new();
     let mut empty = Vec::new();
     let mut add = |path: PathBuf, photos: &mut Vec<Photo>| {
@@ -70,7 +70,7 @@ pub(super) fn photos(inputs: &[PathBuf], files_from: Option<&Path>) -> Result<(V
         for line in paths(&read_list(list)?) {
             let path = path_of(line).ok_or_else(|| {
                 let line = String::from_utf8_lossy(line);
-                Stop::Failed(format!("{}: {line:?} is not UTF-8, so it names no file here", name(list)))
+                Failure::Error(format!("{}: {line:?} is not UTF-8, so it names no file here", name(list)))
             })?;
             add(path, &mut photos);
         }
@@ -79,12 +79,12 @@ pub(super) fn photos(inputs: &[PathBuf], files_from: Option<&Path>) -> Result<(V
 }
 
 /// The sentences of `texts` and of the list `texts_from`.
-pub(super) fn texts(texts: &[String], texts_from: Option<&Path>) -> Result<Vec<String>, Stop> {
+pub(super) fn texts(texts: &[String], texts_from: Option<&Path>) -> Result<Vec<String>, Failure> {
     let mut all = texts.to_vec();
     if let Some(list) = texts_from {
         for (number, line) in lines(&read_list(list)?).enumerate() {
             let text = std::str::from_utf8(line).map_err(|error| {
-                Stop::Failed(format!(
+                Failure::Error(format!(
                     "{}: line {} is not UTF-8 (byte {} of it); save the file as UTF-8",
                     name(list),
                     number + 1,
@@ -98,11 +98,11 @@ pub(super) fn texts(texts: &[String], texts_from: Option<&Path>) -> Result<Vec<S
 }
 
 /// All bytes of the photo on standard input.
-pub(super) fn read_stdin_photo() -> Result<Vec<u8>, Stop> {
+pub(super) fn read_stdin_photo() -> Result<Vec<u8>, Failure> {
     match read_at_most(io::stdin().lock(), MAX_STDIN) {
         Ok(Some(bytes)) => Ok(bytes),
-        Ok(None) => Err(Stop::Failed("standard input goes on after 512 MiB, which is no photo".into())),
-        Err(error) => Err(Stop::Failed(format!("cannot read standard input: {error}"))),
+        Ok(None) => Err(Failure::Error("standard input goes on after 512 MiB, which is no photo".into())),
+        Err(error) => Err(Failure::Error(format!("cannot read standard input: {error}"))),
     }
 }
 
@@ -161,7 +161,7 @@ fn is_photo(path: &Path) -> bool {
 }
 
 /// The bytes of a list.
-fn read_list(list: &Path) -> Result<Vec<u8>, Stop> {
+fn read_list(list: &Path) -> Result<Vec<u8>, Failure> {
     let read = if is_stdin(list) {
         read_at_most(io::stdin().lock(), MAX_LIST)
     } else {
@@ -169,8 +169,8 @@ fn read_list(list: &Path) -> Result<Vec<u8>, Stop> {
     };
     match read {
         Ok(Some(bytes)) => Ok(bytes),
-        Ok(None) => Err(Stop::Failed(format!("{} goes on after 1 GiB; give the list in parts", name(list)))),
-        Err(error) => Err(Stop::Failed(format!("cannot read {}: {error}", name(list)))),
+        Ok(None) => Err(Failure::Error(format!("{} goes on after 1 GiB; give the list in parts", name(list)))),
+        Err(error) => Err(Failure::Error(format!("cannot read {}: {error}", name(list)))),
     }
 }
 

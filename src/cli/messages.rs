@@ -1,7 +1,7 @@
-//! What a user is told besides the data: errors, warnings, progress, and how a command ended.
+//! Messages to the user: errors, warnings, progress and results; and how a command ends.
 //!
-//! Everything goes to standard error. No message can write control characters to a terminal, whatever a file or
-//! text in it contains.
+//! All messages go to standard error. Control characters from files and texts are escaped, so no message can change
+//! the terminal.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -14,37 +14,37 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::Error;
 
-/// How a command ended that was carried out.
+/// Outcome of a command that ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Done {
-    /// All of it.
-    All,
-    /// Without some inputs, each of which was reported.
-    Some,
+pub(super) enum Outcome {
+    /// All inputs succeeded.
+    Complete,
+    /// Some inputs failed; each was reported.
+    Partial,
 }
 
-/// Why a command was not carried out.
+/// Reason why a command stopped.
 #[derive(Debug)]
-pub(super) enum Stop {
-    /// The arguments contradict each other.
+pub(super) enum Failure {
+    /// The arguments are invalid or contradict each other.
     Usage(String),
-    /// Something failed.
-    Failed(String),
-    /// Something failed and was reported.
-    Told,
-    /// A defect of this program, which [`note_panic`] noted.
-    Defect,
-    /// Whoever read standard output wants no more.
-    Pipe,
+    /// An error, to be reported.
+    Error(String),
+    /// An error that was already reported.
+    Reported,
+    /// A bug in this program; [`record_panic`] recorded the panic.
+    Panic,
+    /// The reader of standard output closed it, which is not an error.
+    ClosedPipe,
 }
 
-impl From<Error> for Stop {
+impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Stop::Failed(error.to_string())
+        Failure::Error(error.to_string())
     }
 }
 
-/// Where messages go.
+/// Prints messages to standard error.
 pub(super) struct Messages {
     quiet: bool,
     verbose: bool,
@@ -56,46 +56,46 @@ impl Messages {
         Messages { quiet, verbose, bar: Default::default() }
     }
 
-    /// Something that failed.
+    /// Prints an error.
     pub fn error(&self, message: &str) {
         self.print("error: ", message);
     }
 
-    /// Something that may not be meant; silenced by `-q`.
+    /// Prints a warning, unless `-q` is given.
     pub fn warning(&self, message: &str) {
         if !self.quiet {
             self.print("warning: ", message);
         }
     }
 
-    /// How something ended that did not go well in all.
-    pub fn verdict(&self, message: &str) {
+    /// Prints how many inputs failed, after each was reported.
+    pub fn partial_failure(&self, message: &str) {
         self.print("", message);
     }
 
-    /// How something ended well, for someone who watches; silenced by `-q`.
+    /// Prints the summary of a successful command on a terminal or with `-v`, unless `-q` is given.
     pub fn summary(&self, message: &str) {
         if self.verbose || (!self.quiet && io::stderr().is_terminal()) {
             self.print("", message);
         }
     }
 
-    /// The result of a command that has no other output; silenced by `-q`.
+    /// Prints the result of a command that has no other output, unless `-q` is given.
     pub fn result(&self, message: &str) {
         if !self.quiet {
             self.print("", message);
         }
     }
 
-    /// A bar over `total` steps, which ends when it is dropped. Shown on terminals alone, and not where data
-    /// appears on the same one.
+    /// Shows a progress bar over `total` steps until it is dropped. Hidden unless standard error is a terminal, and
+    /// where data goes to the same terminal.
     pub fn progress(&self, total: u64, unit: &'static str, data_on_terminal: bool) -> Progress<'_> {
         // Without colours, so that NO_COLOR needs no second form.
         let template = format!("{{bar:30}} {{human_pos}} of {{human_len}} {unit}, {{per_sec}}, {{eta}} left");
         self.bar(total, &template, data_on_terminal)
     }
 
-    /// A bar over bytes, whose number is told later.
+    /// Shows a progress bar over bytes; [`Progress::set`] sets the total.
     pub fn progress_bytes(&self) -> Progress<'_> {
         self.bar(0, "{msg:10} {bar:30} {bytes} of {total_bytes}, {eta} left", false)
     }
@@ -117,7 +117,7 @@ impl Messages {
     fn print(&self, prefix: &str, message: &str) {
         let line = format!("{prefix}{}\n", one_line(message));
         let print = || {
-            // Nobody is left to be told when standard error is closed.
+            // A failed write to standard error cannot be reported.
             let _ = io::stderr().write_all(line.as_bytes());
         };
         match &*self.bar.borrow() {
@@ -127,21 +127,21 @@ impl Messages {
     }
 }
 
-/// A bar on the terminal while it lives.
+/// A progress bar, removed from the terminal when it is dropped.
 pub(super) struct Progress<'a>(&'a Messages);
 
 impl Progress<'_> {
-    /// `steps` more are done.
+    /// Advances the bar by `steps`.
     pub fn advance(&self, steps: u64) {
         if let Some(bar) = &*self.0.bar.borrow() {
             bar.inc(steps);
         }
     }
 
-    /// `done` of `total` are done of what is being `doing`.
-    pub fn set(&self, doing: &'static str, done: u64, total: u64) {
+    /// Sets the label and position of the bar.
+    pub fn set(&self, label: &'static str, done: u64, total: u64) {
         if let Some(bar) = &*self.0.bar.borrow() {
-            bar.set_message(doing);
+            bar.set_message(label);
             bar.set_length(total);
             bar.set_position(done);
         }
@@ -156,7 +156,7 @@ impl Drop for Progress<'_> {
     }
 }
 
-/// `text` with control characters spelled out, so that it stays in its line and changes no terminal.
+/// Escapes the control characters of `text`, which then fits on one line and cannot change the terminal.
 pub(super) fn one_line(text: &str) -> Cow<'_, str> {
     if !text.contains(char::is_control) {
         return Cow::Borrowed(text);
@@ -172,11 +172,11 @@ pub(super) fn one_line(text: &str) -> Cow<'_, str> {
     Cow::Owned(line)
 }
 
-/// What the last panic said.
+/// Message of the last panic.
 static PANIC: Mutex<String> = Mutex::new(String::new());
 
-/// Notes what a panic says instead of printing it: the library catches those of decoders and makes errors of them.
-pub(super) fn note_panic(info: &PanicHookInfo<'_>) {
+/// Records the message of a panic instead of printing it, because the library converts panics of decoders to errors.
+pub(super) fn record_panic(info: &PanicHookInfo<'_>) {
     let payload = info.payload();
     let text = payload.downcast_ref::<String>().map(String::as_str);
     let what = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("it stopped without a reason");
@@ -184,13 +184,13 @@ pub(super) fn note_panic(info: &PanicHookInfo<'_>) {
     *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = format!("{what}{place}");
 }
 
-/// What to say of a panic that nobody expected.
-pub(super) fn defect() -> String {
-    let noted = PANIC.lock().unwrap_or_else(PoisonError::into_inner);
-    format!("defect in clippie-rs: {noted}; please report it")
+/// Returns the message for the last panic.
+pub(super) fn panic_message() -> String {
+    let recorded = PANIC.lock().unwrap_or_else(PoisonError::into_inner);
+    format!("defect in clippie-rs: {recorded}; please report it")
 }
 
-/// Bytes for people: `337.2 MB`.
+/// Formats a number of bytes: `337.2 MB`.
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if bytes < 1000 {
@@ -206,7 +206,7 @@ pub(super) fn size(bytes: u64) -> String {
     format!("{value:.1} {unit}")
 }
 
-/// `1 input`, `2 inputs`.
+/// Formats a count with its noun: `1 input`, `2 inputs`.
 pub(super) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
@@ -216,13 +216,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_stay_in_one_line() {
+    fn messages_fit_on_one_line() {
         assert_eq!(one_line("a beach.jpg"), "a beach.jpg");
         assert_eq!(one_line("a\nb\u{1b}[31m\u{9b}\té"), "a\\nb\\u{1b}[31m\\u{9b}\\té");
     }
 
     #[test]
-    fn sizes_are_for_people() {
+    fn sizes_are_readable() {
         let sizes = [0, 999, 1000, 999_949, 999_950, 353_000_000, 1 << 40, u64::MAX].map(size);
         assert_eq!(
             sizes,

@@ -1,7 +1,7 @@
-//! The command `clippie-rs`: arguments to a plan, the plan to output and an exit code.
+//! The command `clippie-rs`: parses arguments, runs a subcommand, sets the exit code.
 //!
-//! Knows the public face of the library alone. Data goes to standard output, everything else to standard error.
-//! Exit codes: 0 all done, 1 failed, 2 wrong usage, 3 done with some inputs failed.
+//! Uses only the public API of the library. Data goes to standard output, everything else to standard error. Exit
+//! codes: 0 success, 1 failure, 2 wrong usage, 3 some inputs failed.
 
 mod args;
 mod bench;
@@ -26,14 +26,15 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, Command};
-use messages::{Done, Messages, Stop};
+use messages::{Failure, Messages, Outcome};
 
 /// Runs the command with the arguments of this process.
+#[must_use]
 pub fn main() -> ExitCode {
-    // What nobody expected is one sentence as well, not a trace.
-    panic::set_hook(Box::new(messages::note_panic));
+    // Report a panic as one line instead of a backtrace.
+    panic::set_hook(Box::new(messages::record_panic));
     panic::catch_unwind(run).unwrap_or_else(|_| {
-        Messages::new(false, false).error(&messages::defect());
+        Messages::new(false, false).error(&messages::panic_message());
         ExitCode::FAILURE
     })
 }
@@ -42,12 +43,12 @@ fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are such errors too, with code 0. A closed pipe is no reason to complain.
+            // Help and version are errors with exit code 0. Ignore a closed pipe.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    trace(cli.common.verbose);
+    init_tracing(cli.common.verbose);
     let messages = Messages::new(cli.common.quiet, cli.common.verbose > 0);
     let result = match &cli.command {
         Command::Encode(args) => encode::run(args, &messages),
@@ -61,34 +62,34 @@ fn run() -> ExitCode {
         Command::Bench(args) => bench::run(args),
     };
     match result {
-        Ok(Done::All) => ExitCode::SUCCESS,
-        Ok(Done::Some) => ExitCode::from(3),
-        Err(Stop::Pipe) => ExitCode::SUCCESS,
-        Err(Stop::Told) => ExitCode::FAILURE,
-        Err(Stop::Defect) => {
-            messages.error(&messages::defect());
+        Ok(Outcome::Complete) => ExitCode::SUCCESS,
+        Ok(Outcome::Partial) => ExitCode::from(3),
+        Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
+        Err(Failure::Reported) => ExitCode::FAILURE,
+        Err(Failure::Panic) => {
+            messages.error(&messages::panic_message());
             ExitCode::FAILURE
         }
-        Err(Stop::Failed(message)) => {
+        Err(Failure::Error(message)) => {
             messages.error(&message);
             ExitCode::FAILURE
         }
-        Err(Stop::Usage(message)) => {
+        Err(Failure::Usage(message)) => {
             args::print_usage_error(&cli.command, &message);
             ExitCode::from(2)
         }
     }
 }
 
-/// Prints what the library traces, if `-v` asks for it.
-fn trace(verbose: u8) {
+/// Prints the library's trace events for `-v`.
+fn init_tracing(verbose: u8) {
     let level = match verbose {
         0 => return,
         1 => tracing::Level::INFO,
         _ => tracing::Level::TRACE,
     };
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    // Fails only if someone else subscribed before, who then prints.
+    // Fails only if a subscriber is already set.
     let _ = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(io::stderr)

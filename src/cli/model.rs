@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::args::{self, Photos};
-use super::messages::{Messages, Stop};
+use super::messages::{Failure, Messages};
 use super::named;
 use crate::Options;
 use crate::hub::ModelName;
@@ -22,7 +22,7 @@ pub(super) struct Chosen {
 
 /// Opens the weights file and merges what it states with what was asked for. Reads the file's header alone, unless the
 /// model has to be pulled first.
-pub(super) fn choose(model: &args::Model, photos: &Photos, messages: &Messages) -> Result<Chosen, Stop> {
+pub(super) fn choose(model: &args::Model, photos: &Photos, messages: &Messages) -> Result<Chosen, Failure> {
     let weights = match given(model.model.as_deref())? {
         Given::Named(name) => open_file(&named::find_or_pull(&name, messages)?)?,
         given => given.open()?,
@@ -48,7 +48,7 @@ pub(super) fn name(weights: &WeightsFile) -> String {
 }
 
 /// Opens what `-m` or an argument names, if it is here: nothing is pulled.
-pub(super) fn open(model: Option<&OsStr>) -> Result<WeightsFile, Stop> {
+pub(super) fn open(model: Option<&OsStr>) -> Result<WeightsFile, Failure> {
     given(model)?.open()
 }
 
@@ -62,11 +62,11 @@ enum Given<'a> {
 }
 
 /// Names come before files: a file called `demo` is reached as `./demo`.
-fn given(model: Option<&OsStr>) -> Result<Given<'_>, Stop> {
+fn given(model: Option<&OsStr>) -> Result<Given<'_>, Failure> {
     let path = match model {
         Some(path) if !path.is_empty() => Path::new(path),
         _ => {
-            return Err(Stop::Usage(
+            return Err(Failure::Usage(
                 "no model given: name one with -m or in CLIPPIE_MODEL, a name that `clippie-rs models` lists or a \
                  weights file that `clippie-rs convert` made; or try -m demo, which knows drawings only"
                     .into(),
@@ -80,14 +80,14 @@ fn given(model: Option<&OsStr>) -> Result<Given<'_>, Stop> {
     match path.to_str().map(str::parse::<ModelName>) {
         Some(Ok(name)) => Ok(Given::Named(name)),
         Some(Err(error)) if is_name(path) && fs::symlink_metadata(path).is_err() => {
-            Err(Stop::Failed(format!("there is no file {}, and {error}", path.display())))
+            Err(Failure::Error(format!("there is no file {}, and {error}", path.display())))
         }
         _ => Ok(Given::File(path)),
     }
 }
 
 impl Given<'_> {
-    fn open(self) -> Result<WeightsFile, Stop> {
+    fn open(self) -> Result<WeightsFile, Failure> {
         match self {
             #[cfg(feature = "demo")]
             Given::Demo => Ok(WeightsFile::demo().map_err(crate::Error::from)?),
@@ -97,7 +97,7 @@ impl Given<'_> {
     }
 }
 
-fn open_file(path: &Path) -> Result<WeightsFile, Stop> {
+fn open_file(path: &Path) -> Result<WeightsFile, Failure> {
     Ok(WeightsFile::open(path).map_err(crate::Error::from)?)
 }
 

@@ -1,47 +1,47 @@
-//! `clippie-rs pull`: a published model, fetched and converted; and what is said meanwhile.
+//! `clippie-rs pull`: downloads and converts a published model, and shows progress.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::args;
-use super::messages::{Done, Messages, Progress, Stop, size};
+use super::messages::{Failure, Messages, Outcome, Progress, size};
 use crate::Error;
 use crate::hub::{Event, Hub, ModelName, Origin, Plan, PullOptions, StoredModel};
 use crate::import::Stage;
 
-pub(super) fn run(args: &args::Pull, messages: &Messages) -> Result<Done, Stop> {
+pub(super) fn run(args: &args::Pull, messages: &Messages) -> Result<Outcome, Failure> {
     let name: ModelName = parse(&args.model)?;
     let hub = Hub::from_env().map_err(Error::from)?;
     if !args.force
         && let Some(model) = hub.find(&name).map_err(Error::from)?
     {
         messages.result(&format!(
-            "{name} is here already: {}, {}; --force fetches it anew",
+            "{name} is already installed: {}, {}; --force downloads it again",
             model.path.display(),
             size(model.bytes)
         ));
-        return Ok(Done::All);
+        return Ok(Outcome::Complete);
     }
     let options = PullOptions { force: args.force, keep_original: args.keep_original };
     fetch(&hub, &name, options, messages)?;
-    Ok(Done::All)
+    Ok(Outcome::Complete)
 }
 
-/// The model that an argument names.
-pub(super) fn parse(name: &str) -> Result<ModelName, Stop> {
+/// Parses the name of a model.
+pub(super) fn parse(name: &str) -> Result<ModelName, Failure> {
     if name == "demo" && cfg!(feature = "demo") {
-        return Err(Stop::Failed("demo is compiled in: it is always here".into()));
+        return Err(Failure::Error("demo is compiled in: it is always available".into()));
     }
-    name.parse().map_err(|error: crate::hub::NameError| Stop::Failed(error.to_string()))
+    name.parse().map_err(|error: crate::hub::NameError| Failure::Error(error.to_string()))
 }
 
-/// Pulls a model and says what happens.
+/// Pulls a model and reports progress.
 pub(super) fn fetch(
     hub: &Hub,
     name: &ModelName,
     options: PullOptions,
     messages: &Messages,
-) -> Result<StoredModel, Stop> {
+) -> Result<StoredModel, Failure> {
     let started = Instant::now();
     let mut bar: Option<Progress<'_>> = None;
     let mut planned = false;
@@ -50,7 +50,7 @@ pub(super) fn fetch(
             Event::Waiting => messages.result(&format!("another process is pulling {name}; waiting for it")),
             Event::Plan(plan) => {
                 planned = true;
-                tell(&plan, messages);
+                announce(&plan, messages);
             }
             Event::Retry { reason, wait } => {
                 messages.warning(&format!("{reason}; trying again in {:.0} s", wait.as_secs_f64().ceil()));
@@ -59,8 +59,8 @@ pub(super) fn fetch(
                 bar.get_or_insert_with(|| messages.progress_bytes()).set("fetching", done, total);
             }
             Event::Convert(at) => {
-                let doing = if at.stage == Stage::Hash { "reading" } else { "converting" };
-                bar.get_or_insert_with(|| messages.progress_bytes()).set(doing, at.done, at.total);
+                let label = if at.stage == Stage::Hash { "reading" } else { "converting" };
+                bar.get_or_insert_with(|| messages.progress_bytes()).set(label, at.done, at.total);
             }
             _ => {}
         }
@@ -68,7 +68,7 @@ pub(super) fn fetch(
     };
     let model = hub.pull(name, options, &mut show).map_err(Error::from)?;
     drop(bar);
-    // Otherwise another process did the work.
+    // Without a plan, another process pulled the model.
     if planned {
         messages.result(&format!(
             "pulled {name}: {}, {}, {:.1} s",
@@ -80,8 +80,8 @@ pub(super) fn fetch(
     Ok(model)
 }
 
-/// What will be done, and on whose terms.
-fn tell(plan: &Plan<'_>, messages: &Messages) {
+/// Prints the source and size of the download, and the license.
+fn announce(plan: &Plan<'_>, messages: &Messages) {
     let (name, bytes) = (plan.name, size(plan.bytes));
     messages.result(&match plan.origin {
         Origin::HubCache(path) => {
@@ -91,12 +91,12 @@ fn tell(plan: &Plan<'_>, messages: &Messages) {
     });
     let license = plan.license.unwrap_or("not stated");
     let research = if license.starts_with("apple-") { ", for research only" } else { "" };
-    let doubt = match name.known() {
+    let confirmation = match name.known() {
         Some(model) if !model.license.confirmed && model.license.id == license => ", not confirmed",
         _ => "",
     };
     messages.result(&format!(
-        "license of the weights: {license}{research}{doubt}; what binds is the text at https://huggingface.co/{}",
+        "license of the weights: {license}{research}{confirmation}; the text at https://huggingface.co/{} is binding",
         name.repository()
     ));
 }

@@ -1,4 +1,4 @@
-//! `clippie-rs tokenize`: sentences to token ids.
+//! `clippie-rs tokenize`: prints the token ids of texts.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::args::Tokenize;
 use super::inputs;
-use super::messages::{Done, Messages, Stop, count};
+use super::messages::{Failure, Messages, Outcome, count};
 use super::output::{Destination, cannot_write};
 use crate::tokenizer::{Overflow, Tokenizer};
 
@@ -19,9 +19,9 @@ struct JsonRow<'a> {
     error: Option<String>,
 }
 
-pub(super) fn run(args: &Tokenize, messages: &Messages) -> Result<Done, Stop> {
+pub(super) fn run(args: &Tokenize, messages: &Messages) -> Result<Outcome, Failure> {
     if args.texts.is_empty() && args.texts_from.is_none() {
-        return Err(Stop::Usage("nothing to tokenize: give sentences, or a file of them with --texts-from".into()));
+        return Err(Failure::Usage("nothing to tokenize: give sentences, or a file of them with --texts-from".into()));
     }
     let texts = inputs::texts(&args.texts, args.texts_from.as_deref())?;
     let overflow = if args.refuse_long { Overflow::Refuse } else { Overflow::Truncate };
@@ -40,13 +40,13 @@ pub(super) fn run(args: &Tokenize, messages: &Messages) -> Result<Done, Stop> {
         write(&mut out, &JsonRow { text, ids, error }).map_err(|error| cannot_write(None, &error))?;
     }
     out.commit().map_err(|error| cannot_write(None, &error))?;
-    let verdict = || format!("tokenized {} of {}; {failed} failed", texts.len() - failed, count(texts.len(), "text"));
+    let summary = || format!("tokenized {} of {}; {failed} failed", texts.len() - failed, count(texts.len(), "text"));
     match failed {
-        0 => Ok(Done::All),
-        _ if failed == texts.len() => Err(Stop::Failed(verdict())),
+        0 => Ok(Outcome::Complete),
+        _ if failed == texts.len() => Err(Failure::Error(summary())),
         _ => {
-            messages.verdict(&verdict());
-            Ok(Done::Some)
+            messages.partial_failure(&summary());
+            Ok(Outcome::Partial)
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The bytes of a checkpoint: a file that is mapped, or memory that is owned. Knows no format.
+//! The bytes of a checkpoint: a mapped file or an owned buffer. Knows no format.
 
 use std::fs::File;
 use std::io;
@@ -10,11 +10,11 @@ use memmap2::Mmap;
 use super::error::Error;
 use crate::weights::map_foreign;
 
-/// Bytes that stay where they are.
+/// Bytes of a checkpoint.
 pub(super) enum Bytes {
-    /// A mapped file: only what is read is ever in memory, and the system may take it back.
+    /// A mapped file: only pages that were read are resident, and the system may evict them.
     Mapped(Mmap),
-    /// Bytes that a caller handed over.
+    /// A buffer passed by the caller.
     Owned(Vec<u8>),
 }
 
@@ -27,7 +27,7 @@ impl Bytes {
             if !metadata.is_file() {
                 return Err(io::Error::other("it is not a file"));
             }
-            // Some systems refuse to map nothing.
+            // Some systems refuse to map an empty file.
             match metadata.len() {
                 0 => Ok(Bytes::Owned(Vec::new())),
                 _ => map_foreign(&file).map(Bytes::Mapped),

@@ -1,89 +1,33 @@
-//! One view over every container: names, types and shapes of the tensors, and reading any one of them.
+//! An open checkpoint, whatever its container: lists names, types and shapes of the tensors and reads each of them.
 //!
-//! Nothing is loaded at opening but the directory; tensors are read where they lie. Knows no model.
+//! Opening reads only the directory; tensor data stays in the mapped file. Knows no model.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use super::bytes::Bytes;
 use super::element::ElementType;
-use super::error::{Error, Flaw, damaged, printable, unsupported};
-use super::tensor::{Data, Strided, Tensor};
+use super::error::{ContainerError, Error, damaged, printable, unsupported};
+use super::listing::{Container, Entry, Listing, Location};
+use super::tensor::{Data, Tensor};
 use super::{pickle, safetensors};
 
-/// Elements beyond the file's own bytes that its tensors may have by sharing or compression. Without a limit, a
-/// small file could describe any amount of output.
-const SLACK: usize = 1 << 20;
-/// Bytes that compressed entries may give in all, as a multiple of the file, and at least [`MIN_INFLATED`]. Real
-/// checkpoints are stored; those that someone compressed inflate once, by less than two.
-const MAX_INFLATED: usize = 8;
-/// See [`MAX_INFLATED`].
-const MIN_INFLATED: usize = 256 << 20;
+/// Elements that the tensors may have beyond the number of bytes in the file, through sharing or compression. Without
+/// a limit, a small file could describe any amount of output.
+const EXTRA_ELEMENTS: usize = 1 << 20;
+/// Limit of the total inflated size, as a multiple of the file size; at least [`MIN_INFLATION_LIMIT`] is allowed.
+/// Published checkpoints are not compressed; compressing one saves less than half.
+const MAX_INFLATION: usize = 8;
+/// See [`MAX_INFLATION`].
+const MIN_INFLATION_LIMIT: usize = 256 << 20;
 
-/// The form of a checkpoint's file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Container {
-    /// A safetensors file.
-    Safetensors,
-    /// A zip archive of `torch.save`.
-    TorchZip,
-    /// A TorchScript archive of `torch.jit.save`.
-    TorchScript,
-    /// A file of `torch.save` from before its zip archives.
-    TorchLegacy,
-}
-
-impl fmt::Display for Container {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Container::Safetensors => "safetensors",
-            Container::TorchZip => "pytorch zip",
-            Container::TorchScript => "torchscript",
-            Container::TorchLegacy => "pytorch legacy",
-        })
-    }
-}
-
-/// A tensor of a listing.
-pub(super) struct Entry {
-    pub name: String,
-    pub element: ElementType,
-    pub layout: Strided,
-    pub place: Place,
-}
-
-/// Where bytes lie in a checkpoint.
-#[derive(Clone, Debug)]
-pub(super) enum Place {
-    /// In the file as they are.
-    Stored(Range<usize>),
-    /// In a compressed entry of an archive.
-    Deflated {
-        /// Where the entry's header starts in the file.
-        header: usize,
-        /// Bytes of the entry when inflated.
-        len: usize,
-        /// First byte of the tensor in them.
-        first: usize,
-    },
-}
-
-/// What a container holds.
-#[derive(Default)]
-pub(super) struct Listing {
-    pub entries: Vec<Entry>,
-    /// Names whose values cannot be read, and why.
-    pub unreadable: Vec<(String, String)>,
-}
-
-/// What the listing says of a tensor.
+/// Name, type and shape of a tensor in a checkpoint.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct TensorInfo<'a> {
-    /// Name in the checkpoint, without a common `module.`.
+    /// Name in the checkpoint, without the `module.` that DataParallel adds.
     pub name: &'a str,
     /// Type of the elements.
     pub element_type: &'a ElementType,
@@ -102,7 +46,7 @@ pub struct Checkpoint {
     inflated: Mutex<Inflated>,
 }
 
-/// The compressed entry that was inflated last, since many tensors may share one.
+/// The last entry that was inflated, kept because many tensors may share it.
 #[derive(Default)]
 struct Inflated {
     header: usize,
@@ -111,15 +55,15 @@ struct Inflated {
 }
 
 impl Checkpoint {
-    /// Opens the checkpoint at `path`, a file of any container.
+    /// Opens the checkpoint file at `path`; its content determines the container.
     ///
     /// # Errors
-    /// If it cannot be read, is no checkpoint, or contradicts itself.
+    /// If the file cannot be read, is not a checkpoint, or is inconsistent.
     pub fn open(path: &Path) -> Result<Checkpoint, Error> {
         Checkpoint::read(path, Bytes::map(path)?)
     }
 
-    /// Opens a checkpoint in memory; messages call it `name`.
+    /// Opens a checkpoint in memory. Error messages refer to it as `name`.
     ///
     /// # Errors
     /// See [`Checkpoint::open`].
@@ -128,10 +72,10 @@ impl Checkpoint {
     }
 
     fn read(path: &Path, bytes: Bytes) -> Result<Checkpoint, Error> {
-        let (container, listing) = list(&bytes).map_err(|flaw| flaw.at(path))?;
+        let (container, listing) = list(&bytes).map_err(|error| error.at_path(path))?;
         let Listing { mut entries, mut unreadable } = listing;
         strip_module(&mut entries, &mut unreadable);
-        check_amount(&entries, bytes.len()).map_err(|flaw| flaw.at(path))?;
+        check_amount(&entries, bytes.len()).map_err(|error| error.at_path(path))?;
         let by_name = entries.iter().enumerate().map(|(i, entry)| (entry.name.clone(), i)).collect();
         Ok(Checkpoint {
             path: path.to_owned(),
@@ -144,14 +88,14 @@ impl Checkpoint {
         })
     }
 
-    /// A checkpoint of names and shapes alone, none of which can be read.
+    /// Creates a checkpoint of names and shapes without data.
     #[cfg(test)]
     pub(super) fn of_shapes(shapes: impl IntoIterator<Item = (String, ElementType, Vec<usize>)>) -> Self {
         let entry = |(name, element, shape)| Entry {
             name,
             element,
-            layout: Strided::contiguous(shape).unwrap(),
-            place: Place::Stored(0..0),
+            layout: super::tensor::Strided::contiguous(shape).unwrap(),
+            location: Location::Stored(0..0),
         };
         let entries: Vec<Entry> = shapes.into_iter().map(entry).collect();
         let by_name = entries.iter().enumerate().map(|(i, e)| (e.name.clone(), i)).collect();
@@ -166,57 +110,61 @@ impl Checkpoint {
         }
     }
 
-    /// The file, or the name it was given.
+    /// Returns the path of the file, or the name given to [`Checkpoint::from_bytes`].
+    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The form of the file.
+    /// Returns the container format.
+    #[must_use]
     pub fn container(&self) -> Container {
         self.container
     }
 
-    /// The file's bytes.
+    /// Returns the bytes of the file.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Every tensor, in the order of the file.
+    /// Iterates over all tensors in the order of the file.
     pub fn tensors(&self) -> impl Iterator<Item = TensorInfo<'_>> {
         self.entries.iter().map(Entry::info)
     }
 
-    /// What the listing says of the tensor `name`.
+    /// Returns type and shape of the tensor `name`, if there is one.
+    #[must_use]
     pub fn info(&self, name: &str) -> Option<TensorInfo<'_>> {
         Some(self.entries.get(*self.by_name.get(name)?)?.info())
     }
 
-    /// Why the value `name`, which the file holds, is not among the tensors.
+    /// Returns why the value `name` of the file is not listed as a tensor.
+    #[must_use]
     pub fn why_unreadable(&self, name: &str) -> Option<&str> {
         self.unreadable.get(name).map(String::as_str)
     }
 
-    /// The tensor `name`, to be read.
+    /// Returns the tensor `name` for reading.
     ///
     /// # Errors
-    /// If there is none, or if its compressed entry is broken.
+    /// If there is no such tensor or its compressed entry is damaged.
     pub fn tensor(&self, name: &str) -> Result<Tensor<'_>, Error> {
         let Some(entry) = self.by_name.get(name).and_then(|&i| self.entries.get(i)) else {
             let reason = self.why_unreadable(name).unwrap_or("is missing").to_owned();
             return Err(Error::Tensor { path: self.path.clone(), tensor: printable(name), reason });
         };
-        let data = match &entry.place {
-            // Listing checked that the range lies in the file; were it not so, reading would fail.
-            Place::Stored(range) => Data::Borrowed(self.bytes.get(range.clone()).unwrap_or_default()),
-            place @ Place::Deflated { header, len, first } => {
-                let bytes = self.inflate(place, *header, *len).map_err(|flaw| flaw.at(&self.path))?;
+        let data = match &entry.location {
+            // Listing checked that the range is inside the file; otherwise reading fails.
+            Location::Stored(range) => Data::Borrowed(self.bytes.get(range.clone()).unwrap_or_default()),
+            location @ Location::Deflated { header, len, first } => {
+                let bytes = self.inflate(location, *header, *len).map_err(|error| error.at_path(&self.path))?;
                 Data::Shared(bytes, *first)
             }
         };
         Ok(Tensor { path: &self.path, name: &entry.name, element: &entry.element, layout: &entry.layout, data })
     }
 
-    fn inflate(&self, place: &Place, header: usize, len: usize) -> Result<Arc<Vec<u8>>, Flaw> {
+    fn inflate(&self, location: &Location, header: usize, len: usize) -> Result<Arc<Vec<u8>>, ContainerError> {
         let mut inflated = self.inflated.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(bytes) = &inflated.bytes
             && inflated.header == header
@@ -224,15 +172,25 @@ impl Checkpoint {
             return Ok(bytes.clone());
         }
         inflated.total = inflated.total.saturating_add(len);
-        if inflated.total > self.bytes.len().saturating_mul(MAX_INFLATED).max(MIN_INFLATED) {
+        if inflated.total > self.bytes.len().saturating_mul(MAX_INFLATION).max(MIN_INFLATION_LIMIT) {
             return unsupported("its compressed tensors are far larger than the file; save it again with PyTorch");
         }
-        // The old entry goes first, so that never two are held.
+        // Free the old entry first, so that only one is in memory.
         inflated.bytes = None;
-        let bytes = Arc::new(pickle::read_entry(&self.bytes, place, len)?);
+        let bytes = Arc::new(pickle::read_entry(&self.bytes, location, len)?);
         inflated.header = header;
         inflated.bytes = Some(bytes.clone());
         Ok(bytes)
+    }
+}
+
+impl fmt::Debug for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Checkpoint")
+            .field("path", &self.path)
+            .field("container", &self.container)
+            .field("tensors", &self.entries.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -242,7 +200,7 @@ impl Entry {
     }
 }
 
-fn list(bytes: &[u8]) -> Result<(Container, Listing), Flaw> {
+fn list(bytes: &[u8]) -> Result<(Container, Listing), ContainerError> {
     if pickle::looks_like(bytes) {
         return pickle::list(bytes);
     }
@@ -262,7 +220,7 @@ fn list(bytes: &[u8]) -> Result<(Container, Listing), Flaw> {
     })
 }
 
-/// Removes `module.`, which PyTorch's DataParallel puts before every name, if all have it.
+/// Removes the prefix `module.` of PyTorch's DataParallel if all names have it.
 fn strip_module(entries: &mut [Entry], unreadable: &mut [(String, String)]) {
     const PREFIX: &str = "module.";
     if entries.is_empty() || !entries.iter().all(|entry| entry.name.starts_with(PREFIX)) {
@@ -276,10 +234,10 @@ fn strip_module(entries: &mut [Entry], unreadable: &mut [(String, String)]) {
     }
 }
 
-/// Refuses tensors that together are much larger than the file.
-fn check_amount(entries: &[Entry], file_len: usize) -> Result<(), Flaw> {
+/// Rejects tensors whose total size is much larger than the file.
+fn check_amount(entries: &[Entry], file_len: usize) -> Result<(), ContainerError> {
     let total = entries.iter().fold(0usize, |total, entry| total.saturating_add(entry.layout.len()));
-    if total > file_len.saturating_add(SLACK) {
+    if total > file_len.saturating_add(EXTRA_ELEMENTS) {
         return damaged(format!("its tensors claim {total} elements, far more than its {file_len} bytes can hold"));
     }
     Ok(())

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::checkpoint::{Checkpoint, Container};
+use super::checkpoint::Checkpoint;
 use super::describe::{self, Described};
 use super::error::Error;
 use super::fold;
+use super::listing::Container;
 use super::locate::locate;
 use super::make::{Job, jobs};
 use super::options::ConvertOptions;
@@ -21,6 +22,7 @@ const HASH_CHUNK: usize = 8 << 20;
 
 /// How far a conversion is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Progress {
     /// What is being done.
     pub stage: Stage,
@@ -42,6 +44,7 @@ pub enum Stage {
 
 /// What a conversion did.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Converted {
     /// The checkpoint that was read.
     pub source: PathBuf,

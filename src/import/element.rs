@@ -1,6 +1,6 @@
-//! Types of the elements of checkpoint tensors, and their conversion to f64.
+//! Element types of checkpoint tensors and their conversion to f64.
 //!
-//! Knows nothing of shapes or containers; bytes are little-endian and need no alignment.
+//! Bytes are little-endian and need no alignment. Knows no shapes or containers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,36 +8,37 @@ use std::sync::Arc;
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
-/// Type of the elements of a tensor in a checkpoint.
+/// Element type of a tensor in a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ElementType {
     /// IEEE 754 binary16.
     F16,
-    /// The upper half of an IEEE 754 binary32.
+    /// bfloat16: the upper half of an IEEE 754 binary32.
     Bf16,
     /// IEEE 754 binary32.
     F32,
     /// IEEE 754 binary64.
     F64,
-    /// Signed integer of 64 bits.
+    /// 64-bit signed integer.
     I64,
-    /// Signed integer of 32 bits.
+    /// 32-bit signed integer.
     I32,
-    /// Signed integer of 16 bits.
+    /// 16-bit signed integer.
     I16,
-    /// Signed integer of 8 bits.
+    /// 8-bit signed integer.
     I8,
-    /// Unsigned integer of 8 bits.
+    /// 8-bit unsigned integer.
     U8,
-    /// A byte that is 0 or 1.
+    /// Boolean, a byte of 0 or 1.
     Bool,
-    /// Any other type, by the name that the container gives it; such tensors are listed but not read.
+    /// Any other type, by its name in the container. Such tensors are listed but cannot be read.
     Other(Arc<str>),
 }
 
 impl ElementType {
-    /// Bytes of one element, if the type is known.
+    /// Returns the size of an element in bytes, or `None` for [`ElementType::Other`].
+    #[must_use]
     pub fn size(&self) -> Option<usize> {
         match self {
             ElementType::F64 | ElementType::I64 => Some(8),
@@ -48,20 +49,21 @@ impl ElementType {
         }
     }
 
-    /// Whether it is one of the floating-point types that weights may have.
+    /// Whether this is one of the floating-point types that weights may have.
+    #[must_use]
     pub fn is_float(&self) -> bool {
         matches!(self, ElementType::F16 | ElementType::Bf16 | ElementType::F32 | ElementType::F64)
     }
 
-    /// Whether it is an integer or truth value, which no weight is.
+    /// Whether this is an integer or boolean type, which weights never have.
+    #[must_use]
     pub fn is_integer(&self) -> bool {
         !self.is_float() && !matches!(self, ElementType::Other(_))
     }
 
-    /// Converts `out.len()` elements that lie one after another at the start of `bytes`.
+    /// Converts the first `out.len()` elements of `bytes`.
     ///
-    /// Every value of every known type but large i64 is exact in f64. Returns `None` if `bytes` is too short
-    /// or the type is unknown.
+    /// The conversion is exact, except for large i64. Returns `None` if `bytes` is too short or the type is unknown.
     pub(super) fn decode(&self, bytes: &[u8], out: &mut [f64]) -> Option<()> {
         let bytes = bytes.get(..out.len().checked_mul(self.size()?)?)?;
         match self {
@@ -80,7 +82,7 @@ impl ElementType {
     }
 }
 
-/// Converts elements of `N` bytes one by one; the compiler turns this into vector code.
+/// Converts elements of `N` bytes each. The compiler vectorises this loop.
 fn each<const N: usize>(bytes: &[u8], out: &mut [f64], convert: impl Fn([u8; N]) -> f64) {
     let (chunks, _) = bytes.as_chunks::<N>();
     for (to, from) in out.iter_mut().zip(chunks) {
@@ -88,7 +90,7 @@ fn each<const N: usize>(bytes: &[u8], out: &mut [f64], convert: impl Fn([u8; N])
     }
 }
 
-/// Converts 16-bit floats by way of f32, in blocks, with the instructions that `half` detects.
+/// Converts 16-bit floats through f32 in blocks, with the instructions that `half` detects.
 fn halves<T: Copy + Default>(bytes: &[u8], out: &mut [f64], from: impl Fn([u8; 2]) -> T)
 where
     [T]: HalfFloatSliceExt,

@@ -1,10 +1,11 @@
-//! What can go wrong between a published checkpoint and a weights file.
+//! Errors of reading and converting a checkpoint.
 
 use std::path::{Path, PathBuf};
 
-use super::recipes::Mismatch;
+use super::mismatch::Mismatch;
+pub(super) use super::printable::{printable, printable_error};
 
-/// Why a checkpoint cannot be read or converted.
+/// Error of reading or converting a checkpoint.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -13,31 +14,31 @@ pub enum Error {
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: std::io::Error,
     },
-    /// The path names no single checkpoint.
+    /// The path does not identify one checkpoint.
     #[error("{}: {reason}", path.display())]
     Source {
         /// The path that was given.
         path: PathBuf,
-        /// Why it names none, and what to give instead.
+        /// The problem, and what to give instead.
         reason: String,
     },
-    /// The bytes contradict themselves.
+    /// The file is inconsistent.
     #[error("{} is damaged: {reason}; download or save it again", path.display())]
     Damaged {
         /// The checkpoint.
         path: PathBuf,
-        /// What contradicts what.
+        /// The inconsistency.
         reason: String,
     },
-    /// The file is sound but in a form that is not read here.
+    /// The file is intact but its format is not supported.
     #[error("{}: {reason}", path.display())]
     Unsupported {
         /// The checkpoint.
         path: PathBuf,
-        /// The form, and the remedy.
+        /// The format, and the remedy.
         reason: String,
     },
     /// One tensor cannot be used.
@@ -47,10 +48,10 @@ pub enum Error {
         path: PathBuf,
         /// The tensor's name in the checkpoint.
         tensor: String,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
-    /// Tensors are missing, left over or wrongly shaped.
+    /// Tensors are missing, unexpected or of the wrong shape.
     #[error("{}: {mismatch}", path.display())]
     Mismatch {
         /// The checkpoint.
@@ -58,15 +59,15 @@ pub enum Error {
         /// Which tensors.
         mismatch: Box<Mismatch>,
     },
-    /// A configuration file cannot be understood.
+    /// A configuration file is invalid.
     #[error("{}: {reason}", path.display())]
     Config {
         /// The configuration file.
         path: PathBuf,
-        /// Which field, and what was expected.
+        /// The field, and what was expected.
         reason: String,
     },
-    /// A configuration says one thing and the tensors another.
+    /// A configuration contradicts the tensors.
     #[error(
         "{} says that {field} is {claimed}, but the tensors of {} say {found}; \
          the two do not belong together",
@@ -77,25 +78,25 @@ pub enum Error {
         path: PathBuf,
         /// The configuration file or flag.
         claimant: String,
-        /// The field as the configuration names it.
+        /// Name of the field in the configuration.
         field: String,
-        /// What the configuration says.
+        /// Value in the configuration.
         claimed: String,
-        /// What the tensors say.
+        /// Value derived from the tensors.
         found: String,
     },
-    /// Something that neither the tensors nor a configuration tell.
+    /// A property that neither the tensors nor a configuration determine.
     #[error("{}: {reason}", path.display())]
     Undetermined {
         /// The checkpoint.
         path: PathBuf,
-        /// What is open, and which flags settle it.
+        /// The missing properties, and the flags that set them.
         reason: String,
     },
-    /// An option that cannot be followed.
+    /// An invalid option.
     #[error("{reason}")]
     Option {
-        /// Which option, and what it accepts.
+        /// The option, and what it accepts.
         reason: String,
     },
     /// The weights file cannot be written.
@@ -103,50 +104,32 @@ pub enum Error {
     Weights(#[from] crate::weights::Error),
 }
 
-/// What a reader of bytes found wrong, before the file's name is known to it.
+/// Error of a container reader, which sees bytes and not the file's path.
 #[derive(Debug)]
-pub(super) enum Flaw {
+pub(super) enum ContainerError {
     /// See [`Error::Damaged`].
     Damaged(String),
     /// See [`Error::Unsupported`].
     Unsupported(String),
 }
 
-impl Flaw {
-    /// The public error, for the file at `path`.
-    pub(super) fn at(self, path: &Path) -> Error {
+impl ContainerError {
+    /// Converts this into the public error for the file at `path`.
+    pub(super) fn at_path(self, path: &Path) -> Error {
         let path = path.to_owned();
         match self {
-            Flaw::Damaged(reason) => Error::Damaged { path, reason },
-            Flaw::Unsupported(reason) => Error::Unsupported { path, reason },
+            ContainerError::Damaged(reason) => Error::Damaged { path, reason },
+            ContainerError::Unsupported(reason) => Error::Unsupported { path, reason },
         }
     }
 }
 
-/// Shorthand for [`Flaw::Damaged`].
-pub(super) fn damaged<T>(reason: impl Into<String>) -> Result<T, Flaw> {
-    Err(Flaw::Damaged(reason.into()))
+/// Returns [`ContainerError::Damaged`].
+pub(super) fn damaged<T>(reason: impl Into<String>) -> Result<T, ContainerError> {
+    Err(ContainerError::Damaged(reason.into()))
 }
 
-/// Shorthand for [`Flaw::Unsupported`].
-pub(super) fn unsupported<T>(reason: impl Into<String>) -> Result<T, Flaw> {
-    Err(Flaw::Unsupported(reason.into()))
-}
-
-/// A name from a file, made fit for a message: no control characters, at most 120 characters.
-pub(super) fn printable(name: &str) -> String {
-    cut(name, 120)
-}
-
-/// What another library says, which may quote the file.
-pub(super) fn printable_error(error: impl std::fmt::Display) -> String {
-    cut(&error.to_string(), 240)
-}
-
-fn cut(name: &str, most: usize) -> String {
-    let mut shown: String = name.chars().take(most).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    if name.chars().nth(most).is_some() {
-        shown.push('…');
-    }
-    shown
+/// Returns [`ContainerError::Unsupported`].
+pub(super) fn unsupported<T>(reason: impl Into<String>) -> Result<T, ContainerError> {
+    Err(ContainerError::Unsupported(reason.into()))
 }

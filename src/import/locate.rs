@@ -1,47 +1,47 @@
-//! From the path a user gives, a file or a downloaded folder, to the checkpoint's file.
+//! Finds the checkpoint file for a path, which may be a file or a downloaded folder.
 
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, printable};
 
-/// Names under which checkpoints are published, the preferred first: dense containers before pickles, and
-/// open_clip's before transformers' where a folder has both, since its config says more.
+/// File names of published checkpoints, in order of preference: safetensors before pickles, and open_clip before
+/// transformers, because its configuration is more complete.
 const PUBLISHED: [&str; 4] =
     ["open_clip_model.safetensors", "model.safetensors", "open_clip_pytorch_model.bin", "pytorch_model.bin"];
-/// Extensions of checkpoints.
+/// File extensions of checkpoints.
 const EXTENSIONS: [&str; 5] = ["safetensors", "pt", "pth", "bin", "ckpt"];
-/// Files with such an extension that trainers leave beside a checkpoint.
-const COMPANIONS: [&str; 4] = ["training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.pt"];
-/// Most names that a message lists.
-const LISTED: usize = 6;
+/// Files of training frameworks that have such an extension but are not checkpoints.
+const TRAINER_FILES: [&str; 4] = ["training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.pt"];
+/// Maximum number of names in a message.
+const MAX_LISTED: usize = 6;
 
-/// Which of a folder's files is the checkpoint.
+/// Which file of a folder is the checkpoint.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Pick {
-    /// This one.
+    /// The file of this name.
     File(String),
-    /// None is a checkpoint.
+    /// No file is a checkpoint.
     None,
-    /// Nothing says which of these, which are in words.
+    /// Several files could be it; their names, for a message.
     Several(String),
 }
 
-/// Picks the checkpoint among the names of a folder's files: one of the usual names, else the only one that looks like
-/// a checkpoint, else the only safetensors.
+/// Picks the checkpoint from the file names of a folder: a published name, else the only candidate, else the only
+/// safetensors file.
 pub(crate) fn pick<'a>(names: impl IntoIterator<Item = &'a str>) -> Pick {
     let mut candidates: Vec<&str> = names.into_iter().filter(|name| is_candidate(name)).collect();
     candidates.sort_unstable();
-    if let Some(usual) = PUBLISHED.iter().find(|usual| candidates.contains(usual)) {
-        return Pick::File((*usual).to_owned());
+    if let Some(published) = PUBLISHED.iter().find(|published| candidates.contains(published)) {
+        return Pick::File((*published).to_owned());
     }
-    let mut dense = candidates.iter().filter(|name| name.to_ascii_lowercase().ends_with(".safetensors"));
-    match (candidates.as_slice(), dense.next(), dense.next()) {
+    let mut safetensors = candidates.iter().filter(|name| name.to_ascii_lowercase().ends_with(".safetensors"));
+    match (candidates.as_slice(), safetensors.next(), safetensors.next()) {
         ([], ..) => Pick::None,
         ([file], ..) | (_, Some(file), None) => Pick::File((*file).to_owned()),
         (several, ..) => {
-            let mut listed: Vec<String> = several.iter().take(LISTED).map(|name| printable(name)).collect();
-            if several.len() > LISTED {
-                listed.push(format!("{} more", several.len() - LISTED));
+            let mut listed: Vec<String> = several.iter().take(MAX_LISTED).map(|name| printable(name)).collect();
+            if several.len() > MAX_LISTED {
+                listed.push(format!("{} more", several.len() - MAX_LISTED));
             }
             Pick::Several(listed.join(", "))
         }
@@ -51,11 +51,11 @@ pub(crate) fn pick<'a>(names: impl IntoIterator<Item = &'a str>) -> Pick {
 fn is_candidate(name: &str) -> bool {
     let extension = Path::new(name).extension().and_then(|extension| extension.to_str());
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()))
-        && !COMPANIONS.contains(&name)
+        && !TRAINER_FILES.contains(&name)
         && !name.starts_with('.')
 }
 
-/// The checkpoint that `source` names.
+/// Returns the checkpoint file for `source`.
 pub(super) fn locate(source: &Path) -> Result<PathBuf, Error> {
     let read = |source_error| Error::Read { path: source.to_owned(), source: source_error };
     if !std::fs::metadata(source).map_err(read)?.is_dir() {
@@ -64,7 +64,7 @@ pub(super) fn locate(source: &Path) -> Result<PathBuf, Error> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(source).map_err(read)? {
         let path = entry.map_err(read)?.path();
-        // What is not UTF-8 has no usual name; it can be given itself.
+        // A name that is not UTF-8 is not a published one. The user can still give the file itself.
         if let Some(name) = path.file_name().and_then(|name| name.to_str())
             && path.is_file()
         {
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_usual_names_come_first_then_what_is_alone() {
+    fn published_names_come_first_then_the_only_candidate() {
         let picked = |names: &[&str]| pick(names.iter().copied());
         let file = |name: &str| Pick::File(name.to_owned());
         assert_eq!(picked(&["pytorch_model.bin", "x.safetensors", "model.safetensors"]), file("model.safetensors"));

@@ -1,14 +1,13 @@
-//! Published checkpoints to weights files, without Python.
+//! Converts published checkpoints to weights files, without Python.
 //!
 //! ```text
 //! file --> safetensors | pickle --> checkpoint --> recipes --> describe --> make, fold --> weights::Writer
 //!          containers              one view       layouts    config       canonical tensors
 //! ```
 //!
-//! Containers know no models, layouts no containers, and only `recipes` knows foreign names. Every byte of a
-//! checkpoint and of the configuration files beside it may be hostile: sizes are capped and checked before
-//! anything is allocated, nothing in a pickle is ever resolved or run, and whatever does not fit is an error
-//! that says what and where.
+//! Containers know no models, layouts know no containers, and only `recipes` knows the tensor names of other libraries.
+//! Every byte of a checkpoint and of its configuration files is untrusted: sizes are capped and checked before
+//! allocation, nothing in a pickle is resolved or run, and every mismatch is an error that names the tensor or field.
 
 mod bytes;
 mod checkpoint;
@@ -17,10 +16,13 @@ mod describe;
 mod element;
 mod error;
 mod fold;
+mod listing;
 mod locate;
 mod make;
+mod mismatch;
 mod options;
 mod pickle;
+mod printable;
 mod recipes;
 mod safetensors;
 mod tensor;
@@ -28,12 +30,14 @@ mod tensor;
 #[cfg(test)]
 mod tests;
 
-pub use checkpoint::{Checkpoint, Container, TensorInfo};
+pub use checkpoint::{Checkpoint, TensorInfo};
 pub use convert::{Converted, Progress, Stage, convert};
 pub use element::ElementType;
 pub use error::Error;
+pub use listing::Container;
 #[cfg(feature = "hub")]
 pub(crate) use locate::{Pick, pick};
+pub use mismatch::{Mismatch, Misshapen};
 pub use options::ConvertOptions;
-pub use recipes::{Mismatch, Misshapen, SourceLayout};
+pub use recipes::SourceLayout;
 pub use tensor::Tensor;

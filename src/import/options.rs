@@ -1,19 +1,26 @@
-//! What a user may say about a conversion.
+//! Options of a conversion.
 
 use std::path::PathBuf;
 
 use crate::models::config::Activation;
 use crate::preprocess::{Interpolation, ResizeMode};
 
-/// Answers to what a checkpoint may leave open, and overrides of what it says. Empty by default.
+/// Values for what a checkpoint leaves undetermined, and overrides of what it states. Empty by default.
 ///
-/// Each question is answered by the first that answers it: a field here, the known `model`, the `config` file
-/// (or, without one, the configuration files beside the checkpoint), the checkpoint's layout.
+/// The first source that gives a value wins: a field here, the known `model`, the `config` file (or, without one, the
+/// configuration files in the checkpoint's folder), the checkpoint's layout.
+///
+/// ```
+/// # use clippie_rs::import::ConvertOptions;
+/// let options = ConvertOptions::new().model("vit-b-32-openai").norm_eps(1e-5);
+/// assert_eq!(options.model.as_deref(), Some("vit-b-32-openai"));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct ConvertOptions {
     /// Known name of the model, one of [`crate::catalog::models`]; `--model`.
     pub model: Option<String>,
-    /// A configuration file to use instead of those beside the checkpoint; `--config`.
+    /// Configuration file to use instead of those in the checkpoint's folder; `--config`.
     pub config: Option<PathBuf>,
     /// Activation of both towers; `--activation`.
     pub activation: Option<Activation>,
@@ -21,17 +28,103 @@ pub struct ConvertOptions {
     pub image_heads: Option<usize>,
     /// Attention heads of the text tower; `--text-heads`.
     pub text_heads: Option<usize>,
-    /// Zeros around the image in the first convolution of MobileCLIP-B's stem, 0 (timm's definition) or 1 (Apple's);
+    /// Zero padding of the first convolution in MobileCLIP-B's stem, 0 (as timm defines it) or 1 (as Apple does);
     /// `--stem-padding`.
     pub stem_padding: Option<usize>,
     /// Epsilon of the image tower's LayerNorms; `--norm-eps`.
     pub norm_eps: Option<f64>,
-    /// Mean of each channel, red, green, blue, of pixels in `0..=1`; `--mean`.
+    /// Mean of red, green and blue, for pixels in `0..=1`; `--mean`.
     pub mean: Option<[f64; 3]>,
-    /// Standard deviation of each channel; `--std`.
+    /// Standard deviation of red, green and blue; `--std`.
     pub std: Option<[f64; 3]>,
     /// Resampling filter; `--interpolation`.
     pub interpolation: Option<Interpolation>,
     /// How a photo becomes square; `--resize`.
     pub resize: Option<ResizeMode>,
+}
+
+/// Setters, one per field.
+impl ConvertOptions {
+    /// Creates empty options.
+    #[must_use]
+    pub fn new() -> Self {
+        ConvertOptions::default()
+    }
+
+    /// Sets the known name of the model.
+    #[must_use]
+    pub fn model(mut self, name: impl Into<String>) -> Self {
+        self.model = Some(name.into());
+        self
+    }
+
+    /// Sets the configuration file.
+    #[must_use]
+    pub fn config(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config = Some(path.into());
+        self
+    }
+
+    /// Sets the activation of both towers.
+    #[must_use]
+    pub fn activation(mut self, activation: Activation) -> Self {
+        self.activation = Some(activation);
+        self
+    }
+
+    /// Sets the number of attention heads of the image tower.
+    #[must_use]
+    pub fn image_heads(mut self, heads: usize) -> Self {
+        self.image_heads = Some(heads);
+        self
+    }
+
+    /// Sets the number of attention heads of the text tower.
+    #[must_use]
+    pub fn text_heads(mut self, heads: usize) -> Self {
+        self.text_heads = Some(heads);
+        self
+    }
+
+    /// Sets the zero padding of the first convolution in MobileCLIP-B's stem.
+    #[must_use]
+    pub fn stem_padding(mut self, padding: usize) -> Self {
+        self.stem_padding = Some(padding);
+        self
+    }
+
+    /// Sets the epsilon of the image tower's LayerNorms.
+    #[must_use]
+    pub fn norm_eps(mut self, eps: f64) -> Self {
+        self.norm_eps = Some(eps);
+        self
+    }
+
+    /// Sets the mean of red, green and blue.
+    #[must_use]
+    pub fn mean(mut self, mean: [f64; 3]) -> Self {
+        self.mean = Some(mean);
+        self
+    }
+
+    /// Sets the standard deviation of red, green and blue.
+    #[must_use]
+    pub fn std(mut self, std: [f64; 3]) -> Self {
+        self.std = Some(std);
+        self
+    }
+
+    /// Sets the resampling filter.
+    #[must_use]
+    pub fn interpolation(mut self, filter: Interpolation) -> Self {
+        self.interpolation = Some(filter);
+        self
+    }
+
+    /// Sets how a photo becomes square.
+    #[must_use]
+    pub fn resize(mut self, mode: ResizeMode) -> Self {
+        self.resize = Some(mode);
+        self
+    }
 }

@@ -1,22 +1,21 @@
-//! The safetensors container: a JSON header, then dense little-endian tensors.
+//! Reads the safetensors container: a JSON header, then contiguous little-endian tensors.
 //!
-//! The `safetensors` crate validates the header against the length of the file; this module only lists what
-//! is there.
+//! The `safetensors` crate validates the header; this module lists the tensors.
 
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
-use super::checkpoint::{Entry, Listing, Place};
 use super::element::ElementType;
-use super::error::{Flaw, damaged, printable_error, unsupported};
+use super::error::{ContainerError, damaged, printable_error, unsupported};
+use super::listing::{Entry, Listing, Location};
 use super::tensor::Strided;
 
-/// Longest header that is read. A listing of 10,000 tensors takes about 1 MiB.
-const MAX_HEADER: u64 = 16 << 20;
+/// Maximum length of the header. A listing of 10,000 tensors takes about 1 MiB.
+const MAX_HEADER_LEN: u64 = 16 << 20;
 
-/// Whether a file that starts with `start` may be of this container.
+/// Whether a file that starts with `start` may be in this format.
 pub(super) fn looks_like(start: &[u8]) -> bool {
-    // u64 length of the header, then the header, which opens an object (perhaps after spaces).
+    // A u64 header length, then the header: a JSON object, perhaps after whitespace.
     matches!(start.get(8..), Some([b'{' | b' ' | b'\n' | b'\t', ..]))
         && header_len(start).is_some_and(|len| (2..1 << 40).contains(&len))
 }
@@ -26,21 +25,21 @@ fn header_len(start: &[u8]) -> Option<u64> {
 }
 
 /// Lists the tensors of the file `bytes`.
-pub(super) fn list(bytes: &[u8]) -> Result<Listing, Flaw> {
+pub(super) fn list(bytes: &[u8]) -> Result<Listing, ContainerError> {
     let Some(header_len) = header_len(bytes) else {
         return damaged("it ends within its safetensors header");
     };
-    if header_len > MAX_HEADER {
+    if header_len > MAX_HEADER_LEN {
         return unsupported(format!(
-            "its safetensors header of {header_len} bytes is longer than the {MAX_HEADER} that are read"
+            "its safetensors header of {header_len} bytes is longer than the {MAX_HEADER_LEN} that are read"
         ));
     }
     let first = size_of::<u64>() + header_len as usize;
     let Some(header) = bytes.get(size_of::<u64>()..first) else {
         return damaged("it ends within its safetensors header");
     };
-    // Deserialising checks that the tensors follow each other without gaps, each as long as its shape says.
-    // (`SafeTensors::deserialize` would also add up lengths from the file without a check for overflow.)
+    // Deserialising `Metadata` checks that the tensors are contiguous and have the sizes of their shapes.
+    // `SafeTensors::deserialize` would also add lengths from the file without an overflow check.
     let metadata: Metadata = match serde_json::from_slice(header) {
         Ok(metadata) => metadata,
         Err(error) => return damaged(format!("its safetensors header cannot be read ({})", printable_error(error))),
@@ -64,7 +63,7 @@ pub(super) fn list(bytes: &[u8]) -> Result<Listing, Flaw> {
             return damaged("a tensor of its header is larger than memory");
         };
         let element = element_type(info.dtype);
-        entries.push(Entry { name, element, layout, place: Place::Stored(start..end) });
+        entries.push(Entry { name, element, layout, location: Location::Stored(start..end) });
     }
     Ok(Listing { entries, unreadable: Vec::new() })
 }

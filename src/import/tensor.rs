@@ -1,31 +1,32 @@
-//! One tensor of a checkpoint: bytes that lie in the file, seen through a shape and strides.
+//! One tensor of a checkpoint: a view of bytes with a shape and strides.
 //!
-//! Reads any range of elements in row-major order as f64, so that callers never hold a converted copy of the
-//! whole tensor. Bounds are checked when a layout is made; knows nothing of containers or models.
+//! Reads any range of elements in row-major order as f64, so that callers need no converted copy of the whole tensor.
+//! Bounds are checked when a layout is created. Knows no containers or models.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::element::ElementType;
 use super::error::{Error, printable};
 
-/// How the elements of a tensor are found in its storage.
+/// Shape and strides of a tensor in its storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Strided {
     /// Dimensions, slowest first; empty for a single number.
     shape: Vec<usize>,
-    /// Elements from one index to the next, for each dimension.
+    /// Distance between neighbouring indices of each dimension, in elements.
     strides: Vec<usize>,
-    /// Elements of the whole shape.
+    /// Number of elements.
     len: usize,
-    /// Elements from the first to the last of the storage that are touched, both included.
+    /// Number of storage elements from the first to the last that the tensor uses, both included.
     span: usize,
-    /// Whether row-major order is the order of memory.
+    /// Whether the elements are contiguous in row-major order.
     contiguous: bool,
 }
 
 impl Strided {
-    /// Row-major without gaps. `None` if the number of elements overflows.
+    /// Creates a contiguous row-major layout. `None` if the number of elements overflows.
     pub(super) fn contiguous(shape: Vec<usize>) -> Option<Strided> {
         let mut strides = vec![1usize; shape.len()];
         let mut step = 1usize;
@@ -36,7 +37,7 @@ impl Strided {
         Strided::new(shape, strides)
     }
 
-    /// Any strides. `None` if the ranks differ or a size overflows.
+    /// Creates a layout with any strides. `None` if the ranks differ or a size overflows.
     pub(super) fn new(shape: Vec<usize>, strides: Vec<usize>) -> Option<Strided> {
         if shape.len() != strides.len() {
             return None;
@@ -64,23 +65,23 @@ impl Strided {
         self.len
     }
 
-    /// Elements of storage that the tensor reaches over.
+    /// Returns the number of storage elements that the tensor spans.
     pub(super) fn span(&self) -> usize {
         self.span
     }
 }
 
-/// The bytes of a tensor, from its first element on.
-#[derive(Clone, Debug)]
+/// The bytes of a tensor, starting at its first element.
+#[derive(Clone)]
 pub(super) enum Data<'a> {
-    /// Where they lie in the checkpoint.
+    /// Bytes of the checkpoint file.
     Borrowed(&'a [u8]),
-    /// Inflated from a compressed entry: the entry and the first byte in it.
+    /// An inflated entry, and the offset of the tensor in it.
     Shared(Arc<Vec<u8>>, usize),
 }
 
 /// A tensor of an open checkpoint.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Tensor<'a> {
     pub(super) path: &'a Path,
     pub(super) name: &'a str,
@@ -89,31 +90,46 @@ pub struct Tensor<'a> {
     pub(super) data: Data<'a>,
 }
 
+impl fmt::Debug for Tensor<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tensor")
+            .field("name", &self.name)
+            .field("shape", &self.layout.shape)
+            .field("element_type", self.element)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Tensor<'_> {
-    /// The tensor's name in the checkpoint.
+    /// Returns the tensor's name in the checkpoint.
+    #[must_use]
     pub fn name(&self) -> &str {
         self.name
     }
 
-    /// Dimensions, slowest first; empty for a single number.
+    /// Returns the dimensions, slowest first; empty for a single number.
+    #[must_use]
     pub fn shape(&self) -> &[usize] {
         self.layout.shape()
     }
 
-    /// Type of the elements.
+    /// Returns the element type.
+    #[must_use]
     pub fn element_type(&self) -> &ElementType {
         self.element
     }
 
-    /// Number of elements.
+    /// Returns the number of elements.
+    #[must_use]
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
         self.layout.len
     }
 
-    /// Reads `out.len()` elements from element `start` on, counted in row-major order.
+    /// Reads `out.len()` elements, starting at element `start` in row-major order. Values may be NaN or infinite.
     ///
-    /// Fails if the range leaves the tensor or the element type is unknown; values are not judged.
+    /// # Errors
+    /// If the range exceeds the tensor or the element type is unknown.
     pub fn read(&self, start: usize, out: &mut [f64]) -> Result<(), Error> {
         let end = start.checked_add(out.len());
         if end.is_none_or(|end| end > self.layout.len) {
@@ -127,10 +143,13 @@ impl Tensor<'_> {
         })
     }
 
-    /// Reads like [`Tensor::read`] and refuses infinities and NaN.
+    /// Reads like [`Tensor::read`] and rejects infinities and NaN.
+    ///
+    /// # Errors
+    /// See [`Tensor::read`]; also if a value is not finite.
     pub fn read_finite(&self, start: usize, out: &mut [f64]) -> Result<(), Error> {
         self.read(start, out)?;
-        // Without an early exit the test is vector code; a bad element is looked for only when there is one.
+        // Without an early exit the compiler vectorises the check; the position is searched only on failure.
         if out.iter().fold(true, |all, x| all & x.is_finite()) {
             return Ok(());
         }
@@ -139,7 +158,7 @@ impl Tensor<'_> {
         Err(self.error(format!("holds {value} at element {}; weights must be finite", start.saturating_add(bad))))
     }
 
-    /// An error about this tensor.
+    /// Creates an error about this tensor.
     pub(super) fn error(&self, reason: String) -> Error {
         Error::Tensor { path: self.path.to_owned(), tensor: printable(self.name), reason }
     }
@@ -151,14 +170,14 @@ impl Tensor<'_> {
         }
     }
 
-    /// `start..start + out.len()` lies inside the tensor. `None` if the type is unknown.
+    /// Reads `start..start + out.len()`, which must be inside the tensor. `None` if the type is unknown.
     fn gather(&self, start: usize, out: &mut [f64]) -> Option<()> {
         let size = self.element.size()?;
         let bytes = self.bytes();
         if self.layout.contiguous {
             return self.element.decode(bytes.get(start.checked_mul(size)?..)?, out);
         }
-        // Runs along the last dimension; the bounds of the whole tensor were checked when it was made.
+        // Read run by run along the last dimension. The bounds were checked when the layout was created.
         let (&row, outer) = self.layout.shape.split_last()?;
         let (&step, outer_strides) = self.layout.strides.split_last()?;
         let mut next = start;
@@ -208,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_every_order_of_memory() {
+    fn reads_every_memory_order() {
         assert_eq!(read(&[], &[], 0, 1), [0.0]);
         assert_eq!(read(&[2, 3], &[3, 1], 1, 4), [1.0, 2.0, 3.0, 4.0]);
         // transposed
@@ -225,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn layouts_know_their_reach_and_refuse_overflow() {
+    fn layouts_compute_their_span_and_reject_overflow() {
         let t = Strided::new(vec![2, 3], vec![1, 2]).unwrap();
         assert_eq!((t.len(), t.span(), t.contiguous), (6, 6, false));
         assert!(Strided::contiguous(vec![2, 1, 3]).unwrap().contiguous);
@@ -237,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_ranges_outside_and_values_that_are_not_finite() {
+    fn rejects_ranges_outside_and_values_that_are_not_finite() {
         let layout = Strided::contiguous(vec![3]).unwrap();
         let bytes: Vec<u8> = [1.0, f32::NAN, 2.0].iter().flat_map(|x| x.to_le_bytes()).collect();
         let tensor = Tensor {

@@ -1,5 +1,5 @@
-//! Whole checkpoints: what the libraries wrote is read back exactly, and nothing that is done to their bytes
-//! leads to a panic, a hang or more memory than the file is worth.
+//! Tests with whole checkpoints: files of the reference libraries are read exactly, and damaged copies never cause a
+//! panic, a hang or excessive memory use.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::checkpoint::{Checkpoint, Container};
+use super::checkpoint::Checkpoint;
 use super::convert::prepare;
 use super::error::Error;
+use super::listing::Container;
 use super::make::jobs;
 use super::options::ConvertOptions;
 use crate::models::config::Activation;
@@ -23,8 +24,8 @@ fn expected() -> Value {
     serde_json::from_slice(&std::fs::read(golden("expected.json")).unwrap()).unwrap()
 }
 
-/// Everything that the goldens' tensors leave open.
-pub(super) fn all_settled() -> ConvertOptions {
+/// Options for everything that the goldens' tensors leave undetermined.
+pub(super) fn all_options() -> ConvertOptions {
     ConvertOptions {
         activation: Some(Activation::QuickGelu),
         image_heads: Some(4),
@@ -57,7 +58,7 @@ fn reads_every_tensor_as_python_does() {
             let found = serde_json::json!([tensor.element_type().to_string(), shape, hash]);
             assert_eq!(&found, wanted, "{file} {name}");
 
-            // In pieces it is the same.
+            // Reading in pieces gives the same values.
             let mut pieces = vec![0.0; tensor.len()];
             for (i, piece) in pieces.chunks_mut(7).enumerate() {
                 tensor.read(i * 7, piece).unwrap();
@@ -147,9 +148,9 @@ const FUZZED: [&str; 11] = [
     "open_clip/open_clip_model.safetensors",
 ];
 
-/// Opens, maps, folds and packs; whether all went well.
+/// Opens, maps, folds and packs a checkpoint. Returns the number of elements.
 fn convert_in_memory(bytes: Vec<u8>) -> Result<usize, Error> {
-    convert_with(bytes, &all_settled())
+    convert_with(bytes, &all_options())
 }
 
 fn convert_with(bytes: Vec<u8>, options: &ConvertOptions) -> Result<usize, Error> {
@@ -167,7 +168,7 @@ fn convert_with(bytes: Vec<u8>, options: &ConvertOptions) -> Result<usize, Error
     Ok(elements)
 }
 
-fn must_be_told(error: &Error) {
+fn assert_message(error: &Error) {
     let text = error.to_string();
     assert!(text.starts_with("fuzzed.pt") && text.len() < 2000, "{text}");
     assert!(!text.chars().any(char::is_control), "{text:?}");
@@ -193,7 +194,7 @@ fn a_checkpoint_cut_short_is_an_error() {
         lengths.extend(bytes.len() - 40..bytes.len());
         for len in lengths {
             let error = convert_in_memory(bytes[..len].to_vec()).expect_err(&format!("{file} cut to {len}"));
-            must_be_told(&error);
+            assert_message(&error);
         }
     }
     assert!(start.elapsed() < Duration::from_secs(60));
@@ -206,7 +207,7 @@ fn flipped_bytes_are_errors_or_other_numbers() {
     let (mut good, mut bad) = (0, 0);
     for file in FUZZED {
         let bytes = std::fs::read(golden(file)).unwrap();
-        // Where the structure is: the pickle or header first, the zip directory last.
+        // Structure is at the ends: the pickle or header first, the zip directory last.
         let (head, tail) = (bytes.len().min(24 << 10), bytes.len().min(12 << 10));
         for case in 0..600 {
             let mut bytes = bytes.clone();
@@ -226,7 +227,7 @@ fn flipped_bytes_are_errors_or_other_numbers() {
                 Ok(_) => good += 1,
                 Err(error) => {
                     bad += 1;
-                    must_be_told(&error);
+                    assert_message(&error);
                 }
             }
         }
@@ -235,7 +236,7 @@ fn flipped_bytes_are_errors_or_other_numbers() {
     assert!(start.elapsed() < Duration::from_secs(120));
 }
 
-/// Checkpoints of MobileCLIP, cut short and with other bytes in their directories.
+/// Truncated MobileCLIP checkpoints, and ones with damaged directories.
 #[test]
 fn damaged_mobileclips_are_errors_or_other_numbers() {
     use crate::models::tests::checkpoint::{self, Layout, golden};
@@ -247,7 +248,7 @@ fn damaged_mobileclips_are_errors_or_other_numbers() {
         let model = golden::mobileclip_models().into_iter().find(|model| model.name == name).unwrap();
         let files = checkpoint::write(&model, 1, layout, &dir.path().join(layout.name())).unwrap();
         let bytes = std::fs::read(&files[0]).unwrap();
-        let options = ConvertOptions { image_heads: None, text_heads: None, ..all_settled() };
+        let options = ConvertOptions { image_heads: None, text_heads: None, ..all_options() };
         let convert = |bytes: Vec<u8>| convert_with(bytes, &options);
         assert!(convert(bytes.clone()).is_ok());
         for case in 0..400 {
@@ -266,7 +267,7 @@ fn damaged_mobileclips_are_errors_or_other_numbers() {
                 Ok(_) => good += 1,
                 Err(error) => {
                     bad += 1;
-                    must_be_told(&error);
+                    assert_message(&error);
                 }
             }
         }

@@ -1,14 +1,14 @@
-//! `bench`: what it prints, in both forms, and what it refuses. What the figures are is this machine's affair.
+//! `bench`: its two output formats, and invalid arguments. The figures themselves are not tested.
 
 use serde_json::Value;
 
-use crate::support::Bench;
+use crate::support::Sandbox;
 
-/// Enough for the fewest calls that are timed.
+/// Measure with the minimum number of calls.
 const QUICK: [&str; 2] = ["--seconds", "0"];
 
-fn report(bench: &Bench, model: &str, args: &[&str]) -> Value {
-    let ran = bench.run(["bench", "--json", "-m", model].iter().chain(&QUICK).chain(args)).ok();
+fn report(sandbox: &Sandbox, model: &str, args: &[&str]) -> Value {
+    let ran = sandbox.run(["bench", "--json", "-m", model].iter().chain(&QUICK).chain(args)).ok();
     assert_eq!(ran.text().lines().count(), 1);
     serde_json::from_str(ran.text()).unwrap()
 }
@@ -19,9 +19,9 @@ fn keys(object: &Value) -> Vec<&str> {
 
 #[test]
 fn json_is_one_object_with_stable_fields() {
-    let bench = Bench::new();
-    let model = bench.model();
-    let report = report(&bench, model.to_str().unwrap(), &["--threads", "2", "--batch", "3"]);
+    let sandbox = Sandbox::new();
+    let model = sandbox.model();
+    let report = report(&sandbox, model.to_str().unwrap(), &["--threads", "2", "--batch", "3"]);
     let expected = ["batch", "image_ms", "isa", "model", "peak_gflops", "repeats", "text_ms", "text_tokens", "threads"];
     assert_eq!(keys(&report), expected);
     for name in ["image_ms", "text_ms", "peak_gflops"] {
@@ -35,11 +35,11 @@ fn json_is_one_object_with_stable_fields() {
 }
 
 #[test]
-fn texts_threads_and_instruction_set_are_as_asked_for() {
-    let bench = Bench::new();
-    let model = bench.model();
+fn text_length_threads_and_instruction_set_can_be_chosen() {
+    let sandbox = Sandbox::new();
+    let model = sandbox.model();
     let args = ["bench", "--json", "--text-tokens", "77", "--seconds", "0"];
-    let mut command = bench.command(args);
+    let mut command = sandbox.command(args);
     command.env("CLIPPIE_MODEL", &model).env("CLIPPIE_THREADS", "1").env("CLIPPIE_ISA", "portable");
     let ran = command.output().unwrap();
     assert!(ran.status.success() && ran.stderr.is_empty(), "{ran:?}");
@@ -49,11 +49,11 @@ fn texts_threads_and_instruction_set_are_as_asked_for() {
 }
 
 #[test]
-fn the_table_has_a_line_for_each_quantity() {
-    let bench = Bench::new();
-    let model = bench.model();
+fn the_table_has_a_line_per_quantity() {
+    let sandbox = Sandbox::new();
+    let model = sandbox.model();
     let model = model.to_str().unwrap();
-    let ran = bench.run(["bench", "-m", model, "-m", model, "--threads", "2"].iter().chain(&QUICK)).ok();
+    let ran = sandbox.run(["bench", "-m", model, "-m", model, "--threads", "2"].iter().chain(&QUICK)).ok();
     let lines: Vec<&str> = ran.text().lines().collect();
     assert_eq!(lines.len(), 4 + 2 * 4, "{}", ran.text());
     assert!(lines[0].contains("GFLOP/s") && lines[2].ends_with("2 threads"), "{}", ran.text());
@@ -70,33 +70,33 @@ fn the_table_has_a_line_for_each_quantity() {
 
 #[cfg(feature = "demo")]
 #[test]
-fn without_a_model_the_compiled_in_one_is_measured() {
-    let bench = Bench::new();
-    let ran = bench.run(["bench", "--batch", "2", "--text-tokens", "5", "--seconds", "0.01"]).ok();
+fn the_compiled_in_model_is_measured_by_default() {
+    let sandbox = Sandbox::new();
+    let ran = sandbox.run(["bench", "--batch", "2", "--text-tokens", "5", "--seconds", "0.01"]).ok();
     let lines: Vec<&str> = ran.text().lines().collect();
     assert_eq!(lines[4], "demo");
     assert!(lines[5].starts_with("  image, 64 x 64 ") && lines[6].starts_with("  text, 5 tokens "), "{}", ran.text());
     assert_eq!(lines.len(), 7);
-    let report = report(&bench, "demo", &["--threads", "1"]);
+    let report = report(&sandbox, "demo", &["--threads", "1"]);
     assert!(report["image_ms"].as_f64().unwrap() > 0.0 && report["text_ms"].as_f64().unwrap() > 0.0, "{report}");
 }
 
 #[test]
-fn what_cannot_be_measured_is_refused() {
-    let bench = Bench::new();
-    bench.write("words.clippie", "no weights");
-    let model = bench.model();
+fn invalid_models_and_arguments_are_errors() {
+    let sandbox = Sandbox::new();
+    sandbox.write("words.clippie", "no weights");
+    let model = sandbox.model();
     let model = model.to_str().unwrap();
-    bench.run(["bench", "-m", "missing.clippie"]).fails(1, &["missing.clippie"]);
-    bench.run(["bench", "--json", "-m", "words.clippie"]).fails(1, &["words.clippie"]);
-    // All models are looked at before the first is measured.
-    bench.run(["bench", "-m", model, "-m", "missing.clippie"]).fails(1, &["missing.clippie"]);
-    bench.run(["bench", "-m", model, "--text-tokens", "78"]).fails(1, &["at most 77", "--text-tokens"]);
-    bench.run(["bench", "--json", "-m", model, "-m", model]).fails(2, &["one -m", "Usage: clippie-rs bench"]);
+    sandbox.run(["bench", "-m", "missing.clippie"]).fails(1, &["missing.clippie"]);
+    sandbox.run(["bench", "--json", "-m", "words.clippie"]).fails(1, &["words.clippie"]);
+    // All models are opened before the first is measured.
+    sandbox.run(["bench", "-m", model, "-m", "missing.clippie"]).fails(1, &["missing.clippie"]);
+    sandbox.run(["bench", "-m", model, "--text-tokens", "78"]).fails(1, &["at most 77", "--text-tokens"]);
+    sandbox.run(["bench", "--json", "-m", model, "-m", model]).fails(2, &["one -m", "Usage: clippie-rs bench"]);
     for (option, value) in [("--batch", "0"), ("--seconds", "-1"), ("--text-tokens", "1"), ("--threads", "0")] {
-        bench.run(["bench", "-m", model, &format!("{option}={value}")]).fails(2, &[option]);
+        sandbox.run(["bench", "-m", model, &format!("{option}={value}")]).fails(2, &[option]);
     }
-    let ran = bench.command(["bench", "-m", model]).env("CLIPPIE_ISA", "mmx").output().unwrap();
+    let ran = sandbox.command(["bench", "-m", model]).env("CLIPPIE_ISA", "mmx").output().unwrap();
     assert_eq!(ran.status.code(), Some(1));
     assert!(String::from_utf8(ran.stderr).unwrap().contains("CLIPPIE_ISA is \"mmx\""));
 }

@@ -1,56 +1,56 @@
-//! `convert`: where the file goes, and what is refused.
+//! `convert`: the output path, options and errors.
 
 use std::fs;
 
 use crate::checkpoint::{self, Layout};
-use crate::support::{Bench, tiny};
+use crate::support::{Sandbox, tiny};
 
 #[test]
-fn the_file_is_called_as_the_checkpoint() {
-    let bench = Bench::new();
-    let expected = fs::read(bench.model()).unwrap();
+fn the_file_is_named_after_the_checkpoint() {
+    let sandbox = Sandbox::new();
+    let expected = fs::read(sandbox.model()).unwrap();
     let written = |ran: crate::support::Ran, name: &str| {
         let ran = ran.code(0);
         assert_eq!(ran.stdout, b"");
         assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
         assert!(ran.stderr.contains(&format!("wrote {name}: ")) && ran.stderr.ends_with(" s\n"), "{}", ran.stderr);
-        let file = fs::read(bench.path(name)).unwrap();
-        fs::remove_file(bench.path(name)).unwrap();
+        let file = fs::read(sandbox.path(name)).unwrap();
+        fs::remove_file(sandbox.path(name)).unwrap();
         file
     };
-    let folder = bench.checkpoint();
+    let folder = sandbox.checkpoint();
     let file = folder.join("open_clip_model.safetensors");
-    let run = |args: &[&std::ffi::OsStr]| bench.run([&["convert".as_ref()], args].concat());
+    let run = |args: &[&std::ffi::OsStr]| sandbox.run([&["convert".as_ref()], args].concat());
     assert_eq!(written(run(&[folder.as_ref()]), "checkpoint.clippie"), expected);
     assert_eq!(written(run(&[file.as_ref()]), "open_clip_model.clippie"), expected);
     assert_eq!(written(run(&[file.as_ref(), "x.bin".as_ref()]), "x.bin"), expected);
-    fs::create_dir(bench.path("models")).unwrap();
+    fs::create_dir(sandbox.path("models")).unwrap();
     assert_eq!(written(run(&[file.as_ref(), "models".as_ref()]), "models/open_clip_model.clippie"), expected);
-    bench.run(["convert".as_ref(), folder.as_os_str(), "-q".as_ref()]).ok();
+    sandbox.run(["convert".as_ref(), folder.as_os_str(), "-q".as_ref()]).ok();
 }
 
 #[test]
-fn an_existing_file_is_replaced_only_by_force() {
-    let bench = Bench::new();
-    let folder = bench.checkpoint();
+fn an_existing_file_is_replaced_only_with_force() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.checkpoint();
     let folder = folder.to_str().unwrap();
-    bench.write("out.clippie", "old");
-    bench.run(["convert", folder, "out.clippie"]).fails(1, &["error: out.clippie exists already", "--force"]);
-    assert_eq!(fs::read(bench.path("out.clippie")).unwrap(), b"old");
-    bench.run(["convert", folder, "out.clippie", "--force"]).code(0);
-    assert_eq!(fs::read(bench.path("out.clippie")).unwrap(), fs::read(bench.model()).unwrap());
-    assert_eq!(bench.files(), ["out.clippie"]);
+    sandbox.write("out.clippie", "old");
+    sandbox.run(["convert", folder, "out.clippie"]).fails(1, &["error: out.clippie exists already", "--force"]);
+    assert_eq!(fs::read(sandbox.path("out.clippie")).unwrap(), b"old");
+    sandbox.run(["convert", folder, "out.clippie", "--force"]).code(0);
+    assert_eq!(fs::read(sandbox.path("out.clippie")).unwrap(), fs::read(sandbox.model()).unwrap());
+    assert_eq!(sandbox.files(), ["out.clippie"]);
 }
 
 #[test]
-fn what_cannot_be_converted_leaves_nothing() {
-    let bench = Bench::new();
-    bench.write("words.safetensors", "no checkpoint");
-    bench.write("empty.pt", "");
-    let folder = bench.checkpoint();
+fn a_failed_conversion_leaves_no_file() {
+    let sandbox = Sandbox::new();
+    sandbox.write("words.safetensors", "no checkpoint");
+    sandbox.write("empty.pt", "");
+    let folder = sandbox.checkpoint();
     let file = fs::read(folder.join("open_clip_model.safetensors")).unwrap();
-    bench.write("cut/open_clip_model.safetensors", &file[..file.len() / 2]);
-    let before = bench.files();
+    sandbox.write("cut/open_clip_model.safetensors", &file[..file.len() / 2]);
+    let before = sandbox.files();
     let whole = folder.to_str().unwrap();
     for (args, parts) in [
         (&["missing.pt"][..], &["missing.pt"][..]),
@@ -62,21 +62,21 @@ fn what_cannot_be_converted_leaves_nothing() {
         (&[whole, "--model", "vit-b-32-openai"], &["checkpoint"]),
         (&[whole, "--image-heads", "5"], &["heads"]),
     ] {
-        bench.run(["convert"].iter().chain(args)).fails(1, parts).says(&["error: "]);
-        assert_eq!(bench.files(), before, "{args:?}");
+        sandbox.run(["convert"].iter().chain(args)).fails(1, parts).says(&["error: "]);
+        assert_eq!(sandbox.files(), before, "{args:?}");
     }
-    bench.run(["convert", whole, "--activation", "relu"]).fails(2, &["--activation", "quick_gelu"]);
-    bench.run(["convert", whole, "--std", "0,0,0"]).fails(2, &["--std"]);
+    sandbox.run(["convert", whole, "--activation", "relu"]).fails(2, &["--activation", "quick_gelu"]);
+    sandbox.run(["convert", whole, "--std", "0,0,0"]).fails(2, &["--std"]);
 }
 
 #[test]
-fn options_go_into_the_file() {
-    let bench = Bench::new();
-    checkpoint::write(&tiny(), 1, Layout::OpenAi, &bench.path("tiny.pt")).unwrap();
+fn options_are_stored_in_the_file() {
+    let sandbox = Sandbox::new();
+    checkpoint::write(&tiny(), 1, Layout::OpenAi, &sandbox.path("tiny.pt")).unwrap();
     let answers = ["--activation", "gelu", "--image-heads", "4", "--text-heads", "1", "--resize", "squash"];
     let more = ["--interpolation", "bilinear", "--mean", "0,0.25,0.5", "--std", "1,1,0.5"];
-    bench.run(["convert", "tiny.pt"].iter().chain(&answers).chain(&more)).code(0);
-    let info = bench.run(["info", "--json", "tiny.clippie"]).ok();
+    sandbox.run(["convert", "tiny.pt"].iter().chain(&answers).chain(&more)).code(0);
+    let info = sandbox.run(["info", "--json", "tiny.clippie"]).ok();
     let info: serde_json::Value = serde_json::from_slice(&info.stdout).unwrap();
     for tower in ["image", "text"] {
         assert_eq!(info["model"][tower]["activation"], "gelu");

@@ -1,9 +1,9 @@
-//! What `encode` gives, and on what it does not depend.
+//! `encode`: its rows, and what must not change them.
 
 use serde_json::Value;
 
 use crate::photos::{as_png, jpeg, photo, png, turned_jpeg};
-use crate::support::{Bench, EMBED_DIM, embedding, feed};
+use crate::support::{EMBED_DIM, Sandbox, embedding, feed};
 
 fn length(values: &[f32]) -> f64 {
     values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt()
@@ -11,14 +11,14 @@ fn length(values: &[f32]) -> f64 {
 
 #[test]
 fn photos_and_texts_are_rows_in_the_order_given() {
-    let bench = Bench::new();
+    let sandbox = Sandbox::new();
     for i in 0..6 {
-        bench.write(format!("{i}.jpg"), jpeg(i));
+        sandbox.write(format!("{i}.jpg"), jpeg(i));
     }
-    bench.write("files.txt", "4.jpg\n3.jpg\n");
-    bench.write("texts.txt", "third\nfourth\n");
+    sandbox.write("files.txt", "4.jpg\n3.jpg\n");
+    sandbox.write("texts.txt", "third\nfourth\n");
     let args = ["--text", "first", "5.jpg", "--texts-from", "texts.txt", "0.jpg", "--files-from", "files.txt"];
-    let ran = bench.encode(args.iter().chain(&["--text", "second", "1.jpg"])).ok();
+    let ran = sandbox.encode(args.iter().chain(&["--text", "second", "1.jpg"])).ok();
     let rows = ran.rows();
     let names: Vec<&str> = rows.iter().map(|row| row["path"].as_str().or(row["text"].as_str()).unwrap()).collect();
     assert_eq!(names, ["5.jpg", "0.jpg", "1.jpg", "4.jpg", "3.jpg", "first", "second", "third", "fourth"]);
@@ -36,36 +36,36 @@ fn photos_and_texts_are_rows_in_the_order_given() {
 
 #[test]
 fn neither_threads_nor_batches_nor_neighbours_change_a_bit() {
-    let bench = Bench::new();
+    let sandbox = Sandbox::new();
     for i in 0..23 {
-        bench
+        sandbox
             .write(format!("photos/{i:02}.{}", if i % 2 == 0 { "jpg" } else { "png" }), [jpeg, png][i as usize % 2](i));
     }
     let texts: Vec<String> = (0..23).map(|i| "a dog ".repeat(i)).collect();
-    bench.write("texts.txt", texts.join("\n"));
+    sandbox.write("texts.txt", texts.join("\n"));
     let all = ["photos", "--texts-from", "texts.txt"];
-    let expected = bench.encode(all.iter().chain(&["--threads", "1", "--batch-size", "1"])).ok();
+    let expected = sandbox.encode(all.iter().chain(&["--threads", "1", "--batch-size", "1"])).ok();
     assert_eq!(expected.rows().len(), 46);
     for threads in ["1", "2", "4"] {
         for batch in ["1", "3", "8", "64"] {
-            let ran = bench.encode(all.iter().chain(&["--threads", threads, "--batch-size", batch])).ok();
+            let ran = sandbox.encode(all.iter().chain(&["--threads", threads, "--batch-size", batch])).ok();
             assert_eq!(ran.text(), expected.text(), "{threads} threads, batches of {batch}");
         }
     }
     let lines: Vec<&str> = expected.text().lines().collect();
     for (i, name) in [(0, "photos/00.jpg"), (7, "photos/07.png"), (22, "photos/22.jpg")] {
-        assert_eq!(bench.encode([name]).ok().text().trim_end(), lines[i]);
+        assert_eq!(sandbox.encode([name]).ok().text().trim_end(), lines[i]);
     }
-    assert_eq!(bench.encode(["--text", &texts[5]]).ok().text().trim_end(), lines[23 + 5]);
+    assert_eq!(sandbox.encode(["--text", &texts[5]]).ok().text().trim_end(), lines[23 + 5]);
 }
 
 #[test]
-fn raw_embeddings_are_the_same_but_for_their_length() {
-    let bench = Bench::new();
-    bench.write("a.jpg", jpeg(1));
+fn raw_embeddings_differ_only_in_length() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.jpg", jpeg(1));
     for args in [["a.jpg"].as_slice(), &["--text", "a dog"]] {
-        let unit = bench.encode(args).ok().rows();
-        let raw = bench.encode(args.iter().chain(&["--raw"])).ok().rows();
+        let unit = sandbox.encode(args).ok().rows();
+        let raw = sandbox.encode(args.iter().chain(&["--raw"])).ok().rows();
         assert_ne!(unit[0]["fingerprint"], raw[0]["fingerprint"]);
         let (unit, raw) = (embedding(&unit[0]), embedding(&raw[0]));
         assert!((length(&raw) - 1.0).abs() > 1e-3);
@@ -76,16 +76,16 @@ fn raw_embeddings_are_the_same_but_for_their_length() {
 }
 
 #[test]
-fn orientation_is_applied_unless_refused() {
-    let bench = Bench::new();
-    let (turned, lying, upright) = turned_jpeg();
-    bench.write("turned.jpg", turned);
-    bench.write("lying.png", as_png(&lying));
-    bench.write("upright.png", as_png(&upright));
+fn orientation_is_applied_by_default() {
+    let sandbox = Sandbox::new();
+    let (turned, stored, upright) = turned_jpeg();
+    sandbox.write("turned.jpg", turned);
+    sandbox.write("stored.png", as_png(&stored));
+    sandbox.write("upright.png", as_png(&upright));
 
-    let rows = |args: &[&str]| bench.encode(args).ok().rows();
-    let with = rows(&["turned.jpg", "upright.png", "lying.png"]);
-    let without = rows(&["turned.jpg", "upright.png", "lying.png", "--no-orient"]);
+    let rows = |args: &[&str]| sandbox.encode(args).ok().rows();
+    let with = rows(&["turned.jpg", "upright.png", "stored.png"]);
+    let without = rows(&["turned.jpg", "upright.png", "stored.png", "--no-orient"]);
     let same = |a: &Value, b: &Value| a["embedding"] == b["embedding"];
     assert!(same(&with[0], &with[1]) && !same(&with[0], &with[2]));
     assert!(same(&without[0], &without[2]) && !same(&without[0], &without[1]));
@@ -94,9 +94,9 @@ fn orientation_is_applied_unless_refused() {
 }
 
 #[test]
-fn every_way_to_prepare_photos_has_its_own_embedding_and_fingerprint() {
-    let bench = Bench::new();
-    bench.write("a.png", as_png(&photo(2, 90, 50)));
+fn preprocessing_overrides_change_embedding_and_fingerprint() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.png", as_png(&photo(2, 90, 50)));
     let ways: [&[&str]; 7] = [
         &[],
         &["--resize", "squash"],
@@ -107,44 +107,44 @@ fn every_way_to_prepare_photos_has_its_own_embedding_and_fingerprint() {
         &["--resize", "squash", "--interpolation", "bilinear", "--mean", "0,0,0", "--std", "1,1,1"],
     ];
     let rows: Vec<Value> =
-        ways.iter().map(|way| bench.encode(["a.png"].iter().chain(*way)).ok().rows().remove(0)).collect();
+        ways.iter().map(|way| sandbox.encode(["a.png"].iter().chain(*way)).ok().rows().remove(0)).collect();
     for (i, a) in rows.iter().enumerate() {
         for b in &rows[..i] {
             assert_ne!(a["embedding"], b["embedding"]);
             assert_ne!(a["fingerprint"], b["fingerprint"]);
         }
-        // A text is compared with photos, so it has the fingerprint of those it can be compared with.
-        let text = bench.encode(["--text", "a"].iter().chain(ways[i])).ok().rows().remove(0);
+        // A text has the fingerprint of the photos that it can be compared with.
+        let text = sandbox.encode(["--text", "a"].iter().chain(ways[i])).ok().rows().remove(0);
         assert_eq!(text["fingerprint"], a["fingerprint"]);
     }
     let stated = ["--resize", "shortest", "--interpolation", "bicubic", "--mean", "0.48145466,0.4578275,0.40821073"];
-    let stated = bench.encode(["a.png"].iter().chain(&stated)).ok().rows().remove(0);
+    let stated = sandbox.encode(["a.png"].iter().chain(&stated)).ok().rows().remove(0);
     assert_eq!(stated, rows[0]);
 }
 
 #[test]
 fn a_photo_may_come_from_standard_input() {
-    let bench = Bench::new();
-    bench.write("a.jpg", jpeg(1));
-    bench.write("-", jpeg(2));
-    let named = bench.encode(["a.jpg", "./-"]).ok().rows();
-    let piped = feed(bench.encode_command(["-"]), &jpeg(1)).ok().rows();
+    let sandbox = Sandbox::new();
+    sandbox.write("a.jpg", jpeg(1));
+    sandbox.write("-", jpeg(2));
+    let named = sandbox.encode(["a.jpg", "./-"]).ok().rows();
+    let piped = feed(sandbox.encode_command(["-"]), &jpeg(1)).ok().rows();
     assert_eq!(piped[0]["path"], "-");
     assert_eq!(piped[0]["embedding"], named[0]["embedding"]);
     assert_eq!(named[1]["path"], "./-");
-    feed(bench.encode_command(["-"]), b"no photo").code(1).says(&["error: standard input: "]);
-    feed(bench.encode_command(["-"]), b"").code(1).says(&["error: standard input: "]);
+    feed(sandbox.encode_command(["-"]), b"no photo").code(1).says(&["error: standard input: "]);
+    feed(sandbox.encode_command(["-"]), b"").code(1).says(&["error: standard input: "]);
 }
 
 #[test]
-fn long_texts_are_cut() {
-    let bench = Bench::new();
+fn long_texts_are_truncated() {
+    let sandbox = Sandbox::new();
     let long = "dog ".repeat(500);
     let cut = "dog ".repeat(75);
-    let rows = bench.encode(["--text", &long, "--text", &cut, "--text", ""]).ok().rows();
+    let rows = sandbox.encode(["--text", &long, "--text", &cut, "--text", ""]).ok().rows();
     assert_eq!(rows[0]["embedding"], rows[1]["embedding"]);
     assert_eq!(rows[2]["text"], "");
     // A text may look like an option.
-    let rows = bench.encode(["--text", "--raw", "--text=-m"]).ok().rows();
+    let rows = sandbox.encode(["--text", "--raw", "--text=-m"]).ok().rows();
     assert_eq!((&rows[0]["text"], &rows[1]["text"]), (&"--raw".into(), &"-m".into()));
 }

@@ -1,20 +1,20 @@
-//! Inputs that fail: each is named, all others go on.
+//! Inputs that fail: each is reported by name, the others are encoded.
 
 use std::fs;
 
 use crate::photos::{broken, huge_png, jpeg, png};
-use crate::support::{Bench, rows};
+use crate::support::{Sandbox, rows};
 
 #[test]
-fn broken_photos_cost_their_own_rows_alone() {
-    let bench = Bench::new();
+fn damaged_photos_fail_without_affecting_others() {
+    let sandbox = Sandbox::new();
     let bad = broken();
     for i in 0..200u32 {
         let (ending, bytes): (&str, Vec<u8>) = if i % 3 == 0 { ("png", png(i)) } else { ("jpg", jpeg(i)) };
         let name = format!("photos/{i:03}.{ending}");
-        bench.write(&name, if i % 40 == 17 { bad[i as usize / 40].1.clone() } else { bytes });
+        sandbox.write(&name, if i % 40 == 17 { bad[i as usize / 40].1.clone() } else { bytes });
     }
-    let ran = bench.encode(["photos"]).code(3);
+    let ran = sandbox.encode(["photos"]).code(3);
     let all = ran.rows();
     assert_eq!(all.len(), 200);
     let mut failed = Vec::new();
@@ -35,45 +35,45 @@ fn broken_photos_cost_their_own_rows_alone() {
     }
     assert!(ran.stderr.ends_with("encoded 195 of 200 inputs; 5 failed\n"), "{}", ran.stderr);
 
-    // Neighbours of a broken photo, and others, are as if they were alone.
+    // Neighbours of a damaged photo, and other photos, get the same rows as when encoded alone.
     for i in [0, 16, 18, 56, 58, 100, 199] {
         let path = all[i]["path"].as_str().unwrap();
-        assert_eq!(bench.encode([path]).ok().rows()[0], all[i]);
+        assert_eq!(sandbox.encode([path]).ok().rows()[0], all[i]);
     }
 }
 
 #[test]
-fn when_nothing_could_be_encoded_all_failed() {
-    let bench = Bench::new();
+fn the_command_fails_if_all_inputs_fail() {
+    let sandbox = Sandbox::new();
     for (name, bytes) in broken() {
-        bench.write(name, bytes);
+        sandbox.write(name, bytes);
     }
-    let ran = bench.encode(["."]).code(1).says(&["encoded 0 of 5 inputs; 5 failed"]);
+    let ran = sandbox.encode(["."]).code(1).says(&["encoded 0 of 5 inputs; 5 failed"]);
     assert_eq!(ran.rows().len(), 5);
     assert!(ran.rows().iter().all(|row| row["error"].is_string()));
-    let ran = bench.encode(["missing.jpg", "--format", "json"]).code(1);
+    let ran = sandbox.encode(["missing.jpg", "--format", "json"]).code(1);
     let json: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
     assert!(json["rows"][0]["error"].as_str().unwrap().starts_with("cannot read missing.jpg: "), "{json}");
-    // A text cannot fail, so it is something.
-    bench.encode(["missing.jpg", "--text", "a"]).code(3).says(&["encoded 1 of 2 inputs; 1 failed"]);
+    // A text cannot fail, so this is a partial success.
+    sandbox.encode(["missing.jpg", "--text", "a"]).code(3).says(&["encoded 1 of 2 inputs; 1 failed"]);
 }
 
 #[test]
-fn a_picture_that_claims_to_be_huge_is_refused_at_once() {
-    let bench = Bench::new();
-    bench.write("huge.png", huge_png());
+fn a_photo_with_huge_declared_dimensions_is_rejected_quickly() {
+    let sandbox = Sandbox::new();
+    sandbox.write("huge.png", huge_png());
     let started = std::time::Instant::now();
-    bench.encode(["huge.png"]).code(1).says(&["huge.png", "60000"]);
+    sandbox.encode(["huge.png"]).code(1).says(&["huge.png", "60000"]);
     assert!(started.elapsed().as_secs() < 5);
 }
 
 #[test]
-fn files_that_are_no_photos_say_so() {
-    let bench = Bench::new();
-    bench.write("words.txt", "some words");
-    let weights = bench.model();
+fn other_files_are_reported_as_unknown_formats() {
+    let sandbox = Sandbox::new();
+    sandbox.write("words.txt", "some words");
+    let weights = sandbox.model();
     let weights = weights.to_str().unwrap();
-    let ran = bench.encode(["words.txt", weights, "missing", "--text", "a"]).code(3);
+    let ran = sandbox.encode(["words.txt", weights, "missing", "--text", "a"]).code(3);
     let errors = ran.error_lines();
     assert!(errors[0].starts_with("error: words.txt"), "{}", errors[0]);
     assert!(errors[1].starts_with(&format!("error: {weights}")), "{}", errors[1]);
@@ -82,11 +82,11 @@ fn files_that_are_no_photos_say_so() {
 }
 
 #[test]
-fn names_cannot_write_to_the_terminal() {
-    let bench = Bench::new();
+fn control_characters_in_names_are_escaped() {
+    let sandbox = Sandbox::new();
     let name = "evil\u{1b}[31m\nname.jpg";
-    bench.write(name, "");
-    let ran = bench.encode([name]).code(1);
+    sandbox.write(name, "");
+    let ran = sandbox.encode([name]).code(1);
     assert_eq!(ran.stderr.lines().count(), 2, "{}", ran.stderr);
     assert!(ran.stderr.contains("evil\\u{1b}[31m\\nname.jpg") && !ran.stderr.contains('\u{1b}'), "{}", ran.stderr);
     assert_eq!(ran.rows()[0]["path"], name);
@@ -94,22 +94,22 @@ fn names_cannot_write_to_the_terminal() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn an_endless_file_is_no_photo() {
-    let bench = Bench::new();
-    bench.encode(["/dev/zero", "--threads", "1"]).code(1).says(&["/dev/zero"]);
+fn an_endless_file_is_rejected() {
+    let sandbox = Sandbox::new();
+    sandbox.encode(["/dev/zero", "--threads", "1"]).code(1).says(&["/dev/zero"]);
 }
 
 #[cfg(unix)]
 #[test]
-fn a_list_of_failures_keeps_its_order_in_a_file() {
-    let bench = Bench::new();
-    bench.write("d/1.jpg", jpeg(1));
-    bench.write("d/3.jpg", jpeg(3));
-    std::os::unix::fs::symlink("nowhere.jpg", bench.path("d/2.jpg")).unwrap();
-    std::os::unix::fs::symlink("nowhere", bench.path("d/4")).unwrap();
-    let ran = bench.encode(["d", "-o", "out.jsonl"]).code(3).says(&["error: cannot read d/2.jpg: "]);
+fn failures_keep_their_order_in_a_file() {
+    let sandbox = Sandbox::new();
+    sandbox.write("d/1.jpg", jpeg(1));
+    sandbox.write("d/3.jpg", jpeg(3));
+    std::os::unix::fs::symlink("nowhere.jpg", sandbox.path("d/2.jpg")).unwrap();
+    std::os::unix::fs::symlink("nowhere", sandbox.path("d/4")).unwrap();
+    let ran = sandbox.encode(["d", "-o", "out.jsonl"]).code(3).says(&["error: cannot read d/2.jpg: "]);
     assert_eq!(ran.stdout, b"");
-    let rows = rows(&fs::read_to_string(bench.path("out.jsonl")).unwrap());
+    let rows = rows(&fs::read_to_string(sandbox.path("out.jsonl")).unwrap());
     let names: Vec<_> = rows.iter().map(|row| row["path"].as_str().unwrap()).collect();
     assert_eq!(names, ["d/1.jpg", "d/2.jpg", "d/3.jpg"]);
     assert!(rows[1]["error"].is_string() && rows[0]["embedding"].is_array() && rows[2]["embedding"].is_array());

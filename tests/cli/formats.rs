@@ -1,4 +1,4 @@
-//! The four formats hold the same numbers; files appear whole or not at all.
+//! The four output formats hold the same numbers; a file is complete or absent.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -7,15 +7,15 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use crate::photos::{broken, jpeg};
-use crate::support::{Bench, EMBED_DIM, embedding, read_npy, rows};
+use crate::support::{EMBED_DIM, Sandbox, embedding, read_npy, rows};
 
-/// Three photos, whose names need care, and two texts.
-fn bench() -> (Bench, Vec<&'static str>) {
-    let bench = Bench::new();
+/// Three photos whose names need escaping, and two texts.
+fn mixed_inputs() -> (Sandbox, Vec<&'static str>) {
+    let sandbox = Sandbox::new();
     for (i, name) in ["a, \"quoted\".jpg", "b\u{e9}.jpg", "c d.jpg"].into_iter().enumerate() {
-        bench.write(name, jpeg(i as u32));
+        sandbox.write(name, jpeg(i as u32));
     }
-    (bench, vec!["a, \"quoted\".jpg", "b\u{e9}.jpg", "c d.jpg", "--text", "x, \"y\"", "--text", "line\nbreak"])
+    (sandbox, vec!["a, \"quoted\".jpg", "b\u{e9}.jpg", "c d.jpg", "--text", "x, \"y\"", "--text", "line\nbreak"])
 }
 
 fn with<'a>(args: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
@@ -24,9 +24,9 @@ fn with<'a>(args: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
 
 #[test]
 fn json_is_one_object_with_the_same_rows() {
-    let (bench, args) = bench();
-    let lines = bench.encode(&args).ok().rows();
-    let json = bench.encode(with(&args, &["--format", "json"])).ok();
+    let (sandbox, args) = mixed_inputs();
+    let lines = sandbox.encode(&args).ok().rows();
+    let json = sandbox.encode(with(&args, &["--format", "json"])).ok();
     let json: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(json["fingerprint"], lines[0]["fingerprint"]);
     assert_eq!(json["embed_dim"], EMBED_DIM);
@@ -35,18 +35,18 @@ fn json_is_one_object_with_the_same_rows() {
     expected.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().remove("fingerprint")));
     assert_eq!(json["rows"], Value::Array(expected));
 
-    bench.write("none.txt", "");
-    let empty = bench.encode(["--files-from", "none.txt", "--format", "json"]).ok();
+    sandbox.write("none.txt", "");
+    let empty = sandbox.encode(["--files-from", "none.txt", "--format", "json"]).ok();
     let empty: Value = serde_json::from_slice(&empty.stdout).unwrap();
     assert_eq!(empty["rows"], Value::Array(vec![]));
 }
 
 #[test]
-fn csv_reads_back() {
-    let (bench, args) = bench();
-    let lines = bench.encode(&args).ok().rows();
+fn csv_round_trips() {
+    let (sandbox, args) = mixed_inputs();
+    let lines = sandbox.encode(&args).ok().rows();
     let read = |args: &[&str]| {
-        let ran = bench.encode(with(args, &["--format", "csv"])).ok();
+        let ran = sandbox.encode(with(args, &["--format", "csv"])).ok();
         let mut csv = csv::Reader::from_reader(&ran.stdout[..]);
         let header: Vec<String> = csv.headers().unwrap().iter().map(str::to_owned).collect();
         let records: Vec<Vec<String>> =
@@ -72,141 +72,141 @@ fn csv_reads_back() {
 }
 
 #[test]
-fn npy_holds_the_numbers_and_its_neighbour_the_names() {
-    let (bench, args) = bench();
-    let lines = bench.encode(&args).ok().rows();
+fn npy_holds_the_numbers_and_its_sidecar_the_names() {
+    let (sandbox, args) = mixed_inputs();
+    let lines = sandbox.encode(&args).ok().rows();
     let expected: Vec<f32> = lines.iter().flat_map(embedding).collect();
-    bench.encode(with(&args, &["--format", "npy", "-o", "out.npy"])).ok();
-    let file = fs::read(bench.path("out.npy")).unwrap();
+    sandbox.encode(with(&args, &["--format", "npy", "-o", "out.npy"])).ok();
+    let file = fs::read(sandbox.path("out.npy")).unwrap();
     assert_eq!(read_npy(&file), (vec![5, EMBED_DIM as u64], expected));
     let mut names = lines;
     names.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().remove("embedding")));
-    assert_eq!(rows(&fs::read_to_string(bench.path("out.npy.jsonl")).unwrap()), names);
+    assert_eq!(rows(&fs::read_to_string(sandbox.path("out.npy.jsonl")).unwrap()), names);
 
-    let piped = bench.encode(with(&args, &["--format", "npy"])).ok();
+    let piped = sandbox.encode(with(&args, &["--format", "npy"])).ok();
     assert_eq!(piped.stdout, file);
-    bench.write("none.txt", "");
-    let none = bench.encode(["--files-from", "none.txt", "--format", "npy"]).ok();
+    sandbox.write("none.txt", "");
+    let none = sandbox.encode(["--files-from", "none.txt", "--format", "npy"]).ok();
     assert_eq!(read_npy(&none.stdout), (vec![0, EMBED_DIM as u64], vec![]));
 }
 
 #[test]
-fn npy_has_no_place_for_failures() {
-    let bench = Bench::new();
+fn npy_fails_if_an_input_fails() {
+    let sandbox = Sandbox::new();
     for (name, bytes) in broken().into_iter().take(2) {
-        bench.write(name, bytes);
+        sandbox.write(name, bytes);
     }
-    bench.write("good.jpg", jpeg(1));
-    bench.write("out.npy", "old");
-    let before = bench.files();
+    sandbox.write("good.jpg", jpeg(1));
+    sandbox.write("out.npy", "old");
+    let before = sandbox.files();
     let args = ["empty.jpg", "good.jpg", "text.jpg", "--format", "npy"];
-    bench.encode(with(&args, &["-o", "out.npy"])).fails(1, &["nothing was written", "--skip-errors", "empty.jpg"]);
-    bench.encode(args).fails(1, &["nothing was written"]);
-    assert_eq!(bench.files(), before);
-    assert_eq!(fs::read(bench.path("out.npy")).unwrap(), b"old");
+    sandbox.encode(with(&args, &["-o", "out.npy"])).fails(1, &["nothing was written", "--skip-errors", "empty.jpg"]);
+    sandbox.encode(args).fails(1, &["nothing was written"]);
+    assert_eq!(sandbox.files(), before);
+    assert_eq!(fs::read(sandbox.path("out.npy")).unwrap(), b"old");
 
-    let ran = bench.encode(with(&args, &["-o", "out.npy", "--skip-errors"])).code(3);
+    let ran = sandbox.encode(with(&args, &["-o", "out.npy", "--skip-errors"])).code(3);
     assert_eq!(ran.error_lines().len(), 2);
     assert!(ran.stderr.ends_with("encoded 1 of 3 inputs; 2 failed\n"), "{}", ran.stderr);
-    let (shape, values) = read_npy(&fs::read(bench.path("out.npy")).unwrap());
+    let (shape, values) = read_npy(&fs::read(sandbox.path("out.npy")).unwrap());
     assert_eq!(shape, [1, EMBED_DIM as u64]);
-    assert_eq!(values, embedding(&bench.encode(["good.jpg"]).ok().rows()[0]));
-    let names = rows(&fs::read_to_string(bench.path("out.npy.jsonl")).unwrap());
+    assert_eq!(values, embedding(&sandbox.encode(["good.jpg"]).ok().rows()[0]));
+    let names = rows(&fs::read_to_string(sandbox.path("out.npy.jsonl")).unwrap());
     assert_eq!(names.len(), 1);
     assert_eq!(names[0]["path"], "good.jpg");
 
-    bench.encode(["empty.jpg", "--format", "npy", "--skip-errors"]).fails(1, &["encoded 0 of 1 input; 1 failed"]);
+    sandbox.encode(["empty.jpg", "--format", "npy", "--skip-errors"]).fails(1, &["encoded 0 of 1 input; 1 failed"]);
 }
 
 #[test]
-fn failed_inputs_can_be_left_out() {
-    let bench = Bench::new();
-    bench.write("a.jpg", jpeg(1));
-    bench.write("empty.jpg", "");
+fn failed_inputs_can_be_omitted() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.jpg", jpeg(1));
+    sandbox.write("empty.jpg", "");
     for (format, with_errors, without) in [("jsonl", 2, 1), ("json", 4, 3), ("csv", 2, 2)] {
         let args = ["a.jpg", "empty.jpg", "--format", format];
-        assert_eq!(bench.encode(args).code(3).text().lines().count(), with_errors, "{format}");
-        assert_eq!(bench.encode(with(&args, &["--skip-errors"])).code(3).text().lines().count(), without, "{format}");
+        assert_eq!(sandbox.encode(args).code(3).text().lines().count(), with_errors, "{format}");
+        assert_eq!(sandbox.encode(with(&args, &["--skip-errors"])).code(3).text().lines().count(), without, "{format}");
     }
 }
 
 #[test]
-fn a_file_is_written_whole_or_not_at_all() {
-    let (bench, args) = bench();
+fn a_file_is_complete_or_absent() {
+    let (sandbox, args) = mixed_inputs();
     for format in ["jsonl", "json", "csv", "npy"] {
         let args = with(&args, &["--format", format]);
-        let expected = bench.encode(&args).ok().stdout;
-        let before = bench.files();
-        bench.encode(with(&args, &["-o", "out"])).ok();
-        assert_eq!(fs::read(bench.path("out")).unwrap(), expected, "{format}");
+        let expected = sandbox.encode(&args).ok().stdout;
+        let before = sandbox.files();
+        sandbox.encode(with(&args, &["-o", "out"])).ok();
+        assert_eq!(fs::read(sandbox.path("out")).unwrap(), expected, "{format}");
 
-        // With nothing encoded, what was there stays.
-        bench.encode(["missing.jpg", "--format", format, "-o", "out"]).fails(1, &["missing.jpg"]);
-        assert_eq!(fs::read(bench.path("out")).unwrap(), expected, "{format}");
-        fs::remove_file(bench.path("out")).unwrap();
-        let _ = fs::remove_file(bench.path("out.jsonl"));
-        assert_eq!(bench.files(), before, "{format}");
+        // If all inputs fail, the existing file stays.
+        sandbox.encode(["missing.jpg", "--format", format, "-o", "out"]).fails(1, &["missing.jpg"]);
+        assert_eq!(fs::read(sandbox.path("out")).unwrap(), expected, "{format}");
+        fs::remove_file(sandbox.path("out")).unwrap();
+        let _ = fs::remove_file(sandbox.path("out.jsonl"));
+        assert_eq!(sandbox.files(), before, "{format}");
     }
 }
 
 #[test]
-fn an_output_that_cannot_be_written_is_found_first() {
-    let bench = Bench::new();
-    bench.write("a.jpg", jpeg(1));
-    fs::create_dir(bench.path("folder")).unwrap();
-    let locked = bench.write("locked", "old");
+fn an_unwritable_output_is_reported_before_any_work() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.jpg", jpeg(1));
+    fs::create_dir(sandbox.path("folder")).unwrap();
+    let locked = sandbox.write("locked", "old");
     let mut permissions = fs::metadata(&locked).unwrap().permissions();
     permissions.set_readonly(true);
     fs::set_permissions(&locked, permissions).unwrap();
     for out in ["no/such/folder/out", "folder", "locked", "a.jpg/out", ".", ".."] {
-        // Were the list read, it would be the first complaint.
-        let ran = bench.encode(["--files-from", "no-list", "-o", out]);
+        // The list is missing too, but would be read later.
+        let ran = sandbox.encode(["--files-from", "no-list", "-o", out]);
         ran.fails(1, &[&format!("error: cannot write {out}: ")]);
-        bench.run(["preprocess", "a.jpg", "-m", bench.model().to_str().unwrap(), "-o", out]).fails(1, &[out]);
+        sandbox.run(["preprocess", "a.jpg", "-m", sandbox.model().to_str().unwrap(), "-o", out]).fails(1, &[out]);
     }
-    assert_eq!(bench.files(), ["a.jpg", "locked"]);
+    assert_eq!(sandbox.files(), ["a.jpg", "locked"]);
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn devices_are_written_to_as_they_are() {
-    let bench = Bench::new();
-    let expected = bench.encode(["--text", "a", "--format", "npy"]).ok().stdout;
-    let ran = bench.encode(["--text", "a", "--format", "npy", "-o", "/dev/stdout"]).ok();
+fn devices_are_written_directly() {
+    let sandbox = Sandbox::new();
+    let expected = sandbox.encode(["--text", "a", "--format", "npy"]).ok().stdout;
+    let ran = sandbox.encode(["--text", "a", "--format", "npy", "-o", "/dev/stdout"]).ok();
     assert_eq!(ran.stdout, expected);
-    bench.encode(["--text", "a", "-o", "/dev/null"]).ok();
+    sandbox.encode(["--text", "a", "-o", "/dev/null"]).ok();
     for format in ["jsonl", "json", "csv", "npy"] {
         let args = ["--text", "a", "--format", format];
-        bench.encode(with(&args, &["-o", "/dev/full"])).fails(1, &["error: cannot write /dev/full: "]);
+        sandbox.encode(with(&args, &["-o", "/dev/full"])).fails(1, &["error: cannot write /dev/full: "]);
         let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let out = bench.encode_command(args).stdout(full).output().unwrap();
+        let out = sandbox.encode_command(args).stdout(full).output().unwrap();
         assert_eq!(out.status.code(), Some(1), "{format}");
         assert!(String::from_utf8(out.stderr).unwrap().contains("cannot write to standard output"));
     }
-    for args in [&["info", bench.model().to_str().unwrap()][..], &["tokenize", "a"]] {
+    for args in [&["info", sandbox.model().to_str().unwrap()][..], &["tokenize", "a"]] {
         let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let out = bench.command(args).stdout(full).output().unwrap();
+        let out = sandbox.command(args).stdout(full).output().unwrap();
         assert_eq!(out.status.code(), Some(1), "{args:?}");
     }
 }
 
 #[test]
-fn a_reader_may_leave_early() {
-    let bench = Bench::new();
-    bench.write("texts.txt", "some words\n".repeat(20_000));
+fn a_closed_pipe_is_not_an_error() {
+    let sandbox = Sandbox::new();
+    sandbox.write("texts.txt", "some words\n".repeat(20_000));
     for args in [
         &["--texts-from", "texts.txt"][..],
         &["--texts-from", "texts.txt", "--format", "json"],
         &["--texts-from", "texts.txt", "--format", "csv"],
     ] {
-        let mut child = bench.encode_command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = sandbox.encode_command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.starts_with(['{', 't']), "{line}");
         let out = child.wait_with_output().unwrap();
         assert_eq!((out.status.code(), String::from_utf8(out.stderr).unwrap()), (Some(0), String::new()));
     }
-    let mut child = bench
+    let mut child = sandbox
         .command(["tokenize", "--texts-from", "texts.txt"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -218,14 +218,14 @@ fn a_reader_may_leave_early() {
 }
 
 #[test]
-fn rows_come_while_others_are_still_awaited() {
-    let bench = Bench::new();
-    bench.write("texts.txt", "some words\n".repeat(2000));
-    let mut child = bench.encode_command(["--texts-from", "texts.txt"]).stdout(Stdio::piped()).spawn().unwrap();
+fn rows_are_streamed() {
+    let sandbox = Sandbox::new();
+    sandbox.write("texts.txt", "some words\n".repeat(2000));
+    let mut child = sandbox.encode_command(["--texts-from", "texts.txt"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut reader = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();
-    // The pipe holds less than all rows, so the process waits for its reader.
+    // The pipe's buffer is smaller than all rows, so the process blocks until they are read.
     assert!(child.try_wait().unwrap().is_none());
     let rest: Vec<_> = reader.lines().collect();
     assert_eq!(rest.len(), 1999);

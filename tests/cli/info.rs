@@ -1,16 +1,16 @@
-//! `info`: what a weights file says of itself, and whether it lies.
+//! `info`: the summary of a weights file, and its verification.
 
 use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{Bench, EMBED_DIM, IMAGE_SIZE};
+use crate::support::{EMBED_DIM, IMAGE_SIZE, Sandbox};
 
 #[test]
-fn the_summary_has_what_matters() {
-    let bench = Bench::new();
-    let own = bench.own_model();
-    let text = bench.run(["info", "own.clippie"]).ok();
+fn the_summary_describes_model_and_provenance() {
+    let sandbox = Sandbox::new();
+    let own = sandbox.own_model();
+    let text = sandbox.run(["info", "own.clippie"]).ok();
     for part in [
         "own.clippie",
         "image tower",
@@ -32,7 +32,7 @@ fn the_summary_has_what_matters() {
             text.text()
         );
     }
-    let json = bench.run(["info", "own.clippie", "--json"]).ok();
+    let json = sandbox.run(["info", "own.clippie", "--json"]).ok();
     let json: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(json["file"], "own.clippie");
     assert_eq!(json["bytes"], fs::metadata(own).unwrap().len());
@@ -43,42 +43,42 @@ fn the_summary_has_what_matters() {
     assert_eq!(json["provenance"]["source_layout"], "open_clip");
     assert_eq!(json["content_hash"].as_str().unwrap().len(), 64);
     assert!(json.get("verify").is_none());
-    let row = bench.encode(["--text", "a"]).ok().rows().remove(0);
+    let row = sandbox.encode(["--text", "a"]).ok().rows().remove(0);
     assert_eq!(json["fingerprint"], row["fingerprint"]);
 }
 
 #[test]
-fn verify_names_what_is_damaged() {
-    let bench = Bench::new();
-    let own = bench.own_model();
+fn verify_names_the_damaged_parts() {
+    let sandbox = Sandbox::new();
+    let own = sandbox.own_model();
     let whole = fs::read(&own).unwrap();
-    bench.run(["info", "--verify", "own.clippie"]).ok();
-    let json = bench.run(["info", "--verify", "--json", "own.clippie"]).ok();
+    sandbox.run(["info", "--verify", "own.clippie"]).ok();
+    let json = sandbox.run(["info", "--verify", "--json", "own.clippie"]).ok();
     let json: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(json["verify"]["intact"], true);
 
     let mut flipped = whole.clone();
     *flipped.last_mut().unwrap() ^= 1;
     fs::write(&own, flipped).unwrap();
-    let ran = bench.run(["info", "--verify", "own.clippie"]).code(1);
+    let ran = sandbox.run(["info", "--verify", "own.clippie"]).code(1);
     assert!(ran.text().contains("damaged"));
     ran.says(&["error: own.clippie: tensor text.proj.bias is damaged", "copy or convert it again"]);
-    let json = bench.run(["info", "--verify", "--json", "own.clippie"]).code(1);
+    let json = sandbox.run(["info", "--verify", "--json", "own.clippie"]).code(1);
     let json: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(json["verify"]["intact"], false);
     assert_eq!(json["verify"]["damaged"], serde_json::json!(["text.proj.bias"]));
-    // Without reading all of it, a file does not know.
-    bench.run(["info", "own.clippie"]).ok();
+    // Without --verify, tensors are not read and damage is not noticed.
+    sandbox.run(["info", "own.clippie"]).ok();
 
     // The byte before the first tensor is padding.
     let first = json_first_tensor(&whole);
     let mut flipped = whole;
     flipped[first - 1] ^= 1;
     fs::write(&own, flipped).unwrap();
-    bench.run(["info", "--verify", "own.clippie"]).code(1).says(&["the space between the tensors is damaged"]);
+    sandbox.run(["info", "--verify", "own.clippie"]).code(1).says(&["the space between the tensors is damaged"]);
 }
 
-/// Where the first tensor starts: the first multiple of 65536 behind prelude and header.
+/// Offset of the first tensor: the first multiple of 65536 after prelude and header.
 fn json_first_tensor(file: &[u8]) -> usize {
     let header = u32::from_le_bytes(file[12..16].try_into().unwrap()) as usize;
     (64 + header).next_multiple_of(65_536)

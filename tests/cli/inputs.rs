@@ -1,38 +1,38 @@
-//! Which files an argument, a folder or a list stands for.
+//! The files that an argument, a folder or a list refers to.
 
 use std::ffi::OsString;
 use std::fs;
 
 use crate::photos::{as_bmp, golden, jpeg, photo, png};
-use crate::support::{Bench, feed};
+use crate::support::{Sandbox, feed};
 
-fn paths(bench: &Bench, args: &[&str]) -> Vec<String> {
-    let rows = bench.encode(args).ok().rows();
+fn paths(sandbox: &Sandbox, args: &[&str]) -> Vec<String> {
+    let rows = sandbox.encode(args).ok().rows();
     rows.iter().map(|row| row["path"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
-fn folders_are_walked_in_the_order_of_bytes() {
-    let bench = Bench::new();
+fn folders_are_walked_in_byte_order() {
+    let sandbox = Sandbox::new();
     for name in
         ["b.jpg", "B.JPG", "a/z.jpeg", "a.jpg", "a/b/c.jpg", "a-.jpg", "\u{e9}.jpg", "z/.hidden/x.jpg", ".x.jpg"]
     {
-        bench.write(format!("d/{name}"), jpeg(1));
+        sandbox.write(format!("d/{name}"), jpeg(1));
     }
     for name in ["notes.txt", "movie.mp4", "jpg", "a/model.clippie", "x.jpg.part"] {
-        bench.write(format!("d/{name}"), "not to be touched");
+        sandbox.write(format!("d/{name}"), "not to be touched");
     }
     let expected = ["d/B.JPG", "d/a-.jpg", "d/a.jpg", "d/a/b/c.jpg", "d/a/z.jpeg", "d/b.jpg", "d/\u{e9}.jpg"];
-    assert_eq!(paths(&bench, &["d"]), expected);
-    assert_eq!(paths(&bench, &["d/"]), expected);
-    assert_eq!(paths(&bench, &["d/a", "d/b.jpg", "d/a"]).len(), 5);
-    // What is hidden can still be named.
-    assert_eq!(paths(&bench, &["d/.x.jpg", "d/z/.hidden"]), ["d/.x.jpg", "d/z/.hidden/x.jpg"]);
+    assert_eq!(paths(&sandbox, &["d"]), expected);
+    assert_eq!(paths(&sandbox, &["d/"]), expected);
+    assert_eq!(paths(&sandbox, &["d/a", "d/b.jpg", "d/a"]).len(), 5);
+    // A hidden file can still be given by name.
+    assert_eq!(paths(&sandbox, &["d/.x.jpg", "d/z/.hidden"]), ["d/.x.jpg", "d/z/.hidden/x.jpg"]);
 }
 
 #[test]
-fn every_kind_of_photo_is_found_in_a_folder() {
-    let bench = Bench::new();
+fn all_photo_extensions_are_found_in_a_folder() {
+    let sandbox = Sandbox::new();
     let bmp = as_bmp(&photo(1, 30, 40));
     let kinds = [
         ("bmp", bmp.clone()),
@@ -48,52 +48,52 @@ fn every_kind_of_photo_is_found_in_a_folder() {
         ("webp", golden("lossless.webp")),
     ];
     for (ending, bytes) in &kinds {
-        bench.write(format!("d/x.{ending}"), bytes);
+        sandbox.write(format!("d/x.{ending}"), bytes);
     }
     let expected: Vec<String> = kinds.iter().map(|(ending, _)| format!("d/x.{ending}")).collect();
-    assert_eq!(paths(&bench, &["d"]), expected);
-    // Content says what it is, not the name.
-    bench.write("wrong.gif", png(1));
-    bench.write("no-ending", jpeg(1));
-    assert_eq!(paths(&bench, &["wrong.gif", "no-ending"]).len(), 2);
+    assert_eq!(paths(&sandbox, &["d"]), expected);
+    // The content determines the format, not the name.
+    sandbox.write("wrong.gif", png(1));
+    sandbox.write("no-ending", jpeg(1));
+    assert_eq!(paths(&sandbox, &["wrong.gif", "no-ending"]).len(), 2);
 }
 
 #[cfg(unix)]
 #[test]
-fn links_are_followed_but_not_in_circles() {
+fn links_are_followed_without_cycles() {
     use std::os::unix::fs::symlink;
-    let bench = Bench::new();
-    bench.write("real/a.jpg", jpeg(1));
-    bench.write("d/b.jpg", jpeg(2));
-    symlink("..", bench.path("d/up")).unwrap();
-    symlink("../real", bench.path("d/link")).unwrap();
-    symlink("../real/a.jpg", bench.path("d/c.jpg")).unwrap();
-    symlink("d", bench.path("e")).unwrap();
+    let sandbox = Sandbox::new();
+    sandbox.write("real/a.jpg", jpeg(1));
+    sandbox.write("d/b.jpg", jpeg(2));
+    symlink("..", sandbox.path("d/up")).unwrap();
+    symlink("../real", sandbox.path("d/link")).unwrap();
+    symlink("../real/a.jpg", sandbox.path("d/c.jpg")).unwrap();
+    symlink("d", sandbox.path("e")).unwrap();
     // `up` leads to the folder above and so to `d` and `real` again, which were walked before.
-    assert_eq!(paths(&bench, &["d"]), ["d/b.jpg", "d/c.jpg", "d/link/a.jpg"]);
-    assert_eq!(paths(&bench, &["d/up"]), ["d/up/d/b.jpg", "d/up/d/c.jpg", "d/up/d/link/a.jpg"]);
-    assert_eq!(paths(&bench, &["e/link"]), ["e/link/a.jpg"]);
+    assert_eq!(paths(&sandbox, &["d"]), ["d/b.jpg", "d/c.jpg", "d/link/a.jpg"]);
+    assert_eq!(paths(&sandbox, &["d/up"]), ["d/up/d/b.jpg", "d/up/d/c.jpg", "d/up/d/link/a.jpg"]);
+    assert_eq!(paths(&sandbox, &["e/link"]), ["e/link/a.jpg"]);
 }
 
 #[test]
-fn a_folder_without_photos_is_nothing_to_do() {
-    let bench = Bench::new();
-    fs::create_dir(bench.path("d")).unwrap();
-    let ran = bench.encode(["d"]).code(0).says(&["warning: d: no photos in this folder"]);
+fn a_folder_without_photos_is_a_warning() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("d")).unwrap();
+    let ran = sandbox.encode(["d"]).code(0).says(&["warning: d: no photos in this folder"]);
     assert_eq!(ran.stdout, b"");
 }
 
 #[test]
-fn lists_come_from_files_and_standard_input() {
-    let bench = Bench::new();
-    bench.write("a b.jpg", jpeg(1));
-    bench.write("d/c.jpg", jpeg(2));
-    bench.write("-", jpeg(3));
-    bench.write("crlf.txt", "\u{feff}a b.jpg\r\n\r\nd\r\n-\r\n");
-    let expected = bench.encode(["a b.jpg", "d", "./-"]).ok().text().replace("./-", "-");
-    assert_eq!(bench.encode(["--files-from", "crlf.txt"]).ok().text(), expected);
+fn lists_are_read_from_files_and_standard_input() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a b.jpg", jpeg(1));
+    sandbox.write("d/c.jpg", jpeg(2));
+    sandbox.write("-", jpeg(3));
+    sandbox.write("crlf.txt", "\u{feff}a b.jpg\r\n\r\nd\r\n-\r\n");
+    let expected = sandbox.encode(["a b.jpg", "d", "./-"]).ok().text().replace("./-", "-");
+    assert_eq!(sandbox.encode(["--files-from", "crlf.txt"]).ok().text(), expected);
     for list in ["a b.jpg\nd\n-\n", "a b.jpg\nd\n-", "a b.jpg\0d\0-\0", "a b.jpg\0d\0-"] {
-        let ran = feed(bench.encode_command(["--files-from", "-"]), list.as_bytes()).ok();
+        let ran = feed(sandbox.encode_command(["--files-from", "-"]), list.as_bytes()).ok();
         assert_eq!(ran.text(), expected, "{list:?}");
     }
     for (list, texts) in [
@@ -103,58 +103,58 @@ fn lists_come_from_files_and_standard_input() {
         ("", vec![]),
         ("\n", vec![""]),
     ] {
-        let ran = feed(bench.encode_command(["--texts-from", "-"]), list.as_bytes()).ok();
+        let ran = feed(sandbox.encode_command(["--texts-from", "-"]), list.as_bytes()).ok();
         let rows = ran.rows();
         assert_eq!(rows.iter().map(|row| row["text"].as_str().unwrap()).collect::<Vec<_>>(), texts, "{list:?}");
     }
-    bench.encode(["--files-from", "no-list"]).fails(1, &["error: cannot read no-list: "]);
-    bench.encode(["--texts-from", "d"]).fails(1, &["error: cannot read d: "]);
-    bench.write("latin.txt", b"one\ntwo\nr\xe9sum\xe9\n");
-    bench.encode(["--texts-from", "latin.txt"]).fails(1, &["latin.txt: line 3 is not UTF-8", "byte 2"]);
+    sandbox.encode(["--files-from", "no-list"]).fails(1, &["error: cannot read no-list: "]);
+    sandbox.encode(["--texts-from", "d"]).fails(1, &["error: cannot read d: "]);
+    sandbox.write("latin.txt", b"one\ntwo\nr\xe9sum\xe9\n");
+    sandbox.encode(["--texts-from", "latin.txt"]).fails(1, &["latin.txt: line 3 is not UTF-8", "byte 2"]);
 }
 
 #[test]
 fn names_may_look_like_options() {
-    let bench = Bench::new();
-    bench.write("--raw", jpeg(1));
-    bench.write("-x.jpg", jpeg(2));
-    assert_eq!(paths(&bench, &["--", "--raw", "-x.jpg"]), ["--raw", "-x.jpg"]);
-    bench.encode(["-x.jpg"]).fails(2, &["-x"]);
+    let sandbox = Sandbox::new();
+    sandbox.write("--raw", jpeg(1));
+    sandbox.write("-x.jpg", jpeg(2));
+    assert_eq!(paths(&sandbox, &["--", "--raw", "-x.jpg"]), ["--raw", "-x.jpg"]);
+    sandbox.encode(["-x.jpg"]).fails(2, &["-x"]);
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn names_need_not_be_utf8() {
     use std::os::unix::ffi::OsStringExt;
-    let bench = Bench::new();
+    let sandbox = Sandbox::new();
     let name = OsString::from_vec(b"d/b\xff\xfe.jpg".to_vec());
-    fs::create_dir(bench.path("d")).unwrap();
-    fs::write(bench.path(&name), jpeg(1)).unwrap();
-    bench.write("d/a.jpg", jpeg(1));
-    let mut expected = bench.encode(["d/a.jpg"]).ok().rows().remove(0);
+    fs::create_dir(sandbox.path("d")).unwrap();
+    fs::write(sandbox.path(&name), jpeg(1)).unwrap();
+    sandbox.write("d/a.jpg", jpeg(1));
+    let mut expected = sandbox.encode(["d/a.jpg"]).ok().rows().remove(0);
     expected["path"] = "d/b\u{fffd}\u{fffd}.jpg".into();
     expected["path_bytes"] = "642f62fffe2e6a7067".into();
-    assert_eq!(bench.encode([&name]).ok().rows()[0], expected);
-    assert_eq!(bench.encode(["d"]).ok().rows()[1], expected);
+    assert_eq!(sandbox.encode([&name]).ok().rows()[0], expected);
+    assert_eq!(sandbox.encode(["d"]).ok().rows()[1], expected);
     let list = b"d/b\xff\xfe.jpg\n";
-    assert_eq!(feed(bench.encode_command(["--files-from", "-"]), list).ok().rows()[0], expected);
+    assert_eq!(feed(sandbox.encode_command(["--files-from", "-"]), list).ok().rows()[0], expected);
 
-    let csv = bench.encode(["d", "--format", "csv"]).ok().stdout;
+    let csv = sandbox.encode(["d", "--format", "csv"]).ok().stdout;
     let raw = b"b\xff\xfe.jpg,";
     assert!(csv.windows(raw.len()).any(|bytes| bytes == raw), "the bytes as they are");
-    bench.encode(["d", "--format", "npy", "-o", "out.npy"]).ok();
-    let names = crate::support::rows(&fs::read_to_string(bench.path("out.npy.jsonl")).unwrap());
+    sandbox.encode(["d", "--format", "npy", "-o", "out.npy"]).ok();
+    let names = crate::support::rows(&fs::read_to_string(sandbox.path("out.npy.jsonl")).unwrap());
     assert_eq!(names[1]["path_bytes"], "642f62fffe2e6a7067");
 
-    fs::write(bench.path(&name), "broken").unwrap();
-    let ran = bench.encode(["d"]).code(3).says(&["error: d/b\u{fffd}\u{fffd}.jpg"]);
+    fs::write(sandbox.path(&name), "broken").unwrap();
+    let ran = sandbox.encode(["d"]).code(3).says(&["error: d/b\u{fffd}\u{fffd}.jpg"]);
     assert_eq!(ran.rows()[1]["path_bytes"], "642f62fffe2e6a7067");
     // The output and the model may have such names too.
     let out = OsString::from_vec(b"out\xff".to_vec());
-    bench.encode(["d/a.jpg".into(), "-o".into(), out.clone()]).ok();
-    assert!(bench.path(&out).exists());
-    let model = bench.path(OsString::from_vec(b"m\xff.clippie".to_vec()));
-    fs::copy(bench.model(), &model).unwrap();
-    bench.run(["encode".into(), "d/a.jpg".into(), "-m".into(), model.into_os_string()]).ok();
-    bench.encode([OsString::from("--text"), OsString::from_vec(b"\xff".to_vec())]).fails(2, &["UTF-8"]);
+    sandbox.encode(["d/a.jpg".into(), "-o".into(), out.clone()]).ok();
+    assert!(sandbox.path(&out).exists());
+    let model = sandbox.path(OsString::from_vec(b"m\xff.clippie".to_vec()));
+    fs::copy(sandbox.model(), &model).unwrap();
+    sandbox.run(["encode".into(), "d/a.jpg".into(), "-m".into(), model.into_os_string()]).ok();
+    sandbox.encode([OsString::from("--text"), OsString::from_vec(b"\xff".to_vec())]).fails(2, &["UTF-8"]);
 }

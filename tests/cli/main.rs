@@ -1,7 +1,7 @@
-//! Drives the real binary as a user does, each test in a fresh folder.
+//! Black-box tests of the binary, each in a fresh folder.
 //!
-//! The model is a tiny one with random weights, converted by the binary itself: what its embeddings are is tested
-//! elsewhere, here that they come, in which form, and what is said when they do not.
+//! They use a tiny model with random weights, converted by the binary itself, and test output formats, messages and
+//! exit codes. Other tests check the embeddings.
 
 #![cfg(feature = "cli")]
 

@@ -1,17 +1,17 @@
-//! `models`: the table of known models, for people and for programs.
+//! `models`: the list of known models, as a table and as JSON.
 
 use serde_json::Value;
 
-use crate::support::Bench;
+use crate::support::Sandbox;
 
 #[test]
-fn the_table_fits_and_says_the_same_as_json() {
-    let bench = Bench::new();
-    let json = bench.run(["models", "--json"]).ok();
+fn the_table_fits_and_agrees_with_json() {
+    let sandbox = Sandbox::new();
+    let json = sandbox.run(["models", "--json"]).ok();
     let json: Vec<Value> = serde_json::from_slice(&json.stdout).unwrap();
-    let table = bench.run(["models"]).ok();
+    let table = sandbox.run(["models"]).ok();
     let lines: Vec<&str> = table.text().lines().collect();
-    // A heading, a line for each model, a legend, and that none is here.
+    // A heading, a line per model, a legend, and the note that none is installed.
     let below = if cfg!(feature = "hub") { 2 } else { 0 };
     assert_eq!(lines.len(), 1 + json.len() + 1 + below);
     for line in &lines {
@@ -27,14 +27,14 @@ fn the_table_fits_and_says_the_same_as_json() {
     }
     assert!(lines[1 + json.len()].contains("2 x GMAC"));
     if cfg!(feature = "hub") {
-        assert!(lines[lines.len() - 1].starts_with("None is here yet: `clippie-rs pull NAME`"));
+        assert!(lines[lines.len() - 1].starts_with("No model is installed yet: `clippie-rs pull NAME`"));
     }
 }
 
 #[test]
 fn json_has_stable_fields() {
-    let bench = Bench::new();
-    let json = bench.run(["models", "--json"]).ok();
+    let sandbox = Sandbox::new();
+    let json = sandbox.run(["models", "--json"]).ok();
     let json: Vec<Value> = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(json.len(), if cfg!(feature = "demo") { 26 } else { 25 });
     let find = |name: &str| json.iter().find(|row| row["name"] == name).unwrap();
@@ -63,7 +63,7 @@ fn json_has_stable_fields() {
         "bytes": null,
     });
     assert_eq!(*find("mobileclip2-s0"), expected);
-    // Every model states all of it.
+    // Every model has these fields.
     for row in json.iter().filter(|row| row["name"] != "demo") {
         for field in ["file", "download_bytes", "preprocess", "license"] {
             assert!(!row[field].is_null(), "{row}");

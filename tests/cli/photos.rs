@@ -1,4 +1,4 @@
-//! Photos, sound and broken ones: made by hand, or after those in `tests/goldens/preprocess/files`.
+//! Valid and damaged photos: hand-made, or derived from those in `tests/goldens/preprocess/files`.
 
 use std::io::Write;
 use std::path::Path;
@@ -6,13 +6,13 @@ use std::path::Path;
 use clippie_rs::RgbBuffer;
 use clippie_rs::photo::decode;
 
-/// A file of the goldens of decoding.
+/// Reads a golden file of the decoder tests.
 pub fn golden(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/preprocess/files");
     std::fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// A picture that looks like no other of another `seed`.
+/// A PNG whose content depends on `seed`.
 pub fn photo(seed: u32, width: usize, height: usize) -> RgbBuffer {
     let mut data = Vec::new();
     for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y as u32, x as u32))) {
@@ -31,18 +31,18 @@ pub fn png(seed: u32) -> Vec<u8> {
 /// A JPEG whose brightness depends on `seed`.
 pub fn jpeg(seed: u32) -> Vec<u8> {
     let mut bytes = golden(["64x48-0.jpg", "46x31-1.jpg", "64x48-2.jpg"][seed as usize % 3]);
-    // The first number of the first table of quantisation scales the mean of every block.
+    // The first entry of the first quantisation table scales the mean of every block.
     let table = bytes.windows(2).position(|marker| marker == [0xff, 0xdb]).unwrap();
     bytes[table + 5] = (seed % 250 + 1) as u8;
     bytes
 }
 
-/// A JPEG of a camera held on its side; its content lying, and upright.
+/// A JPEG with an EXIF orientation; its pixels as stored, and upright.
 pub fn turned_jpeg() -> (Vec<u8>, RgbBuffer, RgbBuffer) {
     let bytes = golden("orientation-6.jpg");
-    let (lying, upright) = (decode(&bytes, false, "lying").unwrap(), decode(&bytes, true, "upright").unwrap());
-    assert_eq!((lying.width(), lying.height()), (upright.height(), upright.width()));
-    (bytes, lying, upright)
+    let (stored, upright) = (decode(&bytes, false, "stored").unwrap(), decode(&bytes, true, "upright").unwrap());
+    assert_eq!((stored.width(), stored.height()), (upright.height(), upright.width()));
+    (bytes, stored, upright)
 }
 
 pub fn as_png(photo: &RgbBuffer) -> Vec<u8> {
@@ -73,12 +73,12 @@ pub fn as_bmp(photo: &RgbBuffer) -> Vec<u8> {
     bytes
 }
 
-/// A few bytes of PNG that claim to be a huge picture.
+/// A few bytes of PNG that declare huge dimensions.
 pub fn huge_png() -> Vec<u8> {
     raw_png(60_000, 60_000, &[0x78, 0x9c, 0x63, 0, 0, 0, 1, 0, 1])
 }
 
-/// A PNG of eight-bit RGB with this compressed content, whatever it is.
+/// A PNG of eight-bit RGB with the given compressed content, which may be invalid.
 fn raw_png(width: u32, height: u32, content: &[u8]) -> Vec<u8> {
     let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
     let mut chunk = |kind: &[u8; 4], data: &[u8]| {
@@ -97,7 +97,7 @@ fn raw_png(width: u32, height: u32, content: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Files that are no photos, with an ending that says they were.
+/// Files with a photo's extension that are not valid photos.
 pub fn broken() -> Vec<(&'static str, Vec<u8>)> {
     let mut garbled = png(9);
     let middle = garbled.len() / 2;

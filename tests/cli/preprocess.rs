@@ -1,32 +1,32 @@
-//! `preprocess`: the pixels that the model gets.
+//! `preprocess`: the pixels that the model receives.
 
 use std::fs;
 
 use crate::photos::{jpeg, turned_jpeg};
-use crate::support::{Bench, IMAGE_SIZE, feed, read_npy};
+use crate::support::{IMAGE_SIZE, Sandbox, feed, read_npy};
 
 #[test]
-fn pixels_are_what_the_library_gives() {
-    let bench = Bench::new();
-    bench.write("a.jpg", jpeg(1));
-    bench.write("turned.jpg", turned_jpeg().0);
-    let model = bench.model();
+fn pixels_equal_those_of_the_library() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.jpg", jpeg(1));
+    sandbox.write("turned.jpg", turned_jpeg().0);
+    let model = sandbox.model();
     let model = model.to_str().unwrap();
     let run = |args: &[&str]| {
-        let ran = bench.run(["preprocess", "-m", model].iter().chain(args)).ok();
+        let ran = sandbox.run(["preprocess", "-m", model].iter().chain(args)).ok();
         let (shape, pixels) = read_npy(&ran.stdout);
         assert_eq!(shape, [3, IMAGE_SIZE as u64, IMAGE_SIZE as u64]);
         pixels
     };
     let encoder = clippie_rs::ImageEncoder::open(model).unwrap();
-    let expected = encoder.preprocess_image(&bench.path("a.jpg")).unwrap();
+    let expected = encoder.preprocess_image(&sandbox.path("a.jpg")).unwrap();
     assert_eq!(run(&["a.jpg"]), expected.as_slice().unwrap());
 
-    bench.run(["preprocess", "-m", model, "a.jpg", "-o", "a.npy"]).ok();
-    let piped = feed(bench.command(["preprocess", "-m", model, "-"]), &jpeg(1)).ok();
-    assert_eq!(fs::read(bench.path("a.npy")).unwrap(), piped.stdout);
+    sandbox.run(["preprocess", "-m", model, "a.jpg", "-o", "a.npy"]).ok();
+    let piped = feed(sandbox.command(["preprocess", "-m", model, "-"]), &jpeg(1)).ok();
+    assert_eq!(fs::read(sandbox.path("a.npy")).unwrap(), piped.stdout);
     assert_eq!(read_npy(&piped.stdout).1, expected.as_slice().unwrap());
-    assert_eq!(bench.files(), ["a.jpg", "a.npy", "turned.jpg"]);
+    assert_eq!(sandbox.files(), ["a.jpg", "a.npy", "turned.jpg"]);
 
     let plain = run(&["turned.jpg"]);
     let ways: [&[&str]; 5] = [
@@ -39,21 +39,21 @@ fn pixels_are_what_the_library_gives() {
     for way in ways {
         assert_ne!(run(&[&["turned.jpg"], way].concat()), plain, "{way:?}");
     }
-    // Without mean and deviation, pixels are the photo's own in 0 to 1.
+    // With mean 0 and deviation 1, pixels are the photo's values from 0 to 1.
     let bare = run(&["a.jpg", "--mean", "0,0,0", "--std", "1,1,1"]);
     assert!(bare.iter().all(|value| (0.0..=1.0).contains(value)));
 }
 
 #[test]
-fn a_broken_photo_leaves_nothing() {
-    let bench = Bench::new();
-    bench.write("empty.jpg", "");
-    let model = bench.model();
+fn a_damaged_photo_leaves_no_file() {
+    let sandbox = Sandbox::new();
+    sandbox.write("empty.jpg", "");
+    let model = sandbox.model();
     let model = model.to_str().unwrap();
-    bench.run(["preprocess", "-m", model, "empty.jpg", "-o", "a.npy"]).fails(1, &["error: empty.jpg"]);
-    bench
+    sandbox.run(["preprocess", "-m", model, "empty.jpg", "-o", "a.npy"]).fails(1, &["error: empty.jpg"]);
+    sandbox
         .run(["preprocess", "-m", model, "missing.jpg", "-o", "a.npy"])
         .fails(1, &["error: cannot read missing.jpg: "]);
-    feed(bench.command(["preprocess", "-m", model, "-"]), b"").fails(1, &["error: standard input: "]);
-    assert_eq!(bench.files(), ["empty.jpg"]);
+    feed(sandbox.command(["preprocess", "-m", model, "-"]), b"").fails(1, &["error: standard input: "]);
+    assert_eq!(sandbox.files(), ["empty.jpg"]);
 }

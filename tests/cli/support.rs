@@ -1,4 +1,4 @@
-//! A folder to work in, a model to work with, and what came out.
+//! Test support: a working folder, a model, and the result of a run.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -18,7 +18,7 @@ pub const EMBED_DIM: usize = 24;
 /// Side of the photos of [`tiny`].
 pub const IMAGE_SIZE: usize = 32;
 
-/// A model small enough for many processes, with the real vocabulary.
+/// A model small enough for many processes, with CLIP's vocabulary.
 pub fn tiny() -> Model {
     let tower = |layers| TowerSize { width: 32, layers, heads: 2, mlp_ratio: 2.0 };
     let size = VitSize {
@@ -34,7 +34,7 @@ pub fn tiny() -> Model {
     Model::custom("tiny-cli", size, true)
 }
 
-/// The weights file of [`tiny`], made once for all tests that run at the same time.
+/// The weights file of [`tiny`], created once for all tests that run at the same time.
 fn weights() -> Arc<TempDir> {
     static MADE: Mutex<Weak<TempDir>> = Mutex::new(Weak::new());
     let mut made = MADE.lock().unwrap();
@@ -55,22 +55,22 @@ fn weights() -> Arc<TempDir> {
 }
 
 /// A fresh folder in which the binary is run.
-pub struct Bench {
+pub struct Sandbox {
     folder: TempDir,
     model: Arc<TempDir>,
 }
 
-impl Bench {
+impl Sandbox {
     pub fn new() -> Self {
-        Bench { folder: TempDir::new().unwrap(), model: weights() }
+        Sandbox { folder: TempDir::new().unwrap(), model: weights() }
     }
 
-    /// The weights file that all tests share; to be read only.
+    /// The weights file shared by all tests; read-only.
     pub fn model(&self) -> PathBuf {
         self.model.path().join("tiny.clippie")
     }
 
-    /// The checkpoint it was made of: a folder of open_clip's layout.
+    /// Its checkpoint: a folder in open_clip's layout.
     pub fn checkpoint(&self) -> PathBuf {
         self.model.path().join("checkpoint")
     }
@@ -93,7 +93,7 @@ impl Bench {
         path
     }
 
-    /// Everything in the folder and its folders, sorted.
+    /// All files in the folder, recursively, sorted.
     pub fn files(&self) -> Vec<String> {
         fn walk(folder: &Path, base: &Path, names: &mut Vec<String>) {
             for entry in std::fs::read_dir(folder).unwrap() {
@@ -111,14 +111,14 @@ impl Bench {
         names
     }
 
-    /// The binary in this folder, without anything that the environment may say.
+    /// The binary with this working folder and a clean environment.
     pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(BINARY);
         command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
         for name in ["CLIPPIE_MODEL", "CLIPPIE_THREADS", "CLIPPIE_ISA", "RUST_BACKTRACE"] {
             command.env_remove(name);
         }
-        // No model is here by name, and none can be fetched: a hub is asked in `tests/hub` alone.
+        // No model is installed and none can be downloaded; `tests/hub` tests downloads.
         command.env("CLIPPIE_HOME", self.model.path().join("home")).env("HF_HUB_OFFLINE", "1");
         command.env("HF_HOME", self.model.path().join("no-hf"));
         command
@@ -146,7 +146,7 @@ pub fn feed(mut command: Command, input: &[u8]) -> Ran {
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_vec();
     let feeder = std::thread::spawn(move || {
-        // Who does not want all of it may close it.
+        // The command may close standard input early.
         let _ = stdin.write_all(&input);
     });
     let output = child.wait_with_output().unwrap();
@@ -154,7 +154,7 @@ pub fn feed(mut command: Command, input: &[u8]) -> Ran {
     Ran::new(output)
 }
 
-/// How a run ended.
+/// Result of a run.
 #[derive(Debug)]
 pub struct Ran {
     pub code: i32,
@@ -180,7 +180,7 @@ impl Ran {
         self
     }
 
-    /// Asserts that all was done and nothing said.
+    /// Asserts success without messages.
     #[track_caller]
     pub fn ok(self) -> Self {
         let ran = self.code(0);
@@ -188,8 +188,7 @@ impl Ran {
         ran
     }
 
-    /// Asserts an exit code, an empty standard output, and that messages have all of `parts`, none of them a trace of
-    /// the program's insides.
+    /// Asserts an exit code, an empty standard output, and messages that contain all of `parts` and no Rust internals.
     #[track_caller]
     pub fn fails(self, code: i32, parts: &[&str]) -> Self {
         let ran = self.code(code);
@@ -197,7 +196,7 @@ impl Ran {
         ran.says(parts)
     }
 
-    /// Asserts that messages have all of `parts`.
+    /// Asserts that the messages contain all of `parts`.
     #[track_caller]
     pub fn says(self, parts: &[&str]) -> Self {
         for part in parts {

@@ -1,24 +1,24 @@
-//! Help, version, wrong usage.
+//! Help, version, usage errors and the environment.
 
 use crate::photos::jpeg;
-use crate::support::Bench;
+use crate::support::Sandbox;
 
 #[test]
-fn help_and_version_are_output() {
-    let bench = Bench::new();
-    let version = bench.run(["--version"]).ok();
+fn help_and_version_are_printed() {
+    let sandbox = Sandbox::new();
+    let version = sandbox.run(["--version"]).ok();
     assert_eq!(version.text(), concat!("clippie-rs ", env!("CARGO_PKG_VERSION"), "\n"));
-    let help = bench.run(["--help"]).ok();
+    let help = sandbox.run(["--help"]).ok();
     let pull = if cfg!(feature = "hub") { &["pull"][..] } else { &[] };
     for command in ["encode", "convert", "info", "models", "tokenize", "preprocess", "bench"].iter().chain(pull) {
         assert!(help.text().contains(command), "{command}");
         for flag in ["-h", "--help"] {
-            let help = bench.run([*command, flag]).ok();
+            let help = sandbox.run([*command, flag]).ok();
             assert!(help.text().contains("Example"), "{command} {flag}: {}", help.text());
             assert!(help.text().contains("Usage: clippie-rs"));
         }
     }
-    let encode = bench.run(["encode", "--help"]).ok();
+    let encode = sandbox.run(["encode", "--help"]).ok();
     for part in
         ["jpg, jpeg, jpe, jfif, png, webp, gif, bmp, dib, tif or tiff", "OUT.jsonl", "CLIPPIE_MODEL", "path_bytes"]
     {
@@ -28,10 +28,10 @@ fn help_and_version_are_output() {
 
 #[test]
 fn wrong_usage_has_its_own_exit_code() {
-    let bench = Bench::new();
-    bench.write("a.jpg", jpeg(1));
-    bench.write("list", "");
-    let model = bench.model();
+    let sandbox = Sandbox::new();
+    sandbox.write("a.jpg", jpeg(1));
+    sandbox.write("list", "");
+    let model = sandbox.model();
     let model = model.to_str().unwrap();
     for (args, parts) in [
         (&["--nonsense"][..], &["--nonsense"][..]),
@@ -60,21 +60,21 @@ fn wrong_usage_has_its_own_exit_code() {
         (&["convert"], &["SRC"]),
         (&["info"], &["FILE"]),
     ] {
-        bench.run(args).fails(2, parts).says(&["error: ", "--help"]);
+        sandbox.run(args).fails(2, parts).says(&["error: ", "--help"]);
     }
-    assert_eq!(bench.run::<&str>([]).code, 2);
-    assert_eq!(std::fs::read(bench.path("a.jpg")).unwrap(), jpeg(1));
-    assert_eq!(bench.files(), ["a.jpg", "list"]);
+    assert_eq!(sandbox.run::<&str>([]).code, 2);
+    assert_eq!(std::fs::read(sandbox.path("a.jpg")).unwrap(), jpeg(1));
+    assert_eq!(sandbox.files(), ["a.jpg", "list"]);
 }
 
 #[test]
-fn the_environment_gives_defaults() {
-    let bench = Bench::new();
-    bench.write("a.jpg", jpeg(1));
-    let plain = bench.encode(["a.jpg"]).ok();
+fn environment_variables_set_defaults() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.jpg", jpeg(1));
+    let plain = sandbox.encode(["a.jpg"]).ok();
     let run = |threads: &str| {
-        let mut command = bench.command(["encode", "a.jpg"]);
-        command.env("CLIPPIE_MODEL", bench.model()).env("CLIPPIE_THREADS", threads);
+        let mut command = sandbox.command(["encode", "a.jpg"]);
+        command.env("CLIPPIE_MODEL", sandbox.model()).env("CLIPPIE_THREADS", threads);
         command.output().unwrap()
     };
     for threads in ["1", "2", ""] {
@@ -84,23 +84,23 @@ fn the_environment_gives_defaults() {
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8(wrong.stderr).unwrap().contains("--threads"));
 
-    let mut command = bench.encode_command(["a.jpg"]);
+    let mut command = sandbox.encode_command(["a.jpg"]);
     let wrong = command.env("CLIPPIE_ISA", "abacus").output().unwrap();
     assert_eq!(wrong.status.code(), Some(1));
     assert!(String::from_utf8(wrong.stderr).unwrap().contains("CLIPPIE_ISA"));
 }
 
 #[test]
-fn quiet_and_verbose_change_messages_alone() {
-    let bench = Bench::new();
-    bench.write("a.jpg", jpeg(1));
-    bench.write("none/readme.txt", "no photo");
-    let plain = bench.encode(["a.jpg", "none"]).code(0).says(&["warning: none: no photos in this folder"]);
-    assert_eq!(bench.encode(["-q", "a.jpg", "none"]).ok().stdout, plain.stdout);
-    let verbose = bench.encode(["-v", "a.jpg", "none"]).code(0).says(&["encoded 1 input in"]);
+fn quiet_and_verbose_change_only_messages() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.jpg", jpeg(1));
+    sandbox.write("none/readme.txt", "no photo");
+    let plain = sandbox.encode(["a.jpg", "none"]).code(0).says(&["warning: none: no photos in this folder"]);
+    assert_eq!(sandbox.encode(["-q", "a.jpg", "none"]).ok().stdout, plain.stdout);
+    let verbose = sandbox.encode(["-v", "a.jpg", "none"]).code(0).says(&["encoded 1 input in"]);
     assert_eq!(verbose.stdout, plain.stdout);
     assert!(!verbose.stderr.contains('\u{1b}'));
-    assert_eq!(bench.encode(["-vv", "a.jpg"]).code(0).stdout, plain.stdout);
-    // Errors are no chatter.
-    bench.encode(["-q", "missing.jpg"]).code(1).says(&["error: cannot read missing.jpg"]);
+    assert_eq!(sandbox.encode(["-vv", "a.jpg"]).code(0).stdout, plain.stdout);
+    // Errors are printed even with -q.
+    sandbox.encode(["-q", "missing.jpg"]).code(1).says(&["error: cannot read missing.jpg"]);
 }

@@ -1,14 +1,14 @@
-//! Weights files that cannot be used say why.
+//! Invalid weights files, and how commands report them.
 
 use std::fs;
 use std::path::Path;
 
 use crate::photos::jpeg;
-use crate::support::Bench;
+use crate::support::Sandbox;
 
-/// Asserts that no command can use the file, and what they say.
+/// Asserts that every command rejects the file with these messages.
 #[track_caller]
-fn refused(bench: &Bench, model: &Path, parts: &[&str]) {
+fn refused(sandbox: &Sandbox, model: &Path, parts: &[&str]) {
     let name = model.file_name().unwrap().to_str().unwrap();
     for args in [
         &["encode", "a.jpg", "-o", "out", "-m"][..],
@@ -16,97 +16,97 @@ fn refused(bench: &Bench, model: &Path, parts: &[&str]) {
         &["preprocess", "a.jpg", "-o", "out", "-m"],
         &["info"],
     ] {
-        bench.run(args.iter().map(|arg| arg.as_ref()).chain([model.as_os_str()])).fails(1, parts).says(&[name]);
+        sandbox.run(args.iter().map(|arg| arg.as_ref()).chain([model.as_os_str()])).fails(1, parts).says(&[name]);
     }
-    assert!(!bench.path("out").exists());
+    assert!(!sandbox.path("out").exists());
 }
 
 #[test]
-fn files_that_are_no_weights_are_refused() {
-    let bench = Bench::new();
-    let photo = bench.write("a.jpg", jpeg(1));
-    refused(&bench, &bench.path("missing.clippie"), &["no such file"]);
-    refused(&bench, &bench.write("empty.clippie", ""), &["is empty"]);
-    refused(&bench, &photo, &["not a .clippie weights file", "clippie-rs convert"]);
-    refused(&bench, &bench.checkpoint(), &["is a folder"]);
-    refused(&bench, &bench.checkpoint().join("open_clip_model.safetensors"), &["clippie-rs convert"]);
+fn other_files_are_rejected() {
+    let sandbox = Sandbox::new();
+    let photo = sandbox.write("a.jpg", jpeg(1));
+    refused(&sandbox, &sandbox.path("missing.clippie"), &["no such file"]);
+    refused(&sandbox, &sandbox.write("empty.clippie", ""), &["is empty"]);
+    refused(&sandbox, &photo, &["not a .clippie weights file", "clippie-rs convert"]);
+    refused(&sandbox, &sandbox.checkpoint(), &["is a folder"]);
+    refused(&sandbox, &sandbox.checkpoint().join("open_clip_model.safetensors"), &["clippie-rs convert"]);
 }
 
 #[test]
-fn damaged_files_are_refused() {
-    let bench = Bench::new();
-    bench.write("a.jpg", jpeg(1));
-    let whole = fs::read(bench.model()).unwrap();
+fn damaged_files_are_rejected() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.jpg", jpeg(1));
+    let whole = fs::read(sandbox.model()).unwrap();
     for len in [1, 8, 12, 63, 64, 1000, whole.len() / 2, whole.len() - 1] {
-        let cut = bench.write("cut.clippie", &whole[..len]);
-        refused(&bench, &cut, &["copy or convert it again"]);
+        let cut = sandbox.write("cut.clippie", &whole[..len]);
+        refused(&sandbox, &cut, &["copy or convert it again"]);
     }
     let longer = [&whole[..], b"x"].concat();
-    refused(&bench, &bench.write("longer.clippie", longer), &["something was appended"]);
+    refused(&sandbox, &sandbox.write("longer.clippie", longer), &["something was appended"]);
     for (at, part) in [(0, "not a .clippie"), (14, ""), (20, "damaged"), (40, "damaged"), (500, "damaged")] {
         let mut flipped = whole.clone();
         flipped[at] ^= 0x10;
-        refused(&bench, &bench.write("flipped.clippie", flipped), &[part]);
+        refused(&sandbox, &sandbox.write("flipped.clippie", flipped), &[part]);
     }
     let mut newer = whole;
     newer[8] = 2;
-    refused(&bench, &bench.write("newer.clippie", newer), &["newer clippie-rs", "version 2", "update"]);
+    refused(&sandbox, &sandbox.write("newer.clippie", newer), &["newer clippie-rs", "version 2", "update"]);
 }
 
 #[test]
-fn names_are_told_from_files() {
-    let bench = Bench::new();
+fn names_and_files_are_distinguished() {
+    let sandbox = Sandbox::new();
     let hub = cfg!(feature = "hub");
     for name in ["vit-b-32-openai", "hf-hub:apple/MobileCLIP2-S2"] {
         let parts = if hub { [name, "clippie-rs pull"] } else { ["download ", "clippie-rs convert"] };
-        bench.run(["encode", "--text", "a", "-m", name]).fails(1, &parts);
-        bench.run(["info", name]).fails(1, &parts);
-        // A file of that name is reached by its path.
+        sandbox.run(["encode", "--text", "a", "-m", name]).fails(1, &parts);
+        sandbox.run(["info", name]).fails(1, &parts);
+        // A file with the name of a model is given by its path.
         if !name.contains('/') {
-            fs::copy(bench.model(), bench.path(name)).unwrap();
-            bench.run(["encode", "--text", "a", "-m", name]).fails(1, &parts);
-            bench.run(["encode", "--text", "a", "-m", &format!("./{name}")]).ok();
+            fs::copy(sandbox.model(), sandbox.path(name)).unwrap();
+            sandbox.run(["encode", "--text", "a", "-m", name]).fails(1, &parts);
+            sandbox.run(["encode", "--text", "a", "-m", &format!("./{name}")]).ok();
         }
     }
     for name in ["my-model", "rn50-openai"] {
-        bench.run(["encode", "--text", "a", "-m", name]).fails(1, &["there is no file", name]);
-        // A name that is no model's may be a file's.
-        fs::copy(bench.model(), bench.path(name)).unwrap();
-        bench.run(["encode", "--text", "a", "-m", name]).ok();
+        sandbox.run(["encode", "--text", "a", "-m", name]).fails(1, &["there is no file", name]);
+        // A name that is not a model's may be a file's.
+        fs::copy(sandbox.model(), sandbox.path(name)).unwrap();
+        sandbox.run(["encode", "--text", "a", "-m", name]).ok();
     }
-    fs::copy(bench.model(), bench.path("demo")).unwrap();
-    bench.run(["encode", "--text", "a", "-m", "demo"]).ok();
+    fs::copy(sandbox.model(), sandbox.path("demo")).unwrap();
+    sandbox.run(["encode", "--text", "a", "-m", "demo"]).ok();
 }
 
 #[test]
-fn a_tower_that_is_not_asked_for_is_never_looked_at() {
-    let bench = Bench::new();
-    bench.write("a.jpg", jpeg(1));
-    let own = bench.own_model();
-    let info = bench.run(["info", "--json", own.to_str().unwrap()]).ok();
+fn an_unused_tower_is_never_read() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.jpg", jpeg(1));
+    let own = sandbox.own_model();
+    let info = sandbox.run(["info", "--json", own.to_str().unwrap()]).ok();
     let info: serde_json::Value = serde_json::from_slice(&info.stdout).unwrap();
     let size = |tower: usize| info["towers"][tower]["bytes"].as_u64().unwrap() as usize;
     let whole = fs::read(&own).unwrap();
-    let encode = |args: &[&str]| bench.run(["encode", "-m", "own.clippie"].iter().chain(args));
+    let encode = |args: &[&str]| sandbox.run(["encode", "-m", "own.clippie"].iter().chain(args));
     let (photo, text) = (encode(&["a.jpg"]).ok(), encode(&["--text", "a"]).ok());
 
-    // Every number of a tower that is not a number would show at once.
+    // A tower filled with NaN would show in any result.
     let text_start = whole.len() - size(1);
     let image_end = text_start - (text_start - size(0)) % 65_536;
     let mut no_image = whole.clone();
     no_image[image_end - size(0)..image_end].fill(0xff);
-    bench.write("own.clippie", no_image);
+    sandbox.write("own.clippie", no_image);
     assert_eq!(encode(&["--text", "a"]).ok().stdout, text.stdout);
     encode(&["a.jpg"]).fails(1, &["own.clippie", "not finite", "info --verify"]);
     encode(&["a.jpg", "-o", "out"]).fails(1, &["not finite"]);
-    assert_eq!(bench.files(), ["a.jpg", "own.clippie"]);
+    assert_eq!(sandbox.files(), ["a.jpg", "own.clippie"]);
 
     let mut no_text = whole;
     no_text[text_start..].fill(0xff);
-    bench.write("own.clippie", no_text);
+    sandbox.write("own.clippie", no_text);
     assert_eq!(encode(&["a.jpg"]).ok().stdout, photo.stdout);
     encode(&["--text", "a"]).fails(1, &["own.clippie", "not finite"]);
-    // Rows that were ready before stay, the rest is reported.
+    // Rows that were written stay; the failure is reported.
     let ran = encode(&["a.jpg", "--text", "a"]).code(1).says(&["not finite"]);
     assert_eq!(ran.stdout, photo.stdout);
 }

@@ -25,27 +25,22 @@ pub fn weights(model: &Model, layout: Layout, seed: u64, folder: &Path) -> PathB
 
 /// What a user has to say of a model in such a layout.
 fn options(model: &Model, layout: Layout) -> ConvertOptions {
-    let default = ConvertOptions::default();
+    let mut options = ConvertOptions::default();
     match (model.mobileclip(), layout) {
         // Apple's files under open_clip's names have a configuration without preprocessing.
         (Some(size), Layout::Apple | Layout::ApplePrefixed) if !size.offer.has_apple_names() => {
             if !model.name.starts_with("tiny-") {
-                return ConvertOptions { model: Some(model.name.clone()), ..default };
+                return options.model(model.name.clone());
             }
-            ConvertOptions {
-                mean: Some(model.mean),
-                std: Some(model.std),
-                interpolation: Some(Interpolation::Bilinear),
-                resize: Some(ResizeMode::Shortest),
-                ..default
-            }
+            options = options.mean(model.mean).std(model.std);
+            options.interpolation(Interpolation::Bilinear).resize(ResizeMode::Shortest)
         }
         // An OpenAI archive has no word on heads; where they are not 64 channels wide, the user tells.
-        (None, Layout::OpenAi) => ConvertOptions {
-            image_heads: model.vit().map(|size| size.image.heads),
-            text_heads: model.vit().map(|size| size.text.heads),
-            ..default
-        },
-        _ => default,
+        (None, Layout::OpenAi) => {
+            options.image_heads = model.vit().map(|size| size.image.heads);
+            options.text_heads = model.vit().map(|size| size.text.heads);
+            options
+        }
+        _ => options,
     }
 }

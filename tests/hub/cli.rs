@@ -125,7 +125,7 @@ fn encode_pulls_at_the_first_use_and_never_asks_again() {
         "hf-hub:test/tiny: fetching ",
         &desk.server.endpoint(),
         &COMMIT[..12],
-        "license of the weights: apple-amlr, for research only; what binds is the text at https://huggingface.co/test/tiny",
+        "license of the weights: apple-amlr, for research only; the text at https://huggingface.co/test/tiny is binding",
         "pulled hf-hub:test/tiny: ",
         &desk.model_file(),
     ]);
@@ -152,7 +152,7 @@ fn encode_pulls_at_the_first_use_and_never_asks_again() {
 fn pull_and_models_show_what_is_here() {
     let desk = Desk::new();
     let none = desk.run(["models"]).code(0);
-    assert!(none.stdout.contains("None is here yet: `clippie-rs pull NAME`"), "{}", none.stdout);
+    assert!(none.stdout.contains("No model is installed yet: `clippie-rs pull NAME`"), "{}", none.stdout);
     desk.run(["info", NAME]).code(1).says(&["hf-hub:test/tiny is not on this computer; `clippie-rs pull"]);
     assert_eq!(desk.server.seen(), []);
 
@@ -160,12 +160,12 @@ fn pull_and_models_show_what_is_here() {
     assert_eq!(pulled.stdout, "");
     assert!(!pulled.stderr.contains('\r') && !pulled.stderr.contains('\u{1b}'), "no bar: {}", pulled.stderr);
     desk.server.seen();
-    desk.run(["pull", NAME]).code(0).says(&["is here already", &desk.model_file(), "--force"]);
+    desk.run(["pull", NAME]).code(0).says(&["is already installed", &desk.model_file(), "--force"]);
     assert_eq!(desk.server.seen(), []);
 
     let shown = desk.run(["models"]).code(0).stdout;
     let folder = desk.home().join("models");
-    assert!(shown.contains(&format!("Here, in {}:", folder.display())), "{shown}");
+    assert!(shown.contains(&format!("Installed in {}:", folder.display())), "{shown}");
     let file = desk.home().join(desk.model_file());
     let line = shown.lines().find(|line| line.starts_with("hf-hub:test/tiny  ")).unwrap();
     assert!(line.ends_with(file.file_name().unwrap().to_str().unwrap()) && line.contains(" MB  "), "{line}");
@@ -300,7 +300,7 @@ fn a_process_that_is_killed_leaves_nothing_that_looks_whole() {
     assert!(left.iter().all(|file| file.starts_with("downloads/test--tiny/")), "{left:?}");
     assert!(left.iter().any(|file| file.ends_with(".incomplete")), "{left:?}");
     let shown = desk.run(["models"]).code(0).stdout;
-    assert!(shown.contains("None is here yet") && shown.contains("goes on"), "{shown}");
+    assert!(shown.contains("No model is installed yet") && shown.contains("goes on"), "{shown}");
     // The lock died with its holder.
     desk.server.heal();
     desk.server.seen();

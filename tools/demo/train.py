@@ -1,23 +1,23 @@
-"""Trains the demo model: a tiny CLIP of drawn scenes, an ordinary open_clip checkpoint.
+"""Train the demo model: a tiny CLIP of drawn scenes, saved as an open_clip checkpoint.
 
     cargo run --release --example draw-scenes -- --seed 1 --count 140000 scenes/train
     cargo run --release --example draw-scenes -- --seed 5 --count 4000 scenes/check
     python tools/demo/train.py scenes/train scenes/check OUT      # about an hour on one core of a desktop machine
     clippie-rs convert OUT weights/demo.clippie
 
-Needs torch, open_clip_torch, safetensors and numpy; nothing else of this project needs it or them. OUT gets
-open_clip_model.safetensors, open_clip_config.json and training.jsonl (the curve); `--measure` measures an OUT
-already made on the scenes of CHECK, and `--resume` goes on after an interruption.
+Needs torch, open_clip_torch, safetensors and numpy. Not needed to build or test clippie-rs. OUT receives
+open_clip_model.safetensors, open_clip_config.json and training.jsonl (the loss curve). `--measure` evaluates an
+existing OUT on the scenes of CHECK; `--resume` continues after an interruption.
 
-The loss is CLIP's, except that sentences of other pictures which happen to be true of a picture are no negatives.
-Towers this small would need many more pictures with that loss alone. So two helpers, thrown away afterwards, give
-them more to learn from each one: heads that read a scene's facts off the class token and a sentence's claims off
-its end token, and heads that name the shape and colour under each patch half-way up.
+The loss is CLIP's, except that sentences of other images that are also true of an image are not negatives. With that
+loss alone, towers this small would need many more images. So auxiliary heads, discarded afterwards, add supervision:
+two predict a scene's facts from the class token and a sentence's claims from its end token; one predicts the shape and
+colour under each patch from an inner layer.
 
-Random sentences are mostly told from the right one by colour. So from half-way on, each picture also has to refuse
-its own sentence with a word or two made wrong: another shape or number, left for right, colours exchanged. And who
-is left of whom takes the text tower long to learn, while sentences cost little: so it starts with steps without
-pictures, and later reads more sentences at each step than there are pictures.
+Random sentences usually differ from the right one by colour. So in the second half of the training, altered copies of
+each image's sentence (another shape or number, left for right, colours exchanged) are hard negatives. The text tower
+learns relations slowly, while sentences are cheap to process: so training starts with steps of the text tower alone,
+and later steps process more sentences than images.
 """
 
 import argparse
@@ -42,16 +42,16 @@ MEAN = STD = 0.5
 
 # Classes of each fact: kind, count, (shape, colour, size) twice, relation, column, row, background, pattern.
 FACTS = [3, 6, 9, 11, 2, 9, 11, 2, 2, 3, 3, 11, 4]
-HARD_FROM = 0.5  # share of the training after which altered sentences join
-ALTERED = 4  # altered sentences of each picture
-SENTENCES = 1500  # steps of the text tower alone, before all others
-MORE = 256  # sentences that a step reads besides those of its pictures
-CLAIMS = [n + 1 for n in FACTS]  # and one class for what is not said
-PATCH_LAYER = 3  # the patch heads read the output of this many blocks
+HARD_FROM = 0.5  # share of the training after which altered sentences are used
+ALTERED = 4  # altered sentences per image
+SENTENCES = 1500  # initial steps of the text tower alone
+MORE = 256  # additional sentences per step
+CLAIMS = [n + 1 for n in FACTS]  # and one class for "not mentioned"
+PATCH_LAYER = 3  # number of blocks before the patch head
 
 
 def tokens_of(texts):
-    """open_clip's ids, [texts, context_length]. Tokenises each word once: the sentences share few."""
+    """Return open_clip's ids, [texts, context_length]. Tokenises each distinct word once; there are few."""
     tokenizer = open_clip.SimpleTokenizer(context_length=TEXT["context_length"])
     words = {}
     out = np.zeros((len(texts), TEXT["context_length"]), np.int32)
@@ -69,7 +69,7 @@ def tokens_of(texts):
 
 
 class Scenes:
-    """A folder written by draw-scenes."""
+    """The data of a folder written by draw-scenes."""
 
     def __init__(self, folder):
         folder = pathlib.Path(folder)
@@ -110,12 +110,12 @@ def swapped(claims):
 
 
 def holds(claims, either, facts):
-    """[scenes, captions]: whether a caption is true of a scene."""
+    """Return [scenes, captions]: whether a caption is true of a scene."""
     return fits(claims, facts) | (fits(swapped(claims), facts) & either[None])
 
 
 def might_hold(claims, either, facts):
-    """As `holds`, and also what only describes a scene badly, as Claim::might_hold in tools/scenes."""
+    """Like `holds`, but also true for incomplete descriptions, like Claim::might_hold in tools/testkit/src/scenes."""
     loose = holds(claims, either, facts)
     single = claims[:, 0] == 0
     several = claims[:, 0] == 1
@@ -131,7 +131,7 @@ def might_hold(claims, either, facts):
     return loose
 
 
-# Words that exclude each other, in classes of synonyms. What is not one token is left alone.
+# Words that exclude each other, in classes of synonyms. Words of several tokens are not exchanged.
 GROUPS = [
     ["circle disc disk", "square", "triangle", "star", "heart", "cross", "ring", "diamond rhombus", "moon crescent"],
     ["circles discs disks", "squares", "triangles", "stars", "hearts", "crosses", "rings", "diamonds", "moons crescents"],
@@ -149,7 +149,7 @@ GROUPS = [
 
 
 class Altering:
-    """Makes true sentences false by exchanging words, on rows of ids of the compact vocabulary."""
+    """Makes true sentences false by exchanging words, in rows of ids of the compact vocabulary."""
 
     def __init__(self, vocabulary):
         tokenizer = open_clip.SimpleTokenizer()
@@ -170,7 +170,7 @@ class Altering:
         self.a, self.an, self.orange = map(compact, ["a", "an", "orange"])
 
     def alter(self, row, may_swap, dice):
-        """One altered copy, or None if no word can be altered."""
+        """Return an altered copy, or None if no word can be altered."""
         places = [(at, *self.class_of[i]) for at, i in enumerate(row.tolist()) if i in self.class_of]
         if not places:
             return None
@@ -181,7 +181,7 @@ class Altering:
                 (p, *_), (q, *_) = pairs[dice.integers(len(pairs))]
                 row[[p, q]] = row[[q, p]]
                 return self.articles(row)
-        # First what kind of word, then which: else colours would take most turns.
+        # Choose the kind of word first, then the word; otherwise colours would dominate.
         kinds = sorted({group for _, group, _ in places})
         kind = kinds[dice.integers(len(kinds))]
         at, group, number = [p for p in places if p[1] == kind][dice.integers(sum(p[1] == kind for p in places))]
@@ -197,11 +197,11 @@ class Altering:
         return row
 
     def batch(self, rows, claims, either, dice):
-        """[captions, ALTERED, tokens], and which of them are none."""
+        """Return [captions, ALTERED, tokens], and a mask of missing ones."""
         out = np.repeat(rows[:, None], ALTERED, 1)
         none = np.zeros(out.shape[:2], bool)
         for i, row in enumerate(rows):
-            # Without a relation, exchanged words can be as true as before unless all is said and differs.
+            # Without a relation, an exchange can keep the sentence true, unless all properties are stated and differ.
             c = claims[i]
             may_swap = not either[i] or (min(c[[2, 3, 5, 6]]) >= 0 and c[2] != c[5] and c[3] != c[6] and max(c[4], c[7]) < 0)
             for k in range(ALTERED):
@@ -214,7 +214,7 @@ class Altering:
 
 
 class Student(nn.Module):
-    """The CLIP with a vocabulary of only the words that occur, and the helpers."""
+    """The CLIP model with a vocabulary of only the occurring words, and the auxiliary heads."""
 
     def __init__(self, vocabulary):
         super().__init__()
@@ -247,7 +247,7 @@ class Student(nn.Module):
 
 
 def contrast(image, text, scale, excluded, altered=None, none=None):
-    """CLIP's loss over a batch; `excluded` pairs are no negatives, `altered` are more negatives of each picture."""
+    """Return CLIP's loss over a batch. `excluded` pairs are not negatives; `altered` are hard negatives per image."""
     image, text = F.normalize(image, dim=-1), F.normalize(text, dim=-1)
     logits = (scale * image @ text.T).masked_fill(excluded, -1e4)
     target = torch.arange(len(logits))
@@ -259,7 +259,7 @@ def contrast(image, text, scale, excluded, altered=None, none=None):
 
 
 def read_off(logits, targets, sizes):
-    """Mean cross-entropy of the facts that there are (>= 0)."""
+    """Return the mean cross-entropy of the applicable facts (>= 0)."""
     losses = []
     for part, column in zip(logits.split(sizes, -1), targets.unbind(-1)):
         known = column >= 0
@@ -269,7 +269,7 @@ def read_off(logits, targets, sizes):
 
 
 def cell_loss(logits, cells, facts):
-    """Shape and colour under each patch, by the map of which object covers it."""
+    """Return the loss of shape and colour under each patch; `cells` is the object that covers it."""
     covered = cells > 0
     at = (2 + 3 * (cells - 1)).clamp(min=0)
     shape = facts.gather(1, at)
@@ -281,7 +281,7 @@ def cell_loss(logits, cells, facts):
 
 @torch.no_grad()
 def embed(model, scenes, batch=250):
-    """Unit embeddings of all pictures and of the first caption of each."""
+    """Return unit embeddings of all images and of their first captions."""
     images, texts = [], []
     for start in range(0, len(scenes.facts), batch):
         part = np.arange(start, min(start + batch, len(scenes.facts)))
@@ -291,8 +291,8 @@ def embed(model, scenes, batch=250):
 
 
 def measure(images, texts, scenes, captions=20, pictures=50, seed=0):
-    """Shares of pictures whose caption ranks first among 20, and of captions whose picture does among 50. The
-    others are drawn at random among those that are false."""
+    """Return the share of images whose caption ranks first among 20, and of captions whose image ranks first among 50.
+    The others are chosen at random from those that are false."""
     n = len(images)
     cosines = (images @ texts.T).numpy()
     false = ~might_hold(scenes.claims[:n, 0], scenes.either[:n, 0], scenes.facts[:n])
@@ -307,7 +307,7 @@ def measure(images, texts, scenes, captions=20, pictures=50, seed=0):
 
 
 def read_sentences(model, scenes, dice):
-    """Teaches the text tower what sentences claim, three of four about two objects in a relation."""
+    """Train the text tower to predict claims; three of four sentences are about two objects in a relation."""
     parts = [part for name, part in model.named_parameters() if "visual" not in name]
     optimizer = torch.optim.AdamW(parts, betas=(0.9, 0.98), weight_decay=0.05)
     claims, ids = scenes.claims.reshape(-1, len(FACTS)), scenes.ids.flatten(0, 1)
@@ -334,7 +334,7 @@ def train(args):
     scenes, check = Scenes(args.train), Scenes(args.check)
     vocabulary = np.unique(np.concatenate([scenes.tokens.ravel(), check.tokens.ravel()]))
     for part in (scenes, check):
-        # Order is kept, so that the end token stays the largest.
+        # Keep the order, so that the end token has the largest id.
         part.ids = torch.from_numpy(np.searchsorted(vocabulary, part.tokens))
     altering = Altering(vocabulary)
     model = Student(len(vocabulary))
@@ -418,7 +418,7 @@ def train(args):
 
 
 def export(model, vocabulary, out):
-    """The checkpoint, with the full vocabulary. Embeddings are rounded to what f16 holds; words never seen are 0."""
+    """Return the checkpoint with the full vocabulary. Embeddings are rounded to f16; those of unused tokens are 0."""
     state = {name: tensor.detach().clone().contiguous() for name, tensor in model.clip.state_dict().items()}
     rows = torch.zeros(TEXT["vocab_size"], TEXT["width"])
     rows[torch.from_numpy(vocabulary).long()] = state["token_embedding.weight"].half().float()
@@ -441,7 +441,7 @@ def export(model, vocabulary, out):
 
 
 def load(folder):
-    """The checkpoint as open_clip reads it."""
+    """Load the checkpoint as open_clip does."""
     config = json.loads((folder / "open_clip_config.json").read_text())["model_cfg"]
     clip = CLIP(config["embed_dim"], CLIPVisionCfg(**config["vision_cfg"]), CLIPTextCfg(**config["text_cfg"]))
     clip.load_state_dict(load_file(folder / "open_clip_model.safetensors"), strict=True)
@@ -467,7 +467,7 @@ def main():
     parser.add_argument("check")
     parser.add_argument("out")
     parser.add_argument("--steps", type=int, default=8000)
-    parser.add_argument("--minutes", type=float, default=math.inf, help="anneal faster, to end after this time")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="anneal faster to finish after this time")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=1)

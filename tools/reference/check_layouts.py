@@ -1,7 +1,7 @@
-"""Loads generated checkpoints of every layout in the libraries that publish them and compares embeddings.
+"""Load generated checkpoints of every layout with the reference libraries and compare embeddings.
 
-Neither building nor testing clippie-rs needs this file or Python. It shows that the generator's files are
-what the libraries read: strictly, without missing or left-over tensors.
+Not needed to build or test clippie-rs. Verifies that the libraries load the generator's files in strict mode, without
+missing or unexpected tensors.
 
     pip install torch==2.15.0 open_clip_torch==3.3.0 transformers==5.23.0 safetensors==0.8.0 numpy==2.4.6
     cargo build --release --example generate-checkpoint
@@ -63,7 +63,7 @@ def check(tool: str, name: str) -> None:
 
         results["open-clip"] = embed(model)
         if name.startswith("vit"):
-            # The way users load a folder.
+            # Load a folder as users do.
             loaded = open_clip.create_model("local-dir:" + str(folder))
             results["open-clip, create_model"] = embed(loaded.eval())
 
@@ -91,7 +91,7 @@ def check(tool: str, name: str) -> None:
             print(f"  {files[0].name} has {files[0].stat().st_size} bytes")
             towers = model.visual.transformer, model.transformer
             if all(tower.resblocks[0].attn.head_dim == 64 for tower in towers):
-                # Otherwise the heads, which the archive does not tell, would be guessed wrongly.
+                # The archive does not state the number of heads, and the library's guess would be wrong.
                 loaded = open_clip.load_openai_model(str(files[0]), device="cpu", precision="fp32")
                 results["openai"] = embed(loaded)
 
@@ -120,7 +120,7 @@ def check(tool: str, name: str) -> None:
 
 
 def model_dtype(key: str) -> torch.dtype:
-    """What open_clip's convert_weights_to_fp16 leaves a parameter in."""
+    """Return the type of a parameter after open_clip's convert_weights_to_fp16."""
     parts = ("conv1", "in_proj", "out_proj", "c_fc", "c_proj", "text_projection", "visual.proj")
     return torch.float16 if any(part in key for part in parts) else torch.float32
 

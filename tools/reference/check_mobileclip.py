@@ -1,7 +1,7 @@
-"""Loads generated MobileCLIP checkpoints of every layout in the code that publishes them and compares with goldens.
+"""Load generated MobileCLIP checkpoints of every layout with the published code and compare with goldens.
 
-Neither building nor testing clippie-rs needs this file or Python. It shows that the generator's files are what
-the published code reads, strictly, and that the folded layouts compute the same; all in float64.
+Not needed to build or test clippie-rs. Verifies that the published code loads the generator's files in strict mode, and
+that the folded layouts compute the same; all in float64.
 
     pip install torch==2.15.0 open_clip_torch==3.3.0 timm==1.0.31 safetensors==0.8.0 numpy==2.4.6
     git clone https://github.com/apple/ml-mobileclip APPLE && git -C APPLE checkout 4144bb1
@@ -29,13 +29,13 @@ from goldens_mobileclip import APPLE, OPEN_CLIP, TINY
 from goldens_vit import FOLDER, IMAGES, TEXTS, ids, pixels
 
 LAYOUTS = ("open-clip", "open-clip-bin", "open-clip-folded", "apple", "apple-folded", "apple-prefixed")
-# Rounding folded kernels to float32 is all that the folded layouts lose.
+# The folded layouts differ only by the rounding of folded kernels to float32.
 LIMITS = {"open-clip-folded": 1e-6, "apple-folded": 1e-6}
 EXACT = 1e-12
 
 
 def golden_name(name: str, layout: str) -> str:
-    """As mobileclip_golden in tools/checkpoint/golden.rs."""
+    """As mobileclip_golden in tools/testkit/src/checkpoint/golden.rs."""
     name = name.removesuffix("-lt")
     if name in ("mobileclip-s3", "mobileclip-s4", "mobileclip-l-14"):
         return name.replace("mobileclip-", "mobileclip2-")
@@ -45,7 +45,7 @@ def golden_name(name: str, layout: str) -> str:
 
 
 def build(golden: str, own_names: bool, apple):
-    """The reference model that has the names of a layout, and its input sizes."""
+    """Return the reference model with the names of a layout, and its input sizes."""
     if own_names:
         if golden == "tiny-mci":
             return tiny_mci_apple()
@@ -60,7 +60,7 @@ def build(golden: str, own_names: bool, apple):
 
 
 def tiny_mci_apple():
-    """Apple's definition of tiny-mci."""
+    """Return Apple's definition of tiny-mci."""
     from mobileclip.models.mci import FastViT, RepCPE
     from mobileclip.modules.image.image_projection import GlobalPool2D
 

@@ -1,11 +1,11 @@
-"""Values of generated checkpoints, bit for bit those of tools/checkpoint (Rust).
+"""Values of generated checkpoints, with the same bits as those of tools/testkit/src/checkpoint (Rust).
 
-A value depends on the seed, the tensor's canonical name (open_clip's where it knows the tower, see
-tools/checkpoint/trunk.rs) and the element's index alone:
-SplitMix64 started from an FNV-1a hash of the name gives 53 random bits, the kind of the tensor a range.
+A value depends only on the seed, the tensor's canonical name (open_clip's if it has the tower, see
+tools/testkit/src/checkpoint/trunk.rs) and the element's index: SplitMix64, seeded with an FNV-1a hash of the name,
+gives 53 random bits, and the kind of the tensor gives the range.
 
-Neither building nor testing clippie-rs needs this file or Python; it serves the scripts beside it that
-write tests/goldens/models. To compare with a generated open_clip checkpoint:
+Not needed to build or test clippie-rs; the scripts in this folder that write tests/goldens/models use it. To compare
+with a generated open_clip checkpoint:
 
     pip install numpy==2.4.6 safetensors==0.8.0
     cargo run --release --example generate-checkpoint -- --model vit-b-32-openai --layout open-clip OUT
@@ -21,7 +21,7 @@ GOLDEN_GAMMA = 0x9E3779B97F4A7C15
 MASK = (1 << 64) - 1
 CHUNK = 1 << 20
 
-# Ranges by kind, as in tools/checkpoint/tensor.rs: centre and half width.
+# Ranges by kind, as in tools/testkit/src/checkpoint/tensor.rs: centre and half-width.
 BIAS = (0.0, 0.25)
 NORM_WEIGHT = (1.0, 0.4)
 NORM_BIAS = (0.0, 0.3)
@@ -34,7 +34,7 @@ RUNNING_MEAN = (0.0, 0.1)
 RUNNING_VARIANCE = (1.0, 0.5)
 LAYER_SCALE = (0.3, 0.2)
 
-# As in tools/checkpoint/vit.rs and trunk.rs, which say why.
+# As in tools/testkit/src/checkpoint/vit.rs and trunk.rs, which explain them.
 ATTENTION_GAIN = 1.5
 STEM_GAIN = 0.9
 DOWNSAMPLE_GAIN = 0.85
@@ -45,7 +45,7 @@ SECOND_LINEAR_GAIN = 0.5
 
 
 def start(name: str, seed: int) -> int:
-    """The counter that the stream `name` of `seed` starts from."""
+    """Return the initial counter of the stream `name` of `seed`."""
     state = 0xCBF29CE484222325
     for byte in name.encode():
         state = ((state ^ byte) * 0x100000001B3) & MASK
@@ -53,7 +53,7 @@ def start(name: str, seed: int) -> int:
 
 
 def bits(name: str, seed: int, first: int, count: int) -> np.ndarray:
-    """Random 64-bit numbers `first` to `first + count` of a stream."""
+    """Return the random 64-bit numbers `first` to `first + count` of a stream."""
     with np.errstate(over="ignore"):
         index = np.arange(first + 1, first + count + 1, dtype=np.uint64)
         z = np.uint64(start(name, seed)) + index * np.uint64(GOLDEN_GAMMA)
@@ -63,7 +63,7 @@ def bits(name: str, seed: int, first: int, count: int) -> np.ndarray:
 
 
 def uniform(name: str, seed: int, count: int, centre: float, half: float) -> np.ndarray:
-    """The first `count` numbers of a stream, uniform around `centre`, float32."""
+    """Return the first `count` numbers of a stream, uniform around `centre`, float32."""
     out = np.empty(count, dtype=np.float32)
     for first in range(0, count, CHUNK):
         part = bits(name, seed, first, min(CHUNK, count - first))
@@ -73,7 +73,7 @@ def uniform(name: str, seed: int, count: int, centre: float, half: float) -> np.
 
 
 def kind(name: str, shape) -> tuple[tuple[float, float], bool]:
-    """Range of a tensor's values, and whether they are representable in half precision."""
+    """Return the range of a tensor's values, and whether they are exact in half precision."""
 
     def weight(fan_in: int, gain: float = 1.0) -> tuple[float, float]:
         return (0.0, gain * np.sqrt(3.0 / fan_in))
@@ -108,12 +108,12 @@ def kind(name: str, shape) -> tuple[tuple[float, float], bool]:
 
 
 def weight_range(shape, gain: float) -> tuple[float, float]:
-    """Range of a weight whose inputs are all dimensions but the first."""
+    """Return the range of a weight whose inputs are all dimensions except the first."""
     return (0.0, gain * np.sqrt(3.0 / int(np.prod(shape[1:]))))
 
 
 def conv_parameter(name: str, is_norm: bool) -> tuple[float, float] | None:
-    """Range of what is no weight in a convolutional tower."""
+    """Return the range of the other tensors of a convolutional tower."""
     if name.endswith(".running_mean"):
         return RUNNING_MEAN
     if name.endswith(".running_var"):
@@ -126,7 +126,7 @@ def conv_parameter(name: str, is_norm: bool) -> tuple[float, float] | None:
 
 
 def trunk_kind(name: str, shape) -> tuple[float, float]:
-    """Range of a tensor of timm's towers."""
+    """Return the range of a tensor of timm's towers."""
     if re.match(r"(stem|stages|final_conv|head\.fc)\.", name):
         is_norm = re.search(r"\.(bn|identity|norm)\.(weight|bias)$", name) is not None
         gains = (
@@ -155,7 +155,7 @@ def trunk_kind(name: str, shape) -> tuple[float, float]:
 
 
 def hybrid_kind(name: str, shape) -> tuple[float, float]:
-    """Range of a tensor of the blocks of Apple's hybrid text tower."""
+    """Return the range of a tensor in the blocks of Apple's hybrid text tower."""
     if ".pre_norm_" not in name:
         is_norm = re.search(r"\.(bn|rbr_skip)\.(weight|bias)$", name) is not None
         return conv_parameter(name, is_norm) or weight_range(shape, 1.0)
@@ -167,7 +167,7 @@ def hybrid_kind(name: str, shape) -> tuple[float, float]:
 
 
 def values(name: str, shape, seed: int) -> np.ndarray:
-    """The tensor `name`, float32."""
+    """Return the tensor `name`, float32."""
     (centre, half_width), half = kind(name, shape)
     out = uniform(name, seed, int(np.prod(shape)), centre, half_width)
     if half:
@@ -176,7 +176,7 @@ def values(name: str, shape, seed: int) -> np.ndarray:
 
 
 def check(path: str, seed: int) -> None:
-    """Compares every tensor of an open_clip checkpoint with its recipe."""
+    """Compare every tensor of an open_clip checkpoint with its expected values."""
     from safetensors import safe_open
 
     count = 0

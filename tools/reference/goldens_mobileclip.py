@@ -1,27 +1,26 @@
-"""Writes the MobileCLIP part of tests/goldens/models: what the published code computes, in float64.
+"""Write the MobileCLIP part of tests/goldens/models: results of the published code in float64.
 
-Neither building nor testing clippie-rs needs this file or Python. To write the goldens anew (MobileCLIP2-S4 in
-float64 needs 8 GB of memory):
+Not needed to build or test clippie-rs. To regenerate the goldens (MobileCLIP2-S4 in float64 needs 8 GB of memory):
 
     pip install torch==2.15.0 open_clip_torch==3.3.0 timm==1.0.31 numpy==2.4.6
     git clone https://github.com/apple/ml-mobileclip APPLE && git -C APPLE checkout 4144bb1
     OMP_NUM_THREADS=2 python tools/reference/goldens_mobileclip.py APPLE [NAME...]
 
-References: open_clip's models with timm's towers; where Apple's definition differs from timm's (MobileCLIP-B) or
-there is no other (MobileCLIP-S0), Apple's own code. That code computes softmax and LayerNorm in float32 whatever
-the model's type; both are replaced here by the same in float64, so that goldens are exact.
+References: open_clip's models with timm's towers, and Apple's own code where it differs from timm's (MobileCLIP-B) or
+is the only one (MobileCLIP-S0). That code computes softmax and LayerNorm in float32 for any model type; both are
+replaced here by float64 versions, so that goldens are exact.
 
 Files, row-major:
 
     NAME-image.npy         [2, embed]  unit embeddings of the images, float64
     NAME-text.npy          [4, embed]  unit embeddings of the texts, float64
-    TINY-image-stages.npy  all stages of the image tower, one after the other, float32
-    TINY-text-stages.npy   all stages of the text tower, one after the other, float32
+    TINY-image-stages.npy  all stages of the image tower, concatenated, float32
+    TINY-text-stages.npy   all stages of the text tower, concatenated, float32
 
 The entries `mobileclip` of index.json name the stages and their shapes, in the order of the files. Feature maps
 are [batch, height, width, channels], tokens [batch, tokens, channels]: after the stem, after each downsampling,
-position convolution and block, after the last convolution with its squeeze and excitation and GELU; `tokens` are
-what enters the first block; `projected` are embeddings before normalisation.
+position convolution and block, after the last convolution with its squeeze-and-excitation and GELU; `tokens` are the
+input of the first block; `projected` are embeddings before normalisation.
 
 Checkpoints come from checkpoint_values.py, inputs from goldens_vit.py. Texts are padded with zeros.
 """
@@ -45,7 +44,7 @@ from timm.models.vision_transformer_hybrid import ConvStem, HybridEmbed
 import checkpoint_values
 from goldens_vit import FOLDER, IMAGES, SEED, TEXTS, ids, pixels
 
-# Golden name, name of the model, and open_clip's name; the models of one golden have the same tensors.
+# Name of the golden, of the model, and in open_clip; the models of one golden have the same tensors.
 OPEN_CLIP = {
     "mobileclip-s1": "MobileCLIP-S1",
     "mobileclip-s2": "MobileCLIP-S2",
@@ -58,12 +57,12 @@ OPEN_CLIP = {
     "mobileclip2-l-14": "MobileCLIP2-L-14",
 }
 APPLE = {"mobileclip-s0": "mobileclip_s0", "mobileclip-b-apple": "mobileclip_b"}
-# Models that are published in Apple's own layout as well, in which the head has no bias: here it is zero.
+# Models that are also published in Apple's layout, where the head has no bias: here it is zero.
 ZERO_HEAD_BIAS = ("mobileclip-s1", "mobileclip-s2", "mobileclip-b-timm", "tiny-mci", "tiny-stem-timm")
 
 
 class Reference:
-    """A model, its input sizes, and where its stages are."""
+    """A model, its input sizes, and the modules of its stages."""
 
     def __init__(self, model, side, context, vocab, source, config=None):
         self.model, self.side, self.context, self.vocab = model.eval(), side, context, vocab
@@ -83,7 +82,7 @@ def full_size(name: str) -> Reference:
 
 
 class TimmModel(nn.Module):
-    """Towers put together as open_clip's CustomTextCLIP does with registered ones."""
+    """Combine towers as open_clip's CustomTextCLIP does with registered ones."""
 
     def __init__(self, trunk, embed, text_cfg):
         super().__init__()
@@ -113,7 +112,7 @@ def tiny_timm(trunk, embed, side, context, vocab, width, layers, causal=False) -
 
 
 def fast_vit(channels, blocks, ratio, embed, small) -> FastVit:
-    """A FastViT with the proportions of MCi0 to MCi2 (`small`) or of MCi3 and MCi4."""
+    """Return a FastViT with the proportions of MCi0 to MCi2 (`small`) or of MCi3 and MCi4."""
     stages = len(blocks)
     position = partial(RepConditionalPosEnc, spatial_shape=(7, 7))
     return FastVit(
@@ -172,7 +171,7 @@ def tiny_timm_vit() -> Reference:
 
 
 def exact_attention(self, x_q, x_kv=None, key_padding_mask=None, attn_mask=None):
-    """Apple's self-attention without the detour over float32."""
+    """Apple's self-attention without its conversion to float32."""
     assert x_kv is None and key_padding_mask is None
     batch, tokens, width = x_q.shape
     split = self.qkv_proj(x_q).reshape(batch, tokens, 3, self.num_heads, self.head_dim)
@@ -222,7 +221,7 @@ def apple_text(width, context, vocab, layers, embed, causal, variant):
 
 
 class AppleModel(nn.Module):
-    """Towers put together as Apple's CLIP does."""
+    """Combine towers as Apple's CLIP does."""
 
     def __init__(self, image, text):
         super().__init__()
@@ -290,7 +289,7 @@ BLOCK = {
 
 
 def canonical(name: str, hybrid: bool) -> str:
-    """open_clip's name of one of Apple's tensors; the hybrid tower's blocks have Apple's names alone."""
+    """Return open_clip's name for one of Apple's tensors; the hybrid tower's blocks have only Apple's names."""
     if name.startswith("text_encoder.transformer."):
         if hybrid:
             return name
@@ -339,7 +338,7 @@ def canonical(name: str, hybrid: bool) -> str:
 
 
 def fill(name: str, reference: Reference) -> None:
-    """Gives the model its generated values, in float64."""
+    """Set the model's weights to the generated values, in float64."""
     model = reference.model.double().requires_grad_(False)
     state = model.state_dict()
     hybrid = any(key.startswith("text_encoder.transformer.0.token_mixer") for key in state)
@@ -364,7 +363,7 @@ def fill(name: str, reference: Reference) -> None:
 
 
 def modules(model: nn.Module) -> tuple[list, list]:
-    """The image and the text tower's stages: a name and a module, whose output counts, or with `>` its input."""
+    """Return the stages of both towers: a name and a module, whose output is recorded, or with `>` its input."""
     if hasattr(model, "visual"):
         trunk = model.visual.trunk
         text = model.text.transformer.resblocks
@@ -400,7 +399,7 @@ def modules(model: nn.Module) -> tuple[list, list]:
 
 
 def record(stages: list, run) -> tuple[list, torch.Tensor]:
-    """Runs `run` and collects the stages, feature maps with channels last, and what it returns."""
+    """Run `run`. Return its stages, feature maps with channels last, and its result."""
     recorded, hooks = [], []
 
     def keep(name, value):
@@ -420,7 +419,7 @@ def record(stages: list, run) -> tuple[list, torch.Tensor]:
 
 
 def write(name: str, reference: Reference) -> dict:
-    """Writes the goldens of a model and returns its entry of the index."""
+    """Write the goldens of a model and return its entry of the index."""
     fill(name, reference)
     context, vocab = reference.context, reference.vocab
     sequences = [ids(text, context, vocab) for text in range(TEXTS)]

@@ -1,7 +1,6 @@
-"""Writes tests/goldens/models: what open_clip computes from generated checkpoints, in float64.
+"""Write tests/goldens/models: open_clip's results for generated checkpoints in float64.
 
-Neither building nor testing clippie-rs needs this file or Python. To write the goldens anew (ViT-L/14 in
-float64 needs 6 GB of memory):
+Not needed to build or test clippie-rs. To regenerate the goldens (ViT-L/14 in float64 needs 6 GB of memory):
 
     pip install torch==2.15.0 open_clip_torch==3.3.0 numpy==2.4.6
     OMP_NUM_THREADS=2 python tools/reference/goldens_vit.py [NAME...]
@@ -16,9 +15,8 @@ Files, all float64 and row-major:
     TINY-text-projected.npy   [4, embed]
     index.json                the models, the token ids and the first pixels; goldens_mobileclip.py adds its own
 
-Checkpoints come from checkpoint_values.py and inputs from the functions below; tools/checkpoint makes the
-same ones in Rust. Texts are padded with zeros to the context length; without a causal mask the padding
-takes part.
+Checkpoints come from checkpoint_values.py and inputs from the functions below; tools/testkit/src/checkpoint generates
+the same in Rust. Texts are padded with zeros to the context length; without a causal mask the padding is attended.
 """
 
 import json
@@ -44,7 +42,7 @@ def config(embed, image, text, **more) -> dict:
 
 
 def published() -> dict[str, dict]:
-    """Full sizes with both activations."""
+    """Return the full-size models, with both activations."""
     text = {"context_length": 77, "vocab_size": 49408, "layers": 12}
     base = {**text, "width": 512, "heads": 8}
     large = {**text, "width": 768, "heads": 12}
@@ -62,7 +60,7 @@ def published() -> dict[str, dict]:
 
 
 def tiny() -> dict[str, dict]:
-    """The tiny models of tools/checkpoint/model.rs."""
+    """Return the tiny models of tools/testkit/src/checkpoint/model.rs."""
     return {
         "tiny-openai": config(
             32,
@@ -98,12 +96,12 @@ def tiny() -> dict[str, dict]:
 
 
 def pixels(image: int, side: int) -> np.ndarray:
-    """Pixels as after normalisation, float32 [3, side, side]."""
+    """Return normalised pixels, float32 [3, side, side]."""
     return uniform(f"pixels.{image}", SEED, 3 * side * side, 0.1, 2.1).reshape(3, side, side)
 
 
 def ids(text: int, context_length: int, vocab_size: int) -> list[int]:
-    """Start token, random tokens, end token."""
+    """Return start token, random tokens, end token."""
     length = (3, context_length // 8 + 1, context_length // 2 + 2, context_length)[text]
     start = vocab_size - 2
     high = bits(f"ids.{text}", SEED, 0, length - 2) >> np.uint64(32)
@@ -112,7 +110,7 @@ def ids(text: int, context_length: int, vocab_size: int) -> list[int]:
 
 
 def build(model_cfg: dict) -> open_clip.CLIP:
-    """open_clip's model with generated values, in float64."""
+    """Return open_clip's model with generated values, in float64."""
     model = open_clip.model.CLIP(**model_cfg).eval()
     model.double().requires_grad_(False)
     for name, parameter in model.state_dict().items():
@@ -122,7 +120,7 @@ def build(model_cfg: dict) -> open_clip.CLIP:
 
 
 def stages(transformer: torch.nn.Module, run) -> tuple[np.ndarray, torch.Tensor]:
-    """Runs `run` and records the tokens in front of the blocks and after each."""
+    """Run `run` and record the tokens before the blocks and after each."""
     recorded = []
     blocks = transformer.resblocks
     hooks = [blocks[0].register_forward_pre_hook(lambda _, args: recorded.append(args[0]))]
@@ -174,7 +172,7 @@ def main(names: list[str]) -> None:
         sequences = [ids(i, text["context_length"], text["vocab_size"]) for i in range(TEXTS)]
         return {"name": name, "model_cfg": models[name], "ids": sequences}
 
-    # goldens_mobileclip.py has a part of its own in the index.
+    # goldens_mobileclip.py writes its own part of the index.
     path = FOLDER / "index.json"
     index = {
         **(json.loads(path.read_text()) if path.exists() else {}),

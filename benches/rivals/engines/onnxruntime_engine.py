@@ -1,4 +1,4 @@
-"""ONNX Runtime: all graph optimisations, threads as asked."""
+"""ONNX Runtime with all graph optimisations and the given number of threads."""
 
 import gc
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +23,7 @@ def ways(job: dict, batch: np.ndarray):
     whole = session(job["onnx"], threads)
     yield "", lambda: whole.run(None, {"x": batch})[0]
     if len(batch) > 1 and job["feature_maps"]:
-        # With a thread for each item, items need not share their threads.
+        # With one thread per item, each item runs on its own thread.
         one = session(job["onnx_one"], 1)
         pool = ThreadPoolExecutor(threads)
         items = [batch[i : i + 1] for i in range(len(batch))]

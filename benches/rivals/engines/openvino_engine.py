@@ -1,4 +1,4 @@
-"""OpenVINO in float32: where it can, its CPU plugin would choose bfloat16."""
+"""OpenVINO in float32; by default its CPU plugin would use bfloat16 where available."""
 
 import gc
 

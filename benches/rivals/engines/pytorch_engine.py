@@ -1,4 +1,4 @@
-"""PyTorch from PyPI, on the model in inference form."""
+"""PyTorch from PyPI, with the model in inference form."""
 
 import gc
 import warnings

@@ -1,4 +1,4 @@
-//! What can be asked of `clippie-rs bench`.
+//! Arguments of `clippie-rs bench`.
 
 use std::ffi::OsString;
 
@@ -7,19 +7,19 @@ use clap::Args;
 use super::MAX_BATCH;
 use super::values::{seconds, threads};
 
-/// How fast models run on this machine
+/// Measure the speed of models on this machine
 ///
-/// Prints the instruction set in use, the measured peak of one core, and for each model the milliseconds that an
-/// image and a text take: on one thread and on all, alone and in batches of eight, texts of ten tokens (a short
-/// sentence with its start and end) and of the model's whole context. Without a model it takes all that are here: the
+/// Prints the instruction set in use, the measured peak of one core, and for each model the milliseconds per image and
+/// per text: on one thread and on all threads, alone and in batches of eight, for texts of ten tokens (a short sentence
+/// with its start and end) and of the model's full context length. By default all installed models are measured: the
 /// compiled-in `demo` and those that were pulled (--json: `demo`).
 ///
-/// Images are prepared pixels and texts are token ids: decoding photos and tokenizing are not counted, opening the
-/// model neither. Each figure is the median of calls that are repeated for about --seconds, at least five times,
-/// divided by the images or texts of a call. Times say nothing of other programs' share of the machine: let it rest.
+/// Images are preprocessed pixels and texts are token ids: decoding photos, tokenizing and opening the model are not
+/// measured. Each figure is the median of calls repeated for about --seconds, at least five times, divided by the batch
+/// size. Other programs distort the times: run it on an idle machine.
 ///
-/// The peak is what one core computes on registers alone: billions of float32 operations a second, a multiply-add
-/// counting two.
+/// The peak is the arithmetic throughput of one core on registers, in billions of float32 operations per second; a
+/// multiply-add counts as two.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -28,23 +28,23 @@ Examples:
   clippie-rs bench --json -m ViT-B-32.clippie --threads 1 --batch 8
   CLIPPIE_ISA=avx2 clippie-rs bench -m ViT-B-32.clippie")]
 pub(in crate::cli) struct Bench {
-    /// Weights file, name of a model that was pulled, or `demo`; can be given many times
+    /// Weights file, name of an installed model, or `demo`; repeatable
     #[arg(short, long = "model", value_name = "MODEL", env = "CLIPPIE_MODEL", hide_env_values = true)]
     pub models: Vec<OsString>,
-    /// Measure one model, one number of threads and one batch size (all threads and 1 without) and write one JSON
-    /// object; a tower that the model lacks is null
+    /// Measure one model with one number of threads (by default all) and one batch size (by default 1) and print one
+    /// JSON object; values of a tower that the model lacks are null
     #[arg(long)]
     pub json: bool,
-    /// Threads to use, instead of one and all
+    /// Number of threads, instead of one and all
     #[arg(long, value_name = "N", env = "CLIPPIE_THREADS", hide_env_values = true, value_parser = threads)]
     pub threads: Option<usize>,
-    /// Images or texts of a call, instead of 1 and 8
+    /// Batch size, instead of 1 and 8
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_BATCH))]
     pub batch: Option<u32>,
-    /// Tokens of a text, start and end included, instead of 10 and the model's whole context (--json: 10)
+    /// Tokens per text, including start and end, instead of 10 and the full context length (--json: 10)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=65_536))]
     pub text_tokens: Option<u32>,
-    /// About how long each figure is measured
+    /// Approximate duration of each measurement, in seconds
     #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
     pub seconds: f64,
 }

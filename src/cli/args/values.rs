@@ -1,15 +1,15 @@
-//! Values of arguments from their text, each refused with a reason that fits in a message.
+//! Parsers of argument values; errors are the reason for a message.
 
 use super::Rgb;
 use crate::preprocess::PreprocessConfig;
 
-/// Most threads that can be asked for; more than any CPU has.
+/// Maximum number of threads; more than any CPU has.
 const MAX_THREADS: usize = 1024;
 
-/// Longest time that can be asked for.
+/// Maximum duration of a measurement, in seconds.
 const MAX_SECONDS: f64 = 3600.0;
 
-/// A number of threads. An empty environment variable is as good as none.
+/// Parses a number of threads. An empty environment variable counts as unset and gives 0.
 pub(super) fn threads(text: &str) -> Result<usize, String> {
     match text.parse() {
         _ if text.is_empty() => Ok(0),
@@ -18,7 +18,7 @@ pub(super) fn threads(text: &str) -> Result<usize, String> {
     }
 }
 
-/// A length of time.
+/// Parses a duration in seconds.
 pub(super) fn seconds(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(seconds) if (0.0..=MAX_SECONDS).contains(&seconds) => Ok(seconds),
@@ -26,12 +26,14 @@ pub(super) fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Parses a mean of red, green and blue.
 pub(super) fn mean(text: &str) -> Result<Rgb, String> {
     let mean = rgb(text)?;
     let config = PreprocessConfig { mean, ..PreprocessConfig::openai(1) };
     config.validate().map(|()| mean).map_err(|error| error.to_string())
 }
 
+/// Parses a standard deviation of red, green and blue.
 pub(super) fn std(text: &str) -> Result<Rgb, String> {
     let std = rgb(text)?;
     let config = PreprocessConfig { std, ..PreprocessConfig::openai(1) };
@@ -50,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_checked() {
+    fn values_are_validated() {
         assert_eq!(threads("8"), Ok(8));
         assert_eq!(threads(""), Ok(0));
         for bad in ["0", "-1", "1025", "9999", "two", "1.5"] {

@@ -1,11 +1,11 @@
-//! What is timed: calls of the public encoders with prepared inputs, until enough of them give a median.
+//! Timing: calls the public encoders with prepared inputs and takes the median.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use ndarray::Array4;
 
-use super::super::messages::Stop;
+use super::super::messages::Failure;
 use super::super::model;
 use super::SHORT_TEXT;
 use crate::models::config::ModelConfig;
@@ -13,21 +13,21 @@ use crate::tokenizer::{Overflow, Tokenizer};
 use crate::weights::WeightsFile;
 use crate::{Error, Options, models};
 
-/// Fewest calls that are timed.
+/// Minimum number of timed calls.
 const MIN_REPEATS: usize = 5;
 
-/// Share of the time of a figure for which the model is run before the clock counts: pages are read in, scratch
-/// memory is there, the processor has found its pace.
+/// Warm-up before timing, as a share of the measuring time: loads pages, allocates scratch memory and lets the CPU
+/// reach its clock speed.
 const WARM_UP: f64 = 0.2;
 
-/// Words for texts of any length.
+/// Words of the measured texts, repeated as needed.
 const WORDS: &str = "two brown dogs play on a sandy beach while children in red coats watch the waves";
 
-/// How long the items of a call took.
+/// Result of a measurement.
 pub(super) struct Timing {
-    /// Of one item, in the median of all calls.
+    /// Median time of a call divided by the number of items.
     item: Duration,
-    /// Calls that were timed.
+    /// Number of timed calls.
     pub repeats: usize,
 }
 
@@ -36,7 +36,7 @@ impl Timing {
         self.item.as_secs_f64() * 1e3
     }
 
-    /// Runs `call`, which handles `items` items, for about `seconds`.
+    /// Times `call`, which handles `items` items, for about `seconds`.
     fn of<T>(seconds: f64, items: usize, mut call: impl FnMut() -> Result<T, Error>) -> Result<Timing, Error> {
         let (budget, warm_up) = (Duration::from_secs_f64(seconds), Duration::from_secs_f64(seconds * WARM_UP));
         let start = Instant::now();
@@ -58,7 +58,7 @@ impl Timing {
     }
 }
 
-/// The middle one; of an even number, the mean of the two in the middle.
+/// Returns the median; for an even number of times, the mean of the middle two.
 fn median(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     match times {
@@ -67,7 +67,7 @@ fn median(times: &mut [Duration]) -> Duration {
     }
 }
 
-/// A model that is measured.
+/// A model to measure.
 pub(super) struct Subject {
     pub name: String,
     weights: WeightsFile,
@@ -75,8 +75,8 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// Refuses a model whose context is shorter than the texts that were asked for.
-    pub fn new(weights: WeightsFile, text_tokens: Option<usize>) -> Result<Subject, Stop> {
+    /// Rejects a model whose context is shorter than `text_tokens`.
+    pub fn new(weights: WeightsFile, text_tokens: Option<usize>) -> Result<Subject, Failure> {
         let config: ModelConfig = serde_json::from_value(weights.header().meta.model.clone())
             .map_err(|error| Error::model(weights.path(), models::Error::Config(error.to_string())))?;
         if let (Some(tokens), Some(text)) = (text_tokens, &config.text)
@@ -84,29 +84,29 @@ impl Subject {
         {
             let (path, length) = (weights.path().display(), text.context_length());
             let message = format!("{path}: texts have at most {length} tokens here; ask for fewer with --text-tokens");
-            return Err(Stop::Failed(message));
+            return Err(Failure::Error(message));
         }
         Ok(Subject { name: model::name(&weights), weights, config })
     }
 
-    /// Side of the images, where there is a tower for them.
+    /// Returns the image size, if the model has an image tower.
     pub fn image_size(&self) -> Option<usize> {
         self.config.image.as_ref().map(|image| image.image_size())
     }
 
-    /// Lengths of the texts to measure, short ones first: those that were asked for, else a sentence and a full
-    /// context. None without a tower for texts.
-    pub fn text_lengths(&self, asked: Option<u32>) -> Vec<usize> {
+    /// Returns the text lengths to measure, in ascending order: `requested`, else a short sentence and the full
+    /// context. Empty without a text tower.
+    pub fn text_lengths(&self, requested: Option<u32>) -> Vec<usize> {
         let Some(text) = &self.config.text else { return Vec::new() };
         let longest = text.context_length();
-        match asked {
+        match requested {
             Some(tokens) => vec![tokens as usize],
             None if longest > SHORT_TEXT => vec![SHORT_TEXT, longest],
             None => vec![longest],
         }
     }
 
-    /// Times calls with `batch` images; `None` without a tower for images.
+    /// Times calls with `batch` images; `None` without an image tower.
     pub fn image(&self, threads: usize, batch: usize, seconds: f64) -> Result<Option<Timing>, Error> {
         let Some(size) = self.image_size() else { return Ok(None) };
         let encoder = self.options(threads, batch).open_weights_image(self.weights.clone())?;
@@ -128,7 +128,7 @@ impl Subject {
     }
 }
 
-/// Numbers as prepared pixels have them, always the same: from -2 to 2.
+/// Returns a reproducible generator of values from -2 to 2, the range of normalised pixels.
 fn noise() -> impl FnMut() -> f32 {
     let mut state: u32 = 1;
     move || {
@@ -138,7 +138,8 @@ fn noise() -> impl FnMut() -> f32 {
     }
 }
 
-/// A text of `tokens` tokens: start, words, end. A vocabulary of its own is given ids that it has.
+/// Returns a text of `tokens` tokens: start, words, end. For another vocabulary than CLIP's, maps the ids to valid
+/// ones.
 fn ids(tokens: usize, vocab_size: usize) -> Result<Vec<u32>, Error> {
     let sentence = Tokenizer::clip().tokenize(WORDS, usize::MAX, Overflow::Refuse)?;
     let (&[start, ref words @ .., end], true) = (&sentence[..], tokens >= 2) else { return Ok(sentence) };
@@ -156,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_the_middle() {
+    fn the_median_is_the_middle_value() {
         let ms = Duration::from_millis;
         assert_eq!(median(&mut [ms(9)]), ms(9));
         assert_eq!(median(&mut [ms(9), ms(1), ms(2)]), ms(2));
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_are_repeated_and_failures_end_it() {
+    fn calls_are_repeated_until_one_fails() {
         let mut calls = 0;
         let timing = Timing::of(0.0, 4, || {
             calls += 1;
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_have_the_length_and_vocabulary_asked_for() {
+    fn texts_have_the_requested_length_and_vocabulary() {
         for tokens in [2, 3, 10, 77, 200] {
             for vocab_size in [49_408, 100_000, 16] {
                 let ids = ids(tokens, vocab_size).unwrap();

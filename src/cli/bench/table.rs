@@ -1,25 +1,25 @@
-//! The table for people: a line for each quantity of each model, printed as soon as it is measured.
+//! The table of `bench`: one line per model and quantity, printed as soon as it is measured.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use super::super::args::Bench;
-use super::super::messages::{Stop, count, one_line};
+use super::super::messages::{Failure, count, one_line};
 use super::super::output::{Destination, cannot_write};
 use super::LARGE_BATCH;
 use super::measure::{Subject, Timing};
 use crate::Isa;
 
 /// Width of the first column.
-const NAMES: usize = 22;
+const NAME_WIDTH: usize = 22;
 
-/// Width of a figure.
-const FIGURE: usize = 10;
+/// Width of the other columns.
+const FIGURE_WIDTH: usize = 10;
 
-/// A column: threads and batch.
+/// A column: number of threads and batch size.
 type Column = (usize, usize);
 
-pub(super) fn run(args: &Bench, isa: Isa, subjects: &[Subject], threads: &[usize]) -> Result<(), Stop> {
+pub(super) fn run(args: &Bench, isa: Isa, subjects: &[Subject], threads: &[usize]) -> Result<(), Failure> {
     let batches = args.batch.map_or(vec![1, LARGE_BATCH], |batch| vec![batch as usize]);
     let columns: Vec<Column> =
         threads.iter().flat_map(|&threads| batches.iter().map(move |&batch| (threads, batch))).collect();
@@ -47,11 +47,11 @@ pub(super) fn run(args: &Bench, isa: Isa, subjects: &[Subject], threads: &[usize
     out.0.commit().map_err(|error| cannot_write(None, &error))
 }
 
-/// Lines that someone may read along.
+/// Line writer that flushes every line.
 struct Lines(Destination);
 
 impl Lines {
-    fn line(&mut self, line: &str) -> Result<(), Stop> {
+    fn line(&mut self, line: &str) -> Result<(), Failure> {
         let mut write = || -> io::Result<()> {
             writeln!(self.0, "{line}")?;
             self.0.flush()
@@ -60,24 +60,24 @@ impl Lines {
     }
 }
 
-/// Cells at the right end of `span` columns each.
+/// Formats a heading whose cells are right-aligned over `span` columns each.
 fn heading(name: &str, cells: impl Iterator<Item = String>, span: usize) -> String {
-    let mut line = format!("{name:<NAMES$}");
+    let mut line = format!("{name:<NAME_WIDTH$}");
     for cell in cells {
-        let _ = write!(line, "{cell:>width$}", width = FIGURE * span);
+        let _ = write!(line, "{cell:>width$}", width = FIGURE_WIDTH * span);
     }
     line
 }
 
-fn row(name: &str, times: impl Iterator<Item = Result<f64, Stop>>) -> Result<String, Stop> {
-    let mut line = format!("{:<NAMES$}", format!("  {name}"));
+fn row(name: &str, times: impl Iterator<Item = Result<f64, Failure>>) -> Result<String, Failure> {
+    let mut line = format!("{:<NAME_WIDTH$}", format!("  {name}"));
     for time in times {
-        let _ = write!(line, "{:>FIGURE$}", figure(time?));
+        let _ = write!(line, "{:>FIGURE_WIDTH$}", figure(time?));
     }
     Ok(line)
 }
 
-/// Three or four digits that mean something.
+/// Formats milliseconds with three or four significant digits.
 fn figure(milliseconds: f64) -> String {
     let decimals = match milliseconds {
         ms if ms < 1.0 => 3,
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_stand_below_their_headings() {
+    fn columns_align_with_their_headings() {
         assert_eq!(
             [0.0123, 0.5, 1.234, 41.76, 123.45, 2175.3].map(figure),
             ["0.012", "0.500", "1.23", "41.8", "123.5", "2175"]

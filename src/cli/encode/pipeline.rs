@@ -4,7 +4,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use crate::CancelToken;
-use crate::cli::messages::Stop;
+use crate::cli::messages::Failure;
 
 /// Chunks that are worked on at a time. While the last passes of one leave threads idle, those have the next.
 const AT_A_TIME: usize = 2;
@@ -13,14 +13,14 @@ const AT_A_TIME: usize = 2;
 /// a few results at most. When `each` stops, `cancel` is set.
 ///
 /// # Errors
-/// The first of `each`; [`Stop::Defect`] if `work` panics.
+/// The first of `each`; [`Failure::Panic`] if `work` panics.
 pub(super) fn in_order<T: Sync, R: Send>(
     items: &[T],
     chunk: usize,
     cancel: &CancelToken,
     work: impl Fn(&[T]) -> R + Sync,
-    mut each: impl FnMut(&[T], R) -> Result<(), Stop>,
-) -> Result<(), Stop> {
+    mut each: impl FnMut(&[T], R) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let chunks: Vec<&[T]> = items.chunks(chunk.max(1)).collect();
     let workers = AT_A_TIME.min(chunks.len());
     thread::scope(|scope| {
@@ -40,7 +40,7 @@ pub(super) fn in_order<T: Sync, R: Send>(
         }
         let outcome = chunks.iter().zip(results.iter().cycle()).try_for_each(|(chunk, result)| {
             // A worker that is gone has panicked.
-            each(chunk, result.recv().map_err(|_| Stop::Defect)?)
+            each(chunk, result.recv().map_err(|_| Failure::Panic)?)
         });
         if outcome.is_err() {
             cancel.cancel();
@@ -87,11 +87,11 @@ mod tests {
     fn an_error_or_a_panic_ends_all() {
         let items: Vec<usize> = (0..1000).collect();
         let cancel = CancelToken::new();
-        let each = |_: &[usize], first: usize| if first == 5 { Err(Stop::Pipe) } else { Ok(()) };
-        assert!(matches!(in_order(&items, 1, &cancel, |items| items[0], each), Err(Stop::Pipe)));
+        let each = |_: &[usize], first: usize| if first == 5 { Err(Failure::ClosedPipe) } else { Ok(()) };
+        assert!(matches!(in_order(&items, 1, &cancel, |items| items[0], each), Err(Failure::ClosedPipe)));
         assert!(cancel.is_cancelled());
 
         let work = |items: &[usize]| assert!(items[0] != 7);
-        assert!(matches!(in_order(&items, 1, &CancelToken::new(), work, |_, ()| Ok(())), Err(Stop::Defect)));
+        assert!(matches!(in_order(&items, 1, &CancelToken::new(), work, |_, ()| Ok(())), Err(Failure::Panic)));
     }
 }

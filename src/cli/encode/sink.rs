@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::cli::args::{Encode, Format};
-use crate::cli::messages::{Done, Messages, Progress, Stop, count, one_line};
-use crate::cli::output::{self, Destination, Head, Row, Rows, Source, cannot_write};
+use crate::cli::messages::{Failure, Messages, Outcome, Progress, count, one_line};
+use crate::cli::output::{self, Destination, Head, Row, RowWriter, Source, cannot_write};
 
 pub(super) struct Sink<'a> {
-    rows: Box<dyn Rows>,
+    rows: Box<dyn RowWriter>,
     format: Format,
     skip_errors: bool,
     /// The file that is written, if it is one.
@@ -31,7 +31,7 @@ impl<'a> Sink<'a> {
         out: Destination,
         messages: &'a Messages,
         total: usize,
-    ) -> Result<Self, Stop> {
+    ) -> Result<Self, Failure> {
         let path = args.output.clone();
         let progress = messages.progress(total as u64, "inputs", out.is_terminal());
         let streams = !out.is_file() && args.format != Format::Npy;
@@ -41,7 +41,7 @@ impl<'a> Sink<'a> {
     }
 
     /// The next row, or why there is none.
-    pub fn add(&mut self, source: Source<'_>, outcome: Result<&[f32], &str>) -> Result<(), Stop> {
+    pub fn add(&mut self, source: Source<'_>, outcome: Result<&[f32], &str>) -> Result<(), Failure> {
         let reason = outcome.err().map(one_line);
         let outcome = outcome.map_err(|_| reason.as_deref().unwrap_or_default());
         match outcome {
@@ -58,10 +58,10 @@ impl<'a> Sink<'a> {
     }
 
     /// Passes on what came so far.
-    pub fn end_chunk(&mut self, inputs: usize) -> Result<(), Stop> {
+    pub fn end_chunk(&mut self, inputs: usize) -> Result<(), Failure> {
         self.progress.advance(inputs as u64);
         if self.failed > 0 && self.format == Format::Npy && !self.skip_errors {
-            return Err(Stop::Failed(
+            return Err(Failure::Error(
                 "nothing was written: npy has no place for inputs that failed; give --skip-errors to leave them out"
                     .into(),
             ));
@@ -70,7 +70,7 @@ impl<'a> Sink<'a> {
     }
 
     /// Completes the output and says how it went.
-    pub fn finish(self) -> Result<Done, Stop> {
+    pub fn finish(self) -> Result<Outcome, Failure> {
         let Sink { rows, path, messages, progress, encoded, failed, .. } = self;
         drop(progress);
         let verdict = format!("encoded {encoded} of {}; {failed} failed", count(encoded + failed, "input"));
@@ -79,19 +79,19 @@ impl<'a> Sink<'a> {
             if self.streams {
                 rows.finish().map_err(|error| cannot_write(path.as_deref(), &error))?;
             }
-            return Err(Stop::Failed(verdict));
+            return Err(Failure::Error(verdict));
         }
         rows.finish().map_err(|error| cannot_write(path.as_deref(), &error))?;
         if failed > 0 {
-            messages.verdict(&verdict);
-            return Ok(Done::Some);
+            messages.partial_failure(&verdict);
+            return Ok(Outcome::Partial);
         }
         let seconds = self.started.elapsed().as_secs_f64();
         messages.summary(&format!("encoded {} in {seconds:.1} s", count(encoded, "input")));
-        Ok(Done::All)
+        Ok(Outcome::Complete)
     }
 
-    fn broken(&self, error: &io::Error) -> Stop {
+    fn broken(&self, error: &io::Error) -> Failure {
         cannot_write(self.path.as_deref(), error)
     }
 }

@@ -1,10 +1,10 @@
-//! Comma-separated values: a header, then a row for each embedding.
+//! Writes comma-separated values: a header, then a row per embedding.
 //!
-//! Paths keep their bytes, whatever they are. Floats have the fewest digits that read back as the same f32.
+//! Paths are written byte for byte. Floats have the fewest digits that parse back to the same f32.
 
 use std::io::{self, Write};
 
-use super::{Destination, Head, Row, Rows, Source};
+use super::{Destination, Head, Row, RowWriter, Source};
 
 pub(super) struct Csv {
     out: csv::Writer<Destination>,
@@ -46,7 +46,7 @@ impl Csv {
     }
 }
 
-impl Rows for Csv {
+impl RowWriter for Csv {
     fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
         let Ok(embedding) = row.outcome else { return Ok(()) };
         let (path, text) = match row.source {

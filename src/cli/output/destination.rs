@@ -1,23 +1,23 @@
-//! Where output goes: standard output, or a file that appears under its name once it is complete.
+//! Output destinations: standard output, or a file that is renamed into place when it is complete.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Seek, SeekFrom, Stdout, Write};
 use std::path::{Path, PathBuf};
 
-/// Names that are tried for a temporary file: others may be left over from programs that were killed.
-const TRIES: usize = 64;
+/// Maximum number of names tried for a temporary file; killed processes may have left some behind.
+const MAX_TRIES: usize = 64;
 
-/// Where output goes. What is written counts once [`Destination::commit`] returns.
+/// An output. It is complete once [`Destination::commit`] returns.
 pub(in crate::cli) enum Destination {
     Stdout(BufWriter<Stdout>),
-    File(BufWriter<Temp>),
-    /// A device or pipe, which is written to as it is.
+    File(BufWriter<TempFile>),
+    /// A device or pipe, written directly.
     Device(BufWriter<File>),
 }
 
 impl Destination {
-    /// Standard output, or the file `path`, whose folder must be writable.
+    /// Opens `path`, or standard output without. The folder of a file must be writable.
     pub fn open(path: Option<&Path>) -> io::Result<Destination> {
         let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
             return Ok(Destination::Stdout(BufWriter::with_capacity(1 << 16, io::stdout())));
@@ -27,16 +27,16 @@ impl Destination {
             Ok(data) if !data.is_file() => {
                 Ok(Destination::Device(BufWriter::new(OpenOptions::new().write(true).open(path)?)))
             }
-            _ => Ok(Destination::File(BufWriter::with_capacity(1 << 16, Temp::for_target(path)?))),
+            _ => Ok(Destination::File(BufWriter::with_capacity(1 << 16, TempFile::for_target(path)?))),
         }
     }
 
-    /// Whether it is a file, which appears when all is well, and not a stream.
+    /// Whether this is a file, which appears only on success, and not a stream.
     pub fn is_file(&self) -> bool {
         matches!(self, Destination::File(_))
     }
 
-    /// Whether a person reads along.
+    /// Whether this is a terminal.
     pub fn is_terminal(&self) -> bool {
         match self {
             Destination::Stdout(out) => out.get_ref().is_terminal(),
@@ -45,7 +45,7 @@ impl Destination {
         }
     }
 
-    /// Ends the output and puts a file in its place.
+    /// Completes the output and renames a file into place.
     pub fn commit(self) -> io::Result<()> {
         match self {
             Destination::Stdout(mut out) => out.flush(),
@@ -73,20 +73,20 @@ impl Write for Destination {
     }
 }
 
-/// A file under a temporary name, removed when it is dropped before it was put in its place.
+/// A file under a temporary name, deleted on drop unless committed.
 ///
-/// The name is the target's with a dot before it and `.<process>-<number>.part` behind it, in the same folder, so
-/// that what a killed process leaves is hidden and can be recognised.
-pub(in crate::cli) struct Temp {
+/// It is in the folder of the target and named `.<target>.<process>-<number>.part`, so that what a killed process
+/// leaves is hidden and recognisable.
+pub(in crate::cli) struct TempFile {
     file: File,
     path: PathBuf,
     target: PathBuf,
     committed: bool,
 }
 
-impl Temp {
-    /// A file that will take the name `target`, or that of the file which a link there leads to.
-    pub fn for_target(target: &Path) -> io::Result<Temp> {
+impl TempFile {
+    /// Creates a file that will replace `target`; a symbolic link is followed.
+    pub fn for_target(target: &Path) -> io::Result<TempFile> {
         let mut permissions = None;
         let mut target = target.to_owned();
         if let Ok(data) = fs::metadata(&target) {
@@ -106,27 +106,27 @@ impl Temp {
         let Some(name) = target.file_name().map(ToOwned::to_owned) else {
             return Err(io::Error::other("it names no file"));
         };
-        let temp = Temp::create(&folder, &name, target)?;
+        let temp = TempFile::create(&folder, &name, target)?;
         if let Some(permissions) = permissions {
             temp.file.set_permissions(permissions)?;
         }
         Ok(temp)
     }
 
-    /// A file that is only read back.
-    pub fn spool() -> io::Result<Temp> {
-        Temp::create(&std::env::temp_dir(), "clippie-rs".as_ref(), PathBuf::new())
+    /// Creates a file that is only read back, in the system's temporary folder.
+    pub fn spool() -> io::Result<TempFile> {
+        TempFile::create(&std::env::temp_dir(), "clippie-rs".as_ref(), PathBuf::new())
     }
 
-    fn create(folder: &Path, name: &std::ffi::OsStr, target: PathBuf) -> io::Result<Temp> {
+    fn create(folder: &Path, name: &std::ffi::OsStr, target: PathBuf) -> io::Result<TempFile> {
         let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
-        for number in 0..TRIES {
+        for number in 0..MAX_TRIES {
             let mut temp = OsString::from(".");
             temp.push(name);
             temp.push(format!(".{}-{number}.part", std::process::id()));
             let path = folder.join(temp);
             match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok(Temp { file, path, target, committed: false }),
+                Ok(file) => return Ok(TempFile { file, path, target, committed: false }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = error,
                 Err(error) => return Err(error),
             }
@@ -134,24 +134,24 @@ impl Temp {
         Err(last)
     }
 
-    /// The name it will take.
+    /// Returns the path that the file will have.
     pub fn target(&self) -> &Path {
         &self.target
     }
 
-    /// Replaces its first bytes.
+    /// Overwrites the first bytes.
     pub fn rewrite_start(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(bytes)
     }
 
-    /// Writes all of it to `out`.
+    /// Copies the whole file to `out`.
     pub fn copy_to(&mut self, out: &mut impl Write) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(0))?;
         io::copy(&mut self.file, out).map(|_| ())
     }
 
-    /// Waits until it is on disk and puts it in place of what was there.
+    /// Syncs the file to disk and renames it to the target.
     pub fn commit(mut self) -> io::Result<()> {
         self.file.sync_all()?;
         fs::rename(&self.path, &self.target)?;
@@ -160,7 +160,7 @@ impl Temp {
     }
 }
 
-impl Write for Temp {
+impl Write for TempFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write(bytes)
     }
@@ -170,10 +170,10 @@ impl Write for Temp {
     }
 }
 
-impl Drop for Temp {
+impl Drop for TempFile {
     fn drop(&mut self) {
         if !self.committed {
-            // Best effort: the error that led here is the one to report.
+            // Best effort: the original error is the one to report.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_appears_when_it_is_complete() {
+    fn a_file_appears_only_when_complete() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
         fs::write(&path, "old").unwrap();
@@ -213,7 +213,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_stay_and_permissions_too() {
+    fn links_and_permissions_are_kept() {
         use std::os::unix::fs::{PermissionsExt, symlink};
         let folder = tempfile::tempdir().unwrap();
         let (path, link) = (folder.path().join("out"), folder.path().join("link"));
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_replaced_is_found_at_once() {
+    fn targets_that_cannot_be_replaced_fail_at_open() {
         let folder = tempfile::tempdir().unwrap();
         assert!(Destination::open(Some(folder.path())).is_err());
         assert!(Destination::open(Some(&folder.path().join("no/out"))).is_err());

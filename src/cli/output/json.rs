@@ -1,9 +1,9 @@
-//! One JSON object: the model, the fingerprint, all rows. A row stands on a line of its own.
+//! Writes one JSON object with the model, the fingerprint and all rows, one row per line.
 
 use std::io::{self, Write};
 
 use super::row::JsonRow;
-use super::{Destination, Head, Row, Rows};
+use super::{Destination, Head, Row, RowWriter};
 
 pub(super) struct Json {
     out: Destination,
@@ -14,13 +14,13 @@ impl Json {
     pub fn new(head: &Head<'_>, mut out: Destination) -> io::Result<Self> {
         let (model, fingerprint) = (serde_json::to_string(head.model)?, serde_json::to_string(head.fingerprint)?);
         let embed_dim = head.embed_dim;
-        // Written piece by piece, so that no number of rows has to be held.
+        // Written incrementally, so that rows are not kept in memory.
         write!(out, "{{\"model\":{model},\"fingerprint\":{fingerprint},\"embed_dim\":{embed_dim},\"rows\":[")?;
         Ok(Json { out, empty: true })
     }
 }
 
-impl Rows for Json {
+impl RowWriter for Json {
     fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
         self.out.write_all(if self.empty { b"\n" } else { b",\n" })?;
         self.empty = false;

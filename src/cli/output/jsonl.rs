@@ -1,9 +1,9 @@
-//! A line of JSON for each row, each complete in itself.
+//! Writes JSON Lines: one self-contained object per row.
 
 use std::io::{self, Write};
 
 use super::row::JsonRow;
-use super::{Destination, Head, Row, Rows};
+use super::{Destination, Head, Row, RowWriter};
 
 pub(super) struct Jsonl {
     out: Destination,
@@ -16,7 +16,7 @@ impl Jsonl {
     }
 }
 
-impl Rows for Jsonl {
+impl RowWriter for Jsonl {
     fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
         serde_json::to_writer(&mut self.out, &JsonRow::new(row).with_fingerprint(&self.fingerprint))?;
         self.out.write_all(b"\n")

@@ -1,4 +1,4 @@
-//! Rows of embeddings to bytes, one file per format. Knows what a row is, not how it came to be.
+//! Output formats of embedding rows, one file per format. Knows no engine.
 
 mod csv;
 mod destination;
@@ -14,43 +14,43 @@ pub(super) use destination::Destination;
 pub(super) use row::{Row, Source};
 
 use super::args::Format;
-use super::messages::Stop;
+use super::messages::Failure;
 
-/// What all rows of an output share.
+/// Properties shared by all rows of an output.
 pub(super) struct Head<'a> {
-    /// What the model is called.
+    /// Name of the model.
     pub model: &'a str,
-    /// What only embeddings that can be compared share.
+    /// Fingerprint of the embeddings.
     pub fingerprint: &'a str,
     /// Length of the embeddings.
     pub embed_dim: usize,
-    /// Whether rows of photos will come.
+    /// Whether there will be rows of photos.
     pub photos: bool,
-    /// Whether rows of texts will come.
+    /// Whether there will be rows of texts.
     pub texts: bool,
 }
 
-/// A format that is being written.
-pub(super) trait Rows {
-    /// Adds a row. Formats that have no place for errors are not given any.
+/// Writes rows in one format.
+pub(super) trait RowWriter {
+    /// Writes a row. Rows with errors are passed only if [`Format::has_errors`].
     fn write(&mut self, row: &Row<'_>) -> io::Result<()>;
 
-    /// Passes complete rows on to whoever reads along.
+    /// Flushes complete rows to the reader.
     fn flush(&mut self) -> io::Result<()>;
 
-    /// Completes the output and puts it in its place. Dropped before, it leaves no file.
+    /// Completes the output. Without this call, no file remains.
     fn finish(self: Box<Self>) -> io::Result<()>;
 }
 
 impl Format {
-    /// Whether failed inputs have a row.
+    /// Whether failed inputs get a row in this format.
     pub fn has_errors(self) -> bool {
         matches!(self, Format::Jsonl | Format::Json)
     }
 }
 
-/// Starts an output.
-pub(super) fn start(format: Format, head: &Head<'_>, out: Destination) -> io::Result<Box<dyn Rows>> {
+/// Starts an output in `format`.
+pub(super) fn start(format: Format, head: &Head<'_>, out: Destination) -> io::Result<Box<dyn RowWriter>> {
     Ok(match format {
         Format::Jsonl => Box::new(jsonl::Jsonl::new(head, out)),
         Format::Json => Box::new(json::Json::new(head, out)?),
@@ -59,18 +59,18 @@ pub(super) fn start(format: Format, head: &Head<'_>, out: Destination) -> io::Re
     })
 }
 
-/// Why output to `path`, or to standard output without, ends.
-pub(super) fn cannot_write(path: Option<&Path>, error: &io::Error) -> Stop {
+/// Converts an error of writing to `path`, or to standard output without.
+pub(super) fn cannot_write(path: Option<&Path>, error: &io::Error) -> Failure {
     if error.kind() == io::ErrorKind::BrokenPipe {
-        return Stop::Pipe;
+        return Failure::ClosedPipe;
     }
     match path {
-        Some(path) => Stop::Failed(format!("cannot write {}: {error}", path.display())),
-        None => Stop::Failed(format!("cannot write to standard output: {error}")),
+        Some(path) => Failure::Error(format!("cannot write {}: {error}", path.display())),
+        None => Failure::Error(format!("cannot write to standard output: {error}")),
     }
 }
 
-/// Whether both paths lead to one file that exists.
+/// Whether both paths refer to the same existing file.
 pub(super) fn same_file(a: &Path, b: &Path) -> bool {
     match (fs::canonicalize(a), fs::canonicalize(b)) {
         (Ok(a), Ok(b)) => a == b,

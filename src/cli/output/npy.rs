@@ -1,15 +1,15 @@
-//! NumPy's `.npy`, version 1.0, float32 in C order (numpy/lib/format.py); beside it the names of its rows.
+//! Writes NumPy's `.npy`, version 1.0, float32 in C order (numpy/lib/format.py), and a sidecar that names the rows.
 
 use std::io::{self, BufWriter, Write};
 
-use super::destination::{Destination, Temp};
+use super::destination::{Destination, TempFile};
 use super::row::JsonRow;
-use super::{Head, Row, Rows};
+use super::{Head, Row, RowWriter};
 
-/// Bytes before the data, whatever the shape: room for the longest one, a multiple of 64 as NumPy aligns.
+/// Size of the header in bytes, for any shape: large enough for the longest, and a multiple of 64 as NumPy requires.
 const HEADER: usize = 128;
 
-/// The start of a file of this shape, or `None` if it has more dimensions than fit.
+/// Returns the header for an array of this shape, or `None` if the shape does not fit.
 fn header(shape: &[usize]) -> Option<[u8; HEADER]> {
     const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
     let dims: String = shape.iter().map(|dim| format!("{dim}, ")).collect();
@@ -30,7 +30,7 @@ fn header_of(shape: &[usize]) -> io::Result<[u8; HEADER]> {
     header(shape).ok_or_else(|| io::Error::other("the array has too many dimensions"))
 }
 
-/// Writes one array whose shape is known.
+/// Writes an array of a known shape.
 pub(in crate::cli) fn write(out: &mut impl Write, shape: &[usize], data: &[f32]) -> io::Result<()> {
     out.write_all(&header_of(shape)?)?;
     write_floats(out, data)
@@ -40,49 +40,49 @@ fn write_floats(out: &mut impl Write, data: &[f32]) -> io::Result<()> {
     data.iter().try_for_each(|value| out.write_all(&value.to_le_bytes()))
 }
 
-/// An array `[rows, embed_dim]` that grows.
+/// An array `[rows, embed_dim]` that grows row by row.
 ///
-/// The number of rows stands at the start and is known at the end, so what cannot be rewound is written to a
-/// temporary file first.
+/// The header holds the number of rows, which is known only at the end. So output to a stream goes to a temporary file
+/// first.
 pub(super) struct Npy {
     rows: usize,
     embed_dim: usize,
     fingerprint: String,
-    data: Temp,
-    /// Where the data goes in the end, if that is not where it is now.
+    data: TempFile,
+    /// Final destination of the data, if `data` is a temporary file.
     out: Option<Destination>,
-    names: Option<BufWriter<Temp>>,
+    sidecar: Option<BufWriter<TempFile>>,
 }
 
 impl Npy {
     pub fn new(head: &Head<'_>, out: Destination) -> io::Result<Self> {
-        let (data, out, names) = match out {
+        let (data, out, sidecar) = match out {
             Destination::File(file) => {
                 let data = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-                let mut names = data.target().as_os_str().to_owned();
-                names.push(".jsonl");
-                let names = Temp::for_target(names.as_ref())?;
-                (data, None, Some(BufWriter::new(names)))
+                let mut path = data.target().as_os_str().to_owned();
+                path.push(".jsonl");
+                let sidecar = TempFile::for_target(path.as_ref())?;
+                (data, None, Some(BufWriter::new(sidecar)))
             }
-            out => (Temp::spool()?, Some(out), None),
+            out => (TempFile::spool()?, Some(out), None),
         };
         let embed_dim = head.embed_dim;
-        let mut npy = Npy { rows: 0, embed_dim, fingerprint: head.fingerprint.to_owned(), data, out, names };
+        let mut npy = Npy { rows: 0, embed_dim, fingerprint: head.fingerprint.to_owned(), data, out, sidecar };
         npy.data.write_all(&header_of(&[0, embed_dim])?)?;
         Ok(npy)
     }
 }
 
-impl Rows for Npy {
+impl RowWriter for Npy {
     fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
         let Ok(embedding) = row.outcome else { return Ok(()) };
-        // A row in one piece: it is large enough to need no buffer between.
+        // A row is large enough to be written without a buffer.
         let bytes: Vec<u8> = embedding.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.data.write_all(&bytes)?;
         self.rows += 1;
-        let Some(names) = &mut self.names else { return Ok(()) };
-        serde_json::to_writer(&mut *names, &JsonRow::of(row.source).with_fingerprint(&self.fingerprint))?;
-        names.write_all(b"\n")
+        let Some(sidecar) = &mut self.sidecar else { return Ok(()) };
+        serde_json::to_writer(&mut *sidecar, &JsonRow::of(row.source).with_fingerprint(&self.fingerprint))?;
+        sidecar.write_all(b"\n")
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -91,9 +91,9 @@ impl Rows for Npy {
 
     fn finish(mut self: Box<Self>) -> io::Result<()> {
         self.data.rewrite_start(&header_of(&[self.rows, self.embed_dim])?)?;
-        if let Some(names) = self.names {
-            // First, so that an array never lies there without its names.
-            names.into_inner().map_err(io::IntoInnerError::into_error)?.commit()?;
+        if let Some(sidecar) = self.sidecar {
+            // Commit the sidecar first, so that an array never exists without it.
+            sidecar.into_inner().map_err(io::IntoInnerError::into_error)?.commit()?;
         }
         match self.out {
             None => self.data.commit(),
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arrays_are_what_numpy_reads() {
+    fn arrays_are_readable_by_numpy() {
         for (shape, data) in [
             (&[0, 3][..], &[][..]),
             (&[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.5]),

@@ -1,34 +1,34 @@
-//! A row of output, and the JSON that stands for it in every format that has JSON.
+//! A row of output, and its JSON representation.
 
 use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
-/// A row: what it is of, and what came out.
+/// A row: its input and its outcome.
 pub(in crate::cli) struct Row<'a> {
     pub source: Source<'a>,
-    /// The embedding, or why there is none.
+    /// The embedding, or the error message.
     pub outcome: Result<&'a [f32], &'a str>,
 }
 
-/// What a row is of.
+/// The input of a row.
 #[derive(Clone, Copy)]
 pub(in crate::cli) enum Source<'a> {
     Path(&'a Path),
     Text(&'a str),
 }
 
-/// A row as JSON. Fields stand in the order of this struct.
+/// A row as JSON, with fields in this order.
 #[derive(Serialize)]
 pub(super) struct JsonRow<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
-    /// The bytes of a path that is not UTF-8, in hexadecimal: JSON itself cannot hold them.
+    /// Bytes in hexadecimal of a path that is not UTF-8, which JSON cannot represent.
     #[serde(skip_serializing_if = "Option::is_none")]
     path_bytes: Option<Hex<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
-    // Floats are printed with the fewest digits that read back as the same f32.
+    // Floats have the fewest digits that parse back to the same f32.
     #[serde(skip_serializing_if = "Option::is_none")]
     embedding: Option<&'a [f32]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,7 +38,7 @@ pub(super) struct JsonRow<'a> {
 }
 
 impl<'a> JsonRow<'a> {
-    /// The row alone; the fingerprint stands elsewhere.
+    /// Creates a row without fingerprint.
     pub fn new(row: &Row<'a>) -> Self {
         let mut json = JsonRow::of(row.source);
         match row.outcome {
@@ -48,7 +48,7 @@ impl<'a> JsonRow<'a> {
         json
     }
 
-    /// What the row is of, without what came out.
+    /// Creates a row without outcome.
     pub fn of(source: Source<'a>) -> Self {
         let mut json =
             JsonRow { path: None, path_bytes: None, text: None, embedding: None, fingerprint: None, error: None };
@@ -62,7 +62,7 @@ impl<'a> JsonRow<'a> {
         json
     }
 
-    /// The row for itself, with the fingerprint if it has an embedding.
+    /// Adds the fingerprint, unless the row is an error.
     pub fn with_fingerprint(mut self, fingerprint: &'a str) -> Self {
         self.fingerprint = self.error.is_none().then_some(fingerprint);
         self
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_have_the_fields_of_their_kind() {
+    fn fields_depend_on_source_and_outcome() {
         let row = Row { source: Source::Path(Path::new("a\"b.jpg")), outcome: Ok(&[0.1, -1.0, 1e-20]) };
         assert_eq!(json(&row), r#"{"path":"a\"b.jpg","embedding":[0.1,-1.0,1e-20],"fingerprint":"f"}"#);
         let row = Row { source: Source::Text("é\n"), outcome: Ok(&[]) };
@@ -97,7 +97,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_path_that_is_not_utf8_comes_with_its_bytes() {
+    fn a_path_that_is_not_utf8_has_its_bytes() {
         use std::os::unix::ffi::OsStrExt;
         let path = Path::new(std::ffi::OsStr::from_bytes(b"a\xff.jpg"));
         let row = Row { source: Source::Path(path), outcome: Ok(&[]) };
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn every_f32_reads_back_as_itself() {
+    fn every_f32_round_trips() {
         let mut bits = 1u32;
         for _ in 0..200_000 {
             bits = bits.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -118,7 +118,7 @@ mod tests {
             }
             let text = serde_json::to_string(&value).unwrap();
             assert_eq!(text.parse::<f32>().unwrap().to_bits(), bits, "{text}");
-            // As a reader without f32 gets it.
+            // A reader without f32 parses f64.
             assert_eq!((text.parse::<f64>().unwrap() as f32).to_bits(), bits, "{text}");
         }
     }

@@ -1,7 +1,7 @@
-//! PyTorch's zip archives: finds the pickle and where each storage lies.
+//! Reads PyTorch's zip archives: finds the pickle and the location of each storage.
 //!
-//! Stored entries are used where they lie in the file; deflated ones are inflated on demand, never beyond
-//! their declared size. Checksums of stored entries are not compared: PyTorch can write archives without.
+//! Stored entries are used directly from the mapped file. Deflated entries are inflated on demand, never beyond their
+//! declared size. Checksums of stored entries are not verified, because PyTorch can write archives without them.
 
 use std::collections::HashMap;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
@@ -9,30 +9,30 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use zip::read::{ArchiveOffset, Config};
 use zip::{CompressionMethod, ZipArchive};
 
-use super::collect::Stored;
-use super::machine::MAX_PICKLE;
-use crate::import::checkpoint::Place;
-use crate::import::error::{Flaw, damaged, printable, printable_error, unsupported};
+use super::collect::Blob;
+use super::machine::MAX_PICKLE_LEN;
+use crate::import::error::{ContainerError, damaged, printable, printable_error, unsupported};
+use crate::import::listing::Location;
 
-/// Most bytes of directory and entry headers that are read; an archive of 1000 tensors has about 150 KiB.
+/// Maximum size of all directory and entry headers. An archive of 1000 tensors has about 150 KiB.
 const MAX_DIRECTORY: u64 = 32 << 20;
-/// Deflate cannot expand further than this.
+/// Maximum expansion ratio of deflate.
 const MAX_EXPANSION: usize = 1032;
 
-/// Whether a file that starts with `start` may be an archive.
+/// Whether a file that starts with `start` may be a zip archive.
 pub(super) fn looks_like(start: &[u8]) -> bool {
     start.starts_with(b"PK\x03\x04")
 }
 
 /// The directory of an archive.
 pub(super) struct Archive {
-    /// Folder that holds `data.pkl`, with its slash.
+    /// Folder of `data.pkl`, with a trailing slash.
     folder: String,
-    entries: HashMap<String, Stored>,
+    entries: HashMap<String, Blob>,
 }
 
 impl Archive {
-    pub(super) fn open(bytes: &[u8]) -> Result<Archive, Flaw> {
+    pub(super) fn open(bytes: &[u8]) -> Result<Archive, ContainerError> {
         let config = Config { archive_offset: ArchiveOffset::Known(0) };
         let reader = Limited { cursor: Cursor::new(bytes), left: MAX_DIRECTORY };
         let mut zip = match ZipArchive::with_config(config, reader) {
@@ -53,42 +53,46 @@ impl Archive {
         Ok(Archive { folder, entries })
     }
 
-    /// Where the entry `name` of the archive's folder lies, and its length when inflated.
-    pub(super) fn entry(&self, name: &str) -> Option<&Stored> {
+    /// Returns location and inflated size of the entry `name` in the archive's folder.
+    pub(super) fn entry(&self, name: &str) -> Option<&Blob> {
         self.entries.get(&format!("{}{name}", self.folder))
     }
 
-    /// Refuses archives written on big-endian machines.
-    pub(super) fn check_byte_order(&self, bytes: &[u8]) -> Result<(), Flaw> {
-        let Some(Stored { place, len }) = self.entry("byteorder") else {
+    /// Rejects archives written on big-endian machines.
+    pub(super) fn check_byte_order(&self, bytes: &[u8]) -> Result<(), ContainerError> {
+        let Some(Blob { location, len }) = self.entry("byteorder") else {
             return Ok(());
         };
         if *len > 16 {
             return damaged("its `byteorder` entry is too long");
         }
-        match read(bytes, place, *len)?.trim_ascii() {
+        match read(bytes, location, *len)?.trim_ascii() {
             b"little" => Ok(()),
             b"big" => unsupported("it was written on a big-endian machine; save it again on a little-endian one"),
             _ => damaged("its `byteorder` entry says neither little nor big"),
         }
     }
 
-    /// The archive's pickle.
-    pub(super) fn pickle<'b>(&self, bytes: &'b [u8]) -> Result<std::borrow::Cow<'b, [u8]>, Flaw> {
+    /// Returns the archive's pickle.
+    pub(super) fn pickle<'b>(&self, bytes: &'b [u8]) -> Result<std::borrow::Cow<'b, [u8]>, ContainerError> {
         match self.entry("data.pkl") {
-            Some(Stored { len, .. }) if *len > MAX_PICKLE => unsupported("its data.pkl is too long to be one"),
-            Some(Stored { place: Place::Stored(range), .. }) => match bytes.get(range.clone()) {
+            Some(Blob { len, .. }) if *len > MAX_PICKLE_LEN => unsupported("its data.pkl is too long to be one"),
+            Some(Blob { location: Location::Stored(range), .. }) => match bytes.get(range.clone()) {
                 Some(pickle) => Ok(pickle.into()),
                 None => damaged("its data.pkl lies outside the file"),
             },
-            Some(Stored { place, len }) => Ok(read(bytes, place, *len)?.into()),
+            Some(Blob { location, len }) => Ok(read(bytes, location, *len)?.into()),
             None => damaged("it has no data.pkl"),
         }
     }
 }
 
-/// Name and place of entry `index`; `None` for folders.
-fn entry(zip: &mut ZipArchive<Limited<'_>>, index: usize, file_len: usize) -> Result<Option<(String, Stored)>, Flaw> {
+/// Returns name and location of entry `index`; `None` for folders.
+fn entry(
+    zip: &mut ZipArchive<Limited<'_>>,
+    index: usize,
+    file_len: usize,
+) -> Result<Option<(String, Blob)>, ContainerError> {
     let file = match zip.by_index_raw(index) {
         Ok(file) => file,
         Err(error) => {
@@ -117,9 +121,9 @@ fn entry(zip: &mut ZipArchive<Limited<'_>>, index: usize, file_len: usize) -> Re
     let Some(end) = start.checked_add(packed).filter(|&end| end <= file_len) else {
         return damaged(format!("its entry `{}` reaches beyond the end of the file", shown()));
     };
-    let place = match file.compression() {
-        CompressionMethod::Stored if packed == len => Place::Stored(start..end),
-        CompressionMethod::Deflated if len / MAX_EXPANSION <= packed => Place::Deflated { header, len, first: 0 },
+    let location = match file.compression() {
+        CompressionMethod::Stored if packed == len => Location::Stored(start..end),
+        CompressionMethod::Deflated if len / MAX_EXPANSION <= packed => Location::Deflated { header, len, first: 0 },
         CompressionMethod::Stored | CompressionMethod::Deflated => {
             return damaged(format!("its entry `{}` cannot have {len} bytes", shown()));
         }
@@ -130,11 +134,11 @@ fn entry(zip: &mut ZipArchive<Limited<'_>>, index: usize, file_len: usize) -> Re
             ));
         }
     };
-    Ok(Some((name.to_owned(), Stored { place, len })))
+    Ok(Some((name.to_owned(), Blob { location, len })))
 }
 
-/// The one top-level folder with a `data.pkl`.
-fn find_folder(entries: &HashMap<String, Stored>) -> Result<String, Flaw> {
+/// Returns the only top-level folder with a `data.pkl`.
+fn find_folder(entries: &HashMap<String, Blob>) -> Result<String, ContainerError> {
     let mut folders = entries.keys().filter_map(|name| {
         let folder = name.strip_suffix("data.pkl")?;
         let inside = folder.strip_suffix('/')?;
@@ -149,16 +153,16 @@ fn find_folder(entries: &HashMap<String, Stored>) -> Result<String, Flaw> {
     }
 }
 
-/// The bytes of an entry, `len` of them.
-pub(in crate::import) fn read(bytes: &[u8], place: &Place, len: usize) -> Result<Vec<u8>, Flaw> {
-    let header = match place {
-        Place::Stored(range) => {
+/// Reads an entry, which must have `len` bytes when inflated.
+pub(in crate::import) fn read(bytes: &[u8], location: &Location, len: usize) -> Result<Vec<u8>, ContainerError> {
+    let header = match location {
+        Location::Stored(range) => {
             return match bytes.get(range.clone()) {
                 Some(stored) => Ok(stored.to_vec()),
                 None => damaged("an entry of it lies outside the file"),
             };
         }
-        Place::Deflated { header, .. } => *header,
+        Location::Deflated { header, .. } => *header,
     };
     let mut stream = bytes.get(header..).unwrap_or_default();
     let file = match zip::read::read_zipfile_from_stream(&mut stream) {
@@ -166,7 +170,7 @@ pub(in crate::import) fn read(bytes: &[u8], place: &Place, len: usize) -> Result
         Ok(None) => return damaged("an entry of it has no header"),
         Err(error) => return damaged(format!("a compressed entry of it cannot be read ({})", printable_error(error))),
     };
-    // Memory follows what really comes out, not what is declared; one byte more shows an entry that is longer.
+    // Allocate by what is inflated, not by the declared size. One extra byte detects an entry that is longer.
     let mut inflated = Vec::with_capacity(len.min(1 << 20));
     let most = u64::try_from(len).unwrap_or(u64::MAX).saturating_add(1);
     match file.take(most).read_to_end(&mut inflated) {
@@ -176,7 +180,7 @@ pub(in crate::import) fn read(bytes: &[u8], place: &Place, len: usize) -> Result
     }
 }
 
-/// A reader of the file that fails after so many bytes: the directory says itself how long it is.
+/// A reader that fails after a number of bytes, because the directory's declared size is untrusted.
 struct Limited<'a> {
     cursor: Cursor<&'a [u8]>,
     left: u64,

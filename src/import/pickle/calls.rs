@@ -1,79 +1,79 @@
-//! Functions, classes and references: compared with the closed list of [`meaning`], never resolved. Whatever is
-//! not on the list gives an inert value.
+//! Calls, instances and persistent references. Names are compared with the closed list of [`global_kind`] and never
+//! resolved; any other name results in an opaque value.
 
 use super::machine::Machine;
-use super::value::{Global, Inert, Meaning, Node, Span, Storage, TensorNode, Value, inert, meaning, str_at};
-use crate::import::error::{Flaw, damaged};
+use super::value::{Global, GlobalKind, Node, Opaque, Span, Storage, TensorNode, Value, global_kind, opaque, str_at};
+use crate::import::error::{ContainerError, damaged};
 
-/// Most dimensions of a tensor.
+/// Maximum number of dimensions of a tensor.
 const MAX_RANK: usize = 16;
 
-/// What a call gives.
-pub(super) enum Made {
-    /// Something new.
+/// Result of a call.
+pub(super) enum CallResult {
+    /// A new value.
     New(Node),
     /// One of its arguments.
-    Old(Value),
+    Existing(Value),
 }
 
 impl Machine<'_> {
-    pub(super) fn global(&mut self, module: Span, name: Span) -> Result<(), Flaw> {
+    pub(super) fn global(&mut self, module: Span, name: Span) -> Result<(), ContainerError> {
         let (Some(m), Some(n)) = (str_at(self.input, &module), str_at(self.input, &name)) else {
             return damaged("its pickle holds a class name that is not UTF-8");
         };
-        let meaning = meaning(m, n);
-        self.make(Node::Global(Global { meaning, module, name }))
+        let kind = global_kind(m, n);
+        self.push_node(Node::Global(Global { kind, module, name }))
     }
 
-    /// What calling `function` gives; with `construct`, what making an instance of it gives.
-    pub(super) fn call(&self, function: Value, arguments: Value, construct: bool) -> Made {
+    /// Returns the result of calling `function` or, with `construct`, of creating an instance of it.
+    pub(super) fn call(&self, function: Value, arguments: Value, construct: bool) -> CallResult {
         let global = match self.node(function) {
             Some(Node::Global(global)) => global,
-            Some(Node::Inert(inert)) => return Made::New(Node::Inert(inert.clone())),
-            _ => return Made::New(inert("the result of something that is no function")),
+            Some(Node::Opaque(opaque)) => return CallResult::New(Node::Opaque(opaque.clone())),
+            _ => return CallResult::New(opaque("the result of something that is no function")),
         };
         let Some(Node::Tuple(arguments)) = self.node(arguments) else {
-            return Made::New(inert("the result of a call without arguments"));
+            return CallResult::New(opaque("the result of a call without arguments"));
         };
-        match &global.meaning {
-            Meaning::RebuildTensor => Made::New(self.tensor(arguments)),
-            Meaning::RebuildTensorV3 => Made::New(match arguments.get(6).and_then(|&v| self.node(v)) {
-                Some(Node::Global(dtype)) => Node::Inert(Inert::Type(dtype.module.clone(), dtype.name.clone())),
-                _ => inert("a tensor of a type that is not read"),
+        match &global.kind {
+            GlobalKind::RebuildTensor => CallResult::New(self.tensor(arguments)),
+            GlobalKind::RebuildTensorV3 => CallResult::New(match arguments.get(6).and_then(|&v| self.node(v)) {
+                Some(Node::Global(dtype)) => Node::Opaque(Opaque::Type(dtype.module.clone(), dtype.name.clone())),
+                _ => opaque("a tensor of a type that is not read"),
             }),
-            Meaning::RebuildParameter | Meaning::Size => match arguments.first() {
-                Some(&value) => Made::Old(value),
-                None => Made::New(inert("a parameter without a tensor")),
+            GlobalKind::RebuildParameter | GlobalKind::Size => match arguments.first() {
+                Some(&value) => CallResult::Existing(value),
+                None => CallResult::New(opaque("a parameter without a tensor")),
             },
-            Meaning::RebuildFromType => match (arguments.first(), arguments.get(2)) {
+            GlobalKind::RebuildFromType => match (arguments.first(), arguments.get(2)) {
                 (Some(&function), Some(&arguments)) if self.rebuilds_tensor(function) => {
                     self.call(function, arguments, false)
                 }
-                _ => Made::New(inert("a tensor of a class of its own")),
+                _ => CallResult::New(opaque("a tensor of a class of its own")),
             },
-            Meaning::OrderedDict => Made::New(self.ordered_dict(arguments)),
-            Meaning::Reconstructor => Made::New(match arguments.first() {
+            GlobalKind::OrderedDict => CallResult::New(self.ordered_dict(arguments)),
+            GlobalKind::Reconstructor => CallResult::New(match arguments.first() {
                 Some(&class) => self.instance(class),
-                None => inert("an object without a class"),
+                None => opaque("an object without a class"),
             }),
-            Meaning::ScriptModule if construct => Made::New(self.instance(function)),
-            Meaning::Unknown if construct => Made::New(self.instance(function)),
-            _ => Made::New(Node::Inert(Inert::Result(global.module.clone(), global.name.clone()))),
+            GlobalKind::ScriptModule if construct => CallResult::New(self.instance(function)),
+            GlobalKind::Unknown if construct => CallResult::New(self.instance(function)),
+            _ => CallResult::New(Node::Opaque(Opaque::Result(global.module.clone(), global.name.clone()))),
         }
     }
 
     fn rebuilds_tensor(&self, function: Value) -> bool {
-        matches!(self.node(function), Some(Node::Global(Global { meaning: Meaning::RebuildTensor, .. })))
+        matches!(self.node(function), Some(Node::Global(Global { kind: GlobalKind::RebuildTensor, .. })))
     }
 
     pub(super) fn instance(&self, class: Value) -> Node {
         match self.node(class) {
             Some(Node::Global(global)) => Node::Object { class: global.clone(), state: None },
-            _ => inert("an object without a class"),
+            _ => opaque("an object without a class"),
         }
     }
 
-    /// `OrderedDict(pairs)` of Python 2: a list of lists or tuples of two.
+    /// Evaluates `OrderedDict(pairs)` as Python 2 pickled it: a list of lists or tuples of two.
     fn ordered_dict(&self, arguments: &[Value]) -> Node {
         let pairs = match arguments.first().and_then(|&v| self.node(v)) {
             Some(Node::List(pairs)) => pairs.as_slice(),
@@ -92,38 +92,38 @@ impl Machine<'_> {
     pub(super) fn persistent(&self, id: Value) -> Node {
         let parts = match self.node(id) {
             Some(Node::Tuple(parts)) => parts.as_slice(),
-            _ => return inert("a reference of an unknown kind"),
+            _ => return opaque("a reference of an unknown kind"),
         };
         let Some((&[kind, class, key, _device, len], rest)) = parts.split_first_chunk::<5>() else {
-            return inert("a reference of an unknown kind");
+            return opaque("a reference of an unknown kind");
         };
         let is_storage = matches!(self.node(kind), Some(Node::Text(span))
             if str_at(self.input, span) == Some("storage"));
         match (self.node(class), self.node(key), len) {
             (
-                Some(Node::Global(Global { meaning: Meaning::Storage(element), .. })),
+                Some(Node::Global(Global { kind: GlobalKind::Storage(element), .. })),
                 Some(Node::Text(key)),
                 Value::Int(len),
             ) if is_storage && rest.iter().all(|&v| v == Value::None) => match usize::try_from(len) {
                 Ok(len) => Node::Storage(Storage { element: element.clone(), key: key.clone(), len }),
-                Err(_) => inert("a storage of negative length"),
+                Err(_) => opaque("a storage of negative length"),
             },
             _ if is_storage && rest.iter().any(|&v| v != Value::None) => {
-                inert("a view of a storage as PyTorch before 0.4 wrote it; load it in PyTorch and save it again")
+                opaque("a view of a storage as PyTorch before 0.4 wrote it; load it in PyTorch and save it again")
             }
-            _ => inert("a reference of an unknown kind"),
+            _ => opaque("a reference of an unknown kind"),
         }
     }
 
-    /// `(storage, offset, size, stride, …)`.
+    /// Creates a tensor from `(storage, offset, size, stride, …)`.
     fn tensor(&self, arguments: &[Value]) -> Node {
         let Some((&[storage, offset, shape, strides], _)) = arguments.split_first_chunk::<4>() else {
-            return inert("a tensor that is described incompletely");
+            return opaque("a tensor that is described incompletely");
         };
         let storage = match (storage, self.node(storage)) {
             (Value::Node(id), Some(Node::Storage(_))) => id,
-            (_, Some(Node::Inert(inert))) => return Node::Inert(inert.clone()),
-            _ => return inert("a tensor without a storage"),
+            (_, Some(Node::Opaque(opaque))) => return Node::Opaque(opaque.clone()),
+            _ => return opaque("a tensor without a storage"),
         };
         let offset = match offset {
             Value::Int(offset) => usize::try_from(offset).ok(),
@@ -131,7 +131,7 @@ impl Machine<'_> {
         };
         match (offset, self.sizes(shape), self.sizes(strides)) {
             (Some(offset), Some(shape), Some(strides)) => Node::Tensor(TensorNode { storage, offset, shape, strides }),
-            _ => inert("a tensor whose offset, size or stride is not read"),
+            _ => opaque("a tensor whose offset, size or stride is not read"),
         }
     }
 

@@ -1,36 +1,35 @@
-//! From the values of a pickle to the tensors of a state dict: finds the dict, names the tensors, checks that
-//! each lies inside its storage.
+//! Collects the tensors of a state dict from a decoded pickle: finds the dict, names the tensors, and checks that each
+//! is inside its storage.
 
 use std::collections::HashSet;
 
-use super::outcome::Pickle;
-use super::value::{Global, Meaning, Node, Span, TensorNode, Value};
-use crate::import::checkpoint::{Entry, Listing, Place};
+use super::decoded::Pickle;
+use super::value::{Global, GlobalKind, Node, Span, TensorNode, Value};
 use crate::import::element::ElementType;
-use crate::import::error::{Flaw, damaged, printable, unsupported};
+use crate::import::error::{ContainerError, damaged, printable, unsupported};
+use crate::import::listing::{Entry, Listing, Location};
 use crate::import::tensor::Strided;
 
-/// Keys under which training checkpoints keep the state dict, in order of preference.
+/// Keys of the state dict in training checkpoints, in order of preference.
 const WRAPPERS: [&str; 3] = ["state_dict", "model_state_dict", "model"];
-/// Deepest nesting of TorchScript modules.
+/// Maximum nesting of TorchScript modules.
 const MAX_DEPTH: usize = 64;
-/// Most values looked at; modules may be shared, so that paths could be far more than values.
+/// Maximum number of visited values. Modules may be shared, so there can be far more paths than values.
 const MAX_VISITS: usize = 1 << 20;
-/// Most tensors.
+/// Maximum number of tensors.
 const MAX_TENSORS: usize = 1 << 16;
-/// Longest name of a tensor.
+/// Maximum length of a tensor's name, in bytes.
 const MAX_NAME: usize = 1024;
 
-/// Bytes that a container holds under a name.
+/// The bytes of a storage or archive entry.
 #[derive(Clone)]
-pub(super) struct Stored {
-    /// In the file, or in a compressed entry of it.
-    pub place: Place,
-    /// How many there are.
+pub(super) struct Blob {
+    pub location: Location,
+    /// Size in bytes, when inflated.
     pub len: usize,
 }
 
-/// What kind of object the pickle held.
+/// Kind of the pickle's root object.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Root {
     /// A dict of tensors.
@@ -39,14 +38,14 @@ pub(super) enum Root {
     Script,
 }
 
-/// Lists the tensors of the pickle's state dict; `locate` finds the bytes of a storage by key and type.
+/// Lists the tensors of the pickle's state dict. `locate` returns the bytes of a storage for its key.
 pub(super) fn collect(
     pickle: &Pickle<'_>,
-    locate: &dyn Fn(&str) -> Result<Stored, Flaw>,
-) -> Result<(Root, Listing), Flaw> {
+    locate: &dyn Fn(&str) -> Result<Blob, ContainerError>,
+) -> Result<(Root, Listing), ContainerError> {
     let mut collector = Collector { pickle, locate, listing: Listing::default(), names: HashSet::new(), visits: 0 };
     let root = match pickle.node(pickle.root) {
-        Some(Node::Object { class: Global { meaning: Meaning::ScriptModule, .. }, state }) => {
+        Some(Node::Object { class: Global { kind: GlobalKind::ScriptModule, .. }, state }) => {
             collector.script(*state)?;
             Root::Script
         }
@@ -65,11 +64,11 @@ pub(super) fn collect(
     Ok((root, collector.listing))
 }
 
-fn not_a_state_dict<T>(what: &str) -> Result<T, Flaw> {
+fn not_a_state_dict<T>(what: &str) -> Result<T, ContainerError> {
     unsupported(format!("it holds {what}, not a state dict; load it in PyTorch and save `model.state_dict()` instead"))
 }
 
-/// The dict inside a training checkpoint, or the dict itself.
+/// Returns the state dict of a training checkpoint, or the dict itself.
 fn unwrap<'p>(pickle: &'p Pickle<'_>, items: &'p [(Value, Value)]) -> &'p [(Value, Value)] {
     for wrapper in WRAPPERS {
         for &(key, value) in items {
@@ -83,7 +82,7 @@ fn unwrap<'p>(pickle: &'p Pickle<'_>, items: &'p [(Value, Value)]) -> &'p [(Valu
     items
 }
 
-/// The whole model that was pickled where a state dict is expected, for the message.
+/// Returns a whole model that was pickled in place of a state dict, for the message.
 fn wrapped_object(pickle: &Pickle<'_>) -> Option<Value> {
     let Some(Node::Dict(items)) = pickle.node(pickle.root) else {
         return None;
@@ -97,14 +96,14 @@ fn wrapped_object(pickle: &Pickle<'_>) -> Option<Value> {
 
 struct Collector<'p, 'a> {
     pickle: &'p Pickle<'a>,
-    locate: &'p dyn Fn(&str) -> Result<Stored, Flaw>,
+    locate: &'p dyn Fn(&str) -> Result<Blob, ContainerError>,
     listing: Listing,
     names: HashSet<String>,
     visits: usize,
 }
 
 impl Collector<'_, '_> {
-    fn dict(&mut self, items: &[(Value, Value)]) -> Result<(), Flaw> {
+    fn dict(&mut self, items: &[(Value, Value)]) -> Result<(), ContainerError> {
         for &(key, value) in items {
             self.visit()?;
             if let Some(name) = self.pickle.text(key) {
@@ -114,8 +113,8 @@ impl Collector<'_, '_> {
         Ok(())
     }
 
-    /// Walks nested modules; a tensor's name is the path of keys to it.
-    fn script(&mut self, state: Option<Value>) -> Result<(), Flaw> {
+    /// Walks nested modules. A tensor's name is the path of keys to it.
+    fn script(&mut self, state: Option<Value>) -> Result<(), ContainerError> {
         let mut open = vec![(String::new(), state, 0usize)];
         while let Some((prefix, state, depth)) = open.pop() {
             let Some(Node::Dict(items)) = state.and_then(|state| self.pickle.node(state)) else {
@@ -134,11 +133,11 @@ impl Collector<'_, '_> {
                         }
                         open.push((join(&prefix, key)?, *state, depth + 1));
                     }
-                    Some(Node::Tensor(_) | Node::Inert(_)) => self.add(join(&prefix, key)?, value)?,
+                    Some(Node::Tensor(_) | Node::Opaque(_)) => self.add(join(&prefix, key)?, value)?,
                     _ => {}
                 }
             }
-            // The stack gives the last first; turned around, tensors come in the order of the file.
+            // The stack is last in, first out: reverse the children to keep the order of the file.
             if let Some(children) = open.get_mut(first_child..) {
                 children.reverse();
             }
@@ -146,7 +145,7 @@ impl Collector<'_, '_> {
         Ok(())
     }
 
-    fn visit(&mut self) -> Result<(), Flaw> {
+    fn visit(&mut self) -> Result<(), ContainerError> {
         self.visits += 1;
         if self.visits > MAX_VISITS {
             return unsupported("its modules hold too many values");
@@ -154,10 +153,10 @@ impl Collector<'_, '_> {
         Ok(())
     }
 
-    fn add(&mut self, name: String, value: Value) -> Result<(), Flaw> {
+    fn add(&mut self, name: String, value: Value) -> Result<(), ContainerError> {
         let tensor = match self.pickle.node(value) {
             Some(Node::Tensor(tensor)) => tensor,
-            Some(Node::Inert(_)) => {
+            Some(Node::Opaque(_)) => {
                 let what = self.pickle.describe(value);
                 return self.unreadable(name, format!("is {what}"));
             }
@@ -179,7 +178,7 @@ impl Collector<'_, '_> {
         Ok(())
     }
 
-    fn unreadable(&mut self, name: String, reason: String) -> Result<(), Flaw> {
+    fn unreadable(&mut self, name: String, reason: String) -> Result<(), ContainerError> {
         if self.listing.unreadable.len() >= MAX_TENSORS {
             return unsupported("it holds too many values that are not tensors");
         }
@@ -187,7 +186,7 @@ impl Collector<'_, '_> {
         Ok(())
     }
 
-    fn entry(&self, name: &str, tensor: &TensorNode) -> Result<Result<Entry, String>, Flaw> {
+    fn entry(&self, name: &str, tensor: &TensorNode) -> Result<Result<Entry, String>, ContainerError> {
         let Some(Node::Storage(storage)) = self.pickle.nodes.get(tensor.storage) else {
             return damaged(format!("tensor `{}` has no storage", printable(name)));
         };
@@ -213,7 +212,7 @@ impl Collector<'_, '_> {
                 storage.len
             ));
         }
-        let Stored { place, len } = (self.locate)(self.key(&storage.key))?;
+        let Blob { location, len } = (self.locate)(self.key(&storage.key))?;
         if storage.len.checked_mul(size) != Some(len) {
             return damaged(format!(
                 "the storage of tensor `{}` has {len} bytes, but {} elements of type {} are declared",
@@ -225,14 +224,14 @@ impl Collector<'_, '_> {
         let (Some(first), Some(bytes)) = (tensor.offset.checked_mul(size), layout.span().checked_mul(size)) else {
             return damaged(format!("tensor `{}` is larger than memory", shown()));
         };
-        let place = match place {
-            Place::Stored(range) => {
+        let location = match location {
+            Location::Stored(range) => {
                 let first = range.start.saturating_add(first);
-                Place::Stored(first..first.saturating_add(bytes))
+                Location::Stored(first..first.saturating_add(bytes))
             }
-            Place::Deflated { header, len, .. } => Place::Deflated { header, len, first },
+            Location::Deflated { header, len, .. } => Location::Deflated { header, len, first },
         };
-        Ok(Ok(Entry { name: name.to_owned(), element: storage.element.clone(), layout, place }))
+        Ok(Ok(Entry { name: name.to_owned(), element: storage.element.clone(), layout, location }))
     }
 
     fn key(&self, key: &Span) -> &str {
@@ -240,7 +239,7 @@ impl Collector<'_, '_> {
     }
 }
 
-fn join(prefix: &str, key: &str) -> Result<String, Flaw> {
+fn join(prefix: &str, key: &str) -> Result<String, ContainerError> {
     let len = prefix.len().saturating_add(1).saturating_add(key.len());
     if len > MAX_NAME {
         return damaged("it holds a tensor with a name of more than 1024 bytes");
@@ -251,7 +250,7 @@ fn join(prefix: &str, key: &str) -> Result<String, Flaw> {
     })
 }
 
-/// Type of each storage by key, as the pickle declares it.
+/// Returns the declared element type of each storage, by key.
 pub(super) fn storage_types<'p>(pickle: &'p Pickle<'_>) -> std::collections::HashMap<&'p str, &'p ElementType> {
     let storages = pickle.nodes.iter().filter_map(|node| match node {
         Node::Storage(storage) => Some((pickle.str(&storage.key)?, &storage.element)),

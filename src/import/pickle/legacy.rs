@@ -1,27 +1,26 @@
-//! Files that PyTorch wrote before its zip archives (and still writes on request): five pickles, then the
-//! storages one after another.
+//! Reads PyTorch's legacy format, the default before zip archives: five pickles, then the storages in sequence.
 
 use std::collections::HashMap;
 
-use super::collect::{Stored, storage_types};
+use super::collect::{Blob, storage_types};
+use super::decoded::Pickle;
 use super::machine::run;
-use super::outcome::Pickle;
 use super::value::{Node, Value};
-use crate::import::checkpoint::Place;
-use crate::import::error::{Flaw, damaged, printable, unsupported};
+use crate::import::error::{ContainerError, damaged, printable, unsupported};
+use crate::import::listing::Location;
 
-/// The first pickle: LONG1 of ten bytes, PyTorch's magic number 0x1950a86a20f9469cfc6c.
+/// Content of the first pickle: LONG1 of ten bytes, PyTorch's magic number 0x1950a86a20f9469cfc6c.
 const MAGIC: [u8; 12] = [0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
-/// The version of the form, the second pickle.
+/// Format version, the second pickle.
 const VERSION: i64 = 1001;
 
-/// Whether a file that starts with `start` may be of this form.
+/// Whether a file that starts with `start` may be in this format.
 pub(super) fn looks_like(start: &[u8]) -> bool {
     matches!(start, [0x80, _, rest @ ..] if rest.starts_with(&MAGIC))
 }
 
-/// The pickle of the objects, and where each storage lies.
-pub(super) fn open(bytes: &[u8]) -> Result<(Pickle<'_>, HashMap<String, Stored>), Flaw> {
+/// Returns the pickle of the objects, and the location of each storage.
+pub(super) fn open(bytes: &[u8]) -> Result<(Pickle<'_>, HashMap<String, Blob>), ContainerError> {
     let mut at = 0;
     next(bytes, &mut at)?;
     if next(bytes, &mut at)?.root != Value::Int(VERSION) {
@@ -38,13 +37,13 @@ pub(super) fn open(bytes: &[u8]) -> Result<(Pickle<'_>, HashMap<String, Stored>)
     };
 
     let types = storage_types(&objects);
-    let mut places = HashMap::new();
+    let mut blobs = HashMap::new();
     for &key in listed {
         let Some(key) = keys.text(key) else {
             return damaged("it lists a storage by something that is not a string");
         };
         let Some(size) = types.get(key).and_then(|element| element.size()) else {
-            // Without the size of an element nothing after it can be found.
+            // Without the element size, the following storages cannot be located.
             return unsupported(format!(
                 "its storage `{}` is of a type that is not read; load it in PyTorch and save the state dict again",
                 printable(key)
@@ -62,15 +61,15 @@ pub(super) fn open(bytes: &[u8]) -> Result<(Pickle<'_>, HashMap<String, Stored>)
         };
         at = range.end;
         let len = range.len();
-        if places.insert(key.to_owned(), Stored { place: Place::Stored(range), len }).is_some() {
+        if blobs.insert(key.to_owned(), Blob { location: Location::Stored(range), len }).is_some() {
             return damaged(format!("it lists its storage `{}` twice", printable(key)));
         }
     }
-    Ok((objects, places))
+    Ok((objects, blobs))
 }
 
-/// Runs the pickle at `at` and moves behind it.
-fn next<'b>(bytes: &'b [u8], at: &mut usize) -> Result<Pickle<'b>, Flaw> {
+/// Decodes the pickle at `at` and advances `at` past it.
+fn next<'b>(bytes: &'b [u8], at: &mut usize) -> Result<Pickle<'b>, ContainerError> {
     let pickle = run(bytes.get(*at..).unwrap_or_default())?;
     *at = at.saturating_add(pickle.len);
     Ok(pickle)

@@ -1,22 +1,22 @@
-//! A closed interpreter of pickles: builds inert values, resolves nothing, runs nothing.
+//! Interprets pickles in a sandbox: builds plain values, never resolves a name, never calls a function.
 //!
-//! Work and memory are linear in the pickle's length and capped. Opcodes are those of Python's `pickletools`,
-//! protocols 2 to 5, less what no checkpoint holds.
+//! Time and memory are linear in the pickle's length and capped. Supports the opcodes of Python's `pickletools`,
+//! protocols 2 to 5, that checkpoints use.
 
 use std::collections::HashMap;
 
-use super::outcome::Pickle;
+use super::decoded::Pickle;
 use super::stack::MAX_MARKS;
-use super::value::{Node, Value, inert};
-use crate::import::error::{Flaw, damaged, unsupported};
+use super::value::{Node, Value, opaque};
+use crate::import::error::{ContainerError, damaged, unsupported};
 
-/// Longest pickle that is run. Those of real checkpoints take 0.1 to 2 MiB.
-pub(super) const MAX_PICKLE: usize = 256 << 20;
+/// Maximum length of a pickle. Those of published checkpoints take 0.1 to 2 MiB.
+pub(super) const MAX_PICKLE_LEN: usize = 256 << 20;
 
-/// Runs the pickle at the start of `input`.
-pub(super) fn run(input: &[u8]) -> Result<Pickle<'_>, Flaw> {
+/// Decodes the pickle at the start of `input`.
+pub(super) fn run(input: &[u8]) -> Result<Pickle<'_>, ContainerError> {
     let mut machine = Machine {
-        input: input.get(..MAX_PICKLE.min(input.len())).unwrap_or_default(),
+        input: input.get(..MAX_PICKLE_LEN.min(input.len())).unwrap_or_default(),
         at: 0,
         nodes: Vec::new(),
         stack: Vec::new(),
@@ -31,23 +31,23 @@ pub(super) fn run(input: &[u8]) -> Result<Pickle<'_>, Flaw> {
     Ok(Pickle { input, nodes: machine.nodes, root, len: machine.at })
 }
 
-/// A pickle that is being run.
+/// State of the interpreter.
 pub(super) struct Machine<'a> {
     pub input: &'a [u8],
-    /// The next byte of it.
+    /// Offset of the next byte.
     pub at: usize,
     pub nodes: Vec<Node>,
     pub stack: Vec<Value>,
-    /// Heights of the stack at open marks.
+    /// Stack heights at the open marks.
     pub marks: Vec<usize>,
     pub memo: HashMap<u32, Value>,
-    /// Values in all containers together.
+    /// Total number of values in all containers.
     pub values: usize,
 }
 
 impl Machine<'_> {
-    /// Runs one instruction; true after the last.
-    fn step(&mut self) -> Result<bool, Flaw> {
+    /// Executes one instruction. Returns true after STOP.
+    fn step(&mut self) -> Result<bool, ContainerError> {
         let [opcode] = self.take::<1>()?;
         match opcode {
             // PROTO, FRAME
@@ -115,10 +115,10 @@ impl Machine<'_> {
                 self.bytes(len)?;
             }
             // containers
-            b')' => self.make(Node::Tuple(Vec::new()))?,
-            b']' => self.make(Node::List(Vec::new()))?,
-            b'}' => self.make(Node::Dict(Vec::new()))?,
-            0x8f => self.make(inert("a set"))?,
+            b')' => self.push_node(Node::Tuple(Vec::new()))?,
+            b']' => self.push_node(Node::List(Vec::new()))?,
+            b'}' => self.push_node(Node::Dict(Vec::new()))?,
+            0x8f => self.push_node(opaque("a set"))?,
             b'(' => {
                 if self.marks.len() >= MAX_MARKS {
                     return unsupported("its pickle nests too deeply");
@@ -135,17 +135,17 @@ impl Machine<'_> {
             }
             b'l' => {
                 let items = self.pop_mark()?;
-                self.hold(items.len())?;
-                self.make(Node::List(items))?;
+                self.account(items.len())?;
+                self.push_node(Node::List(items))?;
             }
             b'd' => {
                 let items = self.pop_mark()?;
                 let items = self.pairs(items)?;
-                self.make(Node::Dict(items))?;
+                self.push_node(Node::Dict(items))?;
             }
             0x91 => {
                 self.pop_mark()?;
-                self.make(inert("a set"))?;
+                self.push_node(opaque("a set"))?;
             }
             b'a' => {
                 let item = self.pop()?;
@@ -169,7 +169,7 @@ impl Machine<'_> {
             }
             // stack and memo
             b'0' => {
-                // On a stack that ends at a mark, POP takes the mark.
+                // POP removes a mark that is on top of the stack.
                 if self.marks.last() == Some(&self.stack.len()) {
                     self.marks.pop();
                 } else {
@@ -185,20 +185,20 @@ impl Machine<'_> {
             }
             b'q' => {
                 let [slot] = self.take()?;
-                self.remember(slot.into())?;
+                self.memoize(slot.into())?;
             }
             b'r' => {
                 let slot = u32::from_le_bytes(self.take()?);
-                self.remember(slot)?;
+                self.memoize(slot)?;
             }
-            0x94 => self.remember(self.memo.len() as u32)?,
+            0x94 => self.memoize(self.memo.len() as u32)?,
             b'h' => {
                 let [slot] = self.take()?;
-                self.recall(slot.into())?;
+                self.get_memo(slot.into())?;
             }
             b'j' => {
                 let slot = u32::from_le_bytes(self.take()?);
-                self.recall(slot)?;
+                self.get_memo(slot)?;
             }
             // objects
             b'c' => {
@@ -230,12 +230,12 @@ impl Machine<'_> {
                 self.pop()?;
                 let class = self.pop()?;
                 let node = self.instance(class);
-                self.make(node)?;
+                self.push_node(node)?;
             }
             b'b' => {
                 let state = self.pop()?;
                 let target = self.top()?;
-                // Only objects take a state; what others would do with one changes no tensor.
+                // Only objects keep a state. The state of anything else affects no tensor.
                 if let Value::Node(id) = target
                     && let Some(Node::Object { state: slot, .. }) = self.nodes.get_mut(id)
                 {
@@ -245,7 +245,7 @@ impl Machine<'_> {
             b'Q' => {
                 let id = self.pop()?;
                 let node = self.persistent(id);
-                self.make(node)?;
+                self.push_node(node)?;
             }
             other => {
                 return unsupported(format!(

@@ -1,34 +1,34 @@
-//! PyTorch's containers: zip archives of `torch.save` and TorchScript, and the older files without zip.
+//! Reads PyTorch's containers: zip archives of `torch.save` and TorchScript, and the legacy format without zip.
 //!
-//! All hold pickles, which can run anything in Python. Here a closed interpreter builds inert values from the
-//! few instructions that checkpoints need ([`machine`]); tensors are then found among them ([`collect()`]).
+//! All contain pickles, which can execute arbitrary code in Python. Here a sandboxed interpreter ([`machine`]) builds
+//! plain values from the few instructions that checkpoints need; [`collect()`] then finds the tensors.
 
 mod archive;
 mod calls;
 mod collect;
+mod decoded;
 mod legacy;
 mod machine;
-mod outcome;
 mod stack;
 mod value;
 
-use super::checkpoint::{Container, Listing};
-use super::error::{Flaw, damaged, printable, unsupported};
+use super::error::{ContainerError, damaged, printable, unsupported};
+use super::listing::{Container, Listing};
 use collect::Root;
 
 pub(super) use archive::read as read_entry;
 
-/// The container that a file starting with `start` may be.
+/// Whether a file that starts with `start` may be in one of these formats.
 pub(super) fn looks_like(start: &[u8]) -> bool {
     archive::looks_like(start) || legacy::looks_like(start)
 }
 
 /// Lists the tensors of the file `bytes`.
-pub(super) fn list(bytes: &[u8]) -> Result<(Container, Listing), Flaw> {
+pub(super) fn list(bytes: &[u8]) -> Result<(Container, Listing), ContainerError> {
     if archive::looks_like(bytes) { list_archive(bytes) } else { list_legacy(bytes) }
 }
 
-fn list_archive(bytes: &[u8]) -> Result<(Container, Listing), Flaw> {
+fn list_archive(bytes: &[u8]) -> Result<(Container, Listing), ContainerError> {
     let archive = archive::Archive::open(bytes)?;
     archive.check_byte_order(bytes)?;
     let source = archive.pickle(bytes)?;
@@ -44,9 +44,9 @@ fn list_archive(bytes: &[u8]) -> Result<(Container, Listing), Flaw> {
     Ok((container, listing))
 }
 
-fn list_legacy(bytes: &[u8]) -> Result<(Container, Listing), Flaw> {
-    let (pickle, places) = legacy::open(bytes)?;
-    let (root, listing) = collect::collect(&pickle, &|key| match places.get(key) {
+fn list_legacy(bytes: &[u8]) -> Result<(Container, Listing), ContainerError> {
+    let (pickle, blobs) = legacy::open(bytes)?;
+    let (root, listing) = collect::collect(&pickle, &|key| match blobs.get(key) {
         Some(stored) => Ok(stored.clone()),
         None => damaged(format!("its storage `{}` is missing", printable(key))),
     })?;

@@ -1,22 +1,22 @@
-//! What the instructions of a pickle are made of: reading the pickle, the stack, the memo, making nodes. Every
-//! limit on memory is kept here.
+//! Primitives of the pickle interpreter: reading the input, the stack, the memo, creating nodes. Enforces all limits
+//! on memory.
 
-use super::calls::Made;
+use super::calls::CallResult;
 use super::machine::Machine;
 use super::value::{Node, Span, Value, str_at};
-use crate::import::error::{Flaw, damaged, unsupported};
+use crate::import::error::{ContainerError, damaged, unsupported};
 
-/// Most nodes (about 90 bytes each); a tensor takes about eight.
+/// Maximum number of nodes (about 90 bytes each). A tensor takes about eight.
 const MAX_NODES: usize = 1 << 21;
-/// Most values in all containers together, and on the stack (16 bytes each).
+/// Maximum number of values (16 bytes each) in all containers, and on the stack.
 const MAX_VALUES: usize = 1 << 22;
-/// Most open marks.
+/// Maximum number of open marks.
 pub(super) const MAX_MARKS: usize = 1 << 16;
-/// Longest name of a function or class.
+/// Maximum length of the name of a function or class.
 const MAX_NAME: usize = 4096;
 
 impl Machine<'_> {
-    pub(super) fn span(&mut self, len: usize) -> Result<Span, Flaw> {
+    pub(super) fn span(&mut self, len: usize) -> Result<Span, ContainerError> {
         match self.at.checked_add(len) {
             Some(end) if end <= self.input.len() => {
                 let span = self.at..end;
@@ -27,7 +27,7 @@ impl Machine<'_> {
         }
     }
 
-    pub(super) fn take<const N: usize>(&mut self) -> Result<[u8; N], Flaw> {
+    pub(super) fn take<const N: usize>(&mut self) -> Result<[u8; N], ContainerError> {
         let span = self.span(N)?;
         match self.input.get(span).and_then(|bytes| bytes.try_into().ok()) {
             Some(bytes) => Ok(bytes),
@@ -35,16 +35,16 @@ impl Machine<'_> {
         }
     }
 
-    pub(super) fn len32(&mut self) -> Result<usize, Flaw> {
+    pub(super) fn len32(&mut self) -> Result<usize, ContainerError> {
         Ok(u32::from_le_bytes(self.take()?) as usize)
     }
 
-    pub(super) fn len64(&mut self) -> Result<usize, Flaw> {
+    pub(super) fn len64(&mut self) -> Result<usize, ContainerError> {
         Ok(usize::try_from(u64::from_le_bytes(self.take()?)).unwrap_or(usize::MAX))
     }
 
-    /// A line of a GLOBAL, without its end.
-    pub(super) fn line(&mut self) -> Result<Span, Flaw> {
+    /// Reads a line of a GLOBAL, without the newline.
+    pub(super) fn line(&mut self) -> Result<Span, ContainerError> {
         let rest = self.input.get(self.at..).unwrap_or_default();
         let rest = rest.get(..MAX_NAME.min(rest.len())).unwrap_or_default();
         let Some(len) = rest.iter().position(|&b| b == b'\n') else {
@@ -55,7 +55,7 @@ impl Machine<'_> {
         Ok(line)
     }
 
-    pub(super) fn long(&mut self, len: usize) -> Result<(), Flaw> {
+    pub(super) fn long(&mut self, len: usize) -> Result<(), ContainerError> {
         let span = self.span(len)?;
         let bytes = self.input.get(span).unwrap_or_default();
         let value = if bytes.len() <= 8 {
@@ -72,24 +72,24 @@ impl Machine<'_> {
         self.push(value)
     }
 
-    pub(super) fn string(&mut self, len: usize) -> Result<(), Flaw> {
+    pub(super) fn string(&mut self, len: usize) -> Result<(), ContainerError> {
         let span = self.span(len)?;
         if str_at(self.input, &span).is_none() {
             return damaged("its pickle holds a string that is not UTF-8");
         }
-        self.make(Node::Text(span))
+        self.push_node(Node::Text(span))
     }
 
-    pub(super) fn bytes(&mut self, len: usize) -> Result<(), Flaw> {
+    pub(super) fn bytes(&mut self, len: usize) -> Result<(), ContainerError> {
         let span = self.span(len)?;
-        // Python 2 wrote its strings, keys among them, as bytes.
+        // Python 2 pickled strings, including dict keys, as bytes.
         let ascii = self.input.get(span.clone()).is_some_and(<[u8]>::is_ascii);
-        self.make(if ascii { Node::Text(span) } else { Node::Bytes })
+        self.push_node(if ascii { Node::Text(span) } else { Node::Bytes })
     }
 
     // --- the stack
 
-    pub(super) fn push(&mut self, value: Value) -> Result<(), Flaw> {
+    pub(super) fn push(&mut self, value: Value) -> Result<(), ContainerError> {
         if self.stack.len() >= MAX_VALUES {
             return unsupported("its pickle needs too deep a stack");
         }
@@ -97,40 +97,40 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// Values below the innermost mark are out of reach.
+    /// Returns the height of the innermost mark; values below it cannot be popped.
     pub(super) fn floor(&self) -> usize {
         self.marks.last().copied().unwrap_or(0)
     }
 
-    pub(super) fn pop(&mut self) -> Result<Value, Flaw> {
+    pub(super) fn pop(&mut self) -> Result<Value, ContainerError> {
         match self.stack.len() > self.floor() {
             true => self.stack.pop().map_or_else(underflow, Ok),
             false => underflow(),
         }
     }
 
-    pub(super) fn top(&self) -> Result<Value, Flaw> {
+    pub(super) fn top(&self) -> Result<Value, ContainerError> {
         match self.stack.last() {
             Some(&top) if self.stack.len() > self.floor() => Ok(top),
             _ => underflow(),
         }
     }
 
-    pub(super) fn pop_many(&mut self, count: usize) -> Result<Vec<Value>, Flaw> {
+    pub(super) fn pop_many(&mut self, count: usize) -> Result<Vec<Value>, ContainerError> {
         match self.stack.len().checked_sub(count) {
             Some(from) if from >= self.floor() => Ok(self.stack.split_off(from)),
             _ => underflow(),
         }
     }
 
-    pub(super) fn pop_mark(&mut self) -> Result<Vec<Value>, Flaw> {
+    pub(super) fn pop_mark(&mut self) -> Result<Vec<Value>, ContainerError> {
         match self.marks.pop() {
             Some(mark) if mark <= self.stack.len() => Ok(self.stack.split_off(mark)),
             _ => damaged("its pickle closes a group that it never opened"),
         }
     }
 
-    pub(super) fn remember(&mut self, slot: u32) -> Result<(), Flaw> {
+    pub(super) fn memoize(&mut self, slot: u32) -> Result<(), ContainerError> {
         let top = self.top()?;
         if self.memo.len() >= MAX_NODES {
             return unsupported("its pickle remembers too many values");
@@ -139,7 +139,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    pub(super) fn recall(&mut self, slot: u32) -> Result<(), Flaw> {
+    pub(super) fn get_memo(&mut self, slot: u32) -> Result<(), ContainerError> {
         match self.memo.get(&slot) {
             Some(&value) => self.push(value),
             None => damaged(format!("its pickle recalls value {slot}, which it never stored")),
@@ -155,7 +155,7 @@ impl Machine<'_> {
         }
     }
 
-    pub(super) fn make(&mut self, node: Node) -> Result<(), Flaw> {
+    pub(super) fn push_node(&mut self, node: Node) -> Result<(), ContainerError> {
         if self.nodes.len() >= MAX_NODES {
             return unsupported("its pickle builds too many values");
         }
@@ -163,23 +163,23 @@ impl Machine<'_> {
         self.push(Value::Node(self.nodes.len() - 1))
     }
 
-    pub(super) fn push_result(&mut self, result: Made) -> Result<(), Flaw> {
+    pub(super) fn push_result(&mut self, result: CallResult) -> Result<(), ContainerError> {
         match result {
-            Made::New(node) => {
-                // Calls copy out of their arguments, which many calls may share.
-                self.hold(match &node {
+            CallResult::New(node) => {
+                // Calls copy their arguments, which many calls may share.
+                self.account(match &node {
                     Node::Dict(items) => items.len().saturating_mul(2),
                     Node::Tensor(tensor) => tensor.shape.len() + tensor.strides.len(),
                     _ => 0,
                 })?;
-                self.make(node)
+                self.push_node(node)
             }
-            Made::Old(value) => self.push(value),
+            CallResult::Existing(value) => self.push(value),
         }
     }
 
-    /// Accounts for values that a container takes.
-    pub(super) fn hold(&mut self, count: usize) -> Result<(), Flaw> {
+    /// Counts values that a container takes against the limit.
+    pub(super) fn account(&mut self, count: usize) -> Result<(), ContainerError> {
         self.values = self.values.saturating_add(count);
         if self.values > MAX_VALUES {
             return unsupported("its pickle holds too many values");
@@ -187,13 +187,13 @@ impl Machine<'_> {
         Ok(())
     }
 
-    pub(super) fn tuple(&mut self, items: Vec<Value>) -> Result<(), Flaw> {
-        self.hold(items.len())?;
-        self.make(Node::Tuple(items))
+    pub(super) fn tuple(&mut self, items: Vec<Value>) -> Result<(), ContainerError> {
+        self.account(items.len())?;
+        self.push_node(Node::Tuple(items))
     }
 
-    pub(super) fn pairs(&mut self, items: Vec<Value>) -> Result<Vec<(Value, Value)>, Flaw> {
-        self.hold(items.len())?;
+    pub(super) fn pairs(&mut self, items: Vec<Value>) -> Result<Vec<(Value, Value)>, ContainerError> {
+        self.account(items.len())?;
         let (pairs, rest) = items.as_chunks::<2>();
         if !rest.is_empty() {
             return damaged("its pickle sets a key without a value");
@@ -201,8 +201,8 @@ impl Machine<'_> {
         Ok(pairs.iter().map(|&[key, value]| (key, value)).collect())
     }
 
-    pub(super) fn append(&mut self, items: Vec<Value>) -> Result<(), Flaw> {
-        self.hold(items.len())?;
+    pub(super) fn append(&mut self, items: Vec<Value>) -> Result<(), ContainerError> {
+        self.account(items.len())?;
         if let Value::Node(id) = self.top()?
             && let Some(Node::List(list)) = self.nodes.get_mut(id)
         {
@@ -211,7 +211,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    pub(super) fn set_items(&mut self, items: Vec<Value>) -> Result<(), Flaw> {
+    pub(super) fn set_items(&mut self, items: Vec<Value>) -> Result<(), ContainerError> {
         let items = self.pairs(items)?;
         if let Value::Node(id) = self.top()?
             && let Some(Node::Dict(dict)) = self.nodes.get_mut(id)
@@ -222,6 +222,6 @@ impl Machine<'_> {
     }
 }
 
-fn underflow<T>() -> Result<T, Flaw> {
+fn underflow<T>() -> Result<T, ContainerError> {
     damaged("its pickle takes a value from an empty stack")
 }

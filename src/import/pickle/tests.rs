@@ -1,4 +1,4 @@
-//! Hand-made pickles and archives: what must be read, and what must end in an error.
+//! Tests with hand-made pickles and archives: valid ones are read, invalid ones are errors.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -83,13 +83,13 @@ fn open(bytes: Vec<u8>) -> Result<Checkpoint, Error> {
     result
 }
 
-/// The error of a pickle, in an archive with one storage of four f32.
+/// Returns the error of a pickle in an archive with one storage of four f32.
 fn refused(pickle: Vec<u8>) -> String {
     refused_bytes(archive(&pickle, &[("0", &[0; 16])]))
 }
 
 fn refused_bytes(bytes: Vec<u8>) -> String {
-    let text = open(bytes).err().expect("refused").to_string();
+    let text = open(bytes).expect_err("refused").to_string();
     assert!(text.starts_with("m.pt") && text.len() < 1000, "{text}");
     text
 }
@@ -215,7 +215,7 @@ fn impossible_tensors_are_errors() {
 
 #[test]
 fn values_that_hold_themselves_end() {
-    // A list in itself, a dict in itself, a tuple in a list in it.
+    // A list in itself, a dict in itself.
     check(P::new().raw(b"]q\x00h\x00a").stop(), "it holds a list");
     check(P::new().raw(b"}q\x00").text("state_dict").raw(b"h\x00s").stop(), "a dict without tensors");
     // A module that is its own child.
@@ -228,7 +228,7 @@ fn values_that_hold_themselves_end() {
         all = module(all.raw(b"q\x00")).raw(b"}(").text("a").raw(b"h\x00").text("b").raw(b"h\x00ub");
     }
     check(all.stop(), "too many values");
-    // A tensor is its own storage.
+    // A tensor that is its own storage.
     let own = P::new().global("torch._utils", "_rebuild_tensor_v2").raw(b"q\x00(h\x00").int(0).raw(b"))tRq\x01");
     check(own.stop(), "not a state dict");
 }
@@ -236,7 +236,7 @@ fn values_that_hold_themselves_end() {
 #[test]
 fn floods_of_values_end() {
     let many = |unit: &[u8], count: usize| unit.repeat(count);
-    // Five million tuples in each other; nothing walks or drops them recursively.
+    // Five million nested tuples; nothing walks or drops them recursively.
     check(P::new().raw(b")").raw(&many(b"\x85", 5 << 20)).stop(), "too many values");
     let nested = P::new().raw(b")").raw(&many(b"\x85", 1 << 20)).stop();
     check(nested, "it holds a tuple");
@@ -250,14 +250,14 @@ fn floods_of_values_end() {
         slots.extend(slot.to_le_bytes());
     }
     check(P(slots).stop(), "remembers too many values");
-    // One list doubled with itself would grow without end; appending copies references to it only.
+    // A list appended to itself; appending copies references only.
     let appends = P::new().raw(b"]q\x00").raw(&many(b"(h\x00h\x00h\x00h\x00e", 2 << 20)).stop();
     check(appends, "holds too many values");
-    // A long list that many dicts are made of.
+    // A long list from which many dicts are created.
     let pairs = P::new().raw(b"](").raw(&many(b"NN\x86", 200_000)).raw(b"eq\x00\x85q\x01");
     let calls = pairs.global("collections", "OrderedDict").raw(b"q\x02").raw(&many(b"h\x02h\x01R", 100_000));
     check(calls.stop(), "too many values");
-    // Work that leaves nothing behind is linear.
+    // Instructions that leave no value take linear time.
     check(P::new().raw(b"}").raw(&many(b"N0", 20 << 20)).stop(), "a dict without tensors");
 }
 
@@ -284,7 +284,7 @@ fn module_names_are_paths() {
 
 #[test]
 fn wrapped_and_subclassed_tensors_are_found() {
-    // A parameter with state, a tensor subclass without behaviour of its own, Python 2's ordered dict.
+    // A parameter with state, a plain tensor subclass, Python 2's ordered dict.
     let v2 = |p: P| p.global("torch._utils", "_rebuild_tensor_v2");
     let arguments = |p: P| p.raw(b"(").storage("HalfStorage", "0", 8).int(0).sizes(&[8]).sizes(&[1]).raw(b"t");
     let wrapped = P::new().item("w", |p| {
@@ -323,7 +323,7 @@ fn archives_must_be_unambiguous_and_little_endian() {
     let little = zip(&[("m/data.pkl", &pickle), ("m/data/0", &[0; 16]), ("m/byteorder", b"little")]);
     assert!(open(little).is_ok());
 
-    // Compressed storages: a long run of zeros, read once and held once.
+    // Compressed storages: a long run of zeros.
     let big = P::new().item("w", |p| p.tensor("0", 1 << 20, 0, &[1 << 20], &[1])).stop();
     let zeros = vec![0; 4 << 20];
     let bytes = zip_of(&[("m/data.pkl".into(), &big), ("m/data/0".into(), &zeros)], Deflated);

@@ -1,7 +1,7 @@
-//! What a pickle can build here: inert values in an arena.
+//! Values of the pickle interpreter, in an arena.
 //!
-//! Values are small and copied freely; everything larger is a node that is made once and named by its index.
-//! So shared and self-referential structures cost nothing, and dropping them never recurses.
+//! A value is small and `Copy`; anything larger is a node, created once and referred to by its index. So shared and
+//! self-referential structures are cheap, and dropping them never recurses.
 
 use std::ops::Range;
 
@@ -20,73 +20,73 @@ pub(super) enum Value {
     None,
     /// `True` or `False`.
     Bool(bool),
-    /// An integer that fits.
+    /// An integer that fits in i64.
     Int(i64),
-    /// A number that no tensor depends on: a float, or an integer that does not fit.
+    /// A float or a larger integer. No tensor depends on these, so the number is not kept.
     Number,
-    /// Anything larger.
+    /// Anything else.
     Node(NodeId),
 }
 
-/// A value that is made once.
+/// A value in the arena.
 #[derive(Clone, Debug)]
 pub(super) enum Node {
-    /// A string; UTF-8 was checked.
+    /// A string, checked to be UTF-8.
     Text(Span),
-    /// Bytes, which nothing here looks into.
+    /// Bytes; the content is not kept.
     Bytes,
     /// A tuple.
     Tuple(Vec<Value>),
     /// A list.
     List(Vec<Value>),
-    /// A dict in order of insertion; keys may repeat.
+    /// A dict in insertion order; keys may repeat.
     Dict(Vec<(Value, Value)>),
     /// A function or class, never resolved.
     Global(Global),
-    /// An instance of some class and the state that was given to it.
+    /// An instance of a class, and its state.
     Object {
         /// The class.
         class: Global,
-        /// What BUILD gave it.
+        /// The state set by BUILD.
         state: Option<Value>,
     },
-    /// The elements that tensors share.
+    /// A storage.
     Storage(Storage),
     /// A view of a storage.
     Tensor(TensorNode),
-    /// What something unknown returned, or a tensor that cannot be made.
-    Inert(Inert),
+    /// The result of an unknown call, or a tensor that cannot be created.
+    Opaque(Opaque),
 }
 
 /// A function or class by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Global {
-    /// What it means here.
-    pub meaning: Meaning,
-    /// Its module in the pickle.
+    /// Role of the name for the interpreter.
+    pub kind: GlobalKind,
+    /// Module name in the pickle.
     pub module: Span,
-    /// Its name in the pickle.
+    /// Name in the pickle.
     pub name: Span,
 }
 
-/// The closed list of globals that mean something.
+/// The closed list of functions and classes that are interpreted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
-    /// `(storage, offset, size, stride, …)` to a tensor.
+pub(super) enum GlobalKind {
+    /// Function of `(storage, offset, size, stride, …)` that returns a tensor.
     RebuildTensor,
-    /// `(storage, offset, size, stride, requires_grad, hooks, dtype, …)` to a tensor of another type.
+    /// Function of `(storage, offset, size, stride, requires_grad, hooks, dtype, …)` that returns a tensor of `dtype`.
     RebuildTensorV3,
-    /// `(tensor, …)` to that tensor.
+    /// Function of `(tensor, …)` that returns the tensor.
     RebuildParameter,
-    /// `(function, type, arguments, state)` to what the function makes of the arguments.
+    /// Function of `(function, type, arguments, state)` that returns `function(*arguments)`.
     RebuildFromType,
-    /// `()` or `(pairs)` to a dict.
+    /// Class that is created from `()` or `(pairs)`, a dict.
     OrderedDict,
-    /// `(tuple)` to that tuple.
+    /// Class that is created from `(tuple)`, equal to the tuple.
     Size,
-    /// Type of a storage.
+    /// Storage class of an element type.
     Storage(ElementType),
-    /// `(class, base, state)` to an instance.
+    /// Function of `(class, base, state)` that returns an instance.
     Reconstructor,
     /// A module of a TorchScript archive.
     ScriptModule,
@@ -94,14 +94,14 @@ pub(super) enum Meaning {
     Unknown,
 }
 
-/// The elements that tensors share.
+/// A block of elements that tensors can share.
 #[derive(Clone, Debug)]
 pub(super) struct Storage {
-    /// Type of its elements.
+    /// Element type.
     pub element: ElementType,
-    /// Its name among the storages of the file.
+    /// Key of the storage in the file.
     pub key: Span,
-    /// Number of its elements.
+    /// Number of elements.
     pub len: usize,
 }
 
@@ -110,55 +110,55 @@ pub(super) struct Storage {
 pub(super) struct TensorNode {
     /// A [`Node::Storage`].
     pub storage: NodeId,
-    /// First element.
+    /// Index of the first element in the storage.
     pub offset: usize,
     /// Dimensions.
     pub shape: Vec<usize>,
-    /// Elements from one index to the next.
+    /// Distance between neighbouring indices, in elements.
     pub strides: Vec<usize>,
 }
 
-/// A value that means nothing here.
+/// A value that is not interpreted.
 #[derive(Clone, Debug)]
-pub(super) enum Inert {
-    /// What a function or class that is not on the list would have made: its module and name.
+pub(super) enum Opaque {
+    /// Result of a function or class that is not on the list: its module and name.
     Result(Span, Span),
-    /// A tensor of an element type that is not read: the type's module and name.
+    /// A tensor of an unsupported element type: the type's module and name.
     Type(Span, Span),
-    /// Anything else, as messages call it.
+    /// Anything else, as described in messages.
     Other(&'static str),
 }
 
-/// A value that means nothing here, as messages call it.
-pub(super) fn inert(what: &'static str) -> Node {
-    Node::Inert(Inert::Other(what))
+/// Creates an opaque node with a description for messages.
+pub(super) fn opaque(what: &'static str) -> Node {
+    Node::Opaque(Opaque::Other(what))
 }
 
-/// The text at `span` of `input`, if it is UTF-8.
+/// Returns the text at `span` of `input`, if it is UTF-8.
 pub(super) fn str_at<'a>(input: &'a [u8], span: &Span) -> Option<&'a str> {
     std::str::from_utf8(input.get(span.clone())?).ok()
 }
 
-/// Looks a global up in the closed list.
-pub(super) fn meaning(module: &str, name: &str) -> Meaning {
+/// Looks up a function or class in the closed list.
+pub(super) fn global_kind(module: &str, name: &str) -> GlobalKind {
     match (module, name) {
-        ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Meaning::RebuildTensor,
-        ("torch._utils", "_rebuild_tensor_v3") => Meaning::RebuildTensorV3,
-        ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => Meaning::RebuildParameter,
-        ("torch._tensor", "_rebuild_from_type_v2") => Meaning::RebuildFromType,
-        ("collections", "OrderedDict") => Meaning::OrderedDict,
-        ("torch", "Size") => Meaning::Size,
-        ("copyreg" | "copy_reg", "_reconstructor") => Meaning::Reconstructor,
+        ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => GlobalKind::RebuildTensor,
+        ("torch._utils", "_rebuild_tensor_v3") => GlobalKind::RebuildTensorV3,
+        ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => GlobalKind::RebuildParameter,
+        ("torch._tensor", "_rebuild_from_type_v2") => GlobalKind::RebuildFromType,
+        ("collections", "OrderedDict") => GlobalKind::OrderedDict,
+        ("torch", "Size") => GlobalKind::Size,
+        ("copyreg" | "copy_reg", "_reconstructor") => GlobalKind::Reconstructor,
         ("torch" | "torch.storage" | "torch.cuda", name) => match storage(name) {
-            Some(element) => Meaning::Storage(element),
-            None => Meaning::Unknown,
+            Some(element) => GlobalKind::Storage(element),
+            None => GlobalKind::Unknown,
         },
-        (module, _) if module == "__torch__" || module.starts_with("__torch__.") => Meaning::ScriptModule,
-        _ => Meaning::Unknown,
+        (module, _) if module == "__torch__" || module.starts_with("__torch__.") => GlobalKind::ScriptModule,
+        _ => GlobalKind::Unknown,
     }
 }
 
-/// The element type of torch's storage class `name`.
+/// Returns the element type of torch's storage class `name`.
 fn storage(name: &str) -> Option<ElementType> {
     Some(match name.strip_suffix("Storage")? {
         "Half" => ElementType::F16,
@@ -171,7 +171,7 @@ fn storage(name: &str) -> Option<ElementType> {
         "Char" => ElementType::I8,
         "Byte" => ElementType::U8,
         "Bool" => ElementType::Bool,
-        // Untyped, complex and quantised ones.
+        // Untyped, complex and quantised storages.
         other => ElementType::Other(other.to_lowercase().into()),
     })
 }

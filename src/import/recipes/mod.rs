@@ -25,8 +25,6 @@ use crate::models::{Layer, LayerKind, layers};
 use names::Checklist;
 use source::Source;
 
-pub use names::{Mismatch, Misshapen};
-
 /// The layouts, in the order in which they are tried.
 const RECIPES: [Recognise; 4] = [native::recognise, huggingface::recognise, timm::recognise, apple::recognise];
 

@@ -1,77 +1,12 @@
 //! Takes the tensors of a layout one by one and records what is missing, wrongly shaped or left over.
 
 use std::collections::{BTreeSet, HashSet};
-use std::fmt;
 
 use super::At;
 use super::source::{Linear, Names, Norm, Order};
 use crate::import::checkpoint::{Checkpoint, TensorInfo};
 use crate::import::error::{Error, printable};
-
-/// Most names that a message lists of each kind.
-const LISTED: usize = 4;
-
-/// Tensors that do not fit the layout of the checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mismatch {
-    /// The layout that was recognised.
-    pub layout: &'static str,
-    /// Tensors that the layout needs and the checkpoint lacks.
-    pub missing: Vec<String>,
-    /// Tensors with another shape than their neighbours ask for.
-    pub misshapen: Vec<Misshapen>,
-    /// Tensors that are there but have no place in the layout.
-    pub unknown: Vec<String>,
-}
-
-/// A tensor with another shape than its neighbours ask for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Misshapen {
-    /// Its name in the checkpoint.
-    pub name: String,
-    /// The shape that fits; 0 for a dimension that may have any length.
-    pub expected: Vec<usize>,
-    /// The shape that it has.
-    pub found: Vec<usize>,
-}
-
-impl Misshapen {
-    fn new(name: &str, expected: &[usize], found: &[usize]) -> Self {
-        Misshapen { name: name.to_owned(), expected: expected.to_vec(), found: found.to_vec() }
-    }
-}
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "its tensors do not fit the {} layout: ", self.layout)?;
-        let mut between = "";
-        let mut list = |what: &str, shown: Vec<String>| -> fmt::Result {
-            if shown.is_empty() {
-                return Ok(());
-            }
-            write!(f, "{between}{} {what} ({}", shown.len(), shown[..LISTED.min(shown.len())].join(", "))?;
-            between = "; ";
-            if shown.len() > LISTED {
-                write!(f, " and {} more", shown.len() - LISTED)?;
-            }
-            write!(f, ")")
-        };
-        let quoted = |names: &[String]| names.iter().map(|name| format!("`{}`", printable(name))).collect();
-        list("missing", quoted(&self.missing))?;
-        let shapes =
-            |m: &Misshapen| format!("`{}` is {} instead of {}", printable(&m.name), dims(&m.found), dims(&m.expected));
-        list("with another shape", self.misshapen.iter().map(shapes).collect())?;
-        list("left over", quoted(&self.unknown))?;
-        write!(f, "; give the complete checkpoint of one supported model")
-    }
-}
-
-fn dims(shape: &[usize]) -> String {
-    let dim = |&dim: &usize| {
-        if dim == 0 { "any".to_owned() } else { dim.to_string() }
-    };
-    format!("[{}]", shape.iter().map(dim).collect::<Vec<_>>().join(", "))
-}
+use crate::import::mismatch::{Mismatch, Misshapen};
 
 /// Hands out tensors of a checkpoint by name.
 pub(super) struct Checklist<'a> {

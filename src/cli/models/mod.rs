@@ -1,68 +1,68 @@
-//! `clippie-rs models`: the table of known models, and what is here.
+//! `clippie-rs models`: lists the known models and the installed ones.
 
 use std::io::Write as _;
 
 use serde::Serialize;
 
 use super::args::Models;
-use super::messages::{Done, Messages, Stop};
+use super::messages::{Failure, Messages, Outcome};
 use super::output::{Destination, cannot_write};
 use crate::catalog::{self, Model};
 use crate::preprocess::PreprocessConfig;
 use crate::weights::Header;
 
 #[cfg(feature = "hub")]
-mod here;
+mod installed;
 
-/// A row of `--json`. Fields may be added, never renamed or removed; what nobody knows is null.
+/// A row of `--json`. Fields may be added, never renamed or removed. Unknown values are null.
 #[derive(Serialize)]
 struct Row {
     name: String,
     image_size_px: Option<u64>,
     embed_dim: Option<u64>,
-    /// In the published form, before branches are folded, for a known model; so are the next two.
+    /// For a known model, this and the next two count parameters as published, before branches are folded.
     image_parameters: Option<u64>,
     text_parameters: Option<u64>,
-    /// Both towers and the logit scale.
+    /// Parameters of both towers and the logit scale.
     total_parameters: Option<u64>,
-    /// Two for each multiply-add; null where nobody counted.
+    /// A multiply-add counts as two.
     gflop_per_image: Option<f64>,
     license: Option<&'static str>,
-    /// What is to be said of the license, if anything.
+    /// Remark on the license.
     license_note: Option<&'static str>,
-    /// A repository of Hugging Face, or `compiled in`.
+    /// Repository on Hugging Face, or `compiled in`.
     source: String,
-    /// The checkpoint in the repository.
+    /// File name of the checkpoint in the repository.
     file: Option<&'static str>,
-    /// The revision that is used; null for the newest.
+    /// Revision of the repository; null for the newest.
     revision: Option<String>,
-    /// About how much is downloaded.
+    /// Approximate size of the download.
     download_bytes: Option<u64>,
-    /// How photos are prepared.
+    /// Preprocessing of photos.
     preprocess: Option<PreprocessConfig>,
-    /// The weights file, if it is here.
+    /// Path of the weights file, if the model is installed.
     path: Option<String>,
-    /// The size of the weights file.
+    /// Size of the weights file.
     bytes: Option<u64>,
 }
 
-/// What the columns mean; below the table.
+/// Explanation of the columns, printed below the table.
 const LEGEND: &str = "image, text: million parameters as published; GFLOP: a photo, 2 x GMAC; \
                       apple-amlr: research only; *: see repository";
 
 #[cfg_attr(not(feature = "hub"), allow(unused_variables))]
-pub(super) fn run(args: &Models, messages: &Messages) -> Result<Done, Stop> {
+pub(super) fn run(args: &Models, messages: &Messages) -> Result<Outcome, Failure> {
     #[cfg(feature = "hub")]
     if !args.remove.is_empty() {
-        return here::remove(&args.remove, messages);
+        return installed::remove(&args.remove, messages);
     }
     let mut rows = rows()?;
-    let named = rows.len();
-    let below = here(&mut rows)?;
+    let known = rows.len();
+    let installed = add_installed(&mut rows)?;
     let text = if args.json {
-        serde_json::to_string_pretty(&rows).map_err(|error| Stop::Failed(error.to_string()))? + "\n"
+        serde_json::to_string_pretty(&rows).map_err(|error| Failure::Error(error.to_string()))? + "\n"
     } else {
-        table(rows.get(..named).unwrap_or_default()) + &below
+        table(rows.get(..known).unwrap_or_default()) + &installed
     };
     let print = || {
         let mut out = Destination::open(None)?;
@@ -70,45 +70,45 @@ pub(super) fn run(args: &Models, messages: &Messages) -> Result<Done, Stop> {
         out.commit()
     };
     print().map_err(|error| cannot_write(None, &error))?;
-    Ok(Done::All)
+    Ok(Outcome::Complete)
 }
 
-/// Notes in the rows what is here and appends those that are in no table; and all of it for people.
+/// Adds the installed models to the rows, and returns their description as text.
 #[cfg(feature = "hub")]
-fn here(rows: &mut Vec<Row>) -> Result<String, Stop> {
-    let here = here::Here::look()?;
-    here.mark(rows);
-    Ok(here.describe())
+fn add_installed(rows: &mut Vec<Row>) -> Result<String, Failure> {
+    let installed = installed::Installed::load()?;
+    installed.add_to(rows);
+    Ok(installed.describe())
 }
 
-/// Nothing can be here by name.
+/// Without the feature `hub` no model is installed.
 #[cfg(not(feature = "hub"))]
-fn here(_rows: &mut Vec<Row>) -> Result<String, Stop> {
+fn add_installed(_rows: &mut Vec<Row>) -> Result<String, Failure> {
     Ok(String::new())
 }
 
 #[cfg(not(feature = "demo"))]
-fn rows() -> Result<Vec<Row>, Stop> {
+fn rows() -> Result<Vec<Row>, Failure> {
     Ok(catalog::models().iter().map(Row::from).collect())
 }
 
 #[cfg(feature = "demo")]
-fn rows() -> Result<Vec<Row>, Stop> {
+fn rows() -> Result<Vec<Row>, Failure> {
     let mut rows: Vec<Row> = catalog::models().iter().map(Row::from).collect();
     rows.push(demo()?);
     Ok(rows)
 }
 
-/// The compiled-in model, as its file describes it.
+/// Describes the compiled-in model.
 #[cfg(feature = "demo")]
-fn demo() -> Result<Row, Stop> {
+fn demo() -> Result<Row, Failure> {
     let weights = crate::weights::WeightsFile::demo().map_err(crate::Error::from)?;
     let license = Some(env!("CARGO_PKG_LICENSE"));
     Ok(Row { license, ..Row::of_file("demo".into(), "compiled in".into(), weights.header()) })
 }
 
 impl Row {
-    /// A model that is in no table, as its file describes it.
+    /// Describes a model that is not in the table of known models, from its file.
     #[cfg_attr(not(any(feature = "demo", feature = "hub")), allow(dead_code))]
     fn of_file(name: String, source: String, header: &Header) -> Row {
         let number = |object: &serde_json::Value, name: &str| object.get(name).and_then(serde_json::Value::as_u64);
@@ -160,7 +160,7 @@ impl From<&Model> for Row {
     }
 }
 
-/// The table for people.
+/// Formats the table.
 fn table(rows: &[Row]) -> String {
     let heading = ["name", "px", "embed", "image", "text", "GFLOP", "license", "Hugging Face repository"];
     let mut lines = vec![heading.map(str::to_owned)];

@@ -1,17 +1,17 @@
-//! A pickle that was run: its values, and how messages call them.
+//! A decoded pickle: its values, and their descriptions for messages.
 
-use super::value::{Inert, Node, Span, Value, str_at};
+use super::value::{Node, Opaque, Span, Value, str_at};
 use crate::import::error::printable;
 
-/// A pickle that was run.
+/// A decoded pickle.
 #[derive(Debug)]
 pub(super) struct Pickle<'a> {
     pub input: &'a [u8],
-    /// Every node; values name them by index.
+    /// All nodes; values refer to them by index.
     pub nodes: Vec<Node>,
-    /// What the pickle describes.
+    /// The result of the pickle.
     pub root: Value,
-    /// Bytes that it takes, the STOP included.
+    /// Length of the pickle in bytes, including STOP.
     pub len: usize,
 }
 
@@ -34,7 +34,7 @@ impl Pickle<'_> {
         str_at(self.input, span)
     }
 
-    /// What a value is, for messages.
+    /// Describes a value for messages.
     pub(super) fn describe(&self, value: Value) -> String {
         let global = |module: &Span, name: &Span| {
             let module = self.str(module).unwrap_or_default();
@@ -53,14 +53,14 @@ impl Pickle<'_> {
             }
             Some(Node::Storage(_)) => "a bare storage".to_owned(),
             Some(Node::Tensor(_)) => "a tensor".to_owned(),
-            Some(Node::Inert(Inert::Result(module, name))) => {
+            Some(Node::Opaque(Opaque::Result(module, name))) => {
                 format!("a result of `{}`, which is never run here", global(module, name))
             }
-            Some(Node::Inert(Inert::Type(module, name))) => format!(
+            Some(Node::Opaque(Opaque::Type(module, name))) => format!(
                 "a tensor of `{}`, which is not read; convert it to f16, bf16, f32 or f64",
                 global(module, name)
             ),
-            Some(Node::Inert(Inert::Other(what))) => (*what).to_owned(),
+            Some(Node::Opaque(Opaque::Other(what))) => (*what).to_owned(),
         }
     }
 }

@@ -1,36 +1,36 @@
-//! The models that are here.
+//! The installed models: lists and removes them.
 
 use std::path::Path;
 
 use super::Row;
 use crate::Error;
-use crate::cli::messages::{Done, Messages, Stop, size};
+use crate::cli::messages::{Failure, Messages, Outcome, size};
 use crate::cli::pull;
 use crate::hub::{Hub, StoredDownload, StoredModel};
 use crate::weights::WeightsFile;
 
-/// What lies in the folder of models.
-pub(super) struct Here {
+/// Content of the models folder.
+pub(super) struct Installed {
     hub: Hub,
     models: Vec<StoredModel>,
     downloads: Vec<StoredDownload>,
 }
 
-impl Here {
-    pub(super) fn look() -> Result<Here, Stop> {
+impl Installed {
+    pub(super) fn load() -> Result<Installed, Failure> {
         let hub = Hub::from_env().map_err(Error::from)?;
         let models = hub.models().map_err(Error::from)?;
         let downloads = hub.downloads().map_err(Error::from)?;
-        Ok(Here { hub, models, downloads })
+        Ok(Installed { hub, models, downloads })
     }
 
-    /// Notes in the rows what is here, and appends those that are in no table.
-    pub(super) fn mark(&self, rows: &mut Vec<Row>) {
+    /// Adds path and size to the rows of known models, and appends rows for other models.
+    pub(super) fn add_to(&self, rows: &mut Vec<Row>) {
         for model in &self.models {
             let name = model.name.to_string();
             let row = match rows.iter_mut().position(|row| row.name == name) {
                 Some(at) => rows.get_mut(at),
-                // One that cannot be read is told by whoever uses it.
+                // Skip a file that cannot be read; using it reports the error.
                 None => WeightsFile::open(&model.path).ok().and_then(|weights| {
                     let source = model.name.repository().to_owned();
                     rows.push(Row {
@@ -48,12 +48,12 @@ impl Here {
         }
     }
 
-    /// For people, below the table.
+    /// Formats the installed models and kept downloads, for the end of the table.
     pub(super) fn describe(&self) -> String {
         let mut text = if self.models.is_empty() {
-            "\nNone is here yet: `clippie-rs pull NAME` fetches one, and so does its first use.\n".to_owned()
+            "\nNo model is installed yet: `clippie-rs pull NAME` installs one, and so does its first use.\n".to_owned()
         } else {
-            format!("\nHere, in {}:\n", self.hub.models_folder().display())
+            format!("\nInstalled in {}:\n", self.hub.models_folder().display())
         };
         let names: Vec<String> = self.models.iter().map(|model| model.name.to_string()).collect();
         let width = names.iter().map(String::len).max().unwrap_or(0);
@@ -72,13 +72,13 @@ impl Here {
     }
 }
 
-/// Removes models and says what became free.
-pub(super) fn remove(names: &[String], messages: &Messages) -> Result<Done, Stop> {
+/// Removes models and reports the freed space.
+pub(super) fn remove(names: &[String], messages: &Messages) -> Result<Outcome, Failure> {
     let hub = Hub::from_env().map_err(Error::from)?;
     for name in names {
         let name = pull::parse(name)?;
         let bytes = hub.remove(&name).map_err(Error::from)?;
         messages.result(&format!("removed {name}: {} are free again", size(bytes)));
     }
-    Ok(Done::All)
+    Ok(Outcome::Complete)
 }

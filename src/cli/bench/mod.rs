@@ -1,4 +1,4 @@
-//! `clippie-rs bench`: what models cost on this machine.
+//! `clippie-rs bench`: measures the speed of models on this machine.
 
 mod measure;
 mod table;
@@ -11,19 +11,19 @@ use std::thread;
 use serde::Serialize;
 
 use super::args::Bench;
-use super::messages::{Done, Stop};
+use super::messages::{Failure, Outcome};
 use super::output::{Destination, cannot_write};
 use super::{model, named};
 use crate::{Error, Isa};
 use measure::{Subject, Timing};
 
-/// Tokens of a text where nothing is asked for: a short sentence with its start and end.
+/// Default number of tokens per text: a short sentence with its start and end.
 const SHORT_TEXT: usize = 10;
 
-/// Images or texts of a call in the second column, as large as the library's own batches.
+/// Batch size of the second column, the library's default.
 const LARGE_BATCH: usize = 8;
 
-/// The answer of `--json`. Fields may be added, never renamed or removed.
+/// Output of `--json`. Fields may be added, never renamed or removed.
 #[derive(Serialize)]
 struct Report<'a> {
     model: &'a str,
@@ -31,14 +31,14 @@ struct Report<'a> {
     /// Of one core.
     peak_gflops: f64,
     threads: usize,
-    /// Images or texts of a call.
+    /// Images or texts per call.
     batch: usize,
-    /// Tokens of a text, start and end included.
+    /// Tokens per text, including start and end.
     text_tokens: Option<usize>,
-    /// Median of calls, divided by the batch; null without the tower.
+    /// Median time of a call divided by the batch size; null without the tower.
     image_ms: Option<f64>,
     text_ms: Option<f64>,
-    /// Calls that were timed.
+    /// Number of timed calls.
     repeats: Repeats,
 }
 
@@ -48,26 +48,25 @@ struct Repeats {
     text: Option<usize>,
 }
 
-pub(super) fn run(args: &Bench) -> Result<Done, Stop> {
+pub(super) fn run(args: &Bench) -> Result<Outcome, Failure> {
     let isa = Isa::detect().map_err(Error::from)?;
     let subjects = subjects(args)?;
     let threads = args.threads.filter(|&threads| threads > 0);
     let all_threads = threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, Into::into));
     if args.json {
         let [subject] = &subjects[..] else {
-            return Err(Stop::Usage("--json measures one model; give one -m".into()));
+            return Err(Failure::Usage("--json measures one model; give one -m".into()));
         };
         json(args, isa, subject, all_threads)?;
     } else {
         let threads = if threads.is_none() && all_threads > 1 { vec![1, all_threads] } else { vec![all_threads] };
         table::run(args, isa, &subjects, &threads)?;
     }
-    Ok(Done::All)
+    Ok(Outcome::Complete)
 }
 
-/// The models that were asked for, or all that are at hand: the compiled-in one and, for a table, those that are here
-/// by name.
-fn subjects(args: &Bench) -> Result<Vec<Subject>, Stop> {
+/// Opens the models of the arguments; without any, the compiled-in model and, for the table, all installed models.
+fn subjects(args: &Bench) -> Result<Vec<Subject>, Failure> {
     let mut names: Vec<OsString> = args.models.iter().filter(|name| !name.is_empty()).cloned().collect();
     if names.is_empty() {
         if cfg!(feature = "demo") {
@@ -78,7 +77,7 @@ fn subjects(args: &Bench) -> Result<Vec<Subject>, Stop> {
         }
     }
     if names.is_empty() {
-        // Says what to do about it.
+        // Fails with the message for a missing model.
         model::open(None)?;
     }
     let subject = |name: OsString| {
@@ -88,7 +87,7 @@ fn subjects(args: &Bench) -> Result<Vec<Subject>, Stop> {
     names.into_iter().map(subject).collect()
 }
 
-fn json(args: &Bench, isa: Isa, subject: &Subject, threads: usize) -> Result<(), Stop> {
+fn json(args: &Bench, isa: Isa, subject: &Subject, threads: usize) -> Result<(), Failure> {
     let batch = args.batch.unwrap_or(1) as usize;
     let text_tokens = subject.text_lengths(args.text_tokens).first().copied();
     let before = isa.peak_gflops();
@@ -97,7 +96,7 @@ fn json(args: &Bench, isa: Isa, subject: &Subject, threads: usize) -> Result<(),
     let report = Report {
         model: &subject.name,
         isa: isa.name(),
-        // Twice, for a machine that was not at rest at first.
+        // Measured twice, in case the machine was busy the first time.
         peak_gflops: before.max(isa.peak_gflops()),
         threads,
         batch,
@@ -106,7 +105,7 @@ fn json(args: &Bench, isa: Isa, subject: &Subject, threads: usize) -> Result<(),
         text_ms: text.as_ref().map(Timing::milliseconds),
         repeats: Repeats { image: image.map(|timing| timing.repeats), text: text.map(|timing| timing.repeats) },
     };
-    let json = serde_json::to_string(&report).map_err(|error| Stop::Failed(error.to_string()))?;
+    let json = serde_json::to_string(&report).map_err(|error| Failure::Error(error.to_string()))?;
     let print = || {
         let mut out = Destination::open(None)?;
         writeln!(out, "{json}")?;

@@ -1,0 +1,86 @@
+//! Arguments of `clippie-rs convert`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::values::{mean, std};
+use super::{Filter, Resize, Rgb};
+use crate::models::config;
+
+/// Convert a published checkpoint to a weights file
+///
+/// Reads checkpoints of OpenAI's CLIP, open_clip, Hugging Face transformers and Apple's MobileCLIP: safetensors files,
+/// and PyTorch files, whose code is never executed. The configuration is taken from the files in the checkpoint's
+/// folder, from the checkpoint's layout, or from --model; if a value is missing, the message names the option that sets
+/// it. Weights are folded and packed once, so a weights file is ready as soon as it is opened.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  clippie-rs convert ViT-B-32.pt
+  clippie-rs convert open_clip_model.safetensors --model vit-b-32-laion2b
+  clippie-rs convert downloads/clip-vit-base-patch32/ models/vit-b-32.clippie")]
+pub(in crate::cli) struct Convert {
+    /// Checkpoint (.safetensors, .pt, .pth, .bin), or a folder as downloaded
+    #[arg(value_name = "SRC")]
+    pub source: PathBuf,
+    /// File or folder to write to; by default the current folder, with the name of the model or the checkpoint
+    #[arg(value_name = "OUT")]
+    pub out: Option<PathBuf>,
+    /// Known name of the model, such as vit-b-32-laion2b
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Configuration file to use instead of those in the checkpoint's folder
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Activation of both towers
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub activation: Option<Activation>,
+    /// Attention heads of the image tower
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub image_heads: Option<u32>,
+    /// Attention heads of the text tower
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub text_heads: Option<u32>,
+    /// Zero padding in the stem of MobileCLIP-B: 0 as timm defines it, 1 as Apple does; by default derived from the
+    /// checkpoint's tensor names
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1))]
+    pub stem_padding: Option<u32>,
+    /// Epsilon of the image tower's LayerNorms
+    #[arg(long, value_name = "EPS")]
+    pub norm_eps: Option<f64>,
+    /// How a photo becomes square: `shortest` scales and crops, `squash` distorts
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub resize: Option<Resize>,
+    /// Resampling filter
+    #[arg(long, value_enum, value_name = "FILTER")]
+    pub interpolation: Option<Filter>,
+    /// Mean of red, green and blue, for values from 0 to 1
+    #[arg(long, value_name = "R,G,B", value_parser = mean, allow_hyphen_values = true)]
+    pub mean: Option<Rgb>,
+    /// Standard deviation of red, green and blue
+    #[arg(long, value_name = "R,G,B", value_parser = std, allow_hyphen_values = true)]
+    pub std: Option<Rgb>,
+    /// Replace OUT if it exists
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Activation {
+    /// GELU, defined with erf
+    #[value(name = "gelu")]
+    Gelu,
+    /// OpenAI's approximation with a sigmoid
+    #[value(name = "quick_gelu", alias = "quick-gelu")]
+    QuickGelu,
+}
+
+impl From<Activation> for config::Activation {
+    fn from(activation: Activation) -> Self {
+        match activation {
+            Activation::Gelu => config::Activation::Gelu,
+            Activation::QuickGelu => config::Activation::QuickGelu,
+        }
+    }
+}

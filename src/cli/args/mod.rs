@@ -1,0 +1,329 @@
+//! Command-line arguments: definitions, help texts and parsing. Runs nothing.
+
+mod bench;
+mod convert;
+mod models;
+mod values;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+pub(super) use bench::Bench;
+pub(super) use convert::Convert;
+pub(super) use models::Models;
+#[cfg(feature = "hub")]
+pub(super) use models::Pull;
+use values::{mean, std, threads};
+
+use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
+
+/// Maximum batch size.
+const MAX_BATCH: i64 = 1024;
+
+/// Encode photos and texts as CLIP embeddings on the CPU.
+///
+/// An embedding is a vector that represents the content of a photo or the meaning of a text. A photo and a text that
+/// match have similar embeddings, so a photo is found by describing it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "clippie-rs",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    after_help = "\
+First steps:
+  clippie-rs encode -m mobileclip2-s2 photos/        print one line of JSON per photo
+  clippie-rs encode -m mobileclip2-s2 --text \"a dog on a beach\"
+  clippie-rs models                                  list models; each is downloaded on first use
+  clippie-rs convert ViT-B-32.pt                     convert a local checkpoint to ViT-B-32.clippie
+
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 some inputs failed."
+)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Common {
+    /// Print only errors
+    #[arg(short, long, global = true, display_order = 900, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print details; -vv prints everything
+    #[arg(short, long, global = true, display_order = 901, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    Encode(Encode),
+    Convert(Convert),
+    Info(Info),
+    Models(Models),
+    #[cfg(feature = "hub")]
+    Pull(Pull),
+    Tokenize(Tokenize),
+    Preprocess(Preprocess),
+    Bench(Bench),
+}
+
+/// Encode photos and texts as embeddings
+///
+/// The order of rows is: each INPUT as given, the photos of --files-from, each --text as given, the lines of
+/// --texts-from. A photo that cannot be read is reported, the others are encoded, and the exit code is 3.
+///
+/// A folder is searched recursively for files with the extension jpg, jpeg, jpe, jfif, png, webp, gif, bmp, dib, tif or
+/// tiff (in any case), sorted by the bytes of their paths; hidden files and folders are skipped. A file given by name
+/// may have any extension: its content determines the format. `-` reads one photo from standard input.
+///
+/// jsonl, the default, writes one line per row as soon as it is ready: {"path":…,"embedding":[…],"fingerprint":…},
+/// {"text":…,"embedding":[…],"fingerprint":…} or {"path":…,"error":"…"}. A path that is not UTF-8 is shown with
+/// replacement characters, and its bytes follow in hexadecimal as "path_bytes". json writes one object with the model's
+/// name, the fingerprint and all rows. csv writes columns for the path or the text (or both), the fingerprint and each
+/// number; failed inputs have no row.
+///
+/// npy writes a float32 array [rows, length] for NumPy and a sidecar OUT.jsonl (photos.npy.jsonl for -o photos.npy)
+/// with one line per row. If any input fails, nothing is written unless --skip-errors is given.
+///
+/// The fingerprint identifies everything that determines an embedding: weights, preprocessing, orientation and
+/// normalisation. Only embeddings with equal fingerprints can be compared.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  clippie-rs encode -m ViT-B-32.clippie beach.jpg photos/ > embeddings.jsonl
+  clippie-rs encode -m ViT-B-32.clippie --text \"a dog\" --text \"a cat\" --format csv
+  clippie-rs encode -m ViT-B-32.clippie photos/ --format npy -o photos.npy
+  find photos -newer photos.npy -print0 | clippie-rs encode -m ViT-B-32.clippie --files-from -")]
+pub(super) struct Encode {
+    /// Photos or folders of photos; `-` reads one photo from standard input
+    #[arg(value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+    /// Text to encode; repeatable
+    #[arg(long = "text", value_name = "TEXT", allow_hyphen_values = true)]
+    pub texts: Vec<String>,
+    /// Read photos and folders from FILE, one per line or separated by NUL bytes; `-` reads standard input
+    #[arg(long, value_name = "FILE")]
+    pub files_from: Option<PathBuf>,
+    /// Read texts from a UTF-8 FILE, one per line; an empty line is an empty text; `-` reads standard input
+    #[arg(long, value_name = "FILE")]
+    pub texts_from: Option<PathBuf>,
+    #[command(flatten)]
+    pub model: Model,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Jsonl)]
+    pub format: Format,
+    /// Write to OUT instead of standard output; an existing file is replaced when the output is complete
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    /// Do not normalise embeddings to unit length
+    #[arg(long)]
+    pub raw: bool,
+    /// Maximum number of photos or texts per batch: trades memory for speed, never changes results
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=MAX_BATCH))]
+    pub batch_size: u32,
+    /// Number of threads, by default one per core; never changes results
+    #[arg(long, value_name = "N", env = "CLIPPIE_THREADS", hide_env_values = true, value_parser = threads)]
+    pub threads: Option<usize>,
+    #[command(flatten)]
+    pub photos: Photos,
+    /// Omit failed inputs from the output; they are still reported, and the exit code is still 3
+    #[arg(long)]
+    pub skip_errors: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Model {
+    /// Weights file written by `clippie-rs convert`, name listed by `clippie-rs models`, or hf-hub:ORG/REPO; a model
+    /// given by name is pulled on first use
+    #[arg(short, long, value_name = "MODEL", env = "CLIPPIE_MODEL", hide_env_values = true)]
+    pub model: Option<OsString>,
+}
+
+/// Overrides of the model's preprocessing.
+#[derive(Debug, Args)]
+pub(super) struct Photos {
+    /// Ignore the EXIF orientation of photos, as the reference libraries do
+    #[arg(long)]
+    pub no_orient: bool,
+    /// Override how a photo becomes square: `shortest` scales and crops, `squash` distorts
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub resize: Option<Resize>,
+    /// Override the resampling filter
+    #[arg(long, value_enum, value_name = "FILTER")]
+    pub interpolation: Option<Filter>,
+    /// Override the mean of red, green and blue, for values from 0 to 1
+    #[arg(long, value_name = "R,G,B", value_parser = mean, allow_hyphen_values = true)]
+    pub mean: Option<Rgb>,
+    /// Override the standard deviation of red, green and blue
+    #[arg(long, value_name = "R,G,B", value_parser = std, allow_hyphen_values = true)]
+    pub std: Option<Rgb>,
+}
+
+/// One value each for red, green and blue.
+pub(super) type Rgb = [f64; 3];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// One line of JSON per row
+    Jsonl,
+    /// One JSON object
+    Json,
+    /// A NumPy array
+    Npy,
+    /// Comma-separated values
+    Csv,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Resize {
+    /// Scale the shorter side to the model's size and crop the centre
+    Shortest,
+    /// Scale both sides to the model's size
+    Squash,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Filter {
+    Bilinear,
+    Bicubic,
+}
+
+/// Show the contents of a weights file, and verify it
+///
+/// With --verify, every byte is compared with the file's checksums: the exit code is 0 if the file is intact, else 1
+/// with the names of the damaged tensors.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  clippie-rs info ViT-B-32.clippie
+  clippie-rs info --json ViT-B-32.clippie
+  clippie-rs info --verify ViT-B-32.clippie")]
+pub(super) struct Info {
+    /// Weights file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Read the whole file and verify its checksums
+    #[arg(long)]
+    pub verify: bool,
+}
+
+/// Tokenize texts as CLIP models do
+///
+/// Prints one line of JSON per text: {"text":…,"ids":[…]}, from the start token to the end token, without padding.
+/// Needs no model: all CLIP models share one vocabulary.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  clippie-rs tokenize \"a dog on a beach\"")]
+pub(super) struct Tokenize {
+    /// Texts to tokenize
+    #[arg(value_name = "TEXT")]
+    pub texts: Vec<String>,
+    /// Read texts from a UTF-8 FILE, one per line; an empty line is an empty text; `-` reads standard input
+    #[arg(long, value_name = "FILE")]
+    pub texts_from: Option<PathBuf>,
+    /// Maximum number of tokens, including start and end; longer texts are truncated
+    #[arg(long, value_name = "N", default_value_t = 77, value_parser = clap::value_parser!(u32).range(2..=65_536))]
+    pub context_length: u32,
+    /// Reject longer texts instead of truncating them
+    #[arg(long)]
+    pub refuse_long: bool,
+}
+
+/// Preprocess a photo and write the pixels that the model receives
+///
+/// Writes a float32 array [3, height, width] for NumPy: red, green and blue, rows from the top, resized, cropped and
+/// normalised.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  clippie-rs preprocess beach.jpg -m ViT-B-32.clippie -o beach.npy")]
+pub(super) struct Preprocess {
+    /// Photo; `-` reads standard input
+    #[arg(value_name = "IMAGE")]
+    pub image: PathBuf,
+    #[command(flatten)]
+    pub model: Model,
+    /// Write to OUT instead of standard output; an existing file is replaced
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub photos: Photos,
+}
+
+impl Photos {
+    /// Applies the overrides to the model's preprocessing.
+    pub fn apply(&self, config: &mut PreprocessConfig) {
+        if let Some(resize) = self.resize {
+            config.resize = resize.into();
+        }
+        if let Some(filter) = self.interpolation {
+            config.interpolation = filter.into();
+        }
+        config.mean = self.mean.unwrap_or(config.mean);
+        config.std = self.std.unwrap_or(config.std);
+    }
+}
+
+impl From<Resize> for ResizeMode {
+    fn from(resize: Resize) -> Self {
+        match resize {
+            Resize::Shortest => ResizeMode::Shortest,
+            Resize::Squash => ResizeMode::Squash,
+        }
+    }
+}
+
+impl From<Filter> for Interpolation {
+    fn from(filter: Filter) -> Self {
+        match filter {
+            Filter::Bilinear => Interpolation::Bilinear,
+            Filter::Bicubic => Interpolation::Bicubic,
+        }
+    }
+}
+
+impl Command {
+    fn name(&self) -> &'static str {
+        match self {
+            Command::Encode(_) => "encode",
+            Command::Convert(_) => "convert",
+            Command::Info(_) => "info",
+            Command::Models(_) => "models",
+            #[cfg(feature = "hub")]
+            Command::Pull(_) => "pull",
+            Command::Tokenize(_) => "tokenize",
+            Command::Preprocess(_) => "preprocess",
+            Command::Bench(_) => "bench",
+        }
+    }
+}
+
+/// Prints an error about the arguments of `command` in the parser's format.
+pub(super) fn print_usage_error(command: &Command, message: &str) {
+    let mut cli = Cli::command();
+    cli.build();
+    let cli = match cli.find_subcommand_mut(command.name()) {
+        Some(command) => command,
+        None => &mut cli,
+    };
+    let _ = cli.error(ErrorKind::ValueValidation, message).print();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,65 @@
+//! The directory of a checkpoint: which tensors it holds and where their bytes are. What every container gives.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::element::ElementType;
+use super::tensor::Strided;
+
+/// Container format of a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Container {
+    /// A safetensors file.
+    Safetensors,
+    /// A zip archive of `torch.save`.
+    TorchZip,
+    /// A TorchScript archive of `torch.jit.save`.
+    TorchScript,
+    /// A file of `torch.save` in the format that preceded zip archives.
+    TorchLegacy,
+}
+
+impl fmt::Display for Container {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Container::Safetensors => "safetensors",
+            Container::TorchZip => "pytorch zip",
+            Container::TorchScript => "torchscript",
+            Container::TorchLegacy => "pytorch legacy",
+        })
+    }
+}
+
+/// The tensors of a checkpoint.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    pub entries: Vec<Entry>,
+    /// Names whose values cannot be read, and why.
+    pub unreadable: Vec<(String, String)>,
+}
+
+/// One tensor of a listing.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub name: String,
+    pub element: ElementType,
+    pub layout: Strided,
+    pub location: Location,
+}
+
+/// Where bytes are in a checkpoint.
+#[derive(Clone, Debug)]
+pub(super) enum Location {
+    /// Uncompressed in the file.
+    Stored(Range<usize>),
+    /// In a compressed entry of an archive.
+    Deflated {
+        /// Offset of the entry's header in the file.
+        header: usize,
+        /// Size of the entry when inflated, in bytes.
+        len: usize,
+        /// Offset of the tensor in the inflated entry.
+        first: usize,
+    },
+}
