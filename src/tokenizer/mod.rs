@@ -18,12 +18,14 @@
 
 mod bpe;
 mod clean;
+mod config;
 mod error;
 mod split;
 mod unicode;
 mod unicode_tables;
 mod vocab;
 
+pub use config::TokenizerConfig;
 pub use error::Error;
 pub use vocab::{END, START, VOCAB_SIZE};
 
@@ -53,6 +55,39 @@ impl Tokenizer {
     /// The tokenizer of every CLIP and MobileCLIP model: 49,408 tokens, lower case.
     pub fn clip() -> &'static Tokenizer {
         &CLIP
+    }
+
+    /// The tokenizer that a weights file names.
+    ///
+    /// # Errors
+    /// [`Error::UnknownKind`], [`Error::Revision`] or [`Error::Data`] if this program has another one.
+    pub fn of(config: &TokenizerConfig) -> Result<&'static Tokenizer, Error> {
+        config.check().map(|()| Tokenizer::clip())
+    }
+
+    /// Kind, revision and data of this tokenizer, as weights files name it.
+    pub fn config(&self) -> TokenizerConfig {
+        TokenizerConfig::clip()
+    }
+
+    /// Number of ids, special tokens included; ids lie in `0..vocab_size`.
+    pub fn vocab_size(&self) -> usize {
+        VOCAB_SIZE
+    }
+
+    /// Id of the token before every text.
+    pub fn start_id(&self) -> u32 {
+        START
+    }
+
+    /// Id of the token after every text; CLIP's text towers pool here.
+    pub fn end_id(&self) -> u32 {
+        END
+    }
+
+    /// Id that fills unused token positions. [`Tokenizer::tokenize`] never pads.
+    pub fn pad_id(&self) -> u32 {
+        vocab::PAD
     }
 
     /// Ids of a text without start and end token, however many there are. An empty text has none.

@@ -5,6 +5,10 @@
 
 /// Ids of the whole vocabulary, special tokens included.
 pub const VOCAB_SIZE: usize = 49_408;
+/// Lower-case hex SHA-256 of the table.
+pub(super) const TABLE_SHA256: &str = "edc733dfcd1e172ec0eac504852e22013a806d98359f0f4769ed9bbf1671f7e3";
+/// Id that fills unused token positions.
+pub(super) const PAD: u32 = 0;
 /// Id of the token before every text.
 pub const START: u32 = 49_406;
 /// Id of the token after every text; text towers pool here.
@@ -96,6 +100,7 @@ mod tests {
     fn the_table_is_the_one_described() {
         let readme = include_str!("../../vocab/README.md");
         assert!(readme.contains(&sha256(TABLE)), "{}", sha256(TABLE));
+        assert_eq!(sha256(TABLE), TABLE_SHA256);
     }
 
     #[test]
