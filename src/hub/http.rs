@@ -264,8 +264,8 @@ impl FileHeaders {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let commit = text("x-repo-commit");
         let is_hub = is_endpoint || commit.is_some();
-        let etag = text("x-file_headers-etag").or_else(|| text("etag").filter(|_| is_content && is_hub));
-        let size = text("x-file_headers-size").or_else(|| text("content-length").filter(|_| is_content));
+        let etag = text("x-linked-etag").or_else(|| text("etag").filter(|_| is_content && is_hub));
+        let size = text("x-linked-size").or_else(|| text("content-length").filter(|_| is_content));
         self.commit = self.commit.take().or_else(|| commit.map(str::to_owned));
         self.checksum = self.checksum.take().or_else(|| Checksum::from_etag(etag?));
         self.size = self.size.or_else(|| size?.trim().parse().ok());
@@ -338,8 +338,7 @@ mod tests {
         };
         let (sum, other) = ("a".repeat(64), "b".repeat(64));
         let mut file_headers = FileHeaders::default();
-        let redirect =
-            [("x-file_headers-etag", sum.as_str()), ("x-file_headers-size", "7"), ("content-length", "1234")];
+        let redirect = [("x-linked-etag", sum.as_str()), ("x-linked-size", "7"), ("content-length", "1234")];
         file_headers.add(&headers(&redirect), false, true);
         assert!(file_headers.is_complete());
         file_headers.add(&headers(&[("etag", &other), ("content-length", "8"), ("x-repo-commit", "c")]), true, false);

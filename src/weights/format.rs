@@ -128,6 +128,7 @@ impl Tower {
 
 impl TensorSpec {
     /// A tensor of this name, tower, element type, layout and shape. Checked when a file is written.
+    #[doc(hidden)]
     pub fn new(name: impl Into<String>, tower: Tower, dtype: Dtype, layout: Layout, shape: &[usize]) -> TensorSpec {
         TensorSpec { name: name.into(), tower, dtype, layout, shape: shape.to_vec() }
     }
@@ -198,6 +199,7 @@ pub struct Provenance {
 
 impl Meta {
     /// The sections of a header.
+    #[doc(hidden)]
     pub fn new(
         model: serde_json::Value,
         preprocess: serde_json::Value,
@@ -210,6 +212,7 @@ impl Meta {
 
 impl Provenance {
     /// The checkpoint file `source` in the naming `source_layout`, written by `converter`. The model has no name yet.
+    #[doc(hidden)]
     pub fn new(
         source: impl Into<String>,
         source_sha256: impl Into<String>,

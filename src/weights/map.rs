@@ -146,5 +146,11 @@ fn is_aligned(bytes: &[u8]) -> bool {
 /// assert!(error.to_string().starts_with("built-in model: is not a .clippie weights file"));
 /// ```
 #[repr(C, align(64))]
-#[derive(Debug)]
 pub struct Aligned<B: ?Sized>(pub B);
+
+impl<B: ?Sized> std::fmt::Debug for Aligned<B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The bytes are a whole model.
+        f.debug_struct("Aligned").finish_non_exhaustive()
+    }
+}

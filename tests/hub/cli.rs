@@ -195,17 +195,17 @@ fn pull_and_models_show_installed_models() {
 #[test]
 fn bench_measures_all_installed_models() {
     let fixture = CliFixture::new();
-    let fixture = ["bench", "--threads", "1", "--batch", "1", "--text-tokens", "5", "--seconds", "0"];
+    let bench = ["bench", "--threads", "1", "--batch", "1", "--text-tokens", "5", "--seconds", "0"];
     let models = |ran: Run| -> Vec<String> {
         ran.stdout.lines().skip(4).filter(|line| !line.starts_with(' ')).map(str::to_owned).collect()
     };
-    assert_eq!(models(fixture.run(fixture).code(0)), ["demo"]);
+    assert_eq!(models(fixture.run(bench).code(0)), ["demo"]);
     fixture.run(["pull", NAME]).code(0);
     assert!(!fixture.server.seen().is_empty());
-    let found = models(fixture.run(fixture).code(0));
+    let found = models(fixture.run(bench).code(0));
     assert_eq!((found.len(), found[0].as_str()), (2, "demo"), "{found:?}");
     // A JSON object describes one model.
-    assert!(fixture.run([&fixture[..], &["--json"]].concat()).code(0).stdout.contains("\"model\":\"demo\""));
+    assert!(fixture.run([&bench[..], &["--json"]].concat()).code(0).stdout.contains("\"model\":\"demo\""));
     assert!(fixture.server.seen().is_empty(), "nothing is downloaded");
 }
 
