@@ -77,7 +77,7 @@ impl CliFixture {
     }
 
     fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Run {
-        ran(&mut self.command(args))
+        run(&mut self.command(args))
     }
 
     fn model_file(&self) -> String {
@@ -93,7 +93,7 @@ impl CliFixture {
     }
 }
 
-fn ran(command: &mut Command) -> Run {
+fn run(command: &mut Command) -> Run {
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     let ran = Run { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) };
@@ -109,7 +109,7 @@ impl Run {
     }
 
     #[track_caller]
-    fn assert_error(self, parts: &[&str]) -> Run {
+    fn assert_stderr(self, parts: &[&str]) -> Run {
         for part in parts {
             assert!(self.stderr.contains(part), "{part:?} is not in: {}", self.stderr);
         }
@@ -121,7 +121,7 @@ impl Run {
 fn encode_pulls_at_the_first_use_only() {
     let fixture = CliFixture::new();
     let encode = ["encode", "-m", NAME, "--text", "a dog on a beach"];
-    let first = fixture.run(encode).code(0).says(&[
+    let first = fixture.run(encode).code(0).assert_stderr(&[
         "hf-hub:test/tiny: fetching ",
         &fixture.server.endpoint(),
         &COMMIT[..12],
@@ -136,7 +136,7 @@ fn encode_pulls_at_the_first_use_only() {
 
     // No request and no message, for any network settings.
     for (name, value) in [("HF_ENDPOINT", "http://127.0.0.1:9"), ("HF_ENDPOINT", "nonsense"), ("HF_HUB_OFFLINE", "1")] {
-        let again = ran(fixture.command(encode).env(name, value)).code(0);
+        let again = run(fixture.command(encode).env(name, value)).code(0);
         assert_eq!((again.stdout.as_str(), again.stderr.as_str()), (first.stdout.as_str(), ""), "{name}");
     }
     assert_eq!(fixture.server.seen(), []);
@@ -144,7 +144,7 @@ fn encode_pulls_at_the_first_use_only() {
     // Other commands with a model accept the name, too.
     let info = fixture.run(["info", NAME]).code(0);
     assert!(info.stdout.contains(&fixture.model_file()), "{}", info.stdout);
-    let default = ran(fixture.command(["encode", "--text", "a dog on a beach"]).env("CLIPPIE_MODEL", NAME)).code(0);
+    let default = run(fixture.command(["encode", "--text", "a dog on a beach"]).env("CLIPPIE_MODEL", NAME)).code(0);
     assert_eq!(default.stdout, first.stdout);
 }
 
@@ -153,15 +153,17 @@ fn pull_and_models_show_installed_models() {
     let fixture = CliFixture::new();
     let none = fixture.run(["models"]).code(0);
     assert!(none.stdout.contains("None is here yet: `clippie-rs pull NAME`"), "{}", none.stdout);
-    fixture.run(["info", NAME]).code(1).says(&["hf-hub:test/tiny is not on this computer; `clippie-rs pull"]);
+    fixture.run(["info", NAME]).code(1).assert_stderr(&["hf-hub:test/tiny is not on this computer; `clippie-rs pull"]);
     assert_eq!(fixture.server.seen(), []);
 
-    let pulled =
-        fixture.run(["pull", NAME, "--keep-original"]).code(0).says(&["license of the weights", "pulled hf-hub"]);
+    let pulled = fixture
+        .run(["pull", NAME, "--keep-original"])
+        .code(0)
+        .assert_stderr(&["license of the weights", "pulled hf-hub"]);
     assert_eq!(pulled.stdout, "");
     assert!(!pulled.stderr.contains('\r') && !pulled.stderr.contains('\u{1b}'), "no bar: {}", pulled.stderr);
     fixture.server.seen();
-    fixture.run(["pull", NAME]).code(0).says(&["is here already", &fixture.model_file(), "--force"]);
+    fixture.run(["pull", NAME]).code(0).assert_stderr(&["is here already", &fixture.model_file(), "--force"]);
     assert_eq!(fixture.server.seen(), []);
 
     let shown = fixture.run(["models"]).code(0).stdout;
@@ -178,14 +180,19 @@ fn pull_and_models_show_installed_models() {
     assert_eq!(row["bytes"], fs::metadata(&file).unwrap().len());
     assert_eq!(row["license"], Value::Null);
 
-    let removed =
-        fixture.run(["models", "--remove", NAME]).code(0).says(&["removed hf-hub:test/tiny: ", " MB are free"]);
+    let removed = fixture
+        .run(["models", "--remove", NAME])
+        .code(0)
+        .assert_stderr(&["removed hf-hub:test/tiny: ", " MB are free"]);
     assert_eq!((removed.stdout.as_str(), fixture.files()), ("", vec![]));
-    fixture.run(["models", "--remove", NAME]).code(1).says(&["error: hf-hub:test/tiny is not on this computer"]);
-    fixture.run(["models", "--remove", "../evil"]).code(1).says(&["error: no model is called `../evil`"]);
+    fixture
+        .run(["models", "--remove", NAME])
+        .code(1)
+        .assert_stderr(&["error: hf-hub:test/tiny is not on this computer"]);
+    fixture.run(["models", "--remove", "../evil"]).code(1).assert_stderr(&["error: no model is called `../evil`"]);
     if cfg!(feature = "demo") {
-        fixture.run(["models", "--remove", "demo"]).code(1).says(&["demo is compiled in"]);
-        fixture.run(["pull", "demo"]).code(1).says(&["demo is compiled in"]);
+        fixture.run(["models", "--remove", "demo"]).code(1).assert_stderr(&["demo is compiled in"]);
+        fixture.run(["pull", "demo"]).code(1).assert_stderr(&["demo is compiled in"]);
     }
     fixture.run(["pull", "-q", NAME]).code(0);
     assert_eq!(fixture.run(["pull", "-q", NAME, "--force"]).code(0).stderr, "");
@@ -222,22 +229,22 @@ fn failures_are_one_sentence_with_a_remedy() {
         (vec!["encode", "--text", "a", "-m", "hf-hub:test/none"], vec!["no public repository test/none (401)"]),
         (vec!["pull", "vit-b-32-openai"], vec!["no public repository timm/vit_base_patch32_clip_224.openai (401)"]),
     ] {
-        let ran = fixture.run(&args).code(1).says(&parts);
+        let ran = fixture.run(&args).code(1).assert_stderr(&parts);
         assert_eq!((ran.stdout.as_str(), ran.stderr.lines().count()), ("", 1), "{args:?}: {}", ran.stderr);
     }
-    fixture.run(["pull"]).code(2).says(&["MODEL"]);
+    fixture.run(["pull"]).code(2).assert_stderr(&["MODEL"]);
     fixture.run(["models", "--json", "--remove", NAME]).code(2);
-    let wrong = ran(fixture.command(["pull", NAME]).env("HF_ENDPOINT", "nonsense")).code(1);
-    wrong.says(&["error: HF_ENDPOINT does not start with https:// or http://"]);
-    let offline = ran(fixture.command(["encode", "--text", "a", "-m", NAME]).env("HF_HUB_OFFLINE", "1")).code(1);
-    offline.says(&[
+    let wrong = run(fixture.command(["pull", NAME]).env("HF_ENDPOINT", "nonsense")).code(1);
+    wrong.assert_stderr(&["error: HF_ENDPOINT does not start with https:// or http://"]);
+    let offline = run(fixture.command(["encode", "--text", "a", "-m", NAME]).env("HF_HUB_OFFLINE", "1")).code(1);
+    offline.assert_stderr(&[
         "is not on this computer and HF_HUB_OFFLINE forbids the network",
         "`clippie-rs pull hf-hub:test/tiny`",
     ]);
     assert_eq!(fixture.files(), [""; 0]);
     // A broken connection is reported and resumed.
     fixture.server.fail(Kind::Store, Fault::Cut(1000));
-    fixture.run(["pull", NAME]).code(0).says(&[
+    fixture.run(["pull", NAME]).code(0).assert_stderr(&[
         "warning: cannot reach ",
         "the connection broke",
         "trying again in 1 s",
@@ -249,9 +256,9 @@ fn failures_are_one_sentence_with_a_remedy() {
 fn tokens_come_from_the_environment_and_go_to_the_endpoint_only() {
     let fixture = CliFixture::new();
     fixture.server.publish(Repo { token: Some(("hf_secret".into(), true)), ..fixture.repo.clone() });
-    fixture.run(["pull", NAME]).code(1).says(&["test/tiny is gated (401)", "set HF_TOKEN"]);
+    fixture.run(["pull", NAME]).code(1).assert_stderr(&["test/tiny is gated (401)", "set HF_TOKEN"]);
     fixture.server.seen();
-    ran(fixture.command(["pull", "-vv", NAME]).env("HF_TOKEN", "hf_secret")).code(0);
+    run(fixture.command(["pull", "-vv", NAME]).env("HF_TOKEN", "hf_secret")).code(0);
     for seen in fixture.server.seen() {
         assert_eq!(seen.authorization.is_some(), seen.kind != Kind::Store, "{seen:?}");
     }
@@ -260,7 +267,7 @@ fn tokens_come_from_the_environment_and_go_to_the_endpoint_only() {
     let home = fixture.folder.path().join("hf-home");
     fs::create_dir(&home).unwrap();
     fs::write(home.join("token"), "hf_secret").unwrap();
-    ran(fixture.command(["pull", NAME]).env("HF_HOME", &home)).code(0);
+    run(fixture.command(["pull", NAME]).env("HF_HOME", &home)).code(0);
 }
 
 #[test]
@@ -276,7 +283,7 @@ fn two_processes_download_once() {
     let mut second_lines = BufReader::new(second.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert_eq!(second_lines.next().unwrap(), "another process is pulling hf-hub:test/tiny; waiting for it");
     let busy = fixture.run(["models", "--remove", NAME]).code(1);
-    busy.says(&["hf-hub:test/tiny is being pulled by another process"]);
+    busy.assert_stderr(&["hf-hub:test/tiny is being pulled by another process"]);
     fixture.server.open_gate();
     assert!(first.wait().unwrap().success());
     assert!(lines.last().unwrap().starts_with("pulled hf-hub:test/tiny: "));
@@ -328,7 +335,8 @@ fn a_cache_of_another_tool_needs_no_network() {
     }
     let mut command = fixture.command(["encode", "-m", NAME, "--text", "a"]);
     command.env("HF_HOME", fixture.folder.path().join("hf")).env("HF_HUB_OFFLINE", "1");
-    let ran = ran(&mut command).code(0).says(&["that another tool downloaded", "license of the weights", "pulled"]);
+    let ran =
+        run(&mut command).code(0).assert_stderr(&["that another tool downloaded", "license of the weights", "pulled"]);
     assert!(ran.stdout.contains("embedding"));
     assert_eq!(fixture.server.seen(), []);
 }
@@ -343,8 +351,8 @@ fn proxies_are_honoured() {
         command.env("HTTP_PROXY", "http://127.0.0.1:9").env("NO_PROXY", no_proxy);
         command
     };
-    let through = ran(&mut proxied("")).code(1);
-    through.says(&["cannot reach", "HTTPS_PROXY"]);
+    let through = run(&mut proxied("")).code(1);
+    through.assert_stderr(&["cannot reach", "HTTPS_PROXY"]);
     assert_eq!(fixture.server.seen(), []);
-    ran(&mut proxied("127.0.0.1")).code(0);
+    run(&mut proxied("127.0.0.1")).code(0);
 }
