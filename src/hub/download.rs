@@ -1,8 +1,8 @@
 //! Downloads one file, resuming interrupted transfers.
 //!
-//! Bytes go to `NAME.SUM.incomplete`, which the next attempt resumes, in this process or another. The file gets its final
-//! name only when size and checksum are right and it is synced to disk. Without a checksum from the hub two contents
-//! cannot be distinguished, so such a file is always downloaded from the start.
+//! Bytes go to `NAME.SUM.incomplete`, which the next attempt resumes, in this process or another. The file gets its
+//! final name only when size and checksum are right and it is synced to disk. Without a checksum from the hub two
+//! contents cannot be distinguished, so such a file is always downloaded from the start.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};

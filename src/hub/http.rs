@@ -1,7 +1,7 @@
 //! HTTP requests: follows redirects, sends the token to the endpoint only, retries failures.
 //!
-//! Knows HTTP and nothing of models. Servers may be hostile: redirects are limited, URLs checked, and bodies are left to
-//! the caller.
+//! Knows HTTP and nothing of models. Servers may be hostile: redirects are limited, URLs checked, and bodies are left
+//! to the caller.
 
 use std::fs;
 use std::io::{self, Read};

@@ -1,10 +1,10 @@
 //! Models by name: where they are published and, with the feature `hub`, how to download and convert them.
 //!
 //! ```text
-//! name --> store: installed? --> Hugging Face's cache: downloaded by another tool? --> hub: download --> import --> store
+//! name --> store: installed? --> Hugging Face's cache: downloaded? --> hub: download --> import --> store
 //! ```
-//! An installed model is found by its file name alone; no network code runs. Nothing from a server is trusted: file names,
-//! sizes, URLs and checksums are checked before use.
+//! An installed model is found by its file name alone; no network code runs. Nothing from a server is trusted: file
+//! names, sizes, URLs and checksums are checked before use.
 //!
 //! ```no_run
 //! # #[cfg(feature = "hub")] {
