@@ -5,8 +5,8 @@
 //! downloads/NAME/              incomplete or kept downloads
 //! locks/NAME.lock              held while a model is pulled or removed
 //! ```
-//! A repository is written `ORG--REPO` or `ORG--REPO@REVISION`, with special characters of the revision as `%XX`. A file
-//! under its final name is always complete.
+//! A repository is written `ORG--REPO` or `ORG--REPO@REVISION`, with special characters of the revision as `%XX`. A
+//! file under its final name is always complete.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};

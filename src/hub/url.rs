@@ -1,7 +1,7 @@
 //! Parses URLs as far as redirects and the token rules need them.
 //!
-//! Refuses everything from a server but plain `http` and `https` URLs: no user names and passwords, no spaces, no control
-//! characters.
+//! Refuses everything from a server but plain `http` and `https` URLs: no user names and passwords, no spaces, no
+//! control characters.
 
 use std::fmt;
 

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 /// No token, or the rank of a pair that does not merge; above every id.
 const NONE: u16 = u16::MAX;
 
-/// Maximum length in bytes for the quadratic algorithm, which scans all pairs for each merge. Measured on English: 25 ns
-/// per byte at 8 and 24 bytes and 34 at 32, against 110, 127 and 146 rank by rank, which is as fast above 100 bytes.
+/// Maximum length in bytes for the quadratic algorithm, which scans all pairs for each merge. Measured on English: 25
+/// ns per byte at 8 and 24 bytes and 34 at 32, against 110, 127 and 146 rank by rank, which is as fast above 100 bytes.
 const SHORT: usize = 64;
 
 /// Appends the ids of a piece; an empty piece has none.

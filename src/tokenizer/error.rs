@@ -30,8 +30,8 @@ pub enum Error {
     },
     /// A weights file was made for another revision of the tokenizer.
     #[error(
-        "the model needs revision {found} of the tokenizer, this version of clippie-rs has revision {supported}; use the \
-         version that converted the model or convert the checkpoint again"
+        "the model needs revision {found} of the tokenizer, this version of clippie-rs has revision {supported}; use \
+         the version that converted the model or convert the checkpoint again"
     )]
     Revision {
         /// The revision in the file.

@@ -1,7 +1,7 @@
 //! CLIP's vocabulary, compiled into the binary: ids of single bytes and the merge table.
 //!
-//! The table is `vocab/clip-bpe.bin`; its README gives layout, provenance and checksums. It is sorted, so lookups need no
-//! index built at run time. The id of a token is also its rank: merges with lower ids apply first.
+//! The table is `vocab/clip-bpe.bin`; its README gives layout, provenance and checksums. It is sorted, so lookups need
+//! no index built at run time. The id of a token is also its rank: merges with lower ids apply first.
 
 /// Number of ids, special tokens included.
 pub const VOCAB_SIZE: usize = 49_408;

@@ -183,7 +183,7 @@ pub enum Fault {
         dtype: String,
     },
     /// No engine exists for this element type in this layout.
-    #[error("tensor {name:?} has elements of {} in the layout {}, which this version cannot run", dtype.name(), layout.name())]
+    #[error("tensor {name:?} is {} in the layout {}, which this version cannot run", dtype.name(), layout.name())]
     Unsupported {
         /// The tensor.
         name: String,

@@ -123,7 +123,8 @@ impl WeightsFile {
     /// The `f32` tensor `name`, which must have this layout and shape (without padding).
     ///
     /// # Errors
-    /// [`Reason::NoTensor`] and [`Reason::TensorMismatch`], which name the tensor, what the model needs and what the file has.
+    /// [`Reason::NoTensor`] and [`Reason::TensorMismatch`], which name the tensor, what the model needs and what the
+    /// file has.
     #[doc(hidden)]
     pub fn tensor(&self, name: &str, layout: Layout, shape: &[usize]) -> Result<TensorView, Error> {
         self.tensor_of::<f32>(name, layout, shape)

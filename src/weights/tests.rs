@@ -284,7 +284,8 @@ fn random_headers_never_panic_and_stay_inside_the_file() {
             accepted += 1;
         }
     }
-    // Many edits change only the sections that are not interpreted here; without accepted headers the loop proves little.
+    // Many edits change only the sections that are not interpreted here; without accepted headers the loop proves
+    // little.
     assert!(accepted > 1000, "{accepted}");
 }
 

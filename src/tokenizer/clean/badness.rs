@@ -44,8 +44,8 @@ pub(super) fn is_bad(text: &str) -> bool {
     false
 }
 
-/// Whether a combination occurs whose first character above ASCII, or a characteristic one, is `c`. Every combination has
-/// such a character in one of the sets.
+/// Whether a combination occurs whose first character above ASCII, or a characteristic one, is `c`. Every combination
+/// has such a character in one of the sets.
 fn is_bad_at(before: Option<char>, last: Option<char>, c: char, mut rest: Chars) -> bool {
     let sets = category(c);
     if sets & C1 != 0 {

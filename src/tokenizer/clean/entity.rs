@@ -1,7 +1,7 @@
 //! Decodes HTML character references like Python's `html.unescape` and, more strictly, like ftfy.
 //!
-//! `entities.txt` holds the names: sorted lines of a name and its code points, with `+` before names that only the strict
-//! form knows (ftfy adds upper-case names). It is searched in place; nothing is built at run time.
+//! `entities.txt` holds the names: sorted lines of a name and its code points, with `+` before names that only the
+//! strict form knows (ftfy adds upper-case names). It is searched in place; nothing is built at run time.
 
 use super::encoding::windows_1252;
 

@@ -1,5 +1,5 @@
-//! Converts a word to lower case like Python's `str.lower`: by character, except for the capital sigma, which depends on
-//! its position, and the capital I with a dot, which becomes two characters.
+//! Converts a word to lower case like Python's `str.lower`: by character, except for the capital sigma, which depends
+//! on its position, and the capital I with a dot, which becomes two characters.
 
 use crate::tokenizer::unicode::{CASE_IGNORABLE, CASED, classes, lower};
 

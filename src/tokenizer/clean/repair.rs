@@ -10,8 +10,8 @@ const LONGEST_LINE: usize = 1_000_000;
 
 /// Limit of the bytes that all rounds over a text may read.
 ///
-/// Usual texts need two rounds; mojibake needs one more for each wrong decoding. A crafted text needs as many rounds as it
-/// has characters; the limit prevents quadratic time. Short texts never reach it.
+/// Usual texts need two rounds; mojibake needs one more for each wrong decoding. A crafted text needs as many rounds as
+/// it has characters; the limit prevents quadratic time. Short texts never reach it.
 pub(super) struct Budget {
     left: usize,
 }

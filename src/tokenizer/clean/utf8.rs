@@ -32,8 +32,8 @@ pub(super) fn replace_lossy(bytes: &[u8]) -> Vec<u8> {
     replace(bytes, lossy_sequence, |_, out| out.extend("\u{fffd}".as_bytes()))
 }
 
-/// Decodes strict UTF-8; where ED or C0 occurs, also the variants of Java and of CESU-8: U+0000 as C0 80, and characters
-/// above U+FFFF as two encoded surrogates.
+/// Decodes strict UTF-8; where ED or C0 occurs, also the variants of Java and of CESU-8: U+0000 as C0 80, and
+/// characters above U+FFFF as two encoded surrogates.
 pub(super) fn decode(bytes: Vec<u8>) -> Option<String> {
     if !bytes.iter().any(|b| matches!(b, 0xc0 | 0xed)) {
         return String::from_utf8(bytes).ok();
