@@ -497,6 +497,13 @@ fn owned_bytes_read_like_a_file() {
 }
 
 #[test]
+fn unloaded_views_are_empty() {
+    let view: TensorView = TensorView::unloaded();
+    assert!(view.is_empty());
+    assert!(TensorView::<f32>::unloaded().clone().iter().next().is_none());
+}
+
+#[test]
 fn tensors_beyond_those_of_the_model_are_refused_by_name() {
     let (_folder, path) = small();
     let file = WeightsFile::open(&path).unwrap();

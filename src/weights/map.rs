@@ -68,6 +68,12 @@ impl Map {
         is_aligned(bytes).then_some(Map(Backing::Static(bytes)))
     }
 
+    /// No bytes.
+    pub(super) fn empty() -> Map {
+        static EMPTY: Aligned<[u8; 0]> = Aligned([]);
+        Map(Backing::Static(&EMPTY.0))
+    }
+
     /// Copies `bytes` to an aligned buffer.
     pub(super) fn from_slice(bytes: &[u8]) -> Map {
         let mut buffer = AlignedBuf::zeros(bytes.len().div_ceil(size_of::<f32>()));

@@ -41,6 +41,11 @@ impl<T: Element> TensorView<T> {
     pub(super) fn new(map: &Arc<Map>, range: Range<usize>) -> Self {
         TensorView { map: Arc::clone(map), range, element: PhantomData }
     }
+
+    /// A view of no elements, for layers that are listed but not loaded.
+    pub fn unloaded() -> Self {
+        TensorView { map: Arc::new(Map::empty()), range: 0..0, element: PhantomData }
+    }
 }
 
 impl<T: Element> Deref for TensorView<T> {
@@ -88,6 +93,11 @@ pub(super) enum Rows {
 impl TableView {
     pub(super) fn new(rows: Rows, width: usize) -> Self {
         TableView { rows, width }
+    }
+
+    /// A table of no rows, for layers that are listed but not loaded.
+    pub fn unloaded() -> Self {
+        TableView { rows: Rows::F32(TensorView::unloaded()), width: 0 }
     }
 
     /// Writes row `row` to `out`, which has the width of the table.
