@@ -57,6 +57,14 @@ pub enum Error {
     /// A text that cannot be used.
     #[error(transparent)]
     Tokenizer(#[from] tokenizer::Error),
+    /// The weights file names a tokenizer that this version does not have.
+    #[error("{}: {error}", path.display())]
+    UnknownTokenizer {
+        /// The weights file.
+        path: PathBuf,
+        /// Which tokenizer, and the remedy.
+        error: tokenizer::Error,
+    },
     /// A text for a model with a vocabulary of its own.
     #[error(
         "the model has {found} tokens but CLIP's vocabulary has {}; give token ids instead of text",
@@ -151,7 +159,9 @@ impl Error {
             Error::Model { error: models::Error::Token { .. } | models::Error::TextLength { .. }, .. } => {
                 ErrorKind::Text
             }
-            Error::Weights(_) | Error::Model { .. } | Error::NoTower { .. } => ErrorKind::Weights,
+            Error::Weights(_) | Error::Model { .. } | Error::NoTower { .. } | Error::UnknownTokenizer { .. } => {
+                ErrorKind::Weights
+            }
             #[cfg(feature = "decode")]
             Error::Photo { .. } => ErrorKind::Image,
             Error::Pixels(_) | Error::Preprocess(_) | Error::PixelShape { .. } => ErrorKind::Image,

@@ -1,11 +1,11 @@
-//! Token ids of thousands of texts against open_clip's (`tools/tokenizer_goldens.py` makes them), and texts that are
-//! made to hurt.
+//! Compares token ids of thousands of texts with open_clip's (goldens by `tools/tokenizer_goldens.py`), and bounds the
+//! time of crafted texts.
 
 use clippie_rs::tokenizer::{END, Overflow, START, Tokenizer};
 use std::time::{Duration, Instant};
 
-/// Far above what any of these texts takes on a slow machine, far below what quadratic work would.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Far above the time of any of these texts on a slow machine, far below that of quadratic work.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 fn compare(lines: &str) -> usize {
     let clip = Tokenizer::clip();
@@ -24,9 +24,9 @@ fn compare(lines: &str) -> usize {
 }
 
 #[test]
-fn ids_are_those_of_open_clip() {
+fn ids_match_open_clip() {
     assert!(compare(include_str!("goldens/tokenizer/lines.jsonl")) >= 4000);
-    // More lines of the same form, for a comparison that is too large to keep.
+    // A file with more lines of the same form, for comparisons too large to keep.
     if let Ok(path) = std::env::var("CLIPPIE_TOKENIZER_LINES") {
         let lines = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
         println!("{} further lines agree", compare(&lines));
@@ -34,7 +34,7 @@ fn ids_are_those_of_open_clip() {
 }
 
 #[test]
-fn truncated_ids_are_the_first_ones() {
+fn truncation_keeps_the_first_ids() {
     let clip = Tokenizer::clip();
     for line in include_str!("goldens/tokenizer/lines.jsonl").lines().step_by(7) {
         let (text, ids): (String, Vec<u32>) = serde_json::from_str(line).expect("a line of text and ids");
@@ -49,8 +49,8 @@ fn truncated_ids_are_the_first_ones() {
 }
 
 #[test]
-fn crafted_texts_end_soon() {
-    // Without optimisation every step takes ten times as long.
+fn crafted_texts_finish_in_time() {
+    // Without optimisation every step takes ten times longer.
     let mega = if cfg!(debug_assertions) { 1 << 16 } else { 1 << 20 };
     let texts = [
         "a".repeat(10 * mega),
@@ -106,6 +106,6 @@ fn crafted_texts_end_soon() {
         let start: String = text.chars().take(12).collect();
         println!("{start:?} of {} bytes: {:?}", text.len(), started.elapsed());
         assert!(ids.len() <= 77);
-        assert!(started.elapsed() < PATIENCE, "{start:?}");
+        assert!(started.elapsed() < TIME_LIMIT, "{start:?}");
     }
 }

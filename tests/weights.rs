@@ -1,47 +1,38 @@
-//! Weights files as their users meet them: written, opened, damaged, replaced.
+//! Weights files from outside: written, opened, damaged, replaced.
 
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use clippie_rs::weights::internals::{TensorView, Writer, pack_bias, pack_in_out};
 use clippie_rs::weights::{
-    Aligned, Dtype, Error, Fault, Layout, Meta, Provenance, Reason, TensorSpec, TensorView, Tower, WeightsFile, Writer,
-    pack_bias, pack_in_out,
+    Aligned, Dtype, Error, Fault, Layout, Meta, Provenance, Reason, TensorSpec, Tower, WeightsFile,
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-/// First tensor of the image tower, of the text tower, and the end of the file that [`small`] writes.
+/// Offsets of the image tower, of the text tower, and of the end of the file that [`small`] writes.
 const IMAGE: usize = 65_536;
 const TEXT: usize = 131_072;
 const END: usize = TEXT + 128 + 24;
 
 fn meta() -> Meta {
-    Meta {
-        model: json!({"logit_scale": 4.605170249938965, "embed_dim": 8}),
-        preprocess: json!({"image_size": 4}),
-        tokenizer: json!("clip"),
-        provenance: Provenance {
-            source: "model.safetensors".into(),
-            source_sha256: "ab".repeat(32),
-            source_bytes: 1234,
-            source_layout: "openai".into(),
-            model_name: Some("vit-b-32-openai".into()),
-            converter: "clippie-rs 0.1.0".into(),
-        },
-    }
+    let mut provenance = Provenance::new("model.safetensors", "ab".repeat(32), 1234, "openai", "clippie-rs 0.1.0");
+    provenance.model_name = Some("vit-b-32-openai".into());
+    let model = json!({"logit_scale": 4.605170249938965, "embed_dim": 8});
+    Meta::new(model, json!({"image_size": 4}), json!("clip"), provenance)
 }
 
 fn spec(name: &str, tower: Tower, layout: Layout, shape: &[usize]) -> TensorSpec {
-    TensorSpec { name: name.into(), tower, dtype: Dtype::F32, layout, shape: shape.to_vec() }
+    TensorSpec::new(name, tower, Dtype::F32, layout, shape)
 }
 
 fn ramp(len: usize) -> Vec<f32> {
     (1..=len).map(|i| i as f32 / 2.0).collect()
 }
 
-/// Two tensors a tower, with padding between and inside them.
+/// Two tensors per tower, with padding between and inside them.
 fn tensors() -> Vec<(TensorSpec, Vec<f32>)> {
     vec![
         (spec("image.scale", Tower::Image, Layout::Rows, &[5]), ramp(5)),
@@ -59,7 +50,7 @@ fn write(path: &Path, meta: Meta, tensors: &[(TensorSpec, Vec<f32>)]) -> Result<
     writer.finish()
 }
 
-/// A folder with the small file in it.
+/// Writes the small file to a new folder.
 fn small() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("small.clippie");
@@ -80,7 +71,7 @@ fn put(path: &Path, at: usize, bytes: &[u8]) {
     file.write_all(bytes).unwrap();
 }
 
-/// The reason for which `path` cannot be opened; the message names the file and is one line.
+/// The reason why `path` cannot be opened. Asserts that the message names the file and is one line.
 fn refused(path: &Path) -> Reason {
     let error = WeightsFile::open(path).expect_err("opened");
     let message = error.to_string();
@@ -102,8 +93,8 @@ fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// The small file, made from weights/README.md alone.
-fn by_the_page() -> Vec<u8> {
+/// The small file, built by hand from `weights/README.md`.
+fn reference_bytes() -> Vec<u8> {
     let floats = |data: &[f32]| data.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
     let mut scale = floats(&[0.5, 1.0, 1.5, 2.0, 2.5]);
     let mut weight = vec![0.0f32; 2 * 3 * 16];
@@ -152,14 +143,14 @@ fn by_the_page() -> Vec<u8> {
 }
 
 #[test]
-fn the_page_describes_the_files() {
+fn files_match_the_specification() {
     let (folder, path) = small();
-    let page = by_the_page();
-    assert_eq!(page.len(), END);
-    assert!(fs::read(&path).unwrap() == page, "the writer departs from weights/README.md");
+    let reference = reference_bytes();
+    assert_eq!(reference.len(), END);
+    assert!(fs::read(&path).unwrap() == reference, "the writer departs from weights/README.md");
 
-    let path = folder.path().join("page.clippie");
-    fs::write(&path, page).unwrap();
+    let path = folder.path().join("reference.clippie");
+    fs::write(&path, reference).unwrap();
     let file = WeightsFile::open(&path).unwrap();
     assert_eq!(file.header().meta, meta());
     assert_eq!(file.header().tensors.iter().map(|entry| entry.spec.clone()).collect::<Vec<_>>(), {
@@ -169,7 +160,7 @@ fn the_page_describes_the_files() {
 }
 
 #[test]
-fn tensors_come_back_as_they_were_written() {
+fn tensors_read_back_as_written() {
     let (_folder, path) = small();
     let file = WeightsFile::open(&path).unwrap();
     let tensors = tensors();
@@ -235,7 +226,7 @@ fn a_file_may_hold_one_tower() {
 }
 
 #[test]
-fn the_content_hash_is_that_of_the_page() {
+fn the_content_hash_matches_the_specification() {
     let (folder, path) = small();
     let file = WeightsFile::open(&path).unwrap();
     let sums: Vec<&str> = file.header().tensors.iter().map(|entry| entry.sha256.as_str()).collect();
@@ -250,7 +241,7 @@ fn the_content_hash_is_that_of_the_page() {
         sums[3]
     );
     assert_eq!(file.content_hash(), sha256(text.as_bytes()));
-    // The number itself: fingerprints that are stored in libraries rest on it.
+    // The golden value: stored fingerprints depend on it.
     assert_eq!(file.content_hash(), "44df35114a4f5ac5084b92e6de059ffa02837b4cf44e03b9b9f288a9bc808f1b");
 
     let hash_of = |meta: Meta, tensors: &[(TensorSpec, Vec<f32>)]| {
@@ -278,7 +269,7 @@ fn the_content_hash_is_that_of_the_page() {
 }
 
 #[test]
-fn what_is_no_weights_file_is_told_what_to_do() {
+fn foreign_files_are_refused_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.clippie");
     let sentence = |reason: Reason| reason.to_string();
@@ -295,8 +286,8 @@ fn what_is_no_weights_file_is_told_what_to_do() {
     fs::write(&path, b"\x89CLIPPIE\x01").unwrap();
     assert!(matches!(refused(&path), Reason::TooShort(9)));
 
-    let page = by_the_page();
-    fs::write(&path, &page).unwrap();
+    let reference = reference_bytes();
+    fs::write(&path, &reference).unwrap();
     put(&path, 8, &[2]);
     assert_eq!(
         sentence(refused(&path)),
@@ -306,12 +297,12 @@ fn what_is_no_weights_file_is_told_what_to_do() {
     put(&path, 8, &[0]);
     assert!(matches!(refused(&path), Reason::UnknownVersion(0)));
 
-    fs::write(&path, [&page[..], b"x"].concat()).unwrap();
+    fs::write(&path, [&reference[..], b"x"].concat()).unwrap();
     assert_eq!(
         sentence(refused(&path)),
         "is 131225 bytes long but its header describes 131224, so something was appended; copy or convert it again"
     );
-    fs::write(&path, &page[..70_000]).unwrap();
+    fs::write(&path, &reference[..70_000]).unwrap();
     assert_eq!(
         sentence(refused(&path)),
         "is 70000 bytes long but its header describes 131224; copy or convert it again"
@@ -319,7 +310,7 @@ fn what_is_no_weights_file_is_told_what_to_do() {
 }
 
 #[test]
-fn every_length_but_the_whole_is_refused() {
+fn every_truncation_is_refused() {
     let (_folder, path) = small();
     let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
     for len in (0..END).rev() {
@@ -337,9 +328,9 @@ fn every_length_but_the_whole_is_refused() {
 }
 
 #[test]
-fn every_flipped_bit_of_the_head_is_found_at_opening() {
+fn opening_finds_every_flipped_bit_of_the_header() {
     let (_folder, path) = small();
-    let bytes = by_the_page();
+    let bytes = reference_bytes();
     let json_len = u32::from_le_bytes(bytes[12..16].try_into().unwrap()) as usize;
     for (at, &byte) in bytes.iter().enumerate().take(64 + json_len) {
         for bit in 0..8 {
@@ -359,9 +350,9 @@ fn every_flipped_bit_of_the_head_is_found_at_opening() {
 }
 
 #[test]
-fn every_flipped_bit_of_the_data_is_found_by_verification() {
+fn verification_finds_every_flipped_bit_of_the_data() {
     let (_folder, path) = small();
-    let bytes = by_the_page();
+    let bytes = reference_bytes();
     let json_end = 64 + u32::from_le_bytes(bytes[12..16].try_into().unwrap()) as usize;
     let tensors = [
         (IMAGE, 20, "image.scale"),
@@ -370,7 +361,7 @@ fn every_flipped_bit_of_the_data_is_found_by_verification() {
         (END - 24, 24, "text.position"),
     ];
     let owner = |at: usize| tensors.iter().find(|(start, len, _)| (*start..start + len).contains(&at)).map(|t| t.2);
-    // Every byte of tensors and of the padding around them, and a spread of the long paddings.
+    // Every byte of the tensors and of the padding next to them, and a sample of the long padding.
     let near = (json_end..json_end + 70).chain(IMAGE - 70..IMAGE + 600).chain(TEXT - 70..END);
     let far = (json_end..IMAGE).chain(IMAGE + 448..TEXT).step_by(509);
     for (i, at) in near.chain(far).enumerate() {
@@ -395,15 +386,15 @@ fn every_flipped_bit_of_the_data_is_found_by_verification() {
 }
 
 #[test]
-fn columns_that_fill_a_panel_are_verified_to_be_zero() {
-    // As a careless program would write it: the checksums agree, the page's rule is broken.
+fn verification_finds_nonzero_panel_padding() {
+    // The checksums are valid, but the padding rule is broken.
     let (_folder, path) = small();
-    let mut bytes = by_the_page();
-    let sound = sha256(&bytes[TEXT..TEXT + 128]);
+    let mut bytes = reference_bytes();
+    let valid = sha256(&bytes[TEXT..TEXT + 128]);
     bytes[TEXT + 127] = 1;
     let json_end = 64 + u32::from_le_bytes(bytes[12..16].try_into().unwrap()) as usize;
     let json = String::from_utf8(bytes[64..json_end].to_vec()).unwrap();
-    let json = json.replace(&sound, &sha256(&bytes[TEXT..TEXT + 128]));
+    let json = json.replace(&valid, &sha256(&bytes[TEXT..TEXT + 128]));
     bytes[64..json_end].copy_from_slice(json.as_bytes());
     let checksum = Sha256::digest([&bytes[..32], json.as_bytes()].concat());
     bytes[32..64].copy_from_slice(&checksum);
@@ -412,9 +403,9 @@ fn columns_that_fill_a_panel_are_verified_to_be_zero() {
 }
 
 #[test]
-fn random_damage_never_panics_and_is_always_found() {
+fn random_damage_is_always_found() {
     let (_folder, path) = small();
-    let bytes = by_the_page();
+    let bytes = reference_bytes();
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let mut random = |limit: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -423,7 +414,7 @@ fn random_damage_never_panics_and_is_always_found() {
     for _ in 0..3000 {
         let mut edits = Vec::new();
         for _ in 0..=random(4) {
-            // Half of the edits in the first 2 kB, where the header lies.
+            // Half of the edits in the first 2 kB, the header.
             let at = if random(2) == 0 { random(2048) } else { random(END) };
             edits.push((at, random(256) as u8));
             put(&path, at, &[edits[edits.len() - 1].1]);
@@ -451,7 +442,7 @@ fn random_damage_never_panics_and_is_always_found() {
 }
 
 #[test]
-fn a_file_that_changes_its_length_is_not_verified() {
+fn a_file_that_changed_its_length_is_not_verified() {
     let (_folder, path) = small();
     let file = WeightsFile::open(&path).unwrap();
     fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(&[0; 10]).unwrap();
@@ -463,27 +454,69 @@ fn a_file_that_changes_its_length_is_not_verified() {
 
 #[test]
 fn compiled_in_weights_read_like_a_file() {
-    let mut room: Box<Aligned<[u8; END + 1]>> = Box::new(Aligned([0; END + 1]));
-    room.0[..END].copy_from_slice(&by_the_page());
-    let room: &'static Aligned<[u8; END + 1]> = Box::leak(room);
-    let file = WeightsFile::from_static(&room.0[..END], "demo").unwrap();
+    let mut bytes: Box<Aligned<[u8; END + 1]>> = Box::new(Aligned([0; END + 1]));
+    bytes.0[..END].copy_from_slice(&reference_bytes());
+    let bytes: &'static Aligned<[u8; END + 1]> = Box::leak(bytes);
+    let file = WeightsFile::from_static(&bytes.0[..END], "demo").unwrap();
     assert_eq!(*file.tensor("image.scale", Layout::Rows, &[5]).unwrap(), ramp(5)[..]);
     assert!(file.verify().unwrap().is_intact());
     file.release_pages();
     assert_eq!(file.path(), Path::new("demo"));
 
-    let error = WeightsFile::from_static(&room.0, "demo").unwrap_err();
+    let error = WeightsFile::from_static(&bytes.0, "demo").unwrap_err();
     assert!(error.to_string().starts_with("demo: is 131225 bytes long"));
 
     let mut shifted: Box<Aligned<[u8; END + 4]>> = Box::new(Aligned([0; END + 4]));
-    shifted.0[4..].copy_from_slice(&by_the_page());
+    shifted.0[4..].copy_from_slice(&reference_bytes());
     let shifted: &'static Aligned<[u8; END + 4]> = Box::leak(shifted);
     let error = WeightsFile::from_static(&shifted.0[4..], "demo").unwrap_err();
     assert!(matches!(reason(error), Reason::StaticAlignment));
 }
 
 #[test]
-fn a_writer_replaces_the_file_and_leaves_nothing_else() {
+fn owned_bytes_read_like_a_file() {
+    let bytes = reference_bytes();
+    // Wherever the bytes lie, the tensors are aligned.
+    for offset in [0, 1, 4] {
+        let mut shifted = vec![0; offset];
+        shifted.extend(&bytes);
+        let file = WeightsFile::from_bytes(shifted.split_off(offset), "download").unwrap();
+        assert_eq!(file.file_len(), END as u64);
+        for (spec, data) in tensors() {
+            let view = file.tensor(&spec.name, spec.layout, &spec.shape).unwrap();
+            assert_eq!(*view, *data);
+            assert_eq!(view.as_ptr().addr() % 64, 0);
+        }
+        assert!(file.verify().unwrap().is_intact());
+        file.release_pages();
+        assert_eq!(file.path(), Path::new("download"));
+    }
+    let error = WeightsFile::from_bytes(bytes[..70_000].to_vec(), "download").unwrap_err();
+    assert!(error.to_string().starts_with("download: is 70000 bytes long"), "{error}");
+    assert!(matches!(reason(WeightsFile::from_bytes(Vec::new(), "x").unwrap_err()), Reason::Empty));
+}
+
+#[test]
+fn unloaded_views_are_empty() {
+    let view: TensorView = TensorView::unloaded();
+    assert!(view.is_empty());
+    assert!(TensorView::<f32>::unloaded().clone().iter().next().is_none());
+}
+
+#[test]
+fn tensors_beyond_those_of_the_model_are_refused_by_name() {
+    let (_folder, path) = small();
+    let file = WeightsFile::open(&path).unwrap();
+    let all: Vec<&str> = file.tensor_names().collect();
+    file.refuse_others(all.iter().copied()).unwrap();
+    file.refuse_others(all.iter().copied().chain(["more"])).unwrap();
+    let error = file.refuse_others(all[..2].iter().copied()).unwrap_err();
+    assert!(error.to_string().contains("has the tensor \"text.bias\", which its model does not use"), "{error}");
+    assert!(matches!(reason(error), Reason::UnknownTensor(name) if name == "text.bias"));
+}
+
+#[test]
+fn a_writer_replaces_the_file_and_leaves_no_other() {
     let (folder, path) = small();
     assert_eq!(names_in(folder.path()), ["small.clippie"]);
     let old = WeightsFile::open(&path).unwrap();
@@ -494,24 +527,24 @@ fn a_writer_replaces_the_file_and_leaves_nothing_else() {
     let names = names_in(folder.path());
     assert_eq!(names.len(), 2);
     assert!(names[0].starts_with(".small.clippie.") && names[0].ends_with(".part"), "{names:?}");
-    // Unfinished, it is no weights file.
+    // An unfinished file is not a valid weights file.
     for (spec, data) in &other {
         writer.write(&spec.name, data).unwrap();
     }
     assert!(matches!(refused(&folder.path().join(&names[0])), Reason::NotWeights));
     if cfg!(windows) {
-        return; // a mapped file cannot be replaced there
+        return; // Windows cannot replace a mapped file
     }
     writer.finish().unwrap();
     assert_eq!(names_in(folder.path()), ["small.clippie"]);
 
     let scale = |file: &WeightsFile| file.tensor("image.scale", Layout::Rows, &[5]).unwrap()[0];
     assert_eq!(scale(&WeightsFile::open(&path).unwrap()), 100.0);
-    assert_eq!(scale(&old), 0.5, "a mapped file lives on");
+    assert_eq!(scale(&old), 0.5, "the old map stays valid");
 }
 
 #[test]
-fn an_unfinished_writer_leaves_the_old_file() {
+fn an_unfinished_writer_keeps_the_old_file() {
     let (folder, path) = small();
     let before = fs::read(&path).unwrap();
     let specs: Vec<_> = tensors().into_iter().map(|(spec, _)| spec).collect();
@@ -530,7 +563,7 @@ fn an_unfinished_writer_leaves_the_old_file() {
 }
 
 #[test]
-fn a_writer_takes_exactly_its_tensors() {
+fn a_writer_accepts_exactly_the_declared_tensors() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.clippie");
     let tensors = tensors();
@@ -539,8 +572,8 @@ fn a_writer_takes_exactly_its_tensors() {
         Reason::Unwritable(fault) => fault,
         other => panic!("{other:?}"),
     };
-    let turn = Fault::Turn { found: "text.bias".into(), wanted: Some("image.scale".into()) };
-    assert_eq!(fault(writer.write("text.bias", &tensors[2].1)), turn);
+    let order = Fault::OutOfOrder { found: "text.bias".into(), wanted: Some("image.scale".into()) };
+    assert_eq!(fault(writer.write("text.bias", &tensors[2].1)), order);
     let elements = Fault::Elements { name: "image.scale".into(), wanted: 5, found: 6 };
     assert_eq!(fault(writer.write("image.scale", &ramp(6))), elements);
     writer.write("image.scale", &tensors[0].1).unwrap();
@@ -548,19 +581,23 @@ fn a_writer_takes_exactly_its_tensors() {
     for (spec, data) in &tensors[1..] {
         writer.write(&spec.name, data).unwrap();
     }
-    assert_eq!(fault(writer.write("more", &[])), Fault::Turn { found: "more".into(), wanted: None });
-    // None of the refusals left a trace.
+    assert_eq!(fault(writer.write("more", &[])), Fault::OutOfOrder { found: "more".into(), wanted: None });
+    // The refused calls changed nothing.
     writer.finish().unwrap();
-    assert!(fs::read(&path).unwrap() == by_the_page());
+    assert!(fs::read(&path).unwrap() == reference_bytes());
 }
 
 #[test]
-fn what_would_not_be_read_is_not_written() {
+fn unreadable_headers_are_not_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.clippie");
     let specs: Vec<_> = tensors().into_iter().map(|(spec, _)| spec).collect();
     let nested = |depth| (0..depth).fold(json!(0), |inner, _| json!([inner]));
-    let create = |model| Writer::create(&path, Meta { model, ..meta() }, specs.clone()).map(drop);
+    let create = |model| {
+        let mut meta = meta();
+        meta.model = model;
+        Writer::create(&path, meta, specs.clone()).map(drop)
+    };
     create(nested(126)).unwrap();
     assert!(matches!(reason(create(nested(127)).unwrap_err()), Reason::Unwritable(Fault::Unstable)));
     let twice = vec![specs[0].clone(), specs[0].clone()];
@@ -570,7 +607,7 @@ fn what_would_not_be_read_is_not_written() {
 }
 
 #[test]
-fn places_that_cannot_be_written_are_named() {
+fn unwritable_paths_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let create = |path: &Path| {
         let specs = tensors().into_iter().map(|(spec, _)| spec).collect();
@@ -590,7 +627,7 @@ fn places_that_cannot_be_written_are_named() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_name_need_not_be_text() {
+fn paths_may_be_any_bytes() {
     use std::os::unix::ffi::OsStrExt;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(std::ffi::OsStr::from_bytes(b"\xff \n.clippie"));
@@ -600,7 +637,7 @@ fn a_name_need_not_be_text() {
 
 #[cfg(unix)]
 #[test]
-fn a_pipe_is_refused_without_waiting_for_its_other_end() {
+fn a_pipe_is_refused_without_blocking() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
@@ -608,14 +645,14 @@ fn a_pipe_is_refused_without_waiting_for_its_other_end() {
 }
 
 #[test]
-fn a_bare_name_is_written_to_the_current_folder() {
-    // In a process of its own: the current folder belongs to all threads.
+fn a_bare_file_name_is_written_to_the_current_folder() {
+    // Runs in its own process, because all threads share the current folder.
     let folder = tempfile::tempdir().unwrap();
     if std::env::var_os("WEIGHTS_BARE_NAME").is_some() {
         return write(Path::new("bare.clippie"), meta(), &tensors()).unwrap();
     }
     let status = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_bare_name_is_written_to_the_current_folder"])
+        .args(["--exact", "a_bare_file_name_is_written_to_the_current_folder"])
         .env("WEIGHTS_BARE_NAME", "1")
         .current_dir(folder.path())
         .stdout(std::process::Stdio::null())
@@ -624,7 +661,7 @@ fn a_bare_name_is_written_to_the_current_folder() {
     assert_eq!(names_in(folder.path()), ["bare.clippie"]);
 }
 
-/// What of a mapped file is in memory.
+/// Resident memory of mapped files.
 #[cfg(target_os = "linux")]
 mod resident {
     use super::*;
@@ -643,7 +680,7 @@ mod resident {
         (folder, path)
     }
 
-    /// Bytes of `path` that are mapped and resident in this process.
+    /// Bytes of `path` that are resident in this process.
     fn resident(path: &Path) -> usize {
         let maps = fs::read_to_string("/proc/self/smaps").unwrap();
         let mut lines = maps.lines().skip_while(|line| !line.ends_with(path.to_str().unwrap()));
@@ -652,7 +689,7 @@ mod resident {
     }
 
     #[test]
-    fn opening_touches_no_page_and_a_tower_only_its_own() {
+    fn opening_touches_no_page_and_a_tower_only_its_own_pages() {
         let (_folder, path) = large();
         let file = WeightsFile::open(&path).unwrap();
         assert_eq!(file.content_hash().len(), 64);
@@ -663,7 +700,7 @@ mod resident {
         assert_eq!(resident(&path), 0);
 
         assert_eq!(text.iter().sum::<f32>(), 2.0 * TEXT_FLOATS as f32);
-        // All of its own; of the 4 MB beside it no more than a kernel with larger windows would map along.
+        // All of the text tower, and of the 4 MB next to it at most what a kernel with larger windows maps along.
         let touched = resident(&path);
         assert!((TEXT_FLOATS * 4..TEXT_FLOATS * 4 + (256 << 10)).contains(&touched), "{touched}");
 

@@ -11,6 +11,7 @@ use crate::models::config::ModelConfig;
 use crate::models::{self, ImageTower, TextTower};
 use crate::preprocess::PreprocessConfig;
 use crate::tensor::ArenaPool;
+use crate::tokenizer::{Tokenizer, TokenizerConfig};
 use crate::weights::WeightsFile;
 
 /// An opened file, its towers and the means to run them.
@@ -21,6 +22,8 @@ pub(crate) struct Session {
     pub(super) fingerprint: Fingerprint,
     pub(super) image: Option<ImageTower>,
     pub(super) text: Option<TextTower>,
+    /// The tokenizer that the file names, if it has a text tower.
+    pub(super) tokenizer: Option<&'static Tokenizer>,
     pub(super) options: Options,
     pub(super) arenas: ArenaPool,
     isa: Isa,
@@ -58,6 +61,13 @@ impl Session {
         let text = config.text.as_ref().map(|text| models::load_text(&weights, text, config.embed_dim));
         let image = image.transpose().map_err(|error| Error::model(weights.path(), error))?;
         let text = text.transpose().map_err(|error| Error::model(weights.path(), error))?;
+        // A file without text tower may leave the tokenizer null; anything else must be understood.
+        let tokenizer = (config.text.is_some() || !meta.tokenizer.is_null()).then(|| {
+            TokenizerConfig::from_json(&meta.tokenizer)
+                .and_then(|tokenizer| Tokenizer::of(&tokenizer))
+                .map_err(|error| Error::UnknownTokenizer { path: weights.path().to_owned(), error })
+        });
+        let tokenizer = tokenizer.transpose()?;
         let pool = match (&options.pool, options.threads) {
             (Some(pool), _) => Some(Arc::clone(pool)),
             (None, Some(threads)) => Some(Arc::new(
@@ -77,6 +87,7 @@ impl Session {
             fingerprint,
             image,
             text,
+            tokenizer,
             options,
             arenas: ArenaPool::default(),
             isa,

@@ -11,7 +11,7 @@ use super::session::Session;
 use super::{CancelToken, Fingerprint, Options, groups};
 use crate::error::Error;
 use crate::models::TextTower;
-use crate::tokenizer::{self, Tokenizer};
+use crate::tokenizer::Tokenizer;
 
 /// The text tower of a model; the pages of the image tower stay on disk.
 ///
@@ -45,7 +45,8 @@ impl TextEncoder {
     /// [`Options::refuse_long_texts`] was asked for.
     pub fn encode(&self, texts: &[impl AsRef<str> + Sync]) -> Result<Array2<f32>, Error> {
         let tower = self.tower()?;
-        if tower.vocab_size() != tokenizer::VOCAB_SIZE {
+        let tokenizer = self.tokenizer()?;
+        if tower.vocab_size() != tokenizer.vocab_size() {
             return Err(Error::Vocabulary { found: tower.vocab_size() });
         }
         let ids = self.session.install(|| {
@@ -54,7 +55,7 @@ impl TextEncoder {
                 .with_min_len(64)
                 .map(|text| {
                     let overflow = self.session.options.overflow;
-                    Tokenizer::clip().tokenize(text.as_ref(), tower.context_length(), overflow)
+                    tokenizer.tokenize(text.as_ref(), tower.context_length(), overflow)
                 })
                 .collect::<Result<Vec<_>, _>>()
         })?;
@@ -100,6 +101,10 @@ impl TextEncoder {
 
     fn tower(&self) -> Result<&TextTower, Error> {
         self.session.text.as_ref().ok_or_else(|| Error::no_tower(self.session.weights.path(), "text"))
+    }
+
+    fn tokenizer(&self) -> Result<&'static Tokenizer, Error> {
+        self.session.tokenizer.ok_or_else(|| Error::no_tower(self.session.weights.path(), "text"))
     }
 
     fn run(&self, tower: &TextTower, ids: &[impl AsRef<[u32]> + Sync]) -> Result<Array2<f32>, Error> {

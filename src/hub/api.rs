@@ -1,24 +1,24 @@
-//! What the hub says of a repository: its files, its commit, its license; and of a file, its size and checksum.
+//! Queries the hub: the files, commit and license of a repository; the size and checksum of a file.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::checksum::Checksum;
 use super::error::{Error, printable};
-use super::http::{Client, Method, Patience};
+use super::http::{Client, Method, Retries};
 use super::name::ModelName;
-use super::progress::Teller;
-use super::refusal::Asked;
+use super::progress::Reporter;
+use super::status::Target;
 use super::url::{Url, escape};
 
-/// Longest list of files that is read.
+/// Maximum length of a file list in bytes.
 const MAX_LIST: u64 = 16 << 20;
-/// Largest file that is taken for a checkpoint.
+/// Maximum size of a checkpoint in bytes.
 const MAX_FILE: u64 = 200_000_000_000;
-/// Longest license that is shown.
+/// Maximum length of a license name.
 const MAX_LICENSE: usize = 60;
 
-/// The branch without a wish.
+/// The default revision.
 pub(super) const MAIN: &str = "main";
 
 /// A repository at one commit.
@@ -26,7 +26,7 @@ pub(super) const MAIN: &str = "main";
 pub(super) struct Repository {
     /// 40 hexadecimal digits.
     pub(super) commit: String,
-    /// Names of all files, as the server says.
+    /// Names of all files, unchecked.
     pub(super) files: Vec<String>,
     pub(super) license: Option<String>,
 }
@@ -54,59 +54,61 @@ struct Sibling {
     rfilename: String,
 }
 
-/// Lists a repository.
+/// Lists the files of a repository at one commit.
 pub(super) fn repository(
     client: &Client,
     name: &ModelName,
-    patience: &mut Patience,
-    teller: &mut Teller<'_>,
+    retries: &mut Retries,
+    reporter: &mut Reporter<'_>,
 ) -> Result<Repository, Error> {
     let (repository, revision) = (name.repository(), name.revision().unwrap_or(MAIN));
     let url = client.endpoint().with(&format!("api/models/{repository}/revision/{}", escape(revision)));
-    let asked = Asked { repository, revision, file: None };
-    let text = client.read(&url, &asked, MAX_LIST, patience, teller)?;
-    let odd = |reason: String| Error::Protocol { url: url.to_string(), reason };
+    let target = Target { repository, revision, file: None };
+    let text = client.read(&url, &target, MAX_LIST, retries, reporter)?;
+    let malformed = |reason: String| Error::Protocol { url: url.to_string(), reason };
     // The parser limits nesting to 128.
     let list: List = serde_json::from_slice(&text)
-        .map_err(|error| odd(format!("answers with no list of files ({})", printable(&error.to_string()))))?;
+        .map_err(|error| malformed(format!("answers with no list of files ({})", printable(&error.to_string()))))?;
     if !is_commit(&list.sha) {
-        return Err(odd(format!("answers with `{}` in place of a commit", printable(&list.sha))));
+        return Err(malformed(format!("answers with `{}` in place of a commit", printable(&list.sha))));
     }
     let license = license(&list.card);
     let files = list.siblings.into_iter().map(|sibling| sibling.rfilename).collect();
     Ok(Repository { commit: list.sha, files, license })
 }
 
-/// Size and checksum of a file at a commit.
+/// Requests size and checksum of a file at a commit.
 pub(super) fn file(
     client: &Client,
     name: &ModelName,
     commit: &str,
     file: &str,
-    patience: &mut Patience,
-    teller: &mut Teller<'_>,
+    retries: &mut Retries,
+    reporter: &mut Reporter<'_>,
 ) -> Result<RemoteFile, Error> {
     let repository = name.repository();
     let url = client.endpoint().with(&format!("{repository}/resolve/{commit}/{}", escape(file)));
-    let asked = Asked { repository, revision: commit, file: Some(file) };
-    let answer = client.ask(Method::Head, &url, &asked, patience, teller)?;
-    let odd = |reason: String| Err(Error::Protocol { url: answer.url.clone(), reason });
-    if let Some(other) = answer.linked.commit.as_deref().filter(|other| *other != commit) {
-        return odd(format!("answers for commit {} instead of {commit}", printable(other)));
+    let target = Target { repository, revision: commit, file: Some(file) };
+    let response = client.request(Method::Head, &url, &target, retries, reporter)?;
+    let malformed = |reason: String| Err(Error::Protocol { url: response.url.clone(), reason });
+    if let Some(other) = response.file_headers.commit.as_deref().filter(|other| *other != commit) {
+        return malformed(format!("answers for commit {} instead of {commit}", printable(other)));
     }
-    match answer.linked.size {
-        None => odd("does not say how large the file is".into()),
-        Some(size) if size > MAX_FILE => odd(format!("says that the file has {size} bytes, which no checkpoint has")),
-        Some(size) => Ok(RemoteFile { name: file.to_owned(), url, size, checksum: answer.linked.checksum }),
+    match response.file_headers.size {
+        None => malformed("does not say how large the file is".into()),
+        Some(size) if size > MAX_FILE => {
+            malformed(format!("says that the file has {size} bytes, which no checkpoint has"))
+        }
+        Some(size) => Ok(RemoteFile { name: file.to_owned(), url, size, checksum: response.file_headers.checksum }),
     }
 }
 
-/// Whether this is a commit's full name.
+/// Whether `text` is a full commit hash.
 pub(super) fn is_commit(text: &str) -> bool {
     text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The license of a model card. Licenses that Hugging Face has no identifier for are `other`, with a name beside.
+/// The license of a model card. A license without identifier on Hugging Face is `other` with a `license_name`.
 fn license(card: &Value) -> Option<String> {
     let text = |field: &str| card.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
     let license = match text("license") {
@@ -122,7 +124,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn licenses_are_those_of_the_card() {
+    fn licenses_come_from_the_card() {
         assert_eq!(license(&json!({"license": "mit"})).as_deref(), Some("mit"));
         let apple = json!({"license": "other", "license_name": "apple-amlr", "license_link": "LICENSE"});
         assert_eq!(license(&apple).as_deref(), Some("apple-amlr"));
@@ -134,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn commits_are_full_names() {
+    fn commits_are_full_hashes() {
         assert!(is_commit("0123456789abcdef0123456789ABCDEF01234567"));
         for no in ["main", "", "0123456", "../../../../../../../../../../etc/passwd0", &"g".repeat(40)] {
             assert!(!is_commit(no), "{no}");

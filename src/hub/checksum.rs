@@ -1,22 +1,22 @@
-//! The checksums by which the hub names contents, computed while bytes pass by.
+//! Checksums that the hub states for files, computed while downloading.
 
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-/// A checksum that the hub gives for a file.
+/// A checksum that the hub states for a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Checksum {
-    /// Of large files (LFS): SHA-256 of the content, in lower-case hexadecimal.
+    /// For large files (LFS): SHA-256 of the content, in lower-case hexadecimal.
     Sha256(String),
-    /// Of small files: git's SHA-1 of the blob, the content behind a header with its length.
+    /// For small files: git's SHA-1 of the blob, which is a header with the length, then the content.
     Git(String),
 }
 
 impl Checksum {
-    /// What SHA-256 is called in messages.
+    /// Name of SHA-256 in messages.
     pub(super) const SHA256: &'static str = "SHA-256";
 
-    /// Reads an ETag, if it is one of these. Quotes and the mark of weak ones do not matter.
+    /// Parses an ETag that is a checksum. Ignores quotes and the prefix of weak ETags.
     pub(super) fn from_etag(etag: &str) -> Option<Checksum> {
         let etag = etag.trim();
         let digits = etag.strip_prefix("W/").unwrap_or(etag).trim_matches('"').to_ascii_lowercase();
@@ -36,7 +36,7 @@ impl Checksum {
         }
     }
 
-    /// What it is called in messages.
+    /// Name in messages.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Checksum::Sha256(_) => Checksum::SHA256,
@@ -45,14 +45,14 @@ impl Checksum {
     }
 }
 
-/// Computes a file's SHA-256 and, where it is asked for, git's SHA-1.
+/// Computes the SHA-256 of a file and, if the hub states it, git's SHA-1.
 pub(super) struct Hasher {
     sha256: Sha256,
     git: Option<Sha1>,
 }
 
 impl Hasher {
-    /// For a file of `len` bytes that is to be held against `expected`.
+    /// For a file of `len` bytes with the checksum `expected`.
     pub(super) fn new(expected: Option<&Checksum>, len: u64) -> Hasher {
         let git = matches!(expected, Some(Checksum::Git(_))).then(|| {
             let mut git = Sha1::new();
@@ -74,14 +74,14 @@ impl Hasher {
     }
 }
 
-/// What was computed.
+/// The computed checksums.
 pub(super) struct Sums {
     pub(super) sha256: String,
     git: Option<String>,
 }
 
 impl Sums {
-    /// What was found in place of `expected`, if it is something else.
+    /// The computed checksum, if it differs from `expected`.
     pub(super) fn differs(&self, expected: &Checksum) -> Option<&str> {
         let found = match expected {
             Checksum::Sha256(_) => self.sha256.as_str(),
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn etags_are_read_as_the_hub_writes_them() {
+    fn etags_of_the_hub_are_parsed() {
         let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         let git = "ce013625030ba8dba906f756967f9e9ca394464a";
         assert_eq!(Checksum::from_etag(&format!("\"{sha256}\"")), Some(Checksum::Sha256(sha256.into())));
@@ -113,7 +113,7 @@ mod tests {
 
     /// The values of `sha256sum` and `git hash-object`.
     #[test]
-    fn sums_are_those_of_the_usual_tools() {
+    fn sums_match_the_usual_tools() {
         let git = Checksum::Git("ce013625030ba8dba906f756967f9e9ca394464a".into());
         let mut hasher = Hasher::new(Some(&git), 6);
         hasher.update(b"hel");

@@ -1,37 +1,38 @@
-//! The hub as a program uses it.
+//! The public entry point: [`Hub`] and its builder.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::Error;
 use super::name::ModelName;
-use super::progress::{Callback, Teller};
+use super::progress::{Callback, Reporter};
 use super::pull::{Pull, PullOptions};
 use super::settings::{self, Env, Remote, Token};
 use super::store::{Store, StoredDownload, StoredModel};
 
-/// A folder of models and the hub that they come from. Cheap to clone; any number of processes may share a folder.
+/// A folder of installed models and the hub they come from. Cheap to clone; any number of processes may share a folder.
 #[derive(Clone, Debug)]
 pub struct Hub {
     store: Store,
     remote: Source,
 }
 
-/// Where the settings of the network come from.
+/// Source of the network settings.
 #[derive(Clone, Debug)]
 enum Source {
-    /// Read when they are needed: a model that is here can be used whatever they are.
+    /// Read on demand, so installed models work with any settings.
     Environment,
-    Given(Box<Remote>),
+    /// Set by the program.
+    Program(Box<Remote>),
 }
 
 impl Hub {
-    /// Set up as the environment says, like the command.
+    /// Configures a hub from environment variables, like the command.
     ///
-    /// Models lie in `CLIPPIE_HOME`, else in `clippie-rs` in the system's folder for caches (`XDG_CACHE_HOME`,
-    /// `~/.cache`; `~/Library/Caches` on macOS, `LOCALAPPDATA` on Windows). The network is asked as
-    /// `huggingface_hub` would: `HF_ENDPOINT`, `HF_TOKEN` (or the file in `HF_TOKEN_PATH`, `HF_HOME`),
-    /// `HF_HUB_OFFLINE`, `HF_HUB_CACHE`, and for all programs alike `HTTPS_PROXY`, `NO_PROXY` and `SSL_CERT_FILE`.
+    /// Models are stored in `CLIPPIE_HOME`, or else in `clippie-rs` in the cache folder of the system
+    /// (`XDG_CACHE_HOME`, `~/.cache`; `~/Library/Caches` on macOS, `LOCALAPPDATA` on Windows). The network settings are
+    /// those of `huggingface_hub`: `HF_ENDPOINT`, `HF_TOKEN` (or the file in `HF_TOKEN_PATH`, `HF_HOME`),
+    /// `HF_HUB_OFFLINE`, `HF_HUB_CACHE`; and the common `HTTPS_PROXY`, `NO_PROXY` and `SSL_CERT_FILE`.
     ///
     /// # Errors
     /// If there is no folder for models. Other settings are read when a pull needs them.
@@ -40,17 +41,17 @@ impl Hub {
         Ok(Hub { store, remote: Source::Environment })
     }
 
-    /// Set up by a program, with models in `folder`. Nothing is taken from the environment.
+    /// Configures a hub with models in `folder`. Reads nothing from the environment.
     pub fn builder(folder: impl Into<PathBuf>) -> HubBuilder {
-        HubBuilder { folder: folder.into(), remote: Remote::new(), wrong: None }
+        HubBuilder { folder: folder.into(), remote: Remote::new(), invalid: None }
     }
 
-    /// The folder with the weights files.
+    /// The folder of the weights files.
     pub fn models_folder(&self) -> PathBuf {
         self.store.models_folder()
     }
 
-    /// The model, if it is here. Looks at names of files and nothing else.
+    /// Finds an installed model. Reads file names only.
     ///
     /// # Errors
     /// If the folder cannot be read.
@@ -58,7 +59,7 @@ impl Hub {
         self.store.find(name)
     }
 
-    /// All models that are here, by name.
+    /// Lists the installed models, sorted by name.
     ///
     /// # Errors
     /// If the folder cannot be read.
@@ -66,7 +67,7 @@ impl Hub {
         self.store.models()
     }
 
-    /// What is downloaded and not converted, or was kept, by name.
+    /// Lists incomplete and kept downloads, sorted by name.
     ///
     /// # Errors
     /// If the folder cannot be read.
@@ -74,13 +75,13 @@ impl Hub {
         self.store.downloads()
     }
 
-    /// The model, fetched and converted if it is not here.
+    /// Returns the installed model, or downloads, converts and installs it.
     ///
-    /// A pull that breaks off goes on where it was when it is repeated. When another process pulls the same model,
-    /// this one waits for it. A network that fails is asked again a few times; the callback is told of each.
+    /// A repeated pull resumes an interrupted one. If another process pulls the same model, this call waits for it.
+    /// Network failures are retried a few times; the callback receives an event for each.
     ///
     /// # Errors
-    /// Whatever [`Error`] lists; [`Error::Cancelled`] if the callback says so.
+    /// See [`Error`]; [`Error::Cancelled`] if the callback returns `Break`.
     pub fn pull(&self, name: &ModelName, options: PullOptions, callback: Callback<'_>) -> Result<StoredModel, Error> {
         if !options.force
             && let Some(model) = self.store.find(name)?
@@ -89,35 +90,35 @@ impl Hub {
         }
         let from_env;
         let remote = match &self.remote {
-            Source::Given(remote) => remote,
+            Source::Program(remote) => remote,
             Source::Environment => {
                 from_env = Remote::from_env(&Env::process())?;
                 &from_env
             }
         };
-        Pull { store: &self.store, remote, name, options }.run(&mut Teller(callback))
+        Pull { store: &self.store, remote, name, options }.run(&mut Reporter(callback))
     }
 
-    /// Removes everything that is here of a model, and tells how many bytes that were.
+    /// Removes a model and its downloads. Returns the number of bytes removed.
     ///
     /// # Errors
-    /// If there is nothing, if it is being pulled, or if the system refuses.
+    /// If the model is not installed, if it is being pulled, or if the system cannot remove a file.
     pub fn remove(&self, name: &ModelName) -> Result<u64, Error> {
         self.store.remove(name)
     }
 }
 
-/// Sets up a [`Hub`]: see [`Hub::builder`].
+/// Configures a [`Hub`]; see [`Hub::builder`].
 #[derive(Clone, Debug)]
 pub struct HubBuilder {
     folder: PathBuf,
     remote: Remote,
-    /// The first setting that cannot be followed.
-    wrong: Option<(&'static str, String)>,
+    /// The first invalid setting.
+    invalid: Option<(&'static str, String)>,
 }
 
 impl HubBuilder {
-    /// Another hub than `https://huggingface.co`, such as a mirror.
+    /// Sets another hub than `https://huggingface.co`, such as a mirror.
     #[must_use]
     pub fn endpoint(mut self, url: &str) -> Self {
         match settings::endpoint("the hub's endpoint", url) {
@@ -128,7 +129,7 @@ impl HubBuilder {
         self
     }
 
-    /// A token of Hugging Face, for gated and private repositories. It is sent to the endpoint alone.
+    /// Sets a Hugging Face token, for gated and private repositories. It is sent to the endpoint only.
     #[must_use]
     pub fn token(mut self, token: &str) -> Self {
         match Token::new(token) {
@@ -138,54 +139,54 @@ impl HubBuilder {
         self
     }
 
-    /// Whether the network is left alone.
+    /// Disables the network.
     #[must_use]
     pub fn offline(mut self, offline: bool) -> Self {
         self.remote.offline = offline.then_some("this program");
         self
     }
 
-    /// Where Hugging Face's own library keeps its downloads, to use them as they lie.
+    /// Sets the cache folder of Hugging Face's own library, to use its downloads in place.
     #[must_use]
     pub fn hub_cache(mut self, folder: impl AsRef<Path>) -> Self {
         self.remote.hub_cache = Some(folder.as_ref().to_owned());
         self
     }
 
-    /// Whether `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` hold.
+    /// Enables `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
     #[must_use]
     pub fn proxy_from_env(mut self, yes: bool) -> Self {
         self.remote.proxy_from_env = yes;
         self
     }
 
-    /// A file of certificates in PEM to trust, instead of Mozilla's, which are compiled in.
+    /// Sets a PEM file of certificates to trust instead of Mozilla's, which are compiled in.
     #[must_use]
     pub fn ca_file(mut self, file: impl AsRef<Path>) -> Self {
         self.remote.ca_file = Some(file.as_ref().to_owned());
         self
     }
 
-    /// How long to wait before the first of several tries (a second, unless set); it doubles with each.
+    /// Sets the wait before the first retry (default one second); it doubles with each retry.
     #[must_use]
     pub fn first_wait(mut self, wait: Duration) -> Self {
         self.remote.first_wait = wait;
         self
     }
 
-    /// The hub.
+    /// Builds the hub.
     ///
     /// # Errors
-    /// If a setting cannot be followed.
+    /// If a setting is invalid.
     pub fn build(self) -> Result<Hub, Error> {
-        match self.wrong {
+        match self.invalid {
             Some((setting, reason)) => Err(Error::Setting { setting, reason }),
-            None => Ok(Hub { store: Store::new(self.folder), remote: Source::Given(Box::new(self.remote)) }),
+            None => Ok(Hub { store: Store::new(self.folder), remote: Source::Program(Box::new(self.remote)) }),
         }
     }
 
     fn refuse(&mut self, setting: &'static str, reason: String) {
-        self.wrong.get_or_insert((setting, reason));
+        self.invalid.get_or_insert((setting, reason));
     }
 }
 

@@ -1,8 +1,8 @@
-//! One file from the hub to the disk, in as many pieces as the network makes of it.
+//! Downloads one file, resuming interrupted transfers.
 //!
-//! Bytes go to `NAME.SUM.incomplete`, which the next try goes on with, in this process or another. The file appears
-//! under its name only when size and checksum are right and it is on the disk. Where the hub gives no checksum nothing
-//! would tell two contents apart, so such a file is begun anew each time.
+//! Bytes go to `NAME.SUM.incomplete`, which the next attempt resumes, in this process or another. The file gets its
+//! final name only when size and checksum are right and it is synced to disk. Without a checksum from the hub two
+//! contents cannot be distinguished, so such a file is always downloaded from the start.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -13,20 +13,20 @@ use ureq::http::header::{CONTENT_LENGTH, CONTENT_RANGE};
 use super::api::RemoteFile;
 use super::checksum::{Checksum, Hasher, Sums};
 use super::error::{Error, printable};
-use super::http::{Answer, Client, Method, Patience, broken};
-use super::progress::{Event, Teller};
-use super::refusal::{Asked, Setback};
+use super::http::{Client, Method, Response, Retries, broken};
+use super::progress::{Event, Reporter};
+use super::status::{Failure, Target};
 
 /// Bytes between two reports of progress.
 const CHUNK: usize = 1 << 18;
-/// Digits of the checksum in the name of what is incomplete.
+/// Digits of the checksum in the name of an incomplete file.
 const SUM_DIGITS: usize = 16;
-/// Answers that may end early without an error.
+/// Maximum number of responses that end early without an error.
 const MAX_EARLY_ENDS: u32 = 3;
-/// Ending of what is incomplete.
+/// Suffix of incomplete files.
 pub(super) const INCOMPLETE: &str = ".incomplete";
 
-/// A file that is to be had.
+/// A file to download.
 pub(super) struct Download<'a> {
     pub(super) client: &'a Client,
     pub(super) repository: &'a str,
@@ -35,8 +35,8 @@ pub(super) struct Download<'a> {
     pub(super) folder: &'a Path,
 }
 
-/// A file that is here, and its SHA-256.
-pub(super) struct Fetched {
+/// A downloaded file and its SHA-256.
+pub(super) struct Downloaded {
     pub(super) path: PathBuf,
     pub(super) sha256: String,
 }
@@ -46,7 +46,7 @@ impl Download<'_> {
         self.folder.join(&self.file.name)
     }
 
-    /// Where the bytes go until all are here.
+    /// Path of the incomplete file.
     fn incomplete(&self) -> PathBuf {
         let sum = self.file.checksum.as_ref().map_or("", |sum| sum.digits());
         let sum = sum.get(..SUM_DIGITS).unwrap_or_default();
@@ -54,40 +54,40 @@ impl Download<'_> {
         self.folder.join(format!("{}{dot}{sum}{INCOMPLETE}", self.file.name))
     }
 
-    /// Bytes that are still to come.
+    /// Bytes left to download.
     pub(super) fn missing(&self) -> u64 {
         let len = |path: &Path| fs::metadata(path).map_or(0, |data| data.len());
         if len(&self.path()) == self.file.size {
             return 0;
         }
-        let here = if self.file.checksum.is_some() { len(&self.incomplete()) } else { 0 };
-        self.file.size.saturating_sub(here)
+        let existing = if self.file.checksum.is_some() { len(&self.incomplete()) } else { 0 };
+        self.file.size.saturating_sub(existing)
     }
 
-    /// Fetches what is missing.
-    pub(super) fn run(&self, patience: &mut Patience, teller: &mut Teller<'_>) -> Result<Fetched, Error> {
-        if let Some(fetched) = self.kept(teller)? {
-            return Ok(fetched);
+    /// Downloads the missing bytes.
+    pub(super) fn run(&self, retries: &mut Retries, reporter: &mut Reporter<'_>) -> Result<Downloaded, Error> {
+        if let Some(downloaded) = self.existing(reporter)? {
+            return Ok(downloaded);
         }
-        self.drop_outdated();
+        self.remove_outdated();
         let path = self.incomplete();
-        // What was begun may be damaged; what was begun here and now cannot be.
+        // An incomplete file from an earlier attempt may be damaged.
         let mut fresh = !path.exists();
         loop {
-            let transferred = Transfer::open(self, &path, fresh, teller)?.run(patience, teller);
+            let transferred = Transfer::open(self, &path, fresh, reporter)?.run(retries, reporter);
             let (file, sums) = transferred.inspect_err(|error| {
                 if matches!(error, Error::Mismatch { .. }) {
                     let _ = fs::remove_file(&path);
                 }
             })?;
-            match self.judge(&path, &sums) {
+            match self.check(&path, &sums) {
                 Ok(()) => {
                     file.sync_all().map_err(Error::file("write", &path))?;
                     drop(file);
                     let target = self.path();
                     fs::rename(&path, &target).map_err(Error::file("rename to", &target))?;
                     sync_folder(self.folder);
-                    return Ok(Fetched { path: target, sha256: sums.sha256 });
+                    return Ok(Downloaded { path: target, sha256: sums.sha256 });
                 }
                 Err(mismatch) => {
                     drop(file);
@@ -95,25 +95,25 @@ impl Download<'_> {
                     if fresh {
                         return Err(mismatch);
                     }
-                    tracing::warn!(%mismatch, "what was downloaded before is damaged; starting anew");
+                    tracing::warn!(%mismatch, "the incomplete download is damaged; starting again");
                     fresh = true;
                 }
             }
         }
     }
 
-    /// The file of an earlier download, if it is whole.
-    fn kept(&self, teller: &mut Teller<'_>) -> Result<Option<Fetched>, Error> {
+    /// The complete file of an earlier download, if its checksum is right.
+    fn existing(&self, reporter: &mut Reporter<'_>) -> Result<Option<Downloaded>, Error> {
         let (path, Some(expected)) = (self.path(), self.file.checksum.as_ref()) else { return Ok(None) };
         if !fs::metadata(&path).is_ok_and(|data| data.is_file() && data.len() == self.file.size) {
             return Ok(None);
         }
-        let sums = sums(&path, Some(expected), self.file.size, teller)?;
-        Ok(sums.differs(expected).is_none().then_some(Fetched { path, sha256: sums.sha256 }))
+        let sums = sums(&path, Some(expected), self.file.size, reporter)?;
+        Ok(sums.differs(expected).is_none().then_some(Downloaded { path, sha256: sums.sha256 }))
     }
 
-    /// Removes what is left of other contents of this name.
-    fn drop_outdated(&self) {
+    /// Removes incomplete files of other contents of this name.
+    fn remove_outdated(&self) {
         let own = self.incomplete();
         for entry in fs::read_dir(self.folder).into_iter().flatten().flatten() {
             let (name, path) = (entry.file_name(), entry.path());
@@ -125,7 +125,7 @@ impl Download<'_> {
         }
     }
 
-    fn judge(&self, path: &Path, sums: &Sums) -> Result<(), Error> {
+    fn check(&self, path: &Path, sums: &Sums) -> Result<(), Error> {
         let mismatch = |what, expected: String, found: String| {
             Err(Error::Mismatch { file: self.file.name.clone(), what, expected, found })
         };
@@ -146,9 +146,9 @@ impl Download<'_> {
     }
 }
 
-/// A file that grows.
+/// An incomplete file and its checksums so far.
 struct Transfer<'a> {
-    of: &'a Download<'a>,
+    download: &'a Download<'a>,
     path: &'a Path,
     file: File,
     hasher: Hasher,
@@ -157,25 +157,30 @@ struct Transfer<'a> {
 }
 
 impl<'a> Transfer<'a> {
-    /// Opens what is there, or starts anew.
-    fn open(of: &'a Download<'a>, path: &'a Path, fresh: bool, teller: &mut Teller<'_>) -> Result<Self, Error> {
-        let RemoteFile { size, checksum, .. } = of.file;
+    /// Opens the incomplete file, or creates it.
+    fn open(
+        download: &'a Download<'a>,
+        path: &'a Path,
+        fresh: bool,
+        reporter: &mut Reporter<'_>,
+    ) -> Result<Self, Error> {
+        let RemoteFile { size, checksum, .. } = download.file;
         let write = |error| Error::file("write", path)(error);
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(write)?;
-        let here = file.metadata().map_err(write)?.len();
+        let existing = file.metadata().map_err(write)?.len();
         let mut transfer = {
             let hasher = Hasher::new(checksum.as_ref(), *size);
-            if fresh || checksum.is_none() || here > *size {
+            if fresh || checksum.is_none() || existing > *size {
                 file.set_len(0).map_err(write)?;
             }
-            Transfer { of, path, file, hasher, done: 0 }
+            Transfer { download, path, file, hasher, done: 0 }
         };
-        transfer.take_in(teller)?;
+        transfer.hash_existing(reporter)?;
         Ok(transfer)
     }
 
-    /// Hashes what is there already.
-    fn take_in(&mut self, teller: &mut Teller<'_>) -> Result<(), Error> {
+    /// Hashes the bytes that are already in the file.
+    fn hash_existing(&mut self, reporter: &mut Reporter<'_>) -> Result<(), Error> {
         let mut buffer = vec![0; CHUNK];
         loop {
             match self.file.read(&mut buffer).map_err(Error::file("read", self.path))? {
@@ -183,44 +188,49 @@ impl<'a> Transfer<'a> {
                 read => {
                     self.hasher.update(buffer.get(..read).unwrap_or_default());
                     self.done += read as u64;
-                    teller.tell(Event::Idle)?;
+                    reporter.report(Event::Idle)?;
                 }
             }
         }
     }
 
-    /// Fetches until the file has its size or there is no hope.
-    fn run(mut self, patience: &mut Patience, teller: &mut Teller<'_>) -> Result<(File, Sums), Error> {
-        let Download { client, repository, revision, file, .. } = self.of;
-        let asked = Asked { repository, revision, file: Some(&file.name) };
+    /// Downloads until the file has its full size, or retries are exhausted.
+    fn run(mut self, retries: &mut Retries, reporter: &mut Reporter<'_>) -> Result<(File, Sums), Error> {
+        let Download { client, repository, revision, file, .. } = self.download;
+        let target = Target { repository, revision, file: Some(&file.name) };
         let mut early_ends = 0;
         while self.done < file.size {
-            let answer = client.ask(Method::Get { from: self.done }, &file.url, &asked, patience, teller)?;
-            match self.pour(answer, patience, teller) {
+            let response = client.request(Method::Get { from: self.done }, &file.url, &target, retries, reporter)?;
+            match self.append(response, retries, reporter) {
                 Ok(()) if self.done == file.size => {}
-                // An end without a broken connection: the rest may be had by a range, but not for ever.
+                // The response ended early without an error. Request the rest by range, a limited number of times.
                 Ok(()) if early_ends < MAX_EARLY_ENDS => early_ends += 1,
                 Ok(()) => return Err(self.wrong_size(self.done.to_string())),
-                Err(setback) => patience.bear(setback, teller)?,
+                Err(failure) => retries.wait(failure, reporter)?,
             }
         }
         Ok((self.file, self.hasher.finish()))
     }
 
-    /// Takes the bytes of an answer.
-    fn pour(&mut self, mut answer: Answer, patience: &mut Patience, teller: &mut Teller<'_>) -> Result<(), Setback> {
-        if !self.continues(&answer)? {
+    /// Appends the body of a response.
+    fn append(
+        &mut self,
+        mut response: Response,
+        retries: &mut Retries,
+        reporter: &mut Reporter<'_>,
+    ) -> Result<(), Failure> {
+        if !self.resumes(&response)? {
             self.restart()?;
         }
-        let RemoteFile { name, size, .. } = self.of.file;
-        let mut body = answer.body.with_config().limit(u64::MAX).reader();
+        let RemoteFile { name, size, .. } = self.download.file;
+        let mut body = response.body.with_config().limit(u64::MAX).reader();
         let mut buffer = vec![0; CHUNK];
         loop {
             let read = match body.read(&mut buffer) {
                 Ok(0) => return Ok(()),
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(broken(answer.url, &error)),
+                Err(error) => return Err(broken(response.url, &error)),
             };
             let bytes = buffer.get(..read).unwrap_or_default();
             if self.done + read as u64 > *size {
@@ -229,32 +239,32 @@ impl<'a> Transfer<'a> {
             self.file.write_all(bytes).map_err(Error::file("write", self.path))?;
             self.hasher.update(bytes);
             self.done += read as u64;
-            patience.renew();
-            teller.tell(Event::Download { file: name, done: self.done, total: *size })?;
+            retries.reset();
+            reporter.report(Event::Download { file: name, done: self.done, total: *size })?;
         }
     }
 
-    /// Whether the answer's first byte is the one that is due; if not, it is the file's first.
-    fn continues(&self, answer: &Answer) -> Result<bool, Setback> {
-        let size = self.of.file.size;
-        let header = |name| answer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    /// Whether the response starts at the next missing byte; if not, it starts at the beginning of the file.
+    fn resumes(&self, response: &Response) -> Result<bool, Failure> {
+        let size = self.download.file.size;
+        let header = |name| response.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let range = header(CONTENT_RANGE);
-        match answer.status {
+        match response.status {
             206 => match content_range(range) {
                 Some((first, whole)) if (first, whole) == (self.done, size) => Ok(true),
                 Some((_, whole)) if whole != size => Err(self.wrong_size(whole.to_string()).into()),
                 _ => {
                     let range = printable(range);
                     let reason = format!("sends the range `{range}` where byte {} of {size} is due", self.done);
-                    Err(Error::Protocol { url: answer.url.clone(), reason }.into())
+                    Err(Error::Protocol { url: response.url.clone(), reason }.into())
                 }
             },
-            // We have no more than the hub says there is, but the store has no more than that.
+            // The requested range starts inside the size stated by the hub, so the store's file is shorter.
             416 => {
                 let whole = range.trim().strip_prefix("bytes */").unwrap_or("less");
                 Err(self.wrong_size(printable(whole)).into())
             }
-            // No ranges here.
+            // The server does not support ranges.
             _ => match header(CONTENT_LENGTH).trim().parse::<u64>() {
                 Ok(length) if length != size => Err(self.wrong_size(length.to_string()).into()),
                 _ => Ok(self.done == 0),
@@ -263,11 +273,11 @@ impl<'a> Transfer<'a> {
     }
 
     fn wrong_size(&self, found: String) -> Error {
-        let RemoteFile { name, size, .. } = self.of.file;
+        let RemoteFile { name, size, .. } = self.download.file;
         Error::Mismatch { file: name.clone(), what: "a size of", expected: size.to_string(), found }
     }
 
-    /// Forgets what came.
+    /// Discards the bytes received so far.
     fn restart(&mut self) -> Result<(), Error> {
         let mut empty = || -> io::Result<()> {
             self.file.set_len(0)?;
@@ -275,21 +285,26 @@ impl<'a> Transfer<'a> {
             Ok(())
         };
         empty().map_err(Error::file("write", self.path))?;
-        self.hasher = Hasher::new(self.of.file.checksum.as_ref(), self.of.file.size);
+        self.hasher = Hasher::new(self.download.file.checksum.as_ref(), self.download.file.size);
         self.done = 0;
         Ok(())
     }
 }
 
-/// First byte and length of the whole, of `bytes 5-9/10`. The end does not matter: the body tells.
+/// Parses first byte and total length of `bytes 5-9/10`. The end is not needed; the body shows it.
 fn content_range(range: &str) -> Option<(u64, u64)> {
     let (part, whole) = range.trim().strip_prefix("bytes ")?.split_once('/')?;
     let (first, _) = part.split_once('-')?;
     Some((first.trim().parse().ok()?, whole.trim().parse().ok()?))
 }
 
-/// Checksums of a file of `len` bytes.
-pub(super) fn sums(path: &Path, expected: Option<&Checksum>, len: u64, teller: &mut Teller<'_>) -> Result<Sums, Error> {
+/// Computes the checksums of a file of `len` bytes.
+pub(super) fn sums(
+    path: &Path,
+    expected: Option<&Checksum>,
+    len: u64,
+    reporter: &mut Reporter<'_>,
+) -> Result<Sums, Error> {
     let mut file = File::open(path).map_err(Error::file("read", path))?;
     let mut hasher = Hasher::new(expected, len);
     let mut buffer = vec![0; CHUNK];
@@ -298,13 +313,13 @@ pub(super) fn sums(path: &Path, expected: Option<&Checksum>, len: u64, teller: &
             0 => return Ok(hasher.finish()),
             read => {
                 hasher.update(buffer.get(..read).unwrap_or_default());
-                teller.tell(Event::Idle)?;
+                reporter.report(Event::Idle)?;
             }
         }
     }
 }
 
-/// Makes a new name survive a loss of power, where folders can be synced. The file is whole even so.
+/// Makes a new name survive a power loss, where folders can be synced. The file is complete in any case.
 pub(super) fn sync_folder(folder: &Path) {
     if cfg!(unix) {
         let _ = File::open(folder).and_then(|folder| folder.sync_all());
@@ -316,7 +331,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_read() {
+    fn ranges_are_parsed() {
         assert_eq!(content_range("bytes 5-9/10"), Some((5, 10)));
         for bad in ["", "bytes */10", "bytes 5-9/*", "bytes=5-9/10", "5-9/10", "bytes -5-9/10", "bytes 5-9"] {
             assert_eq!(content_range(bad), None, "{bad:?}");

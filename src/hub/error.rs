@@ -1,4 +1,4 @@
-//! What can go wrong between a model's name and its weights file.
+//! Errors of finding, downloading and installing models.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use super::name::{ModelName, NameError};
 use crate::import;
 
-/// Why a model cannot be had. No message has a token or the query of a signed address in it.
+/// Why a model cannot be found or installed. No message contains a token or the query of a signed URL.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No model is called this.
+    /// The text is not a model name.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// A setting, such as an environment variable, that cannot be followed.
+    /// A setting, such as an environment variable, is invalid.
     #[error("{setting} {reason}")]
     Setting {
         /// Its name.
@@ -21,7 +21,7 @@ pub enum Error {
         /// What is wrong, and what to set it to.
         reason: String,
     },
-    /// The model is not here, and the network shall not be used.
+    /// The model is not installed and the network is disabled.
     #[error(
         "{model} is not on this computer and {setting} forbids the network; allow it once for \
          `clippie-rs pull {model}`, or set CLIPPIE_HOME to a folder that has the model"
@@ -29,20 +29,20 @@ pub enum Error {
     Offline {
         /// The model.
         model: String,
-        /// What forbids it.
+        /// The setting that disables the network.
         setting: &'static str,
     },
-    /// A file or folder of this computer.
+    /// A local file or folder cannot be used.
     #[error("cannot {action} {}: {source}", path.display())]
     File {
         /// `read`, `write` and the like.
         action: &'static str,
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The disk is too full.
+    /// The disk has too little free space.
     #[error(
         "{model} needs {} of disk ({} to download, {} for the weights file) but {} has {}; make room, or set \
          CLIPPIE_HOME to a folder on another disk",
@@ -51,37 +51,37 @@ pub enum Error {
     DiskSpace {
         /// The model.
         model: String,
-        /// The folder that has too little.
+        /// The folder on that disk.
         folder: PathBuf,
-        /// Bytes that are still to be downloaded.
+        /// Bytes left to download.
         download: u64,
         /// Bytes of the weights file, at most.
         converted: u64,
         /// The sum of both.
         needed: u64,
-        /// Bytes that are free.
+        /// Free bytes.
         free: u64,
     },
     /// The server cannot be reached, or the connection broke too often.
     #[error("cannot reach {url}: {reason}; check the network, and HF_ENDPOINT and HTTPS_PROXY if you use them")]
     Network {
-        /// What was asked for.
+        /// The URL of the request.
         url: String,
-        /// What happened last.
+        /// The last failure.
         reason: String,
     },
-    /// The server says no: 401 or 403.
+    /// Access is denied: 401 or 403.
     #[error("{url}: {reason}")]
     Denied {
-        /// What was asked for.
+        /// The URL of the request.
         url: String,
         /// Why, and the remedy.
         reason: String,
     },
-    /// There is no such repository, revision or file: 404.
+    /// The repository, revision or file does not exist: 404.
     #[error("{url}: {reason}")]
     NotFound {
-        /// What was asked for.
+        /// The URL of the request.
         url: String,
         /// What is missing, and the remedy.
         reason: String,
@@ -89,48 +89,48 @@ pub enum Error {
     /// Too many requests: 429.
     #[error("{url}: too many requests from here (429){}; try again later, or set HF_TOKEN", wait(*seconds))]
     TooManyRequests {
-        /// What was asked for.
+        /// The URL of the request.
         url: String,
-        /// When the server wants to be asked again.
+        /// Seconds after which the server allows another request.
         seconds: Option<u64>,
     },
-    /// The server failed, again and again: 5xx and the like.
+    /// The server failed repeatedly: 5xx and the like.
     #[error("{url}: the server failed ({status}); try again later")]
     Server {
-        /// What was asked for.
+        /// The URL of the request.
         url: String,
         /// The last status.
         status: u16,
     },
-    /// An answer that no hub gives.
+    /// The response is not that of a hub.
     #[error("{url}: {reason}; check that HF_ENDPOINT is a Hugging Face hub or a mirror of it")]
     Protocol {
-        /// What was asked for.
+        /// The URL of the request.
         url: String,
-        /// What was odd.
+        /// What is wrong with it.
         reason: String,
     },
-    /// A file is not what the hub says it is.
+    /// Size or checksum of a file differ from those the hub states.
     #[error("{file} has {what} {found} but the hub says {expected}; what was fetched is thrown away, pull again")]
     Mismatch {
         /// The file.
         file: String,
         /// `SHA-256`, `git SHA-1` or `a size of`.
         what: &'static str,
-        /// What it should be.
+        /// The value that the hub states.
         expected: String,
-        /// What it is.
+        /// The value of the file.
         found: String,
     },
-    /// The repository holds no checkpoint that can be read.
+    /// The repository has no single readable checkpoint.
     #[error("{repository} {reason}")]
     Repository {
         /// The repository.
         repository: String,
-        /// What it holds instead, and the remedy.
+        /// What it has instead, and the remedy.
         reason: String,
     },
-    /// The checkpoint was fetched but cannot be converted.
+    /// The downloaded checkpoint cannot be converted.
     #[error(
         "{error}; the files of {model} are kept in {}, where `clippie-rs convert` reads them with the options it needs",
         folder.display()
@@ -138,26 +138,26 @@ pub enum Error {
     Convert {
         /// The model.
         model: String,
-        /// The files.
+        /// The folder of the downloaded files.
         folder: PathBuf,
-        /// Why not.
+        /// The error of the conversion.
         error: Box<import::Error>,
     },
     /// The weights file cannot be written.
     #[error(transparent)]
     Write(Box<import::Error>),
-    /// Another process is pulling this model right now.
+    /// Another process is pulling this model.
     #[error("{0} is being pulled by another process; wait until it is done")]
     Busy(String),
-    /// The model is not here.
+    /// The model is not installed.
     #[error("{0} is not on this computer; `clippie-rs models` shows what is")]
     Missing(String),
-    /// The callback said so.
+    /// The callback returned `Break`.
     #[error("cancelled; what was downloaded is kept, and pulling again goes on with it")]
     Cancelled,
 }
 
-/// Bytes for people.
+/// Formats a size for messages.
 fn size(bytes: u64) -> String {
     match bytes {
         0..1_000_000 => format!("{bytes} bytes"),
@@ -180,11 +180,11 @@ impl Error {
     }
 }
 
-/// What a server or a file says, made fit for a message: no control characters, at most 160 characters.
+/// Makes text of a server or file fit for a message: no control characters, at most 160 characters.
 pub(super) fn printable(text: &str) -> String {
-    const MOST: usize = 160;
-    let mut shown: String = text.chars().take(MOST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    if text.chars().nth(MOST).is_some() {
+    const MAX_CHARS: usize = 160;
+    let mut shown: String = text.chars().take(MAX_CHARS).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(MAX_CHARS).is_some() {
         shown.push('…');
     }
     shown

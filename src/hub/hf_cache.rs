@@ -1,10 +1,10 @@
-//! The cache of Hugging Face's own library: checkpoints that other tools downloaded, read as they lie.
+//! Reads the cache of Hugging Face's own library, for checkpoints that other tools downloaded.
 //!
 //! ```text
 //! models--ORG--REPO/refs/REVISION                      a commit
 //! models--ORG--REPO/snapshots/COMMIT/NAME -> ../../blobs/ETAG
 //! ```
-//! Nothing here is ever written. Where symbolic links are not to be had, the files themselves lie in the snapshot.
+//! Never writes to the cache. On systems without symbolic links the snapshot has the files themselves.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -18,15 +18,15 @@ use super::name::ModelName;
 /// A checkpoint that another tool downloaded.
 #[derive(Debug)]
 pub(super) struct Cached {
-    /// The checkpoint, with the configuration files beside it.
+    /// The checkpoint; configuration files are in the same folder.
     pub(super) checkpoint: PathBuf,
-    /// Bytes of it.
+    /// Its size in bytes.
     pub(super) size: u64,
-    /// What the name of the blob says.
+    /// The checksum in the name of its blob.
     pub(super) checksum: Option<Checksum>,
 }
 
-/// The checkpoint of `name` in the cache `root`, if its revision is there with a checkpoint in it.
+/// Finds the checkpoint of `name` and its revision in the cache `root`.
 pub(super) fn find(root: &Path, name: &ModelName) -> Option<Cached> {
     let repository = root.join(format!("models--{}", name.repository().replace('/', "--")));
     let revision = name.revision().unwrap_or(MAIN);
@@ -45,7 +45,7 @@ pub(super) fn find(root: &Path, name: &ModelName) -> Option<Cached> {
     Some(Cached { checkpoint, size, checksum })
 }
 
-/// The commit in a file of `refs`.
+/// Reads the commit in a file of `refs`.
 fn read_ref(path: &Path) -> Option<String> {
     let mut text = String::new();
     File::open(path).ok()?.take(64).read_to_string(&mut text).ok()?;
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn revisions_lead_to_snapshots() {
+    fn revisions_resolve_to_snapshots() {
         let root = tempfile::tempdir().unwrap();
         let repository = root.path().join("models--a--b");
         let found = |name: &str| find(root.path(), &name.parse().unwrap());
@@ -83,14 +83,14 @@ mod tests {
         assert!(found("hf-hub:a/b@v1").is_none());
         write(&repository.join("refs/pr/1"), COMMIT);
         assert!(found("hf-hub:a/b@pr/1").is_some());
-        // A reference that leads elsewhere is none.
+        // A reference that is not a commit is ignored.
         write(&repository.join("refs/evil"), "../../../../../../../../etc");
         assert!(found("hf-hub:a/b@evil").is_none());
     }
 
     #[cfg(unix)]
     #[test]
-    fn blobs_say_their_checksum() {
+    fn blob_names_are_checksums() {
         let root = tempfile::tempdir().unwrap();
         let repository = root.path().join("models--a--b");
         let sum = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -101,7 +101,7 @@ mod tests {
         std::os::unix::fs::symlink(format!("../../blobs/{sum}"), snapshot.join("model.safetensors")).unwrap();
         let cached = find(root.path(), &"hf-hub:a/b".parse().unwrap()).unwrap();
         assert_eq!(cached.checksum, Some(Checksum::Sha256(sum.into())));
-        // A link to nothing, as an interrupted download leaves it, is no checkpoint.
+        // An interrupted download leaves a dangling link, which is not a checkpoint.
         fs::remove_file(repository.join("blobs").join(sum)).unwrap();
         assert!(find(root.path(), &"hf-hub:a/b".parse().unwrap()).is_none());
     }

@@ -1,7 +1,7 @@
-//! Requests: redirects by hand, the token for the endpoint alone, patience with servers that fail.
+//! HTTP requests: follows redirects, sends the token to the endpoint only, retries failures.
 //!
-//! Knows HTTP and nothing of models. Whatever a server says may be hostile: redirects are counted, addresses checked,
-//! and nobody here reads a body.
+//! Knows HTTP and nothing of models. Servers may be hostile: redirects are limited, URLs checked, and bodies are left
+//! to the caller.
 
 use std::fs;
 use std::io::{self, Read};
@@ -15,26 +15,26 @@ use ureq::{Agent, Body, Proxy};
 
 use super::checksum::Checksum;
 use super::error::{Error, printable};
-use super::progress::{Event, Teller};
-use super::refusal::{Answerer, Asked, Hope, Setback, refusal};
+use super::progress::{Event, Reporter};
 use super::settings::{Remote, Token};
+use super::status::{Failure, Responder, RetryWhen, Target, failure};
 use super::url::Url;
 
-/// Most redirects of a request; the hub needs two.
+/// Maximum redirects of a request; the hub needs two.
 const MAX_REDIRECTS: usize = 10;
-/// Failures in a row before it is given up.
+/// Maximum consecutive failures.
 const MAX_FAILURES: u32 = 5;
-/// Failures in all; more than that is a server that plays.
-const MAX_SETBACKS: u32 = 200;
-/// Longest that is waited between two tries of our own.
+/// Maximum failures in total; more indicate a misbehaving server.
+const MAX_TOTAL_FAILURES: u32 = 200;
+/// Maximum wait before a retry that we schedule.
 const MAX_WAIT: Duration = Duration::from_secs(30);
-/// Longest that a server can make us wait.
+/// Maximum wait that a server may request.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
-/// Longest without a byte.
-const SILENCE: Duration = Duration::from_secs(30);
-const CONNECT: Duration = Duration::from_secs(15);
+/// Timeout without a received or sent byte.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Asks a hub.
+/// An HTTP client for one hub.
 pub(super) struct Client {
     agent: Agent,
     endpoint: Url,
@@ -42,30 +42,29 @@ pub(super) struct Client {
     first_wait: Duration,
 }
 
-/// What is asked of an address.
+/// The kind of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Method {
-    /// The headers, up to where the hub says all of a file.
+    /// Headers only; follows redirects until the hub has stated size and checksum.
     Head,
-    /// The content, from this byte on.
+    /// Content, starting at this byte.
     Get { from: u64 },
 }
 
-/// An answer with success.
-pub(super) struct Answer {
-    /// Who gave it; without query.
+/// A successful response.
+pub(super) struct Response {
+    /// The URL that responded, without its query.
     pub(super) url: String,
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
-    /// What the hub said of the file on the way.
-    pub(super) linked: Linked,
+    /// What the headers of all redirects state about the file.
+    pub(super) file_headers: FileHeaders,
 }
 
-/// What the hub says of a file in headers. The first that says something is believed: what stands behind a redirect
-/// to a store has other ETags.
+/// What headers state about a file. The first statement counts: a store behind a redirect has its own ETags.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Linked {
+pub(super) struct FileHeaders {
     pub(super) commit: Option<String>,
     pub(super) checksum: Option<Checksum>,
     pub(super) size: Option<u64>,
@@ -74,7 +73,7 @@ pub(super) struct Linked {
 impl Client {
     pub(super) fn new(remote: &Remote) -> Result<Client, Error> {
         let tls = match &remote.ca_file {
-            // Mozilla's roots are compiled in: no store of certificates is needed where this runs.
+            // Mozilla's roots are compiled in, so the system needs no certificate store.
             None => RootCerts::WebPki,
             Some(file) => {
                 let pem = fs::read(file).map_err(Error::file("read", file))?;
@@ -98,12 +97,12 @@ impl Client {
             .max_redirects(0)
             .http_status_as_error(false)
             .user_agent(concat!("clippie-rs/", env!("CARGO_PKG_VERSION")))
-            // Sizes and ranges are those of the content itself.
+            // Sizes and ranges must be those of the content itself.
             .accept_encoding("identity")
-            .timeout_connect(Some(CONNECT))
-            .timeout_recv_response(Some(SILENCE))
-            .timeout_per_read(Some(SILENCE))
-            .timeout_per_write(Some(SILENCE))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_recv_response(Some(IDLE_TIMEOUT))
+            .timeout_per_read(Some(IDLE_TIMEOUT))
+            .timeout_per_write(Some(IDLE_TIMEOUT))
             .build()
             .new_agent();
         let Remote { endpoint, token, first_wait, .. } = remote.clone();
@@ -114,89 +113,89 @@ impl Client {
         &self.endpoint
     }
 
-    pub(super) fn patience(&self) -> Patience {
-        Patience { first_wait: self.first_wait, failures: 0, all: 0, reached: false }
+    pub(super) fn retries(&self) -> Retries {
+        Retries { first_wait: self.first_wait, failures: 0, total: 0, reached: false }
     }
 
-    /// Asks until there is an answer with success, a refusal, or no patience left.
-    pub(super) fn ask(
+    /// Sends a request until it succeeds, fails for good, or retries are exhausted.
+    pub(super) fn request(
         &self,
         method: Method,
         url: &Url,
-        asked: &Asked<'_>,
-        patience: &mut Patience,
-        teller: &mut Teller<'_>,
-    ) -> Result<Answer, Error> {
+        target: &Target<'_>,
+        retries: &mut Retries,
+        reporter: &mut Reporter<'_>,
+    ) -> Result<Response, Error> {
         loop {
-            match self.follow(method, url, asked) {
-                Ok(answer) => {
-                    patience.reached = true;
-                    return Ok(answer);
+            match self.send(method, url, target) {
+                Ok(response) => {
+                    retries.reached = true;
+                    return Ok(response);
                 }
-                Err(setback) => patience.bear(setback, teller)?,
+                Err(failure) => retries.wait(failure, reporter)?,
             }
         }
     }
 
-    /// The whole answer, which is to have at most `limit` bytes.
+    /// Reads a whole response of at most `limit` bytes.
     pub(super) fn read(
         &self,
         url: &Url,
-        asked: &Asked<'_>,
+        target: &Target<'_>,
         limit: u64,
-        patience: &mut Patience,
-        teller: &mut Teller<'_>,
+        retries: &mut Retries,
+        reporter: &mut Reporter<'_>,
     ) -> Result<Vec<u8>, Error> {
         loop {
-            let mut answer = self.ask(Method::Get { from: 0 }, url, asked, patience, teller)?;
+            let mut response = self.request(Method::Get { from: 0 }, url, target, retries, reporter)?;
             let mut bytes = Vec::new();
-            let body = answer.body.with_config().limit(u64::MAX).reader();
+            let body = response.body.with_config().limit(u64::MAX).reader();
             match body.take(limit.saturating_add(1)).read_to_end(&mut bytes) {
                 Ok(_) if bytes.len() as u64 > limit => {
-                    let reason = format!("answers with more than the {limit} bytes that are sensible");
-                    return Err(Error::Protocol { url: answer.url, reason });
+                    let reason = format!("answers with more than the {limit} bytes allowed");
+                    return Err(Error::Protocol { url: response.url, reason });
                 }
                 Ok(_) => return Ok(bytes),
-                Err(error) => patience.bear(broken(answer.url, &error), teller)?,
+                Err(error) => retries.wait(broken(response.url, &error), reporter)?,
             }
         }
     }
 
-    /// Asks once, wherever redirects lead.
-    fn follow(&self, method: Method, url: &Url, asked: &Asked<'_>) -> Result<Answer, Setback> {
+    /// Sends a request once, following redirects.
+    fn send(&self, method: Method, url: &Url, target: &Target<'_>) -> Result<Response, Failure> {
         let mut url = url.clone();
-        let mut linked = Linked::default();
+        let mut file_headers = FileHeaders::default();
         for _ in 0..=MAX_REDIRECTS {
             let shown = url.to_string();
-            let answer = self.exchange(method, &url)?;
-            let (head, body) = answer.into_parts();
+            let response = self.send_once(method, &url)?;
+            let (head, body) = response.into_parts();
             let status = head.status.as_u16();
             let is_endpoint = url.same_origin(&self.endpoint);
-            linked.take(&head.headers, (200..300).contains(&status), is_endpoint);
+            file_headers.add(&head.headers, (200..300).contains(&status), is_endpoint);
             if let (301 | 302 | 303 | 307 | 308, Some(location)) = (status, head.headers.get(LOCATION)) {
                 let next = redirect(&url, location.to_str().unwrap_or_default())?;
-                // The store behind it is asked only for contents.
-                if method == Method::Head && linked.is_whole() && !next.same_origin(&url) {
-                    return Ok(Answer { url: shown, status, headers: head.headers, body, linked });
+                // A HEAD request needs nothing from the store behind the redirect.
+                if method == Method::Head && file_headers.is_complete() && !next.same_origin(&url) {
+                    return Ok(Response { url: shown, status, headers: head.headers, body, file_headers });
                 }
                 url = next;
                 continue;
             }
-            // The range is behind the end; who asked knows what to do.
+            // The range is past the end of the file; the caller handles that.
             let beyond = status == 416 && matches!(method, Method::Get { from } if from > 0);
             if (200..300).contains(&status) || beyond {
-                return Ok(Answer { url: shown, status, headers: head.headers, body, linked });
+                return Ok(Response { url: shown, status, headers: head.headers, body, file_headers });
             }
             let had_token = is_endpoint && self.token.is_some();
-            let from = Answerer { url: &shown, is_endpoint, had_token };
-            return Err(refusal(asked, &from, status, &head.headers));
+            let from = Responder { url: &shown, is_endpoint, had_token };
+            return Err(failure(target, &from, status, &head.headers));
         }
         let reason = format!("redirects more than {MAX_REDIRECTS} times");
         Err(Error::Protocol { url: url.to_string(), reason }.into())
     }
 
-    /// One request and one answer.
-    fn exchange(&self, method: Method, url: &Url) -> Result<ureq::http::Response<Body>, Setback> {
+    /// Sends one request and returns its response, whatever its status.
+    fn send_once(&self, method: Method, url: &Url) -> Result<ureq::http::Response<Body>, Failure> {
         let mut request = Request::builder().uri(url.full());
         request = match method {
             Method::Head => request.method("HEAD"),
@@ -205,7 +204,7 @@ impl Client {
         if let Method::Get { from: from @ 1.. } = method {
             request = request.header(RANGE, format!("bytes={from}-"));
         }
-        // Nobody else ever sees it, whatever redirects say.
+        // Redirects to another origin never receive the token.
         if let Some(token) = self.token.as_ref().filter(|_| url.same_origin(&self.endpoint)) {
             request = request.header(AUTHORIZATION, token.header());
         }
@@ -217,7 +216,7 @@ impl Client {
     }
 }
 
-/// Where a redirect leads, if it may be followed.
+/// Resolves a redirect, if it may be followed.
 fn redirect(from: &Url, location: &str) -> Result<Url, Error> {
     let refuse = |reason: String| Err(Error::Protocol { url: from.to_string(), reason });
     match from.join(location) {
@@ -229,39 +228,39 @@ fn redirect(from: &Url, location: &str) -> Result<Url, Error> {
     }
 }
 
-/// Why there was no answer. What may pass is worth another try.
-fn network(url: &Url, error: ureq::Error) -> Setback {
+/// Classifies a request without response; temporary failures are retried.
+fn network(url: &Url, error: ureq::Error) -> Failure {
     use ureq::Error::{ConnectionFailed, HostNotFound, Io, Protocol, Timeout};
-    let (hope, reason) = match error {
-        HostNotFound => (Hope::IfReached, format!("nobody knows a host {}", url.host())),
-        Timeout(_) => (Hope::Yes, "it does not answer".to_owned()),
-        Io(error) if is_no_way(&error) => (Hope::IfReached, printable(&error.to_string())),
-        error @ (Io(_) | ConnectionFailed | Protocol(_)) => (Hope::Yes, printable(&error.to_string())),
-        error => (Hope::No, printable(&error.to_string())),
+    let (retry, reason) = match error {
+        HostNotFound => (RetryWhen::IfReached, format!("there is no host {}", url.host())),
+        Timeout(_) => (RetryWhen::Always, "it does not answer".to_owned()),
+        Io(error) if is_unreachable(&error) => (RetryWhen::IfReached, printable(&error.to_string())),
+        error @ (Io(_) | ConnectionFailed | Protocol(_)) => (RetryWhen::Always, printable(&error.to_string())),
+        error => (RetryWhen::Never, printable(&error.to_string())),
     };
-    Setback { error: Error::Network { url: url.to_string(), reason }, hope, after: None }
+    Failure { error: Error::Network { url: url.to_string(), reason }, retry, after: None }
 }
 
-/// Whether there is no way to the host at all.
-fn is_no_way(error: &io::Error) -> bool {
+/// Whether the host cannot be reached at all.
+fn is_unreachable(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable};
     matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkDown | NetworkUnreachable)
         // The standard library has no kind for names that cannot be resolved.
         || error.to_string().starts_with("failed to lookup address")
 }
 
-/// A connection that broke while something came over it.
-pub(super) fn broken(url: String, error: &io::Error) -> Setback {
+/// The failure of a connection that broke during a transfer.
+pub(super) fn broken(url: String, error: &io::Error) -> Failure {
     let reason = match error.kind() {
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "nothing more comes".to_owned(),
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "no more data arrives".to_owned(),
         _ => format!("the connection broke ({})", printable(&error.to_string())),
     };
-    Setback { error: Error::Network { url, reason }, hope: Hope::Yes, after: None }
+    Failure { error: Error::Network { url, reason }, retry: RetryWhen::Always, after: None }
 }
 
-impl Linked {
-    /// Notes what headers say. ETags count only where a hub speaks: a store has its own.
-    fn take(&mut self, headers: &HeaderMap, is_content: bool, is_endpoint: bool) {
+impl FileHeaders {
+    /// Adds what `headers` state. ETags count only from a hub, because a store has its own.
+    fn add(&mut self, headers: &HeaderMap, is_content: bool, is_endpoint: bool) {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let commit = text("x-repo-commit");
         let is_hub = is_endpoint || commit.is_some();
@@ -272,43 +271,43 @@ impl Linked {
         self.size = self.size.or_else(|| size?.trim().parse().ok());
     }
 
-    fn is_whole(&self) -> bool {
+    fn is_complete(&self) -> bool {
         self.checksum.is_some() && self.size.is_some()
     }
 }
 
-/// How much more is borne.
-pub(super) struct Patience {
+/// Counts failures and decides on retries.
+pub(super) struct Retries {
     first_wait: Duration,
-    /// In a row.
+    /// Consecutive failures.
     failures: u32,
-    all: u32,
-    /// Whether anyone ever answered.
+    total: u32,
+    /// Whether any request ever succeeded.
     reached: bool,
 }
 
-impl Patience {
-    /// Something was got.
-    pub(super) fn renew(&mut self) {
+impl Retries {
+    /// Restarts the count after progress.
+    pub(super) fn reset(&mut self) {
         self.failures = 0;
         self.reached = true;
     }
 
-    /// Waits before another try, or gives up with the failure.
-    pub(super) fn bear(&mut self, setback: Setback, teller: &mut Teller<'_>) -> Result<(), Error> {
-        let Setback { error, hope, after } = setback;
+    /// Waits before a retry, or returns the error if retries are exhausted.
+    pub(super) fn wait(&mut self, failure: Failure, reporter: &mut Reporter<'_>) -> Result<(), Error> {
+        let Failure { error, retry, after } = failure;
         self.failures += 1;
-        self.all += 1;
-        let hopeless = hope == Hope::No || (hope == Hope::IfReached && !self.reached);
+        self.total += 1;
+        let permanent = retry == RetryWhen::Never || (retry == RetryWhen::IfReached && !self.reached);
         let too_long = after.is_some_and(|after| after > MAX_RETRY_AFTER);
-        if hopeless || too_long || self.failures > MAX_FAILURES || self.all > MAX_SETBACKS {
+        if permanent || too_long || self.failures > MAX_FAILURES || self.total > MAX_TOTAL_FAILURES {
             return Err(error);
         }
         let own = self.first_wait.saturating_mul(1 << (self.failures - 1)).min(MAX_WAIT);
         let wait = after.unwrap_or(own);
-        tracing::info!(%error, ?wait, "trying again");
-        teller.tell(Event::Retry { reason: &error.to_string(), wait })?;
-        teller.sleep(wait)
+        tracing::info!(%error, ?wait, "retrying");
+        reporter.report(Event::Retry { reason: &error.to_string(), wait })?;
+        reporter.sleep(wait)
     }
 }
 
@@ -321,15 +320,15 @@ mod tests {
     }
 
     #[test]
-    fn https_does_not_lead_to_http() {
+    fn https_never_redirects_to_http() {
         assert!(redirect(&url("https://hub.test/a"), "http://hub.test/a").is_err());
         assert!(redirect(&url("https://hub.test/a"), "https://cdn.test/a").is_ok());
         assert!(redirect(&url("http://hub.test/a"), "https://hub.test/a").is_ok());
     }
 
-    /// Headers as Hugging Face sends them for a large file, and what a store behind it adds.
+    /// Headers of Hugging Face for a large file, and those of the store behind it.
     #[test]
-    fn the_first_that_speaks_of_a_file_is_believed() {
+    fn the_first_statement_about_a_file_counts() {
         let headers = |pairs: &[(&'static str, &str)]| {
             let mut headers = HeaderMap::new();
             for (name, value) in pairs {
@@ -338,20 +337,20 @@ mod tests {
             headers
         };
         let (sum, other) = ("a".repeat(64), "b".repeat(64));
-        let mut linked = Linked::default();
+        let mut file_headers = FileHeaders::default();
         let redirect = [("x-linked-etag", sum.as_str()), ("x-linked-size", "7"), ("content-length", "1234")];
-        linked.take(&headers(&redirect), false, true);
-        assert!(linked.is_whole());
-        linked.take(&headers(&[("etag", &other), ("content-length", "8"), ("x-repo-commit", "c")]), true, false);
-        assert_eq!((linked.size, linked.checksum), (Some(7), Some(Checksum::Sha256(sum))));
+        file_headers.add(&headers(&redirect), false, true);
+        assert!(file_headers.is_complete());
+        file_headers.add(&headers(&[("etag", &other), ("content-length", "8"), ("x-repo-commit", "c")]), true, false);
+        assert_eq!((file_headers.size, file_headers.checksum), (Some(7), Some(Checksum::Sha256(sum))));
 
-        // A store's own ETag is no checksum of the hub's, its length is one.
-        let mut linked = Linked::default();
-        linked.take(&headers(&[("etag", &other), ("content-length", "8")]), true, false);
-        assert_eq!((linked.size, linked.checksum), (Some(8), None));
-        // A hub behind a mirror speaks for itself.
-        let mut linked = Linked::default();
-        linked.take(&headers(&[("etag", &other), ("x-repo-commit", "c")]), true, false);
-        assert_eq!(linked.checksum, Some(Checksum::Sha256(other)));
+        // The ETag of a store is not a checksum, but its length counts.
+        let mut file_headers = FileHeaders::default();
+        file_headers.add(&headers(&[("etag", &other), ("content-length", "8")]), true, false);
+        assert_eq!((file_headers.size, file_headers.checksum), (Some(8), None));
+        // A hub behind a mirror states the checksum itself.
+        let mut file_headers = FileHeaders::default();
+        file_headers.add(&headers(&[("etag", &other), ("x-repo-commit", "c")]), true, false);
+        assert_eq!(file_headers.checksum, Some(Checksum::Sha256(other)));
     }
 }

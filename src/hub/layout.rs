@@ -1,27 +1,27 @@
-//! Which files of a repository make a model: its checkpoint and the configuration beside it.
+//! Chooses the files of a repository that make a model: its checkpoint and configuration files.
 //!
-//! Names of files come from a server or a cache and may be anything. Only names that are known here, or that are
-//! plain, are taken: none leads out of a folder.
+//! File names come from a server or a cache and may be anything. Only known names and plain names are accepted, so no
+//! name leads out of a folder.
 
 use super::error::Error;
 use super::name::ModelName;
 use crate::import::{Pick, pick};
 
-/// Files that describe a model, as open_clip, transformers and Apple call them.
+/// Configuration files of open_clip, transformers and Apple.
 const CONFIGS: [&str; 4] =
     ["open_clip_config.json", "config.json", "preprocessor_config.json", "processor_config.json"];
 
-/// Longest name of a file that is taken.
+/// Maximum length of a file name.
 const MAX_NAME: usize = 128;
 
-/// The files of a model, all in the repository's root.
+/// The files of a model, all in the root of the repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Files {
     pub(super) checkpoint: String,
     pub(super) configs: Vec<String>,
 }
 
-/// Chooses among the names of a repository's files.
+/// Chooses the files of a model among the `names` of a repository.
 pub(super) fn choose(name: &ModelName, names: &[String]) -> Result<Files, Error> {
     let has = |file: &str| names.iter().any(|name| name == file);
     let known = name.known().map(|model| model.file).filter(|file| has(file));
@@ -29,7 +29,7 @@ pub(super) fn choose(name: &ModelName, names: &[String]) -> Result<Files, Error>
         Some(file) => file.to_owned(),
         None => match pick(names.iter().map(String::as_str).filter(|name| is_plain(name))) {
             Pick::File(file) => file,
-            Pick::None => return refuse(name, "holds no checkpoint of a kind that is read here".into()),
+            Pick::None => return refuse(name, "holds no checkpoint in a supported format".into()),
             Pick::Several(files) => {
                 return refuse(
                     name,
@@ -49,7 +49,7 @@ fn refuse<T>(name: &ModelName, reason: String) -> Result<T, Error> {
     Err(Error::Repository { repository: name.repository().to_owned(), reason })
 }
 
-/// Whether this names a file in a folder on every system, and nothing else.
+/// Whether `name` is a plain file name on every system.
 fn is_plain(name: &str) -> bool {
     name.len() <= MAX_NAME
         && !name.starts_with('.')
@@ -68,19 +68,19 @@ mod tests {
     }
 
     #[test]
-    fn a_known_model_has_its_own_file() {
+    fn a_known_model_uses_its_own_file() {
         for model in catalog::models() {
             let names = [model.file, "config.json", "model.safetensors", "pytorch_model.bin", "README.md"];
             let files = chosen(model.name, &names).unwrap();
             assert_eq!((files.checkpoint.as_str(), files.configs), (model.file, vec!["config.json".to_owned()]));
         }
-        // Where it is not there, any other way to publish it.
+        // If it is missing, any other checkpoint is used.
         let files = chosen("mobileclip-l-14", &["mobileclip_l_14.pt", "config.json"]).unwrap();
         assert_eq!(files.checkpoint, "mobileclip_l_14.pt");
     }
 
     #[test]
-    fn names_that_lead_elsewhere_are_not_seen() {
+    fn names_outside_the_folder_are_ignored() {
         for evil in ["../../x.pt", "/etc/x.pt", r"..\x.pt", "C:x.pt", "sub/x.pt", "x\u{0}.pt", ".pt", "x.pt.", "ü.pt"]
         {
             let error = chosen("hf-hub:a/b", &[evil, "config.json"]).unwrap_err();
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn all_configurations_are_taken() {
+    fn all_configurations_are_chosen() {
         let names = ["model.safetensors", "vocab.json", "preprocessor_config.json", "config.json", "sub/config.json"];
         assert_eq!(chosen("hf-hub:a/b", &names).unwrap().configs, ["config.json", "preprocessor_config.json"]);
     }

@@ -1,11 +1,10 @@
-//! Models by name: where they are published, and with the feature `hub` how they get here.
+//! Models by name: where they are published and, with the feature `hub`, how to download and convert them.
 //!
 //! ```text
-//! name --> store: is it here? --> hub's cache: did another tool fetch it? --> hub: fetch --> import --> store
+//! name --> store: installed? --> Hugging Face's cache: downloaded? --> hub: download --> import --> store
 //! ```
-//! A model that is here is found by its file name alone: no network code runs, and nothing is asked of anybody.
-//! What a server says is never trusted: names of files, sizes, addresses and checksums are checked before they are
-//! used.
+//! An installed model is found by its file name alone; no network code runs. Nothing from a server is trusted: file
+//! names, sizes, URLs and checksums are checked before use.
 //!
 //! ```no_run
 //! # #[cfg(feature = "hub")] {
@@ -51,9 +50,9 @@ mod progress;
 #[cfg(feature = "hub")]
 mod pull;
 #[cfg(feature = "hub")]
-mod refusal;
-#[cfg(feature = "hub")]
 mod settings;
+#[cfg(feature = "hub")]
+mod status;
 #[cfg(feature = "hub")]
 mod store;
 #[cfg(feature = "hub")]

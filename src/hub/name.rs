@@ -1,17 +1,17 @@
-//! What a user may call a model: a known name, or `hf-hub:ORG/REPO[@REV]` for any repository.
+//! Parses model names: a catalogue name, or `hf-hub:ORG/REPO[@REV]` for any repository.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::catalog::{self, Model};
 
-/// What stands before a repository.
+/// Prefix of repositories.
 pub const PREFIX: &str = "hf-hub:";
 
-/// Longest owner or name of a repository on Hugging Face, and longest revision that is taken.
+/// Maximum length of an owner, a repository name (both as on Hugging Face) and a revision.
 const MAX_PART: usize = 96;
 
-/// The name of a model that can be pulled.
+/// Name of a model that can be pulled.
 ///
 /// ```
 /// use clippie_rs::hub::ModelName;
@@ -31,40 +31,40 @@ enum Named {
     Repository { repository: String, revision: Option<String> },
 }
 
-/// Why a text is no name of a model.
+/// Why a text is not a model name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
-    /// No model is called this.
-    #[error("no model is called `{name}`{}; `clippie-rs models` lists those that have a name", meant(.similar))]
+    /// No model has this name.
+    #[error("no model is called `{name}`{}; `clippie-rs models` lists those that have a name", similar_name(.similar))]
     Unknown {
-        /// What was given.
+        /// The text.
         name: String,
-        /// What may have been meant.
+        /// A similar name.
         similar: Option<&'static str>,
     },
-    /// A model that cannot be run.
+    /// The model cannot be run yet.
     #[error("model `{0}` is not supported yet; vision transformers and MobileCLIP are")]
     Unsupported(
-        /// What was given.
+        /// The text.
         String,
     ),
-    /// No repository can be called this.
+    /// No repository can have this name.
     #[error("`{name}` {reason}; a repository is given as hf-hub:ORG/REPO or hf-hub:ORG/REPO@REVISION")]
     Repository {
-        /// What was given.
+        /// The text.
         name: String,
         /// What is wrong with it.
         reason: &'static str,
     },
 }
 
-fn meant(name: &Option<&'static str>) -> String {
+fn similar_name(name: &Option<&'static str>) -> String {
     name.map_or_else(String::new, |name| format!(" (but one is called `{name}`)"))
 }
 
 impl ModelName {
-    /// The model, if it is one of the table.
+    /// The catalogue entry, if the model has one.
     pub fn known(&self) -> Option<&'static Model> {
         match self.0 {
             Named::Known(model) => Some(model),
@@ -72,7 +72,7 @@ impl ModelName {
         }
     }
 
-    /// Where it is published: `owner/name` on Hugging Face.
+    /// The repository: `owner/name` on Hugging Face.
     pub fn repository(&self) -> &str {
         match &self.0 {
             Named::Known(model) => model.repository,
@@ -80,7 +80,7 @@ impl ModelName {
         }
     }
 
-    /// The branch, tag or commit that was asked for; the repository's `main` without.
+    /// The branch, tag or commit; `None` means `main`.
     pub fn revision(&self) -> Option<&str> {
         match &self.0 {
             Named::Known(model) => model.revision,
@@ -120,7 +120,7 @@ impl FromStr for ModelName {
         if revision.is_some_and(|revision| !is_revision(revision)) {
             return refuse("has no branch, tag or commit after its @");
         }
-        // The same model under one name alone, so that it lies in one place.
+        // A catalogue model has one name only, so that it is stored once.
         let same = catalog::models().iter().find(|model| model.repository == repository && model.revision == revision);
         Ok(ModelName(match same {
             Some(model) => Named::Known(model),
@@ -140,7 +140,7 @@ fn by_name(text: &str) -> Result<ModelName, NameError> {
     Err(NameError::Unknown { name, similar: catalog::suggest(text).map(|model| model.name) })
 }
 
-/// Whether this can be an owner or a name on Hugging Face, whose rule it is.
+/// Whether `part` is a valid owner or repository name by Hugging Face's rules.
 fn is_part(part: &str) -> bool {
     let is_edge = |c: char| matches!(c, '-' | '.');
     (1..=MAX_PART).contains(&part.len())
@@ -151,7 +151,7 @@ fn is_part(part: &str) -> bool {
         && !part.contains("..")
 }
 
-/// Whether this can be a branch, a tag or a commit; more than enough of git's rules to go into an address and a path.
+/// Whether `revision` can be a branch, tag or commit. Stricter than git, and safe in URLs and paths.
 fn is_revision(revision: &str) -> bool {
     let is_name = |part: &str| {
         !part.is_empty()
@@ -163,7 +163,7 @@ fn is_revision(revision: &str) -> bool {
     revision.len() <= MAX_PART && revision.split('/').all(is_name)
 }
 
-/// A name as given, fit for a message.
+/// Makes a name fit for a message.
 fn printable(text: &str) -> String {
     text.chars().take(2 * MAX_PART).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn names_come_back_as_they_were_given() {
+    fn names_round_trip() {
         for model in catalog::models() {
             let name = parse(model.name).unwrap();
             assert_eq!((name.known(), name.repository(), name.revision()), (Some(model), model.repository, None));
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_is_refused() {
+    fn invalid_names_are_refused() {
         for text in ["", "vit", "mobileclip2-s5", "demo", "a/b", "models/x.clippie", "hf-hub", "\u{1b}[31m"] {
             assert!(matches!(parse(text), Err(NameError::Unknown { similar: None, .. })), "{text:?}");
         }

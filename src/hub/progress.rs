@@ -1,4 +1,4 @@
-//! What a pull tells while it goes on, and how it is broken off.
+//! Progress events of a pull, and its cancellation.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -8,87 +8,87 @@ use super::error::Error;
 use super::name::ModelName;
 use crate::import;
 
-/// What a pull is doing.
+/// Progress of a pull.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// Another process is pulling the same model; its result will be used. Told once.
+    /// Another process is pulling the same model, and its result will be used. Reported once.
     Waiting,
-    /// What will be done, once it is known.
+    /// The source and size of the model are known.
     Plan(Plan<'a>),
-    /// A file is being fetched; after every chunk.
+    /// A file is downloading. Reported after every chunk.
     Download {
-        /// Its name in the repository.
+        /// File name in the repository.
         file: &'a str,
-        /// Bytes of it that are here.
+        /// Bytes downloaded.
         done: u64,
-        /// Bytes that it has.
+        /// Size of the file in bytes.
         total: u64,
     },
-    /// A request failed and will be repeated.
+    /// A request failed and will be retried.
     Retry {
-        /// What happened.
+        /// The failure.
         reason: &'a str,
-        /// How long is waited before.
+        /// Wait before the retry.
         wait: Duration,
     },
     /// The checkpoint is being converted.
     Convert(import::Progress),
-    /// Nothing new; told a few times a second while something is waited for, so that it can be broken off.
+    /// Nothing new. Reported a few times a second while waiting, so that the pull can be cancelled.
     Idle,
 }
 
-/// What a pull will do.
+/// Source and size of a pull.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Plan<'a> {
     /// The model.
     pub name: &'a ModelName,
-    /// Where its checkpoint comes from.
+    /// Source of the checkpoint.
     pub origin: Origin<'a>,
-    /// Bytes of the checkpoint and the files beside it.
+    /// Total size in bytes of the checkpoint and its configuration files.
     pub bytes: u64,
-    /// The terms of the weights as the repository gives them (or the table, for a known model); `None` if unknown.
+    /// License of the weights by the repository, or else by the catalogue; `None` if unknown.
     pub license: Option<&'a str>,
 }
 
-/// Where a checkpoint comes from.
+/// Source of a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Origin<'a> {
-    /// From the hub.
+    /// A download from the hub.
     Hub {
-        /// The repository's address, as people open it.
+        /// URL of the repository's page.
         url: &'a str,
-        /// The commit that the revision stands for.
+        /// Commit of the revision.
         commit: &'a str,
     },
-    /// From the cache of Hugging Face's own library, without network.
+    /// The cache of Hugging Face's own library, without network.
     HubCache(&'a Path),
 }
 
-/// The callback of a pull: it is told everything and may answer [`ControlFlow::Break`].
+/// Callback of a pull: receives every event and may return [`ControlFlow::Break`] to cancel.
 pub type Callback<'a> = &'a mut dyn FnMut(Event<'_>) -> ControlFlow<()>;
 
-/// The callback, whose `Break` is an error.
-pub(super) struct Teller<'a>(pub(super) Callback<'a>);
+/// Wraps the callback and turns its `Break` into an error.
+pub(super) struct Reporter<'a>(pub(super) Callback<'a>);
 
-impl Teller<'_> {
-    pub(super) fn tell(&mut self, event: Event<'_>) -> Result<(), Error> {
+impl Reporter<'_> {
+    pub(super) fn report(&mut self, event: Event<'_>) -> Result<(), Error> {
         match (self.0)(event) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(Error::Cancelled),
         }
     }
 
-    /// Waits, while the callback is told now and then.
+    /// Waits, reporting [`Event::Idle`] a few times a second.
     pub(super) fn sleep(&mut self, mut left: Duration) -> Result<(), Error> {
         const SLICE: Duration = Duration::from_millis(200);
         while !left.is_zero() {
             let slice = left.min(SLICE);
             std::thread::sleep(slice);
             left -= slice;
-            self.tell(Event::Idle)?;
+            self.report(Event::Idle)?;
         }
         Ok(())
     }

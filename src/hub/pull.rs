@@ -1,4 +1,4 @@
-//! From a name to a weights file: look here, wait for others, look in the hub's cache, fetch, convert, tidy up.
+//! Pulls a model: lock, look in the store and in Hugging Face's cache, download, convert, clean up.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -11,20 +11,44 @@ use super::hf_cache::{self, Cached};
 use super::http::Client;
 use super::layout;
 use super::name::ModelName;
-use super::progress::{Event, Origin, Plan, Teller};
+use super::progress::{Event, Origin, Plan, Reporter};
 use super::settings::{ENDPOINT, Remote};
 use super::store::{Store, StoredModel, create_folder};
 use crate::catalog;
 use crate::import::{self, ConvertOptions};
 use crate::weights::WeightsFile;
 
-/// How a model is pulled.
+/// Options of a pull.
+///
+/// ```
+/// use clippie_rs::hub::PullOptions;
+///
+/// let options = PullOptions::default().force(true);
+/// assert!(options.force && !options.keep_original);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PullOptions {
-    /// Fetch it anew even if it is here, in the hub's cache or kept.
+    /// Download again even if the model is installed, in Hugging Face's cache or kept.
     pub force: bool,
-    /// Keep the checkpoint as it was downloaded, beside the converted file.
+    /// Keep the downloaded checkpoint after the conversion.
     pub keep_original: bool,
+}
+
+impl PullOptions {
+    /// Sets [`PullOptions::force`].
+    #[must_use]
+    pub fn force(mut self, force: bool) -> Self {
+        self.force = force;
+        self
+    }
+
+    /// Sets [`PullOptions::keep_original`].
+    #[must_use]
+    pub fn keep_original(mut self, keep_original: bool) -> Self {
+        self.keep_original = keep_original;
+        self
+    }
 }
 
 /// One pull.
@@ -36,30 +60,30 @@ pub(super) struct Pull<'a> {
 }
 
 impl Pull<'_> {
-    pub(super) fn run(&self, teller: &mut Teller<'_>) -> Result<StoredModel, Error> {
-        let _lock = self.store.lock(self.name, teller)?;
+    pub(super) fn run(&self, reporter: &mut Reporter<'_>) -> Result<StoredModel, Error> {
+        let _lock = self.store.lock(self.name, reporter)?;
         if !self.options.force {
-            // Whoever held the lock may have pulled it.
+            // The previous holder of the lock may have installed it.
             if let Some(model) = self.store.find(self.name)? {
                 return Ok(model);
             }
-            if let Some(model) = self.use_hub_cache(teller)? {
+            if let Some(model) = self.use_hub_cache(reporter)? {
                 return Ok(model);
             }
         }
         match self.remote.offline {
             Some(setting) => Err(Error::Offline { model: self.name.to_string(), setting }),
-            None => self.fetch(teller),
+            None => self.download(reporter),
         }
     }
 
-    /// Converts what another tool downloaded, if that can be used.
-    fn use_hub_cache(&self, teller: &mut Teller<'_>) -> Result<Option<StoredModel>, Error> {
+    /// Converts a checkpoint from Hugging Face's cache, if it is usable.
+    fn use_hub_cache(&self, reporter: &mut Reporter<'_>) -> Result<Option<StoredModel>, Error> {
         let cache = self.remote.hub_cache.as_deref();
         let Some(cached) = cache.and_then(|cache| hf_cache::find(cache, self.name)) else { return Ok(None) };
-        match self.convert_cached(&cached, teller) {
+        match self.convert_cached(&cached, reporter) {
             Ok(model) => Ok(Some(model)),
-            // The hub may have what this lacks: a file of configuration, an undamaged checkpoint.
+            // The hub may have what the cache lacks: a configuration file, or an undamaged checkpoint.
             Err(error @ (Error::Mismatch { .. } | Error::Convert { .. })) if self.remote.offline.is_none() => {
                 tracing::warn!(%error, "the hub's cache cannot be used");
                 Ok(None)
@@ -68,13 +92,13 @@ impl Pull<'_> {
         }
     }
 
-    fn convert_cached(&self, cached: &Cached, teller: &mut Teller<'_>) -> Result<StoredModel, Error> {
+    fn convert_cached(&self, cached: &Cached, reporter: &mut Reporter<'_>) -> Result<StoredModel, Error> {
         let Cached { checkpoint, size, checksum } = cached;
         let license = self.name.known().map(|model| model.license.id);
         let origin = Origin::HubCache(checkpoint);
-        teller.tell(Event::Plan(Plan { name: self.name, origin, bytes: *size, license }))?;
+        reporter.report(Event::Plan(Plan { name: self.name, origin, bytes: *size, license }))?;
         self.check_space(0, *size)?;
-        let sums = sums(checkpoint, checksum.as_ref(), *size, teller)?;
+        let sums = sums(checkpoint, checksum.as_ref(), *size, reporter)?;
         if let Some(expected) = checksum
             && let Some(found) = sums.differs(expected)
         {
@@ -82,19 +106,19 @@ impl Pull<'_> {
             let (what, expected) = (expected.kind(), expected.digits().to_owned());
             return Err(Error::Mismatch { file, what, expected, found });
         }
-        self.convert(checkpoint, &sums.sha256, teller)
+        self.convert(checkpoint, &sums.sha256, reporter)
     }
 
-    fn fetch(&self, teller: &mut Teller<'_>) -> Result<StoredModel, Error> {
+    fn download(&self, reporter: &mut Reporter<'_>) -> Result<StoredModel, Error> {
         let client = Client::new(self.remote)?;
-        let mut patience = client.patience();
-        let repository = api::repository(&client, self.name, &mut patience, teller)?;
+        let mut retries = client.retries();
+        let repository = api::repository(&client, self.name, &mut retries, reporter)?;
         let files = layout::choose(self.name, &repository.files)?;
         let commit = &repository.commit;
-        // The checkpoint last: small files fail at once if they do.
+        // The checkpoint comes last, so that failures of small files show at once.
         let names = files.configs.iter().chain([&files.checkpoint]);
         let remote_files: Vec<RemoteFile> = names
-            .map(|file| api::file(&client, self.name, commit, file, &mut patience, teller))
+            .map(|file| api::file(&client, self.name, commit, file, &mut retries, reporter))
             .collect::<Result<_, _>>()?;
 
         let page = format!("{ENDPOINT}/{}", self.name.repository());
@@ -106,7 +130,7 @@ impl Pull<'_> {
         let bytes = remote_files.iter().map(|file| file.size).sum();
         let license = repository.license.as_deref().or(self.name.known().map(|model| model.license.id));
         let origin = Origin::Hub { url: &url, commit };
-        teller.tell(Event::Plan(Plan { name: self.name, origin, bytes, license }))?;
+        reporter.report(Event::Plan(Plan { name: self.name, origin, bytes, license }))?;
 
         let folder = self.store.download_folder(self.name);
         let download = |file| Download {
@@ -119,27 +143,27 @@ impl Pull<'_> {
         let size = remote_files.last().map_or(0, |file| file.size);
         self.check_space(remote_files.iter().map(|file| download(file).missing()).sum(), size)?;
         create_folder(&folder)?;
-        let mut fetched = None;
+        let mut downloaded = None;
         for file in &remote_files {
-            fetched = Some(download(file).run(&mut patience, teller)?);
+            downloaded = Some(download(file).run(&mut retries, reporter)?);
         }
-        let Some(checkpoint) = fetched else { unreachable!("the checkpoint is one of the files") };
-        let model = self.convert(&checkpoint.path, &checkpoint.sha256, teller)?;
+        let Some(checkpoint) = downloaded else { unreachable!("the checkpoint is one of the files") };
+        let model = self.convert(&checkpoint.path, &checkpoint.sha256, reporter)?;
         if !self.options.keep_original {
             self.store.remove_download(self.name)?;
         }
         Ok(model)
     }
 
-    /// Converts the checkpoint with this SHA-256 and puts the result in its place.
-    fn convert(&self, checkpoint: &Path, sha256: &str, teller: &mut Teller<'_>) -> Result<StoredModel, Error> {
+    /// Converts the checkpoint with this SHA-256 and installs the result.
+    fn convert(&self, checkpoint: &Path, sha256: &str, reporter: &mut Reporter<'_>) -> Result<StoredModel, Error> {
         create_folder(&self.store.models_folder())?;
         let path = self.store.model_path(self.name, sha256);
         let model = self.name.known().or_else(|| catalog::find_repository(self.name.repository()));
         let options = ConvertOptions { model: model.map(|model| model.name.to_owned()), ..Default::default() };
         let mut report = |progress| {
-            // Seconds from the end, and nothing half-written to undo: it is brought to its end.
-            let _: ControlFlow<()> = (teller.0)(Event::Convert(progress));
+            // A conversion takes seconds and is not cancelled.
+            let _: ControlFlow<()> = (reporter.0)(Event::Convert(progress));
         };
         import::convert(checkpoint, &path, &options, &mut report).map_err(|error| match error {
             error @ import::Error::Weights(_) => Error::Write(Box::new(error)),
@@ -163,18 +187,18 @@ impl Pull<'_> {
         Ok(model)
     }
 
-    /// Refuses what will not fit: `download` bytes that are still to come, and the weights file of a checkpoint of
+    /// Refuses a pull that does not fit on the disk: `download` bytes left, and the weights file of a checkpoint of
     /// `checkpoint` bytes.
     fn check_space(&self, download: u64, checkpoint: u64) -> Result<(), Error> {
         let converted = match self.name.known() {
-            // Branches are folded away, nothing is added.
+            // Folding removes branches and adds nothing.
             Some(model) => model.download_bytes().max(checkpoint),
-            // Half precision becomes single.
+            // Half precision becomes single precision.
             None => checkpoint.saturating_mul(2),
         };
         let needed = download.saturating_add(converted);
         let folder = self.store.root().ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
-        // Where the system does not tell, the disk will.
+        // If the system cannot tell, writing will.
         let Ok(free) = fs4::available_space(folder) else { return Ok(()) };
         if needed <= free {
             return Ok(());

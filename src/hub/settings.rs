@@ -1,6 +1,6 @@
-//! Where models lie and how the hub is asked: what a program sets, or what the environment says.
+//! Settings of storage and network, set by a program or by environment variables.
 //!
-//! The names and defaults of `HF_…` are those of `huggingface_hub`, so that what is set for other tools holds here.
+//! Names and defaults of `HF_…` are those of `huggingface_hub`, so settings for other tools apply here, too.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,18 +10,18 @@ use std::{env, fmt, fs};
 use super::error::Error;
 use super::url::Url;
 
-/// Where models are published.
+/// The default hub.
 pub(super) const ENDPOINT: &str = "https://huggingface.co";
 
-/// Longest token and longest file of one.
+/// Maximum length of a token, and of a token file.
 const MAX_TOKEN: u64 = 4096;
 
-/// A secret that is sent to the endpoint alone and shown to nobody.
+/// A secret that is sent to the endpoint only and never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Token(String);
 
 impl Token {
-    /// Refuses what no header can carry.
+    /// Refuses text that a header cannot carry.
     pub(super) fn new(text: &str) -> Result<Token, &'static str> {
         match text {
             "" => Err("is empty"),
@@ -31,7 +31,7 @@ impl Token {
         }
     }
 
-    /// The value of the header `Authorization`.
+    /// Value of the `Authorization` header.
     pub(super) fn header(&self) -> String {
         format!("Bearer {}", self.0)
     }
@@ -43,25 +43,25 @@ impl fmt::Debug for Token {
     }
 }
 
-/// How the hub is asked.
+/// Network settings.
 #[derive(Clone, Debug)]
 pub(super) struct Remote {
     pub(super) endpoint: Url,
     pub(super) token: Option<Token>,
-    /// What forbids the network, if something does.
+    /// The setting that disables the network, if any.
     pub(super) offline: Option<&'static str>,
-    /// Where other tools keep what they downloaded.
+    /// Cache folder of Hugging Face's own library.
     pub(super) hub_cache: Option<PathBuf>,
-    /// Whether `HTTPS_PROXY` and its like hold.
+    /// Whether `HTTPS_PROXY` and similar variables apply.
     pub(super) proxy_from_env: bool,
     /// Certificates to trust instead of Mozilla's.
     pub(super) ca_file: Option<PathBuf>,
-    /// Before the first of several tries; doubles with each.
+    /// Wait before the first retry; doubles with each.
     pub(super) first_wait: Duration,
 }
 
 impl Remote {
-    /// Hugging Face itself, without a token, asking nothing of the environment.
+    /// Hugging Face itself, without token, independent of the environment.
     pub(super) fn new() -> Remote {
         let endpoint = Url::parse(ENDPOINT).unwrap_or_else(|_| unreachable!("the constant is an address"));
         Remote {
@@ -75,7 +75,7 @@ impl Remote {
         }
     }
 
-    /// As the environment says.
+    /// Reads the environment variables.
     pub(super) fn from_env(env: &Env<'_>) -> Result<Remote, Error> {
         let endpoint = match env.text("HF_ENDPOINT") {
             Some(text) => self::endpoint("HF_ENDPOINT", &text)?,
@@ -94,7 +94,7 @@ impl Remote {
     }
 }
 
-/// The address of a hub, checked.
+/// Parses the URL of a hub.
 pub(super) fn endpoint(setting: &'static str, text: &str) -> Result<Url, Error> {
     Url::parse(text.trim()).map_err(|reason| Error::Setting {
         setting,
@@ -102,29 +102,29 @@ pub(super) fn endpoint(setting: &'static str, text: &str) -> Result<Url, Error> 
     })
 }
 
-/// Environment variables, wherever they come from.
+/// A source of environment variables; tests supply their own.
 pub(super) struct Env<'a>(pub(super) &'a dyn Fn(&str) -> Option<OsString>);
 
 impl Env<'static> {
-    /// Those of this process.
+    /// The variables of this process.
     pub(super) fn process() -> Self {
         Env(&|name| env::var_os(name))
     }
 }
 
 impl Env<'_> {
-    /// `CLIPPIE_HOME`, or the folder for caches of this system with `clippie-rs` behind it.
+    /// `CLIPPIE_HOME`, or else `clippie-rs` in the cache folder of the system.
     pub(super) fn home(&self) -> Result<PathBuf, Error> {
         if let Some(home) = self.path("CLIPPIE_HOME") {
-            // What is relative would be elsewhere in each folder; the first use settles it.
+            // Make a relative path absolute once, so that it does not follow the current folder.
             return std::path::absolute(&home).map_err(Error::file("find", &home));
         }
         let caches = if cfg!(target_os = "macos") {
-            self.xdg_cache().or_else(|| Some(self.user()?.join("Library/Caches")))
+            self.xdg_cache().or_else(|| Some(self.user_home()?.join("Library/Caches")))
         } else if cfg!(windows) {
             self.xdg_cache().or_else(|| self.path("LOCALAPPDATA"))
         } else {
-            self.xdg_cache().or_else(|| Some(self.user()?.join(".cache")))
+            self.xdg_cache().or_else(|| Some(self.user_home()?.join(".cache")))
         };
         caches.map(|caches| caches.join("clippie-rs")).ok_or_else(|| Error::Setting {
             setting: "CLIPPIE_HOME",
@@ -140,7 +140,7 @@ impl Env<'_> {
 
     fn hf_home(&self) -> Option<PathBuf> {
         self.path("HF_HOME").or_else(|| {
-            let caches = self.path("XDG_CACHE_HOME").or_else(|| Some(self.user()?.join(".cache")));
+            let caches = self.path("XDG_CACHE_HOME").or_else(|| Some(self.user_home()?.join(".cache")));
             Some(caches?.join("huggingface"))
         })
     }
@@ -163,21 +163,21 @@ impl Env<'_> {
         Ok(file.and_then(|file| token_file(&file)))
     }
 
-    /// A folder, if the variable names one; `~` is the user's own.
+    /// The path in a variable; a leading `~` is the home folder.
     fn path(&self, name: &str) -> Option<PathBuf> {
         let path = PathBuf::from((self.0)(name).filter(|value| !value.is_empty())?);
         match path.strip_prefix("~") {
-            Ok(rest) => Some(self.user()?.join(rest)),
+            Ok(rest) => Some(self.user_home()?.join(rest)),
             Err(_) => Some(path),
         }
     }
 
-    /// By its specification a relative one does not count.
+    /// The XDG specification ignores relative paths.
     fn xdg_cache(&self) -> Option<PathBuf> {
         self.path("XDG_CACHE_HOME").filter(|path| path.is_absolute())
     }
 
-    fn user(&self) -> Option<PathBuf> {
+    fn user_home(&self) -> Option<PathBuf> {
         let home = (self.0)("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
         home.or_else(env::home_dir).filter(|home| !home.as_os_str().is_empty())
     }
@@ -192,7 +192,7 @@ impl Env<'_> {
     }
 }
 
-/// The token in a file. Nobody asked for this file to be there, so one that makes no sense is as good as none.
+/// Reads a token file. The user did not name this file explicitly, so an invalid one is ignored.
 fn token_file(file: &Path) -> Option<Token> {
     if fs::metadata(file).ok()?.len() > MAX_TOKEN {
         return None;
@@ -215,12 +215,12 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn models_lie_in_the_cache_or_where_the_user_says() {
+    fn models_are_in_the_cache_folder_or_in_clippie_home() {
         let home = |variables: &[(&str, &str)]| with(variables, |env| env.home().unwrap());
         let user = ("HOME", "/u");
         if !cfg!(target_os = "macos") {
             assert_eq!(home(&[user]), Path::new("/u/.cache/clippie-rs"));
-            // A relative one does not count.
+            // Relative paths are ignored.
             assert_eq!(home(&[user, ("XDG_CACHE_HOME", "x")]), Path::new("/u/.cache/clippie-rs"));
         }
         assert_eq!(home(&[user, ("XDG_CACHE_HOME", "/x")]), Path::new("/x/clippie-rs"));
@@ -231,7 +231,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn the_hubs_own_cache_is_where_its_library_puts_it() {
+    fn the_hub_cache_is_that_of_its_library() {
         let cache = |variables: &[(&str, &str)]| remote(variables).hub_cache.unwrap();
         let user = ("HOME", "/u");
         assert_eq!(cache(&[user]), Path::new("/u/.cache/huggingface/hub"));
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_come_from_the_variable_then_the_file() {
+    fn tokens_come_from_the_variable_or_else_the_file() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("token"), "hf_file\n").unwrap();
         let home = ("HF_HOME", folder.path().to_str().unwrap());
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn switches_are_on_as_in_the_hubs_library() {
+    fn switches_match_the_hubs_library() {
         for (value, on) in [("1", true), ("true", true), ("Yes", true), ("on", true), ("0", false), ("", false)] {
             assert_eq!(remote(&[("HF_HUB_OFFLINE", value)]).offline.is_some(), on, "{value:?}");
         }
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn endpoints_are_addresses() {
+    fn endpoints_are_urls() {
         let endpoint = |text: &str| with(&[("HF_ENDPOINT", text)], |env| Remote::from_env(env).map(|r| r.endpoint));
         assert_eq!(endpoint("").unwrap().full(), "https://huggingface.co/");
         assert_eq!(endpoint("https://hf-mirror.com/").unwrap().with("a").full(), "https://hf-mirror.com/a");

@@ -1,12 +1,12 @@
-//! The models that are here: one weights file for each, named by model and source.
+//! The installed models: one weights file each, named by model and source.
 //!
 //! ```text
-//! models/NAME-SUM.clippie      a model, whole; SUM are 16 digits of its checkpoint's SHA-256
-//! downloads/NAME/              what is being downloaded, or was kept
+//! models/NAME-SUM.clippie      a complete model; SUM is 16 digits of its checkpoint's SHA-256
+//! downloads/NAME/              incomplete or kept downloads
 //! locks/NAME.lock              held while a model is pulled or removed
 //! ```
-//! A repository is written `ORG--REPO` or `ORG--REPO@REVISION`, with the revision's odd characters as `%XX`. What has
-//! its final name is whole, always.
+//! A repository is written `ORG--REPO` or `ORG--REPO@REVISION`, with special characters of the revision as `%XX`. A
+//! file under its final name is always complete.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -15,42 +15,42 @@ use std::time::{Duration, SystemTime};
 use super::download::INCOMPLETE;
 use super::error::Error;
 use super::name::{ModelName, PREFIX};
-use super::progress::{Event, Teller};
+use super::progress::{Event, Reporter};
 use super::url::escape;
 
 /// Digits of the checkpoint's SHA-256 in the name of a weights file.
 const SUM_DIGITS: usize = 16;
 const EXTENSION: &str = ".clippie";
-/// Between two looks at a lock that another process holds.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// Interval between attempts at a lock that another process holds.
+const LOCK_POLL: Duration = Duration::from_millis(200);
 
-/// A model that is here.
+/// An installed model.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct StoredModel {
-    /// What it was pulled as.
+    /// The name it was pulled by.
     pub name: ModelName,
     /// The weights file.
     pub path: PathBuf,
-    /// Its size.
+    /// Its size in bytes.
     pub bytes: u64,
 }
 
-/// What lies beside the weights files of a model.
+/// A kept or incomplete download of a model.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct StoredDownload {
-    /// What it was pulled as.
+    /// The name it was pulled by.
     pub name: ModelName,
     /// The folder.
     pub path: PathBuf,
-    /// Bytes in it.
+    /// Size of its files in bytes.
     pub bytes: u64,
-    /// Whether it waits to be gone on with; otherwise it was kept.
+    /// Whether it is incomplete and will be resumed; otherwise it was kept on purpose.
     pub incomplete: bool,
 }
 
-/// The folder with all of it.
+/// The folder of models, downloads and locks.
 #[derive(Clone, Debug)]
 pub(super) struct Store {
     root: PathBuf,
@@ -70,37 +70,39 @@ impl Store {
         self.root.join("models")
     }
 
-    /// Where the weights file of a model goes that is converted from a checkpoint with this SHA-256.
+    /// Path of the weights file that is converted from a checkpoint with this SHA-256.
     pub(super) fn model_path(&self, name: &ModelName, sha256: &str) -> PathBuf {
         let sum = sha256.get(..SUM_DIGITS).unwrap_or(sha256);
         self.models_folder().join(format!("{}-{sum}{EXTENSION}", label(name)))
     }
 
-    /// Where the files of a model are downloaded to.
+    /// Folder for the downloads of a model.
     pub(super) fn download_folder(&self, name: &ModelName) -> PathBuf {
         self.root.join("downloads").join(label(name))
     }
 
     /// The newest weights file of a model.
     pub(super) fn find(&self, name: &ModelName) -> Result<Option<StoredModel>, Error> {
-        let all = self.all()?.into_iter().filter(|(model, _)| model.name == *name);
+        let all = self.weights_files()?.into_iter().filter(|(model, _)| model.name == *name);
         Ok(all.max_by_key(|(_, written)| *written).map(|(model, _)| model))
     }
 
-    /// Every model, by name; of each the newest file.
+    /// The newest weights file of every model, sorted by name.
     pub(super) fn models(&self) -> Result<Vec<StoredModel>, Error> {
-        let mut all = self.all()?;
+        let mut all = self.weights_files()?;
         all.sort_by_cached_key(|(model, written)| (model.name.to_string(), std::cmp::Reverse(*written)));
         all.dedup_by(|(later, _), (first, _)| later.name == first.name);
         Ok(all.into_iter().map(|(model, _)| model).collect())
     }
 
-    /// Every weights file and when it was written.
-    fn all(&self) -> Result<Vec<(StoredModel, SystemTime)>, Error> {
+    /// Every weights file and its modification time.
+    fn weights_files(&self) -> Result<Vec<(StoredModel, SystemTime)>, Error> {
         let mut all = Vec::new();
         for path in entries(&self.models_folder())? {
-            let Some(name) = path.file_name().and_then(|name| name.to_str()).and_then(name_of_file) else { continue };
-            // Gone since, or a link to nothing.
+            let Some(name) = path.file_name().and_then(|name| name.to_str()).and_then(parse_file_name) else {
+                continue;
+            };
+            // Removed meanwhile, or a dangling link.
             let Ok(data) = fs::metadata(&path) else { continue };
             if data.is_file() {
                 let written = data.modified().unwrap_or(SystemTime::UNIX_EPOCH);
@@ -110,11 +112,11 @@ impl Store {
         Ok(all)
     }
 
-    /// What is downloaded, by name.
+    /// Kept and incomplete downloads, sorted by name.
     pub(super) fn downloads(&self) -> Result<Vec<StoredDownload>, Error> {
         let mut all = Vec::new();
         for path in entries(&self.root.join("downloads"))? {
-            let Some(name) = path.file_name().and_then(|name| name.to_str()).and_then(unlabel) else { continue };
+            let Some(name) = path.file_name().and_then(|name| name.to_str()).and_then(parse_label) else { continue };
             let (mut bytes, mut incomplete) = (0, false);
             for file in entries(&path)? {
                 bytes += fs::metadata(&file).map_or(0, |data| data.len());
@@ -128,20 +130,21 @@ impl Store {
         Ok(all)
     }
 
-    /// Removes the other weights files of a model, which are of older checkpoints.
+    /// Removes the other weights files of a model, converted from older checkpoints.
     pub(super) fn remove_older(&self, kept: &StoredModel) {
-        for (model, _) in self.all().unwrap_or_default() {
+        for (model, _) in self.weights_files().unwrap_or_default() {
             if model.name == kept.name && model.path != kept.path {
-                // On some systems not while it is mapped; the next pull tries again.
+                // Windows cannot remove a mapped file; the next pull tries again.
                 let _ = fs::remove_file(model.path);
             }
         }
     }
 
-    /// Removes everything of a model and tells how many bytes that were.
+    /// Removes a model and its downloads. Returns the number of bytes removed.
     pub(super) fn remove(&self, name: &ModelName) -> Result<u64, Error> {
         let _lock = self.try_lock(name)?.ok_or_else(|| Error::Busy(name.to_string()))?;
-        let models: Vec<_> = self.all()?.into_iter().map(|(model, _)| model).filter(|m| m.name == *name).collect();
+        let models: Vec<_> =
+            self.weights_files()?.into_iter().map(|(model, _)| model).filter(|m| m.name == *name).collect();
         let downloads = self.downloads()?.into_iter().find(|download| download.name == *name);
         if models.is_empty() && downloads.is_none() {
             return Err(Error::missing(name));
@@ -156,7 +159,7 @@ impl Store {
         Ok(bytes)
     }
 
-    /// Removes what was downloaded of a model.
+    /// Removes the downloads of a model.
     pub(super) fn remove_download(&self, name: &ModelName) -> Result<(), Error> {
         let folder = self.download_folder(name);
         match fs::remove_dir_all(&folder) {
@@ -165,18 +168,18 @@ impl Store {
         }
     }
 
-    /// Waits until no other process pulls or removes this model.
-    pub(super) fn lock(&self, name: &ModelName, teller: &mut Teller<'_>) -> Result<Lock, Error> {
-        let mut told = false;
+    /// Locks a model; waits while another process pulls or removes it.
+    pub(super) fn lock(&self, name: &ModelName, reporter: &mut Reporter<'_>) -> Result<Lock, Error> {
+        let mut reported = false;
         loop {
             if let Some(lock) = self.try_lock(name)? {
                 return Ok(lock);
             }
-            if !told {
-                teller.tell(Event::Waiting)?;
-                told = true;
+            if !reported {
+                reporter.report(Event::Waiting)?;
+                reported = true;
             }
-            teller.sleep(LOOK_AGAIN)?;
+            reporter.sleep(LOCK_POLL)?;
         }
     }
 
@@ -189,9 +192,9 @@ impl Store {
         match file.try_lock() {
             Ok(()) => Ok(Some(Lock { _file: file })),
             Err(fs::TryLockError::WouldBlock) => Ok(None),
-            // Some network file systems have no locks. Two processes may then do the work twice, never harm.
+            // Some network file systems have no locks. Two processes may then do the same work twice, without harm.
             Err(fs::TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {
-                tracing::warn!(path = %path.display(), "cannot be locked here");
+                tracing::warn!(path = %path.display(), "this file system has no locks");
                 Ok(Some(Lock { _file: file }))
             }
             Err(fs::TryLockError::Error(error)) => Err(Error::file("lock", &path)(error)),
@@ -199,17 +202,17 @@ impl Store {
     }
 }
 
-/// Held until it is dropped; the system drops it when the process ends, however it ends.
+/// A lock, released when dropped; the system releases it when the process ends.
 pub(super) struct Lock {
     _file: File,
 }
 
-/// Creates a folder and those above it.
+/// Creates a folder and its parents.
 pub(super) fn create_folder(folder: &Path) -> Result<(), Error> {
     fs::create_dir_all(folder).map_err(Error::file("create", folder))
 }
 
-/// What lies in a folder, which may not exist.
+/// Paths in a folder; none if it does not exist.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let read = match fs::read_dir(folder) {
         Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
@@ -221,7 +224,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     read.map(path).collect()
 }
 
-/// A model's name as a file's: what may not stand in those is escaped, so that no two names share one.
+/// The label of a model in file names. Special characters are escaped, so labels are unique.
 fn label(name: &ModelName) -> String {
     match (name.known(), name.revision()) {
         (Some(model), _) => model.name.to_owned(),
@@ -230,8 +233,8 @@ fn label(name: &ModelName) -> String {
     }
 }
 
-/// The name that [`label`] was made of.
-fn unlabel(label: &str) -> Option<ModelName> {
+/// The inverse of [`label`].
+fn parse_label(label: &str) -> Option<ModelName> {
     let name = match label.split_once("--") {
         None => label.parse().ok()?,
         Some((owner, rest)) => format!("{PREFIX}{owner}/{}", unescape(rest)?).parse().ok()?,
@@ -240,10 +243,10 @@ fn unlabel(label: &str) -> Option<ModelName> {
 }
 
 /// The model of the weights file `LABEL-SUM.clippie`.
-fn name_of_file(file: &str) -> Option<ModelName> {
+fn parse_file_name(file: &str) -> Option<ModelName> {
     let (label, sum) = file.strip_suffix(EXTENSION)?.rsplit_once('-')?;
     let is_sum = sum.len() == SUM_DIGITS && sum.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    if is_sum { unlabel(label) } else { None }
+    if is_sum { parse_label(label) } else { None }
 }
 
 fn unescape(text: &str) -> Option<String> {
@@ -267,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_files_come_from_names_of_models_and_lead_back() {
+    fn file_names_round_trip() {
         let sum = "0123456789abcdef0123";
         let store = Store::new(PathBuf::from("/c"));
         let names = catalog::models().iter().map(|model| model.name.to_owned());
@@ -275,7 +278,7 @@ mod tests {
         for text in names.chain(others.map(str::to_owned)) {
             let path = store.model_path(&name(&text), sum);
             let file = path.file_name().unwrap().to_str().unwrap();
-            assert_eq!(name_of_file(file), Some(name(&text)), "{file}");
+            assert_eq!(parse_file_name(file), Some(name(&text)), "{file}");
             assert!(file.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.@%".contains(&b)), "{file}");
         }
         assert_eq!(
@@ -284,14 +287,14 @@ mod tests {
         );
         assert_eq!(label(&name("hf-hub:a/b-c@refs/pr/1")), "a--b-c@refs%2Fpr%2F1");
         for other in ["notes.txt", "mobileclip-b.clippie", "x-0123456789abcdef.clippie", ".mobileclip-b-0.part"] {
-            assert_eq!(name_of_file(other), None, "{other}");
+            assert_eq!(parse_file_name(other), None, "{other}");
         }
-        // A shorter name is not taken for the start of a longer one.
-        assert_eq!(name_of_file("mobileclip-b-lt-0123456789abcdef.clippie"), Some(name("mobileclip-b-lt")));
+        // A name that is a prefix of another is not confused with it.
+        assert_eq!(parse_file_name("mobileclip-b-lt-0123456789abcdef.clippie"), Some(name("mobileclip-b-lt")));
     }
 
     #[test]
-    fn the_newest_file_of_a_model_counts_and_all_are_removed() {
+    fn the_newest_file_counts_and_all_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(folder.path().to_owned());
         let (s0, b) = (name("mobileclip-s0"), name("mobileclip-b"));
@@ -322,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_locked_is_not_removed() {
+    fn locked_models_are_not_removed() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(folder.path().to_owned());
         let model = name("mobileclip-s0");

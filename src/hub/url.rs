@@ -1,15 +1,15 @@
-//! Addresses, as far as redirects and the rules of the token need them.
+//! Parses URLs as far as redirects and the token rules need them.
 //!
-//! Whatever comes from a server is refused here unless it is a plain `http` or `https` address: no names and passwords
-//! in it, no spaces, no control characters.
+//! Refuses everything from a server but plain `http` and `https` URLs: no user names and passwords, no spaces, no
+//! control characters.
 
 use std::fmt;
 
-/// An absolute address of `http` or `https`.
+/// An absolute `http` or `https` URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Url {
     https: bool,
-    /// Lower case; an IPv6 address with its brackets.
+    /// Lower case; an IPv6 address in brackets.
     host: String,
     port: u16,
     /// Path and query; starts with a slash.
@@ -17,7 +17,7 @@ pub(super) struct Url {
 }
 
 impl Url {
-    /// Reads an absolute address; what stands behind `#` is left out.
+    /// Parses an absolute URL and drops its fragment.
     pub(super) fn parse(text: &str) -> Result<Url, &'static str> {
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("has spaces, control characters or letters beyond ASCII");
@@ -37,9 +37,9 @@ impl Url {
         Ok(Url { https, host, port, rest })
     }
 
-    /// The address that `location`, the header of a redirect from here, leads to.
+    /// Resolves `location`, the header of a redirect from this URL.
     pub(super) fn join(&self, location: &str) -> Result<Url, &'static str> {
-        // Only before the path can it be a scheme.
+        // A colon marks a scheme only before the path.
         let path = location.find(['/', '?', '#']).unwrap_or(location.len());
         if location.find(':').is_some_and(|colon| colon < path) {
             return Url::parse(location);
@@ -57,13 +57,13 @@ impl Url {
         Url::parse(&format!("{}{rest}", self.origin()))
     }
 
-    /// This address with `path` behind its own, which is taken for a folder.
+    /// Appends `path` to this URL, whose own path counts as a folder.
     pub(super) fn with(&self, path: &str) -> Url {
         let own = self.rest.split('?').next().unwrap_or_default().trim_end_matches('/');
         Url { rest: format!("{own}/{path}"), ..self.clone() }
     }
 
-    /// Whether both have the same scheme, host and port.
+    /// Whether both URLs have the same scheme, host and port.
     pub(super) fn same_origin(&self, other: &Url) -> bool {
         self.https == other.https && self.host == other.host && self.port == other.port
     }
@@ -76,7 +76,7 @@ impl Url {
         &self.host
     }
 
-    /// All of it, as it is asked for. Not for messages: queries of signed addresses are secrets for a while.
+    /// The full URL, for requests. Not for messages: the query of a signed URL is a temporary secret.
     pub(super) fn full(&self) -> String {
         format!("{}{}", self.origin(), self.rest)
     }
@@ -92,7 +92,7 @@ impl Url {
     }
 }
 
-/// Without the query.
+/// Omits the query.
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.origin(), self.rest.split('?').next().unwrap_or_default())
@@ -103,7 +103,7 @@ fn host_and_port(authority: &str) -> Result<(String, Option<u16>), &'static str>
     if authority.contains('@') {
         return Err("has a name or password in it");
     }
-    // The colons of an IPv6 address stand in brackets.
+    // Skip the colons of an IPv6 address in brackets.
     let bracket = authority.rfind(']').map_or(0, |at| at + 1);
     let (host, port) = match authority[bracket..].find(':') {
         Some(colon) => (&authority[..bracket + colon], &authority[bracket + colon + 1..]),
@@ -119,12 +119,12 @@ fn host_and_port(authority: &str) -> Result<(String, Option<u16>), &'static str>
     }
     let port = match port {
         "" => None,
-        digits => Some(digits.parse().map_err(|_| "has a port that is none")?),
+        digits => Some(digits.parse().map_err(|_| "has an invalid port")?),
     };
     Ok((host.to_ascii_lowercase(), port))
 }
 
-/// `text` as one part of a path: everything but letters, digits and `-._~` escaped.
+/// Escapes `text` as one path segment: everything but letters, digits and `-._~`.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_taken_apart_and_put_together() {
+    fn urls_are_parsed_and_formatted() {
         for (text, full) in [
             ("https://huggingface.co", "https://huggingface.co/"),
             ("HTTPS://HuggingFace.co:443/a/b?c=d#e", "https://huggingface.co/a/b?c=d"),
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_plain_address_is_refused() {
+    fn other_urls_are_refused() {
         for text in [
             "",
             "huggingface.co",
@@ -181,8 +181,8 @@ mod tests {
     }
 
     #[test]
-    fn redirects_lead_where_browsers_go() {
-        let here = url("https://hub.test:8443/org/repo/resolve/main/x.bin?download=1");
+    fn redirects_resolve_as_in_browsers() {
+        let base = url("https://hub.test:8443/org/repo/resolve/main/x.bin?download=1");
         for (location, full) in [
             ("https://cdn.test/y?z", "https://cdn.test/y?z"),
             ("//cdn.test/y", "https://cdn.test/y"),
@@ -191,10 +191,10 @@ mod tests {
             ("?again=1", "https://hub.test:8443/org/repo/resolve/main/x.bin?again=1"),
             ("/a?to=http://b", "https://hub.test:8443/a?to=http://b"),
         ] {
-            assert_eq!(here.join(location).unwrap().full(), full);
+            assert_eq!(base.join(location).unwrap().full(), full);
         }
-        assert!(here.join("javascript:x").is_err());
-        assert!(here.join("http://user@evil/").is_err());
+        assert!(base.join("javascript:x").is_err());
+        assert!(base.join("http://user@evil/").is_err());
     }
 
     #[test]
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn revisions_are_one_part_of_a_path() {
+    fn revisions_are_one_path_segment() {
         assert_eq!(escape("refs/pr/1"), "refs%2Fpr%2F1");
         assert_eq!(escape("v1.0-a_b~c"), "v1.0-a_b~c");
         assert_eq!(url("https://mirror.test/hf/").with("a/b").full(), "https://mirror.test/hf/a/b");

@@ -15,6 +15,7 @@ use super::options::ConvertOptions;
 use super::recipes::{self, Mapped, SourceLayout};
 use crate::models::config::ModelConfig;
 use crate::preprocess::PreprocessConfig;
+use crate::tokenizer::TokenizerConfig;
 use crate::weights::{Meta, Provenance, TensorSpec, Writer};
 
 /// Bytes that are hashed between two reports of progress.
@@ -99,7 +100,7 @@ pub fn convert(
     let meta = Meta {
         model: json(&config)?,
         preprocess: json(&preprocess)?,
-        tokenizer: serde_json::json!({ "kind": "clip" }),
+        tokenizer: json(&TokenizerConfig::clip())?,
         provenance: Provenance {
             source: source.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             source_sha256: hash(checkpoint.bytes(), progress),

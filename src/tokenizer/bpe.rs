@@ -1,18 +1,18 @@
-//! Byte-pair coding of one piece of text.
+//! Encodes one piece of text by byte pairs.
 //!
-//! The rule: of all neighbours that make a token, the pair of lowest rank is merged, wherever it occurs from left to
-//! right, until none is left. Since a token is made by one pair only, and always later than its halves (`vocab`'s tests
-//! prove both), merging one occurrence at a time, lowest rank and then leftmost, gives the same tokens. So a long word
-//! is merged rank by rank, at some 50 ns a byte whatever its length.
+//! The rule: merge the pair of neighbours with the lowest rank, at all its occurrences from left to right; repeat until
+//! no pair merges. Each token has one pair only, and ranks higher than its halves (the tests of `vocab` prove both), so
+//! merging one occurrence at a time, lowest rank first, then leftmost, gives the same tokens. Long words are merged
+//! rank by rank, at about 50 ns per byte for any length.
 
 use super::vocab;
 use std::collections::BTreeMap;
 
-/// Stands where two neighbours make no token; above every id.
+/// No token, or the rank of a pair that does not merge; above every id.
 const NONE: u16 = u16::MAX;
 
-/// Pieces up to this many bytes are merged by looking through all pairs each time. Measured on English: 25 ns a byte at
-/// 8 and 24 bytes, 34 at 32, where going rank by rank costs 110, 127 and 146; above 100 bytes that costs no more.
+/// Maximum length in bytes for the quadratic algorithm, which scans all pairs for each merge. Measured on English: 25
+/// ns per byte at 8 and 24 bytes and 34 at 32, against 110, 127 and 146 rank by rank, which is as fast above 100 bytes.
 const SHORT: usize = 64;
 
 /// Appends the ids of a piece; an empty piece has none.
@@ -35,7 +35,7 @@ fn symbols(bytes: &[u8]) -> impl Iterator<Item = u16> {
 }
 
 fn short(bytes: &[u8], ids: &mut Vec<u32>) {
-    // (token, rank of the pair it makes with the next one)
+    // (token, rank of its pair with the next one)
     let mut parts = [(NONE, NONE); SHORT];
     for (part, symbol) in parts.iter_mut().zip(symbols(bytes)) {
         part.0 = symbol;
@@ -45,7 +45,7 @@ fn short(bytes: &[u8], ids: &mut Vec<u32>) {
         parts[i - 1].1 = rank(parts[i - 1].0, parts[i].0);
     }
     while len > 1 {
-        // The last part's own rank is always NONE.
+        // The rank of the last part is always NONE.
         let Some((at, &(_, lowest))) = parts[..len].iter().enumerate().min_by_key(|(_, p)| p.1) else {
             break;
         };
@@ -63,8 +63,8 @@ fn short(bytes: &[u8], ids: &mut Vec<u32>) {
     ids.extend(parts[..len].iter().map(|&(token, _)| u32::from(token)));
 }
 
-/// A chain of tokens over the bytes of a long piece. A token's id lies at its first byte, its length in bytes at its
-/// first and last byte; so both neighbours are found, at three bytes of memory for each of the piece.
+/// A chain of tokens over the bytes of a long piece. The id of a token is stored at its first byte, its length at its
+/// first and last byte. That finds both neighbours with three bytes of memory per byte of text.
 struct Chain {
     tokens: Vec<u16>,
     lengths: Vec<u8>,
@@ -79,7 +79,7 @@ impl Chain {
         self.lengths.get(at).copied().map_or(0, usize::from)
     }
 
-    /// Rank of the pair that the token at `at` makes with the next.
+    /// Rank of the pair of the token at `at` and the next one.
     fn rank(&self, at: usize) -> u16 {
         match (self.token(at), self.token(at + self.length(at))) {
             (NONE, _) | (_, NONE) => NONE,
@@ -87,8 +87,8 @@ impl Chain {
         }
     }
 
-    /// Makes one token of the one at `at` and the next.
-    fn join(&mut self, at: usize, token: u16) {
+    /// Merges the token at `at` with the next one.
+    fn merge(&mut self, at: usize, token: u16) {
         let second = at + self.length(at);
         let length = second - at + self.length(second);
         if let Some(slot) = self.tokens.get_mut(second) {
@@ -97,7 +97,7 @@ impl Chain {
         if let Some(slot) = self.tokens.get_mut(at) {
             *slot = token;
         }
-        // No token of the vocabulary comes near 255 bytes.
+        // Tokens of the vocabulary are far shorter than 255 bytes.
         for end in [at, at + length - 1] {
             if let Some(slot) = self.lengths.get_mut(end) {
                 *slot = length as u8;
@@ -108,8 +108,8 @@ impl Chain {
 
 fn long(bytes: &[u8], ids: &mut Vec<u32>) {
     let mut chain = Chain { tokens: symbols(bytes).collect(), lengths: vec![1; bytes.len()] };
-    // Where each rank's pairs begin, or have begun: some are merged away before their turn. What a merge brings about
-    // ranks higher than the merge itself, so that a rank whose turn has come is complete.
+    // Start of each pair by rank. Some entries are stale, because an earlier merge took one half of the pair. New pairs
+    // rank higher than the merge that creates them, so the entries of the lowest rank are complete.
     let mut pairs: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
     let queue = |pairs: &mut BTreeMap<u16, Vec<usize>>, chain: &Chain, at: usize| match chain.rank(at) {
         NONE => {}
@@ -118,13 +118,13 @@ fn long(bytes: &[u8], ids: &mut Vec<u32>) {
     for at in 0..bytes.len() {
         queue(&mut pairs, &chain, at);
     }
-    while let Some((lowest, mut places)) = pairs.pop_first() {
-        places.sort_unstable();
-        for at in places {
+    while let Some((lowest, mut starts)) = pairs.pop_first() {
+        starts.sort_unstable();
+        for at in starts {
             if chain.rank(at) != lowest {
                 continue;
             }
-            chain.join(at, lowest);
+            chain.merge(at, lowest);
             if let Some(last) = at.checked_sub(1) {
                 queue(&mut pairs, &chain, at - chain.length(last));
             }
@@ -138,8 +138,8 @@ fn long(bytes: &[u8], ids: &mut Vec<u32>) {
 mod tests {
     use super::*;
 
-    /// The rule as written, a pass over the whole word for each merge.
-    fn plain(bytes: &[u8]) -> Vec<u32> {
+    /// The rule as written: one pass over the whole word for each merge.
+    fn reference(bytes: &[u8]) -> Vec<u32> {
         let mut word: Vec<u16> = symbols(bytes).collect();
         loop {
             let lowest = word.windows(2).map(|p| rank(p[0], p[1])).min().unwrap_or(NONE);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ways_give_what_the_rule_gives() {
+    fn both_algorithms_match_the_reference() {
         let mut state = 1u64;
         let mut random = move |below: usize| {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -177,7 +177,7 @@ mod tests {
             };
             let length = random(if round % 2 == 0 { SHORT + 1 } else { 120 });
             let bytes: Vec<u8> = (0..length).map(|_| alphabet[random(alphabet.len())]).collect();
-            let expected = plain(&bytes);
+            let expected = reference(&bytes);
             let mut ids = Vec::new();
             long(&bytes, &mut ids);
             assert_eq!(ids, expected, "{bytes:?}");

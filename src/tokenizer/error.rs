@@ -1,22 +1,59 @@
-//! What can go wrong between a text and its ids: only that the model's context is too short for it.
+//! Errors of the tokenizer: a text too long for the model, or a weights file that names another tokenizer.
 
 /// Why a text has no ids for a model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
-    /// The text has more tokens than the model takes and was not to be truncated.
+    /// The text has more tokens than the model takes, and truncation is off.
     #[error(
         "the text has {tokens} tokens with start and end, the model takes {context_length}: shorten it or let it be truncated"
     )]
     TooLong {
-        /// Tokens of the text with start and end.
+        /// Tokens of the text, start and end included.
         tokens: usize,
         /// Tokens the model takes.
         context_length: usize,
     },
-    /// A context that cannot hold even an empty text.
+    /// A context too short for an empty text.
     #[error("a context of {context_length} tokens cannot hold start and end token: give at least 2")]
     ContextTooShort {
-        /// The context asked for.
+        /// The requested context length.
         context_length: usize,
     },
+    /// A weights file names a tokenizer that this version does not have.
+    #[error(
+        "the model needs the tokenizer {kind:?}, which this version of clippie-rs does not have; update clippie-rs"
+    )]
+    UnknownKind {
+        /// The kind in the file.
+        kind: String,
+    },
+    /// A weights file was made for another revision of the tokenizer.
+    #[error(
+        "the model needs revision {found} of the tokenizer, this version of clippie-rs has revision {supported}; use \
+         the version that converted the model or convert the checkpoint again"
+    )]
+    Revision {
+        /// The revision in the file.
+        found: u32,
+        /// The revision of this program.
+        supported: u32,
+    },
+    /// A weights file was made for another vocabulary.
+    #[error(
+        "the model needs a vocabulary with the SHA-256 {found:?}, this version of clippie-rs has {supported}; update \
+         clippie-rs or convert the checkpoint again"
+    )]
+    Data {
+        /// The SHA-256 in the file.
+        found: String,
+        /// The SHA-256 of the compiled-in vocabulary.
+        supported: &'static str,
+    },
+    /// The tokenizer section of a weights file has missing, unknown or mistyped fields.
+    #[error(
+        "its tokenizer cannot be understood ({0}); convert the checkpoint again with this version of clippie-rs, or \
+         update clippie-rs"
+    )]
+    Config(String),
 }

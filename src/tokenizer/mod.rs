@@ -1,39 +1,43 @@
-//! Text to the token ids of CLIP's text towers, exactly as open_clip's `SimpleTokenizer` gives them.
+//! Converts text to the token ids of CLIP's text towers, exactly as open_clip's `SimpleTokenizer`.
 //!
-//! A text is cleaned (`clean`), split into words, runs of marks and single digits (`split`), and each piece is coded by
-//! byte pairs (`bpe`) with the vocabulary compiled into the binary (`vocab`). Nothing is read or built at run time: the
-//! first call is as fast as any, a microsecond or two for a caption. The tables of Unicode are those of the reference
-//! (`unicode`), not those of the Rust in use, so that an update of either never changes an embedding.
+//! Three steps: clean the text (`clean`), split it into words, runs of punctuation and single digits (`split`), and
+//! encode each piece by byte pairs (`bpe`) with the compiled-in vocabulary (`vocab`). Nothing is read or built at run
+//! time, so the first call is as fast as any: a microsecond or two for a caption. The Unicode tables (`unicode`) are
+//! those of the reference, not those of the Rust toolchain, so an update of either never changes an embedding.
 //!
-//! Knows nothing of models but the length of context that a caller gives.
+//! A weights file names its tokenizer by a [`TokenizerConfig`]; [`Tokenizer::of`] refuses any other. Otherwise this
+//! module knows nothing of models.
 //!
-//! # Where this differs from open_clip, by intent
+//! # Intended differences from open_clip
 //!
-//! - The spelled-out special tokens `<start_of_text>` and `<end_of_text>` in a text are ordinary characters. open_clip
-//!   turns them into the real tokens, so that a caption can end itself early: everything after such a word would be
-//!   lost to the embedding. Here no text can yield the ids of [`START`] and [`END`].
-//! - Repair of text that is crafted to need thousands of rounds (kilobytes of `&amp;amp;amp;...`) stops after a bounded
-//!   amount of work, which no text under 4,096 bytes can reach; the reference takes hours.
-//! - A numeric HTML reference of more than 4,300 digits is U+FFFD; the reference raises an exception.
+//! - The words `<start_of_text>` and `<end_of_text>` in a text are ordinary characters. open_clip turns them into the
+//!   special tokens, so a caption could end itself early and the embedding would ignore the rest. Here no text yields
+//!   the ids [`START`] and [`END`].
+//! - Repair of text crafted to need thousands of rounds (kilobytes of `&amp;amp;amp;...`) stops after a bounded amount
+//!   of work, which no text under 4,096 bytes reaches. The reference takes hours.
+//! - A numeric HTML reference of more than 4,300 digits is U+FFFD. The reference raises an exception.
 
 mod bpe;
 mod clean;
+mod config;
 mod error;
 mod split;
 mod unicode;
 mod unicode_tables;
 mod vocab;
 
+pub use config::TokenizerConfig;
 pub use error::Error;
 pub use vocab::{END, START, VOCAB_SIZE};
 
-/// Revision of the ids computed here, part of every embedding's fingerprint.
+/// Revision of the ids, part of every weights file and of every embedding's fingerprint.
 ///
-/// Raised whenever the ids of any text change.
+/// Rises whenever the ids of any text change.
 pub const REVISION: u32 = 1;
 
-/// What to do with a text that has more tokens than the model takes.
+/// Handling of a text that has more tokens than the model takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Overflow {
     /// Keep the first tokens and end with [`END`], as open_clip does.
     Truncate,
@@ -41,7 +45,7 @@ pub enum Overflow {
     Refuse,
 }
 
-/// CLIP's tokenizer. It holds no state: calls from any number of threads are independent.
+/// CLIP's tokenizer. It has no state: calls from any number of threads are independent.
 #[derive(Debug)]
 pub struct Tokenizer {
     _private: (),
@@ -55,19 +59,52 @@ impl Tokenizer {
         &CLIP
     }
 
-    /// Ids of a text without start and end token, however many there are. An empty text has none.
+    /// The tokenizer that a weights file names.
     ///
-    /// Ids lie in `0..START`. Any text is accepted; time and memory grow in proportion to its length (times the
-    /// logarithm of its longest word).
+    /// # Errors
+    /// [`Error::UnknownKind`], [`Error::Revision`] or [`Error::Data`] if this program has another one.
+    pub fn of(config: &TokenizerConfig) -> Result<&'static Tokenizer, Error> {
+        config.check().map(|()| Tokenizer::clip())
+    }
+
+    /// Kind, revision and data of this tokenizer, as weights files name it.
+    pub fn config(&self) -> TokenizerConfig {
+        TokenizerConfig::clip()
+    }
+
+    /// Number of ids, special tokens included; ids lie in `0..vocab_size`.
+    pub fn vocab_size(&self) -> usize {
+        VOCAB_SIZE
+    }
+
+    /// Id of the token before every text.
+    pub fn start_id(&self) -> u32 {
+        START
+    }
+
+    /// Id of the token after every text; CLIP's text towers pool here.
+    pub fn end_id(&self) -> u32 {
+        END
+    }
+
+    /// Id that fills unused token positions. [`Tokenizer::tokenize`] never pads.
+    pub fn pad_id(&self) -> u32 {
+        vocab::PAD
+    }
+
+    /// Encodes a text without start and end token and without limit. An empty text has no ids.
+    ///
+    /// Ids are in `0..START`. Accepts any text; time and memory are proportional to its length (times the logarithm of
+    /// its longest word).
     pub fn encode(&self, text: &str) -> Vec<u32> {
         self.encode_until(text, usize::MAX)
     }
 
-    /// Ids of a text as a model takes them: [`START`], the text, [`END`]; at most `context_length` of them, not padded.
+    /// Encodes a text for a model: [`START`], the text, [`END`]; at most `context_length` ids, not padded.
     ///
     /// # Errors
     ///
-    /// [`Error::ContextTooShort`] when `context_length` cannot hold start and end, [`Error::TooLong`] when the text has
+    /// [`Error::ContextTooShort`] if `context_length` cannot hold start and end; [`Error::TooLong`] if the text has
     /// more tokens and `overflow` is [`Overflow::Refuse`].
     pub fn tokenize(&self, text: &str, context_length: usize, overflow: Overflow) -> Result<Vec<u32>, Error> {
         let room = match context_length.checked_sub(2) {
@@ -89,7 +126,7 @@ impl Tokenizer {
         Ok(ids)
     }
 
-    /// Ids of at least the first pieces that have `enough` of them: a caller that truncates need not pay for the rest.
+    /// Encodes pieces until there are `enough` ids, to save the work for ids that are truncated anyway.
     fn encode_until(&self, text: &str, enough: usize) -> Vec<u32> {
         let cleaned = clean::clean(text);
         let mut ids = Vec::with_capacity(80.min(cleaned.len() + 2));

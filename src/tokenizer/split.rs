@@ -1,8 +1,8 @@
-//! Cuts cleaned text into the pieces that are coded one by one.
+//! Splits cleaned text into the pieces that are encoded one by one.
 //!
-//! The reference's pattern, read as rules at a position, the first that applies: one of the English endings
-//! `'s 't 're 've 'm 'll 'd`; a run of letters; one number; a run of anything that is neither letter, number nor white
-//! space. Whatever none of them takes is dropped. Knows nothing of bytes or ids.
+//! Implements the regular expression of the reference. At each position the first matching rule applies: an English
+//! ending `'s 't 're 've 'm 'll 'd`; a run of letters; a single number; a run of characters that are neither letter,
+//! number nor white space. Anything else is dropped. Knows nothing of bytes or ids.
 
 use super::unicode::{self, LETTER, NUMBER, OTHER};
 
@@ -36,8 +36,8 @@ fn run(text: &str, wanted: u8) -> usize {
     text.find(|c| class(c) != wanted).unwrap_or(text.len())
 }
 
-/// Length of an English ending at the start of a text. The pattern ignores case, by which `ſ` is an `s`; any other
-/// capital has been lowered.
+/// Length of an English ending at the start of a text. The pattern ignores case, so `ſ` counts as `s`; capitals are
+/// already lower case.
 fn ending(text: &str) -> Option<usize> {
     let after = text.strip_prefix('\'')?;
     let length = match after.as_bytes() {
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_in_their_order() {
+    fn rules_apply_in_order() {
         check("", &[]);
         check(" \n", &[]);
         check("a cat", &["a", "cat"]);

@@ -1,4 +1,4 @@
-//! Known answers of open_clip 3.3.0, and the tokenizer's own promises.
+//! Known answers of open_clip 3.3.0, and guarantees of this tokenizer.
 
 use super::*;
 
@@ -32,7 +32,7 @@ fn known_answers() {
 }
 
 #[test]
-fn start_and_end_stand_around_the_text() {
+fn start_and_end_surround_the_text() {
     let clip = Tokenizer::clip();
     for overflow in [Overflow::Truncate, Overflow::Refuse] {
         assert_eq!(clip.tokenize("", 77, overflow), Ok(vec![START, END]));
@@ -46,7 +46,7 @@ fn start_and_end_stand_around_the_text() {
 }
 
 #[test]
-fn long_texts_are_cut_or_refused() {
+fn long_texts_are_truncated_or_refused() {
     let clip = Tokenizer::clip();
     let text = "x ".repeat(100);
     let cut = clip.tokenize(&text, 77, Overflow::Truncate).unwrap();
@@ -58,7 +58,7 @@ fn long_texts_are_cut_or_refused() {
         refused.unwrap_err().to_string(),
         "the text has 102 tokens with start and end, the model takes 77: shorten it or let it be truncated"
     );
-    // Cut within a word of many tokens, and just not.
+    // Truncate inside a word of many tokens, and just not.
     let word = "zqxj".repeat(40);
     let all = clip.encode(&word);
     for context_length in 2..all.len() + 4 {
@@ -85,7 +85,9 @@ fn special_tokens_in_a_text_are_ordinary_text() {
 }
 
 #[test]
-fn every_id_has_its_place() {
+fn special_ids_are_fixed() {
     assert_eq!((START, END, VOCAB_SIZE), (49_406, 49_407, 49_408));
-    assert!(std::ptr::eq(Tokenizer::clip(), Tokenizer::clip()));
+    let clip = Tokenizer::clip();
+    assert_eq!((clip.start_id(), clip.end_id(), clip.pad_id(), clip.vocab_size()), (START, END, 0, VOCAB_SIZE));
+    assert!(std::ptr::eq(clip, Tokenizer::clip()));
 }

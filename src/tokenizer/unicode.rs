@@ -1,7 +1,7 @@
-//! Classes of code points and lower case, as the reference sees them.
+//! Classes and lower case of code points, as in the reference.
 //!
-//! Rust's own tables follow another version of Unicode than Python's, and one that changes with the compiler; these do
-//! not. Knows nothing of text.
+//! Rust's own tables follow another Unicode version than Python's and change with the compiler; these are fixed. Knows
+//! nothing of text.
 
 use super::unicode_tables::{CLASSES, LOWER};
 
@@ -19,7 +19,7 @@ pub(super) const DIGIT: u8 = 16;
 pub(super) const CASED: u8 = 32;
 /// Skipped when `str.lower` looks around a capital sigma.
 pub(super) const CASE_IGNORABLE: u8 = 64;
-/// Not assigned in the version of Unicode by which the reference normalises.
+/// Unassigned in the Unicode version with which the reference normalises.
 pub(super) const UNASSIGNED: u8 = 128;
 
 static ASCII: [u8; 128] = ascii();
@@ -49,7 +49,7 @@ pub(super) fn classes(c: char) -> u8 {
     }
 }
 
-/// Lower case of a character where it is one character; U+0130 and U+03A3 are for the caller.
+/// Lower case of a character, if it is a single character. The caller handles U+0130 and U+03A3.
 pub(super) fn lower(c: char) -> char {
     if c.is_ascii() {
         return c.to_ascii_lowercase();
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn lower_case_agrees_with_rust_on_all_that_was_assigned() {
+    fn lower_case_agrees_with_rust_on_assigned_characters() {
         for c in char::MIN..=char::MAX {
             if classes(c) & UNASSIGNED == 0 && c != 'İ' {
                 let mut theirs = c.to_lowercase();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn space_is_rusts_and_four_separators() {
+    fn space_is_that_of_rust_and_four_separators() {
         for c in char::MIN..=char::MAX {
             assert_eq!(is_space(c), c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c), "{c:?}");
         }

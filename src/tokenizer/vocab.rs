@@ -1,35 +1,39 @@
-//! CLIP's vocabulary: the ids of single bytes and the table of merges, compiled into the binary.
+//! CLIP's vocabulary, compiled into the binary: ids of single bytes and the merge table.
 //!
-//! The table is `vocab/clip-bpe.bin`; its README gives layout, provenance and checksums. It is sorted so that a lookup
-//! needs no index built at run time. A token's id is also its rank: merges with lower ids come first.
+//! The table is `vocab/clip-bpe.bin`; its README gives layout, provenance and checksums. It is sorted, so lookups need
+//! no index built at run time. The id of a token is also its rank: merges with lower ids apply first.
 
-/// Ids of the whole vocabulary, special tokens included.
+/// Number of ids, special tokens included.
 pub const VOCAB_SIZE: usize = 49_408;
-/// Id of the token before every text.
+/// Lower-case hex SHA-256 of the table.
+pub(super) const TABLE_SHA256: &str = "edc733dfcd1e172ec0eac504852e22013a806d98359f0f4769ed9bbf1671f7e3";
+/// Id that fills unused token positions.
+pub(super) const PAD: u32 = 0;
+/// Id of the start token, before every text.
 pub const START: u32 = 49_406;
-/// Id of the token after every text; text towers pool here.
+/// Id of the end token, after every text; text towers pool here.
 pub const END: u32 = 49_407;
 
-/// Ids below this are single bytes: 256 within a word, then the same 256 at its end.
+/// Number of single-byte ids: 256 inside a word, then the same 256 at the end of a word.
 const BYTES: usize = 512;
 const MERGES: usize = START as usize - BYTES;
 const TABLE: &[u8; 2 * (START as usize + 1 + 2 * MERGES)] = include_bytes!("../../vocab/clip-bpe.bin");
 
-/// For each left id where its merges begin in `RIGHT` and `MERGED`, and the end of the last.
+/// For each left id the start of its merges in `RIGHT` and `MERGED`; then the end of the last.
 static STARTS: [u16; START as usize + 1] = numbers(0);
-/// The right ids of each left id's merges, in order.
+/// Right ids of the merges of each left id, ascending.
 static RIGHT: [u16; MERGES] = numbers(START as usize + 1);
-/// What each merge yields.
+/// Result of each merge.
 static MERGED: [u16; MERGES] = numbers(START as usize + 1 + MERGES);
-/// Id of each byte within a word.
+/// Id of each byte inside a word.
 static BYTE_IDS: [u16; 256] = byte_ids();
 
-/// Id of a byte; `last` when it ends a word.
+/// Id of a byte; `last` if it ends a word.
 pub(super) fn byte_id(byte: u8, last: bool) -> u16 {
     BYTE_IDS[byte as usize] + if last { 256 } else { 0 }
 }
 
-/// Id of the token that two neighbours make, when they make one.
+/// Id of the merge of two neighbours, if there is one.
 pub(super) fn merge(left: u16, right: u16) -> Option<u16> {
     let left = usize::from(left);
     let start = usize::from(*STARTS.get(left)?);
@@ -49,7 +53,7 @@ const fn numbers<const N: usize>(from: usize) -> [u16; N] {
     out
 }
 
-/// The order of GPT-2's byte alphabet (openai/CLIP `simple_tokenizer.py`): bytes that print first, then the others.
+/// The order of GPT-2's byte alphabet (openai/CLIP `simple_tokenizer.py`): printable bytes first, then the others.
 const fn byte_ids() -> [u16; 256] {
     let mut out = [0; 256];
     let mut next = 0;
@@ -93,9 +97,10 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_the_one_described() {
+    fn the_table_has_the_documented_checksum() {
         let readme = include_str!("../../vocab/README.md");
         assert!(readme.contains(&sha256(TABLE)), "{}", sha256(TABLE));
+        assert_eq!(sha256(TABLE), TABLE_SHA256);
     }
 
     #[test]
@@ -105,7 +110,7 @@ mod tests {
             assert!(row.is_sorted_by(|a, b| a < b));
         }
         for (rank, &(left, right)) in merges().iter().enumerate() {
-            // What `bpe` builds on: a pair never has a lower rank than what its halves were made by.
+            // `bpe` relies on this: a merge ranks higher than the merges that made its halves.
             assert!(usize::from(left.max(right)) < BYTES + rank);
             assert_eq!(merge(left, right), Some((BYTES + rank) as u16));
         }
@@ -115,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_published_merges_come_back_from_the_table() {
+    fn the_table_reproduces_the_published_merges() {
         let mut symbols = vec![String::new(); 256];
         let mut other = 0x100;
         for byte in 0..=255u8 {

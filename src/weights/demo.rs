@@ -1,12 +1,12 @@
-//! The model that is compiled into the program.
+//! The demo model, compiled into the program.
 
 use super::{Aligned, Error, WeightsFile};
 
-/// A whole weights file; `docs/demo-model.md` says what it is and how it was made.
+/// A whole weights file; `docs/demo-model.md` describes it and how it was trained.
 static DEMO: &Aligned<[u8]> = &Aligned(*include_bytes!("../../weights/demo.clippie"));
 
 impl WeightsFile {
-    /// The compiled-in model of drawn scenes, called `demo`.
+    /// Opens the compiled-in model of drawn scenes, named `demo`.
     ///
     /// # Errors
     /// None are expected: the bytes are those that were tested.

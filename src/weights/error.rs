@@ -1,14 +1,14 @@
-//! What can be wrong with a weights file, one variant and one sentence for each way.
+//! Errors of weights files: one variant and one sentence for each cause.
 //!
-//! Names that come from a file are printed quoted and escaped, so that no file can write to a terminal.
+//! Names from a file are printed quoted and escaped, so no file can send control characters to a terminal.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::format::{Layout, PANEL};
+use super::format::{Dtype, Layout, PANEL};
 use super::header::{MAX_HEADER, MAX_TENSORS, VERSION};
 
-/// A weights file that cannot be read or written: which one, and why.
+/// A weights file that cannot be read or written: its path and the reason.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {reason}", path.display())]
 pub struct Error {
@@ -21,17 +21,17 @@ impl Error {
         Error { path: path.to_owned(), reason }
     }
 
-    /// The file; of a model compiled into the program, the name it was given.
+    /// The path of the file, or the name given to bytes.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What is wrong with it.
+    /// The reason.
     pub fn reason(&self) -> &Reason {
         &self.reason
     }
 
-    /// What is wrong with it, for matching by value.
+    /// The reason, for matching by value.
     pub fn into_reason(self) -> Reason {
         self.reason
     }
@@ -41,88 +41,94 @@ impl Error {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
-    /// Nothing has this name.
+    /// The path does not exist.
     #[error("no such file; check the path")]
     NotFound,
-    /// A folder has this name.
+    /// The path is a folder.
     #[error("is a folder; name the .clippie file in it")]
     Folder,
-    /// A device, pipe or socket has this name.
+    /// The path is a device, pipe or socket.
     #[error("is not a regular file, and only those can be mapped or replaced; name a .clippie file")]
     NotAFile,
-    /// The system refuses to open it.
+    /// The system cannot open the file.
     #[error("cannot be opened ({0}); check its permissions")]
     Open(io::Error),
-    /// The system fails to read it.
+    /// The system cannot read the file.
     #[error("cannot be read ({0}); check the disk or copy it again")]
     Read(io::Error),
-    /// The system refuses to map it.
+    /// The system cannot map the file.
     #[error("cannot be mapped into memory ({0}); copy it to a local disk or free address space")]
     Map(io::Error),
-    /// It is larger than a pointer can address.
+    /// The file is larger than the address space.
     #[error("is {0} bytes long, more than this program can address; use a 64-bit build")]
     TooLarge(u64),
 
-    /// It has no bytes.
+    /// The file has no bytes.
     #[error("is empty; copy or convert it again")]
     Empty,
-    /// It does not start like a weights file.
+    /// The file does not start with the magic bytes.
     #[error("is not a .clippie weights file; convert the checkpoint first with `clippie-rs convert`")]
     NotWeights,
-    /// It ends before its header's length is known.
+    /// The file ends inside the prelude.
     #[error("is only {0} bytes long, less than the start of any weights file; copy or convert it again")]
     TooShort(u64),
-    /// It is of a later version of the format.
+    /// The file has a later format version.
     #[error(
         "made by a newer clippie-rs (format version {0}, this one reads up to {VERSION}); update clippie-rs or convert \
          the checkpoint again"
     )]
     NewerVersion(u32),
-    /// It states a version that was never made.
+    /// The file states a format version that does not exist.
     #[error("has format version {0}, which does not exist; copy or convert it again")]
     UnknownVersion(u32),
-    /// It states an impossible length of the header.
+    /// The file states an impossible header length.
     #[error("claims a header of {0} bytes where at most {MAX_HEADER} are allowed; copy or convert it again")]
     HeaderLength(u32),
-    /// Its end is missing.
+    /// The file is truncated.
     #[error("is {found} bytes long but its header describes {described}; copy or convert it again")]
     Truncated {
-        /// Bytes it has.
+        /// Length of the file in bytes.
         found: u64,
-        /// Bytes it should have.
+        /// Length by its header.
         described: u64,
     },
-    /// Something follows its end.
+    /// The file is longer than its header states.
     #[error(
         "is {found} bytes long but its header describes {described}, so something was appended; copy or convert it \
          again"
     )]
     Trailing {
-        /// Bytes it has.
+        /// Length of the file in bytes.
         found: u64,
-        /// Bytes it should have.
+        /// Length by its header.
         described: u64,
     },
-    /// Its header does not have the checksum it states.
+    /// The checksum of the header differs.
     #[error("its header is damaged (the checksum differs); copy or convert it again")]
     HeaderDamaged,
-    /// Bytes that must be zero in this version are not.
+    /// Reserved bytes are not zero.
     #[error("uses reserved bytes of the header; update clippie-rs or convert the checkpoint again")]
     Reserved,
-    /// Its header is not the JSON that this version writes.
+    /// The header is not the JSON that this version writes.
     #[error("its header cannot be understood ({0}); convert the checkpoint again")]
     Header(String),
-    /// Its tensor table breaks a rule of the format.
+    /// The tensor table breaks a rule of the format.
     #[error("{0}; convert the checkpoint again")]
     Table(Fault),
-    /// Bytes compiled into the program do not start at a multiple of 64.
+    /// Compiled-in bytes do not start at a multiple of 64.
     #[error("lies at an unaligned address; wrap the bytes of `include_bytes!` in `weights::Aligned`")]
     StaticAlignment,
 
-    /// It lacks a tensor that the model needs.
+    /// A tensor that the model needs is missing.
     #[error("has no tensor {0:?}; convert the checkpoint again with this version of clippie-rs")]
     NoTensor(String),
-    /// A tensor is not what the model needs.
+    /// The file has a tensor that the model does not use.
+    #[error(
+        "has the tensor {0:?}, which its model does not use; convert the checkpoint again with this version of \
+         clippie-rs"
+    )]
+    UnknownTensor(String),
+    /// A tensor has another element type, layout or shape than the model needs.
     #[error(
         "tensor {name:?} is {found} but the model needs {wanted}; convert the checkpoint again with this version of \
          clippie-rs"
@@ -132,30 +138,30 @@ pub enum Reason {
         name: String,
         /// Element type, layout and shape in the file.
         found: String,
-        /// Element type, layout and shape asked for.
+        /// Element type, layout and shape that the model needs.
         wanted: String,
     },
-    /// Its length changed after it was opened.
+    /// The length of the file changed after it was opened.
     #[error("changed from {described} to {found} bytes while it was open; close it and open it again")]
     Changed {
-        /// Bytes it has now.
+        /// Current length in bytes.
         found: u64,
-        /// Bytes it had when it was opened.
+        /// Length when it was opened.
         described: u64,
     },
 
-    /// Writing fails.
+    /// The system cannot write the file.
     #[error("cannot be written ({0}); check the folder, its permissions and the space left")]
     Write(io::Error),
-    /// The complete file cannot take its name.
+    /// The finished file cannot be renamed to its final name.
     #[error("cannot be put in place ({0}); close programs that have it open and check the folder's permissions")]
     Replace(io::Error),
-    /// The tensors that shall be written break a rule of the format.
+    /// The tensors to write break a rule of the format.
     #[error("cannot be written: {0}; this is a fault of the program that converts")]
     Unwritable(Fault),
 }
 
-/// A rule of the format that a table of tensors breaks.
+/// A broken rule of the tensor table.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
@@ -168,7 +174,7 @@ pub enum Fault {
     /// Two tensors have one name.
     #[error("two tensors have the name {0:?}")]
     Duplicate(String),
-    /// An unknown element type.
+    /// The element type is unknown.
     #[error("tensor {name:?} has the unknown element type {dtype:?}")]
     Dtype {
         /// The tensor.
@@ -176,7 +182,17 @@ pub enum Fault {
         /// Its element type.
         dtype: String,
     },
-    /// An unknown layout.
+    /// No engine exists for this element type in this layout.
+    #[error("tensor {name:?} is {} in the layout {}, which this version cannot run", dtype.name(), layout.name())]
+    Unsupported {
+        /// The tensor.
+        name: String,
+        /// Its element type.
+        dtype: Dtype,
+        /// Its layout.
+        layout: Layout,
+    },
+    /// The layout is unknown.
     #[error("tensor {name:?} has the unknown layout {layout:?}")]
     Layout {
         /// The tensor.
@@ -184,7 +200,7 @@ pub enum Fault {
         /// Its layout.
         layout: String,
     },
-    /// An unknown tower.
+    /// The tower is unknown.
     #[error("tensor {name:?} belongs to the unknown tower {tower:?}")]
     Tower {
         /// The tensor.
@@ -192,10 +208,10 @@ pub enum Fault {
         /// Its tower.
         tower: String,
     },
-    /// The image tower does not come before the text tower, or a tower is not in one piece.
+    /// The image tower does not come first, or a tower is not contiguous.
     #[error("tensor {0:?} of the image tower comes after the text tower")]
     TowerOrder(String),
-    /// The shape cannot have this layout or is too large.
+    /// The layout cannot store the shape, or the shape is too large.
     #[error("tensor {name:?} has the shape {shape}, which cannot be stored as {}", layout.name())]
     Shape {
         /// The tensor.
@@ -205,14 +221,14 @@ pub enum Fault {
         /// Its layout.
         layout: Layout,
     },
-    /// The stated bytes are not what the shape takes.
+    /// The stated length differs from that of the shape.
     #[error("tensor {name:?} takes {wanted} bytes but {found} are stated")]
     Length {
         /// The tensor.
         name: String,
-        /// Bytes by layout and shape.
+        /// Length in bytes by layout and shape.
         wanted: u64,
-        /// Bytes by the table.
+        /// Length in bytes by the table.
         found: u64,
     },
     /// A tensor does not start at a multiple of 64 bytes.
@@ -231,7 +247,7 @@ pub enum Fault {
         /// Its offset.
         offset: u64,
     },
-    /// A tensor starts before the one before it in the table ends.
+    /// A tensor starts before the previous one ends.
     #[error("tensor {name:?} starts at {offset}, before the tensor in front of it ends")]
     Overlap {
         /// The tensor.
@@ -239,23 +255,23 @@ pub enum Fault {
         /// Its offset.
         offset: u64,
     },
-    /// A tensor starts later than its alignment asks for.
+    /// A tensor starts later than the next aligned offset.
     #[error("tensor {name:?} starts at {found} where {wanted} was due")]
     Gap {
         /// The tensor.
         name: String,
-        /// The lowest offset that the tensors before it leave.
+        /// The only valid offset: the lowest aligned one after the previous tensor.
         wanted: u64,
         /// Its offset.
         found: u64,
     },
-    /// A tensor does not end inside the file.
+    /// A tensor ends outside the file.
     #[error("tensor {0:?} reaches past the end of the file")]
     OutOfFile(String),
-    /// The file goes on after its last tensor.
+    /// The file does not end with its last tensor.
     #[error("the last tensor ends at byte {end} but the header describes {described} bytes")]
     FileLength {
-        /// Where the last tensor ends in the file.
+        /// Offset of the end of the last tensor.
         end: u64,
         /// Length of the file by its header.
         described: u64,
@@ -266,15 +282,15 @@ pub enum Fault {
     /// The header would be longer than the format allows.
     #[error("the header takes {0} bytes where {MAX_HEADER} are allowed")]
     HeaderTooLong(usize),
-    /// A description does not read back as it was given: it is nested too deeply or holds numbers JSON cannot hold.
+    /// A section does not survive a round trip: it is nested too deeply or has numbers that JSON cannot hold.
     #[error("the descriptions do not survive JSON")]
     Unstable,
-    /// A tensor is written out of turn.
+    /// Tensors are written in another order than declared.
     #[error("tensor {found:?} was given where {} was due", wanted.as_ref().map_or("none".into(), |n| format!("{n:?}")))]
-    Turn {
+    OutOfOrder {
         /// The tensor given.
         found: String,
-        /// The one due, if any is left.
+        /// The next declared tensor, if any is left.
         wanted: Option<String>,
     },
     /// A tensor is written with the wrong number of elements.
@@ -282,18 +298,18 @@ pub enum Fault {
     Elements {
         /// The tensor.
         name: String,
-        /// Elements by layout and shape.
+        /// Number of elements by layout and shape.
         wanted: usize,
-        /// Elements given.
+        /// Number of elements given.
         found: usize,
     },
-    /// A tensor of halves is written with values that are none.
+    /// An `f16` tensor is written with values that `f16` cannot hold.
     #[error("tensor {0:?} is to be stored as f16 but has values that f16 cannot hold; store it as f32")]
     NotHalves(String),
-    /// The columns that fill the last panel are not zero.
+    /// The padding of the last panel is not zero.
     #[error("the last panel of tensor {0:?} is not filled up to {PANEL} columns with zeros")]
     PanelPadding(String),
-    /// The file is finished before every tensor was written.
+    /// The file is finished before all tensors are written.
     #[error("tensor {0:?} was never written")]
     Missing(String),
 }

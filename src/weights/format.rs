@@ -1,69 +1,74 @@
-//! What a weights file holds: the types of its header.
+//! The types of the header: element types, layouts, towers, tensors, provenance.
 //!
 //! Nothing here touches files or memory maps.
 
 use serde::{Deserialize, Serialize};
 
+use super::view::Element;
+
 /// Columns of a packed panel.
 ///
-/// 16 floats are one AVX-512 register, two of AVX2, four of NEON or SSE, and one cache line: the same file
-/// serves every instruction set.
+/// 16 floats fill one AVX-512 register, two of AVX2, four of NEON or SSE, and one cache line, so one file serves
+/// every instruction set.
 pub const PANEL: usize = crate::tensor::PANEL;
 
-/// Most dimensions a tensor may have.
+/// Maximum number of dimensions.
 pub(super) const MAX_RANK: usize = 8;
 
-/// Type of the elements of a tensor.
+/// Element type of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Dtype {
     /// IEEE 754 binary32, little-endian.
     F32,
-    /// IEEE 754 binary16, little-endian: lookup tables that lose nothing by it, widened row by row on use.
+    /// IEEE 754 binary16, little-endian: lookup tables whose values are all exact in it, widened row by row on use.
     F16,
 }
 
-/// How the elements of a tensor lie in the file.
+/// Storage order of the elements of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Layout {
     /// Dense, row-major.
     Rows,
-    /// Panels of [`PANEL`] columns. A shape `[K, N]` (`y[n] = Σ_k x[k] · w[k][n]`) is stored as
-    /// `[ceil(N / 16)][K][16]`, the missing columns of the last panel zero; a shape `[N]` (a bias) is stored
-    /// with zeros up to a multiple of 16.
+    /// Panels of 16 columns. A shape `[K, N]` (`y[n] = Σ_k x[k] · w[k][n]`) is stored as `[ceil(N / 16)][K][16]`
+    /// with zeros for the missing columns of the last panel; a shape `[N]` (a bias) is padded with zeros to a
+    /// multiple of 16.
     Panels16,
 }
 
-/// The half of the model that a tensor belongs to; in a file the image tower comes first.
+/// The half of the model that a tensor belongs to. In a file the image tower comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tower {
-    /// Photos to embeddings.
+    /// Encodes photos.
     Image,
-    /// Sentences to embeddings.
+    /// Encodes texts.
     Text,
 }
 
-/// A tensor as a model sees it: everything but where it lies and what its bytes are.
+/// A tensor as a model sees it: everything but its offset and its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TensorSpec {
     /// Unique in the file: 1 to 256 printable ASCII characters, no space.
     pub name: String,
     /// The tower it belongs to.
     pub tower: Tower,
-    /// Type of its elements.
+    /// Its element type.
     pub dtype: Dtype,
-    /// How they lie in the file.
+    /// Its storage order.
     pub layout: Layout,
-    /// Dimensions, slowest first, without padding: 1 to 8 of them, none zero.
+    /// 1 to 8 dimensions, slowest first, none zero, without the padding of the layout.
     pub shape: Vec<usize>,
 }
 
 impl Dtype {
     const ALL: [Dtype; 2] = [Dtype::F32, Dtype::F16];
 
-    /// Its name in files.
+    /// Name in files.
     pub fn name(self) -> &'static str {
         match self {
             Dtype::F32 => "f32",
@@ -71,7 +76,7 @@ impl Dtype {
         }
     }
 
-    /// Bytes of an element.
+    /// Bytes of one element.
     pub fn size(self) -> usize {
         match self {
             Dtype::F32 => 4,
@@ -79,7 +84,7 @@ impl Dtype {
         }
     }
 
-    pub(super) fn of(name: &str) -> Option<Dtype> {
+    pub(super) fn from_name(name: &str) -> Option<Dtype> {
         Dtype::ALL.into_iter().find(|dtype| dtype.name() == name)
     }
 }
@@ -87,7 +92,7 @@ impl Dtype {
 impl Layout {
     const ALL: [Layout; 2] = [Layout::Rows, Layout::Panels16];
 
-    /// Its name in files.
+    /// Name in files.
     pub fn name(self) -> &'static str {
         match self {
             Layout::Rows => "rows",
@@ -95,15 +100,20 @@ impl Layout {
         }
     }
 
-    pub(super) fn of(name: &str) -> Option<Layout> {
+    pub(super) fn from_name(name: &str) -> Option<Layout> {
         Layout::ALL.into_iter().find(|layout| layout.name() == name)
+    }
+
+    /// Whether an engine exists for elements of `dtype` in this layout; no other pair is written or opened.
+    pub fn supports(self, dtype: Dtype) -> bool {
+        matches!((self, dtype), (Layout::Rows, Dtype::F32 | Dtype::F16) | (Layout::Panels16, Dtype::F32))
     }
 }
 
 impl Tower {
     const ALL: [Tower; 2] = [Tower::Image, Tower::Text];
 
-    /// Its name in files.
+    /// Name in files.
     pub fn name(self) -> &'static str {
         match self {
             Tower::Image => "image",
@@ -111,22 +121,27 @@ impl Tower {
         }
     }
 
-    pub(super) fn of(name: &str) -> Option<Tower> {
+    pub(super) fn from_name(name: &str) -> Option<Tower> {
         Tower::ALL.into_iter().find(|tower| tower.name() == name)
     }
 }
 
 impl TensorSpec {
-    /// Elements stored in the file, padding of the layout included.
+    /// A tensor of this name, tower, element type, layout and shape. Checked when a file is written.
+    #[doc(hidden)]
+    pub fn new(name: impl Into<String>, tower: Tower, dtype: Dtype, layout: Layout, shape: &[usize]) -> TensorSpec {
+        TensorSpec { name: name.into(), tower, dtype, layout, shape: shape.to_vec() }
+    }
+
+    /// Number of stored elements, padding of the layout included.
     ///
-    /// `None` if the layout does not fit the shape (no dimension, a zero dimension, more than 8, or panels of
-    /// more than two) or the element type (panels are `f32`), or the number does not fit a `usize`.
+    /// `None` if the layout cannot store the shape (no dimension, a zero dimension, more than 8, or panels of more
+    /// than two), or if the number does not fit a `usize`.
     pub fn stored_len(&self) -> Option<usize> {
         if self.shape.is_empty() || self.shape.len() > MAX_RANK || self.shape.contains(&0) {
             return None;
         }
         match (self.layout, self.shape.as_slice()) {
-            (Layout::Panels16, _) if self.dtype != Dtype::F32 => None,
             (Layout::Rows, shape) => shape.iter().try_fold(1usize, |len, &dim| len.checked_mul(dim)),
             (Layout::Panels16, &[n]) => n.checked_next_multiple_of(PANEL),
             (Layout::Panels16, &[k, n]) => n.checked_next_multiple_of(PANEL)?.checked_mul(k),
@@ -134,50 +149,86 @@ impl TensorSpec {
         }
     }
 
-    /// Whether the places of `data`, stored as this tensor, that belong to no element are zero.
-    pub(super) fn has_zero_padding(&self, data: &[f32]) -> bool {
+    /// Whether the padding in `data`, this tensor as stored, is zero.
+    pub(super) fn has_zero_padding<T: Element>(&self, data: &[T]) -> bool {
         let columns = self.shape.last().map_or(0, |n| n % PANEL);
         if self.layout != Layout::Panels16 || columns == 0 {
             return true;
         }
         let rows = if self.shape.len() == 2 { self.shape[0] } else { 1 };
         let last_panel = data.len().saturating_sub(rows.saturating_mul(PANEL));
-        data[last_panel..].chunks(PANEL).all(|row| row.iter().skip(columns).all(|&pad| pad == 0.0))
+        data[last_panel..].chunks(PANEL).all(|row| row.iter().skip(columns).all(|&pad| pad == T::zeroed()))
     }
 }
 
-/// Everything a file says besides its tensors.
+/// The header without the tensor table.
 ///
-/// The three descriptions are JSON that this module carries and never interprets.
+/// `model`, `preprocess` and `tokenizer` are JSON that this module stores and never interprets.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Meta {
-    /// The model's configuration (`models::config::ModelConfig`).
+    /// Configuration of the model (`models::config::ModelConfig`).
     pub model: serde_json::Value,
-    /// How photos become pixels (`preprocess::PreprocessConfig`).
+    /// Preprocessing of photos (`preprocess::PreprocessConfig`).
     pub preprocess: serde_json::Value,
-    /// Which tokenizer made the model's ids.
+    /// The tokenizer of the text tower (`tokenizer::TokenizerConfig`); null without one.
     pub tokenizer: serde_json::Value,
-    /// Where the weights come from.
+    /// Origin of the weights.
     pub provenance: Provenance,
 }
 
-/// Where the weights of a file come from.
+/// Origin of the weights of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Provenance {
-    /// Name of the checkpoint's file, without its folder.
+    /// File name of the checkpoint, without its folder.
     pub source: String,
     /// Lower-case hex SHA-256 of the checkpoint.
     pub source_sha256: String,
     /// Size of the checkpoint in bytes.
     pub source_bytes: u64,
-    /// Naming scheme of the checkpoint: `openai`, `open_clip`, `huggingface` or `apple`.
+    /// Tensor naming of the checkpoint: `openai`, `open_clip`, `huggingface` or `apple`.
     pub source_layout: String,
-    /// Known name of the model, if it has one.
+    /// Catalogue name of the model, if it has one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub model_name: Option<String>,
-    /// Program and version that converted it, such as `clippie-rs 0.1.0`.
+    /// Program and version that wrote the file, such as `clippie-rs 0.1.0`.
     pub converter: String,
+}
+
+impl Meta {
+    /// The sections of a header.
+    #[doc(hidden)]
+    pub fn new(
+        model: serde_json::Value,
+        preprocess: serde_json::Value,
+        tokenizer: serde_json::Value,
+        provenance: Provenance,
+    ) -> Meta {
+        Meta { model, preprocess, tokenizer, provenance }
+    }
+}
+
+impl Provenance {
+    /// The checkpoint file `source` in the naming `source_layout`, written by `converter`. The model has no name yet.
+    #[doc(hidden)]
+    pub fn new(
+        source: impl Into<String>,
+        source_sha256: impl Into<String>,
+        source_bytes: u64,
+        source_layout: impl Into<String>,
+        converter: impl Into<String>,
+    ) -> Provenance {
+        Provenance {
+            source: source.into(),
+            source_sha256: source_sha256.into(),
+            source_bytes,
+            source_layout: source_layout.into(),
+            model_name: None,
+            converter: converter.into(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -185,8 +236,7 @@ mod tests {
     use super::*;
 
     fn stored(layout: Layout, shape: &[usize]) -> Option<usize> {
-        let (name, shape) = ("t".into(), shape.to_vec());
-        TensorSpec { name, tower: Tower::Image, dtype: Dtype::F32, layout, shape }.stored_len()
+        TensorSpec::new("t", Tower::Image, Dtype::F32, layout, shape).stored_len()
     }
 
     #[test]
@@ -199,11 +249,8 @@ mod tests {
     }
 
     #[test]
-    fn padding_is_what_no_element_takes() {
-        let spec = |layout, shape: &[usize]| {
-            let shape = shape.to_vec();
-            TensorSpec { name: "t".into(), tower: Tower::Image, dtype: Dtype::F32, layout, shape }
-        };
+    fn padding_must_be_zero() {
+        let spec = |layout, shape: &[usize]| TensorSpec::new("t", Tower::Image, Dtype::F32, layout, shape);
         let ones = [1.0; 96];
         assert!(spec(Layout::Rows, &[5]).has_zero_padding(&ones[..5]));
         assert!(spec(Layout::Panels16, &[16]).has_zero_padding(&ones[..16]));
@@ -231,18 +278,18 @@ mod tests {
     }
 
     #[test]
-    fn names_are_the_same_in_tables_and_in_serde() {
+    fn names_match_serde() {
         for dtype in Dtype::ALL {
             assert_eq!(serde_json::to_value(dtype).unwrap(), dtype.name());
-            assert_eq!(Dtype::of(dtype.name()), Some(dtype));
+            assert_eq!(Dtype::from_name(dtype.name()), Some(dtype));
         }
         for layout in Layout::ALL {
             assert_eq!(serde_json::to_value(layout).unwrap(), layout.name());
-            assert_eq!(Layout::of(layout.name()), Some(layout));
+            assert_eq!(Layout::from_name(layout.name()), Some(layout));
         }
         for tower in Tower::ALL {
             assert_eq!(serde_json::to_value(tower).unwrap(), tower.name());
-            assert_eq!(Tower::of(tower.name()), Some(tower));
+            assert_eq!(Tower::from_name(tower.name()), Some(tower));
         }
     }
 }

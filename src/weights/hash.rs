@@ -1,4 +1,4 @@
-//! Checksums in text, and the hash that stands for the weights themselves.
+//! Checksums as text, and the content hash that identifies the weights.
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -17,13 +17,13 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// Whether `text` is a SHA-256 as [`hex`] writes it: there is one way to write a checksum.
+/// Whether `text` is a SHA-256 in the only accepted form, that of [`hex`].
 pub(super) fn is_hex_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Hex SHA-256 over the model's configuration and every tensor's name, type, layout, shape and bytes, in the form
-/// that `weights/README.md` lays down. Provenance and places do not enter.
+/// Hex SHA-256 over the model configuration and every tensor's name, type, layout, shape and bytes, as
+/// `weights/README.md` specifies. Independent of provenance and offsets.
 pub(super) fn content(header: &Header) -> String {
     let mut text = String::from("clippie content 1\nmodel ");
     canonical(&header.meta.model, &mut text);
@@ -39,12 +39,11 @@ pub(super) fn content(header: &Header) -> String {
     sha256(text.as_bytes())
 }
 
-/// Appends `value` as JSON without spaces, the keys of objects sorted by their bytes, and every number that is no
-/// integer as the 16 hexadecimal digits of its binary64.
+/// Appends `value` as canonical JSON: no spaces, keys sorted by bytes, and numbers that are not integers as the 16
+/// hexadecimal digits of their binary64.
 ///
-/// Neither is left to `serde_json`: the order of its maps depends on what other crates of a program ask of it, and
-/// its digits of fractions have changed between its releases (`1e-5`, `0.00001`). The depth is bounded by its
-/// parser's limit of 128.
+/// `serde_json` guarantees neither: the order of its maps depends on features that other crates of a program enable,
+/// and its digits of fractions have changed between releases (`1e-5`, `0.00001`). Its parser limits the depth to 128.
 fn canonical(value: &Value, out: &mut String) {
     match value {
         Value::Array(items) => {
@@ -84,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hex_is_lower_case_and_two_digits_a_byte() {
+    fn hex_has_two_lower_case_digits_per_byte() {
         assert_eq!(hex(&[0, 0x0f, 0xa5, 0xff]), "000fa5ff");
         assert!(is_hex_sha256(&sha256(b"")));
         assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

@@ -1,7 +1,7 @@
-//! The start of a weights file: a fixed prelude, then the header as JSON. Making it, and checking it.
+//! Encodes and decodes the start of a weights file: a fixed prelude, then the header as JSON.
 //!
-//! A pure function of bytes: no files and no maps, so that any input can be tried on it. Everything that it
-//! accepts lies inside the stated length, in order, aligned and without overlap.
+//! Pure functions of bytes, without files or maps, so tests can try any input. Every accepted tensor lies inside the
+//! stated file length, in order, aligned, without overlap.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -11,63 +11,67 @@ use sha2::{Digest, Sha256};
 
 use super::error::{Fault, Reason};
 use super::format::{Dtype, Layout, Meta, Provenance, TensorSpec, Tower};
-use super::hash;
+use super::{hash, json};
 
-/// First bytes of every weights file. The first has its high bit set, so that no text file starts like this.
+/// First bytes of every weights file. No text file starts like this: the high bit of the first byte is set.
 const MAGIC: [u8; 8] = *b"\x89CLIPPIE";
-/// The version of the format that is written, and the newest that is read.
+/// Format version that is written, and the newest that is read.
 pub(super) const VERSION: u32 = 1;
-/// Bytes before the JSON.
+/// Length of the prelude in bytes; the JSON follows.
 pub(super) const PRELUDE: usize = 64;
-/// Bytes of the prelude that its checksum covers; they end where the checksum starts.
+/// Bytes of the prelude before its checksum; the checksum covers them.
 const SEALED: usize = 32;
-/// Most bytes of JSON: the largest known model takes some 100 kB.
+/// Maximum length of the JSON in bytes; the largest known model needs about 100 kB.
 pub(super) const MAX_HEADER: u32 = 4 << 20;
-/// Most tensors of a file: the largest known model has some 600.
+/// Maximum number of tensors; the largest known model has about 600.
 pub(super) const MAX_TENSORS: usize = 16_384;
-/// Every tensor starts at a multiple of this: a cache line and the widest register.
+/// Alignment of tensors: a cache line, and the widest register.
 pub(super) const TENSOR_ALIGN: u64 = 64;
-/// Every tower starts at a multiple of this: the largest page in use (AArch64 with 64 kB pages), and the window
-/// in which Linux maps the neighbours of a page that is touched.
+/// Alignment of towers: the largest page size in use (AArch64 with 64 kB pages), and the window in which Linux maps
+/// the neighbours of a touched page.
 pub(super) const TOWER_ALIGN: u64 = 65_536;
-/// Longest name of a tensor.
+/// Maximum length of a tensor name.
 const MAX_NAME: usize = 256;
 
-/// What a weights file says about itself.
+/// The header of a weights file.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Header {
-    /// The descriptions that the file carries.
+    /// Model, preprocessing, tokenizer and provenance.
     pub meta: Meta,
-    /// Its tensors in the order of the file.
+    /// The tensors in file order.
     pub tensors: Vec<TensorEntry>,
 }
 
-/// A tensor and where it lies.
+/// A tensor with its place in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TensorEntry {
-    /// What it is.
+    /// Name, tower, element type, layout and shape.
     pub spec: TensorSpec,
-    /// Where it lies in the file, in bytes from its start.
+    /// Byte range in the file.
     pub bytes: Range<u64>,
     /// Lower-case hex SHA-256 of these bytes.
     pub sha256: String,
 }
 
-/// A tower in numbers.
+/// Size of a tower.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TowerInfo {
-    /// Which one.
+    /// The tower.
     pub tower: Tower,
-    /// How many tensors it has.
+    /// Number of tensors.
     pub tensors: usize,
-    /// Elements of its tensors by their shapes, without padding.
+    /// Number of elements by shape, without padding.
     pub parameters: u64,
-    /// Where it lies in the file, in bytes from its start.
+    /// Byte range in the file.
     pub bytes: Range<u64>,
 }
 
 impl Header {
-    /// The towers that the file has, in its order.
+    /// The towers in file order.
+    #[must_use]
     pub fn towers(&self) -> Vec<TowerInfo> {
         let mut towers: Vec<TowerInfo> = Vec::new();
         for TensorEntry { spec, bytes, .. } in &self.tensors {
@@ -84,19 +88,19 @@ impl Header {
         towers
     }
 
-    /// Places `specs` one after another, their checksums still open.
+    /// Lays out `specs` one after another, with placeholder checksums.
     pub(super) fn plan(meta: Meta, specs: Vec<TensorSpec>) -> Result<Header, Fault> {
         check_count(specs.len())?;
-        let mut places = Places::default();
+        let mut placement = Placement::default();
         let tensors = specs
             .into_iter()
             .map(|spec| {
-                let bytes = places.next(&spec)?;
+                let bytes = placement.next(&spec)?;
                 Ok(TensorEntry { spec, bytes, sha256: "0".repeat(64) })
             })
             .collect::<Result<Vec<_>, Fault>>()?;
         let mut header = Header { meta, tensors };
-        // Offsets are stored from the start of the data, so the length of the JSON does not depend on itself.
+        // Offsets count from the start of the data, so the length of the JSON does not depend on itself.
         let json = header.json(0)?;
         let data = data_start(json.len());
         for entry in &mut header.tensors {
@@ -106,14 +110,14 @@ impl Header {
         Ok(header)
     }
 
-    /// Bytes of the whole file.
+    /// Length of the whole file in bytes.
     pub(super) fn file_len(&self) -> u64 {
         self.tensors.last().map_or(0, |entry| entry.bytes.end)
     }
 
-    /// The first bytes of the file: prelude and JSON.
+    /// Encodes prelude and JSON, the first bytes of the file.
     pub(super) fn encode(&self) -> Result<Vec<u8>, Fault> {
-        // Valid for every header that `plan` made: the data starts where the first tensor does.
+        // Every planned header starts its data at the first tensor.
         let json = self.json(self.tensors.first().map_or(0, |entry| entry.bytes.start))?;
         let mut head = Vec::with_capacity(PRELUDE + json.len());
         head.extend_from_slice(&MAGIC);
@@ -132,7 +136,7 @@ impl Header {
             preprocess: self.meta.preprocess.clone(),
             tokenizer: self.meta.tokenizer.clone(),
             provenance: self.meta.provenance.clone(),
-            tensors: self.tensors.iter().map(|entry| RawTensor::of(entry, data)).collect(),
+            tensors: self.tensors.iter().map(|entry| RawTensor::new(entry, data)).collect(),
         };
         let json = serde_json::to_vec(&raw).unwrap_or_default();
         if json.len() > MAX_HEADER as usize {
@@ -141,21 +145,21 @@ impl Header {
         Ok(json)
     }
 
-    /// Reads the header from the JSON `json` that follows `prelude`.
+    /// Decodes `json`, which follows `prelude`.
     ///
     /// On success every tensor lies inside `prelude.file_len` bytes and no two overlap.
     pub(super) fn decode(prelude: &Prelude, json: &[u8]) -> Result<Header, Reason> {
-        let raw: RawHeader = serde_json::from_slice(json).map_err(|error| {
-            // The message quotes names from the file as they are.
-            Reason::Header(error.to_string().escape_debug().to_string())
-        })?;
+        // The message quotes names from the file.
+        let malformed = |error: serde_json::Error| Reason::Header(error.to_string().escape_debug().to_string());
+        let raw: RawHeader = serde_json::from_slice(json).map_err(malformed)?;
+        json::check_unique_keys(json).map_err(malformed)?;
         check_count(raw.tensors.len()).map_err(Reason::Table)?;
         let data = data_start(json.len());
-        let mut places = Places::default();
+        let mut placement = Placement::default();
         let tensors = raw
             .tensors
             .into_iter()
-            .map(|tensor| tensor.check(&mut places, data, prelude.file_len))
+            .map(|tensor| tensor.check(&mut placement, data, prelude.file_len))
             .collect::<Result<Vec<_>, Fault>>()
             .map_err(Reason::Table)?;
         let meta =
@@ -169,22 +173,21 @@ impl Header {
     }
 }
 
-/// The fixed part of a file's start.
+/// The fixed-size start of a file.
 #[derive(Debug)]
 pub(super) struct Prelude {
     sealed: [u8; SEALED],
-    /// Bytes of JSON behind it.
+    /// Length of the JSON in bytes.
     pub(super) header_len: usize,
     file_len: u64,
     checksum: [u8; 32],
 }
 
 impl Prelude {
-    /// Reads the prelude of a file of `found` bytes that starts with `head`, which holds at least the first 64
-    /// bytes or the whole file.
+    /// Decodes the prelude of a file of `found` bytes. `head` holds at least its first 64 bytes, or the whole file.
     ///
-    /// The version alone decides what the rest means, so it is judged before the rest; a newer file is told from
-    /// a damaged one.
+    /// Checks the version before the rest, because the version decides what the rest means. A newer file is therefore
+    /// never reported as damaged.
     pub(super) fn decode(head: &[u8], found: u64) -> Result<Prelude, Reason> {
         if head.is_empty() {
             return Err(Reason::Empty);
@@ -213,7 +216,7 @@ impl Prelude {
         checksum.copy_from_slice(&prelude[SEALED..]);
         let prelude = Prelude { sealed, header_len: header_len as usize, file_len, checksum };
         if found < (PRELUDE + prelude.header_len) as u64 {
-            // The header is cut off, so its checksum cannot tell whether the stated length is sound.
+            // The header is truncated, so its checksum cannot confirm the stated length.
             return Err(if found < file_len {
                 Reason::Truncated { found, described: file_len }
             } else {
@@ -223,8 +226,7 @@ impl Prelude {
         Ok(prelude)
     }
 
-    /// Checks that neither the prelude nor `json` has changed since they were written, and that the file has the
-    /// length they state.
+    /// Checks prelude and `json` against their checksum, and the length of the file against the stated one.
     pub(super) fn check(&self, json: &[u8], found: u64) -> Result<(), Reason> {
         if seal(&self.sealed, json) != self.checksum {
             return Err(Reason::HeaderDamaged);
@@ -250,7 +252,7 @@ fn u32_at(prelude: &[u8; PRELUDE], at: usize) -> u32 {
     u32::from_le_bytes([prelude[at], prelude[at + 1], prelude[at + 2], prelude[at + 3]])
 }
 
-/// Where the tensors start in a file whose JSON has `json_len` bytes.
+/// Offset of the first tensor in a file with `json_len` bytes of JSON.
 fn data_start(json_len: usize) -> u64 {
     ((PRELUDE + json_len) as u64).next_multiple_of(TOWER_ALIGN)
 }
@@ -259,16 +261,16 @@ fn check_count(count: usize) -> Result<(), Fault> {
     if count == 0 || count > MAX_TENSORS { Err(Fault::Count(count)) } else { Ok(()) }
 }
 
-/// Gives each tensor its place, in bytes from the start of the data. The writer follows it and the reader holds
-/// files against it, so there is exactly one valid place for a tensor.
+/// Assigns byte ranges to tensors, counted from the start of the data. The writer uses it and the reader compares
+/// files with it, so each tensor has exactly one valid place.
 #[derive(Default)]
-struct Places {
+struct Placement {
     end: u64,
     tower: Option<Tower>,
     names: HashSet<String>,
 }
 
-impl Places {
+impl Placement {
     fn next(&mut self, spec: &TensorSpec) -> Result<Range<u64>, Fault> {
         let name = || spec.name.clone();
         if spec.name.is_empty() || spec.name.len() > MAX_NAME || !spec.name.bytes().all(|byte| byte.is_ascii_graphic())
@@ -282,6 +284,9 @@ impl Places {
             return Err(Fault::TowerOrder(name()));
         }
         let shape_fault = || Fault::Shape { name: name(), shape: format!("{:?}", spec.shape), layout: spec.layout };
+        if !spec.layout.supports(spec.dtype) {
+            return Err(Fault::Unsupported { name: name(), dtype: spec.dtype, layout: spec.layout });
+        }
         let len = spec.stored_len().ok_or_else(shape_fault)?;
         let bytes = (len as u64).checked_mul(spec.dtype.size() as u64).ok_or_else(shape_fault)?;
         let align = if self.tower == Some(spec.tower) { TENSOR_ALIGN } else { TOWER_ALIGN };
@@ -303,7 +308,7 @@ struct RawHeader {
     tensors: Vec<RawTensor>,
 }
 
-/// A row of the table as it is written: words that may be unknown, numbers that may be wrong.
+/// A row of the tensor table before its checks: words may be unknown, numbers wrong.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawTensor {
@@ -318,7 +323,7 @@ struct RawTensor {
 }
 
 impl RawTensor {
-    fn of(entry: &TensorEntry, data: u64) -> RawTensor {
+    fn new(entry: &TensorEntry, data: u64) -> RawTensor {
         let TensorEntry { spec, bytes, sha256 } = entry;
         RawTensor {
             name: spec.name.clone(),
@@ -332,19 +337,19 @@ impl RawTensor {
         }
     }
 
-    /// Checks the row against the rows before it and the length of the file.
-    fn check(self, places: &mut Places, data: u64, file_len: u64) -> Result<TensorEntry, Fault> {
+    /// Checks the row against the rows before it and the file length.
+    fn check(self, placement: &mut Placement, data: u64, file_len: u64) -> Result<TensorEntry, Fault> {
         let RawTensor { name, tower, dtype, layout, shape, offset, bytes, sha256 } = self;
-        let Some(tower) = Tower::of(&tower) else { return Err(Fault::Tower { name, tower }) };
-        let Some(dtype) = Dtype::of(&dtype) else { return Err(Fault::Dtype { name, dtype }) };
-        let Some(layout) = Layout::of(&layout) else { return Err(Fault::Layout { name, layout }) };
+        let Some(tower) = Tower::from_name(&tower) else { return Err(Fault::Tower { name, tower }) };
+        let Some(dtype) = Dtype::from_name(&dtype) else { return Err(Fault::Dtype { name, dtype }) };
+        let Some(layout) = Layout::from_name(&layout) else { return Err(Fault::Layout { name, layout }) };
         let spec = TensorSpec { name, tower, dtype, layout, shape };
-        let (opens_tower, previous_end) = (places.tower != Some(tower), places.end);
-        let due = places.next(&spec)?;
+        let (opens_tower, previous_end) = (placement.tower != Some(tower), placement.end);
+        let expected = placement.next(&spec)?;
 
         let name = || spec.name.clone();
-        if bytes != due.end - due.start {
-            return Err(Fault::Length { name: name(), wanted: due.end - due.start, found: bytes });
+        if bytes != expected.end - expected.start {
+            return Err(Fault::Length { name: name(), wanted: expected.end - expected.start, found: bytes });
         }
         if !offset.is_multiple_of(TENSOR_ALIGN) {
             return Err(Fault::Misaligned { name: name(), offset });
@@ -355,14 +360,14 @@ impl RawTensor {
         if offset < previous_end {
             return Err(Fault::Overlap { name: name(), offset });
         }
-        if offset != due.start {
-            return Err(Fault::Gap { name: name(), wanted: due.start, found: offset });
+        if offset != expected.start {
+            return Err(Fault::Gap { name: name(), wanted: expected.start, found: offset });
         }
-        let end = data.checked_add(due.end).filter(|&end| end <= file_len);
+        let end = data.checked_add(expected.end).filter(|&end| end <= file_len);
         let Some(end) = end else { return Err(Fault::OutOfFile(name())) };
         if !hash::is_hex_sha256(&sha256) {
             return Err(Fault::Checksum(name()));
         }
-        Ok(TensorEntry { bytes: data + due.start..end, spec, sha256 })
+        Ok(TensorEntry { bytes: data + expected.start..end, spec, sha256 })
     }
 }

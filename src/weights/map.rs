@@ -1,14 +1,13 @@
-//! Bytes that stay where they are: a mapped file, or bytes compiled into the program.
+//! Immutable bytes at a stable address: a mapped file, an owned copy, or bytes compiled into the program.
 //!
-//! The only place of this module with `unsafe`. It knows no format; its callers check ranges before they ask.
+//! The only file of this module with `unsafe`. It knows no format; callers check ranges first.
 //!
-//! No advice is given to the system at opening. Its default is right for weights: nothing is read until a page
-//! is touched, and then the disk's read-ahead window around it (128 kB unless configured otherwise), so that a first
-//! pass over cold weights is as fast as reading the file (measured 0.8 and 3.3 GB/s on two states of one disk, `read`
-//! the same). `MADV_RANDOM` would read 4 kB at a time, `MADV_WILLNEED` and `MAP_POPULATE` a whole tower or file of which
-//! a part may suffice. Neighbours that are already in the page cache are mapped along with a touched page, within
-//! its aligned 64 kB; since towers start at multiples of that, using one tower makes no page of the other resident,
-//! and reads at most half a window of it from the disk.
+//! Opening gives the system no paging advice, because the default suits weights. Nothing is read until a page is
+//! touched; then the kernel reads a window around it (128 kB by default). A first pass over cold weights is as fast as
+//! reading the file (0.8 and 3.3 GB/s measured on two states of one disk, the same as `read`). `MADV_RANDOM` would read
+//! 4 kB at a time; `MADV_WILLNEED` and `MAP_POPULATE` would read a whole tower or file where a part may be enough. The
+//! kernel also maps neighbours that are in the page cache, within an aligned window of 64 kB. Towers start at multiples
+//! of 64 kB, so using one tower makes no page of the other resident and reads at most half a window of it from disk.
 
 use std::fs::File;
 use std::io;
@@ -17,14 +16,16 @@ use std::ops::Range;
 use memmap2::{Mmap, MmapOptions};
 
 use super::header::TENSOR_ALIGN;
+use super::view::Element;
+use crate::tensor::AlignedBuf;
 
-/// Maps all of `file`, a file of another program that [`crate::import`] reads; it must not be empty.
+/// Maps all of `file`, a checkpoint that [`crate::import`] reads. `file` must not be empty.
 #[cfg(feature = "import")]
 #[allow(unsafe_code)]
 pub(crate) fn map_foreign(file: &File) -> io::Result<Mmap> {
-    // SAFETY: the map is read-only and every slice of it borrows from it. Another process that changes the file
-    // meanwhile changes bytes that are decoded one number at a time and validated before use, so wrong bytes give
-    // wrong numbers or errors and nothing worse; one that cuts it short makes the system end this process at the
+    // SAFETY: the map is read-only and every slice of it borrows from it. If another process changes the file
+    // meanwhile, the bytes are still decoded one number at a time and validated before use: wrong bytes give wrong
+    // numbers or errors, nothing worse. If another process truncates the file, the system ends this process at the
     // missing page.
     unsafe { Mmap::map(file) }
 }
@@ -33,29 +34,37 @@ pub(crate) fn map_foreign(file: &File) -> io::Result<Mmap> {
 pub(super) struct Map(Backing);
 
 enum Backing {
-    File { map: Mmap, file: File },
+    File {
+        map: Mmap,
+        file: File,
+    },
     Static(&'static [u8]),
+    /// The first `len` bytes of `buffer`.
+    Owned {
+        buffer: AlignedBuf,
+        len: usize,
+    },
 }
 
 impl Map {
     /// Maps the first `len` bytes of `file`, which has at least as many.
     #[allow(unsafe_code)]
     pub(super) fn file(file: File, len: usize) -> io::Result<Map> {
-        // SAFETY: the map is shared and read-only, and lives as long as any slice of it. What Rust cannot rule
-        // out is that another process changes the file meanwhile: no program should write into a weights file
-        // that others may use, and `Writer` never does, it replaces files by renaming (see `WeightsFile::open`).
-        // Any bit pattern is a valid `f32`, so changed bytes give wrong numbers and nothing worse; a file cut
-        // short makes the system end the process with SIGBUS at the missing page.
+        // SAFETY: the map is shared and read-only, and lives as long as any slice of it. Rust cannot rule out that
+        // another process changes the file meanwhile. No program should write into a weights file in use, and
+        // `Writer` never does: it replaces files by renaming (see `WeightsFile::open`). Any bit pattern is a valid
+        // element, so changed bytes give wrong numbers and nothing worse. If the file is truncated, the system ends
+        // the process with SIGBUS at the missing page.
         let map = unsafe { MmapOptions::new().len(len).map(&file)? };
-        // Every known system maps at pages, which are multiples of 4096; tensors rely on it.
+        // Every known system maps at multiples of 4096; tensor views rely on it.
         if !is_aligned(&map) {
             return Err(io::Error::other("the system maps at unaligned addresses"));
         }
         Ok(Map(Backing::File { map, file }))
     }
 
-    /// Takes bytes of the program itself; `None` if they do not start at a multiple of 64.
-    pub(super) fn of_static(bytes: &'static [u8]) -> Option<Map> {
+    /// Uses bytes of the program itself in place; `None` if they do not start at a multiple of 64.
+    pub(super) fn from_static(bytes: &'static [u8]) -> Option<Map> {
         is_aligned(bytes).then_some(Map(Backing::Static(bytes)))
     }
 
@@ -65,40 +74,43 @@ impl Map {
         Map(Backing::Static(&EMPTY.0))
     }
 
+    /// Copies `bytes` to an aligned buffer.
+    pub(super) fn from_slice(bytes: &[u8]) -> Map {
+        let mut buffer = AlignedBuf::zeros(bytes.len().div_ceil(size_of::<f32>()));
+        let len = bytes.len();
+        bytemuck::cast_slice_mut(&mut buffer)[..len].copy_from_slice(bytes);
+        Map(Backing::Owned { buffer, len })
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         match &self.0 {
             Backing::File { map, .. } => map,
             Backing::Static(bytes) => bytes,
+            Backing::Owned { buffer, len } => &bytemuck::cast_slice(buffer)[..*len],
         }
     }
 
-    /// The floats in `range`, in bytes, which the caller has checked: inside, and starting and ending at
-    /// multiples of 4.
-    pub(super) fn floats(&self, range: Range<usize>) -> &[f32] {
+    /// The elements in `range`, in bytes. The caller has checked that the range lies inside and that both ends are
+    /// multiples of the element size.
+    pub(super) fn elements<T: Element>(&self, range: Range<usize>) -> &[T] {
         bytemuck::cast_slice(&self.bytes()[range])
     }
 
-    /// The halves in `range`, in bytes, which the caller has checked: inside, and starting and ending at even
-    /// places.
-    pub(super) fn halves(&self, range: Range<usize>) -> &[u16] {
-        bytemuck::cast_slice(&self.bytes()[range])
-    }
-
-    /// Bytes that the file has now; `None` for bytes that cannot change.
+    /// Current length of the file; `None` for bytes that cannot change.
     pub(super) fn len_now(&self) -> io::Result<Option<u64>> {
         match &self.0 {
             Backing::File { file, .. } => Ok(Some(file.metadata()?.len())),
-            Backing::Static(_) => Ok(None),
+            Backing::Static(_) | Backing::Owned { .. } => Ok(None),
         }
     }
 
-    /// Gives the mapped pages back to the system; they come back when they are touched.
+    /// Releases the mapped pages; they are mapped again when touched.
     #[cfg(unix)]
     #[allow(unsafe_code)]
     pub(super) fn release(&self) {
         if let Backing::File { map, .. } = &self.0 {
-            // SAFETY: the map is a shared, read-only one of a file, so its pages hold nothing that the file does
-            // not hold: a slice of it reads the same bytes afterwards.
+            // SAFETY: the map is a shared, read-only map of a file, so its pages hold nothing that the file does not
+            // hold: a slice of it reads the same bytes afterwards.
             let result = unsafe { map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
             if let Err(error) = result {
                 tracing::debug!(%error, "mapped pages were not released");
@@ -106,24 +118,45 @@ impl Map {
         }
     }
 
-    /// Does nothing: this system has no such advice.
+    /// Does nothing: this system has no such request.
     #[cfg(not(unix))]
     pub(super) fn release(&self) {}
 }
+
+/// The bits of a binary16 in a file. (`half::f16` is no `Pod` without a further dependency.)
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Half(pub u16);
+
+// SAFETY: `Half` is `repr(transparent)` over u16; every bit pattern, all zeros included, is a valid value.
+#[allow(unsafe_code)]
+unsafe impl bytemuck::Zeroable for Half {}
+// SAFETY: as above; `Half` is Copy, 'static and holds no padding, pointers or interior mutability.
+#[allow(unsafe_code)]
+unsafe impl bytemuck::Pod for Half {}
 
 fn is_aligned(bytes: &[u8]) -> bool {
     bytes.as_ptr().addr().is_multiple_of(TENSOR_ALIGN as usize)
 }
 
-/// Bytes that start at a multiple of 64, for weights that are compiled into a program.
+/// Aligns bytes to 64, for weights compiled into a program with [`WeightsFile::from_static`].
+///
+/// [`WeightsFile::from_static`]: super::WeightsFile::from_static
 ///
 /// ```
 /// use clippie_rs::weights::{Aligned, WeightsFile};
 ///
-/// // As a rule `&Aligned(*include_bytes!("model.clippie"))`.
+/// // Usually `&Aligned(*include_bytes!("model.clippie"))`.
 /// static MODEL: &Aligned<[u8]> = &Aligned(*b"not a model");
 /// let error = WeightsFile::from_static(&MODEL.0, "built-in model").unwrap_err();
 /// assert!(error.to_string().starts_with("built-in model: is not a .clippie weights file"));
 /// ```
 #[repr(C, align(64))]
 pub struct Aligned<B: ?Sized>(pub B);
+
+impl<B: ?Sized> std::fmt::Debug for Aligned<B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The bytes are a whole model.
+        f.debug_struct("Aligned").finish_non_exhaustive()
+    }
+}

@@ -1,7 +1,20 @@
-//! The `.clippie` weights file: what lies in it, writing it, mapping it.
+//! The `.clippie` weights file: its format, reading by memory map, verification, writing.
 //!
-//! The bytes are described normatively in `weights/README.md`. This module knows tensors by name, shape and
-//! layout only: what a model or a checkpoint is, and which tensors it needs, is the business of its callers.
+//! `weights/README.md` specifies the bytes. This module knows tensors by name, shape and layout only; which tensors
+//! a model needs is the business of its callers.
+//!
+//! Applications open a file, look at its [`Header`], and verify it:
+//!
+//! ```no_run
+//! use clippie_rs::weights::WeightsFile;
+//!
+//! let file = WeightsFile::open("mobileclip2-s2.clippie".as_ref())?;
+//! for tower in file.header().towers() {
+//!     println!("{}: {} parameters", tower.tower.name(), tower.parameters);
+//! }
+//! assert!(file.verify()?.is_intact());
+//! # Ok::<(), clippie_rs::weights::Error>(())
+//! ```
 
 #[cfg(target_endian = "big")]
 compile_error!("weights files are little-endian and are mapped as they are; big-endian targets cannot read them");
@@ -12,22 +25,39 @@ mod error;
 mod format;
 mod hash;
 mod header;
+mod json;
 mod map;
 mod pack;
 mod read;
 mod verify;
+mod view;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::{Error, Fault, Reason};
-pub use format::{Dtype, Layout, Meta, PANEL, Provenance, TensorSpec, Tower};
+pub use format::{Dtype, Layout, Meta, Provenance, TensorSpec, Tower};
 pub use header::{Header, TensorEntry, TowerInfo};
 pub use map::Aligned;
+pub use read::WeightsFile;
+pub use verify::VerifyReport;
+
+#[cfg(feature = "import")]
+pub(crate) use format::PANEL;
 #[cfg(feature = "import")]
 pub(crate) use map::map_foreign;
-pub use pack::{pack_bias, pack_in_out, pack_out_in, pack_panels, unpack_panels};
-pub use read::{TableView, TensorView, WeightsFile};
-pub use verify::VerifyReport;
-pub use write::{Writer, exact_halves};
+#[cfg(feature = "import")]
+pub(crate) use pack::exact_halves;
+pub(crate) use view::{TableView, TensorView};
+#[cfg(feature = "import")]
+pub(crate) use write::Writer;
+
+/// Tensors as the engine and the importer see them, for this crate's tests and tools: no part of its interface.
+#[doc(hidden)]
+pub mod internals {
+    pub use super::format::PANEL;
+    pub use super::pack::{exact_halves, pack_bias, pack_in_out, pack_out_in, pack_panels, unpack_panels};
+    pub use super::view::{Element, TableView, TensorView};
+    pub use super::write::Writer;
+}

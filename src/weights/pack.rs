@@ -1,18 +1,19 @@
-//! Matrices to column panels and back: what [`Layout::Panels16`](super::Layout::Panels16) means, in code.
+//! Packs matrices into column panels ([`Layout::Panels16`](super::Layout::Panels16)) and unpacks them.
 //!
-//! Knows neither files nor models. Sources are `f64`, in which weights are folded, or `f32`; an `f64` is rounded
-//! here, once.
+//! Knows neither files nor models. Sources are `f64` (the type in which weights are folded) or `f32`; `f64` is rounded
+//! once, here.
 
+use half::f16;
 use rayon::prelude::*;
 
 use super::format::PANEL;
 
-/// Rows of a source that are read at once: 64 rows of a panel take 4 kB and stay in the first-level cache while
-/// their 16 columns arrive one after another.
+/// Rows per block: 64 rows of a panel take 4 kB and stay in the L1 cache while their 16 columns are written one after
+/// another.
 const BLOCK: usize = 64;
 
-/// Packs the matrix `at(k, n)` of `k` rows and `n` columns into `[ceil(n / 16)][k][16]`, the missing columns of the
-/// last panel zero. The plain form of [`pack_in_out`] and [`pack_out_in`].
+/// Packs the matrix `at(k, n)` of `k` rows and `n` columns into `[ceil(n / 16)][k][16]`, padding the last panel with
+/// zeros. The reference for [`pack_in_out`] and [`pack_out_in`].
 pub fn pack_panels(k: usize, n: usize, at: impl Fn(usize, usize) -> f32) -> Vec<f32> {
     let mut panels = vec![0.0; packed_len(k, n)];
     for column in 0..n {
@@ -67,14 +68,14 @@ pub fn pack_out_in<T: Copy + Into<f64> + Sync>(weights: &[T], n: usize, k: usize
     panels
 }
 
-/// Packs a bias: `[n]` with zeros up to a multiple of 16.
+/// Packs a bias `[n]`: pads it with zeros to a multiple of 16.
 pub fn pack_bias<T: Copy + Into<f64>>(bias: &[T]) -> Vec<f32> {
     let mut packed: Vec<f32> = bias.iter().map(|&bias| bias.into() as f32).collect();
     packed.resize(bias.len().next_multiple_of(PANEL), 0.0);
     packed
 }
 
-/// The matrix `[k][n]`, row-major, that `panels` hold.
+/// Unpacks `panels` to the row-major matrix `[k][n]`.
 ///
 /// # Panics
 /// If `panels` does not have `ceil(n / 16) · k · 16` elements.
@@ -82,6 +83,15 @@ pub fn unpack_panels(panels: &[f32], k: usize, n: usize) -> Vec<f32> {
     assert_eq!(panels.len(), packed_len(k, n), "panels of a {k} x {n} matrix");
     let at = |row: usize, column: usize| panels[(column / PANEL * k + row) * PANEL + column % PANEL];
     (0..k).flat_map(|row| (0..n).map(move |column| at(row, column))).collect()
+}
+
+/// Converts `values` to the bits of binary16; `None` unless all of them are exact in it.
+pub fn exact_halves(values: &[f32]) -> Option<Vec<u16>> {
+    let half = |&value: &f32| {
+        let half = f16::from_f32(value);
+        (half.to_f32().to_bits() == value.to_bits()).then_some(half.to_bits())
+    };
+    values.iter().map(half).collect()
 }
 
 fn packed_len(k: usize, n: usize) -> usize {
@@ -96,14 +106,14 @@ fn check_len(len: usize, k: usize, n: usize) {
 mod tests {
     use super::*;
 
-    /// Sizes around every edge: panel and block, less one, exact, one more; and nothing.
+    /// Sizes at the boundaries of panel and block: less one, exact, one more; and zero.
     const SIZES: [usize; 11] = [0, 1, 2, 15, 16, 17, 31, 33, 63, 64, 129];
 
     #[test]
-    fn fast_packings_equal_the_plain_one() {
+    fn fast_packings_equal_the_reference() {
         for k in SIZES {
             for n in SIZES {
-                // Distinct for each place and exact in f32.
+                // Distinct for each element and exact in f32.
                 let at = |row: usize, column: usize| (row * n + column + 1) as f32;
                 let plain = pack_panels(k, n, at);
                 let in_out: Vec<f32> = (0..k * n).map(|i| at(i / n, i % n)).collect();
@@ -137,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bias_is_filled_with_zeros() {
+    fn a_bias_is_padded_with_zeros() {
         assert!(pack_bias::<f32>(&[]).is_empty());
         assert_eq!(pack_bias(&[1.0f32; 16]), [1.0; 16]);
         assert_eq!(pack_bias(&[1.0f32; 17]).len(), 32);

@@ -1,30 +1,29 @@
-//! Opening a weights file and handing out its tensors.
+//! Opens weights files and hands out their tensors.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
-use std::ops::{Deref, Range};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-
-use half::f16;
 
 use super::error::{Error, Reason};
 use super::format::{Dtype, Layout};
 use super::hash;
 use super::header::{Header, PRELUDE, Prelude, TensorEntry};
 use super::map::Map;
+use super::view::{Element, Rows, TableView, TensorView};
 
-/// An opened weights file: its header in memory, its tensors mapped.
+/// An open weights file: header in memory, tensors mapped.
 ///
-/// Clones share the map, which lasts until the last clone and the last [`TensorView`] are gone.
+/// Cheap to clone; clones share the map.
 #[derive(Clone)]
 pub struct WeightsFile(Arc<Inner>);
 
 struct Inner {
     path: PathBuf,
     header: Header,
-    /// Bytes of prelude and JSON.
+    /// Length of prelude and JSON in bytes.
     head_len: usize,
     /// Positions in `header.tensors` by name.
     index: HashMap<String, usize>,
@@ -33,17 +32,17 @@ struct Inner {
 }
 
 impl WeightsFile {
-    /// Opens and maps the file at `path`. Only the header is read; tensors come from disk when they are touched.
+    /// Opens and maps the file at `path`. Reads the header only; tensors are read from disk when first touched.
     ///
-    /// While it is open, the file must not be changed in place or cut short by any program: numbers would change
-    /// under way, and the system ends a process that touches a mapped page past the end of its file. Replacing it
-    /// by renaming another file over it, as [`Writer`](super::Writer) does, is safe: this map keeps the old one.
+    /// No program may change the file in place or truncate it while it is open: numbers would change during use, and
+    /// the system ends a process that touches a mapped page past the end of its file. Replacing the file by renaming
+    /// another over it, as the converter does, is safe: this map keeps the old file.
     ///
     /// # Errors
-    /// Names the file and what is wrong with it, see [`Reason`]. Whatever its bytes are, this returns.
+    /// Names the file and the reason, see [`Reason`]. No file content causes a panic.
     pub fn open(path: &Path) -> Result<WeightsFile, Error> {
         let map_file = || -> Result<((Header, usize), Map), Reason> {
-            // Asked before opening, which would wait for the other end of a pipe.
+            // Checked before opening: opening a pipe would block until it has a writer.
             let kind = std::fs::metadata(path).map_err(open_reason)?;
             if kind.is_dir() {
                 return Err(Reason::Folder);
@@ -53,7 +52,7 @@ impl WeightsFile {
             }
             let mut file = File::open(path).map_err(open_reason)?;
             let len = file.metadata().map_err(Reason::Read)?.len();
-            // Read, not taken from the map: what is checked cannot change any more, and stays out of the map.
+            // Read into memory, not checked through the map: the header cannot change after its check.
             let header = read_header(&mut file, len)?;
             let mapped = usize::try_from(len).map_err(|_| Reason::TooLarge(len))?;
             let map = Map::file(file, mapped).map_err(Reason::Map)?;
@@ -63,8 +62,8 @@ impl WeightsFile {
         Ok(WeightsFile::new(path, header, map))
     }
 
-    /// Takes a whole file that is compiled into the program, aligned by [`Aligned`](super::Aligned); `name` stands
-    /// for its path in messages.
+    /// Opens a whole file that is compiled into the program, aligned by [`Aligned`](super::Aligned). `name` replaces
+    /// the path in messages.
     ///
     /// # Errors
     /// As [`WeightsFile::open`].
@@ -72,11 +71,26 @@ impl WeightsFile {
         let path = Path::new(name);
         let check = || -> Result<((Header, usize), Map), Reason> {
             let header = read_header(&mut &*bytes, bytes.len() as u64)?;
-            let map = Map::of_static(bytes).ok_or(Reason::StaticAlignment)?;
+            let map = Map::from_static(bytes).ok_or(Reason::StaticAlignment)?;
             Ok((header, map))
         };
         let (header, map) = check().map_err(|reason| Error::new(path, reason))?;
         Ok(WeightsFile::new(path, header, map))
+    }
+
+    /// Opens a whole file held in memory, for weights from a database, an archive or the network. `name` replaces
+    /// the path in messages.
+    ///
+    /// Copies the bytes once to an aligned buffer, then drops `bytes`. Prefer [`WeightsFile::open`] where there is a
+    /// file: a map shares its memory with other processes and releases it on demand.
+    ///
+    /// # Errors
+    /// As [`WeightsFile::open`].
+    pub fn from_bytes(bytes: Vec<u8>, name: &str) -> Result<WeightsFile, Error> {
+        let path = Path::new(name);
+        let header =
+            read_header(&mut bytes.as_slice(), bytes.len() as u64).map_err(|reason| Error::new(path, reason))?;
+        Ok(WeightsFile::new(path, header, Map::from_slice(&bytes)))
     }
 
     fn new(path: &Path, (header, head_len): (Header, usize), map: Map) -> WeightsFile {
@@ -86,22 +100,22 @@ impl WeightsFile {
         WeightsFile(Arc::new(Inner { path: path.to_owned(), header, head_len, index, map, content_hash }))
     }
 
-    /// What the file says about itself.
+    /// The header: model, preprocessing, tokenizer, provenance and tensor table.
     pub fn header(&self) -> &Header {
         &self.0.header
     }
 
-    /// Where the file was opened; of compiled-in weights, the name they were given.
+    /// The path that was opened, or the name given to bytes.
     pub fn path(&self) -> &Path {
         &self.0.path
     }
 
-    /// Bytes of the whole file.
+    /// Length of the file in bytes.
     pub fn file_len(&self) -> u64 {
         self.map().bytes().len() as u64
     }
 
-    /// The names of the tensors in the order of the file.
+    /// Names of the tensors in file order.
     pub fn tensor_names(&self) -> impl Iterator<Item = &str> {
         self.header().tensors.iter().map(|entry| entry.spec.name.as_str())
     }
@@ -109,19 +123,49 @@ impl WeightsFile {
     /// The `f32` tensor `name`, which must have this layout and shape (without padding).
     ///
     /// # Errors
-    /// [`Reason::NoTensor`] and [`Reason::TensorMismatch`], which say what was asked for and what the file has.
+    /// [`Reason::NoTensor`] and [`Reason::TensorMismatch`], which name the tensor, what the model needs and what the
+    /// file has.
+    #[doc(hidden)]
     pub fn tensor(&self, name: &str, layout: Layout, shape: &[usize]) -> Result<TensorView, Error> {
-        let entry = self.entry(name, &[Dtype::F32], layout, shape)?;
-        Ok(TensorView { map: Arc::clone(&self.0.map), range: range(entry) })
+        self.tensor_of::<f32>(name, layout, shape)
     }
 
-    /// The lookup table `name` of this shape, rows of either element type.
+    /// The tensor `name`, which must have elements `T`, this layout and this shape (without padding).
     ///
     /// # Errors
     /// As [`WeightsFile::tensor`].
+    #[doc(hidden)]
+    pub fn tensor_of<T: Element>(&self, name: &str, layout: Layout, shape: &[usize]) -> Result<TensorView<T>, Error> {
+        let entry = self.entry(name, &[T::DTYPE], layout, shape)?;
+        Ok(TensorView::new(&self.0.map, range(entry)))
+    }
+
+    /// The lookup table `name` of this shape, with rows of any element type that tables may have.
+    ///
+    /// # Errors
+    /// As [`WeightsFile::tensor`].
+    #[doc(hidden)]
     pub fn table(&self, name: &str, rows: usize, width: usize) -> Result<TableView, Error> {
         let entry = self.entry(name, &[Dtype::F32, Dtype::F16], Layout::Rows, &[rows, width])?;
-        Ok(TableView { map: Arc::clone(&self.0.map), range: range(entry), dtype: entry.spec.dtype, width })
+        let (map, range) = (&self.0.map, range(entry));
+        let rows = match entry.spec.dtype {
+            Dtype::F32 => Rows::F32(TensorView::new(map, range)),
+            Dtype::F16 => Rows::F16(TensorView::new(map, range)),
+        };
+        Ok(TableView::new(rows, width))
+    }
+
+    /// Refuses a file with a tensor that is not in `names`: a model with unknown parts must not run without them.
+    ///
+    /// # Errors
+    /// [`Reason::UnknownTensor`] for the first such tensor in file order.
+    #[doc(hidden)]
+    pub fn refuse_others<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
+        let names: HashSet<&str> = names.into_iter().collect();
+        match self.tensor_names().find(|name| !names.contains(name)) {
+            Some(name) => Err(self.error(Reason::UnknownTensor(name.into()))),
+            None => Ok(()),
+        }
     }
 
     fn entry(&self, name: &str, dtypes: &[Dtype], layout: Layout, shape: &[usize]) -> Result<&TensorEntry, Error> {
@@ -139,21 +183,21 @@ impl WeightsFile {
         Ok(entry)
     }
 
-    /// What stands for the weights themselves: lower-case hex SHA-256 over the model's configuration and every
-    /// tensor, independent of provenance and of the order in the file. Computed from the header alone.
+    /// Identity of the weights: lower-case hex SHA-256 over the model configuration and every tensor, independent of
+    /// provenance and of the order in the file. Computed from the header alone.
     pub fn content_hash(&self) -> &str {
         self.0.content_hash.get_or_init(|| hash::content(self.header()))
     }
 
-    /// Gives the memory of touched tensors back to the system, for a process that idles.
+    /// Releases the memory of touched tensors, for a process that goes idle.
     ///
-    /// Views stay valid: what is touched again is mapped again, from the page cache or the disk. Without effect on
-    /// compiled-in weights and on systems that have no such request.
+    /// The file stays usable: pages that are touched again come from the page cache or the disk. No effect on
+    /// compiled-in or owned bytes, and on systems without such a request.
     pub fn release_pages(&self) {
         self.map().release();
     }
 
-    /// Bytes of prelude and JSON: where the first padding starts.
+    /// Length of prelude and JSON in bytes; the first padding starts here.
     pub(super) fn head_len(&self) -> usize {
         self.0.head_len
     }
@@ -173,7 +217,7 @@ impl std::fmt::Debug for WeightsFile {
     }
 }
 
-/// Reads and checks the header of a file of `len` bytes; also returns where in the file it ends.
+/// Reads and checks the header of a file of `len` bytes; also returns the offset of its end.
 pub(super) fn read_header(file: &mut impl Read, len: u64) -> Result<(Header, usize), Reason> {
     let head = read_up_to(file, PRELUDE)?;
     let prelude = Prelude::decode(&head, len)?;
@@ -182,7 +226,7 @@ pub(super) fn read_header(file: &mut impl Read, len: u64) -> Result<(Header, usi
     Ok((Header::decode(&prelude, &json)?, PRELUDE + json.len()))
 }
 
-/// The next `len` bytes, fewer at the end of the file.
+/// Reads the next `len` bytes, fewer at the end of the file.
 fn read_up_to(file: &mut impl Read, len: usize) -> Result<Vec<u8>, Reason> {
     let mut bytes = Vec::with_capacity(len);
     file.take(len as u64).read_to_end(&mut bytes).map_err(Reason::Read)?;
@@ -196,85 +240,7 @@ fn open_reason(error: io::Error) -> Reason {
     }
 }
 
-/// Where a tensor lies in the map. The range lies inside it, and its length is a `usize`.
+/// The bytes of a tensor in the map. The header checks have placed them inside it, so both ends fit a `usize`.
 fn range(entry: &TensorEntry) -> Range<usize> {
     entry.bytes.start as usize..entry.bytes.end as usize
-}
-
-/// The elements of a tensor as its layout stores them, read in place.
-///
-/// Starts at a multiple of 64 bytes. Keeps the map alive; clones are cheap.
-#[derive(Clone)]
-pub struct TensorView {
-    map: Arc<Map>,
-    range: Range<usize>,
-}
-
-impl TensorView {
-    /// No elements, for a layer that is only listed.
-    pub(crate) fn unloaded() -> TensorView {
-        TensorView { map: Arc::new(Map::empty()), range: 0..0 }
-    }
-}
-
-impl Deref for TensorView {
-    type Target = [f32];
-
-    fn deref(&self) -> &[f32] {
-        self.map.floats(self.range.clone())
-    }
-}
-
-impl AsRef<[f32]> for TensorView {
-    fn as_ref(&self) -> &[f32] {
-        self
-    }
-}
-
-impl std::fmt::Debug for TensorView {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TensorView").field("len", &(self.range.len() / size_of::<f32>())).finish_non_exhaustive()
-    }
-}
-
-/// A table of rows, read in place; halves are widened as they are read.
-///
-/// Keeps the map alive; clones are cheap.
-#[derive(Clone)]
-pub struct TableView {
-    map: Arc<Map>,
-    range: Range<usize>,
-    dtype: Dtype,
-    width: usize,
-}
-
-impl TableView {
-    /// No rows, for a layer that is only listed.
-    pub(crate) fn unloaded() -> TableView {
-        TableView { map: Arc::new(Map::empty()), range: 0..0, dtype: Dtype::F32, width: 0 }
-    }
-
-    /// Writes row `row` to `out`.
-    ///
-    /// # Panics
-    /// If there is no such row, or `out` is not as long as one.
-    pub fn read(&self, row: usize, out: &mut [f32]) {
-        let places = row * self.width..(row + 1) * self.width;
-        match self.dtype {
-            Dtype::F32 => out.copy_from_slice(&self.map.floats(self.range.clone())[places]),
-            Dtype::F16 => {
-                let halves = &self.map.halves(self.range.clone())[places];
-                assert_eq!(out.len(), halves.len());
-                for (value, &bits) in out.iter_mut().zip(halves) {
-                    *value = f16::from_bits(bits).to_f32();
-                }
-            }
-        }
-    }
-}
-
-impl std::fmt::Debug for TableView {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TableView").field("dtype", &self.dtype).field("width", &self.width).finish_non_exhaustive()
-    }
 }

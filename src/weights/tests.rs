@@ -1,5 +1,5 @@
-//! Headers that break one rule each, and headers that are broken at random: all with a checksum that is right, so
-//! that the checks behind it are reached.
+//! Headers that break one rule each, and headers with random edits. Their checksums are valid, so the checks after the
+//! checksum are reached.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -11,7 +11,7 @@ use super::read::{WeightsFile, read_header};
 use super::write::Writer;
 
 fn spec(name: &str, tower: Tower, layout: Layout, shape: &[usize]) -> TensorSpec {
-    TensorSpec { name: name.into(), tower, dtype: Dtype::F32, layout, shape: shape.to_vec() }
+    TensorSpec::new(name, tower, Dtype::F32, layout, shape)
 }
 
 fn meta() -> Meta {
@@ -44,7 +44,7 @@ fn json_of(header: &Header) -> Value {
     serde_json::from_slice(&header.encode().unwrap()[PRELUDE..]).unwrap()
 }
 
-/// A prelude for `json` that states `file_len`, and `json` behind it.
+/// Builds a prelude for `json` that states `file_len`, followed by `json`.
 fn sealed(json: &[u8], file_len: u64) -> Vec<u8> {
     let mut head = b"\x89CLIPPIE".to_vec();
     head.extend(1u32.to_le_bytes());
@@ -57,13 +57,13 @@ fn sealed(json: &[u8], file_len: u64) -> Vec<u8> {
     head
 }
 
-/// What is said about the table that `edit` makes of a sound one.
+/// The fault found in a valid table after `edit`.
 fn fault_of(edit: impl FnOnce(&mut Value)) -> Fault {
-    let sound = header();
-    let mut json = json_of(&sound);
+    let valid = header();
+    let mut json = json_of(&valid);
     edit(&mut json["tensors"]);
-    let head = sealed(json.to_string().as_bytes(), sound.file_len());
-    match read_header(&mut head.as_slice(), sound.file_len()) {
+    let head = sealed(json.to_string().as_bytes(), valid.file_len());
+    match read_header(&mut head.as_slice(), valid.file_len()) {
         Err(Reason::Table(fault)) => fault,
         other => panic!("{other:?}"),
     }
@@ -71,14 +71,14 @@ fn fault_of(edit: impl FnOnce(&mut Value)) -> Fault {
 
 #[test]
 fn a_planned_header_reads_back() {
-    let sound = header();
-    let head = sound.encode().unwrap();
-    let (read, end) = read_header(&mut head.as_slice(), sound.file_len()).unwrap();
-    assert_eq!(read, sound);
+    let valid = header();
+    let head = valid.encode().unwrap();
+    let (read, end) = read_header(&mut head.as_slice(), valid.file_len()).unwrap();
+    assert_eq!(read, valid);
     assert_eq!(end, head.len());
-    let ranges: Vec<_> = sound.tensors.iter().map(|entry| entry.bytes.clone()).collect();
+    let ranges: Vec<_> = valid.tensors.iter().map(|entry| entry.bytes.clone()).collect();
     assert_eq!(ranges, [65536..65556, 65600..65984, 131072..131200, 131200..131224]);
-    let towers = sound.towers();
+    let towers = valid.towers();
     assert_eq!(towers.len(), 2);
     assert_eq!((towers[0].tensors, towers[0].parameters, towers[0].bytes.clone()), (2, 5 + 51, 65536..65984));
     assert_eq!((towers[1].tensors, towers[1].parameters, towers[1].bytes.clone()), (2, 17 + 6, 131072..131224));
@@ -123,8 +123,8 @@ fn each_broken_rule_of_the_table_has_its_own_fault() {
 }
 
 #[test]
-fn a_header_that_says_more_or_less_is_not_understood() {
-    let sound = header();
+fn unknown_and_missing_fields_are_refused() {
+    let valid = header();
     let edits: [fn(&mut Value); 9] = [
         |h| h["later"] = json!(1),
         |h| h["tensors"][0]["scale"] = json!(1.0),
@@ -137,44 +137,44 @@ fn a_header_that_says_more_or_less_is_not_understood() {
         |h| *h = json!([]),
     ];
     for edit in edits {
-        let mut json = json_of(&sound);
+        let mut json = json_of(&valid);
         edit(&mut json);
-        let head = sealed(json.to_string().as_bytes(), sound.file_len());
-        let result = read_header(&mut head.as_slice(), sound.file_len());
+        let head = sealed(json.to_string().as_bytes(), valid.file_len());
+        let result = read_header(&mut head.as_slice(), valid.file_len());
         assert!(matches!(result, Err(Reason::Header(_))), "{json}: {result:?}");
     }
-    let valid = json_of(&sound).to_string();
-    let twice = valid.replacen('{', "{\"tokenizer\":0,", 1);
+    let text = json_of(&valid).to_string();
+    let twice = text.replacen('{', "{\"tokenizer\":0,", 1);
     let deep = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));
-    let deep = valid.replacen("\"tokenizer\":\"clip\"", &format!("\"tokenizer\":{deep}"), 1);
-    for json in ["", "{", "null", "\u{1b}", &format!("{valid} x"), &twice, &deep] {
-        let result = read_header(&mut sealed(json.as_bytes(), sound.file_len()).as_slice(), sound.file_len());
+    let deep = text.replacen("\"tokenizer\":\"clip\"", &format!("\"tokenizer\":{deep}"), 1);
+    for json in ["", "{", "null", "\u{1b}", &format!("{text} x"), &twice, &deep] {
+        let result = read_header(&mut sealed(json.as_bytes(), valid.file_len()).as_slice(), valid.file_len());
         assert!(matches!(result, Err(Reason::Header(_))), "{}: {result:?}", &json[..json.len().min(99)]);
     }
     assert!(matches!(
-        read_header(&mut sealed(b"\xff\xfe", sound.file_len()).as_slice(), sound.file_len()),
+        read_header(&mut sealed(b"\xff\xfe", valid.file_len()).as_slice(), valid.file_len()),
         Err(Reason::Header(_))
     ));
 }
 
 #[test]
-fn a_header_cannot_write_to_the_terminal() {
-    let sound = header();
+fn messages_have_no_control_characters() {
+    let valid = header();
     for edit in [
         |h: &mut Value| h["\u{1b}[31m"] = json!(1),
         |h: &mut Value| h["tensors"][0]["name"] = json!("\u{1b}[31m\n"),
         |h: &mut Value| h["tensors"][0]["layout"] = json!("\u{1b}[31m\n"),
     ] {
-        let mut json = json_of(&sound);
+        let mut json = json_of(&valid);
         edit(&mut json);
-        let head = sealed(json.to_string().as_bytes(), sound.file_len());
-        let message = read_header(&mut head.as_slice(), sound.file_len()).unwrap_err().to_string();
+        let head = sealed(json.to_string().as_bytes(), valid.file_len());
+        let message = read_header(&mut head.as_slice(), valid.file_len()).unwrap_err().to_string();
         assert!(!message.contains(char::is_control), "{message:?}");
     }
 }
 
 #[test]
-fn numbers_of_the_prelude_have_limits() {
+fn the_prelude_has_limits() {
     let mut head = sealed(b"{}", 66);
     head[12..16].copy_from_slice(&(MAX_HEADER + 1).to_le_bytes());
     assert!(matches!(read_header(&mut head.as_slice(), 66), Err(Reason::HeaderLength(len)) if len == MAX_HEADER + 1));
@@ -189,7 +189,7 @@ fn numbers_of_the_prelude_have_limits() {
 }
 
 #[test]
-fn plans_that_break_a_rule_are_refused() {
+fn invalid_plans_are_refused() {
     let plan = |specs: Vec<TensorSpec>| Header::plan(meta(), specs).unwrap_err();
     let image = |name: &str| spec(name, Tower::Image, Layout::Rows, &[1]);
     assert_eq!(plan(vec![]), Fault::Count(0));
@@ -204,7 +204,7 @@ fn plans_that_break_a_rule_are_refused() {
     assert!(matches!(Header::plan(long, vec![image("a")]), Err(Fault::HeaderTooLong(_))));
 }
 
-/// A generator of numbers that are the same in every run (xorshift64*).
+/// A reproducible random number generator (xorshift64*).
 struct Random(u64);
 
 impl Random {
@@ -220,7 +220,7 @@ impl Random {
     }
 }
 
-/// Holds an accepted header to what its users rely on.
+/// Asserts what users of an accepted header rely on.
 fn assert_in_bounds(header: &Header, file_len: u64) {
     let mut end = 0;
     let mut tower = None;
@@ -239,9 +239,9 @@ fn assert_in_bounds(header: &Header, file_len: u64) {
 }
 
 #[test]
-fn random_headers_never_panic_and_never_reach_out_of_the_file() {
-    let sound = header();
-    let json = json_of(&sound).to_string().into_bytes();
+fn random_headers_never_panic_and_stay_inside_the_file() {
+    let valid = header();
+    let json = json_of(&valid).to_string().into_bytes();
     let bytes = [0, b'"', b'0', b'1', b'9', b'-', b'.', b'e', b',', b':', b'[', b']', b'{', b'}', b'\\', 0x80, 0xff];
     let words = ["18446744073709551615", "9223372036854775808", "65536", "64", "0", "1e999", "null", "\"rows\"", "[]"];
     let mut random = Random(0x5eed);
@@ -256,14 +256,14 @@ fn random_headers_never_panic_and_never_reach_out_of_the_file() {
                 2 => json.insert(at, bytes[random.below(bytes.len())]),
                 3 => drop(json.remove(at)),
                 4 => {
-                    // Another digit keeps the JSON sound and reaches the checks of the table.
+                    // Another digit keeps the JSON valid and reaches the checks of the table.
                     let digits: Vec<usize> = (0..json.len()).filter(|&i| json[i].is_ascii_digit()).collect();
                     if !digits.is_empty() {
                         json[digits[random.below(digits.len())]] = b'0' + random.below(10) as u8;
                     }
                 }
                 _ => {
-                    // Another value in place of one.
+                    // Replace a value by another.
                     let colons: Vec<usize> = (0..json.len()).filter(|&i| json[i] == b':').collect();
                     if !colons.is_empty() {
                         let start = colons[random.below(colons.len())] + 1;
@@ -276,15 +276,16 @@ fn random_headers_never_panic_and_never_reach_out_of_the_file() {
         let file_len = match random.below(8) {
             0 => random.next(),
             1 => u64::MAX,
-            2 => sound.file_len() + 1,
-            _ => sound.file_len(),
+            2 => valid.file_len() + 1,
+            _ => valid.file_len(),
         };
         if let Ok((header, _)) = read_header(&mut sealed(&json, file_len).as_slice(), file_len) {
             assert_in_bounds(&header, file_len);
             accepted += 1;
         }
     }
-    // Many edits touch only the descriptions: without these the loop would prove little.
+    // Many edits change only the sections that are not interpreted here; without accepted headers the loop proves
+    // little.
     assert!(accepted > 1000, "{accepted}");
 }
 
@@ -302,16 +303,10 @@ fn random_bytes_never_panic() {
 }
 
 #[test]
-fn tables_of_halves_lose_nothing_and_refuse_what_would() {
+fn tables_of_halves_are_exact() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.clippie");
-    let table = TensorSpec {
-        name: "text.table".into(),
-        tower: Tower::Text,
-        dtype: Dtype::F16,
-        layout: Layout::Rows,
-        shape: vec![3, 5],
-    };
+    let table = TensorSpec::new("text.table", Tower::Text, Dtype::F16, Layout::Rows, &[3, 5]);
     let values: Vec<f32> = (0..15).map(|i| (i as f32 - 7.0) * 0.125).collect();
 
     let mut writer = Writer::create(&path, meta(), vec![table.clone()]).unwrap();
@@ -335,4 +330,32 @@ fn tables_of_halves_lose_nothing_and_refuse_what_would() {
     assert!(file.table("text.table", 5, 3).is_err());
     let panels = TensorSpec { layout: Layout::Panels16, ..table };
     assert!(Writer::create(&path, meta(), vec![panels]).is_err());
+}
+
+#[test]
+fn element_types_without_an_engine_are_refused() {
+    let panels = TensorSpec::new("text.table", Tower::Text, Dtype::F16, Layout::Panels16, &[3, 5]);
+    let fault = Header::plan(meta(), vec![panels]).unwrap_err();
+    assert_eq!(fault, Fault::Unsupported { name: "text.table".into(), dtype: Dtype::F16, layout: Layout::Panels16 });
+    let fault = fault_of(|t| t[1]["dtype"] = json!("f16"));
+    assert_eq!(fault, Fault::Unsupported { name: "image.b".into(), dtype: Dtype::F16, layout: Layout::Panels16 });
+}
+
+#[test]
+fn duplicate_keys_are_refused_at_every_depth() {
+    let valid = header();
+    let text = json_of(&valid).to_string();
+    for (field, value) in [
+        ("embed_dim", "8"),
+        ("image_size", "4"),
+        ("source_layout", "\"openai\""),
+        ("layout", "\"rows\""),
+        ("model", "{}"),
+    ] {
+        let pair = format!("\"{field}\":");
+        let twice = text.replacen(&pair, &format!("{pair}{value},{pair}"), 1);
+        let result = read_header(&mut sealed(twice.as_bytes(), valid.file_len()).as_slice(), valid.file_len());
+        let message = result.unwrap_err().to_string();
+        assert!(message.contains(&format!("duplicate field `{field}`")), "{message}");
+    }
 }

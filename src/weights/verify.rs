@@ -1,23 +1,26 @@
-//! Reading a whole weights file to find damage that its header cannot show.
+//! Verifies every byte of a weights file.
 
 use rayon::prelude::*;
 
 use super::error::{Error, Reason};
-use super::format::Layout;
+use super::format::{Dtype, Layout};
 use super::hash;
+use super::header::TensorEntry;
+use super::map::{Half, Map};
 use super::read::{WeightsFile, read_header};
 
-/// What [`WeightsFile::verify`] found.
+/// Result of [`WeightsFile::verify`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 #[must_use]
 pub struct VerifyReport {
-    /// Bytes of the whole file, all of which were read.
+    /// Length of the file in bytes; all of them were read.
     pub bytes: u64,
-    /// Tensors checked.
+    /// Number of tensors checked.
     pub tensors: usize,
-    /// Names of the tensors whose bytes differ from their checksum, in the order of the file.
+    /// Names of the tensors that differ from their checksum or have nonzero padding, in file order.
     pub damaged: Vec<String>,
-    /// Whether every byte between the tensors is zero, as it must be.
+    /// Whether every byte between the tensors is zero.
     pub padding_intact: bool,
 }
 
@@ -29,15 +32,15 @@ impl VerifyReport {
 }
 
 impl WeightsFile {
-    /// Reads the whole file, on all threads of the current rayon pool, and holds every byte against the checksums
-    /// and rules of the format.
+    /// Reads the whole file, on all threads of the current rayon pool, and checks every byte against the checksums and
+    /// rules of the format.
     ///
     /// # Errors
-    /// If the file changed its length since it was opened, or its header since then is another one. Damaged tensors
-    /// and padding are no error but the content of the report.
+    /// If the length or the header of the file changed since it was opened. Damaged tensors and padding are reported,
+    /// not returned as errors.
     pub fn verify(&self) -> Result<VerifyReport, Error> {
         let (map, described) = (self.map(), self.file_len());
-        // Touching pages that a shrunken file no longer has would end the process.
+        // Touching a page past the end of a truncated file would end the process.
         match map.len_now().map_err(|error| self.error(Reason::Read(error)))? {
             Some(found) if found != described => return Err(self.error(Reason::Changed { found, described })),
             _ => {}
@@ -51,12 +54,7 @@ impl WeightsFile {
         let damaged = header
             .tensors
             .par_iter()
-            .filter(|entry| {
-                let range = entry.bytes.start as usize..entry.bytes.end as usize;
-                let padded = entry.spec.layout == Layout::Panels16; // and so `f32`
-                hash::sha256(&bytes[range.clone()]) != entry.sha256
-                    || padded && !entry.spec.has_zero_padding(map.floats(range))
-            })
+            .filter(|entry| is_damaged(map, entry))
             .map(|entry| entry.spec.name.clone())
             .collect();
 
@@ -66,8 +64,21 @@ impl WeightsFile {
             padding_intact &= bytes[end..entry.bytes.start as usize].iter().all(|&byte| byte == 0);
             end = entry.bytes.end as usize;
         }
-        // Everything was touched once: hand it back rather than leave a whole model counted as this process's.
+        // Every page was touched once; release them, or the whole model counts as this process's memory.
         self.release_pages();
         Ok(VerifyReport { bytes: described, tensors: header.tensors.len(), damaged, padding_intact })
+    }
+}
+
+/// Whether the bytes of a tensor differ from their checksum, or the padding of its panels is not zero.
+fn is_damaged(map: &Map, entry: &TensorEntry) -> bool {
+    let range = entry.bytes.start as usize..entry.bytes.end as usize;
+    if hash::sha256(&map.bytes()[range.clone()]) != entry.sha256 {
+        return true;
+    }
+    match (entry.spec.layout, entry.spec.dtype) {
+        (Layout::Rows, _) => false,
+        (Layout::Panels16, Dtype::F32) => !entry.spec.has_zero_padding(map.elements::<f32>(range)),
+        (Layout::Panels16, Dtype::F16) => !entry.spec.has_zero_padding(map.elements::<Half>(range)),
     }
 }

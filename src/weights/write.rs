@@ -1,7 +1,7 @@
-//! Writing a weights file: streamed to a temporary name, then synced and renamed.
+//! Writes a weights file: streams it to a temporary name, then syncs and renames it.
 //!
-//! A file under its final name is always complete, and one that other processes have mapped is never touched: they
-//! keep the old one until they open it again. Hashing and writing share one pass over each tensor, on two threads.
+//! A file under its final name is always complete. A file that other processes have mapped is never touched: they keep
+//! the old one until they open the path again. Each tensor is hashed and written in one pass, on two threads.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -9,30 +9,30 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use half::f16;
 use sha2::{Digest, Sha256};
 
 use super::error::{Error, Fault, Reason};
 use super::format::{Dtype, Meta, TensorSpec};
 use super::hash;
 use super::header::{Header, TOWER_ALIGN};
+use super::pack::exact_halves;
 use super::read::read_header;
 
-/// Bytes that are hashed and written side by side: few enough to stay in the cache between the two, many enough
-/// that handing them to another thread costs nothing. From 1 to 16 MB the speed is that of hashing alone (2.0 GB/s
-/// with SHA instructions, to memory; 1.7 GB/s one after the other); 256 kB is 10 % slower.
+/// Bytes that are hashed and written in parallel: small enough to stay in the cache, large enough to hide the cost of
+/// a second thread. From 1 to 16 MB the speed is that of hashing alone (2.0 GB/s with SHA instructions, to memory;
+/// 1.7 GB/s in sequence); 256 kB is 10 % slower.
 const CHUNK: usize = 1 << 20;
 
-/// Names that are tried for the temporary file: others may be left over from programs that were killed.
+/// Attempts at a name for the temporary file; killed programs may have left some behind.
 const TEMP_TRIES: usize = 64;
 
 /// Writes one weights file.
 ///
-/// Dropped before [`Writer::finish`] succeeds, it leaves nothing behind, and a file that was at the path before
-/// stays as it was.
+/// If it is dropped before [`Writer::finish`] succeeds, it leaves nothing behind, and an earlier file at the path
+/// stays unchanged.
 ///
 /// ```no_run
-/// # use clippie_rs::weights::*;
+/// # use clippie_rs::weights::{Error, Meta, TensorSpec, internals::Writer};
 /// # fn save(path: &std::path::Path, meta: Meta, specs: Vec<TensorSpec>, tensors: &[(String, Vec<f32>)]) -> Result<(), Error> {
 /// let mut writer = Writer::create(path, meta, specs)?;
 /// for (name, data) in tensors {
@@ -41,27 +41,29 @@ const TEMP_TRIES: usize = 64;
 /// writer.finish()
 /// # }
 /// ```
+#[derive(Debug)]
+#[must_use = "nothing is written without `finish`"]
 pub struct Writer {
     target: PathBuf,
     temp: Temp,
     header: Header,
-    /// Position in `header.tensors` of the tensor that is due.
-    due: usize,
-    /// Bytes of the file so far.
+    /// Index in `header.tensors` of the next tensor to write.
+    next: usize,
+    /// Bytes written so far.
     end: u64,
 }
 
 impl Writer {
-    /// Starts a file at `path` that will hold exactly `specs`, in their order: image tower first.
+    /// Starts a file at `path` with exactly the tensors `specs`, in this order; the image tower comes first.
     ///
     /// # Errors
-    /// If the folder cannot be written to, if something other than a file is at `path`, or if `specs` break a rule
-    /// of the format ([`Reason::Unwritable`]).
+    /// If the folder cannot be written to, if `path` is not a regular file, or if `specs` break a rule of the format
+    /// ([`Reason::Unwritable`]).
     pub fn create(path: &Path, meta: Meta, specs: Vec<TensorSpec>) -> Result<Writer, Error> {
         let create = || -> Result<Writer, Reason> {
             let header = Header::plan(meta, specs).map_err(Reason::Unwritable)?;
             let head = header.encode().map_err(Reason::Unwritable)?;
-            // Nothing is written that would not be read.
+            // Refuse what the reader would refuse.
             if !read_header(&mut head.as_slice(), header.file_len()).is_ok_and(|(read, _)| read == header) {
                 return Err(Reason::Unwritable(Fault::Unstable));
             }
@@ -70,24 +72,24 @@ impl Writer {
                 Ok(kind) if !kind.is_file() => return Err(Reason::NotAFile),
                 _ => {}
             }
-            let temp = Temp::beside(path).map_err(Reason::Write)?;
-            let mut writer = Writer { target: path.to_owned(), temp, header, due: 0, end: 0 };
-            // Room for the head: it is written last, so that an unfinished file is never taken for a whole one.
+            let temp = Temp::create(path).map_err(Reason::Write)?;
+            let mut writer = Writer { target: path.to_owned(), temp, header, next: 0, end: 0 };
+            // Leave space for the head. It is written last, so an unfinished file has no valid head.
             writer.pad_to(head.len() as u64)?;
             Ok(writer)
         };
         create().map_err(|reason| Error::new(path, reason))
     }
 
-    /// Writes the next tensor, `data` as its layout stores it; for a tensor of `f16` every value must be one.
+    /// Writes the next tensor. `data` is in storage order; for an `f16` tensor every value must be exact in `f16`.
     ///
     /// # Errors
-    /// If it is not this tensor's turn, if `data` does not have [`TensorSpec::stored_len`] elements, fills its
-    /// last panel with other than zeros or loses by its element type, or if the disk refuses.
+    /// If `name` is not the next tensor, if `data` does not have [`TensorSpec::stored_len`] elements, has nonzero
+    /// padding or values that the element type cannot hold, or if the system cannot write.
     pub fn write(&mut self, name: &str, data: &[f32]) -> Result<(), Error> {
         self.write_next(name, data).map_err(|reason| {
             if matches!(reason, Reason::Write(_)) {
-                // How much of the tensor was written is unknown, so nothing can follow it.
+                // An unknown part of the tensor was written, so nothing can follow.
                 self.temp.remove();
             }
             Error::new(&self.target, reason)
@@ -95,10 +97,10 @@ impl Writer {
     }
 
     fn write_next(&mut self, name: &str, data: &[f32]) -> Result<(), Reason> {
-        let entry = self.header.tensors.get(self.due);
+        let entry = self.header.tensors.get(self.next);
         let Some(entry) = entry.filter(|entry| entry.spec.name == name) else {
             let wanted = entry.map(|entry| entry.spec.name.clone());
-            return Err(Reason::Unwritable(Fault::Turn { found: name.into(), wanted }));
+            return Err(Reason::Unwritable(Fault::OutOfOrder { found: name.into(), wanted }));
         };
         let wanted = entry.spec.stored_len().unwrap_or(0);
         if data.len() != wanted {
@@ -122,24 +124,24 @@ impl Writer {
         let stored = halves.as_deref().map_or(bytemuck::cast_slice(data), bytemuck::cast_slice);
         let checksum = write_hashed(self.temp.file()?, stored).map_err(Reason::Write)?;
         self.end = bytes.end;
-        if let Some(entry) = self.header.tensors.get_mut(self.due) {
+        if let Some(entry) = self.header.tensors.get_mut(self.next) {
             entry.sha256 = checksum;
         }
-        self.due += 1;
+        self.next += 1;
         Ok(())
     }
 
-    /// Completes the file, waits until it is on disk and puts it in place of what was there.
+    /// Completes the file, syncs it to disk and renames it to its final name.
     ///
     /// # Errors
-    /// If a tensor is missing, or if the disk or the folder refuses.
+    /// If a tensor is missing, or if the system cannot write or rename.
     pub fn finish(mut self) -> Result<(), Error> {
         let target = std::mem::take(&mut self.target);
         self.complete(&target).map_err(|reason| Error::new(&target, reason))
     }
 
     fn complete(&mut self, target: &Path) -> Result<(), Reason> {
-        if let Some(entry) = self.header.tensors.get(self.due) {
+        if let Some(entry) = self.header.tensors.get(self.next) {
             return Err(Reason::Unwritable(Fault::Missing(entry.spec.name.clone())));
         }
         let head = self.header.encode().map_err(Reason::Unwritable)?;
@@ -154,7 +156,7 @@ impl Writer {
         sync_folder(folder(target)).map_err(Reason::Write)
     }
 
-    /// Writes zeros up to the byte `start` of the file.
+    /// Writes zeros up to the offset `start`.
     fn pad_to(&mut self, start: u64) -> Result<(), Reason> {
         static ZEROS: [u8; TOWER_ALIGN as usize] = [0; TOWER_ALIGN as usize];
         while self.end < start {
@@ -164,15 +166,6 @@ impl Writer {
         }
         Ok(())
     }
-}
-
-/// The values as binary16, if every one of them is one.
-pub fn exact_halves(values: &[f32]) -> Option<Vec<u16>> {
-    let half = |&value: &f32| {
-        let half = f16::from_f32(value);
-        (half.to_f32().to_bits() == value.to_bits()).then_some(half.to_bits())
-    };
-    values.iter().map(half).collect()
 }
 
 /// Writes `bytes` and returns their hex SHA-256.
@@ -189,17 +182,18 @@ fn write_hashed(file: &mut File, bytes: &[u8]) -> io::Result<String> {
     Ok(hash::hex(&hash.finalize()))
 }
 
-/// A file that exists only until it is renamed.
+/// A temporary file that is removed unless it is renamed.
+#[derive(Debug)]
 struct Temp {
     path: PathBuf,
-    /// Closed, and nothing left to remove, when `None`.
+    /// `None` once it is closed and renamed or removed.
     file: Option<File>,
 }
 
 impl Temp {
-    /// Creates `.NAME.PID-N.part` in the folder of `target`: renaming works only within a file system, and the
-    /// leading dot hides it from programs that watch the folder.
-    fn beside(target: &Path) -> io::Result<Temp> {
+    /// Creates `.NAME.PID-N.part` in the folder of `target`: renaming works only within a file system. The leading
+    /// dot hides the file from programs that watch the folder.
+    fn create(target: &Path) -> io::Result<Temp> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let name = target.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no file name"))?;
         let mut error = None;
@@ -228,7 +222,7 @@ impl Temp {
     }
 
     fn rename(&mut self, target: &Path) -> io::Result<()> {
-        // Closed first: Windows renames no open file.
+        // Close it first: Windows cannot rename an open file.
         drop(self.file.take());
         std::fs::rename(&self.path, target).inspect_err(|_| {
             let _ = std::fs::remove_file(&self.path);
@@ -242,7 +236,7 @@ impl Drop for Temp {
     }
 }
 
-/// The folder that `path` lies in.
+/// The folder of `path`.
 fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -250,8 +244,8 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-/// Makes the new name survive a loss of power. Some network file systems cannot sync folders; the file is in place
-/// and whole even so.
+/// Makes the new name survive a power loss. Some network file systems cannot sync folders; the file is complete and in
+/// place anyway.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
     match File::open(folder)?.sync_all() {
@@ -260,7 +254,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Folders cannot be synced here.
+/// Does nothing: this system cannot sync folders.
 #[cfg(not(unix))]
 fn sync_folder(_folder: &Path) -> io::Result<()> {
     Ok(())

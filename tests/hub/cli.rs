@@ -1,4 +1,4 @@
-//! The real binary against the hub: as on a fresh computer, and ever after.
+//! The real binary against the hub server, from a fresh installation on.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,22 +16,22 @@ use crate::support::{FILE, NAME, REPO, files, ranges};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clippie-rs");
 
-/// A hub with a small model that has the real vocabulary, and a home of its own.
-struct Desk {
+/// A hub server with a small model of the real vocabulary, and a home folder.
+struct CliFixture {
     server: HubServer,
     folder: TempDir,
     repo: Repo,
     _source: TempDir,
 }
 
-struct Ran {
+struct Run {
     code: i32,
     stdout: String,
     stderr: String,
 }
 
-impl Desk {
-    fn new() -> Desk {
+impl CliFixture {
+    fn new() -> CliFixture {
         let source = tempfile::tempdir().unwrap();
         let tower = TowerSize { width: 16, layers: 1, heads: 2, mlp_ratio: 2.0 };
         let size = VitSize {
@@ -49,18 +49,18 @@ impl Desk {
         let mut repo = Repo::of_folder(REPO, source.path());
         repo.card = serde_json::json!({ "license": "other", "license_name": "apple-amlr" });
         let server = HubServer::start(vec![repo.clone()]);
-        Desk { server, folder: tempfile::tempdir().unwrap(), repo, _source: source }
+        CliFixture { server, folder: tempfile::tempdir().unwrap(), repo, _source: source }
     }
 
     fn home(&self) -> PathBuf {
         self.folder.path().join("home")
     }
 
-    /// The binary with nothing of the environment but where the hub is and where models lie.
+    /// The binary with no settings from the environment except the URL of the hub and the folder of models.
     fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(BINARY);
         command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
-        // Whatever proxies and tokens this computer has.
+        // Remove proxies, tokens and folders of the current environment.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy().to_ascii_uppercase();
             if ["CLIPPIE_", "HF_", "HUGGING", "XDG_", "TRANSFORMERS_", "SSL_"].iter().any(|p| text.starts_with(p))
@@ -76,15 +76,15 @@ impl Desk {
         command
     }
 
-    fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Ran {
-        ran(&mut self.command(args))
+    fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Run {
+        run(&mut self.command(args))
     }
 
     fn model_file(&self) -> String {
         format!("models/test--tiny-{}.clippie", &self.repo.file(FILE).sha256()[..16])
     }
 
-    /// What lies in the home but locks.
+    /// Files in the home folder except locks.
     fn files(&self) -> Vec<String> {
         if !self.home().exists() {
             return Vec::new();
@@ -93,23 +93,23 @@ impl Desk {
     }
 }
 
-fn ran(command: &mut Command) -> Ran {
+fn run(command: &mut Command) -> Run {
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    let ran = Ran { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) };
+    let ran = Run { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) };
     assert!(!ran.stderr.contains("defect") && !ran.stderr.contains("hf_secret"), "{}", ran.stderr);
     ran
 }
 
-impl Ran {
+impl Run {
     #[track_caller]
-    fn code(self, code: i32) -> Ran {
+    fn code(self, code: i32) -> Run {
         assert_eq!(self.code, code, "{}", self.stderr);
         self
     }
 
     #[track_caller]
-    fn says(self, parts: &[&str]) -> Ran {
+    fn assert_stderr(self, parts: &[&str]) -> Run {
         for part in parts {
             assert!(self.stderr.contains(part), "{part:?} is not in: {}", self.stderr);
         }
@@ -118,98 +118,107 @@ impl Ran {
 }
 
 #[test]
-fn encode_pulls_at_the_first_use_and_never_asks_again() {
-    let desk = Desk::new();
+fn encode_pulls_at_the_first_use_only() {
+    let fixture = CliFixture::new();
     let encode = ["encode", "-m", NAME, "--text", "a dog on a beach"];
-    let first = desk.run(encode).code(0).says(&[
+    let first = fixture.run(encode).code(0).assert_stderr(&[
         "hf-hub:test/tiny: fetching ",
-        &desk.server.endpoint(),
+        &fixture.server.endpoint(),
         &COMMIT[..12],
         "license of the weights: apple-amlr, for research only; the text at https://huggingface.co/test/tiny is binding",
         "pulled hf-hub:test/tiny: ",
-        &desk.model_file(),
+        &fixture.model_file(),
     ]);
     let row: Value = serde_json::from_str(&first.stdout).unwrap();
     assert_eq!(row["embedding"].as_array().unwrap().len(), 8);
-    assert_eq!(desk.files(), [desk.model_file()]);
-    assert!(!desk.server.seen().is_empty());
+    assert_eq!(fixture.files(), [fixture.model_file()]);
+    assert!(!fixture.server.seen().is_empty());
 
-    // Nothing is asked and nothing said, whatever the settings of the network.
+    // No request and no message, for any network settings.
     for (name, value) in [("HF_ENDPOINT", "http://127.0.0.1:9"), ("HF_ENDPOINT", "nonsense"), ("HF_HUB_OFFLINE", "1")] {
-        let again = ran(desk.command(encode).env(name, value)).code(0);
+        let again = run(fixture.command(encode).env(name, value)).code(0);
         assert_eq!((again.stdout.as_str(), again.stderr.as_str()), (first.stdout.as_str(), ""), "{name}");
     }
-    assert_eq!(desk.server.seen(), []);
+    assert_eq!(fixture.server.seen(), []);
 
-    // The other commands that take a model know the name, too.
-    let info = desk.run(["info", NAME]).code(0);
-    assert!(info.stdout.contains(&desk.model_file()), "{}", info.stdout);
-    let default = ran(desk.command(["encode", "--text", "a dog on a beach"]).env("CLIPPIE_MODEL", NAME)).code(0);
+    // Other commands with a model accept the name, too.
+    let info = fixture.run(["info", NAME]).code(0);
+    assert!(info.stdout.contains(&fixture.model_file()), "{}", info.stdout);
+    let default = run(fixture.command(["encode", "--text", "a dog on a beach"]).env("CLIPPIE_MODEL", NAME)).code(0);
     assert_eq!(default.stdout, first.stdout);
 }
 
 #[test]
-fn pull_and_models_show_what_is_here() {
-    let desk = Desk::new();
-    let none = desk.run(["models"]).code(0);
+fn pull_and_models_show_installed_models() {
+    let fixture = CliFixture::new();
+    let none = fixture.run(["models"]).code(0);
     assert!(none.stdout.contains("No model is installed yet: `clippie-rs pull NAME`"), "{}", none.stdout);
-    desk.run(["info", NAME]).code(1).says(&["hf-hub:test/tiny is not on this computer; `clippie-rs pull"]);
-    assert_eq!(desk.server.seen(), []);
+    fixture.run(["info", NAME]).code(1).assert_stderr(&["hf-hub:test/tiny is not on this computer; `clippie-rs pull"]);
+    assert_eq!(fixture.server.seen(), []);
 
-    let pulled = desk.run(["pull", NAME, "--keep-original"]).code(0).says(&["license of the weights", "pulled hf-hub"]);
+    let pulled = fixture
+        .run(["pull", NAME, "--keep-original"])
+        .code(0)
+        .assert_stderr(&["license of the weights", "pulled hf-hub"]);
     assert_eq!(pulled.stdout, "");
     assert!(!pulled.stderr.contains('\r') && !pulled.stderr.contains('\u{1b}'), "no bar: {}", pulled.stderr);
-    desk.server.seen();
-    desk.run(["pull", NAME]).code(0).says(&["is already installed", &desk.model_file(), "--force"]);
-    assert_eq!(desk.server.seen(), []);
+    fixture.server.seen();
+    fixture.run(["pull", NAME]).code(0).assert_stderr(&["is already installed", &fixture.model_file(), "--force"]);
+    assert_eq!(fixture.server.seen(), []);
 
-    let shown = desk.run(["models"]).code(0).stdout;
-    let folder = desk.home().join("models");
+    let shown = fixture.run(["models"]).code(0).stdout;
+    let folder = fixture.home().join("models");
     assert!(shown.contains(&format!("Installed in {}:", folder.display())), "{shown}");
-    let file = desk.home().join(desk.model_file());
+    let file = fixture.home().join(fixture.model_file());
     let line = shown.lines().find(|line| line.starts_with("hf-hub:test/tiny  ")).unwrap();
     assert!(line.ends_with(file.file_name().unwrap().to_str().unwrap()) && line.contains(" MB  "), "{line}");
     assert!(shown.contains("hf-hub:test/tiny: ") && shown.contains("kept as downloaded in "), "{shown}");
-    let rows: Vec<Value> = serde_json::from_str(&desk.run(["models", "--json"]).code(0).stdout).unwrap();
+    let rows: Vec<Value> = serde_json::from_str(&fixture.run(["models", "--json"]).code(0).stdout).unwrap();
     let row = rows.iter().find(|row| row["name"] == NAME).unwrap();
     assert_eq!((&row["source"], &row["image_size_px"], &row["embed_dim"]), (&REPO.into(), &16.into(), &8.into()));
     assert_eq!(row["path"], file.to_str().unwrap());
     assert_eq!(row["bytes"], fs::metadata(&file).unwrap().len());
     assert_eq!(row["license"], Value::Null);
 
-    let removed = desk.run(["models", "--remove", NAME]).code(0).says(&["removed hf-hub:test/tiny: ", " MB are free"]);
-    assert_eq!((removed.stdout.as_str(), desk.files()), ("", vec![]));
-    desk.run(["models", "--remove", NAME]).code(1).says(&["error: hf-hub:test/tiny is not on this computer"]);
-    desk.run(["models", "--remove", "../evil"]).code(1).says(&["error: no model is called `../evil`"]);
+    let removed = fixture
+        .run(["models", "--remove", NAME])
+        .code(0)
+        .assert_stderr(&["removed hf-hub:test/tiny: ", " MB are free"]);
+    assert_eq!((removed.stdout.as_str(), fixture.files()), ("", vec![]));
+    fixture
+        .run(["models", "--remove", NAME])
+        .code(1)
+        .assert_stderr(&["error: hf-hub:test/tiny is not on this computer"]);
+    fixture.run(["models", "--remove", "../evil"]).code(1).assert_stderr(&["error: no model is called `../evil`"]);
     if cfg!(feature = "demo") {
-        desk.run(["models", "--remove", "demo"]).code(1).says(&["demo is compiled in"]);
-        desk.run(["pull", "demo"]).code(1).says(&["demo is compiled in"]);
+        fixture.run(["models", "--remove", "demo"]).code(1).assert_stderr(&["demo is compiled in"]);
+        fixture.run(["pull", "demo"]).code(1).assert_stderr(&["demo is compiled in"]);
     }
-    desk.run(["pull", "-q", NAME]).code(0);
-    assert_eq!(desk.run(["pull", "-q", NAME, "--force"]).code(0).stderr, "");
+    fixture.run(["pull", "-q", NAME]).code(0);
+    assert_eq!(fixture.run(["pull", "-q", NAME, "--force"]).code(0).stderr, "");
 }
 
 #[cfg(feature = "demo")]
 #[test]
-fn bench_measures_all_models_that_are_here() {
-    let desk = Desk::new();
+fn bench_measures_all_installed_models() {
+    let fixture = CliFixture::new();
     let bench = ["bench", "--threads", "1", "--batch", "1", "--text-tokens", "5", "--seconds", "0"];
-    let models = |ran: Ran| -> Vec<String> {
+    let models = |ran: Run| -> Vec<String> {
         ran.stdout.lines().skip(4).filter(|line| !line.starts_with(' ')).map(str::to_owned).collect()
     };
-    assert_eq!(models(desk.run(bench).code(0)), ["demo"]);
-    desk.run(["pull", NAME]).code(0);
-    assert!(!desk.server.seen().is_empty());
-    let found = models(desk.run(bench).code(0));
+    assert_eq!(models(fixture.run(bench).code(0)), ["demo"]);
+    fixture.run(["pull", NAME]).code(0);
+    assert!(!fixture.server.seen().is_empty());
+    let found = models(fixture.run(bench).code(0));
     assert_eq!((found.len(), found[0].as_str()), (2, "demo"), "{found:?}");
-    // One object is of one model.
-    assert!(desk.run([&bench[..], &["--json"]].concat()).code(0).stdout.contains("\"model\":\"demo\""));
-    assert!(desk.server.seen().is_empty(), "nothing is fetched");
+    // A JSON object describes one model.
+    assert!(fixture.run([&bench[..], &["--json"]].concat()).code(0).stdout.contains("\"model\":\"demo\""));
+    assert!(fixture.server.seen().is_empty(), "nothing is downloaded");
 }
 
 #[test]
-fn what_fails_is_one_sentence_with_the_remedy() {
-    let desk = Desk::new();
+fn failures_are_one_sentence_with_a_remedy() {
+    let fixture = CliFixture::new();
     for (args, parts) in [
         (vec!["pull", "mobileclip2-s7"], vec!["error: no model is called `mobileclip2-s7`", "clippie-rs models"]),
         (vec!["pull", "MobileCLIP2-S2"], vec!["one is called `mobileclip2-s2`"]),
@@ -220,125 +229,130 @@ fn what_fails_is_one_sentence_with_the_remedy() {
         (vec!["encode", "--text", "a", "-m", "hf-hub:test/none"], vec!["no public repository test/none (401)"]),
         (vec!["pull", "vit-b-32-openai"], vec!["no public repository timm/vit_base_patch32_clip_224.openai (401)"]),
     ] {
-        let ran = desk.run(&args).code(1).says(&parts);
+        let ran = fixture.run(&args).code(1).assert_stderr(&parts);
         assert_eq!((ran.stdout.as_str(), ran.stderr.lines().count()), ("", 1), "{args:?}: {}", ran.stderr);
     }
-    desk.run(["pull"]).code(2).says(&["MODEL"]);
-    desk.run(["models", "--json", "--remove", NAME]).code(2);
-    let wrong = ran(desk.command(["pull", NAME]).env("HF_ENDPOINT", "nonsense")).code(1);
-    wrong.says(&["error: HF_ENDPOINT does not start with https:// or http://"]);
-    let offline = ran(desk.command(["encode", "--text", "a", "-m", NAME]).env("HF_HUB_OFFLINE", "1")).code(1);
-    offline.says(&[
+    fixture.run(["pull"]).code(2).assert_stderr(&["MODEL"]);
+    fixture.run(["models", "--json", "--remove", NAME]).code(2);
+    let wrong = run(fixture.command(["pull", NAME]).env("HF_ENDPOINT", "nonsense")).code(1);
+    wrong.assert_stderr(&["error: HF_ENDPOINT does not start with https:// or http://"]);
+    let offline = run(fixture.command(["encode", "--text", "a", "-m", NAME]).env("HF_HUB_OFFLINE", "1")).code(1);
+    offline.assert_stderr(&[
         "is not on this computer and HF_HUB_OFFLINE forbids the network",
         "`clippie-rs pull hf-hub:test/tiny`",
     ]);
-    assert_eq!(desk.files(), [""; 0]);
-    // A broken connection is told and gone on with.
-    desk.server.fail(Kind::Store, Fault::Cut(1000));
-    desk.run(["pull", NAME]).code(0).says(&["warning: cannot reach ", "the connection broke", "trying again in 1 s"]);
-    assert_eq!(ranges(&desk.server.seen()), [None, Some("bytes=1000-".to_owned())]);
+    assert_eq!(fixture.files(), [""; 0]);
+    // A broken connection is reported and resumed.
+    fixture.server.fail(Kind::Store, Fault::Cut(1000));
+    fixture.run(["pull", NAME]).code(0).assert_stderr(&[
+        "warning: cannot reach ",
+        "the connection broke",
+        "trying again in 1 s",
+    ]);
+    assert_eq!(ranges(&fixture.server.seen()), [None, Some("bytes=1000-".to_owned())]);
 }
 
 #[test]
-fn tokens_come_from_the_environment_and_stay_at_the_endpoint() {
-    let desk = Desk::new();
-    desk.server.publish(Repo { token: Some(("hf_secret".into(), true)), ..desk.repo.clone() });
-    desk.run(["pull", NAME]).code(1).says(&["test/tiny is gated (401)", "set HF_TOKEN"]);
-    desk.server.seen();
-    ran(desk.command(["pull", "-vv", NAME]).env("HF_TOKEN", "hf_secret")).code(0);
-    for seen in desk.server.seen() {
+fn tokens_come_from_the_environment_and_go_to_the_endpoint_only() {
+    let fixture = CliFixture::new();
+    fixture.server.publish(Repo { token: Some(("hf_secret".into(), true)), ..fixture.repo.clone() });
+    fixture.run(["pull", NAME]).code(1).assert_stderr(&["test/tiny is gated (401)", "set HF_TOKEN"]);
+    fixture.server.seen();
+    run(fixture.command(["pull", "-vv", NAME]).env("HF_TOKEN", "hf_secret")).code(0);
+    for seen in fixture.server.seen() {
         assert_eq!(seen.authorization.is_some(), seen.kind != Kind::Store, "{seen:?}");
     }
-    // As `hf auth login` leaves it.
-    desk.run(["models", "--remove", NAME]).code(0);
-    let home = desk.folder.path().join("hf-home");
+    // In the form that `hf auth login` writes.
+    fixture.run(["models", "--remove", NAME]).code(0);
+    let home = fixture.folder.path().join("hf-home");
     fs::create_dir(&home).unwrap();
     fs::write(home.join("token"), "hf_secret").unwrap();
-    ran(desk.command(["pull", NAME]).env("HF_HOME", &home)).code(0);
+    run(fixture.command(["pull", NAME]).env("HF_HOME", &home)).code(0);
 }
 
 #[test]
-fn two_processes_fetch_once() {
-    let desk = Desk::new();
-    desk.server.fail(Kind::Store, Fault::Gate);
-    let start = |args: &[&str]| desk.command(args).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+fn two_processes_download_once() {
+    let fixture = CliFixture::new();
+    fixture.server.fail(Kind::Store, Fault::Gate);
+    let start = |args: &[&str]| fixture.command(args).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut first = start(&["pull", NAME]);
     let mut lines = BufReader::new(first.stderr.take().unwrap()).lines().map(Result::unwrap);
-    // The first holds the lock when it says what it fetches.
+    // The first process holds the lock once it reports its download.
     assert!(lines.next().unwrap().contains("fetching"));
     let mut second = start(&["encode", "-m", NAME, "--text", "a"]);
     let mut second_lines = BufReader::new(second.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert_eq!(second_lines.next().unwrap(), "another process is pulling hf-hub:test/tiny; waiting for it");
-    let busy = desk.run(["models", "--remove", NAME]).code(1);
-    busy.says(&["hf-hub:test/tiny is being pulled by another process"]);
-    desk.server.open_gate();
+    let busy = fixture.run(["models", "--remove", NAME]).code(1);
+    busy.assert_stderr(&["hf-hub:test/tiny is being pulled by another process"]);
+    fixture.server.open_gate();
     assert!(first.wait().unwrap().success());
     assert!(lines.last().unwrap().starts_with("pulled hf-hub:test/tiny: "));
     let second = second.wait_with_output().unwrap();
     assert!(second.status.success());
     assert_eq!(second_lines.next(), None);
     assert!(serde_json::from_slice::<Value>(&second.stdout).unwrap()["embedding"].is_array());
-    // Each file once.
-    let seen = desk.server.seen();
+    // Each file was requested once.
+    let seen = fixture.server.seen();
     assert_eq!(ranges(&seen), [None]);
     assert_eq!(seen.iter().filter(|seen| seen.kind == Kind::List).count(), 1);
-    assert_eq!(desk.files(), [desk.model_file()]);
+    assert_eq!(fixture.files(), [fixture.model_file()]);
 }
 
 #[test]
-fn a_process_that_is_killed_leaves_nothing_that_looks_whole() {
-    let desk = Desk::new();
+fn a_killed_process_leaves_no_complete_file() {
+    let fixture = CliFixture::new();
     let cut = 100_000;
-    desk.server.fail(Kind::Store, Fault::Cut(cut)).fail(Kind::Store, Fault::Gate);
-    let mut pull = desk.command(["pull", NAME]).stderr(Stdio::piped()).spawn().unwrap();
+    fixture.server.fail(Kind::Store, Fault::Cut(cut)).fail(Kind::Store, Fault::Gate);
+    let mut pull = fixture.command(["pull", NAME]).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(pull.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.any(|line| line.contains("trying again")));
     pull.kill().unwrap();
     pull.wait().unwrap();
-    desk.server.open_gate();
-    let left = desk.files();
+    fixture.server.open_gate();
+    let left = fixture.files();
     assert!(left.iter().all(|file| file.starts_with("downloads/test--tiny/")), "{left:?}");
     assert!(left.iter().any(|file| file.ends_with(".incomplete")), "{left:?}");
-    let shown = desk.run(["models"]).code(0).stdout;
+    let shown = fixture.run(["models"]).code(0).stdout;
     assert!(shown.contains("No model is installed yet") && shown.contains("goes on"), "{shown}");
-    // The lock died with its holder.
-    desk.server.heal();
-    desk.server.seen();
-    desk.run(["pull", NAME]).code(0);
-    assert_eq!(ranges(&desk.server.seen()), [Some(format!("bytes={cut}-"))]);
-    assert_eq!(desk.files(), [desk.model_file()]);
+    // The system released the lock with its process.
+    fixture.server.heal();
+    fixture.server.seen();
+    fixture.run(["pull", NAME]).code(0);
+    assert_eq!(ranges(&fixture.server.seen()), [Some(format!("bytes={cut}-"))]);
+    assert_eq!(fixture.files(), [fixture.model_file()]);
 }
 
 #[test]
 fn a_cache_of_another_tool_needs_no_network() {
-    let desk = Desk::new();
-    let snapshot = desk.folder.path().join("hf/hub/models--test--tiny/snapshots").join(COMMIT);
-    let refs = desk.folder.path().join("hf/hub/models--test--tiny/refs");
+    let fixture = CliFixture::new();
+    let snapshot = fixture.folder.path().join("hf/hub/models--test--tiny/snapshots").join(COMMIT);
+    let refs = fixture.folder.path().join("hf/hub/models--test--tiny/refs");
     fs::create_dir_all(&snapshot).unwrap();
     fs::create_dir_all(&refs).unwrap();
     fs::write(refs.join("main"), COMMIT).unwrap();
-    for file in files(desk._source.path()) {
-        fs::copy(desk._source.path().join(&file), snapshot.join(&file)).unwrap();
+    for file in files(fixture._source.path()) {
+        fs::copy(fixture._source.path().join(&file), snapshot.join(&file)).unwrap();
     }
-    let mut command = desk.command(["encode", "-m", NAME, "--text", "a"]);
-    command.env("HF_HOME", desk.folder.path().join("hf")).env("HF_HUB_OFFLINE", "1");
-    let ran = ran(&mut command).code(0).says(&["that another tool downloaded", "license of the weights", "pulled"]);
+    let mut command = fixture.command(["encode", "-m", NAME, "--text", "a"]);
+    command.env("HF_HOME", fixture.folder.path().join("hf")).env("HF_HUB_OFFLINE", "1");
+    let ran =
+        run(&mut command).code(0).assert_stderr(&["that another tool downloaded", "license of the weights", "pulled"]);
     assert!(ran.stdout.contains("embedding"));
-    assert_eq!(desk.server.seen(), []);
+    assert_eq!(fixture.server.seen(), []);
 }
 
-/// Proxies of the environment hold, and those that `NO_PROXY` excepts do not.
+/// Proxy variables apply, except for hosts in `NO_PROXY`.
 #[test]
 fn proxies_are_honoured() {
-    let desk = Desk::new();
+    let fixture = CliFixture::new();
     let proxied = |no_proxy: &str| {
-        let mut command = desk.command(["pull", NAME]);
-        // Nobody listens there, so nothing comes back.
+        let mut command = fixture.command(["pull", NAME]);
+        // A proxy without listener.
         command.env("HTTP_PROXY", "http://127.0.0.1:9").env("NO_PROXY", no_proxy);
         command
     };
-    let through = ran(&mut proxied("")).code(1);
-    through.says(&["cannot reach", "HTTPS_PROXY"]);
-    assert_eq!(desk.server.seen(), []);
-    ran(&mut proxied("127.0.0.1")).code(0);
+    let through = run(&mut proxied("")).code(1);
+    through.assert_stderr(&["cannot reach", "HTTPS_PROXY"]);
+    assert_eq!(fixture.server.seen(), []);
+    run(&mut proxied("127.0.0.1")).code(0);
 }

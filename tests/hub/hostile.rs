@@ -1,4 +1,4 @@
-//! Servers that mean harm: addresses, lists, names and sizes that nobody should follow.
+//! Hostile servers: URLs, lists, file names and sizes that must be refused.
 
 use std::ops::ControlFlow;
 
@@ -6,7 +6,7 @@ use clippie_rs::hub::{Error, Event, PullOptions};
 use serde_json::json;
 
 use crate::hub_server::{COMMIT, Content, Fault, Kind, Repo, RepoFile};
-use crate::support::{Bench, FILE, NAME, REPO, name, says, tiny};
+use crate::support::{FILE, Fixture, NAME, REPO, assert_error, name, tiny};
 
 #[test]
 fn redirects_are_counted_and_checked() {
@@ -18,25 +18,25 @@ fn redirects_are_counted_and_checked() {
             ("http://", "has no host"),
             ("http:// x/", "has spaces"),
         ] {
-            let bench = Bench::new();
-            bench.server.fail(kind, Fault::Redirect(to.into()));
-            let error = says(bench.pull(), &[part]);
+            let fixture = Fixture::new();
+            fixture.server.fail(kind, Fault::Redirect(to.into()));
+            let error = assert_error(fixture.pull(), &[part]);
             assert!(matches!(error, Error::Protocol { .. }), "{error}");
         }
-        // Round and round.
-        let bench = Bench::new();
+        // A redirect loop.
+        let fixture = Fixture::new();
         let path = match kind {
             Kind::List => format!("/api/models/{REPO}/revision/main"),
             _ => format!("/{REPO}/resolve/{COMMIT}/{FILE}"),
         };
-        bench.server.fail_often(50, kind, &Fault::Redirect(path));
-        says(bench.pull(), &["redirects more than 10 times"]);
-        assert!(bench.server.heal() > 30);
+        fixture.server.fail_often(50, kind, &Fault::Redirect(path));
+        assert_error(fixture.pull(), &["redirects more than 10 times"]);
+        assert!(fixture.server.heal() > 30);
     }
 }
 
 #[test]
-fn lists_that_are_none_are_refused() {
+fn invalid_lists_are_refused() {
     let files = |sha: &str, files: &[&str]| {
         let files: Vec<_> = files.iter().map(|file| json!({ "rfilename": file })).collect();
         json!({ "sha": sha, "siblings": files }).to_string()
@@ -53,88 +53,89 @@ fn lists_that_are_none_are_refused() {
         (files(COMMIT, &["a.pt", "b.pt"]), "several checkpoints or parts of one (a.pt, b.pt)"),
         (format!("{{\"sha\": \"{COMMIT}\", \"x\": \"{}\"}}", "x".repeat(17 << 20)), "more than the 16777216 bytes"),
     ] {
-        let bench = Bench::new();
-        bench.server.fail(Kind::List, Fault::Text(text));
-        let error = says(bench.pull(), &[part]);
+        let fixture = Fixture::new();
+        fixture.server.fail(Kind::List, Fault::Text(text));
+        let error = assert_error(fixture.pull(), &[part]);
         assert!(!error.to_string().contains('\u{1b}'));
-        assert_eq!(bench.files(), [""; 0]);
+        assert_eq!(fixture.files(), [""; 0]);
     }
 }
 
 #[test]
-fn names_of_files_stay_in_their_folder() {
-    // Beside names that lead elsewhere, one that does not.
+fn file_names_stay_in_their_folder() {
+    // Names that lead out of the folder, and valid ones.
     let mut files: Vec<RepoFile> =
         ["../evil.pt", "/tmp/evil.pt", "..\\..\\evil.pt", "CON:evil.pt", "sub/model.safetensors"]
             .map(|evil| RepoFile::large(evil, Content::Bytes(vec![0].into())))
             .into();
     files.extend(tiny().repo().files);
-    let bench = Bench::with(vec![Repo::new(REPO, files)]);
-    bench.assert_pulled(bench.pull());
+    let fixture = Fixture::with(vec![Repo::new(REPO, files)]);
+    fixture.assert_pulled(fixture.pull());
 }
 
 #[test]
-fn headers_that_make_no_sense_are_refused() {
+fn impossible_headers_are_refused() {
     for (name, value, part) in [
         ("X-Repo-Commit", "1".repeat(40), "answers for commit 1111"),
         ("X-Linked-Size", "18446744073709551615".into(), "which no checkpoint has"),
     ] {
-        let bench = Bench::new();
-        bench.server.fail(Kind::Head, Fault::Headers(vec![(name, value)]));
-        let error = says(bench.pull(), &[part]);
+        let fixture = Fixture::new();
+        fixture.server.fail(Kind::Head, Fault::Headers(vec![(name, value)]));
+        let error = assert_error(fixture.pull(), &[part]);
         assert!(matches!(error, Error::Protocol { .. }), "{error}");
-        assert_eq!(bench.files(), [""; 0]);
+        assert_eq!(fixture.files(), [""; 0]);
     }
 }
 
 #[test]
-fn what_does_not_fit_is_not_begun() {
-    let bench = Bench::new();
-    bench.server.fail(Kind::Head, Fault::Headers(vec![]));
-    // 150 GB, in a folder where less is free or, at two times as much again, surely less.
-    bench.server.fail(Kind::Head, Fault::Headers(vec![("X-Linked-Size", "199000000000".into())]));
-    let free = fs4::available_space(bench.folder.path()).unwrap();
+fn a_model_that_does_not_fit_is_not_downloaded() {
+    let fixture = Fixture::new();
+    fixture.server.fail(Kind::Head, Fault::Headers(vec![]));
+    // 199 GB to download, and twice as much for the weights file.
+    fixture.server.fail(Kind::Head, Fault::Headers(vec![("X-Linked-Size", "199000000000".into())]));
+    let free = fs4::available_space(fixture.folder.path()).unwrap();
     assert!(free < 3 * 199_000_000_000, "this disk is too large for the test");
-    let error = says(bench.pull(), &[NAME, "needs 597.0 GB of disk (199.0 GB to download, 398.0 GB", "CLIPPIE_HOME"]);
+    let error =
+        assert_error(fixture.pull(), &[NAME, "needs 597.0 GB of disk (199.0 GB to download, 398.0 GB", "CLIPPIE_HOME"]);
     assert!(matches!(error, Error::DiskSpace { .. }));
-    assert_eq!(bench.files(), [""; 0]);
-    assert!(bench.server.seen().iter().all(|seen| !matches!(seen.kind, Kind::Get | Kind::Store)));
+    assert_eq!(fixture.files(), [""; 0]);
+    assert!(fixture.server.seen().iter().all(|seen| !matches!(seen.kind, Kind::Get | Kind::Store)));
 }
 
 #[test]
-fn a_pull_can_be_broken_off_anywhere() {
-    // At each event that a pull tells, one after the other.
+fn a_pull_can_be_cancelled_at_any_event() {
+    // Cancel at each event of a pull in turn.
     let mut stop_at = 0;
     loop {
-        let bench = Bench::new();
-        let mut told = 0;
+        let fixture = Fixture::new();
+        let mut events = 0;
         let mut converting = false;
-        let pulled = bench.hub().pull(&name(NAME), PullOptions::default(), &mut |event| {
+        let pulled = fixture.hub().pull(&name(NAME), PullOptions::default(), &mut |event| {
             converting |= matches!(event, Event::Convert(_));
-            told += 1;
-            if told > stop_at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            events += 1;
+            if events > stop_at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         if converting {
-            // So near to the end it is brought there.
-            bench.assert_pulled(pulled);
+            // A conversion is not cancelled.
+            fixture.assert_pulled(pulled);
             break;
         }
-        says(pulled, &["cancelled", "goes on with it"]);
-        assert!(bench.files().iter().all(|file| file.ends_with(".incomplete") || file.ends_with(".json")));
-        bench.assert_pulled(bench.pull());
+        assert_error(pulled, &["cancelled", "goes on with it"]);
+        assert!(fixture.files().iter().all(|file| file.ends_with(".incomplete") || file.ends_with(".json")));
+        fixture.assert_pulled(fixture.pull());
         stop_at += 1;
     }
     assert!(stop_at >= 3);
 }
 
 #[test]
-fn where_nothing_can_be_written_it_is_said() {
-    let bench = Bench::new();
-    let file = bench.folder.path().join("file");
+fn an_unwritable_folder_is_reported() {
+    let fixture = Fixture::new();
+    let file = fixture.folder.path().join("file");
     std::fs::write(&file, "in the way").unwrap();
-    let hub = clippie_rs::hub::Hub::builder(&file).endpoint(&bench.server.endpoint()).build().unwrap();
+    let hub = clippie_rs::hub::Hub::builder(&file).endpoint(&fixture.server.endpoint()).build().unwrap();
     let shown = file.display().to_string();
-    let error = says(crate::support::pull(&hub, NAME), &["cannot create", &shown]);
+    let error = assert_error(crate::support::pull(&hub, NAME), &["cannot create", &shown]);
     assert!(matches!(error, Error::File { .. }));
-    assert_eq!(bench.server.seen(), []);
+    assert_eq!(fixture.server.seen(), []);
 }

@@ -1,4 +1,4 @@
-//! The same over TLS, which is how hubs are really asked: certificates are checked, and nothing leads back to http.
+//! Pulls over TLS, as from real hubs: certificates are checked, and no redirect leads to http.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -10,16 +10,16 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, Stream};
 
-use crate::support::{Bench, NAME, pull, says};
+use crate::support::{Fixture, NAME, assert_error, pull};
 
-/// Two doors with TLS in front of a hub's endpoint and its store, and the certificate to trust.
-struct Doors {
+/// TLS proxies in front of the endpoint and the store of a hub server, and their certificate.
+struct TlsProxies {
     endpoint: String,
     store: String,
     certificate: PathBuf,
 }
 
-fn doors(bench: &Bench, certificate: &Path) -> Doors {
+fn tls_proxies(fixture: &Fixture, certificate: &Path) -> TlsProxies {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     std::fs::write(certificate, cert.pem()).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
@@ -32,20 +32,20 @@ fn doors(bench: &Bench, certificate: &Path) -> Doors {
         .unwrap();
     let config = Arc::new(config);
     let plain = |url: String| url.trim_start_matches("http://").to_owned();
-    let endpoint = door(config.clone(), plain(bench.server.endpoint()));
-    let store = door(config, plain(bench.server.store()));
-    Doors { endpoint, store, certificate: certificate.to_owned() }
+    let endpoint = tls_proxy(config.clone(), plain(fixture.server.endpoint()));
+    let store = tls_proxy(config, plain(fixture.server.store()));
+    TlsProxies { endpoint, store, certificate: certificate.to_owned() }
 }
 
-/// Passes what comes over TLS on to `inside`, one exchange for each connection. Its thread lives as long as the tests.
-fn door(config: Arc<ServerConfig>, inside: String) -> String {
+/// Starts a TLS proxy for `inside`, one exchange per connection. Its thread runs until the tests end.
+fn tls_proxy(config: Arc<ServerConfig>, inside: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let (config, inside) = (config.clone(), inside.clone());
             thread::spawn(move || {
-                // A client that does not trust us hangs up.
+                // A client that does not trust the certificate disconnects.
                 let _ = pass(stream, config, &inside);
             });
         }
@@ -71,32 +71,32 @@ fn pass(mut outside: TcpStream, config: Arc<ServerConfig>, inside: &str) -> Resu
 }
 
 #[test]
-fn a_hub_is_trusted_by_its_certificate() {
-    let bench = Bench::new();
+fn the_certificate_of_a_hub_is_checked() {
+    let fixture = Fixture::new();
     let other = tempfile::tempdir().unwrap();
-    let Doors { endpoint, store, certificate } = doors(&bench, &other.path().join("ca.pem"));
-    bench.server.set_store(&store);
-    // Mozilla does not know it.
-    let strange = bench.builder().endpoint(&endpoint).build().unwrap();
-    says(pull(&strange, NAME), &["cannot reach https://127.0.0.1", "certificate"]);
-    assert_eq!(bench.server.seen(), []);
-    let trusted = bench.builder().endpoint(&endpoint).ca_file(&certificate).build().unwrap();
-    bench.assert_pulled(pull(&trusted, NAME));
-    assert!(!bench.server.seen().is_empty());
+    let TlsProxies { endpoint, store, certificate } = tls_proxies(&fixture, &other.path().join("ca.pem"));
+    fixture.server.set_store(&store);
+    // The certificate is not among Mozilla's roots.
+    let untrusted = fixture.builder().endpoint(&endpoint).build().unwrap();
+    assert_error(pull(&untrusted, NAME), &["cannot reach https://127.0.0.1", "certificate"]);
+    assert_eq!(fixture.server.seen(), []);
+    let trusted = fixture.builder().endpoint(&endpoint).ca_file(&certificate).build().unwrap();
+    fixture.assert_pulled(pull(&trusted, NAME));
+    assert!(!fixture.server.seen().is_empty());
 
     let empty = other.path().join("empty.pem");
     std::fs::write(&empty, "no certificate").unwrap();
-    let wrong = bench.builder().endpoint(&endpoint).ca_file(&empty).build().unwrap();
-    says(pull(&wrong, "hf-hub:test/other"), &["SSL_CERT_FILE", "empty.pem", "no certificate"]);
+    let wrong = fixture.builder().endpoint(&endpoint).ca_file(&empty).build().unwrap();
+    assert_error(pull(&wrong, "hf-hub:test/other"), &["SSL_CERT_FILE", "empty.pem", "no certificate"]);
 }
 
 #[test]
-fn https_never_leads_to_http() {
-    let bench = Bench::new();
+fn https_never_redirects_to_http() {
+    let fixture = Fixture::new();
     let other = tempfile::tempdir().unwrap();
-    let Doors { endpoint, certificate, .. } = doors(&bench, &other.path().join("ca.pem"));
+    let TlsProxies { endpoint, certificate, .. } = tls_proxies(&fixture, &other.path().join("ca.pem"));
     // The store without TLS.
-    let hub = bench.builder().endpoint(&endpoint).ca_file(&certificate).build().unwrap();
-    says(pull(&hub, NAME), &["redirects from https to http://127.0.0.1"]);
-    assert!(bench.ranges().is_empty());
+    let hub = fixture.builder().endpoint(&endpoint).ca_file(&certificate).build().unwrap();
+    assert_error(pull(&hub, NAME), &["redirects from https to http://127.0.0.1"]);
+    assert!(fixture.ranges().is_empty());
 }

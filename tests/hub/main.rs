@@ -1,7 +1,7 @@
-//! Models by name against a hub on this computer: pulling, resuming, failing, waiting, caching. No test asks any other
+//! Models by name against a local hub server: pulling, resuming, failures, retries, caching. No test uses any other
 //! network.
 //!
-//! That every known name ends in the right embeddings is tested in `tests/parity.rs`.
+//! `tests/parity.rs` tests that every catalogue name gives the right embeddings.
 
 #![cfg(feature = "hub")]
 

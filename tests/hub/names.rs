@@ -1,15 +1,15 @@
-//! Every known name in a repository with exactly the files that its publisher has there: the right ones are fetched.
+//! Every catalogue name, with the file names of its real repository: the right files are downloaded.
 //!
-//! The contents are a few bytes; with real ones every name is pulled, converted and run in `tests/parity.rs`.
+//! The contents are a few bytes; `tests/parity.rs` pulls, converts and runs every name with real contents.
 
 use clippie_rs::catalog;
 use clippie_rs::hub::{Error, ModelName};
 
 use crate::checkpoint::{Layout, Model};
 use crate::hub_server::{Content, Kind, Repo, RepoFile};
-use crate::support::{Bench, pull, says};
+use crate::support::{Fixture, assert_error, pull};
 
-/// What open_clip's repositories hold.
+/// Files of open_clip's repositories.
 const OPEN_CLIP: [&str; 9] = [
     ".gitattributes",
     "README.md",
@@ -21,13 +21,13 @@ const OPEN_CLIP: [&str; 9] = [
     "vocab.json",
     "merges.txt",
 ];
-/// timm's repositories of vision transformers have the image tower alone, too.
+/// Further files of timm's repositories of vision transformers: the image tower alone.
 const TIMM: [&str; 3] = ["config.json", "model.safetensors", "pytorch_model.bin"];
-/// LAION's have transformers' files, too.
+/// Further files of LAION's repositories, for transformers.
 const LAION: [&str; 5] =
     ["config.json", "model.safetensors", "preprocessor_config.json", "pytorch_model.bin", "special_tokens_map.json"];
 
-/// The files of a model's repository (clip-models C.6), and those of them that a model is made of.
+/// The files of a model's repository, and those of them that a pull needs.
 fn published(model: &catalog::Model) -> (Vec<&'static str>, Vec<&'static str>) {
     let open_clip = ["open_clip_config.json", "open_clip_model.safetensors"];
     match model.repository.split_once('/').unwrap() {
@@ -59,14 +59,14 @@ fn repo(model: &catalog::Model, names: &[&str]) -> Repo {
 }
 
 #[test]
-fn every_known_name_leads_to_the_right_files() {
+fn every_known_name_downloads_the_right_files() {
     for model in catalog::models() {
         let (names, mut wanted) = published(model);
-        let bench = Bench::with(vec![repo(model, &names)]);
-        // The checkpoint is none, so the pull ends after the download.
-        let error = says(pull(&bench.hub(), model.name), &[model.file]);
+        let fixture = Fixture::with(vec![repo(model, &names)]);
+        // The checkpoint is not valid, so the pull ends after the download.
+        let error = assert_error(pull(&fixture.hub(), model.name), &[model.file]);
         assert!(matches!(error, Error::Convert { .. }), "{}: {error}", model.name);
-        let seen = bench.server.seen();
+        let seen = fixture.server.seen();
         let fetched = |kind: Kind| {
             let files = seen.iter().filter(|seen| seen.kind == kind);
             let mut files: Vec<&str> = files.map(|seen| seen.path.rsplit('/').next().unwrap()).collect();
@@ -84,18 +84,18 @@ fn every_known_name_leads_to_the_right_files() {
     }
 }
 
-/// Should a repository ever have open_clip's pickle alone, that is taken.
+/// A repository with open_clip's pickle only.
 #[test]
-fn pickles_are_taken_where_there_is_nothing_better() {
+fn pickles_are_used_without_an_alternative() {
     for model in catalog::models().iter().filter(|model| model.file.ends_with(".safetensors")) {
         let names = ["README.md", "open_clip_config.json", "open_clip_pytorch_model.bin"];
-        let bench = Bench::with(vec![repo(model, &names)]);
-        says(pull(&bench.hub(), model.name), &["open_clip_pytorch_model.bin"]);
+        let fixture = Fixture::with(vec![repo(model, &names)]);
+        assert_error(pull(&fixture.hub(), model.name), &["open_clip_pytorch_model.bin"]);
     }
 }
 
 #[test]
-fn sizes_of_downloads_are_those_of_the_tensors() {
+fn download_sizes_match_the_tensors() {
     for known in catalog::models() {
         let model = Model::named(known.name).unwrap();
         let layout = if known.file.ends_with(".pt") { Layout::Apple } else { Layout::OpenClip };

@@ -1,4 +1,4 @@
-//! A hub to pull from, a folder to pull into, and models that are small enough for many pulls.
+//! Fixtures: a hub server, a folder to pull into, and models small enough for many pulls.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::hub_server::{Content, HubServer, Kind, Repo, RepoFile, Seen};
 
 /// The repository that most tests pull.
 pub const REPO: &str = "test/tiny";
-/// How it is pulled.
+/// The model name of that repository.
 pub const NAME: &str = "hf-hub:test/tiny";
 /// Its checkpoint.
 pub const FILE: &str = "open_clip_model.safetensors";
@@ -38,21 +38,21 @@ pub fn micro() -> Model {
     Model::custom("micro", size, true)
 }
 
-/// The files of [`micro`] in open_clip's layout, and the weights file that they become.
+/// The files of [`micro`] in open_clip's layout, and the weights file converted from them.
 pub struct Tiny {
     pub checkpoint: Vec<u8>,
     pub config: Vec<u8>,
     pub weights: Vec<u8>,
 }
 
-/// Made once for all tests.
+/// Created once for all tests.
 pub fn tiny() -> &'static Tiny {
     static TINY: OnceLock<Tiny> = OnceLock::new();
-    TINY.get_or_init(|| made(1))
+    TINY.get_or_init(|| tiny_with_seed(1))
 }
 
-/// As [`tiny`], with other values.
-pub fn made(seed: u64) -> Tiny {
+/// Like [`tiny`], with other values.
+pub fn tiny_with_seed(seed: u64) -> Tiny {
     let folder = tempfile::tempdir().unwrap();
     checkpoint::write(&micro(), seed, Layout::OpenClip, folder.path()).unwrap();
     let out = folder.path().join("out.clippie");
@@ -62,7 +62,7 @@ pub fn made(seed: u64) -> Tiny {
 }
 
 impl Tiny {
-    /// The repository with these files and some that nobody needs.
+    /// The repository with these files and some that a pull does not need.
     pub fn repo(&self) -> Repo {
         let large = RepoFile::large(FILE, Content::Bytes(self.checkpoint.clone().into()));
         let others = ["README.md", ".gitattributes", "tokenizer.json", "vocab.json", "merges.txt"];
@@ -72,22 +72,22 @@ impl Tiny {
     }
 }
 
-/// A hub with [`tiny`] and a folder to pull it into.
-pub struct Bench {
+/// A hub server with [`tiny`], and a folder to pull it into.
+pub struct Fixture {
     pub server: HubServer,
     pub folder: TempDir,
 }
 
-impl Bench {
-    pub fn new() -> Bench {
-        Bench::with(vec![tiny().repo()])
+impl Fixture {
+    pub fn new() -> Fixture {
+        Fixture::with(vec![tiny().repo()])
     }
 
-    pub fn with(repos: Vec<Repo>) -> Bench {
-        Bench { server: HubServer::start(repos), folder: tempfile::tempdir().unwrap() }
+    pub fn with(repos: Vec<Repo>) -> Fixture {
+        Fixture { server: HubServer::start(repos), folder: tempfile::tempdir().unwrap() }
     }
 
-    /// A hub whose settings can be added to. It does not wait long.
+    /// A builder for a hub with short waits.
     pub fn builder(&self) -> HubBuilder {
         Hub::builder(self.folder.path()).endpoint(&self.server.endpoint()).first_wait(Duration::from_millis(1))
     }
@@ -101,19 +101,19 @@ impl Bench {
         pull(&self.hub(), NAME)
     }
 
-    /// Everything in the folder but locks, sorted.
+    /// All files in the folder except locks, sorted.
     pub fn files(&self) -> Vec<String> {
         let mut files = files(self.folder.path());
         files.retain(|file| !file.starts_with("locks"));
         files
     }
 
-    /// What [`tiny`] is called when it is here.
+    /// File name of [`tiny`] when it is installed.
     pub fn stored(&self) -> String {
         stored(&tiny().repo())
     }
 
-    /// Asserts that the model was pulled, that it is what it should be, and that nothing else is left.
+    /// Asserts that the model is installed with the right content, and that there are no other files.
     #[track_caller]
     pub fn assert_pulled(&self, pulled: Result<StoredModel, Error>) {
         let model = pulled.unwrap();
@@ -123,13 +123,13 @@ impl Bench {
         assert_eq!(self.files(), [self.stored()]);
     }
 
-    /// The requests for the checkpoint's content at the store, as the ranges they asked for.
+    /// The ranges of all requests to the store.
     pub fn ranges(&self) -> Vec<Option<String>> {
         ranges(&self.server.seen())
     }
 }
 
-/// Where the model of a repository of [`Tiny::repo`] lies in the folder.
+/// Path in the folder of the model of a repository of [`Tiny::repo`].
 pub fn stored(repo: &Repo) -> String {
     format!("models/test--tiny-{}.clippie", &repo.file(FILE).sha256()[..16])
 }
@@ -142,12 +142,12 @@ pub fn name(text: &str) -> ModelName {
     text.parse().unwrap()
 }
 
-/// Pulls with default options, watching nothing.
+/// Pulls with default options, ignoring events.
 pub fn pull(hub: &Hub, model: &str) -> Result<StoredModel, Error> {
     hub.pull(&name(model), PullOptions::default(), &mut |_| ControlFlow::Continue(()))
 }
 
-/// Pulls until something fails for the first time, as a process that is killed there.
+/// Pulls until the first failure, like a process that is killed there.
 pub fn pull_until_failure(hub: &Hub, model: &str) -> Result<StoredModel, Error> {
     hub.pull(&name(model), PullOptions::default(), &mut |event| match event {
         Event::Retry { .. } => ControlFlow::Break(()),
@@ -155,7 +155,7 @@ pub fn pull_until_failure(hub: &Hub, model: &str) -> Result<StoredModel, Error> 
     })
 }
 
-/// Every file in a folder and its folders, sorted.
+/// All files in a folder and its subfolders, sorted.
 pub fn files(folder: &Path) -> Vec<String> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -175,9 +175,9 @@ pub fn files(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Asserts that an error says all of `parts`, and nothing that is secret.
+/// Asserts that the error message contains all of `parts` and no secret.
 #[track_caller]
-pub fn says<T: std::fmt::Debug>(result: Result<T, Error>, parts: &[&str]) -> Error {
+pub fn assert_error<T: std::fmt::Debug>(result: Result<T, Error>, parts: &[&str]) -> Error {
     let error = result.unwrap_err();
     let text = error.to_string();
     for part in parts {

@@ -1,8 +1,7 @@
-//! Whether a text looks like mojibake: characters stand side by side that hardly ever do, unless bytes were read in the
-//! wrong code page.
+//! Detects mojibake: neighbouring characters that hardly ever occur unless bytes were decoded in the wrong code page.
 //!
-//! The juxtapositions are facts from ftfy (`badness.py`, Apache-2.0). Most are told by sets of characters
-//! ([`super::category`]), the rest by the characters themselves.
+//! The combinations are facts from ftfy (`badness.py`, Apache-2.0). Most are defined by sets of characters
+//! ([`super::category`]), the rest by single characters.
 
 use super::category::*;
 use crate::tokenizer::unicode::{WORD, classes, is_space};
@@ -10,10 +9,10 @@ use std::str::Chars;
 
 const ACCENTED: u32 = UPPER_ACCENTED | LOWER_ACCENTED;
 const PUNCTUATION: u32 = START_PUNCTUATION | END_PUNCTUATION;
-/// What does not stand beside a character of [`BAD`].
+/// Characters that do not occur next to a character of [`BAD`].
 const BESIDE_BAD: u32 = ACCENTED | BOX | PUNCTUATION | CURRENCY | NUMERIC | LAW;
 
-/// Sets whose members do not follow each other: (of the first, of the second).
+/// Pairs of sets whose members do not follow each other: (first character, second character).
 const PAIRS: [(u32, u32); 9] = [
     (BESIDE_BAD | BAD, BAD),
     (BAD, BESIDE_BAD),
@@ -26,13 +25,13 @@ const PAIRS: [(u32, u32); 9] = [
     (ACCENTED | CURRENCY | NUMERIC | PUNCTUATION | LAW, BOX),
 ];
 
-/// Sets of three in a row.
+/// Sets for three characters in a row.
 const TRIPLES: [(u32, u32, u32); 2] = [
     (ACCENTED | BOX | CURRENCY | END_PUNCTUATION, START_PUNCTUATION, NUMERIC),
     (ACCENTED | CURRENCY | NUMERIC | BOX | LAW, END_PUNCTUATION, START_PUNCTUATION),
 ];
 
-/// Whether any such juxtaposition occurs.
+/// Whether any such combination occurs.
 pub(super) fn is_bad(text: &str) -> bool {
     let (mut before, mut last) = (None, None);
     let mut rest = text.chars();
@@ -45,7 +44,8 @@ pub(super) fn is_bad(text: &str) -> bool {
     false
 }
 
-/// Whether one occurs whose first character above ASCII, or a telling one, is `c`. All of them have one in some set.
+/// Whether a combination occurs whose first character above ASCII, or a characteristic one, is `c`. Every combination
+/// has such a character in one of the sets.
 fn is_bad_at(before: Option<char>, last: Option<char>, c: char, mut rest: Chars) -> bool {
     let sets = category(c);
     if sets & C1 != 0 {
@@ -71,7 +71,7 @@ fn is_bad_triple(sets: u32, next_sets: u32, third: Option<char>) -> bool {
         || sets & ACCENTED != 0 && classes(third) & WORD != 0
 }
 
-/// Pairs that are bad only after a Latin letter or white space.
+/// Pairs that count only after a Latin letter or white space.
 fn is_bad_after(last: Option<char>, sets: u32, next_sets: u32) -> bool {
     let Some(last) = last else { return false };
     let follows = |a: u32, b: u32| sets & a != 0 && next_sets & b != 0;
@@ -80,7 +80,7 @@ fn is_bad_after(last: Option<char>, sets: u32, next_sets: u32) -> bool {
         || is_space(last) && follows(UPPER_ACCENTED, CURRENCY)
 }
 
-/// `Ã` and `Â`, lead bytes of most of Latin-1, where the byte after them has become a space or a mark.
+/// `Ã` and `Â`, the lead bytes of most of Latin-1, if the byte after them has become a space or a punctuation mark.
 fn is_lone_capital(before: Option<char>, last: Option<char>, c: char, next: char, next_sets: u32) -> bool {
     let lower = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase());
     match (c, next) {
@@ -94,7 +94,7 @@ fn is_lone_capital(before: Option<char>, last: Option<char>, c: char, next: char
     }
 }
 
-/// Sequences that only some characters make.
+/// Sequences of specific characters.
 fn is_bad_by_name(c: char, next: char, next_sets: u32, mut rest: Chars) -> bool {
     match c {
         // A ligature before anything but an unaccented letter.
@@ -106,7 +106,7 @@ fn is_bad_by_name(c: char, next: char, next_sets: u32, mut rest: Chars) -> bool 
                 || matches!(next, '°' | '·' | '»' | '–' | '—' | '´')
         }
         '×' => matches!(next, '²' | '³'),
-        // Arabic in Windows-1252; its marks are common, so two letters are asked for.
+        // Arabic in Windows-1252. Its marks are common, so this needs two letters.
         'Ø' | 'Ù' => {
             is_arabic_tail(next) && matches!(rest.next(), Some('Ø' | 'Ù')) && rest.next().is_some_and(is_arabic_tail)
         }
@@ -120,7 +120,7 @@ fn is_bad_by_name(c: char, next: char, next_sets: u32, mut rest: Chars) -> bool 
             ('â' | 'ó', Some(third)) => matches!(third, 'à' | 'ä' | '°' | 'ê'),
             _ => false,
         },
-        // Windows-1251: punctuation, Latin-1 or Cyrillic, and Latin-1 twice over.
+        // Windows-1251: punctuation, Latin-1 or Cyrillic, and Latin-1 decoded twice.
         'в' => next == 'Ђ',
         'В' | 'Г' | 'Р' | 'С' => {
             let third = rest.next();
@@ -145,7 +145,7 @@ fn is_arabic_tail(c: char) -> bool {
         || matches!(c, 'Ÿ' | 'Š' | '®' | '°' | 'µ' | '»')
 }
 
-/// `ГўВЂВ`, any character of the line, a Latin letter or a space; the first has been read.
+/// `ГўВЂВ`, any character of the line, a Latin letter or a space; the first character is already consumed.
 fn is_double_cyrillic(next: char, third: Option<char>, mut rest: Chars) -> bool {
     (next, third, rest.next(), rest.next()) == ('ў', Some('В'), Some('Ђ'), Some('В'))
         && rest.next().is_some_and(|c| c != '\n')

@@ -1,14 +1,14 @@
-//! What a character has to do with mojibake: which sets of the detectors it is in, which code pages can hold it.
+//! Properties of characters for mojibake detection: the sets of the detectors, and the code pages that can encode them.
 
 pub(super) use super::category_tables::*;
 
-/// The code pages that text is tried in, in order; a bit of a character's mask from [`ENCODABLE_SHIFT`] on.
+/// The code pages to try, in order; each is one bit of a character's mask, from [`ENCODABLE_SHIFT`] on.
 pub(super) const CODE_PAGES: u32 = 10;
-/// Those that hold U+001A: the others use that byte for U+FFFD.
+/// Code pages that encode U+001A; the others use that byte for U+FFFD.
 const WITH_SUBSTITUTE: u32 = 1 | 1 << 7 | 1 << 8 | 1 << 9;
 const ALL_PAGES: u32 = (1 << CODE_PAGES) - 1;
 
-/// All sets of a character.
+/// The sets of a character.
 pub(super) fn category(c: char) -> u32 {
     match c {
         ' ' => ALL_PAGES << ENCODABLE_SHIFT | UTF8_CONTINUATION,
@@ -24,7 +24,7 @@ pub(super) fn category(c: char) -> u32 {
     }
 }
 
-/// The code pages that can hold a character, a bit each.
+/// The code pages that can encode a character, one bit each.
 pub(super) fn code_pages(c: char) -> u32 {
     category(c) >> ENCODABLE_SHIFT
 }

@@ -1,5 +1,5 @@
-//! Repairs that look at a character or two: C1 controls, ligatures, widths, quotes, line ends, escapes, controls, and
-//! the normal form. Each gives `None` when it changes nothing.
+//! Repairs of single characters and pairs: C1 controls, ligatures, widths, quotes, line ends, terminal escapes, control
+//! characters, and the normal form. Each returns `None` if it changes nothing.
 //!
 //! Rules and lists are ftfy's (`fixes.py`, `chardata.py`, Apache-2.0; facts only).
 
@@ -7,8 +7,8 @@ use super::encoding::windows_1252;
 use crate::tokenizer::unicode::{DIGIT, UNASSIGNED, classes};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-/// C1 controls as Windows-1252, Latin ligatures apart, full and half width to normal, quotes straight, line ends to
-/// `\n`.
+/// Decodes C1 controls as Windows-1252, expands Latin ligatures, replaces full and half width by normal width, curly by
+/// straight quotes, and all line ends by `\n`.
 pub(super) fn fix_characters(text: &str) -> Option<String> {
     if !text.chars().any(is_fixed) {
         return None;
@@ -17,7 +17,7 @@ pub(super) fn fix_characters(text: &str) -> Option<String> {
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
-            // Of CR and LF the LF stays.
+            // CR LF becomes LF.
             '\r' if chars.peek() == Some(&'\n') => {}
             '\0'..='\u{7f}' if c != '\r' => out.push(c),
             '\u{80}'..='\u{9f}' => out.push(straight(windows_1252(c))),
@@ -47,12 +47,13 @@ fn straight(c: char) -> char {
     }
 }
 
-/// Halfwidth and fullwidth forms, and the ideographic space: what has a compatibility form of normal width.
+/// Whether a character is a halfwidth or fullwidth form or the ideographic space: those have a compatibility form of
+/// normal width.
 fn is_other_width(c: char) -> bool {
     matches!(c, '\u{3000}' | '\u{ff01}'..='\u{ffef}')
 }
 
-/// Letters of a Latin ligature or digraph, its quotes already straight.
+/// Letters of a Latin ligature or digraph, with straight quotes.
 fn ligature(c: char) -> Option<&'static str> {
     Some(match c {
         'Ĳ' => "IJ",
@@ -81,7 +82,7 @@ fn ligature(c: char) -> Option<&'static str> {
     })
 }
 
-/// Terminal escapes out: ESC, `[`, digits and semicolons, a letter.
+/// Removes terminal escapes: ESC, `[`, digits and semicolons, a letter.
 pub(super) fn remove_escapes(text: &str) -> Option<String> {
     let mut out = String::new();
     let mut copied = 0;
@@ -101,7 +102,7 @@ pub(super) fn remove_escapes(text: &str) -> Option<String> {
     Some(out)
 }
 
-/// Controls and marks without a visible effect out; white space stays.
+/// Removes control characters and marks without a visible effect; keeps white space.
 pub(super) fn remove_controls(text: &str) -> Option<String> {
     text.contains(is_control).then(|| text.chars().filter(|&c| !is_control(c)).collect())
 }
@@ -112,12 +113,12 @@ fn is_control(c: char) -> bool {
         | '\u{206a}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffc}')
 }
 
-/// Normal form C.
+/// Converts to normal form C.
 ///
-/// The library normalises by a newer Unicode than the reference. What was assigned in both is normalised alike for ever
-/// (Unicode's stability policy); what was not the reference leaves alone, and so nothing is combined across it.
+/// The crate normalises with a newer Unicode version than the reference. Characters assigned in both normalise alike
+/// (Unicode's stability policy). The reference leaves the others alone, so nothing is combined across them.
 pub(super) fn compose(text: &str) -> Option<String> {
-    // Below U+0300 nothing combines.
+    // No character below U+0300 combines.
     if text.chars().all(|c| c < '\u{300}') || is_nfc_quick(text.chars()) == IsNormalized::Yes {
         return None;
     }
@@ -168,7 +169,7 @@ mod tests {
         check(compose, "q\u{307}\u{323}", "q\u{323}\u{307}");
         check(compose, "\u{1100}\u{1161}\u{11a8}", "각");
         check(compose, "\u{212b}", "Å");
-        // U+11382 and U+113C9 make U+11383 only since Unicode 16.
+        // U+11382 and U+113C9 combine to U+11383 only since Unicode 16.
         check(compose, "\u{11382}\u{113c9}", "\u{11382}\u{113c9}");
         check(compose, "e\u{301}\u{11382}\u{113c9}e\u{301}", "é\u{11382}\u{113c9}é");
     }

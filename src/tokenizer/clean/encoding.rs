@@ -1,28 +1,28 @@
-//! Characters to bytes in the code pages that mojibake comes from.
+//! Encodes characters in the code pages that cause mojibake.
 //!
-//! Windows pages are "sloppy" as in ftfy: bytes they leave open stand for themselves, and byte 0x1A for U+FFFD, by which
-//! text that has already lost characters can still be told apart.
+//! Windows pages are "sloppy" as in ftfy: undefined bytes map to themselves, and byte 0x1A to U+FFFD, so that text that
+//! has already lost characters can still be recognised.
 
 use super::code_pages::UPPER_HALVES;
 
-/// A code page, by its place in the order of trial.
+/// A code page, by its index in the order of attempts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct CodePage(u32);
 
 impl CodePage {
     pub(super) const MACROMAN: CodePage = CodePage(8);
 
-    /// The pages of a mask of [`super::category::code_pages`], in the order of trial.
+    /// The pages of a mask of [`super::category::code_pages`], in the order of attempts.
     pub(super) fn of_mask(mask: u32) -> impl Iterator<Item = CodePage> {
         (0..super::category::CODE_PAGES).filter(move |page| mask >> page & 1 == 1).map(CodePage)
     }
 
-    /// Whether U+FFFD has a byte here.
+    /// Whether U+FFFD has a byte in this page.
     pub(super) fn is_sloppy(self) -> bool {
         (1..=6).contains(&self.0)
     }
 
-    /// The bytes of a text, when every character has one.
+    /// The bytes of a text, if every character has one.
     pub(super) fn encode(self, text: &str) -> Option<Vec<u8>> {
         let table = REVERSED.get((self.0 as usize).wrapping_sub(1));
         text.chars()
@@ -41,14 +41,14 @@ impl CodePage {
     }
 }
 
-/// What a C1 control stands for in Windows-1252; open bytes stand for themselves.
+/// Decodes a C1 control as Windows-1252; undefined bytes map to themselves.
 pub(super) fn windows_1252(c1: char) -> char {
     let byte = (c1 as usize).wrapping_sub(0x80);
     let code = UPPER_HALVES.first().and_then(|page| page.get(byte));
     code.and_then(|&code| char::from_u32(u32::from(code))).unwrap_or(c1)
 }
 
-/// For each page but Latin-1 (character, byte), sorted by character.
+/// (character, byte) for each page but Latin-1, sorted by character.
 static REVERSED: [[(u16, u8); 128]; UPPER_HALVES.len()] = reversed();
 
 const fn reversed() -> [[(u16, u8); 128]; UPPER_HALVES.len()] {

@@ -1,18 +1,18 @@
-//! HTML's character references, as Python's `html.unescape` reads them and, more strictly, as ftfy does.
+//! Decodes HTML character references like Python's `html.unescape` and, more strictly, like ftfy.
 //!
-//! The names are `entities.txt`: sorted lines of a name and its code points, `+` before those that only the strict form
-//! knows (ftfy adds upper-cased names). Searched as it lies, so that nothing is built at run time.
+//! `entities.txt` holds the names: sorted lines of a name and its code points, with `+` before names that only the
+//! strict form knows (ftfy adds upper-case names). It is searched in place; nothing is built at run time.
 
 use super::encoding::windows_1252;
 
 static ENTITIES: &str = include_str!("entities.txt");
 
-/// No name that stands without a semicolon is longer.
+/// Maximum length of a name that is valid without semicolon.
 const LONGEST_BARE_NAME: usize = 6;
-/// The strict form's limit between `&` or `&#` and `;`.
+/// Maximum length between `&` or `&#` and `;` in the strict form.
 const LONGEST_STRICT: usize = 24;
 
-/// Every reference replaced as `html.unescape` does; `None` when there is none.
+/// Replaces every reference like `html.unescape`; `None` if there is none.
 pub(super) fn unescape(text: &str) -> Option<String> {
     replace(text, |after, out| {
         if let Some(digits) = after.strip_prefix('#') {
@@ -36,7 +36,7 @@ pub(super) fn unescape(text: &str) -> Option<String> {
     })
 }
 
-/// The references that ftfy replaces: they end with a semicolon and are either known or a whole number.
+/// Replaces references like ftfy: they end with a semicolon and are a known name or a complete number.
 pub(super) fn unescape_strict(text: &str) -> Option<String> {
     replace(text, |after, out| {
         let hash = usize::from(after.starts_with('#'));
@@ -47,7 +47,7 @@ pub(super) fn unescape_strict(text: &str) -> Option<String> {
         }
         if hash == 1 {
             let (number, digits) = number(body)?;
-            // A reference to the semicolon itself stays, and so does one that goes on after its digits.
+            // Keep a reference to the semicolon itself, and one that continues after its digits.
             if digits != length || number == u32::from(';') {
                 return None;
             }
@@ -59,7 +59,7 @@ pub(super) fn unescape_strict(text: &str) -> Option<String> {
     })
 }
 
-/// Calls `reference` with what follows each `&`: it appends what the reference stands for and says how long it is.
+/// Calls `reference` with the text after each `&`; it appends the replacement and returns the length of the reference.
 fn replace(text: &str, reference: impl Fn(&str, &mut String) -> Option<usize>) -> Option<String> {
     let mut out: Option<String> = None;
     let mut copied = 0;
@@ -80,12 +80,12 @@ fn replace(text: &str, reference: impl Fn(&str, &mut String) -> Option<usize>) -
     Some(out)
 }
 
-/// Length of the ASCII letters and digits at the start.
+/// Length of the leading ASCII letters and digits.
 fn alphanumeric(text: &str) -> usize {
     text.bytes().take_while(u8::is_ascii_alphanumeric).take(LONGEST_STRICT + 9).count()
 }
 
-/// The number after `&#`, decimal or with an `x` hexadecimal, and its length; too large ones are `u32::MAX`.
+/// The number after `&#`, decimal or hexadecimal with `x`, and its length. Overflow gives `u32::MAX`.
 fn number(digits: &str) -> Option<(u32, usize)> {
     let (radix, skipped) = match digits.as_bytes() {
         [b'x' | b'X', ..] => (16, 1),
@@ -100,7 +100,7 @@ fn number(digits: &str) -> Option<(u32, usize)> {
     (length > skipped).then_some((value, length))
 }
 
-/// What a numeric reference stands for, by the rules of HTML 5 as Python applies them; some stand for nothing.
+/// Decodes a numeric reference by the rules of HTML 5 as Python applies them; some decode to nothing.
 fn numeric(number: u32) -> Option<char> {
     match number {
         0 => Some('\u{fffd}'),
@@ -108,7 +108,7 @@ fn numeric(number: u32) -> Option<char> {
         0x80..=0x9f => char::from_u32(number).map(windows_1252),
         0x01..=0x08 | 0x0b | 0x0e..=0x1f | 0x7f | 0xfdd0..=0xfdef => None,
         _ => match char::from_u32(number) {
-            // The last two of every plane are no characters.
+            // The last two code points of every plane are noncharacters.
             Some(_) if number & 0xfffe == 0xfffe => None,
             Some(c) => Some(c),
             None => Some('\u{fffd}'),
@@ -116,12 +116,12 @@ fn numeric(number: u32) -> Option<char> {
     }
 }
 
-/// The characters of a name that `html.unescape` knows, semicolon included where it has one.
+/// The characters of a name that `html.unescape` knows, including its semicolon if it has one.
 fn named(name: &str) -> Option<impl Iterator<Item = char>> {
     line_of(name).filter(|points| !points.starts_with('+')).map(characters)
 }
 
-/// The same with ftfy's upper-cased names.
+/// The same, including ftfy's upper-case names.
 fn named_or_upper(name: &str) -> Option<impl Iterator<Item = char>> {
     line_of(name).map(|points| characters(points.trim_start_matches('+')))
 }
@@ -130,7 +130,7 @@ fn characters(points: &'static str) -> impl Iterator<Item = char> {
     points.split(' ').filter_map(|hex| char::from_u32(u32::from_str_radix(hex, 16).ok()?))
 }
 
-/// What stands beside a name in the table, by bisection over its bytes.
+/// Looks up the code points of a name, by bisection over the bytes of the table.
 fn line_of(name: &str) -> Option<&'static str> {
     let (mut low, mut high) = (0, ENTITIES.len());
     while low < high {

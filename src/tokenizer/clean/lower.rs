@@ -1,9 +1,9 @@
-//! Lower case of a word, as Python's `str.lower` gives it: by character but for the capital sigma, which depends on
-//! where it stands, and the capital I with a dot, which becomes two characters.
+//! Converts a word to lower case like Python's `str.lower`: by character, except for the capital sigma, which depends
+//! on its position, and the capital I with a dot, which becomes two characters.
 
 use crate::tokenizer::unicode::{CASE_IGNORABLE, CASED, classes, lower};
 
-/// Appends a word in lower case. A word is enough to tell a final sigma: white space ends what may be looked at.
+/// Appends a word in lower case. A word is enough context for a final sigma: the rule does not look past white space.
 pub(super) fn push_lower(word: &str, out: &mut String) {
     if word.is_ascii() {
         out.extend(word.chars().map(|c| c.to_ascii_lowercase()));
@@ -18,7 +18,7 @@ pub(super) fn push_lower(word: &str, out: &mut String) {
     }
 }
 
-/// Whether the sigma at `at` ends its word: a cased character before it and none after, marks and the like left out.
+/// Whether the sigma at `at` is final: a cased character before it and none after, skipping case-ignorable characters.
 fn is_final(word: &str, at: usize) -> bool {
     let cased = |c: Option<char>| c.is_some_and(|c| classes(c) & CASED != 0);
     let skipped = |c: &char| classes(*c) & CASE_IGNORABLE != 0;
@@ -39,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn sigma_depends_on_its_place() {
+    fn sigma_depends_on_its_position() {
         check("ΣΟΦΟΣ", "σοφος");
         check("Σ", "σ");
         check("ΣΣ", "σς");

@@ -1,8 +1,7 @@
-//! Cleaning of a text before it is split: repair, HTML, white space, lower case, in this order.
+//! Cleans a text before it is split: repair, HTML entities, white space, lower case, in this order.
 //!
-//! Gives what open_clip's `clean="lower"` gives: `ftfy.fix_text` with its defaults (`repair`), Python's
-//! `html.unescape` twice (`entity`), white space runs to single spaces, `str.lower` (`lower`). Knows nothing of
-//! pieces or ids.
+//! Equals open_clip's `clean="lower"`: `ftfy.fix_text` with its defaults (`repair`), Python's `html.unescape` twice
+//! (`entity`), white space runs to single spaces, `str.lower` (`lower`). Knows nothing of pieces or ids.
 
 mod badness;
 mod category;
@@ -19,7 +18,7 @@ mod utf8;
 use super::unicode::is_space;
 use std::borrow::Cow;
 
-/// The text as it is split and coded.
+/// Returns the text that is split and encoded.
 pub(super) fn clean(text: &str) -> String {
     let mut text = repair::fix_text(text);
     for _ in 0..2 {
@@ -46,10 +45,10 @@ mod tests {
         assert_eq!(clean(""), "");
         assert_eq!(clean(" \n\t\u{3000}"), "");
         assert_eq!(clean("  A  Photo\u{a0}of\r\n a CAT "), "a photo of a cat");
-        // One level by the repair until nothing changes; without it two levels.
+        // The repair unescapes until nothing changes; without it there are two levels.
         assert_eq!(clean("&amp;amp;amp;amp;lt;"), "<");
         assert_eq!(clean("<b> &amp;amp;lt; &amp;lt;"), "<b> &lt; <");
-        // White space that entities bring is collapsed, capitals are lowered.
+        // White space from entities is collapsed, capitals become lower case.
         assert_eq!(clean("<x>&nbsp;&Aacute;&nbsp;&#x3A3;"), "<x> á σ");
         assert_eq!(clean("ΟΔΟΣ ΣΟΦΟΣ, Σ"), "οδος σοφος, σ");
     }

@@ -1,6 +1,6 @@
-//! Undoes mojibake: UTF-8 that was read in a single-byte code page, wholly or in places, once or more often.
+//! Undoes mojibake: UTF-8 that was decoded in a single-byte code page, in whole or in part, once or repeatedly.
 //!
-//! The order of attempts is ftfy's (`fix_encoding`; facts only). Knows nothing of lines or of the other repairs.
+//! The order of attempts is that of ftfy (`fix_encoding`; facts only). Knows nothing of lines or of the other repairs.
 
 use super::badness::is_bad;
 use super::category::{
@@ -11,7 +11,7 @@ use super::encoding::{CodePage, windows_1252};
 use super::repair::Budget;
 use super::utf8;
 
-/// The text without what can be undone of its mojibake; `None` when nothing can.
+/// Returns the text with its mojibake undone; `None` if nothing can be undone.
 pub(super) fn fix_encoding(text: &str, budget: &mut Budget) -> Option<String> {
     let mut fixed: Option<String> = None;
     loop {
@@ -26,12 +26,12 @@ pub(super) fn fix_encoding(text: &str, budget: &mut Budget) -> Option<String> {
     }
 }
 
-/// The first attempt that succeeds on a bad text.
+/// The first attempt that succeeds on a text with mojibake.
 fn one_step(text: &str, budget: &mut Budget) -> Option<String> {
     let possible = text.chars().fold(u32::MAX, |mask, c| mask & code_pages(c));
     for page in CodePage::of_mask(possible) {
         let mut bytes = page.encode(text)?;
-        // In MacRoman the pattern would be an en dash and a space.
+        // In MacRoman the pattern means an en dash and a space.
         if page != CodePage::MACROMAN {
             bytes = utf8::restore_nbsp(&bytes).unwrap_or(bytes);
         }
@@ -45,7 +45,7 @@ fn one_step(text: &str, budget: &mut Budget) -> Option<String> {
     if let Some(fixed) = fix_embedded(text, budget) {
         return Some(fixed);
     }
-    // Latin-1 that was meant as Windows-1252 shows in its C1 controls. Byte by byte or all at once is the same.
+    // C1 controls show that Windows-1252 was decoded as Latin-1. Byte by byte gives the same as all at once.
     text.contains(is_c1).then(|| text.chars().map(|c| if is_c1(c) { windows_1252(c) } else { c }).collect())
 }
 
@@ -53,18 +53,18 @@ fn is_c1(c: char) -> bool {
     ('\u{80}'..='\u{9f}').contains(&c)
 }
 
-/// Repairs the stretches that look like UTF-8 each on its own, for texts that no code page holds as a whole.
+/// Repairs each part that looks like UTF-8 on its own, for texts that no code page can encode as a whole.
 fn fix_embedded(text: &str, budget: &mut Budget) -> Option<String> {
     let mut out = String::new();
     let mut changed = false;
     let mut last = None;
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        // After a character that looks like the tail of a sequence more would be torn than mended.
+        // After a character that looks like the tail of a sequence, a repair would break more than it fixes.
         let torn = last.is_some_and(|c| category(c) & UTF8_CONTINUATION_STRICT != 0);
         let length = if torn { 0 } else { sequences(rest) };
         let (stretch, after) = rest.split_at_checked(if length > 0 { length } else { c.len_utf8() })?;
-        // A stretch is shorter than the text, so that this ends.
+        // A part is shorter than the text, so the recursion ends.
         let fixed = if length > 0 && length < text.len() { fix_encoding(stretch, budget) } else { None };
         match fixed {
             Some(fixed) => {
@@ -79,7 +79,7 @@ fn fix_embedded(text: &str, budget: &mut Budget) -> Option<String> {
     (changed && out != text).then_some(out)
 }
 
-/// Length of the characters at the start that look like UTF-8 sequences one after another.
+/// Length of the leading characters that look like consecutive UTF-8 sequences.
 fn sequences(text: &str) -> usize {
     let mut length = 0;
     while let Some(next) = text.get(length..).and_then(sequence) {
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn places_in_other_text() {
+    fn parts_of_other_text() {
         check("日本 schÃ¶n", "日本 schön");
         check("日本 \u{93}", "日本 “");
         check("日本 Ã¶ \u{81}", "日本 ö \u{81}");
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn work_is_bounded() {
-        // Each round mends one more character.
+        // Each round repairs one more character.
         let text = format!("日Ã{}", "ƒ".repeat(300_000));
         let mut budget = Budget::new(&text);
         fix_encoding(&text, &mut budget);

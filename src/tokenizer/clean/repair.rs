@@ -1,33 +1,32 @@
-//! The rounds of repair: line by line, all repairs in turn until none changes anything.
+//! Repeats the repairs line by line until none of them changes anything.
 //!
-//! Gives what `ftfy.fix_text` gives with its defaults. Knows the order of the repairs, and how much work a text may
-//! take.
+//! Equals `ftfy.fix_text` with its defaults. Knows the order of the repairs and the work limit of a text.
 
 use super::{character, entity, mojibake};
 use std::borrow::Cow;
 
-/// Lines are cut after this many characters, as the reference cuts them; repairs do not reach across.
+/// Maximum line length in characters, as in the reference; repairs do not cross lines.
 const LONGEST_LINE: usize = 1_000_000;
 
-/// How many bytes all rounds over a text may look at.
+/// Limit of the bytes that all rounds over a text may read.
 ///
-/// Usual texts need two rounds, mojibake one more for each time it was made. A crafted text needs as many as it has
-/// characters; the bound keeps it from taking quadratic time. Short texts never reach it.
+/// Usual texts need two rounds; mojibake needs one more for each wrong decoding. A crafted text needs as many rounds as
+/// it has characters; the limit prevents quadratic time. Short texts never reach it.
 pub(super) struct Budget {
     left: usize,
 }
 
 impl Budget {
-    /// Rounds that any text may have.
+    /// Rounds for any text.
     const ROUNDS: usize = 16;
-    /// What every text may have besides: a text of 4,096 bytes can have a round for each.
+    /// Extra bytes for every text: enough for one round per byte of a text of 4,096 bytes.
     const BASE: usize = 1 << 24;
 
     pub(super) fn new(text: &str) -> Budget {
         Budget { left: text.len().saturating_mul(Self::ROUNDS).saturating_add(Self::BASE) }
     }
 
-    /// Takes a round over so many bytes; false when there is no more for it.
+    /// Spends a round over `bytes` bytes; false if the budget is exhausted.
     pub(super) fn spend(&mut self, bytes: usize) -> bool {
         match self.left.checked_sub(bytes) {
             Some(left) => {
@@ -39,14 +38,14 @@ impl Budget {
     }
 }
 
-/// The text after all repairs.
+/// Applies all repairs.
 pub(super) fn fix_text(text: &str) -> Cow<'_, str> {
     if is_plain(text) {
         return Cow::Borrowed(text);
     }
     let mut budget = Budget::new(text);
     let mut out = String::with_capacity(text.len());
-    // From the first `<` on the text is taken for HTML, in which entities are meant.
+    // From the first `<` on, the text counts as HTML, in which entities are intended.
     let mut entities = true;
     for line in lines(text) {
         entities &= !line.contains('<');
@@ -58,7 +57,7 @@ pub(super) fn fix_text(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Lines with their ends, cut where they are too long.
+/// Splits into lines with their ends, and splits lines that are too long.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.split_inclusive('\n').flat_map(|line| {
         let mut rest = line;
@@ -77,7 +76,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether no repair can change a text: printing ASCII but for `&`, and white space that stays.
+/// Whether no repair can change a text: printable ASCII except `&`, and white space that is kept.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|b| matches!(b, b' '..=b'%' | b'\''..=b'~' | b'\t' | b'\n' | b'\x0c'))
 }
@@ -93,7 +92,7 @@ fn fix_line<'a>(line: &'a str, entities: bool, budget: &mut Budget) -> Cow<'a, s
     line
 }
 
-/// One round; `None` when no repair changed anything.
+/// Runs one round; `None` if no repair changed anything.
 fn round(line: &str, entities: bool, budget: &mut Budget) -> Option<String> {
     let mut fixed: Option<String> = None;
     let mut apply = |fix: &mut dyn FnMut(&str) -> Option<String>| {
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn rounds_until_nothing_changes() {
+    fn rounds_repeat_until_nothing_changes() {
         check("plain <b>&", "plain <b>&");
         check("&amp;lt; &amp;#x26;gt;", "< >");
         check("wait&hellip; it&#x2019;s my oﬃce", "wait… it's my office");
@@ -132,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn chains_in_short_texts_are_followed_to_their_end() {
+    fn short_texts_are_repaired_completely() {
         check(&format!("&{}", "amp;".repeat(1000)), "&");
         check(&format!("日 &{}Ã{}", "amp;".repeat(500), "ƒ".repeat(500)), "日 &Ã");
     }
@@ -143,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_cut_like_the_references() {
+    fn lines_are_split_like_the_reference() {
         let text = format!("{}e\u{301}\né", "x".repeat(LONGEST_LINE - 1));
         let lengths: Vec<usize> = lines(&text).map(|line| line.chars().count()).collect();
         assert_eq!(lengths, [LONGEST_LINE, 2, 1]);

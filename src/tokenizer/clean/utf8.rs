@@ -1,13 +1,13 @@
-//! Bytes that should have been UTF-8: damage that can be undone, and decoding with the variants that occur.
+//! Decodes bytes that should be UTF-8: repairs reversible damage and accepts the variants in use.
 //!
 //! The patterns are facts from ftfy (`chardata.py`, `fixes.py`, `bad_codecs/utf8_variants.py`, Apache-2.0).
 
-/// Puts back byte A0 where a program has made a plain space of it, when there is a sequence that cannot be read
-/// otherwise; `None` when there is none.
+/// Restores byte A0 where a program has replaced it by a plain space inside a sequence; `None` if there is no such
+/// sequence.
 pub(super) fn restore_nbsp(bytes: &[u8]) -> Option<Vec<u8>> {
     find(bytes, spaced_sequence)?;
-    // "à" alone is a word of its own (French "à la"), so the space after it is kept beside A0; not so in Portuguese
-    // contractions, told by their endings.
+    // "à" is a word of its own (French "à la"), so the space after it is kept in addition to A0; except in Portuguese
+    // contractions, which their endings identify.
     let mut words = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while let Some((&byte, after)) = rest.split_first() {
@@ -27,13 +27,13 @@ pub(super) fn restore_nbsp(bytes: &[u8]) -> Option<Vec<u8>> {
     }))
 }
 
-/// Makes U+FFFD of sequences of which bytes are lost (0x1A, in places `?`).
+/// Replaces sequences with lost bytes (0x1A, sometimes `?`) by U+FFFD.
 pub(super) fn replace_lossy(bytes: &[u8]) -> Vec<u8> {
     replace(bytes, lossy_sequence, |_, out| out.extend("\u{fffd}".as_bytes()))
 }
 
-/// Strict UTF-8, where ED or C0 occurs with the variants of Java and of CESU-8: U+0000 as C0 80, and characters above
-/// U+FFFF as two encoded surrogates.
+/// Decodes strict UTF-8; where ED or C0 occurs, also the variants of Java and of CESU-8: U+0000 as C0 80, and
+/// characters above U+FFFF as two encoded surrogates.
 pub(super) fn decode(bytes: Vec<u8>) -> Option<String> {
     if !bytes.iter().any(|b| matches!(b, 0xc0 | 0xed)) {
         return String::from_utf8(bytes).ok();
@@ -44,7 +44,7 @@ pub(super) fn decode(bytes: Vec<u8>) -> Option<String> {
         let (known, special) = rest.split_at_checked(at)?;
         out.push_str(std::str::from_utf8(known).ok()?);
         rest = match *special {
-            // ftfy's pattern for the end of the text also matches before a last line feed, and then takes it along.
+            // ftfy's pattern for the end of the text also matches before a final line feed, and then consumes it.
             [0xc0, 0x80, ref rest @ ..] | [0xc0, b'\n', ref rest @ ..] => {
                 out.push('\0');
                 rest
@@ -64,7 +64,7 @@ pub(super) fn decode(bytes: Vec<u8>) -> Option<String> {
     Some(out)
 }
 
-/// Length of what strict UTF-8 does not allow but the variants may, at the start of `bytes`.
+/// Length of the sequence at the start of `bytes` that only the variants allow.
 fn variant(bytes: &[u8]) -> Option<usize> {
     match bytes {
         [0xc0, 0x80, ..] | [0xc0, b'\n'] => Some(2),
@@ -73,8 +73,8 @@ fn variant(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Length of a sequence at the start of `bytes` that would be UTF-8 with A0 for its space. Lead bytes are those whose
-/// characters are likely: U+00A0 and a few letters of two bytes, scripts of three, and F0 of four.
+/// Length of a sequence at the start of `bytes` that is UTF-8 once its space is replaced by A0. Accepts lead bytes of
+/// likely characters: U+00A0 and a few two-byte letters, three-byte scripts, and F0 for four bytes.
 fn spaced_sequence(bytes: &[u8]) -> Option<usize> {
     let tail = |b: u8| matches!(b, 0x80..=0xbf);
     let likely = |b: u8| matches!(b, 0x80..=0x84 | 0x86..=0x9f | 0xa1..=0xbf);
@@ -87,7 +87,7 @@ fn spaced_sequence(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Length of a sequence at the start of `bytes` that has lost some of its bytes. `?` counts as lost once a sequence.
+/// Length of a sequence at the start of `bytes` with lost bytes. `?` counts as lost once per sequence.
 fn lossy_sequence(bytes: &[u8]) -> Option<usize> {
     const LOST: u8 = 0x1a;
     let lost = |b: u8| b == LOST || b == b'?';
@@ -107,12 +107,12 @@ fn lossy_sequence(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Where the first sequence of a kind begins.
+/// Offset of the first sequence of a kind.
 fn find(bytes: &[u8], sequence: fn(&[u8]) -> Option<usize>) -> Option<usize> {
     (0..bytes.len()).find(|&at| bytes.get(at..).and_then(sequence).is_some())
 }
 
-/// Copies bytes, with `put` for the sequences of a kind.
+/// Copies bytes and calls `put` for the sequences of a kind.
 fn replace(bytes: &[u8], sequence: fn(&[u8]) -> Option<usize>, put: impl Fn(&[u8], &mut Vec<u8>)) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spaces_become_what_they_were() {
+    fn spaces_are_restored() {
         let restored = |bytes: &[u8]| restore_nbsp(bytes);
         assert_eq!(restored(b"plain \xc3\xa9"), None);
         assert_eq!(restored(b"\xc3 la"), Some(b"\xc3\xa0 la".to_vec()));
