@@ -1,11 +1,6 @@
 //! The checkpoint generator: values, layouts and containers, and that the goldens speak of the same models.
 #![cfg(feature = "import")]
 
-#[path = "../tools/checkpoint/mod.rs"]
-mod checkpoint;
-#[path = "common/goldens.rs"]
-mod goldens;
-
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
@@ -16,9 +11,10 @@ use serde_json::Value;
 use tempfile::tempdir;
 use zip::{CompressionMethod, ZipArchive};
 
-use checkpoint::layout::open_clip;
-use checkpoint::tensor::{Element, Kind, Tensor};
-use checkpoint::{Error, Layout, Model, golden};
+use clippie_testkit::checkpoint::layout::open_clip;
+use clippie_testkit::checkpoint::tensor::{Element, Kind, Tensor};
+use clippie_testkit::checkpoint::{self, Error, Layout, Model, golden};
+use clippie_testkit::goldens;
 
 /// Values of each tensor by its canonical name.
 type Tensors = BTreeMap<String, Vec<f32>>;

@@ -2,11 +2,6 @@
 //! same models.
 #![cfg(feature = "import")]
 
-#[path = "../tools/checkpoint/mod.rs"]
-mod checkpoint;
-#[path = "common/goldens.rs"]
-mod goldens;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Read;
@@ -15,9 +10,10 @@ use std::path::Path;
 use tempfile::tempdir;
 use zip::ZipArchive;
 
-use checkpoint::layout::open_clip;
-use checkpoint::tensor::{Element, Kind, Tensor};
-use checkpoint::{Error, Layout, Model, golden};
+use clippie_testkit::checkpoint::layout::open_clip;
+use clippie_testkit::checkpoint::tensor::{Element, Kind, Tensor};
+use clippie_testkit::checkpoint::{self, Error, Layout, Model, golden};
+use clippie_testkit::goldens;
 
 /// Shape and values by name; integers are left out.
 type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;

@@ -4,11 +4,10 @@
 
 use clippie_rs::Clip;
 use clippie_rs::preprocess::RgbBuffer;
+use clippie_testkit::scenes::{
+    self, Background, Caption, Colour, Column, Content, Dice, Object, Pattern, Relation, Row, Scene, Shape, Size,
+};
 use ndarray::Array2;
-
-#[path = "../tools/scenes/mod.rs"]
-mod scenes;
-use scenes::{Background, Caption, Colour, Column, Content, Dice, Object, Pattern, Relation, Row, Scene, Shape, Size};
 
 /// Not the seed of the training set (1), nor of the set that its progress was checked on (5).
 const SEED: u64 = 424_242;

@@ -5,12 +5,8 @@
 //! layouts are converted as they lie.
 #![cfg(feature = "hub")]
 
-#[path = "../tools/checkpoint/mod.rs"]
-mod checkpoint;
 #[path = "common/converted.rs"]
 mod converted;
-#[path = "common/hub_server.rs"]
-mod hub_server;
 #[path = "common/parity.rs"]
 mod parity;
 #[path = "common/pulled.rs"]
@@ -18,9 +14,9 @@ mod pulled;
 
 use std::sync::Mutex;
 
-use checkpoint::{Layout, Model, golden};
 use clippie_rs::hub::known::known;
 use clippie_rs::{Clip, Isa, Options};
+use clippie_testkit::checkpoint::{Layout, Model, golden};
 use parity::check;
 
 /// Full-size models take gigabytes: one at a time.

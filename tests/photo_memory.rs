@@ -4,19 +4,15 @@
 //! own, so that nothing of this test is measured along.
 #![cfg(all(feature = "cli", target_os = "linux"))]
 
-#[path = "../tools/checkpoint/mod.rs"]
-mod checkpoint;
 #[path = "common/converted.rs"]
 mod converted;
-#[path = "common/jpeg.rs"]
-mod jpeg;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use checkpoint::{Layout, Model};
-use jpeg::{CAMERA, Kind, Scans};
+use clippie_testkit::checkpoint::{Layout, Model};
+use clippie_testkit::jpeg::{self, CAMERA, Kind, Scans};
 
 /// Kilobytes of a field of /proc/PID/status; none once the process has ended.
 fn kilobytes(status: &str, field: &str) -> Option<u64> {

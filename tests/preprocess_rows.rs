@@ -4,14 +4,11 @@
 
 #![cfg(feature = "decode")]
 
-#[path = "common/jpeg.rs"]
-mod jpeg;
-
 use std::io::Write;
 use std::path::Path;
 
 use clippie_rs::preprocess::{Interpolation, PreprocessConfig, ResizeMode, decode, decode_pixels_into, pixels};
-use jpeg::{CAMERA, Kind, ORIENTATION_AT, Scans};
+use clippie_testkit::jpeg::{self, CAMERA, Kind, ORIENTATION_AT, Scans};
 
 fn configs() -> [PreprocessConfig; 3] {
     let openai = PreprocessConfig::openai(224);

@@ -1,11 +1,8 @@
 //! The drawn scenes that other tests and the demo model rest on: captions are true, claims deny what is false,
 //! drawings are the same everywhere.
 
+use clippie_testkit::scenes::{Colour, Content, Dice, Scene, Shape, caption, cells, draw};
 use sha2::{Digest, Sha256};
-
-#[path = "../tools/scenes/mod.rs"]
-mod scenes;
-use scenes::{Colour, Content, Dice, Scene, Shape, caption, cells, draw};
 
 const SCENES: u64 = 3000;
 

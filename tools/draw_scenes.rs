@@ -16,11 +16,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use clippie_rs::preprocess::{self, Interpolation, PreprocessConfig, ResizeMode, RgbBuffer};
+use clippie_testkit::scenes::{Dice, Scene, caption, cells, draw, facts};
 use rayon::prelude::*;
-
-#[path = "scenes/mod.rs"]
-mod scenes;
-use scenes::{Dice, Scene, caption, cells, draw, facts};
 
 #[derive(Parser)]
 struct Args {

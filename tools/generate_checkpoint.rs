@@ -1,15 +1,12 @@
 //! Writes a deterministic random checkpoint in a published layout:
 //! `cargo run --release --example generate-checkpoint -- --model vit-b-32-openai models/`.
 
-mod checkpoint;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-
-use checkpoint::{Layout, Model, model};
+use clippie_testkit::checkpoint::{self, Layout, Model, model};
 
 /// Write a deterministic random checkpoint in a published layout.
 ///

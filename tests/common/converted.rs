@@ -1,16 +1,12 @@
 //! A random checkpoint, converted: what most tests of the engine start from.
-//!
-//! Tests that use it declare `mod checkpoint` (from `tools/checkpoint`) at their root.
 
 use std::path::{Path, PathBuf};
 
 use clippie_rs::import::{self, ConvertOptions};
 use clippie_rs::preprocess::{Interpolation, ResizeMode};
 
-use crate::checkpoint::{self, Layout, Model};
-
-#[path = "tiny_config.rs"]
-mod tiny_config;
+use clippie_testkit::checkpoint::{self, Layout, Model};
+use clippie_testkit::tiny_config;
 
 /// Writes the checkpoint of `model` into `folder`, converts it there and removes it again.
 pub fn weights(model: &Model, layout: Layout, seed: u64, folder: &Path) -> PathBuf {

@@ -1,16 +1,11 @@
 //! Compares embeddings with the goldens in `tests/goldens/models`.
-//!
-//! Tests that use it declare `mod checkpoint` (from `tools/checkpoint`) at their root.
 
 #![allow(dead_code)]
 
 use clippie_rs::Clip;
+use clippie_testkit::checkpoint::{Model, golden};
+use clippie_testkit::goldens;
 use ndarray::{Array2, Array4, ArrayD};
-
-use crate::checkpoint::{Model, golden};
-
-#[path = "goldens.rs"]
-pub mod goldens;
 
 /// Largest difference of any component of a unit embedding. f32 in other hands (PyTorch, the same weights) is up
 /// to 3e-7 off; this leaves room for other orders of summation.

@@ -1,14 +1,11 @@
 //! A random checkpoint in the repository of a known model, pulled by name from a hub on this computer.
-//!
-//! Tests that use it declare `mod checkpoint` (from `tools/checkpoint`) and `mod hub_server` at their root.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use clippie_rs::hub::{Event, Hub, ModelName, PullOptions};
-
-use crate::checkpoint::{self, Layout, Model};
-use crate::hub_server::{HubServer, Repo, RepoFile};
+use clippie_testkit::checkpoint::{self, Layout, Model};
+use clippie_testkit::hub_server::{HubServer, Repo, RepoFile};
 
 /// Publishes the checkpoint of `model` as `name` is published, pulls `name` into `folder`, and leaves the weights file
 /// alone there.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clippie_rs::hub::{Error, Event, Hub, Origin, PullOptions};
 
-use crate::hub_server::{COMMIT, Kind};
 use crate::support::{Bench, CONFIG, FILE, NAME, files, name, pull, says, tiny};
+use clippie_testkit::hub_server::{COMMIT, Kind};
 
 /// A cache with these files of [`tiny`], as the library leaves it.
 fn cache(bench: &Bench, names: &[&str]) -> PathBuf {

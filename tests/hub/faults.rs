@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use clippie_rs::hub::Error;
 
-use crate::hub_server::{Fault, Kind};
 use crate::support::{Bench, CONFIG, FILE, NAME, pull, says, tiny};
+use clippie_testkit::hub_server::{Fault, Kind};
 
 /// What is left when only the configuration was fetched.
 fn only_config() -> Vec<String> {

@@ -5,9 +5,9 @@
 use clippie_rs::hub::known::{KnownModel, known};
 use clippie_rs::hub::{Error, ModelName};
 
-use crate::checkpoint::{Layout, Model};
-use crate::hub_server::{Content, Kind, Repo, RepoFile};
 use crate::support::{Bench, pull, says};
+use clippie_testkit::checkpoint::{Layout, Model};
+use clippie_testkit::hub_server::{Content, Kind, Repo, RepoFile};
 
 /// What open_clip's repositories hold.
 const OPEN_CLIP: [&str; 9] = [

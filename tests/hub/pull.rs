@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 use clippie_rs::Clip;
 use clippie_rs::hub::{Event, Origin, PullOptions};
 
-use crate::checkpoint::{self, Layout, Model, golden};
-use crate::hub_server::{COMMIT, Kind, Repo, RepoFile};
 use crate::support::{Bench, CONFIG, FILE, NAME, REPO, made, name, pull, says, stored, tiny};
+use clippie_testkit::checkpoint::{self, Layout, Model, golden};
+use clippie_testkit::hub_server::{COMMIT, Kind, Repo, RepoFile};
 
 #[test]
 fn a_fresh_pull_fetches_converts_and_keeps_only_the_result() {
@@ -153,7 +153,7 @@ fn a_revision_is_a_model_of_its_own() {
 
 #[test]
 fn a_mirror_may_have_paths_in_front_and_a_repository_may_have_moved() {
-    let server = crate::hub_server::HubServer::under("/mirrors/hf", vec![tiny().repo()]);
+    let server = clippie_testkit::hub_server::HubServer::under("/mirrors/hf", vec![tiny().repo()]);
     let bench = Bench { server, folder: tempfile::tempdir().unwrap() };
     bench.assert_pulled(bench.pull());
     let seen = bench.server.seen();
@@ -162,13 +162,15 @@ fn a_mirror_may_have_paths_in_front_and_a_repository_may_have_moved() {
     // A repository that was renamed: each path leads to the new one, relative to the host.
     let bench = Bench::new();
     let old = "hf-hub:test/old-name";
-    bench.server.fail(Kind::List, crate::hub_server::Fault::Redirect(format!("/api/models/{REPO}/revision/main")));
+    bench
+        .server
+        .fail(Kind::List, clippie_testkit::hub_server::Fault::Redirect(format!("/api/models/{REPO}/revision/main")));
     for kind in [Kind::Head, Kind::Get] {
         for file in [CONFIG, FILE] {
             let to = format!("/{REPO}/resolve/{COMMIT}/{file}");
-            bench.server.fail(kind, crate::hub_server::Fault::Redirect(to));
+            bench.server.fail(kind, clippie_testkit::hub_server::Fault::Redirect(to));
             // What the redirect leads to is a request again.
-            bench.server.fail(kind, crate::hub_server::Fault::Headers(vec![]));
+            bench.server.fail(kind, clippie_testkit::hub_server::Fault::Headers(vec![]));
         }
     }
     let model = pull(&bench.hub(), old).unwrap();

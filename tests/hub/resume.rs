@@ -4,8 +4,8 @@ use std::fs;
 
 use clippie_rs::hub::Error;
 
-use crate::hub_server::{Fault, Kind};
 use crate::support::{Bench, FILE, NAME, files, made, pull, pull_until_failure, says, stored, tiny};
+use clippie_testkit::hub_server::{Fault, Kind};
 
 /// Bytes at which a transfer breaks: the first and the last ones, and so many between, at odd places.
 fn cuts(between: u64) -> Vec<u64> {

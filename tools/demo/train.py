@@ -115,7 +115,7 @@ def holds(claims, either, facts):
 
 
 def might_hold(claims, either, facts):
-    """As `holds`, and also what only describes a scene badly, as Claim::might_hold in tools/scenes."""
+    """As `holds`, and also what only describes a scene badly, as Claim::might_hold in tools/testkit/src/scenes."""
     loose = holds(claims, either, facts)
     single = claims[:, 0] == 0
     several = claims[:, 0] == 1

@@ -35,7 +35,7 @@ EXACT = 1e-12
 
 
 def golden_name(name: str, layout: str) -> str:
-    """As mobileclip_golden in tools/checkpoint/golden.rs."""
+    """As mobileclip_golden in tools/testkit/src/checkpoint/golden.rs."""
     name = name.removesuffix("-lt")
     if name in ("mobileclip-s3", "mobileclip-s4", "mobileclip-l-14"):
         return name.replace("mobileclip-", "mobileclip2-")

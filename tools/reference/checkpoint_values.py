@@ -1,7 +1,7 @@
-"""Values of generated checkpoints, bit for bit those of tools/checkpoint (Rust).
+"""Values of generated checkpoints, bit for bit those of tools/testkit/src/checkpoint (Rust).
 
 A value depends on the seed, the tensor's canonical name (open_clip's where it knows the tower, see
-tools/checkpoint/trunk.rs) and the element's index alone:
+tools/testkit/src/checkpoint/trunk.rs) and the element's index alone:
 SplitMix64 started from an FNV-1a hash of the name gives 53 random bits, the kind of the tensor a range.
 
 Neither building nor testing clippie-rs needs this file or Python; it serves the scripts beside it that
@@ -21,7 +21,7 @@ GOLDEN_GAMMA = 0x9E3779B97F4A7C15
 MASK = (1 << 64) - 1
 CHUNK = 1 << 20
 
-# Ranges by kind, as in tools/checkpoint/tensor.rs: centre and half width.
+# Ranges by kind, as in tools/testkit/src/checkpoint/tensor.rs: centre and half width.
 BIAS = (0.0, 0.25)
 NORM_WEIGHT = (1.0, 0.4)
 NORM_BIAS = (0.0, 0.3)
@@ -34,7 +34,7 @@ RUNNING_MEAN = (0.0, 0.1)
 RUNNING_VARIANCE = (1.0, 0.5)
 LAYER_SCALE = (0.3, 0.2)
 
-# As in tools/checkpoint/vit.rs and trunk.rs, which say why.
+# As in tools/testkit/src/checkpoint/vit.rs and trunk.rs, which say why.
 ATTENTION_GAIN = 1.5
 STEM_GAIN = 0.9
 DOWNSAMPLE_GAIN = 0.85

@@ -16,7 +16,7 @@ Files, all float64 and row-major:
     TINY-text-projected.npy   [4, embed]
     index.json                the models, the token ids and the first pixels; goldens_mobileclip.py adds its own
 
-Checkpoints come from checkpoint_values.py and inputs from the functions below; tools/checkpoint makes the
+Checkpoints come from checkpoint_values.py and inputs from the functions below; tools/testkit/src/checkpoint makes the
 same ones in Rust. Texts are padded with zeros to the context length; without a causal mask the padding
 takes part.
 """
@@ -62,7 +62,7 @@ def published() -> dict[str, dict]:
 
 
 def tiny() -> dict[str, dict]:
-    """The tiny models of tools/checkpoint/model.rs."""
+    """The tiny models of tools/testkit/src/checkpoint/model.rs."""
     return {
         "tiny-openai": config(
             32,

@@ -5,9 +5,6 @@
 //! picture. Everything follows from a seed, by integers and by the arithmetic that IEEE 754 fixes to the bit:
 //! the same on every machine. Nothing here knows of models or of this crate.
 
-// Each user (the example, the tests) needs a part of it.
-#![allow(dead_code, unused_imports)]
-
 mod caption;
 mod claim;
 mod dice;

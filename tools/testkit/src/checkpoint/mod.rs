@@ -5,10 +5,6 @@
 //! expected embeddings of such checkpoints lie in `tests/goldens/models`.
 //!
 //! Nothing here knows of the engine, its importer or its weight files: those are what gets tested.
-//! Tests include this module by path.
-
-// Each includer uses a part.
-#![allow(dead_code, unused_imports)]
 
 pub mod error;
 pub mod golden;

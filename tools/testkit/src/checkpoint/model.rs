@@ -189,7 +189,7 @@ impl Model {
     /// Number of parameters, to which running statistics of norms do not count.
     pub fn parameters(&self) -> usize {
         let trained = |tensor: &&Tensor| !matches!(tensor.kind, Kind::RunningMean | Kind::RunningVariance);
-        self.tensors().iter().filter(trained).map(Tensor::len).sum()
+        self.tensors().iter().filter(trained).map(Tensor::elements).sum()
     }
 }
 

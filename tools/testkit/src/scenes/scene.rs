@@ -133,7 +133,7 @@ impl Scene {
             };
             Content::Pair { first, second, relation: dice.pick(&[Relation::LeftOf, Relation::Above]) }
         };
-        Scene { content, background, seed: dice.next() }
+        Scene { content, background, seed: dice.next_u64() }
     }
 }
 

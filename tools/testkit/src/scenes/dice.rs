@@ -7,12 +7,12 @@ impl Dice {
     /// The stream of a seed; different `stream`s of one seed are unrelated.
     pub fn new(seed: u64, stream: u64) -> Dice {
         let mut dice = Dice(seed ^ stream.wrapping_mul(0xD134_2543_DE82_EF95));
-        dice.next();
+        dice.next_u64();
         dice
     }
 
     /// 64 random bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -22,7 +22,7 @@ impl Dice {
 
     /// `0..n`, for a small `n` above zero.
     pub fn below(&mut self, n: usize) -> usize {
-        (((self.next() >> 32) * n as u64) >> 32) as usize
+        (((self.next_u64() >> 32) * n as u64) >> 32) as usize
     }
 
     /// True in `percent` of 100 cases.
@@ -37,6 +37,6 @@ impl Dice {
 
     /// A multiple of 2^-24 of the way from `low` to `high`.
     pub fn between(&mut self, low: f64, high: f64) -> f64 {
-        low + (high - low) * ((self.next() >> 40) as f64 / 16_777_216.0)
+        low + (high - low) * ((self.next_u64() >> 40) as f64 / 16_777_216.0)
     }
 }

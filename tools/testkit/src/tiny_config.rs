@@ -2,14 +2,12 @@
 //!
 //! The generator's configurations call a tiny image tower by the name of the published one that it is a small copy
 //! of. The import rightly finds that the tensors are not of that, so here the name is left out.
-//!
-//! Tests that use it declare `mod checkpoint` (from `tools/checkpoint`) beside it.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::checkpoint::Model;
+use crate::checkpoint::Model;
 
 /// Takes the name of a tiny MobileCLIP's image tower out of the configuration in `folder`, and returns its path.
 pub fn without_tower_name(model: &Model, folder: &Path) -> Option<PathBuf> {

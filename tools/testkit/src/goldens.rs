@@ -1,9 +1,6 @@
 //! Reads the expected embeddings in `tests/goldens/models`.
 //!
-//! Tests that compare with them declare `#[path = "common/goldens.rs"] mod goldens;`. Nothing here knows
-//! the engine; checkpoints and inputs come from `tools/checkpoint`.
-
-#![allow(dead_code)]
+//! Knows nothing of the engine; checkpoints and inputs come from [`crate::checkpoint`].
 
 use std::path::{Path, PathBuf};
 
@@ -62,5 +59,5 @@ pub fn index() -> Value {
 }
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/models")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens/models")
 }

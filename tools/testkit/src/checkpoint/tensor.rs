@@ -115,7 +115,7 @@ impl Tensor {
     }
 
     /// Number of values.
-    pub fn len(&self) -> usize {
+    pub fn elements(&self) -> usize {
         self.shape.iter().product()
     }
 
@@ -134,6 +134,6 @@ impl Tensor {
     pub fn values(&self, seed: u64) -> Vec<f32> {
         use rayon::prelude::*;
         let value = self.values_at(seed);
-        (0..self.len()).into_par_iter().map(value).collect()
+        (0..self.elements()).into_par_iter().map(value).collect()
     }
 }

@@ -7,8 +7,6 @@
 //!
 //! Tests that use it declare it by path at their root. It asks no network and answers this computer alone.
 
-#![allow(dead_code)]
-
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,9 +1,6 @@
 //! A small JPEG encoder for photos that tests make up: any sampling, restart markers, scans of each kind, an EXIF
 //! orientation. What it writes is ordinary; how well it compresses is not its aim.
 
-// Each includer uses a part.
-#![allow(dead_code)]
-
 /// How the coefficients are spread over scans.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scans {

@@ -59,7 +59,7 @@ impl Entry {
             name,
             shape,
             element: Element::F32,
-            source: Source::Part { tensor: tensor.clone(), first: tensor.len() / parts * part },
+            source: Source::Part { tensor: tensor.clone(), first: tensor.elements() / parts * part },
         }
     }
 
@@ -97,13 +97,13 @@ impl Entry {
     }
 
     /// Number of elements.
-    pub fn len(&self) -> usize {
+    pub fn elements(&self) -> usize {
         self.shape.iter().product()
     }
 
     /// Number of bytes of all elements.
     pub fn byte_len(&self) -> usize {
-        self.len() * self.element.size()
+        self.elements() * self.element.size()
     }
 
     /// All elements, row-major and little-endian.
@@ -115,7 +115,7 @@ impl Entry {
             }
             Source::Transposed { tensor, columns } => {
                 let value = tensor.values_at(seed);
-                let rows = tensor.len() / columns;
+                let rows = tensor.elements() / columns;
                 self.fill(|index| value(index % rows * columns + index / rows))
             }
             Source::Folded { convolution, bias } => {
