@@ -25,7 +25,7 @@ mod pickle;
 mod safetensors;
 mod tensor;
 
-#[cfg(test)]
+#[cfg(all(test, repository))]
 mod tests;
 
 pub use checkpoint::{Checkpoint, Container, TensorInfo};

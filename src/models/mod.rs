@@ -15,5 +15,5 @@ mod vit;
 pub use error::Error;
 pub(crate) use tower::{ImageTower, TextTower};
 
-#[cfg(all(test, feature = "import"))]
+#[cfg(all(test, repository, feature = "import"))]
 pub(crate) mod tests;

@@ -310,5 +310,5 @@ fn and(words: Vec<&str>) -> String {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, repository))]
 mod tests;
