@@ -1,4 +1,4 @@
-//! The checkpoint generator: values, layouts and containers, and that the goldens speak of the same models.
+//! Tests of the checkpoint generator: values, layouts, containers, and agreement with the goldens.
 #![cfg(feature = "import")]
 
 use std::collections::BTreeMap;
@@ -52,7 +52,7 @@ fn read_entry(archive: &mut ZipArchive<File>, name: &str) -> Vec<u8> {
     bytes
 }
 
-/// The storages of a PyTorch archive, which lie in the order of the layout's entries.
+/// The storages of a PyTorch archive, in the order of the layout's entries.
 fn read_storages(path: &Path, folder: &str, layout: Layout, model: &Model) -> Tensors {
     let mut archive = ZipArchive::new(File::open(path).unwrap()).unwrap();
     let pickle = read_entry(&mut archive, &format!("{folder}/data.pkl"));

@@ -1,4 +1,4 @@
-//! A random checkpoint, converted: what most tests of the engine start from.
+//! Converts a random checkpoint, as most engine tests need one.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use clippie_rs::preprocess::{Interpolation, ResizeMode};
 use clippie_testkit::checkpoint::{self, Layout, Model};
 use clippie_testkit::tiny_config;
 
-/// Writes the checkpoint of `model` into `folder`, converts it there and removes it again.
+/// Writes the checkpoint of `model` to `folder`, converts it and removes it.
 pub fn weights(model: &Model, layout: Layout, seed: u64, folder: &Path) -> PathBuf {
     let source = folder.join(format!("{}-{layout:?}", model.name));
     checkpoint::write(model, seed, layout, &source).unwrap();
@@ -19,7 +19,7 @@ pub fn weights(model: &Model, layout: Layout, seed: u64, folder: &Path) -> PathB
     out
 }
 
-/// What a user has to say of a model in such a layout.
+/// Options that a user has to give for a model in this layout.
 fn options(model: &Model, layout: Layout) -> ConvertOptions {
     let default = ConvertOptions::default();
     match (model.mobileclip(), layout) {
@@ -36,7 +36,7 @@ fn options(model: &Model, layout: Layout) -> ConvertOptions {
                 ..default
             }
         }
-        // An OpenAI archive has no word on heads; where they are not 64 channels wide, the user tells.
+        // An OpenAI archive does not state the number of heads; options are needed unless they are 64 channels wide.
         (None, Layout::OpenAi) => ConvertOptions {
             image_heads: model.vit().map(|size| size.image.heads),
             text_heads: model.vit().map(|size| size.text.heads),

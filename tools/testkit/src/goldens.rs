@@ -7,15 +7,14 @@ use std::path::{Path, PathBuf};
 use ndarray::{ArrayD, IxDyn};
 use serde_json::Value;
 
-/// A golden of float64, such as `tiny-quick-image-stages`; the shapes stand in
-/// `tools/reference/goldens_vit.py`.
+/// Reads a float64 golden, such as `tiny-quick-image-stages`; `tools/reference/goldens_vit.py` documents the shapes.
 pub fn read(name: &str) -> ArrayD<f64> {
     let (shape, values) = read_as(name);
     ArrayD::from_shape_vec(IxDyn(&shape), values).unwrap()
 }
 
-/// The stages of a tiny MobileCLIP's tower, by name and in order of computation: `name` such as `tiny-mci`,
-/// `tower` `image` or `text`. `tools/reference/goldens_mobileclip.py` says what they are.
+/// Reads the stages of a tiny MobileCLIP's tower by name, in order of computation: `name` such as `tiny-mci`, `tower`
+/// `image` or `text`. `tools/reference/goldens_mobileclip.py` documents them.
 ///
 /// Feature maps are `[batch, height, width, channels]`, tokens `[batch, tokens, channels]`; the last stage,
 /// `projected`, holds the embeddings before normalisation.
@@ -34,7 +33,7 @@ pub fn stages(name: &str, tower: &str) -> Vec<(String, ArrayD<f32>)> {
     stages
 }
 
-/// The entry of a MobileCLIP in the index.
+/// Returns the entry of a MobileCLIP in the index.
 pub fn mobileclip(name: &str) -> Value {
     let index = index();
     let entry = index["mobileclip"].as_array().unwrap().iter().find(|entry| entry["name"] == name);
@@ -50,9 +49,9 @@ fn read_as<T: npyz::Deserialize>(name: &str) -> (Vec<usize>, Vec<T>) {
     (shape, npy.into_vec().unwrap())
 }
 
-/// The index: `seed`, `first_pixels`, for each of `models` its `name`, `model_cfg` and `ids`, and for each of
-/// `mobileclip` its `name`, `image_size`, `ids`, if it is tiny `image_stages` and `text_stages`, otherwise the
-/// `model_cfg` where open_clip has one.
+/// Reads the index: `seed`, `first_pixels`; for each of `models` its `name`, `model_cfg` and `ids`; for each of
+/// `mobileclip` its `name`, `image_size`, `ids`, and `image_stages` and `text_stages` if it is tiny, otherwise the
+/// `model_cfg` if open_clip has one.
 pub fn index() -> Value {
     let text = std::fs::read_to_string(folder().join("index.json")).unwrap();
     serde_json::from_str(&text).unwrap()

@@ -1,11 +1,11 @@
-//! A hub on this computer: Hugging Face's paths, headers, redirects and ranges on one port, the store behind it on
-//! another, and every way to fail on demand.
+//! A local hub: Hugging Face's paths, headers, redirects and ranges on one port, its blob store on another, with faults
+//! on demand.
 //!
 //! Paths and headers are those that `huggingface_hub` 1.x reads (`file_download.py`, `hf_api.py`): the list of
 //! `/api/models/REPO/revision/REV`; `/REPO/resolve/REV/FILE`, which for large files redirects to another host with
-//! `X-Linked-ETag` (SHA-256) and `X-Linked-Size`, and for small ones to a path of its own with git's SHA-1 as ETag.
+//! `X-Linked-ETag` (SHA-256) and `X-Linked-Size`, and for small ones to a cache path with git's SHA-1 as ETag.
 //!
-//! Tests that use it declare it by path at their root. It asks no network and answers this computer alone.
+//! Listens on 127.0.0.1 only and connects to nothing.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom, Write};
@@ -20,14 +20,14 @@ use serde_json::{Value, json};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-/// The commit that `main` stands for.
+/// The commit of `main`.
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// What a file holds.
+/// Content of a file.
 #[derive(Clone)]
 pub enum Content {
     Bytes(Arc<Vec<u8>>),
-    /// Read when it is asked for, so that it may be large.
+    /// Read on request, so it may be large.
     Path(PathBuf),
 }
 
@@ -38,12 +38,12 @@ pub struct RepoFile {
     content: Content,
     size: u64,
     sha256: String,
-    /// Whether it lies in the store, as large files do.
+    /// Whether the blob store serves it, as it does large files.
     large: bool,
 }
 
 impl RepoFile {
-    /// A large one.
+    /// Creates a large file.
     pub fn large(name: &str, content: Content) -> RepoFile {
         let (size, sha256) = match &content {
             Content::Bytes(bytes) => (bytes.len() as u64, hex(&Sha256::digest(&bytes[..]))),
@@ -56,7 +56,7 @@ impl RepoFile {
         RepoFile { name: name.to_owned(), content, size, sha256, large: true }
     }
 
-    /// A small one.
+    /// Creates a small file.
     pub fn small(name: &str, bytes: impl Into<Vec<u8>>) -> RepoFile {
         let content = Content::Bytes(Arc::new(bytes.into()));
         RepoFile { large: false, ..RepoFile::large(name, content) }
@@ -85,11 +85,11 @@ impl Write for IntoHash<'_> {
 pub struct Repo {
     pub name: String,
     pub files: Vec<RepoFile>,
-    /// The model card's first lines, as the list of files has them.
+    /// Metadata of the model card, as the list of files has it.
     pub card: Value,
-    /// The token that is needed to read it, and whether those without are told that it is gated.
+    /// The token needed to read it, and whether a request without one gets `GatedRepo` instead of `RepoNotFound`.
     pub token: Option<(String, bool)>,
-    /// Branches and tags besides `main`, all of the one commit.
+    /// Branches and tags besides `main`, all at the same commit.
     pub revisions: Vec<String>,
 }
 
@@ -99,7 +99,7 @@ impl Repo {
         Repo { name: name.to_owned(), files, card, token: None, revisions: Vec::new() }
     }
 
-    /// One with the files of a folder: those of JSON are small, all others large.
+    /// Creates a repository from the files of a folder: JSON files are small, all others large.
     pub fn of_folder(name: &str, folder: &std::path::Path) -> Repo {
         let mut files: Vec<RepoFile> = std::fs::read_dir(folder)
             .unwrap()
@@ -126,51 +126,51 @@ impl Repo {
     }
 }
 
-/// What a request is for.
+/// Kind of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The list of files.
     List,
     /// The headers of a file.
     Head,
-    /// A file at the endpoint.
+    /// A file from the endpoint.
     Get,
-    /// A file at the store.
+    /// A file from the blob store.
     Store,
 }
 
 /// How a request fails.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// Nothing comes back.
+    /// Close the connection without a response.
     HangUp,
-    /// This status with these headers.
+    /// Respond with this status and these headers.
     Status(u16, Vec<(&'static str, String)>),
-    /// All headers and so many bytes of the body, then the connection breaks.
+    /// Send all headers and this many bytes of the body, then close the connection.
     Cut(u64),
-    /// As [`Fault::Cut`], but a fresh connection afterwards is told that this were all.
+    /// Claim that the file ends after this many bytes.
     Short(u64),
-    /// More bytes than there are.
+    /// Send one byte more than the file has.
     Long,
-    /// One bit is wrong.
+    /// Flip one bit of the byte at this offset.
     Flip(u64),
-    /// As if it had never heard of ranges.
+    /// Ignore `Range`.
     NoRanges,
-    /// Another range than asked for.
+    /// Send another range than requested.
     OtherRange,
-    /// Waits before each of the pieces of this many bytes.
+    /// Send pieces of this many bytes and wait before each.
     Slow(usize, Duration),
-    /// Waits until [`HubServer::open_gate`].
+    /// Wait for [`HubServer::open_gate`].
     Gate,
-    /// Leads somewhere else.
+    /// Redirect to this URL.
     Redirect(String),
-    /// This in place of the list.
+    /// Respond with this text instead of the list.
     Text(String),
-    /// With these headers instead of its own of these names.
+    /// Replace these headers.
     Headers(Vec<(&'static str, String)>),
 }
 
-/// A request that came.
+/// A request received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
     pub kind: Kind,
@@ -182,19 +182,19 @@ pub struct Seen {
 
 struct State {
     repos: Mutex<Vec<Repo>>,
-    /// What is to fail how, in this order, each once.
+    /// Pending faults in order; each applies once.
     faults: Mutex<Vec<(Kind, Fault)>>,
     seen: Mutex<Vec<Seen>>,
     gate: (Mutex<bool>, Condvar),
     stop: AtomicBool,
-    /// In front of the endpoint's paths, as mirrors have it.
+    /// Prefix of the endpoint's paths, as on mirrors.
     prefix: String,
     store: SocketAddr,
-    /// Where redirects to the store lead.
+    /// Base URL of redirects to the blob store.
     store_url: Mutex<String>,
 }
 
-/// The running hub; it ends when it is dropped.
+/// A running hub; dropping it stops it.
 pub struct HubServer {
     state: Arc<State>,
     endpoint: SocketAddr,
@@ -202,11 +202,12 @@ pub struct HubServer {
 }
 
 impl HubServer {
+    /// Starts a hub.
     pub fn start(repos: Vec<Repo>) -> HubServer {
         HubServer::under("", repos)
     }
 
-    /// A mirror whose paths begin with `prefix`.
+    /// Starts a mirror whose paths begin with `prefix`.
     pub fn under(prefix: &str, repos: Vec<Repo>) -> HubServer {
         let [hub, store] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let endpoint = hub.local_addr().unwrap();
@@ -228,27 +229,28 @@ impl HubServer {
         HubServer { state, endpoint, threads: threads.into() }
     }
 
-    /// What `HF_ENDPOINT` is set to.
+    /// Value for `HF_ENDPOINT`.
     pub fn endpoint(&self) -> String {
         format!("http://{}{}", self.endpoint, self.state.prefix)
     }
 
+    /// Base URL of the blob store.
     pub fn store(&self) -> String {
         format!("http://{}", self.state.store)
     }
 
-    /// Redirects to the store lead here, to whoever passes requests on to it.
+    /// Redirects blob requests to a proxy at `url`.
     pub fn set_store(&self, url: &str) {
         *lock(&self.state.store_url) = url.to_owned();
     }
 
-    /// The next request of this kind fails so.
+    /// Makes the next request of this kind fail.
     pub fn fail(&self, kind: Kind, fault: Fault) -> &Self {
         lock(&self.state.faults).push((kind, fault));
         self
     }
 
-    /// The next requests of this kind fail so.
+    /// Makes the next `times` requests of this kind fail.
     pub fn fail_often(&self, times: usize, kind: Kind, fault: &Fault) -> &Self {
         for _ in 0..times {
             self.fail(kind, fault.clone());
@@ -256,17 +258,17 @@ impl HubServer {
         self
     }
 
-    /// Nothing fails any more; how much was to.
+    /// Removes pending faults and returns their number.
     pub fn heal(&self) -> usize {
         lock(&self.state.faults).drain(..).count()
     }
 
-    /// All requests since the last call.
+    /// Returns all requests since the last call.
     pub fn seen(&self) -> Vec<Seen> {
         lock(&self.state.seen).drain(..).collect()
     }
 
-    /// Lets everyone pass who waits at a gate, now and later.
+    /// Releases requests that wait at a gate, now and later.
     pub fn open_gate(&self) {
         *lock(&self.state.gate.0) = true;
         self.state.gate.1.notify_all();
@@ -285,7 +287,7 @@ impl Drop for HubServer {
         self.state.stop.store(true, Ordering::SeqCst);
         self.open_gate();
         for address in [self.endpoint, self.state.store] {
-            // Wakes the listener.
+            // Wake the listener.
             let _ = TcpStream::connect(address);
         }
         for thread in self.threads.drain(..) {
@@ -305,7 +307,7 @@ fn serve(listener: &TcpListener, state: &Arc<State>, is_hub: bool) {
         }
         let (Ok(stream), state) = (stream, state.clone()) else { continue };
         thread::spawn(move || {
-            // Clients may hang up.
+            // The client may close the connection.
             let _ = answer(stream, &state, is_hub);
         });
     }
@@ -354,7 +356,7 @@ fn answer(mut stream: TcpStream, state: &State, is_hub: bool) -> io::Result<()> 
         (_, "HEAD") => Kind::Head,
         _ => Kind::Get,
     };
-    // What follows a redirect of the endpoint to itself is still the same request.
+    // A redirect of the endpoint to itself continues the same request.
     if !path.starts_with("/api/resolve-cache/") {
         lock(&state.seen).push(Seen {
             kind,
@@ -415,7 +417,7 @@ fn list(state: &State, path: &str, request: &Request) -> Reply {
     })
 }
 
-/// `/ORG/REPO/resolve/REV/FILE`, and where it leads for small files.
+/// `/ORG/REPO/resolve/REV/FILE`, and the cache path that it redirects to for small files.
 fn resolve(state: &State, path: &str, request: &Request) -> Reply {
     let (path, is_cache) = match path.strip_prefix("/api/resolve-cache/models") {
         Some(rest) => (rest, true),
@@ -433,7 +435,7 @@ fn resolve(state: &State, path: &str, request: &Request) -> Reply {
             return Reply::text(404, "no such file").with("X-Error-Code", "EntryNotFound");
         };
         if file.large {
-            // The query is a secret for a while.
+            // The signature must not appear in messages.
             let to = format!("{}/blobs/{}?X-Signature=s3cr3t", lock(&state.store_url), file.sha256);
             return Reply::redirect(302, to)
                 .with("X-Repo-Commit", COMMIT)
@@ -464,7 +466,7 @@ fn with_repo(
 ) -> Reply {
     let repos = lock(&state.repos);
     let Some(repo) = repos.iter().find(|repo| repo.name == name) else {
-        // Strangers are not told what there is.
+        // As on the real hub, an anonymous request does not learn whether a repository exists.
         return match request.header("authorization") {
             Some(_) => Reply::text(404, "no such repository").with("X-Error-Code", "RepoNotFound"),
             None => Reply::text(401, "who are you").with("X-Error-Code", "RepoNotFound"),
@@ -486,7 +488,7 @@ fn with_repo(
     reply(repo)
 }
 
-/// `/blobs/SHA`; its ETag is the store's own and means nothing to a hub.
+/// `/blobs/SHA`; the store's own ETag is unrelated to the file's checksum.
 fn stored(state: &State, path: &str) -> Reply {
     let sha256 = path.trim_start_matches("/blobs/").split('?').next().unwrap_or_default();
     let repos = lock(&state.repos);
@@ -595,7 +597,7 @@ impl Reply {
         while left > 0 {
             let want = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             let read = match self.body.reader.read(&mut buffer[..want])? {
-                // What was promised and is not there.
+                // More bytes were announced than the file has.
                 0 => {
                     buffer[0] = b'!';
                     1

@@ -1,21 +1,21 @@
-//! A small JPEG encoder for photos that tests make up: any sampling, restart markers, scans of each kind, an EXIF
-//! orientation. What it writes is ordinary; how well it compresses is not its aim.
+//! A small JPEG encoder for test photos: any sampling, restart markers, scans of each kind, EXIF orientation.
+//! Compression is not a goal.
 
-/// How the coefficients are spread over scans.
+/// Distribution of the coefficients over scans.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scans {
-    /// Baseline, all components in one scan, as cameras write it.
+    /// Baseline, all components in one scan, as written by cameras.
     One,
     /// Baseline, one scan for each component.
     Separate,
-    /// Progressive: the first coefficients of all components, then the others of each.
+    /// Progressive: the DC coefficients of all components in one scan, then the AC coefficients of each.
     Progressive,
 }
 
-/// What kind of file is written.
+/// Kind of file to write.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
-    /// Blocks of a unit, across and down, of Y, Cb and Cr; of one component for grey.
+    /// Blocks per unit, horizontally and vertically, of Y, Cb and Cr; of one component for grey.
     pub sampling: &'static [(usize, usize)],
     /// Units between restart markers; zero for none.
     pub restart_interval: usize,
@@ -24,14 +24,14 @@ pub struct Kind {
     pub orientation: u8,
 }
 
-/// What a camera writes: chroma halved both ways.
+/// A typical camera file: 4:2:0, baseline.
 pub const CAMERA: Kind =
     Kind { sampling: &[(2, 2), (1, 1), (1, 1)], restart_interval: 0, scans: Scans::One, orientation: 0 };
 
-/// Where the value of the EXIF tag lies in files that have one.
+/// Offset of the EXIF orientation value in files that have one.
 pub const ORIENTATION_AT: usize = 31;
 
-/// A pixel of an invented photo: slow gradients, edges, some noise. A 12-megapixel one takes 3 MB.
+/// A pixel of a synthetic photo: slow gradients, edges, some noise. 12 megapixels take 3 MB.
 pub fn pixel(x: usize, y: usize) -> [u8; 3] {
     let (fx, fy) = (x as f32, y as f32);
     let mut noise = (x as u32).wrapping_mul(0x9e37_79b1) ^ (y as u32).wrapping_mul(0x85eb_ca77);
@@ -42,7 +42,7 @@ pub fn pixel(x: usize, y: usize) -> [u8; 3] {
     [light, light * 0.8 + 30.0 * (fy / 300.0).sin(), light * 0.6 + 50.0 * (fx / 250.0).cos()].map(|v| v as u8)
 }
 
-/// The file of a photo.
+/// Encodes a photo.
 pub fn encode(width: usize, height: usize, kind: &Kind, pixel: impl Fn(usize, usize) -> [u8; 3]) -> Vec<u8> {
     let h_max = kind.sampling.iter().map(|s| s.0).max().unwrap();
     let v_max = kind.sampling.iter().map(|s| s.1).max().unwrap();
@@ -99,15 +99,15 @@ pub fn encode(width: usize, height: usize, kind: &Kind, pixel: impl Fn(usize, us
 struct Component {
     h: usize,
     v: usize,
-    /// Blocks in a row, whole units.
+    /// Blocks per row, padded to whole units.
     across: usize,
-    /// Blocks across and down that hold something of the photo.
+    /// Blocks, horizontally and vertically, that contain pixels of the photo.
     own: (usize, usize),
     /// Quantised coefficients in zigzag order.
     blocks: Vec<[i32; 64]>,
 }
 
-/// Y, Cb or Cr of a pixel, around zero.
+/// Y, Cb or Cr of a pixel, centred at zero.
 fn channel(index: usize, [r, g, b]: [u8; 3]) -> f32 {
     let [r, g, b] = [r, g, b].map(f32::from);
     match index {
@@ -117,19 +117,19 @@ fn channel(index: usize, [r, g, b]: [u8; 3]) -> f32 {
     }
 }
 
-/// Row-major places in zigzag order.
+/// Row-major indices in zigzag order.
 const ZIGZAG: [usize; 64] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21,
     28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54,
     47, 55, 62, 63,
 ];
 
-/// The quantisation step of a row-major place: finer where it is seen more.
+/// Quantisation step of a row-major index: finer for low frequencies.
 fn step_of(place: usize) -> u8 {
     (3 + place / 8 + place % 8) as u8
 }
 
-/// The quantised DCT of the 8 x 8 samples from `left`, `top` on, in zigzag order.
+/// The quantised DCT of the 8 x 8 samples at `left`, `top`, in zigzag order.
 fn transformed(left: usize, top: usize, sample: impl Fn(usize, usize) -> f32) -> [i32; 64] {
     static COSINES: std::sync::OnceLock<[[f32; 8]; 8]> = std::sync::OnceLock::new();
     let cosines = COSINES.get_or_init(|| {
@@ -151,7 +151,7 @@ fn dc_symbols() -> Vec<u8> {
     (0..12).collect()
 }
 
-/// The frequent ones first, then all that remain.
+/// Frequent symbols first, then all others.
 fn ac_symbols() -> Vec<u8> {
     const FIRST: &[u8] = b"\x01\x02\x03\x00\x04\x11\x05\x12\x21\x31\x41\x06\x13\x51\x61\x07\x22\x71\x14\x32\x81\x91\
         \xa1\x08\x23\x42\xb1\xc1\x15\x52\xd1\xf0\x24\x33\x62\x72\x82";
@@ -159,7 +159,7 @@ fn ac_symbols() -> Vec<u8> {
     FIRST.iter().copied().chain(rest).collect()
 }
 
-/// By symbol: its code and the code's length.
+/// Code and code length by symbol.
 fn codes(counts: &[u8; 16], symbols: &[u8]) -> [(u32, u32); 256] {
     let (mut table, mut code, mut symbols) = ([(0, 0); 256], 0, symbols.iter());
     for (length, &count) in (1..).zip(counts) {
@@ -178,7 +178,7 @@ fn segment(out: &mut Vec<u8>, marker: u8, content: &[u8]) {
     out.extend(content);
 }
 
-/// Writes coefficients `start` to `end` of some components.
+/// Writes a scan with coefficients `start` to `end` of the components `which`.
 fn scan(out: &mut Vec<u8>, all: &[Component], which: &[usize], restart_interval: usize, start: usize, end: usize) {
     let mut header = vec![which.len() as u8];
     header.extend(which.iter().flat_map(|&i| [i as u8, 0]));
@@ -247,7 +247,7 @@ impl Writer<'_> {
         self.put((1 << missing) - 1, missing);
     }
 
-    /// A symbol with the size of `value` in its lower half, and the bits of the value.
+    /// Writes a symbol with the size of `value` in its lower half, then the bits of the value.
     fn value(&mut self, table: fn(&Self) -> &[(u32, u32); 256], run: u32, value: i32) {
         let size = 32 - value.unsigned_abs().leading_zeros();
         let (code, length) = table(self)[(run << 4 | size) as usize];

@@ -1,7 +1,7 @@
-//! Configurations for MobileCLIPs of sizes that nobody publishes.
+//! Configurations of MobileCLIPs with unpublished sizes.
 //!
-//! The generator's configurations call a tiny image tower by the name of the published one that it is a small copy
-//! of. The import rightly finds that the tensors are not of that, so here the name is left out.
+//! The generator names a tiny image tower after the published one that it imitates. The importer rightly rejects that
+//! name, because the shapes differ, so it is removed here.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::checkpoint::Model;
 
-/// Takes the name of a tiny MobileCLIP's image tower out of the configuration in `folder`, and returns its path.
+/// Removes the name of a tiny MobileCLIP's image tower from the configuration in `folder` and returns its path.
 pub fn without_tower_name(model: &Model, folder: &Path) -> Option<PathBuf> {
     if model.mobileclip().is_none() || !model.name.starts_with("tiny-") {
         return None;

@@ -1,9 +1,9 @@
-//! What can go wrong while a checkpoint is generated.
+//! Errors of the generator.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why no checkpoint was written.
+/// Why a checkpoint was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The model's name is not in the table.
@@ -14,14 +14,14 @@ pub enum Error {
         /// The names of the table, separated by commas.
         known: String,
     },
-    /// The model cannot be told apart from another one in this layout.
+    /// The layout cannot represent the model.
     #[error("{model} cannot be written in the {layout} layout: {reason}")]
     Unsupported {
         /// Name of the model.
         model: String,
         /// Name of the layout.
         layout: &'static str,
-        /// What the layout has no word for.
+        /// What the layout cannot express.
         reason: String,
     },
     /// A file could not be written.
@@ -29,7 +29,7 @@ pub enum Error {
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: io::Error,
     },
 }

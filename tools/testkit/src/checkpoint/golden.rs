@@ -1,5 +1,5 @@
-//! The models and inputs behind `tests/goldens/models`, by the same recipe as
-//! `tools/reference/goldens_vit.py` and `goldens_mobileclip.py`.
+//! The models and inputs of `tests/goldens/models`, computed as in `tools/reference/goldens_vit.py` and
+//! `goldens_mobileclip.py`.
 //!
 //! Knows how inputs are made, not what the embeddings should be.
 

@@ -71,7 +71,7 @@ pub struct MciStage {
     pub attention: bool,
     /// Hidden channels of the squeeze and excitation in the downsampling in front of the stage.
     pub squeeze: Option<usize>,
-    /// Whether a 7x7 convolution at the start tells positions.
+    /// Whether the stage begins with a 7x7 position convolution.
     pub position: bool,
 }
 
@@ -94,7 +94,7 @@ pub enum TextTower {
     },
 }
 
-/// Who publishes a model, which decides over its layouts.
+/// Who publishes a model, which determines its layouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offer {
     /// Apple, under names of its own; open_clip does not know the model. Its head has no bias.
@@ -135,9 +135,9 @@ impl MobileClipSize {
 impl MciSize {
     /// Sizes by the first stage's channels and the stages' blocks.
     ///
-    /// From the fourth stage on blocks attend. The smaller towers (MCi0 to MCi2) have squeeze and excitation in
-    /// front of the third and fourth stage, BatchNorm, and 1x1 branches in the stem; the larger ones (MCi3, MCi4)
-    /// have none of these.
+    /// Blocks have attention from the fourth stage on. The smaller towers (MCi0 to MCi2) have squeeze and excitation in
+    /// front of the third and fourth stage, BatchNorm, and 1x1 branches in the stem; the larger ones (MCi3, MCi4) have
+    /// none of these.
     fn new(channels: usize, blocks: &[usize], mlp_ratio: usize, small: bool) -> Self {
         let stage = |(i, &blocks): (usize, &usize)| {
             let channels = channels << i;
@@ -271,7 +271,7 @@ pub fn tiny() -> Vec<Model> {
                 offer: Offer::OpenClip,
             },
         ),
-        // The vision transformer behind convolutions, of which Apple and timm have different definitions.
+        // The vision transformer behind convolutions, which Apple and timm define differently.
         (
             "tiny-stem",
             MobileClipSize {
@@ -299,7 +299,7 @@ pub fn tiny() -> Vec<Model> {
                 offer: Offer::OpenClip,
             },
         ),
-        // The hybrid text tower, at a context that its kernels do not fit into twice.
+        // The hybrid text tower, at a context shorter than two of its kernels.
         (
             "tiny-hybrid",
             MobileClipSize {

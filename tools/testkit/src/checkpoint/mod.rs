@@ -1,10 +1,10 @@
 //! Deterministic random checkpoints in the layouts in which CLIP models are published.
 //!
-//! A value depends on the seed, the tensor's name and the element's index alone, so every layout of one
-//! seed holds the same numbers, and `tools/reference/checkpoint_values.py` computes them bit for bit. The
-//! expected embeddings of such checkpoints lie in `tests/goldens/models`.
+//! A value depends only on the seed, the tensor's name and the element's index, so every layout of one seed holds the
+//! same numbers, and `tools/reference/checkpoint_values.py` computes them bit for bit. The expected embeddings of such
+//! checkpoints are in `tests/goldens/models`.
 //!
-//! Nothing here knows of the engine, its importer or its weight files: those are what gets tested.
+//! Knows nothing of the engine, its importer or its weights files, because those are under test.
 
 pub mod error;
 pub mod golden;

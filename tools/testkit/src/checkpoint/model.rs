@@ -114,7 +114,7 @@ impl Model {
         }
     }
 
-    /// The sizes, if OpenAI's architecture it is.
+    /// The sizes, if the model has OpenAI's architecture.
     pub fn vit(&self) -> Option<&VitSize> {
         match &self.architecture {
             Architecture::Vit(size) => Some(size),
@@ -122,7 +122,7 @@ impl Model {
         }
     }
 
-    /// The sizes, if a MobileCLIP it is.
+    /// The sizes, if the model is a MobileCLIP.
     pub fn mobileclip(&self) -> Option<&MobileClipSize> {
         match &self.architecture {
             Architecture::Vit(_) => None,
@@ -170,7 +170,7 @@ impl Model {
         }
     }
 
-    /// A model by its name: a published or a tiny one.
+    /// Finds a published or tiny model by name.
     pub fn named(name: &str) -> Result<Self, Error> {
         all()
             .into_iter()
@@ -186,7 +186,7 @@ impl Model {
         }
     }
 
-    /// Number of parameters, to which running statistics of norms do not count.
+    /// Number of parameters, without running statistics of norms.
     pub fn parameters(&self) -> usize {
         let trained = |tensor: &&Tensor| !matches!(tensor.kind, Kind::RunningMean | Kind::RunningVariance);
         self.tensors().iter().filter(trained).map(Tensor::elements).sum()
@@ -232,7 +232,7 @@ pub fn published() -> Vec<Model> {
             _ => large(336),
         };
         let mut model = Model { archive: archive.to_owned(), ..Model::custom(name, size, quick_gelu) };
-        // The one set of weights here that was trained with other statistics.
+        // The only weights in this table that were trained with other statistics.
         if name == "vit-l-14-laion2b" {
             model.mean = [0.5; 3];
             model.std = [0.5; 3];
@@ -242,12 +242,11 @@ pub fn published() -> Vec<Model> {
     .collect()
 }
 
-/// Models of OpenAI's architecture small enough to generate, convert and run within a test, of sizes that no kernel
-/// likes.
+/// Models of OpenAI's architecture small enough to generate, convert and run within a test, of sizes that fit no tile.
 pub fn tiny() -> Vec<Model> {
     let tower = |width, layers, heads, mlp_ratio| TowerSize { width, layers, heads, mlp_ratio };
     vec![
-        // OpenAI's proportions, so that the archive alone tells how to run it.
+        // OpenAI's proportions, so the archive alone determines the configuration.
         Model::custom(
             "tiny-openai",
             VitSize {
@@ -277,7 +276,7 @@ pub fn tiny() -> Vec<Model> {
             },
             true,
         ),
-        // An image that the patches do not fill, heads of 24 channels, other MLPs, GELU with erf.
+        // An image side that is no multiple of the patch size, heads of 24 channels, other MLPs, GELU with erf.
         Model::custom(
             "tiny-floor",
             VitSize {

@@ -1,4 +1,4 @@
-//! Random numbers by counter: element `i` of stream `name` needs no other element.
+//! Counter-based random numbers: element `i` of stream `name` needs no other element.
 //!
 //! SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014) started from an
 //! FNV-1a hash of the name, so that any part of any tensor can be computed anywhere, in any order, by any

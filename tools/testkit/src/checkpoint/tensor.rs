@@ -1,14 +1,14 @@
-//! A tensor of a generated model: its name, shape, and where its values lie.
+//! A tensor of a generated model: name, shape and value range.
 //!
-//! Knows kinds of tensors (weight, bias, norm, …), not architectures or files. The ranges keep activations
-//! of random models as large as trained ones', and no value is one that hides a mistake: no norm is one, no
-//! scale is tiny, and no bias is zero but the one that some layouts lack.
+//! Knows kinds of tensors (weight, bias, norm, …), not architectures or files. The ranges keep activations of random
+//! models as large as trained ones', and no value can hide a mistake: no norm weight is one, no scale is tiny, and no
+//! bias is zero except the one that some layouts lack.
 
 use half::f16;
 
 use super::random::Stream;
 
-/// What a tensor does, which decides the range of its values.
+/// Role of a tensor, which determines the range of its values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
     /// Weight of a linear layer or convolution: standard deviation `gain / sqrt(fan_in)`.
@@ -22,7 +22,7 @@ pub enum Kind {
     Bias,
     /// Factor of a LayerNorm or BatchNorm.
     NormWeight,
-    /// Summand of a LayerNorm or BatchNorm.
+    /// Bias of a LayerNorm or BatchNorm.
     NormBias,
     /// Token or class embedding.
     Embedding,
@@ -30,10 +30,10 @@ pub enum Kind {
     Position,
     /// Natural logarithm of the factor from cosines to logits.
     LogitScale,
-    /// Bias within a convolutional tower. Such towers are averaged over all pixels, so that what is the same
-    /// for every image soon drowns what is not.
+    /// Bias within a convolutional tower. Such towers are averaged over all pixels, so large biases would hide the
+    /// differences between images.
     ConvBias,
-    /// Summand of a norm within a convolutional tower, small for the same reason.
+    /// Bias of a norm within a convolutional tower, small for the same reason.
     ConvNormBias,
     /// All zeros: a parameter that the other layouts of the model do not have.
     Zero,
@@ -96,7 +96,7 @@ pub struct Tensor {
     pub name: String,
     /// Shape, outermost dimension first; empty for a scalar.
     pub shape: Vec<usize>,
-    /// What the tensor does.
+    /// Role of the tensor.
     pub kind: Kind,
     /// Whether OpenAI's archives hold it in half precision. Its values are then representable there, so
     /// that every layout holds the same numbers.

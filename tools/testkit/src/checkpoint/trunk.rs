@@ -1,5 +1,5 @@
-//! The tensors of a MobileCLIP model in the form in which it is trained, with all branches: open_clip's names
-//! for the text, timm's for the image tower, Apple's for the hybrid text tower, which nobody else has.
+//! The tensors of a MobileCLIP model in the form in which it is trained, with all branches: open_clip's names for the
+//! text, timm's for the image tower, Apple's for the hybrid text tower, which only Apple has.
 //!
 //! Knows the architectures and their names; nothing of files. Lists are in the order of open_clip's state dict.
 
@@ -8,10 +8,9 @@ use super::model::TowerSize;
 use super::tensor::{Kind, Tensor};
 use super::vit::{self, ATTENTION_GAIN};
 
-// Norms of running statistics do not normalise what they get: at gains of 1, forty blocks let activations grow a
-// hundredfold, attention becomes so sharp that f32 strays 1e-3 from f64. With these gains the standard deviation
-// stays between 0.5 and 4 from MCi0 to MCi4, embeddings of two images have cosines of 0.92 to 0.98, and f32 stays
-// within 2e-7 of f64.
+// Random running statistics do not normalise activations: at gains of 1, they grow a hundredfold over forty blocks, and
+// attention becomes so sharp that f32 deviates 1e-3 from f64. With these gains the standard deviation stays between 0.5
+// and 4 from MCi0 to MCi4, embeddings of two images have cosines of 0.92 to 0.98, and f32 stays within 2e-7 of f64.
 const STEM_GAIN: f64 = 0.9;
 const DOWNSAMPLE_GAIN: f64 = 0.85;
 const POINTWISE_GAIN: f64 = 0.8;

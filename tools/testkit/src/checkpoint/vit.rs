@@ -1,19 +1,19 @@
 //! The tensors of a model with a vision transformer and a text transformer, as open_clip names them.
 //!
-//! Knows the architecture and its names; nothing of files. What is half precision follows OpenAI's
-//! `convert_weights`: linear layers, convolutions, attention and both projections.
+//! Knows the architecture and its names; nothing of files. Half precision follows OpenAI's `convert_weights`: linear
+//! layers, convolutions, attention and both projections.
 
 use super::model::{TowerSize, VitSize};
 use super::tensor::{Kind, Tensor};
 
 /// Gain of the joint projection to queries, keys and values.
 ///
-/// At 1, random attention is so even that all images look alike (ViT-L/14: cosine 0.98, every key below
-/// 0.3); at 2, rounding is amplified so much that f32 strays 2e-6 from f64. At 1.5 heads pick their keys
-/// (cosine 0.92, keys up to 0.9) and f32 stays within 3e-7.
+/// At 1, random attention is so uniform that all images have similar embeddings (ViT-L/14: cosine 0.98, every key below
+/// 0.3); at 2, rounding is amplified so much that f32 deviates 2e-6 from f64. At 1.5 heads select keys (cosine 0.92,
+/// keys up to 0.9) and f32 stays within 3e-7.
 pub const ATTENTION_GAIN: f64 = 1.5;
 
-/// A weight that passes the standard deviation of its inputs on.
+/// A weight that preserves the standard deviation of its inputs.
 pub fn weight(fan_in: usize) -> Kind {
     Kind::Weight { fan_in, gain: 1.0 }
 }
@@ -49,7 +49,7 @@ pub fn norm(all: &mut Vec<Tensor>, name: &str, width: usize) {
     all.push(Tensor::single(format!("{name}.bias"), &[width], Kind::NormBias));
 }
 
-/// Weight and bias; `name` ends with what separates it from those words.
+/// Weight and bias; `name` ends with the separator.
 fn linear(all: &mut Vec<Tensor>, name: &str, outputs: usize, inputs: usize, gain: f64) {
     let kind = Kind::Weight { fan_in: inputs, gain };
     all.push(Tensor::half(format!("{name}weight"), &[outputs, inputs], kind));

@@ -1,4 +1,4 @@
-//! True sentences about scenes, by a small grammar.
+//! True sentences about scenes, from a small grammar.
 
 use super::claim::{Claim, Described, Subject};
 use super::dice::Dice;
@@ -12,7 +12,7 @@ pub struct Caption {
     pub claim: Claim,
 }
 
-/// A true sentence about a scene, full or partial.
+/// Generates a true sentence about a scene, complete or partial.
 pub fn caption(scene: &Scene, dice: &mut Dice) -> Caption {
     let mut claim = Claim { subject: Subject::Nothing, ground: None, pattern: None };
     let alone = dice.percent(3);
@@ -70,7 +70,7 @@ fn single(object: Object, column: Column, row: Row, claim: &mut Claim, dice: &mu
     let (mut claimed_column, mut claimed_row) = (None, None);
     let place = dice.percent(50).then(|| {
         let (x, y) = (column != Column::Middle, row != Row::Middle);
-        // Of a corner, sometimes only a side is told.
+        // Sometimes a corner is reduced to a side.
         let vague = x && y && dice.percent(12);
         let columns = if vague { dice.percent(50) } else { x || !y };
         let rows = if vague { !columns } else { y || !x };
@@ -148,7 +148,7 @@ fn pair(first: Object, second: Object, relation: Relation, claim: &mut Claim, di
     let is = if dice.percent(10) { "is " } else { "" };
     let told = dice.percent(72);
     claim.subject = Subject::Pair { first, second, relation: told.then_some(relation) };
-    // Half of the time the sentence starts with the other one.
+    // Half of the sentences start with the second object.
     let turned = dice.percent(50);
     if !told {
         let word = match relation {
@@ -165,7 +165,7 @@ fn pair(first: Object, second: Object, relation: Relation, claim: &mut Claim, di
     }
 }
 
-/// "striped blue background", or `None` when there is nothing to say.
+/// "striped blue background", or `None` for a plain one that is not mentioned.
 fn ground(background: &Background, claim: &mut Claim, dice: &mut Dice) -> Option<String> {
     let colour = dice.percent(85);
     let pattern = match background.pattern {
@@ -224,7 +224,7 @@ fn colour_word(colour: Colour, dice: &mut Dice) -> &'static str {
     }
 }
 
-/// One and many.
+/// Singular and plural.
 fn shape_words(shape: Shape, dice: &mut Dice) -> (&'static str, &'static str) {
     match shape {
         Shape::Circle => match dice.below(10) {
@@ -250,7 +250,7 @@ fn article(noun: &str) -> String {
     format!("{} {noun}", if an { "an" } else { "a" })
 }
 
-/// Opening, full stop and capitals, as people write.
+/// Varies the opening, the full stop and capitals.
 fn dress(body: String, dice: &mut Dice) -> String {
     let opening = dice.percent(38);
     let mut text = if opening {

@@ -1,9 +1,9 @@
-//! What a sentence asserts, and of which scenes it is true.
+//! Assertions of a sentence, and the scenes of which they are true.
 
 use super::scene::{Background, Colour, Column, Content, Object, Pattern, Relation, Row, Scene, Size};
 use super::shape::Shape;
 
-/// What a sentence says of an object; `None` where it is silent.
+/// What a sentence says of an object; `None` where it says nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Described {
     pub shape: Option<Shape>,
@@ -11,7 +11,7 @@ pub struct Described {
     pub size: Option<Size>,
 }
 
-/// What a sentence speaks of.
+/// Subject of a sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// The background alone.
@@ -26,7 +26,7 @@ pub enum Subject {
         colour: Option<Colour>,
         count: Option<u8>,
     },
-    /// Without a relation, either may be the first.
+    /// Without a relation, the order is open.
     Pair {
         first: Described,
         second: Described,
@@ -42,16 +42,16 @@ pub struct Claim {
     pub pattern: Option<Pattern>,
 }
 
-/// Numbers in a row of facts or claims: kind (0 single, 1 several, 2 pair), count, then shape, colour, size of the
-/// first and of the second object, relation, column, row, colour and pattern of the background.
+/// Number of values in a row of facts or claims: kind (0 single, 1 several, 2 pair), count, then shape, colour, size of
+/// the first and of the second object, relation, column, row, colour and pattern of the background.
 pub const FACTS: usize = 13;
 
-/// Not said (in a claim).
+/// Value of a claim that says nothing.
 const SILENT: i8 = -1;
-/// There is no such thing (in a scene).
+/// Value of a fact that does not apply to the scene.
 const ABSENT: i8 = -2;
 
-/// A scene as numbers.
+/// Returns a scene as numbers.
 pub fn facts(scene: &Scene) -> [i8; FACTS] {
     let mut row = [ABSENT; FACTS];
     let of = |o: Object| [o.shape as i8, o.colour as i8, o.size as i8];
@@ -76,7 +76,7 @@ pub fn facts(scene: &Scene) -> [i8; FACTS] {
 }
 
 impl Claim {
-    /// The claim as numbers, comparable with [`facts`]; and whether the two objects may change places.
+    /// Returns the claim as numbers, comparable with [`facts`], and whether the two objects may be swapped.
     pub fn row(&self) -> ([i8; FACTS], bool) {
         fn number<T>(value: Option<T>, of: impl Fn(T) -> i8) -> i8 {
             value.map_or(SILENT, of)
@@ -112,8 +112,8 @@ impl Claim {
         (row, either)
     }
 
-    /// Whether somebody could call the sentence true of the scene, even if it describes it badly: "a star" of
-    /// three stars, or of a star beside a circle. What this denies is plainly false.
+    /// Whether the sentence could be called true of the scene, even as a poor description: "a star" of three stars, or
+    /// of a star next to a circle. If not, it is plainly false.
     pub fn might_hold(&self, scene: &Scene) -> bool {
         let Background { colour, pattern } = scene.background;
         silent_or(self.ground, colour) && silent_or(self.pattern, pattern) && self.subject.might_hold(&scene.content)

@@ -1,4 +1,4 @@
-//! Random numbers that are the same on every machine. Not for secrets.
+//! Random numbers that are the same on every machine. Not cryptographic.
 
 /// A stream of random numbers from a seed (SplitMix64, Steele et al. 2014).
 pub struct Dice(u64);
@@ -20,17 +20,17 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    /// `0..n`, for a small `n` above zero.
+    /// Uniform in `0..n`, for a small `n` above zero.
     pub fn below(&mut self, n: usize) -> usize {
         (((self.next_u64() >> 32) * n as u64) >> 32) as usize
     }
 
-    /// True in `percent` of 100 cases.
+    /// True with a probability of `percent` in 100.
     pub fn percent(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
-    /// One of some things.
+    /// Chooses one of some items.
     pub fn pick<T: Copy>(&mut self, things: &[T]) -> T {
         things[self.below(things.len())]
     }

@@ -1,13 +1,13 @@
-//! Painting a scene: plain arithmetic over a 4 x 4 grid of points in each pixel, for smooth edges.
+//! Renders a scene with 4 x 4 sample points per pixel, for smooth edges.
 
 use super::dice::Dice;
 use super::scene::{Colour, Content, Pattern, Relation, Scene, Size};
 use super::shape::Shape;
 
-/// Points a side of a pixel.
+/// Sample points per side of a pixel.
 const POINTS: usize = 4;
 
-/// A shape in its place; lengths are in sides of the picture.
+/// A positioned shape; lengths are fractions of the side of the picture.
 struct Figure {
     shape: Shape,
     rgb: [i32; 3],
@@ -18,7 +18,7 @@ struct Figure {
     sin: f64,
 }
 
-/// The scene as `[side, side, 3]` bytes, RGB.
+/// Renders the scene as `[side, side, 3]` bytes, RGB.
 pub fn draw(scene: &Scene, side: usize) -> Vec<u8> {
     let mut dice = Dice::new(scene.seed, 1);
     let mut picture = background(scene, &mut dice, side);
@@ -28,7 +28,7 @@ pub fn draw(scene: &Scene, side: usize) -> Vec<u8> {
     picture
 }
 
-/// Which object covers the middle of each cell of an 8 x 8 grid: 0 none, 1 the first (or one of several), 2 the
+/// The object that covers the centre of each cell of an 8 x 8 grid: 0 none, 1 the first (or one of several), 2 the
 /// second of a pair.
 pub fn cells(scene: &Scene) -> [u8; 64] {
     let mut cells = [0; 64];
@@ -62,7 +62,7 @@ fn tones(colour: Colour) -> [[i32; 3]; 2] {
     }
 }
 
-/// Where the pattern of a background goes: towards this tone, that is still called by the colour's own name.
+/// The second tone of a background pattern, which still has the same colour name.
 fn pattern_tone(colour: Colour) -> [i32; 3] {
     match colour {
         Colour::Red => [120, 0, 10],
@@ -85,7 +85,7 @@ fn tone(colour: Colour, dice: &mut Dice) -> [i32; 3] {
     std::array::from_fn(|c| (a[c] + (b[c] - a[c]) * t / 256 + dice.below(13) as i32 - 6).clamp(0, 255))
 }
 
-/// The figures of a scene, without its background.
+/// The shapes of a scene, without its background.
 fn figures(scene: &Scene) -> Vec<Figure> {
     let mut dice = Dice::new(scene.seed, 2);
     let mut figures = Vec::new();
@@ -131,7 +131,7 @@ fn radius(size: Size, dice: &mut Dice) -> f64 {
     }
 }
 
-/// Places for some figures, apart from each other.
+/// Positions for some shapes, apart from each other.
 fn scatter(count: usize, dice: &mut Dice) -> Vec<(f64, f64)> {
     loop {
         let mut places: Vec<(f64, f64)> = Vec::new();
@@ -187,7 +187,7 @@ fn fraction(x: f64) -> f64 {
     x - x.floor()
 }
 
-/// How many of a pixel's points are inside.
+/// Number of sample points of a pixel inside the shape.
 fn coverage(x: usize, y: usize, side: usize, inside: impl Fn(f64, f64) -> bool) -> i32 {
     let step = 1.0 / (side * POINTS) as f64;
     let at = |pixel: usize, point: usize| ((pixel * POINTS + point) as f64 + 0.5) * step;
@@ -202,7 +202,7 @@ fn blend(a: i32, b: i32, covered: i32) -> u8 {
 
 impl Figure {
     fn paint(&self, picture: &mut [u8], side: usize) {
-        // No shape reaches farther than 1.3 from its middle, turned or not.
+        // No shape extends farther than 1.3 from its centre, at any rotation.
         let reach = 1.3 * self.radius;
         let pixel = |at: f64| (at * side as f64).clamp(0.0, side as f64) as usize;
         for y in pixel(self.y - reach)..(pixel(self.y + reach) + 1).min(side) {

@@ -1,9 +1,9 @@
-//! Drawn scenes with true captions: what the demo model learns from and is tested on.
+//! Drawn scenes with true captions, for training and testing the demo model.
 //!
-//! A [`Scene`] says what stands where; [`draw`] paints it at any size; [`caption`] describes it in one of many
-//! ways; a [`Claim`] is what such a sentence asserts, so that a test can choose sentences that are false of a
-//! picture. Everything follows from a seed, by integers and by the arithmetic that IEEE 754 fixes to the bit:
-//! the same on every machine. Nothing here knows of models or of this crate.
+//! A [`Scene`] describes the objects and their positions; [`draw`] renders it at any size; [`caption`] describes it in
+//! one of many ways; a [`Claim`] is what such a sentence asserts, so a test can choose sentences that are false of a
+//! picture. Everything follows from a seed, with integers and arithmetic that IEEE 754 defines to the bit, so it is the
+//! same on every machine. Knows no models and nothing of the engine.
 
 mod caption;
 mod claim;

@@ -1,4 +1,4 @@
-//! What a scene is, and scenes at random.
+//! Scenes, and random ones.
 
 use super::dice::Dice;
 use super::shape::Shape;
@@ -20,7 +20,7 @@ pub enum Colour {
 }
 
 impl Colour {
-    /// All of them; a colour's number is its place here.
+    /// All colours; the index is a colour's number.
     pub const ALL: [Colour; 11] = [
         Colour::Red,
         Colour::Orange,
@@ -56,7 +56,7 @@ pub enum Row {
     Bottom,
 }
 
-/// How the first object of a pair stands to the second.
+/// Position of the first object of a pair relative to the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
     LeftOf,
@@ -71,7 +71,7 @@ pub enum Pattern {
     Checkered,
 }
 
-/// One thing in a scene.
+/// An object in a scene.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Object {
     pub shape: Shape,
@@ -81,9 +81,9 @@ pub struct Object {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// One object somewhere.
+    /// One object.
     Single { object: Object, column: Column, row: Row },
-    /// Two to five equal objects, scattered. Their size is not remarkable.
+    /// Two to five equal objects, scattered. Captions do not mention their size.
     Several { shape: Shape, colour: Colour, count: u8 },
     /// Two objects that differ; the first is the left or the upper one.
     Pair { first: Object, second: Object, relation: Relation },
@@ -95,7 +95,7 @@ pub struct Background {
     pub pattern: Pattern,
 }
 
-/// A scene: what it shows, and the seed of what no caption speaks of (exact places, tones, angles).
+/// A scene: its content, and the seed of details that no caption mentions (exact positions, tones, angles).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scene {
     pub content: Content,
@@ -104,7 +104,7 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// The scene number `index` of a seed.
+    /// Creates scene number `index` of a seed.
     pub fn random(seed: u64, index: u64) -> Scene {
         let mut dice = Dice::new(seed, index);
         let pattern = if dice.percent(55) {
@@ -137,7 +137,7 @@ impl Scene {
     }
 }
 
-/// A random object that can be told from its background.
+/// A random object that is distinguishable from its background.
 fn object(dice: &mut Dice, background: Background) -> Object {
     let colour = loop {
         let colour = dice.pick(&Colour::ALL);
@@ -148,7 +148,7 @@ fn object(dice: &mut Dice, background: Background) -> Object {
     Object { shape: dice.pick(&Shape::ALL), colour, size: dice.pick(&[Size::Small, Size::Big]) }
 }
 
-/// Whether eyes would have to search for the colour on the background or on the tone of its pattern.
+/// Whether the colour is hard to see on the background or on the tone of its pattern.
 fn too_close(colour: Colour, background: Background) -> bool {
     use Colour::*;
     match (colour, background.colour) {

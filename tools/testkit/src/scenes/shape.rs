@@ -1,6 +1,6 @@
-//! The shapes: which points lie inside.
+//! Shapes, and which points they contain.
 
-/// What an object is.
+/// Shape of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     Circle,
@@ -14,7 +14,7 @@ pub enum Shape {
     Moon,
 }
 
-/// Corners of a five-pointed star, outer and inner by turns from the top, clockwise; `y` points down.
+/// Corners of a five-pointed star, alternately outer and inner, clockwise from the top; `y` points down.
 const STAR: [(f64, f64); 10] = [
     (0.0, -1.05),
     (0.26, -0.36),
@@ -31,7 +31,7 @@ const STAR: [(f64, f64); 10] = [
 const TRIANGLE: [(f64, f64); 3] = [(0.0, -0.95), (0.98, 0.75), (-0.98, 0.75)];
 
 impl Shape {
-    /// All of them; a shape's number is its place here.
+    /// All shapes; the index is a shape's number.
     pub const ALL: [Shape; 9] = [
         Shape::Circle,
         Shape::Square,
@@ -44,7 +44,7 @@ impl Shape {
         Shape::Moon,
     ];
 
-    /// Whether a point lies in the shape; shapes fill about -1..1, `y` points down.
+    /// Whether the shape contains a point; shapes fill about -1..1, `y` points down.
     pub fn contains(self, x: f64, y: f64) -> bool {
         match self {
             Shape::Circle => x * x + y * y <= 0.9 * 0.9,
@@ -68,7 +68,7 @@ impl Shape {
     }
 }
 
-/// Even-odd rule.
+/// Whether a polygon contains a point, by the even-odd rule.
 fn in_polygon(corners: &[(f64, f64)], x: f64, y: f64) -> bool {
     let mut inside = false;
     let mut before = corners[corners.len() - 1];

@@ -1,7 +1,7 @@
 //! The layout of Apple's `.pt` files: a state dict under the names of `ml-mobileclip`, with its `config.json`.
 //!
-//! For MobileCLIP S0, S1, S2 and B the names are Apple's own (`image_encoder.…`, `text_encoder.…`); for the models
-//! that came later they are open_clip's. Nothing here knows containers.
+//! For MobileCLIP S0, S1, S2 and B the names are Apple's own (`image_encoder.…`, `text_encoder.…`); later models use
+//! open_clip's. Knows no containers.
 
 use serde_json::{Value, json};
 
@@ -87,7 +87,7 @@ fn mci_name(mci: &MciSize, name: &str) -> Option<String> {
     Some(name.strip_suffix(".gamma").map_or(name.clone(), str::to_owned))
 }
 
-/// The name of a stem's or stage's tensor: stages, downsamplings and positions are numbered in one row.
+/// The name of a stem's or stage's tensor: stages, downsamplings and positions share one numbering.
 fn stage_name(mci: &MciSize, name: &str) -> Option<String> {
     if let Some(rest) = name.strip_prefix("stem.") {
         return Some(format!("patch_embed.{rest}"));

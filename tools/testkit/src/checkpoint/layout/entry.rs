@@ -1,6 +1,6 @@
-//! A tensor as a file stores it: another name, another element type, a part of a canonical tensor.
+//! A tensor as a file stores it: with another name or element type, or as a part of a canonical tensor.
 //!
-//! Knows how to cut and turn canonical tensors and how numbers become bytes; no names, no containers.
+//! Knows how to split and transpose canonical tensors and how to store numbers; no names, no containers.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::super::tensor::{Element, Tensor};
 use super::fold::Convolution;
 
-/// Elements that a thread computes at a stretch.
+/// Elements per parallel task.
 const CHUNK: usize = 1 << 15;
 
 /// A stored tensor.
@@ -32,7 +32,7 @@ enum Source {
     Part { tensor: Tensor, first: usize },
     /// The transpose of a matrix with `columns` columns.
     Transposed { tensor: Tensor, columns: usize },
-    /// The kernel or the bias of what several branches fold into.
+    /// The kernel or the bias of a convolution folded from several branches.
     Folded { convolution: Arc<Convolution>, bias: bool },
     /// One number.
     Integer(i64),
@@ -83,7 +83,7 @@ impl Entry {
         Entry { name, ..self }
     }
 
-    /// The tensor that is stored, if it is stored as it is.
+    /// The canonical tensor whose values are stored, unless they are transposed, folded or an integer.
     pub fn tensor(&self) -> Option<&Tensor> {
         match &self.source {
             Source::Part { tensor, .. } => Some(tensor),

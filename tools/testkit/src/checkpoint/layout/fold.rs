@@ -1,8 +1,8 @@
 //! The folded form of convolutions that are trained with several branches: one kernel and one bias each.
 //!
-//! Knows the arithmetic and how the two families of names tell branches apart; computed in f64 from the trained
-//! form's numbers and rounded once. What is folded is what timm's and Apple's `reparameterize` fold: branches,
-//! RepMixer and position convolutions; not the MLPs' and attention's norms, not LayerScale.
+//! Knows the arithmetic and how both naming schemes distinguish branches; computed in f64 from the trained form's
+//! numbers and rounded once. Folds what timm's and Apple's `reparameterize` fold: branches, RepMixer and position
+//! convolutions; not the MLPs' and attention's norms, not LayerScale.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::super::tensor::Tensor;
 use super::entry::Entry;
 
-/// `eps` of every BatchNorm here.
+/// `eps` of every BatchNorm.
 const EPS: f64 = 1e-5;
 
 /// Names of the parts of a trained module, and of the folded large kernel.
@@ -27,7 +27,7 @@ pub struct Names {
     pub position: &'static str,
     /// A RepMixer's factor per channel.
     pub layer_scale: &'static str,
-    /// What a downsampling's folded convolution is called.
+    /// Name of the folded convolution of a downsampling.
     pub folded_large: &'static str,
 }
 
@@ -53,7 +53,7 @@ pub const APPLE: Names = Names {
     folded_large: "lkb_reparam",
 };
 
-/// The 3x3 branch of a downsampling, in both families.
+/// The 3x3 branch of a downsampling, in both naming schemes.
 const SMALL: &str = "small_conv";
 const FOLDED: &str = "reparam_conv";
 
@@ -277,7 +277,7 @@ impl Sum {
         }
     }
 
-    /// Adds what passes every input on to the output of its number, times a factor per output.
+    /// Adds an identity kernel times a factor per output.
     fn add_identity(&mut self, factors: &[f64]) {
         let [_, inputs, height, width] = self.shape;
         for (output, factor) in factors.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! The layout of Hugging Face transformers' `CLIPModel`: other names, q, k and v apart, projections as
-//! linear layers, and two configuration files.
+//! The layout of Hugging Face transformers' `CLIPModel`: other names, separate q, k and v, projections as linear
+//! layers, and two configuration files.
 //!
 //! Names are those of transformers' `modeling_clip.py`; the configuration files hold what
 //! `openai/clip-vit-base-patch32` publishes.
@@ -15,7 +15,7 @@ const STEMS: [(&str, &str); 9] = [
     ("visual.class_embedding", "vision_model.embeddings.class_embedding"),
     ("visual.positional_embedding", "vision_model.embeddings.position_embedding.weight"),
     ("visual.conv1", "vision_model.embeddings.patch_embedding"),
-    // Their spelling.
+    // Spelled this way in transformers.
     ("visual.ln_pre", "vision_model.pre_layrnorm"),
     ("visual.ln_post", "vision_model.post_layernorm"),
     ("positional_embedding", "text_model.embeddings.position_embedding.weight"),
@@ -86,7 +86,7 @@ pub fn config(model: &Model) -> Value {
     text["model_type"] = json!("clip_text_model");
     text["vocab_size"] = json!(size.vocab_size);
     text["max_position_embeddings"] = json!(size.context_length);
-    // As published: not the ids of any token, 2 stands for pooling at the largest id.
+    // As published: these are not token ids; 2 selects pooling at the largest id.
     text["bos_token_id"] = json!(0);
     text["eos_token_id"] = json!(2);
 

@@ -1,6 +1,6 @@
 //! The layouts in which checkpoints are published, and the one function that writes any of them.
 //!
-//! This file knows file names and where they go; each layout's names and containers have their own file.
+//! Knows file names and locations; each layout's tensor names and containers have their own file.
 
 mod apple;
 mod entry;
@@ -74,7 +74,7 @@ impl Layout {
         }
     }
 
-    /// The layout in which a model's publisher offers it.
+    /// The layout in which a model is published.
     pub fn usual(model: &Model) -> Layout {
         if model.name.ends_with("-openai") {
             Layout::OpenAi
@@ -121,7 +121,7 @@ impl Layout {
         }
     }
 
-    /// Configuration files beside the weights, by name.
+    /// Configuration files that accompany the weights, by name.
     fn configs(self, model: &Model) -> Vec<(&'static str, Value)> {
         match self {
             Layout::OpenAi => vec![],
@@ -147,7 +147,7 @@ impl Layout {
         Layout::ALL.into_iter().filter(|layout| layout.supports(model).is_ok()).collect()
     }
 
-    /// Refuses models that the layout cannot describe, or that nobody publishes in it.
+    /// Refuses models that the layout cannot represent or that are not published in it.
     pub fn supports(self, model: &Model) -> Result<(), Error> {
         let reason = match &model.architecture {
             Architecture::Vit(size) => self.lacks_vit(size, model.quick_gelu),
@@ -205,7 +205,7 @@ fn apple_entries(model: &Model) -> Vec<Entry> {
     }
 }
 
-/// Adds the integer that PyTorch keeps beside every norm's running statistics, and that nobody needs.
+/// Adds the batch counter that PyTorch stores with the running statistics of every norm.
 fn with_counts(entries: Vec<Entry>) -> Vec<Entry> {
     let mut all = Vec::with_capacity(entries.len());
     for entry in entries {
@@ -229,9 +229,8 @@ impl FromStr for Layout {
 
 /// Writes the checkpoint of `model` and `seed` and returns the files written, the weights first.
 ///
-/// `target` is a folder, which is created and gets the published file names, or a file ending in
-/// `.safetensors`, `.bin`, `.pt` or `.pth`; configuration files go beside it. Memory holds one tensor at a
-/// time.
+/// `target` is a folder, which is created and gets the published file names, or a file ending in `.safetensors`,
+/// `.bin`, `.pt` or `.pth`; configuration files go to the same folder. Memory holds one tensor at a time.
 pub fn write(model: &Model, seed: u64, layout: Layout, target: &Path) -> Result<Vec<PathBuf>, Error> {
     layout.supports(model)?;
 
@@ -264,7 +263,7 @@ pub fn write(model: &Model, seed: u64, layout: Layout, target: &Path) -> Result<
     Ok(written)
 }
 
-/// The name that PyTorch gives an archive's top folder.
+/// PyTorch's name for the top folder of an archive.
 fn stem(path: &Path) -> String {
     path.file_stem().map_or("archive".into(), |stem| stem.to_string_lossy()).into_owned()
 }

@@ -1,9 +1,9 @@
 //! OpenAI's layout: a TorchScript archive of nested modules, partly in half precision.
 //!
-//! Imitates a traced and saved module as far as readers care: every module has a class of its own, tensors
-//! lie in the attributes of nested objects, the code of the classes is compressed, constants have a pickle
-//! of their own. The methods are left out, so `torch.jit.load` reads the archive but has nothing to run.
-//! Class names are those that OpenAI's archives show when printed.
+//! Imitates a traced and saved module as far as readers need it: every module has a class of its own, tensors lie in
+//! the attributes of nested objects, the code of the classes is compressed, constants have a pickle of their own. The
+//! methods are left out, so `torch.jit.load` reads the archive but has nothing to run. Class names are those that
+//! OpenAI's archives show when printed.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -111,7 +111,7 @@ impl Module {
             _ => (model, "ResidualAttentionBlock"),
         };
         let mut module = Module { home: home.to_owned(), class, ..Module::default() };
-        // An attribute without tensors, for readers to walk past.
+        // An attribute without tensors, which readers must skip.
         if name == "mlp" {
             module.child("gelu");
         }
@@ -133,7 +133,7 @@ impl Module {
         own.chain(theirs).collect()
     }
 
-    /// Tells classes of the same name apart, as tracing does.
+    /// Renames classes with equal names, as tracing does.
     fn mangle(&mut self, taken: &mut HashSet<String>) {
         if !taken.insert(format!("{}.{}", self.home, self.class)) {
             self.home = format!("{}.___torch_mangle_{}", self.home, taken.len());

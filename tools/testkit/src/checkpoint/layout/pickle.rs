@@ -1,20 +1,19 @@
 //! As much of pickle protocol 2 as PyTorch's files need, written the way PyTorch writes it.
 //!
-//! Two writers are imitated: Python's pickler behind `torch.save`, which memoises every tuple and object
-//! and has short forms for small tuples, and TorchScript's own, which does neither. Nothing here knows
-//! which tensors a model has.
+//! Two writers are imitated: Python's pickler behind `torch.save`, which memoises every tuple and object and has short
+//! forms for small tuples, and TorchScript's own, which does neither. Knows no models.
 
 use std::collections::HashMap;
 
 use super::super::tensor::Element;
 use super::entry::Entry;
 
-/// Which pickler is imitated.
+/// The pickler to imitate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// Python's, as called by `torch.save`.
+    /// Python's pickler, as used by `torch.save`.
     Python,
-    /// The C++ one of `torch.jit.save`.
+    /// The C++ pickler of `torch.jit.save`.
     TorchScript,
 }
 
@@ -38,7 +37,7 @@ impl Pickle {
         self.out
     }
 
-    /// Starts what [`Pickle::tuple`], [`Pickle::set_items`] end.
+    /// Sets a mark for [`Pickle::tuple`] or [`Pickle::set_items`].
     pub fn mark(&mut self) {
         self.out.push(b'(');
     }
@@ -70,7 +69,7 @@ impl Pickle {
         self.memoise_object();
     }
 
-    /// An instance of a class, made of the dict that `state` writes.
+    /// An instance of a class with the state dict that `state` writes.
     pub fn object(&mut self, module: &str, class: &str, state: impl FnOnce(&mut Self)) {
         self.global(module, class);
         self.empty_tuple();
@@ -87,7 +86,7 @@ impl Pickle {
         self.out.push(b'b');
     }
 
-    /// A truth value.
+    /// A boolean.
     pub fn truth(&mut self, value: bool) {
         self.out.push(if value { 0x88 } else { 0x89 });
     }

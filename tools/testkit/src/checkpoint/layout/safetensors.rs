@@ -1,6 +1,6 @@
-//! The safetensors container, written as it streams: length, JSON header, data.
+//! The safetensors container, written as a stream: length, JSON header, data.
 //!
-//! Own code rather than the crate's, so that the reader under test never meets only its own writer.
+//! Independent of the `safetensors` crate, so the reader under test is not only tested with its own writer.
 
 use std::cmp::Reverse;
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::super::tensor::Element;
 use super::entry::Entry;
 
-/// Entries in the order of published files: by falling element size, then by name.
+/// Entries in the order of published files: by descending element size, then by name.
 pub fn sorted(mut entries: Vec<Entry>) -> Vec<Entry> {
     entries.sort_by(|a, b| (Reverse(a.element.size()), &a.name).cmp(&(Reverse(b.element.size()), &b.name)));
     entries

@@ -1,16 +1,16 @@
 //! The ZIP dialect of PyTorch's files.
 //!
-//! PyTorch's writer has traits that no general ZIP library would produce and that a reader has to bear:
-//! every entry's data starts at a multiple of 64, padded by an extra field `FB`; sizes and checksum follow
-//! the data instead of preceding it; dates are zero; a ZIP64 directory end stands before the plain one.
-//! They were read off files written by torch 2.15. Nothing here knows what the entries mean.
+//! PyTorch's writer has traits that no general ZIP library produces and that a reader must accept: every entry's data
+//! starts at a multiple of 64, padded by an extra field `FB`; sizes and checksum follow the data instead of preceding
+//! it; dates are zero; a ZIP64 directory end stands before the plain one. Observed in files written by torch 2.15.
+//! Knows nothing of the meaning of entries.
 
 use std::io::{self, Write};
 
 use flate2::write::DeflateEncoder;
 use flate2::{Compression, Crc};
 
-/// What every entry's data is aligned to.
+/// Alignment of every entry's data.
 pub const ALIGNMENT: u64 = 64;
 
 /// Sizes follow the data (bit 3); names are UTF-8 (bit 11).
