@@ -20,6 +20,9 @@
 //! (default) pulls models by name and is the only one with network.
 //! Without any, the crate holds the engine, the tokenizer and the preprocessing of RGB buffers.
 
+// The hosted documentation shows which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod clip;
 mod error;
 mod kernels;

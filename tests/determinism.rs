@@ -1,17 +1,15 @@
 //! The same bits whatever the batch, the place in it, the number of threads, or who else is calling.
 #![cfg(feature = "import")]
 
-#[path = "../tools/checkpoint/mod.rs"]
-mod checkpoint;
 #[path = "common/converted.rs"]
 mod converted;
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use checkpoint::model::{TowerSize, VitSize};
-use checkpoint::{Layout, Model, golden};
 use clippie_rs::{CancelToken, Clip, Error, Isa, Options};
+use clippie_testkit::checkpoint::model::{TowerSize, VitSize};
+use clippie_testkit::checkpoint::{Layout, Model, golden};
 use ndarray::{Array2, Array4, Axis, s};
 
 /// Large enough that every operation is split among threads: 65 tokens of 192 channels.

@@ -1,10 +1,5 @@
-//! The checkpoint generator: values, layouts and containers, and that the goldens speak of the same models.
+//! Tests of the checkpoint generator: values, layouts, containers, and agreement with the goldens.
 #![cfg(feature = "import")]
-
-#[path = "../tools/checkpoint/mod.rs"]
-mod checkpoint;
-#[path = "common/goldens.rs"]
-mod goldens;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -16,9 +11,10 @@ use serde_json::Value;
 use tempfile::tempdir;
 use zip::{CompressionMethod, ZipArchive};
 
-use checkpoint::layout::open_clip;
-use checkpoint::tensor::{Element, Kind, Tensor};
-use checkpoint::{Error, Layout, Model, golden};
+use clippie_testkit::checkpoint::layout::open_clip;
+use clippie_testkit::checkpoint::tensor::{Element, Kind, Tensor};
+use clippie_testkit::checkpoint::{self, Error, Layout, Model, golden};
+use clippie_testkit::goldens;
 
 /// Values of each tensor by its canonical name.
 type Tensors = BTreeMap<String, Vec<f32>>;
@@ -56,7 +52,7 @@ fn read_entry(archive: &mut ZipArchive<File>, name: &str) -> Vec<u8> {
     bytes
 }
 
-/// The storages of a PyTorch archive, which lie in the order of the layout's entries.
+/// The storages of a PyTorch archive, in the order of the layout's entries.
 fn read_storages(path: &Path, folder: &str, layout: Layout, model: &Model) -> Tensors {
     let mut archive = ZipArchive::new(File::open(path).unwrap()).unwrap();
     let pickle = read_entry(&mut archive, &format!("{folder}/data.pkl"));

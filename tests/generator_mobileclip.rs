@@ -1,11 +1,5 @@
-//! The checkpoint generator's MobileCLIP family: values, names, layouts, folding, and that the goldens speak of the
-//! same models.
+//! Tests of the generator's MobileCLIP family: values, names, layouts, folding, and agreement with the goldens.
 #![cfg(feature = "import")]
-
-#[path = "../tools/checkpoint/mod.rs"]
-mod checkpoint;
-#[path = "common/goldens.rs"]
-mod goldens;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -15,9 +9,10 @@ use std::path::Path;
 use tempfile::tempdir;
 use zip::ZipArchive;
 
-use checkpoint::layout::open_clip;
-use checkpoint::tensor::{Element, Kind, Tensor};
-use checkpoint::{Error, Layout, Model, golden};
+use clippie_testkit::checkpoint::layout::open_clip;
+use clippie_testkit::checkpoint::tensor::{Element, Kind, Tensor};
+use clippie_testkit::checkpoint::{self, Error, Layout, Model, golden};
+use clippie_testkit::goldens;
 
 /// Shape and values by name; integers are left out.
 type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
@@ -46,7 +41,7 @@ fn stored(model: &Model, layout: Layout, seed: u64, folder: &Path) -> Tensors {
             .map(|(name, view)| (name.to_owned(), (view.shape().to_vec(), floats(view.data()))))
             .collect();
     }
-    // Storages lie in the order of the layout's entries.
+    // Storages are in the order of the layout's entries.
     let top = files[0].file_stem().unwrap().to_str().unwrap().to_owned();
     let mut archive = ZipArchive::new(File::open(&files[0]).unwrap()).unwrap();
     let mut tensors = Tensors::new();
@@ -255,7 +250,7 @@ fn every_layout_holds_the_same_numbers() {
             assert!(*values == tensor.values(seed), "{}", tensor.name);
         }
 
-        // Sorted, the values of Apple's layout are the same; the head's bias is the one thing it lacks.
+        // Sorted, the values of Apple's layout are the same, except that it has no bias in the head.
         let apple = stored(&model, Layout::Apple, seed, folder.path());
         let sorted = |tensors: &Tensors, skip: &str| {
             let kept = tensors.iter().filter(|(name, _)| !name.starts_with(skip));
@@ -355,7 +350,7 @@ fn batch_norm(map: &Map, tensors: &Tensors, name: &str) -> Map {
     each(map, |c, x| (x - mean[c]) / (variance[c] + 1e-5).sqrt() * weight[c] + bias[c])
 }
 
-/// Running the branches one by one and running the folded kernel give the same.
+/// The branches and the folded kernel give the same result.
 #[test]
 fn folded_convolutions_compute_what_their_branches_do() {
     let seed = 5;

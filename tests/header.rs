@@ -4,15 +4,13 @@
 
 #![cfg(feature = "import")]
 
-#[path = "../tools/checkpoint/mod.rs"]
-mod checkpoint;
 #[path = "common/converted.rs"]
 mod converted;
 
 use std::path::{Path, PathBuf};
 
-use checkpoint::{Layout, Model};
 use clippie_rs::{Clip, ErrorKind};
+use clippie_testkit::checkpoint::{Layout, Model};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;

@@ -1,26 +1,25 @@
-//! Meaning, end to end: the compiled-in model finds the right sentence for a drawing and the right drawing for a
-//! sentence, on scenes that it never learned from.
+//! Retrieval end to end: the compiled-in model finds the right sentence for a drawing and the right drawing for a
+//! sentence, on scenes that it was not trained on.
 #![cfg(feature = "demo")]
 
 use clippie_rs::Clip;
 use clippie_rs::RgbBuffer;
+use clippie_testkit::scenes::{
+    self, Background, Caption, Colour, Column, Content, Dice, Object, Pattern, Relation, Row, Scene, Shape, Size,
+};
 use ndarray::Array2;
 
-#[path = "../tools/scenes/mod.rs"]
-mod scenes;
-use scenes::{Background, Caption, Colour, Column, Content, Dice, Object, Pattern, Relation, Row, Scene, Shape, Size};
-
-/// Not the seed of the training set (1), nor of the set that its progress was checked on (5).
+/// Neither the seed of the training set (1) nor of the validation set (5).
 const SEED: u64 = 424_242;
 
-/// Scenes of the ranking tests; their shares are then good to about two percent.
+/// Scenes of the ranking tests; enough for shares with an error of about two percent.
 const SCENES: usize = 400;
 
 fn model() -> Clip {
     Clip::demo().expect("the compiled-in model opens")
 }
 
-/// A drawing as a user would have it: larger than the model's input.
+/// Draws a scene as a user would have it: larger than the model's input.
 fn picture(scene: &Scene) -> RgbBuffer {
     RgbBuffer::new(256, 256, scenes::draw(scene, 256)).expect("the drawing is 256 x 256")
 }
@@ -82,7 +81,7 @@ fn drawings_and_sentences_find_each_other() {
 fn a_drawing_finds_another_drawing_of_the_same() {
     let clip = model();
     let scenes: Vec<Scene> = (0..SCENES).map(|index| Scene::random(SEED + 1, index as u64)).collect();
-    // The same content with other places, tones and angles.
+    // The same content with other positions, tones and angles.
     let again: Vec<Scene> = scenes.iter().map(|scene| Scene { seed: !scene.seed, ..*scene }).collect();
     let cosines = pictures(&clip, &scenes).dot(&pictures(&clip, &again).t());
     let mut dice = Dice::new(SEED, 1);
@@ -96,7 +95,7 @@ fn a_drawing_finds_another_drawing_of_the_same() {
     share(right, SCENES, 0.85, "the same scene among 50 drawings");
 }
 
-/// Classifies `scenes` by `labels`; `truth` is the place of the right label.
+/// Classifies `scenes` by `labels`; `truth` returns the index of the right label.
 fn classify(scenes: &[Scene], labels: &[String], truth: impl Fn(&Scene) -> usize, least: f64, what: &str) {
     let clip = model();
     let cosines = pictures(&clip, scenes).dot(&sentences(&clip, labels).t());

@@ -3,8 +3,6 @@
 //! Linux tells all of it under /proc; elsewhere there is nothing to measure with.
 #![cfg(all(feature = "import", target_os = "linux"))]
 
-#[path = "../tools/checkpoint/mod.rs"]
-mod checkpoint;
 #[path = "common/converted.rs"]
 mod converted;
 
@@ -12,9 +10,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use checkpoint::{Layout, Model, golden};
 use clippie_rs::weights::Tower;
 use clippie_rs::{ImageEncoder, Options, TextEncoder};
+use clippie_testkit::checkpoint::{Layout, Model, golden};
 use ndarray::Array4;
 
 /// Kilobytes of a field of a /proc file of this process.

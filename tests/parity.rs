@@ -1,16 +1,12 @@
-//! Embeddings against open_clip, and for MobileCLIP also Apple's code, in float64: random weights in every
-//! published layout, converted by the product itself, from the same pixels and token ids.
+//! Embeddings against open_clip, and for MobileCLIP also Apple's code, in float64: random weights in every published
+//! layout, converted by this crate, from the same pixels and token ids.
 //!
-//! Every known name is pulled from a hub on this computer, as its publisher lays out its repository there; the other
-//! layouts are converted as they lie.
+//! Every known name is pulled from a local hub with a repository like the publisher's; the other layouts are converted
+//! from local files.
 #![cfg(feature = "hub")]
 
-#[path = "../tools/checkpoint/mod.rs"]
-mod checkpoint;
 #[path = "common/converted.rs"]
 mod converted;
-#[path = "common/hub_server.rs"]
-mod hub_server;
 #[path = "common/parity.rs"]
 mod parity;
 #[path = "common/pulled.rs"]
@@ -21,6 +17,7 @@ use std::sync::Mutex;
 use checkpoint::{Layout, Model, golden};
 use clippie_rs::catalog;
 use clippie_rs::{Clip, Isa, Options};
+use clippie_testkit::checkpoint::{Layout, Model, golden};
 use parity::check;
 
 /// Full-size models take gigabytes: one at a time.
@@ -76,10 +73,10 @@ fn tiny_mobileclips_in_every_layout_on_every_instruction_set() {
     assert!(layouts > 15);
 }
 
-/// How a full-size model comes here.
+/// How a full-size model is obtained.
 #[derive(Clone, Copy, Debug)]
 enum Way {
-    /// Converted from a checkpoint that lies here.
+    /// Converted from a local checkpoint.
     File(Layout),
     /// Pulled by its known name, from a repository in this layout.
     Pull(Layout),
@@ -118,7 +115,7 @@ const VIT_L_14: Cases = &[
 const VIT_L_14_336: Cases = &[
     ("vit-l-14-336-openai", File(OpenAi)),
     ("vit-l-14-336-openai", Pull(OpenClip)),
-    // Nobody publishes one; the other activation all the same.
+    // Not published with this activation; tested anyway.
     ("vit-l-14-336-gelu", File(HuggingFace)),
 ];
 const MOBILECLIP_S0: Cases = &[("mobileclip-s0", Pull(Apple)), ("mobileclip-s0", File(AppleFolded))];
@@ -186,8 +183,8 @@ fn golden_of(model: &Model, layout: Layout) -> String {
     }
 }
 
-/// Every case must give its own goldens and its own preprocessing, and all of them the very same tensors, but for those
-/// of layouts that are folded already, which were rounded once more.
+/// Each case must match its own goldens and preprocessing. All must have identical tensors, except those of layouts
+/// that are already folded and therefore rounded once more.
 fn full_size(cases: Cases) {
     let _one_at_a_time = FULL_SIZE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();

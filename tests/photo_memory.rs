@@ -3,19 +3,15 @@
 //! Linux only: reads /proc. The command runs as a separate process, so that the test's own memory does not count.
 #![cfg(all(feature = "cli", target_os = "linux"))]
 
-#[path = "../tools/checkpoint/mod.rs"]
-mod checkpoint;
 #[path = "common/converted.rs"]
 mod converted;
-#[path = "common/jpeg.rs"]
-mod jpeg;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use checkpoint::{Layout, Model};
-use jpeg::{CAMERA, Kind, Scans};
+use clippie_testkit::checkpoint::{Layout, Model};
+use clippie_testkit::jpeg::{self, CAMERA, Kind, Scans};
 
 /// Reads a field of /proc/PID/status in kilobytes; `None` once the process has ended.
 fn kilobytes(status: &str, field: &str) -> Option<u64> {

@@ -4,16 +4,13 @@
 
 #![cfg(feature = "decode")]
 
-#[path = "common/jpeg.rs"]
-mod jpeg;
-
 use std::io::Write;
 use std::path::Path;
 
 use clippie_rs::decode_pixels_into;
 use clippie_rs::photo::decode;
 use clippie_rs::preprocess::{Interpolation, PreprocessConfig, ResizeMode, pixels};
-use jpeg::{CAMERA, Kind, ORIENTATION_AT, Scans};
+use clippie_testkit::jpeg::{self, CAMERA, Kind, ORIENTATION_AT, Scans};
 
 fn configs() -> [PreprocessConfig; 3] {
     let openai = PreprocessConfig::openai(224);

@@ -1,11 +1,8 @@
-//! The drawn scenes that other tests and the demo model rest on: captions are true, claims deny what is false,
-//! drawings are the same everywhere.
+//! Tests of the drawn scenes behind the demo model: captions are true, claims reject what is false, drawings are the
+//! same on every machine.
 
+use clippie_testkit::scenes::{Colour, Content, Dice, Scene, Shape, caption, cells, draw};
 use sha2::{Digest, Sha256};
-
-#[path = "../tools/scenes/mod.rs"]
-mod scenes;
-use scenes::{Colour, Content, Dice, Scene, Shape, caption, cells, draw};
 
 const SCENES: u64 = 3000;
 
@@ -71,7 +68,7 @@ fn objects_are_painted_in_their_colours_where_the_cells_say() {
     }
 }
 
-/// A rough idea of colours, independent of the drawer's table.
+/// Classifies colours roughly, independent of the table used for drawing.
 fn looks_like(rgb: &[u8], colour: Colour) -> bool {
     let [r, g, b] = [i32::from(rgb[0]), i32::from(rgb[1]), i32::from(rgb[2])];
     let spread = r.max(g).max(b) - r.min(g).min(b);
@@ -95,7 +92,7 @@ fn a_scene_looks_the_same_at_any_size() {
     for index in 0..60 {
         let scene = Scene::random(80, index);
         let (small, large) = (draw(&scene, 64), draw(&scene, 192));
-        // Means of 3 x 3 pixels of the large one are the small one, but for the rounding of points at edges.
+        // Means of 3 x 3 pixels of the large drawing equal the small one, except for rounding at edges.
         let mut far = 0;
         for (at, &value) in small.iter().enumerate() {
             let (x, y, c) = (at / 3 % 64, at / 192, at % 3);
@@ -106,7 +103,7 @@ fn a_scene_looks_the_same_at_any_size() {
     }
 }
 
-/// Drawings and captions of a seed never change: a model and published numbers rest on them.
+/// Drawings and captions of a seed never change: a model and published figures depend on them.
 #[test]
 fn a_seed_gives_the_same_scenes_everywhere() {
     let mut digest = Sha256::new();

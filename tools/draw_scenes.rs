@@ -1,13 +1,13 @@
-//! Draws scenes with captions: a training set of the demo model, or pictures to look at.
+//! Draws scenes with captions: a training set of the demo model, or pictures to view.
 //!
 //! ```sh
 //! cargo run --release --example draw-scenes -- --seed 1 --count 100000 --size 64 scenes/    # a training set
 //! cargo run --release --example draw-scenes -- --seed 7 --count 32 --png --size 256 drawings/
 //! ```
 //!
-//! A training set is `images.npy` (uint8 `[count, size, size, 3]`), `cells.npy` (uint8 `[count, 64]`, which object
-//! covers each cell of an 8 x 8 grid) and `captions.jsonl` (a line a scene: its facts as numbers, and captions with
-//! what they claim). Pictures are drawn larger and reduced by the crate's own preprocessing, as photos are.
+//! A training set is `images.npy` (uint8 `[count, size, size, 3]`), `cells.npy` (uint8 `[count, 64]`, the object that
+//! covers each cell of an 8 x 8 grid) and `captions.jsonl` (a line per scene: its facts as numbers, and captions with
+//! their claims). Pictures are drawn larger and reduced by the crate's own preprocessing, as photos are.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -17,30 +17,27 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use clippie_rs::RgbBuffer;
 use clippie_rs::preprocess::{self, PreprocessConfig};
+use clippie_testkit::scenes::{Dice, Scene, caption, cells, draw, facts};
 use rayon::prelude::*;
-
-#[path = "scenes/mod.rs"]
-mod scenes;
-use scenes::{Dice, Scene, caption, cells, draw, facts};
 
 #[derive(Parser)]
 struct Args {
-    /// Scenes of different seeds differ
+    /// Seed of the scenes
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many scenes
+    /// Number of scenes
     #[arg(long, default_value_t = 100)]
     count: u64,
     /// Side of the pictures in pixels
     #[arg(long, default_value_t = 64)]
     size: usize,
-    /// Captions of each scene
+    /// Captions per scene
     #[arg(long, default_value_t = 6)]
     captions: u64,
-    /// PNG files and captions.txt instead of a training set
+    /// Write PNG files and captions.txt instead of a training set
     #[arg(long)]
     png: bool,
-    /// Only these scenes of the seed
+    /// Write only these scenes of the seed
     #[arg(long, value_delimiter = ',')]
     only: Vec<u64>,
     /// Folder to write into

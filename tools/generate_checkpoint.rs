@@ -1,33 +1,30 @@
 //! Writes a deterministic random checkpoint in a published layout:
 //! `cargo run --release --example generate-checkpoint -- --model vit-b-32-openai models/`.
 
-mod checkpoint;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-
-use checkpoint::{Layout, Model, model};
+use clippie_testkit::checkpoint::{self, Layout, Model, model};
 
 /// Write a deterministic random checkpoint in a published layout.
 ///
-/// The values depend on the seed and the tensors' names alone, so that every layout of a model holds the
-/// same numbers. They mean nothing, but activations stay as large as in trained models.
+/// Values depend only on the seed and the tensor names, so every layout of a model holds the same numbers. They are
+/// meaningless, but activations stay as large as in trained models.
 #[derive(Parser)]
 #[command(name = "generate-checkpoint")]
 struct Arguments {
-    /// Model, such as vit-b-32-openai; --list names them all
+    /// Model, such as vit-b-32-openai; --list prints all names
     #[arg(short, long, required_unless_present = "list")]
     model: Option<String>,
 
-    /// openai, open-clip, open-clip-bin, huggingface, open-clip-folded, apple, apple-folded or apple-prefixed; by
-    /// default as the model is published
+    /// openai, open-clip, open-clip-bin, huggingface, open-clip-folded, apple, apple-folded or apple-prefixed; the
+    /// default is the layout in which the model is published
     #[arg(short, long)]
     layout: Option<Layout>,
 
-    /// Another seed gives other values
+    /// Seed of the values
     #[arg(short, long, default_value_t = checkpoint::golden::SEED)]
     seed: u64,
 
@@ -35,7 +32,7 @@ struct Arguments {
     #[arg(long)]
     list: bool,
 
-    /// Folder, which gets the published file names, or a file ending in .safetensors, .bin, .pt or .pth
+    /// Folder for files with the published names, or a file ending in .safetensors, .bin, .pt or .pth
     #[arg(required_unless_present = "list")]
     out: Option<PathBuf>,
 }

@@ -27,7 +27,7 @@ mod recipes;
 mod safetensors;
 mod tensor;
 
-#[cfg(test)]
+#[cfg(all(test, repository))]
 mod tests;
 
 pub use checkpoint::{Checkpoint, TensorInfo};

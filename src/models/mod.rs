@@ -37,5 +37,5 @@ pub(crate) enum Stage {
     Block(usize),
 }
 
-#[cfg(all(test, feature = "import"))]
+#[cfg(all(test, repository, feature = "import"))]
 pub(crate) mod tests;

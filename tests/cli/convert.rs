@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use crate::checkpoint::{self, Layout};
 use crate::support::{Sandbox, tiny};
+use clippie_testkit::checkpoint::{self, Layout};
 
 #[test]
 fn the_file_is_named_after_the_checkpoint() {

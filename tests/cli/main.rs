@@ -5,9 +5,6 @@
 
 #![cfg(feature = "cli")]
 
-#[path = "../../tools/checkpoint/mod.rs"]
-mod checkpoint;
-
 mod bench;
 mod convert;
 mod encode;

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, Weak};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::checkpoint::model::{Model, TowerSize, VitSize};
-use crate::checkpoint::{self, Layout};
+use clippie_testkit::checkpoint::model::{Model, TowerSize, VitSize};
+use clippie_testkit::checkpoint::{self, Layout};
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_clippie-rs");
 /// Length of the embeddings of [`tiny`].

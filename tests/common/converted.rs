@@ -1,18 +1,14 @@
-//! A random checkpoint, converted: what most tests of the engine start from.
-//!
-//! Tests that use it declare `mod checkpoint` (from `tools/checkpoint`) at their root.
+//! Converts a random checkpoint, as most engine tests need one.
 
 use std::path::{Path, PathBuf};
 
 use clippie_rs::import::{self, ConvertOptions};
 use clippie_rs::preprocess::{Interpolation, ResizeMode};
 
-use crate::checkpoint::{self, Layout, Model};
+use clippie_testkit::checkpoint::{self, Layout, Model};
+use clippie_testkit::tiny_config;
 
-#[path = "tiny_config.rs"]
-mod tiny_config;
-
-/// Writes the checkpoint of `model` into `folder`, converts it there and removes it again.
+/// Writes the checkpoint of `model` to `folder`, converts it and removes it.
 pub fn weights(model: &Model, layout: Layout, seed: u64, folder: &Path) -> PathBuf {
     let source = folder.join(format!("{}-{layout:?}", model.name));
     checkpoint::write(model, seed, layout, &source).unwrap();
@@ -23,7 +19,7 @@ pub fn weights(model: &Model, layout: Layout, seed: u64, folder: &Path) -> PathB
     out
 }
 
-/// What a user has to say of a model in such a layout.
+/// Options that a user has to give for a model in this layout.
 fn options(model: &Model, layout: Layout) -> ConvertOptions {
     let mut options = ConvertOptions::default();
     match (model.mobileclip(), layout) {

@@ -1,19 +1,14 @@
 //! Compares embeddings with the goldens in `tests/goldens/models`.
-//!
-//! Tests that use it declare `mod checkpoint` (from `tools/checkpoint`) at their root.
 
 #![allow(dead_code)]
 
 use clippie_rs::Clip;
+use clippie_testkit::checkpoint::{Model, golden};
+use clippie_testkit::goldens;
 use ndarray::{Array2, Array4, ArrayD};
 
-use crate::checkpoint::{Model, golden};
-
-#[path = "goldens.rs"]
-pub mod goldens;
-
-/// Largest difference of any component of a unit embedding. f32 in other hands (PyTorch, the same weights) is up
-/// to 3e-7 off; this leaves room for other orders of summation.
+/// Largest difference of any component of a unit embedding. PyTorch in f32 with the same weights deviates by up to
+/// 3e-7; this leaves room for other orders of summation.
 pub const COMPONENT: f64 = 2e-6;
 /// Largest `1 − cosine`, computed in f64.
 pub const COSINE: f64 = 1e-9;
@@ -38,7 +33,7 @@ pub fn assert_close(what: &str, got: &Array2<f32>, expected: &ArrayD<f64>) {
     }
 }
 
-/// Both towers of `model` against the goldens called `golden`.
+/// Compares both towers of `model` with the goldens called `golden`.
 pub fn check(what: &str, clip: &Clip, model: &Model, golden: &str) {
     let images = clip.image().encode_pixels(pixels(model.image_size()).view()).unwrap();
     assert_close(&format!("{what} image"), &images, &goldens::read(&format!("{golden}-image")));

@@ -1,17 +1,13 @@
-//! A random checkpoint in the repository of a known model, pulled by name from a hub on this computer.
-//!
-//! Tests that use it declare `mod checkpoint` (from `tools/checkpoint`) and `mod hub_server` at their root.
+//! A random checkpoint in the repository of a known model, pulled by name from a local hub.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use clippie_rs::hub::{Event, Hub, ModelName, PullOptions};
+use clippie_testkit::checkpoint::{self, Layout, Model};
+use clippie_testkit::hub_server::{HubServer, Repo, RepoFile};
 
-use crate::checkpoint::{self, Layout, Model};
-use crate::hub_server::{HubServer, Repo, RepoFile};
-
-/// Publishes the checkpoint of `model` as `name` is published, pulls `name` into `folder`, and leaves the weights file
-/// alone there.
+/// Publishes the checkpoint of `model` under `name`, pulls `name` into `folder` and keeps only the weights file.
 pub fn weights(name: &str, model: &Model, layout: Layout, seed: u64, folder: &Path) -> PathBuf {
     let name: ModelName = name.parse().unwrap();
     let known = name.known().unwrap();
@@ -25,7 +21,7 @@ pub fn weights(name: &str, model: &Model, layout: Layout, seed: u64, folder: &Pa
     let home = folder.join("home");
     let hub = Hub::builder(&home).endpoint(&server.endpoint()).build().unwrap();
     let pulled = hub.pull(&name, PullOptions::default(), &mut |event| {
-        // Gigabytes that nobody needs any more.
+        // The checkpoint takes gigabytes and is no longer needed.
         if let Event::Convert(_) = event {
             let _ = std::fs::remove_dir_all(&source);
         }
@@ -33,7 +29,7 @@ pub fn weights(name: &str, model: &Model, layout: Layout, seed: u64, folder: &Pa
     });
     let pulled = pulled.unwrap();
     assert_eq!(hub.find(&name).unwrap().as_ref(), Some(&pulled));
-    // Beside it lies nothing but the lock.
+    // Only the weights file and the lock remain.
     assert!(!source.exists() && !home.join("downloads").join(known.name).exists());
     let path = folder.join(format!("{name}.clippie"));
     std::fs::rename(&pulled.path, &path).unwrap();

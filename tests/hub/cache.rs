@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clippie_rs::hub::{Error, Event, Hub, Origin, PullOptions};
 
-use crate::hub_server::{COMMIT, Kind};
 use crate::support::{CONFIG, FILE, Fixture, NAME, assert_error, files, name, pull, tiny};
+use clippie_testkit::hub_server::{COMMIT, Kind};
 
 /// Creates a cache with these files of [`tiny`], in the form of the library.
 fn cache(fixture: &Fixture, names: &[&str]) -> PathBuf {

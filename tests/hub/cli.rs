@@ -9,10 +9,10 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::checkpoint::model::{Model, TowerSize, VitSize};
-use crate::checkpoint::{self, Layout};
-use crate::hub_server::{COMMIT, Fault, HubServer, Kind, Repo};
 use crate::support::{FILE, NAME, REPO, files, ranges};
+use clippie_testkit::checkpoint::model::{Model, TowerSize, VitSize};
+use clippie_testkit::checkpoint::{self, Layout};
+use clippie_testkit::hub_server::{COMMIT, Fault, HubServer, Kind, Repo};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clippie-rs");
 

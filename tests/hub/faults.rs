@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use clippie_rs::hub::Error;
 
-use crate::hub_server::{Fault, Kind};
 use crate::support::{CONFIG, FILE, Fixture, NAME, assert_error, pull, tiny};
+use clippie_testkit::hub_server::{Fault, Kind};
 
 /// The files after only the configuration was downloaded.
 fn only_config() -> Vec<String> {

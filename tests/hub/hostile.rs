@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use clippie_rs::hub::{Error, Event, PullOptions};
 use serde_json::json;
 
-use crate::hub_server::{COMMIT, Content, Fault, Kind, Repo, RepoFile};
 use crate::support::{FILE, Fixture, NAME, REPO, assert_error, name, tiny};
+use clippie_testkit::hub_server::{COMMIT, Content, Fault, Kind, Repo, RepoFile};
 
 #[test]
 fn redirects_are_counted_and_checked() {

@@ -5,10 +5,6 @@
 
 #![cfg(feature = "hub")]
 
-#[path = "../../tools/checkpoint/mod.rs"]
-mod checkpoint;
-#[path = "../common/hub_server.rs"]
-mod hub_server;
 #[path = "../common/parity.rs"]
 mod parity;
 

@@ -5,9 +5,9 @@
 use clippie_rs::catalog;
 use clippie_rs::hub::{Error, ModelName};
 
-use crate::checkpoint::{Layout, Model};
-use crate::hub_server::{Content, Kind, Repo, RepoFile};
 use crate::support::{Fixture, assert_error, pull};
+use clippie_testkit::checkpoint::{Layout, Model};
+use clippie_testkit::hub_server::{Content, Kind, Repo, RepoFile};
 
 /// Files of open_clip's repositories.
 const OPEN_CLIP: [&str; 9] = [

@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 use clippie_rs::Clip;
 use clippie_rs::hub::{Event, Origin, PullOptions};
 
-use crate::checkpoint::{self, Layout, Model, golden};
-use crate::hub_server::{COMMIT, Kind, Repo, RepoFile};
 use crate::support::{CONFIG, FILE, Fixture, NAME, REPO, assert_error, name, pull, stored, tiny, tiny_with_seed};
+use clippie_testkit::checkpoint::{self, Layout, Model, golden};
+use clippie_testkit::hub_server::{COMMIT, Kind, Repo, RepoFile};
 
 #[test]
 fn a_pull_downloads_converts_and_keeps_only_the_result() {
@@ -153,7 +153,7 @@ fn a_revision_is_a_separate_model() {
 
 #[test]
 fn mirrors_may_have_a_path_prefix_and_repositories_may_move() {
-    let server = crate::hub_server::HubServer::under("/mirrors/hf", vec![tiny().repo()]);
+    let server = clippie_testkit::hub_server::HubServer::under("/mirrors/hf", vec![tiny().repo()]);
     let fixture = Fixture { server, folder: tempfile::tempdir().unwrap() };
     fixture.assert_pulled(fixture.pull());
     let seen = fixture.server.seen();
@@ -162,13 +162,15 @@ fn mirrors_may_have_a_path_prefix_and_repositories_may_move() {
     // A renamed repository: each path redirects to the new one, relative to the host.
     let fixture = Fixture::new();
     let old = "hf-hub:test/old-name";
-    fixture.server.fail(Kind::List, crate::hub_server::Fault::Redirect(format!("/api/models/{REPO}/revision/main")));
+    fixture
+        .server
+        .fail(Kind::List, clippie_testkit::hub_server::Fault::Redirect(format!("/api/models/{REPO}/revision/main")));
     for kind in [Kind::Head, Kind::Get] {
         for file in [CONFIG, FILE] {
             let to = format!("/{REPO}/resolve/{COMMIT}/{file}");
-            fixture.server.fail(kind, crate::hub_server::Fault::Redirect(to));
+            fixture.server.fail(kind, clippie_testkit::hub_server::Fault::Redirect(to));
             // The target of the redirect is another request.
-            fixture.server.fail(kind, crate::hub_server::Fault::Headers(vec![]));
+            fixture.server.fail(kind, clippie_testkit::hub_server::Fault::Headers(vec![]));
         }
     }
     let model = pull(&fixture.hub(), old).unwrap();

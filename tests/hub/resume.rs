@@ -4,10 +4,10 @@ use std::fs;
 
 use clippie_rs::hub::Error;
 
-use crate::hub_server::{Fault, Kind};
 use crate::support::{
     FILE, Fixture, NAME, assert_error, files, pull, pull_until_failure, stored, tiny, tiny_with_seed,
 };
+use clippie_testkit::hub_server::{Fault, Kind};
 
 /// Offsets at which a transfer breaks: the first and last ones, and about `between` more.
 fn cuts(between: u64) -> Vec<u64> {

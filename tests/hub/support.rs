@@ -9,9 +9,9 @@ use clippie_rs::hub::{Error, Event, Hub, HubBuilder, ModelName, PullOptions, Sto
 use clippie_rs::import::{self, ConvertOptions};
 use tempfile::TempDir;
 
-use crate::checkpoint::model::{Model, TowerSize, VitSize};
-use crate::checkpoint::{self, Layout};
-use crate::hub_server::{Content, HubServer, Kind, Repo, RepoFile, Seen};
+use clippie_testkit::checkpoint::model::{Model, TowerSize, VitSize};
+use clippie_testkit::checkpoint::{self, Layout};
+use clippie_testkit::hub_server::{Content, HubServer, Kind, Repo, RepoFile, Seen};
 
 /// The repository that most tests pull.
 pub const REPO: &str = "test/tiny";

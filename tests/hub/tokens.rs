@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use clippie_rs::hub::{Error, PullOptions};
 
-use crate::hub_server::{Fault, HubServer, Kind, Repo};
 use crate::support::{Fixture, NAME, assert_error, name, pull, tiny};
+use clippie_testkit::hub_server::{Fault, HubServer, Kind, Repo};
 
 const TOKEN: &str = "hf_secret";
 

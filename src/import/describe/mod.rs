@@ -119,5 +119,5 @@ fn unused_option(options: &ConvertOptions, open: &OpenSettings<'_>, kind: &str) 
     Ok(())
 }
 
-#[cfg(test)]
+#[cfg(all(test, repository))]
 mod tests;

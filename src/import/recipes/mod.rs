@@ -247,5 +247,5 @@ fn positions(grid: usize) -> usize {
     grid.saturating_mul(grid).saturating_add(1)
 }
 
-#[cfg(test)]
+#[cfg(all(test, repository))]
 pub(super) mod tests;

@@ -1,17 +1,12 @@
 //! Stage by stage against open_clip in float64, on small models of awkward sizes, so that a mistake is found
 //! where it is.
 
-#[path = "../../../tools/checkpoint/mod.rs"]
-#[allow(missing_docs)]
-pub(crate) mod checkpoint;
 mod description;
-#[path = "../../../tests/common/goldens.rs"]
-mod goldens;
 mod mobileclip;
-#[path = "../../../tests/common/tiny_config.rs"]
-mod tiny_config;
 
-use checkpoint::{Layout, Model, golden};
+pub(crate) use clippie_testkit::checkpoint;
+use clippie_testkit::checkpoint::{Layout, Model, golden};
+use clippie_testkit::{goldens, tiny_config};
 use ndarray::{ArrayD, Axis};
 
 use super::config::{ImageConfig, ModelConfig, TextConfig};

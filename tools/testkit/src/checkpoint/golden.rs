@@ -1,0 +1,101 @@
+//! The models and inputs of `tests/goldens/models`, computed as in `tools/reference/goldens_vit.py` and
+//! `goldens_mobileclip.py`.
+//!
+//! Knows how inputs are made, not what the embeddings should be.
+
+use super::layout::Layout;
+use super::mobileclip::{self, ImageTower, Offer};
+use super::model::{self, Model};
+use super::random::Stream;
+
+/// Seed of the checkpoints and inputs of the goldens.
+pub const SEED: u64 = 1;
+/// Images per model.
+pub const IMAGES: usize = 2;
+/// Texts per model.
+pub const TEXTS: usize = 4;
+
+/// The models of OpenAI's architecture by the names of their goldens: the tiny ones, and every published size
+/// with both activations, named like `vit-b-32-gelu` and `vit-b-32-quick_gelu`.
+///
+/// Both of a size have the same tensors; only the activation differs.
+pub fn models() -> Vec<Model> {
+    let sizes = model::published()
+        .into_iter()
+        .filter_map(|model| Some((model.name.strip_suffix("-openai")?.to_owned(), model.vit()?.clone())));
+    let full = sizes.flat_map(|(name, size)| {
+        [("gelu", false), ("quick_gelu", true)]
+            .map(|(activation, quick_gelu)| Model::custom(&format!("{name}-{activation}"), size.clone(), quick_gelu))
+    });
+    model::tiny().into_iter().chain(full).collect()
+}
+
+/// The MobileCLIP models, tiny ones first. [`mobileclip_golden`] names their goldens.
+pub fn mobileclip_models() -> Vec<Model> {
+    mobileclip::tiny().into_iter().chain(mobileclip::published()).collect()
+}
+
+/// The name of a MobileCLIP's goldens, such as `mobileclip2-s2`.
+///
+/// Models of the same tensors share one: MobileCLIP-S3, S4 and L/14 those of MobileCLIP2, MobileCLIP-B (LT) that
+/// of MobileCLIP-B. Where Apple's definition of the image tower and timm's differ (MobileCLIP-B: the padding of
+/// the first convolution, `eps` of the norms), the layout decides: `mobileclip-b-apple`, `mobileclip-b-timm`.
+pub fn mobileclip_golden(model: &Model, layout: Layout) -> String {
+    let name = model.name.strip_suffix("-lt").unwrap_or(&model.name);
+    match model.mobileclip() {
+        Some(size) if size.offer == Offer::OpenClipNames => name.replace("mobileclip-", "mobileclip2-"),
+        Some(size) if size.offer == Offer::Both && matches!(size.image, ImageTower::StemVit { .. }) => {
+            let definition = if matches!(layout, Layout::Apple) { "apple" } else { "timm" };
+            format!("{name}-{definition}")
+        }
+        _ => name.to_owned(),
+    }
+}
+
+/// Every MobileCLIP in every layout that it is published in, with the name of its goldens.
+pub fn mobileclip_cases() -> Vec<(Model, Layout, String)> {
+    let layouts = |model: Model| {
+        Layout::supported(&model).into_iter().map(move |layout| {
+            let golden = mobileclip_golden(&model, layout);
+            (model.clone(), layout, golden)
+        })
+    };
+    mobileclip_models().into_iter().flat_map(layouts).collect()
+}
+
+/// Pixels of image `image`, `[3, side, side]`, uniform in about -2 to 2.2 as after normalisation.
+pub fn pixels(image: usize, side: usize) -> Vec<f32> {
+    let stream = Stream::new(&format!("pixels.{image}"), SEED);
+    (0..3 * side * side).map(|i| stream.uniform(i as u64, 0.1, 2.1)).collect()
+}
+
+/// Token ids of the texts: [`ids`] of each.
+pub fn all_ids(model: &Model) -> Vec<Vec<u32>> {
+    (0..TEXTS).map(|text| ids(text, model.context_length(), model.vocab_size())).collect()
+}
+
+/// Token ids of text `text`: the start token, random ids, the end token; unpadded.
+///
+/// The lengths are 3, 10, 40 and 77 at a context of 77, and in proportion elsewhere; at a tiny context one
+/// text is start and end alone. The last text fills the context.
+pub fn ids(text: usize, context_length: usize, vocab_size: usize) -> Vec<u32> {
+    let length = match text {
+        0 => 3,
+        1 => context_length / 8 + 1,
+        2 => context_length / 2 + 2,
+        _ => context_length,
+    };
+    let start = vocab_size as u32 - 2;
+    let stream = Stream::new(&format!("ids.{text}"), SEED);
+    let mut ids = vec![start];
+    ids.extend((0..length - 2).map(|i| stream.below(i as u64, start)));
+    ids.push(start + 1);
+    ids
+}
+
+/// [`ids`] padded with zeros to the context length, as a model without causal attention sees them.
+pub fn padded_ids(text: usize, context_length: usize, vocab_size: usize) -> Vec<u32> {
+    let mut ids = ids(text, context_length, vocab_size);
+    ids.resize(context_length, 0);
+    ids
+}

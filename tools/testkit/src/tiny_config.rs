@@ -1,0 +1,29 @@
+//! Configurations of MobileCLIPs with unpublished sizes.
+//!
+//! The generator names a tiny image tower after the published one that it imitates. The importer rightly rejects that
+//! name, because the shapes differ, so it is removed here.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::checkpoint::Model;
+
+/// Removes the name of a tiny MobileCLIP's image tower from the configuration in `folder` and returns its path.
+pub fn without_tower_name(model: &Model, folder: &Path) -> Option<PathBuf> {
+    if model.mobileclip().is_none() || !model.name.starts_with("tiny-") {
+        return None;
+    }
+    let path = ["open_clip_config.json", "config.json"].map(|name| folder.join(name)).into_iter().find(|p| p.exists());
+    let path = path.unwrap();
+    let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    for (pointer, field) in
+        [("/model_cfg/vision_cfg", "timm_model_name"), ("/vision_cfg", "timm_model_name"), ("/image_cfg", "model_name")]
+    {
+        if let Some(Value::Object(tower)) = config.pointer_mut(pointer) {
+            tower.remove(field).unwrap();
+        }
+    }
+    std::fs::write(&path, serde_json::to_vec(&config).unwrap()).unwrap();
+    Some(path)
+}
