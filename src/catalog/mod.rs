@@ -1,7 +1,7 @@
-//! The catalogue of published models: names, architectures, preprocessing, sources, licences and cost.
+//! The catalogue of published models: names, architectures, preprocessing, sources, licenses and cost.
 //!
-//! One row per model ([`table`](self)), readable without any feature and without network. Adding a model is one row;
-//! the towers it is made of are constants beside it. Knows no checkpoint layouts and no tensors.
+//! One row per model in `table.rs`, one constant per architecture in `architectures.rs`. Readable without any feature
+//! and without network. Knows no checkpoints.
 //!
 //! ```
 //! use clippie_rs::catalog;
@@ -36,7 +36,7 @@ pub struct Model {
     pub name: &'static str,
     /// Other names that people use. They are not accepted, but [`suggest`] finds the model by them.
     pub aliases: &'static [&'static str],
-    /// The licence of the weights.
+    /// The license of the weights.
     pub license: License,
     /// The Hugging Face repository of the weights: `owner/name`.
     pub repository: &'static str,
@@ -55,18 +55,18 @@ pub struct Model {
     unique_in: Option<&'static str>,
 }
 
-/// The licence of a model's weights. No legal advice: the text in the repository is binding.
+/// The license of a model's weights. Not legal advice: the text in the repository is binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct License {
     /// Hugging Face's identifier.
     pub id: &'static str,
-    /// Whether the licence was read in this repository or in its owner's repository of the same weights. Otherwise
-    /// it is the licence of the rest of the family.
+    /// Whether the license was read in this repository or in its owner's repository of the same weights. Otherwise
+    /// it is the license of the rest of the family.
     pub confirmed: bool,
 }
 
-/// How a model's photos are prepared. All published models resize the shorter edge.
+/// Preparation of photos. All published models resize the shorter edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Preprocess {
     /// Bicubic, OpenAI's mean and standard deviation.
@@ -94,8 +94,8 @@ pub fn find_repository(repository: &str) -> Option<&'static Model> {
     models().iter().find(|model| model.repository == repository || model.other_repositories.contains(&repository))
 }
 
-/// The model that was probably meant by a name that [`find`] does not know: upper case, `_` and spaces are
-/// tolerated, and aliases are searched.
+/// The model that a name probably means if [`find`] does not know it: tolerates upper case, `_` and spaces, and
+/// searches the aliases.
 pub fn suggest(name: &str) -> Option<&'static Model> {
     let name = canonical(name);
     models().iter().find(|model| model.name == name || model.aliases.contains(&name.as_str()))

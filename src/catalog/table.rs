@@ -1,14 +1,14 @@
 //! The published models, one row each.
 //!
 //! Sources: for activation and preprocessing open_clip 3.3.0, `pretrained.py` (per tag), and Apple's `ml-mobileclip`
-//! for the MobileCLIPs that open_clip does not have; for licences the model cards.
+//! for the MobileCLIPs that open_clip does not have; for licenses the model cards.
 
 use super::architectures::*;
 use super::{License, Model, Preprocess};
 use crate::models::config::Activation::{self, Gelu, QuickGelu};
 use Preprocess::{Half, OpenAi, OpenAiBilinear, Plain};
 
-/// The licence of OpenAI's code. OpenAI states none for the weights (openai/CLIP, issues 203 and 241); timm's copy of
+/// The license of OpenAI's code. OpenAI states none for the weights (openai/CLIP, issues 203 and 241); timm's copy of
 /// ViT-B/32 states `apache-2.0`.
 const OPENAI: License = License { id: "mit", confirmed: false };
 /// From the model cards, and for the older weights from open_clip's issue 177.
@@ -16,7 +16,7 @@ const MIT: License = License { id: "mit", confirmed: true };
 /// Apple Machine Learning Research Model License: research only. The first MobileCLIPs were published under
 /// `apple-ascl`; their repositories have stated this one since February 2025.
 const APPLE: License = License { id: "apple-amlr", confirmed: true };
-/// The same for repositories whose licence was not read.
+/// The same for repositories whose license was not read.
 const APPLE_PRESUMED: License = License { confirmed: false, ..APPLE };
 
 /// open_clip's checkpoint, which every repository has except Apple's own.

@@ -34,7 +34,8 @@ fn size(model: &Model) -> &MobileClipSize {
     model.mobileclip().unwrap()
 }
 
-/// Compares with what the generator knows of the model. `apple` says whose definition of MobileCLIP-B it is.
+/// Compares with the generator's description of the model. `apple` expects Apple's definition of MobileCLIP-B
+/// instead of timm's.
 fn assert_described(what: &str, model: &Model, described: &Described, apple: bool) {
     let Described { config, preprocess, .. } = described;
     assert_eq!((preprocess.mean, preprocess.std), (model.mean, model.std), "{what}");
@@ -112,7 +113,7 @@ fn configurations_of_open_clip_tell_everything() {
     }
 }
 
-/// Names and configurations of other towers than the tensors'.
+/// Names and configurations of another model's towers.
 #[test]
 fn what_the_tensors_deny_is_refused() {
     let dir = tempfile::tempdir().unwrap();

@@ -262,7 +262,7 @@ fn a_name_stands_for_a_whole_image_tower() {
     facts.check(Path::new(PATH), &open).unwrap();
 }
 
-/// Heads are filled in by their width, which must go into the channels.
+/// FastViT's heads have a fixed width, so the channels must be a multiple of it.
 #[test]
 fn attention_of_an_odd_width_is_refused() {
     let mut config = catalog::find("mobileclip2-s0").unwrap().config();
