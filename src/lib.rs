@@ -38,6 +38,6 @@ pub mod preprocess;
 pub mod tokenizer;
 pub mod weights;
 
-pub use clip::{CancelToken, Clip, Fingerprint, ImageEncoder, ImageInput, Options, TextEncoder};
+pub use clip::{CancelToken, Clip, Fingerprint, FingerprintError, ImageEncoder, ImageInput, Options, TextEncoder};
 pub use error::{Error, ErrorKind};
 pub use kernels::isa::{Isa, IsaError};

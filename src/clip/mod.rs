@@ -15,7 +15,7 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 pub use cancel::CancelToken;
-pub use fingerprint::Fingerprint;
+pub use fingerprint::{Fingerprint, FingerprintError};
 pub use image::ImageEncoder;
 pub use input::ImageInput;
 pub use options::Options;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::fingerprint::{Parts, TokenizerIdentity};
 use super::groups::Sharing;
 use super::{Fingerprint, Options};
 use crate::error::Error;
@@ -69,7 +70,13 @@ impl Session {
             )),
             (None, None) => None,
         };
-        let fingerprint = Fingerprint::new(weights.content_hash(), &preprocess, options.orient, options.normalize);
+        let fingerprint = Fingerprint::new(&Parts {
+            content_hash: weights.content_hash(),
+            tokenizer: TokenizerIdentity::CLIP,
+            preprocess: &preprocess,
+            orient: options.orient,
+            normalize: options.normalize,
+        });
         Ok(Session {
             weights,
             config,
