@@ -35,6 +35,7 @@ pub(super) struct Map(Backing);
 enum Backing {
     File { map: Mmap, file: File },
     Static(&'static [u8]),
+    Owned { lines: Vec<Aligned<[u8; TENSOR_ALIGN as usize]>>, len: usize },
 }
 
 impl Map {
@@ -59,10 +60,21 @@ impl Map {
         is_aligned(bytes).then_some(Map(Backing::Static(bytes)))
     }
 
+    /// Copies bytes to aligned addresses.
+    pub(super) fn owned(bytes: &[u8]) -> Map {
+        let lines = bytes.chunks(TENSOR_ALIGN as usize).map(|chunk| {
+            let mut line = [0; TENSOR_ALIGN as usize];
+            line[..chunk.len()].copy_from_slice(chunk);
+            Aligned(line)
+        });
+        Map(Backing::Owned { lines: lines.collect(), len: bytes.len() })
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         match &self.0 {
             Backing::File { map, .. } => map,
             Backing::Static(bytes) => bytes,
+            Backing::Owned { lines, len } => &bytemuck::cast_slice(lines)[..*len],
         }
     }
 
@@ -82,7 +94,7 @@ impl Map {
     pub(super) fn len_now(&self) -> io::Result<Option<u64>> {
         match &self.0 {
             Backing::File { file, .. } => Ok(Some(file.metadata()?.len())),
-            Backing::Static(_) => Ok(None),
+            Backing::Static(_) | Backing::Owned { .. } => Ok(None),
         }
     }
 
@@ -121,3 +133,19 @@ fn is_aligned(bytes: &[u8]) -> bool {
 /// ```
 #[repr(C, align(64))]
 pub struct Aligned<B: ?Sized>(pub B);
+
+impl<B: Copy> Clone for Aligned<B> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<B: Copy> Copy for Aligned<B> {}
+
+// SAFETY: `repr(C)` over 64 bytes at an alignment of 64, so there is no padding; zeros are valid bytes.
+#[allow(unsafe_code)]
+unsafe impl bytemuck::Zeroable for Aligned<[u8; 64]> {}
+// SAFETY: as above; every bit pattern is valid, and it is `Copy` and `'static` without pointers or interior
+// mutability.
+#[allow(unsafe_code)]
+unsafe impl bytemuck::Pod for Aligned<[u8; 64]> {}

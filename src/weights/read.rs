@@ -79,6 +79,16 @@ impl WeightsFile {
         Ok(WeightsFile::new(path, header, map))
     }
 
+    /// Takes the bytes of a whole file, copied once to aligned addresses; `name` stands for its path in messages.
+    ///
+    /// # Errors
+    /// As [`WeightsFile::open`].
+    pub fn from_bytes(bytes: Vec<u8>, name: &str) -> Result<WeightsFile, Error> {
+        let path = Path::new(name);
+        let header = read_header(&mut &*bytes, bytes.len() as u64).map_err(|reason| Error::new(path, reason))?;
+        Ok(WeightsFile::new(path, header, Map::owned(&bytes)))
+    }
+
     fn new(path: &Path, (header, head_len): (Header, usize), map: Map) -> WeightsFile {
         let index = header.tensors.iter().enumerate().map(|(at, entry)| (entry.spec.name.clone(), at)).collect();
         let content_hash = OnceLock::new();
