@@ -32,10 +32,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // A file that is no photo has an error in its place; all others have their embedding.
     let mut ranked = Vec::new();
-    for (photo, embedding) in photos.iter().zip(clip.image().encode_each(&photos)?) {
+    for (photo, embedding) in photos.iter().zip(clip.image().encode_each(&photos).iter()) {
         match embedding {
             // Both have length one, so their product is the cosine of the angle between them.
-            Ok(embedding) => ranked.push((words.dot(&ndarray::aview1(&embedding)), photo)),
+            Ok(embedding) => ranked.push((words.dot(&embedding), photo)),
             Err(error) => eprintln!("{error}"),
         }
     }

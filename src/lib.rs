@@ -10,13 +10,28 @@
 //! # Ok::<(), clippie_rs::Error>(())
 //! ```
 //!
-//! Layers, each resting on those before it: `tensor`, `kernels`, `layers`, [`models`], then [`Clip`].
-//! [`weights`], [`tokenizer`] and [`preprocess`] stand beside them; [`import`] turns published checkpoints into
-//! weights files; [`hub`] knows where they are published and fetches them; [`cli`] is the command.
+//! # Where to start
 //!
-//! Features: `cli` (default) is the whole command; `decode` reads photo files; `import` converts checkpoints; `hub`
-//! (default) pulls models by name and is the only one with network.
-//! Without any, the crate holds the engine, the tokenizer and the preprocessing of RGB buffers.
+//! - [`Clip`] opens a model by path ([`Clip::open`]), by name (`Clip::from_name`, feature `hub`) or the compiled-in one
+//!   (`Clip::demo`, feature `demo`); [`Options`] set threads, batch size, normalisation and orientation.
+//! - [`ImageEncoder`] and [`TextEncoder`] are one tower each; the pages of the other stay on disk. They encode batches
+//!   ([`ImageEncoder::encode`]), batches of which some inputs may fail ([`ImageEncoder::encode_each`]) and any number of
+//!   inputs in order, with progress and bounded memory ([`ImageEncoder::stream`]).
+//! - [`ImageInput`] is everything that is accepted as an image. `walk::photos` (feature `walk`) lists those of a folder.
+//! - [`CancelToken`] stops batches, streams and downloads. [`Fingerprint`] says which embeddings may be compared.
+//! - [`similarity`] and [`Clip::probabilities`] compare embeddings.
+//!
+//! # Modules
+//!
+//! Layers, each resting on those before it: `tensor`, `kernels`, `layers`, [`models`], then [`Clip`]. Next to them:
+//! [`weights`], the file format; [`tokenizer`]; [`preprocess`], photos to pixels; `import`, published checkpoints to
+//! weights files; [`hub`], where they are published and how they are fetched.
+//!
+//! # Features
+//!
+//! Without any, the crate is the engine, the tokenizer and the preprocessing of RGB buffers. `decode` reads photo files,
+//! `walk` lists them, `import` converts checkpoints, `hub` (default) opens models by name and is the only one with
+//! network, `demo` (default) compiles a small model in (7 MB), `cli` (default) is the command.
 
 mod clip;
 mod error;
@@ -24,9 +39,10 @@ mod kernels;
 mod layers;
 mod tensor;
 
+// The command is a binary of its own and can reach public items alone. It is no part of the library's face.
 #[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
-#[cfg(any(feature = "cli", feature = "hub"))]
 pub mod hub;
 #[cfg(feature = "import")]
 pub mod import;
@@ -36,8 +52,18 @@ pub mod internals;
 pub mod models;
 pub mod preprocess;
 pub mod tokenizer;
+#[cfg(feature = "walk")]
+pub mod walk;
 pub mod weights;
 
-pub use clip::{CancelToken, Clip, Fingerprint, FingerprintError, ImageEncoder, ImageInput, Options, TextEncoder};
+pub use clip::{
+    CancelToken, Clip, Encoded, Fingerprint, FingerprintError, ImageEncoder, ImageInput, Options, Progress, Stream,
+    TextEncoder, similarity,
+};
 pub use error::{Error, ErrorKind};
 pub use kernels::isa::{Isa, IsaError};
+
+// The crates whose types are part of signatures, in the versions that fit.
+#[cfg(feature = "decode")]
+pub use image;
+pub use {ndarray, rayon};

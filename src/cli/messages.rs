@@ -32,8 +32,6 @@ pub(super) enum Stop {
     Failed(String),
     /// Something failed and was reported.
     Told,
-    /// A defect of this program, which [`note_panic`] noted.
-    Defect,
     /// Whoever read standard output wants no more.
     Pipe,
 }

@@ -65,10 +65,6 @@ fn run() -> ExitCode {
         Ok(Done::Some) => ExitCode::from(3),
         Err(Stop::Pipe) => ExitCode::SUCCESS,
         Err(Stop::Told) => ExitCode::FAILURE,
-        Err(Stop::Defect) => {
-            messages.error(&messages::defect());
-            ExitCode::FAILURE
-        }
         Err(Stop::Failed(message)) => {
             messages.error(&message);
             ExitCode::FAILURE
