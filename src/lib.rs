@@ -56,6 +56,8 @@ pub mod tokenizer;
 pub mod walk;
 pub mod weights;
 
+#[cfg(feature = "hub")]
+pub use clip::NamedModel;
 pub use clip::{
     CancelToken, Clip, Encoded, Fingerprint, FingerprintError, ImageEncoder, ImageInput, Options, Progress, Stream,
     TextEncoder, similarity,

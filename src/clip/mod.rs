@@ -13,6 +13,8 @@ mod encoded;
 mod fingerprint;
 mod image;
 mod input;
+#[cfg(feature = "hub")]
+mod named;
 mod options;
 mod pixels;
 mod session;
@@ -31,6 +33,8 @@ pub use encoded::Encoded;
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use image::ImageEncoder;
 pub use input::ImageInput;
+#[cfg(feature = "hub")]
+pub use named::NamedModel;
 pub use options::Options;
 pub use similarity::similarity;
 pub use stream::{Progress, Stream};
@@ -71,6 +75,21 @@ impl Clip {
     /// A file that is missing, not a weights file, damaged, of a newer version, or without one of the towers.
     pub fn open(path: impl AsRef<Path>) -> Result<Clip, Error> {
         Options::new().open(path)
+    }
+
+    /// Opens a published model by its name with the default [`Options`]; fetches and converts it first if it is not
+    /// installed. See [`Options::named`] for progress and cancellation.
+    ///
+    /// ```no_run
+    /// let clip = clippie_rs::Clip::from_name("mobileclip2-s2")?;
+    /// # Ok::<(), clippie_rs::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// An unknown name; everything that can go wrong with a download or a conversion.
+    #[cfg(feature = "hub")]
+    pub fn from_name(name: &str) -> Result<Clip, Error> {
+        Options::new().named(name).open()
     }
 
     /// Opens the compiled-in model. It knows drawn scenes of shapes, colours, counts and places, and nothing of
