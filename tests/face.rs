@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clippie_rs::image::{DynamicImage, RgbImage};
 use clippie_rs::ndarray::{Array2, aview1};
-use clippie_rs::preprocess::{RgbBuffer, RgbView};
+use clippie_rs::preprocess::{RgbBuffer, RgbView, decode};
 use clippie_rs::weights::WeightsFile;
 use clippie_rs::{
     CancelToken, Clip, Encoded, Error, ErrorKind, Fingerprint, ImageEncoder, ImageInput, Options, TextEncoder,
@@ -36,11 +36,11 @@ impl<'a> From<&'a Frame> for ImageInput<'a> {
 fn every_kind_of_input_gives_the_same_bits() {
     let clip = demo();
     let bytes = std::fs::read(DRAWING).unwrap();
-    let decoded: DynamicImage = clippie_rs::image::load_from_memory(&bytes).unwrap();
-    let rgb: RgbImage = decoded.to_rgb8();
-    let (width, height) = (rgb.width() as usize, rgb.height() as usize);
-    let view = RgbView::new(width, height, rgb.as_raw()).unwrap();
-    let buffer = RgbBuffer::new(width, height, rgb.as_raw().clone()).unwrap();
+    let buffer = decode(&bytes, true, DRAWING).unwrap();
+    let (width, height) = (buffer.width(), buffer.height());
+    let view = RgbView::new(width, height, buffer.data()).unwrap();
+    let rgb = RgbImage::from_raw(width as u32, height as u32, buffer.data().to_vec()).unwrap();
+    let decoded = DynamicImage::from(rgb.clone());
     let path = PathBuf::from(DRAWING);
 
     let expected = clip.encode_image(DRAWING).unwrap();
