@@ -32,10 +32,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // Each photo has its own result, so a damaged file does not affect the others.
     let mut ranked = Vec::new();
-    for (photo, embedding) in photos.iter().zip(clip.image().encode_each(&photos)?) {
+    for (photo, embedding) in photos.iter().zip(clip.image().encode_each(&photos).iter()) {
         match embedding {
             // Both have unit length, so the dot product is the cosine similarity.
-            Ok(embedding) => ranked.push((query.dot(&ndarray::aview1(&embedding)), photo)),
+            Ok(embedding) => ranked.push((query.dot(&embedding), photo)),
             Err(error) => eprintln!("{error}"),
         }
     }

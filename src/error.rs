@@ -1,5 +1,6 @@
-//! The one public error of the crate.
+//! The public error of the crate.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,14 +9,14 @@ use crate::kernels::isa::IsaError;
 use crate::photo;
 use crate::{models, pixels, preprocess, tokenizer, weights};
 
-/// Everything that can go wrong; each message is one sentence that names the thing and the remedy.
+/// Everything that can go wrong. Each message is one sentence that names the thing and the remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The weights file.
+    /// The weights file cannot be used.
     #[error(transparent)]
     Weights(#[from] weights::Error),
-    /// The model in a weights file, or what it was given.
+    /// The model in a weights file, or its input, cannot be used.
     #[error("{}: {error}", path.display())]
     Model {
         /// The weights file.
@@ -23,7 +24,7 @@ pub enum Error {
         /// What is wrong.
         error: models::Error,
     },
-    /// The weights file has no such tower.
+    /// The weights file lacks a tower.
     #[error("{} has no {tower} tower; use a file with both or ask for the other one", path.display())]
     NoTower {
         /// The weights file.
@@ -31,7 +32,16 @@ pub enum Error {
         /// `image` or `text`.
         tower: &'static str,
     },
-    /// A file that cannot be read.
+    /// The name of a model was given as a path.
+    #[error(
+        "`{name}` is a model name, not a file; open it with `Clip::from_name` (feature `hub`), or give the path of its \
+         .clippie file, which `clippie-rs pull {name}` prints"
+    )]
+    ModelName {
+        /// The name.
+        name: String,
+    },
+    /// A file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
         /// The file.
@@ -39,7 +49,7 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// A photo that cannot be decoded; the message names it.
+    /// A photo cannot be decoded; the message names it.
     #[cfg(feature = "decode")]
     #[error("{error}")]
     Photo {
@@ -48,13 +58,17 @@ pub enum Error {
         /// What is wrong.
         error: photo::Error,
     },
-    /// A pixel buffer whose length does not match its sides.
+    /// A file or folder cannot be listed.
+    #[cfg(feature = "walk")]
+    #[error(transparent)]
+    Walk(#[from] crate::walk::WalkError),
+    /// The length of a pixel buffer does not match its sides.
     #[error(transparent)]
     Pixels(#[from] pixels::Error),
-    /// A preprocessing that cannot be used.
+    /// A preprocessing cannot be used.
     #[error(transparent)]
     Preprocess(#[from] preprocess::Error),
-    /// A text that cannot be used.
+    /// A text cannot be used.
     #[error(transparent)]
     Tokenizer(#[from] tokenizer::Error),
     /// The weights file names a tokenizer that this version does not have.
@@ -74,7 +88,19 @@ pub enum Error {
         /// Rows of the model's token embedding.
         found: usize,
     },
-    /// Pixels of another shape than the tower takes.
+    /// An input cannot be used: [`Error::path`] and [`Error::index`] say which, [`Error::reason`] why.
+    #[error("{}", item_message(what, *index, path.is_some(), error))]
+    Item {
+        /// `image` or `text`.
+        what: &'static str,
+        /// Its place in the batch or stream, from 0; `None` if it is the only one.
+        index: Option<usize>,
+        /// The image's file, if it came from one; the reason then names it.
+        path: Option<PathBuf>,
+        /// What is wrong with it.
+        error: Box<Error>,
+    },
+    /// Pixels have another shape than the tower takes.
     #[error("pixels of shape {found:?} do not fit the image tower, which takes [images, 3, {size}, {size}]")]
     PixelShape {
         /// The shape given.
@@ -82,20 +108,38 @@ pub enum Error {
         /// The side that the tower takes.
         size: usize,
     },
+    /// The slice for embeddings has the wrong length.
+    #[error("the slice for embeddings has {len} values; {inputs} inputs need {expected}")]
+    OutputLength {
+        /// Values that it has.
+        len: usize,
+        /// Number of inputs.
+        inputs: usize,
+        /// Values that it must have.
+        expected: usize,
+    },
+    /// Embeddings of different lengths cannot be compared.
+    #[error("embeddings of {left} and {right} values cannot be compared; encode both with the same model")]
+    EmbedDim {
+        /// Length of the first ones.
+        left: usize,
+        /// Length of the second ones.
+        right: usize,
+    },
     /// `CLIPPIE_ISA` names an instruction set that cannot be used.
     #[error(transparent)]
     Isa(#[from] IsaError),
-    /// The threads could not be started.
+    /// The threads cannot be started.
     #[error("cannot start worker threads: {0}")]
     Threads(String),
     /// The call was cancelled through its [`CancelToken`](crate::CancelToken).
     #[error("cancelled")]
     Cancelled,
-    /// A checkpoint that cannot be converted.
+    /// A checkpoint cannot be converted.
     #[cfg(feature = "import")]
     #[error(transparent)]
     Import(Box<crate::import::Error>),
-    /// A model that cannot be had by name.
+    /// A model cannot be opened by name.
     #[cfg(feature = "hub")]
     #[error(transparent)]
     Hub(Box<crate::hub::Error>),
@@ -104,7 +148,7 @@ pub enum Error {
     Shape(#[from] ndarray::ShapeError),
 }
 
-/// What kind of thing went wrong, for callers that act on it.
+/// The kind of an error, for callers that act on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -118,9 +162,9 @@ pub enum ErrorKind {
     Text,
     /// A checkpoint cannot be converted.
     Checkpoint,
-    /// A model cannot be fetched: the network, the server, or what it says.
+    /// A model cannot be fetched: the network or the server fails.
     Network,
-    /// An option or environment variable cannot be used here.
+    /// An option, argument or environment variable cannot be used.
     Option,
     /// The call was cancelled.
     Cancelled,
@@ -132,6 +176,30 @@ pub enum ErrorKind {
 impl From<photo::Error> for Error {
     fn from(error: photo::Error) -> Self {
         Error::Photo { path: None, error }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ErrorKind::Io => "file system error",
+            ErrorKind::Weights => "unusable weights",
+            ErrorKind::Image => "unusable image",
+            ErrorKind::Text => "unusable text",
+            ErrorKind::Checkpoint => "unusable checkpoint",
+            ErrorKind::Network => "network error",
+            ErrorKind::Option => "unusable option",
+            ErrorKind::Cancelled => "cancelled",
+            ErrorKind::Internal => "internal error",
+        })
+    }
+}
+
+/// Names the item by its place, unless the reason names its file.
+fn item_message(what: &str, index: Option<usize>, named: bool, error: &Error) -> String {
+    match index {
+        Some(index) if !named => format!("{what} {index}: {error}"),
+        _ => error.to_string(),
     }
 }
 
@@ -151,10 +219,14 @@ impl From<crate::hub::Error> for Error {
 }
 
 impl Error {
-    /// What kind of thing went wrong.
+    /// The kind of the error.
+    #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Error::Read { .. } => ErrorKind::Io,
+            Error::Item { error, .. } => error.kind(),
+            Error::Read { .. } | Error::ModelName { .. } => ErrorKind::Io,
+            #[cfg(feature = "walk")]
+            Error::Walk(_) => ErrorKind::Io,
             Error::Weights(error) if is_io(error.reason()) => ErrorKind::Io,
             Error::Model { error: models::Error::Token { .. } | models::Error::TextLength { .. }, .. } => {
                 ErrorKind::Text
@@ -166,7 +238,9 @@ impl Error {
             Error::Photo { .. } => ErrorKind::Image,
             Error::Pixels(_) | Error::Preprocess(_) | Error::PixelShape { .. } => ErrorKind::Image,
             Error::Tokenizer(_) | Error::Vocabulary { .. } => ErrorKind::Text,
-            Error::Isa(_) | Error::Threads(_) => ErrorKind::Option,
+            Error::Isa(_) | Error::Threads(_) | Error::OutputLength { .. } | Error::EmbedDim { .. } => {
+                ErrorKind::Option
+            }
             Error::Cancelled => ErrorKind::Cancelled,
             #[cfg(feature = "import")]
             Error::Import(_) => ErrorKind::Checkpoint,
@@ -174,6 +248,72 @@ impl Error {
             Error::Hub(error) => hub_kind(error),
             Error::Shape(_) => ErrorKind::Internal,
         }
+    }
+
+    /// The file that the error is about: the weights file, or the photo that cannot be used.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Error::Item { path: Some(path), .. }
+            | Error::Model { path, .. }
+            | Error::NoTower { path, .. }
+            | Error::UnknownTokenizer { path, .. }
+            | Error::Read { path, .. } => Some(path),
+            #[cfg(feature = "decode")]
+            Error::Photo { path, .. } => path.as_deref(),
+            Error::Item { error, .. } => error.path(),
+            Error::Weights(error) => Some(error.path()),
+            Error::ModelName { name } => Some(Path::new(name)),
+            #[cfg(feature = "walk")]
+            Error::Walk(error) => Some(error.path()),
+            _ => None,
+        }
+    }
+
+    /// The input that the error is about: its place in the batch or stream, from 0.
+    #[must_use]
+    pub fn index(&self) -> Option<usize> {
+        match self {
+            Error::Item { index, .. } => *index,
+            Error::Model { error: models::Error::NotFinite { index, .. }, .. } => Some(*index),
+            _ => None,
+        }
+    }
+
+    /// The error itself, without the input that it is about.
+    #[must_use]
+    pub fn reason(&self) -> &Error {
+        match self {
+            Error::Item { error, .. } => error,
+            error => error,
+        }
+    }
+
+    /// States which input the error is about, if there is something to state. A cancelled call is about none.
+    pub(crate) fn of_item(self, what: &'static str, index: Option<usize>, path: Option<&Path>) -> Self {
+        if matches!(self, Error::Cancelled) || (index.is_none() && path.is_none()) {
+            return self;
+        }
+        Error::Item { what, index, path: path.map(Path::to_owned), error: Box::new(self) }
+    }
+
+    /// Takes the place away: the input was the only one.
+    pub(crate) fn without_index(self) -> Self {
+        match self {
+            Error::Item { path: None, error, .. } => *error,
+            Error::Item { what, path, error, .. } => Error::Item { what, index: None, path, error },
+            error => error,
+        }
+    }
+
+    /// Moves the place: a batch that is part of a stream counts from its own start.
+    pub(crate) fn shifted(mut self, by: usize) -> Self {
+        match &mut self {
+            Error::Item { index: Some(index), .. }
+            | Error::Model { error: models::Error::NotFinite { index, .. }, .. } => *index += by,
+            _ => {}
+        }
+        self
     }
 
     pub(crate) fn model(path: &Path, error: models::Error) -> Self {

@@ -10,15 +10,30 @@
 //! # Ok::<(), clippie_rs::Error>(())
 //! ```
 //!
-//! Layers, each resting on those before it: `tensor`, `kernels`, `layers`, [`models`], then [`Clip`].
-//! [`weights`] and [`tokenizer`] stand beside them, and so do [`photo`], which decodes photo files, and [`preprocess`],
-//! which turns their [`pixels`] into the input of an image tower; [`import`] turns published checkpoints into
-//! weights files; [`catalog`] lists the published models; [`hub`] fetches them; [`cli`] is the command.
+//! # Where to start
 //!
-//! Features: `cli` (default) is the whole command; `decode` reads photo files; `image` accepts
-//! `image::DynamicImage`; `import` converts checkpoints; `hub`
-//! (default) pulls models by name and is the only one with network.
-//! Without any, the crate holds the engine, the tokenizer and the preprocessing of RGB buffers.
+//! - [`Clip`] opens a model by path ([`Clip::open`]), by name (`Clip::from_name`, feature `hub`) or the compiled-in one
+//!   (`Clip::demo`, feature `demo`); [`Options`] set threads, batch size, normalisation and orientation.
+//! - [`ImageEncoder`] and [`TextEncoder`] are one tower each; the pages of the other stay on disk. They encode batches
+//!   ([`ImageEncoder::encode`]), batches of which some inputs may fail ([`ImageEncoder::encode_each`]) and any number of
+//!   inputs in order, with progress and bounded memory ([`ImageEncoder::stream`]).
+//! - [`ImageInput`] is everything that is accepted as an image. `walk::photos` (feature `walk`) lists those of a folder.
+//! - [`CancelToken`] stops batches, streams and downloads. [`Fingerprint`] says which embeddings may be compared.
+//! - [`similarity`] and [`Clip::probabilities`] compare embeddings.
+//!
+//! # Modules
+//!
+//! Layers, each resting on those before it: `tensor`, `kernels`, `layers`, [`models`], then [`Clip`]. Next to them:
+//! [`weights`], the file format; [`tokenizer`]; `photo`, which decodes photo files; [`preprocess`], which turns their
+//! [`pixels`] into the input of an image tower; [`catalog`], the published models; `import`, which converts their
+//! checkpoints to weights files; [`hub`], which fetches them.
+//!
+//! # Features
+//!
+//! Without any, the crate is the engine, the tokenizer and the preprocessing of RGB buffers. `decode` reads photo files, `image` accepts
+//! `image::DynamicImage`,
+//! `walk` lists them, `import` converts checkpoints, `hub` (default) opens models by name and is the only one with
+//! network, `demo` (default) compiles a small model in (7 MB), `cli` (default) is the command.
 
 // The hosted documentation shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -30,9 +45,10 @@ mod layers;
 mod tensor;
 
 pub mod catalog;
+// The command is a binary of its own and can reach public items alone. It is no part of the library.
 #[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
-#[cfg(any(feature = "cli", feature = "hub"))]
 pub mod hub;
 #[cfg(feature = "import")]
 pub mod import;
@@ -45,11 +61,23 @@ pub mod photo;
 pub mod pixels;
 pub mod preprocess;
 pub mod tokenizer;
+#[cfg(feature = "walk")]
+pub mod walk;
 pub mod weights;
 
+#[cfg(feature = "hub")]
+pub use clip::NamedModel;
 #[cfg(feature = "decode")]
 pub use clip::decode_pixels_into;
-pub use clip::{CancelToken, Clip, Fingerprint, ImageEncoder, ImageInput, Options, TextEncoder};
+pub use clip::{
+    CancelToken, Clip, Encoded, Fingerprint, FingerprintError, ImageEncoder, ImageInput, Options, Progress, Stream,
+    TextEncoder, similarity,
+};
 pub use error::{Error, ErrorKind};
 pub use kernels::isa::{Isa, IsaError};
 pub use pixels::{RgbBuffer, RgbView};
+
+// The crates whose types are part of signatures, in the versions that fit.
+#[cfg(feature = "image")]
+pub use image;
+pub use {ndarray, rayon};

@@ -1,4 +1,4 @@
-//! The same bits whatever the batch, the place in it, the number of threads, or who else is calling.
+//! Embeddings have the same bits for every batch size, place in the batch, thread count and number of callers.
 #![cfg(feature = "import")]
 
 #[path = "common/converted.rs"]
@@ -128,7 +128,7 @@ fn many_callers_at_once_get_the_same_bits() {
                     } else {
                         assert_eq!(clip.image().encode_pixels(pixels(3).view()).unwrap(), images);
                     }
-                    clip.release(); // at any time, by anybody
+                    clip.release(); // while others encode
                 }
             })
         })
@@ -145,7 +145,7 @@ fn raw_rows_are_the_unit_rows_before_scaling() {
     let long = raw.encode_texts(&TEXTS).unwrap();
     for (unit, long) in unit.outer_iter().zip(long.outer_iter()) {
         let length = long.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
-        assert!((length - 1.0).abs() > 1e-3, "a random model has no unit rows by itself");
+        assert!((length - 1.0).abs() > 1e-3, "a random model gives no unit rows by itself");
         for (u, l) in unit.iter().zip(long) {
             assert_eq!(*u, (f64::from(*l) / length) as f32);
         }
@@ -153,7 +153,7 @@ fn raw_rows_are_the_unit_rows_before_scaling() {
 }
 
 #[test]
-fn cancelled_calls_stop_and_others_go_on() {
+fn cancelled_calls_stop_and_others_continue() {
     let clip = Clip::open(path()).unwrap();
     let token = CancelToken::new();
     let watched = clip.with_cancel(&token);
@@ -165,7 +165,7 @@ fn cancelled_calls_stop_and_others_go_on() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn inputs_that_do_not_fit_are_refused() {
     let clip = Clip::open(path()).unwrap();
     assert_eq!(clip.encode_texts(&[""; 0]).unwrap().shape(), [0, 96]);
     assert_eq!(clip.image().encode_pixels(Array4::zeros((0, 3, 64, 64)).view()).unwrap().shape(), [0, 96]);

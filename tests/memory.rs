@@ -1,6 +1,6 @@
-//! What opening and encoding cost: time to open, pages that become resident, memory of our own.
+//! The cost of opening and encoding: time to open, resident pages of the file, private memory.
 //!
-//! Linux tells all of it under /proc; elsewhere there is nothing to measure with.
+//! Linux reports all of it under /proc; on other systems nothing is measured.
 #![cfg(all(feature = "import", target_os = "linux"))]
 
 #[path = "common/converted.rs"]
@@ -15,7 +15,7 @@ use clippie_rs::{ImageEncoder, Options, TextEncoder};
 use clippie_testkit::checkpoint::{Layout, Model, golden};
 use ndarray::Array4;
 
-/// Kilobytes of a field of a /proc file of this process.
+/// Kilobytes in `field` of a /proc file of this process.
 fn kilobytes(text: &str, field: &str) -> u64 {
     text.lines()
         .filter_map(|line| line.strip_prefix(field)?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok())
@@ -38,12 +38,12 @@ fn resident(path: &Path) -> u64 {
     sum * 1024
 }
 
-/// Memory of this process that no file backs.
+/// Private memory of this process: not backed by a file.
 fn private() -> u64 {
     kilobytes(&std::fs::read_to_string("/proc/self/status").unwrap(), "RssAnon:") * 1024
 }
 
-/// The largest value of [`private`] while `work` runs, looked at every fifth of a millisecond.
+/// The largest value of [`private`] while `work` runs, sampled every 0.2 milliseconds.
 fn peak_private<R>(work: impl FnOnce() -> R) -> (u64, R) {
     let (peak, done) = (AtomicU64::new(0), AtomicBool::new(false));
     std::thread::scope(|scope| {
@@ -60,7 +60,7 @@ fn peak_private<R>(work: impl FnOnce() -> R) -> (u64, R) {
     })
 }
 
-/// One test, so that nothing else of this process is measured along.
+/// A single test, so that no other test of this process is measured too.
 #[test]
 fn a_file_of_600_megabytes() {
     const MEGABYTE: u64 = 1_000_000;
@@ -71,8 +71,8 @@ fn a_file_of_600_megabytes() {
     let size = std::fs::metadata(&path).unwrap().len();
     assert!(size > 600 * MEGABYTE, "{size}");
 
-    // Opening: under 10 ms (the median of many, so that a busy machine does not decide), and nothing but the
-    // header is read, to which no mapped page belongs.
+    // Opening takes less than 10 ms (median, in case the machine is busy) and reads the header alone, which is not
+    // mapped.
     let mut times: Vec<Duration> = (0..21)
         .map(|_| {
             let start = Instant::now();
@@ -87,7 +87,7 @@ fn a_file_of_600_megabytes() {
     println!("open: {:?}", times[10]);
     assert!(times[10] < Duration::from_millis(10), "{times:?}");
 
-    // A sentence reads the text tower's blocks and some rows of its embedding, and no page of the image tower.
+    // A sentence touches the text tower's blocks and some rows of its embedding, but no page of the image tower.
     let text = TextEncoder::open(&path).unwrap();
     text.encode(&["a photo of a dog on a beach"]).unwrap();
     let towers = clippie_rs::weights::WeightsFile::open(&path).unwrap().header().towers();
@@ -100,7 +100,7 @@ fn a_file_of_600_megabytes() {
     assert!(resident(&path) < MEGABYTE, "released pages are gone");
     drop(text);
 
-    // An image: the image tower becomes resident, and little memory of our own is used.
+    // An image makes the image tower resident and needs little private memory.
     let before = private();
     let (peak, _image) = peak_private(|| {
         let image = Options::new().open_image(&path).unwrap();
@@ -112,7 +112,7 @@ fn a_file_of_600_megabytes() {
     assert!(peak < 60 * MEGABYTE, "{peak}");
     assert!(resident(&path) <= bytes(Tower::Image) + 256 * 1024);
 
-    // Many passes use no more than one: nothing leaks.
+    // Many passes use no more memory than one.
     let image = ImageEncoder::open(&path).unwrap();
     let pixels = Array4::from_shape_vec((1, 3, 224, 224), golden::pixels(1, 224)).unwrap();
     image.encode_pixels(pixels.view()).unwrap();

@@ -14,7 +14,6 @@ mod pulled;
 
 use std::sync::Mutex;
 
-use checkpoint::{Layout, Model, golden};
 use clippie_rs::catalog;
 use clippie_rs::{Clip, Isa, Options};
 use clippie_testkit::checkpoint::{Layout, Model, golden};

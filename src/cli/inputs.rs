@@ -1,40 +1,47 @@
-//! Which photos and sentences a call is about: files, folders and lists, in the order of the output.
+//! Collects the inputs of a call: files, folders and lists, in the order of the output.
 //!
-//! Reads folders and lists, never a photo (but one from standard input). What cannot be listed becomes an input that
-//! failed, so that it has its place among the others.
+//! Reads folders and lists, never a photo (except from standard input). A file that cannot be listed becomes an input
+//! that fails, so that it keeps its place among the others.
 
-use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use walkdir::{DirEntry, WalkDir};
-
 use super::messages::Failure;
+use crate::ImageInput;
+use crate::walk::{self, WalkError};
 
-/// Endings of the files in a folder that are taken for photos.
-const EXTENSIONS: [&str; 11] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "dib", "tif", "tiff"];
-
-/// Bytes of a photo from standard input beyond which it is refused, as of any file: no photo is larger.
+/// Largest photo from standard input, as of any file: no photo is larger.
 const MAX_STDIN: u64 = 1 << 29;
-/// Bytes of a list beyond which it is refused, since it is held in memory.
+/// Largest list; it is held in memory.
 const MAX_LIST: u64 = 1 << 30;
 
-/// A photo to be read, or that could not be found.
+/// A photo to read, or one that could not be listed.
 pub(super) enum Photo {
     File(PathBuf),
-    /// The bytes of one from standard input.
+    /// The bytes of a photo from standard input.
     Stdin(Vec<u8>),
-    /// A file or folder that could not be listed, and why, as a sentence that names it.
-    Unlisted(PathBuf, String),
+    /// A file or folder that could not be listed.
+    Unlisted(WalkError),
 }
 
 impl Photo {
     /// What stands for it in the output.
     pub fn path(&self) -> &Path {
         match self {
-            Photo::File(path) | Photo::Unlisted(path, _) => path,
+            Photo::File(path) => path,
+            Photo::Unlisted(error) => error.path(),
             Photo::Stdin(_) => Path::new("-"),
+        }
+    }
+}
+
+impl<'a> From<&'a Photo> for ImageInput<'a> {
+    fn from(photo: &'a Photo) -> Self {
+        match photo {
+            Photo::File(path) => ImageInput::Path(path),
+            Photo::Stdin(bytes) => ImageInput::Bytes(bytes),
+            Photo::Unlisted(error) => ImageInput::Unlisted(error),
         }
     }
 }
@@ -44,7 +51,7 @@ pub(super) fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// The photos of `inputs` and of the list `files_from`, with folders that have none.
+/// The photos of `inputs` and of the list `files_from`, and the folders without any.
 pub(super) fn photos(inputs: &[PathBuf], files_from: Option<&Path>) -> Result<(Vec<Photo>, Vec<PathBuf>), Failure> {
     let mut photos = Vec::new();
     let mut empty = Vec::new();
@@ -54,7 +61,7 @@ pub(super) fn photos(inputs: &[PathBuf], files_from: Option<&Path>) -> Result<(V
             return;
         }
         let before = photos.len();
-        walk(&path, photos);
+        photos.extend(walk::photos(&path).map(|found| found.map_or_else(Photo::Unlisted, Photo::File)));
         if photos.len() == before {
             empty.push(path);
         }
@@ -97,7 +104,7 @@ pub(super) fn texts(texts: &[String], texts_from: Option<&Path>) -> Result<Vec<S
     Ok(all)
 }
 
-/// All bytes of the photo on standard input.
+/// Reads the photo on standard input.
 pub(super) fn read_stdin_photo() -> Result<Vec<u8>, Failure> {
     match read_at_most(io::stdin().lock(), MAX_STDIN) {
         Ok(Some(bytes)) => Ok(bytes),
@@ -106,61 +113,14 @@ pub(super) fn read_stdin_photo() -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// Everything, or `None` if there is more than `most` bytes of it.
+/// Reads everything; `None` if it is more than `most` bytes.
 fn read_at_most(input: impl Read, most: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     input.take(most + 1).read_to_end(&mut bytes)?;
     Ok((bytes.len() as u64 <= most).then_some(bytes))
 }
 
-/// The photos of a folder in the order of their paths' bytes.
-fn walk(folder: &Path, photos: &mut Vec<Photo>) {
-    let mut found = Vec::new();
-    let mut walked = HashSet::new();
-    let mut wanted = |entry: &DirEntry| {
-        let hidden = entry.depth() > 0 && is_hidden(entry.path());
-        // Links are followed, since photo folders are often made of them; so a folder may be reached in many ways.
-        !hidden
-            && (!entry.file_type().is_dir() || fs::canonicalize(entry.path()).map_or(true, |path| walked.insert(path)))
-    };
-    // In the order of names, so that it is always the same way on which such a folder is walked.
-    let entries = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
-    for entry in entries.filter_entry(|entry| wanted(entry)) {
-        match entry {
-            Ok(entry) if entry.file_type().is_file() && is_photo(entry.path()) => {
-                found.push(Photo::File(entry.into_path()));
-            }
-            Ok(_) => {}
-            Err(error) => {
-                let Some(path) = error.path().filter(|_| error.loop_ancestor().is_none()) else { continue };
-                // A link that leads nowhere matters if it looks like a photo; a folder that cannot be read always.
-                let dangling = fs::symlink_metadata(path).is_ok_and(|data| data.is_symlink()) && !is_photo(path);
-                if path != folder && (is_hidden(path) || dangling) {
-                    continue;
-                }
-                let reason = error.io_error().map_or_else(|| error.to_string(), io::Error::to_string);
-                let reason = format!("cannot read {}: {reason}", path.display());
-                found.push(Photo::Unlisted(path.to_owned(), reason));
-            }
-        }
-    }
-    found.sort_by(|a, b| key(a).cmp(key(b)));
-    photos.append(&mut found);
-}
-
-fn key(photo: &Photo) -> &[u8] {
-    photo.path().as_os_str().as_encoded_bytes()
-}
-
-fn is_hidden(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
-}
-
-fn is_photo(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
-}
-
-/// The bytes of a list.
+/// Reads a list.
 fn read_list(list: &Path) -> Result<Vec<u8>, Failure> {
     let read = if is_stdin(list) {
         read_at_most(io::stdin().lock(), MAX_LIST)
@@ -178,7 +138,8 @@ fn name(list: &Path) -> String {
     if is_stdin(list) { "standard input".into() } else { list.display().to_string() }
 }
 
-/// The lines of a list, LF or CRLF. A newline at the end starts no further line; a byte order mark is none of it.
+/// The lines of a list, which end with LF or CRLF. A newline at the end starts no further line; a byte order mark is
+/// skipped.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let whole = bytes.strip_suffix(b"\n").unwrap_or(bytes);
@@ -186,7 +147,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     lines.into_iter().flatten().map(|line| line.strip_suffix(b"\r").unwrap_or(line))
 }
 
-/// The paths of a list: lines, or separated by NUL bytes if there is any; empty ones are none.
+/// The paths of a list: separated by NUL bytes if it has any, else by lines. Empty ones are skipped.
 fn paths(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let nul = bytes.contains(&0);
     let by_nul = nul.then(|| bytes.split(|&byte| byte == 0));

@@ -32,8 +32,6 @@ pub(super) enum Failure {
     Error(String),
     /// An error that was already reported.
     Reported,
-    /// A bug in this program; [`record_panic`] recorded the panic.
-    Panic,
     /// The reader of standard output closed it, which is not an error.
     ClosedPipe,
 }

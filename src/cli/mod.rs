@@ -66,10 +66,6 @@ fn run() -> ExitCode {
         Ok(Outcome::Partial) => ExitCode::from(3),
         Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
         Err(Failure::Reported) => ExitCode::FAILURE,
-        Err(Failure::Panic) => {
-            messages.error(&messages::panic_message());
-            ExitCode::FAILURE
-        }
         Err(Failure::Error(message)) => {
             messages.error(&message);
             ExitCode::FAILURE

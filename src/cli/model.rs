@@ -1,4 +1,4 @@
-//! From `-m` and the options beside it to an opened model.
+//! Opens the model that `-m` and its options name.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,7 +12,7 @@ use crate::hub::ModelName;
 use crate::preprocess::PreprocessConfig;
 use crate::weights::WeightsFile;
 
-/// A weights file that was chosen, and how its model shall be run.
+/// The chosen weights file and the options to run it with.
 pub(super) struct Chosen {
     pub weights: WeightsFile,
     pub options: Options,
@@ -20,8 +20,8 @@ pub(super) struct Chosen {
     pub name: String,
 }
 
-/// Opens the weights file and merges what it states with what was asked for. Reads the file's header alone, unless the
-/// model has to be pulled first.
+/// Opens the weights file and merges its preprocessing with the command line's. Reads the file's header alone, unless
+/// the model has to be pulled first.
 pub(super) fn choose(model: &args::Model, photos: &Photos, messages: &Messages) -> Result<Chosen, Failure> {
     let weights = match given(model.model.as_deref())? {
         Given::Named(name) => open_file(&named::find_or_pull(&name, messages)?)?,
@@ -29,7 +29,7 @@ pub(super) fn choose(model: &args::Model, photos: &Photos, messages: &Messages) 
     };
     let meta = &weights.header().meta;
     let mut options = Options::new().orient(!photos.no_orient);
-    // A description that cannot be understood is reported when the model is opened.
+    // An invalid description is reported when the model is opened.
     if let Ok(stated) = serde_json::from_value::<PreprocessConfig>(meta.preprocess.clone()) {
         let mut config = stated.clone();
         photos.apply(&mut config);
@@ -41,18 +41,18 @@ pub(super) fn choose(model: &args::Model, photos: &Photos, messages: &Messages) 
     Ok(Chosen { weights, options, name })
 }
 
-/// What to call a model: its published name if it has one, else the file's.
+/// The name of a model: its published one if it has one, else the file's.
 pub(super) fn name(weights: &WeightsFile) -> String {
     let stated = weights.header().meta.provenance.model_name.clone();
     stated.unwrap_or_else(|| weights.path().file_stem().unwrap_or_default().to_string_lossy().into_owned())
 }
 
-/// Opens what `-m` or an argument names, if it is here: nothing is pulled.
+/// Opens the model that `-m` or an argument names, if it is installed; pulls nothing.
 pub(super) fn open(model: Option<&OsStr>) -> Result<WeightsFile, Failure> {
     given(model)?.open()
 }
 
-/// What names a model.
+/// A model as it was named.
 enum Given<'a> {
     /// The compiled-in model.
     #[cfg(feature = "demo")]
@@ -61,7 +61,7 @@ enum Given<'a> {
     File(&'a Path),
 }
 
-/// Names come before files: a file called `demo` is reached as `./demo`.
+/// Tells names from paths. Names come first: a file called `demo` is reached as `./demo`.
 fn given(model: Option<&OsStr>) -> Result<Given<'_>, Failure> {
     let path = match model {
         Some(path) if !path.is_empty() => Path::new(path),
@@ -101,7 +101,7 @@ fn open_file(path: &Path) -> Result<WeightsFile, Failure> {
     Ok(WeightsFile::open(path).map_err(crate::Error::from)?)
 }
 
-/// Whether this looks like the name of a published model, and not like a path that was mistyped.
+/// Whether this looks like the name of a published model rather than a mistyped path.
 fn is_name(path: &Path) -> bool {
     path.to_str().is_some_and(|name| name.starts_with("hf-hub:") || !name.contains(['/', '\\', '.']))
 }
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_told_from_paths() {
+    fn names_differ_from_paths() {
         for name in ["vit-b-32-openai", "hf-hub:apple/MobileCLIP2-S2", "demo"] {
             assert!(is_name(Path::new(name)), "{name}");
         }

@@ -1,4 +1,4 @@
-//! From a model's name to its weights file.
+//! Finds the weights file of a model by its name.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use crate::hub::ModelName;
 #[cfg(feature = "hub")]
 use {super::pull, crate::hub::Hub, crate::hub::PullOptions};
 
-/// The weights file of a model that is here.
+/// Finds the weights file of an installed model.
 #[cfg(feature = "hub")]
 pub(super) fn find(name: &ModelName) -> Result<PathBuf, Failure> {
     let hub = Hub::from_env().map_err(crate::Error::from)?;
@@ -18,14 +18,14 @@ pub(super) fn find(name: &ModelName) -> Result<PathBuf, Failure> {
     }
 }
 
-/// The weights files of all models that are here by name; none where their folder cannot be read.
+/// The weights files of all installed models; none if their folder cannot be read.
 #[cfg(feature = "hub")]
 pub(super) fn all() -> Vec<PathBuf> {
     let models = Hub::from_env().and_then(|hub| hub.models()).unwrap_or_default();
     models.into_iter().map(|model| model.path).collect()
 }
 
-/// The weights file of a model, fetched if it is not here.
+/// Finds the weights file of a model; pulls the model if it is not installed.
 #[cfg(feature = "hub")]
 pub(super) fn find_or_pull(name: &ModelName, messages: &Messages) -> Result<PathBuf, Failure> {
     let hub = Hub::from_env().map_err(crate::Error::from)?;
@@ -35,25 +35,25 @@ pub(super) fn find_or_pull(name: &ModelName, messages: &Messages) -> Result<Path
     }
 }
 
-/// None can be here by name.
+/// Without the feature `hub` no model is installed.
 #[cfg(not(feature = "hub"))]
 pub(super) fn all() -> Vec<PathBuf> {
     Vec::new()
 }
 
-/// No model can be here by name.
+/// Without the feature `hub` no model is installed.
 #[cfg(not(feature = "hub"))]
 pub(super) fn find(name: &ModelName) -> Result<PathBuf, Failure> {
     Err(by_hand(name))
 }
 
-/// Nothing can be fetched.
+/// Without the feature `hub` nothing can be pulled.
 #[cfg(not(feature = "hub"))]
 pub(super) fn find_or_pull(name: &ModelName, _messages: &Messages) -> Result<PathBuf, Failure> {
     Err(by_hand(name))
 }
 
-/// How to get a model without the feature `hub`.
+/// Says how to get a model without the feature `hub`.
 #[cfg(not(feature = "hub"))]
 fn by_hand(name: &ModelName) -> Failure {
     let repository = name.repository();

@@ -1,33 +1,68 @@
-//! Stopping a long batch from another thread.
+//! Cancellation of long calls from another thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Error;
 
-/// A flag that stops encoders; clones share it.
+/// A flag that stops encoders, streams and downloads; clones share it.
 ///
-/// Encoders look at it between groups of inputs, so a call ends within about the time of one group.
+/// Encoders check it between groups of inputs, so a call ends within about the time of one group.
 #[derive(Clone, Debug, Default)]
-pub struct CancelToken(Arc<AtomicBool>);
+pub struct CancelToken(Arc<Flag>);
+
+#[derive(Debug, Default)]
+struct Flag {
+    set: AtomicBool,
+    parents: Vec<CancelToken>,
+}
 
 impl CancelToken {
-    /// A flag that is not set.
+    /// Creates a flag that is not set.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Stops every call that watches this flag, now and later.
+    /// Creates a flag that is also set whenever this one is, but not the other way round.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self::linked([self])
+    }
+
+    /// Creates a flag that is also set whenever one of `parents` is.
+    pub(super) fn linked<'a>(parents: impl IntoIterator<Item = &'a CancelToken>) -> Self {
+        CancelToken(Arc::new(Flag { set: AtomicBool::new(false), parents: parents.into_iter().cloned().collect() }))
+    }
+
+    /// Sets the flag: stops every call that watches it, now and later.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.set.store(true, Ordering::Relaxed);
     }
 
     /// Whether the flag is set.
+    #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.set.load(Ordering::Relaxed) || self.0.parents.iter().any(CancelToken::is_cancelled)
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {
         if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_follows_its_parents_alone() {
+        let (a, b) = (CancelToken::new(), CancelToken::new());
+        let (child, both) = (a.child(), CancelToken::linked([&a, &b]));
+        both.cancel();
+        assert!(both.is_cancelled() && !a.is_cancelled() && !b.is_cancelled() && !child.is_cancelled());
+        a.clone().cancel();
+        assert!(child.is_cancelled() && child.child().is_cancelled() && !b.is_cancelled());
+        assert!(matches!(child.check(), Err(Error::Cancelled)));
     }
 }

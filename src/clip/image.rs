@@ -1,5 +1,6 @@
 //! Photos to embeddings.
 
+use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,15 +8,12 @@ use std::sync::Arc;
 use ndarray::{Array2, Array3, ArrayView4};
 use rayon::prelude::*;
 
-use super::groups::Sharing;
-#[cfg(feature = "decode")]
-use super::photo_pixels;
-use super::session::Session;
-use super::{CancelToken, Fingerprint, ImageInput, Options, groups};
+use super::batch::{self, Failures, Pass, Sharing, spread};
+use super::session::{Session, flat};
+use super::{CancelToken, Encoded, Fingerprint, ImageInput, Options, Stream, pixels};
 use crate::error::Error;
 use crate::models::ImageTower;
-use crate::pixels::RgbBuffer;
-use crate::preprocess::{self, PreprocessConfig};
+use crate::preprocess::PreprocessConfig;
 
 /// The image tower of a model.
 ///
@@ -23,8 +21,12 @@ use crate::preprocess::{self, PreprocessConfig};
 #[derive(Clone)]
 pub struct ImageEncoder {
     session: Arc<Session>,
+    tower: Arc<ImageTower>,
     cancel: CancelToken,
 }
+
+/// Writes the pixels of the image at a place of a batch.
+type WritePixels<'a> = dyn Fn(usize, &mut [f32]) -> Result<(), Error> + Sync + 'a;
 
 impl ImageEncoder {
     /// Opens the image tower of a `.clippie` file with the default [`Options`].
@@ -36,107 +38,122 @@ impl ImageEncoder {
     }
 
     pub(super) fn from_session(session: Arc<Session>) -> Result<Self, Error> {
-        if session.image.is_none() {
-            return Err(Error::no_tower(session.weights.path(), "image"));
-        }
-        Ok(ImageEncoder { session, cancel: CancelToken::new() })
+        let tower = session.image.clone().ok_or_else(|| Error::no_tower(session.weights.path(), "image"))?;
+        Ok(ImageEncoder { session, tower, cancel: CancelToken::new() })
     }
 
-    /// One row for each image: `[images, embed_dim]`.
+    /// Encodes images, one row for each: `[images, embed_dim]`. See [`ImageInput`] for what an image may be.
     ///
     /// # Errors
-    /// The first image that cannot be read, by name.
-    pub fn encode<'a, I>(&self, images: &'a [I]) -> Result<Array2<f32>, Error>
-    where
-        &'a I: Into<ImageInput<'a>>,
-        I: Sync,
-    {
-        let dim = self.embed_dim();
-        let mut out = vec![0.0; images.len() * dim];
-        self.session.install(|| {
-            self.run(images.len(), &mut out, |group, sharing, pixels| {
-                self.prepare(&images[group], sharing, pixels).into_iter().collect()
-            })
-        })?;
-        shaped(out, images.len(), dim)
-    }
-
-    /// The same, but an image that cannot be read costs its own row alone.
-    ///
-    /// # Errors
-    /// Only what stops all of it: cancellation, or weights that give no finite embedding.
-    pub fn encode_each<'a, I>(&self, images: &'a [I]) -> Result<Vec<Result<Vec<f32>, Error>>, Error>
-    where
-        &'a I: Into<ImageInput<'a>>,
-        I: Sync,
-    {
-        let dim = self.embed_dim();
-        let mut out = vec![0.0; images.len() * dim];
-        let failed = std::sync::Mutex::new(Vec::new());
-        self.session.install(|| {
-            self.run(images.len(), &mut out, |group, sharing, pixels| {
-                let results = self.prepare(&images[group.clone()], sharing, pixels);
-                for (index, result) in group.zip(results) {
-                    if let Err(error) = result {
-                        // Whatever the slot holds is finite, and its row is dropped below.
-                        failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((index, error));
-                    }
-                }
-                Ok(())
-            })
-        })?;
-        let mut rows: Vec<Result<Vec<f32>, Error>> = out.chunks_exact(dim).map(|row| Ok(row.to_vec())).collect();
-        for (index, error) in failed.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()) {
-            rows[index] = Err(error);
-        }
+    /// The first image that cannot be read; [`Error::index`] and [`Error::path`] say which. The call stops there; see
+    /// [`ImageEncoder::encode_each`] to go on without it.
+    pub fn encode<'a>(&self, images: impl IntoIterator<Item: Into<ImageInput<'a>>>) -> Result<Array2<f32>, Error> {
+        let images: Vec<ImageInput<'_>> = images.into_iter().map(Into::into).collect();
+        let mut rows = Array2::zeros((images.len(), self.embed_dim()));
+        self.run(images.len(), flat(&mut rows), Failures::fail_fast(), &|i, out| self.pixels(i, images[i], out))
+            .into_result()?;
         Ok(rows)
     }
 
-    /// Embeddings of prepared pixels `[images, 3, S, S]`, as [`ImageEncoder::preprocess_image`] gives them.
+    /// Encodes images of which some may fail: those that cannot be read cost their own rows alone.
+    ///
+    /// After a cancellation the rows that were done are kept; all others fail with [`Error::Cancelled`].
+    pub fn encode_each<'a>(&self, images: impl IntoIterator<Item: Into<ImageInput<'a>>>) -> Encoded {
+        let images: Vec<ImageInput<'_>> = images.into_iter().map(Into::into).collect();
+        let mut rows = Array2::zeros((images.len(), self.embed_dim()));
+        let failures =
+            self.run(images.len(), flat(&mut rows), Failures::per_item(), &|i, out| self.pixels(i, images[i], out));
+        Encoded { rows, errors: failures.into_errors() }
+    }
+
+    /// Encodes one image.
+    ///
+    /// # Errors
+    /// An image that cannot be read.
+    pub fn encode_one<'a>(&self, image: impl Into<ImageInput<'a>>) -> Result<Vec<f32>, Error> {
+        let mut row = vec![0.0; self.embed_dim()];
+        self.encode_into([image.into()], &mut row).map_err(Error::without_index)?;
+        Ok(row)
+    }
+
+    /// Encodes images into a slice of `images · embed_dim` values, row after row.
+    ///
+    /// # Errors
+    /// A slice of another length; an image that cannot be read, after which the content of the slice is unspecified.
+    pub fn encode_into<'a>(
+        &self,
+        images: impl IntoIterator<Item: Into<ImageInput<'a>>>,
+        out: &mut [f32],
+    ) -> Result<(), Error> {
+        let images: Vec<ImageInput<'_>> = images.into_iter().map(Into::into).collect();
+        self.session.check_len(images.len(), out)?;
+        self.run(images.len(), out, Failures::fail_fast(), &|i, out| self.pixels(i, images[i], out)).into_result()
+    }
+
+    /// Encodes any number of images, in order and with bounded memory: see [`Stream`].
+    ///
+    /// The iterator may yield anything owned whose reference converts to an [`ImageInput`]: paths, byte vectors,
+    /// decoded images, what [`walk::photos`](crate::walk::photos) lists.
+    pub fn stream<'a, I>(&self, images: I) -> Stream<'a, I::IntoIter>
+    where
+        I: IntoIterator,
+        I::Item: Send + 'static,
+        for<'i> &'i I::Item: Into<ImageInput<'i>>,
+    {
+        let encoder = self.clone();
+        let work = move |images: &[I::Item], token: &CancelToken| encoder.with_cancel(token).encode_each(images);
+        Stream::new(images.into_iter(), &self.session, &self.cancel, work)
+    }
+
+    /// Encodes prepared pixels `[images, 3, S, S]`, as [`ImageEncoder::preprocess_image`] gives them.
     ///
     /// # Errors
     /// Pixels of another shape.
     pub fn encode_pixels(&self, pixels: ArrayView4<'_, f32>) -> Result<Array2<f32>, Error> {
         let size = self.session.preprocess.image_size;
-        let (images, dim) = (pixels.shape()[0], self.embed_dim());
         if pixels.shape()[1..] != [3, size, size] {
             return Err(Error::PixelShape { found: pixels.shape().to_vec(), size });
         }
+        let images = pixels.shape()[0];
         let pixels = pixels.as_standard_layout();
         let pixels = pixels.as_slice().unwrap_or(&[]);
         let len = self.session.preprocess.pixel_len();
-        let mut out = vec![0.0; images * dim];
-        self.session.install(|| {
-            self.run(images, &mut out, |group, _, slots| {
-                slots.copy_from_slice(&pixels[group.start * len..group.end * len]);
-                Ok(())
-            })
-        })?;
-        shaped(out, images, dim)
+        let mut rows = Array2::zeros((images, self.embed_dim()));
+        let copy = |i: usize, out: &mut [f32]| {
+            out.copy_from_slice(&pixels[i * len..(i + 1) * len]);
+            Ok(())
+        };
+        self.run(images, flat(&mut rows), Failures::fail_fast(), &copy).into_result()?;
+        Ok(rows)
     }
 
-    /// What the tower gets for an image: `[3, S, S]`, resized, cropped and normalised.
+    /// Prepares an image for the tower: `[3, S, S]`, resized, cropped and normalised.
     ///
     /// # Errors
-    /// An image that cannot be read, by name.
+    /// An image that cannot be read.
     pub fn preprocess_image<'a>(&self, image: impl Into<ImageInput<'a>>) -> Result<Array3<f32>, Error> {
-        let size = self.session.preprocess.image_size;
-        let mut pixels = vec![0.0; self.session.preprocess.pixel_len()];
-        self.prepare_one(image.into(), &mut pixels)?;
-        Ok(Array3::from_shape_vec((3, size, size), pixels)?)
+        let config = &self.session.preprocess;
+        let mut out = vec![0.0; config.pixel_len()];
+        let image = image.into();
+        pixels::prepare(image, config, self.session.options.orient, &mut out)
+            .map_err(|error| error.of_item("image", None, image.path()))?;
+        Ok(Array3::from_shape_vec((3, config.image_size, config.image_size), out)?)
     }
 
     /// Length of the embeddings.
+    #[must_use]
     pub fn embed_dim(&self) -> usize {
         self.session.config.embed_dim
     }
 
     /// How photos are prepared.
+    #[must_use]
     pub fn preprocess(&self) -> &PreprocessConfig {
         &self.session.preprocess
     }
 
     /// See [`Clip::fingerprint`](super::Clip::fingerprint).
+    #[must_use]
     pub fn fingerprint(&self) -> &Fingerprint {
         &self.session.fingerprint
     }
@@ -147,91 +164,93 @@ impl ImageEncoder {
     }
 
     /// See [`Clip::with_cancel`](super::Clip::with_cancel).
+    #[must_use]
     pub fn with_cancel(&self, token: &CancelToken) -> ImageEncoder {
-        ImageEncoder { session: Arc::clone(&self.session), cancel: token.clone() }
+        ImageEncoder { cancel: token.clone(), ..self.clone() }
     }
 
-    /// Runs groups of images through the tower; `prepare` fills the pixels of a group.
-    fn run(
-        &self,
-        images: usize,
-        out: &mut [f32],
-        prepare: impl Fn(Range<usize>, Sharing, &mut [f32]) -> Result<(), Error> + Sync,
-    ) -> Result<(), Error> {
+    /// Pixels of image `index` of a batch.
+    fn pixels(&self, index: usize, image: ImageInput<'_>, out: &mut [f32]) -> Result<(), Error> {
+        pixels::prepare(image, &self.session.preprocess, self.session.options.orient, out)
+            .map_err(|error| error.of_item("image", Some(index), image.path()))
+    }
+
+    /// Encodes a batch to `out [images, embed_dim]`; `pixels` writes those of an image. Rows that failed are zeros.
+    fn run(&self, images: usize, out: &mut [f32], failures: Failures, pixels: &WritePixels<'_>) -> Failures {
         let session = &*self.session;
-        let Some(tower) = &session.image else {
-            return Err(Error::no_tower(session.weights.path(), "image"));
-        };
-        let rows = vec![tower.rows(); images];
-        groups::run(&rows, session.options.batch_size, self.embed_dim(), out, |group, sharing, out| {
-            self.cancel.check()?;
-            session.arenas.with(|arena| {
-                let [pixels] = arena.split([group.len() * session.preprocess.pixel_len()]);
-                let pixels = &mut pixels[..group.len() * session.preprocess.pixel_len()];
-                prepare(group.clone(), sharing, pixels)?;
-                self.cancel.check()?;
-                self.forward(tower, sharing, group.start, pixels, out)
-            })
-        })
-    }
-
-    fn forward(
-        &self,
-        tower: &ImageTower,
-        sharing: Sharing,
-        first: usize,
-        pixels: &[f32],
-        out: &mut [f32],
-    ) -> Result<(), Error> {
-        let images = out.len() / self.embed_dim();
-        self.session.pass(sharing, |exec| {
-            self.session.arenas.with(|arena| tower.forward(exec, pixels, images, arena, out));
+        let rows = vec![self.tower.rows(); images];
+        session.install(|| {
+            batch::run(&rows, session.options.batch_size, self.embed_dim(), out, |pass| {
+                self.pass(pass, &failures, pixels);
+            });
         });
-        self.session.finish("image", first, out)
+        failures
     }
 
-    /// Pixels of some images, one result for each. A slot whose image failed holds zeros.
-    fn prepare<'a, I>(&self, images: &'a [I], sharing: Sharing, pixels: &mut [f32]) -> Vec<Result<(), Error>>
-    where
-        &'a I: Into<ImageInput<'a>>,
-        I: Sync,
-    {
-        let len = self.session.preprocess.pixel_len();
-        let one = |(image, slot): (&'a I, &mut [f32])| {
-            let result = self.cancel.check().and_then(|()| self.prepare_one(image.into(), slot));
-            if result.is_err() {
-                slot.fill(0.0);
-            }
-            result
-        };
-        match sharing {
-            Sharing::Items => images.iter().zip(pixels.chunks_exact_mut(len)).map(one).collect(),
-            Sharing::Passes => images.par_iter().zip(pixels.par_chunks_exact_mut(len)).map(one).collect(),
+    /// Encodes one pass: pixels, tower, unit rows.
+    fn pass(&self, pass: Pass<'_>, failures: &Failures, pixels: &WritePixels<'_>) {
+        let Pass { items, sharing, out } = pass;
+        if failures.stopped() {
+            return;
         }
+        let (len, dim) = (self.session.preprocess.pixel_len(), self.embed_dim());
+        self.session.arenas.with(|arena| {
+            let [slots] = arena.split([items.len() * len]);
+            let slots = &mut slots[..items.len() * len]; // [items, 3, S, S]
+            let places = self.prepare(&items, sharing, slots, failures, pixels);
+            if failures.stopped() {
+                return;
+            }
+            self.forward(sharing, &slots[..places.len() * len], &mut out[..places.len() * dim]);
+            spread(out, dim, &places);
+            self.session.finish("image", items.start, places, out, failures);
+        });
     }
 
-    fn prepare_one(&self, image: ImageInput<'_>, out: &mut [f32]) -> Result<(), Error> {
-        let config = &self.session.preprocess;
-        #[cfg(feature = "decode")]
-        let orient = self.session.options.orient;
-        let into = |rgb: &RgbBuffer, out: &mut [f32]| preprocess::pixels_into(rgb, config, out);
-        match image {
-            ImageInput::Rgb(rgb) => Ok(into(rgb, out)?),
-            #[cfg(feature = "image")]
-            ImageInput::Image(image) => {
-                let rgb = image.to_rgb8();
-                let (width, height) = (rgb.width() as usize, rgb.height() as usize);
-                Ok(into(&RgbBuffer::new(width, height, rgb.into_raw())?, out)?)
+    /// Prepares the images of a pass. Returns the places of those that can be used, whose pixels move to the start of
+    /// `slots [items, 3, S, S]`, so that the others cost no arithmetic.
+    fn prepare(
+        &self,
+        items: &Range<usize>,
+        sharing: Sharing,
+        slots: &mut [f32],
+        failures: &Failures,
+        pixels: &WritePixels<'_>,
+    ) -> Vec<usize> {
+        let len = self.session.preprocess.pixel_len();
+        let one = |(index, slot): (usize, &mut [f32])| self.cancel.check().and_then(|()| pixels(index, slot));
+        let prepared: Vec<Result<(), Error>> = match sharing {
+            Sharing::Items => items.clone().zip(slots.chunks_exact_mut(len)).map(one).collect(),
+            Sharing::Passes => items.clone().into_par_iter().zip(slots.par_chunks_exact_mut(len)).map(one).collect(),
+        };
+        let mut places = Vec::with_capacity(items.len());
+        for (place, result) in prepared.into_iter().enumerate() {
+            match result.and_then(|()| self.cancel.check()) {
+                Ok(()) => {
+                    if place > places.len() {
+                        slots.copy_within(place * len..(place + 1) * len, places.len() * len);
+                    }
+                    places.push(place);
+                }
+                Err(error) => failures.add(items.start + place, error),
             }
-            #[cfg(feature = "decode")]
-            ImageInput::Bytes(bytes) => photo_pixels::decode_pixels_into(bytes, orient, "the image", config, out),
-            #[cfg(feature = "decode")]
-            ImageInput::Path(path) => photo_pixels::read_pixels_into(path, orient, config, out),
+        }
+        places
+    }
+
+    /// Runs the tower: `pixels [images, 3, S, S]` to `out [images, embed_dim]`.
+    fn forward(&self, sharing: Sharing, pixels: &[f32], out: &mut [f32]) {
+        let images = out.len() / self.embed_dim();
+        if images > 0 {
+            self.session.pass(sharing, |exec| {
+                self.session.arenas.with(|arena| self.tower.forward(exec, pixels, images, arena, out));
+            });
         }
     }
 }
 
-/// Rows as an array; lengths follow from the caller's own sizes.
-pub(super) fn shaped(rows: Vec<f32>, count: usize, dim: usize) -> Result<Array2<f32>, Error> {
-    Ok(Array2::from_shape_vec((count, dim), rows)?)
+impl fmt::Debug for ImageEncoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.session.debug(f, "ImageEncoder")
+    }
 }

@@ -1,43 +1,86 @@
-//! What an encoder takes as an image.
+//! What encoders accept as an image.
 
 #[cfg(feature = "decode")]
 use std::path::{Path, PathBuf};
 
-use crate::pixels::RgbBuffer;
+use crate::pixels::{RgbBuffer, RgbView};
+#[cfg(feature = "walk")]
+use crate::walk::WalkError;
 
 /// An image: a file, the bytes of one, a decoded image, or plain RGB.
 ///
-/// Slices of paths, strings, byte vectors, `image::DynamicImage` and [`RgbBuffer`] convert by themselves.
+/// References to paths, strings, byte vectors and slices, images of the crate `image`, [`RgbBuffer`] and [`RgbView`]
+/// convert by themselves, so do slices and iterators of them. For a type of your own, implement
+/// `From<&YourType> for ImageInput<'_>`.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum ImageInput<'a> {
-    /// A file; its content, not its name, says what format it has.
+    /// A file; its content, not its name, decides the format.
     #[cfg(feature = "decode")]
     Path(&'a Path),
     /// The bytes of a file.
     #[cfg(feature = "decode")]
     Bytes(&'a [u8]),
-    /// A decoded image; brought to eight bits by its `to_rgb8`, alpha dropped, its orientation taken as right.
+    /// A decoded image; converted to eight bits by its `to_rgb8`, alpha dropped, taken as upright.
     #[cfg(feature = "image")]
     Image(&'a image::DynamicImage),
-    /// RGB, eight bits a channel.
-    Rgb(&'a RgbBuffer),
+    /// A decoded image in RGB, eight bits a channel, taken as upright.
+    #[cfg(feature = "image")]
+    RgbImage(&'a image::RgbImage),
+    /// RGB, eight bits a channel, taken as upright.
+    Rgb(RgbView<'a>),
+    /// A file or folder that could not be listed: fails with this error.
+    #[cfg(feature = "walk")]
+    Unlisted(&'a WalkError),
 }
 
-impl<'a> From<&'a RgbBuffer> for ImageInput<'a> {
-    fn from(rgb: &'a RgbBuffer) -> Self {
+impl ImageInput<'_> {
+    /// The file, if it is one.
+    #[cfg(feature = "decode")]
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            ImageInput::Path(path) => Some(path),
+            #[cfg(feature = "walk")]
+            ImageInput::Unlisted(error) => Some(error.path()),
+            _ => None,
+        }
+    }
+
+    /// Without file formats there are no files.
+    #[cfg(not(feature = "decode"))]
+    pub(super) fn path(&self) -> Option<&std::path::Path> {
+        None
+    }
+}
+
+impl<'a> From<RgbView<'a>> for ImageInput<'a> {
+    fn from(rgb: RgbView<'a>) -> Self {
         ImageInput::Rgb(rgb)
     }
 }
 
-impl<'a> From<&'a ImageInput<'a>> for ImageInput<'a> {
-    fn from(input: &'a ImageInput<'a>) -> Self {
+impl<'a, 'b> From<&'a RgbView<'b>> for ImageInput<'a> {
+    fn from(rgb: &'a RgbView<'b>) -> Self {
+        ImageInput::Rgb(*rgb)
+    }
+}
+
+impl<'a> From<&'a RgbBuffer> for ImageInput<'a> {
+    fn from(rgb: &'a RgbBuffer) -> Self {
+        ImageInput::Rgb(rgb.view())
+    }
+}
+
+impl<'a, 'b> From<&'a ImageInput<'b>> for ImageInput<'a> {
+    fn from(input: &'a ImageInput<'b>) -> Self {
         *input
     }
 }
 
 #[cfg(feature = "decode")]
 mod decoded {
+    use std::sync::Arc;
+
     use super::*;
 
     macro_rules! path {
@@ -47,26 +90,65 @@ mod decoded {
                     ImageInput::Path(path.as_ref())
                 }
             }
+            impl<'a, 'b> From<&'a &'b $type> for ImageInput<'a> {
+                fn from(path: &'a &'b $type) -> Self {
+                    ImageInput::Path((**path).as_ref())
+                }
+            }
         )*};
     }
-    path!(Path &'a Path PathBuf str &'a str String);
+    path!(Path PathBuf str String);
 
-    impl<'a> From<&'a Vec<u8>> for ImageInput<'a> {
-        fn from(bytes: &'a Vec<u8>) -> Self {
+    macro_rules! bytes {
+        ($($type:ty)*) => {$(
+            impl<'a> From<&'a $type> for ImageInput<'a> {
+                fn from(bytes: &'a $type) -> Self {
+                    ImageInput::Bytes(bytes)
+                }
+            }
+            impl<'a, 'b> From<&'a &'b $type> for ImageInput<'a> {
+                fn from(bytes: &'a &'b $type) -> Self {
+                    ImageInput::Bytes(bytes)
+                }
+            }
+        )*};
+    }
+    bytes!([u8] Vec<u8> Arc<[u8]> Arc<Vec<u8>> Box<[u8]>);
+
+    impl<'a, const N: usize> From<&'a [u8; N]> for ImageInput<'a> {
+        fn from(bytes: &'a [u8; N]) -> Self {
             ImageInput::Bytes(bytes)
         }
     }
 
-    impl<'a> From<&'a &'a [u8]> for ImageInput<'a> {
-        fn from(bytes: &'a &'a [u8]) -> Self {
-            ImageInput::Bytes(bytes)
+    #[cfg(feature = "walk")]
+    impl<'a> From<&'a Result<PathBuf, WalkError>> for ImageInput<'a> {
+        fn from(found: &'a Result<PathBuf, WalkError>) -> Self {
+            match found {
+                Ok(path) => ImageInput::Path(path),
+                Err(error) => ImageInput::Unlisted(error),
+            }
         }
     }
 }
 
 #[cfg(feature = "image")]
-impl<'a> From<&'a image::DynamicImage> for ImageInput<'a> {
-    fn from(image: &'a image::DynamicImage) -> Self {
-        ImageInput::Image(image)
+mod images {
+    use super::ImageInput;
+
+    macro_rules! image {
+        ($($variant:ident($type:ty))*) => {$(
+            impl<'a> From<&'a $type> for ImageInput<'a> {
+                fn from(image: &'a $type) -> Self {
+                    ImageInput::$variant(image)
+                }
+            }
+            impl<'a, 'b> From<&'a &'b $type> for ImageInput<'a> {
+                fn from(image: &'a &'b $type) -> Self {
+                    ImageInput::$variant(image)
+                }
+            }
+        )*};
     }
+    image!(Image(image::DynamicImage) RgbImage(image::RgbImage));
 }

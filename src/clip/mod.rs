@@ -1,28 +1,47 @@
-//! The public face: a model that is opened, and photos and sentences that become embeddings.
+//! The public face: open a model, encode photos and sentences, compare embeddings.
+//!
+//! ```text
+//! image -> input -> pixels ----+
+//!                              +-> batch (passes over threads) -> tower -> unit rows
+//! text -> tokenizer -> ids ----+
+//! ```
+//! `image` and `text` hold the two encoders, `stream` feeds them any number of inputs in order.
 
+mod batch;
 mod cancel;
+mod encoded;
 mod fingerprint;
-mod groups;
 mod image;
 mod input;
+#[cfg(feature = "hub")]
+mod named;
 mod options;
 #[cfg(feature = "decode")]
 mod photo_pixels;
+mod pixels;
 mod session;
+mod similarity;
+mod stream;
 mod text;
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use ndarray::Array2;
 
 pub use cancel::CancelToken;
-pub use fingerprint::Fingerprint;
+pub use encoded::Encoded;
+pub use fingerprint::{Fingerprint, FingerprintError};
 pub use image::ImageEncoder;
 pub use input::ImageInput;
+#[cfg(feature = "hub")]
+pub use named::NamedModel;
 pub use options::Options;
 #[cfg(feature = "decode")]
 pub use photo_pixels::decode_pixels_into;
+pub use similarity::similarity;
+pub use stream::{Progress, Stream};
 pub use text::TextEncoder;
 
 use crate::error::Error;
@@ -62,7 +81,22 @@ impl Clip {
         Options::new().open(path)
     }
 
-    /// The model that is compiled in: it knows drawn scenes of shapes, colours, counts and places, and nothing of
+    /// Opens a published model by its name with the default [`Options`]; fetches and converts it first if it is not
+    /// installed. See [`Options::named`] for progress and cancellation.
+    ///
+    /// ```no_run
+    /// let clip = clippie_rs::Clip::from_name("mobileclip2-s2")?;
+    /// # Ok::<(), clippie_rs::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// An unknown name; everything that can go wrong with a download or a conversion.
+    #[cfg(feature = "hub")]
+    pub fn from_name(name: &str) -> Result<Clip, Error> {
+        Options::new().named(name).open()
+    }
+
+    /// Opens the compiled-in model. It knows drawn scenes of shapes, colours, counts and places, and nothing of
     /// photos. For tests, examples and a first try; see `docs/demo-model.md`.
     ///
     /// # Errors
@@ -78,79 +112,145 @@ impl Clip {
         Ok(Clip { session, image, text })
     }
 
-    /// One unit row for each image: `[images, embed_dim]`. See [`ImageInput`] for what an image may be.
+    /// Encodes images, one unit row for each: `[images, embed_dim]`. See [`ImageInput`] for what an image may be.
     ///
     /// # Errors
-    /// The first image that cannot be read, by name; see [`ImageEncoder::encode_each`] to go on without it.
-    pub fn encode_images<'a, I>(&self, images: &'a [I]) -> Result<Array2<f32>, Error>
-    where
-        &'a I: Into<ImageInput<'a>>,
-        I: Sync,
-    {
+    /// The first image that cannot be read; see [`ImageEncoder::encode_each`] to go on without it.
+    pub fn encode_images<'a>(
+        &self,
+        images: impl IntoIterator<Item: Into<ImageInput<'a>>>,
+    ) -> Result<Array2<f32>, Error> {
         self.image.encode(images)
     }
 
-    /// One unit row for each text: `[texts, embed_dim]`.
+    /// Encodes one image: a unit row of `embed_dim` values.
     ///
     /// # Errors
-    /// A text that is longer than the model's context, if [`Options::refuse_long_texts`] was asked for.
-    pub fn encode_texts(&self, texts: &[impl AsRef<str> + Sync]) -> Result<Array2<f32>, Error> {
+    /// An image that cannot be read.
+    pub fn encode_image<'a>(&self, image: impl Into<ImageInput<'a>>) -> Result<Vec<f32>, Error> {
+        self.image.encode_one(image)
+    }
+
+    /// Encodes images into a slice of `images · embed_dim` values; see [`ImageEncoder::encode_into`].
+    ///
+    /// # Errors
+    /// A slice of another length; an image that cannot be read.
+    pub fn encode_images_into<'a>(
+        &self,
+        images: impl IntoIterator<Item: Into<ImageInput<'a>>>,
+        out: &mut [f32],
+    ) -> Result<(), Error> {
+        self.image.encode_into(images, out)
+    }
+
+    /// Encodes texts, one unit row for each: `[texts, embed_dim]`.
+    ///
+    /// # Errors
+    /// A text that is longer than the model's context, if [`Options::refuse_long_texts`] is set.
+    pub fn encode_texts(&self, texts: impl IntoIterator<Item: AsRef<str> + Sync>) -> Result<Array2<f32>, Error> {
         self.text.encode(texts)
     }
 
+    /// Encodes one text: a unit row of `embed_dim` values.
+    ///
+    /// # Errors
+    /// See [`Clip::encode_texts`].
+    pub fn encode_text(&self, text: impl AsRef<str>) -> Result<Vec<f32>, Error> {
+        self.text.encode_one(text)
+    }
+
+    /// Encodes texts into a slice of `texts · embed_dim` values; see [`TextEncoder::encode_into`].
+    ///
+    /// # Errors
+    /// A slice of another length, and those of [`Clip::encode_texts`].
+    pub fn encode_texts_into(
+        &self,
+        texts: impl IntoIterator<Item: AsRef<str> + Sync>,
+        out: &mut [f32],
+    ) -> Result<(), Error> {
+        self.text.encode_into(texts, out)
+    }
+
+    /// Probabilities of `texts [m, embed_dim]` for each of `images [n, embed_dim]`: `[n, m]`, rows that sum to one.
+    ///
+    /// This is zero-shot classification as CLIP defines it: the softmax over the texts of the cosines times
+    /// [`Clip::logit_scale`].
+    ///
+    /// # Errors
+    /// Embeddings of different lengths, which are of different models.
+    pub fn probabilities(&self, images: &Array2<f32>, texts: &Array2<f32>) -> Result<Array2<f32>, Error> {
+        let mut logits = similarity(images, texts)? * self.logit_scale();
+        similarity::softmax(&mut logits);
+        Ok(logits)
+    }
+
     /// The image tower.
+    #[must_use]
     pub fn image(&self) -> &ImageEncoder {
         &self.image
     }
 
     /// The text tower.
+    #[must_use]
     pub fn text(&self) -> &TextEncoder {
         &self.text
     }
 
     /// Length of the embeddings.
+    #[must_use]
     pub fn embed_dim(&self) -> usize {
         self.session.config.embed_dim
     }
 
     /// The factor that turns cosines into logits: `exp` of the trained logarithm, usually about 100.
+    #[must_use]
     pub fn logit_scale(&self) -> f32 {
         self.session.config.logit_scale.exp()
     }
 
-    /// What the model is.
+    /// The configuration of the model.
+    #[must_use]
     pub fn config(&self) -> &ModelConfig {
         &self.session.config
     }
 
     /// How photos are prepared.
+    #[must_use]
     pub fn preprocess(&self) -> &PreprocessConfig {
         &self.session.preprocess
     }
 
-    /// Identifies everything that determines an embedding; only embeddings of equal fingerprints are
-    /// comparable.
+    /// Identifies everything that determines an embedding; only embeddings with equal fingerprints may be compared.
+    #[must_use]
     pub fn fingerprint(&self) -> &Fingerprint {
         &self.session.fingerprint
     }
 
     /// The mapped file.
+    #[must_use]
     pub fn weights(&self) -> &WeightsFile {
         &self.session.weights
     }
 
-    /// Gives scratch memory back to the allocator and mapped pages back to the system. The next call pages
-    /// them in again; for an application that goes idle.
+    /// Returns scratch memory to the allocator and mapped pages to the system, for an application that goes idle. The
+    /// next call pages them in again.
     pub fn release(&self) {
         self.session.release();
     }
 
-    /// A clone whose calls stop with [`Error::Cancelled`] soon after `token` is cancelled.
+    /// Clones the model; calls of the clone stop with [`Error::Cancelled`] soon after `token` is cancelled.
+    #[must_use]
     pub fn with_cancel(&self, token: &CancelToken) -> Clip {
         Clip {
             session: Arc::clone(&self.session),
             image: self.image.with_cancel(token),
             text: self.text.with_cancel(token),
         }
+    }
+}
+
+impl fmt::Debug for Clip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.session.debug(f, "Clip")
     }
 }

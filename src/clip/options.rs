@@ -1,4 +1,4 @@
-//! How a model is opened and run.
+//! Options for opening and running a model.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::session::Session;
 use super::{Clip, ImageEncoder, TextEncoder};
 use crate::error::Error;
+use crate::hub::ModelName;
 use crate::kernels::Isa;
 use crate::preprocess::PreprocessConfig;
 use crate::tokenizer::Overflow;
-use crate::weights::WeightsFile;
+use crate::weights::{Reason, WeightsFile};
 
-/// Options of a model; the defaults are those that a photo library wants.
+/// Options for opening and running a model; the defaults suit a photo library.
 ///
 /// ```no_run
 /// use clippie_rs::Options;
@@ -19,7 +20,8 @@ use crate::weights::WeightsFile;
 /// let clip = Options::new().threads(2).batch_size(4).open("mobileclip2-s2.clippie")?;
 /// # Ok::<(), clippie_rs::Error>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
+#[must_use = "options do nothing until a model is opened with them"]
 pub struct Options {
     pub(super) threads: Option<usize>,
     pub(super) pool: Option<Arc<rayon::ThreadPool>>,
@@ -47,44 +49,44 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The defaults: rayon's global pool, batches of eight, unit rows, orientation applied, long texts cut.
+    /// Creates the defaults: rayon's global pool, batches of eight, unit rows, orientation applied, long texts truncated.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Runs on a pool of its own with this many threads; zero means one for each core. Never changes results.
+    /// Runs on a thread pool of its own with this many threads; zero means one for each core. Never changes results.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
         self
     }
 
-    /// Runs on the caller's pool. Never changes results. Threads of the pool that help with a pass stay with it
-    /// until it ends, some milliseconds to a second; a pass never waits for one that is busy with something else.
+    /// Runs on the caller's thread pool. Never changes results. Threads that join a pass stay with it until it ends,
+    /// some milliseconds to a second; a pass never waits for a thread that is busy with something else.
     pub fn pool(mut self, pool: Arc<rayon::ThreadPool>) -> Self {
         self.pool = Some(pool);
         self
     }
 
-    /// How many images or texts share a pass at most: memory against speed, at least one. Never changes
+    /// Limits how many images or texts share a pass, at least one: more cost memory and bring speed. Never changes
     /// results.
     pub fn batch_size(mut self, batch_size: usize) -> Self {
         self.batch_size = batch_size.max(1);
         self
     }
 
-    /// Whether embeddings are scaled to length one (they are by default).
+    /// Sets whether embeddings are scaled to length one (they are by default).
     pub fn normalize(mut self, normalize: bool) -> Self {
         self.normalize = normalize;
         self
     }
 
-    /// Whether the EXIF orientation of photos is applied (it is by default; the references do not).
+    /// Sets whether the EXIF orientation of photos is applied (it is by default; the reference libraries ignore it).
     pub fn orient(mut self, orient: bool) -> Self {
         self.orient = orient;
         self
     }
 
-    /// Makes texts that are longer than the model's context an error instead of cutting them.
+    /// Sets whether texts that are longer than the model's context are errors (by default they are truncated).
     pub fn refuse_long_texts(mut self, refuse: bool) -> Self {
         self.overflow = if refuse { Overflow::Refuse } else { Overflow::Truncate };
         self
@@ -107,7 +109,7 @@ impl Options {
     /// # Errors
     /// See [`Clip::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<Clip, Error> {
-        self.open_weights(WeightsFile::open(path.as_ref())?)
+        self.open_weights(open_file(path.as_ref())?)
     }
 
     /// Opens the image tower alone.
@@ -115,7 +117,7 @@ impl Options {
     /// # Errors
     /// See [`Clip::open`]; the file needs no text tower.
     pub fn open_image(self, path: impl AsRef<Path>) -> Result<ImageEncoder, Error> {
-        self.open_weights_image(WeightsFile::open(path.as_ref())?)
+        self.open_weights_image(open_file(path.as_ref())?)
     }
 
     /// Opens the text tower alone; the pages of the image tower stay on disk.
@@ -123,10 +125,20 @@ impl Options {
     /// # Errors
     /// See [`Clip::open`]; the file needs no image tower.
     pub fn open_text(self, path: impl AsRef<Path>) -> Result<TextEncoder, Error> {
-        self.open_weights_text(WeightsFile::open(path.as_ref())?)
+        self.open_weights_text(open_file(path.as_ref())?)
     }
 
-    /// Both towers of a file that is mapped already; see [`Options::open`].
+    /// Opens both towers of a weights file in memory. The bytes are copied once, to aligned addresses; `name` stands
+    /// for the path in messages. A file is better mapped with [`Options::open`]: its pages are shared and can be
+    /// released.
+    ///
+    /// # Errors
+    /// See [`Clip::open`].
+    pub fn open_bytes(self, bytes: Vec<u8>, name: &str) -> Result<Clip, Error> {
+        self.open_weights(WeightsFile::from_bytes(bytes, name)?)
+    }
+
+    /// Opens both towers of a file that is mapped already; see [`Options::open`].
     ///
     /// # Errors
     /// See [`Clip::open`].
@@ -134,7 +146,7 @@ impl Options {
         Clip::from_session(Arc::new(Session::new(weights, self)?))
     }
 
-    /// The image tower of a file that is mapped already; see [`Options::open_image`].
+    /// Opens the image tower of a file that is mapped already; see [`Options::open_image`].
     ///
     /// # Errors
     /// See [`Clip::open`].
@@ -142,11 +154,21 @@ impl Options {
         ImageEncoder::from_session(Arc::new(Session::new(weights, self)?))
     }
 
-    /// The text tower of a file that is mapped already; see [`Options::open_text`].
+    /// Opens the text tower of a file that is mapped already; see [`Options::open_text`].
     ///
     /// # Errors
     /// See [`Clip::open`].
     pub fn open_weights_text(self, weights: WeightsFile) -> Result<TextEncoder, Error> {
         TextEncoder::from_session(Arc::new(Session::new(weights, self)?))
     }
+}
+
+/// Opens a file. A model name in place of a path is an error of its own.
+fn open_file(path: &Path) -> Result<WeightsFile, Error> {
+    WeightsFile::open(path).map_err(|error| match path.to_str() {
+        Some(name) if matches!(error.reason(), Reason::NotFound) && name.parse::<ModelName>().is_ok() => {
+            Error::ModelName { name: name.to_owned() }
+        }
+        _ => Error::from(error),
+    })
 }

@@ -1,8 +1,12 @@
-//! What the encoders of one opened model share.
+//! What the encoders of one opened model share: weights, towers, options, scratch memory, threads.
 
+use std::fmt;
 use std::sync::Arc;
 
-use super::groups::Sharing;
+use ndarray::Array2;
+
+use super::batch::{Failures, Sharing};
+use super::fingerprint::Parts;
 use super::{Fingerprint, Options};
 use crate::error::Error;
 use crate::kernels::{Isa, Team, Workers};
@@ -14,14 +18,14 @@ use crate::tensor::ArenaPool;
 use crate::tokenizer::{Tokenizer, TokenizerConfig};
 use crate::weights::WeightsFile;
 
-/// An opened file, its towers and the means to run them.
+/// An opened file, its towers and everything that runs them.
 pub(crate) struct Session {
     pub(super) weights: WeightsFile,
     pub(super) config: ModelConfig,
     pub(super) preprocess: PreprocessConfig,
     pub(super) fingerprint: Fingerprint,
-    pub(super) image: Option<ImageTower>,
-    pub(super) text: Option<TextTower>,
+    pub(super) image: Option<Arc<ImageTower>>,
+    pub(super) text: Option<Arc<TextTower>>,
     /// The tokenizer that the file names, if it has a text tower.
     pub(super) tokenizer: Option<&'static Tokenizer>,
     pub(super) options: Options,
@@ -41,11 +45,10 @@ impl Session {
             .map_err(|error| models::Error::Config(error.to_string()))
             .and_then(|config: ModelConfig| config.validate().map(|()| config))
             .map_err(|error| Error::model(weights.path(), error))?;
-        let preprocess = match &options.preprocess {
-            Some(preprocess) => preprocess.clone(),
-            None => serde_json::from_value(meta.preprocess.clone())
-                .map_err(|error| Error::model(weights.path(), models::Error::Config(error.to_string())))?,
-        };
+        // Read even where it is replaced: a file that states what this version does not know is refused.
+        let stated = serde_json::from_value(meta.preprocess.clone())
+            .map_err(|error| Error::model(weights.path(), models::Error::Config(error.to_string())))?;
+        let preprocess: PreprocessConfig = options.preprocess.clone().unwrap_or(stated);
         preprocess.validate()?;
         if let Some(image) = &config.image
             && image.image_size() != preprocess.image_size
@@ -79,14 +82,20 @@ impl Session {
             )),
             (None, None) => None,
         };
-        let fingerprint = Fingerprint::new(weights.content_hash(), &preprocess, options.orient, options.normalize);
+        let fingerprint = Fingerprint::new(&Parts {
+            content_hash: weights.content_hash(),
+            tokenizer: tokenizer.map(Tokenizer::config).as_ref(),
+            preprocess: &preprocess,
+            orient: options.orient,
+            normalize: options.normalize,
+        });
         Ok(Session {
             weights,
             config,
             preprocess,
             fingerprint,
-            image,
-            text,
+            image: image.map(Arc::new),
+            text: text.map(Arc::new),
             tokenizer,
             options,
             arenas: ArenaPool::default(),
@@ -99,7 +108,7 @@ impl Session {
     pub(super) fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         match &self.pool {
             Some(pool) => pool.install(work),
-            // A thread of the global pool; the calling one may be none.
+            // On a thread of the global pool; the calling thread may be outside of it.
             None => rayon::scope(|_| work()),
         }
     }
@@ -112,25 +121,63 @@ impl Session {
         }
     }
 
-    /// Ends a pass: refuses what is not finite, scales rows to length one if asked for.
-    pub(super) fn finish(&self, what: &'static str, first: usize, rows: &mut [f32]) -> Result<(), Error> {
-        for (i, row) in rows.chunks_exact_mut(self.config.embed_dim).enumerate() {
+    /// Threads that share the work.
+    pub(super) fn threads(&self) -> usize {
+        self.pool.as_ref().map_or_else(rayon::current_num_threads, |pool| pool.current_num_threads())
+    }
+
+    /// Refuses a slice that does not have a row for each input.
+    pub(super) fn check_len(&self, inputs: usize, out: &[f32]) -> Result<(), Error> {
+        let expected = inputs.saturating_mul(self.config.embed_dim);
+        if out.len() != expected {
+            return Err(Error::OutputLength { len: out.len(), inputs, expected });
+        }
+        Ok(())
+    }
+
+    /// Ends a pass over the items from `first` on: refuses rows that are not finite, scales the others to length one
+    /// if asked to. `places` are the rows of `out` that hold embeddings.
+    pub(super) fn finish(
+        &self,
+        what: &'static str,
+        first: usize,
+        places: impl IntoIterator<Item = usize>,
+        out: &mut [f32],
+        failures: &Failures,
+    ) {
+        let dim = self.config.embed_dim;
+        for place in places {
+            let row = &mut out[place * dim..(place + 1) * dim];
             let squares: f64 = row.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
             if !squares.is_finite() {
-                let error = models::Error::NotFinite { what, index: first + i };
-                return Err(Error::model(self.weights.path(), error));
-            }
-            if self.options.normalize {
+                row.fill(0.0);
+                let error = models::Error::NotFinite { what, index: first + place };
+                failures.add(first + place, Error::model(self.weights.path(), error));
+            } else if self.options.normalize {
                 // The same guard against a zero row as the references have.
                 let length = squares.sqrt().max(1e-12);
                 row.iter_mut().for_each(|v| *v = (f64::from(*v) / length) as f32);
             }
         }
-        Ok(())
     }
 
     pub(super) fn release(&self) {
         self.arenas.release();
         self.weights.release_pages();
     }
+
+    /// `Debug` of the public types that share this session.
+    pub(super) fn debug(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+        f.debug_struct(name)
+            .field("weights", &self.weights.path())
+            .field("embed_dim", &self.config.embed_dim)
+            .field("fingerprint", &self.fingerprint.as_str())
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// All values of an array of rows, which is in standard layout.
+pub(super) fn flat(rows: &mut Array2<f32>) -> &mut [f32] {
+    rows.as_slice_mut().unwrap_or_default()
 }

@@ -1,17 +1,17 @@
 //! Sentences to embeddings.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::image::shaped;
-use super::session::Session;
-use super::{CancelToken, Fingerprint, Options, groups};
+use super::batch::{self, Failures, Pass, spread};
+use super::session::{Session, flat};
+use super::{CancelToken, Encoded, Fingerprint, Options, Stream};
 use crate::error::Error;
 use crate::models::TextTower;
-use crate::tokenizer::Tokenizer;
 
 /// The text tower of a model; the pages of the image tower stay on disk.
 ///
@@ -19,6 +19,7 @@ use crate::tokenizer::Tokenizer;
 #[derive(Clone)]
 pub struct TextEncoder {
     session: Arc<Session>,
+    tower: Arc<TextTower>,
     cancel: CancelToken,
 }
 
@@ -32,59 +33,111 @@ impl TextEncoder {
     }
 
     pub(super) fn from_session(session: Arc<Session>) -> Result<Self, Error> {
-        if session.text.is_none() {
-            return Err(Error::no_tower(session.weights.path(), "text"));
-        }
-        Ok(TextEncoder { session, cancel: CancelToken::new() })
+        let tower = session.text.clone().ok_or_else(|| Error::no_tower(session.weights.path(), "text"))?;
+        Ok(TextEncoder { session, tower, cancel: CancelToken::new() })
     }
 
-    /// One row for each text: `[texts, embed_dim]`.
+    /// Encodes texts, one row for each: `[texts, embed_dim]`.
     ///
     /// # Errors
     /// A model with another vocabulary than CLIP's; a text longer than the context, if
-    /// [`Options::refuse_long_texts`] was asked for.
-    pub fn encode(&self, texts: &[impl AsRef<str> + Sync]) -> Result<Array2<f32>, Error> {
-        let tower = self.tower()?;
-        let tokenizer = self.tokenizer()?;
-        if tower.vocab_size() != tokenizer.vocab_size() {
-            return Err(Error::Vocabulary { found: tower.vocab_size() });
-        }
-        let ids = self.session.install(|| {
-            texts
-                .par_iter()
-                .with_min_len(64)
-                .map(|text| {
-                    let overflow = self.session.options.overflow;
-                    tokenizer.tokenize(text.as_ref(), tower.context_length(), overflow)
-                })
-                .collect::<Result<Vec<_>, _>>()
-        })?;
-        self.run(tower, &ids)
+    /// [`Options::refuse_long_texts`] is set.
+    pub fn encode(&self, texts: impl IntoIterator<Item: AsRef<str> + Sync>) -> Result<Array2<f32>, Error> {
+        let texts: Vec<_> = texts.into_iter().collect();
+        let mut rows = Array2::zeros((texts.len(), self.embed_dim()));
+        self.encode_all(&texts, flat(&mut rows))?;
+        Ok(rows)
     }
 
-    /// Embeddings of token ids (start to end, padded with zeros or not): `[texts, embed_dim]`.
+    /// Encodes texts of which some may fail: each costs its own row alone.
+    ///
+    /// After a cancellation the rows that were done are kept; all others fail with [`Error::Cancelled`].
+    pub fn encode_each(&self, texts: impl IntoIterator<Item: AsRef<str> + Sync>) -> Encoded {
+        let texts: Vec<_> = texts.into_iter().collect();
+        let mut rows = Array2::zeros((texts.len(), self.embed_dim()));
+        let (mut ids, mut places, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, result) in self.tokenize(&texts).into_iter().enumerate() {
+            match result {
+                Ok(tokens) => {
+                    ids.push(tokens);
+                    places.push(place);
+                }
+                Err(error) => errors.push((place, error)),
+            }
+        }
+        let out = flat(&mut rows);
+        let failures = self.run(&ids, &mut out[..ids.len() * self.session.config.embed_dim], Failures::per_item());
+        spread(out, self.session.config.embed_dim, &places);
+        errors.extend(failures.into_errors().into_iter().map(|(from, error)| {
+            let place = places[from];
+            (place, error.shifted(place - from))
+        }));
+        errors.sort_by_key(|(place, _)| *place);
+        Encoded { rows, errors }
+    }
+
+    /// Encodes one text.
+    ///
+    /// # Errors
+    /// See [`TextEncoder::encode`].
+    pub fn encode_one(&self, text: impl AsRef<str>) -> Result<Vec<f32>, Error> {
+        let mut row = vec![0.0; self.embed_dim()];
+        self.encode_all(&[text.as_ref()], &mut row).map_err(Error::without_index)?;
+        Ok(row)
+    }
+
+    /// Encodes texts into a slice of `texts · embed_dim` values, row after row.
+    ///
+    /// # Errors
+    /// A slice of another length, and those of [`TextEncoder::encode`], after which the content of the slice is
+    /// unspecified.
+    pub fn encode_into(&self, texts: impl IntoIterator<Item: AsRef<str> + Sync>, out: &mut [f32]) -> Result<(), Error> {
+        let texts: Vec<_> = texts.into_iter().collect();
+        self.session.check_len(texts.len(), out)?;
+        self.encode_all(&texts, out)
+    }
+
+    /// Encodes token ids (start to end, padded with zeros or not): `[texts, embed_dim]`.
     ///
     /// # Errors
     /// Texts without ids or with more than the context holds; ids beyond the vocabulary.
-    pub fn encode_ids(&self, ids: &[impl AsRef<[u32]> + Sync]) -> Result<Array2<f32>, Error> {
-        let tower = self.tower()?;
-        for ids in ids {
-            tower.check(ids.as_ref()).map_err(|error| Error::model(self.session.weights.path(), error))?;
+    pub fn encode_ids(&self, ids: impl IntoIterator<Item: AsRef<[u32]> + Sync>) -> Result<Array2<f32>, Error> {
+        let ids: Vec<_> = ids.into_iter().collect();
+        for (index, ids) in ids.iter().enumerate() {
+            self.tower
+                .check(ids.as_ref())
+                .map_err(|error| Error::model(self.session.weights.path(), error).of_item("text", Some(index), None))?;
         }
-        self.run(tower, ids)
+        let mut rows = Array2::zeros((ids.len(), self.embed_dim()));
+        self.run(&ids, flat(&mut rows), Failures::fail_fast()).into_result()?;
+        Ok(rows)
+    }
+
+    /// Encodes any number of texts, in order and with bounded memory: see [`Stream`].
+    pub fn stream<'a, I>(&self, texts: I) -> Stream<'a, I::IntoIter>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str> + Send + Sync + 'static,
+    {
+        let encoder = self.clone();
+        let work = move |texts: &[I::Item], token: &CancelToken| encoder.with_cancel(token).encode_each(texts);
+        Stream::new(texts.into_iter(), &self.session, &self.cancel, work)
     }
 
     /// Length of the embeddings.
+    #[must_use]
     pub fn embed_dim(&self) -> usize {
         self.session.config.embed_dim
     }
 
     /// Token positions of the model, start and end included.
+    #[must_use]
     pub fn context_length(&self) -> usize {
-        self.tower().map_or(0, TextTower::context_length)
+        self.tower.context_length()
     }
 
     /// See [`Clip::fingerprint`](super::Clip::fingerprint).
+    #[must_use]
     pub fn fingerprint(&self) -> &Fingerprint {
         &self.session.fingerprint
     }
@@ -95,31 +148,66 @@ impl TextEncoder {
     }
 
     /// See [`Clip::with_cancel`](super::Clip::with_cancel).
+    #[must_use]
     pub fn with_cancel(&self, token: &CancelToken) -> TextEncoder {
-        TextEncoder { session: Arc::clone(&self.session), cancel: token.clone() }
+        TextEncoder { cancel: token.clone(), ..self.clone() }
     }
 
-    fn tower(&self) -> Result<&TextTower, Error> {
-        self.session.text.as_ref().ok_or_else(|| Error::no_tower(self.session.weights.path(), "text"))
+    /// Token ids of each text.
+    fn tokenize(&self, texts: &[impl AsRef<str> + Sync]) -> Vec<Result<Vec<u32>, Error>> {
+        let (vocab_size, context_length) = (self.tower.vocab_size(), self.tower.context_length());
+        let overflow = self.session.options.overflow;
+        let one = |index: usize, text: &str| {
+            let Some(tokenizer) = self.session.tokenizer.filter(|tokenizer| tokenizer.vocab_size() == vocab_size)
+            else {
+                return Err(Error::Vocabulary { found: vocab_size });
+            };
+            let ids = tokenizer.tokenize(text, context_length, overflow);
+            ids.map_err(|error| Error::from(error).of_item("text", Some(index), None))
+        };
+        self.session.install(|| {
+            let texts = texts.par_iter().with_min_len(64).enumerate();
+            texts.map(|(index, text)| one(index, text.as_ref())).collect()
+        })
     }
 
-    fn tokenizer(&self) -> Result<&'static Tokenizer, Error> {
-        self.session.tokenizer.ok_or_else(|| Error::no_tower(self.session.weights.path(), "text"))
+    /// Encodes texts to `out [texts, embed_dim]`, all or none.
+    fn encode_all(&self, texts: &[impl AsRef<str> + Sync], out: &mut [f32]) -> Result<(), Error> {
+        let ids = self.tokenize(texts).into_iter().collect::<Result<Vec<_>, _>>()?;
+        self.run(&ids, out, Failures::fail_fast()).into_result()
     }
 
-    fn run(&self, tower: &TextTower, ids: &[impl AsRef<[u32]> + Sync]) -> Result<Array2<f32>, Error> {
+    /// Encodes checked ids to `out [texts, embed_dim]`.
+    fn run(&self, ids: &[impl AsRef<[u32]> + Sync], out: &mut [f32], failures: Failures) -> Failures {
         let session = &*self.session;
-        let dim = self.embed_dim();
-        let mut out = vec![0.0; ids.len() * dim];
-        let rows: Vec<usize> = ids.iter().map(|ids| tower.rows(ids.as_ref())).collect();
+        let rows: Vec<usize> = ids.iter().map(|ids| self.tower.rows(ids.as_ref())).collect();
         session.install(|| {
-            groups::run(&rows, session.options.batch_size, dim, &mut out, |group, sharing, out| {
-                self.cancel.check()?;
-                let texts = &ids[group.clone()];
-                session.pass(sharing, |exec| session.arenas.with(|arena| tower.forward(exec, texts, arena, out)));
-                session.finish("text", group.start, out)
-            })
-        })?;
-        shaped(out, ids.len(), dim)
+            batch::run(&rows, session.options.batch_size, session.config.embed_dim, out, |pass| {
+                self.pass(pass, ids, &failures);
+            });
+        });
+        failures
+    }
+
+    /// Encodes one pass: tower, unit rows.
+    fn pass(&self, pass: Pass<'_>, ids: &[impl AsRef<[u32]> + Sync], failures: &Failures) {
+        let Pass { items, sharing, out } = pass;
+        if failures.stopped() {
+            return;
+        }
+        if self.cancel.is_cancelled() {
+            return items.for_each(|index| failures.add(index, Error::Cancelled));
+        }
+        let (session, texts) = (&*self.session, &ids[items.clone()]);
+        session.pass(sharing, |exec| {
+            session.arenas.with(|arena| self.tower.forward(exec, texts, arena, out));
+        });
+        session.finish("text", items.start, 0..items.len(), out, failures);
+    }
+}
+
+impl fmt::Debug for TextEncoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.session.debug(f, "TextEncoder")
     }
 }

@@ -1,4 +1,4 @@
-//! Rows as they come: written, counted, and the verdict at the end.
+//! Writes and counts rows as they come, and sums up at the end.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,9 +12,9 @@ pub(super) struct Sink<'a> {
     rows: Box<dyn RowWriter>,
     format: Format,
     skip_errors: bool,
-    /// The file that is written, if it is one.
+    /// The output file, if there is one.
     path: Option<PathBuf>,
-    /// Whether rows are gone once they are written.
+    /// Whether rows go straight to a reader, so that they cannot be taken back.
     streams: bool,
     messages: &'a Messages,
     progress: Progress<'a>,
@@ -40,8 +40,9 @@ impl<'a> Sink<'a> {
         Ok(Sink { rows, format, skip_errors, path, streams, messages, progress, started, encoded: 0, failed: 0 })
     }
 
-    /// The next row, or why there is none.
+    /// Writes the next row, or why there is none.
     pub fn add(&mut self, source: Source<'_>, outcome: Result<&[f32], &str>) -> Result<(), Failure> {
+        self.progress.advance(1);
         let reason = outcome.err().map(one_line);
         let outcome = outcome.map_err(|_| reason.as_deref().unwrap_or_default());
         match outcome {
@@ -57,9 +58,8 @@ impl<'a> Sink<'a> {
         Ok(())
     }
 
-    /// Passes on what came so far.
-    pub fn end_chunk(&mut self, inputs: usize) -> Result<(), Failure> {
-        self.progress.advance(inputs as u64);
+    /// Passes complete rows on to the reader.
+    pub fn flush(&mut self) -> Result<(), Failure> {
         if self.failed > 0 && self.format == Format::Npy && !self.skip_errors {
             return Err(Failure::Error(
                 "nothing was written: npy has no place for inputs that failed; give --skip-errors to leave them out"
@@ -69,13 +69,13 @@ impl<'a> Sink<'a> {
         self.rows.flush().map_err(|error| self.broken(&error))
     }
 
-    /// Completes the output and says how it went.
+    /// Completes the output and reports the result.
     pub fn finish(self) -> Result<Outcome, Failure> {
         let Sink { rows, path, messages, progress, encoded, failed, .. } = self;
         drop(progress);
         let verdict = format!("encoded {encoded} of {}; {failed} failed", count(encoded + failed, "input"));
         if encoded == 0 && failed > 0 {
-            // What failed leaves no file, but what streams has to end well.
+            // A failed call leaves no file, but a stream has to end well-formed.
             if self.streams {
                 rows.finish().map_err(|error| cannot_write(path.as_deref(), &error))?;
             }

@@ -1,6 +1,5 @@
-//! `clippie-rs encode`: photos and sentences to rows of embeddings.
+//! `clippie-rs encode`: encode photos and sentences as rows of embeddings.
 
-mod pipeline;
 mod sink;
 
 use std::path::{Path, PathBuf};
@@ -12,16 +11,8 @@ use super::messages::{Failure, Messages, Outcome};
 use super::model;
 use super::output::{Destination, Head, Source, cannot_write, same_file};
 use crate::weights::WeightsFile;
-use crate::{CancelToken, Error, ImageEncoder, ImageInput, Options, TextEncoder};
-use pipeline::in_order;
+use crate::{Error, ErrorKind, ImageEncoder, Options, TextEncoder};
 use sink::Sink;
-
-/// Inputs of a chunk, the unit in which they go to the engine and rows come out: a pass for each thread, and never so
-/// few that the engine would put all threads on one pass. With two chunks at a time, threads are idle for about
-/// a hundredth of the time (200 photos, ViT-B/32, 2 threads).
-fn chunk(batch_size: usize, threads: usize) -> usize {
-    batch_size.max(2) * threads
-}
 
 pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure> {
     check(args)?;
@@ -47,17 +38,16 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
 
     let head = Head { model, fingerprint: &fingerprint, embed_dim, photos: wants_photos, texts: wants_texts };
     let mut sink = Sink::start(args, &head, out, messages, total)?;
-    let chunk = chunk(batch_size, threads);
     if let Some(encoder) = &encoders.image {
-        encode_photos(encoder, &photos, chunk, &mut sink)?;
+        encode_photos(encoder, photos, &mut sink)?;
     }
     if let Some(encoder) = &encoders.text {
-        encode_texts(encoder, &texts, chunk, &mut sink)?;
+        encode_texts(encoder, texts, &mut sink)?;
     }
     sink.finish()
 }
 
-/// Refuses what the parser cannot see.
+/// Refuses combinations that the parser cannot see.
 fn check(args: &Encode) -> Result<(), Failure> {
     if args.inputs.is_empty() && args.files_from.is_none() && args.texts.is_empty() && args.texts_from.is_none() {
         return Err(Failure::Usage(
@@ -71,7 +61,7 @@ fn check(args: &Encode) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The towers that the inputs need and no other: what is not opened is never read from disk.
+/// The towers that the inputs need. A tower that is not opened is never read from disk.
 struct Encoders {
     image: Option<ImageEncoder>,
     text: Option<TextEncoder>,
@@ -89,7 +79,7 @@ impl Encoders {
         })
     }
 
-    /// Fingerprint and length of the embeddings, which all towers of a model share.
+    /// Fingerprint and length of the embeddings; all towers of a model share them.
     fn identity(&self) -> (String, usize) {
         let image = self.image.as_ref().map(|image| (image.fingerprint().to_string(), image.embed_dim()));
         let text = || self.text.as_ref().map(|text| (text.fingerprint().to_string(), text.embed_dim()));
@@ -97,7 +87,7 @@ impl Encoders {
     }
 }
 
-/// Finds out whether the output can be written, before any work is done for it.
+/// Opens the output before any work is done, so that one that cannot be written fails at once.
 fn open_output(args: &Encode, weights: &Path) -> Result<Destination, Failure> {
     let path = args.output.as_deref();
     if let Some(path) = path.filter(|path| same_file(path, weights)) {
@@ -119,51 +109,32 @@ fn refuse_to_replace_inputs(args: &Encode, photos: &[Photo]) -> Result<(), Failu
     }
 }
 
-fn encode_photos(encoder: &ImageEncoder, photos: &[Photo], chunk: usize, sink: &mut Sink<'_>) -> Result<(), Failure> {
-    let cancel = CancelToken::new();
-    let encoder = encoder.with_cancel(&cancel);
-    let work = |photos: &[Photo]| -> Result<Vec<Result<Vec<f32>, String>>, Error> {
-        let listed: Vec<ImageInput<'_>> = photos.iter().filter_map(as_image).collect();
-        let mut encoded = encoder.encode_each(&listed)?.into_iter();
-        let outcomes = photos.iter().map(|photo| match photo {
-            Photo::Unlisted(_, reason) => Err(reason.clone()),
-            Photo::File(_) => encoded.next().unwrap_or(Err(Error::Cancelled)).map_err(|error| error.to_string()),
-            // The library cannot name what has no name.
-            Photo::Stdin(_) => {
-                encoded.next().unwrap_or(Err(Error::Cancelled)).map_err(|error| format!("standard input: {error}"))
-            }
-        });
-        Ok(outcomes.collect())
-    };
-    in_order(photos, chunk, &cancel, work, |photos, outcomes| {
-        for (photo, outcome) in photos.iter().zip(outcomes?) {
-            sink.add(Source::Path(photo.path()), outcome.as_deref().map_err(String::as_str))?;
+fn encode_photos(encoder: &ImageEncoder, photos: Vec<Photo>, sink: &mut Sink<'_>) -> Result<(), Failure> {
+    let mut stream = encoder.stream(photos);
+    while let Some((photo, row)) = stream.next() {
+        let row = match row {
+            Ok(row) => Ok(row),
+            // The other rows would be as useless.
+            Err(error) if error.kind() == ErrorKind::Weights => return Err(error.into()),
+            // The library cannot name standard input.
+            Err(error) if matches!(photo, Photo::Stdin(_)) => Err(format!("standard input: {}", error.reason())),
+            Err(error) => Err(error.to_string()),
+        };
+        sink.add(Source::Path(photo.path()), row.as_deref().map_err(String::as_str))?;
+        if stream.ready() == 0 {
+            sink.flush()?;
         }
-        sink.end_chunk(photos.len())
-    })
-}
-
-fn as_image(photo: &Photo) -> Option<ImageInput<'_>> {
-    match photo {
-        Photo::File(path) => Some(ImageInput::Path(path)),
-        Photo::Stdin(bytes) => Some(ImageInput::Bytes(bytes)),
-        Photo::Unlisted(..) => None,
     }
+    Ok(())
 }
 
-fn encode_texts(encoder: &TextEncoder, texts: &[String], chunk: usize, sink: &mut Sink<'_>) -> Result<(), Failure> {
-    let cancel = CancelToken::new();
-    let encoder = encoder.with_cancel(&cancel);
-    in_order(
-        texts,
-        chunk,
-        &cancel,
-        |texts| encoder.encode(texts),
-        |texts, rows| {
-            for (text, row) in texts.iter().zip(rows?.rows()) {
-                sink.add(Source::Text(text), Ok(row.as_slice().unwrap_or_default()))?;
-            }
-            sink.end_chunk(texts.len())
-        },
-    )
+fn encode_texts(encoder: &TextEncoder, texts: Vec<String>, sink: &mut Sink<'_>) -> Result<(), Failure> {
+    let mut stream = encoder.stream(texts);
+    while let Some((text, row)) = stream.next() {
+        sink.add(Source::Text(&text), Ok(&row?))?;
+        if stream.ready() == 0 {
+            sink.flush()?;
+        }
+    }
+    Ok(())
 }

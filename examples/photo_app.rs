@@ -1,0 +1,120 @@
+//! The core of a photo application: open a model by name or path, encode a folder with progress and cancellation, go on
+//! after photos that cannot be read, search by text. Uses the public face alone.
+//!
+//! ```text
+//! cargo run --release --example photo_app -- mobileclip2-s2 photos/ "a dog on a beach"
+//! cargo run --release --example photo_app -- demo examples/drawings "a white square below a red star" --seconds 1
+//! ```
+//!
+//! In an application of its own, `clippie-rs` needs `default-features = false` with the features `walk` for folders of
+//! photos and `hub` for models by name.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clippie_rs::ndarray::{Array2, aview1};
+use clippie_rs::{CancelToken, Clip, Error, ErrorKind, Options, similarity, walk};
+
+/// Photos shown.
+const SHOWN: usize = 5;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
+    let cancel = CancelToken::new();
+    if let Some(at) = args.iter().position(|arg| arg == "--seconds") {
+        let seconds: f32 = args.drain(at..).nth(1).ok_or("--seconds needs a number")?.parse()?;
+        cancel_after(Duration::try_from_secs_f32(seconds)?, &cancel);
+    }
+    let [model, folder, question] = args.as_slice() else {
+        return Err("usage: photo_app MODEL FOLDER QUESTION [--seconds N]".into());
+    };
+
+    let clip = open(model, &cancel)?;
+    let library = index(&clip, folder, &cancel)?;
+    println!("{} photos, fingerprint {}", library.paths.len(), clip.fingerprint());
+    search(&clip, &library, question)?;
+    // While the application idles, it needs no scratch memory and no mapped pages.
+    clip.release();
+    Ok(())
+}
+
+/// The button that cancels, pressed by a clock.
+fn cancel_after(time: Duration, cancel: &CancelToken) {
+    let cancel = cancel.clone();
+    std::thread::spawn(move || {
+        std::thread::sleep(time);
+        cancel.cancel();
+    });
+}
+
+/// Opens a weights file, or a model by its name, which is fetched at its first use.
+fn open(model: &str, cancel: &CancelToken) -> Result<Clip, Error> {
+    match Options::new().open(model) {
+        // It is not a path.
+        Err(error) if error.kind() == ErrorKind::Io && !model.contains(['/', '\\', '.']) => {
+            by_name(model, error, cancel)
+        }
+        result => result,
+    }
+}
+
+#[cfg(feature = "hub")]
+fn by_name(name: &str, _not_a_file: Error, cancel: &CancelToken) -> Result<Clip, Error> {
+    use clippie_rs::hub::Event;
+    let report = |event: Event<'_>| {
+        if let Event::Download { file, done, total } = event {
+            eprint!("\r{file}: {done} of {total} bytes");
+        }
+    };
+    Options::new().named(name).cancel(cancel).progress(report).open()
+}
+
+/// Without the feature `hub`, the compiled-in model is the only one with a name.
+#[cfg(not(feature = "hub"))]
+fn by_name(name: &str, not_a_file: Error, _cancel: &CancelToken) -> Result<Clip, Error> {
+    #[cfg(feature = "demo")]
+    if name == "demo" {
+        return Clip::demo();
+    }
+    let _ = name;
+    Err(not_a_file)
+}
+
+/// Photos and their embeddings. An application stores both, and the fingerprint beside them.
+struct Library {
+    paths: Vec<PathBuf>,
+    embeddings: Array2<f32>, // [photos, embed_dim], unit rows
+}
+
+/// Encodes the photos of a folder. After a cancellation, the library holds those that were done.
+fn index(clip: &Clip, folder: &str, cancel: &CancelToken) -> Result<Library, Box<dyn std::error::Error>> {
+    let mut library = Library { paths: Vec::new(), embeddings: Array2::zeros((0, clip.embed_dim())) };
+    let stream = clip.image().stream(walk::photos(folder)).cancel(cancel).progress(|progress| {
+        eprint!("\r{} of {} photos", progress.done, progress.total.unwrap_or(0));
+    });
+    for (photo, embedding) in stream {
+        match (photo, embedding) {
+            (Ok(path), Ok(embedding)) => {
+                library.paths.push(path);
+                library.embeddings.push_row(aview1(&embedding))?;
+            }
+            // One bad photo is no reason to stop; the message names it.
+            (_, Err(error)) if error.kind() != ErrorKind::Cancelled => eprintln!("\r{error}"),
+            _ => {}
+        }
+    }
+    eprintln!("{}", if cancel.is_cancelled() { ", cancelled" } else { "" });
+    Ok(library)
+}
+
+/// Prints the photos that a sentence describes best.
+fn search(clip: &Clip, library: &Library, question: &str) -> Result<(), Error> {
+    let words = clip.encode_texts([question])?; // [1, embed_dim]
+    let cosines = similarity(&library.embeddings, &words)?; // [photos, 1]
+    let mut best: Vec<_> = cosines.iter().zip(&library.paths).collect();
+    best.sort_by(|a, b| b.0.total_cmp(a.0));
+    for (cosine, path) in best.into_iter().take(SHOWN) {
+        println!("{cosine:.4}  {}", path.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! Cuts a batch into passes and spreads them over threads.
+//!
+//! With at least two items a thread, each thread takes passes of its own, which need no synchronisation inside; with
+//! fewer items, and for the last passes, all threads share each pass. Results do not depend on which of the two it is.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use rayon::prelude::*;
+
+use crate::error::Error;
+
+/// What the threads of a pool share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sharing {
+    /// The items: each pass runs on one thread, others work on other passes.
+    Items,
+    /// Each pass, one after the other.
+    Passes,
+}
+
+/// Neighbouring items that go through a tower together.
+pub(super) struct Pass<'a> {
+    /// Their places in the batch.
+    pub items: Range<usize>,
+    pub sharing: Sharing,
+    /// `[items, width]`
+    pub out: &'a mut [f32],
+}
+
+/// Token rows of a pass beyond which more items bring no speed, only memory: the weights are then read once
+/// for enough rows that arithmetic, not memory, is the bound.
+const ROWS_PER_PASS: usize = 512;
+
+/// Cuts items into groups of neighbours: at most `batch_size` of them and about [`ROWS_PER_PASS`] rows.
+pub(super) fn plan(rows: &[usize], batch_size: usize, threads: usize) -> (Vec<Range<usize>>, Sharing) {
+    let (batch_size, sharing) = if threads > 1 && rows.len() >= 2 * threads {
+        (batch_size.min(rows.len().div_ceil(threads)), Sharing::Items)
+    } else {
+        (batch_size, if threads > 1 { Sharing::Passes } else { Sharing::Items })
+    };
+    let mut groups: Vec<Range<usize>> = Vec::new();
+    let mut sum = 0;
+    for (i, &count) in rows.iter().enumerate() {
+        match groups.last_mut() {
+            Some(group) if group.len() < batch_size && sum + count <= ROWS_PER_PASS => {
+                group.end = i + 1;
+                sum += count;
+            }
+            _ => {
+                groups.push(i..i + 1);
+                sum = count;
+            }
+        }
+    }
+    (groups, sharing)
+}
+
+/// Calls `work` for every pass of [`plan`], on the current rayon pool; `out` has `width` floats for each item.
+pub(super) fn run(rows: &[usize], batch_size: usize, width: usize, out: &mut [f32], work: impl Fn(Pass<'_>) + Sync) {
+    let threads = rayon::current_num_threads();
+    let (groups, sharing) = plan(rows, batch_size, threads);
+    let mut rest = out;
+    let mut passes = Vec::with_capacity(groups.len());
+    for items in groups {
+        let (out, tail) = std::mem::take(&mut rest).split_at_mut(items.len() * width);
+        rest = tail;
+        passes.push(Pass { items, sharing, out });
+    }
+    if threads == 1 || sharing == Sharing::Passes {
+        return passes.into_iter().for_each(work);
+    }
+    let left = AtomicUsize::new(passes.len());
+    passes.into_par_iter().with_max_len(1).for_each(|pass| {
+        // Idle threads join the last passes instead of waiting for them.
+        let last = left.fetch_sub(1, Ordering::Relaxed) <= threads / 2;
+        work(Pass { sharing: if last { Sharing::Passes } else { sharing }, ..pass });
+    });
+}
+
+/// Collects the errors of the items of a batch.
+pub(super) struct Failures {
+    errors: Mutex<Vec<(usize, Error)>>,
+    /// Whether the batch is given up at the first error.
+    fail_fast: bool,
+    stopped: AtomicBool,
+}
+
+impl Failures {
+    /// For a batch that needs every item.
+    pub(super) fn fail_fast() -> Self {
+        Failures { errors: Mutex::default(), fail_fast: true, stopped: AtomicBool::new(false) }
+    }
+
+    /// For a batch whose items are independent.
+    pub(super) fn per_item() -> Self {
+        Failures { fail_fast: false, ..Failures::fail_fast() }
+    }
+
+    pub(super) fn add(&self, index: usize, error: Error) {
+        // A panic while the lock is held cannot leave the list half-changed.
+        self.errors.lock().unwrap_or_else(PoisonError::into_inner).push((index, error));
+        self.stopped.fetch_or(self.fail_fast, Ordering::Relaxed);
+    }
+
+    /// Whether the rest of the batch is not needed any more.
+    pub(super) fn stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// The errors by their items.
+    pub(super) fn into_errors(self) -> Vec<(usize, Error)> {
+        let mut errors = self.errors.into_inner().unwrap_or_else(PoisonError::into_inner);
+        errors.sort_by_key(|(index, _)| *index);
+        errors
+    }
+
+    /// The error of the first item that failed.
+    pub(super) fn into_result(self) -> Result<(), Error> {
+        self.into_errors().into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+    }
+}
+
+/// Moves the rows at the start of `rows` to `places`, which are ascending, and fills all others with zeros.
+pub(super) fn spread(rows: &mut [f32], width: usize, places: &[usize]) {
+    rows[places.len() * width..].fill(0.0);
+    // From the last one, so that no row is overwritten before it has moved.
+    for (from, &to) in places.iter().enumerate().rev().take_while(|(from, to)| from != *to) {
+        rows.copy_within(from * width..(from + 1) * width, to * width);
+        rows[from * width..(from + 1) * width].fill(0.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_groups_are_shared() {
+        for threads in [2, 4] {
+            let shared = AtomicUsize::new(0);
+            let mut out = vec![0.0; 3 * 8];
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let run = || {
+                run(&[5000; 8], 8, 3, &mut out, |pass| {
+                    shared.fetch_add(usize::from(pass.sharing == Sharing::Passes), Ordering::Relaxed);
+                    pass.out.fill(pass.items.start as f32 + 1.0);
+                })
+            };
+            pool.install(run);
+            assert_eq!(shared.into_inner(), threads / 2);
+            assert!(out.iter().enumerate().all(|(i, &value)| value == (i / 3) as f32 + 1.0));
+        }
+    }
+
+    #[test]
+    fn groups_cover_everything_once_within_their_bounds() {
+        for items in [0usize, 1, 2, 3, 7, 8, 100] {
+            for threads in [1, 2, 4, 16] {
+                for batch_size in [1, 3, 8] {
+                    for row in [1usize, 50, 197, 577, 5000] {
+                        let (groups, sharing) = plan(&vec![row; items], batch_size, threads);
+                        assert_eq!(
+                            groups.iter().cloned().flatten().collect::<Vec<_>>(),
+                            (0..items).collect::<Vec<_>>()
+                        );
+                        assert!(groups.iter().all(|g| g.len() <= batch_size));
+                        assert!(groups.iter().all(|g| g.len() == 1 || g.len() * row <= ROWS_PER_PASS));
+                        assert!(threads > 1 || sharing == Sharing::Items);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_move_to_their_places() {
+        for places in [&[][..], &[0], &[4], &[0, 1, 2, 3, 4], &[1, 2, 3, 4], &[0, 2, 4], &[1, 3]] {
+            let mut rows: Vec<f32> = (0..5).flat_map(|i| [i as f32 + 1.0, -1.0]).collect();
+            spread(&mut rows, 2, places);
+            let mut expected = vec![0.0; 10];
+            for (i, place) in places.iter().enumerate() {
+                expected[2 * place..2 * place + 2].copy_from_slice(&[i as f32 + 1.0, -1.0]);
+            }
+            assert_eq!(rows, expected, "{places:?}");
+        }
+    }
+
+    #[test]
+    fn failures_come_in_the_order_of_items() {
+        for failures in [Failures::per_item(), Failures::fail_fast()] {
+            assert!(!failures.stopped());
+            failures.add(3, Error::Cancelled);
+            failures.add(1, Error::Threads("a".into()));
+            assert_eq!(failures.stopped(), failures.fail_fast);
+            let places: Vec<usize> = failures.into_errors().iter().map(|(index, _)| *index).collect();
+            assert_eq!(places, [1, 3]);
+        }
+    }
+}

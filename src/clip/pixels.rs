@@ -1,0 +1,39 @@
+//! From an image in any form to the pixels that the tower takes.
+
+use super::ImageInput;
+#[cfg(feature = "decode")]
+use super::photo_pixels;
+use crate::error::Error;
+#[cfg(feature = "image")]
+use crate::pixels::RgbView;
+use crate::preprocess::{self, PreprocessConfig};
+
+/// What messages call an image without a path.
+#[cfg(feature = "decode")]
+const NAMELESS: &str = "the image";
+
+/// Writes the pixels of `image` to `out [3, S, S]`: decoded, upright if `orient`, resized, cropped, normalised.
+#[cfg_attr(not(feature = "decode"), allow(unused_variables))]
+pub(super) fn prepare(
+    image: ImageInput<'_>,
+    config: &PreprocessConfig,
+    orient: bool,
+    out: &mut [f32],
+) -> Result<(), Error> {
+    match image {
+        ImageInput::Rgb(rgb) => Ok(preprocess::pixels_into(rgb, config, out)?),
+        #[cfg(feature = "image")]
+        ImageInput::RgbImage(image) => {
+            let (width, height) = (image.width() as usize, image.height() as usize);
+            Ok(preprocess::pixels_into(RgbView::new(width, height, image.as_raw())?, config, out)?)
+        }
+        #[cfg(feature = "image")]
+        ImageInput::Image(image) => prepare(ImageInput::RgbImage(&image.to_rgb8()), config, orient, out),
+        #[cfg(feature = "decode")]
+        ImageInput::Bytes(bytes) => photo_pixels::decode_pixels_into(bytes, orient, NAMELESS, config, out),
+        #[cfg(feature = "decode")]
+        ImageInput::Path(path) => photo_pixels::read_pixels_into(path, orient, config, out),
+        #[cfg(feature = "walk")]
+        ImageInput::Unlisted(error) => Err(error.clone().into()),
+    }
+}

@@ -1,0 +1,487 @@
+//! Any number of inputs through an encoder: in order, with bounded memory, cancellable.
+//!
+//! Inputs are pulled on the caller's thread and go to two workers in chunks, each a batch for the encoder. While the
+//! last passes of one chunk leave threads idle, those work on the other. Knows nothing of what is encoded.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::fmt;
+use std::iter::FusedIterator;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::session::Session;
+use super::{CancelToken, Encoded};
+use crate::error::Error;
+
+/// Chunks that are encoded at a time. With two, threads are idle for about a hundredth of the time (200 photos,
+/// ViT-B/32, 2 threads).
+const WORKERS: usize = 2;
+
+/// Chunks that are pulled and not yet handed out. Two more than are encoded, so that no worker waits for the caller.
+const MOST_CHUNKS: usize = 2 * WORKERS;
+
+/// The inputs of an iterator with their embeddings, in the same order: see
+/// [`ImageEncoder::stream`](super::ImageEncoder::stream) and [`TextEncoder::stream`](super::TextEncoder::stream).
+///
+/// Each item is an input, as it was given, and its embedding or the reason why it has none. Errors count inputs from
+/// the start of the stream ([`Error::index`]). Settings come before the first item:
+///
+/// ```no_run
+/// use clippie_rs::{CancelToken, ImageEncoder};
+///
+/// let encoder = ImageEncoder::open("mobileclip2-s2.clippie")?;
+/// let (send, receive) = std::sync::mpsc::channel::<Vec<u8>>(); // photos from another thread
+/// # drop(send);
+/// let cancel = CancelToken::new(); // give a clone to the button that cancels
+/// for (_photo, embedding) in encoder.stream(receive).cancel(&cancel).progress(|p| println!("{} done", p.done)) {
+///     match embedding {
+///         Ok(embedding) => println!("{} numbers", embedding.len()),
+///         Err(error) => eprintln!("{error}"),
+///     }
+/// }
+/// # Ok::<(), clippie_rs::Error>(())
+/// ```
+///
+/// Memory is bounded: a few [chunks](Stream::chunk) of inputs and embeddings at a time. Inputs are pulled in
+/// [`Iterator::next`], on the calling thread, so the iterator need not be [`Send`]; while it blocks, finished
+/// embeddings wait.
+///
+/// Once [cancelled](Stream::cancel), the stream pulls no more inputs, hands out those it has (with their embedding if it
+/// was done, else with [`Error::Cancelled`]) and ends. Dropping it stops the work within about the time of one pass and
+/// leaves no thread behind. A panic of the inputs' iterator reaches the caller and ends the stream.
+#[must_use = "streams do nothing unless they are consumed"]
+pub struct Stream<'a, I: Iterator> {
+    /// `None` once they are exhausted.
+    inputs: Option<I>,
+    pulled: Vec<I::Item>,
+    /// Chunks at work, in order.
+    chunks: VecDeque<Receiver<Done<I::Item>>>,
+    /// Rows of the chunk that is being handed out.
+    rows: std::vec::IntoIter<Row<I::Item>>,
+    workers: Workers<I::Item>,
+    chunk: usize,
+    /// Tokens that stop this stream.
+    tokens: Vec<CancelToken>,
+    cancel: CancelToken,
+    progress: Progress,
+    report: Option<Box<dyn FnMut(Progress) + Send + 'a>>,
+}
+
+/// An input and its embedding, or why it has none.
+type Row<T> = (T, Result<Vec<f32>, Error>);
+
+/// How far a [`Stream`] is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Inputs that were handed out, with an embedding or an error.
+    pub done: usize,
+    /// Those of them with an error.
+    pub failed: usize,
+    /// All inputs, if their iterator knows how many there are.
+    pub total: Option<usize>,
+}
+
+impl<'a, I: Iterator> Stream<'a, I>
+where
+    I::Item: Send + 'static,
+{
+    /// A stream with the chunks that suit `session`, stopped by `cancel`; `work` encodes a chunk.
+    pub(super) fn new(
+        inputs: I,
+        session: &Session,
+        cancel: &CancelToken,
+        work: impl Fn(&[I::Item], &CancelToken) -> Encoded + Send + Sync + 'static,
+    ) -> Self {
+        // A pass for each thread, and never so few inputs that all threads would share each pass.
+        let chunk = session.options.batch_size.max(2) * session.threads();
+        Stream::with(inputs, chunk, cancel, work)
+    }
+
+    fn with(
+        inputs: I,
+        chunk: usize,
+        cancel: &CancelToken,
+        work: impl Fn(&[I::Item], &CancelToken) -> Encoded + Send + Sync + 'static,
+    ) -> Self {
+        let total = match inputs.size_hint() {
+            (least, Some(most)) if least == most => Some(most),
+            _ => None,
+        };
+        Stream {
+            inputs: Some(inputs),
+            pulled: Vec::new(),
+            chunks: VecDeque::new(),
+            rows: Vec::new().into_iter(),
+            workers: Workers::new(work),
+            chunk,
+            tokens: vec![cancel.clone()],
+            cancel: cancel.child(),
+            progress: Progress { total, ..Progress::default() },
+            report: None,
+        }
+    }
+
+    /// Sets the number of inputs that are encoded together, at least one. More cost memory and latency; fewer than two
+    /// for each thread cost speed. Unless set, it is a pass of [`Options::batch_size`](super::Options::batch_size) for
+    /// each thread. Never changes results.
+    pub fn chunk(mut self, inputs: usize) -> Self {
+        self.chunk = inputs.max(1);
+        self
+    }
+
+    /// Stops the stream when `token` is cancelled.
+    pub fn cancel(mut self, token: &CancelToken) -> Self {
+        self.tokens.push(token.clone());
+        self.cancel = CancelToken::linked(&self.tokens);
+        self
+    }
+
+    /// Calls `report` on the calling thread for every input that is handed out.
+    pub fn progress(mut self, report: impl FnMut(Progress) + Send + 'a) -> Self {
+        self.report = Some(Box::new(report));
+        self
+    }
+
+    /// Number of inputs that [`Iterator::next`] hands out without waiting: 0 at the end of each chunk.
+    #[must_use]
+    pub fn ready(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Pulls an input; a full chunk goes to the workers. On a panic the inputs stay gone.
+    fn pull(&mut self, mut inputs: I) {
+        if let Some(input) = inputs.next() {
+            self.pulled.push(input);
+            self.inputs = Some(inputs);
+        }
+        if self.pulled.len() >= self.chunk || self.inputs.is_none() {
+            self.submit();
+        }
+    }
+
+    fn submit(&mut self) {
+        if !self.pulled.is_empty() {
+            let inputs = std::mem::take(&mut self.pulled);
+            self.chunks.push_back(self.workers.submit(inputs, &self.cancel));
+        }
+    }
+
+    /// Hands out a chunk from now on.
+    fn open(&mut self, done: Done<I::Item>) {
+        let Done { inputs, outcome } = done;
+        let results = match outcome {
+            Ok(encoded) => encoded.into_results(),
+            Err(panic) => {
+                self.inputs = None;
+                self.pulled.clear();
+                self.cancel.cancel();
+                resume_unwind(panic);
+            }
+        };
+        let first = self.progress.done;
+        let rows = results.into_iter().map(|row| row.map_err(|error| error.shifted(first)));
+        self.rows = inputs.into_iter().zip(rows).collect::<Vec<_>>().into_iter();
+    }
+}
+
+impl<I: Iterator> Iterator for Stream<'_, I>
+where
+    I::Item: Send + 'static,
+{
+    type Item = (I::Item, Result<Vec<f32>, Error>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some((input, row)) = self.rows.next() {
+                self.progress.done += 1;
+                self.progress.failed += usize::from(row.is_err());
+                if let Some(report) = &mut self.report {
+                    report(self.progress);
+                }
+                return Some((input, row));
+            }
+            if self.cancel.is_cancelled() {
+                self.inputs = None;
+                self.submit();
+            }
+            // Finished embeddings before new inputs, which may take their time.
+            if let Some(done) = self.chunks.front().and_then(|chunk| chunk.try_recv().ok()) {
+                self.chunks.pop_front();
+                self.open(done);
+            } else if self.chunks.len() < MOST_CHUNKS
+                && let Some(inputs) = self.inputs.take()
+            {
+                self.pull(inputs);
+            } else {
+                let done = wait(&self.chunks.pop_front()?)?;
+                self.open(done);
+            }
+        }
+    }
+}
+
+impl<I: Iterator> FusedIterator for Stream<'_, I> where I::Item: Send + 'static {}
+
+impl<I: Iterator> Drop for Stream<'_, I> {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+        for chunk in self.chunks.drain(..) {
+            let _ = wait(&chunk);
+        }
+    }
+}
+
+impl<I: Iterator> fmt::Debug for Stream<'_, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream").field("chunk", &self.chunk).field("progress", &self.progress).finish_non_exhaustive()
+    }
+}
+
+/// A chunk that was encoded.
+struct Done<T> {
+    inputs: Vec<T>,
+    /// The embeddings, or the payload of a panic.
+    outcome: Result<Encoded, Box<dyn Any + Send>>,
+}
+
+/// A chunk to encode.
+struct Job<T> {
+    inputs: Vec<T>,
+    cancel: CancelToken,
+    done: Sender<Done<T>>,
+}
+
+type Work<T> = dyn Fn(&[T], &CancelToken) -> Encoded + Send + Sync;
+
+impl<T> Job<T> {
+    fn run(self, work: &Work<T>) {
+        let Job { inputs, cancel, done } = self;
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(&inputs, &cancel)));
+        // Fails when nobody waits for it any more.
+        let _ = done.send(Done { inputs, outcome });
+    }
+}
+
+/// Threads that encode chunks. They start with the first ones and end with this.
+struct Workers<T> {
+    work: Arc<Work<T>>,
+    /// `None` when they are to end.
+    jobs: Option<Sender<Job<T>>>,
+    queue: Arc<Mutex<Receiver<Job<T>>>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl<T> Workers<T> {
+    fn new(work: impl Fn(&[T], &CancelToken) -> Encoded + Send + Sync + 'static) -> Self {
+        let (jobs, queue) = mpsc::channel();
+        Workers { work: Arc::new(work), jobs: Some(jobs), queue: Arc::new(Mutex::new(queue)), threads: Vec::new() }
+    }
+
+    fn submit(&mut self, inputs: Vec<T>, cancel: &CancelToken) -> Receiver<Done<T>>
+    where
+        T: Send + 'static,
+    {
+        if self.threads.len() < WORKERS {
+            let (work, queue) = (Arc::clone(&self.work), Arc::clone(&self.queue));
+            let next = move || queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let run = move || {
+                while let Ok(job) = next() {
+                    job.run(&*work);
+                }
+            };
+            // One worker is enough, and without any the caller works.
+            self.threads.extend(thread::Builder::new().name("clippie-stream".into()).spawn(run));
+        }
+        let (done, receive) = mpsc::channel();
+        let job = Job { inputs, cancel: cancel.clone(), done };
+        match &self.jobs {
+            Some(jobs) if !self.threads.is_empty() => {
+                if let Err(mpsc::SendError(job)) = jobs.send(job) {
+                    job.run(&*self.work);
+                }
+            }
+            _ => job.run(&*self.work),
+        }
+        receive
+    }
+}
+
+impl<T> Drop for Workers<T> {
+    fn drop(&mut self) {
+        self.jobs = None;
+        for thread in self.threads.drain(..) {
+            // Panics are caught where they happen.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Waits for a chunk. A thread of a rayon pool works for its pool meanwhile: the chunk may need it.
+fn wait<T>(chunk: &Receiver<Done<T>>) -> Option<Done<T>> {
+    /// Between two looks at the pool's work.
+    const PAUSE: Duration = Duration::from_micros(100);
+    while rayon::current_thread_index().is_some() {
+        let pause = if rayon::yield_now() == Some(rayon::Yield::Executed) { Duration::ZERO } else { PAUSE };
+        match chunk.recv_timeout(pause) {
+            Ok(done) => return Some(done),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+    chunk.recv().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use ndarray::Array2;
+
+    use super::*;
+
+    /// A stream over numbers whose embeddings are the numbers, seven at most; others fail.
+    fn numbers<'a, I: Iterator<Item = usize>>(inputs: I, chunk: usize, cancel: &CancelToken) -> Stream<'a, I> {
+        Stream::with(inputs, chunk, cancel, encode)
+    }
+
+    fn encode(inputs: &[usize], cancel: &CancelToken) -> Encoded {
+        if inputs[0].is_multiple_of(3) {
+            thread::sleep(Duration::from_micros(300));
+        }
+        let rows = Array2::from_shape_fn((inputs.len(), 1), |(i, _)| inputs[i] as f32);
+        let errors = inputs.iter().enumerate().filter(|(_, input)| cancel.is_cancelled() || input.is_multiple_of(7));
+        let error = |place| match cancel.is_cancelled() {
+            true => Error::Cancelled,
+            false => Error::Threads("no".into()).of_item("number", Some(place), None),
+        };
+        Encoded { errors: errors.map(|(place, _)| (place, error(place))).collect(), rows }
+    }
+
+    #[test]
+    fn results_come_in_order_with_their_places() {
+        for inputs in [0, 1, 2, 5, 64, 101] {
+            for chunk in [1, 2, 7, 1000] {
+                let token = CancelToken::new();
+                let mut reported = Vec::new();
+                let mut stream = numbers(0..inputs, chunk, &token).progress(|progress| reported.push(progress));
+                let mut next = 0;
+                while let Some((input, row)) = stream.next() {
+                    assert_eq!(input, next);
+                    match row {
+                        Ok(row) => assert_eq!(row, [next as f32]),
+                        Err(error) => assert_eq!((error.index(), next % 7), (Some(next), 0)),
+                    }
+                    next += 1;
+                    assert_eq!(stream.ready() == 0, next % chunk == 0 || next == inputs);
+                }
+                assert!(stream.next().is_none());
+                drop(stream);
+                assert_eq!((next, reported.len(), token.is_cancelled()), (inputs, inputs, false));
+                if let Some(last) = reported.last() {
+                    assert_eq!((last.done, last.failed, last.total), (inputs, inputs.div_ceil(7), Some(inputs)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_more_inputs_are_pulled_than_chunks_hold() {
+        let pulled = AtomicUsize::new(0);
+        let inputs = (0..).inspect(|_| {
+            pulled.fetch_add(1, Ordering::Relaxed);
+        });
+        let mut stream = numbers(inputs, 3, &CancelToken::new());
+        for taken in 1..100 {
+            assert_eq!(stream.next().unwrap().0 + 1, taken);
+            assert!(pulled.load(Ordering::Relaxed) <= taken + 3 * (MOST_CHUNKS + 1));
+            if taken % 10 == 0 {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+
+    #[test]
+    fn a_cancelled_stream_hands_out_what_it_has_and_ends() {
+        let token = CancelToken::new();
+        let stream = numbers(1.., 2, &CancelToken::new()).cancel(&token);
+        let mut taken = 0;
+        let mut cancelled = 0;
+        for (input, row) in stream {
+            taken += 1;
+            assert_eq!(input, taken);
+            if taken == 20 {
+                token.cancel();
+            }
+            cancelled += usize::from(matches!(row, Err(Error::Cancelled)));
+        }
+        assert!((20..=20 + 2 * (MOST_CHUNKS + 1)).contains(&taken) && cancelled < taken, "{taken} {cancelled}");
+    }
+
+    #[test]
+    fn a_dropped_stream_stops() {
+        struct Running(Arc<AtomicUsize>);
+        impl Drop for Running {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        // Counts what holds the work: the stream itself and its threads.
+        let count = Arc::new(AtomicUsize::new(1));
+        let running = Running(Arc::clone(&count));
+        let token = CancelToken::new();
+        let mut stream = Stream::with(0.., 1, &token, move |inputs: &[usize], cancel| {
+            let _ = &running;
+            encode(inputs, cancel)
+        });
+        assert_eq!(stream.by_ref().take(10).count(), 10);
+        drop(stream);
+        assert_eq!(count.load(Ordering::SeqCst), 0, "no thread holds the work any more");
+        assert!(!token.is_cancelled(), "the caller's token is the caller's");
+        drop(numbers(0..10, 2, &token)); // never started
+    }
+
+    #[test]
+    fn panics_reach_the_caller_and_end_the_stream() {
+        let token = CancelToken::new();
+        let inputs = (0..100).inspect(|&input| assert!(input != 50, "of the inputs; part of a test"));
+        let mut stream = numbers(inputs, 4, &token);
+        let mut taken = 0;
+        let panic = loop {
+            match catch_unwind(AssertUnwindSafe(|| stream.next())) {
+                Ok(item) => assert_eq!(item.unwrap().0, taken),
+                Err(panic) => break panic,
+            }
+            taken += 1;
+        };
+        assert!(panic.downcast_ref::<&str>().is_some_and(|text| text.contains("of the inputs")));
+        // Those that were pulled before are still there.
+        let rest: Vec<usize> = stream.map(|(input, _)| input).collect();
+        assert_eq!(rest, (taken..48).collect::<Vec<_>>());
+
+        let mut stream = Stream::with(0..100, 1, &token, |inputs: &[usize], cancel| {
+            assert!(inputs[0] != 7, "of the work; part of a test");
+            encode(inputs, cancel)
+        });
+        assert_eq!(stream.by_ref().take(7).count(), 7);
+        let panic = catch_unwind(AssertUnwindSafe(|| stream.next())).map(|_| ()).unwrap_err();
+        assert!(panic.downcast_ref::<&str>().is_some_and(|text| text.contains("of the work")));
+        assert!(stream.count() <= MOST_CHUNKS);
+    }
+
+    #[test]
+    fn a_thread_of_the_pool_may_be_the_caller() {
+        let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap());
+        let inner = Arc::clone(&pool);
+        pool.install(move || {
+            let work = move |inputs: &[usize], cancel: &CancelToken| inner.install(|| encode(inputs, cancel));
+            let mut stream = Stream::with(0..40, 3, &CancelToken::new(), work);
+            assert_eq!(stream.by_ref().take(20).map(|(input, _)| input).collect::<Vec<_>>(), Vec::from_iter(0..20));
+            drop(stream);
+        });
+    }
+}
