@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use clippie_rs::image::{DynamicImage, RgbImage};
 use clippie_rs::ndarray::{Array2, aview1};
-use clippie_rs::preprocess::{RgbBuffer, RgbView, decode};
+use clippie_rs::photo::decode;
 use clippie_rs::weights::WeightsFile;
 use clippie_rs::{
     CancelToken, Clip, Encoded, Error, ErrorKind, Fingerprint, ImageEncoder, ImageInput, Options, TextEncoder,
     similarity,
 };
+use clippie_rs::{RgbBuffer, RgbView};
 
 const DRAWING: &str = "examples/drawings/01.png";
 
