@@ -208,6 +208,12 @@ impl Clip {
         self.session.config.logit_scale.exp()
     }
 
+    /// Added to the scaled cosines of a model that was trained with a sigmoid; `None` for all others.
+    #[must_use]
+    pub fn logit_bias(&self) -> Option<f32> {
+        self.session.config.logit_bias
+    }
+
     /// The configuration of the model.
     #[must_use]
     pub fn config(&self) -> &ModelConfig {

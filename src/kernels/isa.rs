@@ -29,6 +29,7 @@ enum Set {
 
 /// Error of [`Isa::named`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum IsaError {
     /// No instruction set has this name.
     #[error(
