@@ -79,9 +79,10 @@ fn options_are_stored_in_the_file() {
     let info = sandbox.run(["info", "--json", "tiny.clippie"]).ok();
     let info: serde_json::Value = serde_json::from_slice(&info.stdout).unwrap();
     for tower in ["image", "text"] {
-        assert_eq!(info["model"][tower]["activation"], "gelu");
+        assert_eq!(info["model"][tower]["blocks"]["activation"], "gelu");
     }
-    assert_eq!((&info["model"]["image"]["heads"], &info["model"]["text"]["heads"]), (&4.into(), &1.into()));
+    let heads = |tower: &str| &info["model"][tower]["blocks"]["heads"];
+    assert_eq!((heads("image"), heads("text")), (&4.into(), &1.into()));
     let expected = serde_json::json!({
         "image_size": 32, "resize": "squash", "interpolation": "bilinear",
         "mean": [0.0, 0.25, 0.5], "std": [1.0, 1.0, 0.5],
