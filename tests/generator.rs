@@ -74,7 +74,7 @@ fn read_storages(path: &Path, folder: &str, layout: Layout, model: &Model) -> Te
     tensors
 }
 
-/// The probes were computed by `tools/reference/checkpoint_values.py`.
+/// `tools/reference/checkpoint_values.py` computed the probes.
 #[test]
 fn values_are_those_of_the_python_twin() {
     let weight = |fan_in, gain| Kind::Weight { fan_in, gain };

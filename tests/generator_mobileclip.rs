@@ -56,7 +56,7 @@ fn stored(model: &Model, layout: Layout, seed: u64, folder: &Path) -> Tensors {
     tensors
 }
 
-/// The probes were computed by `tools/reference/checkpoint_values.py`.
+/// `tools/reference/checkpoint_values.py` computed the probes.
 #[test]
 fn values_are_those_of_the_python_twin() {
     let weight = |fan_in, gain| Kind::Weight { fan_in, gain };
@@ -120,7 +120,7 @@ fn values_are_those_of_the_python_twin() {
     }
 }
 
-/// Parameters as timm, open_clip and Apple's code count them, and entries as their state dicts have.
+/// Parameters as counted by timm, open_clip and Apple's code, and numbers of entries in their state dicts.
 #[test]
 fn published_models_have_their_published_sizes() {
     for (name, parameters) in [

@@ -19,7 +19,7 @@ fn model() -> Clip {
     Clip::demo().expect("the compiled-in model opens")
 }
 
-/// Draws a scene as a user would have it: larger than the model's input.
+/// Draws a scene at a realistic size: larger than the model's input.
 fn picture(scene: &Scene) -> RgbBuffer {
     RgbBuffer::new(256, 256, scenes::draw(scene, 256)).expect("the drawing is 256 x 256")
 }

@@ -84,7 +84,7 @@ enum Way {
 use Layout::{Apple, AppleFolded, ApplePrefixed, HuggingFace, OpenAi, OpenClip, OpenClipBin, OpenClipFolded};
 use Way::{File, Pull};
 
-/// Models of the same tensors, by name, each in a layout that it is published in.
+/// Models with the same tensors, by name, each in a layout in which it is published.
 type Cases = &'static [(&'static str, Way)];
 
 const VIT_B_32: Cases = &[

@@ -286,7 +286,7 @@ fn fix_checksums(bytes: &mut [u8]) {
     }
 }
 
-/// Every error knows the photo's name.
+/// Every error states the photo's name.
 #[test]
 fn errors_have_the_name_of_the_photo() {
     let png = read("rgb.png");

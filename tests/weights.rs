@@ -1,4 +1,4 @@
-//! Weights files from outside: written, opened, damaged, replaced.
+//! Weights files through the public API: written, opened, damaged, replaced.
 
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
@@ -93,7 +93,7 @@ fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// The small file, built by hand from `weights/README.md`.
+/// The bytes of the small file, built by hand from `weights/README.md`.
 fn reference_bytes() -> Vec<u8> {
     let floats = |data: &[f32]| data.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
     let mut scale = floats(&[0.5, 1.0, 1.5, 2.0, 2.5]);
@@ -476,7 +476,7 @@ fn compiled_in_weights_read_like_a_file() {
 #[test]
 fn owned_bytes_read_like_a_file() {
     let bytes = reference_bytes();
-    // Wherever the bytes lie, the tensors are aligned.
+    // The tensors are aligned wherever the bytes are.
     for offset in [0, 1, 4] {
         let mut shifted = vec![0; offset];
         shifted.extend(&bytes);

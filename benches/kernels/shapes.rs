@@ -142,7 +142,7 @@ fn depthwise() -> Vec<Case> {
     cases
 }
 
-/// Kernels over rows or maps that are bound by memory or by functions.
+/// Kernels over rows or maps that are bound by memory or by elementary functions.
 fn rows() -> Vec<Case> {
     let mut cases = Vec::new();
     for (name, rows, width) in [("vit-b-32", 50, 768), ("vit-b-16", 197, 768), ("text", 77, 512)] {

@@ -1,4 +1,4 @@
-//! Cuts a batch into passes and spreads them over threads.
+//! Splits a batch into passes and distributes them over threads.
 //!
 //! With at least two items a thread, each thread takes passes of its own, which need no synchronisation inside; with
 //! fewer items, and for the last passes, all threads share each pass. Results do not depend on which of the two it is.
@@ -11,29 +11,29 @@ use rayon::prelude::*;
 
 use crate::error::Error;
 
-/// What the threads of a pool share.
+/// How the threads of a pool share a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sharing {
-    /// The items: each pass runs on one thread, others work on other passes.
+    /// Each pass runs on one thread; other threads run other passes.
     Items,
-    /// Each pass, one after the other.
+    /// All threads share each pass; passes run one after the other.
     Passes,
 }
 
-/// Neighbouring items that go through a tower together.
+/// Consecutive items that go through a tower together.
 pub(super) struct Pass<'a> {
-    /// Their places in the batch.
+    /// Their indices in the batch.
     pub items: Range<usize>,
     pub sharing: Sharing,
     /// `[items, width]`
     pub out: &'a mut [f32],
 }
 
-/// Token rows of a pass beyond which more items bring no speed, only memory: the weights are then read once
-/// for enough rows that arithmetic, not memory, is the bound.
+/// Rows of a pass beyond which more items cost memory without adding speed: with that many rows per read of the
+/// weights, arithmetic is the bound, not memory bandwidth.
 const ROWS_PER_PASS: usize = 512;
 
-/// Cuts items into groups of neighbours: at most `batch_size` of them and about [`ROWS_PER_PASS`] rows.
+/// Splits items into groups of consecutive ones: at most `batch_size` items and about [`ROWS_PER_PASS`] rows each.
 pub(super) fn plan(rows: &[usize], batch_size: usize, threads: usize) -> (Vec<Range<usize>>, Sharing) {
     let (batch_size, sharing) = if threads > 1 && rows.len() >= 2 * threads {
         (batch_size.min(rows.len().div_ceil(threads)), Sharing::Items)
@@ -82,7 +82,7 @@ pub(super) fn run(rows: &[usize], batch_size: usize, width: usize, out: &mut [f3
 /// Collects the errors of the items of a batch.
 pub(super) struct Failures {
     errors: Mutex<Vec<(usize, Error)>>,
-    /// Whether the batch is given up at the first error.
+    /// Whether the first error ends the batch.
     fail_fast: bool,
     stopped: AtomicBool,
 }
@@ -104,12 +104,12 @@ impl Failures {
         self.stopped.fetch_or(self.fail_fast, Ordering::Relaxed);
     }
 
-    /// Whether the rest of the batch is not needed any more.
+    /// Whether to skip the rest of the batch.
     pub(super) fn stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    /// The errors by their items.
+    /// The errors with the indices of their items.
     pub(super) fn into_errors(self) -> Vec<(usize, Error)> {
         let mut errors = self.errors.into_inner().unwrap_or_else(PoisonError::into_inner);
         errors.sort_by_key(|(index, _)| *index);
@@ -122,7 +122,7 @@ impl Failures {
     }
 }
 
-/// Moves the rows at the start of `rows` to `places`, which are ascending, and fills all others with zeros.
+/// Moves the rows at the start of `rows` to the ascending indices `places` and fills all other rows with zeros.
 pub(super) fn spread(rows: &mut [f32], width: usize, places: &[usize]) {
     rows[places.len() * width..].fill(0.0);
     // From the last one, so that no row is overwritten before it has moved.

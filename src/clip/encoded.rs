@@ -1,4 +1,4 @@
-//! The result of a batch whose items may fail one by one.
+//! The result of a batch in which single items may fail.
 
 use ndarray::{Array2, ArrayView1};
 
@@ -24,8 +24,8 @@ use crate::error::Error;
 pub struct Encoded {
     /// One row for each input: `[inputs, embed_dim]`. Rows of inputs that failed are zeros.
     pub rows: Array2<f32>,
-    /// The inputs that failed, by their places from 0, ascending. Inputs that a cancelled call did not reach are among
-    /// them, with [`Error::Cancelled`].
+    /// The inputs that failed, with their indices from 0, ascending. Includes the inputs that a cancelled call did not
+    /// reach, with [`Error::Cancelled`].
     pub errors: Vec<(usize, Error)>,
 }
 
@@ -48,7 +48,7 @@ impl Encoded {
         self.errors.is_empty()
     }
 
-    /// The embedding of an input, or why it has none; `None` beyond the last input.
+    /// The embedding of an input, or its error; `None` beyond the last input.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<Result<ArrayView1<'_, f32>, &Error>> {
         if index >= self.len() {
@@ -60,7 +60,7 @@ impl Encoded {
         })
     }
 
-    /// The embeddings in the order of the inputs, or why there is none.
+    /// The embedding or the error of each input, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Result<ArrayView1<'_, f32>, &Error>> {
         let mut errors = self.errors.iter().peekable();
         self.rows.outer_iter().enumerate().map(move |(index, row)| {
@@ -71,10 +71,10 @@ impl Encoded {
         })
     }
 
-    /// All embeddings.
+    /// Returns all embeddings.
     ///
     /// # Errors
-    /// The first input that failed.
+    /// The error of the first input that failed.
     pub fn into_rows(self) -> Result<Array2<f32>, Error> {
         match self.errors.into_iter().next() {
             Some((_, error)) => Err(error),
@@ -82,7 +82,7 @@ impl Encoded {
         }
     }
 
-    /// The embeddings as vectors, or why there is none.
+    /// The embedding, as a vector, or the error of each input.
     #[must_use]
     pub fn into_results(self) -> Vec<Result<Vec<f32>, Error>> {
         let mut results: Vec<_> = self.rows.outer_iter().map(|row| Ok(row.to_vec())).collect();

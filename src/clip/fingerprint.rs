@@ -1,7 +1,7 @@
 //! The fingerprint: identifies everything that determines an embedding.
 //!
 //! `weights/README.md` specifies the text that is hashed. Libraries store fingerprints, so a change here makes every
-//! stored embedding stale; the tests below hold the text and the digits.
+//! stored embedding stale; the tests below pin the text and the digits.
 
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
@@ -138,7 +138,8 @@ mod tests {
         Parts { content_hash: CONTENT, tokenizer: Some(&CLIP), preprocess, orient, normalize }
     }
 
-    /// The text as `weights/README.md` gives it. A new field of a configuration cannot get in: every byte is here.
+    /// The text as `weights/README.md` specifies it, byte by byte, so that a new configuration field cannot change it
+    /// unnoticed.
     #[test]
     fn the_text_is_the_specified_one() {
         let openai = PreprocessConfig::openai(224);

@@ -25,7 +25,7 @@ pub struct ImageEncoder {
     cancel: CancelToken,
 }
 
-/// Writes the pixels of the image at a place of a batch.
+/// Writes the pixels of image `index` of a batch.
 type WritePixels<'a> = dyn Fn(usize, &mut [f32]) -> Result<(), Error> + Sync + 'a;
 
 impl ImageEncoder {
@@ -55,9 +55,9 @@ impl ImageEncoder {
         Ok(rows)
     }
 
-    /// Encodes images of which some may fail: those that cannot be read cost their own rows alone.
+    /// Encodes images independently: one that cannot be read does not affect the others.
     ///
-    /// After a cancellation the rows that were done are kept; all others fail with [`Error::Cancelled`].
+    /// After a cancellation, finished rows are kept; all others fail with [`Error::Cancelled`].
     pub fn encode_each<'a>(&self, images: impl IntoIterator<Item: Into<ImageInput<'a>>>) -> Encoded {
         let images: Vec<ImageInput<'_>> = images.into_iter().map(Into::into).collect();
         let mut rows = Array2::zeros((images.len(), self.embed_dim()));
@@ -93,7 +93,7 @@ impl ImageEncoder {
     /// Encodes any number of images, in order and with bounded memory: see [`Stream`].
     ///
     /// The iterator may yield anything owned whose reference converts to an [`ImageInput`]: paths, byte vectors,
-    /// decoded images, what [`walk::photos`](crate::walk::photos) lists.
+    /// decoded images, the items of [`walk::photos`](crate::walk::photos).
     pub fn stream<'a, I>(&self, images: I) -> Stream<'a, I::IntoIter>
     where
         I: IntoIterator,
@@ -105,7 +105,7 @@ impl ImageEncoder {
         Stream::new(images.into_iter(), &self.session, &self.cancel, work)
     }
 
-    /// Encodes prepared pixels `[images, 3, S, S]`, as [`ImageEncoder::preprocess_image`] gives them.
+    /// Encodes prepared pixels `[images, 3, S, S]`, as [`ImageEncoder::preprocess_image`] returns them.
     ///
     /// # Errors
     /// Pixels of another shape.
@@ -175,7 +175,8 @@ impl ImageEncoder {
             .map_err(|error| error.of_item("image", Some(index), image.path()))
     }
 
-    /// Encodes a batch to `out [images, embed_dim]`; `pixels` writes those of an image. Rows that failed are zeros.
+    /// Encodes a batch to `out [images, embed_dim]`; `pixels` writes the pixels of one image. Rows of failed images are
+    /// zeros.
     fn run(&self, images: usize, out: &mut [f32], failures: Failures, pixels: &WritePixels<'_>) -> Failures {
         let session = &*self.session;
         let rows = vec![self.tower.rows(); images];
@@ -207,8 +208,8 @@ impl ImageEncoder {
         });
     }
 
-    /// Prepares the images of a pass. Returns the places of those that can be used, whose pixels move to the start of
-    /// `slots [items, 3, S, S]`, so that the others cost no arithmetic.
+    /// Prepares the images of a pass. Moves the pixels of usable images to the start of `slots [items, 3, S, S]`, so
+    /// that failed ones cost no arithmetic, and returns the indices of the usable images.
     fn prepare(
         &self,
         items: &Range<usize>,

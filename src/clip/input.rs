@@ -10,7 +10,7 @@ use crate::walk::WalkError;
 /// An image: a file, the bytes of one, a decoded image, or plain RGB.
 ///
 /// References to paths, strings, byte vectors and slices, images of the crate `image`, [`RgbBuffer`] and [`RgbView`]
-/// convert by themselves, so do slices and iterators of them. For a type of your own, implement
+/// convert implicitly; slices and iterators of them are accepted too. For a type of your own, implement
 /// `From<&YourType> for ImageInput<'_>`.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]

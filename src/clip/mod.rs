@@ -81,7 +81,7 @@ impl Clip {
         Options::new().open(path)
     }
 
-    /// Opens a published model by its name with the default [`Options`]; fetches and converts it first if it is not
+    /// Opens a published model by its name with the default [`Options`]; downloads and converts it first if it is not
     /// installed. See [`Options::named`] for progress and cancellation.
     ///
     /// ```no_run
@@ -90,17 +90,17 @@ impl Clip {
     /// ```
     ///
     /// # Errors
-    /// An unknown name; everything that can go wrong with a download or a conversion.
+    /// An unknown name; any error of a download or a conversion.
     #[cfg(feature = "hub")]
     pub fn from_name(name: &str) -> Result<Clip, Error> {
         Options::new().named(name).open()
     }
 
-    /// Opens the compiled-in model. It knows drawn scenes of shapes, colours, counts and places, and nothing of
-    /// photos. For tests, examples and a first try; see `docs/demo-model.md`.
+    /// Opens the compiled-in model, for tests, examples and a first try. It is trained on drawn scenes of shapes,
+    /// colours, counts and positions only, not on photos; see `docs/demo-model.md`.
     ///
     /// # Errors
-    /// None are expected: the bytes are those that were tested.
+    /// None are expected: tests open the same bytes.
     #[cfg(feature = "demo")]
     pub fn demo() -> Result<Clip, Error> {
         Options::new().open_weights(WeightsFile::demo()?)
@@ -177,7 +177,7 @@ impl Clip {
     /// [`Clip::logit_scale`].
     ///
     /// # Errors
-    /// Embeddings of different lengths, which are of different models.
+    /// Embeddings of different lengths, which come from different models.
     pub fn probabilities(&self, images: &Array2<f32>, texts: &Array2<f32>) -> Result<Array2<f32>, Error> {
         let mut logits = similarity(images, texts)? * self.logit_scale();
         similarity::softmax(&mut logits);

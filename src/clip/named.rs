@@ -1,4 +1,4 @@
-//! Models by name: installed ones are opened, others are fetched and converted first.
+//! Models by name: opens installed ones; downloads and converts others first.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::hub::{Event, Hub, ModelName, PullOptions};
 use crate::weights::WeightsFile;
 
-/// A published model, to be opened: see [`Options::named`].
+/// A published model to open: see [`Options::named`].
 #[must_use = "nothing is opened or fetched before one of the `open` methods is called"]
 pub struct NamedModel<'a> {
     options: Options,
@@ -19,7 +19,7 @@ pub struct NamedModel<'a> {
 }
 
 impl Options {
-    /// Names a published model, such as `mobileclip2-s2` or `hf-hub:ORG/REPO`, to be opened with these options.
+    /// Names a published model to open with these options, such as `mobileclip2-s2` or `hf-hub:ORG/REPO`.
     ///
     /// ```no_run
     /// use clippie_rs::hub::Event;
@@ -45,19 +45,19 @@ impl Options {
 }
 
 impl<'a> NamedModel<'a> {
-    /// Uses this hub and its folder of models instead of those that the environment names ([`Hub::from_env`]).
+    /// Uses this hub and its model folder instead of those from the environment ([`Hub::from_env`]).
     pub fn hub(mut self, hub: &Hub) -> Self {
         self.hub = Some(hub.clone());
         self
     }
 
-    /// Stops a download when `token` is cancelled; what was downloaded is kept, and the next try goes on with it.
+    /// Stops a download when `token` is cancelled; the next attempt resumes it.
     pub fn cancel(mut self, token: &CancelToken) -> Self {
         self.cancel = token.clone();
         self
     }
 
-    /// Calls `report` with every event of a download and conversion; never for a model that is installed.
+    /// Calls `report` with every event of a download and conversion; never for an installed model.
     pub fn progress(mut self, report: impl FnMut(Event<'_>) + 'a) -> Self {
         self.report = Box::new(report);
         self
@@ -72,7 +72,7 @@ impl<'a> NamedModel<'a> {
         options.open_weights(weights)
     }
 
-    /// Opens the image tower alone.
+    /// Opens only the image tower.
     ///
     /// # Errors
     /// See [`Clip::from_name`] and [`Clip::open`].
@@ -81,7 +81,7 @@ impl<'a> NamedModel<'a> {
         options.open_weights_image(weights)
     }
 
-    /// Opens the text tower alone; the pages of the image tower stay on disk.
+    /// Opens only the text tower; the pages of the image tower stay on disk.
     ///
     /// # Errors
     /// See [`Clip::from_name`] and [`Clip::open`].
@@ -90,7 +90,7 @@ impl<'a> NamedModel<'a> {
         options.open_weights_text(weights)
     }
 
-    /// Maps the weights file, after fetching it if it is not installed.
+    /// Maps the weights file; downloads and converts the model first if it is not installed.
     fn weights(self) -> Result<(Options, WeightsFile), Error> {
         let NamedModel { options, name, hub, cancel, mut report } = self;
         #[cfg(feature = "demo")]

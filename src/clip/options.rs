@@ -49,7 +49,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Creates the defaults: rayon's global pool, batches of eight, unit rows, orientation applied, long texts truncated.
+    /// Creates the default options: rayon's global pool, batches of eight, unit rows, orientation applied, long texts
+    /// truncated.
     pub fn new() -> Self {
         Self::default()
     }
@@ -60,15 +61,15 @@ impl Options {
         self
     }
 
-    /// Runs on the caller's thread pool. Never changes results. Threads that join a pass stay with it until it ends,
-    /// some milliseconds to a second; a pass never waits for a thread that is busy with something else.
+    /// Runs on this thread pool. Never changes results. A thread that joins a pass stays in it until it ends, some
+    /// milliseconds to a second; a pass never waits for a thread that is busy with other work.
     pub fn pool(mut self, pool: Arc<rayon::ThreadPool>) -> Self {
         self.pool = Some(pool);
         self
     }
 
-    /// Limits how many images or texts share a pass, at least one: more cost memory and bring speed. Never changes
-    /// results.
+    /// Limits how many images or texts share a pass, at least one: larger batches are faster and need more memory.
+    /// Never changes results.
     pub fn batch_size(mut self, batch_size: usize) -> Self {
         self.batch_size = batch_size.max(1);
         self
@@ -112,7 +113,7 @@ impl Options {
         self.open_weights(open_file(path.as_ref())?)
     }
 
-    /// Opens the image tower alone.
+    /// Opens only the image tower.
     ///
     /// # Errors
     /// See [`Clip::open`]; the file needs no text tower.
@@ -120,7 +121,7 @@ impl Options {
         self.open_weights_image(open_file(path.as_ref())?)
     }
 
-    /// Opens the text tower alone; the pages of the image tower stay on disk.
+    /// Opens only the text tower; the pages of the image tower stay on disk.
     ///
     /// # Errors
     /// See [`Clip::open`]; the file needs no image tower.
@@ -128,9 +129,9 @@ impl Options {
         self.open_weights_text(open_file(path.as_ref())?)
     }
 
-    /// Opens both towers of a weights file in memory. The bytes are copied once, to aligned addresses; `name` stands
-    /// for the path in messages. A file is better mapped with [`Options::open`]: its pages are shared and can be
-    /// released.
+    /// Opens both towers of a weights file in memory. Copies the bytes once, to an aligned address; messages show
+    /// `name` as the path. Prefer [`Options::open`] for a file: its mapped pages are shared between processes and can
+    /// be released.
     ///
     /// # Errors
     /// See [`Clip::open`].
@@ -163,7 +164,7 @@ impl Options {
     }
 }
 
-/// Opens a file. A model name in place of a path is an error of its own.
+/// Opens a file. A model name instead of a path has its own error.
 fn open_file(path: &Path) -> Result<WeightsFile, Error> {
     WeightsFile::open(path).map_err(|error| match path.to_str() {
         Some(name) if matches!(error.reason(), Reason::NotFound) && name.parse::<ModelName>().is_ok() => {

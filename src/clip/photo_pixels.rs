@@ -1,4 +1,4 @@
-//! From a photo file to the input of an image tower: joins `photo`, which decodes, and `preprocess`, which resizes.
+//! From a photo file to the input of an image tower: combines `photo`, which decodes, and `preprocess`, which resizes.
 //!
 //! A JPEG or PNG photo is resized while it is decoded and never held as a whole.
 
@@ -16,8 +16,8 @@ const MAX_FILE: u64 = 1 << 29;
 /// Decodes a photo and computes the input of an image tower: `[3, image_size, image_size]`.
 ///
 /// Equals [`photo::decode`] followed by [`preprocess::pixels_into`](crate::preprocess::pixels_into), bit for bit, with
-/// the same `orient` and `name`. Resizes JPEG and PNG photos while decoding them, which saves the memory of the whole
-/// photo.
+/// the same `orient` and `name`. Resizes JPEG and PNG photos while decoding them, so that the whole photo is never in
+/// memory.
 ///
 /// # Errors
 /// Those of [`photo::decode`] and of [`preprocess::pixels_into`](crate::preprocess::pixels_into).

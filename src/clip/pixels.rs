@@ -1,4 +1,4 @@
-//! From an image in any form to the pixels that the tower takes.
+//! From an image in any form to the input of the image tower.
 
 use super::ImageInput;
 #[cfg(feature = "decode")]
@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::pixels::RgbView;
 use crate::preprocess::{self, PreprocessConfig};
 
-/// What messages call an image without a path.
+/// Name of an image without a path in messages.
 #[cfg(feature = "decode")]
 const NAMELESS: &str = "the image";
 

@@ -1,4 +1,4 @@
-//! What the encoders of one opened model share: weights, towers, options, scratch memory, threads.
+//! State that the encoders of one opened model share: weights, towers, options, scratch memory, threads.
 
 use std::fmt;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ impl Session {
             .map_err(|error| models::Error::Config(error.to_string()))
             .and_then(|config: ModelConfig| config.validate().map(|()| config))
             .map_err(|error| Error::model(weights.path(), error))?;
-        // Read even where it is replaced: a file that states what this version does not know is refused.
+        // Parsed even if the options replace it, so that unknown settings of a file are refused.
         let stated = serde_json::from_value(meta.preprocess.clone())
             .map_err(|error| Error::model(weights.path(), models::Error::Config(error.to_string())))?;
         let preprocess: PreprocessConfig = options.preprocess.clone().unwrap_or(stated);
@@ -64,7 +64,7 @@ impl Session {
         let text = config.text.as_ref().map(|text| models::load_text(&weights, text, config.embed_dim));
         let image = image.transpose().map_err(|error| Error::model(weights.path(), error))?;
         let text = text.transpose().map_err(|error| Error::model(weights.path(), error))?;
-        // A file without text tower may leave the tokenizer null; anything else must be understood.
+        // A file without a text tower may set the tokenizer to null; any other value must be known.
         let tokenizer = (config.text.is_some() || !meta.tokenizer.is_null()).then(|| {
             TokenizerConfig::from_json(&meta.tokenizer)
                 .and_then(|tokenizer| Tokenizer::of(&tokenizer))
@@ -104,16 +104,16 @@ impl Session {
         })
     }
 
-    /// Runs `work` on the threads that the options name.
+    /// Runs `work` on the thread pool of the options.
     pub(super) fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         match &self.pool {
             Some(pool) => pool.install(work),
-            // On a thread of the global pool; the calling thread may be outside of it.
+            // Moves to a thread of the global pool; the calling thread may not belong to it.
             None => rayon::scope(|_| work()),
         }
     }
 
-    /// Runs a pass on the calling thread, or on all of the current rayon pool.
+    /// Runs a pass on the calling thread, or on all threads of the current rayon pool.
     pub(super) fn pass<R>(&self, sharing: Sharing, work: impl FnOnce(Exec<'_>) -> R) -> R {
         match sharing {
             Sharing::Items => work(Exec::new(self.isa, Team::SERIAL)),
@@ -121,7 +121,7 @@ impl Session {
         }
     }
 
-    /// Threads that share the work.
+    /// Number of threads of the pool.
     pub(super) fn threads(&self) -> usize {
         self.pool.as_ref().map_or_else(rayon::current_num_threads, |pool| pool.current_num_threads())
     }
@@ -135,8 +135,8 @@ impl Session {
         Ok(())
     }
 
-    /// Ends a pass over the items from `first` on: refuses rows that are not finite, scales the others to length one
-    /// if asked to. `places` are the rows of `out` that hold embeddings.
+    /// Finishes a pass over the items from `first` on: refuses rows that are not finite and scales the others to length
+    /// one if the options say so. `places` are the indices of the rows of `out` that hold embeddings.
     pub(super) fn finish(
         &self,
         what: &'static str,
@@ -154,7 +154,7 @@ impl Session {
                 let error = models::Error::NotFinite { what, index: first + place };
                 failures.add(first + place, Error::model(self.weights.path(), error));
             } else if self.options.normalize {
-                // The same guard against a zero row as the references have.
+                // The same guard against a zero row as in the references.
                 let length = squares.sqrt().max(1e-12);
                 row.iter_mut().for_each(|v| *v = (f64::from(*v) / length) as f32);
             }
@@ -177,7 +177,7 @@ impl Session {
     }
 }
 
-/// All values of an array of rows, which is in standard layout.
+/// All values of an array of rows in standard layout.
 pub(super) fn flat(rows: &mut Array2<f32>) -> &mut [f32] {
     rows.as_slice_mut().unwrap_or_default()
 }

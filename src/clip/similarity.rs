@@ -6,8 +6,8 @@ use crate::error::Error;
 
 /// Cosines between all rows of `a [n, embed_dim]` and all rows of `b [m, embed_dim]`: `[n, m]`, from -1 to 1.
 ///
-/// Rows of any length are accepted; a row of zeros has the cosine 0 with every row. For rows of length one, which
-/// encoders give unless told otherwise, `a.dot(&b.t())` is the same but for rounding.
+/// Rows of any norm are accepted; a row of zeros has the cosine 0 with every row. For unit rows, the default of the
+/// encoders, `a.dot(&b.t())` is the same except for rounding.
 ///
 /// ```
 /// use clippie_rs::ndarray::array;
@@ -19,7 +19,7 @@ use crate::error::Error;
 /// ```
 ///
 /// # Errors
-/// Rows of different lengths, which are of different models.
+/// Rows of different dimensions, which come from different models.
 pub fn similarity(a: &Array2<f32>, b: &Array2<f32>) -> Result<Array2<f32>, Error> {
     if a.ncols() != b.ncols() {
         return Err(Error::EmbedDim { left: a.ncols(), right: b.ncols() });
@@ -34,7 +34,7 @@ pub fn similarity(a: &Array2<f32>, b: &Array2<f32>) -> Result<Array2<f32>, Error
     Ok(cosines)
 }
 
-/// For each row 1 / length, or 0 if it has none.
+/// The inverse norm of each row, or 0 for a row of zeros.
 fn inverse_lengths(rows: ArrayView2<'_, f32>) -> Vec<f64> {
     let inverse = |length: f64| if length > 0.0 { 1.0 / length } else { 0.0 };
     let squares = |row: ndarray::ArrayView1<'_, f32>| row.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();

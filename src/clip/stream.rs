@@ -1,7 +1,7 @@
-//! Any number of inputs through an encoder: in order, with bounded memory, cancellable.
+//! Streams any number of inputs through an encoder: in order, with bounded memory, cancellable.
 //!
-//! Inputs are pulled on the caller's thread and go to two workers in chunks, each a batch for the encoder. While the
-//! last passes of one chunk leave threads idle, those work on the other. Knows nothing of what is encoded.
+//! Inputs are pulled on the caller's thread and go to two workers in chunks, each a batch for the encoder. Threads that
+//! are idle during the last passes of one chunk work on the other. Independent of the kind of input.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -17,18 +17,19 @@ use super::session::Session;
 use super::{CancelToken, Encoded};
 use crate::error::Error;
 
-/// Chunks that are encoded at a time. With two, threads are idle for about a hundredth of the time (200 photos,
-/// ViT-B/32, 2 threads).
+/// Number of chunks that are encoded at the same time. With two, threads are idle for about 1 % of the time (200
+/// photos, ViT-B/32, 2 threads).
 const WORKERS: usize = 2;
 
-/// Chunks that are pulled and not yet handed out. Two more than are encoded, so that no worker waits for the caller.
+/// Limit of chunks that are pulled and not yet handed out: two more than are encoded, so that no worker waits for the
+/// caller.
 const MOST_CHUNKS: usize = 2 * WORKERS;
 
 /// The inputs of an iterator with their embeddings, in the same order: see
 /// [`ImageEncoder::stream`](super::ImageEncoder::stream) and [`TextEncoder::stream`](super::TextEncoder::stream).
 ///
-/// Each item is an input, as it was given, and its embedding or the reason why it has none. Errors count inputs from
-/// the start of the stream ([`Error::index`]). Settings come before the first item:
+/// Each item is an input and its embedding or error. Errors count inputs from the start of the stream
+/// ([`Error::index`]). Settings must come before the first item:
 ///
 /// ```no_run
 /// use clippie_rs::{CancelToken, ImageEncoder};
@@ -50,15 +51,15 @@ const MOST_CHUNKS: usize = 2 * WORKERS;
 /// [`Iterator::next`], on the calling thread, so the iterator need not be [`Send`]; while it blocks, finished
 /// embeddings wait.
 ///
-/// Once [cancelled](Stream::cancel), the stream pulls no more inputs, hands out those it has (with their embedding if it
-/// was done, else with [`Error::Cancelled`]) and ends. Dropping it stops the work within about the time of one pass and
-/// leaves no thread behind. A panic of the inputs' iterator reaches the caller and ends the stream.
+/// Once [cancelled](Stream::cancel), the stream pulls no more inputs, hands out those it has (with their embedding if
+/// it was done, else with [`Error::Cancelled`]) and ends. Dropping it stops the work within about the time of one pass
+/// and leaves no thread behind. A panic of the inputs' iterator reaches the caller and ends the stream.
 #[must_use = "streams do nothing unless they are consumed"]
 pub struct Stream<'a, I: Iterator> {
     /// `None` once they are exhausted.
     inputs: Option<I>,
     pulled: Vec<I::Item>,
-    /// Chunks at work, in order.
+    /// Chunks in progress, in order.
     chunks: VecDeque<Receiver<Done<I::Item>>>,
     /// Rows of the chunk that is being handed out.
     rows: std::vec::IntoIter<Row<I::Item>>,
@@ -71,18 +72,18 @@ pub struct Stream<'a, I: Iterator> {
     report: Option<Box<dyn FnMut(Progress) + Send + 'a>>,
 }
 
-/// An input and its embedding, or why it has none.
+/// An input and its embedding or error.
 type Row<T> = (T, Result<Vec<f32>, Error>);
 
-/// How far a [`Stream`] is.
+/// Progress of a [`Stream`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
     /// Inputs that were handed out, with an embedding or an error.
     pub done: usize,
-    /// Those of them with an error.
+    /// Number of them with an error.
     pub failed: usize,
-    /// All inputs, if their iterator knows how many there are.
+    /// Total number of inputs, if their iterator knows it.
     pub total: Option<usize>,
 }
 
@@ -90,14 +91,14 @@ impl<'a, I: Iterator> Stream<'a, I>
 where
     I::Item: Send + 'static,
 {
-    /// A stream with the chunks that suit `session`, stopped by `cancel`; `work` encodes a chunk.
+    /// Creates a stream with chunks sized for `session`, stopped by `cancel`; `work` encodes a chunk.
     pub(super) fn new(
         inputs: I,
         session: &Session,
         cancel: &CancelToken,
         work: impl Fn(&[I::Item], &CancelToken) -> Encoded + Send + Sync + 'static,
     ) -> Self {
-        // A pass for each thread, and never so few inputs that all threads would share each pass.
+        // A pass for each thread, and at least so many inputs that each thread runs its own passes.
         let chunk = session.options.batch_size.max(2) * session.threads();
         Stream::with(inputs, chunk, cancel, work)
     }
@@ -126,9 +127,9 @@ where
         }
     }
 
-    /// Sets the number of inputs that are encoded together, at least one. More cost memory and latency; fewer than two
-    /// for each thread cost speed. Unless set, it is a pass of [`Options::batch_size`](super::Options::batch_size) for
-    /// each thread. Never changes results.
+    /// Sets the number of inputs that are encoded together, at least one. Larger chunks cost memory and latency; fewer
+    /// than two inputs per thread cost speed. The default is a pass of
+    /// [`Options::batch_size`](super::Options::batch_size) per thread. Never changes results.
     pub fn chunk(mut self, inputs: usize) -> Self {
         self.chunk = inputs.max(1);
         self
@@ -153,7 +154,7 @@ where
         self.rows.len()
     }
 
-    /// Pulls an input; a full chunk goes to the workers. On a panic the inputs stay gone.
+    /// Pulls an input; a full chunk goes to the workers. After a panic of the iterator it pulls no more.
     fn pull(&mut self, mut inputs: I) {
         if let Some(input) = inputs.next() {
             self.pulled.push(input);
@@ -171,7 +172,7 @@ where
         }
     }
 
-    /// Hands out a chunk from now on.
+    /// Starts handing out a chunk.
     fn open(&mut self, done: Done<I::Item>) {
         let Done { inputs, outcome } = done;
         let results = match outcome {
@@ -209,7 +210,7 @@ where
                 self.inputs = None;
                 self.submit();
             }
-            // Finished embeddings before new inputs, which may take their time.
+            // Hand out finished embeddings before pulling new inputs, which may block.
             if let Some(done) = self.chunks.front().and_then(|chunk| chunk.try_recv().ok()) {
                 self.chunks.pop_front();
                 self.open(done);
@@ -262,15 +263,15 @@ impl<T> Job<T> {
     fn run(self, work: &Work<T>) {
         let Job { inputs, cancel, done } = self;
         let outcome = catch_unwind(AssertUnwindSafe(|| work(&inputs, &cancel)));
-        // Fails when nobody waits for it any more.
+        // Fails if the stream was dropped.
         let _ = done.send(Done { inputs, outcome });
     }
 }
 
-/// Threads that encode chunks. They start with the first ones and end with this.
+/// Threads that encode chunks. They start with the first chunks and end when this is dropped.
 struct Workers<T> {
     work: Arc<Work<T>>,
-    /// `None` when they are to end.
+    /// `None` tells the threads to end.
     jobs: Option<Sender<Job<T>>>,
     queue: Arc<Mutex<Receiver<Job<T>>>>,
     threads: Vec<JoinHandle<()>>,
@@ -294,7 +295,7 @@ impl<T> Workers<T> {
                     job.run(&*work);
                 }
             };
-            // One worker is enough, and without any the caller works.
+            // One worker is enough; without any, the caller encodes the chunk.
             self.threads.extend(thread::Builder::new().name("clippie-stream".into()).spawn(run));
         }
         let (done, receive) = mpsc::channel();
@@ -321,9 +322,9 @@ impl<T> Drop for Workers<T> {
     }
 }
 
-/// Waits for a chunk. A thread of a rayon pool works for its pool meanwhile: the chunk may need it.
+/// Waits for a chunk. Meanwhile a thread of a rayon pool runs jobs of its pool, which the chunk may depend on.
 fn wait<T>(chunk: &Receiver<Done<T>>) -> Option<Done<T>> {
-    /// Between two looks at the pool's work.
+    /// Time between two polls of the pool's queue.
     const PAUSE: Duration = Duration::from_micros(100);
     while rayon::current_thread_index().is_some() {
         let pause = if rayon::yield_now() == Some(rayon::Yield::Executed) { Duration::ZERO } else { PAUSE };
@@ -430,7 +431,7 @@ mod tests {
                 self.0.fetch_sub(1, Ordering::SeqCst);
             }
         }
-        // Counts what holds the work: the stream itself and its threads.
+        // Counts the owners of the work: the stream and its threads.
         let count = Arc::new(AtomicUsize::new(1));
         let running = Running(Arc::clone(&count));
         let token = CancelToken::new();
@@ -459,7 +460,7 @@ mod tests {
             taken += 1;
         };
         assert!(panic.downcast_ref::<&str>().is_some_and(|text| text.contains("of the inputs")));
-        // Those that were pulled before are still there.
+        // Inputs pulled before the panic are still handed out.
         let rest: Vec<usize> = stream.map(|(input, _)| input).collect();
         assert_eq!(rest, (taken..48).collect::<Vec<_>>());
 

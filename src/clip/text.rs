@@ -49,9 +49,9 @@ impl TextEncoder {
         Ok(rows)
     }
 
-    /// Encodes texts of which some may fail: each costs its own row alone.
+    /// Encodes texts independently: one that fails does not affect the others.
     ///
-    /// After a cancellation the rows that were done are kept; all others fail with [`Error::Cancelled`].
+    /// After a cancellation, finished rows are kept; all others fail with [`Error::Cancelled`].
     pub fn encode_each(&self, texts: impl IntoIterator<Item: AsRef<str> + Sync>) -> Encoded {
         let texts: Vec<_> = texts.into_iter().collect();
         let mut rows = Array2::zeros((texts.len(), self.embed_dim()));
@@ -171,7 +171,7 @@ impl TextEncoder {
         })
     }
 
-    /// Encodes texts to `out [texts, embed_dim]`, all or none.
+    /// Encodes texts to `out [texts, embed_dim]`; stops at the first error.
     fn encode_all(&self, texts: &[impl AsRef<str> + Sync], out: &mut [f32]) -> Result<(), Error> {
         let ids = self.tokenize(texts).into_iter().collect::<Result<Vec<_>, _>>()?;
         self.run(&ids, out, Failures::fail_fast()).into_result()

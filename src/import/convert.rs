@@ -1,4 +1,4 @@
-//! A checkpoint to a weights file: open, map, describe, fold, write.
+//! Converts a checkpoint to a weights file: open, map, describe, fold, write.
 
 use std::path::{Path, PathBuf};
 
@@ -21,19 +21,19 @@ use crate::weights::{Meta, Provenance, TensorSpec, Writer};
 /// Bytes that are hashed between two reports of progress.
 const HASH_CHUNK: usize = 8 << 20;
 
-/// How far a conversion is.
+/// Progress of a conversion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// What is being done.
+    /// The current stage.
     pub stage: Stage,
     /// Bytes done in this stage.
     pub done: u64,
-    /// Bytes to do in this stage.
+    /// Total bytes of this stage.
     pub total: u64,
 }
 
-/// What a conversion does, in this order.
+/// Stages of a conversion, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stage {
@@ -43,7 +43,7 @@ pub enum Stage {
     Write,
 }
 
-/// What a conversion did.
+/// Summary of a finished conversion.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Converted {
@@ -57,9 +57,9 @@ pub struct Converted {
     pub model_name: Option<String>,
     /// The model.
     pub config: ModelConfig,
-    /// How photos become pixels.
+    /// The preprocessing of photos.
     pub preprocess: PreprocessConfig,
-    /// Tensors of the checkpoint that are no weights and were left out.
+    /// Tensors of the checkpoint that are not weights and were left out.
     pub ignored: Vec<String>,
     /// Tensors written.
     pub tensors: usize,
@@ -69,13 +69,13 @@ pub struct Converted {
 
 /// Converts the checkpoint `src`, a file or a downloaded folder, into the weights file `out`.
 ///
-/// Peak memory, besides the mapped checkpoint, is about that of the largest tensor. `out` appears only when it is
-/// complete. `progress` is called after every few MiB.
+/// Peak memory, besides the mapped checkpoint, is about the size of the largest tensor. `out` appears only when it is
+/// complete. Calls `progress` every few MiB.
 ///
 /// # Errors
-/// If the checkpoint cannot be read or is of an unknown form, if tensors are missing, left over, wrongly shaped
-/// or not finite, if the configuration is contradictory or leaves something open (the message names the option
-/// that settles it), or if `out` cannot be written.
+/// A checkpoint that cannot be read or has an unknown layout; tensors that are missing, left over, wrongly shaped or
+/// not finite; a configuration that is contradictory or incomplete (the message names the option that completes it);
+/// an `out` that cannot be written.
 pub fn convert(
     src: &Path,
     out: &Path,
@@ -127,7 +127,7 @@ pub fn convert(
     Ok(Converted { source, container, layout, model_name, config, preprocess, ignored, tensors, bytes: total })
 }
 
-/// A checkpoint that was understood.
+/// A checkpoint that is mapped and described.
 pub(super) struct Prepared {
     pub mapped: Mapped,
     pub described: Described,
@@ -158,7 +158,7 @@ fn hash(bytes: &[u8], progress: &mut dyn FnMut(Progress)) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Writing replaces what is at `out`, which must not be the checkpoint.
+/// Refuses to replace the checkpoint by its own conversion.
 fn refuse_same_file(source: &Path, out: &Path) -> Result<(), Error> {
     match (source.canonicalize(), out.canonicalize()) {
         (Ok(source), Ok(target)) if source == target => Err(Error::Option {

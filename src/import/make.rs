@@ -1,4 +1,4 @@
-//! Makes canonical layers: the tensors of a weights file, out of a checkpoint's.
+//! Makes the canonical layers of a weights file from the tensors of a checkpoint.
 
 use super::checkpoint::Checkpoint;
 use super::error::Error;
@@ -8,7 +8,7 @@ use crate::models::config::ModelConfig;
 use crate::models::{Layer, LayerKind, layers};
 use crate::weights::{Dtype, TensorSpec};
 
-/// A canonical layer to be made.
+/// A canonical layer to make.
 pub(super) struct Job<'a> {
     layer: Layer,
     source: &'a Source,
@@ -19,8 +19,8 @@ pub(super) struct Job<'a> {
 /// Takes a finished tensor.
 pub(super) type Sink<'s> = dyn FnMut(&TensorSpec, &[f32]) -> Result<(), Error> + 's;
 
-/// The layers of a model in the order of the file, each with its source. `sources` belong to the layers of the draft
-/// that the configuration was made of.
+/// The layers of a model in the order of the file, each with its source. `sources` are those of the layers of the draft
+/// from which the configuration was made.
 pub(super) fn jobs<'a>(
     checkpoint: &Checkpoint,
     sources: &'a [(Layer, Source)],
@@ -40,7 +40,7 @@ pub(super) fn jobs<'a>(
         if let (LayerKind::Table(..), Source::Rows(name), [table]) = (&layer.kind, source, tensors.as_mut_slice())
             && fold::fits_halves(checkpoint, name)?
         {
-            // Lookup tables are read row by row, so that a smaller type costs nothing where it loses nothing.
+            // Lookup tables are read row by row, so the smaller type is no slower; it is used only if it is lossless.
             table.dtype = Dtype::F16;
         }
         Ok(Job { layer, source, tensors })
@@ -53,7 +53,7 @@ impl Job<'_> {
         &self.tensors
     }
 
-    /// Makes the tensors and hands them to `sink` in the order of the file; `buffer` is scratch.
+    /// Makes the tensors and passes them to `sink` in the order of the file; `buffer` is scratch.
     pub(super) fn run(&self, checkpoint: &Checkpoint, buffer: &mut Vec<f32>, sink: &mut Sink<'_>) -> Result<(), Error> {
         let bias = match (&self.layer.kind, self.source) {
             (LayerKind::Linear(spec), Source::Linear { linear, norm, layer_scale }) => {

@@ -1,7 +1,7 @@
 //! The canonical description of a model, which a weights file carries and every tower is built from.
 //!
-//! Every number that changes a result stands here explicitly; nothing is guessed at run time. An architecture's own
-//! description is `config.rs` in its folder. Knows no checkpoints, files or kernels.
+//! States every number that changes a result; nothing is guessed at run time. Each architecture describes itself in
+//! `config.rs` in its folder. Knows no checkpoints, files or kernels.
 //!
 //! Every struct refuses unknown fields: a field that this version does not know may change embeddings.
 
@@ -29,7 +29,7 @@ pub struct ModelConfig {
     pub embed_dim: usize,
     /// Natural logarithm of the factor that turns cosines into logits, as checkpoints store it.
     pub logit_scale: f32,
-    /// Added to the scaled cosines of models that were trained with a sigmoid; absent in all others.
+    /// Added to the scaled cosines of models that were trained with a sigmoid loss; absent in all others.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub logit_bias: Option<f32>,
     /// The image tower, if the file has one.
@@ -63,17 +63,17 @@ impl From<Activation> for layers::Activation {
     }
 }
 
-/// The settings of a tower that its tensors cannot tell: an importer fills them in from other sources.
+/// Settings of a tower that cannot be inferred from its tensors; the importer fills them in from other sources.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub(crate) struct OpenSettings<'a> {
     pub(crate) activation: Option<&'a mut Activation>,
-    /// The number of attention heads, and the channels that it divides.
+    /// Number of attention heads, and the number of channels that it must divide.
     pub(crate) heads: Option<(&'a mut usize, usize)>,
-    /// Channels of an attention head where the architecture leaves no choice, so that `heads` is absent.
+    /// Channels per attention head if the architecture fixes them; `heads` is then absent.
     pub(crate) fixed_head_width: Option<usize>,
     pub(crate) norm_eps: Option<&'a mut f64>,
-    /// Zeros around the image in the first convolution of a stem.
+    /// Zero padding of the first convolution of a stem.
     pub(crate) stem_padding: Option<&'a mut usize>,
     /// Side of the input image in pixels.
     pub(crate) image_size: Option<&'a mut usize>,
@@ -98,7 +98,7 @@ impl OpenSettings<'_> {
     }
 }
 
-/// The sizes of a tower as configuration files name them; those that a tower does not have are absent.
+/// The sizes of a tower, named as in configuration files; those that a tower does not have are absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sizes {
     pub(crate) width: Option<usize>,
@@ -107,18 +107,18 @@ pub(crate) struct Sizes {
     pub(crate) patch_size: Option<usize>,
     /// Patches per side.
     pub(crate) grid: Option<usize>,
-    /// Taps of convolutions along the tokens.
+    /// Kernel size of convolutions along the tokens.
     pub(crate) text_kernel: Option<usize>,
 }
 
 impl ModelConfig {
-    /// A model of these towers without a logit bias.
+    /// Creates a model of these towers without a logit bias.
     pub fn new(embed_dim: usize, logit_scale: f32, image: Option<ImageConfig>, text: Option<TextConfig>) -> Self {
         ModelConfig { embed_dim, logit_scale, logit_bias: None, image, text }
     }
 
-    /// Refuses numbers that no model has, so that nothing computed from them overflows, and combinations that no
-    /// engine exists for.
+    /// Refuses numbers outside the range of any real model, so that nothing computed from them overflows, and
+    /// combinations that no engine supports.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         within("embed_dim", self.embed_dim, 1..=65_536)?;
         if !self.logit_scale.is_finite() {

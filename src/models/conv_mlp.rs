@@ -4,14 +4,14 @@ use super::Error;
 use super::scope::Scope;
 use crate::layers::{Activation, Depthwise, Exec, Linear, Maps, Mlp, Window};
 
-/// `x += fc2(gelu(fc1(dw(x))))`; BatchNorm and LayerScale lie in the weights.
+/// `x += fc2(gelu(fc1(dw(x))))`; BatchNorm and LayerScale are folded into the weights.
 pub(super) struct ConvMlp {
     dw: Depthwise, // 7 × 7, or 1 × 11 along tokens
     mlp: Mlp,
 }
 
 impl ConvMlp {
-    /// `dw`, `fc1` and `fc2` below `scope`.
+    /// Loads `dw`, `fc1` and `fc2` below `scope`.
     pub(super) fn load(scope: &mut Scope<'_>, window: Window, hidden: usize) -> Result<Self, Error> {
         Ok(ConvMlp { dw: scope.depthwise("dw", window)?, mlp: scope.mlp(window.channels, hidden, Activation::Gelu)? })
     }
@@ -21,13 +21,13 @@ impl ConvMlp {
         self.mlp.scratch(exec, rows)
     }
 
-    /// The layer whose weights are the first to be read.
+    /// The linear layer whose weights are read first, for prefetching.
     pub(super) fn first(&self) -> &Linear {
         self.mlp.first()
     }
 
-    /// `x`, maps of the sizes and strides that `like` tells (its data is not looked at); `y` is scratch of the same
-    /// size, `wide` of [`ConvMlp::scratch`].
+    /// Updates the maps `x`, whose sizes and strides are those of `like` (its data is ignored). `y` is scratch of the
+    /// size of `x`, `wide` is scratch of [`ConvMlp::scratch`] floats.
     pub(super) fn forward(&self, exec: Exec<'_>, x: &mut [f32], like: Maps<'_>, y: &mut [f32], wide: &mut [f32]) {
         let (rows, strides) = (like.images * like.height * like.width, like.strides);
         self.dw.forward(exec, Maps { data: x, ..like }, None, (&mut *y, strides));

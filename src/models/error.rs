@@ -1,4 +1,4 @@
-//! What can be wrong with a model or with what it is given.
+//! Errors of models and their inputs.
 
 use crate::weights;
 
@@ -6,7 +6,7 @@ use crate::weights;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The model description in the weights file is not one that can be run.
+    /// The model description in the weights file cannot be run.
     #[error("the model description is not usable: {0}; convert the checkpoint again")]
     Config(String),
     /// A tensor is missing or has another shape than the description says.
@@ -28,14 +28,14 @@ pub enum Error {
         /// The model's positions.
         context_length: usize,
     },
-    /// An embedding came out as infinite or not a number.
+    /// An embedding has infinite or NaN values.
     #[error(
         "the embedding of {what} {index} is not finite; the weights may be damaged: check them with `clippie-rs info --verify`"
     )]
     NotFinite {
         /// `image` or `text`.
         what: &'static str,
-        /// Place in the batch, from 0.
+        /// Index in the batch, from 0.
         index: usize,
     },
 }

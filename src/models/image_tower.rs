@@ -1,4 +1,4 @@
-//! Image towers of every architecture behind one enum: the one place outside its folder that a new one joins.
+//! Image towers of every architecture behind one enum: the only file outside its folder that a new one has to change.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ use crate::tensor::Arena;
 pub enum ImageConfig {
     /// Vision transformer with a class token.
     Vit(VitConfig),
-    /// FastViT as MobileCLIP has it: convolutions, then attention (MCi0 to MCi4).
+    /// FastViT in MobileCLIP's form: convolutions, then attention (MCi0 to MCi4).
     Mci(MciConfig),
 }
 
@@ -41,7 +41,7 @@ impl ImageConfig {
         each!(self, config => config.validate())
     }
 
-    /// What the tensors do not tell.
+    /// Settings that cannot be inferred from the tensors.
     pub(crate) fn open_settings(&mut self) -> OpenSettings<'_> {
         each!(self, config => config.open_settings())
     }
@@ -50,9 +50,9 @@ impl ImageConfig {
         each!(self, config => config.sizes())
     }
 
-    /// Whether the two towers differ at most in settings that tensors do not tell.
+    /// Whether the two towers differ at most in settings that cannot be inferred from tensors.
     pub(crate) fn has_same_tensors(&self, other: &ImageConfig) -> bool {
-        // The image size is such a setting, but the grid of a position table is not.
+        // The image size is such a setting; the grid of a position table is not.
         if self.sizes() != other.sizes() {
             return false;
         }
@@ -66,7 +66,7 @@ impl ImageConfig {
         each!(self, config => config.kind())
     }
 
-    /// The tower in a few words, for messages.
+    /// A short description, for messages.
     pub(crate) fn summary(&self) -> String {
         each!(self, config => config.summary())
     }
@@ -79,7 +79,7 @@ pub(crate) enum ImageTower {
 }
 
 impl ImageTower {
-    /// The one walk over the layers of a tower; `scope` loads or lists them.
+    /// Walks over the layers of the tower; `scope` loads or lists them.
     pub(crate) fn load(scope: &mut Scope<'_>, config: &ImageConfig, embed_dim: usize) -> Result<Self, Error> {
         Ok(match config {
             ImageConfig::Vit(config) => ImageTower::Vit(Vit::load(scope, config, embed_dim)?),
@@ -87,7 +87,7 @@ impl ImageTower {
         })
     }
 
-    /// The size of a pass for one image, in rows of activations.
+    /// Size of a pass for one image, in rows of activations.
     pub(crate) fn rows(&self) -> usize {
         match self {
             ImageTower::Vit(vit) => vit.tokens(),
@@ -95,7 +95,7 @@ impl ImageTower {
         }
     }
 
-    /// `pixels [images, 3, S, S]`, normalised, to `out [images, embed_dim]`, not normalised.
+    /// Computes `out [images, embed_dim]`, not normalised, from normalised `pixels [images, 3, S, S]`.
     pub(crate) fn forward(&self, exec: Exec<'_>, pixels: &[f32], images: usize, arena: &mut Arena, out: &mut [f32]) {
         match self {
             ImageTower::Vit(vit) => vit.stages(exec, pixels, images, arena, out, |_, _| {}),

@@ -1,7 +1,7 @@
-//! The towers: what a model is, which layers it has, and its forward pass.
+//! The towers: configuration, layers and forward pass of each architecture.
 //!
 //! An architecture is one folder: `config.rs` describes it, `tensors.rs` walks once over its layers in the order of
-//! the file, `forward.rs` runs it. It joins the others in [`image_tower`] or [`text_tower`]. Knows no checkpoints.
+//! the file, `forward.rs` runs it. [`image_tower`] and [`text_tower`] list all architectures. Knows no checkpoints.
 
 #![cfg_attr(
     not(feature = "import"),
@@ -28,12 +28,12 @@ pub(crate) use scope::{EvenFirst, Layer, LayerKind, layers};
 pub(crate) use scope::{load_image, load_text};
 pub(crate) use text_tower::TextTower;
 
-/// Stages of a transformer's pass, for tests that compare with the reference one by one.
+/// Points of a transformer's pass at which tests compare with the reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Rows that enter the first block.
+    /// The input of the first block.
     Embedded,
-    /// Rows after block i.
+    /// The output of block i.
     Block(usize),
 }
 

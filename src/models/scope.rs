@@ -1,8 +1,8 @@
 //! The layers of a tower by their canonical names, in the order of the file.
 //!
-//! Each architecture walks over its layers once, in `tensors.rs` of its folder, and asks a [`Scope`] for every one.
-//! From a weights file the scope loads them; without one it lists them ([`layers`]), so that the writer, the importer
-//! and checks of a file know which tensors a model has without a second description.
+//! Each architecture walks over its layers once, in `tensors.rs` of its folder, and requests each from a [`Scope`].
+//! With a weights file the scope loads them; without one it lists them ([`layers`]). The writer, the importer and the
+//! checks of a file use that list, so no second description exists.
 
 use super::Error;
 use super::config::{ImageConfig, ModelConfig, TextConfig};
@@ -20,37 +20,37 @@ pub(crate) struct Layer {
     pub(crate) kind: LayerKind,
 }
 
-/// What a [`Layer`] is, and so which tensors it has.
+/// The kind of a [`Layer`], which determines its tensors.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum LayerKind {
     /// `{path}.weight` and, with a bias, `{path}.bias`, both in panels.
     Linear(LinearSpec),
-    /// `{path}.weight`, taps by channels, and `{path}.bias`, row-major.
+    /// `{path}.weight`, `[taps, channels]`, and `{path}.bias`, row-major.
     Depthwise(DepthwiseSpec),
     /// The tensor `{path}`, row-major, of this shape.
     Rows(Vec<usize>),
-    /// The tensor `{path}`, a lookup table of so many rows of such a width.
+    /// The tensor `{path}`, a lookup table: number of rows, and their width.
     Table(usize, usize),
 }
 
 /// A linear layer, or a dense convolution that runs as one over gathered windows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct LinearSpec {
-    /// Input channels; of a convolution those of one pixel.
+    /// Input channels; for a convolution, those of one pixel.
     pub(crate) channels: usize,
-    /// Height and width of the convolution's kernel; 1 × 1 in a linear layer.
+    /// Height and width of the convolution's kernel; 1 × 1 for a linear layer.
     pub(crate) kernel: [usize; 2],
     /// Whether the elements of a window are ordered y, x, channel instead of channel, y, x.
     pub(crate) channels_last: bool,
     pub(crate) outputs: usize,
     pub(crate) bias: bool,
-    /// Number of leading outputs (the queries) that are stored multiplied by a factor, and the factor.
+    /// Number of leading outputs (the queries) that are multiplied by a factor, and the factor.
     pub(crate) query_scale: Option<(usize, f64)>,
     /// Whether input and output channels are stored even ones first; see [`DepthwiseSpec::doubles`].
     pub(crate) even_first: EvenFirst,
 }
 
-/// Sides of a layer whose channels are stored even ones first, then odd ones.
+/// Whether the input and the output channels of a layer are stored even ones first, then odd ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct EvenFirst {
     pub(crate) inputs: bool,
@@ -64,7 +64,7 @@ pub(crate) struct DepthwiseSpec {
     pub(crate) kernel: [usize; 2],
     pub(crate) inputs: usize,
     /// Whether it has twice as many outputs as inputs. Its even outputs are stored first, so that output `j` reads
-    /// input `j mod inputs`; layers that follow have their inputs in the same order.
+    /// input `j mod inputs`; the inputs of the layers after it are in the same order.
     pub(crate) doubles: bool,
 }
 
@@ -87,8 +87,8 @@ impl LinearSpec {
         LinearSpec { kernel, ..LinearSpec::new(channels, outputs) }
     }
 
-    /// Queries, keys and values of `heads` heads: `[width, 3 · width]`, the queries divided by the root of the width of
-    /// a head.
+    /// Queries, keys and values of `heads` heads: `[width, 3 · width]`, the queries divided by the root of the head
+    /// width.
     pub(crate) fn qkv(width: usize, heads: usize) -> Self {
         let scale = (width as f64 / heads as f64).sqrt().recip();
         LinearSpec { query_scale: Some((width, scale)), ..LinearSpec::new(width, width.saturating_mul(3)) }
@@ -112,7 +112,7 @@ impl LinearSpec {
         LinearSpec { even_first: EvenFirst { outputs: true, ..self.even_first }, ..self }
     }
 
-    /// Rows of the packed matrix: elements of a window.
+    /// Rows of the packed matrix: the elements of a window.
     pub(crate) fn inputs(&self) -> usize {
         self.channels.saturating_mul(self.kernel[0]).saturating_mul(self.kernel[1])
     }
@@ -171,7 +171,7 @@ pub(crate) fn layers(config: &ModelConfig) -> Result<Vec<Layer>, Error> {
     }
 }
 
-/// The image tower of a file.
+/// Loads the image tower of a file.
 pub(crate) fn load_image(weights: &WeightsFile, config: &ImageConfig, embed_dim: usize) -> Result<ImageTower, Error> {
     let mut source = Source::file(weights);
     let tower = ImageTower::load(&mut Scope::root(&mut source, Tower::Image), config, embed_dim)?;
@@ -179,7 +179,7 @@ pub(crate) fn load_image(weights: &WeightsFile, config: &ImageConfig, embed_dim:
     Ok(tower)
 }
 
-/// The text tower of a file.
+/// Loads the text tower of a file.
 pub(crate) fn load_text(weights: &WeightsFile, config: &TextConfig, embed_dim: usize) -> Result<TextTower, Error> {
     let mut source = Source::file(weights);
     let tower = TextTower::load(&mut Scope::root(&mut source, Tower::Text), config, embed_dim)?;
@@ -189,9 +189,9 @@ pub(crate) fn load_text(weights: &WeightsFile, config: &TextConfig, embed_dim: u
 
 /// Where layers come from.
 pub(crate) enum Source {
-    /// They are loaded from a weights file; `used` counts its tensors that were.
+    /// Loads them from a weights file; `used` counts the tensors that were loaded.
     File { weights: WeightsFile, used: usize },
-    /// They are listed; what the walk builds of them has no weights and must not run.
+    /// Lists them; the layers that the walk builds have no weights and must not run.
     List(Vec<Layer>),
 }
 
@@ -200,7 +200,7 @@ impl Source {
         Source::File { weights: weights.clone(), used: 0 }
     }
 
-    /// Refuses a file that holds other tensors for a tower than its model has.
+    /// Refuses a file with tensors of `tower` that its model does not have.
     fn refuse_others(&self, tower: Tower) -> Result<(), Error> {
         let Source::File { weights, used } = self else { return Ok(()) };
         let found = weights.header().tensors.iter().filter(|entry| entry.spec.tower == tower).count();
@@ -232,7 +232,7 @@ impl<'a> Scope<'a> {
         format!("{}.{name}", self.path)
     }
 
-    /// A row-major tensor.
+    /// Requests a row-major tensor.
     pub(super) fn rows(&mut self, name: &str, shape: &[usize]) -> Result<TensorView, Error> {
         let path = self.at(name);
         match self.source {
@@ -247,7 +247,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// A lookup table.
+    /// Requests a lookup table.
     pub(super) fn table(&mut self, name: &str, rows: usize, width: usize) -> Result<TableView, Error> {
         let path = self.at(name);
         match self.source {
@@ -262,7 +262,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// A linear layer.
+    /// Requests a linear layer.
     pub(super) fn linear(&mut self, name: &str, spec: LinearSpec) -> Result<Linear, Error> {
         let path = self.at(name);
         let (inputs, outputs) = (spec.inputs(), spec.outputs);
@@ -283,13 +283,13 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// `fc1` and `fc2`, to `hidden` channels and back.
+    /// Requests `fc1` and `fc2`, to `hidden` channels and back.
     pub(super) fn mlp(&mut self, width: usize, hidden: usize, activation: Activation) -> Result<Mlp, Error> {
         let fc1 = self.linear("fc1", LinearSpec::new(width, hidden))?;
         Ok(Mlp::new(fc1, self.linear("fc2", LinearSpec::new(hidden, width))?, activation))
     }
 
-    /// `squeeze.fc1` and `squeeze.fc2` of channels that are stored even ones first.
+    /// Requests `squeeze.fc1` and `squeeze.fc2` for channels that are stored even ones first.
     pub(super) fn squeeze_excite(&mut self, channels: usize, squeezed: usize) -> Result<SqueezeExcite, Error> {
         let mut squeeze = self.child("squeeze");
         let fc1 = squeeze.linear("fc1", LinearSpec::new(channels, squeezed).even_first_inputs())?;
@@ -297,7 +297,7 @@ impl<'a> Scope<'a> {
         Ok(SqueezeExcite::new(fc1, fc2))
     }
 
-    /// `name.weight` (taps, channels innermost) and `name.bias` of a depthwise convolution.
+    /// Requests a depthwise convolution: `name.weight [taps, channels]` and `name.bias`.
     pub(super) fn depthwise(&mut self, name: &str, window: Window) -> Result<Depthwise, Error> {
         let path = self.at(name);
         let kernel = [window.kernel_height, window.kernel_width];

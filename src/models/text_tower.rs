@@ -1,4 +1,4 @@
-//! Text towers of every architecture behind one enum: the one place outside its folder that a new one joins.
+//! Text towers of every architecture behind one enum: the only file outside its folder that a new one has to change.
 
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,7 @@ impl TextConfig {
         each!(self, config => config.validate())
     }
 
-    /// What the tensors do not tell.
+    /// Settings that cannot be inferred from the tensors.
     pub(crate) fn open_settings(&mut self) -> OpenSettings<'_> {
         each!(self, config => config.open_settings())
     }
@@ -69,7 +69,7 @@ pub(super) enum TextKind {
 }
 
 impl TextTower {
-    /// The one walk over the layers of a tower; `scope` loads or lists them.
+    /// Walks over the layers of the tower; `scope` loads or lists them.
     pub(crate) fn load(scope: &mut Scope<'_>, config: &TextConfig, embed_dim: usize) -> Result<Self, Error> {
         let kind = match config {
             TextConfig::Transformer(config) => {
@@ -99,7 +99,7 @@ impl TextTower {
         }
     }
 
-    /// Rows that a text occupies in a pass.
+    /// Number of rows of a text in a pass.
     pub(crate) fn rows(&self, ids: &[u32]) -> usize {
         match &self.kind {
             TextKind::Transformer(text) => text.rows(ids),
@@ -107,7 +107,7 @@ impl TextTower {
         }
     }
 
-    /// Checked `texts` of token ids (start to end, padded or not) to `out [texts, embed_dim]`, not normalised.
+    /// Computes `out [texts, embed_dim]`, not normalised, from checked token ids (start to end, padded or not).
     pub(crate) fn forward<T: AsRef<[u32]>>(&self, exec: Exec<'_>, texts: &[T], arena: &mut Arena, out: &mut [f32]) {
         match &self.kind {
             TextKind::Transformer(text) => text.stages(exec, texts, arena, out, |_, _| {}),

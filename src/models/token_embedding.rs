@@ -1,4 +1,4 @@
-//! The rows that enter a text tower: token embeddings plus learned positions.
+//! The input of a text tower: token embeddings plus learned positions.
 
 use super::Error;
 use super::scope::Scope;
@@ -28,7 +28,7 @@ impl TokenEmbedding {
         })
     }
 
-    /// Writes the rows of a text to `out [tokens, D]`; the padding id fills what is left of them.
+    /// Writes the rows of a text to `out [tokens, D]`; rows after its last id get the padding id.
     pub(super) fn write(&self, ids: &[u32], out: &mut [f32]) {
         let ids = ids.iter().copied().chain(std::iter::repeat(self.pad_id));
         let rows = out.chunks_exact_mut(self.width).zip(ids).zip(self.position.chunks_exact(self.width));

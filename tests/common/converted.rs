@@ -1,4 +1,4 @@
-//! Converts a random checkpoint, as most engine tests need one.
+//! Converts a random checkpoint, for engine tests.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ pub fn weights(model: &Model, layout: Layout, seed: u64, folder: &Path) -> PathB
 fn options(model: &Model, layout: Layout) -> ConvertOptions {
     let mut options = ConvertOptions::default();
     match (model.mobileclip(), layout) {
-        // Apple's files under open_clip's names have a configuration without preprocessing.
+        // The configuration of Apple's files with open_clip's names has no preprocessing.
         (Some(size), Layout::Apple | Layout::ApplePrefixed) if !size.offer.has_apple_names() => {
             if !model.name.starts_with("tiny-") {
                 return options.model(model.name.clone());
@@ -31,7 +31,7 @@ fn options(model: &Model, layout: Layout) -> ConvertOptions {
             options = options.mean(model.mean).std(model.std);
             options.interpolation(Interpolation::Bilinear).resize(ResizeMode::Shortest)
         }
-        // An OpenAI archive has no word on heads; where they are not 64 channels wide, the user tells.
+        // An OpenAI archive does not state the heads; if they are not 64 channels wide, the user has to.
         (None, Layout::OpenAi) => {
             options.image_heads = model.vit().map(|size| size.image.heads);
             options.text_heads = model.vit().map(|size| size.text.heads);

@@ -8,7 +8,7 @@ use clippie_testkit::goldens;
 use ndarray::{Array2, Array4, ArrayD};
 
 /// Largest difference of any component of a unit embedding. PyTorch in f32 with the same weights deviates by up to
-/// 3e-7; this leaves room for other orders of summation.
+/// 3e-7; this leaves a margin for other orders of summation.
 pub const COMPONENT: f64 = 2e-6;
 /// Largest `1 − cosine`, computed in f64.
 pub const COSINE: f64 = 1e-9;

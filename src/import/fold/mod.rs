@@ -1,9 +1,9 @@
-//! Folds what can be computed once into the linear layers and packs them.
+//! Folds norms, scales and tables into the layers of a weights file and packs them.
 //!
-//! All arithmetic is in f64 and each result is rounded to f32 once. A pre-norm's affine goes into the layer
-//! behind it, `w'(k, n) = gamma(k) * w(k, n)` and `b'(n) = b(n) + sum_k beta(k) * w(k, n)`; the scale of the
-//! attention scores goes into the queries; a LayerScale goes into the layer in front of it. Sums run over `k` in
-//! order, so results depend on shapes alone. Convolutions are folded in `conv`.
+//! All arithmetic is in f64 and each result is rounded to f32 once. The affine part of a pre-norm goes into the next
+//! layer, `w'(k, n) = gamma(k) * w(k, n)` and `b'(n) = b(n) + sum_k beta(k) * w(k, n)`; the scale of the attention
+//! scores goes into the queries; a LayerScale goes into the layer before it. Sums run over `k` in order, so results
+//! depend only on shapes. Convolutions are folded in `conv`.
 
 pub(super) mod conv;
 
@@ -15,27 +15,27 @@ use super::recipes::source::{Affine, BatchNorm, Linear, Names, Order};
 use super::tensor::Tensor;
 use crate::weights::{PANEL, exact_halves};
 
-/// Inputs that are read at once for the 16 outputs of a panel: 32 KiB of f64, within a first-level cache.
+/// Inputs that are read at a time for the 16 outputs of a panel: 32 KiB of f64, which fit in the first-level cache.
 const BLOCK: usize = 256;
-/// Elements of a dense tensor that one task converts.
+/// Elements of a dense tensor per task.
 const ROWS_TASK: usize = 1 << 16;
 
 /// Epsilon of every BatchNorm of MobileCLIP: PyTorch's default, which neither timm nor Apple changes.
 const BATCH_NORM_EPS: f64 = 1e-5;
 
-/// What is folded into a linear layer.
+/// The factors and norm that are folded into a linear layer.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Fold<'a> {
-    /// The norm in front of it.
+    /// The norm before it.
     pub norm: Option<&'a Affine>,
-    /// Factor of the first so many outputs.
+    /// Number of leading outputs with a factor, and the factor.
     pub scale: Option<(usize, f64)>,
     /// Tensor with a factor for each output.
     pub layer_scale: Option<&'a str>,
 }
 
-/// Factor and summand of each channel of a norm in front of a linear layer. The statistics of a LayerNorm stay where
-/// they are; a BatchNorm is folded whole.
+/// Scale and shift of each channel of a norm before a linear layer. Of a LayerNorm only the affine part is folded; a
+/// BatchNorm is folded completely.
 fn affine(checkpoint: &Checkpoint, norm: &Affine) -> Result<(Vec<f64>, Vec<f64>), Error> {
     match norm {
         Affine::Layer(norm) => Ok((vector(checkpoint, &norm.weight)?, vector(checkpoint, &norm.bias)?)),
@@ -43,7 +43,7 @@ fn affine(checkpoint: &Checkpoint, norm: &Affine) -> Result<(Vec<f64>, Vec<f64>)
     }
 }
 
-/// Factor and summand of each channel of a BatchNorm: `s = weight / sqrt(var + eps)` and `t = bias - mean * s`.
+/// Scale and shift of each channel of a BatchNorm: `s = weight / sqrt(var + eps)` and `t = bias - mean * s`.
 fn batch_norm(checkpoint: &Checkpoint, norm: &BatchNorm) -> Result<(Vec<f64>, Vec<f64>), Error> {
     let [mut factors, mut shifts, mean, variance] = [
         vector(checkpoint, &norm.weight)?,
@@ -53,7 +53,7 @@ fn batch_norm(checkpoint: &Checkpoint, norm: &BatchNorm) -> Result<(Vec<f64>, Ve
     ];
     for (factor, variance) in factors.iter_mut().zip(&variance) {
         let spread = (variance + BATCH_NORM_EPS).sqrt();
-        // The root of a negative number is not a number.
+        // The root of a negative variance is NaN.
         if spread.is_nan() || spread <= 0.0 {
             let tensor = checkpoint.tensor(&norm.variance)?;
             return Err(tensor.error(format!("holds {variance}; a variance must not be negative")));
@@ -66,11 +66,11 @@ fn batch_norm(checkpoint: &Checkpoint, norm: &BatchNorm) -> Result<(Vec<f64>, Ve
     Ok((factors, shifts))
 }
 
-/// Folds and packs `linear` into `out`, `[ceil(n / 16)][k][16]`, and returns its bias, `[n]` filled with zeros to a
+/// Folds and packs `linear` into `out`, `[ceil(n / 16)][k][16]`, and returns its bias, `[n]` padded with zeros to a
 /// multiple of 16.
 ///
-/// `out` may hold anything before: reusing it from layer to layer saves the system most of the work of handing
-/// out fresh pages (about 1 s of CPU time for a checkpoint of 1.7 GB).
+/// The content of `out` is replaced. Reusing it for all layers avoids most of the cost of fresh pages (about 1 s of
+/// CPU time for a checkpoint of 1.7 GB).
 pub(super) fn linear(
     checkpoint: &Checkpoint,
     linear: &Linear,
@@ -132,7 +132,7 @@ pub(super) fn linear(
     Ok(bias)
 }
 
-/// The dense tensor `name` into `out`, which may hold anything before.
+/// Reads the dense tensor `name` into `out`, whose content is replaced.
 pub(super) fn rows(checkpoint: &Checkpoint, name: &str, out: &mut Vec<f32>) -> Result<(), Error> {
     let tensor = checkpoint.tensor(name)?;
     out.resize(tensor.len(), 0.0);
@@ -149,8 +149,8 @@ pub(super) fn rows(checkpoint: &Checkpoint, name: &str, out: &mut Vec<f32>) -> R
     })
 }
 
-/// The class token and the positions of an image tower into `out`: the token in front of the positions, or added to
-/// the first of them where it has one of its own.
+/// Writes the class token and the positions of an image tower to `out`: the token is added to the first position, or
+/// comes before the positions if it has none of its own.
 pub(super) fn image_positions(
     checkpoint: &Checkpoint,
     class: &str,
@@ -173,7 +173,7 @@ pub(super) fn image_positions(
     round(&tensor, &first, out)
 }
 
-/// Whether every element of the tensor `name`, rounded to f32, is a binary16 number.
+/// Whether binary16 represents every element of the tensor `name`, rounded to f32, exactly.
 pub(super) fn fits_halves(checkpoint: &Checkpoint, name: &str) -> Result<bool, Error> {
     let tensor = checkpoint.tensor(name)?;
     let tasks = tensor.len().div_ceil(ROWS_TASK);
@@ -192,12 +192,12 @@ pub(super) fn fits_halves(checkpoint: &Checkpoint, name: &str) -> Result<bool, E
         }
         Ok(true)
     };
-    // The first element that is none ends the search.
+    // Stops at the first element that does not fit.
     let found = (0..tasks).into_par_iter().map(fits).find_any(|fits| !matches!(fits, Ok(true)));
     found.unwrap_or(Ok(true))
 }
 
-/// All elements of the tensor `name`.
+/// Reads all elements of the tensor `name`.
 pub(super) fn vector(checkpoint: &Checkpoint, name: &str) -> Result<Vec<f64>, Error> {
     let tensor = checkpoint.tensor(name)?;
     let mut out = vec![0f64; tensor.len()];

@@ -1,4 +1,4 @@
-//! Folding against its definition, element by element.
+//! Compares folding with its definition, element by element.
 
 use super::*;
 use crate::import::recipes::source::Norm;
@@ -33,7 +33,7 @@ struct Packed {
     bias: Vec<f32>,
 }
 
-/// Folds into a buffer that something else was in.
+/// Folds into a buffer that is not empty.
 fn linear(checkpoint: &Checkpoint, linear: &Linear, fold: Fold<'_>) -> Result<Packed, Error> {
     let mut weight = vec![f32::NAN; 1000];
     let bias = super::linear(checkpoint, linear, fold, &mut weight)?;
@@ -97,7 +97,7 @@ fn folds_every_size_and_order_like_the_definition() {
     }
 }
 
-/// Norms, LayerScale and the scale of the queries in f64 on one input, step by step.
+/// Compares with norms, LayerScale and the scale of the queries in f64 on one input, step by step.
 #[test]
 fn folded_layers_compute_what_their_parts_do() {
     let (k, n) = (37, 48);

@@ -1,4 +1,4 @@
-//! The names of Apple's `ml-mobileclip`: MobileCLIP S0, S1, S2 and B as Apple publishes them.
+//! The tensor names of Apple's `ml-mobileclip`: MobileCLIP S0, S1, S2 and B as published by Apple.
 
 use super::convs::{self, Convs};
 use super::mci::MciTower;
@@ -8,7 +8,7 @@ use super::timm::{draft_stem, stem_source};
 use super::{At, Recipe, SourceLayout, draft_blocks, draft_text, draft_vit, grid};
 use crate::models::config::{ImageConfig, ModelConfig, TextConfig, TextHybridConfig, TransformerConfig};
 
-/// Names by which the layout and its towers are told apart.
+/// Names that distinguish the layout and its towers.
 const MCI: &str = "image_encoder.model.patch_embed.";
 const STEM: &str = "image_encoder.model.patch_emb.";
 
@@ -26,7 +26,7 @@ struct Apple {
     hybrid: Option<Hybrid>,
 }
 
-/// The hybrid text tower, whose first and last blocks are convolutions and numbered with the transformer's.
+/// The hybrid text tower. Its first and last blocks are convolutions, numbered in one sequence with the transformer's.
 struct Hybrid {
     folded: bool,
     /// Number of the last block.
@@ -152,7 +152,7 @@ fn mixer_source(convs: &mut Convs<'_, '_>, block: &str, part: &[&str], at: &At<'
     })
 }
 
-/// The blocks numbered behind `prefix`, the transformer's first of which has the number `first`.
+/// The transformer blocks `{prefix}{i}`, numbered from `first`.
 fn draft(names: &mut Checklist<'_>, prefix: &str, first: usize, width: usize) -> TransformerConfig {
     let [mlp_width, _] = names.probe(&format!("{prefix}{first}.pre_norm_ffn.1.weight"), [0, width]);
     draft_blocks(width, names.count_blocks(prefix), mlp_width)

@@ -1,26 +1,26 @@
-//! Convolutions as MobileCLIP's towers are trained, in several branches, or folded into one; in the words of
-//! timm or of Apple's `ml-mobileclip`.
+//! Convolutions of MobileCLIP's towers, in several branches as trained or folded into one, under the names of timm or
+//! of Apple's `ml-mobileclip`.
 //!
-//! Knows how the parts of one convolution are called, not which convolutions a model has.
+//! Knows the names of the parts of a convolution, not which convolutions a model has.
 
 use super::names::Checklist;
 use super::source::{BatchNorm, Branch, Conv, Kernel, Linear, Order};
 
-/// What the parts of a convolution are called.
+/// Names of the parts of a convolution.
 pub(super) struct Words {
     /// The branch with the full kernel.
     pub full: &'static str,
     /// The branch with a 1 x 1 kernel.
     pub scale: &'static str,
-    /// The branch that is a norm alone.
+    /// The branch that is only a norm.
     pub identity: &'static str,
     /// The branch of a downsampling with the full kernel.
     pub large: &'static str,
     /// The convolution that adds positions.
     pub position: &'static str,
-    /// The MLP behind a convolution.
+    /// The MLP after a convolution.
     pub mlp: &'static str,
-    /// What follows the name of a factor per channel.
+    /// Suffix of a factor per channel.
     pub gamma: &'static str,
     /// A downsampling's folded convolution.
     pub folded_large: &'static str,
@@ -48,23 +48,23 @@ pub(super) const APPLE: Words = Words {
     folded_large: "lkb_reparam",
 };
 
-/// The 3 x 3 branch of a downsampling, in both.
+/// The 3 x 3 branch of a downsampling, in both naming schemes.
 const SMALL: &str = "small_conv";
-/// Any other folded convolution, in both.
+/// Any other folded convolution, in both naming schemes.
 const FOLDED: &str = "reparam_conv";
 
-/// Takes convolutions. A checkpoint is either folded throughout or not at all.
+/// Takes convolutions from a checklist. A checkpoint is either folded throughout or not at all.
 pub(super) struct Convs<'t, 'a> {
     pub names: &'t mut Checklist<'a>,
     pub words: &'static Words,
     pub folded: bool,
 }
 
-/// Sizes of a convolution: outputs, inputs that an output sees, height and width of the kernel.
+/// Sizes of a convolution: outputs, inputs per output, height and width of the kernel.
 pub(super) type Size = [usize; 4];
 
 impl<'t, 'a> Convs<'t, 'a> {
-    /// For a checkpoint that is folded if the module `first` is.
+    /// The checkpoint counts as folded if the module `first` is.
     pub(super) fn new(names: &'t mut Checklist<'a>, words: &'static Words, first: &str) -> Self {
         let folded = names.has_prefix(&format!("{first}.{FOLDED}."));
         Convs { names, words, folded }
@@ -78,7 +78,7 @@ impl<'t, 'a> Convs<'t, 'a> {
         }
     }
 
-    /// A convolution with a full kernel and, if told so, branches of a 1 x 1 kernel and of a norm alone.
+    /// A convolution with a full kernel and, if requested, a 1 x 1 branch and a branch that is only a norm.
     pub(super) fn branches(&mut self, module: &str, size: Size, scale: bool, identity: bool) -> Conv {
         if self.folded {
             return self.biased(&format!("{module}.{FOLDED}"), size);
@@ -140,7 +140,7 @@ impl<'t, 'a> Convs<'t, 'a> {
         conv(size, vec![Branch { weight: Some(weight), bias, norm: None, negative: false }])
     }
 
-    /// A convolution without bias, `{name}.conv`, and the BatchNorm behind it, `{name}.{norm}`.
+    /// A convolution without bias, `{name}.conv`, and the BatchNorm after it, `{name}.{norm}`.
     pub(super) fn normed(&mut self, name: &str, norm: &str, size: Size) -> Branch {
         let weight = self.kernel(format!("{name}.conv.weight"), size);
         let norm = self.batch_norm(&format!("{name}.{norm}"), size[0]);

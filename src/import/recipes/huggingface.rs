@@ -1,11 +1,11 @@
-//! The names of Hugging Face transformers' `CLIPModel`.
+//! The tensor names of Hugging Face transformers' `CLIPModel`.
 
 use super::names::Checklist;
 use super::source::Source;
 use super::{At, Recipe, SourceLayout, draft_blocks, draft_text, draft_vit, grid, square_patch};
 use crate::models::config::{ImageConfig, ModelConfig, TransformerConfig};
 
-/// Where the blocks of the towers are.
+/// Name prefixes of the towers' blocks.
 const IMAGE_BLOCKS: &str = "vision_model.encoder.layers.";
 const TEXT_BLOCKS: &str = "text_model.encoder.layers.";
 
@@ -50,7 +50,7 @@ impl Recipe for HuggingFace {
                 position: names.take(POSITION.into(), &at.shape),
                 class_has_position: true,
             },
-            // The misspelling is theirs.
+            // Misspelt in transformers.
             ["image", "ln_pre", part] => {
                 Source::Rows(names.take(format!("vision_model.pre_layrnorm.{part}"), &at.shape))
             }

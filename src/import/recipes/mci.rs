@@ -1,4 +1,4 @@
-//! The FastViT towers of MobileCLIP (MCi0 to MCi4), in timm's words or Apple's.
+//! The FastViT towers of MobileCLIP (MCi0 to MCi4), under timm's names or Apple's.
 
 use super::At;
 use super::convs::{self, Convs, Size, Words, conv};
@@ -9,14 +9,14 @@ use crate::models::config::{ImageConfig, MciConfig, MciStage, Mixer};
 /// Channels of an attention head in every FastViT.
 const HEAD_WIDTH: usize = 32;
 
-/// Where the modules of a tower are, and in which form.
+/// Names and form of the modules of a tower.
 pub(super) struct MciTower {
     words: &'static Words,
-    /// The stem's three convolutions are numbered behind it.
+    /// Prefix of the stem's three convolutions, which a number follows.
     stem: String,
     stages: Vec<StagePlaces>,
     last: String,
-    /// The last squeeze and excitation's layers.
+    /// The layers of the last squeeze-and-excitation.
     squeeze: [String; 2],
     head: Head,
     /// Whether convolutions are folded into one branch each.
@@ -25,14 +25,14 @@ pub(super) struct MciTower {
     stem_scale: bool,
 }
 
-/// Where a stage's modules are.
+/// Names of the modules of a stage.
 #[derive(Default)]
 struct StagePlaces {
     downsample: Option<String>,
     position: Option<String>,
-    /// The blocks are numbered behind it.
+    /// Prefix of the blocks, which a number follows.
     blocks: String,
-    /// The norm in front of attention, in stages that have attention.
+    /// The norm before attention, in stages with attention.
     attention: Option<AttentionNorm>,
 }
 
@@ -80,7 +80,7 @@ impl MciTower {
     /// The tower under Apple's names.
     pub(super) fn apple(names: &Checklist<'_>) -> Self {
         let model = "image_encoder.model";
-        // Downsamplings, positions and the blocks of a stage are numbered in one sequence.
+        // Apple numbers downsamplings, positions and stages in one sequence.
         let network = format!("{model}.network.");
         let mut stages = Vec::new();
         let mut stage = StagePlaces::default();
@@ -107,7 +107,7 @@ impl MciTower {
         }
     }
 
-    /// The tower as far as names and shapes tell, and the length of the embeddings.
+    /// Infers the tower from names and shapes, and the length of the embeddings.
     pub(super) fn draft(&mut self, names: &mut Checklist<'_>) -> (ImageConfig, usize) {
         let [first, second] = [0, 1].map(|i| format!("{}{i}", self.stem));
         let mut convs = Convs::new(names, self.words, &first);
@@ -222,7 +222,7 @@ impl StagePlaces {
 }
 
 impl Head {
-    /// Outputs of the head of so many inputs.
+    /// Infers the number of outputs of the head from its shape.
     fn probe(&self, names: &mut Checklist<'_>, inputs: usize) -> usize {
         match self {
             Head::Linear(name) => {

@@ -1,8 +1,8 @@
 //! From a checkpoint's names to the canonical layers of a model.
 //!
-//! One recipe per layout: it recognises its checkpoints, drafts the model from names and shapes, and says for each
-//! canonical layer which of the checkpoint's tensors make it. Nothing outside this module knows a foreign name. Every
-//! tensor is accounted for: one that is missing, wrongly shaped or left over is an error that names it.
+//! Each layout has a recipe: it recognises its checkpoints, drafts the model from names and shapes, and lists for each
+//! canonical layer the tensors of the checkpoint that make it. Only this module knows tensor names of other projects.
+//! Every tensor is accounted for: one that is missing, wrongly shaped or left over is an error that names it.
 
 mod apple;
 mod convs;
@@ -25,19 +25,19 @@ use crate::models::{Layer, LayerKind, layers};
 use names::Checklist;
 use source::Source;
 
-/// The layouts, in the order in which they are tried.
+/// Recognisers of all layouts, in the order in which they are tried.
 const RECIPES: [Recognise; 4] = [native::recognise, huggingface::recognise, timm::recognise, apple::recognise];
 
-/// Gives the recipe of a layout if the checkpoint has the names that only this layout has.
+/// Returns the recipe of a layout if the checkpoint has the names that only this layout has.
 type Recognise = fn(&Checklist<'_>) -> Option<Box<dyn Recipe>>;
 
-/// How the checkpoints of a layout become canonical layers.
+/// Maps the checkpoints of a layout to canonical layers.
 trait Recipe {
-    /// The layout that this is the recipe of.
+    /// The layout of this recipe.
     fn layout(&self) -> SourceLayout;
 
-    /// The model as far as names and shapes tell. Settings that they do not tell hold placeholders; see
-    /// `models::config::OpenSettings`. A shape that cannot be inferred is recorded, and the draft goes on with ones.
+    /// Infers the model from names and shapes. Other settings hold placeholders; see `models::config::OpenSettings`. A
+    /// shape that cannot be inferred is recorded, and the draft continues with ones.
     fn draft(&mut self, names: &mut Checklist<'_>) -> ModelConfig;
 
     /// The tensors that make a canonical layer of the draft; `None` if the layout does not have such a layer.
@@ -48,11 +48,10 @@ trait Recipe {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SourceLayout {
-    /// As OpenAI published its models: native names and the buffers `input_resolution`, `context_length` and
-    /// `vocab_size`.
+    /// OpenAI's archives: native names and the buffers `input_resolution`, `context_length` and `vocab_size`.
     OpenAi,
-    /// open_clip: the same names without those buffers for its own vision transformers, timm's names for the
-    /// image towers of MobileCLIP.
+    /// open_clip: native names without those buffers for its own vision transformers, timm's names for the image
+    /// towers of MobileCLIP.
     OpenClip,
     /// Hugging Face transformers' `CLIPModel`.
     HuggingFace,
@@ -61,7 +60,7 @@ pub enum SourceLayout {
 }
 
 impl SourceLayout {
-    /// As it is written into weights files.
+    /// The name of the layout in weights files.
     pub fn as_str(self) -> &'static str {
         match self {
             SourceLayout::OpenAi => "openai",
@@ -78,16 +77,16 @@ impl fmt::Display for SourceLayout {
     }
 }
 
-/// A canonical layer as recipes look at it.
+/// A canonical layer in the form that recipes use.
 pub(super) struct At<'l> {
     /// Its path, split at the dots: `["image", "blocks", "3", "qkv"]`.
     path: Vec<&'l str>,
-    /// Inputs of a linear layer, elements of a window of a dense convolution, channels of a depthwise one.
+    /// Inputs of a linear layer, elements per window of a dense convolution, channels of a depthwise one.
     inputs: usize,
     outputs: usize,
-    /// Of a convolution: outputs, inputs that an output sees, height and width of the kernel.
+    /// Sizes of a convolution: outputs, inputs per output, height and width of the kernel.
     size: convs::Size,
-    /// Of a tensor that is stored as it is.
+    /// Shape of a tensor that is stored unchanged.
     shape: Vec<usize>,
 }
 
@@ -112,18 +111,18 @@ impl<'l> At<'l> {
     }
 }
 
-/// A checkpoint whose tensors all have their place.
+/// A checkpoint with all its tensors mapped.
 pub(super) struct Mapped {
     pub layout: SourceLayout,
     /// Whether the image tower has timm's names.
     pub timm: bool,
-    /// What names and shapes tell of the model. Settings that they do not tell hold placeholders.
+    /// The model, inferred from names and shapes. Other settings hold placeholders.
     pub draft: ModelConfig,
     /// The canonical layers in the order of the file, each with the tensors that make it.
     pub layers: Vec<(Layer, Source)>,
     /// The tensor with the natural logarithm of the logit scale.
     pub logit_scale: String,
-    /// Tensors that are no weights.
+    /// Tensors that are not weights.
     pub ignored: Vec<String>,
 }
 
@@ -160,7 +159,7 @@ fn has_no_blocks(draft: &ModelConfig) -> bool {
     image || draft.text.as_ref().is_some_and(|text| text.sizes().layers == Some(0))
 }
 
-/// Refuses a checkpoint that no recipe recognises, by the name of what it is where that is known.
+/// Refuses a checkpoint that no recipe recognises; the message names its kind if that is known.
 fn unknown<T>(checkpoint: &Checkpoint, names: &Checklist<'_>) -> Result<T, Error> {
     if names.has("visual.layer1.0.conv1.weight") {
         return unsupported(checkpoint, "it is a CLIP ModifiedResNet (RN50 and the like), which is not supported yet");
@@ -188,7 +187,7 @@ fn unsupported<T>(checkpoint: &Checkpoint, reason: &str) -> Result<T, Error> {
 
 // --- drafts
 
-/// Transformer blocks of these sizes; what tensors do not tell has placeholders.
+/// Transformer blocks of these sizes; settings that tensors do not determine hold placeholders.
 fn draft_blocks(width: usize, layers: usize, mlp_width: usize) -> TransformerConfig {
     TransformerConfig { width, layers, heads: 1, mlp_width, activation: Activation::Gelu, norm_eps: 1e-5 }
 }
@@ -218,15 +217,15 @@ fn draft_text(context_length: usize, vocab_size: usize, blocks: TransformerConfi
     })
 }
 
-/// Side of the patches that the convolution `name`, `[width, 3, side, side]`, looks at.
+/// Side of the patches of the convolution `name`, `[width, 3, side, side]`.
 fn square_patch(names: &mut Checklist<'_>, name: &str, width: usize) -> usize {
     let [_, _, _, side] = names.probe(name, [width, 3, 0, 0]);
     side
 }
 
-/// Patches per side, from the `tokens` that have positions, the class token among them: `1 + grid * grid`.
+/// Patches per side, from the number of tokens with positions, class token included: `1 + grid * grid`.
 ///
-/// `name` is the positions' tensor, `found` its shape, and `shape` gives the one for a number of tokens.
+/// `name` is the tensor of the positions, `found` its shape; `shape` returns the shape for a number of tokens.
 fn grid(
     names: &mut Checklist<'_>,
     name: &str,
@@ -242,7 +241,7 @@ fn grid(
     grid
 }
 
-/// Patches and class token.
+/// Number of patches and class token.
 fn positions(grid: usize) -> usize {
     grid.saturating_mul(grid).saturating_add(1)
 }

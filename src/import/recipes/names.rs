@@ -14,7 +14,7 @@ pub(super) struct Checklist<'a> {
     taken: HashSet<String>,
     missing: Vec<String>,
     misshapen: Vec<Misshapen>,
-    /// Shapes that others are derived from and that could not be told: `misshapen` then lists consequences.
+    /// Shapes that could not be inferred and that others depend on: `misshapen` then lists only consequences.
     misprobed: Vec<Misshapen>,
     blind: bool,
 }
@@ -31,8 +31,8 @@ impl<'a> Checklist<'a> {
         }
     }
 
-    /// Shape of the tensor `name`, if it has `N` dimensions, none of them empty; otherwise it is put on record
-    /// and the answer is all ones, so that the search goes on and the message is complete.
+    /// Shape of the tensor `name` if it has `N` dimensions, none of them zero. Otherwise records the error and returns
+    /// all ones, so that the walk continues and the message is complete.
     pub(super) fn probe<const N: usize>(&mut self, name: &str, expected: [usize; N]) -> [usize; N] {
         let shape = self.checkpoint.info(name).map(|info| info.shape);
         match shape.map(<[usize; N]>::try_from) {
@@ -78,7 +78,7 @@ impl<'a> Checklist<'a> {
         self.take_stacked(&[prefix.to_owned()], at)
     }
 
-    /// Takes linear layers with the same number of outputs each and stacks them along the outputs.
+    /// Takes linear layers with equal numbers of outputs and stacks them along the outputs.
     pub(super) fn take_stacked(&mut self, prefixes: &[String], at: &At<'_>) -> Linear {
         let (k, n) = (at.inputs, at.outputs / prefixes.len().max(1));
         let mut take = |kind: &str, shape: &[usize]| -> Names {
@@ -99,7 +99,7 @@ impl<'a> Checklist<'a> {
         Linear { weight: vec![self.take(name.to_owned(), &[k, n])], order: Order::InOut, bias: Vec::new(), k, n }
     }
 
-    /// Takes the convolution that makes patches, `[width, 3, side, side]` without bias.
+    /// Takes the convolution that embeds patches, `[width, 3, side, side]` without bias.
     pub(super) fn take_patch(&mut self, name: &str, at: &At<'_>) -> Linear {
         let [_, _, side, _] = at.size;
         let weight = vec![self.take(name.to_owned(), &[at.outputs, 3, side, side])];
@@ -111,7 +111,7 @@ impl<'a> Checklist<'a> {
         self.checkpoint.info(name).is_some()
     }
 
-    /// Whether any tensor's name starts so.
+    /// Whether any tensor's name starts with `prefix`.
     pub(super) fn has_prefix(&self, prefix: &str) -> bool {
         self.checkpoint.tensors().any(|info| info.name.starts_with(prefix))
     }
@@ -127,7 +127,7 @@ impl<'a> Checklist<'a> {
 
     /// Number of blocks named `{prefix}{i}.`.
     ///
-    /// Counts the different numbers: with a gap among them, blocks turn out missing and left over.
+    /// Counts distinct numbers: after a gap in the numbers, blocks are reported as missing and left over.
     pub(super) fn count_blocks(&self, prefix: &str) -> usize {
         let number = |info: TensorInfo<'a>| {
             let (number, _) = info.name.strip_prefix(prefix)?.split_once('.')?;
@@ -136,13 +136,13 @@ impl<'a> Checklist<'a> {
         self.checkpoint.tensors().filter_map(number).collect::<BTreeSet<_>>().len()
     }
 
-    /// Puts the wrong shape of a tensor that others are derived from on record.
+    /// Records the wrong shape of a tensor that other shapes depend on.
     pub(super) fn misprobe(&mut self, name: &str, expected: &[usize], found: &[usize]) {
         self.misprobed.push(Misshapen::new(name, expected, found));
         self.blind = true;
     }
 
-    /// Reports what does not fit; otherwise gives the names that were ignored.
+    /// Reports all errors; without any, returns the names of the ignored tensors.
     pub(super) fn finish(self, layout: &'static str) -> Result<Vec<String>, Error> {
         let path = || self.checkpoint.path().to_owned();
         let mut unknown = Vec::new();
@@ -162,7 +162,7 @@ impl<'a> Checklist<'a> {
                 unknown.push(info.name.to_owned());
             }
         }
-        // A tensor that is there but cannot be read tells more than that it is missing.
+        // Report a tensor of an unreadable type as such, not as missing.
         for name in &self.missing {
             if let Some(reason) = self.checkpoint.why_unreadable(name) {
                 return Err(Error::Tensor { path: path(), tensor: printable(name), reason: reason.to_owned() });
@@ -177,7 +177,7 @@ impl<'a> Checklist<'a> {
     }
 }
 
-/// Whether a tensor is none of the model's weights: counters, index buffers, the causal mask.
+/// Whether a tensor is not a weight of the model: counters, index buffers, the causal mask.
 fn is_ignorable(info: &TensorInfo<'_>) -> bool {
     let last = info.name.rsplit('.').next().unwrap_or_default();
     match info.name {

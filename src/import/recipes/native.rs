@@ -1,14 +1,14 @@
-//! The names of OpenAI's CLIP, which open_clip kept for its own vision transformers.
+//! The tensor names of OpenAI's CLIP, which open_clip kept for its own vision transformers.
 
 use super::names::Checklist;
 use super::source::{Linear, Order, Source};
 use super::{At, Recipe, SourceLayout, draft_blocks, draft_text, draft_vit, grid, square_patch};
 use crate::models::config::{ImageConfig, ModelConfig, TextConfig, TransformerConfig};
 
-/// Buffers that OpenAI's archives hold beside the weights.
+/// Buffers in OpenAI's archives besides the weights.
 const OPENAI_BUFFERS: [&str; 3] = ["input_resolution", "context_length", "vocab_size"];
 
-/// Where the blocks of the towers are.
+/// Name prefixes of the towers' blocks.
 const IMAGE_BLOCKS: &str = "visual.transformer.resblocks.";
 const TEXT_BLOCKS: &str = "transformer.resblocks.";
 
@@ -67,7 +67,7 @@ impl Recipe for Native {
     }
 }
 
-/// The text tower, all names of which start with `prefix`.
+/// Drafts the text tower, whose names start with `prefix`.
 pub(super) fn draft_text_tower(names: &mut Checklist<'_>, prefix: &str) -> TextConfig {
     let at = |name: &str| format!("{prefix}{name}");
     let blocks = draft(names, &at(TEXT_BLOCKS), &at("ln_final.weight"));
@@ -77,7 +77,7 @@ pub(super) fn draft_text_tower(names: &mut Checklist<'_>, prefix: &str) -> TextC
     draft_text(context_length, vocab_size, blocks)
 }
 
-/// A layer of the text tower, all names of which start with `prefix`.
+/// The tensors of a layer of the text tower, whose names start with `prefix`.
 pub(super) fn text_source(names: &mut Checklist<'_>, at: &At<'_>, prefix: &str) -> Option<Source> {
     let named = |name: &str| format!("{prefix}{name}");
     let Some(("text", path)) = at.path.split_first().map(|(tower, path)| (*tower, path)) else { return None };

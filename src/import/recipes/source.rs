@@ -1,4 +1,4 @@
-//! How one canonical layer is made of a checkpoint's tensors: their names, their order, what is folded.
+//! How a canonical layer is made from a checkpoint's tensors: their names, their order, what is folded.
 
 /// Names of tensors of the checkpoint.
 pub(in crate::import) type Names = Vec<String>;
@@ -6,17 +6,17 @@ pub(in crate::import) type Names = Vec<String>;
 /// The tensors that make one canonical layer.
 #[derive(Clone, Debug)]
 pub(in crate::import) enum Source {
-    /// A linear layer, with what is folded into it.
+    /// A linear layer and what is folded into it.
     Linear {
         linear: Linear,
-        /// The norm in front of it.
+        /// The norm before it.
         norm: Option<Affine>,
         /// Tensor with a factor for each output.
         layer_scale: Option<String>,
     },
     /// A convolution, dense or depthwise.
     Conv(Conv),
-    /// One tensor as it is.
+    /// One tensor, unchanged.
     Rows(String),
     /// The class token and the positions of an image tower.
     ClassAndPositions {
@@ -29,17 +29,17 @@ pub(in crate::import) enum Source {
 }
 
 impl Source {
-    /// A linear layer into which nothing is folded.
+    /// A linear layer with nothing folded in.
     pub(super) fn linear(linear: Linear) -> Self {
         Source::Linear { linear, norm: None, layer_scale: None }
     }
 
-    /// A linear layer with a LayerNorm in front.
+    /// A linear layer after a LayerNorm.
     pub(super) fn normed(norm: Norm, linear: Linear) -> Self {
         Source::Linear { linear, norm: Some(Affine::Layer(norm)), layer_scale: None }
     }
 
-    /// A linear layer whose outputs have a factor each.
+    /// A linear layer with a factor for each output.
     pub(super) fn scaled(linear: Linear, layer_scale: String) -> Self {
         Source::Linear { linear, norm: None, layer_scale: Some(layer_scale) }
     }
@@ -55,10 +55,10 @@ pub(in crate::import) struct Norm {
 /// A linear layer: `y[n] = bias[n] + sum_k x[k] * w(k, n)`.
 #[derive(Clone, Debug)]
 pub(in crate::import) struct Linear {
-    /// Tensors of the weight. Those of [`Order::OutIn`] follow each other along the outputs.
+    /// Tensors of the weight. With [`Order::OutIn`] they are concatenated along the outputs.
     pub weight: Names,
     pub order: Order,
-    /// Tensors of the bias, one after another; none for no bias.
+    /// Tensors of the bias, concatenated; empty without a bias.
     pub bias: Names,
     /// Inputs.
     pub k: usize,
@@ -69,18 +69,18 @@ pub(in crate::import) struct Linear {
 /// Order of the dimensions of a linear layer's weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::import) enum Order {
-    /// `[n, k]`, the `k` possibly spread over several dimensions.
+    /// `[n, k]`, where `k` may be several dimensions.
     OutIn,
     /// `[k, n]`
     InOut,
 }
 
-/// Weight and bias of a norm that works channel by channel once its statistics are known.
+/// The per-channel scale and shift of a norm.
 #[derive(Clone, Debug)]
 pub(in crate::import) enum Affine {
-    /// Of a LayerNorm, whose statistics are those of its input.
+    /// Of a LayerNorm, which computes its statistics from its input.
     Layer(Norm),
-    /// Of a BatchNorm, whose statistics are known.
+    /// Of a BatchNorm, whose statistics are stored.
     Batch(BatchNorm),
 }
 
@@ -93,37 +93,37 @@ pub(in crate::import) struct BatchNorm {
     pub variance: String,
 }
 
-/// A convolution as the sum of what it was trained as: `residual + scale * sum of branches`.
+/// A convolution in its trained form: `residual + scale * sum of branches`.
 #[derive(Clone, Debug)]
 pub(in crate::import) struct Conv {
     pub outputs: usize,
-    /// Inputs that an output sees; a depthwise convolution's see one.
+    /// Inputs per output; 1 in a depthwise convolution.
     pub inputs: usize,
     /// Height and width of the kernel.
     pub kernel: [usize; 2],
     pub branches: Vec<Branch>,
-    /// Factor of each output of the branches.
+    /// Tensor with a factor for each output of the branches.
     pub scale: Option<String>,
     /// Whether the input itself is added.
     pub residual: bool,
 }
 
-/// A part of a [`Conv`]: a convolution, a norm, or one behind the other.
+/// A part of a [`Conv`]: a convolution, a norm, or a convolution and then a norm.
 #[derive(Clone, Debug)]
 pub(in crate::import) struct Branch {
-    /// Without, the input is passed on.
+    /// Without a kernel, the branch passes its input on.
     pub weight: Option<Kernel>,
     pub bias: Option<String>,
     pub norm: Option<BatchNorm>,
-    /// Whether it is subtracted from the others.
+    /// Whether it is subtracted.
     pub negative: bool,
 }
 
-/// A convolution's weight, `[outputs, inputs, height, width]` or, of 1 x 1, also `[inputs, outputs]`.
+/// A convolution's weight, `[outputs, inputs, height, width]`; a 1 x 1 kernel may also be `[inputs, outputs]`.
 #[derive(Clone, Debug)]
 pub(in crate::import) struct Kernel {
     pub name: String,
     pub order: Order,
-    /// Height and width; what is smaller than the [`Conv`]'s is in its centre.
+    /// Height and width; a kernel smaller than the [`Conv`]'s is placed in its centre.
     pub sides: [usize; 2],
 }

@@ -1,4 +1,4 @@
-//! The names of open_clip's models with an image tower of timm: MobileCLIP and MobileCLIP2.
+//! The tensor names of open_clip's models with an image tower of timm: MobileCLIP and MobileCLIP2.
 
 use super::convs::{self, Convs, conv};
 use super::mci::MciTower;
@@ -7,10 +7,10 @@ use super::source::Source;
 use super::{At, Recipe, SourceLayout, draft_blocks, draft_vit, grid, native, square_patch};
 use crate::models::config::{ConvStem, ImageConfig, ModelConfig};
 
-/// Where open_clip has image towers of timm.
+/// Prefix of image towers of timm in open_clip.
 pub(super) const TRUNK: &str = "visual.trunk.";
 
-/// Names by which the towers are told apart.
+/// Names that distinguish the towers.
 const MCI: &str = "visual.trunk.stem.";
 const STEM: &str = "visual.trunk.patch_embed.backbone.";
 const PATCH: &str = "visual.trunk.patch_embed.proj.weight";
@@ -19,7 +19,7 @@ const POSITION: &str = "visual.trunk.pos_embed";
 const BLOCKS: &str = "visual.trunk.blocks.";
 const HEAD: &str = "visual.trunk.head";
 
-/// All names of the text tower start so.
+/// Prefix of all names of the text tower.
 const TEXT: &str = "text.";
 
 struct Timm {
@@ -61,7 +61,7 @@ fn draft_vit_tower(names: &mut Checklist<'_>) -> (ImageConfig, usize) {
     let blocks = draft_blocks(width, names.count_blocks(BLOCKS), mlp_width);
     let [embed_dim, _] = names.probe(&format!("{HEAD}.weight"), [0, width]);
     let found = names.probe(POSITION, [1, 0, width]);
-    // Behind a stem the class token has no position, and the tensor does not count it.
+    // After a stem the class token has no position, and the tensor does not count it.
     let extra = usize::from(has_stem);
     let shape = |tokens: usize| vec![1, tokens - extra, width];
     let grid = grid(names, POSITION, found[1].saturating_add(extra), shape, &found);
@@ -94,13 +94,14 @@ fn vit_source(names: &mut Checklist<'_>, at: &At<'_>) -> Option<Source> {
     })
 }
 
-/// The convolutional stem of MobileCLIP-B, whose first convolution is called `{prefix}0{block}.conv`.
+/// The convolutional stem of MobileCLIP-B, whose first convolution is `{prefix}0{block}.conv`.
 pub(super) fn draft_stem(names: &mut Checklist<'_>, prefix: &str, block: &str) -> ConvStem {
     let [width, ..] = names.probe(&format!("{prefix}0{block}.conv.weight"), [0, 3, 4, 4]);
     ConvStem { width, padding: 0 }
 }
 
-/// Convolution `i` of the stem of MobileCLIP-B: `{prefix}{i}{block}.conv`, and its BatchNorm `{prefix}{i}{block}.{norm}`.
+/// Convolution `i` of the stem of MobileCLIP-B, `{prefix}{i}{block}.conv`, and its BatchNorm,
+/// `{prefix}{i}{block}.{norm}`.
 pub(super) fn stem_source(
     names: &mut Checklist<'_>,
     i: &str,

@@ -6,8 +6,8 @@ use crate::models::Error;
 use crate::models::config::{OpenSettings, Sizes, within};
 use crate::models::transformer::config::TransformerConfig;
 
-/// A text transformer between two RepMixer blocks; always attended over all positions, padded with id 0 and pooled
-/// at the first token with the largest id.
+/// A text transformer between two RepMixer blocks. Attention always covers all positions; texts are padded with id 0
+/// and pooled at the first token with the largest id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextHybridConfig {
@@ -15,7 +15,7 @@ pub struct TextHybridConfig {
     pub context_length: usize,
     /// Number of rows of the token embedding.
     pub vocab_size: usize,
-    /// Positions that a convolution along the tokens sees: 11.
+    /// Kernel size of the convolutions along the tokens: 11.
     pub kernel_size: usize,
     /// The transformer blocks in the middle; the RepMixer blocks have the same widths and GELU.
     pub blocks: TransformerConfig,

@@ -18,25 +18,25 @@ pub(crate) struct TextHybrid {
     pub(super) first: RepMixer,
     pub(super) transformer: Transformer,
     pub(super) last: RepMixer,
-    pub(super) proj: Linear, // [D, embed_dim], the last LayerNorm's affine part in it
+    pub(super) proj: Linear, // [D, embed_dim], with the last LayerNorm's affine part folded in
 }
 
-/// `x = mixer(x)`, which holds its own residual, then `x += mlp(dw(x))`.
+/// `x = mixer(x)`, with the residual folded into the mixer, then `x += mlp(dw(x))`.
 pub(super) struct RepMixer {
     pub(super) mixer: Depthwise, // 1 × 11
     pub(super) mlp: ConvMlp,
 }
 
 impl TextHybrid {
-    /// Checked `texts` to `out [texts, embed_dim]`, not normalised. Stages count the first RepMixer block as
-    /// block 0 and the transformer's blocks from 1.
+    /// Computes `out [texts, embed_dim]`, not normalised, from checked `texts`. `trace` gets the rows after each stage,
+    /// for tests: the first RepMixer block is block 0, the transformer's blocks count from 1.
     pub(crate) fn stages<T: AsRef<[u32]>>(
         &self,
         exec: Exec<'_>,
         texts: &[T],
         arena: &mut Arena,
         out: &mut [f32],
-        mut seen: impl FnMut(Stage, &[f32]),
+        mut trace: impl FnMut(Stage, &[f32]),
     ) {
         let (d, c) = (self.config.blocks.width, self.config.context_length);
         let (count, rows) = (texts.len(), texts.len() * c);
@@ -56,14 +56,14 @@ impl TextHybrid {
         for (ids, sequence) in texts.iter().zip(&sequences) {
             self.embedding.write(ids.as_ref(), &mut x[sequence.start * d..][..c * d]);
         }
-        seen(Stage::Embedded, x);
+        trace(Stage::Embedded, x);
 
         self.first.forward(exec, (count, c), &mut x, &mut y, wide);
-        seen(Stage::Block(0), x);
+        trace(Stage::Block(0), x);
         let scratch = Scratch { normed: y, wide, scores };
-        self.transformer.forward_all(exec, x, &sequences, scratch, |i, x| seen(Stage::Block(i + 1), x));
+        self.transformer.forward_all(exec, x, &sequences, scratch, |i, x| trace(Stage::Block(i + 1), x));
         self.last.forward(exec, (count, c), &mut x, &mut y, wide);
-        seen(Stage::Block(self.config.blocks.layers + 1), x);
+        trace(Stage::Block(self.config.blocks.layers + 1), x);
 
         let (pooled, normed) = (&mut wide[..count * d], &mut y[..count * d]);
         for (sequence, pooled) in sequences.iter().zip(pooled.chunks_exact_mut(d)) {
@@ -75,7 +75,7 @@ impl TextHybrid {
 }
 
 impl RepMixer {
-    /// The result is in x; both buffers change places on the way.
+    /// The result is in `x`; the two buffers are swapped on the way.
     fn forward<'a>(
         &self,
         exec: Exec<'_>,
@@ -88,7 +88,7 @@ impl RepMixer {
         let strides = Strides::rows(len / (texts * tokens));
         let maps = Maps { data: x, strides, images: texts, height: 1, width: tokens };
         self.mixer.forward(exec, maps, None, (&mut **y, strides));
-        // Both keep the length of the rows from here on; the longer one's slack is not needed again.
+        // From here on both have the length of the rows; the slack of the longer one is not needed again.
         let (old, new) = (std::mem::take(x), std::mem::take(y));
         (*x, *y) = (&mut new[..len], old);
         self.mlp.forward(exec, x, Maps { data: &[], strides, images: texts, height: 1, width: tokens }, y, wide);

@@ -9,7 +9,7 @@ use crate::models::scope::{LinearSpec, Scope};
 use crate::models::token_embedding::TokenEmbedding;
 use crate::models::transformer::Transformer;
 
-/// The id that fills every text up to the context length.
+/// The id that pads every text to the context length.
 const PAD_ID: u32 = 0;
 
 impl TextHybrid {

@@ -8,14 +8,14 @@ use crate::models::config::{OpenSettings, Sizes, valid_eps, within};
 /// Channels of an attention head.
 const HEAD_WIDTH: usize = 32;
 
-/// A FastViT tower as MobileCLIP has it (MCi0 to MCi4).
+/// A FastViT tower in MobileCLIP's form (MCi0 to MCi4).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MciConfig {
-    /// Side of the square input in pixels; the first stage works at a quarter of it, each further one at half
-    /// the one before.
+    /// Side of the square input in pixels. The first stage has maps of a quarter of it, each further stage maps of
+    /// half the size of the stage before.
     pub image_size: usize,
-    /// The stages; the channels of each are twice those of the one before.
+    /// The stages; each has twice the channels of the one before.
     pub stages: Vec<MciStage>,
     /// Hidden channels of the squeeze-and-excitation after the last stage.
     pub squeeze_width: usize,
@@ -31,11 +31,11 @@ pub struct MciStage {
     pub channels: usize,
     /// Number of blocks.
     pub blocks: usize,
-    /// What mixes the pixels of a block.
+    /// The token mixer of the blocks.
     pub mixer: Mixer,
     /// Attention heads; 0 without attention.
     pub heads: usize,
-    /// Whether attention has a LayerNorm in front (a BatchNorm is folded into the weights).
+    /// Whether a LayerNorm precedes attention (a BatchNorm is folded into the weights).
     pub attention_norm: bool,
     /// Channels of the hidden layer of the MLP.
     pub mlp_width: usize,
@@ -50,7 +50,7 @@ pub struct MciStage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mixer {
-    /// A 3 × 3 depthwise convolution that holds its own residual.
+    /// A 3 × 3 depthwise convolution with the residual folded in.
     RepMixer,
     /// Multi-head attention over all pixels.
     Attention,
@@ -93,7 +93,7 @@ impl MciConfig {
         "a FastViT"
     }
 
-    /// The tower in a few words, for messages.
+    /// A short description, for messages.
     pub(crate) fn summary(&self) -> String {
         let stage = |stage: &MciStage| format!("{} blocks of {} channels", stage.blocks, stage.channels);
         // The number of stages comes from a file.

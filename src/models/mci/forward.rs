@@ -1,9 +1,9 @@
-//! FastViT as MobileCLIP has it: a convolutional stem, stages of RepMixer or attention blocks, a pooled head.
+//! FastViT in MobileCLIP's form: a convolutional stem, stages of RepMixer or attention blocks, a pooled head.
 //!
 //! Sources: Vasu et al., "FastViT" (2023) and "MobileCLIP" (2024); timm `fastvit.py`. This is the inference form:
-//! branches, BatchNorms, LayerScales and residuals of convolutions lie in the weights. Maps have their channels
-//! innermost. Where a convolution doubles its channels the even outputs come first, so that output j reads input
-//! `j mod C`; the weights that follow are in the same order.
+//! branches, BatchNorms, LayerScales and residuals of convolutions are folded into the weights. Channels are innermost
+//! in maps. A convolution that doubles its channels stores its even outputs first, so that output `j` reads input
+//! `j mod C`; the inputs of the layers after it are in the same order.
 
 use super::config::{MciConfig, MciStage};
 use crate::layers::{
@@ -15,7 +15,7 @@ use crate::tensor::Arena;
 
 const GELU: Finish = Finish::Activate(Activation::Gelu);
 
-/// `C` are the channels of the first stage, `E` those after the last convolution.
+/// `C` is the number of channels of the first stage, `E` that after the last convolution.
 pub(crate) struct Mci {
     pub(super) config: MciConfig,
     pub(super) stem: StridedStem, // C
@@ -29,7 +29,7 @@ pub(crate) struct Mci {
 pub(super) struct Stage {
     pub(super) config: MciStage,
     pub(super) downsample: Option<Downsample>,
-    pub(super) position: Option<Depthwise>, // 7 × 7, the identity in its centre
+    pub(super) position: Option<Depthwise>, // 7 × 7, with the residual folded in
     pub(super) blocks: Vec<Block>,
 }
 
@@ -46,12 +46,12 @@ pub(super) struct Block {
 }
 
 pub(super) enum BlockMixer {
-    Rep(Depthwise), // 3 × 3, the residual in its centre
+    Rep(Depthwise), // 3 × 3, with the residual folded in
     Attention { qkv: Linear, out: Linear },
 }
 
 impl Block {
-    /// The linear layer whose weights are the first to be read.
+    /// The linear layer whose weights are read first, for prefetching.
     fn first(&self) -> &Linear {
         match &self.mixer {
             BlockMixer::Rep(_) => self.mlp.first(),
@@ -60,9 +60,9 @@ impl Block {
     }
 }
 
-/// Stages of a pass, for tests that compare with the reference one by one.
+/// Points of a pass at which tests compare with the reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub(crate) enum TracePoint {
     Stem,
     Downsample(usize),
     Position(usize),
@@ -71,30 +71,30 @@ pub(crate) enum Seen {
     Last,
 }
 
-/// Maps in blocks, `rows` pixels of all images; what [`Seen`] tells of.
+/// The blocked maps at a [`TracePoint`]: `rows` pixels of all images.
 #[derive(Clone, Copy)]
-#[cfg_attr(not(all(test, feature = "import")), expect(dead_code, reason = "only tests look"))]
-pub(crate) struct Map<'a> {
+#[cfg_attr(not(all(test, feature = "import")), expect(dead_code, reason = "only tests read them"))]
+pub(crate) struct TraceMap<'a> {
     pub(crate) data: &'a [f32],
     pub(crate) rows: usize,
     pub(crate) channels: usize,
 }
 
-/// Square maps in blocks.
+/// Views data as square blocked maps.
 fn maps(data: &[f32], images: usize, side: usize) -> Maps<'_> {
     Maps { data, strides: Strides::blocked(images * side * side), images, height: side, width: side }
 }
 
 impl Mci {
-    /// A measure of the size of a pass for one image, comparable with the tokens of a transformer: pixels of the
-    /// first stage, of which later stages have a quarter each.
+    /// Size of a pass for one image, comparable with the tokens of a transformer: the pixels of the first stage (each
+    /// later stage has a quarter of the stage before).
     pub(crate) fn rows(&self) -> usize {
         let side = self.config.image_size.div_ceil(4);
         side * side
     }
 
-    /// `pixels [images, 3, S, S]`, normalised, to `out [images, embed_dim]`, not normalised. `seen` gets the rows
-    /// after every stage, for tests that compare one by one.
+    /// Computes `out [images, embed_dim]`, not normalised, from normalised `pixels [images, 3, S, S]`. `trace` gets the
+    /// maps after each stage, for tests.
     pub(crate) fn stages(
         &self,
         exec: Exec<'_>,
@@ -102,32 +102,32 @@ impl Mci {
         images: usize,
         arena: &mut Arena,
         out: &mut [f32],
-        mut seen: impl FnMut(Seen, Map<'_>),
+        mut trace: impl FnMut(TracePoint, TraceMap<'_>),
     ) {
         let lens = self.lens(exec, images);
         let [x, y, wide, scores, squeeze, pooled] =
             arena.split([lens.map, lens.map, lens.wide, lens.scores, lens.squeeze, images * self.proj.inputs()]);
-        // The map of the moment is in x after every step; y receives the next.
+        // `x` holds the current maps, `y` receives those of the next step.
         let (mut x, mut y) = (x, y);
 
         let size = self.config.image_size;
         let mut side = size.div_ceil(4);
         let mut rows = images * side * side;
         self.stem.forward(exec, Images { pixels, count: images, size }, wide, x);
-        seen(Seen::Stem, Map { data: x, rows, channels: self.stem.outputs() });
+        trace(TracePoint::Stem, TraceMap { data: x, rows, channels: self.stem.outputs() });
 
         for (i, stage) in self.stages.iter().enumerate() {
             let channels = stage.config.channels;
             if let Some(downsample) = &stage.downsample {
                 side = downsample.forward(exec, (images, side), x, y, squeeze);
                 rows = images * side * side;
-                seen(Seen::Downsample(i), Map { data: x, rows, channels });
+                trace(TracePoint::Downsample(i), TraceMap { data: x, rows, channels });
             }
             let blocked = Strides::blocked(rows);
             if let Some(position) = &stage.position {
                 position.forward(exec, maps(x, images, side), None, (&mut *y, blocked));
                 std::mem::swap(&mut x, &mut y);
-                seen(Seen::Position(i), Map { data: x, rows, channels });
+                trace(TracePoint::Position(i), TraceMap { data: x, rows, channels });
             }
             for (j, block) in stage.blocks.iter().enumerate() {
                 match &block.mixer {
@@ -142,7 +142,7 @@ impl Mci {
                 }
                 let exec = stage.blocks.get(j + 1).map_or(exec, |next| exec.prefetching(next.first()));
                 block.mlp.forward(exec, x, maps(&[], images, side), y, wide);
-                seen(Seen::Block(i, j), Map { data: x, rows, channels });
+                trace(TracePoint::Block(i, j), TraceMap { data: x, rows, channels });
             }
         }
 
@@ -150,7 +150,7 @@ impl Mci {
         self.last.forward(exec, maps(x, images, side), None, (&mut *y, Strides::blocked(rows)));
         let pixels = (images, side * side);
         self.squeeze.forward(exec, y, pixels, Activation::Gelu, squeeze);
-        seen(Seen::Last, Map { data: y, rows, channels: e });
+        trace(TracePoint::Last, TraceMap { data: y, rows, channels: e });
         global_mean(exec, y, pixels, e, pooled);
         self.proj.forward(exec, pooled, images, Finish::Store, out, self.proj.outputs());
     }
@@ -186,7 +186,7 @@ impl Mci {
         out.forward_strided(exec, (&*y, Strides::rows(c)), rows, Finish::Accumulate, (x, blocked));
     }
 
-    /// Floats of each piece of scratch.
+    /// Floats of each scratch buffer.
     fn lens(&self, exec: Exec<'_>, images: usize) -> Lens {
         let size = self.config.image_size;
         let mut side = size.div_ceil(4);
@@ -228,7 +228,7 @@ impl MciStage {
 }
 
 impl Downsample {
-    /// From x, by way of y, to x; returns the new side.
+    /// Replaces the maps in `x`, with `y` as scratch; returns the new side.
     fn forward(
         &self,
         exec: Exec<'_>,

@@ -7,4 +7,4 @@ mod tensors;
 pub(crate) use config::MciConfig;
 pub(crate) use forward::Mci;
 #[cfg(all(test, feature = "import"))]
-pub(crate) use forward::{Map, Seen};
+pub(crate) use forward::{TraceMap, TracePoint};

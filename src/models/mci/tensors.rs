@@ -1,6 +1,6 @@
 //! The layers of a FastViT tower, in the order of the file.
 //!
-//! Branches, BatchNorms, LayerScales and residuals of convolutions are in the weights.
+//! Branches, BatchNorms, LayerScales and residuals of convolutions are folded into the weights.
 
 use super::config::{MciConfig, MciStage, Mixer};
 use super::forward::{Block, BlockMixer, Downsample, Mci, Stage};
@@ -33,7 +33,7 @@ impl Mci {
     }
 }
 
-/// `c` channels.
+/// Loads a stem of `c` channels.
 fn load_stem(stem: &mut Scope<'_>, c: usize) -> Result<StridedStem, Error> {
     let conv = stem.linear("0", LinearSpec::conv(3, [3, 3], c))?;
     let depthwise = stem.depthwise("1", Window::square(3, 2, c, 1))?;

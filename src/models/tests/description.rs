@@ -1,4 +1,5 @@
-//! Descriptions: the walk over a model's layers is the file's table, and nothing unknown or contradictory is run.
+//! Descriptions: the walk over a model's layers equals the file's table; unknown or contradictory settings are
+//! refused.
 
 use serde_json::{Value, json};
 
@@ -30,7 +31,7 @@ fn the_walk_over_the_layers_is_the_table_of_the_file() {
     for (weights, config) in configs() {
         let listed: Vec<TensorSpec> = layers(&config).unwrap().iter().flat_map(|layer| layer.tensors()).collect();
         let mut found: Vec<TensorSpec> = weights.header().tensors.iter().map(|entry| entry.spec.clone()).collect();
-        // The token table may be narrower where that loses nothing.
+        // The token table may have a narrower type if that is lossless.
         found.iter_mut().for_each(|spec| spec.dtype = crate::weights::Dtype::F32);
         assert_eq!(listed, found);
     }
@@ -117,7 +118,7 @@ fn a_file_with_more_tensors_than_its_model_has_is_refused() {
     assert!(error.contains("text tower has") && error.contains("the file holds"), "{error}");
 }
 
-/// Runs a text tower with another padding id or pooling than the file states.
+/// Runs a text tower with a padding id and a pooling that may differ from the file's.
 fn with(weights: &WeightsFile, config: &ModelConfig, pad_id: u32, pooling: TextPooling, ids: &[Vec<u32>]) -> Vec<f32> {
     let mut text = config.text.clone().unwrap();
     let TextConfig::Transformer(transformer) = &mut text else { panic!("not a transformer") };

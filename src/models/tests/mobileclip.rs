@@ -1,8 +1,8 @@
-//! The towers of MobileCLIP stage by stage, on small models in every layout that holds them.
+//! Compares the towers of MobileCLIP stage by stage, on small models in every layout that supports them.
 
 use super::*;
 use crate::layers::unblock;
-use crate::models::mci::{Map, Seen};
+use crate::models::mci::{TraceMap, TracePoint};
 
 /// Every tiny MobileCLIP in every layout, and the name of its goldens.
 fn cases() -> Vec<(Model, Layout, String)> {
@@ -18,7 +18,7 @@ pub(super) fn open_layout(model: &Model, layout: Layout) -> (WeightsFile, ModelC
     checkpoint::write(model, golden::SEED, layout, &source).unwrap();
     tiny_config::without_tower_name(model, &source);
     let path = folder.path().join("model.clippie");
-    // Files under open_clip's names without its preprocessing leave that open; here pixels are given.
+    // Some layouts do not state the preprocessing. Any value will do, since these tests start from pixels.
     let options = ConvertOptions {
         mean: Some(model.mean),
         std: Some(model.std),
@@ -33,7 +33,7 @@ pub(super) fn open_layout(model: &Model, layout: Layout) -> (WeightsFile, ModelC
     (weights, config)
 }
 
-/// The stages of a golden, taken in order as a pass shows its own.
+/// The stages of a golden, compared in order with those of a pass.
 struct Stages {
     what: String,
     all: std::vec::IntoIter<(String, ArrayD<f32>)>,
@@ -44,7 +44,7 @@ impl Stages {
         Stages { what, all: goldens::stages(golden, tower).into_iter() }
     }
 
-    /// The stage `name`, which must be the next.
+    /// Takes the next stage, which must be `name`.
     fn next(&mut self, name: &str) -> ArrayD<f32> {
         let (found, stage) = self.all.next().unwrap();
         assert_eq!(found, name, "{}", self.what);
@@ -61,8 +61,8 @@ fn images(size: usize) -> Vec<f32> {
     (0..golden::IMAGES).flat_map(|i| golden::pixels(i, size)).collect()
 }
 
-/// Maps as the reference has them, with all channels of a pixel side by side.
-fn pixelwise(map: Map<'_>) -> Vec<f32> {
+/// Converts blocked maps to the reference's order, with all channels of a pixel side by side.
+fn pixelwise(map: TraceMap<'_>) -> Vec<f32> {
     let mut rows = vec![f32::NAN; map.rows * map.channels];
     unblock(map.data, map.rows, map.channels, &mut rows);
     rows
@@ -82,11 +82,11 @@ fn fastvit_stage_by_stage() {
             let mut stages = Stages::new(&golden, "image", format!("{golden} {layout:?} {exec:?}"));
             let mut out = vec![0.0; golden::IMAGES * config.embed_dim];
             tower.stages(exec, &pixels, golden::IMAGES, &mut Arena::default(), &mut out, |stage, x| match stage {
-                Seen::Stem => stages.check("stem", &pixelwise(x)),
-                Seen::Downsample(i) => stages.check(&format!("stages.{i}.downsample"), &pixelwise(x)),
-                Seen::Position(i) => stages.check(&format!("stages.{i}.position"), &pixelwise(x)),
-                Seen::Block(i, j) => stages.check(&format!("stages.{i}.blocks.{j}"), &pixelwise(x)),
-                Seen::Last => {
+                TracePoint::Stem => stages.check("stem", &pixelwise(x)),
+                TracePoint::Downsample(i) => stages.check(&format!("stages.{i}.downsample"), &pixelwise(x)),
+                TracePoint::Position(i) => stages.check(&format!("stages.{i}.position"), &pixelwise(x)),
+                TracePoint::Block(i, j) => stages.check(&format!("stages.{i}.blocks.{j}"), &pixelwise(x)),
+                TracePoint::Last => {
                     // Even channels first, then odd ones.
                     let stage = stages.next("final");
                     let channels = stage.shape()[3];
@@ -115,7 +115,7 @@ fn vision_transformers_stage_by_stage() {
         for exec in execs(&mut Workers::without_delay()) {
             let mut stages = Stages::new(&golden, "image", format!("{golden} {layout:?} {exec:?}"));
             if vit.stem.is_some() {
-                // The stem's own are not shown; the tokens tell.
+                // Stages inside the stem are not traced; an error in them would show in the tokens.
                 (0..3).for_each(|i| drop(stages.next(&format!("stem.{i}"))));
             }
             let mut out = vec![0.0; golden::IMAGES * config.embed_dim];
@@ -123,7 +123,7 @@ fn vision_transformers_stage_by_stage() {
                 Stage::Embedded => stages.check("tokens", x),
                 Stage::Block(i) => stages.check(&format!("blocks.{i}"), x),
             });
-            // Of the last block the class token alone is computed.
+            // The last block computes only the class token.
             stages.next(&format!("blocks.{}", vit.blocks.layers - 1));
             stages.check("projected", &out);
         }
@@ -171,8 +171,7 @@ fn texts_stage_by_stage() {
     assert!(hybrids >= 2 && transformers >= 10);
 }
 
-/// What one input gives must not depend on what else is in the batch, on padding that is given or left out, or
-/// on threads.
+/// Embeddings must not depend on the rest of the batch, on whether padding is given, or on threads.
 #[test]
 fn inputs_do_not_depend_on_their_neighbours() {
     for name in ["tiny-mci", "tiny-mci-deep", "tiny-stem", "tiny-hybrid"] {

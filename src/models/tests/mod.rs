@@ -1,5 +1,4 @@
-//! Stage by stage against open_clip in float64, on small models of awkward sizes, so that a mistake is found
-//! where it is.
+//! Compares each stage with open_clip in float64, on small models of awkward sizes, so that a failure names the stage.
 
 mod description;
 mod mobileclip;
@@ -20,7 +19,7 @@ use crate::layers::Exec;
 use crate::tensor::Arena;
 use crate::weights::WeightsFile;
 
-/// Largest difference of a value after any stage, relative to the largest of the stage: a few hundred roundings.
+/// Largest difference of a value, relative to the largest value of its stage: a few hundred roundings.
 const STAGE: f64 = 4e-6;
 
 fn open(model: &Model) -> (WeightsFile, ModelConfig) {
@@ -57,13 +56,13 @@ fn tiny() -> Vec<Model> {
     tiny
 }
 
-/// Every instruction set, alone and with helpers.
+/// Every instruction set, on one thread and on several.
 fn execs(workers: &mut Workers) -> impl Iterator<Item = Exec<'_>> {
     let teams = [Team::SERIAL, workers.team()];
     Isa::available().into_iter().flat_map(move |isa| teams.map(|team| Exec::new(isa, team)))
 }
 
-/// Rows of a golden stage `[batch, tokens, width]`, the first `tokens[i]` of each item.
+/// The first `tokens[i]` rows of each item of a golden stage `[batch, tokens, width]`.
 fn rows(stage: ndarray::ArrayViewD<'_, f64>, tokens: &[usize]) -> Vec<f64> {
     let items = stage.outer_iter().zip(tokens);
     items.flat_map(|(item, &tokens)| item.outer_iter().take(tokens).flatten().copied().collect::<Vec<_>>()).collect()

@@ -14,24 +14,24 @@ pub struct TextTransformerConfig {
     pub context_length: usize,
     /// Number of rows of the token embedding.
     pub vocab_size: usize,
-    /// Causal attention; without it every text is attended over all `context_length` positions, padding included.
+    /// Causal attention; without it, attention covers all `context_length` positions, padding included.
     pub causal: bool,
-    /// The id that fills a text up to `context_length` where attention is not causal.
+    /// The id that pads a text to `context_length` if attention is not causal.
     pub pad_id: u32,
     /// The blocks.
     pub blocks: TransformerConfig,
-    /// How the tokens become one row.
+    /// How the tokens are pooled.
     pub pooling: TextPooling,
 }
 
-/// Which token of a text becomes the row that is projected.
+/// Which token of a text is projected to the embedding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum TextPooling {
     /// The first token with the largest id: CLIP's end of text.
     LargestId,
-    /// The first token with this id; the last token of a text without it.
+    /// The first token with this id; in a text without it, the last token.
     Id(u32),
     /// The last of all positions, padding included.
     LastPosition,

@@ -1,6 +1,6 @@
 //! The text transformer: token and position embeddings, blocks, projection of the end-of-text token.
 //!
-//! Source: openai/CLIP `model.py` (`encode_text`), which open_clip's native tower equals.
+//! Source: openai/CLIP `model.py` (`encode_text`); open_clip's native tower is the same.
 
 use super::config::TextTransformerConfig;
 use crate::layers::{Exec, Finish, Linear};
@@ -14,12 +14,12 @@ pub(crate) struct TextTransformer {
     pub(super) config: TextTransformerConfig,
     pub(super) embedding: TokenEmbedding,
     pub(super) transformer: Transformer,
-    pub(super) proj: Linear, // [D, embed_dim], the last LayerNorm's affine part in it
+    pub(super) proj: Linear, // [D, embed_dim], with the last LayerNorm's affine part folded in
 }
 
 impl TextTransformer {
-    /// Rows that a text occupies in a pass. A causal tower stops at the pooled token, since nothing behind it
-    /// can reach it; without causality the padding is seen by every token, so all positions run.
+    /// Number of rows of a text in a pass. A causal tower stops at the pooled token, which no later token can affect;
+    /// without causality every token attends to the padding, so all positions run.
     pub(crate) fn rows(&self, ids: &[u32]) -> usize {
         if self.config.causal { self.pooled(ids) + 1 } else { self.config.context_length }
     }
@@ -28,15 +28,15 @@ impl TextTransformer {
         self.config.pooling.position(ids, self.config.context_length)
     }
 
-    /// Checked `texts` of token ids (start to end, padded with zeros or not) to `out [texts, embed_dim]`, not
-    /// normalised.
+    /// Computes `out [texts, embed_dim]`, not normalised, from checked token ids (start to end, padded with zeros or
+    /// not). `trace` gets the rows after each stage, for tests.
     pub(crate) fn stages<T: AsRef<[u32]>>(
         &self,
         exec: Exec<'_>,
         texts: &[T],
         arena: &mut Arena,
         out: &mut [f32],
-        mut seen: impl FnMut(Stage, &[f32]),
+        mut trace: impl FnMut(Stage, &[f32]),
     ) {
         let d = self.config.blocks.width;
         let mut rows = 0;
@@ -57,13 +57,13 @@ impl TextTransformer {
         for (ids, sequence) in texts.iter().zip(&sequences) {
             self.embedding.write(ids.as_ref(), &mut x[sequence.start * d..][..sequence.tokens * d]);
         }
-        seen(Stage::Embedded, x);
+        trace(Stage::Embedded, x);
 
         let scratch = Scratch { normed, wide, scores };
-        self.transformer.forward(exec, x, &sequences, scratch, pooled, |i, x| seen(Stage::Block(i), x));
+        self.transformer.forward(exec, x, &sequences, scratch, pooled, |i, x| trace(Stage::Block(i), x));
 
         let count = texts.len();
-        let normed = &mut x[..count * d]; // the rows are used up
+        let normed = &mut x[..count * d]; // the rows are no longer needed
         self.transformer.norm().forward(exec, &pooled[..count * d], normed);
         self.proj.forward(exec, normed, count, Finish::Store, out, self.proj.outputs());
     }

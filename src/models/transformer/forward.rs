@@ -1,7 +1,7 @@
-//! A stack of pre-norm transformer blocks that ends in one pooled row for each sequence.
+//! A stack of pre-norm transformer blocks, pooled to one row per sequence.
 //!
 //! Source: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision" (2021), and
-//! openai/CLIP `model.py`. The affine parts of the LayerNorms and the scale of the queries lie in the weights.
+//! openai/CLIP `model.py`. The affine parts of the LayerNorms and the scale of the queries are folded into the weights.
 
 use crate::layers::{Attention, Exec, Finish, LayerNorm, Linear, Mlp, PANEL, Span, Strides};
 
@@ -9,7 +9,7 @@ use crate::layers::{Attention, Exec, Finish, LayerNorm, Linear, Mlp, PANEL, Span
 pub(in crate::models) struct Transformer {
     pub(super) blocks: Vec<Block>,
     pub(super) attention: Attention,
-    pub(super) norm: LayerNorm, // of every block; its affine part is in the next layer
+    pub(super) norm: LayerNorm, // shared by all blocks; the affine parts are folded into the next layers
     pub(super) width: usize,
 }
 
@@ -27,18 +27,18 @@ pub(in crate::models) struct Sequence {
     pub(in crate::models) start: usize,
     /// Number of tokens, at least one.
     pub(in crate::models) tokens: usize,
-    /// The token whose row is pooled, counted from the first.
+    /// Index of the pooled token in the sequence.
     pub(in crate::models) pooled: usize,
 }
 
-/// Memory of a pass; lengths by [`Transformer::scratch`].
+/// Scratch memory of a pass, of the lengths that [`Transformer::scratch`] returns.
 pub(in crate::models) struct Scratch<'a> {
     pub(in crate::models) normed: &'a mut [f32],
     pub(in crate::models) wide: &'a mut [f32],
     pub(in crate::models) scores: &'a mut [f32],
 }
 
-/// Floats that each piece of [`Scratch`] needs.
+/// Floats of each buffer of [`Scratch`].
 #[derive(Clone, Copy, Debug)]
 pub(in crate::models) struct ScratchLens {
     pub(in crate::models) normed: usize,
@@ -47,7 +47,7 @@ pub(in crate::models) struct ScratchLens {
 }
 
 impl Transformer {
-    /// Scratch for sequences of up to `longest` tokens and `rows` in all.
+    /// Scratch for `rows` tokens in total, in sequences of at most `longest`.
     pub(in crate::models) fn scratch(&self, exec: Exec<'_>, rows: usize, longest: usize) -> ScratchLens {
         let mlp = self.blocks.first().map_or(0, |block| block.mlp.scratch(exec, rows));
         ScratchLens {
@@ -57,10 +57,10 @@ impl Transformer {
         }
     }
 
-    /// Runs `x [rows, W]` through all blocks but the parts of the last that nobody looks at, and writes the
-    /// pooled row of each sequence to `pooled [sequences, W]`. `x` is used up.
+    /// Runs `x [rows, W]` through all blocks and writes the pooled row of each sequence to `pooled [sequences, W]`. The
+    /// last block computes only the pooled rows. The content of `x` is lost.
     ///
-    /// `seen` is called with the rows after every block but the last, for tests that compare stage by stage.
+    /// `trace` gets the rows after every block but the last, for tests.
     pub(in crate::models) fn forward(
         &self,
         exec: Exec<'_>,
@@ -68,7 +68,7 @@ impl Transformer {
         sequences: &[Sequence],
         scratch: Scratch<'_>,
         pooled: &mut [f32],
-        mut seen: impl FnMut(usize, &[f32]),
+        mut trace: impl FnMut(usize, &[f32]),
     ) {
         let w = self.width;
         let Some((last, blocks)) = self.blocks.split_last() else {
@@ -78,7 +78,7 @@ impl Transformer {
             return;
         };
         let Scratch { normed, wide, scores } = scratch;
-        self.whole_blocks(exec, blocks, x, sequences, Scratch { normed, wide, scores }, &mut seen);
+        self.whole_blocks(exec, blocks, x, sequences, Scratch { normed, wide, scores }, &mut trace);
         self.last_block(exec, last, x, sequences, Scratch { normed, wide, scores }, pooled);
     }
 
@@ -89,9 +89,9 @@ impl Transformer {
         x: &mut [f32],
         sequences: &[Sequence],
         scratch: Scratch<'_>,
-        mut seen: impl FnMut(usize, &[f32]),
+        mut trace: impl FnMut(usize, &[f32]),
     ) {
-        self.whole_blocks(exec, &self.blocks, x, sequences, scratch, &mut seen);
+        self.whole_blocks(exec, &self.blocks, x, sequences, scratch, &mut trace);
     }
 
     fn whole_blocks(
@@ -101,7 +101,7 @@ impl Transformer {
         x: &mut [f32],
         sequences: &[Sequence],
         scratch: Scratch<'_>,
-        seen: &mut impl FnMut(usize, &[f32]),
+        trace: &mut impl FnMut(usize, &[f32]),
     ) {
         let w = self.width;
         let rows = x.len() / w;
@@ -115,17 +115,17 @@ impl Transformer {
             let next = self.blocks.get(i + 1).map_or(exec, |next| exec.prefetching(&next.qkv));
             self.norm.forward(exec, x, normed);
             block.qkv.forward(exec.prefetching(&block.out), normed, rows, Finish::Store, wide, 3 * w);
-            // The normalised rows are used up: attention writes its heads over them.
+            // The normalised rows are no longer needed: attention writes its heads over them.
             self.attention.forward(exec, wide, &all, normed, scores);
             block.out.forward(exec.prefetching(block.mlp.first()), normed, rows, Finish::Accumulate, x, w);
             self.norm.forward(exec, x, normed);
             block.mlp.forward(next, (&*normed, Strides::rows(w)), rows, (&mut *x, Strides::rows(w)), wide);
-            seen(i, x);
+            trace(i, x);
         }
     }
 
-    /// The last block for the pooled rows alone: every token still gives its key and value, but only the pooled
-    /// ones ask, and only their rows go on. Exactly the values of the whole block.
+    /// Runs the last block for the pooled rows only: keys and values of all tokens, but queries, output and MLP of the
+    /// pooled ones. The values equal those of the whole block exactly.
     fn last_block(
         &self,
         exec: Exec<'_>,

@@ -1,4 +1,4 @@
-//! Pre-norm transformer blocks, which several towers share.
+//! Pre-norm transformer blocks, shared by several towers.
 
 pub(crate) mod config;
 mod forward;

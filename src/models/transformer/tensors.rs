@@ -7,7 +7,8 @@ use crate::models::Error;
 use crate::models::scope::{LinearSpec, Scope};
 
 impl Transformer {
-    /// The blocks below `scope`. The affine parts of the norms and the scale of the queries are in the weights.
+    /// Loads the blocks below `scope`. The affine parts of the norms and the scale of the queries are folded into the
+    /// weights.
     pub(in crate::models) fn load(
         scope: &mut Scope<'_>,
         config: &TransformerConfig,

@@ -16,18 +16,18 @@ pub struct VitConfig {
     pub patch_size: usize,
     /// Whether a learned token precedes the patches.
     pub class_token: bool,
-    /// Whether a LayerNorm stands between the embeddings and the first block.
+    /// Whether a LayerNorm precedes the first block.
     pub pre_norm: bool,
-    /// The convolutions that make patches; absent, one convolution of the size of a patch makes them.
+    /// The convolutions that embed patches; if absent, one convolution of the patch size does.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub stem: Option<ConvStem>,
     /// The blocks.
     pub blocks: TransformerConfig,
-    /// How the tokens become one row.
+    /// How the tokens are pooled.
     pub pooling: ImagePooling,
 }
 
-/// How the tokens of an image become the row that is projected.
+/// How the tokens of an image are pooled before the projection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -36,13 +36,13 @@ pub enum ImagePooling {
     ClassToken,
 }
 
-/// Three convolutions that make a patch of 16 × 16 pixels: 4 × 4, 2 × 2 and 2 × 2, each with its size as stride.
+/// Three convolutions that embed a patch of 16 × 16 pixels: 4 × 4, 2 × 2 and 2 × 2, each with its size as stride.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConvStem {
-    /// Channels of the first two.
+    /// Channels of the first two convolutions.
     pub width: usize,
-    /// Zeros around the image in the first: 0 in timm's definition of MobileCLIP-B, 1 in Apple's.
+    /// Zero padding of the first convolution: 0 in timm's definition of MobileCLIP-B, 1 in Apple's.
     pub padding: usize,
 }
 
@@ -52,7 +52,7 @@ impl VitConfig {
         self.image_size.checked_div(self.patch_size).unwrap_or(0)
     }
 
-    /// Tokens of an image: the class token, if there is one, and the patches.
+    /// Number of tokens of an image: the class token, if there is one, and the patches.
     pub fn tokens(&self) -> usize {
         self.grid().saturating_mul(self.grid()).saturating_add(usize::from(self.class_token))
     }
@@ -92,7 +92,7 @@ impl VitConfig {
         }
     }
 
-    /// The tower in a few words, for messages.
+    /// A short description, for messages.
     pub(crate) fn summary(&self) -> String {
         let stem = if self.stem.is_some() { "a convolutional stem" } else { "no convolutional stem" };
         let TransformerConfig { width, layers, .. } = self.blocks;

@@ -1,10 +1,10 @@
 //! The convolutional stem of MobileCLIP-B: 4 × 4, 2 × 2 and 2 × 2 convolutions, each with its size as stride.
 //!
-//! Source: timm `vision_transformer_hybrid.py` (`vit_base_mci_224`); Apple's definition pads the first.
+//! Source: timm `vision_transformer_hybrid.py` (`vit_base_mci_224`); Apple's definition pads the first convolution.
 
 use crate::layers::{Activation, Exec, Finish, Linear};
 
-/// `S` channels inside, `W` outside; BatchNorms lie in the weights.
+/// `S` channels inside, `W` outside; BatchNorms are folded into the weights.
 pub(super) struct ConvStem {
     pub(super) first: Linear,  // [3·4·4, S], inputs ordered channel, y, x
     pub(super) second: Linear, // [2·2·S, S], inputs ordered y, x, channel
@@ -13,7 +13,7 @@ pub(super) struct ConvStem {
 }
 
 impl ConvStem {
-    /// Floats of scratch for an image with `grid · grid` patches: windows, and the map made of them.
+    /// Floats of scratch for an image with `grid · grid` patches: gathered windows, and the map computed from them.
     pub(super) fn scratch(&self, grid: usize) -> (usize, usize) {
         let pixels = 16 * grid * grid;
         (pixels * self.first.inputs().max(self.first.outputs()), pixels * self.first.outputs())
@@ -59,7 +59,7 @@ impl ConvStem {
     }
 }
 
-/// Rows of 2 × 2 windows with stride 2 of a map `[side, side, channels]`, ordered y, x, channel.
+/// Gathers the 2 × 2 windows with stride 2 of a map `[side, side, channels]` as rows, ordered y, x, channel.
 fn gather_pairs(exec: Exec<'_>, map: &[f32], side: usize, channels: usize, out: &mut [f32]) {
     let half = side / 2;
     exec.rows(&mut out[..half * half * 4 * channels], 4 * channels, 16, |row, out| {

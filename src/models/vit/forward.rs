@@ -1,6 +1,6 @@
 //! The vision transformer: patches, class token, blocks, projection of the class token.
 //!
-//! Source: openai/CLIP `model.py` (`VisionTransformer`), which open_clip's native tower equals.
+//! Source: openai/CLIP `model.py` (`VisionTransformer`); open_clip's native tower is the same.
 
 use super::config::VitConfig;
 use super::conv_stem::ConvStem;
@@ -14,28 +14,28 @@ use crate::weights::TensorView;
 pub(crate) struct Vit {
     pub(super) config: VitConfig,
     pub(super) stem: Stem,
-    pub(super) position: TensorView, // [L, W], the class embedding in row 0
+    pub(super) position: TensorView, // [L, W], the class embedding added to row 0
     pub(super) ln_pre: Option<LayerNorm>,
     pub(super) transformer: Transformer,
-    pub(super) proj: Linear, // [W, embed_dim], the last LayerNorm's affine part in it
+    pub(super) proj: Linear, // [W, embed_dim], with the last LayerNorm's affine part folded in
 }
 
-/// What makes tokens of pixels.
+/// The patch embedding.
 pub(super) enum Stem {
     /// One convolution of the size of a patch: `[3·P·P, W]`, no bias, inputs ordered channel, y, x.
     Patch(Linear),
-    /// Three smaller ones.
+    /// Three smaller convolutions.
     Conv(ConvStem),
 }
 
 impl Vit {
-    /// Tokens of one image.
+    /// Number of tokens of an image.
     pub(crate) fn tokens(&self) -> usize {
         self.config.tokens()
     }
 
-    /// `pixels [images, 3, S, S]`, normalised, to `out [images, embed_dim]`, not normalised. `seen` gets the rows
-    /// after every stage, for tests that compare one by one.
+    /// Computes `out [images, embed_dim]`, not normalised, from normalised `pixels [images, 3, S, S]`. `trace` gets the
+    /// rows after each stage, for tests.
     pub(crate) fn stages(
         &self,
         exec: Exec<'_>,
@@ -43,7 +43,7 @@ impl Vit {
         images: usize,
         arena: &mut Arena,
         out: &mut [f32],
-        mut seen: impl FnMut(Stage, &[f32]),
+        mut trace: impl FnMut(Stage, &[f32]),
     ) {
         let (w, tokens) = (self.config.blocks.width, self.tokens());
         let rows = images * tokens;
@@ -57,11 +57,11 @@ impl Vit {
         let [x, normed, wide, scores, pooled] = arena.split(lengths);
         let x = &mut x[..rows * w];
 
-        // The class embedding and all positions wait in x for the patches.
+        // Initialise `x` with the class embedding and the positions; the patches are added to them.
         x.chunks_exact_mut(tokens * w).for_each(|image| image.copy_from_slice(&self.position));
         match &self.stem {
             Stem::Patch(patch) => {
-                // The class token goes along as a patch of zeros, so that the batch is one product.
+                // The class token takes part as a patch of zeros, so that the batch is one product.
                 self.gather_patches(exec, pixels, images, wide);
                 patch.forward(exec, wide, rows, Finish::Accumulate, x, w);
             }
@@ -75,18 +75,18 @@ impl Vit {
         if let Some(norm) = &self.ln_pre {
             norm.forward_in_place(exec, x);
         }
-        seen(Stage::Embedded, x);
+        trace(Stage::Embedded, x);
 
         let sequences: Vec<Sequence> = (0..images).map(|i| Sequence { start: i * tokens, tokens, pooled: 0 }).collect();
         let scratch = Scratch { normed, wide, scores };
-        self.transformer.forward(exec, x, &sequences, scratch, pooled, |i, x| seen(Stage::Block(i), x));
+        self.transformer.forward(exec, x, &sequences, scratch, pooled, |i, x| trace(Stage::Block(i), x));
 
-        let normed = &mut x[..images * w]; // the rows are used up
+        let normed = &mut x[..images * w]; // the rows are no longer needed
         self.transformer.norm().forward(exec, &pooled[..images * w], normed);
         self.proj.forward(exec, normed, images, Finish::Store, out, self.proj.outputs());
     }
 
-    /// Rows `[images · L, 3·P·P]`: a row of zeros for the class token, then the patches of the image, row-major.
+    /// Gathers rows `[images · L, 3·P·P]`: zeros for the class token, then the patches of the image, row-major.
     fn gather_patches(&self, exec: Exec<'_>, pixels: &[f32], images: usize, out: &mut [f32]) {
         let (s, p, g) = (self.config.image_size, self.config.patch_size, self.config.grid());
         let (tokens, inputs) = (self.tokens(), 3 * p * p);

@@ -1,4 +1,4 @@
-//! Vision transformers: OpenAI's, open_clip's and timm's, and MobileCLIP-B's behind a convolutional stem.
+//! Vision transformers: OpenAI's, open_clip's and timm's, and MobileCLIP-B's with a convolutional stem.
 
 pub(crate) mod config;
 mod conv_stem;

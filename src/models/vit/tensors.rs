@@ -32,7 +32,7 @@ impl Vit {
 }
 
 impl ConvStem {
-    /// The BatchNorms are in the weights.
+    /// Loads the stem. The BatchNorms are folded into the weights.
     fn load(stem: &mut Scope<'_>, config: &StemConfig, width: usize) -> Result<Self, Error> {
         let s = config.width;
         Ok(ConvStem {

@@ -1,4 +1,4 @@
-//! What the driver asks for.
+//! Requests of the driver.
 
 use std::path::PathBuf;
 
@@ -13,12 +13,12 @@ pub enum Request {
     Time {
         seconds: f64,
     },
-    /// At the core that the worker is on.
+    /// Measures the core that the worker runs on.
     Look,
     Unload,
 }
 
-/// A tower, its inputs and how many threads it may use. Engines take the file that they can read.
+/// A tower, its inputs and its number of threads. Each engine picks the file that it can read.
 #[derive(Deserialize)]
 #[allow(dead_code, reason = "engines that read the other files may not be in this build")]
 pub struct Job {
@@ -27,12 +27,12 @@ pub struct Job {
     /// Raw and little-endian: pixels float32 `[batch, 3, S, S]`, or ids int64 `[batch, 77]` padded with zeros.
     pub input: PathBuf,
     pub shape: Vec<usize>,
-    /// Where embeddings go, raw float32 `[batch, embed]`.
+    /// File for the embeddings, raw float32 `[batch, embed]`.
     pub out: PathBuf,
     pub clippie: PathBuf,
     /// The graph for this batch, with its dimensions fixed.
     pub onnx: PathBuf,
-    /// open_clip's safetensors, training form.
+    /// open_clip's safetensors, in the trained form.
     pub checkpoint: PathBuf,
     /// Name of the model, as in `clippie-rs models`.
     pub model: String,

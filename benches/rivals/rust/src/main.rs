@@ -1,4 +1,4 @@
-//! One engine in a process of its own; what is said on standard input and output is told in ../worker.py.
+//! Runs one engine in its own process; ../worker.py documents the protocol on standard input and output.
 //!
 //! ```text
 //! rivals-worker clippie|rten|tract|candle
@@ -39,7 +39,7 @@ fn answer(value: &Value) -> io::Result<()> {
 
 struct Worker {
     engine: Engine,
-    /// The fastest way to run the present job, and the seconds of its fastest call.
+    /// The fastest way to run the current job, and the seconds of its fastest call.
     running: Option<(Run, f64)>,
 }
 

@@ -1,4 +1,4 @@
-//! Times of calls, by the same loop and the same constants as in ../worker.py, and what a core can do meanwhile.
+//! Times calls, with the same loop and constants as ../worker.py, and measures the speed of the core.
 
 use std::time::Instant;
 
@@ -8,17 +8,17 @@ use clippie_rs::internals::{After, Layout, product};
 use crate::Error;
 use crate::engines::Run;
 
-/// A job is tried for this long, in seconds.
+/// Length of a trial of a job, in seconds.
 pub const TRIAL: f64 = 0.4;
-/// Turns begin with this much that is not timed: caches and clocks have seen other engines since.
+/// Untimed warm-up of each turn, in seconds: caches and clocks are in the state that other engines left.
 pub const WARM: f64 = 0.05;
-/// Longer calls warm themselves.
+/// Calls longer than this need no warm-up.
 pub const LONG: f64 = 0.5;
-/// A look at a core takes this long, behind as much as wakes its clock and fills its cache.
+/// Seconds of a measurement of a core, and of the warm-up of its clock and cache before it.
 const LOOK: f64 = 0.006;
 const WAKE: f64 = 0.003;
 
-/// Seconds of each call, at least one, until `seconds` are over.
+/// Times calls, at least one, for `seconds`; returns the seconds of each.
 pub fn calls(run: &mut Run, seconds: f64) -> Result<Vec<f64>, Error> {
     let (mut times, start) = (Vec::new(), Instant::now());
     loop {
@@ -31,8 +31,8 @@ pub fn calls(run: &mut Run, seconds: f64) -> Result<Vec<f64>, Error> {
     }
 }
 
-/// GFLOP/s that the core does now of a product whose operands fill half of its own cache: less while a stranger on its
-/// other hyperthread computes, and also while one only moves memory, which multiply-adds on registers do not notice.
+/// Current GFLOP/s of the core in a product whose operands fill half of its private cache. Drops while another process
+/// on its hyperthread computes or only moves memory; multiply-adds on registers would not show the latter.
 pub fn core_gflops() -> Result<f64, Error> {
     let mut probe = product(Isa::detect()?, [112, 256, 768], After::Store, [Layout::Blocks; 2], false);
     let mut mean = |least: f64| {

@@ -1,7 +1,7 @@
 //! Folds the branches of a convolution into one kernel and packs it.
 //!
-//! In f64, each result rounded to f32 once. A BatchNorm behind a convolution scales its outputs and gives it a
-//! bias; a branch without a kernel is an identity; smaller kernels are placed in the centre; the residual is an
+//! Computes in f64 and rounds each result to f32 once. A BatchNorm after a convolution scales its outputs and gives it
+//! a bias; a branch without a kernel is an identity; smaller kernels are placed in the centre; the residual is an
 //! identity too, so that a RepMixer, `x + scale * (mixer(x) - norm(x))`, becomes one convolution. Kernels are small
 //! enough (16 million weights in the largest model) to be folded in memory.
 
@@ -12,13 +12,13 @@ use super::{batch_norm, vector};
 use crate::models::EvenFirst;
 use crate::weights::PANEL;
 
-/// Folded, row-major `[outputs, inputs, height, width]`.
+/// A folded kernel, row-major `[outputs, inputs, height, width]`, and its bias.
 struct Kernel {
     weight: Vec<f64>,
     bias: Vec<f64>,
 }
 
-/// Folds and packs a depthwise convolution: `out` gets `[height * width, outputs]`, and the bias is returned.
+/// Folds and packs a depthwise convolution: `out` gets `[height * width, outputs]`; returns the bias.
 pub(in crate::import) fn depthwise(
     checkpoint: &Checkpoint,
     conv: &Conv,
@@ -37,8 +37,8 @@ pub(in crate::import) fn depthwise(
     Ok(bias)
 }
 
-/// Folds and packs a convolution that looks at all inputs: `out` gets panels `[inputs * height * width, outputs]`, and
-/// the bias is returned, filled up with zeros to whole panels.
+/// Folds and packs a dense convolution: `out` gets panels `[inputs * height * width, outputs]`; returns the bias,
+/// padded with zeros to whole panels.
 ///
 /// The kernel's elements are in the order (channel, y, x), or with `channels_last` in the order (y, x, channel).
 pub(in crate::import) fn dense(
@@ -52,7 +52,7 @@ pub(in crate::import) fn dense(
     let outputs = order(conv.outputs, even_first.outputs);
     let inputs = order(conv.inputs, even_first.inputs);
     let taps = conv.kernel[0] * conv.kernel[1];
-    // Where each element of a packed column is in the kernel of an output.
+    // For each element of a packed column, its index in the kernel of an output.
     let elements: Vec<usize> = match channels_last {
         true => (0..taps).flat_map(|tap| inputs.iter().map(move |input| input * taps + tap)).collect(),
         false => inputs.iter().flat_map(|input| (0..taps).map(move |tap| input * taps + tap)).collect(),
@@ -76,7 +76,7 @@ pub(in crate::import) fn dense(
     Ok(bias)
 }
 
-/// Channels in the order in which they are stored.
+/// The stored order of the channels.
 fn order(channels: usize, evens_first: bool) -> Vec<usize> {
     match evens_first {
         true => (0..channels).step_by(2).chain((1..channels).step_by(2)).collect(),
@@ -165,7 +165,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// Passes input `o mod inputs` on to output `o`, times a factor.
+    /// Adds input `o mod inputs` times a factor to output `o`.
     fn add_identity(&mut self, conv: &Conv, factors: &[f64]) {
         let [height, width] = conv.kernel;
         for (output, factor) in factors.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Folded convolutions against what the branches compute one by one on a map.
+//! Compares folded convolutions with their branches, computed one by one on a map.
 
 use super::super::super::recipes::source::{BatchNorm, Kernel as Weight};
 use super::super::tests::{checkpoint, numbers};
@@ -48,7 +48,7 @@ fn normalise(tensors: &Tensors, norm: &BatchNorm, y: &mut Map) {
     }
 }
 
-/// What the branches compute one by one.
+/// The result of the branches, computed one by one.
 fn trained(tensors: &Tensors, conv: &Conv, x: &Map, stride: usize) -> Map {
     let mut sum: Map = Vec::new();
     for branch in &conv.branches {
@@ -117,7 +117,7 @@ impl Made {
         }
     }
 
-    /// Adds a branch with a kernel of such sides, or none, and a norm.
+    /// Adds a branch with a kernel of these sides, or without a kernel, and a norm.
     fn branch(mut self, sides: Option<[usize; 2]>, negative: bool) -> Self {
         let weight = sides.map(|[height, width]| {
             let name = self.tensor(&[self.conv.outputs, self.conv.inputs, height, width], 0.0);

@@ -1,10 +1,10 @@
-//! MobileCLIP: every published model in every layout by name and shape, and every way to be wrong.
+//! MobileCLIP: maps every published model in every layout by name and shape, and refuses every kind of error.
 
 use super::*;
 use crate::models::config::{ConvStem, Mixer};
 use crate::models::tests::checkpoint::{Layout, Model, golden};
 
-/// Names and shapes as the generator writes them.
+/// Names and shapes of a generated checkpoint.
 fn generated(model: &Model, layout: Layout) -> Listing {
     let tensor = |entry: &crate::models::tests::checkpoint::layout::Entry| {
         let counter = entry.name.ends_with("num_batches_tracked");
@@ -18,7 +18,7 @@ fn generated(model: &Model, layout: Layout) -> Listing {
     entries.iter().map(tensor).map(strip).collect()
 }
 
-/// A checkpoint with those names and shapes, and nothing in it.
+/// A checkpoint with those names and shapes and without data.
 pub(in crate::import) fn checkpoint(model: &Model, layout: Layout) -> Checkpoint {
     Checkpoint::of_shapes(generated(model, layout))
 }
@@ -84,7 +84,7 @@ fn every_missing_tensor_is_named() {
             if element != ElementType::F32 {
                 continue;
             }
-            // Of these towers the layout is known by one tensor.
+            // The layout of these towers is recognised by this tensor.
             if name == "visual.trunk.patch_embed.proj.weight" {
                 continue;
             }
@@ -120,7 +120,7 @@ fn every_wrong_shape_and_every_extra_tensor_is_named() {
     }
 }
 
-/// One block of one form in a checkpoint of the other.
+/// Tries one block of the folded form in an unfolded checkpoint, and the other way round.
 #[test]
 fn mixtures_of_folded_and_unfolded_are_refused() {
     let model = |name: &str| golden::mobileclip_models().into_iter().find(|m| m.name == name).unwrap();

@@ -1,4 +1,4 @@
-//! Layouts: full-size models by name and shape, and every way in which a listing can be wrong.
+//! Layouts: maps full-size models by name and shape, and refuses every kind of wrong listing.
 
 use super::*;
 use crate::import::element::ElementType;
@@ -6,7 +6,7 @@ use crate::import::tests::golden;
 
 type Listing = Vec<(String, ElementType, Vec<usize>)>;
 
-/// Names and shapes of a full-size model as its library makes it.
+/// Names and shapes of a full-size model, as its library creates it.
 fn listing(model: &str) -> Listing {
     let all: serde_json::Value = serde_json::from_slice(&std::fs::read(golden("keys.json")).unwrap()).unwrap();
     let shape = |shape: &serde_json::Value| serde_json::from_value(shape.clone()).unwrap();
@@ -26,7 +26,7 @@ fn position(listing: &Listing, name: &str) -> usize {
     listing.iter().position(|t| t.0 == name).unwrap()
 }
 
-/// ViT-B/32 as its shapes tell it.
+/// ViT-B/32 as inferred from its shapes.
 fn b_32() -> ModelConfig {
     let image = ImageConfig::Vit(draft_vit(32, 7, true, draft_blocks(768, 12, 3072)));
     ModelConfig::new(512, 0.0, Some(image), Some(draft_text(77, 49408, draft_blocks(512, 12, 2048))))
@@ -85,7 +85,7 @@ fn every_missing_tensor_is_named() {
             let mut listing = whole.clone();
             let (name, ..) = listing.remove(gone);
             let error = refused(listing);
-            // Without the tensor that a layout is known by, there is no layout.
+            // Without the tensor that identifies a layout, no layout is recognised.
             let known = !name.ends_with("conv1.weight") && !name.ends_with("patch_embedding.weight");
             assert!(error.contains(&format!("`{name}`")) && error.contains("1 missing") || !known, "{name}: {error}");
             assert!(!error.contains("another shape"), "{name}: {error}");
@@ -110,7 +110,7 @@ fn every_wrong_shape_is_named_with_what_fits() {
                 }
                 let error = refused(listing);
                 assert!(error.contains("with another shape ("), "{name} {change}: {error}");
-                // A tensor that defines a width is told by the others.
+                // If a tensor that defines a width is wrong, the others are reported too.
                 assert!(error.contains(&format!("`{name}`")) || change == 2, "{name} {change}: {error}");
             }
         }
@@ -132,7 +132,7 @@ fn left_over_tensors_are_named_and_long_lists_are_cut() {
     assert!(refused(listing.clone()).contains("1 left over (`visual.extra`);"));
     listing.retain(|t| !t.0.contains("resblocks.5."));
     let error = refused(listing);
-    // Eleven numbers are left, so that block 5 is missing and block 11 is one too many.
+    // Eleven numbers remain, so block 5 is missing and block 11 is left over.
     assert!(error.contains("24 missing (`visual.transformer.resblocks.5.ln_1.weight`"), "{error}");
     assert!(error.contains("and 20 more); 25 left over ("), "{error}");
     assert!(error.len() < 1000);

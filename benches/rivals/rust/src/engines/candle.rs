@@ -1,7 +1,7 @@
 //! candle: the models of candle-transformers, which read the checkpoint itself.
 //!
-//! Its CLIP model wants the tensors of Hugging Face's layout, made here from open_clip's. Its threads are
-//! those of RAYON_NUM_THREADS, which the driver sets; there is no other way.
+//! Its CLIP model needs Hugging Face's layout, which is made from open_clip's here. RAYON_NUM_THREADS, which the driver
+//! sets, is the only way to set its threads.
 
 use std::collections::HashMap;
 
@@ -74,7 +74,7 @@ fn text_model(name: &str, tensors: Tensors) -> Result<Model, Error> {
     }
 }
 
-/// A tower's tensors under Hugging Face's names, from those of open_clip's that begin with `prefix`.
+/// A tower's tensors under Hugging Face's names, from open_clip's tensors that start with `prefix`.
 fn hugging_face(tensors: &Tensors, prefix: &str) -> candle_core::Result<Tensors> {
     let mut renamed = Tensors::new();
     for (name, tensor) in tensors {
@@ -101,7 +101,7 @@ fn hugging_face(tensors: &Tensors, prefix: &str) -> candle_core::Result<Tensors>
     Ok(renamed)
 }
 
-/// Names outside the blocks; those that no tower wants stay as they are.
+/// Maps names outside the blocks; names that no tower uses stay unchanged.
 fn outer(name: &str) -> &str {
     match name {
         "conv1.weight" => "embeddings.patch_embedding.weight",

@@ -1,4 +1,4 @@
-//! This project's engine, through its public face.
+//! This project's engine, through its public API.
 
 use clippie_rs::Options;
 use ndarray::Array4;

@@ -1,4 +1,4 @@
-//! tract: ONNX, optimised for the shapes at hand.
+//! tract: ONNX, optimised for the shapes of the job.
 
 use tract_linalg::multithread::{Executor, multithread_tract_scope};
 use tract_onnx::prelude::*;
