@@ -60,10 +60,7 @@ impl Session {
             );
             return Err(Error::model(weights.path(), models::Error::Config(reason)));
         }
-        let image = config.image.as_ref().map(|image| models::load_image(&weights, image, config.embed_dim));
-        let text = config.text.as_ref().map(|text| models::load_text(&weights, text, config.embed_dim));
-        let image = image.transpose().map_err(|error| Error::model(weights.path(), error))?;
-        let text = text.transpose().map_err(|error| Error::model(weights.path(), error))?;
+        let (image, text) = models::load(&weights, &config).map_err(|error| Error::model(weights.path(), error))?;
         // A file without a text tower may set the tokenizer to null; any other value must be known.
         let tokenizer = (config.text.is_some() || !meta.tokenizer.is_null()).then(|| {
             TokenizerConfig::from_json(&meta.tokenizer)

@@ -3,12 +3,19 @@
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::config::{OpenSettings, Sizes};
 use super::mci::{Mci, MciConfig};
 use super::scope::Scope;
+use super::settings::{OpenSettings, Sizes};
 use super::vit::{Vit, VitConfig};
 use crate::layers::Exec;
 use crate::tensor::Arena;
+
+/// The descriptions of image towers, for `models::config`.
+pub(super) mod configs {
+    pub use super::ImageConfig;
+    pub use crate::models::mci::config::{MciConfig, MciStage, Mixer};
+    pub use crate::models::vit::config::{ConvStem, ImagePooling, VitConfig};
+}
 
 /// The architecture of an image tower.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

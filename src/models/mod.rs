@@ -13,8 +13,10 @@ mod conv_mlp;
 mod error;
 mod hybrid;
 mod image_tower;
+mod load;
 mod mci;
 mod scope;
+mod settings;
 mod text;
 mod text_tower;
 mod token_embedding;
@@ -24,8 +26,11 @@ mod vit;
 pub use error::Error;
 pub(crate) use image_tower::ImageTower;
 #[cfg(feature = "import")]
-pub(crate) use scope::{EvenFirst, Layer, LayerKind, layers};
-pub(crate) use scope::{load_image, load_text};
+pub(crate) use load::layers;
+pub(crate) use load::load;
+#[cfg(feature = "import")]
+pub(crate) use scope::{EvenFirst, Layer, LayerKind};
+
 pub(crate) use text_tower::TextTower;
 
 /// Points of a transformer's pass at which tests compare with the reference.

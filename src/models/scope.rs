@@ -1,14 +1,11 @@
 //! The layers of a tower by their canonical names, in the order of the file.
 //!
 //! Each architecture walks over its layers once, in `tensors.rs` of its folder, and requests each from a [`Scope`].
-//! With a weights file the scope loads them; without one it lists them ([`layers`]). The writer, the importer and the
+//! With a weights file the scope loads them; without one it lists them ([`layers`](super::layers)). The writer, the importer and the
 //! checks of a file use that list, so no second description exists.
 
 use super::Error;
-use super::config::{ImageConfig, ModelConfig, TextConfig};
-use super::image_tower::ImageTower;
-use super::text_tower::TextTower;
-use crate::layers::{Activation, Depthwise, Linear, Mlp, SqueezeExcite, Window};
+use crate::layers::{Activation, Depthwise, LayerNorm, Linear, Mlp, SqueezeExcite, Window};
 use crate::weights::{Dtype, Layout, TableView, TensorSpec, TensorView, Tower, WeightsFile};
 
 /// A layer that a weights file holds for a model, under its canonical name.
@@ -156,60 +153,12 @@ impl Layer {
     }
 }
 
-/// Every layer of a model, in the order of the file.
-pub(crate) fn layers(config: &ModelConfig) -> Result<Vec<Layer>, Error> {
-    let mut source = Source::List(Vec::new());
-    if let Some(image) = &config.image {
-        ImageTower::load(&mut Scope::root(&mut source, Tower::Image), image, config.embed_dim)?;
-    }
-    if let Some(text) = &config.text {
-        TextTower::load(&mut Scope::root(&mut source, Tower::Text), text, config.embed_dim)?;
-    }
-    match source {
-        Source::List(layers) => Ok(layers),
-        Source::File { .. } => Ok(Vec::new()),
-    }
-}
-
-/// Loads the image tower of a file.
-pub(crate) fn load_image(weights: &WeightsFile, config: &ImageConfig, embed_dim: usize) -> Result<ImageTower, Error> {
-    let mut source = Source::file(weights);
-    let tower = ImageTower::load(&mut Scope::root(&mut source, Tower::Image), config, embed_dim)?;
-    source.refuse_others(Tower::Image)?;
-    Ok(tower)
-}
-
-/// Loads the text tower of a file.
-pub(crate) fn load_text(weights: &WeightsFile, config: &TextConfig, embed_dim: usize) -> Result<TextTower, Error> {
-    let mut source = Source::file(weights);
-    let tower = TextTower::load(&mut Scope::root(&mut source, Tower::Text), config, embed_dim)?;
-    source.refuse_others(Tower::Text)?;
-    Ok(tower)
-}
-
 /// Where layers come from.
 pub(crate) enum Source {
     /// Loads them from a weights file; `used` counts the tensors that were loaded.
     File { weights: WeightsFile, used: usize },
     /// Lists them; the layers that the walk builds have no weights and must not run.
     List(Vec<Layer>),
-}
-
-impl Source {
-    fn file(weights: &WeightsFile) -> Self {
-        Source::File { weights: weights.clone(), used: 0 }
-    }
-
-    /// Refuses a file with tensors of `tower` that its model does not have.
-    fn refuse_others(&self, tower: Tower) -> Result<(), Error> {
-        let Source::File { weights, used } = self else { return Ok(()) };
-        let found = weights.header().tensors.iter().filter(|entry| entry.spec.tower == tower).count();
-        if found == *used {
-            return Ok(());
-        }
-        let tower = tower.name();
-        Err(Error::Config(format!("its {tower} tower has {used} tensors, but the file holds {found} for it")))
-    }
 }
 
 /// A place in the tree of names, such as `image.blocks.3`.
@@ -220,7 +169,7 @@ pub(crate) struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    fn root(source: &'a mut Source, tower: Tower) -> Self {
+    pub(super) fn root(source: &'a mut Source, tower: Tower) -> Self {
         Scope { source, tower, path: tower.name().to_owned() }
     }
 
@@ -245,6 +194,13 @@ impl<'a> Scope<'a> {
                 Ok(TensorView::unloaded())
             }
         }
+    }
+
+    /// Requests a LayerNorm with an affine part that is not folded: `name.weight` and `name.bias`.
+    pub(super) fn norm(&mut self, name: &str, width: usize, eps: f64) -> Result<LayerNorm, Error> {
+        let mut norm = self.child(name);
+        let (factors, offsets) = (norm.rows("weight", &[width])?, norm.rows("bias", &[width])?);
+        Ok(LayerNorm::with_affine(width, eps, factors, offsets))
     }
 
     /// Requests a lookup table.

@@ -3,12 +3,19 @@
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::config::{OpenSettings, Sizes};
 use super::hybrid::{TextHybrid, TextHybridConfig};
 use super::scope::Scope;
+use super::settings::{OpenSettings, Sizes};
 use super::text::{TextTransformer, TextTransformerConfig};
 use crate::layers::Exec;
 use crate::tensor::Arena;
+
+/// The descriptions of text towers, for `models::config`.
+pub(super) mod configs {
+    pub use super::TextConfig;
+    pub use crate::models::hybrid::config::TextHybridConfig;
+    pub use crate::models::text::config::{TextPooling, TextTransformerConfig};
+}
 
 /// The architecture of a text tower.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

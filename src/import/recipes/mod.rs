@@ -26,7 +26,7 @@ use names::Checklist;
 use source::Source;
 
 /// Recognisers of all layouts, in the order in which they are tried.
-const RECIPES: [Recognise; 4] = [native::recognise, huggingface::recognise, timm::recognise, apple::recognise];
+const RECIPES: &[Recognise] = &[native::recognise, huggingface::recognise, timm::recognise, apple::recognise];
 
 /// Returns the recipe of a layout if the checkpoint has the names that only this layout has.
 type Recognise = fn(&Checklist<'_>) -> Option<Box<dyn Recipe>>;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::models::Error;
-use crate::models::config::{OpenSettings, Sizes, within};
+use crate::models::settings::{OpenSettings, Sizes, within};
 use crate::models::transformer::config::TransformerConfig;
 
 /// A text transformer between two RepMixer blocks. Attention always covers all positions; texts are padded with id 0

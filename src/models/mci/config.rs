@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::models::Error;
-use crate::models::config::{OpenSettings, Sizes, valid_eps, within};
+use crate::models::settings::{OpenSettings, Sizes, valid_eps, within};
 
 /// Channels of an attention head.
 const HEAD_WIDTH: usize = 32;

@@ -17,8 +17,7 @@ impl Mci {
         let stem = load_stem(&mut scope.child("stem"), first.channels)?;
         let mut stages = Vec::new();
         for (i, stage) in config.stages.iter().enumerate() {
-            let mut stages_scope = scope.child("stages");
-            stages.push(Stage::load(&mut stages_scope.child(i), stage, i > 0)?);
+            stages.push(Stage::load(&mut scope.child(format_args!("stages.{i}")), stage, i > 0)?);
         }
         let doubled = last.channels.saturating_mul(2);
         let mut end = scope.child("final");
@@ -53,8 +52,7 @@ impl Stage {
         };
         let mut blocks = Vec::new();
         for j in 0..config.blocks {
-            let mut blocks_scope = scope.child("blocks");
-            let mut block = blocks_scope.child(j);
+            let mut block = scope.child(format_args!("blocks.{j}"));
             let mixer = match config.mixer {
                 Mixer::RepMixer => BlockMixer::Rep(block.depthwise("mixer", Window::square(3, 1, c, 1))?),
                 Mixer::Attention => {

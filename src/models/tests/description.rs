@@ -113,17 +113,20 @@ fn a_file_with_more_tensors_than_its_model_has_is_refused() {
     }
     writer.finish().unwrap();
     let weights = WeightsFile::open(&path).unwrap();
-    assert!(load_image(&weights, config.image.as_ref().unwrap(), config.embed_dim).is_ok());
-    let error = load_text(&weights, config.text.as_ref().unwrap(), config.embed_dim).err().unwrap().to_string();
-    assert!(error.contains("text tower has") && error.contains("the file holds"), "{error}");
+    let error = load(&weights, &config).err().unwrap().to_string();
+    assert!(error.contains("text.adapter"), "{error}");
+    // A tower that the description does not have.
+    let without = ModelConfig { text: None, ..config };
+    let error = load(&weights, &without).err().unwrap().to_string();
+    assert!(error.contains("text.token_embedding"), "{error}");
 }
 
 /// Runs a text tower with a padding id and a pooling that may differ from the file's.
 fn with(weights: &WeightsFile, config: &ModelConfig, pad_id: u32, pooling: TextPooling, ids: &[Vec<u32>]) -> Vec<f32> {
-    let mut text = config.text.clone().unwrap();
-    let TextConfig::Transformer(transformer) = &mut text else { panic!("not a transformer") };
+    let mut config = config.clone();
+    let Some(TextConfig::Transformer(transformer)) = &mut config.text else { panic!("not a transformer") };
     (transformer.pad_id, transformer.pooling) = (pad_id, pooling);
-    let tower = load_text(weights, &text, config.embed_dim).unwrap();
+    let tower = text_tower(weights, &config);
     let mut out = vec![0.0; ids.len() * config.embed_dim];
     tower.forward(Exec::new(Isa::detect().unwrap(), Team::SERIAL), ids, &mut Arena::default(), &mut out);
     out

@@ -75,7 +75,7 @@ fn fastvit_stage_by_stage() {
         let (weights, config) = open_layout(&model, layout);
         let Some(ImageConfig::Mci(mci)) = &config.image else { continue };
         seen += 1;
-        let tower = load_image(&weights, config.image.as_ref().unwrap(), config.embed_dim).unwrap();
+        let tower = image_tower(&weights, &config);
         let ImageTower::Mci(tower) = tower else { panic!("not a FastViT") };
         let pixels = images(mci.image_size);
         for exec in execs(&mut Workers::without_delay()) {
@@ -109,7 +109,7 @@ fn vision_transformers_stage_by_stage() {
         let (weights, config) = open_layout(&model, layout);
         let Some(ImageConfig::Vit(vit)) = &config.image else { continue };
         seen += 1;
-        let tower = load_image(&weights, config.image.as_ref().unwrap(), config.embed_dim).unwrap();
+        let tower = image_tower(&weights, &config);
         let ImageTower::Vit(tower) = tower else { panic!("not a ViT") };
         let pixels = images(vit.image_size);
         for exec in execs(&mut Workers::without_delay()) {
@@ -147,7 +147,7 @@ fn texts_stage_by_stage() {
             match config.text.as_ref().unwrap() {
                 TextConfig::Hybrid(_) => {
                     hybrids += 1;
-                    let tower = load_text(&weights, config.text.as_ref().unwrap(), config.embed_dim).unwrap();
+                    let tower = text_tower(&weights, &config);
                     let TextKind::Hybrid(tower) = tower.kind else { panic!("not a hybrid") };
                     let see = |stage, x: &[f32]| stages.check(&name(stage), x);
                     tower.stages(exec, &ids, &mut Arena::default(), &mut out, see);
@@ -177,8 +177,8 @@ fn inputs_do_not_depend_on_their_neighbours() {
     for name in ["tiny-mci", "tiny-mci-deep", "tiny-stem", "tiny-hybrid"] {
         let (model, layout, _) = cases().into_iter().find(|(model, ..)| model.name == name).unwrap();
         let (weights, config) = open_layout(&model, layout);
-        let image = load_image(&weights, config.image.as_ref().unwrap(), config.embed_dim).unwrap();
-        let text = load_text(&weights, config.text.as_ref().unwrap(), config.embed_dim).unwrap();
+        let image = image_tower(&weights, &config);
+        let text = text_tower(&weights, &config);
         let e = config.embed_dim;
         let pixels = images(model.image_size());
         let (ids, each) = (golden::all_ids(&model), pixels.len() / golden::IMAGES);

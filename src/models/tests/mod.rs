@@ -12,7 +12,7 @@ use super::config::{ImageConfig, ModelConfig, TextConfig};
 use super::image_tower::ImageTower;
 use super::text::TextTransformer;
 use super::text_tower::TextKind;
-use super::{Stage, load_image, load_text};
+use super::{Stage, TextTower, load};
 use crate::import::{self, ConvertOptions};
 use crate::kernels::{Isa, Team, Workers};
 use crate::layers::Exec;
@@ -43,8 +43,16 @@ fn assert_close<'a>(what: &str, got: &[f32], exact: impl Iterator<Item = &'a f64
     }
 }
 
+fn image_tower(weights: &WeightsFile, config: &ModelConfig) -> ImageTower {
+    load(weights, config).unwrap().0.unwrap()
+}
+
+fn text_tower(weights: &WeightsFile, config: &ModelConfig) -> TextTower {
+    load(weights, config).unwrap().1.unwrap()
+}
+
 fn text_transformer(weights: &WeightsFile, config: &ModelConfig) -> Box<TextTransformer> {
-    match load_text(weights, config.text.as_ref().unwrap(), config.embed_dim).unwrap().kind {
+    match text_tower(weights, config).kind {
         TextKind::Transformer(text) => text,
         TextKind::Hybrid(_) => panic!("not a transformer"),
     }
@@ -73,7 +81,7 @@ fn image_towers_stage_by_stage() {
     for model in tiny() {
         let (weights, config) = open(&model);
         let Some(ImageConfig::Vit(vit)) = &config.image else { panic!("not a ViT") };
-        let tower = load_image(&weights, config.image.as_ref().unwrap(), config.embed_dim).unwrap();
+        let tower = image_tower(&weights, &config);
         let ImageTower::Vit(tower) = tower else { panic!("not a ViT") };
         let stages: ArrayD<f64> = goldens::read(&format!("{}-image-stages", model.name));
         let projected = goldens::read(&format!("{}-image-projected", model.name));

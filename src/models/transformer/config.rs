@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::models::Error;
-use crate::models::config::{Activation, OpenSettings, Sizes, valid_eps, within};
+use crate::models::settings::{Activation, OpenSettings, Sizes, valid_eps, within};
 
 /// A stack of pre-norm transformer blocks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -17,8 +17,7 @@ impl Transformer {
         let (w, h) = (config.width, config.mlp_width);
         let mut blocks = Vec::new();
         for i in 0..config.layers {
-            let mut blocks_scope = scope.child("blocks");
-            let mut block = blocks_scope.child(i);
+            let mut block = scope.child(format_args!("blocks.{i}"));
             blocks.push(Block {
                 qkv: block.linear("qkv", LinearSpec::qkv(w, config.heads))?,
                 out: block.linear("out", LinearSpec::new(w, w))?,

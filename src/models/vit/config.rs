@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::models::Error;
-use crate::models::config::{OpenSettings, Sizes, within};
+use crate::models::settings::{OpenSettings, Sizes, within};
 use crate::models::transformer::config::TransformerConfig;
 
 /// A vision transformer: patches, class token, pre-norm blocks, a pooled token, its projection.

@@ -3,7 +3,6 @@
 use super::config::{ConvStem as StemConfig, VitConfig};
 use super::conv_stem::ConvStem;
 use super::forward::{Stem, Vit};
-use crate::layers::LayerNorm;
 use crate::models::Error;
 use crate::models::scope::{LinearSpec, Scope};
 use crate::models::transformer::Transformer;
@@ -18,10 +17,7 @@ impl Vit {
             },
             position: scope.rows("position", &[config.tokens(), w])?,
             ln_pre: match config.pre_norm {
-                true => {
-                    let (factors, offsets) = (scope.rows("ln_pre.weight", &[w])?, scope.rows("ln_pre.bias", &[w])?);
-                    Some(LayerNorm::with_affine(w, config.blocks.norm_eps, factors, offsets))
-                }
+                true => Some(scope.norm("ln_pre", w, config.blocks.norm_eps)?),
                 false => None,
             },
             transformer: Transformer::load(scope, &config.blocks, false)?,

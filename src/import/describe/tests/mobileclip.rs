@@ -50,6 +50,8 @@ fn assert_described(what: &str, model: &Model, described: &Described, apple: boo
             assert_eq!((vit.blocks.heads, vit.blocks.activation), (vit.blocks.width / 64, Activation::Gelu), "{what}");
             (vit.blocks.norm_eps, vit.stem.as_ref())
         }
+        #[allow(unreachable_patterns, reason = "a new architecture is none of MobileCLIP's")]
+        other => panic!("{what}: {other:?}"),
     };
     assert_eq!(stem.is_some(), matches!(size(model).image, ImageTower::StemVit { .. }), "{what}");
     match stem {
