@@ -1,4 +1,4 @@
-//! Image towers of every architecture behind one enum: the only file outside its folder that a new one has to change.
+//! Image towers of every architecture behind one enum: with the list of modules, the only file that a new one changes.
 
 use serde::{Deserialize, Serialize};
 
