@@ -35,7 +35,7 @@ fn tiny() -> Vec<(String, Listing)> {
 }
 
 #[test]
-fn shapes_tell_the_sizes_of_towers() {
+fn sizes_of_towers_are_inferred_from_shapes() {
     let image = |name: &str| {
         let model = golden::mobileclip_models().into_iter().find(|m| m.name == name).unwrap();
         map_listing(generated(&model, Layout::OpenClip)).unwrap().draft.image.unwrap()
