@@ -72,7 +72,7 @@ impl Tokenizer {
         TokenizerConfig::clip()
     }
 
-    /// Number of ids, special tokens included; ids lie in `0..vocab_size`.
+    /// Number of ids, special tokens included; ids are in `0..vocab_size`.
     pub fn vocab_size(&self) -> usize {
         VOCAB_SIZE
     }
