@@ -3,7 +3,7 @@
 //! PyTorch's writer has traits that no general ZIP library produces and that a reader must accept: every entry's data
 //! starts at a multiple of 64, padded by an extra field `FB`; sizes and checksum follow the data instead of preceding
 //! it; dates are zero; a ZIP64 directory end precedes the plain one. Observed in files written by torch 2.15.
-//! Knows nothing of the meaning of entries.
+//! Does not know the meaning of entries.
 
 use std::io::{self, Write};
 
