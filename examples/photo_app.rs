@@ -1,13 +1,13 @@
-//! The core of a photo application: open a model by name or path, encode a folder with progress and cancellation, go on
-//! after photos that cannot be read, search by text. Uses the public face alone.
+//! The core of a photo application: open a model by name or path, encode a folder with progress and cancellation, skip
+//! photos that cannot be read, search by text. Uses only the public API.
 //!
 //! ```text
 //! cargo run --release --example photo_app -- mobileclip2-s2 photos/ "a dog on a beach"
 //! cargo run --release --example photo_app -- demo examples/drawings "a white square below a red star" --seconds 1
 //! ```
 //!
-//! In an application, `clippie-rs` needs `default-features = false` with the features `walk` for folders of photos (65
-//! crates) and `hub` for models by name (100 crates in total).
+//! Such an application needs `clippie-rs` with `default-features = false` and the features `walk` (folders of photos, 65
+//! crates) and `hub` (models by name, 100 crates in total).
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use clippie_rs::ndarray::{Array2, aview1};
 use clippie_rs::{CancelToken, Clip, Error, ErrorKind, Options, similarity, walk};
 
-/// Photos shown.
+/// Number of photos shown.
 const SHOWN: usize = 5;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -33,12 +33,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let library = index(&clip, folder, &cancel)?;
     println!("{} photos, fingerprint {}", library.paths.len(), clip.fingerprint());
     search(&clip, &library, question)?;
-    // While the application idles, it needs no scratch memory and no mapped pages.
+    // An idle application needs no scratch memory and no mapped pages.
     clip.release();
     Ok(())
 }
 
-/// The button that cancels, pressed by a clock.
+/// A timer instead of a cancel button.
 fn cancel_after(time: Duration, cancel: &CancelToken) {
     let cancel = cancel.clone();
     std::thread::spawn(move || {
@@ -47,10 +47,10 @@ fn cancel_after(time: Duration, cancel: &CancelToken) {
     });
 }
 
-/// Opens a weights file, or a model by its name, which is fetched at its first use.
+/// Opens a weights file, or a model by its name, which is downloaded on first use.
 fn open(model: &str, cancel: &CancelToken) -> Result<Clip, Error> {
     match Options::new().open(model) {
-        // It is not a path.
+        // Not a path.
         Err(error) if error.kind() == ErrorKind::Io && !model.contains(['/', '\\', '.']) => {
             by_name(model, error, cancel)
         }
@@ -69,7 +69,7 @@ fn by_name(name: &str, _not_a_file: Error, cancel: &CancelToken) -> Result<Clip,
     Options::new().named(name).cancel(cancel).progress(report).open()
 }
 
-/// Without the feature `hub`, the compiled-in model is the only one with a name.
+/// Without the feature `hub`, only the compiled-in model has a name.
 #[cfg(not(feature = "hub"))]
 fn by_name(name: &str, not_a_file: Error, _cancel: &CancelToken) -> Result<Clip, Error> {
     #[cfg(feature = "demo")]
@@ -80,13 +80,13 @@ fn by_name(name: &str, not_a_file: Error, _cancel: &CancelToken) -> Result<Clip,
     Err(not_a_file)
 }
 
-/// Photos and their embeddings. An application stores both, and the fingerprint beside them.
+/// Photos and their embeddings. An application stores both, and the fingerprint.
 struct Library {
     paths: Vec<PathBuf>,
     embeddings: Array2<f32>, // [photos, embed_dim], unit rows
 }
 
-/// Encodes the photos of a folder. After a cancellation, the library holds those that were done.
+/// Encodes the photos of a folder. After a cancellation, the library holds the finished ones.
 fn index(clip: &Clip, folder: &str, cancel: &CancelToken) -> Result<Library, Box<dyn std::error::Error>> {
     let mut library = Library { paths: Vec::new(), embeddings: Array2::zeros((0, clip.embed_dim())) };
     let stream = clip.image().stream(walk::photos(folder)).cancel(cancel).progress(|progress| match progress.total {
@@ -99,7 +99,7 @@ fn index(clip: &Clip, folder: &str, cancel: &CancelToken) -> Result<Library, Box
                 library.paths.push(path);
                 library.embeddings.push_row(aview1(&embedding))?;
             }
-            // One bad photo is no reason to stop; the message names it.
+            // Continue after a bad photo; the message names it.
             (_, Err(error)) if error.kind() != ErrorKind::Cancelled => eprintln!("\r{error}"),
             _ => {}
         }
@@ -108,7 +108,7 @@ fn index(clip: &Clip, folder: &str, cancel: &CancelToken) -> Result<Library, Box
     Ok(library)
 }
 
-/// Prints the photos that a sentence describes best.
+/// Prints the photos that match a sentence best.
 fn search(clip: &Clip, library: &Library, question: &str) -> Result<(), Error> {
     let words = clip.encode_texts([question])?; // [1, embed_dim]
     let cosines = similarity(&library.embeddings, &words)?; // [photos, 1]

@@ -9,7 +9,7 @@ use crate::kernels::isa::IsaError;
 use crate::photo;
 use crate::{models, pixels, preprocess, tokenizer, weights};
 
-/// Everything that can go wrong. Each message is one sentence that names the thing and the remedy.
+/// Any error of this crate. Each message is one sentence that names the cause and the remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -46,7 +46,7 @@ pub enum Error {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// A photo cannot be decoded; the message names it.
@@ -79,7 +79,7 @@ pub enum Error {
         /// Which tokenizer, and the remedy.
         error: tokenizer::Error,
     },
-    /// A text for a model with a vocabulary of its own.
+    /// A text for a model with another vocabulary than CLIP's.
     #[error(
         "the model has {found} tokens but CLIP's vocabulary has {}; give token ids instead of text",
         tokenizer::VOCAB_SIZE
@@ -93,7 +93,7 @@ pub enum Error {
     Item {
         /// `image` or `text`.
         what: &'static str,
-        /// Its place in the batch or stream, from 0; `None` if it is the only one.
+        /// Its index in the batch or stream, from 0; `None` if it is the only one.
         index: Option<usize>,
         /// The image's file, if it came from one; the reason then names it.
         path: Option<PathBuf>,
@@ -111,11 +111,11 @@ pub enum Error {
     /// The slice for embeddings has the wrong length.
     #[error("the slice for embeddings has {len} values; {inputs} inputs need {expected}")]
     OutputLength {
-        /// Values that it has.
+        /// Number of values that it has.
         len: usize,
         /// Number of inputs.
         inputs: usize,
-        /// Values that it must have.
+        /// Number of values that it must have.
         expected: usize,
     },
     /// Embeddings of different lengths cannot be compared.
@@ -143,18 +143,18 @@ pub enum Error {
     #[cfg(feature = "hub")]
     #[error(transparent)]
     Hub(Box<crate::hub::Error>),
-    /// Arrays whose sizes contradict each other; a defect of this crate.
+    /// Arrays whose sizes contradict each other; a bug in this crate.
     #[error("internal shape error: {0}; please report it")]
     Shape(#[from] ndarray::ShapeError),
 }
 
-/// The kind of an error, for callers that act on it.
+/// The kind of an error, for callers that handle kinds differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// A file is missing or cannot be opened, read or written.
     Io,
-    /// A weights file is damaged, foreign or of another version, or its model cannot be run.
+    /// A file is damaged, of another version or not a weights file, or its model cannot be run.
     Weights,
     /// An image cannot be decoded or is too large.
     Image,
@@ -162,13 +162,13 @@ pub enum ErrorKind {
     Text,
     /// A checkpoint cannot be converted.
     Checkpoint,
-    /// A model cannot be fetched: the network or the server fails.
+    /// A model cannot be downloaded: the network or the server fails.
     Network,
     /// An option, argument or environment variable cannot be used.
     Option,
     /// The call was cancelled.
     Cancelled,
-    /// A defect of this crate.
+    /// A bug in this crate.
     Internal,
 }
 
@@ -195,7 +195,7 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// Names the item by its place, unless the reason names its file.
+/// Names the item by its index, unless the reason names its file.
 fn item_message(what: &str, index: Option<usize>, named: bool, error: &Error) -> String {
     match index {
         Some(index) if !named => format!("{what} {index}: {error}"),
@@ -206,7 +206,7 @@ fn item_message(what: &str, index: Option<usize>, named: bool, error: &Error) ->
 #[cfg(feature = "import")]
 impl From<crate::import::Error> for Error {
     fn from(error: crate::import::Error) -> Self {
-        // By far the largest of them.
+        // Boxed, because it is by far the largest variant.
         Error::Import(Box::new(error))
     }
 }
@@ -270,7 +270,7 @@ impl Error {
         }
     }
 
-    /// The input that the error is about: its place in the batch or stream, from 0.
+    /// The input that the error is about: its index in the batch or stream, from 0.
     #[must_use]
     pub fn index(&self) -> Option<usize> {
         match self {
@@ -289,7 +289,7 @@ impl Error {
         }
     }
 
-    /// States which input the error is about, if there is something to state. A cancelled call is about none.
+    /// Adds which input the error is about, if that is known. A cancellation is about no single input.
     pub(crate) fn of_item(self, what: &'static str, index: Option<usize>, path: Option<&Path>) -> Self {
         if matches!(self, Error::Cancelled) || (index.is_none() && path.is_none()) {
             return self;
@@ -297,7 +297,7 @@ impl Error {
         Error::Item { what, index, path: path.map(Path::to_owned), error: Box::new(self) }
     }
 
-    /// Takes the place away: the input was the only one.
+    /// Removes the index: the input was the only one.
     pub(crate) fn without_index(self) -> Self {
         match self {
             Error::Item { path: None, error, .. } => *error,
@@ -306,7 +306,7 @@ impl Error {
         }
     }
 
-    /// Moves the place: a batch that is part of a stream counts from its own start.
+    /// Shifts the index: a batch of a stream counts from its own start.
     pub(crate) fn shifted(mut self, by: usize) -> Self {
         match &mut self {
             Error::Item { index: Some(index), .. }
@@ -343,7 +343,7 @@ impl Error {
     }
 }
 
-/// Whether the file system, not the file's content, is the reason.
+/// Whether the file system is the cause, not the file's content.
 fn is_io(reason: &weights::Reason) -> bool {
     use weights::Reason::{Folder, Map, NotAFile, NotFound, Open, Read, Replace, Write};
     matches!(reason, NotFound | Folder | NotAFile | Open(_) | Read(_) | Map(_) | Write(_) | Replace(_))

@@ -13,14 +13,14 @@ use crate::tensor::AlignedBuf;
 /// Everything runs on the calling thread, since results are compared with the peak of one core.
 const TEAM: Team<'_> = Team::SERIAL;
 
-/// Bytes of weights that runs read in turn when they must come from memory: more than the caches of a processor.
+/// Bytes of weights that runs cycle through when weights must come from memory: more than the caches of a processor.
 const STREAMED: usize = 160 << 20;
 
 /// A kernel with its operands, which the first run allocates.
 pub struct Probe {
-    /// Operations that the result needs: two for each multiply-add; 0 where none are counted.
+    /// Operations that the result needs, two for each multiply-add; 0 if they are not counted.
     pub flops: u64,
-    /// Bytes that a run reads and writes at least.
+    /// Minimum number of bytes that a run reads and writes.
     pub bytes: u64,
     prepare: Box<dyn Fn() -> Prepared>,
     prepared: Option<Prepared>,
@@ -30,7 +30,7 @@ pub struct Probe {
 type Prepared = (AlignedBuf, Box<dyn FnMut(&mut [f32])>);
 
 impl Probe {
-    /// `floats` are those that a run reads or writes at least.
+    /// `floats` is the minimum number of floats that a run reads or writes.
     fn new(flops: usize, floats: usize, prepare: impl Fn() -> Prepared + 'static) -> Probe {
         Probe { flops: flops as u64, bytes: 4 * floats as u64, prepare: Box::new(prepare), prepared: None }
     }
@@ -93,8 +93,8 @@ impl Layout {
     }
 }
 
-/// A product `[rows, k] · [k, n]` with packed weights and a bias; `layouts` are those of its input and output. `streamed`
-/// weights come from memory instead of a cache, as those of a large model do.
+/// A product `[rows, k] · [k, n]` with packed weights and a bias; `layouts` are those of its input and output.
+/// `streamed` weights come from memory instead of a cache, as those of a large model do.
 pub fn product(isa: Isa, sizes: [usize; 3], after: After, layouts: [Layout; 2], streamed: bool) -> Probe {
     let [rows, k, n] = sizes;
     let added = if after == After::Add { rows * n } else { 0 };
@@ -200,7 +200,7 @@ pub fn depthwise(isa: Isa, side: usize, channels: usize, kernel: Kernel, gelu: b
 /// The window of a depthwise convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kernel {
-    /// Taps a side.
+    /// Taps per side.
     pub size: usize,
     /// Along both axes.
     pub stride: usize,
@@ -218,7 +218,7 @@ pub fn layer_norm(isa: Isa, rows: usize, width: usize) -> Probe {
     })
 }
 
-/// GELU, or QuickGELU, of that many numbers.
+/// GELU, or QuickGELU, of `len` numbers.
 pub fn gelu(isa: Isa, len: usize, quick: bool) -> Probe {
     Probe::new(0, 2 * len, move || {
         let x = noise(len, 4.0);

@@ -15,25 +15,25 @@
 //! - [`Clip`] opens a model by path ([`Clip::open`]), by name (`Clip::from_name`, feature `hub`) or the compiled-in one
 //!   (`Clip::demo`, feature `demo`); [`Options`] set threads, batch size, normalisation and orientation.
 //! - [`ImageEncoder`] and [`TextEncoder`] are one tower each; the pages of the other stay on disk. They encode batches
-//!   ([`ImageEncoder::encode`]), batches of which some inputs may fail ([`ImageEncoder::encode_each`]) and any number of
+//!   ([`ImageEncoder::encode`]), batches in which some inputs may fail ([`ImageEncoder::encode_each`]) and any number of
 //!   inputs in order, with progress and bounded memory ([`ImageEncoder::stream`]).
-//! - [`ImageInput`] is everything that is accepted as an image. `walk::photos` (feature `walk`) lists those of a folder.
+//! - [`ImageInput`] is anything accepted as an image. `walk::photos` (feature `walk`) lists the photos of a folder.
 //! - [`CancelToken`] stops batches, streams and downloads. [`Fingerprint`] says which embeddings may be compared.
 //! - [`similarity`] and [`Clip::probabilities`] compare embeddings.
 //!
 //! # Modules
 //!
-//! Layers, each resting on those before it: `tensor`, `kernels`, `layers`, [`models`], then [`Clip`]. Next to them:
+//! Layers, each built on those before it: `tensor`, `kernels`, `layers`, [`models`], then [`Clip`]. Next to them:
 //! [`weights`], the file format; [`tokenizer`]; `photo`, which decodes photo files; [`preprocess`], which turns their
 //! [`pixels`] into the input of an image tower; [`catalog`], the published models; `import`, which converts their
-//! checkpoints to weights files; [`hub`], which fetches them.
+//! checkpoints to weights files; [`hub`], which downloads them.
 //!
 //! # Features
 //!
-//! Without any, the crate is the engine, the tokenizer and the preprocessing of RGB buffers. `decode` reads photo files, `image` accepts
-//! `image::DynamicImage`,
-//! `walk` lists them, `import` converts checkpoints, `hub` (default) opens models by name and is the only one with
-//! network, `demo` (default) compiles a small model in (7 MB), `cli` (default) is the command.
+//! Without any feature, the crate is the engine, the tokenizer and the preprocessing of RGB buffers. `decode` reads
+//! photo files, `walk` lists the photos of a folder, `image` accepts `image::DynamicImage`, `import` converts
+//! checkpoints, `hub` (default) opens models by name and is the only feature that uses the network, `demo` (default)
+//! compiles in a small model (7 MB), `cli` (default) is the command.
 
 // The hosted documentation shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -45,7 +45,7 @@ mod layers;
 mod tensor;
 
 pub mod catalog;
-// The command is a binary of its own and can reach public items alone. It is no part of the library.
+// The command is a separate binary and needs public items. This module is not part of the library's API.
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
@@ -77,7 +77,7 @@ pub use error::{Error, ErrorKind};
 pub use kernels::isa::{Isa, IsaError};
 pub use pixels::{RgbBuffer, RgbView};
 
-// The crates whose types are part of signatures, in the versions that fit.
+// The crates whose types are part of signatures, in the matching versions.
 #[cfg(feature = "image")]
 pub use image;
 pub use {ndarray, rayon};

@@ -56,12 +56,12 @@ impl FusedIterator for Photos {}
 
 /// Lists the photos of `folder` and its subfolders, in the order of the bytes of their paths.
 ///
-/// Files with one of the [`EXTENSIONS`] count as photos; whether they are is found out when they are decoded. Hidden
-/// files and folders (names that start with a dot) are skipped, unless `folder` itself is hidden. Links are followed;
-/// a folder that several links reach is listed once. A subfolder that cannot be read and a link to a photo that is
-/// missing are errors in their place; the rest is listed.
+/// Files with one of the [`EXTENSIONS`] count as photos; their content is checked only by decoding. Hidden files and
+/// folders (names that start with a dot) are skipped, unless `folder` itself is hidden. Links are followed; a folder
+/// that several links reach is listed once. A subfolder that cannot be read and a broken link with a photo's extension
+/// are errors at their position in the order; the rest is listed.
 ///
-/// The folder is listed in this call; the iterator holds the paths and knows their number.
+/// This call lists the folder; the iterator holds the paths and knows their number.
 ///
 /// ```no_run
 /// use clippie_rs::{ImageEncoder, walk};
@@ -105,8 +105,8 @@ pub fn is_photo(path: impl AsRef<Path>) -> bool {
     extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
-/// The error, unless it is about something that would not be listed anyway: a cycle of links, a hidden file, a broken
-/// link that does not look like a photo.
+/// The error, unless it is about something that is not listed anyway: a cycle of links, a hidden file, a broken link
+/// without a photo's extension.
 fn reportable(folder: &Path, error: walkdir::Error) -> Option<WalkError> {
     let path = error.path().filter(|_| error.loop_ancestor().is_none())?.to_owned();
     let broken_link = || fs::symlink_metadata(&path).is_ok_and(|data| data.is_symlink()) && !is_photo(&path);

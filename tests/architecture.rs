@@ -1,5 +1,5 @@
-//! The structure of the crate: layers without upward imports, `unsafe` only in its places, one module style, short
-//! files that state their purpose.
+//! The structure of the crate: layers without upward imports, `unsafe` only where it is permitted, one module style,
+//! short files that state their purpose.
 
 #[path = "common/rust_scan.rs"]
 mod rust_scan;
@@ -26,7 +26,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     ("walk", &[]),
     ("hub", &["catalog", "weights", "import"]),
     ("error", &["kernels", "models", "photo", "pixels", "preprocess", "tokenizer", "weights", "walk", "import", "hub"]),
-    // Models by name rest on the hub.
+    // Opening a model by name needs the hub.
     (
         "clip",
         &[
@@ -46,7 +46,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     ),
     // Kernels for the benches.
     ("internals", &["tensor", "kernels"]),
-    // The command uses what any program could use.
+    // The command uses only the public API.
     ("cli", &["catalog", "clip", "error", "hub", "import", "models", "preprocess", "tokenizer", "walk", "weights"]),
 ];
 
@@ -145,7 +145,7 @@ fn imports_point_downward() {
 }
 
 #[test]
-fn unsafe_stays_in_its_places() {
+fn unsafe_is_confined() {
     for source in sources() {
         if UNSAFE_ALLOWED.iter().any(|allowed| source.path.starts_with(allowed)) {
             continue;
@@ -175,7 +175,7 @@ fn has_raw_pointer(code: &str) -> bool {
     code.contains("*const ") || code.contains("*mut ")
 }
 
-/// Who can name a pointer writes `unsafe`: a safe function takes none, and no other file can put one into a struct.
+/// Code that handles a pointer is `unsafe`: safe functions take none, and no other file can put one into a struct.
 #[test]
 fn pointers_of_kernels_are_out_of_reach_of_safe_code() {
     let (mut unsafe_functions, mut structs) = (0, 0);
@@ -314,7 +314,7 @@ fn the_scanner_ignores_comments_literals_and_tests() {
     ] {
         assert_eq!(names(text, &["x"]), [""; 0], "{text}");
     }
-    // What follows is still seen.
+    // Code after a test module is still scanned.
     for text in [
         "/* /* */ */ use crate::hub;",
         "const Q: char = '\"'; use crate::hub; const R: char = '\"';",

@@ -1,4 +1,4 @@
-//! The public face: every kind of input, single items, slices, errors, comparison, names.
+//! The public API: every kind of input, single items, slices, errors, comparison, names.
 #![cfg(all(feature = "demo", feature = "walk"))]
 
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ fn drawings() -> Vec<PathBuf> {
     (1..=9).map(|i| PathBuf::from(format!("examples/drawings/{i:02}.png"))).collect()
 }
 
-/// A picture of the caller's own kind.
+/// A picture type of the caller.
 struct Frame(RgbBuffer);
 
 impl<'a> From<&'a Frame> for ImageInput<'a> {
@@ -126,7 +126,7 @@ fn errors_say_which_input_it_was() {
     assert!(error.to_string().starts_with("Cargo.toml is not an image"), "{error}");
     assert_eq!((error.index(), error.path()), (Some(1), Some(Path::new("Cargo.toml"))));
 
-    // A single input has no place among others.
+    // A single input has no index.
     let error = clip.encode_image(b"no photo".as_slice()).unwrap_err();
     assert!(error.to_string().starts_with("the image is not an image"), "{error}");
     assert_eq!((error.index(), error.path()), (None, None));
@@ -152,7 +152,7 @@ fn errors_say_which_input_it_was() {
 }
 
 #[test]
-fn inputs_that_fail_cost_their_own_rows_alone() {
+fn failed_inputs_do_not_affect_others() {
     let photos = drawings();
     for threads in [1, 2, 5] {
         for batch_size in [1, 3, 8] {
@@ -218,7 +218,7 @@ fn a_cancelled_batch_keeps_the_rows_that_are_done() {
                 Err(error) => assert_eq!(error.kind(), ErrorKind::Cancelled),
             }
         }
-        // From now on nothing is done.
+        // After the cancellation nothing is encoded.
         let encoded = watched.image().encode_each(&photos);
         assert_eq!(encoded.errors.len(), photos.len());
         assert!(matches!(encoded.into_rows(), Err(Error::Cancelled)));
@@ -228,7 +228,7 @@ fn a_cancelled_batch_keeps_the_rows_that_are_done() {
 }
 
 #[test]
-fn a_name_in_place_of_a_path_is_told_from_a_missing_file() {
+fn a_name_given_as_a_path_has_its_own_error() {
     for name in ["vit-b-32-openai", "hf-hub:apple/MobileCLIP2-S2"] {
         for error in [
             Clip::open(name).unwrap_err(),

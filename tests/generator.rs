@@ -233,7 +233,7 @@ fn published_models_have_their_published_sizes() {
 }
 
 #[test]
-fn the_goldens_speak_of_the_same_models_and_inputs() {
+fn goldens_describe_the_same_models_and_inputs() {
     let index = goldens::index();
     assert_eq!(index["seed"], golden::SEED);
     for (image, pixels) in index["first_pixels"].as_array().unwrap().iter().enumerate() {
@@ -276,7 +276,7 @@ fn the_goldens_speak_of_the_same_models_and_inputs() {
 }
 
 #[test]
-fn configurations_tell_activation_and_preprocessing() {
+fn configurations_state_activation_and_preprocessing() {
     let folder = tempdir().unwrap();
     let model = Model::named("tiny-bidirectional").unwrap();
     let target = folder.path().join("renamed.safetensors");

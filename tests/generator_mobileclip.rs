@@ -463,7 +463,7 @@ fn layouts_are_those_in_which_a_model_is_published() {
 }
 
 #[test]
-fn the_goldens_speak_of_the_same_models_and_inputs() {
+fn goldens_describe_the_same_models_and_inputs() {
     let mut used = BTreeSet::new();
     for (model, layout, name) in golden::mobileclip_cases() {
         let entry = goldens::mobileclip(&name);

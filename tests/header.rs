@@ -198,7 +198,7 @@ fn another_tokenizer_is_refused_by_name() {
     assert!(refused(&|tokenizer| tokenizer["revision"] = json!(2)).contains("revision 2"));
     let other = "0".repeat(64);
     assert!(refused(&|tokenizer| tokenizer["data_sha256"] = json!(other)).contains(&other));
-    // The form without revision and data that nothing ever read.
+    // A form without revision and data.
     assert!(refused(&|tokenizer| *tokenizer = json!({"kind": "clip"})).contains("convert the checkpoint again"));
     assert!(refused(&|tokenizer| *tokenizer = json!(null)).contains("tokenizer"));
 }

@@ -78,7 +78,7 @@ fn drawings_and_sentences_find_each_other() {
 }
 
 #[test]
-fn a_drawing_finds_another_drawing_of_the_same() {
+fn drawings_with_the_same_content_match() {
     let clip = model();
     let scenes: Vec<Scene> = (0..SCENES).map(|index| Scene::random(SEED + 1, index as u64)).collect();
     // The same content with other positions, tones and angles.
@@ -124,14 +124,14 @@ const COLOURS: [&str; 11] =
     ["red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "gray"];
 
 #[test]
-fn shapes_are_told_apart() {
+fn shapes_are_distinguished() {
     let scenes = chosen(2, alone);
     let labels: Vec<String> = SHAPES.iter().map(|shape| format!("a photo of a {shape}.")).collect();
     classify(&scenes, &labels, |scene| alone(scene).expect("chosen").0.shape as usize, 0.80, "shapes");
 }
 
 #[test]
-fn colours_are_told_apart() {
+fn colours_are_distinguished() {
     let scenes = chosen(3, |scene| alone(scene).filter(|_| scene.background.pattern == Pattern::Plain));
     // Which shape has the colour is part of the question, as the background has one too.
     let clip = model();
@@ -173,7 +173,7 @@ fn objects_are_counted() {
 }
 
 #[test]
-fn who_stands_where_is_understood() {
+fn relative_positions_are_understood() {
     let clip = model();
     let pairs = chosen(5, |scene| match scene.content {
         Content::Pair { first, second, .. } => {

@@ -71,7 +71,7 @@ fn a_file_of_600_megabytes() {
     let size = std::fs::metadata(&path).unwrap().len();
     assert!(size > 600 * MEGABYTE, "{size}");
 
-    // Opening takes less than 10 ms (median, in case the machine is busy) and reads the header alone, which is not
+    // Opening takes less than 10 ms (median, in case the machine is busy) and reads only the header, which is not
     // mapped.
     let mut times: Vec<Duration> = (0..21)
         .map(|_| {

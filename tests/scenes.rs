@@ -22,8 +22,8 @@ fn every_caption_is_true_of_its_scene_and_false_of_most_others() {
 }
 
 #[test]
-fn a_pair_the_other_way_round_is_another_scene() {
-    let mut told = 0;
+fn a_swapped_pair_is_a_different_scene() {
+    let mut compared = 0;
     for index in 0..SCENES {
         let scene = Scene::random(78, index);
         let Content::Pair { first, second, relation } = scene.content else { continue };
@@ -36,11 +36,11 @@ fn a_pair_the_other_way_round_is_another_scene() {
         let ordered = ["left", "right", "above", "over", "below", "under"].iter().any(|word| words.contains(word));
         let named = first.shape != second.shape && first.colour != second.colour;
         if ordered && named {
-            told += 1;
+            compared += 1;
             assert!(!caption.claim.might_hold(&turned), "{:?} of {turned:?}", caption.text);
         }
     }
-    assert!(told > SCENES as usize / 10);
+    assert!(compared > SCENES as usize / 10);
 }
 
 #[test]

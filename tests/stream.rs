@@ -58,7 +58,7 @@ fn inputs_may_be_owned_and_come_from_another_thread() {
     }
     reader.join().unwrap();
     assert_eq!(count, 36);
-    // Names, decoded pictures, and whatever else converts.
+    // Names, decoded pictures, and everything else that converts to an input.
     assert_eq!(clip.image().stream(["examples/drawings/01.png", "x"]).filter(|(_, row)| row.is_ok()).count(), 1);
     let bytes = fs::read("examples/drawings/01.png").unwrap();
     let picture = clippie_rs::photo::decode(&bytes, true, "01.png").unwrap();
@@ -75,7 +75,7 @@ fn inputs_may_be_owned_and_come_from_another_thread() {
 }
 
 #[test]
-fn failures_keep_their_places_and_count_from_the_start() {
+fn failures_keep_their_indices_in_the_stream() {
     let clip = demo();
     let good = fs::read("examples/drawings/01.png").unwrap();
     let expected = clip.encode_image(&good).unwrap();
@@ -100,7 +100,7 @@ fn cancelled_streams_keep_what_is_done_and_end() {
     let clip = demo();
     let photo = "examples/drawings/01.png";
     let expected = clip.encode_image(photo).unwrap();
-    // By a token of the stream, and by one of the encoder.
+    // Cancelled by a token of the stream, and by one of the encoder.
     for own in [true, false] {
         let token = CancelToken::new();
         let encoder = if own { clip.image().clone() } else { clip.image().with_cancel(&token) };
@@ -157,7 +157,7 @@ fn a_panic_of_the_inputs_reaches_the_caller() {
     assert_eq!(result.unwrap_err().downcast_ref::<&str>(), Some(&"part of a test"));
     assert!(clip.encode_image("examples/drawings/01.png").is_ok());
 
-    /// A picture that cannot even be named.
+    /// A picture whose conversion to an input panics.
     struct Broken;
     impl<'a> From<&'a Broken> for ImageInput<'a> {
         fn from(_: &'a Broken) -> Self {
@@ -220,7 +220,7 @@ fn folders_that_cannot_be_read_are_errors_in_their_place() {
     symlink("locked", folder.path().join("again")).unwrap();
     let locked = folder.path().join("again");
     fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
-    let open = fs::read_dir(&locked).is_ok(); // by root
+    let open = fs::read_dir(&locked).is_ok(); // readable as root
     let expected = ["a.jpg", if open { "again/x.jpg" } else { "again!" }, "broken.jpg!", "z.jpg"];
     assert_eq!(names(folder.path()), expected);
     let clip = demo();

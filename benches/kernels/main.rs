@@ -1,8 +1,8 @@
 //! Kernels at the shapes of the models, on one core, compared with the peak that the same run measures.
 //!
 //! `cargo bench --features internals --bench kernels [-- FILTER]`; `CLIPPIE_ISA` selects the instruction set. Criterion
-//! reports each kernel and its change since the last run; a table of all kernels follows. Every result is first compared
-//! with that of the portable kernels.
+//! reports each kernel and its change since the last run; a table of all kernels follows. Every result is first
+//! compared with that of the portable kernels.
 
 mod shapes;
 mod table;
@@ -19,8 +19,8 @@ use table::Table;
 /// Samples of each kernel. Few and short, so that all take two or three minutes.
 const SAMPLES: usize = 20;
 
-/// Largest difference from the portable result, relative to the largest number in it: far above the rounding of chains of
-/// 3072 products (1e-6), far below the effect of one missing product.
+/// Largest difference from the portable result, relative to the largest number in it: far above the rounding of chains
+/// of 3072 products (1e-6), far below the effect of one missing product.
 const TOLERANCE: f32 = 2e-5;
 
 fn main() {

@@ -82,16 +82,16 @@ def measure(files: Files, threads: int, batch: int, workers: dict[str, Worker], 
 
 
 def load(row: Row, engine: str, worker: Worker, files: Files, plan: Plan) -> None:
-    told = job(files, worker.threads, row.batch, engine)
+    request = job(files, worker.threads, row.batch, engine)
     # The engine chooses its fastest setting.
     plan.cores.rest(os.sched_getaffinity(0))
-    answer = worker.ask("load", **told)
+    answer = worker.ask("load", **request)
     tried = row.tried.setdefault(engine, {})
     for way, fastest in answer["tried"].items():
         tried[way] = min(fastest, tried.get(way, fastest))
     row.ways[engine] = min(tried, key=tried.get)
     worker.way = answer["setting"]
-    row.differences[engine] = difference(files, row.batch, Path(told["out"]))
+    row.differences[engine] = difference(files, row.batch, Path(request["out"]))
     if row.differences[engine] > AGREES:
         raise Failed(f"it computes something else: 1 - cosine is {row.differences[engine]:.1e}")
 

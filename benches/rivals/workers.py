@@ -118,7 +118,7 @@ class Cores:
         self.workers = {processor: Worker([str(binary), "clippie"], 1) for processor in os.sched_getaffinity(0)}
         for processor, worker in self.workers.items():
             worker.place({processor})
-        self.told, self.best, self.patience = best > 0, best, patience
+        self.best_given, self.best, self.patience = best > 0, best, patience
 
     def slowed(self, chosen: set[int]) -> float:
         """Return the slowdown of the slowest of these processors relative to the best speed. All are measured at the
@@ -127,7 +127,7 @@ class Cores:
         for worker in workers:
             worker.begin("look")
         found = [worker.end()["gflops"] for worker in workers]
-        if not self.told:
+        if not self.best_given:
             self.best = max(self.best, *found)
         return 1 - min(found) / self.best
 

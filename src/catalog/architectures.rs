@@ -86,7 +86,7 @@ impl Trunk {
         TRUNKS.into_iter().find(|trunk| trunk.apple == Some(name))
     }
 
-    /// The trunk that `image` is, whatever its open settings are.
+    /// The trunk of `image`, regardless of its open settings.
     pub(crate) fn of_config(image: &ImageConfig) -> Option<&'static Trunk> {
         TRUNKS.into_iter().find(|trunk| trunk.config().has_same_tensors(image))
     }
@@ -102,10 +102,10 @@ pub(super) const L_14: Architecture =
     Architecture::new(|| vit(224, 14, 1024, 24), &CAUSAL_768, 768, 303_966_208, 81.013);
 pub(super) const L_14_336: Architecture =
     Architecture::new(|| vit(336, 14, 1024, 24), &CAUSAL_768, 768, 304_293_888, 190.960);
-/// As Apple publishes it, with the hybrid text tower and no bias in the image tower's projection.
+/// In Apple's form, with the hybrid text tower and no bias in the image tower's projection.
 pub(super) const MCI_0_HYBRID: Architecture =
     Architecture::of_trunk(&FASTVIT_MCI0, &HYBRID_512, 512, 11_406_464, 2.385);
-// As open_clip has them: timm's towers, whose projection has a bias.
+// In open_clip's form: timm's towers, whose projection has a bias.
 pub(super) const MCI_0: Architecture =
     Architecture::of_trunk(&FASTVIT_MCI0, &BIDIRECTIONAL_512, 512, 11_406_976, 2.385);
 pub(super) const MCI_1: Architecture =

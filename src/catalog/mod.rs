@@ -40,7 +40,7 @@ pub struct Model {
     pub license: License,
     /// The Hugging Face repository of the weights: `owner/name`.
     pub repository: &'static str,
-    /// Repositories with the same weights whose configuration files do not tell the preprocessing.
+    /// Repositories with the same weights whose configuration files do not state the preprocessing.
     pub other_repositories: &'static [&'static str],
     /// The checkpoint's file in the repository. If it is missing, the repository is searched like any other.
     pub file: &'static str,

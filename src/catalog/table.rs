@@ -16,13 +16,13 @@ const MIT: License = License { id: "mit", confirmed: true };
 /// Apple Machine Learning Research Model License: research only. The first MobileCLIPs were published under
 /// `apple-ascl`; their repositories have stated this one since February 2025.
 const APPLE: License = License { id: "apple-amlr", confirmed: true };
-/// The same for repositories whose license was not read.
+/// [`APPLE`] for repositories whose license was not read.
 const APPLE_PRESUMED: License = License { confirmed: false, ..APPLE };
 
 /// open_clip's checkpoint, which every repository has except Apple's own.
 const OPEN_CLIP: &str = "open_clip_model.safetensors";
 
-// By family and size. Apple's own `.pt` files are used where nobody publishes open_clip's.
+// By family and size. Apple's own `.pt` files are used where open_clip's are not published.
 #[rustfmt::skip]
 pub(super) static MODELS: [Model; 25] = [
     openai("vit-b-32-openai", &["vit-b-32"], &B_32, "timm/vit_base_patch32_clip_224.openai"),
@@ -55,7 +55,7 @@ pub(super) static MODELS: [Model; 25] = [
 type Arch = &'static Architecture;
 type Text = &'static str;
 
-/// OpenAI's own: QuickGELU. In OpenAI's layout shapes tell them apart.
+/// OpenAI's models, with QuickGELU. In OpenAI's layout shapes identify them.
 const fn openai(name: Text, aliases: &'static [Text], architecture: Arch, repository: Text) -> Model {
     let model = row(name, architecture, QuickGelu, OpenAi, OPENAI, repository);
     Model { aliases, ..model }.unique_in("openai")
@@ -107,7 +107,7 @@ const fn row(
 }
 
 impl Model {
-    /// Adds repositories with the same weights whose configuration files do not tell the preprocessing.
+    /// Adds repositories with the same weights whose configuration files do not state the preprocessing.
     const fn also(self, other_repositories: &'static [Text]) -> Self {
         Model { other_repositories, ..self }
     }

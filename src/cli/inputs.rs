@@ -1,7 +1,7 @@
 //! Collects the inputs of a call: files, folders and lists, in the order of the output.
 //!
 //! Reads folders and lists, never a photo (except from standard input). A file that cannot be listed becomes an input
-//! that fails, so that it keeps its place among the others.
+//! that fails, so that it keeps its position in the output.
 
 use std::fs;
 use std::io::{self, Read};
@@ -26,7 +26,7 @@ pub(super) enum Photo {
 }
 
 impl Photo {
-    /// What stands for it in the output.
+    /// Its path in the output.
     pub fn path(&self) -> &Path {
         match self {
             Photo::File(path) => path,

@@ -1,4 +1,4 @@
-//! Opens the model that `-m` and its options name.
+//! Opens the model given with `-m` and its options.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -20,11 +20,11 @@ pub(super) struct Chosen {
     pub name: String,
 }
 
-/// Opens the weights file and merges its preprocessing with the command line's. Reads the file's header alone, unless
+/// Opens the weights file and merges its preprocessing with the command line's. Reads only the file's header, unless
 /// the model has to be pulled first.
 pub(super) fn choose(model: &args::Model, photos: &Photos, messages: &Messages) -> Result<Chosen, Failure> {
-    let weights = match given(model.model.as_deref())? {
-        Given::Named(name) => open_file(&named::find_or_pull(&name, messages)?)?,
+    let weights = match parse_arg(model.model.as_deref())? {
+        ModelArg::Named(name) => open_file(&named::find_or_pull(&name, messages)?)?,
         given => given.open()?,
     };
     let meta = &weights.header().meta;
@@ -49,11 +49,11 @@ pub(super) fn name(weights: &WeightsFile) -> String {
 
 /// Opens the model that `-m` or an argument names, if it is installed; pulls nothing.
 pub(super) fn open(model: Option<&OsStr>) -> Result<WeightsFile, Failure> {
-    given(model)?.open()
+    parse_arg(model)?.open()
 }
 
-/// A model as it was named.
-enum Given<'a> {
+/// A model argument, parsed.
+enum ModelArg<'a> {
     /// The compiled-in model.
     #[cfg(feature = "demo")]
     Demo,
@@ -61,8 +61,8 @@ enum Given<'a> {
     File(&'a Path),
 }
 
-/// Tells names from paths. Names come first: a file called `demo` is reached as `./demo`.
-fn given(model: Option<&OsStr>) -> Result<Given<'_>, Failure> {
+/// Distinguishes names from paths. Names take precedence: a file called `demo` must be given as `./demo`.
+fn parse_arg(model: Option<&OsStr>) -> Result<ModelArg<'_>, Failure> {
     let path = match model {
         Some(path) if !path.is_empty() => Path::new(path),
         _ => {
@@ -75,24 +75,24 @@ fn given(model: Option<&OsStr>) -> Result<Given<'_>, Failure> {
     };
     #[cfg(feature = "demo")]
     if path == Path::new("demo") {
-        return Ok(Given::Demo);
+        return Ok(ModelArg::Demo);
     }
     match path.to_str().map(str::parse::<ModelName>) {
-        Some(Ok(name)) => Ok(Given::Named(name)),
+        Some(Ok(name)) => Ok(ModelArg::Named(name)),
         Some(Err(error)) if is_name(path) && fs::symlink_metadata(path).is_err() => {
             Err(Failure::Error(format!("there is no file {}, and {error}", path.display())))
         }
-        _ => Ok(Given::File(path)),
+        _ => Ok(ModelArg::File(path)),
     }
 }
 
-impl Given<'_> {
+impl ModelArg<'_> {
     fn open(self) -> Result<WeightsFile, Failure> {
         match self {
             #[cfg(feature = "demo")]
-            Given::Demo => Ok(WeightsFile::demo().map_err(crate::Error::from)?),
-            Given::Named(name) => open_file(&named::find(&name)?),
-            Given::File(path) => open_file(path),
+            ModelArg::Demo => Ok(WeightsFile::demo().map_err(crate::Error::from)?),
+            ModelArg::Named(name) => open_file(&named::find(&name)?),
+            ModelArg::File(path) => open_file(path),
         }
     }
 }

@@ -53,17 +53,17 @@ pub(super) fn find_or_pull(name: &ModelName, _messages: &Messages) -> Result<Pat
     Err(by_hand(name))
 }
 
-/// Says how to get a model without the feature `hub`.
+/// The message on how to get a model without the feature `hub`.
 #[cfg(not(feature = "hub"))]
 fn by_hand(name: &ModelName) -> Failure {
     let repository = name.repository();
-    let (file, told) = match name.known() {
+    let (file, model_option) = match name.known() {
         Some(model) => (model.file, format!(" --model {}", model.name)),
         None => ("the checkpoint", String::new()),
     };
     Failure::Error(format!(
         "this clippie-rs was built without network (feature `hub`): download {file} and the .json files beside it from \
          https://huggingface.co/{repository} into a folder, convert it with `clippie-rs convert FOLDER \
-         OUT.clippie{told}`, and give OUT.clippie with -m"
+         OUT.clippie{model_option}`, and give OUT.clippie with -m"
     ))
 }

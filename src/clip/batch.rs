@@ -1,7 +1,7 @@
 //! Splits a batch into passes and distributes them over threads.
 //!
-//! With at least two items a thread, each thread takes passes of its own, which need no synchronisation inside; with
-//! fewer items, and for the last passes, all threads share each pass. Results do not depend on which of the two it is.
+//! With at least two items per thread, each thread runs its own passes, which need no synchronisation inside; with
+//! fewer items, and for the last passes, all threads share each pass. Results are the same either way.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_child_follows_its_parents_alone() {
+    fn a_child_follows_only_its_parents() {
         let (a, b) = (CancelToken::new(), CancelToken::new());
         let (child, both) = (a.child(), CancelToken::linked([&a, &b]));
         both.cancel();

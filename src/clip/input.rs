@@ -24,10 +24,10 @@ pub enum ImageInput<'a> {
     /// A decoded image; converted to eight bits by its `to_rgb8`, alpha dropped, taken as upright.
     #[cfg(feature = "image")]
     Image(&'a image::DynamicImage),
-    /// A decoded image in RGB, eight bits a channel, taken as upright.
+    /// A decoded image in RGB, eight bits per channel, taken as upright.
     #[cfg(feature = "image")]
     RgbImage(&'a image::RgbImage),
-    /// RGB, eight bits a channel, taken as upright.
+    /// RGB, eight bits per channel, taken as upright.
     Rgb(RgbView<'a>),
     /// A file or folder that could not be listed: fails with this error.
     #[cfg(feature = "walk")]

@@ -55,7 +55,7 @@ impl Options {
         Self::default()
     }
 
-    /// Runs on a thread pool of its own with this many threads; zero means one for each core. Never changes results.
+    /// Runs on a separate thread pool with this many threads; zero means one per core. Never changes results.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
         self

@@ -98,7 +98,7 @@ where
         cancel: &CancelToken,
         work: impl Fn(&[I::Item], &CancelToken) -> Encoded + Send + Sync + 'static,
     ) -> Self {
-        // A pass for each thread, and at least so many inputs that each thread runs its own passes.
+        // A pass for each thread, with enough inputs that threads do not share passes.
         let chunk = session.options.batch_size.max(2) * session.threads();
         Stream::with(inputs, chunk, cancel, work)
     }
@@ -271,7 +271,7 @@ impl<T> Job<T> {
 /// Threads that encode chunks. They start with the first chunks and end when this is dropped.
 struct Workers<T> {
     work: Arc<Work<T>>,
-    /// `None` tells the threads to end.
+    /// `None` once the threads must end.
     jobs: Option<Sender<Job<T>>>,
     queue: Arc<Mutex<Receiver<Job<T>>>>,
     threads: Vec<JoinHandle<()>>,
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn results_come_in_order_with_their_places() {
+    fn results_come_in_order_with_their_indices() {
         for inputs in [0, 1, 2, 5, 64, 101] {
             for chunk in [1, 2, 7, 1000] {
                 let token = CancelToken::new();

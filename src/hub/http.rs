@@ -1,6 +1,6 @@
 //! HTTP requests: follows redirects, sends the token to the endpoint only, retries failures.
 //!
-//! Knows HTTP and nothing of models. Servers may be hostile: redirects are limited, URLs checked, and bodies are left
+//! Knows HTTP but no models. Servers may be hostile: redirects are limited, URLs checked, and bodies are left
 //! to the caller.
 
 use std::fs;

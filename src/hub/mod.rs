@@ -3,7 +3,7 @@
 //! ```text
 //! name --> store: installed? --> Hugging Face's cache: downloaded? --> hub: download --> import --> store
 //! ```
-//! An installed model is found by its file name alone; no network code runs. Nothing from a server is trusted: file
+//! An installed model is found by its file name, without running network code. Nothing from a server is trusted: file
 //! names, sizes, URLs and checksums are checked before use.
 //!
 //! ```no_run

@@ -198,7 +198,7 @@ impl Pull<'_> {
         };
         let needed = download.saturating_add(converted);
         let folder = self.store.root().ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
-        // If the system cannot tell, writing will.
+        // If the free space is unknown, a full disk shows when writing.
         let Ok(free) = fs4::available_space(folder) else { return Ok(()) };
         if needed <= free {
             return Ok(());

@@ -1,4 +1,4 @@
-//! An open checkpoint, whatever its container: lists names, types and shapes of the tensors and reads each of them.
+//! An open checkpoint in any container: lists names, types and shapes of the tensors and reads each of them.
 //!
 //! Opening reads only the directory; tensor data stays in the mapped file. Knows no model.
 

@@ -1,4 +1,4 @@
-//! The directory of a checkpoint: which tensors it holds and where their bytes are. What every container gives.
+//! The directory of a checkpoint, which every container provides: its tensors and the locations of their bytes.
 
 use std::fmt;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! Text from files and libraries, made safe for messages. Knows nothing else of import.
+//! Text from files and libraries, made safe for messages. Independent of the rest of the importer.
 
 /// Longest name that a message shows, in characters.
 const MAX_NAME: usize = 120;

@@ -69,7 +69,7 @@ fn reads_every_tensor_as_python_does() {
 }
 
 #[test]
-fn tells_containers_apart() {
+fn containers_are_distinguished() {
     for (file, container) in [
         ("openai.pt", Container::TorchScript),
         ("plain.pt", Container::TorchZip),
@@ -102,7 +102,7 @@ fn names_what_it_cannot_read() {
 }
 
 #[test]
-fn refuses_what_is_no_checkpoint() {
+fn refuses_files_that_are_not_checkpoints() {
     for (bytes, hint) in [
         (&b""[..], "it is empty"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "Git LFS pointer"),

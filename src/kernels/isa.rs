@@ -57,7 +57,8 @@ impl Isa {
         sets
     }
 
-    /// Returns the fastest set of this machine, or the one that `CLIPPIE_ISA` names. The variable is read once per process.
+    /// Returns the fastest set of this machine, or the one that `CLIPPIE_ISA` names. The variable is read once per
+    /// process.
     pub fn detect() -> Result<Isa, IsaError> {
         static CHOICE: OnceLock<Result<Isa, IsaError>> = OnceLock::new();
         CHOICE
@@ -135,7 +136,8 @@ mod tests {
         assert!(matches!(Isa::named("sse"), Err(IsaError::Unavailable(..))));
     }
 
-    /// CI lists the expected sets in `CLIPPIE_EXPECT_ISAS`, fastest first, so that no set under test is silently missing.
+    /// CI lists the expected sets in `CLIPPIE_EXPECT_ISAS`, fastest first, so that no set under test is silently
+    /// missing.
     #[test]
     fn expected_sets_are_present() {
         if let Ok(expected) = std::env::var("CLIPPIE_EXPECT_ISAS") {

@@ -2,7 +2,7 @@
 //!
 //! Kernels take slices and sizes. They do not know layers, models or files. Each is written once over the
 //! [`simd::Simd`] trait and compiled for every instruction set; [`isa`] selects one at run time. [`reference`] has the
-//! plain versions that tests compare with.
+//! naive versions that tests compare with.
 
 #![allow(unsafe_code)]
 

@@ -7,11 +7,11 @@ use super::team::Team;
 /// Rows of a task; a single row is too little work for one.
 const ROWS_PER_TASK: usize = 4;
 
-/// Factors and offsets applied after normalising; `None` where they are folded into the next product.
+/// Factors and offsets applied after normalising; `None` if they are folded into the next product.
 pub(crate) type Affine<'a> = Option<(&'a [f32], &'a [f32])>;
 
-/// Computes `out[r] = (x[r] − mean) / sqrt(variance + eps)`, then the affine part. Mean and biased variance are those of
-/// the `width` channels of each row, in two passes.
+/// Computes `out[r] = (x[r] − mean) / sqrt(variance + eps)`, then the affine part. Mean and biased variance are those
+/// of the `width` channels of each row, in two passes.
 pub(crate) fn layer_norm(
     isa: Isa,
     team: Team<'_>,
@@ -27,7 +27,7 @@ pub(crate) fn layer_norm(
     });
 }
 
-/// The same, in place.
+/// Like [`layer_norm`], in place.
 pub(crate) fn layer_norm_in_place(isa: Isa, team: Team<'_>, x: &mut [f32], width: usize, eps: f32, affine: Affine<'_>) {
     team.rows(x, width, ROWS_PER_TASK, |_, row| isa.run(RowInPlace { row, eps, affine }));
 }
@@ -83,7 +83,7 @@ fn statistics<S: Simd>(s: S, x: &[f32], eps: f32) -> (f32, f32) {
     (mean, 1.0 / (variance + eps).sqrt())
 }
 
-/// The sum of a function of every element, in an order that the length alone fixes.
+/// The sum of a function of every element, in an order that depends only on the length.
 #[inline(always)]
 fn sum_map<S: Simd>(s: S, x: &[f32], vector: impl Fn(S, S::F) -> S::F, scalar: impl Fn(f32) -> f32) -> f32 {
     let (mut a, mut b) = (s.splat(0.0), s.splat(0.0));

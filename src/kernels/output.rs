@@ -1,9 +1,9 @@
 //! Buffers that kernels write: [`Out`] for one writer, [`Shared`] for the tasks of an operation.
 //!
-//! An [`Out`] is the right to write a buffer. Safe code gets one only from a `&mut [f32]` that it gives up meanwhile.
-//! Tasks that write one buffer at the same time each take an `Out` from a [`Shared`]; that step is `unsafe`, because
-//! only its caller can know that the tasks write disjoint parts. Kernels check their sizes against the length of an
-//! `Out`, so a kernel that holds one is safe to run.
+//! An [`Out`] is exclusive access to a buffer. Safe code gets one only by borrowing a `&mut [f32]`. Tasks that write
+//! one buffer at the same time each take an `Out` from a [`Shared`]; that step is `unsafe`, because only its caller can
+//! know that the tasks write disjoint parts. Kernels check their sizes against the length of an `Out`, so a kernel that
+//! holds one is safe to run.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -35,7 +35,7 @@ impl<'a> Out<'a> {
     /// The buffer from an element on, as row 0 and channel 0. In a blocked layout the channel must be the first of a
     /// block.
     ///
-    /// Panics where the element is beyond the end.
+    /// Panics if the element is beyond the end.
     #[inline(always)]
     pub(super) fn from(&mut self, row: usize, channel: usize) -> Out<'_> {
         let offset = self.strides.at(row, channel);
@@ -51,8 +51,8 @@ impl<'a> Out<'a> {
         assert!(self.strides.are_disjoint(rows, channels), "rows of the output overlap");
     }
 
-    /// The address of an element. The element may be read and written while the `Out` lives, if [`Out::check`] passed for
-    /// more rows and channels than its own.
+    /// The address of an element. The element may be read and written while the `Out` lives, if [`Out::check`] passed
+    /// for more rows and channels than its own.
     #[inline(always)]
     pub(super) fn at(&self, row: usize, channel: usize) -> *mut f32 {
         self.start.wrapping_add(self.strides.at(row, channel))
@@ -83,7 +83,7 @@ impl<'a> Shared<'a> {
 
     /// The floats of `range`.
     ///
-    /// Panics where `range` is not inside the buffer.
+    /// Panics if `range` is not inside the buffer.
     ///
     /// # Safety
     /// While the slice lives, nothing else may access these floats.

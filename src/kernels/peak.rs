@@ -1,7 +1,7 @@
-//! The peak speed of one core, measured with multiply-adds on registers and nothing else.
+//! The peak speed of one core, measured with multiply-adds on registers only.
 //!
-//! Kernels and models are compared with it. It is measured, because a program can query neither the clock under load nor
-//! the number of units.
+//! Kernels and models are compared with it. It is measured, because a program can query neither the clock under load
+//! nor the number of units.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -16,8 +16,8 @@ const BUDGET: Duration = Duration::from_millis(50);
 const RUN: Duration = Duration::from_micros(500);
 
 impl Isa {
-    /// Measures the peak of one core: billions of `f32` operations a second, a multiply-add counting two, with the
-    /// vectors of this instruction set. Where the set has no fused multiply-add, a product and a sum take its place.
+    /// Measures the peak of one core: billions of `f32` operations per second, a multiply-add counting two, with the
+    /// vectors of this instruction set. A set without fused multiply-add uses a product and a sum.
     ///
     /// Takes about 50 ms on the calling thread and returns the best of many short runs. Other work on the same core
     /// lowers it; on many processors, so does work on the others.
@@ -79,8 +79,8 @@ impl Chains {
         let mut chains = [s.splat(0.0); CHAINS];
         for _ in 0..self.steps {
             for chain in &mut chains {
-                // A fused multiply-add overwrites its addend. In two instructions, the product must depend on the chain:
-                // a product of constants would be computed once.
+                // A fused multiply-add overwrites its addend. In two instructions, the product must depend on the
+                // chain: a product of constants would be computed once.
                 *chain = if S::FUSED { s.mul_add(one, one, *chain) } else { s.mul_add(*chain, one, one) };
             }
         }

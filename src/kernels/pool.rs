@@ -9,7 +9,7 @@ use crate::tensor::PANEL;
 /// Computes the mean over the pixels of maps in blocks, `images · pixels` rows of `channels` channels, to
 /// `out [images, channels]`. Pixels are added in a fixed order.
 ///
-/// Panics where a slice is too short for its sizes.
+/// Panics if a slice is too short for its sizes.
 pub(crate) fn mean(
     isa: Isa,
     team: Team<'_>,
@@ -59,7 +59,7 @@ impl Kernel for Mean<'_> {
 /// Computes `maps = activation(maps · gates)` for maps in blocks. `gates [images, channels]` apply to all pixels of an
 /// image.
 ///
-/// Panics where a slice is too short for its sizes.
+/// Panics if a slice is too short for its sizes.
 pub(crate) fn scale(
     isa: Isa,
     team: Team<'_>,

@@ -31,7 +31,8 @@ impl Kernel for Activate<'_> {
 /// Rows that are computed together; the benches have multiples of it.
 const BLOCK: usize = 4;
 
-/// Computes the exponentials of the first `width` of every `stride` floats, which are at least sixteen more, and their sum.
+/// Computes the exponentials of the first `width` of every `stride` floats, which are at least sixteen more, and their
+/// sum.
 pub(crate) fn softmax(isa: Isa, rows: &mut [f32], width: usize, stride: usize) {
     isa.run(Softmax { rows, width, stride });
 }

@@ -1,4 +1,4 @@
-//! The plain versions that every kernel is tested against: slow, in f64, and short.
+//! Naive versions that every kernel is tested against: slow, in f64, and short.
 
 use super::depthwise::{Maps, Window};
 use super::math::Activation;

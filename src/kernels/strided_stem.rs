@@ -1,8 +1,8 @@
 //! Three convolutions from pixels to maps of a quarter of their side, in strips that stay in the cache.
 //!
 //! A 3 × 3 convolution with stride 2, a 3 × 3 depthwise convolution with stride 2 and a pointwise one, GELU after each.
-//! The map between the first two is larger than a core's own cache, so computing it as a whole would write it to memory
-//! and read it back. So a few rows of the output at a time go through all three.
+//! The map between the first two is larger than a core's private cache: computed as a whole, it would be written to
+//! memory and read back. So a few rows of the output at a time go through all three.
 
 use super::Isa;
 use super::depthwise::{Band, Convolution, Maps, Window};
@@ -71,7 +71,7 @@ impl Sides {
     }
 }
 
-/// Floats of the pieces of a thread's scratch.
+/// Floats of each scratch buffer of a thread.
 #[derive(Clone, Copy)]
 struct Lens {
     zeros: usize,
@@ -101,9 +101,9 @@ pub(crate) fn scratch(size: usize, channels: usize, team: Team<'_>) -> usize {
     team.threads() * Lens::new(size, channels).sum()
 }
 
-/// Computes maps in blocks from `images`, `ceil(ceil(size / 2) / 2)` pixels a side; `scratch` as planned.
+/// Computes maps in blocks from `images`, `ceil(ceil(size / 2) / 2)` pixels per side; `scratch` as planned.
 ///
-/// Panics where a slice is too short for its sizes.
+/// Panics if a slice is too short for its sizes.
 pub(crate) fn strided_stem<W: Element>(
     isa: Isa,
     team: Team<'_>,

@@ -44,7 +44,7 @@ impl Strides {
         row * self.row + channel / PANEL * self.block + channel % PANEL
     }
 
-    /// Floats up to and including the last element; `usize::MAX` where the number is too large.
+    /// Floats up to and including the last element; `usize::MAX` if the number is too large.
     #[inline(always)]
     pub(crate) fn extent(self, rows: usize, channels: usize) -> usize {
         if rows == 0 || channels == 0 {

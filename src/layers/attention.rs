@@ -1,4 +1,4 @@
-//! Multi-head attention. It has no weights: linear layers before and after it do.
+//! Multi-head attention. It has no weights; the linear layers before and after it have them.
 
 use super::Exec;
 use crate::kernels::attention::{Shape, Span, attention, scratch_len};
@@ -21,7 +21,7 @@ impl Attention {
     }
 
     /// Attends within every span of `qkv [rows, 3 · width]` (queries, already scaled; keys; values), which 16 readable
-    /// floats must follow, and writes `out [rows, width]`; `scratch` is [`Attention::scratch`].
+    /// floats must follow, and writes `out [rows, width]`; `scratch` has [`Attention::scratch`] floats.
     pub(crate) fn forward(&self, exec: Exec<'_>, qkv: &[f32], spans: &[Span], out: &mut [f32], scratch: &mut [f32]) {
         attention(exec.isa, exec.team, self.shape, qkv, spans, out, scratch);
     }

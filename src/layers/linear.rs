@@ -46,8 +46,7 @@ impl Linear {
         Linear { weight, bias, inputs, outputs }
     }
 
-    /// A layer of these sizes that has no weights and must not run: what a walk over a model's layers yields when they
-    /// are only listed.
+    /// A layer of these sizes that has no weights and must not run, for a walk that only lists a model's layers.
     pub(crate) fn unloaded(inputs: usize, outputs: usize) -> Self {
         Linear { weight: Packed::F32(TensorView::unloaded()), bias: None, inputs, outputs }
     }
@@ -60,7 +59,7 @@ impl Linear {
         self.outputs
     }
 
-    /// Contiguous rows `x [rows, inputs]` to `out [rows, outputs]`, `out_stride` apart.
+    /// Computes contiguous rows `x [rows, inputs]` to `out [rows, outputs]`, `out_stride` apart.
     pub(crate) fn forward(
         &self,
         exec: Exec<'_>,
@@ -74,7 +73,7 @@ impl Linear {
         self.columns(exec, (x, strides), rows, 0..self.outputs, finish, (out, Strides::rows(out_stride)));
     }
 
-    /// The same with any layouts of the rows.
+    /// Like [`Linear::forward`], with any layouts of the rows.
     pub(crate) fn forward_strided(
         &self,
         exec: Exec<'_>,
@@ -86,8 +85,8 @@ impl Linear {
         self.columns(exec, x, rows, 0..self.outputs, finish, out);
     }
 
-    /// The same for some of the output columns, which must begin at a multiple of 16; column `columns.start` is
-    /// written to column 0 of `out`.
+    /// Like [`Linear::forward_strided`], for some of the output columns, which must begin at a multiple of 16; column
+    /// `columns.start` is written to column 0 of `out`.
     pub(crate) fn columns(
         &self,
         exec: Exec<'_>,

@@ -7,8 +7,8 @@ use crate::kernels::gemm::{FeedForward, Finish, Lhs, feed_forward};
 use crate::kernels::math::Activation;
 use crate::kernels::strides::{Strides, blocked_len};
 
-/// Floats of weights up to which tiles of rows go through both layers at once. Every tile reads all weights, so they must
-/// stay in the cache, too.
+/// Floats of weights up to which tiles of rows go through both layers at once. Every tile reads all weights, so they
+/// must stay in the cache, too.
 const FUSED_WEIGHTS: usize = 1 << 19;
 
 /// `x += fc2(activation(fc1(input)))`

@@ -1,7 +1,7 @@
 //! Layers: kernels with the weights they need. They know shapes, not models and not checkpoints.
 //!
-//! Models use kernels only through this module: every layer runs on an [`Exec`], which holds the instruction set and the
-//! threads.
+//! Models use kernels only through this module: every layer runs on an [`Exec`], which holds the instruction set and
+//! the threads.
 
 mod attention;
 mod depthwise;
@@ -45,7 +45,7 @@ impl<'a> Exec<'a> {
         Exec { isa, team, prefetch: None }
     }
 
-    /// The same for a layer that `next` follows as the next linear layer: the first weights of `next` are prefetched.
+    /// Also prefetches the first weights of `next`, the linear layer that follows.
     pub(crate) fn prefetching(self, next: &Linear) -> Exec<'a> {
         Exec { prefetch: Some(next.prefetch()), ..self }
     }

@@ -22,12 +22,12 @@ impl LayerNorm {
         LayerNorm { affine: Some((factors, offsets)), ..LayerNorm::new(width, eps) }
     }
 
-    /// `x [rows, W]` to `out [rows, W]`, slices of the same length.
+    /// Normalises `x [rows, W]` to `out [rows, W]`, slices of the same length.
     pub(crate) fn forward(&self, exec: Exec<'_>, x: &[f32], out: &mut [f32]) {
         layer_norm(exec.isa, exec.team, x, self.width, self.eps, self.affine(), out);
     }
 
-    /// The same in place.
+    /// Like [`LayerNorm::forward`], in place.
     pub(crate) fn forward_in_place(&self, exec: Exec<'_>, x: &mut [f32]) {
         layer_norm_in_place(exec.isa, exec.team, x, self.width, self.eps, self.affine());
     }

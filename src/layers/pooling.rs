@@ -3,8 +3,8 @@
 use super::Exec;
 use crate::kernels::pool;
 
-/// Global average pooling: the mean over the pixels of maps in blocks, `images · pixels` rows of `channels` channels, to
-/// `out [images, channels]`.
+/// Global average pooling: the mean over the pixels of maps in blocks, `images · pixels` rows of `channels` channels,
+/// to `out [images, channels]`.
 pub(crate) fn global_mean(
     exec: Exec<'_>,
     maps: &[f32],

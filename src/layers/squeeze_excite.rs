@@ -23,8 +23,8 @@ impl SqueezeExcite {
         images * (self.fc1.inputs() + self.fc1.outputs())
     }
 
-    /// Computes `maps = activation(maps · sigmoid(fc2(relu(fc1(mean(maps))))))` for maps in blocks: `pixels` rows of `C`
-    /// channels for each image.
+    /// Computes `maps = activation(maps · sigmoid(fc2(relu(fc1(mean(maps))))))` for maps in blocks: `pixels` rows of
+    /// `C` channels for each image.
     pub(crate) fn forward(
         &self,
         exec: Exec<'_>,

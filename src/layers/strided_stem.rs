@@ -26,12 +26,12 @@ impl StridedStem {
         self.conv.outputs()
     }
 
-    /// Floats of scratch for images of `size` pixels a side.
+    /// Floats of scratch for images of `size` pixels per side.
     pub(crate) fn scratch(&self, exec: Exec<'_>, size: usize) -> usize {
         kernel::scratch(size, self.outputs(), exec.team)
     }
 
-    /// Images to maps in blocks of sixteen channels; `scratch` is [`StridedStem::scratch`].
+    /// Computes maps in blocks of sixteen channels from images; `scratch` has [`StridedStem::scratch`] floats.
     pub(crate) fn forward(&self, exec: Exec<'_>, images: Images<'_>, scratch: &mut [f32], out: &mut [f32]) {
         match (self.conv.operand(), self.pointwise.operand()) {
             (Operand::F32(conv), Operand::F32(pointwise)) => {

@@ -1,7 +1,7 @@
 //! The towers: configuration, layers and forward pass of each architecture.
 //!
 //! An architecture is one folder: `config.rs` describes it, `tensors.rs` walks once over its layers in the order of
-//! the file, `forward.rs` runs it. [`image_tower`] and [`text_tower`] list all architectures. Knows no checkpoints.
+//! the file, `forward.rs` runs it. `image_tower.rs` and `text_tower.rs` list all architectures. Knows no checkpoints.
 
 #![cfg_attr(
     not(feature = "import"),

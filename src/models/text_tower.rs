@@ -22,9 +22,9 @@ pub(super) mod configs {
 #[serde(tag = "architecture", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum TextConfig {
-    /// Pre-norm transformer over tokens, one of which is pooled.
+    /// Pre-norm transformer over tokens, with one pooled token.
     Transformer(TextTransformerConfig),
-    /// The same between two RepMixer blocks along the tokens (MobileCLIP-S0).
+    /// Such a transformer between two RepMixer blocks along the tokens (MobileCLIP-S0).
     Hybrid(TextHybridConfig),
 }
 

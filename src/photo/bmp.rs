@@ -160,7 +160,7 @@ fn channel_bytes(masks: [u32; 3], bits: u32) -> Result<[usize; 3], DecodeError> 
     }
 }
 
-/// Converts a row of 16-bit pixels: five bits a channel, or six for green. Levels are scaled to 255 and truncated.
+/// Converts a row of 16-bit pixels: five bits per channel, or six for green. Levels are scaled to 255 and truncated.
 fn convert_16(row: &[u8], masks: [u32; 3], pixels: &mut [[u8; 3]]) -> Result<(), DecodeError> {
     let green = match masks {
         [0x7c00, 0x03e0, 0x001f] => 5,
@@ -185,7 +185,7 @@ fn decode_runs(source: &[u8], at: usize, header: &Header) -> Result<Vec<u8>, Dec
     let nibbles = header.compression == RUNS_4;
     let (width, total) = (header.width, header.width * header.height);
     let mut out = try_filled(header.width, header.height, 1, 0u8)?;
-    // The place of the next index, its column (which may lie past the end of the row), and the next source byte.
+    // The position of the next index, its column (which may be past the end of the row), and the next source byte.
     let (mut to, mut column, mut from) = (0, 0, 0);
     while to < total {
         let Some(&[count, value]) = source.get(from..).and_then(|rest| rest.first_chunk()) else {

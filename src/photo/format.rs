@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn other_files_are_no_images() {
+    fn other_files_are_not_images() {
         for bytes in
             [&b""[..], b"\xff", b"\xff\xd8", b"hello", b"RIFF\0\0\0\0WAVE", b"<html></html>", b"\0\0\0\x18ftypmp42"]
         {

@@ -2,7 +2,7 @@
 //!
 //! The content, not the file name, decides the format. Every decoder checks the declared size before it allocates,
 //! and takes raw samples from its codec, so that the conversion to RGB is Pillow's and not the codec's. JPEG and PNG
-//! deliver rows as they decode them. Knows nothing of models or of the sizes they want.
+//! deliver rows as they decode them. Knows no models and no target sizes.
 
 mod bmp;
 mod decode_error;
@@ -35,8 +35,8 @@ use whole::WholePhoto;
 /// `name` stands for the photo in error messages: its path, for example.
 ///
 /// # Errors
-/// The bytes are no photo, the format is not supported, the data is truncated or damaged, or the photo has more than
-/// 178,956,970 pixels.
+/// The bytes are not a photo, the format is not supported, the data is truncated or damaged, or the photo has more
+/// than 178,956,970 pixels.
 pub fn decode(bytes: &[u8], orient: bool, name: &str) -> Result<RgbBuffer, Error> {
     decode_to(bytes, orient, name, WholePhoto::default(), WholePhoto::finish)
 }

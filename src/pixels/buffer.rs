@@ -1,10 +1,10 @@
-//! RGB photos, owned and borrowed: eight bits a channel, rows from the top.
+//! RGB photos, owned and borrowed: eight bits per channel, rows from the top.
 
 use std::fmt;
 
 use super::Error;
 
-/// An owned RGB photo: `[height, width, 3]`, eight bits a channel, tightly packed.
+/// An owned RGB photo: `[height, width, 3]`, eight bits per channel, tightly packed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RgbBuffer {
     width: usize,
@@ -12,7 +12,7 @@ pub struct RgbBuffer {
     data: Vec<u8>,
 }
 
-/// A borrowed RGB photo: `[height, width, 3]`, eight bits a channel, with a row stride.
+/// A borrowed RGB photo: `[height, width, 3]`, eight bits per channel, with a row stride.
 ///
 /// Two views are equal if their sizes and pixels are; bytes between rows do not count.
 #[derive(Clone, Copy)]
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_is_no_part_of_a_view() {
+    fn padding_is_not_part_of_a_view() {
         let packed = RgbBuffer::new(1, 2, vec![1, 2, 3, 4, 5, 6]).unwrap();
         let padded = [1, 2, 3, 99, 4, 5, 6, 98];
         let view = RgbView::with_stride(1, 2, 4, &padded).unwrap();

@@ -1,4 +1,4 @@
-//! Eight-bit RGB photos in memory, their orientation, and the trait through which a decoder hands on rows.
+//! Eight-bit RGB photos in memory, their orientation, and the trait through which a decoder delivers rows.
 //!
 //! Shared by `photo`, which makes pixels, and `preprocess`, which reduces them.
 //! Knows no file format and no model.

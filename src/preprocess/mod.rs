@@ -24,7 +24,7 @@ use resize::Resizer;
 
 /// Revision of the computed pixels, part of every embedding's fingerprint.
 ///
-/// Incremented whenever a pixel of any input changes, be it by decoding or by preprocessing.
+/// Incremented whenever decoding or preprocessing changes a pixel of any input.
 pub const REVISION: u32 = 1;
 
 /// Computes the input of an image tower: `[3, image_size, image_size]`, channels red, green, blue, rows from the top.

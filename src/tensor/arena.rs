@@ -17,8 +17,8 @@ pub(crate) struct Arena {
 }
 
 impl Arena {
-    /// Cuts the arena into buffers of the given lengths. Each starts on a cache line and is followed by [`SLACK`] floats
-    /// that belong to it. Grows the allocation when it is too small.
+    /// Cuts the arena into buffers of the given lengths. Each starts on a cache line and is followed by [`SLACK`]
+    /// floats that belong to it. Grows the allocation when it is too small.
     pub(crate) fn split<const N: usize>(&mut self, lens: [usize; N]) -> [&mut [f32]; N] {
         let padded = lens.map(|len| len.div_ceil(16) * 16 + SLACK);
         let total = padded.iter().sum::<usize>();

@@ -6,7 +6,7 @@
 //! those of the reference, not those of the Rust toolchain, so an update of either never changes an embedding.
 //!
 //! A weights file names its tokenizer by a [`TokenizerConfig`]; [`Tokenizer::of`] refuses any other. Otherwise this
-//! module knows nothing of models.
+//! module does not know models.
 //!
 //! # Intended differences from open_clip
 //!
@@ -72,7 +72,7 @@ impl Tokenizer {
         TokenizerConfig::clip()
     }
 
-    /// Number of ids, special tokens included; ids lie in `0..vocab_size`.
+    /// Number of ids, special tokens included; ids are in `0..vocab_size`.
     pub fn vocab_size(&self) -> usize {
         VOCAB_SIZE
     }

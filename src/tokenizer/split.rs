@@ -2,7 +2,7 @@
 //!
 //! Implements the regular expression of the reference. At each position the first matching rule applies: an English
 //! ending `'s 't 're 've 'm 'll 'd`; a run of letters; a single number; a run of characters that are neither letter,
-//! number nor white space. Anything else is dropped. Knows nothing of bytes or ids.
+//! number nor white space. Anything else is dropped. Knows no bytes or ids.
 
 use super::unicode::{self, LETTER, NUMBER, OTHER};
 

@@ -1,7 +1,7 @@
 //! Classes and lower case of code points, as in the reference.
 //!
 //! Rust's own tables follow another Unicode version than Python's and change with the compiler; these are fixed. Knows
-//! nothing of text.
+//! single characters only.
 
 use super::unicode_tables::{CLASSES, LOWER};
 

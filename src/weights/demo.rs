@@ -9,7 +9,7 @@ impl WeightsFile {
     /// Opens the compiled-in model of drawn scenes, named `demo`.
     ///
     /// # Errors
-    /// None are expected: the bytes are those that were tested.
+    /// None are expected: tests open the same bytes.
     pub fn demo() -> Result<WeightsFile, Error> {
         WeightsFile::from_static(&DEMO.0, "demo")
     }

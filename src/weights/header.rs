@@ -1,6 +1,6 @@
 //! Encodes and decodes the start of a weights file: a fixed prelude, then the header as JSON.
 //!
-//! Pure functions of bytes, without files or maps, so tests can try any input. Every accepted tensor lies inside the
+//! Pure functions of bytes, without files or maps, so tests can try any input. Every accepted tensor is inside the
 //! stated file length, in order, aligned, without overlap.
 
 use std::collections::HashSet;
@@ -147,7 +147,7 @@ impl Header {
 
     /// Decodes `json`, which follows `prelude`.
     ///
-    /// On success every tensor lies inside `prelude.file_len` bytes and no two overlap.
+    /// On success every tensor is inside `prelude.file_len` bytes and no two overlap.
     pub(super) fn decode(prelude: &Prelude, json: &[u8]) -> Result<Header, Reason> {
         // The message quotes names from the file.
         let malformed = |error: serde_json::Error| Reason::Header(error.to_string().escape_debug().to_string());

@@ -90,8 +90,8 @@ impl Map {
         }
     }
 
-    /// The elements in `range`, in bytes. The caller has checked that the range lies inside and that both ends are
-    /// multiples of the element size.
+    /// The elements in `range`, in bytes. The caller has checked that the range is inside the map and that both ends
+    /// are multiples of the element size.
     pub(super) fn elements<T: Element>(&self, range: Range<usize>) -> &[T] {
         bytemuck::cast_slice(&self.bytes()[range])
     }

@@ -1,7 +1,7 @@
 //! The `.clippie` weights file: its format, reading by memory map, verification, writing.
 //!
-//! `weights/README.md` specifies the bytes. This module knows tensors by name, shape and layout only; which tensors
-//! a model needs is the business of its callers.
+//! `weights/README.md` specifies the bytes. This module knows tensors by name, shape and layout only; its callers know
+//! which tensors a model needs.
 //!
 //! Applications open a file, look at its [`Header`], and verify it:
 //!
@@ -53,7 +53,7 @@ pub(crate) use view::{TableView, TensorView};
 #[cfg(feature = "import")]
 pub(crate) use write::Writer;
 
-/// Tensors as the engine and the importer see them, for this crate's tests and tools: no part of its interface.
+/// Tensors as the engine and the importer see them, for this crate's tests and tools; not part of the public API.
 #[doc(hidden)]
 pub mod internals {
     pub use super::format::PANEL;

@@ -184,7 +184,7 @@ impl WeightsFile {
     }
 
     /// Identity of the weights: lower-case hex SHA-256 over the model configuration and every tensor, independent of
-    /// provenance and of the order in the file. Computed from the header alone.
+    /// provenance and of the order in the file. Computed only from the header.
     pub fn content_hash(&self) -> &str {
         self.0.content_hash.get_or_init(|| hash::content(self.header()))
     }

@@ -149,7 +149,7 @@ fn names_need_not_be_utf8() {
     fs::write(sandbox.path(&name), "broken").unwrap();
     let ran = sandbox.encode(["d"]).code(3).says(&["error: d/b\u{fffd}\u{fffd}.jpg"]);
     assert_eq!(ran.rows()[1]["path_bytes"], "642f62fffe2e6a7067");
-    // The output and the model may have such names too.
+    // The output and the model may have such names, too.
     let out = OsString::from_vec(b"out\xff".to_vec());
     sandbox.encode(["d/a.jpg".into(), "-o".into(), out.clone()]).ok();
     assert!(sandbox.path(&out).exists());

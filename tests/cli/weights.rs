@@ -61,7 +61,7 @@ fn names_and_files_are_distinguished() {
         let parts = if hub { [name, "clippie-rs pull"] } else { ["download ", "clippie-rs convert"] };
         sandbox.run(["encode", "--text", "a", "-m", name]).fails(1, &parts);
         sandbox.run(["info", name]).fails(1, &parts);
-        // A file with the name of a model is given by its path.
+        // A file with the name of a model must be given by its path.
         if !name.contains('/') {
             fs::copy(sandbox.model(), sandbox.path(name)).unwrap();
             sandbox.run(["encode", "--text", "a", "-m", name]).fails(1, &parts);
@@ -70,7 +70,7 @@ fn names_and_files_are_distinguished() {
     }
     for name in ["my-model", "rn50-openai"] {
         sandbox.run(["encode", "--text", "a", "-m", name]).fails(1, &["there is no file", name]);
-        // A name that is not a model's may be a file's.
+        // A name that is not a model name may be a file name.
         fs::copy(sandbox.model(), sandbox.path(name)).unwrap();
         sandbox.run(["encode", "--text", "a", "-m", name]).ok();
     }

@@ -121,7 +121,7 @@ fn too_many_requests_are_retried_later() {
         assert_eq!(fixture.server.heal(), 0, "{kind:?}");
         assert!(started.elapsed() >= Duration::from_secs(1), "{kind:?}");
     }
-    // Neither without end, nor for any wait that the server requests.
+    // Retries are limited in number and in the wait that the server may request.
     let fixture = Fixture::new();
     fixture.server.fail_often(50, Kind::List, &Fault::Status(429, vec![("Retry-After", "0".into())]));
     let error = assert_error(fixture.pull(), &["too many requests", "(429)", "try again later"]);

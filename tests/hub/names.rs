@@ -21,7 +21,7 @@ const OPEN_CLIP: [&str; 9] = [
     "vocab.json",
     "merges.txt",
 ];
-/// Further files of timm's repositories of vision transformers: the image tower alone.
+/// Further files of timm's repositories of vision transformers: only the image tower.
 const TIMM: [&str; 3] = ["config.json", "model.safetensors", "pytorch_model.bin"];
 /// Further files of LAION's repositories, for transformers.
 const LAION: [&str; 5] =

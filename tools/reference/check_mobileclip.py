@@ -85,8 +85,8 @@ def check(tool: str, apple, name: str, layout: str, folder: Path) -> None:
         print(f"  {layout}: {done.stderr.strip()}")
         return
     weights = next(path for path in folder.iterdir() if path.suffix != ".json")
-    beside = next(path for path in folder.iterdir() if path.suffix == ".json")
-    config = json.loads(beside.read_text())
+    config_path = next(path for path in folder.iterdir() if path.suffix == ".json")
+    config = json.loads(config_path.read_text())
     is_safetensors = weights.suffix == ".safetensors"
     state = load_file(weights) if is_safetensors else torch.load(weights, weights_only=True, mmap=True)
     if layout == "apple-prefixed":

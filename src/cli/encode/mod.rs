@@ -61,7 +61,7 @@ fn check(args: &Encode) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The towers that the inputs need. A tower that is not opened is never read from disk.
+/// The towers that the inputs need; other towers are never read from disk.
 struct Encoders {
     image: Option<ImageEncoder>,
     text: Option<TextEncoder>,
@@ -114,7 +114,7 @@ fn encode_photos(encoder: &ImageEncoder, photos: Vec<Photo>, sink: &mut Sink<'_>
     while let Some((photo, row)) = stream.next() {
         let row = match row {
             Ok(row) => Ok(row),
-            // The other rows would be as useless.
+            // The other rows would be meaningless too.
             Err(error) if error.kind() == ErrorKind::Weights => return Err(error.into()),
             // The library cannot name standard input.
             Err(error) if matches!(photo, Photo::Stdin(_)) => Err(format!("standard input: {}", error.reason())),

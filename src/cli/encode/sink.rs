@@ -1,4 +1,4 @@
-//! Writes and counts rows as they come, and sums up at the end.
+//! Writes and counts rows as they arrive, and prints a summary at the end.
 
 use std::io;
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ impl<'a> Sink<'a> {
         Ok(Sink { rows, format, skip_errors, path, streams, messages, progress, started, encoded: 0, failed: 0 })
     }
 
-    /// Writes the next row, or why there is none.
+    /// Writes the next row, or its error.
     pub fn add(&mut self, source: Source<'_>, outcome: Result<&[f32], &str>) -> Result<(), Failure> {
         self.progress.advance(1);
         let reason = outcome.err().map(one_line);

@@ -49,7 +49,7 @@ pub(super) fn facts(root: &Fields<'_>) -> Result<Facts, Error> {
     Ok(facts)
 }
 
-/// A whole number. The format also allows a list with a number per layer, which is ignored: the tensors tell.
+/// A whole number. The format also allows a list with a number per layer, which is ignored: the tensors determine it.
 fn number(value: &serde_json::Value) -> Option<usize> {
     value.as_u64().and_then(|value| usize::try_from(value).ok())
 }

@@ -18,7 +18,7 @@ pub(super) struct Facts {
     pub image: TowerFacts,
     pub text: TowerFacts,
     pub causal: Option<bool>,
-    /// Zeros around the image in a convolutional stem.
+    /// Zero padding of the first convolution of a stem.
     pub stem_padding: Option<usize>,
     pub preprocess: PreprocessFacts,
     /// In the order in which they are checked.
@@ -61,11 +61,11 @@ struct Claim {
 #[derive(Clone, Debug)]
 enum Claimed {
     Size(Quantity, usize),
-    /// The image tower is this one, whatever its open settings are.
+    /// The image tower is this one, regardless of its open settings.
     ImageTower(Box<ImageConfig>),
 }
 
-/// A size that tensors tell.
+/// A size that tensors determine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Quantity {
     EmbedDim,
@@ -80,7 +80,7 @@ pub(super) enum Quantity {
     TextWidth,
     TextLayers,
     TextMlp,
-    /// Taps of the convolutions along the tokens; 0 for none.
+    /// Kernel size of the convolutions along the tokens; 0 for none.
     TextKernel,
 }
 
@@ -172,7 +172,7 @@ impl Claimed {
         }
     }
 
-    /// Compares with the draft; the error is what the tensors tell instead.
+    /// Compares with the draft; the error is the value of the tensors.
     fn compare(&self, draft: &ModelConfig) -> Result<(), String> {
         let image = draft.image.as_ref();
         let agrees = match self {

@@ -1,9 +1,9 @@
 //! The configuration of a checkpoint's model.
 //!
 //! Names and shapes of tensors give a draft ([`Mapped::draft`]). Its open settings and the preprocessing come from
-//! flags, a known name, configuration files and the layout, in this order; the first source that gives one wins. What
-//! no source gives is an error that names the flags to use. Claims of any source about sizes must agree with the
-//! draft.
+//! flags, a known name, configuration files and the layout, in this order; the first source that states a setting wins.
+//! A setting that no source states is an error that names the flags to use. Claims of any source about sizes must agree
+//! with the draft.
 //!
 //! Knows no architecture: a draft states its own sizes and open settings.
 

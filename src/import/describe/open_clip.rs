@@ -23,7 +23,7 @@ pub(super) fn facts(root: &Fields<'_>) -> Result<Facts, Error> {
         Some(model) => self::model(&model, &mut facts)?,
         None => self::model(root, &mut facts)?,
     }
-    // Without `preprocess_cfg` the file describes the architecture alone and leaves the preprocessing open.
+    // Without `preprocess_cfg` the file describes only the architecture and leaves the preprocessing open.
     if let Some(preprocess) = root.object("preprocess_cfg")? {
         self::preprocess(&preprocess, &mut facts)?;
     }

@@ -1,4 +1,4 @@
-//! Settles every open setting by the precedence of its sources.
+//! Resolves every open setting by the precedence of its sources.
 
 use std::path::Path;
 
@@ -34,8 +34,8 @@ impl Sources<'_> {
         self.all.iter().find_map(fact)
     }
 
-    /// Settles what has no default. Fails with the flags to give if no source states it; `example` is a model name
-    /// for that message.
+    /// Resolves the settings without a default. If no source states one, fails with the flags to give; `example` is a
+    /// model name for that message.
     pub(super) fn resolve(
         &self,
         image: &OpenSettings<'_>,

@@ -82,7 +82,7 @@ fn unwrap<'p>(pickle: &'p Pickle<'_>, items: &'p [(Value, Value)]) -> &'p [(Valu
     items
 }
 
-/// Returns a whole model that was pickled in place of a state dict, for the message.
+/// Returns a whole model that was pickled instead of a state dict, for the message.
 fn wrapped_object(pickle: &Pickle<'_>) -> Option<Value> {
     let Some(Node::Dict(items)) = pickle.node(pickle.root) else {
         return None;

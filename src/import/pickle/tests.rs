@@ -214,7 +214,7 @@ fn impossible_tensors_are_errors() {
 }
 
 #[test]
-fn values_that_hold_themselves_end() {
+fn self_referential_values_terminate() {
     // A list in itself, a dict in itself.
     check(P::new().raw(b"]q\x00h\x00a").stop(), "it holds a list");
     check(P::new().raw(b"}q\x00").text("state_dict").raw(b"h\x00s").stop(), "a dict without tensors");

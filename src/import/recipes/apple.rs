@@ -5,7 +5,7 @@ use super::mci::MciTower;
 use super::names::Checklist;
 use super::source::Source;
 use super::timm::{draft_stem, stem_source};
-use super::{At, Recipe, SourceLayout, draft_blocks, draft_text, draft_vit, grid};
+use super::{Recipe, SourceLayout, Target, draft_blocks, draft_text, draft_vit, grid};
 use crate::models::config::{ImageConfig, ModelConfig, TextConfig, TextHybridConfig, TransformerConfig};
 
 /// Names that distinguish the layout and its towers.
@@ -53,11 +53,11 @@ impl Recipe for Apple {
         ModelConfig::new(embed_dim, 0.0, Some(image), Some(text))
     }
 
-    fn source(&self, names: &mut Checklist<'_>, at: &At<'_>) -> Option<Source> {
-        match (at.path.first(), &self.mci) {
-            (Some(&"image"), Some(mci)) => mci.source(names, at),
-            (Some(&"image"), None) => vit_source(names, at),
-            _ => self.text_source(names, at),
+    fn source(&self, names: &mut Checklist<'_>, target: &Target<'_>) -> Option<Source> {
+        match (target.path.first(), &self.mci) {
+            (Some(&"image"), Some(mci)) => mci.source(names, target),
+            (Some(&"image"), None) => vit_source(names, target),
+            _ => self.text_source(names, target),
         }
     }
 }
@@ -79,26 +79,26 @@ impl Apple {
         TextConfig::Hybrid(TextHybridConfig { context_length, vocab_size, kernel_size, blocks })
     }
 
-    fn text_source(&self, names: &mut Checklist<'_>, at: &At<'_>) -> Option<Source> {
-        Some(match at.path.get(1..)? {
-            ["token_embedding"] => Source::Rows(names.take(TOKEN_EMBEDDING.into(), &at.shape)),
+    fn text_source(&self, names: &mut Checklist<'_>, target: &Target<'_>) -> Option<Source> {
+        Some(match target.path.get(1..)? {
+            ["token_embedding"] => Source::Rows(names.take(TOKEN_EMBEDDING.into(), &target.shape)),
             ["position"] => {
-                let [positions, width] = at.shape[..] else { return None };
+                let [positions, width] = target.shape[..] else { return None };
                 Source::Rows(names.take(TEXT_POSITION.into(), &[1, 1, positions, width]))
             }
             [end @ ("first" | "last"), part @ ..] => {
                 let hybrid = self.hybrid.as_ref()?;
                 let i = if *end == "first" { 0 } else { hybrid.last };
-                let mut convs = Convs { names, words: &convs::APPLE, folded: hybrid.folded };
-                return mixer_source(&mut convs, &format!("{TEXT_BLOCKS}{i}"), part, at);
+                let mut convs = Convs { names, part_names: &convs::APPLE, folded: hybrid.folded };
+                return mixer_source(&mut convs, &format!("{TEXT_BLOCKS}{i}"), part, target);
             }
             ["blocks", i, part] => {
                 let i = i.parse::<usize>().ok()? + usize::from(self.hybrid.is_some());
-                return block_source(names, &format!("{TEXT_BLOCKS}{i}"), part, at);
+                return block_source(names, &format!("{TEXT_BLOCKS}{i}"), part, target);
             }
             ["proj"] => {
-                let norm = names.take_norm(TEXT_NORM, at.inputs);
-                Source::normed(norm, names.take_matrix("text_encoder.projection_layer", at))
+                let norm = names.take_norm(TEXT_NORM, target.inputs);
+                Source::normed(norm, names.take_matrix("text_encoder.projection_layer", target))
             }
             _ => return None,
         })
@@ -118,35 +118,35 @@ fn draft_vit_tower(names: &mut Checklist<'_>) -> (ImageConfig, usize) {
     (ImageConfig::Vit(vit), embed_dim)
 }
 
-fn vit_source(names: &mut Checklist<'_>, at: &At<'_>) -> Option<Source> {
-    Some(match at.path.get(1..)? {
-        ["stem", i] => return stem_source(names, i, at, (STEM, ".block", "norm")),
+fn vit_source(names: &mut Checklist<'_>, target: &Target<'_>) -> Option<Source> {
+    Some(match target.path.get(1..)? {
+        ["stem", i] => return stem_source(names, i, target, (STEM, ".block", "norm")),
         ["position"] => {
-            let [tokens, width] = at.shape[..] else { return None };
+            let [tokens, width] = target.shape[..] else { return None };
             Source::ClassAndPositions {
                 class: names.take("image_encoder.model.cls_token".into(), &[1, 1, width]),
                 position: names.take(POSITION.into(), &[1, 1, tokens - 1, width]),
                 class_has_position: false,
             }
         }
-        ["blocks", i, part] => return block_source(names, &format!("{IMAGE_BLOCKS}{i}"), part, at),
+        ["blocks", i, part] => return block_source(names, &format!("{IMAGE_BLOCKS}{i}"), part, target),
         ["proj"] => {
-            let norm = names.take_norm(IMAGE_NORM, at.inputs);
-            Source::normed(norm, names.take_matrix(IMAGE_PROJECTION, at))
+            let norm = names.take_norm(IMAGE_NORM, target.inputs);
+            Source::normed(norm, names.take_matrix(IMAGE_PROJECTION, target))
         }
         _ => return None,
     })
 }
 
 /// A layer of the convolutional block `block` of the hybrid text tower.
-fn mixer_source(convs: &mut Convs<'_, '_>, block: &str, part: &[&str], at: &At<'_>) -> Option<Source> {
+fn mixer_source(convs: &mut Convs<'_, '_>, block: &str, part: &[&str], target: &Target<'_>) -> Option<Source> {
     Some(match part {
-        ["mixer"] => Source::Conv(convs.mixer(&format!("{block}.token_mixer"), at.size, false)),
-        ["ffn", "dw"] => Source::Conv(convs.mlp_conv(block, at.size)),
-        ["ffn", "fc1"] => Source::linear(convs.mlp_linear(block, "fc1", at.inputs, at.outputs)),
+        ["mixer"] => Source::Conv(convs.mixer(&format!("{block}.token_mixer"), target.size, false)),
+        ["ffn", "dw"] => Source::Conv(convs.mlp_conv(block, target.size)),
+        ["ffn", "fc1"] => Source::linear(convs.mlp_linear(block, "fc1", target.inputs, target.outputs)),
         ["ffn", "fc2"] => {
-            let linear = convs.mlp_linear(block, "fc2", at.inputs, at.outputs);
-            Source::scaled(linear, convs.factor(&format!("{block}.layer_scale"), at.outputs))
+            let linear = convs.mlp_linear(block, "fc2", target.inputs, target.outputs);
+            Source::scaled(linear, convs.factor(&format!("{block}.layer_scale"), target.outputs))
         }
         _ => return None,
     })
@@ -158,19 +158,19 @@ fn draft(names: &mut Checklist<'_>, prefix: &str, first: usize, width: usize) ->
     draft_blocks(width, names.count_blocks(prefix), mlp_width)
 }
 
-fn block_source(names: &mut Checklist<'_>, block: &str, part: &str, at: &At<'_>) -> Option<Source> {
+fn block_source(names: &mut Checklist<'_>, block: &str, part: &str, target: &Target<'_>) -> Option<Source> {
     let named = |part: &str| format!("{block}.{part}");
     Some(match part {
         "qkv" => {
-            let norm = names.take_norm(&named("pre_norm_mha.0"), at.inputs);
-            Source::normed(norm, names.take_linear(&named("pre_norm_mha.1.qkv_proj"), at))
+            let norm = names.take_norm(&named("pre_norm_mha.0"), target.inputs);
+            Source::normed(norm, names.take_linear(&named("pre_norm_mha.1.qkv_proj"), target))
         }
-        "out" => Source::linear(names.take_linear(&named("pre_norm_mha.1.out_proj"), at)),
+        "out" => Source::linear(names.take_linear(&named("pre_norm_mha.1.out_proj"), target)),
         "fc1" => {
-            let norm = names.take_norm(&named("pre_norm_ffn.0"), at.inputs);
-            Source::normed(norm, names.take_linear(&named("pre_norm_ffn.1"), at))
+            let norm = names.take_norm(&named("pre_norm_ffn.0"), target.inputs);
+            Source::normed(norm, names.take_linear(&named("pre_norm_ffn.1"), target))
         }
-        "fc2" => Source::linear(names.take_linear(&named("pre_norm_ffn.4"), at)),
+        "fc2" => Source::linear(names.take_linear(&named("pre_norm_ffn.4"), target)),
         _ => return None,
     })
 }

@@ -7,7 +7,7 @@ use super::names::Checklist;
 use super::source::{BatchNorm, Branch, Conv, Kernel, Linear, Order};
 
 /// Names of the parts of a convolution.
-pub(super) struct Words {
+pub(super) struct PartNames {
     /// The branch with the full kernel.
     pub full: &'static str,
     /// The branch with a 1 x 1 kernel.
@@ -26,7 +26,7 @@ pub(super) struct Words {
     pub folded_large: &'static str,
 }
 
-pub(super) const TIMM: Words = Words {
+pub(super) const TIMM: PartNames = PartNames {
     full: "conv_kxk.0",
     scale: "conv_scale",
     identity: "identity",
@@ -37,7 +37,7 @@ pub(super) const TIMM: Words = Words {
     folded_large: FOLDED,
 };
 
-pub(super) const APPLE: Words = Words {
+pub(super) const APPLE: PartNames = PartNames {
     full: "rbr_conv.0",
     scale: "rbr_scale",
     identity: "rbr_skip",
@@ -56,7 +56,7 @@ const FOLDED: &str = "reparam_conv";
 /// Takes convolutions from a checklist. A checkpoint is either folded throughout or not at all.
 pub(super) struct Convs<'t, 'a> {
     pub names: &'t mut Checklist<'a>,
-    pub words: &'static Words,
+    pub part_names: &'static PartNames,
     pub folded: bool,
 }
 
@@ -65,16 +65,16 @@ pub(super) type Size = [usize; 4];
 
 impl<'t, 'a> Convs<'t, 'a> {
     /// The checkpoint counts as folded if the module `first` is.
-    pub(super) fn new(names: &'t mut Checklist<'a>, words: &'static Words, first: &str) -> Self {
+    pub(super) fn new(names: &'t mut Checklist<'a>, part_names: &'static PartNames, first: &str) -> Self {
         let folded = names.has_prefix(&format!("{first}.{FOLDED}."));
-        Convs { names, words, folded }
+        Convs { names, part_names, folded }
     }
 
     /// Name of the weight of a convolution with the branches of [`Convs::branches`].
     pub(super) fn full_weight(&self, module: &str) -> String {
         match self.folded {
             true => format!("{module}.{FOLDED}.weight"),
-            false => format!("{module}.{}.conv.weight", self.words.full),
+            false => format!("{module}.{}.conv.weight", self.part_names.full),
         }
     }
 
@@ -88,26 +88,26 @@ impl<'t, 'a> Convs<'t, 'a> {
     }
 
     fn take_branches(&mut self, module: &str, size: Size, scale: bool, identity: bool) -> Vec<Branch> {
-        let words = self.words;
+        let part_names = self.part_names;
         let [outputs, inputs, ..] = size;
-        let mut branches = vec![self.normed(&format!("{module}.{}", words.full), "bn", size)];
+        let mut branches = vec![self.normed(&format!("{module}.{}", part_names.full), "bn", size)];
         if scale {
-            branches.push(self.normed(&format!("{module}.{}", words.scale), "bn", [outputs, inputs, 1, 1]));
+            branches.push(self.normed(&format!("{module}.{}", part_names.scale), "bn", [outputs, inputs, 1, 1]));
         }
         if identity {
-            branches.push(self.identity(&format!("{module}.{}", words.identity), outputs));
+            branches.push(self.identity(&format!("{module}.{}", part_names.identity), outputs));
         }
         branches
     }
 
     /// The convolution of a downsampling: a large kernel and a small one in its centre.
     pub(super) fn large(&mut self, module: &str, size: Size) -> Conv {
-        let words = self.words;
+        let part_names = self.part_names;
         if self.folded {
-            return self.biased(&format!("{module}.{}", words.folded_large), size);
+            return self.biased(&format!("{module}.{}", part_names.folded_large), size);
         }
         let [outputs, inputs, ..] = size;
-        let large = self.normed(&format!("{module}.{}", words.large), "bn", size);
+        let large = self.normed(&format!("{module}.{}", part_names.large), "bn", size);
         let small = self.normed(&format!("{module}.{SMALL}"), "bn", [outputs, inputs, 3, 3]);
         conv(size, vec![large, small])
     }
@@ -118,7 +118,7 @@ impl<'t, 'a> Convs<'t, 'a> {
             return self.biased(&format!("{module}.{FOLDED}"), size);
         }
         let mut branches = self.take_branches(&format!("{module}.mixer"), size, scale, true);
-        let norm = self.identity(&format!("{module}.norm.{}", self.words.identity), size[0]);
+        let norm = self.identity(&format!("{module}.norm.{}", self.part_names.identity), size[0]);
         branches.push(Branch { negative: true, ..norm });
         let factor = self.factor(&format!("{module}.layer_scale"), size[0]);
         Conv { scale: Some(factor), residual: true, ..conv(size, branches) }
@@ -129,7 +129,7 @@ impl<'t, 'a> Convs<'t, 'a> {
         if self.folded {
             return self.biased(&format!("{module}.{FOLDED}"), size);
         }
-        let name = format!("{module}.{}", self.words.position);
+        let name = format!("{module}.{}", self.part_names.position);
         Conv { residual: true, ..self.biased(&name, size) }
     }
 
@@ -169,25 +169,25 @@ impl<'t, 'a> Convs<'t, 'a> {
 
     /// A factor per channel.
     pub(super) fn factor(&mut self, name: &str, channels: usize) -> String {
-        self.names.take(format!("{name}{}", self.words.gamma), &[channels, 1, 1])
+        self.names.take(format!("{name}{}", self.part_names.gamma), &[channels, 1, 1])
     }
 
     /// Hidden channels of the MLP of the block `name`.
     pub(super) fn probe_mlp(&mut self, name: &str, channels: usize) -> usize {
-        let weight = format!("{name}.{}.fc1.weight", self.words.mlp);
+        let weight = format!("{name}.{}.fc1.weight", self.part_names.mlp);
         let [hidden, ..] = self.names.probe(&weight, [0, channels, 1, 1]);
         hidden
     }
 
     /// The depthwise convolution of the MLP of the block `name`.
     pub(super) fn mlp_conv(&mut self, name: &str, size: Size) -> Conv {
-        let branch = self.normed(&format!("{name}.{}.conv", self.words.mlp), "bn", size);
+        let branch = self.normed(&format!("{name}.{}.conv", self.part_names.mlp), "bn", size);
         conv(size, vec![branch])
     }
 
     /// A linear layer of the MLP of the block `name`.
     pub(super) fn mlp_linear(&mut self, name: &str, layer: &str, k: usize, n: usize) -> Linear {
-        self.pointwise(&format!("{name}.{}.{layer}", self.words.mlp), k, n)
+        self.pointwise(&format!("{name}.{}.{layer}", self.part_names.mlp), k, n)
     }
 
     /// A linear layer stored as a convolution of 1 x 1.

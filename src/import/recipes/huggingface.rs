@@ -2,7 +2,7 @@
 
 use super::names::Checklist;
 use super::source::Source;
-use super::{At, Recipe, SourceLayout, draft_blocks, draft_text, draft_vit, grid, square_patch};
+use super::{Recipe, SourceLayout, Target, draft_blocks, draft_text, draft_vit, grid, square_patch};
 use crate::models::config::{ImageConfig, ModelConfig, TransformerConfig};
 
 /// Name prefixes of the towers' blocks.
@@ -42,29 +42,29 @@ impl Recipe for HuggingFace {
         ModelConfig::new(embed_dim, 0.0, Some(image), Some(draft_text(context_length, vocab_size, text)))
     }
 
-    fn source(&self, names: &mut Checklist<'_>, at: &At<'_>) -> Option<Source> {
-        Some(match at.path.as_slice() {
-            ["image", "patch"] => Source::linear(names.take_patch(PATCH, at)),
+    fn source(&self, names: &mut Checklist<'_>, target: &Target<'_>) -> Option<Source> {
+        Some(match target.path.as_slice() {
+            ["image", "patch"] => Source::linear(names.take_patch(PATCH, target)),
             ["image", "position"] => Source::ClassAndPositions {
-                class: names.take("vision_model.embeddings.class_embedding".into(), &at.shape[1..]),
-                position: names.take(POSITION.into(), &at.shape),
+                class: names.take("vision_model.embeddings.class_embedding".into(), &target.shape[1..]),
+                position: names.take(POSITION.into(), &target.shape),
                 class_has_position: true,
             },
             // Misspelt in transformers.
             ["image", "ln_pre", part] => {
-                Source::Rows(names.take(format!("vision_model.pre_layrnorm.{part}"), &at.shape))
+                Source::Rows(names.take(format!("vision_model.pre_layrnorm.{part}"), &target.shape))
             }
-            ["image", "blocks", i, part] => return block_source(names, &format!("{IMAGE_BLOCKS}{i}"), part, at),
+            ["image", "blocks", i, part] => return block_source(names, &format!("{IMAGE_BLOCKS}{i}"), part, target),
             ["image", "proj"] => {
-                let norm = names.take_norm(IMAGE_NORM, at.inputs);
-                Source::normed(norm, names.take_unbiased(IMAGE_PROJECTION, at))
+                let norm = names.take_norm(IMAGE_NORM, target.inputs);
+                Source::normed(norm, names.take_unbiased(IMAGE_PROJECTION, target))
             }
-            ["text", "token_embedding"] => Source::Rows(names.take(TOKEN_EMBEDDING.into(), &at.shape)),
-            ["text", "position"] => Source::Rows(names.take(TEXT_POSITION.into(), &at.shape)),
-            ["text", "blocks", i, part] => return block_source(names, &format!("{TEXT_BLOCKS}{i}"), part, at),
+            ["text", "token_embedding"] => Source::Rows(names.take(TOKEN_EMBEDDING.into(), &target.shape)),
+            ["text", "position"] => Source::Rows(names.take(TEXT_POSITION.into(), &target.shape)),
+            ["text", "blocks", i, part] => return block_source(names, &format!("{TEXT_BLOCKS}{i}"), part, target),
             ["text", "proj"] => {
-                let norm = names.take_norm(TEXT_NORM, at.inputs);
-                Source::normed(norm, names.take_unbiased("text_projection.weight", at))
+                let norm = names.take_norm(TEXT_NORM, target.inputs);
+                Source::normed(norm, names.take_unbiased("text_projection.weight", target))
             }
             _ => return None,
         })
@@ -77,20 +77,20 @@ fn draft(names: &mut Checklist<'_>, prefix: &str, norm: &str) -> TransformerConf
     draft_blocks(width, names.count_blocks(prefix), mlp_width)
 }
 
-fn block_source(names: &mut Checklist<'_>, block: &str, part: &str, at: &At<'_>) -> Option<Source> {
+fn block_source(names: &mut Checklist<'_>, block: &str, part: &str, target: &Target<'_>) -> Option<Source> {
     let named = |part: &str| format!("{block}.{part}");
     Some(match part {
         "qkv" => {
-            let norm = names.take_norm(&named("layer_norm1"), at.inputs);
+            let norm = names.take_norm(&named("layer_norm1"), target.inputs);
             let thirds = ["q_proj", "k_proj", "v_proj"].map(|third| named(&format!("self_attn.{third}")));
-            Source::normed(norm, names.take_stacked(&thirds, at))
+            Source::normed(norm, names.take_stacked(&thirds, target))
         }
-        "out" => Source::linear(names.take_linear(&named("self_attn.out_proj"), at)),
+        "out" => Source::linear(names.take_linear(&named("self_attn.out_proj"), target)),
         "fc1" => {
-            let norm = names.take_norm(&named("layer_norm2"), at.inputs);
-            Source::normed(norm, names.take_linear(&named("mlp.fc1"), at))
+            let norm = names.take_norm(&named("layer_norm2"), target.inputs);
+            Source::normed(norm, names.take_linear(&named("mlp.fc1"), target))
         }
-        "fc2" => Source::linear(names.take_linear(&named("mlp.fc2"), at)),
+        "fc2" => Source::linear(names.take_linear(&named("mlp.fc2"), target)),
         _ => return None,
     })
 }

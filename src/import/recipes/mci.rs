@@ -1,7 +1,7 @@
 //! The FastViT towers of MobileCLIP (MCi0 to MCi4), under timm's names or Apple's.
 
-use super::At;
-use super::convs::{self, Convs, Size, Words, conv};
+use super::Target;
+use super::convs::{self, Convs, PartNames, Size, conv};
 use super::names::Checklist;
 use super::source::{Affine, Branch, Conv, Kernel, Order, Source};
 use crate::models::config::{ImageConfig, MciConfig, MciStage, Mixer};
@@ -11,10 +11,10 @@ const HEAD_WIDTH: usize = 32;
 
 /// Names and form of the modules of a tower.
 pub(super) struct MciTower {
-    words: &'static Words,
+    part_names: &'static PartNames,
     /// Prefix of the stem's three convolutions, which a number follows.
     stem: String,
-    stages: Vec<StagePlaces>,
+    stages: Vec<StageNames>,
     last: String,
     /// The layers of the last squeeze-and-excitation.
     squeeze: [String; 2],
@@ -27,7 +27,7 @@ pub(super) struct MciTower {
 
 /// Names of the modules of a stage.
 #[derive(Default)]
-struct StagePlaces {
+struct StageNames {
     downsample: Option<String>,
     position: Option<String>,
     /// Prefix of the blocks, which a number follows.
@@ -58,7 +58,7 @@ impl MciTower {
         let stage = |i: usize| {
             let stage = format!("{trunk}.stages.{i}");
             let position = format!("{stage}.pos_emb");
-            StagePlaces {
+            StageNames {
                 downsample: (i > 0).then(|| format!("{stage}.downsample.proj")),
                 position: Some(position).filter(|position| names.has_prefix(&format!("{position}."))),
                 blocks: format!("{stage}.blocks."),
@@ -66,7 +66,7 @@ impl MciTower {
             }
         };
         MciTower {
-            words: &convs::TIMM,
+            part_names: &convs::TIMM,
             stem: format!("{trunk}.stem."),
             stages: (0..stages).map(stage).collect(),
             last: format!("{trunk}.final_conv"),
@@ -83,7 +83,7 @@ impl MciTower {
         // Apple numbers downsamplings, positions and stages in one sequence.
         let network = format!("{model}.network.");
         let mut stages = Vec::new();
-        let mut stage = StagePlaces::default();
+        let mut stage = StageNames::default();
         for i in 0..names.count_blocks(&network) {
             let name = format!("{network}{i}");
             if names.has_prefix(&format!("{name}.proj.")) {
@@ -96,7 +96,7 @@ impl MciTower {
             }
         }
         MciTower {
-            words: &convs::APPLE,
+            part_names: &convs::APPLE,
             stem: format!("{model}.patch_embed."),
             stages,
             last: format!("{model}.conv_exp"),
@@ -110,11 +110,11 @@ impl MciTower {
     /// Infers the tower from names and shapes, and the length of the embeddings.
     pub(super) fn draft(&mut self, names: &mut Checklist<'_>) -> (ImageConfig, usize) {
         let [first, second] = [0, 1].map(|i| format!("{}{i}", self.stem));
-        let mut convs = Convs::new(names, self.words, &first);
+        let mut convs = Convs::new(names, self.part_names, &first);
         self.folded = convs.folded;
         let weight = convs.full_weight(&first);
         let [mut channels, ..] = convs.names.probe(&weight, [0, 3, 3, 3]);
-        let scale = |stem: &String| convs.names.has_prefix(&format!("{stem}.{}.", self.words.scale));
+        let scale = |stem: &String| convs.names.has_prefix(&format!("{stem}.{}.", self.part_names.scale));
         self.stem_scale = scale(&first) || scale(&second);
 
         let mut stages = Vec::new();
@@ -131,15 +131,15 @@ impl MciTower {
     }
 
     /// The tensors that make a layer of the tower.
-    pub(super) fn source(&self, names: &mut Checklist<'_>, at: &At<'_>) -> Option<Source> {
-        let mut convs = Convs { names, words: self.words, folded: self.folded };
-        let size = at.size;
-        Some(Source::Conv(match at.path.get(1..)? {
+    pub(super) fn source(&self, names: &mut Checklist<'_>, target: &Target<'_>) -> Option<Source> {
+        let mut convs = Convs { names, part_names: self.part_names, folded: self.folded };
+        let size = target.size;
+        Some(Source::Conv(match target.path.get(1..)? {
             ["stem", i @ ("0" | "1")] => convs.branches(&format!("{}{i}", self.stem), size, self.stem_scale, false),
             ["stem", i] => convs.branches(&format!("{}{i}", self.stem), size, false, true),
             ["stages", i, rest @ ..] => {
                 let stage = self.stages.get(i.parse::<usize>().ok()?)?;
-                return stage.source(&mut convs, rest, at);
+                return stage.source(&mut convs, rest, target);
             }
             ["final", "dw"] => convs.branches(&self.last, size, true, false),
             ["final", "squeeze", layer] => convs.biased(&self.squeeze[usize::from(*layer == "fc2")], size),
@@ -149,7 +149,7 @@ impl MciTower {
     }
 }
 
-impl StagePlaces {
+impl StageNames {
     fn draft(&mut self, convs: &mut Convs<'_, '_>, channels: usize) -> MciStage {
         let blocks = convs.names.count_blocks(&self.blocks);
         let mlp_width = convs.probe_mlp(&format!("{}0", self.blocks), channels);
@@ -174,8 +174,8 @@ impl StagePlaces {
         }
     }
 
-    fn source(&self, convs: &mut Convs<'_, '_>, path: &[&str], at: &At<'_>) -> Option<Source> {
-        let size = at.size;
+    fn source(&self, convs: &mut Convs<'_, '_>, path: &[&str], target: &Target<'_>) -> Option<Source> {
+        let size = target.size;
         Some(Source::Conv(match path {
             ["downsample", rest @ ..] => {
                 let name = self.downsample.as_ref()?;
@@ -187,34 +187,40 @@ impl StagePlaces {
                 }
             }
             ["position"] => convs.position(self.position.as_ref()?, size),
-            ["blocks", j, rest @ ..] => return self.block_source(convs, &format!("{}{j}", self.blocks), rest, at),
+            ["blocks", j, rest @ ..] => return self.block_source(convs, &format!("{}{j}", self.blocks), rest, target),
             _ => return None,
         }))
     }
 
-    fn block_source(&self, convs: &mut Convs<'_, '_>, block: &str, path: &[&str], at: &At<'_>) -> Option<Source> {
+    fn block_source(
+        &self,
+        convs: &mut Convs<'_, '_>,
+        block: &str,
+        path: &[&str],
+        target: &Target<'_>,
+    ) -> Option<Source> {
         let token_mixer = format!("{block}.token_mixer");
         Some(match path {
-            ["mixer"] => Source::Conv(convs.mixer(&token_mixer, at.size, true)),
+            ["mixer"] => Source::Conv(convs.mixer(&token_mixer, target.size, true)),
             ["qkv"] => {
                 let norm = format!("{block}.norm");
                 let norm = Some(match self.attention? {
-                    AttentionNorm::Batch => Affine::Batch(convs.batch_norm(&norm, at.inputs)),
-                    AttentionNorm::Layer => Affine::Layer(convs.names.take_norm(&norm, at.inputs)),
+                    AttentionNorm::Batch => Affine::Batch(convs.batch_norm(&norm, target.inputs)),
+                    AttentionNorm::Layer => Affine::Layer(convs.names.take_norm(&norm, target.inputs)),
                 });
-                let linear = convs.names.take_unbiased(&format!("{token_mixer}.qkv.weight"), at);
+                let linear = convs.names.take_unbiased(&format!("{token_mixer}.qkv.weight"), target);
                 Source::Linear { linear, norm, layer_scale: None }
             }
             ["out"] => {
-                let linear = convs.names.take_linear(&format!("{token_mixer}.proj"), at);
-                Source::scaled(linear, convs.factor(&format!("{block}.layer_scale_1"), at.outputs))
+                let linear = convs.names.take_linear(&format!("{token_mixer}.proj"), target);
+                Source::scaled(linear, convs.factor(&format!("{block}.layer_scale_1"), target.outputs))
             }
-            ["ffn", "dw"] => Source::Conv(convs.mlp_conv(block, at.size)),
-            ["ffn", "fc1"] => Source::linear(convs.mlp_linear(block, "fc1", at.inputs, at.outputs)),
+            ["ffn", "dw"] => Source::Conv(convs.mlp_conv(block, target.size)),
+            ["ffn", "fc1"] => Source::linear(convs.mlp_linear(block, "fc1", target.inputs, target.outputs)),
             ["ffn", "fc2"] => {
                 let scale = if self.attention.is_some() { "layer_scale_2" } else { "layer_scale" };
-                let linear = convs.mlp_linear(block, "fc2", at.inputs, at.outputs);
-                Source::scaled(linear, convs.factor(&format!("{block}.{scale}"), at.outputs))
+                let linear = convs.mlp_linear(block, "fc2", target.inputs, target.outputs);
+                Source::scaled(linear, convs.factor(&format!("{block}.{scale}"), target.outputs))
             }
             _ => return None,
         })

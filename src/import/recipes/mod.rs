@@ -41,7 +41,7 @@ trait Recipe {
     fn draft(&mut self, names: &mut Checklist<'_>) -> ModelConfig;
 
     /// The tensors that make a canonical layer of the draft; `None` if the layout does not have such a layer.
-    fn source(&self, names: &mut Checklist<'_>, at: &At<'_>) -> Option<Source>;
+    fn source(&self, names: &mut Checklist<'_>, target: &Target<'_>) -> Option<Source>;
 }
 
 /// The naming scheme of a checkpoint.
@@ -78,7 +78,7 @@ impl fmt::Display for SourceLayout {
 }
 
 /// A canonical layer in the form that recipes use.
-pub(super) struct At<'l> {
+pub(super) struct Target<'l> {
     /// Its path, split at the dots: `["image", "blocks", "3", "qkv"]`.
     path: Vec<&'l str>,
     /// Inputs of a linear layer, elements per window of a dense convolution, channels of a depthwise one.
@@ -90,22 +90,22 @@ pub(super) struct At<'l> {
     shape: Vec<usize>,
 }
 
-impl<'l> At<'l> {
+impl<'l> Target<'l> {
     fn new(layer: &'l Layer) -> Self {
         let path = layer.path.split('.').collect();
         match &layer.kind {
             LayerKind::Linear(spec) => {
                 let [height, width] = spec.kernel;
                 let size = [spec.outputs, spec.channels, height, width];
-                At { path, inputs: spec.inputs(), outputs: spec.outputs, size, shape: Vec::new() }
+                Target { path, inputs: spec.inputs(), outputs: spec.outputs, size, shape: Vec::new() }
             }
             LayerKind::Depthwise(spec) => {
                 let ([height, width], outputs) = (spec.kernel, spec.outputs());
-                At { path, inputs: spec.inputs, outputs, size: [outputs, 1, height, width], shape: Vec::new() }
+                Target { path, inputs: spec.inputs, outputs, size: [outputs, 1, height, width], shape: Vec::new() }
             }
-            LayerKind::Rows(shape) => At { path, inputs: 0, outputs: 0, size: [0; 4], shape: shape.clone() },
+            LayerKind::Rows(shape) => Target { path, inputs: 0, outputs: 0, size: [0; 4], shape: shape.clone() },
             LayerKind::Table(rows, width) => {
-                At { path, inputs: 0, outputs: 0, size: [0; 4], shape: vec![*rows, *width] }
+                Target { path, inputs: 0, outputs: 0, size: [0; 4], shape: vec![*rows, *width] }
             }
         }
     }
@@ -136,7 +136,7 @@ pub(super) fn map(checkpoint: &Checkpoint) -> Result<Mapped, Error> {
     let draft = recipe.draft(&mut names);
     let mut sources = Vec::new();
     for layer in layers(&draft).or_else(|error| unsupported(checkpoint, &error.to_string()))? {
-        match recipe.source(&mut names, &At::new(&layer)) {
+        match recipe.source(&mut names, &Target::new(&layer)) {
             Some(source) => sources.push((layer, source)),
             None => return unsupported(checkpoint, &format!("the {layout} layout has no `{}`", layer.path)),
         }
@@ -236,7 +236,7 @@ fn grid(
     let grid = tokens.saturating_sub(1).isqrt();
     // All ones means that the shape could not be inferred.
     if positions(grid) != tokens || (grid == 0 && found.iter().any(|&side| side > 1)) {
-        names.misprobe(name, &shape(positions(grid.max(1))), found);
+        names.record_misshapen(name, &shape(positions(grid.max(1))), found);
     }
     grid
 }

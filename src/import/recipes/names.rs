@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::At;
+use super::Target;
 use super::source::{Linear, Names, Norm, Order};
 use crate::import::checkpoint::{Checkpoint, TensorInfo};
 use crate::import::error::{Error, printable};
@@ -15,8 +15,8 @@ pub(super) struct Checklist<'a> {
     missing: Vec<String>,
     misshapen: Vec<Misshapen>,
     /// Shapes that could not be inferred and that others depend on: `misshapen` then lists only consequences.
-    misprobed: Vec<Misshapen>,
-    blind: bool,
+    misshapen_sources: Vec<Misshapen>,
+    inference_failed: bool,
 }
 
 impl<'a> Checklist<'a> {
@@ -26,8 +26,8 @@ impl<'a> Checklist<'a> {
             taken: HashSet::new(),
             missing: Vec::new(),
             misshapen: Vec::new(),
-            misprobed: Vec::new(),
-            blind: false,
+            misshapen_sources: Vec::new(),
+            inference_failed: false,
         }
     }
 
@@ -40,9 +40,9 @@ impl<'a> Checklist<'a> {
             _ => {}
         }
         if let Some(shape) = shape {
-            self.misprobe(name, &expected, shape);
+            self.record_misshapen(name, &expected, shape);
         }
-        self.blind = true;
+        self.inference_failed = true;
         [1; N]
     }
 
@@ -74,36 +74,36 @@ impl<'a> Checklist<'a> {
     }
 
     /// Takes `{prefix}.weight`, `[outputs, inputs]`, and `{prefix}.bias`.
-    pub(super) fn take_linear(&mut self, prefix: &str, at: &At<'_>) -> Linear {
-        self.take_stacked(&[prefix.to_owned()], at)
+    pub(super) fn take_linear(&mut self, prefix: &str, target: &Target<'_>) -> Linear {
+        self.take_stacked(&[prefix.to_owned()], target)
     }
 
     /// Takes linear layers with equal numbers of outputs and stacks them along the outputs.
-    pub(super) fn take_stacked(&mut self, prefixes: &[String], at: &At<'_>) -> Linear {
-        let (k, n) = (at.inputs, at.outputs / prefixes.len().max(1));
+    pub(super) fn take_stacked(&mut self, prefixes: &[String], target: &Target<'_>) -> Linear {
+        let (k, n) = (target.inputs, target.outputs / prefixes.len().max(1));
         let mut take = |kind: &str, shape: &[usize]| -> Names {
             prefixes.iter().map(|prefix| self.take(format!("{prefix}.{kind}"), shape)).collect()
         };
-        Linear { weight: take("weight", &[n, k]), bias: take("bias", &[n]), order: Order::OutIn, k, n: at.outputs }
+        Linear { weight: take("weight", &[n, k]), bias: take("bias", &[n]), order: Order::OutIn, k, n: target.outputs }
     }
 
     /// Takes the weight `{name}`, `[outputs, inputs]`, of a layer without bias.
-    pub(super) fn take_unbiased(&mut self, name: &str, at: &At<'_>) -> Linear {
-        let (k, n) = (at.inputs, at.outputs);
+    pub(super) fn take_unbiased(&mut self, name: &str, target: &Target<'_>) -> Linear {
+        let (k, n) = (target.inputs, target.outputs);
         Linear { weight: vec![self.take(name.to_owned(), &[n, k])], order: Order::OutIn, bias: Vec::new(), k, n }
     }
 
     /// Takes a bare matrix `[inputs, outputs]`.
-    pub(super) fn take_matrix(&mut self, name: &str, at: &At<'_>) -> Linear {
-        let (k, n) = (at.inputs, at.outputs);
+    pub(super) fn take_matrix(&mut self, name: &str, target: &Target<'_>) -> Linear {
+        let (k, n) = (target.inputs, target.outputs);
         Linear { weight: vec![self.take(name.to_owned(), &[k, n])], order: Order::InOut, bias: Vec::new(), k, n }
     }
 
     /// Takes the convolution that embeds patches, `[width, 3, side, side]` without bias.
-    pub(super) fn take_patch(&mut self, name: &str, at: &At<'_>) -> Linear {
-        let [_, _, side, _] = at.size;
-        let weight = vec![self.take(name.to_owned(), &[at.outputs, 3, side, side])];
-        Linear { weight, order: Order::OutIn, bias: Vec::new(), k: at.inputs, n: at.outputs }
+    pub(super) fn take_patch(&mut self, name: &str, target: &Target<'_>) -> Linear {
+        let [_, _, side, _] = target.size;
+        let weight = vec![self.take(name.to_owned(), &[target.outputs, 3, side, side])];
+        Linear { weight, order: Order::OutIn, bias: Vec::new(), k: target.inputs, n: target.outputs }
     }
 
     /// Whether there is a tensor of this name.
@@ -137,9 +137,9 @@ impl<'a> Checklist<'a> {
     }
 
     /// Records the wrong shape of a tensor that other shapes depend on.
-    pub(super) fn misprobe(&mut self, name: &str, expected: &[usize], found: &[usize]) {
-        self.misprobed.push(Misshapen::new(name, expected, found));
-        self.blind = true;
+    pub(super) fn record_misshapen(&mut self, name: &str, expected: &[usize], found: &[usize]) {
+        self.misshapen_sources.push(Misshapen::new(name, expected, found));
+        self.inference_failed = true;
     }
 
     /// Reports all errors; without any, returns the names of the ignored tensors.
@@ -168,7 +168,7 @@ impl<'a> Checklist<'a> {
                 return Err(Error::Tensor { path: path(), tensor: printable(name), reason: reason.to_owned() });
             }
         }
-        let misshapen = if self.blind { self.misprobed } else { self.misshapen };
+        let misshapen = if self.inference_failed { self.misshapen_sources } else { self.misshapen };
         if self.missing.is_empty() && misshapen.is_empty() && unknown.is_empty() {
             return Ok(ignored);
         }

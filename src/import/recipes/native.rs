@@ -2,7 +2,7 @@
 
 use super::names::Checklist;
 use super::source::{Linear, Order, Source};
-use super::{At, Recipe, SourceLayout, draft_blocks, draft_text, draft_vit, grid, square_patch};
+use super::{Recipe, SourceLayout, Target, draft_blocks, draft_text, draft_vit, grid, square_patch};
 use crate::models::config::{ImageConfig, ModelConfig, TextConfig, TransformerConfig};
 
 /// Buffers in OpenAI's archives besides the weights.
@@ -45,22 +45,22 @@ impl Recipe for Native {
         ModelConfig::new(embed_dim, 0.0, Some(image), Some(draft_text_tower(names, "")))
     }
 
-    fn source(&self, names: &mut Checklist<'_>, at: &At<'_>) -> Option<Source> {
-        let Some(("image", path)) = at.path.split_first().map(|(tower, path)| (*tower, path)) else {
-            return text_source(names, at, "");
+    fn source(&self, names: &mut Checklist<'_>, target: &Target<'_>) -> Option<Source> {
+        let Some(("image", path)) = target.path.split_first().map(|(tower, path)| (*tower, path)) else {
+            return text_source(names, target, "");
         };
         Some(match path {
-            ["patch"] => Source::linear(names.take_patch(PATCH, at)),
+            ["patch"] => Source::linear(names.take_patch(PATCH, target)),
             ["position"] => Source::ClassAndPositions {
-                class: names.take("visual.class_embedding".into(), &at.shape[1..]),
-                position: names.take(POSITION.into(), &at.shape),
+                class: names.take("visual.class_embedding".into(), &target.shape[1..]),
+                position: names.take(POSITION.into(), &target.shape),
                 class_has_position: true,
             },
-            ["ln_pre", part] => Source::Rows(names.take(format!("visual.ln_pre.{part}"), &at.shape)),
-            ["blocks", i, part] => return block_source(names, &format!("{IMAGE_BLOCKS}{i}"), part, at),
+            ["ln_pre", part] => Source::Rows(names.take(format!("visual.ln_pre.{part}"), &target.shape)),
+            ["blocks", i, part] => return block_source(names, &format!("{IMAGE_BLOCKS}{i}"), part, target),
             ["proj"] => {
-                let norm = names.take_norm("visual.ln_post", at.inputs);
-                Source::normed(norm, names.take_matrix("visual.proj", at))
+                let norm = names.take_norm("visual.ln_post", target.inputs);
+                Source::normed(norm, names.take_matrix("visual.proj", target))
             }
             _ => return None,
         })
@@ -69,25 +69,25 @@ impl Recipe for Native {
 
 /// Drafts the text tower, whose names start with `prefix`.
 pub(super) fn draft_text_tower(names: &mut Checklist<'_>, prefix: &str) -> TextConfig {
-    let at = |name: &str| format!("{prefix}{name}");
-    let blocks = draft(names, &at(TEXT_BLOCKS), &at("ln_final.weight"));
+    let named = |name: &str| format!("{prefix}{name}");
+    let blocks = draft(names, &named(TEXT_BLOCKS), &named("ln_final.weight"));
     let d = blocks.width;
-    let [vocab_size, _] = names.probe(&at("token_embedding.weight"), [0, d]);
-    let [context_length, _] = names.probe(&at("positional_embedding"), [0, d]);
+    let [vocab_size, _] = names.probe(&named("token_embedding.weight"), [0, d]);
+    let [context_length, _] = names.probe(&named("positional_embedding"), [0, d]);
     draft_text(context_length, vocab_size, blocks)
 }
 
 /// The tensors of a layer of the text tower, whose names start with `prefix`.
-pub(super) fn text_source(names: &mut Checklist<'_>, at: &At<'_>, prefix: &str) -> Option<Source> {
+pub(super) fn text_source(names: &mut Checklist<'_>, target: &Target<'_>, prefix: &str) -> Option<Source> {
     let named = |name: &str| format!("{prefix}{name}");
-    let Some(("text", path)) = at.path.split_first().map(|(tower, path)| (*tower, path)) else { return None };
+    let Some(("text", path)) = target.path.split_first().map(|(tower, path)| (*tower, path)) else { return None };
     Some(match path {
-        ["token_embedding"] => Source::Rows(names.take(named("token_embedding.weight"), &at.shape)),
-        ["position"] => Source::Rows(names.take(named("positional_embedding"), &at.shape)),
-        ["blocks", i, part] => return block_source(names, &format!("{prefix}{TEXT_BLOCKS}{i}"), part, at),
+        ["token_embedding"] => Source::Rows(names.take(named("token_embedding.weight"), &target.shape)),
+        ["position"] => Source::Rows(names.take(named("positional_embedding"), &target.shape)),
+        ["blocks", i, part] => return block_source(names, &format!("{prefix}{TEXT_BLOCKS}{i}"), part, target),
         ["proj"] => {
-            let norm = names.take_norm(&named("ln_final"), at.inputs);
-            Source::normed(norm, names.take_matrix(&named("text_projection"), at))
+            let norm = names.take_norm(&named("ln_final"), target.inputs);
+            Source::normed(norm, names.take_matrix(&named("text_projection"), target))
         }
         _ => return None,
     })
@@ -99,22 +99,22 @@ fn draft(names: &mut Checklist<'_>, prefix: &str, norm: &str) -> TransformerConf
     draft_blocks(width, names.count_blocks(prefix), mlp_width)
 }
 
-fn block_source(names: &mut Checklist<'_>, block: &str, part: &str, at: &At<'_>) -> Option<Source> {
+fn block_source(names: &mut Checklist<'_>, block: &str, part: &str, target: &Target<'_>) -> Option<Source> {
     let named = |part: &str| format!("{block}.{part}");
     Some(match part {
         "qkv" => {
-            let norm = names.take_norm(&named("ln_1"), at.inputs);
-            let (k, n) = (at.inputs, at.outputs);
+            let norm = names.take_norm(&named("ln_1"), target.inputs);
+            let (k, n) = (target.inputs, target.outputs);
             let weight = vec![names.take(named("attn.in_proj_weight"), &[n, k])];
             let bias = vec![names.take(named("attn.in_proj_bias"), &[n])];
             Source::normed(norm, Linear { weight, order: Order::OutIn, bias, k, n })
         }
-        "out" => Source::linear(names.take_linear(&named("attn.out_proj"), at)),
+        "out" => Source::linear(names.take_linear(&named("attn.out_proj"), target)),
         "fc1" => {
-            let norm = names.take_norm(&named("ln_2"), at.inputs);
-            Source::normed(norm, names.take_linear(&named("mlp.c_fc"), at))
+            let norm = names.take_norm(&named("ln_2"), target.inputs);
+            Source::normed(norm, names.take_linear(&named("mlp.c_fc"), target))
         }
-        "fc2" => Source::linear(names.take_linear(&named("mlp.c_proj"), at)),
+        "fc2" => Source::linear(names.take_linear(&named("mlp.c_proj"), target)),
         _ => return None,
     })
 }

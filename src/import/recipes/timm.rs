@@ -4,7 +4,7 @@ use super::convs::{self, Convs, conv};
 use super::mci::MciTower;
 use super::names::Checklist;
 use super::source::Source;
-use super::{At, Recipe, SourceLayout, draft_blocks, draft_vit, grid, native, square_patch};
+use super::{Recipe, SourceLayout, Target, draft_blocks, draft_vit, grid, native, square_patch};
 use crate::models::config::{ConvStem, ImageConfig, ModelConfig};
 
 /// Prefix of image towers of timm in open_clip.
@@ -45,11 +45,11 @@ impl Recipe for Timm {
         ModelConfig::new(embed_dim, 0.0, Some(image), Some(native::draft_text_tower(names, TEXT)))
     }
 
-    fn source(&self, names: &mut Checklist<'_>, at: &At<'_>) -> Option<Source> {
-        match (at.path.first(), &self.mci) {
-            (Some(&"image"), Some(mci)) => mci.source(names, at),
-            (Some(&"image"), None) => vit_source(names, at),
-            _ => native::text_source(names, at, TEXT),
+    fn source(&self, names: &mut Checklist<'_>, target: &Target<'_>) -> Option<Source> {
+        match (target.path.first(), &self.mci) {
+            (Some(&"image"), Some(mci)) => mci.source(names, target),
+            (Some(&"image"), None) => vit_source(names, target),
+            _ => native::text_source(names, target, TEXT),
         }
     }
 }
@@ -71,24 +71,24 @@ fn draft_vit_tower(names: &mut Checklist<'_>) -> (ImageConfig, usize) {
     (ImageConfig::Vit(vit), embed_dim)
 }
 
-fn vit_source(names: &mut Checklist<'_>, at: &At<'_>) -> Option<Source> {
-    Some(match at.path.get(1..)? {
-        ["patch"] => Source::linear(names.take_patch(PATCH, at)),
-        ["stem", i] => return stem_source(names, i, at, (STEM, "", "bn")),
+fn vit_source(names: &mut Checklist<'_>, target: &Target<'_>) -> Option<Source> {
+    Some(match target.path.get(1..)? {
+        ["patch"] => Source::linear(names.take_patch(PATCH, target)),
+        ["stem", i] => return stem_source(names, i, target, (STEM, "", "bn")),
         ["position"] => {
             let has_stem = names.has_prefix(STEM);
-            let [tokens, width] = at.shape[..] else { return None };
+            let [tokens, width] = target.shape[..] else { return None };
             Source::ClassAndPositions {
                 class: names.take("visual.trunk.cls_token".into(), &[1, 1, width]),
                 position: names.take(POSITION.into(), &[1, tokens - usize::from(has_stem), width]),
                 class_has_position: !has_stem,
             }
         }
-        ["ln_pre", part] => Source::Rows(names.take(format!("visual.trunk.norm_pre.{part}"), &at.shape)),
-        ["blocks", i, part] => return block_source(names, &format!("{BLOCKS}{i}"), part, at),
+        ["ln_pre", part] => Source::Rows(names.take(format!("visual.trunk.norm_pre.{part}"), &target.shape)),
+        ["blocks", i, part] => return block_source(names, &format!("{BLOCKS}{i}"), part, target),
         ["proj"] => {
-            let norm = names.take_norm("visual.trunk.norm", at.inputs);
-            Source::normed(norm, names.take_linear(HEAD, at))
+            let norm = names.take_norm("visual.trunk.norm", target.inputs);
+            Source::normed(norm, names.take_linear(HEAD, target))
         }
         _ => return None,
     })
@@ -105,31 +105,31 @@ pub(super) fn draft_stem(names: &mut Checklist<'_>, prefix: &str, block: &str) -
 pub(super) fn stem_source(
     names: &mut Checklist<'_>,
     i: &str,
-    at: &At<'_>,
+    target: &Target<'_>,
     (prefix, block, norm): (&str, &str, &str),
 ) -> Option<Source> {
     let name = format!("{prefix}{i}{block}");
-    let mut convs = Convs { names, words: &convs::TIMM, folded: false };
+    let mut convs = Convs { names, part_names: &convs::TIMM, folded: false };
     Some(Source::Conv(match i {
-        "0" | "1" => conv(at.size, vec![convs.normed(&name, norm, at.size)]),
-        "2" => convs.biased(&format!("{name}.conv"), at.size),
+        "0" | "1" => conv(target.size, vec![convs.normed(&name, norm, target.size)]),
+        "2" => convs.biased(&format!("{name}.conv"), target.size),
         _ => return None,
     }))
 }
 
-fn block_source(names: &mut Checklist<'_>, block: &str, part: &str, at: &At<'_>) -> Option<Source> {
+fn block_source(names: &mut Checklist<'_>, block: &str, part: &str, target: &Target<'_>) -> Option<Source> {
     let named = |part: &str| format!("{block}.{part}");
     Some(match part {
         "qkv" => {
-            let norm = names.take_norm(&named("norm1"), at.inputs);
-            Source::normed(norm, names.take_linear(&named("attn.qkv"), at))
+            let norm = names.take_norm(&named("norm1"), target.inputs);
+            Source::normed(norm, names.take_linear(&named("attn.qkv"), target))
         }
-        "out" => Source::linear(names.take_linear(&named("attn.proj"), at)),
+        "out" => Source::linear(names.take_linear(&named("attn.proj"), target)),
         "fc1" => {
-            let norm = names.take_norm(&named("norm2"), at.inputs);
-            Source::normed(norm, names.take_linear(&named("mlp.fc1"), at))
+            let norm = names.take_norm(&named("norm2"), target.inputs);
+            Source::normed(norm, names.take_linear(&named("mlp.fc1"), target))
         }
-        "fc2" => Source::linear(names.take_linear(&named("mlp.fc2"), at)),
+        "fc2" => Source::linear(names.take_linear(&named("mlp.fc2"), target)),
         _ => return None,
     })
 }

@@ -3,8 +3,8 @@
 use super::super::simd::Simd;
 use crate::tensor::PANEL;
 
-/// Transposes the keys `[tokens, d]`, rows `stride` apart, to `[tokens / 16][d][16]`. The last token is repeated up to a
-/// whole panel.
+/// Transposes the keys `[tokens, d]`, rows `stride` apart, to `[tokens / 16][d][16]`. The last token is repeated up to
+/// a whole panel.
 #[inline(always)]
 pub(super) fn pack<S: Simd>(s: S, keys: &[f32], stride: usize, tokens: usize, d: usize, out: &mut [f32]) {
     let whole = d - d % PANEL;

@@ -1,7 +1,7 @@
 //! Multi-head attention over sequences, on the queries, keys and values of one product.
 //!
 //! Work is split by sequence and head. Scores never leave the cache: a block of query rows is multiplied with all keys;
-//! their exponentials are multiplied with the values, which are read in place; at last the outputs are divided by the
+//! their exponentials are multiplied with the values, which are read in place; finally the outputs are divided by the
 //! sums of the exponentials. Keys, and so scores, are in panels of sixteen; padding and invisible keys are masked.
 
 mod keys;
@@ -22,8 +22,8 @@ use crate::tensor::PANEL;
 /// 28 × 577 floats in the known models) stay in L1 and L2. 56 rows are no faster for 197 tokens and 3 % slower for 50.
 const QUERY_ROWS: usize = 28;
 
-/// The same with a causal mask: fewer, since a block computes all that its last row sees. 77 tokens of 8 heads of 64
-/// channels take 71 µs with 14 rows, 80 with 28 (AVX-512).
+/// The same with a causal mask: fewer rows, because a block computes all keys that its last row sees. 77 tokens of 8
+/// heads of 64 channels take 71 µs with 14 rows, 80 with 28 (AVX-512).
 const CAUSAL_ROWS: usize = 14;
 
 /// The sizes of an attention.
@@ -58,7 +58,7 @@ pub(crate) struct Span {
 /// Computes attention within every span of `qkv [rows, 3 · width]` (queries, already scaled; keys; values) to
 /// `out [rows, width]`. At least 16 readable floats must follow `qkv`.
 ///
-/// Panics where a slice is too short for its sizes, or two spans write the same rows.
+/// Panics if a slice is too short for its sizes, or two spans write the same rows.
 pub(crate) fn attention(
     isa: Isa,
     team: Team<'_>,
@@ -106,7 +106,7 @@ fn scratch_per_thread(tokens: usize, shape: Shape) -> usize {
     padded * shape.head_dim() + QUERY_ROWS * (padded + PANEL)
 }
 
-/// Some heads of some spans, on the calling thread.
+/// Computes some heads of some spans on the calling thread.
 struct Units<'a> {
     shape: Shape,
     qkv: &'a [f32],
@@ -128,7 +128,7 @@ impl Kernel for Units<'_> {
     }
 }
 
-/// One head of one span; writes the head's columns in the span's rows of `out`.
+/// Computes one head of one span; writes the head's columns in the span's rows of `out`.
 #[inline(always)]
 fn one_head<S: Simd>(
     s: S,

@@ -16,10 +16,10 @@ pub(in super::super) struct Scores<'a> {
 }
 
 impl<'a> Scores<'a> {
-    /// Rows of scores, `stride` floats apart, of which the first `used` are used. `(visible, more)` are the keys that the first row
-    /// sees and that each further row adds.
+    /// Rows of scores, `stride` floats apart, of which the first `used` are used. `(visible, more)` are the keys that
+    /// the first row sees and that each further row adds.
     ///
-    /// Panics where `data` is too short: every row needs sixteen floats after what it uses.
+    /// Panics if `data` is too short: every row needs sixteen floats after what it uses.
     #[inline(always)]
     pub(in super::super) fn new(
         data: &'a mut [f32],
@@ -40,8 +40,8 @@ impl<'a> Scores<'a> {
     /// Replaces the visible scores of each row by `exp(score − largest)` and the others of those used by zeros, and
     /// writes one over the sum of a row to `scales`.
     ///
-    /// The order of a sum, and so its bits, depends on the number of visible scores alone. Each step handles all rows
-    /// before the next step, since the steps of a single row are one long dependency chain.
+    /// The order of a sum, and so its bits, depends only on the number of visible scores. Each step handles all rows
+    /// before the next step, because the steps of a single row are one long dependency chain.
     #[inline(always)]
     pub(in super::super) fn exponentials<S: Simd>(self, s: S, scales: &mut [f32]) {
         let data = self.data.as_mut_ptr();

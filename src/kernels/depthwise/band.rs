@@ -7,11 +7,11 @@ use super::super::simd::{Kernel, Simd};
 use super::{Convolution, MAX_TAPS};
 use crate::tensor::PANEL;
 
-/// Outputs along x that are computed together. Their sums, a row of seven taps and an input just fit in 16 registers, and
-/// the widths of the models' maps are multiples of it.
+/// Outputs along x that are computed together. Their sums, a row of seven taps and an input just fit in 16 registers,
+/// and the widths of the models' maps are multiples of it.
 const OUTPUTS: usize = 8;
 
-/// Some rows of sixteen output channels of one image, computed on the calling thread.
+/// Some rows of sixteen output channels of one image, for the calling thread.
 pub(in super::super) struct Band<'a> {
     convolution: Convolution<'a>,
     out: Out<'a>,
@@ -23,10 +23,10 @@ pub(in super::super) struct Band<'a> {
 }
 
 impl<'a> Band<'a> {
-    /// The output `rows` of channel block `block` of an image. Writes no other floats of `out`, which has the rows of all
-    /// images.
+    /// The output `rows` of channel block `block` of an image. Writes no other floats of `out`, which has the rows of
+    /// all images.
     ///
-    /// Panics where a slice is too short for its sizes or the convolution is not one that models have.
+    /// Panics if a slice is too short for its sizes or the convolution is not one that models have.
     #[inline]
     pub(in super::super) fn new(
         convolution: Convolution<'a>,
@@ -121,8 +121,8 @@ impl Band<'_> {
     /// `ROWS` rows of [`OUTPUTS`] outputs of a vector of channels.
     ///
     /// # Safety
-    /// The place must be one of this band, with `ROWS` rows from y on; `INNER` only if all columns that the group reads
-    /// exist.
+    /// The position must be inside this band, with `ROWS` rows from y on; `INNER` only if all columns that the group
+    /// reads exist.
     #[inline(always)]
     unsafe fn group<S: Simd, const K: usize, const STRIDE: usize, const ROWS: usize, const INNER: bool>(
         &self,
@@ -189,7 +189,7 @@ impl Band<'_> {
         }
     }
 
-    /// Computes the band one output at a time: for two outputs a channel if sixteen outputs do not read sixteen
+    /// Computes the band one output at a time: for two outputs per channel if sixteen outputs do not read sixteen
     /// contiguous channels.
     #[inline(always)]
     fn one_by_one<S: Simd>(&self, s: S) {
@@ -245,8 +245,8 @@ struct Input {
 }
 
 impl Input {
-    /// Multiplies every column with its taps and adds the products to the sums of `N` rows of outputs. Columns that do not
-    /// exist are zeros; with `INNER` all exist.
+    /// Multiplies every column with its taps and adds the products to the sums of `N` rows of outputs. Columns that do
+    /// not exist are zeros; with `INNER` all exist.
     ///
     /// # Safety
     /// The existing columns and `K` taps of each row, sixteen floats apart, must be readable.

@@ -1,9 +1,9 @@
 //! Depthwise convolutions of feature maps.
 //!
 //! A vector of channels is computed for several neighbouring outputs at once: each input is loaded once and multiplied
-//! with all its taps, and the taps of a row of the window stay in registers. The window slides over one block of sixteen
-//! channels after the other, so that its rows stay in L1. Every output is one chain of multiply-adds over its window, row
-//! by row, so its bits depend on the map alone.
+//! with all its taps, and the taps of a row of the window stay in registers. The window slides over one block of
+//! sixteen channels after the other, so that its rows stay in L1. Every output is one chain of multiply-adds over its
+//! window, row by row, so its bits depend only on the map.
 
 mod band;
 
@@ -28,9 +28,9 @@ pub(crate) struct Window {
     pub(crate) kernel_width: usize,
     /// 1 or 2, along both axes.
     pub(crate) stride: usize,
-    /// Zeros above and below.
+    /// Zero padding above and below.
     pub(crate) pad_y: usize,
-    /// Zeros on the left and the right.
+    /// Zero padding on the left and the right.
     pub(crate) pad_x: usize,
     /// Input channels.
     pub(crate) channels: usize,
@@ -103,8 +103,8 @@ pub(crate) struct Convolution<'a> {
 }
 
 impl Convolution<'_> {
-    /// Asserts that all operands are as long as their sizes say and that the window is one that [`Band`] computes; returns
-    /// height and width of the output.
+    /// Asserts that all operands are as long as their sizes say and that the window is one that [`Band`] computes;
+    /// returns height and width of the output.
     fn check(&self, out: &Out<'_>) -> (usize, usize) {
         let Convolution { window, maps, taps, bias, .. } = self;
         assert!([3, 7, 11].contains(&window.kernel_width) && [1, 2].contains(&window.stride));
@@ -124,7 +124,7 @@ impl Convolution<'_> {
 
 /// Computes `out = activation(window(maps) + bias)`.
 ///
-/// Panics where a slice is too short for its sizes or the window is not one that models have.
+/// Panics if a slice is too short for its sizes or the window is not one that models have.
 pub(crate) fn depthwise(isa: Isa, team: Team<'_>, convolution: Convolution<'_>, out: Out<'_>) {
     let (height, width) = convolution.check(&out);
     let Convolution { window, maps, .. } = convolution;

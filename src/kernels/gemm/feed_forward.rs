@@ -43,7 +43,7 @@ fn tile_rows(rows: usize, tasks: usize) -> usize {
 
 /// Computes `out += second(activation(first(a)))`; `hidden` is scratch of [`FeedForward::scratch`] floats.
 ///
-/// Panics where a slice is too short for its sizes.
+/// Panics if a slice is too short for its sizes.
 pub(crate) fn feed_forward<W: Element>(
     isa: Isa,
     team: Team<'_>,

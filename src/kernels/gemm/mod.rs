@@ -1,8 +1,8 @@
 //! Products of activations and packed weights: `out = activation(a · w + bias)` or `out += a · w + bias`.
 //!
-//! Every element is a sum over blocks of `k`, each one chain of multiply-adds in ascending order, whatever tile it
-//! falls in. Where blocks end depends on `k` alone. So the bits of an element depend on its row of `a` and its column
-//! of `w`, not on the number of rows or on how the work is split.
+//! Every element is a sum over blocks of `k`, each one chain of multiply-adds in ascending order, in any tile. The
+//! boundaries of the blocks depend only on `k`. So the bits of an element depend on its row of `a` and its column of
+//! `w`, not on the number of rows or on how the work is split.
 
 mod feed_forward;
 mod split;
@@ -53,7 +53,7 @@ impl<'a, W: Element> Rhs<'a, W> {
         self.n.div_ceil(PANEL)
     }
 
-    /// Elements from the first to the last that all panels read; `usize::MAX` where the number is too large.
+    /// Elements from the first to the last that all panels read; `usize::MAX` if the number is too large.
     fn extent(&self) -> usize {
         if self.k == 0 || self.n == 0 {
             return 0;
@@ -63,7 +63,7 @@ impl<'a, W: Element> Rhs<'a, W> {
     }
 }
 
-/// What happens to a product before it is stored.
+/// The steps after a product, before it is stored.
 #[derive(Clone, Copy)]
 pub(crate) struct Epilogue<'a> {
     /// Added to every row; padded to whole panels.
@@ -85,7 +85,7 @@ pub(crate) enum Finish {
 
 /// The next product's weights, prefetched.
 ///
-/// Addresses only: a prefetch reads nothing that the program can see, so they may be of anything.
+/// Only addresses: a prefetch has no visible effect, so any address is valid.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Prefetch {
     address: usize,
@@ -101,17 +101,17 @@ impl Prefetch {
         Prefetch { address: weights.as_ptr().addr(), panel_bytes, panels }
     }
 
-    /// The same without the first `panels`.
+    /// This prefetch without the first `panels`.
     fn skip(self, panels: usize) -> Prefetch {
         let skipped = panels.min(self.panels);
         Prefetch { address: self.address + skipped * self.panel_bytes, panels: self.panels - skipped, ..self }
     }
 }
 
-/// Computes `out[i][j] = Σ a[i][p] · w[p][j] + bias[j]` and applies the epilogue. Towards the end, every thread prefetches
-/// the part of the next product's weights that it will read first.
+/// Computes `out[i][j] = Σ a[i][p] · w[p][j] + bias[j]` and applies the epilogue. Towards the end, every thread
+/// prefetches the part of the next product's weights that it will read first.
 ///
-/// Panics where a slice is too short for its sizes: those follow from a validated model, never from input.
+/// Panics if a slice is too short for its sizes: those follow from a validated model, never from input.
 pub(crate) fn gemm<W: Element>(
     isa: Isa,
     team: Team<'_>,
@@ -136,8 +136,8 @@ pub(crate) fn gemm<W: Element>(
             let (_, panels) = split.task(share_of(worker, threads, split.tasks()).start);
             next.skip(panels.start)
         });
-        // SAFETY: the tasks of a split have disjoint rows or panels, a region writes its own only, and rows of the output
-        // do not overlap (checked).
+        // SAFETY: the tasks of a split have disjoint rows or panels, a region writes its own only, and rows of the
+        // output do not overlap (checked).
         let out = unsafe { shared.out(strides) };
         isa.run(Region::new(a, w, epilogue, out).part(rows, panels, prefetch));
     });
@@ -156,7 +156,7 @@ fn check<W: Element>(a: &Lhs<'_>, w: &Rhs<'_, W>, epilogue: &Epilogue<'_>, out: 
 
 /// Computes `out = a · w` on the calling thread, inside of a function that is compiled for `S`.
 ///
-/// Panics where a slice is too short for its sizes.
+/// Panics if a slice is too short for its sizes.
 #[inline(always)]
 pub(super) fn gemm_inline<S: Simd>(s: S, a: Lhs<'_>, w: Rhs<'_>, out: Out<'_>) {
     s.run(Region::new(a, w, Epilogue { bias: None, finish: Finish::Store }, out));
@@ -302,7 +302,7 @@ mod tests {
         assert_eq!(wild.extent(), usize::MAX, "an extent must not wrap");
     }
 
-    /// matrixmultiply as a second opinion at a size where the plain product would be slow.
+    /// Compares with matrixmultiply at a size where the naive product would be slow.
     #[test]
     fn agrees_with_matrixmultiply() {
         let (m, k, n) = (197, 768, 3072);

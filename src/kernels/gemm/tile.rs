@@ -30,7 +30,7 @@ const PREFETCH_DISTANCE: usize = 3072;
 /// The bias of tiles without one.
 static NO_BIAS: [f32; 2 * PANEL] = [0.0; 2 * PANEL];
 
-/// Some rows by some panels of a product, computed on the calling thread.
+/// Some rows by some panels of a product, for the calling thread.
 pub(in super::super) struct Region<'a, W = f32> {
     a: Lhs<'a>,
     w: Rhs<'a, W>,
@@ -44,7 +44,7 @@ pub(in super::super) struct Region<'a, W = f32> {
 impl<'a, W: Element> Region<'a, W> {
     /// All rows by all panels.
     ///
-    /// Panics where a slice is too short for its sizes.
+    /// Panics if a slice is too short for its sizes.
     #[inline(always)]
     pub(in super::super) fn new(a: Lhs<'a>, w: Rhs<'a, W>, epilogue: Epilogue<'a>, out: Out<'a>) -> Region<'a, W> {
         check(&a, &w, &epilogue, &out);
@@ -53,7 +53,7 @@ impl<'a, W: Element> Region<'a, W> {
 
     /// Only these rows and panels; the last tiles prefetch.
     ///
-    /// Panics where the product does not have them.
+    /// Panics if the product does not have them.
     #[inline(always)]
     pub(super) fn part(self, rows: Range<usize>, panels: Range<usize>, prefetch: Option<Prefetch>) -> Region<'a, W> {
         assert!(rows.end <= self.rows.end && panels.end <= self.panels.end, "a part outside of the product");
@@ -85,7 +85,7 @@ impl<W: Element> Kernel for Region<'_, W> {
 
     #[inline(always)]
     fn call<S: Simd>(self, s: S) {
-        // The ends of the blocks of k must depend on k alone.
+        // The boundaries of the blocks of k must depend only on k.
         let k = self.a.k;
         let blocks = k.div_ceil(K_BLOCK).max(1);
         let steps = k.div_ceil(blocks).next_multiple_of(PANEL);
@@ -171,9 +171,9 @@ impl<W: Element> Block<'_, W> {
         }
     }
 
-    /// What tile `t` of `tiles` prefetches of the next pair of panels: a quarter, so that requests to memory are evenly
-    /// spread, or a half if there are too few tiles; with a quarter of the weights, one of the activations. A single
-    /// tile reads as fast as memory delivers, and prefetches what it reads soon.
+    /// The part of the next pair of panels that tile `t` of `tiles` prefetches: a quarter, so that requests to memory
+    /// are evenly spread, or a half if there are too few tiles; with a quarter of the weights, a quarter of the
+    /// activations. A single tile reads as fast as memory delivers, and prefetches its own next weights.
     #[inline(always)]
     fn fetch(&self, panel: usize, t: usize, tiles: usize) -> Fetch {
         let ((next, stride), quarter) = (self.next_w, self.steps.len() * PANEL / 2 * size_of::<W>());
@@ -200,8 +200,8 @@ impl<W: Element> Block<'_, W> {
         let out = &self.region.out;
         let (width, height) = (count * PANEL, rows.len());
         let (to, strides) = (out.at(rows.start, panel * PANEL), out.strides());
-        // SAFETY: rows, steps and panels are inside of the operands, as the caller promises. The output has these rows and
-        // columns, which this region alone writes.
+        // SAFETY: rows, steps and panels are inside of the operands, as the caller promises. The output has these rows
+        // and columns, which only this region writes.
         unsafe {
             if columns == width {
                 dispatch(s, height, count, &self.operands(rows.start, panel, (to, strides), fetch));

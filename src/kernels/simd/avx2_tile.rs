@@ -1,8 +1,8 @@
 //! The register tile of a product with AVX2, as assembly.
 //!
 //! Six rows by the two vectors of a panel fill twelve of the sixteen registers. As with AVX-512, every row is one
-//! addressing mode from a base, and the tile prefetches weights. The compiler's version of the same loop reaches 80 % of
-//! the peak.
+//! addressing mode from a base, and the tile prefetches weights. The compiler's version of the same loop reaches 80 %
+//! of the peak.
 
 use std::arch::asm;
 

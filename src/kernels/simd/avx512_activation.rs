@@ -16,8 +16,8 @@ const INTERVALS: usize = 32;
 
 /// Coefficients of the polynomials, lowest first, each around a multiple of a power of two; the last is zero.
 ///
-/// `REDUCE` is that power in the form of the operand of `vreduceps`: sixteen times the fraction bits, plus 8 to raise no
-/// flags.
+/// `REDUCE` is that power in the form of the operand of `vreduceps`: sixteen times the fraction bits, plus 8 to raise
+/// no flags.
 #[repr(align(64))]
 pub(super) struct Table<const COUNT: usize, const REDUCE: i32>([[f32; INTERVALS]; COUNT]);
 
@@ -39,9 +39,9 @@ impl<const COUNT: usize, const REDUCE: i32> Table<COUNT, REDUCE> {
             let index = _mm512_castps_si512(_mm512_add_ps(a, _mm512_set1_ps(Self::ROUND)));
             let f = _mm512_reduce_ps::<REDUCE>(a);
             let mut table = self.0.as_ptr();
-            // Hides the address from the compiler. Otherwise it loads the tables before the loops around this and spills
-            // them to the stack, across cache lines: the feed-forward part of 4096 × 64 × 192 × 64 then takes 1450 µs,
-            // with this 1355, and with the division 1431.
+            // Hides the address from the compiler. Otherwise it loads the tables before the loops around this and
+            // spills them to the stack, across cache lines: the feed-forward part of 4096 × 64 × 192 × 64 then takes
+            // 1450 µs, with this 1355, and with the division 1431.
             asm!("/* {0} */", inout(reg) table, options(nomem, nostack, preserves_flags));
             let coefficient = |i: usize| {
                 let row = table.add(i).cast::<f32>();

@@ -1,9 +1,9 @@
 //! The register tile of a product with AVX-512, as assembly.
 //!
 //! Fourteen rows by two vectors fill 28 of the 32 registers. The loop is bound by its multiply-adds only if rows are
-//! addressed as a base plus a multiple of their stride. With two bases, seven rows apart, and the stride × 1, 3 and 5 in
-//! registers, every row is one addressing mode. The compiler chains the row addresses by additions instead, spills the
-//! sums, and reaches half of the speed.
+//! addressed as a base plus a multiple of their stride. With two bases, seven rows apart, and the stride × 1, 3 and 5
+//! in registers, every row is one addressing mode. The compiler chains the row addresses by additions instead, spills
+//! the sums, and reaches half of the speed.
 
 use std::arch::asm;
 
@@ -114,7 +114,8 @@ macro_rules! paced {
     };
 }
 
-/// The same with two lines from each place, all that a pair of panels reads; and what is needed soon, from L2 to L1.
+/// Prefetches for every two steps: two lines from two places, all that a pair of panels reads; and the next lines from
+/// L2 to L1.
 macro_rules! streams {
     () => {
         "prefetcht1 [{next}]
@@ -134,7 +135,7 @@ macro_rules! tile {
     };
 }
 
-/// The same: blocks of sixteen steps of k, two at a time.
+/// The tile with one kind of prefetching: blocks of sixteen steps of k, two at a time.
 macro_rules! tile_of {
     ($t:ident; $fetch:expr; $($table:tt)*) => {
         asm!(

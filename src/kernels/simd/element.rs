@@ -13,12 +13,12 @@ pub(crate) trait Element: sealed::Sealed + Copy + Send + Sync + 'static {
     /// `ptr..ptr + LANES` must be readable elements; no alignment is needed.
     unsafe fn load<S: Simd>(s: S, ptr: *const Self) -> S::F;
 
-    /// Computes a register tile: `ROWS` rows of `a` times `VECTORS` vectors of columns of `w`. Each element is one chain of
-    /// multiply-adds over k in ascending order; then the bias is added, then the old output.
+    /// Computes a register tile: `ROWS` rows of `a` times `VECTORS` vectors of columns of `w`. Each element is one
+    /// chain of multiply-adds over k in ascending order; then the bias is added, then the old output.
     ///
     /// # Safety
-    /// `ROWS` must be at most `S::TILE_ROWS`, `VECTORS` those of one panel or of `S::TILE_PANELS`, and [`Tile::new`] must
-    /// have been called for this many rows and panels.
+    /// `ROWS` must be at most `S::TILE_ROWS`, `VECTORS` those of one panel or of `S::TILE_PANELS`, and [`Tile::new`]
+    /// must have been called for this many rows and panels.
     unsafe fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(s: S, t: &Tile<Self>);
 }
 

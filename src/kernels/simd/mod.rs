@@ -34,8 +34,8 @@ pub(crate) trait Kernel {
     fn call<S: Simd>(self, simd: S) -> Self::Output;
 }
 
-/// The operands of a register tile: some rows of `a`, each of `k` steps; for every step the columns of one or two panels
-/// of `w`; as many rows and columns of the output. Strides are in elements unless stated otherwise.
+/// The operands of a register tile: some rows of `a`, each of `k` steps; for every step the columns of one or two
+/// panels of `w`; as many rows and columns of the output. Strides are in elements unless stated otherwise.
 #[repr(C)]
 pub(crate) struct Tile<W> {
     a: *const f32,
@@ -59,9 +59,9 @@ pub(crate) struct Tile<W> {
     add: bool,
 }
 
-/// What a tile prefetches: for every two steps, a cache line from `first` on and one from `second` bytes further.
+/// The prefetches of a tile: for every two steps, a cache line from `first` on and one `second` bytes further.
 ///
-/// Addresses are plain numbers, since nothing is read through them.
+/// Addresses are plain numbers, because nothing is read through them.
 #[derive(Clone, Copy)]
 #[repr(C)]
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only tiles in assembly prefetch"))]
@@ -77,8 +77,8 @@ impl<W: Element> Tile<W> {
     /// the output and its layout, to which the sums are added if `add`.
     ///
     /// # Safety
-    /// While the tile is in use, the operands must be readable, and the output readable and writable by nobody else, for
-    /// the rows and panels with which [`Element::tile`] is called, whole panels of sixteen columns each.
+    /// While the tile is in use, the operands must be readable and the output exclusively accessible, for the rows and
+    /// panels with which [`Element::tile`] is called, whole panels of sixteen columns each.
     #[inline(always)]
     pub(super) unsafe fn new(
         (a, a_strides): (*const f32, Strides),
@@ -173,8 +173,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
         math::quick_gelu(self, x)
     }
 
-    /// Transposes sixteen columns of `rows` rows, `stride` floats apart: element (r, c) goes to `to[16 · c + r]`. The last
-    /// row is repeated up to sixteen rows.
+    /// Transposes sixteen columns of `rows` rows, `stride` floats apart: element (r, c) goes to `to[16 · c + r]`. The
+    /// last row is repeated up to sixteen rows.
     ///
     /// # Safety
     /// 1 to 16 rows of 16 floats must be readable, 256 floats writable.

@@ -10,7 +10,7 @@ use super::{Kernel, ROUND, Simd};
 pub(crate) struct Neon(());
 
 impl Neon {
-    /// The token, if this machine has the instructions, as practically every 64-bit Arm processor does.
+    /// The token, if this machine has the instructions; practically every 64-bit Arm processor does.
     pub(crate) fn detect() -> Option<Self> {
         is_aarch64_feature_detected!("neon").then_some(Neon(()))
     }

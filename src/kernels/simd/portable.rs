@@ -1,4 +1,4 @@
-//! Vectors of four floats in plain Rust, for machines without an implementation of their own.
+//! Vectors of four floats in plain Rust, for machines without a specific implementation.
 
 use super::{Kernel, ROUND, Simd};
 

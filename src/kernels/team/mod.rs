@@ -5,8 +5,8 @@
 //! waking one takes about thirty microseconds. So a pass recruits its workers once. They are threads of the rayon
 //! pool; they take tasks of the current operation and spin until the next one, until the pass ends.
 //!
-//! The leader, the thread that runs the pass, never waits for a worker to arrive: it runs the tasks that nobody else
-//! takes. So concurrent passes share the threads of one pool as these become free, and no pass waits for another.
+//! The leader, the thread that runs the pass, never waits for a worker to arrive: it runs the tasks that no worker has
+//! taken. So concurrent passes share the threads of one pool as these become free, and no pass waits for another.
 
 mod queue;
 
@@ -25,7 +25,7 @@ const TASKS_PER_THREAD: usize = 8;
 /// Threads that have the same rows in all operations find most of what they read in their own caches.
 const GROUP_ROWS: usize = 96;
 
-/// How long a pass runs on the leader alone. Waking a thread would take longer than such a pass.
+/// Time that a pass runs on the leader only. Waking a thread would take longer than such a pass.
 const WAKE_DELAY: Duration = Duration::from_micros(50);
 
 /// The threads of one pass: the leader and workers from the current rayon pool, which are released on drop.
@@ -42,8 +42,8 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    /// Prepares all threads of the current pool to work with the calling one. They are woken only if the pass is not
-    /// over at once.
+    /// Prepares all threads of the current pool to work with the calling one. They are woken only if the pass takes
+    /// longer than [`WAKE_DELAY`].
     pub(crate) fn gather() -> Workers {
         Workers::new(rayon::current_num_threads(), WAKE_DELAY)
     }
@@ -59,13 +59,13 @@ impl Workers {
         }
     }
 
-    /// The same, but they are woken by the first operation.
+    /// Like [`Workers::gather`], but the first operation wakes the threads.
     #[cfg(test)]
     pub(crate) fn without_delay() -> Workers {
         Workers::new(rayon::current_num_threads(), Duration::ZERO)
     }
 
-    /// A team of this size of which only the leader works.
+    /// A team of this size in which only the leader works.
     #[cfg(test)]
     pub(crate) fn leader_only(threads: usize) -> Workers {
         Workers::new(threads, Duration::MAX)
@@ -139,7 +139,7 @@ unsafe fn spawn_worker(queue: &Arc<TaskQueue>, index: usize, threads: usize) {
     }
 }
 
-/// What the operations of a pass run on: the calling thread, alone or with [`Workers`].
+/// The threads on which the operations of a pass run: the calling thread, with or without [`Workers`].
 ///
 /// Only the leader starts operations: `Workers` contains a cell, so a team cannot move to another thread, and tasks,
 /// which may run on any thread, cannot capture one.
@@ -150,7 +150,7 @@ pub(crate) struct Team<'a> {
 }
 
 impl Team<'_> {
-    /// The calling thread alone, where other threads work on other inputs.
+    /// Only the calling thread, while other threads work on other inputs.
     pub(crate) const SERIAL: Team<'static> = Team { workers: None, threads: 1 };
 
     /// Threads that may take part, the leader included: [`Team::run_by_worker`] numbers them.
@@ -163,7 +163,8 @@ impl Team<'_> {
         if self.threads == 1 { 1 } else { self.threads * TASKS_PER_THREAD }
     }
 
-    /// The same for an operation that has at most `most` tasks of a useful size: the same number for every thread.
+    /// Like [`Team::tasks`], for an operation with at most `most` tasks of a useful size: an equal number for every
+    /// thread.
     pub(crate) fn tasks_of(self, most: usize) -> usize {
         match most.min(self.tasks()) {
             0 => 1,
@@ -172,7 +173,7 @@ impl Team<'_> {
         }
     }
 
-    /// Groups of threads that `rows` are split into: as many as are worth it, all of the same size.
+    /// Number of groups of threads that `rows` are split into: as many as are worthwhile, all of the same size.
     pub(crate) fn row_groups(self, rows: usize) -> usize {
         let fits = |groups: &usize| self.threads.is_multiple_of(*groups) && rows / groups >= GROUP_ROWS;
         (1..=self.threads).rev().find(fits).unwrap_or(1)
@@ -195,8 +196,8 @@ impl Team<'_> {
         (0..tasks).for_each(|task| work(task, 0));
     }
 
-    /// Calls `work(task, worker, scratch)` once for every task, with `len` floats of `scratch` for every worker. The next
-    /// task of the same worker finds what a task left there, in the cache of its core.
+    /// Calls `work(task, worker, scratch)` once for every task, with `len` floats of `scratch` for every worker. The
+    /// next task of the same worker finds what a task left there, in the cache of its core.
     pub(crate) fn run_with_scratch(
         self,
         tasks: usize,
@@ -212,8 +213,8 @@ impl Team<'_> {
         });
     }
 
-    /// Calls `work(row, slice)` for every row of `stride` floats in `data`, of which the last may be shorter. A task has
-    /// at least `grain` rows.
+    /// Calls `work(row, slice)` for every row of `stride` floats in `data`, of which the last may be shorter. A task
+    /// has at least `grain` rows.
     pub(crate) fn rows(self, data: &mut [f32], stride: usize, grain: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
         let len = data.len();
         let rows = if stride == 0 { 0 } else { len.div_ceil(stride) };
@@ -324,7 +325,7 @@ mod tests {
 
     /// Two tasks that wait for each other need two threads.
     #[test]
-    fn workers_come_and_stay() {
+    fn workers_join_and_stay_awake() {
         pool(2).install(|| {
             let mut workers = Workers::without_delay();
             for _ in 0..1000 {

@@ -32,7 +32,7 @@ pub(super) struct TaskQueue {
 /// Largest number of tasks of an operation.
 pub(super) const MAX_TASKS: usize = (1 << Share::BITS) - 1;
 
-/// The number that follows the last operation: the pass is over.
+/// Marks the end of the pass, after the last operation.
 const CLOSED: u64 = u64::MAX;
 
 /// A value that shares no cache line with another. Some processors fetch lines in pairs, hence 128.
@@ -126,8 +126,8 @@ impl TaskQueue {
         }
     }
 
-    /// Runs the tasks of a worker's share from the first on, then those of other shares from the last on, until none is
-    /// left to take.
+    /// Runs the tasks of a worker's share from the first on, then those of other shares from the last on, until no task
+    /// is left.
     ///
     /// # Safety
     /// No other thread may work under the same number.

@@ -25,7 +25,7 @@ pub(crate) struct Mci {
     pub(super) proj: Linear,           // [E, embed_dim]
 }
 
-/// A stage and the downsampling in front of it.
+/// A stage and the downsampling before it.
 pub(super) struct Stage {
     pub(super) config: MciStage,
     pub(super) downsample: Option<Downsample>,

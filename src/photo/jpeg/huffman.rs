@@ -1,6 +1,6 @@
 //! Huffman codes of JPEG (ITU-T T.81, annexes C and F) and their bit reader.
 //!
-//! Knows nothing of blocks or components. Reads past the end of the entropy-coded data yield zeros, and
+//! Knows no blocks or components. Reads past the end of the entropy-coded data yield zeros, and
 //! [`BitReader::overran`] reports them afterwards, which keeps error paths out of the hot loops.
 
 use super::super::decode_error::DecodeError;

@@ -75,7 +75,7 @@ fn open(bytes: &[u8], size: usize) -> Result<Tiff<'_>, DecodeError> {
     Ok(decoder.with_limits(limits))
 }
 
-/// Reads the palette, which has 16 bits a channel, all reds first.
+/// Reads the palette, which has 16 bits per channel, all reds first.
 fn colours(decoder: &mut Tiff<'_>) -> Result<Vec<[u8; 3]>, DecodeError> {
     let map = decoder.get_tag_u16_vec(Tag::ColorMap).map_err(decode_error)?;
     let count = map.len() / 3;

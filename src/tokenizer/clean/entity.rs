@@ -121,7 +121,7 @@ fn named(name: &str) -> Option<impl Iterator<Item = char>> {
     line_of(name).filter(|points| !points.starts_with('+')).map(characters)
 }
 
-/// The same, including ftfy's upper-case names.
+/// The characters of such a name, or of one of ftfy's upper-case names.
 fn named_or_upper(name: &str) -> Option<impl Iterator<Item = char>> {
     line_of(name).map(|points| characters(points.trim_start_matches('+')))
 }

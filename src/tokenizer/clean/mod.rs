@@ -1,7 +1,7 @@
 //! Cleans a text before it is split: repair, HTML entities, white space, lower case, in this order.
 //!
 //! Equals open_clip's `clean="lower"`: `ftfy.fix_text` with its defaults (`repair`), Python's `html.unescape` twice
-//! (`entity`), white space runs to single spaces, `str.lower` (`lower`). Knows nothing of pieces or ids.
+//! (`entity`), white space runs to single spaces, `str.lower` (`lower`). Knows no pieces or ids.
 
 mod badness;
 mod category;

@@ -1,6 +1,6 @@
 //! Undoes mojibake: UTF-8 that was decoded in a single-byte code page, in whole or in part, once or repeatedly.
 //!
-//! The order of attempts is that of ftfy (`fix_encoding`; facts only). Knows nothing of lines or of the other repairs.
+//! The order of attempts is that of ftfy (`fix_encoding`; facts only). Knows no lines and no other repairs.
 
 use super::badness::is_bad;
 use super::category::{

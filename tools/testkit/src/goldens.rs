@@ -1,6 +1,6 @@
 //! Reads the expected embeddings in `tests/goldens/models`.
 //!
-//! Knows nothing of the engine; checkpoints and inputs come from [`crate::checkpoint`].
+//! Independent of the engine; checkpoints and inputs come from [`crate::checkpoint`].
 
 use std::path::{Path, PathBuf};
 

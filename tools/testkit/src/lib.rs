@@ -1,6 +1,6 @@
 //! Helpers that the tests of `clippie-rs` share, compiled once for all test targets, benches and examples.
 //!
-//! Knows nothing of the engine, so that unit tests inside the crate can use it, too. Helpers that need the engine are
+//! Independent of the engine, so that unit tests inside the crate can use it, too. Helpers that need the engine are
 //! modules in `tests/common`.
 
 pub mod checkpoint;

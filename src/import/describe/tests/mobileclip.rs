@@ -1,4 +1,4 @@
-//! MobileCLIP: what configurations, known names and layouts tell of every published model.
+//! MobileCLIP: the settings that configurations, known names and layouts give for every published model.
 
 use super::*;
 use crate::import::recipes;
@@ -71,7 +71,7 @@ fn assert_described(what: &str, model: &Model, described: &Described, apple: boo
 }
 
 #[test]
-fn layouts_and_known_names_tell_everything() {
+fn layouts_and_known_names_determine_all_settings() {
     for model in published() {
         for layout in Layout::supported(&model) {
             let what = format!("{} {layout:?}", model.name);
@@ -104,7 +104,7 @@ fn layouts_and_known_names_tell_everything() {
 }
 
 #[test]
-fn configurations_of_open_clip_tell_everything() {
+fn configurations_of_open_clip_are_complete() {
     let dir = tempfile::tempdir().unwrap();
     for model in published().iter().filter(|model| Layout::OpenClip.supports(model).is_ok()) {
         let config = generator::config(model);
@@ -117,7 +117,7 @@ fn configurations_of_open_clip_tell_everything() {
 
 /// Names and configurations of another model's towers.
 #[test]
-fn what_the_tensors_deny_is_refused() {
+fn contradictions_with_tensors_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("open_clip_config.json");
     for one in published() {

@@ -13,7 +13,7 @@ use crate::preprocess::{Interpolation, ResizeMode};
 
 const PATH: &str = "config.json";
 
-/// What the tensors of a ViT-B/32 tell, with placeholders for the rest.
+/// The draft of a ViT-B/32 from its tensors, with placeholders for open settings.
 fn draft() -> ModelConfig {
     let blocks = |width, mlp_width| TransformerConfig {
         width,
@@ -243,7 +243,7 @@ fn models_of_openai_are_recognised_by_their_shapes() {
     assert_eq!(recognise(SourceLayout::OpenAi, &other), None);
 }
 
-/// Sizes alone do not tell these apart.
+/// Sizes do not distinguish these.
 #[test]
 fn a_name_stands_for_a_whole_image_tower() {
     let facts = named::facts("vit-b-32-openai").unwrap();
@@ -254,7 +254,7 @@ fn a_name_stands_for_a_whole_image_tower() {
     }
     let error = text(facts.check(Path::new(PATH), &other));
     assert!(error.contains("says that the image tower is a vision transformer of width 768"), "{error}");
-    // What is open does not matter.
+    // Open settings do not matter.
     let mut open = draft();
     if let Some(ImageConfig::Vit(vit)) = &mut open.image {
         (vit.image_size, vit.blocks.heads, vit.blocks.activation) = (230, 12, Activation::QuickGelu);

@@ -169,7 +169,7 @@ fn branches_become_one_kernel() {
 }
 
 #[test]
-fn mixers_hold_their_residual() {
+fn mixers_include_their_residual() {
     for sides in [[3, 3], [1, 11]] {
         let mut made =
             Made::new([4, 1, sides[0], sides[1]]).branch(Some(sides), false).branch(None, false).branch(None, true);
@@ -180,7 +180,7 @@ fn mixers_hold_their_residual() {
 }
 
 #[test]
-fn positions_hold_their_residual_and_a_bias_goes_through_a_norm() {
+fn positions_include_their_residual_and_norms_apply_to_biases() {
     let mut made = Made::new([4, 1, 7, 7]).branch(Some([7, 7]), false);
     made.conv.branches[0].bias = Some(made.tensor(&[4], 0.0));
     made.check(4, 1);

@@ -35,7 +35,7 @@ fn tiny() -> Vec<(String, Listing)> {
 }
 
 #[test]
-fn shapes_tell_the_sizes_of_towers() {
+fn sizes_of_towers_are_inferred_from_shapes() {
     let image = |name: &str| {
         let model = golden::mobileclip_models().into_iter().find(|m| m.name == name).unwrap();
         map_listing(generated(&model, Layout::OpenClip)).unwrap().draft.image.unwrap()
@@ -52,7 +52,7 @@ fn shapes_tell_the_sizes_of_towers() {
             (512, 2, 1536, Some(128), true)
         ]
     );
-    // Attention behind a BatchNorm.
+    // Attention after a BatchNorm.
     assert_eq!((s0.squeeze_width, s0.stages[3].mixer, s0.stages[3].attention_norm), (64, Mixer::Attention, false));
     let mut b = draft_vit(16, 14, false, draft_blocks(768, 12, 3072));
     b.stem = Some(ConvStem { width: 192, padding: 0 });

@@ -76,8 +76,8 @@ pub fn all_ids(model: &Model) -> Vec<Vec<u32>> {
 
 /// Token ids of text `text`: the start token, random ids, the end token; unpadded.
 ///
-/// The lengths are 3, 10, 40 and 77 at a context of 77, and in proportion elsewhere; at a tiny context one
-/// text is start and end alone. The last text fills the context.
+/// The lengths are 3, 10, 40 and 77 at a context of 77, and in proportion elsewhere; at a tiny context one text has
+/// only start and end. The last text fills the context.
 pub fn ids(text: usize, context_length: usize, vocab_size: usize) -> Vec<u32> {
     let length = match text {
         0 => 3,

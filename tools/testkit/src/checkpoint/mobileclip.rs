@@ -1,7 +1,7 @@
 //! The MobileCLIP models: the published ones by name, and tiny ones of every kind of block.
 //!
-//! Knows sizes, preprocessing and who publishes which layout; neither tensor names nor files. Sizes are those
-//! of Apple's `ml-mobileclip` and of timm's `fastvit.py`; preprocessing is that of open_clip's `pretrained.py`.
+//! Knows sizes, preprocessing and publishers of layouts; neither tensor names nor files. Sizes are those of Apple's
+//! `ml-mobileclip` and of timm's `fastvit.py`; preprocessing is that of open_clip's `pretrained.py`.
 
 use super::model::{Architecture, Model, OPENAI_MEAN, OPENAI_STD, TowerSize};
 
@@ -31,7 +31,7 @@ pub struct MobileClipSize {
 pub enum ImageTower {
     /// Apple's FastViT hybrid of convolutions and attention.
     Mci(MciSize),
-    /// A vision transformer behind three convolutions, 4x4, 2x2 and 2x2 without overlap.
+    /// A vision transformer after three convolutions, 4x4, 2x2 and 2x2 without overlap.
     StemVit {
         /// Channels between the convolutions.
         stem_width: usize,
@@ -54,7 +54,7 @@ pub struct MciSize {
     pub stages: Vec<MciStage>,
     /// Whether the stem's first two convolutions have a branch with a 1x1 kernel.
     pub stem_scale: bool,
-    /// LayerNorm over channels in front of attention instead of BatchNorm.
+    /// LayerNorm over channels before attention instead of BatchNorm.
     pub layer_norm: bool,
 }
 
@@ -69,7 +69,7 @@ pub struct MciStage {
     pub mlp_ratio: usize,
     /// Attention with heads of 32 channels instead of RepMixer.
     pub attention: bool,
-    /// Hidden channels of the squeeze and excitation in the downsampling in front of the stage.
+    /// Hidden channels of the squeeze and excitation in the downsampling before the stage.
     pub squeeze: Option<usize>,
     /// Whether the stage begins with a 7x7 position convolution.
     pub position: bool,
@@ -87,17 +87,17 @@ pub enum TextTower {
     },
     /// A transformer between two blocks of convolutions along the tokens. Never causal.
     Hybrid {
-        /// Taps of the convolutions.
+        /// Kernel size of the convolutions.
         kernel: usize,
         /// The transformer.
         blocks: TowerSize,
     },
 }
 
-/// Who publishes a model, which determines its layouts.
+/// The publisher of a model, which determines its layouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offer {
-    /// Apple, under names of its own; open_clip does not know the model. Its head has no bias.
+    /// Apple, under its own names; open_clip does not know the model. Its head has no bias.
     Apple,
     /// Apple under its own names and open_clip under timm's. The bias of timm's head is then zero.
     Both,
@@ -108,14 +108,14 @@ pub enum Offer {
 }
 
 impl Offer {
-    /// Whether Apple's files have names of their own.
+    /// Whether Apple's files use Apple's own names.
     pub fn has_apple_names(self) -> bool {
         matches!(self, Offer::Apple | Offer::Both)
     }
 }
 
 impl MobileClipSize {
-    /// Patches or pixels a side in front of the transformer or in the first stage.
+    /// Patches per side before the transformer, or pixels per side in the first stage.
     pub fn grid(&self) -> usize {
         match &self.image {
             ImageTower::Mci(_) => self.image_size / 4,
@@ -135,8 +135,8 @@ impl MobileClipSize {
 impl MciSize {
     /// Sizes by the first stage's channels and the stages' blocks.
     ///
-    /// Blocks have attention from the fourth stage on. The smaller towers (MCi0 to MCi2) have squeeze and excitation in
-    /// front of the third and fourth stage, BatchNorm, and 1x1 branches in the stem; the larger ones (MCi3, MCi4) have
+    /// Blocks have attention from the fourth stage on. The smaller towers (MCi0 to MCi2) have squeeze and excitation
+    /// before the third and fourth stage, BatchNorm, and 1x1 branches in the stem; the larger ones (MCi3, MCi4) have
     /// none of these.
     fn new(channels: usize, blocks: &[usize], mlp_ratio: usize, small: bool) -> Self {
         let stage = |(i, &blocks): (usize, &usize)| {
@@ -271,7 +271,7 @@ pub fn tiny() -> Vec<Model> {
                 offer: Offer::OpenClip,
             },
         ),
-        // The vision transformer behind convolutions, which Apple and timm define differently.
+        // The vision transformer after convolutions, which Apple and timm define differently.
         (
             "tiny-stem",
             MobileClipSize {

@@ -4,7 +4,7 @@
 //! same numbers, and `tools/reference/checkpoint_values.py` computes them bit for bit. The expected embeddings of such
 //! checkpoints are in `tests/goldens/models`.
 //!
-//! Knows nothing of the engine, its importer or its weights files, because those are under test.
+//! Independent of the engine, its importer and its weights files, because those are under test.
 
 pub mod error;
 pub mod golden;

@@ -77,7 +77,7 @@ pub const OPENAI_MEAN: [f64; 3] = [0.48145466, 0.4578275, 0.40821073];
 pub const OPENAI_STD: [f64; 3] = [0.26862954, 0.26130258, 0.27577711];
 
 impl VitSize {
-    /// Whole patches a side.
+    /// Whole patches per side.
     pub fn grid(&self) -> usize {
         self.image_size / self.patch_size
     }
@@ -246,7 +246,7 @@ pub fn published() -> Vec<Model> {
 pub fn tiny() -> Vec<Model> {
     let tower = |width, layers, heads, mlp_ratio| TowerSize { width, layers, heads, mlp_ratio };
     vec![
-        // OpenAI's proportions, so the archive alone determines the configuration.
+        // OpenAI's proportions, so the archive determines the configuration.
         Model::custom(
             "tiny-openai",
             VitSize {

@@ -2,7 +2,7 @@
 //!
 //! Knows kinds of tensors (weight, bias, norm, …), not architectures or files. The ranges keep activations of random
 //! models as large as trained ones', and no value can hide a mistake: no norm weight is one, no scale is tiny, and no
-//! bias is zero except the one that some layouts lack.
+//! bias is zero except one that some layouts lack.
 
 use half::f16;
 

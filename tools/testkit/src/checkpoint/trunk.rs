@@ -1,7 +1,7 @@
 //! The tensors of a MobileCLIP model in the form in which it is trained, with all branches: open_clip's names for the
 //! text, timm's for the image tower, Apple's for the hybrid text tower, which only Apple has.
 //!
-//! Knows the architectures and their names; nothing of files. Lists are in the order of open_clip's state dict.
+//! Knows the architectures and their names, but no files. Lists are in the order of open_clip's state dict.
 
 use super::mobileclip::{ImageTower, MciSize, MciStage, MobileClipSize, Offer, TextTower};
 use super::model::TowerSize;

@@ -1,6 +1,6 @@
 //! The tensors of a model with a vision transformer and a text transformer, as open_clip names them.
 //!
-//! Knows the architecture and its names; nothing of files. Half precision follows OpenAI's `convert_weights`: linear
+//! Knows the architecture and its names, but no files. Half precision follows OpenAI's `convert_weights`: linear
 //! layers, convolutions, attention and both projections.
 
 use super::model::{TowerSize, VitSize};

@@ -146,11 +146,11 @@ fn pair(first: Object, second: Object, relation: Relation, claim: &mut Claim, di
     let (b, second) = noun(second, 92, 35, dice);
     let (a, b) = if dice.percent(12) { (a, b) } else { (article(&a), article(&b)) };
     let is = if dice.percent(10) { "is " } else { "" };
-    let told = dice.percent(72);
-    claim.subject = Subject::Pair { first, second, relation: told.then_some(relation) };
+    let stated = dice.percent(72);
+    claim.subject = Subject::Pair { first, second, relation: stated.then_some(relation) };
     // Half of the sentences start with the second object.
     let turned = dice.percent(50);
-    if !told {
+    if !stated {
         let word = match relation {
             Relation::LeftOf => dice.pick(&["and", "and", "and", "with", "next to", "beside"]),
             Relation::Above => dice.pick(&["and", "and", "and", "with"]),

@@ -1,4 +1,4 @@
-//! Assertions of a sentence, and the scenes of which they are true.
+//! Assertions of a sentence, and the scenes for which they are true.
 
 use super::scene::{Background, Colour, Column, Content, Object, Pattern, Relation, Row, Scene, Size};
 use super::shape::Shape;
@@ -14,7 +14,7 @@ pub struct Described {
 /// Subject of a sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
-    /// The background alone.
+    /// Only the background.
     Nothing,
     Single {
         object: Described,

@@ -3,7 +3,7 @@
 //! A [`Scene`] describes the objects and their positions; [`draw`] renders it at any size; [`caption`] describes it in
 //! one of many ways; a [`Claim`] is what such a sentence asserts, so a test can choose sentences that are false of a
 //! picture. Everything follows from a seed, with integers and arithmetic that IEEE 754 defines to the bit, so it is the
-//! same on every machine. Knows no models and nothing of the engine.
+//! same on every machine. Independent of models and of the engine.
 
 mod caption;
 mod claim;

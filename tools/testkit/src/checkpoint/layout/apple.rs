@@ -107,7 +107,7 @@ fn stage_name(mci: &MciSize, name: &str) -> Option<String> {
     }
 }
 
-/// The name of a tensor of the vision transformer behind convolutions.
+/// The name of a tensor of the vision transformer after the convolutions.
 fn stem_vit_name(name: &str) -> Option<String> {
     match name {
         "head.weight" => return Some("classifier.proj".to_owned()),

@@ -19,7 +19,7 @@ pub struct Names {
     pub full: &'static str,
     /// The branch with a 1x1 kernel.
     pub scale: &'static str,
-    /// The branch that is a norm alone.
+    /// The branch that is only a norm.
     pub identity: &'static str,
     /// The 7x7 branch of a downsampling.
     pub large: &'static str,
@@ -116,7 +116,7 @@ impl Parts {
         Some(Branch { weight: Some(weight), norm: self.norm(&format!("{name}.bn"))? })
     }
 
-    /// A norm alone.
+    /// Only a norm.
     fn identity(&self, name: &str) -> Option<Branch> {
         Some(Branch { weight: None, norm: self.norm(name)? })
     }
@@ -168,7 +168,7 @@ impl Names {
     }
 }
 
-/// A convolution that several branches fold into.
+/// A convolution folded from several branches.
 #[derive(Clone, Debug)]
 pub struct Convolution {
     /// Outputs, inputs per group, height, width.
@@ -186,7 +186,7 @@ enum Recipe {
     Position { weight: Tensor, bias: Tensor },
 }
 
-/// A convolution, or nothing, and the BatchNorm behind it.
+/// A convolution, or nothing, and the BatchNorm after it.
 #[derive(Clone, Debug)]
 struct Branch {
     weight: Option<Tensor>,

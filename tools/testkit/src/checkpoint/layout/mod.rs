@@ -43,7 +43,7 @@ pub enum Layout {
     Apple,
     /// [`Layout::Apple`] with the branches of convolutions folded, as Apple's `reparameterize_model` leaves it.
     AppleFolded,
-    /// [`Layout::Apple`] under open_clip's names behind `module.`, as distributed training leaves them.
+    /// [`Layout::Apple`] under open_clip's names with the prefix `module.`, as distributed training leaves them.
     ApplePrefixed,
 }
 

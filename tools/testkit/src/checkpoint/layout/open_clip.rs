@@ -1,4 +1,4 @@
-//! open_clip's layout: canonical names in single precision, and `open_clip_config.json` beside them.
+//! open_clip's layout: canonical names in single precision, and `open_clip_config.json`.
 //!
 //! File and key names are those of open_clip's hub repositories and of its `CLIPVisionCfg`, `CLIPTextCfg`
 //! and `PreprocessCfg`.

@@ -1,9 +1,9 @@
 //! OpenAI's layout: a TorchScript archive of nested modules, partly in half precision.
 //!
-//! Imitates a traced and saved module as far as readers need it: every module has a class of its own, tensors lie in
-//! the attributes of nested objects, the code of the classes is compressed, constants have a pickle of their own. The
-//! methods are left out, so `torch.jit.load` reads the archive but has nothing to run. Class names are those that
-//! OpenAI's archives show when printed.
+//! Imitates a traced and saved module as far as readers need it: every module has its own class, tensors are attributes
+//! of nested objects, the code of the classes is compressed, constants have their own pickle. The methods are left out,
+//! so `torch.jit.load` reads the archive but has nothing to run. Class names are those that OpenAI's archives show when
+//! printed.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! As much of pickle protocol 2 as PyTorch's files need, written the way PyTorch writes it.
+//! The part of pickle protocol 2 that PyTorch's files need, written the way PyTorch writes it.
 //!
 //! Two writers are imitated: Python's pickler behind `torch.save`, which memoises every tuple and object and has short
 //! forms for small tuples, and TorchScript's own, which does neither. Knows no models.
@@ -134,7 +134,7 @@ impl Pickle {
         self.reduce();
     }
 
-    /// A contiguous tensor whose storage of its own has the key `key`.
+    /// A contiguous tensor with its own storage, which has the key `key`.
     pub fn tensor(&mut self, key: usize, element: Element, shape: &[usize], trained: bool) {
         let storage = match element {
             Element::F16 => "HalfStorage",
@@ -185,7 +185,7 @@ impl Pickle {
         self.memoise_object();
     }
 
-    /// Refers to what was memoised under `key`, if anything was.
+    /// Refers to the value memoised under `key`, if there is one.
     fn recall(&mut self, key: &str) -> bool {
         let Some(&index) = self.memo.get(key) else {
             return false;

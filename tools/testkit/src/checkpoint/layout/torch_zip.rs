@@ -2,8 +2,8 @@
 //!
 //! PyTorch's writer has traits that no general ZIP library produces and that a reader must accept: every entry's data
 //! starts at a multiple of 64, padded by an extra field `FB`; sizes and checksum follow the data instead of preceding
-//! it; dates are zero; a ZIP64 directory end stands before the plain one. Observed in files written by torch 2.15.
-//! Knows nothing of the meaning of entries.
+//! it; dates are zero; a ZIP64 directory end precedes the plain one. Observed in files written by torch 2.15.
+//! Does not know the meaning of entries.
 
 use std::io::{self, Write};
 
@@ -28,7 +28,7 @@ pub struct TorchZip<W> {
 }
 
 impl<W: Write> TorchZip<W> {
-    /// An archive whose entries all lie in `folder`.
+    /// An archive with all entries in `folder`.
     pub fn new(out: W, folder: &str) -> Self {
         TorchZip { out, folder: folder.to_owned(), offset: 0, entries: 0, directory: Vec::new() }
     }
