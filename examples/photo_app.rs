@@ -9,7 +9,9 @@
 //! Such an application needs `clippie-rs` with `default-features = false` and the features `walk` (folders of photos, 65
 //! crates) and `hub` (models by name, 100 crates in total).
 
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clippie_rs::ndarray::{Array2, aview1};
@@ -18,12 +20,23 @@ use clippie_rs::{CancelToken, Clip, Error, ErrorKind, Options, similarity, walk}
 /// Number of photos shown.
 const SHOWN: usize = 5;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            message(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     let cancel = CancelToken::new();
     if let Some(at) = args.iter().position(|arg| arg == "--seconds") {
-        let seconds: f32 = args.drain(at..).nth(1).ok_or("--seconds needs a number")?.parse()?;
-        cancel_after(Duration::try_from_secs_f32(seconds)?, &cancel);
+        let seconds = args.drain(at..).nth(1).and_then(|seconds| seconds.parse().ok());
+        let time = seconds.and_then(|seconds| Duration::try_from_secs_f32(seconds).ok());
+        cancel_after(time.ok_or("--seconds needs a number of seconds")?, &cancel);
     }
     let [model, folder, question] = args.as_slice() else {
         return Err("usage: photo_app MODEL FOLDER QUESTION [--seconds N]".into());
@@ -31,6 +44,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let clip = open(model, &cancel)?;
     let library = index(&clip, folder, &cancel)?;
+    match (library.paths.is_empty(), cancel.is_cancelled()) {
+        (true, true) => return Err("cancelled before the first photo".into()),
+        (true, false) => return Err(format!("no photo in {folder} could be read").into()),
+        (false, true) => message("cancelled"),
+        (false, false) => {}
+    }
     println!("{} photos, fingerprint {}", library.paths.len(), clip.fingerprint());
     search(&clip, &library, question)?;
     // An idle application needs no scratch memory and no mapped pages.
@@ -89,9 +108,12 @@ struct Library {
 /// Encodes the photos of a folder. After a cancellation, the library holds the finished ones.
 fn index(clip: &Clip, folder: &str, cancel: &CancelToken) -> Result<Library, Box<dyn std::error::Error>> {
     let mut library = Library { paths: Vec::new(), embeddings: Array2::zeros((0, clip.embed_dim())) };
-    let stream = clip.image().stream(walk::photos(folder)).cancel(cancel).progress(|progress| match progress.total {
-        Some(total) => eprint!("\r{} of {total} photos", progress.done),
-        None => eprint!("\r{} photos", progress.done),
+    let terminal = io::stderr().is_terminal();
+    // The total is known because `walk::photos` lists the folder first.
+    let stream = clip.image().stream(walk::photos(folder)).cancel(cancel).progress(move |progress| {
+        if terminal {
+            eprint!("{CLEAR_LINE}{} of {} photos", progress.done, progress.total.unwrap_or(progress.done));
+        }
     });
     for (photo, embedding) in stream {
         match (photo, embedding) {
@@ -100,15 +122,30 @@ fn index(clip: &Clip, folder: &str, cancel: &CancelToken) -> Result<Library, Box
                 library.embeddings.push_row(aview1(&embedding))?;
             }
             // Continue after a bad photo; the message names it.
-            (_, Err(error)) if error.kind() != ErrorKind::Cancelled => eprintln!("\r{error}"),
+            (_, Err(error)) if error.kind() != ErrorKind::Cancelled => message(&error.to_string()),
             _ => {}
         }
     }
-    eprintln!("{}", if cancel.is_cancelled() { ", cancelled" } else { "" });
+    clear_progress();
     Ok(library)
 }
 
-/// Prints the photos that match a sentence best.
+/// Clears the line of a terminal.
+const CLEAR_LINE: &str = "\r\x1b[K";
+
+fn clear_progress() {
+    if io::stderr().is_terminal() {
+        eprint!("{CLEAR_LINE}");
+    }
+}
+
+/// Prints a message in place of the progress line.
+fn message(text: &str) {
+    clear_progress();
+    eprintln!("{text}");
+}
+
+/// Prints the photos that match a text best.
 fn search(clip: &Clip, library: &Library, question: &str) -> Result<(), Error> {
     let words = clip.encode_texts([question])?; // [1, embed_dim]
     let cosines = similarity(&library.embeddings, &words)?; // [photos, 1]

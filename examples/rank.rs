@@ -5,29 +5,35 @@
 //! cargo run --release --example rank -- demo examples/drawings "a white square below a red star"
 //! ```
 
+use std::error::Error;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-use clippie_rs::Clip;
+use clippie_rs::{Clip, walk};
 
 /// Number of photos printed.
 const SHOWN: usize = 5;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let [model, folder, sentence] = args.as_slice() else {
-        return Err("usage: rank MODEL.clippie FOLDER SENTENCE".into());
-    };
-    let mut photos: Vec<PathBuf> = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| ["jpg", "png", "webp"].iter().any(|known| extension == *known)) {
-            photos.push(path);
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
         }
     }
-    photos.sort();
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [model, folder, text] = args.as_slice() else {
+        return Err("usage: rank MODEL.clippie FOLDER TEXT".into());
+    };
+    // In order; an error names the folder that cannot be listed.
+    let photos = walk::photos(folder).collect::<Result<Vec<PathBuf>, _>>()?;
 
     let clip = open(model)?;
-    let query = clip.encode_texts(&[sentence])?; // [1, embed_dim], unit length
+    let query = clip.encode_texts(&[text])?; // [1, embed_dim], unit length
     let query = query.row(0);
 
     // Each photo has its own result, so a damaged file does not affect the others.
@@ -39,8 +45,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             Err(error) => eprintln!("{error}"),
         }
     }
+    if ranked.is_empty() {
+        return Err(format!("no photo in {folder} could be read").into());
+    }
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
-    println!("{} pictures; best for \"{sentence}\":", ranked.len());
+    println!("{} pictures; best for \"{text}\":", ranked.len());
     for (cosine, photo) in ranked.iter().take(SHOWN) {
         println!("{cosine:.4}  {}", photo.display());
     }
