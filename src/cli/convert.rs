@@ -8,9 +8,14 @@ use super::args::Convert;
 use super::messages::{Failure, Messages, Outcome, count, size};
 use crate::Error;
 use crate::import::{self, ConvertOptions, Stage};
+use crate::weights::WeightsFile;
 
 pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failure> {
     let started = Instant::now();
+    if WeightsFile::open(&args.source).is_ok() {
+        let source = args.source.display();
+        return Err(Failure::Error(format!("{source} is a weights file already; use it with `-m {source}`")));
+    }
     let out = output_path(args)?;
     if !args.force && fs::symlink_metadata(&out).is_ok() {
         return Err(Failure::Error(format!(

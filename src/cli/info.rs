@@ -48,7 +48,7 @@ struct Verify<'a> {
 }
 
 pub(super) fn run(args: &Info, messages: &Messages) -> Result<Outcome, Failure> {
-    let weights = model::open(Some(args.file.as_os_str()))?;
+    let weights = model::open(Some(&args.model))?;
     let fingerprint = fingerprint(&weights)?;
     let report = args.verify.then(|| weights.verify()).transpose().map_err(Error::from)?;
 
@@ -68,7 +68,9 @@ pub(super) fn run(args: &Info, messages: &Messages) -> Result<Outcome, Failure> 
     let text = if args.json {
         serde_json::to_string_pretty(&summary).map_err(|error| Failure::Error(error.to_string()))? + "\n"
     } else {
-        describe(&summary)
+        // The compiled-in file states no name.
+        let name = meta.provenance.model_name.as_deref().or(model::is_demo(&args.model).then_some("demo"));
+        describe(&summary, name)
     };
     let print = || {
         let mut out = Destination::open(None)?;
@@ -106,13 +108,13 @@ fn report_damage(file: &Path, report: &VerifyReport, messages: &Messages) {
     messages.error(&format!("{file} is not as it was written; copy or convert it again"));
 }
 
-/// Formats the summary as text.
-fn describe(summary: &Summary<'_>) -> String {
+/// Formats the summary of the model `name` as text.
+fn describe(summary: &Summary<'_>, name: Option<&str>) -> String {
     let mut text = Text(String::new());
     let provenance = summary.provenance;
     text.line("file", &summary.file);
     text.line("size", &size(summary.bytes));
-    text.line("model", provenance.model_name.as_deref().unwrap_or("not a known one"));
+    text.line("model", name.unwrap_or("not a known one"));
     text.line("content hash", summary.content_hash);
     text.line("fingerprint", &summary.fingerprint);
     match &summary.verify {
@@ -140,6 +142,11 @@ fn describe(summary: &Summary<'_>) -> String {
     }
     text.heading("photos");
     text.fields("  ", summary.preprocess, &[]);
+    // A file without a text tower has none.
+    if summary.tokenizer.is_object() {
+        text.heading("tokenizer");
+        text.fields("  ", summary.tokenizer, &["data_sha256"]);
+    }
     text.heading("converted from");
     text.line("  file", &format!("{}, {}", provenance.source, size(provenance.source_bytes)));
     text.line("  sha-256", &provenance.source_sha256);

@@ -85,7 +85,7 @@ pub(super) fn photos(inputs: &[PathBuf], files_from: Option<&Path>) -> Result<(V
     Ok((photos, empty))
 }
 
-/// The sentences of `texts` and of the list `texts_from`.
+/// The texts of `texts` and of the list `texts_from`.
 pub(super) fn texts(texts: &[String], texts_from: Option<&Path>) -> Result<Vec<String>, Failure> {
     let mut all = texts.to_vec();
     if let Some(list) = texts_from {

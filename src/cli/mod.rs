@@ -1,7 +1,7 @@
 //! The command `clippie-rs`: parses arguments, runs a subcommand, sets the exit code.
 //!
 //! Uses only the public API of the library. Data goes to standard output, everything else to standard error. Exit
-//! codes: 0 success, 1 failure, 2 wrong usage, 3 some inputs failed.
+//! codes: 0 success, 1 failure, 2 wrong usage, 3 some inputs failed, but not all.
 
 mod args;
 mod bench;

@@ -52,6 +52,11 @@ pub(super) fn open(model: Option<&OsStr>) -> Result<WeightsFile, Failure> {
     parse_arg(model)?.open()
 }
 
+/// Whether a model argument means the compiled-in model.
+pub(super) fn is_demo(model: &OsStr) -> bool {
+    cfg!(feature = "demo") && model == "demo"
+}
+
 /// A model argument, parsed.
 enum ModelArg<'a> {
     /// The compiled-in model.
@@ -74,7 +79,7 @@ fn parse_arg(model: Option<&OsStr>) -> Result<ModelArg<'_>, Failure> {
         }
     };
     #[cfg(feature = "demo")]
-    if path == Path::new("demo") {
+    if is_demo(path.as_os_str()) {
         return Ok(ModelArg::Demo);
     }
     match path.to_str().map(str::parse::<ModelName>) {

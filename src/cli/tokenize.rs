@@ -21,7 +21,7 @@ struct JsonRow<'a> {
 
 pub(super) fn run(args: &Tokenize, messages: &Messages) -> Result<Outcome, Failure> {
     if args.texts.is_empty() && args.texts_from.is_none() {
-        return Err(Failure::Usage("nothing to tokenize: give sentences, or a file of them with --texts-from".into()));
+        return Err(Failure::Usage("nothing to tokenize: give texts, or a file of them with --texts-from".into()));
     }
     let texts = inputs::texts(&args.texts, args.texts_from.as_deref())?;
     let overflow = if args.refuse_long { Overflow::Refuse } else { Overflow::Truncate };

@@ -47,6 +47,7 @@ fn a_failed_conversion_leaves_no_file() {
     let sandbox = Sandbox::new();
     sandbox.write("words.safetensors", "no checkpoint");
     sandbox.write("empty.pt", "");
+    sandbox.own_model();
     let folder = sandbox.checkpoint();
     let file = fs::read(folder.join("open_clip_model.safetensors")).unwrap();
     sandbox.write("cut/open_clip_model.safetensors", &file[..file.len() / 2]);
@@ -56,6 +57,8 @@ fn a_failed_conversion_leaves_no_file() {
         (&["missing.pt"][..], &["missing.pt"][..]),
         (&["words.safetensors"], &["words.safetensors"]),
         (&["empty.pt"], &["empty.pt", "is empty"]),
+        (&["own.clippie"], &["own.clippie is a weights file already", "-m own.clippie"]),
+        (&["own.clippie", "--force"], &["own.clippie is a weights file already"]),
         (&["cut"], &["open_clip_model.safetensors"]),
         (&[whole, "no/such/folder/out"], &["no/such/folder/out"]),
         (&[whole, "--model", "no-such-model"], &["no-such-model"]),

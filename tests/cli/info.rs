@@ -20,6 +20,7 @@ fn the_summary_describes_model_and_provenance() {
         "vocab size       49408",
         "bicubic",
         "shortest",
+        "tokenizer kind clip revision 1",
         "open_clip_model.safetensors",
         "clippie-rs 0",
         "fingerprint",
@@ -45,6 +46,13 @@ fn the_summary_describes_model_and_provenance() {
     assert!(json.get("verify").is_none());
     let row = sandbox.encode(["--text", "a"]).ok().rows().remove(0);
     assert_eq!(json["fingerprint"], row["fingerprint"]);
+}
+
+#[cfg(feature = "demo")]
+#[test]
+fn the_compiled_in_model_has_a_name() {
+    let text = Sandbox::new().run(["info", "demo"]).ok();
+    assert!(text.text().lines().any(|line| line.split_whitespace().eq(["model", "demo"])), "{}", text.text());
 }
 
 #[test]

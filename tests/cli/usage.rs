@@ -19,9 +19,13 @@ fn help_and_version_are_printed() {
         }
     }
     let encode = sandbox.run(["encode", "--help"]).ok();
-    for part in
-        ["jpg, jpeg, jpe, jfif, png, webp, gif, bmp, dib, tif or tiff", "OUT.jsonl", "CLIPPIE_MODEL", "path_bytes"]
-    {
+    for part in [
+        "jpg, jpeg, jpe, jfif, png, webp, gif, bmp, dib, tif or tiff",
+        "OUT.jsonl",
+        "CLIPPIE_MODEL",
+        "path_bytes",
+        "The exit code is 3 if some inputs failed, and 1 if all did.",
+    ] {
         assert!(encode.text().split_whitespace().collect::<Vec<_>>().join(" ").contains(part), "{part}");
     }
 }
@@ -58,7 +62,7 @@ fn wrong_usage_has_its_own_exit_code() {
         (&["tokenize"], &["nothing to tokenize", "Usage: clippie-rs tokenize"]),
         (&["tokenize", "--context-length", "1", "a"], &["--context-length"]),
         (&["convert"], &["SRC"]),
-        (&["info"], &["FILE"]),
+        (&["info"], &["MODEL"]),
     ] {
         sandbox.run(args).fails(2, parts).says(&["error: ", "--help"]);
     }

@@ -40,7 +40,7 @@ First steps:
   clippie-rs models                                  list models; each is downloaded on first use
   clippie-rs convert ViT-B-32.pt                     convert a local checkpoint to ViT-B-32.clippie
 
-Exit codes: 0 success, 1 failure, 2 wrong usage, 3 some inputs failed."
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 some inputs failed, but not all."
 )]
 pub(super) struct Cli {
     #[command(flatten)]
@@ -75,7 +75,8 @@ pub(super) enum Command {
 /// Encode photos and texts as embeddings
 ///
 /// The order of rows is: each INPUT as given, the photos of --files-from, each --text as given, the lines of
-/// --texts-from. A photo that cannot be read is reported, the others are encoded, and the exit code is 3.
+/// --texts-from. An input that cannot be read is reported, and the others are encoded. The exit code is 3 if some inputs
+/// failed, and 1 if all did.
 ///
 /// A folder is searched recursively for files with the extension jpg, jpeg, jpe, jfif, png, webp, gif, bmp, dib, tif or
 /// tiff (in any case), sorted by the bytes of their paths; hidden files and folders are skipped. A file given by name
@@ -88,7 +89,7 @@ pub(super) enum Command {
 /// number; failed inputs have no row.
 ///
 /// npy writes a float32 array [rows, length] for NumPy and a sidecar OUT.jsonl (photos.npy.jsonl for -o photos.npy)
-/// with one line per row. If any input fails, nothing is written unless --skip-errors is given.
+/// with one line per row. If any input fails, nothing is written and the exit code is 1, unless --skip-errors is given.
 ///
 /// The fingerprint identifies everything that determines an embedding: weights, preprocessing, orientation and
 /// normalisation. Only embeddings with equal fingerprints can be compared.
@@ -131,7 +132,7 @@ pub(super) struct Encode {
     pub threads: Option<usize>,
     #[command(flatten)]
     pub photos: Photos,
-    /// Omit failed inputs from the output; they are still reported, and the exit code is still 3
+    /// Omit failed inputs from the output; they are still reported and still set the exit code
     #[arg(long)]
     pub skip_errors: bool,
 }
@@ -195,18 +196,21 @@ pub(super) enum Filter {
 
 /// Show the contents of a weights file, and verify it
 ///
+/// MODEL may be a file or the name of an installed model, as `clippie-rs models` lists them; nothing is downloaded.
+///
 /// With --verify, every byte is compared with the file's checksums: the exit code is 0 if the file is intact, else 1
 /// with the names of the damaged tensors.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   clippie-rs info ViT-B-32.clippie
+  clippie-rs info mobileclip2-s2
   clippie-rs info --json ViT-B-32.clippie
   clippie-rs info --verify ViT-B-32.clippie")]
 pub(super) struct Info {
-    /// Weights file
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    /// Weights file, name of an installed model, or hf-hub:ORG/REPO
+    #[arg(value_name = "MODEL")]
+    pub model: OsString,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

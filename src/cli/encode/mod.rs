@@ -1,4 +1,4 @@
-//! `clippie-rs encode`: encode photos and sentences as rows of embeddings.
+//! `clippie-rs encode`: encode photos and texts as rows of embeddings.
 
 mod sink;
 
