@@ -1,4 +1,4 @@
-//! CLIP models on a CPU, from scratch: photos and sentences to embeddings, from memory-mapped weights.
+//! CLIP models on a CPU, from scratch: photos and texts to embeddings, from memory-mapped weights.
 //!
 //! ```no_run
 //! use clippie_rs::Clip;
@@ -15,8 +15,8 @@
 //! - [`Clip`] opens a model by path ([`Clip::open`]), by name (`Clip::from_name`, feature `hub`) or the compiled-in one
 //!   (`Clip::demo`, feature `demo`); [`Options`] set threads, batch size, normalisation and orientation.
 //! - [`ImageEncoder`] and [`TextEncoder`] are one tower each; the pages of the other stay on disk. They encode batches
-//!   ([`ImageEncoder::encode`]), batches in which some inputs may fail ([`ImageEncoder::encode_each`]) and any number of
-//!   inputs in order, with progress and bounded memory ([`ImageEncoder::stream`]).
+//!   ([`ImageEncoder::encode`]), batches in which some inputs may fail ([`ImageEncoder::encode_each`]) and any number
+//!   of inputs in order, with progress and bounded memory ([`ImageEncoder::stream`]).
 //! - [`ImageInput`] is anything accepted as an image. `walk::photos` (feature `walk`) lists the photos of a folder.
 //! - [`CancelToken`] stops batches, streams and downloads. [`Fingerprint`] says which embeddings may be compared.
 //! - [`similarity`] and [`Clip::probabilities`] compare embeddings.
@@ -30,10 +30,15 @@
 //!
 //! # Features
 //!
-//! Without any feature, the crate is the engine, the tokenizer and the preprocessing of RGB buffers. `decode` reads
-//! photo files, `walk` lists the photos of a folder, `image` accepts `image::DynamicImage`, `import` converts
-//! checkpoints, `hub` (default) opens models by name and is the only feature that uses the network, `demo` (default)
-//! compiles in a small model (7 MB), `cli` (default) is the command.
+//! Without any feature, the crate is the engine, the tokenizer and the preprocessing of RGB buffers.
+//!
+//! - `decode` reads photo files.
+//! - `walk` lists the photos of a folder; includes `decode`.
+//! - `image` accepts `image::DynamicImage` and `image::RgbImage` as inputs.
+//! - `import` converts published checkpoints to weights files.
+//! - `hub` (default) opens models by name; includes `import`. No other feature uses the network.
+//! - `demo` (default) compiles in a small model (7 MB).
+//! - `cli` (default) builds the command; includes `walk` and `import`.
 
 // The hosted documentation shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
