@@ -183,6 +183,29 @@ fn a_stream_may_run_on_the_pool_that_it_uses() {
     }
 }
 
+/// Tasks of a pool that consume streams must not run inside each other without end.
+#[test]
+fn streams_in_tasks_of_a_pool_do_not_nest() {
+    let new_pool = || std::sync::Arc::new(rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap());
+    let (own, other) = (new_pool(), new_pool());
+    let clip = Options::new().pool(own.clone()).open_weights(WeightsFile::demo().unwrap()).unwrap();
+    for pool in [own, other] {
+        let (depth, deepest, done) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        pool.scope(|scope| {
+            for _ in 0..500 {
+                scope.spawn(|_| {
+                    deepest.fetch_max(depth.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    let texts = (0..6).map(|i| i.to_string());
+                    done.fetch_add(clip.text().stream(texts).chunk(2).count(), Ordering::SeqCst);
+                    depth.fetch_sub(1, Ordering::SeqCst);
+                });
+            }
+        });
+        assert_eq!(done.into_inner(), 3000);
+        assert!(deepest.into_inner() <= 8);
+    }
+}
+
 fn names(folder: &Path) -> Vec<String> {
     let name = |path: &Path| path.strip_prefix(folder).unwrap().to_str().unwrap().replace('\\', "/");
     walk::photos(folder).map(|found| found.map_or_else(|error| name(error.path()) + "!", |path| name(&path))).collect()

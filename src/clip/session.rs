@@ -41,14 +41,13 @@ impl Session {
             None => Isa::detect()?,
         };
         let meta = &weights.header().meta;
-        let config: ModelConfig = serde_json::from_value(meta.model.clone())
-            .map_err(|error| models::Error::Config(error.to_string()))
-            .and_then(|config: ModelConfig| config.validate().map(|()| config))
-            .map_err(|error| Error::model(weights.path(), error))?;
+        let config = ModelConfig::from_json(&meta.model).map_err(|error| Error::model(weights.path(), error))?;
         // Parsed even if the options replace it, so that unknown settings of a file are refused.
-        let stated = serde_json::from_value(meta.preprocess.clone())
-            .map_err(|error| Error::model(weights.path(), models::Error::Config(error.to_string())))?;
-        let preprocess: PreprocessConfig = options.preprocess.clone().unwrap_or(stated);
+        let invalid = |error: &dyn fmt::Display| Error::model(weights.path(), models::Error::Config(error.to_string()));
+        let stated: PreprocessConfig =
+            serde_json::from_value(meta.preprocess.clone()).map_err(|error| invalid(&error))?;
+        stated.validate().map_err(|error| invalid(&error))?;
+        let preprocess = options.preprocess.clone().unwrap_or(stated);
         preprocess.validate()?;
         if let Some(image) = &config.image
             && image.image_size() != preprocess.image_size
@@ -116,6 +115,11 @@ impl Session {
             Sharing::Items => work(Exec::new(self.isa, Team::SERIAL)),
             Sharing::Passes => work(Exec::new(self.isa, Workers::gather().team())),
         }
+    }
+
+    /// The pool of the options; without one, work runs on rayon's global pool or that of the calling thread.
+    pub(super) fn pool(&self) -> Option<Arc<rayon::ThreadPool>> {
+        self.pool.clone()
     }
 
     /// Number of threads of the pool.

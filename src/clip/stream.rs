@@ -100,12 +100,13 @@ where
     ) -> Self {
         // A pass for each thread, with enough inputs that threads do not share passes.
         let chunk = session.options.batch_size.max(2) * session.threads();
-        Stream::with(inputs, chunk, cancel, work)
+        Stream::with(inputs, chunk, session.pool(), cancel, work)
     }
 
     fn with(
         inputs: I,
         chunk: usize,
+        pool: Option<Arc<rayon::ThreadPool>>,
         cancel: &CancelToken,
         work: impl Fn(&[I::Item], &CancelToken) -> Encoded + Send + Sync + 'static,
     ) -> Self {
@@ -118,7 +119,7 @@ where
             pulled: Vec::new(),
             chunks: VecDeque::new(),
             rows: Vec::new().into_iter(),
-            workers: Workers::new(work),
+            workers: Workers::new(pool, work),
             chunk,
             tokens: vec![cancel.clone()],
             cancel: cancel.child(),
@@ -208,6 +209,9 @@ where
             }
             if self.cancel.is_cancelled() {
                 self.inputs = None;
+            }
+            if self.inputs.is_none() {
+                // Also what was pulled before the iterator panicked.
                 self.submit();
             }
             // Hand out finished embeddings before pulling new inputs, which may block.
@@ -219,7 +223,7 @@ where
             {
                 self.pull(inputs);
             } else {
-                let done = wait(&self.chunks.pop_front()?)?;
+                let done = self.workers.wait(&self.chunks.pop_front()?)?;
                 self.open(done);
             }
         }
@@ -232,7 +236,7 @@ impl<I: Iterator> Drop for Stream<'_, I> {
     fn drop(&mut self) {
         self.cancel.cancel();
         for chunk in self.chunks.drain(..) {
-            let _ = wait(&chunk);
+            let _ = self.workers.wait(&chunk);
         }
     }
 }
@@ -271,6 +275,8 @@ impl<T> Job<T> {
 /// Threads that encode chunks. They start with the first chunks and end when this is dropped.
 struct Workers<T> {
     work: Arc<Work<T>>,
+    /// The pool that the work runs on, unless it is rayon's global one.
+    pool: Option<Arc<rayon::ThreadPool>>,
     /// `None` once the threads must end.
     jobs: Option<Sender<Job<T>>>,
     queue: Arc<Mutex<Receiver<Job<T>>>>,
@@ -278,15 +284,35 @@ struct Workers<T> {
 }
 
 impl<T> Workers<T> {
-    fn new(work: impl Fn(&[T], &CancelToken) -> Encoded + Send + Sync + 'static) -> Self {
+    fn new(
+        pool: Option<Arc<rayon::ThreadPool>>,
+        work: impl Fn(&[T], &CancelToken) -> Encoded + Send + Sync + 'static,
+    ) -> Self {
         let (jobs, queue) = mpsc::channel();
-        Workers { work: Arc::new(work), jobs: Some(jobs), queue: Arc::new(Mutex::new(queue)), threads: Vec::new() }
+        let queue = Arc::new(Mutex::new(queue));
+        Workers { work: Arc::new(work), pool, jobs: Some(jobs), queue, threads: Vec::new() }
+    }
+
+    /// Whether the calling thread is one of those that the work runs on.
+    fn on_pool_thread(&self) -> bool {
+        match &self.pool {
+            Some(pool) => pool.current_thread_index().is_some(),
+            None => rayon::current_thread_index().is_some(),
+        }
     }
 
     fn submit(&mut self, inputs: Vec<T>, cancel: &CancelToken) -> Receiver<Done<T>>
     where
         T: Send + 'static,
     {
+        let (done, receive) = mpsc::channel();
+        let job = Job { inputs, cancel: cancel.clone(), done };
+        if self.on_pool_thread() {
+            // The work may need this very thread. Waiting for workers would mean to run other tasks of the pool here, and
+            // those may consume streams, too, without end.
+            job.run(&*self.work);
+            return receive;
+        }
         if self.threads.len() < WORKERS {
             let (work, queue) = (Arc::clone(&self.work), Arc::clone(&self.queue));
             let next = move || queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -298,8 +324,6 @@ impl<T> Workers<T> {
             // One worker is enough; without any, the caller encodes the chunk.
             self.threads.extend(thread::Builder::new().name("clippie-stream".into()).spawn(run));
         }
-        let (done, receive) = mpsc::channel();
-        let job = Job { inputs, cancel: cancel.clone(), done };
         match &self.jobs {
             Some(jobs) if !self.threads.is_empty() => {
                 if let Err(mpsc::SendError(job)) = jobs.send(job) {
@@ -309,6 +333,25 @@ impl<T> Workers<T> {
             _ => job.run(&*self.work),
         }
         receive
+    }
+
+    /// Waits for a chunk. If this stream came to a thread of the pool with chunks at work, the thread runs tasks of its
+    /// pool meanwhile, because the chunks may need it.
+    fn wait(&self, chunk: &Receiver<Done<T>>) -> Option<Done<T>> {
+        /// Interval of the checks for tasks of the pool.
+        const PAUSE: Duration = Duration::from_micros(100);
+        if let Ok(done) = chunk.try_recv() {
+            return Some(done);
+        }
+        while self.on_pool_thread() {
+            let pause = if rayon::yield_now() == Some(rayon::Yield::Executed) { Duration::ZERO } else { PAUSE };
+            match chunk.recv_timeout(pause) {
+                Ok(done) => return Some(done),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+        chunk.recv().ok()
     }
 }
 
@@ -322,21 +365,6 @@ impl<T> Drop for Workers<T> {
     }
 }
 
-/// Waits for a chunk. Meanwhile a thread of a rayon pool runs jobs of its pool, which the chunk may depend on.
-fn wait<T>(chunk: &Receiver<Done<T>>) -> Option<Done<T>> {
-    /// Time between two polls of the pool's queue.
-    const PAUSE: Duration = Duration::from_micros(100);
-    while rayon::current_thread_index().is_some() {
-        let pause = if rayon::yield_now() == Some(rayon::Yield::Executed) { Duration::ZERO } else { PAUSE };
-        match chunk.recv_timeout(pause) {
-            Ok(done) => return Some(done),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return None,
-        }
-    }
-    chunk.recv().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -347,7 +375,7 @@ mod tests {
 
     /// A stream over numbers whose embeddings are the numbers, seven at most; others fail.
     fn numbers<'a, I: Iterator<Item = usize>>(inputs: I, chunk: usize, cancel: &CancelToken) -> Stream<'a, I> {
-        Stream::with(inputs, chunk, cancel, encode)
+        Stream::with(inputs, chunk, None, cancel, encode)
     }
 
     fn encode(inputs: &[usize], cancel: &CancelToken) -> Encoded {
@@ -435,7 +463,7 @@ mod tests {
         let count = Arc::new(AtomicUsize::new(1));
         let running = Running(Arc::clone(&count));
         let token = CancelToken::new();
-        let mut stream = Stream::with(0.., 1, &token, move |inputs: &[usize], cancel| {
+        let mut stream = Stream::with(0.., 1, None, &token, move |inputs: &[usize], cancel| {
             let _ = &running;
             encode(inputs, cancel)
         });
@@ -462,9 +490,9 @@ mod tests {
         assert!(panic.downcast_ref::<&str>().is_some_and(|text| text.contains("of the inputs")));
         // Inputs pulled before the panic are still handed out.
         let rest: Vec<usize> = stream.map(|(input, _)| input).collect();
-        assert_eq!(rest, (taken..48).collect::<Vec<_>>());
+        assert_eq!(rest, (taken..50).collect::<Vec<_>>());
 
-        let mut stream = Stream::with(0..100, 1, &token, |inputs: &[usize], cancel| {
+        let mut stream = Stream::with(0..100, 1, None, &token, |inputs: &[usize], cancel| {
             assert!(inputs[0] != 7, "of the work; part of a test");
             encode(inputs, cancel)
         });
@@ -480,7 +508,7 @@ mod tests {
         let inner = Arc::clone(&pool);
         pool.install(move || {
             let work = move |inputs: &[usize], cancel: &CancelToken| inner.install(|| encode(inputs, cancel));
-            let mut stream = Stream::with(0..40, 3, &CancelToken::new(), work);
+            let mut stream = Stream::with(0..40, 3, None, &CancelToken::new(), work);
             assert_eq!(stream.by_ref().take(20).map(|(input, _)| input).collect::<Vec<_>>(), Vec::from_iter(0..20));
             drop(stream);
         });

@@ -6,6 +6,7 @@
 //! Every struct refuses unknown fields: a field that this version does not know may change embeddings.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use super::image_tower::configs::*;
 pub use super::settings::Activation;
@@ -43,6 +44,20 @@ impl ModelConfig {
         ModelConfig { embed_dim, logit_scale, logit_bias: None, image, text }
     }
 
+    /// Reads the configuration from a weights header.
+    ///
+    /// There is one way to write a configuration, because the content hash covers what the header says: absent fields
+    /// are not `null`, objects are not arrays, and a number has the digits of its type.
+    pub(crate) fn from_json(json: &Value) -> Result<ModelConfig, Error> {
+        let invalid = |error: serde_json::Error| Error::Config(error.to_string().escape_debug().to_string());
+        let config: ModelConfig = serde_json::from_value(json.clone()).map_err(invalid)?;
+        config.validate()?;
+        match difference(json, &serde_json::to_value(&config).map_err(invalid)?, "model") {
+            Some(path) => Err(Error::Config(format!("`{path}` is not in the form that the format specifies"))),
+            None => Ok(config),
+        }
+    }
+
     /// Refuses numbers outside the range of any real model, so that nothing computed from them overflows, and
     /// combinations that no engine supports.
     pub(crate) fn validate(&self) -> Result<(), Error> {
@@ -58,5 +73,24 @@ impl ModelConfig {
         }
         self.image.as_ref().map_or(Ok(()), ImageConfig::validate)?;
         self.text.as_ref().map_or(Ok(()), TextConfig::validate)
+    }
+}
+
+/// Path of the first value that differs.
+fn difference(found: &Value, expected: &Value, path: &str) -> Option<String> {
+    match (found, expected) {
+        (Value::Object(found), Value::Object(expected)) => {
+            let surplus = found.keys().find(|key| !expected.contains_key(*key)).map(|key| format!("{path}.{key}"));
+            surplus.or_else(|| {
+                expected.iter().find_map(|(key, expected)| {
+                    difference(found.get(key).unwrap_or(&Value::Null), expected, &format!("{path}.{key}"))
+                })
+            })
+        }
+        (Value::Array(found), Value::Array(expected)) if found.len() == expected.len() => {
+            let mut pairs = found.iter().zip(expected).enumerate();
+            pairs.find_map(|(i, (found, expected))| difference(found, expected, &format!("{path}.{i}")))
+        }
+        _ => (found != expected).then(|| path.to_owned()),
     }
 }

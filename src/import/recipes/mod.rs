@@ -135,10 +135,11 @@ pub(super) fn map(checkpoint: &Checkpoint) -> Result<Mapped, Error> {
     let layout = recipe.layout();
     let draft = recipe.draft(&mut names);
     let mut sources = Vec::new();
+    let mut without_source = None;
     for layer in layers(&draft).or_else(|error| unsupported(checkpoint, &error.to_string()))? {
         match recipe.source(&mut names, &Target::new(&layer)) {
             Some(source) => sources.push((layer, source)),
-            None => return unsupported(checkpoint, &format!("the {layout} layout has no `{}`", layer.path)),
+            None => without_source = without_source.or(Some(layer.path)),
         }
     }
     let logit_scale = names.take_number("logit_scale");
@@ -146,6 +147,10 @@ pub(super) fn map(checkpoint: &Checkpoint) -> Result<Mapped, Error> {
     let ignored = names.finish(layout.as_str())?;
     if has_no_blocks(&draft) {
         return unsupported(checkpoint, "a tower or stage of it has no blocks");
+    }
+    // Reported last: tensors that are missing or left over say more about the checkpoint.
+    if let Some(path) = without_source {
+        return unsupported(checkpoint, &format!("the {layout} layout has no `{path}`"));
     }
     Ok(Mapped { layout, timm, draft, layers: sources, logit_scale, ignored })
 }

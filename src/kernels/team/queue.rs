@@ -126,6 +126,15 @@ impl TaskQueue {
         }
     }
 
+    /// Keeps the first panic for the leader. Later ones are leaked: dropping a payload runs code that may panic.
+    fn record(&self, panic: Box<dyn Any + Send>) {
+        let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*first {
+            None => *first = Some(panic),
+            Some(_) => std::mem::forget(panic),
+        }
+    }
+
     /// Runs the tasks of a worker's share from the first on, then those of other shares from the last on, until no task
     /// is left.
     ///
@@ -152,11 +161,14 @@ impl TaskQueue {
                     // SAFETY: as above, the leader's reference is alive.
                     let work = unsafe { &*work };
                     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(task, worker))) {
-                        *self.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
+                        self.record(panic);
                     }
                 }
                 done += 1;
-                after_task();
+                // Unwinding from here would leave other threads with a job that is gone.
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(&mut after_task)) {
+                    self.record(panic);
+                }
                 seen = share.load(Ordering::Acquire);
             }
         }
