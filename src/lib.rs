@@ -19,7 +19,7 @@
 //!   inputs in order, with progress and bounded memory ([`ImageEncoder::stream`]).
 //! - [`ImageInput`] is anything accepted as an image. `walk::photos` (feature `walk`) lists the photos of a folder.
 //! - [`CancelToken`] stops batches, streams and downloads. [`Fingerprint`] says which embeddings may be compared.
-//! - [`similarity`] and [`Clip::probabilities`] compare embeddings.
+//! - [`similarity`], [`query_similarity`] and [`Clip::probabilities`] compare embeddings.
 //!
 //! # Modules
 //!
@@ -71,7 +71,7 @@ pub use clip::NamedModel;
 pub use clip::decode_pixels_into;
 pub use clip::{
     CancelToken, Clip, Encoded, Fingerprint, FingerprintError, ImageEncoder, ImageInput, Options, Progress, Stream,
-    TextEncoder, similarity,
+    TextEncoder, query_similarity, similarity,
 };
 pub use error::{Error, ErrorKind};
 pub use kernels::isa::{Isa, IsaError};

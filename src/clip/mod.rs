@@ -28,7 +28,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayBase, Data, Ix2};
 
 pub use cancel::CancelToken;
 pub use encoded::Encoded;
@@ -40,7 +40,7 @@ pub use named::NamedModel;
 pub use options::Options;
 #[cfg(feature = "decode")]
 pub use photo_pixels::decode_pixels_into;
-pub use similarity::similarity;
+pub use similarity::{query_similarity, similarity};
 pub use stream::{Progress, Stream};
 pub use text::TextEncoder;
 
@@ -178,7 +178,11 @@ impl Clip {
     ///
     /// # Errors
     /// Embeddings of different lengths, which come from different models.
-    pub fn probabilities(&self, images: &Array2<f32>, texts: &Array2<f32>) -> Result<Array2<f32>, Error> {
+    pub fn probabilities(
+        &self,
+        images: &ArrayBase<impl Data<Elem = f32>, Ix2>,
+        texts: &ArrayBase<impl Data<Elem = f32>, Ix2>,
+    ) -> Result<Array2<f32>, Error> {
         let mut logits = similarity(images, texts)? * self.logit_scale();
         similarity::softmax(&mut logits);
         Ok(logits)
