@@ -1,6 +1,7 @@
 //! The public API: every kind of input, single items, slices, errors, comparison, names.
 #![cfg(all(feature = "demo", feature = "walk"))]
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use clippie_rs::photo::decode;
 use clippie_rs::weights::WeightsFile;
 use clippie_rs::{
     CancelToken, Clip, Encoded, Error, ErrorKind, Fingerprint, ImageEncoder, ImageInput, Options, TextEncoder,
-    similarity,
+    query_similarity, similarity,
 };
 use clippie_rs::{RgbBuffer, RgbView};
 
@@ -65,6 +66,20 @@ fn every_kind_of_input_gives_the_same_bits() {
     one(clip.encode_images([view].iter()));
     one(clip.encode_images([view]));
     one(clip.encode_images(&[view]));
+    one(clip.encode_images(&[&view]));
+    one(clip.encode_images(&[&buffer]));
+    one(clip.encode_images(&[&ImageInput::from(&buffer)]));
+    let name = path.clone().into_os_string();
+    assert_eq!(clip.encode_image(&name).unwrap(), expected);
+    assert_eq!(clip.encode_image(name.as_os_str()).unwrap(), expected);
+    assert_eq!(clip.encode_image(&path.clone().into_boxed_path()).unwrap(), expected);
+    one(clip.encode_images(&[Arc::<Path>::from(path.as_path())]));
+    one(clip.encode_images(&[Cow::Borrowed(path.as_path())]));
+    one(clip.encode_images(&[&Cow::<Path>::Owned(path.clone())]));
+    one(clip.encode_images(&[Cow::Borrowed(DRAWING)]));
+    one(clip.encode_images(&[Cow::<[u8]>::Owned(bytes.clone())]));
+    let streamed: Vec<_> = clip.image().stream([Cow::<Path>::Owned(path.clone())]).collect();
+    assert_eq!(streamed[0].1.as_ref().unwrap(), &expected);
     one(clip.encode_images([&path].into_iter().filter(|path| path.exists())));
     #[cfg(feature = "image")]
     {
@@ -268,7 +283,9 @@ fn embeddings_are_compared_as_the_model_does() {
     let words = clip.encode_texts(["a red star", "two blue circles"]).unwrap();
     let cosines = similarity(&photos, &words).unwrap();
     assert!((&cosines - &photos.dot(&words.t())).iter().all(|difference| difference.abs() < 1e-6));
-    let probabilities = clip.probabilities(&photos, &words).unwrap();
+    let of_first = query_similarity(words.row(0).as_slice().unwrap(), &photos.view()).unwrap();
+    assert!(of_first.iter().zip(cosines.column(0)).all(|(a, b)| (a - b).abs() < 1e-6));
+    let probabilities = clip.probabilities(&photos.view(), &words.view()).unwrap();
     for (row, cosines) in probabilities.outer_iter().zip(cosines.outer_iter()) {
         assert!((row.sum() - 1.0).abs() < 1e-6);
         let odds = ((cosines[0] - cosines[1]) * clip.logit_scale()).exp();
