@@ -98,6 +98,7 @@ pub enum Error {
         /// The image's file, if it came from one; the reason then names it.
         path: Option<PathBuf>,
         /// What is wrong with it.
+        #[source]
         error: Box<Error>,
     },
     /// Pixels have another shape than the tower takes.

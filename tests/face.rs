@@ -166,6 +166,26 @@ fn errors_say_which_input_it_was() {
     assert_eq!(encoded.rows.row(3), strict.encode(["b"]).unwrap().row(0));
 }
 
+/// The system's error among the sources of an error.
+fn system_error(error: &Error) -> Option<&std::io::Error> {
+    let first = std::error::Error::source(error);
+    std::iter::successors(first, |error| error.source()).find_map(|error| error.downcast_ref())
+}
+
+#[test]
+fn sources_of_errors_lead_to_the_system_error() {
+    let clip = demo();
+    let missing = Some(std::io::ErrorKind::NotFound);
+    let found = |error: &Error| system_error(error).map(std::io::Error::kind);
+    assert_eq!(found(&clip.encode_image("no/such.jpg").unwrap_err()), missing);
+    assert_eq!(found(&clip.encode_images(&["no/such.jpg"]).unwrap_err()), missing);
+    let (_, listed) = clip.image().stream(clippie_rs::walk::photos("no/such/folder")).next().unwrap();
+    assert_eq!(found(&listed.unwrap_err()), missing);
+    // A photo that cannot be decoded and a wrong number of values have no system error.
+    assert_eq!(found(&clip.encode_images(&["Cargo.toml"]).unwrap_err()), None);
+    assert_eq!(found(&clip.encode_images_into(&[DRAWING], &mut []).unwrap_err()), None);
+}
+
 #[test]
 fn failed_inputs_do_not_affect_others() {
     let photos = drawings();
