@@ -198,8 +198,13 @@ impl fmt::Display for ErrorKind {
 
 /// Names the item by its index, unless the reason names its file.
 fn item_message(what: &str, index: Option<usize>, named: bool, error: &Error) -> String {
-    match index {
-        Some(index) if !named => format!("{what} {index}: {error}"),
+    match (index, error) {
+        #[cfg(feature = "decode")]
+        (Some(index), Error::Photo { error, .. }) if !named && error.name() == photo::NAMELESS => {
+            // The index replaces the name: "image 1 is ..." instead of "image 1: the image is ...".
+            format!("{what} {index}{}", error.to_string().strip_prefix(photo::NAMELESS).unwrap_or_default())
+        }
+        (Some(index), _) if !named => format!("{what} {index}: {error}"),
         _ => error.to_string(),
     }
 }

@@ -129,7 +129,7 @@ fn errors_say_which_input_it_was() {
     let good = std::fs::read(DRAWING).unwrap();
     let buffers = [&good, &good[..good.len() / 2].to_vec(), &good];
     let error = clip.encode_images(buffers).unwrap_err();
-    assert!(error.to_string().starts_with("image 1: the image is a truncated PNG image"), "{error}");
+    assert!(error.to_string().starts_with("image 1 is a truncated PNG image"), "{error}");
     assert!(error.reason().to_string().starts_with("the image is a truncated"), "{error}");
     assert_eq!((error.index(), error.path(), error.kind()), (Some(1), None, ErrorKind::Image));
 
@@ -141,9 +141,11 @@ fn errors_say_which_input_it_was() {
     assert!(error.to_string().starts_with("Cargo.toml is not an image"), "{error}");
     assert_eq!((error.index(), error.path()), (Some(1), Some(Path::new("Cargo.toml"))));
 
+    let error = clip.encode_images(&[good.as_slice(), b"no photo"]).unwrap_err();
+    assert!(error.to_string().starts_with("image 1 is not in a readable image format (JPEG, "), "{error}");
     // A single input has no index.
     let error = clip.encode_image(b"no photo".as_slice()).unwrap_err();
-    assert!(error.to_string().starts_with("the image is not an image"), "{error}");
+    assert!(error.to_string().starts_with("the image is not in a readable image format (JPEG, "), "{error}");
     assert_eq!((error.index(), error.path()), (None, None));
     let error = clip.encode_image("Cargo.toml").unwrap_err();
     assert_eq!((error.index(), error.path()), (None, Some(Path::new("Cargo.toml"))));
