@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     photos.sort();
 
-    let clip = open(model)?;
+    let clip = Clip::load(model)?;
     let query = clip.encode_texts(&[sentence])?; // [1, embed_dim], unit length
     let query = query.row(0);
 
@@ -45,13 +45,4 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{cosine:.4}  {}", photo.display());
     }
     Ok(())
-}
-
-/// Opens a weights file or, by the name `demo`, the compiled-in model.
-fn open(model: &str) -> Result<Clip, clippie_rs::Error> {
-    #[cfg(feature = "demo")]
-    if model == "demo" {
-        return Clip::demo();
-    }
-    Clip::open(model)
 }

@@ -264,6 +264,43 @@ fn a_cancelled_batch_keeps_the_rows_that_are_done() {
     }
 }
 
+/// The message for a model name that could not be opened says what to do in this build.
+fn check_remedy(name: &str, error: &Error) {
+    let error = error.to_string();
+    if cfg!(feature = "hub") {
+        let start = format!("`{name}` is a model name, not a file; open it with `Clip::from_name`");
+        assert!(error.starts_with(&start), "{error}");
+    } else {
+        let start = format!("`{name}` is a model name, and this build of clippie-rs has no network (feature `hub`): ");
+        assert!(error.starts_with(&start), "{error}");
+        assert!(error.contains(" from https://huggingface.co/"), "{error}");
+        assert!(error.contains("`clippie-rs convert FOLDER OUT.clippie"), "{error}");
+    }
+}
+
+#[test]
+fn load_takes_paths_and_names() {
+    let expected = demo();
+    for model in ["demo", "weights/demo.clippie", "./weights/demo.clippie"] {
+        assert_eq!(Clip::load(model).unwrap().fingerprint(), expected.fingerprint(), "{model}");
+    }
+    let text = Options::new().model(PathBuf::from("demo")).cancel(&CancelToken::new()).open_text().unwrap();
+    assert_eq!(text.encode_one("a star").unwrap(), expected.encode_text("a star").unwrap());
+    assert!(Options::new().model("demo").open_image().unwrap().encode_one(DRAWING).is_ok());
+    // Names take precedence over files.
+    let error = Clip::load("./demo").unwrap_err();
+    assert!(error.to_string().starts_with("./demo: no such file"), "{error}");
+    let error = Clip::load("mobileclip2-s9").unwrap_err();
+    assert!(error.to_string().starts_with("there is no file mobileclip2-s9, and no model is called "), "{error}");
+    assert_eq!((error.kind(), error.path()), (ErrorKind::Option, None));
+    #[cfg(not(feature = "hub"))]
+    for name in ["vit-b-32-openai", "hf-hub:apple/MobileCLIP2-S2"] {
+        let error = Clip::load(name).unwrap_err();
+        check_remedy(name, &error);
+        assert_eq!((error.kind(), error.path()), (ErrorKind::Option, None));
+    }
+}
+
 #[test]
 fn a_name_given_as_a_path_has_its_own_error() {
     for name in ["vit-b-32-openai", "hf-hub:apple/MobileCLIP2-S2"] {
@@ -272,11 +309,13 @@ fn a_name_given_as_a_path_has_its_own_error() {
             ImageEncoder::open(name).unwrap_err(),
             TextEncoder::open(PathBuf::from(name)).unwrap_err(),
         ] {
-            let start = format!("`{name}` is a model name, not a file; open it with `Clip::from_name`");
-            assert!(error.to_string().starts_with(&start), "{error}");
-            assert_eq!((error.kind(), error.path()), (ErrorKind::Io, Some(Path::new(name))));
+            check_remedy(name, &error);
+            assert_eq!((error.kind(), error.path()), (ErrorKind::Option, None));
         }
     }
+    let error = Clip::open("demo").unwrap_err();
+    assert!(error.to_string().ends_with("open it with `Clip::demo()`"), "{error}");
+    assert_eq!((error.kind(), error.path()), (ErrorKind::Option, None));
     let error = Clip::open("missing.clippie").unwrap_err();
     assert!(error.to_string().starts_with("missing.clippie: no such file"), "{error}");
     assert_eq!((error.kind(), error.path()), (ErrorKind::Io, Some(Path::new("missing.clippie"))));
@@ -363,6 +402,8 @@ mod names {
         let file = folder.path().join("models/mobileclip2-s2-0123456789abcdef.clippie");
         std::fs::copy("weights/demo.clippie", file).unwrap();
         let installed = Options::new().named("mobileclip2-s2").hub(&hub).open().unwrap();
+        assert_eq!(installed.fingerprint(), clip.fingerprint());
+        let installed = Options::new().model("mobileclip2-s2").hub(&hub).open().unwrap();
         assert_eq!(installed.fingerprint(), clip.fingerprint());
     }
 }
