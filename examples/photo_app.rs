@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clippie_rs::ndarray::{Array2, aview1};
-use clippie_rs::{CancelToken, Clip, Error, ErrorKind, Options, similarity, walk};
+use clippie_rs::{CancelToken, Clip, Error, ErrorKind, Options, query_similarity, walk};
 
 /// Number of photos shown.
 const SHOWN: usize = 5;
@@ -66,37 +66,16 @@ fn cancel_after(time: Duration, cancel: &CancelToken) {
     });
 }
 
-/// Opens a weights file, or a model by its name, which is downloaded on first use.
+/// Opens a model by path or name; a published model is downloaded on first use.
 fn open(model: &str, cancel: &CancelToken) -> Result<Clip, Error> {
-    match Options::new().open(model) {
-        // Not a path.
-        Err(error) if error.kind() == ErrorKind::Io && !model.contains(['/', '\\', '.']) => {
-            by_name(model, error, cancel)
-        }
-        result => result,
-    }
-}
-
-#[cfg(feature = "hub")]
-fn by_name(name: &str, _not_a_file: Error, cancel: &CancelToken) -> Result<Clip, Error> {
-    use clippie_rs::hub::Event;
-    let report = |event: Event<'_>| {
-        if let Event::Download { file, done, total } = event {
+    let model = Options::new().model(model).cancel(cancel);
+    #[cfg(feature = "hub")]
+    let model = model.progress(|event| {
+        if let clippie_rs::hub::Event::Download { file, done, total } = event {
             eprint!("\r{file}: {done} of {total} bytes");
         }
-    };
-    Options::new().named(name).cancel(cancel).progress(report).open()
-}
-
-/// Without the feature `hub`, only the compiled-in model has a name.
-#[cfg(not(feature = "hub"))]
-fn by_name(name: &str, not_a_file: Error, _cancel: &CancelToken) -> Result<Clip, Error> {
-    #[cfg(feature = "demo")]
-    if name == "demo" {
-        return Clip::demo();
-    }
-    let _ = name;
-    Err(not_a_file)
+    });
+    model.open()
 }
 
 /// Photos and their embeddings. An application stores both, and the fingerprint.
@@ -147,8 +126,8 @@ fn message(text: &str) {
 
 /// Prints the photos that match a text best.
 fn search(clip: &Clip, library: &Library, question: &str) -> Result<(), Error> {
-    let words = clip.encode_texts([question])?; // [1, embed_dim]
-    let cosines = similarity(&library.embeddings, &words)?; // [photos, 1]
+    let words = clip.encode_text(question)?; // [embed_dim]
+    let cosines = query_similarity(&words, &library.embeddings)?; // [photos]
     let mut best: Vec<_> = cosines.iter().zip(&library.paths).collect();
     best.sort_by(|a, b| b.0.total_cmp(a.0));
     for (cosine, path) in best.into_iter().take(SHOWN) {

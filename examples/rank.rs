@@ -32,7 +32,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     // In order; an error names the folder that cannot be listed.
     let photos = walk::photos(folder).collect::<Result<Vec<PathBuf>, _>>()?;
 
-    let clip = open(model)?;
+    let clip = Clip::load(model)?;
     let query = clip.encode_texts(&[text])?; // [1, embed_dim], unit length
     let query = query.row(0);
 
@@ -54,13 +54,4 @@ fn run() -> Result<(), Box<dyn Error>> {
         println!("{cosine:.4}  {}", photo.display());
     }
     Ok(())
-}
-
-/// Opens a weights file or, by the name `demo`, the compiled-in model.
-fn open(model: &str) -> Result<Clip, clippie_rs::Error> {
-    #[cfg(feature = "demo")]
-    if model == "demo" {
-        return Clip::demo();
-    }
-    Clip::open(model)
 }

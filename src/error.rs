@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::hub::NameError;
 use crate::kernels::isa::IsaError;
 #[cfg(feature = "decode")]
 use crate::photo;
@@ -32,14 +33,19 @@ pub enum Error {
         /// `image` or `text`.
         tower: &'static str,
     },
-    /// The name of a model was given as a path.
-    #[error(
-        "`{name}` is a model name, not a file; open it with `Clip::from_name` (feature `hub`), or give the path of its \
-         .clippie file, which `clippie-rs pull {name}` prints"
-    )]
+    /// The name of a model was given where only a file can be opened: as a path, or without the feature `hub`.
+    #[error("{}", model_name_message(name))]
     ModelName {
         /// The name.
         name: String,
+    },
+    /// Neither a weights file nor a model has this name.
+    #[error("there is no file {name}, and {error}")]
+    NoModel {
+        /// The name.
+        name: String,
+        /// Why it is not the name of a model.
+        error: NameError,
     },
     /// A file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
@@ -98,6 +104,7 @@ pub enum Error {
         /// The image's file, if it came from one; the reason then names it.
         path: Option<PathBuf>,
         /// What is wrong with it.
+        #[source]
         error: Box<Error>,
     },
     /// Pixels have another shape than the tower takes.
@@ -195,10 +202,34 @@ impl fmt::Display for ErrorKind {
     }
 }
 
+/// Says how to open the model that has this name.
+fn model_name_message(name: &str) -> String {
+    #[cfg(feature = "demo")]
+    if name == "demo" {
+        return "`demo` is the compiled-in model, not a file; open it with `Clip::demo()`".into();
+    }
+    #[cfg(feature = "hub")]
+    return format!(
+        "`{name}` is a model name, not a file; open it with `Clip::from_name`, or give the path of its .clippie file, \
+         which `clippie-rs pull {name}` prints"
+    );
+    #[cfg(not(feature = "hub"))]
+    {
+        let by_hand = name.parse().map(|name: crate::hub::ModelName| name.by_hand());
+        let how = by_hand.unwrap_or_else(|_| "give the path of its .clippie file".into());
+        format!("`{name}` is a model name, and this build of clippie-rs has no network (feature `hub`): {how}")
+    }
+}
+
 /// Names the item by its index, unless the reason names its file.
 fn item_message(what: &str, index: Option<usize>, named: bool, error: &Error) -> String {
-    match index {
-        Some(index) if !named => format!("{what} {index}: {error}"),
+    match (index, error) {
+        #[cfg(feature = "decode")]
+        (Some(index), Error::Photo { error, .. }) if !named && error.name() == photo::NAMELESS => {
+            // The index replaces the name: "image 1 is ..." instead of "image 1: the image is ...".
+            format!("{what} {index}{}", error.to_string().strip_prefix(photo::NAMELESS).unwrap_or_default())
+        }
+        (Some(index), _) if !named => format!("{what} {index}: {error}"),
         _ => error.to_string(),
     }
 }
@@ -224,7 +255,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Error::Item { error, .. } => error.kind(),
-            Error::Read { .. } | Error::ModelName { .. } => ErrorKind::Io,
+            Error::Read { .. } => ErrorKind::Io,
             #[cfg(feature = "walk")]
             Error::Walk(_) => ErrorKind::Io,
             Error::Weights(error) if is_io(error.reason()) => ErrorKind::Io,
@@ -238,6 +269,7 @@ impl Error {
             Error::Photo { .. } => ErrorKind::Image,
             Error::Pixels(_) | Error::Preprocess(_) | Error::PixelShape { .. } => ErrorKind::Image,
             Error::Tokenizer(_) | Error::Vocabulary { .. } => ErrorKind::Text,
+            Error::ModelName { .. } | Error::NoModel { .. } => ErrorKind::Option,
             Error::Isa(_) | Error::Threads(_) | Error::OutputLength { .. } | Error::EmbedDim { .. } => {
                 ErrorKind::Option
             }
@@ -263,7 +295,6 @@ impl Error {
             Error::Photo { path, .. } => path.as_deref(),
             Error::Item { error, .. } => error.path(),
             Error::Weights(error) => Some(error.path()),
-            Error::ModelName { name } => Some(Path::new(name)),
             #[cfg(feature = "walk")]
             Error::Walk(error) => Some(error.path()),
             _ => None,

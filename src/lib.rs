@@ -12,14 +12,14 @@
 //!
 //! # Where to start
 //!
-//! - [`Clip`] opens a model by path ([`Clip::open`]), by name (`Clip::from_name`, feature `hub`) or the compiled-in one
+//! - [`Clip`] opens a model by path ([`Clip::open`]), by name (`Clip::from_name`, feature `hub`), by either ([`Clip::load`]) or the compiled-in one
 //!   (`Clip::demo`, feature `demo`); [`Options`] set threads, batch size, normalisation and orientation.
 //! - [`ImageEncoder`] and [`TextEncoder`] are one tower each; the pages of the other stay on disk. They encode batches
 //!   ([`ImageEncoder::encode`]), batches in which some inputs may fail ([`ImageEncoder::encode_each`]) and any number
 //!   of inputs in order, with progress and bounded memory ([`ImageEncoder::stream`]).
 //! - [`ImageInput`] is anything accepted as an image. `walk::photos` (feature `walk`) lists the photos of a folder.
 //! - [`CancelToken`] stops batches, streams and downloads. [`Fingerprint`] says which embeddings may be compared.
-//! - [`similarity`] and [`Clip::probabilities`] compare embeddings.
+//! - [`similarity`], [`query_similarity`] and [`Clip::probabilities`] compare embeddings.
 //!
 //! # Modules
 //!
@@ -70,13 +70,11 @@ pub mod tokenizer;
 pub mod walk;
 pub mod weights;
 
-#[cfg(feature = "hub")]
-pub use clip::NamedModel;
 #[cfg(feature = "decode")]
 pub use clip::decode_pixels_into;
 pub use clip::{
-    CancelToken, Clip, Encoded, Fingerprint, FingerprintError, ImageEncoder, ImageInput, Options, Progress, Stream,
-    TextEncoder, similarity,
+    CancelToken, Clip, Encoded, Fingerprint, FingerprintError, ImageEncoder, ImageInput, ModelLoader, ModelSource,
+    Options, Progress, Stream, TextEncoder, query_similarity, similarity,
 };
 pub use error::{Error, ErrorKind};
 pub use kernels::isa::{Isa, IsaError};

@@ -1,6 +1,7 @@
 //! Lists the photos of a folder and its subfolders. Reads folders, never a photo.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::iter::FusedIterator;
@@ -13,11 +14,22 @@ use walkdir::{DirEntry, WalkDir};
 pub const EXTENSIONS: [&str; 11] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "dib", "tif", "tiff"];
 
 /// A file or folder that cannot be listed.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("cannot read {}: {reason}", path.display())]
+#[derive(Clone, Debug)]
 pub struct WalkError {
     path: PathBuf,
     reason: Arc<io::Error>,
+}
+
+impl fmt::Display for WalkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot read {}: {}", self.path.display(), self.reason)
+    }
+}
+
+impl std::error::Error for WalkError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.reason)
+    }
 }
 
 impl WalkError {

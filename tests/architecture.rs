@@ -209,6 +209,25 @@ fn pointers_of_kernels_are_out_of_reach_of_safe_code() {
     assert!(unsafe_functions >= 5 && structs >= 3, "the scan found {unsafe_functions} functions and {structs} structs");
 }
 
+/// Model descriptions gain fields and variants; programs that read them must keep compiling.
+#[test]
+fn model_descriptions_are_non_exhaustive() {
+    let mut found = 0;
+    for Source { path, text } in sources().iter().filter(|source| source.path.ends_with("/config.rs")) {
+        if !path.starts_with("models/") {
+            continue;
+        }
+        let lines: Vec<&str> = text.lines().collect();
+        for (i, line) in lines.iter().enumerate() {
+            if line.starts_with("pub struct ") || line.starts_with("pub enum ") {
+                assert_eq!(lines[i - 1], "#[non_exhaustive]", "src/{path}:{}: {line}", i + 1);
+                found += 1;
+            }
+        }
+    }
+    assert!(found >= 11, "the scan found {found} types");
+}
+
 #[test]
 fn files_state_their_purpose_and_stay_short() {
     for root in ROOTS {

@@ -1,6 +1,7 @@
 //! The public API: every kind of input, single items, slices, errors, comparison, names.
 #![cfg(all(feature = "demo", feature = "walk"))]
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use clippie_rs::photo::decode;
 use clippie_rs::weights::WeightsFile;
 use clippie_rs::{
     CancelToken, Clip, Encoded, Error, ErrorKind, Fingerprint, ImageEncoder, ImageInput, Options, TextEncoder,
-    similarity,
+    query_similarity, similarity,
 };
 use clippie_rs::{RgbBuffer, RgbView};
 
@@ -65,6 +66,20 @@ fn every_kind_of_input_gives_the_same_bits() {
     one(clip.encode_images([view].iter()));
     one(clip.encode_images([view]));
     one(clip.encode_images(&[view]));
+    one(clip.encode_images(&[&view]));
+    one(clip.encode_images(&[&buffer]));
+    one(clip.encode_images(&[&ImageInput::from(&buffer)]));
+    let name = path.clone().into_os_string();
+    assert_eq!(clip.encode_image(&name).unwrap(), expected);
+    assert_eq!(clip.encode_image(name.as_os_str()).unwrap(), expected);
+    assert_eq!(clip.encode_image(&path.clone().into_boxed_path()).unwrap(), expected);
+    one(clip.encode_images(&[Arc::<Path>::from(path.as_path())]));
+    one(clip.encode_images(&[Cow::Borrowed(path.as_path())]));
+    one(clip.encode_images(&[&Cow::<Path>::Owned(path.clone())]));
+    one(clip.encode_images(&[Cow::Borrowed(DRAWING)]));
+    one(clip.encode_images(&[Cow::<[u8]>::Owned(bytes.clone())]));
+    let streamed: Vec<_> = clip.image().stream([Cow::<Path>::Owned(path.clone())]).collect();
+    assert_eq!(streamed[0].1.as_ref().unwrap(), &expected);
     one(clip.encode_images([&path].into_iter().filter(|path| path.exists())));
     #[cfg(feature = "image")]
     {
@@ -114,7 +129,7 @@ fn errors_say_which_input_it_was() {
     let good = std::fs::read(DRAWING).unwrap();
     let buffers = [&good, &good[..good.len() / 2].to_vec(), &good];
     let error = clip.encode_images(buffers).unwrap_err();
-    assert!(error.to_string().starts_with("image 1: the image is a truncated PNG image"), "{error}");
+    assert!(error.to_string().starts_with("image 1 is a truncated PNG image"), "{error}");
     assert!(error.reason().to_string().starts_with("the image is a truncated"), "{error}");
     assert_eq!((error.index(), error.path(), error.kind()), (Some(1), None, ErrorKind::Image));
 
@@ -126,9 +141,11 @@ fn errors_say_which_input_it_was() {
     assert!(error.to_string().starts_with("Cargo.toml is not an image"), "{error}");
     assert_eq!((error.index(), error.path()), (Some(1), Some(Path::new("Cargo.toml"))));
 
+    let error = clip.encode_images(&[good.as_slice(), b"no photo"]).unwrap_err();
+    assert!(error.to_string().starts_with("image 1 is not in a readable image format (JPEG, "), "{error}");
     // A single input has no index.
     let error = clip.encode_image(b"no photo".as_slice()).unwrap_err();
-    assert!(error.to_string().starts_with("the image is not an image"), "{error}");
+    assert!(error.to_string().starts_with("the image is not in a readable image format (JPEG, "), "{error}");
     assert_eq!((error.index(), error.path()), (None, None));
     let error = clip.encode_image("Cargo.toml").unwrap_err();
     assert_eq!((error.index(), error.path()), (None, Some(Path::new("Cargo.toml"))));
@@ -149,6 +166,26 @@ fn errors_say_which_input_it_was() {
         [(1, Some(1)), (2, Some(2))]
     );
     assert_eq!(encoded.rows.row(3), strict.encode(["b"]).unwrap().row(0));
+}
+
+/// The system's error among the sources of an error.
+fn system_error(error: &Error) -> Option<&std::io::Error> {
+    let first = std::error::Error::source(error);
+    std::iter::successors(first, |error| error.source()).find_map(|error| error.downcast_ref())
+}
+
+#[test]
+fn sources_of_errors_lead_to_the_system_error() {
+    let clip = demo();
+    let missing = Some(std::io::ErrorKind::NotFound);
+    let found = |error: &Error| system_error(error).map(std::io::Error::kind);
+    assert_eq!(found(&clip.encode_image("no/such.jpg").unwrap_err()), missing);
+    assert_eq!(found(&clip.encode_images(&["no/such.jpg"]).unwrap_err()), missing);
+    let (_, listed) = clip.image().stream(clippie_rs::walk::photos("no/such/folder")).next().unwrap();
+    assert_eq!(found(&listed.unwrap_err()), missing);
+    // A photo that cannot be decoded and a wrong number of values have no system error.
+    assert_eq!(found(&clip.encode_images(&["Cargo.toml"]).unwrap_err()), None);
+    assert_eq!(found(&clip.encode_images_into(&[DRAWING], &mut []).unwrap_err()), None);
 }
 
 #[test]
@@ -227,6 +264,43 @@ fn a_cancelled_batch_keeps_the_rows_that_are_done() {
     }
 }
 
+/// The message for a model name that could not be opened says what to do in this build.
+fn check_remedy(name: &str, error: &Error) {
+    let error = error.to_string();
+    if cfg!(feature = "hub") {
+        let start = format!("`{name}` is a model name, not a file; open it with `Clip::from_name`");
+        assert!(error.starts_with(&start), "{error}");
+    } else {
+        let start = format!("`{name}` is a model name, and this build of clippie-rs has no network (feature `hub`): ");
+        assert!(error.starts_with(&start), "{error}");
+        assert!(error.contains(" from https://huggingface.co/"), "{error}");
+        assert!(error.contains("`clippie-rs convert FOLDER OUT.clippie"), "{error}");
+    }
+}
+
+#[test]
+fn load_takes_paths_and_names() {
+    let expected = demo();
+    for model in ["demo", "weights/demo.clippie", "./weights/demo.clippie"] {
+        assert_eq!(Clip::load(model).unwrap().fingerprint(), expected.fingerprint(), "{model}");
+    }
+    let text = Options::new().model(PathBuf::from("demo")).cancel(&CancelToken::new()).open_text().unwrap();
+    assert_eq!(text.encode_one("a star").unwrap(), expected.encode_text("a star").unwrap());
+    assert!(Options::new().model("demo").open_image().unwrap().encode_one(DRAWING).is_ok());
+    // Names take precedence over files.
+    let error = Clip::load("./demo").unwrap_err();
+    assert!(error.to_string().starts_with("./demo: no such file"), "{error}");
+    let error = Clip::load("mobileclip2-s9").unwrap_err();
+    assert!(error.to_string().starts_with("there is no file mobileclip2-s9, and no model is called "), "{error}");
+    assert_eq!((error.kind(), error.path()), (ErrorKind::Option, None));
+    #[cfg(not(feature = "hub"))]
+    for name in ["vit-b-32-openai", "hf-hub:apple/MobileCLIP2-S2"] {
+        let error = Clip::load(name).unwrap_err();
+        check_remedy(name, &error);
+        assert_eq!((error.kind(), error.path()), (ErrorKind::Option, None));
+    }
+}
+
 #[test]
 fn a_name_given_as_a_path_has_its_own_error() {
     for name in ["vit-b-32-openai", "hf-hub:apple/MobileCLIP2-S2"] {
@@ -235,11 +309,13 @@ fn a_name_given_as_a_path_has_its_own_error() {
             ImageEncoder::open(name).unwrap_err(),
             TextEncoder::open(PathBuf::from(name)).unwrap_err(),
         ] {
-            let start = format!("`{name}` is a model name, not a file; open it with `Clip::from_name`");
-            assert!(error.to_string().starts_with(&start), "{error}");
-            assert_eq!((error.kind(), error.path()), (ErrorKind::Io, Some(Path::new(name))));
+            check_remedy(name, &error);
+            assert_eq!((error.kind(), error.path()), (ErrorKind::Option, None));
         }
     }
+    let error = Clip::open("demo").unwrap_err();
+    assert!(error.to_string().ends_with("open it with `Clip::demo()`"), "{error}");
+    assert_eq!((error.kind(), error.path()), (ErrorKind::Option, None));
     let error = Clip::open("missing.clippie").unwrap_err();
     assert!(error.to_string().starts_with("missing.clippie: no such file"), "{error}");
     assert_eq!((error.kind(), error.path()), (ErrorKind::Io, Some(Path::new("missing.clippie"))));
@@ -268,7 +344,9 @@ fn embeddings_are_compared_as_the_model_does() {
     let words = clip.encode_texts(["a red star", "two blue circles"]).unwrap();
     let cosines = similarity(&photos, &words).unwrap();
     assert!((&cosines - &photos.dot(&words.t())).iter().all(|difference| difference.abs() < 1e-6));
-    let probabilities = clip.probabilities(&photos, &words).unwrap();
+    let of_first = query_similarity(words.row(0).as_slice().unwrap(), &photos.view()).unwrap();
+    assert!(of_first.iter().zip(cosines.column(0)).all(|(a, b)| (a - b).abs() < 1e-6));
+    let probabilities = clip.probabilities(&photos.view(), &words.view()).unwrap();
     for (row, cosines) in probabilities.outer_iter().zip(cosines.outer_iter()) {
         assert!((row.sum() - 1.0).abs() < 1e-6);
         let odds = ((cosines[0] - cosines[1]) * clip.logit_scale()).exp();
@@ -324,6 +402,8 @@ mod names {
         let file = folder.path().join("models/mobileclip2-s2-0123456789abcdef.clippie");
         std::fs::copy("weights/demo.clippie", file).unwrap();
         let installed = Options::new().named("mobileclip2-s2").hub(&hub).open().unwrap();
+        assert_eq!(installed.fingerprint(), clip.fingerprint());
+        let installed = Options::new().model("mobileclip2-s2").hub(&hub).open().unwrap();
         assert_eq!(installed.fingerprint(), clip.fingerprint());
     }
 }

@@ -44,26 +44,11 @@ pub(super) fn all() -> Vec<PathBuf> {
 /// Without the feature `hub` no model is installed.
 #[cfg(not(feature = "hub"))]
 pub(super) fn find(name: &ModelName) -> Result<PathBuf, Failure> {
-    Err(by_hand(name))
+    Err(crate::Error::ModelName { name: name.to_string() }.into())
 }
 
 /// Without the feature `hub` nothing can be pulled.
 #[cfg(not(feature = "hub"))]
 pub(super) fn find_or_pull(name: &ModelName, _messages: &Messages) -> Result<PathBuf, Failure> {
-    Err(by_hand(name))
-}
-
-/// The message on how to get a model without the feature `hub`.
-#[cfg(not(feature = "hub"))]
-fn by_hand(name: &ModelName) -> Failure {
-    let repository = name.repository();
-    let (file, model_option) = match name.known() {
-        Some(model) => (model.file, format!(" --model {}", model.name)),
-        None => ("the checkpoint", String::new()),
-    };
-    Failure::Error(format!(
-        "this clippie-rs was built without network (feature `hub`): download {file} and the .json files beside it from \
-         https://huggingface.co/{repository} into a folder, convert it with `clippie-rs convert FOLDER \
-         OUT.clippie{model_option}`, and give OUT.clippie with -m"
-    ))
+    Err(crate::Error::ModelName { name: name.to_string() }.into())
 }

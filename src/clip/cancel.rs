@@ -7,7 +7,17 @@ use crate::error::Error;
 
 /// A flag that stops encoders, streams and downloads; clones share it.
 ///
-/// Encoders check it between groups of inputs, so a call ends within about the time of one group.
+/// [`Clip::with_cancel`](super::Clip::with_cancel) and the same method of the encoders watch it in every call;
+/// [`Stream::cancel`](super::Stream::cancel) and [`ModelLoader::cancel`](super::ModelLoader::cancel) watch it in one. Encoders check it between groups
+/// of inputs, so a call ends within about the time of one group.
+///
+/// ```no_run
+/// use clippie_rs::{CancelToken, Clip};
+///
+/// let cancel = CancelToken::new(); // give a clone to the button that cancels
+/// let clip = Clip::open("mobileclip2-s2.clippie")?.with_cancel(&cancel);
+/// # Ok::<(), clippie_rs::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct CancelToken(Arc<Flag>);
 

@@ -10,7 +10,7 @@ use crate::walk::WalkError;
 /// An image: a file, the bytes of one, a decoded image, or plain RGB.
 ///
 /// References to paths, strings, byte vectors and slices, images of the crate `image`, [`RgbBuffer`] and [`RgbView`]
-/// convert implicitly; slices and iterators of them are accepted too. For a type of your own, implement
+/// convert implicitly, also those in a `Box`, an `Arc` or a `Cow`; slices and iterators of them are accepted too. For a type of your own, implement
 /// `From<&YourType> for ImageInput<'_>`.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -65,8 +65,20 @@ impl<'a, 'b> From<&'a RgbView<'b>> for ImageInput<'a> {
     }
 }
 
+impl<'a, 'b> From<&'a &'b RgbView<'b>> for ImageInput<'a> {
+    fn from(rgb: &'a &'b RgbView<'b>) -> Self {
+        ImageInput::Rgb(**rgb)
+    }
+}
+
 impl<'a> From<&'a RgbBuffer> for ImageInput<'a> {
     fn from(rgb: &'a RgbBuffer) -> Self {
+        ImageInput::Rgb(rgb.view())
+    }
+}
+
+impl<'a, 'b> From<&'a &'b RgbBuffer> for ImageInput<'a> {
+    fn from(rgb: &'a &'b RgbBuffer) -> Self {
         ImageInput::Rgb(rgb.view())
     }
 }
@@ -77,8 +89,16 @@ impl<'a, 'b> From<&'a ImageInput<'b>> for ImageInput<'a> {
     }
 }
 
+impl<'a, 'b> From<&'a &'b ImageInput<'b>> for ImageInput<'a> {
+    fn from(input: &'a &'b ImageInput<'b>) -> Self {
+        **input
+    }
+}
+
 #[cfg(feature = "decode")]
 mod decoded {
+    use std::borrow::Cow;
+    use std::ffi::{OsStr, OsString};
     use std::sync::Arc;
 
     use super::*;
@@ -97,7 +117,23 @@ mod decoded {
             }
         )*};
     }
-    path!(Path PathBuf str String);
+    path!(Path PathBuf Box<Path> Arc<Path> OsStr OsString str String);
+
+    macro_rules! cow {
+        ($($type:ty => $variant:ident)*) => {$(
+            impl<'a, 'b> From<&'a Cow<'b, $type>> for ImageInput<'a> {
+                fn from(input: &'a Cow<'b, $type>) -> Self {
+                    ImageInput::$variant((**input).as_ref())
+                }
+            }
+            impl<'a, 'b> From<&'a &'b Cow<'b, $type>> for ImageInput<'a> {
+                fn from(input: &'a &'b Cow<'b, $type>) -> Self {
+                    ImageInput::$variant((***input).as_ref())
+                }
+            }
+        )*};
+    }
+    cow!(Path => Path OsStr => Path str => Path [u8] => Bytes);
 
     macro_rules! bytes {
         ($($type:ty)*) => {$(

@@ -13,14 +13,14 @@ mod encoded;
 mod fingerprint;
 mod image;
 mod input;
-#[cfg(feature = "hub")]
-mod named;
+mod loader;
 mod options;
 #[cfg(feature = "decode")]
 mod photo_pixels;
 mod pixels;
 mod session;
 mod similarity;
+mod source;
 mod stream;
 mod text;
 
@@ -28,19 +28,19 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayBase, Data, Ix2};
 
 pub use cancel::CancelToken;
 pub use encoded::Encoded;
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use image::ImageEncoder;
 pub use input::ImageInput;
-#[cfg(feature = "hub")]
-pub use named::NamedModel;
+pub use loader::ModelLoader;
 pub use options::Options;
 #[cfg(feature = "decode")]
 pub use photo_pixels::decode_pixels_into;
-pub use similarity::similarity;
+pub use similarity::{query_similarity, similarity};
+pub use source::ModelSource;
 pub use stream::{Progress, Stream};
 pub use text::TextEncoder;
 
@@ -76,9 +76,26 @@ impl Clip {
     /// Opens a `.clippie` file with the default [`Options`].
     ///
     /// # Errors
-    /// A file that is missing, not a weights file, damaged, of a newer version, or without one of the towers.
+    /// A file that is missing, not a weights file, damaged, of a newer version, or without one of the towers. The name
+    /// of a model instead of a path: [`Error::ModelName`].
     pub fn open(path: impl AsRef<Path>) -> Result<Clip, Error> {
         Options::new().open(path)
+    }
+
+    /// Opens a model as users of `clippie-rs -m` give it, a path or a name, with the default [`Options`]. See
+    /// [`Options::model`].
+    ///
+    /// ```
+    /// # #[cfg(feature = "demo")]
+    /// let clip = clippie_rs::Clip::load("demo")?; // or `mobileclip2-s2`, `hf-hub:ORG/REPO`, `folder/model.clippie`
+    /// # Ok::<(), clippie_rs::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Clip::open`]; a text that is neither a file nor a name; any error of a download or a conversion.
+    /// Without the feature `hub`, the name of a published model: the message says how to get its file.
+    pub fn load(model: impl AsRef<Path>) -> Result<Clip, Error> {
+        Options::new().model(model).open()
     }
 
     /// Opens a published model by its name with the default [`Options`]; downloads and converts it first if it is not
@@ -178,7 +195,11 @@ impl Clip {
     ///
     /// # Errors
     /// Embeddings of different lengths, which come from different models.
-    pub fn probabilities(&self, images: &Array2<f32>, texts: &Array2<f32>) -> Result<Array2<f32>, Error> {
+    pub fn probabilities(
+        &self,
+        images: &ArrayBase<impl Data<Elem = f32>, Ix2>,
+        texts: &ArrayBase<impl Data<Elem = f32>, Ix2>,
+    ) -> Result<Array2<f32>, Error> {
         let mut logits = similarity(images, texts)? * self.logit_scale();
         similarity::softmax(&mut logits);
         Ok(logits)

@@ -4,9 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::session::Session;
-use super::{Clip, ImageEncoder, TextEncoder};
+use super::{Clip, ImageEncoder, ModelSource, TextEncoder};
 use crate::error::Error;
-use crate::hub::ModelName;
 use crate::kernels::Isa;
 use crate::preprocess::PreprocessConfig;
 use crate::tokenizer::Overflow;
@@ -165,9 +164,9 @@ impl Options {
 }
 
 /// Opens a file. A model name instead of a path has its own error.
-fn open_file(path: &Path) -> Result<WeightsFile, Error> {
+pub(super) fn open_file(path: &Path) -> Result<WeightsFile, Error> {
     WeightsFile::open(path).map_err(|error| match path.to_str() {
-        Some(name) if matches!(error.reason(), Reason::NotFound) && name.parse::<ModelName>().is_ok() => {
+        Some(name) if matches!(error.reason(), Reason::NotFound) && ModelSource::parse_name(name).is_ok() => {
             Error::ModelName { name: name.to_owned() }
         }
         _ => Error::from(error),

@@ -4,13 +4,11 @@ use super::ImageInput;
 #[cfg(feature = "decode")]
 use super::photo_pixels;
 use crate::error::Error;
+#[cfg(feature = "decode")]
+use crate::photo::NAMELESS;
 #[cfg(feature = "image")]
 use crate::pixels::RgbView;
 use crate::preprocess::{self, PreprocessConfig};
-
-/// Name of an image without a path in messages.
-#[cfg(feature = "decode")]
-const NAMELESS: &str = "the image";
 
 /// Writes the pixels of `image` to `out [3, S, S]`: decoded, upright if `orient`, resized, cropped, normalised.
 #[cfg_attr(not(feature = "decode"), allow(unused_variables))]

@@ -89,6 +89,24 @@ impl ModelName {
     }
 }
 
+#[cfg(any(test, not(feature = "hub")))]
+impl ModelName {
+    /// How to get the model without the feature `hub`.
+    pub(crate) fn by_hand(&self) -> String {
+        let repository = self.repository();
+        let tree = self.revision().map_or_else(String::new, |revision| format!("/tree/{revision}"));
+        let (file, model_option) = match self.known() {
+            Some(model) => (model.file, format!(" --model {}", model.name)),
+            None => ("the checkpoint", String::new()),
+        };
+        format!(
+            "download {file} and the .json files beside it from https://huggingface.co/{repository}{tree} into a \
+             folder, convert it with `clippie-rs convert FOLDER OUT.clippie{model_option}`, and give the path \
+             OUT.clippie instead"
+        )
+    }
+}
+
 impl fmt::Display for ModelName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -187,6 +205,17 @@ mod tests {
             let name = parse(text).unwrap();
             assert_eq!((name.to_string(), name.known()), (text.to_owned(), None));
         }
+    }
+
+    #[test]
+    fn models_can_be_fetched_by_hand() {
+        let how = parse("mobileclip2-s2").unwrap().by_hand();
+        assert!(how.contains(" from https://huggingface.co/timm/MobileCLIP2-S2-OpenCLIP into "), "{how}");
+        assert!(how.contains("`clippie-rs convert FOLDER OUT.clippie --model mobileclip2-s2`"), "{how}");
+        let how = parse("hf-hub:a/b@v1").unwrap().by_hand();
+        assert!(how.starts_with("download the checkpoint and the .json files"), "{how}");
+        assert!(how.contains(" from https://huggingface.co/a/b/tree/v1 into "), "{how}");
+        assert!(how.contains("`clippie-rs convert FOLDER OUT.clippie`"), "{how}");
     }
 
     #[test]

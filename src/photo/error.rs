@@ -1,11 +1,14 @@
 //! Errors of decoding a photo; each names the photo.
 
+/// Stands in messages for a photo without a path or name.
+pub(crate) const NAMELESS: &str = "the image";
+
 /// Why a photo cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The bytes are in no known format.
-    #[error("{name} is not an image that can be read here (JPEG, PNG, WebP, GIF, BMP, TIFF)")]
+    #[error("{name} is {} (JPEG, PNG, WebP, GIF, BMP, TIFF)", unreadable(name))]
     NotAnImage {
         /// The caller's name for the photo.
         name: String,
@@ -82,6 +85,11 @@ pub enum Error {
     },
 }
 
+/// The predicate of [`Error::NotAnImage`]; "the image is not an image" would contradict itself.
+fn unreadable(name: &str) -> &'static str {
+    if name == NAMELESS { "not in a readable image format" } else { "not an image that can be read here" }
+}
+
 impl Error {
     /// Returns the name of the photo, as the caller gave it to [`decode`](super::decode).
     pub fn name(&self) -> &str {
@@ -95,5 +103,18 @@ impl Error {
             | Error::Unsupported { name, .. }
             | Error::OutOfMemory { name, .. } => name,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_without_a_name_has_its_own_sentence() {
+        let message = |name: &str| Error::NotAnImage { name: name.into() }.to_string();
+        let formats = "(JPEG, PNG, WebP, GIF, BMP, TIFF)";
+        assert_eq!(message(NAMELESS), format!("the image is not in a readable image format {formats}"));
+        assert_eq!(message("notes.jpg"), format!("notes.jpg is not an image that can be read here {formats}"));
     }
 }

@@ -23,6 +23,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::pixels::{Orientation, RgbBuffer, RowSink, SinkError};
 use decode_error::DecodeError;
 pub use error::Error;
+pub(crate) use error::NAMELESS;
 use format::Format;
 use whole::WholePhoto;
 

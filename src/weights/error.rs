@@ -2,6 +2,7 @@
 //!
 //! Names from a file are printed quoted and escaped, so no file can send control characters to a terminal.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,11 +10,23 @@ use super::format::{Dtype, Layout, PANEL};
 use super::header::{MAX_HEADER, MAX_TENSORS, VERSION};
 
 /// A weights file that cannot be read or written: its path and the reason.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {reason}", path.display())]
+#[derive(Debug)]
 pub struct Error {
     path: PathBuf,
     reason: Reason,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.reason)
+    }
+}
+
+impl std::error::Error for Error {
+    /// The system's error. The message contains the reason.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.reason.source()
+    }
 }
 
 impl Error {
@@ -52,13 +65,13 @@ pub enum Reason {
     NotAFile,
     /// The system cannot open the file.
     #[error("cannot be opened ({0}); check its permissions")]
-    Open(io::Error),
+    Open(#[source] io::Error),
     /// The system cannot read the file.
     #[error("cannot be read ({0}); check the disk or copy it again")]
-    Read(io::Error),
+    Read(#[source] io::Error),
     /// The system cannot map the file.
     #[error("cannot be mapped into memory ({0}); copy it to a local disk or free address space")]
-    Map(io::Error),
+    Map(#[source] io::Error),
     /// The file is larger than the address space.
     #[error("is {0} bytes long, more than this program can address; use a 64-bit build")]
     TooLarge(u64),
@@ -152,10 +165,10 @@ pub enum Reason {
 
     /// The system cannot write the file.
     #[error("cannot be written ({0}); check the folder, its permissions and the space left")]
-    Write(io::Error),
+    Write(#[source] io::Error),
     /// The finished file cannot be renamed to its final name.
     #[error("cannot be put in place ({0}); close programs that have it open and check the folder's permissions")]
-    Replace(io::Error),
+    Replace(#[source] io::Error),
     /// The tensors to write break a rule of the format.
     #[error("cannot be written: {0}; this is a fault of the program that converts")]
     Unwritable(Fault),
@@ -312,4 +325,22 @@ pub enum Fault {
     /// The file is finished before all tensors are written.
     #[error("tensor {0:?} was never written")]
     Missing(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn the_source_is_the_system_error() {
+        let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
+        for reason in [Reason::Open(denied()), Reason::Read(denied()), Reason::Map(denied()), Reason::Write(denied())] {
+            let error = Error::new(Path::new("a.clippie"), reason);
+            let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+            assert_eq!(source.map(io::Error::kind), Some(io::ErrorKind::PermissionDenied));
+        }
+        assert!(Error::new(Path::new("a.clippie"), Reason::NotWeights).source().is_none());
+    }
 }

@@ -42,6 +42,7 @@ pub enum Layout {
 /// The half of the model that a tensor belongs to. In a file the image tower comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Tower {
     /// Encodes photos.
     Image,

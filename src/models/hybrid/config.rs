@@ -10,6 +10,7 @@ use crate::models::transformer::config::TransformerConfig;
 /// and pooled at the first token with the largest id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct TextHybridConfig {
     /// Number of token positions.
     pub context_length: usize,

@@ -11,6 +11,7 @@ const HEAD_WIDTH: usize = 32;
 /// A FastViT tower in MobileCLIP's form (MCi0 to MCi4).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct MciConfig {
     /// Side of the square input in pixels. The first stage has maps of a quarter of it, each further stage maps of
     /// half the size of the stage before.
@@ -26,6 +27,7 @@ pub struct MciConfig {
 /// A stage of a FastViT tower.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct MciStage {
     /// Channels.
     pub channels: usize,
@@ -49,6 +51,7 @@ pub struct MciStage {
 /// Token mixers of FastViT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Mixer {
     /// A 3 × 3 depthwise convolution with the residual folded in.
     RepMixer,

@@ -9,6 +9,7 @@ use crate::models::transformer::config::TransformerConfig;
 /// A text transformer: token and position embeddings, pre-norm blocks, a pooled token, its projection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct TextTransformerConfig {
     /// Number of token positions.
     pub context_length: usize,

@@ -8,6 +8,7 @@ use crate::models::settings::{Activation, OpenSettings, Sizes, valid_eps, within
 /// A stack of pre-norm transformer blocks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct TransformerConfig {
     /// Channels of a token.
     pub width: usize,

@@ -9,6 +9,7 @@ use crate::models::transformer::config::TransformerConfig;
 /// A vision transformer: patches, class token, pre-norm blocks, a pooled token, its projection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct VitConfig {
     /// Side of the square input in pixels.
     pub image_size: usize,
@@ -39,6 +40,7 @@ pub enum ImagePooling {
 /// Three convolutions that embed a patch of 16 × 16 pixels: 4 × 4, 2 × 2 and 2 × 2, each with its size as stride.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ConvStem {
     /// Channels of the first two convolutions.
     pub width: usize,
