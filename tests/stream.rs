@@ -89,7 +89,7 @@ fn failures_keep_their_indices_in_the_stream() {
                 Ok(row) => assert_eq!(row, expected),
                 Err(error) => {
                     assert_eq!((error.index(), i % 10, error.kind()), (Some(i), 7, ErrorKind::Image));
-                    assert!(error.to_string().starts_with(&format!("image {i}: ")), "{error}");
+                    assert!(error.to_string().starts_with(&format!("image {i} ")), "{error}");
                 }
             }
         }
