@@ -1,11 +1,12 @@
 //! The tensor names of Apple's `ml-mobileclip`: MobileCLIP S0, S1, S2 and B as published by Apple.
 
+use super::blocks::{BlockNames, Qkv};
 use super::convs::{self, Convs};
 use super::mci::MciTower;
 use super::names::Checklist;
 use super::source::Source;
 use super::timm::{draft_stem, stem_source};
-use super::{Recipe, SourceLayout, Target, draft_blocks, draft_text, draft_vit, grid};
+use super::{Recipe, SourceLayout, Target, draft_text, draft_vit, grid};
 use crate::models::config::{ImageConfig, ModelConfig, TextConfig, TextHybridConfig, TransformerConfig};
 
 /// Names that distinguish the layout and its towers.
@@ -20,6 +21,15 @@ const TOKEN_EMBEDDING: &str = "text_encoder.embedding_layer.weight";
 const TEXT_POSITION: &str = "text_encoder.positional_embedding.pos_embed.pos_embed";
 const TEXT_BLOCKS: &str = "text_encoder.transformer.";
 const TEXT_NORM: &str = "text_encoder.final_layer_norm";
+
+const BLOCK: BlockNames = BlockNames {
+    attention_norm: "pre_norm_mha.0",
+    qkv: Qkv::Linear("pre_norm_mha.1.qkv_proj"),
+    out: "pre_norm_mha.1.out_proj",
+    mlp_norm: "pre_norm_ffn.0",
+    fc1: "pre_norm_ffn.1",
+    fc2: "pre_norm_ffn.4",
+};
 
 struct Apple {
     mci: Option<MciTower>,
@@ -68,9 +78,9 @@ impl Apple {
         let [vocab_size, _] = names.probe(TOKEN_EMBEDDING, [0, d]);
         let [_, _, context_length, _] = names.probe(TEXT_POSITION, [1, 1, 0, d]);
         if !names.has_within(TEXT_BLOCKS, ".token_mixer.") {
-            return draft_text(context_length, vocab_size, draft(names, TEXT_BLOCKS, 0, d));
+            return draft_text(context_length, vocab_size, BLOCK.draft(names, TEXT_BLOCKS, 0, d));
         }
-        let blocks = draft(names, TEXT_BLOCKS, 1, d);
+        let blocks = BLOCK.draft(names, TEXT_BLOCKS, 1, d);
         let blocks = TransformerConfig { layers: blocks.layers.saturating_sub(2), ..blocks };
         let first = format!("{TEXT_BLOCKS}0");
         let convs = Convs::new(names, &convs::APPLE, &format!("{first}.token_mixer"));
@@ -94,7 +104,7 @@ impl Apple {
             }
             ["blocks", i, part] => {
                 let i = i.parse::<usize>().ok()? + usize::from(self.hybrid.is_some());
-                return block_source(names, &format!("{TEXT_BLOCKS}{i}"), part, target);
+                return BLOCK.source(names, &format!("{TEXT_BLOCKS}{i}"), part, target);
             }
             ["proj"] => {
                 let norm = names.take_norm(TEXT_NORM, target.inputs);
@@ -107,7 +117,7 @@ impl Apple {
 
 fn draft_vit_tower(names: &mut Checklist<'_>) -> (ImageConfig, usize) {
     let [width] = names.probe(&format!("{IMAGE_NORM}.weight"), [0]);
-    let blocks = draft(names, IMAGE_BLOCKS, 0, width);
+    let blocks = BLOCK.draft(names, IMAGE_BLOCKS, 0, width);
     let [_, embed_dim] = names.probe(IMAGE_PROJECTION, [width, 0]);
     let found = names.probe(POSITION, [1, 1, 0, width]);
     // The class token has no position.
@@ -129,7 +139,7 @@ fn vit_source(names: &mut Checklist<'_>, target: &Target<'_>) -> Option<Source> 
                 class_has_position: false,
             }
         }
-        ["blocks", i, part] => return block_source(names, &format!("{IMAGE_BLOCKS}{i}"), part, target),
+        ["blocks", i, part] => return BLOCK.source(names, &format!("{IMAGE_BLOCKS}{i}"), part, target),
         ["proj"] => {
             let norm = names.take_norm(IMAGE_NORM, target.inputs);
             Source::normed(norm, names.take_matrix(IMAGE_PROJECTION, target))
@@ -148,29 +158,6 @@ fn mixer_source(convs: &mut Convs<'_, '_>, block: &str, part: &[&str], target: &
             let linear = convs.mlp_linear(block, "fc2", target.inputs, target.outputs);
             Source::scaled(linear, convs.factor(&format!("{block}.layer_scale"), target.outputs))
         }
-        _ => return None,
-    })
-}
-
-/// The transformer blocks `{prefix}{i}`, numbered from `first`.
-fn draft(names: &mut Checklist<'_>, prefix: &str, first: usize, width: usize) -> TransformerConfig {
-    let [mlp_width, _] = names.probe(&format!("{prefix}{first}.pre_norm_ffn.1.weight"), [0, width]);
-    draft_blocks(width, names.count_blocks(prefix), mlp_width)
-}
-
-fn block_source(names: &mut Checklist<'_>, block: &str, part: &str, target: &Target<'_>) -> Option<Source> {
-    let named = |part: &str| format!("{block}.{part}");
-    Some(match part {
-        "qkv" => {
-            let norm = names.take_norm(&named("pre_norm_mha.0"), target.inputs);
-            Source::normed(norm, names.take_linear(&named("pre_norm_mha.1.qkv_proj"), target))
-        }
-        "out" => Source::linear(names.take_linear(&named("pre_norm_mha.1.out_proj"), target)),
-        "fc1" => {
-            let norm = names.take_norm(&named("pre_norm_ffn.0"), target.inputs);
-            Source::normed(norm, names.take_linear(&named("pre_norm_ffn.1"), target))
-        }
-        "fc2" => Source::linear(names.take_linear(&named("pre_norm_ffn.4"), target)),
         _ => return None,
     })
 }

@@ -1,13 +1,23 @@
 //! The tensor names of Hugging Face transformers' `CLIPModel`.
 
+use super::blocks::{BlockNames, Qkv};
 use super::names::Checklist;
 use super::source::Source;
-use super::{Recipe, SourceLayout, Target, draft_blocks, draft_text, draft_vit, grid, square_patch};
+use super::{Recipe, SourceLayout, Target, draft_text, draft_vit, grid, square_patch};
 use crate::models::config::{ImageConfig, ModelConfig, TransformerConfig};
 
 /// Name prefixes of the towers' blocks.
 const IMAGE_BLOCKS: &str = "vision_model.encoder.layers.";
 const TEXT_BLOCKS: &str = "text_model.encoder.layers.";
+
+const BLOCK: BlockNames = BlockNames {
+    attention_norm: "layer_norm1",
+    qkv: Qkv::Separate(["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"]),
+    out: "self_attn.out_proj",
+    mlp_norm: "layer_norm2",
+    fc1: "mlp.fc1",
+    fc2: "mlp.fc2",
+};
 
 const PATCH: &str = "vision_model.embeddings.patch_embedding.weight";
 const POSITION: &str = "vision_model.embeddings.position_embedding.weight";
@@ -54,14 +64,14 @@ impl Recipe for HuggingFace {
             ["image", "ln_pre", part] => {
                 Source::Rows(names.take(format!("vision_model.pre_layrnorm.{part}"), &target.shape))
             }
-            ["image", "blocks", i, part] => return block_source(names, &format!("{IMAGE_BLOCKS}{i}"), part, target),
+            ["image", "blocks", i, part] => return BLOCK.source(names, &format!("{IMAGE_BLOCKS}{i}"), part, target),
             ["image", "proj"] => {
                 let norm = names.take_norm(IMAGE_NORM, target.inputs);
                 Source::normed(norm, names.take_unbiased(IMAGE_PROJECTION, target))
             }
             ["text", "token_embedding"] => Source::Rows(names.take(TOKEN_EMBEDDING.into(), &target.shape)),
             ["text", "position"] => Source::Rows(names.take(TEXT_POSITION.into(), &target.shape)),
-            ["text", "blocks", i, part] => return block_source(names, &format!("{TEXT_BLOCKS}{i}"), part, target),
+            ["text", "blocks", i, part] => return BLOCK.source(names, &format!("{TEXT_BLOCKS}{i}"), part, target),
             ["text", "proj"] => {
                 let norm = names.take_norm(TEXT_NORM, target.inputs);
                 Source::normed(norm, names.take_unbiased("text_projection.weight", target))
@@ -73,24 +83,5 @@ impl Recipe for HuggingFace {
 
 fn draft(names: &mut Checklist<'_>, prefix: &str, norm: &str) -> TransformerConfig {
     let [width] = names.probe(&format!("{norm}.weight"), [0]);
-    let [mlp_width, _] = names.probe(&format!("{prefix}0.mlp.fc1.weight"), [0, width]);
-    draft_blocks(width, names.count_blocks(prefix), mlp_width)
-}
-
-fn block_source(names: &mut Checklist<'_>, block: &str, part: &str, target: &Target<'_>) -> Option<Source> {
-    let named = |part: &str| format!("{block}.{part}");
-    Some(match part {
-        "qkv" => {
-            let norm = names.take_norm(&named("layer_norm1"), target.inputs);
-            let thirds = ["q_proj", "k_proj", "v_proj"].map(|third| named(&format!("self_attn.{third}")));
-            Source::normed(norm, names.take_stacked(&thirds, target))
-        }
-        "out" => Source::linear(names.take_linear(&named("self_attn.out_proj"), target)),
-        "fc1" => {
-            let norm = names.take_norm(&named("layer_norm2"), target.inputs);
-            Source::normed(norm, names.take_linear(&named("mlp.fc1"), target))
-        }
-        "fc2" => Source::linear(names.take_linear(&named("mlp.fc2"), target)),
-        _ => return None,
-    })
+    BLOCK.draft(names, prefix, 0, width)
 }

@@ -5,6 +5,7 @@
 //! Every tensor is accounted for: one that is missing, wrongly shaped or left over is an error that names it.
 
 mod apple;
+mod blocks;
 mod convs;
 mod huggingface;
 mod mci;

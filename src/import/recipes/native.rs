@@ -1,8 +1,9 @@
 //! The tensor names of OpenAI's CLIP, which open_clip kept for its own vision transformers.
 
+use super::blocks::{BlockNames, Qkv};
 use super::names::Checklist;
-use super::source::{Linear, Order, Source};
-use super::{Recipe, SourceLayout, Target, draft_blocks, draft_text, draft_vit, grid, square_patch};
+use super::source::Source;
+use super::{Recipe, SourceLayout, Target, draft_text, draft_vit, grid, square_patch};
 use crate::models::config::{ImageConfig, ModelConfig, TextConfig, TransformerConfig};
 
 /// Buffers in OpenAI's archives besides the weights.
@@ -11,6 +12,15 @@ const OPENAI_BUFFERS: [&str; 3] = ["input_resolution", "context_length", "vocab_
 /// Name prefixes of the towers' blocks.
 const IMAGE_BLOCKS: &str = "visual.transformer.resblocks.";
 const TEXT_BLOCKS: &str = "transformer.resblocks.";
+
+const BLOCK: BlockNames = BlockNames {
+    attention_norm: "ln_1",
+    qkv: Qkv::InProj("attn.in_proj"),
+    out: "attn.out_proj",
+    mlp_norm: "ln_2",
+    fc1: "mlp.c_fc",
+    fc2: "mlp.c_proj",
+};
 
 const PATCH: &str = "visual.conv1.weight";
 const POSITION: &str = "visual.positional_embedding";
@@ -57,7 +67,7 @@ impl Recipe for Native {
                 class_has_position: true,
             },
             ["ln_pre", part] => Source::Rows(names.take(format!("visual.ln_pre.{part}"), &target.shape)),
-            ["blocks", i, part] => return block_source(names, &format!("{IMAGE_BLOCKS}{i}"), part, target),
+            ["blocks", i, part] => return BLOCK.source(names, &format!("{IMAGE_BLOCKS}{i}"), part, target),
             ["proj"] => {
                 let norm = names.take_norm("visual.ln_post", target.inputs);
                 Source::normed(norm, names.take_matrix("visual.proj", target))
@@ -84,7 +94,7 @@ pub(super) fn text_source(names: &mut Checklist<'_>, target: &Target<'_>, prefix
     Some(match path {
         ["token_embedding"] => Source::Rows(names.take(named("token_embedding.weight"), &target.shape)),
         ["position"] => Source::Rows(names.take(named("positional_embedding"), &target.shape)),
-        ["blocks", i, part] => return block_source(names, &format!("{prefix}{TEXT_BLOCKS}{i}"), part, target),
+        ["blocks", i, part] => return BLOCK.source(names, &format!("{prefix}{TEXT_BLOCKS}{i}"), part, target),
         ["proj"] => {
             let norm = names.take_norm(&named("ln_final"), target.inputs);
             Source::normed(norm, names.take_matrix(&named("text_projection"), target))
@@ -95,26 +105,5 @@ pub(super) fn text_source(names: &mut Checklist<'_>, target: &Target<'_>, prefix
 
 fn draft(names: &mut Checklist<'_>, prefix: &str, norm: &str) -> TransformerConfig {
     let [width] = names.probe(norm, [0]);
-    let [mlp_width, _] = names.probe(&format!("{prefix}0.mlp.c_fc.weight"), [0, width]);
-    draft_blocks(width, names.count_blocks(prefix), mlp_width)
-}
-
-fn block_source(names: &mut Checklist<'_>, block: &str, part: &str, target: &Target<'_>) -> Option<Source> {
-    let named = |part: &str| format!("{block}.{part}");
-    Some(match part {
-        "qkv" => {
-            let norm = names.take_norm(&named("ln_1"), target.inputs);
-            let (k, n) = (target.inputs, target.outputs);
-            let weight = vec![names.take(named("attn.in_proj_weight"), &[n, k])];
-            let bias = vec![names.take(named("attn.in_proj_bias"), &[n])];
-            Source::normed(norm, Linear { weight, order: Order::OutIn, bias, k, n })
-        }
-        "out" => Source::linear(names.take_linear(&named("attn.out_proj"), target)),
-        "fc1" => {
-            let norm = names.take_norm(&named("ln_2"), target.inputs);
-            Source::normed(norm, names.take_linear(&named("mlp.c_fc"), target))
-        }
-        "fc2" => Source::linear(names.take_linear(&named("mlp.c_proj"), target)),
-        _ => return None,
-    })
+    BLOCK.draft(names, prefix, 0, width)
 }

@@ -1,10 +1,11 @@
 //! The tensor names of open_clip's models with an image tower of timm: MobileCLIP and MobileCLIP2.
 
+use super::blocks::{BlockNames, Qkv};
 use super::convs::{self, Convs, conv};
 use super::mci::MciTower;
 use super::names::Checklist;
 use super::source::Source;
-use super::{Recipe, SourceLayout, Target, draft_blocks, draft_vit, grid, native, square_patch};
+use super::{Recipe, SourceLayout, Target, draft_vit, grid, native, square_patch};
 use crate::models::config::{ConvStem, ImageConfig, ModelConfig};
 
 /// Prefix of image towers of timm in open_clip.
@@ -18,6 +19,15 @@ const PATCH: &str = "visual.trunk.patch_embed.proj.weight";
 const POSITION: &str = "visual.trunk.pos_embed";
 const BLOCKS: &str = "visual.trunk.blocks.";
 const HEAD: &str = "visual.trunk.head";
+
+const BLOCK: BlockNames = BlockNames {
+    attention_norm: "norm1",
+    qkv: Qkv::Linear("attn.qkv"),
+    out: "attn.proj",
+    mlp_norm: "norm2",
+    fc1: "mlp.fc1",
+    fc2: "mlp.fc2",
+};
 
 /// Prefix of all names of the text tower.
 const TEXT: &str = "text.";
@@ -57,8 +67,7 @@ impl Recipe for Timm {
 fn draft_vit_tower(names: &mut Checklist<'_>) -> (ImageConfig, usize) {
     let has_stem = names.has_prefix(STEM);
     let [width] = names.probe("visual.trunk.norm.weight", [0]);
-    let [mlp_width, _] = names.probe(&format!("{BLOCKS}0.mlp.fc1.weight"), [0, width]);
-    let blocks = draft_blocks(width, names.count_blocks(BLOCKS), mlp_width);
+    let blocks = BLOCK.draft(names, BLOCKS, 0, width);
     let [embed_dim, _] = names.probe(&format!("{HEAD}.weight"), [0, width]);
     let found = names.probe(POSITION, [1, 0, width]);
     // After a stem the class token has no position, and the tensor does not count it.
@@ -85,7 +94,7 @@ fn vit_source(names: &mut Checklist<'_>, target: &Target<'_>) -> Option<Source> 
             }
         }
         ["ln_pre", part] => Source::Rows(names.take(format!("visual.trunk.norm_pre.{part}"), &target.shape)),
-        ["blocks", i, part] => return block_source(names, &format!("{BLOCKS}{i}"), part, target),
+        ["blocks", i, part] => return BLOCK.source(names, &format!("{BLOCKS}{i}"), part, target),
         ["proj"] => {
             let norm = names.take_norm("visual.trunk.norm", target.inputs);
             Source::normed(norm, names.take_linear(HEAD, target))
@@ -115,21 +124,4 @@ pub(super) fn stem_source(
         "2" => convs.biased(&format!("{name}.conv"), target.size),
         _ => return None,
     }))
-}
-
-fn block_source(names: &mut Checklist<'_>, block: &str, part: &str, target: &Target<'_>) -> Option<Source> {
-    let named = |part: &str| format!("{block}.{part}");
-    Some(match part {
-        "qkv" => {
-            let norm = names.take_norm(&named("norm1"), target.inputs);
-            Source::normed(norm, names.take_linear(&named("attn.qkv"), target))
-        }
-        "out" => Source::linear(names.take_linear(&named("attn.proj"), target)),
-        "fc1" => {
-            let norm = names.take_norm(&named("norm2"), target.inputs);
-            Source::normed(norm, names.take_linear(&named("mlp.fc1"), target))
-        }
-        "fc2" => Source::linear(names.take_linear(&named("mlp.fc2"), target)),
-        _ => return None,
-    })
 }
