@@ -43,6 +43,9 @@
 // The hosted documentation shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(any(feature = "decode", feature = "import"))]
+mod budget;
+mod cancel;
 mod clip;
 mod error;
 mod kernels;

@@ -10,26 +10,30 @@ use std::path::{Path, PathBuf};
 use rust_scan::{CratePath, Token, crate_paths, tokens, without_tests};
 
 /// Each module and the modules of this crate that it may name.
-const MAY_USE: [(&str, &[&str]); 17] = [
+const MAY_USE: [(&str, &[&str]); 19] = [
     ("tensor", &[]),
+    ("cancel", &[]),
+    ("budget", &["cancel"]),
     ("kernels", &["tensor"]),
     ("weights", &["tensor"]),
     ("tokenizer", &["tensor"]),
     ("pixels", &["tensor"]),
-    ("photo", &["pixels", "tensor"]),
+    ("photo", &["budget", "cancel", "pixels", "tensor"]),
     ("preprocess", &["pixels", "tensor"]),
     ("layers", &["tensor", "kernels", "weights"]),
     // Models use kernels only through layers.
     ("models", &["tensor", "layers", "weights"]),
     ("catalog", &["models", "preprocess"]),
-    ("import", &["catalog", "weights", "models", "preprocess", "tokenizer"]),
+    ("import", &["budget", "cancel", "catalog", "weights", "models", "preprocess", "tokenizer"]),
     ("walk", &[]),
-    ("hub", &["catalog", "weights", "import"]),
+    ("hub", &["budget", "cancel", "catalog", "weights", "import"]),
     ("error", &["kernels", "models", "photo", "pixels", "preprocess", "tokenizer", "weights", "walk", "import", "hub"]),
     // Opening a model by name needs the hub.
     (
         "clip",
         &[
+            "budget",
+            "cancel",
             "tensor",
             "kernels",
             "layers",

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::batch::{self, Failures, Pass, Sharing, spread};
 use super::session::{Session, flat};
-use super::{CancelToken, Encoded, Fingerprint, ImageInput, Options, Stream, pixels};
+use super::{CancelToken, Encoded, Fingerprint, ImageInput, Options, Stream, check, pixels};
 use crate::error::Error;
 use crate::models::ImageTower;
 use crate::preprocess::PreprocessConfig;
@@ -135,7 +135,7 @@ impl ImageEncoder {
         let config = &self.session.preprocess;
         let mut out = vec![0.0; config.pixel_len()];
         let image = image.into();
-        pixels::prepare(image, config, self.session.options.orient, &mut out)
+        pixels::prepare(image, config, self.session.options.orient, &self.cancel, &mut out)
             .map_err(|error| error.of_item("image", None, image.path()))?;
         Ok(Array3::from_shape_vec((3, config.image_size, config.image_size), out)?)
     }
@@ -171,7 +171,7 @@ impl ImageEncoder {
 
     /// Pixels of image `index` of a batch.
     fn pixels(&self, index: usize, image: ImageInput<'_>, out: &mut [f32]) -> Result<(), Error> {
-        pixels::prepare(image, &self.session.preprocess, self.session.options.orient, out)
+        pixels::prepare(image, &self.session.preprocess, self.session.options.orient, &self.cancel, out)
             .map_err(|error| error.of_item("image", Some(index), image.path()))
     }
 
@@ -219,14 +219,14 @@ impl ImageEncoder {
         pixels: &WritePixels<'_>,
     ) -> Vec<usize> {
         let len = self.session.preprocess.pixel_len();
-        let one = |(index, slot): (usize, &mut [f32])| self.cancel.check().and_then(|()| pixels(index, slot));
+        let one = |(index, slot): (usize, &mut [f32])| check(&self.cancel).and_then(|()| pixels(index, slot));
         let prepared: Vec<Result<(), Error>> = match sharing {
             Sharing::Items => items.clone().zip(slots.chunks_exact_mut(len)).map(one).collect(),
             Sharing::Passes => items.clone().into_par_iter().zip(slots.par_chunks_exact_mut(len)).map(one).collect(),
         };
         let mut places = Vec::with_capacity(items.len());
         for (place, result) in prepared.into_iter().enumerate() {
-            match result.and_then(|()| self.cancel.check()) {
+            match result.and_then(|()| check(&self.cancel)) {
                 Ok(()) => {
                     if place > places.len() {
                         slots.copy_within(place * len..(place + 1) * len, places.len() * len);

@@ -8,7 +8,6 @@
 //! `image` and `text` hold the two encoders, `stream` feeds them any number of inputs in order.
 
 mod batch;
-mod cancel;
 mod encoded;
 mod fingerprint;
 mod image;
@@ -30,7 +29,7 @@ use std::sync::Arc;
 
 use ndarray::{Array2, ArrayBase, Data, Ix2};
 
-pub use cancel::CancelToken;
+pub use crate::cancel::CancelToken;
 pub use encoded::Encoded;
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use image::ImageEncoder;
@@ -280,4 +279,9 @@ impl fmt::Debug for Clip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.session.debug(f, "Clip")
     }
+}
+
+/// Fails once `cancel` is set.
+fn check(cancel: &CancelToken) -> Result<(), Error> {
+    if cancel.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
 }

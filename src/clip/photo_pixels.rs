@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use crate::cancel::CancelToken;
 use crate::error::Error;
 use crate::photo;
 use crate::preprocess::{PreprocessConfig, StreamResizer};
@@ -28,8 +29,23 @@ pub fn decode_pixels_into(
     config: &PreprocessConfig,
     out: &mut [f32],
 ) -> Result<(), Error> {
+    decode_until(bytes, orient, name, config, &CancelToken::new(), out)
+}
+
+/// Decodes as [`decode_pixels_into`] does; stops with [`Error::Cancelled`] soon after `cancel` is set.
+pub(super) fn decode_until(
+    bytes: &[u8],
+    orient: bool,
+    name: &str,
+    config: &PreprocessConfig,
+    cancel: &CancelToken,
+    out: &mut [f32],
+) -> Result<(), Error> {
     let resizer = StreamResizer::new(config, out)?;
-    Ok(photo::decode_to(bytes, orient, name, resizer, StreamResizer::finish)?)
+    photo::decode_to(bytes, orient, name, cancel, resizer, StreamResizer::finish).map_err(|error| match error {
+        photo::Error::Cancelled { .. } => Error::Cancelled,
+        error => error.into(),
+    })
 }
 
 /// Reads a photo file and computes the input of an image tower as [`decode_pixels_into`] does.
@@ -37,10 +53,12 @@ pub(super) fn read_pixels_into(
     path: &Path,
     orient: bool,
     config: &PreprocessConfig,
+    cancel: &CancelToken,
     out: &mut [f32],
 ) -> Result<(), Error> {
     let bytes = read_file(path).map_err(|source| Error::read(path, source))?;
-    decode_pixels_into(&bytes, orient, &path.display().to_string(), config, out).map_err(|error| error.at(path))
+    let name = path.display().to_string();
+    decode_until(&bytes, orient, &name, config, cancel, out).map_err(|error| error.at(path))
 }
 
 /// Reads a whole file; refuses endless devices and files that are far too large for a photo.
@@ -71,7 +89,7 @@ mod tests {
         std::fs::write(&path, "no photo").unwrap();
         let config = PreprocessConfig::openai(8);
         let mut out = vec![0.0; config.pixel_len()];
-        let error = read_pixels_into(&path, true, &config, &mut out).unwrap_err();
+        let error = read_pixels_into(&path, true, &config, &CancelToken::new(), &mut out).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Image);
         assert!(error.to_string().starts_with(&format!("{} is not an image", path.display())), "{error}");
         assert!(matches!(error, Error::Photo { path: Some(file), .. } if file == path));

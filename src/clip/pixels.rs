@@ -1,8 +1,8 @@
 //! From an image in any form to the input of the image tower.
 
-use super::ImageInput;
 #[cfg(feature = "decode")]
 use super::photo_pixels;
+use super::{CancelToken, ImageInput};
 use crate::error::Error;
 #[cfg(feature = "decode")]
 use crate::photo::NAMELESS;
@@ -16,6 +16,7 @@ pub(super) fn prepare(
     image: ImageInput<'_>,
     config: &PreprocessConfig,
     orient: bool,
+    cancel: &CancelToken,
     out: &mut [f32],
 ) -> Result<(), Error> {
     match image {
@@ -26,11 +27,11 @@ pub(super) fn prepare(
             Ok(preprocess::pixels_into(RgbView::new(width, height, image.as_raw())?, config, out)?)
         }
         #[cfg(feature = "image")]
-        ImageInput::Image(image) => prepare(ImageInput::RgbImage(&image.to_rgb8()), config, orient, out),
+        ImageInput::Image(image) => prepare(ImageInput::RgbImage(&image.to_rgb8()), config, orient, cancel, out),
         #[cfg(feature = "decode")]
-        ImageInput::Bytes(bytes) => photo_pixels::decode_pixels_into(bytes, orient, NAMELESS, config, out),
+        ImageInput::Bytes(bytes) => photo_pixels::decode_until(bytes, orient, NAMELESS, config, cancel, out),
         #[cfg(feature = "decode")]
-        ImageInput::Path(path) => photo_pixels::read_pixels_into(path, orient, config, out),
+        ImageInput::Path(path) => photo_pixels::read_pixels_into(path, orient, config, cancel, out),
         #[cfg(feature = "walk")]
         ImageInput::Unlisted(error) => Err(error.clone().into()),
     }

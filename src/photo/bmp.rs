@@ -5,6 +5,7 @@
 use super::decode_error::{DecodeError, checked_size, try_filled};
 use super::decoded::Decoded;
 use super::samples::{Palette, palette_or_ramp, unpacked};
+use crate::budget::Budget;
 use crate::pixels::Orientation;
 
 /// The contents of the headers.
@@ -106,7 +107,7 @@ impl Header {
 }
 
 /// Decodes a BMP file.
-pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
+pub(super) fn decode(bytes: &[u8], _budget: &Budget) -> Result<Decoded, DecodeError> {
     let header = Header::read(bytes)?;
     let (width, height) = (header.width, header.height);
     let source = bytes.get(header.pixels..).ok_or(DecodeError::Truncated)?;

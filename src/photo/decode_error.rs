@@ -2,6 +2,7 @@
 
 use super::error::Error;
 use super::format::Format;
+use crate::budget::Exhausted;
 use crate::pixels::SinkError;
 
 /// The maximum number of pixels: Pillow's threshold for a decompression bomb.
@@ -22,6 +23,8 @@ pub(super) enum DecodeError {
     Unsupported(String),
     /// The pixels do not fit in memory.
     OutOfMemory { width: u64, height: u64 },
+    /// Reading it would cost more than its size justifies, or was cancelled.
+    Exhausted(Exhausted),
 }
 
 impl DecodeError {
@@ -52,7 +55,20 @@ impl DecodeError {
             DecodeError::Damaged(reason) => Error::Damaged { name, format: format.name(), reason },
             DecodeError::Unsupported(reason) => Error::Unsupported { name, format: format.name(), reason },
             DecodeError::OutOfMemory { width, height } => Error::OutOfMemory { name, width, height },
+            DecodeError::Exhausted(Exhausted::Cancelled) => Error::Cancelled { name },
+            DecodeError::Exhausted(Exhausted::Work) => {
+                Error::TooCostly { name, format: format.name(), resource: "time" }
+            }
+            DecodeError::Exhausted(Exhausted::Memory) => {
+                Error::TooCostly { name, format: format.name(), resource: "memory" }
+            }
         }
+    }
+}
+
+impl From<Exhausted> for DecodeError {
+    fn from(exhausted: Exhausted) -> Self {
+        DecodeError::Exhausted(exhausted)
     }
 }
 

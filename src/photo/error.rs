@@ -83,6 +83,24 @@ pub enum Error {
         /// Number of rows.
         height: u64,
     },
+    /// Decoding needs far more time or memory than a photo of this size does; it was given up.
+    #[error(
+        "{name} is a {format} image that needs far more {resource} than its size justifies; save it anew as an ordinary JPEG or PNG"
+    )]
+    TooCostly {
+        /// The caller's name for the photo.
+        name: String,
+        /// The format.
+        format: &'static str,
+        /// `time` or `memory`.
+        resource: &'static str,
+    },
+    /// The caller cancelled the call while the photo was decoded.
+    #[error("{name} was not decoded because the call was cancelled")]
+    Cancelled {
+        /// The caller's name for the photo.
+        name: String,
+    },
 }
 
 /// The predicate of [`Error::NotAnImage`]; "the image is not an image" would contradict itself.
@@ -101,7 +119,9 @@ impl Error {
             | Error::Truncated { name, .. }
             | Error::Damaged { name, .. }
             | Error::Unsupported { name, .. }
-            | Error::OutOfMemory { name, .. } => name,
+            | Error::OutOfMemory { name, .. }
+            | Error::TooCostly { name, .. }
+            | Error::Cancelled { name } => name,
         }
     }
 }

@@ -11,10 +11,11 @@ use gif::{ColorOutput, DecodeOptions, DecodingError, MemoryLimit};
 use super::decode_error::{DecodeError, MAX_PIXELS, checked_size, try_filled};
 use super::decoded::Decoded;
 use super::samples::palette_or_ramp;
+use crate::budget::Budget;
 use crate::pixels::Orientation;
 
 /// Decodes a GIF file.
-pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
+pub(super) fn decode(bytes: &[u8], _budget: &Budget) -> Result<Decoded, DecodeError> {
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
     options.allow_unknown_blocks(true);

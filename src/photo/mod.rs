@@ -20,6 +20,8 @@ mod whole;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::budget::Budget;
+use crate::cancel::CancelToken;
 use crate::pixels::{Orientation, RgbBuffer, RowSink, SinkError};
 use decode_error::DecodeError;
 pub use error::Error;
@@ -39,20 +41,23 @@ use whole::WholePhoto;
 /// The bytes are not a photo, the format is not supported, the data is truncated or damaged, or the photo has more
 /// than 178,956,970 pixels.
 pub fn decode(bytes: &[u8], orient: bool, name: &str) -> Result<RgbBuffer, Error> {
-    decode_to(bytes, orient, name, WholePhoto::default(), WholePhoto::finish)
+    decode_to(bytes, orient, name, &CancelToken::new(), WholePhoto::default(), WholePhoto::finish)
 }
 
-/// Decodes as [`decode`] does, but delivers the photo to `sink`; `finish` returns the sink's result.
+/// Decodes as [`decode`] does, but delivers the photo to `sink`; `finish` returns the sink's result. Stops soon after
+/// `cancel` is set.
 pub(crate) fn decode_to<S: RowSink, T>(
     bytes: &[u8],
     orient: bool,
     name: &str,
+    cancel: &CancelToken,
     mut sink: S,
     finish: impl FnOnce(S) -> Result<T, SinkError>,
 ) -> Result<T, Error> {
     let format = Format::detect(bytes, name)?;
+    let budget = Budget::photo(bytes.len(), cancel);
     let photo = move || {
-        decode_as(format, bytes, orient, &mut sink)?;
+        decode_as(format, bytes, orient, &budget, &mut sink)?;
         Ok(finish(sink)?)
     };
     catch_panics(photo).map_err(|error| error.named(name, format))
@@ -65,14 +70,20 @@ fn catch_panics<T>(decoder: impl FnOnce() -> Result<T, DecodeError>) -> Result<T
     catch_unwind(AssertUnwindSafe(decoder)).unwrap_or_else(|_| Err(DecodeError::damaged("it confuses the decoder")))
 }
 
-fn decode_as(format: Format, bytes: &[u8], orient: bool, sink: &mut dyn RowSink) -> Result<(), DecodeError> {
+fn decode_as(
+    format: Format,
+    bytes: &[u8],
+    orient: bool,
+    budget: &Budget,
+    sink: &mut dyn RowSink,
+) -> Result<(), DecodeError> {
     let decoded = match format {
-        Format::Jpeg => return jpeg::decode(bytes, orient, sink),
-        Format::Png => return png::decode(bytes, orient, sink),
-        Format::Gif => gif::decode(bytes)?,
-        Format::Bmp => bmp::decode(bytes)?,
-        Format::WebP => webp::decode(bytes)?,
-        Format::Tiff => tiff::decode(bytes)?,
+        Format::Jpeg => return jpeg::decode(bytes, orient, budget, sink),
+        Format::Png => return png::decode(bytes, orient, budget, sink),
+        Format::Gif => gif::decode(bytes, budget)?,
+        Format::Bmp => bmp::decode(bytes, budget)?,
+        Format::WebP => webp::decode(bytes, budget)?,
+        Format::Tiff => tiff::decode(bytes, budget)?,
     };
     // Pillow turns TIFF upright when it decodes it, whatever the caller asks for.
     let orientation = if orient || format == Format::Tiff { decoded.orientation } else { Orientation::Upright };

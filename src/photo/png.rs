@@ -12,6 +12,7 @@ use super::decoded::Decoded;
 use super::exif;
 use super::samples::{Palette, clip_16, grey, palette, unpacked};
 use super::whole::WholePhoto;
+use crate::budget::Budget;
 use crate::pixels::{Orientation, RowSink, STRIP};
 
 /// Length of the PNG signature.
@@ -24,7 +25,7 @@ const CHUNK_LIMIT: usize = 64 << 20;
 const ROW_BUFFERS: usize = 16;
 
 /// Decodes a PNG file to `sink`; with `orient`, upright.
-pub(super) fn decode(bytes: &[u8], orient: bool, sink: &mut dyn RowSink) -> Result<(), DecodeError> {
+pub(super) fn decode(bytes: &[u8], orient: bool, _budget: &Budget, sink: &mut dyn RowSink) -> Result<(), DecodeError> {
     let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), Limits { bytes: CHUNK_LIMIT });
     decoder.set_transformations(Transformations::IDENTITY);
     decoder.set_ignore_iccp_chunk(true);

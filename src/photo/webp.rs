@@ -7,9 +7,10 @@ use image_webp::{DecodingError, WebPDecoder};
 use super::decode_error::{DecodeError, checked_size, try_filled};
 use super::decoded::Decoded;
 use super::exif;
+use crate::budget::Budget;
 
 /// Decodes a WebP file.
-pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
+pub(super) fn decode(bytes: &[u8], _budget: &Budget) -> Result<Decoded, DecodeError> {
     // The codec invents what is missing at the end of a truncated file, so check the declared length.
     let length = bytes.get(4..).and_then(|rest| rest.first_chunk()).map(|&length| u32::from_le_bytes(length));
     if length.is_none_or(|length| u64::from(length) + 8 > bytes.len() as u64) {

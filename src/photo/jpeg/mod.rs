@@ -17,6 +17,7 @@ mod standard_tables;
 
 use super::decode_error::{DecodeError, try_filled};
 use super::exif;
+use crate::budget::Budget;
 use crate::pixels::{Orientation, RowSink};
 use colour::Upsampling;
 pub(super) use colour::{ColourSpace, ycbcr_pixel};
@@ -28,8 +29,8 @@ use segments::{Next, Scan, Segments};
 const MAX_SCANS: usize = 200;
 
 /// Decodes a JPEG file to `sink`; with `orient`, upright.
-pub(super) fn decode(bytes: &[u8], orient: bool, sink: &mut dyn RowSink) -> Result<(), DecodeError> {
-    decode_as(bytes, orient, None, sink)
+pub(super) fn decode(bytes: &[u8], orient: bool, budget: &Budget, sink: &mut dyn RowSink) -> Result<(), DecodeError> {
+    decode_as(bytes, orient, None, budget, sink)
 }
 
 /// Decodes as [`decode`] does; `space` overrides the colour space of the file.
@@ -37,6 +38,7 @@ pub(super) fn decode_as(
     bytes: &[u8],
     orient: bool,
     space: Option<ColourSpace>,
+    budget: &Budget,
     sink: &mut dyn RowSink,
 ) -> Result<(), DecodeError> {
     let mut segments = Segments::new(bytes);
@@ -44,6 +46,7 @@ pub(super) fn decode_as(
     let mut coefficients: Option<Vec<Vec<Block>>> = None;
     let mut decoded = false;
     for _ in 0..MAX_SCANS {
+        budget.work(0)?;
         let scan = match segments.advance()? {
             Next::Scan(scan) => scan,
             Next::End => {

@@ -9,6 +9,7 @@ use super::super::decode_error::{DecodeError, try_filled};
 use super::super::jpeg::{self, ColourSpace};
 use super::super::whole::WholePhoto;
 use super::error::decode_error;
+use crate::budget::Budget;
 
 /// Values of `PhotometricInterpretation`.
 const WHITE_IS_ZERO: u16 = 0;
@@ -22,6 +23,7 @@ pub(super) fn read(
     decoder: &mut Decoder<Cursor<&[u8]>>,
     photometric: u16,
     (width, height): (usize, usize),
+    budget: &Budget,
 ) -> Result<Vec<u8>, DecodeError> {
     // The colour space of the TIFF tag overrides that of the JPEG data.
     let space = match photometric {
@@ -66,7 +68,7 @@ pub(super) fn read(
             false => [&tables, chunk.get(2..).unwrap_or_default()].concat(),
         };
         let mut photo = WholePhoto::default();
-        jpeg::decode_as(&file, false, Some(space), &mut photo)?;
+        jpeg::decode_as(&file, false, Some(space), budget, &mut photo)?;
         let chunk = photo.finish()?;
         if chunk.width() > chunk_width.max(width) || chunk.height() > chunk_height.max(height) {
             return Err(DecodeError::damaged("a part is larger than the whole"));

@@ -18,6 +18,7 @@ use super::decoded::Decoded;
 use super::exif;
 use super::jpeg::ycbcr_pixel;
 use super::samples::{clip_16, cmyk_to_rgb, unpacked, unpremultiplied};
+use crate::budget::Budget;
 use error::decode_error;
 
 /// Values of `PhotometricInterpretation`.
@@ -35,7 +36,7 @@ const TAG_LIMIT: usize = 16 << 20;
 const MAX_PIXEL_BYTES: usize = 16;
 
 /// Decodes a TIFF file.
-pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
+pub(super) fn decode(bytes: &[u8], budget: &Budget) -> Result<Decoded, DecodeError> {
     let mut decoder = open(bytes, 0)?;
     let (width, height) = decoder.dimensions().map_err(decode_error)?;
     let (width, height) = checked_size(width, height)?;
@@ -49,7 +50,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     let photometric: u16 = decoder.get_tag_unsigned(Tag::PhotometricInterpretation).map_err(decode_error)?;
     let method: Option<u16> = decoder.find_tag_unsigned(Tag::Compression).map_err(decode_error)?;
     if method == Some(CompressionMethod::ModernJPEG.to_u16()) {
-        let data = jpeg::read(bytes, &mut decoder, photometric, (width, height))?;
+        let data = jpeg::read(bytes, &mut decoder, photometric, (width, height), budget)?;
         return Ok(Decoded { width, height, data, orientation });
     }
     let colours = if photometric == PALETTE { colours(&mut decoder)? } else { Vec::new() };

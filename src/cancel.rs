@@ -1,14 +1,12 @@
-//! Cancellation of long calls from another thread.
+//! Cancellation of long calls from another thread. Knows no call.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::error::Error;
-
 /// A flag that stops encoders, streams and downloads; clones share it.
 ///
-/// [`Clip::with_cancel`](super::Clip::with_cancel) and the same method of the encoders watch it in every call;
-/// [`Stream::cancel`](super::Stream::cancel) and [`ModelLoader::cancel`](super::ModelLoader::cancel) watch it in one. Encoders check it between groups
+/// [`Clip::with_cancel`](crate::Clip::with_cancel) and the same method of the encoders watch it in every call;
+/// [`Stream::cancel`](crate::Stream::cancel) and [`ModelLoader::cancel`](crate::ModelLoader::cancel) watch it in one. Encoders check it between groups
 /// of inputs, so a call ends within about the time of one group.
 ///
 /// ```no_run
@@ -41,7 +39,7 @@ impl CancelToken {
     }
 
     /// Creates a flag that is also set whenever one of `parents` is.
-    pub(super) fn linked<'a>(parents: impl IntoIterator<Item = &'a CancelToken>) -> Self {
+    pub(crate) fn linked<'a>(parents: impl IntoIterator<Item = &'a CancelToken>) -> Self {
         CancelToken(Arc::new(Flag { set: AtomicBool::new(false), parents: parents.into_iter().cloned().collect() }))
     }
 
@@ -54,10 +52,6 @@ impl CancelToken {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.set.load(Ordering::Relaxed) || self.0.parents.iter().any(CancelToken::is_cancelled)
-    }
-
-    pub(super) fn check(&self) -> Result<(), Error> {
-        if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
 }
 
@@ -73,6 +67,5 @@ mod tests {
         assert!(both.is_cancelled() && !a.is_cancelled() && !b.is_cancelled() && !child.is_cancelled());
         a.clone().cancel();
         assert!(child.is_cancelled() && child.child().is_cancelled() && !b.is_cancelled());
-        assert!(matches!(child.check(), Err(Error::Cancelled)));
     }
 }

@@ -1,0 +1,156 @@
+//! What one input may cost: work and memory, granted in proportion to its size, and whether the caller has cancelled.
+//!
+//! A file states sizes, counts and offsets that nobody has to honour: a photo of 129 bytes may declare a gigapixel, a
+//! checkpoint of 17 MB may name the same tensor a hundred thousand times. Whoever reads an input asks its [`Budget`]
+//! before each step whose cost does not follow from bytes that were read, and gets an error instead of a process that
+//! runs for minutes or ends for lack of memory. All threads that work on an input share one budget.
+//!
+//! The constants are in one table, [`Budget::photo`] to [`Budget::checkpoint`]; `docs/reliability.md` explains them.
+//! Knows no format.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::cancel::CancelToken;
+
+/// Why an input is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exhausted {
+    /// It needs more work than its size justifies.
+    Work,
+    /// It needs more memory than its size justifies.
+    Memory,
+    /// The caller has cancelled.
+    Cancelled,
+}
+
+/// The work and memory left for one input.
+///
+/// A unit of work takes about a nanosecond: copying a byte, visiting an eighth of a JPEG block, hashing a byte.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    work: AtomicU64,
+    memory: AtomicU64,
+    cancel: CancelToken,
+}
+
+/// The allowance of a kind of input.
+struct Allowance {
+    /// Units of work for any input of this kind.
+    work: u64,
+    /// Units of work for each byte.
+    work_per_byte: u64,
+    /// Bytes of memory for any input of this kind.
+    memory: u64,
+    /// Bytes of memory for each byte.
+    memory_per_byte: u64,
+}
+
+impl Budget {
+    /// For a photo file of `len` bytes. Pixels that it declares are granted with [`Budget::grant`] once they are known
+    /// and checked.
+    #[cfg(feature = "decode")]
+    pub fn photo(len: usize, cancel: &CancelToken) -> Budget {
+        const PHOTO: Allowance = Allowance { work: 1 << 30, work_per_byte: 64, memory: 64 << 20, memory_per_byte: 4 };
+        Budget::new(&PHOTO, len as u64, cancel)
+    }
+
+    /// For a checkpoint of `len` bytes, without the bytes of its tensors, which are mapped.
+    #[cfg(feature = "import")]
+    pub fn checkpoint(len: u64, cancel: &CancelToken) -> Budget {
+        const CHECKPOINT: Allowance =
+            Allowance { work: 1 << 31, work_per_byte: 64, memory: 256 << 20, memory_per_byte: 8 };
+        Budget::new(&CHECKPOINT, len, cancel)
+    }
+
+    fn new(allowance: &Allowance, len: u64, cancel: &CancelToken) -> Budget {
+        let total = |fixed: u64, each: u64| AtomicU64::new(fixed.saturating_add(each.saturating_mul(len)));
+        Budget {
+            work: total(allowance.work, allowance.work_per_byte),
+            memory: total(allowance.memory, allowance.memory_per_byte),
+            cancel: cancel.clone(),
+        }
+    }
+
+    /// Adds work and memory, for content that the input has declared and that was checked against a limit.
+    pub fn grant(&self, work: u64, memory: u64) {
+        add(&self.work, work);
+        add(&self.memory, memory);
+    }
+
+    /// Takes `units` of work. Call it for each row, block row, item or chunk, not for each byte: it costs an atomic
+    /// operation.
+    ///
+    /// # Errors
+    /// The work is used up, or the caller has cancelled.
+    #[inline]
+    pub fn work(&self, units: u64) -> Result<(), Exhausted> {
+        if self.cancel.is_cancelled() {
+            return Err(Exhausted::Cancelled);
+        }
+        take(&self.work, units).ok_or(Exhausted::Work)
+    }
+
+    /// Takes `bytes` of memory, before they are allocated.
+    ///
+    /// # Errors
+    /// The memory is used up.
+    pub fn memory(&self, bytes: u64) -> Result<(), Exhausted> {
+        take(&self.memory, bytes).ok_or(Exhausted::Memory)
+    }
+
+    /// Gives `bytes` of memory back that were taken and are free again.
+    pub fn give_back(&self, bytes: u64) {
+        add(&self.memory, bytes);
+    }
+}
+
+fn add(left: &AtomicU64, amount: u64) {
+    // The closure always returns a value, so this cannot fail.
+    let _ = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_add(amount)));
+}
+
+fn take(left: &AtomicU64, amount: u64) -> Option<()> {
+    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(amount)).ok().map(|_| ())
+}
+
+#[cfg(all(test, feature = "decode", feature = "import"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_and_memory_run_out_and_threads_share_them() {
+        let budget = Budget::photo(0, &CancelToken::new());
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..1 << 10).try_for_each(|_| budget.work(1 << 18)).unwrap());
+            }
+        });
+        assert_eq!(budget.work(1), Err(Exhausted::Work));
+        budget.grant(5, 0);
+        assert_eq!((budget.work(6), budget.work(5)), (Err(Exhausted::Work), Ok(())));
+
+        assert_eq!(budget.memory(64 << 20), Ok(()));
+        assert_eq!(budget.memory(1), Err(Exhausted::Memory));
+        budget.give_back(1);
+        assert_eq!((budget.memory(2), budget.memory(1)), (Err(Exhausted::Memory), Ok(())));
+    }
+
+    #[test]
+    fn larger_inputs_may_cost_more_without_overflow() {
+        let budget = Budget::checkpoint(u64::MAX, &CancelToken::new());
+        assert_eq!((budget.work(u64::MAX), budget.memory(u64::MAX)), (Ok(()), Ok(())));
+        assert_eq!(budget.work(1), Err(Exhausted::Work));
+        budget.grant(u64::MAX, u64::MAX);
+        budget.grant(u64::MAX, u64::MAX);
+        assert_eq!(budget.work(u64::MAX), Ok(()));
+    }
+
+    #[test]
+    fn cancelling_ends_the_work() {
+        let cancel = CancelToken::new();
+        let budget = Budget::photo(0, &cancel);
+        assert_eq!(budget.work(1), Ok(()));
+        cancel.cancel();
+        assert_eq!(budget.work(0), Err(Exhausted::Cancelled));
+    }
+}
