@@ -16,11 +16,11 @@ pub struct Isa(Set);
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Set {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
     Avx512(super::simd::avx512::Avx512),
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
     Avx2(super::simd::avx2::Avx2),
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
     Sse(super::simd::sse::Sse),
     #[cfg(target_arch = "aarch64")]
     Neon(super::simd::neon::Neon),
@@ -45,7 +45,7 @@ impl Isa {
     /// Lists every set that this machine runs, fastest first.
     pub fn available() -> Vec<Isa> {
         let mut sets = Vec::new();
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
         {
             sets.extend(super::simd::avx512::Avx512::detect().map(|token| Isa(Set::Avx512(token))));
             sets.extend(super::simd::avx2::Avx2::detect().map(|token| Isa(Set::Avx2(token))));
@@ -85,11 +85,11 @@ impl Isa {
     /// Returns the name, as `CLIPPIE_ISA` takes it.
     pub fn name(self) -> &'static str {
         match self.0 {
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
             Set::Avx512(_) => "avx512",
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
             Set::Avx2(_) => "avx2",
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
             Set::Sse(_) => "sse",
             #[cfg(target_arch = "aarch64")]
             Set::Neon(_) => "neon",
@@ -101,11 +101,11 @@ impl Isa {
     #[inline]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
             Set::Avx512(token) => token.run(kernel),
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
             Set::Avx2(token) => token.run(kernel),
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
             Set::Sse(token) => token.run(kernel),
             #[cfg(target_arch = "aarch64")]
             Set::Neon(token) => token.run(kernel),
@@ -130,7 +130,7 @@ mod tests {
             assert_eq!(Isa::named(isa.name()), Ok(isa));
         }
         assert!(matches!(Isa::named("mmx"), Err(IsaError::Unknown(_))));
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
         assert!(matches!(Isa::named("neon"), Err(IsaError::Unavailable(..))));
         #[cfg(target_arch = "aarch64")]
         assert!(matches!(Isa::named("sse"), Err(IsaError::Unavailable(..))));

@@ -3,21 +3,21 @@
 //! An implementation is a token that exists only where the instructions do. Its methods are `inline(always)` and become
 //! single instructions inside of [`Simd::run`], which is compiled with the features of the set.
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(fuzzing)))]
 pub(super) mod avx2;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(fuzzing)))]
 mod avx2_tile;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(fuzzing)))]
 pub(super) mod avx512;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(fuzzing)))]
 mod avx512_activation;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(fuzzing)))]
 mod avx512_tile;
 mod element;
 #[cfg(target_arch = "aarch64")]
 pub(super) mod neon;
 pub(super) mod portable;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(fuzzing)))]
 pub(super) mod sse;
 
 use super::math;
@@ -48,7 +48,7 @@ pub(crate) struct Tile<W> {
     w_stride: usize,
     /// From one panel to the next.
     w_panel: usize,
-    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only tiles in assembly prefetch"))]
+    #[cfg_attr(any(not(target_arch = "x86_64"), fuzzing), allow(dead_code, reason = "only tiles in assembly prefetch"))]
     fetch: Fetch,
     /// Added to every row.
     bias: *const f32,
@@ -64,7 +64,7 @@ pub(crate) struct Tile<W> {
 /// Addresses are plain numbers, because nothing is read through them.
 #[derive(Clone, Copy)]
 #[repr(C)]
-#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only tiles in assembly prefetch"))]
+#[cfg_attr(any(not(target_arch = "x86_64"), fuzzing), allow(dead_code, reason = "only tiles in assembly prefetch"))]
 pub(crate) struct Fetch {
     pub(crate) first: usize,
     pub(crate) second: usize,

@@ -1,0 +1,7 @@
+//! Answers of a hub: file lists, headers, names.
+#![no_main]
+
+use clippie_rs_fuzz::targets;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| targets::hub(input));

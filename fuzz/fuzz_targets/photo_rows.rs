@@ -1,0 +1,7 @@
+//! Photo files of any format, resized while they are decoded: equal to decoding first.
+#![no_main]
+
+use clippie_rs_fuzz::targets;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| targets::photo_rows(input));

@@ -1,0 +1,7 @@
+//! Weights files: header, tables, tensors, a model opened from them.
+#![no_main]
+
+use clippie_rs_fuzz::targets;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| targets::weights(input));

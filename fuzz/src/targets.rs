@@ -1,0 +1,168 @@
+//! One function for each fuzz target.
+
+use clippie_rs::import::Checkpoint;
+use clippie_rs::photo;
+use clippie_rs::preprocess::{PreprocessConfig, pixels_into};
+use clippie_rs::tokenizer::{Overflow, Tokenizer};
+use clippie_rs::weights::WeightsFile;
+use clippie_rs::{Options, RgbBuffer, decode_pixels_into};
+
+use crate::memory;
+use crate::{pickle, tiff};
+
+/// Memory for the largest photo that the fuzzed crate accepts, in bytes for each pixel.
+const PER_PIXEL: usize = 24;
+/// Pixels of the largest photo that the fuzzed crate accepts (`photo::MAX_PIXELS` under `cfg(fuzzing)`).
+const MAX_PIXELS: usize = 1 << 20;
+
+/// Memory that a photo file may need.
+fn photo_memory(bytes: &[u8]) -> usize {
+    (64 << 20) + 8 * bytes.len() + PER_PIXEL * MAX_PIXELS
+}
+
+/// Memory that a checkpoint or weights file may need.
+fn file_memory(bytes: &[u8]) -> usize {
+    (256 << 20) + 16 * bytes.len()
+}
+
+fn decoded(bytes: &[u8]) -> Option<RgbBuffer> {
+    let photo = memory::within(photo_memory(bytes), || photo::decode(bytes, true, "photo")).ok()?;
+    assert_eq!(photo.data().len(), photo.width() * photo.height() * 3);
+    Some(photo)
+}
+
+/// Decodes `bytes` with this signature.
+fn with_signature(signature: &[u8], bytes: &[u8]) {
+    let mut file = signature.to_vec();
+    file.extend(bytes.get(signature.len()..).unwrap_or_default());
+    decoded(&file);
+}
+
+pub fn photo_jpeg(bytes: &[u8]) {
+    with_signature(b"\xff\xd8\xff", bytes);
+}
+
+pub fn photo_png(bytes: &[u8]) {
+    with_signature(b"\x89PNG\r\n\x1a\n", bytes);
+}
+
+pub fn photo_webp(bytes: &[u8]) {
+    let mut file = bytes.to_vec();
+    if file.len() >= 12 {
+        file[..4].copy_from_slice(b"RIFF");
+        file[8..12].copy_from_slice(b"WEBP");
+    }
+    decoded(&file);
+}
+
+pub fn photo_gif(bytes: &[u8]) {
+    with_signature(b"GIF89a", bytes);
+}
+
+pub fn photo_bmp(bytes: &[u8]) {
+    with_signature(b"BM", bytes);
+}
+
+pub fn photo_tiff(bytes: &[u8]) {
+    if bytes.first() == Some(&b'M') {
+        with_signature(b"MM\0*", bytes);
+    } else {
+        with_signature(b"II*\0", bytes);
+    }
+}
+
+pub fn tiff_structure(file: &tiff::File) {
+    decoded(&file.bytes());
+}
+
+/// Any photo: resizing while decoding equals decoding first.
+pub fn photo_rows(bytes: &[u8]) {
+    let config = PreprocessConfig::openai(8);
+    let mut rows = vec![0.0; config.pixel_len()];
+    let orient = bytes.len() % 2 == 0;
+    let streamed = memory::within(photo_memory(bytes) + (64 << 20), || {
+        decode_pixels_into(bytes, orient, "photo", &config, &mut rows)
+    });
+    match photo::decode(bytes, orient, "photo") {
+        Ok(photo) => {
+            let mut whole = vec![0.0; config.pixel_len()];
+            let result = pixels_into(photo.view(), &config, &mut whole);
+            assert_eq!(streamed.is_ok(), result.is_ok());
+            assert!(streamed.is_err() || rows == whole);
+        }
+        Err(error) => assert_eq!(streamed.unwrap_err().to_string(), error.to_string()),
+    }
+}
+
+/// An EXIF block in the smallest JPEG file.
+pub fn exif(block: &[u8]) {
+    let block = &block[..block.len().min(65_000)];
+    let mut file = b"\xff\xd8\xff\xe1".to_vec();
+    file.extend((block.len() as u16 + 8).to_be_bytes());
+    file.extend(b"Exif\0\0");
+    file.extend(block);
+    file.extend(&PIXEL[2..]);
+    let photo = decoded(&file).expect("the photo is sound whatever its EXIF says");
+    assert_eq!((photo.width(), photo.height()), (1, 1));
+}
+
+/// A grey JPEG of one pixel.
+const PIXEL: &[u8] = include_bytes!("../pixel.jpg");
+
+pub fn weights(bytes: &[u8]) {
+    let Ok(file) = memory::within(file_memory(bytes), || WeightsFile::from_bytes(bytes.to_vec(), "weights")) else {
+        return;
+    };
+    let _ = file.verify();
+    let _ = file.content_hash();
+    let _ = memory::within(file_memory(bytes), || Options::new().threads(1).open_weights(file));
+}
+
+fn checkpoint(bytes: Vec<u8>) {
+    let limit = file_memory(&bytes);
+    memory::within(limit, || {
+        let Ok(checkpoint) = Checkpoint::from_bytes(bytes, "checkpoint") else { return };
+        let names: Vec<String> = checkpoint.tensors().map(|info| info.name.to_owned()).collect();
+        for name in names.iter().take(100) {
+            let _ = checkpoint.tensor(name);
+        }
+    });
+}
+
+pub fn safetensors(bytes: &[u8]) {
+    checkpoint(bytes.to_vec());
+}
+
+/// A ZIP container; its start is fixed, so that the container is recognised.
+pub fn zip(bytes: &[u8]) {
+    let mut file = bytes.to_vec();
+    if file.len() >= 4 {
+        file[..4].copy_from_slice(b"PK\x03\x04");
+    }
+    checkpoint(file);
+}
+
+pub fn pickle(bytes: &[u8]) {
+    checkpoint(pickle::wrapped(bytes, &[0; 256]));
+    // The same pickle as the legacy container.
+    checkpoint(bytes.to_vec());
+}
+
+pub fn pickle_structure(program: &pickle::Program) {
+    checkpoint(program.checkpoint());
+}
+
+pub fn tokenizer(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let tokenizer = Tokenizer::clip();
+    let limit = (64 << 20) + 200 * bytes.len();
+    let ids = memory::within(limit, || tokenizer.encode(&text));
+    assert!(ids.iter().all(|&id| (id as usize) < tokenizer.vocab_size()));
+    let padded = tokenizer.tokenize(&text, 77, Overflow::Truncate).unwrap();
+    assert_eq!(padded.len(), 77);
+    assert_eq!(padded[0], tokenizer.start_id());
+    assert!(padded.contains(&tokenizer.end_id()));
+}
+
+pub fn config(_bytes: &[u8]) {}
+pub fn hub(_bytes: &[u8]) {}
