@@ -1,4 +1,9 @@
-//! Lists the photos of a folder and its subfolders. Reads folders, never a photo.
+//! Lists the photos of a folder and its subfolders, and counts what is passed over. Reads folders and, on request, ignore
+//! files; never a photo.
+
+mod known;
+mod passed_over;
+mod patterns;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,8 +15,12 @@ use std::sync::Arc;
 
 use walkdir::{DirEntry, WalkDir};
 
-/// Extensions of the files that [`photos`] lists, in any case.
-pub const EXTENSIONS: [&str; 11] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "dib", "tif", "tiff"];
+pub use known::{EXTENSIONS, is_photo};
+pub use passed_over::PassedOver;
+pub use patterns::PatternError;
+
+use known::{is_hidden, side_label};
+use patterns::{IgnoreFiles, Patterns, below, is_marked};
 
 /// A file or folder that cannot be listed.
 #[derive(Clone, Debug)]
@@ -46,20 +55,31 @@ impl WalkError {
     }
 }
 
-/// The photos of a folder: see [`photos`].
+/// The photos of a folder: see [`photos`] and [`Walk`].
 #[derive(Debug)]
 #[must_use = "iterators do nothing unless they are consumed"]
-pub struct Photos(std::vec::IntoIter<Result<PathBuf, WalkError>>);
+pub struct Photos {
+    found: std::vec::IntoIter<Result<PathBuf, WalkError>>,
+    passed_over: PassedOver,
+}
+
+impl Photos {
+    /// The numbers of files and folders that were passed over.
+    #[must_use]
+    pub fn passed_over(&self) -> &PassedOver {
+        &self.passed_over
+    }
+}
 
 impl Iterator for Photos {
     type Item = Result<PathBuf, WalkError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.next()
+        self.found.next()
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
+        self.found.size_hint()
     }
 }
 
@@ -68,10 +88,13 @@ impl FusedIterator for Photos {}
 
 /// Lists the photos of `folder` and its subfolders, in the order of the bytes of their paths.
 ///
-/// Files with one of the [`EXTENSIONS`] count as photos; their content is checked only by decoding. Hidden files and
-/// folders (names that start with a dot) are skipped, unless `folder` itself is hidden. Links are followed; a folder
-/// that several links reach is listed once. A subfolder that cannot be read and a broken link with a photo's extension
-/// are errors at their position in the order; the rest is listed.
+/// Files with one of the [`EXTENSIONS`] count as photos; their content is checked only by decoding. Skipped are hidden
+/// files and folders (names that start with a dot), and what other programs keep beside photos: thumbnails, previews and
+/// deleted files, such as `@eaDir`, `#recycle`, `$RECYCLE.BIN`, `__MACOSX` and `*.lrdata`. `folder` itself may have any
+/// name. [`Photos::passed_over`] counts what was skipped; [`Walk`] has options.
+///
+/// Links are followed; a folder that several links reach is listed once. A subfolder that cannot be read and a broken
+/// link with a photo's extension are errors at their position in the order; the rest is listed.
 ///
 /// This call lists the folder; the iterator holds the paths and knows their number.
 ///
@@ -89,32 +112,154 @@ impl FusedIterator for Photos {}
 /// # Ok::<(), clippie_rs::Error>(())
 /// ```
 pub fn photos(folder: impl AsRef<Path>) -> Photos {
-    let folder = folder.as_ref();
-    let mut found = Vec::new();
-    let mut visited = HashSet::new();
-    let mut wanted = |entry: &DirEntry| {
-        let hidden = entry.depth() > 0 && is_hidden(entry.path());
-        let mut is_new = || fs::canonicalize(entry.path()).map_or(true, |path| visited.insert(path));
-        !hidden && (!entry.file_type().is_dir() || is_new())
-    };
-    // Sorted, so that a folder with several links to it is always listed under the same one.
-    let entries = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
-    for entry in entries.filter_entry(|entry| wanted(entry)) {
-        match entry {
-            Ok(entry) if entry.file_type().is_file() && is_photo(entry.path()) => found.push(Ok(entry.into_path())),
-            Ok(_) => {}
-            Err(error) => found.extend(reportable(folder, error).map(Err)),
-        }
-    }
-    found.sort_by(|a, b| path_bytes(a).cmp(path_bytes(b)));
-    Photos(found.into_iter())
+    Walk::new().photos(folder)
 }
 
-/// Whether the extension of `path` is one of the [`EXTENSIONS`].
+/// Options of a walk.
+///
+/// ```no_run
+/// use clippie_rs::walk::Walk;
+///
+/// let photos = Walk::new().exclude(["*.png", "/private/"])?.ignore_files(true).photos("holidays");
+/// for (ending, number) in &photos.passed_over().unread {
+///     eprintln!("{number} files .{ending} were not read");
+/// }
+/// # Ok::<(), clippie_rs::walk::PatternError>(())
+/// ```
+#[derive(Clone, Debug)]
 #[must_use]
-pub fn is_photo(path: impl AsRef<Path>) -> bool {
-    let extension = path.as_ref().extension();
-    extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+pub struct Walk {
+    patterns: Patterns,
+    ignore_files: bool,
+}
+
+impl Default for Walk {
+    fn default() -> Self {
+        Walk::new()
+    }
+}
+
+impl Walk {
+    /// A walk without options, as [`photos`] does it.
+    pub fn new() -> Self {
+        Walk { patterns: Patterns::new(), ignore_files: false }
+    }
+
+    /// Skips files and folders that match one of these patterns, in the syntax of `.gitignore`.
+    ///
+    /// `*` and `?` match any characters of a name, `[ab]` one of several, `{a,b}` one of several words, `**` any number
+    /// of folders. A pattern without a slash matches names at any depth; one with a slash at its start or inside matches
+    /// paths relative to the walked folder; a slash at the end restricts it to folders. `!` at the start takes back what
+    /// an earlier pattern matched. Letters match in their case only. A folder that matches is skipped with all that is
+    /// in it.
+    ///
+    /// # Errors
+    /// A pattern is malformed.
+    pub fn exclude<S: AsRef<str>>(mut self, patterns: impl IntoIterator<Item = S>) -> Result<Self, PatternError> {
+        self.patterns.add(patterns)?;
+        Ok(self)
+    }
+
+    /// Whether ignore files in the walked folder and its subfolders are respected; by default they are not.
+    ///
+    /// These are files of patterns, `.gitignore`, `.ignore` and `.ppignore` (PhotoPrism), and empty files that mark a
+    /// subfolder as not to be shown, `.nomedia` (Android) and `.noimage` (Nextcloud). An ignore file that cannot be read
+    /// or a line that is no pattern has no effect and is reported as a `tracing` event.
+    pub fn ignore_files(mut self, respected: bool) -> Self {
+        self.ignore_files = respected;
+        self
+    }
+
+    /// Lists the photos of `folder` and its subfolders: see [`photos`].
+    pub fn photos(&self, folder: impl AsRef<Path>) -> Photos {
+        let folder = folder.as_ref();
+        let mut found = Vec::new();
+        let mut filter = Filter {
+            walk: self,
+            visited: HashSet::new(),
+            ignore: IgnoreFiles::default(),
+            passed: PassedOver::default(),
+        };
+        // Sorted, so that a folder with several links to it is always listed under the same one.
+        let mut entries = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
+        while let Some(entry) = entries.next() {
+            match entry {
+                Ok(entry) if entry.file_type().is_dir() => {
+                    if !filter.wants_folder(&entry) {
+                        entries.skip_current_dir();
+                    }
+                }
+                Ok(entry) => {
+                    if filter.wants_file(&entry) {
+                        found.push(Ok(entry.into_path()));
+                    }
+                }
+                Err(error) => found.extend(reportable(folder, error).map(Err)),
+            }
+        }
+        found.sort_by(|a, b| path_bytes(a).cmp(path_bytes(b)));
+        Photos { found: found.into_iter(), passed_over: filter.passed }
+    }
+}
+
+/// Decides about each file and folder of a walk, in its order.
+struct Filter<'a> {
+    walk: &'a Walk,
+    visited: HashSet<PathBuf>,
+    ignore: IgnoreFiles,
+    passed: PassedOver,
+}
+
+impl Filter<'_> {
+    /// Whether to list what is in a folder. The walked folder itself is always listed.
+    fn wants_folder(&mut self, entry: &DirEntry) -> bool {
+        let (path, depth) = (entry.path(), entry.depth());
+        if depth > 0 {
+            if self.passes_over(entry) {
+                return false;
+            }
+            if self.walk.ignore_files && is_marked(path) {
+                self.passed.ignored += 1;
+                return false;
+            }
+        }
+        if fs::canonicalize(path).is_ok_and(|path| !self.visited.insert(path)) {
+            return false;
+        }
+        if self.walk.ignore_files {
+            self.ignore.enter(path, depth);
+        }
+        true
+    }
+
+    /// Whether a file is listed as a photo.
+    fn wants_file(&mut self, entry: &DirEntry) -> bool {
+        if entry.depth() > 0 && self.passes_over(entry) {
+            return false;
+        }
+        let photo = entry.file_type().is_file() && is_photo(entry.path());
+        if !photo {
+            self.passed.file(entry.path());
+        }
+        photo
+    }
+
+    /// Whether an entry is passed over whatever its kind; counts it then.
+    fn passes_over(&mut self, entry: &DirEntry) -> bool {
+        let (path, depth, is_dir) = (entry.path(), entry.depth(), entry.file_type().is_dir());
+        if let Some(label) = side_label(path) {
+            *self.passed.side.entry(label).or_default() += 1;
+        } else if is_hidden(path) {
+            self.passed.hidden += 1;
+        } else if self.walk.patterns.exclude(below(path, depth), is_dir) {
+            self.passed.excluded += 1;
+        } else if self.walk.ignore_files && self.ignore.exclude(path, depth, is_dir) {
+            self.passed.ignored += 1;
+        } else {
+            return false;
+        }
+        true
+    }
 }
 
 /// The error, unless it is about something that is not listed anyway: a cycle of links, a hidden file, a broken link
@@ -122,7 +267,7 @@ pub fn is_photo(path: impl AsRef<Path>) -> bool {
 fn reportable(folder: &Path, error: walkdir::Error) -> Option<WalkError> {
     let path = error.path().filter(|_| error.loop_ancestor().is_none())?.to_owned();
     let broken_link = || fs::symlink_metadata(&path).is_ok_and(|data| data.is_symlink()) && !is_photo(&path);
-    if path != folder && (is_hidden(&path) || broken_link()) {
+    if path != folder && (is_hidden(&path) || side_label(&path).is_some() || broken_link()) {
         return None;
     }
     // Only cycles have no such error.
@@ -135,6 +280,5 @@ fn path_bytes(found: &Result<PathBuf, WalkError>) -> &[u8] {
     path.as_os_str().as_encoded_bytes()
 }
 
-fn is_hidden(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
-}
+#[cfg(test)]
+mod tests;
