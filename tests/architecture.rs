@@ -26,7 +26,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ("models", &["tensor", "layers", "weights"]),
     ("catalog", &["models", "preprocess"]),
     ("import", &["budget", "cancel", "catalog", "weights", "models", "preprocess", "tokenizer"]),
-    ("walk", &[]),
+    ("walk", &["files"]),
     ("hub", &["budget", "cancel", "catalog", "weights", "import"]),
     ("error", &["kernels", "models", "photo", "pixels", "preprocess", "tokenizer", "weights", "walk", "import", "hub"]),
     // Opening a model by name needs the hub.
@@ -35,6 +35,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
         &[
             "budget",
             "cancel",
+            "files",
             "tensor",
             "kernels",
             "layers",

@@ -3,11 +3,12 @@
 //! Both have the syntax of `.gitignore`.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+use crate::files::open_regular;
 
 /// Ignore files with patterns, from weak to strong: the last match decides. Git's, that of ripgrep and fd, PhotoPrism's.
 const PATTERN_FILES: [&str; 3] = [".gitignore", ".ignore", ".ppignore"];
@@ -130,12 +131,8 @@ pub(super) fn below(path: &Path, names: usize) -> &Path {
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    // A named pipe would be waited for.
-    if !path.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
     let mut text = Vec::new();
-    File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut text)?;
+    open_regular(path)?.take(MAX_FILE + 1).read_to_end(&mut text)?;
     if text.len() as u64 > MAX_FILE {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 1 MiB"));
     }
