@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::messages::Failure;
+use super::streams;
 use crate::ImageInput;
 use crate::walk::{self, WalkError};
 
@@ -106,7 +107,7 @@ pub(super) fn texts(texts: &[String], texts_from: Option<&Path>) -> Result<Vec<S
 
 /// Reads the photo on standard input.
 pub(super) fn read_stdin_photo() -> Result<Vec<u8>, Failure> {
-    match read_at_most(io::stdin().lock(), MAX_STDIN) {
+    match streams::stdin().and_then(|stdin| read_at_most(stdin, MAX_STDIN)) {
         Ok(Some(bytes)) => Ok(bytes),
         Ok(None) => Err(Failure::Error("standard input goes on after 512 MiB, which is no photo".into())),
         Err(error) => Err(Failure::Error(format!("cannot read standard input: {error}"))),
@@ -123,7 +124,7 @@ fn read_at_most(input: impl Read, most: u64) -> io::Result<Option<Vec<u8>>> {
 /// Reads a list.
 fn read_list(list: &Path) -> Result<Vec<u8>, Failure> {
     let read = if is_stdin(list) {
-        read_at_most(io::stdin().lock(), MAX_LIST)
+        streams::stdin().and_then(|stdin| read_at_most(stdin, MAX_LIST))
     } else {
         fs::File::open(list).and_then(|file| read_at_most(file, MAX_LIST))
     };

@@ -20,7 +20,7 @@ impl Destination {
     /// Opens `path`, or standard output without. The folder of a file must be writable.
     pub fn open(path: Option<&Path>) -> io::Result<Destination> {
         let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
-            return Ok(Destination::Stdout(BufWriter::with_capacity(1 << 16, io::stdout())));
+            return Ok(Destination::Stdout(BufWriter::with_capacity(1 << 16, crate::cli::streams::stdout()?)));
         };
         match fs::metadata(path) {
             Ok(data) if data.is_dir() => Err(io::Error::other("it is a folder; name a file")),
