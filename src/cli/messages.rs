@@ -36,6 +36,17 @@ pub(super) enum Failure {
     ClosedPipe,
 }
 
+impl Failure {
+    /// The message, without the remedy of the command's usage.
+    pub fn text(&self) -> &str {
+        match self {
+            Failure::Usage(message) | Failure::Error(message) => message,
+            Failure::Reported => "it was reported",
+            Failure::ClosedPipe => "the reader of standard output closed it",
+        }
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Failure::Error(error.to_string())
