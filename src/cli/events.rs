@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt::{self, Write as _};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::field::{Field, Visit};
@@ -29,12 +29,23 @@ pub(super) fn init(quiet: bool, verbose: u8, messages: &Messages) {
         _ => Level::TRACE,
     };
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let _ = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(io::stderr)
-        .with_ansi(colour)
-        .without_time()
-        .try_init();
+    let _ =
+        tracing_subscriber::fmt().with_max_level(level).with_writer(|| Log).with_ansi(colour).without_time().try_init();
+}
+
+/// Standard error for the log of `-v`, which a full disk or a closed stream must not stop.
+struct Log;
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // What cannot be written cannot be reported either.
+        let _ = io::stderr().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Prints the library's warnings as messages.

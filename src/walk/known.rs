@@ -8,11 +8,15 @@ use std::path::Path;
 pub const EXTENSIONS: [&str; 11] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "dib", "tif", "tiff"];
 
 /// Endings of photos and pictures whose formats cannot be read, in lower case.
+#[rustfmt::skip]
 const UNREAD: &[&str] = &[
     // HEIF and its relatives: iPhones (HEIC), Canon and Nikon (HIF), the web (AVIF).
-    "heic", "heif", "heics", "heifs", "hif", "avif", "avifs", // JPEG's successors.
-    "jxl", "jp2", "j2k", "jpf", "jpx", "jpm", "jxr", "wdp", "hdp", // Several photos in one JPEG.
-    "mpo", "jps", // Layered documents and other pictures.
+    "heic", "heif", "heics", "heifs", "hif", "avif", "avifs",
+    // JPEG's successors.
+    "jxl", "jp2", "j2k", "jpf", "jpx", "jpm", "jxr", "wdp", "hdp",
+    // Several photos in one JPEG.
+    "mpo", "jps",
+    // Layered documents and other pictures.
     "psd", "psb", "xcf", "kra", "exr", "hdr", "tga", "pcx", "ico", "icns", "svg", "pbm", "pgm", "ppm", "pnm", "qoi",
     // Raw data of cameras.
     "dng", "3fr", "ari", "arq", "arw", "cap", "cr2", "cr3", "crw", "dcr", "eip", "erf", "fff", "gpr", "iiq", "k25",
@@ -45,10 +49,8 @@ const fn side(label: &'static str, name: Name) -> Side {
 /// by name.
 #[rustfmt::skip]
 const SIDES: &[Side] = &[
-    // Synology: thumbnails of every photo (immich-app/immich#12566), and copies of them elsewhere (immich-go's list).
+    // Synology: thumbnails of every photo (immich-app/immich#12566).
     side("@eaDir", Name::Is("@eaDir")),
-    side("SYNOFILE_THUMB_*", Name::Starts("SYNOFILE_THUMB_")),
-    side("SYNOPHOTO_THUMB_*", Name::Starts("SYNOPHOTO_THUMB_")),
     // Synology and Samba: deleted files (photoprism/photoprism#4921); Synology: snapshots of the whole share.
     side("#recycle", Name::Is("#recycle")),
     side("#snapshot", Name::Is("#snapshot")),
@@ -145,7 +147,7 @@ mod tests {
             (".Trash-1000", Some(".Trash*")),
             (".trashes", Some(".Trash*")),
             ("x/My Catalog Previews.lrdata", Some("*.lrdata")),
-            ("x/SYNOFILE_THUMB_M.jpg", Some("SYNOFILE_THUMB_*")),
+            ("appdata_ocx7y", Some("appdata_oc*")),
             ("My.photoslibrary/resources/derivatives", Some("*.photoslibrary/resources/derivatives")),
             ("My.photoslibrary/originals", None),
             ("My.photoslibrary/derivatives", None),

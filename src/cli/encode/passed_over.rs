@@ -43,6 +43,6 @@ fn files_or_folders(number: usize) -> String {
 /// `2 .heic, 1 .avif`: the most frequent first.
 fn list(counts: impl Iterator<Item = (String, usize)>) -> String {
     let mut counts: Vec<(String, usize)> = counts.collect();
-    counts.sort_by(|a, b| b.1.cmp(&a.1));
+    counts.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
     counts.iter().map(|(name, number)| format!("{number} {name}")).collect::<Vec<_>>().join(", ")
 }
