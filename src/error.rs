@@ -87,7 +87,8 @@ pub enum Error {
     },
     /// A text for a model with another vocabulary than CLIP's.
     #[error(
-        "the model has {found} tokens but CLIP's vocabulary has {}; give token ids instead of text",
+        "the model has {found} tokens but CLIP's vocabulary has {}, so its texts cannot be tokenized here; a program can \
+         give token ids to `TextEncoder::encode_ids`",
         tokenizer::VOCAB_SIZE
     )]
     Vocabulary {

@@ -8,8 +8,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::messages::Failure;
+use super::streams;
 use crate::ImageInput;
-use crate::walk::{self, WalkError};
+use crate::walk::{PassedOver, Walk, WalkError};
 
 /// Largest photo from standard input, as of any file: no photo is larger.
 const MAX_STDIN: u64 = 1 << 29;
@@ -51,26 +52,40 @@ pub(super) fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// The photos of `inputs` and of the list `files_from`, and the folders without any.
-pub(super) fn photos(inputs: &[PathBuf], files_from: Option<&Path>) -> Result<(Vec<Photo>, Vec<PathBuf>), Failure> {
-    let mut photos = Vec::new();
-    let mut empty = Vec::new();
-    let mut add = |path: PathBuf, photos: &mut Vec<Photo>| {
+/// The photos of a call.
+#[derive(Default)]
+pub(super) struct Found {
+    pub photos: Vec<Photo>,
+    /// The folders without photos.
+    pub empty: Vec<PathBuf>,
+    /// What folders have beside photos.
+    pub passed_over: PassedOver,
+}
+
+impl Found {
+    /// Adds a file or the photos of a folder.
+    fn add(&mut self, path: PathBuf, walk: &Walk) {
         if !path.is_dir() {
-            photos.push(Photo::File(path));
+            self.photos.push(Photo::File(path));
             return;
         }
-        let before = photos.len();
-        photos.extend(walk::photos(&path).map(|found| found.map_or_else(Photo::Unlisted, Photo::File)));
-        if photos.len() == before {
-            empty.push(path);
+        let found = walk.photos(&path);
+        self.passed_over.add(found.passed_over());
+        if found.len() == 0 {
+            self.empty.push(path);
         }
-    };
+        self.photos.extend(found.map(|found| found.map_or_else(Photo::Unlisted, Photo::File)));
+    }
+}
+
+/// The photos of `inputs` and of the list `files_from`; those of folders as `walk` finds them.
+pub(super) fn photos(inputs: &[PathBuf], files_from: Option<&Path>, walk: &Walk) -> Result<Found, Failure> {
+    let mut found = Found::default();
     for input in inputs {
         if is_stdin(input) {
-            photos.push(Photo::Stdin(read_stdin_photo()?));
+            found.photos.push(Photo::Stdin(read_stdin_photo()?));
         } else {
-            add(input.clone(), &mut photos);
+            found.add(input.clone(), walk);
         }
     }
     if let Some(list) = files_from {
@@ -79,10 +94,10 @@ pub(super) fn photos(inputs: &[PathBuf], files_from: Option<&Path>) -> Result<(V
                 let line = String::from_utf8_lossy(line);
                 Failure::Error(format!("{}: {line:?} is not UTF-8, so it names no file here", name(list)))
             })?;
-            add(path, &mut photos);
+            found.add(path, walk);
         }
     }
-    Ok((photos, empty))
+    Ok(found)
 }
 
 /// The texts of `texts` and of the list `texts_from`.
@@ -106,7 +121,7 @@ pub(super) fn texts(texts: &[String], texts_from: Option<&Path>) -> Result<Vec<S
 
 /// Reads the photo on standard input.
 pub(super) fn read_stdin_photo() -> Result<Vec<u8>, Failure> {
-    match read_at_most(io::stdin().lock(), MAX_STDIN) {
+    match streams::stdin().and_then(|stdin| read_at_most(stdin, MAX_STDIN)) {
         Ok(Some(bytes)) => Ok(bytes),
         Ok(None) => Err(Failure::Error("standard input goes on after 512 MiB, which is no photo".into())),
         Err(error) => Err(Failure::Error(format!("cannot read standard input: {error}"))),
@@ -123,7 +138,7 @@ fn read_at_most(input: impl Read, most: u64) -> io::Result<Option<Vec<u8>>> {
 /// Reads a list.
 fn read_list(list: &Path) -> Result<Vec<u8>, Failure> {
     let read = if is_stdin(list) {
-        read_at_most(io::stdin().lock(), MAX_LIST)
+        streams::stdin().and_then(|stdin| read_at_most(stdin, MAX_LIST))
     } else {
         fs::File::open(list).and_then(|file| read_at_most(file, MAX_LIST))
     };

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::panic::PanicHookInfo;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -36,6 +36,17 @@ pub(super) enum Failure {
     ClosedPipe,
 }
 
+impl Failure {
+    /// The message, without the remedy of the command's usage.
+    pub fn text(&self) -> &str {
+        match self {
+            Failure::Usage(message) | Failure::Error(message) => message,
+            Failure::Reported => "it was reported",
+            Failure::ClosedPipe => "the reader of standard output closed it",
+        }
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Failure::Error(error.to_string())
@@ -46,12 +57,17 @@ impl From<Error> for Failure {
 pub(super) struct Messages {
     quiet: bool,
     verbose: bool,
-    bar: std::cell::RefCell<Option<ProgressBar>>,
+    screen: Arc<Screen>,
 }
 
 impl Messages {
     pub fn new(quiet: bool, verbose: bool) -> Self {
-        Messages { quiet, verbose, bar: Default::default() }
+        Messages { quiet, verbose, screen: Arc::default() }
+    }
+
+    /// Where the messages go, for messages of other threads.
+    pub fn screen(&self) -> Arc<Screen> {
+        Arc::clone(&self.screen)
     }
 
     /// Prints an error.
@@ -63,6 +79,13 @@ impl Messages {
     pub fn warning(&self, message: &str) {
         if !self.quiet {
             self.print("warning: ", message);
+        }
+    }
+
+    /// Prints a detail with `-v`.
+    pub fn detail(&self, message: &str) {
+        if self.verbose {
+            self.print("", message);
         }
     }
 
@@ -108,37 +131,73 @@ impl Messages {
         if !hidden {
             bar.enable_steady_tick(Duration::from_millis(500));
         }
-        self.bar.replace(Some(bar));
-        Progress(self)
+        *self.screen.bar() = Some(bar);
+        Progress(&self.screen)
     }
 
     fn print(&self, prefix: &str, message: &str) {
+        self.screen.print(prefix, message);
+    }
+}
+
+/// Standard error, shared by all threads that print messages, and the progress bar on it.
+#[derive(Default)]
+pub(super) struct Screen {
+    bar: Mutex<Option<ProgressBar>>,
+    /// Takes the messages in tests.
+    #[cfg(test)]
+    record: Option<Mutex<String>>,
+}
+
+impl Screen {
+    /// Prints a message on a line of its own, above the progress bar.
+    pub fn print(&self, prefix: &str, message: &str) {
         let line = format!("{prefix}{}\n", one_line(message));
+        #[cfg(test)]
+        if let Some(record) = &self.record {
+            record.lock().unwrap().push_str(&line);
+            return;
+        }
         let print = || {
             // A failed write to standard error cannot be reported.
             let _ = io::stderr().write_all(line.as_bytes());
         };
-        match &*self.bar.borrow() {
+        match &*self.bar() {
             Some(bar) => bar.suspend(print),
             None => print(),
         }
     }
+
+    fn bar(&self) -> MutexGuard<'_, Option<ProgressBar>> {
+        self.bar.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A screen that keeps what is printed.
+    #[cfg(test)]
+    pub fn recorded() -> Self {
+        Screen { bar: Mutex::default(), record: Some(Mutex::default()) }
+    }
+
+    #[cfg(test)]
+    pub fn recorded_text(&self) -> String {
+        self.record.as_ref().unwrap().lock().unwrap().clone()
+    }
 }
 
 /// A progress bar, removed from the terminal when it is dropped.
-pub(super) struct Progress<'a>(&'a Messages);
+pub(super) struct Progress<'a>(&'a Screen);
 
 impl Progress<'_> {
     /// Advances the bar by `steps`.
     pub fn advance(&self, steps: u64) {
-        if let Some(bar) = &*self.0.bar.borrow() {
+        if let Some(bar) = &*self.0.bar() {
             bar.inc(steps);
         }
     }
 
     /// Sets the label and position of the bar.
     pub fn set(&self, label: &'static str, done: u64, total: u64) {
-        if let Some(bar) = &*self.0.bar.borrow() {
+        if let Some(bar) = &*self.0.bar() {
             bar.set_message(label);
             bar.set_length(total);
             bar.set_position(done);
@@ -148,7 +207,7 @@ impl Progress<'_> {
 
 impl Drop for Progress<'_> {
     fn drop(&mut self) {
-        if let Some(bar) = self.0.bar.take() {
+        if let Some(bar) = self.0.bar().take() {
             bar.finish_and_clear();
         }
     }

@@ -7,6 +7,7 @@ mod args;
 mod bench;
 mod convert;
 mod encode;
+mod events;
 mod info;
 mod inputs;
 mod messages;
@@ -17,9 +18,10 @@ mod output;
 mod preprocess;
 #[cfg(feature = "hub")]
 mod pull;
+mod streams;
 mod tokenize;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, Write};
 use std::panic;
 use std::process::ExitCode;
 
@@ -28,9 +30,12 @@ use clap::Parser;
 use args::{Cli, Command};
 use messages::{Failure, Messages, Outcome};
 
-/// Runs the command with the arguments of this process.
+pub use streams::ClosedStreams;
+
+/// Runs the command with the arguments of this process, which was started with these streams closed.
 #[must_use]
-pub fn main() -> ExitCode {
+pub fn main(closed: ClosedStreams) -> ExitCode {
+    streams::init(closed);
     // Report a panic as one line instead of a backtrace.
     panic::set_hook(Box::new(messages::record_panic));
     panic::catch_unwind(run).unwrap_or_else(|_| {
@@ -42,14 +47,10 @@ pub fn main() -> ExitCode {
 fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are errors with exit code 0. Ignore a closed pipe.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Err(error) => return print_parser_message(&error),
     };
-    init_tracing(cli.common.verbose);
     let messages = Messages::new(cli.common.quiet, cli.common.verbose > 0);
+    events::init(cli.common.quiet, cli.common.verbose, &messages);
     let result = match &cli.command {
         Command::Encode(args) => encode::run(args, &messages),
         Command::Convert(args) => convert::run(args, &messages),
@@ -61,6 +62,11 @@ fn run() -> ExitCode {
         Command::Preprocess(args) => preprocess::run(args, &messages),
         Command::Bench(args) => bench::run(args),
     };
+    exit_code(result, &cli.command, &messages)
+}
+
+/// Reports how a command ended.
+fn exit_code(result: Result<Outcome, Failure>, command: &Command, messages: &Messages) -> ExitCode {
     match result {
         Ok(Outcome::Complete) => ExitCode::SUCCESS,
         Ok(Outcome::Partial) => ExitCode::from(3),
@@ -71,25 +77,26 @@ fn run() -> ExitCode {
             ExitCode::FAILURE
         }
         Err(Failure::Usage(message)) => {
-            args::print_usage_error(&cli.command, &message);
+            args::print_usage_error(command, &message);
             ExitCode::from(2)
         }
     }
 }
 
-/// Prints the library's trace events for `-v`.
-fn init_tracing(verbose: u8) {
-    let level = match verbose {
-        0 => return,
-        1 => tracing::Level::INFO,
-        _ => tracing::Level::TRACE,
+/// Prints what the parser has to say: an error, or help and the version, which are errors with exit code 0.
+fn print_parser_message(error: &clap::Error) -> ExitCode {
+    let print = || {
+        if !error.use_stderr() {
+            streams::stdout()?;
+        }
+        error.print()?;
+        io::stdout().flush()
     };
-    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    // Fails only if a subscriber is already set.
-    let _ = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(io::stderr)
-        .with_ansi(colour)
-        .without_time()
-        .try_init();
+    match print() {
+        Err(failed) if !error.use_stderr() && failed.kind() != io::ErrorKind::BrokenPipe => {
+            Messages::new(false, false).error(&format!("cannot write to standard output: {failed}"));
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)),
+    }
 }

@@ -8,13 +8,14 @@ use super::output::{Destination, cannot_write, npy, same_file};
 use crate::ImageInput;
 
 pub(super) fn run(args: &Preprocess, messages: &Messages) -> Result<Outcome, Failure> {
+    let path = args.output.as_deref();
+    // Before any work, so that an output that cannot be written fails at once.
+    let mut out = Destination::open(path).map_err(|error| cannot_write(path, &error))?;
     let chosen = model::choose(&args.model, &args.photos, messages)?;
     let encoder = chosen.options.open_weights_image(chosen.weights.clone())?;
-    let path = args.output.as_deref();
     if let Some(path) = path.filter(|path| same_file(path, chosen.weights.path()) || same_file(path, &args.image)) {
         return Err(Failure::Usage(format!("{} is the model or the photo; write to another file", path.display())));
     }
-    let mut out = Destination::open(path).map_err(|error| cannot_write(path, &error))?;
     if out.is_terminal() {
         return Err(Failure::Usage("npy is not for a terminal; write it to a file with -o OUT.npy".into()));
     }

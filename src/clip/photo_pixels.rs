@@ -2,12 +2,12 @@
 //!
 //! A JPEG or PNG photo is resized while it is decoded and never held as a whole.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use crate::cancel::CancelToken;
 use crate::error::Error;
+use crate::files::open_regular;
 use crate::photo;
 use crate::preprocess::{PreprocessConfig, StreamResizer};
 
@@ -61,9 +61,9 @@ pub(super) fn read_pixels_into(
     decode_until(&bytes, orient, &name, config, cancel, out).map_err(|error| error.at(path))
 }
 
-/// Reads a whole file; refuses endless devices and files that are far too large for a photo.
+/// Reads a whole file; refuses pipes, devices and folders, and files that are far too large for a photo.
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
+    let mut file = open_regular(path)?;
     let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 512 MiB, which no photo has");
     let len = file.metadata()?.len();
     if len > MAX_FILE {

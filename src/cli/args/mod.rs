@@ -79,8 +79,18 @@ pub(super) enum Command {
 /// failed, and 1 if all did.
 ///
 /// A folder is searched recursively for files with the extension jpg, jpeg, jpe, jfif, png, webp, gif, bmp, dib, tif or
-/// tiff (in any case), sorted by the bytes of their paths; hidden files and folders are skipped. A file given by name
-/// may have any extension: its content determines the format. `-` reads one photo from standard input.
+/// tiff (in any case), sorted by the bytes of their paths. Hidden files and folders are skipped, and what other programs
+/// keep beside photos: thumbnails, previews and deleted files such as @eaDir, #recycle, $RECYCLE.BIN, __MACOSX and
+/// *.lrdata. A warning names the photos that were not read because of their format, such as HEIC, AVIF and raw files; it
+/// does not change the exit code. A file given by name may have any extension: its content determines the format. `-`
+/// reads one photo from standard input; pipes and devices with other names are not read.
+///
+/// --exclude and the ignore files have the syntax of .gitignore: a pattern without a slash matches names at any depth,
+/// one with a slash matches paths from the folder that was given, ** matches any folders, a slash at the end means
+/// folders only, and ! takes back an earlier pattern. A folder that matches is skipped as a whole.
+///
+/// --report writes one JSON object: numbers of inputs encoded and failed, each failure with its reason, what was passed
+/// over in folders (by extension), the model, the fingerprint and the seconds taken. It is written also if inputs fail.
 ///
 /// jsonl, the default, writes one line per row as soon as it is ready: {"path":…,"embedding":[…],"fingerprint":…},
 /// {"text":…,"embedding":[…],"fingerprint":…} or {"path":…,"error":"…"}. A path that is not UTF-8 is shown with
@@ -99,6 +109,7 @@ Examples:
   clippie-rs encode -m ViT-B-32.clippie beach.jpg photos/ > embeddings.jsonl
   clippie-rs encode -m ViT-B-32.clippie --text \"a dog\" --text \"a cat\" --format csv
   clippie-rs encode -m ViT-B-32.clippie photos/ --format npy -o photos.npy
+  clippie-rs encode -m ViT-B-32.clippie photos/ --exclude Screenshots --exclude '*.gif' --report report.json
   find photos -newer photos.npy -print0 | clippie-rs encode -m ViT-B-32.clippie --files-from -")]
 pub(super) struct Encode {
     /// Photos or folders of photos; `-` reads one photo from standard input
@@ -132,6 +143,15 @@ pub(super) struct Encode {
     pub threads: Option<usize>,
     #[command(flatten)]
     pub photos: Photos,
+    /// Skip files and folders of the given folders that match GLOB; repeatable
+    #[arg(long, value_name = "GLOB", allow_hyphen_values = true)]
+    pub exclude: Vec<String>,
+    /// Respect .gitignore, .ignore, .ppignore, .nomedia and .noimage in the given folders
+    #[arg(long)]
+    pub ignore_files: bool,
+    /// Write a report of the run to FILE, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     /// Omit failed inputs from the output; they are still reported and still set the exit code
     #[arg(long)]
     pub skip_errors: bool,

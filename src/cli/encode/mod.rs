@@ -1,7 +1,10 @@
 //! `clippie-rs encode`: encode photos and texts as rows of embeddings.
 
+mod passed_over;
+mod report;
 mod sink;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -9,13 +12,20 @@ use super::args::{Encode, Format};
 use super::inputs::{self, Photo};
 use super::messages::{Failure, Messages, Outcome};
 use super::model;
-use super::output::{Destination, Head, Source, cannot_write, same_file};
+use super::output::{Destination, FileId, Head, Source, cannot_write, same_place, sidecar};
+use crate::walk::Walk;
 use crate::weights::WeightsFile;
 use crate::{Error, ErrorKind, ImageEncoder, Options, TextEncoder};
+use report::Report;
 use sink::Sink;
 
 pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure> {
     check(args)?;
+    let walk = Walk::new().ignore_files(args.ignore_files).exclude(&args.exclude);
+    let walk = walk.map_err(|error| Failure::Usage(format!("--exclude: {error}")))?;
+    // Before any work, so that an output that cannot be written fails at once.
+    let out = open_output(args)?;
+    let report = args.report.clone().map(Report::open).transpose()?;
     let chosen = model::choose(&args.model, &args.photos, messages)?;
     let threads = args.threads.filter(|&threads| threads > 0);
     let threads = threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, Into::into));
@@ -24,27 +34,21 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
     let wants_photos = !args.inputs.is_empty() || args.files_from.is_some();
     let wants_texts = !args.texts.is_empty() || args.texts_from.is_some();
     let encoders = Encoders::open(options, chosen.weights.clone(), wants_photos, wants_texts)?;
-    let out = open_output(args, chosen.weights.path())?;
-
-    let (photos, empty_folders) = inputs::photos(&args.inputs, args.files_from.as_deref())?;
+    let found = inputs::photos(&args.inputs, args.files_from.as_deref(), &walk)?;
     let texts = inputs::texts(&args.texts, args.texts_from.as_deref())?;
-    for folder in empty_folders {
+    for folder in &found.empty {
         messages.warning(&format!("{}: no photos in this folder", folder.display()));
     }
-    refuse_to_replace_inputs(args, &photos)?;
+    let photos = found.photos;
+    refuse_to_replace_inputs(args, chosen.weights.path(), &photos)?;
     let (fingerprint, embed_dim) = encoders.identity();
     let (model, total) = (chosen.name.as_str(), photos.len() + texts.len());
     tracing::info!(model, fingerprint, threads, photos = photos.len(), texts = texts.len(), "encoding");
 
     let head = Head { model, fingerprint: &fingerprint, embed_dim, photos: wants_photos, texts: wants_texts };
-    let mut sink = Sink::start(args, &head, out, messages, total)?;
-    if let Some(encoder) = &encoders.image {
-        encode_photos(encoder, photos, &mut sink)?;
-    }
-    if let Some(encoder) = &encoders.text {
-        encode_texts(encoder, texts, &mut sink)?;
-    }
-    sink.finish()
+    let mut sink = Sink::start(args, &head, out, report, messages, total)?;
+    let result = encoders.encode(photos, texts, &mut sink);
+    sink.finish(result, &head, &found.passed_over)
 }
 
 /// Refuses combinations that the parser cannot see.
@@ -55,6 +59,15 @@ fn check(args: &Encode) -> Result<(), Failure> {
         ));
     }
     let lists = [&args.files_from, &args.texts_from].into_iter().flatten();
+    let report = args.report.as_deref();
+    if report.is_some_and(inputs::is_stdin) {
+        return Err(Failure::Usage("--report writes to a file; name one".into()));
+    }
+    if let Some(output) = row_files(args).iter().find(|output| report.is_some_and(|report| same_place(report, output)))
+    {
+        let output = output.display();
+        return Err(Failure::Usage(format!("{output} gets the embeddings; write the report to another file")));
+    }
     if args.inputs.iter().chain(lists).filter(|path| inputs::is_stdin(path)).count() > 1 {
         return Err(Failure::Usage("standard input can be only one of the inputs; put the others into files".into()));
     }
@@ -79,6 +92,17 @@ impl Encoders {
         })
     }
 
+    /// Encodes all inputs.
+    fn encode(&self, photos: Vec<Photo>, texts: Vec<String>, sink: &mut Sink<'_>) -> Result<(), Failure> {
+        if let Some(encoder) = &self.image {
+            encode_photos(encoder, photos, sink)?;
+        }
+        if let Some(encoder) = &self.text {
+            encode_texts(encoder, texts, sink)?;
+        }
+        Ok(())
+    }
+
     /// Fingerprint and length of the embeddings; all towers of a model share them.
     fn identity(&self) -> (String, usize) {
         let image = self.image.as_ref().map(|image| (image.fingerprint().to_string(), image.embed_dim()));
@@ -87,12 +111,8 @@ impl Encoders {
     }
 }
 
-/// Opens the output before any work is done, so that one that cannot be written fails at once.
-fn open_output(args: &Encode, weights: &Path) -> Result<Destination, Failure> {
+fn open_output(args: &Encode) -> Result<Destination, Failure> {
     let path = args.output.as_deref();
-    if let Some(path) = path.filter(|path| same_file(path, weights)) {
-        return Err(Failure::Usage(format!("{} is the model; write to another file", path.display())));
-    }
     let out = Destination::open(path).map_err(|error| cannot_write(path, &error))?;
     if args.format == Format::Npy && out.is_terminal() {
         return Err(Failure::Usage("npy is not for a terminal; write it to a file with -o OUT.npy".into()));
@@ -100,13 +120,29 @@ fn open_output(args: &Encode, weights: &Path) -> Result<Destination, Failure> {
     Ok(out)
 }
 
-fn refuse_to_replace_inputs(args: &Encode, photos: &[Photo]) -> Result<(), Failure> {
-    let Some(out) = args.output.as_deref().filter(|out| out.is_file()) else { return Ok(()) };
-    let lists = [&args.files_from, &args.texts_from].into_iter().flatten().map(PathBuf::as_path);
-    match photos.iter().map(Photo::path).chain(lists).find(|input| same_file(input, out)) {
-        Some(input) => Err(Failure::Usage(format!("{} is one of the inputs; write to another file", input.display()))),
-        None => Ok(()),
+/// The files that rows are written to.
+fn row_files(args: &Encode) -> Vec<PathBuf> {
+    let Some(path) = args.output.clone().filter(|path| !inputs::is_stdin(path)) else { return Vec::new() };
+    // The sidecar is beside the file that a link leads to.
+    let place = fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
+    if args.format == Format::Npy { vec![path, sidecar(&place)] } else { vec![path] }
+}
+
+fn refuse_to_replace_inputs(args: &Encode, weights: &Path, photos: &[Photo]) -> Result<(), Failure> {
+    let lists = || [&args.files_from, &args.texts_from].into_iter().flatten().map(PathBuf::as_path);
+    for output in row_files(args).iter().chain(&args.report).filter(|output| output.is_file()) {
+        // Identified once, because there may be a million inputs.
+        let Some(id) = FileId::of(output) else { continue };
+        let is_output = |path: &Path| FileId::of(path).is_some_and(|other| other == id);
+        if is_output(weights) {
+            return Err(Failure::Usage(format!("{} is the model; write to another file", output.display())));
+        }
+        if let Some(input) = photos.iter().map(Photo::path).chain(lists()).find(|input| is_output(input)) {
+            let input = input.display();
+            return Err(Failure::Usage(format!("{input} is one of the inputs; write to another file")));
+        }
     }
+    Ok(())
 }
 
 fn encode_photos(encoder: &ImageEncoder, photos: Vec<Photo>, sink: &mut Sink<'_>) -> Result<(), Failure> {

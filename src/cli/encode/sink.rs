@@ -7,6 +7,10 @@ use std::time::Instant;
 use crate::cli::args::{Encode, Format};
 use crate::cli::messages::{Failure, Messages, Outcome, Progress, count, one_line};
 use crate::cli::output::{self, Destination, Head, Row, RowWriter, Source, cannot_write};
+use crate::walk::PassedOver;
+
+use super::passed_over;
+use super::report::{Report, Summary};
 
 pub(super) struct Sink<'a> {
     rows: Box<dyn RowWriter>,
@@ -16,6 +20,7 @@ pub(super) struct Sink<'a> {
     path: Option<PathBuf>,
     /// Whether rows go straight to a reader, so that they cannot be taken back.
     streams: bool,
+    report: Option<Report>,
     messages: &'a Messages,
     progress: Progress<'a>,
     started: Instant,
@@ -29,6 +34,7 @@ impl<'a> Sink<'a> {
         args: &Encode,
         head: &Head<'_>,
         out: Destination,
+        report: Option<Report>,
         messages: &'a Messages,
         total: usize,
     ) -> Result<Self, Failure> {
@@ -37,7 +43,19 @@ impl<'a> Sink<'a> {
         let streams = !out.is_file() && args.format != Format::Npy;
         let rows = output::start(args.format, head, out).map_err(|error| cannot_write(path.as_deref(), &error))?;
         let (format, skip_errors, started) = (args.format, args.skip_errors, Instant::now());
-        Ok(Sink { rows, format, skip_errors, path, streams, messages, progress, started, encoded: 0, failed: 0 })
+        Ok(Sink {
+            rows,
+            format,
+            skip_errors,
+            path,
+            streams,
+            report,
+            messages,
+            progress,
+            started,
+            encoded: 0,
+            failed: 0,
+        })
     }
 
     /// Writes the next row, or its error.
@@ -50,6 +68,9 @@ impl<'a> Sink<'a> {
             Err(error) => {
                 self.failed += 1;
                 self.messages.error(error);
+                if let Some(report) = &mut self.report {
+                    report.failure(source, error)?;
+                }
             }
         }
         if outcome.is_ok() || (self.format.has_errors() && !self.skip_errors) {
@@ -69,26 +90,42 @@ impl<'a> Sink<'a> {
         self.rows.flush().map_err(|error| self.broken(&error))
     }
 
-    /// Completes the output and reports the result.
-    pub fn finish(self) -> Result<Outcome, Failure> {
-        let Sink { rows, path, messages, progress, encoded, failed, .. } = self;
+    /// Completes the output and the report, and prints the result: `result` says whether all inputs were handled.
+    pub fn finish(self, result: Result<(), Failure>, head: &Head<'_>, passed: &PassedOver) -> Result<Outcome, Failure> {
+        let Sink { rows, path, streams, report, messages, progress, started, encoded, failed, .. } = self;
         drop(progress);
-        let verdict = format!("encoded {encoded} of {}; {failed} failed", count(encoded + failed, "input"));
-        if encoded == 0 && failed > 0 {
-            // A failed call leaves no file, but a stream has to end well-formed.
-            if self.streams {
+        let seconds = started.elapsed().as_secs_f64();
+        let complete = || {
+            result?;
+            // If all inputs failed, no file remains, but a stream has to end well-formed.
+            if encoded > 0 || failed == 0 || streams {
                 rows.finish().map_err(|error| cannot_write(path.as_deref(), &error))?;
             }
-            return Err(Failure::Error(verdict));
+            Ok(())
+        };
+        let verdict = format!("encoded {encoded} of {}; {failed} failed", count(encoded + failed, "input"));
+        let outcome = match complete() {
+            Err(failure) => Err(failure),
+            Ok(()) if encoded == 0 && failed > 0 => Err(Failure::Error(verdict.clone())),
+            Ok(()) if failed > 0 => Ok(Outcome::Partial),
+            Ok(()) => Ok(Outcome::Complete),
+        };
+        if let Some(report) = report {
+            let (model, fingerprint, version) = (head.model, head.fingerprint, env!("CARGO_PKG_VERSION"));
+            let error = outcome.as_ref().err().map(Failure::text);
+            let passed_over = passed.into();
+            let summary = Summary { version, model, fingerprint, encoded, failed, passed_over, seconds, error };
+            report.finish(&summary)?;
         }
-        rows.finish().map_err(|error| cannot_write(path.as_deref(), &error))?;
-        if failed > 0 {
-            messages.partial_failure(&verdict);
-            return Ok(Outcome::Partial);
+        passed_over::report(passed, messages);
+        match outcome {
+            Ok(Outcome::Partial) => messages.partial_failure(&verdict),
+            Ok(Outcome::Complete) => {
+                messages.summary(&format!("encoded {} in {seconds:.1} s", count(encoded, "input")));
+            }
+            Err(_) => {}
         }
-        let seconds = self.started.elapsed().as_secs_f64();
-        messages.summary(&format!("encoded {} in {seconds:.1} s", count(encoded, "input")));
-        Ok(Outcome::Complete)
+        outcome
     }
 
     fn broken(&self, error: &io::Error) -> Failure {

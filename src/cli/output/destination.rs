@@ -5,6 +5,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Seek, SeekFrom, Stdout, Write};
 use std::path::{Path, PathBuf};
 
+use super::target::Target;
+use crate::cli::streams;
+
+/// Paths of standard output.
+const STDOUT_NAMES: [&str; 3] = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+/// Name of files in the system's temporary folder.
+const SPOOL: &str = "clippie-rs";
 /// Maximum number of names tried for a temporary file; killed processes may have left some behind.
 const MAX_TRIES: usize = 64;
 
@@ -20,8 +27,11 @@ impl Destination {
     /// Opens `path`, or standard output without. The folder of a file must be writable.
     pub fn open(path: Option<&Path>) -> io::Result<Destination> {
         let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
-            return Ok(Destination::Stdout(BufWriter::with_capacity(1 << 16, io::stdout())));
+            return Ok(Destination::Stdout(BufWriter::with_capacity(1 << 16, streams::stdout()?)));
         };
+        if STDOUT_NAMES.iter().any(|name| path.as_os_str() == *name) {
+            streams::stdout()?;
+        }
         match fs::metadata(path) {
             Ok(data) if data.is_dir() => Err(io::Error::other("it is a folder; name a file")),
             Ok(data) if !data.is_file() => {
@@ -80,34 +90,36 @@ impl Write for Destination {
 pub(in crate::cli) struct TempFile {
     file: File,
     path: PathBuf,
-    target: PathBuf,
+    target: Target,
+    /// Whether the target can only be overwritten: its folder permits no new file.
+    overwrites: bool,
     committed: bool,
 }
 
 impl TempFile {
     /// Creates a file that will replace `target`; a symbolic link is followed.
+    ///
+    /// Where the folder permits no new file, but the existing file can be written, the output is kept in the system's
+    /// temporary folder and copied over the file when it is complete.
     pub fn for_target(target: &Path) -> io::Result<TempFile> {
-        let mut permissions = None;
-        let mut target = target.to_owned();
-        if let Ok(data) = fs::metadata(&target) {
-            if !data.is_file() {
-                return Err(io::Error::other("something that is no file is in its place"));
-            }
-            if data.permissions().readonly() {
-                return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the file there is read-only"));
-            }
-            permissions = Some(data.permissions());
-            target = fs::canonicalize(&target)?;
-        }
-        let folder = match target.parent() {
+        let target = Target::find(target)?;
+        let folder = match target.path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
             _ => PathBuf::from("."),
         };
-        let Some(name) = target.file_name().map(ToOwned::to_owned) else {
+        let Some(name) = target.path.file_name().map(ToOwned::to_owned) else {
             return Err(io::Error::other("it names no file"));
         };
-        let temp = TempFile::create(&folder, &name, target)?;
-        if let Some(permissions) = permissions {
+        let (file, path, overwrites) = match TempFile::create(&folder, &name) {
+            Ok((file, path)) => (file, path, false),
+            Err(error) if target.can_be_overwritten(&error) => {
+                let (file, path) = TempFile::create(&std::env::temp_dir(), SPOOL.as_ref())?;
+                (file, path, true)
+            }
+            Err(error) => return Err(error),
+        };
+        let temp = TempFile { file, path, target, overwrites, committed: false };
+        if let Some(permissions) = temp.target.permissions.clone().filter(|_| !overwrites) {
             temp.file.set_permissions(permissions)?;
         }
         Ok(temp)
@@ -115,10 +127,12 @@ impl TempFile {
 
     /// Creates a file that is only read back, in the system's temporary folder.
     pub fn spool() -> io::Result<TempFile> {
-        TempFile::create(&std::env::temp_dir(), "clippie-rs".as_ref(), PathBuf::new())
+        let (file, path) = TempFile::create(&std::env::temp_dir(), SPOOL.as_ref())?;
+        let target = Target { path: PathBuf::new(), permissions: None };
+        Ok(TempFile { file, path, target, overwrites: false, committed: false })
     }
 
-    fn create(folder: &Path, name: &std::ffi::OsStr, target: PathBuf) -> io::Result<TempFile> {
+    fn create(folder: &Path, name: &std::ffi::OsStr) -> io::Result<(File, PathBuf)> {
         let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
         for number in 0..MAX_TRIES {
             let mut temp = OsString::from(".");
@@ -126,7 +140,7 @@ impl TempFile {
             temp.push(format!(".{}-{number}.part", std::process::id()));
             let path = folder.join(temp);
             match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok(TempFile { file, path, target, committed: false }),
+                Ok(file) => return Ok((file, path)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = error,
                 Err(error) => return Err(error),
             }
@@ -136,7 +150,7 @@ impl TempFile {
 
     /// Returns the path that the file will have.
     pub fn target(&self) -> &Path {
-        &self.target
+        &self.target.path
     }
 
     /// Overwrites the first bytes.
@@ -151,12 +165,22 @@ impl TempFile {
         io::copy(&mut self.file, out).map(|_| ())
     }
 
-    /// Syncs the file to disk and renames it to the target.
+    /// Syncs the file to disk and renames it to the target. A file that is a mount point, as containers have them, is
+    /// overwritten instead.
     pub fn commit(mut self) -> io::Result<()> {
         self.file.sync_all()?;
-        fs::rename(&self.path, &self.target)?;
-        self.committed = true;
-        Ok(())
+        if !self.overwrites {
+            match fs::rename(&self.path, &self.target.path) {
+                Ok(()) => {
+                    self.committed = true;
+                    return Ok(());
+                }
+                Err(error) if self.target.can_be_overwritten(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.file.rewind()?;
+        self.target.overwrite(&mut self.file)
     }
 }
 

@@ -6,8 +6,9 @@ mod json;
 mod jsonl;
 pub(super) mod npy;
 mod row;
+mod target;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 pub(super) use destination::Destination;
@@ -49,6 +50,11 @@ impl Format {
     }
 }
 
+/// Writes a row as JSON, without a fingerprint.
+pub(super) fn write_json_row(out: &mut impl io::Write, row: &Row<'_>) -> io::Result<()> {
+    Ok(serde_json::to_writer(out, &row::JsonRow::new(row))?)
+}
+
 /// Starts an output in `format`.
 pub(super) fn start(format: Format, head: &Head<'_>, out: Destination) -> io::Result<Box<dyn RowWriter>> {
     Ok(match format {
@@ -70,10 +76,40 @@ pub(super) fn cannot_write(path: Option<&Path>, error: &io::Error) -> Failure {
     }
 }
 
+/// The sidecar of a `.npy` file: the same name with `.jsonl` after it.
+pub(super) fn sidecar(npy: &Path) -> PathBuf {
+    let mut path = npy.as_os_str().to_owned();
+    path.push(".jsonl");
+    path.into()
+}
+
+/// Identifies an existing file, whatever path leads to it.
+#[derive(PartialEq, Eq)]
+pub(super) struct FileId(#[cfg(unix)] (u64, u64), #[cfg(not(unix))] PathBuf);
+
+impl FileId {
+    /// Returns `None` if there is no file.
+    pub fn of(path: &Path) -> Option<FileId> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            fs::metadata(path).ok().map(|data| FileId((data.dev(), data.ino())))
+        }
+        #[cfg(not(unix))]
+        fs::canonicalize(path).ok().map(FileId)
+    }
+}
+
 /// Whether both paths refer to the same existing file.
 pub(super) fn same_file(a: &Path, b: &Path) -> bool {
-    match (fs::canonicalize(a), fs::canonicalize(b)) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => false,
-    }
+    FileId::of(a).is_some_and(|a| FileId::of(b) == Some(a))
+}
+
+/// Whether both paths name the same file, which need not exist yet.
+pub(super) fn same_place(a: &Path, b: &Path) -> bool {
+    let place = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::canonicalize(path).ok().or_else(|| Some(fs::canonicalize(folder).ok()?.join(path.file_name()?)))
+    };
+    a == b || place(a).is_some_and(|a| place(b) == Some(a))
 }

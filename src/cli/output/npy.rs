@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 
 use super::destination::{Destination, TempFile};
 use super::row::JsonRow;
-use super::{Head, Row, RowWriter};
+use super::{Head, Row, RowWriter, sidecar};
 
 /// Size of the header in bytes, for any shape: large enough for the longest, and a multiple of 64 as NumPy requires.
 const HEADER: usize = 128;
@@ -59,9 +59,10 @@ impl Npy {
         let (data, out, sidecar) = match out {
             Destination::File(file) => {
                 let data = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-                let mut path = data.target().as_os_str().to_owned();
-                path.push(".jsonl");
-                let sidecar = TempFile::for_target(path.as_ref())?;
+                let path = sidecar(data.target());
+                let sidecar = TempFile::for_target(&path).map_err(|error| {
+                    io::Error::new(error.kind(), format!("its list of rows is {}: {error}", path.display()))
+                })?;
                 (data, None, Some(BufWriter::new(sidecar)))
             }
             out => (TempFile::spool()?, Some(out), None),

@@ -1,0 +1,100 @@
+//! Writes the report of `--report`: what became of all inputs, as one JSON object.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::cli::messages::Failure;
+use crate::cli::output::{Destination, Row, Source, cannot_write, write_json_row};
+use crate::walk::PassedOver;
+
+/// The report, apart from the list of failures. Fields may be added, never renamed or removed.
+#[derive(Serialize)]
+pub(super) struct Summary<'a> {
+    pub version: &'static str,
+    pub model: &'a str,
+    pub fingerprint: &'a str,
+    /// Number of inputs that have an embedding.
+    pub encoded: usize,
+    /// Number of inputs that failed.
+    pub failed: usize,
+    /// Files of the named folders that are not among the inputs.
+    pub passed_over: Passed<'a>,
+    /// From the first input to the last.
+    pub seconds: f64,
+    /// Why the command failed; null if it did not.
+    pub error: Option<&'a str>,
+}
+
+/// [`PassedOver`] as JSON.
+#[derive(Serialize)]
+pub(super) struct Passed<'a> {
+    unread: &'a std::collections::BTreeMap<String, usize>,
+    other: &'a std::collections::BTreeMap<String, usize>,
+    side: &'a std::collections::BTreeMap<&'static str, usize>,
+    hidden: usize,
+    excluded: usize,
+    ignored: usize,
+}
+
+impl<'a> From<&'a PassedOver> for Passed<'a> {
+    fn from(passed: &'a PassedOver) -> Self {
+        Passed {
+            unread: &passed.unread,
+            other: &passed.other,
+            side: &passed.side,
+            hidden: passed.hidden,
+            excluded: passed.excluded,
+            ignored: passed.ignored,
+        }
+    }
+}
+
+/// A report that is being written. The failures come first, as they happen: their number has no bound.
+pub(super) struct Report {
+    out: Destination,
+    path: PathBuf,
+    empty: bool,
+}
+
+impl Report {
+    /// Opens the file, so that one that cannot be written is found out before any work.
+    pub fn open(path: PathBuf) -> Result<Report, Failure> {
+        let open = || {
+            let mut out = Destination::open(Some(&path))?;
+            out.write_all(b"{\"failures\":[")?;
+            Ok(out)
+        };
+        match open() {
+            Ok(out) => Ok(Report { out, path, empty: true }),
+            Err(error) => Err(cannot_write(Some(&path), &error)),
+        }
+    }
+
+    /// Adds an input that failed.
+    pub fn failure(&mut self, source: Source<'_>, error: &str) -> Result<(), Failure> {
+        let separator = if self.empty { "\n" } else { ",\n" };
+        self.empty = false;
+        let row = Row { source, outcome: Err(error) };
+        let write = |out: &mut Destination| -> io::Result<()> {
+            out.write_all(separator.as_bytes())?;
+            write_json_row(out, &row)
+        };
+        write(&mut self.out).map_err(|error| cannot_write(Some(&self.path), &error))
+    }
+
+    /// Completes the file.
+    pub fn finish(mut self, summary: &Summary<'_>) -> Result<(), Failure> {
+        let write = || {
+            // The fields of the summary follow in the same object.
+            let fields = serde_json::to_string(summary)?;
+            let fields = fields.strip_prefix('{').unwrap_or(&fields);
+            self.out.write_all(if self.empty { b"]," } else { b"\n]," })?;
+            self.out.write_all(fields.as_bytes())?;
+            self.out.write_all(b"\n")?;
+            self.out.commit()
+        };
+        write().map_err(|error| cannot_write(Some(&self.path), &error))
+    }
+}

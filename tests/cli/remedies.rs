@@ -1,0 +1,91 @@
+//! Follows the advice of the command's messages; other files do so where the message is tested.
+
+use std::fs;
+
+use crate::photos::{jpeg, png};
+use crate::support::{Sandbox, feed};
+
+#[cfg(feature = "demo")]
+#[test]
+fn a_model_can_be_named() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.jpg", jpeg(1));
+    sandbox.run(["encode", "a.jpg"]).fails(2, &["-m demo", "CLIPPIE_MODEL", "`clippie-rs models`"]);
+    sandbox.run(["encode", "a.jpg", "-m", "demo"]).ok();
+    let mut command = sandbox.command(["encode", "a.jpg"]);
+    assert!(command.env("CLIPPIE_MODEL", "demo").output().unwrap().status.success());
+    assert!(sandbox.run(["models"]).ok().text().contains("demo"));
+    // Two models: give one.
+    sandbox.run(["bench", "--json", "-m", "demo", "-m", "demo"]).fails(2, &["--json measures one model; give one -m"]);
+    sandbox.run(["bench", "--json", "-m", "demo", "--seconds", "0.01"]).ok();
+}
+
+#[test]
+fn inputs_can_be_given_as_advised() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.jpg", jpeg(1));
+    sandbox.encode([""; 0]).fails(2, &["name photos or folders, or give --text, --files-from or --texts-from"]);
+    sandbox.write("photos.txt", "a.jpg\n");
+    sandbox.write("texts.txt", "a dog\n");
+    for args in
+        [&["a.jpg"][..], &["."], &["--text", "a"], &["--files-from", "photos.txt"], &["--texts-from", "texts.txt"]]
+    {
+        sandbox.encode(args).ok();
+    }
+    sandbox.run(["tokenize"]).fails(2, &["give texts, or a file of them with --texts-from"]);
+    sandbox.run(["tokenize", "--texts-from", "texts.txt"]).ok();
+
+    let args = ["-", "--texts-from", "-"];
+    sandbox.encode(args).fails(2, &["standard input can be only one of the inputs; put the others into files"]);
+    feed(sandbox.encode_command(["-", "--texts-from", "texts.txt"]), &jpeg(1)).ok();
+
+    sandbox.write("latin.txt", b"r\xe9sum\xe9\n");
+    sandbox.encode(["--texts-from", "latin.txt"]).fails(1, &["save the file as UTF-8"]);
+    sandbox.write("latin.txt", "r\u{e9}sum\u{e9}\n");
+    sandbox.encode(["--texts-from", "latin.txt"]).ok();
+
+    let long = "dog ".repeat(100);
+    sandbox.run(["tokenize", &long, "--refuse-long"]).code(1).says(&["shorten it or let it be truncated"]);
+    sandbox.run(["tokenize", "dog", "--refuse-long"]).ok();
+    sandbox.run(["tokenize", &long]).ok();
+
+    // A format that is known and not read.
+    sandbox.write("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic");
+    sandbox.encode(["a.heic"]).code(1).says(&["a.heic is a", "convert it to JPEG first"]);
+    sandbox.encode(["a.jpg"]).ok();
+}
+
+#[test]
+fn outputs_can_be_written_as_advised() {
+    let sandbox = Sandbox::new();
+    sandbox.write("d/a.png", png(1));
+    sandbox.write("d/empty.png", "");
+    let model = sandbox.own_model();
+    let model = model.to_str().unwrap();
+    sandbox.encode(["d/a.png", "-o", "d/a.png"]).fails(2, &["d/a.png is one of the inputs; write to another file"]);
+    sandbox.run(["encode", "-m", model, "--text", "a", "-o", model]).fails(2, &["is the model; write to another file"]);
+    sandbox.encode(["d/a.png", "-o", "d"]).fails(1, &["cannot write d: it is a folder; name a file"]);
+    sandbox.encode(["d/a.png", "-o", "d/out"]).ok();
+    sandbox.encode(["d", "--format", "npy", "-o", "o.npy"]).fails(1, &["give --skip-errors to leave them out"]);
+    sandbox.encode(["d/a.png", "d/empty.png", "--format", "npy", "-o", "o.npy", "--skip-errors"]).code(3);
+    assert!(sandbox.path("o.npy").exists());
+    sandbox.run(["preprocess", "-m", model, "d/a.png", "-o", "d/a.png"]).fails(2, &["write to another file"]);
+    sandbox.run(["preprocess", "-m", model, "d/a.png", "-o", "pixels.npy"]).ok();
+
+    // A damaged model: copy it again.
+    let mut bytes = fs::read(model).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(model, bytes).unwrap();
+    sandbox.run(["info", "--verify", model]).code(1).says(&["copy or convert it again"]);
+    fs::copy(sandbox.model(), model).unwrap();
+    sandbox.run(["info", "--verify", model]).ok();
+
+    // An instruction set that does not exist: one of those that the message lists.
+    let run = |isa: &str| {
+        let output = sandbox.encode_command(["--text", "a"]).env("CLIPPIE_ISA", isa).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert!(run("abacus").1.contains("use avx512, avx2, sse, neon or portable"));
+    assert_eq!(run("portable"), (Some(0), String::new()));
+}
