@@ -15,7 +15,6 @@ use super::options::ConvertOptions;
 use super::recipes::{self, Mapped, SourceLayout};
 use crate::models::config::ModelConfig;
 use crate::preprocess::PreprocessConfig;
-use crate::tokenizer::TokenizerConfig;
 use crate::weights::{Meta, Provenance, TensorSpec, Writer};
 
 /// Bytes that are hashed between two reports of progress.
@@ -91,7 +90,7 @@ pub fn convert(
     };
     let Prepared { mapped, described } = prepare(&checkpoint, Some(folder), options)?;
     let Mapped { layout, layers, ignored, .. } = mapped;
-    let Described { config, preprocess, model_name } = described;
+    let Described { config, preprocess, tokenizer, model_name } = described;
 
     let jobs = jobs(&checkpoint, &layers, &config)?;
     let specs: Vec<TensorSpec> = jobs.iter().flat_map(Job::tensors).cloned().collect();
@@ -100,7 +99,7 @@ pub fn convert(
     let meta = Meta {
         model: json(&config)?,
         preprocess: json(&preprocess)?,
-        tokenizer: json(&TokenizerConfig::clip())?,
+        tokenizer: json(&tokenizer)?,
         provenance: Provenance {
             source: source.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             source_sha256: hash(checkpoint.bytes(), progress),
