@@ -1,6 +1,8 @@
 """Write the token ids of many texts, computed by open_clip's tokenizer.
 
     python tools/tokenizer_goldens.py                     writes tests/goldens/tokenizer/lines.jsonl
+    python tools/tokenizer_goldens.py --clean canonicalize --count 1000    writes canonicalize.jsonl there
+    python tools/tokenizer_goldens.py --clean whitespace --count 1000      writes whitespace.jsonl there
     python tools/tokenizer_goldens.py --count 200000 --seed 7 --out big.jsonl --text FILE ...
 
 Needs open_clip_torch 3.3.0, ftfy 6.3.1 and regex; the committed lines were made by Python 3.11 (Unicode 14.0 for
@@ -313,14 +315,17 @@ def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("--count", type=int, default=4600)
     args.add_argument("--seed", type=int, default=20240229)
-    args.add_argument("--out", type=Path, default=here / "tests/goldens/tokenizer/lines.jsonl")
+    args.add_argument("--clean", choices=["lower", "whitespace", "canonicalize"], default="lower")
+    args.add_argument("--out", type=Path, help="by default in tests/goldens/tokenizer")
     args.add_argument("--text", type=Path, nargs="*", default=[], help="UTF-8 files with more lines to draw from")
     args.add_argument("--longest", type=int, default=220, help="truncate longer texts")
     args = args.parse_args()
+    name = "lines" if args.clean == "lower" else args.clean
+    args.out = args.out or here / f"tests/goldens/tokenizer/{name}.jsonl"
 
     # This also registers the sloppy code pages that produce mojibake.
     from open_clip.tokenizer import SimpleTokenizer
-    encode = SimpleTokenizer().encode
+    encode = SimpleTokenizer(clean=args.clean).encode
     extra = []
     for path in args.text:
         extra += [line for line in path.read_text("utf-8", "ignore").split("\n") if line.strip()]

@@ -182,6 +182,19 @@ mod tests {
     }
 
     #[test]
+    fn an_unusual_cleaning_is_part_of_the_text() {
+        let openai = PreprocessConfig::openai(224);
+        let usual = parts(&openai, true, true);
+        for clean in [Clean::Whitespace, Clean::Canonicalize] {
+            let tokenizer = TokenizerConfig::clip().with_clean(clean);
+            let parts = Parts { tokenizer: Some(&tokenizer), ..parts(&openai, true, true) };
+            let line = format!("bbf1671f7e3 {}\npixels 1\n", clean.as_str());
+            assert_eq!(parts.text(), usual.text().replace("bbf1671f7e3\npixels 1\n", &line));
+            assert_ne!(Fingerprint::new(&parts), Fingerprint::new(&usual));
+        }
+    }
+
+    #[test]
     fn fingerprints_keep_their_digits() {
         let openai = PreprocessConfig::openai(224);
         let larger = PreprocessConfig::openai(336);

@@ -73,7 +73,8 @@ pub struct Converted {
 ///
 /// # Errors
 /// A checkpoint that cannot be read or has an unknown layout; tensors that are missing, left over, wrongly shaped or
-/// not finite; a configuration that is contradictory or incomplete (the message names the option that completes it);
+/// not finite; a configuration that is contradictory or incomplete (the message names the option that completes it),
+/// or with a field that this version neither obeys nor knows to be without effect;
 /// an `out` that cannot be written.
 pub fn convert(
     src: &Path,

@@ -139,6 +139,21 @@ mod tests {
     }
 
     #[test]
+    fn only_an_unusual_cleaning_is_named() {
+        for (clean, name) in [(Clean::Whitespace, "whitespace"), (Clean::Canonicalize, "canonicalize")] {
+            let config = TokenizerConfig::clip().with_clean(clean);
+            let json = json!({"kind": "clip", "revision": 1, "data_sha256": SHA256, "clean": name});
+            assert_eq!(serde_json::to_value(&config).unwrap(), json);
+            assert_eq!(TokenizerConfig::from_json(&json), Ok(config.clone()));
+            assert_eq!(Tokenizer::of(&config).unwrap().config(), config);
+        }
+        // There is one way to write the usual one.
+        for other in [json!("lower"), json!("fancy"), json!(null), json!(3)] {
+            assert!(refused(|json| json["clean"] = other.clone()).contains("convert the checkpoint again"), "{other}");
+        }
+    }
+
+    #[test]
     fn another_tokenizer_is_refused_by_name_with_a_remedy() {
         assert_eq!(
             refused(|json| *json = json!({"kind": "sentencepiece", "model": "x"})),

@@ -35,9 +35,7 @@ pub(super) fn read(path: &Path) -> Result<Value, Error> {
     } else if len > MAX_LEN {
         error(
             path,
-            format!(
-                "is too long to be a configuration: {len} bytes, of at most {MAX_LEN}; give another with --config"
-            ),
+            format!("is too long to be a configuration: {len} bytes, of at most {MAX_LEN}; give another with --config"),
         )
     } else {
         // The parser limits nesting to 128.
@@ -122,7 +120,10 @@ impl<'a> Fields<'a> {
     /// An error about a field.
     pub(super) fn error<T>(&self, field: &str, reason: &str) -> Result<T, Error> {
         let name = printable(&self.name(field));
-        error(self.path, format!("`{name}` {reason}; if the file is wrong, correct a copy of it and give the copy with --config"))
+        error(
+            self.path,
+            format!("`{name}` {reason}; if the file is wrong, correct a copy of it and give the copy with --config"),
+        )
     }
 
     pub(super) fn has(&self, field: &str) -> bool {

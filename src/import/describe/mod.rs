@@ -3,7 +3,7 @@
 //! Names and shapes of tensors give a draft ([`Mapped::draft`]). Its open settings and the preprocessing come from
 //! flags, a known name, configuration files and the layout, in this order; the first source that states a setting wins.
 //! A setting that no source states is an error that names the flags to use. Claims of any source about sizes must agree
-//! with the draft.
+//! with the draft. Each field of a configuration file has a rule in [`tables`]; one without is refused.
 //!
 //! Knows no architecture: a draft states its own sizes and open settings.
 

@@ -131,10 +131,8 @@ fn text(text: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
             Some(name) => match Clean::of_open_clip(name) {
                 Some(clean) => clean,
                 None => {
-                    let reason = format!(
-                        "is `{}`; `lower`, `whitespace` and `canonicalize` are supported",
-                        printable(name)
-                    );
+                    let reason =
+                        format!("is `{}`; `lower`, `whitespace` and `canonicalize` are supported", printable(name));
                     return kwargs.error("clean", &reason);
                 }
             },

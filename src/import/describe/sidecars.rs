@@ -35,11 +35,7 @@ enum Kind {
 }
 
 /// Reads the configuration files of a checkpoint in `folder`, and the file or folder that the user `named`.
-pub(super) fn read(
-    named: Option<&Path>,
-    folder: Option<&Path>,
-    layout: SourceLayout,
-) -> Result<Vec<Facts>, Error> {
+pub(super) fn read(named: Option<&Path>, folder: Option<&Path>, layout: SourceLayout) -> Result<Vec<Facts>, Error> {
     let mut given = None;
     let mut folders: Vec<&Path> = folder.into_iter().collect();
     if let Some(path) = named {
@@ -98,7 +94,10 @@ fn model(folders: &[&Path], layout: SourceLayout) -> Result<Option<(Kind, Facts)
         match parse(&path)? {
             Some((kind @ (Kind::OpenClip | Kind::Apple | Kind::HuggingFace), facts)) => return Ok(Some((kind, facts))),
             // A `config.json` may belong to something else.
-            _ => tracing::warn!("{} is the configuration of no model that is known here; it was not read", path.display()),
+            _ => tracing::warn!(
+                "{} is the configuration of no model that is known here; it was not read",
+                path.display()
+            ),
         }
     }
     Ok(None)

@@ -36,11 +36,16 @@ pub(super) fn clean(text: &str, clean: Clean) -> String {
         Clean::Canonicalize => {
             // Lower case comes last: it looks at neighbours, which the punctuation would hide.
             let mut kept = String::new();
-            words(&text, |c| is_space(c) || c == '_', &mut out, |word, out| {
-                kept.clear();
-                kept.extend(word.chars().filter(|c| !c.is_ascii_punctuation()));
-                lower::push_lower(&kept, out);
-            });
+            words(
+                &text,
+                |c| is_space(c) || c == '_',
+                &mut out,
+                |word, out| {
+                    kept.clear();
+                    kept.extend(word.chars().filter(|c| !c.is_ascii_punctuation()));
+                    lower::push_lower(&kept, out);
+                },
+            );
         }
     }
     out

@@ -279,6 +279,7 @@ fn hostile_files_are_errors() {
         (b"".to_vec(), "is not valid JSON"),
         (b"{\"model_cfg\"".to_vec(), "is not valid JSON"),
         (b"[1]".to_vec(), "is not a JSON object"),
+        (b"{}".to_vec(), "`vision_cfg` is missing"),
         (b"\xff\xfe".to_vec(), "is not valid JSON"),
         (vec![b'['; 1 << 20], "is not valid JSON"),
         (vec![b' '; 5 << 20], "too long"),
@@ -290,6 +291,28 @@ fn hostile_files_are_errors() {
         let error = text(sidecars::read(None, Some(dir.path()), SourceLayout::OpenClip));
         assert!(error.contains(hint), "{error}");
     }
+    // Announced at 150 GB: refused by its length alone.
+    let file = std::fs::File::create(&path).unwrap();
+    if file.set_len(150 << 30).is_ok() {
+        let error = text(sidecars::read(None, Some(dir.path()), SourceLayout::OpenClip));
+        assert!(error.contains("too long to be a configuration: 161061273600 bytes"), "{error}");
+    }
 }
 
+/// A pipe would wait for a writer for ever, a folder has no bytes.
+#[test]
+#[cfg(unix)]
+fn only_regular_files_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("pipe.json");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let error = text(sidecars::read(Some(&pipe), None, SourceLayout::OpenClip));
+    assert!(error.contains("pipe.json: is not a file; give a configuration file with --config"), "{error}");
+    let error = text(sidecars::read(Some(dir.path()), None, SourceLayout::OpenClip));
+    assert!(error.contains("holds no configuration of open_clip"), "{error}");
+    let error = text(sidecars::read(Some(&dir.path().join("nowhere.json")), None, SourceLayout::OpenClip));
+    assert!(error.contains("nowhere.json cannot be read"), "{error}");
+}
+
+mod fields;
 mod mobileclip;
