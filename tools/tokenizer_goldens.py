@@ -16,6 +16,7 @@ To run the test with a larger file:
 import argparse
 import json
 import random
+import re
 import sys
 import unicodedata
 from pathlib import Path
@@ -325,7 +326,7 @@ def main():
 
     # This also registers the sloppy code pages that produce mojibake.
     from open_clip.tokenizer import SimpleTokenizer
-    encode = SimpleTokenizer(clean=args.clean).encode
+    tokenizer = SimpleTokenizer(clean=args.clean)
     extra = []
     for path in args.text:
         extra += [line for line in path.read_text("utf-8", "ignore").split("\n") if line.strip()]
@@ -342,9 +343,9 @@ def main():
             text = "".join(c for c in text if not 0xD800 <= ord(c) <= 0xDFFF)
             if text in seen:
                 continue
-            ids = encode(text)
-            # open_clip treats the text of a special token as the token; here it is ordinary text.
-            if any(i >= 49406 for i in ids):
+            ids = tokenizer.encode(text)
+            # open_clip does not split the text of a special token, in any case; here it is ordinary text.
+            if re.search("<(start|end)_of_text>", tokenizer.clean_fn(text), re.IGNORECASE):
                 skipped += 1
                 continue
             seen.add(text)
