@@ -87,8 +87,9 @@ pub enum Error {
     },
     /// A text for a model with another vocabulary than CLIP's.
     #[error(
-        "the model has {found} tokens but CLIP's vocabulary has {}, so its texts cannot be tokenized here; a program can \
-         give token ids to `TextEncoder::encode_ids`",
+        "the model's token embedding has {found} rows and CLIP's vocabulary {} tokens, so it belongs to another \
+         tokenizer and takes no text; use the model for photos alone, or from a program, which can give the ids of \
+         its own tokenizer to `TextEncoder::encode_ids`",
         tokenizer::VOCAB_SIZE
     )]
     Vocabulary {

@@ -1,14 +1,13 @@
 //! Compares token ids of thousands of texts with open_clip's (goldens by `tools/tokenizer_goldens.py`), and bounds the
 //! time of crafted texts.
 
-use clippie_rs::tokenizer::{END, Overflow, START, Tokenizer};
+use clippie_rs::tokenizer::{Clean, END, Overflow, START, Tokenizer, TokenizerConfig};
 use std::time::{Duration, Instant};
 
 /// Far above the time of any of these texts on a slow machine, far below that of quadratic work.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-fn compare(lines: &str) -> usize {
-    let clip = Tokenizer::clip();
+fn compare(clip: &Tokenizer, lines: &str) -> usize {
     let mut count = 0;
     let mut wrong = Vec::new();
     for line in lines.lines() {
@@ -25,11 +24,23 @@ fn compare(lines: &str) -> usize {
 
 #[test]
 fn ids_match_open_clip() {
-    assert!(compare(include_str!("goldens/tokenizer/lines.jsonl")) >= 4000);
+    assert!(compare(Tokenizer::clip(), include_str!("goldens/tokenizer/lines.jsonl")) >= 4000);
     // A file with more lines of the same form, for comparisons too large to keep.
     if let Ok(path) = std::env::var("CLIPPIE_TOKENIZER_LINES") {
         let lines = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        println!("{} further lines agree", compare(&lines));
+        println!("{} further lines agree", compare(Tokenizer::clip(), &lines));
+    }
+}
+
+#[test]
+fn other_cleanings_match_open_clip() {
+    for (clean, lines) in [
+        (Clean::Canonicalize, include_str!("goldens/tokenizer/canonicalize.jsonl")),
+        (Clean::Whitespace, include_str!("goldens/tokenizer/whitespace.jsonl")),
+    ] {
+        let tokenizer = Tokenizer::of(&TokenizerConfig::clip().with_clean(clean)).unwrap();
+        assert_eq!(tokenizer.config().clean, clean);
+        assert_eq!(compare(tokenizer, lines), 1000);
     }
 }
 

@@ -1,6 +1,8 @@
 """Write the token ids of many texts, computed by open_clip's tokenizer.
 
     python tools/tokenizer_goldens.py                     writes tests/goldens/tokenizer/lines.jsonl
+    python tools/tokenizer_goldens.py --clean canonicalize --count 1000    writes canonicalize.jsonl there
+    python tools/tokenizer_goldens.py --clean whitespace --count 1000      writes whitespace.jsonl there
     python tools/tokenizer_goldens.py --count 200000 --seed 7 --out big.jsonl --text FILE ...
 
 Needs open_clip_torch 3.3.0, ftfy 6.3.1 and regex; the committed lines were made by Python 3.11 (Unicode 14.0 for
@@ -14,6 +16,7 @@ To run the test with a larger file:
 import argparse
 import json
 import random
+import re
 import sys
 import unicodedata
 from pathlib import Path
@@ -313,14 +316,17 @@ def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("--count", type=int, default=4600)
     args.add_argument("--seed", type=int, default=20240229)
-    args.add_argument("--out", type=Path, default=here / "tests/goldens/tokenizer/lines.jsonl")
+    args.add_argument("--clean", choices=["lower", "whitespace", "canonicalize"], default="lower")
+    args.add_argument("--out", type=Path, help="by default in tests/goldens/tokenizer")
     args.add_argument("--text", type=Path, nargs="*", default=[], help="UTF-8 files with more lines to draw from")
     args.add_argument("--longest", type=int, default=220, help="truncate longer texts")
     args = args.parse_args()
+    name = "lines" if args.clean == "lower" else args.clean
+    args.out = args.out or here / f"tests/goldens/tokenizer/{name}.jsonl"
 
     # This also registers the sloppy code pages that produce mojibake.
     from open_clip.tokenizer import SimpleTokenizer
-    encode = SimpleTokenizer().encode
+    tokenizer = SimpleTokenizer(clean=args.clean)
     extra = []
     for path in args.text:
         extra += [line for line in path.read_text("utf-8", "ignore").split("\n") if line.strip()]
@@ -337,9 +343,9 @@ def main():
             text = "".join(c for c in text if not 0xD800 <= ord(c) <= 0xDFFF)
             if text in seen:
                 continue
-            ids = encode(text)
-            # open_clip treats the text of a special token as the token; here it is ordinary text.
-            if any(i >= 49406 for i in ids):
+            ids = tokenizer.encode(text)
+            # open_clip does not split the text of a special token, in any case; here it is ordinary text.
+            if re.search("<(start|end)_of_text>", tokenizer.clean_fn(text), re.IGNORECASE):
                 skipped += 1
                 continue
             seen.add(text)

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use sha2::{Digest, Sha256};
 
 use crate::preprocess::{self, Interpolation, PreprocessConfig, ResizeMode};
-use crate::tokenizer::TokenizerConfig;
+use crate::tokenizer::{Clean, TokenizerConfig};
 
 /// Number of hexadecimal digits: the first half of a SHA-256.
 const DIGITS: usize = 32;
@@ -60,8 +60,11 @@ impl Parts<'_> {
         };
         line("weights", &[self.content_hash]);
         match self.tokenizer {
-            Some(tokenizer) => {
-                line("tokenizer", &[&tokenizer.kind, &tokenizer.revision.to_string(), &tokenizer.data_sha256])
+            Some(TokenizerConfig { kind, revision, data_sha256, clean }) => {
+                let revision = revision.to_string();
+                let words = [kind, &revision, data_sha256, clean.as_str()];
+                // The usual cleaning has no word.
+                line("tokenizer", if *clean == Clean::Lower { &words[..3] } else { &words });
             }
             None => line("tokenizer", &["none"]),
         }
@@ -176,6 +179,19 @@ mod tests {
              normalize no\n\
              precision f32\n"
         );
+    }
+
+    #[test]
+    fn an_unusual_cleaning_is_part_of_the_text() {
+        let openai = PreprocessConfig::openai(224);
+        let usual = parts(&openai, true, true);
+        for clean in [Clean::Whitespace, Clean::Canonicalize] {
+            let tokenizer = TokenizerConfig::clip().with_clean(clean);
+            let parts = Parts { tokenizer: Some(&tokenizer), ..parts(&openai, true, true) };
+            let line = format!("bbf1671f7e3 {}\npixels 1\n", clean.as_str());
+            assert_eq!(parts.text(), usual.text().replace("bbf1671f7e3\npixels 1\n", &line));
+            assert_ne!(Fingerprint::new(&parts), Fingerprint::new(&usual));
+        }
     }
 
     #[test]

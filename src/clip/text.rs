@@ -158,8 +158,7 @@ impl TextEncoder {
         let (vocab_size, context_length) = (self.tower.vocab_size(), self.tower.context_length());
         let overflow = self.session.options.overflow;
         let one = |index: usize, text: &str| {
-            let Some(tokenizer) = self.session.tokenizer.filter(|tokenizer| tokenizer.vocab_size() == vocab_size)
-            else {
+            let Some(tokenizer) = self.session.tokenizer.filter(|tokenizer| tokenizer.serves(vocab_size)) else {
                 return Err(Error::Vocabulary { found: vocab_size });
             };
             let ids = tokenizer.tokenize(text, context_length, overflow);

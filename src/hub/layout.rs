@@ -11,6 +11,9 @@ use crate::import::{Pick, pick};
 const CONFIGS: [&str; 4] =
     ["open_clip_config.json", "config.json", "preprocessor_config.json", "processor_config.json"];
 
+/// Files that say whether the tokenizer is CLIP's. That of a known model is known.
+const TOKENIZERS: [&str; 2] = ["tokenizer_config.json", "special_tokens_map.json"];
+
 /// Maximum length of a file name.
 const MAX_NAME: usize = 128;
 
@@ -41,7 +44,8 @@ pub(super) fn choose(name: &ModelName, names: &[String]) -> Result<Files, Error>
             }
         },
     };
-    let configs = CONFIGS.into_iter().filter(|config| has(config)).map(str::to_owned).collect();
+    let tokenizers = TOKENIZERS.into_iter().filter(|_| name.known().is_none());
+    let configs = CONFIGS.into_iter().chain(tokenizers).filter(|config| has(config)).map(str::to_owned).collect();
     Ok(Files { checkpoint, configs })
 }
 
@@ -101,5 +105,8 @@ mod tests {
     fn all_configurations_are_chosen() {
         let names = ["model.safetensors", "vocab.json", "preprocessor_config.json", "config.json", "sub/config.json"];
         assert_eq!(chosen("hf-hub:a/b", &names).unwrap().configs, ["config.json", "preprocessor_config.json"]);
+        let names = ["model.safetensors", "tokenizer_config.json", "tokenizer.json", "config.json"];
+        assert_eq!(chosen("hf-hub:a/b", &names).unwrap().configs, ["config.json", "tokenizer_config.json"]);
+        assert_eq!(chosen("vit-b-32-openai", &names).unwrap().configs, ["config.json"]);
     }
 }

@@ -15,7 +15,6 @@ use super::options::ConvertOptions;
 use super::recipes::{self, Mapped, SourceLayout};
 use crate::models::config::ModelConfig;
 use crate::preprocess::PreprocessConfig;
-use crate::tokenizer::TokenizerConfig;
 use crate::weights::{Meta, Provenance, TensorSpec, Writer};
 
 /// Bytes that are hashed between two reports of progress.
@@ -74,7 +73,8 @@ pub struct Converted {
 ///
 /// # Errors
 /// A checkpoint that cannot be read or has an unknown layout; tensors that are missing, left over, wrongly shaped or
-/// not finite; a configuration that is contradictory or incomplete (the message names the option that completes it);
+/// not finite; a configuration that is contradictory or incomplete (the message names the option that completes it),
+/// or with a field that this version neither obeys nor knows to be without effect;
 /// an `out` that cannot be written.
 pub fn convert(
     src: &Path,
@@ -91,7 +91,7 @@ pub fn convert(
     };
     let Prepared { mapped, described } = prepare(&checkpoint, Some(folder), options)?;
     let Mapped { layout, layers, ignored, .. } = mapped;
-    let Described { config, preprocess, model_name } = described;
+    let Described { config, preprocess, tokenizer, model_name } = described;
 
     let jobs = jobs(&checkpoint, &layers, &config)?;
     let specs: Vec<TensorSpec> = jobs.iter().flat_map(Job::tensors).cloned().collect();
@@ -100,7 +100,7 @@ pub fn convert(
     let meta = Meta {
         model: json(&config)?,
         preprocess: json(&preprocess)?,
-        tokenizer: json(&TokenizerConfig::clip())?,
+        tokenizer: json(&tokenizer)?,
         provenance: Provenance {
             source: source.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             source_sha256: hash(checkpoint.bytes(), progress),

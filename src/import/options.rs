@@ -7,8 +7,9 @@ use crate::preprocess::{Interpolation, ResizeMode};
 
 /// Values for what a checkpoint leaves undetermined, and overrides of what it states. Empty by default.
 ///
-/// The first source that gives a value wins: a field here, the known `model`, the `config` file (or, without one, the
-/// configuration files in the checkpoint's folder), the checkpoint's layout.
+/// The first source that gives a value wins: a field here, the known `model`, the configuration files in the
+/// checkpoint's folder (or those that `config` puts in their place), the checkpoint's layout. Every field of a
+/// configuration file is obeyed, known to change no embedding, or refused by name.
 ///
 /// ```
 /// # use clippie_rs::import::ConvertOptions;
@@ -20,7 +21,8 @@ use crate::preprocess::{Interpolation, ResizeMode};
 pub struct ConvertOptions {
     /// Known name of the model, one of [`crate::catalog::models`]; `--model`.
     pub model: Option<String>,
-    /// Configuration file to use instead of those in the checkpoint's folder; `--config`.
+    /// Configuration file that takes the place of the one of its kind (of the model, the image processor or the
+    /// tokenizer) in the checkpoint's folder, or a folder to read the files from in place of that one; `--config`.
     pub config: Option<PathBuf>,
     /// Activation of both towers; `--activation`.
     pub activation: Option<Activation>,
@@ -58,7 +60,7 @@ impl ConvertOptions {
         self
     }
 
-    /// Sets the configuration file.
+    /// Sets the configuration file or folder.
     #[must_use]
     pub fn config(mut self, path: impl Into<PathBuf>) -> Self {
         self.config = Some(path.into());

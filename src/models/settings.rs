@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use super::text::config::TextPooling;
 use crate::layers;
 
 /// Activation functions of the MLPs of a tower.
@@ -47,6 +48,8 @@ pub(crate) struct OpenSettings<'a> {
     pub(crate) image_size: Option<&'a mut usize>,
     /// Causal attention.
     pub(crate) causal: Option<&'a mut bool>,
+    /// The pooled token of a text.
+    pub(crate) pooling: Option<&'a mut TextPooling>,
 }
 
 impl OpenSettings<'_> {
@@ -63,6 +66,7 @@ impl OpenSettings<'_> {
         copy(self.stem_padding, other.stem_padding);
         copy(self.image_size, other.image_size);
         copy(self.causal, other.causal);
+        copy(self.pooling, other.pooling);
     }
 }
 

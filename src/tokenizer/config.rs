@@ -1,4 +1,4 @@
-//! The tokenizer as a weights file names it: kind, revision and data.
+//! The tokenizer as a weights file names it: kind, revision, data and cleaning.
 //!
 //! Only describes and compares; nothing here touches a text.
 
@@ -21,6 +21,48 @@ pub struct TokenizerConfig {
     pub revision: u32,
     /// Lower-case hex SHA-256 of the vocabulary data.
     pub data_sha256: String,
+    /// How a text is cleaned before it is split; absent for [`Clean::Lower`].
+    #[serde(default, skip_serializing_if = "Clean::is_lower")]
+    pub clean: Clean,
+}
+
+/// How a text is cleaned before it is split. All begin with the repair of `ftfy` and two levels of HTML entities; the
+/// names are those of open_clip's `tokenizer_kwargs`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Clean {
+    /// Runs of white space become one space, letters lower case: CLIP's.
+    #[default]
+    #[serde(skip_deserializing)]
+    Lower,
+    /// Runs of white space become one space.
+    Whitespace,
+    /// `_` becomes a space, ASCII punctuation is removed; then as [`Clean::Lower`].
+    Canonicalize,
+}
+
+impl Clean {
+    /// The cleaning with this name in open_clip.
+    #[cfg(feature = "import")]
+    pub(crate) fn of_open_clip(name: &str) -> Option<Clean> {
+        [Clean::Lower, Clean::Whitespace, Clean::Canonicalize].into_iter().find(|clean| clean.as_str() == name)
+    }
+
+    /// The name in weights files and fingerprints.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Clean::Lower => "lower",
+            Clean::Whitespace => "whitespace",
+            Clean::Canonicalize => "canonicalize",
+        }
+    }
+
+    /// Whether this is the cleaning that files do not name.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+    fn is_lower(&self) -> bool {
+        *self == Clean::Lower
+    }
 }
 
 impl TokenizerConfig {
@@ -29,7 +71,14 @@ impl TokenizerConfig {
 
     /// The configuration of [`Tokenizer::clip`](super::Tokenizer::clip).
     pub fn clip() -> TokenizerConfig {
-        TokenizerConfig { kind: Self::CLIP.into(), revision: REVISION, data_sha256: vocab::TABLE_SHA256.into() }
+        let (kind, data_sha256) = (Self::CLIP.into(), vocab::TABLE_SHA256.into());
+        TokenizerConfig { kind, revision: REVISION, data_sha256, clean: Clean::Lower }
+    }
+
+    /// Sets the cleaning.
+    #[must_use]
+    pub fn with_clean(self, clean: Clean) -> TokenizerConfig {
+        TokenizerConfig { clean, ..self }
     }
 
     /// Reads the configuration from a weights header.
@@ -47,9 +96,9 @@ impl TokenizerConfig {
         }
     }
 
-    /// Refuses everything but the tokenizer of this program.
+    /// Refuses everything but the tokenizers of this program.
     pub(super) fn check(&self) -> Result<(), Error> {
-        let TokenizerConfig { kind, revision, data_sha256 } = self;
+        let TokenizerConfig { kind, revision, data_sha256, clean: _ } = self;
         if kind != Self::CLIP {
             return Err(Error::UnknownKind { kind: kind.clone() });
         }
@@ -87,6 +136,21 @@ mod tests {
         let clip = Tokenizer::of(&config).unwrap();
         assert!(std::ptr::eq(clip, Tokenizer::clip()));
         assert_eq!(clip.config(), config);
+    }
+
+    #[test]
+    fn only_an_unusual_cleaning_is_named() {
+        for (clean, name) in [(Clean::Whitespace, "whitespace"), (Clean::Canonicalize, "canonicalize")] {
+            let config = TokenizerConfig::clip().with_clean(clean);
+            let json = json!({"kind": "clip", "revision": 1, "data_sha256": SHA256, "clean": name});
+            assert_eq!(serde_json::to_value(&config).unwrap(), json);
+            assert_eq!(TokenizerConfig::from_json(&json), Ok(config.clone()));
+            assert_eq!(Tokenizer::of(&config).unwrap().config(), config);
+        }
+        // There is one way to write the usual one.
+        for other in [json!("lower"), json!("fancy"), json!(null), json!(3)] {
+            assert!(refused(|json| json["clean"] = other.clone()).contains("convert the checkpoint again"), "{other}");
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod unicode;
 mod unicode_tables;
 mod vocab;
 
-pub use config::TokenizerConfig;
+pub use config::{Clean, TokenizerConfig};
 pub use error::Error;
 pub use vocab::{END, START, VOCAB_SIZE};
 
@@ -45,18 +45,24 @@ pub enum Overflow {
     Refuse,
 }
 
+/// Most rows that a token embedding may have beyond the vocabulary: tokens that somebody added, and padding to a round
+/// number. A larger one is of another vocabulary.
+const MAX_ADDED: usize = 4096;
+
 /// CLIP's tokenizer. It has no state: calls from any number of threads are independent.
 #[derive(Debug)]
 pub struct Tokenizer {
-    _private: (),
+    clean: Clean,
 }
 
-static CLIP: Tokenizer = Tokenizer { _private: () };
+static LOWER: Tokenizer = Tokenizer { clean: Clean::Lower };
+static WHITESPACE: Tokenizer = Tokenizer { clean: Clean::Whitespace };
+static CANONICALIZE: Tokenizer = Tokenizer { clean: Clean::Canonicalize };
 
 impl Tokenizer {
     /// The tokenizer of every CLIP and MobileCLIP model: 49,408 tokens, lower case.
     pub fn clip() -> &'static Tokenizer {
-        &CLIP
+        &LOWER
     }
 
     /// The tokenizer that a weights file names.
@@ -64,12 +70,22 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::UnknownKind`], [`Error::Revision`] or [`Error::Data`] if this program has another one.
     pub fn of(config: &TokenizerConfig) -> Result<&'static Tokenizer, Error> {
-        config.check().map(|()| Tokenizer::clip())
+        config.check().map(|()| match config.clean {
+            Clean::Lower => &LOWER,
+            Clean::Whitespace => &WHITESPACE,
+            Clean::Canonicalize => &CANONICALIZE,
+        })
     }
 
-    /// Kind, revision and data of this tokenizer, as weights files name it.
+    /// Kind, revision, data and cleaning of this tokenizer, as weights files name it.
     pub fn config(&self) -> TokenizerConfig {
-        TokenizerConfig::clip()
+        TokenizerConfig::clip().with_clean(self.clean)
+    }
+
+    /// Whether the ids are those of a token embedding with `rows` rows: one for each id, and a few for tokens that were
+    /// added later, which no text has.
+    pub(crate) fn serves(&self, rows: usize) -> bool {
+        (VOCAB_SIZE..=VOCAB_SIZE + MAX_ADDED).contains(&rows)
     }
 
     /// Number of ids, special tokens included; ids are in `0..vocab_size`.
@@ -128,7 +144,7 @@ impl Tokenizer {
 
     /// Encodes pieces until there are `enough` ids, to save the work for ids that are truncated anyway.
     fn encode_until(&self, text: &str, enough: usize) -> Vec<u32> {
-        let cleaned = clean::clean(text);
+        let cleaned = clean::clean(text, self.clean);
         let mut ids = Vec::with_capacity(80.min(cleaned.len() + 2));
         for piece in split::pieces(&cleaned) {
             if ids.len() >= enough {

@@ -36,13 +36,12 @@ fn run(text: &str, wanted: u8) -> usize {
     text.find(|c| class(c) != wanted).unwrap_or(text.len())
 }
 
-/// Length of an English ending at the start of a text. The pattern ignores case, so `ſ` counts as `s`; capitals are
-/// already lower case.
+/// Length of an English ending at the start of a text. The pattern ignores case, so `S` and `ſ` count as `s`.
 fn ending(text: &str) -> Option<usize> {
     let after = text.strip_prefix('\'')?;
     let length = match after.as_bytes() {
-        [b's' | b't' | b'm' | b'd', ..] => 1,
-        [b'r' | b'v', b'e', ..] | [b'l', b'l', ..] => 2,
+        [b's' | b't' | b'm' | b'd' | b'S' | b'T' | b'M' | b'D', ..] => 1,
+        [b'r' | b'v' | b'R' | b'V', b'e' | b'E', ..] | [b'l' | b'L', b'l' | b'L', ..] => 2,
         _ if after.starts_with('ſ') => 'ſ'.len_utf8(),
         _ => return None,
     };
@@ -67,6 +66,7 @@ mod tests {
         check("'salt' 'twas 'r 'v 'l", &["'s", "alt", "'", "'t", "was", "'", "r", "'", "v", "'", "l"]);
         check("!!'s", &["!!'", "s"]);
         check("'ſx", &["'ſ", "x"]);
+        check("DON'T WE'Ve I'LL", &["DON", "'T", "WE", "'Ve", "I", "'LL"]);
         check("2023 3.14", &["2", "0", "2", "3", "3", ".", "1", "4"]);
         check("snake_case", &["snake", "_", "case"]);
         check("क्षि", &["क", "\u{94d}", "ष", "\u{93f}"]);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Sandbox, tiny};
+use crate::support::{Sandbox, embedding, tiny};
 use clippie_testkit::checkpoint::{self, Layout};
 
 #[test]
@@ -92,4 +92,62 @@ fn options_are_stored_in_the_file() {
     });
     assert_eq!(info["preprocess"], expected);
     assert_eq!(info["provenance"]["source"], "tiny.pt");
+}
+
+/// The configuration of the checkpoint, changed.
+fn edited(sandbox: &Sandbox, name: &str, edit: impl Fn(&mut serde_json::Value)) -> String {
+    let path = sandbox.checkpoint().join("open_clip_config.json");
+    let mut config = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    edit(&mut config);
+    sandbox.write(name, serde_json::to_vec(&config).unwrap());
+    name.to_owned()
+}
+
+#[test]
+fn a_refused_field_can_be_removed_from_a_copy() {
+    let sandbox = Sandbox::new();
+    let checkpoint = sandbox.checkpoint().join("open_clip_model.safetensors");
+    let file = checkpoint.to_str().unwrap();
+    let run = |config: &str| sandbox.run(["convert", file, "out.clippie", "--force", "--config", config]);
+
+    let unknown = edited(&sandbox, "unknown.json", |config| config["model_cfg"]["brand_new"] = 1.into());
+    let remedy = "remove it from a copy of the file and give the copy with --config";
+    run(&unknown).fails(1, &["unknown.json: `model_cfg.brand_new` is 1, a field that this version", remedy]);
+    let refused = edited(&sandbox, "refused.json", |config| {
+        config["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = "bert-base-uncased".into();
+    });
+    let remedy = "if the file is wrong, correct a copy of it and give the copy with --config";
+    run(&refused).fails(1, &["`model_cfg.text_cfg.hf_tokenizer_name` is \"bert-base-uncased\"", remedy]);
+    run(&edited(&sandbox, "copy.json", |_| {})).code(0);
+    assert_eq!(fs::read(sandbox.path("out.clippie")).unwrap(), fs::read(sandbox.model()).unwrap());
+}
+
+#[test]
+fn texts_are_cleaned_as_the_configuration_says() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.checkpoint();
+    let config = edited(&sandbox, "clean.json", |config| {
+        config["model_cfg"]["text_cfg"]["tokenizer_kwargs"] = serde_json::json!({ "clean": "canonicalize" });
+    });
+    let convert = ["convert", folder.to_str().unwrap(), "clean.clippie", "--config", &config];
+    sandbox.run(convert).code(0);
+    let rows = |model: &str| {
+        let run =
+            sandbox.run(["encode", "-m", model, "--text", "A Dog, on the BEACH!", "--text", "a dog on the beach"]);
+        let rows = run.code(0).rows();
+        (embedding(&rows[0]), embedding(&rows[1]))
+    };
+    let (difficult, plain) = rows("clean.clippie");
+    assert_eq!(difficult, plain);
+    let (difficult, same) = rows(sandbox.model().to_str().unwrap());
+    assert_eq!(same, plain);
+    assert_ne!(difficult, plain);
+    let info = sandbox.run(["info", "--json", "clean.clippie"]).ok();
+    let info: serde_json::Value = serde_json::from_slice(&info.stdout).unwrap();
+    assert_eq!(info["tokenizer"]["clean"], "canonicalize");
+    let fingerprints = ["clean.clippie", sandbox.model().to_str().unwrap()].map(|model| {
+        let info = sandbox.run(["info", "--json", model]).ok();
+        serde_json::from_slice::<serde_json::Value>(&info.stdout).unwrap()["fingerprint"].clone()
+    });
+    assert!(fingerprints[0].is_string() && fingerprints[0] != fingerprints[1]);
 }

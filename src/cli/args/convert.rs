@@ -13,7 +13,8 @@ use crate::models::config;
 /// Reads checkpoints of OpenAI's CLIP, open_clip, Hugging Face transformers and Apple's MobileCLIP: safetensors files,
 /// and PyTorch files, whose code is never executed. The configuration is taken from the files in the checkpoint's
 /// folder, from the checkpoint's layout, or from --model; if a value is missing, the message names the option that sets
-/// it. Weights are folded and packed once, so a weights file is ready as soon as it is opened.
+/// it. Every field of these files is obeyed, known to change no embedding, or refused by name. Weights are folded and
+/// packed once, so a weights file is ready as soon as it is opened.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -30,8 +31,9 @@ pub(in crate::cli) struct Convert {
     /// Known name of the model, such as vit-b-32-laion2b
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
-    /// Configuration file to use instead of those in the checkpoint's folder
-    #[arg(long, value_name = "FILE")]
+    /// Configuration file that takes the place of the one of its kind (of the model, the image processor or the
+    /// tokenizer) in the checkpoint's folder, or a folder to read the files from in place of that one
+    #[arg(long, value_name = "PATH")]
     pub config: Option<PathBuf>,
     /// Activation of both towers
     #[arg(long, value_enum, value_name = "NAME")]

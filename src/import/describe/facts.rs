@@ -4,8 +4,9 @@ use std::path::Path;
 
 use crate::catalog::Trunk;
 use crate::import::error::Error;
-use crate::models::config::{Activation, ImageConfig, ModelConfig, Sizes, TextConfig};
+use crate::models::config::{Activation, ImageConfig, ModelConfig, Sizes, TextConfig, TextPooling};
 use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
+use crate::tokenizer::Clean;
 use crate::weights::Tower;
 
 /// What one source states. Every field may be absent.
@@ -18,6 +19,10 @@ pub(super) struct Facts {
     pub image: TowerFacts,
     pub text: TowerFacts,
     pub causal: Option<bool>,
+    /// The pooled token of a text, if the draft does not tell it.
+    pub pooling: Option<TextPooling>,
+    /// How texts are cleaned before they become ids.
+    pub clean: Option<Clean>,
     /// Zero padding of the first convolution of a stem.
     pub stem_padding: Option<usize>,
     pub preprocess: PreprocessFacts,
@@ -61,6 +66,8 @@ struct Claim {
 #[derive(Clone, Debug)]
 enum Claimed {
     Size(Quantity, usize),
+    /// A size that must not be larger.
+    AtMost(Quantity, usize),
     /// The image tower is this one, regardless of its open settings.
     ImageTower(Box<ImageConfig>),
 }
@@ -117,6 +124,13 @@ impl Facts {
         }
     }
 
+    /// Adds the claim that a size is at most this, if the source states it.
+    pub(super) fn claim_at_most(&mut self, field: impl Into<String>, quantity: Quantity, value: Option<usize>) {
+        if let Some(value) = value {
+            self.claims.push(Claim { field: field.into(), what: Claimed::AtMost(quantity, value) });
+        }
+    }
+
     /// Adds the claim that the image tower is this one.
     pub(super) fn claim_image_tower(&mut self, field: impl Into<String>, image: ImageConfig) {
         self.claims.push(Claim { field: field.into(), what: Claimed::ImageTower(Box::new(image)) });
@@ -138,7 +152,7 @@ impl Facts {
         stated.or_else(|| {
             self.claims.iter().find_map(|claim| match &claim.what {
                 Claimed::ImageTower(image) => Some(image.image_size()),
-                Claimed::Size(..) => None,
+                Claimed::Size(..) | Claimed::AtMost(..) => None,
             })
         })
     }
@@ -167,7 +181,7 @@ impl Claimed {
     /// The claim, for messages.
     fn display(&self) -> String {
         match self {
-            Claimed::Size(_, value) => value.to_string(),
+            Claimed::Size(_, value) | Claimed::AtMost(_, value) => value.to_string(),
             Claimed::ImageTower(image) => summary(Some(image)),
         }
     }
@@ -177,7 +191,11 @@ impl Claimed {
         let image = draft.image.as_ref();
         let agrees = match self {
             Claimed::Size(quantity, value) => return quantity.compare(*value, draft),
-            Claimed::ImageTower(claimed) => image.is_some_and(|image| image.has_same_tensors(claimed)),
+            Claimed::AtMost(quantity, value) => match quantity.find(draft) {
+                Some(found) if found > *value => return Err(found.to_string()),
+                _ => return Ok(()),
+            },
+            Claimed::ImageTower(claimed) => image.is_none_or(|image| image.has_same_tensors(claimed)),
         };
         if agrees { Ok(()) } else { Err(summary(image)) }
     }
@@ -187,10 +205,23 @@ impl Quantity {
     /// See [`Claimed::compare`].
     fn compare(self, value: usize, draft: &ModelConfig) -> Result<(), String> {
         let image = draft.image.as_ref().map(ImageConfig::sizes).unwrap_or_default();
+        match self.find(draft) {
+            _ if self.lacks_its_tower(draft) => Ok(()),
+            _ if self == Quantity::ImageSize => compare_image_size(value, image),
+            Some(found) if found == value => Ok(()),
+            Some(found) => Err(found.to_string()),
+            None if self.is_of_image() => Err(summary(draft.image.as_ref())),
+            None => Err("a text tower without it".to_owned()),
+        }
+    }
+
+    /// The value of the tensors, if they have one.
+    fn find(self, draft: &ModelConfig) -> Option<usize> {
+        let image = draft.image.as_ref().map(ImageConfig::sizes).unwrap_or_default();
         let text = draft.text.as_ref().map(TextConfig::sizes).unwrap_or_default();
-        let found = match self {
+        match self {
             Quantity::EmbedDim => Some(draft.embed_dim),
-            Quantity::ImageSize => return compare_image_size(value, image),
+            Quantity::ImageSize => None,
             Quantity::PatchSize => image.patch_size,
             Quantity::ImageWidth => image.width,
             Quantity::ImageLayers => image.layers,
@@ -201,17 +232,27 @@ impl Quantity {
             Quantity::TextLayers => text.layers,
             Quantity::TextMlp => text.mlp_width,
             Quantity::TextKernel => Some(text.text_kernel.unwrap_or(0)),
-        };
-        match found {
-            Some(found) if found == value => Ok(()),
-            Some(found) => Err(found.to_string()),
-            None if self.is_of_image() => Err(summary(draft.image.as_ref())),
-            None => Err("a text tower without it".to_owned()),
         }
     }
 
     fn is_of_image(self) -> bool {
-        matches!(self, Quantity::PatchSize | Quantity::ImageWidth | Quantity::ImageLayers | Quantity::ImageMlp)
+        matches!(
+            self,
+            Quantity::ImageSize
+                | Quantity::PatchSize
+                | Quantity::ImageWidth
+                | Quantity::ImageLayers
+                | Quantity::ImageMlp
+        )
+    }
+
+    /// Whether this is of a tower that the checkpoint does not hold, so that there is nothing to compare.
+    fn lacks_its_tower(self, draft: &ModelConfig) -> bool {
+        match self {
+            Quantity::EmbedDim => false,
+            _ if self.is_of_image() => draft.image.is_none(),
+            _ => draft.text.is_none(),
+        }
     }
 }
 

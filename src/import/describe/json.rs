@@ -1,49 +1,111 @@
 //! Typed access to the fields of untrusted JSON files. `null` counts as absent; a wrong type is an error that names
 //! file and field.
 
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::tables::{Rule, Table};
 use crate::import::error::{Error, printable, printable_error};
 
 /// Longest configuration file to read, in bytes. Published ones have a few KiB.
 const MAX_LEN: u64 = 4 << 20;
 
-/// Reads a JSON file.
+/// Longest value that a message shows, in characters.
+const MAX_SHOWN: usize = 60;
+
+/// Reads a JSON file, if it is short enough.
 pub(super) fn read(path: &Path) -> Result<Value, Error> {
     let read = |source| Error::Read { path: path.to_owned(), source };
+    // Opening a named pipe would wait for a writer, so the kind is looked at first, and again once the file is open.
+    let mut meta = std::fs::metadata(path).map_err(read)?;
     let mut text = Vec::new();
-    let file = std::fs::File::open(path).map_err(read)?;
-    file.take(MAX_LEN + 1).read_to_end(&mut text).map_err(read)?;
-    if text.len() as u64 > MAX_LEN {
-        return error(path, "is too long to be a configuration".to_owned());
+    if meta.is_file() {
+        let file = File::open(path).map_err(read)?;
+        meta = file.metadata().map_err(read)?;
+        if meta.is_file() && meta.len() <= MAX_LEN {
+            file.take(MAX_LEN + 1).read_to_end(&mut text).map_err(read)?;
+        }
     }
-    // The parser limits nesting to 128.
-    serde_json::from_slice(&text).or_else(|e| error(path, format!("is not valid JSON ({})", printable_error(e))))
+    let len = meta.len().max(text.len() as u64);
+    if !meta.is_file() {
+        error(path, "is not a file; give a configuration file with --config".to_owned())
+    } else if len > MAX_LEN {
+        error(
+            path,
+            format!("is too long to be a configuration: {len} bytes, of at most {MAX_LEN}; give another with --config"),
+        )
+    } else {
+        // The parser limits nesting to 128.
+        serde_json::from_slice(&text).or_else(|e| {
+            let reason = printable_error(e);
+            error(path, format!("is not valid JSON ({reason}); download it again, or give another with --config"))
+        })
+    }
 }
 
 fn error<T>(path: &Path, reason: String) -> Result<T, Error> {
     Err(Error::Config { path: path.to_owned(), reason })
 }
 
-/// An object in a JSON file and its path from the root.
+/// An error about a file that is a list, a number or a text.
+pub(super) fn not_an_object<T>(path: &Path) -> Result<T, Error> {
+    error(path, "is not a JSON object; download it again, or give another with --config".to_owned())
+}
+
+/// Whether a file's outermost object has a field. For telling files apart, before they are checked.
+pub(super) fn has(root: &Value, field: &str) -> bool {
+    root.get(field).is_some_and(|value| !value.is_null())
+}
+
+/// An object in a JSON file and its path from the root. Its fields have passed their table.
 #[derive(Clone)]
 pub(super) struct Fields<'a> {
     path: &'a Path,
     /// `outer.inner.`
     prefix: String,
     map: &'a Map<String, Value>,
+    table: &'static Table,
 }
 
 impl<'a> Fields<'a> {
-    /// The outermost object of the file at `path`.
-    pub(super) fn root(path: &'a Path, value: &'a Value) -> Result<Fields<'a>, Error> {
+    /// The outermost object of the file at `path`, whose fields are those of `table`.
+    pub(super) fn root(path: &'a Path, value: &'a Value, table: &'static Table) -> Result<Fields<'a>, Error> {
         match value {
-            Value::Object(map) => Ok(Fields { path, prefix: String::new(), map }),
-            _ => error(path, "is not a JSON object".to_owned()),
+            Value::Object(map) => Fields { path, prefix: String::new(), map, table }.checked(),
+            _ => not_an_object(path),
         }
+    }
+
+    /// Refuses fields that the table does not know and values that it does not permit.
+    fn checked(self) -> Result<Fields<'a>, Error> {
+        for (field, value) in self.map.iter().filter(|(_, value)| !value.is_null()) {
+            match self.table.rule(field) {
+                Some(Rule::Obeyed) => {}
+                Some(Rule::NoEffect(why)) => {
+                    let (file, field) = (self.path.display(), printable(&self.name(field)));
+                    tracing::debug!(%file, field, why, "a field without effect on embeddings");
+                }
+                Some(Rule::Only(values, _)) if values.iter().any(|is| is.matches(value)) => {}
+                Some(Rule::Only(_, why)) => {
+                    return self.error(field, &format!("is {}, which is not supported: {why}", shown(value)));
+                }
+                None => {
+                    let (name, shown) = (printable(&self.name(field)), shown(value));
+                    return error(
+                        self.path,
+                        format!(
+                            "`{name}` is {shown}, a field that this version does not know and that may change \
+                             embeddings; update clippie-rs or, if you know that it changes none, remove it from a \
+                             copy of the file and give the copy with --config"
+                        ),
+                    );
+                }
+            }
+        }
+        Ok(self)
     }
 
     pub(super) fn path(&self) -> &'a Path {
@@ -57,7 +119,11 @@ impl<'a> Fields<'a> {
 
     /// An error about a field.
     pub(super) fn error<T>(&self, field: &str, reason: &str) -> Result<T, Error> {
-        error(self.path, format!("`{}` {reason}", self.name(field)))
+        let name = printable(&self.name(field));
+        error(
+            self.path,
+            format!("`{name}` {reason}; if the file is wrong, correct a copy of it and give the copy with --config"),
+        )
     }
 
     pub(super) fn has(&self, field: &str) -> bool {
@@ -65,20 +131,24 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn get(&self, field: &str) -> Option<&'a Value> {
+        debug_assert!(self.table.obeys(field), "`{field}` is read, but its table does not say so");
         self.map.get(field).filter(|value| !value.is_null())
     }
 
-    pub(super) fn object(&self, field: &str) -> Result<Option<Fields<'a>>, Error> {
+    /// The object at `field`, whose fields are those of `table`.
+    pub(super) fn object(&self, field: &str, table: &'static Table) -> Result<Option<Fields<'a>>, Error> {
         match self.get(field) {
             None => Ok(None),
-            Some(Value::Object(map)) => Ok(Some(Fields { path: self.path, prefix: self.name(field) + ".", map })),
-            Some(_) => self.error(field, "is not an object"),
+            Some(value) => self.child(field, value, table).map(Some),
         }
     }
 
-    /// The object at `field`; `None` if it is anything else.
-    pub(super) fn object_or_none(&self, field: &str) -> Option<Fields<'a>> {
-        self.object(field).ok().flatten()
+    /// The object `value` at `field`.
+    pub(super) fn child(&self, field: &str, value: &'a Value, table: &'static Table) -> Result<Fields<'a>, Error> {
+        match value {
+            Value::Object(map) => Fields { path: self.path, prefix: self.name(field) + ".", map, table }.checked(),
+            _ => self.error(field, "is not an object"),
+        }
     }
 
     pub(super) fn bool(&self, field: &str) -> Result<Option<bool>, Error> {
@@ -139,18 +209,17 @@ impl<'a> Fields<'a> {
             _ => self.usize(field),
         }
     }
-
-    /// Refuses a field whose value is not the only supported one.
-    pub(super) fn only(&self, field: &str, supported: &Value) -> Result<(), Error> {
-        match self.get(field) {
-            Some(value) if value != supported => {
-                self.error(field, &format!("is {}, which is not supported", printable(&value.to_string())))
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 fn whole(value: &Value) -> Option<usize> {
     value.as_u64().and_then(|value| usize::try_from(value).ok())
+}
+
+/// A value as a message shows it.
+fn shown(value: &Value) -> String {
+    let text = printable(&value.to_string());
+    match text.char_indices().nth(MAX_SHOWN) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text,
+    }
 }

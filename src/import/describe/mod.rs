@@ -3,7 +3,7 @@
 //! Names and shapes of tensors give a draft ([`Mapped::draft`]). Its open settings and the preprocessing come from
 //! flags, a known name, configuration files and the layout, in this order; the first source that states a setting wins.
 //! A setting that no source states is an error that names the flags to use. Claims of any source about sizes must agree
-//! with the draft.
+//! with the draft. Each field of a configuration file has a rule in [`tables`]; one without is refused.
 //!
 //! Knows no architecture: a draft states its own sizes and open settings.
 
@@ -14,8 +14,12 @@ mod json;
 mod layouts;
 mod named;
 mod open_clip;
+mod processor;
 mod resolve;
 mod sidecars;
+mod tables;
+mod tokenizer;
+mod vocabulary;
 
 use std::path::Path;
 
@@ -26,6 +30,7 @@ use super::recipes::Mapped;
 use crate::models;
 use crate::models::config::{ImageConfig, ModelConfig, OpenSettings, TextConfig};
 use crate::preprocess::PreprocessConfig;
+use crate::tokenizer::{Clean, TokenizerConfig};
 use crate::weights::Tower;
 use facts::{Facts, Heads};
 use resolve::Sources;
@@ -35,6 +40,7 @@ use resolve::Sources;
 pub(super) struct Described {
     pub config: ModelConfig,
     pub preprocess: PreprocessConfig,
+    pub tokenizer: TokenizerConfig,
     pub model_name: Option<String>,
 }
 
@@ -67,8 +73,11 @@ pub(super) fn describe(
     let model_name = sources.first(|facts| facts.model_name.clone());
     let model_name = model_name.or_else(|| named::recognise(mapped.layout, draft).map(str::to_owned));
     let preprocess = resolved.preprocess;
+    let clean = sources.first(|facts| facts.clean).unwrap_or(Clean::Lower);
+    let tokenizer = TokenizerConfig::clip().with_clean(clean);
+    vocabulary::warn(path, &config);
     match config.validate() {
-        Ok(()) => Ok(Described { config, preprocess, model_name }),
+        Ok(()) => Ok(Described { config, preprocess, tokenizer, model_name }),
         Err(models::Error::Config(reason)) => sources.undetermined(format!("its model cannot be run: {reason}")),
         Err(error) => sources.undetermined(error.to_string()),
     }
@@ -80,11 +89,7 @@ fn sources(mapped: &Mapped, folder: Option<&Path>, options: &ConvertOptions) -> 
     if let Some(name) = &options.model {
         all.push(named::facts(name)?);
     }
-    all.extend(match (&options.config, folder) {
-        (Some(config), _) => sidecars::named(config)?,
-        (None, Some(folder)) => sidecars::found(folder, mapped.layout)?,
-        (None, None) => Vec::new(),
-    });
+    all.extend(sidecars::read(options.config.as_deref(), folder, mapped.layout)?);
     all.push(layouts::facts(mapped));
     Ok(all)
 }

@@ -23,6 +23,10 @@ pub(super) fn facts(name: &str) -> Result<Facts, Error> {
 
 /// The known model of a checkpoint, if its layout and shapes identify one.
 pub(super) fn recognise(layout: SourceLayout, draft: &ModelConfig) -> Option<&'static str> {
+    // One tower alone belongs to several models.
+    if draft.image.is_none() || draft.text.is_none() {
+        return None;
+    }
     let mut candidates = catalog::models().iter().filter(|model| model.is_unique_in(layout.as_str()));
     candidates.find(|model| of_model(model).agrees(draft)).map(|model| model.name)
 }

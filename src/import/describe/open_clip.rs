@@ -2,30 +2,38 @@
 //!
 //! Defaults of absent fields are those of open_clip 3.3.0 (`CLIPVisionCfg`, `CLIPTextCfg`, `PreprocessCfg`).
 
-use serde_json::json;
+use std::path::Path;
+
+use serde_json::Value;
 
 use super::facts::{Facts, Heads, Quantity};
-use super::json::Fields;
+use super::json::{Fields, has};
+use super::tables::open_clip as tables;
 use crate::catalog::Trunk;
 use crate::import::error::{Error, printable};
 use crate::models::config::Activation;
 use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
+use crate::tokenizer::{Clean, END};
 
 /// Whether `root` has this form.
-pub(super) fn recognise(root: &Fields<'_>) -> bool {
-    root.has("model_cfg") || (root.has("vision_cfg") && root.has("text_cfg"))
+pub(super) fn recognise(root: &Value) -> bool {
+    has(root, "model_cfg") || (has(root, "vision_cfg") && has(root, "text_cfg"))
 }
 
-/// Reads the file.
-pub(super) fn facts(root: &Fields<'_>) -> Result<Facts, Error> {
-    let mut facts = Facts::new(root.path().display().to_string());
-    match root.object("model_cfg")? {
-        Some(model) => self::model(&model, &mut facts)?,
-        None => self::model(root, &mut facts)?,
+/// Reads the file at `path`.
+pub(super) fn facts(path: &Path, root: &Value) -> Result<Facts, Error> {
+    let mut facts = Facts::new(path.display().to_string());
+    if !has(root, "model_cfg") {
+        model(&Fields::root(path, root, &tables::MODEL)?, &mut facts)?;
+        return Ok(facts);
+    }
+    let root = Fields::root(path, root, &tables::FILE)?;
+    if let Some(cfg) = root.object("model_cfg", &tables::MODEL)? {
+        model(&cfg, &mut facts)?;
     }
     // Without `preprocess_cfg` the file describes only the architecture and leaves the preprocessing open.
-    if let Some(preprocess) = root.object("preprocess_cfg")? {
-        self::preprocess(&preprocess, &mut facts)?;
+    if let Some(cfg) = root.object("preprocess_cfg", &tables::PREPROCESS)? {
+        preprocess(&cfg, &mut facts)?;
     }
     Ok(facts)
 }
@@ -36,79 +44,109 @@ fn model(model: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
         false => Activation::Gelu,
     };
     facts.claim(model.name("embed_dim"), Quantity::EmbedDim, model.usize("embed_dim")?);
-    model.only("multimodal_cfg", &json!(null))?;
-    model.only("init_logit_bias", &json!(null))?;
 
-    let Some(vision) = model.object("vision_cfg")? else {
+    let timm = model.get("vision_cfg").is_some_and(|cfg| cfg.get("timm_model_name").is_some_and(is_set));
+    let table = if timm { &tables::VISION_TIMM } else { &tables::VISION };
+    let Some(vision) = model.object("vision_cfg", table)? else {
         return model.error("vision_cfg", "is missing");
     };
-    let Some(text) = model.object("text_cfg")? else {
+    let Some(text) = model.object("text_cfg", &tables::TEXT)? else {
         return model.error("text_cfg", "is missing");
     };
-    for (tower, cfg) in [(&mut facts.image, &vision), (&mut facts.text, &text)] {
-        tower.activation = Some(activation);
-        tower.norm_eps = match cfg.object("norm_kwargs")? {
-            Some(kwargs) => Some(kwargs.f64("eps")?.unwrap_or(1e-5)),
-            // The default differs between open_clip's own towers and timm's.
-            None => None,
-        };
-        for (field, only) in [
-            ("ls_init_value", json!(null)),
-            ("act_kwargs", json!({})),
-            ("final_ln_after_pool", json!(false)),
-            ("qk_norm", json!(false)),
-            ("scaled_cosine_attn", json!(false)),
-            ("scale_heads", json!(false)),
-            ("scale_attn_inner", json!(false)),
-            ("scale_attn", json!(false)),
-            ("scale_fc", json!(false)),
-        ] {
-            cfg.only(field, &only)?;
+    facts.claim(vision.name("image_size"), Quantity::ImageSize, vision.side("image_size")?);
+    if timm {
+        vision_timm(&vision, facts)?;
+    } else {
+        facts.image.activation = Some(activation);
+        vision_native(&vision, facts)?;
+    }
+    facts.text.activation = Some(activation);
+    self::text(&text, facts)
+}
+
+/// Whether Python takes a value for true.
+fn is_set(value: &Value) -> bool {
+    !value.is_null() && value.as_str() != Some("")
+}
+
+/// timm's towers have the activation and the epsilon of their name.
+fn vision_timm(vision: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
+    let name = vision.str("timm_model_name")?.unwrap_or_default();
+    let Some(trunk) = Trunk::of_timm(name) else {
+        return vision.error("timm_model_name", &format!("is `{}`, which is not supported", printable(name)));
+    };
+    match vision.str("timm_pool")?.unwrap_or("avg") {
+        pool if pool == trunk.timm_pool => {}
+        pool => {
+            let reason = format!("is `{}`; {name} is supported with `{}`", printable(pool), trunk.timm_pool);
+            return vision.error("timm_pool", &reason);
         }
     }
+    facts.image.activation = Some(Activation::Gelu);
+    facts.claim_trunk(vision.name("timm_model_name"), trunk);
+    Ok(())
+}
 
-    for (field, only) in [
-        ("timm_proj", json!(null)),
-        ("attentional_pool", json!(false)),
-        ("no_ln_pre", json!(false)),
-        ("pos_embed_type", json!("learnable")),
-        ("pool_type", json!("tok")),
-    ] {
-        vision.only(field, &only)?;
-    }
-    facts.claim(vision.name("image_size"), Quantity::ImageSize, vision.side("image_size")?);
-    if let Some(name) = vision.str("timm_model_name")? {
-        let Some(trunk) = Trunk::of_timm(name) else {
-            return vision.error("timm_model_name", &format!("is `{}`, which is not supported", printable(name)));
-        };
-        vision.only("timm_pool", &json!(trunk.timm_pool))?;
-        facts.claim_trunk(vision.name("timm_model_name"), trunk);
-    }
+fn vision_native(vision: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
     let width = vision.usize("width")?;
+    facts.image.norm_eps = norm_eps(vision)?;
     facts.image.heads = Some(Heads::Width(vision.usize("head_width")?.unwrap_or(64)));
     facts.claim(vision.name("patch_size"), Quantity::PatchSize, vision.side("patch_size")?);
     facts.claim(vision.name("width"), Quantity::ImageWidth, width);
     facts.claim(vision.name("layers"), Quantity::ImageLayers, vision.usize("layers")?);
-    facts.claim(vision.name("mlp_ratio"), Quantity::ImageMlp, mlp_width(&vision, width)?);
+    facts.claim(vision.name("mlp_ratio"), Quantity::ImageMlp, mlp_width(vision, width)?);
+    Ok(())
+}
 
-    for (field, only) in [
-        ("hf_model_name", json!(null)),
-        ("embed_cls", json!(false)),
-        ("pool_type", json!("argmax")),
-        ("proj_type", json!("linear")),
-        ("proj_bias", json!(false)),
-    ] {
-        text.only(field, &only)?;
-    }
+fn text(text: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
     let width = text.usize("width")?;
+    facts.text.norm_eps = norm_eps(text)?;
     facts.text.heads = Some(Heads::Count(text.usize("heads")?.unwrap_or(8)));
     facts.causal = Some(!text.bool("no_causal_mask")?.unwrap_or(false));
     facts.claim(text.name("context_length"), Quantity::ContextLength, text.usize("context_length")?);
     facts.claim(text.name("vocab_size"), Quantity::VocabSize, text.usize("vocab_size")?);
     facts.claim(text.name("width"), Quantity::TextWidth, width);
     facts.claim(text.name("layers"), Quantity::TextLayers, text.usize("layers")?);
-    facts.claim(text.name("mlp_ratio"), Quantity::TextMlp, mlp_width(&text, width)?);
+    facts.claim(text.name("mlp_ratio"), Quantity::TextMlp, mlp_width(text, width)?);
+
+    // CLIP's end of text has the largest id of a text, so both kinds take the same token.
+    let end = text.usize("eos_id")?.unwrap_or(2);
+    match text.str("pool_type")? {
+        None | Some("argmax") => {}
+        Some("eos") if end == END as usize => {}
+        Some("eos") => {
+            let reason = format!("is {end}, which no text of CLIP's tokenizer ends with; {END} does");
+            return text.error("eos_id", &reason);
+        }
+        Some(other) => {
+            let reason = format!("is `{}`; `argmax` and `eos` are supported", printable(other));
+            return text.error("pool_type", &reason);
+        }
+    }
+    let kwargs = text.object("tokenizer_kwargs", &tables::TOKENIZER)?;
+    facts.clean = Some(match &kwargs {
+        None => Clean::Lower,
+        Some(kwargs) => match kwargs.str("clean")? {
+            None => Clean::Lower,
+            Some(name) => match Clean::of_open_clip(name) {
+                Some(clean) => clean,
+                None => {
+                    let reason =
+                        format!("is `{}`; `lower`, `whitespace` and `canonicalize` are supported", printable(name));
+                    return kwargs.error("clean", &reason);
+                }
+            },
+        },
+    });
     Ok(())
+}
+
+/// The epsilon of `norm_kwargs`. Without them it is left to the layout: open_clip's own towers and timm's differ.
+fn norm_eps(cfg: &Fields<'_>) -> Result<Option<f64>, Error> {
+    match cfg.object("norm_kwargs", &tables::NORM)? {
+        Some(kwargs) => Ok(Some(kwargs.f64("eps")?.unwrap_or(1e-5))),
+        None => Ok(None),
+    }
 }
 
 /// `int(width * mlp_ratio)`, as open_clip computes it, if both are given.
@@ -120,7 +158,6 @@ fn mlp_width(cfg: &Fields<'_>, width: Option<usize>) -> Result<Option<usize>, Er
 }
 
 fn preprocess(cfg: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
-    cfg.only("mode", &json!("RGB"))?;
     let default = PreprocessConfig::openai(0);
     let out = &mut facts.preprocess;
     out.mean = Some(cfg.rgb("mean")?.unwrap_or(default.mean));

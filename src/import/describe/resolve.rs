@@ -110,6 +110,9 @@ impl Sources<'_> {
         if let (Some(open), Some(causal)) = (open.causal, resolved.causal) {
             *open = causal;
         }
+        if let (Some(open), Some(pooling)) = (open.pooling, self.first(|facts| facts.pooling)) {
+            *open = pooling;
+        }
         Ok(())
     }
 

@@ -1,10 +1,14 @@
-//! Configuration files: those in the checkpoint's folder, or one that the user named.
+//! Configuration files: those in the checkpoint's folder, and what the user named in their place.
+//!
+//! There are three kinds: of a model, of an image processor, of a tokenizer. A file that the user names takes the place
+//! of those of its kind; a folder takes the place of the checkpoint's folder.
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::facts::Facts;
-use super::json::{self, Fields};
-use super::{apple, huggingface, open_clip};
+use super::{apple, huggingface, json, open_clip, processor, tokenizer};
 use crate::import::error::Error;
 use crate::import::recipes::SourceLayout;
 
@@ -14,77 +18,140 @@ const OPEN_CLIP: &str = "open_clip_config.json";
 const CONFIG: &str = "config.json";
 /// transformers' files of an image processor; the first is the usual one.
 const PROCESSORS: [&str; 2] = ["preprocessor_config.json", "processor_config.json"];
+/// transformers' files of a tokenizer. `tokenizer.json`, `vocab.json` and `merges.txt` hold its vocabulary.
+const TOKENIZERS: [&str; 2] = ["tokenizer_config.json", "special_tokens_map.json"];
 
-/// Reads the named file, and the image processor's in the same folder if the file leaves the preprocessing open.
-pub(super) fn named(path: &Path) -> Result<Vec<Facts>, Error> {
-    match parse(path)? {
-        Some(facts) => with_processor(facts, path.parent()),
-        None => Err(Error::Config {
-            path: path.to_owned(),
-            reason: "is neither an open_clip config (`model_cfg`) nor one of Apple's MobileCLIP (`image_cfg`), of a \
-                     Hugging Face CLIPModel or of an image processor"
-                .to_owned(),
-        }),
+/// What a file configures.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A model with its tokenizer and, if it states it, its preprocessing.
+    OpenClip,
+    /// An image and a text tower.
+    Apple,
+    /// transformers' model, whose preprocessing and tokenizer have files of their own.
+    HuggingFace,
+    Processor,
+    Tokenizer,
+}
+
+/// Reads the configuration files of a checkpoint in `folder`, and the file or folder that the user `named`.
+pub(super) fn read(named: Option<&Path>, folder: Option<&Path>, layout: SourceLayout) -> Result<Vec<Facts>, Error> {
+    let mut given = None;
+    let mut folders: Vec<&Path> = folder.into_iter().collect();
+    if let Some(path) = named {
+        if path.is_dir() {
+            folders = vec![path];
+        } else {
+            let Some(found) = parse(path)? else { return unknown(path) };
+            given = Some(found);
+            // What belongs to the file lies beside it.
+            folders.splice(..0, path.parent());
+        }
+    }
+    let of = |kinds: &[Kind]| given.as_ref().filter(|(kind, _)| kinds.contains(kind)).cloned();
+    let model = match of(&[Kind::OpenClip, Kind::Apple, Kind::HuggingFace]) {
+        Some(model) => Some(model),
+        None => model(&folders, layout)?,
+    };
+    let kind = model.as_ref().map(|(kind, _)| *kind);
+    let mut all: Vec<Facts> = model.into_iter().map(|(_, facts)| facts).collect();
+
+    if let Some((_, facts)) = of(&[Kind::Processor]) {
+        // It was named, so it takes precedence over a model's file that states the preprocessing, too.
+        all.insert(0, facts);
+    } else if all.first().is_none_or(|facts| facts.preprocess.mean.is_none()) {
+        all.extend(processor(&folders)?);
+    }
+    if let Some((_, facts)) = of(&[Kind::Tokenizer]) {
+        all.push(facts);
+    } else if kind.unwrap_or(Kind::HuggingFace) == Kind::HuggingFace && layout == SourceLayout::HuggingFace {
+        all.extend(tokenizers(&folders)?);
+    }
+    match named {
+        Some(path) if all.is_empty() => unknown(path),
+        _ => Ok(all),
     }
 }
 
-/// Reads the configuration files in the checkpoint's folder.
-pub(super) fn found(folder: &Path, layout: SourceLayout) -> Result<Vec<Facts>, Error> {
+fn unknown<T>(path: &Path) -> Result<T, Error> {
+    let what = if path.is_dir() { "holds no" } else { "is no" };
+    Err(Error::Config {
+        path: path.to_owned(),
+        reason: format!(
+            "{what} configuration of open_clip (`model_cfg`), of Apple's MobileCLIP (`image_cfg`) or of a Hugging Face \
+             CLIPModel, nor of its image processor or tokenizer; give another file, or leave --config out"
+        ),
+    })
+}
+
+/// Finds the model's file.
+fn model(folders: &[&Path], layout: SourceLayout) -> Result<Option<(Kind, Facts)>, Error> {
     let names = match layout {
         SourceLayout::HuggingFace | SourceLayout::Apple => [CONFIG, OPEN_CLIP],
         SourceLayout::OpenAi | SourceLayout::OpenClip => [OPEN_CLIP, CONFIG],
     };
-    for name in names {
-        let path = folder.join(name);
-        // A `config.json` may belong to something else.
-        if path.is_file()
-            && let Some(facts) = parse(&path)?
-        {
-            return with_processor(facts, Some(folder));
-        }
-    }
-    Ok(processor(folder)?.into_iter().collect())
-}
-
-/// Reads a configuration file of any known form.
-fn parse(path: &Path) -> Result<Option<Facts>, Error> {
-    let value = json::read(path)?;
-    let root = Fields::root(path, &value)?;
-    if open_clip::recognise(&root) {
-        open_clip::facts(&root).map(Some)
-    } else if apple::recognise(&root) {
-        apple::facts(&root).map(Some)
-    } else if huggingface::recognise_model(&root) {
-        huggingface::model(&root).map(Some)
-    } else if huggingface::recognise_processor(&root) {
-        huggingface::processor(&root).map(Some)
-    } else {
-        Ok(None)
-    }
-}
-
-/// Adds the image processor's file in `folder` if the facts leave the preprocessing open.
-fn with_processor(facts: Facts, folder: Option<&Path>) -> Result<Vec<Facts>, Error> {
-    let is_open = facts.preprocess.mean.is_none();
-    let mut all = vec![facts];
-    if let Some(folder) = folder.filter(|_| is_open) {
-        all.extend(processor(folder)?);
-    }
-    Ok(all)
-}
-
-/// Reads the image processor's file in a folder, if there is one.
-fn processor(folder: &Path) -> Result<Option<Facts>, Error> {
-    for name in PROCESSORS {
-        let path = folder.join(name);
-        if !path.is_file() {
-            continue;
-        }
-        let value = json::read(&path)?;
-        let root = Fields::root(&path, &value)?;
-        if huggingface::recognise_processor(&root) {
-            return huggingface::processor(&root).map(Some);
+    for path in folders.iter().flat_map(|folder| names.map(|name| folder.join(name))).filter(|path| path.is_file()) {
+        match parse(&path)? {
+            Some((kind @ (Kind::OpenClip | Kind::Apple | Kind::HuggingFace), facts)) => return Ok(Some((kind, facts))),
+            // A `config.json` may belong to something else.
+            _ => tracing::warn!(
+                "{} is the configuration of no model that is known here; it was not read",
+                path.display()
+            ),
         }
     }
     Ok(None)
+}
+
+/// Reads a configuration file of any known form.
+fn parse(path: &Path) -> Result<Option<(Kind, Facts)>, Error> {
+    let value = json::read(path)?;
+    type Form = (Kind, fn(&Value) -> bool, fn(&Path, &Value) -> Result<Facts, Error>);
+    let forms: [Form; 5] = [
+        (Kind::OpenClip, open_clip::recognise, open_clip::facts),
+        (Kind::Apple, apple::recognise, apple::facts),
+        (Kind::HuggingFace, huggingface::recognise, huggingface::facts),
+        (Kind::Processor, processor::recognise, processor::facts),
+        (Kind::Tokenizer, tokenizer::recognise, tokenizer::facts),
+    ];
+    let is_open_clip = path.file_name().is_some_and(|name| name == OPEN_CLIP);
+    let form = match &value {
+        // The first is open_clip's.
+        _ if is_open_clip => forms.into_iter().next(),
+        Value::Object(_) => forms.into_iter().find(|(_, recognise, _)| recognise(&value)),
+        _ => return json::not_an_object(path),
+    };
+    form.map(|(kind, _, facts)| Ok((kind, facts(path, &value)?))).transpose()
+}
+
+/// Reads the image processor's file, if there is one.
+fn processor(folders: &[&Path]) -> Result<Option<Facts>, Error> {
+    for folder in folders {
+        for name in PROCESSORS {
+            let path = folder.join(name);
+            if !path.is_file() {
+                continue;
+            }
+            let value = json::read(&path)?;
+            // The second name may be of a file about other parts only.
+            if name == PROCESSORS[0] || processor::recognise(&value) {
+                return processor::facts(&path, &value).map(Some);
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Reads the tokenizer's files in the first folder that has one.
+fn tokenizers(folders: &[&Path]) -> Result<Vec<Facts>, Error> {
+    let mut all = Vec::new();
+    for folder in folders {
+        for path in TOKENIZERS.map(|name| folder.join(name)).iter().filter(|path| path.is_file()) {
+            all.push(tokenizer::facts(path, &json::read(path)?)?);
+        }
+        if !all.is_empty() {
+            break;
+        }
+    }
+    Ok(all)
 }

@@ -64,7 +64,8 @@ impl TextTransformerConfig {
     }
 
     pub(crate) fn open_settings(&mut self) -> OpenSettings<'_> {
-        OpenSettings { causal: Some(&mut self.causal), ..self.blocks.open_settings() }
+        let (causal, pooling) = (Some(&mut self.causal), Some(&mut self.pooling));
+        OpenSettings { causal, pooling, ..self.blocks.open_settings() }
     }
 
     pub(crate) fn sizes(&self) -> Sizes {

@@ -1,7 +1,9 @@
-//! Cleans a text before it is split: repair, HTML entities, white space, lower case, in this order.
+//! Cleans a text before it is split: repair, HTML entities, punctuation, white space, lower case, in this order; a
+//! [`Clean`] leaves some out.
 //!
-//! Equals open_clip's `clean="lower"`: `ftfy.fix_text` with its defaults (`repair`), Python's `html.unescape` twice
-//! (`entity`), white space runs to single spaces, `str.lower` (`lower`). Knows no pieces or ids.
+//! Equals the cleaning of this name in open_clip: `ftfy.fix_text` with its defaults (`repair`), Python's `html.unescape`
+//! twice (`entity`), white space runs to single spaces, `str.lower` (`lower`); `canonicalize` turns `_` into a space and
+//! removes the rest of Python's `string.punctuation`, which is that of ASCII. Knows no pieces or ids.
 
 mod badness;
 mod category;
@@ -15,11 +17,12 @@ mod mojibake;
 mod repair;
 mod utf8;
 
+use super::config::Clean;
 use super::unicode::is_space;
 use std::borrow::Cow;
 
 /// Returns the text that is split and encoded.
-pub(super) fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str, clean: Clean) -> String {
     let mut text = repair::fix_text(text);
     for _ in 0..2 {
         if let Some(unescaped) = entity::unescape(&text) {
@@ -27,29 +30,69 @@ pub(super) fn clean(text: &str) -> String {
         }
     }
     let mut out = String::with_capacity(text.len());
-    for word in text.split(is_space).filter(|word| !word.is_empty()) {
-        if !out.is_empty() {
-            out.push(' ');
+    match clean {
+        Clean::Lower => words(&text, is_space, &mut out, lower::push_lower),
+        Clean::Whitespace => words(&text, is_space, &mut out, |word, out| out.push_str(word)),
+        Clean::Canonicalize => {
+            // Lower case comes last: it looks at neighbours, which the punctuation would hide.
+            let mut kept = String::new();
+            words(
+                &text,
+                |c| is_space(c) || c == '_',
+                &mut out,
+                |word, out| {
+                    kept.clear();
+                    kept.extend(word.chars().filter(|c| !c.is_ascii_punctuation()));
+                    lower::push_lower(&kept, out);
+                },
+            );
         }
-        lower::push_lower(word, &mut out);
     }
     out
 }
 
+/// Appends each word of a text, as `push` writes it, with single spaces between those that are not empty.
+fn words(text: &str, is_gap: impl Fn(char) -> bool, out: &mut String, mut push: impl FnMut(&str, &mut String)) {
+    for word in text.split(is_gap).filter(|word| !word.is_empty()) {
+        let before = out.len();
+        if before > 0 {
+            out.push(' ');
+        }
+        let start = out.len();
+        push(word, out);
+        if out.len() == start {
+            out.truncate(before);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::Clean::{Canonicalize, Lower, Whitespace};
     use super::clean;
 
     #[test]
     fn steps_in_their_order() {
-        assert_eq!(clean(""), "");
-        assert_eq!(clean(" \n\t\u{3000}"), "");
-        assert_eq!(clean("  A  Photo\u{a0}of\r\n a CAT "), "a photo of a cat");
+        assert_eq!(clean("", Lower), "");
+        assert_eq!(clean(" \n\t\u{3000}", Lower), "");
+        assert_eq!(clean("  A  Photo\u{a0}of\r\n a CAT ", Lower), "a photo of a cat");
         // The repair unescapes until nothing changes; without it there are two levels.
-        assert_eq!(clean("&amp;amp;amp;amp;lt;"), "<");
-        assert_eq!(clean("<b> &amp;amp;lt; &amp;lt;"), "<b> &lt; <");
+        assert_eq!(clean("&amp;amp;amp;amp;lt;", Lower), "<");
+        assert_eq!(clean("<b> &amp;amp;lt; &amp;lt;", Lower), "<b> &lt; <");
         // White space from entities is collapsed, capitals become lower case.
-        assert_eq!(clean("<x>&nbsp;&Aacute;&nbsp;&#x3A3;"), "<x> á σ");
-        assert_eq!(clean("ΟΔΟΣ ΣΟΦΟΣ, Σ"), "οδος σοφος, σ");
+        assert_eq!(clean("<x>&nbsp;&Aacute;&nbsp;&#x3A3;", Lower), "<x> á σ");
+        assert_eq!(clean("ΟΔΟΣ ΣΟΦΟΣ, Σ", Lower), "οδος σοφος, σ");
+    }
+
+    #[test]
+    fn other_cleanings_leave_out_or_add_steps() {
+        assert_eq!(clean("  A  Photo\u{a0}of\r\n a CAT's &Aacute; ", Whitespace), "A Photo of a CAT's Á");
+        assert_eq!(clean("A Dog, on the BEACH!", Canonicalize), "a dog on the beach");
+        assert_eq!(clean("snake_case - [x] ... __a__ it's", Canonicalize), "snake case x a its");
+        assert_eq!(clean(" !? _ ", Canonicalize), "");
+        // Only ASCII punctuation goes, and what entities stand for counts.
+        assert_eq!(clean("“Ja” – ¿No? &lt;b&gt;", Canonicalize), "ja – ¿no b");
+        // The end of a word is found after its punctuation is gone.
+        assert_eq!(clean("ΑΣ'Α ΑΣ.", Canonicalize), "ασα ας");
     }
 }
