@@ -48,6 +48,7 @@ mod budget;
 mod cancel;
 mod clip;
 mod error;
+mod files;
 mod kernels;
 mod layers;
 mod tensor;

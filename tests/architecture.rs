@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 use rust_scan::{CratePath, Token, crate_paths, tokens, without_tests};
 
 /// Each module and the modules of this crate that it may name.
-const MAY_USE: [(&str, &[&str]); 19] = [
+const MAY_USE: [(&str, &[&str]); 20] = [
     ("tensor", &[]),
+    ("files", &[]),
     ("cancel", &[]),
     ("budget", &["cancel"]),
     ("kernels", &["tensor"]),
-    ("weights", &["tensor"]),
+    ("weights", &["files", "tensor"]),
     ("tokenizer", &["tensor"]),
     ("pixels", &["tensor"]),
     ("photo", &["budget", "cancel", "pixels", "tensor"]),

@@ -1,7 +1,6 @@
 //! Opens weights files and hands out their tensors.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -13,6 +12,7 @@ use super::hash;
 use super::header::{Header, PRELUDE, Prelude, TensorEntry};
 use super::map::Map;
 use super::view::{Element, Rows, TableView, TensorView};
+use crate::files::{NotRegular, open_regular};
 
 /// An open weights file: header in memory, tensors mapped.
 ///
@@ -42,15 +42,7 @@ impl WeightsFile {
     /// Names the file and the reason, see [`Reason`]. No file content causes a panic.
     pub fn open(path: &Path) -> Result<WeightsFile, Error> {
         let map_file = || -> Result<((Header, usize), Map), Reason> {
-            // Checked before opening: opening a pipe would block until it has a writer.
-            let kind = std::fs::metadata(path).map_err(open_reason)?;
-            if kind.is_dir() {
-                return Err(Reason::Folder);
-            }
-            if !kind.is_file() {
-                return Err(Reason::NotAFile);
-            }
-            let mut file = File::open(path).map_err(open_reason)?;
+            let mut file = open_regular(path).map_err(open_reason)?;
             let len = file.metadata().map_err(Reason::Read)?.len();
             // Read into memory, not checked through the map: the header cannot change after its check.
             let header = read_header(&mut file, len)?;
@@ -234,9 +226,11 @@ fn read_up_to(file: &mut impl Read, len: usize) -> Result<Vec<u8>, Reason> {
 }
 
 fn open_reason(error: io::Error) -> Reason {
-    match error.kind() {
-        io::ErrorKind::NotFound => Reason::NotFound,
-        _ => Reason::Open(error),
+    match NotRegular::of(&error) {
+        Some(NotRegular::Folder) => Reason::Folder,
+        Some(_) => Reason::NotAFile,
+        None if error.kind() == io::ErrorKind::NotFound => Reason::NotFound,
+        None => Reason::Open(error),
     }
 }
 
