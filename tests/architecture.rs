@@ -27,7 +27,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ("catalog", &["models", "preprocess"]),
     ("import", &["budget", "cancel", "catalog", "weights", "models", "preprocess", "tokenizer"]),
     ("walk", &[]),
-    ("hub", &["budget", "cancel", "catalog", "weights", "import"]),
+    ("hub", &["files", "budget", "cancel", "catalog", "weights", "import"]),
     ("error", &["kernels", "models", "photo", "pixels", "preprocess", "tokenizer", "weights", "walk", "import", "hub"]),
     // Opening a model by name needs the hub.
     (
@@ -51,8 +51,11 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ),
     // Kernels for the benches.
     ("internals", &["tensor", "kernels"]),
-    // The command uses only the public API.
-    ("cli", &["catalog", "clip", "error", "hub", "import", "models", "preprocess", "tokenizer", "walk", "weights"]),
+    // The command uses only the public API, and `files`, where its unfinished files have to be known to be removed.
+    (
+        "cli",
+        &["catalog", "clip", "error", "files", "hub", "import", "models", "preprocess", "tokenizer", "walk", "weights"],
+    ),
 ];
 
 /// Folders and files that may contain `unsafe`.

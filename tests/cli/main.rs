@@ -15,6 +15,7 @@ mod inputs;
 mod models;
 mod photos;
 mod preprocess;
+mod signals;
 mod support;
 mod tokenize;
 mod usage;

@@ -1,12 +1,10 @@
 //! Output destinations: standard output, or a file that is renamed into place when it is complete.
 
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, IsTerminal, Seek, SeekFrom, Stdout, Write};
+use std::io::{self, BufWriter, IsTerminal, Seek, Stdout, Write};
 use std::path::{Path, PathBuf};
 
-/// Maximum number of names tried for a temporary file; killed processes may have left some behind.
-const MAX_TRIES: usize = 64;
+use crate::files::Partial;
 
 /// An output. It is complete once [`Destination::commit`] returns.
 pub(in crate::cli) enum Destination {
@@ -73,15 +71,10 @@ impl Write for Destination {
     }
 }
 
-/// A file under a temporary name, deleted on drop unless committed.
-///
-/// It is in the folder of the target and named `.<target>.<process>-<number>.part`, so that what a killed process
-/// leaves is hidden and recognisable.
+/// A file under a temporary name in the folder of its target, deleted unless committed.
 pub(in crate::cli) struct TempFile {
-    file: File,
-    path: PathBuf,
+    file: Partial,
     target: PathBuf,
-    committed: bool,
 }
 
 impl TempFile {
@@ -99,39 +92,16 @@ impl TempFile {
             permissions = Some(data.permissions());
             target = fs::canonicalize(&target)?;
         }
-        let folder = match target.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-            _ => PathBuf::from("."),
-        };
-        let Some(name) = target.file_name().map(ToOwned::to_owned) else {
-            return Err(io::Error::other("it names no file"));
-        };
-        let temp = TempFile::create(&folder, &name, target)?;
+        let mut file = Partial::create(&target)?;
         if let Some(permissions) = permissions {
-            temp.file.set_permissions(permissions)?;
+            file.file()?.set_permissions(permissions)?;
         }
-        Ok(temp)
+        Ok(TempFile { file, target })
     }
 
     /// Creates a file that is only read back, in the system's temporary folder.
     pub fn spool() -> io::Result<TempFile> {
-        TempFile::create(&std::env::temp_dir(), "clippie-rs".as_ref(), PathBuf::new())
-    }
-
-    fn create(folder: &Path, name: &std::ffi::OsStr, target: PathBuf) -> io::Result<TempFile> {
-        let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
-        for number in 0..MAX_TRIES {
-            let mut temp = OsString::from(".");
-            temp.push(name);
-            temp.push(format!(".{}-{number}.part", std::process::id()));
-            let path = folder.join(temp);
-            match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok(TempFile { file, path, target, committed: false }),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = error,
-                Err(error) => return Err(error),
-            }
-        }
-        Err(last)
+        Ok(TempFile { file: Partial::unnamed(&std::env::temp_dir())?, target: PathBuf::new() })
     }
 
     /// Returns the path that the file will have.
@@ -141,22 +111,20 @@ impl TempFile {
 
     /// Overwrites the first bytes.
     pub fn rewrite_start(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.seek(SeekFrom::Start(0))?;
+        self.file.rewind()?;
         self.file.write_all(bytes)
     }
 
     /// Copies the whole file to `out`.
     pub fn copy_to(&mut self, out: &mut impl Write) -> io::Result<()> {
-        self.file.seek(SeekFrom::Start(0))?;
+        self.file.rewind()?;
         io::copy(&mut self.file, out).map(|_| ())
     }
 
     /// Syncs the file to disk and renames it to the target.
     pub fn commit(mut self) -> io::Result<()> {
-        self.file.sync_all()?;
-        fs::rename(&self.path, &self.target)?;
-        self.committed = true;
-        Ok(())
+        self.file.file()?.sync_all()?;
+        self.file.rename(&self.target)
     }
 }
 
@@ -170,17 +138,10 @@ impl Write for TempFile {
     }
 }
 
-impl Drop for TempFile {
-    fn drop(&mut self) {
-        if !self.committed {
-            // Best effort: the original error is the one to report.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
 
     fn names(folder: &Path) -> Vec<OsString> {
