@@ -5,32 +5,37 @@
 //! complete. A second signal ends the process at once. Windows ends the process without asking; there and after
 //! SIGKILL the next process removes what is left.
 
+/// Interval at which the thread looks for a signal. The usual ways to wake it need a socket, and a command that does
+/// not use the network opens none.
+#[cfg(unix)]
+const POLL: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// Handles the signals from here on.
 #[cfg(unix)]
 pub(super) fn handle() {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::thread;
 
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    use signal_hook::iterator::Signals;
     use signal_hook::{flag, low_level};
 
     let ignored = ignored();
-    let wanted: Vec<i32> = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|&signal| !ignored(signal)).collect();
-    // A signal runs these in the order of their registration, so the first one does not see that it has been noticed.
-    let started = Arc::new(AtomicBool::new(false));
-    for &signal in &wanted {
-        let _ = flag::register_conditional_default(signal, started.clone());
-    }
-    let Ok(mut signals) = Signals::new(&wanted) else {
-        started.store(true, Ordering::SeqCst);
-        return;
-    };
+    // Number of the signal that came.
+    let received = Arc::new(AtomicUsize::new(0));
+    // Whether a signal ends the process at once: the second one does.
+    let at_once = Arc::new(AtomicBool::new(false));
     let wait = {
-        let started = started.clone();
+        let (received, at_once) = (received.clone(), at_once.clone());
         move || {
-            let Some(signal) = signals.forever().next() else { return };
-            started.store(true, Ordering::SeqCst);
+            let signal = loop {
+                thread::sleep(POLL);
+                match received.load(Ordering::SeqCst) {
+                    0 => {}
+                    signal => break signal as i32,
+                }
+            };
+            at_once.store(true, Ordering::SeqCst);
             // From here on no file is begun or completed.
             let _closed = crate::files::close();
             if std::process::id() != 1 {
@@ -40,10 +45,12 @@ pub(super) fn handle() {
             low_level::exit(128 + signal);
         }
     };
-    let spawned = std::thread::Builder::new().name("signals".into()).spawn(wait);
-    if spawned.is_err() {
-        // Nobody waits for the first signal: let it be the one that ends the process at once.
-        started.store(true, Ordering::SeqCst);
+    if thread::Builder::new().name("signals".into()).spawn(wait).is_err() {
+        return;
+    }
+    for signal in [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|&signal| !ignored(signal)) {
+        let _ = flag::register_conditional_default(signal, at_once.clone());
+        let _ = flag::register_usize(signal, received.clone(), signal as usize);
     }
 }
 
@@ -56,7 +63,7 @@ fn ignored() -> impl Fn(i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     move |signal| match mask {
-        Some(mask) => mask >> (signal - 1) & 1 == 1,
+        Some(mask) => (mask >> (signal - 1)) & 1 == 1,
         // Elsewhere, SIGHUP does what it would have done: nothing under `nohup`.
         None => signal == signal_hook::consts::SIGHUP,
     }

@@ -37,6 +37,11 @@ pub fn close() -> Closed {
     Closed(live)
 }
 
+/// Whether `name` is that of an unfinished file of this process.
+pub(super) fn is_live(name: &OsStr) -> bool {
+    live().iter().any(|path| path.file_name() == Some(name))
+}
+
 /// Keeps unfinished files from being begun or renamed; see [`close`].
 #[derive(Debug)]
 #[must_use = "files can be begun again once it is dropped"]

@@ -11,6 +11,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use super::partial;
+
 /// Age at which an unfinished file without locks is dead.
 const DEAD_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 /// Maximum number of names to look at in a folder: about 20 ms. In a larger folder some remains may be missed.
@@ -39,7 +41,8 @@ pub(super) fn sweep(folder: &Path, name: &OsStr) {
 /// Removes the unfinished file at `path` if its process is dead. Returns its size, or `None` if it stays.
 pub(crate) fn remove_dead(path: &Path) -> Option<u64> {
     let remove = || -> io::Result<Option<u64>> {
-        if !path.symlink_metadata()?.is_file() {
+        // On some network file systems a process shares its locks, so it could take that of its own file.
+        if path.file_name().is_none_or(partial::is_live) || !path.symlink_metadata()?.is_file() {
             return Ok(None);
         }
         let file = open(path)?;
