@@ -388,10 +388,14 @@ fn hub_kind(error: &crate::hub::Error) -> ErrorKind {
     match error {
         Name(_) | Setting { .. } | Offline { .. } | Missing(_) => ErrorKind::Option,
         File { .. } | DiskSpace { .. } | Write(_) | Busy(_) => ErrorKind::Io,
-        Network { .. } | Denied { .. } | NotFound { .. } | TooManyRequests { .. } | Server { .. } | Protocol { .. } => {
-            ErrorKind::Network
-        }
-        Mismatch { .. } | Repository { .. } | Convert { .. } => ErrorKind::Checkpoint,
+        Network { .. }
+        | Denied { .. }
+        | NotFound { .. }
+        | TooManyRequests { .. }
+        | TooSlow { .. }
+        | Server { .. }
+        | Protocol { .. } => ErrorKind::Network,
+        Mismatch { .. } | DamagedCache { .. } | Repository { .. } | Convert { .. } => ErrorKind::Checkpoint,
         Cancelled => ErrorKind::Cancelled,
     }
 }

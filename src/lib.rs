@@ -48,7 +48,6 @@ mod budget;
 mod cancel;
 mod clip;
 mod error;
-mod files;
 mod kernels;
 mod layers;
 mod tensor;
@@ -58,6 +57,9 @@ pub mod catalog;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+// What the command needs of it; not part of the library's API.
+#[doc(hidden)]
+pub mod files;
 pub mod hub;
 #[cfg(feature = "import")]
 pub mod import;

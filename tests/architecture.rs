@@ -27,7 +27,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
     ("catalog", &["models", "preprocess"]),
     ("import", &["budget", "cancel", "catalog", "weights", "models", "preprocess", "tokenizer"]),
     ("walk", &["files"]),
-    ("hub", &["budget", "cancel", "catalog", "weights", "import"]),
+    ("hub", &["files", "budget", "cancel", "catalog", "weights", "import"]),
     ("error", &["kernels", "models", "photo", "pixels", "preprocess", "tokenizer", "weights", "walk", "import", "hub"]),
     // Opening a model by name needs the hub.
     (
@@ -52,9 +52,12 @@ const MAY_USE: [(&str, &[&str]); 21] = [
     ),
     // Kernels for the benches.
     ("internals", &["tensor", "kernels"]),
-    // The command uses only the public API.
     ("closed_streams", &[]),
-    ("cli", &["catalog", "clip", "error", "hub", "import", "models", "preprocess", "tokenizer", "walk", "weights"]),
+    // The command uses only the public API, and `files`, where its unfinished files have to be known to be removed.
+    (
+        "cli",
+        &["catalog", "clip", "error", "files", "hub", "import", "models", "preprocess", "tokenizer", "walk", "weights"],
+    ),
 ];
 
 /// Folders and files that may contain `unsafe`.

@@ -1,7 +1,8 @@
 //! The command `clippie-rs`: parses arguments, runs a subcommand, sets the exit code.
 //!
 //! Uses only the public API of the library. Data goes to standard output, everything else to standard error. Exit
-//! codes: 0 success, 1 failure, 2 wrong usage, 3 some inputs failed, but not all.
+//! codes: 0 success, 1 failure, 2 wrong usage, 3 some inputs failed, but not all; 130, 143 and 129 in a shell if Ctrl-C,
+//! termination or the end of its terminal stopped it.
 
 mod args;
 mod bench;
@@ -18,6 +19,7 @@ mod output;
 mod preprocess;
 #[cfg(feature = "hub")]
 mod pull;
+mod signals;
 mod streams;
 mod tokenize;
 
@@ -49,6 +51,7 @@ fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return print_parser_message(&error),
     };
+    signals::handle();
     let messages = Messages::new(cli.common.quiet, cli.common.verbose > 0);
     events::init(cli.common.quiet, cli.common.verbose, &messages);
     let result = match &cli.command {

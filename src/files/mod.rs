@@ -1,8 +1,52 @@
-//! Files without surprises: regular files are opened without ever waiting for another program.
+//! Files without surprises: regular files are opened without ever waiting for another program, and unfinished files do
+//! not outlive the process that writes them.
 //!
-//! Knows no format. Every path that a user, a list or a folder names is opened here, so that a pipe, a device or a
-//! folder in the place of a file is an error with a sentence.
+//! Knows no format. Every path that a user, a list or a folder names is opened with [`open_regular`], so that a pipe, a
+//! device or a folder in the place of a file is an error with a sentence. Every file that is written is a [`Partial`]
+//! until it is complete.
+//!
+//! This module is public for the command and is not part of the library's API.
 
 mod open;
+#[cfg(feature = "hub")]
+mod own;
+mod partial;
+mod sweep;
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
 
 pub(crate) use open::{NotRegular, open_regular};
+#[cfg(feature = "hub")]
+pub(crate) use own::{open_or_create, open_unlinked, private_folder, resume_or_create};
+pub use partial::{Closed, Partial, close};
+#[cfg(feature = "hub")]
+pub(crate) use sweep::{remove_dead, target_name};
+
+/// The folder of `path`.
+pub(crate) fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Makes a new name in `folder` survive a power loss. Some network file systems cannot sync folders; the file is
+/// complete and in place anyway.
+///
+/// # Errors
+/// The disk fails.
+#[cfg(unix)]
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    match File::open(folder)?.sync_all() {
+        Err(error) if !matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Does nothing: this system cannot sync folders.
+#[cfg(not(unix))]
+pub(crate) fn sync_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}

@@ -63,7 +63,7 @@ impl NotRegular {
         if kind.is_dir() { NotRegular::Folder } else { NotRegular::Other }
     }
 
-    fn check(data: &Metadata) -> io::Result<()> {
+    pub(super) fn check(data: &Metadata) -> io::Result<()> {
         if data.is_file() { Ok(()) } else { Err(NotRegular::from_type(data.file_type()).into()) }
     }
 }

@@ -13,8 +13,30 @@ use super::url::{Url, escape};
 
 /// Maximum length of a file list in bytes.
 const MAX_LIST: u64 = 16 << 20;
-/// Maximum size of a checkpoint in bytes.
-const MAX_FILE: u64 = 200_000_000_000;
+
+/// What a file is for, which limits its size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Checkpoint,
+    Configuration,
+}
+
+impl Purpose {
+    /// Maximum size in bytes; published configurations have a few kilobytes.
+    fn limit(self) -> u64 {
+        match self {
+            Purpose::Checkpoint => 200_000_000_000,
+            Purpose::Configuration => 16 << 20,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Purpose::Checkpoint => "checkpoint",
+            Purpose::Configuration => "configuration",
+        }
+    }
+}
 /// Maximum length of a license name.
 const MAX_LICENSE: usize = 60;
 
@@ -82,7 +104,7 @@ pub(super) fn file(
     client: &Client,
     name: &ModelName,
     commit: &str,
-    file: &str,
+    (file, purpose): (&str, Purpose),
     retries: &mut Retries,
     reporter: &mut Reporter<'_>,
 ) -> Result<RemoteFile, Error> {
@@ -96,8 +118,8 @@ pub(super) fn file(
     }
     match response.file_headers.size {
         None => malformed("does not say how large the file is".into()),
-        Some(size) if size > MAX_FILE => {
-            malformed(format!("says that the file has {size} bytes, which no checkpoint has"))
+        Some(size) if size > purpose.limit() => {
+            malformed(format!("says that {file} has {size} bytes, which no {} has", purpose.name()))
         }
         Some(size) => Ok(RemoteFile { name: file.to_owned(), url, size, checksum: response.file_headers.checksum }),
     }

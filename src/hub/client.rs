@@ -32,7 +32,7 @@ impl Hub {
     /// Models are stored in `CLIPPIE_HOME`, or else in `clippie-rs` in the cache folder of the system
     /// (`XDG_CACHE_HOME`, `~/.cache`; `~/Library/Caches` on macOS, `LOCALAPPDATA` on Windows). The network settings are
     /// those of `huggingface_hub`: `HF_ENDPOINT`, `HF_TOKEN` (or the file in `HF_TOKEN_PATH`, `HF_HOME`),
-    /// `HF_HUB_OFFLINE`, `HF_HUB_CACHE`; and the common `HTTPS_PROXY`, `NO_PROXY` and `SSL_CERT_FILE`.
+    /// `HF_HUB_OFFLINE`, `HF_HUB_CACHE`, `HF_HUB_DOWNLOAD_TIMEOUT`; and the common `HTTPS_PROXY`, `NO_PROXY` and `SSL_CERT_FILE`.
     ///
     /// # Errors
     /// If there is no folder for models. Other settings are read when a pull needs them.
@@ -129,7 +129,8 @@ impl HubBuilder {
         self
     }
 
-    /// Sets a Hugging Face token, for gated and private repositories. It is sent to the endpoint only.
+    /// Sets a Hugging Face token, for gated and private repositories. It is sent to the endpoint only, and only
+    /// encrypted or within this computer.
     #[must_use]
     pub fn token(mut self, token: &str) -> Self {
         match Token::new(token) {
@@ -171,6 +172,14 @@ impl HubBuilder {
     #[must_use]
     pub fn first_wait(mut self, wait: Duration) -> Self {
         self.remote.first_wait = wait;
+        self
+    }
+
+    /// Sets how long a server may be silent, or send less than 1 kB a second on average, before a request is given up
+    /// (default 30 seconds).
+    #[must_use]
+    pub fn stall_timeout(mut self, timeout: Duration) -> Self {
+        self.remote.stall = timeout;
         self
     }
 

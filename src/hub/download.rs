@@ -2,9 +2,10 @@
 //!
 //! Bytes go to `NAME.SUM.incomplete`, which the next attempt resumes, in this process or another. The file gets its
 //! final name only when size and checksum are right and it is synced to disk. Without a checksum from the hub two
-//! contents cannot be distinguished, so such a file is always downloaded from the start.
+//! contents cannot be distinguished, so such a file is always downloaded from the start. No link in the folder is
+//! followed.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -13,9 +14,11 @@ use ureq::http::header::{CONTENT_LENGTH, CONTENT_RANGE};
 use super::api::RemoteFile;
 use super::checksum::{Checksum, Hasher, Sums};
 use super::error::{Error, printable};
-use super::http::{Client, Method, Response, Retries, broken};
+use super::http::{Client, Method, Response, Retries};
 use super::progress::{Event, Reporter};
 use super::status::{Failure, Target};
+use super::wire::Incoming;
+use crate::files;
 
 /// Bytes between two reports of progress.
 const CHUNK: usize = 1 << 18;
@@ -56,7 +59,8 @@ impl Download<'_> {
 
     /// Bytes left to download.
     pub(super) fn missing(&self) -> u64 {
-        let len = |path: &Path| fs::metadata(path).map_or(0, |data| data.len());
+        // Nothing is downloaded to where a link leads.
+        let len = |path: &Path| path.symlink_metadata().map_or(0, |data| if data.is_file() { data.len() } else { 0 });
         if len(&self.path()) == self.file.size {
             return 0;
         }
@@ -72,7 +76,7 @@ impl Download<'_> {
         self.remove_outdated();
         let path = self.incomplete();
         // An incomplete file from an earlier attempt may be damaged.
-        let mut fresh = !path.exists();
+        let mut fresh = path.symlink_metadata().is_err();
         loop {
             let transferred = Transfer::open(self, &path, fresh, reporter)?.run(retries, reporter);
             let (file, sums) = transferred.inspect_err(|error| {
@@ -80,13 +84,15 @@ impl Download<'_> {
                     let _ = fs::remove_file(&path);
                 }
             })?;
-            match self.check(&path, &sums) {
+            let len = file.metadata().map_err(Error::file("read", &path))?.len();
+            match self.check(len, &sums) {
                 Ok(()) => {
                     file.sync_all().map_err(Error::file("write", &path))?;
                     drop(file);
                     let target = self.path();
                     fs::rename(&path, &target).map_err(Error::file("rename to", &target))?;
-                    sync_folder(self.folder);
+                    // The file is complete in any case.
+                    let _ = files::sync_folder(self.folder);
                     return Ok(Downloaded { path: target, sha256: sums.sha256 });
                 }
                 Err(mismatch) => {
@@ -95,7 +101,7 @@ impl Download<'_> {
                     if fresh {
                         return Err(mismatch);
                     }
-                    tracing::warn!(%mismatch, "the incomplete download is damaged; starting again");
+                    tracing::warn!("{} of an earlier download is damaged; it is downloaded again", self.file.name);
                     fresh = true;
                 }
             }
@@ -105,10 +111,11 @@ impl Download<'_> {
     /// The complete file of an earlier download, if its checksum is right.
     fn existing(&self, reporter: &mut Reporter<'_>) -> Result<Option<Downloaded>, Error> {
         let (path, Some(expected)) = (self.path(), self.file.checksum.as_ref()) else { return Ok(None) };
-        if !fs::metadata(&path).is_ok_and(|data| data.is_file() && data.len() == self.file.size) {
+        let Ok(file) = files::open_unlinked(&path) else { return Ok(None) };
+        if !file.metadata().is_ok_and(|data| data.len() == self.file.size) {
             return Ok(None);
         }
-        let sums = sums(&path, Some(expected), self.file.size, reporter)?;
+        let sums = sums(file, &path, Some(expected), self.file.size, reporter)?;
         Ok(sums.differs(expected).is_none().then_some(Downloaded { path, sha256: sums.sha256 }))
     }
 
@@ -125,11 +132,10 @@ impl Download<'_> {
         }
     }
 
-    fn check(&self, path: &Path, sums: &Sums) -> Result<(), Error> {
+    fn check(&self, len: u64, sums: &Sums) -> Result<(), Error> {
         let mismatch = |what, expected: String, found: String| {
             Err(Error::Mismatch { file: self.file.name.clone(), what, expected, found })
         };
-        let len = fs::metadata(path).map_err(Error::file("read", path))?.len();
         if len != self.file.size {
             return mismatch("a size of", self.file.size.to_string(), len.to_string());
         }
@@ -139,7 +145,7 @@ impl Download<'_> {
                 None => Ok(()),
             },
             None => {
-                tracing::warn!(file = self.file.name, "the hub gives no checksum; only the size was checked");
+                tracing::warn!("the hub states no checksum of {}; only its size was checked", self.file.name);
                 Ok(())
             }
         }
@@ -166,7 +172,7 @@ impl<'a> Transfer<'a> {
     ) -> Result<Self, Error> {
         let RemoteFile { size, checksum, .. } = download.file;
         let write = |error| Error::file("write", path)(error);
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(write)?;
+        let file = files::resume_or_create(path).map_err(write)?;
         let existing = file.metadata().map_err(write)?.len();
         let mut transfer = {
             let hasher = Hasher::new(checksum.as_ref(), *size);
@@ -215,7 +221,7 @@ impl<'a> Transfer<'a> {
     /// Appends the body of a response.
     fn append(
         &mut self,
-        mut response: Response,
+        response: Response,
         retries: &mut Retries,
         reporter: &mut Reporter<'_>,
     ) -> Result<(), Failure> {
@@ -223,23 +229,22 @@ impl<'a> Transfer<'a> {
             self.restart()?;
         }
         let RemoteFile { name, size, .. } = self.download.file;
-        let mut body = response.body.with_config().limit(u64::MAX).reader();
-        let mut buffer = vec![0; CHUNK];
+        let Response { url, body, .. } = response;
+        let pace = self.download.client.pace();
+        let (mut body, mut received) = (Incoming::new(body, pace), 0);
         loop {
-            let read = match body.read(&mut buffer) {
-                Ok(0) => return Ok(()),
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(broken(response.url, &error)),
-            };
-            let bytes = buffer.get(..read).unwrap_or_default();
-            if self.done + read as u64 > *size {
+            let bytes = body.next(reporter).map_err(|stop| self.download.client.stopped(&url, stop))?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            if self.done + bytes.len() as u64 > *size {
                 return Err(self.wrong_size(format!("more than {size}")).into());
             }
-            self.file.write_all(bytes).map_err(Error::file("write", self.path))?;
-            self.hasher.update(bytes);
-            self.done += read as u64;
-            retries.reset();
+            self.file.write_all(&bytes).map_err(Error::file("write", self.path))?;
+            self.hasher.update(&bytes);
+            self.done += bytes.len() as u64;
+            received += bytes.len() as u64;
+            retries.reset(received);
             reporter.report(Event::Download { file: name, done: self.done, total: *size })?;
         }
     }
@@ -298,14 +303,14 @@ fn content_range(range: &str) -> Option<(u64, u64)> {
     Some((first.trim().parse().ok()?, whole.trim().parse().ok()?))
 }
 
-/// Computes the checksums of a file of `len` bytes.
+/// Computes the checksums of the open file `path` of `len` bytes.
 pub(super) fn sums(
+    mut file: File,
     path: &Path,
     expected: Option<&Checksum>,
     len: u64,
     reporter: &mut Reporter<'_>,
 ) -> Result<Sums, Error> {
-    let mut file = File::open(path).map_err(Error::file("read", path))?;
     let mut hasher = Hasher::new(expected, len);
     let mut buffer = vec![0; CHUNK];
     loop {
@@ -316,13 +321,6 @@ pub(super) fn sums(
                 reporter.report(Event::Idle)?;
             }
         }
-    }
-}
-
-/// Makes a new name survive a power loss, where folders can be synced. The file is complete in any case.
-pub(super) fn sync_folder(folder: &Path) {
-    if cfg!(unix) {
-        let _ = File::open(folder).and_then(|folder| folder.sync_all());
     }
 }
 

@@ -122,6 +122,36 @@ pub enum Error {
         /// The value of the file.
         found: String,
     },
+    /// Too little arrives from the server.
+    #[error(
+        "{url}: less than 1 kB a second arrives, for {seconds} s; pull again later, which goes on with what was \
+         downloaded, or set HF_HUB_DOWNLOAD_TIMEOUT to more seconds"
+    )]
+    TooSlow {
+        /// The URL of the request.
+        url: String,
+        /// Seconds over which the rate was averaged.
+        seconds: u64,
+    },
+    /// The checkpoint in the cache of another tool is damaged.
+    #[error(
+        "{} is damaged: another tool downloaded it, and its {what} is {found} instead of {expected}; remove it and \
+         download it again with that tool, or allow the network for `clippie-rs pull {model}`, which then downloads a \
+         copy of its own",
+        file.display()
+    )]
+    DamagedCache {
+        /// The model.
+        model: String,
+        /// The damaged file.
+        file: PathBuf,
+        /// `SHA-256` or `git SHA-1`.
+        what: &'static str,
+        /// The value in the name of the file.
+        expected: String,
+        /// The value of its content.
+        found: String,
+    },
     /// The repository has no single readable checkpoint.
     #[error("{repository} {reason}")]
     Repository {

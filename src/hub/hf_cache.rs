@@ -4,9 +4,9 @@
 //! models--ORG--REPO/refs/REVISION                      a commit
 //! models--ORG--REPO/snapshots/COMMIT/NAME -> ../../blobs/ETAG
 //! ```
-//! Never writes to the cache. On systems without symbolic links the snapshot has the files themselves.
+//! Never writes to the cache; follows its links, which are its design. On systems without symbolic links the snapshot has the files themselves.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -14,12 +14,15 @@ use super::api::{MAIN, is_commit};
 use super::checksum::Checksum;
 use super::layout;
 use super::name::ModelName;
+use crate::files::open_regular;
 
 /// A checkpoint that another tool downloaded.
 #[derive(Debug)]
 pub(super) struct Cached {
     /// The checkpoint; configuration files are in the same folder.
     pub(super) checkpoint: PathBuf,
+    /// The file that `checkpoint` leads to.
+    pub(super) blob: PathBuf,
     /// Its size in bytes.
     pub(super) size: u64,
     /// The checksum in the name of its blob.
@@ -42,13 +45,13 @@ pub(super) fn find(root: &Path, name: &ModelName) -> Option<Cached> {
     let size = fs::metadata(&checkpoint).ok()?.len();
     let blob = fs::canonicalize(&checkpoint).ok()?;
     let checksum = blob.file_name().and_then(|name| name.to_str()).and_then(Checksum::from_etag);
-    Some(Cached { checkpoint, size, checksum })
+    Some(Cached { checkpoint, blob, size, checksum })
 }
 
 /// Reads the commit in a file of `refs`.
 fn read_ref(path: &Path) -> Option<String> {
     let mut text = String::new();
-    File::open(path).ok()?.take(64).read_to_string(&mut text).ok()?;
+    open_regular(path).ok()?.take(64).read_to_string(&mut text).ok()?;
     let commit = text.trim();
     is_commit(commit).then(|| commit.to_owned())
 }

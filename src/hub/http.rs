@@ -1,9 +1,8 @@
 //! HTTP requests: follows redirects, sends the token to the endpoint only, retries failures.
 //!
-//! Knows HTTP but no models. Servers may be hostile: redirects are limited, URLs checked, and bodies are left
-//! to the caller.
+//! Knows HTTP but no models. Servers may be hostile: redirects, headers and waits are limited, URLs checked, and bodies
+//! are left to the caller.
 
-use std::fs;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +18,8 @@ use super::progress::{Event, Reporter};
 use super::settings::{Remote, Token};
 use super::status::{Failure, Responder, RetryWhen, Target, failure};
 use super::url::Url;
+use super::wire::{self, Incoming, Pace, Stop};
+use crate::files::open_regular;
 
 /// Maximum redirects of a request; the hub needs two.
 const MAX_REDIRECTS: usize = 10;
@@ -30,16 +31,23 @@ const MAX_TOTAL_FAILURES: u32 = 200;
 const MAX_WAIT: Duration = Duration::from_secs(30);
 /// Maximum wait that a server may request.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
-/// Timeout without a received or sent byte.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// Maximum size of the headers of a response; the hub sends three kilobytes.
+const MAX_HEADERS: usize = 64 << 10;
+/// Maximum size of a file of certificates.
+const MAX_CA_FILE: u64 = 16 << 20;
+/// Maximum transfers that are given up because too little arrives, without a better one between them.
+const MAX_SLOW: u32 = 3;
 
 /// An HTTP client for one hub.
 pub(super) struct Client {
     agent: Agent,
     endpoint: Url,
     token: Option<Token>,
+    /// Whether there is a token that is not sent, because anyone could read it on the way.
+    token_withheld: bool,
     first_wait: Duration,
+    stall: Duration,
 }
 
 /// The kind of a request.
@@ -76,7 +84,9 @@ impl Client {
             // Mozilla's roots are compiled in, so the system needs no certificate store.
             None => RootCerts::WebPki,
             Some(file) => {
-                let pem = fs::read(file).map_err(Error::file("read", file))?;
+                let mut pem = Vec::new();
+                let read = open_regular(file).and_then(|file| file.take(MAX_CA_FILE).read_to_end(&mut pem));
+                read.map_err(Error::file("read", file))?;
                 let certificates: Vec<_> = parse_pem(&pem)
                     .filter_map(|item| match item {
                         Ok(PemItem::Certificate(certificate)) => Some(certificate),
@@ -100,13 +110,23 @@ impl Client {
             // Sizes and ranges must be those of the content itself.
             .accept_encoding("identity")
             .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_recv_response(Some(IDLE_TIMEOUT))
-            .timeout_per_read(Some(IDLE_TIMEOUT))
-            .timeout_per_write(Some(IDLE_TIMEOUT))
+            .max_response_header_size(MAX_HEADERS)
+            .timeout_recv_response(Some(remote.stall))
+            // Bodies are watched by their pace; this ends a reader that was left behind.
+            .timeout_per_read(Some(remote.stall.saturating_mul(2)))
+            .timeout_per_write(Some(remote.stall))
             .build()
             .new_agent();
-        let Remote { endpoint, token, first_wait, .. } = remote.clone();
-        Ok(Client { agent, endpoint, token, first_wait })
+        let Remote { endpoint, mut token, first_wait, stall, .. } = remote.clone();
+        let token_withheld = token.is_some() && !endpoint.is_private();
+        if token_withheld {
+            tracing::warn!(
+                "the token is not sent to {endpoint}, because anyone on the way could read it; for repositories that \
+                 need it, set HF_ENDPOINT to an https:// address"
+            );
+            token = None;
+        }
+        Ok(Client { agent, endpoint, token, token_withheld, first_wait, stall })
     }
 
     pub(super) fn endpoint(&self) -> &Url {
@@ -114,7 +134,26 @@ impl Client {
     }
 
     pub(super) fn retries(&self) -> Retries {
-        Retries { first_wait: self.first_wait, failures: 0, total: 0, reached: false }
+        let quota = self.pace().quota();
+        Retries { first_wait: self.first_wait, failures: 0, slow: 0, total: 0, reached: false, quota }
+    }
+
+    /// Watches the pace of a file.
+    pub(super) fn pace(&self) -> Pace {
+        Pace::new(self.stall)
+    }
+
+    /// The failure of a transfer from `url` that stopped.
+    pub(super) fn stopped(&self, url: &str, stop: Stop) -> Failure {
+        let url = url.to_owned();
+        match stop {
+            Stop::Cancelled(error) => error.into(),
+            Stop::Broken(error) => broken(url, &error),
+            Stop::TooSlow => {
+                let error = Error::TooSlow { url, seconds: self.stall.as_secs().max(1) };
+                Failure { error, retry: RetryWhen::Always, after: None }
+            }
+        }
     }
 
     /// Sends a request until it succeeds, fails for good, or retries are exhausted.
@@ -127,7 +166,7 @@ impl Client {
         reporter: &mut Reporter<'_>,
     ) -> Result<Response, Error> {
         loop {
-            match self.send(method, url, target) {
+            match self.send(method, url, target, reporter) {
                 Ok(response) => {
                     retries.reached = true;
                     return Ok(response);
@@ -147,27 +186,37 @@ impl Client {
         reporter: &mut Reporter<'_>,
     ) -> Result<Vec<u8>, Error> {
         loop {
-            let mut response = self.request(Method::Get { from: 0 }, url, target, retries, reporter)?;
+            let Response { url, body, .. } = self.request(Method::Get { from: 0 }, url, target, retries, reporter)?;
+            let mut body = Incoming::new(body, Pace::of_page(self.stall));
             let mut bytes = Vec::new();
-            let body = response.body.with_config().limit(u64::MAX).reader();
-            match body.take(limit.saturating_add(1)).read_to_end(&mut bytes) {
-                Ok(_) if bytes.len() as u64 > limit => {
-                    let reason = format!("answers with more than the {limit} bytes allowed");
-                    return Err(Error::Protocol { url: response.url, reason });
+            let stop = loop {
+                match body.next(reporter) {
+                    Ok(piece) if piece.is_empty() => return Ok(bytes),
+                    Ok(piece) => bytes.extend(piece),
+                    Err(stop) => break stop,
                 }
-                Ok(_) => return Ok(bytes),
-                Err(error) => retries.wait(broken(response.url, &error), reporter)?,
-            }
+                if bytes.len() as u64 > limit {
+                    let reason = format!("answers with more than the {limit} bytes allowed");
+                    return Err(Error::Protocol { url, reason });
+                }
+            };
+            retries.wait(self.stopped(&url, stop), reporter)?;
         }
     }
 
     /// Sends a request once, following redirects.
-    fn send(&self, method: Method, url: &Url, target: &Target<'_>) -> Result<Response, Failure> {
+    fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        target: &Target<'_>,
+        reporter: &mut Reporter<'_>,
+    ) -> Result<Response, Failure> {
         let mut url = url.clone();
         let mut file_headers = FileHeaders::default();
         for _ in 0..=MAX_REDIRECTS {
             let shown = url.to_string();
-            let response = self.send_once(method, &url)?;
+            let response = self.send_once(method, &url, reporter)?;
             let (head, body) = response.into_parts();
             let status = head.status.as_u16();
             let is_endpoint = url.same_origin(&self.endpoint);
@@ -187,7 +236,8 @@ impl Client {
                 return Ok(Response { url: shown, status, headers: head.headers, body, file_headers });
             }
             let had_token = is_endpoint && self.token.is_some();
-            let from = Responder { url: &shown, is_endpoint, had_token };
+            let withheld = is_endpoint && self.token_withheld;
+            let from = Responder { url: &shown, is_endpoint, had_token, withheld };
             return Err(failure(target, &from, status, &head.headers));
         }
         let reason = format!("redirects more than {MAX_REDIRECTS} times");
@@ -195,7 +245,12 @@ impl Client {
     }
 
     /// Sends one request and returns its response, whatever its status.
-    fn send_once(&self, method: Method, url: &Url) -> Result<ureq::http::Response<Body>, Failure> {
+    fn send_once(
+        &self,
+        method: Method,
+        url: &Url,
+        reporter: &mut Reporter<'_>,
+    ) -> Result<ureq::http::Response<Body>, Failure> {
         let mut request = Request::builder().uri(url.full());
         request = match method {
             Method::Head => request.method("HEAD"),
@@ -212,7 +267,8 @@ impl Client {
             url: url.to_string(),
             reason: format!("is an address that cannot be asked for ({error})"),
         })?;
-        self.agent.run(request).map_err(|error| network(url, error))
+        let agent = self.agent.clone();
+        wire::wait(reporter, move || agent.run(request))?.map_err(|error| network(url, error))
     }
 }
 
@@ -250,7 +306,7 @@ fn is_unreachable(error: &io::Error) -> bool {
 }
 
 /// The failure of a connection that broke during a transfer.
-pub(super) fn broken(url: String, error: &io::Error) -> Failure {
+fn broken(url: String, error: &io::Error) -> Failure {
     let reason = match error.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "no more data arrives".to_owned(),
         _ => format!("the connection broke ({})", printable(&error.to_string())),
@@ -281,16 +337,23 @@ pub(super) struct Retries {
     first_wait: Duration,
     /// Consecutive failures.
     failures: u32,
+    /// Consecutive transfers that were too slow.
+    slow: u32,
     total: u32,
     /// Whether any request ever succeeded.
     reached: bool,
+    /// Bytes of a transfer that is not slow.
+    quota: u64,
 }
 
 impl Retries {
-    /// Restarts the count after progress.
-    pub(super) fn reset(&mut self) {
+    /// Restarts the count after progress: a transfer has brought `received` bytes.
+    pub(super) fn reset(&mut self, received: u64) {
         self.failures = 0;
         self.reached = true;
+        if received >= self.quota {
+            self.slow = 0;
+        }
     }
 
     /// Waits before a retry, or returns the error if retries are exhausted.
@@ -298,9 +361,15 @@ impl Retries {
         let Failure { error, retry, after } = failure;
         self.failures += 1;
         self.total += 1;
+        self.slow += u32::from(matches!(error, Error::TooSlow { .. }));
         let permanent = retry == RetryWhen::Never || (retry == RetryWhen::IfReached && !self.reached);
         let too_long = after.is_some_and(|after| after > MAX_RETRY_AFTER);
-        if permanent || too_long || self.failures > MAX_FAILURES || self.total > MAX_TOTAL_FAILURES {
+        if permanent
+            || too_long
+            || self.failures > MAX_FAILURES
+            || self.slow >= MAX_SLOW
+            || self.total > MAX_TOTAL_FAILURES
+        {
             return Err(error);
         }
         let own = self.first_wait.saturating_mul(1 << (self.failures - 1)).min(MAX_WAIT);

@@ -8,7 +8,7 @@ use super::name::ModelName;
 use crate::import::{Pick, pick};
 
 /// Configuration files of open_clip, transformers and Apple.
-const CONFIGS: [&str; 4] =
+pub(super) const CONFIGS: [&str; 4] =
     ["open_clip_config.json", "config.json", "preprocessor_config.json", "processor_config.json"];
 
 /// Files that say whether the tokenizer is CLIP's. That of a known model is known.

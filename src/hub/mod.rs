@@ -57,6 +57,8 @@ mod status;
 mod store;
 #[cfg(feature = "hub")]
 mod url;
+#[cfg(feature = "hub")]
+mod wire;
 
 #[cfg(feature = "hub")]
 pub use client::{Hub, HubBuilder};

@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use super::api::{self, RemoteFile};
+use super::api::{self, Purpose, RemoteFile};
 use super::checksum::Checksum;
-use super::download::{Download, sums, sync_folder};
+use super::download::{Download, sums};
 use super::error::Error;
 use super::hf_cache::{self, Cached};
 use super::http::Client;
@@ -15,6 +15,7 @@ use super::progress::{Event, Origin, Plan, Reporter};
 use super::settings::{ENDPOINT, Remote};
 use super::store::{Store, StoredModel, create_folder};
 use crate::catalog;
+use crate::files::{open_regular, private_folder};
 use crate::import::{self, ConvertOptions};
 use crate::weights::WeightsFile;
 
@@ -84,8 +85,14 @@ impl Pull<'_> {
         match self.convert_cached(&cached, reporter) {
             Ok(model) => Ok(Some(model)),
             // The hub may have what the cache lacks: a configuration file, or an undamaged checkpoint.
-            Err(error @ (Error::Mismatch { .. } | Error::Convert { .. })) if self.remote.offline.is_none() => {
-                tracing::warn!(%error, "the hub's cache cannot be used");
+            Err(Error::DamagedCache { file, .. }) if self.remote.offline.is_none() => {
+                let file = file.display();
+                tracing::warn!("{file} is damaged, which another tool downloaded; the hub's own copy is used instead");
+                Ok(None)
+            }
+            Err(Error::Convert { error, folder, .. }) if self.remote.offline.is_none() => {
+                let folder = folder.display();
+                tracing::warn!("{folder}, which another tool downloaded, cannot be used ({error}); the hub is asked");
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -93,20 +100,27 @@ impl Pull<'_> {
     }
 
     fn convert_cached(&self, cached: &Cached, reporter: &mut Reporter<'_>) -> Result<StoredModel, Error> {
-        let Cached { checkpoint, size, checksum } = cached;
+        let Cached { checkpoint, blob, size, checksum } = cached;
+        let damaged = |what, expected, found| {
+            let (model, file) = (self.name.to_string(), blob.clone());
+            Error::DamagedCache { model, file, what, expected, found }
+        };
         let license = self.name.known().map(|model| model.license.id);
         let origin = Origin::HubCache(checkpoint);
         reporter.report(Event::Plan(Plan { name: self.name, origin, bytes: *size, license }))?;
         self.check_space(0, *size)?;
-        let sums = sums(checkpoint, checksum.as_ref(), *size, reporter)?;
+        let file = open_regular(checkpoint).map_err(Error::file("read", checkpoint))?;
+        let sums = sums(file, checkpoint, checksum.as_ref(), *size, reporter)?;
         if let Some(expected) = checksum
             && let Some(found) = sums.differs(expected)
         {
-            let (file, found) = (checkpoint.display().to_string(), found.to_owned());
-            let (what, expected) = (expected.kind(), expected.digits().to_owned());
-            return Err(Error::Mismatch { file, what, expected, found });
+            return Err(damaged(expected.kind(), expected.digits().to_owned(), found.to_owned()));
         }
-        self.convert(checkpoint, &sums.sha256, reporter)
+        self.convert(checkpoint, &sums.sha256, reporter).map_err(|error| match error {
+            // It changed during the conversion.
+            Error::Mismatch { what, expected, found, .. } => damaged(what, expected, found),
+            error => error,
+        })
     }
 
     fn download(&self, reporter: &mut Reporter<'_>) -> Result<StoredModel, Error> {
@@ -117,8 +131,12 @@ impl Pull<'_> {
         let commit = &repository.commit;
         // The checkpoint comes last, so that failures of small files show at once.
         let names = files.configs.iter().chain([&files.checkpoint]);
+        let purpose = |file: &String| match *file == files.checkpoint {
+            true => Purpose::Checkpoint,
+            false => Purpose::Configuration,
+        };
         let remote_files: Vec<RemoteFile> = names
-            .map(|file| api::file(&client, self.name, commit, file, &mut retries, reporter))
+            .map(|file| api::file(&client, self.name, commit, (file, purpose(file)), &mut retries, reporter))
             .collect::<Result<_, _>>()?;
 
         let page = format!("{ENDPOINT}/{}", self.name.repository());
@@ -142,7 +160,11 @@ impl Pull<'_> {
         };
         let size = remote_files.last().map_or(0, |file| file.size);
         self.check_space(remote_files.iter().map(|file| download(file).missing()).sum(), size)?;
-        create_folder(&folder)?;
+        private_folder(&folder).map_err(Error::file("use", &folder))?;
+        // The conversion reads any configuration that it finds; those of another commit are not this model's.
+        for other in layout::CONFIGS.into_iter().filter(|config| !files.configs.iter().any(|own| own == config)) {
+            let _ = std::fs::remove_file(folder.join(other));
+        }
         let mut downloaded = None;
         for file in &remote_files {
             downloaded = Some(download(file).run(&mut retries, reporter)?);
@@ -181,7 +203,6 @@ impl Pull<'_> {
             let file = checkpoint.display().to_string();
             return Err(Error::Mismatch { file, what: Checksum::SHA256, expected, found });
         }
-        sync_folder(&self.store.models_folder());
         let model = StoredModel { name: self.name.clone(), bytes: weights.file_len(), path };
         self.store.remove_older(&model);
         Ok(model)

@@ -3,12 +3,14 @@
 //! Names and defaults of `HF_…` are those of `huggingface_hub`, so settings for other tools apply here, too.
 
 use std::ffi::OsString;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{env, fmt, fs};
+use std::{env, fmt};
 
 use super::error::Error;
 use super::url::Url;
+use crate::files::open_regular;
 
 /// The default hub.
 pub(super) const ENDPOINT: &str = "https://huggingface.co";
@@ -58,6 +60,8 @@ pub(super) struct Remote {
     pub(super) ca_file: Option<PathBuf>,
     /// Wait before the first retry; doubles with each.
     pub(super) first_wait: Duration,
+    /// Longest silence of a server, and the time over which its rate is averaged.
+    pub(super) stall: Duration,
 }
 
 impl Remote {
@@ -72,6 +76,7 @@ impl Remote {
             proxy_from_env: false,
             ca_file: None,
             first_wait: Duration::from_secs(1),
+            stall: Duration::from_secs(30),
         }
     }
 
@@ -89,6 +94,7 @@ impl Remote {
             hub_cache: env.hub_cache(),
             proxy_from_env: true,
             ca_file: env.path("SSL_CERT_FILE"),
+            stall: env.stall()?.unwrap_or(Remote::new().stall),
             ..Remote::new()
         })
     }
@@ -163,6 +169,16 @@ impl Env<'_> {
         Ok(file.and_then(|file| token_file(&file)))
     }
 
+    /// `HF_HUB_DOWNLOAD_TIMEOUT` in seconds.
+    fn stall(&self) -> Result<Option<Duration>, Error> {
+        let setting = "HF_HUB_DOWNLOAD_TIMEOUT";
+        let Some(text) = self.text(setting) else { return Ok(None) };
+        match text.trim().parse() {
+            Ok(seconds @ 1..=3600) => Ok(Some(Duration::from_secs(seconds))),
+            _ => Err(Error::Setting { setting, reason: "is no number from 1 to 3600; set it to seconds".into() }),
+        }
+    }
+
     /// The path in a variable; a leading `~` is the home folder.
     fn path(&self, name: &str) -> Option<PathBuf> {
         let path = PathBuf::from((self.0)(name).filter(|value| !value.is_empty())?);
@@ -194,14 +210,16 @@ impl Env<'_> {
 
 /// Reads a token file. The user did not name this file explicitly, so an invalid one is ignored.
 fn token_file(file: &Path) -> Option<Token> {
-    if fs::metadata(file).ok()?.len() > MAX_TOKEN {
-        return None;
-    }
-    Token::new(fs::read_to_string(file).ok()?.trim()).ok()
+    let mut text = String::new();
+    // A longer one is no token, and neither is its beginning.
+    open_regular(file).ok()?.take(MAX_TOKEN + 1).read_to_string(&mut text).ok()?;
+    (text.len() as u64 <= MAX_TOKEN).then(|| Token::new(text.trim()).ok()).flatten()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn with<T>(variables: &[(&str, &str)], read: impl Fn(&Env<'_>) -> T) -> T {
@@ -266,6 +284,17 @@ mod tests {
             assert_eq!(remote(&[("HF_HUB_OFFLINE", value)]).offline.is_some(), on, "{value:?}");
         }
         assert_eq!(remote(&[("TRANSFORMERS_OFFLINE", "1")]).offline, Some("TRANSFORMERS_OFFLINE"));
+    }
+
+    #[test]
+    fn the_timeout_is_that_of_the_hubs_library() {
+        let stall = |value: &str| with(&[("HF_HUB_DOWNLOAD_TIMEOUT", value)], Remote::from_env).map(|r| r.stall);
+        assert_eq!(stall("").unwrap(), Duration::from_secs(30));
+        assert_eq!(stall(" 90 ").unwrap(), Duration::from_secs(90));
+        for bad in ["0", "3601", "-1", "1.5", "soon"] {
+            let error = stall(bad).unwrap_err().to_string();
+            assert!(error.contains("HF_HUB_DOWNLOAD_TIMEOUT is no number from 1 to 3600"), "{error}");
+        }
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub(super) struct Responder<'a> {
     pub(super) is_endpoint: bool,
     /// Whether it received a token.
     pub(super) had_token: bool,
+    /// Whether there is a token that it did not receive, because the connection is not encrypted.
+    pub(super) withheld: bool,
 }
 
 /// The failure that `status`, an error status, means.
@@ -75,6 +77,12 @@ pub(super) fn failure(target: &Target<'_>, from: &Responder<'_>, status: u16, he
 
 fn denied(target: &Target<'_>, from: &Responder<'_>, status: u16, code: &str, message: &str) -> String {
     let repository = target.repository;
+    if from.withheld {
+        return format!(
+            "{repository} may need the token ({status}), which is not sent without encryption; check the name, and set \
+             HF_ENDPOINT to an https:// address"
+        );
+    }
     let page = format!("{ENDPOINT}/{repository}");
     let tokens = format!("{ENDPOINT}/settings/tokens");
     if code == "GatedRepo" {
@@ -134,7 +142,7 @@ mod tests {
             map.insert(*name, value.parse().unwrap());
         }
         let target = Target { repository: "org/repo", revision: "v9", file: None };
-        let from = Responder { url: "https://hub.test/x", is_endpoint, had_token };
+        let from = Responder { url: "https://hub.test/x", is_endpoint, had_token, withheld: false };
         let failure = failure(&target, &from, status, &map);
         (failure.error.to_string(), failure.retry == RetryWhen::Always)
     }

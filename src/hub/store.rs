@@ -8,7 +8,7 @@
 //! A repository is written `ORG--REPO` or `ORG--REPO@REVISION`, with special characters of the revision as `%XX`. A
 //! file under its final name is always complete.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -17,6 +17,7 @@ use super::error::Error;
 use super::name::{ModelName, PREFIX};
 use super::progress::{Event, Reporter};
 use super::url::escape;
+use crate::files;
 
 /// Digits of the checkpoint's SHA-256 in the name of a weights file.
 const SUM_DIGITS: usize = 16;
@@ -95,11 +96,15 @@ impl Store {
         Ok(all.into_iter().map(|(model, _)| model).collect())
     }
 
-    /// Every weights file and its modification time.
+    /// Every weights file and its modification time. Removes unfinished files of killed processes.
     fn weights_files(&self) -> Result<Vec<(StoredModel, SystemTime)>, Error> {
         let mut all = Vec::new();
         for path in entries(&self.models_folder())? {
-            let Some(name) = path.file_name().and_then(|name| name.to_str()).and_then(parse_file_name) else {
+            let Some(file) = path.file_name() else { continue };
+            let Some(name) = file.to_str().and_then(parse_file_name) else {
+                if files::target_name(file).is_some() {
+                    files::remove_dead(&path);
+                }
                 continue;
             };
             // Removed meanwhile, or a dangling link.
@@ -118,8 +123,11 @@ impl Store {
         for path in entries(&self.root.join("downloads"))? {
             let Some(name) = path.file_name().and_then(|name| name.to_str()).and_then(parse_label) else { continue };
             let (mut bytes, mut incomplete) = (0, false);
+            if !path.symlink_metadata().is_ok_and(|data| data.is_dir()) {
+                continue;
+            }
             for file in entries(&path)? {
-                bytes += fs::metadata(&file).map_or(0, |data| data.len());
+                bytes += file.symlink_metadata().map_or(0, |data| data.len());
                 incomplete |= file.to_string_lossy().ends_with(INCOMPLETE);
             }
             if bytes > 0 {
@@ -143,13 +151,14 @@ impl Store {
     /// Removes a model and its downloads. Returns the number of bytes removed.
     pub(super) fn remove(&self, name: &ModelName) -> Result<u64, Error> {
         let _lock = self.try_lock(name)?.ok_or_else(|| Error::Busy(name.to_string()))?;
+        let unfinished = self.remove_unfinished(name)?;
         let models: Vec<_> =
             self.weights_files()?.into_iter().map(|(model, _)| model).filter(|m| m.name == *name).collect();
         let downloads = self.downloads()?.into_iter().find(|download| download.name == *name);
-        if models.is_empty() && downloads.is_none() {
+        if models.is_empty() && downloads.is_none() && unfinished.is_none() {
             return Err(Error::missing(name));
         }
-        let mut bytes = 0;
+        let mut bytes = unfinished.unwrap_or(0);
         for model in models {
             fs::remove_file(&model.path).map_err(Error::file("remove", &model.path))?;
             bytes += model.bytes;
@@ -159,7 +168,22 @@ impl Store {
         Ok(bytes)
     }
 
-    /// Removes the downloads of a model.
+    /// Removes what killed processes left of the weights files of a model. Returns its size, or `None` if nothing was
+    /// left.
+    fn remove_unfinished(&self, name: &ModelName) -> Result<Option<u64>, Error> {
+        let mut removed = None;
+        for path in entries(&self.models_folder())? {
+            let target = path.file_name().and_then(files::target_name).and_then(|name| std::str::from_utf8(name).ok());
+            if target.and_then(parse_file_name).as_ref() == Some(name)
+                && let Some(bytes) = files::remove_dead(&path)
+            {
+                removed = Some(removed.unwrap_or(0) + bytes);
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Removes the downloads of a model. Follows no link.
     pub(super) fn remove_download(&self, name: &ModelName) -> Result<(), Error> {
         let folder = self.download_folder(name);
         match fs::remove_dir_all(&folder) {
@@ -187,14 +211,13 @@ impl Store {
         let folder = self.root.join("locks");
         create_folder(&folder)?;
         let path = folder.join(format!("{}.lock", label(name)));
-        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        let file = open.map_err(Error::file("write", &path))?;
+        let file = files::open_or_create(&path).map_err(Error::file("write", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Lock { _file: file })),
             Err(fs::TryLockError::WouldBlock) => Ok(None),
             // Some network file systems have no locks. Two processes may then do the same work twice, without harm.
             Err(fs::TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {
-                tracing::warn!(path = %path.display(), "this file system has no locks");
+                tracing::warn!("the file system of {} has no locks; pull a model in one process only", path.display());
                 Ok(Some(Lock { _file: file }))
             }
             Err(fs::TryLockError::Error(error)) => Err(Error::file("lock", &path)(error)),
@@ -207,7 +230,7 @@ pub(super) struct Lock {
     _file: File,
 }
 
-/// Creates a folder and its parents.
+/// Creates a folder and its parents, for all who may read the store.
 pub(super) fn create_folder(folder: &Path) -> Result<(), Error> {
     fs::create_dir_all(folder).map_err(Error::file("create", folder))
 }
@@ -322,6 +345,32 @@ mod tests {
         assert_eq!((store.find(&s0).unwrap(), store.downloads().unwrap()), (None, vec![]));
         assert!(store.find(&b).unwrap().is_some());
         assert!(matches!(store.remove(&s0), Err(Error::Missing(_))));
+    }
+
+    #[test]
+    fn what_killed_processes_left_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path().to_owned());
+        let models = store.models_folder();
+        create_folder(&models).unwrap();
+        let left = |target: &str| {
+            let path = models.join(format!(".{target}.999999-3.part"));
+            fs::write(&path, "12345").unwrap();
+            path
+        };
+        let (s0, b) = ("mobileclip-s0-0000000000000000.clippie", "mobileclip-b-0000000000000000.clippie");
+        // Removing a model frees what was left of it.
+        let (first, second) = (left(s0), left(b));
+        assert_eq!(store.remove(&name("mobileclip-s0")).unwrap(), 5);
+        assert!(!first.exists() && matches!(store.remove(&name("mobileclip-s0")), Err(Error::Missing(_))));
+        // So does looking for any model.
+        assert!(!second.exists());
+        let third = left(b);
+        let live = files::Partial::create(&models.join(s0)).unwrap();
+        store.find(&name("mobileclip-s0")).unwrap();
+        assert!(!third.exists());
+        assert_eq!(entries(&models).unwrap().len(), 1, "the unfinished file of a live process stays");
+        drop(live);
     }
 
     #[test]

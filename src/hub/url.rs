@@ -76,6 +76,13 @@ impl Url {
         &self.host
     }
 
+    /// Whether nobody between here and the host can read along: it is encrypted, or it does not leave this computer.
+    pub(super) fn is_private(&self) -> bool {
+        let address = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host);
+        let loopback = address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        self.https || loopback || self.host == "localhost" || self.host.ends_with(".localhost")
+    }
+
     /// The full URL, for requests. Not for messages: the query of a signed URL is a temporary secret.
     pub(super) fn full(&self) -> String {
         format!("{}{}", self.origin(), self.rest)
@@ -205,6 +212,20 @@ mod tests {
             ["http://hub.test/a", "https://hub.test:444/a", "https://cdn.hub.test/a", "https://hub.test.evil/a"]
         {
             assert!(!hub.same_origin(&url(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn only_this_computer_is_private_without_encryption() {
+        for private in
+            ["https://hub.test", "http://localhost:1", "http://127.0.0.1", "http://127.9.9.9:80", "http://[::1]:80"]
+        {
+            assert!(url(private).is_private(), "{private}");
+        }
+        for open in
+            ["http://hub.test", "http://10.0.0.1", "http://localhost.test", "http://127.0.0.1.test", "http://[::2]"]
+        {
+            assert!(!url(open).is_private(), "{open}");
         }
     }
 

@@ -18,6 +18,7 @@ mod outputs;
 mod photos;
 mod preprocess;
 mod remedies;
+mod signals;
 mod streams;
 mod support;
 mod tokenize;

@@ -85,8 +85,8 @@ fn a_damaged_blob_is_refused() {
     bytes[last] ^= 1;
     fs::write(&blob, &bytes).unwrap();
     let offline = fixture.builder().hub_cache(&root).offline(true).build().unwrap();
-    let error = assert_error(pull(&offline, NAME), &["SHA-256", FILE]);
-    assert!(matches!(error, Error::Mismatch { .. }));
+    let error = assert_error(pull(&offline, NAME), &["SHA-256", blob.file_name().unwrap().to_str().unwrap()]);
+    assert!(matches!(error, Error::DamagedCache { .. }));
     assert_eq!(offline.find(&name(NAME)).unwrap(), None);
     // With network the file comes from the hub; the cache stays unchanged.
     let online = fixture.builder().hub_cache(&root).build().unwrap();

@@ -2,7 +2,8 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -355,4 +356,88 @@ fn proxies_are_honoured() {
     through.assert_stderr(&["cannot reach", "HTTPS_PROXY"]);
     assert_eq!(fixture.server.seen(), []);
     run(&mut proxied("127.0.0.1")).code(0);
+}
+
+/// A proxy that passes nothing on: answers 401 to every request and returns all it was sent.
+fn recording_proxy() -> (String, std::sync::Arc<std::sync::Mutex<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let recorded = seen.clone();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = String::new();
+            let mut byte = [0];
+            while matches!(stream.read(&mut byte), Ok(1)) {
+                head.push(char::from(byte[0]));
+                if !head.ends_with("\r\n\r\n") {
+                    continue;
+                }
+                let answer = match head.starts_with("CONNECT") {
+                    true => "HTTP/1.1 200 OK\r\n\r\n",
+                    false => "HTTP/1.1 401 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+                };
+                recorded.lock().unwrap().push_str(&std::mem::take(&mut head));
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        }
+    });
+    (url, seen)
+}
+
+/// Without encryption, everyone between here and the hub could read the token.
+#[test]
+fn the_token_does_not_travel_in_the_clear() {
+    let fixture = CliFixture::new();
+    let (proxy, seen) = recording_proxy();
+    let pull = |endpoint: &str| {
+        let mut command = fixture.command(["pull", "-v", NAME]);
+        command.env("HTTP_PROXY", &proxy).env("HF_ENDPOINT", endpoint).env("HF_TOKEN", "hf_secret");
+        command
+    };
+    run(&mut pull("http://mirror.test")).code(1).assert_stderr(&[
+        "the token is not sent to http://mirror.test/, because anyone on the way could read it",
+        "test/tiny may need the token (401), which is not sent without encryption",
+        "set HF_ENDPOINT to an https:// address",
+    ]);
+    let seen = seen.lock().unwrap().clone();
+    assert!(seen.contains("/api/models/test/tiny/revision/main") && !seen.contains("hf_secret"), "{seen}");
+    // Within this computer it is sent, as other tests show; so it is with encryption (`https.rs`).
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_pull_leaves_only_what_it_resumes() {
+    use std::os::unix::process::ExitStatusExt;
+    let fixture = CliFixture::new();
+    for (signal, number) in [("INT", 2), ("TERM", 15)] {
+        fixture.server.fail(Kind::Store, Fault::Cut(100_000)).fail(Kind::Store, Fault::Gate);
+        let mut pull = fixture.command(["pull", NAME]).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(pull.stderr.take().unwrap()).lines().map(Result::unwrap);
+        assert!(lines.any(|line| line.contains("trying again")));
+        let kill = format!("kill -{signal} {}", pull.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        assert_eq!(pull.wait().unwrap().signal(), Some(number));
+        let left = fixture.files();
+        assert!(!left.is_empty() && left.iter().all(|file| file.starts_with("downloads/test--tiny/")), "{left:?}");
+        fixture.server.heal();
+        assert!(fixture.run(["models"]).code(0).stdout.contains("goes on"));
+    }
+    fixture.run(["models", "--remove", NAME]).code(0);
+    assert_eq!(fixture.files(), [""; 0]);
+}
+
+#[test]
+fn removing_a_model_frees_what_a_killed_conversion_left() {
+    let fixture = CliFixture::new();
+    let models = fixture.home().join("models");
+    let left = |model: &str| models.join(format!(".{model}-0123456789abcdef.clippie.999999-0.part"));
+    fs::create_dir_all(&models).unwrap();
+    fs::write(left("test--tiny"), vec![0; 5000]).unwrap();
+    fixture.run(["models", "--remove", NAME]).code(0).assert_stderr(&["removed hf-hub:test/tiny: 5.0 kB are free"]);
+    assert_eq!(fixture.files(), [""; 0]);
+    // So does the next use of any model.
+    fs::write(left("test--other"), vec![0; 5000]).unwrap();
+    fixture.run(["pull", NAME]).code(0);
+    assert_eq!(fixture.files(), [fixture.model_file()]);
 }

@@ -77,7 +77,11 @@ fn file_names_stay_in_their_folder() {
 fn impossible_headers_are_refused() {
     for (name, value, part) in [
         ("X-Repo-Commit", "1".repeat(40), "answers for commit 1111"),
-        ("X-Linked-Size", "18446744073709551615".into(), "which no checkpoint has"),
+        (
+            "X-Linked-Size",
+            "18446744073709551615".into(),
+            "open_clip_config.json has 18446744073709551615 bytes, which no configuration",
+        ),
     ] {
         let fixture = Fixture::new();
         fixture.server.fail(Kind::Head, Fault::Headers(vec![(name, value)]));

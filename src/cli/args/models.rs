@@ -36,8 +36,9 @@ pub(in crate::cli) struct Models {
 /// with a checkpoint that `clippie-rs convert` reads.
 ///
 /// Models are stored in CLIPPIE_HOME (by default in clippie-rs in XDG_CACHE_HOME or the system's cache folder). These
-/// variables apply too: HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE, HTTPS_PROXY, NO_PROXY and
-/// SSL_CERT_FILE. The token is sent to the host of HF_ENDPOINT only.
+/// variables apply too: HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT (seconds
+/// that a server may be silent or send less than 1 kB a second; 30), HTTPS_PROXY, NO_PROXY and SSL_CERT_FILE. The token
+/// is sent to the host of HF_ENDPOINT only, and only over https or within this computer.
 #[cfg(feature = "hub")]
 #[derive(Debug, Args)]
 #[command(after_help = "\

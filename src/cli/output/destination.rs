@@ -1,19 +1,15 @@
 //! Output destinations: standard output, or a file that is renamed into place when it is complete.
 
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, IsTerminal, Seek, SeekFrom, Stdout, Write};
+use std::io::{self, BufWriter, IsTerminal, Seek, Stdout, Write};
 use std::path::{Path, PathBuf};
 
 use super::target::Target;
 use crate::cli::streams;
+use crate::files::Partial;
 
 /// Paths of standard output.
 const STDOUT_NAMES: [&str; 3] = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
-/// Name of files in the system's temporary folder.
-const SPOOL: &str = "clippie-rs";
-/// Maximum number of names tried for a temporary file; killed processes may have left some behind.
-const MAX_TRIES: usize = 64;
 
 /// An output. It is complete once [`Destination::commit`] returns.
 pub(in crate::cli) enum Destination {
@@ -83,17 +79,12 @@ impl Write for Destination {
     }
 }
 
-/// A file under a temporary name, deleted on drop unless committed.
-///
-/// It is in the folder of the target and named `.<target>.<process>-<number>.part`, so that what a killed process
-/// leaves is hidden and recognisable.
+/// A file under a temporary name in the folder of its target, deleted unless committed.
 pub(in crate::cli) struct TempFile {
-    file: File,
-    path: PathBuf,
+    file: Partial,
     target: Target,
     /// Whether the target can only be overwritten: its folder permits no new file.
     overwrites: bool,
-    committed: bool,
 }
 
 impl TempFile {
@@ -103,49 +94,21 @@ impl TempFile {
     /// temporary folder and copied over the file when it is complete.
     pub fn for_target(target: &Path) -> io::Result<TempFile> {
         let target = Target::find(target)?;
-        let folder = match target.path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-            _ => PathBuf::from("."),
-        };
-        let Some(name) = target.path.file_name().map(ToOwned::to_owned) else {
-            return Err(io::Error::other("it names no file"));
-        };
-        let (file, path, overwrites) = match TempFile::create(&folder, &name) {
-            Ok((file, path)) => (file, path, false),
-            Err(error) if target.can_be_overwritten(&error) => {
-                let (file, path) = TempFile::create(&std::env::temp_dir(), SPOOL.as_ref())?;
-                (file, path, true)
-            }
+        let (mut file, overwrites) = match Partial::create(&target.path) {
+            Ok(file) => (file, false),
+            Err(error) if target.can_be_overwritten(&error) => (Partial::unnamed(&std::env::temp_dir())?, true),
             Err(error) => return Err(error),
         };
-        let temp = TempFile { file, path, target, overwrites, committed: false };
-        if let Some(permissions) = temp.target.permissions.clone().filter(|_| !overwrites) {
-            temp.file.set_permissions(permissions)?;
+        if let Some(permissions) = target.permissions.clone().filter(|_| !overwrites) {
+            file.file()?.set_permissions(permissions)?;
         }
-        Ok(temp)
+        Ok(TempFile { file, target, overwrites })
     }
 
     /// Creates a file that is only read back, in the system's temporary folder.
     pub fn spool() -> io::Result<TempFile> {
-        let (file, path) = TempFile::create(&std::env::temp_dir(), SPOOL.as_ref())?;
         let target = Target { path: PathBuf::new(), permissions: None };
-        Ok(TempFile { file, path, target, overwrites: false, committed: false })
-    }
-
-    fn create(folder: &Path, name: &std::ffi::OsStr) -> io::Result<(File, PathBuf)> {
-        let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
-        for number in 0..MAX_TRIES {
-            let mut temp = OsString::from(".");
-            temp.push(name);
-            temp.push(format!(".{}-{number}.part", std::process::id()));
-            let path = folder.join(temp);
-            match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok((file, path)),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = error,
-                Err(error) => return Err(error),
-            }
-        }
-        Err(last)
+        Ok(TempFile { file: Partial::unnamed(&std::env::temp_dir())?, target, overwrites: false })
     }
 
     /// Returns the path that the file will have.
@@ -155,26 +118,23 @@ impl TempFile {
 
     /// Overwrites the first bytes.
     pub fn rewrite_start(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.seek(SeekFrom::Start(0))?;
+        self.file.rewind()?;
         self.file.write_all(bytes)
     }
 
     /// Copies the whole file to `out`.
     pub fn copy_to(&mut self, out: &mut impl Write) -> io::Result<()> {
-        self.file.seek(SeekFrom::Start(0))?;
+        self.file.rewind()?;
         io::copy(&mut self.file, out).map(|_| ())
     }
 
     /// Syncs the file to disk and renames it to the target. A file that is a mount point, as containers have them, is
     /// overwritten instead.
     pub fn commit(mut self) -> io::Result<()> {
-        self.file.sync_all()?;
+        self.file.file()?.sync_all()?;
         if !self.overwrites {
-            match fs::rename(&self.path, &self.target.path) {
-                Ok(()) => {
-                    self.committed = true;
-                    return Ok(());
-                }
+            match self.file.rename(&self.target.path) {
+                Ok(()) => return Ok(()),
                 Err(error) if self.target.can_be_overwritten(&error) => {}
                 Err(error) => return Err(error),
             }
@@ -194,17 +154,10 @@ impl Write for TempFile {
     }
 }
 
-impl Drop for TempFile {
-    fn drop(&mut self) {
-        if !self.committed {
-            // Best effort: the original error is the one to report.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
 
     fn names(folder: &Path) -> Vec<OsString> {
