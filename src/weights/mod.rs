@@ -23,12 +23,15 @@ compile_error!("weights files are little-endian and are mapped as they are; big-
 mod demo;
 mod error;
 mod format;
+mod guard;
 mod hash;
 mod header;
+mod in_use;
 mod json;
 mod map;
 mod pack;
 mod read;
+mod stamp;
 mod verify;
 mod view;
 mod write;
@@ -38,6 +41,7 @@ mod tests;
 
 pub use error::{Error, Fault, Reason};
 pub use format::{Dtype, Layout, Meta, Provenance, TensorSpec, Tower};
+pub use guard::guard_mapped_files;
 pub use header::{Header, TensorEntry, TowerInfo};
 pub use map::Aligned;
 pub use read::WeightsFile;
@@ -45,6 +49,7 @@ pub use verify::VerifyReport;
 
 #[cfg(feature = "import")]
 pub(crate) use format::PANEL;
+pub(crate) use in_use::Refusal;
 #[cfg(feature = "import")]
 pub(crate) use map::map_foreign;
 #[cfg(feature = "import")]

@@ -1,4 +1,4 @@
-//! Writes a weights file: streams it to a temporary name, then syncs and renames it.
+//! Writes a weights file: streams it to a temporary name, then syncs, verifies and renames it.
 //!
 //! A file under its final name is always complete. A file that other processes have mapped is never touched: they keep
 //! the old one until they open the path again. Each tensor is hashed and written in one pass, on two threads.
@@ -16,7 +16,7 @@ use super::format::{Dtype, Meta, TensorSpec};
 use super::hash;
 use super::header::{Header, TOWER_ALIGN};
 use super::pack::exact_halves;
-use super::read::read_header;
+use super::read::{WeightsFile, read_header};
 
 /// Bytes that are hashed and written in parallel: small enough to stay in the cache, large enough to hide the cost of
 /// a second thread. From 1 to 16 MB the speed is that of hashing alone (2.0 GB/s with SHA instructions, to memory;
@@ -131,10 +131,10 @@ impl Writer {
         Ok(())
     }
 
-    /// Completes the file, syncs it to disk and renames it to its final name.
+    /// Completes the file, syncs it to disk, verifies it and renames it to its final name.
     ///
     /// # Errors
-    /// If a tensor is missing, or if the system cannot write or rename.
+    /// If a tensor is missing, if the system cannot write or rename, or if the file does not read back as it was written.
     pub fn finish(mut self) -> Result<(), Error> {
         let target = std::mem::take(&mut self.target);
         self.complete(&target).map_err(|reason| Error::new(&target, reason))
@@ -152,6 +152,7 @@ impl Writer {
             file.sync_all()
         };
         seal().map_err(Reason::Write)?;
+        read_back(&self.temp.path)?;
         self.temp.rename(target).map_err(Reason::Replace)?;
         sync_folder(folder(target)).map_err(Reason::Write)
     }
@@ -180,6 +181,18 @@ fn write_hashed(file: &mut File, bytes: &[u8]) -> io::Result<String> {
         }
     }
     Ok(hash::hex(&hash.finalize()))
+}
+
+/// Reads a finished file and compares it with its checksums, before anything relies on it.
+fn read_back(path: &Path) -> Result<(), Reason> {
+    let differs = |what: &str| Reason::ReadBack(what.to_owned());
+    let file = WeightsFile::open(path).map_err(|error| differs(&format!("the header ({})", error.reason())))?;
+    let report = file.verify().map_err(|error| differs(&format!("the file ({})", error.reason())))?;
+    match report.damaged.first() {
+        Some(tensor) => Err(differs(&format!("tensor {tensor:?}"))),
+        None if !report.padding_intact => Err(differs("the space between the tensors")),
+        None => Ok(()),
+    }
 }
 
 /// A temporary file that is removed unless it is renamed.
