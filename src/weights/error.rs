@@ -156,7 +156,10 @@ pub enum Reason {
     },
     /// A tensor that is about to be used is not the one that was written. Not every tensor is looked at before use;
     /// [`WeightsFile::verify`](super::WeightsFile::verify) looks at all.
-    #[error("its tensor {0:?} is damaged or was never written; copy, pull or convert it again")]
+    #[error(
+        "its tensor {0:?} is damaged or was never written; copy it again, or make it anew with `clippie-rs convert \
+         --force` or `clippie-rs pull --force`"
+    )]
     Damaged(String),
     /// Another program wrote to the file while it was open.
     #[error("was changed by another program while it was in use; put the right file in its place and open it again")]

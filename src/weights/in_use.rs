@@ -180,17 +180,20 @@ fn len(entry: &TensorEntry) -> u64 {
     entry.bytes.end - entry.bytes.start
 }
 
-/// Length of the largest tensor that is hashed at first use.
+/// Length up to which tensors are hashed at first use.
 fn hashed_up_to(tensors: &[&TensorEntry]) -> u64 {
     let mut lens: Vec<u64> = tensors.iter().map(|entry| len(entry)).collect();
     lens.sort_unstable();
     let mut left = HASHED.max(lens.iter().sum::<u64>() / 256);
-    let within = lens.into_iter().take_while(|len| {
-        let fits = *len <= left;
-        left = left.saturating_sub(*len);
-        fits
+    let surplus = lens.into_iter().find(|&len| match left.checked_sub(len) {
+        Some(rest) => {
+            left = rest;
+            false
+        }
+        None => true,
     });
-    within.last().unwrap_or(0)
+    // Of tensors of one length, all or none.
+    surplus.map_or(u64::MAX, |len| len - 1)
 }
 
 /// Whether a page of the file holds nothing but zeros of this tensor. A tensor may have such a page; its checksum then

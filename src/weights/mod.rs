@@ -1,6 +1,6 @@
 //! The `.clippie` weights file: its format, reading by memory map, verification, writing.
 //!
-//! `weights/README.md` specifies the bytes. This module knows tensors by name, shape and layout only; its callers know
+//! `weights/README.md` specifies the bytes, and what happens to files that are damaged or change while they are mapped. This module knows tensors by name, shape and layout only; its callers know
 //! which tensors a model needs.
 //!
 //! Applications open a file, look at its [`Header`], and verify it:

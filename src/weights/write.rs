@@ -272,3 +272,26 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 fn sync_folder(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::{Layout, Provenance, Tower};
+
+    #[test]
+    fn a_file_that_does_not_read_back_is_not_put_in_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.clippie");
+        let meta = Meta::new(1.into(), 2.into(), 3.into(), Provenance::new("s", "0", 1, "l", "c"));
+        let specs = vec![TensorSpec::new("image.a", Tower::Image, Dtype::F32, Layout::Rows, &[2])];
+        let mut writer = Writer::create(&path, meta, specs).unwrap();
+        writer.write("image.a", &[1.0, 2.0]).unwrap();
+        // As by a disk that takes another byte than it is given.
+        let file = writer.temp.file().unwrap();
+        file.seek(SeekFrom::Current(-1)).unwrap();
+        file.write_all(&[1]).unwrap();
+        let error = writer.finish().unwrap_err();
+        assert!(matches!(error.reason(), Reason::ReadBack(what) if what.contains("\"image.a\"")), "{error}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
