@@ -10,7 +10,7 @@
 //! of 64 kB, so using one tower makes no page of the other resident and reads at most half a window of it from disk.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::ops::Range;
 
 use memmap2::{Mmap, MmapOptions};
@@ -82,7 +82,7 @@ impl Map {
     }
 
     /// Reads `len` bytes to an aligned buffer; `None` if there is no memory for it.
-    pub(super) fn read(bytes: &mut impl io::Read, len: usize) -> io::Result<Option<Map>> {
+    pub(super) fn read(bytes: &mut impl Read, len: usize) -> io::Result<Option<Map>> {
         let Some(mut buffer) = AlignedBuf::try_zeros(len.div_ceil(size_of::<f32>())) else { return Ok(None) };
         bytes.read_exact(&mut bytemuck::cast_slice_mut(&mut buffer)[..len])?;
         Ok(Some(Map(Backing::Owned { buffer, len })))
@@ -100,6 +100,14 @@ impl Map {
     /// are multiples of the element size.
     pub(super) fn elements<T: Element>(&self, range: Range<usize>) -> &[T] {
         bytemuck::cast_slice(&self.bytes()[range])
+    }
+
+    /// Copies the bytes from `at` on to `out`, without making a page of a mapped file resident.
+    pub(super) fn copy_to(&self, at: usize, out: &mut [u8]) -> io::Result<()> {
+        match self.as_file() {
+            Some(file) => ReadAt { file, at: at as u64 }.read_exact(out),
+            None => Ok(out.copy_from_slice(&self.bytes()[at..at + out.len()])),
+        }
     }
 
     /// The mapped file; `None` for bytes that cannot change.
@@ -150,6 +158,37 @@ impl Map {
     /// Does nothing: this system has no such request.
     #[cfg(not(unix))]
     pub(super) fn release(&self) {}
+}
+
+/// Reads a file from an offset on, whatever other readers of it do.
+pub(super) struct ReadAt<'a> {
+    pub(super) file: &'a File,
+    pub(super) at: u64,
+}
+
+impl Read for ReadAt<'_> {
+    #[cfg(unix)]
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = std::os::unix::fs::FileExt::read_at(self.file, out, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+
+    #[cfg(windows)]
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = std::os::windows::fs::FileExt::seek_read(self.file, out, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+
+    #[cfg(not(any(unix, windows)))]
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let mut file = self.file;
+        io::Seek::seek(&mut file, io::SeekFrom::Start(self.at))?;
+        let read = file.read(out)?;
+        self.at += read as u64;
+        Ok(read)
+    }
 }
 
 /// The bits of a binary16 in a file. (`half::f16` is no `Pod` without a further dependency.)

@@ -12,7 +12,7 @@ use super::format::{Dtype, Layout, Tower};
 use super::hash;
 use super::header::{Header, PRELUDE, Prelude, TensorEntry};
 use super::in_use::Use;
-use super::map::Map;
+use super::map::{Map, ReadAt};
 use super::stamp::Stamp;
 use super::view::{Element, Rows, TableView, TensorView};
 
@@ -116,11 +116,9 @@ impl WeightsFile {
         let described = self.file_len();
         let copy = || -> Result<WeightsFile, Reason> {
             let map =
-                Map::read(&mut FromStart { file, at: 0 }, described as usize).map_err(|error| {
-                    match Stamp::of(file) {
-                        Ok(stamp) if stamp.len != described => Reason::Changed { found: stamp.len, described },
-                        _ => Reason::Read(error),
-                    }
+                Map::read(&mut ReadAt { file, at: 0 }, described as usize).map_err(|error| match Stamp::of(file) {
+                    Ok(stamp) if stamp.len != described => Reason::Changed { found: stamp.len, described },
+                    _ => Reason::Read(error),
                 })?;
             let map = map.ok_or(Reason::Memory(described))?;
             let header = read_header(&mut map.bytes(), described)?;
@@ -282,37 +280,6 @@ fn read_up_to(file: &mut impl Read, len: usize) -> Result<Vec<u8>, Reason> {
     let mut bytes = Vec::with_capacity(len);
     file.take(len as u64).read_to_end(&mut bytes).map_err(Reason::Read)?;
     Ok(bytes)
-}
-
-/// Reads a file from its start, whatever other readers of it do.
-struct FromStart<'a> {
-    file: &'a File,
-    at: u64,
-}
-
-impl Read for FromStart<'_> {
-    #[cfg(unix)]
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let read = std::os::unix::fs::FileExt::read_at(self.file, out, self.at)?;
-        self.at += read as u64;
-        Ok(read)
-    }
-
-    #[cfg(windows)]
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let read = std::os::windows::fs::FileExt::seek_read(self.file, out, self.at)?;
-        self.at += read as u64;
-        Ok(read)
-    }
-
-    #[cfg(not(any(unix, windows)))]
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let mut file = self.file;
-        io::Seek::seek(&mut file, io::SeekFrom::Start(self.at))?;
-        let read = file.read(out)?;
-        self.at += read as u64;
-        Ok(read)
-    }
 }
 
 /// Opens a file for reading.
