@@ -45,6 +45,13 @@ struct Allowance {
     memory_per_byte: u64,
 }
 
+/// Bytes of scratch memory that one pass of a tower may take, for a weights file of `file_len` bytes. A file of a few
+/// megabytes can describe a tower whose activations take gigabytes; the largest published models take a twentieth of
+/// their file.
+pub(crate) fn pass_memory(file_len: u64) -> u64 {
+    (512 << 20) + file_len.saturating_mul(8)
+}
+
 impl Budget {
     /// For a photo file of `len` bytes. Pixels that it declares are granted with [`Budget::grant`] once they are known
     /// and checked.

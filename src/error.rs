@@ -173,6 +173,8 @@ pub enum ErrorKind {
     Checkpoint,
     /// A model cannot be downloaded: the network or the server fails.
     Network,
+    /// The system gives no memory.
+    Memory,
     /// An option, argument or environment variable cannot be used.
     Option,
     /// The call was cancelled.
@@ -197,6 +199,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::Text => "unusable text",
             ErrorKind::Checkpoint => "unusable checkpoint",
             ErrorKind::Network => "network error",
+            ErrorKind::Memory => "out of memory",
             ErrorKind::Option => "unusable option",
             ErrorKind::Cancelled => "cancelled",
             ErrorKind::Internal => "internal error",
@@ -261,6 +264,8 @@ impl Error {
             #[cfg(feature = "walk")]
             Error::Walk(_) => ErrorKind::Io,
             Error::Weights(error) if is_io(error.reason()) => ErrorKind::Io,
+            Error::Weights(error) if matches!(error.reason(), weights::Reason::Memory(_)) => ErrorKind::Memory,
+            Error::Model { error: models::Error::Memory { .. }, .. } => ErrorKind::Memory,
             Error::Model { error: models::Error::Token { .. } | models::Error::TextLength { .. }, .. } => {
                 ErrorKind::Text
             }
@@ -308,7 +313,10 @@ impl Error {
     pub fn index(&self) -> Option<usize> {
         match self {
             Error::Item { index, .. } => *index,
-            Error::Model { error: models::Error::NotFinite { index, .. }, .. } => Some(*index),
+            Error::Model {
+                error: models::Error::NotFinite { index, .. } | models::Error::NoLength { index, .. },
+                ..
+            } => Some(*index),
             _ => None,
         }
     }
@@ -342,8 +350,8 @@ impl Error {
     /// Shifts the index: a batch of a stream counts from its own start.
     pub(crate) fn shifted(mut self, by: usize) -> Self {
         match &mut self {
-            Error::Item { index: Some(index), .. }
-            | Error::Model { error: models::Error::NotFinite { index, .. }, .. } => *index += by,
+            Error::Item { index: Some(index), .. } => *index += by,
+            Error::Model { error, .. } => error.index_mut().into_iter().for_each(|index| *index += by),
             _ => {}
         }
         self
@@ -378,8 +386,8 @@ impl Error {
 
 /// Whether the file system is the cause, not the file's content.
 fn is_io(reason: &weights::Reason) -> bool {
-    use weights::Reason::{Folder, Map, NotAFile, NotFound, Open, Read, Replace, Write};
-    matches!(reason, NotFound | Folder | NotAFile | Open(_) | Read(_) | Map(_) | Write(_) | Replace(_))
+    use weights::Reason::{Folder, Map, NotAFile, NotFound, Open, Read, ReadBack, Replace, Write};
+    matches!(reason, NotFound | Folder | NotAFile | Open(_) | Read(_) | Map(_) | Write(_) | ReadBack(_) | Replace(_))
 }
 
 #[cfg(feature = "hub")]

@@ -43,7 +43,10 @@
 // The hosted documentation shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(any(feature = "decode", feature = "import"))]
+#[cfg_attr(
+    not(any(feature = "decode", feature = "import")),
+    allow(dead_code, reason = "photo files and checkpoints have budgets, and nothing else reads any")
+)]
 mod budget;
 mod cancel;
 mod clip;

@@ -40,6 +40,8 @@ pub fn main(closed: ClosedStreams) -> ExitCode {
     streams::init(closed);
     // Report a panic as one line instead of a backtrace.
     panic::set_hook(Box::new(messages::record_panic));
+    // Where it is refused, a file that is cut short while it is in use ends the process.
+    let _ = crate::weights::guard_mapped_files();
     panic::catch_unwind(run).unwrap_or_else(|_| {
         Messages::new(false, false).error(&messages::panic_message());
         ExitCode::FAILURE

@@ -9,11 +9,12 @@ use ndarray::{Array2, Array3, ArrayView4};
 use rayon::prelude::*;
 
 use super::batch::{self, Failures, Pass, Sharing, spread};
-use super::session::{Session, flat};
+use super::session::{NoPass, Session, flat};
 use super::{CancelToken, Encoded, Fingerprint, ImageInput, Options, Stream, check, pixels};
 use crate::error::Error;
 use crate::models::ImageTower;
 use crate::preprocess::PreprocessConfig;
+use crate::weights::Tower;
 
 /// The image tower of a model.
 ///
@@ -196,13 +197,23 @@ impl ImageEncoder {
         }
         let (len, dim) = (self.session.preprocess.pixel_len(), self.embed_dim());
         self.session.arenas.with(|arena| {
-            let [slots] = arena.split([items.len() * len]);
+            let [slots] = match arena.split([items.len().saturating_mul(len)]) {
+                Ok(slots) => slots,
+                Err(refused) => {
+                    let error = || self.session.no_pass("image", NoPass::Scratch(refused));
+                    return items.for_each(|index| failures.add(index, error()));
+                }
+            };
             let slots = &mut slots[..items.len() * len]; // [items, 3, S, S]
             let places = self.prepare(&items, sharing, slots, failures, pixels);
             if failures.stopped() {
                 return;
             }
-            self.forward(sharing, &slots[..places.len() * len], &mut out[..places.len() * dim]);
+            if let Err(reason) = self.forward(sharing, &slots[..places.len() * len], &mut out[..places.len() * dim]) {
+                out.fill(0.0);
+                let indices = places.into_iter().map(|place| items.start + place);
+                return indices.for_each(|index| failures.add(index, self.session.no_pass("image", reason.clone())));
+            }
             spread(out, dim, &places);
             self.session.finish("image", items.start, places, out, failures);
         });
@@ -240,12 +251,23 @@ impl ImageEncoder {
     }
 
     /// Runs the tower: `pixels [images, 3, S, S]` to `out [images, embed_dim]`.
-    fn forward(&self, sharing: Sharing, pixels: &[f32], out: &mut [f32]) {
+    fn forward(&self, sharing: Sharing, pixels: &[f32], out: &mut [f32]) -> Result<(), NoPass> {
         let images = out.len() / self.embed_dim();
-        if images > 0 {
-            self.session.pass(sharing, |exec| {
-                self.session.arenas.with(|arena| self.tower.forward(exec, pixels, images, arena, out));
-            });
+        if images == 0 {
+            return Ok(());
+        }
+        let done = self
+            .session
+            .pass(Tower::Image, sharing, |exec, arena| self.tower.forward(exec, pixels, images, arena, out));
+        match done {
+            Err(NoPass::Scratch(_)) if images > 1 => {
+                // Half of them take half of the memory.
+                let (first, second) = pixels.split_at(images / 2 * self.session.preprocess.pixel_len());
+                let (first_out, second_out) = out.split_at_mut(images / 2 * self.embed_dim());
+                self.forward(sharing, first, first_out)?;
+                self.forward(sharing, second, second_out)
+            }
+            done => done,
         }
     }
 }

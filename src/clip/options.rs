@@ -30,6 +30,7 @@ pub struct Options {
     pub(super) overflow: Overflow,
     pub(super) preprocess: Option<PreprocessConfig>,
     pub(super) isa: Option<Isa>,
+    pub(super) copy_weights: bool,
 }
 
 impl Default for Options {
@@ -43,6 +44,7 @@ impl Default for Options {
             overflow: Overflow::Truncate,
             preprocess: None,
             isa: None,
+            copy_weights: false,
         }
     }
 }
@@ -95,6 +97,16 @@ impl Options {
     /// Replaces the preprocessing that the weights file states; its image size must be the model's.
     pub fn preprocess(mut self, preprocess: PreprocessConfig) -> Self {
         self.preprocess = Some(preprocess);
+        self
+    }
+
+    /// Sets whether a model is copied to memory and verified when it is opened, instead of mapped (it is mapped by
+    /// default). What happens to its file or disk afterwards cannot matter then. But opening takes as long as reading the
+    /// file, and the memory is this process's alone and cannot be released. For files on removable disks or network
+    /// drives, and for hosts that must survive a file that is cut short and cannot call
+    /// [`guard_mapped_files`](crate::weights::guard_mapped_files). Never changes results.
+    pub fn copy_weights(mut self, copy: bool) -> Self {
+        self.copy_weights = copy;
         self
     }
 

@@ -8,15 +8,16 @@ use ndarray::Array2;
 use super::batch::{Failures, Sharing};
 use super::fingerprint::Parts;
 use super::{Fingerprint, Options};
+use crate::budget;
 use crate::error::Error;
 use crate::kernels::{Isa, Team, Workers};
 use crate::layers::Exec;
 use crate::models::config::ModelConfig;
 use crate::models::{self, ImageTower, TextTower};
 use crate::preprocess::PreprocessConfig;
-use crate::tensor::ArenaPool;
+use crate::tensor::{Arena, ArenaPool, NoScratch};
 use crate::tokenizer::{Tokenizer, TokenizerConfig};
-use crate::weights::WeightsFile;
+use crate::weights::{self, Refusal, Tower, WeightsFile};
 
 /// An opened file, its towers and everything that runs them.
 pub(crate) struct Session {
@@ -36,6 +37,7 @@ pub(crate) struct Session {
 
 impl Session {
     pub(super) fn new(weights: WeightsFile, options: Options) -> Result<Session, Error> {
+        let weights = if options.copy_weights { weights.to_memory()? } else { weights };
         let isa = match options.isa {
             Some(isa) => isa,
             None => Isa::detect()?,
@@ -85,6 +87,7 @@ impl Session {
             orient: options.orient,
             normalize: options.normalize,
         });
+        let arenas = ArenaPool::new(budget::pass_memory(weights.file_len()));
         Ok(Session {
             weights,
             config,
@@ -94,7 +97,7 @@ impl Session {
             text: text.map(Arc::new),
             tokenizer,
             options,
-            arenas: ArenaPool::default(),
+            arenas,
             isa,
             pool,
         })
@@ -109,12 +112,30 @@ impl Session {
         }
     }
 
-    /// Runs a pass on the calling thread, or on all threads of the current rayon pool.
-    pub(super) fn pass<R>(&self, sharing: Sharing, work: impl FnOnce(Exec<'_>) -> R) -> R {
-        match sharing {
-            Sharing::Items => work(Exec::new(self.isa, Team::SERIAL)),
-            Sharing::Passes => work(Exec::new(self.isa, Workers::gather().team())),
-        }
+    /// Runs a pass of `tower` on the calling thread, or on all threads of the current rayon pool. `work` may be called
+    /// again with the same inputs, if the file of the weights was touched meanwhile.
+    pub(super) fn pass(
+        &self,
+        tower: Tower,
+        sharing: Sharing,
+        mut work: impl FnMut(Exec<'_>, &mut Arena) -> Result<(), NoScratch>,
+    ) -> Result<(), NoPass> {
+        let done = self.weights.during(tower, || {
+            self.arenas.with(|arena| match sharing {
+                Sharing::Items => work(Exec::new(self.isa, Team::SERIAL), arena),
+                Sharing::Passes => work(Exec::new(self.isa, Workers::gather().team()), arena),
+            })
+        });
+        done.map_err(NoPass::Weights)?.map_err(NoPass::Scratch)
+    }
+
+    /// The error of an input whose pass was not run or whose results must not be used.
+    pub(super) fn no_pass(&self, what: &'static str, reason: NoPass) -> Error {
+        let error = match reason {
+            NoPass::Weights(refusal) => models::Error::Weights(self.weights.error(weights::Reason::from(refusal))),
+            NoPass::Scratch(refused) => models::Error::no_scratch(what, refused),
+        };
+        Error::model(self.weights.path(), error)
     }
 
     /// The pool of the options; without one, work runs on rayon's global pool or that of the calling thread.
@@ -136,8 +157,8 @@ impl Session {
         Ok(())
     }
 
-    /// Finishes a pass over the items from `first` on: refuses rows that are not finite and scales the others to length
-    /// one if the options say so. `places` are the indices of the rows of `out` that hold embeddings.
+    /// Finishes a pass over the items from `first` on: refuses rows that are not finite or have no length, and scales the
+    /// others to length one if the options say so. `places` are the indices of the rows of `out` that hold embeddings.
     pub(super) fn finish(
         &self,
         what: &'static str,
@@ -150,12 +171,16 @@ impl Session {
         for place in places {
             let row = &mut out[place * dim..(place + 1) * dim];
             let squares: f64 = row.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
+            let index = first + place;
             if !squares.is_finite() {
                 row.fill(0.0);
-                let error = models::Error::NotFinite { what, index: first + place };
-                failures.add(first + place, Error::model(self.weights.path(), error));
+                let error = models::Error::NotFinite { what, index };
+                failures.add(index, Error::model(self.weights.path(), error));
+            } else if squares == 0.0 {
+                let error = models::Error::NoLength { what, index };
+                failures.add(index, Error::model(self.weights.path(), error));
             } else if self.options.normalize {
-                // The same guard against a zero row as in the references.
+                // The same guard against a short row as in the references.
                 let length = squares.sqrt().max(1e-12);
                 row.iter_mut().for_each(|v| *v = (f64::from(*v) / length) as f32);
             }
@@ -176,6 +201,15 @@ impl Session {
             .field("options", &self.options)
             .finish_non_exhaustive()
     }
+}
+
+/// Why a pass gives no embeddings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NoPass {
+    /// The weights are not those of the opened file.
+    Weights(Refusal),
+    /// There is no scratch memory for it.
+    Scratch(NoScratch),
 }
 
 /// All values of an array of rows in standard layout.

@@ -8,10 +8,11 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::batch::{self, Failures, Pass, spread};
-use super::session::{Session, flat};
+use super::session::{NoPass, Session, flat};
 use super::{CancelToken, Encoded, Fingerprint, Options, Stream};
 use crate::error::Error;
 use crate::models::TextTower;
+use crate::weights::Tower;
 
 /// The text tower of a model; the pages of the image tower stay on disk.
 ///
@@ -198,10 +199,21 @@ impl TextEncoder {
             return items.for_each(|index| failures.add(index, Error::Cancelled));
         }
         let (session, texts) = (&*self.session, &ids[items.clone()]);
-        session.pass(sharing, |exec| {
-            session.arenas.with(|arena| self.tower.forward(exec, texts, arena, out));
-        });
-        session.finish("text", items.start, 0..items.len(), out, failures);
+        let done = session.pass(Tower::Text, sharing, |exec, arena| self.tower.forward(exec, texts, arena, out));
+        match done {
+            Ok(()) => session.finish("text", items.start, 0..items.len(), out, failures),
+            Err(NoPass::Scratch(_)) if items.len() > 1 => {
+                // Half of them take half of the memory.
+                let (first, second) = out.split_at_mut(items.len() / 2 * session.config.embed_dim);
+                let middle = items.start + items.len() / 2;
+                self.pass(Pass { items: items.start..middle, sharing, out: first }, ids, failures);
+                self.pass(Pass { items: middle..items.end, sharing, out: second }, ids, failures);
+            }
+            Err(reason) => {
+                out.fill(0.0);
+                items.for_each(|index| failures.add(index, session.no_pass("text", reason.clone())));
+            }
+        }
     }
 }
 

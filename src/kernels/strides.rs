@@ -65,7 +65,7 @@ impl Strides {
 
 /// Floats of `rows` rows of `channels` channels in the blocked layout.
 pub(crate) fn blocked_len(rows: usize, channels: usize) -> usize {
-    rows * channels.next_multiple_of(PANEL)
+    rows.saturating_mul(channels.next_multiple_of(PANEL))
 }
 
 /// Converts `rows` rows from the blocked layout to `out [rows, channels]`.

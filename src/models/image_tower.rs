@@ -8,7 +8,7 @@ use super::scope::Scope;
 use super::settings::{OpenSettings, Sizes};
 use super::vit::{Vit, VitConfig};
 use crate::layers::Exec;
-use crate::tensor::Arena;
+use crate::tensor::{Arena, NoScratch};
 
 /// The descriptions of image towers, for `models::config`.
 pub(super) mod configs {
@@ -103,7 +103,14 @@ impl ImageTower {
     }
 
     /// Computes `out [images, embed_dim]`, not normalised, from normalised `pixels [images, 3, S, S]`.
-    pub(crate) fn forward(&self, exec: Exec<'_>, pixels: &[f32], images: usize, arena: &mut Arena, out: &mut [f32]) {
+    pub(crate) fn forward(
+        &self,
+        exec: Exec<'_>,
+        pixels: &[f32],
+        images: usize,
+        arena: &mut Arena,
+        out: &mut [f32],
+    ) -> Result<(), NoScratch> {
         match self {
             ImageTower::Vit(vit) => vit.stages(exec, pixels, images, arena, out, |_, _| {}),
             ImageTower::Mci(mci) => mci.stages(exec, pixels, images, arena, out, |_, _| {}),

@@ -8,7 +8,7 @@ use super::scope::Scope;
 use super::settings::{OpenSettings, Sizes};
 use super::text::{TextTransformer, TextTransformerConfig};
 use crate::layers::Exec;
-use crate::tensor::Arena;
+use crate::tensor::{Arena, NoScratch};
 
 /// The descriptions of text towers, for `models::config`.
 pub(super) mod configs {
@@ -115,7 +115,13 @@ impl TextTower {
     }
 
     /// Computes `out [texts, embed_dim]`, not normalised, from checked token ids (start to end, padded or not).
-    pub(crate) fn forward<T: AsRef<[u32]>>(&self, exec: Exec<'_>, texts: &[T], arena: &mut Arena, out: &mut [f32]) {
+    pub(crate) fn forward<T: AsRef<[u32]>>(
+        &self,
+        exec: Exec<'_>,
+        texts: &[T],
+        arena: &mut Arena,
+        out: &mut [f32],
+    ) -> Result<(), NoScratch> {
         match &self.kind {
             TextKind::Transformer(text) => text.stages(exec, texts, arena, out, |_, _| {}),
             TextKind::Hybrid(text) => text.stages(exec, texts, arena, out, |_, _| {}),

@@ -20,7 +20,18 @@ pub(crate) struct AlignedBuf {
 }
 
 impl AlignedBuf {
-    /// Allocates at least `len` zeros; the length is rounded up to whole cache lines.
+    /// Allocates at least `len` zeros; the length is rounded up to whole cache lines. `None` if the system has no memory
+    /// for them: `len` may come from a file.
+    pub(crate) fn try_zeros(len: usize) -> Option<Self> {
+        let mut lines = Vec::new();
+        lines.try_reserve_exact(len.div_ceil(16)).ok()?;
+        lines.resize(len.div_ceil(16), Line([0.0; 16]));
+        Some(AlignedBuf { lines })
+    }
+
+    /// Like [`AlignedBuf::try_zeros`], for lengths that the program itself chooses. The process ends if there is no
+    /// memory.
+    #[cfg(any(test, feature = "internals"))]
     pub(crate) fn zeros(len: usize) -> Self {
         AlignedBuf { lines: vec![Line([0.0; 16]); len.div_ceil(16)] }
     }
@@ -51,6 +62,14 @@ mod tests {
             assert!(buf.len() >= len && buf.len() < len + 16);
             assert_eq!(buf.as_ptr() as usize % 64, 0);
             assert!(buf.iter().all(|&v| v == 0.0));
+            assert_eq!(*AlignedBuf::try_zeros(len).unwrap(), *buf);
+        }
+    }
+
+    #[test]
+    fn impossible_lengths_are_no_memory() {
+        for len in [usize::MAX, isize::MAX as usize, usize::MAX / 4, usize::MAX / 4 - 15] {
+            assert!(AlignedBuf::try_zeros(len).is_none(), "{len}");
         }
     }
 }

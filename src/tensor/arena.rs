@@ -10,41 +10,73 @@ use super::{AlignedBuf, PANEL};
 /// Floats kept after every buffer, so that a kernel may load one whole panel past its end.
 pub(crate) const SLACK: usize = PANEL;
 
+/// Why a pass gets no scratch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoScratch {
+    /// It asks for more than the limit of the arena, both in bytes.
+    Limit { bytes: u64, limit: u64 },
+    /// The system does not give as many bytes.
+    System { bytes: u64 },
+}
+
 /// One allocation, handed out in pieces.
-#[derive(Default)]
 pub(crate) struct Arena {
     buf: AlignedBuf,
+    /// In bytes.
+    limit: u64,
+}
+
+#[cfg(test)]
+impl Default for Arena {
+    fn default() -> Self {
+        Arena::new(u64::MAX)
+    }
 }
 
 impl Arena {
-    /// Cuts the arena into buffers of the given lengths. Each starts on a cache line and is followed by [`SLACK`]
-    /// floats that belong to it. Grows the allocation when it is too small.
-    pub(crate) fn split<const N: usize>(&mut self, lens: [usize; N]) -> [&mut [f32]; N] {
-        let padded = lens.map(|len| len.div_ceil(16) * 16 + SLACK);
-        let total = padded.iter().sum::<usize>();
+    /// An arena that grows to `limit` bytes at most.
+    fn new(limit: u64) -> Self {
+        Arena { buf: AlignedBuf::default(), limit }
+    }
+
+    /// Cuts the arena into buffers of the given lengths, which may come from a file. Each starts on a cache line and is
+    /// followed by [`SLACK`] floats that belong to it. Grows the allocation when it is too small.
+    pub(crate) fn split<const N: usize>(&mut self, lens: [usize; N]) -> Result<[&mut [f32]; N], NoScratch> {
+        let padded = lens.map(|len| len.div_ceil(16).saturating_mul(16).saturating_add(SLACK));
+        let total = padded.iter().fold(0usize, |total, &len| total.saturating_add(len));
         if self.buf.len() < total {
-            self.buf = AlignedBuf::zeros(0); // frees the old memory before allocating more
-            self.buf = AlignedBuf::zeros(total);
+            let (bytes, limit) = ((total as u64).saturating_mul(size_of::<f32>() as u64), self.limit);
+            if bytes > limit {
+                return Err(NoScratch::Limit { bytes, limit });
+            }
+            self.buf = AlignedBuf::default(); // frees the old memory before allocating more
+            self.buf = AlignedBuf::try_zeros(total).ok_or(NoScratch::System { bytes })?;
         }
         let mut rest: &mut [f32] = &mut self.buf;
-        padded.map(|len| {
+        Ok(padded.map(|len| {
             let (head, tail) = std::mem::take(&mut rest).split_at_mut(len);
             rest = tail;
             head
-        })
+        }))
     }
 }
 
 /// Unused arenas; a pass takes one and returns it.
-#[derive(Default)]
 pub(crate) struct ArenaPool {
     idle: Mutex<Vec<Arena>>,
+    /// Of each arena, in bytes.
+    limit: u64,
 }
 
 impl ArenaPool {
+    /// Arenas of up to `limit` bytes each.
+    pub(crate) fn new(limit: u64) -> Self {
+        ArenaPool { idle: Mutex::default(), limit }
+    }
+
     /// Runs `work` with an arena that no other pass uses meanwhile.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Arena) -> R) -> R {
-        let mut arena = self.lock().pop().unwrap_or_default();
+        let mut arena = self.lock().pop().unwrap_or_else(|| Arena::new(self.limit));
         let result = work(&mut arena);
         self.lock().push(arena);
         result
@@ -68,7 +100,7 @@ mod tests {
     #[test]
     fn pieces_do_not_overlap_and_have_slack() {
         let mut arena = Arena::default();
-        let [a, b, c] = arena.split([5, 0, 33]);
+        let [a, b, c] = arena.split([5, 0, 33]).unwrap();
         assert!(a.len() >= 5 + SLACK && b.len() >= SLACK && c.len() >= 33 + SLACK);
         a.fill(1.0);
         b.fill(2.0);
@@ -79,10 +111,24 @@ mod tests {
 
     #[test]
     fn pool_reuses_and_releases() {
-        let pool = ArenaPool::default();
-        pool.with(|arena| arena.split([100])[0].fill(7.0));
-        pool.with(|arena| assert_eq!(arena.split([100])[0][0], 7.0));
+        let pool = ArenaPool::new(1 << 20);
+        pool.with(|arena| arena.split([100]).unwrap()[0].fill(7.0));
+        pool.with(|arena| assert_eq!(arena.split([100]).unwrap()[0][0], 7.0));
         pool.release();
-        pool.with(|arena| assert_eq!(arena.split([100])[0][0], 0.0));
+        pool.with(|arena| assert_eq!(arena.split([100]).unwrap()[0][0], 0.0));
+    }
+
+    #[test]
+    fn an_arena_ends_at_its_limit_and_at_that_of_the_system() {
+        let pool = ArenaPool::new(4096);
+        pool.with(|arena| {
+            assert_eq!(arena.split([1024 - SLACK]).map(|[a]| a.len()), Ok(1024));
+            let refused = arena.split([1024]).unwrap_err();
+            assert_eq!(refused, NoScratch::Limit { bytes: 4096 + 64, limit: 4096 });
+            assert!(arena.split([usize::MAX, usize::MAX, 7]).is_err(), "lengths do not wrap");
+            assert!(arena.split([1000]).is_ok(), "a refused pass costs nothing");
+        });
+        let system = Arena::default().split([usize::MAX / 8]).unwrap_err();
+        assert!(matches!(system, NoScratch::System { bytes } if bytes > u64::MAX / 4), "{system:?}");
     }
 }

@@ -8,7 +8,7 @@ mod aligned;
 mod arena;
 
 pub(crate) use aligned::AlignedBuf;
-pub(crate) use arena::{Arena, ArenaPool};
+pub(crate) use arena::{Arena, ArenaPool, NoScratch};
 
 /// Columns of a panel of packed weights and channels of a block of a feature map.
 ///

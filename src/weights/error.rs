@@ -154,6 +154,25 @@ pub enum Reason {
         /// Element type, layout and shape that the model needs.
         wanted: String,
     },
+    /// A tensor that is about to be used is not the one that was written. Not every tensor is looked at before use;
+    /// [`WeightsFile::verify`](super::WeightsFile::verify) looks at all.
+    #[error(
+        "its tensor {0:?} is damaged or was never written; copy it again, or make it anew with `clippie-rs convert \
+         --force` or `clippie-rs pull --force`"
+    )]
+    Damaged(String),
+    /// Another program wrote to the file while it was open.
+    #[error("was changed by another program while it was in use; put the right file in its place and open it again")]
+    Altered,
+    /// A part of the file could not be read while it was in use.
+    #[error(
+        "was cut short or could not be read from its disk while it was in use; put the right file in its place and \
+         open it again"
+    )]
+    Lost,
+    /// There is no memory for a copy of the file.
+    #[error("takes {0} bytes of memory, which the system does not give; map the file instead or free memory")]
+    Memory(u64),
     /// The length of the file changed after it was opened.
     #[error("changed from {described} to {found} bytes while it was open; close it and open it again")]
     Changed {
@@ -166,6 +185,9 @@ pub enum Reason {
     /// The system cannot write the file.
     #[error("cannot be written ({0}); check the folder, its permissions and the space left")]
     Write(#[source] io::Error),
+    /// The finished file does not read back as it was written.
+    #[error("cannot be written: {0} does not read back as it was written; check the disk or name another one")]
+    ReadBack(String),
     /// The finished file cannot be renamed to its final name.
     #[error("cannot be put in place ({0}); close programs that have it open and check the folder's permissions")]
     Replace(#[source] io::Error),

@@ -1,6 +1,6 @@
 //! Immutable bytes at a stable address: a mapped file, an owned copy, or bytes compiled into the program.
 //!
-//! The only file of this module with `unsafe`. It knows no format; callers check ranges first.
+//! With `guard.rs`, the only file of this module with `unsafe`. It knows no format; callers check ranges first.
 //!
 //! Opening gives the system no paging advice, because the default suits weights. Nothing is read until a page is
 //! touched; then the kernel reads a window around it (128 kB by default). A first pass over cold weights is as fast as
@@ -10,12 +10,14 @@
 //! of 64 kB, so using one tower makes no page of the other resident and reads at most half a window of it from disk.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::ops::Range;
 
 use memmap2::{Mmap, MmapOptions};
 
+use super::guard::Watched;
 use super::header::TENSOR_ALIGN;
+use super::stamp::Stamp;
 use super::view::Element;
 use crate::tensor::AlignedBuf;
 
@@ -35,8 +37,12 @@ pub(super) struct Map(Backing);
 
 enum Backing {
     File {
+        /// Dropped before the map.
+        watched: Watched,
         map: Mmap,
         file: File,
+        /// When the header was read.
+        opened: Stamp,
     },
     Static(&'static [u8]),
     /// The first `len` bytes of `buffer`.
@@ -47,20 +53,21 @@ enum Backing {
 }
 
 impl Map {
-    /// Maps the first `len` bytes of `file`, which has at least as many.
+    /// Maps the first `len` bytes of `file`, which has at least as many and the stamp `opened`.
     #[allow(unsafe_code)]
-    pub(super) fn file(file: File, len: usize) -> io::Result<Map> {
+    pub(super) fn file(file: File, len: usize, opened: Stamp) -> io::Result<Map> {
         // SAFETY: the map is shared and read-only, and lives as long as any slice of it. Rust cannot rule out that
         // another process changes the file meanwhile. No program should write into a weights file in use, and
         // `Writer` never does: it replaces files by renaming (see `WeightsFile::open`). Any bit pattern is a valid
-        // element, so changed bytes give wrong numbers and nothing worse. If the file is truncated, the system ends
-        // the process with SIGBUS at the missing page.
+        // element, so changed bytes give wrong numbers, which `WeightsFile::during` refuses, and nothing worse. If the
+        // file is truncated, the system ends the process with SIGBUS at the missing page, or `guard` puts zeros there.
         let map = unsafe { MmapOptions::new().len(len).map(&file)? };
         // Every known system maps at multiples of 4096; tensor views rely on it.
         if !is_aligned(&map) {
             return Err(io::Error::other("the system maps at unaligned addresses"));
         }
-        Ok(Map(Backing::File { map, file }))
+        let watched = Watched::new(&map);
+        Ok(Map(Backing::File { watched, map, file, opened }))
     }
 
     /// Uses bytes of the program itself in place; `None` if they do not start at a multiple of 64.
@@ -74,12 +81,11 @@ impl Map {
         Map(Backing::Static(&EMPTY.0))
     }
 
-    /// Copies `bytes` to an aligned buffer.
-    pub(super) fn from_slice(bytes: &[u8]) -> Map {
-        let mut buffer = AlignedBuf::zeros(bytes.len().div_ceil(size_of::<f32>()));
-        let len = bytes.len();
-        bytemuck::cast_slice_mut(&mut buffer)[..len].copy_from_slice(bytes);
-        Map(Backing::Owned { buffer, len })
+    /// Reads `len` bytes to an aligned buffer; `None` if there is no memory for it.
+    pub(super) fn read(bytes: &mut impl Read, len: usize) -> io::Result<Option<Map>> {
+        let Some(mut buffer) = AlignedBuf::try_zeros(len.div_ceil(size_of::<f32>())) else { return Ok(None) };
+        bytes.read_exact(&mut bytemuck::cast_slice_mut(&mut buffer)[..len])?;
+        Ok(Some(Map(Backing::Owned { buffer, len })))
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -96,12 +102,43 @@ impl Map {
         bytemuck::cast_slice(&self.bytes()[range])
     }
 
-    /// Current length of the file; `None` for bytes that cannot change.
-    pub(super) fn len_now(&self) -> io::Result<Option<u64>> {
-        match &self.0 {
-            Backing::File { file, .. } => Ok(Some(file.metadata()?.len())),
-            Backing::Static(_) | Backing::Owned { .. } => Ok(None),
+    /// Copies the bytes from `at` on to `out`, without making a page of a mapped file resident.
+    pub(super) fn copy_to(&self, at: usize, out: &mut [u8]) -> io::Result<()> {
+        match self.as_file() {
+            Some(file) => ReadAt { file, at: at as u64 }.read_exact(out),
+            None => Ok(out.copy_from_slice(&self.bytes()[at..at + out.len()])),
         }
+    }
+
+    /// The mapped file; `None` for bytes that cannot change.
+    pub(super) fn as_file(&self) -> Option<&File> {
+        match &self.0 {
+            Backing::File { file, .. } => Some(file),
+            Backing::Static(_) | Backing::Owned { .. } => None,
+        }
+    }
+
+    /// Current stamp of the file; `None` for bytes that cannot change.
+    pub(super) fn stamp(&self) -> io::Result<Option<Stamp>> {
+        self.as_file().map(Stamp::of).transpose()
+    }
+
+    /// Stamp of the file when it was opened; `None` for bytes that cannot change.
+    pub(super) fn opened(&self) -> Option<Stamp> {
+        match &self.0 {
+            Backing::File { opened, .. } => Some(*opened),
+            Backing::Static(_) | Backing::Owned { .. } => None,
+        }
+    }
+
+    /// Whether a page could not be read and holds zeros instead, from now on and for ever.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(&self.0, Backing::File { watched, .. } if watched.is_lost())
+    }
+
+    /// Whether the bytes are part of the program.
+    pub(super) fn is_compiled_in(&self) -> bool {
+        matches!(&self.0, Backing::Static(_))
     }
 
     /// Releases the mapped pages; they are mapped again when touched.
@@ -121,6 +158,37 @@ impl Map {
     /// Does nothing: this system has no such request.
     #[cfg(not(unix))]
     pub(super) fn release(&self) {}
+}
+
+/// Reads a file from an offset on, whatever other readers of it do.
+pub(super) struct ReadAt<'a> {
+    pub(super) file: &'a File,
+    pub(super) at: u64,
+}
+
+impl Read for ReadAt<'_> {
+    #[cfg(unix)]
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = std::os::unix::fs::FileExt::read_at(self.file, out, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+
+    #[cfg(windows)]
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = std::os::windows::fs::FileExt::seek_read(self.file, out, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+
+    #[cfg(not(any(unix, windows)))]
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let mut file = self.file;
+        io::Seek::seek(&mut file, io::SeekFrom::Start(self.at))?;
+        let read = file.read(out)?;
+        self.at += read as u64;
+        Ok(read)
+    }
 }
 
 /// The bits of a binary16 in a file. (`half::f16` is no `Pod` without a further dependency.)

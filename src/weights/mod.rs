@@ -1,6 +1,6 @@
 //! The `.clippie` weights file: its format, reading by memory map, verification, writing.
 //!
-//! `weights/README.md` specifies the bytes. This module knows tensors by name, shape and layout only; its callers know
+//! `weights/README.md` specifies the bytes, and what happens to files that are damaged or change while they are mapped. This module knows tensors by name, shape and layout only; its callers know
 //! which tensors a model needs.
 //!
 //! Applications open a file, look at its [`Header`], and verify it:
@@ -23,12 +23,15 @@ compile_error!("weights files are little-endian and are mapped as they are; big-
 mod demo;
 mod error;
 mod format;
+mod guard;
 mod hash;
 mod header;
+mod in_use;
 mod json;
 mod map;
 mod pack;
 mod read;
+mod stamp;
 mod verify;
 mod view;
 mod write;
@@ -38,6 +41,7 @@ mod tests;
 
 pub use error::{Error, Fault, Reason};
 pub use format::{Dtype, Layout, Meta, Provenance, TensorSpec, Tower};
+pub use guard::guard_mapped_files;
 pub use header::{Header, TensorEntry, TowerInfo};
 pub use map::Aligned;
 pub use read::WeightsFile;
@@ -45,6 +49,7 @@ pub use verify::VerifyReport;
 
 #[cfg(feature = "import")]
 pub(crate) use format::PANEL;
+pub(crate) use in_use::Refusal;
 #[cfg(feature = "import")]
 pub(crate) use map::map_foreign;
 #[cfg(feature = "import")]

@@ -1,16 +1,19 @@
 //! Opens weights files and hands out their tensors.
 
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::error::{Error, Reason};
-use super::format::{Dtype, Layout};
+use super::format::{Dtype, Layout, Tower};
 use super::hash;
 use super::header::{Header, PRELUDE, Prelude, TensorEntry};
-use super::map::Map;
+use super::in_use::Use;
+use super::map::{Map, ReadAt};
+use super::stamp::Stamp;
 use super::view::{Element, Rows, TableView, TensorView};
 use crate::files::{NotRegular, open_regular};
 
@@ -28,26 +31,35 @@ struct Inner {
     /// Positions in `header.tensors` by name.
     index: HashMap<String, usize>,
     map: Arc<Map>,
+    image: Use,
+    text: Use,
     content_hash: OnceLock<String>,
 }
 
 impl WeightsFile {
     /// Opens and maps the file at `path`. Reads the header only; tensors are read from disk when first touched.
     ///
-    /// No program may change the file in place or truncate it while it is open: numbers would change during use, and
-    /// the system ends a process that touches a mapped page past the end of its file. Replacing the file by renaming
-    /// another over it, as the converter does, is safe: this map keeps the old file.
+    /// No program should change the file in place or truncate it while it is open. Encoding notices such a change and
+    /// fails with [`Reason::Altered`] or [`Reason::Changed`]. But the system ends a process that touches a page past the
+    /// end of its file; see [`guard_mapped_files`](super::guard_mapped_files) and [`WeightsFile::to_memory`]. Replacing
+    /// the file by renaming another over it, as the converter does, and removing it are safe: this map keeps the old
+    /// file.
     ///
     /// # Errors
     /// Names the file and the reason, see [`Reason`]. No file content causes a panic.
     pub fn open(path: &Path) -> Result<WeightsFile, Error> {
+        let file = open_file(path).map_err(|error| Error::new(path, open_reason(error)))?;
+        WeightsFile::of_file(file, path)
+    }
+
+    /// Maps an open file, as [`WeightsFile::open`] does.
+    pub(super) fn of_file(mut file: File, path: &Path) -> Result<WeightsFile, Error> {
         let map_file = || -> Result<((Header, usize), Map), Reason> {
-            let mut file = open_regular(path).map_err(open_reason)?;
-            let len = file.metadata().map_err(Reason::Read)?.len();
+            let stamp = Stamp::of(&file).map_err(Reason::Read)?;
             // Read into memory, not checked through the map: the header cannot change after its check.
-            let header = read_header(&mut file, len)?;
-            let mapped = usize::try_from(len).map_err(|_| Reason::TooLarge(len))?;
-            let map = Map::file(file, mapped).map_err(Reason::Map)?;
+            let header = read_header(&mut file, stamp.len)?;
+            let mapped = usize::try_from(stamp.len).map_err(|_| Reason::TooLarge(stamp.len))?;
+            let map = Map::file(file, mapped, stamp).map_err(Reason::Map)?;
             Ok((header, map))
         };
         let (header, map) = map_file().map_err(|reason| Error::new(path, reason))?;
@@ -80,16 +92,51 @@ impl WeightsFile {
     /// As [`WeightsFile::open`].
     pub fn from_bytes(bytes: Vec<u8>, name: &str) -> Result<WeightsFile, Error> {
         let path = Path::new(name);
-        let header =
-            read_header(&mut bytes.as_slice(), bytes.len() as u64).map_err(|reason| Error::new(path, reason))?;
-        Ok(WeightsFile::new(path, header, Map::from_slice(&bytes)))
+        let copy = || -> Result<((Header, usize), Map), Reason> {
+            let header = read_header(&mut bytes.as_slice(), bytes.len() as u64)?;
+            let map = Map::read(&mut bytes.as_slice(), bytes.len()).map_err(Reason::Read)?;
+            Ok((header, map.ok_or(Reason::Memory(bytes.len() as u64))?))
+        };
+        let (header, map) = copy().map_err(|reason| Error::new(path, reason))?;
+        Ok(WeightsFile::new(path, header, map))
+    }
+
+    /// Copies the file to memory and verifies every tensor of the copy. Whatever then happens to the file or its disk
+    /// does not matter, but the memory is this process's alone, and it takes as long as reading the file. Bytes that
+    /// are in memory already are not copied.
+    ///
+    /// # Errors
+    /// If the file changed since it was opened, cannot be read, or has a damaged tensor, and if there is no memory for
+    /// it ([`Reason::Memory`]).
+    pub fn to_memory(&self) -> Result<WeightsFile, Error> {
+        let Some(file) = self.map().as_file() else { return Ok(self.clone()) };
+        let described = self.file_len();
+        let copy = || -> Result<WeightsFile, Reason> {
+            let map =
+                Map::read(&mut ReadAt { file, at: 0 }, described as usize).map_err(|error| match Stamp::of(file) {
+                    Ok(stamp) if stamp.len != described => Reason::Changed { found: stamp.len, described },
+                    _ => Reason::Read(error),
+                })?;
+            let map = map.ok_or(Reason::Memory(described))?;
+            let header = read_header(&mut map.bytes(), described)?;
+            if header.0 != *self.header() {
+                return Err(Reason::Altered);
+            }
+            Ok(WeightsFile::new(self.path(), header, map))
+        };
+        let copy = copy().map_err(|reason| self.error(reason))?;
+        match copy.verify()?.damaged.into_iter().next() {
+            Some(tensor) => Err(self.error(Reason::Damaged(tensor))),
+            None => Ok(copy),
+        }
     }
 
     fn new(path: &Path, (header, head_len): (Header, usize), map: Map) -> WeightsFile {
         let index = header.tensors.iter().enumerate().map(|(at, entry)| (entry.spec.name.clone(), at)).collect();
         let content_hash = OnceLock::new();
-        let map = Arc::new(map);
-        WeightsFile(Arc::new(Inner { path: path.to_owned(), header, head_len, index, map, content_hash }))
+        let (path, map) = (path.to_owned(), Arc::new(map));
+        let (image, text) = (Use::default(), Use::default());
+        WeightsFile(Arc::new(Inner { path, header, head_len, index, map, image, text, content_hash }))
     }
 
     /// The header: model, preprocessing, tokenizer, provenance and tensor table.
@@ -198,7 +245,14 @@ impl WeightsFile {
         &self.0.map
     }
 
-    pub(super) fn error(&self, reason: Reason) -> Error {
+    pub(super) fn in_use(&self, tower: Tower) -> &Use {
+        match tower {
+            Tower::Image => &self.0.image,
+            Tower::Text => &self.0.text,
+        }
+    }
+
+    pub(crate) fn error(&self, reason: Reason) -> Error {
         Error::new(self.path(), reason)
     }
 }
@@ -223,6 +277,22 @@ fn read_up_to(file: &mut impl Read, len: usize) -> Result<Vec<u8>, Reason> {
     let mut bytes = Vec::with_capacity(len);
     file.take(len as u64).read_to_end(&mut bytes).map_err(Reason::Read)?;
     Ok(bytes)
+}
+
+/// Opens a file for reading.
+#[cfg(not(windows))]
+fn open_file(path: &Path) -> io::Result<File> {
+    open_regular(path)
+}
+
+/// Opens a file for reading. While it is open, no other program can open it for writing.
+#[cfg(windows)]
+fn open_file(path: &Path) -> io::Result<File> {
+    use std::os::windows::fs::OpenOptionsExt;
+    const FILE_SHARE_READ: u32 = 1;
+    const FILE_SHARE_DELETE: u32 = 4;
+    open_regular(path)?;
+    std::fs::OpenOptions::new().read(true).share_mode(FILE_SHARE_READ | FILE_SHARE_DELETE).open(path)
 }
 
 fn open_reason(error: io::Error) -> Reason {

@@ -40,10 +40,10 @@ impl WeightsFile {
     /// not returned as errors.
     pub fn verify(&self) -> Result<VerifyReport, Error> {
         let (map, described) = (self.map(), self.file_len());
+        let stamp = self.stamp().map_err(|refusal| self.error(refusal.into()))?;
         // Touching a page past the end of a truncated file would end the process.
-        match map.len_now().map_err(|error| self.error(Reason::Read(error)))? {
-            Some(found) if found != described => return Err(self.error(Reason::Changed { found, described })),
-            _ => {}
+        if let Some(found) = stamp.map(|stamp| stamp.len).filter(|&found| found != described) {
+            return Err(self.error(Reason::Changed { found, described }));
         }
         let bytes = map.bytes();
         let (header, _) = read_header(&mut &*bytes, described).map_err(|reason| self.error(reason))?;
@@ -66,12 +66,19 @@ impl WeightsFile {
         }
         // Every page was touched once; release them, or the whole model counts as this process's memory.
         self.release_pages();
-        Ok(VerifyReport { bytes: described, tensors: header.tensors.len(), damaged, padding_intact })
+        if map.is_lost() {
+            return Err(self.error(Reason::Lost));
+        }
+        let report = VerifyReport { bytes: described, tensors: header.tensors.len(), damaged, padding_intact };
+        if report.is_intact() && self.stamp().is_ok_and(|now| now == stamp) {
+            self.verified(stamp);
+        }
+        Ok(report)
     }
 }
 
 /// Whether the bytes of a tensor differ from their checksum, or the padding of its panels is not zero.
-fn is_damaged(map: &Map, entry: &TensorEntry) -> bool {
+pub(super) fn is_damaged(map: &Map, entry: &TensorEntry) -> bool {
     let range = entry.bytes.start as usize..entry.bytes.end as usize;
     if hash::sha256(&map.bytes()[range.clone()]) != entry.sha256 {
         return true;

@@ -1,4 +1,4 @@
-//! Writes a weights file: streams it to a temporary name, then syncs and renames it.
+//! Writes a weights file: streams it to a temporary name, then syncs, verifies and renames it.
 //!
 //! A file under its final name is always complete. A file that other processes have mapped is never touched: they keep
 //! the old one until they open the path again. Each tensor is hashed and written in one pass, on two threads.
@@ -14,7 +14,7 @@ use super::format::{Dtype, Meta, TensorSpec};
 use super::hash;
 use super::header::{Header, TOWER_ALIGN};
 use super::pack::exact_halves;
-use super::read::read_header;
+use super::read::{WeightsFile, read_header};
 use crate::files::{self, Partial};
 
 /// Bytes that are hashed and written in parallel: small enough to stay in the cache, large enough to hide the cost of
@@ -127,10 +127,10 @@ impl Writer {
         Ok(())
     }
 
-    /// Completes the file, syncs it to disk and renames it to its final name.
+    /// Completes the file, syncs it to disk, verifies it and renames it to its final name.
     ///
     /// # Errors
-    /// If a tensor is missing, or if the system cannot write or rename.
+    /// If a tensor is missing, if the system cannot write or rename, or if the file does not read back as it was written.
     pub fn finish(mut self) -> Result<(), Error> {
         let target = std::mem::take(&mut self.target);
         self.complete(&target).map_err(|reason| Error::new(&target, reason))
@@ -148,6 +148,7 @@ impl Writer {
             file.sync_all()
         };
         seal().map_err(Reason::Write)?;
+        read_back(self.temp.file().map_err(Reason::Write)?, target)?;
         self.temp.rename(target).map_err(Reason::Replace)?;
         files::sync_folder(files::folder(target)).map_err(Reason::Write)
     }
@@ -176,4 +177,20 @@ fn write_hashed(file: &mut File, bytes: &[u8]) -> io::Result<String> {
         }
     }
     Ok(hash::hex(&hash.finalize()))
+}
+
+/// Reads a finished file and compares it with its checksums, before anything relies on it.
+fn read_back(file: &mut File, target: &Path) -> Result<(), Reason> {
+    let differs = |what: &str| Reason::ReadBack(what.to_owned());
+    file.seek(SeekFrom::Start(0)).map_err(Reason::Write)?;
+    // The same handle: other systems than Unix let no other one read a locked file.
+    let file = file.try_clone().map_err(Reason::Write)?;
+    let file =
+        WeightsFile::of_file(file, target).map_err(|error| differs(&format!("the header ({})", error.reason())))?;
+    let report = file.verify().map_err(|error| differs(&format!("the file ({})", error.reason())))?;
+    match report.damaged.first() {
+        Some(tensor) => Err(differs(&format!("tensor {tensor:?}"))),
+        None if !report.padding_intact => Err(differs("the space between the tensors")),
+        None => Ok(()),
+    }
 }

@@ -5,6 +5,9 @@
 
 #![cfg(feature = "cli")]
 
+#[cfg(target_os = "linux")]
+#[path = "../common/absurd.rs"]
+mod absurd;
 mod bench;
 mod convert;
 mod encode;

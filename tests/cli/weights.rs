@@ -1,8 +1,14 @@
 //! Invalid weights files, and how commands report them.
 
 use std::fs;
+#[cfg(unix)]
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+#[cfg(unix)]
+use std::process::Stdio;
 
+#[cfg(target_os = "linux")]
+use crate::absurd;
 use crate::photos::jpeg;
 use crate::support::Sandbox;
 
@@ -97,16 +103,118 @@ fn an_unused_tower_is_never_read() {
     no_image[image_end - size(0)..image_end].fill(0xff);
     sandbox.write("own.clippie", no_image);
     assert_eq!(encode(&["--text", "a"]).ok().stdout, text.stdout);
-    encode(&["a.jpg"]).fails(1, &["own.clippie", "not finite", "info --verify"]);
-    encode(&["a.jpg", "-o", "out"]).fails(1, &["not finite"]);
+    encode(&["a.jpg"]).fails(1, &["own.clippie", "\"image.", "is damaged or was never written", "pull --force"]);
+    encode(&["a.jpg", "-o", "out"]).fails(1, &["is damaged"]);
     assert_eq!(sandbox.files(), ["a.jpg", "own.clippie"]);
 
     let mut no_text = whole;
     no_text[text_start..].fill(0xff);
     sandbox.write("own.clippie", no_text);
     assert_eq!(encode(&["a.jpg"]).ok().stdout, photo.stdout);
-    encode(&["--text", "a"]).fails(1, &["own.clippie", "not finite"]);
+    encode(&["--text", "a"]).fails(1, &["own.clippie", "\"text.", "is damaged"]);
     // Rows that were written stay; the failure is reported.
-    let ran = encode(&["a.jpg", "--text", "a"]).code(1).says(&["not finite"]);
+    let ran = encode(&["a.jpg", "--text", "a"]).code(1).says(&["is damaged"]);
     assert_eq!(ran.stdout, photo.stdout);
+}
+
+#[test]
+fn files_that_were_never_written_are_rejected_at_first_use() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.jpg", jpeg(1));
+    let whole = fs::read(sandbox.model()).unwrap();
+    let header = u32::from_le_bytes(whole[12..16].try_into().unwrap()) as usize;
+    let data = (64 + header).next_multiple_of(65_536);
+    for start in [data, data + (whole.len() - data) / 2] {
+        let mut cut = whole.clone();
+        cut[start..].fill(0);
+        sandbox.write("cut.clippie", cut);
+        sandbox.run(["encode", "-m", "cut.clippie", "--text", "a red star"]).fails(1, &["\"text.", "never written"]);
+        if start == data {
+            sandbox.run(["encode", "-m", "cut.clippie", "a.jpg"]).fails(1, &["\"image.", "never written"]);
+        }
+    }
+}
+
+/// Starts to encode 3000 equal texts with a copy of the model, changes it after the first row, and returns the exit code,
+/// the rows, and the messages. The pipe is read only afterwards, so the command cannot run ahead.
+#[cfg(unix)]
+fn changed_in_use(change: impl FnOnce(&Path)) -> (Option<i32>, Vec<String>, String) {
+    let sandbox = Sandbox::new();
+    let own = sandbox.own_model();
+    sandbox.write("texts", "a\n".repeat(3000));
+    let mut command = sandbox.command(["encode", "-m", "own.clippie", "--threads", "2", "--texts-from", "texts"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    out.read_line(&mut first).unwrap();
+    change(&own);
+    let rest: Vec<String> = out.lines().map(Result::unwrap).collect();
+    let mut errors = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+    let rows = std::iter::once(first.trim_end().to_owned()).chain(rest).collect();
+    (child.wait().unwrap().code(), rows, errors)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_changes_in_use_gives_an_error_and_no_other_numbers() {
+    let changes: [(&str, fn(&Path)); 3] = [
+        ("cut", |own| fs::OpenOptions::new().write(true).open(own).unwrap().set_len(100_000).unwrap()),
+        ("noise", |own| overwrite(own, &1f32.to_le_bytes())),
+        ("zeros", |own| overwrite(own, &[0; 4])),
+    ];
+    for (what, change) in changes {
+        let (code, rows, errors) = changed_in_use(change);
+        assert_eq!(code, Some(1), "{what}: {errors}");
+        assert!(errors.contains("own.clippie") && errors.contains("open it again"), "{what}: {errors}");
+        assert_eq!(errors.lines().count(), 1, "{what}: {errors}");
+        assert!(rows.len() < 3000 && rows.iter().all(|row| *row == rows[0]), "{what}: {} rows", rows.len());
+    }
+    let changes: [(&str, fn(&Path)); 2] = [
+        ("removed", |own| fs::remove_file(own).unwrap()),
+        ("replaced", |own| {
+            fs::write(own.with_extension("new"), "another").unwrap();
+            fs::rename(own.with_extension("new"), own).unwrap();
+        }),
+    ];
+    for (what, change) in changes {
+        let (code, rows, errors) = changed_in_use(change);
+        assert_eq!((code, errors.as_str()), (Some(0), ""), "{what}");
+        assert!(rows.len() == 3000 && rows.iter().all(|row| *row == rows[0]), "{what}: {} rows", rows.len());
+    }
+}
+
+/// Writes over the second half of a file in place.
+#[cfg(unix)]
+fn overwrite(path: &Path, pattern: &[u8]) {
+    let mut file = fs::OpenOptions::new().write(true).open(path).unwrap();
+    let half = file.metadata().unwrap().len() / 2;
+    file.seek(SeekFrom::Start(half)).unwrap();
+    file.write_all(&pattern.repeat(half as usize / 4)).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_limit_of_memory_gives_an_error() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.jpg", jpeg(1));
+    let encode = |limit: u64, model: &Path| {
+        let script = format!("ulimit -v {limit}; exec \"$0\" encode --threads 1 a.jpg -m \"$1\"");
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &script, crate::support::BINARY]).arg(model).current_dir(sandbox.path("."));
+        let output = shell.env_remove("CLIPPIE_THREADS").output().unwrap();
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(!String::from_utf8(output.stdout).unwrap().contains("\"embedding\""));
+        message
+    };
+    // 490 MB for a photo, which the file justifies and the limit does not.
+    let message = encode(500_000, &absurd::image(&sandbox.path("."), 360, 8, 60_000));
+    assert!(message.contains("memory, which the system does not give; close other programs"), "{message}");
+    // 34 GB, which nothing justifies: refused before the system is asked.
+    let message = encode(500_000, &absurd::image(&sandbox.path("."), 2040, 8, 131_072));
+    assert!(
+        message.contains("one image would take 3") && message.contains("convert the checkpoint again"),
+        "{message}"
+    );
 }

@@ -48,7 +48,10 @@ pub(crate) struct Tile<W> {
     w_stride: usize,
     /// From one panel to the next.
     w_panel: usize,
-    #[cfg_attr(any(not(target_arch = "x86_64"), fuzzing), allow(dead_code, reason = "only tiles in assembly prefetch"))]
+    #[cfg_attr(
+        any(not(target_arch = "x86_64"), fuzzing),
+        allow(dead_code, reason = "only tiles in assembly prefetch")
+    )]
     fetch: Fetch,
     /// Added to every row.
     bias: *const f32,

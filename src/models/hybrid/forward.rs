@@ -9,7 +9,7 @@ use crate::models::config::TextPooling;
 use crate::models::conv_mlp::ConvMlp;
 use crate::models::token_embedding::TokenEmbedding;
 use crate::models::transformer::{Scratch, Sequence, Transformer};
-use crate::tensor::Arena;
+use crate::tensor::{Arena, NoScratch};
 
 /// `C` positions, `D` channels.
 pub(crate) struct TextHybrid {
@@ -37,7 +37,7 @@ impl TextHybrid {
         arena: &mut Arena,
         out: &mut [f32],
         mut trace: impl FnMut(Stage, &[f32]),
-    ) {
+    ) -> Result<(), NoScratch> {
         let (d, c) = (self.config.blocks.width, self.config.context_length);
         let (count, rows) = (texts.len(), texts.len() * c);
         let sequences: Vec<Sequence> = texts
@@ -51,7 +51,8 @@ impl TextHybrid {
             .collect();
         let lens = self.transformer.scratch(exec, rows, c);
         let wide = lens.wide.max(self.first.mlp.scratch(exec, rows));
-        let [x, y, wide, scores] = arena.split([rows * d, lens.normed.max(rows * d), wide, lens.scores]);
+        let len = rows.saturating_mul(d);
+        let [x, y, wide, scores] = arena.split([len, lens.normed.max(len), wide, lens.scores])?;
         let (mut x, mut y) = (&mut x[..rows * d], y);
         for (ids, sequence) in texts.iter().zip(&sequences) {
             self.embedding.write(ids.as_ref(), &mut x[sequence.start * d..][..c * d]);
@@ -71,6 +72,7 @@ impl TextHybrid {
         }
         self.transformer.norm().forward(exec, pooled, normed);
         self.proj.forward(exec, normed, count, Finish::Store, out, self.proj.outputs());
+        Ok(())
     }
 }
 

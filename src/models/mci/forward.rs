@@ -11,7 +11,7 @@ use crate::layers::{
     Strides, blocked_len, global_mean, unblock,
 };
 use crate::models::conv_mlp::ConvMlp;
-use crate::tensor::Arena;
+use crate::tensor::{Arena, NoScratch};
 
 const GELU: Finish = Finish::Activate(Activation::Gelu);
 
@@ -103,10 +103,10 @@ impl Mci {
         arena: &mut Arena,
         out: &mut [f32],
         mut trace: impl FnMut(TracePoint, TraceMap<'_>),
-    ) {
+    ) -> Result<(), NoScratch> {
         let lens = self.lens(exec, images);
         let [x, y, wide, scores, squeeze, pooled] =
-            arena.split([lens.map, lens.map, lens.wide, lens.scores, lens.squeeze, images * self.proj.inputs()]);
+            arena.split([lens.map, lens.map, lens.wide, lens.scores, lens.squeeze, images * self.proj.inputs()])?;
         // `x` holds the current maps, `y` receives those of the next step.
         let (mut x, mut y) = (x, y);
 
@@ -153,6 +153,7 @@ impl Mci {
         trace(TracePoint::Last, TraceMap { data: y, rows, channels: e });
         global_mean(exec, y, pixels, e, pooled);
         self.proj.forward(exec, pooled, images, Finish::Store, out, self.proj.outputs());
+        Ok(())
     }
 
     /// `x += out(attention(qkv(norm(x))))` over all pixels of an image.
@@ -204,13 +205,13 @@ impl Mci {
             for block in stage.blocks.iter().take(1) {
                 lens.wide = lens.wide.max(block.mlp.scratch(exec, images * pixels));
                 if let BlockMixer::Attention { .. } = block.mixer {
-                    lens.wide = lens.wide.max(images * pixels * 3 * c);
+                    lens.wide = lens.wide.max((images * pixels).saturating_mul(3 * c));
                     lens.scores = lens.scores.max(stage.config.attention().scratch(exec, pixels));
                 }
             }
         }
         lens.map = lens.map.max(blocked_len(side * side, self.proj.inputs()));
-        Lens { map: images * lens.map, squeeze: lens.squeeze.max(self.squeeze.scratch(images)), ..lens }
+        Lens { map: images.saturating_mul(lens.map), squeeze: lens.squeeze.max(self.squeeze.scratch(images)), ..lens }
     }
 }
 

@@ -130,7 +130,7 @@ fn with(weights: &WeightsFile, config: &ModelConfig, pad_id: u32, pooling: TextP
     (transformer.pad_id, transformer.pooling) = (pad_id, pooling);
     let tower = text_tower(weights, &config);
     let mut out = vec![0.0; ids.len() * config.embed_dim];
-    tower.forward(Exec::new(Isa::detect().unwrap(), Team::SERIAL), ids, &mut Arena::default(), &mut out);
+    tower.forward(Exec::new(Isa::detect().unwrap(), Team::SERIAL), ids, &mut Arena::default(), &mut out).unwrap();
     out
 }
 

@@ -81,20 +81,22 @@ fn fastvit_stage_by_stage() {
         for exec in execs(&mut Workers::without_delay()) {
             let mut stages = Stages::new(&golden, "image", format!("{golden} {layout:?} {exec:?}"));
             let mut out = vec![0.0; golden::IMAGES * config.embed_dim];
-            tower.stages(exec, &pixels, golden::IMAGES, &mut Arena::default(), &mut out, |stage, x| match stage {
-                TracePoint::Stem => stages.check("stem", &pixelwise(x)),
-                TracePoint::Downsample(i) => stages.check(&format!("stages.{i}.downsample"), &pixelwise(x)),
-                TracePoint::Position(i) => stages.check(&format!("stages.{i}.position"), &pixelwise(x)),
-                TracePoint::Block(i, j) => stages.check(&format!("stages.{i}.blocks.{j}"), &pixelwise(x)),
-                TracePoint::Last => {
-                    // Even channels first, then odd ones.
-                    let stage = stages.next("final");
-                    let channels = stage.shape()[3];
-                    let order: Vec<usize> = (0..channels).step_by(2).chain((1..channels).step_by(2)).collect();
-                    let stage: Vec<f64> = stage.select(Axis(3), &order).iter().map(|&v| v.into()).collect();
-                    assert_close(&format!("{} final", stages.what), &pixelwise(x), stage.iter());
-                }
-            });
+            tower
+                .stages(exec, &pixels, golden::IMAGES, &mut Arena::default(), &mut out, |stage, x| match stage {
+                    TracePoint::Stem => stages.check("stem", &pixelwise(x)),
+                    TracePoint::Downsample(i) => stages.check(&format!("stages.{i}.downsample"), &pixelwise(x)),
+                    TracePoint::Position(i) => stages.check(&format!("stages.{i}.position"), &pixelwise(x)),
+                    TracePoint::Block(i, j) => stages.check(&format!("stages.{i}.blocks.{j}"), &pixelwise(x)),
+                    TracePoint::Last => {
+                        // Even channels first, then odd ones.
+                        let stage = stages.next("final");
+                        let channels = stage.shape()[3];
+                        let order: Vec<usize> = (0..channels).step_by(2).chain((1..channels).step_by(2)).collect();
+                        let stage: Vec<f64> = stage.select(Axis(3), &order).iter().map(|&v| v.into()).collect();
+                        assert_close(&format!("{} final", stages.what), &pixelwise(x), stage.iter());
+                    }
+                })
+                .unwrap();
             stages.check("projected", &out);
             assert!(stages.all.next().is_none());
         }
@@ -119,10 +121,12 @@ fn vision_transformers_stage_by_stage() {
                 (0..3).for_each(|i| drop(stages.next(&format!("stem.{i}"))));
             }
             let mut out = vec![0.0; golden::IMAGES * config.embed_dim];
-            tower.stages(exec, &pixels, golden::IMAGES, &mut Arena::default(), &mut out, |stage, x| match stage {
-                Stage::Embedded => stages.check("tokens", x),
-                Stage::Block(i) => stages.check(&format!("blocks.{i}"), x),
-            });
+            tower
+                .stages(exec, &pixels, golden::IMAGES, &mut Arena::default(), &mut out, |stage, x| match stage {
+                    Stage::Embedded => stages.check("tokens", x),
+                    Stage::Block(i) => stages.check(&format!("blocks.{i}"), x),
+                })
+                .unwrap();
             // The last block computes only the class token.
             stages.next(&format!("blocks.{}", vit.blocks.layers - 1));
             stages.check("projected", &out);
@@ -150,7 +154,7 @@ fn texts_stage_by_stage() {
                     let tower = text_tower(&weights, &config);
                     let TextKind::Hybrid(tower) = tower.kind else { panic!("not a hybrid") };
                     let see = |stage, x: &[f32]| stages.check(&name(stage), x);
-                    tower.stages(exec, &ids, &mut Arena::default(), &mut out, see);
+                    tower.stages(exec, &ids, &mut Arena::default(), &mut out, see).unwrap();
                 }
                 TextConfig::Transformer(transformer) => {
                     transformers += 1;
@@ -160,7 +164,7 @@ fn texts_stage_by_stage() {
                         let all = stages.next(&name(stage)).mapv(f64::from);
                         assert_close(&format!("{} {}", stages.what, name(stage)), x, rows(all.view(), &tokens).iter());
                     };
-                    tower.stages(exec, &ids, &mut Arena::default(), &mut out, see);
+                    tower.stages(exec, &ids, &mut Arena::default(), &mut out, see).unwrap();
                     stages.next(&format!("blocks.{}", transformer.blocks.layers - 1));
                 }
             }
@@ -190,7 +194,7 @@ fn inputs_do_not_depend_on_their_neighbours() {
                 let exec = Exec::new(isa, team);
                 let encode = |pixels: &[f32]| {
                     let mut out = vec![f32::NAN; pixels.len() / each * e];
-                    image.forward(exec, pixels, pixels.len() / each, &mut Arena::default(), &mut out);
+                    image.forward(exec, pixels, pixels.len() / each, &mut Arena::default(), &mut out).unwrap();
                     out
                 };
                 let together = encode(&pixels);
@@ -199,7 +203,7 @@ fn inputs_do_not_depend_on_their_neighbours() {
                 }
                 let read = |texts: &[Vec<u32>]| {
                     let mut out = vec![f32::NAN; texts.len() * e];
-                    text.forward(exec, texts, &mut Arena::default(), &mut out);
+                    text.forward(exec, texts, &mut Arena::default(), &mut out).unwrap();
                     out
                 };
                 let texts = read(&ids);

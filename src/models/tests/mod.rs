@@ -89,15 +89,17 @@ fn image_towers_stage_by_stage() {
         for exec in execs(&mut Workers::without_delay()) {
             let mut out = vec![0.0; golden::IMAGES * config.embed_dim];
             let mut seen = 0;
-            tower.stages(exec, &pixels, golden::IMAGES, &mut Arena::default(), &mut out, |stage, x| {
-                let index = match stage {
-                    Stage::Embedded => 0,
-                    Stage::Block(i) => i + 1,
-                };
-                seen += 1;
-                let what = format!("{} image stage {index} {exec:?}", model.name);
-                assert_close(&what, x, stages.index_axis(Axis(0), index).iter());
-            });
+            tower
+                .stages(exec, &pixels, golden::IMAGES, &mut Arena::default(), &mut out, |stage, x| {
+                    let index = match stage {
+                        Stage::Embedded => 0,
+                        Stage::Block(i) => i + 1,
+                    };
+                    seen += 1;
+                    let what = format!("{} image stage {index} {exec:?}", model.name);
+                    assert_close(&what, x, stages.index_axis(Axis(0), index).iter());
+                })
+                .unwrap();
             assert_eq!(seen, vit.blocks.layers, "all stages but the last block are seen");
             assert_close(&format!("{} image projection {exec:?}", model.name), &out, projected.iter());
         }
@@ -117,15 +119,17 @@ fn text_towers_stage_by_stage() {
         for exec in execs(&mut Workers::without_delay()) {
             let mut out = vec![0.0; ids.len() * config.embed_dim];
             let mut seen = 0;
-            tower.stages(exec, &ids, &mut Arena::default(), &mut out, |stage, x| {
-                let index = match stage {
-                    Stage::Embedded => 0,
-                    Stage::Block(i) => i + 1,
-                };
-                seen += 1;
-                let what = format!("{} text stage {index} {exec:?}", model.name);
-                assert_close(&what, x, rows(stages.index_axis(Axis(0), index), &tokens).iter());
-            });
+            tower
+                .stages(exec, &ids, &mut Arena::default(), &mut out, |stage, x| {
+                    let index = match stage {
+                        Stage::Embedded => 0,
+                        Stage::Block(i) => i + 1,
+                    };
+                    seen += 1;
+                    let what = format!("{} text stage {index} {exec:?}", model.name);
+                    assert_close(&what, x, rows(stages.index_axis(Axis(0), index), &tokens).iter());
+                })
+                .unwrap();
             assert_eq!(seen, transformer.blocks.layers, "all stages but the last block are seen");
             assert_close(&format!("{} text projection {exec:?}", model.name), &out, projected.iter());
         }
@@ -145,7 +149,7 @@ fn texts_do_not_depend_on_their_neighbours_or_padding() {
         for exec in execs(&mut Workers::without_delay()) {
             let run = |texts: &[Vec<u32>]| {
                 let mut out = vec![0.0; texts.len() * config.embed_dim];
-                tower.stages(exec, texts, &mut Arena::default(), &mut out, |_, _| {});
+                tower.stages(exec, texts, &mut Arena::default(), &mut out, |_, _| {}).unwrap();
                 out
             };
             let together = run(&ids);

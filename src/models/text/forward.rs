@@ -7,7 +7,7 @@ use crate::layers::{Exec, Finish, Linear};
 use crate::models::Stage;
 use crate::models::token_embedding::TokenEmbedding;
 use crate::models::transformer::{Scratch, Sequence, Transformer};
-use crate::tensor::Arena;
+use crate::tensor::{Arena, NoScratch};
 
 /// A text transformer of `D` channels.
 pub(crate) struct TextTransformer {
@@ -37,7 +37,7 @@ impl TextTransformer {
         arena: &mut Arena,
         out: &mut [f32],
         mut trace: impl FnMut(Stage, &[f32]),
-    ) {
+    ) -> Result<(), NoScratch> {
         let d = self.config.blocks.width;
         let mut rows = 0;
         let sequences: Vec<Sequence> = texts
@@ -51,7 +51,7 @@ impl TextTransformer {
         let longest = sequences.iter().map(|s| s.tokens).max().unwrap_or(0);
         let lens = self.transformer.scratch(exec, rows, longest);
         let [x, normed, wide, scores, pooled] =
-            arena.split([rows * d, lens.normed, lens.wide, lens.scores, texts.len() * d]);
+            arena.split([rows.saturating_mul(d), lens.normed, lens.wide, lens.scores, texts.len() * d])?;
         let x = &mut x[..rows * d];
 
         for (ids, sequence) in texts.iter().zip(&sequences) {
@@ -66,5 +66,6 @@ impl TextTransformer {
         let normed = &mut x[..count * d]; // the rows are no longer needed
         self.transformer.norm().forward(exec, &pooled[..count * d], normed);
         self.proj.forward(exec, normed, count, Finish::Store, out, self.proj.outputs());
+        Ok(())
     }
 }

@@ -51,8 +51,8 @@ impl Transformer {
     pub(in crate::models) fn scratch(&self, exec: Exec<'_>, rows: usize, longest: usize) -> ScratchLens {
         let mlp = self.blocks.first().map_or(0, |block| block.mlp.scratch(exec, rows));
         ScratchLens {
-            normed: rows * self.width,
-            wide: (rows * 3 * self.width).max(mlp),
+            normed: rows.saturating_mul(self.width),
+            wide: rows.saturating_mul(3 * self.width).max(mlp),
             scores: self.attention.scratch(exec, longest),
         }
     }

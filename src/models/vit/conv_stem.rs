@@ -16,7 +16,10 @@ impl ConvStem {
     /// Floats of scratch for an image with `grid · grid` patches: gathered windows, and the map computed from them.
     pub(super) fn scratch(&self, grid: usize) -> (usize, usize) {
         let pixels = 16 * grid * grid;
-        (pixels * self.first.inputs().max(self.first.outputs()), pixels * self.first.outputs())
+        (
+            pixels.saturating_mul(self.first.inputs().max(self.first.outputs())),
+            pixels.saturating_mul(self.first.outputs()),
+        )
     }
 
     /// Adds the patches of one image, `pixels [3, size, size]`, to `out [grid · grid, W]`.

@@ -7,7 +7,7 @@ use super::conv_stem::ConvStem;
 use crate::layers::{Exec, Finish, LayerNorm, Linear};
 use crate::models::Stage;
 use crate::models::transformer::{Scratch, Sequence, Transformer};
-use crate::tensor::Arena;
+use crate::tensor::{Arena, NoScratch};
 use crate::weights::TensorView;
 
 /// `L` tokens (class token first, then `g · g` patches) of `W` channels.
@@ -44,17 +44,17 @@ impl Vit {
         arena: &mut Arena,
         out: &mut [f32],
         mut trace: impl FnMut(Stage, &[f32]),
-    ) {
+    ) -> Result<(), NoScratch> {
         let (w, tokens) = (self.config.blocks.width, self.tokens());
         let rows = images * tokens;
         let lens = self.transformer.scratch(exec, rows, tokens);
         let grid = self.config.grid();
         let (wide, map) = match &self.stem {
-            Stem::Patch(patch) => (rows * patch.inputs(), 0),
+            Stem::Patch(patch) => (rows.saturating_mul(patch.inputs()), 0),
             Stem::Conv(stem) => stem.scratch(grid),
         };
-        let lengths = [rows * w, lens.normed.max(map), lens.wide.max(wide), lens.scores, images * w];
-        let [x, normed, wide, scores, pooled] = arena.split(lengths);
+        let lengths = [rows.saturating_mul(w), lens.normed.max(map), lens.wide.max(wide), lens.scores, images * w];
+        let [x, normed, wide, scores, pooled] = arena.split(lengths)?;
         let x = &mut x[..rows * w];
 
         // Initialise `x` with the class embedding and the positions; the patches are added to them.
@@ -84,6 +84,7 @@ impl Vit {
         let normed = &mut x[..images * w]; // the rows are no longer needed
         self.transformer.norm().forward(exec, &pooled[..images * w], normed);
         self.proj.forward(exec, normed, images, Finish::Store, out, self.proj.outputs());
+        Ok(())
     }
 
     /// Gathers rows `[images · L, 3·P·P]`: zeros for the class token, then the patches of the image, row-major.

@@ -1,5 +1,14 @@
 //! Weights files through the public API: written, opened, damaged, replaced.
 
+#[cfg(feature = "import")]
+#[path = "../common/absurd.rs"]
+mod absurd;
+#[cfg(feature = "import")]
+#[path = "../common/converted.rs"]
+mod converted;
+#[cfg(feature = "import")]
+mod in_use;
+
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
