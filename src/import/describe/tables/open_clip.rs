@@ -48,7 +48,7 @@ pub(crate) const VISION: Table = Table {
         ("pool_type", Only(&[Text("tok")], "it asks for another pooling")),
         ("global_average_pool", Only(&[No], "it asks for another pooling")),
         ("input_patchnorm", Only(&[No], "it asks for another first layer")),
-        ("timm_model_name", Only(&[Empty], "")),
+        ("timm_model_name", Only(&[Text("")], "it has a table of its own")),
         ("timm_pool", NoEffect(NO_TIMM)),
         ("timm_proj", NoEffect(NO_TIMM)),
         ("timm_proj_bias", NoEffect(NO_TIMM)),
