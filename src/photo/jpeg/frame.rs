@@ -11,6 +11,8 @@ pub(super) struct Component {
     pub h: usize,
     /// Blocks of an MCU, vertically.
     pub v: usize,
+    /// What the frame header says of `v`; differs for a single component, which is not subsampled.
+    pub declared_v: usize,
     /// Index of the quantisation table.
     pub quantisation: usize,
     /// Samples in a row.
@@ -69,7 +71,7 @@ impl Frame {
         let mcus_across = width.div_ceil(8 * h_max);
         let mcus_down = height.div_ceil(8 * v_max);
         let mut components: Vec<Component> = Vec::new();
-        for (&[id, _, quantisation], &(h, v)) in specs.iter().zip(&sampling) {
+        for (&[id, factors, quantisation], &(h, v)) in specs.iter().zip(&sampling) {
             if h_max % h != 0 || v_max % v != 0 {
                 return Err(DecodeError::unsupported("fractional subsampling"));
             }
@@ -80,6 +82,7 @@ impl Frame {
                 id,
                 h,
                 v,
+                declared_v: usize::from(factors & 15),
                 quantisation: usize::from(quantisation),
                 width: (width * h).div_ceil(h_max),
                 height: (height * v).div_ceil(v_max),

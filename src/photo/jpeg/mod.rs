@@ -13,6 +13,7 @@ mod huffman;
 mod idct;
 mod scan;
 mod segments;
+mod smoothing;
 mod standard_tables;
 
 use super::decode_error::{DecodeError, try_filled};
@@ -24,6 +25,7 @@ pub(super) use colour::{ColourSpace, ycbcr_pixel};
 use frame::Frame;
 use scan::{Block, ScanReader};
 use segments::{Next, Scan, Segments};
+use smoothing::Progress;
 
 /// Maximum number of scans. Photos have about ten; each costs a pass over all blocks, however short it is.
 const MAX_SCANS: usize = 200;
@@ -44,6 +46,7 @@ pub(super) fn decode_as(
     let mut segments = Segments::new(bytes);
     segments.space = space;
     let mut coefficients: Option<Vec<Vec<Block>>> = None;
+    let mut progress = Progress::new();
     let mut decoded = false;
     for _ in 0..MAX_SCANS {
         budget.work(0)?;
@@ -53,7 +56,7 @@ pub(super) fn decode_as(
                 let frame = segments.frame.as_ref().ok_or(DecodeError::damaged("there is no frame"))?;
                 return match &coefficients {
                     _ if decoded => Ok(()),
-                    Some(coefficients) => transform_all(&segments, frame, orient, coefficients, sink),
+                    Some(coefficients) => transform_all(&segments, frame, orient, coefficients, &progress, sink),
                     None => Err(DecodeError::damaged("there is no scan")),
                 };
             }
@@ -72,6 +75,7 @@ pub(super) fn decode_as(
                 Some(coefficients) => coefficients,
                 none => none.insert(zero_coefficients(frame)?),
             };
+            progress.record(&scan);
             segments.at = decode_scan(bytes, &segments, frame, scan, coefficients)?;
         }
     }
@@ -162,12 +166,25 @@ fn transform_all(
     frame: &Frame,
     orient: bool,
     coefficients: &[Vec<Block>],
+    progress: &Progress,
     sink: &mut dyn RowSink,
 ) -> Result<(), DecodeError> {
     let tables = quantisation(segments, frame)?;
+    let smooth = progress.needs_smoothing(frame, &tables);
     assemble(segments, frame, orient, sink, |row, planes| {
         for (part, component) in frame.components.iter().enumerate() {
             let stride = component.blocks_across * 8;
+            if smooth {
+                let smoother = progress.smoother(part, frame, &coefficients[part], tables[part]);
+                for line in 0..component.v {
+                    for column in 0..component.blocks_across {
+                        let block = smoother.block(row * component.v + line, column);
+                        let out = &mut planes[part][line * 8 * stride + column * 8..];
+                        idct::block(&block, tables[part], 63, out, stride);
+                    }
+                }
+                continue;
+            }
             for line in 0..component.v {
                 let first = (row * component.v + line) * component.blocks_across;
                 let blocks = &coefficients[part][first..first + component.blocks_across];
