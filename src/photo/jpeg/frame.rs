@@ -75,7 +75,7 @@ impl Frame {
             if h_max % h != 0 || v_max % v != 0 {
                 return Err(DecodeError::unsupported("fractional subsampling"));
             }
-            if quantisation > 3 || components.iter().any(|other| other.id == id) {
+            if quantisation > 3 {
                 return Err(DecodeError::damaged("the frame header contradicts itself"));
             }
             components.push(Component {

@@ -3,7 +3,7 @@
 
 use super::super::decode_error::DecodeError;
 use super::colour::ColourSpace;
-use super::frame::Frame;
+use super::frame::{Component, Frame};
 use super::huffman::Table;
 use super::standard_tables;
 
@@ -33,6 +33,9 @@ pub(super) const ZIGZAG: [u8; 64 + 16] = {
     }
     order
 };
+
+/// Least length of the segments of JFIF that libjpeg takes for one.
+const JFIF_LENGTH: usize = 14;
 
 /// A scan header.
 #[derive(Clone, Debug)]
@@ -132,7 +135,7 @@ impl<'a> Segments<'a> {
                 0xda => return self.scan_header(segment).map(Next::Scan),
                 0xdb => self.quantisation_tables(segment)?,
                 0xdd => self.restart_interval = two(segment, 0)?,
-                0xe0 => self.jfif |= segment.starts_with(b"JFIF\0"),
+                0xe0 => self.jfif |= segment.starts_with(b"JFIF\0") && segment.len() >= JFIF_LENGTH,
                 0xe1 => self.application_1(segment),
                 0xee if segment.starts_with(b"Adobe") => self.adobe = segment.get(11).copied().or(self.adobe),
                 _ => {}
@@ -213,8 +216,11 @@ impl<'a> Segments<'a> {
         let bad = || DecodeError::damaged("a scan header contradicts the frame");
         let mut components: Vec<(usize, usize, usize)> = Vec::new();
         for &[id, tables] in specs.as_chunks::<2>().0 {
-            let index = frame.components.iter().position(|component| component.id == id).ok_or_else(bad)?;
-            if components.iter().any(|other| other.0 == index) || tables >> 4 > 3 || tables & 15 > 3 {
+            let named = |(index, component): &(usize, &Component)| {
+                component.id == id && components.iter().all(|other| other.0 != *index)
+            };
+            let index = frame.components.iter().enumerate().find(named).ok_or_else(bad)?.0;
+            if tables >> 4 > 3 || tables & 15 > 3 {
                 return Err(bad());
             }
             components.push((index, usize::from(tables >> 4), usize::from(tables & 15)));
@@ -263,7 +269,7 @@ impl<'a> Segments<'a> {
         const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
         if let Some(exif) = segment.strip_prefix(b"Exif\0\0") {
             // Metadata longer than a segment continues in the next.
-            self.exif.extend_from_slice(exif);
+            self.exif.extend_from_slice(if self.exif.is_empty() { segment } else { exif });
         } else if let Some(xmp) = segment.strip_prefix(XMP) {
             self.xmp = Some(xmp);
         }
