@@ -63,6 +63,8 @@ pub(super) struct Segments<'a> {
     pub component_tables: [Option<[u16; 64]>; 4],
     pub dc: [Option<Table>; 4],
     pub ac: [Option<Table>; 4],
+    /// Tables, DC and AC, that are not valid, which matters only to a scan that uses them.
+    invalid: [[Option<DecodeError>; 4]; 2],
     /// MCUs between restart markers; zero for none.
     pub restart_interval: usize,
     /// Whether there is a JFIF header.
@@ -99,6 +101,7 @@ impl<'a> Segments<'a> {
             component_tables: [None; 4],
             dc: [const { None }; 4],
             ac: [const { None }; 4],
+            invalid: [const { [const { None }; 4] }; 2],
             restart_interval: 0,
             jfif: false,
             adobe: None,
@@ -118,17 +121,16 @@ impl<'a> Segments<'a> {
                 0x01 | 0xd0..=0xd8 => continue,
                 _ => {}
             }
-            let length = two(self.bytes, self.at)?;
-            if length < 2 {
-                return Err(DecodeError::damaged("a segment is shorter than its length"));
-            }
+            // A length counts itself; like libjpeg, take a smaller one for an empty segment.
+            let length = two(self.bytes, self.at)?.max(2);
             let segment = self.bytes.get(self.at + 2..self.at + length).ok_or(DecodeError::Truncated)?;
             self.at += length;
             match marker {
                 0xc0..=0xc2 => self.frame_header(marker == 0xc2, segment)?,
                 0xc4 => self.huffman_tables(segment)?,
                 0xc3 | 0xc7 | 0xcb | 0xcf => return Err(DecodeError::unsupported("lossless coding")),
-                0xc9 | 0xca | 0xcc => return Err(DecodeError::unsupported("arithmetic coding")),
+                // 0xcc, the conditioning of arithmetic coding, has no effect on Huffman coding.
+                0xc9 | 0xca => return Err(DecodeError::unsupported("arithmetic coding")),
                 0xc5 | 0xc6 | 0xcd | 0xce | 0xde => {
                     return Err(DecodeError::unsupported("hierarchical coding"));
                 }
@@ -197,9 +199,14 @@ impl<'a> Segments<'a> {
                 return Err(DecodeError::damaged("a huffman table has too many codes"));
             }
             let symbols = rest.get(16..16 + total).ok_or_else(short)?;
-            let class = if head >> 4 == 0 { &mut self.dc } else { &mut self.ac };
-            let place = class.get_mut(usize::from(head & 15));
-            *place.ok_or(DecodeError::damaged("a huffman table has no place"))? = Some(Table::new(counts, symbols)?);
+            let class = usize::from(head >> 4 != 0);
+            let tables = [&mut self.dc, &mut self.ac][class].iter_mut().zip(&mut self.invalid[class]);
+            let place = tables.into_iter().nth(usize::from(head & 15));
+            let (table, invalid) = place.ok_or(DecodeError::damaged("a huffman table has no place"))?;
+            match Table::new(counts, symbols) {
+                Ok(new) => (*table, *invalid) = (Some(new), None),
+                Err(error) => (*table, *invalid) = (None, Some(error)),
+            }
             segment = &rest[16 + total..];
         }
         Ok(())
@@ -250,6 +257,12 @@ impl<'a> Segments<'a> {
             let table = self.quantisation[frame.components[index].quantisation];
             let table = table.ok_or(DecodeError::damaged("a quantisation table is not there"))?;
             self.component_tables[index].get_or_insert(table);
+        }
+        for &(_, dc, ac) in &scan.components {
+            let uses = [scan.start == 0 && scan.high == 0, scan.end > 0];
+            for (invalid, used) in [&self.invalid[0][dc], &self.invalid[1][ac]].into_iter().zip(uses) {
+                invalid.as_ref().filter(|_| used).map_or(Ok(()), |error| Err(error.clone()))?;
+            }
         }
         if scan.components.iter().any(|&(_, dc, ac)| self.dc[dc].is_none() || self.ac[ac].is_none()) {
             self.standard_tables();
