@@ -1,93 +1,98 @@
 //! PNG: every colour type and depth, interlaced or not; of an animation, the default image.
 //!
 //! Takes raw samples from the `png` crate, row by row: neither gamma nor transparency is applied, and rows are
-//! delivered as they are decoded.
+//! delivered as they are decoded. Palette and metadata are read here.
 
-use std::io::{BufRead, Cursor, Seek};
+mod chunks;
+mod metadata;
 
 use png::{BitDepth, ColorType, Decoder, DecodingError, InterlaceInfo, Limits, Reader, Transformations};
 
-use super::decode_error::{DecodeError, checked_size, try_filled};
+use super::decode_error::{DecodeError, check_memory, checked_size, try_filled};
 use super::decoded::{Decoded, Notes};
-use super::exif;
 use super::samples::{Palette, clip_16, grey, is_clipped_16, palette, unpacked};
-use super::whole::WholePhoto;
 use crate::budget::Budget;
 use crate::pixels::{Orientation, RowSink, STRIP};
+use chunks::{Contents, Stream};
 
-/// Length of the PNG signature.
-const SIGNATURE: usize = 8;
-
-/// Maximum size of all chunks other than the pixels, in bytes.
-const CHUNK_LIMIT: usize = 64 << 20;
+/// Maximum size of the codec's buffers that do not depend on the width, in bytes.
+const CODEC_BUFFERS: usize = 1 << 20;
 
 /// Bytes per pixel of the codec's row buffers: two rows of four 16-bit samples.
 const ROW_BUFFERS: usize = 16;
+
+/// Most bytes that a byte of deflated data stands for.
+const MAX_DEFLATE_RATIO: u64 = 1032;
 
 /// Decodes a PNG file to `sink`; with `orient`, upright.
 pub(super) fn decode(
     bytes: &[u8],
     orient: bool,
-    _budget: &Budget,
+    budget: &Budget,
     sink: &mut dyn RowSink,
 ) -> Result<Notes, DecodeError> {
-    let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), Limits { bytes: CHUNK_LIMIT });
-    decoder.set_transformations(Transformations::IDENTITY);
-    decoder.set_ignore_iccp_chunk(true);
-    let header = decoder.read_header_info().map_err(decode_error)?;
-    let (width, height) = checked_size(header.width, header.height)?;
-    decoder.set_limits(Limits { bytes: CHUNK_LIMIT + width * ROW_BUFFERS });
-    let mut reader = decoder.read_info().map_err(decode_error)?;
+    let contents = Contents::of(bytes)?;
+    let (width, height) = contents.size();
+    let (width, height) = checked_size(width, height)?;
+    budget.grant_pixels((width * height) as u64);
+    let orientation = if orient { metadata::orientation(&contents) } else { Orientation::Upright };
 
+    let limits = Limits { bytes: CODEC_BUFFERS + width * ROW_BUFFERS };
+    let mut decoder = Decoder::new_with_limits(contents.stream(bytes), limits);
+    decoder.set_transformations(Transformations::IDENTITY);
+    let mut reader = decoder.read_info().map_err(decode_error)?;
     let info = reader.info();
-    if info.frame_control.is_some_and(|frame| (frame.width, frame.height) != (info.width, info.height)) {
+    if contents.frame.is_some_and(|frame| frame != (info.width, info.height)) {
         return Err(DecodeError::unsupported("its first picture is smaller than the animation"));
     }
-    let layout = PixelLayout::of(info.color_type, info.bit_depth, info.palette.as_deref())?;
-    // Delivering rows needs the orientation before the first of them.
-    if !info.interlaced && (!orient || metadata_precedes_pixels(bytes)) {
-        let orientation = if orient { orientation(&reader) } else { Orientation::Upright };
+    let interlaced = info.interlaced;
+    let layout = PixelLayout::of(info.color_type, info.bit_depth, contents.palette)?;
+    // Allocate nothing for pixels that the file is too short to hold.
+    let row = reader.output_line_size(width as u32).ok_or(DecodeError::out_of_memory(width, height))?;
+    let least = row as u64 * height as u64;
+    if least > contents.pixel_bytes.saturating_mul(MAX_DEFLATE_RATIO) {
+        return Err(DecodeError::Truncated);
+    }
+    check_memory(CODEC_BUFFERS + width * ROW_BUFFERS, (width, height))?;
+    if !interlaced {
         sink.begin(width, height, orientation)?;
-        return rows(&mut reader, &layout, (width, height), sink);
+        return rows(&mut reader, &layout, (width, height), budget, sink);
     }
     let mut notes = Notes::default();
-    let data = if info.interlaced {
-        let mut data = try_filled(width, height, 3, 0u8)?;
-        let mut pixels = vec![[0; 3]; width];
-        while let Some(row) = reader.next_interlaced_row().map_err(decode_error)? {
-            let InterlaceInfo::Adam7(pass) = row.interlace() else {
-                return Err(DecodeError::damaged("a row is not interlaced like the others"));
-            };
-            notes.clipped |= layout.convert(row.data(), &mut pixels);
-            // 24: bits per pixel.
-            png::expand_interlaced_row(&mut data, width * 3, pixels.as_flattened(), pass, 24);
-        }
-        data
-    } else {
-        let mut whole = WholePhoto::default();
-        whole.begin(width, height, Orientation::Upright)?;
-        notes = rows(&mut reader, &layout, (width, height), &mut whole)?;
-        whole.finish()?.into_data()
-    };
-    // All pixels are decoded, so a missing end chunk does not matter.
-    let _ = reader.finish();
-    let orientation = if orient { orientation(&reader) } else { Orientation::Upright };
+    let mut data = try_filled(width, height, 3, 0u8)?;
+    let mut pixels = try_filled(width, 1, 1, [0u8; 3])?;
+    while let Some(row) = reader.next_interlaced_row().map_err(decode_error)? {
+        let InterlaceInfo::Adam7(pass) = row.interlace() else {
+            return Err(DecodeError::damaged("a row is not interlaced like the others"));
+        };
+        budget.work(row_work(row.data().len()))?;
+        notes.clipped |= layout.convert(row.data(), &mut pixels);
+        // 24: bits per pixel.
+        png::expand_interlaced_row(&mut data, width * 3, pixels.as_flattened(), pass, 24);
+    }
     let decoded = Decoded { width, height, data, orientation, notes };
     sink.whole(decoded.into_buffer()?, orientation)?;
     Ok(notes)
 }
 
+/// Units of work of a row of samples: inflating, filtering and converting them.
+fn row_work(len: usize) -> u64 {
+    3 * len as u64 + 100
+}
+
 /// Delivers the rows of a photo that is not interlaced.
-fn rows<R: BufRead + Seek>(
-    reader: &mut Reader<R>,
+fn rows(
+    reader: &mut Reader<Stream<'_>>,
     layout: &PixelLayout,
     (width, height): (usize, usize),
+    budget: &Budget,
     sink: &mut dyn RowSink,
 ) -> Result<Notes, DecodeError> {
     let mut notes = Notes::default();
     for top in (0..height).step_by(STRIP) {
         for pixels in sink.rows_mut(STRIP.min(height - top)).chunks_exact_mut(width * 3) {
             let row = reader.next_row().map_err(decode_error)?.ok_or(DecodeError::Truncated)?;
+            budget.work(row_work(row.data().len()))?;
             notes.clipped |= layout.convert(row.data(), pixels.as_chunks_mut().0);
         }
         sink.commit();
@@ -95,27 +100,11 @@ fn rows<R: BufRead + Seek>(
     Ok(notes)
 }
 
-/// Whether no chunk after the pixels can hold an orientation.
-fn metadata_precedes_pixels(bytes: &[u8]) -> bool {
-    let mut rest = bytes.get(SIGNATURE..).unwrap_or_default();
-    let mut pixels = false;
-    while let (Some(&length), Some(kind)) = (rest.first_chunk(), rest.get(4..8)) {
-        match kind {
-            b"IDAT" => pixels = true,
-            b"eXIf" | b"tEXt" | b"zTXt" | b"iTXt" if pixels => return false,
-            _ => {}
-        }
-        // A chunk is its length, kind, content and checksum: 12 bytes more than the content.
-        rest = rest.get(12..).and_then(|rest| rest.get(u32::from_be_bytes(length) as usize..)).unwrap_or_default();
-    }
-    true
-}
-
 /// Maps an error of the codec.
 fn decode_error(error: DecodingError) -> DecodeError {
     match error {
         DecodingError::IoError(_) => DecodeError::Truncated,
-        DecodingError::LimitsExceeded => DecodeError::damaged("a chunk is too large"),
+        DecodingError::LimitsExceeded => DecodeError::damaged("a row is too large"),
         // Messages that name a chunk print its raw bytes.
         other => match other.to_string() {
             message if message.contains("ChunkType") => DecodeError::damaged("a chunk makes no sense"),
@@ -186,30 +175,4 @@ impl PixelLayout {
         }
         false
     }
-}
-
-/// Reads the orientation from the chunks read so far.
-fn orientation<R: BufRead + Seek>(reader: &Reader<R>) -> Orientation {
-    let info = reader.info();
-    let profile = || {
-        const KEYWORD: &str = "Raw profile type exif";
-        let plain = info.uncompressed_latin1_text.iter().find(|text| text.keyword == KEYWORD);
-        let packed = info.compressed_latin1_text.iter().find(|text| text.keyword == KEYWORD);
-        match (plain, packed) {
-            (Some(text), _) => raw_profile(&text.text),
-            (None, Some(text)) => text.get_text().ok().and_then(|text| raw_profile(&text)),
-            (None, None) => None,
-        }
-    };
-    let block = info.exif_metadata.as_ref().map(|block| block.to_vec()).or_else(profile);
-    let xmp = info.utf8_text.iter().find(|text| text.keyword == "XML:com.adobe.xmp");
-    let xmp = xmp.and_then(|text| text.get_text().ok());
-    exif::orientation(block.as_deref().and_then(exif::tag), xmp.as_deref().map(str::as_bytes))
-}
-
-/// Decodes an EXIF profile that ImageMagick wrote as text: an empty line, a name, a length, then hex digits.
-fn raw_profile(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text.split('\n').skip(3).flat_map(str::bytes).filter(|b| !b.is_ascii_whitespace()).collect();
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    digits.as_chunks::<2>().0.iter().map(|&[high, low]| Some((digit(high)? << 4 | digit(low)?) as u8)).collect()
 }
