@@ -79,11 +79,11 @@ impl Budget {
 
     /// Grants what a photo of `count` pixels may cost, once that count is checked.
     ///
-    /// Work: six times what the scans of the usual progressive JPEG need. Memory: four samples of 32 bits and the pixels
+    /// Work: unpacking and converting four samples of 16 bits. Memory: four samples of 32 bits and the pixels
     /// themselves, turned.
     #[cfg(feature = "decode")]
     pub fn grant_pixels(&self, count: u64) {
-        const WORK: u64 = 48;
+        const WORK: u64 = 40;
         const MEMORY: u64 = 24;
         self.grant(count.saturating_mul(WORK), count.saturating_mul(MEMORY));
     }

@@ -92,4 +92,9 @@ impl Frame {
         }
         Ok(Frame { progressive, width, height, components, h_max, v_max, mcus_across, mcus_down })
     }
+
+    /// Returns the number of blocks of all components.
+    pub fn blocks(&self) -> u64 {
+        self.components.iter().map(|c| c.blocks_across as u64 * c.blocks_down as u64).sum()
+    }
 }

@@ -37,6 +37,9 @@ pub(super) const ZIGZAG: [u8; 64 + 16] = {
 /// Least length of the segments of JFIF that libjpeg takes for one.
 const JFIF_LENGTH: usize = 14;
 
+/// The definition of a Huffman table: the number of codes of each length, and their symbols.
+type Definition<'a> = (&'a [u8; 16], &'a [u8]);
+
 /// A scan header.
 #[derive(Clone, Debug)]
 pub(super) struct Scan {
@@ -61,10 +64,10 @@ pub(super) struct Segments<'a> {
     quantisation: [Option<[u16; 64]>; 4],
     /// By component: its table at its first scan. Later segments may redefine the table.
     pub component_tables: [Option<[u16; 64]>; 4],
-    pub dc: [Option<Table>; 4],
-    pub ac: [Option<Table>; 4],
-    /// Tables, DC and AC, that are not valid, which matters only to a scan that uses them.
-    invalid: [[Option<DecodeError>; 4]; 2],
+    /// Huffman tables, DC and AC, as the file defines them.
+    definitions: [[Option<Definition<'a>>; 4]; 2],
+    /// Huffman tables, DC and AC, of the scans so far; built when a scan uses them, because a file may hold any number.
+    pub tables: [[Option<Table>; 4]; 2],
     /// MCUs between restart markers; zero for none.
     pub restart_interval: usize,
     /// Whether there is a JFIF header.
@@ -99,9 +102,8 @@ impl<'a> Segments<'a> {
             frame: None,
             quantisation: [None; 4],
             component_tables: [None; 4],
-            dc: [const { None }; 4],
-            ac: [const { None }; 4],
-            invalid: [const { [const { None }; 4] }; 2],
+            definitions: [[None; 4]; 2],
+            tables: [const { [const { None }; 4] }; 2],
             restart_interval: 0,
             jfif: false,
             adobe: None,
@@ -190,7 +192,7 @@ impl<'a> Segments<'a> {
         Ok(())
     }
 
-    fn huffman_tables(&mut self, mut segment: &[u8]) -> Result<(), DecodeError> {
+    fn huffman_tables(&mut self, mut segment: &'a [u8]) -> Result<(), DecodeError> {
         while let Some((&head, rest)) = segment.split_first() {
             let short = || DecodeError::damaged("a huffman table is too short");
             let counts = rest.first_chunk::<16>().ok_or_else(short)?;
@@ -199,14 +201,10 @@ impl<'a> Segments<'a> {
                 return Err(DecodeError::damaged("a huffman table has too many codes"));
             }
             let symbols = rest.get(16..16 + total).ok_or_else(short)?;
-            let class = usize::from(head >> 4 != 0);
-            let tables = [&mut self.dc, &mut self.ac][class].iter_mut().zip(&mut self.invalid[class]);
-            let place = tables.into_iter().nth(usize::from(head & 15));
-            let (table, invalid) = place.ok_or(DecodeError::damaged("a huffman table has no place"))?;
-            match Table::new(counts, symbols) {
-                Ok(new) => (*table, *invalid) = (Some(new), None),
-                Err(error) => (*table, *invalid) = (None, Some(error)),
-            }
+            let (class, index) = (usize::from(head >> 4 != 0), usize::from(head & 15));
+            let place = self.definitions[class].get_mut(index);
+            *place.ok_or(DecodeError::damaged("a huffman table has no place"))? = Some((counts, symbols));
+            self.tables[class][index] = None;
             segment = &rest[16 + total..];
         }
         Ok(())
@@ -259,30 +257,37 @@ impl<'a> Segments<'a> {
             self.component_tables[index].get_or_insert(table);
         }
         for &(_, dc, ac) in &scan.components {
-            let uses = [scan.start == 0 && scan.high == 0, scan.end > 0];
-            for (invalid, used) in [&self.invalid[0][dc], &self.invalid[1][ac]].into_iter().zip(uses) {
-                invalid.as_ref().filter(|_| used).map_or(Ok(()), |error| Err(error.clone()))?;
+            if scan.start == 0 && scan.high == 0 {
+                self.build_table(0, dc)?;
             }
-        }
-        if scan.components.iter().any(|&(_, dc, ac)| self.dc[dc].is_none() || self.ac[ac].is_none()) {
-            self.standard_tables();
+            if scan.end > 0 {
+                self.build_table(1, ac)?;
+            }
         }
         Ok(scan)
     }
 
-    /// Fills missing tables with the standard ones, which frames cut from a video leave out.
-    fn standard_tables(&mut self) {
-        for (i, (dc, ac)) in standard_tables::all().into_iter().enumerate() {
-            self.dc[i] = self.dc[i].take().or(dc);
-            self.ac[i] = self.ac[i].take().or(ac);
+    /// Builds a table that a scan uses. Without a definition it is the standard one, which frames cut from a video leave
+    /// out.
+    fn build_table(&mut self, class: usize, index: usize) -> Result<(), DecodeError> {
+        let table = &mut self.tables[class][index];
+        if table.is_none() {
+            *table = match self.definitions[class][index] {
+                Some((counts, symbols)) => Some(Table::new(counts, symbols)?),
+                None => standard_tables::get(class, index),
+            };
         }
+        Ok(())
     }
 
     fn application_1(&mut self, segment: &'a [u8]) {
         const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
         if let Some(exif) = segment.strip_prefix(b"Exif\0\0") {
             // Metadata longer than a segment continues in the next.
-            self.exif.extend_from_slice(if self.exif.is_empty() { segment } else { exif });
+            let part = if self.exif.is_empty() { segment } else { exif };
+            if self.exif.try_reserve(part.len()).is_ok() {
+                self.exif.extend_from_slice(part);
+            }
         } else if let Some(xmp) = segment.strip_prefix(XMP) {
             self.xmp = Some(xmp);
         }
