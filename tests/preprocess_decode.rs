@@ -4,6 +4,8 @@
 
 #![cfg(feature = "decode")]
 
+#[path = "photo/sloppy.rs"]
+mod sloppy;
 #[path = "photo/warnings.rs"]
 mod warnings;
 
