@@ -4,6 +4,8 @@
 
 #![cfg(feature = "decode")]
 
+#[path = "photo/hostile.rs"]
+mod hostile;
 #[path = "photo/sloppy.rs"]
 mod sloppy;
 #[path = "photo/warnings.rs"]

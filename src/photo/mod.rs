@@ -14,6 +14,8 @@ mod gif;
 mod jpeg;
 mod png;
 mod samples;
+#[cfg(test)]
+mod tests;
 mod tiff;
 mod webp;
 mod whole;
@@ -100,17 +102,4 @@ fn decode_as(
     let notes = decoded.notes;
     sink.whole(decoded.into_buffer()?, orientation)?;
     Ok(notes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_panic_in_a_codec_is_an_error() {
-        let result: Result<(), DecodeError> =
-            catch_panics(|| panic!("a codec gives up; this message is part of a test"));
-        let error = result.unwrap_err().named("x.webp", Format::WebP).to_string();
-        assert!(error.starts_with("x.webp is a damaged WebP image (it confuses the decoder)"), "{error}");
-    }
 }
