@@ -84,6 +84,17 @@ impl Budget {
         add(&self.memory, memory);
     }
 
+    /// Grants what a photo of `count` pixels may cost, once that count is checked.
+    ///
+    /// Work: unpacking and converting four samples of 16 bits. Memory: four samples of 32 bits and the pixels
+    /// themselves, turned.
+    #[cfg(feature = "decode")]
+    pub fn grant_pixels(&self, count: u64) {
+        const WORK: u64 = 40;
+        const MEMORY: u64 = 24;
+        self.grant(count.saturating_mul(WORK), count.saturating_mul(MEMORY));
+    }
+
     /// Takes `units` of work. Call it for each row, block row, item or chunk, not for each byte: it costs an atomic
     /// operation.
     ///

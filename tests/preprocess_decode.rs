@@ -4,6 +4,13 @@
 
 #![cfg(feature = "decode")]
 
+#[path = "photo/hostile.rs"]
+mod hostile;
+#[path = "photo/sloppy.rs"]
+mod sloppy;
+#[path = "photo/warnings.rs"]
+mod warnings;
+
 use std::path::{Path, PathBuf};
 
 use clippie_rs::RgbBuffer;

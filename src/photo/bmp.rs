@@ -3,7 +3,7 @@
 //! Decoders disagree on edge cases (short palettes, long runs, five bits to eight), so this one follows Pillow.
 
 use super::decode_error::{DecodeError, checked_size, try_filled};
-use super::decoded::Decoded;
+use super::decoded::{Decoded, Notes};
 use super::samples::{Palette, palette_or_ramp, unpacked};
 use crate::budget::Budget;
 use crate::pixels::Orientation;
@@ -107,9 +107,10 @@ impl Header {
 }
 
 /// Decodes a BMP file.
-pub(super) fn decode(bytes: &[u8], _budget: &Budget) -> Result<Decoded, DecodeError> {
+pub(super) fn decode(bytes: &[u8], budget: &Budget) -> Result<Decoded, DecodeError> {
     let header = Header::read(bytes)?;
     let (width, height) = (header.width, header.height);
+    budget.grant_pixels((width * height) as u64);
     let source = bytes.get(header.pixels..).ok_or(DecodeError::Truncated)?;
     // Do not allocate pixels that the file is too short to hold.
     let stride = (width * header.bits as usize).div_ceil(32) * 4;
@@ -119,7 +120,7 @@ pub(super) fn decode(bytes: &[u8], _budget: &Budget) -> Result<Decoded, DecodeEr
     if !runs && source.len() < least {
         return Err(DecodeError::Truncated);
     }
-    let indices = if runs { decode_runs(source, header.pixels, &header)? } else { Vec::new() };
+    let indices = if runs { decode_runs(source, header.pixels, &header, budget)? } else { Vec::new() };
 
     let mut data = try_filled(width, height, 3, 0u8)?;
     let row = |y: usize| {
@@ -131,6 +132,7 @@ pub(super) fn decode(bytes: &[u8], _budget: &Budget) -> Result<Decoded, DecodeEr
         }
     };
     for (y, pixels) in data.chunks_exact_mut(width * 3).enumerate() {
+        budget.work(4 * width as u64)?;
         let pixels = pixels.as_chunks_mut::<3>().0;
         match header.bits {
             1 | 4 | 8 => {
@@ -146,7 +148,7 @@ pub(super) fn decode(bytes: &[u8], _budget: &Budget) -> Result<Decoded, DecodeEr
             }
         }
     }
-    Ok(Decoded { width, height, data, orientation: Orientation::Upright })
+    Ok(Decoded { width, height, data, orientation: Orientation::Upright, notes: Notes::default() })
 }
 
 /// Finds the bytes of red, green and blue in a pixel.
@@ -182,7 +184,7 @@ fn convert_16(row: &[u8], masks: [u32; 3], pixels: &mut [[u8; 3]]) -> Result<(),
 }
 
 /// Decodes run lengths to one index a byte, rows in the order of the file. `at` is the offset of `source` in the file.
-fn decode_runs(source: &[u8], at: usize, header: &Header) -> Result<Vec<u8>, DecodeError> {
+fn decode_runs(source: &[u8], at: usize, header: &Header, budget: &Budget) -> Result<Vec<u8>, DecodeError> {
     let nibbles = header.compression == RUNS_4;
     let (width, total) = (header.width, header.width * header.height);
     let mut out = try_filled(header.width, header.height, 1, 0u8)?;
@@ -195,6 +197,7 @@ fn decode_runs(source: &[u8], at: usize, header: &Header) -> Result<Vec<u8>, Dec
         from += 2;
         match (count, value) {
             (0, 0) => {
+                budget.work(width as u64)?;
                 to = to.next_multiple_of(width);
                 column = 0;
             }

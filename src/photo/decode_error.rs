@@ -117,6 +117,11 @@ pub(super) fn try_filled<T: Copy>(width: usize, height: usize, each: usize, valu
     Ok(vec![value; len])
 }
 
+/// Checks that a codec, whose allocations abort the process if they fail, can allocate `bytes` for this picture.
+pub(super) fn check_memory(bytes: usize, (width, height): (usize, usize)) -> Result<(), DecodeError> {
+    Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| DecodeError::out_of_memory(width, height))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,8 @@ pub(super) struct Component {
     pub h: usize,
     /// Blocks of an MCU, vertically.
     pub v: usize,
+    /// What the frame header says of `v`; differs for a single component, which is not subsampled.
+    pub declared_v: usize,
     /// Index of the quantisation table.
     pub quantisation: usize,
     /// Samples in a row.
@@ -69,17 +71,18 @@ impl Frame {
         let mcus_across = width.div_ceil(8 * h_max);
         let mcus_down = height.div_ceil(8 * v_max);
         let mut components: Vec<Component> = Vec::new();
-        for (&[id, _, quantisation], &(h, v)) in specs.iter().zip(&sampling) {
+        for (&[id, factors, quantisation], &(h, v)) in specs.iter().zip(&sampling) {
             if h_max % h != 0 || v_max % v != 0 {
                 return Err(DecodeError::unsupported("fractional subsampling"));
             }
-            if quantisation > 3 || components.iter().any(|other| other.id == id) {
+            if quantisation > 3 {
                 return Err(DecodeError::damaged("the frame header contradicts itself"));
             }
             components.push(Component {
                 id,
                 h,
                 v,
+                declared_v: usize::from(factors & 15),
                 quantisation: usize::from(quantisation),
                 width: (width * h).div_ceil(h_max),
                 height: (height * v).div_ceil(v_max),
@@ -88,5 +91,10 @@ impl Frame {
             });
         }
         Ok(Frame { progressive, width, height, components, h_max, v_max, mcus_across, mcus_down })
+    }
+
+    /// Returns the number of blocks of all components.
+    pub fn blocks(&self) -> u64 {
+        self.components.iter().map(|c| c.blocks_across as u64 * c.blocks_down as u64).sum()
     }
 }

@@ -13,6 +13,7 @@ mod huffman;
 mod idct;
 mod scan;
 mod segments;
+mod smoothing;
 mod standard_tables;
 
 use super::decode_error::{DecodeError, try_filled};
@@ -24,16 +25,33 @@ pub(super) use colour::{ColourSpace, ycbcr_pixel};
 use frame::Frame;
 use scan::{Block, ScanReader};
 use segments::{Next, Scan, Segments};
+use smoothing::Progress;
 
-/// Maximum number of scans. Photos have about ten; each costs a pass over all blocks, however short it is.
-const MAX_SCANS: usize = 200;
+/// Units of work that are granted for each block: four times what the scans of the usual progressive files need. A scan
+/// takes [`VISIT`] for each of its blocks and, if it refines, a unit for each coefficient of its band.
+const BLOCK_GRANT: u64 = 1024;
+const VISIT: u64 = 8;
+
+/// Size of the coefficients of a block.
+const BLOCK_BYTES: u64 = size_of::<Block>() as u64;
+
+/// Units of work for the header of a scan, whose tables have to be built.
+const SCAN: u64 = 10_000;
+
+/// Units of work for the transform of a block, and for the conversion of its samples to pixels.
+const TRANSFORM: u64 = 64;
+
+/// Coefficients by component: rows of blocks.
+type Coefficients = Vec<Vec<i16>>;
 
 /// Decodes a JPEG file to `sink`; with `orient`, upright.
 pub(super) fn decode(bytes: &[u8], orient: bool, budget: &Budget, sink: &mut dyn RowSink) -> Result<(), DecodeError> {
     decode_as(bytes, orient, None, budget, sink)
 }
 
-/// Decodes as [`decode`] does; `space` overrides the colour space of the file.
+/// Decodes as [`decode`] does; `space` is the colour space that a container states, which overrides that of the file.
+///
+/// Work and memory for the pixels are granted only without a container: it grants them for the whole photo.
 pub(super) fn decode_as(
     bytes: &[u8],
     orient: bool,
@@ -43,44 +61,59 @@ pub(super) fn decode_as(
 ) -> Result<(), DecodeError> {
     let mut segments = Segments::new(bytes);
     segments.space = space;
-    let mut coefficients: Option<Vec<Vec<Block>>> = None;
+    let mut granted = false;
+    let mut coefficients: Option<Coefficients> = None;
+    let mut progress = Progress::new();
     let mut decoded = false;
-    for _ in 0..MAX_SCANS {
-        budget.work(0)?;
+    loop {
         let scan = match segments.advance()? {
             Next::Scan(scan) => scan,
-            Next::End => {
-                let frame = segments.frame.as_ref().ok_or(DecodeError::damaged("there is no frame"))?;
-                return match &coefficients {
-                    _ if decoded => Ok(()),
-                    Some(coefficients) => transform_all(&segments, frame, orient, coefficients, sink),
-                    None => Err(DecodeError::damaged("there is no scan")),
-                };
-            }
+            Next::End => break,
         };
+        budget.work(SCAN)?;
         let frame = segments.frame.as_ref().ok_or(DecodeError::damaged("there is no frame"))?;
         if decoded {
             // The first scan was complete; ignore scans after it.
             continue;
         }
+        if space.is_none() && !std::mem::replace(&mut granted, true) {
+            budget.grant(frame.blocks() * BLOCK_GRANT, 2 * frame.blocks() * BLOCK_BYTES);
+        }
         let all = scan.components.iter().map(|component| component.0);
         if !frame.progressive && coefficients.is_none() && all.eq(0..frame.components.len()) {
-            segments.at = decode_and_transform(bytes, &segments, frame, orient, scan, sink)?;
+            segments.at = decode_and_transform(bytes, &segments, frame, orient, scan, budget, sink)?;
             decoded = true;
         } else {
             let coefficients = match &mut coefficients {
                 Some(coefficients) => coefficients,
-                none => none.insert(zero_coefficients(frame)?),
+                none => none.insert(zero_coefficients(frame, budget)?),
             };
-            segments.at = decode_scan(bytes, &segments, frame, scan, coefficients)?;
+            progress.record(&scan);
+            segments.at = decode_scan(bytes, &segments, frame, scan, budget, coefficients)?;
         }
     }
-    Err(DecodeError::damaged("there are too many scans"))
+    let frame = segments.frame.as_ref().ok_or(DecodeError::damaged("there is no frame"))?;
+    match &coefficients {
+        _ if decoded => Ok(()),
+        Some(coefficients) => {
+            transform_all(&segments, frame, orient, coefficients, &progress, budget, sink)?;
+            budget.give_back(frame.blocks() * BLOCK_BYTES);
+            Ok(())
+        }
+        None => Err(DecodeError::damaged("there is no scan")),
+    }
 }
 
-/// Allocates zeroed coefficients: by component, then by row of blocks.
-fn zero_coefficients(frame: &Frame) -> Result<Vec<Vec<Block>>, DecodeError> {
-    frame.components.iter().map(|c| try_filled(c.blocks_across, c.blocks_down, 1, [0; 64])).collect()
+/// Allocates zeroed coefficients. Their memory is not touched before they are written.
+fn zero_coefficients(frame: &Frame, budget: &Budget) -> Result<Coefficients, DecodeError> {
+    budget.memory(frame.blocks() * BLOCK_BYTES)?;
+    // `vec!` maps zeroed memory for numbers only, not for whole blocks.
+    frame.components.iter().map(|c| try_filled(c.blocks_across, c.blocks_down, 64, 0i16)).collect()
+}
+
+/// Returns the blocks of a component.
+fn blocks(coefficients: &[i16]) -> &[Block] {
+    coefficients.as_chunks().0
 }
 
 /// Decodes one of several scans into coefficients; returns the offset of its end.
@@ -89,27 +122,34 @@ fn decode_scan(
     segments: &Segments<'_>,
     frame: &Frame,
     scan: Scan,
-    coefficients: &mut [Vec<Block>],
+    budget: &Budget,
+    coefficients: &mut [Vec<i16>],
 ) -> Result<usize, DecodeError> {
+    let refined = if scan.high > 0 && scan.start > 0 { scan.end - scan.start + 1 } else { 0 };
+    let visit = VISIT + refined as u64;
     let indices: Vec<usize> = scan.components.iter().map(|component| component.0).collect();
     let mut reader = ScanReader::new(bytes, segments, scan);
     let mut read = |reader: &mut ScanReader<'_, '_>, part: usize, row: usize, column: usize| {
         let across = frame.components[indices[part]].blocks_across;
-        let block = &mut coefficients[indices[part]][row * across + column];
+        let block = &mut coefficients[indices[part]].as_chunks_mut().0[row * across + column];
         if frame.progressive { reader.progressive(part, block) } else { reader.sequential(part, block).map(|_| ()) }
     };
     if let &[index] = indices.as_slice() {
         // A scan of one component has no padding to whole MCUs.
         let component = &frame.components[index];
+        let across = component.width.div_ceil(8);
         for row in 0..component.height.div_ceil(8) {
-            for column in 0..component.width.div_ceil(8) {
+            budget.work(across as u64 * visit)?;
+            for column in 0..across {
                 reader.begin_mcu()?;
                 read(&mut reader, 0, row, column)?;
             }
             reader.check()?;
         }
     } else {
+        let in_row: usize = indices.iter().map(|&index| &frame.components[index]).map(|c| c.blocks_across * c.v).sum();
         for row in 0..frame.mcus_down {
+            budget.work(in_row as u64 * visit)?;
             for column in 0..frame.mcus_across {
                 reader.begin_mcu()?;
                 for (part, &index) in indices.iter().enumerate() {
@@ -132,11 +172,12 @@ fn decode_and_transform(
     frame: &Frame,
     orient: bool,
     scan: Scan,
+    budget: &Budget,
     sink: &mut dyn RowSink,
 ) -> Result<usize, DecodeError> {
     let tables = quantisation(segments, frame)?;
     let mut reader = ScanReader::new(bytes, segments, scan);
-    assemble(segments, frame, orient, sink, |_, planes| {
+    assemble(segments, frame, orient, budget, sink, |_, planes| {
         for column in 0..frame.mcus_across {
             reader.begin_mcu()?;
             for (part, component) in frame.components.iter().enumerate() {
@@ -161,16 +202,30 @@ fn transform_all(
     segments: &Segments<'_>,
     frame: &Frame,
     orient: bool,
-    coefficients: &[Vec<Block>],
+    coefficients: &[Vec<i16>],
+    progress: &Progress,
+    budget: &Budget,
     sink: &mut dyn RowSink,
 ) -> Result<(), DecodeError> {
     let tables = quantisation(segments, frame)?;
-    assemble(segments, frame, orient, sink, |row, planes| {
+    let smooth = progress.needs_smoothing(frame, &tables);
+    assemble(segments, frame, orient, budget, sink, |row, planes| {
         for (part, component) in frame.components.iter().enumerate() {
             let stride = component.blocks_across * 8;
+            if smooth {
+                let smoother = progress.smoother(part, frame, blocks(&coefficients[part]), tables[part]);
+                for line in 0..component.v {
+                    for column in 0..component.blocks_across {
+                        let block = smoother.block(row * component.v + line, column);
+                        let out = &mut planes[part][line * 8 * stride + column * 8..];
+                        idct::block(&block, tables[part], 63, out, stride);
+                    }
+                }
+                continue;
+            }
             for line in 0..component.v {
                 let first = (row * component.v + line) * component.blocks_across;
-                let blocks = &coefficients[part][first..first + component.blocks_across];
+                let blocks = &blocks(&coefficients[part])[first..first + component.blocks_across];
                 for (i, block) in blocks.iter().enumerate() {
                     // Blocks with a DC coefficient only are common and cheap to detect.
                     let last = if block[1..] == [0; 63] { 0 } else { 63 };
@@ -197,6 +252,7 @@ fn assemble(
     segments: &Segments<'_>,
     frame: &Frame,
     orient: bool,
+    budget: &Budget,
     sink: &mut dyn RowSink,
     mut fill: impl FnMut(usize, &mut [Vec<u8>]) -> Result<(), DecodeError>,
 ) -> Result<(), DecodeError> {
@@ -210,12 +266,19 @@ fn assemble(
         false => Orientation::Upright,
     };
     sink.begin(frame.width, frame.height, orientation)?;
-    let planes =
-        || -> Vec<Vec<u8>> { frame.components.iter().map(|c| vec![0; c.blocks_across * 8 * c.v * 8]).collect() };
-    let (mut current, mut next) = (planes(), planes());
+    let plane = |across: usize, rows: usize| try_filled(across, rows, 1, 0u8);
+    let planes = || -> Result<Vec<Vec<u8>>, DecodeError> {
+        frame.components.iter().map(|c| plane(c.blocks_across * 8, c.v * 8)).collect()
+    };
+    let (mut current, mut next) = (planes()?, planes()?);
     // The last row of samples above `current`.
-    let mut above: Vec<Vec<u8>> = frame.components.iter().map(|c| vec![0; c.blocks_across * 8]).collect();
-    let mut rows: Vec<Vec<u8>> = vec![vec![0; frame.mcus_across * frame.h_max * 8]; frame.components.len()];
+    let mut above: Vec<Vec<u8>> = Vec::new();
+    let mut rows: Vec<Vec<u8>> = Vec::new();
+    for component in &frame.components {
+        above.push(plane(component.blocks_across * 8, 1)?);
+        rows.push(plane(frame.mcus_across * frame.h_max * 8, 1)?);
+    }
+    let in_row: usize = frame.components.iter().map(|c| c.blocks_across * c.v).sum();
 
     for row in 0..=frame.mcus_down {
         for (above, next) in above.iter_mut().zip(&next) {
@@ -223,6 +286,7 @@ fn assemble(
             above.copy_from_slice(&next[last..]);
         }
         if row < frame.mcus_down {
+            budget.work(in_row as u64 * TRANSFORM)?;
             fill(row, &mut next)?;
         }
         if row > 0 {

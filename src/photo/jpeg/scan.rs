@@ -39,8 +39,8 @@ impl<'a, 't> ScanReader<'a, 't> {
     /// Starts a scan whose header `segments` has just read.
     pub fn new(bytes: &'a [u8], segments: &'t Segments<'_>, scan: Scan) -> Self {
         let part = |&(_, dc, ac): &(usize, usize, usize)| ComponentState {
-            dc: segments.dc[dc].as_ref(),
-            ac: segments.ac[ac].as_ref(),
+            dc: segments.tables[0][dc].as_ref(),
+            ac: segments.tables[1][ac].as_ref(),
             prediction: 0,
         };
         ScanReader {
@@ -147,7 +147,11 @@ impl<'a, 't> ScanReader<'a, 't> {
         let part = &mut self.parts[part];
         let difference = self.bits.dc(part.dc.ok_or_else(no_table)?).ok_or_else(bad_code)?;
         part.prediction = part.prediction.wrapping_add(difference);
-        block[0] = (part.prediction << self.scan.low) as i16;
+        let value = (part.prediction << self.scan.low) as i16;
+        // Do not touch memory that is zero already.
+        if block[0] != value {
+            block[0] = value;
+        }
         Ok(())
     }
 
@@ -208,6 +212,10 @@ impl<'a, 't> ScanReader<'a, 't> {
         }
         if self.eob_run > 0 {
             self.eob_run -= 1;
+            // Blocks without any AC coefficient are common and quick to recognise.
+            if k == self.scan.start && block[1..] == [0; 63] {
+                return Ok(());
+            }
             while k <= end {
                 let coefficient = &mut block[usize::from(ZIGZAG[k])];
                 if *coefficient != 0 {

@@ -3,7 +3,7 @@
 
 use super::super::decode_error::DecodeError;
 use super::colour::ColourSpace;
-use super::frame::Frame;
+use super::frame::{Component, Frame};
 use super::huffman::Table;
 use super::standard_tables;
 
@@ -34,6 +34,12 @@ pub(super) const ZIGZAG: [u8; 64 + 16] = {
     order
 };
 
+/// Least length of the segments of JFIF that libjpeg takes for one.
+const JFIF_LENGTH: usize = 14;
+
+/// The definition of a Huffman table: the number of codes of each length, and their symbols.
+type Definition<'a> = (&'a [u8; 16], &'a [u8]);
+
 /// A scan header.
 #[derive(Clone, Debug)]
 pub(super) struct Scan {
@@ -58,8 +64,10 @@ pub(super) struct Segments<'a> {
     quantisation: [Option<[u16; 64]>; 4],
     /// By component: its table at its first scan. Later segments may redefine the table.
     pub component_tables: [Option<[u16; 64]>; 4],
-    pub dc: [Option<Table>; 4],
-    pub ac: [Option<Table>; 4],
+    /// Huffman tables, DC and AC, as the file defines them.
+    definitions: [[Option<Definition<'a>>; 4]; 2],
+    /// Huffman tables, DC and AC, of the scans so far; built when a scan uses them, because a file may hold any number.
+    pub tables: [[Option<Table>; 4]; 2],
     /// MCUs between restart markers; zero for none.
     pub restart_interval: usize,
     /// Whether there is a JFIF header.
@@ -94,8 +102,8 @@ impl<'a> Segments<'a> {
             frame: None,
             quantisation: [None; 4],
             component_tables: [None; 4],
-            dc: [const { None }; 4],
-            ac: [const { None }; 4],
+            definitions: [[None; 4]; 2],
+            tables: [const { [const { None }; 4] }; 2],
             restart_interval: 0,
             jfif: false,
             adobe: None,
@@ -115,24 +123,23 @@ impl<'a> Segments<'a> {
                 0x01 | 0xd0..=0xd8 => continue,
                 _ => {}
             }
-            let length = two(self.bytes, self.at)?;
-            if length < 2 {
-                return Err(DecodeError::damaged("a segment is shorter than its length"));
-            }
+            // A length counts itself; like libjpeg, take a smaller one for an empty segment.
+            let length = two(self.bytes, self.at)?.max(2);
             let segment = self.bytes.get(self.at + 2..self.at + length).ok_or(DecodeError::Truncated)?;
             self.at += length;
             match marker {
                 0xc0..=0xc2 => self.frame_header(marker == 0xc2, segment)?,
                 0xc4 => self.huffman_tables(segment)?,
                 0xc3 | 0xc7 | 0xcb | 0xcf => return Err(DecodeError::unsupported("lossless coding")),
-                0xc9 | 0xca | 0xcc => return Err(DecodeError::unsupported("arithmetic coding")),
+                // 0xcc, the conditioning of arithmetic coding, has no effect on Huffman coding.
+                0xc9 | 0xca => return Err(DecodeError::unsupported("arithmetic coding")),
                 0xc5 | 0xc6 | 0xcd | 0xce | 0xde => {
                     return Err(DecodeError::unsupported("hierarchical coding"));
                 }
                 0xda => return self.scan_header(segment).map(Next::Scan),
                 0xdb => self.quantisation_tables(segment)?,
                 0xdd => self.restart_interval = two(segment, 0)?,
-                0xe0 => self.jfif |= segment.starts_with(b"JFIF\0"),
+                0xe0 => self.jfif |= segment.starts_with(b"JFIF\0") && segment.len() >= JFIF_LENGTH,
                 0xe1 => self.application_1(segment),
                 0xee if segment.starts_with(b"Adobe") => self.adobe = segment.get(11).copied().or(self.adobe),
                 _ => {}
@@ -185,7 +192,7 @@ impl<'a> Segments<'a> {
         Ok(())
     }
 
-    fn huffman_tables(&mut self, mut segment: &[u8]) -> Result<(), DecodeError> {
+    fn huffman_tables(&mut self, mut segment: &'a [u8]) -> Result<(), DecodeError> {
         while let Some((&head, rest)) = segment.split_first() {
             let short = || DecodeError::damaged("a huffman table is too short");
             let counts = rest.first_chunk::<16>().ok_or_else(short)?;
@@ -194,9 +201,10 @@ impl<'a> Segments<'a> {
                 return Err(DecodeError::damaged("a huffman table has too many codes"));
             }
             let symbols = rest.get(16..16 + total).ok_or_else(short)?;
-            let class = if head >> 4 == 0 { &mut self.dc } else { &mut self.ac };
-            let place = class.get_mut(usize::from(head & 15));
-            *place.ok_or(DecodeError::damaged("a huffman table has no place"))? = Some(Table::new(counts, symbols)?);
+            let (class, index) = (usize::from(head >> 4 != 0), usize::from(head & 15));
+            let place = self.definitions[class].get_mut(index);
+            *place.ok_or(DecodeError::damaged("a huffman table has no place"))? = Some((counts, symbols));
+            self.tables[class][index] = None;
             segment = &rest[16 + total..];
         }
         Ok(())
@@ -213,8 +221,11 @@ impl<'a> Segments<'a> {
         let bad = || DecodeError::damaged("a scan header contradicts the frame");
         let mut components: Vec<(usize, usize, usize)> = Vec::new();
         for &[id, tables] in specs.as_chunks::<2>().0 {
-            let index = frame.components.iter().position(|component| component.id == id).ok_or_else(bad)?;
-            if components.iter().any(|other| other.0 == index) || tables >> 4 > 3 || tables & 15 > 3 {
+            let named = |(index, component): &(usize, &Component)| {
+                component.id == id && components.iter().all(|other| other.0 != *index)
+            };
+            let index = frame.components.iter().enumerate().find(named).ok_or_else(bad)?.0;
+            if tables >> 4 > 3 || tables & 15 > 3 {
                 return Err(bad());
             }
             components.push((index, usize::from(tables >> 4), usize::from(tables & 15)));
@@ -245,25 +256,38 @@ impl<'a> Segments<'a> {
             let table = table.ok_or(DecodeError::damaged("a quantisation table is not there"))?;
             self.component_tables[index].get_or_insert(table);
         }
-        if scan.components.iter().any(|&(_, dc, ac)| self.dc[dc].is_none() || self.ac[ac].is_none()) {
-            self.standard_tables();
+        for &(_, dc, ac) in &scan.components {
+            if scan.start == 0 && scan.high == 0 {
+                self.build_table(0, dc)?;
+            }
+            if scan.end > 0 {
+                self.build_table(1, ac)?;
+            }
         }
         Ok(scan)
     }
 
-    /// Fills missing tables with the standard ones, which frames cut from a video leave out.
-    fn standard_tables(&mut self) {
-        for (i, (dc, ac)) in standard_tables::all().into_iter().enumerate() {
-            self.dc[i] = self.dc[i].take().or(dc);
-            self.ac[i] = self.ac[i].take().or(ac);
+    /// Builds a table that a scan uses. Without a definition it is the standard one, which frames cut from a video leave
+    /// out.
+    fn build_table(&mut self, class: usize, index: usize) -> Result<(), DecodeError> {
+        let table = &mut self.tables[class][index];
+        if table.is_none() {
+            *table = match self.definitions[class][index] {
+                Some((counts, symbols)) => Some(Table::new(counts, symbols)?),
+                None => standard_tables::get(class, index),
+            };
         }
+        Ok(())
     }
 
     fn application_1(&mut self, segment: &'a [u8]) {
         const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
         if let Some(exif) = segment.strip_prefix(b"Exif\0\0") {
             // Metadata longer than a segment continues in the next.
-            self.exif.extend_from_slice(exif);
+            let part = if self.exif.is_empty() { segment } else { exif };
+            if self.exif.try_reserve(part.len()).is_ok() {
+                self.exif.extend_from_slice(part);
+            }
         } else if let Some(xmp) = segment.strip_prefix(XMP) {
             self.xmp = Some(xmp);
         }

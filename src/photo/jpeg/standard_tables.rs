@@ -17,26 +17,27 @@ const AC_SYMBOLS: [&[u8]; 2] = [
       \xa1\xb1\xc1\x09\x23\x33\x52\xf0\x15\x62\x72\xd1\x0a\x16\x24\x34\xe1\x25\xf1",
 ];
 
-/// Returns the DC and AC tables of slots 0 (luminance) and 1 (chrominance).
-pub(super) fn all() -> [(Option<Table>, Option<Table>); 2] {
-    [0, 1].map(|i| {
-        let mut symbols = AC_SYMBOLS[i].to_vec();
-        // All other symbols have codes of 16 bits, in order of their value.
-        for symbol in 1..=0xfau8 {
-            if (1..=10).contains(&(symbol & 15)) && !symbols.contains(&symbol) {
-                symbols.push(symbol);
-            }
+/// Returns the DC (class 0) or AC (class 1) table of slot 0 (luminance) or 1 (chrominance).
+pub(super) fn get(class: usize, slot: usize) -> Option<Table> {
+    if class == 0 {
+        return Table::new(DC_COUNTS.get(slot)?, &DC_SYMBOLS).ok();
+    }
+    let mut symbols = AC_SYMBOLS.get(slot)?.to_vec();
+    // All other symbols have codes of 16 bits, in order of their value.
+    for symbol in 1..=0xfau8 {
+        if (1..=10).contains(&(symbol & 15)) && !symbols.contains(&symbol) {
+            symbols.push(symbol);
         }
-        (Table::new(&DC_COUNTS[i], &DC_SYMBOLS).ok(), Table::new(&AC_COUNTS[i], &symbols).ok())
-    })
+    }
+    Table::new(&AC_COUNTS[slot], &symbols).ok()
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn tables_are_complete() {
-        for (dc, ac) in super::all() {
-            assert!(dc.is_some() && ac.is_some());
+        for class in 0..2 {
+            assert_eq!([0, 1, 2].map(|slot| super::get(class, slot).is_some()), [true, true, false]);
         }
     }
 }

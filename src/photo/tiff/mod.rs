@@ -14,7 +14,7 @@ use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::{CompressionMethod, Tag};
 
 use super::decode_error::{DecodeError, checked_size, try_filled};
-use super::decoded::Decoded;
+use super::decoded::{Decoded, Notes};
 use super::exif;
 use super::jpeg::ycbcr_pixel;
 use super::samples::{clip_16, cmyk_to_rgb, unpacked, unpremultiplied};
@@ -51,7 +51,7 @@ pub(super) fn decode(bytes: &[u8], budget: &Budget) -> Result<Decoded, DecodeErr
     let method: Option<u16> = decoder.find_tag_unsigned(Tag::Compression).map_err(decode_error)?;
     if method == Some(CompressionMethod::ModernJPEG.to_u16()) {
         let data = jpeg::read(bytes, &mut decoder, photometric, (width, height), budget)?;
-        return Ok(Decoded { width, height, data, orientation });
+        return Ok(Decoded { width, height, data, orientation, notes: Notes::default() });
     }
     let colours = if photometric == PALETTE { colours(&mut decoder)? } else { Vec::new() };
     // The codec does not read palettes and inverts levels that Pillow does not, so present both as plain levels.
@@ -61,7 +61,7 @@ pub(super) fn decode(bytes: &[u8], budget: &Budget) -> Result<Decoded, DecodeErr
     };
     let image = Image { width, height, photometric, colours };
     let data = image.read(&mut open(&plain, width * height * MAX_PIXEL_BYTES)?)?;
-    Ok(Decoded { width, height, data, orientation })
+    Ok(Decoded { width, height, data, orientation, notes: Notes::default() })
 }
 
 type Tiff<'a> = Decoder<Cursor<&'a [u8]>>;
