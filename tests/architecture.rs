@@ -10,21 +10,22 @@ use std::path::{Path, PathBuf};
 use rust_scan::{CratePath, Token, crate_paths, tokens, without_tests};
 
 /// Each module and the modules of this crate that it may name.
-const MAY_USE: [(&str, &[&str]); 19] = [
+const MAY_USE: [(&str, &[&str]); 20] = [
     ("tensor", &[]),
     ("cancel", &[]),
     ("budget", &["cancel"]),
-    ("kernels", &["tensor"]),
-    ("weights", &["tensor"]),
+    ("threads", &[]),
+    ("kernels", &["tensor", "threads"]),
+    ("weights", &["tensor", "threads"]),
     ("tokenizer", &["tensor"]),
     ("pixels", &["tensor"]),
     ("photo", &["budget", "cancel", "pixels", "tensor"]),
-    ("preprocess", &["pixels", "tensor"]),
+    ("preprocess", &["pixels", "tensor", "threads"]),
     ("layers", &["tensor", "kernels", "weights"]),
     // Models use kernels only through layers.
     ("models", &["tensor", "layers", "weights"]),
     ("catalog", &["models", "preprocess"]),
-    ("import", &["budget", "cancel", "catalog", "weights", "models", "preprocess", "tokenizer"]),
+    ("import", &["budget", "cancel", "catalog", "weights", "models", "preprocess", "threads", "tokenizer"]),
     ("walk", &[]),
     ("hub", &["budget", "cancel", "catalog", "weights", "import"]),
     ("error", &["kernels", "models", "photo", "pixels", "preprocess", "tokenizer", "weights", "walk", "import", "hub"]),
@@ -35,6 +36,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
             "budget",
             "cancel",
             "tensor",
+            "threads",
             "kernels",
             "layers",
             "models",

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 
 use crate::error::Error;
+use crate::threads;
 
 /// How the threads of a pool share a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +60,7 @@ pub(super) fn plan(rows: &[usize], batch_size: usize, threads: usize) -> (Vec<Ra
 
 /// Calls `work` for every pass of [`plan`], on the current rayon pool; `out` has `width` floats for each item.
 pub(super) fn run(rows: &[usize], batch_size: usize, width: usize, out: &mut [f32], work: impl Fn(Pass<'_>) + Sync) {
-    let threads = rayon::current_num_threads();
+    let threads = threads::here();
     let (groups, sharing) = plan(rows, batch_size, threads);
     let mut rest = out;
     let mut passes = Vec::with_capacity(groups.len());
@@ -72,7 +73,7 @@ pub(super) fn run(rows: &[usize], batch_size: usize, width: usize, out: &mut [f3
         return passes.into_iter().for_each(work);
     }
     let left = AtomicUsize::new(passes.len());
-    passes.into_par_iter().with_max_len(1).for_each(|pass| {
+    threads::for_each(passes.into_par_iter().with_max_len(1), |pass| {
         // Idle threads join the last passes instead of waiting for them.
         let last = left.fetch_sub(1, Ordering::Relaxed) <= threads / 2;
         work(Pass { sharing: if last { Sharing::Passes } else { sharing }, ..pass });

@@ -14,6 +14,7 @@ use super::{CancelToken, Encoded, Fingerprint, ImageInput, Options, Stream, chec
 use crate::error::Error;
 use crate::models::ImageTower;
 use crate::preprocess::PreprocessConfig;
+use crate::threads;
 
 /// The image tower of a model.
 ///
@@ -222,7 +223,7 @@ impl ImageEncoder {
         let one = |(index, slot): (usize, &mut [f32])| check(&self.cancel).and_then(|()| pixels(index, slot));
         let prepared: Vec<Result<(), Error>> = match sharing {
             Sharing::Items => items.clone().zip(slots.chunks_exact_mut(len)).map(one).collect(),
-            Sharing::Passes => items.clone().into_par_iter().zip(slots.par_chunks_exact_mut(len)).map(one).collect(),
+            Sharing::Passes => threads::map(items.clone().into_par_iter().zip(slots.par_chunks_exact_mut(len)), one),
         };
         let mut places = Vec::with_capacity(items.len());
         for (place, result) in prepared.into_iter().enumerate() {

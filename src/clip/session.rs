@@ -15,6 +15,7 @@ use crate::models::config::ModelConfig;
 use crate::models::{self, ImageTower, TextTower};
 use crate::preprocess::PreprocessConfig;
 use crate::tensor::ArenaPool;
+use crate::threads::Pool;
 use crate::tokenizer::{Tokenizer, TokenizerConfig};
 use crate::weights::WeightsFile;
 
@@ -31,7 +32,7 @@ pub(crate) struct Session {
     pub(super) options: Options,
     pub(super) arenas: ArenaPool,
     isa: Isa,
-    pool: Option<Arc<rayon::ThreadPool>>,
+    pool: Arc<Pool>,
 }
 
 impl Session {
@@ -68,15 +69,9 @@ impl Session {
         });
         let tokenizer = tokenizer.transpose()?;
         let pool = match (&options.pool, options.threads) {
-            (Some(pool), _) => Some(Arc::clone(pool)),
-            (None, Some(threads)) => Some(Arc::new(
-                rayon::ThreadPoolBuilder::new()
-                    .num_threads(threads)
-                    .thread_name(|i| format!("clippie-{i}"))
-                    .build()
-                    .map_err(|error| Error::Threads(error.to_string()))?,
-            )),
-            (None, None) => None,
+            (Some(pool), _) => Pool::given(Arc::clone(pool)),
+            (None, Some(threads)) => Pool::new(threads),
+            (None, None) => Pool::shared(),
         };
         let fingerprint = Fingerprint::new(&Parts {
             content_hash: weights.content_hash(),
@@ -96,17 +91,13 @@ impl Session {
             options,
             arenas: ArenaPool::default(),
             isa,
-            pool,
+            pool: Arc::new(pool),
         })
     }
 
     /// Runs `work` on the thread pool of the options.
     pub(super) fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        match &self.pool {
-            Some(pool) => pool.install(work),
-            // Moves to a thread of the global pool; the calling thread may not belong to it.
-            None => rayon::scope(|_| work()),
-        }
+        self.pool.install(work)
     }
 
     /// Runs a pass on the calling thread, or on all threads of the current rayon pool.
@@ -117,14 +108,9 @@ impl Session {
         }
     }
 
-    /// The pool of the options; without one, work runs on rayon's global pool or that of the calling thread.
-    pub(super) fn pool(&self) -> Option<Arc<rayon::ThreadPool>> {
-        self.pool.clone()
-    }
-
-    /// Number of threads of the pool.
-    pub(super) fn threads(&self) -> usize {
-        self.pool.as_ref().map_or_else(rayon::current_num_threads, |pool| pool.current_num_threads())
+    /// The threads that work runs on.
+    pub(super) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
     }
 
     /// Refuses a slice that does not have a row for each input.

@@ -12,6 +12,7 @@ use super::session::{Session, flat};
 use super::{CancelToken, Encoded, Fingerprint, Options, Stream};
 use crate::error::Error;
 use crate::models::TextTower;
+use crate::threads;
 
 /// The text tower of a model; the pages of the image tower stay on disk.
 ///
@@ -167,7 +168,7 @@ impl TextEncoder {
         };
         self.session.install(|| {
             let texts = texts.par_iter().with_min_len(64).enumerate();
-            texts.map(|(index, text)| one(index, text.as_ref())).collect()
+            threads::map(texts, |(index, text)| one(index, text.as_ref()))
         })
     }
 

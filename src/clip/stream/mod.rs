@@ -15,6 +15,7 @@ use std::sync::mpsc::Receiver;
 use super::session::Session;
 use super::{CancelToken, Encoded};
 use crate::error::Error;
+use crate::threads::Pool;
 use workers::{Done, WORKERS, Workers};
 
 /// Limit of chunks that are pulled and not yet handed out: two more than are encoded, so that no worker waits for the
@@ -49,7 +50,8 @@ const MOST_CHUNKS: usize = 2 * WORKERS;
 ///
 /// Once [cancelled](Stream::cancel), the stream pulls no more inputs, hands out those it has (with their embedding if
 /// it was done, else with [`Error::Cancelled`]) and ends. Dropping it stops the work within about the time of one pass
-/// and leaves no thread behind. A panic of the inputs' iterator reaches the caller and ends the stream.
+/// and leaves no thread behind. A panic of the inputs' iterator reaches the caller and ends the stream. In a child
+/// process that forks while inputs are encoded, the stream ends: they are encoded in the parent.
 #[must_use = "streams do nothing unless they are consumed"]
 pub struct Stream<'a, I: Iterator> {
     /// `None` once they are exhausted.
@@ -95,14 +97,14 @@ where
         work: impl Fn(&[I::Item], &CancelToken) -> Encoded + Send + Sync + 'static,
     ) -> Self {
         // A pass for each thread, with enough inputs that threads do not share passes.
-        let chunk = session.options.batch_size.max(2) * session.threads();
-        Stream::with(inputs, chunk, session.pool(), cancel, work)
+        let chunk = session.options.batch_size.max(2) * session.pool().threads();
+        Stream::with(inputs, chunk, Arc::clone(session.pool()), cancel, work)
     }
 
     fn with(
         inputs: I,
         chunk: usize,
-        pool: Option<Arc<rayon::ThreadPool>>,
+        pool: Arc<Pool>,
         cancel: &CancelToken,
         work: impl Fn(&[I::Item], &CancelToken) -> Encoded + Send + Sync + 'static,
     ) -> Self {
@@ -203,6 +205,9 @@ where
                 }
                 return Some((input, row));
             }
+            if self.workers.are_lost() {
+                return None;
+            }
             if self.cancel.is_cancelled() {
                 self.inputs = None;
             }
@@ -231,6 +236,10 @@ impl<I: Iterator> FusedIterator for Stream<'_, I> where I::Item: Send + 'static 
 impl<I: Iterator> Drop for Stream<'_, I> {
     fn drop(&mut self) {
         self.cancel.cancel();
+        if self.workers.are_lost() {
+            // A lost thread may be about to use them for ever.
+            return std::mem::forget(std::mem::take(&mut self.chunks));
+        }
         for chunk in self.chunks.drain(..) {
             let _ = self.workers.wait(&chunk);
         }
@@ -256,7 +265,7 @@ mod tests {
 
     /// A stream over numbers whose embeddings are the numbers, seven at most; others fail.
     fn numbers<'a, I: Iterator<Item = usize>>(inputs: I, chunk: usize, cancel: &CancelToken) -> Stream<'a, I> {
-        Stream::with(inputs, chunk, None, cancel, encode)
+        Stream::with(inputs, chunk, Arc::new(Pool::shared()), cancel, encode)
     }
 
     fn encode(inputs: &[usize], cancel: &CancelToken) -> Encoded {
@@ -344,7 +353,7 @@ mod tests {
         let count = Arc::new(AtomicUsize::new(1));
         let running = Running(Arc::clone(&count));
         let token = CancelToken::new();
-        let mut stream = Stream::with(0.., 1, None, &token, move |inputs: &[usize], cancel| {
+        let mut stream = Stream::with(0.., 1, Arc::new(Pool::shared()), &token, move |inputs: &[usize], cancel| {
             let _ = &running;
             encode(inputs, cancel)
         });
@@ -373,7 +382,7 @@ mod tests {
         let rest: Vec<usize> = stream.map(|(input, _)| input).collect();
         assert_eq!(rest, (taken..50).collect::<Vec<_>>());
 
-        let mut stream = Stream::with(0..100, 1, None, &token, |inputs: &[usize], cancel| {
+        let mut stream = Stream::with(0..100, 1, Arc::new(Pool::shared()), &token, |inputs: &[usize], cancel| {
             assert!(inputs[0] != 7, "of the work; part of a test");
             encode(inputs, cancel)
         });
@@ -389,7 +398,7 @@ mod tests {
         let inner = Arc::clone(&pool);
         pool.install(move || {
             let work = move |inputs: &[usize], cancel: &CancelToken| inner.install(|| encode(inputs, cancel));
-            let mut stream = Stream::with(0..40, 3, None, &CancelToken::new(), work);
+            let mut stream = Stream::with(0..40, 3, Arc::new(Pool::shared()), &CancelToken::new(), work);
             assert_eq!(stream.by_ref().take(20).map(|(input, _)| input).collect::<Vec<_>>(), Vec::from_iter(0..20));
             drop(stream);
         });

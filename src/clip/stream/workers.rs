@@ -1,13 +1,16 @@
-//! The threads that encode the chunks of a stream.
+//! The threads that encode the chunks of a stream. In a child process that forked meanwhile they do not exist.
 
 use std::any::Any;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::super::{CancelToken, Encoded};
+use crate::threads::Pool;
 
 /// Number of chunks that are encoded at the same time. With two, threads are idle for about 1 % of the time (200
 /// photos, ViT-B/32, 2 threads).
@@ -41,30 +44,29 @@ impl<T> Job<T> {
 /// Threads that encode chunks. They start with the first chunks and end when this is dropped.
 pub(super) struct Workers<T> {
     work: Arc<Work<T>>,
-    /// The pool that the work runs on, unless it is rayon's global one.
-    pool: Option<Arc<rayon::ThreadPool>>,
+    /// The threads that the work runs on.
+    pool: Arc<Pool>,
     /// `None` once the threads must end.
     jobs: Option<Sender<Job<T>>>,
     queue: Arc<Mutex<Receiver<Job<T>>>>,
     threads: Vec<JoinHandle<()>>,
+    /// The process that started them.
+    process: u32,
+    /// Whether no thread can be started.
+    alone: bool,
 }
 
 impl<T> Workers<T> {
-    pub fn new(
-        pool: Option<Arc<rayon::ThreadPool>>,
-        work: impl Fn(&[T], &CancelToken) -> Encoded + Send + Sync + 'static,
-    ) -> Self {
+    pub fn new(pool: Arc<Pool>, work: impl Fn(&[T], &CancelToken) -> Encoded + Send + Sync + 'static) -> Self {
         let (jobs, queue) = mpsc::channel();
         let queue = Arc::new(Mutex::new(queue));
-        Workers { work: Arc::new(work), pool, jobs: Some(jobs), queue, threads: Vec::new() }
+        let threads = Vec::new();
+        Workers { work: Arc::new(work), pool, jobs: Some(jobs), queue, threads, process: 0, alone: false }
     }
 
-    /// Whether the calling thread is one of those that the work runs on.
-    fn on_pool_thread(&self) -> bool {
-        match &self.pool {
-            Some(pool) => pool.current_thread_index().is_some(),
-            None => rayon::current_thread_index().is_some(),
-        }
+    /// Whether this is a copy in a child process, without the threads and their chunks.
+    pub fn are_lost(&self) -> bool {
+        !self.threads.is_empty() && self.process != process::id()
     }
 
     pub fn submit(&mut self, inputs: Vec<T>, cancel: &CancelToken) -> Receiver<Done<T>>
@@ -73,13 +75,13 @@ impl<T> Workers<T> {
     {
         let (done, receive) = mpsc::channel();
         let job = Job { inputs, cancel: cancel.clone(), done };
-        if self.on_pool_thread() {
+        if self.pool.is_current() {
             // The work may need this very thread. Waiting for workers would mean to run other tasks of the pool here, and
             // those may consume streams, too, without end.
             job.run(&*self.work);
             return receive;
         }
-        if self.threads.len() < WORKERS {
+        if self.threads.len() < WORKERS && !self.alone {
             let (work, queue) = (Arc::clone(&self.work), Arc::clone(&self.queue));
             let next = move || queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let run = move || {
@@ -87,8 +89,18 @@ impl<T> Workers<T> {
                     job.run(&*work);
                 }
             };
-            // One worker is enough; without any, the caller encodes the chunk.
-            self.threads.extend(thread::Builder::new().name("clippie-stream".into()).spawn(run));
+            match thread::Builder::new().name("clippie-stream".into()).spawn(run) {
+                Ok(thread) => {
+                    self.process = process::id();
+                    self.threads.push(thread);
+                }
+                // One worker is enough; without any, the caller encodes the chunks.
+                Err(error) => {
+                    let with = if self.threads.is_empty() { "the calling thread" } else { "one thread" };
+                    tracing::warn!("cannot start a thread for a stream ({error}); {with} encodes its inputs");
+                    self.alone = true;
+                }
+            }
         }
         match &self.jobs {
             Some(jobs) if !self.threads.is_empty() => {
@@ -109,7 +121,10 @@ impl<T> Workers<T> {
         if let Ok(done) = chunk.try_recv() {
             return Some(done);
         }
-        while self.on_pool_thread() {
+        if self.are_lost() {
+            return None;
+        }
+        while self.pool.is_current() {
             let pause = if rayon::yield_now() == Some(rayon::Yield::Executed) { Duration::ZERO } else { PAUSE };
             match chunk.recv_timeout(pause) {
                 Ok(done) => return Some(done),
@@ -123,6 +138,11 @@ impl<T> Workers<T> {
 
 impl<T> Drop for Workers<T> {
     fn drop(&mut self) {
+        if self.are_lost() {
+            // Nobody is there to join, and a lost thread may hold locks of the queue for ever.
+            mem::forget((self.jobs.take(), mem::take(&mut self.threads)));
+            return;
+        }
         self.jobs = None;
         for thread in self.threads.drain(..) {
             // Panics are caught where they happen.
