@@ -33,6 +33,9 @@ pub(crate) struct Session {
     pub(super) arenas: ArenaPool,
     isa: Isa,
     pool: Arc<Pool>,
+    /// Passes of the towers.
+    #[cfg(test)]
+    pub(super) passes: std::sync::atomic::AtomicUsize,
 }
 
 impl Session {
@@ -92,6 +95,8 @@ impl Session {
             arenas: ArenaPool::default(),
             isa,
             pool: Arc::new(pool),
+            #[cfg(test)]
+            passes: Default::default(),
         })
     }
 
@@ -102,6 +107,8 @@ impl Session {
 
     /// Runs a pass on the calling thread, or on all threads of the current rayon pool.
     pub(super) fn pass<R>(&self, sharing: Sharing, work: impl FnOnce(Exec<'_>) -> R) -> R {
+        #[cfg(test)]
+        self.passes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         match sharing {
             Sharing::Items => work(Exec::new(self.isa, Team::SERIAL)),
             Sharing::Passes => work(Exec::new(self.isa, Workers::gather().team())),
@@ -122,24 +129,22 @@ impl Session {
         Ok(())
     }
 
-    /// Finishes a pass over the items from `first` on: refuses rows that are not finite and scales the others to length
-    /// one if the options say so. `places` are the indices of the rows of `out` that hold embeddings.
+    /// Finishes the rows of a pass: refuses rows that are not finite and scales the others to length
+    /// one if the options say so. `index` gives the index of each row's input in the batch.
     pub(super) fn finish(
         &self,
         what: &'static str,
-        first: usize,
-        places: impl IntoIterator<Item = usize>,
-        out: &mut [f32],
+        index: impl Fn(usize) -> usize,
+        rows: &mut [f32],
         failures: &Failures,
     ) {
         let dim = self.config.embed_dim;
-        for place in places {
-            let row = &mut out[place * dim..(place + 1) * dim];
+        for (index, row) in rows.chunks_exact_mut(dim).enumerate().map(|(place, row)| (index(place), row)) {
             let squares: f64 = row.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
             if !squares.is_finite() {
                 row.fill(0.0);
-                let error = models::Error::NotFinite { what, index: first + place };
-                failures.add(first + place, Error::model(self.weights.path(), error));
+                let error = models::Error::NotFinite { what, index };
+                failures.add(index, Error::model(self.weights.path(), error));
             } else if self.options.normalize {
                 // The same guard against a zero row as in the references.
                 let length = squares.sqrt().max(1e-12);

@@ -203,7 +203,7 @@ impl TextEncoder {
         session.pass(sharing, |exec| {
             session.arenas.with(|arena| self.tower.forward(exec, texts, arena, out));
         });
-        session.finish("text", items.start, 0..items.len(), out, failures);
+        session.finish("text", |place| items.start + place, out, failures);
     }
 }
 
