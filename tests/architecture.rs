@@ -161,6 +161,24 @@ fn unsafe_is_confined() {
     }
 }
 
+/// Outside of `threads`, loops of rayon would use its global pool, which panics where threads cannot be started and has
+/// none after a fork.
+#[test]
+fn rayon_is_used_through_threads() {
+    // Types, and functions that build no pool on the threads where they are called.
+    const ALLOWED: [&str; 6] = ["prelude", "ThreadPool", "spawn", "yield_local", "yield_now", "Yield"];
+    let mut seen = 0;
+    for Source { path, text } in sources().iter().filter(|source| !source.path.starts_with("threads/")) {
+        let code = without_tests(&tokens(text));
+        for names in code.windows(3).filter(|tokens| tokens[0].text == "rayon" && tokens[1].text == "::") {
+            let Token { text, line } = names[2];
+            assert!(ALLOWED.contains(&text), "src/{path}:{line}: rayon::{text}; see src/threads");
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "{seen}");
+}
+
 /// The text from `start` up to the character that closes the bracket at `open`.
 fn bracketed(text: &str, open: usize) -> &str {
     let mut depth = 0;

@@ -23,7 +23,7 @@ pub(crate) fn try_for_each<I: IndexedParallelIterator, E: Send>(
 ) -> Result<(), E> {
     on_shared_threads(|| match is_on_a_pool() {
         true => items.try_for_each(work),
-        false => serially(items, |items| items.map(work).collect()),
+        false => serially(items, |mut items| Iterator::try_for_each(&mut items, work)),
     })
 }
 
@@ -70,8 +70,8 @@ mod tests {
         assert_eq!(values, Vec::from_iter((0..100).map(|place| place / 13 * 3)));
         let numbers = (0..50usize).into_par_iter().with_min_len(8).with_max_len(9);
         assert_eq!(serially(numbers, |items| items.collect::<Vec<_>>()), Vec::from_iter(0..50));
-        let found = serially(vec![1, 2, 3].into_par_iter(), |items| {
-            items.map(|i| if i < 2 { Ok(()) } else { Err(i) }).collect::<Result<(), i32>>()
+        let found = serially(vec![1, 2, 3].into_par_iter(), |mut items| {
+            Iterator::try_for_each(&mut items, |i| if i < 2 { Ok(()) } else { Err(i) })
         });
         assert_eq!(found, Err(2));
     }

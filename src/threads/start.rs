@@ -25,6 +25,10 @@ const MOST_ANYWHERE: usize = 64;
 /// the pool never do; busy ones may not either, and then we use threads of our own.
 const ANSWER: Duration = Duration::from_secs(1);
 
+/// Bytes that must be free after the start of a thread, for the work: the stacks of a pool can take all that a process
+/// may have, and an allocation that fails then ends it.
+const HEADROOM: usize = 64 << 20;
+
 /// Bounds a number of threads for a pool.
 pub(super) fn limited(threads: usize) -> usize {
     let most = MOST_ANYWHERE.max(MOST_PER_CORE * cores());
@@ -74,7 +78,7 @@ type Started = Sender<ThreadBuilder>;
 
 /// Starts threads until one cannot be started.
 fn start(threads: usize, builder: impl Fn(usize) -> Builder) -> (Vec<Started>, Option<io::Error>) {
-    let mut started = Vec::new();
+    let mut started = Vec::with_capacity(threads);
     for index in 0..threads {
         let (send, receive) = mpsc::channel::<ThreadBuilder>();
         let run = move || {
@@ -82,12 +86,20 @@ fn start(threads: usize, builder: impl Fn(usize) -> Builder) -> (Vec<Started>, O
                 thread.run();
             }
         };
-        match builder(index).spawn(run) {
-            Ok(_) => started.push(send),
+        match builder(index).spawn(run).and_then(|_| has_headroom()) {
+            Ok(()) => started.push(send),
             Err(error) => return (started, Some(error)),
         }
     }
     (started, None)
+}
+
+fn has_headroom() -> io::Result<()> {
+    let mut room = Vec::<u8>::new();
+    room.try_reserve_exact(HEADROOM).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    // Otherwise the compiler may leave out the allocation. No page of it is touched.
+    std::hint::black_box(room.as_ptr());
+    Ok(())
 }
 
 /// Gives each of these threads its place in a pool.
