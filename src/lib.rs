@@ -54,6 +54,7 @@ mod error;
 mod kernels;
 mod layers;
 mod tensor;
+mod threads;
 
 pub mod catalog;
 // The command is a separate binary and needs public items. This module is not part of the library's API.

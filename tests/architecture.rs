@@ -10,22 +10,23 @@ use std::path::{Path, PathBuf};
 use rust_scan::{CratePath, Token, crate_paths, tokens, without_tests};
 
 /// Each module and the modules of this crate that it may name.
-const MAY_USE: [(&str, &[&str]); 21] = [
+const MAY_USE: [(&str, &[&str]); 22] = [
     ("tensor", &[]),
     ("files", &[]),
     ("cancel", &[]),
     ("budget", &["cancel"]),
-    ("kernels", &["tensor"]),
-    ("weights", &["files", "tensor"]),
+    ("threads", &[]),
+    ("kernels", &["tensor", "threads"]),
+    ("weights", &["files", "tensor", "threads"]),
     ("tokenizer", &["tensor"]),
     ("pixels", &["tensor"]),
     ("photo", &["budget", "cancel", "pixels", "tensor"]),
-    ("preprocess", &["pixels", "tensor"]),
+    ("preprocess", &["pixels", "tensor", "threads"]),
     ("layers", &["tensor", "kernels", "weights"]),
     // Models use kernels only through layers.
     ("models", &["tensor", "layers", "weights"]),
     ("catalog", &["models", "preprocess"]),
-    ("import", &["budget", "cancel", "catalog", "weights", "models", "preprocess", "tokenizer"]),
+    ("import", &["budget", "cancel", "catalog", "weights", "models", "preprocess", "threads", "tokenizer"]),
     ("walk", &["files"]),
     ("hub", &["files", "budget", "cancel", "catalog", "weights", "import"]),
     ("error", &["kernels", "models", "photo", "pixels", "preprocess", "tokenizer", "weights", "walk", "import", "hub"]),
@@ -37,6 +38,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
             "cancel",
             "files",
             "tensor",
+            "threads",
             "kernels",
             "layers",
             "models",
@@ -163,6 +165,24 @@ fn unsafe_is_confined() {
         let found = source.code().into_iter().find(|token| token.text == "unsafe");
         assert!(found.is_none(), "src/{}:{}: unsafe code", source.path, found.unwrap().line);
     }
+}
+
+/// Outside of `threads`, loops of rayon would use its global pool, which panics where threads cannot be started and has
+/// none after a fork.
+#[test]
+fn rayon_is_used_through_threads() {
+    // Types, and functions that build no pool on the threads where they are called.
+    const ALLOWED: [&str; 6] = ["prelude", "ThreadPool", "spawn", "yield_local", "yield_now", "Yield"];
+    let mut seen = 0;
+    for Source { path, text } in sources().iter().filter(|source| !source.path.starts_with("threads/")) {
+        let code = without_tests(&tokens(text));
+        for names in code.windows(3).filter(|tokens| tokens[0].text == "rayon" && tokens[1].text == "::") {
+            let Token { text, line } = names[2];
+            assert!(ALLOWED.contains(&text), "src/{path}:{line}: rayon::{text}; see src/threads");
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "{seen}");
 }
 
 /// The text from `start` up to the character that closes the bracket at `open`.

@@ -128,7 +128,8 @@ impl Messages {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        if !hidden {
+        // Where no thread can be started, the bar moves with the work only; indicatif would panic.
+        if !hidden && std::thread::Builder::new().spawn(|| ()).is_ok() {
             bar.enable_steady_tick(Duration::from_millis(500));
         }
         *self.screen.bar() = Some(bar);

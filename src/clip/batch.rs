@@ -1,5 +1,8 @@
 //! Splits a batch into passes and distributes them over threads.
 //!
+//! Inputs that may fail before the tower, photos, are drawn by each pass until it is full ([`run_drawn`]), so that a
+//! photo that cannot be read takes no place in a pass. Checked inputs have their places in advance ([`run`]).
+//!
 //! With at least two items per thread, each thread runs its own passes, which need no synchronisation inside; with
 //! fewer items, and for the last passes, all threads share each pass. Results are the same either way.
 
@@ -10,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 
 use crate::error::Error;
+use crate::threads;
 
 /// How the threads of a pool share a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +63,7 @@ pub(super) fn plan(rows: &[usize], batch_size: usize, threads: usize) -> (Vec<Ra
 
 /// Calls `work` for every pass of [`plan`], on the current rayon pool; `out` has `width` floats for each item.
 pub(super) fn run(rows: &[usize], batch_size: usize, width: usize, out: &mut [f32], work: impl Fn(Pass<'_>) + Sync) {
-    let threads = rayon::current_num_threads();
+    let threads = threads::here();
     let (groups, sharing) = plan(rows, batch_size, threads);
     let mut rest = out;
     let mut passes = Vec::with_capacity(groups.len());
@@ -72,11 +76,52 @@ pub(super) fn run(rows: &[usize], batch_size: usize, width: usize, out: &mut [f3
         return passes.into_iter().for_each(work);
     }
     let left = AtomicUsize::new(passes.len());
-    passes.into_par_iter().with_max_len(1).for_each(|pass| {
-        // Idle threads join the last passes instead of waiting for them.
-        let last = left.fetch_sub(1, Ordering::Relaxed) <= threads / 2;
-        work(Pass { sharing: if last { Sharing::Passes } else { sharing }, ..pass });
+    threads::for_each(passes.into_par_iter().with_max_len(1), |pass| {
+        work(Pass { sharing: sharing_of(&left, threads, sharing), ..pass });
     });
+}
+
+/// A pass whose items are drawn one group after the other.
+pub(super) struct Drawn<'a> {
+    /// The number of items that fill it.
+    pub size: usize,
+    pub sharing: Sharing,
+    queue: &'a Queue,
+}
+
+impl Drawn<'_> {
+    /// Draws up to `most` consecutive items; none are left if it is empty.
+    pub fn draw(&self, most: usize) -> Range<usize> {
+        let first = self.queue.next.fetch_add(most, Ordering::Relaxed).min(self.queue.items);
+        first..(first + most).min(self.queue.items)
+    }
+}
+
+/// The items of a batch that no pass has drawn.
+struct Queue {
+    next: AtomicUsize,
+    items: usize,
+}
+
+/// Calls `work` for as many passes as [`plan`] makes of `items` of `rows` rows each, on the current rayon pool. Passes
+/// that find no item left do nothing.
+pub(super) fn run_drawn(items: usize, rows: usize, batch_size: usize, work: impl Fn(Drawn<'_>) + Sync) {
+    let threads = threads::here();
+    let (groups, sharing) = plan(&vec![rows; items], batch_size, threads);
+    let queue = Queue { next: AtomicUsize::new(0), items };
+    let sizes: Vec<usize> = groups.into_iter().map(|group| group.len()).collect();
+    let pass = |size: usize, sharing: Sharing| work(Drawn { size, sharing, queue: &queue });
+    if threads == 1 || sharing == Sharing::Passes {
+        return sizes.into_iter().for_each(|size| pass(size, sharing));
+    }
+    let left = AtomicUsize::new(sizes.len());
+    threads::for_each(sizes.into_par_iter().with_max_len(1), |size| pass(size, sharing_of(&left, threads, sharing)));
+}
+
+/// How the next pass is shared: idle threads join the last passes instead of waiting for them. `left` counts the
+/// passes that have not begun.
+fn sharing_of(left: &AtomicUsize, threads: usize, sharing: Sharing) -> Sharing {
+    if left.fetch_sub(1, Ordering::Relaxed) <= threads / 2 { Sharing::Passes } else { sharing }
 }
 
 /// Collects the errors of the items of a batch.
@@ -151,6 +196,37 @@ mod tests {
             pool.install(run);
             assert_eq!(shared.into_inner(), threads / 2);
             assert!(out.iter().enumerate().all(|(i, &value)| value == (i / 3) as f32 + 1.0));
+        }
+    }
+
+    #[test]
+    fn every_item_is_drawn_once_and_passes_stay_full() {
+        for (threads, items, batch_size) in [(1, 0, 8), (1, 20, 8), (2, 1, 8), (2, 3, 2), (2, 50, 8), (4, 100, 8)] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            for usable_every in [1, 2, 5, 1000] {
+                let (passes, seen) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+                let work = |pass: Drawn<'_>| {
+                    let mut kept = 0;
+                    while kept < pass.size {
+                        let drawn = pass.draw(pass.size - kept);
+                        if drawn.is_empty() {
+                            break;
+                        }
+                        kept += drawn.clone().filter(|index| index % usable_every == usable_every - 1).count();
+                        seen.lock().unwrap().extend(drawn);
+                    }
+                    passes.lock().unwrap().push((kept, pass.size));
+                };
+                pool.install(|| run_drawn(items, 50, batch_size, work));
+                let mut seen = seen.into_inner().unwrap();
+                seen.sort_unstable();
+                assert_eq!(seen, Vec::from_iter(0..items));
+                // Only the passes that were being filled when the items ran out are not full.
+                let passes = passes.into_inner().unwrap();
+                let partial = passes.iter().filter(|(kept, size)| *kept > 0 && kept < size).count();
+                assert!(partial <= threads, "{passes:?}");
+                assert_eq!(passes.iter().map(|(kept, _)| kept).sum::<usize>(), items / usable_every);
+            }
         }
     }
 

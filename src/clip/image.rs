@@ -3,17 +3,18 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ndarray::{Array2, Array3, ArrayView4};
 use rayon::prelude::*;
 
-use super::batch::{self, Failures, Pass, Sharing, spread};
+use super::batch::{self, Drawn, Failures, Sharing};
 use super::session::{NoPass, Session, flat};
 use super::{CancelToken, Encoded, Fingerprint, ImageInput, Options, Stream, check, pixels};
 use crate::error::Error;
 use crate::models::ImageTower;
 use crate::preprocess::PreprocessConfig;
+use crate::threads;
 use crate::weights::Tower;
 
 /// The image tower of a model.
@@ -176,54 +177,62 @@ impl ImageEncoder {
             .map_err(|error| error.of_item("image", Some(index), image.path()))
     }
 
-    /// Encodes a batch to `out [images, embed_dim]`; `pixels` writes the pixels of one image. Rows of failed images are
-    /// zeros.
+    /// Encodes a batch to `out [images, embed_dim]`; `pixels` writes the pixels of one image. Leaves the rows of failed
+    /// images as they are.
     fn run(&self, images: usize, out: &mut [f32], failures: Failures, pixels: &WritePixels<'_>) -> Failures {
         let session = &*self.session;
-        let rows = vec![self.tower.rows(); images];
+        let out = Mutex::new(out);
         session.install(|| {
-            batch::run(&rows, session.options.batch_size, self.embed_dim(), out, |pass| {
-                self.pass(pass, &failures, pixels);
+            batch::run_drawn(images, self.tower.rows(), session.options.batch_size, |pass| {
+                self.pass(&pass, &out, &failures, pixels);
             });
         });
         failures
     }
 
-    /// Encodes one pass: pixels, tower, unit rows.
-    fn pass(&self, pass: Pass<'_>, failures: &Failures, pixels: &WritePixels<'_>) {
-        let Pass { items, sharing, out } = pass;
-        if failures.stopped() {
-            return;
-        }
+    /// Encodes one pass: draws images until it is full, then tower, unit rows. An image that fails takes no place.
+    fn pass(&self, pass: &Drawn<'_>, out: &Mutex<&mut [f32]>, failures: &Failures, pixels: &WritePixels<'_>) {
         let (len, dim) = (self.session.preprocess.pixel_len(), self.embed_dim());
         self.session.arenas.with(|arena| {
-            let [slots] = match arena.split([items.len().saturating_mul(len)]) {
-                Ok(slots) => slots,
+            let [slots, rows] = match arena.split([pass.size.saturating_mul(len), pass.size.saturating_mul(dim)]) {
+                Ok(buffers) => buffers,
                 Err(refused) => {
                     let error = || self.session.no_pass("image", NoPass::Scratch(refused));
-                    return items.for_each(|index| failures.add(index, error()));
+                    return pass.draw(pass.size).for_each(|index| failures.add(index, error()));
                 }
             };
-            let slots = &mut slots[..items.len() * len]; // [items, 3, S, S]
-            let places = self.prepare(&items, sharing, slots, failures, pixels);
-            if failures.stopped() {
+            let slots = &mut slots[..pass.size * len]; // [size, 3, S, S]
+            let mut indices = Vec::with_capacity(pass.size);
+            while indices.len() < pass.size && !failures.stopped() {
+                let drawn = pass.draw(pass.size - indices.len());
+                if drawn.is_empty() {
+                    break;
+                }
+                let free = &mut slots[indices.len() * len..][..drawn.len() * len];
+                indices.extend(self.prepare(drawn, pass.sharing, free, failures, pixels));
+            }
+            if indices.is_empty() || failures.stopped() {
                 return;
             }
-            if let Err(reason) = self.forward(sharing, &slots[..places.len() * len], &mut out[..places.len() * dim]) {
-                out.fill(0.0);
-                let indices = places.into_iter().map(|place| items.start + place);
-                return indices.for_each(|index| failures.add(index, self.session.no_pass("image", reason.clone())));
+            let rows = &mut rows[..indices.len() * dim];
+            if let Err(reason) = self.forward(pass.sharing, &slots[..indices.len() * len], rows) {
+                let error = || self.session.no_pass("image", reason.clone());
+                return indices.into_iter().for_each(|index| failures.add(index, error()));
             }
-            spread(out, dim, &places);
-            self.session.finish("image", items.start, places, out, failures);
+            self.session.finish("image", |place| indices[place], rows, failures);
+            // A panic while the lock is held cannot leave a row half-written that anybody reads.
+            let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
+            for (row, index) in rows.chunks_exact(dim).zip(&indices) {
+                out[index * dim..(index + 1) * dim].copy_from_slice(row);
+            }
         });
     }
 
-    /// Prepares the images of a pass. Moves the pixels of usable images to the start of `slots [items, 3, S, S]`, so
-    /// that failed ones cost no arithmetic, and returns the indices of the usable images.
+    /// Prepares images of a pass. Moves the pixels of usable images to the start of `slots [items, 3, S, S]` and returns
+    /// their indices in the batch.
     fn prepare(
         &self,
-        items: &Range<usize>,
+        items: Range<usize>,
         sharing: Sharing,
         slots: &mut [f32],
         failures: &Failures,
@@ -233,29 +242,26 @@ impl ImageEncoder {
         let one = |(index, slot): (usize, &mut [f32])| check(&self.cancel).and_then(|()| pixels(index, slot));
         let prepared: Vec<Result<(), Error>> = match sharing {
             Sharing::Items => items.clone().zip(slots.chunks_exact_mut(len)).map(one).collect(),
-            Sharing::Passes => items.clone().into_par_iter().zip(slots.par_chunks_exact_mut(len)).map(one).collect(),
+            Sharing::Passes => threads::map(items.clone().into_par_iter().zip(slots.par_chunks_exact_mut(len)), one),
         };
-        let mut places = Vec::with_capacity(items.len());
-        for (place, result) in prepared.into_iter().enumerate() {
+        let mut usable = Vec::with_capacity(items.len());
+        for ((place, index), result) in items.enumerate().zip(prepared) {
             match result.and_then(|()| check(&self.cancel)) {
                 Ok(()) => {
-                    if place > places.len() {
-                        slots.copy_within(place * len..(place + 1) * len, places.len() * len);
+                    if place > usable.len() {
+                        slots.copy_within(place * len..(place + 1) * len, usable.len() * len);
                     }
-                    places.push(place);
+                    usable.push(index);
                 }
-                Err(error) => failures.add(items.start + place, error),
+                Err(error) => failures.add(index, error),
             }
         }
-        places
+        usable
     }
 
     /// Runs the tower: `pixels [images, 3, S, S]` to `out [images, embed_dim]`.
     fn forward(&self, sharing: Sharing, pixels: &[f32], out: &mut [f32]) -> Result<(), NoPass> {
         let images = out.len() / self.embed_dim();
-        if images == 0 {
-            return Ok(());
-        }
         let done = self
             .session
             .pass(Tower::Image, sharing, |exec, arena| self.tower.forward(exec, pixels, images, arena, out));
@@ -275,5 +281,50 @@ impl ImageEncoder {
 impl fmt::Debug for ImageEncoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.session.debug(f, "ImageEncoder")
+    }
+}
+
+#[cfg(all(test, feature = "decode", feature = "demo"))]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+    use crate::RgbBuffer;
+    use crate::weights::WeightsFile;
+
+    #[test]
+    fn photos_that_fail_cost_no_pass_and_no_place_in_one() {
+        let red = RgbBuffer::new(4, 4, [200, 10, 10].repeat(16)).unwrap();
+        let missing = Path::new("/there is no such photo");
+        for threads in [1, 2] {
+            let encoder = Options::new().threads(threads).open_weights_image(WeightsFile::demo().unwrap()).unwrap();
+            let alone = encoder.encode_one(&red).unwrap();
+            let passes = || encoder.session.passes.swap(0, Ordering::Relaxed);
+            passes();
+            assert!(encoder.encode_each([missing; 40]).rows.iter().all(|&value| value == 0.0));
+            assert_eq!(passes(), 0);
+            assert!(encoder.encode_each([&red; 16]).is_complete());
+            let without_failures = passes();
+            // One photo in five is usable: 16 of 80. Each thread may end with a pass that is not full.
+            let images = (0..80).map(|i| if i % 5 == 3 { ImageInput::from(&red) } else { ImageInput::from(missing) });
+            let encoded = encoder.encode_each(images);
+            let passes = passes();
+            assert!((without_failures..without_failures + threads).contains(&passes), "{passes} {without_failures}");
+            for (index, row) in encoded.iter().enumerate() {
+                match row {
+                    Ok(row) => assert_eq!((row.to_vec(), index % 5), (alone.clone(), 3)),
+                    Err(error) => assert!(index % 5 != 3 && error.index() == Some(index), "{error}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_of_several_errors_is_returned() {
+        let encoder = Options::new().threads(2).open_weights_image(WeightsFile::demo().unwrap()).unwrap();
+        for first in 0..20 {
+            let names: Vec<String> = (first..first + 40).map(|i| format!("/no such photo {i}")).collect();
+            assert_eq!(encoder.encode(&names).unwrap_err().index(), Some(0));
+        }
     }
 }

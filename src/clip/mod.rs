@@ -55,6 +55,21 @@ use session::Session;
 /// other process that maps the same file. Clones are cheap and share everything. All methods take `&self` and
 /// may be called from any number of threads at once.
 ///
+/// # In a long-running process
+///
+/// - Threads: work runs on the pool of the [`Options`], on the pool of the calling thread if it belongs to one, or on
+///   rayon's global pool, which is built with the first call unless the host has built it. Where threads cannot be
+///   started, work runs on fewer, down to the calling thread, with a warning of `tracing`; no call fails or panics
+///   for it.
+/// - Tasks of a pool may call, also of the pool that the model uses, and nested; calls of any number of threads share
+///   one pool.
+/// - A panic of an iterator, a conversion or a callback of the caller reaches the caller. The model stays usable.
+/// - `fork`: a child process has none of the threads of its parent. The first call there starts new ones, as many as
+///   the model had; a [`Stream`] of the parent ends. Do not fork while another thread is in its first call or opens a
+///   model: what that thread initialises once for the process, it cannot complete in the child.
+/// - A process or thread that is stopped and goes on later continues; no call depends on time, downloads excepted.
+/// - Memory: a model keeps the scratch of as many passes as ran at the same time, until [`Clip::release`].
+///
 /// ```no_run
 /// use clippie_rs::Clip;
 ///

@@ -57,6 +57,10 @@ impl Options {
     }
 
     /// Runs on a separate thread pool with this many threads; zero means one per core. Never changes results.
+    ///
+    /// At most four threads per core, or 64 if that is more. Where fewer can be started, because a container or a user
+    /// may have no more, the model works with those, down to the calling thread alone, and says so in a warning of
+    /// `tracing`.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
         self

@@ -16,6 +16,7 @@ use crate::models::config::ModelConfig;
 use crate::models::{self, ImageTower, TextTower};
 use crate::preprocess::PreprocessConfig;
 use crate::tensor::{Arena, ArenaPool, NoScratch};
+use crate::threads::Pool;
 use crate::tokenizer::{Tokenizer, TokenizerConfig};
 use crate::weights::{self, Refusal, Tower, WeightsFile};
 
@@ -32,7 +33,10 @@ pub(crate) struct Session {
     pub(super) options: Options,
     pub(super) arenas: ArenaPool,
     isa: Isa,
-    pool: Option<Arc<rayon::ThreadPool>>,
+    pool: Arc<Pool>,
+    /// Passes of the towers.
+    #[cfg(test)]
+    pub(super) passes: std::sync::atomic::AtomicUsize,
 }
 
 impl Session {
@@ -70,15 +74,9 @@ impl Session {
         });
         let tokenizer = tokenizer.transpose()?;
         let pool = match (&options.pool, options.threads) {
-            (Some(pool), _) => Some(Arc::clone(pool)),
-            (None, Some(threads)) => Some(Arc::new(
-                rayon::ThreadPoolBuilder::new()
-                    .num_threads(threads)
-                    .thread_name(|i| format!("clippie-{i}"))
-                    .build()
-                    .map_err(|error| Error::Threads(error.to_string()))?,
-            )),
-            (None, None) => None,
+            (Some(pool), _) => Pool::given(Arc::clone(pool)),
+            (None, Some(threads)) => Pool::new(threads),
+            (None, None) => Pool::shared(),
         };
         let fingerprint = Fingerprint::new(&Parts {
             content_hash: weights.content_hash(),
@@ -99,17 +97,15 @@ impl Session {
             options,
             arenas,
             isa,
-            pool,
+            pool: Arc::new(pool),
+            #[cfg(test)]
+            passes: Default::default(),
         })
     }
 
     /// Runs `work` on the thread pool of the options.
     pub(super) fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        match &self.pool {
-            Some(pool) => pool.install(work),
-            // Moves to a thread of the global pool; the calling thread may not belong to it.
-            None => rayon::scope(|_| work()),
-        }
+        self.pool.install(work)
     }
 
     /// Runs a pass of `tower` on the calling thread, or on all threads of the current rayon pool. `work` may be called
@@ -120,6 +116,8 @@ impl Session {
         sharing: Sharing,
         mut work: impl FnMut(Exec<'_>, &mut Arena) -> Result<(), NoScratch>,
     ) -> Result<(), NoPass> {
+        #[cfg(test)]
+        self.passes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let done = self.weights.during(tower, || {
             self.arenas.with(|arena| match sharing {
                 Sharing::Items => work(Exec::new(self.isa, Team::SERIAL), arena),
@@ -138,14 +136,9 @@ impl Session {
         Error::model(self.weights.path(), error)
     }
 
-    /// The pool of the options; without one, work runs on rayon's global pool or that of the calling thread.
-    pub(super) fn pool(&self) -> Option<Arc<rayon::ThreadPool>> {
-        self.pool.clone()
-    }
-
-    /// Number of threads of the pool.
-    pub(super) fn threads(&self) -> usize {
-        self.pool.as_ref().map_or_else(rayon::current_num_threads, |pool| pool.current_num_threads())
+    /// The threads that work runs on.
+    pub(super) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
     }
 
     /// Refuses a slice that does not have a row for each input.
@@ -157,21 +150,18 @@ impl Session {
         Ok(())
     }
 
-    /// Finishes a pass over the items from `first` on: refuses rows that are not finite or have no length, and scales the
-    /// others to length one if the options say so. `places` are the indices of the rows of `out` that hold embeddings.
+    /// Finishes the rows of a pass: refuses rows that are not finite or have no length, and scales the others to length
+    /// one if the options say so. `index` gives the index of each row's input in the batch.
     pub(super) fn finish(
         &self,
         what: &'static str,
-        first: usize,
-        places: impl IntoIterator<Item = usize>,
-        out: &mut [f32],
+        index: impl Fn(usize) -> usize,
+        rows: &mut [f32],
         failures: &Failures,
     ) {
         let dim = self.config.embed_dim;
-        for place in places {
-            let row = &mut out[place * dim..(place + 1) * dim];
+        for (index, row) in rows.chunks_exact_mut(dim).enumerate().map(|(place, row)| (index(place), row)) {
             let squares: f64 = row.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
-            let index = first + place;
             if !squares.is_finite() {
                 row.fill(0.0);
                 let error = models::Error::NotFinite { what, index };

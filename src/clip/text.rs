@@ -12,6 +12,7 @@ use super::session::{NoPass, Session, flat};
 use super::{CancelToken, Encoded, Fingerprint, Options, Stream};
 use crate::error::Error;
 use crate::models::TextTower;
+use crate::threads;
 use crate::weights::Tower;
 
 /// The text tower of a model; the pages of the image tower stay on disk.
@@ -167,7 +168,7 @@ impl TextEncoder {
         };
         self.session.install(|| {
             let texts = texts.par_iter().with_min_len(64).enumerate();
-            texts.map(|(index, text)| one(index, text.as_ref())).collect()
+            threads::map(texts, |(index, text)| one(index, text.as_ref()))
         })
     }
 
@@ -201,7 +202,7 @@ impl TextEncoder {
         let (session, texts) = (&*self.session, &ids[items.clone()]);
         let done = session.pass(Tower::Text, sharing, |exec, arena| self.tower.forward(exec, texts, arena, out));
         match done {
-            Ok(()) => session.finish("text", items.start, 0..items.len(), out, failures),
+            Ok(()) => session.finish("text", |place| items.start + place, out, failures),
             Err(NoPass::Scratch(_)) if items.len() > 1 => {
                 // Half of them take half of the memory.
                 let (first, second) = out.split_at_mut(items.len() / 2 * session.config.embed_dim);

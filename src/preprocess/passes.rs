@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::filter::{Axis, FRACTION_BITS, HALF, Windows};
 use crate::pixels::RgbView;
+use crate::threads;
 
 /// Multiplications per task: about a tenth of a millisecond.
 const TASK: usize = 1 << 19;
@@ -90,7 +91,7 @@ impl RowPass {
             };
             let right = left + windows.len() * 3;
             let rows_per_task = (TASK / (windows.weights() * 3).max(1)).max(1);
-            out.par_chunks_mut(width * rows_per_task).enumerate().for_each(|(task, chunk)| {
+            threads::for_each(out.par_chunks_mut(width * rows_per_task).enumerate(), |(task, chunk)| {
                 for (i, out_row) in chunk.chunks_exact_mut(width).enumerate() {
                     let row = source.row(task * rows_per_task + i, 0..source.width);
                     resample_row(row, windows, first, &mut out_row[left..right]);
@@ -168,7 +169,7 @@ impl ColumnPass {
             outputs.for_each(|output| output.add(axis, source, &input, left));
         } else {
             let outputs: Vec<_> = outputs.collect();
-            outputs.into_par_iter().for_each(|output| output.add(axis, source, &input, left));
+            threads::for_each(outputs.into_par_iter(), |output| output.add(axis, source, &input, left));
         }
     }
 }

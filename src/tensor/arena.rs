@@ -3,7 +3,7 @@
 //! A pass asks for the sizes that follow from the model and the batch. An arena that is large enough serves many
 //! passes without touching the allocator. Its contents are not cleared between passes.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use super::{AlignedBuf, PANEL};
 
@@ -76,20 +76,34 @@ impl ArenaPool {
 
     /// Runs `work` with an arena that no other pass uses meanwhile.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Arena) -> R) -> R {
-        let mut arena = self.lock().pop().unwrap_or_else(|| Arena::new(self.limit));
+        let mut arena = self.lock().and_then(|mut idle| idle.pop()).unwrap_or_else(|| Arena::new(self.limit));
         let result = work(&mut arena);
-        self.lock().push(arena);
+        if let Some(mut idle) = self.lock() {
+            idle.push(arena);
+        }
         result
     }
 
     /// Frees every arena that is not in use.
     pub(crate) fn release(&self) {
-        self.lock().clear();
+        if let Some(mut idle) = self.lock() {
+            idle.clear();
+        }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arena>> {
-        // A panic while the lock is held cannot leave the list half-changed.
-        self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    /// Locks the list, if it is free soon: in a child process, a thread that exists in the parent only may hold it.
+    fn lock(&self) -> Option<MutexGuard<'_, Vec<Arena>>> {
+        /// Tries, with a yield between them; the lock is held for nanoseconds.
+        const TRIES: usize = 1000;
+        for _ in 0..TRIES {
+            match self.idle.try_lock() {
+                Ok(idle) => return Some(idle),
+                // A panic while the lock is held cannot leave the list half-changed.
+                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+            }
+        }
+        None
     }
 }
 
@@ -130,5 +144,16 @@ mod tests {
         });
         let system = Arena::default().split([usize::MAX / 8]).unwrap_err();
         assert!(matches!(system, NoScratch::System { bytes } if bytes > u64::MAX / 4), "{system:?}");
+    }
+
+    #[test]
+    fn a_lock_that_is_never_released_costs_only_memory() {
+        let pool = ArenaPool::new(1 << 20);
+        pool.with(|arena| arena.split([100]).unwrap()[0].fill(7.0));
+        let held = pool.idle.lock().unwrap();
+        pool.with(|arena| assert_eq!(arena.split([100]).unwrap()[0][0], 0.0));
+        pool.release();
+        drop(held);
+        pool.with(|arena| assert_eq!(arena.split([100]).unwrap()[0][0], 7.0));
     }
 }

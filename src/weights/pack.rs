@@ -7,6 +7,7 @@ use half::f16;
 use rayon::prelude::*;
 
 use super::format::PANEL;
+use crate::threads;
 
 /// Rows per block: 64 rows of a panel take 4 kB and stay in the L1 cache while their 16 columns are written one after
 /// another.
@@ -32,7 +33,7 @@ pub fn pack_in_out<T: Copy + Into<f64> + Sync>(weights: &[T], k: usize, n: usize
     check_len(weights.len(), k, n);
     let mut panels = vec![0.0; packed_len(k, n)];
     if !panels.is_empty() {
-        panels.par_chunks_mut(k * PANEL).enumerate().for_each(|(panel, out)| {
+        threads::for_each(panels.par_chunks_mut(k * PANEL).enumerate(), |(panel, out)| {
             let columns = panel * PANEL..n.min((panel + 1) * PANEL);
             for (out, row) in out.chunks_exact_mut(PANEL).zip(weights.chunks_exact(n)) {
                 for (out, &weight) in out.iter_mut().zip(&row[columns.clone()]) {
@@ -54,7 +55,7 @@ pub fn pack_out_in<T: Copy + Into<f64> + Sync>(weights: &[T], n: usize, k: usize
     let mut panels = vec![0.0; packed_len(k, n)];
     if !panels.is_empty() {
         let columns = weights.par_chunks(k * PANEL);
-        panels.par_chunks_mut(k * PANEL).zip(columns).for_each(|(panel, columns)| {
+        threads::for_each(panels.par_chunks_mut(k * PANEL).zip(columns), |(panel, columns)| {
             for (block, out) in panel.chunks_mut(BLOCK * PANEL).enumerate() {
                 for (lane, column) in columns.chunks_exact(k).enumerate() {
                     let rows = &column[block * BLOCK..];

@@ -8,6 +8,7 @@ use super::hash;
 use super::header::TensorEntry;
 use super::map::{Half, Map};
 use super::read::{WeightsFile, read_header};
+use crate::threads;
 
 /// Result of [`WeightsFile::verify`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,12 +52,8 @@ impl WeightsFile {
             return Err(self.error(Reason::HeaderDamaged));
         }
 
-        let damaged = header
-            .tensors
-            .par_iter()
-            .filter(|entry| is_damaged(map, entry))
-            .map(|entry| entry.spec.name.clone())
-            .collect();
+        let name = |entry: &TensorEntry| is_damaged(map, entry).then(|| entry.spec.name.clone());
+        let damaged = threads::map(header.tensors.par_iter(), name).into_iter().flatten().collect();
 
         let mut padding_intact = true;
         let mut end = self.head_len();

@@ -16,6 +16,7 @@ use super::header::{Header, TOWER_ALIGN};
 use super::pack::exact_halves;
 use super::read::{WeightsFile, read_header};
 use crate::files::{self, Partial};
+use crate::threads;
 
 /// Bytes that are hashed and written in parallel: small enough to stay in the cache, large enough to hide the cost of
 /// a second thread. From 1 to 16 MB the speed is that of hashing alone (2.0 GB/s with SHA instructions, to memory;
@@ -173,7 +174,7 @@ fn write_hashed(file: &mut File, bytes: &[u8]) -> io::Result<String> {
             hash.update(chunk);
             file.write_all(chunk)?;
         } else {
-            rayon::join(|| hash.update(chunk), || file.write_all(chunk)).1?;
+            threads::join(|| hash.update(chunk), || file.write_all(chunk)).1?;
         }
     }
     Ok(hash::hex(&hash.finalize()))

@@ -118,6 +118,20 @@ impl Run {
     }
 }
 
+/// A stack that no system has room for makes every start of a thread fail, as a limit of a container does.
+#[test]
+fn a_model_is_pulled_without_threads() {
+    let encode = ["encode", "-m", NAME, "--text", "a dog on a beach"];
+    let rows = ["", "70368744177664"].map(|stack| {
+        let fixture = CliFixture::new();
+        let ran = run(fixture.command(encode).env("RUST_MIN_STACK", stack)).code(0);
+        assert_eq!(fixture.files(), [fixture.model_file()]);
+        assert_eq!(fixture.run(["info", "--verify", NAME]).code(0).stderr, "");
+        ran.stdout
+    });
+    assert_eq!(rows[0], rows[1]);
+}
+
 #[test]
 fn encode_pulls_at_the_first_use_only() {
     let fixture = CliFixture::new();

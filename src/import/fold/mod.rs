@@ -13,6 +13,7 @@ use super::checkpoint::Checkpoint;
 use super::error::{Error, printable};
 use super::recipes::source::{Affine, BatchNorm, Linear, Names, Order};
 use super::tensor::Tensor;
+use crate::threads;
 use crate::weights::{PANEL, exact_halves};
 
 /// Inputs that are read at a time for the 16 outputs of a panel: 32 KiB of f64, which fit in the first-level cache.
@@ -99,7 +100,7 @@ pub(super) fn linear(
 
     out.resize(n.div_ceil(PANEL) * PANEL * k, 0.0);
     let panels = out.par_chunks_mut(PANEL * k.max(1)).zip(sums.par_chunks_mut(PANEL)).zip(scales.par_chunks(PANEL));
-    panels.enumerate().try_for_each(|(panel, ((out, sums), scales))| {
+    threads::try_for_each(panels.enumerate(), |(panel, ((out, sums), scales))| {
         let first = panel * PANEL;
         let columns = sums.len();
         if columns < PANEL {
@@ -136,7 +137,7 @@ pub(super) fn linear(
 pub(super) fn rows(checkpoint: &Checkpoint, name: &str, out: &mut Vec<f32>) -> Result<(), Error> {
     let tensor = checkpoint.tensor(name)?;
     out.resize(tensor.len(), 0.0);
-    out.par_chunks_mut(ROWS_TASK).enumerate().try_for_each(|(task, out)| {
+    threads::try_for_each(out.par_chunks_mut(ROWS_TASK).enumerate(), |(task, out)| {
         let mut block = [0f64; BLOCK];
         let mut at = task * ROWS_TASK;
         for out in out.chunks_mut(BLOCK) {
@@ -193,8 +194,11 @@ pub(super) fn fits_halves(checkpoint: &Checkpoint, name: &str) -> Result<bool, E
         Ok(true)
     };
     // Stops at the first element that does not fit.
-    let found = (0..tasks).into_par_iter().map(fits).find_any(|fits| !matches!(fits, Ok(true)));
-    found.unwrap_or(Ok(true))
+    let all = threads::try_for_each((0..tasks).into_par_iter(), |task| match fits(task) {
+        Ok(true) => Ok(()),
+        other => Err(other),
+    });
+    all.map_or_else(|other| other, |()| Ok(true))
 }
 
 /// Reads all elements of the tensor `name`.

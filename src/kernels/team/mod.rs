@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::output::Shared;
+use crate::threads;
 pub(super) use queue::share_of;
 use queue::{MAX_TASKS, TaskQueue};
 
@@ -45,7 +46,7 @@ impl Workers {
     /// Prepares all threads of the current pool to work with the calling one. They are woken only if the pass takes
     /// longer than [`WAKE_DELAY`].
     pub(crate) fn gather() -> Workers {
-        Workers::new(rayon::current_num_threads(), WAKE_DELAY)
+        Workers::new(threads::here(), WAKE_DELAY)
     }
 
     fn new(threads: usize, wake_delay: Duration) -> Workers {
@@ -62,7 +63,7 @@ impl Workers {
     /// Like [`Workers::gather`], but the first operation wakes the threads.
     #[cfg(test)]
     pub(crate) fn without_delay() -> Workers {
-        Workers::new(rayon::current_num_threads(), Duration::ZERO)
+        Workers::new(threads::here(), Duration::ZERO)
     }
 
     /// A team of this size in which only the leader works.

@@ -3,23 +3,20 @@
 //! Inputs are pulled on the caller's thread and go to two workers in chunks, each a batch for the encoder. Threads that
 //! are idle during the last passes of one chunk work on the other. Independent of the kind of input.
 
-use std::any::Any;
+mod workers;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::iter::FusedIterator;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 
 use super::session::Session;
 use super::{CancelToken, Encoded};
 use crate::error::Error;
-
-/// Number of chunks that are encoded at the same time. With two, threads are idle for about 1 % of the time (200
-/// photos, ViT-B/32, 2 threads).
-const WORKERS: usize = 2;
+use crate::threads::Pool;
+use workers::{Done, WORKERS, Workers};
 
 /// Limit of chunks that are pulled and not yet handed out: two more than are encoded, so that no worker waits for the
 /// caller.
@@ -53,7 +50,8 @@ const MOST_CHUNKS: usize = 2 * WORKERS;
 ///
 /// Once [cancelled](Stream::cancel), the stream pulls no more inputs, hands out those it has (with their embedding if
 /// it was done, else with [`Error::Cancelled`]) and ends. Dropping it stops the work within about the time of one pass
-/// and leaves no thread behind. A panic of the inputs' iterator reaches the caller and ends the stream.
+/// and leaves no thread behind. A panic of the inputs' iterator reaches the caller and ends the stream. In a child
+/// process that forks while inputs are encoded, the stream ends: they are encoded in the parent.
 #[must_use = "streams do nothing unless they are consumed"]
 pub struct Stream<'a, I: Iterator> {
     /// `None` once they are exhausted.
@@ -99,14 +97,14 @@ where
         work: impl Fn(&[I::Item], &CancelToken) -> Encoded + Send + Sync + 'static,
     ) -> Self {
         // A pass for each thread, with enough inputs that threads do not share passes.
-        let chunk = session.options.batch_size.max(2) * session.threads();
-        Stream::with(inputs, chunk, session.pool(), cancel, work)
+        let chunk = session.options.batch_size.max(2) * session.pool().threads();
+        Stream::with(inputs, chunk, Arc::clone(session.pool()), cancel, work)
     }
 
     fn with(
         inputs: I,
         chunk: usize,
-        pool: Option<Arc<rayon::ThreadPool>>,
+        pool: Arc<Pool>,
         cancel: &CancelToken,
         work: impl Fn(&[I::Item], &CancelToken) -> Encoded + Send + Sync + 'static,
     ) -> Self {
@@ -207,6 +205,9 @@ where
                 }
                 return Some((input, row));
             }
+            if self.workers.are_lost() {
+                return None;
+            }
             if self.cancel.is_cancelled() {
                 self.inputs = None;
             }
@@ -235,6 +236,10 @@ impl<I: Iterator> FusedIterator for Stream<'_, I> where I::Item: Send + 'static 
 impl<I: Iterator> Drop for Stream<'_, I> {
     fn drop(&mut self) {
         self.cancel.cancel();
+        if self.workers.are_lost() {
+            // A lost thread may be about to use them for ever.
+            return std::mem::forget(std::mem::take(&mut self.chunks));
+        }
         for chunk in self.chunks.drain(..) {
             let _ = self.workers.wait(&chunk);
         }
@@ -247,127 +252,12 @@ impl<I: Iterator> fmt::Debug for Stream<'_, I> {
     }
 }
 
-/// A chunk that was encoded.
-struct Done<T> {
-    inputs: Vec<T>,
-    /// The embeddings, or the payload of a panic.
-    outcome: Result<Encoded, Box<dyn Any + Send>>,
-}
-
-/// A chunk to encode.
-struct Job<T> {
-    inputs: Vec<T>,
-    cancel: CancelToken,
-    done: Sender<Done<T>>,
-}
-
-type Work<T> = dyn Fn(&[T], &CancelToken) -> Encoded + Send + Sync;
-
-impl<T> Job<T> {
-    fn run(self, work: &Work<T>) {
-        let Job { inputs, cancel, done } = self;
-        let outcome = catch_unwind(AssertUnwindSafe(|| work(&inputs, &cancel)));
-        // Fails if the stream was dropped.
-        let _ = done.send(Done { inputs, outcome });
-    }
-}
-
-/// Threads that encode chunks. They start with the first chunks and end when this is dropped.
-struct Workers<T> {
-    work: Arc<Work<T>>,
-    /// The pool that the work runs on, unless it is rayon's global one.
-    pool: Option<Arc<rayon::ThreadPool>>,
-    /// `None` once the threads must end.
-    jobs: Option<Sender<Job<T>>>,
-    queue: Arc<Mutex<Receiver<Job<T>>>>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl<T> Workers<T> {
-    fn new(
-        pool: Option<Arc<rayon::ThreadPool>>,
-        work: impl Fn(&[T], &CancelToken) -> Encoded + Send + Sync + 'static,
-    ) -> Self {
-        let (jobs, queue) = mpsc::channel();
-        let queue = Arc::new(Mutex::new(queue));
-        Workers { work: Arc::new(work), pool, jobs: Some(jobs), queue, threads: Vec::new() }
-    }
-
-    /// Whether the calling thread is one of those that the work runs on.
-    fn on_pool_thread(&self) -> bool {
-        match &self.pool {
-            Some(pool) => pool.current_thread_index().is_some(),
-            None => rayon::current_thread_index().is_some(),
-        }
-    }
-
-    fn submit(&mut self, inputs: Vec<T>, cancel: &CancelToken) -> Receiver<Done<T>>
-    where
-        T: Send + 'static,
-    {
-        let (done, receive) = mpsc::channel();
-        let job = Job { inputs, cancel: cancel.clone(), done };
-        if self.on_pool_thread() {
-            // The work may need this very thread. Waiting for workers would mean to run other tasks of the pool here, and
-            // those may consume streams, too, without end.
-            job.run(&*self.work);
-            return receive;
-        }
-        if self.threads.len() < WORKERS {
-            let (work, queue) = (Arc::clone(&self.work), Arc::clone(&self.queue));
-            let next = move || queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let run = move || {
-                while let Ok(job) = next() {
-                    job.run(&*work);
-                }
-            };
-            // One worker is enough; without any, the caller encodes the chunk.
-            self.threads.extend(thread::Builder::new().name("clippie-stream".into()).spawn(run));
-        }
-        match &self.jobs {
-            Some(jobs) if !self.threads.is_empty() => {
-                if let Err(mpsc::SendError(job)) = jobs.send(job) {
-                    job.run(&*self.work);
-                }
-            }
-            _ => job.run(&*self.work),
-        }
-        receive
-    }
-
-    /// Waits for a chunk. If this stream came to a thread of the pool with chunks at work, the thread runs tasks of its
-    /// pool meanwhile, because the chunks may need it.
-    fn wait(&self, chunk: &Receiver<Done<T>>) -> Option<Done<T>> {
-        /// Interval of the checks for tasks of the pool.
-        const PAUSE: Duration = Duration::from_micros(100);
-        if let Ok(done) = chunk.try_recv() {
-            return Some(done);
-        }
-        while self.on_pool_thread() {
-            let pause = if rayon::yield_now() == Some(rayon::Yield::Executed) { Duration::ZERO } else { PAUSE };
-            match chunk.recv_timeout(pause) {
-                Ok(done) => return Some(done),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return None,
-            }
-        }
-        chunk.recv().ok()
-    }
-}
-
-impl<T> Drop for Workers<T> {
-    fn drop(&mut self) {
-        self.jobs = None;
-        for thread in self.threads.drain(..) {
-            // Panics are caught where they happen.
-            let _ = thread.join();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+    use std::time::Duration;
 
     use ndarray::Array2;
 
@@ -375,7 +265,7 @@ mod tests {
 
     /// A stream over numbers whose embeddings are the numbers, seven at most; others fail.
     fn numbers<'a, I: Iterator<Item = usize>>(inputs: I, chunk: usize, cancel: &CancelToken) -> Stream<'a, I> {
-        Stream::with(inputs, chunk, None, cancel, encode)
+        Stream::with(inputs, chunk, Arc::new(Pool::shared()), cancel, encode)
     }
 
     fn encode(inputs: &[usize], cancel: &CancelToken) -> Encoded {
@@ -463,7 +353,7 @@ mod tests {
         let count = Arc::new(AtomicUsize::new(1));
         let running = Running(Arc::clone(&count));
         let token = CancelToken::new();
-        let mut stream = Stream::with(0.., 1, None, &token, move |inputs: &[usize], cancel| {
+        let mut stream = Stream::with(0.., 1, Arc::new(Pool::shared()), &token, move |inputs: &[usize], cancel| {
             let _ = &running;
             encode(inputs, cancel)
         });
@@ -492,7 +382,7 @@ mod tests {
         let rest: Vec<usize> = stream.map(|(input, _)| input).collect();
         assert_eq!(rest, (taken..50).collect::<Vec<_>>());
 
-        let mut stream = Stream::with(0..100, 1, None, &token, |inputs: &[usize], cancel| {
+        let mut stream = Stream::with(0..100, 1, Arc::new(Pool::shared()), &token, |inputs: &[usize], cancel| {
             assert!(inputs[0] != 7, "of the work; part of a test");
             encode(inputs, cancel)
         });
@@ -508,7 +398,7 @@ mod tests {
         let inner = Arc::clone(&pool);
         pool.install(move || {
             let work = move |inputs: &[usize], cancel: &CancelToken| inner.install(|| encode(inputs, cancel));
-            let mut stream = Stream::with(0..40, 3, None, &CancelToken::new(), work);
+            let mut stream = Stream::with(0..40, 3, Arc::new(Pool::shared()), &CancelToken::new(), work);
             assert_eq!(stream.by_ref().take(20).map(|(input, _)| input).collect::<Vec<_>>(), Vec::from_iter(0..20));
             drop(stream);
         });

@@ -1,0 +1,87 @@
+//! The threads that work runs on: a pool in this process, with as many threads as can be started.
+//!
+//! Rayon panics where its global pool cannot be built, and a pool that was built before a `fork` has no threads in the
+//! child process, where work would wait for them for ever. So nothing else in this crate uses a pool that it has not
+//! got from here: [`Pool`] runs the work of a model; [`for_each`], [`try_for_each`], [`map`] and [`join`] run loops on
+//! the pool of the calling thread, on the shared pool, or, where no thread can be started, on the calling thread.
+//!
+//! Knows nothing about the work.
+
+mod process;
+mod serial;
+mod start;
+
+use std::sync::{Arc, OnceLock};
+
+use process::Generation;
+pub(crate) use serial::{for_each, join, map, try_for_each};
+
+/// The threads of a model. A child process gets its own, as many as the parent has.
+#[derive(Debug)]
+pub(crate) struct Pool(Option<Generation>);
+
+impl Pool {
+    /// The pool of the calling thread, or rayon's global pool.
+    pub(crate) fn shared() -> Pool {
+        Pool(None)
+    }
+
+    /// A new pool; zero threads mean one per core.
+    pub(crate) fn new(threads: usize) -> Pool {
+        Pool(Some(Generation::with_threads(start::limited(threads))))
+    }
+
+    /// A pool of the caller.
+    pub(crate) fn given(pool: Arc<rayon::ThreadPool>) -> Pool {
+        Pool(Some(Generation::with_pool(pool)))
+    }
+
+    /// Runs `work` on a thread of the pool, or on the calling thread if none could be started.
+    pub(crate) fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        match &self.0 {
+            Some(generation) => generation.current().install(work),
+            None => on_shared_threads(work),
+        }
+    }
+
+    /// Number of threads of the pool.
+    pub(crate) fn threads(&self) -> usize {
+        match &self.0 {
+            Some(generation) => generation.current().threads(),
+            None if is_on_a_pool() => rayon::current_num_threads(),
+            None => shared().current().threads(),
+        }
+    }
+
+    /// Whether the calling thread is one of those that the work runs on.
+    pub(crate) fn is_current(&self) -> bool {
+        match &self.0 {
+            Some(generation) => generation.current().has_current_thread(),
+            None => is_on_a_pool(),
+        }
+    }
+}
+
+/// Number of threads that share work with the calling one: those of its pool.
+pub(crate) fn here() -> usize {
+    if is_on_a_pool() { rayon::current_num_threads() } else { 1 }
+}
+
+fn is_on_a_pool() -> bool {
+    // Unlike most functions of rayon, this does not build the global pool.
+    rayon::current_thread_index().is_some()
+}
+
+/// Runs `work` on the pool of the calling thread or on the shared one, or on the calling thread if there is neither.
+fn on_shared_threads<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    if is_on_a_pool() { work() } else { shared().current().install(work) }
+}
+
+/// The pool of all work that has no other: rayon's global pool if that can be used.
+fn shared() -> &'static Generation {
+    static SHARED: OnceLock<Generation> = OnceLock::new();
+    SHARED.get_or_init(Generation::global)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! The threads of one process and of those that fork from it.
+
+use std::process;
+use std::sync::{Arc, OnceLock};
+
+use super::{is_on_a_pool, start};
+
+/// What work runs on.
+#[derive(Debug)]
+pub(super) enum Threads {
+    /// Rayon's global pool, which runs in this process.
+    Global,
+    Pool(Arc<rayon::ThreadPool>),
+    /// No thread could be started.
+    Caller,
+}
+
+/// The threads of one process. `fork` copies this and the state of its pool into the child, but not the threads.
+#[derive(Debug)]
+pub(super) struct Generation {
+    process: u32,
+    /// `None` only while it is dropped.
+    threads: Option<Threads>,
+    /// Number of threads wanted; zero means one per core.
+    wanted: usize,
+    /// Set in a child process.
+    next: OnceLock<Box<Generation>>,
+}
+
+impl Generation {
+    fn new(threads: Threads, wanted: usize) -> Generation {
+        Generation { process: process::id(), threads: Some(threads), wanted, next: OnceLock::new() }
+    }
+
+    /// Uses rayon's global pool, or one like it.
+    pub fn global() -> Generation {
+        match start::global() {
+            Threads::Global => Generation::new(Threads::Global, rayon::current_num_threads()),
+            threads => Generation::new(threads, 0),
+        }
+    }
+
+    pub fn with_pool(pool: Arc<rayon::ThreadPool>) -> Generation {
+        let threads = pool.current_num_threads();
+        Generation::new(Threads::Pool(pool), threads)
+    }
+
+    /// Starts a pool of this many threads, or of those that can be started; zero means one per core.
+    pub fn with_threads(threads: usize) -> Generation {
+        Generation::new(start::pool(threads), threads)
+    }
+
+    /// Returns the threads of this process; starts them in a child process that has none.
+    pub fn current(&self) -> &Generation {
+        let process = process::id();
+        let mut last = self;
+        while let Some(next) = last.next.get() {
+            last = next;
+        }
+        if last.process == process {
+            return last;
+        }
+        last.next.get_or_init(|| Box::new(Generation::with_threads(last.wanted)))
+    }
+
+    /// Runs `work` on these threads.
+    pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        match &self.threads {
+            Some(Threads::Pool(pool)) => pool.install(work),
+            // Moves to a thread of the pool.
+            Some(Threads::Global) if !is_on_a_pool() => rayon::scope(|_| work()),
+            _ => work(),
+        }
+    }
+
+    pub fn threads(&self) -> usize {
+        match &self.threads {
+            Some(Threads::Pool(pool)) => pool.current_num_threads(),
+            Some(Threads::Global) => self.wanted,
+            _ => 1,
+        }
+    }
+
+    pub fn has_current_thread(&self) -> bool {
+        match &self.threads {
+            Some(Threads::Pool(pool)) => pool.current_thread_index().is_some(),
+            Some(Threads::Global) => is_on_a_pool(),
+            _ => false,
+        }
+    }
+}
+
+impl Drop for Generation {
+    fn drop(&mut self) {
+        if self.process != process::id() {
+            // The threads are not there to be told to end, and locks of the pool may be held by one of them for ever.
+            std::mem::forget(self.threads.take());
+        }
+    }
+}

@@ -1,0 +1,31 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+
+use super::*;
+
+#[test]
+fn loops_do_each_item_once_on_any_threads() {
+    let check = || {
+        let mut values = vec![0; 1000];
+        for_each(values.par_chunks_mut(7).enumerate(), |(i, chunk)| chunk.fill(i));
+        assert!(values.iter().enumerate().all(|(place, &value)| value == place / 7));
+        assert_eq!(
+            map(values.par_iter(), |value| value + 1).iter().sum::<usize>(),
+            values.iter().sum::<usize>() + 1000
+        );
+        assert_eq!(map((0..100usize).into_par_iter(), |i| i * i), Vec::from_iter((0..100).map(|i| i * i)));
+        let count = AtomicUsize::new(0);
+        let found = try_for_each((0..100usize).into_par_iter(), |i| {
+            count.fetch_add(1, Ordering::Relaxed);
+            if i == 70 { Err(i) } else { Ok(()) }
+        });
+        assert_eq!(found, Err(70));
+        assert!((1..=100).contains(&count.into_inner()));
+        assert_eq!(try_for_each((0..10usize).into_par_iter(), |_| Ok::<(), ()>(())), Ok(()));
+        assert_eq!(join(|| 1, || "b"), (1, "b"));
+    };
+    check();
+    Pool::new(3).install(check);
+    Pool::shared().install(check);
+}
