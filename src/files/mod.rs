@@ -1,7 +1,7 @@
 //! Files without surprises: regular files are opened without ever waiting for another program, and unfinished files do
 //! not outlive the process that writes them.
 //!
-//! Knows no format. Every path that a user, a list or a folder names is opened with [`open_regular`], so that a pipe, a
+//! Knows no format. Every path that a user, a list or a folder names is opened with `open_regular`, so that a pipe, a
 //! device or a folder in the place of a file is an error with a sentence. Every file that is written is a [`Partial`]
 //! until it is complete.
 //!

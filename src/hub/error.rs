@@ -135,9 +135,8 @@ pub enum Error {
     },
     /// The checkpoint in the cache of another tool is damaged.
     #[error(
-        "{} is damaged: another tool downloaded it, and its {what} is {found} instead of {expected}; remove it and \
-         download it again with that tool, or allow the network for `clippie-rs pull {model}`, which then downloads a \
-         copy of its own",
+        "{} is damaged: another tool downloaded it, and {reason}; remove it and download it again with that tool, or \
+         allow the network for `clippie-rs pull {model}`, which then downloads a copy of its own",
         file.display()
     )]
     DamagedCache {
@@ -145,12 +144,8 @@ pub enum Error {
         model: String,
         /// The damaged file.
         file: PathBuf,
-        /// `SHA-256` or `git SHA-1`.
-        what: &'static str,
-        /// The value in the name of the file.
-        expected: String,
-        /// The value of its content.
-        found: String,
+        /// Its checksum and the right one.
+        reason: String,
     },
     /// The repository has no single readable checkpoint.
     #[error("{repository} {reason}")]

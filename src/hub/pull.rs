@@ -101,9 +101,9 @@ impl Pull<'_> {
 
     fn convert_cached(&self, cached: &Cached, reporter: &mut Reporter<'_>) -> Result<StoredModel, Error> {
         let Cached { checkpoint, blob, size, checksum } = cached;
-        let damaged = |what, expected, found| {
-            let (model, file) = (self.name.to_string(), blob.clone());
-            Error::DamagedCache { model, file, what, expected, found }
+        let damaged = |what: &str, expected: &str, found: &str| {
+            let reason = format!("its {what} is {found} instead of {expected}");
+            Error::DamagedCache { model: self.name.to_string(), file: blob.clone(), reason }
         };
         let license = self.name.known().map(|model| model.license.id);
         let origin = Origin::HubCache(checkpoint);
@@ -114,11 +114,11 @@ impl Pull<'_> {
         if let Some(expected) = checksum
             && let Some(found) = sums.differs(expected)
         {
-            return Err(damaged(expected.kind(), expected.digits().to_owned(), found.to_owned()));
+            return Err(damaged(expected.kind(), expected.digits(), found));
         }
         self.convert(checkpoint, &sums.sha256, reporter).map_err(|error| match error {
             // It changed during the conversion.
-            Error::Mismatch { what, expected, found, .. } => damaged(what, expected, found),
+            Error::Mismatch { what, expected, found, .. } => damaged(what, &expected, &found),
             error => error,
         })
     }
