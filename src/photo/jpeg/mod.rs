@@ -65,11 +65,7 @@ pub(super) fn decode_as(
     let mut coefficients: Option<Coefficients> = None;
     let mut progress = Progress::new();
     let mut decoded = false;
-    loop {
-        let scan = match segments.advance()? {
-            Next::Scan(scan) => scan,
-            Next::End => break,
-        };
+    while let Next::Scan(scan) = segments.advance()? {
         budget.work(SCAN)?;
         let frame = segments.frame.as_ref().ok_or(DecodeError::damaged("there is no frame"))?;
         if decoded {
