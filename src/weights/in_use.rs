@@ -132,11 +132,7 @@ impl WeightsFile {
                 now = settled;
                 continue;
             }
-            let sound = self
-                .header()
-                .tensors
-                .par_iter()
-                .all(|entry| entry.spec.tower != tower || !is_damaged(self.map(), entry));
+            let sound = find(&self.tensors_of(tower), |entry| is_damaged(self.map(), entry)).is_none();
             if self.map().is_lost() {
                 return Err(Refusal::Lost);
             }
@@ -163,13 +159,12 @@ impl WeightsFile {
             return Ok(());
         }
         if !is_remembered(tower, stamp) {
-            let tensors: Vec<&TensorEntry> =
-                self.header().tensors.iter().filter(|entry| entry.spec.tower == tower).collect();
+            let tensors = self.tensors_of(tower);
             let hashed = hashed_up_to(&tensors);
-            let damaged = tensors.par_iter().find_first(|entry| {
+            let damaged = find(&tensors, |entry| {
                 (len(entry) <= hashed || has_empty_page(self.map(), entry)) && is_damaged(self.map(), entry)
             });
-            let damaged = damaged.copied().or_else(|| self.glance_beyond(tower));
+            let damaged = damaged.or_else(|| self.glance_beyond(tower));
             if self.map().is_lost() {
                 return Err(Refusal::Lost);
             }
@@ -184,6 +179,10 @@ impl WeightsFile {
 }
 
 impl WeightsFile {
+    fn tensors_of(&self, tower: Tower) -> Vec<&TensorEntry> {
+        self.header().tensors.iter().filter(|entry| entry.spec.tower == tower).collect()
+    }
+
     /// A tensor of the other tower that was never written, if a look at the last pages of some of them shows it. Makes no
     /// page of that tower resident.
     fn glance_beyond(&self, tower: Tower) -> Option<&TensorEntry> {
@@ -198,6 +197,15 @@ impl WeightsFile {
             // If it cannot be read, whoever uses that tower will be told.
             self.map().copy_to(at, page).is_ok() && page.iter().all(|&byte| byte == 0) && is_damaged(self.map(), entry)
         })
+    }
+}
+
+/// The first of `tensors` that `is` so, on all threads of the current rayon pool. Outside of a pool on this thread alone:
+/// rayon would start a pool, and not every process may start threads.
+fn find<'a>(tensors: &[&'a TensorEntry], is: impl Fn(&TensorEntry) -> bool + Sync) -> Option<&'a TensorEntry> {
+    match rayon::current_thread_index() {
+        Some(_) => tensors.par_iter().find_first(|entry| is(entry)).copied(),
+        None => tensors.iter().find(|entry| is(entry)).copied(),
     }
 }
 
@@ -258,4 +266,71 @@ fn remember(tower: Tower, stamp: Option<Stamp>) {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Every change is one assignment, so a panic leaves nothing half-done.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::{Dtype, TensorSpec};
+
+    /// Tensors of these byte ranges.
+    fn entries(ranges: &[std::ops::Range<u64>]) -> Vec<TensorEntry> {
+        let spec = TensorSpec::new("image.a", Tower::Image, Dtype::F32, Layout::Panels16, &[1]);
+        let entry = |bytes: &std::ops::Range<u64>| TensorEntry {
+            spec: spec.clone(),
+            bytes: bytes.clone(),
+            sha256: String::new(),
+        };
+        ranges.iter().map(entry).collect()
+    }
+
+    #[test]
+    fn small_tensors_are_hashed_up_to_a_megabyte_or_a_256th() {
+        let up_to = |lens: &[u64]| {
+            let entries = entries(&lens.iter().map(|&len| 0..len).collect::<Vec<_>>());
+            hashed_up_to(&entries.iter().collect::<Vec<_>>())
+        };
+        assert_eq!(up_to(&[]), u64::MAX);
+        assert_eq!(up_to(&[1 << 19, 1 << 19]), u64::MAX);
+        assert_eq!(up_to(&[1 << 19, 4, 1 << 19]), (1 << 19) - 1, "of tensors of one length all or none");
+        assert_eq!(up_to(&[1 << 30, 3 << 20]), (1 << 30) - 1);
+        assert_eq!(up_to(&[1 << 21]), (1 << 21) - 1);
+    }
+
+    #[test]
+    fn pages_of_zeros_are_found_at_any_place() {
+        let len = 64 + 41 * PAGE + 100;
+        let entries = entries(&[64..len as u64]);
+        let is_found = |zeros: std::ops::Range<usize>| {
+            let mut bytes = vec![1u8; len];
+            bytes[zeros].fill(0);
+            has_empty_page(&Map::read(&mut bytes.as_slice(), len).unwrap().unwrap(), &entries[0])
+        };
+        assert!(!is_found(0..0));
+        for start in (64..len - 7 * PAGE).step_by(997) {
+            assert!(is_found(start..start + (STRIDE + 1) * PAGE - 1), "{start}");
+        }
+        assert!(is_found(64..PAGE) && is_found(41 * PAGE..len), "the first and the last one");
+        assert!(!is_found(64..PAGE - 1) && !is_found(8 * PAGE + 1..9 * PAGE));
+        // Unless the next numbers are zero, too.
+        assert!(!is_found(0..64));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn towers_are_remembered_by_file_and_content() {
+        let old = Stamp::of(&std::fs::File::open("/bin/sh").unwrap()).unwrap();
+        let young = tempfile::NamedTempFile::new().unwrap();
+        let young = Stamp::of(young.as_file()).unwrap();
+        for stamp in [None, Some(old), Some(young)] {
+            assert!(!is_remembered(Tower::Image, stamp));
+            remember(Tower::Image, stamp);
+        }
+        assert!(is_remembered(Tower::Image, Some(old)));
+        assert!(!is_remembered(Tower::Text, Some(old)));
+        // The next change could come with the same time.
+        assert!(!is_remembered(Tower::Image, Some(young)));
+        assert!(!is_remembered(Tower::Image, None));
+        assert_ne!(old, young);
+    }
 }

@@ -106,7 +106,10 @@ impl Map {
     pub(super) fn copy_to(&self, at: usize, out: &mut [u8]) -> io::Result<()> {
         match self.as_file() {
             Some(file) => ReadAt { file, at: at as u64 }.read_exact(out),
-            None => Ok(out.copy_from_slice(&self.bytes()[at..at + out.len()])),
+            None => {
+                out.copy_from_slice(&self.bytes()[at..at + out.len()]);
+                Ok(())
+            }
         }
     }
 

@@ -135,6 +135,10 @@ fn files_that_were_never_written_are_rejected_at_first_use() {
     }
 }
 
+/// What another program does to a file.
+#[cfg(unix)]
+type Change = fn(&Path);
+
 /// Starts to encode 3000 equal texts with a copy of the model, changes it after the first row, and returns the exit code,
 /// the rows, and the messages. The pipe is read only afterwards, so the command cannot run ahead.
 #[cfg(unix)]
@@ -158,7 +162,7 @@ fn changed_in_use(change: impl FnOnce(&Path)) -> (Option<i32>, Vec<String>, Stri
 #[cfg(unix)]
 #[test]
 fn a_file_that_changes_in_use_gives_an_error_and_no_other_numbers() {
-    let changes: [(&str, fn(&Path)); 3] = [
+    let changes: [(&str, Change); 3] = [
         ("cut", |own| fs::OpenOptions::new().write(true).open(own).unwrap().set_len(100_000).unwrap()),
         ("noise", |own| overwrite(own, &1f32.to_le_bytes())),
         ("zeros", |own| overwrite(own, &[0; 4])),
@@ -170,7 +174,7 @@ fn a_file_that_changes_in_use_gives_an_error_and_no_other_numbers() {
         assert_eq!(errors.lines().count(), 1, "{what}: {errors}");
         assert!(rows.len() < 3000 && rows.iter().all(|row| *row == rows[0]), "{what}: {} rows", rows.len());
     }
-    let changes: [(&str, fn(&Path)); 2] = [
+    let changes: [(&str, Change); 2] = [
         ("removed", |own| fs::remove_file(own).unwrap()),
         ("replaced", |own| {
             fs::write(own.with_extension("new"), "another").unwrap();

@@ -1,5 +1,7 @@
 //! Small weights files whose descriptions ask for much memory.
 
+#![allow(dead_code, reason = "each test binary uses some of them")]
+
 use std::path::{Path, PathBuf};
 
 use clippie_rs::weights::internals::Writer;
