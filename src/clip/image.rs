@@ -289,7 +289,7 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     use super::*;
-    use crate::RgbBuffer;
+    use crate::pixels::RgbBuffer;
     use crate::weights::WeightsFile;
 
     #[test]

@@ -1,3 +1,5 @@
+//! Tests of the loops and pools.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;

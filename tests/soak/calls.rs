@@ -206,7 +206,8 @@ fn calls_of_all_kinds_leave_nothing_behind() {
             [&world.shared, &world.own, &world.host].into_iter().for_each(Clip::release);
             rounds.push(Held::settled(threads));
         }
-        println!("{calls} calls: {:?} ... {:?}", rounds[0], rounds[ROUNDS - 1]);
+        let memory = Vec::from_iter(rounds.iter().map(|held| held.memory >> 10));
+        println!("{calls} calls; kB after each round: {memory:?}; at the end {:?}", rounds[ROUNDS - 1]);
         let (before, after) = rounds[WARM_UP..].split_at((ROUNDS - WARM_UP) / 2);
         let (before, after) = (Held::median(before), Held::median(after));
         if cfg!(target_os = "linux") {

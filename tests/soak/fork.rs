@@ -102,3 +102,16 @@ fn a_stream_ends_in_the_child() {
         assert_eq!(stream.lock().unwrap().take().unwrap().count(), 197);
     });
 }
+
+/// The thread that forks belongs to a pool whose other threads the child does not have.
+#[test]
+fn a_task_of_a_pool_may_fork() {
+    alone("fork::a_task_of_a_pool_may_fork", &[], 100, || {
+        let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap());
+        for options in [Options::new(), Options::new().threads(2), Options::new().pool(Arc::clone(&pool))] {
+            let clip = open(options);
+            let expected = embeddings(&clip);
+            assert!(pool.install(move || in_a_fork(move || embeddings(&clip) == expected)));
+        }
+    });
+}
