@@ -39,7 +39,7 @@ impl Format {
             Ok(Format::WebP)
         } else if let Some(format) = unsupported(bytes) {
             Err(Error::UnsupportedFormat { name: name.to_owned(), format })
-        } else if [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|magic| starts(*magic)) {
+        } else if [b"II*\0", b"MM\0*", b"II\0*", b"MM*\0", b"II+\0", b"MM\0+"].iter().any(|magic| starts(*magic)) {
             Ok(Format::Tiff)
         } else if starts(b"BM") {
             Ok(Format::Bmp)

@@ -1,0 +1,162 @@
+//! Decompresses one part of an image: none, PackBits, LZW, deflate and facsimile; JPEG is elsewhere.
+//!
+//! Each decoder writes the bytes that the part must have and stops; what follows is ignored. Work is drawn while data
+//! is consumed, so that a part cannot cost more than a share of its size and of its pixels.
+
+use flate2::{Decompress, FlushDecompress, Status};
+use weezl::{BitOrder, LzwStatus};
+
+use super::super::decode_error::DecodeError;
+use super::directory::{Directory, tag};
+use super::fax::{self, Coding};
+use crate::budget::Budget;
+
+/// Compressed bytes handed to a decoder at a time, between two draws on the budget.
+const PIECE: usize = 1 << 16;
+
+/// Work to start a decoder: clearing its tables.
+const START: u64 = 5_000;
+
+/// How the parts of an image are compressed.
+pub(super) enum Codec {
+    None,
+    PackBits,
+    Lzw,
+    Deflate(Box<Decompress>),
+    Fax(Coding),
+    Jpeg,
+}
+
+impl Codec {
+    /// Reads the compression of an image.
+    pub fn read(directory: &Directory<'_>) -> Result<Codec, DecodeError> {
+        let option = |bit: u64| Ok::<_, DecodeError>(directory.number(tag::T4_OPTIONS)?.unwrap_or(0) & bit != 0);
+        let name = match directory.number(tag::COMPRESSION)?.unwrap_or(1) {
+            1 => return Ok(Codec::None),
+            2 => return Ok(Codec::Fax(Coding::Runs { align: 8 })),
+            3 if option(2)? => return Err(DecodeError::unsupported("uncompressed parts of facsimile data")),
+            3 => return Ok(Codec::Fax(Coding::Group3 { two_dimensional: option(1)? })),
+            4 => return Ok(Codec::Fax(Coding::Group4)),
+            5 => return Ok(Codec::Lzw),
+            7 => return Ok(Codec::Jpeg),
+            8 | 32946 => return Ok(Codec::Deflate(Box::new(Decompress::new(true)))),
+            32771 => return Ok(Codec::Fax(Coding::Runs { align: 16 })),
+            32773 => return Ok(Codec::PackBits),
+            6 => "old-style jpeg".to_owned(),
+            32809 => "thunderscan".to_owned(),
+            34676 | 34677 => "sgi log".to_owned(),
+            34712 => "jpeg 2000".to_owned(),
+            34887 => "lerc".to_owned(),
+            34925 => "lzma".to_owned(),
+            50000 => "zstandard".to_owned(),
+            50001 => "webp".to_owned(),
+            50002 | 52546 => "jpeg xl".to_owned(),
+            number => format!("an unknown kind, number {number}"),
+        };
+        Err(DecodeError::unsupported(format_args!("its pixels are compressed with {name}")))
+    }
+
+    /// Whether the predictor applies: libtiff knows it for these alone.
+    pub fn predicts(&self) -> bool {
+        matches!(self, Codec::Lzw | Codec::Deflate(_))
+    }
+
+    /// Decompresses `data` to `out`; rows have `width` samples, for facsimile.
+    pub fn decode(&mut self, data: &[u8], width: usize, out: &mut [u8], budget: &Budget) -> Result<(), DecodeError> {
+        match self {
+            Codec::None => {
+                budget.work(out.len() as u64 / 8 + 20)?;
+                let plain = data.get(..out.len()).ok_or(DecodeError::Truncated)?;
+                out.copy_from_slice(plain);
+                Ok(())
+            }
+            Codec::PackBits => pack_bits(data, out, budget),
+            Codec::Lzw => lzw(data, out, budget),
+            Codec::Deflate(decoder) => deflate(decoder, data, out, budget),
+            Codec::Fax(coding) => fax::decode(data, *coding, width, out, budget),
+            Codec::Jpeg => Err(DecodeError::damaged("jpeg data where there can be none")),
+        }
+    }
+}
+
+/// Decodes runs of bytes: a count, then literal bytes or a byte to repeat.
+fn pack_bits(mut data: &[u8], mut out: &mut [u8], budget: &Budget) -> Result<(), DecodeError> {
+    let mut unpaid = 0;
+    while !out.is_empty() {
+        let (&head, rest) = data.split_first().ok_or(DecodeError::Truncated)?;
+        let length = match head {
+            0..=127 => usize::from(head) + 1,
+            // No operation.
+            128 => 0,
+            129.. => 257 - usize::from(head),
+        };
+        // A run may go on after the end of the part.
+        let written = length.min(out.len());
+        let (now, later) = std::mem::take(&mut out).split_at_mut(written);
+        data = match head {
+            0..=127 => {
+                now.copy_from_slice(rest.get(..written).ok_or(DecodeError::Truncated)?);
+                rest.get(length..).unwrap_or_default()
+            }
+            128 => rest,
+            129.. => {
+                let (&byte, rest) = rest.split_first().ok_or(DecodeError::Truncated)?;
+                now.fill(byte);
+                rest
+            }
+        };
+        out = later;
+        unpaid += 4 + written as u64;
+        if unpaid > PIECE as u64 {
+            budget.work(std::mem::take(&mut unpaid))?;
+        }
+    }
+    Ok(budget.work(unpaid)?)
+}
+
+/// Decodes LZW: codes with the most significant bit first, or, in the oldest files, as in GIF.
+fn lzw(mut data: &[u8], mut out: &mut [u8], budget: &Budget) -> Result<(), DecodeError> {
+    budget.work(START)?;
+    // The first code, 256, clears the table; it has nine bits.
+    let mut decoder = match data {
+        [0, second, ..] if second & 1 == 1 => weezl::decode::Decoder::new(BitOrder::Lsb, 8),
+        _ => weezl::decode::Decoder::with_tiff_size_switch(BitOrder::Msb, 8),
+    };
+    while !out.is_empty() {
+        let result = decoder.decode_bytes(&data[..data.len().min(PIECE)], out);
+        budget.work(8 * result.consumed_in as u64 + 2 * result.consumed_out as u64)?;
+        data = data.get(result.consumed_in..).unwrap_or_default();
+        out = std::mem::take(&mut out).get_mut(result.consumed_out..).unwrap_or_default();
+        let stuck = result.consumed_in == 0 && result.consumed_out == 0;
+        match result.status {
+            Ok(LzwStatus::Ok) if !stuck || out.is_empty() => {}
+            Ok(_) if out.is_empty() => {}
+            Ok(_) => return Err(DecodeError::Truncated),
+            Err(_) => return Err(DecodeError::damaged("an lzw code is not valid")),
+        }
+    }
+    Ok(())
+}
+
+/// Decodes deflate data in a zlib wrapper.
+fn deflate(decoder: &mut Decompress, mut data: &[u8], mut out: &mut [u8], budget: &Budget) -> Result<(), DecodeError> {
+    budget.work(START)?;
+    decoder.reset(true);
+    while !out.is_empty() {
+        let (before_in, before_out) = (decoder.total_in(), decoder.total_out());
+        let piece = out.len().min(4 * PIECE);
+        let status = decoder
+            .decompress(&data[..data.len().min(PIECE)], &mut out[..piece], FlushDecompress::None)
+            .map_err(|_| DecodeError::damaged("its deflate data is not valid"))?;
+        // At most the lengths of the slices.
+        let read = (decoder.total_in() - before_in) as usize;
+        let written = (decoder.total_out() - before_out) as usize;
+        budget.work(4 * read as u64 + written as u64)?;
+        data = data.get(read..).unwrap_or_default();
+        out = std::mem::take(&mut out).get_mut(written..).unwrap_or_default();
+        if !out.is_empty() && (status == Status::StreamEnd || read == 0 && written == 0) {
+            return Err(DecodeError::Truncated);
+        }
+    }
+    Ok(())
+}
