@@ -4,6 +4,9 @@
 
 #![cfg(feature = "decode")]
 
+#[path = "photo/warnings.rs"]
+mod warnings;
+
 use std::path::{Path, PathBuf};
 
 use clippie_rs::RgbBuffer;

@@ -22,6 +22,10 @@ pub enum ImageInput<'a> {
     #[cfg(feature = "decode")]
     Bytes(&'a [u8]),
     /// A decoded image; converted to eight bits by its `to_rgb8`, alpha dropped, taken as upright.
+    ///
+    /// `to_rgb8` scales levels of 16 bits to eight. A file with 16-bit grey is read as Pillow reads it: its levels above
+    /// 255 are white. So such a file has another embedding as [`ImageInput::Path`] or [`ImageInput::Bytes`] than as the
+    /// image that the crate `image` decodes from it; reading the file gives a warning (see [`crate::photo::decode`]).
     #[cfg(feature = "image")]
     Image(&'a image::DynamicImage),
     /// A decoded image in RGB, eight bits per channel, taken as upright.

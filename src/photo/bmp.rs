@@ -3,7 +3,7 @@
 //! Decoders disagree on edge cases (short palettes, long runs, five bits to eight), so this one follows Pillow.
 
 use super::decode_error::{DecodeError, checked_size, try_filled};
-use super::decoded::Decoded;
+use super::decoded::{Decoded, Notes};
 use super::samples::{Palette, palette_or_ramp, unpacked};
 use crate::budget::Budget;
 use crate::pixels::Orientation;
@@ -146,7 +146,7 @@ pub(super) fn decode(bytes: &[u8], _budget: &Budget) -> Result<Decoded, DecodeEr
             }
         }
     }
-    Ok(Decoded { width, height, data, orientation: Orientation::Upright })
+    Ok(Decoded { width, height, data, orientation: Orientation::Upright, notes: Notes::default() })
 }
 
 /// Finds the bytes of red, green and blue in a pixel.

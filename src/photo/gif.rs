@@ -9,7 +9,7 @@ use std::num::NonZeroU64;
 use gif::{ColorOutput, DecodeOptions, DecodingError, MemoryLimit};
 
 use super::decode_error::{DecodeError, MAX_PIXELS, checked_size, try_filled};
-use super::decoded::Decoded;
+use super::decoded::{Decoded, Notes};
 use super::samples::palette_or_ramp;
 use crate::budget::Budget;
 use crate::pixels::Orientation;
@@ -52,7 +52,7 @@ pub(super) fn decode(bytes: &[u8], _budget: &Budget) -> Result<Decoded, DecodeEr
             *pixel = colours[usize::from(index)];
         }
     }
-    Ok(Decoded { width, height, data, orientation: Orientation::Upright })
+    Ok(Decoded { width, height, data, orientation: Orientation::Upright, notes: Notes::default() })
 }
 
 /// Maps an error of the codec.

@@ -24,6 +24,7 @@ use crate::budget::Budget;
 use crate::cancel::CancelToken;
 use crate::pixels::{Orientation, RgbBuffer, RowSink, SinkError};
 use decode_error::DecodeError;
+use decoded::Notes;
 pub use error::Error;
 pub(crate) use error::NAMELESS;
 use format::Format;
@@ -35,7 +36,10 @@ use whole::WholePhoto;
 /// pixels are as `PIL.Image.open` returns them (which always turns TIFF upright). Transparency is dropped and the
 /// colours under it are kept. Colour profiles are not applied.
 ///
-/// `name` stands for the photo in error messages: its path, for example.
+/// Levels of 16 bits are reduced to eight as Pillow does: those of colours are scaled, those of grey clipped at 255. If
+/// that changes a grey level, a `tracing` event of level `WARN` names the photo.
+///
+/// `name` stands for the photo in messages: its path, for example.
 ///
 /// # Errors
 /// The bytes are not a photo, the format is not supported, the data is truncated or damaged, or the photo has more
@@ -57,10 +61,16 @@ pub(crate) fn decode_to<S: RowSink, T>(
     let format = Format::detect(bytes, name)?;
     let budget = Budget::photo(bytes.len(), cancel);
     let photo = move || {
-        decode_as(format, bytes, orient, &budget, &mut sink)?;
-        Ok(finish(sink)?)
+        let notes = decode_as(format, bytes, orient, &budget, &mut sink)?;
+        Ok((finish(sink)?, notes))
     };
-    catch_panics(photo).map_err(|error| error.named(name, format))
+    let (photo, notes) = catch_panics(photo).map_err(|error| error.named(name, format))?;
+    if notes.clipped {
+        tracing::warn!(
+            "{name} has 16-bit grey levels above 255, which are read as white, like in Pillow; save it with 8 bits to keep its shades"
+        );
+    }
+    Ok(photo)
 }
 
 /// Runs a decoder and turns a panic into an error. Codecs from other crates may panic on malformed files; one bad
@@ -76,9 +86,9 @@ fn decode_as(
     orient: bool,
     budget: &Budget,
     sink: &mut dyn RowSink,
-) -> Result<(), DecodeError> {
+) -> Result<Notes, DecodeError> {
     let decoded = match format {
-        Format::Jpeg => return jpeg::decode(bytes, orient, budget, sink),
+        Format::Jpeg => return jpeg::decode(bytes, orient, budget, sink).map(|()| Notes::default()),
         Format::Png => return png::decode(bytes, orient, budget, sink),
         Format::Gif => gif::decode(bytes, budget)?,
         Format::Bmp => bmp::decode(bytes, budget)?,
@@ -87,7 +97,9 @@ fn decode_as(
     };
     // Pillow turns TIFF upright when it decodes it, whatever the caller asks for.
     let orientation = if orient || format == Format::Tiff { decoded.orientation } else { Orientation::Upright };
-    Ok(sink.whole(decoded.into_buffer()?, orientation)?)
+    let notes = decoded.notes;
+    sink.whole(decoded.into_buffer()?, orientation)?;
+    Ok(notes)
 }
 
 #[cfg(test)]

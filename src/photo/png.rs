@@ -8,9 +8,9 @@ use std::io::{BufRead, Cursor, Seek};
 use png::{BitDepth, ColorType, Decoder, DecodingError, InterlaceInfo, Limits, Reader, Transformations};
 
 use super::decode_error::{DecodeError, checked_size, try_filled};
-use super::decoded::Decoded;
+use super::decoded::{Decoded, Notes};
 use super::exif;
-use super::samples::{Palette, clip_16, grey, palette, unpacked};
+use super::samples::{Palette, clip_16, grey, is_clipped_16, palette, unpacked};
 use super::whole::WholePhoto;
 use crate::budget::Budget;
 use crate::pixels::{Orientation, RowSink, STRIP};
@@ -25,7 +25,12 @@ const CHUNK_LIMIT: usize = 64 << 20;
 const ROW_BUFFERS: usize = 16;
 
 /// Decodes a PNG file to `sink`; with `orient`, upright.
-pub(super) fn decode(bytes: &[u8], orient: bool, _budget: &Budget, sink: &mut dyn RowSink) -> Result<(), DecodeError> {
+pub(super) fn decode(
+    bytes: &[u8],
+    orient: bool,
+    _budget: &Budget,
+    sink: &mut dyn RowSink,
+) -> Result<Notes, DecodeError> {
     let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), Limits { bytes: CHUNK_LIMIT });
     decoder.set_transformations(Transformations::IDENTITY);
     decoder.set_ignore_iccp_chunk(true);
@@ -45,6 +50,7 @@ pub(super) fn decode(bytes: &[u8], orient: bool, _budget: &Budget, sink: &mut dy
         sink.begin(width, height, orientation)?;
         return rows(&mut reader, &layout, (width, height), sink);
     }
+    let mut notes = Notes::default();
     let data = if info.interlaced {
         let mut data = try_filled(width, height, 3, 0u8)?;
         let mut pixels = vec![[0; 3]; width];
@@ -52,7 +58,7 @@ pub(super) fn decode(bytes: &[u8], orient: bool, _budget: &Budget, sink: &mut dy
             let InterlaceInfo::Adam7(pass) = row.interlace() else {
                 return Err(DecodeError::damaged("a row is not interlaced like the others"));
             };
-            layout.convert(row.data(), &mut pixels);
+            notes.clipped |= layout.convert(row.data(), &mut pixels);
             // 24: bits per pixel.
             png::expand_interlaced_row(&mut data, width * 3, pixels.as_flattened(), pass, 24);
         }
@@ -60,14 +66,15 @@ pub(super) fn decode(bytes: &[u8], orient: bool, _budget: &Budget, sink: &mut dy
     } else {
         let mut whole = WholePhoto::default();
         whole.begin(width, height, Orientation::Upright)?;
-        rows(&mut reader, &layout, (width, height), &mut whole)?;
+        notes = rows(&mut reader, &layout, (width, height), &mut whole)?;
         whole.finish()?.into_data()
     };
     // All pixels are decoded, so a missing end chunk does not matter.
     let _ = reader.finish();
     let orientation = if orient { orientation(&reader) } else { Orientation::Upright };
-    let decoded = Decoded { width, height, data, orientation };
-    Ok(sink.whole(decoded.into_buffer()?, orientation)?)
+    let decoded = Decoded { width, height, data, orientation, notes };
+    sink.whole(decoded.into_buffer()?, orientation)?;
+    Ok(notes)
 }
 
 /// Delivers the rows of a photo that is not interlaced.
@@ -76,15 +83,16 @@ fn rows<R: BufRead + Seek>(
     layout: &PixelLayout,
     (width, height): (usize, usize),
     sink: &mut dyn RowSink,
-) -> Result<(), DecodeError> {
+) -> Result<Notes, DecodeError> {
+    let mut notes = Notes::default();
     for top in (0..height).step_by(STRIP) {
         for pixels in sink.rows_mut(STRIP.min(height - top)).chunks_exact_mut(width * 3) {
             let row = reader.next_row().map_err(decode_error)?.ok_or(DecodeError::Truncated)?;
-            layout.convert(row.data(), pixels.as_chunks_mut().0);
+            notes.clipped |= layout.convert(row.data(), pixels.as_chunks_mut().0);
         }
         sink.commit();
     }
-    Ok(())
+    Ok(notes)
 }
 
 /// Whether no chunk after the pixels can hold an orientation.
@@ -147,8 +155,8 @@ impl PixelLayout {
         })
     }
 
-    /// Converts the pixels of `row`, up to the length of `pixels`.
-    fn convert(&self, row: &[u8], pixels: &mut [[u8; 3]]) {
+    /// Converts the pixels of `row`, up to the length of `pixels`; returns whether levels were clipped.
+    fn convert(&self, row: &[u8], pixels: &mut [[u8; 3]]) -> bool {
         match *self {
             PixelLayout::Grey(bits) => grey(unpacked(row, bits, 255 / ((1u16 << bits) - 1) as u8), pixels),
             PixelLayout::Indexed(bits, ref colours) => {
@@ -156,7 +164,9 @@ impl PixelLayout {
                 pixels.iter_mut().zip(indices).for_each(|(pixel, index)| *pixel = colours[usize::from(index)]);
             }
             PixelLayout::Grey16 => {
-                grey(row.as_chunks().0.iter().map(|&level| clip_16(u16::from_be_bytes(level))), pixels);
+                let levels = row.as_chunks().0.iter().map(|&level| u16::from_be_bytes(level));
+                grey(levels.clone().map(clip_16), pixels);
+                return levels.take(pixels.len()).any(is_clipped_16);
             }
             // A 16-bit sample is reduced to its high byte, which comes first.
             PixelLayout::GreyAlpha(bytes) => grey(row.iter().step_by(bytes).copied(), pixels),
@@ -174,6 +184,7 @@ impl PixelLayout {
                 }
             }
         }
+        false
     }
 }
 

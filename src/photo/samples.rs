@@ -37,6 +37,11 @@ pub(super) fn clip_16(level: u16) -> u8 {
     level.min(255) as u8
 }
 
+/// Whether [`clip_16`] changes a level.
+pub(super) fn is_clipped_16(level: u16) -> bool {
+    level > 255
+}
+
 /// Undoes the multiplication of a value by its alpha.
 pub(super) fn unpremultiplied(value: u8, alpha: u8) -> u8 {
     match alpha {

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use image_webp::{DecodingError, WebPDecoder};
 
 use super::decode_error::{DecodeError, checked_size, try_filled};
-use super::decoded::Decoded;
+use super::decoded::{Decoded, Notes};
 use super::exif;
 use crate::budget::Budget;
 
@@ -32,7 +32,7 @@ pub(super) fn decode(bytes: &[u8], _budget: &Budget) -> Result<Decoded, DecodeEr
     if transparent {
         drop_alpha(&mut data);
     }
-    Ok(Decoded { width, height, data, orientation })
+    Ok(Decoded { width, height, data, orientation, notes: Notes::default() })
 }
 
 /// Keeps the first three of every four bytes, in place.

@@ -16,7 +16,7 @@ mod samples;
 mod ycbcr;
 
 use super::decode_error::{DecodeError, checked_size};
-use super::decoded::Decoded;
+use super::decoded::{Decoded, Notes};
 use super::exif;
 use crate::budget::Budget;
 use codec::Codec;
@@ -56,5 +56,5 @@ pub(super) fn decode(bytes: &[u8], budget: &Budget) -> Result<Decoded, DecodeErr
         order => return Err(DecodeError::damaged(format_args!("its fill order is {order}"))),
     };
     let data = Image::new(&directory, layout, samples, codec, reversed)?.read(budget)?;
-    Ok(Decoded { width, height, data, orientation })
+    Ok(Decoded { width, height, data, orientation, notes: Notes::default() })
 }
