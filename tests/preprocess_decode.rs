@@ -4,6 +4,8 @@
 
 #![cfg(feature = "decode")]
 
+#[path = "photo/tiff.rs"]
+mod tiff;
 #[path = "photo/warnings.rs"]
 mod warnings;
 

@@ -15,7 +15,7 @@ use crate::budget::Budget;
 const PIECE: usize = 1 << 16;
 
 /// Work to start a decoder: clearing its tables.
-const START: u64 = 5_000;
+const START: u64 = 2_000;
 
 /// How the parts of an image are compressed.
 pub(super) enum Codec {
@@ -129,9 +129,10 @@ fn lzw(mut data: &[u8], mut out: &mut [u8], budget: &Budget) -> Result<(), Decod
         out = std::mem::take(&mut out).get_mut(result.consumed_out..).unwrap_or_default();
         let stuck = result.consumed_in == 0 && result.consumed_out == 0;
         match result.status {
-            Ok(LzwStatus::Ok) if !stuck || out.is_empty() => {}
-            Ok(_) if out.is_empty() => {}
-            Ok(_) => return Err(DecodeError::Truncated),
+            _ if out.is_empty() => {}
+            Ok(LzwStatus::Done) => return Err(DecodeError::Truncated),
+            Ok(_) if stuck => return Err(DecodeError::Truncated),
+            Ok(_) => {}
             Err(_) => return Err(DecodeError::damaged("an lzw code is not valid")),
         }
     }
@@ -159,4 +160,91 @@ fn deflate(decoder: &mut Decompress, mut data: &[u8], mut out: &mut [u8], budget
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::budget::Exhausted;
+    use crate::cancel::CancelToken;
+
+    fn decoded(codec: &mut Codec, data: &[u8], length: usize) -> Result<Vec<u8>, DecodeError> {
+        let mut out = vec![0xaa; length];
+        codec.decode(data, 8, &mut out, &Budget::photo(data.len(), &CancelToken::new())).map(|()| out)
+    }
+
+    fn zlib(data: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn deflate_codec() -> Codec {
+        Codec::Deflate(Box::new(Decompress::new(true)))
+    }
+
+    #[test]
+    fn pack_bits_of_every_head() {
+        let data = [2, 1, 2, 3, 128, 254, 9, 0, 7, 129, 5];
+        let expected = [&[1, 2, 3, 9, 9, 9, 7][..], &[5; 128]].concat();
+        for length in 0..=expected.len() {
+            // A run may go on after the end of the part.
+            assert_eq!(decoded(&mut Codec::PackBits, &data, length), Ok(expected[..length].to_vec()));
+        }
+        assert_eq!(decoded(&mut Codec::PackBits, &data, expected.len() + 1), Err(DecodeError::Truncated));
+        for end in 0..data.len() {
+            assert!(decoded(&mut Codec::PackBits, &data[..end], expected.len()).is_err());
+        }
+    }
+
+    #[test]
+    fn every_codec_stops_at_the_end_of_the_part_and_notices_missing_data() {
+        let plain: Vec<u8> = (0..70_000u32).map(|i| (i * i >> 7) as u8).collect();
+        let lzw = weezl::encode::Encoder::with_tiff_size_switch(BitOrder::Msb, 8).encode(&plain).unwrap();
+        // As in the oldest files: with the least significant bit first.
+        let old = weezl::encode::Encoder::new(BitOrder::Lsb, 8).encode(&plain).unwrap();
+        for (mut codec, data) in
+            [(Codec::Lzw, lzw), (Codec::Lzw, old), (deflate_codec(), zlib(&plain)), (Codec::None, plain.clone())]
+        {
+            for length in [0, 1, 2, 1000, plain.len()] {
+                assert!(decoded(&mut codec, &data, length) == Ok(plain[..length].to_vec()), "{length}");
+            }
+            assert_eq!(decoded(&mut codec, &data, plain.len() + 1), Err(DecodeError::Truncated));
+            for end in [0, 1, 2, 3, 100, data.len() / 2] {
+                assert!(decoded(&mut codec, &data[..end], plain.len()).is_err(), "{end}");
+            }
+        }
+    }
+
+    /// Decodes a part again and again, as files do that name the same bytes for many parts; returns how often.
+    fn until_exhausted(mut codec: Codec, data: &[u8]) -> usize {
+        let budget = Budget::photo(data.len(), &CancelToken::new());
+        for round in 0.. {
+            match codec.decode(data, 8, &mut [0; 4], &budget) {
+                Ok(()) => {}
+                Err(DecodeError::Exhausted(Exhausted::Work)) => return round,
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        unreachable!("the loop ends by return")
+    }
+
+    #[test]
+    fn data_without_pixels_costs_work() {
+        const LENGTH: usize = 1 << 20;
+        let mut no_operations = vec![128; LENGTH];
+        no_operations.extend([3, 1, 2, 3, 4]);
+        assert!(until_exhausted(Codec::PackBits, &no_operations) < 400);
+        // Stored blocks of no bytes, then one of four.
+        let mut empty = vec![0x78, 0x01];
+        (0..LENGTH / 5).for_each(|_| empty.extend([0, 0, 0, 0xff, 0xff]));
+        empty.extend([1, 4, 0, 0xfb, 0xff, 1, 2, 3, 4]);
+        assert!(until_exhausted(deflate_codec(), &empty) < 400);
+        // Codes that clear the table, of nine bits each: eight of them in nine bytes; then four literals.
+        let mut clear = [0x80, 0x40, 0x20, 0x10, 0x08, 0x04, 0x02, 0x01, 0x00].repeat(LENGTH / 9);
+        clear.extend([0x80, 0x00, 0x40, 0x40, 0x30, 0x20]);
+        assert!(until_exhausted(Codec::Lzw, &clear) < 400);
+    }
 }

@@ -1,6 +1,7 @@
 //! Reads the parts of an image and joins them to RGB pixels.
 
 use super::super::decode_error::{DecodeError, try_filled};
+use super::super::decoded::Notes;
 use super::codec::Codec;
 use super::directory::Directory;
 use super::jpeg::JpegParts;
@@ -88,7 +89,7 @@ impl<'a> Image<'a> {
     }
 
     /// Reads all parts to `[height, width, 3]`.
-    pub fn read(mut self, budget: &Budget) -> Result<Vec<u8>, DecodeError> {
+    pub fn read(mut self, budget: &Budget) -> Result<(Vec<u8>, Notes), DecodeError> {
         let (width, height) = (self.layout.width, self.layout.height);
         budget.memory((width * height * 3) as u64)?;
         let mut out = try_filled(width, height, 3, 0u8)?;
@@ -104,16 +105,18 @@ impl<'a> Image<'a> {
             samples: if apart { filled(self.sizes.row, rows)? } else { Vec::new() },
             ordered: Vec::new(),
         };
+        let mut notes = Notes::default();
         for place in self.layout.places() {
             self.part(place, &mut buffers, budget)?;
             let samples = if apart { &buffers.samples } else { &buffers.stored };
             let rows = out.chunks_exact_mut(width * 3).skip(place.top).take(place.rows);
             for (pixels, samples) in rows.zip(samples.chunks_exact(self.sizes.row)) {
                 let pixels = pixels.as_chunks_mut().0;
-                self.samples.convert(samples, self.sizes.step, &mut pixels[place.left..place.left + place.columns]);
+                let pixels = &mut pixels[place.left..place.left + place.columns];
+                notes.clipped |= self.samples.convert(samples, self.sizes.step, pixels);
             }
         }
-        Ok(out)
+        Ok((out, notes))
     }
 
     /// Reads the part of a place, all planes of it, to interleaved samples.

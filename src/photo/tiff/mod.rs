@@ -16,7 +16,7 @@ mod samples;
 mod ycbcr;
 
 use super::decode_error::{DecodeError, checked_size};
-use super::decoded::{Decoded, Notes};
+use super::decoded::Decoded;
 use super::exif;
 use crate::budget::Budget;
 use codec::Codec;
@@ -55,6 +55,6 @@ pub(super) fn decode(bytes: &[u8], budget: &Budget) -> Result<Decoded, DecodeErr
         2 => true,
         order => return Err(DecodeError::damaged(format_args!("its fill order is {order}"))),
     };
-    let data = Image::new(&directory, layout, samples, codec, reversed)?.read(budget)?;
-    Ok(Decoded { width, height, data, orientation, notes: Notes::default() })
+    let (data, notes) = Image::new(&directory, layout, samples, codec, reversed)?.read(budget)?;
+    Ok(Decoded { width, height, data, orientation, notes })
 }

@@ -1,7 +1,7 @@
 //! The kinds of samples and their conversion to RGB, which follows Pillow. Knows neither parts nor compression.
 
 use super::super::decode_error::DecodeError;
-use super::super::samples::{Palette, clip_16, cmyk_to_rgb, unpacked, unpremultiplied};
+use super::super::samples::{Palette, clip_16, cmyk_to_rgb, is_clipped_16, unpacked, unpremultiplied};
 use super::codec::Codec;
 use super::directory::{ByteOrder, Directory, tag};
 use super::lab::Grid;
@@ -42,7 +42,11 @@ pub(super) enum Meaning {
     YCbCr,
     /// As libtiff converts it.
     YCbCrTables(Box<Conversion>),
-    Lab(&'static Grid),
+    /// Its `a` and `b` are signed; Pillow takes those of separate planes for unsigned, 128 more.
+    Lab {
+        grid: &'static Grid,
+        unsigned: bool,
+    },
 }
 
 /// The samples of an image.
@@ -126,7 +130,7 @@ impl Samples {
                     _ => Meaning::YCbCrTables(Box::new(Conversion::read(directory)?)),
                 }
             }
-            (CIELAB, 8, 1 | 4) => Meaning::Lab(Grid::get()),
+            (CIELAB, 8, 1 | 4) => Meaning::Lab { grid: Grid::get(), unsigned: planar },
             _ => return Err(unsupported()),
         };
         let (bits, order) = (bits as u32, directory.order);
@@ -136,15 +140,16 @@ impl Samples {
     /// Returns how many of a pixel's samples its colour depends on.
     pub fn used(&self) -> usize {
         match self.meaning {
-            Meaning::Rgb { premultiplied: false } | Meaning::YCbCr | Meaning::YCbCrTables(_) | Meaning::Lab(_) => 3,
+            Meaning::Rgb { premultiplied: false } | Meaning::YCbCr | Meaning::YCbCrTables(_) | Meaning::Lab { .. } => 3,
             Meaning::Rgb { premultiplied: true } | Meaning::Cmyk => 4,
             _ => 1,
         }
     }
 
-    /// Converts a row of pixels of `step` interleaved samples each.
-    pub fn convert(&self, row: &[u8], step: usize, out: &mut [[u8; 3]]) {
+    /// Converts a row of pixels of `step` interleaved samples each; returns whether grey levels of 16 bits were clipped.
+    pub fn convert(&self, row: &[u8], step: usize, out: &mut [[u8; 3]]) -> bool {
         let order = self.order;
+        let mut clipped = false;
         let level = |value: i32| [value.clamp(0, 255) as u8; 3];
         let wide = self.bits == 16;
         // The high byte of a sample of 16 bits.
@@ -160,11 +165,21 @@ impl Samples {
                 for (pixels, bytes) in out.chunks_mut(2).zip(row.chunks(3)) {
                     let byte = |i: usize| bytes.get(i).map_or(0, |&byte| u16::from(byte));
                     let pair = [byte(0) << 4 | byte(1) >> 4, (byte(1) & 15) << 8 | byte(2)];
-                    pixels.iter_mut().zip(pair).for_each(|(pixel, level)| *pixel = [clip_16(level); 3]);
+                    for (pixel, level) in pixels.iter_mut().zip(pair) {
+                        clipped |= is_clipped_16(level);
+                        *pixel = [clip_16(level); 3];
+                    }
                 }
             }
-            Meaning::Grey16 => each(row, step, out, |[sample]| [clip_16(order.two(sample)); 3]),
-            Meaning::SignedGrey16 => each(row, step, out, |[sample]| level(i32::from(order.two(sample) as i16))),
+            Meaning::Grey16 => each(row, step, out, |[sample]| {
+                clipped |= is_clipped_16(order.two(sample));
+                [clip_16(order.two(sample)); 3]
+            }),
+            Meaning::SignedGrey16 => each(row, step, out, |[sample]| {
+                let signed = order.two(sample) as i16;
+                clipped |= signed > 255;
+                level(i32::from(signed))
+            }),
             Meaning::Grey32 => each(row, step, out, |[sample]| level(order.four(sample) as i32)),
             // The cast truncates, clamps, and maps NaN to zero.
             Meaning::FloatGrey => each(row, step, out, |[sample]| [f32::from_bits(order.four(sample)) as u8; 3]),
@@ -181,8 +196,12 @@ impl Samples {
             Meaning::Cmyk => each(row, step, out, |inks: [[u8; 1]; 4]| cmyk_to_rgb(inks.map(|[ink]| ink))),
             Meaning::YCbCr => each(row, step, out, |[[y], [cb], [cr]]| pillow_pixel([y, cb, cr])),
             Meaning::YCbCrTables(tables) => each(row, step, out, |[[y], [cb], [cr]]| tables.pixel([y, cb, cr])),
-            Meaning::Lab(grid) => each(row, step, out, |[[l], [a], [b]]| grid.pixel([l, a, b])),
+            Meaning::Lab { grid, unsigned } => {
+                let flip = if *unsigned { 128 } else { 0 };
+                each(row, step, out, |[[l], [a], [b]]| grid.pixel([l, a ^ flip, b ^ flip]));
+            }
         }
+        clipped
     }
 }
 
@@ -191,7 +210,7 @@ fn each<const B: usize, const N: usize>(
     row: &[u8],
     step: usize,
     out: &mut [[u8; 3]],
-    convert: impl Fn([[u8; B]; N]) -> [u8; 3],
+    mut convert: impl FnMut([[u8; B]; N]) -> [u8; 3],
 ) {
     for (pixel, samples) in out.iter_mut().zip(row.chunks_exact(step * B)) {
         if let Some(samples) = samples.as_chunks().0.first_chunk() {
