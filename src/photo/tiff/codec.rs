@@ -14,8 +14,14 @@ use crate::budget::Budget;
 /// Compressed bytes handed to a decoder at a time, between two draws on the budget.
 const PIECE: usize = 1 << 16;
 
-/// Work to start a decoder: clearing its tables.
+/// Work to start a decoder: allocating its tables.
 const START: u64 = 2_000;
+
+/// Work of a call of the LZW decoder, which returns after each code that clears the table.
+const LZW_CALL: u64 = 200;
+
+/// Codes that the LZW decoder may hold back, so that it does not read in a call that decodes one of them.
+const LZW_CODES: usize = 64 / 9;
 
 /// How the parts of an image are compressed.
 pub(super) enum Codec {
@@ -122,16 +128,18 @@ fn lzw(mut data: &[u8], mut out: &mut [u8], budget: &Budget) -> Result<(), Decod
         [0, second, ..] if second & 1 == 1 => weezl::decode::Decoder::new(BitOrder::Lsb, 8),
         _ => weezl::decode::Decoder::with_tiff_size_switch(BitOrder::Msb, 8),
     };
+    let mut idle = 0;
     while !out.is_empty() {
         let result = decoder.decode_bytes(&data[..data.len().min(PIECE)], out);
-        budget.work(8 * result.consumed_in as u64 + 2 * result.consumed_out as u64)?;
-        data = data.get(result.consumed_in..).unwrap_or_default();
-        out = std::mem::take(&mut out).get_mut(result.consumed_out..).unwrap_or_default();
-        let stuck = result.consumed_in == 0 && result.consumed_out == 0;
+        let (read, written) = (result.consumed_in, result.consumed_out);
+        budget.work(LZW_CALL + 8 * read as u64 + 2 * written as u64)?;
+        data = data.get(read..).unwrap_or_default();
+        out = std::mem::take(&mut out).get_mut(written..).unwrap_or_default();
+        idle = if read == 0 && written == 0 { idle + 1 } else { 0 };
         match result.status {
             _ if out.is_empty() => {}
             Ok(LzwStatus::Done) => return Err(DecodeError::Truncated),
-            Ok(_) if stuck => return Err(DecodeError::Truncated),
+            Ok(_) if idle > LZW_CODES => return Err(DecodeError::Truncated),
             Ok(_) => {}
             Err(_) => return Err(DecodeError::damaged("an lzw code is not valid")),
         }
@@ -242,6 +250,9 @@ mod tests {
         (0..LENGTH / 5).for_each(|_| empty.extend([0, 0, 0, 0xff, 0xff]));
         empty.extend([1, 4, 0, 0xfb, 0xff, 1, 2, 3, 4]);
         assert!(until_exhausted(deflate_codec(), &empty) < 400);
+        // Some encoders clear the table twice.
+        let twice = [0x80, 0x40, 0x00, 0x20, 0x20, 0x18, 0x10];
+        assert_eq!(decoded(&mut Codec::Lzw, &twice, 4), Ok(vec![1, 2, 3, 4]));
         // Codes that clear the table, of nine bits each: eight of them in nine bytes; then four literals.
         let mut clear = [0x80, 0x40, 0x20, 0x10, 0x08, 0x04, 0x02, 0x01, 0x00].repeat(LENGTH / 9);
         clear.extend([0x80, 0x00, 0x40, 0x40, 0x30, 0x20]);

@@ -96,7 +96,7 @@ impl<'a> Image<'a> {
         let rows = self.layout.part_height.min(height);
         let filled = |size: usize, rows: usize| {
             budget.memory(size.saturating_mul(rows) as u64)?;
-            try_filled(size, rows, 1, 0u8)
+            try_filled(size, rows, 1, 0u8).map_err(|_| DecodeError::out_of_memory(width, height))
         };
         let apart = self.layout.planar || self.samples.subsampling.is_some();
         let stored_rows = rows.div_ceil(self.sizes.stored_rows);
