@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn every_codec_stops_at_the_end_of_the_part_and_notices_missing_data() {
-        let plain: Vec<u8> = (0..70_000u32).map(|i| (i * i >> 7) as u8).collect();
+        let plain: Vec<u8> = (0..70_000u32).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect();
         let lzw = weezl::encode::Encoder::with_tiff_size_switch(BitOrder::Msb, 8).encode(&plain).unwrap();
         // As in the oldest files: with the least significant bit first.
         let old = weezl::encode::Encoder::new(BitOrder::Lsb, 8).encode(&plain).unwrap();

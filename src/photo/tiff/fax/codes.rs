@@ -141,7 +141,7 @@ impl<'a> Bits<'a> {
             return Err(DecodeError::damaged("a row does not start with the end-of-line code"));
         }
         self.skip(ZEROS)?;
-        while self.at % 8 != 0 {
+        while !self.at.is_multiple_of(8) {
             if self.take(1)? == 1 {
                 return Ok(());
             }
