@@ -8,6 +8,8 @@
 mod hostile;
 #[path = "photo/sloppy.rs"]
 mod sloppy;
+#[path = "photo/tiff.rs"]
+mod tiff;
 #[path = "photo/warnings.rs"]
 mod warnings;
 

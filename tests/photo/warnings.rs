@@ -58,14 +58,14 @@ fn warnings(bytes: &[u8], name: &str) -> Vec<String> {
 
 #[test]
 fn clipped_grey_levels_are_a_warning_with_the_name() {
-    for file in ["grey-16bit.png", "grey-16bit-interlaced.png"] {
+    for file in ["grey-16bit.png", "grey-16bit-interlaced.png", "grey-16bit-le.tif", "grey-16bit-signed-be.tif"] {
         assert_eq!(
             warnings(&read(file), "scans/one.png"),
             ["scans/one.png has 16-bit grey levels above 255, which are read as white, like in Pillow; \
                  save it with 8 bits to keep its shades"]
         );
     }
-    for file in ["grey-8bit.png", "grey-alpha-16bit.png", "rgb-16bit.png"] {
+    for file in ["grey-8bit.png", "grey-alpha-16bit.png", "rgb-16bit.png", "mode-L.tif", "rgb-16bit-be.tif"] {
         assert_eq!(warnings(&read(file), file), [""; 0]);
     }
 }

@@ -107,6 +107,10 @@ pub(in super::super) enum ColourSpace {
     Cmyk,
     /// Inverted CMYK whose first three components are stored as YCbCr.
     Ycck,
+    /// CMYK that is not inverted, as TIFF stores it.
+    Inks,
+    /// RGB and a fourth component that is dropped.
+    RgbAndMore,
 }
 
 impl ColourSpace {
@@ -115,7 +119,7 @@ impl ColourSpace {
         match self {
             ColourSpace::Grey => 1,
             ColourSpace::Rgb | ColourSpace::YCbCr => 3,
-            ColourSpace::Cmyk | ColourSpace::Ycck => 4,
+            ColourSpace::Cmyk | ColourSpace::Ycck | ColourSpace::Inks | ColourSpace::RgbAndMore => 4,
         }
     }
 
@@ -143,12 +147,17 @@ impl ColourSpace {
                     *pixel = [grey; 3];
                 }
             }
-            (ColourSpace::Rgb, [r, g, b, ..]) => interleave(r, g, b, pixels),
+            (ColourSpace::Rgb | ColourSpace::RgbAndMore, [r, g, b, ..]) => interleave(r, g, b, pixels),
             (ColourSpace::YCbCr, [y, cb, cr, ..]) => {
                 ycbcr_to_rgb(y, cb, cr);
                 interleave(y, cb, cr, pixels);
             }
             (ColourSpace::Cmyk, [c, m, y, k]) => cmyk_to_rgb([c, m, y], k, pixels),
+            (ColourSpace::Inks, [c, m, y, k]) => {
+                for ((((pixel, &c), &m), &y), &k) in pixels.iter_mut().zip(&*c).zip(&*m).zip(&*y).zip(&*k) {
+                    *pixel = samples::cmyk_to_rgb([c, m, y, k]);
+                }
+            }
             (ColourSpace::Ycck, [y, cb, cr, k]) => {
                 ycbcr_to_rgb(y, cb, cr);
                 for row in [&mut *y, &mut *cb, &mut *cr] {
@@ -193,13 +202,6 @@ fn ycbcr_to_rgb(luma: &mut [u8], blue: &mut [u8], red: &mut [u8]) {
         *blue = clamp(y - cr + green as i16);
         *red = clamp(y + 2 * cb + half_step(cb, BLUE));
     }
-}
-
-/// Converts one pixel of YCbCr to RGB.
-pub(in super::super) fn ycbcr_pixel([y, cb, cr]: [u8; 3]) -> [u8; 3] {
-    let (mut y, mut cb, mut cr) = ([y], [cb], [cr]);
-    ycbcr_to_rgb(&mut y, &mut cb, &mut cr);
-    [y[0], cb[0], cr[0]]
 }
 
 /// Converts inverted CMYK to RGB as Pillow does.

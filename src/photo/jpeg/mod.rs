@@ -20,8 +20,8 @@ use super::decode_error::{DecodeError, try_filled};
 use super::exif;
 use crate::budget::Budget;
 use crate::pixels::{Orientation, RowSink};
+pub(super) use colour::ColourSpace;
 use colour::Upsampling;
-pub(super) use colour::{ColourSpace, ycbcr_pixel};
 use frame::Frame;
 use scan::{Block, ScanReader};
 use segments::{Next, Scan, Segments};
@@ -47,6 +47,14 @@ type Coefficients = Vec<Vec<i16>>;
 /// Decodes a JPEG file to `sink`; with `orient`, upright.
 pub(super) fn decode(bytes: &[u8], orient: bool, budget: &Budget, sink: &mut dyn RowSink) -> Result<(), DecodeError> {
     decode_as(bytes, orient, None, budget, sink)
+}
+
+/// Returns the size that a JPEG file declares.
+pub(super) fn declared_size(bytes: &[u8]) -> Result<(usize, usize), DecodeError> {
+    let mut segments = Segments::new(bytes);
+    segments.advance()?;
+    let frame = segments.frame.ok_or(DecodeError::damaged("there is no frame"))?;
+    Ok((frame.width, frame.height))
 }
 
 /// Decodes as [`decode`] does; `space` is the colour space that a container states, which overrides that of the file.
