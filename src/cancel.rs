@@ -25,6 +25,15 @@ struct Flag {
     parents: Vec<CancelToken>,
 }
 
+/// Tokens are equal if they share their flag.
+impl PartialEq for CancelToken {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for CancelToken {}
+
 impl CancelToken {
     /// Creates a flag that is not set.
     #[must_use]

@@ -242,8 +242,11 @@ fn item_message(what: &str, index: Option<usize>, named: bool, error: &Error) ->
 #[cfg(feature = "import")]
 impl From<crate::import::Error> for Error {
     fn from(error: crate::import::Error) -> Self {
-        // Boxed, because it is by far the largest variant.
-        Error::Import(Box::new(error))
+        match error {
+            crate::import::Error::Cancelled => Error::Cancelled,
+            // Boxed, because it is by far the largest variant.
+            error => Error::Import(Box::new(error)),
+        }
     }
 }
 

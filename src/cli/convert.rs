@@ -12,7 +12,8 @@ use crate::weights::WeightsFile;
 
 pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failure> {
     let started = Instant::now();
-    if WeightsFile::open(&args.source).is_ok() {
+    // Anything but a file is left to the conversion: opening a pipe would wait.
+    if args.source.is_file() && WeightsFile::open(&args.source).is_ok() {
         let source = args.source.display();
         return Err(Failure::Error(format!("{source} is a weights file already; use it with `-m {source}`")));
     }
@@ -35,6 +36,9 @@ pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failur
         std: args.std,
         interpolation: args.interpolation.map(Into::into),
         resize: args.resize.map(Into::into),
+        prefix: args.prefix.clone(),
+        ignore_extra: args.ignore_extra,
+        ..ConvertOptions::default()
     };
 
     let bar = messages.progress_bytes();
@@ -52,8 +56,20 @@ pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failur
     for name in &converted.ignored {
         tracing::info!(name, "tensor ignored: it is not a weight");
     }
+    for name in &converted.extra {
+        tracing::info!(name, "tensor left out: it belongs to no tower of the model");
+    }
+    let towers = match (&converted.config.image, &converted.config.text) {
+        (Some(_), None) => ", image tower alone",
+        (None, Some(_)) => ", text tower alone",
+        _ => "",
+    };
+    let left_out = match converted.extra.len() {
+        0 => String::new(),
+        extra => format!(" ({} of the checkpoint left out)", count(extra, "tensor")),
+    };
     messages.result(&format!(
-        "wrote {}: {}, {}, {}, {:.1} s",
+        "wrote {}: {}{towers}, {}{left_out}, {}, {:.1} s",
         out.display(),
         converted.model_name.as_deref().unwrap_or("a model without a known name"),
         count(converted.tensors, "tensor"),
@@ -83,11 +99,20 @@ fn output_path(args: &Convert) -> Result<PathBuf, Failure> {
     Ok(folder.join(file))
 }
 
-/// Returns the name of the checkpoint without its extension.
+/// Returns the name of the checkpoint without its extension. An index or a part of several files has the name of the
+/// whole.
 fn source_name(source: &Path) -> Option<PathBuf> {
     if source.is_dir() {
         let absolute = fs::canonicalize(source).ok()?;
         return absolute.file_name().map(PathBuf::from);
     }
-    source.file_stem().map(PathBuf::from)
+    let whole = source.file_name()?.to_str().and_then(|name| name.strip_suffix(".index.json"));
+    let name = whole.map_or(source, Path::new).file_stem()?;
+    let part = name.to_str().and_then(|name| {
+        let (rest, count) = name.rsplit_once("-of-")?;
+        let (stem, number) = rest.rsplit_once('-')?;
+        let is_number = |text: &str| text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit());
+        (is_number(number) && is_number(count)).then_some(stem)
+    });
+    Some(part.map_or_else(|| PathBuf::from(name), PathBuf::from))
 }

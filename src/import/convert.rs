@@ -13,6 +13,7 @@ use super::locate::locate;
 use super::make::{Job, jobs};
 use super::options::ConvertOptions;
 use super::recipes::{self, Mapped, SourceLayout};
+use crate::cancel::CancelToken;
 use crate::models::config::ModelConfig;
 use crate::preprocess::PreprocessConfig;
 use crate::weights::{Meta, Provenance, TensorSpec, Writer};
@@ -46,7 +47,7 @@ pub enum Stage {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Converted {
-    /// The checkpoint that was read.
+    /// The checkpoint that was read; of one in several files, the index, or the first of them.
     pub source: PathBuf,
     /// Its container.
     pub container: Container,
@@ -54,57 +55,69 @@ pub struct Converted {
     pub layout: SourceLayout,
     /// Known name of the model, if one was given or recognised.
     pub model_name: Option<String>,
-    /// The model.
+    /// What precedes the names of the model's tensors in the checkpoint, such as `module.`; usually nothing.
+    pub prefix: String,
+    /// The model. A checkpoint of one tower gives a model of one tower.
     pub config: ModelConfig,
     /// The preprocessing of photos.
     pub preprocess: PreprocessConfig,
     /// Tensors of the checkpoint that are not weights and were left out.
     pub ignored: Vec<String>,
+    /// Tensors that belong to no tower of the model and were left out because the options said so.
+    pub extra: Vec<String>,
     /// Tensors written.
     pub tensors: usize,
     /// Bytes of tensors written.
     pub bytes: u64,
 }
 
-/// Converts the checkpoint `src`, a file or a downloaded folder, into the weights file `out`.
+/// Converts the checkpoint `src` into the weights file `out`. `src` is a file, the index of a checkpoint in several
+/// files, one of these files, or a downloaded folder.
 ///
 /// Peak memory, besides the mapped checkpoint, is about the size of the largest tensor. `out` appears only when it is
-/// complete. Calls `progress` every few MiB.
+/// complete. Calls `progress` every few MiB. [`ConvertOptions::cancel`] ends it early.
 ///
 /// # Errors
 /// A checkpoint that cannot be read or has an unknown layout; tensors that are missing, left over, wrongly shaped or
 /// not finite; a configuration that is contradictory or incomplete (the message names the option that completes it),
-/// or with a field that this version neither obeys nor knows to be without effect;
-/// an `out` that cannot be written.
+/// or with a field that this version neither obeys nor knows to be without effect; an `out` that cannot be written; a
+/// cancelled conversion.
 pub fn convert(
     src: &Path,
     out: &Path,
     options: &ConvertOptions,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Converted, Error> {
-    let source = locate(src)?;
-    refuse_same_file(&source, out)?;
-    let checkpoint = Checkpoint::open(&source)?;
+    let located = locate(src)?;
+    for part in located.parts.iter().chain([&located.path]) {
+        refuse_same_file(part, out)?;
+    }
+    let checkpoint = Checkpoint::open_located(&located, &options.cancel)?;
+    let source = located.path;
     let folder = match source.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     let Prepared { mapped, described } = prepare(&checkpoint, Some(folder), options)?;
-    let Mapped { layout, layers, ignored, .. } = mapped;
+    let Mapped { layout, prefix, layers, ignored, extra, .. } = mapped;
     let Described { config, preprocess, tokenizer, model_name } = described;
 
     let jobs = jobs(&checkpoint, &layers, &config)?;
     let specs: Vec<TensorSpec> = jobs.iter().flat_map(Job::tensors).cloned().collect();
     let stored = |spec: &TensorSpec| (spec.stored_len().unwrap_or(0) * spec.dtype.size()) as u64;
     let (tensors, total) = (specs.len(), specs.iter().map(stored).sum());
+    let (source_sha256, source_bytes) = hash(&checkpoint, &options.cancel, progress)?;
     let meta = Meta {
         model: json(&config)?,
         preprocess: json(&preprocess)?,
-        tokenizer: json(&tokenizer)?,
+        tokenizer: match config.text {
+            Some(_) => json(&tokenizer)?,
+            None => serde_json::Value::Null,
+        },
         provenance: Provenance {
             source: source.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            source_sha256: hash(checkpoint.bytes(), progress),
-            source_bytes: checkpoint.bytes().len() as u64,
+            source_sha256,
+            source_bytes,
             source_layout: layout.as_str().to_owned(),
             model_name: model_name.clone(),
             converter: concat!("clippie-rs ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -115,6 +128,7 @@ pub fn convert(
     let mut done = 0;
     let mut buffer = Vec::new();
     for job in &jobs {
+        not_cancelled(&options.cancel)?;
         job.run(&checkpoint, &mut buffer, &mut |spec, data| {
             writer.write(&spec.name, data)?;
             done += stored(spec);
@@ -124,7 +138,19 @@ pub fn convert(
     }
     writer.finish()?;
     let container = checkpoint.container();
-    Ok(Converted { source, container, layout, model_name, config, preprocess, ignored, tensors, bytes: total })
+    Ok(Converted {
+        source,
+        container,
+        layout,
+        prefix,
+        model_name,
+        config,
+        preprocess,
+        ignored,
+        extra,
+        tensors,
+        bytes: total,
+    })
 }
 
 /// A checkpoint that is mapped and described.
@@ -139,23 +165,36 @@ pub(super) fn prepare(
     folder: Option<&Path>,
     options: &ConvertOptions,
 ) -> Result<Prepared, Error> {
-    let mapped = recipes::map(checkpoint)?;
-    let logit_scale = fold::vector(checkpoint, &mapped.logit_scale)?;
-    let logit_scale = logit_scale.first().copied().unwrap_or(f64::NAN) as f32;
+    let mapped = recipes::map(checkpoint, options)?;
+    let logit_scale = match &mapped.logit_scale {
+        Some(name) => fold::vector(checkpoint, name)?.first().copied().unwrap_or(f64::NAN) as f32,
+        // One tower alone has nothing to scale.
+        None => 0.0,
+    };
     let described = describe::describe(checkpoint, &mapped, logit_scale, folder, options)?;
     Ok(Prepared { mapped, described })
 }
 
-/// Lower-case hex SHA-256.
-fn hash(bytes: &[u8], progress: &mut dyn FnMut(Progress)) -> String {
+/// Lower-case hex SHA-256 of all files of the checkpoint, one after the other, and their total length.
+fn hash(
+    checkpoint: &Checkpoint,
+    cancel: &CancelToken,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(String, u64), Error> {
     let mut hash = Sha256::new();
     let mut done = 0;
-    for chunk in bytes.chunks(HASH_CHUNK) {
+    let total = checkpoint.parts().map(|part| part.len() as u64).sum();
+    for chunk in checkpoint.parts().flat_map(|part| part.chunks(HASH_CHUNK)) {
+        not_cancelled(cancel)?;
         hash.update(chunk);
         done += chunk.len() as u64;
-        progress(Progress { stage: Stage::Hash, done, total: bytes.len() as u64 });
+        progress(Progress { stage: Stage::Hash, done, total });
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok((hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(), total))
+}
+
+fn not_cancelled(cancel: &CancelToken) -> Result<(), Error> {
+    if cancel.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
 }
 
 /// Refuses to replace the checkpoint by its own conversion.

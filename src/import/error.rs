@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::mismatch::Mismatch;
 pub(super) use super::printable::{printable, printable_error};
+use crate::budget::Exhausted;
 
 /// Error of reading or converting a checkpoint.
 #[derive(Debug, thiserror::Error)]
@@ -99,9 +100,36 @@ pub enum Error {
         /// The option, and what it accepts.
         reason: String,
     },
+    /// Reading the checkpoint takes more work or memory than its size justifies.
+    #[error(
+        "{}: reading it takes far more {resource} than a checkpoint of its size needs; \
+         load it in PyTorch and save its state dict again",
+        path.display()
+    )]
+    TooCostly {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What it takes too much of: work or memory.
+        resource: &'static str,
+    },
+    /// The caller has cancelled the conversion.
+    #[error("the conversion was cancelled")]
+    Cancelled,
     /// The weights file cannot be written.
     #[error(transparent)]
     Weights(#[from] crate::weights::Error),
+}
+
+impl Error {
+    /// The error of a budget that is used up by the checkpoint at `path`.
+    pub(super) fn exhausted(exhausted: Exhausted, path: &Path) -> Error {
+        let resource = match exhausted {
+            Exhausted::Work => "work",
+            Exhausted::Memory => "memory",
+            Exhausted::Cancelled => return Error::Cancelled,
+        };
+        Error::TooCostly { path: path.to_owned(), resource }
+    }
 }
 
 /// Error of a container reader, which sees bytes and not the file's path.
@@ -111,15 +139,23 @@ pub(super) enum ContainerError {
     Damaged(String),
     /// See [`Error::Unsupported`].
     Unsupported(String),
+    /// See [`Error::TooCostly`] and [`Error::Cancelled`].
+    Exhausted(Exhausted),
+}
+
+impl From<Exhausted> for ContainerError {
+    fn from(exhausted: Exhausted) -> Self {
+        ContainerError::Exhausted(exhausted)
+    }
 }
 
 impl ContainerError {
     /// Converts this into the public error for the file at `path`.
     pub(super) fn at_path(self, path: &Path) -> Error {
-        let path = path.to_owned();
         match self {
-            ContainerError::Damaged(reason) => Error::Damaged { path, reason },
-            ContainerError::Unsupported(reason) => Error::Unsupported { path, reason },
+            ContainerError::Damaged(reason) => Error::Damaged { path: path.to_owned(), reason },
+            ContainerError::Unsupported(reason) => Error::Unsupported { path: path.to_owned(), reason },
+            ContainerError::Exhausted(exhausted) => Error::exhausted(exhausted, path),
         }
     }
 }

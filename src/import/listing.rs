@@ -6,6 +6,11 @@ use std::ops::Range;
 use super::element::ElementType;
 use super::tensor::Strided;
 
+/// Maximum number of tensors in a file.
+pub(super) const MAX_TENSORS: usize = 1 << 16;
+/// Maximum length of a tensor's name, in bytes.
+pub(super) const MAX_NAME: usize = 1024;
+
 /// Container format of a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -48,18 +53,22 @@ pub(super) struct Entry {
     pub location: Location,
 }
 
-/// Where bytes are in a checkpoint.
+/// Where bytes are in a file.
 #[derive(Clone, Debug)]
 pub(super) enum Location {
     /// Uncompressed in the file.
     Stored(Range<usize>),
-    /// In a compressed entry of an archive.
-    Deflated {
-        /// Offset of the entry's header in the file.
-        header: usize,
-        /// Size of the entry when inflated, in bytes.
-        len: usize,
-        /// Offset of the tensor in the inflated entry.
-        first: usize,
-    },
+    /// In a compressed entry of an archive, from this byte of the inflated entry on.
+    Deflated(Deflated, usize),
+}
+
+/// A compressed entry of an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Deflated {
+    /// Its bytes in the file.
+    pub packed: Range<usize>,
+    /// Its size when inflated, in bytes.
+    pub len: usize,
+    /// CRC-32 of the inflated bytes.
+    pub crc: u32,
 }

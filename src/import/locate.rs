@@ -1,8 +1,9 @@
-//! Finds the checkpoint file for a path, which may be a file or a downloaded folder.
+//! Finds the files of the checkpoint for a path: a file, an index or part of several files, or a downloaded folder.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::error::{Error, printable};
+use super::shards::{Located, is_index, of_part, read_index, whole_name};
 
 /// File names of published checkpoints, in order of preference: safetensors before pickles, and open_clip before
 /// transformers, because its configuration is more complete.
@@ -55,11 +56,11 @@ fn is_candidate(name: &str) -> bool {
         && !name.starts_with('.')
 }
 
-/// Returns the checkpoint file for `source`.
-pub(super) fn locate(source: &Path) -> Result<PathBuf, Error> {
+/// Returns the files of the checkpoint at `source`.
+pub(super) fn locate(source: &Path) -> Result<Located, Error> {
     let read = |source_error| Error::Read { path: source.to_owned(), source: source_error };
     if !std::fs::metadata(source).map_err(read)?.is_dir() {
-        return Ok(source.to_owned());
+        return locate_file(source);
     }
     let mut names = Vec::new();
     for entry in std::fs::read_dir(source).map_err(read)? {
@@ -71,8 +72,8 @@ pub(super) fn locate(source: &Path) -> Result<PathBuf, Error> {
             names.push(name.to_owned());
         }
     }
-    match pick(names.iter().map(String::as_str)) {
-        Pick::File(name) => Ok(source.join(name)),
+    match pick_local(&names) {
+        Pick::File(name) => locate_file(&source.join(name)),
         Pick::None => Err(Error::Source {
             path: source.to_owned(),
             reason: "the folder holds no checkpoint (.safetensors, .pt, .pth, .bin or .ckpt); give its file".into(),
@@ -82,6 +83,35 @@ pub(super) fn locate(source: &Path) -> Result<PathBuf, Error> {
             reason: format!("the folder holds several checkpoints ({names}); give the file to convert"),
         }),
     }
+}
+
+fn locate_file(path: &Path) -> Result<Located, Error> {
+    if path.file_name().and_then(|name| name.to_str()).is_some_and(is_index) {
+        return read_index(path);
+    }
+    let alone = || Located { path: path.to_owned(), parts: vec![path.to_owned()], index: None };
+    Ok(of_part(path)?.unwrap_or_else(alone))
+}
+
+/// Picks the checkpoint of a folder like [`pick`]. If that finds no single file, all parts of a checkpoint count as a
+/// file of its name.
+fn pick_local(names: &[String]) -> Pick {
+    match pick(names.iter().map(String::as_str)) {
+        Pick::File(file) if whole_name(&file).is_none() => return Pick::File(file),
+        _ => {}
+    }
+    let whole = |name: &String| whole_name(name).unwrap_or_else(|| name.clone());
+    let mut all: Vec<String> = names.iter().map(whole).collect();
+    all.sort_unstable();
+    all.dedup();
+    let picked = match pick(all.iter().map(String::as_str)) {
+        Pick::File(picked) => picked,
+        other => return other,
+    };
+    // The file itself before its parts, and the index before any of them.
+    let mut same: Vec<&String> = names.iter().filter(|name| whole(name) == picked).collect();
+    same.sort_unstable_by_key(|name| (**name != picked, !is_index(name), *name));
+    same.first().map_or(Pick::None, |name| Pick::File((*name).clone()))
 }
 
 #[cfg(test)]

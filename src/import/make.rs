@@ -8,6 +8,10 @@ use crate::models::config::ModelConfig;
 use crate::models::{Layer, LayerKind, layers};
 use crate::weights::{Dtype, TensorSpec};
 
+/// Most elements of a tensor. The largest published one, XLM-V's table of tokens, has 1.2 billion; a sparse file may
+/// declare any number.
+const MAX_ELEMENTS: usize = 1 << 31;
+
 /// A canonical layer to make.
 pub(super) struct Job<'a> {
     layer: Layer,
@@ -36,6 +40,10 @@ pub(super) fn jobs<'a>(
         let mut tensors = layer.tensors();
         if tensors != drafted.tensors() {
             return Err(defect(&layer.path));
+        }
+        if tensors.iter().any(|tensor| tensor.stored_len().is_none_or(|len| len > MAX_ELEMENTS)) {
+            let reason = format!("its layer `{}` has more than the {MAX_ELEMENTS} numbers that are read", layer.path);
+            return Err(Error::Unsupported { path: checkpoint.path().to_owned(), reason });
         }
         if let (LayerKind::Table(..), Source::Rows(name), [table]) = (&layer.kind, source, tensors.as_mut_slice())
             && fold::fits_halves(checkpoint, name)?
@@ -69,6 +77,10 @@ impl Job<'_> {
             }
             (LayerKind::Rows(_) | LayerKind::Table(..), Source::Rows(name)) => {
                 fold::rows(checkpoint, name, buffer)?;
+                Vec::new()
+            }
+            (LayerKind::Rows(_), Source::SplitRows { first, rows, rest }) => {
+                fold::split_rows(checkpoint, first, *rows, rest, buffer)?;
                 Vec::new()
             }
             (LayerKind::Rows(_), Source::ClassAndPositions { class, position, class_has_position }) => {

@@ -17,8 +17,10 @@ pub struct Mismatch {
     pub missing: Vec<String>,
     /// Tensors whose shape contradicts that of other tensors.
     pub misshapen: Vec<Misshapen>,
-    /// Tensors of the checkpoint that the layout does not have.
+    /// Tensors in a tower of the model that the layout does not have.
     pub unknown: Vec<String>,
+    /// Tensors in no tower of the model, such as a classifier's.
+    pub extra: Vec<String>,
 }
 
 /// A tensor whose shape contradicts that of other tensors.
@@ -60,7 +62,11 @@ impl fmt::Display for Mismatch {
             |m: &Misshapen| format!("`{}` is {} instead of {}", printable(&m.name), dims(&m.found), dims(&m.expected));
         list("with another shape", self.misshapen.iter().map(shapes).collect())?;
         list("left over", quoted(&self.unknown))?;
-        write!(f, "; give the complete checkpoint of one supported model")
+        list("in no tower", quoted(&self.extra))?;
+        match self.missing.is_empty() && self.misshapen.is_empty() && self.unknown.is_empty() {
+            true => write!(f, "; add --ignore-extra to leave them out"),
+            false => write!(f, "; give the complete checkpoint of one supported model"),
+        }
     }
 }
 

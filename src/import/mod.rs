@@ -21,10 +21,12 @@ mod locate;
 mod make;
 mod mismatch;
 mod options;
+mod part;
 mod pickle;
 mod printable;
 mod recipes;
 mod safetensors;
+mod shards;
 mod tensor;
 
 #[cfg(all(test, repository))]

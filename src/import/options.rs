@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::cancel::CancelToken;
 use crate::models::config::Activation;
 use crate::preprocess::{Interpolation, ResizeMode};
 
@@ -43,6 +44,14 @@ pub struct ConvertOptions {
     pub interpolation: Option<Interpolation>,
     /// How a photo becomes square; `--resize`.
     pub resize: Option<ResizeMode>,
+    /// What precedes the names of the model's tensors, such as `ema_model.`, in a checkpoint with several models;
+    /// `--prefix`. Tensors without it are left out.
+    pub prefix: Option<String>,
+    /// Leave out tensors that belong to no tower of the model, such as a classifier's; `--ignore-extra`. Without it,
+    /// they are an error that names them.
+    pub ignore_extra: bool,
+    /// Ends the conversion early when it is set. Options are equal only if they share it.
+    pub cancel: CancelToken,
 }
 
 /// Setters, one per field.
@@ -127,6 +136,27 @@ impl ConvertOptions {
     #[must_use]
     pub fn resize(mut self, mode: ResizeMode) -> Self {
         self.resize = Some(mode);
+        self
+    }
+
+    /// Sets what precedes the names of the model's tensors.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// Leaves out tensors that belong to no tower.
+    #[must_use]
+    pub fn ignore_extra(mut self, ignore: bool) -> Self {
+        self.ignore_extra = ignore;
+        self
+    }
+
+    /// Sets the flag that ends the conversion early.
+    #[must_use]
+    pub fn cancel(mut self, cancel: &CancelToken) -> Self {
+        self.cancel = cancel.clone();
         self
     }
 }

@@ -7,11 +7,18 @@ use safetensors::tensor::Metadata;
 
 use super::element::ElementType;
 use super::error::{ContainerError, damaged, printable_error, unsupported};
-use super::listing::{Entry, Listing, Location};
+use super::listing::{Entry, Listing, Location, MAX_NAME, MAX_TENSORS};
 use super::tensor::Strided;
+use crate::budget::Budget;
 
 /// Maximum length of the header. A listing of 10,000 tensors takes about 1 MiB.
 const MAX_HEADER_LEN: u64 = 16 << 20;
+/// Work for a byte of the header: parsing JSON, sorting the tensors.
+const BYTE_WORK: u64 = 32;
+/// Memory for a byte of the header while it is read: a dimension of one digit and its comma become eight bytes, twice.
+const BYTE_MEMORY: u64 = 8;
+/// Memory for a listed tensor, besides its name.
+const ENTRY_MEMORY: u64 = 512;
 
 /// Whether a file that starts with `start` may be in this format.
 pub(super) fn looks_like(start: &[u8]) -> bool {
@@ -25,7 +32,7 @@ fn header_len(start: &[u8]) -> Option<u64> {
 }
 
 /// Lists the tensors of the file `bytes`.
-pub(super) fn list(bytes: &[u8]) -> Result<Listing, ContainerError> {
+pub(super) fn list(bytes: &[u8], budget: &Budget) -> Result<Listing, ContainerError> {
     let Some(header_len) = header_len(bytes) else {
         return damaged("it ends within its safetensors header");
     };
@@ -38,6 +45,8 @@ pub(super) fn list(bytes: &[u8]) -> Result<Listing, ContainerError> {
     let Some(header) = bytes.get(size_of::<u64>()..first) else {
         return damaged("it ends within its safetensors header");
     };
+    budget.work(header_len.saturating_mul(BYTE_WORK))?;
+    budget.memory(header_len.saturating_mul(BYTE_MEMORY))?;
     // Deserialising `Metadata` checks that the tensors are contiguous and have the sizes of their shapes.
     // `SafeTensors::deserialize` would also add lengths from the file without an overflow check.
     let metadata: Metadata = match serde_json::from_slice(header) {
@@ -51,8 +60,17 @@ pub(super) fn list(bytes: &[u8]) -> Result<Listing, ContainerError> {
             bytes.len() - first
         ));
     }
+    let names = metadata.offset_keys();
+    if names.len() > MAX_TENSORS {
+        return unsupported(format!("it holds more than {MAX_TENSORS} tensors"));
+    }
+    budget.give_back(header_len.saturating_mul(BYTE_MEMORY));
+    budget.memory(header_len.saturating_add((names.len() as u64).saturating_mul(ENTRY_MEMORY)))?;
     let mut entries = Vec::new();
-    for name in metadata.offset_keys() {
+    for name in names {
+        if name.len() > MAX_NAME {
+            return damaged(format!("it holds a tensor with a name of more than {MAX_NAME} bytes"));
+        }
         let Some(info) = metadata.info(&name) else {
             continue;
         };

@@ -45,10 +45,14 @@ fn reads_every_tensor_as_python_does() {
         let listing = listing.as_object().unwrap();
         let mut names: Vec<&str> = checkpoint.tensors().map(|t| t.name).collect();
         names.sort_unstable();
-        let mut wanted: Vec<&str> = listing.keys().map(String::as_str).collect();
+        // Python's listing is without the prefix of DataParallel.
+        let prefix = if file == "training.pt" { "module." } else { "" };
+        let listing: Vec<(String, &Value)> =
+            listing.iter().map(|(name, value)| (format!("{prefix}{name}"), value)).collect();
+        let mut wanted: Vec<&str> = listing.iter().map(|(name, _)| name.as_str()).collect();
         wanted.sort_unstable();
         assert_eq!(names, wanted, "{file}");
-        for (name, wanted) in listing {
+        for (name, wanted) in &listing {
             let tensor = checkpoint.tensor(name).unwrap();
             let shape: Vec<u64> = tensor.shape().iter().map(|&d| d as u64).collect();
             let mut values = vec![0.0; tensor.len()];
@@ -56,7 +60,7 @@ fn reads_every_tensor_as_python_does() {
             let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
             let hash: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
             let found = serde_json::json!([tensor.element_type().to_string(), shape, hash]);
-            assert_eq!(&found, wanted, "{file} {name}");
+            assert_eq!(&found, *wanted, "{file} {name}");
 
             // Reading in pieces gives the same values.
             let mut pieces = vec![0.0; tensor.len()];
@@ -234,6 +238,76 @@ fn flipped_bytes_are_errors_or_other_numbers() {
     }
     assert!(good > 500 && bad > 2000, "{good} {bad}");
     assert!(start.elapsed() < Duration::from_secs(120));
+}
+
+/// Every length of truncation and every byte of a tiny file of each container.
+#[test]
+fn every_byte_of_tiny_files_is_an_error_or_means_something() {
+    use clippie_testkit::checkpoint::edit::Tensors;
+    use clippie_testkit::pickles;
+    let opens = |file: Vec<u8>| Checkpoint::from_bytes(file, "x.pt").is_ok_and(|c| c.tensors().count() > 0);
+    let is_good = |pickle: &Vec<u8>| opens(pickles::archive(pickle)) && opens(pickles::legacy(pickle));
+    let pickle = (0..1000).map(|seed| pickles::pickle(seed, 60)).find(is_good).unwrap();
+    let tensors = Tensors::f32("a", &[2, 2], &[1.0, 2.0, 3.0, 4.0]).and(&Tensors::f32("b", &[], &[5.0]));
+    let start = Instant::now();
+    for file in [pickles::archive(&pickle), pickles::legacy(&pickle), tensors.bytes()] {
+        let whole = Checkpoint::from_bytes(file.clone(), "fuzzed.pt").unwrap();
+        assert!(whole.tensors().count() > 0);
+        for len in 0..file.len() {
+            let cut = Checkpoint::from_bytes(file[..len].to_vec(), "fuzzed.pt");
+            assert_message(&cut.expect_err("a file cut short"));
+            for change in [0xff, 0x01, 0x80] {
+                let mut file = file.clone();
+                file[len] ^= change;
+                match Checkpoint::from_bytes(file, "fuzzed.pt") {
+                    Ok(checkpoint) => {
+                        for info in checkpoint.tensors() {
+                            if let Ok(tensor) = checkpoint.tensor(info.name) {
+                                tensor.read(0, &mut vec![0.0; tensor.len()]).unwrap_or_else(|e| assert_message(&e));
+                            }
+                        }
+                    }
+                    Err(error) => assert_message(&error),
+                }
+            }
+        }
+        assert!(start.elapsed() < Duration::from_secs(60));
+    }
+}
+
+/// Pickles of random instructions, in both containers, and with flipped bytes.
+#[test]
+fn random_pickles_end() {
+    use clippie_testkit::pickles;
+    let start = Instant::now();
+    let mut random = Random(3);
+    let (mut good, mut bad) = (0, 0);
+    for seed in 0..3000 {
+        let pickle = pickles::pickle(seed, 20 + random.below(200));
+        let mut file = if seed % 3 == 0 { pickles::legacy(&pickle) } else { pickles::archive(&pickle) };
+        if seed % 4 == 0 {
+            let at = random.below(file.len());
+            file[at] ^= 1 << random.below(8);
+        }
+        match Checkpoint::from_bytes(file, "fuzzed.pt") {
+            Ok(checkpoint) => {
+                good += 1;
+                for info in checkpoint.tensors() {
+                    let tensor = checkpoint.tensor(info.name).unwrap();
+                    tensor.read(0, &mut vec![0.0; tensor.len()]).unwrap();
+                }
+                if let Err(error) = prepare(&checkpoint, None, &all_options()) {
+                    assert_message(&error);
+                }
+            }
+            Err(error) => {
+                bad += 1;
+                assert_message(&error);
+            }
+        }
+    }
+    assert!(good > 300 && bad > 300, "{good} {bad}");
+    assert!(start.elapsed() < Duration::from_secs(60));
 }
 
 /// Truncated MobileCLIP checkpoints, and ones with damaged directories.

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::support::{Sandbox, embedding, tiny};
+use clippie_testkit::checkpoint::edit::Tensors;
 use clippie_testkit::checkpoint::{self, Layout};
 
 #[test]
@@ -150,4 +151,91 @@ fn texts_are_cleaned_as_the_configuration_says() {
         serde_json::from_slice::<serde_json::Value>(&info.stdout).unwrap()["fingerprint"].clone()
     });
     assert!(fingerprints[0].is_string() && fingerprints[0] != fingerprints[1]);
+}
+
+/// Every form in which people have the checkpoint of [`tiny`]; the embeddings are those of the plain one.
+#[test]
+fn other_forms_of_a_checkpoint_give_the_same_embeddings() {
+    let sandbox = Sandbox::new();
+    let config = fs::read(sandbox.checkpoint().join("open_clip_config.json")).unwrap();
+    let plain = Tensors::read(&sandbox.checkpoint().join("open_clip_model.safetensors"));
+    let folder = |name: &str| {
+        sandbox.write(format!("{name}/open_clip_config.json"), &config);
+        sandbox.path(name)
+    };
+    let text = |model: &str| sandbox.run(["encode", "-m", model, "--text", "a cat"]).ok();
+    let expected = text(sandbox.model().to_str().unwrap());
+    let embedding = |ran: &crate::support::Ran| crate::support::embedding(&ran.rows()[0]);
+    let expected_embedding = embedding(&expected);
+
+    plain.write_parts(&folder("parts"), "open_clip_model", 2);
+    plain.renamed(|name| format!("module._orig_mod.{name}")).write(&folder("compiled").join("epoch_1.safetensors"));
+    let head = Tensors::f32("head.weight", &[1], &[1.0]);
+    plain.and(&head).write(&folder("tuned").join("tuned.safetensors"));
+    let ema = plain.renamed(|name| format!("ema.{name}"));
+    plain.renamed(|name| format!("net.{name}")).and(&ema).write(&folder("ema").join("ema.safetensors"));
+    for (source, out, flags, said) in [
+        ("parts", "parts.clippie", &[][..], "wrote parts.clippie: a model"),
+        (
+            "parts/open_clip_model.safetensors.index.json",
+            "open_clip_model.clippie",
+            &[],
+            "wrote open_clip_model.clippie",
+        ),
+        ("parts/open_clip_model-00002-of-00002.safetensors", "open_clip_model.clippie", &["--force"], "wrote "),
+        ("compiled", "compiled.clippie", &[], "wrote compiled.clippie"),
+        ("tuned", "tuned.clippie", &["--ignore-extra"], "(1 tensor of the checkpoint left out)"),
+        ("ema", "ema.clippie", &["--prefix", "net."], "of the checkpoint left out)"),
+    ] {
+        sandbox.run(["convert", source].iter().chain(flags)).code(0).says(&[said]);
+        assert_eq!(embedding(&text(out)), expected_embedding, "{source}");
+    }
+    // Without the flags, the message names them.
+    sandbox.run(["convert", "tuned", "x.clippie"]).fails(1, &["`head.weight`", "--ignore-extra"]);
+    sandbox.run(["convert", "ema", "x.clippie"]).fails(1, &["`ema.`", "`net.`", "--prefix"]);
+    sandbox
+        .run(["convert", "ema", "x.clippie", "--prefix", "other"])
+        .fails(1, &["--prefix other: no tensor", "are `ema.`, `net.`"]);
+}
+
+#[test]
+fn one_tower_encodes_photos_or_texts_alone() {
+    let sandbox = Sandbox::new();
+    let config = fs::read(sandbox.checkpoint().join("open_clip_config.json")).unwrap();
+    let plain = Tensors::read(&sandbox.checkpoint().join("open_clip_model.safetensors"));
+    sandbox.write("image/open_clip_config.json", &config);
+    sandbox.write("text/open_clip_config.json", &config);
+    plain.only(|name| name.starts_with("visual.")).write(&sandbox.path("image/visual.safetensors"));
+    plain.only(|name| !name.starts_with("visual.")).write(&sandbox.path("text/text.safetensors"));
+    sandbox.run(["convert", "image"]).code(0).says(&["image tower alone"]);
+    sandbox.run(["convert", "text"]).code(0).says(&["text tower alone"]);
+
+    let photo = format!("{}/examples/drawings/05.png", env!("CARGO_MANIFEST_DIR"));
+    let whole = sandbox.model();
+    let whole = whole.to_str().unwrap();
+    let encode = |model: &str, inputs: &[&str]| sandbox.run(["encode", "-m", model].iter().chain(inputs));
+    let embedding = |ran: crate::support::Ran| crate::support::embedding(&ran.ok().rows()[0]);
+    let text = &["--text", "a cat"][..];
+    assert_eq!(embedding(encode("image.clippie", &[&photo])), embedding(encode(whole, &[&photo])));
+    assert_eq!(embedding(encode("text.clippie", text)), embedding(encode(whole, text)));
+    encode("image.clippie", text).fails(1, &["image.clippie", "text tower"]);
+    encode("text.clippie", &[&photo]).fails(1, &["text.clippie", "image tower"]);
+    sandbox.run(["info", "image.clippie"]).ok();
+    sandbox.run(["info", "--verify", "text.clippie"]).ok();
+}
+
+/// Opening a pipe would wait for its writer, and reading a device never ends.
+#[cfg(unix)]
+#[test]
+fn only_files_and_folders_are_read() {
+    let sandbox = Sandbox::new();
+    let pipe = sandbox.path("pipe.pt");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    sandbox.run(["convert", "pipe.pt", "x.clippie"]).fails(1, &["pipe.pt", "a pipe, a socket or a device"]);
+    sandbox.run(["convert", "/dev/zero", "x.clippie"]).fails(1, &["/dev/zero", "a pipe, a socket or a device"]);
+    // Nor is a pipe that an index names.
+    sandbox.write("parts/model.safetensors.index.json", r#"{"weight_map": {"logit_scale": "pipe.safetensors"}}"#);
+    let pipe = sandbox.path("parts/pipe.safetensors");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    sandbox.run(["convert", "parts", "x.clippie"]).fails(1, &["pipe.safetensors", "a pipe, a socket or a device"]);
 }

@@ -13,8 +13,9 @@ use crate::models::config;
 /// Reads checkpoints of OpenAI's CLIP, open_clip, Hugging Face transformers and Apple's MobileCLIP: safetensors files,
 /// and PyTorch files, whose code is never executed. The configuration is taken from the files in the checkpoint's
 /// folder, from the checkpoint's layout, or from --model; if a value is missing, the message names the option that sets
-/// it. Every field of these files is obeyed, known to change no embedding, or refused by name. Weights are folded and
-/// packed once, so a weights file is ready as soon as it is opened.
+/// it. Every field of these files is obeyed, known to change no embedding, or refused by name. Prefixes before all names
+/// (`module.`, `_orig_mod.`) are found by themselves. A checkpoint of one tower gives a file that encodes images alone or
+/// texts alone. Weights are folded and packed once, so a weights file is ready as soon as it is opened.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -22,7 +23,7 @@ Examples:
   clippie-rs convert open_clip_model.safetensors --model vit-b-32-laion2b
   clippie-rs convert downloads/clip-vit-base-patch32/ models/vit-b-32.clippie")]
 pub(in crate::cli) struct Convert {
-    /// Checkpoint (.safetensors, .pt, .pth, .bin), or a folder as downloaded
+    /// Checkpoint (.safetensors, .pt, .pth, .bin), the index or a part of one in several files, or a folder as downloaded
     #[arg(value_name = "SRC")]
     pub source: PathBuf,
     /// File or folder to write to; by default the current folder, with the name of the model or the checkpoint
@@ -63,6 +64,14 @@ pub(in crate::cli) struct Convert {
     /// Standard deviation of red, green and blue
     #[arg(long, value_name = "R,G,B", value_parser = std, allow_hyphen_values = true)]
     pub std: Option<Rgb>,
+    /// What precedes the names of the model's tensors, such as `ema_model.`, if the checkpoint holds several models;
+    /// tensors without it are left out
+    #[arg(long, value_name = "P")]
+    pub prefix: Option<String>,
+    /// Leave out tensors that belong to no tower of the model, such as those of a classifier; without this, they are an
+    /// error
+    #[arg(long)]
+    pub ignore_extra: bool,
     /// Replace OUT if it exists
     #[arg(long)]
     pub force: bool,

@@ -159,12 +159,12 @@ impl Facts {
 
     /// Whether the tensors confirm every claim.
     pub(super) fn agrees(&self, draft: &ModelConfig) -> bool {
-        self.claims.iter().all(|claim| claim.what.compare(draft).is_ok())
+        self.claims.iter().all(|claim| !claim.what.applies(draft) || claim.what.compare(draft).is_ok())
     }
 
     /// Fails at the first claim that the tensors of the checkpoint at `path` deny.
     pub(super) fn check(&self, path: &Path, draft: &ModelConfig) -> Result<(), Error> {
-        for Claim { field, what } in &self.claims {
+        for Claim { field, what } in self.claims.iter().filter(|claim| claim.what.applies(draft)) {
             what.compare(draft).map_err(|found| Error::Contradiction {
                 path: path.to_owned(),
                 claimant: self.source.clone(),
@@ -178,6 +178,19 @@ impl Facts {
 }
 
 impl Claimed {
+    /// Whether the claim is about a tower that the checkpoint has. One tower alone is often published with the
+    /// configuration of both.
+    fn applies(&self, draft: &ModelConfig) -> bool {
+        match self {
+            Claimed::ImageTower(_) => draft.image.is_some(),
+            Claimed::Size(quantity, _) | Claimed::AtMost(quantity, _) => match quantity.tower() {
+                Some(Tower::Image) => draft.image.is_some(),
+                Some(Tower::Text) => draft.text.is_some(),
+                None => true,
+            },
+        }
+    }
+
     /// The claim, for messages.
     fn display(&self) -> String {
         match self {
@@ -206,11 +219,10 @@ impl Quantity {
     fn compare(self, value: usize, draft: &ModelConfig) -> Result<(), String> {
         let image = draft.image.as_ref().map(ImageConfig::sizes).unwrap_or_default();
         match self.find(draft) {
-            _ if self.lacks_its_tower(draft) => Ok(()),
             _ if self == Quantity::ImageSize => compare_image_size(value, image),
             Some(found) if found == value => Ok(()),
             Some(found) => Err(found.to_string()),
-            None if self.is_of_image() => Err(summary(draft.image.as_ref())),
+            None if self.tower() == Some(Tower::Image) => Err(summary(draft.image.as_ref())),
             None => Err("a text tower without it".to_owned()),
         }
     }
@@ -235,23 +247,21 @@ impl Quantity {
         }
     }
 
-    fn is_of_image(self) -> bool {
-        matches!(
-            self,
-            Quantity::ImageSize
-                | Quantity::PatchSize
-                | Quantity::ImageWidth
-                | Quantity::ImageLayers
-                | Quantity::ImageMlp
-        )
-    }
-
-    /// Whether this is of a tower that the checkpoint does not hold, so that there is nothing to compare.
-    fn lacks_its_tower(self, draft: &ModelConfig) -> bool {
+    /// The tower that has it, if not both do.
+    fn tower(self) -> Option<Tower> {
         match self {
-            Quantity::EmbedDim => false,
-            _ if self.is_of_image() => draft.image.is_none(),
-            _ => draft.text.is_none(),
+            Quantity::EmbedDim => None,
+            Quantity::ImageSize
+            | Quantity::PatchSize
+            | Quantity::ImageWidth
+            | Quantity::ImageLayers
+            | Quantity::ImageMlp => Some(Tower::Image),
+            Quantity::ContextLength
+            | Quantity::VocabSize
+            | Quantity::TextWidth
+            | Quantity::TextLayers
+            | Quantity::TextMlp
+            | Quantity::TextKernel => Some(Tower::Text),
         }
     }
 }

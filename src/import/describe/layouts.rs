@@ -2,7 +2,7 @@
 
 use super::facts::{Facts, Quantity};
 use crate::import::recipes::{Mapped, SourceLayout};
-use crate::models::config::{Activation, ImageConfig, ModelConfig};
+use crate::models::config::{Activation, ImageConfig, ModelConfig, TextConfig};
 use crate::preprocess::{Interpolation, PreprocessConfig};
 
 /// What the layout of a checkpoint implies.
@@ -13,6 +13,14 @@ pub(super) fn facts(mapped: &Mapped) -> Facts {
         SourceLayout::OpenClip if mapped.timm => timm(&mapped.draft),
         SourceLayout::OpenClip | SourceLayout::HuggingFace => clip(),
     }
+}
+
+/// The preprocessing of a text tower alone, which no text depends on: OpenAI's.
+pub(super) fn without_image() -> Facts {
+    let mut facts = Facts::new("the text tower");
+    facts.preprocess = PreprocessConfig::openai(0).into();
+    facts.claim("image_size", Quantity::ImageSize, Some(224));
+    facts
 }
 
 /// A model that is published in the layout, as an example for messages.
@@ -34,7 +42,12 @@ fn openai() -> Facts {
 fn apple(draft: &ModelConfig) -> Facts {
     let mut facts = Facts::new("Apple's layout");
     facts.set_activation(Activation::Gelu);
-    facts.causal = Some(has_stem(draft));
+    // Whether text is causal shows in the other tower only, except that the hybrid text tower never is.
+    facts.causal = match (&draft.image, &draft.text) {
+        (None, Some(TextConfig::Hybrid(_))) => Some(false),
+        (None, _) => None,
+        _ => Some(has_stem(draft)),
+    };
     facts.stem_padding = Some(1);
     facts.preprocess = PreprocessConfig {
         interpolation: Interpolation::Bilinear,

@@ -91,6 +91,9 @@ fn sources(mapped: &Mapped, folder: Option<&Path>, options: &ConvertOptions) -> 
     }
     all.extend(sidecars::read(options.config.as_deref(), folder, mapped.layout)?);
     all.push(layouts::facts(mapped));
+    if mapped.draft.image.is_none() {
+        all.push(layouts::without_image());
+    }
     Ok(all)
 }
 

@@ -98,7 +98,7 @@ pub(super) fn linear(
     }
     let source = Source { tensors: &weight, order: linear.order, k, n };
 
-    out.resize(n.div_ceil(PANEL) * PANEL * k, 0.0);
+    resize(checkpoint, out, n.div_ceil(PANEL) * PANEL * k)?;
     let panels = out.par_chunks_mut(PANEL * k.max(1)).zip(sums.par_chunks_mut(PANEL)).zip(scales.par_chunks(PANEL));
     threads::try_for_each(panels.enumerate(), |(panel, ((out, sums), scales))| {
         let first = panel * PANEL;
@@ -136,7 +136,7 @@ pub(super) fn linear(
 /// Reads the dense tensor `name` into `out`, whose content is replaced.
 pub(super) fn rows(checkpoint: &Checkpoint, name: &str, out: &mut Vec<f32>) -> Result<(), Error> {
     let tensor = checkpoint.tensor(name)?;
-    out.resize(tensor.len(), 0.0);
+    resize(checkpoint, out, tensor.len())?;
     threads::try_for_each(out.par_chunks_mut(ROWS_TASK).enumerate(), |(task, out)| {
         let mut block = [0f64; BLOCK];
         let mut at = task * ROWS_TASK;
@@ -148,6 +148,46 @@ pub(super) fn rows(checkpoint: &Checkpoint, name: &str, out: &mut Vec<f32>) -> R
         }
         Ok(())
     })
+}
+
+/// Reads the dense tensor `rest` into `out`, whose content is replaced, with the first `row_count` rows of `first`.
+pub(super) fn split_rows(
+    checkpoint: &Checkpoint,
+    first: &str,
+    row_count: usize,
+    rest: &str,
+    out: &mut Vec<f32>,
+) -> Result<(), Error> {
+    rows(checkpoint, rest, out)?;
+    let tensor = checkpoint.tensor(first)?;
+    let width = tensor.shape().last().copied().unwrap_or(0);
+    let mut head = vec![0f64; row_count.saturating_mul(width).min(out.len())];
+    tensor.read_finite(0, &mut head)?;
+    round(&tensor, &head, out)
+}
+
+/// Resizes `out`; its content is not specified.
+fn resize(checkpoint: &Checkpoint, out: &mut Vec<f32>, len: usize) -> Result<(), Error> {
+    if out.try_reserve_exact(len.saturating_sub(out.len())).is_err() {
+        return Err(no_memory(checkpoint, len));
+    }
+    out.resize(len, 0.0);
+    Ok(())
+}
+
+/// `len` zeros.
+fn zeros(checkpoint: &Checkpoint, len: usize) -> Result<Vec<f64>, Error> {
+    let mut zeros = Vec::new();
+    match zeros.try_reserve_exact(len) {
+        Ok(()) => zeros.resize(len, 0.0),
+        Err(_) => return Err(no_memory(checkpoint, len)),
+    }
+    Ok(zeros)
+}
+
+fn no_memory(checkpoint: &Checkpoint, len: usize) -> Error {
+    let reason = format!("a tensor of it of {len} numbers does not fit in memory");
+    Error::Unsupported { path: checkpoint.path().to_owned(), reason }
 }
 
 /// Writes the class token and the positions of an image tower to `out`: the token is added to the first position, or
@@ -204,7 +244,7 @@ pub(super) fn fits_halves(checkpoint: &Checkpoint, name: &str) -> Result<bool, E
 /// Reads all elements of the tensor `name`.
 pub(super) fn vector(checkpoint: &Checkpoint, name: &str) -> Result<Vec<f64>, Error> {
     let tensor = checkpoint.tensor(name)?;
-    let mut out = vec![0f64; tensor.len()];
+    let mut out = zeros(checkpoint, tensor.len())?;
     tensor.read_finite(0, &mut out)?;
     Ok(out)
 }

@@ -18,6 +18,8 @@ pub(super) enum CallResult {
 
 impl Machine<'_> {
     pub(super) fn global(&mut self, module: Span, name: Span) -> Result<(), ContainerError> {
+        // Two references of two bytes each may name the same strings any number of times.
+        self.budget.work((module.len() + name.len()) as u64)?;
         let (Some(m), Some(n)) = (str_at(self.input, &module), str_at(self.input, &name)) else {
             return damaged("its pickle holds a class name that is not UTF-8");
         };
@@ -98,16 +100,24 @@ impl Machine<'_> {
             return opaque("a reference of an unknown kind");
         };
         let is_storage = matches!(self.node(kind), Some(Node::Text(span))
-            if str_at(self.input, span) == Some("storage"));
-        match (self.node(class), self.node(key), len) {
-            (
-                Some(Node::Global(Global { kind: GlobalKind::Storage(element), .. })),
-                Some(Node::Text(key)),
-                Value::Int(len),
-            ) if is_storage && rest.iter().all(|&v| v == Value::None) => match usize::try_from(len) {
-                Ok(len) => Node::Storage(Storage { element: element.clone(), key: key.clone(), len }),
-                Err(_) => opaque("a storage of negative length"),
-            },
+            if self.input.get(span.clone()) == Some(b"storage"));
+        let (class, element) = match self.node(class) {
+            Some(Node::Global(Global { kind: GlobalKind::Storage(element), name, .. })) => (Some(name), Some(element)),
+            Some(Node::Global(Global { kind: GlobalKind::OtherStorage, name, .. })) => (Some(name), None),
+            _ => (None, None),
+        };
+        match (class, self.node(key), len) {
+            (Some(class), Some(Node::Text(key)), Value::Int(len))
+                if is_storage && rest.iter().all(|&v| v == Value::None) =>
+            {
+                match usize::try_from(len) {
+                    Ok(len) => {
+                        let (element, class, key) = (element.cloned(), class.clone(), key.clone());
+                        Node::Storage(Storage { element, class, key, len })
+                    }
+                    Err(_) => opaque("a storage of negative length"),
+                }
+            }
             _ if is_storage && rest.iter().any(|&v| v != Value::None) => {
                 opaque("a view of a storage as PyTorch before 0.4 wrote it; load it in PyTorch and save it again")
             }

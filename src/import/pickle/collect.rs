@@ -1,25 +1,28 @@
 //! Collects the tensors of a state dict from a decoded pickle: finds the dict, names the tensors, and checks that each
 //! is inside its storage.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::decoded::Pickle;
-use super::value::{Global, GlobalKind, Node, Span, TensorNode, Value};
+use super::value::{Global, GlobalKind, Node, Span, Storage, TensorNode, Value};
+use crate::budget::Budget;
 use crate::import::element::ElementType;
 use crate::import::error::{ContainerError, damaged, printable, unsupported};
-use crate::import::listing::{Entry, Listing, Location};
+use crate::import::listing::{Entry, Listing, Location, MAX_NAME, MAX_TENSORS};
 use crate::import::tensor::Strided;
 
 /// Keys of the state dict in training checkpoints, in order of preference.
 const WRAPPERS: [&str; 3] = ["state_dict", "model_state_dict", "model"];
 /// Maximum nesting of TorchScript modules.
 const MAX_DEPTH: usize = 64;
+/// Maximum nesting of dicts around and in a state dict. Deeper ones are not looked at.
+const MAX_DICTS: usize = 8;
 /// Maximum number of visited values. Modules may be shared, so there can be far more paths than values.
 const MAX_VISITS: usize = 1 << 20;
-/// Maximum number of tensors.
-const MAX_TENSORS: usize = 1 << 16;
-/// Maximum length of a tensor's name, in bytes.
-const MAX_NAME: usize = 1024;
+/// Work for each visited value, besides its name.
+const VISIT_WORK: u64 = 64;
+/// Memory of an open module and of a listed tensor, besides their names.
+const ENTRY_MEMORY: u64 = 512;
 
 /// The bytes of a storage or archive entry.
 #[derive(Clone)]
@@ -41,16 +44,19 @@ pub(super) enum Root {
 /// Lists the tensors of the pickle's state dict. `locate` returns the bytes of a storage for its key.
 pub(super) fn collect(
     pickle: &Pickle<'_>,
+    budget: &Budget,
     locate: &dyn Fn(&str) -> Result<Blob, ContainerError>,
 ) -> Result<(Root, Listing), ContainerError> {
-    let mut collector = Collector { pickle, locate, listing: Listing::default(), names: HashSet::new(), visits: 0 };
+    let (listing, names) = (Listing::default(), HashSet::new());
+    let mut collector = Collector { pickle, budget, locate, listing, names, visits: 0 };
     let root = match pickle.node(pickle.root) {
         Some(Node::Object { class: Global { kind: GlobalKind::ScriptModule, .. }, state }) => {
-            collector.script(*state)?;
+            collector.walk(*state, Nested::Modules)?;
             Root::Script
         }
-        Some(Node::Dict(items)) => {
-            collector.dict(unwrap(pickle, items))?;
+        Some(Node::Dict(_)) => {
+            let (dict, has_tensors) = collector.unwrap(pickle.root)?;
+            collector.walk(Some(dict), if has_tensors { Nested::Nothing } else { Nested::Dicts })?;
             Root::Dict
         }
         _ => return not_a_state_dict(&pickle.describe(pickle.root)),
@@ -68,34 +74,31 @@ fn not_a_state_dict<T>(what: &str) -> Result<T, ContainerError> {
     unsupported(format!("it holds {what}, not a state dict; load it in PyTorch and save `model.state_dict()` instead"))
 }
 
-/// Returns the state dict of a training checkpoint, or the dict itself.
-fn unwrap<'p>(pickle: &'p Pickle<'_>, items: &'p [(Value, Value)]) -> &'p [(Value, Value)] {
-    for wrapper in WRAPPERS {
-        for &(key, value) in items {
-            if pickle.text(key) == Some(wrapper)
-                && let Some(Node::Dict(inner)) = pickle.node(value)
-            {
-                return inner;
-            }
-        }
-    }
-    items
-}
-
 /// Returns a whole model that was pickled instead of a state dict, for the message.
 fn wrapped_object(pickle: &Pickle<'_>) -> Option<Value> {
     let Some(Node::Dict(items)) = pickle.node(pickle.root) else {
         return None;
     };
-    let wrapper = |key| pickle.text(key).is_some_and(|key| WRAPPERS.contains(&key));
+    let wrapper = |key| WRAPPERS.iter().any(|wrapper| pickle.is(key, wrapper));
     items
         .iter()
         .find(|(key, value)| wrapper(*key) && matches!(pickle.node(*value), Some(Node::Object { .. })))
         .map(|&(_, value)| value)
 }
 
+/// The values of a dict that are looked into.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Nested {
+    Nothing,
+    /// Dicts: of the models that a training checkpoint holds, each under a key of its own.
+    Dicts,
+    /// TorchScript modules.
+    Modules,
+}
+
 struct Collector<'p, 'a> {
     pickle: &'p Pickle<'a>,
+    budget: &'p Budget,
     locate: &'p dyn Fn(&str) -> Result<Blob, ContainerError>,
     listing: Listing,
     names: HashSet<String>,
@@ -103,38 +106,64 @@ struct Collector<'p, 'a> {
 }
 
 impl Collector<'_, '_> {
-    fn dict(&mut self, items: &[(Value, Value)]) -> Result<(), ContainerError> {
-        for &(key, value) in items {
-            self.visit()?;
-            if let Some(name) = self.pickle.text(key) {
-                self.add(name.to_owned(), value)?;
+    /// Returns the state dict of a training checkpoint, or the dict itself, and whether it holds tensors directly.
+    ///
+    /// The first key that names a state dict is followed; below it, only in dicts without tensors.
+    fn unwrap(&self, root: Value) -> Result<(Value, bool), ContainerError> {
+        let mut dict = root;
+        for depth in 0..MAX_DICTS {
+            let Some(Node::Dict(items)) = self.pickle.node(dict) else { break };
+            self.budget.work((items.len() as u64).saturating_mul(VISIT_WORK))?;
+            let is_tensor = |value| matches!(self.pickle.node(value), Some(Node::Tensor(_)));
+            let has_tensors = items.iter().any(|&(_, value)| is_tensor(value));
+            let is_dict = |value| matches!(self.pickle.node(value), Some(Node::Dict(_)));
+            let wrapped =
+                |wrapper: &&str| items.iter().find(|(key, value)| self.pickle.is(*key, wrapper) && is_dict(*value));
+            match WRAPPERS.iter().find_map(wrapped) {
+                Some(&(_, inner)) if depth == 0 || !has_tensors => dict = inner,
+                _ => return Ok((dict, has_tensors)),
             }
         }
-        Ok(())
+        Ok((dict, true))
     }
 
-    /// Walks nested modules. A tensor's name is the path of keys to it.
-    fn script(&mut self, state: Option<Value>) -> Result<(), ContainerError> {
-        let mut open = vec![(String::new(), state, 0usize)];
-        while let Some((prefix, state, depth)) = open.pop() {
-            let Some(Node::Dict(items)) = state.and_then(|state| self.pickle.node(state)) else {
+    /// Adds the tensors of a dict and of what is nested in it. A tensor's name is the path of keys to it.
+    fn walk(&mut self, root: Option<Value>, nested: Nested) -> Result<(), ContainerError> {
+        self.budget.memory(ENTRY_MEMORY)?;
+        let mut open = vec![(String::new(), root, 0usize)];
+        while let Some((prefix, dict, depth)) = open.pop() {
+            self.budget.give_back(ENTRY_MEMORY + prefix.len() as u64);
+            let Some(Node::Dict(items)) = dict.and_then(|dict| self.pickle.node(dict)) else {
                 continue;
             };
             let first_child = open.len();
             for &(key, value) in items {
-                self.visit()?;
+                self.visit(prefix.len())?;
+                let node = self.pickle.node(value);
+                let is_tensor = matches!(node, Some(Node::Tensor(_) | Node::Opaque(_)));
+                let inner = match (node, nested) {
+                    (Some(Node::Object { state, .. }), Nested::Modules) if depth < MAX_DEPTH => *state,
+                    (Some(Node::Object { .. }), Nested::Modules) => {
+                        return unsupported("its modules nest too deeply");
+                    }
+                    (Some(Node::Dict(_)), Nested::Dicts) if depth < MAX_DICTS => Some(value),
+                    _ => None,
+                };
+                if !is_tensor && inner.is_none() {
+                    continue;
+                }
+                if matches!(self.pickle.node(key), Some(Node::LongText)) {
+                    return name_too_long();
+                }
                 let Some(key) = self.pickle.text(key) else {
                     continue;
                 };
-                match self.pickle.node(value) {
-                    Some(Node::Object { state, .. }) => {
-                        if depth >= MAX_DEPTH {
-                            return unsupported("its modules nest too deeply");
-                        }
-                        open.push((join(&prefix, key)?, *state, depth + 1));
-                    }
-                    Some(Node::Tensor(_) | Node::Opaque(_)) => self.add(join(&prefix, key)?, value)?,
-                    _ => {}
+                let name = join(&prefix, key)?;
+                if is_tensor {
+                    self.add(name, value)?;
+                } else {
+                    self.budget.memory(ENTRY_MEMORY + name.len() as u64)?;
+                    open.push((name, inner, depth + 1));
                 }
             }
             // The stack is last in, first out: reverse the children to keep the order of the file.
@@ -145,12 +174,12 @@ impl Collector<'_, '_> {
         Ok(())
     }
 
-    fn visit(&mut self) -> Result<(), ContainerError> {
+    fn visit(&mut self, prefix: usize) -> Result<(), ContainerError> {
         self.visits += 1;
         if self.visits > MAX_VISITS {
             return unsupported("its modules hold too many values");
         }
-        Ok(())
+        Ok(self.budget.work(VISIT_WORK + prefix as u64)?)
     }
 
     fn add(&mut self, name: String, value: Value) -> Result<(), ContainerError> {
@@ -162,12 +191,10 @@ impl Collector<'_, '_> {
             }
             _ => return Ok(()),
         };
-        if name.len() > MAX_NAME {
-            return damaged("it holds a tensor with a name of more than 1024 bytes");
-        }
         if self.listing.entries.len() >= MAX_TENSORS {
             return unsupported("it holds more than 65536 tensors");
         }
+        self.budget.memory(ENTRY_MEMORY + 3 * name.len() as u64)?;
         if !self.names.insert(name.clone()) {
             return damaged(format!("it holds two tensors named `{}`", printable(&name)));
         }
@@ -182,7 +209,8 @@ impl Collector<'_, '_> {
         if self.listing.unreadable.len() >= MAX_TENSORS {
             return unsupported("it holds too many values that are not tensors");
         }
-        self.listing.unreadable.push((printable(&name), reason));
+        self.budget.memory(ENTRY_MEMORY + (name.len() + reason.len()) as u64)?;
+        self.listing.unreadable.push((name, reason));
         Ok(())
     }
 
@@ -191,10 +219,13 @@ impl Collector<'_, '_> {
             return damaged(format!("tensor `{}` has no storage", printable(name)));
         };
         let shown = || printable(name);
-        let Some(size) = storage.element.size() else {
+        let readable = storage.element.as_ref().and_then(|element| Some((element, element.size()?)));
+        let Some((element, size)) = readable else {
+            let class = self.pickle.str(&storage.class).unwrap_or_default();
+            let class = class.strip_suffix("Storage").unwrap_or(class).to_lowercase();
             return Ok(Err(format!(
                 "has elements of type {}, which are not read; convert it to f16, bf16, f32 or f64",
-                printable(&storage.element.to_string())
+                printable(&class)
             )));
         };
         let (shape, strides) = (tensor.shape.clone(), tensor.strides.clone());
@@ -212,13 +243,14 @@ impl Collector<'_, '_> {
                 storage.len
             ));
         }
+        self.budget.work(storage.key.len() as u64)?;
         let Blob { location, len } = (self.locate)(self.key(&storage.key))?;
         if storage.len.checked_mul(size) != Some(len) {
             return damaged(format!(
                 "the storage of tensor `{}` has {len} bytes, but {} elements of type {} are declared",
                 shown(),
                 storage.len,
-                storage.element
+                element
             ));
         }
         let (Some(first), Some(bytes)) = (tensor.offset.checked_mul(size), layout.span().checked_mul(size)) else {
@@ -229,9 +261,9 @@ impl Collector<'_, '_> {
                 let first = range.start.saturating_add(first);
                 Location::Stored(first..first.saturating_add(bytes))
             }
-            Location::Deflated { header, len, .. } => Location::Deflated { header, len, first },
+            Location::Deflated(entry, _) => Location::Deflated(entry, first),
         };
-        Ok(Ok(Entry { name: name.to_owned(), element: storage.element.clone(), layout, location }))
+        Ok(Ok(Entry { name: name.to_owned(), element: element.clone(), layout, location }))
     }
 
     fn key(&self, key: &Span) -> &str {
@@ -240,9 +272,9 @@ impl Collector<'_, '_> {
 }
 
 fn join(prefix: &str, key: &str) -> Result<String, ContainerError> {
-    let len = prefix.len().saturating_add(1).saturating_add(key.len());
-    if len > MAX_NAME {
-        return damaged("it holds a tensor with a name of more than 1024 bytes");
+    let dot = usize::from(!prefix.is_empty());
+    if prefix.len() + dot + key.len() > MAX_NAME {
+        return name_too_long();
     }
     Ok(match prefix {
         "" => key.to_owned(),
@@ -250,11 +282,21 @@ fn join(prefix: &str, key: &str) -> Result<String, ContainerError> {
     })
 }
 
-/// Returns the declared element type of each storage, by key.
-pub(super) fn storage_types<'p>(pickle: &'p Pickle<'_>) -> std::collections::HashMap<&'p str, &'p ElementType> {
-    let storages = pickle.nodes.iter().filter_map(|node| match node {
-        Node::Storage(storage) => Some((pickle.str(&storage.key)?, &storage.element)),
-        _ => None,
-    });
-    storages.collect()
+fn name_too_long<T>() -> Result<T, ContainerError> {
+    damaged(format!("it holds a tensor with a name of more than {MAX_NAME} bytes"))
+}
+
+/// Returns the declared element type of each storage, by key; `None` is a type that is not read.
+pub(super) fn storage_types<'p>(
+    pickle: &'p Pickle<'_>,
+    budget: &Budget,
+) -> Result<HashMap<&'p str, &'p Option<ElementType>>, ContainerError> {
+    let mut types = HashMap::new();
+    for node in &pickle.nodes {
+        if let Node::Storage(Storage { element, key, .. }) = node {
+            budget.work(key.len() as u64)?;
+            types.extend(pickle.str(key).map(|key| (key, element)));
+        }
+    }
+    Ok(types)
 }

@@ -30,6 +30,11 @@ impl Pickle<'_> {
         }
     }
 
+    /// Whether a value is the string `text`. Compares bytes, so that a long string costs nothing.
+    pub(super) fn is(&self, value: Value, text: &str) -> bool {
+        matches!(self.node(value), Some(Node::Text(span)) if self.input.get(span.clone()) == Some(text.as_bytes()))
+    }
+
     pub(super) fn str(&self, span: &Span) -> Option<&str> {
         str_at(self.input, span)
     }
@@ -42,7 +47,7 @@ impl Pickle<'_> {
         };
         match self.node(value) {
             None => "a plain value".to_owned(),
-            Some(Node::Text(_)) => "a string".to_owned(),
+            Some(Node::Text(_) | Node::LongText) => "a string".to_owned(),
             Some(Node::Bytes) => "bytes".to_owned(),
             Some(Node::Tuple(_)) => "a tuple".to_owned(),
             Some(Node::List(_)) => "a list".to_owned(),

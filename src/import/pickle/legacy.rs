@@ -6,6 +6,7 @@ use super::collect::{Blob, storage_types};
 use super::decoded::Pickle;
 use super::machine::run;
 use super::value::{Node, Value};
+use crate::budget::Budget;
 use crate::import::error::{ContainerError, damaged, printable, unsupported};
 use crate::import::listing::Location;
 
@@ -20,29 +21,39 @@ pub(super) fn looks_like(start: &[u8]) -> bool {
 }
 
 /// Returns the pickle of the objects, and the location of each storage.
-pub(super) fn open(bytes: &[u8]) -> Result<(Pickle<'_>, HashMap<String, Blob>), ContainerError> {
+pub(super) fn open<'b>(
+    bytes: &'b [u8],
+    budget: &Budget,
+) -> Result<(Pickle<'b>, HashMap<String, Blob>), ContainerError> {
     let mut at = 0;
-    next(bytes, &mut at)?;
-    if next(bytes, &mut at)?.root != Value::Int(VERSION) {
+    let mut next = || -> Result<Pickle<'b>, ContainerError> {
+        let pickle = run(bytes.get(at..).unwrap_or_default(), budget)?;
+        at = at.saturating_add(pickle.len);
+        Ok(pickle)
+    };
+    next()?;
+    if next()?.root != Value::Int(VERSION) {
         return unsupported("it is of a version that PyTorch no longer writes; load it there and save it again");
     }
-    let system = next(bytes, &mut at)?;
+    let system = next()?;
     if little_endian(&system) == Some(false) {
         return unsupported("it was written on a big-endian machine; save it again on a little-endian one");
     }
-    let objects = next(bytes, &mut at)?;
-    let keys = next(bytes, &mut at)?;
+    let objects = next()?;
+    let keys = next()?;
     let Some(Node::List(listed)) = keys.node(keys.root) else {
         return damaged("it does not list its storages");
     };
 
-    let types = storage_types(&objects);
+    let types = storage_types(&objects, budget)?;
     let mut blobs = HashMap::new();
     for &key in listed {
         let Some(key) = keys.text(key) else {
             return damaged("it lists a storage by something that is not a string");
         };
-        let Some(size) = types.get(key).and_then(|element| element.size()) else {
+        budget.work(key.len() as u64)?;
+        budget.memory(key.len() as u64)?;
+        let Some(size) = types.get(key).and_then(|element| element.as_ref()?.size()) else {
             // Without the element size, the following storages cannot be located.
             return unsupported(format!(
                 "its storage `{}` is of a type that is not read; load it in PyTorch and save the state dict again",
@@ -68,19 +79,12 @@ pub(super) fn open(bytes: &[u8]) -> Result<(Pickle<'_>, HashMap<String, Blob>), 
     Ok((objects, blobs))
 }
 
-/// Decodes the pickle at `at` and advances `at` past it.
-fn next<'b>(bytes: &'b [u8], at: &mut usize) -> Result<Pickle<'b>, ContainerError> {
-    let pickle = run(bytes.get(*at..).unwrap_or_default())?;
-    *at = at.saturating_add(pickle.len);
-    Ok(pickle)
-}
-
 fn little_endian(system: &Pickle<'_>) -> Option<bool> {
     let Some(Node::Dict(items)) = system.node(system.root) else {
         return None;
     };
-    items.iter().find_map(|&(key, value)| match (system.text(key), value) {
-        (Some("little_endian"), Value::Bool(little)) => Some(little),
+    items.iter().find_map(|&(key, value)| match value {
+        Value::Bool(little) if system.is(key, "little_endian") => Some(little),
         _ => None,
     })
 }

@@ -1,21 +1,28 @@
 //! Interprets pickles in a sandbox: builds plain values, never resolves a name, never calls a function.
 //!
-//! Time and memory are linear in the pickle's length and capped. Supports the opcodes of Python's `pickletools`,
-//! protocols 2 to 5, that checkpoints use.
+//! Time and memory are linear in the pickle's length, capped, and drawn from a budget. Supports the opcodes of Python's
+//! `pickletools`, protocols 2 to 5, that checkpoints use.
 
 use std::collections::HashMap;
 
 use super::decoded::Pickle;
 use super::stack::MAX_MARKS;
 use super::value::{Node, Value, opaque};
+use crate::budget::Budget;
 use crate::import::error::{ContainerError, damaged, unsupported};
 
 /// Maximum length of a pickle. Those of published checkpoints take 0.1 to 2 MiB.
 pub(super) const MAX_PICKLE_LEN: usize = 256 << 20;
 
+/// Work of an instruction, besides the bytes and values that it handles.
+const STEP_WORK: u64 = 16;
+/// Instructions between two draws on the budget.
+const STEPS: u64 = 1024;
+
 /// Decodes the pickle at the start of `input`.
-pub(super) fn run(input: &[u8]) -> Result<Pickle<'_>, ContainerError> {
+pub(super) fn run<'a>(input: &'a [u8], budget: &Budget) -> Result<Pickle<'a>, ContainerError> {
     let mut machine = Machine {
+        budget,
         input: input.get(..MAX_PICKLE_LEN.min(input.len())).unwrap_or_default(),
         at: 0,
         nodes: Vec::new(),
@@ -24,7 +31,14 @@ pub(super) fn run(input: &[u8]) -> Result<Pickle<'_>, ContainerError> {
         memo: HashMap::new(),
         values: 0,
     };
-    while !machine.step()? {}
+    for step in 0u64.. {
+        if step.is_multiple_of(STEPS) {
+            budget.work(STEPS * STEP_WORK)?;
+        }
+        if machine.step()? {
+            break;
+        }
+    }
     let Some(root) = machine.stack.pop() else {
         return damaged("its pickle ends without a value");
     };
@@ -34,6 +48,7 @@ pub(super) fn run(input: &[u8]) -> Result<Pickle<'_>, ContainerError> {
 /// State of the interpreter.
 pub(super) struct Machine<'a> {
     pub input: &'a [u8],
+    pub budget: &'a Budget,
     /// Offset of the next byte.
     pub at: usize,
     pub nodes: Vec<Node>,
@@ -215,7 +230,7 @@ impl Machine<'_> {
                         self.global(module, name)?;
                     }
                     _ => {
-                        return damaged("its pickle names a class by something that is not a string");
+                        return damaged("its pickle names a class by something that is not a name");
                     }
                 }
             }

@@ -7,6 +7,7 @@ mod archive;
 mod calls;
 mod collect;
 mod decoded;
+mod directory;
 mod legacy;
 mod machine;
 mod stack;
@@ -14,9 +15,10 @@ mod value;
 
 use super::error::{ContainerError, damaged, printable, unsupported};
 use super::listing::{Container, Listing};
+use crate::budget::Budget;
 use collect::Root;
 
-pub(super) use archive::read as read_entry;
+pub(super) use archive::inflate;
 
 /// Whether a file that starts with `start` may be in one of these formats.
 pub(super) fn looks_like(start: &[u8]) -> bool {
@@ -24,16 +26,16 @@ pub(super) fn looks_like(start: &[u8]) -> bool {
 }
 
 /// Lists the tensors of the file `bytes`.
-pub(super) fn list(bytes: &[u8]) -> Result<(Container, Listing), ContainerError> {
-    if archive::looks_like(bytes) { list_archive(bytes) } else { list_legacy(bytes) }
+pub(super) fn list(bytes: &[u8], budget: &Budget) -> Result<(Container, Listing), ContainerError> {
+    if archive::looks_like(bytes) { list_archive(bytes, budget) } else { list_legacy(bytes, budget) }
 }
 
-fn list_archive(bytes: &[u8]) -> Result<(Container, Listing), ContainerError> {
-    let archive = archive::Archive::open(bytes)?;
-    archive.check_byte_order(bytes)?;
-    let source = archive.pickle(bytes)?;
-    let pickle = machine::run(&source)?;
-    let (root, listing) = collect::collect(&pickle, &|key| match archive.entry(&format!("data/{key}")) {
+fn list_archive(bytes: &[u8], budget: &Budget) -> Result<(Container, Listing), ContainerError> {
+    let archive = archive::Archive::open(bytes, budget)?;
+    archive.check_byte_order(budget)?;
+    let source = archive.pickle(budget)?;
+    let pickle = machine::run(&source, budget)?;
+    let (root, listing) = collect::collect(&pickle, budget, &|key| match archive.entry(&format!("data/{key}")) {
         Some(stored) => Ok(stored.clone()),
         None => damaged(format!("its entry `data/{}` is missing", printable(key))),
     })?;
@@ -44,9 +46,9 @@ fn list_archive(bytes: &[u8]) -> Result<(Container, Listing), ContainerError> {
     Ok((container, listing))
 }
 
-fn list_legacy(bytes: &[u8]) -> Result<(Container, Listing), ContainerError> {
-    let (pickle, blobs) = legacy::open(bytes)?;
-    let (root, listing) = collect::collect(&pickle, &|key| match blobs.get(key) {
+fn list_legacy(bytes: &[u8], budget: &Budget) -> Result<(Container, Listing), ContainerError> {
+    let (pickle, blobs) = legacy::open(bytes, budget)?;
+    let (root, listing) = collect::collect(&pickle, budget, &|key| match blobs.get(key) {
         Some(stored) => Ok(stored.clone()),
         None => damaged(format!("its storage `{}` is missing", printable(key))),
     })?;

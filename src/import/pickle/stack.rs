@@ -3,7 +3,7 @@
 
 use super::calls::CallResult;
 use super::machine::Machine;
-use super::value::{Node, Span, Value, str_at};
+use super::value::{MAX_TEXT, Node, Span, Value, str_at};
 use crate::import::error::{ContainerError, damaged, unsupported};
 
 /// Maximum number of nodes (about 90 bytes each). A tensor takes about eight.
@@ -12,8 +12,10 @@ const MAX_NODES: usize = 1 << 21;
 const MAX_VALUES: usize = 1 << 22;
 /// Maximum number of open marks.
 pub(super) const MAX_MARKS: usize = 1 << 16;
-/// Maximum length of the name of a function or class.
-const MAX_NAME: usize = 4096;
+/// Memory of a value in a container or on the stack.
+const VALUE_MEMORY: u64 = size_of::<Value>() as u64;
+/// Memory of a remembered value: its slot of a hash table.
+const MEMO_MEMORY: u64 = 48;
 
 impl Machine<'_> {
     pub(super) fn span(&mut self, len: usize) -> Result<Span, ContainerError> {
@@ -46,7 +48,7 @@ impl Machine<'_> {
     /// Reads a line of a GLOBAL, without the newline.
     pub(super) fn line(&mut self) -> Result<Span, ContainerError> {
         let rest = self.input.get(self.at..).unwrap_or_default();
-        let rest = rest.get(..MAX_NAME.min(rest.len())).unwrap_or_default();
+        let rest = rest.get(..MAX_TEXT.min(rest.len())).unwrap_or_default();
         let Some(len) = rest.iter().position(|&b| b == b'\n') else {
             return damaged("its pickle holds a class name without an end");
         };
@@ -74,17 +76,19 @@ impl Machine<'_> {
 
     pub(super) fn string(&mut self, len: usize) -> Result<(), ContainerError> {
         let span = self.span(len)?;
+        self.budget.work(len as u64)?;
         if str_at(self.input, &span).is_none() {
             return damaged("its pickle holds a string that is not UTF-8");
         }
-        self.push_node(Node::Text(span))
+        self.push_node(text(span))
     }
 
     pub(super) fn bytes(&mut self, len: usize) -> Result<(), ContainerError> {
         let span = self.span(len)?;
         // Python 2 pickled strings, including dict keys, as bytes.
+        self.budget.work(len as u64)?;
         let ascii = self.input.get(span.clone()).is_some_and(<[u8]>::is_ascii);
-        self.push_node(if ascii { Node::Text(span) } else { Node::Bytes })
+        self.push_node(if ascii { text(span) } else { Node::Bytes })
     }
 
     // --- the stack
@@ -135,7 +139,9 @@ impl Machine<'_> {
         if self.memo.len() >= MAX_NODES {
             return unsupported("its pickle remembers too many values");
         }
-        self.memo.insert(slot, top);
+        if self.memo.insert(slot, top).is_none() {
+            self.budget.memory(MEMO_MEMORY)?;
+        }
         Ok(())
     }
 
@@ -159,6 +165,7 @@ impl Machine<'_> {
         if self.nodes.len() >= MAX_NODES {
             return unsupported("its pickle builds too many values");
         }
+        self.budget.memory(size_of::<Node>() as u64 + VALUE_MEMORY)?;
         self.nodes.push(node);
         self.push(Value::Node(self.nodes.len() - 1))
     }
@@ -184,7 +191,8 @@ impl Machine<'_> {
         if self.values > MAX_VALUES {
             return unsupported("its pickle holds too many values");
         }
-        Ok(())
+        self.budget.work(count as u64)?;
+        Ok(self.budget.memory(VALUE_MEMORY.saturating_mul(count as u64))?)
     }
 
     pub(super) fn tuple(&mut self, items: Vec<Value>) -> Result<(), ContainerError> {
@@ -220,6 +228,11 @@ impl Machine<'_> {
         }
         Ok(())
     }
+}
+
+/// A string, whose content is kept if it may be a name.
+fn text(span: Span) -> Node {
+    if span.len() <= MAX_TEXT { Node::Text(span) } else { Node::LongText }
 }
 
 fn underflow<T>() -> Result<T, ContainerError> {

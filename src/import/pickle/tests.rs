@@ -261,6 +261,92 @@ fn floods_of_values_end() {
     check(P::new().raw(b"}").raw(&many(b"N0", 20 << 20)).stop(), "a dict without tensors");
 }
 
+/// Long names cost what their bytes cost, however often they are referred to.
+#[test]
+fn repeated_long_names_are_cheap() {
+    let long = "x".repeat(8 << 20);
+    // Half a million references to a key of 8 MiB, without and with a tensor.
+    let key = P::new().raw(b"}q\x00").text(&long).raw(b"q\x010");
+    let many = |value: &[u8]| [&b"(h\x01"[..], value, b"u"].concat().repeat(500_000);
+    check(key.clone().raw(&many(b"N")).stop(), "a dict without tensors");
+    let tensor = key.raw(b"0").tensor("0", 4, 0, &[4], &[1]).raw(b"q\x020h\x00");
+    check(tensor.raw(&many(b"h\x02")).stop(), "a tensor with a name of more than 1024 bytes");
+    // A storage class named by long strings, and by the longest that are kept: 100,000 and a million times.
+    let class =
+        |name: &str| P::new().raw(b"}").text("torch").raw(b"q\x000").text(&format!("{name}Storage")).raw(b"q\x010");
+    check(
+        class(&long).raw(&b"h\x00h\x01\x930".repeat(100_000)).stop(),
+        "names a class by something that is not a name",
+    );
+    let kept = class(&"X".repeat(4000)).raw(&b"h\x00h\x01\x930".repeat(1_000_000));
+    check(kept.stop(), "takes far more work than a checkpoint of its size needs");
+}
+
+#[test]
+fn models_beside_each_other_are_named_by_their_keys() {
+    let tensor = |p: P| p.tensor("0", 4, 0, &[4], &[1]);
+    let names = |pickle: P| {
+        let checkpoint = open(archive(&pickle.stop(), &[("0", &[0; 16])])).unwrap();
+        checkpoint.tensors().map(|t| t.name.to_owned()).collect::<Vec<_>>()
+    };
+    let inner = |p: P| tensor(p.raw(b"}").text("w")).raw(b"s");
+    let two = inner(P::new().raw(b"}").text("student")).raw(b"s");
+    let two = inner(two.text("teacher").raw(b"}").text("net")).raw(b"ss");
+    assert_eq!(names(two), ["student.w", "teacher.net.w"]);
+    // A state dict is followed as before, through any number of wrappers, and what is beside it is not a model.
+    let wrapped = inner(P::new().raw(b"}").text("state_dict").raw(b"}").text("model")).raw(b"ss");
+    assert_eq!(names(inner(wrapped.text("optimizer")).raw(b"s")), ["w"]);
+}
+
+#[test]
+fn absurd_directories_are_refused_before_anything_is_allocated() {
+    let good = archive(&P::new().item("w", |p| p.tensor("0", 4, 0, &[4], &[1])).stop(), &[("0", &[0; 16])]);
+    let end = good.len() - 22;
+    let with = |at: usize, value: &[u8]| {
+        let mut bytes = good.clone();
+        bytes[at..at + value.len()].copy_from_slice(value);
+        bytes
+    };
+    assert!(open(good.clone()).is_ok());
+    for (bytes, hint) in [
+        (with(end + 10, &[0xff, 0xff]), "65535 entries do not fit"),
+        (with(end + 12, &u32::MAX.to_le_bytes()), "cannot be read"),
+        (with(end + 16, &u32::MAX.to_le_bytes()), "cannot be read"),
+        (with(end, b"QK"), "cannot be read"),
+        // The last header of the directory.
+        (with(good.windows(4).rposition(|w| w == b"PK\x01\x02").unwrap(), b"QK"), "is broken"),
+    ] {
+        let text = refused_bytes(bytes);
+        assert!(text.contains(hint), "{hint}: {text}");
+    }
+    // Sizes of 64 bits: more entries than memory, in a directory that the file has room for.
+    let (count, len) = (1u64 << 34, 46u64 << 34);
+    let mut bytes = b"PK\x03\x04".to_vec();
+    bytes.extend([0; 60]);
+    let record = bytes.len() as u64;
+    bytes.extend(b"PK\x06\x06");
+    bytes.extend(44u64.to_le_bytes());
+    bytes.extend([45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    for value in [count, count, len, 0] {
+        bytes.extend(value.to_le_bytes());
+    }
+    bytes.extend(b"PK\x06\x07\0\0\0\0");
+    bytes.extend(record.to_le_bytes());
+    bytes.extend(1u32.to_le_bytes());
+    bytes.extend(b"PK\x05\x06\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0");
+    assert!(refused_bytes(bytes).contains("zip directory cannot be read"));
+}
+
+#[test]
+fn reading_stops_when_it_is_cancelled() {
+    let cancel = crate::cancel::CancelToken::new();
+    cancel.cancel();
+    let budget = Budget::checkpoint(0, &cancel);
+    let pickle = P::new().item("w", |p| p.tensor("0", 4, 0, &[4], &[1])).stop();
+    let result = list(&archive(&pickle, &[("0", &[0; 16])]), &budget);
+    assert!(matches!(result.err(), Some(ContainerError::Exhausted(crate::budget::Exhausted::Cancelled))));
+}
+
 #[test]
 fn module_names_are_paths() {
     let module = |p: P| p.global("__torch__.a", "___torch_mangle_3").raw(b")\x81");

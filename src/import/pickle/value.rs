@@ -10,6 +10,9 @@ use crate::import::element::ElementType;
 /// Index of a [`Node`].
 pub(super) type NodeId = usize;
 
+/// Longest string that is kept, in bytes: the longest line of a GLOBAL.
+pub(super) const MAX_TEXT: usize = 4096;
+
 /// A range of the pickle's own bytes.
 pub(super) type Span = Range<usize>;
 
@@ -31,8 +34,11 @@ pub(super) enum Value {
 /// A value in the arena.
 #[derive(Clone, Debug)]
 pub(super) enum Node {
-    /// A string, checked to be UTF-8.
+    /// A string of at most [`MAX_TEXT`] bytes, checked to be UTF-8. It is checked again on each use, which is why it is
+    /// short.
     Text(Span),
+    /// A longer string, which is no name of anything; the content is not kept.
+    LongText,
     /// Bytes; the content is not kept.
     Bytes,
     /// A tuple.
@@ -84,8 +90,10 @@ pub(super) enum GlobalKind {
     OrderedDict,
     /// Class that is created from `(tuple)`, equal to the tuple.
     Size,
-    /// Storage class of an element type.
+    /// Storage class of an element type that is read.
     Storage(ElementType),
+    /// Any other storage class: untyped, complex or quantised. Its name says what it holds.
+    OtherStorage,
     /// Function of `(class, base, state)` that returns an instance.
     Reconstructor,
     /// A module of a TorchScript archive.
@@ -97,8 +105,10 @@ pub(super) enum GlobalKind {
 /// A block of elements that tensors can share.
 #[derive(Clone, Debug)]
 pub(super) struct Storage {
-    /// Element type.
-    pub element: ElementType,
+    /// Element type, if it is read.
+    pub element: Option<ElementType>,
+    /// Name of the storage class.
+    pub class: Span,
     /// Key of the storage in the file.
     pub key: Span,
     /// Number of elements.
@@ -149,8 +159,8 @@ pub(super) fn global_kind(module: &str, name: &str) -> GlobalKind {
         ("collections", "OrderedDict") => GlobalKind::OrderedDict,
         ("torch", "Size") => GlobalKind::Size,
         ("copyreg" | "copy_reg", "_reconstructor") => GlobalKind::Reconstructor,
-        ("torch" | "torch.storage" | "torch.cuda", name) => match storage(name) {
-            Some(element) => GlobalKind::Storage(element),
+        ("torch" | "torch.storage" | "torch.cuda", name) => match name.strip_suffix("Storage") {
+            Some(kind) => storage(kind).map_or(GlobalKind::OtherStorage, GlobalKind::Storage),
             None => GlobalKind::Unknown,
         },
         (module, _) if module == "__torch__" || module.starts_with("__torch__.") => GlobalKind::ScriptModule,
@@ -158,9 +168,9 @@ pub(super) fn global_kind(module: &str, name: &str) -> GlobalKind {
     }
 }
 
-/// Returns the element type of torch's storage class `name`.
-fn storage(name: &str) -> Option<ElementType> {
-    Some(match name.strip_suffix("Storage")? {
+/// Returns the element type of torch's storage class `{kind}Storage`, if it is read.
+fn storage(kind: &str) -> Option<ElementType> {
+    Some(match kind {
         "Half" => ElementType::F16,
         "BFloat16" => ElementType::Bf16,
         "Float" => ElementType::F32,
@@ -171,7 +181,6 @@ fn storage(name: &str) -> Option<ElementType> {
         "Char" => ElementType::I8,
         "Byte" => ElementType::U8,
         "Bool" => ElementType::Bool,
-        // Untyped, complex and quantised storages.
-        other => ElementType::Other(other.to_lowercase().into()),
+        _ => return None,
     })
 }

@@ -6,7 +6,7 @@ use super::mci::MciTower;
 use super::names::Checklist;
 use super::source::Source;
 use super::timm::{draft_stem, stem_source};
-use super::{Recipe, SourceLayout, Target, draft_text, draft_vit, grid};
+use super::{Layout, Recipe, SourceLayout, Target, draft_text, draft_vit, grid};
 use crate::models::config::{ImageConfig, ModelConfig, TextConfig, TextHybridConfig, TransformerConfig};
 
 /// Names that distinguish the layout and its towers.
@@ -21,6 +21,7 @@ const TOKEN_EMBEDDING: &str = "text_encoder.embedding_layer.weight";
 const TEXT_POSITION: &str = "text_encoder.positional_embedding.pos_embed.pos_embed";
 const TEXT_BLOCKS: &str = "text_encoder.transformer.";
 const TEXT_NORM: &str = "text_encoder.final_layer_norm";
+const TEXT_PROJECTION: &str = "text_encoder.projection_layer";
 
 const BLOCK: BlockNames = BlockNames {
     attention_norm: "pre_norm_mha.0",
@@ -31,7 +32,12 @@ const BLOCK: BlockNames = BlockNames {
     fc2: "pre_norm_ffn.4",
 };
 
+pub(super) const LAYOUT: Layout =
+    Layout { anchors: &[MCI, STEM, TOKEN_EMBEDDING, "text_encoder.final_layer_norm.weight"], recognise };
+
 struct Apple {
+    image: bool,
+    text: bool,
     mci: Option<MciTower>,
     hybrid: Option<Hybrid>,
 }
@@ -43,10 +49,12 @@ struct Hybrid {
     last: usize,
 }
 
-pub(super) fn recognise(names: &Checklist<'_>) -> Option<Box<dyn Recipe>> {
+fn recognise(names: &Checklist<'_>) -> Option<Box<dyn Recipe>> {
     let mci = names.has_prefix(MCI).then(|| MciTower::apple(names));
-    let recognised = mci.is_some() || names.has_prefix(STEM);
-    recognised.then(|| Box::new(Apple { mci, hybrid: None }) as Box<dyn Recipe>)
+    let image = mci.is_some() || names.has_prefix(STEM);
+    let text = names.has_prefix("text_encoder.");
+    let known = image || (names.has_prefix(TEXT_BLOCKS) && !names.has_prefix("image_encoder."));
+    known.then(|| Box::new(Apple { image, text, mci, hybrid: None }) as Box<dyn Recipe>)
 }
 
 impl Recipe for Apple {
@@ -55,12 +63,21 @@ impl Recipe for Apple {
     }
 
     fn draft(&mut self, names: &mut Checklist<'_>) -> ModelConfig {
-        let (image, embed_dim) = match &mut self.mci {
+        let image = self.image.then(|| match &mut self.mci {
             Some(mci) => mci.draft(names),
             None => draft_vit_tower(names),
+        });
+        let text = self.text.then(|| self.draft_text(names));
+        let embed_dim = match (&image, &text) {
+            (Some((_, embed_dim)), _) => *embed_dim,
+            (None, Some(text)) => {
+                let width = text.sizes().width.unwrap_or(1);
+                let [_, embed_dim] = names.probe(TEXT_PROJECTION, [width, 0]);
+                embed_dim
+            }
+            (None, None) => 1,
         };
-        let text = self.draft_text(names);
-        ModelConfig::new(embed_dim, 0.0, Some(image), Some(text))
+        ModelConfig::new(embed_dim, 0.0, image.map(|(image, _)| image), text)
     }
 
     fn source(&self, names: &mut Checklist<'_>, target: &Target<'_>) -> Option<Source> {
@@ -108,7 +125,7 @@ impl Apple {
             }
             ["proj"] => {
                 let norm = names.take_norm(TEXT_NORM, target.inputs);
-                Source::normed(norm, names.take_matrix("text_encoder.projection_layer", target))
+                Source::normed(norm, names.take_matrix(TEXT_PROJECTION, target))
             }
             _ => return None,
         })

@@ -1,10 +1,16 @@
-//! The tensor names of Hugging Face transformers' `CLIPModel`.
+//! The tensor names of Hugging Face transformers' `CLIPModel`, `CLIPVisionModelWithProjection` and
+//! `CLIPTextModelWithProjection`.
 
 use super::blocks::{BlockNames, Qkv};
 use super::names::Checklist;
 use super::source::Source;
-use super::{Recipe, SourceLayout, Target, draft_text, draft_vit, grid, square_patch};
-use crate::models::config::{ImageConfig, ModelConfig, TransformerConfig};
+use super::{Layout, Recipe, SourceLayout, Target, draft_text, draft_vit, grid, square_patch};
+use crate::models::config::{ImageConfig, ModelConfig, TextConfig, TransformerConfig};
+
+pub(super) const LAYOUT: Layout = Layout {
+    anchors: &[PATCH, "vision_model.embeddings.class_embedding", TOKEN_EMBEDDING, "text_model.final_layer_norm.weight"],
+    recognise,
+};
 
 /// Name prefixes of the towers' blocks.
 const IMAGE_BLOCKS: &str = "vision_model.encoder.layers.";
@@ -26,11 +32,19 @@ const IMAGE_PROJECTION: &str = "visual_projection.weight";
 const TOKEN_EMBEDDING: &str = "text_model.embeddings.token_embedding.weight";
 const TEXT_POSITION: &str = "text_model.embeddings.position_embedding.weight";
 const TEXT_NORM: &str = "text_model.final_layer_norm";
+const TEXT_PROJECTION: &str = "text_projection.weight";
 
-struct HuggingFace;
+struct HuggingFace {
+    image: bool,
+    text: bool,
+}
 
-pub(super) fn recognise(names: &Checklist<'_>) -> Option<Box<dyn Recipe>> {
-    names.has(PATCH).then(|| Box::new(HuggingFace) as Box<dyn Recipe>)
+fn recognise(names: &Checklist<'_>) -> Option<Box<dyn Recipe>> {
+    // A tower is there if anything of it is, so that what it lacks is named.
+    let image = names.has_prefix("vision_model.") || names.has(IMAGE_PROJECTION);
+    let text = names.has_prefix("text_model.") || names.has(TEXT_PROJECTION);
+    let known = names.has(PATCH) || names.has_prefix(IMAGE_BLOCKS) || names.has_prefix(TEXT_BLOCKS);
+    known.then(|| Box::new(HuggingFace { image, text }) as Box<dyn Recipe>)
 }
 
 impl Recipe for HuggingFace {
@@ -39,17 +53,18 @@ impl Recipe for HuggingFace {
     }
 
     fn draft(&mut self, names: &mut Checklist<'_>) -> ModelConfig {
-        let image = draft(names, IMAGE_BLOCKS, IMAGE_NORM);
-        let text = draft(names, TEXT_BLOCKS, TEXT_NORM);
-        let (w, d) = (image.width, text.width);
-        let patch_size = square_patch(names, PATCH, w);
-        let [tokens, width] = names.probe(POSITION, [0, w]);
-        let grid = grid(names, POSITION, tokens, |tokens| vec![tokens, w], &[tokens, width]);
-        let [embed_dim, _] = names.probe(IMAGE_PROJECTION, [0, w]);
-        let [vocab_size, _] = names.probe(TOKEN_EMBEDDING, [0, d]);
-        let [context_length, _] = names.probe(TEXT_POSITION, [0, d]);
-        let image = ImageConfig::Vit(draft_vit(patch_size, grid, true, image));
-        ModelConfig::new(embed_dim, 0.0, Some(image), Some(draft_text(context_length, vocab_size, text)))
+        let image = self.image.then(|| draft_image_tower(names));
+        let text = self.text.then(|| draft_text_tower(names));
+        let embed_dim = match (&image, &text) {
+            (Some((_, embed_dim)), _) => *embed_dim,
+            (None, Some(text)) => {
+                let width = text.sizes().width.unwrap_or(1);
+                let [embed_dim, _] = names.probe(TEXT_PROJECTION, [0, width]);
+                embed_dim
+            }
+            (None, None) => 1,
+        };
+        ModelConfig::new(embed_dim, 0.0, image.map(|(image, _)| image), text)
     }
 
     fn source(&self, names: &mut Checklist<'_>, target: &Target<'_>) -> Option<Source> {
@@ -74,11 +89,30 @@ impl Recipe for HuggingFace {
             ["text", "blocks", i, part] => return BLOCK.source(names, &format!("{TEXT_BLOCKS}{i}"), part, target),
             ["text", "proj"] => {
                 let norm = names.take_norm(TEXT_NORM, target.inputs);
-                Source::normed(norm, names.take_unbiased("text_projection.weight", target))
+                Source::normed(norm, names.take_unbiased(TEXT_PROJECTION, target))
             }
             _ => return None,
         })
     }
+}
+
+/// Drafts the image tower and infers the length of the embeddings.
+fn draft_image_tower(names: &mut Checklist<'_>) -> (ImageConfig, usize) {
+    let blocks = draft(names, IMAGE_BLOCKS, IMAGE_NORM);
+    let w = blocks.width;
+    let patch_size = square_patch(names, PATCH, w);
+    let [tokens, width] = names.probe(POSITION, [0, w]);
+    let grid = grid(names, POSITION, tokens, |tokens| vec![tokens, w], &[tokens, width]);
+    let [embed_dim, _] = names.probe(IMAGE_PROJECTION, [0, w]);
+    (ImageConfig::Vit(draft_vit(patch_size, grid, true, blocks)), embed_dim)
+}
+
+fn draft_text_tower(names: &mut Checklist<'_>) -> TextConfig {
+    let blocks = draft(names, TEXT_BLOCKS, TEXT_NORM);
+    let d = blocks.width;
+    let [vocab_size, _] = names.probe(TOKEN_EMBEDDING, [0, d]);
+    let [context_length, _] = names.probe(TEXT_POSITION, [0, d]);
+    draft_text(context_length, vocab_size, blocks)
 }
 
 fn draft(names: &mut Checklist<'_>, prefix: &str, norm: &str) -> TransformerConfig {

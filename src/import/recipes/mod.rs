@@ -2,11 +2,13 @@
 //!
 //! Each layout has a recipe: it recognises its checkpoints, drafts the model from names and shapes, and lists for each
 //! canonical layer the tensors of the checkpoint that make it. Only this module knows tensor names of other projects.
-//! Every tensor is accounted for: one that is missing, wrongly shaped or left over is an error that names it.
+//! Every tensor is accounted for: one that is missing, wrongly shaped or left over is an error that names it. A
+//! checkpoint may hold one tower alone.
 
 mod apple;
 mod blocks;
 mod convs;
+mod find;
 mod huggingface;
 mod mci;
 mod names;
@@ -16,21 +18,28 @@ mod timm;
 
 use std::fmt;
 
-use super::checkpoint::Checkpoint;
-use super::error::{Error, printable};
 use crate::models::config::{
     Activation, ImageConfig, ImagePooling, ModelConfig, TextConfig, TextPooling, TextTransformerConfig,
     TransformerConfig, VitConfig,
 };
-use crate::models::{Layer, LayerKind, layers};
+use crate::models::{Layer, LayerKind};
 use names::Checklist;
 use source::Source;
 
-/// Recognisers of all layouts, in the order in which they are tried.
-const RECIPES: &[Recognise] = &[native::recognise, huggingface::recognise, timm::recognise, apple::recognise];
+pub(super) use find::map;
 
-/// Returns the recipe of a layout if the checkpoint has the names that only this layout has.
-type Recognise = fn(&Checklist<'_>) -> Option<Box<dyn Recipe>>;
+/// All layouts, in the order in which they are tried: timm's before the text tower that it shares with the native one.
+const LAYOUTS: &[Layout] = &[timm::LAYOUT, native::LAYOUT, huggingface::LAYOUT, apple::LAYOUT];
+
+/// How a layout is found.
+struct Layout {
+    /// Names that every checkpoint of the layout has, at least one for each tower; with a dot at the end, starts of
+    /// names. Whatever precedes one is tried as the prefix of all names. Two for a tower, so that the message about a
+    /// checkpoint without one of them is complete.
+    anchors: &'static [&'static str],
+    /// Returns the recipe of the layout if the checkpoint has the names that only this layout has.
+    recognise: fn(&Checklist<'_>) -> Option<Box<dyn Recipe>>,
+}
 
 /// Maps the checkpoints of a layout to canonical layers.
 trait Recipe {
@@ -115,45 +124,20 @@ impl<'l> Target<'l> {
 /// A checkpoint with all its tensors mapped.
 pub(super) struct Mapped {
     pub layout: SourceLayout,
+    /// What precedes the names of its tensors.
+    pub prefix: String,
     /// Whether the image tower has timm's names.
     pub timm: bool,
     /// The model, inferred from names and shapes. Other settings hold placeholders.
     pub draft: ModelConfig,
     /// The canonical layers in the order of the file, each with the tensors that make it.
     pub layers: Vec<(Layer, Source)>,
-    /// The tensor with the natural logarithm of the logit scale.
-    pub logit_scale: String,
+    /// The tensor with the natural logarithm of the logit scale; one tower alone may lack it.
+    pub logit_scale: Option<String>,
     /// Tensors that are not weights.
     pub ignored: Vec<String>,
-}
-
-/// Recognises the layout of a checkpoint and maps its tensors.
-pub(super) fn map(checkpoint: &Checkpoint) -> Result<Mapped, Error> {
-    let mut names = Checklist::new(checkpoint);
-    let Some(mut recipe) = RECIPES.iter().find_map(|recognise| recognise(&names)) else {
-        return unknown(checkpoint, &names);
-    };
-    let layout = recipe.layout();
-    let draft = recipe.draft(&mut names);
-    let mut sources = Vec::new();
-    let mut without_source = None;
-    for layer in layers(&draft).or_else(|error| unsupported(checkpoint, &error.to_string()))? {
-        match recipe.source(&mut names, &Target::new(&layer)) {
-            Some(source) => sources.push((layer, source)),
-            None => without_source = without_source.or(Some(layer.path)),
-        }
-    }
-    let logit_scale = names.take_number("logit_scale");
-    let timm = names.has_prefix(timm::TRUNK);
-    let ignored = names.finish(layout.as_str())?;
-    if has_no_blocks(&draft) {
-        return unsupported(checkpoint, "a tower or stage of it has no blocks");
-    }
-    // Reported last: tensors that are missing or left over say more about the checkpoint.
-    if let Some(path) = without_source {
-        return unsupported(checkpoint, &format!("the {layout} layout has no `{path}`"));
-    }
-    Ok(Mapped { layout, timm, draft, layers: sources, logit_scale, ignored })
+    /// Tensors in no tower, which the options leave out.
+    pub extra: Vec<String>,
 }
 
 fn has_no_blocks(draft: &ModelConfig) -> bool {
@@ -163,32 +147,6 @@ fn has_no_blocks(draft: &ModelConfig) -> bool {
         None => false,
     };
     image || draft.text.as_ref().is_some_and(|text| text.sizes().layers == Some(0))
-}
-
-/// Refuses a checkpoint that no recipe recognises; the message names its kind if that is known.
-fn unknown<T>(checkpoint: &Checkpoint, names: &Checklist<'_>) -> Result<T, Error> {
-    if names.has("visual.layer1.0.conv1.weight") {
-        return unsupported(checkpoint, "it is a CLIP ModifiedResNet (RN50 and the like), which is not supported yet");
-    }
-    if names.has_prefix(timm::TRUNK) {
-        return unsupported(checkpoint, "its image tower is one of timm's that MobileCLIP does not have");
-    }
-    let mut listed = checkpoint.tensors().map(|info| format!("`{}`", printable(info.name)));
-    let some: Vec<String> = listed.by_ref().take(3).collect();
-    let rest = listed.count();
-    unsupported(
-        checkpoint,
-        &format!(
-            "its tensors ({}{}) are of no known layout; CLIP vision transformers of OpenAI, open_clip and \
-             Hugging Face and MobileCLIP of open_clip and Apple are supported",
-            some.join(", "),
-            if rest == 0 { String::new() } else { format!(" and {rest} more") }
-        ),
-    )
-}
-
-fn unsupported<T>(checkpoint: &Checkpoint, reason: &str) -> Result<T, Error> {
-    Err(Error::Unsupported { path: checkpoint.path().to_owned(), reason: reason.to_owned() })
 }
 
 // --- drafts

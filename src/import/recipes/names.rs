@@ -8,9 +8,14 @@ use crate::import::checkpoint::{Checkpoint, TensorInfo};
 use crate::import::error::{Error, printable};
 use crate::import::mismatch::{Mismatch, Misshapen};
 
-/// Hands out tensors of a checkpoint by name.
+/// Maximum number of blocks of a tower or stage that are counted; further ones are left over.
+const MAX_BLOCKS: usize = 1024;
+
+/// Hands out the tensors of a checkpoint whose names start with a prefix, by the rest of their names. What it returns
+/// are full names.
 pub(super) struct Checklist<'a> {
     checkpoint: &'a Checkpoint,
+    prefix: String,
     taken: HashSet<String>,
     missing: Vec<String>,
     misshapen: Vec<Misshapen>,
@@ -19,10 +24,24 @@ pub(super) struct Checklist<'a> {
     inference_failed: bool,
 }
 
+/// Tensors of a checkpoint that a model does not use.
+#[derive(Debug, Default)]
+pub(super) struct Rest {
+    /// Counters, index buffers and the like.
+    pub ignored: Vec<String>,
+    /// In a tower, where anything unknown may change embeddings.
+    pub unknown: Vec<String>,
+    /// In no tower, but with the prefix.
+    pub extra: Vec<String>,
+    /// Without the prefix.
+    pub outside: Vec<String>,
+}
+
 impl<'a> Checklist<'a> {
-    pub(super) fn new(checkpoint: &'a Checkpoint) -> Self {
+    pub(super) fn new(checkpoint: &'a Checkpoint, prefix: &str) -> Self {
         Checklist {
             checkpoint,
+            prefix: prefix.to_owned(),
             taken: HashSet::new(),
             missing: Vec::new(),
             misshapen: Vec::new(),
@@ -31,10 +50,28 @@ impl<'a> Checklist<'a> {
         }
     }
 
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    fn full(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    fn info(&self, name: &str) -> Option<TensorInfo<'a>> {
+        self.checkpoint.info(&self.full(name))
+    }
+
+    /// The rests of the names that start with `start`, in order.
+    fn starting_with(&self, start: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+        let start = self.full(start);
+        self.checkpoint.starting_with(&start).filter_map(move |info| info.name.get(start.len()..))
+    }
+
     /// Shape of the tensor `name` if it has `N` dimensions, none of them zero. Otherwise records the error and returns
     /// all ones, so that the walk continues and the message is complete.
     pub(super) fn probe<const N: usize>(&mut self, name: &str, expected: [usize; N]) -> [usize; N] {
-        let shape = self.checkpoint.info(name).map(|info| info.shape);
+        let shape = self.info(name).map(|info| info.shape);
         match shape.map(<[usize; N]>::try_from) {
             Some(Ok(shape)) if !shape.contains(&0) => return shape,
             _ => {}
@@ -48,6 +85,7 @@ impl<'a> Checklist<'a> {
 
     /// Takes the tensor `name`, which must have `shape`.
     pub(super) fn take(&mut self, name: String, shape: &[usize]) -> String {
+        let name = self.full(&name);
         match self.checkpoint.info(&name) {
             None => self.missing.push(name.clone()),
             Some(info) if info.shape != shape => {
@@ -61,7 +99,7 @@ impl<'a> Checklist<'a> {
 
     /// Takes a number, stored with no dimension or with one of length 1.
     pub(super) fn take_number(&mut self, name: &str) -> String {
-        let shape = self.checkpoint.info(name).map_or(&[][..], |info| info.shape);
+        let shape = self.info(name).map_or(&[][..], |info| info.shape);
         self.take(name.to_owned(), if shape == [1] { &[1] } else { &[] })
     }
 
@@ -108,58 +146,79 @@ impl<'a> Checklist<'a> {
 
     /// Whether there is a tensor of this name.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.checkpoint.info(name).is_some()
+        self.info(name).is_some()
     }
 
-    /// Whether any tensor's name starts with `prefix`.
-    pub(super) fn has_prefix(&self, prefix: &str) -> bool {
-        self.checkpoint.tensors().any(|info| info.name.starts_with(prefix))
+    /// Whether any tensor's name starts with `start`.
+    pub(super) fn has_prefix(&self, start: &str) -> bool {
+        self.starting_with(start).next().is_some()
     }
 
     /// Whether `{prefix}{i}{part}` starts the name of any tensor, for any number `i`.
     pub(super) fn has_within(&self, prefix: &str, part: &str) -> bool {
-        let rest = |info: TensorInfo<'a>| {
-            let rest = info.name.strip_prefix(prefix)?;
-            Some(rest.trim_start_matches(|c: char| c.is_ascii_digit()))
-        };
-        self.checkpoint.tensors().filter_map(rest).any(|rest| rest.starts_with(part))
+        let mut rests = self.starting_with(prefix);
+        rests.any(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(part))
     }
 
     /// Number of blocks named `{prefix}{i}.`.
     ///
     /// Counts distinct numbers: after a gap in the numbers, blocks are reported as missing and left over.
     pub(super) fn count_blocks(&self, prefix: &str) -> usize {
-        let number = |info: TensorInfo<'a>| {
-            let (number, _) = info.name.strip_prefix(prefix)?.split_once('.')?;
-            number.parse::<usize>().ok()
-        };
-        self.checkpoint.tensors().filter_map(number).collect::<BTreeSet<_>>().len()
+        let number = |rest: &'a str| rest.split_once('.')?.0.parse::<usize>().ok();
+        let numbers: BTreeSet<usize> = self.starting_with(prefix).filter_map(number).collect();
+        numbers.len().min(MAX_BLOCKS)
     }
 
     /// Records the wrong shape of a tensor that other shapes depend on.
     pub(super) fn record_misshapen(&mut self, name: &str, expected: &[usize], found: &[usize]) {
-        self.misshapen_sources.push(Misshapen::new(name, expected, found));
+        self.misshapen_sources.push(Misshapen::new(&self.full(name), expected, found));
         self.inference_failed = true;
     }
 
-    /// Reports all errors; without any, returns the names of the ignored tensors.
-    pub(super) fn finish(self, layout: &'static str) -> Result<Vec<String>, Error> {
+    /// Whether every tensor that was taken is there, in its shape.
+    pub(super) fn is_complete(&self) -> bool {
+        self.missing.is_empty() && self.misshapen.is_empty() && !self.inference_failed
+    }
+
+    /// The taken tensors that the checkpoint has, by their full names.
+    pub(super) fn found(&self) -> HashSet<&str> {
+        let missing: HashSet<&str> = self.missing.iter().map(String::as_str).collect();
+        self.taken.iter().map(String::as_str).filter(|name| !missing.contains(name)).collect()
+    }
+
+    /// Sorts the tensors that were not taken.
+    pub(super) fn rest(&self) -> Rest {
+        // Whatever shares its first part with a tensor of the model is in a tower.
+        let first = |name: &'a str| name.split('.').next().unwrap_or_default();
+        let inside = |name: &'a str| name.strip_prefix(self.prefix.as_str());
+        let mut towers = HashSet::new();
+        for info in self.checkpoint.tensors().filter(|info| self.taken.contains(info.name)) {
+            towers.extend(inside(info.name).map(first));
+        }
+        let mut rest = Rest::default();
+        for info in self.checkpoint.tensors().filter(|info| !self.taken.contains(info.name)) {
+            let list = match inside(info.name) {
+                _ if is_ignorable(&info, inside(info.name).unwrap_or(info.name)) => &mut rest.ignored,
+                Some(name) if towers.contains(first(name)) => &mut rest.unknown,
+                Some(_) => &mut rest.extra,
+                None => &mut rest.outside,
+            };
+            list.push(info.name.to_owned());
+        }
+        rest
+    }
+
+    /// Fails if a taken tensor is missing, wrongly shaped or of a type that weights do not have, or if `unknown` or
+    /// `extra` tensors are left over.
+    pub(super) fn finish(self, layout: &'static str, unknown: Vec<String>, extra: Vec<String>) -> Result<(), Error> {
         let path = || self.checkpoint.path().to_owned();
-        let mut unknown = Vec::new();
-        let mut ignored = Vec::new();
-        for info in self.checkpoint.tensors() {
-            if self.taken.contains(info.name) {
-                if !info.element_type.is_float() {
-                    let reason = format!(
-                        "has elements of type {}; weights must be f16, bf16, f32 or f64",
-                        printable(&info.element_type.to_string())
-                    );
-                    return Err(Error::Tensor { path: path(), tensor: printable(info.name), reason });
-                }
-            } else if is_ignorable(&info) {
-                ignored.push(info.name.to_owned());
-            } else {
-                unknown.push(info.name.to_owned());
+        for info in self.checkpoint.tensors().filter(|info| self.taken.contains(info.name)) {
+            if !info.element_type.is_float() {
+                let reason = format!(
+                    "has elements of type {}; weights must be f16, bf16, f32 or f64",
+                    printable(&info.element_type.to_string())
+                );
+                return Err(Error::Tensor { path: path(), tensor: printable(info.name), reason });
             }
         }
         // Report a tensor of an unreadable type as such, not as missing.
@@ -169,18 +228,18 @@ impl<'a> Checklist<'a> {
             }
         }
         let misshapen = if self.inference_failed { self.misshapen_sources } else { self.misshapen };
-        if self.missing.is_empty() && misshapen.is_empty() && unknown.is_empty() {
-            return Ok(ignored);
+        if self.missing.is_empty() && misshapen.is_empty() && unknown.is_empty() && extra.is_empty() {
+            return Ok(());
         }
-        let mismatch = Mismatch { layout, missing: self.missing, misshapen, unknown };
+        let mismatch = Mismatch { layout, missing: self.missing, misshapen, unknown, extra };
         Err(Error::Mismatch { path: self.checkpoint.path().to_owned(), mismatch: Box::new(mismatch) })
     }
 }
 
-/// Whether a tensor is not a weight of the model: counters, index buffers, the causal mask.
-fn is_ignorable(info: &TensorInfo<'_>) -> bool {
-    let last = info.name.rsplit('.').next().unwrap_or_default();
-    match info.name {
+/// Whether a tensor is not a weight of the model: counters, index buffers, the causal mask. `name` is without prefix.
+fn is_ignorable(info: &TensorInfo<'_>, name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or_default();
+    match name {
         "input_resolution" | "context_length" | "vocab_size" => true,
         _ => info.element_type.is_integer() || matches!(last, "attn_mask" | "position_ids" | "num_batches_tracked"),
     }

@@ -18,6 +18,8 @@ pub(in crate::import) enum Source {
     Conv(Conv),
     /// One tensor, unchanged.
     Rows(String),
+    /// The first rows of one tensor and the others of another of the same shape.
+    SplitRows { first: String, rows: usize, rest: String },
     /// The class token and the positions of an image tower.
     ClassAndPositions {
         /// `[width]`

@@ -5,7 +5,7 @@ use super::convs::{self, Convs, conv};
 use super::mci::MciTower;
 use super::names::Checklist;
 use super::source::Source;
-use super::{Recipe, SourceLayout, Target, draft_vit, grid, native, square_patch};
+use super::{Layout, Recipe, SourceLayout, Target, draft_vit, grid, native, square_patch};
 use crate::models::config::{ConvStem, ImageConfig, ModelConfig};
 
 /// Prefix of image towers of timm in open_clip.
@@ -32,14 +32,17 @@ const BLOCK: BlockNames = BlockNames {
 /// Prefix of all names of the text tower.
 const TEXT: &str = "text.";
 
+pub(super) const LAYOUT: Layout = Layout { anchors: &[MCI, STEM, PATCH], recognise };
+
 struct Timm {
     mci: Option<MciTower>,
+    text: bool,
 }
 
-pub(super) fn recognise(names: &Checklist<'_>) -> Option<Box<dyn Recipe>> {
+fn recognise(names: &Checklist<'_>) -> Option<Box<dyn Recipe>> {
     let mci = names.has_prefix(MCI).then(|| MciTower::timm(names));
     let recognised = mci.is_some() || names.has_prefix(STEM) || names.has(PATCH);
-    recognised.then(|| Box::new(Timm { mci }) as Box<dyn Recipe>)
+    recognised.then(|| Box::new(Timm { mci, text: names.has_prefix(TEXT) }) as Box<dyn Recipe>)
 }
 
 impl Recipe for Timm {
@@ -52,7 +55,8 @@ impl Recipe for Timm {
             Some(mci) => mci.draft(names),
             None => draft_vit_tower(names),
         };
-        ModelConfig::new(embed_dim, 0.0, Some(image), Some(native::draft_text_tower(names, TEXT)))
+        let text = self.text.then(|| native::draft_text_tower(names, TEXT));
+        ModelConfig::new(embed_dim, 0.0, Some(image), text)
     }
 
     fn source(&self, names: &mut Checklist<'_>, target: &Target<'_>) -> Option<Source> {

@@ -7,5 +7,6 @@ pub mod checkpoint;
 pub mod goldens;
 pub mod hub_server;
 pub mod jpeg;
+pub mod pickles;
 pub mod scenes;
 pub mod tiny_config;

@@ -18,7 +18,7 @@ fn described(
     options: &ConvertOptions,
 ) -> Result<Described, Error> {
     let checkpoint = checkpoint(model, layout);
-    let mapped = recipes::map(&checkpoint).unwrap();
+    let mapped = recipes::map(&checkpoint, &ConvertOptions::default()).unwrap();
     describe(&checkpoint, &mapped, 4.6, folder, options)
 }
 

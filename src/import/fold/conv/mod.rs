@@ -59,7 +59,7 @@ pub(in crate::import) fn dense(
     };
     let k = elements.len();
     out.clear();
-    out.resize(conv.outputs.div_ceil(PANEL) * PANEL * k, 0.0);
+    super::resize(checkpoint, out, conv.outputs.div_ceil(PANEL) * PANEL * k)?;
     for (panel, outputs) in out.chunks_exact_mut(PANEL * k.max(1)).zip(outputs.chunks(PANEL)) {
         for (column, output) in outputs.iter().enumerate() {
             let weights = kernel.weight.get(output * k..).unwrap_or_default();
@@ -102,7 +102,7 @@ fn finite(checkpoint: &Checkpoint, conv: &Conv, weight: &[f32], bias: &[f32]) ->
 /// The sum of all branches.
 fn fold(checkpoint: &Checkpoint, conv: &Conv) -> Result<Kernel, Error> {
     let size = conv.inputs * conv.kernel[0] * conv.kernel[1];
-    let mut kernel = Kernel { weight: vec![0.0; conv.outputs * size], bias: vec![0.0; conv.outputs] };
+    let mut kernel = Kernel { weight: super::zeros(checkpoint, conv.outputs * size)?, bias: vec![0.0; conv.outputs] };
     for branch in &conv.branches {
         kernel.add(checkpoint, conv, branch)?;
     }

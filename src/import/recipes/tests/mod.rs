@@ -1,7 +1,10 @@
 //! Layouts: maps full-size models by name and shape, and refuses every kind of wrong listing.
 
 use super::*;
+use crate::import::checkpoint::Checkpoint;
 use crate::import::element::ElementType;
+use crate::import::error::Error;
+use crate::import::options::ConvertOptions;
 use crate::import::tests::golden;
 
 type Listing = Vec<(String, ElementType, Vec<usize>)>;
@@ -15,7 +18,11 @@ fn listing(model: &str) -> Listing {
 }
 
 fn map_listing(listing: Listing) -> Result<Mapped, Error> {
-    map(&Checkpoint::of_shapes(listing))
+    map_with(listing, &ConvertOptions::default())
+}
+
+fn map_with(listing: Listing, options: &ConvertOptions) -> Result<Mapped, Error> {
+    map(&Checkpoint::of_shapes(listing), options)
 }
 
 fn refused(listing: Listing) -> String {
@@ -160,8 +167,208 @@ fn weights_must_be_floats_of_a_known_type() {
     }
 }
 
+// --- prefixes, towers, extra tensors
+
+fn prefixed(prefix: &str, listing: &Listing) -> Listing {
+    listing.iter().map(|(name, element, shape)| (format!("{prefix}{name}"), element.clone(), shape.clone())).collect()
+}
+
+fn only(listing: &Listing, keep: impl Fn(&str) -> bool) -> Listing {
+    listing.iter().filter(|tensor| keep(&tensor.0)).cloned().collect()
+}
+
+#[test]
+fn any_prefix_of_all_names_is_found() {
+    for model in ["ViT-B-32", "CLIPModel"] {
+        let whole = listing(model);
+        let draft = map_listing(whole.clone()).unwrap().draft;
+        for prefix in ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "model.", "state_dict.a.b.c."]
+        {
+            let mapped = map_listing(prefixed(prefix, &whole)).unwrap();
+            assert_eq!((mapped.prefix.as_str(), &mapped.draft), (prefix, &draft), "{model}");
+            assert!(mapped.ignored.is_empty() && mapped.extra.is_empty());
+            // What is missing is named with its prefix.
+            let mut short = prefixed(prefix, &whole);
+            let (gone, ..) = short.remove(short.len() / 2);
+            assert!(refused(short).contains(&format!("1 missing (`{gone}`)")));
+        }
+    }
+}
+
+#[test]
+fn several_models_are_refused_until_one_is_chosen() {
+    let whole = listing("ViT-B-32");
+    let two = [prefixed("model.", &whole), prefixed("ema.model.", &whole)].concat();
+    let error = refused(two.clone());
+    assert!(
+        error.contains("several models, with the prefixes `ema.model.`, `model.`; choose one with --prefix"),
+        "{error}"
+    );
+    for prefix in ["ema.model.", "ema.model", "model"] {
+        let mapped = map_with(two.clone(), &ConvertOptions::new().prefix(prefix)).unwrap();
+        assert_eq!(mapped.prefix.trim_end_matches('.'), prefix.trim_end_matches('.'));
+        assert_eq!(mapped.extra.len(), whole.len(), "the other model");
+    }
+    let error = map_with(two, &ConvertOptions::new().prefix("x")).err().unwrap().to_string();
+    assert!(error.contains("--prefix x: no tensor") && error.contains("are `ema.model.`, `model.`"), "{error}");
+
+    // The plain names are chosen by an empty prefix.
+    let two = [whole.clone(), prefixed("ema.", &whole)].concat();
+    assert!(refused(two.clone()).contains(r#"the prefixes "", `ema.`"#));
+    assert_eq!(map_with(two, &ConvertOptions::new().prefix("")).unwrap().prefix, "");
+
+    // A copy that is not complete is not a model, but not left out silently either.
+    let mut half = prefixed("ema.", &whole);
+    half.truncate(100);
+    let both = [whole, half].concat();
+    assert!(refused(both.clone()).contains("100 in no tower (`ema."));
+    assert_eq!(map_with(both, &ConvertOptions::new().ignore_extra(true)).unwrap().extra.len(), 100);
+
+    // Towers at two places are two models.
+    let split = listing("CLIPModel");
+    let image = prefixed("a.", &only(&split, |name| name.starts_with("vis")));
+    let text = prefixed("b.", &only(&split, |name| name.starts_with("text")));
+    let error = refused([image, text].concat());
+    assert!(error.contains("`a.` (image tower), `b.` (text tower); choose"), "{error}");
+}
+
+#[test]
+fn one_tower_alone_is_a_model() {
+    let (native, hf) = (listing("ViT-B-32"), listing("CLIPModel"));
+    let is_visual = |name: &str| name.starts_with("visual.");
+    let whole = b_32();
+    let bare: Listing = only(&native, is_visual);
+    let bare = bare.into_iter().map(|(name, element, shape)| (name["visual.".len()..].to_owned(), element, shape));
+    for (tower, tensors) in [
+        ("image", only(&native, is_visual)),
+        ("image", bare.collect()),
+        ("text", only(&native, |name| !is_visual(name) && name != "logit_scale")),
+        ("image", only(&hf, |name| name.starts_with("vis"))),
+        ("text", only(&hf, |name| name.starts_with("text"))),
+        ("image", only(&hf, |name| name.starts_with("vis") || name == "logit_scale")),
+    ] {
+        let has_scale = tensors.iter().any(|tensor| tensor.0 == "logit_scale");
+        let mapped = map_listing(tensors.clone()).unwrap();
+        assert_eq!(mapped.draft.embed_dim, 512);
+        assert_eq!(mapped.draft.image, whole.image.clone().filter(|_| tower == "image"));
+        assert_eq!(mapped.draft.text, whole.text.clone().filter(|_| tower == "text"));
+        assert_eq!(mapped.logit_scale.is_some(), has_scale);
+        // No tensor of the tower may be missing.
+        for gone in 0..tensors.len() {
+            let mut tensors = tensors.clone();
+            let (name, ..) = tensors.remove(gone);
+            if name != "logit_scale" {
+                assert!(map_listing(tensors).is_err(), "{name}");
+            }
+        }
+    }
+    // Nor may the scale, if both towers are there.
+    assert!(refused(only(&native, |name| name != "logit_scale")).contains("1 missing (`logit_scale`)"));
+    // Half a tower beside a whole one is not left out, but named.
+    let half = only(&hf, |name| name.starts_with("vis") || name.starts_with("text_model.encoder.layers.0."));
+    assert!(refused(half).contains("missing ("));
+}
+
+#[test]
+fn towers_of_separate_text_are_recognised() {
+    // open_clip's `CustomTextCLIP`: the names of the text tower start with `text.`.
+    let whole = listing("ViT-B-32");
+    let rename = |name: &str| match name.starts_with("visual.") || name == "logit_scale" {
+        true => name.to_owned(),
+        false => format!("text.{name}"),
+    };
+    let custom: Listing =
+        whole.iter().map(|(name, element, shape)| (rename(name), element.clone(), shape.clone())).collect();
+    let mapped = map_listing(custom.clone()).unwrap();
+    assert_eq!((mapped.layout, &mapped.draft, mapped.prefix.as_str()), (SourceLayout::OpenClip, &b_32(), ""));
+    let mapped = map_with(custom.clone(), &ConvertOptions::new().prefix("text")).unwrap();
+    assert_eq!((mapped.draft.image, mapped.prefix.as_str()), (None, "text."));
+    for gone in 0..custom.len() {
+        let mut custom = custom.clone();
+        let (name, ..) = custom.remove(gone);
+        assert!(refused(custom).contains(&format!("1 missing (`{name}`)")), "{name}");
+    }
+}
+
+#[test]
+fn long_clip_has_two_tables_of_positions() {
+    let mut long = listing("ViT-B-32");
+    let at = position(&long, "positional_embedding");
+    long[at].2 = vec![248, 512];
+    long.push(("positional_embedding_res".into(), ElementType::F32, vec![248, 512]));
+    let mapped = map_listing(long.clone()).unwrap();
+    // Trained with OpenAI's code, and known by the name of none of its models.
+    assert_eq!(mapped.layout, SourceLayout::OpenAi);
+    assert_eq!(mapped.draft.text.as_ref().unwrap().context_length(), 248);
+    let source = mapped.layers.iter().find(|(layer, _)| layer.path == "text.position").map(|(_, source)| source);
+    assert!(matches!(source, Some(Source::SplitRows { rows: 20, .. })));
+    long.last_mut().unwrap().2 = vec![77, 512];
+    assert!(refused(long).contains("`positional_embedding_res` is [77, 512] instead of [248, 512]"));
+}
+
+#[test]
+fn tensors_in_no_tower_are_left_out_only_on_request() {
+    let float = |name: &str| (name.to_owned(), ElementType::F32, vec![2]);
+    let mut heads = prefixed("clip.", &listing("ViT-B-32"));
+    heads.extend([float("classifier.weight"), float("clip.head.0.bias"), float("clip.logit_bias")]);
+    let error = refused(heads.clone());
+    assert!(
+        error
+            .contains("3 in no tower (`clip.head.0.bias`, `clip.logit_bias`, `classifier.weight`); add --ignore-extra"),
+        "{error}"
+    );
+    let mapped = map_with(heads.clone(), &ConvertOptions::new().ignore_extra(true)).unwrap();
+    assert_eq!((mapped.extra.len(), mapped.draft), (3, b_32()));
+    // In a tower, an unknown tensor may change embeddings.
+    heads.push(float("clip.visual.adapter.weight"));
+    let error = map_with(heads, &ConvertOptions::new().ignore_extra(true)).err().unwrap().to_string();
+    assert!(error.contains("1 left over (`clip.visual.adapter.weight`); give the complete"), "{error}");
+}
+
+#[test]
+fn adapters_are_refused_with_the_way_to_merge_them() {
+    for name in [
+        "base_model.model.vision_model.encoder.layers.0.self_attn.q_proj.lora_A.weight",
+        "base_model.model.visual.transformer.resblocks.0.attn.out_proj.lora_B.default.weight",
+        "lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight",
+    ] {
+        for beside in [Vec::new(), listing("CLIPModel")] {
+            let error = refused([beside, vec![(name.to_owned(), ElementType::F32, vec![8, 512])]].concat());
+            assert!(
+                error.contains("is of a LoRA adapter, not a model") && error.contains("`merge_and_unload()`"),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn floods_of_beginnings_end() {
+    let start = std::time::Instant::now();
+    let many = |count: usize| -> Listing {
+        (0..count).map(|i| (format!("a{i}.visual.conv1.weight"), ElementType::F32, vec![1])).collect()
+    };
+    assert!(refused(many(60_000)).contains("more than 256 prefixes"));
+    let blocks = (100..60_000).map(|i| (format!("transformer.resblocks.{i}.ln_1.weight"), ElementType::F32, vec![1]));
+    let mut model = listing("ViT-B-32");
+    model.extend(blocks);
+    assert!(refused(model).contains("missing ("));
+    let nested = format!("{}class_embedding", "class_embedding.".repeat(60));
+    assert!(refused(vec![(nested, ElementType::F32, vec![1])]).contains("no known layout"));
+    assert!(start.elapsed() < std::time::Duration::from_secs(20));
+}
+
 #[test]
 fn what_is_not_supported_is_refused_by_name() {
+    let resnet = [listing("RN50"), only(&listing("ViT-B-32"), |name| !name.starts_with("visual."))].concat();
+    let error = refused(resnet.clone());
+    assert!(error.contains("not supported yet; add --ignore-extra for its other tower alone"), "{error}");
+    let text = map_with(resnet, &ConvertOptions::new().ignore_extra(true)).unwrap().draft;
+    assert!(text.image.is_none() && text.text.is_some());
+    let mut eva = only(&listing("ViT-B-32"), |name| !name.starts_with("visual."));
+    eva.push(("visual.trunk.blocks.0.attn.q_proj.weight".into(), ElementType::F32, vec![1]));
+    let error = refused(eva);
+    assert!(error.contains("that MobileCLIP does not have; add --ignore-extra for its other tower alone"), "{error}");
     let error = refused(listing("RN50"));
     assert!(error.contains("ModifiedResNet (RN50 and the like), which is not supported yet"), "{error}");
     let one = |name: &str| vec![(name.to_owned(), ElementType::F32, vec![1])];

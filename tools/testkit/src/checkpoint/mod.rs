@@ -6,6 +6,7 @@
 //!
 //! Independent of the engine, its importer and its weights files, because those are under test.
 
+pub mod edit;
 pub mod error;
 pub mod golden;
 pub mod layout;

@@ -10,7 +10,7 @@ pub mod open_clip;
 mod openai;
 mod pickle;
 mod safetensors;
-mod torch_zip;
+pub(crate) mod torch_zip;
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};

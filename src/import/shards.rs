@@ -1,0 +1,169 @@
+//! Checkpoints in several files: the index that names them, or the numbers in their names. Knows no tensors.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::bytes::open_regular;
+use super::error::{Error, printable, printable_error};
+
+/// End of the name of an index.
+pub(super) const INDEX: &str = ".index.json";
+/// Longest index to read, in bytes. One of 10,000 tensors takes about 1 MiB.
+const MAX_INDEX: u64 = 16 << 20;
+/// Maximum number of files of a checkpoint.
+const MAX_PARTS: usize = 1024;
+
+/// The files of a checkpoint.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Located {
+    /// The file that stands for the checkpoint: the only one, or the index, or the first of several.
+    pub path: PathBuf,
+    /// All files with tensors, in the order of their names.
+    pub parts: Vec<PathBuf>,
+    /// The part that holds each tensor, by its number, if there is an index.
+    pub index: Option<BTreeMap<String, usize>>,
+}
+
+/// The part of the format that is read. Other fields are totals for progress bars.
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+/// Whether `name` is that of an index.
+pub(super) fn is_index(name: &str) -> bool {
+    name.to_ascii_lowercase().ends_with(INDEX)
+}
+
+/// Reads the index at `path`.
+pub(super) fn read_index(path: &Path) -> Result<Located, Error> {
+    let refuse = |reason: String| Err(Error::Source { path: path.to_owned(), reason });
+    let mut text = Vec::new();
+    let read = open_regular(path)?.take(MAX_INDEX + 1).read_to_end(&mut text);
+    read.map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    if text.len() as u64 > MAX_INDEX {
+        return refuse(format!("the index is longer than the {MAX_INDEX} bytes that are read"));
+    }
+    let Index { weight_map } = match serde_json::from_slice(&text) {
+        Ok(index) => index,
+        Err(error) => {
+            return refuse(format!(
+                "it is not the index of a checkpoint ({}); give the checkpoint's file or folder",
+                printable_error(error)
+            ));
+        }
+    };
+    let names: BTreeSet<&str> = weight_map.values().map(String::as_str).collect();
+    if let Some(name) = names.iter().find(|name| !is_plain(name)) {
+        return refuse(format!(
+            "the index names the file `{}`, which is not beside it; download the checkpoint again",
+            printable(name)
+        ));
+    }
+    if names.len() > MAX_PARTS {
+        return refuse(format!("the index names {} files; at most {MAX_PARTS} are read", names.len()));
+    }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let parts: Vec<PathBuf> = names.iter().map(|name| folder.join(name)).collect();
+    let absent: Vec<String> =
+        names.iter().zip(&parts).filter(|(_, path)| !path.exists()).map(|(name, _)| printable(name)).collect();
+    if let Some(first) = absent.first() {
+        let more = if absent.len() > 1 { format!(" and {} more", absent.len() - 1) } else { String::new() };
+        return refuse(format!(
+            "{} of the checkpoint's {} files are missing ({first}{more}); download them to the same folder",
+            absent.len(),
+            names.len()
+        ));
+    }
+    let numbers: BTreeMap<&str, usize> = names.iter().enumerate().map(|(i, name)| (*name, i)).collect();
+    let number = |file: &String| numbers.get(file.as_str()).copied().unwrap_or(0);
+    let index = weight_map.iter().map(|(tensor, file)| (tensor.clone(), number(file))).collect();
+    Ok(Located { path: path.to_owned(), parts, index: Some(index) })
+}
+
+/// Returns the checkpoint of which the file at `path` is a part; `None` if it is one by itself.
+///
+/// A part is named by an index beside it, or its name says so, as in `model-00001-of-00002.safetensors`.
+pub(super) fn of_part(path: &Path) -> Result<Option<Located>, Error> {
+    let Some((stem, count, extension)) = path.file_name().and_then(|name| numbered(name.to_str()?)) else {
+        return Ok(None);
+    };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let index = folder.join(format!("{stem}{extension}{INDEX}"));
+    if index.is_file() {
+        let located = read_index(&index)?;
+        if located.parts.iter().any(|part| part.file_name() == path.file_name()) {
+            return Ok(Some(located));
+        }
+        let reason =
+            format!("the index beside it, {stem}{extension}{INDEX}, does not name it; remove the one or the other");
+        return Err(Error::Source { path: path.to_owned(), reason });
+    }
+    let name = |i: usize| format!("{stem}-{i:05}-of-{count:05}{extension}");
+    let parts: Vec<PathBuf> = (1..=count).map(|i| folder.join(name(i))).collect();
+    if let Some(i) = parts.iter().position(|part| !part.is_file()) {
+        return Err(Error::Source {
+            path: path.to_owned(),
+            reason: format!(
+                "it is one of {count} parts of a checkpoint, of which {} is missing; download all of them to the same \
+                 folder",
+                name(i + 1)
+            ),
+        });
+    }
+    Ok(Some(Located { path: path.to_owned(), parts, index: None }))
+}
+
+/// Splits `{stem}-{number}-of-{count}{extension}`.
+fn numbered(name: &str) -> Option<(&str, usize, &str)> {
+    let (name, extension) = name.split_at(name.rfind('.')?);
+    let (rest, count) = name.rsplit_once("-of-")?;
+    let (stem, number) = rest.rsplit_once('-')?;
+    let digits = |text: &str| -> Option<usize> {
+        (text.len() == 5 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok()).flatten()
+    };
+    let (number, count) = (digits(number)?, digits(count)?);
+    ((1..=count).contains(&number) && count <= MAX_PARTS).then_some((stem, count, extension))
+}
+
+/// Returns the name of the checkpoint that a part or index of this name belongs to.
+pub(super) fn whole_name(name: &str) -> Option<String> {
+    if is_index(name) {
+        return name.get(..name.len() - INDEX.len()).map(str::to_owned);
+    }
+    numbered(name).map(|(stem, _, extension)| format!("{stem}{extension}"))
+}
+
+/// Whether `name` is a plain file name on every system.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', ':', '\0'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_known_by_their_numbers() {
+        assert_eq!(numbered("model-00001-of-00002.safetensors"), Some(("model", 2, ".safetensors")));
+        assert_eq!(numbered("a-b-00012-of-00012.bin"), Some(("a-b", 12, ".bin")));
+        for other in ["model.safetensors", "model-1-of-2.bin", "model-00003-of-00002.bin", "model-00000-of-00002.bin"] {
+            assert_eq!(numbered(other), None, "{other}");
+        }
+        assert_eq!(numbered("m-00001-of-99999.bin"), None);
+        assert_eq!(whole_name("model-00001-of-00002.safetensors").as_deref(), Some("model.safetensors"));
+        assert_eq!(whole_name("model.safetensors.index.json").as_deref(), Some("model.safetensors"));
+        assert_eq!(whole_name("model.safetensors"), None);
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_not_plain() {
+        for name in ["", ".", "..", "../x", "/x", "a/b", r"a\b", "C:x", ".hidden", "a\0b"] {
+            assert!(!is_plain(name), "{name:?}");
+        }
+        assert!(is_plain("model-00001-of-00002.safetensors"));
+    }
+}
