@@ -14,7 +14,9 @@ mod start;
 use std::sync::{Arc, OnceLock};
 
 use process::Generation;
-pub(crate) use serial::{for_each, join, map, try_for_each};
+#[cfg(feature = "import")]
+pub(crate) use serial::try_for_each;
+pub(crate) use serial::{for_each, join, map};
 
 /// The threads of a model. A child process gets its own, as many as the parent has.
 #[derive(Debug)]

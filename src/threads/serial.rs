@@ -13,10 +13,11 @@ pub(crate) fn for_each<I: IndexedParallelIterator>(items: I, work: impl Fn(I::It
     });
 }
 
-/// Calls `work` for each item until it fails.
+/// Calls `work` for each item until it fails. Only conversions have loops that may fail.
 ///
 /// # Errors
 /// One of the errors of `work`.
+#[cfg(feature = "import")]
 pub(crate) fn try_for_each<I: IndexedParallelIterator, E: Send>(
     items: I,
     work: impl Fn(I::Item) -> Result<(), E> + Sync + Send,

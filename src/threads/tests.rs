@@ -1,7 +1,5 @@
 //! Tests of the loops and pools.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use rayon::prelude::*;
 
 use super::*;
@@ -17,17 +15,25 @@ fn loops_do_each_item_once_on_any_threads() {
             values.iter().sum::<usize>() + 1000
         );
         assert_eq!(map((0..100usize).into_par_iter(), |i| i * i), Vec::from_iter((0..100).map(|i| i * i)));
-        let count = AtomicUsize::new(0);
-        let found = try_for_each((0..100usize).into_par_iter(), |i| {
-            count.fetch_add(1, Ordering::Relaxed);
-            if i == 70 { Err(i) } else { Ok(()) }
-        });
-        assert_eq!(found, Err(70));
-        assert!((1..=100).contains(&count.into_inner()));
-        assert_eq!(try_for_each((0..10usize).into_par_iter(), |_| Ok::<(), ()>(())), Ok(()));
+        #[cfg(feature = "import")]
+        fallible();
         assert_eq!(join(|| 1, || "b"), (1, "b"));
     };
     check();
     Pool::new(3).install(check);
     Pool::shared().install(check);
+}
+
+#[cfg(feature = "import")]
+fn fallible() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    let count = AtomicUsize::new(0);
+    let found = try_for_each((0..100usize).into_par_iter(), |i| {
+        count.fetch_add(1, Ordering::Relaxed);
+        if i == 70 { Err(i) } else { Ok(()) }
+    });
+    assert_eq!(found, Err(70));
+    assert!((1..=100).contains(&count.into_inner()));
+    assert_eq!(try_for_each((0..10usize).into_par_iter(), |_| Ok::<(), ()>(())), Ok(()));
 }
