@@ -53,8 +53,7 @@ impl Subscriber for Warnings {
 fn warnings(bytes: &[u8], name: &str) -> Vec<String> {
     let warnings = Warnings::default();
     tracing::subscriber::with_default(warnings.clone(), || decode(bytes, true, name).unwrap());
-    let messages = warnings.0.lock().unwrap().clone();
-    messages
+    warnings.0.lock().unwrap().clone()
 }
 
 #[test]
