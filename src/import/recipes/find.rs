@@ -32,7 +32,7 @@ pub(in crate::import) fn map(checkpoint: &Checkpoint, options: &ConvertOptions) 
     let found = prefixes(checkpoint)?;
     let prefixes = match &options.prefix {
         Some(prefix) => BTreeSet::from([chosen(checkpoint, prefix, &found)?]),
-        None => found,
+        None => found.clone(),
     };
     let candidates = candidates(checkpoint, &prefixes)?;
     let mut complete = candidates.iter().filter(|candidate| candidate.is_complete());
@@ -46,7 +46,7 @@ pub(in crate::import) fn map(checkpoint: &Checkpoint, options: &ConvertOptions) 
     // The only complete one, else the one that most tensors belong to: what it lacks is the reason.
     let best = candidates.into_iter().max_by_key(|candidate| (candidate.is_complete(), candidate.names.found().len()));
     match best {
-        Some(best) => best.finish(checkpoint, options),
+        Some(best) => best.finish(checkpoint, options, &found),
         None => unknown(checkpoint),
     }
 }
@@ -186,7 +186,14 @@ impl<'a> Candidate<'a> {
     }
 
     /// Reports all errors; without any, returns the model.
-    fn finish(self, checkpoint: &Checkpoint, options: &ConvertOptions) -> Result<Mapped, Error> {
+    ///
+    /// `prefixes` are those of all models and parts of models in the checkpoint.
+    fn finish(
+        self,
+        checkpoint: &Checkpoint,
+        options: &ConvertOptions,
+        prefixes: &BTreeSet<String>,
+    ) -> Result<Mapped, Error> {
         let Candidate { layout, timm, names, draft, sources, logit_scale, refused, without_source } = self;
         if let Some(reason) = refused {
             return unsupported(checkpoint, &reason);
@@ -194,9 +201,16 @@ impl<'a> Candidate<'a> {
         let prefix = names.prefix().to_owned();
         let Rest { ignored, unknown, mut extra, outside } = names.rest();
         let mut left_out = Vec::new();
-        // A prefix that was chosen excludes everything without it.
-        let excluded = if options.prefix.is_some() { &mut left_out } else { &mut extra };
-        excluded.extend(outside);
+        if options.prefix.is_some() {
+            // A prefix that was chosen excludes everything without it, and other models whose prefix is longer.
+            let is_longer = |other: &&String| other.len() > prefix.len() && other.starts_with(&prefix);
+            let longer: Vec<&String> = prefixes.iter().filter(is_longer).collect();
+            let is_other = |name: &mut String| longer.iter().any(|other| name.starts_with(other.as_str()));
+            left_out.extend(extra.extract_if(.., is_other));
+            left_out.extend(outside);
+        } else {
+            extra.extend(outside);
+        }
         if options.ignore_extra {
             left_out.append(&mut extra);
         }
