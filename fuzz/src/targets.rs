@@ -164,5 +164,23 @@ pub fn tokenizer(bytes: &[u8]) {
     assert!(padded.contains(&tokenizer.end_id()));
 }
 
-pub fn config(_bytes: &[u8]) {}
-pub fn hub(_bytes: &[u8]) {}
+/// A configuration file; its first byte chooses the name.
+pub fn config(bytes: &[u8]) {
+    const NAMES: [&str; 5] = [
+        "open_clip_config.json",
+        "config.json",
+        "preprocessor_config.json",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+    ];
+    let Some((first, text)) = bytes.split_first() else { return };
+    let name = NAMES[usize::from(*first) % NAMES.len()];
+    let read = || clippie_rs::import::fuzz_config(name, text);
+    if let Err(error) = memory::within((16 << 20) + 100 * bytes.len(), read) {
+        assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
+pub fn hub(bytes: &[u8]) {
+    memory::within((16 << 20) + 100 * bytes.len(), || clippie_rs::hub::fuzzing::answer(bytes));
+}

@@ -87,9 +87,14 @@ pub(super) fn repository(
     let url = client.endpoint().with(&format!("api/models/{repository}/revision/{}", escape(revision)));
     let target = Target { repository, revision, file: None };
     let text = client.read(&url, &target, MAX_LIST, retries, reporter)?;
+    list_of_files(&url, &text)
+}
+
+/// Parses the answer with the list of files.
+pub(super) fn list_of_files(url: &Url, text: &[u8]) -> Result<Repository, Error> {
     let malformed = |reason: String| Error::Protocol { url: url.to_string(), reason };
     // The parser limits nesting to 128.
-    let list: List = serde_json::from_slice(&text)
+    let list: List = serde_json::from_slice(text)
         .map_err(|error| malformed(format!("answers with no list of files ({})", printable(&error.to_string()))))?;
     if !is_commit(&list.sha) {
         return Err(malformed(format!("answers with `{}` in place of a commit", printable(&list.sha))));

@@ -297,7 +297,7 @@ impl<'a> Transfer<'a> {
 }
 
 /// Parses first byte and total length of `bytes 5-9/10`. The end is not needed; the body shows it.
-fn content_range(range: &str) -> Option<(u64, u64)> {
+pub(super) fn content_range(range: &str) -> Option<(u64, u64)> {
     let (part, whole) = range.trim().strip_prefix("bytes ")?.split_once('/')?;
     let (first, _) = part.split_once('-')?;
     Some((first.trim().parse().ok()?, whole.trim().parse().ok()?))

@@ -39,6 +39,8 @@ mod client;
 mod download;
 #[cfg(feature = "hub")]
 mod error;
+#[cfg(all(feature = "hub", fuzzing))]
+pub mod fuzzing;
 #[cfg(feature = "hub")]
 mod hf_cache;
 #[cfg(feature = "hub")]

@@ -43,3 +43,12 @@ pub use mismatch::{Mismatch, Misshapen};
 pub use options::ConvertOptions;
 pub use recipes::SourceLayout;
 pub use tensor::Tensor;
+
+/// Reads the content of a configuration file named `name`, for the fuzz targets.
+///
+/// # Errors
+/// Any that a conversion has about such a file.
+#[cfg(fuzzing)]
+pub fn fuzz_config(name: &str, text: &[u8]) -> Result<(), Error> {
+    describe::fuzz(std::path::Path::new(name), text)
+}

@@ -38,12 +38,17 @@ pub(super) fn read(path: &Path) -> Result<Value, Error> {
             format!("is too long to be a configuration: {len} bytes, of at most {MAX_LEN}; give another with --config"),
         )
     } else {
-        // The parser limits nesting to 128.
-        serde_json::from_slice(&text).or_else(|e| {
-            let reason = printable_error(e);
-            error(path, format!("is not valid JSON ({reason}); download it again, or give another with --config"))
-        })
+        parse(path, &text)
     }
+}
+
+/// Parses the content of a JSON file.
+pub(super) fn parse(path: &Path, text: &[u8]) -> Result<Value, Error> {
+    // The parser limits nesting to 128.
+    serde_json::from_slice(text).or_else(|e| {
+        let reason = printable_error(e);
+        error(path, format!("is not valid JSON ({reason}); download it again, or give another with --config"))
+    })
 }
 
 fn error<T>(path: &Path, reason: String) -> Result<T, Error> {

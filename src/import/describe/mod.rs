@@ -23,6 +23,9 @@ mod vocabulary;
 
 use std::path::Path;
 
+#[cfg(fuzzing)]
+pub(super) use sidecars::fuzz;
+
 use super::checkpoint::Checkpoint;
 use super::error::Error;
 use super::options::ConvertOptions;

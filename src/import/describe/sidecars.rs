@@ -105,7 +105,17 @@ fn model(folders: &[&Path], layout: SourceLayout) -> Result<Option<(Kind, Facts)
 
 /// Reads a configuration file of any known form.
 fn parse(path: &Path) -> Result<Option<(Kind, Facts)>, Error> {
-    let value = json::read(path)?;
+    parse_value(path, &json::read(path)?)
+}
+
+/// Reads the content of a configuration file, for the fuzz targets.
+#[cfg(fuzzing)]
+pub(in crate::import) fn fuzz(path: &Path, text: &[u8]) -> Result<(), Error> {
+    parse_value(path, &json::parse(path, text)?).map(|_| ())
+}
+
+/// Reads a configuration of any known form.
+fn parse_value(path: &Path, value: &Value) -> Result<Option<(Kind, Facts)>, Error> {
     type Form = (Kind, fn(&Value) -> bool, fn(&Path, &Value) -> Result<Facts, Error>);
     let forms: [Form; 5] = [
         (Kind::OpenClip, open_clip::recognise, open_clip::facts),
@@ -115,13 +125,13 @@ fn parse(path: &Path) -> Result<Option<(Kind, Facts)>, Error> {
         (Kind::Tokenizer, tokenizer::recognise, tokenizer::facts),
     ];
     let is_open_clip = path.file_name().is_some_and(|name| name == OPEN_CLIP);
-    let form = match &value {
+    let form = match value {
         // The first is open_clip's.
         _ if is_open_clip => forms.into_iter().next(),
-        Value::Object(_) => forms.into_iter().find(|(_, recognise, _)| recognise(&value)),
+        Value::Object(_) => forms.into_iter().find(|(_, recognise, _)| recognise(value)),
         _ => return json::not_an_object(path),
     };
-    form.map(|(kind, _, facts)| Ok((kind, facts(path, &value)?))).transpose()
+    form.map(|(kind, _, facts)| Ok((kind, facts(path, value)?))).transpose()
 }
 
 /// Reads the image processor's file, if there is one.

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""Writes the first seeds of the fuzz targets to fuzz/seeds, from the goldens of the tests. Standard library only.
+
+    fuzz/make_seeds.py
+
+Seeds that longer runs found are in the same folders; this script leaves them alone."""
+import hashlib, json, os, struct, zipfile
+
+root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+goldens = os.path.join(root, "tests", "goldens")
+MAX = 6000  # bytes of a seed; larger ones slow the fuzzer down
+
+
+def seed(target, data, limit=MAX):
+    if len(data) > limit:
+        return
+    folder = os.path.join(root, "fuzz", "seeds", target)
+    os.makedirs(folder, exist_ok=True)
+    name = hashlib.sha1(data).hexdigest()[:16]
+    with open(os.path.join(folder, name), "wb") as file:
+        file.write(data)
+
+
+def files(folder, *endings):
+    for path, _, names in sorted(os.walk(os.path.join(goldens, folder))):
+        for name in sorted(names):
+            if name.endswith(endings):
+                with open(os.path.join(path, name), "rb") as file:
+                    yield file.read()
+
+
+def some(items, count):
+    items = sorted(items, key=len)
+    return items[:: max(1, len(items) // count)]
+
+
+endings = {"jpeg": (".jpg", ".jpeg"), "png": (".png",), "webp": (".webp",), "gif": (".gif",), "bmp": (".bmp",),
+           "tiff": (".tif", ".tiff")}
+for kind, ends in endings.items():
+    found = some([data for data in files("preprocess", *ends) if len(data) <= MAX], 40)
+    for data in found:
+        seed(f"photo_{kind}", data)
+    for data in some(found, 6):
+        seed("photo_rows", data)
+
+
+def exif(order, entries):
+    e = "<" if order == b"II" else ">"
+    head = order + struct.pack(e + "HI", 42, 8) + struct.pack(e + "H", len(entries))
+    return head + b"".join(struct.pack(e + "HHII", *entry) for entry in entries) + bytes(4)
+
+
+for order in (b"II", b"MM"):
+    for value in range(9):
+        seed("exif", exif(order, [(0x112, 3, 1, value << (16 if order == b"MM" else 0))]))
+    seed("exif", exif(order, [(0x10f, 2, 20, 26), (0x112, 4, 1, 6), (0x8769, 4, 1, 26)]))
+
+for data in files("import", ".pt"):
+    seed("zip", data)
+    if data[:2] == b"PK":
+        import io
+        archive = zipfile.ZipFile(io.BytesIO(data))
+        pickle = next(name for name in archive.namelist() if name.endswith("data.pkl"))
+        seed("pickle", archive.read(pickle))
+    else:
+        seed("pickle", data[:MAX])
+tensors = {"visual.proj": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]},
+           "logit_scale": {"dtype": "F16", "shape": [], "data_offsets": [24, 26]}, "__metadata__": {"format": "pt"}}
+header = json.dumps(tensors).encode()
+seed("safetensors", struct.pack("<Q", len(header)) + header + bytes(26))
+for data in files("import", ".safetensors"):
+    length = struct.unpack("<Q", data[:8])[0]
+    listed = {name: entry for name, entry in list(json.loads(data[8:8 + length]).items())[:6]}
+    offset = 0
+    for entry in listed.values():
+        if "data_offsets" in entry:
+            size = entry["data_offsets"][1] - entry["data_offsets"][0]
+            entry["data_offsets"] = [offset, offset + size]
+            offset += size
+    header = json.dumps(listed).encode()
+    seed("safetensors", struct.pack("<Q", len(header)) + header + bytes(offset))
+
+for index, name in enumerate(["open_clip_config.json", "config.json", "preprocessor_config.json"]):
+    for data in files("import", name):
+        seed("config", bytes([index]) + data)
+seed("config", b"\3" + json.dumps({"tokenizer_class": "CLIPTokenizer", "model_max_length": 77, "do_lower_case": True}).encode())
+seed("config", b"\4" + json.dumps({"eos_token": "<|endoftext|>", "bos_token": {"content": "<|startoftext|>"}}).encode())
+
+for text in ["a photo of a cat", "na\u00efve caf\u00e9 \u4f60\u597d \U0001f600", "&amp;lt; it\u2019s 12,345", "\u00c3\u00a9t\u00c3\u00a9",
+             "<|startoftext|> x <|endoftext|>", "\u0130\u017f\u1e9e\ufb01", " \t\n\u3000 "]:
+    seed("tokenizer", text.encode())
+
+commit = "0123456789abcdef0123456789abcdef01234567"
+for names in (["open_clip_model.safetensors", "open_clip_config.json"], ["model.safetensors", "config.json", "x/y.bin"]):
+    seed("hub", json.dumps({"sha": commit, "siblings": [{"rfilename": name} for name in names],
+                            "cardData": {"license": "mit"}}).encode())
+for text in ["https://cdn.example/a/b?x=1#y", "/a/b", "//other.example/x", '"' + "a" * 64 + '"', "bytes 5-9/10",
+             "hf-hub:a/b@refs/pr/1", "mobileclip2-s2"]:
+    seed("hub", text.encode())
+
+with open(os.path.join(root, "weights", "demo.clippie"), "rb") as file:
+    demo = file.read()
+length = struct.unpack("<I", demo[12:16])[0]
+# The header alone: its tensors are missing, so most mutations end early; the fuzzer finds shorter ones.
+seed("weights", demo[: 64 + length], 1 << 16)
+meta = json.loads(demo[64 : 64 + length])
+if os.path.exists(os.path.join(root, "fuzz", "seeds", "weights")):
+    meta["tensors"] = meta["tensors"][:3]
+    text = json.dumps(meta).encode()
+    seed("weights", demo[:12] + struct.pack("<I", len(text)) + demo[16:64] + text + bytes(70_000), 1 << 17)
+for target, size in (("tiff_structure", 600), ("pickle_structure", 600)):
+    for number in range(8):
+        data = b"".join(hashlib.sha256(bytes([number, i])).digest() for i in range(size // 32))
+        seed(target, data)
