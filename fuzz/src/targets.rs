@@ -158,10 +158,10 @@ pub fn tokenizer(bytes: &[u8]) {
     let limit = (64 << 20) + 200 * bytes.len();
     let ids = memory::within(limit, || tokenizer.encode(&text));
     assert!(ids.iter().all(|&id| (id as usize) < tokenizer.vocab_size()));
-    let padded = tokenizer.tokenize(&text, 77, Overflow::Truncate).unwrap();
-    assert_eq!(padded.len(), 77);
-    assert_eq!(padded[0], tokenizer.start_id());
-    assert!(padded.contains(&tokenizer.end_id()));
+    let cut = tokenizer.tokenize(&text, 77, Overflow::Truncate).unwrap();
+    assert!((2..=77).contains(&cut.len()));
+    assert_eq!((cut.first(), cut.last()), (Some(&tokenizer.start_id()), Some(&tokenizer.end_id())));
+    assert_eq!(cut[1..cut.len() - 1], ids[..cut.len() - 2]);
 }
 
 /// A configuration file; its first byte chooses the name.
