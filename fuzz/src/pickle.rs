@@ -28,7 +28,13 @@ enum Step {
     PutLong(u16),
     GetLong(u32),
     /// A tensor as torch pickles it.
-    Tensor { kind: Name, offset: u8, shape: Vec<u8>, strides: Vec<u8>, len: u16 },
+    Tensor {
+        kind: Name,
+        offset: u8,
+        shape: Vec<u8>,
+        strides: Vec<u8>,
+        len: u16,
+    },
     /// Bytes that need not be opcodes.
     Raw(u8),
 }
@@ -144,7 +150,12 @@ impl Program {
 
 /// A checkpoint of `pickle` and one storage.
 pub fn wrapped(pickle: &[u8], storage: &[u8]) -> Vec<u8> {
-    super::zip::stored(&[("a/data.pkl", pickle), ("a/byteorder", b"little"), ("a/data/0", storage), ("a/version", b"3\n")])
+    super::zip::stored(&[
+        ("a/data.pkl", pickle),
+        ("a/byteorder", b"little"),
+        ("a/data/0", storage),
+        ("a/version", b"3\n"),
+    ])
 }
 
 impl Step {
