@@ -19,6 +19,7 @@ use super::map::Map;
 use super::read::WeightsFile;
 use super::stamp::Stamp;
 use super::verify::is_damaged;
+use crate::threads;
 
 /// Attempts at a pass during which the file does not change.
 const TRIES: usize = 4;
@@ -200,13 +201,9 @@ impl WeightsFile {
     }
 }
 
-/// The first of `tensors` that `is` so, on all threads of the current rayon pool. Outside of a pool on this thread alone:
-/// rayon would start a pool, and not every process may start threads.
-fn find<'a>(tensors: &[&'a TensorEntry], is: impl Fn(&TensorEntry) -> bool + Sync) -> Option<&'a TensorEntry> {
-    match rayon::current_thread_index() {
-        Some(_) => tensors.par_iter().find_first(|entry| is(entry)).copied(),
-        None => tensors.iter().find(|entry| is(entry)).copied(),
-    }
+/// The first of `tensors` that `is` so, on all threads.
+fn find<'a>(tensors: &[&'a TensorEntry], is: impl Fn(&TensorEntry) -> bool + Sync + Send) -> Option<&'a TensorEntry> {
+    threads::map(tensors.par_iter(), |entry| is(entry).then_some(*entry)).into_iter().flatten().next()
 }
 
 fn len(entry: &TensorEntry) -> u64 {
@@ -300,7 +297,8 @@ mod tests {
     #[test]
     fn pages_of_zeros_are_found_at_any_place() {
         let len = 64 + 41 * PAGE + 100;
-        let entries = entries(&[64..len as u64]);
+        let whole = 64..len as u64;
+        let entries = entries(std::slice::from_ref(&whole));
         let is_found = |zeros: std::ops::Range<usize>| {
             let mut bytes = vec![1u8; len];
             bytes[zeros].fill(0);

@@ -44,7 +44,7 @@ fn all_photo_extensions_are_found_in_a_folder() {
         ("jpg", jpeg(4)),
         ("png", png(1)),
         ("tif", golden("mode-RGB.tif")),
-        ("tiff", golden("big-endian.tif")),
+        ("tiff", golden("mode-L.tif")),
         ("webp", golden("lossless.webp")),
     ];
     for (ending, bytes) in &kinds {

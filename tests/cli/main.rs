@@ -10,6 +10,9 @@
 mod absurd;
 mod bench;
 mod convert;
+#[cfg(unix)]
+#[path = "../common/signals.rs"]
+mod default_signals;
 mod encode;
 mod failures;
 mod folders;

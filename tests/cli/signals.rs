@@ -10,6 +10,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::default_signals::with_default_signals;
 use crate::photos::jpeg;
 use crate::support::Sandbox;
 
@@ -54,7 +55,7 @@ fn unfinished(folder: &Path) -> (usize, u64) {
 
 /// An `encode -o` that waits for a photo on standard input, with its output begun.
 fn blocked(sandbox: &Sandbox, args: &[&str]) -> Child {
-    let mut command = sandbox.encode_command([&["-"], args].concat());
+    let mut command = with_default_signals(&sandbox.encode_command([&["-"], args].concat()));
     let child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_until("no output is begun", || unfinished(&sandbox.path("")).0 > 0);
     child
@@ -81,7 +82,8 @@ fn a_busy_command_leaves_nothing_behind() {
     sandbox.write("list", "photo.jpg\n".repeat(200_000));
     for format in [&["-o", "out.jsonl"][..], &["--format", "npy", "-o", "out.npy"]] {
         let args = [&["--files-from", "list"], format].concat();
-        let child = sandbox.encode_command(args).stderr(Stdio::null()).spawn().unwrap();
+        let mut command = with_default_signals(&sandbox.encode_command(args));
+        let child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let files = if format.len() > 2 { 2 } else { 1 };
         wait_until("nothing is written", || {
             let (count, bytes) = unfinished(&sandbox.path(""));

@@ -426,7 +426,8 @@ fn an_interrupted_pull_leaves_only_what_it_resumes() {
     let fixture = CliFixture::new();
     for (signal, number) in [("INT", 2), ("TERM", 15)] {
         fixture.server.fail(Kind::Store, Fault::Cut(100_000)).fail(Kind::Store, Fault::Gate);
-        let mut pull = fixture.command(["pull", NAME]).stderr(Stdio::piped()).spawn().unwrap();
+        let mut pull = crate::signals::with_default_signals(&fixture.command(["pull", NAME]));
+        let mut pull = pull.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(pull.stderr.take().unwrap()).lines().map(Result::unwrap);
         assert!(lines.any(|line| line.contains("trying again")));
         let kill = format!("kill -{signal} {}", pull.id());

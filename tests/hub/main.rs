@@ -7,6 +7,9 @@
 
 #[path = "../common/parity.rs"]
 mod parity;
+#[cfg(all(unix, feature = "cli"))]
+#[path = "../common/signals.rs"]
+mod signals;
 
 mod cache;
 #[cfg(feature = "cli")]
