@@ -239,3 +239,27 @@ fn only_files_and_folders_are_read() {
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     sandbox.run(["convert", "parts", "x.clippie"]).fails(1, &["pipe.safetensors", "a pipe, a socket or a device"]);
 }
+
+/// As an interrupted copy or a full disk leaves it.
+#[test]
+fn weights_of_zeros_are_refused() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.checkpoint();
+    let plain = Tensors::read(&folder.join("open_clip_model.safetensors"));
+    fs::create_dir(sandbox.path("zeros")).unwrap();
+    fs::copy(folder.join("open_clip_config.json"), sandbox.path("zeros/open_clip_config.json")).unwrap();
+    let run = |names: &[&str]| {
+        let mut tensors = plain.clone();
+        for name in names {
+            tensors.0.get_mut(*name).unwrap().bytes.fill(0);
+        }
+        tensors.write(&sandbox.path("zeros/open_clip_model.safetensors"));
+        sandbox.run(["convert", "zeros", "out.clippie", "--force"])
+    };
+    let reason = "holds zeros alone, so the file was not written to its end; download or copy it again";
+    for name in ["token_embedding.weight", "transformer.resblocks.0.mlp.c_proj.weight", "visual.conv1.weight"] {
+        run(&[name]).fails(1, &[&format!("open_clip_model.safetensors: tensor `{name}` {reason}")]);
+        assert!(!sandbox.path("out.clippie").exists());
+    }
+    run(&["visual.ln_pre.bias", "transformer.resblocks.0.mlp.c_fc.bias", "positional_embedding"]).code(0);
+}
