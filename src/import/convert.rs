@@ -92,6 +92,7 @@ pub fn convert(
     for part in located.parts.iter().chain([&located.path]) {
         refuse_same_file(part, out)?;
     }
+    Writer::look_at(out)?;
     let checkpoint = Checkpoint::open_located(&located, &options.cancel)?;
     let source = located.path;
     let folder = match source.parent() {

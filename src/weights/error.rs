@@ -182,6 +182,9 @@ pub enum Reason {
         described: u64,
     },
 
+    /// The folder of the file to write does not exist.
+    #[error("cannot be written: the folder {} does not exist; create it first", .0.display())]
+    NoFolder(PathBuf),
     /// The system cannot write the file.
     #[error("cannot be written ({0}); check the folder, its permissions and the space left")]
     Write(#[source] io::Error),
