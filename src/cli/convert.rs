@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::args::Convert;
 use super::messages::{Failure, Messages, Outcome, count, size};
 use crate::Error;
+use crate::files::follow;
 use crate::import::{self, ConvertOptions, Stage};
 use crate::weights::WeightsFile;
 
@@ -24,6 +25,8 @@ pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failur
             out.display()
         )));
     }
+    // As for other outputs, a link stays and its target is written.
+    let target = follow(&out).map_err(|error| Failure::Error(format!("{}: {error}", out.display())))?;
     let options = ConvertOptions {
         model: args.model.clone(),
         config: args.config.clone(),
@@ -49,10 +52,10 @@ pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failur
         };
         bar.set(label, at.done, at.total);
     };
-    let converted = import::convert(&args.source, &out, &options, &mut report).map_err(Error::from)?;
+    let converted = import::convert(&args.source, &target, &options, &mut report).map_err(Error::from)?;
     drop(bar);
 
-    let written = fs::metadata(&out).map_or(converted.bytes, |data| data.len());
+    let written = fs::metadata(&target).map_or(converted.bytes, |data| data.len());
     for name in &converted.ignored {
         tracing::info!(name, "tensor ignored: it is not a weight");
     }

@@ -264,3 +264,23 @@ fn weights_of_zeros_are_refused() {
     }
     run(&["visual.ln_pre.bias", "transformer.resblocks.0.mlp.c_fc.bias", "positional_embedding"]).code(0);
 }
+
+#[cfg(unix)]
+#[test]
+fn the_target_of_a_link_is_written() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.checkpoint();
+    let folder = folder.to_str().unwrap();
+    let expected = fs::read(sandbox.model()).unwrap();
+    fs::create_dir(sandbox.path("store")).unwrap();
+    std::os::unix::fs::symlink("store/real.clippie", sandbox.path("link.clippie")).unwrap();
+    // Also one that does not exist yet.
+    for _ in 0..2 {
+        sandbox.run(["convert", folder, "link.clippie"]).fails(1, &["link.clippie exists already"]);
+        sandbox.run(["convert", folder, "link.clippie", "--force"]).code(0).says(&["wrote link.clippie: "]);
+        assert!(sandbox.path("link.clippie").is_symlink());
+        assert_eq!(fs::read(sandbox.path("store/real.clippie")).unwrap(), expected);
+    }
+    std::os::unix::fs::symlink("circle.clippie", sandbox.path("circle.clippie")).unwrap();
+    sandbox.run(["convert", folder, "circle.clippie", "--force"]).fails(1, &["circle.clippie: ", "leads to no file"]);
+}
