@@ -9,7 +9,7 @@ use super::messages::{Failure, Messages, Outcome, count, size};
 use crate::Error;
 use crate::files::follow;
 use crate::import::{self, ConvertOptions, Stage};
-use crate::weights::WeightsFile;
+use crate::weights::{Reason, WeightsFile};
 
 pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failure> {
     let started = Instant::now();
@@ -22,6 +22,12 @@ pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failur
     if !args.force && fs::symlink_metadata(&out).is_ok() {
         return Err(Failure::Error(format!(
             "{} exists already; give another name, or --force to replace it",
+            out.display()
+        )));
+    }
+    if is_other_file(&out) {
+        return Err(Failure::Error(format!(
+            "{} exists and is no weights file, so it is not replaced; give another name, or delete it first",
             out.display()
         )));
     }
@@ -80,6 +86,12 @@ pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failur
         started.elapsed().as_secs_f64(),
     ));
     Ok(Outcome::Complete)
+}
+
+/// Whether something that is neither a weights file, damaged or not, nor empty is at `path`: a name given by mistake,
+/// such as the configuration's.
+fn is_other_file(path: &Path) -> bool {
+    path.is_file() && WeightsFile::open(path).is_err_and(|error| matches!(error.reason(), Reason::NotWeights))
 }
 
 /// Returns the file to write: the one given, or a file named after the model or the checkpoint in the folder given or

@@ -35,12 +35,28 @@ fn an_existing_file_is_replaced_only_with_force() {
     let sandbox = Sandbox::new();
     let folder = sandbox.checkpoint();
     let folder = folder.to_str().unwrap();
-    sandbox.write("out.clippie", "old");
+    let old = &fs::read(sandbox.model()).unwrap()[..100];
+    sandbox.write("out.clippie", old);
     sandbox.run(["convert", folder, "out.clippie"]).fails(1, &["error: out.clippie exists already", "--force"]);
-    assert_eq!(fs::read(sandbox.path("out.clippie")).unwrap(), b"old");
+    assert_eq!(fs::read(sandbox.path("out.clippie")).unwrap(), old);
     sandbox.run(["convert", folder, "out.clippie", "--force"]).code(0);
     assert_eq!(fs::read(sandbox.path("out.clippie")).unwrap(), fs::read(sandbox.model()).unwrap());
     assert_eq!(sandbox.files(), ["out.clippie"]);
+    sandbox.write("out.clippie", "");
+    sandbox.run(["convert", folder, "out.clippie", "--force"]).code(0);
+}
+
+#[test]
+fn a_file_that_is_no_weights_file_is_never_replaced() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.checkpoint();
+    let folder = folder.to_str().unwrap();
+    for old in ["{\"model_cfg\": {}}", "x"] {
+        sandbox.write("config.json", old);
+        let remedy = "config.json exists and is no weights file, so it is not replaced; give another name, or delete it";
+        sandbox.run(["convert", folder, "config.json", "--force"]).fails(1, &[remedy]);
+        assert_eq!(fs::read_to_string(sandbox.path("config.json")).unwrap(), old);
+    }
 }
 
 #[test]
