@@ -87,6 +87,8 @@ fn a_failed_conversion_leaves_no_file() {
         assert_eq!(sandbox.files(), before, "{args:?}");
     }
     sandbox.run(["convert", whole, "--activation", "relu"]).fails(2, &["--activation", "quick_gelu"]);
+    sandbox.run(["convert", whole, "-"]).fails(2, &["cannot go to standard output; name a file instead of `-`"]);
+    assert_eq!(sandbox.files(), before);
     sandbox.run(["convert", whole, "--std", "0,0,0"]).fails(2, &["--std"]);
 }
 
