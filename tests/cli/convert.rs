@@ -131,12 +131,12 @@ fn a_refused_field_can_be_removed_from_a_copy() {
     let run = |config: &str| sandbox.run(["convert", file, "out.clippie", "--force", "--config", config]);
 
     let unknown = edited(&sandbox, "unknown.json", |config| config["model_cfg"]["brand_new"] = 1.into());
-    let remedy = "remove it from a copy of the file and give the copy with --config";
+    let remedy = "remove it from a copy of the file and give the copy, or for several files a folder of copies, with --config";
     run(&unknown).fails(1, &["unknown.json: `model_cfg.brand_new` is 1, a field that this version", remedy]);
     let refused = edited(&sandbox, "refused.json", |config| {
         config["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = "bert-base-uncased".into();
     });
-    let remedy = "if the file is wrong, correct a copy of it and give the copy with --config";
+    let remedy = "if the file is wrong, correct a copy of it and give the copy, or for several files a folder of copies, with --config";
     run(&refused).fails(1, &["`model_cfg.text_cfg.hf_tokenizer_name` is \"bert-base-uncased\"", remedy]);
     run(&edited(&sandbox, "copy.json", |_| {})).code(0);
     assert_eq!(fs::read(sandbox.path("out.clippie")).unwrap(), fs::read(sandbox.model()).unwrap());
