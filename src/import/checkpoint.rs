@@ -125,6 +125,29 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// Leaves out the parts of names that wrappers around parts of a model have put there: `_orig_mod` of a compiled
+    /// one, and `module` of a parallel one, which before a whole name is a prefix like any other. Returns whether names
+    /// have changed; none do if two would become equal.
+    pub(super) fn leave_out_wrappers(&mut self) -> bool {
+        let plain = |name: &str| -> String {
+            let parts = name.split('.').enumerate();
+            let kept = parts.filter(|&(i, part)| part != "_orig_mod" && (i == 0 || part != "module"));
+            kept.map(|(_, part)| part).collect::<Vec<_>>().join(".")
+        };
+        let names: Vec<String> = self.entries.iter().map(|(entry, _)| plain(&entry.name)).collect();
+        let by_name: BTreeMap<String, usize> = names.iter().enumerate().map(|(i, name)| (name.clone(), i)).collect();
+        let changed = self.entries.iter().zip(&names).any(|((entry, _), name)| entry.name != *name);
+        if !changed || by_name.len() < names.len() {
+            return false;
+        }
+        self.by_name = by_name;
+        for ((entry, _), name) in self.entries.iter_mut().zip(names) {
+            entry.name = name;
+        }
+        self.unreadable = self.unreadable.drain().map(|(name, why)| (plain(&name), why)).collect();
+        true
+    }
+
     /// Creates a checkpoint of names and shapes without data.
     #[cfg(test)]
     pub(super) fn of_shapes(shapes: impl IntoIterator<Item = (String, ElementType, Vec<usize>)>) -> Self {

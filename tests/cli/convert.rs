@@ -189,6 +189,12 @@ fn other_forms_of_a_checkpoint_give_the_same_embeddings() {
 
     plain.write_parts(&folder("parts"), "open_clip_model", 2);
     plain.renamed(|name| format!("module._orig_mod.{name}")).write(&folder("compiled").join("epoch_1.safetensors"));
+    let within = |from: &str, to: &str| plain.renamed(|name| name.replacen(from, to, 1));
+    within("visual.", "visual._orig_mod.").write(&folder("tower").join("tower.safetensors"));
+    within("visual.", "visual.module.").write(&folder("parallel").join("parallel.safetensors"));
+    within("resblocks.0.", "resblocks.0._orig_mod.")
+        .renamed(|name| format!("module.{name}"))
+        .write(&folder("block").join("block.safetensors"));
     let head = Tensors::f32("head.weight", &[1], &[1.0]);
     plain.and(&head).write(&folder("tuned").join("tuned.safetensors"));
     let ema = plain.renamed(|name| format!("ema.{name}"));
@@ -203,12 +209,19 @@ fn other_forms_of_a_checkpoint_give_the_same_embeddings() {
         ),
         ("parts/open_clip_model-00002-of-00002.safetensors", "open_clip_model.clippie", &["--force"], "wrote "),
         ("compiled", "compiled.clippie", &[], "wrote compiled.clippie"),
+        ("tower", "tower.clippie", &[], "wrote tower.clippie"),
+        ("parallel", "parallel.clippie", &[], "wrote parallel.clippie"),
+        ("block", "block.clippie", &[], "wrote block.clippie"),
         ("tuned", "tuned.clippie", &["--ignore-extra"], "(1 tensor of the checkpoint left out)"),
         ("ema", "ema.clippie", &["--prefix", "net."], "of the checkpoint left out)"),
     ] {
         sandbox.run(["convert", source].iter().chain(flags)).code(0).says(&[said]);
         assert_eq!(embedding(&text(out)), expected_embedding, "{source}");
     }
+    // Two names must not become one.
+    let twice = plain.and(&Tensors::f32("visual._orig_mod.proj", &[1], &[1.0]));
+    twice.write(&folder("twice").join("twice.safetensors"));
+    sandbox.run(["convert", "twice", "x.clippie"]).fails(1, &["`visual._orig_mod.proj`"]);
     // Without the flags, the message names them.
     sandbox.run(["convert", "tuned", "x.clippie"]).fails(1, &["`head.weight`", "--ignore-extra"]);
     sandbox.run(["convert", "ema", "x.clippie"]).fails(1, &["`ema.`", "`net.`", "--prefix"]);
