@@ -53,7 +53,8 @@ fn a_file_that_is_no_weights_file_is_never_replaced() {
     let folder = folder.to_str().unwrap();
     for old in ["{\"model_cfg\": {}}", "x"] {
         sandbox.write("config.json", old);
-        let remedy = "config.json exists and is no weights file, so it is not replaced; give another name, or delete it";
+        let remedy =
+            "config.json exists and is no weights file, so it is not replaced; give another name, or delete it";
         sandbox.run(["convert", folder, "config.json", "--force"]).fails(1, &[remedy]);
         assert_eq!(fs::read_to_string(sandbox.path("config.json")).unwrap(), old);
     }
@@ -131,12 +132,14 @@ fn a_refused_field_can_be_removed_from_a_copy() {
     let run = |config: &str| sandbox.run(["convert", file, "out.clippie", "--force", "--config", config]);
 
     let unknown = edited(&sandbox, "unknown.json", |config| config["model_cfg"]["brand_new"] = 1.into());
-    let remedy = "remove it from a copy of the file and give the copy, or for several files a folder of copies, with --config";
+    let remedy =
+        "remove it from a copy of the file and give the copy, or for several files a folder of copies, with --config";
     run(&unknown).fails(1, &["unknown.json: `model_cfg.brand_new` is 1, a field that this version", remedy]);
     let refused = edited(&sandbox, "refused.json", |config| {
         config["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = "bert-base-uncased".into();
     });
-    let remedy = "if the file is wrong, correct a copy of it and give the copy, or for several files a folder of copies, with --config";
+    let remedy = "if the file is wrong, correct a copy of it and give the copy, or for several files a folder of copies, \
+                  with --config";
     run(&refused).fails(1, &["`model_cfg.text_cfg.hf_tokenizer_name` is \"bert-base-uncased\"", remedy]);
     run(&edited(&sandbox, "copy.json", |_| {})).code(0);
     assert_eq!(fs::read(sandbox.path("out.clippie")).unwrap(), fs::read(sandbox.model()).unwrap());
@@ -314,4 +317,37 @@ fn the_target_of_a_link_is_written() {
     }
     std::os::unix::fs::symlink("circle.clippie", sandbox.path("circle.clippie")).unwrap();
     sandbox.run(["convert", folder, "circle.clippie", "--force"]).fails(1, &["circle.clippie: ", "leads to no file"]);
+}
+
+/// PyTorch compares no checksums and can write archives without them, so a damaged entry is a warning.
+#[test]
+fn a_damaged_entry_of_an_archive_is_a_warning() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.path("tiny.pt");
+    checkpoint::write(&tiny(), 1, Layout::OpenAi, &path).unwrap();
+    let mut file = fs::read(&path).unwrap();
+    let convert = |file: &[u8]| {
+        fs::write(&path, file).unwrap();
+        let answers = ["--activation", "gelu", "--image-heads", "2", "--text-heads", "2"];
+        sandbox.run(["convert", "tiny.pt", "out.clippie", "--force"].iter().chain(&answers)).code(0).stderr
+    };
+    let warnings = |stderr: &str| stderr.lines().filter(|line| line.starts_with("warning: ")).count();
+    assert_eq!(warnings(&convert(&file)), 0);
+
+    let middle = file.len() / 2;
+    for at in [middle, middle + 5000] {
+        file[at] ^= 1;
+    }
+    let said = convert(&file);
+    assert_eq!(warnings(&said), 1, "{said}");
+    let parts = ["warning: tiny.pt has another checksum in its entry `", "/data/", "; download or copy it again"];
+    assert!(parts.iter().all(|part| said.contains(part)), "{said}");
+
+    // Without checksums in the directory there is nothing to compare.
+    for at in 0..file.len() - 20 {
+        if file[at..].starts_with(b"PK\x01\x02") {
+            file[at + 16..at + 20].fill(0);
+        }
+    }
+    assert_eq!(warnings(&convert(&file)), 0);
 }
