@@ -62,8 +62,8 @@ impl Writer {
     /// Starts a file at `path` with exactly the tensors `specs`, in this order; the image tower comes first.
     ///
     /// # Errors
-    /// If the folder does not exist or cannot be written to, if `path` is not a regular file, or if `specs` break a rule of the format
-    /// ([`Reason::Unwritable`]).
+    /// If the folder does not exist or cannot be written to, if `path` is not a regular file, or if `specs` break a rule
+    /// of the format ([`Reason::Unwritable`]).
     pub fn create(path: &Path, meta: Meta, specs: Vec<TensorSpec>) -> Result<Writer, Error> {
         let create = || -> Result<Writer, Reason> {
             let header = Header::plan(meta, specs).map_err(Reason::Unwritable)?;

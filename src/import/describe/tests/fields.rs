@@ -141,7 +141,9 @@ fn limited_fields_are_refused_by_name_with_other_values() {
                 let found = format!("{PATH}: `{name}` is ");
                 let refused = error.contains("not supported") || error.contains("is not a string");
                 assert!(error.starts_with(&found) && refused, "{name}: {error}");
-                assert!(error.ends_with("correct a copy of it and give the copy, or for several files a folder of copies, with --config"), "{error}");
+                let remedy =
+                    "correct a copy of it and give the copy, or for several files a folder of copies, with --config";
+                assert!(error.ends_with(remedy), "{error}");
             }
         }
     }
@@ -155,8 +157,8 @@ fn unknown_fields_are_refused_by_name() {
             let name = object.name("brand_new");
             assert!(error.starts_with(&format!("{PATH}: `{name}` is ")), "{error}");
             let remedy = "a field that this version does not know and that may change embeddings; update clippie-rs or, \
-                          if you know that it changes none, remove it from a copy of the file and give the copy with \
-                          --config";
+                          if you know that it changes none, remove it from a copy of the file and give the copy, or \
+                          for several files a folder of copies, with --config";
             assert!(error.ends_with(remedy), "{error}");
         }
         // An absent field, as Python has it.
