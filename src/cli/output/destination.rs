@@ -128,6 +128,11 @@ impl TempFile {
         io::copy(&mut self.file, out).map(|_| ())
     }
 
+    /// Syncs the file to disk.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.file.file()?.sync_all()
+    }
+
     /// Syncs the file to disk and renames it to the target. A file that is a mount point, as containers have them, is
     /// overwritten instead.
     pub fn commit(mut self) -> io::Result<()> {
