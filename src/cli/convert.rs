@@ -7,8 +7,9 @@ use std::time::Instant;
 use super::args::Convert;
 use super::messages::{Failure, Messages, Outcome, count, size};
 use crate::Error;
+use crate::files::follow;
 use crate::import::{self, ConvertOptions, Stage};
-use crate::weights::WeightsFile;
+use crate::weights::{Reason, WeightsFile};
 
 pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failure> {
     let started = Instant::now();
@@ -17,6 +18,10 @@ pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failur
         let source = args.source.display();
         return Err(Failure::Error(format!("{source} is a weights file already; use it with `-m {source}`")));
     }
+    if args.out.as_deref() == Some(Path::new("-")) {
+        let reason = "a weights file is mapped into memory, so it cannot go to standard output; name a file instead of `-`";
+        return Err(Failure::Usage(reason.to_owned()));
+    }
     let out = output_path(args)?;
     if !args.force && fs::symlink_metadata(&out).is_ok() {
         return Err(Failure::Error(format!(
@@ -24,6 +29,14 @@ pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failur
             out.display()
         )));
     }
+    if is_other_file(&out) {
+        return Err(Failure::Error(format!(
+            "{} exists and is no weights file, so it is not replaced; give another name, or delete it first",
+            out.display()
+        )));
+    }
+    // As for other outputs, a link stays and its target is written.
+    let target = follow(&out).map_err(|error| Failure::Error(format!("{}: {error}", out.display())))?;
     let options = ConvertOptions {
         model: args.model.clone(),
         config: args.config.clone(),
@@ -49,10 +62,10 @@ pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failur
         };
         bar.set(label, at.done, at.total);
     };
-    let converted = import::convert(&args.source, &out, &options, &mut report).map_err(Error::from)?;
+    let converted = import::convert(&args.source, &target, &options, &mut report).map_err(Error::from)?;
     drop(bar);
 
-    let written = fs::metadata(&out).map_or(converted.bytes, |data| data.len());
+    let written = fs::metadata(&target).map_or(converted.bytes, |data| data.len());
     for name in &converted.ignored {
         tracing::info!(name, "tensor ignored: it is not a weight");
     }
@@ -77,6 +90,12 @@ pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failur
         started.elapsed().as_secs_f64(),
     ));
     Ok(Outcome::Complete)
+}
+
+/// Whether something that is neither a weights file, damaged or not, nor empty is at `path`: a name given by mistake,
+/// such as the configuration's.
+fn is_other_file(path: &Path) -> bool {
+    path.is_file() && WeightsFile::open(path).is_err_and(|error| matches!(error.reason(), Reason::NotWeights))
 }
 
 /// Returns the file to write: the one given, or a file named after the model or the checkpoint in the folder given or

@@ -7,6 +7,7 @@
 //!
 //! This module is public for the command and is not part of the library's API.
 
+mod follow;
 mod open;
 #[cfg(feature = "hub")]
 mod own;
@@ -17,6 +18,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+pub use follow::follow;
 pub(crate) use open::{NotRegular, open_regular};
 #[cfg(feature = "hub")]
 pub(crate) use own::{open_or_create, open_unlinked, private_folder, resume_or_create};

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::bytes::Bytes;
 use super::element::ElementType;
@@ -42,6 +43,8 @@ pub struct Checkpoint {
     by_name: BTreeMap<String, usize>,
     unreadable: HashMap<String, String>,
     budget: Budget,
+    /// Whether an entry with another checksum than declared was met. One warning is enough.
+    warned: AtomicBool,
 }
 
 impl Checkpoint {
@@ -80,6 +83,7 @@ impl Checkpoint {
             by_name: BTreeMap::new(),
             unreadable: HashMap::new(),
             budget,
+            warned: AtomicBool::new(false),
         };
         for (path, bytes) in located.parts.iter().zip(bytes) {
             let (part, listing) = Part::read(path, bytes, &checkpoint.budget)?;
@@ -121,6 +125,29 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// Leaves out the parts of names that wrappers around parts of a model have put there: `_orig_mod` of a compiled
+    /// one, and `module` of a parallel one, which before a whole name is a prefix like any other. Returns whether names
+    /// have changed; none do if two would become equal.
+    pub(super) fn leave_out_wrappers(&mut self) -> bool {
+        let plain = |name: &str| -> String {
+            let parts = name.split('.').enumerate();
+            let kept = parts.filter(|&(i, part)| part != "_orig_mod" && (i == 0 || part != "module"));
+            kept.map(|(_, part)| part).collect::<Vec<_>>().join(".")
+        };
+        let names: Vec<String> = self.entries.iter().map(|(entry, _)| plain(&entry.name)).collect();
+        let by_name: BTreeMap<String, usize> = names.iter().enumerate().map(|(i, name)| (name.clone(), i)).collect();
+        let changed = self.entries.iter().zip(&names).any(|((entry, _), name)| entry.name != *name);
+        if !changed || by_name.len() < names.len() {
+            return false;
+        }
+        self.by_name = by_name;
+        for ((entry, _), name) in self.entries.iter_mut().zip(names) {
+            entry.name = name;
+        }
+        self.unreadable = self.unreadable.drain().map(|(name, why)| (plain(&name), why)).collect();
+        true
+    }
+
     /// Creates a checkpoint of names and shapes without data.
     #[cfg(test)]
     pub(super) fn of_shapes(shapes: impl IntoIterator<Item = (String, ElementType, Vec<usize>)>) -> Self {
@@ -133,7 +160,7 @@ impl Checkpoint {
         let path = PathBuf::from("shapes.pt");
         let located = Located { path: path.clone(), parts: Vec::new(), index: None };
         let mut checkpoint = Checkpoint::read(&located, Vec::new(), &CancelToken::new()).unwrap();
-        let listing = Listing { entries: shapes.into_iter().map(entry).collect(), unreadable: Vec::new() };
+        let listing = Listing { entries: shapes.into_iter().map(entry).collect(), ..Listing::default() };
         checkpoint.add(Part::empty("shapes.pt"), listing).unwrap();
         checkpoint
     }
@@ -184,7 +211,8 @@ impl Checkpoint {
         self.unreadable.get(name).map(String::as_str)
     }
 
-    /// Returns the tensor `name` for reading.
+    /// Returns the tensor `name` for reading. Warns, once for a checkpoint, if its entry of an archive has another
+    /// checksum than declared: PyTorch does not check them and can write wrong ones, so it is no error.
     ///
     /// # Errors
     /// If there is no such tensor or its compressed entry is damaged.
@@ -194,6 +222,17 @@ impl Checkpoint {
             let reason = self.why_unreadable(name).unwrap_or("is missing").to_owned();
             return Err(Error::Tensor { path: self.path.clone(), tensor: printable(name), reason });
         };
+        if !self.warned.load(Ordering::Relaxed)
+            && let Some(sum) = part.differing(&entry.location)
+            && !self.warned.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                "{} has another checksum in its entry `{}` than it declares, so it may be damaged and give wrong \
+                 embeddings; download or copy it again",
+                part.path.display(),
+                printable(&sum.name)
+            );
+        }
         let data = part.data(&entry.location, &self.budget)?;
         Ok(Tensor { path: &part.path, name: &entry.name, element: &entry.element, layout: &entry.layout, data })
     }

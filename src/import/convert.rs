@@ -92,13 +92,14 @@ pub fn convert(
     for part in located.parts.iter().chain([&located.path]) {
         refuse_same_file(part, out)?;
     }
-    let checkpoint = Checkpoint::open_located(&located, &options.cancel)?;
+    Writer::look_at(out)?;
+    let mut checkpoint = Checkpoint::open_located(&located, &options.cancel)?;
     let source = located.path;
     let folder = match source.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let Prepared { mapped, described } = prepare(&checkpoint, Some(folder), options)?;
+    let Prepared { mapped, described } = prepare(&mut checkpoint, Some(folder), options)?;
     let Mapped { layout, prefix, layers, ignored, extra, .. } = mapped;
     let Described { config, preprocess, tokenizer, model_name } = described;
 
@@ -159,13 +160,18 @@ pub(super) struct Prepared {
     pub described: Described,
 }
 
-/// Maps and describes a checkpoint.
+/// Maps and describes a checkpoint. If it is mapped only without what wrappers around parts of a model have put in its
+/// names, they are without it afterwards.
 pub(super) fn prepare(
-    checkpoint: &Checkpoint,
+    checkpoint: &mut Checkpoint,
     folder: Option<&Path>,
     options: &ConvertOptions,
 ) -> Result<Prepared, Error> {
-    let mapped = recipes::map(checkpoint, options)?;
+    let mapped = match recipes::map(checkpoint, options) {
+        Err(_) if checkpoint.leave_out_wrappers() => recipes::map(checkpoint, options)?,
+        mapped => mapped?,
+    };
+    let checkpoint = &*checkpoint;
     let logit_scale = match &mapped.logit_scale {
         Some(name) => fold::vector(checkpoint, name)?.first().copied().unwrap_or(f64::NAN) as f32,
         // One tower alone has nothing to scale.

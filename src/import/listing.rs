@@ -42,6 +42,19 @@ pub(super) struct Listing {
     pub entries: Vec<Entry>,
     /// Names whose values cannot be read, and why.
     pub unreadable: Vec<(String, String)>,
+    /// The uncompressed entries of an archive that declare a checksum.
+    pub sums: Vec<Sum>,
+}
+
+/// The checksum of an uncompressed entry of an archive.
+#[derive(Debug)]
+pub(super) struct Sum {
+    /// The entry's name in the archive.
+    pub name: String,
+    /// Its bytes in the file.
+    pub bytes: Range<usize>,
+    /// CRC-32 of the bytes.
+    pub crc: u32,
 }
 
 /// One tensor of a listing.

@@ -27,6 +27,7 @@ mod printable;
 mod recipes;
 mod safetensors;
 mod shards;
+mod sums;
 mod tensor;
 
 #[cfg(all(test, repository))]

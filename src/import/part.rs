@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use super::bytes::Bytes;
 use super::error::{ContainerError, Error, damaged, unsupported};
-use super::listing::{Container, Deflated, Entry, Listing, Location};
+use super::listing::{Container, Deflated, Entry, Listing, Location, Sum};
+use super::sums::Sums;
 use super::tensor::Data;
 use super::{pickle, safetensors};
 use crate::budget::Budget;
@@ -25,6 +26,7 @@ pub(super) struct Part {
     pub bytes: Bytes,
     pub container: Container,
     inflated: Mutex<Inflated>,
+    sums: Sums,
 }
 
 /// The last entry that was inflated, kept because many tensors may share it.
@@ -41,15 +43,16 @@ impl Part {
             check_amount(&listing.entries, bytes.len())?;
             Ok((container, listing))
         });
-        let (container, listing) = listed.map_err(|error| error.at_path(path))?;
-        Ok((Part { path: path.to_owned(), bytes, container, inflated: Mutex::default() }, listing))
+        let (container, mut listing) = listed.map_err(|error| error.at_path(path))?;
+        let sums = Sums::new(std::mem::take(&mut listing.sums));
+        Ok((Part { path: path.to_owned(), bytes, container, inflated: Mutex::default(), sums }, listing))
     }
 
     /// A file without bytes.
     #[cfg(test)]
     pub(super) fn empty(path: &str) -> Part {
         let (bytes, container) = (Bytes::Owned(Vec::new()), Container::TorchZip);
-        Part { path: path.into(), bytes, container, inflated: Mutex::default() }
+        Part { path: path.into(), bytes, container, inflated: Mutex::default(), sums: Sums::default() }
     }
 
     /// Returns the bytes of a tensor, from its first element on.
@@ -62,6 +65,15 @@ impl Part {
                 Data::Shared(bytes, *first)
             }
         })
+    }
+
+    /// The entry of a tensor, if it has another checksum than declared and was not looked at before.
+    pub(super) fn differing(&self, location: &Location) -> Option<&Sum> {
+        match location {
+            Location::Stored(range) => self.sums.differing(&self.bytes, range.start),
+            // Inflating compares the checksum.
+            Location::Deflated(..) => None,
+        }
     }
 
     fn inflate(&self, entry: &Deflated, budget: &Budget) -> Result<Arc<Vec<u8>>, ContainerError> {

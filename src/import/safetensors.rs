@@ -83,7 +83,7 @@ pub(super) fn list(bytes: &[u8], budget: &Budget) -> Result<Listing, ContainerEr
         let element = element_type(info.dtype);
         entries.push(Entry { name, element, layout, location: Location::Stored(start..end) });
     }
-    Ok(Listing { entries, unreadable: Vec::new() })
+    Ok(Listing { entries, ..Listing::default() })
 }
 
 fn element_type(dtype: Dtype) -> ElementType {

@@ -10,6 +10,9 @@ use std::sync::Arc;
 use super::element::ElementType;
 use super::error::{Error, printable};
 
+/// Fewest elements of a tensor that must not be zero throughout.
+const MIN_WEIGHTS: usize = 1024;
+
 /// Shape and strides of a tensor in its storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Strided {
@@ -158,6 +161,29 @@ impl Tensor<'_> {
         Err(self.error(format!("holds {value} at element {}; weights must be finite", start.saturating_add(bad))))
     }
 
+    /// Refuses a matrix, table or kernel that holds zeros alone: no training ends so, but a file does that was not
+    /// written to its end. Vectors, such as biases and scales, and small tensors may be zero. Costs one block where
+    /// values are.
+    ///
+    /// # Errors
+    /// See [`Tensor::read`]; also if all elements are zero.
+    pub(super) fn refuse_zeros(&self) -> Result<(), Error> {
+        let is_vector = self.shape().iter().filter(|&&dim| dim > 1).count() < 2;
+        if is_vector || self.len() < MIN_WEIGHTS {
+            return Ok(());
+        }
+        let mut block = [0f64; MIN_WEIGHTS];
+        for start in (0..self.len()).step_by(MIN_WEIGHTS) {
+            let block = &mut block[..MIN_WEIGHTS.min(self.len() - start)];
+            self.read(start, block)?;
+            if block.iter().any(|&value| value != 0.0) {
+                return Ok(());
+            }
+        }
+        let reason = "holds zeros alone, so the file was not written to its end; download or copy it again";
+        Err(self.error(reason.to_owned()))
+    }
+
     /// Creates an error about this tensor.
     pub(super) fn error(&self, reason: String) -> Error {
         Error::Tensor { path: self.path.to_owned(), tensor: printable(self.name), reason }
@@ -253,6 +279,28 @@ mod tests {
         assert!(Strided::contiguous(vec![usize::MAX, 2]).is_none());
         assert!(Strided::new(vec![2, 2], vec![usize::MAX, 1]).is_none());
         assert!(Strided::new(vec![2], vec![]).is_none());
+    }
+
+    #[test]
+    fn whole_weights_of_zeros_are_refused() {
+        let refused = |shape: &[usize], last: f32| {
+            let layout = Strided::contiguous(shape.to_vec()).unwrap();
+            let mut values = vec![0f32; layout.len()];
+            *values.last_mut().unwrap() = last;
+            let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+            let (path, data) = (Path::new("x.pt"), Data::Borrowed(&bytes[..]));
+            let tensor = Tensor { path, name: "t", element: &ElementType::F32, layout: &layout, data };
+            tensor.refuse_zeros().err().map(|error| error.to_string())
+        };
+        let reason = "x.pt: tensor `t` holds zeros alone, so the file was not written to its end; download or copy it \
+                      again";
+        for shape in [&[32, 32][..], &[50, 1, 70], &[64, 3, 16, 16]] {
+            assert_eq!(refused(shape, 0.0).as_deref(), Some(reason), "{shape:?}");
+            assert_eq!(refused(shape, 1e-30), None, "{shape:?}");
+        }
+        for shape in [&[2048][..], &[2048, 1, 1], &[1, 1, 2048], &[31, 33]] {
+            assert_eq!(refused(shape, 0.0), None, "{shape:?}");
+        }
     }
 
     #[test]

@@ -158,8 +158,8 @@ fn convert_in_memory(bytes: Vec<u8>) -> Result<usize, Error> {
 }
 
 fn convert_with(bytes: Vec<u8>, options: &ConvertOptions) -> Result<usize, Error> {
-    let checkpoint = Checkpoint::from_bytes(bytes, "fuzzed.pt")?;
-    let prepared = prepare(&checkpoint, None, options)?;
+    let mut checkpoint = Checkpoint::from_bytes(bytes, "fuzzed.pt")?;
+    let prepared = prepare(&mut checkpoint, None, options)?;
     let (mut elements, mut buffer) = (0, Vec::new());
     for job in jobs(&checkpoint, &prepared.mapped.layers, &prepared.described.config)? {
         job.run(&checkpoint, &mut buffer, &mut |spec, data| {
@@ -290,13 +290,13 @@ fn random_pickles_end() {
             file[at] ^= 1 << random.below(8);
         }
         match Checkpoint::from_bytes(file, "fuzzed.pt") {
-            Ok(checkpoint) => {
+            Ok(mut checkpoint) => {
                 good += 1;
                 for info in checkpoint.tensors() {
                     let tensor = checkpoint.tensor(info.name).unwrap();
                     tensor.read(0, &mut vec![0.0; tensor.len()]).unwrap();
                 }
-                if let Err(error) = prepare(&checkpoint, None, &all_options()) {
+                if let Err(error) = prepare(&mut checkpoint, None, &all_options()) {
                     assert_message(&error);
                 }
             }

@@ -182,6 +182,9 @@ pub enum Reason {
         described: u64,
     },
 
+    /// The folder of the file to write does not exist.
+    #[error("cannot be written: the folder {} does not exist; create it first", .0.display())]
+    NoFolder(PathBuf),
     /// The system cannot write the file.
     #[error("cannot be written ({0}); check the folder, its permissions and the space left")]
     Write(#[source] io::Error),
@@ -189,11 +192,21 @@ pub enum Reason {
     #[error("cannot be written: {0} does not read back as it was written; check the disk or name another one")]
     ReadBack(String),
     /// The finished file cannot be renamed to its final name.
-    #[error("cannot be put in place ({0}); close programs that have it open and check the folder's permissions")]
+    #[error("cannot be put in place ({0}); {remedy}", remedy = place_remedy(.0))]
     Replace(#[source] io::Error),
     /// The tensors to write break a rule of the format.
     #[error("cannot be written: {0}; this is a fault of the program that converts")]
     Unwritable(Fault),
+}
+
+/// What helps where a file cannot be renamed to its final name.
+fn place_remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::ResourceBusy | io::ErrorKind::CrossesDevices => {
+            "it is a mount point, as of a file in a container, and cannot be replaced; mount its folder instead"
+        }
+        _ => "close programs that have it open and check the folder's permissions",
+    }
 }
 
 /// A broken rule of the tensor table.
@@ -364,5 +377,15 @@ mod tests {
             assert_eq!(source.map(io::Error::kind), Some(io::ErrorKind::PermissionDenied));
         }
         assert!(Error::new(Path::new("a.clippie"), Reason::NotWeights).source().is_none());
+    }
+
+    #[test]
+    fn the_remedy_at_the_final_name_fits_the_cause() {
+        let message = |kind: io::ErrorKind| Reason::Replace(kind.into()).to_string();
+        for kind in [io::ErrorKind::ResourceBusy, io::ErrorKind::CrossesDevices] {
+            assert!(message(kind).ends_with("cannot be replaced; mount its folder instead"), "{}", message(kind));
+        }
+        let denied = message(io::ErrorKind::PermissionDenied);
+        assert!(denied.ends_with("; close programs that have it open and check the folder's permissions"), "{denied}");
     }
 }

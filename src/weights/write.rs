@@ -51,10 +51,18 @@ pub struct Writer {
 }
 
 impl Writer {
+    /// Looks whether [`Writer::create`] can make a file at `path`, before work is spent on what it is to hold.
+    ///
+    /// # Errors
+    /// If the folder does not exist, or if something that is no file is at `path`.
+    pub(crate) fn look_at(path: &Path) -> Result<(), Error> {
+        look_at(path).map_err(|reason| Error::new(path, reason))
+    }
+
     /// Starts a file at `path` with exactly the tensors `specs`, in this order; the image tower comes first.
     ///
     /// # Errors
-    /// If the folder cannot be written to, if `path` is not a regular file, or if `specs` break a rule of the format
+    /// If the folder does not exist or cannot be written to, if `path` is not a regular file, or if `specs` break a rule of the format
     /// ([`Reason::Unwritable`]).
     pub fn create(path: &Path, meta: Meta, specs: Vec<TensorSpec>) -> Result<Writer, Error> {
         let create = || -> Result<Writer, Reason> {
@@ -64,11 +72,7 @@ impl Writer {
             if !read_header(&mut head.as_slice(), header.file_len()).is_ok_and(|(read, _)| read == header) {
                 return Err(Reason::Unwritable(Fault::Unstable));
             }
-            match std::fs::metadata(path) {
-                Ok(kind) if kind.is_dir() => return Err(Reason::Folder),
-                Ok(kind) if !kind.is_file() => return Err(Reason::NotAFile),
-                _ => {}
-            }
+            look_at(path)?;
             let temp = Partial::create(path).map_err(Reason::Write)?;
             let mut writer = Writer { target: path.to_owned(), temp, header, next: 0, end: 0 };
             // Leave space for the head. It is written last, so an unfinished file has no valid head.
@@ -163,6 +167,23 @@ impl Writer {
             self.end += len;
         }
         Ok(())
+    }
+}
+
+fn look_at(path: &Path) -> Result<(), Reason> {
+    match std::fs::metadata(path) {
+        Ok(kind) if kind.is_dir() => return Err(Reason::Folder),
+        Ok(kind) if !kind.is_file() => return Err(Reason::NotAFile),
+        Ok(_) => return Ok(()),
+        Err(_) => {}
+    }
+    // `new/` names a folder, and nothing is there.
+    let is_folder = path.to_string_lossy().ends_with(std::path::is_separator);
+    let folder = if is_folder { path } else { files::folder(path) };
+    match std::fs::metadata(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Reason::NoFolder(folder.to_owned())),
+        // Such as a folder that may not be looked into: creating the file tells.
+        _ => Ok(()),
     }
 }
 

@@ -35,12 +35,28 @@ fn an_existing_file_is_replaced_only_with_force() {
     let sandbox = Sandbox::new();
     let folder = sandbox.checkpoint();
     let folder = folder.to_str().unwrap();
-    sandbox.write("out.clippie", "old");
+    let old = &fs::read(sandbox.model()).unwrap()[..100];
+    sandbox.write("out.clippie", old);
     sandbox.run(["convert", folder, "out.clippie"]).fails(1, &["error: out.clippie exists already", "--force"]);
-    assert_eq!(fs::read(sandbox.path("out.clippie")).unwrap(), b"old");
+    assert_eq!(fs::read(sandbox.path("out.clippie")).unwrap(), old);
     sandbox.run(["convert", folder, "out.clippie", "--force"]).code(0);
     assert_eq!(fs::read(sandbox.path("out.clippie")).unwrap(), fs::read(sandbox.model()).unwrap());
     assert_eq!(sandbox.files(), ["out.clippie"]);
+    sandbox.write("out.clippie", "");
+    sandbox.run(["convert", folder, "out.clippie", "--force"]).code(0);
+}
+
+#[test]
+fn a_file_that_is_no_weights_file_is_never_replaced() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.checkpoint();
+    let folder = folder.to_str().unwrap();
+    for old in ["{\"model_cfg\": {}}", "x"] {
+        sandbox.write("config.json", old);
+        let remedy = "config.json exists and is no weights file, so it is not replaced; give another name, or delete it";
+        sandbox.run(["convert", folder, "config.json", "--force"]).fails(1, &[remedy]);
+        assert_eq!(fs::read_to_string(sandbox.path("config.json")).unwrap(), old);
+    }
 }
 
 #[test]
@@ -61,7 +77,8 @@ fn a_failed_conversion_leaves_no_file() {
         (&["own.clippie"], &["own.clippie is a weights file already", "-m own.clippie"]),
         (&["own.clippie", "--force"], &["own.clippie is a weights file already"]),
         (&["cut"], &["open_clip_model.safetensors"]),
-        (&[whole, "no/such/folder/out"], &["no/such/folder/out"]),
+        (&[whole, "no/such/folder/out"], &["no/such/folder/out: ", "the folder no/such/folder does not exist; create"]),
+        (&[whole, "new/"], &["new/: ", "the folder new/ does not exist; create it first"]),
         (&[whole, "--model", "no-such-model"], &["no-such-model"]),
         (&[whole, "--model", "vit-b-32-openai"], &["checkpoint"]),
         (&[whole, "--image-heads", "5"], &["heads"]),
@@ -70,6 +87,8 @@ fn a_failed_conversion_leaves_no_file() {
         assert_eq!(sandbox.files(), before, "{args:?}");
     }
     sandbox.run(["convert", whole, "--activation", "relu"]).fails(2, &["--activation", "quick_gelu"]);
+    sandbox.run(["convert", whole, "-"]).fails(2, &["cannot go to standard output; name a file instead of `-`"]);
+    assert_eq!(sandbox.files(), before);
     sandbox.run(["convert", whole, "--std", "0,0,0"]).fails(2, &["--std"]);
 }
 
@@ -112,12 +131,12 @@ fn a_refused_field_can_be_removed_from_a_copy() {
     let run = |config: &str| sandbox.run(["convert", file, "out.clippie", "--force", "--config", config]);
 
     let unknown = edited(&sandbox, "unknown.json", |config| config["model_cfg"]["brand_new"] = 1.into());
-    let remedy = "remove it from a copy of the file and give the copy with --config";
+    let remedy = "remove it from a copy of the file and give the copy, or for several files a folder of copies, with --config";
     run(&unknown).fails(1, &["unknown.json: `model_cfg.brand_new` is 1, a field that this version", remedy]);
     let refused = edited(&sandbox, "refused.json", |config| {
         config["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = "bert-base-uncased".into();
     });
-    let remedy = "if the file is wrong, correct a copy of it and give the copy with --config";
+    let remedy = "if the file is wrong, correct a copy of it and give the copy, or for several files a folder of copies, with --config";
     run(&refused).fails(1, &["`model_cfg.text_cfg.hf_tokenizer_name` is \"bert-base-uncased\"", remedy]);
     run(&edited(&sandbox, "copy.json", |_| {})).code(0);
     assert_eq!(fs::read(sandbox.path("out.clippie")).unwrap(), fs::read(sandbox.model()).unwrap());
@@ -170,6 +189,12 @@ fn other_forms_of_a_checkpoint_give_the_same_embeddings() {
 
     plain.write_parts(&folder("parts"), "open_clip_model", 2);
     plain.renamed(|name| format!("module._orig_mod.{name}")).write(&folder("compiled").join("epoch_1.safetensors"));
+    let within = |from: &str, to: &str| plain.renamed(|name| name.replacen(from, to, 1));
+    within("visual.", "visual._orig_mod.").write(&folder("tower").join("tower.safetensors"));
+    within("visual.", "visual.module.").write(&folder("parallel").join("parallel.safetensors"));
+    within("resblocks.0.", "resblocks.0._orig_mod.")
+        .renamed(|name| format!("module.{name}"))
+        .write(&folder("block").join("block.safetensors"));
     let head = Tensors::f32("head.weight", &[1], &[1.0]);
     plain.and(&head).write(&folder("tuned").join("tuned.safetensors"));
     let ema = plain.renamed(|name| format!("ema.{name}"));
@@ -184,12 +209,19 @@ fn other_forms_of_a_checkpoint_give_the_same_embeddings() {
         ),
         ("parts/open_clip_model-00002-of-00002.safetensors", "open_clip_model.clippie", &["--force"], "wrote "),
         ("compiled", "compiled.clippie", &[], "wrote compiled.clippie"),
+        ("tower", "tower.clippie", &[], "wrote tower.clippie"),
+        ("parallel", "parallel.clippie", &[], "wrote parallel.clippie"),
+        ("block", "block.clippie", &[], "wrote block.clippie"),
         ("tuned", "tuned.clippie", &["--ignore-extra"], "(1 tensor of the checkpoint left out)"),
         ("ema", "ema.clippie", &["--prefix", "net."], "of the checkpoint left out)"),
     ] {
         sandbox.run(["convert", source].iter().chain(flags)).code(0).says(&[said]);
         assert_eq!(embedding(&text(out)), expected_embedding, "{source}");
     }
+    // Two names must not become one.
+    let twice = plain.and(&Tensors::f32("visual._orig_mod.proj", &[1], &[1.0]));
+    twice.write(&folder("twice").join("twice.safetensors"));
+    sandbox.run(["convert", "twice", "x.clippie"]).fails(1, &["`visual._orig_mod.proj`"]);
     // Without the flags, the message names them.
     sandbox.run(["convert", "tuned", "x.clippie"]).fails(1, &["`head.weight`", "--ignore-extra"]);
     sandbox.run(["convert", "ema", "x.clippie"]).fails(1, &["`ema.`", "`net.`", "--prefix"]);
@@ -238,4 +270,48 @@ fn only_files_and_folders_are_read() {
     let pipe = sandbox.path("parts/pipe.safetensors");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     sandbox.run(["convert", "parts", "x.clippie"]).fails(1, &["pipe.safetensors", "a pipe, a socket or a device"]);
+}
+
+/// As an interrupted copy or a full disk leaves it.
+#[test]
+fn weights_of_zeros_are_refused() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.checkpoint();
+    let plain = Tensors::read(&folder.join("open_clip_model.safetensors"));
+    fs::create_dir(sandbox.path("zeros")).unwrap();
+    fs::copy(folder.join("open_clip_config.json"), sandbox.path("zeros/open_clip_config.json")).unwrap();
+    let run = |names: &[&str]| {
+        let mut tensors = plain.clone();
+        for name in names {
+            tensors.0.get_mut(*name).unwrap().bytes.fill(0);
+        }
+        tensors.write(&sandbox.path("zeros/open_clip_model.safetensors"));
+        sandbox.run(["convert", "zeros", "out.clippie", "--force"])
+    };
+    let reason = "holds zeros alone, so the file was not written to its end; download or copy it again";
+    for name in ["token_embedding.weight", "transformer.resblocks.0.mlp.c_proj.weight", "visual.conv1.weight"] {
+        run(&[name]).fails(1, &[&format!("open_clip_model.safetensors: tensor `{name}` {reason}")]);
+        assert!(!sandbox.path("out.clippie").exists());
+    }
+    run(&["visual.ln_pre.bias", "transformer.resblocks.0.mlp.c_fc.bias", "positional_embedding"]).code(0);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_target_of_a_link_is_written() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.checkpoint();
+    let folder = folder.to_str().unwrap();
+    let expected = fs::read(sandbox.model()).unwrap();
+    fs::create_dir(sandbox.path("store")).unwrap();
+    std::os::unix::fs::symlink("store/real.clippie", sandbox.path("link.clippie")).unwrap();
+    // Also one that does not exist yet.
+    for _ in 0..2 {
+        sandbox.run(["convert", folder, "link.clippie"]).fails(1, &["link.clippie exists already"]);
+        sandbox.run(["convert", folder, "link.clippie", "--force"]).code(0).says(&["wrote link.clippie: "]);
+        assert!(sandbox.path("link.clippie").is_symlink());
+        assert_eq!(fs::read(sandbox.path("store/real.clippie")).unwrap(), expected);
+    }
+    std::os::unix::fs::symlink("circle.clippie", sandbox.path("circle.clippie")).unwrap();
+    sandbox.run(["convert", folder, "circle.clippie", "--force"]).fails(1, &["circle.clippie: ", "leads to no file"]);
 }

@@ -46,7 +46,7 @@ fn a_field_can_be_removed_from_a_copy_of_its_file() {
         });
         let error = refused(folder.path(), &ConvertOptions::default());
         assert!(error.contains(&format!("{edited}: `")) && error.contains("brand_new` is 3"), "{error}");
-        assert!(error.ends_with("remove it from a copy of the file and give the copy with --config"), "{error}");
+        assert!(error.ends_with("remove it from a copy of the file and give the copy, or for several files a folder of copies, with --config"), "{error}");
         // Anywhere, under any name.
         let elsewhere = tempfile::tempdir().unwrap();
         let copy = elsewhere.path().join("corrected.json");

@@ -4,8 +4,7 @@ use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// Longest chain of symbolic links that is followed, as Linux does.
-const MAX_LINKS: usize = 40;
+use crate::files::follow;
 
 /// A file to be created or replaced.
 pub(super) struct Target {
@@ -56,19 +55,4 @@ impl Target {
         io::copy(complete, &mut out)?;
         out.sync_all()
     }
-}
-
-/// The path at the end of a chain of symbolic links.
-fn follow(path: &Path) -> io::Result<PathBuf> {
-    let mut path = path.to_owned();
-    for _ in 0..MAX_LINKS {
-        match fs::symlink_metadata(&path) {
-            Ok(data) if data.is_symlink() => {
-                let to = fs::read_link(&path)?;
-                path = path.parent().unwrap_or(Path::new("")).join(to);
-            }
-            _ => return Ok(path),
-        }
-    }
-    Err(io::Error::other("it is a symbolic link that leads to no file; name another file"))
 }

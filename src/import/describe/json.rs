@@ -104,7 +104,8 @@ impl<'a> Fields<'a> {
                         format!(
                             "`{name}` is {shown}, a field that this version does not know and that may change \
                              embeddings; update clippie-rs or, if you know that it changes none, remove it from a \
-                             copy of the file and give the copy with --config"
+                             copy of the file and give the copy, or for several files a folder of copies, with \
+                             --config"
                         ),
                     );
                 }
@@ -127,7 +128,10 @@ impl<'a> Fields<'a> {
         let name = printable(&self.name(field));
         error(
             self.path,
-            format!("`{name}` {reason}; if the file is wrong, correct a copy of it and give the copy with --config"),
+            format!(
+                "`{name}` {reason}; if the file is wrong, correct a copy of it and give the copy, or for several files \
+                 a folder of copies, with --config"
+            ),
         )
     }
 

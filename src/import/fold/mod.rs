@@ -214,9 +214,9 @@ pub(super) fn image_positions(
     round(&tensor, &first, out)
 }
 
-/// Whether binary16 represents every element of the tensor `name`, rounded to f32, exactly.
+/// Whether binary16 represents every element of the table `name`, rounded to f32, exactly.
 pub(super) fn fits_halves(checkpoint: &Checkpoint, name: &str) -> Result<bool, Error> {
-    let tensor = checkpoint.tensor(name)?;
+    let tensor = weight(checkpoint, name)?;
     let tasks = tensor.len().div_ceil(ROWS_TASK);
     let fits = |task: usize| {
         let mut block = [0f64; BLOCK];
@@ -243,7 +243,10 @@ pub(super) fn fits_halves(checkpoint: &Checkpoint, name: &str) -> Result<bool, E
 
 /// Reads all elements of the tensor `name`.
 pub(super) fn vector(checkpoint: &Checkpoint, name: &str) -> Result<Vec<f64>, Error> {
-    let tensor = checkpoint.tensor(name)?;
+    elements(checkpoint, &checkpoint.tensor(name)?)
+}
+
+fn elements(checkpoint: &Checkpoint, tensor: &Tensor<'_>) -> Result<Vec<f64>, Error> {
     let mut out = zeros(checkpoint, tensor.len())?;
     tensor.read_finite(0, &mut out)?;
     Ok(out)
@@ -257,8 +260,15 @@ fn vectors(checkpoint: &Checkpoint, names: &Names) -> Result<Vec<f64>, Error> {
     Ok(all)
 }
 
+/// The tensor `name`, a matrix, table or kernel; see [`Tensor::refuse_zeros`].
+fn weight<'a>(checkpoint: &'a Checkpoint, name: &str) -> Result<Tensor<'a>, Error> {
+    let tensor = checkpoint.tensor(name)?;
+    tensor.refuse_zeros()?;
+    Ok(tensor)
+}
+
 fn tensors<'a>(checkpoint: &'a Checkpoint, names: &Names) -> Result<Vec<Tensor<'a>>, Error> {
-    names.iter().map(|name| checkpoint.tensor(name)).collect()
+    names.iter().map(|name| weight(checkpoint, name)).collect()
 }
 
 fn round(tensor: &Tensor<'_>, from: &[f64], to: &mut [f32]) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! Reads PyTorch's zip archives: finds the pickle and the location of each storage.
 //!
 //! Stored entries are used directly from the mapped file. Deflated entries are inflated on demand, never beyond their
-//! declared size. Checksums of stored entries are not verified, because PyTorch can write archives without them.
+//! declared size. Checksums of stored entries are listed, to be compared when their tensors are read.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use super::directory::{Member, Method, members};
 use super::machine::MAX_PICKLE_LEN;
 use crate::budget::Budget;
 use crate::import::error::{ContainerError, damaged, printable, printable_error, unsupported};
-use crate::import::listing::{Deflated, Location};
+use crate::import::listing::{Deflated, Location, Sum};
 
 /// Maximum expansion ratio of deflate.
 const MAX_EXPANSION: usize = 1032;
@@ -33,24 +33,36 @@ pub(super) struct Archive<'b> {
     /// Folder of `data.pkl`, with a trailing slash.
     folder: String,
     entries: HashMap<&'b str, Blob>,
+    sums: Vec<Sum>,
 }
 
 impl<'b> Archive<'b> {
     pub(super) fn open(bytes: &'b [u8], budget: &Budget) -> Result<Archive<'b>, ContainerError> {
         let mut entries = HashMap::new();
+        let mut sums = Vec::new();
         for member in members(bytes, budget)? {
             let name = member.name;
+            // PyTorch can write archives without checksums.
+            if member.method == Method::Stored && member.crc != 0 {
+                budget.memory((size_of::<Sum>() + name.len()) as u64)?;
+                sums.push(Sum { name: name.to_owned(), bytes: member.bytes.clone(), crc: member.crc });
+            }
             if entries.insert(name, blob(member)?).is_some() {
                 return damaged(format!("its zip directory names its entry `{}` twice", printable(name)));
             }
         }
         let folder = find_folder(&entries)?;
-        Ok(Archive { bytes, folder, entries })
+        Ok(Archive { bytes, folder, entries, sums })
     }
 
     /// Returns location and inflated size of the entry `name` in the archive's folder.
     pub(super) fn entry(&self, name: &str) -> Option<&Blob> {
         self.entries.get(format!("{}{name}", self.folder).as_str())
+    }
+
+    /// The checksums that stored entries declare.
+    pub(super) fn into_sums(self) -> Vec<Sum> {
+        self.sums
     }
 
     /// Rejects archives written on big-endian machines.

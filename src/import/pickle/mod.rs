@@ -35,7 +35,7 @@ fn list_archive(bytes: &[u8], budget: &Budget) -> Result<(Container, Listing), C
     archive.check_byte_order(budget)?;
     let source = archive.pickle(budget)?;
     let pickle = machine::run(&source, budget)?;
-    let (root, listing) = collect::collect(&pickle, budget, &|key| match archive.entry(&format!("data/{key}")) {
+    let (root, mut listing) = collect::collect(&pickle, budget, &|key| match archive.entry(&format!("data/{key}")) {
         Some(stored) => Ok(stored.clone()),
         None => damaged(format!("its entry `data/{}` is missing", printable(key))),
     })?;
@@ -43,6 +43,7 @@ fn list_archive(bytes: &[u8], budget: &Budget) -> Result<(Container, Listing), C
         Root::Script => Container::TorchScript,
         Root::Dict => Container::TorchZip,
     };
+    listing.sums = archive.into_sums();
     Ok((container, listing))
 }
 

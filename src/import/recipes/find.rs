@@ -3,7 +3,7 @@
 //! Programs that train models put prefixes before every name (`module.`, `_orig_mod.`, `model.`), in any nesting, and
 //! keep copies and heads of their own beside the model. So prefixes are not listed anywhere: whatever precedes a name
 //! that a layout is known by is tried, and the model is where a layout is complete. Everything else is left out only if
-//! the options say so.
+//! the options say so. What such programs put within names, around one tower or block, is left out by `convert`.
 
 use std::collections::{BTreeSet, HashSet};
 

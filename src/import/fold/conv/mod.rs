@@ -8,7 +8,7 @@
 use super::super::checkpoint::Checkpoint;
 use super::super::error::Error;
 use super::super::recipes::source::{Branch, Conv, Order};
-use super::{batch_norm, vector};
+use super::{batch_norm, elements, vector};
 use crate::models::EvenFirst;
 use crate::weights::PANEL;
 
@@ -143,7 +143,7 @@ impl Kernel {
             self.add_identity(conv, &factors);
             return Ok(());
         };
-        let values = vector(checkpoint, &weight.name)?;
+        let values = elements(checkpoint, &super::weight(checkpoint, &weight.name)?)?;
         let [height, width] = weight.sides;
         let [top, left] = [(conv.kernel[0] - height) / 2, (conv.kernel[1] - width) / 2];
         let (outputs, inputs) = (conv.outputs, conv.inputs);
