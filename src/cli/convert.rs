@@ -19,7 +19,8 @@ pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failur
         return Err(Failure::Error(format!("{source} is a weights file already; use it with `-m {source}`")));
     }
     if args.out.as_deref() == Some(Path::new("-")) {
-        let reason = "a weights file is mapped into memory, so it cannot go to standard output; name a file instead of `-`";
+        let reason =
+            "a weights file is mapped into memory, so it cannot go to standard output; name a file instead of `-`";
         return Err(Failure::Usage(reason.to_owned()));
     }
     let out = output_path(args)?;

@@ -53,7 +53,8 @@ fn a_file_that_is_no_weights_file_is_never_replaced() {
     let folder = folder.to_str().unwrap();
     for old in ["{\"model_cfg\": {}}", "x"] {
         sandbox.write("config.json", old);
-        let remedy = "config.json exists and is no weights file, so it is not replaced; give another name, or delete it";
+        let remedy =
+            "config.json exists and is no weights file, so it is not replaced; give another name, or delete it";
         sandbox.run(["convert", folder, "config.json", "--force"]).fails(1, &[remedy]);
         assert_eq!(fs::read_to_string(sandbox.path("config.json")).unwrap(), old);
     }
@@ -131,7 +132,8 @@ fn a_refused_field_can_be_removed_from_a_copy() {
     let run = |config: &str| sandbox.run(["convert", file, "out.clippie", "--force", "--config", config]);
 
     let unknown = edited(&sandbox, "unknown.json", |config| config["model_cfg"]["brand_new"] = 1.into());
-    let remedy = "remove it from a copy of the file and give the copy, or for several files a folder of copies, with --config";
+    let remedy =
+        "remove it from a copy of the file and give the copy, or for several files a folder of copies, with --config";
     run(&unknown).fails(1, &["unknown.json: `model_cfg.brand_new` is 1, a field that this version", remedy]);
     let refused = edited(&sandbox, "refused.json", |config| {
         config["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = "bert-base-uncased".into();

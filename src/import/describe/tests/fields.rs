@@ -141,7 +141,12 @@ fn limited_fields_are_refused_by_name_with_other_values() {
                 let found = format!("{PATH}: `{name}` is ");
                 let refused = error.contains("not supported") || error.contains("is not a string");
                 assert!(error.starts_with(&found) && refused, "{name}: {error}");
-                assert!(error.ends_with("correct a copy of it and give the copy, or for several files a folder of copies, with --config"), "{error}");
+                assert!(
+                    error.ends_with(
+                        "correct a copy of it and give the copy, or for several files a folder of copies, with --config"
+                    ),
+                    "{error}"
+                );
             }
         }
     }
