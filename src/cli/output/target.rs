@@ -58,8 +58,8 @@ impl Target {
     }
 }
 
-/// The path at the end of a chain of symbolic links.
-fn follow(path: &Path) -> io::Result<PathBuf> {
+/// The path at the end of a chain of symbolic links, where there need not be a file.
+pub(super) fn follow(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
         match fs::symlink_metadata(&path) {
