@@ -150,7 +150,7 @@ impl Walk {
     /// `*` and `?` match any characters of a name, `[ab]` one of several, `{a,b}` one of several words, `**` any number
     /// of folders. A pattern without a slash matches names at any depth; one with a slash at its start or inside matches
     /// paths relative to the walked folder; a slash at the end restricts it to folders. `!` at the start takes back what
-    /// an earlier pattern matched. Letters match in their case only. A folder that matches is skipped with all that is
+    /// an earlier pattern matched; `#` is a character like any other. Letters match in their case only. A folder that matches is skipped with all that is
     /// in it.
     ///
     /// # Errors
