@@ -150,8 +150,8 @@ impl Walk {
     /// `*` and `?` match any characters of a name, `[ab]` one of several, `{a,b}` one of several words, `**` any number
     /// of folders. A pattern without a slash matches names at any depth; one with a slash at its start or inside matches
     /// paths relative to the walked folder; a slash at the end restricts it to folders. `!` at the start takes back what
-    /// an earlier pattern matched; `#` is a character like any other. Letters match in their case only. A folder that matches is skipped with all that is
-    /// in it.
+    /// an earlier pattern matched; `#` is a character like any other. Letters match in their case only. A folder that
+    /// matches is skipped with all that is in it.
     ///
     /// # Errors
     /// A pattern is malformed.
@@ -163,8 +163,9 @@ impl Walk {
     /// Whether ignore files in the walked folder and its subfolders are respected; by default they are not.
     ///
     /// These are files of patterns, `.gitignore`, `.ignore` and `.ppignore` (PhotoPrism), and empty files that mark a
-    /// subfolder as not to be shown, `.nomedia` (Android) and `.noimage` (Nextcloud). An ignore file that cannot be read
-    /// or a line that is no pattern has no effect and is reported as a `tracing` event.
+    /// subfolder as not to be shown, `.nomedia` (Android) and `.noimage` (Nextcloud); in the walked folder itself these
+    /// two have no effect. An ignore file that cannot be read or a line that is no pattern has no effect and is reported
+    /// as a `tracing` event.
     pub fn ignore_files(mut self, respected: bool) -> Self {
         self.ignore_files = respected;
         self
