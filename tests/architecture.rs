@@ -26,7 +26,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     // Models use kernels only through layers.
     ("models", &["tensor", "layers", "weights"]),
     ("catalog", &["models", "preprocess"]),
-    ("import", &["budget", "cancel", "catalog", "weights", "models", "preprocess", "threads", "tokenizer"]),
+    ("import", &["files", "budget", "cancel", "catalog", "weights", "models", "preprocess", "threads", "tokenizer"]),
     ("walk", &["files"]),
     ("hub", &["files", "budget", "cancel", "catalog", "weights", "import"]),
     ("error", &["kernels", "models", "photo", "pixels", "preprocess", "tokenizer", "weights", "walk", "import", "hub"]),

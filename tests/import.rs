@@ -675,3 +675,30 @@ fn a_damaged_index_is_an_error_or_means_the_same() {
     }
     assert!(good > 0 && bad > 1000, "{good} {bad}");
 }
+
+/// A program that writes the checkpoint meanwhile would give weights of two files under the hash of one.
+#[cfg(unix)]
+#[test]
+fn a_checkpoint_that_changes_during_its_conversion_is_refused() {
+    for truncate in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let (src, out) = (dir.path().join("plain.pt"), dir.path().join("out.clippie"));
+        std::fs::copy(golden("plain.pt"), &src).unwrap();
+        let mut changed = false;
+        let error = convert(&src, &out, &ConvertOptions::default(), &mut |progress| {
+            if progress.stage == Stage::Write && !std::mem::replace(&mut changed, true) {
+                let file = std::fs::OpenOptions::new().write(true).open(&src).unwrap();
+                let len = file.metadata().unwrap().len();
+                if truncate {
+                    // The end of the archive, which no tensor needs any more.
+                    file.set_len(len - 1).unwrap();
+                } else {
+                    std::os::unix::fs::FileExt::write_at(&file, b"x", len - 1).unwrap();
+                }
+            }
+        })
+        .unwrap_err();
+        assert!(error.to_string().contains("it changed while it was read; convert it again"), "{error}");
+        assert!(!out.exists() && std::fs::read_dir(dir.path()).unwrap().count() == 1);
+    }
+}

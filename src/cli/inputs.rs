@@ -89,7 +89,12 @@ pub(super) fn photos(inputs: &[PathBuf], files_from: Option<&Path>, walk: &Walk)
         }
     }
     if let Some(list) = files_from {
-        for line in paths(&read_list(list)?) {
+        let bytes = read_list(list)?;
+        // Would be taken for paths of one letter, separated by NUL bytes.
+        if is_utf16(&bytes) {
+            return Err(Failure::Error(format!("{} is UTF-16; save the file as UTF-8", name(list))));
+        }
+        for line in paths(&bytes) {
             let path = path_of(line).ok_or_else(|| {
                 let line = String::from_utf8_lossy(line);
                 Failure::Error(format!("{}: {line:?} is not UTF-8, so it names no file here", name(list)))
@@ -151,6 +156,11 @@ fn read_list(list: &Path) -> Result<Vec<u8>, Failure> {
 
 fn name(list: &Path) -> String {
     if is_stdin(list) { "standard input".into() } else { list.display().to_string() }
+}
+
+/// Whether a list starts with the byte order mark of UTF-16, as PowerShell writes it.
+fn is_utf16(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
 }
 
 /// The lines of a list, which end with LF or CRLF. A newline at the end starts no further line; a byte order mark is

@@ -102,7 +102,9 @@ impl Store {
         for path in entries(&self.models_folder())? {
             let Some(file) = path.file_name() else { continue };
             let Some(name) = file.to_str().and_then(parse_file_name) else {
-                if files::target_name(file).is_some() {
+                // Only of files of this store: other programs may use such names, too.
+                let target = files::target_name(file).and_then(|name| std::str::from_utf8(name).ok());
+                if target.and_then(parse_file_name).is_some() {
                     files::remove_dead(&path);
                 }
                 continue;

@@ -182,6 +182,11 @@ impl Checkpoint {
         self.parts.iter().map(|part| &part.bytes[..])
     }
 
+    /// Refuses files that changed since they were opened.
+    pub(super) fn check_unchanged(&self) -> Result<(), Error> {
+        self.parts.iter().try_for_each(|part| part.bytes.check_unchanged())
+    }
+
     pub(super) fn budget(&self) -> &Budget {
         &self.budget
     }

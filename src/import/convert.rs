@@ -137,6 +137,8 @@ pub fn convert(
             Ok(())
         })?;
     }
+    // What was hashed, described and written must be of one content.
+    checkpoint.check_unchanged()?;
     writer.finish()?;
     let container = checkpoint.container();
     Ok(Converted {

@@ -11,7 +11,7 @@ use crate::budget::Exhausted;
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder cannot be read.
-    #[error("{} cannot be read ({source}); check the path and its permissions", path.display())]
+    #[error("{} cannot be read ({source}); {}", path.display(), remedy(source))]
     Read {
         /// The file or folder.
         path: PathBuf,
@@ -129,6 +129,14 @@ impl Error {
             Exhausted::Cancelled => return Error::Cancelled,
         };
         Error::TooCostly { path: path.to_owned(), resource }
+    }
+}
+
+/// What helps where a file cannot be read.
+fn remedy(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::OutOfMemory => "free memory, or raise the limit of this process's memory (`ulimit -v`)",
+        _ => "check the path and its permissions",
     }
 }
 

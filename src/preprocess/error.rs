@@ -11,13 +11,17 @@ pub enum Error {
         size: usize,
     },
     /// A mean is not a finite f32.
-    #[error("preprocessing has a mean of {value}; it must be a finite number")]
+    #[error("preprocessing has a mean of {value:?}; it must be a number from {:e} to {:e}", f32::MIN, f32::MAX)]
     Mean {
         /// The configured mean.
         value: f64,
     },
-    /// A standard deviation is not a finite f32 above zero.
-    #[error("preprocessing has a standard deviation of {value}; it must be a finite number above zero")]
+    /// A standard deviation is not a normal f32 above zero.
+    #[error(
+        "preprocessing has a standard deviation of {value:?}; it must be a number above zero, from {:e} to {:e}",
+        f32::MIN_POSITIVE,
+        f32::MAX
+    )]
     Std {
         /// The configured standard deviation.
         value: f64,

@@ -150,8 +150,8 @@ impl Walk {
     /// `*` and `?` match any characters of a name, `[ab]` one of several, `{a,b}` one of several words, `**` any number
     /// of folders. A pattern without a slash matches names at any depth; one with a slash at its start or inside matches
     /// paths relative to the walked folder; a slash at the end restricts it to folders. `!` at the start takes back what
-    /// an earlier pattern matched. Letters match in their case only. A folder that matches is skipped with all that is
-    /// in it.
+    /// an earlier pattern matched; `#` is a character like any other. Letters match in their case only. A folder that
+    /// matches is skipped with all that is in it.
     ///
     /// # Errors
     /// A pattern is malformed.
@@ -163,8 +163,9 @@ impl Walk {
     /// Whether ignore files in the walked folder and its subfolders are respected; by default they are not.
     ///
     /// These are files of patterns, `.gitignore`, `.ignore` and `.ppignore` (PhotoPrism), and empty files that mark a
-    /// subfolder as not to be shown, `.nomedia` (Android) and `.noimage` (Nextcloud). An ignore file that cannot be read
-    /// or a line that is no pattern has no effect and is reported as a `tracing` event.
+    /// subfolder as not to be shown, `.nomedia` (Android) and `.noimage` (Nextcloud); in the walked folder itself these
+    /// two have no effect. An ignore file that cannot be read or a line that is no pattern has no effect and is reported
+    /// as a `tracing` event.
     pub fn ignore_files(mut self, respected: bool) -> Self {
         self.ignore_files = respected;
         self
@@ -194,7 +195,7 @@ impl Walk {
                         found.push(Ok(entry.into_path()));
                     }
                 }
-                Err(error) => found.extend(reportable(folder, error).map(Err)),
+                Err(error) => found.extend(filter.reportable(error).map(Err)),
             }
         }
         found.sort_by(|a, b| path_bytes(a).cmp(path_bytes(b)));
@@ -215,7 +216,7 @@ impl Filter<'_> {
     fn wants_folder(&mut self, entry: &DirEntry) -> bool {
         let (path, depth) = (entry.path(), entry.depth());
         if depth > 0 {
-            if self.passes_over(entry) {
+            if self.passes_over(path, depth, true) {
                 return false;
             }
             if self.walk.ignore_files && is_marked(path) {
@@ -234,7 +235,7 @@ impl Filter<'_> {
 
     /// Whether a file is listed as a photo.
     fn wants_file(&mut self, entry: &DirEntry) -> bool {
-        if entry.depth() > 0 && self.passes_over(entry) {
+        if entry.depth() > 0 && self.passes_over(entry.path(), entry.depth(), false) {
             return false;
         }
         let photo = entry.file_type().is_file() && is_photo(entry.path());
@@ -244,9 +245,24 @@ impl Filter<'_> {
         photo
     }
 
-    /// Whether an entry is passed over whatever its kind; counts it then.
-    fn passes_over(&mut self, entry: &DirEntry) -> bool {
-        let (path, depth, is_dir) = (entry.path(), entry.depth(), entry.file_type().is_dir());
+    /// The error, unless it is about something that is not listed anyway: a cycle of links, what is passed over by its
+    /// name, a broken link without a photo's extension.
+    fn reportable(&mut self, error: walkdir::Error) -> Option<WalkError> {
+        let path = error.path().filter(|_| error.loop_ancestor().is_none())?.to_owned();
+        let depth = error.depth();
+        if depth > 0 {
+            let broken_link = fs::symlink_metadata(&path).is_ok_and(|data| data.is_symlink());
+            if self.passes_over(&path, depth, false) || broken_link && !is_photo(&path) {
+                return None;
+            }
+        }
+        // Only cycles have no such error.
+        let reason = error.into_io_error().unwrap_or_else(|| io::Error::other("cannot be listed"));
+        Some(WalkError { path, reason: Arc::new(reason) })
+    }
+
+    /// Whether an entry is passed over whatever its content; counts it then.
+    fn passes_over(&mut self, path: &Path, depth: usize, is_dir: bool) -> bool {
         if let Some(label) = side_label(path) {
             *self.passed.side.entry(label).or_default() += 1;
         } else if is_hidden(path) {
@@ -260,19 +276,6 @@ impl Filter<'_> {
         }
         true
     }
-}
-
-/// The error, unless it is about something that is not listed anyway: a cycle of links, a hidden file, a broken link
-/// without a photo's extension.
-fn reportable(folder: &Path, error: walkdir::Error) -> Option<WalkError> {
-    let path = error.path().filter(|_| error.loop_ancestor().is_none())?.to_owned();
-    let broken_link = || fs::symlink_metadata(&path).is_ok_and(|data| data.is_symlink()) && !is_photo(&path);
-    if path != folder && (is_hidden(&path) || side_label(&path).is_some() || broken_link()) {
-        return None;
-    }
-    // Only cycles have no such error.
-    let reason = error.into_io_error().unwrap_or_else(|| io::Error::other("cannot be listed"));
-    Some(WalkError { path, reason: Arc::new(reason) })
 }
 
 fn path_bytes(found: &Result<PathBuf, WalkError>) -> &[u8] {

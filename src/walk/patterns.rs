@@ -53,7 +53,10 @@ pub(super) struct Patterns {
 
 impl Patterns {
     pub fn new() -> Self {
-        Patterns { builder: GitignoreBuilder::new(""), matcher: Gitignore::empty() }
+        let mut builder = GitignoreBuilder::new("");
+        // Git takes `[a` as a name, which is hardly what the caller of this one pattern means.
+        builder.allow_unclosed_class(false);
+        Patterns { builder, matcher: Gitignore::empty() }
     }
 
     /// Adds patterns. A later one takes precedence.
@@ -63,7 +66,11 @@ impl Patterns {
             |pattern: &str, error: &ignore::Error| PatternError { pattern: pattern.to_owned(), reason: reason(error) };
         for pattern in patterns {
             let pattern = pattern.as_ref();
-            self.builder.add_line(None, pattern).map_err(|error| fail(pattern, &error))?;
+            // Only files have comments.
+            let comment = pattern.starts_with('#').then(|| format!("\\{pattern}"));
+            self.builder
+                .add_line(None, comment.as_deref().unwrap_or(pattern))
+                .map_err(|error| fail(pattern, &error))?;
             last.replace_range(.., pattern);
         }
         self.matcher = self.builder.build().map_err(|error| fail(&last, &error))?;
@@ -182,6 +189,11 @@ mod tests {
             ("20[01]?", "2009", true, true),
             ("*.{png,gif}", "b.gif", false, true),
             ("\\[a].png", "[a].png", false, true),
+            ("#a.png", "b/#a.png", false, true),
+            ("#a.png", "a.png", false, false),
+            ("\\#a.png", "b/#a.png", false, true),
+            ("#a/", "b/#a", true, true),
+            ("#a/", "b/#a", false, false),
         ] {
             let mut patterns = Patterns::new();
             patterns.add([pattern]).unwrap();
@@ -190,12 +202,15 @@ mod tests {
         let mut patterns = Patterns::new();
         patterns.add(["*.png", "!keep.png"]).unwrap();
         assert!(patterns.exclude(Path::new("a/b.png"), false) && !patterns.exclude(Path::new("a/keep.png"), false));
-        let error = patterns.add(["{a"]).unwrap_err();
-        assert_eq!(error.pattern(), "{a");
-        assert!(error.to_string().starts_with("\"{a\" is not a pattern of files: "), "{error}");
-        // What the message advises.
-        patterns.add(["\\{a"]).unwrap();
-        assert!(patterns.exclude(Path::new("b/{a"), false) && patterns.exclude(Path::new("b.png"), false));
+        for (malformed, escaped) in [("{a", "\\{a"), ("[a", "\\[a"), ("#[a", "#\\[a")] {
+            let error = patterns.add([malformed]).unwrap_err();
+            assert_eq!(error.pattern(), malformed);
+            assert!(error.to_string().starts_with(&format!("{malformed:?} is not a pattern of files: ")), "{error}");
+            // What the message advises.
+            patterns.add([escaped]).unwrap();
+            let name = Path::new("b").join(malformed);
+            assert!(patterns.exclude(&name, false) && patterns.exclude(Path::new("b.png"), false), "{escaped}");
+        }
     }
 
     #[test]

@@ -131,6 +131,31 @@ fn ignore_files_are_respected_on_request() {
     assert_eq!((photos.passed_over().excluded, photos.passed_over().ignored), (1, 6));
 }
 
+/// A link that leads nowhere can be passed over by its name, like any file.
+#[cfg(unix)]
+#[test]
+fn broken_links_are_excluded_and_ignored() {
+    let folder = folder(&[("a.jpg", ""), ("b/.gitignore", "ignored.jpg\n")]);
+    let root = folder.path().join("lib");
+    for link in ["dangling.jpg", "b/ignored.jpg", "b/dangling.jpg", ".hidden.jpg", "._a.jpg", "b/dangling.txt"] {
+        std::os::unix::fs::symlink("nope", root.join(link)).unwrap();
+    }
+    let broken = |walk: &Walk| -> Vec<String> {
+        let errors = walk.photos(&root).filter_map(Result::err);
+        errors.map(|error| error.path().strip_prefix(&root).unwrap().display().to_string()).collect()
+    };
+    assert_eq!(broken(&Walk::new()), ["b/dangling.jpg", "b/ignored.jpg", "dangling.jpg"]);
+    assert_eq!(broken(&Walk::new().exclude(["dangling.jpg"]).unwrap()), ["b/ignored.jpg"]);
+    assert_eq!(broken(&Walk::new().exclude(["/dangling.jpg"]).unwrap()), ["b/dangling.jpg", "b/ignored.jpg"]);
+    // A link that leads nowhere is no folder.
+    assert_eq!(broken(&Walk::new().exclude(["*/"]).unwrap()), ["dangling.jpg"]);
+    assert_eq!(broken(&Walk::new().ignore_files(true)), ["b/dangling.jpg", "dangling.jpg"]);
+    let photos = Walk::new().exclude(["dangling.*"]).unwrap().ignore_files(true).photos(&root);
+    let passed = photos.passed_over().clone();
+    assert_eq!(names(&root, photos), ["a.jpg"]);
+    assert_eq!((passed.excluded, passed.ignored, passed.hidden, passed.side["._*"]), (3, 1, 2, 1));
+}
+
 /// Neither waits for a pipe nor reads without end.
 #[cfg(unix)]
 #[test]

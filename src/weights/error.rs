@@ -174,7 +174,10 @@ pub enum Reason {
     #[error("takes {0} bytes of memory, which the system does not give; map the file instead or free memory")]
     Memory(u64),
     /// The length of the file changed after it was opened.
-    #[error("changed from {described} to {found} bytes while it was open; close it and open it again")]
+    #[error(
+        "changed from {described} to {found} bytes while it was open; put the right file in its place and open it \
+         again"
+    )]
     Changed {
         /// Current length in bytes.
         found: u64,

@@ -59,11 +59,11 @@ impl Row {
 }
 
 /// A row of the table for as long as a map lives; to be dropped before it.
-pub(super) struct Watched(Option<&'static Row>);
+pub(crate) struct Watched(Option<&'static Row>);
 
 impl Watched {
     /// Enters `map` into the table.
-    pub(super) fn new(map: &[u8]) -> Watched {
+    pub(crate) fn new(map: &[u8]) -> Watched {
         let row =
             TABLE.iter().find(|row| !row.taken.load(Ordering::Relaxed) && !row.taken.swap(true, Ordering::AcqRel));
         if let Some(row) = row {
@@ -75,7 +75,7 @@ impl Watched {
     }
 
     /// Whether a page could not be read and holds zeros instead.
-    pub(super) fn is_lost(&self) -> bool {
+    pub(crate) fn is_lost(&self) -> bool {
         self.0.is_some_and(|row| row.lost.load(Ordering::Acquire))
     }
 }

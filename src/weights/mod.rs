@@ -49,11 +49,15 @@ pub use verify::VerifyReport;
 
 #[cfg(feature = "import")]
 pub(crate) use format::PANEL;
+#[cfg(feature = "import")]
+pub(crate) use guard::Watched;
 pub(crate) use in_use::Refusal;
 #[cfg(feature = "import")]
 pub(crate) use map::map_foreign;
 #[cfg(feature = "import")]
 pub(crate) use pack::exact_halves;
+#[cfg(feature = "import")]
+pub(crate) use stamp::Stamp;
 pub(crate) use view::{TableView, TensorView};
 #[cfg(feature = "import")]
 pub(crate) use write::Writer;

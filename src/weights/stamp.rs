@@ -13,8 +13,8 @@ const COARSEST: i128 = 3_000_000_000;
 /// afterwards. Three things escape it: a change within the clock tick of the change before (some milliseconds; two
 /// seconds on FAT), writes through another program's map, and file servers that report times late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Stamp {
-    pub(super) len: u64,
+pub(crate) struct Stamp {
+    pub(crate) len: u64,
     /// Last change of the content, in nanoseconds.
     modified: i128,
     /// Last change of the content or of the file's names and rights, in nanoseconds; 0 where the system has none.
@@ -24,7 +24,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    pub(super) fn of(file: &File) -> io::Result<Stamp> {
+    pub(crate) fn of(file: &File) -> io::Result<Stamp> {
         file.metadata().map(|data| Stamp::from(&data))
     }
 

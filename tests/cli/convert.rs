@@ -351,3 +351,19 @@ fn a_damaged_entry_of_an_archive_is_a_warning() {
     }
     assert_eq!(warnings(&convert(&file)), 0);
 }
+
+/// A checkpoint is mapped, which takes address space of its size.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_lack_of_memory_is_not_a_lack_of_permissions() {
+    let sandbox = Sandbox::new();
+    let big = std::fs::File::create(sandbox.path("big.safetensors")).unwrap();
+    big.set_len(8 << 30).unwrap();
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "ulimit -v 4000000; exec \"$0\" convert big.safetensors", crate::support::BINARY]);
+    let out = command.current_dir(sandbox.path("")).output().unwrap();
+    let errors = String::from_utf8(out.stderr).unwrap();
+    assert_eq!(out.status.code(), Some(1), "{errors}");
+    assert!(errors.starts_with("error: big.safetensors cannot be read (Cannot allocate memory"), "{errors}");
+    assert!(errors.ends_with("; free memory, or raise the limit of this process's memory (`ulimit -v`)\n"), "{errors}");
+}

@@ -95,6 +95,11 @@ fn patterns_and_ignore_files_exclude() {
     let ran = sandbox.encode(["d", "--exclude", "{x"]).fails(2, &["--exclude: \"{x\" is not a pattern of files"]);
     assert!(ran.stderr.contains("put a backslash before a character that has no special meaning"), "{}", ran.stderr);
     assert_eq!(run(&["--exclude", "\\{x"]).len(), 6);
+    sandbox.encode(["d", "--exclude", "[a"]).fails(2, &["--exclude: \"[a\" is not a pattern of files"]);
+    // Not a comment, as in a file.
+    sandbox.write("d/#g.png", png(1));
+    assert_eq!(run(&[]).len(), 7);
+    assert_eq!(run(&["--exclude", "#g.png"]).len(), 6);
 }
 
 #[test]

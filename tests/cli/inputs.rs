@@ -111,6 +111,14 @@ fn lists_are_read_from_files_and_standard_input() {
     sandbox.encode(["--texts-from", "d"]).fails(1, &["error: cannot read d: "]);
     sandbox.write("latin.txt", b"one\ntwo\nr\xe9sum\xe9\n");
     sandbox.encode(["--texts-from", "latin.txt"]).fails(1, &["latin.txt: line 3 is not UTF-8", "byte 2"]);
+    // As PowerShell's `>` writes lists. Split at their NUL bytes they would name the current folder, `.`.
+    for order in [u16::to_le_bytes, u16::to_be_bytes] {
+        let utf16: Vec<u8> = "\u{feff}a b.jpg\r\nd\r\n".encode_utf16().flat_map(order).collect();
+        sandbox.write("utf16.txt", utf16);
+        let message = "error: utf16.txt is UTF-16; save the file as UTF-8\n";
+        sandbox.encode(["--files-from", "utf16.txt"]).fails(1, &[message]);
+        sandbox.encode(["--texts-from", "utf16.txt"]).fails(1, &["save the file as UTF-8"]);
+    }
 }
 
 #[test]

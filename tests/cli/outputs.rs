@@ -1,7 +1,7 @@
 //! Files that the command writes: what stands in their place.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::photos::jpeg;
 use crate::support::{Sandbox, rows};
@@ -31,6 +31,53 @@ fn links_are_followed() {
     for link in ["loop", "nowhere"] {
         sandbox.encode(["--files-from", "no-list", "-o", link]).fails(1, &[&format!("error: cannot write {link}: ")]);
     }
+}
+
+/// The report would replace the file that holds the embeddings.
+#[cfg(unix)]
+#[test]
+fn the_report_is_not_the_file_of_the_embeddings() {
+    use std::os::unix::fs::symlink;
+    let sandbox = Sandbox::new();
+    sandbox.write("s.jsonl", "kept\n");
+    symlink("s.jsonl", sandbox.path("link")).unwrap();
+    for report in ["s.jsonl", "./s.jsonl", "link", "/dev/stdout", "/dev/fd/1"] {
+        for format in ["jsonl", "npy"] {
+            for output in [&[][..], &["-o", "/dev/stdout"]] {
+                let args = [&["--text", "a", "--format", format, "--report", report], output].concat();
+                let file = fs::OpenOptions::new().append(true).open(sandbox.path("s.jsonl")).unwrap();
+                let status = sandbox.encode_command(&args).stdout(file).stderr(Stdio::null()).status().unwrap();
+                assert_eq!(status.code(), Some(2), "{args:?}");
+                assert_eq!(fs::read_to_string(sandbox.path("s.jsonl")).unwrap(), "kept\n", "{args:?}");
+            }
+        }
+    }
+    let message = "/dev/stdout is standard output, which gets the embeddings; write the report to another file";
+    sandbox.encode(["--text", "a", "--report", "/dev/stdout"]).fails(2, &[message]);
+    let file = fs::OpenOptions::new().append(true).open(sandbox.path("s.jsonl")).unwrap();
+    let command = ["--text", "a", "--report", "r.json"];
+    assert!(sandbox.encode_command(command).stdout(file).status().unwrap().success(), "what the message advises");
+    assert_eq!(fs::read_to_string(sandbox.path("s.jsonl")).unwrap().lines().count(), 2);
+    // Where the embeddings go to a file, standard output is free.
+    let ran = sandbox.encode(["--text", "a", "-o", "o", "--report", "/dev/stdout"]).ok();
+    assert!(ran.text().starts_with("{\"failures\":["), "{}", ran.text());
+
+    // Links that lead to no file yet.
+    for (file, link) in [("u.jsonl", "v"), ("w.npy.jsonl", "w2"), ("w.npy", "g.npy")] {
+        symlink(file, sandbox.path(link)).unwrap();
+    }
+    for (format, output, report) in [
+        ("jsonl", "u.jsonl", "v"),
+        ("jsonl", "v", "u.jsonl"),
+        ("npy", "w.npy", "w2"),
+        ("npy", "g.npy", "w2"),
+        ("npy", "g.npy", "w.npy.jsonl"),
+        ("npy", "g.npy", "w.npy"),
+    ] {
+        let args = ["--text", "a", "--format", format, "-o", output, "--report", report];
+        sandbox.encode(args).fails(2, &["gets the embeddings; write the report to another file"]);
+    }
+    assert!(!sandbox.path("u.jsonl").exists() && !sandbox.path("w.npy").exists());
 }
 
 #[test]

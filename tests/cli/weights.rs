@@ -162,15 +162,17 @@ fn changed_in_use(change: impl FnOnce(&Path)) -> (Option<i32>, Vec<String>, Stri
 #[cfg(unix)]
 #[test]
 fn a_file_that_changes_in_use_gives_an_error_and_no_other_numbers() {
-    let changes: [(&str, Change); 3] = [
+    let changes: [(&str, Change); 4] = [
         ("cut", |own| fs::OpenOptions::new().write(true).open(own).unwrap().set_len(100_000).unwrap()),
+        ("extended", |own| fs::OpenOptions::new().append(true).open(own).unwrap().write_all(b"x").unwrap()),
         ("noise", |own| overwrite(own, &1f32.to_le_bytes())),
         ("zeros", |own| overwrite(own, &[0; 4])),
     ];
     for (what, change) in changes {
         let (code, rows, errors) = changed_in_use(change);
         assert_eq!(code, Some(1), "{what}: {errors}");
-        assert!(errors.contains("own.clippie") && errors.contains("open it again"), "{what}: {errors}");
+        let remedy = "; put the right file in its place and open it again\n";
+        assert!(errors.contains("own.clippie") && errors.ends_with(remedy), "{what}: {errors}");
         assert_eq!(errors.lines().count(), 1, "{what}: {errors}");
         assert!(rows.len() < 3000 && rows.iter().all(|row| *row == rows[0]), "{what}: {} rows", rows.len());
     }

@@ -99,7 +99,7 @@ pub(super) enum Command {
 /// number; failed inputs have no row.
 ///
 /// npy writes a float32 array [rows, length] for NumPy and a sidecar OUT.jsonl (photos.npy.jsonl for -o photos.npy)
-/// with one line per row. If any input fails, nothing is written and the exit code is 1, unless --skip-errors is given.
+/// with one line per row; where OUT is a symbolic link, the sidecar is beside the file that it leads to. If any input fails, nothing is written and the exit code is 1, unless --skip-errors is given.
 ///
 /// The fingerprint identifies everything that determines an embedding: weights, preprocessing, orientation and
 /// normalisation. Only embeddings with equal fingerprints can be compared.
@@ -146,7 +146,7 @@ pub(super) struct Encode {
     /// Skip files and folders of the given folders that match GLOB; repeatable
     #[arg(long, value_name = "GLOB", allow_hyphen_values = true)]
     pub exclude: Vec<String>,
-    /// Respect .gitignore, .ignore, .ppignore, .nomedia and .noimage in the given folders
+    /// Respect .gitignore, .ignore and .ppignore in the given folders, and skip subfolders with .nomedia or .noimage
     #[arg(long)]
     pub ignore_files: bool,
     /// Write a report of the run to FILE, as JSON

@@ -66,8 +66,14 @@ mod tests {
         for bad in ["", "1,2", "1,2,3,4", "1,2,x", "1,2,nan", "1,2,inf"] {
             assert!(mean(bad).is_err(), "{bad}");
         }
-        assert!(std("1,1,0").is_err());
-        assert!(std("1,1,-1").is_err());
+        for (bad, value) in [("1,1,0", "0.0"), ("1,1,-1", "-1.0"), ("1e-40,1,1", "1e-40"), ("1,1e39,1", "1e39")] {
+            let range = "it must be a number above zero, from 1.1754944e-38 to 3.4028235e38";
+            assert_eq!(std(bad), Err(format!("preprocessing has a standard deviation of {value}; {range}")));
+        }
+        // The bounds of the message.
+        assert!(std("1.1754944e-38,3.4028235e38,1").is_ok() && mean("-3.4028235e38,3.4028235e38,1").is_ok());
+        let range = "it must be a number from -3.4028235e38 to 3.4028235e38";
+        assert_eq!(mean("1e39,0,0"), Err(format!("preprocessing has a mean of 1e39; {range}")));
         assert_eq!(std("0.5,0.5,0.5"), Ok([0.5; 3]));
     }
 }

@@ -4,7 +4,6 @@ mod passed_over;
 mod report;
 mod sink;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -12,7 +11,7 @@ use super::args::{Encode, Format};
 use super::inputs::{self, Photo};
 use super::messages::{Failure, Messages, Outcome};
 use super::model;
-use super::output::{Destination, FileId, Head, Source, cannot_write, same_place, sidecar};
+use super::output::{Destination, FileId, Head, Source, cannot_write, is_stdout, same_place, sidecar};
 use crate::walk::Walk;
 use crate::weights::WeightsFile;
 use crate::{Error, ErrorKind, ImageEncoder, Options, TextEncoder};
@@ -68,6 +67,13 @@ fn check(args: &Encode) -> Result<(), Failure> {
         let output = output.display();
         return Err(Failure::Usage(format!("{output} gets the embeddings; write the report to another file")));
     }
+    if let Some(report) = report.filter(|report| args.output.as_deref().is_none_or(is_stdout) && goes_to_stdout(report))
+    {
+        let report = report.display();
+        return Err(Failure::Usage(format!(
+            "{report} is standard output, which gets the embeddings; write the report to another file"
+        )));
+    }
     if args.inputs.iter().chain(lists).filter(|path| inputs::is_stdin(path)).count() > 1 {
         return Err(Failure::Usage("standard input can be only one of the inputs; put the others into files".into()));
     }
@@ -120,12 +126,16 @@ fn open_output(args: &Encode) -> Result<Destination, Failure> {
     Ok(out)
 }
 
+/// Whether what is written to `path` would mix with standard output, or replace the file that it goes to.
+fn goes_to_stdout(path: &Path) -> bool {
+    is_stdout(path) || FileId::of_stdout().is_some_and(|stdout| FileId::of(path) == Some(stdout))
+}
+
 /// The files that rows are written to.
 fn row_files(args: &Encode) -> Vec<PathBuf> {
     let Some(path) = args.output.clone().filter(|path| !inputs::is_stdin(path)) else { return Vec::new() };
-    // The sidecar is beside the file that a link leads to.
-    let place = fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
-    if args.format == Format::Npy { vec![path, sidecar(&place)] } else { vec![path] }
+    let list = (args.format == Format::Npy).then(|| sidecar(&path));
+    [Some(path), list].into_iter().flatten().collect()
 }
 
 fn refuse_to_replace_inputs(args: &Encode, weights: &Path, photos: &[Photo]) -> Result<(), Failure> {

@@ -11,6 +11,11 @@ use crate::files::Partial;
 /// Paths of standard output.
 const STDOUT_NAMES: [&str; 3] = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
 
+/// Whether `path` is a name of standard output.
+pub(in crate::cli) fn is_stdout(path: &Path) -> bool {
+    path.as_os_str() == "-" || STDOUT_NAMES.iter().any(|name| path == Path::new(name))
+}
+
 /// An output. It is complete once [`Destination::commit`] returns.
 pub(in crate::cli) enum Destination {
     Stdout(BufWriter<Stdout>),
@@ -25,7 +30,7 @@ impl Destination {
         let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
             return Ok(Destination::Stdout(BufWriter::with_capacity(1 << 16, streams::stdout()?)));
         };
-        if STDOUT_NAMES.iter().any(|name| path.as_os_str() == *name) {
+        if is_stdout(path) {
             streams::stdout()?;
         }
         match fs::metadata(path) {
@@ -126,6 +131,11 @@ impl TempFile {
     pub fn copy_to(&mut self, out: &mut impl Write) -> io::Result<()> {
         self.file.rewind()?;
         io::copy(&mut self.file, out).map(|_| ())
+    }
+
+    /// Syncs the file to disk.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.file.file()?.sync_all()
     }
 
     /// Syncs the file to disk and renames it to the target. A file that is a mount point, as containers have them, is

@@ -11,7 +11,7 @@ mod target;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-pub(super) use destination::Destination;
+pub(super) use destination::{Destination, is_stdout};
 pub(super) use row::{Row, Source};
 
 use super::args::Format;
@@ -76,9 +76,9 @@ pub(super) fn cannot_write(path: Option<&Path>, error: &io::Error) -> Failure {
     }
 }
 
-/// The sidecar of a `.npy` file: the same name with `.jsonl` after it.
+/// The sidecar of a `.npy` file: the same name with `.jsonl` after it, beside the file that a link leads to.
 pub(super) fn sidecar(npy: &Path) -> PathBuf {
-    let mut path = npy.as_os_str().to_owned();
+    let mut path = crate::files::follow(npy).unwrap_or_else(|_| npy.to_owned()).into_os_string();
     path.push(".jsonl");
     path.into()
 }
@@ -91,12 +91,31 @@ impl FileId {
     /// Returns `None` if there is no file.
     pub fn of(path: &Path) -> Option<FileId> {
         #[cfg(unix)]
-        {
-            use std::os::unix::fs::MetadataExt;
-            fs::metadata(path).ok().map(|data| FileId((data.dev(), data.ino())))
-        }
+        return fs::metadata(path).ok().map(|data| FileId::of_data(&data));
         #[cfg(not(unix))]
         fs::canonicalize(path).ok().map(FileId)
+    }
+
+    #[cfg(unix)]
+    fn of_data(data: &fs::Metadata) -> FileId {
+        use std::os::unix::fs::MetadataExt;
+        FileId((data.dev(), data.ino()))
+    }
+
+    /// The file or pipe that standard output goes to. `None` for a device, which loses nothing when two write to it.
+    #[cfg(unix)]
+    pub fn of_stdout() -> Option<FileId> {
+        use std::os::fd::AsFd;
+        use std::os::unix::fs::FileTypeExt;
+        let stdout = super::streams::stdout().ok()?.as_fd().try_clone_to_owned().ok()?;
+        let data = fs::File::from(stdout).metadata().ok()?;
+        (!data.file_type().is_char_device()).then(|| FileId::of_data(&data))
+    }
+
+    /// Not known; this system does not replace a file that is open elsewhere.
+    #[cfg(not(unix))]
+    pub fn of_stdout() -> Option<FileId> {
+        None
     }
 }
 
@@ -108,6 +127,8 @@ pub(super) fn same_file(a: &Path, b: &Path) -> bool {
 /// Whether both paths name the same file, which need not exist yet.
 pub(super) fn same_place(a: &Path, b: &Path) -> bool {
     let place = |path: &Path| {
+        // Also through links that lead to no file yet.
+        let path = &crate::files::follow(path).ok()?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::canonicalize(path).ok().or_else(|| Some(fs::canonicalize(folder).ok()?.join(path.file_name()?)))
     };

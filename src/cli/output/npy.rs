@@ -93,7 +93,9 @@ impl RowWriter for Npy {
     fn finish(mut self: Box<Self>) -> io::Result<()> {
         self.data.rewrite_start(&header_of(&[self.rows, self.embed_dim])?)?;
         if let Some(sidecar) = self.sidecar {
-            // Commit the sidecar first, so that an array never exists without it.
+            // Both are on the disk before either gets its name: a signal in between would leave a list beside an older
+            // array. The list is first, so that an array never exists without it.
+            self.data.sync()?;
             sidecar.into_inner().map_err(io::IntoInnerError::into_error)?.commit()?;
         }
         match self.out {

@@ -27,7 +27,7 @@ impl TextHybridConfig {
         within("context_length", self.context_length, 1..=65_536)?;
         within("vocab_size", self.vocab_size, 1..=1 << 24)?;
         within("kernel_size", self.kernel_size, 11..=11)?;
-        self.blocks.validate()
+        self.blocks.validate(self.context_length)
     }
 
     pub(crate) fn open_settings(&mut self) -> OpenSettings<'_> {

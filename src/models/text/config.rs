@@ -60,7 +60,7 @@ impl TextTransformerConfig {
         if let TextPooling::Id(id) = self.pooling {
             within("id of the pooled token", id as usize, 0..=self.vocab_size - 1)?;
         }
-        self.blocks.validate()
+        self.blocks.validate(self.context_length)
     }
 
     pub(crate) fn open_settings(&mut self) -> OpenSettings<'_> {

@@ -24,8 +24,21 @@ pub struct TransformerConfig {
     pub norm_eps: f64,
 }
 
+/// Most multiply-adds of attention scores that one input may need: some tens of seconds on one thread. The largest
+/// published towers need a third. Weights are as large as their products, but attention grows with the square of the
+/// tokens, which cost a file nothing.
+const MAX_SCORES: u64 = 1 << 38;
+
 impl TransformerConfig {
-    pub(crate) fn validate(&self) -> Result<(), Error> {
+    /// Validates blocks that run on up to `tokens` tokens.
+    pub(crate) fn validate(&self, tokens: usize) -> Result<(), Error> {
+        let factors = [tokens, tokens, self.width, self.layers].map(|factor| factor as u64);
+        if factors.into_iter().fold(1, u64::saturating_mul) > MAX_SCORES {
+            let (width, layers) = (self.width, self.layers);
+            return Err(Error::Config(format!(
+                "attention over {tokens} tokens in {layers} layers of width {width} would take minutes for one input"
+            )));
+        }
         within("width", self.width, 1..=16_384)?;
         within("layers", self.layers, 0..=1024)?;
         within("heads", self.heads, 1..=self.width)?;

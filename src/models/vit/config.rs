@@ -71,7 +71,7 @@ impl VitConfig {
             within("width of the stem", stem.width, 1..=16_384)?;
             within("padding of the stem", stem.padding, 0..=1)?;
         }
-        self.blocks.validate()
+        self.blocks.validate(self.tokens())
     }
 
     pub(crate) fn open_settings(&mut self) -> OpenSettings<'_> {

@@ -99,6 +99,17 @@ impl<'a> Contents<'a> {
         self.header.first_chunk().map_or((0, 0), two_sides)
     }
 
+    /// Kind and content of each chunk of pixels in `bytes`, and its checksum, if the file does not end before it.
+    pub fn pixels<'b>(&self, bytes: &'b [u8]) -> impl Iterator<Item = (&'b [u8], Option<u32>)> {
+        let parts =
+            chunks(bytes, SIGNATURE).take_while(|chunk| chunk.1 != *b"IEND").filter(|chunk| chunk.1 == *b"IDAT");
+        parts.map(|(start, _, content)| {
+            let end = start + 8 + content.len();
+            let stored = bytes.get(end..).and_then(|rest| rest.first_chunk().copied()).map(u32::from_be_bytes);
+            (&bytes[start + 4..end], stored)
+        })
+    }
+
     /// Returns a file of the header, an empty palette and the pixels of `bytes`, for the codec.
     pub fn stream(&self, bytes: &'a [u8]) -> Stream<'a> {
         let mut header = self.header;

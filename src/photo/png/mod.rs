@@ -5,6 +5,7 @@
 
 mod chunks;
 mod metadata;
+mod sums;
 
 use png::{BitDepth, ColorType, Decoder, DecodingError, InterlaceInfo, Limits, Reader, Transformations};
 
@@ -53,6 +54,7 @@ pub(super) fn decode(
     if least > contents.pixel_bytes.saturating_mul(MAX_DEFLATE_RATIO) {
         return Err(DecodeError::Truncated);
     }
+    sums::verify_pixels(&contents, bytes, budget)?;
     check_memory(CODEC_BUFFERS + width * ROW_BUFFERS, (width, height))?;
     if !interlaced {
         sink.begin(width, height, orientation)?;
@@ -77,7 +79,7 @@ pub(super) fn decode(
 
 /// Units of work of a row of samples: inflating, filtering and converting them.
 fn row_work(len: usize) -> u64 {
-    3 * len as u64 + 8
+    3 * len as u64 + 48
 }
 
 /// Delivers the rows of a photo that is not interlaced.

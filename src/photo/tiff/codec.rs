@@ -15,7 +15,7 @@ use crate::budget::Budget;
 const PIECE: usize = 1 << 16;
 
 /// Work to start a decoder: allocating its tables.
-const START: u64 = 2_000;
+const START: u64 = 6_000;
 
 /// Work of a call of the LZW decoder, which returns after each code that clears the table.
 const LZW_CALL: u64 = 200;

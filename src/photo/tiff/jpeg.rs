@@ -8,6 +8,9 @@ use super::samples::{BLACK_IS_ZERO, CIELAB, CMYK, Meaning, PALETTE, RGB, Samples
 use crate::budget::Budget;
 use crate::pixels::{Orientation, RgbBuffer, RowSink, SinkError};
 
+/// Work to start the decoder for a part: its segments and tables.
+const START: u64 = 20_000;
+
 /// Work per pixel of a part, drawn before it is decoded.
 const WORK_PER_PIXEL: u64 = 16;
 
@@ -61,7 +64,7 @@ impl<'a> JpegParts<'a> {
         out: &mut [u8],
         budget: &Budget,
     ) -> Result<(), DecodeError> {
-        budget.work(4 * (self.tables.len() + data.len()) as u64)?;
+        budget.work(START + 4 * (self.tables.len() + data.len()) as u64)?;
         let file = match self.tables {
             [] => data,
             tables => {

@@ -26,6 +26,9 @@ pub(super) enum Coding {
 /// Work per byte of coded data: up to eight codes of some nanoseconds each.
 const WORK_PER_BYTE: u64 = 40;
 
+/// Work per row, however short it is: its transitions, its bits, the end of its line.
+const WORK_PER_ROW: u64 = 150;
+
 /// Decodes rows of `width` pixels to `out`, whose rows have whole bytes; bits are one for black.
 pub(super) fn decode(
     data: &[u8],
@@ -58,7 +61,7 @@ pub(super) fn decode(
             Coding::Group4 => row.differences(&mut bits, &above)?,
         }
         row.write(pixels);
-        budget.work(((bits.position() - start) / 8) as u64 * WORK_PER_BYTE + pixels.len() as u64 + 20)?;
+        budget.work(((bits.position() - start) / 8) as u64 * WORK_PER_BYTE + pixels.len() as u64 + WORK_PER_ROW)?;
         std::mem::swap(&mut above, &mut row);
     }
     budget.give_back(memory);
