@@ -685,7 +685,7 @@ fn a_checkpoint_that_changes_during_its_conversion_is_refused() {
         let (src, out) = (dir.path().join("plain.pt"), dir.path().join("out.clippie"));
         std::fs::copy(golden("plain.pt"), &src).unwrap();
         let mut changed = false;
-        let error = convert(&src, &out, &ConvertOptions::default(), &mut |progress| {
+        let error = convert(&src, &out, &as_openai(), &mut |progress| {
             if progress.stage == Stage::Write && !std::mem::replace(&mut changed, true) {
                 let file = std::fs::OpenOptions::new().write(true).open(&src).unwrap();
                 let len = file.metadata().unwrap().len();
