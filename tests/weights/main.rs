@@ -626,8 +626,9 @@ fn unwritable_paths_are_named() {
     };
     assert!(matches!(create(folder.path()), Reason::Folder));
     let missing = create(&folder.path().join("no/such/folder.clippie"));
-    assert!(matches!(&missing, Reason::Write(error) if error.kind() == std::io::ErrorKind::NotFound), "{missing:?}");
-    assert!(missing.to_string().ends_with("check the folder, its permissions and the space left"), "{missing}");
+    let absent = folder.path().join("no/such");
+    assert!(matches!(&missing, Reason::NoFolder(named) if *named == absent), "{missing:?}");
+    assert!(missing.to_string().ends_with("does not exist; create it first"), "{missing}");
     assert!(matches!(create(&folder.path().join("..")), Reason::Folder));
     #[cfg(unix)]
     assert!(matches!(create(Path::new("/dev/null")), Reason::NotAFile));
