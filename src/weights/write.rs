@@ -55,6 +55,7 @@ impl Writer {
     ///
     /// # Errors
     /// If the folder does not exist, or if something that is no file is at `path`.
+    #[cfg(feature = "import")]
     pub(crate) fn look_at(path: &Path) -> Result<(), Error> {
         look_at(path).map_err(|reason| Error::new(path, reason))
     }
