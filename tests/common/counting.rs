@@ -1,4 +1,4 @@
-//! Counts the memory that a test has allocated. Only for test binaries whose tests share one counter knowingly.
+//! Counts the memory that a test or fuzz target has allocated. Only for binaries whose tests share one counter knowingly.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
