@@ -4,4 +4,4 @@
 use clippie_rs_fuzz::targets;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: clippie_rs_fuzz::pickle::Program| targets::pickle_structure(&input));
+fuzz_target!(|input: &[u8]| targets::pickle_structure(input));

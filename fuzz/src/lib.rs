@@ -4,7 +4,5 @@
 //! ([`memory`]); libFuzzer's `-timeout` bounds the time.
 
 pub mod memory;
-pub mod pickle;
 pub mod targets;
 pub mod tiff;
-pub mod zip;

@@ -6,9 +6,10 @@ use clippie_rs::preprocess::{PreprocessConfig, pixels_into};
 use clippie_rs::tokenizer::{Overflow, Tokenizer};
 use clippie_rs::weights::WeightsFile;
 use clippie_rs::{Options, RgbBuffer, decode_pixels_into};
+use clippie_testkit::pickles;
 
 use crate::memory;
-use crate::{pickle, tiff};
+use crate::tiff;
 
 /// Memory for the largest photo that the fuzzed crate accepts, in bytes for each pixel.
 const PER_PIXEL: usize = 24;
@@ -143,13 +144,16 @@ pub fn zip(bytes: &[u8]) {
 }
 
 pub fn pickle(bytes: &[u8]) {
-    checkpoint(pickle::wrapped(bytes, &[0; 256]));
+    checkpoint(pickles::archive(bytes));
     // The same pickle as the legacy container.
     checkpoint(bytes.to_vec());
 }
 
-pub fn pickle_structure(program: &pickle::Program) {
-    checkpoint(program.checkpoint());
+/// A pickle of mostly sound instructions, each chosen by a byte.
+pub fn pickle_structure(choices: &[u8]) {
+    let pickle = pickles::chosen(choices);
+    checkpoint(pickles::archive(&pickle));
+    checkpoint(pickles::legacy(&pickle));
 }
 
 pub fn tokenizer(bytes: &[u8]) {

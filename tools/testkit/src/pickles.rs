@@ -43,8 +43,15 @@ const GLOBALS: [(&str, &str); 12] = [
     ("", ""),
 ];
 
-struct Generator {
-    random: Stream,
+/// Where a generator's choices come from.
+enum Choices<'a> {
+    Random(Stream),
+    /// A byte a choice, as fuzzers have them; zeros after the last.
+    Given(&'a [u8]),
+}
+
+struct Generator<'a> {
+    choices: Choices<'a>,
     drawn: u64,
     out: Vec<u8>,
     /// Values above the innermost mark.
@@ -56,23 +63,21 @@ struct Generator {
 
 /// A pickle of about `steps` instructions.
 pub fn pickle(seed: u64, steps: usize) -> Vec<u8> {
-    let random = Stream::new("pickle", seed);
-    let out = vec![0x80, 2 + (seed % 4) as u8];
-    let mut generator = Generator { random, drawn: 0, out, height: 0, marks: Vec::new(), remembered: 0 };
-    // A dict below everything, so that there is a place for tensors.
-    generator.push(b"}");
-    generator.remember();
+    let mut generator = Generator::new(Choices::Random(Stream::new("pickle", seed)), 2 + (seed % 4) as u8);
     for _ in 0..steps {
         generator.step();
     }
-    while !generator.marks.is_empty() {
-        generator.close(b"t");
+    generator.finish(!seed.is_multiple_of(8))
+}
+
+/// A pickle of the instructions that `choices` stand for: other bytes, another pickle.
+pub fn chosen(choices: &[u8]) -> Vec<u8> {
+    let Some((&first, choices)) = choices.split_first() else { return b"\x80\x02}.".to_vec() };
+    let mut generator = Generator::new(Choices::Given(choices), 2 + first % 4);
+    while (generator.drawn as usize) < choices.len() {
+        generator.step();
     }
-    if !seed.is_multiple_of(8) {
-        generator.push(b"j\0\0\0\0");
-    }
-    generator.out.push(b'.');
-    generator.out
+    generator.finish(first < 0xe0)
 }
 
 /// An archive of `torch.save` with a pickle and one storage of [`STORAGE`] bytes.
@@ -96,10 +101,34 @@ pub fn legacy(pickle: &[u8]) -> Vec<u8> {
     [&magic[..], version, system, pickle, keys, &storage].concat()
 }
 
-impl Generator {
+impl<'a> Generator<'a> {
+    fn new(choices: Choices<'a>, protocol: u8) -> Self {
+        let out = vec![0x80, protocol];
+        let mut generator = Generator { choices, drawn: 0, out, height: 0, marks: Vec::new(), remembered: 0 };
+        // A dict below everything, so that there is a place for tensors.
+        generator.push(b"}");
+        generator.remember();
+        generator
+    }
+
+    /// Ends the pickle, with the dict below everything as its value if `dict`.
+    fn finish(mut self, dict: bool) -> Vec<u8> {
+        while !self.marks.is_empty() {
+            self.close(b"t");
+        }
+        if dict {
+            self.push(b"j\0\0\0\0");
+        }
+        self.out.push(b'.');
+        self.out
+    }
+
     fn below(&mut self, bound: u32) -> u32 {
         self.drawn += 1;
-        self.random.below(self.drawn, bound)
+        match self.choices {
+            Choices::Random(stream) => stream.below(self.drawn, bound),
+            Choices::Given(bytes) => bytes.get(self.drawn as usize - 1).map_or(0, |&byte| u32::from(byte)) % bound,
+        }
     }
 
     fn step(&mut self) {
