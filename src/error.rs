@@ -138,9 +138,6 @@ pub enum Error {
     /// `CLIPPIE_ISA` names an instruction set that cannot be used.
     #[error(transparent)]
     Isa(#[from] IsaError),
-    /// The threads cannot be started.
-    #[error("cannot start worker threads: {0}")]
-    Threads(String),
     /// The call was cancelled through its [`CancelToken`](crate::CancelToken).
     #[error("cancelled")]
     Cancelled,
@@ -280,9 +277,7 @@ impl Error {
             Error::Pixels(_) | Error::Preprocess(_) | Error::PixelShape { .. } => ErrorKind::Image,
             Error::Tokenizer(_) | Error::Vocabulary { .. } => ErrorKind::Text,
             Error::ModelName { .. } | Error::NoModel { .. } => ErrorKind::Option,
-            Error::Isa(_) | Error::Threads(_) | Error::OutputLength { .. } | Error::EmbedDim { .. } => {
-                ErrorKind::Option
-            }
+            Error::Isa(_) | Error::OutputLength { .. } | Error::EmbedDim { .. } => ErrorKind::Option,
             Error::Cancelled => ErrorKind::Cancelled,
             #[cfg(feature = "import")]
             Error::Import(_) => ErrorKind::Checkpoint,

@@ -268,7 +268,7 @@ mod tests {
         for failures in [Failures::per_item(), Failures::fail_fast()] {
             assert!(!failures.stopped());
             failures.add(3, Error::Cancelled);
-            failures.add(1, Error::Threads("a".into()));
+            failures.add(1, Error::OutputLength { len: 1, inputs: 1, expected: 2 });
             assert_eq!(failures.stopped(), failures.fail_fast);
             let places: Vec<usize> = failures.into_errors().iter().map(|(index, _)| *index).collect();
             assert_eq!(places, [1, 3]);

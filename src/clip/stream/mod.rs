@@ -276,7 +276,7 @@ mod tests {
         let errors = inputs.iter().enumerate().filter(|(_, input)| cancel.is_cancelled() || input.is_multiple_of(7));
         let error = |place| match cancel.is_cancelled() {
             true => Error::Cancelled,
-            false => Error::Threads("no".into()).of_item("number", Some(place), None),
+            false => Error::OutputLength { len: 1, inputs: 1, expected: 2 }.of_item("number", Some(place), None),
         };
         Encoded { errors: errors.map(|(place, _)| (place, error(place))).collect(), rows }
     }
