@@ -230,13 +230,8 @@ fn short(name: &OsStr) -> OsString {
 
 #[cfg(test)]
 mod tests {
+    use super::super::names;
     use super::*;
-
-    fn names(folder: &Path) -> Vec<OsString> {
-        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        names.sort();
-        names
-    }
 
     #[test]
     fn a_file_is_renamed_or_removed() {

@@ -14,6 +14,7 @@ use super::make::{Job, jobs};
 use super::options::ConvertOptions;
 use super::recipes::{self, Mapped, SourceLayout};
 use crate::cancel::CancelToken;
+use crate::files;
 use crate::models::config::ModelConfig;
 use crate::preprocess::PreprocessConfig;
 use crate::weights::{Meta, Provenance, TensorSpec, Writer};
@@ -95,10 +96,7 @@ pub fn convert(
     Writer::look_at(out)?;
     let mut checkpoint = Checkpoint::open_located(&located, &options.cancel)?;
     let source = located.path;
-    let folder = match source.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = files::folder(&source);
     let Prepared { mapped, described } = prepare(&mut checkpoint, Some(folder), options)?;
     let Mapped { layout, prefix, layers, ignored, extra, .. } = mapped;
     let Described { config, preprocess, tokenizer, model_name } = described;

@@ -99,7 +99,7 @@ fn hostile_files_end_soon() {
 }
 
 /// Runs the test above in a process that has little address space.
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(target_os = "linux")]
 #[test]
 fn hostile_files_do_not_abort_a_process_with_little_memory() {
     for kilobytes in [400_000, 900_000] {

@@ -129,8 +129,9 @@ pub(super) fn same_place(a: &Path, b: &Path) -> bool {
     let place = |path: &Path| {
         // Also through links that lead to no file yet.
         let path = &crate::files::follow(path).ok()?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::canonicalize(path).ok().or_else(|| Some(fs::canonicalize(folder).ok()?.join(path.file_name()?)))
+        fs::canonicalize(path)
+            .ok()
+            .or_else(|| Some(fs::canonicalize(crate::files::folder(path)).ok()?.join(path.file_name()?)))
     };
     a == b || place(a).is_some_and(|a| place(b) == Some(a))
 }

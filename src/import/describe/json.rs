@@ -1,13 +1,13 @@
 //! Typed access to the fields of untrusted JSON files. `null` counts as absent; a wrong type is an error that names
 //! file and field.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use super::tables::{Rule, Table};
+use crate::files::{NotRegular, open_regular};
 use crate::import::error::{Error, printable, printable_error};
 
 /// Longest configuration file to read, in bytes. Published ones have a few KiB.
@@ -19,20 +19,19 @@ const MAX_SHOWN: usize = 60;
 /// Reads a JSON file, if it is short enough.
 pub(super) fn read(path: &Path) -> Result<Value, Error> {
     let read = |source| Error::Read { path: path.to_owned(), source };
-    // Opening a named pipe would wait for a writer, so the kind is looked at first, and again once the file is open.
-    let mut meta = std::fs::metadata(path).map_err(read)?;
-    let mut text = Vec::new();
-    if meta.is_file() {
-        let file = File::open(path).map_err(read)?;
-        meta = file.metadata().map_err(read)?;
-        if meta.is_file() && meta.len() <= MAX_LEN {
-            file.take(MAX_LEN + 1).read_to_end(&mut text).map_err(read)?;
+    let file = match open_regular(path) {
+        Err(refused) if NotRegular::of(&refused).is_some() => {
+            return error(path, "is not a file; give a configuration file with --config".to_owned());
         }
+        file => file.map_err(read)?,
+    };
+    let mut len = file.metadata().map_err(read)?.len();
+    let mut text = Vec::new();
+    if len <= MAX_LEN {
+        file.take(MAX_LEN + 1).read_to_end(&mut text).map_err(read)?;
+        len = len.max(text.len() as u64);
     }
-    let len = meta.len().max(text.len() as u64);
-    if !meta.is_file() {
-        error(path, "is not a file; give a configuration file with --config".to_owned())
-    } else if len > MAX_LEN {
+    if len > MAX_LEN {
         error(
             path,
             format!("is too long to be a configuration: {len} bytes, of at most {MAX_LEN}; give another with --config"),

@@ -5,6 +5,8 @@
 
 use std::io::{BufRead, Read, Result, Seek, SeekFrom};
 
+use flate2::Crc;
+
 use super::super::decode_error::DecodeError;
 
 /// Length of the signature that begins a file.
@@ -159,10 +161,10 @@ fn text<'a>(kind: &[u8; 4], content: &'a [u8]) -> Option<(&'a [u8], Text<'a>)> {
 }
 
 /// Computes the checksum of a chunk, over its kind and content.
-fn checksum(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0u32, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
-    })
+pub(super) fn checksum(kind_and_content: &[u8]) -> u32 {
+    let mut crc = Crc::new();
+    crc.update(kind_and_content);
+    crc.sum()
 }
 
 /// Checks a chunk that the pixels depend on. `start` is its offset in the file.
@@ -180,7 +182,7 @@ fn verify(bytes: &[u8], (start, _, content): &Chunk<'_>) -> std::result::Result<
 }
 
 /// Appends a chunk.
-fn append(out: &mut Vec<u8>, kind: &[u8; 4], content: &[u8]) {
+pub(super) fn append(out: &mut Vec<u8>, kind: &[u8; 4], content: &[u8]) {
     out.extend((content.len() as u32).to_be_bytes());
     let start = out.len();
     out.extend(kind);

@@ -4,20 +4,15 @@
 //! pixels that differ from the checksum of their compressed stream. That one is compared only where a chunk's is wrong:
 //! bytes that were damaged on the way are wrong in both.
 
-use flate2::{Crc, Decompress, FlushDecompress, Status};
+use flate2::{Decompress, FlushDecompress, Status};
 
-use super::chunks::Contents;
+use super::chunks::{Contents, checksum};
 use crate::budget::Budget;
 use crate::photo::decode_error::DecodeError;
 
 /// Refuses pixels that differ from both of their checksums.
 pub(super) fn verify_pixels(contents: &Contents<'_>, bytes: &[u8], budget: &Budget) -> Result<(), DecodeError> {
-    let is_sound = |(kind_and_content, stored): (&[u8], Option<u32>)| {
-        let mut crc = Crc::new();
-        crc.update(kind_and_content);
-        stored.is_none_or(|stored| stored == crc.sum())
-    };
-    if contents.pixels(bytes).all(is_sound) {
+    if contents.pixels(bytes).all(|(chunk, stored)| stored.is_none_or(|stored| stored == checksum(chunk))) {
         return Ok(());
     }
     let mut stream = Decompress::new(true);
@@ -45,22 +40,21 @@ pub(super) fn verify_pixels(contents: &Contents<'_>, bytes: &[u8], budget: &Budg
 
 #[cfg(test)]
 mod tests {
+    use super::super::chunks::append;
     use super::*;
     use crate::cancel::CancelToken;
     use crate::photo;
 
     /// A grey PNG of 8 x 8 pixels whose only chunk of pixels has this content and checksum.
     fn file(content: &[u8], right: bool) -> Vec<u8> {
-        let chunk = |kind: &[u8; 4], content: &[u8], right: bool| {
-            let mut crc = Crc::new();
-            crc.update(kind);
-            crc.update(content);
-            let sum = if right { crc.sum() } else { !crc.sum() };
-            [&(content.len() as u32).to_be_bytes(), &kind[..], content, &sum.to_be_bytes()].concat()
-        };
-        let header = [0, 0, 0, 8, 0, 0, 0, 8, 8, 0, 0, 0, 0];
-        let parts = [chunk(b"IHDR", &header, true), chunk(b"IDAT", content, right), chunk(b"IEND", b"", true)];
-        [b"\x89PNG\r\n\x1a\n".to_vec(), parts.concat()].concat()
+        let mut out = b"\x89PNG\r\n\x1a\n".to_vec();
+        append(&mut out, b"IHDR", &[0, 0, 0, 8, 0, 0, 0, 8, 8, 0, 0, 0, 0]);
+        append(&mut out, b"IDAT", content);
+        if !right {
+            out.iter_mut().rev().take(4).for_each(|byte| *byte = !*byte);
+        }
+        append(&mut out, b"IEND", b"");
+        out
     }
 
     #[test]
