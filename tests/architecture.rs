@@ -20,7 +20,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     ("weights", &["files", "tensor", "threads"]),
     ("tokenizer", &["tensor"]),
     ("pixels", &["tensor"]),
-    ("photo", &["budget", "cancel", "pixels", "tensor"]),
+    ("photo", &["budget", "cancel", "kernels", "pixels", "tensor"]),
     ("preprocess", &["pixels", "tensor", "threads"]),
     ("layers", &["tensor", "kernels", "weights"]),
     // Models use kernels only through layers.

@@ -10,6 +10,8 @@ pub(crate) mod attention;
 pub(crate) mod depthwise;
 pub(crate) mod gemm;
 pub mod isa;
+#[cfg(feature = "decode")]
+pub(crate) mod lanes;
 pub(crate) mod math;
 pub(crate) mod norm;
 pub(crate) mod output;

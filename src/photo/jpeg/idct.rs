@@ -8,6 +8,8 @@
 //! A pass rounds once, at its end, so its sums are multiplied out to products of 16-bit values and 16-bit constants,
 //! for which every vector unit has an instruction.
 
+use crate::kernels::lanes::{I16x8, I32x4};
+
 /// Fractional bits of the constants.
 const FRACTION: u32 = 13;
 /// Fractional bits between the passes.
@@ -33,91 +35,83 @@ const THREE_FIVE: i32 = fixed(2.562915447);
 const THREE_SEVEN: i32 = fixed(1.961570560);
 const ONE_FIVE: i32 = fixed(0.390180644);
 
-/// Weights of coefficients 2 and 6 in samples 0 (and 7) and 1 (and 6).
-const EVEN: [[i32; 2]; 2] = [[C6 + C2_MINUS_C6, C6], [C6, C6 - C2_PLUS_C6]];
+/// Weights of coefficients 0 and 4 in samples 0, 3, 4 and 7, and in samples 1, 2, 5 and 6.
+const EVEN_04: [[i32; 2]; 2] = [[1 << FRACTION, 1 << FRACTION], [1 << FRACTION, -(1 << FRACTION)]];
 
-/// Weights of coefficients 1, 3, 5 and 7 in samples 0 to 3; with the opposite sign, in samples 7 to 4.
-const ODD: [[i32; 4]; 4] = [
-    [ONE - ONE_SEVEN + ALL - ONE_FIVE, ALL, ALL - ONE_FIVE, ALL - ONE_SEVEN],
-    [ALL, THREE - THREE_FIVE + ALL - THREE_SEVEN, ALL - THREE_FIVE, ALL - THREE_SEVEN],
-    [ALL - ONE_FIVE, ALL - THREE_FIVE, FIVE - THREE_FIVE + ALL - ONE_FIVE, ALL],
-    [ALL - ONE_SEVEN, ALL - THREE_SEVEN, ALL, SEVEN - ONE_SEVEN + ALL - THREE_SEVEN],
+/// Weights of coefficients 2 and 6 in samples 0 (and 7) and 1 (and 6); with the opposite sign, in 3 (and 4) and 2
+/// (and 5).
+const EVEN_26: [[i32; 2]; 2] = [[C6 + C2_MINUS_C6, C6], [C6, C6 - C2_PLUS_C6]];
+
+/// Weights of coefficients 1 and 3 in samples 0 to 3; with the opposite sign, in samples 7 to 4.
+const ODD_13: [[i32; 2]; 4] = [
+    [ONE - ONE_SEVEN + ALL - ONE_FIVE, ALL],
+    [ALL, THREE - THREE_FIVE + ALL - THREE_SEVEN],
+    [ALL - ONE_FIVE, ALL - THREE_FIVE],
+    [ALL - ONE_SEVEN, ALL - THREE_SEVEN],
 ];
 
-/// One value of each column (or row) of the block.
-type Lanes = [i16; 8];
+/// Weights of coefficients 5 and 7, alike.
+const ODD_57: [[i32; 2]; 4] = [
+    [ALL - ONE_FIVE, ALL - ONE_SEVEN],
+    [ALL - THREE_FIVE, ALL - THREE_SEVEN],
+    [FIVE - THREE_FIVE + ALL - ONE_FIVE, ALL],
+    [ALL, SEVEN - ONE_SEVEN + ALL - THREE_SEVEN],
+];
 
-/// Clamps to 16 bits.
+/// Sums the products of the places of `pairs` and two weights.
 #[inline(always)]
-fn clip(value: i32) -> i16 {
-    value.clamp(i16::MIN.into(), i16::MAX.into()) as i16
+fn dots(pairs: I16x8, weights: [i32; 2]) -> I32x4 {
+    pairs.dots(I16x8::alternating(weights.map(|weight| weight as i16)))
 }
 
-/// Computes a one-dimensional inverse DCT of eight columns; drops `shift` fractional bits.
+/// Computes a one-dimensional inverse DCT of eight columns; drops `SHIFT` fractional bits.
 ///
 /// `LOW` assumes that coefficients 4 to 7 are zero.
 #[inline(always)]
-fn pass<const LOW: bool>(v: &[Lanes; 8], shift: u32) -> [Lanes; 8] {
-    let half = 1 << (shift - 1);
-    let mut out = [[0; 8]; 8];
-    for lane in 0..8 {
-        let at = |i: usize| {
-            if LOW && i >= 4 { 0 } else { i32::from(v[i][lane]) }
-        };
-        let dot = |k: [i32; 2], a: i32, b: i32| a.wrapping_mul(k[0]).wrapping_add(b.wrapping_mul(k[1]));
-        let sum = at(0).wrapping_add(at(4)).wrapping_shl(FRACTION).wrapping_add(half);
-        let difference = at(0).wrapping_sub(at(4)).wrapping_shl(FRACTION).wrapping_add(half);
-        let outer = dot(EVEN[0], at(2), at(6));
-        let inner = dot(EVEN[1], at(2), at(6));
-        let even = [
-            sum.wrapping_add(outer),
-            difference.wrapping_add(inner),
-            difference.wrapping_sub(inner),
-            sum.wrapping_sub(outer),
-        ];
+fn pass<const LOW: bool, const SHIFT: i32>(v: &[I16x8; 8]) -> [I16x8; 8] {
+    let half = I32x4::splat(1 << (SHIFT - 1));
+    let zero = I16x8::splat(0);
+    // With zeros beside them, or none: the weights of coefficients that are zero are not looked at.
+    let [p04, p26] = [[0, 4], [2, 6]].map(|[a, b]| v[a].interleaved(if LOW { zero } else { v[b] }));
+    let [p13, p57] = [[1, 3], [5, 7]].map(|[a, b]| v[a].interleaved(v[b]));
+    // Sums of the first four columns and of the last four.
+    let mut sums = [[half; 8]; 2];
+    for (columns, sums) in sums.iter_mut().enumerate() {
+        let [sum, difference] = EVEN_04.map(|weights| dots(p04[columns], weights).plus(half));
+        let [outer, inner] = EVEN_26.map(|weights| dots(p26[columns], weights));
+        let even = [sum.plus(outer), difference.plus(inner), difference.minus(inner), sum.minus(outer)];
         for i in 0..4 {
-            let [k1, k3, k5, k7] = ODD[i];
-            let odd = dot([k1, k3], at(1), at(3)).wrapping_add(dot([k5, k7], at(5), at(7)));
-            out[i][lane] = clip(even[i].wrapping_add(odd) >> shift);
-            out[7 - i][lane] = clip(even[i].wrapping_sub(odd) >> shift);
+            let mut odd = dots(p13[columns], ODD_13[i]);
+            if !LOW {
+                odd = odd.plus(dots(p57[columns], ODD_57[i]));
+            }
+            sums[i] = even[i].plus(odd);
+            sums[7 - i] = even[i].minus(odd);
         }
     }
-    out
+    std::array::from_fn(|i| sums[0][i].shifted::<SHIFT>().clamped(sums[1][i].shifted::<SHIFT>()))
 }
 
-/// Transposes a block.
-#[inline(always)]
-fn transposed<T: Copy>(v: &[[T; 8]; 8]) -> [[T; 8]; 8] {
-    let mut out = *v;
-    for (i, row) in v.iter().enumerate() {
-        for (j, &value) in row.iter().enumerate() {
-            out[j][i] = value;
-        }
-    }
-    out
-}
-
-#[inline(always)]
-fn to_sample(value: i16) -> u8 {
-    value.saturating_add(128).clamp(0, 255) as u8
-}
+/// Passes of columns and rows drop these bits; 3 more for the factor of 8 of a two-dimensional transform.
+const COLUMNS: i32 = (FRACTION - BETWEEN) as i32;
+const ROWS: i32 = (FRACTION + BETWEEN + 3) as i32;
 
 #[inline(always)]
 fn transform<const LOW: bool>(coefficients: &[i16; 64], quantisation: &[u16; 64], out: &mut [u8], stride: usize) {
-    let v: [Lanes; 8] = std::array::from_fn(|row| {
-        std::array::from_fn(|column| {
-            let i = row * 8 + column;
-            coefficients[i].wrapping_mul(quantisation[i] as i16)
-        })
-    });
-    let columns = pass::<LOW>(&v, FRACTION - BETWEEN);
-    // 3 more bits for the factor of 8 of a two-dimensional transform.
-    let rows = pass::<LOW>(&transposed(&columns), FRACTION + BETWEEN + 3);
-    let samples: [[u8; 8]; 8] = std::array::from_fn(|i| std::array::from_fn(|j| to_sample(rows[i][j])));
-    let samples = transposed(&samples);
-    for (samples, out) in samples.iter().zip(out.chunks_mut(stride)) {
-        if let Some(out) = out.first_chunk_mut::<8>() {
-            *out = *samples;
+    let (coefficients, _) = coefficients.as_chunks::<8>();
+    let (quantisation, _) = quantisation.as_chunks::<8>();
+    let v =
+        std::array::from_fn(|i| I16x8::new(coefficients[i]).times(I16x8::new(quantisation[i].map(|step| step as i16))));
+    let columns = pass::<LOW, COLUMNS>(&v);
+    let rows = pass::<LOW, ROWS>(&I16x8::transposed(columns));
+    let rows = I16x8::transposed(rows);
+    let mut out = out.chunks_mut(stride);
+    for pair in rows.chunks_exact(2) {
+        let samples = pair[0].to_samples(pair[1]);
+        for (samples, out) in samples.as_chunks::<8>().0.iter().zip(&mut out) {
+            if let Some(out) = out.first_chunk_mut::<8>() {
+                *out = *samples;
+            }
         }
     }
 }
@@ -133,6 +127,16 @@ pub(super) fn block(coefficients: &[i16; 64], quantisation: &[u16; 64], last: us
         1..10 => transform::<true>(coefficients, quantisation, out, stride),
         _ => transform::<false>(coefficients, quantisation, out, stride),
     }
+}
+
+#[inline(always)]
+fn to_sample(value: i16) -> u8 {
+    value.saturating_add(128).clamp(0, 255) as u8
+}
+
+/// Clamps to 16 bits.
+fn clip(value: i32) -> i16 {
+    value.clamp(i16::MIN.into(), i16::MAX.into()) as i16
 }
 
 /// Transforms a block with a DC coefficient only; equal to [`transform`], bit for bit.
