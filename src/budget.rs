@@ -19,6 +19,9 @@ pub(crate) enum Exhausted {
     Work,
     /// It needs more memory than its size justifies.
     Memory,
+    /// The system has no more memory.
+    #[cfg_attr(not(feature = "import"), allow(dead_code))]
+    System,
     /// The caller has cancelled.
     Cancelled,
 }
@@ -116,6 +119,44 @@ impl Budget {
         take(&self.memory, bytes).ok_or(Exhausted::Memory)
     }
 
+    /// Makes room for `more` values and takes what that allocates. A block that grows may be copied, so the old one
+    /// counts until the new one holds its values. Blocks at least double, as they do without a budget.
+    ///
+    /// # Errors
+    /// The memory is used up, or the system has no more.
+    #[cfg(feature = "import")]
+    pub fn reserve<T>(&self, values: &mut Vec<T>, more: usize) -> Result<(), Exhausted> {
+        if values.capacity() - values.len() >= more {
+            return Ok(());
+        }
+        let doubled = values.capacity().saturating_mul(2).saturating_sub(values.len());
+        self.reserve_exact(values, more.max(doubled))
+    }
+
+    /// Makes room for exactly `more` values, otherwise as [`Budget::reserve`].
+    ///
+    /// # Errors
+    /// See [`Budget::reserve`].
+    #[cfg(feature = "import")]
+    pub fn reserve_exact<T>(&self, values: &mut Vec<T>, more: usize) -> Result<(), Exhausted> {
+        let size = size_of::<T>() as u64;
+        let old = values.capacity();
+        if old - values.len() >= more {
+            return Ok(());
+        }
+        let new = values.len().saturating_add(more);
+        self.memory(size.saturating_mul(new as u64))?;
+        values.try_reserve_exact(more).map_err(|_| Exhausted::System)?;
+        self.give_back(size.saturating_mul(old as u64));
+        Ok(())
+    }
+
+    /// Gives the memory of `values` back, and drops them.
+    #[cfg(feature = "import")]
+    pub fn free<T>(&self, values: Vec<T>) {
+        self.give_back((size_of::<T>() as u64).saturating_mul(values.capacity() as u64));
+    }
+
     /// Gives `bytes` of memory back that were taken and are free again.
     pub fn give_back(&self, bytes: u64) {
         add(&self.memory, bytes);
@@ -161,6 +202,33 @@ mod tests {
         budget.grant(u64::MAX, u64::MAX);
         budget.grant(u64::MAX, u64::MAX);
         assert_eq!(budget.work(u64::MAX), Ok(()));
+    }
+
+    #[test]
+    fn a_block_that_grows_counts_with_the_block_before_it() {
+        let budget = Budget::checkpoint(0, &CancelToken::new());
+        let mut values: Vec<u64> = Vec::new();
+        let mut pushed = 0u64;
+        let end = loop {
+            match budget.reserve(&mut values, 1) {
+                Ok(()) => values.push(pushed),
+                Err(end) => break end,
+            }
+            pushed += 1;
+        };
+        // 128 MiB are held, so there is no room for twice as much beside them.
+        assert_eq!((end, pushed), (Exhausted::Memory, (128 << 20) / 8));
+        assert_eq!(budget.memory(128 << 20), Ok(()));
+        budget.free(values);
+        assert_eq!(budget.memory(128 << 20), Ok(()));
+        assert_eq!(budget.memory(1), Err(Exhausted::Memory));
+    }
+
+    #[test]
+    fn memory_that_the_system_lacks_is_no_panic() {
+        let budget = Budget::checkpoint(u64::MAX, &CancelToken::new());
+        let mut values: Vec<u64> = Vec::new();
+        assert_eq!(budget.reserve_exact(&mut values, usize::MAX >> 4), Err(Exhausted::System));
     }
 
     #[test]

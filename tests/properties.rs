@@ -8,6 +8,7 @@
 mod counting;
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -178,5 +179,66 @@ proptest! {
         let tokenizer = Tokenizer::clip();
         let ids = bounded(64 << 20, 200, text.len(), || tokenizer.encode(&text));
         prop_assert!(ids.iter().all(|&id| (id as usize) < tokenizer.vocab_size()));
+    }
+}
+
+/// An archive of PyTorch with this pickle, compressed.
+fn archive(pickle: &[u8]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.start_file("m/data.pkl", zip::write::SimpleFileOptions::default()).unwrap();
+    zip.write_all(pickle).unwrap();
+    zip.finish().unwrap().into_inner()
+}
+
+/// Makes an input that takes much memory, while no other test measures.
+fn made<T>(make: impl FnOnce() -> T) -> T {
+    counting::peak(make).1
+}
+
+/// Small files whose pickles build as much as they can.
+#[test]
+fn archives_of_some_kilobytes_stay_within_the_memory_of_a_checkpoint() {
+    let repeated = |parts: &[(&[u8], usize)]| {
+        made(|| {
+            let body: Vec<u8> = parts.iter().flat_map(|(unit, count)| unit.repeat(*count)).collect();
+            archive(&[b"\x80\x02", &body[..], b"."].concat())
+        })
+    };
+    let pairs: &[(&[u8], usize)] =
+        &[(b"](", 1), (b"NN\x86", 200_000), (b"eq\0\x85q\x01ccollections\nOrderedDict\nq\x02", 1)];
+    let calls = [pairs, &[(b"h\x02h\x01R", 100_000)]].concat();
+    // An archive inflates to more than half of the bound, beside what was inflated before.
+    for (what, file) in [
+        ("dicts", repeated(&[(b"}", 2_000_000)])),
+        ("a stack", repeated(&[(b"}", 1_900_000), (b"N", 2_200_000)])),
+        ("a memo", repeated(&[(b"}\x94", 1_900_000)])),
+        ("a tuple", repeated(&[(b"}\x94", 1_200_000), (b"(", 1), (b"N", 2_900_000), (b"t", 1)])),
+        ("a list", repeated(&[(b"]", 1), (b"Na", 4_000_000)])),
+        ("a dict", repeated(&[(b"}", 1), (b"NNs", 2_000_000)])),
+        ("lists", repeated(&[(b"]Na", 1_300_000)])),
+        ("copies", repeated(&calls)),
+        ("a long pickle", repeated(&[(b"N0", 70 << 20), (b"}", 1)])),
+    ] {
+        let len = file.len();
+        assert!(len < 1 << 20, "{what} takes {len} bytes");
+        let opened = bounded(256 << 20, 8, len, || Checkpoint::from_bytes(file, "x"));
+        assert!(opened.is_err(), "{what}");
+    }
+}
+
+/// An index may have 16 MiB, but names so many tensors only.
+#[test]
+fn an_index_takes_little_more_memory_than_its_names() {
+    for (names, width) in [(1 << 18, 48), (900_000, 4)] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("m.bin"), "not a checkpoint").unwrap();
+        let index = folder.path().join("model.safetensors.index.json");
+        made(|| {
+            let items: Vec<String> = (0..names).map(|i| format!(r#""{i:0width$}":"m.bin""#)).collect();
+            fs::write(&index, format!(r#"{{"weight_map":{{{}}}}}"#, items.join(","))).unwrap();
+        });
+        let len = fs::metadata(&index).unwrap().len() as usize;
+        assert!((14 << 20..16 << 20).contains(&len), "{len} bytes");
+        assert!(bounded(32 << 20, 2, len, || Checkpoint::open(&index)).is_err());
     }
 }

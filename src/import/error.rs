@@ -128,6 +128,9 @@ impl Error {
             Exhausted::Memory => "memory",
             Exhausted::Cancelled => return Error::Cancelled,
         };
+            Exhausted::System => {
+                return Error::Read { path: path.to_owned(), source: std::io::ErrorKind::OutOfMemory.into() };
+            }
         Error::TooCostly { path: path.to_owned(), resource }
     }
 }

@@ -87,12 +87,13 @@ impl Part {
         if inflated.total > self.bytes.len().saturating_mul(MAX_INFLATION).max(MIN_INFLATION_LIMIT) {
             return unsupported("its compressed tensors are far larger than the file; save it again with PyTorch");
         }
-        // The total is limited, so the entry may cost what it declares.
+        // The total is limited, so the entry may cost what it declares, twice while it grows.
         let cost = entry.len as u64 + 1;
-        budget.grant(cost, cost);
+        budget.grant(cost, 2 * cost);
         // Free the old entry first, so that only one is in memory.
         inflated.entry = None;
         let bytes = Arc::new(pickle::inflate(&self.bytes, entry, budget)?);
+        budget.memory(cost)?;
         inflated.entry = Some((entry.clone(), bytes.clone()));
         Ok(bytes)
     }

@@ -7,7 +7,7 @@ use safetensors::tensor::Metadata;
 
 use super::element::ElementType;
 use super::error::{ContainerError, damaged, printable_error, unsupported};
-use super::listing::{Entry, Listing, Location, MAX_NAME, MAX_TENSORS};
+use super::listing::{Entry, Listing, Location, MAX_NAME, MAX_TENSORS, entry_memory};
 use super::tensor::Strided;
 use crate::budget::Budget;
 
@@ -15,10 +15,9 @@ use crate::budget::Budget;
 const MAX_HEADER_LEN: u64 = 16 << 20;
 /// Work for a byte of the header: parsing JSON, sorting the tensors.
 const BYTE_WORK: u64 = 32;
-/// Memory for a byte of the header while it is read: a dimension of one digit and its comma become eight bytes, twice.
-const BYTE_MEMORY: u64 = 8;
-/// Memory for a listed tensor, besides its name.
-const ENTRY_MEMORY: u64 = 512;
+/// Memory for a byte of the header while it is read: a dimension of one digit and its comma become eight bytes, in a list
+/// that grows by copying; the shortest item of its metadata is an entry of a table that does.
+const BYTE_MEMORY: u64 = 16;
 
 /// Whether a file that starts with `start` may be in this format.
 pub(super) fn looks_like(start: &[u8]) -> bool {
@@ -64,8 +63,6 @@ pub(super) fn list(bytes: &[u8], budget: &Budget) -> Result<Listing, ContainerEr
     if names.len() > MAX_TENSORS {
         return unsupported(format!("it holds more than {MAX_TENSORS} tensors"));
     }
-    budget.give_back(header_len.saturating_mul(BYTE_MEMORY));
-    budget.memory(header_len.saturating_add((names.len() as u64).saturating_mul(ENTRY_MEMORY)))?;
     let mut entries = Vec::new();
     for name in names {
         if name.len() > MAX_NAME {
@@ -74,6 +71,7 @@ pub(super) fn list(bytes: &[u8], budget: &Budget) -> Result<Listing, ContainerEr
         let Some(info) = metadata.info(&name) else {
             continue;
         };
+        budget.memory(entry_memory(name.len(), info.shape.len()))?;
         let (start, end) = info.data_offsets;
         let (Some(layout), Some(start), Some(end)) =
             (Strided::contiguous(info.shape.clone()), first.checked_add(start), first.checked_add(end))
@@ -83,6 +81,7 @@ pub(super) fn list(bytes: &[u8], budget: &Budget) -> Result<Listing, ContainerEr
         let element = element_type(info.dtype);
         entries.push(Entry { name, element, layout, location: Location::Stored(start..end) });
     }
+    budget.give_back(header_len.saturating_mul(BYTE_MEMORY));
     Ok(Listing { entries, ..Listing::default() })
 }
 

@@ -1,18 +1,25 @@
 //! Checkpoints in several files: the index that names them, or the numbers in their names. Knows no tensors.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 use super::bytes::open_regular;
 use super::error::{Error, printable, printable_error};
+use super::listing::MAX_NAME;
 
 /// End of the name of an index.
 pub(super) const INDEX: &str = ".index.json";
 /// Longest index to read, in bytes. One of 10,000 tensors takes about 1 MiB.
 const MAX_INDEX: u64 = 16 << 20;
+/// Maximum number of tensors of an index, about a hundred bytes each beside their names. The largest published
+/// checkpoints have some thousand.
+const MAX_INDEXED: usize = 1 << 18;
 /// Maximum number of files of a checkpoint.
 const MAX_PARTS: usize = 1024;
 
@@ -30,8 +37,59 @@ pub(super) struct Located {
 /// The part of the format that is read. Other fields are totals for progress bars.
 #[derive(Deserialize)]
 struct Index {
-    weight_map: BTreeMap<String, String>,
+    weight_map: WeightMap,
 }
+
+/// The file of each tensor. Every file's name is kept once.
+#[derive(Default)]
+struct WeightMap {
+    /// The files in the order of their names, and the number of each in `tensors`.
+    files: BTreeMap<String, usize>,
+    /// The tensors and the numbers of their files.
+    tensors: BTreeMap<String, usize>,
+}
+
+impl<'de> Deserialize<'de> for WeightMap {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(WeightMap::default())
+    }
+}
+
+impl<'de> Visitor<'de> for WeightMap {
+    type Value = WeightMap;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with a file name for each tensor")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<WeightMap, A::Error> {
+        while let Some((Name(tensor), Name(file))) = map.next_entry::<Name<'_>, Name<'_>>()? {
+            if tensor.len() > MAX_NAME || file.len() > MAX_NAME {
+                return Err(de::Error::custom(format_args!("a name in it has more than {MAX_NAME} bytes")));
+            }
+            let number = match self.files.get(&*file) {
+                Some(&number) => number,
+                None if self.files.len() == MAX_PARTS => {
+                    return Err(de::Error::custom(format_args!("it names more than {MAX_PARTS} files")));
+                }
+                None => {
+                    let number = self.files.len();
+                    self.files.insert(file.into_owned(), number);
+                    number
+                }
+            };
+            self.tensors.insert(tensor.into_owned(), number);
+            if self.tensors.len() > MAX_INDEXED {
+                return Err(de::Error::custom(format_args!("it names more than {MAX_INDEXED} tensors")));
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// A string of the index, which is copied only if it has escapes or is kept.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Whether `name` is that of an index.
 pub(super) fn is_index(name: &str) -> bool {
@@ -56,32 +114,38 @@ pub(super) fn read_index(path: &Path) -> Result<Located, Error> {
             ));
         }
     };
-    let names: BTreeSet<&str> = weight_map.values().map(String::as_str).collect();
-    if let Some(name) = names.iter().find(|name| !is_plain(name)) {
+    drop(text);
+    let WeightMap { files, mut tensors } = weight_map;
+    let names = || files.keys().map(String::as_str);
+    if let Some(name) = names().find(|name| !is_plain(name)) {
         return refuse(format!(
             "the index names the file `{}`, which is not beside it; download the checkpoint again",
             printable(name)
         ));
     }
-    if names.len() > MAX_PARTS {
-        return refuse(format!("the index names {} files; at most {MAX_PARTS} are read", names.len()));
-    }
     let folder = path.parent().unwrap_or(Path::new(""));
-    let parts: Vec<PathBuf> = names.iter().map(|name| folder.join(name)).collect();
+    let parts: Vec<PathBuf> = names().map(|name| folder.join(name)).collect();
     let absent: Vec<String> =
-        names.iter().zip(&parts).filter(|(_, path)| !path.exists()).map(|(name, _)| printable(name)).collect();
+        names().zip(&parts).filter(|(_, path)| !path.exists()).map(|(name, _)| printable(name)).collect();
     if let Some(first) = absent.first() {
         let more = if absent.len() > 1 { format!(" and {} more", absent.len() - 1) } else { String::new() };
         return refuse(format!(
             "{} of the checkpoint's {} files are missing ({first}{more}); download them to the same folder",
             absent.len(),
-            names.len()
+            parts.len()
         ));
     }
-    let numbers: BTreeMap<&str, usize> = names.iter().enumerate().map(|(i, name)| (*name, i)).collect();
-    let number = |file: &String| numbers.get(file.as_str()).copied().unwrap_or(0);
-    let index = weight_map.iter().map(|(tensor, file)| (tensor.clone(), number(file))).collect();
-    Ok(Located { path: path.to_owned(), parts, index: Some(index) })
+    // From the order in which the index names the files to the order of their names.
+    let mut sorted = vec![0; files.len()];
+    for (place, &number) in files.values().enumerate() {
+        if let Some(sorted) = sorted.get_mut(number) {
+            *sorted = place;
+        }
+    }
+    for number in tensors.values_mut() {
+        *number = sorted.get(*number).copied().unwrap_or(0);
+    }
+    Ok(Located { path: path.to_owned(), parts, index: Some(tensors) })
 }
 
 /// Returns the checkpoint of which the file at `path` is a part; `None` if it is one by itself.
@@ -157,6 +221,46 @@ mod tests {
         assert_eq!(whole_name("model-00001-of-00002.safetensors").as_deref(), Some("model.safetensors"));
         assert_eq!(whole_name("model.safetensors.index.json").as_deref(), Some("model.safetensors"));
         assert_eq!(whole_name("model.safetensors"), None);
+    }
+
+    /// Reads an index whose files are there.
+    fn index(text: &str) -> Result<Located, String> {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["a", "b", "c"] {
+            std::fs::write(folder.path().join(file), "").unwrap();
+        }
+        let path = folder.path().join("model.safetensors.index.json");
+        std::fs::write(&path, text).unwrap();
+        read_index(&path).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_index_gives_the_files_in_the_order_of_their_names() {
+        let located = index(r#"{"metadata": {"x": [1]}, "weight_map": {"w": "b", "v": "a", "\u0075": "c", "w": "c"}}"#);
+        let Located { parts, index: tensors, .. } = located.unwrap();
+        let names: Vec<_> = parts.iter().map(|part| part.file_name().unwrap().to_str().unwrap()).collect();
+        assert_eq!(names, ["a", "b", "c"]);
+        let expected = [("u", 2), ("v", 0), ("w", 2)].map(|(name, part)| (name.to_owned(), part));
+        assert_eq!(tensors.unwrap(), BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn an_index_names_so_many_tensors_and_files_of_such_names() {
+        let map = |items: &mut dyn Iterator<Item = String>| {
+            index(&format!(r#"{{"weight_map": {{{}}}}}"#, items.collect::<Vec<_>>().join(",")))
+        };
+        let tensors = |count: usize| map(&mut (0..count).map(|i| format!(r#""{i}":"a""#)));
+        assert_eq!(tensors(MAX_INDEXED).unwrap().index.unwrap().len(), MAX_INDEXED);
+        for (refused, expected) in [
+            (tensors(MAX_INDEXED + 1), "it names more than 262144 tensors"),
+            (map(&mut (0..=MAX_PARTS).map(|i| format!(r#""t":"{i}""#))), "it names more than 1024 files"),
+            (map(&mut [format!(r#""{}":"a""#, "x".repeat(1025))].into_iter()), "a name in it has more than 1024 bytes"),
+            (map(&mut [r#""t":7"#.to_owned()].into_iter()), "invalid type: integer"),
+        ] {
+            let error = refused.unwrap_err();
+            assert!(error.contains("model.safetensors.index.json: it is not the index of a checkpoint ("), "{error}");
+            assert!(error.contains(expected), "{error}");
+        }
     }
 
     #[test]

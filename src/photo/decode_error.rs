@@ -60,7 +60,7 @@ impl DecodeError {
             DecodeError::Exhausted(Exhausted::Work) => {
                 Error::TooCostly { name, format: format.name(), resource: "time" }
             }
-            DecodeError::Exhausted(Exhausted::Memory) => {
+            DecodeError::Exhausted(Exhausted::Memory | Exhausted::System) => {
                 Error::TooCostly { name, format: format.name(), resource: "memory" }
             }
         }

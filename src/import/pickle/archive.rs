@@ -141,10 +141,7 @@ pub(in crate::import) fn inflate(bytes: &[u8], entry: &Deflated, budget: &Budget
         let from = inflated.len();
         let more = CHUNK.max(from).min(entry.len - from + 1);
         budget.work(more as u64)?;
-        budget.memory(more as u64)?;
-        if inflated.try_reserve_exact(more).is_err() {
-            return unsupported(format!("its compressed entry of {} bytes does not fit in memory", entry.len));
-        }
+        budget.reserve_exact(&mut inflated, more)?;
         match decoder.by_ref().take(more as u64).read_to_end(&mut inflated) {
             Ok(0) => break,
             Ok(_) => crc.update(inflated.get(from..).unwrap_or_default()),

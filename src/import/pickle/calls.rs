@@ -28,17 +28,25 @@ impl Machine<'_> {
     }
 
     /// Returns the result of calling `function` or, with `construct`, of creating an instance of it.
-    pub(super) fn call(&self, function: Value, arguments: Value, construct: bool) -> CallResult {
+    ///
+    /// # Errors
+    /// The budget does not suffice for what the result copies of the arguments.
+    pub(super) fn call(
+        &self,
+        function: Value,
+        arguments: Value,
+        construct: bool,
+    ) -> Result<CallResult, ContainerError> {
         let global = match self.node(function) {
             Some(Node::Global(global)) => global,
-            Some(Node::Opaque(opaque)) => return CallResult::New(Node::Opaque(opaque.clone())),
-            _ => return CallResult::New(opaque("the result of something that is no function")),
+            Some(Node::Opaque(opaque)) => return Ok(CallResult::New(Node::Opaque(opaque.clone()))),
+            _ => return Ok(CallResult::New(opaque("the result of something that is no function"))),
         };
         let Some(Node::Tuple(arguments)) = self.node(arguments) else {
-            return CallResult::New(opaque("the result of a call without arguments"));
+            return Ok(CallResult::New(opaque("the result of a call without arguments")));
         };
-        match &global.kind {
-            GlobalKind::RebuildTensor => CallResult::New(self.tensor(arguments)),
+        Ok(match &global.kind {
+            GlobalKind::RebuildTensor => CallResult::New(self.tensor(arguments)?),
             GlobalKind::RebuildTensorV3 => CallResult::New(match arguments.get(6).and_then(|&v| self.node(v)) {
                 Some(Node::Global(dtype)) => Node::Opaque(Opaque::Type(dtype.module.clone(), dtype.name.clone())),
                 _ => opaque("a tensor of a type that is not read"),
@@ -49,11 +57,11 @@ impl Machine<'_> {
             },
             GlobalKind::RebuildFromType => match (arguments.first(), arguments.get(2)) {
                 (Some(&function), Some(&arguments)) if self.rebuilds_tensor(function) => {
-                    self.call(function, arguments, false)
+                    self.call(function, arguments, false)?
                 }
                 _ => CallResult::New(opaque("a tensor of a class of its own")),
             },
-            GlobalKind::OrderedDict => CallResult::New(self.ordered_dict(arguments)),
+            GlobalKind::OrderedDict => CallResult::New(self.ordered_dict(arguments)?),
             GlobalKind::Reconstructor => CallResult::New(match arguments.first() {
                 Some(&class) => self.instance(class),
                 None => opaque("an object without a class"),
@@ -61,7 +69,7 @@ impl Machine<'_> {
             GlobalKind::ScriptModule if construct => CallResult::New(self.instance(function)),
             GlobalKind::Unknown if construct => CallResult::New(self.instance(function)),
             _ => CallResult::New(Node::Opaque(Opaque::Result(global.module.clone(), global.name.clone()))),
-        }
+        })
     }
 
     fn rebuilds_tensor(&self, function: Value) -> bool {
@@ -76,11 +84,15 @@ impl Machine<'_> {
     }
 
     /// Evaluates `OrderedDict(pairs)` as Python 2 pickled it: a list of lists or tuples of two.
-    fn ordered_dict(&self, arguments: &[Value]) -> Node {
+    fn ordered_dict(&self, arguments: &[Value]) -> Result<Node, ContainerError> {
         let pairs = match arguments.first().and_then(|&v| self.node(v)) {
             Some(Node::List(pairs)) => pairs.as_slice(),
-            _ => return Node::Dict(Vec::new()),
+            _ => return Ok(Node::Dict(Vec::new())),
         };
+        // Any number of calls may share one list.
+        self.budget.work(pairs.len() as u64)?;
+        let mut dict = Vec::new();
+        self.budget.reserve_exact(&mut dict, pairs.len())?;
         let pair = |&pair: &Value| match self.node(pair) {
             Some(Node::List(pair) | Node::Tuple(pair)) => match pair.as_slice() {
                 &[key, value] => Some((key, value)),
@@ -88,7 +100,8 @@ impl Machine<'_> {
             },
             _ => None,
         };
-        Node::Dict(pairs.iter().filter_map(pair).collect())
+        dict.extend(pairs.iter().filter_map(pair));
+        Ok(Node::Dict(dict))
     }
 
     pub(super) fn persistent(&self, id: Value) -> Node {
@@ -126,34 +139,40 @@ impl Machine<'_> {
     }
 
     /// Creates a tensor from `(storage, offset, size, stride, …)`.
-    fn tensor(&self, arguments: &[Value]) -> Node {
+    fn tensor(&self, arguments: &[Value]) -> Result<Node, ContainerError> {
         let Some((&[storage, offset, shape, strides], _)) = arguments.split_first_chunk::<4>() else {
-            return opaque("a tensor that is described incompletely");
+            return Ok(opaque("a tensor that is described incompletely"));
         };
         let storage = match (storage, self.node(storage)) {
             (Value::Node(id), Some(Node::Storage(_))) => id,
-            (_, Some(Node::Opaque(opaque))) => return Node::Opaque(opaque.clone()),
-            _ => return opaque("a tensor without a storage"),
+            (_, Some(Node::Opaque(opaque))) => return Ok(Node::Opaque(opaque.clone())),
+            _ => return Ok(opaque("a tensor without a storage")),
         };
         let offset = match offset {
             Value::Int(offset) => usize::try_from(offset).ok(),
             _ => None,
         };
-        match (offset, self.sizes(shape), self.sizes(strides)) {
+        Ok(match (offset, self.sizes(shape)?, self.sizes(strides)?) {
             (Some(offset), Some(shape), Some(strides)) => Node::Tensor(TensorNode { storage, offset, shape, strides }),
             _ => opaque("a tensor whose offset, size or stride is not read"),
-        }
+        })
     }
 
-    fn sizes(&self, value: Value) -> Option<Vec<usize>> {
-        let items = match self.node(value)? {
-            Node::Tuple(items) | Node::List(items) if items.len() <= MAX_RANK => items,
-            _ => return None,
+    fn sizes(&self, value: Value) -> Result<Option<Vec<usize>>, ContainerError> {
+        let items = match self.node(value) {
+            Some(Node::Tuple(items) | Node::List(items)) if items.len() <= MAX_RANK => items,
+            _ => return Ok(None),
         };
-        let size = |&item: &Value| match item {
-            Value::Int(size) => usize::try_from(size).ok(),
-            _ => None,
-        };
-        items.iter().map(size).collect()
+        let mut sizes = Vec::new();
+        self.budget.reserve_exact(&mut sizes, items.len())?;
+        for &item in items {
+            let size = match item {
+                Value::Int(size) => usize::try_from(size).ok(),
+                _ => None,
+            };
+            let Some(size) = size else { return Ok(None) };
+            sizes.push(size);
+        }
+        Ok(Some(sizes))
     }
 }

@@ -8,7 +8,7 @@ use super::value::{Global, GlobalKind, Node, Span, Storage, TensorNode, Value};
 use crate::budget::Budget;
 use crate::import::element::ElementType;
 use crate::import::error::{ContainerError, damaged, printable, unsupported};
-use crate::import::listing::{Entry, Listing, Location, MAX_NAME, MAX_TENSORS};
+use crate::import::listing::{Entry, Listing, Location, MAX_NAME, MAX_TENSORS, entry_memory};
 use crate::import::tensor::Strided;
 
 /// Keys of the state dict in training checkpoints, in order of preference.
@@ -21,8 +21,8 @@ const MAX_DICTS: usize = 8;
 const MAX_VISITS: usize = 1 << 20;
 /// Work for each visited value, besides its name.
 const VISIT_WORK: u64 = 64;
-/// Memory of an open module and of a listed tensor, besides their names.
-const ENTRY_MEMORY: u64 = 512;
+/// Memory of an open module, besides its name.
+const MODULE_MEMORY: u64 = 192;
 
 /// The bytes of a storage or archive entry.
 #[derive(Clone)]
@@ -129,10 +129,10 @@ impl Collector<'_, '_> {
 
     /// Adds the tensors of a dict and of what is nested in it. A tensor's name is the path of keys to it.
     fn walk(&mut self, root: Option<Value>, nested: Nested) -> Result<(), ContainerError> {
-        self.budget.memory(ENTRY_MEMORY)?;
+        self.budget.memory(MODULE_MEMORY)?;
         let mut open = vec![(String::new(), root, 0usize)];
         while let Some((prefix, dict, depth)) = open.pop() {
-            self.budget.give_back(ENTRY_MEMORY + prefix.len() as u64);
+            self.budget.give_back(MODULE_MEMORY + prefix.len() as u64);
             let Some(Node::Dict(items)) = dict.and_then(|dict| self.pickle.node(dict)) else {
                 continue;
             };
@@ -162,7 +162,7 @@ impl Collector<'_, '_> {
                 if is_tensor {
                     self.add(name, value)?;
                 } else {
-                    self.budget.memory(ENTRY_MEMORY + name.len() as u64)?;
+                    self.budget.memory(MODULE_MEMORY + name.len() as u64)?;
                     open.push((name, inner, depth + 1));
                 }
             }
@@ -194,7 +194,7 @@ impl Collector<'_, '_> {
         if self.listing.entries.len() >= MAX_TENSORS {
             return unsupported("it holds more than 65536 tensors");
         }
-        self.budget.memory(ENTRY_MEMORY + 3 * name.len() as u64)?;
+        self.budget.memory(entry_memory(name.len(), tensor.shape.len()))?;
         if !self.names.insert(name.clone()) {
             return damaged(format!("it holds two tensors named `{}`", printable(&name)));
         }
@@ -209,7 +209,7 @@ impl Collector<'_, '_> {
         if self.listing.unreadable.len() >= MAX_TENSORS {
             return unsupported("it holds too many values that are not tensors");
         }
-        self.budget.memory(ENTRY_MEMORY + (name.len() + reason.len()) as u64)?;
+        self.budget.memory(entry_memory(name.len() + reason.len(), 0))?;
         self.listing.unreadable.push((name, reason));
         Ok(())
     }

@@ -24,8 +24,8 @@ const END_64: usize = 56;
 const FIELD_64: u16 = 1;
 /// Work for an entry, besides its bytes: a table entry and two comparisons.
 const ENTRY_WORK: u64 = 200;
-/// Memory for an entry, besides its name: two table entries.
-const ENTRY_MEMORY: u64 = 256;
+/// Memory for an entry, besides its name: a list and two tables of entries, which grow by copying.
+const ENTRY_MEMORY: u64 = 512;
 
 /// An entry of an archive. Its bytes are inside the file.
 pub(super) struct Member<'b> {

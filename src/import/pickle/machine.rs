@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 
 use super::decoded::Pickle;
-use super::stack::MAX_MARKS;
 use super::value::{Node, Value, opaque};
 use crate::budget::Budget;
 use crate::import::error::{ContainerError, damaged, unsupported};
@@ -42,6 +41,7 @@ pub(super) fn run<'a>(input: &'a [u8], budget: &Budget) -> Result<Pickle<'a>, Co
     let Some(root) = machine.stack.pop() else {
         return damaged("its pickle ends without a value");
     };
+    machine.free();
     Ok(Pickle { input, nodes: machine.nodes, root, len: machine.at })
 }
 
@@ -134,52 +134,47 @@ impl Machine<'_> {
             b']' => self.push_node(Node::List(Vec::new()))?,
             b'}' => self.push_node(Node::Dict(Vec::new()))?,
             0x8f => self.push_node(opaque("a set"))?,
-            b'(' => {
-                if self.marks.len() >= MAX_MARKS {
-                    return unsupported("its pickle nests too deeply");
-                }
-                self.marks.push(self.stack.len());
-            }
+            b'(' => self.mark()?,
             b't' => {
-                let items = self.pop_mark()?;
-                self.tuple(items)?;
+                let from = self.close_group()?;
+                self.tuple(from)?;
             }
             0x85..=0x87 => {
-                let items = self.pop_many(usize::from(opcode - 0x84))?;
-                self.tuple(items)?;
+                let from = self.last(usize::from(opcode - 0x84))?;
+                self.tuple(from)?;
             }
             b'l' => {
-                let items = self.pop_mark()?;
-                self.account(items.len())?;
-                self.push_node(Node::List(items))?;
+                let from = self.close_group()?;
+                self.list(from)?;
             }
             b'd' => {
-                let items = self.pop_mark()?;
-                let items = self.pairs(items)?;
-                self.push_node(Node::Dict(items))?;
+                let from = self.close_group()?;
+                self.dict(from)?;
             }
             0x91 => {
-                self.pop_mark()?;
+                let from = self.close_group()?;
+                self.stack.truncate(from);
                 self.push_node(opaque("a set"))?;
             }
             b'a' => {
-                let item = self.pop()?;
-                self.append(vec![item])?;
+                let from = self.last(1)?;
+                self.append(from)?;
             }
             b'e' => {
-                let items = self.pop_mark()?;
-                self.append(items)?;
+                let from = self.close_group()?;
+                self.append(from)?;
             }
             b's' => {
-                let items = self.pop_many(2)?;
-                self.set_items(items)?;
+                let from = self.last(2)?;
+                self.set_items(from)?;
             }
             b'u' => {
-                let items = self.pop_mark()?;
-                self.set_items(items)?;
+                let from = self.close_group()?;
+                self.set_items(from)?;
             }
             0x90 => {
-                self.pop_mark()?;
+                let from = self.close_group()?;
+                self.stack.truncate(from);
                 self.top()?;
             }
             // stack and memo
@@ -192,7 +187,8 @@ impl Machine<'_> {
                 }
             }
             b'1' => {
-                self.pop_mark()?;
+                let from = self.close_group()?;
+                self.stack.truncate(from);
             }
             b'2' => {
                 let top = self.top()?;
@@ -237,8 +233,8 @@ impl Machine<'_> {
             b'R' | 0x81 => {
                 let arguments = self.pop()?;
                 let function = self.pop()?;
-                let node = self.call(function, arguments, opcode == 0x81);
-                self.push_result(node)?;
+                let result = self.call(function, arguments, opcode == 0x81)?;
+                self.push_result(result)?;
             }
             0x92 => {
                 self.pop()?;

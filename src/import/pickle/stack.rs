@@ -3,7 +3,8 @@
 
 use super::calls::CallResult;
 use super::machine::Machine;
-use super::value::{MAX_TEXT, Node, Span, Value, str_at};
+use super::value::{MAX_TEXT, Node, NodeId, Span, Value, str_at};
+use crate::budget::{Budget, Exhausted};
 use crate::import::error::{ContainerError, damaged, unsupported};
 
 /// Maximum number of nodes (about 90 bytes each). A tensor takes about eight.
@@ -12,10 +13,10 @@ const MAX_NODES: usize = 1 << 21;
 const MAX_VALUES: usize = 1 << 22;
 /// Maximum number of open marks.
 pub(super) const MAX_MARKS: usize = 1 << 16;
-/// Memory of a value in a container or on the stack.
-const VALUE_MEMORY: u64 = size_of::<Value>() as u64;
-/// Memory of a remembered value: its slot of a hash table.
-const MEMO_MEMORY: u64 = 48;
+/// Memory of a remembered value: a hash table has a byte for each of its slots and fills 7 of 8.
+const MEMO_MEMORY: u64 = (size_of::<(u32, Value)>() as u64 + 1) * 8 / 7 + 1;
+/// Memory of a hash table of any size, and of one with the fewest slots.
+const MEMO_TABLE: u64 = 160;
 
 impl Machine<'_> {
     pub(super) fn span(&mut self, len: usize) -> Result<Span, ContainerError> {
@@ -97,7 +98,18 @@ impl Machine<'_> {
         if self.stack.len() >= MAX_VALUES {
             return unsupported("its pickle needs too deep a stack");
         }
+        self.budget.reserve(&mut self.stack, 1)?;
         self.stack.push(value);
+        Ok(())
+    }
+
+    /// Opens a group of values.
+    pub(super) fn mark(&mut self) -> Result<(), ContainerError> {
+        if self.marks.len() >= MAX_MARKS {
+            return unsupported("its pickle nests too deeply");
+        }
+        self.budget.reserve(&mut self.marks, 1)?;
+        self.marks.push(self.stack.len());
         Ok(())
     }
 
@@ -120,18 +132,31 @@ impl Machine<'_> {
         }
     }
 
-    pub(super) fn pop_many(&mut self, count: usize) -> Result<Vec<Value>, ContainerError> {
+    /// Closes the innermost group and returns where on the stack its values start.
+    pub(super) fn close_group(&mut self) -> Result<usize, ContainerError> {
+        match self.marks.pop() {
+            Some(mark) if mark <= self.stack.len() => Ok(mark),
+            _ => damaged("its pickle closes a group that it never opened"),
+        }
+    }
+
+    /// Returns where on the stack its last `count` values start.
+    pub(super) fn last(&self, count: usize) -> Result<usize, ContainerError> {
         match self.stack.len().checked_sub(count) {
-            Some(from) if from >= self.floor() => Ok(self.stack.split_off(from)),
+            Some(from) if from >= self.floor() => Ok(from),
             _ => underflow(),
         }
     }
 
-    pub(super) fn pop_mark(&mut self) -> Result<Vec<Value>, ContainerError> {
-        match self.marks.pop() {
-            Some(mark) if mark <= self.stack.len() => Ok(self.stack.split_off(mark)),
-            _ => damaged("its pickle closes a group that it never opened"),
-        }
+    /// Takes the values from `from` on off the stack, for a container that keeps them.
+    fn take_values(&mut self, from: usize) -> Result<Vec<Value>, ContainerError> {
+        let taken = self.stack.get(from..).unwrap_or_default();
+        self.values = account(self.values, taken.len(), self.budget)?;
+        let mut values = Vec::new();
+        self.budget.reserve_exact(&mut values, taken.len())?;
+        values.extend_from_slice(taken);
+        self.stack.truncate(from);
+        Ok(values)
     }
 
     pub(super) fn memoize(&mut self, slot: u32) -> Result<(), ContainerError> {
@@ -139,10 +164,22 @@ impl Machine<'_> {
         if self.memo.len() >= MAX_NODES {
             return unsupported("its pickle remembers too many values");
         }
-        if self.memo.insert(slot, top).is_none() {
-            self.budget.memory(MEMO_MEMORY)?;
+        let slots = self.memo.capacity();
+        if self.memo.len() == slots {
+            // A full table is copied to one of twice as many slots.
+            self.budget.memory(memo_memory(slots.max(2) * 2 + 1))?;
+            self.memo.try_reserve(1).map_err(|_| Exhausted::System)?;
+            self.budget.give_back(memo_memory(slots));
         }
+        self.memo.insert(slot, top);
         Ok(())
+    }
+
+    /// Gives back what only running the pickle took.
+    pub(super) fn free(&mut self) {
+        self.budget.free(std::mem::take(&mut self.stack));
+        self.budget.free(std::mem::take(&mut self.marks));
+        self.budget.give_back(memo_memory(std::mem::take(&mut self.memo).capacity()));
     }
 
     pub(super) fn get_memo(&mut self, slot: u32) -> Result<(), ContainerError> {
@@ -165,7 +202,7 @@ impl Machine<'_> {
         if self.nodes.len() >= MAX_NODES {
             return unsupported("its pickle builds too many values");
         }
-        self.budget.memory(size_of::<Node>() as u64 + VALUE_MEMORY)?;
+        self.budget.reserve(&mut self.nodes, 1)?;
         self.nodes.push(node);
         self.push(Value::Node(self.nodes.len() - 1))
     }
@@ -174,60 +211,104 @@ impl Machine<'_> {
         match result {
             CallResult::New(node) => {
                 // Calls copy their arguments, which many calls may share.
-                self.account(match &node {
+                let copied = match &node {
                     Node::Dict(items) => items.len().saturating_mul(2),
                     Node::Tensor(tensor) => tensor.shape.len() + tensor.strides.len(),
                     _ => 0,
-                })?;
+                };
+                self.values = account(self.values, copied, self.budget)?;
                 self.push_node(node)
             }
             CallResult::Existing(value) => self.push(value),
         }
     }
 
-    /// Counts values that a container takes against the limit.
-    pub(super) fn account(&mut self, count: usize) -> Result<(), ContainerError> {
-        self.values = self.values.saturating_add(count);
-        if self.values > MAX_VALUES {
-            return unsupported("its pickle holds too many values");
-        }
-        self.budget.work(count as u64)?;
-        Ok(self.budget.memory(VALUE_MEMORY.saturating_mul(count as u64))?)
-    }
-
-    pub(super) fn tuple(&mut self, items: Vec<Value>) -> Result<(), ContainerError> {
-        self.account(items.len())?;
+    /// Makes a tuple of the values from `from` on.
+    pub(super) fn tuple(&mut self, from: usize) -> Result<(), ContainerError> {
+        let items = self.take_values(from)?;
         self.push_node(Node::Tuple(items))
     }
 
-    pub(super) fn pairs(&mut self, items: Vec<Value>) -> Result<Vec<(Value, Value)>, ContainerError> {
-        self.account(items.len())?;
-        let (pairs, rest) = items.as_chunks::<2>();
-        if !rest.is_empty() {
-            return damaged("its pickle sets a key without a value");
-        }
-        Ok(pairs.iter().map(|&[key, value]| (key, value)).collect())
+    /// Makes a list of the values from `from` on.
+    pub(super) fn list(&mut self, from: usize) -> Result<(), ContainerError> {
+        let items = self.take_values(from)?;
+        self.push_node(Node::List(items))
     }
 
-    pub(super) fn append(&mut self, items: Vec<Value>) -> Result<(), ContainerError> {
-        self.account(items.len())?;
-        if let Value::Node(id) = self.top()?
-            && let Some(Node::List(list)) = self.nodes.get_mut(id)
-        {
-            list.extend(items);
+    /// Makes a dict of the keys and values from `from` on.
+    pub(super) fn dict(&mut self, from: usize) -> Result<(), ContainerError> {
+        let mut items = Vec::new();
+        let values = self.stack.get(from..).unwrap_or_default();
+        self.values = account(self.values, values.len(), self.budget)?;
+        add_pairs(&mut items, values, self.budget)?;
+        self.stack.truncate(from);
+        self.push_node(Node::Dict(items))
+    }
+
+    /// Adds the values from `from` on to the list below them.
+    pub(super) fn append(&mut self, from: usize) -> Result<(), ContainerError> {
+        let list = self.below(from)?;
+        let items = self.stack.get(from..).unwrap_or_default();
+        self.values = account(self.values, items.len(), self.budget)?;
+        if let Some(Node::List(list)) = list.and_then(|id| self.nodes.get_mut(id)) {
+            self.budget.reserve(list, items.len())?;
+            list.extend_from_slice(items);
         }
+        self.stack.truncate(from);
         Ok(())
     }
 
-    pub(super) fn set_items(&mut self, items: Vec<Value>) -> Result<(), ContainerError> {
-        let items = self.pairs(items)?;
-        if let Value::Node(id) = self.top()?
-            && let Some(Node::Dict(dict)) = self.nodes.get_mut(id)
-        {
-            dict.extend(items);
+    /// Adds the keys and values from `from` on to the dict below them.
+    pub(super) fn set_items(&mut self, from: usize) -> Result<(), ContainerError> {
+        let dict = self.below(from)?;
+        let items = self.stack.get(from..).unwrap_or_default();
+        self.values = account(self.values, items.len(), self.budget)?;
+        match dict.and_then(|id| self.nodes.get_mut(id)) {
+            Some(Node::Dict(dict)) => add_pairs(dict, items, self.budget)?,
+            _ => pairs(items).map(drop)?,
         }
+        self.stack.truncate(from);
         Ok(())
     }
+
+    /// The node below the values from `from` on, which must be there; `None` if it is a plain value.
+    fn below(&self, from: usize) -> Result<Option<NodeId>, ContainerError> {
+        match from.checked_sub(1).filter(|&at| at >= self.floor()).and_then(|at| self.stack.get(at)) {
+            Some(&Value::Node(id)) => Ok(Some(id)),
+            Some(_) => Ok(None),
+            None => underflow(),
+        }
+    }
+}
+
+/// Returns `values`, the number of values that containers hold, after a container takes `count` more.
+fn account(values: usize, count: usize, budget: &Budget) -> Result<usize, ContainerError> {
+    let values = values.saturating_add(count);
+    if values > MAX_VALUES {
+        return unsupported("its pickle holds too many values");
+    }
+    budget.work(count as u64)?;
+    Ok(values)
+}
+
+/// Bytes of a memo with room for `slots` values.
+fn memo_memory(slots: usize) -> u64 {
+    if slots == 0 { 0 } else { MEMO_TABLE + (slots as u64).saturating_mul(MEMO_MEMORY) }
+}
+
+/// The keys and values of a dict.
+fn pairs(values: &[Value]) -> Result<&[[Value; 2]], ContainerError> {
+    match values.as_chunks::<2>() {
+        (pairs, []) => Ok(pairs),
+        _ => damaged("its pickle sets a key without a value"),
+    }
+}
+
+fn add_pairs(dict: &mut Vec<(Value, Value)>, values: &[Value], budget: &Budget) -> Result<(), ContainerError> {
+    let pairs = pairs(values)?;
+    budget.reserve(dict, pairs.len())?;
+    dict.extend(pairs.iter().map(|&[key, value]| (key, value)));
+    Ok(())
 }
 
 /// A string, whose content is kept if it may be a name.
