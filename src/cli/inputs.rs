@@ -16,6 +16,12 @@ use crate::walk::{PassedOver, Walk, WalkError};
 const MAX_STDIN: u64 = 1 << 29;
 /// Largest list; it is held in memory.
 const MAX_LIST: u64 = 1 << 30;
+/// Longest path of a list. No system has paths as long.
+const MAX_PATH: usize = 64 << 10;
+/// Longest text of a list. A model reads 77 tokens of it.
+const MAX_TEXT: usize = 1 << 20;
+/// Bytes of a list that are read at a time.
+const CHUNK: usize = 64 << 10;
 
 /// A photo to read, or one that could not be listed.
 pub(super) enum Photo {
@@ -89,7 +95,7 @@ pub(super) fn photos(inputs: &[PathBuf], files_from: Option<&Path>, walk: &Walk)
         }
     }
     if let Some(list) = files_from {
-        let bytes = read_list(list)?;
+        let bytes = read_list(list, &PATHS)?;
         // Would be taken for paths of one letter, separated by NUL bytes.
         if is_utf16(&bytes) {
             return Err(Failure::Error(format!("{} is UTF-16; save the file as UTF-8", name(list))));
@@ -109,7 +115,7 @@ pub(super) fn photos(inputs: &[PathBuf], files_from: Option<&Path>, walk: &Walk)
 pub(super) fn texts(texts: &[String], texts_from: Option<&Path>) -> Result<Vec<String>, Failure> {
     let mut all = texts.to_vec();
     if let Some(list) = texts_from {
-        for (number, line) in lines(&read_list(list)?).enumerate() {
+        for (number, line) in lines(&read_list(list, &TEXTS)?).enumerate() {
             let text = std::str::from_utf8(line).map_err(|error| {
                 Failure::Error(format!(
                     "{}: line {} is not UTF-8 (byte {} of it); save the file as UTF-8",
@@ -140,17 +146,77 @@ fn read_at_most(input: impl Read, most: u64) -> io::Result<Option<Vec<u8>>> {
     Ok((bytes.len() as u64 <= most).then_some(bytes))
 }
 
+/// What a list holds.
+struct Kind {
+    /// Longest entry, in bytes.
+    most: usize,
+    /// Whether NUL bytes separate entries, too.
+    nul: bool,
+    what: &'static str,
+    remedy: &'static str,
+}
+
+const PATHS: Kind = Kind {
+    most: MAX_PATH,
+    nul: true,
+    what: "path",
+    remedy: "put each path on a line of its own, or a NUL byte after it",
+};
+const TEXTS: Kind = Kind { most: MAX_TEXT, nul: false, what: "text", remedy: "put each text on a line of its own" };
+
+/// Why a list cannot be used.
+enum Unread {
+    Failed(io::Error),
+    /// It is too long.
+    List,
+    /// The entry with this number, from 1, is too long.
+    Entry(usize),
+}
+
 /// Reads a list.
-fn read_list(list: &Path) -> Result<Vec<u8>, Failure> {
+fn read_list(list: &Path, kind: &Kind) -> Result<Vec<u8>, Failure> {
     let read = if is_stdin(list) {
-        streams::stdin().and_then(|stdin| read_at_most(stdin, MAX_LIST))
+        streams::stdin().map_err(Unread::Failed).and_then(|stdin| read_entries(stdin, kind))
     } else {
-        fs::File::open(list).and_then(|file| read_at_most(file, MAX_LIST))
+        fs::File::open(list).map_err(Unread::Failed).and_then(|file| read_entries(file, kind))
     };
-    match read {
-        Ok(Some(bytes)) => Ok(bytes),
-        Ok(None) => Err(Failure::Error(format!("{} goes on after 1 GiB; give the list in parts", name(list)))),
-        Err(error) => Err(Failure::Error(format!("cannot read {}: {error}", name(list)))),
+    read.map_err(|unread| {
+        Failure::Error(match unread {
+            Unread::Failed(error) => format!("cannot read {}: {error}", name(list)),
+            Unread::List => format!("{} goes on after 1 GiB; give the list in parts", name(list)),
+            Unread::Entry(number) => {
+                let Kind { most, what, remedy, .. } = kind;
+                format!("{}: line {number} goes on after {} KiB, which is no {what}; {remedy}", name(list), most >> 10)
+            }
+        })
+    })
+}
+
+/// Reads everything, up to the first entry that is too long.
+fn read_entries(mut input: impl Read, kind: &Kind) -> Result<Vec<u8>, Unread> {
+    let mut bytes = Vec::new();
+    // The entry that goes on, and where it starts.
+    let (mut number, mut start) = (1, 0);
+    loop {
+        let from = bytes.len();
+        let read = input.by_ref().take(CHUNK as u64).read_to_end(&mut bytes).map_err(Unread::Failed)?;
+        let new = bytes.get(from..).unwrap_or_default();
+        let ends = new.iter().enumerate().filter(|(_, byte)| **byte == b'\n' || (kind.nul && **byte == 0));
+        for end in ends.map(|(at, _)| from + at).chain((read == 0).then_some(bytes.len())) {
+            if end - start > kind.most {
+                return Err(Unread::Entry(number));
+            }
+            (number, start) = (number + 1, end + 1);
+        }
+        if read == 0 {
+            return Ok(bytes);
+        }
+        if bytes.len() - start > kind.most {
+            return Err(Unread::Entry(number));
+        }
+        if bytes.len() as u64 > MAX_LIST {
+            return Err(Unread::List);
+        }
     }
 }
 
@@ -208,6 +274,34 @@ mod tests {
         assert_eq!(list(lines(b"a\r\n\r\nb\n\n")), ["a", "", "b", ""]);
         assert_eq!(list(lines(b"\xef\xbb\xbfa\nb\rc")), ["a", "b\rc"]);
         assert_eq!(list(lines(b"\xef\xbb\xbf")), [""; 0]);
+    }
+
+    /// A list that never ends; counts what was read of it.
+    struct Endless<'a>(&'a [u8], usize);
+
+    impl Read for Endless<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            for byte in &mut *buffer {
+                *byte = self.0[self.1 % self.0.len()];
+                self.1 += 1;
+            }
+            Ok(buffer.len())
+        }
+    }
+
+    #[test]
+    fn a_list_is_read_up_to_an_entry_that_is_too_long() {
+        for (kind, start) in [(&PATHS, &b"a.jpg\nb.jpg\n"[..]), (&PATHS, b"a.jpg\0b.jpg\0"), (&TEXTS, b"a\n\0b\n")] {
+            for (end, tail) in [(kind.most, ""), (kind.most, "\n"), (kind.most, "\nx\n"), (kind.most - 1, "\r\n")] {
+                let list = [start, &vec![b'x'; end], tail.as_bytes()].concat();
+                assert!(read_entries(&list[..], kind).is_ok_and(|read| read == list));
+                let longer = [start, &vec![b'x'; end + 1], tail.as_bytes()].concat();
+                assert!(matches!(read_entries(&longer[..], kind), Err(Unread::Entry(3))), "{:?} {tail:?}", kind.what);
+            }
+            let mut endless = Endless(b"x", 0);
+            assert!(matches!(read_entries(start.chain(&mut endless), kind), Err(Unread::Entry(3))));
+            assert!(endless.1 <= kind.most + 2 * CHUNK, "read {} bytes", endless.1);
+        }
     }
 
     #[test]

@@ -111,6 +111,15 @@ fn lists_are_read_from_files_and_standard_input() {
     sandbox.encode(["--texts-from", "d"]).fails(1, &["error: cannot read d: "]);
     sandbox.write("latin.txt", b"one\ntwo\nr\xe9sum\xe9\n");
     sandbox.encode(["--texts-from", "latin.txt"]).fails(1, &["latin.txt: line 3 is not UTF-8", "byte 2"]);
+    // A line without end.
+    let (long, remedy) = (vec![b'x'; (1 << 20) + 1], "put each text on a line of its own");
+    sandbox.write("long.txt", [b"one\n", &long[..]].concat());
+    sandbox.encode(["--texts-from", "long.txt"]).fails(1, &["long.txt: line 2 goes on after 1024 KiB", remedy]);
+    let ran = feed(sandbox.encode_command(["--files-from", "-"]), &long);
+    ran.fails(
+        1,
+        &["standard input: line 1 goes on after 64 KiB, which is no path; put each path on a line of its own"],
+    );
     // As PowerShell's `>` writes lists. Split at their NUL bytes they would name the current folder, `.`.
     for order in [u16::to_le_bytes, u16::to_be_bytes] {
         let utf16: Vec<u8> = "\u{feff}a b.jpg\r\nd\r\n".encode_utf16().flat_map(order).collect();
