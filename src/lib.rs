@@ -47,6 +47,7 @@
     not(any(feature = "decode", feature = "import")),
     allow(dead_code, reason = "photo files and checkpoints have budgets, and nothing else reads any")
 )]
+mod bounded_json;
 mod budget;
 mod cancel;
 mod clip;

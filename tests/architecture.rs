@@ -10,14 +10,15 @@ use std::path::{Path, PathBuf};
 use rust_scan::{CratePath, Token, crate_paths, tokens, without_tests};
 
 /// Each module and the modules of this crate that it may name.
-const MAY_USE: [(&str, &[&str]); 22] = [
+const MAY_USE: [(&str, &[&str]); 23] = [
+    ("bounded_json", &[]),
     ("tensor", &[]),
     ("files", &[]),
     ("cancel", &[]),
     ("budget", &["cancel"]),
     ("threads", &[]),
     ("kernels", &["tensor", "threads"]),
-    ("weights", &["files", "tensor", "threads"]),
+    ("weights", &["bounded_json", "files", "tensor", "threads"]),
     ("tokenizer", &["tensor"]),
     ("pixels", &["tensor"]),
     ("photo", &["budget", "cancel", "kernels", "pixels", "tensor"]),
@@ -26,9 +27,23 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     // Models use kernels only through layers.
     ("models", &["tensor", "layers", "weights"]),
     ("catalog", &["models", "preprocess"]),
-    ("import", &["files", "budget", "cancel", "catalog", "weights", "models", "preprocess", "threads", "tokenizer"]),
+    (
+        "import",
+        &[
+            "bounded_json",
+            "files",
+            "budget",
+            "cancel",
+            "catalog",
+            "weights",
+            "models",
+            "preprocess",
+            "threads",
+            "tokenizer",
+        ],
+    ),
     ("walk", &["files"]),
-    ("hub", &["files", "budget", "cancel", "catalog", "weights", "import"]),
+    ("hub", &["bounded_json", "files", "budget", "cancel", "catalog", "weights", "import"]),
     ("error", &["kernels", "models", "photo", "pixels", "preprocess", "tokenizer", "weights", "walk", "import", "hub"]),
     // Opening a model by name needs the hub.
     (

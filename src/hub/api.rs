@@ -10,6 +10,7 @@ use super::name::ModelName;
 use super::progress::Reporter;
 use super::status::Target;
 use super::url::{Url, escape};
+use crate::bounded_json;
 
 /// Maximum length of a file list in bytes.
 const MAX_LIST: u64 = 16 << 20;
@@ -67,7 +68,7 @@ struct List {
     sha: String,
     #[serde(default)]
     siblings: Vec<Sibling>,
-    #[serde(default, rename = "cardData")]
+    #[serde(default, rename = "cardData", deserialize_with = "bounded_json::value")]
     card: Value,
 }
 

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::error::{Fault, Reason};
 use super::format::{Dtype, Layout, Meta, Provenance, TensorSpec, Tower};
 use super::{hash, json};
+use crate::bounded_json;
 
 /// First bytes of every weights file. No text file starts like this: the high bit of the first byte is set.
 const MAGIC: [u8; 8] = *b"\x89CLIPPIE";
@@ -301,8 +302,11 @@ impl Placement {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawHeader {
+    #[serde(deserialize_with = "bounded_json::value")]
     model: serde_json::Value,
+    #[serde(deserialize_with = "bounded_json::value")]
     preprocess: serde_json::Value,
+    #[serde(deserialize_with = "bounded_json::value")]
     tokenizer: serde_json::Value,
     provenance: Provenance,
     tensors: Vec<RawTensor>,

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::tables::{Rule, Table};
+use crate::bounded_json;
 use crate::files::{NotRegular, open_regular};
 use crate::import::error::{Error, printable, printable_error};
 
@@ -43,8 +44,7 @@ pub(super) fn read(path: &Path) -> Result<Value, Error> {
 
 /// Parses the content of a JSON file.
 pub(super) fn parse(path: &Path, text: &[u8]) -> Result<Value, Error> {
-    // The parser limits nesting to 128.
-    serde_json::from_slice(text).or_else(|e| {
+    bounded_json::parse(text).or_else(|e| {
         let reason = printable_error(e);
         error(path, format!("is not valid JSON ({reason}); download it again, or give another with --config"))
     })
