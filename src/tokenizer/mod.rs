@@ -21,6 +21,8 @@ mod bpe;
 mod clean;
 mod config;
 mod error;
+#[cfg(feature = "import")]
+mod published;
 mod split;
 mod unicode;
 mod unicode_tables;
@@ -28,6 +30,8 @@ mod vocab;
 
 pub use config::{Clean, TokenizerConfig};
 pub use error::Error;
+#[cfg(feature = "import")]
+pub(crate) use published::Published;
 pub use vocab::{END, START, VOCAB_SIZE};
 
 /// Revision of the ids, part of every weights file and of every embedding's fingerprint.

@@ -15,8 +15,9 @@ pub const START: u32 = 49_406;
 pub const END: u32 = 49_407;
 
 /// Number of single-byte ids: 256 inside a word, then the same 256 at the end of a word.
-const BYTES: usize = 512;
-const MERGES: usize = START as usize - BYTES;
+pub(super) const BYTES: usize = 512;
+/// Number of merges.
+pub(super) const MERGES: usize = START as usize - BYTES;
 const TABLE: &[u8; 2 * (START as usize + 1 + 2 * MERGES)] = include_bytes!("../../vocab/clip-bpe.bin");
 
 /// For each left id the start of its merges in `RIGHT` and `MERGED`; then the end of the last.
@@ -42,6 +43,22 @@ pub(super) fn merge(left: u16, right: u16) -> Option<u16> {
     MERGED.get(start + found).copied()
 }
 
+/// Every merge: left id, right id, result.
+#[cfg(any(feature = "import", test))]
+pub(super) fn merges() -> impl Iterator<Item = (u16, u16, u16)> {
+    let of = |left: usize| {
+        let [from, to] = [left, left + 1].map(|at| STARTS.get(at).copied().map_or(0, usize::from));
+        let rows = RIGHT.get(from..to).unwrap_or_default().iter().zip(MERGED.get(from..to).unwrap_or_default());
+        rows.map(move |(right, merged)| (left as u16, *right, *merged))
+    };
+    (0..START as usize).flat_map(of)
+}
+
+/// Whether files name a byte by the character of Latin-1 with its number.
+pub(super) const fn prints(byte: u8) -> bool {
+    matches!(byte, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff)
+}
+
 const fn numbers<const N: usize>(from: usize) -> [u16; N] {
     let mut out = [0; N];
     let mut i = 0;
@@ -61,8 +78,7 @@ const fn byte_ids() -> [u16; 256] {
     while pass < 2 {
         let mut byte = 0;
         while byte < 256 {
-            let prints = matches!(byte, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
-            if prints == (pass == 0) {
+            if prints(byte as u8) == (pass == 0) {
                 out[byte] = next;
                 next += 1;
             }
@@ -84,14 +100,12 @@ mod tests {
     }
 
     /// Left and right id of every merge, by rank.
-    fn merges() -> Vec<(u16, u16)> {
+    fn by_rank() -> Vec<(u16, u16)> {
         let mut out = vec![None; MERGES];
-        for left in 0..START as usize {
-            for i in usize::from(STARTS[left])..usize::from(STARTS[left + 1]) {
-                let rank = usize::from(MERGED[i]) - BYTES;
-                assert_eq!(out[rank], None, "rank {rank} twice");
-                out[rank] = Some((left as u16, RIGHT[i]));
-            }
+        for (left, right, merged) in merges() {
+            let rank = usize::from(merged) - BYTES;
+            assert_eq!(out[rank], None, "rank {rank} twice");
+            out[rank] = Some((left, right));
         }
         out.into_iter().map(|m| m.expect("a rank is missing")).collect()
     }
@@ -109,7 +123,7 @@ mod tests {
             let row = &RIGHT[usize::from(STARTS[left])..usize::from(STARTS[left + 1])];
             assert!(row.is_sorted_by(|a, b| a < b));
         }
-        for (rank, &(left, right)) in merges().iter().enumerate() {
+        for (rank, &(left, right)) in by_rank().iter().enumerate() {
             // `bpe` relies on this: a merge ranks higher than the merges that made its halves.
             assert!(usize::from(left.max(right)) < BYTES + rank);
             assert_eq!(merge(left, right), Some((BYTES + rank) as u16));
@@ -136,7 +150,7 @@ mod tests {
             symbols.push(format!("{}</w>", symbols[id]));
         }
         let mut text = String::new();
-        for (left, right) in merges() {
+        for (left, right) in by_rank() {
             let (left, right) = (&symbols[usize::from(left)], &symbols[usize::from(right)]);
             text.push_str(&format!("{left} {right}\n"));
             symbols.push(format!("{left}{right}"));

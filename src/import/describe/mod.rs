@@ -14,12 +14,14 @@ mod json;
 mod layouts;
 mod named;
 mod open_clip;
+mod pipeline;
 mod processor;
 mod resolve;
 mod sidecars;
 mod tables;
 mod tokenizer;
 mod vocabulary;
+mod words;
 
 use std::path::Path;
 
@@ -33,7 +35,7 @@ use super::recipes::Mapped;
 use crate::models;
 use crate::models::config::{ImageConfig, ModelConfig, OpenSettings, TextConfig};
 use crate::preprocess::PreprocessConfig;
-use crate::tokenizer::{Clean, TokenizerConfig};
+use crate::tokenizer::{Clean, Tokenizer, TokenizerConfig};
 use crate::weights::Tower;
 use facts::{Facts, Heads};
 use resolve::Sources;
@@ -92,7 +94,9 @@ fn sources(mapped: &Mapped, folder: Option<&Path>, options: &ConvertOptions) -> 
     if let Some(name) = &options.model {
         all.push(named::facts(name)?);
     }
-    all.extend(sidecars::read(options.config.as_deref(), folder, mapped.layout)?);
+    // Texts are read with the vocabulary only by a text tower that has its rows.
+    let vocabulary = mapped.draft.text.as_ref().is_some_and(|text| Tokenizer::clip().serves(text.vocab_size()));
+    all.extend(sidecars::read(options.config.as_deref(), folder, mapped.layout, vocabulary)?);
     all.push(layouts::facts(mapped));
     if mapped.draft.image.is_none() {
         all.push(layouts::without_image());

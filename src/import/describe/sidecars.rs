@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::facts::Facts;
-use super::{apple, huggingface, json, open_clip, processor, tokenizer};
+use super::{apple, huggingface, json, open_clip, processor, tokenizer, words};
 use crate::import::error::Error;
 use crate::import::recipes::SourceLayout;
 
@@ -18,7 +18,7 @@ const OPEN_CLIP: &str = "open_clip_config.json";
 const CONFIG: &str = "config.json";
 /// transformers' files of an image processor; the first is the usual one.
 const PROCESSORS: [&str; 2] = ["preprocessor_config.json", "processor_config.json"];
-/// transformers' files of a tokenizer. `tokenizer.json`, `vocab.json` and `merges.txt` hold its vocabulary.
+/// transformers' files of a tokenizer.
 const TOKENIZERS: [&str; 2] = ["tokenizer_config.json", "special_tokens_map.json"];
 
 /// What a file configures.
@@ -34,8 +34,14 @@ enum Kind {
     Tokenizer,
 }
 
-/// Reads the configuration files of a checkpoint in `folder`, and the file or folder that the user `named`.
-pub(super) fn read(named: Option<&Path>, folder: Option<&Path>, layout: SourceLayout) -> Result<Vec<Facts>, Error> {
+/// Reads the configuration files of a checkpoint in `folder`, and the file or folder that the user `named`. With
+/// `vocabulary`, the files of a vocabulary must hold CLIP's.
+pub(super) fn read(
+    named: Option<&Path>,
+    folder: Option<&Path>,
+    layout: SourceLayout,
+    vocabulary: bool,
+) -> Result<Vec<Facts>, Error> {
     let mut given = None;
     let mut folders: Vec<&Path> = folder.into_iter().collect();
     if let Some(path) = named {
@@ -66,6 +72,9 @@ pub(super) fn read(named: Option<&Path>, folder: Option<&Path>, layout: SourceLa
         all.push(facts);
     } else if kind.unwrap_or(Kind::HuggingFace) == Kind::HuggingFace && layout == SourceLayout::HuggingFace {
         all.extend(tokenizers(&folders)?);
+        if vocabulary {
+            words::check_folders(&folders)?;
+        }
     }
     match named {
         Some(path) if all.is_empty() => unknown(path),
@@ -105,13 +114,19 @@ fn model(folders: &[&Path], layout: SourceLayout) -> Result<Option<(Kind, Facts)
 
 /// Reads a configuration file of any known form.
 fn parse(path: &Path) -> Result<Option<(Kind, Facts)>, Error> {
+    if words::check(path)? {
+        return Ok(Some((Kind::Tokenizer, Facts::new(path.display().to_string()))));
+    }
     parse_value(path, &json::read(path)?)
 }
 
 /// Reads the content of a configuration file, for the fuzz targets.
 #[cfg(fuzzing)]
 pub(in crate::import) fn fuzz(path: &Path, text: &[u8]) -> Result<(), Error> {
-    parse_value(path, &json::parse(path, text)?).map(|_| ())
+    match words::check_text(path, text)? {
+        true => Ok(()),
+        false => parse_value(path, &json::parse(path, text)?).map(|_| ()),
+    }
 }
 
 /// Reads a configuration of any known form.

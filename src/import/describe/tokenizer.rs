@@ -11,8 +11,8 @@ use crate::import::error::{Error, printable};
 use crate::tokenizer::{END, START};
 
 /// The texts of the tokens before and after every text: those of transformers and of open_clip.
-const START_NAMES: [&str; 2] = ["<|startoftext|>", "<start_of_text>"];
-const END_NAMES: [&str; 2] = ["<|endoftext|>", "<end_of_text>"];
+pub(super) const START_NAMES: [&str; 2] = ["<|startoftext|>", "<start_of_text>"];
+pub(super) const END_NAMES: [&str; 2] = ["<|endoftext|>", "<end_of_text>"];
 
 /// Most names of added tokens that a warning lists.
 const LISTED: usize = 8;

@@ -68,4 +68,4 @@ pub(crate) const TOKEN: Table = Table::new(&[
     ("id", NoEffect(FOUND)),
     ("__type", NoEffect(FILE)),
 ]);
-const FOUND: &str = "special tokens in a text are always ordinary characters here";
+pub(super) const FOUND: &str = "special tokens in a text are always ordinary characters here";

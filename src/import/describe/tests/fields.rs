@@ -3,6 +3,7 @@
 
 use super::tables::{self, Is, Rule, Table};
 use super::*;
+use crate::tokenizer::Published;
 
 /// An object of a configuration file: a whole file, the pointer to the object, its table, what reads the file.
 struct Object {
@@ -13,7 +14,7 @@ struct Object {
 }
 
 fn objects() -> Vec<Object> {
-    use tables::{apple as a, huggingface as h, open_clip as o, processor as p, tokenizer as t};
+    use tables::{apple as a, huggingface as h, open_clip as o, pipeline as pl, processor as p, tokenizer as t};
     let native = json!({
         "model_cfg": {
             "embed_dim": 512,
@@ -57,6 +58,26 @@ fn objects() -> Vec<Object> {
     add(&json!({ "image_processor": image }), "/image_processor", &p::IMAGE, processor::facts);
     add(&token, "", &t::FIELDS, tokenizer::facts);
     add(&token, "/bos_token", &t::TOKEN, tokenizer::facts);
+    let whole = super::vocabulary::tokenizer_json();
+    let check = |path: &Path, file: &Value| {
+        pipeline::fields(path, file, &Published::new()).map(|()| Facts::new("the tokenizer"))
+    };
+    add(&whole, "", &pl::FILE, check);
+    add(&whole, "/model", &pl::MODEL, check);
+    add(&whole, "/added_tokens/0", &pl::ADDED, check);
+    let steps: [(&str, &[(&str, Table)]); 6] = [
+        ("/normalizer", pl::NORMALIZERS),
+        ("/normalizer/normalizers/0", pl::NORMALIZERS),
+        ("/normalizer/normalizers/1", pl::NORMALIZERS),
+        ("/pre_tokenizer/pretokenizers/0", pl::PRE_TOKENIZERS),
+        ("/pre_tokenizer/pretokenizers/1", pl::PRE_TOKENIZERS),
+        ("/post_processor", pl::POST_PROCESSORS),
+    ];
+    for (pointer, tables) in steps {
+        let kind = whole.pointer(pointer).unwrap()["type"].as_str().unwrap();
+        add(&whole, pointer, &tables.iter().find(|(name, _)| *name == kind).unwrap().1, check);
+    }
+    add(&whole, "/normalizer/normalizers/1/pattern", &pl::PATTERN, check);
     all
 }
 

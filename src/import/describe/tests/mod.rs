@@ -288,13 +288,13 @@ fn hostile_files_are_errors() {
         (b"{\"model_cfg\":{\"embed_dim\":18446744073709551616}}".to_vec(), "`model_cfg.embed_dim` is not a whole"),
     ] {
         std::fs::write(&path, bytes).unwrap();
-        let error = text(sidecars::read(None, Some(dir.path()), SourceLayout::OpenClip));
+        let error = text(sidecars::read(None, Some(dir.path()), SourceLayout::OpenClip, true));
         assert!(error.contains(hint), "{error}");
     }
     // Announced at 150 GB: refused by its length alone.
     let file = std::fs::File::create(&path).unwrap();
     if file.set_len(150 << 30).is_ok() {
-        let error = text(sidecars::read(None, Some(dir.path()), SourceLayout::OpenClip));
+        let error = text(sidecars::read(None, Some(dir.path()), SourceLayout::OpenClip, true));
         assert!(error.contains("too long to be a configuration: 161061273600 bytes"), "{error}");
     }
 }
@@ -306,13 +306,14 @@ fn only_regular_files_are_read() {
     let dir = tempfile::tempdir().unwrap();
     let pipe = dir.path().join("pipe.json");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let error = text(sidecars::read(Some(&pipe), None, SourceLayout::OpenClip));
+    let error = text(sidecars::read(Some(&pipe), None, SourceLayout::OpenClip, true));
     assert!(error.contains("pipe.json: is not a file; give a configuration file with --config"), "{error}");
-    let error = text(sidecars::read(Some(dir.path()), None, SourceLayout::OpenClip));
+    let error = text(sidecars::read(Some(dir.path()), None, SourceLayout::OpenClip, true));
     assert!(error.contains("holds no configuration of open_clip"), "{error}");
-    let error = text(sidecars::read(Some(&dir.path().join("nowhere.json")), None, SourceLayout::OpenClip));
+    let error = text(sidecars::read(Some(&dir.path().join("nowhere.json")), None, SourceLayout::OpenClip, true));
     assert!(error.contains("nowhere.json cannot be read"), "{error}");
 }
 
 mod fields;
 mod mobileclip;
+mod vocabulary;
