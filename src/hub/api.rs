@@ -20,13 +20,15 @@ const MAX_LIST: u64 = 16 << 20;
 pub(super) enum Purpose {
     Checkpoint,
     Configuration,
+    /// A vocabulary, which is not fetched if it is too large to be CLIP's.
+    Vocabulary,
 }
 
 impl Purpose {
     /// Maximum size in bytes; published configurations have a few kilobytes.
     fn limit(self) -> u64 {
         match self {
-            Purpose::Checkpoint => 200_000_000_000,
+            Purpose::Checkpoint | Purpose::Vocabulary => 200_000_000_000,
             Purpose::Configuration => 16 << 20,
         }
     }
@@ -35,6 +37,7 @@ impl Purpose {
         match self {
             Purpose::Checkpoint => "checkpoint",
             Purpose::Configuration => "configuration",
+            Purpose::Vocabulary => "vocabulary",
         }
     }
 }

@@ -8,11 +8,19 @@ use super::name::ModelName;
 use crate::import::{Pick, pick};
 
 /// Configuration files of open_clip, transformers and Apple.
-pub(super) const CONFIGS: [&str; 4] =
+const CONFIGS: [&str; 4] =
     ["open_clip_config.json", "config.json", "preprocessor_config.json", "processor_config.json"];
 
 /// Files that say whether the tokenizer is CLIP's. That of a known model is known.
 const TOKENIZERS: [&str; 2] = ["tokenizer_config.json", "special_tokens_map.json"];
+
+/// Files that hold transformers' vocabulary, in order of preference; open_clip's checkpoints do not need them.
+const VOCABULARIES: [&[&str]; 2] = [&["tokenizer.json"], &["vocab.json", "merges.txt"]];
+/// Start of the names of open_clip's checkpoints.
+const OPEN_CLIP: &str = "open_clip";
+
+/// Longest file of a vocabulary that is fetched, in bytes. CLIP's have up to 4 MB.
+pub(super) const MAX_VOCABULARY: u64 = 16 << 20;
 
 /// Maximum length of a file name.
 const MAX_NAME: usize = 128;
@@ -44,9 +52,23 @@ pub(super) fn choose(name: &ModelName, names: &[String]) -> Result<Files, Error>
             }
         },
     };
-    let tokenizers = TOKENIZERS.into_iter().filter(|_| name.known().is_none());
-    let configs = CONFIGS.into_iter().chain(tokenizers).filter(|config| has(config)).map(str::to_owned).collect();
+    let unknown = name.known().is_none();
+    let tokenizers = TOKENIZERS.iter().filter(|_| unknown);
+    let vocabulary = VOCABULARIES.into_iter().find(|files| files.iter().any(|file| has(file)));
+    let vocabulary = vocabulary.filter(|_| unknown && !checkpoint.starts_with(OPEN_CLIP)).unwrap_or_default();
+    let configs = CONFIGS.iter().chain(tokenizers).chain(vocabulary).filter(|config| has(config));
+    let configs = configs.map(|config| (*config).to_owned()).collect();
     Ok(Files { checkpoint, configs })
+}
+
+/// Whether `file` holds a vocabulary.
+pub(super) fn is_vocabulary(file: &str) -> bool {
+    VOCABULARIES.iter().any(|files| files.contains(&file))
+}
+
+/// The names of all files that a conversion reads beside the checkpoint.
+pub(super) fn all_configs() -> impl Iterator<Item = &'static str> {
+    CONFIGS.into_iter().chain(TOKENIZERS).chain(VOCABULARIES.into_iter().flatten().copied())
 }
 
 fn refuse<T>(name: &ModelName, reason: String) -> Result<T, Error> {
@@ -103,10 +125,15 @@ mod tests {
 
     #[test]
     fn all_configurations_are_chosen() {
-        let names = ["model.safetensors", "vocab.json", "preprocessor_config.json", "config.json", "sub/config.json"];
+        let names = ["model.safetensors", "readme.json", "preprocessor_config.json", "config.json", "sub/config.json"];
         assert_eq!(chosen("hf-hub:a/b", &names).unwrap().configs, ["config.json", "preprocessor_config.json"]);
-        let names = ["model.safetensors", "tokenizer_config.json", "tokenizer.json", "config.json"];
-        assert_eq!(chosen("hf-hub:a/b", &names).unwrap().configs, ["config.json", "tokenizer_config.json"]);
+        let names = ["model.safetensors", "tokenizer_config.json", "vocab.json", "tokenizer.json", "config.json"];
+        let expected = ["config.json", "tokenizer_config.json", "tokenizer.json"];
+        assert_eq!(chosen("hf-hub:a/b", &names).unwrap().configs, expected);
         assert_eq!(chosen("vit-b-32-openai", &names).unwrap().configs, ["config.json"]);
+        let names = ["pytorch_model.bin", "merges.txt", "vocab.json", "sub/tokenizer.json"];
+        assert_eq!(chosen("hf-hub:a/b", &names).unwrap().configs, ["vocab.json", "merges.txt"]);
+        let names = ["open_clip_model.safetensors", "open_clip_config.json", "tokenizer.json", "vocab.json"];
+        assert_eq!(chosen("hf-hub:a/b", &names).unwrap().configs, ["open_clip_config.json"]);
     }
 }

@@ -132,11 +132,25 @@ impl Pull<'_> {
         // The checkpoint comes last, so that failures of small files show at once.
         let names = files.configs.iter().chain([&files.checkpoint]);
         let purpose = |file: &String| match *file == files.checkpoint {
+            false if layout::is_vocabulary(file) => Purpose::Vocabulary,
             true => Purpose::Checkpoint,
             false => Purpose::Configuration,
         };
-        let remote_files: Vec<RemoteFile> = names
+        let mut remote_files: Vec<RemoteFile> = names
             .map(|file| api::file(&client, self.name, commit, (file, purpose(file)), &mut retries, reporter))
+        remote_files.retain(|file| {
+            let is_too_long = layout::is_vocabulary(&file.name) && file.size > layout::MAX_VOCABULARY;
+            if is_too_long {
+                tracing::warn!(
+                    "{} of {} has {} bytes, several times as many as CLIP's vocabulary, and is not fetched; texts may \
+                     get wrong embeddings from this model",
+                    file.name,
+                    self.name,
+                    file.size
+                );
+            }
+            !is_too_long
+        });
             .collect::<Result<_, _>>()?;
 
         let page = format!("{ENDPOINT}/{}", self.name.repository());
@@ -162,7 +176,7 @@ impl Pull<'_> {
         self.check_space(remote_files.iter().map(|file| download(file).missing()).sum(), size)?;
         private_folder(&folder).map_err(Error::file("use", &folder))?;
         // The conversion reads any configuration that it finds; those of another commit are not this model's.
-        for other in layout::CONFIGS.into_iter().filter(|config| !files.configs.iter().any(|own| own == config)) {
+        for other in layout::all_configs().filter(|config| !remote_files.iter().any(|own| own.name == *config)) {
             let _ = std::fs::remove_file(folder.join(other));
         }
         let mut downloaded = None;

@@ -5,10 +5,12 @@ use std::ops::ControlFlow;
 
 use clippie_rs::Clip;
 use clippie_rs::hub::{Event, Origin, PullOptions};
+use clippie_rs::import::{self, ConvertOptions};
 
 use crate::support::{CONFIG, FILE, Fixture, NAME, REPO, assert_error, name, pull, stored, tiny, tiny_with_seed};
+use clippie_testkit::checkpoint::model::{TowerSize, VitSize};
 use clippie_testkit::checkpoint::{self, Layout, Model, golden};
-use clippie_testkit::hub_server::{COMMIT, Kind, Repo, RepoFile};
+use clippie_testkit::hub_server::{COMMIT, Content, Kind, Repo, RepoFile};
 
 #[test]
 fn a_pull_downloads_converts_and_keeps_only_the_result() {
@@ -200,6 +202,56 @@ fn every_repository_layout_is_converted() {
         let clip = Clip::open(&pulled.path).unwrap();
         crate::parity::check(&format!("{} {layout:?}", model.name), &clip, &model, golden);
     }
+}
+
+/// transformers' checkpoints come with the vocabulary that they need.
+#[test]
+fn a_vocabulary_that_is_not_clips_is_refused() {
+    let tower = TowerSize { width: 16, layers: 1, heads: 2, mlp_ratio: 2.0 };
+    let size = VitSize {
+        embed_dim: 8,
+        image_size: 8,
+        patch_size: 4,
+        image: tower.clone(),
+        context_length: 4,
+        vocab_size: 49408,
+        causal: true,
+        text: tower,
+    };
+    let source = tempfile::tempdir().unwrap();
+    checkpoint::write(&Model::custom("words", size, true), 1, Layout::HuggingFace, source.path()).unwrap();
+    let with = |files: Vec<RepoFile>| {
+        let mut repo = Repo::of_folder(REPO, source.path());
+        repo.files.extend(files);
+        Fixture::with(vec![repo])
+    };
+    let fixture = with(vec![RepoFile::small("vocab.json", "{\"<s>\": 0}"), RepoFile::small("merges.txt", "words")]);
+    let folder = fixture.folder.path().join("downloads/test--tiny");
+    let shown = folder.join("vocab.json").display().to_string();
+    assert_error(fixture.pull(), &[&shown, "is not CLIP's vocabulary: its token 0 is `<s>`", "are kept in"]);
+    // The advice for a model that has CLIP's after all.
+    let copies = tempfile::tempdir().unwrap();
+    for config in ["config.json", "preprocessor_config.json"] {
+        fs::copy(folder.join(config), copies.path().join(config)).unwrap();
+    }
+    let options = ConvertOptions::new().config(copies.path());
+    import::convert(&folder, &copies.path().join("out.clippie"), &options, &mut |_| {}).unwrap();
+
+    // The whole tokenizer is preferred.
+    let tokenizer = RepoFile::small("tokenizer.json", "{\"model\": {\"type\": \"Unigram\"}}");
+    let fixture = with(vec![RepoFile::small("vocab.json", "{}"), tokenizer]);
+    assert_error(fixture.pull(), &["tokenizer.json: `model.type` is \"Unigram\", which is not supported"]);
+    assert!(fixture.server.seen().iter().all(|seen| !seen.path.ends_with("vocab.json")));
+    // One that is far too large is not fetched, and what an older pull left does not count.
+    let large = Content::Bytes(vec![b' '; (16 << 20) + 1].into());
+    let fixture = with(vec![RepoFile::large("tokenizer.json", large)]);
+    let folder = fixture.folder.path().join("downloads/test--tiny");
+    fs::create_dir_all(&folder).unwrap();
+    for name in ["vocab.json", "tokenizer_config.json"] {
+        fs::write(folder.join(name), "not even JSON").unwrap();
+    }
+    fixture.pull().unwrap();
+    assert!(fixture.server.seen().iter().all(|seen| seen.kind == Kind::Head || !seen.path.ends_with("tokenizer.json")));
 }
 
 #[test]
