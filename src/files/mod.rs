@@ -21,7 +21,7 @@ use std::path::Path;
 pub use follow::follow;
 pub(crate) use open::{NotRegular, open_regular};
 #[cfg(feature = "hub")]
-pub(crate) use own::{open_or_create, open_unlinked, private_folder, resume_or_create};
+pub(crate) use own::{freed_by_removing, open_or_create, open_unlinked, private_folder, refuse_link, resume_or_create};
 pub use partial::{Closed, Partial, close};
 #[cfg(feature = "hub")]
 pub(crate) use sweep::{remove_dead, target_name};

@@ -68,6 +68,22 @@ pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
+/// Refuses a link in the place of a folder that is to be written to or removed from.
+pub(crate) fn refuse_link(folder: &Path) -> io::Result<()> {
+    match folder.is_symlink() {
+        true => Err(io::Error::other(
+            "it is a symbolic link, which is not followed here; remove it and, to keep the models on another disk, set \
+             CLIPPIE_HOME to a folder there",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Bytes that are free again once the name `path` is removed: none for a link or if the file has another name.
+pub(crate) fn freed_by_removing(path: &Path) -> u64 {
+    path.symlink_metadata().map_or(0, |data| if data.is_file() && !has_other_names(&data) { data.len() } else { 0 })
+}
+
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(options, libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY);
@@ -157,6 +173,35 @@ mod tests {
         // One's own file is kept.
         assert_eq!(resume_or_create(&path("none")).unwrap().metadata().unwrap().len(), 3);
         assert!(resume_or_create(folder.path()).is_err());
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_folder_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        fs::create_dir_all(path("elsewhere/a")).unwrap();
+        symlink("elsewhere", path("link")).unwrap();
+        symlink("new", path("dangling")).unwrap();
+        for name in ["link", "dangling"] {
+            let error = refuse_link(&path(name)).unwrap_err().to_string();
+            assert!(error.starts_with("it is a symbolic link, which is not followed here; remove it"), "{error}");
+        }
+        // Links above are followed.
+        for name in ["elsewhere", "link/a", "none"] {
+            assert!(refuse_link(&path(name)).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_link_and_one_of_two_names_free_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        fs::write(path("file"), "12345").unwrap();
+        symlink("file", path("link")).unwrap();
+        let freed = |name: &str| freed_by_removing(&path(name));
+        assert_eq!((freed("file"), freed("link"), freed("none"), freed("")), (5, 0, 0, 0));
+        fs::hard_link(path("file"), path("second")).unwrap();
+        assert_eq!((freed("file"), freed("second")), (0, 0));
     }
 
     #[test]

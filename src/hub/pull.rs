@@ -13,7 +13,7 @@ use super::layout;
 use super::name::ModelName;
 use super::progress::{Event, Origin, Plan, Reporter};
 use super::settings::{ENDPOINT, Remote};
-use super::store::{Store, StoredModel, create_folder};
+use super::store::{Store, StoredModel};
 use crate::catalog;
 use crate::files::{open_regular, private_folder};
 use crate::import::{self, ConvertOptions};
@@ -164,7 +164,7 @@ impl Pull<'_> {
         let origin = Origin::Hub { url: &url, commit };
         reporter.report(Event::Plan(Plan { name: self.name, origin, bytes, license }))?;
 
-        let folder = self.store.download_folder(self.name);
+        let folder = self.store.download_folder(self.name)?;
         let download = |file| Download {
             client: &client,
             repository: self.name.repository(),
@@ -193,7 +193,7 @@ impl Pull<'_> {
 
     /// Converts the checkpoint with this SHA-256 and installs the result.
     fn convert(&self, checkpoint: &Path, sha256: &str, reporter: &mut Reporter<'_>) -> Result<StoredModel, Error> {
-        create_folder(&self.store.models_folder())?;
+        self.store.own_models_folder()?;
         let path = self.store.model_path(self.name, sha256);
         let model = self.name.known().or_else(|| catalog::find_repository(self.name.repository()));
         let options = ConvertOptions { model: model.map(|model| model.name.to_owned()), ..Default::default() };

@@ -5,6 +5,8 @@
 //! downloads/NAME/              incomplete or kept downloads
 //! locks/NAME.lock              held while a model is pulled or removed
 //! ```
+//! The folder itself may be a link. Nothing is written or removed through a link in it, whoever made it.
+//!
 //! A repository is written `ORG--REPO` or `ORG--REPO@REVISION`, with special characters of the revision as `%XX`. A
 //! file under its final name is always complete.
 
@@ -77,9 +79,28 @@ impl Store {
         self.models_folder().join(format!("{}-{sum}{EXTENSION}", label(name)))
     }
 
+    /// The folder of the weights files, to write to.
+    pub(super) fn own_models_folder(&self) -> Result<PathBuf, Error> {
+        self.own_folder("models")
+    }
+
     /// Folder for the downloads of a model.
-    pub(super) fn download_folder(&self, name: &ModelName) -> PathBuf {
-        self.root.join("downloads").join(label(name))
+    pub(super) fn download_folder(&self, name: &ModelName) -> Result<PathBuf, Error> {
+        Ok(self.folder("downloads")?.join(label(name)))
+    }
+
+    /// A folder of the store, to write to or remove from.
+    fn folder(&self, name: &str) -> Result<PathBuf, Error> {
+        let folder = self.root.join(name);
+        files::refuse_link(&folder).map_err(Error::file("use", &folder))?;
+        Ok(folder)
+    }
+
+    /// A folder of the store, created with its parents for all who may read the store.
+    fn own_folder(&self, name: &str) -> Result<PathBuf, Error> {
+        let folder = self.folder(name)?;
+        fs::create_dir_all(&folder).map_err(Error::file("create", &folder))?;
+        Ok(folder)
     }
 
     /// The newest weights file of a model.
@@ -99,12 +120,13 @@ impl Store {
     /// Every weights file and its modification time. Removes unfinished files of killed processes.
     fn weights_files(&self) -> Result<Vec<(StoredModel, SystemTime)>, Error> {
         let mut all = Vec::new();
+        let sweep = !self.models_folder().is_symlink();
         for path in entries(&self.models_folder())? {
             let Some(file) = path.file_name() else { continue };
             let Some(name) = file.to_str().and_then(parse_file_name) else {
                 // Only of files of this store: other programs may use such names, too.
                 let target = files::target_name(file).and_then(|name| std::str::from_utf8(name).ok());
-                if target.and_then(parse_file_name).is_some() {
+                if sweep && target.and_then(parse_file_name).is_some() {
                     files::remove_dead(&path);
                 }
                 continue;
@@ -122,17 +144,16 @@ impl Store {
     /// Kept and incomplete downloads, sorted by name.
     pub(super) fn downloads(&self) -> Result<Vec<StoredDownload>, Error> {
         let mut all = Vec::new();
-        for path in entries(&self.root.join("downloads"))? {
+        let folder = self.root.join("downloads");
+        for path in if folder.is_symlink() { Vec::new() } else { entries(&folder)? } {
             let Some(name) = path.file_name().and_then(|name| name.to_str()).and_then(parse_label) else { continue };
-            let (mut bytes, mut incomplete) = (0, false);
             if !path.symlink_metadata().is_ok_and(|data| data.is_dir()) {
                 continue;
             }
-            for file in entries(&path)? {
-                bytes += file.symlink_metadata().map_or(0, |data| data.len());
-                incomplete |= file.to_string_lossy().ends_with(INCOMPLETE);
-            }
-            if bytes > 0 {
+            let files = entries(&path)?;
+            if !files.is_empty() {
+                let bytes = files.iter().map(|file| files::freed_by_removing(file)).sum();
+                let incomplete = files.iter().any(|file| file.to_string_lossy().ends_with(INCOMPLETE));
                 all.push(StoredDownload { name, path, bytes, incomplete });
             }
         }
@@ -153,6 +174,8 @@ impl Store {
     /// Removes a model and its downloads. Returns the number of bytes removed.
     pub(super) fn remove(&self, name: &ModelName) -> Result<u64, Error> {
         let _lock = self.try_lock(name)?.ok_or_else(|| Error::Busy(name.to_string()))?;
+        self.folder("models")?;
+        self.folder("downloads")?;
         let unfinished = self.remove_unfinished(name)?;
         let models: Vec<_> =
             self.weights_files()?.into_iter().map(|(model, _)| model).filter(|m| m.name == *name).collect();
@@ -162,8 +185,9 @@ impl Store {
         }
         let mut bytes = unfinished.unwrap_or(0);
         for model in models {
+            let freed = files::freed_by_removing(&model.path);
             fs::remove_file(&model.path).map_err(Error::file("remove", &model.path))?;
-            bytes += model.bytes;
+            bytes += freed;
         }
         bytes += downloads.map_or(0, |download| download.bytes);
         self.remove_download(name)?;
@@ -187,7 +211,7 @@ impl Store {
 
     /// Removes the downloads of a model. Follows no link.
     pub(super) fn remove_download(&self, name: &ModelName) -> Result<(), Error> {
-        let folder = self.download_folder(name);
+        let folder = self.download_folder(name)?;
         match fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::file("remove", &folder)(error)),
             _ => Ok(()),
@@ -210,9 +234,7 @@ impl Store {
     }
 
     fn try_lock(&self, name: &ModelName) -> Result<Option<Lock>, Error> {
-        let folder = self.root.join("locks");
-        create_folder(&folder)?;
-        let path = folder.join(format!("{}.lock", label(name)));
+        let path = self.own_folder("locks")?.join(format!("{}.lock", label(name)));
         let file = files::open_or_create(&path).map_err(Error::file("write", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Lock { _file: file })),
@@ -230,11 +252,6 @@ impl Store {
 /// A lock, released when dropped; the system releases it when the process ends.
 pub(super) struct Lock {
     _file: File,
-}
-
-/// Creates a folder and its parents, for all who may read the store.
-pub(super) fn create_folder(folder: &Path) -> Result<(), Error> {
-    fs::create_dir_all(folder).map_err(Error::file("create", folder))
 }
 
 /// Paths in a folder; none if it does not exist.
@@ -324,7 +341,7 @@ mod tests {
         let store = Store::new(folder.path().to_owned());
         let (s0, b) = (name("mobileclip-s0"), name("mobileclip-b"));
         assert_eq!((store.find(&s0).unwrap(), store.models().unwrap()), (None, vec![]));
-        create_folder(&store.models_folder()).unwrap();
+        store.own_models_folder().unwrap();
         let write = |name: &ModelName, sum: &str, text: &str, seconds: u64| {
             let path = store.model_path(name, sum);
             fs::write(&path, text).unwrap();
@@ -339,8 +356,8 @@ mod tests {
         assert_eq!((&found.path, found.bytes), (&new, 5));
         let models = store.models().unwrap();
         assert_eq!(models.iter().map(|model| model.bytes).collect::<Vec<_>>(), [1, 5]);
-        create_folder(&store.download_folder(&s0)).unwrap();
-        fs::write(store.download_folder(&s0).join("x.pt.0123.incomplete"), "12").unwrap();
+        fs::create_dir_all(store.download_folder(&s0).unwrap()).unwrap();
+        fs::write(store.download_folder(&s0).unwrap().join("x.pt.0123.incomplete"), "12").unwrap();
         let downloads = store.downloads().unwrap();
         assert_eq!((downloads[0].bytes, downloads[0].incomplete), (2, true));
         assert_eq!(store.remove(&s0).unwrap(), 3 + 5 + 2);
@@ -354,7 +371,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(folder.path().to_owned());
         let models = store.models_folder();
-        create_folder(&models).unwrap();
+        fs::create_dir_all(&models).unwrap();
         let left = |target: &str| {
             let path = models.join(format!(".{target}.999999-3.part"));
             fs::write(&path, "12345").unwrap();

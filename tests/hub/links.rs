@@ -3,11 +3,12 @@
 #![cfg(unix)]
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::PathBuf;
 use std::process::Command;
 
-use clippie_rs::hub::Error;
+use clippie_rs::hub::{Error, Hub, PullOptions};
 
 use crate::support::{CONFIG, FILE, Fixture, NAME, assert_error, files, name, pull, pull_until_failure, tiny};
 use clippie_testkit::hub_server::{COMMIT, Fault, Kind};
@@ -79,7 +80,8 @@ fn removing_follows_no_link() {
     symlink(&victim, downloads.join("x.incomplete")).unwrap();
     fs::rename(&model.path, outside.path().join("model")).unwrap();
     symlink(outside.path().join("model"), &model.path).unwrap();
-    hub.remove(&name(NAME)).unwrap();
+    // Nothing of it is free again.
+    assert_eq!(hub.remove(&name(NAME)).unwrap(), 0);
     assert_eq!((fixture.files(), files(outside.path())), (vec![], vec!["model".into(), "victim".into()]));
     assert!(!downloads.exists());
 
@@ -90,6 +92,49 @@ fn removing_follows_no_link() {
     hub.remove(&name(NAME)).unwrap();
     assert!(downloads.symlink_metadata().is_err());
     assert_eq!(files(outside.path()), ["model", "victim"]);
+}
+
+/// `CLIPPIE_HOME` may lead to another disk; a link in it may lead anywhere.
+#[test]
+fn links_in_place_of_the_folders_of_the_store_are_refused() {
+    for planted in ["downloads", "models", "locks"] {
+        let (fixture, outside, _victim, _) = attacked();
+        let (hub, link) = (fixture.hub(), fixture.folder.path().join(planted));
+        fixture.assert_pulled(fixture.pull());
+        let before = hub.models().unwrap();
+        // What a store would remove if this were its own: a model, what is left of one, a download.
+        let there = outside.path().join(planted);
+        let _ = fs::remove_dir_all(&there);
+        match link.exists() {
+            true => fs::rename(&link, &there).unwrap(),
+            false => fs::create_dir(&there).unwrap(),
+        }
+        fs::create_dir_all(there.join("test--tiny")).unwrap();
+        fs::write(there.join("test--tiny/x.incomplete"), PRECIOUS).unwrap();
+        fs::write(there.join(".test--tiny-0000000000000000.clippie.999999-1.part"), PRECIOUS).unwrap();
+        symlink(&there, &link).unwrap();
+        let expected = files(outside.path());
+
+        assert_eq!(hub.models().unwrap(), before, "reading is safe");
+        assert_eq!(hub.downloads().unwrap(), []);
+        let advice = "it is a symbolic link, which is not followed here; remove it";
+        let shown = link.display().to_string();
+        assert_error(hub.remove(&name(NAME)), &["cannot use", &shown, advice, "CLIPPIE_HOME"]);
+        if planted != "locks" {
+            let force = PullOptions::default().force(true);
+            let pulled = hub.pull(&name(NAME), force, &mut |_| ControlFlow::Continue(()));
+            assert_error(pulled, &["cannot use", &shown, advice]);
+        }
+        assert_eq!(files(outside.path()), expected, "{planted}");
+        // The advice works.
+        fs::remove_file(&link).unwrap();
+        fixture.assert_pulled(fixture.pull());
+        let linked = tempfile::tempdir().unwrap();
+        symlink(fixture.folder.path(), linked.path().join("home")).unwrap();
+        let hub = Hub::builder(linked.path().join("home")).endpoint(&fixture.server.endpoint()).build().unwrap();
+        assert_eq!(hub.remove(&name(NAME)).unwrap(), tiny().weights.len() as u64);
+        fixture.assert_pulled(fixture.pull());
+    }
 }
 
 #[test]
