@@ -1,6 +1,5 @@
 //! Pulls a model: lock, look in the store and in Hugging Face's cache, download, convert, clean up.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::api::{self, Purpose, RemoteFile};
@@ -132,12 +131,13 @@ impl Pull<'_> {
         // The checkpoint comes last, so that failures of small files show at once.
         let names = files.configs.iter().chain([&files.checkpoint]);
         let purpose = |file: &String| match *file == files.checkpoint {
-            false if layout::is_vocabulary(file) => Purpose::Vocabulary,
             true => Purpose::Checkpoint,
+            false if layout::is_vocabulary(file) => Purpose::Vocabulary,
             false => Purpose::Configuration,
         };
         let mut remote_files: Vec<RemoteFile> = names
             .map(|file| api::file(&client, self.name, commit, (file, purpose(file)), &mut retries, reporter))
+            .collect::<Result<_, _>>()?;
         remote_files.retain(|file| {
             let is_too_long = layout::is_vocabulary(&file.name) && file.size > layout::MAX_VOCABULARY;
             if is_too_long {
@@ -151,7 +151,6 @@ impl Pull<'_> {
             }
             !is_too_long
         });
-            .collect::<Result<_, _>>()?;
 
         let page = format!("{ENDPOINT}/{}", self.name.repository());
         let url = if client.endpoint().host() == "huggingface.co" {
@@ -197,11 +196,14 @@ impl Pull<'_> {
         let path = self.store.model_path(self.name, sha256);
         let model = self.name.known().or_else(|| catalog::find_repository(self.name.repository()));
         let options = ConvertOptions { model: model.map(|model| model.name.to_owned()), ..Default::default() };
+        let cancel = options.cancel.clone();
         let mut report = |progress| {
-            // A conversion takes seconds and is not cancelled.
-            let _: ControlFlow<()> = (reporter.0)(Event::Convert(progress));
+            if !cancel.is_cancelled() && reporter.report(Event::Convert(progress)).is_err() {
+                cancel.cancel();
+            }
         };
         import::convert(checkpoint, &path, &options, &mut report).map_err(|error| match error {
+            import::Error::Cancelled => Error::Cancelled,
             error @ import::Error::Weights(_) => Error::Write(Box::new(error)),
             error => Error::Convert {
                 model: self.name.to_string(),

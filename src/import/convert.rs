@@ -137,6 +137,7 @@ pub fn convert(
     }
     // What was hashed, described and written must be of one content.
     checkpoint.check_unchanged()?;
+    not_cancelled(&options.cancel)?;
     writer.finish()?;
     let container = checkpoint.container();
     Ok(Converted {

@@ -109,7 +109,7 @@ fn a_model_that_does_not_fit_is_not_downloaded() {
 #[test]
 fn a_pull_can_be_cancelled_at_any_event() {
     // Cancel at each event of a pull in turn.
-    let mut stop_at = 0;
+    let (mut stop_at, mut cancelled) = (0, 0);
     loop {
         let fixture = Fixture::new();
         let mut events = 0;
@@ -119,17 +119,20 @@ fn a_pull_can_be_cancelled_at_any_event() {
             events += 1;
             if events > stop_at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
-        if converting {
-            // A conversion is not cancelled.
+        if events <= stop_at {
             fixture.assert_pulled(pulled);
             break;
         }
         assert_error(pulled, &["cancelled", "goes on with it"]);
-        assert!(fixture.files().iter().all(|file| file.ends_with(".incomplete") || file.ends_with(".json")));
+        assert_eq!(events, stop_at + 1, "it went on");
+        assert!(fixture.files().iter().all(|file| file.starts_with("downloads/")), "{:?}", fixture.files());
+        fixture.server.seen();
         fixture.assert_pulled(fixture.pull());
+        assert!(!converting || fixture.ranges().is_empty(), "the checkpoint was there");
+        cancelled += usize::from(converting);
         stop_at += 1;
     }
-    assert!(stop_at >= 3);
+    assert!(stop_at >= 3 && cancelled >= 3, "{cancelled} of {stop_at} during the conversion");
 }
 
 #[test]
