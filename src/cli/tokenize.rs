@@ -7,8 +7,13 @@ use serde::Serialize;
 use super::args::Tokenize;
 use super::inputs;
 use super::messages::{Failure, Messages, Outcome, count};
+use super::model;
 use super::output::{Destination, cannot_write};
+use crate::Options;
 use crate::tokenizer::{Overflow, Tokenizer};
+
+/// Token positions of OpenAI's models, and of all that follow them.
+const CONTEXT_LENGTH: usize = 77;
 
 #[derive(Serialize)]
 struct JsonRow<'a> {
@@ -24,11 +29,13 @@ pub(super) fn run(args: &Tokenize, messages: &Messages) -> Result<Outcome, Failu
         return Err(Failure::Usage("nothing to tokenize: give texts, or a file of them with --texts-from".into()));
     }
     let texts = inputs::texts(&args.texts, args.texts_from.as_deref())?;
+    let (tokenizer, context_length) = tokenizer(args)?;
+    let context_length = args.context_length.map_or(context_length, |length| length as usize);
     let overflow = if args.refuse_long { Overflow::Refuse } else { Overflow::Truncate };
     let mut out = Destination::open(None).map_err(|error| cannot_write(None, &error))?;
     let mut failed = 0;
     for (i, text) in texts.iter().enumerate() {
-        let result = Tokenizer::clip().tokenize(text, args.context_length as usize, overflow);
+        let result = tokenizer.tokenize(text, context_length, overflow);
         if let Err(error) = &result {
             failed += 1;
             messages.error(&format!("text {}: {error}", i + 1));
@@ -54,4 +61,19 @@ pub(super) fn run(args: &Tokenize, messages: &Messages) -> Result<Outcome, Failu
 fn write(out: &mut impl Write, row: &JsonRow<'_>) -> io::Result<()> {
     serde_json::to_writer(&mut *out, row)?;
     out.write_all(b"\n")
+}
+
+/// The tokenizer and the context length of the model that was named, or else of CLIP.
+fn tokenizer(args: &Tokenize) -> Result<(&'static Tokenizer, usize), Failure> {
+    let Some(name) = &args.model else { return Ok((Tokenizer::clip(), CONTEXT_LENGTH)) };
+    let weights = model::open(Some(name))?;
+    let path = weights.path().to_owned();
+    let encoder = Options::new().open_weights_text(weights)?;
+    match encoder.tokenizer() {
+        Some(tokenizer) => Ok((tokenizer, encoder.context_length())),
+        None => Err(Failure::Error(format!(
+            "{}: its vocabulary is not CLIP's, so that it takes ids alone and no text; name another model",
+            path.display()
+        ))),
+    }
 }

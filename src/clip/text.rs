@@ -13,6 +13,7 @@ use super::{CancelToken, Encoded, Fingerprint, Options, Stream};
 use crate::error::Error;
 use crate::models::TextTower;
 use crate::threads;
+use crate::tokenizer::Tokenizer;
 use crate::weights::Tower;
 
 /// The text tower of a model; the pages of the image tower stay on disk.
@@ -138,6 +139,12 @@ impl TextEncoder {
         self.tower.context_length()
     }
 
+    /// The tokenizer that texts are read with; `None` for a model of another vocabulary, which takes ids alone.
+    #[must_use]
+    pub fn tokenizer(&self) -> Option<&'static Tokenizer> {
+        self.session.tokenizer.filter(|tokenizer| tokenizer.serves(self.tower.vocab_size()))
+    }
+
     /// See [`Clip::fingerprint`](super::Clip::fingerprint).
     #[must_use]
     pub fn fingerprint(&self) -> &Fingerprint {
@@ -157,11 +164,11 @@ impl TextEncoder {
 
     /// Token ids of each text.
     fn tokenize(&self, texts: &[impl AsRef<str> + Sync]) -> Vec<Result<Vec<u32>, Error>> {
-        let (vocab_size, context_length) = (self.tower.vocab_size(), self.tower.context_length());
+        let context_length = self.tower.context_length();
         let overflow = self.session.options.overflow;
         let one = |index: usize, text: &str| {
-            let Some(tokenizer) = self.session.tokenizer.filter(|tokenizer| tokenizer.serves(vocab_size)) else {
-                return Err(Error::Vocabulary { found: vocab_size });
+            let Some(tokenizer) = self.tokenizer() else {
+                return Err(Error::Vocabulary { found: self.tower.vocab_size() });
             };
             let ids = tokenizer.tokenize(text, context_length, overflow);
             ids.map_err(|error| Error::from(error).of_item("text", Some(index), None))

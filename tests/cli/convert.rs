@@ -168,6 +168,17 @@ fn texts_are_cleaned_as_the_configuration_says() {
     let info = sandbox.run(["info", "--json", "clean.clippie"]).ok();
     let info: serde_json::Value = serde_json::from_slice(&info.stdout).unwrap();
     assert_eq!(info["tokenizer"]["clean"], "canonicalize");
+    // So does `tokenize` with the model, and it cuts texts to the model's context.
+    let ids = |args: &[&str]| {
+        let long = "dog ".repeat(100);
+        let run = sandbox.run(["tokenize", "A Dog, on the BEACH!", "a dog on the beach", &long].iter().chain(args));
+        run.ok().rows().iter().map(|row| row["ids"].as_array().unwrap().clone()).collect::<Vec<_>>()
+    };
+    let context = info["model"]["text"]["context_length"].as_u64().unwrap() as usize;
+    let (own, usual) = (ids(&["-m", "clean.clippie"]), ids(&[]));
+    assert_eq!((&own[0], own[2].len()), (&own[1], context));
+    assert_eq!((&usual[1], usual[2].len(), usual[0] == usual[1]), (&own[1], 77, false));
+    assert_eq!(ids(&["-m", sandbox.model().to_str().unwrap(), "--context-length", "77"]), usual);
     let fingerprints = ["clean.clippie", sandbox.model().to_str().unwrap()].map(|model| {
         let info = sandbox.run(["info", "--json", model]).ok();
         serde_json::from_slice::<serde_json::Value>(&info.stdout).unwrap()["fingerprint"].clone()

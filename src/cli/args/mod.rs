@@ -242,7 +242,8 @@ pub(super) struct Info {
 /// Tokenize texts as CLIP models do
 ///
 /// Prints one line of JSON per text: {"text":…,"ids":[…]}, from the start token to the end token, without padding.
-/// Needs no model: all CLIP models share one vocabulary.
+/// Needs no model: all CLIP models share one vocabulary, and clean texts as OpenAI does. A model may ask for another
+/// cleaning, which `clippie-rs info --json` shows: name it with -m to get its ids.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -254,9 +255,12 @@ pub(super) struct Tokenize {
     /// Read texts from a UTF-8 FILE, one per line; an empty line is an empty text; `-` reads standard input
     #[arg(long, value_name = "FILE")]
     pub texts_from: Option<PathBuf>,
-    /// Maximum number of tokens, including start and end; longer texts are truncated
-    #[arg(long, value_name = "N", default_value_t = 77, value_parser = clap::value_parser!(u32).range(2..=65_536))]
-    pub context_length: u32,
+    /// Clean texts as this model does: a weights file, the name of an installed model, or hf-hub:ORG/REPO
+    #[arg(short, long, value_name = "MODEL")]
+    pub model: Option<OsString>,
+    /// Maximum number of tokens, including start and end; longer texts are truncated [default: that of the model, or 77]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=65_536))]
+    pub context_length: Option<u32>,
     /// Reject longer texts instead of truncating them
     #[arg(long)]
     pub refuse_long: bool,
