@@ -8,6 +8,7 @@ use super::args::Convert;
 use super::messages::{Failure, Messages, Outcome, count, size};
 use crate::Error;
 use crate::files::follow;
+use crate::hub::ModelName;
 use crate::import::{self, ConvertOptions, Stage};
 use crate::weights::{Reason, WeightsFile};
 
@@ -17,6 +18,13 @@ pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failur
     if args.source.is_file() && WeightsFile::open(&args.source).is_ok() {
         let source = args.source.display();
         return Err(Failure::Error(format!("{source} is a weights file already; use it with `-m {source}`")));
+    }
+    if let Some(name) = args.source.to_str().filter(|_| fs::symlink_metadata(&args.source).is_err())
+        && name.parse::<ModelName>().is_ok()
+    {
+        return Err(Failure::Error(format!(
+            "there is no file {name}, but a model of this name; `clippie-rs pull {name}` downloads and converts it"
+        )));
     }
     if args.out.as_deref() == Some(Path::new("-")) {
         let reason =

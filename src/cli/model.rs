@@ -6,6 +6,7 @@ use std::path::Path;
 use super::args::{self, Photos};
 use super::messages::{Failure, Messages};
 use super::named;
+use crate::hub::ModelName;
 use crate::preprocess::PreprocessConfig;
 use crate::weights::WeightsFile;
 use crate::{ModelSource, Options};
@@ -78,5 +79,53 @@ fn open_source(source: ModelSource) -> Result<WeightsFile, Failure> {
 }
 
 fn open_file(path: &Path) -> Result<WeightsFile, Failure> {
-    Ok(WeightsFile::open(path).map_err(crate::Error::from)?)
+    WeightsFile::open(path).map_err(|error| {
+        let hint = path.to_str().filter(|_| !path.exists()).and_then(repository_hint);
+        match hint {
+            Some(hint) => Failure::Error(format!("{error}; {hint}")),
+            None => crate::Error::from(error).into(),
+        }
+    })
+}
+
+/// What to write instead of `text`, if it may be meant as a repository of Hugging Face: its address or `ORG/REPO`.
+pub(super) fn repository_hint(text: &str) -> Option<String> {
+    let address = ["https://", "http://"].into_iter().find_map(|scheme| text.strip_prefix(scheme));
+    let address = address
+        .and_then(|address| ["huggingface.co/", "hf.co/"].into_iter().find_map(|host| address.strip_prefix(host)));
+    let mut parts = address.unwrap_or(text).split('/');
+    let (owner, name) = (parts.next()?, parts.next()?);
+    let more = parts.next().is_some();
+    if address.is_none() && (more || name.ends_with(".clippie")) {
+        return None;
+    }
+    let name: ModelName = format!("hf-hub:{owner}/{name}").parse().ok()?;
+    Some(format!("if it is a repository on Hugging Face, its model is called {name} here"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repositories_are_recognised_by_their_addresses() {
+        let hint = |text: &str| repository_hint(text);
+        let expected = "if it is a repository on Hugging Face, its model is called hf-hub:openai/clip here";
+        for text in [
+            "openai/clip",
+            "https://huggingface.co/openai/clip",
+            "http://hf.co/openai/clip/",
+            "https://huggingface.co/openai/clip/tree/main",
+        ] {
+            assert_eq!(hint(text).as_deref(), Some(expected), "{text}");
+        }
+        for text in
+            ["", "clip", "./clip", "../clip", "/clip", "a/b/c", "models/x.clippie", "https://huggingface.co/openai"]
+        {
+            assert_eq!(hint(text), None, "{text}");
+        }
+        // A model with a name of its own.
+        let known = hint("https://huggingface.co/timm/MobileCLIP2-S2-OpenCLIP").unwrap();
+        assert!(known.ends_with(" called mobileclip2-s2 here"), "{known}");
+    }
 }

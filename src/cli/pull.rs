@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::args;
 use super::messages::{Failure, Messages, Outcome, Progress, size};
+use super::model;
 use crate::Error;
 use crate::hub::{Event, Hub, ModelName, Origin, Plan, PullOptions, StoredModel};
 use crate::import::Stage;
@@ -32,7 +33,10 @@ pub(super) fn parse(name: &str) -> Result<ModelName, Failure> {
     if name == "demo" && cfg!(feature = "demo") {
         return Err(Failure::Error("demo is compiled in: it is always available".into()));
     }
-    name.parse().map_err(|error: crate::hub::NameError| Failure::Error(error.to_string()))
+    name.parse().map_err(|error: crate::hub::NameError| {
+        let hint = model::repository_hint(name).map_or_else(String::new, |hint| format!("; {hint}"));
+        Failure::Error(format!("{error}{hint}"))
+    })
 }
 
 /// Pulls a model and reports progress.

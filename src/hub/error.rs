@@ -33,7 +33,7 @@ pub enum Error {
         setting: &'static str,
     },
     /// A local file or folder cannot be used.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}{}", path.display(), elsewhere(action, source))]
     File {
         /// `read`, `write` and the like.
         action: &'static str,
@@ -188,6 +188,18 @@ fn size(bytes: u64) -> String {
         0..1_000_000 => format!("{bytes} bytes"),
         1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
         _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
+/// What helps where nothing can be written.
+fn elsewhere(action: &str, source: &io::Error) -> &'static str {
+    use io::ErrorKind::{AlreadyExists, NotADirectory, PermissionDenied, ReadOnlyFilesystem};
+    let is_place = matches!(source.kind(), AlreadyExists | NotADirectory | PermissionDenied | ReadOnlyFilesystem);
+    // Sentences of this crate have their own advice.
+    if is_place && action == "create" && source.raw_os_error().is_some() {
+        "; set CLIPPIE_HOME to a folder that you may write to"
+    } else {
+        ""
     }
 }
 

@@ -6,6 +6,9 @@ use super::mismatch::Mismatch;
 pub(super) use super::printable::{printable, printable_error};
 use crate::budget::Exhausted;
 
+/// The claimant of what options state.
+pub(super) const COMMAND_LINE: &str = "the command line";
+
 /// Error of reading or converting a checkpoint.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -70,9 +73,8 @@ pub enum Error {
     },
     /// A configuration contradicts the tensors.
     #[error(
-        "{} says that {field} is {claimed}, but the tensors of {} say {found}; \
-         the two do not belong together",
-        claimant, path.display()
+        "{} says that {field} is {claimed}, but the tensors of {} say {found}; {}",
+        claimant, path.display(), if claimant == COMMAND_LINE { "give another value" } else { "the two do not belong together" }
     )]
     Contradiction {
         /// The checkpoint.
@@ -126,11 +128,11 @@ impl Error {
         let resource = match exhausted {
             Exhausted::Work => "work",
             Exhausted::Memory => "memory",
-            Exhausted::Cancelled => return Error::Cancelled,
-        };
             Exhausted::System => {
                 return Error::Read { path: path.to_owned(), source: std::io::ErrorKind::OutOfMemory.into() };
             }
+            Exhausted::Cancelled => return Error::Cancelled,
+        };
         Error::TooCostly { path: path.to_owned(), resource }
     }
 }

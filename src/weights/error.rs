@@ -58,7 +58,7 @@ pub enum Reason {
     #[error("no such file; check the path")]
     NotFound,
     /// The path is a folder.
-    #[error("is a folder; name the .clippie file in it")]
+    #[error("is a folder; name the .clippie file in it, or convert the checkpoint in it with `clippie-rs convert`")]
     Folder,
     /// The path is a device, pipe or socket.
     #[error("is not a regular file, and only those can be mapped or replaced; name a .clippie file")]

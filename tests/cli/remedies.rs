@@ -89,3 +89,36 @@ fn outputs_can_be_written_as_advised() {
     assert!(run("abacus").1.contains("use avx512, avx2, sse, neon or portable"));
     assert_eq!(run("portable"), (Some(0), String::new()));
 }
+
+#[test]
+fn a_newcomer_is_led_to_the_right_word() {
+    let sandbox = Sandbox::new();
+    // A repository as its page shows it.
+    let called = "its model is called hf-hub:openai/clip-vit-base-patch32 here";
+    for text in ["openai/clip-vit-base-patch32", "https://huggingface.co/openai/clip-vit-base-patch32/tree/main"] {
+        sandbox.run(["encode", "--text", "a", "-m", text]).fails(1, &["no such file", called]);
+        sandbox.run(["info", text]).fails(1, &[called]);
+        #[cfg(feature = "hub")]
+        sandbox.run(["pull", text]).fails(1, &["no model is called", called]);
+    }
+    sandbox.run(["encode", "--text", "a", "-m", "models/x.clippie"]).fails(1, &["no such file; check the path\n"]);
+    // A model in the place of a checkpoint.
+    let advice =
+        "there is no file mobileclip2-s2, but a model of this name; `clippie-rs pull mobileclip2-s2` downloads";
+    sandbox.run(["convert", "mobileclip2-s2"]).fails(1, &[advice]);
+    // A checkpoint's folder in the place of a model.
+    let folder = sandbox.checkpoint().display().to_string();
+    sandbox.run(["info", &folder]).fails(1, &["is a folder; name the .clippie file in it, or convert the checkpoint"]);
+    sandbox.run(["convert", &folder, "new.clippie"]).code(0);
+    // A folder that is not there yet.
+    let (out, error) =
+        ("new/rows.jsonl", "cannot write new/rows.jsonl: the folder new does not exist; create it first");
+    sandbox.encode(["--text", "a", "-o", out]).fails(1, &[error]);
+    fs::create_dir(sandbox.path("new")).unwrap();
+    sandbox.encode(["--text", "a", "-o", out]).ok();
+    // Options that the checkpoint refutes.
+    let convert = |args: &[&str]| sandbox.run(["convert", &folder, "x.clippie"].iter().chain(args));
+    convert(&["--prefix", "foo."]).fails(1, &["the names of its model have no prefix; leave --prefix out"]);
+    convert(&["--text-heads", "7"]).fails(1, &["the command line says that", "; give another value"]);
+    convert(&[]).code(0);
+}

@@ -284,7 +284,10 @@ fn foreign_files_are_refused_with_a_remedy() {
     let sentence = |reason: Reason| reason.to_string();
     assert_eq!(sentence(refused(&path)), "no such file; check the path");
     assert!(matches!(refused(&path.join("below")), Reason::NotFound));
-    assert_eq!(sentence(refused(folder.path())), "is a folder; name the .clippie file in it");
+    assert_eq!(
+        sentence(refused(folder.path())),
+        "is a folder; name the .clippie file in it, or convert the checkpoint in it with `clippie-rs convert`"
+    );
     fs::write(&path, "").unwrap();
     assert_eq!(sentence(refused(&path)), "is empty; copy or convert it again");
     let foreign = "is not a .clippie weights file; convert the checkpoint first with `clippie-rs convert`";

@@ -71,6 +71,10 @@ pub(super) fn cannot_write(path: Option<&Path>, error: &io::Error) -> Failure {
         return Failure::ClosedPipe;
     }
     match path {
+        Some(path) if error.kind() == io::ErrorKind::NotFound && !crate::files::folder(path).exists() => {
+            let (path, folder) = (path.display(), crate::files::folder(path).display());
+            Failure::Error(format!("cannot write {path}: the folder {folder} does not exist; create it first"))
+        }
         Some(path) => Failure::Error(format!("cannot write {}: {error}", path.display())),
         None => Failure::Error(format!("cannot write to standard output: {error}")),
     }

@@ -29,7 +29,7 @@ use std::path::Path;
 pub(super) use sidecars::fuzz;
 
 use super::checkpoint::Checkpoint;
-use super::error::Error;
+use super::error::{COMMAND_LINE, Error};
 use super::options::ConvertOptions;
 use super::recipes::Mapped;
 use crate::models;
@@ -105,7 +105,7 @@ fn sources(mapped: &Mapped, folder: Option<&Path>, options: &ConvertOptions) -> 
 }
 
 fn flags(options: &ConvertOptions) -> Facts {
-    let mut facts = Facts::new("the command line");
+    let mut facts = Facts::new(COMMAND_LINE);
     facts.image.activation = options.activation;
     facts.text.activation = options.activation;
     facts.image.heads = options.image_heads.map(Heads::Count);

@@ -84,6 +84,9 @@ fn chosen(checkpoint: &Checkpoint, prefix: &str, found: &BTreeSet<String>) -> Re
     let known: Vec<String> = candidates(checkpoint, found)?.iter().map(Candidate::describe).collect();
     let known = match known.as_slice() {
         [] => "it holds no model of a known layout".to_owned(),
+        [alone] if alone.starts_with(&quoted("")) => {
+            "the names of its model have no prefix; leave --prefix out".to_owned()
+        }
         known => format!("the prefixes of models in it are {}", known.join(", ")),
     };
     Err(Error::Option {
