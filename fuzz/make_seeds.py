@@ -85,6 +85,13 @@ for index, name in enumerate(["open_clip_config.json", "config.json", "preproces
         seed("config", bytes([index]) + data)
 seed("config", b"\3" + json.dumps({"tokenizer_class": "CLIPTokenizer", "model_max_length": 77, "do_lower_case": True}).encode())
 seed("config", b"\4" + json.dumps({"eos_token": "<|endoftext|>", "bos_token": {"content": "<|startoftext|>"}}).encode())
+steps = [{"type": "NFC"}, {"type": "Replace", "pattern": {"Regex": "\\s+"}, "content": " "}, {"type": "Lowercase"}]
+around = {"type": "RobertaProcessing", "sep": ["<|endoftext|>", 49407], "cls": ["<|startoftext|>", 49406]}
+model = {"type": "BPE", "end_of_word_suffix": "</w>", "vocab": {"!": 0, "\"": 1}, "merges": ["i n", ["t", "h"]]}
+seed("config", b"\5" + json.dumps({"added_tokens": [{"id": 49407, "content": "<|endoftext|>"}], "post_processor": around,
+                                   "normalizer": {"type": "Sequence", "normalizers": steps}, "model": model}).encode())
+seed("config", b"\6" + json.dumps(model["vocab"]).encode())
+seed("config", b"\7#version: 0.2\ni n\nt h\n")
 
 for text in ["a photo of a cat", "na\u00efve caf\u00e9 \u4f60\u597d \U0001f600", "&amp;lt; it\u2019s 12,345", "\u00c3\u00a9t\u00c3\u00a9",
              "<|startoftext|> x <|endoftext|>", "\u0130\u017f\u1e9e\ufb01", " \t\n\u3000 "]:

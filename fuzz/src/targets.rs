@@ -170,12 +170,15 @@ pub fn tokenizer(bytes: &[u8]) {
 
 /// A configuration file; its first byte chooses the name.
 pub fn config(bytes: &[u8]) {
-    const NAMES: [&str; 5] = [
+    const NAMES: [&str; 8] = [
         "open_clip_config.json",
         "config.json",
         "preprocessor_config.json",
         "tokenizer_config.json",
         "special_tokens_map.json",
+        "tokenizer.json",
+        "vocab.json",
+        "merges.txt",
     ];
     let Some((first, text)) = bytes.split_first() else { return };
     let name = NAMES[usize::from(*first) % NAMES.len()];
