@@ -12,6 +12,8 @@ mod sloppy;
 mod tiff;
 #[path = "photo/warnings.rs"]
 mod warnings;
+#[path = "photo/webp.rs"]
+mod webp;
 
 use std::path::{Path, PathBuf};
 

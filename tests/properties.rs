@@ -115,6 +115,15 @@ fn files(folder: &str, extensions: &[&str], max_len: usize) -> Vec<Vec<u8>> {
     files
 }
 
+/// Lossless WebP files of all that the format allows (`tools/webp_goldens.py`).
+fn lossless_webp() -> Vec<Vec<u8>> {
+    let goldens = fs::read("tests/goldens/preprocess/webp.json").unwrap();
+    let goldens: serde_json::Value = serde_json::from_slice(&goldens).unwrap();
+    let byte = |digits: &[u8]| u8::from_str_radix(str::from_utf8(digits).unwrap(), 16).unwrap();
+    let bytes = |file: &serde_json::Value| file["data"].as_str().unwrap().as_bytes().chunks(2).map(byte).collect();
+    goldens["files"].as_array().unwrap().iter().map(bytes).collect()
+}
+
 /// A file, changed once to four times.
 fn changed(files: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     (prop::sample::select(files), prop::collection::vec(mutation(), 1..5)).prop_map(|(mut file, mutations)| {
@@ -137,7 +146,10 @@ proptest! {
 
     // A file that cannot be decoded may declare as many pixels as the largest permitted photo.
     #[test]
-    fn photos(bytes in changed(files("tests/goldens", &["jpg", "png", "gif", "bmp", "webp", "tif", "tiff"], 1 << 16))) {
+    fn photos(bytes in prop_oneof![
+        4 => changed(files("tests/goldens", &["jpg", "png", "gif", "bmp", "webp", "tif", "tiff"], 1 << 16)),
+        1 => changed(lossless_webp()),
+    ]) {
         const LARGEST: usize = 178_956_970;
         let start = Instant::now();
         let (peak, result) = counting::peak(|| photo::decode(&bytes, true, "x"));

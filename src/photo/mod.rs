@@ -1,8 +1,8 @@
 //! From the bytes of a photo file to upright RGB: the pixels of `PIL.Image.open(file).convert("RGB")`.
 //!
 //! The content, not the file name, decides the format. Every decoder checks the declared size before it allocates,
-//! and takes raw samples from its codec, so that the conversion to RGB is Pillow's and not the codec's. JPEG and PNG
-//! deliver rows as they decode them. Knows no models and no target sizes.
+//! and takes raw samples from its codec, so that the conversion to RGB is Pillow's and not the codec's. JPEG,
+//! PNG and lossless WebP deliver rows as they decode them. Knows no models and no target sizes.
 
 mod bmp;
 mod decode_error;
@@ -92,9 +92,9 @@ fn decode_as(
     let decoded = match format {
         Format::Jpeg => return jpeg::decode(bytes, orient, budget, sink).map(|()| Notes::default()),
         Format::Png => return png::decode(bytes, orient, budget, sink),
+        Format::WebP => return webp::decode(bytes, orient, budget, sink).map(|()| Notes::default()),
         Format::Gif => gif::decode(bytes, budget)?,
         Format::Bmp => bmp::decode(bytes, budget)?,
-        Format::WebP => webp::decode(bytes, budget)?,
         Format::Tiff => tiff::decode(bytes, budget)?,
     };
     // Pillow turns TIFF upright when it decodes it, whatever the caller asks for.

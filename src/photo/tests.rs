@@ -114,6 +114,25 @@ impl RowSink for &mut Canceller {
     }
 }
 
+/// Returns a lossless WebP of one colour.
+fn plain_webp(width: u32, height: u32) -> Vec<u8> {
+    let (mut bits, mut count) = (0u128, 0);
+    let mut put = |value: u32, width: u32| {
+        bits |= u128::from(value) << count;
+        count += width;
+    };
+    put(0x2f, 8);
+    put(width - 1, 14);
+    put(height - 1, 14);
+    // No transform, no cache, one group of codes, each of one symbol.
+    put(0, 4 + 3);
+    for symbol in [1, 2, 3, 255, 0] {
+        put(0b101, 3);
+        put(symbol, 8);
+    }
+    [b"RIFF\x1c\0\0\0WEBPVP8L\x10\0\0\0", &bits.to_le_bytes()[..]].concat()
+}
+
 #[test]
 fn cancelling_ends_the_rows() {
     let png = {
@@ -131,7 +150,7 @@ fn cancelling_ends_the_rows() {
         }
         out
     };
-    for bytes in [grey_jpeg(false, (1000, 500), &[]), grey_jpeg(true, (1000, 500), &[]), png] {
+    for bytes in [grey_jpeg(false, (1000, 500), &[]), grey_jpeg(true, (1000, 500), &[]), png, plain_webp(1000, 500)] {
         let mut sink = Canceller::new();
         let cancel = sink.cancel.clone();
         let result = decode_to(&bytes, true, "x", &cancel, &mut sink, |_| Ok(()));

@@ -31,6 +31,110 @@ fn png_with(chunks: &[Vec<u8>]) -> Vec<u8> {
     [&bytes[..33], &chunks.concat(), &bytes[33..]].concat()
 }
 
+/// A lossless WebP file, bit by bit.
+#[derive(Default)]
+struct WebP {
+    bytes: Vec<u8>,
+    free: u32,
+}
+
+impl WebP {
+    fn bits(&mut self, value: usize, count: u32) -> &mut Self {
+        for i in 0..count {
+            if self.free == 0 {
+                self.bytes.push(0);
+                self.free = 8;
+            }
+            *self.bytes.last_mut().unwrap() |= ((value >> i & 1) as u8) << (8 - self.free);
+            self.free -= 1;
+        }
+        self
+    }
+
+    /// A square picture, up to its transforms.
+    fn square(side: usize) -> Self {
+        let mut webp = WebP::default();
+        webp.bits(0x2f, 8).bits(side - 1, 14).bits(side - 1, 14).bits(0, 4);
+        webp
+    }
+
+    /// A prefix code of one symbol.
+    fn one(&mut self, symbol: usize) -> &mut Self {
+        self.bits(0b101, 3).bits(symbol, 8)
+    }
+
+    /// A prefix code of all bytes, each a word of eight bits.
+    fn all_bytes(&mut self) -> &mut Self {
+        // Lengths are 8, coded in no bits.
+        self.bits(0, 1).bits(8, 4);
+        for place in 0..12 {
+            self.bits(usize::from(place == 11), 3);
+        }
+        self.bits(1, 1).bits(3, 3).bits(256 - 2, 8)
+    }
+
+    /// A prefix code of 2048 symbols of the largest alphabet, in 140 bytes.
+    fn large(&mut self) {
+        self.bits(0, 1).bits(11, 4);
+        // The lengths 11 and "six times the same".
+        for symbol in [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11] {
+            self.bits(usize::from([11, 16].contains(&symbol)), 3);
+        }
+        self.bits(1, 1).bits(4, 3).bits(343 - 2, 10);
+        self.bits(0, 1);
+        for _ in 0..341 {
+            self.bits(0b111, 3);
+        }
+        self.bits(0, 1);
+    }
+
+    /// Adds zeros, of which 11 bits are a pixel, and the headers.
+    fn file(mut self, pixels: usize) -> Vec<u8> {
+        self.bytes.resize(self.bytes.len().next_multiple_of(2) + 2 * pixels, 0);
+        let length = |length: usize| (length as u32).to_le_bytes();
+        let count = self.bytes.len();
+        [b"RIFF", &length(count + 12)[..], b"WEBPVP8L", &length(count), &self.bytes].concat()
+    }
+
+    /// A picture with many large groups of codes, of which its tiles use all or one.
+    fn groups(side: usize, groups: usize, all: bool) -> Vec<u8> {
+        let mut webp = WebP::square(side);
+        // No transform, a cache of 11 bits, groups for tiles of four pixels.
+        webp.bits(0, 1).bits(1, 1).bits(11, 4).bits(1, 1).bits(0, 3);
+        webp.bits(0, 1);
+        if all {
+            webp.all_bytes().all_bytes().one(0).one(0).one(0);
+            for tile in 0..(side / 4) * (side / 4) {
+                // Words are stored from their highest bit.
+                for byte in ((tile % groups) as u16).to_le_bytes() {
+                    webp.bits(byte.reverse_bits().into(), 8);
+                }
+            }
+        } else {
+            webp.one((groups - 1) & 0xff).one((groups - 1) >> 8).one(0).one(0).one(0);
+        }
+        for _ in 0..groups {
+            webp.large();
+            webp.bits(0x1111, 16);
+        }
+        webp.file(side * side)
+    }
+
+    /// A picture of one colour.
+    fn plain(side: usize, transforms: &[usize]) -> Vec<u8> {
+        let mut webp = WebP::square(side);
+        for &kind in transforms {
+            webp.bits(1, 1).bits(kind, 2);
+            if kind < 2 {
+                // Tiles of four pixels, all with the parameters 11, 7, 9.
+                webp.bits(0, 4).one(11).one(7).one(9).one(0).one(0);
+            }
+        }
+        webp.bits(0, 3).one(1).one(2).one(3).one(255).one(0);
+        webp.file(0)
+    }
+}
+
 /// Returns a file and whether it has pixels.
 fn corpus() -> Vec<(&'static str, Vec<u8>, bool)> {
     let mut corpus: Vec<_> =
@@ -59,6 +163,13 @@ fn corpus() -> Vec<(&'static str, Vec<u8>, bool)> {
     let mut tall = b"RIFF\x1e\0\0\0WEBPVP8 \x12\0\0\0\x10\0\0\x9d\x01\x2a\xff\x3f\x00\x20".to_vec();
     tall.extend([0; 8]);
     corpus.push(("lossy.webp", tall, false));
+
+    // Tables of codes that no pixel needs, and as many that pixels need, but more than their number justifies.
+    corpus.push(("unused.webp", WebP::groups(8, 20_000, false), true));
+    corpus.push(("groups.webp", WebP::groups(600, 20_000, true), false));
+    corpus.push(("few.webp", WebP::groups(600, 1_000, true), true));
+    corpus.push(("plain.webp", WebP::plain(4_000, &[]), true));
+    corpus.push(("transforms.webp", WebP::plain(2_000, &[0, 1, 2]), true));
 
     // All three components of a progressive JPEG, without data.
     let mut jpeg = b"\xff\xd8\xff\xdb\0\x43\0".to_vec();

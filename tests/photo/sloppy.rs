@@ -23,15 +23,15 @@ struct File {
     cuts: Vec<(usize, usize, usize, String)>,
 }
 
-type Expected = (usize, usize, String);
+pub(super) type Expected = (usize, usize, String);
 
-fn bytes(hex: &str) -> Vec<u8> {
+pub(super) fn bytes(hex: &str) -> Vec<u8> {
     let digits = hex.as_bytes().as_chunks::<2>().0;
     digits.iter().map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
 /// Says how a file differs from what is expected.
-fn difference(data: &[u8], name: &str, expected: &Expected) -> Option<String> {
+pub(super) fn difference(data: &[u8], name: &str, expected: &Expected) -> Option<String> {
     let got = match decode(data, true, name) {
         Ok(photo) => (photo.width(), photo.height(), digest(&photo)),
         Err(error) => return Some(error.to_string()),

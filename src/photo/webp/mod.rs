@@ -1,115 +1,97 @@
 //! WebP: lossy and lossless, with or without transparency; of an animation, the first frame on its canvas.
 //!
-//! The `image-webp` crate decodes the bare picture; the container is read here. Transparency is not decoded at all,
-//! because it does not change colours. Around the first frame of an animation the canvas is black.
+//! Rows of lossless pictures are delivered as they are decoded. The separate plane of transparency of a lossy picture is
+//! not decoded at all, because it does not change colours; so damage there is not noticed. Around the first frame of an
+//! animation the canvas is black.
 
 mod container;
+mod lossless;
+mod lossy;
 
-use std::io::Cursor;
-
-use image_webp::{DecodingError, WebPDecoder};
-
-use super::decode_error::{DecodeError, check_memory, checked_size, try_filled};
+use super::decode_error::{DecodeError, checked_size};
 use super::decoded::{Decoded, Notes};
 use super::exif;
 use crate::budget::Budget;
-use container::{Contents, Picture};
+use crate::pixels::{Orientation, RowSink, STRIP};
+use container::Contents;
 
-/// Bytes per pixel that the codec allocates for a lossy picture, in whole blocks of 16 x 16: its planes.
-const LOSSY_BYTES: (usize, usize) = (3, 2);
+/// Where a picture is on its canvas.
+struct Place {
+    canvas: (usize, usize),
+    /// Column and row of the first pixel.
+    corner: (usize, usize),
+    size: (usize, usize),
+}
 
-/// Decodes a WebP file.
-pub(super) fn decode(bytes: &[u8], budget: &Budget) -> Result<Decoded, DecodeError> {
+/// Decodes a WebP file to `sink`; with `orient`, upright.
+pub(super) fn decode(bytes: &[u8], orient: bool, budget: &Budget, sink: &mut dyn RowSink) -> Result<(), DecodeError> {
     let contents = Contents::of(bytes)?;
-    let picture = &contents.picture;
-    let orientation = exif::orientation(contents.exif.and_then(exif::tag), contents.xmp);
     let canvas = match contents.canvas {
         Some((width, height)) => Some(checked_size(width, height)?),
         None => None,
     };
-
-    let file = bare(picture)?;
-    let mut decoder = WebPDecoder::new(Cursor::new(&file)).map_err(decode_error)?;
-    let (width, height) = decoder.dimensions();
-    let (width, height) = checked_size(width, height)?;
-    let (across, down) = canvas.unwrap_or((width, height));
-    if !contents.animated && (across, down) != (width, height) {
-        return Err(DecodeError::damaged("its header contradicts the picture"));
+    let orientation = match orient {
+        true => exif::orientation(contents.exif.and_then(exif::tag), contents.xmp),
+        false => Orientation::Upright,
+    };
+    let picture = &contents.picture;
+    let place = |size: (usize, usize)| {
+        let canvas = canvas.unwrap_or(size);
+        if !contents.animated && canvas != size {
+            return Err(DecodeError::damaged("its header contradicts the picture"));
+        }
+        let corner = (picture.left as usize, picture.top as usize);
+        if corner.0 + size.0 > canvas.0 || corner.1 + size.1 > canvas.1 {
+            return Err(DecodeError::damaged("a frame is outside of the picture"));
+        }
+        budget.grant_pixels((canvas.0 * canvas.1) as u64);
+        Ok(Place { canvas, corner, size })
+    };
+    if picture.lossless {
+        let header = lossless::Header::read(picture.data)?;
+        let place = place((header.width, header.height))?;
+        let mut picture = header.open(budget)?;
+        return deliver(&place, orientation, sink, |rgb| picture.next_row(rgb));
     }
-    budget.grant_pixels((across * down) as u64);
-    // The codec cannot be interrupted.
-    budget.work((width * height) as u64)?;
-    budget.memory(8 * (width * height) as u64)?;
-    let blocks = width.next_multiple_of(16) * height.next_multiple_of(16);
-    check_memory(blocks / LOSSY_BYTES.1 * LOSSY_BYTES.0, (width, height))?;
-
-    let channels = if decoder.has_alpha() { 4 } else { 3 };
-    let mut data = try_filled(width, height, channels, 0u8)?;
-    decoder.read_image(&mut data).map_err(decode_error)?;
-    if channels == 4 {
-        drop_alpha(&mut data);
+    let header = lossy::Header::read(picture.data)?;
+    let (width, height) = (header.width, header.height);
+    let place = place((width, height))?;
+    let data = header.decode(budget)?;
+    if place.canvas == place.size {
+        let decoded = Decoded { width, height, data, orientation, notes: Notes::default() };
+        sink.whole(decoded.into_buffer()?, orientation)?;
+        return Ok(());
     }
-    if contents.animated {
-        data = on_canvas(data, width, (picture.left as usize, picture.top as usize), (across, down))?;
-    }
-    Ok(Decoded { width: across, height: down, data, orientation, notes: Notes::default() })
+    let mut rows = data.chunks_exact(width * 3);
+    deliver(&place, orientation, sink, |rgb| {
+        rgb.copy_from_slice(rows.next().ok_or(DecodeError::Truncated)?);
+        Ok(())
+    })
 }
 
-/// Returns a file of the picture alone.
-fn bare(picture: &Picture<'_>) -> Result<Vec<u8>, DecodeError> {
-    /// The headers of the file and of its chunk.
-    const HEADERS: usize = 20;
-    let mut file = Vec::new();
-    let length = picture.data.len();
-    file.try_reserve_exact(HEADERS + length).map_err(|_| DecodeError::damaged("a picture is too large"))?;
-    let size = |size: usize| (size as u32).to_le_bytes();
-    file.extend_from_slice(b"RIFF");
-    file.extend_from_slice(&size(length + HEADERS - 8));
-    file.extend_from_slice(b"WEBP");
-    file.extend_from_slice(if picture.lossless { b"VP8L" } else { b"VP8 " });
-    file.extend_from_slice(&size(length));
-    file.extend_from_slice(picture.data);
-    // Whether transparency is used. Without it, the codec would decode to a buffer of its own first.
-    if let Some(byte) = file.get_mut(HEADERS + 4).filter(|_| picture.lossless) {
-        *byte |= 0x10;
+/// Delivers the rows of a picture, and black around it.
+fn deliver(
+    place: &Place,
+    orientation: Orientation,
+    sink: &mut dyn RowSink,
+    mut next_row: impl FnMut(&mut [u8]) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    let (across, down) = place.canvas;
+    let columns = place.corner.0 * 3..(place.corner.0 + place.size.0) * 3;
+    let rows = place.corner.1..place.corner.1 + place.size.1;
+    sink.begin(across, down, orientation)?;
+    for top in (0..down).step_by(STRIP) {
+        let strip = sink.rows_mut(STRIP.min(down - top)).chunks_exact_mut(across * 3);
+        for (y, row) in (top..).zip(strip) {
+            if rows.contains(&y) {
+                row[..columns.start].fill(0);
+                row[columns.end..].fill(0);
+                next_row(&mut row[columns.clone()])?;
+            } else {
+                row.fill(0);
+            }
+        }
+        sink.commit();
     }
-    Ok(file)
-}
-
-/// Places a picture on a black canvas.
-fn on_canvas(
-    data: Vec<u8>,
-    width: usize,
-    (left, top): (usize, usize),
-    (across, down): (usize, usize),
-) -> Result<Vec<u8>, DecodeError> {
-    let height = data.len() / 3 / width;
-    if left + width > across || top + height > down {
-        return Err(DecodeError::damaged("a frame is outside of the picture"));
-    }
-    if (width, height) == (across, down) {
-        return Ok(data);
-    }
-    let mut canvas = try_filled(across, down, 3, 0u8)?;
-    for (row, picture) in canvas.chunks_exact_mut(across * 3).skip(top).zip(data.chunks_exact(width * 3)) {
-        row[left * 3..(left + width) * 3].copy_from_slice(picture);
-    }
-    Ok(canvas)
-}
-
-/// Keeps the first three of every four bytes, in place.
-fn drop_alpha(data: &mut Vec<u8>) {
-    let pixels = data.len() / 4;
-    for i in 0..pixels {
-        data.copy_within(i * 4..i * 4 + 3, i * 3);
-    }
-    data.truncate(pixels * 3);
-}
-
-/// Maps an error of the codec.
-fn decode_error(error: DecodingError) -> DecodeError {
-    match error {
-        DecodingError::IoError(_) => DecodeError::Truncated,
-        other => DecodeError::damaged(other),
-    }
+    Ok(())
 }
