@@ -198,7 +198,8 @@ fn sides_of_zero_are_refused() {
 
 #[test]
 fn other_files_are_refused_by_name() {
-    for bytes in [&b""[..], b"a", b"just some text", &[0; 100]] {
+    assert_eq!(message(b"", "notes.jpg"), "notes.jpg is empty; copy it again from where it came");
+    for bytes in [&b"a"[..], b"just some text", &[0; 100]] {
         assert_eq!(
             message(bytes, "notes.jpg"),
             "notes.jpg is not an image that can be read here (JPEG, PNG, WebP, GIF, BMP, TIFF)"

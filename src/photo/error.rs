@@ -7,6 +7,12 @@ pub(crate) const NAMELESS: &str = "the image";
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// There are no bytes.
+    #[error("{name} is empty; copy it again from where it came")]
+    Empty {
+        /// The caller's name for the photo.
+        name: String,
+    },
     /// The bytes are in no known format.
     #[error("{name} is {} (JPEG, PNG, WebP, GIF, BMP, TIFF)", unreadable(name))]
     NotAnImage {
@@ -112,7 +118,8 @@ impl Error {
     /// Returns the name of the photo, as the caller gave it to [`decode`](super::decode).
     pub fn name(&self) -> &str {
         match self {
-            Error::NotAnImage { name }
+            Error::Empty { name }
+            | Error::NotAnImage { name }
             | Error::UnsupportedFormat { name, .. }
             | Error::NoPixels { name, .. }
             | Error::TooManyPixels { name, .. }

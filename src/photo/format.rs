@@ -29,7 +29,9 @@ impl Format {
     /// Detects the format of a photo; `name` is for the error.
     pub fn detect(bytes: &[u8], name: &str) -> Result<Format, Error> {
         let starts = |magic: &[u8]| bytes.starts_with(magic);
-        if starts(b"\xff\xd8\xff") {
+        if bytes.is_empty() {
+            Err(Error::Empty { name: name.to_owned() })
+        } else if starts(b"\xff\xd8\xff") {
             Ok(Format::Jpeg)
         } else if starts(b"\x89PNG\r\n\x1a\n") {
             Ok(Format::Png)
@@ -88,8 +90,11 @@ fn unsupported(bytes: &[u8]) -> Option<&'static str> {
     if starts(b"IIU\0") {
         return Some("RW2 raw");
     }
-    if starts(b"\0\0\x01\0") || starts(b"\0\0\x02\0") {
+    if is_icon(bytes) {
         return Some("ICO");
+    }
+    if is_targa(bytes) {
+        return Some("TGA");
     }
     // SVG is text; its root element follows a declaration or a comment at most.
     let text = &bytes[..bytes.len().min(1024)];
@@ -100,13 +105,43 @@ fn unsupported(bytes: &[u8]) -> Option<&'static str> {
     None
 }
 
+/// Whether this is an icon or cursor: a directory whose first picture lies behind it. Its first bytes alone are those of
+/// other files too.
+fn is_icon(bytes: &[u8]) -> bool {
+    /// Length of the header, and of each entry.
+    const HEADER: u32 = 6;
+    const ENTRY: u32 = 16;
+    let Some(&[0, 0, 1 | 2, 0, low, high, _, _, _, _, _, _, _, _, _, _, _, _, a, b, c, d]) = bytes.first_chunk() else {
+        return false;
+    };
+    let count = u32::from(u16::from_le_bytes([low, high]));
+    count > 0 && u32::from_le_bytes([a, b, c, d]) >= HEADER + ENTRY * count
+}
+
+/// Whether this is a TGA picture, which has no magic number: a header whose fields agree.
+fn is_targa(bytes: &[u8]) -> bool {
+    let Some(header) = bytes.first_chunk::<18>() else { return false };
+    let [_, with_map, kind, map @ ..] = header;
+    let sides = &header[12..16];
+    // A map of colours is there for pictures of indices alone.
+    let map = match (kind, with_map) {
+        (1 | 9, 1) => map[4] >= 15 && map[2..4] != [0, 0],
+        (2 | 3 | 10 | 11, 0) => map[..5] == [0; 5],
+        _ => false,
+    };
+    map && sides[..2] != [0, 0]
+        && sides[2..] != [0, 0]
+        && matches!(header[16], 8 | 15 | 16 | 24 | 32)
+        && header[17] < 64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn unsupported_formats_are_named_with_the_remedy() {
-        let cases: [(&[u8], &str); 12] = [
+        let cases: [(&[u8], &str); 15] = [
             (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
             (b"\0\0\0\x1cftypmif1\0\0\0\0", "HEIC"),
             (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),
@@ -118,7 +153,10 @@ mod tests {
             (b"II*\0\x10\0\0\0CR\x02\0", "CR2 raw"),
             (b"%PDF-1.7", "PDF"),
             (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
-            (b"\0\0\x01\0\x01\0", "ICO"),
+            (b"\0\0\x01\0\x01\0\x10\x10\0\0\x01\0\x20\0\x68\x04\0\0\x16\0\0\0", "ICO"),
+            (b"\0\0\x02\0\x02\0\x10\x10\0\0\x01\0\x20\0\x68\x04\0\0\x26\0\0\0", "ICO"),
+            (b"\0\0\x02\0\0\0\0\0\0\0\0\0\x40\x01\xf0\0\x18\0pixels", "TGA"),
+            (b"\0\x01\x01\0\0\0\x01\x18\0\0\0\0\x40\x01\xf0\0\x08\0pixels", "TGA"),
         ];
         for (bytes, format) in cases {
             let error = Format::detect(bytes, "x.jpg").unwrap_err().to_string();
@@ -129,12 +167,26 @@ mod tests {
 
     #[test]
     fn other_files_are_not_images() {
-        for bytes in
-            [&b""[..], b"\xff", b"\xff\xd8", b"hello", b"RIFF\0\0\0\0WAVE", b"<html></html>", b"\0\0\0\x18ftypmp42"]
-        {
+        for bytes in [
+            &b"\0"[..],
+            b"\xff",
+            b"\xff\xd8",
+            b"hello",
+            b"RIFF\0\0\0\0WAVE",
+            b"<html></html>",
+            b"\0\0\0\x18ftypmp42",
+            b"\0\0\x02\0",
+            &[0; 100],
+        ] {
             let error = Format::detect(bytes, "notes.jpg").unwrap_err().to_string();
             assert_eq!(error, "notes.jpg is not an image that can be read here (JPEG, PNG, WebP, GIF, BMP, TIFF)");
         }
+    }
+
+    #[test]
+    fn nothing_is_empty() {
+        let error = Format::detect(b"", "a.jpg").unwrap_err().to_string();
+        assert_eq!(error, "a.jpg is empty; copy it again from where it came");
     }
 
     #[test]
