@@ -293,8 +293,52 @@ def png_files():
             put(f"{title} {place}.png", png(**{place: data}))
 
 
+# GIF
+
+
+def lzw(indices, bits):
+    """Codes of single pixels; the table is cleared before a code would grow."""
+    clear, size, value, count = 1 << bits, bits + 1, 0, 0
+    for i, index in enumerate(indices):
+        for code in [clear, index] if i % (clear - 2) == 0 else [index]:
+            value |= code << count
+            count += size
+    value |= (clear + 1) << count
+    return value.to_bytes((count + size + 7) // 8, "little")
+
+
+def gif(table=bytes(range(48)), before=b"", size=(7, 5), left=0, own=b"", bits=4, behind=b"", end=b"\0;"):
+    data = lzw([i * 5 % 16 for i in range(35)], bits) + behind
+    screen = struct.pack("<HHBBB", *size, 0x83 if table else 0, 0, 0)
+    frame = struct.pack("<HHHHB", left, 0, 7, 5, 0x83 if own else 0) + own + bytes([bits, len(data)]) + data
+    return b"GIF89a" + screen + table + before + b"," + frame + end
+
+
+def gif_files():
+    control = lambda flags, index: b"!\xf9\x04" + bytes([flags, 0, 0, index]) + b"\0"
+    other = bytes(range(200, 248))
+    put("plain.gif", gif())
+    put("without trailer.gif", gif(end=b"\0"))
+    put("without terminator.gif", gif(end=b""))
+    put("bytes behind the last code.gif", gif(behind=b"\1\2\3"))
+    put("zeros before the frame.gif", gif(before=b"\0\0\0"))
+    put("bytes before the frame.gif", gif(before=b"\x55\xaa"))
+    put("unknown extension.gif", gif(before=b"!\x99\x02ab\0"))
+    put("long control.gif", gif(before=b"!\xf9\x05\1\0\0\2\0\0", left=3))
+    put("control in two blocks.gif", gif(before=b"!\xf9\x04\1\0\0\2\x01z\0", left=3))
+    put("two controls.gif", gif(before=control(1, 2) + control(1, 3), left=3))
+    put("the first control counts.gif", gif(before=control(1, 2) + control(0, 3), left=3))
+    put("own table.gif", gif(table=b"", own=other, left=3))
+    put("two tables.gif", gif(own=other, left=3))
+    put("no table.gif", gif(table=b""))
+    put("no table on a larger canvas.gif", gif(table=b"", before=control(1, 9), left=3))
+    put("no table, eight bits.gif", gif(table=b"", bits=8))
+    put("canvas of no size.gif", gif(size=(0, 0)))
+    put("frame beside the canvas.gif", gif(left=20))
+
+
 def main():
-    for make in (jpeg_files, webp_files, png_files):
+    for make in (jpeg_files, webp_files, png_files, gif_files):
         make()
     codecs = ", ".join(f"{name} {features.version(name)}" for name in ("libjpeg_turbo", "webp", "zlib"))
     head = json.dumps({"made_by": f"tools/sloppy_photos.py, Pillow {PIL.__version__} with {codecs}"})[:-1]

@@ -1,7 +1,10 @@
 //! GIF: the first frame, on its canvas as Pillow composes it.
 //!
 //! Takes raw indices from the `gif` crate: transparent pixels keep the colour of their index, and so does the canvas
-//! around a smaller frame.
+//! around a smaller frame. The crate gets the first frame alone, because it refuses what Pillow passes over. A file without
+//! any table of colours is grey.
+
+mod blocks;
 
 use std::io::{self, Read};
 use std::num::NonZeroU64;
@@ -13,6 +16,7 @@ use super::decoded::{Decoded, Notes};
 use super::samples::palette_or_ramp;
 use crate::budget::Budget;
 use crate::pixels::Orientation;
+use blocks::FirstFrame;
 
 /// Units of work for a byte of the file, which may stand for a few thousand pixels.
 const BYTE_WORK: u64 = 32;
@@ -22,7 +26,7 @@ const MAX_LZW_RATIO: u64 = 4096 * 4;
 
 /// The bytes of a file, whose reading draws on a budget and ends when the call is cancelled.
 struct Metered<'a> {
-    bytes: &'a [u8],
+    parts: [&'a [u8]; 5],
     budget: &'a Budget,
 }
 
@@ -33,7 +37,8 @@ impl Read for Metered<'_> {
         let count = buffer.len().min(CHUNK);
         let work = self.budget.work(count as u64 * BYTE_WORK);
         work.map_err(|_| io::Error::other("the budget is exhausted"))?;
-        self.bytes.read(&mut buffer[..count])
+        let part = self.parts.iter_mut().find(|part| !part.is_empty());
+        part.map_or(Ok(0), |part| part.read(&mut buffer[..count]))
     }
 }
 
@@ -47,13 +52,15 @@ pub(super) fn decode(bytes: &[u8], budget: &Budget) -> Result<Decoded, DecodeErr
 }
 
 fn decode_metered(bytes: &[u8], budget: &Budget) -> Result<Decoded, DecodeError> {
+    budget.work(bytes.len() as u64)?;
+    let first = FirstFrame::of(bytes)?;
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
     options.allow_unknown_blocks(true);
     if let Some(limit) = NonZeroU64::new(MAX_PIXELS) {
         options.set_memory_limit(MemoryLimit::Bytes(limit));
     }
-    let mut decoder = options.read_info(Metered { bytes, budget }).map_err(decode_error)?;
+    let mut decoder = options.read_info(Metered { parts: first.parts(), budget }).map_err(decode_error)?;
     let (canvas_width, canvas_height) = (decoder.width(), decoder.height());
     let frame = decoder.next_frame_info().map_err(decode_error)?.ok_or(DecodeError::Truncated)?;
     let (left, top) = (usize::from(frame.left), usize::from(frame.top));
