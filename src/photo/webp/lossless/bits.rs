@@ -29,7 +29,7 @@ impl<'a> Bits<'a> {
             Some(&bytes) => {
                 // Bits above `count` may be there already; they are the same.
                 self.window |= u64::from_le_bytes(bytes) << self.count;
-                self.rest = &self.rest[(63 - self.count as usize) / 8 & 7..];
+                self.rest = &self.rest[((63 - self.count as usize) / 8) & 7..];
                 self.count |= 56;
             }
             None => self.fill_at_the_end(),

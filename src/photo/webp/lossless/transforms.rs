@@ -136,7 +136,7 @@ fn unpredict(tile_bits: u32, modes: &Image, above: &mut [u32], row: &mut [u32], 
 
 /// Adds to red and blue their shares of the other channels, which are signed, in 32nds.
 fn decorrelate(pixels: &mut [u32], shares: u32) {
-    let share = |shift: u32, of: u32| i32::from((shares >> shift) as i8) * i32::from(of as i8) >> 5;
+    let share = |shift: u32, of: u32| (i32::from((shares >> shift) as i8) * i32::from(of as i8)) >> 5;
     for pixel in pixels {
         let green = *pixel >> 8;
         let red = (*pixel >> 16).wrapping_add(share(0, green) as u32);
