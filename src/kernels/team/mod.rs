@@ -387,8 +387,9 @@ mod tests {
         thread_local! {
             static TEAM: Cell<Option<Team<'static>>> = const { Cell::new(None) };
         }
-        let workers = Box::leak(Box::new(Workers::leader_only(2)));
-        let team = workers.team();
+        let workers = Box::into_raw(Box::new(Workers::leader_only(2)));
+        // SAFETY: `workers` lives until the end of this test, and only `team` borrows it.
+        let team = unsafe { (*workers).team() };
         TEAM.set(Some(team));
         let (outer, inner) = (AtomicUsize::new(0), AtomicUsize::new(0));
         team.run(10, |_| {
@@ -397,6 +398,9 @@ mod tests {
         });
         assert_eq!((outer.into_inner(), inner.into_inner()), (10, 100));
         each_once(team, 10);
+        TEAM.set(None);
+        // SAFETY: `workers` is from `Box::into_raw`, and its borrow is not used any more.
+        drop(unsafe { Box::from_raw(workers) });
     }
 
     #[test]
