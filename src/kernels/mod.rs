@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod attention;
+mod caches;
 pub(crate) mod depthwise;
 pub(crate) mod gemm;
 pub mod isa;

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::super::caches;
 use super::super::math::Activation;
 use super::super::output::Out;
 use super::super::simd::{Element, Fetch, Kernel, Simd, Tile};
@@ -14,14 +15,20 @@ use super::{Epilogue, Finish, Lhs, PANEL, Prefetch, Rhs, check};
 /// Floats of the largest tile of any instruction set.
 const LARGEST_TILE: usize = 14 * 2 * PANEL;
 
-/// Steps of k in a block: a pair of panels then takes a tenth of an L2 cache of 1 MiB.
+/// Steps of k in a block: a pair of panels then takes a tenth of an L2 cache of 1 MiB. A constant, since it decides the
+/// bits.
 const K_BLOCK: usize = 768;
 
-/// Floats of `a` in a block. Every pair of panels reads them, so they should stay in L2.
-const A_BLOCK: usize = 128 * K_BLOCK;
+/// Share of L2 that a block of `a` takes. Every pair of panels reads it, so it should stay there.
+const A_BLOCK: (usize, usize) = (3, 8);
 
-/// Floats of `a` up to which all of its blocks stay in L2 for every pair of panels: three quarters of such a cache.
-const A_RESIDENT: usize = 256 * K_BLOCK;
+/// Share of L2 up to which all blocks of k of `a` stay there for every pair of panels.
+const A_RESIDENT: (usize, usize) = (3, 4);
+
+/// Floats in a share of L2.
+fn floats((part, whole): (usize, usize)) -> usize {
+    caches::l2() / whole * part / size_of::<f32>()
+}
 
 /// Bytes between what a single tile reads and what it prefetches. Ten rows on weights from memory, 512 × 1536, on an
 /// Intel Xeon of 2023: 300 µs without, 277 at 1 KiB, 239 at 2 KiB, 242 at 4 KiB, 252 at 8 KiB, 275 at 32 KiB.
@@ -90,10 +97,11 @@ impl<W: Element> Kernel for Region<'_, W> {
         let blocks = k.div_ceil(K_BLOCK).max(1);
         let steps = k.div_ceil(blocks).next_multiple_of(PANEL);
         let pairs = self.panels.len().div_ceil(S::TILE_PANELS);
-        for rows in balanced(self.rows.clone(), (A_BLOCK / steps.max(1)).max(S::TILE_ROWS)) {
+        let (a_block, a_resident) = (floats(A_BLOCK), floats(A_RESIDENT));
+        for rows in balanced(self.rows.clone(), (a_block / steps.max(1)).max(S::TILE_ROWS)) {
             // If all of `a` stays in L2, a pair of panels goes through all blocks of k, because its weights are
             // contiguous in memory. If not, a block of `a` is multiplied with all pairs.
-            let resident = rows.len() * k <= A_RESIDENT;
+            let resident = rows.len() * k <= a_resident;
             let visit = |i: usize| {
                 let (pair, b) = if resident { (i / blocks, i % blocks) } else { (i % pairs, i / pairs) };
                 (self.panels.start + pair * S::TILE_PANELS, b)
@@ -167,23 +175,25 @@ impl<W: Element> Block<'_, W> {
         let columns = (count * PANEL).min(w.n - panel * PANEL);
         for (t, rows) in balanced(self.rows.clone(), S::TILE_ROWS).enumerate() {
             // SAFETY: as the caller promises; the tile is inside of the block.
-            unsafe { self.tile(s, rows, panel, count, columns, self.fetch(panel, t, tiles)) }
+            unsafe { self.tile(s, rows, panel, count, columns, self.fetch::<S>(panel, t, tiles)) }
         }
     }
 
-    /// The part of the next pair of panels that tile `t` of `tiles` prefetches: a quarter, so that requests to memory
-    /// are evenly spread, or a half if there are too few tiles; with a quarter of the weights, a quarter of the
-    /// activations. A single tile reads as fast as memory delivers, and prefetches its own next weights.
+    /// The part of the next weights that tile `t` of `tiles` prefetches: a half or a quarter, so that requests to memory
+    /// are spread; of a pair of panels, with a quarter of the weights, a quarter of the activations. A single tile reads
+    /// as fast as memory delivers, and prefetches its own next weights.
     #[inline(always)]
-    fn fetch(&self, panel: usize, t: usize, tiles: usize) -> Fetch {
-        let ((next, stride), quarter) = (self.next_w, self.steps.len() * PANEL / 2 * size_of::<W>());
+    fn fetch<S: Simd>(&self, panel: usize, t: usize, tiles: usize) -> Fetch {
+        // A tile prefetches a line from each place for every two steps: half a panel.
+        let ((next, stride), half) = (self.next_w, self.steps.len() * PANEL / 2 * size_of::<W>());
         let current = self.region.weights_at(panel, self.steps.start);
-        let (first, second) = match tiles {
-            1 => (current.addr().wrapping_add(PREFETCH_DISTANCE), self.region.panel_bytes()),
-            2 | 3 => (next.wrapping_add((t % 2).wrapping_mul(stride)), quarter),
-            _ if t < 4 => {
-                let first = next.wrapping_add((t / 2).wrapping_mul(stride)).wrapping_add(t % 2 * quarter);
-                let second = self.next_a.map_or(first, |a| a.wrapping_add(t * quarter));
+        let (first, second) = match (S::TILE_PANELS, tiles) {
+            (_, 1) => (current.addr().wrapping_add(PREFETCH_DISTANCE), self.region.panel_bytes()),
+            (1, _) if t < 2 => (next.wrapping_add(t * half), 0),
+            (2, 2 | 3) => (next.wrapping_add((t % 2).wrapping_mul(stride)), half),
+            (2, _) if t < 4 => {
+                let first = next.wrapping_add((t / 2).wrapping_mul(stride)).wrapping_add(t % 2 * half);
+                let second = self.next_a.map_or(first, |a| a.wrapping_add(t * half));
                 (first, second.wrapping_sub(first))
             }
             _ => (current.addr(), 0),

@@ -53,6 +53,34 @@ macro_rules! step {
     };
 }
 
+/// Prefetches a line of the next weights for every two steps.
+macro_rules! paced {
+    () => {
+        "prefetcht1 [{next}]
+        add {next}, 64\n"
+    };
+}
+
+/// Prefetches two lines of the same weights, all that the tile reads in two steps.
+macro_rules! streams {
+    () => {
+        "prefetcht1 [{next}]
+        prefetcht1 [{next}+64]
+        add {next}, 128\n"
+    };
+}
+
+/// Prefetches as [`paced`], and activations in blocks of channels: a row of the next block for every two steps. The
+/// processor follows rows by itself, but not these short runs of lines.
+macro_rules! blocks {
+    () => {
+        "prefetcht1 [{next}]
+        prefetcht0 [{ahead}]
+        add {next}, 64
+        add {ahead}, 64\n"
+    };
+}
+
 /// Clears all registers of sums.
 macro_rules! zero {
     ($($row:tt $c0:literal $c1:literal $x:literal,)*) => {
@@ -91,13 +119,28 @@ macro_rules! store {
     };
 }
 
-/// The whole tile for the given rows and their registers: blocks of sixteen steps of k, two at a time.
+/// The whole tile for the given rows and their registers, with one kind of prefetching.
 macro_rules! tile {
     ($t:ident: $($table:tt)*) => {
+        if $t.fetch.streams {
+            tile_of!($t; streams!(); $($table)*)
+        } else if $t.a_jump != 0 {
+            tile_of!($t; blocks!(); $($table)*)
+        } else {
+            tile_of!($t; paced!(); $($table)*)
+        }
+    };
+}
+
+/// The tile with one kind of prefetching: blocks of sixteen steps of k, two at a time. Each block prefetches one line a
+/// page ahead, for the page's address (see [`super::Fetch`]).
+macro_rules! tile_of {
+    ($t:ident; $fetch:expr; $($table:tt)*) => {
         asm!(
             multiples!(),
             zero!($($table)*),
             "2:
+            prefetcht0 [{next}+4096]
             mov {n:e}, 16
             cmp {k}, {n}
             cmovb {n}, {k}
@@ -105,17 +148,15 @@ macro_rules! tile {
             sub {n}, 2
             jl 4f
             .p2align 5
-            3:
-            prefetcht1 [{next}]
-            prefetcht1 [{next}+{second}]
-            prefetcht0 [{w}+8*{ks}]\n",
+            3:",
+            $fetch,
+            "prefetcht0 [{w}+8*{ks}]\n",
             step!("", "": $($table)*),
             "add {w}, {ks}
             prefetcht0 [{w}+8*{ks}]\n",
             step!("+4", "": $($table)*),
             "add {w}, {ks}
             add {a}, 8
-            add {next}, 64
             sub {n}, 2
             jge 3b
             4:
@@ -126,6 +167,8 @@ macro_rules! tile {
             add {a}, 4
             5:
             add {a}, [{t}+{jump}]
+            lea {ahead}, [{a}+64]
+            add {ahead}, [{t}+{jump}]
             test {k}, {k}
             jnz 2b
             mov {next}, [{t}+{bias}]
@@ -146,7 +189,7 @@ macro_rules! tile {
             s5 = out(reg) _,
             w = inout(reg) $t.w => _,
             next = inout(reg) $t.fetch.first => _,
-            second = in(reg) $t.fetch.second,
+            ahead = inout(reg) $t.a.wrapping_byte_add(64 + $t.a_jump) => _,
             k = inout(reg) $t.k => _,
             n = out(reg) _,
             ks = in(reg) $t.w_stride.wrapping_mul(4),

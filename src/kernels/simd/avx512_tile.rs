@@ -135,7 +135,8 @@ macro_rules! tile {
     };
 }
 
-/// The tile with one kind of prefetching: blocks of sixteen steps of k, two at a time.
+/// The tile with one kind of prefetching: blocks of sixteen steps of k, two at a time. Each block prefetches one line a
+/// page ahead, for the page's address (see [`super::Fetch`]).
 macro_rules! tile_of {
     ($t:ident; $fetch:expr; $($table:tt)*) => {
         asm!(
@@ -143,6 +144,8 @@ macro_rules! tile_of {
             seventh!("{b}", "{a}"),
             zero!($($table)*),
             "2:
+            prefetcht0 [{next}+4096]
+            prefetcht0 [{next}+{second}+4096]
             mov {n:e}, 16
             cmp {k}, {n}
             cmovb {n}, {k}

@@ -62,7 +62,12 @@ pub(crate) struct Tile<W> {
     add: bool,
 }
 
-/// The prefetches of a tile: for every two steps, a cache line from `first` on and one `second` bytes further.
+/// The prefetches of a tile: for every two steps, a cache line from `first` on and, of a pair of panels, one `second`
+/// bytes further.
+///
+/// These go to L2. On some processors (AMD's Zen 4) such a prefetch is lost if the page's address is not in the TLB,
+/// whereas one to L1 finds the address. So every sixteen steps, one line a page ahead is prefetched to L1. With weights
+/// from memory, products of 50 rows run at 94 to 98 % of the peak with it and at 82 to 84 without (AVX-512).
 ///
 /// Addresses are plain numbers, because nothing is read through them.
 #[derive(Clone, Copy)]
@@ -71,7 +76,7 @@ pub(crate) struct Tile<W> {
 pub(crate) struct Fetch {
     pub(crate) first: usize,
     pub(crate) second: usize,
-    /// Two lines from each place instead, as fast as the tile reads a pair of panels.
+    /// Two lines from each place instead, as fast as the tile reads.
     pub(crate) streams: bool,
 }
 
