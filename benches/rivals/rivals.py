@@ -13,6 +13,7 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
+import machine
 import report
 import scaling
 import startup
@@ -132,10 +133,11 @@ def main() -> int:
         prepare(scaling.SCALED, chosen.batch, chosen.work, True)
     plan = Plan(chosen.rounds, chosen.seconds, Cores(binary, chosen.best, chosen.patience))
     rows, versions = measure_all(chosen, binary, plan)
-    print(report.table(rows), report.notes(rows, versions), sep="\n\n")
-    found = {"versions": versions, "core_gflops": plan.cores.best}
+    processor = machine.processor()
+    print(report.table(rows), report.notes(rows, versions, processor), sep="\n\n")
+    found = {"processor": asdict(processor), "versions": versions, "core_gflops": plan.cores.best}
     found["rows"] = [asdict(row) | {"ratio": row.ratio} for row in rows]
-    missed = report.misses(rows)
+    missed = report.misses(rows, processor)
     if chosen.scaling:
         plan.cores.patience = chosen.patience
         scaled = scaling.scale(chosen.work, chosen.batch, binary, plan)
