@@ -43,11 +43,11 @@
 // The hosted documentation shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod bounded_json;
 #[cfg_attr(
     not(any(feature = "decode", feature = "import")),
     allow(dead_code, reason = "photo files and checkpoints have budgets, and nothing else reads any")
 )]
-mod bounded_json;
 mod budget;
 mod cancel;
 mod clip;
