@@ -266,18 +266,30 @@ impl<W: Element> Block<'_, W> {
     /// `rows` rows of `panels` whole panels from `out` on must be writable.
     #[inline(always)]
     unsafe fn activate<S: Simd>(&self, s: S, rows: usize, panels: usize, out: *mut f32, strides: Strides) {
-        if let Some(activation) = self.activation {
-            for r in 0..rows {
-                for panel in 0..panels {
-                    let row = out.wrapping_add(r.wrapping_mul(strides.row()));
-                    let row = row.wrapping_add(panel.wrapping_mul(strides.block()));
-                    for c in (0..PANEL).step_by(S::LANES) {
-                        // SAFETY: c + LANES ≤ 16, and sixteen floats of every row and panel are writable.
-                        unsafe { s.store(row.add(c), activation.apply(s, s.load(row.add(c)))) }
-                    }
+        // A loop for each: in one loop for all, every row would select again and load all constants again.
+        macro_rules! apply {
+            ($($activation:ident)*) => {
+                match self.activation {
+                    None => {}
+                    $(Some(Activation::$activation) => {
+                        for r in 0..rows {
+                            for panel in 0..panels {
+                                let row = out.wrapping_add(r.wrapping_mul(strides.row()));
+                                let row = row.wrapping_add(panel.wrapping_mul(strides.block()));
+                                for c in (0..PANEL).step_by(S::LANES) {
+                                    // SAFETY: c + LANES ≤ 16, and sixteen floats of every row and panel are writable.
+                                    unsafe {
+                                        let x = s.load(row.add(c));
+                                        s.store(row.add(c), Activation::$activation.apply(s, x));
+                                    }
+                                }
+                            }
+                        }
+                    })*
                 }
-            }
+            };
         }
+        apply!(Gelu GeluTanh QuickGelu Relu Sigmoid);
     }
 }
 
