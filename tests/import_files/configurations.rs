@@ -184,6 +184,24 @@ fn added_tokens_leave_ordinary_texts_as_they_were() {
     assert!(error.contains("`text_config.eos_token_id` is 49410, which no text of CLIP's tokenizer ends"), "{error}");
 }
 
+/// Another vocabulary beside the checkpoint is refused whatever other file is named.
+#[test]
+fn a_named_configuration_does_not_hide_a_vocabulary() {
+    let dir = tempfile::tempdir().unwrap();
+    with_vocabulary(49408, 49407, dir.path()).unwrap();
+    let source = dir.path().join("49408-49407");
+    std::fs::write(source.join("vocab.json"), r#"{"cat</w>": 0}"#).unwrap();
+    std::fs::write(source.join("tokenizer_config.json"), r#"{"tokenizer_class": "CLIPTokenizer"}"#).unwrap();
+    let out = dir.path().join("out.clippie");
+    for name in [None, Some("config.json"), Some("tokenizer_config.json"), Some("")] {
+        let mut options = ConvertOptions::default();
+        options.config = name.map(|name| source.join(name));
+        let error = convert(&source, &out, &options, &mut |_| {}).unwrap_err().to_string();
+        assert!(error.contains("vocab.json: is not CLIP's vocabulary: its token 0 is `cat</w>`"), "{name:?}: {error}");
+    }
+    assert!(!out.exists());
+}
+
 /// What the error advises works: photos, and ids from a program.
 #[test]
 fn a_model_of_another_vocabulary_takes_photos_and_ids() {

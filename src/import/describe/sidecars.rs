@@ -68,13 +68,15 @@ pub(super) fn read(
     } else if all.first().is_none_or(|facts| facts.preprocess.mean.is_none()) {
         all.extend(processor(&folders)?);
     }
-    if let Some((_, facts)) = of(&[Kind::Tokenizer]) {
-        all.push(facts);
-    } else if kind.unwrap_or(Kind::HuggingFace) == Kind::HuggingFace && layout == SourceLayout::HuggingFace {
-        all.extend(tokenizers(&folders)?);
-        if vocabulary {
-            words::check_folders(&folders)?;
-        }
+    let transformers = kind.unwrap_or(Kind::HuggingFace) == Kind::HuggingFace && layout == SourceLayout::HuggingFace;
+    match of(&[Kind::Tokenizer]) {
+        Some((_, facts)) => all.push(facts),
+        None if transformers => all.extend(tokenizers(&folders)?),
+        None => {}
+    }
+    // A vocabulary that was named takes the place of the one beside the checkpoint, and `parse` has compared it.
+    if vocabulary && transformers && !named.is_some_and(words::is_vocabulary) {
+        words::check_folders(&folders)?;
     }
     match named {
         Some(path) if all.is_empty() => unknown(path),

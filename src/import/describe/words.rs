@@ -49,8 +49,14 @@ pub(super) fn check(path: &Path) -> Result<bool, Error> {
     }
 }
 
-/// Compares the content of the file at `path`, as [`check`] does.
+/// Whether the file at `path` has the name of a file of a vocabulary.
+pub(super) fn is_vocabulary(path: &Path) -> bool {
+    of_name(path).is_some()
+}
+
+/// Compares the content of the file at `path`, as [`check`] does. A byte order mark is skipped.
 pub(super) fn check_text(path: &Path, text: &[u8]) -> Result<bool, Error> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     of_name(path).map_or(Ok(false), |check| check(path, text).map(|()| true))
 }
 
