@@ -224,9 +224,16 @@ fn name(list: &Path) -> String {
     if is_stdin(list) { "standard input".into() } else { list.display().to_string() }
 }
 
-/// Whether a list starts with the byte order mark of UTF-16, as PowerShell writes it.
+/// Whether a list is UTF-16: it starts with the byte order mark, as PowerShell writes it, or every other byte is NUL.
+/// Such a list could also be of paths of one letter each, but not if one of them is a separator or the end of a line.
 fn is_utf16(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
+    let (pairs, _) = bytes.as_chunks::<2>();
+    let marked = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+    let plain = |nul: usize| {
+        pairs.iter().all(|pair| pair[nul] == 0)
+            && pairs.iter().any(|pair| matches!(pair[1 - nul], b'\n' | b'/' | b'\\'))
+    };
+    marked || plain(0) || plain(1)
 }
 
 /// The lines of a list, which end with LF or CRLF. A newline at the end starts no further line; a byte order mark is
@@ -240,6 +247,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// The paths of a list: separated by NUL bytes if it has any, else by lines. Empty ones are skipped.
 fn paths(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let nul = bytes.contains(&0);
     let by_nul = nul.then(|| bytes.split(|&byte| byte == 0));
     let by_line = (!nul).then(|| lines(bytes));
@@ -305,7 +313,19 @@ mod tests {
     }
 
     #[test]
+    fn utf16_is_recognised_without_its_mark() {
+        let utf16 = |text: &str, order: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+        for text in ["\u{feff}a", "a/b.jpg\n", "a\r\nb\r\n", "C:\\a"] {
+            assert!(is_utf16(&utf16(text, u16::to_le_bytes)) && is_utf16(&utf16(text, u16::to_be_bytes)), "{text:?}");
+        }
+        for list in [&b""[..], b"a", b"a\0b\0", b"./a\0./b\0", b"a\n", b"/\0ab\0"] {
+            assert!(!is_utf16(list), "{list:?}");
+        }
+    }
+
+    #[test]
     fn paths_are_lines_or_separated_by_nul() {
+        assert_eq!(list(paths(b"\xef\xbb\xbfa\0b\0")), ["a", "b"]);
         assert_eq!(list(paths(b"a b\r\n\nc\n")), ["a b", "c"]);
         assert_eq!(list(paths(b"a\nb\0c\r\0")), ["a\nb", "c\r"]);
     }
