@@ -8,7 +8,7 @@ use super::messages::{Failure, Messages};
 use super::named;
 use crate::hub::ModelName;
 use crate::preprocess::PreprocessConfig;
-use crate::weights::WeightsFile;
+use crate::weights::{Reason, WeightsFile};
 use crate::{ModelSource, Options};
 
 /// The chosen weights file and the options to run it with.
@@ -23,7 +23,7 @@ pub(super) struct Chosen {
 /// the model has to be pulled first.
 pub(super) fn choose(model: &args::Model, photos: &Photos, messages: &Messages) -> Result<Chosen, Failure> {
     let weights = match parse_arg(model.model.as_deref())? {
-        ModelSource::Name(name) => open_file(&named::find_or_pull(&name, messages)?)?,
+        ModelSource::Name(name) => open_installed(&name, &named::find_or_pull(&name, messages)?)?,
         source => open_source(source)?,
     };
     let meta = &weights.header().meta;
@@ -73,9 +73,17 @@ fn open_source(source: ModelSource) -> Result<WeightsFile, Failure> {
     match source {
         #[cfg(feature = "demo")]
         ModelSource::Demo => Ok(WeightsFile::demo().map_err(crate::Error::from)?),
-        ModelSource::Name(name) => open_file(&named::find(&name)?),
+        ModelSource::Name(name) => open_installed(&name, &named::find(&name)?),
         ModelSource::File(path) => open_file(&path),
     }
+}
+
+/// Opens an installed model, of which nobody may have the checkpoint.
+fn open_installed(name: &ModelName, path: &Path) -> Result<WeightsFile, Failure> {
+    WeightsFile::open(path).map_err(|error| match error.reason() {
+        Reason::Open(_) | Reason::Read(_) | Reason::Map(_) => crate::Error::from(error).into(),
+        _ => Failure::Error(format!("{error}; or fetch it again with `clippie-rs pull --force {name}`")),
+    })
 }
 
 fn open_file(path: &Path) -> Result<WeightsFile, Failure> {

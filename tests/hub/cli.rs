@@ -229,6 +229,16 @@ fn bench_measures_all_installed_models() {
     // A JSON object describes one model.
     assert!(fixture.run([&bench[..], &["--json"]].concat()).code(0).stdout.contains("\"model\":\"demo\""));
     assert!(fixture.server.seen().is_empty(), "nothing is downloaded");
+    // One that is damaged is left out; its remedy needs no checkpoint.
+    let file = fixture.home().join(fixture.model_file());
+    std::fs::write(&file, "x").unwrap();
+    assert_eq!(models(fixture.run(bench).code(0).assert_stderr(&["warning: left out: ", "weights file"])), ["demo"]);
+    fixture
+        .run(["encode", "--text", "a", "-m", NAME])
+        .code(1)
+        .assert_stderr(&["; or fetch it again with `clippie-rs pull --force hf-hub:test/tiny`"]);
+    fixture.run(["pull", "-q", "--force", NAME]).code(0);
+    fixture.run(["encode", "--text", "a", "-m", NAME]).code(0);
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn subjects(args: &Bench) -> Result<Vec<Subject>, Failure> {
             names.push("demo".into());
         }
         if !args.json {
-            names.extend(named::all().into_iter().map(PathBuf::into_os_string));
+            names.extend(installed());
         }
     }
     if names.is_empty() {
@@ -85,6 +85,17 @@ fn subjects(args: &Bench) -> Result<Vec<Subject>, Failure> {
         Subject::new(model::open(Some(&name))?, tokens)
     };
     names.into_iter().map(subject).collect()
+}
+
+/// The files of all installed models that can be opened.
+fn installed() -> impl Iterator<Item = OsString> {
+    named::all().into_iter().map(PathBuf::into_os_string).filter(|name| match model::open(Some(name)) {
+        Ok(_) => true,
+        Err(failure) => {
+            tracing::warn!("left out: {}", failure.text());
+            false
+        }
+    })
 }
 
 fn json(args: &Bench, isa: Isa, subject: &Subject, threads: usize) -> Result<(), Failure> {
