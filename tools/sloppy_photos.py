@@ -320,6 +320,7 @@ def gif_files():
     put("plain.gif", gif())
     put("without trailer.gif", gif(end=b"\0"))
     put("without terminator.gif", gif(end=b""))
+    put("trailer without terminator.gif", gif(end=b";"))
     put("bytes behind the last code.gif", gif(behind=b"\1\2\3"))
     put("zeros before the frame.gif", gif(before=b"\0\0\0"))
     put("bytes before the frame.gif", gif(before=b"\x55\xaa"))

@@ -1,4 +1,4 @@
-//! Finds the first frame of a GIF file as Pillow does, which passes over what it does not know: bytes between blocks,
+//! Finds the first frame of a GIF file and passes over what is not known, as Pillow does: bytes between blocks,
 //! extensions, and control extensions that are too long. Knows no pixels.
 
 use super::super::decode_error::DecodeError;
@@ -20,7 +20,7 @@ pub(super) struct FirstFrame<'a> {
     control: Option<[u8; 8]>,
     /// The frame and what follows.
     rest: &'a [u8],
-    /// The empty block that ends the data, if the file ends with the block before.
+    /// The empty block that ends the data, if the file, or its trailer, follows the block before at once.
     terminator: &'static [u8],
 }
 
@@ -73,7 +73,10 @@ impl<'a> FirstFrame<'a> {
             colours = (0..=255).flat_map(|level| [level; 3]).collect();
         }
         let control = transparent.map(|index| [b'!', 0xf9, 4, 1, 0, 0, index, 0]);
-        let terminator: &[u8] = if lacks_terminator(rest) { &[0] } else { &[] };
+        let (rest, terminator): (_, &[u8]) = match unterminated(rest) {
+            Some(frame) => (frame, &[0]),
+            None => (rest, &[]),
+        };
         FirstFrame { header, colours, control, rest, terminator }
     }
 
@@ -84,18 +87,22 @@ impl<'a> FirstFrame<'a> {
     }
 }
 
-/// Whether a file ends with a whole block of a frame's data, which another should follow.
-fn lacks_terminator(frame: &[u8]) -> bool {
-    let Some(&flags) = frame.get(FRAME_FLAGS) else { return false };
+/// Returns the frame if the file, or its trailer, ends after a whole block of the frame's data, which another should
+/// follow.
+fn unterminated(frame: &[u8]) -> Option<&[u8]> {
+    let &flags = frame.get(FRAME_FLAGS)?;
     // The flags, a table, the size of codes, blocks.
     let mut at = FRAME_FLAGS + 1 + if flags & TABLE != 0 { table_len(flags) } else { 0 } + 1;
     while let Some(&length) = frame.get(at) {
         if length == 0 {
-            return false;
+            return None;
+        }
+        if length == b';' && at + 1 == frame.len() {
+            break;
         }
         at += 1 + usize::from(length);
     }
-    at == frame.len()
+    frame.get(..at)
 }
 
 /// Returns the bytes of a table of colours.
