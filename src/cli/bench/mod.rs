@@ -3,9 +3,7 @@
 mod measure;
 mod table;
 
-use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::thread;
 
 use serde::Serialize;
@@ -14,6 +12,7 @@ use super::args::Bench;
 use super::messages::{Failure, Outcome};
 use super::output::{Destination, cannot_write};
 use super::{model, named};
+use crate::weights::WeightsFile;
 use crate::{Error, Isa};
 use measure::{Subject, Timing};
 
@@ -67,34 +66,29 @@ pub(super) fn run(args: &Bench) -> Result<Outcome, Failure> {
 
 /// Opens the models of the arguments; without any, the compiled-in model and, for the table, all installed models.
 fn subjects(args: &Bench) -> Result<Vec<Subject>, Failure> {
-    let mut names: Vec<OsString> = args.models.iter().filter(|name| !name.is_empty()).cloned().collect();
-    if names.is_empty() {
+    let names = args.models.iter().filter(|name| !name.is_empty());
+    let mut models = names.map(|name| model::open(Some(name))).collect::<Result<Vec<_>, _>>()?;
+    if models.is_empty() {
         if cfg!(feature = "demo") {
-            names.push("demo".into());
+            models.push(model::open(Some("demo".as_ref()))?);
         }
         if !args.json {
-            names.extend(installed());
+            models.extend(installed());
         }
     }
-    if names.is_empty() {
+    if models.is_empty() {
         // Fails with the message for a missing model.
         model::open(None)?;
     }
-    let subject = |name: OsString| {
-        let tokens = args.text_tokens.map(|tokens| tokens as usize);
-        Subject::new(model::open(Some(&name))?, tokens)
-    };
-    names.into_iter().map(subject).collect()
+    let tokens = args.text_tokens.map(|tokens| tokens as usize);
+    models.into_iter().map(|weights| Subject::new(weights, tokens)).collect()
 }
 
-/// The files of all installed models that can be opened.
-fn installed() -> impl Iterator<Item = OsString> {
-    named::all().into_iter().map(PathBuf::into_os_string).filter(|name| match model::open(Some(name)) {
-        Ok(_) => true,
-        Err(failure) => {
-            tracing::warn!("left out: {}", failure.text());
-            false
-        }
+/// All installed models that can be opened.
+fn installed() -> impl Iterator<Item = WeightsFile> {
+    named::all().into_iter().filter_map(|path| {
+        let opened = model::open(Some(path.as_os_str()));
+        opened.inspect_err(|failure| tracing::warn!("left out: {}", failure.text())).ok()
     })
 }
 
