@@ -15,7 +15,8 @@ use crate::models::config;
 /// folder, from the checkpoint's layout, or from --model; if a value is missing, the message names the option that sets
 /// it. Every field of these files is obeyed, known to change no embedding, or refused by name, and so is a vocabulary that
 /// is not CLIP's. Prefixes before all names (`module.`, `_orig_mod.`) are found by themselves. A checkpoint of one tower
-/// gives a file that encodes images alone or texts alone. Weights are folded and packed once, so a weights file is ready as soon as it is opened.
+/// gives a file that encodes images alone or texts alone. Weights are folded and packed once, so a weights file is ready
+/// as soon as it is opened.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -67,7 +67,8 @@ pub(crate) struct Tile<W> {
 ///
 /// These go to L2. On some processors (AMD's Zen 4) such a prefetch is lost if the page's address is not in the TLB,
 /// whereas one to L1 finds the address. So every sixteen steps, one line a page ahead is prefetched to L1. With weights
-/// from memory, products of 50 rows run at 94 to 98 % of the peak with it and at 82 to 84 without (AVX-512).
+/// from memory, products of 50 rows run at 93 to 95 % of the peak with it and at 76 to 81 without (AVX-512; kernel
+/// benches, "transformer/vit-b-32 streamed").
 ///
 /// Addresses are plain numbers, because nothing is read through them.
 #[derive(Clone, Copy)]

@@ -71,7 +71,7 @@ fn dots(pairs: I16x8, weights: [i32; 2]) -> I32x4 {
 fn pass<const LOW: bool, const SHIFT: i32>(v: &[I16x8; 8]) -> [I16x8; 8] {
     let half = I32x4::splat(1 << (SHIFT - 1));
     let zero = I16x8::splat(0);
-    // With zeros beside them, or none: the weights of coefficients that are zero are not looked at.
+    // Coefficients 4 and 6 are zero as well if `LOW`; said so, they are not loaded.
     let [p04, p26] = [[0, 4], [2, 6]].map(|[a, b]| v[a].interleaved(if LOW { zero } else { v[b] }));
     let [p13, p57] = [[1, 3], [5, 7]].map(|[a, b]| v[a].interleaved(v[b]));
     // Sums of the first four columns and of the last four.
