@@ -37,6 +37,7 @@
 //! - `image` accepts `image::DynamicImage` and `image::RgbImage` as inputs.
 //! - `import` converts published checkpoints to weights files.
 //! - `hub` (default) opens models by name; includes `import`. No other feature uses the network.
+//! - `library` (default) indexes and searches folders of photos; includes `walk`. Builds SQLite, which is C.
 //! - `demo` (default) compiles in a small model (7 MB).
 //! - `cli` (default) builds the command; includes `walk` and `import`.
 
@@ -71,6 +72,8 @@ pub mod import;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
+#[cfg(feature = "library")]
+pub mod library;
 pub mod models;
 #[cfg(feature = "decode")]
 pub mod photo;

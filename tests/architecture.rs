@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rust_scan::{CratePath, Token, crate_paths, tokens, without_tests};
 
 /// Each module and the modules of this crate that it may name.
-const MAY_USE: [(&str, &[&str]); 23] = [
+const MAY_USE: [(&str, &[&str]); 24] = [
     ("bounded_json", &[]),
     ("tensor", &[]),
     ("files", &[]),
@@ -67,13 +67,32 @@ const MAY_USE: [(&str, &[&str]); 23] = [
             "error",
         ],
     ),
+    // Scans are kernels on vectors that are not weights.
+    (
+        "library",
+        &["cancel", "clip", "error", "files", "kernels", "photo", "pixels", "preprocess", "tensor", "threads", "walk"],
+    ),
     // Kernels for the benches.
     ("internals", &["tensor", "kernels"]),
     ("closed_streams", &[]),
     // The command uses only the public API, and `files`, where its unfinished files have to be known to be removed.
     (
         "cli",
-        &["catalog", "clip", "error", "files", "hub", "import", "models", "preprocess", "tokenizer", "walk", "weights"],
+        &[
+            "catalog",
+            "clip",
+            "error",
+            "files",
+            "hub",
+            "import",
+            "library",
+            "models",
+            "photo",
+            "preprocess",
+            "tokenizer",
+            "walk",
+            "weights",
+        ],
     ),
 ];
 
