@@ -13,8 +13,6 @@ pub(crate) struct EmbeddingRow {
     pub photo: i64,
     /// `[dim]`
     pub vector: Vec<f32>,
-    /// Mean and standard deviation of the cosines with the background sentences.
-    pub background: Option<(f32, f32)>,
 }
 
 /// The stored form of a vector.
@@ -49,20 +47,11 @@ impl Store {
     }
 
     /// Adds an embedding. One that is there already stays: the same photo has the same embedding.
-    pub fn add_embedding(
-        &self,
-        model: i64,
-        photo: i64,
-        vector: &[f32],
-        background: Option<(f32, f32)>,
-    ) -> Result<(), Error> {
+    pub fn add_embedding(&self, model: i64, photo: i64, vector: &[f32]) -> Result<(), Error> {
         self.run(|connection| {
-            let mut statement = connection.prepare_cached(
-                "INSERT OR IGNORE INTO embedding (model, photo, vector, background_mean, background_deviation)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?;
-            let (mean, deviation) = background.unzip();
-            statement.execute((model, photo, as_bytes(vector), mean, deviation)).map(drop)
+            let mut statement = connection
+                .prepare_cached("INSERT OR IGNORE INTO embedding (model, photo, vector) VALUES (?1, ?2, ?3)")?;
+            statement.execute((model, photo, as_bytes(vector))).map(drop)
         })
     }
 
@@ -75,20 +64,13 @@ impl Store {
     ) -> Result<(), Error> {
         let mut statement = self
             .connection
-            .prepare_cached(
-                "SELECT id, photo, vector, background_mean, background_deviation FROM embedding
-                 WHERE id > ?1 AND model = ?2 ORDER BY id",
-            )
+            .prepare_cached("SELECT id, photo, vector FROM embedding WHERE id > ?1 AND model = ?2 ORDER BY id")
             .map_err(|error| self.fail(&error))?;
         let mut rows = statement.query((last, model.id)).map_err(|error| self.fail(&error))?;
         while let Some(row) = rows.next().map_err(|error| self.fail(&error))? {
-            let embedding = || {
-                let vector = as_floats(row.get_ref(2)?.as_blob()?, model.dim);
-                let (mean, deviation): (Option<f32>, Option<f32>) = (row.get(3)?, row.get(4)?);
-                Ok((row.get(0)?, row.get(1)?, vector, mean.zip(deviation)))
-            };
-            let (id, photo, vector, background) = embedding().map_err(|error: rusqlite::Error| self.fail(&error))?;
-            visit(EmbeddingRow { id, photo, vector: vector.ok_or_else(|| self.bad_vector())?, background })?;
+            let embedding = || Ok((row.get(0)?, row.get(1)?, as_floats(row.get_ref(2)?.as_blob()?, model.dim)));
+            let (id, photo, vector) = embedding().map_err(|error: rusqlite::Error| self.fail(&error))?;
+            visit(EmbeddingRow { id, photo, vector: vector.ok_or_else(|| self.bad_vector())? })?;
         }
         Ok(())
     }

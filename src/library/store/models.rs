@@ -6,7 +6,7 @@ use super::super::error::Error;
 use super::Store;
 
 /// A model.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ModelRow {
     pub id: i64,
     pub fingerprint: String,
@@ -14,9 +14,21 @@ pub(crate) struct ModelRow {
     pub dim: usize,
     /// Changes with every removal or replacement of an embedding.
     pub epoch: i64,
+    /// For sentences.
+    pub text: Option<Calibration>,
+    /// For photos.
+    pub photo: Option<Calibration>,
 }
 
-const COLUMNS: &str = "id, fingerprint, name, dim, epoch";
+/// What scores of a model are measured against: cosines of photos with queries that have nothing to do with them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Calibration {
+    pub median: f64,
+    /// The 99th percentile.
+    pub high: f64,
+}
+
+const COLUMNS: &str = "id, fingerprint, name, dim, epoch, text_median, text_high, photo_median, photo_high";
 
 fn model(row: &Row<'_>) -> rusqlite::Result<ModelRow> {
     Ok(ModelRow {
@@ -25,7 +37,15 @@ fn model(row: &Row<'_>) -> rusqlite::Result<ModelRow> {
         name: row.get(2)?,
         dim: row.get::<_, u32>(3)? as usize,
         epoch: row.get(4)?,
+        text: calibration(row.get(5)?, row.get(6)?),
+        photo: calibration(row.get(7)?, row.get(8)?),
     })
+}
+
+/// The calibration of two columns; one that cannot be is none.
+fn calibration(median: Option<f64>, high: Option<f64>) -> Option<Calibration> {
+    let (median, high) = median.zip(high)?;
+    (median.is_finite() && high.is_finite() && high > median).then_some(Calibration { median, high })
 }
 
 impl Store {
@@ -58,6 +78,23 @@ impl Store {
             return Err(self.damaged("the length of a model's embeddings differs from the model's"));
         }
         Ok(row)
+    }
+
+    /// Sets what scores of a model are measured against.
+    pub fn set_calibration(
+        &self,
+        model: i64,
+        text: Option<Calibration>,
+        photo: Option<Calibration>,
+    ) -> Result<(), Error> {
+        let part = |of: Option<Calibration>| (of.map(|of| of.median), of.map(|of| of.high));
+        let ((text_median, text_high), (photo_median, photo_high)) = (part(text), part(photo));
+        self.run(|connection| {
+            let mut statement = connection.prepare_cached(
+                "UPDATE model SET text_median = ?2, text_high = ?3, photo_median = ?4, photo_high = ?5 WHERE id = ?1",
+            )?;
+            statement.execute((model, text_median, text_high, photo_median, photo_high)).map(drop)
+        })
     }
 
     /// Notes that embeddings of all models were removed or replaced.

@@ -76,7 +76,13 @@ CREATE TABLE model (
     name TEXT NOT NULL,
     dim INTEGER NOT NULL CHECK (dim BETWEEN 1 AND 65536),
     -- Counts removals and replacements of its embeddings.
-    epoch INTEGER NOT NULL DEFAULT 0
+    epoch INTEGER NOT NULL DEFAULT 0,
+    -- The median and the 99th percentile of cosines between photos of this library and sentences about anything, and
+    -- between pairs of its photos: what scores are measured against.
+    text_median REAL,
+    text_high REAL,
+    photo_median REAL,
+    photo_high REAL
 );
 
 -- The embedding of a photo: `dim` little-endian f32 of unit length.
@@ -85,9 +91,6 @@ CREATE TABLE embedding (
     model INTEGER NOT NULL REFERENCES model (id) ON DELETE CASCADE,
     photo INTEGER NOT NULL REFERENCES photo (id) ON DELETE CASCADE,
     vector BLOB NOT NULL,
-    -- Mean and standard deviation of its cosines with the background sentences, if the model reads texts.
-    background_mean REAL,
-    background_deviation REAL,
     UNIQUE (photo, model)
 );
 

@@ -61,9 +61,12 @@ fn what_is_written_is_read_again() {
 
     let model = store.add_model("00112233445566778899aabbccddeeff", "a model", 3).unwrap();
     assert_eq!(store.add_model(&model.fingerprint, "another name", 3).unwrap().id, model.id);
+    let text = Calibration { median: 0.125, high: 0.5 };
+    store.set_calibration(model.id, Some(text), None).unwrap();
+    assert_eq!(store.model(&model.fingerprint).unwrap().map(|row| (row.text, row.photo)), Some((Some(text), None)));
     assert!(matches!(store.add_model(&model.fingerprint, "a model", 4), Err(Error::Damaged { .. })));
-    store.add_embedding(model.id, id, &[0.5, -1.0, 2.0], Some((0.25, 0.5))).unwrap();
-    store.add_embedding(model.id, id, &[9.0, 9.0, 9.0], None).unwrap();
+    store.add_embedding(model.id, id, &[0.5, -1.0, 2.0]).unwrap();
+    store.add_embedding(model.id, id, &[9.0, 9.0, 9.0]).unwrap();
     assert_eq!(store.embedding(&model, id).unwrap(), Some(vec![0.5, -1.0, 2.0]));
     let mut seen = Vec::new();
     store
@@ -72,7 +75,7 @@ fn what_is_written_is_read_again() {
             Ok(())
         })
         .unwrap();
-    let expected = EmbeddingRow { id: 1, photo: id, vector: vec![0.5, -1.0, 2.0], background: Some((0.25, 0.5)) };
+    let expected = EmbeddingRow { id: 1, photo: id, vector: vec![0.5, -1.0, 2.0] };
     assert_eq!(seen, [expected]);
     assert_eq!(store.embedding_extent(model.id).unwrap(), (1, 1));
     store.put_text(&model, "a dog", &[1.0, 2.0, 3.0]).unwrap();
@@ -169,7 +172,7 @@ fn damaged_libraries_are_errors() {
     store.add_root(Path::new("/photos")).unwrap();
     for hash in 0..200 {
         let id = store.put_photo(&photo(hash)).unwrap();
-        store.add_embedding(model.id, id, &[f32::from(hash); 64], None).unwrap();
+        store.add_embedding(model.id, id, &[f32::from(hash); 64]).unwrap();
         store.put_file(1, &file(&format!("{hash}.jpg"), Ok(id))).unwrap();
     }
     let path = store.path().to_owned();

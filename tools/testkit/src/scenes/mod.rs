@@ -13,7 +13,7 @@ mod scene;
 mod shape;
 
 pub use caption::{Caption, caption};
-pub use claim::{Claim, FACTS, facts};
+pub use claim::{Claim, Described, FACTS, Subject, facts};
 pub use dice::Dice;
 pub use draw::{cells, draw};
 pub use scene::{Background, Colour, Column, Content, Object, Pattern, Relation, Row, Scene, Size};
