@@ -6,3 +6,10 @@
 //! ```
 //! The SQLite file is the truth; the mapped file of packed vectors is derived from it and made again whenever it does
 //! not fit. `scan` knows neither: it takes vectors from whoever has some.
+
+mod error;
+mod place;
+pub(crate) mod store;
+
+pub use error::Error;
+pub use place::default_path;

@@ -1,0 +1,171 @@
+//! Errors of the photo library.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::ErrorKind;
+
+/// An error of a photo library. Each message is one sentence that names the cause and the remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no library at this path.
+    #[error("there is no photo library {}; make it with `clippie-rs index DIR`{}", path.display(), option(path))]
+    Missing {
+        /// The library's file.
+        path: PathBuf,
+    },
+    /// The file is no photo library.
+    #[error("{} is not a photo library; name another file with --library, or move this one away", path.display())]
+    NotALibrary {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The library was written by a newer version.
+    #[error(
+        "{} has schema {found} and this version of clippie-rs knows {known} at most; update clippie-rs", path.display()
+    )]
+    Newer {
+        /// The library's file.
+        path: PathBuf,
+        /// Version of its schema.
+        found: i64,
+        /// The newest version that this program knows.
+        known: i64,
+    },
+    /// The library's file is damaged.
+    #[error(
+        "{} is damaged ({reason}); restore a copy of it, or move it away and index again, which does no harm to photos",
+        path.display()
+    )]
+    Damaged {
+        /// The library's file.
+        path: PathBuf,
+        /// What SQLite or a check found.
+        reason: String,
+    },
+    /// The library's file or its folder cannot be read.
+    #[error("cannot open the photo library {}: {reason}", path.display())]
+    Open {
+        /// The library's file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The library cannot be written.
+    #[error(
+        "cannot write the photo library {}: {reason}; make it and its folder writable, or name another file with \
+         --library", path.display()
+    )]
+    ReadOnly {
+        /// The library's file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The disk is full.
+    #[error(
+        "the disk of the photo library {} is full; what was committed is kept: make room and run the command again",
+        path.display()
+    )]
+    Full {
+        /// The library's file.
+        path: PathBuf,
+    },
+    /// Another process holds the library.
+    #[error("the photo library {} is busy: another program is writing to it; try again", path.display())]
+    Busy {
+        /// The library's file.
+        path: PathBuf,
+    },
+    /// An operation of the database fails for another reason.
+    #[error("the photo library {} fails: {reason}", path.display())]
+    Database {
+        /// The library's file.
+        path: PathBuf,
+        /// SQLite's message.
+        reason: String,
+    },
+    /// The library has no embeddings of this model.
+    #[error("{}", unknown_model(path, name, known))]
+    Fingerprint {
+        /// The library's file.
+        path: PathBuf,
+        /// The model asked for and its fingerprint.
+        name: String,
+        /// The models that the library has embeddings of, each a name and a fingerprint.
+        known: Vec<String>,
+    },
+    /// A folder or file cannot be used.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The folder or file.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// A query, filter or option cannot be used.
+    #[error("{0}")]
+    Query(String),
+    /// A photo or text cannot be encoded.
+    #[error(transparent)]
+    Encode(#[from] crate::Error),
+    /// The call was cancelled through its [`CancelToken`](crate::CancelToken).
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// The option that names the library, unless it is the default one.
+fn option(path: &Path) -> String {
+    match super::place::default_path() {
+        Some(default) if default == path => String::new(),
+        _ => format!(" --library {}", path.display()),
+    }
+}
+
+fn unknown_model(path: &Path, name: &str, known: &[String]) -> String {
+    let path = path.display();
+    match known {
+        [] => format!("the photo library {path} has no embeddings yet; add some with `clippie-rs index DIR -m {name}`"),
+        known => format!(
+            "the photo library {path} has no embeddings of {name}, only of {}; use that model with -m, or add the other \
+             one's with `clippie-rs index -m {name}`",
+            known.join(" and ")
+        ),
+    }
+}
+
+impl Error {
+    /// The kind of the error.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Error::Encode(error) => error.kind(),
+            Error::Cancelled => ErrorKind::Cancelled,
+            Error::Query(_) | Error::Fingerprint { .. } => ErrorKind::Option,
+            _ => ErrorKind::Io,
+        }
+    }
+
+    /// The sentence for an error of SQLite on the library at `path`.
+    pub(super) fn database(path: &Path, error: &rusqlite::Error) -> Error {
+        use rusqlite::ErrorCode::{
+            CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, PermissionDenied,
+            ReadOnly, SystemIoFailure,
+        };
+        let path = path.to_owned();
+        let reason = match error {
+            rusqlite::Error::SqliteFailure(code, message) => message.clone().unwrap_or_else(|| code.to_string()),
+            error => error.to_string(),
+        };
+        match error.sqlite_error_code() {
+            Some(NotADatabase) => Error::NotALibrary { path },
+            Some(DatabaseCorrupt) => Error::Damaged { path, reason },
+            Some(DiskFull) => Error::Full { path },
+            Some(DatabaseBusy | DatabaseLocked) => Error::Busy { path },
+            Some(ReadOnly | PermissionDenied) => Error::ReadOnly { path, reason },
+            Some(CannotOpen | SystemIoFailure) => Error::Open { path, reason },
+            _ => Error::Database { path, reason },
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The store: one SQLite file with what is known of photos, files, models and texts. Knows no photo and no encoder.
+//!
+//! Every change is a short immediate transaction on a write-ahead log, so that a process may be killed at any time and
+//! several may read and write at once.
+
+mod embeddings;
+mod files;
+mod models;
+mod photos;
+mod roots;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod texts;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use super::error::Error;
+pub(crate) use embeddings::{EmbeddingRow, as_bytes, as_floats};
+pub(crate) use files::FileRow;
+pub(crate) use models::ModelRow;
+pub(crate) use photos::PhotoRow;
+#[allow(unused_imports, reason = "the index comes next")]
+pub(crate) use roots::{Root, path_from_bytes, path_to_bytes};
+use schema::Found;
+
+/// How long a call waits for another process's transaction.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a store is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    /// An existing library.
+    Write,
+    /// An existing library or a new one.
+    Create,
+}
+
+/// A connection to the library's file.
+#[derive(Debug)]
+pub(crate) struct Store {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl Store {
+    pub fn open(path: &Path, access: Access) -> Result<Store, Error> {
+        // A later change of the working directory must not lead to another file.
+        let path = std::path::absolute(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        match std::fs::metadata(&path) {
+            Ok(data) if !data.is_file() => return Err(Error::NotALibrary { path }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && access != Access::Create => {
+                return Err(Error::Missing { path });
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let folder = crate::files::folder(&path);
+                std::fs::create_dir_all(folder).map_err(|error| Error::Open {
+                    path: path.clone(),
+                    reason: format!("its folder cannot be made: {error}"),
+                })?;
+            }
+            // SQLite will say why.
+            _ => {}
+        }
+        let fail = |error: rusqlite::Error| Error::database(&path, &error);
+        let connection = match access {
+            Access::Read => connect_to_read(&path).map_err(fail)?,
+            Access::Write => {
+                Connection::open_with_flags(&path, flags(OpenFlags::SQLITE_OPEN_READ_WRITE)).map_err(fail)?
+            }
+            Access::Create => {
+                let create = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+                Connection::open_with_flags(&path, flags(create)).map_err(fail)?
+            }
+        };
+        let store = Store { connection, path };
+        store.prepare(access)?;
+        Ok(store)
+    }
+
+    /// Sets up the connection, and the schema of a new or older library.
+    fn prepare(&self, access: Access) -> Result<(), Error> {
+        self.run(|connection| {
+            connection.busy_timeout(PATIENCE)?;
+            connection.set_prepared_statement_cache_capacity(64);
+            // The file may come from anywhere.
+            connection.pragma_update(None, "trusted_schema", false)?;
+            connection.pragma_update(None, "cell_size_check", true)?;
+            connection.pragma_update(None, "foreign_keys", true)
+        })?;
+        let version = match self.run(schema::found)? {
+            Found::Version(version) if version > schema::VERSION => {
+                return Err(Error::Newer { path: self.path.clone(), found: version, known: schema::VERSION });
+            }
+            Found::Version(version) => version,
+            Found::Empty if access == Access::Create => 0,
+            Found::Empty | Found::Other => return Err(Error::NotALibrary { path: self.path.clone() }),
+        };
+        if access == Access::Read {
+            return match version {
+                schema::VERSION => Ok(()),
+                // Reading needs the present schema. It is the caller's disk that cannot be written, or its wish.
+                _ => Store::open(&self.path, Access::Write).map(drop),
+            };
+        }
+        self.run(|connection| {
+            // Where the file system has no shared memory, SQLite keeps its rollback journal.
+            connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+            // What a kill leaves is complete; a power failure may lose the last commits, never older ones.
+            connection.pragma_update(None, "synchronous", "normal")
+        })?;
+        if version < schema::VERSION {
+            self.write(|store| {
+                store.run(|connection| match schema::found(connection)? {
+                    // Another process may have been faster.
+                    Found::Version(version) => schema::migrate(connection, version),
+                    _ => schema::migrate(connection, 0),
+                })
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The library's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether nothing can be written through this store.
+    pub fn is_read_only(&self) -> bool {
+        self.connection.is_readonly("main").unwrap_or(true)
+    }
+
+    /// Runs `work` in one transaction: all of its changes are kept, or none.
+    pub fn write<R>(&self, work: impl FnOnce(&Store) -> Result<R, Error>) -> Result<R, Error> {
+        let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate);
+        let transaction = transaction.map_err(|error| self.fail(&error))?;
+        let result = work(self)?;
+        transaction.commit().map_err(|error| self.fail(&error))?;
+        Ok(result)
+    }
+
+    /// Runs `work` on one state of the library, whatever others write.
+    pub fn read<R>(&self, work: impl FnOnce(&Store) -> Result<R, Error>) -> Result<R, Error> {
+        let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred);
+        let _until_the_end = transaction.map_err(|error| self.fail(&error))?;
+        work(self)
+    }
+
+    /// Runs statements, and names the library in their errors.
+    pub fn run<R>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<R>) -> Result<R, Error> {
+        work(&self.connection).map_err(|error| self.fail(&error))
+    }
+
+    /// The error of this library for an error of SQLite.
+    pub fn fail(&self, error: &rusqlite::Error) -> Error {
+        Error::database(&self.path, error)
+    }
+
+    /// The error for a value that cannot be there.
+    pub fn damaged(&self, reason: &str) -> Error {
+        Error::Damaged { path: self.path.clone(), reason: reason.to_owned() }
+    }
+
+    /// Identifies this library wherever its file is: 32 hexadecimal digits.
+    pub fn identity(&self) -> Result<String, Error> {
+        self.run(|connection| {
+            connection.query_row("SELECT value FROM setting WHERE name = 'library'", [], |row| row.get(0))
+        })
+    }
+
+    /// Merges the write-ahead log into the file, as far as other processes allow.
+    pub fn checkpoint(&self) -> Result<(), Error> {
+        self.run(|connection| connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())))
+    }
+}
+
+fn flags(access: OpenFlags) -> OpenFlags {
+    // A connection is used by one thread at a time.
+    access | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
+
+/// Connects for reading. A library with a write-ahead log wants to make files beside it; where its folder forbids that
+/// and no log is there, nobody else writes either, and the file is read as it is.
+fn connect_to_read(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+    let try_to_read = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
+    let Err(error) = try_to_read else { return Ok(connection) };
+    let mut log = OsString::from(path);
+    log.push("-wal");
+    let refused = matches!(
+        error.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::SystemIoFailure)
+    );
+    match path.to_str() {
+        Some(text) if refused && std::fs::metadata(&log).map_or(true, |log| log.len() == 0) => {
+            let uri = format!("file:{}?immutable=1", percent_encoded(text));
+            let flags = flags(OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI);
+            Connection::open_with_flags(uri, flags)
+        }
+        _ => Err(error),
+    }
+}
+
+/// A path inside of a URI.
+fn percent_encoded(path: &str) -> String {
+    let mut encoded = String::new();
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' => encoded.push(char::from(byte)),
+            _ => encoded += &format!("%{byte:02x}"),
+        }
+    }
+    encoded
+}

@@ -1,0 +1,213 @@
+//! Tests of the store: roots, files, contents, embeddings, texts, and files that are no library.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+
+fn library() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("data/library.sqlite"), Access::Create).unwrap();
+    (folder, store)
+}
+
+fn photo(hash: u8) -> PhotoRow {
+    PhotoRow {
+        hash: [hash; 32],
+        bytes: 1000 + u64::from(hash),
+        format: Some("jpeg".into()),
+        width: 40,
+        height: 30,
+        orientation: 6,
+        taken: Some("2024-05-06T07:08:09".into()),
+        taken_offset: Some(-90),
+        place: Some((48.5, -3.25)),
+        camera: Some("A camera".into()),
+        picture: Some(vec![1, 2, 3]),
+    }
+}
+
+fn file(path: &str, photo: Result<i64, &str>) -> FileRow {
+    FileRow { path: path.into(), bytes: 7, modified: -5, photo: photo.map_err(str::to_owned), missing: false }
+}
+
+#[test]
+fn what_is_written_is_read_again() {
+    let (folder, store) = library();
+    let (root, part) = store.add_root(Path::new("/photos")).unwrap();
+    assert_eq!((root.path.as_path(), part.as_os_str().len()), (Path::new("/photos"), 0));
+    let id = store.put_photo(&photo(1)).unwrap();
+    assert_eq!(store.put_photo(&photo(1)).unwrap(), id);
+    assert_eq!(store.photo(id).unwrap(), Some(photo(1)));
+    assert_eq!(store.photo_of_hash(&[1; 32]).unwrap(), Some(id));
+    assert_eq!(store.photo_of_hash(&[2; 32]).unwrap(), None);
+
+    let files = [file("a.jpg", Ok(id)), file("b/a\u{fe}.jpg", Err("it is no photo")), file("b/z.jpg", Ok(id))];
+    for file in &files {
+        store.put_file(root.id, file).unwrap();
+    }
+    let all = |prefix: &str, last: Option<&str>| {
+        store.files(root.id, prefix.as_bytes(), last.map(str::as_bytes), 100).unwrap()
+    };
+    assert_eq!(all("", None), files);
+    assert_eq!(all("b/", None), files[1..]);
+    assert_eq!(all("", Some("a.jpg")), files[1..]);
+    assert_eq!(all("b0", None), []);
+    assert_eq!(store.file(root.id, b"a.jpg").unwrap().as_ref(), Some(&files[0]));
+    assert_eq!(store.failures().unwrap(), [(PathBuf::from("/photos/b/a\u{fe}.jpg"), "it is no photo".to_owned())]);
+    let roots = store.roots().unwrap();
+    assert_eq!(store.paths(id, &roots).unwrap(), ["/photos/a.jpg", "/photos/b/z.jpg"].map(PathBuf::from));
+    store.set_missing(root.id, b"a.jpg", true).unwrap();
+    assert_eq!(store.paths(id, &roots).unwrap(), [PathBuf::from("/photos/b/z.jpg")]);
+
+    let model = store.add_model("00112233445566778899aabbccddeeff", "a model", 3).unwrap();
+    assert_eq!(store.add_model(&model.fingerprint, "another name", 3).unwrap().id, model.id);
+    assert!(matches!(store.add_model(&model.fingerprint, "a model", 4), Err(Error::Damaged { .. })));
+    store.add_embedding(model.id, id, &[0.5, -1.0, 2.0], Some((0.25, 0.5))).unwrap();
+    store.add_embedding(model.id, id, &[9.0, 9.0, 9.0], None).unwrap();
+    assert_eq!(store.embedding(&model, id).unwrap(), Some(vec![0.5, -1.0, 2.0]));
+    let mut seen = Vec::new();
+    store
+        .embeddings_after(&model, 0, |row| {
+            seen.push(row);
+            Ok(())
+        })
+        .unwrap();
+    let expected = EmbeddingRow { id: 1, photo: id, vector: vec![0.5, -1.0, 2.0], background: Some((0.25, 0.5)) };
+    assert_eq!(seen, [expected]);
+    assert_eq!(store.embedding_extent(model.id).unwrap(), (1, 1));
+    store.put_text(&model, "a dog", &[1.0, 2.0, 3.0]).unwrap();
+    assert_eq!(store.text(&model, "a dog").unwrap(), Some(vec![1.0, 2.0, 3.0]));
+    assert_eq!(store.text(&model, "a cat").unwrap(), None);
+
+    // Another connection, for reading, sees the same.
+    let reader = Store::open(store.path(), Access::Read).unwrap();
+    assert!(reader.is_read_only() && !store.is_read_only());
+    assert_eq!(reader.identity().unwrap(), store.identity().unwrap());
+    assert!(matches!(reader.put_text(&model, "x", &[0.0; 3]), Err(Error::ReadOnly { .. })));
+
+    // Pruning removes what is missing, and contents that no file has.
+    store.set_missing(root.id, b"b/z.jpg", true).unwrap();
+    assert_eq!(store.prune().unwrap(), (2, 1));
+    assert_eq!(store.models().unwrap()[0].epoch, 1);
+    assert_eq!((store.photo(id).unwrap(), store.embedding_extent(model.id).unwrap()), (None, (0, 0)));
+    drop(folder);
+}
+
+#[test]
+fn a_transaction_that_fails_changes_nothing() {
+    let (_folder, store) = library();
+    let failed = store.write(|store| {
+        store.put_photo(&photo(1))?;
+        Err::<(), _>(Error::Cancelled)
+    });
+    assert!(matches!(failed, Err(Error::Cancelled)));
+    assert_eq!(store.photo_of_hash(&[1; 32]).unwrap(), None);
+}
+
+#[test]
+fn nested_roots_are_one() {
+    let (_folder, store) = library();
+    let (inner, _) = store.add_root(Path::new("/photos/2024")).unwrap();
+    let (other, _) = store.add_root(Path::new("/photos/20")).unwrap();
+    store.put_file(inner.id, &file("a.jpg", Err("x"))).unwrap();
+    let (outer, part) = store.add_root(Path::new("/photos")).unwrap();
+    assert_eq!(part, Path::new(""));
+    assert_eq!(store.roots().unwrap(), [outer.clone()]);
+    assert_ne!(outer.id, other.id);
+    assert_eq!(store.files(outer.id, b"", None, 9).unwrap(), [file("2024/a.jpg", Err("x"))]);
+    assert_eq!(store.add_root(Path::new("/photos/2024/may")).unwrap(), (outer, PathBuf::from("2024/may")));
+}
+
+#[test]
+fn a_library_beside_its_photos_can_be_carried() {
+    let place = tempfile::tempdir().unwrap();
+    let place = std::fs::canonicalize(place.path()).unwrap();
+    let drive = place.join("drive");
+    let store = Store::open(&drive.join("photos.sqlite"), Access::Create).unwrap();
+    store.add_root(&drive.join("a/b")).unwrap();
+    store.add_root(&place.join("elsewhere")).unwrap();
+    drop(store);
+    let moved = place.join("moved");
+    std::fs::rename(&drive, &moved).unwrap();
+    let roots = Store::open(&moved.join("photos.sqlite"), Access::Read).unwrap().roots().unwrap();
+    let paths: Vec<PathBuf> = roots.into_iter().map(|root| root.path).collect();
+    assert_eq!(paths, [place.join("elsewhere"), moved.join("a/b")]);
+    // The folder itself may be the root.
+    let store = Store::open(&moved.join("photos.sqlite"), Access::Write).unwrap();
+    store.add_root(&moved).unwrap();
+    assert!(store.roots().unwrap().iter().any(|root| root.path == moved));
+}
+
+#[test]
+fn files_that_are_no_library() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.sqlite");
+    assert!(matches!(Store::open(&path, Access::Read), Err(Error::Missing { .. })));
+    assert!(matches!(Store::open(&path, Access::Write), Err(Error::Missing { .. })));
+    assert!(!path.exists());
+    std::fs::write(&path, "no database, but long enough to be one".repeat(100)).unwrap();
+    for access in [Access::Read, Access::Write, Access::Create] {
+        let error = Store::open(&path, access).unwrap_err();
+        assert!(matches!(error, Error::NotALibrary { .. }), "{error}");
+        assert!(matches!(Store::open(folder.path(), access), Err(Error::NotALibrary { .. })));
+    }
+    std::fs::remove_file(&path).unwrap();
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE photo (id)").unwrap();
+    assert!(matches!(Store::open(&path, Access::Create), Err(Error::NotALibrary { .. })));
+    std::fs::remove_file(&path).unwrap();
+    let store = Store::open(&path, Access::Create).unwrap();
+    store.run(|connection| connection.pragma_update(None, "user_version", 99)).unwrap();
+    drop(store);
+    let error = Store::open(&path, Access::Create).unwrap_err().to_string();
+    assert!(error.contains("schema 99") && error.ends_with("update clippie-rs"), "{error}");
+}
+
+#[test]
+fn damaged_libraries_are_errors() {
+    let (_folder, store) = library();
+    let model = store.add_model("00112233445566778899aabbccddeeff", "a model", 64).unwrap();
+    store.add_root(Path::new("/photos")).unwrap();
+    for hash in 0..200 {
+        let id = store.put_photo(&photo(hash)).unwrap();
+        store.add_embedding(model.id, id, &[f32::from(hash); 64], None).unwrap();
+        store.put_file(1, &file(&format!("{hash}.jpg"), Ok(id))).unwrap();
+    }
+    let path = store.path().to_owned();
+    drop(store);
+    let whole = std::fs::read(&path).unwrap();
+    let mut refused = 0;
+    for at in (0..whole.len()).step_by(997).chain(0..100) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x55;
+        if at % 5 == 0 {
+            bytes.truncate(at);
+        }
+        std::fs::write(&path, bytes).unwrap();
+        let used = Store::open(&path, Access::Create).and_then(|store| {
+            store.roots()?;
+            store.files(1, b"", None, 1000)?;
+            store.embeddings_after(&model, 0, |_| Ok(()))?;
+            store.put_photo(&photo(250))?;
+            store.prune()
+        });
+        refused += usize::from(used.is_err());
+        let _ = std::fs::remove_file(path.with_extension("sqlite-wal"));
+        let _ = std::fs::remove_file(path.with_extension("sqlite-shm"));
+    }
+    assert!(refused > 20, "{refused}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_written() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_folder, store) = library();
+    let path = store.path().to_owned();
+    store.add_root(Path::new("/photos")).unwrap();
+    drop(store);
+    let set = |mode| std::fs::set_permissions(path.parent().unwrap(), std::fs::Permissions::from_mode(mode)).unwrap();
+    set(0o500);
+    let readable = Store::open(&path, Access::Read).and_then(|store| store.roots());
+    set(0o700);
+    assert_eq!(readable.unwrap().len(), 1);
+}

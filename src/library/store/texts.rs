@@ -1,0 +1,39 @@
+//! Embeddings of texts that were asked for before.
+
+use rusqlite::OptionalExtension;
+
+use super::super::error::Error;
+use super::{ModelRow, Store, as_bytes, as_floats};
+
+/// Texts that are kept for all models together: 10,000 of 512 numbers take 20 MB.
+const MOST_TEXTS: i64 = 10_000;
+
+impl Store {
+    /// The embedding of a text.
+    pub fn text(&self, model: &ModelRow, text: &str) -> Result<Option<Vec<f32>>, Error> {
+        let bytes: Option<Vec<u8>> = self.run(|connection| {
+            let mut statement = connection.prepare_cached("SELECT vector FROM text WHERE model = ?1 AND text = ?2")?;
+            statement.query_row((model.id, text), |row| row.get(0)).optional()
+        })?;
+        // What cannot be a vector is encoded again.
+        Ok(bytes.and_then(|bytes| as_floats(&bytes, model.dim)))
+    }
+
+    /// Keeps the embedding of a text, and drops those that were not used for longest. Notes a use of one that is there.
+    pub fn put_text(&self, model: &ModelRow, text: &str, vector: &[f32]) -> Result<(), Error> {
+        self.write(|store| {
+            store.run(|connection| {
+                connection
+                    .prepare_cached(
+                        "INSERT INTO text VALUES (?1, ?2, ?3, (SELECT coalesce(max(used), 0) + 1 FROM text))
+                         ON CONFLICT (model, text) DO UPDATE SET vector = excluded.vector, used = excluded.used",
+                    )?
+                    .execute((model.id, text, as_bytes(vector)))?;
+                connection
+                    .prepare_cached("DELETE FROM text WHERE used <= (SELECT max(used) FROM text) - ?1")?
+                    .execute([MOST_TEXTS])
+                    .map(drop)
+            })
+        })
+    }
+}
