@@ -9,6 +9,7 @@
 
 mod error;
 mod place;
+pub mod scan;
 pub(crate) mod store;
 
 pub use error::Error;

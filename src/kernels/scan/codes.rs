@@ -93,7 +93,11 @@ fn sums<I: Integers, const Q: usize, const R: usize>(
     while at < stride {
         // SAFETY: the rows are inside of `codes` (asserted by `code_products`), and the vectors inside of the rows,
         // because the stride is a multiple of the vector's length.
-        let words = unsafe { starts.map(|start| set.widen(start.wrapping_add(at))) };
+        let mut words = [unsafe { set.widen(starts[0].wrapping_add(at)) }; R];
+        for (words, start) in words.iter_mut().zip(starts).skip(1) {
+            // SAFETY: as above.
+            *words = unsafe { set.widen(start.wrapping_add(at)) };
+        }
         for (q, sums) in sums.iter_mut().enumerate() {
             // SAFETY: there are `Q` queries of `stride` words (asserted by `code_products`).
             let query = unsafe { set.load_words(queries.as_ptr().wrapping_add(q.wrapping_mul(stride).wrapping_add(at))) };

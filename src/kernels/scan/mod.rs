@@ -11,7 +11,7 @@ mod select;
 
 pub(crate) use super::simd::integers::WORDS_ALIGN as CODES_ALIGN;
 pub(crate) use codes::code_products;
-pub(crate) use encode::{Encoded, encode};
+pub(crate) use encode::{LENGTH_ERROR, encode};
 pub(crate) use floats::{PADDING, float_products};
 pub(crate) use select::{Bounds, Chosen, Moments, select};
 
