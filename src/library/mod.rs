@@ -8,6 +8,7 @@
 //! not fit. `scan` knows neither: it takes vectors from whoever has some.
 
 mod error;
+pub mod npy;
 mod place;
 pub mod scan;
 pub(crate) mod store;
