@@ -5,6 +5,8 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+#[cfg(feature = "library")]
+use super::simd::integers::{IntegerKernel, Integers};
 use super::simd::{Kernel, Simd};
 
 /// An instruction set that kernels are compiled for.
@@ -110,6 +112,26 @@ impl Isa {
             #[cfg(target_arch = "aarch64")]
             Set::Neon(token) => token.run(kernel),
             Set::Portable(token) => token.run(kernel),
+        }
+    }
+
+    /// Runs `kernel` compiled for the integers of this set. Like [`Isa::run`], the only dispatch.
+    #[cfg(feature = "library")]
+    #[inline]
+    pub(crate) fn run_integers<K: IntegerKernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
+            Set::Avx512(token) => match token.vnni() {
+                Some(vnni) => vnni.run_integers(kernel),
+                None => token.run_integers(kernel),
+            },
+            #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
+            Set::Avx2(token) => token.run_integers(kernel),
+            #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
+            Set::Sse(token) => token.run_integers(kernel),
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon(token) => token.run_integers(kernel),
+            Set::Portable(token) => token.run_integers(kernel),
         }
     }
 }

@@ -17,6 +17,8 @@ pub(crate) mod math;
 pub(crate) mod norm;
 pub(crate) mod output;
 mod peak;
+#[cfg(feature = "library")]
+pub(crate) mod scan;
 pub(crate) mod pool;
 #[cfg(feature = "internals")]
 pub(crate) mod probe;

@@ -8,7 +8,9 @@
 //! not fit. `scan` knows neither: it takes vectors from whoever has some.
 
 mod error;
+pub mod npy;
 mod place;
+pub mod scan;
 pub(crate) mod store;
 
 pub use error::Error;

@@ -1,6 +1,8 @@
 //! Arguments of `clippie-rs bench`.
 
 use std::ffi::OsString;
+#[cfg(feature = "library")]
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -20,13 +22,18 @@ use super::values::{seconds, threads};
 ///
 /// The peak is the arithmetic throughput of one core on registers, in billions of float32 operations per second; a
 /// multiply-add counts as two.
+///
+/// With --scan and --queries, exact searches in vectors are measured instead: the ten rows with the largest products, as
+/// a library's search finds them. Both are NumPy files of two dimensions, float32 or float16. Printed are the time to
+/// prepare the vectors, the median time of a search for one query, and the time for each query of a batch of 32.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   clippie-rs bench
   clippie-rs bench -m ViT-B-32.clippie -m mobileclip2-s0
   clippie-rs bench --json -m ViT-B-32.clippie --threads 1 --batch 8
-  CLIPPIE_ISA=avx2 clippie-rs bench -m ViT-B-32.clippie")]
+  CLIPPIE_ISA=avx2 clippie-rs bench -m ViT-B-32.clippie
+  clippie-rs bench --scan photos.npy --queries texts.npy --threads 1 --json")]
 pub(in crate::cli) struct Bench {
     /// Weights file, name of an installed model, or `demo`; repeatable
     #[arg(short, long = "model", value_name = "MODEL", env = "CLIPPIE_MODEL", hide_env_values = true)]
@@ -47,4 +54,12 @@ pub(in crate::cli) struct Bench {
     /// Approximate duration of each measurement, in seconds
     #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
     pub seconds: f64,
+    /// Measure exact searches in these vectors, an .npy file [rows, values]
+    #[cfg(feature = "library")]
+    #[arg(long, value_name = "FILE", requires = "queries", conflicts_with_all = ["batch", "text_tokens"])]
+    pub scan: Option<PathBuf>,
+    /// Queries of --scan, an .npy file [queries, values]
+    #[cfg(feature = "library")]
+    #[arg(long, value_name = "FILE", requires = "scan")]
+    pub queries: Option<PathBuf>,
 }

@@ -37,7 +37,7 @@ impl Timing {
     }
 
     /// Times `call`, which handles `items` items, for about `seconds`.
-    fn of<T>(seconds: f64, items: usize, mut call: impl FnMut() -> Result<T, Error>) -> Result<Timing, Error> {
+    pub fn of<T, E>(seconds: f64, items: usize, mut call: impl FnMut() -> Result<T, E>) -> Result<Timing, E> {
         let (budget, warm_up) = (Duration::from_secs_f64(seconds), Duration::from_secs_f64(seconds * WARM_UP));
         let start = Instant::now();
         loop {

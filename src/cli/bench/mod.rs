@@ -1,6 +1,8 @@
-//! `clippie-rs bench`: measures the speed of models on this machine.
+//! `clippie-rs bench`: measures the speed of models, and of searches in vectors, on this machine.
 
 mod measure;
+#[cfg(feature = "library")]
+mod scan;
 mod table;
 
 use std::io::Write as _;
@@ -49,9 +51,13 @@ struct Repeats {
 
 pub(super) fn run(args: &Bench) -> Result<Outcome, Failure> {
     let isa = Isa::detect().map_err(Error::from)?;
-    let subjects = subjects(args)?;
     let threads = args.threads.filter(|&threads| threads > 0);
     let all_threads = threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, Into::into));
+    #[cfg(feature = "library")]
+    if let (Some(vectors), Some(queries)) = (&args.scan, &args.queries) {
+        return scan::run(args, isa, (vectors, queries), all_threads);
+    }
+    let subjects = subjects(args)?;
     if args.json {
         let [subject] = &subjects[..] else {
             return Err(Failure::Usage("--json measures one model; give one -m".into()));
@@ -110,10 +116,19 @@ fn json(args: &Bench, isa: Isa, subject: &Subject, threads: usize) -> Result<(),
         text_ms: text.as_ref().map(Timing::milliseconds),
         repeats: Repeats { image: image.map(|timing| timing.repeats), text: text.map(|timing| timing.repeats) },
     };
-    let json = serde_json::to_string(&report).map_err(|error| Failure::Error(error.to_string()))?;
+    print_json(&report)
+}
+
+/// Prints one line.
+fn print_json(report: &impl Serialize) -> Result<(), Failure> {
+    let json = serde_json::to_string(report).map_err(|error| Failure::Error(error.to_string()))?;
+    print(&json)
+}
+
+fn print(text: &str) -> Result<(), Failure> {
     let print = || {
         let mut out = Destination::open(None)?;
-        writeln!(out, "{json}")?;
+        writeln!(out, "{text}")?;
         out.commit()
     };
     print().map_err(|error| cannot_write(None, &error))

@@ -6,7 +6,9 @@ use super::{Kernel, Simd, Tile, avx512_activation, avx512_tile};
 
 /// Proof that AVX-512 F, DQ, BW and VL (with AVX2 and FMA) are available.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Avx512(());
+pub(crate) struct Avx512 {
+    has_vnni: bool,
+}
 
 impl Avx512 {
     /// The token, if this machine has the instructions.
@@ -17,7 +19,12 @@ impl Avx512 {
             && is_x86_feature_detected!("avx512vl")
             && is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("fma"))
-        .then_some(Avx512(()))
+        .then(|| Avx512 { has_vnni: is_x86_feature_detected!("avx512vnni") })
+    }
+
+    /// Whether AVX-512 VNNI, products of integers, is available, too.
+    pub(super) fn has_vnni(self) -> bool {
+        self.has_vnni
     }
 }
 

@@ -14,6 +14,8 @@ mod avx512_activation;
 #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
 mod avx512_tile;
 mod element;
+#[cfg(feature = "library")]
+pub(super) mod integers;
 #[cfg(target_arch = "aarch64")]
 pub(super) mod neon;
 pub(super) mod portable;
