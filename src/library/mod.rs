@@ -8,10 +8,16 @@
 //! not fit. `scan` knows neither: it takes vectors from whoever has some.
 
 mod error;
+mod filter;
+mod library;
 pub mod npy;
 mod place;
+mod query;
 pub mod scan;
 pub(crate) mod store;
 
 pub use error::Error;
+pub use filter::Filter;
+pub use library::Library;
 pub use place::default_path;
+pub use query::{Query, Term, What};

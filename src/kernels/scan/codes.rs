@@ -100,7 +100,8 @@ fn sums<I: Integers, const Q: usize, const R: usize>(
         }
         for (q, sums) in sums.iter_mut().enumerate() {
             // SAFETY: there are `Q` queries of `stride` words (asserted by `code_products`).
-            let query = unsafe { set.load_words(queries.as_ptr().wrapping_add(q.wrapping_mul(stride).wrapping_add(at))) };
+            let query =
+                unsafe { set.load_words(queries.as_ptr().wrapping_add(q.wrapping_mul(stride).wrapping_add(at))) };
             for (sum, words) in sums.iter_mut().zip(words) {
                 *sum = set.add_products(*sum, words, query);
             }
@@ -112,12 +113,7 @@ fn sums<I: Integers, const Q: usize, const R: usize>(
 
 /// Writes the totals of `R` rows to the front of each query's `stride` products.
 #[inline(always)]
-fn store<I: Integers, const Q: usize, const R: usize>(
-    set: I,
-    sums: [[I::Sums; R]; Q],
-    out: &mut [i32],
-    stride: usize,
-) {
+fn store<I: Integers, const Q: usize, const R: usize>(set: I, sums: [[I::Sums; R]; Q], out: &mut [i32], stride: usize) {
     if R == 4 {
         for (q, sums) in sums.iter().enumerate() {
             let totals = set.totals([sums[0], sums[1 % R], sums[2 % R], sums[3 % R]]);

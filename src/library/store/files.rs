@@ -35,6 +35,23 @@ fn file(row: &Row<'_>) -> rusqlite::Result<FileRow> {
     })
 }
 
+/// A file at which a content can be found, with what filters and results need.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct FoundFile {
+    pub path: PathBuf,
+    pub photo: i64,
+    /// When the photo was taken, else the file's time: local, `YYYY-MM-DDTHH:MM:SS`.
+    pub taken: String,
+    /// Whether the photo itself states the time.
+    pub dated: bool,
+    /// Degrees north and east.
+    pub place: Option<(f64, f64)>,
+    pub bytes: u64,
+    /// Upright, in pixels.
+    pub width: u32,
+    pub height: u32,
+}
+
 /// The smallest blob that is larger than all blobs with this prefix; `None` if there is none.
 fn after(prefix: &[u8]) -> Option<Vec<u8>> {
     let mut end = prefix.to_vec();
@@ -135,18 +152,48 @@ impl Store {
         Ok(failures)
     }
 
-    /// The paths of a content that are not missing, sorted.
-    pub fn paths(&self, photo: i64, roots: &[super::Root]) -> Result<Vec<PathBuf>, Error> {
-        let mut paths: Vec<PathBuf> = self.run(|connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT root, path FROM file WHERE photo = ?1 AND missing = 0")?;
-            let rows = statement.query_map([photo], |row| {
-                let (id, path): (i64, _) = (row.get(0)?, path_from_bytes(row.get_ref(1)?.as_blob()?));
-                Ok(roots.iter().find(|root| root.id == id).map(|root| root.path.join(path)))
-            })?;
-            rows.filter_map(Result::transpose).collect()
-        })?;
-        paths.sort();
-        Ok(paths)
+    /// The files that are not missing of one content, or of all, sorted by path if it is one.
+    pub fn found(
+        &self,
+        photo: Option<i64>,
+        roots: &[super::Root],
+        mut visit: impl FnMut(FoundFile) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        const COLUMNS: &str = "SELECT file.root, file.path, photo.id, photo.taken IS NOT NULL,
+             coalesce(photo.taken, strftime('%Y-%m-%dT%H:%M:%S', file.modified / 1000000000, 'unixepoch', 'localtime'), ''),
+             photo.latitude, photo.longitude, photo.bytes, photo.width, photo.height, photo.orientation
+             FROM file JOIN photo ON photo.id = file.photo WHERE file.missing = 0";
+        let one = photo.map_or("", |_| " AND file.photo = ?1 ORDER BY file.root, file.path");
+        let prepared = self.connection.prepare_cached(&format!("{COLUMNS}{one}"));
+        let mut statement = prepared.map_err(|error| self.fail(&error))?;
+        let rows = match photo {
+            Some(photo) => statement.query([photo]),
+            None => statement.query([]),
+        };
+        let mut rows = rows.map_err(|error| self.fail(&error))?;
+        while let Some(row) = rows.next().map_err(|error| self.fail(&error))? {
+            let found = || {
+                let root: i64 = row.get(0)?;
+                let Some(root) = roots.iter().find(|known| known.id == root) else { return Ok(None) };
+                let (latitude, longitude): (Option<f64>, Option<f64>) = (row.get(5)?, row.get(6)?);
+                let (width, height): (u32, u32) = (row.get(8)?, row.get(9)?);
+                // EXIF: 5 to 8 turn by a quarter.
+                let turned = row.get::<_, i64>(10)? >= 5;
+                Ok(Some(FoundFile {
+                    path: root.path.join(path_from_bytes(row.get_ref(1)?.as_blob()?)),
+                    photo: row.get(2)?,
+                    taken: row.get(4)?,
+                    dated: row.get(3)?,
+                    place: latitude.zip(longitude),
+                    bytes: row.get::<_, i64>(7)?.max(0) as u64,
+                    width: if turned { height } else { width },
+                    height: if turned { width } else { height },
+                }))
+            };
+            if let Some(found) = found().map_err(|error: rusqlite::Error| self.fail(&error))? {
+                visit(found)?;
+            }
+        }
+        Ok(())
     }
 }

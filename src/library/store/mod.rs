@@ -21,7 +21,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::error::Error;
 pub(crate) use embeddings::{EmbeddingRow, as_bytes, as_floats};
-pub(crate) use files::FileRow;
+pub(crate) use files::{FileRow, FoundFile};
 pub(crate) use models::{Calibration, ModelRow};
 pub(crate) use photos::PhotoRow;
 #[allow(unused_imports, reason = "the index comes next")]

@@ -55,9 +55,38 @@ fn what_is_written_is_read_again() {
     assert_eq!(store.file(root.id, b"a.jpg").unwrap().as_ref(), Some(&files[0]));
     assert_eq!(store.failures().unwrap(), [(PathBuf::from("/photos/b/a\u{fe}.jpg"), "it is no photo".to_owned())]);
     let roots = store.roots().unwrap();
-    assert_eq!(store.paths(id, &roots).unwrap(), ["/photos/a.jpg", "/photos/b/z.jpg"].map(PathBuf::from));
+    let paths = |photo| {
+        let mut paths = Vec::new();
+        store
+            .found(photo, &roots, |found| {
+                paths.push(found.path.clone());
+                Ok(())
+            })
+            .unwrap();
+        paths
+    };
+    assert_eq!(paths(Some(id)), ["/photos/a.jpg", "/photos/b/z.jpg"].map(PathBuf::from));
+    let mut all = Vec::new();
+    store
+        .found(None, &roots, |found| {
+            all.push(found);
+            Ok(())
+        })
+        .unwrap();
+    all.sort_by(|a, b| a.path.cmp(&b.path));
+    let expected = FoundFile {
+        path: "/photos/a.jpg".into(),
+        photo: id,
+        taken: "2024-05-06T07:08:09".into(),
+        dated: true,
+        place: Some((48.5, -3.25)),
+        bytes: 1001,
+        width: 30,
+        height: 40,
+    };
+    assert_eq!(all[0], expected);
     store.set_missing(root.id, b"a.jpg", true).unwrap();
-    assert_eq!(store.paths(id, &roots).unwrap(), [PathBuf::from("/photos/b/z.jpg")]);
+    assert_eq!(paths(Some(id)), [PathBuf::from("/photos/b/z.jpg")]);
 
     let model = store.add_model("00112233445566778899aabbccddeeff", "a model", 3).unwrap();
     assert_eq!(store.add_model(&model.fingerprint, "another name", 3).unwrap().id, model.id);
