@@ -11,7 +11,9 @@ mod error;
 mod exif;
 mod format;
 mod gif;
+mod headers;
 mod jpeg;
+mod metadata;
 mod png;
 mod samples;
 #[cfg(test)]
@@ -29,7 +31,8 @@ use decode_error::DecodeError;
 use decoded::Notes;
 pub use error::Error;
 pub(crate) use error::NAMELESS;
-use format::Format;
+pub use format::Format;
+pub use metadata::{DateTaken, Metadata, Place, metadata};
 use whole::WholePhoto;
 
 /// Decodes a JPEG, PNG, WebP, GIF, BMP or TIFF photo; of an animation, the first frame.

@@ -37,6 +37,11 @@ impl Orientation {
         }
     }
 
+    /// Returns the value of the EXIF tag, 1 to 8.
+    pub fn exif(self) -> u8 {
+        self as u8 + 1
+    }
+
     /// Whether width and height are swapped.
     pub fn swaps(self) -> bool {
         use Orientation::*;
