@@ -61,6 +61,14 @@ impl Orientation {
     }
 }
 
+impl Orientation {
+    /// Returns the place in a stored square of `side` x `side` values of what is at column `x`, row `y` once it is upright.
+    pub fn source(self, x: usize, y: usize, side: usize) -> (usize, usize) {
+        let (x, y) = if self.swaps() { (y, x) } else { (x, y) };
+        (if self.reverses_rows() { side - 1 - x } else { x }, if self.reverses_columns() { side - 1 - y } else { y })
+    }
+}
+
 /// Rows that are turned together: neighbouring writes then read from rows that are still in the cache.
 pub(crate) const STRIP: usize = 16;
 
