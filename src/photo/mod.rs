@@ -18,6 +18,7 @@ mod png;
 mod samples;
 #[cfg(test)]
 mod tests;
+mod thumbnail;
 mod tiff;
 mod webp;
 mod whole;
@@ -33,6 +34,7 @@ pub use error::Error;
 pub(crate) use error::NAMELESS;
 pub use format::Format;
 pub use metadata::{DateTaken, Metadata, Place, metadata};
+pub use thumbnail::thumbnail;
 use whole::WholePhoto;
 
 /// Decodes a JPEG, PNG, WebP, GIF, BMP or TIFF photo; of an animation, the first frame.
