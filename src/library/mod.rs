@@ -8,8 +8,15 @@
 //! not fit. `scan` knows neither: it takes vectors from whoever has some.
 
 mod error;
+mod index;
+#[allow(clippy::module_inception, reason = "the type that the room is about")]
+mod library;
 mod place;
+mod status;
 pub(crate) mod store;
 
 pub use error::Error;
+pub use index::{Index, IndexProgress, IndexReport};
+pub use library::Library;
 pub use place::default_path;
+pub use status::{LibraryFolder, LibraryModel, LibraryStatus};
