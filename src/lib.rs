@@ -84,12 +84,14 @@ pub mod tokenizer;
 pub mod walk;
 pub mod weights;
 
-#[cfg(feature = "decode")]
-pub use clip::decode_pixels_into;
+#[cfg(feature = "library")]
+pub use clip::Content;
 pub use clip::{
     CancelToken, Clip, Encoded, Fingerprint, FingerprintError, ImageEncoder, ImageInput, ModelLoader, ModelSource,
     Options, Progress, Stream, TextEncoder, query_similarity, similarity,
 };
+#[cfg(feature = "decode")]
+pub use clip::{Observation, ObservedPhoto, decode_pixels_into};
 pub use error::{Error, ErrorKind};
 pub use kernels::isa::{Isa, IsaError};
 pub use pixels::{RgbBuffer, RgbView};

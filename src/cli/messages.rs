@@ -53,6 +53,16 @@ impl From<Error> for Failure {
     }
 }
 
+#[cfg(feature = "library")]
+impl From<crate::library::Error> for Failure {
+    fn from(error: crate::library::Error) -> Self {
+        match error {
+            crate::library::Error::Query(message) => Failure::Usage(message),
+            error => Failure::Error(error.to_string()),
+        }
+    }
+}
+
 /// Prints messages to standard error.
 pub(super) struct Messages {
     quiet: bool,
@@ -114,6 +124,11 @@ impl Messages {
         // Without colours, so that NO_COLOR needs no second form.
         let template = format!("{{bar:30}} {{human_pos}} of {{human_len}} {unit}, {{per_sec}}, {{eta}} left");
         self.bar(total, &template, data_on_terminal)
+    }
+
+    /// Shows a progress bar with a label over photos; [`Progress::set`] sets the total.
+    pub fn progress_photos(&self) -> Progress<'_> {
+        self.bar(0, "{msg:9} {bar:30} {human_pos} of {human_len} photos, {per_sec}, {eta} left", false)
     }
 
     /// Shows a progress bar over bytes; [`Progress::set`] sets the total.

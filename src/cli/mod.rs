@@ -9,6 +9,8 @@ mod bench;
 mod convert;
 mod encode;
 mod events;
+#[cfg(feature = "library")]
+mod index;
 mod info;
 mod inputs;
 mod messages;
@@ -16,10 +18,14 @@ mod model;
 mod models;
 mod named;
 mod output;
+mod passed_over;
 mod preprocess;
 #[cfg(feature = "hub")]
 mod pull;
+mod report;
 mod signals;
+#[cfg(feature = "library")]
+mod status;
 mod streams;
 mod tokenize;
 
@@ -65,6 +71,10 @@ fn run() -> ExitCode {
         Command::Pull(args) => pull::run(args, &messages),
         Command::Tokenize(args) => tokenize::run(args, &messages),
         Command::Preprocess(args) => preprocess::run(args, &messages),
+        #[cfg(feature = "library")]
+        Command::Index(args) => index::run(args, &messages),
+        #[cfg(feature = "library")]
+        Command::Status(args) => status::run(args),
         Command::Bench(args) => bench::run(args),
     };
     exit_code(result, &cli.command, &messages)

@@ -2,13 +2,22 @@
 //!
 //! A thread of its own waits for signals, so that it does not matter what the others do: a long computation, a read
 //! that does not return. What was downloaded of a model is kept, to be resumed; files under their final names are
-//! complete. A second signal ends the process at once. Windows ends the process without asking; there and after
+//! complete. A command that calls [`stop`] ends early by itself first, with what it has done. A second signal ends the
+//! process at once. Windows ends the process without asking; there and after
 //! SIGKILL the next process removes what is left.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::CancelToken;
 
 /// Interval at which the thread looks for a signal. The usual ways to wake it need a socket, and a command that does
 /// not use the network opens none.
 #[cfg(unix)]
-const POLL: std::time::Duration = std::time::Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(50);
+
+/// Longest wait for a command that ends early.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Handles the signals from here on.
 #[cfg(unix)]
@@ -36,6 +45,7 @@ pub(super) fn handle() {
                 }
             };
             at_once.store(true, Ordering::SeqCst);
+            wait_for_command();
             // From here on no file is begun or completed.
             let _closed = crate::files::close();
             if std::process::id() != 1 {
@@ -51,6 +61,56 @@ pub(super) fn handle() {
     for signal in [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|&signal| !ignored(signal)) {
         let _ = flag::register_conditional_default(signal, at_once.clone());
         let _ = flag::register_usize(signal, received.clone(), signal as usize);
+    }
+}
+
+/// The command that ends early when a signal comes.
+static RUNNING: Mutex<Option<CancelToken>> = Mutex::new(None);
+
+/// A command that ends early with what it has done, instead of at once.
+pub(super) struct Stop(CancelToken);
+
+/// From here on the first signal cancels the returned token; the process ends once it is dropped, at [`Stop::end`], or
+/// after [`PATIENCE`].
+pub(super) fn stop() -> Stop {
+    let token = CancelToken::new();
+    *running() = Some(token.clone());
+    Stop(token)
+}
+
+fn running() -> MutexGuard<'static, Option<CancelToken>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Stop {
+    /// Set by a signal.
+    pub fn token(&self) -> &CancelToken {
+        &self.0
+    }
+
+    /// Waits for the end of the process that a signal has announced.
+    pub fn end(self) {
+        drop(self);
+        std::thread::sleep(PATIENCE);
+    }
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        *running() = None;
+    }
+}
+
+/// Cancels the command, if it is one that ends early, and waits for it.
+#[cfg(unix)]
+fn wait_for_command() {
+    let started = std::time::Instant::now();
+    while started.elapsed() < PATIENCE {
+        match &*running() {
+            Some(token) => token.cancel(),
+            None => return,
+        }
+        std::thread::sleep(POLL);
     }
 }
 

@@ -160,6 +160,20 @@ impl ImageEncoder {
         &self.session.fingerprint
     }
 
+    /// The name of the model: its published one if it has one, else that of its file.
+    #[cfg(feature = "library")]
+    pub(crate) fn model_name(&self) -> String {
+        let weights = &self.session.weights;
+        let stated = weights.header().meta.provenance.model_name.clone();
+        stated.unwrap_or_else(|| weights.path().file_stem().unwrap_or_default().to_string_lossy().into_owned())
+    }
+
+    /// Number of photos that keep all threads busy.
+    #[cfg(feature = "library")]
+    pub(crate) fn chunk(&self) -> usize {
+        self.session.options.batch_size.max(2) * self.session.pool().threads()
+    }
+
     /// See [`Clip::release`](super::Clip::release).
     pub fn release(&self) {
         self.session.release();

@@ -3,6 +3,8 @@
 #[cfg(feature = "decode")]
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "decode")]
+use super::ObservedPhoto;
 use crate::pixels::{RgbBuffer, RgbView};
 #[cfg(feature = "walk")]
 use crate::walk::WalkError;
@@ -21,6 +23,9 @@ pub enum ImageInput<'a> {
     /// The bytes of a file.
     #[cfg(feature = "decode")]
     Bytes(&'a [u8]),
+    /// A photo that keeps what was seen of it while it was decoded.
+    #[cfg(feature = "decode")]
+    Observed(&'a ObservedPhoto),
     /// A decoded image; converted to eight bits by its `to_rgb8`, alpha dropped, taken as upright.
     ///
     /// `to_rgb8` scales levels of 16 bits to eight. A file with 16-bit grey is read as Pillow reads it: its levels above
@@ -44,6 +49,7 @@ impl ImageInput<'_> {
     pub(super) fn path(&self) -> Option<&Path> {
         match self {
             ImageInput::Path(path) => Some(path),
+            ImageInput::Observed(photo) => photo.path(),
             #[cfg(feature = "walk")]
             ImageInput::Unlisted(error) => Some(error.path()),
             _ => None,
@@ -154,6 +160,18 @@ mod decoded {
         )*};
     }
     bytes!([u8] Vec<u8> Arc<[u8]> Arc<Vec<u8>> Box<[u8]>);
+
+    impl<'a> From<&'a ObservedPhoto> for ImageInput<'a> {
+        fn from(photo: &'a ObservedPhoto) -> Self {
+            ImageInput::Observed(photo)
+        }
+    }
+
+    impl<'a, 'b> From<&'a &'b ObservedPhoto> for ImageInput<'a> {
+        fn from(photo: &'a &'b ObservedPhoto) -> Self {
+            ImageInput::Observed(photo)
+        }
+    }
 
     impl<'a, const N: usize> From<&'a [u8; N]> for ImageInput<'a> {
         fn from(bytes: &'a [u8; N]) -> Self {

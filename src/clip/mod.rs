@@ -13,6 +13,8 @@ mod fingerprint;
 mod image;
 mod input;
 mod loader;
+#[cfg(feature = "decode")]
+mod observed;
 mod options;
 #[cfg(feature = "decode")]
 mod photo_pixels;
@@ -35,6 +37,10 @@ pub use fingerprint::{Fingerprint, FingerprintError};
 pub use image::ImageEncoder;
 pub use input::ImageInput;
 pub use loader::ModelLoader;
+#[cfg(feature = "library")]
+pub use observed::Content;
+#[cfg(feature = "decode")]
+pub use observed::{Observation, ObservedPhoto};
 pub use options::Options;
 #[cfg(feature = "decode")]
 pub use photo_pixels::decode_pixels_into;

@@ -9,6 +9,7 @@ use crate::cancel::CancelToken;
 use crate::error::Error;
 use crate::files::open_regular;
 use crate::photo;
+use crate::pixels::{Hashed, HashingSink, SinkError};
 use crate::preprocess::{PreprocessConfig, StreamResizer};
 
 /// Maximum size of a photo file in bytes: larger than any photo, and small enough for one buffer per thread.
@@ -42,10 +43,32 @@ pub(super) fn decode_until(
     out: &mut [f32],
 ) -> Result<(), Error> {
     let resizer = StreamResizer::new(config, out)?;
-    photo::decode_to(bytes, orient, name, cancel, resizer, StreamResizer::finish).map_err(|error| match error {
+    photo::decode_to(bytes, orient, name, cancel, resizer, StreamResizer::finish).map_err(decode_error)
+}
+
+/// Decodes as [`decode_until`] does, and hashes the photo on its way to the resizer.
+pub(super) fn decode_observed(
+    bytes: &[u8],
+    orient: bool,
+    name: &str,
+    config: &PreprocessConfig,
+    cancel: &CancelToken,
+    out: &mut [f32],
+) -> Result<Hashed, Error> {
+    let sink = HashingSink::new(StreamResizer::new(config, out)?);
+    let finish = |sink: HashingSink<StreamResizer<'_>>| {
+        let (resizer, hashed) = sink.finish();
+        resizer.finish()?;
+        hashed.ok_or(SinkError::NoPhoto)
+    };
+    photo::decode_to(bytes, orient, name, cancel, sink, finish).map_err(decode_error)
+}
+
+fn decode_error(error: photo::Error) -> Error {
+    match error {
         photo::Error::Cancelled { .. } => Error::Cancelled,
         error => error.into(),
-    })
+    }
 }
 
 /// Reads a photo file and computes the input of an image tower as [`decode_pixels_into`] does.
@@ -62,7 +85,7 @@ pub(super) fn read_pixels_into(
 }
 
 /// Reads a whole file; refuses pipes, devices and folders, and files that are far too large for a photo.
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = open_regular(path)?;
     let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 512 MiB, which no photo has");
     let len = file.metadata()?.len();

@@ -32,6 +32,8 @@ pub(super) fn prepare(
         ImageInput::Bytes(bytes) => photo_pixels::decode_until(bytes, orient, NAMELESS, config, cancel, out),
         #[cfg(feature = "decode")]
         ImageInput::Path(path) => photo_pixels::read_pixels_into(path, orient, config, cancel, out),
+        #[cfg(feature = "decode")]
+        ImageInput::Observed(photo) => photo.prepare(config, orient, cancel, out),
         #[cfg(feature = "walk")]
         ImageInput::Unlisted(error) => Err(error.clone().into()),
     }

@@ -9,15 +9,22 @@
 
 mod error;
 mod filter;
+mod index;
+#[allow(clippy::module_inception, reason = "the type that the room is about")]
 mod library;
 pub mod npy;
 mod place;
 mod query;
 pub mod scan;
+mod score;
+mod status;
 pub(crate) mod store;
+mod texts;
 
 pub use error::Error;
 pub use filter::Filter;
+pub use index::{Index, IndexProgress, IndexReport};
 pub use library::Library;
 pub use place::default_path;
 pub use query::{Query, Term, What};
+pub use status::{LibraryFolder, LibraryModel, LibraryStatus};

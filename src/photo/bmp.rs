@@ -4,6 +4,7 @@
 
 use super::decode_error::{DecodeError, checked_size, try_filled};
 use super::decoded::{Decoded, Notes};
+use super::headers::Headers;
 use super::samples::{Palette, palette_or_ramp, unpacked};
 use crate::budget::Budget;
 use crate::pixels::Orientation;
@@ -104,6 +105,12 @@ impl Header {
         }
         Ok(Header { width, height, top_down, bits, compression, pixels, masks, palette })
     }
+}
+
+/// Reads the size of a picture.
+pub(super) fn headers(bytes: &[u8]) -> Result<Headers<'_>, DecodeError> {
+    let Header { width, height, .. } = Header::read(bytes)?;
+    Ok(Headers::plain((width, height)))
 }
 
 /// Decodes a BMP file.

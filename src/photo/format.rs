@@ -2,19 +2,26 @@
 
 use super::error::Error;
 
-/// A supported format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+/// A format of photo files that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// JPEG.
     Jpeg,
+    /// PNG.
     Png,
+    /// GIF.
     Gif,
+    /// BMP.
     Bmp,
+    /// WebP.
     WebP,
+    /// TIFF.
     Tiff,
 }
 
 impl Format {
-    /// Returns the name of the format for error messages.
+    /// Returns the name of the format: `JPEG`, for example.
     pub fn name(self) -> &'static str {
         match self {
             Format::Jpeg => "JPEG",
@@ -27,7 +34,7 @@ impl Format {
     }
 
     /// Detects the format of a photo; `name` is for the error.
-    pub fn detect(bytes: &[u8], name: &str) -> Result<Format, Error> {
+    pub(super) fn detect(bytes: &[u8], name: &str) -> Result<Format, Error> {
         let starts = |magic: &[u8]| bytes.starts_with(magic);
         if bytes.is_empty() {
             Err(Error::Empty { name: name.to_owned() })

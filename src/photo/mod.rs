@@ -11,11 +11,14 @@ mod error;
 mod exif;
 mod format;
 mod gif;
+mod headers;
 mod jpeg;
+mod metadata;
 mod png;
 mod samples;
 #[cfg(test)]
 mod tests;
+mod thumbnail;
 mod tiff;
 mod webp;
 mod whole;
@@ -29,7 +32,9 @@ use decode_error::DecodeError;
 use decoded::Notes;
 pub use error::Error;
 pub(crate) use error::NAMELESS;
-use format::Format;
+pub use format::Format;
+pub use metadata::{DateTaken, Metadata, Place, metadata};
+pub use thumbnail::thumbnail;
 use whole::WholePhoto;
 
 /// Decodes a JPEG, PNG, WebP, GIF, BMP or TIFF photo; of an animation, the first frame.

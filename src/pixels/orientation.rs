@@ -37,6 +37,11 @@ impl Orientation {
         }
     }
 
+    /// Returns the value of the EXIF tag, 1 to 8.
+    pub fn exif(self) -> u8 {
+        self as u8 + 1
+    }
+
     /// Whether width and height are swapped.
     pub fn swaps(self) -> bool {
         use Orientation::*;
@@ -53,6 +58,14 @@ impl Orientation {
     pub fn reverses_columns(self) -> bool {
         use Orientation::*;
         matches!(self, UpsideDown | Flipped | Right | Transversed)
+    }
+}
+
+impl Orientation {
+    /// Returns the place in a stored square of `side` x `side` values of what is at column `x`, row `y` once it is upright.
+    pub fn source(self, x: usize, y: usize, side: usize) -> (usize, usize) {
+        let (x, y) = if self.swaps() { (y, x) } else { (x, y) };
+        (if self.reverses_rows() { side - 1 - x } else { x }, if self.reverses_columns() { side - 1 - y } else { y })
     }
 }
 

@@ -9,7 +9,8 @@ pub(crate) trait RowSink {
     fn begin(&mut self, width: usize, height: usize, orientation: Orientation) -> Result<(), SinkError>;
 
     /// Returns the buffer for the next `count` rows, `[count, width, 3]`; `count` must not exceed the rows that remain.
-    /// About [`STRIP`](super::STRIP) rows at a time are best.
+    /// About [`STRIP`](super::STRIP) rows at a time are best. Called again with the same count before they are committed,
+    /// returns the same buffer with what was written to it.
     fn rows_mut(&mut self, count: usize) -> &mut [u8];
 
     /// Consumes the rows that were written to the last buffer.

@@ -5,6 +5,7 @@ mod known;
 mod passed_over;
 mod patterns;
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt;
 use std::fs;
@@ -173,54 +174,121 @@ impl Walk {
 
     /// Lists the photos of `folder` and its subfolders: see [`photos`].
     pub fn photos(&self, folder: impl AsRef<Path>) -> Photos {
-        let folder = folder.as_ref();
-        let mut found = Vec::new();
-        let mut filter = Filter {
+        let mut walking = self.walk(folder);
+        let found: Vec<_> = walking.by_ref().collect();
+        Photos { found: found.into_iter(), passed_over: walking.passed_over }
+    }
+
+    /// Lists the photos of `folder` and its subfolders one by one, as [`Walk::photos`] does, without holding their paths:
+    /// folders are read as the iterator reaches them.
+    pub fn walk(&self, folder: impl AsRef<Path>) -> Walking<'_> {
+        // Sorted, so that a folder with several links to it is always listed under the same one.
+        let entries = WalkDir::new(folder.as_ref()).follow_links(true).sort_by(order).into_iter();
+        Walking {
+            entries,
             walk: self,
             visited: HashSet::new(),
             ignore: IgnoreFiles::default(),
-            passed: PassedOver::default(),
-        };
-        // Sorted, so that a folder with several links to it is always listed under the same one.
-        let mut entries = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
-        while let Some(entry) = entries.next() {
-            match entry {
-                Ok(entry) if entry.file_type().is_dir() => {
-                    if !filter.wants_folder(&entry) {
-                        entries.skip_current_dir();
-                    }
-                }
-                Ok(entry) => {
-                    if filter.wants_file(&entry) {
-                        found.push(Ok(entry.into_path()));
-                    }
-                }
-                Err(error) => found.extend(filter.reportable(error).map(Err)),
-            }
+            passed_over: PassedOver::default(),
         }
-        found.sort_by(|a, b| path_bytes(a).cmp(path_bytes(b)));
-        Photos { found: found.into_iter(), passed_over: filter.passed }
+    }
+
+    /// Whether a walk over `folder` lists the photo `path`: it is a file of that folder or a subfolder, and nothing
+    /// passes it over.
+    #[must_use]
+    pub fn lists(&self, folder: impl AsRef<Path>, path: impl AsRef<Path>) -> bool {
+        let (folder, path) = (folder.as_ref(), path.as_ref());
+        let Ok(names) = path.strip_prefix(folder) else { return false };
+        let mut walking = self.walk(folder);
+        let mut above: Vec<&Path> = names.ancestors().skip(1).collect();
+        above.reverse();
+        let folders = above.into_iter().enumerate();
+        folders.into_iter().all(|(depth, names)| walking.wants_folder(&folder.join(names), depth))
+            && walking.wants_file(path, names.components().count(), path.is_file())
     }
 }
 
-/// Decides about each file and folder of a walk, in its order.
-struct Filter<'a> {
+/// The order of the bytes of paths: what is in the folder `a` comes where `a/` does, after `a.jpg`.
+fn order(a: &DirEntry, b: &DirEntry) -> Ordering {
+    let (left, right) = (a.file_name().as_encoded_bytes(), b.file_name().as_encoded_bytes());
+    let common = left.iter().zip(right).take_while(|(a, b)| a == b).count();
+    let next = |entry: &DirEntry, name: &[u8]| match name.get(common) {
+        Some(&byte) => Some(byte),
+        None => is_folder(entry).then_some(b'/'),
+    };
+    next(a, left).cmp(&next(b, right)).then_with(|| left.cmp(right))
+}
+
+/// Whether an entry is a folder or a link to one.
+fn is_folder(entry: &DirEntry) -> bool {
+    match entry.file_type() {
+        kind if kind.is_symlink() => entry.path().is_dir(),
+        kind => kind.is_dir(),
+    }
+}
+
+/// The photos of a folder, one by one: see [`Walk::walk`].
+#[must_use = "iterators do nothing unless they are consumed"]
+pub struct Walking<'a> {
+    entries: walkdir::IntoIter,
     walk: &'a Walk,
     visited: HashSet<PathBuf>,
     ignore: IgnoreFiles,
-    passed: PassedOver,
+    passed_over: PassedOver,
 }
 
-impl Filter<'_> {
+impl fmt::Debug for Walking<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Walking")
+            .field("walk", self.walk)
+            .field("passed_over", &self.passed_over)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Iterator for Walking<'_> {
+    type Item = Result<PathBuf, WalkError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.entries.next()? {
+                Ok(entry) if entry.file_type().is_dir() => {
+                    if !self.wants_folder(entry.path(), entry.depth()) {
+                        self.entries.skip_current_dir();
+                    }
+                }
+                Ok(entry) => {
+                    if self.wants_file(entry.path(), entry.depth(), entry.file_type().is_file()) {
+                        return Some(Ok(entry.into_path()));
+                    }
+                }
+                Err(error) => {
+                    if let Some(error) = self.reportable(error) {
+                        return Some(Err(error));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl FusedIterator for Walking<'_> {}
+
+impl Walking<'_> {
+    /// The numbers of files and folders that were passed over so far.
+    #[must_use]
+    pub fn passed_over(&self) -> &PassedOver {
+        &self.passed_over
+    }
+
     /// Whether to list what is in a folder. The walked folder itself is always listed.
-    fn wants_folder(&mut self, entry: &DirEntry) -> bool {
-        let (path, depth) = (entry.path(), entry.depth());
+    fn wants_folder(&mut self, path: &Path, depth: usize) -> bool {
         if depth > 0 {
             if self.passes_over(path, depth, true) {
                 return false;
             }
             if self.walk.ignore_files && is_marked(path) {
-                self.passed.ignored += 1;
+                self.passed_over.ignored += 1;
                 return false;
             }
         }
@@ -234,13 +302,13 @@ impl Filter<'_> {
     }
 
     /// Whether a file is listed as a photo.
-    fn wants_file(&mut self, entry: &DirEntry) -> bool {
-        if entry.depth() > 0 && self.passes_over(entry.path(), entry.depth(), false) {
+    fn wants_file(&mut self, path: &Path, depth: usize, is_file: bool) -> bool {
+        if depth > 0 && self.passes_over(path, depth, false) {
             return false;
         }
-        let photo = entry.file_type().is_file() && is_photo(entry.path());
+        let photo = is_file && is_photo(path);
         if !photo {
-            self.passed.file(entry.path());
+            self.passed_over.file(path);
         }
         photo
     }
@@ -264,23 +332,18 @@ impl Filter<'_> {
     /// Whether an entry is passed over whatever its content; counts it then.
     fn passes_over(&mut self, path: &Path, depth: usize, is_dir: bool) -> bool {
         if let Some(label) = side_label(path) {
-            *self.passed.side.entry(label).or_default() += 1;
+            *self.passed_over.side.entry(label).or_default() += 1;
         } else if is_hidden(path) {
-            self.passed.hidden += 1;
+            self.passed_over.hidden += 1;
         } else if self.walk.patterns.exclude(below(path, depth), is_dir) {
-            self.passed.excluded += 1;
+            self.passed_over.excluded += 1;
         } else if self.walk.ignore_files && self.ignore.exclude(path, depth, is_dir) {
-            self.passed.ignored += 1;
+            self.passed_over.ignored += 1;
         } else {
             return false;
         }
         true
     }
-}
-
-fn path_bytes(found: &Result<PathBuf, WalkError>) -> &[u8] {
-    let path = found.as_ref().map_or_else(WalkError::path, PathBuf::as_path);
-    path.as_os_str().as_encoded_bytes()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::*;
 
@@ -167,4 +167,28 @@ fn an_ignore_file_may_be_anything() {
     fs::write(root.join("d/.gitignore"), vec![b'*'; (1 << 20) + 1]).unwrap();
     let photos = Walk::new().ignore_files(true).photos(&root);
     assert_eq!(names(&root, photos), ["a.jpg", "b/b.jpg", "c/c.jpg", "d/d.jpg"]);
+}
+
+#[test]
+fn one_by_one_in_the_same_order() {
+    let names =
+        ["a.jpg", "a/b.jpg", "a-b/c.jpg", "a/b/c.jpg", "a0.jpg", "ab.png", "a/.b.jpg", "b/@eaDir/x.jpg", "c/d.gif"];
+    let folder = folder(&names.map(|name| (name, "")));
+    let root = folder.path().join("lib");
+    let walk = Walk::new().exclude(["c"]).unwrap();
+    let mut walking = walk.walk(&root);
+    let listed: Vec<PathBuf> = walking.by_ref().map(Result::unwrap).collect();
+    let mut sorted = listed.clone();
+    sorted.sort_by(|a, b| a.as_os_str().as_encoded_bytes().cmp(b.as_os_str().as_encoded_bytes()));
+    assert_eq!((listed.len(), &listed), (6, &sorted));
+    let photos = walk.photos(&root);
+    assert_eq!(walking.passed_over(), photos.passed_over());
+    for name in names {
+        let path = root.join(name);
+        assert_eq!(walk.lists(&root, &path), listed.contains(&path), "{name}");
+    }
+    for none in ["a", "none.jpg", "", "../x.jpg"] {
+        assert!(!walk.lists(&root, root.join(none)), "{none}");
+    }
+    assert!(!walk.lists(root.join("a"), root.join("a.jpg")));
 }

@@ -2,6 +2,8 @@
 
 mod bench;
 mod convert;
+#[cfg(feature = "library")]
+mod library;
 mod models;
 mod values;
 
@@ -13,6 +15,8 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub(super) use bench::Bench;
 pub(super) use convert::Convert;
+#[cfg(feature = "library")]
+pub(super) use library::{Index, Library, Status};
 pub(super) use models::Models;
 #[cfg(feature = "hub")]
 pub(super) use models::Pull;
@@ -69,6 +73,10 @@ pub(super) enum Command {
     Pull(Pull),
     Tokenize(Tokenize),
     Preprocess(Preprocess),
+    #[cfg(feature = "library")]
+    Index(Index),
+    #[cfg(feature = "library")]
+    Status(Status),
     Bench(Bench),
 }
 
@@ -166,7 +174,7 @@ pub(super) struct Model {
 }
 
 /// Overrides of the model's preprocessing.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Photos {
     /// Ignore the EXIF orientation of photos, as the reference libraries do
     #[arg(long)]
@@ -330,6 +338,10 @@ impl Command {
             Command::Pull(_) => "pull",
             Command::Tokenize(_) => "tokenize",
             Command::Preprocess(_) => "preprocess",
+            #[cfg(feature = "library")]
+            Command::Index(_) => "index",
+            #[cfg(feature = "library")]
+            Command::Status(_) => "status",
             Command::Bench(_) => "bench",
         }
     }

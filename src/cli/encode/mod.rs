@@ -1,7 +1,5 @@
 //! `clippie-rs encode`: encode photos and texts as rows of embeddings.
 
-mod passed_over;
-mod report;
 mod sink;
 
 use std::path::{Path, PathBuf};
@@ -12,10 +10,10 @@ use super::inputs::{self, Photo};
 use super::messages::{Failure, Messages, Outcome};
 use super::model;
 use super::output::{Destination, FileId, Head, Source, cannot_write, is_stdout, same_place, sidecar};
+use super::report::Report;
 use crate::walk::Walk;
 use crate::weights::WeightsFile;
 use crate::{Error, ErrorKind, ImageEncoder, Options, TextEncoder};
-use report::Report;
 use sink::Sink;
 
 pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure> {

@@ -4,13 +4,32 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use serde::Serialize;
+
 use crate::cli::args::{Encode, Format};
 use crate::cli::messages::{Failure, Messages, Outcome, Progress, count, one_line};
 use crate::cli::output::{self, Destination, Head, Row, RowWriter, Source, cannot_write};
+use crate::cli::passed_over;
+use crate::cli::report::{Passed, Report};
 use crate::walk::PassedOver;
 
-use super::passed_over;
-use super::report::{Report, Summary};
+/// The report, apart from the list of failures. Fields may be added, never renamed or removed.
+#[derive(Serialize)]
+struct Summary<'a> {
+    version: &'static str,
+    model: &'a str,
+    fingerprint: &'a str,
+    /// Number of inputs that have an embedding.
+    encoded: usize,
+    /// Number of inputs that failed.
+    failed: usize,
+    /// Files of the named folders that are not among the inputs.
+    passed_over: Passed<'a>,
+    /// From the first input to the last.
+    seconds: f64,
+    /// Why the command failed; null if it did not.
+    error: Option<&'a str>,
+}
 
 pub(super) struct Sink<'a> {
     rows: Box<dyn RowWriter>,

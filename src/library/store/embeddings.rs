@@ -75,6 +75,15 @@ impl Store {
         Ok(())
     }
 
+    /// The photos with an embedding of a model, sorted.
+    pub fn embedding_photos(&self, model: i64) -> Result<Vec<i64>, Error> {
+        self.run(|connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT photo FROM embedding WHERE model = ?1 ORDER BY photo")?;
+            statement.query_map([model], |row| row.get(0))?.collect()
+        })
+    }
+
     /// The largest id of a model's embeddings and their number.
     pub fn embedding_extent(&self, model: i64) -> Result<(i64, u64), Error> {
         self.run(|connection| {

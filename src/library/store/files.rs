@@ -21,6 +21,13 @@ pub(crate) struct FileRow {
     pub missing: bool,
 }
 
+/// A file, and whether there is the embedding of its content by a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KnownFile {
+    pub file: FileRow,
+    pub embedded: bool,
+}
+
 const COLUMNS: &str = "path, bytes, modified, photo, error, missing";
 
 fn file(row: &Row<'_>) -> rusqlite::Result<FileRow> {
@@ -81,6 +88,51 @@ impl Store {
         })
     }
 
+    /// As [`Store::files`], with a look at the embeddings of a model.
+    pub fn known_files(
+        &self,
+        root: i64,
+        prefix: &[u8],
+        last: Option<&[u8]>,
+        limit: usize,
+        model: i64,
+    ) -> Result<Vec<KnownFile>, Error> {
+        let end = after(prefix);
+        self.run(|connection| {
+            let sql = format!(
+                "SELECT {COLUMNS},
+                 EXISTS (SELECT 1 FROM embedding WHERE embedding.photo = file.photo AND embedding.model = ?6)
+                 FROM file WHERE root = ?1 AND path >= ?2 AND (?3 IS NULL OR path > ?3)
+                 AND (?4 IS NULL OR path < ?4) ORDER BY path LIMIT ?5"
+            );
+            let mut statement = connection.prepare_cached(&sql)?;
+            let rows = statement.query_map((root, prefix, last, end, limit as i64, model), |row| {
+                Ok(KnownFile { file: file(row)?, embedded: row.get(6)? })
+            })?;
+            rows.collect()
+        })
+    }
+
+    /// Whether a root has files that are not missing.
+    pub fn has_files(&self, root: i64) -> Result<bool, Error> {
+        self.run(|connection| {
+            connection.prepare_cached("SELECT 1 FROM file WHERE root = ?1 AND missing = 0 LIMIT 1")?.exists([root])
+        })
+    }
+
+    /// The numbers of files of a root: those that are photos, that failed, and that are missing.
+    pub fn file_counts(&self, root: i64) -> Result<[u64; 3], Error> {
+        self.run(|connection| {
+            let sql = "SELECT count(*) FILTER (WHERE missing = 0 AND photo IS NOT NULL),
+                       count(*) FILTER (WHERE missing = 0 AND photo IS NULL), count(*) FILTER (WHERE missing = 1)
+                       FROM file WHERE root = ?1";
+            connection.prepare_cached(sql)?.query_row([root], |row| {
+                let number = |at| row.get::<_, i64>(at).map(|number| number.max(0) as u64);
+                Ok([number(0)?, number(1)?, number(2)?])
+            })
+        })
+    }
+
     /// One file.
     pub fn file(&self, root: i64, path: &[u8]) -> Result<Option<FileRow>, Error> {
         self.run(|connection| {
@@ -117,39 +169,65 @@ impl Store {
     /// and of contents.
     pub fn prune(&self) -> Result<(usize, usize), Error> {
         self.write(|store| {
-            let pruned = store.run(|connection| {
-                let files = connection.execute("DELETE FROM file WHERE missing = 1", [])?;
-                let photos = connection.execute(
-                    "DELETE FROM photo WHERE NOT EXISTS (SELECT 1 FROM file WHERE file.photo = photo.id)",
-                    [],
-                )?;
-                Ok((files, photos))
-            })?;
-            if pruned.1 > 0 {
-                store.next_epoch()?;
-            }
-            Ok(pruned)
+            let files = store.run(|connection| connection.execute("DELETE FROM file WHERE missing = 1", []))?;
+            Ok((files, store.remove_unused()?))
         })
+    }
+
+    /// Forgets a root, its files, contents without files, and their embeddings. Returns the numbers of files and of
+    /// contents.
+    pub fn forget(&self, root: i64) -> Result<(usize, usize), Error> {
+        self.write(|store| {
+            let files = store.run(|connection| {
+                let files = connection.execute("DELETE FROM file WHERE root = ?1", [root])?;
+                connection.execute("DELETE FROM root WHERE id = ?1", [root])?;
+                Ok(files)
+            })?;
+            Ok((files, store.remove_unused()?))
+        })
+    }
+
+    /// Removes contents without files. The caller holds a transaction.
+    fn remove_unused(&self) -> Result<usize, Error> {
+        let removed = self.run(|connection| {
+            connection
+                .execute("DELETE FROM photo WHERE NOT EXISTS (SELECT 1 FROM file WHERE file.photo = photo.id)", [])
+        })?;
+        if removed > 0 {
+            self.next_epoch()?;
+        }
+        Ok(removed)
     }
 
     /// The files that could not be read as photos and are still there, with the reasons, sorted by path.
     pub fn failures(&self) -> Result<Vec<(PathBuf, String)>, Error> {
-        let roots = self.roots()?;
-        let mut failures = Vec::new();
-        for root in roots {
-            let rows: Vec<(PathBuf, String)> = self.run(|connection| {
-                let mut statement = connection.prepare_cached(
-                    "SELECT path, error FROM file WHERE root = ?1 AND error IS NOT NULL AND missing = 0 ORDER BY path",
-                )?;
+        self.collect("error IS NOT NULL AND missing = 0", |path, row| Ok((path, row.get(1)?)))
+    }
+
+    /// The files that their folders no longer have, sorted by path.
+    pub fn missing(&self) -> Result<Vec<PathBuf>, Error> {
+        self.collect("missing = 1", |path, _| Ok(path))
+    }
+
+    fn collect<T: Ord>(
+        &self,
+        condition: &str,
+        make: impl Fn(PathBuf, &Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, Error> {
+        let mut found = Vec::new();
+        for root in self.roots()? {
+            let rows: Vec<T> = self.run(|connection| {
+                let sql = format!("SELECT path, error FROM file WHERE root = ?1 AND {condition}");
+                let mut statement = connection.prepare_cached(&sql)?;
                 let rows = statement.query_map([root.id], |row| {
-                    Ok((root.path.join(path_from_bytes(row.get_ref(0)?.as_blob()?)), row.get(1)?))
+                    make(root.path.join(path_from_bytes(row.get_ref(0)?.as_blob()?)), row)
                 })?;
                 rows.collect()
             })?;
-            failures.extend(rows);
+            found.extend(rows);
         }
-        failures.sort();
-        Ok(failures)
+        found.sort();
+        Ok(found)
     }
 
     /// The files that are not missing of one content, or of all, sorted by path if it is one.

@@ -21,10 +21,9 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::error::Error;
 pub(crate) use embeddings::{EmbeddingRow, as_bytes, as_floats};
-pub(crate) use files::{FileRow, FoundFile};
+pub(crate) use files::{FileRow, FoundFile, KnownFile};
 pub(crate) use models::{Calibration, ModelRow};
 pub(crate) use photos::PhotoRow;
-#[allow(unused_imports, reason = "the index comes next")]
 pub(crate) use roots::{Root, path_from_bytes, path_to_bytes};
 use schema::Found;
 

@@ -97,11 +97,6 @@ impl Store {
             Ok((Root { id, path: folder.to_owned() }, PathBuf::new()))
         })
     }
-
-    /// Forgets a root and its files.
-    pub fn remove_root(&self, root: i64) -> Result<(), Error> {
-        self.run(|connection| connection.execute("DELETE FROM root WHERE id = ?1", [root]).map(drop))
-    }
 }
 
 /// `base` joined with a relative path that may be empty.

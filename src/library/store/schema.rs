@@ -91,8 +91,9 @@ CREATE TABLE embedding (
     model INTEGER NOT NULL REFERENCES model (id) ON DELETE CASCADE,
     photo INTEGER NOT NULL REFERENCES photo (id) ON DELETE CASCADE,
     vector BLOB NOT NULL,
-    UNIQUE (photo, model)
+    UNIQUE (model, photo)
 );
+CREATE INDEX embedding_photo ON embedding (photo);
 
 -- Embeddings of texts, kept because texts are asked for again.
 CREATE TABLE text (

@@ -36,4 +36,12 @@ impl Store {
             })
         })
     }
+
+    /// Number of texts of all models.
+    pub fn text_count(&self) -> Result<u64, Error> {
+        self.run(|connection| {
+            let count = connection.query_row("SELECT count(*) FROM text", [], |row| row.get::<_, i64>(0))?;
+            Ok(count.max(0) as u64)
+        })
+    }
 }

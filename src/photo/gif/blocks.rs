@@ -80,6 +80,15 @@ impl<'a> FirstFrame<'a> {
         FirstFrame { header, colours, control, rest, terminator }
     }
 
+    /// Returns the size of the canvas, which grows to hold the frame.
+    pub fn size(&self) -> Result<(u32, u32), DecodeError> {
+        let number = |low: u8, high: u8| u32::from(u16::from_le_bytes([low, high]));
+        let &[_, l0, l1, t0, t1, w0, w1, h0, h1] = self.rest.first_chunk().ok_or(DecodeError::Truncated)?;
+        let [.., c0, c1, r0, r1, _, _, _] = self.header;
+        let width = number(c0, c1).max(number(l0, l1) + number(w0, w1));
+        Ok((width, number(r0, r1).max(number(t0, t1) + number(h0, h1))))
+    }
+
     /// Returns the bytes of the file.
     pub fn parts(&self) -> [&[u8]; 5] {
         let control = self.control.as_ref().map_or(&[][..], |control| control);

@@ -13,6 +13,7 @@ use gif::{ColorOutput, DecodeOptions, DecodingError, MemoryLimit};
 
 use super::decode_error::{DecodeError, MAX_PIXELS, checked_size, try_filled};
 use super::decoded::{Decoded, Notes};
+use super::headers::Headers;
 use super::samples::palette_or_ramp;
 use crate::budget::Budget;
 use crate::pixels::Orientation;
@@ -40,6 +41,12 @@ impl Read for Metered<'_> {
         let part = self.parts.iter_mut().find(|part| !part.is_empty());
         part.map_or(Ok(0), |part| part.read(&mut buffer[..count]))
     }
+}
+
+/// Reads the size of the first frame.
+pub(super) fn headers(bytes: &[u8]) -> Result<Headers<'_>, DecodeError> {
+    let (width, height) = FirstFrame::of(bytes)?.size()?;
+    Ok(Headers::plain(checked_size(width, height)?))
 }
 
 /// Decodes a GIF file.

@@ -17,7 +17,7 @@ mod smoothing;
 mod standard_tables;
 
 use super::decode_error::{DecodeError, try_filled};
-use super::exif;
+use super::headers::Headers;
 use crate::budget::Budget;
 use crate::pixels::{Orientation, RowSink};
 pub(super) use colour::ColourSpace;
@@ -55,6 +55,17 @@ pub(super) fn declared_size(bytes: &[u8]) -> Result<(usize, usize), DecodeError>
     segments.advance()?;
     let frame = segments.frame.ok_or(DecodeError::damaged("there is no frame"))?;
     Ok((frame.width, frame.height))
+}
+
+/// Reads what a file states before its first scan.
+pub(super) fn headers(bytes: &[u8]) -> Result<Headers<'_>, DecodeError> {
+    let mut segments = Segments::new(bytes);
+    segments.advance()?;
+    let orientation = segments.orientation();
+    let Segments { frame, exif, exif_part, xmp, .. } = segments;
+    let Frame { width, height, .. } = frame.ok_or(DecodeError::damaged("there is no frame"))?;
+    let (exif, xmp) = (Some(exif.into()), xmp.map(Into::into));
+    Ok(Headers { width, height, orientation, exif, exif_part, xmp })
 }
 
 /// Decodes as [`decode`] does; `space` is the colour space that a container states, which overrides that of the file.
@@ -266,7 +277,7 @@ fn assemble(
         None => ColourSpace::of(&frame.components, segments.jfif, segments.adobe),
     };
     let orientation = match orient {
-        true => exif::orientation(exif::tag(&segments.exif), segments.xmp),
+        true => segments.orientation(),
         false => Orientation::Upright,
     };
     sink.begin(frame.width, frame.height, orientation)?;

@@ -2,10 +2,12 @@
 //! segments. Knows no entropy-coded data.
 
 use super::super::decode_error::DecodeError;
+use super::super::exif;
 use super::colour::ColourSpace;
 use super::frame::{Component, Frame};
 use super::huffman::Table;
 use super::standard_tables;
+use crate::pixels::Orientation;
 
 /// Maps zigzag positions to row-major positions in a block; positions past the end map to the last one.
 pub(super) const ZIGZAG: [u8; 64 + 16] = {
@@ -77,6 +79,8 @@ pub(super) struct Segments<'a> {
     /// The colour space, if a container states it.
     pub space: Option<ColourSpace>,
     pub exif: Vec<u8>,
+    /// The part of `exif` in the first segment that has some.
+    pub exif_part: &'a [u8],
     pub xmp: Option<&'a [u8]>,
 }
 
@@ -109,6 +113,7 @@ impl<'a> Segments<'a> {
             adobe: None,
             space: None,
             exif: Vec::new(),
+            exif_part: &[],
             xmp: None,
         }
     }
@@ -145,6 +150,11 @@ impl<'a> Segments<'a> {
                 _ => {}
             }
         }
+    }
+
+    /// Returns the orientation that the segments so far state.
+    pub fn orientation(&self) -> Orientation {
+        exif::orientation(exif::tag(&self.exif), self.xmp)
     }
 
     /// Finds the next marker; skips other bytes.
@@ -285,6 +295,9 @@ impl<'a> Segments<'a> {
         if let Some(exif) = segment.strip_prefix(b"Exif\0\0") {
             // Metadata longer than a segment continues in the next.
             let part = if self.exif.is_empty() { segment } else { exif };
+            if self.exif.is_empty() {
+                self.exif_part = segment;
+            }
             if self.exif.try_reserve(part.len()).is_ok() {
                 self.exif.extend_from_slice(part);
             }

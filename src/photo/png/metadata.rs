@@ -1,4 +1,4 @@
-//! The orientation that the chunks of a PNG file state, each read as Pillow reads it.
+//! The metadata that the chunks of a PNG file hold, each read as Pillow reads it.
 
 use std::borrow::Cow;
 
@@ -13,10 +13,18 @@ const MAX_TEXT: usize = 1 << 20;
 
 /// Returns the orientation that a file states.
 pub(super) fn orientation(contents: &Contents<'_>) -> Orientation {
+    exif::orientation(block(contents).as_deref().and_then(exif::tag), xmp(contents).as_deref())
+}
+
+/// Returns the EXIF block.
+pub(super) fn block<'a>(contents: &Contents<'a>) -> Option<Cow<'a, [u8]>> {
     let profile = || contents.raw_profile.and_then(plain).and_then(|text| raw_profile(&text));
-    let block = contents.exif.map(Cow::Borrowed).or_else(|| profile().map(Cow::Owned));
-    let xmp = contents.xmp.and_then(plain);
-    exif::orientation(block.as_deref().and_then(exif::tag), xmp.as_deref())
+    contents.exif.map(Cow::Borrowed).or_else(|| profile().map(Cow::Owned))
+}
+
+/// Returns the XMP packet.
+pub(super) fn xmp<'a>(contents: &Contents<'a>) -> Option<Cow<'a, [u8]>> {
+    contents.xmp.and_then(plain)
 }
 
 /// Returns a text as it is meant, up to its end or the end of its data.

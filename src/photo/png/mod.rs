@@ -11,6 +11,7 @@ use png::{BitDepth, ColorType, Decoder, DecodingError, InterlaceInfo, Limits, Re
 
 use super::decode_error::{DecodeError, check_memory, checked_size, try_filled};
 use super::decoded::{Decoded, Notes};
+use super::headers::Headers;
 use super::samples::{Palette, clip_16, grey, is_clipped_16, palette, unpacked};
 use crate::budget::Budget;
 use crate::pixels::{Orientation, RowSink, STRIP};
@@ -24,6 +25,16 @@ const ROW_BUFFERS: usize = 16;
 
 /// Most bytes that a byte of deflated data stands for.
 const MAX_DEFLATE_RATIO: u64 = 1032;
+
+/// Reads what a file states besides its pixels.
+pub(super) fn headers(bytes: &[u8]) -> Result<Headers<'_>, DecodeError> {
+    let contents = Contents::of(bytes)?;
+    let (width, height) = contents.size();
+    let (width, height) = checked_size(width, height)?;
+    let (exif, xmp) = (metadata::block(&contents), metadata::xmp(&contents));
+    let orientation = metadata::orientation(&contents);
+    Ok(Headers { width, height, orientation, exif, exif_part: contents.exif.unwrap_or_default(), xmp })
+}
 
 /// Decodes a PNG file to `sink`; with `orient`, upright.
 pub(super) fn decode(

@@ -168,6 +168,11 @@ impl<'a> Directory<'a> {
         Ok(directory)
     }
 
+    /// Whether offsets have 64 bits.
+    pub fn is_big(&self) -> bool {
+        self.big
+    }
+
     fn entry_size(&self) -> usize {
         if self.big { 20 } else { 12 }
     }

@@ -18,7 +18,9 @@ mod ycbcr;
 use super::decode_error::{DecodeError, checked_size};
 use super::decoded::Decoded;
 use super::exif;
+use super::headers::Headers;
 use crate::budget::Budget;
+use crate::pixels::Orientation;
 use codec::Codec;
 use directory::{Directory, tag};
 use image::Image;
@@ -31,21 +33,39 @@ const WORK_PER_PIXEL: u64 = 64;
 /// Memory granted for each pixel: four samples of four bytes, and RGB.
 const MEMORY_PER_PIXEL: u64 = 16 + 3;
 
-/// Decodes a TIFF file.
-pub(super) fn decode(bytes: &[u8], budget: &Budget) -> Result<Decoded, DecodeError> {
+/// Reads what the first directory states besides pixels.
+pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a>, DecodeError> {
     let directory = Directory::open(bytes, budget)?;
+    let (width, height) = size(&directory)?;
+    let xmp = directory.values(tag::XMP).ok().flatten().map(|xmp| xmp.bytes().into());
+    // The file is an EXIF block of its own, unless its offsets have 64 bits.
+    let exif = (!directory.is_big()).then_some(bytes);
+    let (exif, exif_part) = (exif.map(Into::into), exif.unwrap_or_default());
+    Ok(Headers { width, height, orientation: orientation(&directory), exif, exif_part, xmp })
+}
+
+fn size(directory: &Directory<'_>) -> Result<(usize, usize), DecodeError> {
     let side = |tag| -> Result<u64, DecodeError> {
         directory.number(tag)?.ok_or_else(|| DecodeError::damaged("it does not state its size"))
     };
-    let (width, height) = checked_size(side(tag::IMAGE_WIDTH)?, side(tag::IMAGE_LENGTH)?)?;
-    let pixels = (width * height) as u64;
-    budget.grant(WORK_PER_PIXEL * pixels, MEMORY_PER_PIXEL * pixels);
+    checked_size(side(tag::IMAGE_WIDTH)?, side(tag::IMAGE_LENGTH)?)
+}
 
-    // Damaged metadata does not make the pixels unreadable.
+/// Reads the orientation. Damaged metadata does not make the pixels unreadable.
+fn orientation(directory: &Directory<'_>) -> Orientation {
     let turned = directory.number(tag::ORIENTATION).ok().flatten();
     let turned = turned.and_then(|value| u32::try_from(value).ok());
     let xmp = directory.values(tag::XMP).ok().flatten();
-    let orientation = exif::orientation(turned, xmp.map(|xmp| xmp.bytes()));
+    exif::orientation(turned, xmp.map(|xmp| xmp.bytes()))
+}
+
+/// Decodes a TIFF file.
+pub(super) fn decode(bytes: &[u8], budget: &Budget) -> Result<Decoded, DecodeError> {
+    let directory = Directory::open(bytes, budget)?;
+    let (width, height) = size(&directory)?;
+    let pixels = (width * height) as u64;
+    budget.grant(WORK_PER_PIXEL * pixels, MEMORY_PER_PIXEL * pixels);
+    let orientation = orientation(&directory);
 
     let codec = Codec::read(&directory)?;
     let layout = Layout::read(bytes, &directory, (width, height))?;

@@ -50,6 +50,19 @@ impl Header {
     }
 }
 
+/// Returns the size that the header of a picture states (RFC 6386, 9.1).
+pub(super) fn size(data: &[u8]) -> Result<(usize, usize), DecodeError> {
+    match data.first_chunk() {
+        Some(&[_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1]) => {
+            // The upper two bits of each scale the picture for display.
+            let side = |low, high| u16::from_le_bytes([low, high]) & 0x3fff;
+            checked_size(side(w0, w1), side(h0, h1))
+        }
+        Some(_) => Err(DecodeError::damaged("a picture begins with wrong bytes")),
+        None => Err(DecodeError::Truncated),
+    }
+}
+
 /// Returns a file of the picture alone.
 fn file(picture: &[u8]) -> Result<Vec<u8>, DecodeError> {
     /// The headers of the file and of its chunk.

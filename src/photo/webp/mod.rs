@@ -11,6 +11,7 @@ mod lossy;
 use super::decode_error::{DecodeError, checked_size};
 use super::decoded::{Decoded, Notes};
 use super::exif;
+use super::headers::Headers;
 use crate::budget::Budget;
 use crate::pixels::{Orientation, RowSink, STRIP};
 use container::Contents;
@@ -21,6 +22,22 @@ struct Place {
     /// Column and row of the first pixel.
     corner: (usize, usize),
     size: (usize, usize),
+}
+
+/// Reads what a file states besides its pixels.
+pub(super) fn headers(bytes: &[u8]) -> Result<Headers<'_>, DecodeError> {
+    let contents = Contents::of(bytes)?;
+    let (width, height) = match contents.canvas {
+        Some((width, height)) => checked_size(width, height)?,
+        None if contents.picture.lossless => {
+            let header = lossless::Header::read(contents.picture.data)?;
+            (header.width, header.height)
+        }
+        None => lossy::size(contents.picture.data)?,
+    };
+    let orientation = exif::orientation(contents.exif.and_then(exif::tag), contents.xmp);
+    let (exif, exif_part) = (contents.exif.map(Into::into), contents.exif.unwrap_or_default());
+    Ok(Headers { width, height, orientation, exif, exif_part, xmp: contents.xmp.map(Into::into) })
 }
 
 /// Decodes a WebP file to `sink`; with `orient`, upright.

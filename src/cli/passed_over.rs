@@ -1,6 +1,6 @@
 //! Says which files of the named folders are not among the inputs.
 
-use crate::cli::messages::{Messages, count};
+use super::messages::{Messages, count};
 use crate::walk::PassedOver;
 
 /// Warns of photos that were not read; lists the rest with `-v`.

@@ -1,125 +1,44 @@
-//! The orientation in a photo's metadata: the EXIF tag or, without one, the XMP property.
+//! The orientation in a photo's metadata: the EXIF tag or, without one, the XMP property. `block` reads EXIF blocks.
 //!
 //! Equals `PIL.ImageOps.exif_transpose`, except that unreadable metadata counts as none.
+
+mod block;
+
+pub(super) use block::{Block, Entries};
 
 use crate::pixels::Orientation;
 
 /// Returns the orientation for a value of the EXIF tag and an XMP packet; the tag takes precedence.
 pub(super) fn orientation(tag: Option<u32>, xmp: Option<&[u8]>) -> Orientation {
-    tag.or_else(|| xmp.and_then(property)).map_or(Orientation::Upright, Orientation::from_exif)
+    tag.or_else(|| xmp.and_then(xmp_orientation)).map_or(Orientation::Upright, Orientation::from_exif)
 }
 
 /// The number of the orientation tag.
 const ORIENTATION: u16 = 0x0112;
 
-/// Reads the orientation tag from the first directory of an EXIF block: a TIFF structure, optionally prefixed with
-/// `Exif\0\0`. A value that is not an integer is zero, which stands for upright.
+/// Reads the orientation tag from the first directory of an EXIF block. A value that is not an integer is zero, which
+/// stands for upright.
 ///
-/// Accepts what Pillow accepts: numbers of every type, the first of several values or tags, and a directory that is cut
-/// short.
+/// Accepts what Pillow accepts: the first of several values or tags counts.
 pub(super) fn tag(exif: &[u8]) -> Option<u32> {
-    const PREFIX: &[u8] = b"Exif\0\0";
-    // Some files have the prefix twice.
-    let exif = exif.strip_prefix(PREFIX).unwrap_or(exif);
-    let exif = exif.strip_prefix(PREFIX).unwrap_or(exif);
-    let order = match exif.get(..4)? {
-        // Some writers swap the bytes of the magic number too.
-        b"II*\0" | b"II\0*" => Order::Little,
-        b"MM\0*" | b"MM*\0" | b"MM\0+" => Order::Big,
-        _ => return None,
-    };
-    let start = usize::try_from(order.four(exif, 4)?).ok()?;
-    let directory = exif.get(start..)?;
-    let count = usize::from(order.two(directory, 0)?);
-    // Bytes that the values of all tags claim.
-    let mut claimed = 0u64;
-    for entry in directory.get(2..)?.as_chunks::<12>().0.iter().take(count) {
-        let (tag, kind) = (order.two(entry, 0)?, order.two(entry, 2)?);
-        let Some(each) = value_size(kind) else {
-            continue;
-        };
-        let size = u64::from(order.four(entry, 4)?) * each;
-        let value = if size <= 4 {
-            &entry[8..8 + size as usize]
-        } else {
-            claimed += size;
-            if claimed > exif.len() as u64 {
-                continue;
-            }
-            // A value outside of the block ends the directory.
-            let at = order.four(entry, 8)? as usize;
-            exif.get(at..at.checked_add(size as usize)?)?
-        };
-        if tag == ORIENTATION && !value.is_empty() {
-            let value = order.number(kind, value).unwrap_or(0.0);
-            return Some(if value.fract() == 0.0 { value as u32 } else { 0 });
-        }
-    }
-    None
+    let entry = Block::of(exif)?.first()?.find(|entry| entry.tag == ORIENTATION && !entry.value.is_empty())?;
+    let value = entry.number(0).unwrap_or(0.0);
+    Some(if value.fract() == 0.0 { value as u32 } else { 0 })
 }
 
-/// Returns the size of a value of a TIFF type in bytes.
-fn value_size(kind: u16) -> Option<u64> {
-    match kind {
-        1 | 2 | 6 | 7 => Some(1),
-        3 | 8 => Some(2),
-        4 | 9 | 11 | 13 => Some(4),
-        5 | 10 | 12 | 16 => Some(8),
-        _ => None,
-    }
-}
-
-/// The order of the bytes of a number.
-#[derive(Clone, Copy)]
-enum Order {
-    Little,
-    Big,
-}
-
-impl Order {
-    /// Returns the bytes at `at`, most significant first.
-    fn bytes<const N: usize>(self, bytes: &[u8], at: usize) -> Option<[u8; N]> {
-        let mut bytes = *bytes.get(at..)?.first_chunk::<N>()?;
-        if matches!(self, Order::Little) {
-            bytes.reverse();
-        }
-        Some(bytes)
-    }
-
-    fn two(self, bytes: &[u8], at: usize) -> Option<u16> {
-        self.bytes(bytes, at).map(u16::from_be_bytes)
-    }
-
-    fn four(self, bytes: &[u8], at: usize) -> Option<u32> {
-        self.bytes(bytes, at).map(u32::from_be_bytes)
-    }
-
-    /// Reads the first number of a value of a TIFF type; `None` for texts and bytes.
-    fn number(self, kind: u16, value: &[u8]) -> Option<f64> {
-        Some(match kind {
-            3 => self.two(value, 0)?.into(),
-            4 | 13 => self.four(value, 0)?.into(),
-            5 => f64::from(self.four(value, 0)?) / f64::from(self.four(value, 4)?),
-            6 => f64::from(*value.first()? as i8),
-            8 => (self.two(value, 0)? as i16).into(),
-            9 => (self.four(value, 0)? as i32).into(),
-            10 => f64::from(self.four(value, 0)? as i32) / f64::from(self.four(value, 4)? as i32),
-            11 => f32::from_bits(self.four(value, 0)?).into(),
-            12 => f64::from_bits(u64::from_be_bytes(self.bytes(value, 0)?)),
-            16 => u64::from_be_bytes(self.bytes(value, 0)?) as f64,
-            _ => return None,
-        })
-    }
-}
-
-/// Reads the XMP property `tiff:Orientation`, written as an attribute or as an element.
-fn property(xmp: &[u8]) -> Option<u32> {
-    const NAME: &[u8] = b"tiff:Orientation";
-    xmp.windows(NAME.len()).enumerate().filter(|(_, window)| *window == NAME).find_map(|(at, _)| {
-        let rest = &xmp[at + NAME.len()..];
-        let rest = rest.strip_prefix(b"=\"").or_else(|| rest.strip_prefix(b">"))?;
-        rest.first().filter(|digit| digit.is_ascii_digit()).map(|digit| u32::from(digit - b'0'))
+/// Finds the values of an XMP property, written as an attribute or as an element: what follows the opening quote or tag.
+pub(super) fn property<'x>(xmp: &'x [u8], name: &'static [u8]) -> impl Iterator<Item = &'x [u8]> {
+    xmp.windows(name.len()).enumerate().filter(move |(_, window)| *window == name).filter_map(move |(at, _)| {
+        let rest = &xmp[at + name.len()..];
+        rest.strip_prefix(b"=\"").or_else(|| rest.strip_prefix(b">"))
     })
+}
+
+/// Reads the XMP property `tiff:Orientation`.
+fn xmp_orientation(xmp: &[u8]) -> Option<u32> {
+    property(xmp, b"tiff:Orientation")
+        .find_map(|value| value.first().filter(|digit| digit.is_ascii_digit()))
+        .map(|digit| u32::from(digit - b'0'))
 }
 
 #[cfg(test)]

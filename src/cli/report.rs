@@ -5,27 +5,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::cli::messages::Failure;
-use crate::cli::output::{Destination, Row, Source, cannot_write, write_json_row};
+use super::messages::Failure;
+use super::output::{Destination, Row, Source, cannot_write, write_json_row};
 use crate::walk::PassedOver;
-
-/// The report, apart from the list of failures. Fields may be added, never renamed or removed.
-#[derive(Serialize)]
-pub(super) struct Summary<'a> {
-    pub version: &'static str,
-    pub model: &'a str,
-    pub fingerprint: &'a str,
-    /// Number of inputs that have an embedding.
-    pub encoded: usize,
-    /// Number of inputs that failed.
-    pub failed: usize,
-    /// Files of the named folders that are not among the inputs.
-    pub passed_over: Passed<'a>,
-    /// From the first input to the last.
-    pub seconds: f64,
-    /// Why the command failed; null if it did not.
-    pub error: Option<&'a str>,
-}
 
 /// [`PassedOver`] as JSON.
 #[derive(Serialize)]
@@ -84,8 +66,8 @@ impl Report {
         write(&mut self.out).map_err(|error| cannot_write(Some(&self.path), &error))
     }
 
-    /// Completes the file.
-    pub fn finish(mut self, summary: &Summary<'_>) -> Result<(), Failure> {
+    /// Completes the file with the fields of `summary`: a struct.
+    pub fn finish(mut self, summary: &impl Serialize) -> Result<(), Failure> {
         let write = || {
             // The fields of the summary follow in the same object.
             let fields = serde_json::to_string(summary)?;

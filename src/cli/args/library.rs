@@ -1,0 +1,109 @@
+//! Arguments of the commands about the photo library.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::values::threads;
+use super::{MAX_BATCH, Model};
+
+/// The library that a command uses.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Library {
+    /// The library's file, by default clippie-rs/library.sqlite in the folder for data of applications; CLIPPIE_LIBRARY
+    /// sets another one
+    #[arg(long, value_name = "FILE")]
+    pub library: Option<PathBuf>,
+}
+
+/// Index folders of photos, to search them
+///
+/// Finds the photos of each DIR and its subfolders as `encode` does, and stores their embeddings in the library, one
+/// SQLite file, together with date, place, camera and size. Without DIR, all folders that the library knows are brought
+/// up to date. A file beside the photos, such as --library DIR/photos.sqlite, keeps their paths relative to itself, so
+/// that a drive can be carried to another machine.
+///
+/// A photo whose size and time have not changed is not opened again. Moved, renamed and copied files are recognised by
+/// their content. A file that cannot be read as a photo is remembered with the reason, which `status` shows, and tried
+/// again when it changes, or with --retry.
+///
+/// A photo that its folder no longer has, or that --exclude matches now, is no longer found by searches; --prune removes
+/// what is known of such photos. Drives that are not there and folders that cannot be read stay as they are, also with
+/// --prune, and so does an indexed folder that is empty now, as the mount point of a drive is; --forget removes a folder
+/// from the library.
+///
+/// The library is written every second or two: a run that is interrupted loses no more, and the next one goes on. Several
+/// runs at once, and searches meanwhile, are safe. The model is the one that the library has already, if there is one
+/// only; another one's embeddings are stored beside it.
+///
+/// --report writes one JSON object: the numbers of the summary, each failure of this run with its reason, what was passed
+/// over in folders (by extension), the model, the fingerprint, and the seconds taken, also those in the database.
+///
+/// The exit code is 3 if files failed that did not fail before, or a DIR could not be reached; files that failed before
+/// are only counted.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  clippie-rs index -m mobileclip2-s2 ~/Pictures
+  clippie-rs index
+  clippie-rs index --exclude Screenshots --exclude '*.gif' ~/Pictures /media/disk/photos
+  clippie-rs index --library /media/disk/photos.sqlite /media/disk/photos
+  clippie-rs index --prune")]
+pub(in crate::cli) struct Index {
+    /// Folders of photos
+    #[arg(value_name = "DIR")]
+    pub folders: Vec<PathBuf>,
+    #[command(flatten)]
+    pub library: Library,
+    #[command(flatten)]
+    pub model: Model,
+    /// Skip files and folders of the folders that match GLOB, as in `encode`; repeatable
+    #[arg(long, value_name = "GLOB", allow_hyphen_values = true)]
+    pub exclude: Vec<String>,
+    /// Respect .gitignore, .ignore and .ppignore in the folders, and skip subfolders with .nomedia or .noimage
+    #[arg(long)]
+    pub ignore_files: bool,
+    /// Remove what is known of photos that the folders no longer have
+    #[arg(long)]
+    pub prune: bool,
+    /// Try files again that failed, although they have not changed
+    #[arg(long)]
+    pub retry: bool,
+    /// Remove an indexed folder and its photos from the library, before anything else; the files stay; repeatable
+    #[arg(long, value_name = "DIR")]
+    pub forget: Vec<PathBuf>,
+    /// Maximum number of photos per batch: trades memory for speed, never changes results
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=MAX_BATCH))]
+    pub batch_size: u32,
+    /// Number of threads, by default one per core; never changes results
+    #[arg(long, value_name = "N", env = "CLIPPIE_THREADS", hide_env_values = true, value_parser = threads)]
+    pub threads: Option<usize>,
+    /// Write a report of the run to FILE, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+}
+
+/// Show what the library has
+///
+/// Prints the file and its size, the models with their fingerprints, the indexed folders, whether they are there now,
+/// their numbers of photos, of files that could not be read as photos, and of files that are gone, and the number of
+/// texts whose embeddings are kept.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  clippie-rs status
+  clippie-rs status --failed
+  clippie-rs status --json --library /media/disk/photos.sqlite")]
+pub(in crate::cli) struct Status {
+    #[command(flatten)]
+    pub library: Library,
+    /// List all files that could not be read as photos, with the reasons
+    #[arg(long)]
+    pub failed: bool,
+    /// List all files that are gone
+    #[arg(long)]
+    pub missing: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}

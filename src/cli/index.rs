@@ -1,0 +1,198 @@
+//! `clippie-rs index`: brings the photo library up to date with folders.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::thread;
+
+use serde::Serialize;
+
+use super::args::{self, Photos};
+use super::messages::{Failure, Messages, Outcome, count};
+use super::model::{self, Chosen};
+use super::output::Source;
+use super::report::{Passed, Report};
+use super::{inputs, passed_over, signals};
+use crate::ImageEncoder;
+use crate::library::{Index, IndexReport, Library, default_path};
+
+/// The report of `--report`, apart from the list of failures. Fields may be added, never renamed or removed.
+#[derive(Serialize)]
+struct Summary<'a> {
+    version: &'static str,
+    library: String,
+    model: &'a str,
+    fingerprint: &'a str,
+    found: u64,
+    unchanged: u64,
+    new: u64,
+    changed: u64,
+    recognised: u64,
+    failed: u64,
+    failed_before: u64,
+    missing: u64,
+    pruned_files: u64,
+    pruned_photos: u64,
+    unreachable: Vec<String>,
+    unreadable: u64,
+    passed_over: Passed<'a>,
+    opened: u64,
+    encoded: u64,
+    bytes: u64,
+    seconds: f64,
+    database_seconds: f64,
+    cancelled: bool,
+}
+
+pub(super) fn run(args: &args::Index, messages: &Messages) -> Result<Outcome, Failure> {
+    if args.report.as_deref().is_some_and(inputs::is_stdin) {
+        return Err(Failure::Usage("--report writes to a file; name one".into()));
+    }
+    let library = match args.folders.is_empty() {
+        // Nothing can be in a new one.
+        true => Library::open(path(&args.library)?)?,
+        false => Library::create(path(&args.library)?)?,
+    };
+    let report = args.report.clone().map(Report::open).transpose()?;
+    for folder in &args.forget {
+        let (files, photos) = library.forget(folder)?;
+        let (files, photos) = (count(files as usize, "file"), count(photos as usize, "photo"));
+        messages.result(&format!("forgot {}: {files}, {photos}", folder.display()));
+    }
+    if args.folders.is_empty() && !args.forget.is_empty() {
+        return Ok(Outcome::Complete);
+    }
+    let (encoder, name) = encoder(args, &library, messages)?;
+    let stop = signals::stop();
+    let report = RefCell::new(report);
+    let broken = RefCell::new(None);
+    let progress = messages.progress_photos();
+    let mut index = Index::new(&library, &encoder)
+        .exclude(&args.exclude)
+        .map_err(|error| Failure::Usage(format!("--exclude: {error}")))?
+        .ignore_files(args.ignore_files)
+        .retry(args.retry)
+        .prune(args.prune)
+        .cancel(stop.token())
+        .progress(|now| match now.total {
+            Some(total) => progress.set("indexing", now.done, total),
+            None => progress.set("comparing", now.found, now.found),
+        })
+        .failures(|path, reason| {
+            messages.error(&format!("{}: {reason}", path.display()));
+            if let Some(report) = &mut *report.borrow_mut()
+                && let Err(failure) = report.failure(Source::Path(path), reason)
+            {
+                broken.borrow_mut().get_or_insert(failure);
+            }
+        });
+    let done = index.run(&args.folders);
+    drop(index);
+    drop(progress);
+    let done = done?;
+    passed_over::report(&done.passed_over, messages);
+    messages.result(&sentence(&done));
+    if let Some(failure) = broken.into_inner() {
+        return Err(failure);
+    }
+    if let Some(report) = report.into_inner() {
+        report.finish(&summary(&done, &library, &name, &encoder))?;
+    }
+    if done.cancelled {
+        stop.end();
+    }
+    let unreachable = !args.folders.is_empty() && !done.unreachable.is_empty();
+    match unreachable {
+        true if done.unreachable.len() >= args.folders.len() => Err(Failure::Reported),
+        _ if unreachable || done.failed > 0 => Ok(Outcome::Partial),
+        _ => Ok(Outcome::Complete),
+    }
+}
+
+/// The library's file.
+pub(super) fn path(library: &args::Library) -> Result<PathBuf, Failure> {
+    library.library.clone().or_else(default_path).ok_or_else(|| {
+        Failure::Usage("there is no home folder to keep the photo library in; name its file with --library".into())
+    })
+}
+
+/// Opens the model: that of the library, unless one is named.
+fn encoder(args: &args::Index, library: &Library, messages: &Messages) -> Result<(ImageEncoder, String), Failure> {
+    let models = library.models()?;
+    let named = args.model.model.as_ref().filter(|model| !model.is_empty());
+    let only = models.first().filter(|_| models.len() == 1 && named.is_none());
+    let model = args::Model { model: only.map(|model| (&model.name).into()).or(named.cloned()) };
+    let Chosen { weights, options, name } = match model::choose(&model, &Photos::default(), messages) {
+        Err(failure) if only.is_some() => {
+            let library = library.path().display();
+            let reason = failure.text();
+            return Err(Failure::Error(format!("the model of {library} cannot be opened: {reason}; name it with -m")));
+        }
+        chosen => chosen?,
+    };
+    let threads = args.threads.filter(|&threads| threads > 0);
+    let threads = threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, Into::into));
+    let encoder = options.threads(threads).batch_size(args.batch_size as usize).open_weights_image(weights)?;
+    let fingerprint = encoder.fingerprint().as_str();
+    if let Some(only) = only.filter(|only| only.fingerprint != fingerprint) {
+        return Err(Failure::Error(format!(
+            "the library has embeddings of {} with the fingerprint {}, and the model of this name has {fingerprint}; \
+             name a model with -m",
+            only.name, only.fingerprint
+        )));
+    }
+    if !models.is_empty() && models.iter().all(|model| model.fingerprint != fingerprint) {
+        let known: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
+        messages.warning(&format!(
+            "the library gets embeddings of a further model, {name}, beside those of {}",
+            known.join(" and ")
+        ));
+    }
+    Ok((encoder, name))
+}
+
+/// `indexed 5 photos in 1.2 s: 3 new, 2 unchanged`
+fn sentence(done: &IndexReport) -> String {
+    let numbers = [
+        (done.new, "new"),
+        (done.changed, "changed"),
+        (done.recognised, "moved or copied"),
+        (done.unchanged, "unchanged"),
+        (done.failed, "failed"),
+        (done.failed_before, "failed before"),
+        (done.missing, "missing"),
+        (done.pruned.0, "pruned"),
+    ];
+    let parts: Vec<String> =
+        numbers.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
+    let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
+    let verb = if done.cancelled { "interrupted after" } else { "indexed" };
+    format!("{verb} {} in {:.1} s{parts}", count(done.found as usize, "photo"), done.seconds)
+}
+
+fn summary<'a>(done: &'a IndexReport, library: &Library, name: &'a str, encoder: &'a ImageEncoder) -> Summary<'a> {
+    Summary {
+        version: env!("CARGO_PKG_VERSION"),
+        library: library.path().to_string_lossy().into_owned(),
+        model: name,
+        fingerprint: encoder.fingerprint().as_str(),
+        found: done.found,
+        unchanged: done.unchanged,
+        new: done.new,
+        changed: done.changed,
+        recognised: done.recognised,
+        failed: done.failed,
+        failed_before: done.failed_before,
+        missing: done.missing,
+        pruned_files: done.pruned.0,
+        pruned_photos: done.pruned.1,
+        unreachable: done.unreachable.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+        unreadable: done.unreadable,
+        passed_over: (&done.passed_over).into(),
+        opened: done.opened,
+        encoded: done.encoded,
+        bytes: done.bytes,
+        seconds: done.seconds,
+        database_seconds: done.database_seconds,
+        cancelled: done.cancelled,
+    }
+}

@@ -1,0 +1,161 @@
+//! `clippie-rs status`: shows what the photo library has.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::args;
+use super::index;
+use super::messages::{Failure, Outcome, count, one_line, size};
+use super::output::{Destination, cannot_write};
+use crate::library::{Library, LibraryFolder, LibraryModel, LibraryStatus};
+
+/// Failures that are listed without `--failed`.
+const MOST_FAILURES: usize = 5;
+
+/// Output of `--json`. Fields may be added, never renamed or removed.
+#[derive(Serialize)]
+struct Json<'a> {
+    library: String,
+    bytes: u64,
+    photos: u64,
+    texts: u64,
+    models: Vec<Model<'a>>,
+    folders: Vec<Folder>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed: Option<Vec<File<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<Vec<File<'a>>>,
+}
+
+#[derive(Serialize)]
+struct Model<'a> {
+    name: &'a str,
+    fingerprint: &'a str,
+    embed_dim: usize,
+    photos: u64,
+}
+
+#[derive(Serialize)]
+struct Folder {
+    path: String,
+    reachable: bool,
+    photos: u64,
+    failed: u64,
+    missing: u64,
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    path: String,
+    /// Bytes in hexadecimal of a path that is not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_bytes: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+}
+
+impl<'a> File<'a> {
+    fn new(path: &Path, error: Option<&'a str>) -> Self {
+        let hex = || path.as_os_str().as_encoded_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let path_bytes = path.to_str().is_none().then(hex);
+        File { path: path.to_string_lossy().into_owned(), path_bytes, error }
+    }
+}
+
+pub(super) fn run(args: &args::Status) -> Result<Outcome, Failure> {
+    let library = Library::open_read_only(index::path(&args.library)?)?;
+    let status = library.status()?;
+    let failed = status.folders.iter().any(|folder| folder.failed > 0);
+    let failed = if failed { library.failures()? } else { Vec::new() };
+    let missing = if args.missing { library.missing()? } else { Vec::new() };
+    let text =
+        if args.json { json(args, &status, &failed, &missing)? } else { describe(args, &status, &failed, &missing) };
+    let print = || {
+        let mut out = Destination::open(None)?;
+        out.write_all(text.as_bytes())?;
+        out.commit()
+    };
+    print().map_err(|error| cannot_write(None, &error))?;
+    Ok(Outcome::Complete)
+}
+
+fn json(
+    args: &args::Status,
+    status: &LibraryStatus,
+    failed: &[(PathBuf, String)],
+    missing: &[PathBuf],
+) -> Result<String, Failure> {
+    let model = |model: &'_ LibraryModel| (model.embed_dim, model.photos);
+    let json = Json {
+        library: status.path.to_string_lossy().into_owned(),
+        bytes: status.bytes,
+        photos: status.photos,
+        texts: status.texts,
+        models: status
+            .models
+            .iter()
+            .map(|known| {
+                let (embed_dim, photos) = model(known);
+                Model { name: &known.name, fingerprint: &known.fingerprint, embed_dim, photos }
+            })
+            .collect(),
+        folders: status.folders.iter().map(Folder::from).collect(),
+        failed: args
+            .failed
+            .then(|| failed.iter().map(|(path, reason)| File::new(path, Some(reason.as_str()))).collect()),
+        missing: args.missing.then(|| missing.iter().map(|path| File::new(path, None)).collect()),
+    };
+    Ok(serde_json::to_string_pretty(&json).map_err(|error| Failure::Error(error.to_string()))? + "\n")
+}
+
+impl From<&LibraryFolder> for Folder {
+    fn from(folder: &LibraryFolder) -> Self {
+        Folder {
+            path: folder.path.to_string_lossy().into_owned(),
+            reachable: folder.reachable,
+            photos: folder.photos,
+            failed: folder.failed,
+            missing: folder.missing,
+        }
+    }
+}
+
+fn describe(args: &args::Status, status: &LibraryStatus, failed: &[(PathBuf, String)], missing: &[PathBuf]) -> String {
+    let mut text = String::new();
+    // Names come from file systems. Writing to a string cannot fail.
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "{name:<8} {}", one_line(value));
+    };
+    let path = |path: &Path| path.display().to_string();
+    line("library", &format!("{}, {}", path(&status.path), size(status.bytes)));
+    line("photos", &status.photos.to_string());
+    for model in &status.models {
+        let LibraryModel { name, fingerprint, photos, .. } = model;
+        line("model", &format!("{name}, fingerprint {fingerprint}, {}", count(*photos as usize, "photo")));
+    }
+    for folder in &status.folders {
+        let mut about = count(folder.photos as usize, "photo");
+        for (number, what) in [(folder.failed, "failed"), (folder.missing, "missing")] {
+            if number > 0 {
+                let _ = write!(about, ", {number} {what}");
+            }
+        }
+        let there = if folder.reachable { "" } else { ", cannot be reached now" };
+        line("folder", &format!("{}: {about}{there}", path(&folder.path)));
+    }
+    line("texts", &status.texts.to_string());
+    let shown = if args.failed { failed.len() } else { failed.len().min(MOST_FAILURES) };
+    for (file, reason) in failed.iter().take(shown) {
+        line("failed", &format!("{}: {reason}", path(file)));
+    }
+    if failed.len() > shown {
+        line("failed", &format!("and {} more; `clippie-rs status --failed` lists all", failed.len() - shown));
+    }
+    for file in missing {
+        line("missing", &path(file));
+    }
+    text
+}

@@ -1,0 +1,89 @@
+//! Whether a file that a walk did not list is really gone, looked at once more before it is noted: another process may
+//! have put it there meanwhile.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::compare::is_gone;
+use super::place::Place;
+use crate::walk::Walk;
+
+/// Folders whose names are kept.
+const MOST_FOLDERS: usize = 64;
+
+/// Looks at files. Keeps the names of folders for a short time: make one for each transaction.
+#[derive(Default)]
+pub(super) struct Gone {
+    names: HashMap<PathBuf, HashSet<OsString>>,
+}
+
+impl Gone {
+    /// Whether `path` is not among the photos of a place any more: nothing is there, or a walk passes it over, or it has
+    /// other capital letters now. A file that cannot be looked at, such as a link into an unplugged drive, counts as
+    /// there.
+    pub fn is_gone(&mut self, walk: &Walk, place: &Place, path: &Path) -> bool {
+        match path.symlink_metadata() {
+            Err(error) => is_gone(&error),
+            Ok(_) => {
+                path.metadata().is_ok() && !(walk.lists(&place.folder, path) && self.has_name(&place.folder, path))
+            }
+        }
+    }
+
+    /// Whether the folders on the way to `path` have exactly its names. A file system may find `A.jpg` by `a.jpg`.
+    fn has_name(&mut self, folder: &Path, path: &Path) -> bool {
+        let Ok(below) = path.strip_prefix(folder) else { return false };
+        let mut at = folder.to_owned();
+        for name in below {
+            if !self.names_of(&at).contains(name) {
+                return false;
+            }
+            at.push(name);
+        }
+        true
+    }
+
+    fn names_of(&mut self, folder: &Path) -> &HashSet<OsString> {
+        if self.names.len() >= MOST_FOLDERS {
+            self.names.clear();
+        }
+        self.names.entry(folder.to_owned()).or_insert_with(|| {
+            let entries = fs::read_dir(folder).into_iter().flatten();
+            entries.flatten().map(|entry| entry.file_name()).collect()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::store::Root;
+    use super::*;
+
+    #[test]
+    fn what_is_there_and_what_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root { id: 1, path: folder.path().to_owned() };
+        let place = Place::new(root, Path::new(""));
+        let walk = Walk::new().exclude(["private"]).unwrap();
+        fs::create_dir_all(folder.path().join("a/private")).unwrap();
+        for name in ["a/x.jpg", "a/private/x.jpg"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let mut gone = Gone::default();
+        for (name, expected) in [
+            ("a/x.jpg", false),
+            ("a/y.jpg", true),
+            ("a/x.jpg/y.jpg", true),
+            ("b/x.jpg", true),
+            ("a/private/x.jpg", true),
+            ("a/private", true),
+        ] {
+            assert_eq!(gone.is_gone(&walk, &place, &folder.path().join(name)), expected, "{name}");
+        }
+        assert!(gone.has_name(folder.path(), &folder.path().join("a/x.jpg")));
+        assert!(!gone.has_name(folder.path(), &folder.path().join("A/x.jpg")));
+        assert!(!gone.has_name(folder.path(), &folder.path().join("a/X.jpg")));
+    }
+}

@@ -1,0 +1,257 @@
+//! Brings a library up to date with folders: finds what is new, changed, moved or gone, and encodes what it must.
+//!
+//! A run compares first (`compare`), which opens no photo; only if something differs, `pipeline` compares again and reads
+//! what is new. Nothing that grows with the number of files is held in memory.
+
+mod commit;
+mod compare;
+mod describe;
+mod gone;
+mod pipeline;
+mod place;
+mod queue;
+mod read;
+mod report;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::error::Error;
+use super::library::Library;
+use super::score;
+use super::store::{ModelRow, Store};
+use crate::cancel::CancelToken;
+use crate::clip::{ImageEncoder, TextEncoder};
+use crate::walk::Walk;
+use commit::{Observer, Writer};
+use compare::{Compare, Met};
+use pipeline::{Copies, Job};
+pub(super) use place::real;
+pub use report::{IndexProgress, IndexReport};
+
+/// Brings a library up to date with folders of photos.
+///
+/// A photo whose size and time are as the library knows them is not opened. Others are read and hashed; only contents
+/// without an embedding of this model are decoded and encoded, so that moved, renamed and copied files cost no second
+/// pass. A file that was written within two seconds of its reading is read once more by the next run, because a later
+/// change might not show in its time. Files that cannot be read as photos are kept with the reason, and tried again when
+/// they change, or with [`Index::retry`].
+///
+/// A photo that its folder no longer has, or that is excluded now, is marked as missing and no longer found; nothing of it
+/// is removed before [`Index::prune`]. What cannot be reached, such as an unplugged drive or a folder that cannot be
+/// read, stays as it is; so does a root that is empty although photos of it are known.
+///
+/// The work is written in batches of a second or two: a run that is cancelled or killed loses no more, and the next one
+/// goes on. Several processes may index and search the same library at once.
+pub struct Index<'a> {
+    library: Library,
+    encoder: ImageEncoder,
+    walk: Walk,
+    retry: bool,
+    prune: bool,
+    texts: Option<TextEncoder>,
+    cancel: CancelToken,
+    progress: Box<dyn FnMut(IndexProgress) + 'a>,
+    failure: Box<dyn FnMut(&Path, &str) + 'a>,
+}
+
+impl fmt::Debug for Index<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Index").field("library", &self.library).field("encoder", &self.encoder).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Index<'a> {
+    /// An index of photos in `library` with the embeddings of `encoder`.
+    pub fn new(library: &Library, encoder: &ImageEncoder) -> Self {
+        Index {
+            library: library.clone(),
+            encoder: encoder.clone(),
+            walk: Walk::new(),
+            retry: false,
+            prune: false,
+            texts: None,
+            cancel: CancelToken::new(),
+            progress: Box::new(|_| ()),
+            failure: Box::new(|_, _| ()),
+        }
+    }
+
+    /// Skips files and folders that match one of these patterns: see [`Walk::exclude`].
+    ///
+    /// # Errors
+    /// A pattern is malformed.
+    pub fn exclude<S: AsRef<str>>(mut self, patterns: impl IntoIterator<Item = S>) -> Result<Self, Error> {
+        self.walk = self.walk.exclude(patterns).map_err(|error| Error::Query(error.to_string()))?;
+        Ok(self)
+    }
+
+    /// Whether ignore files are respected: see [`Walk::ignore_files`].
+    #[must_use]
+    pub fn ignore_files(mut self, respected: bool) -> Self {
+        self.walk = self.walk.ignore_files(respected);
+        self
+    }
+
+    /// Whether files that failed are tried again although they have not changed.
+    #[must_use]
+    pub fn retry(mut self, retry: bool) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Whether files that are missing are removed from the library at the end, and contents without files.
+    #[must_use]
+    pub fn prune(mut self, prune: bool) -> Self {
+        self.prune = prune;
+        self
+    }
+
+    /// Measures the scores of sentences in this library with the text tower of the model, so that searches know where to
+    /// end.
+    ///
+    /// # Errors
+    /// A text tower of another model.
+    pub fn texts(mut self, texts: &TextEncoder) -> Result<Self, Error> {
+        if texts.fingerprint() != self.encoder.fingerprint() {
+            return Err(Error::Query("the text tower belongs to another model than the image tower".into()));
+        }
+        self.texts = Some(texts.clone());
+        Ok(self)
+    }
+
+    /// Ends the run soon after `token` is cancelled; what is done by then is kept.
+    #[must_use]
+    pub fn cancel(mut self, token: &CancelToken) -> Self {
+        self.cancel = token.clone();
+        self
+    }
+
+    /// Calls `report` on the calling thread several times a second.
+    #[must_use]
+    pub fn progress(mut self, report: impl FnMut(IndexProgress) + 'a) -> Self {
+        self.progress = Box::new(report);
+        self
+    }
+
+    /// Calls `report` on the calling thread for each file that fails in a run and did not before, with the reason: a
+    /// sentence about `it`.
+    #[must_use]
+    pub fn failures(mut self, report: impl FnMut(&Path, &str) + 'a) -> Self {
+        self.failure = Box::new(report);
+        self
+    }
+
+    /// Indexes folders and their subfolders; without any, all folders that the library knows.
+    ///
+    /// # Errors
+    /// A folder that is not known and cannot be read, a file in the place of a folder, no folder at all; the library
+    /// cannot be written or its disk is full. What was done before an error is kept.
+    pub fn run(&mut self, folders: &[impl AsRef<Path>]) -> Result<IndexReport, Error> {
+        let started = Instant::now();
+        let folders: Vec<PathBuf> = folders.iter().map(|folder| folder.as_ref().to_owned()).collect();
+        let library = self.library.clone();
+        let store = library.store()?;
+        let found = place::find(&store, &folders)?;
+        let mut report = IndexReport { unreachable: found.unreachable, ..IndexReport::default() };
+        let model = self.model(&store)?;
+        let job = Job {
+            library: &library,
+            encoder: &self.encoder,
+            walk: &self.walk,
+            places: &found.places,
+            model,
+            retry: self.retry,
+            chunk: self.encoder.chunk(),
+            cancel: &self.cancel,
+        };
+        let differing = survey(&job, &store, &mut report, &mut *self.progress)?;
+        if differing.any && !self.cancel.is_cancelled() {
+            let progress = IndexProgress { found: report.found, total: Some(differing.unread), done: 0 };
+            let copies = Copies::default();
+            let observer = Observer { progress: &mut *self.progress, failure: &mut *self.failure };
+            let writer = Writer::new(&job, &copies, &store, &mut report, progress, observer);
+            let counts = pipeline::run(&job, &copies, |events| writer.run(events))?;
+            report.opened += counts.opened;
+            report.bytes += counts.bytes;
+            report.database_seconds += counts.database.as_secs_f64();
+        }
+        report.cancelled = self.cancel.is_cancelled();
+        let ending = Instant::now();
+        if self.prune && !report.cancelled {
+            let (files, contents) = store.prune()?;
+            report.pruned = (files as u64, contents as u64);
+        }
+        if !report.cancelled {
+            let model = store.model(self.encoder.fingerprint().as_str())?;
+            let stale = |model: &ModelRow| report.encoded > 0 || model.photo.is_none() && model.text.is_none();
+            if let Some(model) = model.filter(stale) {
+                score::calibrate(&store, &model, self.texts.as_ref())?;
+            }
+        }
+        store.checkpoint()?;
+        report.database_seconds += ending.elapsed().as_secs_f64();
+        report.seconds = started.elapsed().as_secs_f64();
+        Ok(report)
+    }
+
+    /// The library's number of the model.
+    fn model(&self, store: &Store) -> Result<i64, Error> {
+        let (fingerprint, name) = (self.encoder.fingerprint().as_str(), self.encoder.model_name());
+        match store.model(fingerprint)? {
+            Some(model) if model.name == name && model.dim == self.encoder.embed_dim() => Ok(model.id),
+            _ => Ok(store.add_model(fingerprint, &name, self.encoder.embed_dim())?.id),
+        }
+    }
+}
+
+/// What a survey found to do.
+struct Differing {
+    any: bool,
+    /// Photos that have to be read.
+    unread: u64,
+}
+
+/// Compares all places, to know whether there is anything to do, and how much.
+fn survey(
+    job: &Job<'_>,
+    store: &Store,
+    report: &mut IndexReport,
+    progress: &mut dyn FnMut(IndexProgress),
+) -> Result<Differing, Error> {
+    let mut differing = Differing { any: false, unread: 0 };
+    for place in job.places {
+        let mut compare = Compare::new(store, place, job.walk, job.model, job.retry);
+        while let Some(met) = compare.next() {
+            if job.cancel.is_cancelled() {
+                break;
+            }
+            match met? {
+                Met::Unchanged => (report.found, report.unchanged) = (report.found + 1, report.unchanged + 1),
+                Met::FailedBefore => {
+                    (report.found, report.failed_before) = (report.found + 1, report.failed_before + 1)
+                }
+                Met::Back { .. } => (report.found, differing.any) = (report.found + 1, true),
+                Met::Unread { .. } => {
+                    (report.found, differing.any) = (report.found + 1, true);
+                    differing.unread += 1;
+                }
+                Met::Unlisted { .. } => differing.any = true,
+                Met::Unreadable { path, reason } => {
+                    report.unreadable += 1;
+                    tracing::warn!(
+                        "cannot read {}: {reason}; what the library knows of it stays as it is",
+                        path.display()
+                    );
+                }
+            }
+            if report.found % 1000 == 0 {
+                progress(IndexProgress { found: report.found, total: None, done: 0 });
+            }
+        }
+        report.passed_over.add(compare.walking().passed_over());
+        report.database_seconds += compare.database.as_secs_f64();
+    }
+    Ok(differing)
+}

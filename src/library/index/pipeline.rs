@@ -1,0 +1,327 @@
+//! The threads of a run: one compares and reads, two encode, and the calling one writes.
+//!
+//! ```text
+//! compare -> read, hash -> queue, bounded by bytes -> encode (2) -> events -> batches -> store
+//!                 '-- known contents, failures, what is not listed --^
+//! ```
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::super::error::Error;
+use super::super::library::Library;
+use super::super::store::{KnownFile, PhotoRow, Store};
+use super::compare::{Compare, Met, Stat};
+use super::describe;
+use super::place::Place;
+use super::queue::Queue;
+use super::read::{Opened, Unread, uncertain};
+use crate::cancel::CancelToken;
+use crate::clip::{Content, ImageEncoder, ObservedPhoto};
+use crate::error::ErrorKind;
+use crate::walk::Walk;
+
+/// Bytes of photos that are read and not yet encoded. Forty photos of a phone; encoding them takes seconds.
+const MOST_BYTES: u64 = 192 << 20;
+/// Threads that encode chunks, as in [`Stream`](crate::Stream): while one ends, the other keeps the processors busy.
+const ENCODERS: usize = 2;
+/// Events that wait for the writer.
+const MOST_EVENTS: usize = 256;
+
+/// What a run works on.
+pub(super) struct Job<'a> {
+    pub library: &'a Library,
+    pub encoder: &'a ImageEncoder,
+    pub walk: &'a Walk,
+    pub places: &'a [Place],
+    pub model: i64,
+    pub retry: bool,
+    /// Photos that are encoded together.
+    pub chunk: usize,
+    pub cancel: &'a CancelToken,
+}
+
+/// A file as its row is going to be.
+pub(super) struct Seen {
+    /// The number of its place.
+    pub place: usize,
+    pub stored: Vec<u8>,
+    pub path: PathBuf,
+    pub stat: Stat,
+    /// What the library knew of the path.
+    pub before: Option<KnownFile>,
+}
+
+/// The hash of a content.
+pub(super) type Hash = [u8; 32];
+
+/// A photo that was encoded.
+pub(super) struct Encoded {
+    pub photo: PhotoRow,
+    pub vector: Vec<f32>,
+}
+
+/// Something to write.
+pub(super) enum Event {
+    /// A photo that was encoded, or why it cannot be. Copies of it wait under its hash.
+    Read { seen: Seen, hash: Hash, result: Result<Box<Encoded>, String> },
+    /// A file whose content is in the library.
+    Known { seen: Seen, hash: Hash },
+    /// A file that cannot be read.
+    Failed { seen: Seen, reason: String },
+    /// A file that is there again.
+    Back { place: usize, stored: Vec<u8> },
+    /// A file that the walk did not list.
+    Unlisted { place: usize, stored: Vec<u8>, path: PathBuf },
+}
+
+/// Contents that are being encoded, and the copies of them that were found meanwhile.
+#[derive(Default)]
+pub(super) struct Copies(Mutex<HashMap<Hash, Vec<Seen>>>);
+
+impl Copies {
+    fn map(&self) -> MutexGuard<'_, HashMap<Hash, Vec<Seen>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a copy of a content that is being encoded; gives it back if the content is not.
+    fn add(&self, hash: &Hash, seen: Seen) -> Option<Seen> {
+        match self.map().get_mut(hash) {
+            None => Some(seen),
+            Some(copies) => {
+                copies.push(seen);
+                None
+            }
+        }
+    }
+
+    /// The copies up to now.
+    pub fn take(&self, hash: &Hash) -> Vec<Seen> {
+        self.map().get_mut(hash).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// The content is in the library, or cannot be: returns the copies since [`Copies::take`].
+    pub fn end(&self, hash: &Hash) -> Vec<Seen> {
+        self.map().remove(hash).unwrap_or_default()
+    }
+}
+
+/// A photo to encode.
+struct Photo {
+    seen: Seen,
+    hash: Hash,
+    /// What was reserved for it.
+    len: u64,
+    input: ObservedPhoto,
+}
+
+/// What the threads counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub opened: u64,
+    pub bytes: u64,
+    pub database: Duration,
+}
+
+/// Runs the threads, and `write` on the calling thread with their events.
+pub(super) fn run(
+    job: &Job<'_>,
+    copies: &Copies,
+    write: impl FnOnce(Receiver<Event>) -> Result<(), Error>,
+) -> Result<Counts, Error> {
+    let queue = Queue::new(MOST_BYTES);
+    let (events, written) = mpsc::sync_channel(MOST_EVENTS);
+    thread::scope(|scope| {
+        let start = |name: &str| thread::Builder::new().name(name.into());
+        let no_thread = |source: io::Error| job.library.failed(format!("cannot start a thread: {source}"));
+        let mut encoders = Vec::new();
+        // Whatever ends here, also by an error, ends the threads.
+        let _stop = Stop(&queue);
+        for _ in 0..ENCODERS {
+            let events = events.clone();
+            let encode = || encode(job, &queue, events);
+            encoders.push(start("clippie-encode").spawn_scoped(scope, encode).map_err(no_thread)?);
+        }
+        let read = || {
+            let _stop = StopOnPanic(&queue);
+            let result = read(job, copies, &queue, events);
+            queue.close();
+            result
+        };
+        let reader = start("clippie-read").spawn_scoped(scope, read).map_err(no_thread)?;
+        let mut result = write(written);
+        queue.stop();
+        let counts = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        for encoder in encoders {
+            result = result.and(encoder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        result.and(counts)
+    })
+}
+
+struct Stop<'a>(&'a Queue<Photo>);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+struct StopOnPanic<'a>(&'a Queue<Photo>);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.stop();
+        }
+    }
+}
+
+/// Compares all places and reads what is new. Ends early if nobody takes the events any more.
+fn read(job: &Job<'_>, copies: &Copies, queue: &Queue<Photo>, events: SyncSender<Event>) -> Result<Counts, Error> {
+    let store = job.library.store()?;
+    let mut counts = Counts::default();
+    for (place, at) in job.places.iter().enumerate() {
+        let mut compare = Compare::new(&store, at, job.walk, job.model, job.retry);
+        while let Some(met) = compare.next() {
+            if job.cancel.is_cancelled() {
+                break;
+            }
+            let event = match met? {
+                // They were reported before.
+                Met::Unchanged | Met::FailedBefore | Met::Unreadable { .. } => continue,
+                Met::Back { stored } => Event::Back { place, stored },
+                Met::Unlisted { stored, path } => Event::Unlisted { place, stored, path },
+                Met::Unread { stored, path, before } => {
+                    let seen = Seen { place, stored, path, stat: Stat::default(), before };
+                    let reading = Reading { job, store: &store, copies, queue };
+                    match reading.photo(seen, &mut counts)? {
+                        Outcome::Queued => continue,
+                        Outcome::Stopped => return Ok(counts),
+                        Outcome::Event(event) => event,
+                    }
+                }
+            };
+            if events.send(event).is_err() {
+                return Ok(counts);
+            }
+        }
+        counts.database += compare.database;
+    }
+    Ok(counts)
+}
+
+/// What became of a photo that was to be read.
+enum Outcome {
+    /// It waits to be encoded, or for the encoding of the same content.
+    Queued,
+    Stopped,
+    Event(Event),
+}
+
+struct Reading<'a> {
+    job: &'a Job<'a>,
+    store: &'a Store,
+    copies: &'a Copies,
+    queue: &'a Queue<Photo>,
+}
+
+impl Reading<'_> {
+    /// Reads and hashes a file; its bytes go to the encoders unless the library knows them.
+    fn photo(&self, mut seen: Seen, counts: &mut Counts) -> Result<Outcome, Error> {
+        let mut opened = match Opened::open(&seen.path) {
+            Ok(opened) => opened,
+            Err(unread) => return Ok(Reading::unread(seen, unread)),
+        };
+        counts.opened += 1;
+        let len = opened.stat.bytes;
+        if !self.queue.reserve(len) {
+            return Ok(Outcome::Stopped);
+        }
+        let bytes = match opened.read() {
+            Ok(bytes) => bytes,
+            Err(unread) => {
+                self.queue.release(len);
+                return Ok(Reading::unread(seen, unread));
+            }
+        };
+        counts.bytes += bytes.len() as u64;
+        seen.stat = opened.known();
+        let content = Content::of(&bytes);
+        let hash = content.hash;
+        let Some(seen) = self.copies.add(&hash, seen) else {
+            self.queue.release(len);
+            return Ok(Outcome::Queued);
+        };
+        let started = Instant::now();
+        let known = match self.store.photo_of_hash(&hash)? {
+            Some(photo) => self.store.has_embedding(self.job.model, photo)?,
+            None => false,
+        };
+        counts.database += started.elapsed();
+        if known {
+            self.queue.release(len);
+            return Ok(Outcome::Event(Event::Known { seen, hash }));
+        }
+        self.copies.map().insert(hash, Vec::new());
+        let input = ObservedPhoto::from_bytes(bytes, Some(seen.path.clone())).with_content(content);
+        self.queue.push(Photo { seen, hash, len, input });
+        Ok(Outcome::Queued)
+    }
+
+    fn unread(mut seen: Seen, unread: Unread) -> Outcome {
+        match unread {
+            Unread::Gone if seen.before.as_ref().is_none_or(|known| known.file.missing) => Outcome::Queued,
+            Unread::Gone => Outcome::Event(Event::Unlisted { place: seen.place, stored: seen.stored, path: seen.path }),
+            Unread::Failed(error) => {
+                // What a file system refuses today it may give tomorrow.
+                seen.stat = uncertain(seen.path.metadata().map(|data| Stat::of(&data)).unwrap_or_default());
+                let reason = format!("it cannot be read: {error}");
+                Outcome::Event(Event::Failed { seen, reason })
+            }
+        }
+    }
+}
+
+/// Encodes chunks until there are no more.
+fn encode(job: &Job<'_>, queue: &Queue<Photo>, events: SyncSender<Event>) -> Result<(), Error> {
+    let _stop = StopOnPanic(queue);
+    let encoder = job.encoder.with_cancel(job.cancel);
+    loop {
+        let photos = queue.take(job.chunk);
+        if photos.is_empty() {
+            return Ok(());
+        }
+        let results = encoder.encode_each(photos.iter().map(|photo| &photo.input)).into_results();
+        for (photo, result) in photos.into_iter().zip(results) {
+            queue.release(photo.len);
+            let Photo { mut seen, hash, input, .. } = photo;
+            let result = match result {
+                Ok(vector) => {
+                    let photo = describe::photo(&input);
+                    Ok(Box::new(Encoded { photo, vector }))
+                }
+                Err(crate::Error::Cancelled) => continue,
+                Err(error) if error.kind() == ErrorKind::Weights => {
+                    // The other embeddings would be meaningless too.
+                    queue.stop();
+                    return Err(error.into());
+                }
+                Err(error) => {
+                    if matches!(error.kind(), ErrorKind::Io | ErrorKind::Memory) {
+                        seen.stat = uncertain(seen.stat);
+                    }
+                    Err(describe::reason(&error, &seen.path))
+                }
+            };
+            if events.send(Event::Read { seen, hash, result }).is_err() {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Reads a photo file: its bytes and their hash are of the same moment, whatever happens to the file.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use super::compare::{Stat, is_gone, nanoseconds};
+use crate::files::open_regular;
+
+/// Largest file that is read: larger than any photo.
+const MAX_FILE: u64 = 1 << 29;
+
+/// Age of a file below which a later change may leave its time as it is: file systems count time in steps of up to two
+/// seconds (FAT).
+const GRAIN: Duration = Duration::from_secs(2);
+
+/// A file that was opened, not yet read.
+pub(super) struct Opened {
+    file: File,
+    /// Size and time of the file before it is read: a change during reading shows in the next run.
+    pub stat: Stat,
+    /// Whether the file was written so recently that a further change might not show.
+    recent: bool,
+}
+
+/// Why a file cannot be read.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// Nothing is there any more.
+    Gone,
+    Failed(io::Error),
+}
+
+impl From<io::Error> for Unread {
+    fn from(error: io::Error) -> Self {
+        if is_gone(&error) { Unread::Gone } else { Unread::Failed(error) }
+    }
+}
+
+impl Opened {
+    pub fn open(path: &Path) -> Result<Opened, Unread> {
+        let file = open_regular(path)?;
+        let stat = Stat::of(&file.metadata()?);
+        if stat.bytes > MAX_FILE {
+            return Err(Unread::Failed(too_large()));
+        }
+        let age = nanoseconds(SystemTime::now()).saturating_sub(stat.modified);
+        // Also of a clock that is slightly ahead, such as that of a file server.
+        let recent = age.unsigned_abs() < GRAIN.as_nanos() as u64;
+        Ok(Opened { file, stat, recent })
+    }
+
+    pub fn read(&mut self) -> Result<Vec<u8>, Unread> {
+        let mut bytes = Vec::with_capacity(self.stat.bytes as usize);
+        self.file.by_ref().take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_FILE {
+            return Err(Unread::Failed(too_large()));
+        }
+        Ok(bytes)
+    }
+
+    /// What the library is to know of the file. The time of a recent file is a nanosecond off, so that the next run reads
+    /// the file again.
+    pub fn known(&self) -> Stat {
+        if self.recent { uncertain(self.stat) } else { self.stat }
+    }
+}
+
+/// Such that the next run reads the file again.
+pub(super) fn uncertain(stat: Stat) -> Stat {
+    Stat { modified: stat.modified.saturating_sub(1), ..stat }
+}
+
+fn too_large() -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 512 MiB, which no photo has")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recent_file_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jpg");
+        std::fs::write(&path, "content").unwrap();
+        let mut opened = Opened::open(&path).unwrap();
+        assert_eq!((opened.read().unwrap(), opened.stat.bytes), (b"content".to_vec(), 7));
+        assert_ne!(opened.known(), opened.stat);
+        for (age, recent) in [(0, true), (1, true), (3, false), (-1, true), (-3, false), (1_000_000_000, false)] {
+            let file = File::options().write(true).open(&path).unwrap();
+            let step = Duration::from_secs(u64::try_from(i64::abs(age)).unwrap());
+            let now = SystemTime::now();
+            file.set_modified(if age < 0 { now + step } else { now - step }).unwrap();
+            let opened = Opened::open(&path).unwrap();
+            assert_eq!(opened.known() != opened.stat, recent, "{age}");
+        }
+        assert!(matches!(Opened::open(&folder.path().join("none")), Err(Unread::Gone)));
+        assert!(matches!(Opened::open(&path.join("none")), Err(Unread::Gone)));
+        assert!(matches!(Opened::open(folder.path()), Err(Unread::Failed(_))));
+    }
+}

@@ -1,0 +1,27 @@
+//! What the headers of a photo file state, before any pixel is decoded.
+
+use std::borrow::Cow;
+
+use crate::pixels::Orientation;
+
+/// The size of a photo and where its metadata is.
+pub(super) struct Headers<'a> {
+    /// Pixels in a row, as stored.
+    pub width: usize,
+    /// Number of rows, as stored.
+    pub height: usize,
+    /// The orientation that decoding applies.
+    pub orientation: Orientation,
+    /// The EXIF block, put together from its parts.
+    pub exif: Option<Cow<'a, [u8]>>,
+    /// The first bytes of the EXIF block as a part of the file: all of them, unless it is split or encoded.
+    pub exif_part: &'a [u8],
+    pub xmp: Option<Cow<'a, [u8]>>,
+}
+
+impl Headers<'_> {
+    /// A photo without metadata.
+    pub fn plain((width, height): (usize, usize)) -> Self {
+        Headers { width, height, orientation: Orientation::Upright, exif: None, exif_part: &[], xmp: None }
+    }
+}

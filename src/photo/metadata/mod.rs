@@ -1,0 +1,108 @@
+//! What a photo file states about itself: its size, when, where and with what it was taken, and its thumbnail.
+//!
+//! Reads headers alone. Where several places state the same, EXIF comes before XMP, as for the orientation that decoding
+//! applies. Knows no pixels.
+
+mod fields;
+mod taken;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+pub use taken::DateTaken;
+
+use super::decode_error::DecodeError;
+use super::error::Error;
+use super::exif::Block;
+use super::format::Format;
+use super::headers::Headers;
+use super::{bmp, catch_panics, gif, jpeg, png, tiff, webp};
+use crate::budget::Budget;
+use crate::cancel::CancelToken;
+
+/// What a photo file states about itself: see [`metadata`].
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Metadata {
+    /// The format of the file.
+    pub format: Format,
+    /// Pixels in a row, as stored.
+    pub width: usize,
+    /// Number of rows, as stored.
+    pub height: usize,
+    /// The orientation that turns the stored pixels upright: 1 to 8, as in EXIF.
+    pub orientation: u8,
+    /// When the photo was taken: the first valid one of EXIF's `DateTimeOriginal`, `DateTimeDigitized` and `DateTime`,
+    /// each with its own fraction of a second and distance from UTC, then of XMP's `exif:DateTimeOriginal`,
+    /// `photoshop:DateCreated` and `xmp:CreateDate`.
+    pub taken: Option<DateTaken>,
+    /// The maker of the camera; at most 128 characters.
+    pub make: Option<String>,
+    /// The model of the camera; at most 128 characters.
+    pub model: Option<String>,
+    /// Where the photo was taken.
+    pub place: Option<Place>,
+    /// The bytes of the file that are its embedded thumbnail: a JPEG file of its own, stored like the photo, not
+    /// upright. `None` also if EXIF is encoded as text or split before the thumbnail's end.
+    pub thumbnail: Option<Range<usize>>,
+}
+
+impl Metadata {
+    /// Width and height of the upright photo.
+    #[must_use]
+    pub fn upright_size(&self) -> (usize, usize) {
+        if self.orientation > 4 { (self.height, self.width) } else { (self.width, self.height) }
+    }
+}
+
+/// A place on Earth, as a satellite receiver states it (WGS 84).
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Place {
+    /// Degrees north of the equator, -90 to 90.
+    pub latitude: f64,
+    /// Degrees east of Greenwich, -180 to 180.
+    pub longitude: f64,
+}
+
+/// Reads what a photo file states about itself, without decoding pixels: of JPEG, PNG, WebP and TIFF files EXIF and XMP,
+/// of GIF and BMP files the size.
+///
+/// What makes no sense counts as absent: a 13th month, a longitude of 200 degrees, a directory outside of its block.
+/// The place 0° N 0° E counts as absent too, since cameras write it while they have none.
+///
+/// `name` stands for the photo in messages: its path, for example.
+///
+/// # Errors
+/// Those of [`decode`](super::decode) that show in the headers: the bytes are not a photo, the format is not supported,
+/// the file ends before its size is stated, or that is more than 178,956,970 pixels.
+pub fn metadata(bytes: &[u8], name: &str) -> Result<Metadata, Error> {
+    let format = Format::detect(bytes, name)?;
+    catch_panics(|| read(format, bytes)).map_err(|error| error.named(name, format))
+}
+
+fn read(format: Format, bytes: &[u8]) -> Result<Metadata, DecodeError> {
+    let headers = match format {
+        Format::Jpeg => jpeg::headers(bytes)?,
+        Format::Png => png::headers(bytes)?,
+        Format::WebP => webp::headers(bytes)?,
+        Format::Gif => gif::headers(bytes)?,
+        Format::Bmp => bmp::headers(bytes)?,
+        Format::Tiff => tiff::headers(bytes, &Budget::photo(bytes.len(), &CancelToken::new()))?,
+    };
+    let Headers { width, height, orientation, exif, exif_part, xmp } = headers;
+    let block = exif.as_deref().and_then(Block::of);
+    let fields = block.map(|block| fields::read(&block)).unwrap_or_default();
+    let thumbnail = fields.thumbnail.zip(block).and_then(|(range, block)| {
+        // The block without its prefix begins this far into the EXIF data.
+        let prefix = exif.as_deref().map_or(0, <[u8]>::len) - block.bytes().len();
+        let range = prefix + range.start..prefix + range.end;
+        exif_part.get(range.clone())?;
+        let start = exif_part.as_ptr().addr().checked_sub(bytes.as_ptr().addr())?;
+        Some(start + range.start..start + range.end)
+    });
+    let taken = fields.taken.or_else(|| xmp.as_deref().and_then(fields::xmp_date));
+    let (make, model, place) = (fields.make, fields.model, fields.place);
+    Ok(Metadata { format, width, height, orientation: orientation.exif(), taken, make, model, place, thumbnail })
+}
