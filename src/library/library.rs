@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::Error;
-use super::store::{Access, Store};
+use super::store::{Access, ModelRow, Store};
+use super::vectors::{Kept, Vectors};
 
 /// Connections that are kept for later calls.
 const MOST_IDLE: usize = 8;
@@ -34,6 +35,8 @@ struct Shared {
     /// Absolute.
     path: PathBuf,
     idle: Mutex<Vec<Store>>,
+    /// Embeddings of earlier searches.
+    kept: Mutex<Kept>,
 }
 
 impl Library {
@@ -66,7 +69,7 @@ impl Library {
         // The file exists from here on; another process that removes it must not get a new one in its place.
         let access = if access == Access::Create { Access::Write } else { access };
         let path = store.path().to_owned();
-        Ok(Library(Arc::new(Shared { access, path, idle: Mutex::new(vec![store]) })))
+        Ok(Library(Arc::new(Shared { access, path, idle: Mutex::new(vec![store]), kept: Mutex::default() })))
     }
 
     /// The library's file: an absolute path.
@@ -78,6 +81,11 @@ impl Library {
     /// An error of this library.
     pub(crate) fn failed(&self, reason: String) -> Error {
         Error::Database { path: self.0.path.clone(), reason }
+    }
+
+    /// The embeddings of a model.
+    pub(super) fn vectors(&self, store: &Store, model: &ModelRow) -> Result<Arc<Vectors>, Error> {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).get(store, model)
     }
 
     /// A connection for one call.

@@ -17,9 +17,11 @@ mod place;
 mod query;
 pub mod scan;
 mod score;
+mod search;
 mod status;
 pub(crate) mod store;
 mod texts;
+mod vectors;
 
 pub use error::Error;
 pub use filter::Filter;
@@ -27,4 +29,5 @@ pub use index::{Index, IndexProgress, IndexReport};
 pub use library::Library;
 pub use place::default_path;
 pub use query::{Query, Term, What};
+pub use search::{Encoders, Found, Hit, Search};
 pub use status::{LibraryFolder, LibraryModel, LibraryStatus};

@@ -1,0 +1,433 @@
+//! Searches a library: a query becomes a unit vector, a scan ranks the photos, filters and the end of what fits decide.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::fmt;
+use std::path::PathBuf;
+
+use super::error::Error;
+use super::filter::Filter;
+use super::library::Library;
+use super::query::{Query, What};
+use super::scan;
+use super::score::{self, Measure};
+use super::store::{Calibration, FoundFile, ModelRow, Root, Store};
+use super::texts;
+use super::vectors::Vectors;
+use crate::cancel::CancelToken;
+use crate::clip::{Clip, ImageEncoder, ObservedPhoto, TextEncoder};
+
+/// Photos that are looked at one by one for a filter. Beyond these, one look at all files costs less.
+const MOST_LOOKS: usize = 2000;
+
+/// The towers of a model that a search may use. A query of sentences needs no image tower, and photos that are in the
+/// library need no tower at all.
+#[derive(Clone, Debug)]
+pub struct Encoders {
+    image: Option<ImageEncoder>,
+    text: Option<TextEncoder>,
+}
+
+impl From<&Clip> for Encoders {
+    fn from(clip: &Clip) -> Self {
+        Encoders { image: Some(clip.image().clone()), text: Some(clip.text().clone()) }
+    }
+}
+
+impl From<&ImageEncoder> for Encoders {
+    fn from(image: &ImageEncoder) -> Self {
+        Encoders { image: Some(image.clone()), text: None }
+    }
+}
+
+impl From<&TextEncoder> for Encoders {
+    fn from(text: &TextEncoder) -> Self {
+        Encoders { image: None, text: Some(text.clone()) }
+    }
+}
+
+impl Encoders {
+    fn fingerprint(&self) -> &str {
+        let image = self.image.as_ref().map(ImageEncoder::fingerprint);
+        image.or(self.text.as_ref().map(TextEncoder::fingerprint)).map_or("", |fingerprint| fingerprint.as_str())
+    }
+}
+
+/// A search in a library.
+///
+/// ```no_run
+/// use clippie_rs::Clip;
+/// use clippie_rs::library::{Filter, Library, Query, Search};
+///
+/// let library = Library::open("photos.sqlite")?;
+/// let clip = Clip::open("mobileclip2-s2.clippie")?;
+/// let summer = Filter::new().after("2024-06")?.before("2024-09")?;
+/// let found = Search::new(&library, &clip).filter(summer).run(&Query::text("a dog on a beach"))?;
+/// for hit in &found.hits {
+///     println!("{:.2} {}", hit.fit.unwrap_or_default(), hit.path.display());
+/// }
+/// # Ok::<(), clippie_rs::library::Error>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "a search does nothing until it is run"]
+pub struct Search {
+    library: Library,
+    encoders: Encoders,
+    name: String,
+    filter: Filter,
+    limit: usize,
+    all: bool,
+    min_score: Option<f32>,
+    cancel: CancelToken,
+}
+
+impl fmt::Debug for Search {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Search").field("library", &self.library).field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+/// What a search found.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Found {
+    /// The photos, best first; of equal scores, in the order of their paths.
+    pub hits: Vec<Hit>,
+    /// The cosine at which results end for this query; `None` if the library has too few photos to know.
+    pub cut: Option<f32>,
+    /// Photos that were compared: all of the library that have an embedding of this model.
+    pub compared: usize,
+}
+
+/// A photo that was found.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Hit {
+    /// Its file, the first by name if there are several.
+    pub path: PathBuf,
+    /// Its other files with the same bytes.
+    pub copies: Vec<PathBuf>,
+    /// The cosine with the query, from -1 to 1.
+    pub score: f32,
+    /// How well it fits, comparable between queries and models: one and more fits, less does not. `None` if the library
+    /// has too few photos to know.
+    pub fit: Option<f32>,
+    /// When it was taken, local time, `YYYY-MM-DDTHH:MM:SS`; the time of the file if the photo does not say.
+    pub taken: String,
+    /// Whether the photo itself says when it was taken.
+    pub dated: bool,
+    /// Degrees north and east.
+    pub place: Option<(f64, f64)>,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Pixels of the upright photo.
+    pub width: u32,
+    /// Pixels of the upright photo.
+    pub height: u32,
+}
+
+/// A query as a scan and a score need it.
+struct Prepared {
+    /// Unit length, `[dim]`.
+    vector: Vec<f32>,
+    /// Weights, and what each term is measured against.
+    terms: Vec<(f32, Option<Calibration>)>,
+    /// Length of the sum before it was scaled.
+    length: f64,
+    sentences_only: bool,
+    /// Contents that are part of the query.
+    own: HashSet<i64>,
+}
+
+impl Search {
+    /// A search for the ten best photos of `library` that fit, with embeddings of these towers.
+    pub fn new(library: &Library, encoders: impl Into<Encoders>) -> Search {
+        Search {
+            library: library.clone(),
+            encoders: encoders.into(),
+            name: "this model".into(),
+            filter: Filter::new(),
+            limit: 10,
+            all: false,
+            min_score: None,
+            cancel: CancelToken::new(),
+        }
+    }
+
+    /// The model's name in messages.
+    pub fn model_name(mut self, name: &str) -> Search {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    /// Only photos that pass a filter.
+    pub fn filter(mut self, filter: Filter) -> Search {
+        self.filter = filter;
+        self
+    }
+
+    /// At most so many photos.
+    pub fn limit(mut self, photos: usize) -> Search {
+        self.limit = photos;
+        self
+    }
+
+    /// Whether photos that do not fit are results too.
+    pub fn all(mut self, all: bool) -> Search {
+        self.all = all;
+        self
+    }
+
+    /// Only photos with at least this cosine, whether they fit or not.
+    pub fn min_score(mut self, cosine: f32) -> Search {
+        self.min_score = Some(cosine);
+        self
+    }
+
+    /// Stops with [`Error::Cancelled`] soon after `token` is cancelled.
+    pub fn cancel(mut self, token: &CancelToken) -> Search {
+        self.cancel = token.clone();
+        self
+    }
+
+    /// Finds the photos of a query.
+    ///
+    /// # Errors
+    /// The library has no embeddings of this model; a photo of the query cannot be read; a term needs a tower that the
+    /// model does not have; the terms cancel each other out; the library cannot be read.
+    pub fn run(&self, query: &Query) -> Result<Found, Error> {
+        let store = self.library.store()?;
+        let model = self.model(&store)?;
+        let prepared = self.prepare(&store, &model, query)?;
+        let vectors = self.library.vectors(&store, &model)?;
+        let measure = Measure::new(&prepared.terms, prepared.length, || {
+            prepared.sentences_only.then(|| self.high(&vectors, &prepared.vector)).flatten()
+        });
+        let least = match (self.min_score, &measure) {
+            (Some(score), _) => Some(f64::from(score)),
+            (None, Some(measure)) if !self.all => Some(measure.cut()),
+            (None, _) => None,
+        };
+        let roots = store.roots()?;
+        let looker = Looker { store: &store, roots: &roots, filter: &self.filter, own: &prepared.own };
+        let mut hits = self.rank(&vectors, &prepared.vector, least, &looker)?;
+        hits.truncate(self.limit);
+        let hits = hits.into_iter().map(|(score, files)| hit(score, files, measure.as_ref())).collect();
+        let cut = measure.map(|measure| measure.cut() as f32);
+        Ok(Found { hits, cut, compared: vectors.len() })
+    }
+
+    fn model(&self, store: &Store) -> Result<ModelRow, Error> {
+        store.model(self.encoders.fingerprint())?.map_or_else(
+            || {
+                let known = store.models()?;
+                Err(Error::Fingerprint {
+                    path: store.path().to_owned(),
+                    name: self.name.clone(),
+                    known: known.into_iter().map(|model| model.name).collect(),
+                })
+            },
+            Ok,
+        )
+    }
+
+    /// The unit vector of a query.
+    fn prepare(&self, store: &Store, model: &ModelRow, query: &Query) -> Result<Prepared, Error> {
+        let mut sum = vec![0.0f64; model.dim];
+        let mut terms = Vec::new();
+        let mut own = HashSet::new();
+        let mut sentences_only = true;
+        for term in query.terms() {
+            let (vector, calibration) = match &term.what {
+                What::Text(text) => {
+                    let encoder = self.encoders.text.as_ref().ok_or_else(|| needs("text", "sentences"))?;
+                    (texts::embedding(store, model, &encoder.with_cancel(&self.cancel), text)?, model.text)
+                }
+                What::Photo(path) => {
+                    sentences_only = false;
+                    let (vector, photo) = self.photo(store, model, path)?;
+                    own.extend(photo);
+                    (vector, model.photo)
+                }
+                What::Vector(values) => {
+                    sentences_only = false;
+                    if values.len() != model.dim {
+                        let (left, right) = (values.len(), model.dim);
+                        return Err(crate::Error::EmbedDim { left, right }.into());
+                    }
+                    (values.clone(), model.photo)
+                }
+            };
+            let length = score::dot(&vector, &vector).sqrt();
+            if !length.is_normal() || !term.weight.is_finite() {
+                return Err(Error::Query(
+                    "a term of the query has no direction: its embedding is zero or not finite".into(),
+                ));
+            }
+            let scale = f64::from(term.weight) / length;
+            sum.iter_mut().zip(&vector).for_each(|(sum, value)| *sum += scale * f64::from(*value));
+            terms.push((term.weight, calibration));
+        }
+        let length = sum.iter().map(|value| value * value).sum::<f64>().sqrt();
+        let weights: f64 = terms.iter().map(|(weight, _)| f64::from(weight.abs())).sum();
+        if terms.is_empty() {
+            return Err(Error::Query("the query is empty; describe what to find, or name a photo".into()));
+        }
+        // Nothing but rounding is left.
+        if length <= weights * 1e-6 {
+            return Err(Error::Query(format!("the terms of `{query}` cancel each other out; change a factor")));
+        }
+        let vector = sum.iter().map(|value| (value / length) as f32).collect();
+        Ok(Prepared { vector, terms, length, sentences_only, own })
+    }
+
+    /// The embedding of a photo: the stored one if the library has its content.
+    fn photo(&self, store: &Store, model: &ModelRow, path: &std::path::Path) -> Result<(Vec<f32>, Option<i64>), Error> {
+        let photo = ObservedPhoto::new(path);
+        photo.load()?;
+        let known = match photo.content() {
+            Some(content) => store.photo_of_hash(&content.hash)?,
+            None => None,
+        };
+        if let Some(id) = known
+            && let Some(vector) = store.embedding(model, id)?
+        {
+            return Ok((vector, known));
+        }
+        let encoder =
+            self.encoders.image.as_ref().ok_or_else(|| needs("image", "photos that are not in the library"))?;
+        Ok((encoder.with_cancel(&self.cancel).encode_one(&photo)?, known))
+    }
+
+    /// The high cosine of a query with the library's photos.
+    fn high(&self, vectors: &Vectors, query: &[f32]) -> Option<f64> {
+        let rows = vectors.rows().ok()?;
+        let cosines = score::sample(vectors.len(), score::LIFT_SAMPLE)
+            .filter_map(|row| rows.row(row).ok().map(|row| score::dot(row, query)));
+        score::high(cosines.collect())
+    }
+
+    /// The best photos that pass, each with its files, in order.
+    fn rank(
+        &self,
+        vectors: &Vectors,
+        query: &[f32],
+        least: Option<f64>,
+        looker: &Looker<'_>,
+    ) -> Result<Vec<(f64, Vec<FoundFile>)>, Error> {
+        let mut options = scan::Options::new().cancel(&self.cancel);
+        if let Some(least) = least {
+            options = options.min_score(least);
+        }
+        let mut k = self.limit.saturating_mul(2).saturating_add(32);
+        let mut found: Vec<(f64, Vec<FoundFile>)> = Vec::new();
+        let mut looked = 0;
+        loop {
+            let hits = scanned(vectors, query, k, &options)?;
+            for hit in &hits[looked.min(hits.len())..] {
+                // Equal scores may change places.
+                if found.len() >= self.limit && found.last().is_some_and(|last| last.0 > hit.score) {
+                    return Ok(sorted(found));
+                }
+                looked += 1;
+                if let Some(files) = looker.files(vectors.photo(hit.row))? {
+                    found.push((hit.score, files));
+                }
+            }
+            if hits.len() < k {
+                return Ok(sorted(found));
+            }
+            if looked >= MOST_LOOKS && !looker.filter.is_empty() {
+                break;
+            }
+            k = k.saturating_mul(4);
+        }
+        // A filter that few photos pass: find these first.
+        let mut rows = looker.rows(vectors)?;
+        rows.sort_unstable();
+        let options = options.only(&rows);
+        let mut found = Vec::new();
+        for hit in scanned(vectors, query, rows.len(), &options)? {
+            if found.len() >= self.limit && found.last().is_some_and(|last: &(f64, _)| last.0 > hit.score) {
+                break;
+            }
+            if let Some(files) = looker.files(vectors.photo(hit.row))? {
+                found.push((hit.score, files));
+            }
+        }
+        Ok(sorted(found))
+    }
+}
+
+fn scanned(vectors: &Vectors, query: &[f32], k: usize, options: &scan::Options<'_>) -> Result<Vec<scan::Hit>, Error> {
+    let hits = vectors.rows()?.top_k(query, k, options).map_err(|error| match error {
+        scan::Error::Cancelled => Error::Cancelled,
+        error => Error::Query(error.to_string()),
+    })?;
+    Ok(hits.into_iter().next().unwrap_or_default())
+}
+
+/// Best first; equal scores by path.
+fn sorted(mut found: Vec<(f64, Vec<FoundFile>)>) -> Vec<(f64, Vec<FoundFile>)> {
+    found.sort_by(|a, b| b.0.partial_cmp(&a.0).unwrap_or(Ordering::Equal).then_with(|| a.1[0].path.cmp(&b.1[0].path)));
+    found
+}
+
+fn hit(score: f64, mut files: Vec<FoundFile>, measure: Option<&Measure>) -> Hit {
+    let file = files.remove(0);
+    Hit {
+        path: file.path,
+        copies: files.into_iter().map(|file| file.path).collect(),
+        score: score as f32,
+        fit: measure.map(|measure| measure.fit(score) as f32),
+        taken: file.taken,
+        dated: file.dated,
+        place: file.place,
+        bytes: file.bytes,
+        width: file.width,
+        height: file.height,
+    }
+}
+
+fn needs(tower: &str, what: &str) -> Error {
+    Error::Query(format!("the query has {what}, and the model has no {tower} tower; use a model with both"))
+}
+
+/// Looks up the files of photos.
+struct Looker<'a> {
+    store: &'a Store,
+    roots: &'a [Root],
+    filter: &'a Filter,
+    own: &'a HashSet<i64>,
+}
+
+impl Looker<'_> {
+    /// The files of a photo that pass the filter, sorted by path; `None` without any, and for the query's own photos.
+    fn files(&self, photo: i64) -> Result<Option<Vec<FoundFile>>, Error> {
+        if self.own.contains(&photo) {
+            return Ok(None);
+        }
+        let mut files = Vec::new();
+        self.store.found(Some(photo), self.roots, |file| {
+            if self.filter.passes(&file) {
+                files.push(file);
+            }
+            Ok(())
+        })?;
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok((!files.is_empty()).then_some(files))
+    }
+
+    /// The rows of the photos that pass the filter.
+    fn rows(&self, vectors: &Vectors) -> Result<Vec<u32>, Error> {
+        let by_photo = vectors.by_photo();
+        let mut rows = HashSet::new();
+        self.store.found(None, self.roots, |file| {
+            if self.filter.passes(&file) {
+                rows.extend(by_photo.get(&file.photo));
+            }
+            Ok(())
+        })?;
+        Ok(rows.into_iter().collect())
+    }
+}
