@@ -20,6 +20,7 @@
 //! - [`ImageInput`] is anything accepted as an image. `walk::photos` (feature `walk`) lists the photos of a folder.
 //! - [`CancelToken`] stops batches, streams and downloads. [`Fingerprint`] says which embeddings may be compared.
 //! - [`similarity`], [`query_similarity`] and [`Clip::probabilities`] compare embeddings.
+//! - [`Classifier`] tells which of several [`Label`]s a photo shows.
 //!
 //! # Modules
 //!
@@ -87,8 +88,9 @@ pub mod weights;
 #[cfg(feature = "decode")]
 pub use clip::decode_pixels_into;
 pub use clip::{
-    CancelToken, Clip, Encoded, Fingerprint, FingerprintError, ImageEncoder, ImageInput, ModelLoader, ModelSource,
-    Options, Progress, Stream, TextEncoder, query_similarity, similarity,
+    CancelToken, Classification, Classifier, ClassifierBuilder, Clip, Encoded, Fingerprint, FingerprintError, Guess,
+    ImageEncoder, ImageInput, Label, ModelLoader, ModelSource, Options, Progress, Scoring, Stream, Templates,
+    TextEncoder, query_similarity, similarity,
 };
 pub use error::{Error, ErrorKind};
 pub use kernels::isa::{Isa, IsaError};

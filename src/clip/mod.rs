@@ -5,9 +5,11 @@
 //!                              +-> batch (passes over threads) -> tower -> unit rows
 //! text -> tokenizer -> ids ----+
 //! ```
-//! `image` and `text` hold the two encoders, `stream` feeds them any number of inputs in order.
+//! `image` and `text` hold the two encoders, `stream` feeds them any number of inputs in order, `classify` decides
+//! between labels.
 
 mod batch;
+mod classify;
 mod encoded;
 mod fingerprint;
 mod image;
@@ -30,6 +32,7 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayBase, Data, Ix2};
 
 pub use crate::cancel::CancelToken;
+pub use classify::{Classification, Classifier, ClassifierBuilder, Guess, Label, Scoring, Templates};
 pub use encoded::Encoded;
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use image::ImageEncoder;

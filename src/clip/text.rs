@@ -133,6 +133,18 @@ impl TextEncoder {
         self.session.config.embed_dim
     }
 
+    /// See [`Clip::logit_scale`](super::Clip::logit_scale).
+    #[must_use]
+    pub fn logit_scale(&self) -> f32 {
+        self.session.config.logit_scale.exp()
+    }
+
+    /// See [`Clip::logit_bias`](super::Clip::logit_bias).
+    #[must_use]
+    pub fn logit_bias(&self) -> Option<f32> {
+        self.session.config.logit_bias
+    }
+
     /// Token positions of the model, start and end included.
     #[must_use]
     pub fn context_length(&self) -> usize {
