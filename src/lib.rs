@@ -20,7 +20,7 @@
 //! - [`ImageInput`] is anything accepted as an image. `walk::photos` (feature `walk`) lists the photos of a folder.
 //! - [`CancelToken`] stops batches, streams and downloads. [`Fingerprint`] says which embeddings may be compared.
 //! - [`similarity`], [`query_similarity`] and [`Clip::probabilities`] compare embeddings.
-//! - [`Classifier`] tells which of several [`Label`]s a photo shows.
+//! - [`Classifier`] tells which of several [`Label`]s a photo shows. [`TextCache`] remembers texts.
 //!
 //! # Modules
 //!
@@ -88,9 +88,9 @@ pub mod weights;
 #[cfg(feature = "decode")]
 pub use clip::decode_pixels_into;
 pub use clip::{
-    CancelToken, Classification, Classifier, ClassifierBuilder, Clip, Encoded, Fingerprint, FingerprintError, Guess,
-    ImageEncoder, ImageInput, Label, ModelLoader, ModelSource, Options, Progress, Scoring, Stream, Templates,
-    TextEncoder, query_similarity, similarity,
+    CachedText, CancelToken, Classification, Classifier, ClassifierBuilder, Clip, Encoded, Fingerprint,
+    FingerprintError, Guess, ImageEncoder, ImageInput, Label, ModelLoader, ModelSource, Options, Progress, Scoring,
+    Stream, Templates, TextCache, TextCacheError, TextEncoder, query_similarity, similarity,
 };
 pub use error::{Error, ErrorKind};
 pub use kernels::isa::{Isa, IsaError};

@@ -6,7 +6,7 @@
 //! text -> tokenizer -> ids ----+
 //! ```
 //! `image` and `text` hold the two encoders, `stream` feeds them any number of inputs in order, `classify` decides
-//! between labels.
+//! between labels, `text_cache` remembers texts.
 
 mod batch;
 mod classify;
@@ -24,6 +24,7 @@ mod similarity;
 mod source;
 mod stream;
 mod text;
+mod text_cache;
 
 use std::fmt;
 use std::path::Path;
@@ -45,6 +46,7 @@ pub use similarity::{query_similarity, similarity};
 pub use source::ModelSource;
 pub use stream::{Progress, Stream};
 pub use text::TextEncoder;
+pub use text_cache::{CachedText, TextCache, TextCacheError};
 
 use crate::error::Error;
 use crate::models::config::ModelConfig;

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use ndarray::Array2;
 
 use super::{Classifier, Label, Scoring, Templates, labels, scores};
-use crate::clip::{Clip, TextEncoder};
+use crate::clip::{Clip, TextCache, TextEncoder};
 use crate::error::Error;
 
 /// Sentences that are encoded at a time, so that memory does not grow with the number of templates.
@@ -32,6 +32,7 @@ pub struct ClassifierBuilder<'a> {
     labels: Vec<Label>,
     templates: Templates,
     settings: Settings,
+    cache: Option<&'a TextCache>,
 }
 
 impl Clip {
@@ -48,11 +49,11 @@ impl TextEncoder {
         let settings =
             Settings { scoring: Scoring::default(), temperature: 1.0, top: 5, min_probability: 0.0, min_margin: 0.0 };
         let labels = labels.into_iter().map(Into::into).collect();
-        ClassifierBuilder { encoder: self, labels, templates: Templates::default(), settings }
+        ClassifierBuilder { encoder: self, labels, templates: Templates::default(), settings, cache: None }
     }
 }
 
-impl ClassifierBuilder<'_> {
+impl<'a> ClassifierBuilder<'a> {
     /// Sets the sentences around labels. The default is `a photo of a {}.`; [`Templates::general`] costs ten times as
     /// much and is usually more accurate on photos.
     pub fn templates(mut self, templates: Templates) -> Self {
@@ -93,6 +94,12 @@ impl ClassifierBuilder<'_> {
         self
     }
 
+    /// Takes embeddings of sentences from `cache` if they are there, and adds the others to it.
+    pub fn cache(mut self, cache: &'a TextCache) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
     /// Encodes the sentences of all labels.
     ///
     /// # Errors
@@ -126,7 +133,11 @@ impl ClassifierBuilder<'_> {
         let mut sentences = sentences.peekable();
         while sentences.peek().is_some() {
             let (labels, texts): (Vec<usize>, Vec<String>) = sentences.by_ref().take(CHUNK).unzip();
-            for (label, embedding) in labels.into_iter().zip(self.encoder.encode(&texts)?.outer_iter()) {
+            let encoded = match self.cache {
+                Some(cache) => cache.get_or_encode(self.encoder, &texts)?,
+                None => self.encoder.encode(&texts)?,
+            };
+            for (label, embedding) in labels.into_iter().zip(encoded.outer_iter()) {
                 add_unit(&mut means[label * embed_dim..][..embed_dim], embedding.as_slice().unwrap_or_default());
             }
         }

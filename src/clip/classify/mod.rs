@@ -95,15 +95,35 @@ impl Classifier {
     /// # Errors
     /// Rows of another length than the labels'; rows that are not finite.
     pub fn classify(&self, embeddings: &ArrayBase<impl Data<Elem = f32>, Ix2>) -> Result<Vec<Classification>, Error> {
-        let rows = embeddings.outer_iter().enumerate();
-        let one = |(index, row): (usize, ndarray::ArrayView1<'_, f32>)| {
+        self.each(embeddings, |row| self.classify_one(row)).collect()
+    }
+
+    /// Cosines of embeddings `[photos, embed_dim]` with the labels: `[photos, labels]`, from -1 to 1, as accurate as
+    /// float64. For figures of one's own; [`Classifier::classify`] decides by them.
+    ///
+    /// # Errors
+    /// See [`Classifier::classify`].
+    pub fn cosines(&self, embeddings: &ArrayBase<impl Data<Elem = f32>, Ix2>) -> Result<Array2<f64>, Error> {
+        let mut all = Array2::zeros((embeddings.nrows(), self.labels.len()));
+        for (mut row, cosines) in all.outer_iter_mut().zip(self.each(embeddings, |row| self.cosines_of(row))) {
+            row.iter_mut().zip(cosines?).for_each(|(to, cosine)| *to = cosine);
+        }
+        Ok(all)
+    }
+
+    /// Calls `one` for every row; errors name the row.
+    fn each<'s, T: 's>(
+        &'s self,
+        rows: &'s ArrayBase<impl Data<Elem = f32>, Ix2>,
+        one: impl Fn(&[f32]) -> Result<T, Error> + 's,
+    ) -> impl Iterator<Item = Result<T, Error>> + 's {
+        rows.outer_iter().enumerate().map(move |(index, row)| {
             let result = match row.as_slice() {
-                Some(row) => self.classify_one(row),
-                None => self.classify_one(&row.to_vec()),
+                Some(row) => one(row),
+                None => one(&row.to_vec()),
             };
             result.map_err(|error| error.of_item("embedding", Some(index), None))
-        };
-        rows.map(one).collect()
+        })
     }
 
     /// Classifies one photo by its embedding.
@@ -111,7 +131,7 @@ impl Classifier {
     /// # Errors
     /// See [`Classifier::classify`].
     pub fn classify_one(&self, embedding: &[f32]) -> Result<Classification, Error> {
-        let cosines = self.cosines(embedding)?;
+        let cosines = self.cosines_of(embedding)?;
         let probabilities = self.probabilities(&cosines);
         let ranking = scores::ranking(&cosines);
         let probability = |place: usize| ranking.get(place).map_or(0.0, |&label| probabilities[label]);
@@ -180,7 +200,7 @@ impl Classifier {
     }
 
     /// Cosines of an embedding with all labels.
-    fn cosines(&self, embedding: &[f32]) -> Result<Vec<f64>, Error> {
+    fn cosines_of(&self, embedding: &[f32]) -> Result<Vec<f64>, Error> {
         if embedding.len() != self.rows.ncols() {
             return Err(Error::EmbedDim { left: embedding.len(), right: self.rows.ncols() });
         }

@@ -84,6 +84,10 @@ fn a_row_has_the_same_bits_alone_and_among_others() {
     let mut reversed = classifier.classify(&rows.slice(s![..;-1, ..])).unwrap();
     reversed.reverse();
     assert_eq!(reversed, all);
+    let cosines = classifier.cosines(&rows).unwrap();
+    for (found, cosines) in all.iter().zip(cosines.outer_iter()) {
+        assert!(found.guesses.iter().all(|guess| guess.cosine == cosines[guess.label] as f32));
+    }
     // Columns that are not contiguous.
     assert_eq!(classifier.classify(&rows.t().to_owned().t()).unwrap(), all);
     assert_eq!(classifier.classify(&Array2::zeros((0, clip.embed_dim()))).unwrap(), []);
@@ -105,6 +109,13 @@ fn templates_and_wordings_are_averaged_and_normalised_again() {
             assert!((f64::from(*found) - expected / length).abs() < 1e-7);
         }
     }
+    // A cache changes no bit.
+    let cache = crate::TextCache::new(100, 1 << 20);
+    for _ in 0..2 {
+        let cached = clip.classifier(&labels).templates(templates.clone()).cache(&cache).build().unwrap();
+        assert_eq!(cached.embeddings(), classifier.embeddings());
+    }
+    assert_eq!((cache.hits(), cache.misses()), (9, 9));
     // An encoder that does not normalise gives the same labels.
     let raw = Options::new().normalize(false).open_weights(crate::weights::WeightsFile::demo().unwrap()).unwrap();
     let of_raw = raw.classifier(&labels).templates(templates).build().unwrap();
