@@ -6,6 +6,7 @@
 
 mod args;
 mod bench;
+mod classify;
 mod convert;
 mod encode;
 mod events;
@@ -16,11 +17,15 @@ mod model;
 mod models;
 mod named;
 mod output;
+mod passed_over;
+mod photos;
 mod preprocess;
 #[cfg(feature = "hub")]
 mod pull;
 mod signals;
 mod streams;
+mod table;
+mod tally;
 mod tokenize;
 
 use std::io::{self, Write};
@@ -58,6 +63,7 @@ fn run() -> ExitCode {
     events::init(cli.common.quiet, cli.common.verbose, &messages);
     let result = match &cli.command {
         Command::Encode(args) => encode::run(args, &messages),
+        Command::Classify(args) => classify::run(args, &messages),
         Command::Convert(args) => convert::run(args, &messages),
         Command::Info(args) => info::run(args, &messages),
         Command::Models(args) => models::run(args, &messages),
