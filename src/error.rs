@@ -135,6 +135,9 @@ pub enum Error {
         /// Length of the second ones.
         right: usize,
     },
+    /// A classifier cannot be built or used: its labels, templates or settings, or embeddings that do not fit it.
+    #[error("{0}")]
+    Classifier(String),
     /// `CLIPPIE_ISA` names an instruction set that cannot be used.
     #[error(transparent)]
     Isa(#[from] IsaError),
@@ -277,7 +280,9 @@ impl Error {
             Error::Pixels(_) | Error::Preprocess(_) | Error::PixelShape { .. } => ErrorKind::Image,
             Error::Tokenizer(_) | Error::Vocabulary { .. } => ErrorKind::Text,
             Error::ModelName { .. } | Error::NoModel { .. } => ErrorKind::Option,
-            Error::Isa(_) | Error::OutputLength { .. } | Error::EmbedDim { .. } => ErrorKind::Option,
+            Error::Isa(_) | Error::OutputLength { .. } | Error::EmbedDim { .. } | Error::Classifier(_) => {
+                ErrorKind::Option
+            }
             Error::Cancelled => ErrorKind::Cancelled,
             #[cfg(feature = "import")]
             Error::Import(_) => ErrorKind::Checkpoint,

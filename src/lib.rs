@@ -20,6 +20,7 @@
 //! - [`ImageInput`] is anything accepted as an image. `walk::photos` (feature `walk`) lists the photos of a folder.
 //! - [`CancelToken`] stops batches, streams and downloads. [`Fingerprint`] says which embeddings may be compared.
 //! - [`similarity`], [`query_similarity`] and [`Clip::probabilities`] compare embeddings.
+//! - [`Classifier`] tells which of several [`Label`]s a photo shows. [`TextCache`] remembers texts.
 //!
 //! # Modules
 //!
@@ -87,8 +88,9 @@ pub mod weights;
 #[cfg(feature = "library")]
 pub use clip::Content;
 pub use clip::{
-    CancelToken, Clip, Encoded, Fingerprint, FingerprintError, ImageEncoder, ImageInput, ModelLoader, ModelSource,
-    Options, Progress, Stream, TextEncoder, query_similarity, similarity,
+    CachedText, CancelToken, Classification, Classifier, ClassifierBuilder, Clip, Encoded, Fingerprint,
+    FingerprintError, Guess, ImageEncoder, ImageInput, Label, ModelLoader, ModelSource, Options, Progress, Scoring,
+    Stream, Templates, TextCache, TextCacheError, TextEncoder, query_similarity, similarity,
 };
 #[cfg(feature = "decode")]
 pub use clip::{Observation, ObservedPhoto, decode_pixels_into};

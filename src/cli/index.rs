@@ -1,19 +1,18 @@
 //! `clippie-rs index`: brings the photo library up to date with folders.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
-use std::thread;
 
 use serde::Serialize;
 
-use super::args::{self, Photos};
+use super::args;
+use super::library;
 use super::messages::{Failure, Messages, Outcome, count};
-use super::model::{self, Chosen};
+use super::model::Chosen;
 use super::output::Source;
 use super::report::{Passed, Report};
 use super::{inputs, passed_over, signals};
-use crate::ImageEncoder;
-use crate::library::{Index, IndexReport, Library, default_path};
+use crate::library::{Index, IndexReport, Library};
+use crate::{ImageEncoder, TextEncoder};
 
 /// The report of `--report`, apart from the list of failures. Fields may be added, never renamed or removed.
 #[derive(Serialize)]
@@ -49,8 +48,8 @@ pub(super) fn run(args: &args::Index, messages: &Messages) -> Result<Outcome, Fa
     }
     let library = match args.folders.is_empty() {
         // Nothing can be in a new one.
-        true => Library::open(path(&args.library)?)?,
-        false => Library::create(path(&args.library)?)?,
+        true => Library::open(library::path(&args.library)?)?,
+        false => Library::create(library::path(&args.library)?)?,
     };
     let report = args.report.clone().map(Report::open).transpose()?;
     for folder in &args.forget {
@@ -61,7 +60,7 @@ pub(super) fn run(args: &args::Index, messages: &Messages) -> Result<Outcome, Fa
     if args.folders.is_empty() && !args.forget.is_empty() {
         return Ok(Outcome::Complete);
     }
-    let (encoder, name) = encoder(args, &library, messages)?;
+    let (encoder, texts, name) = encoder(args, &library, messages)?;
     let stop = signals::stop();
     let report = RefCell::new(report);
     let broken = RefCell::new(None);
@@ -85,6 +84,9 @@ pub(super) fn run(args: &args::Index, messages: &Messages) -> Result<Outcome, Fa
                 broken.borrow_mut().get_or_insert(failure);
             }
         });
+    if let Some(texts) = &texts {
+        index = index.texts(texts)?;
+    }
     let done = index.run(&args.folders);
     drop(index);
     drop(progress);
@@ -108,30 +110,18 @@ pub(super) fn run(args: &args::Index, messages: &Messages) -> Result<Outcome, Fa
     }
 }
 
-/// The library's file.
-pub(super) fn path(library: &args::Library) -> Result<PathBuf, Failure> {
-    library.library.clone().or_else(default_path).ok_or_else(|| {
-        Failure::Usage("there is no home folder to keep the photo library in; name its file with --library".into())
-    })
-}
-
 /// Opens the model: that of the library, unless one is named.
-fn encoder(args: &args::Index, library: &Library, messages: &Messages) -> Result<(ImageEncoder, String), Failure> {
+fn encoder(
+    args: &args::Index,
+    library: &Library,
+    messages: &Messages,
+) -> Result<(ImageEncoder, Option<TextEncoder>, String), Failure> {
     let models = library.models()?;
-    let named = args.model.model.as_ref().filter(|model| !model.is_empty());
-    let only = models.first().filter(|_| models.len() == 1 && named.is_none());
-    let model = args::Model { model: only.map(|model| (&model.name).into()).or(named.cloned()) };
-    let Chosen { weights, options, name } = match model::choose(&model, &Photos::default(), messages) {
-        Err(failure) if only.is_some() => {
-            let library = library.path().display();
-            let reason = failure.text();
-            return Err(Failure::Error(format!("the model of {library} cannot be opened: {reason}; name it with -m")));
-        }
-        chosen => chosen?,
-    };
-    let threads = args.threads.filter(|&threads| threads > 0);
-    let threads = threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, Into::into));
-    let encoder = options.threads(threads).batch_size(args.batch_size as usize).open_weights_image(weights)?;
+    let named = args.model.model.as_ref().is_some_and(|model| !model.is_empty());
+    let only = models.first().filter(|_| models.len() == 1 && !named);
+    let Chosen { weights, options, name } = super::library::model(&args.model, args.threads, library, messages)?;
+    let (image, texts) = super::library::towers(options.batch_size(args.batch_size as usize), weights)?;
+    let encoder = image?;
     let fingerprint = encoder.fingerprint().as_str();
     if let Some(only) = only.filter(|only| only.fingerprint != fingerprint) {
         return Err(Failure::Error(format!(
@@ -147,7 +137,7 @@ fn encoder(args: &args::Index, library: &Library, messages: &Messages) -> Result
             known.join(" and ")
         ));
     }
-    Ok((encoder, name))
+    Ok((encoder, texts, name))
 }
 
 /// `indexed 5 photos in 1.2 s: 3 new, 2 unchanged`

@@ -7,7 +7,8 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::messages::Failure;
+use super::args::Inputs;
+use super::messages::{Failure, Messages};
 use super::streams;
 use crate::ImageInput;
 use crate::walk::{PassedOver, Walk, WalkError};
@@ -63,7 +64,7 @@ pub(super) fn is_stdin(path: &Path) -> bool {
 pub(super) struct Found {
     pub photos: Vec<Photo>,
     /// The folders without photos.
-    pub empty: Vec<PathBuf>,
+    empty: Vec<PathBuf>,
     /// What folders have beside photos.
     pub passed_over: PassedOver,
 }
@@ -84,17 +85,35 @@ impl Found {
     }
 }
 
-/// The photos of `inputs` and of the list `files_from`; those of folders as `walk` finds them.
-pub(super) fn photos(inputs: &[PathBuf], files_from: Option<&Path>, walk: &Walk) -> Result<Found, Failure> {
+/// How the folders of a call are searched.
+pub(super) fn walk(inputs: &Inputs) -> Result<Walk, Failure> {
+    let walk = Walk::new().ignore_files(inputs.ignore_files).exclude(&inputs.exclude);
+    walk.map_err(|error| Failure::Usage(format!("--exclude: {error}")))
+}
+
+/// Refuses calls that would read standard input twice: as a photo, or as one of the lists.
+pub(super) fn read_stdin_once<'a>(
+    inputs: &'a Inputs,
+    lists: impl IntoIterator<Item = &'a Option<PathBuf>>,
+) -> Result<(), Failure> {
+    let lists = lists.into_iter().flatten().chain(&inputs.files_from);
+    if inputs.inputs.iter().chain(lists).filter(|path| is_stdin(path)).count() > 1 {
+        return Err(Failure::Usage("standard input can be only one of the inputs; put the others into files".into()));
+    }
+    Ok(())
+}
+
+/// The photos of a call; those of folders as `walk` finds them. Warns of folders without photos.
+pub(super) fn photos(inputs: &Inputs, walk: &Walk, messages: &Messages) -> Result<Found, Failure> {
     let mut found = Found::default();
-    for input in inputs {
+    for input in &inputs.inputs {
         if is_stdin(input) {
             found.photos.push(Photo::Stdin(read_stdin_photo()?));
         } else {
             found.add(input.clone(), walk);
         }
     }
-    if let Some(list) = files_from {
+    if let Some(list) = inputs.files_from.as_deref() {
         let bytes = read_list(list, &PATHS)?;
         // Would be taken for paths of one letter, separated by NUL bytes.
         if is_utf16(&bytes) {
@@ -107,6 +126,9 @@ pub(super) fn photos(inputs: &[PathBuf], files_from: Option<&Path>, walk: &Walk)
             })?;
             found.add(path, walk);
         }
+    }
+    for folder in &found.empty {
+        messages.warning(&format!("{}: no photos in this folder", folder.display()));
     }
     Ok(found)
 }

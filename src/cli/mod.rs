@@ -6,6 +6,7 @@
 
 mod args;
 mod bench;
+mod classify;
 mod convert;
 mod encode;
 mod events;
@@ -13,20 +14,27 @@ mod events;
 mod index;
 mod info;
 mod inputs;
+#[cfg(feature = "library")]
+mod library;
 mod messages;
 mod model;
 mod models;
 mod named;
 mod output;
 mod passed_over;
+mod photos;
 mod preprocess;
 #[cfg(feature = "hub")]
 mod pull;
 mod report;
+#[cfg(feature = "library")]
+mod search;
 mod signals;
 #[cfg(feature = "library")]
 mod status;
 mod streams;
+mod table;
+mod tally;
 mod tokenize;
 
 use std::io::{self, Write};
@@ -64,6 +72,7 @@ fn run() -> ExitCode {
     events::init(cli.common.quiet, cli.common.verbose, &messages);
     let result = match &cli.command {
         Command::Encode(args) => encode::run(args, &messages),
+        Command::Classify(args) => classify::run(args, &messages),
         Command::Convert(args) => convert::run(args, &messages),
         Command::Info(args) => info::run(args, &messages),
         Command::Models(args) => models::run(args, &messages),
@@ -73,6 +82,10 @@ fn run() -> ExitCode {
         Command::Preprocess(args) => preprocess::run(args, &messages),
         #[cfg(feature = "library")]
         Command::Index(args) => index::run(args, &messages),
+        #[cfg(feature = "library")]
+        Command::Search(args) => search::search(args, &messages),
+        #[cfg(feature = "library")]
+        Command::Similar(args) => search::similar(args, &messages),
         #[cfg(feature = "library")]
         Command::Status(args) => status::run(args),
         Command::Bench(args) => bench::run(args),

@@ -2,8 +2,9 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
+use std::thread;
 
-use super::args::{self, Photos};
+use super::args::{self, Photos, Running};
 use super::messages::{Failure, Messages};
 use super::named;
 use crate::hub::ModelName;
@@ -15,13 +16,26 @@ use crate::{ModelSource, Options};
 pub(super) struct Chosen {
     pub weights: WeightsFile,
     pub options: Options,
-    /// See [`name`].
+    /// See [`WeightsFile::model_name`].
     pub name: String,
 }
 
-/// Opens the weights file and merges its preprocessing with the command line's. Reads only the file's header, unless
-/// the model has to be pulled first.
-pub(super) fn choose(model: &args::Model, photos: &Photos, messages: &Messages) -> Result<Chosen, Failure> {
+/// Opens the weights file and sets options from the arguments. Reads only the file's header, unless the model has to be
+/// pulled first.
+pub(super) fn choose(running: &Running, messages: &Messages) -> Result<Chosen, Failure> {
+    let chosen = preprocessing(&running.model, &running.photos, messages)?;
+    let options = chosen.options.threads(threads(running)).batch_size(running.batch_size as usize);
+    Ok(Chosen { options, ..chosen })
+}
+
+/// Number of threads: as given, else one per core.
+pub(super) fn threads(running: &Running) -> usize {
+    let threads = running.threads.filter(|&threads| threads > 0);
+    threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, Into::into))
+}
+
+/// Opens the weights file and merges its preprocessing with the command line's.
+pub(super) fn preprocessing(model: &args::Model, photos: &Photos, messages: &Messages) -> Result<Chosen, Failure> {
     let weights = match parse_arg(model.model.as_deref())? {
         ModelSource::Name(name) => open_installed(&name, &named::find_or_pull(&name, messages)?)?,
         source => open_source(source)?,
@@ -36,14 +50,8 @@ pub(super) fn choose(model: &args::Model, photos: &Photos, messages: &Messages) 
             options = options.preprocess(config);
         }
     }
-    let name = name(&weights);
+    let name = weights.model_name();
     Ok(Chosen { weights, options, name })
-}
-
-/// The name of a model: its published one if it has one, else the file's.
-pub(super) fn name(weights: &WeightsFile) -> String {
-    let stated = weights.header().meta.provenance.model_name.clone();
-    stated.unwrap_or_else(|| weights.path().file_stem().unwrap_or_default().to_string_lossy().into_owned())
 }
 
 /// Opens the model that `-m` or an argument names, if it is installed; pulls nothing.

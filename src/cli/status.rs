@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::args;
-use super::index;
+use super::library;
 use super::messages::{Failure, Outcome, count, one_line, size};
 use super::output::{Destination, cannot_write};
 use crate::library::{Library, LibraryFolder, LibraryModel, LibraryStatus};
@@ -66,7 +66,7 @@ impl<'a> File<'a> {
 }
 
 pub(super) fn run(args: &args::Status) -> Result<Outcome, Failure> {
-    let library = Library::open_read_only(index::path(&args.library)?)?;
+    let library = Library::open_read_only(library::path(&args.library)?)?;
     let status = library.status()?;
     let failed = status.folders.iter().any(|folder| folder.failed > 0);
     let failed = if failed { library.failures()? } else { Vec::new() };

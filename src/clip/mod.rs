@@ -5,9 +5,11 @@
 //!                              +-> batch (passes over threads) -> tower -> unit rows
 //! text -> tokenizer -> ids ----+
 //! ```
-//! `image` and `text` hold the two encoders, `stream` feeds them any number of inputs in order.
+//! `image` and `text` hold the two encoders, `stream` feeds them any number of inputs in order, `classify` decides
+//! between labels, `text_cache` remembers texts.
 
 mod batch;
+mod classify;
 mod encoded;
 mod fingerprint;
 mod image;
@@ -24,6 +26,7 @@ mod similarity;
 mod source;
 mod stream;
 mod text;
+mod text_cache;
 
 use std::fmt;
 use std::path::Path;
@@ -32,6 +35,7 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayBase, Data, Ix2};
 
 pub use crate::cancel::CancelToken;
+pub use classify::{Classification, Classifier, ClassifierBuilder, Guess, Label, Scoring, Templates};
 pub use encoded::Encoded;
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use image::ImageEncoder;
@@ -48,6 +52,7 @@ pub use similarity::{query_similarity, similarity};
 pub use source::ModelSource;
 pub use stream::{Progress, Stream};
 pub use text::TextEncoder;
+pub use text_cache::{CachedText, TextCache, TextCacheError};
 
 use crate::error::Error;
 use crate::models::config::ModelConfig;

@@ -13,7 +13,7 @@ use super::{CancelToken, Encoded, Fingerprint, Options, Stream};
 use crate::error::Error;
 use crate::models::TextTower;
 use crate::threads;
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{Overflow, Tokenizer};
 use crate::weights::Tower;
 
 /// The text tower of a model; the pages of the image tower stay on disk.
@@ -133,6 +133,18 @@ impl TextEncoder {
         self.session.config.embed_dim
     }
 
+    /// See [`Clip::logit_scale`](super::Clip::logit_scale).
+    #[must_use]
+    pub fn logit_scale(&self) -> f32 {
+        self.session.config.logit_scale.exp()
+    }
+
+    /// See [`Clip::logit_bias`](super::Clip::logit_bias).
+    #[must_use]
+    pub fn logit_bias(&self) -> Option<f32> {
+        self.session.config.logit_bias
+    }
+
     /// Token positions of the model, start and end included.
     #[must_use]
     pub fn context_length(&self) -> usize {
@@ -160,6 +172,14 @@ impl TextEncoder {
     #[must_use]
     pub fn with_cancel(&self, token: &CancelToken) -> TextEncoder {
         TextEncoder { cancel: token.clone(), ..self.clone() }
+    }
+
+    /// Refuses texts that [`TextEncoder::encode`] would refuse for their length.
+    pub(super) fn refuse_long(&self, texts: &[impl AsRef<str> + Sync]) -> Result<(), Error> {
+        match self.session.options.overflow {
+            Overflow::Refuse => self.tokenize(texts).into_iter().try_for_each(|ids| ids.map(|_| ())),
+            Overflow::Truncate => Ok(()),
+        }
     }
 
     /// Token ids of each text.

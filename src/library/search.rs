@@ -47,6 +47,12 @@ impl From<&TextEncoder> for Encoders {
 }
 
 impl Encoders {
+    /// These towers with a text tower, of the same model.
+    #[must_use]
+    pub fn with_text(self, text: Option<TextEncoder>) -> Encoders {
+        Encoders { text, ..self }
+    }
+
     fn fingerprint(&self) -> &str {
         let image = self.image.as_ref().map(ImageEncoder::fingerprint);
         image.or(self.text.as_ref().map(TextEncoder::fingerprint)).map_or("", |fingerprint| fingerprint.as_str())

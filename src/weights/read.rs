@@ -149,6 +149,12 @@ impl WeightsFile {
         &self.0.path
     }
 
+    /// The name of the model: its published one if it has one, else the file's without its ending.
+    pub fn model_name(&self) -> String {
+        let stated = self.header().meta.provenance.model_name.clone();
+        stated.unwrap_or_else(|| self.path().file_stem().unwrap_or_default().to_string_lossy().into_owned())
+    }
+
     /// Length of the file in bytes.
     pub fn file_len(&self) -> u64 {
         self.map().bytes().len() as u64

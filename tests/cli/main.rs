@@ -9,6 +9,7 @@
 #[path = "../common/absurd.rs"]
 mod absurd;
 mod bench;
+mod classify;
 mod convert;
 #[cfg(unix)]
 #[path = "../common/signals.rs"]

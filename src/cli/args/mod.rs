@@ -1,10 +1,14 @@
 //! Command-line arguments: definitions, help texts and parsing. Runs nothing.
 
 mod bench;
+mod classify;
 mod convert;
+mod inputs;
 #[cfg(feature = "library")]
 mod library;
 mod models;
+#[cfg(feature = "library")]
+mod search;
 mod values;
 
 use std::ffi::OsString;
@@ -14,13 +18,17 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub(super) use bench::Bench;
+pub(super) use classify::{Classify, Sentences, TableFormat, TemplateSet};
 pub(super) use convert::Convert;
+pub(super) use inputs::{Inputs, Running};
 #[cfg(feature = "library")]
 pub(super) use library::{Index, Library, Status};
 pub(super) use models::Models;
 #[cfg(feature = "hub")]
 pub(super) use models::Pull;
-use values::{mean, std, threads};
+#[cfg(feature = "library")]
+pub(super) use search::{ResultFormat, Results, Search, Similar};
+use values::{mean, std};
 
 use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
 
@@ -41,6 +49,7 @@ const MAX_BATCH: i64 = 1024;
 First steps:
   clippie-rs encode -m mobileclip2-s2 photos/        print one line of JSON per photo
   clippie-rs encode -m mobileclip2-s2 --text \"a dog on a beach\"
+  clippie-rs classify -m mobileclip2-s2 photos/ --label dog --label cat
   clippie-rs models                                  list models; each is downloaded on first use
   clippie-rs convert ViT-B-32.pt                     convert a local checkpoint to ViT-B-32.clippie
 
@@ -66,6 +75,7 @@ pub(super) struct Common {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Encode(Encode),
+    Classify(Classify),
     Convert(Convert),
     Info(Info),
     Models(Models),
@@ -75,6 +85,10 @@ pub(super) enum Command {
     Preprocess(Preprocess),
     #[cfg(feature = "library")]
     Index(Index),
+    #[cfg(feature = "library")]
+    Search(Search),
+    #[cfg(feature = "library")]
+    Similar(Similar),
     #[cfg(feature = "library")]
     Status(Status),
     Bench(Bench),
@@ -120,20 +134,16 @@ Examples:
   clippie-rs encode -m ViT-B-32.clippie photos/ --exclude Screenshots --exclude '*.gif' --report report.json
   find photos -newer photos.npy -print0 | clippie-rs encode -m ViT-B-32.clippie --files-from -")]
 pub(super) struct Encode {
-    /// Photos or folders of photos; `-` reads one photo from standard input
-    #[arg(value_name = "INPUT")]
-    pub inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub inputs: Inputs,
     /// Text to encode; repeatable
     #[arg(long = "text", value_name = "TEXT", allow_hyphen_values = true)]
     pub texts: Vec<String>,
-    /// Read photos and folders from FILE, one per line or separated by NUL bytes; `-` reads standard input
-    #[arg(long, value_name = "FILE")]
-    pub files_from: Option<PathBuf>,
     /// Read texts from a UTF-8 FILE, one per line; an empty line is an empty text; `-` reads standard input
     #[arg(long, value_name = "FILE")]
     pub texts_from: Option<PathBuf>,
     #[command(flatten)]
-    pub model: Model,
+    pub running: Running,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Jsonl)]
     pub format: Format,
@@ -143,20 +153,6 @@ pub(super) struct Encode {
     /// Do not normalise embeddings to unit length
     #[arg(long)]
     pub raw: bool,
-    /// Maximum number of photos or texts per batch: trades memory for speed, never changes results
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=MAX_BATCH))]
-    pub batch_size: u32,
-    /// Number of threads, by default one per core; never changes results
-    #[arg(long, value_name = "N", env = "CLIPPIE_THREADS", hide_env_values = true, value_parser = threads)]
-    pub threads: Option<usize>,
-    #[command(flatten)]
-    pub photos: Photos,
-    /// Skip files and folders of the given folders that match GLOB; repeatable
-    #[arg(long, value_name = "GLOB", allow_hyphen_values = true)]
-    pub exclude: Vec<String>,
-    /// Respect .gitignore, .ignore and .ppignore in the given folders, and skip subfolders with .nomedia or .noimage
-    #[arg(long)]
-    pub ignore_files: bool,
     /// Write a report of the run to FILE, as JSON
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
@@ -331,6 +327,7 @@ impl Command {
     fn name(&self) -> &'static str {
         match self {
             Command::Encode(_) => "encode",
+            Command::Classify(_) => "classify",
             Command::Convert(_) => "convert",
             Command::Info(_) => "info",
             Command::Models(_) => "models",
@@ -340,6 +337,10 @@ impl Command {
             Command::Preprocess(_) => "preprocess",
             #[cfg(feature = "library")]
             Command::Index(_) => "index",
+            #[cfg(feature = "library")]
+            Command::Search(_) => "search",
+            #[cfg(feature = "library")]
+            Command::Similar(_) => "similar",
             #[cfg(feature = "library")]
             Command::Status(_) => "status",
             Command::Bench(_) => "bench",

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use ndarray::Array4;
 
 use super::super::messages::Failure;
-use super::super::model;
 use super::SHORT_TEXT;
 use crate::models::config::ModelConfig;
 use crate::tokenizer::{Overflow, Tokenizer};
@@ -86,7 +85,7 @@ impl Subject {
             let message = format!("{path}: texts have at most {length} tokens here; ask for fewer with --text-tokens");
             return Err(Failure::Error(message));
         }
-        Ok(Subject { name: model::name(&weights), weights, config })
+        Ok(Subject { name: weights.model_name(), weights, config })
     }
 
     /// Returns the image size, if the model has an image tower.

@@ -3,43 +3,35 @@
 mod sink;
 
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use super::args::{Encode, Format};
 use super::inputs::{self, Photo};
 use super::messages::{Failure, Messages, Outcome};
-use super::model;
 use super::output::{Destination, FileId, Head, Source, cannot_write, is_stdout, same_place, sidecar};
 use super::report::Report;
-use crate::walk::Walk;
+use super::{model, photos};
 use crate::weights::WeightsFile;
-use crate::{Error, ErrorKind, ImageEncoder, Options, TextEncoder};
+use crate::{Error, ImageEncoder, Options, TextEncoder};
 use sink::Sink;
 
 pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure> {
     check(args)?;
-    let walk = Walk::new().ignore_files(args.ignore_files).exclude(&args.exclude);
-    let walk = walk.map_err(|error| Failure::Usage(format!("--exclude: {error}")))?;
+    let walk = inputs::walk(&args.inputs)?;
     // Before any work, so that an output that cannot be written fails at once.
     let out = open_output(args)?;
     let report = args.report.clone().map(Report::open).transpose()?;
-    let chosen = model::choose(&args.model, &args.photos, messages)?;
-    let threads = args.threads.filter(|&threads| threads > 0);
-    let threads = threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, Into::into));
-    let batch_size = args.batch_size as usize;
-    let options = chosen.options.threads(threads).batch_size(batch_size).normalize(!args.raw);
-    let wants_photos = !args.inputs.is_empty() || args.files_from.is_some();
+    let chosen = model::choose(&args.running, messages)?;
+    let options = chosen.options.normalize(!args.raw);
+    let wants_photos = !args.inputs.is_empty();
     let wants_texts = !args.texts.is_empty() || args.texts_from.is_some();
     let encoders = Encoders::open(options, chosen.weights.clone(), wants_photos, wants_texts)?;
-    let found = inputs::photos(&args.inputs, args.files_from.as_deref(), &walk)?;
+    let found = inputs::photos(&args.inputs, &walk, messages)?;
     let texts = inputs::texts(&args.texts, args.texts_from.as_deref())?;
-    for folder in &found.empty {
-        messages.warning(&format!("{}: no photos in this folder", folder.display()));
-    }
     let photos = found.photos;
     refuse_to_replace_inputs(args, chosen.weights.path(), &photos)?;
     let (fingerprint, embed_dim) = encoders.identity();
     let (model, total) = (chosen.name.as_str(), photos.len() + texts.len());
+    let threads = model::threads(&args.running);
     tracing::info!(model, fingerprint, threads, photos = photos.len(), texts = texts.len(), "encoding");
 
     let head = Head { model, fingerprint: &fingerprint, embed_dim, photos: wants_photos, texts: wants_texts };
@@ -50,12 +42,11 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
 
 /// Refuses combinations that the parser cannot see.
 fn check(args: &Encode) -> Result<(), Failure> {
-    if args.inputs.is_empty() && args.files_from.is_none() && args.texts.is_empty() && args.texts_from.is_none() {
+    if args.inputs.is_empty() && args.texts.is_empty() && args.texts_from.is_none() {
         return Err(Failure::Usage(
             "nothing to encode: name photos or folders, or give --text, --files-from or --texts-from".into(),
         ));
     }
-    let lists = [&args.files_from, &args.texts_from].into_iter().flatten();
     let report = args.report.as_deref();
     if report.is_some_and(inputs::is_stdin) {
         return Err(Failure::Usage("--report writes to a file; name one".into()));
@@ -72,10 +63,7 @@ fn check(args: &Encode) -> Result<(), Failure> {
             "{report} is standard output, which gets the embeddings; write the report to another file"
         )));
     }
-    if args.inputs.iter().chain(lists).filter(|path| inputs::is_stdin(path)).count() > 1 {
-        return Err(Failure::Usage("standard input can be only one of the inputs; put the others into files".into()));
-    }
-    Ok(())
+    inputs::read_stdin_once(&args.inputs, [&args.texts_from])
 }
 
 /// The towers that the inputs need; other towers are never read from disk.
@@ -137,39 +125,16 @@ fn row_files(args: &Encode) -> Vec<PathBuf> {
 }
 
 fn refuse_to_replace_inputs(args: &Encode, weights: &Path, photos: &[Photo]) -> Result<(), Failure> {
-    let lists = || [&args.files_from, &args.texts_from].into_iter().flatten().map(PathBuf::as_path);
-    for output in row_files(args).iter().chain(&args.report).filter(|output| output.is_file()) {
-        // Identified once, because there may be a million inputs.
-        let Some(id) = FileId::of(output) else { continue };
-        let is_output = |path: &Path| FileId::of(path).is_some_and(|other| other == id);
-        if is_output(weights) {
-            return Err(Failure::Usage(format!("{} is the model; write to another file", output.display())));
-        }
-        if let Some(input) = photos.iter().map(Photo::path).chain(lists()).find(|input| is_output(input)) {
-            let input = input.display();
-            return Err(Failure::Usage(format!("{input} is one of the inputs; write to another file")));
-        }
-    }
-    Ok(())
+    let outputs: Vec<PathBuf> = row_files(args).into_iter().chain(args.report.clone()).collect();
+    let lists = [&args.inputs.files_from, &args.texts_from];
+    photos::refuse_to_replace(&outputs, weights, photos, &lists)
 }
 
 fn encode_photos(encoder: &ImageEncoder, photos: Vec<Photo>, sink: &mut Sink<'_>) -> Result<(), Failure> {
-    let mut stream = encoder.stream(photos);
-    while let Some((photo, row)) = stream.next() {
-        let row = match row {
-            Ok(row) => Ok(row),
-            // The other rows would be meaningless too.
-            Err(error) if error.kind() == ErrorKind::Weights => return Err(error.into()),
-            // The library cannot name standard input.
-            Err(error) if matches!(photo, Photo::Stdin(_)) => Err(format!("standard input: {}", error.reason())),
-            Err(error) => Err(error.to_string()),
-        };
-        sink.add(Source::Path(photo.path()), row.as_deref().map_err(String::as_str))?;
-        if stream.ready() == 0 {
-            sink.flush()?;
-        }
-    }
-    Ok(())
+    photos::encode(encoder, photos, |path, row, waits| {
+        sink.add(Source::Path(path), row)?;
+        if waits { sink.flush() } else { Ok(()) }
+    })
 }
 
 fn encode_texts(encoder: &TextEncoder, texts: Vec<String>, sink: &mut Sink<'_>) -> Result<(), Failure> {

@@ -2,15 +2,15 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use serde::Serialize;
 
 use crate::cli::args::{Encode, Format};
-use crate::cli::messages::{Failure, Messages, Outcome, Progress, count, one_line};
+use crate::cli::messages::{Failure, Messages, Outcome, one_line};
 use crate::cli::output::{self, Destination, Head, Row, RowWriter, Source, cannot_write};
 use crate::cli::passed_over;
 use crate::cli::report::{Passed, Report};
+use crate::cli::tally::Tally;
 use crate::walk::PassedOver;
 
 /// The report, apart from the list of failures. Fields may be added, never renamed or removed.
@@ -41,10 +41,7 @@ pub(super) struct Sink<'a> {
     streams: bool,
     report: Option<Report>,
     messages: &'a Messages,
-    progress: Progress<'a>,
-    started: Instant,
-    encoded: usize,
-    failed: usize,
+    tally: Tally<'a>,
 }
 
 impl<'a> Sink<'a> {
@@ -58,35 +55,20 @@ impl<'a> Sink<'a> {
         total: usize,
     ) -> Result<Self, Failure> {
         let path = args.output.clone();
-        let progress = messages.progress(total as u64, "inputs", out.is_terminal());
+        let tally = Tally::start("encoded", total, out.is_terminal(), messages);
         let streams = !out.is_file() && args.format != Format::Npy;
         let rows = output::start(args.format, head, out).map_err(|error| cannot_write(path.as_deref(), &error))?;
-        let (format, skip_errors, started) = (args.format, args.skip_errors, Instant::now());
-        Ok(Sink {
-            rows,
-            format,
-            skip_errors,
-            path,
-            streams,
-            report,
-            messages,
-            progress,
-            started,
-            encoded: 0,
-            failed: 0,
-        })
+        Ok(Sink { rows, format: args.format, skip_errors: args.skip_errors, path, streams, report, messages, tally })
     }
 
     /// Writes the next row, or its error.
     pub fn add(&mut self, source: Source<'_>, outcome: Result<&[f32], &str>) -> Result<(), Failure> {
-        self.progress.advance(1);
         let reason = outcome.err().map(one_line);
         let outcome = outcome.map_err(|_| reason.as_deref().unwrap_or_default());
         match outcome {
-            Ok(_) => self.encoded += 1,
+            Ok(_) => self.tally.done(),
             Err(error) => {
-                self.failed += 1;
-                self.messages.error(error);
+                self.tally.failed(error);
                 if let Some(report) = &mut self.report {
                     report.failure(source, error)?;
                 }
@@ -100,7 +82,7 @@ impl<'a> Sink<'a> {
 
     /// Passes complete rows on to the reader.
     pub fn flush(&mut self) -> Result<(), Failure> {
-        if self.failed > 0 && self.format == Format::Npy && !self.skip_errors {
+        if self.tally.any_failed() && self.format == Format::Npy && !self.skip_errors {
             return Err(Failure::Error(
                 "nothing was written: npy has no place for inputs that failed; give --skip-errors to leave them out"
                     .into(),
@@ -111,39 +93,27 @@ impl<'a> Sink<'a> {
 
     /// Completes the output and the report, and prints the result: `result` says whether all inputs were handled.
     pub fn finish(self, result: Result<(), Failure>, head: &Head<'_>, passed: &PassedOver) -> Result<Outcome, Failure> {
-        let Sink { rows, path, streams, report, messages, progress, started, encoded, failed, .. } = self;
-        drop(progress);
-        let seconds = started.elapsed().as_secs_f64();
+        let Sink { rows, path, streams, report, messages, tally, .. } = self;
+        let tally = tally.stop();
         let complete = || {
             result?;
             // If all inputs failed, no file remains, but a stream has to end well-formed.
-            if encoded > 0 || failed == 0 || streams {
+            if !tally.all_failed() || streams {
                 rows.finish().map_err(|error| cannot_write(path.as_deref(), &error))?;
             }
             Ok(())
         };
-        let verdict = format!("encoded {encoded} of {}; {failed} failed", count(encoded + failed, "input"));
-        let outcome = match complete() {
-            Err(failure) => Err(failure),
-            Ok(()) if encoded == 0 && failed > 0 => Err(Failure::Error(verdict.clone())),
-            Ok(()) if failed > 0 => Ok(Outcome::Partial),
-            Ok(()) => Ok(Outcome::Complete),
-        };
+        let outcome = tally.outcome(complete());
         if let Some(report) = report {
             let (model, fingerprint, version) = (head.model, head.fingerprint, env!("CARGO_PKG_VERSION"));
             let error = outcome.as_ref().err().map(Failure::text);
+            let (encoded, failed, seconds) = (tally.done, tally.failed, tally.seconds);
             let passed_over = passed.into();
             let summary = Summary { version, model, fingerprint, encoded, failed, passed_over, seconds, error };
             report.finish(&summary)?;
         }
         passed_over::report(passed, messages);
-        match outcome {
-            Ok(Outcome::Partial) => messages.partial_failure(&verdict),
-            Ok(Outcome::Complete) => {
-                messages.summary(&format!("encoded {} in {seconds:.1} s", count(encoded, "input")));
-            }
-            Err(_) => {}
-        }
+        tally.announce(&outcome, messages);
         outcome
     }
 

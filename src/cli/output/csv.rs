@@ -78,7 +78,8 @@ impl RowWriter for Csv {
     }
 }
 
-fn io_error(error: csv::Error) -> io::Error {
+/// The error of the file behind a CSV writer.
+pub(in crate::cli) fn io_error(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
         other => io::Error::other(format!("{other:?}")),

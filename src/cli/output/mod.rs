@@ -1,6 +1,6 @@
 //! Output formats of embedding rows, one file per format. Knows no engine.
 
-mod csv;
+pub(super) mod csv;
 mod destination;
 mod json;
 mod jsonl;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 pub(super) use destination::{Destination, is_stdout};
-pub(super) use row::{Row, Source};
+pub(super) use row::{JsonPath, Row, Source};
 
 use super::args::Format;
 use super::messages::Failure;

@@ -55,8 +55,8 @@ impl<'a> JsonRow<'a> {
         match source {
             Source::Text(text) => json.text = Some(text),
             Source::Path(path) => {
-                json.path = Some(path.to_string_lossy().into_owned());
-                json.path_bytes = path.to_str().is_none().then_some(Hex(path.as_os_str().as_encoded_bytes()));
+                let path = JsonPath::new(path);
+                (json.path, json.path_bytes) = (Some(path.path), path.path_bytes);
             }
         }
         json
@@ -66,6 +66,21 @@ impl<'a> JsonRow<'a> {
     pub fn with_fingerprint(mut self, fingerprint: &'a str) -> Self {
         self.fingerprint = self.error.is_none().then_some(fingerprint);
         self
+    }
+}
+
+/// A path as JSON, for rows of other results.
+#[derive(Serialize)]
+pub(in crate::cli) struct JsonPath<'a> {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_bytes: Option<Hex<'a>>,
+}
+
+impl<'a> JsonPath<'a> {
+    pub fn new(path: &'a Path) -> Self {
+        let bytes = path.to_str().is_none().then_some(Hex(path.as_os_str().as_encoded_bytes()));
+        JsonPath { path: path.to_string_lossy().into_owned(), path_bytes: bytes }
     }
 }
 

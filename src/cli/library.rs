@@ -1,0 +1,74 @@
+//! What the commands of the photo library share: its file, and the model that it was made with.
+
+use std::path::PathBuf;
+use std::thread;
+
+use super::args::{self, Photos};
+use super::messages::{Failure, Messages};
+use super::model::{self, Chosen};
+use crate::library::{self, Library, default_path};
+use crate::weights::{Tower, WeightsFile};
+use crate::{Error, ImageEncoder, Options, TextEncoder};
+
+/// The library's file.
+pub(super) fn path(library: &args::Library) -> Result<PathBuf, Failure> {
+    library.library.clone().or_else(default_path).ok_or_else(|| {
+        Failure::Usage("there is no home folder to keep the photo library in; name its file with --library".into())
+    })
+}
+
+/// Opens the library for a command that searches: for writing if possible, since texts are kept.
+pub(super) fn open(library: &args::Library) -> Result<Library, Failure> {
+    let path = path(library)?;
+    match Library::open(&path) {
+        Err(library::Error::ReadOnly { .. } | library::Error::Open { .. }) => Ok(Library::open_read_only(&path)?),
+        opened => Ok(opened?),
+    }
+}
+
+/// Opens the model: that of the library, unless one is named.
+pub(super) fn model(
+    model: &args::Model,
+    threads: Option<usize>,
+    library: &Library,
+    messages: &Messages,
+) -> Result<Chosen, Failure> {
+    let models = library.models()?;
+    let named = model.model.as_ref().filter(|model| !model.is_empty());
+    let only = models.first().filter(|_| models.len() == 1 && named.is_none());
+    if let (None, None, [_, _, ..]) = (named, only, models.as_slice()) {
+        let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
+        let library = library.path().display();
+        return Err(Failure::Usage(format!("{library} has embeddings of {}; choose with -m", names.join(" and "))));
+    }
+    let model = args::Model { model: only.map(|model| (&model.name).into()).or(named.cloned()) };
+    let Chosen { weights, options, name } = match model::preprocessing(&model, &Photos::default(), messages) {
+        Err(failure) if only.is_some() => {
+            let library = library.path().display();
+            let reason = failure.text();
+            return Err(Failure::Error(format!("the model of {library} cannot be opened: {reason}; name it with -m")));
+        }
+        chosen => chosen?,
+    };
+    let threads = threads.filter(|&threads| threads > 0);
+    let threads = threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, Into::into));
+    Ok(Chosen { weights, options: options.threads(threads), name })
+}
+
+/// Opens the towers of a model: the image tower, or why there is none, and the text tower if there is one.
+pub(super) fn towers(
+    options: Options,
+    weights: WeightsFile,
+) -> Result<(Result<ImageEncoder, Error>, Option<TextEncoder>), Failure> {
+    let has = |tower| weights.header().towers().iter().any(|info| info.tower == tower);
+    Ok(match (has(Tower::Image), has(Tower::Text)) {
+        (true, true) => {
+            let clip = options.open_weights(weights)?;
+            (Ok(clip.image().clone()), Some(clip.text().clone()))
+        }
+        (false, true) => {
+            (options.clone().open_weights_image(weights.clone()), Some(options.open_weights_text(weights)?))
+        }
+        (_, false) => (options.open_weights_image(weights), None),
+    })
+}

@@ -1,0 +1,109 @@
+//! `clippie-rs search` and `clippie-rs similar`: find photos in the library.
+
+mod output;
+
+use std::path::PathBuf;
+
+use super::args::{self, Results};
+use super::library;
+use super::messages::{Failure, Messages, Outcome};
+use super::output::{Destination, cannot_write};
+use crate::library::{Encoders, Filter, Found, Library, Query, Search, Term};
+
+pub(super) fn search(args: &args::Search, messages: &Messages) -> Result<Outcome, Failure> {
+    let usage = |error: crate::library::Error| Failure::Usage(error.to_string());
+    let mut query = match args.query.is_empty() && !(args.add.is_empty() && args.subtract.is_empty()) {
+        true => Query::new(),
+        false => Query::parse(&args.query).map_err(usage)?,
+    };
+    for term in &args.add {
+        query = query.add(Query::parse_term(term).map_err(usage)?);
+    }
+    for term in &args.subtract {
+        let Term { weight, what } = Query::parse_term(term).map_err(usage)?;
+        query = query.add(Term { weight: -weight, what });
+    }
+    run(&args.results, &query, "fits", messages)
+}
+
+pub(super) fn similar(args: &args::Similar, messages: &Messages) -> Result<Outcome, Failure> {
+    run(&args.results, &Query::photo(&args.photo), "is similar to", messages)
+}
+
+fn run(args: &Results, query: &Query, fits: &str, messages: &Messages) -> Result<Outcome, Failure> {
+    let filter = filter(args)?;
+    let path = args.output.as_deref();
+    // Before any work, so that an output that cannot be written fails at once.
+    let out = Destination::open(path).map_err(|error| cannot_write(path, &error))?;
+    let library = library::open(&args.library)?;
+    let (encoders, name) = encoders(args, &library, messages)?;
+    let search =
+        Search::new(&library, encoders).model_name(&name).filter(filter).limit(args.limit as usize).all(args.all);
+    let search = match args.min_score {
+        Some(score) => search.min_score(score),
+        None => search,
+    };
+    let found = search.run(query)?;
+    report_few(args, query, &found, fits, &search, messages)?;
+    output::write(args, &found, out).map_err(|error| cannot_write(path, &error))?;
+    Ok(Outcome::Complete)
+}
+
+/// Says why there are no results, or that there may be more.
+fn report_few(
+    args: &Results,
+    query: &Query,
+    found: &Found,
+    fits: &str,
+    search: &Search,
+    messages: &Messages,
+) -> Result<(), Failure> {
+    if found.compared == 0 {
+        messages.warning("the library has no photos; add some with `clippie-rs index DIR`");
+    } else if found.hits.is_empty() && !args.all && args.min_score.is_none() {
+        let best = search.clone().limit(1).all(true).run(query)?;
+        messages.warning(&match best.hits.first() {
+            Some(_) => format!("nothing {fits} `{query}`; --all shows what comes nearest"),
+            None => "no photo passes the filters".into(),
+        });
+    } else if found.hits.is_empty() {
+        messages.warning("no photo passes the filters");
+    }
+    Ok(())
+}
+
+fn encoders(args: &Results, library: &Library, messages: &Messages) -> Result<(Encoders, String), Failure> {
+    let chosen = library::model(&args.model, args.threads, library, messages)?;
+    let (image, text) = library::towers(chosen.options, chosen.weights)?;
+    let encoders = match (image, text) {
+        (Ok(image), text) => Encoders::from(&image).with_text(text),
+        (Err(_), Some(text)) => Encoders::from(&text),
+        (Err(error), None) => return Err(error.into()),
+    };
+    Ok((encoders, chosen.name))
+}
+
+fn filter(args: &Results) -> Result<Filter, Failure> {
+    let usage = |error: crate::library::Error| Failure::Usage(error.to_string());
+    let mut filter = Filter::new();
+    for folder in &args.folders {
+        filter = filter.folder(PathBuf::from(folder))?;
+    }
+    for name in &args.name {
+        filter = filter.name(name).map_err(usage)?;
+    }
+    if let Some(date) = &args.after {
+        filter = filter.after(date).map_err(usage)?;
+    }
+    if let Some(date) = &args.before {
+        filter = filter.before(date).map_err(usage)?;
+    }
+    if let Some(place) = &args.near {
+        let degrees: Option<Vec<f64>> = place.split(',').map(|number| number.trim().parse().ok()).collect();
+        let Some(&[latitude, longitude]) = degrees.as_deref() else {
+            return Err(Failure::Usage(format!("--near takes two numbers, such as 48.85,2.35; `{place}` is not that")));
+        };
+        filter = filter.near(latitude, longitude, args.radius).map_err(usage)?;
+    }
+    Ok(filter)
+}

@@ -1,0 +1,102 @@
+//! The formats of results.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::cli::args::{ResultFormat, Results};
+use crate::cli::output::{Destination, JsonPath};
+use crate::cli::table::{Column, Kind, Table, terminal_width};
+use crate::library::{Found, Hit};
+
+/// A line of `--format jsonl`. Fields may be added, never renamed or removed.
+#[derive(Serialize)]
+struct Json<'a> {
+    #[serde(flatten)]
+    path: JsonPath<'a>,
+    score: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fit: Option<f32>,
+    taken: &'a str,
+    /// Whether the photo states the date; else it is the file's.
+    dated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latitude: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    longitude: Option<f64>,
+    width: u32,
+    height: u32,
+    bytes: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    copies: Vec<JsonPath<'a>>,
+}
+
+impl<'a> Json<'a> {
+    fn new(hit: &'a Hit) -> Self {
+        Json {
+            path: JsonPath::new(&hit.path),
+            score: hit.score,
+            fit: hit.fit,
+            taken: &hit.taken,
+            dated: hit.dated,
+            latitude: hit.place.map(|place| place.0),
+            longitude: hit.place.map(|place| place.1),
+            width: hit.width,
+            height: hit.height,
+            bytes: hit.bytes,
+            copies: hit.copies.iter().map(|path| JsonPath::new(path)).collect(),
+        }
+    }
+}
+
+pub(super) fn write(args: &Results, found: &Found, mut out: Destination) -> io::Result<()> {
+    let end = if args.null { b"\0" } else { b"\n" };
+    match args.format {
+        ResultFormat::Jsonl if !args.null => {
+            for hit in &found.hits {
+                serde_json::to_writer(&mut out, &Json::new(hit))?;
+                out.write_all(b"\n")?;
+            }
+        }
+        ResultFormat::Table if !args.null => table(&found.hits, &mut out)?,
+        _ => {
+            for hit in &found.hits {
+                out.write_all(hit.path.as_os_str().as_encoded_bytes())?;
+                out.write_all(end)?;
+            }
+        }
+    }
+    out.commit()
+}
+
+fn table(hits: &[Hit], out: &mut Destination) -> io::Result<()> {
+    if hits.is_empty() {
+        return Ok(());
+    }
+    let here = std::env::current_dir().ok();
+    let rows: Vec<[String; 4]> = hits
+        .iter()
+        .map(|hit| {
+            let fit = hit.fit.map_or_else(|| "-".into(), |fit| format!("{fit:.2}"));
+            // To the minute.
+            let taken = hit.taken.get(..16).unwrap_or(&hit.taken).replace('T', " ");
+            let path = here.as_deref().and_then(|here| hit.path.strip_prefix(here).ok()).unwrap_or(&hit.path);
+            [fit, format!("{:.3}", hit.score), taken, path.display().to_string()]
+        })
+        .collect();
+    let mut columns = [
+        Column::new("fit", Kind::Number),
+        Column::new("score", Kind::Number),
+        Column::new("date", Kind::Number),
+        Column::new("photo", Kind::Path),
+    ];
+    for row in &rows {
+        columns.iter_mut().zip(row).for_each(|(column, cell)| column.widen(cell));
+    }
+    let table = Table::new(columns.to_vec(), terminal_width(out));
+    writeln!(out, "{}", table.heading())?;
+    for row in &rows {
+        writeln!(out, "{}", table.line(row))?;
+    }
+    Ok(())
+}
