@@ -103,7 +103,7 @@ impl<W: Write> Page<'_, W> {
         let (width, height) = (left + (columns * side) as f64 + rise, top + (rows * side) as f64 + 1.0);
         writeln!(
             self.out,
-            "<svg width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" \
+            "<svg class=\"k{side}\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" \
              aria-labelledby=\"f{number}\">\n<desc>{rows} rows, {columns} columns, {low:.decimals$} to {high:.decimals$}</desc>"
         )?;
         if !std::mem::replace(&mut self.heat_colours, true) {
@@ -119,30 +119,33 @@ impl<W: Write> Page<'_, W> {
         let printed = side >= 38
             && map.values.iter().all(|value| format!("{value:.decimals$}").len() as f64 * CHARACTER[0] < side as f64);
         for (row, label) in map.rows.iter().enumerate() {
-            let y = top + (row * side) as f64;
-            let (end, middle) = (left - 6.0, y + half + 4.0);
-            writeln!(out, "<text x=\"{end:.1}\" y=\"{middle:.1}\" text-anchor=\"end\">{}</text>", Short(label, MAX_LABEL))?;
+            let (y, end, middle) = (top + (row * side) as f64, left - 6.0, half + 4.0);
+            let row_label = Short(label, MAX_LABEL);
+            writeln!(
+                out,
+                "<g transform=\"translate(0 {y:.1})\"><text x=\"{end:.1}\" y=\"{middle}\" text-anchor=\"end\">{row_label}</text>"
+            )?;
             for (column, &value) in map.values[row * columns..][..columns].iter().enumerate() {
                 let x = left + (column * side) as f64;
-                let (inner, round) = (side - 1, if side >= 20 { 2 } else { 1 });
-                write!(out, "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{inner}\" height=\"{inner}\" rx=\"{round}\"")?;
-                let names = (Short(&map.rows[row], MAX_LABEL), Short(&map.columns[column], MAX_LABEL));
+                let column_label = Short(&map.columns[column], MAX_LABEL);
                 if !value.is_finite() {
-                    writeln!(out, " class=\"hx\"><title>{} – {}: none</title></rect>", names.0, names.1)?;
+                    writeln!(
+                        out,
+                        "<rect x=\"{x:.1}\" class=\"hx\"><title>{row_label} – {column_label}: none</title></rect>"
+                    )?;
                     continue;
                 }
                 let level = level(value, low, high);
                 writeln!(
                     out,
-                    " class=\"h{level}\"><title>{} – {}: {value:.decimals$}</title></rect>",
-                    names.0, names.1
+                    "<rect x=\"{x:.1}\" class=\"h{level}\"><title>{row_label} – {column_label}: {value:.decimals$}</title></rect>"
                 )?;
                 if printed {
-                    let x = x + half - 0.5;
-                    let strong = if level * 2 > LEVELS { " w" } else { "" };
-                    writeln!(out, "<text class=\"v{strong}\" x=\"{x:.1}\" y=\"{middle:.1}\">{value:.decimals$}</text>")?;
+                    let (x, ink) = (x + half - 0.5, ink(level));
+                    writeln!(out, "<text class=\"v{ink}\" x=\"{x:.1}\" y=\"{middle}\">{value:.decimals$}</text>")?;
                 }
             }
+            out.write_all(b"</g>\n")?;
         }
         out.write_all(b"</svg>\n")
     }
@@ -153,6 +156,16 @@ fn level(value: f32, low: f32, high: f32) -> usize {
     let share = (f64::from(value) - f64::from(low)) / (f64::from(high) - f64::from(low));
     // A scale without extent has one colour.
     if share.is_finite() { (share.clamp(0.0, 1.0) * LEVELS as f64).round() as usize } else { LEVELS / 2 }
+}
+
+/// Class of a number in a cell: where the ink of low values gives way to that of high ones differs between the light
+/// and the dark scheme. At these steps, black and white both have a contrast of at least 4.5 (WCAG 2) to the colour.
+fn ink(level: usize) -> &'static str {
+    match level {
+        0..16 => "",
+        16..22 => " m",
+        _ => " w",
+    }
 }
 
 /// Writes the colours of all steps. They are mixed in OKLab, where equal steps look equal.
