@@ -56,7 +56,7 @@ fn create(path: &Path) -> io::Result<BufWriter<File>> {
 /// Copies the drawings under the names that follow and reduces them; tall, wide and tiny parts of them, too.
 fn photos(out: &Path, drawings: &Path) -> Result<Vec<Photo>, Box<dyn std::error::Error>> {
     let captions = fs::read_to_string(drawings.join("captions.txt"))?;
-    let captions: Vec<&str> = captions.lines().collect();
+    let captions: Vec<&str> = captions.lines().filter_map(|line| Some(line.split_once('\t')?.1)).collect();
     let mut photos = Vec::new();
     for (at, name) in names().into_iter().enumerate() {
         let bytes = fs::read(drawings.join(format!("{:02}.png", at % 36 + 1)))?;

@@ -84,11 +84,12 @@ pub(super) fn write(out: &mut impl Write, card: &Card<'_>, folder: Option<&Path>
     if let Some(percent) = score {
         writeln!(out, "<div class=\"bar\" aria-hidden=\"true\"><i style=\"width:{percent:.0}%\"></i></div>")?;
     }
-    write!(out, "<p class=\"name\" lang=\"\" translate=\"no\" title=\"{}\"><bdi>{}</bdi>", Text(&whole), Text(&name))?;
+    write!(out, "<p class=\"name\" title=\"{}\">", Text(&whole))?;
+    // Before the name, of which a long one is cut.
     if let Some(mark) = card.mark {
-        write!(out, " <span class=\"mark\" lang=\"en\">{}</span>", Text(mark))?;
+        write!(out, "<span class=\"mark\">{}</span> ", Text(mark))?;
     }
-    out.write_all(b"</p>\n")?;
+    writeln!(out, "<bdi lang=\"\" translate=\"no\">{}</bdi></p>", Text(&name))?;
     let shown_folder = folder_name(card.path, folder);
     if !shown_folder.is_empty() {
         writeln!(out, "<p class=\"folder\" lang=\"\" translate=\"no\"><bdi>{}</bdi></p>", Text(&shown_folder))?;

@@ -147,7 +147,7 @@ impl<'a, W: Write> Page<'a, W> {
     /// The output cannot be written.
     pub fn finish(mut self) -> io::Result<W> {
         self.end_section()?;
-        self.out.write_all(b"</main>\n<footer>Made with clippie-rs, on this computer alone.</footer>\n</body>\n</html>\n")?;
+        self.out.write_all(b"</main>\n<footer>Made with clippie-rs</footer>\n</body>\n</html>\n")?;
         self.out.flush()?;
         Ok(self.out)
     }
