@@ -17,6 +17,8 @@ mod models;
 mod named;
 mod output;
 mod preprocess;
+#[cfg(feature = "library")]
+mod preview;
 #[cfg(feature = "hub")]
 mod pull;
 mod signals;

@@ -42,9 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pictures = photos.iter().filter(|photo| photo.thumbnail.is_ok()).count();
     fs::write(
         out.join("expected.json"),
-        format!(
-            "{{\"sheet.html\": {pictures}, \"duplicates.html\": 5, \"nothing.html\": 0, \"report.html\": 0}}\n"
-        ),
+        format!("{{\"sheet.html\": {pictures}, \"duplicates.html\": 5, \"nothing.html\": 0, \"report.html\": 0}}\n"),
     )?;
     Ok(())
 }

@@ -24,7 +24,10 @@ pub fn write(out: impl Write) -> io::Result<()> {
         full: Some(1.0),
         decimals: 2,
     })?;
-    page.section(&Section { heading: "Confusion", note: "rows: the class of a photo; columns: what it was taken for" })?;
+    page.section(&Section {
+        heading: "Confusion",
+        note: "rows: the class of a photo; columns: what it was taken for",
+    })?;
     for classes in [2, 12, 36, 100] {
         page.heat_map(&confusion(classes))?;
     }
@@ -43,14 +46,18 @@ fn models() -> Table {
         rows: vec![
             row("mobileclip2-s0", ["0.871", "0.990", "3.1", "61", "143"]),
             row("mobileclip2-s2", ["0.902", "0.995", "6.9", "118", "199"]),
-            row("vit-l-14-336-openai-with-a-very-long-name-that-somebody-gave", ["0.894", "0.991", "412.0", "1,240", "1,711"]),
+            row(
+                "vit-l-14-336-openai-with-a-very-long-name-that-somebody-gave",
+                ["0.894", "0.991", "412.0", "1,240", "1,711"],
+            ),
         ],
         marked: Some(1),
     }
 }
 
 fn classes(count: usize) -> Vec<String> {
-    let names = ["red ball", "blue house", "tree", "a very long description of a class", "كرة", "写真", "<b>bold</b>", "star"];
+    let names =
+        ["red ball", "blue house", "tree", "a very long description of a class", "كرة", "写真", "<b>bold</b>", "star"];
     (0..count)
         .map(|at| match names.get(at) {
             Some(name) => (*name).to_owned(),

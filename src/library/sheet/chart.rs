@@ -130,9 +130,7 @@ impl<W: Write> Page<'_, W> {
         self.end_cards()?;
         self.figures += 1;
         let number = self.figures;
-        let shown = |point: &&(f64, f64)| {
-            point.0.is_finite() && point.1.is_finite() && (!chart.log_x || point.0 > 0.0)
-        };
+        let shown = |point: &&(f64, f64)| point.0.is_finite() && point.1.is_finite() && (!chart.log_x || point.0 > 0.0);
         let points = || chart.series.iter().flat_map(|series| series.points.iter().filter(shown));
         let x_axis = Axis::span(points().map(|point| point.0), chart.log_x);
         let mut y_axis = Axis::span(points().map(|point| point.1), false);
@@ -219,10 +217,11 @@ impl<W: Write> Page<'_, W> {
         for (name, value) in &chart.bars {
             let share = value / full;
             let percent = if share.is_finite() { share.clamp(0.0, 1.0) * 100.0 } else { 0.0 };
+            let shown = if value.is_finite() { format!("{value:.decimals$}") } else { "–".to_owned() };
             writeln!(
                 out,
                 "<tr><th scope=\"row\"><bdi>{}</bdi></th><td><i style=\"width:{percent:.1}%\"></i></td>\
-                 <td class=\"number\">{value:.decimals$}</td></tr>",
+                 <td class=\"number\">{shown}</td></tr>",
                 Text(name)
             )?;
         }

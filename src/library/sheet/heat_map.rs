@@ -33,9 +33,10 @@ impl HeatMap {
     /// The ends of the colour scale; of a matrix without numbers, 0 and 1.
     fn scale(&self) -> (f32, f32) {
         let finite = || self.values.iter().copied().filter(|value| value.is_finite());
-        let (low, high) = self.range.filter(|(low, high)| low.is_finite() && high.is_finite()).unwrap_or_else(|| {
-            (finite().reduce(f32::min).unwrap_or(0.0), finite().reduce(f32::max).unwrap_or(1.0))
-        });
+        let (low, high) = self
+            .range
+            .filter(|(low, high)| low.is_finite() && high.is_finite())
+            .unwrap_or_else(|| (finite().reduce(f32::min).unwrap_or(0.0), finite().reduce(f32::max).unwrap_or(1.0)));
         (low.min(high), low.max(high))
     }
 }

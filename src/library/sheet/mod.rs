@@ -27,6 +27,8 @@ mod heat_map;
 mod link;
 mod page;
 mod table;
+#[cfg(test)]
+mod tests;
 mod thumbnail;
 
 pub use card::{Card, Picture};

@@ -10,7 +10,8 @@ use super::escape::Text;
 const STYLE: &str = include_str!("style.css");
 
 /// Nothing but the page itself: no script, no request, pictures from data in the page.
-const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+const POLICY: &str =
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /// What a page begins with.
 #[derive(Clone, Copy, Debug, Default)]

@@ -40,11 +40,11 @@ mod tests {
     use super::*;
     use crate::photo;
 
-    /// A photo of smooth shades, as large as asked.
+    /// A photo of smooth shades, as large as asked, up to 320 pixels.
     fn shades(width: usize, height: usize) -> RgbBuffer {
         let pixel = |i: usize| {
             let (x, y) = (i % width, i / width);
-            [x * 255 / width, y * 255 / height, (x + y) * 127 / (width + height)]
+            [x * 255 / 320, y * 255 / 320, (x + y) * 127 / 320]
         };
         let data = (0..width * height).flat_map(pixel).map(|level| u8::try_from(level).unwrap()).collect();
         RgbBuffer::new(width, height, data).unwrap()
