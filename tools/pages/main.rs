@@ -1,4 +1,4 @@
-//! Writes the pages that `.ci/pages` looks at in a browser: a contact sheet of drawings under odd names, duplicates,
+//! Writes the pages that `.ci/pages` looks at in a browser: a contact sheet of photos under odd names, duplicates,
 //! an empty sheet and a report.
 //!
 //! ```text
@@ -51,20 +51,26 @@ fn create(path: &Path) -> io::Result<BufWriter<File>> {
     Ok(BufWriter::new(File::create(path)?))
 }
 
-/// Copies the drawings under the names that follow and reduces them; tall, wide and tiny parts of them, too.
+/// Reduces the drawings and photos of the examples, and tall and wide parts of them, under odd names.
 fn photos(out: &Path, drawings: &Path) -> Result<Vec<Photo>, Box<dyn std::error::Error>> {
     let captions = fs::read_to_string(drawings.join("captions.txt"))?;
     let captions: Vec<&str> = captions.lines().filter_map(|line| Some(line.split_once('\t')?.1)).collect();
+    let mut pictures: Vec<PathBuf> = fs::read_dir(drawings.with_file_name("photos"))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<io::Result<_>>()?;
+    pictures.retain(|path| path.extension().is_some_and(|extension| extension == "jpg"));
+    pictures.sort();
     let mut photos = Vec::new();
     for (at, name) in names().into_iter().enumerate() {
-        let bytes = fs::read(drawings.join(format!("{:02}.png", at % 36 + 1)))?;
-        let drawing = photo::decode(&bytes, true, "drawing")?;
+        let drawn = drawings.join(format!("{:02}.png", at % 36 + 1));
+        let source = if at % 3 == 1 { &pictures[at / 3 % pictures.len()] } else { &drawn };
+        let photo = photo::decode(&fs::read(source)?, true, "source")?;
         let part = match at % 9 {
-            2 => part(&drawing, 0.62, 1.0),
-            5 => part(&drawing, 1.0, 0.56),
-            7 => part(&drawing, 0.2, 1.0),
-            8 => part(&drawing, 1.0, 0.15),
-            _ => part(&drawing, 1.0, 0.75),
+            2 => part(&photo, 0.62, 1.0),
+            5 => part(&photo, 1.0, 0.56),
+            7 => part(&photo, 0.2, 1.0),
+            8 => part(&photo, 1.0, 0.15),
+            _ => part(&photo, 1.0, 0.75),
         };
         let reduced = reduce(&part, THUMBNAIL_SIDE);
         let jpeg = thumbnail_jpeg(&reduced)?;
@@ -81,7 +87,7 @@ fn photos(out: &Path, drawings: &Path) -> Result<Vec<Photo>, Box<dyn std::error:
                 9 => Err("it is a jpeg file whose data ends after 1,024 of 3,145,728 bytes, in the middle of a scan"),
                 _ => Ok((jpeg, reduced.width(), reduced.height())),
             },
-            pixels: ((part.width() * 12) as u64, (part.height() * 12) as u64),
+            pixels: (part.width() as u64, part.height() as u64),
             bytes: 4_182_331 - at as u64 * 91_733,
             caption: captions.get(at % 36).copied().unwrap_or_default().to_owned(),
         });
@@ -138,14 +144,16 @@ fn contact_sheet(out: &Path, photos: &[Photo]) -> io::Result<()> {
 }
 
 fn duplicates(out: &Path, photos: &[Photo]) -> io::Result<()> {
+    let library = format!("/home/me/{}/photos", "unbroken".repeat(20));
     let head = Head {
         title: "Duplicates",
-        facts: &[("Library", "/home/me/photos"), ("Groups", "2"), ("Could be freed", "8.1 MB")],
+        facts: &[("Library", &library), ("Groups", "2"), ("Could be freed", "8.1 MB")],
         folder: None,
     };
     let mut page = Page::begin(create(&out.join("duplicates.html"))?, &head)?;
     page.paragraph("Nothing was deleted. In each group the photo to keep comes first: the one with the most pixels.")?;
-    for (heading, group) in [("The same picture, saved again", 0..3), ("The same scene", 5..7)] {
+    let long = format!("The same scene: {}", "unbroken".repeat(40));
+    for (heading, group) in [("The same picture, saved again", 0..3), (long.as_str(), 5..7)] {
         let note = format!("{} photos within 4 seconds", group.len());
         page.section(&Section { heading, note: &note })?;
         let first = group.start;

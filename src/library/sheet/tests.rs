@@ -77,7 +77,8 @@ fn read(html: &[u8]) -> Read {
             let (key, value) = attribute.split_at(end);
             let Some(quoted) = value.strip_prefix("=\"") else {
                 assert_eq!(key, "hidden");
-                (attributes.push((key.to_owned(), String::new())), after = value);
+                attributes.push((key.to_owned(), String::new()));
+                after = value;
                 continue;
             };
             let (value, end) = quoted.split_once('"').unwrap();
