@@ -24,6 +24,8 @@ mod output;
 mod passed_over;
 mod photos;
 mod preprocess;
+#[cfg(feature = "library")]
+mod preview;
 #[cfg(feature = "hub")]
 mod pull;
 mod report;

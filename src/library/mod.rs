@@ -18,6 +18,7 @@ mod query;
 pub mod scan;
 mod score;
 mod search;
+pub mod sheet;
 mod status;
 pub(crate) mod store;
 mod texts;
