@@ -42,17 +42,22 @@ impl PictureHash {
     }
 }
 
+/// What the root mean square of a difference may be if the flatter picture has this standard deviation.
+pub(super) fn limit(deviation: i64) -> i64 {
+    (SHARE * deviation / 256).clamp(LEAST, MOST)
+}
+
 impl Parts {
-    /// Sum of the squared differences of the cells to their mean.
-    pub fn variance(&self) -> i64 {
+    /// Standard deviation of the cells.
+    pub fn deviation(&self) -> i64 {
         let mean = self.cells.iter().sum::<i32>() / CELLS as i32;
-        self.cells.iter().map(|cell| i64::from(cell - mean).pow(2)).sum()
+        let squares: i64 = self.cells.iter().map(|cell| i64::from(cell - mean).pow(2)).sum();
+        (squares / CELLS as i64).isqrt()
     }
 
     fn limits(&self, other: &Parts) -> Limits {
         // The flatter one decides.
-        let variance = self.variance().min(other.variance()) / CELLS as i64;
-        let deviation = (SHARE * variance.isqrt() / 256).clamp(LEAST, MOST);
+        let deviation = limit(self.deviation().min(other.deviation()));
         Limits { square: deviation * deviation * CELLS as i64, cell: (CELL * deviation).max(LEAST_CELL) as i32 }
     }
 
