@@ -182,7 +182,7 @@ for name, image in sources():
             other = Hash(picture)
             first = first or other
             if kind != "base":
-                flat = min(first.deviation, other.deviation) < 6
+                flat = int(min(first.deviation, other.deviation) < 6)
                 found.setdefault(kind, ([], []))[flat].append(same(first, other))
 for kind, results in found.items():
     shown = [f"{sum(result)} of {len(result)}" for result in results]

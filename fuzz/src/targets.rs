@@ -112,10 +112,16 @@ pub fn exif(block: &[u8]) {
 pub fn metadata(bytes: &[u8]) {
     let found = memory::within(photo_memory(bytes), || photo::metadata(bytes, "photo"));
     let small = memory::within(photo_memory(bytes), || photo::thumbnail(bytes, 40, "photo"));
+    let photo = decoded(bytes);
     let Ok(found) = found else {
-        assert!(small.is_err());
+        assert!(small.is_err() && photo.is_none());
         return;
     };
+    if let Some(photo) = photo {
+        // A progressive JPEG may state its orientation after its first scan.
+        let sides = |width: usize, height: usize| (width.min(height), width.max(height));
+        assert_eq!(sides(found.width, found.height), sides(photo.width(), photo.height()));
+    }
     assert!(found.width > 0 && found.height > 0 && (1..=8).contains(&found.orientation));
     assert!(found.place.is_none_or(|place| place.latitude.abs() <= 90.0 && place.longitude.abs() <= 180.0));
     if let Some(date) = found.taken {

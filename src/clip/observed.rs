@@ -70,7 +70,6 @@ pub struct Observation {
 /// The identity of the bytes of a file.
 #[cfg(feature = "library")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub struct Content {
     /// BLAKE3 of all bytes.
     pub hash: [u8; 32],

@@ -72,7 +72,7 @@ const VERSION: u8 = 1;
 
 /// What a picture looks like: tells copies of it that were encoded anew, resized, rotated or mirrored.
 ///
-/// Made of [pixels](PictureHash::of), or while a photo is [encoded](crate::ObservedPhoto). Its bytes may be stored;
+/// Made of [pixels](PictureHash::of), or while a photo is encoded (`ObservedPhoto`, feature `decode`). Its bytes may be stored;
 /// they are the same on every machine.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PictureHash {

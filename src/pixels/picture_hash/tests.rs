@@ -76,7 +76,7 @@ fn bytes_are_read_back_and_only_of_this_version() {
 #[test]
 fn bits_are_the_same_everywhere() {
     use sha2::{Digest, Sha256};
-    let hash = PictureHash::of(&RgbBuffer::new(50, 30, (0..4500u32).map(|i| (i * i >> 7) as u8).collect()).unwrap());
+    let hash = PictureHash::of(&RgbBuffer::new(50, 30, (0..4500u32).map(|i| ((i * i) >> 7) as u8).collect()).unwrap());
     let digest: String = Sha256::digest(hash.to_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(&digest[..16], "0622c477df67458d");
 }
