@@ -55,6 +55,10 @@ for order in (b"II", b"MM"):
         seed("exif", exif(order, [(0x112, 3, 1, value << (16 if order == b"MM" else 0))]))
     seed("exif", exif(order, [(0x10f, 2, 20, 26), (0x112, 4, 1, 6), (0x8769, 4, 1, 26)]))
 
+with open(os.path.join(goldens, "preprocess", "metadata.json")) as file:
+    for photo in json.load(file)["files"]:
+        seed("metadata", bytes.fromhex(photo["data"]), 2000)
+
 for data in files("import", ".pt"):
     seed("zip", data)
     if data[:2] == b"PK":

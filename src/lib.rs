@@ -18,6 +18,9 @@
 //!   ([`ImageEncoder::encode`]), batches in which some inputs may fail ([`ImageEncoder::encode_each`]) and any number
 //!   of inputs in order, with progress and bounded memory ([`ImageEncoder::stream`]).
 //! - [`ImageInput`] is anything accepted as an image. `walk::photos` (feature `walk`) lists the photos of a folder.
+//! - `ObservedPhoto` (feature `decode`) is an input that keeps what was seen of it: metadata, size, and a
+//!   [`PictureHash`](pixels::PictureHash) that tells copies of a picture. `photo::metadata` and `photo::thumbnail` read
+//!   a file without a model.
 //! - [`CancelToken`] stops batches, streams and downloads. [`Fingerprint`] says which embeddings may be compared.
 //! - [`similarity`], [`query_similarity`] and [`Clip::probabilities`] compare embeddings.
 //! - [`Classifier`] tells which of several [`Label`]s a photo shows. [`TextCache`] remembers texts.

@@ -6,6 +6,8 @@
 
 #[path = "photo/hostile.rs"]
 mod hostile;
+#[path = "photo/metadata.rs"]
+mod metadata;
 #[path = "photo/sloppy.rs"]
 mod sloppy;
 #[path = "photo/tiff.rs"]

@@ -2,6 +2,7 @@
 
 use clippie_rs::import::Checkpoint;
 use clippie_rs::photo;
+use clippie_rs::pixels::PictureHash;
 use clippie_rs::preprocess::{PreprocessConfig, pixels_into};
 use clippie_rs::tokenizer::{Overflow, Tokenizer};
 use clippie_rs::weights::WeightsFile;
@@ -105,6 +106,36 @@ pub fn exif(block: &[u8]) {
     file.extend(&PIXEL[2..]);
     let photo = decoded(&file).expect("the photo is sound whatever its EXIF says");
     assert_eq!((photo.width(), photo.height()), (1, 1));
+}
+
+/// Any photo: what is read of its metadata makes sense, and its thumbnail has the size that was asked for.
+pub fn metadata(bytes: &[u8]) {
+    let found = memory::within(photo_memory(bytes), || photo::metadata(bytes, "photo"));
+    let small = memory::within(photo_memory(bytes), || photo::thumbnail(bytes, 40, "photo"));
+    let photo = decoded(bytes);
+    let Ok(found) = found else {
+        assert!(small.is_err() && photo.is_none());
+        return;
+    };
+    if let Some(photo) = photo {
+        // A progressive JPEG may state its orientation after its first scan.
+        let sides = |width: usize, height: usize| (width.min(height), width.max(height));
+        assert_eq!(sides(found.width, found.height), sides(photo.width(), photo.height()));
+    }
+    assert!(found.width > 0 && found.height > 0 && (1..=8).contains(&found.orientation));
+    assert!(found.place.is_none_or(|place| place.latitude.abs() <= 90.0 && place.longitude.abs() <= 180.0));
+    if let Some(date) = found.taken {
+        let text = date.to_string();
+        assert!(text.len() >= 19 && date.to_unix(0).abs() < 1 << 40, "{text}");
+    }
+    if let Some(range) = found.thumbnail {
+        assert!(bytes[range].starts_with(b"\xff\xd8\xff"));
+    }
+    if let Ok(small) = small {
+        assert!(small.width().max(small.height()) <= 40);
+        let hash = PictureHash::of(&small);
+        assert!(hash.matches(&hash).is_some() && PictureHash::from_bytes(&hash.to_bytes()) == Some(hash));
+    }
 }
 
 /// A grey JPEG of one pixel.

@@ -70,7 +70,6 @@ pub struct Observation {
 /// The identity of the bytes of a file.
 #[cfg(feature = "library")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub struct Content {
     /// BLAKE3 of all bytes.
     pub hash: [u8; 32],
@@ -225,5 +224,167 @@ impl fmt::Debug for ObservedPhoto {
             .field("path", &self.path)
             .field("observed", &self.observed.get())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "demo"))]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::pixels::Orientation;
+    use crate::{Clip, ErrorKind, Options, RgbBuffer};
+
+    /// Files of every format that Pillow reads, and its pixels of them.
+    fn files() -> Vec<PathBuf> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/preprocess/files");
+        let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        assert!(files.len() > 200);
+        files
+    }
+
+    #[test]
+    fn embeddings_do_not_change_and_all_is_seen() {
+        let clip = Clip::demo().unwrap();
+        let files = files();
+        let plain = clip.image().encode_each(&files);
+        let observed: Vec<ObservedPhoto> = files.iter().map(ObservedPhoto::new).collect();
+        let rows = clip.image().encode_each(&observed);
+        let mut seen = 0;
+        for (((file, photo), plain), row) in files.iter().zip(&observed).zip(plain.iter()).zip(rows.iter()) {
+            match (plain, row) {
+                (Ok(plain), Ok(row)) => {
+                    assert_eq!(plain, row, "{}", file.display());
+                    let bytes = fs::read(file).unwrap();
+                    let upright = photo::decode(&bytes, true, "").unwrap();
+                    let found = photo.observed().unwrap();
+                    assert_eq!((found.width, found.height), (upright.width(), upright.height()));
+                    assert_eq!(found.metadata, photo::metadata(&bytes, "").unwrap());
+                    assert_eq!(found.hash, PictureHash::of(&upright), "{}", file.display());
+                    seen += 1;
+                }
+                (Err(plain), Err(error)) => {
+                    assert_eq!(plain.to_string(), error.to_string());
+                    assert!(photo.observed().is_none());
+                }
+                _ => panic!("{}", file.display()),
+            }
+            #[cfg(feature = "library")]
+            assert_eq!(photo.content(), Some(Content::of(&fs::read(file).unwrap())));
+        }
+        assert!(seen > 180, "{seen}");
+    }
+
+    fn bmp() -> Vec<u8> {
+        let header = b"BM\x3a\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\x18\0\0\0\0\0\x04\0\0\0";
+        [&header[..], &[0; 16], &[0x30, 0x20, 0x10, 0]].concat()
+    }
+
+    #[test]
+    fn bytes_are_decoded_once_and_freed() {
+        let clip = Clip::demo().unwrap();
+        let expected = clip.image().encode_one(&bmp()).unwrap();
+        let photo = ObservedPhoto::from_bytes(bmp(), None);
+        assert!(photo.observed().is_none());
+        assert_eq!(clip.image().encode_one(&photo).unwrap(), expected);
+        assert!(matches!(*photo.source(), Source::Gone));
+        let error = clip.image().encode_one(&photo).unwrap_err();
+        assert!(error.to_string().contains("make a new ObservedPhoto"), "{error}");
+        assert!(photo.observed().is_some() && photo.into_bytes().is_none());
+        assert_eq!(ObservedPhoto::from_bytes(bmp(), None).into_bytes(), Some(bmp()));
+    }
+
+    #[test]
+    fn what_was_hashed_is_what_is_decoded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dot.bmp");
+        fs::write(&path, bmp()).unwrap();
+        let photo = ObservedPhoto::new(&path);
+        photo.load().unwrap();
+        // Changes of the file come too late.
+        fs::write(&path, "no photo").unwrap();
+        photo.load().unwrap();
+        let row = Clip::demo().unwrap().image().encode_one(&photo).unwrap();
+        assert_eq!(row, Clip::demo().unwrap().image().encode_one(&bmp()).unwrap());
+        #[cfg(feature = "library")]
+        {
+            assert_eq!(photo.content(), Some(Content::of(&bmp())));
+            let stated = Content { hash: [7; 32], len: 1 };
+            let photo = ObservedPhoto::from_bytes(bmp(), None).with_content(stated);
+            photo.load().unwrap();
+            assert_eq!(photo.content(), Some(stated));
+        }
+    }
+
+    #[test]
+    fn errors_name_the_file_and_a_missing_one_may_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dot.bmp");
+        let clip = Clip::demo().unwrap();
+        let photo = ObservedPhoto::new(&path);
+        assert_eq!(photo.load().unwrap_err().kind(), ErrorKind::Io);
+        assert_eq!(clip.image().encode_one(&photo).unwrap_err().path(), Some(&*path));
+        fs::write(&path, bmp()).unwrap();
+        assert!(clip.image().encode_one(&photo).is_ok());
+
+        fs::write(&path, "no photo").unwrap();
+        let photo = ObservedPhoto::new(&path);
+        let error = clip.image().encode_one(&photo).unwrap_err();
+        assert_eq!((error.kind(), error.path()), (ErrorKind::Image, Some(&*path)));
+        #[cfg(feature = "library")]
+        assert_eq!(photo.content(), Some(Content::of(b"no photo")));
+    }
+
+    #[test]
+    fn a_cancelled_photo_keeps_its_bytes() {
+        let clip = Clip::demo().unwrap();
+        let token = CancelToken::new();
+        token.cancel();
+        let photo = ObservedPhoto::from_bytes(bmp(), None);
+        assert_eq!(clip.image().with_cancel(&token).encode_one(&photo).unwrap_err().kind(), ErrorKind::Cancelled);
+        assert!(clip.image().encode_one(&photo).is_ok());
+    }
+
+    #[test]
+    fn a_stream_hands_back_what_it_saw() {
+        let clip = Options::new().threads(2).open_weights(crate::weights::WeightsFile::demo().unwrap()).unwrap();
+        let files: Vec<PathBuf> =
+            files().into_iter().filter(|file| file.extension().is_some_and(|e| e == "jpg")).collect();
+        let mut count = 0;
+        for (photo, row) in clip.image().stream(files.clone().into_iter().map(ObservedPhoto::new)) {
+            assert_eq!((photo.path(), row.is_ok()), (Some(&*files[count]), photo.observed().is_some()));
+            count += 1;
+        }
+        assert_eq!(count, files.len());
+    }
+
+    #[test]
+    fn without_orientation_the_stored_picture_is_seen() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/preprocess/files");
+        let stored =
+            Options::new().orient(false).open_weights_image(crate::weights::WeightsFile::demo().unwrap()).unwrap();
+        let upright = Clip::demo().unwrap();
+        let mut turned = 0;
+        for file in files() {
+            let bytes = fs::read(folder.join(file)).unwrap();
+            let see = |encoder: &crate::ImageEncoder| {
+                let photo = ObservedPhoto::from_bytes(bytes.clone(), None);
+                encoder.encode_one(&photo).ok()?;
+                photo.observed().cloned()
+            };
+            let (Some(first), Some(second)) = (see(&stored), see(upright.image())) else { continue };
+            let orientation = Orientation::from_exif(second.metadata.orientation.into());
+            if second.metadata.format != photo::Format::Tiff && orientation != Orientation::Upright {
+                assert_eq!(first.metadata, second.metadata);
+                if orientation.swaps() {
+                    assert_eq!((first.width, first.height), (second.height, second.width));
+                }
+                let whole: RgbBuffer = photo::decode(&bytes, false, "").unwrap();
+                assert_eq!(first.hash, PictureHash::of(&whole));
+                turned += 1;
+            }
+        }
+        assert!(turned > 5, "{turned}");
     }
 }

@@ -1,6 +1,6 @@
 //! Whether two hashes are of the same picture, and how it was turned.
 
-use super::{CELLS, COLOUR_SIDE, COLOURS, Parts, PictureHash, SCALE, SIDE};
+use super::{CELLS, COLOUR_SIDE, Parts, PictureHash, SIDE};
 use crate::pixels::Orientation;
 
 /// How two hashes of the same picture relate.
@@ -21,15 +21,18 @@ struct Limits {
     cell: i32,
 }
 
-/// Limits of the mean deviation: a share of what the pictures vary by, in 256ths, between these bounds.
-const SHARE: i64 = 13;
-const LEAST: i64 = 10;
-/// The largest root mean square that two copies may differ by.
-pub(super) const MOST: i64 = 40;
-/// Limit of a cell, as a multiple of the limit of the mean deviation.
-const CELL: i64 = 4;
+/// Limit of the root mean square as a share of the standard deviation of the cells, in 256ths, and its bounds. The module
+/// says what they were measured to give.
+const SHARE: i64 = 15;
+const LEAST: i64 = 6;
+pub(super) const MOST: i64 = 24;
+
+/// Limit of a cell, as a multiple of the limit of the root mean square, and its least value.
+const CELL: i64 = 3;
+const LEAST_CELL: i64 = 24;
+
 /// Limit of a colour, in units of two levels.
-const COLOUR: i32 = 3;
+const COLOUR: i32 = 2;
 
 impl PictureHash {
     /// Whether this and another hash are of the same picture; `None` if they are not.
@@ -39,18 +42,23 @@ impl PictureHash {
     }
 }
 
+/// What the root mean square of a difference may be if the flatter picture has this standard deviation.
+pub(super) fn limit(deviation: i64) -> i64 {
+    (SHARE * deviation / 256).clamp(LEAST, MOST)
+}
+
 impl Parts {
-    /// Sum of the squared differences of the cells to their mean.
-    pub fn variance(&self) -> i64 {
+    /// Standard deviation of the cells.
+    pub fn deviation(&self) -> i64 {
         let mean = self.cells.iter().sum::<i32>() / CELLS as i32;
-        self.cells.iter().map(|cell| i64::from(cell - mean).pow(2)).sum()
+        let squares: i64 = self.cells.iter().map(|cell| i64::from(cell - mean).pow(2)).sum();
+        (squares / CELLS as i64).isqrt()
     }
 
     fn limits(&self, other: &Parts) -> Limits {
         // The flatter one decides.
-        let variance = self.variance().min(other.variance()) / CELLS as i64;
-        let deviation = (SHARE * variance.isqrt() / 256).clamp(LEAST, MOST);
-        Limits { square: deviation * deviation * CELLS as i64, cell: (CELL * deviation) as i32 }
+        let deviation = limit(self.deviation().min(other.deviation()));
+        Limits { square: deviation * deviation * CELLS as i64, cell: (CELL * deviation).max(LEAST_CELL) as i32 }
     }
 
     pub fn matches(&self, other: &Parts) -> Option<Match> {
@@ -92,5 +100,3 @@ impl Parts {
         Some(sum)
     }
 }
-
-const _: () = assert!(COLOURS == 2 * COLOUR_SIDE * COLOUR_SIDE && SCALE == 16);

@@ -2,12 +2,12 @@
 //!
 //! Features that turning a picture does not change, and that differ by no more than the pictures do, place each hash in
 //! a grid whose cells are as wide as two copies may differ; so copies lie in neighbouring cells, and none is missed.
-//! The features are the mean brightness and the magnitudes of the lowest coefficients of a cosine transform: an
+//! The features are the mean brightness, the standard deviation, and the magnitudes of the lowest coefficients of a cosine transform: an
 //! orthonormal transform does not lengthen a difference, mirroring changes signs, transposing swaps a pair.
 
 use std::collections::HashMap;
 
-use super::compare::MOST;
+use super::compare::{MOST, limit};
 use super::{CELLS, Match, Parts, PictureHash, SIDE};
 
 /// Two hashes of the same picture: see [`same_pictures`].
@@ -23,7 +23,10 @@ pub struct SamePicture {
 }
 
 /// Number of features.
-const FEATURES: usize = 6;
+const FEATURES: usize = 7;
+
+/// The place of the standard deviation among the features.
+const DEVIATION: usize = 6;
 
 /// Finds the copies of pictures among hashes, in the order of `other`.
 ///
@@ -31,7 +34,7 @@ const FEATURES: usize = 6;
 /// group: it joins the group to which it is nearest, or is the first of a new group. So every copy of a group matches
 /// its first, and a series of photos of which each resembles the next does not become one group.
 ///
-/// Takes about a second for 100,000 different photos, and less if there are many copies.
+/// Takes some seconds for 100,000 different photos; copies of a group add no comparisons with each other.
 #[must_use]
 pub fn same_pictures(hashes: &[PictureHash]) -> Vec<SamePicture> {
     let mut places: HashMap<[i32; 3], Vec<Leader>> = HashMap::new();
@@ -44,7 +47,8 @@ pub fn same_pictures(hashes: &[PictureHash]) -> Vec<SamePicture> {
         for step in 0..27 {
             let near = [a + step % 3 - 1, b + step / 3 % 3 - 1, c + step / 9 - 1];
             for leader in places.get(&near).into_iter().flatten() {
-                let far = |(a, b): (&i32, &i32)| i64::from((a - b).abs()) > WIDTH;
+                let most = limit(leader.features[DEVIATION].min(features[DEVIATION]).into()) + ROUNDING;
+                let far = |(a, b): (&i32, &i32)| i64::from((a - b).abs()) > most;
                 if leader.features.iter().zip(&features).any(far) {
                     continue;
                 }
@@ -72,14 +76,18 @@ struct Leader {
     features: [i32; FEATURES],
 }
 
-/// Width of a cell of the grid: what features of copies may differ by, and a unit for their rounding.
-const WIDTH: i64 = MOST + 2;
+/// Width of a cell of the grid: the most that features of copies differ by.
+const WIDTH: i64 = MOST + ROUNDING;
+
+/// What rounding may add to the difference of two features.
+const ROUNDING: i64 = 2;
 
 fn place(features: &[i32; FEATURES]) -> [i32; 3] {
-    [features[0], features[1], features[2]].map(|feature| feature.div_euclid(WIDTH as i32))
+    [features[0], features[1], features[3]].map(|feature| feature.div_euclid(WIDTH as i32))
 }
 
-/// Features in units of 1/16 level: the mean, and pairs of coefficients in an order that does not depend on turning.
+/// Features in units of 1/16 level: the mean, pairs of coefficients in an order that does not depend on turning, and the
+/// standard deviation.
 fn features(parts: &Parts) -> [i32; FEATURES] {
     let mean = parts.cells.iter().sum::<i32>() / CELLS as i32;
     let coefficient = |u: usize, v: usize| {
@@ -93,7 +101,7 @@ fn features(parts: &Parts) -> [i32; FEATURES] {
     let ordered = |a: i32, b: i32| (a.max(b), a.min(b));
     let (first, second) = ordered(coefficient(1, 0).abs(), coefficient(0, 1).abs());
     let (third, fourth) = ordered(coefficient(2, 0), coefficient(0, 2));
-    [mean, first, second, third, fourth, coefficient(1, 1).abs()]
+    [mean, first, second, third, fourth, coefficient(1, 1).abs(), parts.deviation() as i32]
 }
 
 /// One in [`BASIS`].

@@ -4,6 +4,36 @@
 //! every way to deliver the rows. Kept are the brightness of each cell and coarse colours. Two pictures are the same if
 //! no cell and no colour differs by more than saving again can change it, in one of the eight orientations; what a
 //! picture varies by decides how much that may be, so that flat, dark or bright pictures do not match each other.
+//!
+//! Measured on 89 pictures of 640 pixels (photographs of scikit-image and scikit-learn, noise with spectra of 1/f^0.8 to
+//! 1/f^1.7 at four contrasts and three levels, drawn scenes) with the limits in `compare`. "Flat" pictures, a fifth of
+//! them, vary by less than 6 levels between cells.
+//!
+//! | copies that match | | flat |
+//! |---|---|---|
+//! | JPEG, quality 75 to 95 | 98.6 % | 100 % |
+//! | JPEG, quality 30 to 50 | 94 % | 88 % |
+//! | WebP, quality 40 to 80 | 100 % | 100 % |
+//! | resized to 25 to 150 %, without two chessboards | 99.5 % | 100 % |
+//! | rotated or mirrored, half the size, JPEG 75 | 97 % | 100 % |
+//! | JPEG 75, 40 % of the size, JPEG 60 | 83 % | 94 % |
+//! | half the size without filtering | 76 % | 94 % |
+//! | a quarter of the size (160 pixels), JPEG 30 | 63 % | 0 % |
+//!
+//! | other pictures that match | | flat |
+//! |---|---|---|
+//! | shifted by 1 % of the width or height | 0 % | 63 % |
+//! | shifted by 2 or 4 % | 0 % | 0 % |
+//! | shifted by 0.5 % | 7 % | 75 % |
+//! | 2 or 5 % nearer | 0.7 % | 38 % |
+//! | turned by 1 or 2 degrees | 1.4 % | 3 % |
+//! | 8 or 20 % brighter | 1.4 % | 0 % |
+//! | an object of 60 levels, 8 or 16 % of the width | 0 % | 0 % |
+//! | the same, 4 % | 8 % | 0 % |
+//! | two different pictures, 3,915 pairs | 0 | 0 |
+//!
+//! So a series of photos is told apart from copies unless the camera and everything in its sight stood still. Summing
+//! takes two instructions a pixel: 2 % of those that decode and resize a JPEG photo of 12 megapixels.
 
 mod compare;
 mod groups;
@@ -42,7 +72,7 @@ const VERSION: u8 = 1;
 
 /// What a picture looks like: tells copies of it that were encoded anew, resized, rotated or mirrored.
 ///
-/// Made of [pixels](PictureHash::of), or while a photo is [encoded](crate::ObservedPhoto). Its bytes may be stored;
+/// Made of [pixels](PictureHash::of), or while a photo is encoded (`ObservedPhoto`, feature `decode`). Its bytes may be stored;
 /// they are the same on every machine.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PictureHash {
