@@ -13,6 +13,7 @@ mod place;
 mod queue;
 mod read;
 mod report;
+mod watch;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
