@@ -87,6 +87,23 @@ pub(super) fn run(args: &args::Index, messages: &Messages) -> Result<Outcome, Fa
     if let Some(texts) = &texts {
         index = index.texts(texts)?;
     }
+    if args.watch {
+        let mut first = true;
+        let watched = index.watch(&args.folders, |done| {
+            if first {
+                passed_over::report(&done.passed_over, messages);
+            }
+            if first || !done.is_unchanged() {
+                messages.result(&sentence(done));
+            }
+            first = false;
+        });
+        drop(index);
+        drop(progress);
+        watched?;
+        stop.end();
+        return Ok(Outcome::Complete);
+    }
     let done = index.run(&args.folders);
     drop(index);
     drop(progress);
@@ -104,7 +121,7 @@ pub(super) fn run(args: &args::Index, messages: &Messages) -> Result<Outcome, Fa
     }
     let unreachable = !args.folders.is_empty() && !done.unreachable.is_empty();
     match unreachable {
-        true if done.unreachable.len() >= args.folders.len() => Err(Failure::Reported),
+        true if done.found == 0 => Err(Failure::Reported),
         _ if unreachable || done.failed > 0 => Ok(Outcome::Partial),
         _ => Ok(Outcome::Complete),
     }

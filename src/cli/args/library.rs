@@ -36,6 +36,10 @@ pub(in crate::cli) struct Library {
 /// runs at once, and searches meanwhile, are safe. The model is the one that the library has already, if there is one
 /// only; another one's embeddings are stored beside it.
 ///
+/// --watch goes on after the first run and indexes again about a second after something in the folders has changed, by
+/// comparing all of them; also every ten minutes, since network folders do not tell what other computers change, and
+/// every half minute where the system cannot watch folders.
+///
 /// --report writes one JSON object: the numbers of the summary, each failure of this run with its reason, what was passed
 /// over in folders (by extension), the model, the fingerprint, and the seconds taken, also those in the database.
 ///
@@ -48,7 +52,8 @@ Examples:
   clippie-rs index
   clippie-rs index --exclude Screenshots --exclude '*.gif' ~/Pictures /media/disk/photos
   clippie-rs index --library /media/disk/photos.sqlite /media/disk/photos
-  clippie-rs index --prune")]
+  clippie-rs index --prune
+  clippie-rs index --watch")]
 pub(in crate::cli) struct Index {
     /// Folders of photos
     #[arg(value_name = "DIR")]
@@ -63,6 +68,9 @@ pub(in crate::cli) struct Index {
     /// Respect .gitignore, .ignore and .ppignore in the folders, and skip subfolders with .nomedia or .noimage
     #[arg(long)]
     pub ignore_files: bool,
+    /// Go on, and index again whenever something in the folders changes, until Ctrl-C
+    #[arg(long, conflicts_with = "report")]
+    pub watch: bool,
     /// Remove what is known of photos that the folders no longer have
     #[arg(long)]
     pub prune: bool,

@@ -16,7 +16,7 @@ pub(super) fn photo(photo: &ObservedPhoto) -> PhotoRow {
     };
     let Some(observed) = photo.observed() else { return row };
     let seen = &observed.metadata;
-    row.format = Some(seen.format.name().to_owned());
+    row.format = Some(seen.format.name().to_ascii_lowercase());
     row.width = u32::try_from(seen.width).unwrap_or(u32::MAX);
     row.height = u32::try_from(seen.height).unwrap_or(u32::MAX);
     row.orientation = seen.orientation;

@@ -21,11 +21,11 @@ pub(super) struct Gone {
 
 impl Gone {
     /// Whether `path` is not among the photos of a place any more: nothing is there, or a walk passes it over, or it has
-    /// other capital letters now. A file that cannot be looked at, such as a link into an unplugged drive, counts as
-    /// there.
+    /// other capital letters now. A file that cannot be looked at, such as one behind a link into an unplugged drive,
+    /// counts as there.
     pub fn is_gone(&mut self, walk: &Walk, place: &Place, path: &Path) -> bool {
         match path.symlink_metadata() {
-            Err(error) => is_gone(&error),
+            Err(error) => is_gone(&error) && !is_behind_broken_link(&place.folder, path),
             Ok(_) => {
                 path.metadata().is_ok() && !(walk.lists(&place.folder, path) && self.has_name(&place.folder, path))
             }
@@ -54,6 +54,14 @@ impl Gone {
             entries.flatten().map(|entry| entry.file_name()).collect()
         })
     }
+}
+
+/// Whether the last thing on the way from `folder` to `path` that is there is a link to nothing.
+fn is_behind_broken_link(folder: &Path, path: &Path) -> bool {
+    let above = path.ancestors().skip(1).take_while(|above| *above != folder);
+    let mut data = above.map(|above| (above, above.symlink_metadata()));
+    data.find_map(|(above, data)| Some((above, data.ok()?)))
+        .is_some_and(|(above, data)| data.is_symlink() && above.metadata().is_err())
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod place;
 mod queue;
 mod read;
 mod report;
+mod watch;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

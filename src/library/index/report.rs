@@ -46,6 +46,16 @@ pub struct IndexReport {
     pub cancelled: bool,
 }
 
+impl IndexReport {
+    /// Whether the library was as the folders are.
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
+        let IndexReport { new, changed, recognised, failed, missing, pruned, cancelled, .. } = self;
+        [new, changed, recognised, failed, missing, &pruned.0, &pruned.1].iter().all(|number| **number == 0)
+            && !cancelled
+    }
+}
+
 /// How far a run is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

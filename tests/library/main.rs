@@ -1,0 +1,12 @@
+//! Black-box tests of the photo library: the binary on fresh folders of drawn photos, and the rows that it leaves.
+
+#![cfg(all(feature = "cli", feature = "library", feature = "demo"))]
+
+#[cfg(unix)]
+#[path = "../common/signals.rs"]
+mod default_signals;
+mod index;
+mod kill;
+mod roots;
+mod support;
+mod trouble;

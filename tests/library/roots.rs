@@ -1,0 +1,191 @@
+//! Folders of a library: nested, linked, unplugged, unreadable, carried to another place, forgotten.
+
+use std::fs;
+
+use crate::support::{Sandbox, expect};
+
+#[test]
+fn nested_folders_are_one() {
+    let sandbox = Sandbox::with_photos(0..2);
+    sandbox.photo("photos/2024/may/x.bmp", 5);
+    sandbox.photo("photos/2024/y.bmp", 6);
+    sandbox.index(["photos/2024"]).code(0).says(&["2 new"]);
+    let inner = sandbox.rows();
+    sandbox.indexes(&[("new", 2), ("unchanged", 2), ("opened", 2), ("encoded", 2)]);
+    assert_eq!(sandbox.count("root"), 1);
+    assert_eq!(sandbox.rows()[2..], inner);
+    // A part only: what is new elsewhere is not seen.
+    sandbox.photo("photos/2024/may/new.bmp", 7);
+    sandbox.photo("photos/other.bmp", 8);
+    fs::remove_file(sandbox.path("photos/0.bmp")).unwrap();
+    fs::remove_file(sandbox.path("photos/2024/y.bmp")).unwrap();
+    sandbox.index(["photos/2024/may"]).code(0).says(&["indexed 2 photos", "1 new, 1 unchanged\n"]);
+    assert_eq!(sandbox.missing(), [""; 0]);
+    // Named twice, and as a part of what is named.
+    sandbox.index(["photos/2024/may", "photos/2024", "photos", "photos/"]).code(0).says(&["indexed 4 photos"]);
+    assert_eq!(sandbox.missing(), ["photos/0.bmp", "photos/2024/y.bmp"]);
+    assert_eq!(sandbox.count("root"), 1);
+}
+
+#[test]
+fn a_drive_can_be_carried() {
+    let mut sandbox = Sandbox::new();
+    for seed in 0..3 {
+        sandbox.photo(format!("drive/photos/{seed}.bmp"), seed);
+    }
+    sandbox.library = sandbox.path("drive/photos.sqlite");
+    sandbox.index(["drive/photos"]).code(0);
+    fs::create_dir(sandbox.path("elsewhere")).unwrap();
+    fs::rename(sandbox.path("drive"), sandbox.path("elsewhere/disk")).unwrap();
+    sandbox.library = sandbox.path("elsewhere/disk/photos.sqlite");
+    let library = sandbox.library.to_str().unwrap().to_owned();
+    sandbox.run(["index", "--library", &library, "--report", "report.json"]).code(0);
+    expect(&sandbox.report(), &[("unchanged", 3)]);
+    let status = sandbox.run(["status", "--library", &library]).code(0).stdout;
+    assert!(status.contains("/elsewhere/disk/photos: 3 photos\n"), "{status}");
+}
+
+#[test]
+fn unplugged_drives_are_kept() {
+    let sandbox = Sandbox::with_photos(0..2);
+    sandbox.photo("drive/a/x.bmp", 5);
+    sandbox.photo("drive/y.bmp", 6);
+    sandbox.index(["photos", "drive"]).code(0).says(&["4 new"]);
+    let all = sandbox.rows();
+    let drive = sandbox.path("drive");
+    let index = |args: &[&str]| sandbox.index(args.iter().copied());
+    // Not mounted: not there, and then as an empty folder.
+    fs::rename(&drive, sandbox.path("unplugged")).unwrap();
+    for mounted in [false, true] {
+        if mounted {
+            fs::create_dir(&drive).unwrap();
+        }
+        index(&[]).code(0).says(&["/drive cannot be indexed now (", "is kept", "indexed 2 photos", "2 unchanged\n"]);
+        index(&["--prune"]).code(0).says(&["/drive cannot be indexed now ("]);
+        assert_eq!(sandbox.report()["unreachable"].as_array().unwrap().len(), 1);
+        // Named: the run could not do what was asked for.
+        index(&["drive", "photos"]).code(3).says(&["/drive cannot be indexed now ("]);
+        index(&["drive", "--prune"]).code(1).says(&["/drive cannot be indexed now ("]);
+        assert_eq!(sandbox.rows(), all);
+    }
+    index(&["drive/a"]).code(1);
+    fs::remove_dir(&drive).unwrap();
+    let library = sandbox.library.to_str().unwrap();
+    let status = sandbox.run(["status", "--library", library]).code(0).stdout;
+    assert!(status.contains("/drive: 2 photos, cannot be reached now\n"), "{status}");
+    index(&["drive/a"]).code(1).says(&["/drive/a cannot be indexed now ("]);
+    assert_eq!(sandbox.rows(), all);
+    // Plugged in again.
+    fs::rename(sandbox.path("unplugged"), &drive).unwrap();
+    index(&[]).code(0);
+    expect(&sandbox.report(), &[("unchanged", 4)]);
+    assert_eq!(sandbox.rows(), all);
+    // Sold.
+    fs::remove_dir_all(&drive).unwrap();
+    index(&["--forget", "drive"]).code(0).says(&["forgot drive: 2 files, 2 photos\n"]);
+    index(&["--forget", "drive"]).code(2).says(&["drive is not a folder of the library; they are: /"]);
+    assert_eq!(sandbox.found(), ["photos/0.bmp", "photos/1.bmp"]);
+    assert_eq!((sandbox.count("photo"), sandbox.count("embedding"), sandbox.count("root")), (2, 2, 1));
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed() {
+    use std::os::unix::fs::symlink;
+    let sandbox = Sandbox::with_photos(0..2);
+    sandbox.photo("elsewhere/x.bmp", 5);
+    sandbox.photo("disk/y.bmp", 6);
+    sandbox.photo("disk/b/z.bmp", 7);
+    let link = |to: &str, from: &str| symlink(sandbox.path(to), sandbox.path(from)).unwrap();
+    link("elsewhere/x.bmp", "photos/link.bmp");
+    link("disk", "photos/disk");
+    link("disk", "photos/same disk");
+    link("photos", "photos/loop");
+    link("nothing", "photos/nothing");
+    sandbox.indexes(&[("new", 5), ("opened", 5), ("encoded", 5)]);
+    let all = sandbox.rows();
+    let names = ["photos/0.bmp", "photos/1.bmp", "photos/disk/b/z.bmp", "photos/disk/y.bmp", "photos/link.bmp"];
+    assert_eq!(sandbox.found(), names);
+    sandbox.indexes(&[("unchanged", 5)]);
+    // The links stay, what they lead to is unplugged.
+    fs::rename(sandbox.path("disk"), sandbox.path("unplugged")).unwrap();
+    fs::rename(sandbox.path("elsewhere"), sandbox.path("away")).unwrap();
+    let warning =
+        "photos/link.bmp: No such file or directory (os error 2); what the library knows of it stays as it is";
+    sandbox.index(["photos", "--prune"]).code(0).says(&[warning, "2 unchanged\n"]);
+    assert_eq!(sandbox.report()["unreadable"], 1);
+    assert_eq!(sandbox.rows(), all);
+    fs::rename(sandbox.path("unplugged"), sandbox.path("disk")).unwrap();
+    fs::rename(sandbox.path("away"), sandbox.path("elsewhere")).unwrap();
+    sandbox.indexes(&[("unchanged", 5)]);
+    // A link that is removed takes its files along; the photos are found under the other one.
+    fs::remove_file(sandbox.path("photos/disk")).unwrap();
+    sandbox.indexes(&[("recognised", 2), ("missing", 2), ("unchanged", 3), ("opened", 2)]);
+    // The root itself may be a link.
+    link("photos", "link");
+    sandbox.index(["link"]).code(0).says(&["5 unchanged\n"]);
+    assert_eq!(sandbox.count("root"), 1);
+}
+
+/// As a user whom permissions bind; root is not.
+#[cfg(target_os = "linux")]
+#[test]
+fn unreadable_folders_are_kept() {
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+    use std::os::unix::process::CommandExt;
+    let sandbox = Sandbox::with_photos(0..2);
+    sandbox.photo("photos/private/x.bmp", 5);
+    sandbox.photo("photos/private-too.bmp", 6);
+    symlink("/nowhere", sandbox.path("photos/z")).unwrap();
+    let nobody = 65534;
+    let as_root = fs::metadata("/proc/self").is_ok_and(|data| std::os::unix::fs::MetadataExt::uid(&data) == 0);
+    if as_root {
+        let mut folders = vec![sandbox.path("")];
+        while let Some(folder) = folders.pop() {
+            chown(&folder, Some(nobody), None).unwrap();
+            for entry in fs::read_dir(&folder).unwrap().map(Result::unwrap) {
+                let kind = entry.file_type().unwrap();
+                if kind.is_dir() {
+                    folders.push(entry.path());
+                } else if kind.is_file() {
+                    chown(entry.path(), Some(nobody), None).unwrap();
+                }
+            }
+        }
+    }
+    let index = |args: &[&str]| {
+        let mut command = sandbox.index_command(args);
+        if as_root {
+            command.uid(nobody);
+        }
+        command.output().map(crate::support::Ran::new)
+    };
+    let set = |name: &str, mode| fs::set_permissions(sandbox.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    let first = match index(&["photos"]) {
+        // The binary is in a folder that this user may not enter.
+        Err(error) => return println!("skipped: {error}"),
+        Ok(ran) => ran,
+    };
+    first.code(0).says(&["4 new"]);
+    let all = sandbox.rows();
+    set("photos/private", 0o000);
+    let said = ["photos/private: Permission denied", "stays as it is", "3 unchanged\n"];
+    index(&["photos", "--prune"]).unwrap().code(0).says(&said);
+    assert_eq!(sandbox.report()["unreadable"], 1);
+    assert_eq!(sandbox.rows(), all);
+    set("photos/private", 0o700);
+    // A file that may not be read is tried again each time, without a change of the file.
+    fs::rename(sandbox.path("photos/0.bmp"), sandbox.path("photos/new.bmp")).unwrap();
+    set("photos/new.bmp", 0o000);
+    index(&["photos"]).unwrap().code(3).says(&["new.bmp: it cannot be read: Permission denied"]);
+    index(&["photos"]).unwrap().code(0).says(&["3 unchanged, 1 failed before\n"]);
+    set("photos/new.bmp", 0o600);
+    index(&["photos"]).unwrap().code(0);
+    expect(&sandbox.report(), &[("unchanged", 3), ("recognised", 1), ("opened", 1)]);
+    // The root.
+    set("photos", 0o000);
+    index(&["photos"]).unwrap().code(1).says(&["/photos cannot be indexed now (Permission denied"]);
+    index(&[]).unwrap().code(0).says(&["/photos cannot be indexed now (Permission denied"]);
+    set("photos", 0o700);
+    index(&[]).unwrap().code(0).says(&["4 unchanged\n"]);
+}

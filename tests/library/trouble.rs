@@ -1,0 +1,115 @@
+//! Wrong arguments, and libraries that cannot be used: a sentence, an exit code, and nothing lost.
+
+use std::fs;
+
+use crate::support::Sandbox;
+
+#[test]
+fn wrong_arguments() {
+    let sandbox = Sandbox::with_photos([1]);
+    let library = sandbox.library.to_str().unwrap().to_owned();
+    for (args, code, says) in [
+        (&["index", "-m", "demo"][..], 1, "there is no photo library "),
+        (&["index", "-m", "demo", "--library", &library], 1, "make it with `clippie-rs index DIR --library "),
+        (&["status", "--library", &library], 1, "there is no photo library "),
+        (&["index", "--library", &library, "photos"], 2, "no model given"),
+        (&["index", "-m", "demo", "--library", &library, "nothing"], 1, "cannot read nothing: "),
+        (
+            &["index", "-m", "demo", "--library", &library, "photos/1.bmp"],
+            2,
+            "/1.bmp is a file; name the folder that it is in",
+        ),
+        (&["index", "-m", "demo", "--library", &library], 2, "has no folders yet; name one"),
+        (&["index", "-m", "demo", "--library", "photos", "photos"], 1, "photos is not a photo library"),
+        (&["index", "-m", "demo", "--report", "-", "photos"], 2, "--report writes to a file"),
+    ] {
+        sandbox.run(args).code(code).says(&[says]);
+    }
+    // The default place.
+    sandbox.run(["index", "-m", "demo", "photos"]).code(0);
+    assert!(sandbox.path("xdg/clippie-rs/library.sqlite").is_file());
+    sandbox.run(["index"]).code(0).says(&["1 unchanged"]);
+    // A folder without photos.
+    fs::create_dir(sandbox.path("empty")).unwrap();
+    sandbox.index(["empty"]).code(0).says(&["indexed 0 photos"]);
+    sandbox.index(["empty"]).code(0).says(&["indexed 0 photos"]);
+}
+
+#[test]
+fn damaged_and_foreign_libraries() {
+    let sandbox = Sandbox::with_photos(0..30);
+    sandbox.index(["photos"]).code(0);
+    let library = sandbox.library.to_str().unwrap().to_owned();
+    let whole = fs::read(&library).unwrap();
+    // A newer schema.
+    let connection = rusqlite::Connection::open(&library).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
+    for args in [&["index", "-m", "demo", "--library", &library, "photos"][..], &["status", "--library", &library]] {
+        sandbox.run(args).code(1).says(&["has schema 99", "update clippie-rs"]);
+    }
+    // Damage.
+    let mut refused = 0;
+    for at in (4096..whole.len()).step_by(4096) {
+        let mut bytes = whole.clone();
+        bytes[at..at + 64].fill(0xaa);
+        fs::write(&library, bytes).unwrap();
+        let ran = sandbox.index(["photos"]);
+        assert!(ran.code != 1 || ran.stderr.contains(" is damaged ("), "{}", ran.stderr);
+        refused += u32::from(ran.code == 1);
+        for end in ["-wal", "-shm"] {
+            let _ = fs::remove_file(format!("{library}{end}"));
+        }
+    }
+    assert!(refused > 2, "{refused}");
+    fs::write(&library, "no database").unwrap();
+    sandbox.index(["photos"]).code(1).says(&["is not a photo library"]);
+    assert_eq!(fs::read(&library).unwrap(), b"no database");
+    // As it was.
+    fs::write(&library, whole).unwrap();
+    sandbox.indexes(&[("unchanged", 30)]);
+}
+
+/// A small disk, where the user may mount one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_and_a_read_only_one() {
+    use std::process::Command;
+    struct Disk(std::path::PathBuf);
+    impl Drop for Disk {
+        fn drop(&mut self) {
+            let _ = Command::new("umount").arg(&self.0).output();
+        }
+    }
+    let mut sandbox = Sandbox::with_photos(0..600);
+    let place = sandbox.path("disk");
+    fs::create_dir(&place).unwrap();
+    let mount = |options: &str| {
+        Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "none"])
+            .arg(&place)
+            .output()
+            .is_ok_and(|out| out.status.success())
+    };
+    if !mount("size=400k") {
+        return println!("skipped: no file system can be mounted here");
+    }
+    let _disk = Disk(place.clone());
+    sandbox.library = place.join("library.sqlite");
+    sandbox.index(["photos"]).code(1).says(&["the disk of the photo library ", " is full; what was committed is kept"]);
+    let kept = sandbox.rows();
+    assert!(!kept.is_empty() && kept.len() < 600, "{}", kept.len());
+    assert!(mount("remount,size=8m"));
+    let rest = 600 - kept.len() as u64;
+    sandbox.indexes(&[("unchanged", kept.len() as u64), ("new", rest), ("opened", rest), ("encoded", rest)]);
+    let all = sandbox.rows();
+    assert!(kept.iter().all(|row| all.contains(row)));
+    // Nothing can be written any more, but read.
+    sandbox.photo("photos/new.bmp", 1000);
+    assert!(mount("remount,ro"));
+    sandbox.index(["photos"]).code(1).says(&["cannot write the photo library ", "name another file with --library"]);
+    let status = sandbox.run(["status", "--library", sandbox.library.to_str().unwrap()]).code(0);
+    assert!(status.stdout.contains("photos   600\n"), "{}", status.stdout);
+    assert!(mount("remount,rw"));
+    sandbox.indexes(&[("unchanged", 600), ("new", 1), ("opened", 1), ("encoded", 1)]);
+}
