@@ -170,7 +170,7 @@ mod tests {
         let timing = Timing::of(0.0, 4, || {
             calls += 1;
             std::thread::sleep(Duration::from_millis(4));
-            Ok(())
+            Ok::<(), Error>(())
         });
         let timing = timing.unwrap();
         assert_eq!((timing.repeats, calls), (MIN_REPEATS, MIN_REPEATS + 1));
