@@ -5,9 +5,9 @@
 //! no cell and no colour differs by more than saving again can change it, in one of the eight orientations; what a
 //! picture varies by decides how much that may be, so that flat, dark or bright pictures do not match each other.
 //!
-//! Measured by tools/picture_hash_limits.py on 89 pictures of 640 pixels (photographs of scikit-image and scikit-learn, noise with spectra of 1/f^0.8 to
-//! 1/f^1.7 at four contrasts and three levels, drawn scenes) with the limits in `compare`. "Flat" pictures, a fifth of
-//! them, vary by less than 6 levels between cells.
+//! `tools/picture_hash_limits.py` measured the limits in `compare` on 89 pictures of 640 pixels: photographs of
+//! scikit-image and scikit-learn, noise with spectra of 1/f^0.8 to 1/f^1.7 at four contrasts and three levels, drawn
+//! scenes. "Flat" pictures, a fifth of them, vary by less than 6 levels between cells.
 //!
 //! | copies that match | | flat |
 //! |---|---|---|
