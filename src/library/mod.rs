@@ -6,3 +6,5 @@
 //! ```
 //! The SQLite file is the truth; the mapped file of packed vectors is derived from it and made again whenever it does
 //! not fit. `scan` knows neither: it takes vectors from whoever has some.
+
+pub mod evaluate;
