@@ -3,6 +3,8 @@
 mod bench;
 mod classify;
 mod convert;
+#[cfg(feature = "library")]
+mod evaluate;
 mod inputs;
 mod models;
 mod values;
@@ -16,6 +18,8 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub(super) use bench::Bench;
 pub(super) use classify::{Classify, Sentences, TableFormat, TemplateSet};
 pub(super) use convert::Convert;
+#[cfg(feature = "library")]
+pub(super) use evaluate::Evaluate;
 pub(super) use inputs::{Inputs, Running};
 pub(super) use models::Models;
 #[cfg(feature = "hub")]
@@ -68,6 +72,8 @@ pub(super) struct Common {
 pub(super) enum Command {
     Encode(Encode),
     Classify(Classify),
+    #[cfg(feature = "library")]
+    Evaluate(Evaluate),
     Convert(Convert),
     Info(Info),
     Models(Models),
@@ -312,6 +318,8 @@ impl Command {
         match self {
             Command::Encode(_) => "encode",
             Command::Classify(_) => "classify",
+            #[cfg(feature = "library")]
+            Command::Evaluate(_) => "evaluate",
             Command::Convert(_) => "convert",
             Command::Info(_) => "info",
             Command::Models(_) => "models",

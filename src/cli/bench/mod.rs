@@ -1,6 +1,6 @@
 //! `clippie-rs bench`: measures the speed of models on this machine.
 
-mod measure;
+pub(super) mod measure;
 mod table;
 
 use std::io::Write as _;

@@ -32,7 +32,7 @@ pub struct ClassAccuracy {
 pub fn ranks(scores: ArrayView2<'_, f64>, truth: &[usize]) -> Vec<usize> {
     let rank = |(row, &class): (ndarray::ArrayView1<'_, f64>, &usize)| {
         let Some(&own) = row.get(class) else { return usize::MAX };
-        let before = |(other, score): &(usize, &f64)| score.total_cmp(&&own).then(class.cmp(other)).is_gt();
+        let before = |(other, score): &(usize, &f64)| score.total_cmp(&own).then(class.cmp(other)).is_gt();
         row.iter().enumerate().filter(before).count()
     };
     scores.outer_iter().zip(truth).map(rank).collect()
