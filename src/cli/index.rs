@@ -1,6 +1,7 @@
 //! `clippie-rs index`: brings the photo library up to date with folders.
 
 use std::cell::RefCell;
+use std::fs;
 use std::path::PathBuf;
 use std::thread;
 
@@ -13,7 +14,7 @@ use super::output::Source;
 use super::report::{Passed, Report};
 use super::{inputs, passed_over, signals};
 use crate::ImageEncoder;
-use crate::library::{Index, IndexReport, Library, default_path};
+use crate::library::{self, Index, IndexReport, Library, default_path};
 
 /// The report of `--report`, apart from the list of failures. Fields may be added, never renamed or removed.
 #[derive(Serialize)]
@@ -47,13 +48,20 @@ pub(super) fn run(args: &args::Index, messages: &Messages) -> Result<Outcome, Fa
     if args.report.as_deref().is_some_and(inputs::is_stdin) {
         return Err(Failure::Usage("--report writes to a file; name one".into()));
     }
-    let library = match args.folders.is_empty() {
-        // Nothing can be in a new one.
-        true => Library::open(path(&args.library)?)?,
-        false => Library::create(path(&args.library)?)?,
+    let path = path(&args.library)?;
+    let known = match Library::open(&path) {
+        // It is made once everything else is known to be right. Without folders nothing could be in it.
+        Err(library::Error::Missing { .. }) if !args.folders.is_empty() && args.forget.is_empty() => None,
+        library => Some(library?),
     };
+    if known.is_none() {
+        for folder in &args.folders {
+            let cannot_read = |error| Failure::Error(format!("cannot read {}: {error}", folder.display()));
+            fs::metadata(folder).map_err(cannot_read)?;
+        }
+    }
     let report = args.report.clone().map(Report::open).transpose()?;
-    for folder in &args.forget {
+    for (folder, library) in args.forget.iter().zip(known.iter().cycle()) {
         let (files, photos) = library.forget(folder)?;
         let (files, photos) = (count(files as usize, "file"), count(photos as usize, "photo"));
         messages.result(&format!("forgot {}: {files}, {photos}", folder.display()));
@@ -61,7 +69,8 @@ pub(super) fn run(args: &args::Index, messages: &Messages) -> Result<Outcome, Fa
     if args.folders.is_empty() && !args.forget.is_empty() {
         return Ok(Outcome::Complete);
     }
-    let (encoder, name) = encoder(args, &library, messages)?;
+    let (encoder, name) = encoder(args, known.as_ref(), messages)?;
+    let library = known.map_or_else(|| Library::create(&path), Ok)?;
     let stop = signals::stop();
     let report = RefCell::new(report);
     let broken = RefCell::new(None);
@@ -133,16 +142,21 @@ pub(super) fn path(library: &args::Library) -> Result<PathBuf, Failure> {
 }
 
 /// Opens the model: that of the library, unless one is named.
-fn encoder(args: &args::Index, library: &Library, messages: &Messages) -> Result<(ImageEncoder, String), Failure> {
-    let models = library.models()?;
+fn encoder(
+    args: &args::Index,
+    library: Option<&Library>,
+    messages: &Messages,
+) -> Result<(ImageEncoder, String), Failure> {
+    let models = library.map(Library::models).transpose()?.unwrap_or_default();
     let named = args.model.model.as_ref().filter(|model| !model.is_empty());
     let only = models.first().filter(|_| models.len() == 1 && named.is_none());
     let model = args::Model { model: only.map(|model| (&model.name).into()).or(named.cloned()) };
     let Chosen { weights, options, name } = match model::choose(&model, &Photos::default(), messages) {
         Err(failure) if only.is_some() => {
-            let library = library.path().display();
             let reason = failure.text();
-            return Err(Failure::Error(format!("the model of {library} cannot be opened: {reason}; name it with -m")));
+            return Err(Failure::Error(format!(
+                "the model of the library cannot be opened: {reason}; name it with -m"
+            )));
         }
         chosen => chosen?,
     };

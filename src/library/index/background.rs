@@ -2,6 +2,9 @@
 
 use ndarray::{Array2, ArrayView2};
 
+use super::super::error::Error;
+use super::super::store::{Store, as_floats};
+
 /// The unit embeddings of the sentences: `[sentences, dim]`.
 #[derive(Clone, Debug)]
 pub(super) struct Background(Array2<f32>);
@@ -27,6 +30,28 @@ impl Background {
         let mean = cosines.iter().sum::<f64>() / number;
         let variance = cosines.iter().map(|cosine| (cosine - mean).powi(2)).sum::<f64>() / number;
         (mean as f32, variance.sqrt() as f32)
+    }
+}
+
+/// Embeddings whose statistics are written together.
+const PAGE: usize = 500;
+
+impl Background {
+    /// Fills in the statistics of embeddings of a model that came without them.
+    pub fn complete(&self, store: &Store, model: i64) -> Result<(), Error> {
+        let mut last = 0;
+        loop {
+            let rows = store.without_background(model, last, PAGE)?;
+            let Some((end, _)) = rows.last() else { return Ok(()) };
+            last = *end;
+            store.write(|store| {
+                rows.iter().try_for_each(|(id, bytes)| match as_floats(bytes, self.dim()) {
+                    Some(vector) => store.set_background(*id, self.of(&vector)),
+                    // Searching says that it is damaged.
+                    None => Ok(()),
+                })
+            })?;
+        }
     }
 }
 
