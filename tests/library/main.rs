@@ -10,3 +10,5 @@ mod kill;
 mod roots;
 mod support;
 mod trouble;
+#[cfg(unix)]
+mod watch;

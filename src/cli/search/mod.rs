@@ -73,7 +73,7 @@ fn report_few(
 }
 
 fn encoders(args: &Results, library: &Library, messages: &Messages) -> Result<(Encoders, String), Failure> {
-    let chosen = library::model(&args.model, args.threads, library, messages)?;
+    let chosen = library::model(&args.model, args.threads, Some(library), messages)?;
     let (image, text) = library::towers(chosen.options, chosen.weights)?;
     let encoders = match (image, text) {
         (Ok(image), text) => Encoders::from(&image).with_text(text),

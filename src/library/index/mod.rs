@@ -31,6 +31,9 @@ use pipeline::{Copies, Job};
 pub(super) use place::real;
 pub use report::{IndexProgress, IndexReport};
 
+/// Memory for pages of the database: the index of 400,000 hashes.
+const CACHE_KIB: i64 = 16 << 10;
+
 /// Brings a library up to date with folders of photos.
 ///
 /// A photo whose size and time are as the library knows them is not opened. Others are read and hashed; only contents
@@ -154,6 +157,8 @@ impl<'a> Index<'a> {
         let folders: Vec<PathBuf> = folders.iter().map(|folder| folder.as_ref().to_owned()).collect();
         let library = self.library.clone();
         let store = library.store()?;
+        // New hashes fall anywhere into their index, whose pages SQLite would read and write again and again.
+        store.run(|connection| connection.pragma_update(None, "cache_size", -CACHE_KIB))?;
         let found = place::find(&store, &folders)?;
         let mut report = IndexReport { unreachable: found.unreachable, ..IndexReport::default() };
         let model = self.model(&store)?;

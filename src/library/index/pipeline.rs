@@ -26,8 +26,10 @@ use crate::clip::{Content, ImageEncoder, ObservedPhoto};
 use crate::error::ErrorKind;
 use crate::walk::Walk;
 
-/// Bytes of photos that are read and not yet encoded. Forty photos of a phone; encoding them takes seconds.
-const MOST_BYTES: u64 = 192 << 20;
+/// Bytes of photos that are read and not yet encoded: thirty of a phone; encoding them takes seconds.
+const MOST_BYTES: u64 = 128 << 20;
+/// The number of such photos, in chunks: two more than are encoded at a time, so that no encoder waits.
+const MOST_CHUNKS: usize = 2 * ENCODERS;
 /// Threads that encode chunks, as in [`Stream`](crate::Stream): while one ends, the other keeps the processors busy.
 const ENCODERS: usize = 2;
 /// Events that wait for the writer.
@@ -134,7 +136,7 @@ pub(super) fn run(
     copies: &Copies,
     write: impl FnOnce(Receiver<Event>) -> Result<(), Error>,
 ) -> Result<Counts, Error> {
-    let queue = Queue::new(MOST_BYTES);
+    let queue = Queue::new(MOST_BYTES, MOST_CHUNKS * job.chunk);
     let (events, written) = mpsc::sync_channel(MOST_EVENTS);
     thread::scope(|scope| {
         let start = |name: &str| thread::Builder::new().name(name.into());
