@@ -2,12 +2,14 @@
 
 #![cfg(all(feature = "cli", feature = "library", feature = "demo"))]
 
+mod cut;
 #[cfg(unix)]
 #[path = "../common/signals.rs"]
 mod default_signals;
 mod index;
 mod kill;
 mod roots;
+mod search;
 mod support;
 mod trouble;
 #[cfg(unix)]

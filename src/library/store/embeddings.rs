@@ -55,27 +55,6 @@ impl Store {
         })
     }
 
-    /// The embeddings of a model without background statistics that come after the id `last`, at most `limit`.
-    pub fn without_background(&self, model: i64, last: i64, limit: usize) -> Result<Vec<(i64, Vec<u8>)>, Error> {
-        self.run(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT id, vector FROM embedding WHERE id > ?1 AND model = ?2 AND background_mean IS NULL
-                 ORDER BY id LIMIT ?3",
-            )?;
-            let rows = statement.query_map((last, model, limit as i64), |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect()
-        })
-    }
-
-    /// Sets the background statistics of an embedding.
-    pub fn set_background(&self, id: i64, (mean, deviation): (f32, f32)) -> Result<(), Error> {
-        self.run(|connection| {
-            let mut statement = connection
-                .prepare_cached("UPDATE embedding SET background_mean = ?2, background_deviation = ?3 WHERE id = ?1")?;
-            statement.execute((id, mean, deviation)).map(drop)
-        })
-    }
-
     /// Calls `visit` for the embeddings of a model that came after the one with the id `last`, in the order of ids.
     pub fn embeddings_after(
         &self,

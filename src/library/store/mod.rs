@@ -20,7 +20,9 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::error::Error;
-pub(crate) use embeddings::{EmbeddingRow, as_bytes, as_floats};
+#[cfg(test)]
+pub(crate) use embeddings::EmbeddingRow;
+pub(crate) use embeddings::{as_bytes, as_floats};
 pub(crate) use files::{FileRow, FoundFile, KnownFile};
 pub(crate) use models::{Calibration, ModelRow};
 pub(crate) use photos::PhotoRow;
@@ -142,13 +144,6 @@ impl Store {
         let result = work(self)?;
         transaction.commit().map_err(|error| self.fail(&error))?;
         Ok(result)
-    }
-
-    /// Runs `work` on one state of the library, whatever others write.
-    pub fn read<R>(&self, work: impl FnOnce(&Store) -> Result<R, Error>) -> Result<R, Error> {
-        let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred);
-        let _until_the_end = transaction.map_err(|error| self.fail(&error))?;
-        work(self)
     }
 
     /// Runs statements, and names the library in their errors.
