@@ -17,11 +17,11 @@ pub(crate) mod math;
 pub(crate) mod norm;
 pub(crate) mod output;
 mod peak;
-#[cfg(feature = "library")]
-pub(crate) mod scan;
 pub(crate) mod pool;
 #[cfg(feature = "internals")]
 pub(crate) mod probe;
+#[cfg(feature = "library")]
+pub(crate) mod scan;
 mod simd;
 pub(crate) mod strided_stem;
 pub(crate) mod strides;

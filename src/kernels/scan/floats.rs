@@ -11,14 +11,7 @@ pub(crate) const PADDING: usize = 16;
 ///
 /// `vectors` is [any][dim], `queries` [1 to 8][dim up to a multiple of 16, zeros], `out` [queries + 1][rows]. Each
 /// product is a sum of at most dim + 16 roundings in f32, in an order that depends on the instruction set alone.
-pub(crate) fn float_products(
-    isa: Isa,
-    vectors: &[f32],
-    dim: usize,
-    rows: &[u32],
-    queries: &[f32],
-    out: &mut [f32],
-) {
+pub(crate) fn float_products(isa: Isa, vectors: &[f32], dim: usize, rows: &[u32], queries: &[f32], out: &mut [f32]) {
     let stride = dim.next_multiple_of(PADDING);
     let count = queries.len() / stride.max(1);
     assert!(dim > 0 && (1..=QUERIES).contains(&count) && queries.len() == count * stride, "one to {QUERIES} queries");
@@ -72,7 +65,9 @@ impl Products<'_> {
                 square = simd.mul_add(values, values, square);
                 for (q, sum) in sums.iter_mut().enumerate() {
                     // SAFETY: there are `Q` queries of `stride` floats (asserted by `float_products`).
-                    let query = unsafe { simd.load(self.queries.as_ptr().wrapping_add(q.wrapping_mul(self.stride).wrapping_add(at))) };
+                    let query = unsafe {
+                        simd.load(self.queries.as_ptr().wrapping_add(q.wrapping_mul(self.stride).wrapping_add(at)))
+                    };
                     *sum = simd.mul_add(values, query, *sum);
                 }
                 at = at.wrapping_add(S::LANES);
@@ -85,7 +80,9 @@ impl Products<'_> {
                 square = simd.mul_add(values, values, square);
                 for (q, sum) in sums.iter_mut().enumerate() {
                     // SAFETY: queries are padded to a multiple of sixteen floats, which is one of every vector.
-                    let query = unsafe { simd.load(self.queries.as_ptr().wrapping_add(q.wrapping_mul(self.stride).wrapping_add(whole))) };
+                    let query = unsafe {
+                        simd.load(self.queries.as_ptr().wrapping_add(q.wrapping_mul(self.stride).wrapping_add(whole)))
+                    };
                     *sum = simd.mul_add(values, query, *sum);
                 }
             }

@@ -170,8 +170,7 @@ impl First for ByCodes<'_> {
             }
             rows => {
                 for (i, &row) in rows.iter().enumerate() {
-                    (scales[i], residuals[i]) =
-                        (self.codes.scales[row as usize], self.codes.residuals[row as usize]);
+                    (scales[i], residuals[i]) = (self.codes.scales[row as usize], self.codes.residuals[row as usize]);
                 }
                 (&scales[..rows.len()], &residuals[..rows.len()])
             }

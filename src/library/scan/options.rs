@@ -141,9 +141,7 @@ impl<'a> Options<'a> {
                 }
                 Ok(Some(list.into()))
             }
-            Allowed::Mask(words) if words.len() != rows.div_ceil(64) => {
-                Err(Error::Mask { words: words.len(), rows })
-            }
+            Allowed::Mask(words) if words.len() != rows.div_ceil(64) => Err(Error::Mask { words: words.len(), rows }),
             Allowed::Mask(words) => {
                 let count: usize = words.iter().map(|word| word.count_ones() as usize).sum();
                 let mut list = Vec::with_capacity(count);

@@ -87,9 +87,8 @@ fn magnitudes_of_all_kinds_are_ranked() {
     let dim = 33;
     for (small, large) in [(1e-45, 1e-40), (1e-30, 1e30), (1.0, 3.4e38), (1e-38, 1e-3), (3e38, 3.4e38)] {
         let mut noise = noise(7);
-        let vectors: Vec<f32> = (0..3000 * dim)
-            .map(|i| if i / dim % 3 == 0 { noise() * large } else { noise() * small })
-            .collect();
+        let vectors: Vec<f32> =
+            (0..3000 * dim).map(|i| if i / dim % 3 == 0 { noise() * large } else { noise() * small }).collect();
         for size in [1e-45, 1e-20, 1.0, 3.4e38] {
             let query: Vec<f32> = (0..dim).map(|_| noise() * size).collect();
             check(&vectors, dim, &query, 12);
