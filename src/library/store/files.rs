@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use rusqlite::{OptionalExtension, Row};
+#[cfg(test)]
+use rusqlite::OptionalExtension;
+use rusqlite::Row;
 
 use super::super::error::Error;
 use super::{Store, path_from_bytes};
