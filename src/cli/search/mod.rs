@@ -18,11 +18,11 @@ pub(super) fn search(args: &args::Search, messages: &Messages) -> Result<Outcome
         false => Query::parse(&args.query).map_err(usage)?,
     };
     for term in &args.add {
-        query = query.add(Query::parse_term(term).map_err(usage)?);
+        query = query.with(Query::parse_term(term).map_err(usage)?);
     }
     for term in &args.subtract {
         let Term { weight, what } = Query::parse_term(term).map_err(usage)?;
-        query = query.add(Term { weight: -weight, what });
+        query = query.with(Term { weight: -weight, what });
     }
     run(&args.results, &query, "fits", messages)
 }
