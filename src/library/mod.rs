@@ -13,6 +13,7 @@ mod index;
 mod library;
 mod place;
 mod status;
+#[allow(dead_code, unused_imports, reason = "searching comes next")]
 pub(crate) mod store;
 
 pub use error::Error;
