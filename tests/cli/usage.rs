@@ -10,7 +10,9 @@ fn help_and_version_are_printed() {
     assert_eq!(version.text(), concat!("clippie-rs ", env!("CARGO_PKG_VERSION"), "\n"));
     let help = sandbox.run(["--help"]).ok();
     let pull = if cfg!(feature = "hub") { &["pull"][..] } else { &[] };
-    for command in ["encode", "convert", "info", "models", "tokenize", "preprocess", "bench"].iter().chain(pull) {
+    let library = if cfg!(feature = "library") { &["index", "status"][..] } else { &[] };
+    let others = pull.iter().chain(library);
+    for command in ["encode", "convert", "info", "models", "tokenize", "preprocess", "bench"].iter().chain(others) {
         assert!(help.text().contains(command), "{command}");
         for flag in ["-h", "--help"] {
             let help = sandbox.run([*command, flag]).ok();

@@ -128,7 +128,7 @@ impl<'a> Index<'a> {
         match &self.background {
             Some(background) if background.dim() != self.encoder.embed_dim() => {
                 let (left, right) = (background.dim(), self.encoder.embed_dim());
-                Err(crate::Error::EmbedDim { left, right }.into())
+                Err(crate::error::Error::EmbedDim { left, right }.into())
             }
             _ => Ok(self),
         }

@@ -316,7 +316,7 @@ fn encode(job: &Job<'_>, queue: &Queue<Photo>, events: SyncSender<Event>) -> Res
                     let photo = describe::photo(&input);
                     Ok(Box::new(Encoded { photo, vector, background }))
                 }
-                Err(crate::Error::Cancelled) => continue,
+                Err(crate::error::Error::Cancelled) => continue,
                 Err(error) if error.kind() == ErrorKind::Weights => {
                     // The other embeddings would be meaningless too.
                     queue.stop();
