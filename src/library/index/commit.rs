@@ -158,6 +158,7 @@ impl<'a, 'b> Writer<'a, 'b> {
             Ok(rows)
         })?;
         self.report.database_seconds += started.elapsed().as_secs_f64();
+        self.report.commits += 1;
         self.report.encoded += ended.iter().filter(|(_, failure)| failure.is_none()).count() as u64;
         self.count(rows);
         for (hash, failure) in ended {

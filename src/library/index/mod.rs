@@ -57,8 +57,11 @@ pub struct Index<'a> {
     texts: Option<TextEncoder>,
     cancel: CancelToken,
     progress: Box<dyn FnMut(IndexProgress) + 'a>,
-    failure: Box<dyn FnMut(&Path, &str) + 'a>,
+    failure: Box<Failure<'a>>,
 }
+
+/// Takes a file that failed, and the reason.
+type Failure<'a> = dyn FnMut(&Path, &str) + 'a;
 
 impl fmt::Debug for Index<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -233,7 +236,7 @@ fn survey(
     let mut differing = Differing { any: false, unread: 0 };
     for place in job.places {
         let mut compare = Compare::new(store, place, job.walk, job.model, job.retry);
-        while let Some(met) = compare.next() {
+        for met in compare.by_ref() {
             if job.cancel.is_cancelled() {
                 break;
             }
@@ -256,7 +259,7 @@ fn survey(
                     );
                 }
             }
-            if report.found % 1000 == 0 {
+            if report.found.is_multiple_of(1000) {
                 progress(IndexProgress { found: report.found, total: None, done: 0 });
             }
         }

@@ -94,13 +94,16 @@ impl Store {
             connection.pragma_update(None, "cell_size_check", true)?;
             connection.pragma_update(None, "foreign_keys", true)
         })?;
-        let version = match self.run(schema::found)? {
+        // In one transaction, since another process may be making the schema.
+        let version = match self.read(|store| store.run(schema::found))? {
             Found::Version(version) if version > schema::VERSION => {
                 return Err(Error::Newer { path: self.path.clone(), found: version, known: schema::VERSION });
             }
             Found::Version(version) => version,
             Found::Empty if access == Access::Create => 0,
-            Found::Empty | Found::Other => return Err(Error::NotALibrary { path: self.path.clone() }),
+            // A file without content, or another process is about to fill it.
+            Found::Empty => return Err(Error::Missing { path: self.path.clone() }),
+            Found::Other => return Err(Error::NotALibrary { path: self.path.clone() }),
         };
         if access == Access::Read {
             return match version {
