@@ -67,10 +67,23 @@ const MAY_USE: [(&str, &[&str]); 24] = [
             "error",
         ],
     ),
-    // Scans are kernels on vectors that are not weights.
+    // Scans are kernels on vectors that are not weights, which are mapped like weights.
     (
         "library",
-        &["cancel", "clip", "error", "files", "kernels", "photo", "pixels", "preprocess", "tensor", "threads", "walk"],
+        &[
+            "cancel",
+            "clip",
+            "error",
+            "files",
+            "kernels",
+            "photo",
+            "pixels",
+            "preprocess",
+            "tensor",
+            "threads",
+            "walk",
+            "weights",
+        ],
     ),
     // Kernels for the benches.
     ("internals", &["tensor", "kernels"]),

@@ -33,7 +33,7 @@ pub(crate) fn map_foreign(file: &File) -> io::Result<Mmap> {
 }
 
 /// Read-only bytes that start at a multiple of 64 and never move.
-pub(super) struct Map(Backing);
+pub(crate) struct Map(Backing);
 
 enum Backing {
     File {
@@ -55,7 +55,7 @@ enum Backing {
 impl Map {
     /// Maps the first `len` bytes of `file`, which has at least as many and the stamp `opened`.
     #[allow(unsafe_code)]
-    pub(super) fn file(file: File, len: usize, opened: Stamp) -> io::Result<Map> {
+    pub(crate) fn file(file: File, len: usize, opened: Stamp) -> io::Result<Map> {
         // SAFETY: the map is shared and read-only, and lives as long as any slice of it. Rust cannot rule out that
         // another process changes the file meanwhile. No program should write into a weights file in use, and
         // `Writer` never does: it replaces files by renaming (see `WeightsFile::open`). Any bit pattern is a valid
@@ -88,7 +88,7 @@ impl Map {
         Ok(Some(Map(Backing::Owned { buffer, len })))
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         match &self.0 {
             Backing::File { map, .. } => map,
             Backing::Static(bytes) => bytes,
@@ -135,7 +135,7 @@ impl Map {
     }
 
     /// Whether a page could not be read and holds zeros instead, from now on and for ever.
-    pub(super) fn is_lost(&self) -> bool {
+    pub(crate) fn is_lost(&self) -> bool {
         matches!(&self.0, Backing::File { watched, .. } if watched.is_lost())
     }
 

@@ -52,11 +52,13 @@ pub(crate) use format::PANEL;
 #[cfg(feature = "import")]
 pub(crate) use guard::Watched;
 pub(crate) use in_use::Refusal;
+#[cfg(feature = "library")]
+pub(crate) use map::Map;
 #[cfg(feature = "import")]
 pub(crate) use map::map_foreign;
 #[cfg(feature = "import")]
 pub(crate) use pack::exact_halves;
-#[cfg(feature = "import")]
+#[cfg(any(feature = "import", feature = "library"))]
 pub(crate) use stamp::Stamp;
 pub(crate) use view::{TableView, TensorView};
 #[cfg(feature = "import")]

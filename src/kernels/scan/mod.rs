@@ -2,14 +2,16 @@
 //!
 //! [`code_products`] multiplies 8-bit codes with 16-bit queries; its integers are exact on every instruction set.
 //! [`float_products`] multiplies floats. [`select`] turns products of codes into bounds of scores and finds the rows
-//! whose upper bound reaches a threshold; [`encode`] makes codes. They do not know what the vectors are.
+//! whose upper bound reaches a threshold, [`alike`] the pairs of rows; [`encode`] makes codes. They do not know what the vectors are.
 
+mod alike;
 mod codes;
 mod encode;
 mod floats;
 mod select;
 
 pub(crate) use super::simd::integers::WORDS_ALIGN as CODES_ALIGN;
+pub(crate) use alike::{Left, Profiles, alike};
 pub(crate) use codes::code_products;
 pub(crate) use encode::{LENGTH_ERROR, encode};
 pub(crate) use floats::{PADDING, float_products};

@@ -73,6 +73,9 @@ pub enum Error {
         /// A row of the damaged part.
         row: usize,
     },
+    /// A page of a mapped file cannot be read any more.
+    #[error("the packed vectors were cut short or their disk failed while they were used; write them again")]
+    Lost,
     /// `CLIPPIE_ISA` names no instruction set of this machine.
     #[error(transparent)]
     Isa(#[from] IsaError),

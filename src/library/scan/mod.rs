@@ -62,6 +62,8 @@ mod batch;
 mod error;
 mod exact;
 mod options;
+pub mod packed;
+mod pairs;
 mod plain;
 mod quantise;
 mod quantised;
@@ -74,6 +76,7 @@ mod tests;
 
 pub use error::Error;
 pub use options::{Options, Threads};
+pub use pairs::Pair;
 pub use quantised::Quantised;
 pub use rows::{Hit, Rows, Scan};
 

@@ -54,6 +54,8 @@ pub(super) trait Check: Sync + fmt::Debug {
     fn codes(&self, rows: &[u32]) -> Result<(), Error>;
     /// Checks the values of a row.
     fn row(&self, row: usize, values: &[f32]) -> Result<(), Error>;
+    /// Whether no page was lost while it was used, where zeros may have been read instead.
+    fn intact(&self) -> Result<(), Error>;
 }
 
 /// Stored vectors: of a caller, of a [`Quantised`](super::Quantised) or of a packed file.
@@ -143,6 +145,10 @@ impl<'a> Rows<'a> {
         self.check.map_or(Ok(()), |check| check.codes(rows))
     }
 
+    pub(super) fn check_intact(&self) -> Result<(), Error> {
+        self.check.map_or(Ok(()), |check| check.intact())
+    }
+
     /// Refuses a score that is not finite, which that of finite values always is.
     pub(super) fn check_scores(&self, rows: &[u32], scores: &[f64]) -> Result<(), Error> {
         match rows.iter().zip(scores).find(|(_, score)| !score.is_finite()) {
@@ -183,6 +189,7 @@ impl<'a> Rows<'a> {
                 scans.push(self.finish(query, passed, count, k, options)?);
             }
         }
+        self.check_intact()?;
         Ok(scans)
     }
 
@@ -211,6 +218,7 @@ impl<'a> Rows<'a> {
             Ok(())
         };
         let mut parts: Vec<_> = by_blocks(count, options, Vec::new, work)?.into_iter().flatten().collect();
+        self.check_intact()?;
         parts.sort_unstable_by_key(|&(start, _)| start);
         Ok(parts.into_iter().flat_map(|(_, scores)| scores).collect())
     }

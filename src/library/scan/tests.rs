@@ -233,3 +233,73 @@ proptest! {
         check(vectors, dim, query, k);
     }
 }
+
+/// All pairs by float64 cosines.
+fn naive_pairs(vectors: &[f32], dim: usize, threshold: f64, allowed: impl Fn(usize) -> bool) -> Vec<Pair> {
+    let rows: Vec<Vec<f64>> = vectors.chunks_exact(dim).map(|row| row.iter().map(|&v| v.into()).collect()).collect();
+    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).fold(0.0, |sum, (a, b)| sum + a * b);
+    let mut pairs = Vec::new();
+    for first in (0..rows.len()).filter(|&row| allowed(row)) {
+        for second in (first + 1..rows.len()).filter(|&row| allowed(row)) {
+            let (a, b) = (&rows[first], &rows[second]);
+            let cosine = product(a, b) / (product(a, a).sqrt() * product(b, b).sqrt());
+            if cosine >= threshold {
+                pairs.push(Pair { first, second, cosine });
+            }
+        }
+    }
+    pairs
+}
+
+fn check_pairs(vectors: &[f32], dim: usize, threshold: f64) -> usize {
+    let quantised = Quantised::new(vectors, dim, &Options::new()).unwrap();
+    let expected = naive_pairs(vectors, dim, threshold, |_| true);
+    for threads in [1, 3] {
+        let options = Options::new().threads(&Threads::new(threads));
+        assert_eq!(quantised.rows().pairs(threshold, expected.len(), &options).unwrap(), expected);
+    }
+    assert_eq!(Rows::new(vectors, dim).unwrap().pairs(threshold, usize::MAX, &Options::new()).unwrap(), expected);
+    let list: Vec<u32> = (0..(vectors.len() / dim) as u32).filter(|row| row % 5 < 2).collect();
+    let some = naive_pairs(vectors, dim, threshold, |row| row % 5 < 2);
+    assert_eq!(quantised.rows().pairs(threshold, usize::MAX, &Options::new().only(&list)).unwrap(), some);
+    if let Some(limit) = expected.len().checked_sub(1) {
+        let error = quantised.rows().pairs(threshold, limit, &Options::new()).unwrap_err();
+        assert_eq!(error, Error::TooManyPairs { limit });
+    }
+    expected.len()
+}
+
+#[test]
+fn all_pairs_that_are_alike_are_found() {
+    let (rows, dim) = (2500, 20);
+    let mut vectors = unit_rows(rows, dim, 16);
+    // Copies, scaled copies, near copies and zeros.
+    vectors.copy_within(100 * dim..101 * dim, 2400 * dim);
+    for i in 0..dim {
+        vectors[7 * dim + i] = 1e20 * vectors[2222 * dim + i];
+        vectors[8 * dim + i] = 1e-20 * vectors[2222 * dim + i];
+        vectors[9 * dim + i] = vectors[3 * dim + i] + if i == 4 { 0.02 } else { 0.0 };
+        vectors[600 * dim + i] = 0.0;
+        vectors[601 * dim + i] = 0.0;
+    }
+    assert_eq!(check_pairs(&vectors[..700 * dim], dim, 2.0), 0);
+    assert!(check_pairs(&vectors, dim, 0.99) >= 5);
+    assert!(check_pairs(&vectors, dim, 0.7) > 100);
+    let error = Rows::new(&vectors, dim).unwrap().pairs(0.5, 3, &Options::new()).unwrap_err();
+    assert_eq!(error.to_string(), "more than 3 pairs are alike; raise the threshold or the limit");
+    // The cosine of each pair is a threshold that includes it.
+    let pairs = naive_pairs(&vectors[..300 * dim], dim, 0.6, |_| true);
+    assert!(pairs.len() > 3);
+    for pair in pairs.iter().step_by(pairs.len() / 3) {
+        check_pairs(&vectors[..300 * dim], dim, pair.cosine);
+    }
+}
+
+#[test]
+fn pairs_of_the_whole_and_of_nothing() {
+    let one = unit_rows(1, 16, 17).repeat(60);
+    assert_eq!(check_pairs(&one, 16, 0.999), 60 * 59 / 2);
+    assert_eq!(check_pairs(&[], 16, 0.5), 0);
+    assert_eq!(check_pairs(&unit_rows(1, 16, 18), 16, -1.0), 0);
+    assert_eq!(check_pairs(&unit_rows(40, 3, 19), 3, -2.0), 40 * 39 / 2);
+}
