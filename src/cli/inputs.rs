@@ -11,6 +11,7 @@ use super::args::Inputs;
 use super::messages::{Failure, Messages};
 use super::streams;
 use crate::ImageInput;
+use crate::files;
 use crate::walk::{PassedOver, Walk, WalkError};
 
 /// Largest photo from standard input, as of any file: no photo is larger.
@@ -120,7 +121,7 @@ pub(super) fn photos(inputs: &Inputs, walk: &Walk, messages: &Messages) -> Resul
             return Err(Failure::Error(format!("{} is UTF-16; save the file as UTF-8", name(list))));
         }
         for line in paths(&bytes) {
-            let path = path_of(line).ok_or_else(|| {
+            let path = files::path_of(line).ok_or_else(|| {
                 let line = String::from_utf8_lossy(line);
                 Failure::Error(format!("{}: {line:?} is not UTF-8, so it names no file here", name(list)))
             })?;
@@ -274,17 +275,6 @@ fn paths(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let by_nul = nul.then(|| bytes.split(|&byte| byte == 0));
     let by_line = (!nul).then(|| lines(bytes));
     by_nul.into_iter().flatten().chain(by_line.into_iter().flatten()).filter(|path| !path.is_empty())
-}
-
-#[cfg(unix)]
-fn path_of(bytes: &[u8]) -> Option<PathBuf> {
-    use std::os::unix::ffi::OsStrExt;
-    Some(PathBuf::from(std::ffi::OsStr::from_bytes(bytes)))
-}
-
-#[cfg(not(unix))]
-fn path_of(bytes: &[u8]) -> Option<PathBuf> {
-    std::str::from_utf8(bytes).ok().map(PathBuf::from)
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ mod bench;
 mod classify;
 mod convert;
 mod encode;
+#[cfg(feature = "library")]
+mod evaluate;
 mod events;
 #[cfg(feature = "library")]
 mod index;
@@ -75,6 +77,8 @@ fn run() -> ExitCode {
     let result = match &cli.command {
         Command::Encode(args) => encode::run(args, &messages),
         Command::Classify(args) => classify::run(args, &messages),
+        #[cfg(feature = "library")]
+        Command::Evaluate(args) => evaluate::run(args, &messages),
         Command::Convert(args) => convert::run(args, &messages),
         Command::Info(args) => info::run(args, &messages),
         Command::Models(args) => models::run(args, &messages),

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::thread;
 
-use super::args::{self, Photos, Running};
+use super::args::{Photos, Running};
 use super::messages::{Failure, Messages};
 use super::named;
 use crate::hub::ModelName;
@@ -23,7 +23,12 @@ pub(super) struct Chosen {
 /// Opens the weights file and sets options from the arguments. Reads only the file's header, unless the model has to be
 /// pulled first.
 pub(super) fn choose(running: &Running, messages: &Messages) -> Result<Chosen, Failure> {
-    let chosen = preprocessing(&running.model, &running.photos, messages)?;
+    choose_named(running.model.model.as_deref(), running, messages)
+}
+
+/// As [`choose`], with another model than that of the arguments.
+pub(super) fn choose_named(model: Option<&OsStr>, running: &Running, messages: &Messages) -> Result<Chosen, Failure> {
+    let chosen = preprocessing(model, &running.photos, messages)?;
     let options = chosen.options.threads(threads(running)).batch_size(running.batch_size as usize);
     Ok(Chosen { options, ..chosen })
 }
@@ -35,8 +40,8 @@ pub(super) fn threads(running: &Running) -> usize {
 }
 
 /// Opens the weights file and merges its preprocessing with the command line's.
-pub(super) fn preprocessing(model: &args::Model, photos: &Photos, messages: &Messages) -> Result<Chosen, Failure> {
-    let weights = match parse_arg(model.model.as_deref())? {
+pub(super) fn preprocessing(model: Option<&OsStr>, photos: &Photos, messages: &Messages) -> Result<Chosen, Failure> {
+    let weights = match parse_arg(model)? {
         ModelSource::Name(name) => open_installed(&name, &named::find_or_pull(&name, messages)?)?,
         source => open_source(source)?,
     };

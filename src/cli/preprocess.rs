@@ -11,7 +11,7 @@ pub(super) fn run(args: &Preprocess, messages: &Messages) -> Result<Outcome, Fai
     let path = args.output.as_deref();
     // Before any work, so that an output that cannot be written fails at once.
     let mut out = Destination::open(path).map_err(|error| cannot_write(path, &error))?;
-    let chosen = model::preprocessing(&args.model, &args.photos, messages)?;
+    let chosen = model::preprocessing(args.model.model.as_deref(), &args.photos, messages)?;
     let encoder = chosen.options.open_weights_image(chosen.weights.clone())?;
     if let Some(path) = path.filter(|path| same_file(path, chosen.weights.path()) || same_file(path, &args.image)) {
         return Err(Failure::Usage(format!("{} is the model or the photo; write to another file", path.display())));

@@ -231,9 +231,10 @@ impl fmt::Debug for ObservedPhoto {
 mod tests {
     use std::fs;
 
+    use super::super::{Clip, ImageEncoder, Options};
     use super::*;
-    use crate::pixels::Orientation;
-    use crate::{Clip, ErrorKind, Options, RgbBuffer};
+    use crate::error::ErrorKind;
+    use crate::pixels::{Orientation, RgbBuffer};
 
     /// Files of every format that Pillow reads, and its pixels of them.
     fn files() -> Vec<PathBuf> {
@@ -368,7 +369,7 @@ mod tests {
         let mut turned = 0;
         for file in files() {
             let bytes = fs::read(folder.join(file)).unwrap();
-            let see = |encoder: &crate::ImageEncoder| {
+            let see = |encoder: &ImageEncoder| {
                 let photo = ObservedPhoto::from_bytes(bytes.clone(), None);
                 encoder.encode_one(&photo).ok()?;
                 photo.observed().cloned()

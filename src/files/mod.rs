@@ -34,6 +34,19 @@ pub(crate) fn folder(path: &Path) -> &Path {
     }
 }
 
+/// The path that bytes of a list name; `None` if this system has no such path.
+#[cfg(unix)]
+pub fn path_of(bytes: &[u8]) -> Option<std::path::PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    Some(std::ffi::OsStr::from_bytes(bytes).into())
+}
+
+/// The path that bytes of a list name; `None` if this system has no such path.
+#[cfg(not(unix))]
+pub fn path_of(bytes: &[u8]) -> Option<std::path::PathBuf> {
+    std::str::from_utf8(bytes).ok().map(Into::into)
+}
+
 /// Makes a new name in `folder` survive a power loss. Some network file systems cannot sync folders; the file is
 /// complete and in place anyway.
 ///

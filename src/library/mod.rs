@@ -8,6 +8,7 @@
 //! not fit. `scan` knows neither: it takes vectors from whoever has some.
 
 mod error;
+pub mod evaluate;
 mod filter;
 mod index;
 #[allow(clippy::module_inception, reason = "the type that the room is about")]

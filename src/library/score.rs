@@ -151,11 +151,7 @@ pub(super) struct Measure {
 impl Measure {
     /// The measure of a sum of unit vectors with these weights, divided by `length`; `None` if one of its kinds has no
     /// calibration. `high` is the query's own high cosine, for sums of sentences alone.
-    pub fn new(
-        terms: &[(f32, Option<Calibration>)],
-        length: f64,
-        high: impl FnOnce() -> Option<f64>,
-    ) -> Option<Measure> {
+    pub fn new(terms: &[(f32, Option<Calibration>)], length: f64, high: Option<f64>) -> Option<Measure> {
         // The terms' unrelated cosines add up like independent numbers.
         let (mut median, mut square) = (0.0, 0.0);
         for &(weight, calibration) in terms {
@@ -163,7 +159,7 @@ impl Measure {
             median += weight * calibration.median;
             square += (weight * (calibration.high - calibration.median)).powi(2);
         }
-        let lift = high().map_or(0.0, |high| LIFT * (high - median));
+        let lift = high.map_or(0.0, |high| LIFT * (high - median));
         (square > 0.0).then(|| Measure { median, reach: CUT * square.sqrt(), lift })
     }
 
@@ -265,14 +261,14 @@ mod tests {
     fn a_fit_of_one_is_the_cut() {
         let text = Some(Calibration { median: 0.2, high: 0.3 });
         let photo = Some(Calibration { median: 0.5, high: 0.7 });
-        let plain = Measure::new(&[(1.0, text)], 1.0, || None).unwrap();
+        let plain = Measure::new(&[(1.0, text)], 1.0, None).unwrap();
         assert!((plain.cut() - 0.32).abs() < 1e-9 && (plain.fit(plain.cut()) - 1.0).abs() < 1e-9);
-        let general = Measure::new(&[(1.0, text)], 1.0, || Some(0.25)).unwrap();
+        let general = Measure::new(&[(1.0, text)], 1.0, Some(0.25)).unwrap();
         assert!((general.cut() - 0.31).abs() < 1e-9 && (general.fit(general.cut()) - 1.0).abs() < 1e-9);
         // 0.8 of a text and 0.6 of a photo.
-        let sum = Measure::new(&[(0.8, text), (0.6, photo)], 1.0, || None).unwrap();
+        let sum = Measure::new(&[(0.8, text), (0.6, photo)], 1.0, None).unwrap();
         assert!((sum.median - 0.46).abs() < 1e-6);
         assert!((sum.reach - 1.2 * (0.08f64.powi(2) + 0.12f64.powi(2)).sqrt()).abs() < 1e-6);
-        assert_eq!(Measure::new(&[(0.8, text), (0.6, None)], 1.0, || None), None);
+        assert_eq!(Measure::new(&[(0.8, text), (0.6, None)], 1.0, None), None);
     }
 }

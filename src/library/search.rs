@@ -206,9 +206,8 @@ impl Search {
         let model = self.model(&store)?;
         let prepared = self.prepare(&store, &model, query)?;
         let vectors = self.library.vectors(&store, &model)?;
-        let measure = Measure::new(&prepared.terms, prepared.length, || {
-            prepared.sentences_only.then(|| self.high(&vectors, &prepared.vector)).flatten()
-        });
+        let high = if prepared.sentences_only { Search::high(&vectors, &prepared.vector)? } else { None };
+        let measure = Measure::new(&prepared.terms, prepared.length, high);
         let least = match (self.min_score, &measure) {
             (Some(score), _) => Some(f64::from(score)),
             (None, Some(measure)) if !self.all => Some(measure.cut()),
@@ -306,11 +305,10 @@ impl Search {
     }
 
     /// The high cosine of a query with the library's photos.
-    fn high(&self, vectors: &Vectors, query: &[f32]) -> Option<f64> {
-        let rows = vectors.rows().ok()?;
-        let cosines = score::sample(vectors.len(), score::LIFT_SAMPLE)
-            .filter_map(|row| rows.row(row).ok().map(|row| score::dot(row, query)));
-        score::high(cosines.collect())
+    fn high(vectors: &Vectors, query: &[f32]) -> Result<Option<f64>, Error> {
+        let rows = score::sample(vectors.len(), score::LIFT_SAMPLE);
+        let cosines = rows.map(|row| Ok(score::dot(&vectors.row(row)?, query)));
+        Ok(score::high(cosines.collect::<Result<_, Error>>()?))
     }
 
     /// The best photos that pass, each with its files, in order.
@@ -329,14 +327,14 @@ impl Search {
         let mut found: Vec<(f64, Vec<FoundFile>)> = Vec::new();
         let mut looked = 0;
         loop {
-            let hits = scanned(vectors, query, k, &options)?;
+            let hits = vectors.top_k(query, k, None, &options)?;
             for hit in &hits[looked.min(hits.len())..] {
                 // Equal scores may change places.
                 if found.len() >= self.limit && found.last().is_some_and(|last| last.0 > hit.score) {
                     return Ok(sorted(found));
                 }
                 looked += 1;
-                if let Some(files) = looker.files(vectors.photo(hit.row))? {
+                if let Some(files) = looker.files(vectors.photo(hit.row)?)? {
                     found.push((hit.score, files));
                 }
             }
@@ -351,26 +349,17 @@ impl Search {
         // A filter that few photos pass: find these first.
         let mut rows = looker.rows(vectors)?;
         rows.sort_unstable();
-        let options = options.only(&rows);
         let mut found = Vec::new();
-        for hit in scanned(vectors, query, rows.len(), &options)? {
+        for hit in vectors.top_k(query, rows.len(), Some(&rows), &options)? {
             if found.len() >= self.limit && found.last().is_some_and(|last: &(f64, _)| last.0 > hit.score) {
                 break;
             }
-            if let Some(files) = looker.files(vectors.photo(hit.row))? {
+            if let Some(files) = looker.files(vectors.photo(hit.row)?)? {
                 found.push((hit.score, files));
             }
         }
         Ok(sorted(found))
     }
-}
-
-fn scanned(vectors: &Vectors, query: &[f32], k: usize, options: &scan::Options<'_>) -> Result<Vec<scan::Hit>, Error> {
-    let hits = vectors.rows()?.top_k(query, k, options).map_err(|error| match error {
-        scan::Error::Cancelled => Error::Cancelled,
-        error => Error::Query(error.to_string()),
-    })?;
-    Ok(hits.into_iter().next().unwrap_or_default())
 }
 
 /// Best first; equal scores by path.
@@ -426,7 +415,7 @@ impl Looker<'_> {
 
     /// The rows of the photos that pass the filter.
     fn rows(&self, vectors: &Vectors) -> Result<Vec<u32>, Error> {
-        let by_photo = vectors.by_photo();
+        let by_photo = vectors.by_photo()?;
         let mut rows = HashSet::new();
         self.store.found(None, self.roots, |file| {
             if self.filter.passes(&file) {

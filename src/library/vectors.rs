@@ -1,17 +1,30 @@
-//! The embeddings of a model as a scan reads them.
+//! The embeddings of a model as a scan reads them: a mapped file that is derived from the library, and what came after
+//! it, in memory.
+//!
+//! The file lies beside the library. It holds the embeddings up to some id, so new photos do not make it wrong, only
+//! short; removals do, and then it is made again. Where it cannot be written, all embeddings are held in memory.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::Error;
-use super::scan::Rows;
+use super::scan::packed::{Description, Packed, PackedError, Writer};
+use super::scan::{self, Hit, Rows};
 use super::store::{ModelRow, Store};
+
+/// Embeddings from which on a file is made. A thousand are read from the database in some milliseconds.
+const FEWEST: usize = 1000;
+/// Embeddings in memory, as a share of those in the file, from which on the file is made again.
+const STALE: usize = 8;
 
 /// All embeddings of a model, in the order in which they came.
 #[derive(Debug)]
 pub(super) struct Vectors {
     dim: usize,
-    /// The photo of each row.
+    packed: Option<Packed>,
+    /// The photos of the rows after those of the file.
     photos: Vec<i64>,
     /// `[photos, dim]`
     values: Vec<f32>,
@@ -20,11 +33,33 @@ pub(super) struct Vectors {
 }
 
 impl Vectors {
-    /// Reads all embeddings of a model.
+    /// The present embeddings of a model. Makes the mapped file, if one is worth it and can be written.
     fn read(store: &Store, model: &ModelRow, last: i64) -> Result<Vectors, Error> {
+        let path = packed_path(store.path(), model);
+        let state = State::of(store, model)?;
+        let packed = open(&path, model, &state, last);
+        let mut vectors = Vectors::after(store, model, packed)?;
+        let (new, old) = (vectors.photos.len(), vectors.packed.as_ref().map_or(0, Packed::len));
+        if new >= FEWEST.max(old / STALE) && !store.is_read_only() {
+            match vectors.write(&path, store, model, &state) {
+                Ok(()) => {
+                    let packed = open(&path, model, &state, last);
+                    vectors = Vectors::after(store, model, packed)?;
+                }
+                Err(PackedError::Scan(scan::Error::Cancelled)) => return Err(Error::Cancelled),
+                Err(error) => tracing::debug!("searches read all embeddings from the library: {error}"),
+            }
+        }
+        Ok(vectors)
+    }
+
+    /// The rows of a file and all that came after them.
+    fn after(store: &Store, model: &ModelRow, packed: Option<(Packed, i64)>) -> Result<Vectors, Error> {
+        let (packed, last) = packed.unzip();
+        let last = last.unwrap_or(0);
         let mut vectors =
-            Vectors { dim: model.dim, photos: Vec::new(), values: Vec::new(), state: (model.epoch, last) };
-        store.embeddings_after(model, 0, |row| {
+            Vectors { dim: model.dim, packed, photos: Vec::new(), values: Vec::new(), state: (model.epoch, last) };
+        store.embeddings_after(model, last, |row| {
             vectors.photos.push(row.photo);
             vectors.values.extend(row.vector);
             vectors.state.1 = row.id;
@@ -33,24 +68,150 @@ impl Vectors {
         Ok(vectors)
     }
 
-    pub fn len(&self) -> usize {
-        self.photos.len()
+    /// Writes all rows to a file.
+    fn write(&self, path: &Path, store: &Store, model: &ModelRow, state: &State) -> Result<(), PackedError> {
+        let generation = state.generation(self.state.1);
+        let description = Description { dim: self.dim, tag_len: 0, fingerprint: &model.fingerprint, generation };
+        let mut writer = Writer::create(path, &description)?;
+        let damaged = |_| PackedError::Damaged { path: path.to_owned() };
+        // From the library, which is the truth, also where an older file has the same rows.
+        let mut failed = None;
+        let mut written = 0;
+        let read = store.embeddings_after(model, 0, |row| {
+            if row.id <= self.state.1 {
+                written += 1;
+                if let Err(error) = writer.push(row.photo as u64, &row.vector, &[]) {
+                    failed = Some(error);
+                    return Err(Error::Cancelled);
+                }
+            }
+            Ok(())
+        });
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        read.map_err(damaged)?;
+        tracing::debug!(rows = written, "packing embeddings");
+        writer.finish(&scan::Options::new())
     }
 
-    /// The rows, for a scan.
-    pub fn rows(&self) -> Result<Rows<'_>, Error> {
-        Rows::new(&self.values, self.dim).map_err(|error| Error::Query(error.to_string()))
+    pub fn len(&self) -> usize {
+        self.packed_len() + self.photos.len()
+    }
+
+    fn packed_len(&self) -> usize {
+        self.packed.as_ref().map_or(0, Packed::len)
+    }
+
+    fn tail(&self) -> Result<Rows<'_>, Error> {
+        Rows::new(&self.values, self.dim).map_err(of_scan)
+    }
+
+    /// The values of a row.
+    pub fn row(&self, row: usize) -> Result<Vec<f32>, Error> {
+        match &self.packed {
+            Some(packed) if row < packed.len() => Ok(packed.rows().row(row).map_err(of_scan)?.to_vec()),
+            _ => Ok(self.tail()?.row(row - self.packed_len()).map_err(of_scan)?.to_vec()),
+        }
     }
 
     /// The photo of a row.
-    pub fn photo(&self, row: usize) -> i64 {
-        self.photos[row]
+    pub fn photo(&self, row: usize) -> Result<i64, Error> {
+        match &self.packed {
+            Some(packed) if row < packed.len() => Ok(packed.id(row).map_err(of_scan)? as i64),
+            _ => Ok(self.photos[row - self.packed_len()]),
+        }
     }
 
     /// The rows by photo.
-    pub fn by_photo(&self) -> HashMap<i64, u32> {
-        self.photos.iter().enumerate().map(|(row, &photo)| (photo, row as u32)).collect()
+    pub fn by_photo(&self) -> Result<HashMap<i64, u32>, Error> {
+        let packed = match &self.packed {
+            Some(packed) => packed.ids().map_err(of_scan)?,
+            None => &[],
+        };
+        let photos = packed.iter().map(|&id| id as i64).chain(self.photos.iter().copied());
+        Ok(photos.enumerate().map(|(row, photo)| (photo, row as u32)).collect())
     }
+
+    /// The `k` rows with the largest products, best first; of `only`, if that is given, in ascending order.
+    pub fn top_k(
+        &self,
+        query: &[f32],
+        k: usize,
+        only: Option<&[u32]>,
+        options: &scan::Options<'_>,
+    ) -> Result<Vec<Hit>, Error> {
+        let middle = self.packed_len();
+        let split = only.map(|only| only.split_at(only.partition_point(|&row| (row as usize) < middle)));
+        let after: Option<Vec<u32>> = split.map(|(_, after)| after.iter().map(|row| row - middle as u32).collect());
+        let search = |rows: Rows<'_>, only: Option<&[u32]>| -> Result<Vec<Hit>, Error> {
+            let options = options.clone();
+            let options = match only {
+                Some(only) => options.only(only),
+                None => options,
+            };
+            Ok(rows.top_k(query, k, &options).map_err(of_scan)?.into_iter().next().unwrap_or_default())
+        };
+        let mut hits = match &self.packed {
+            Some(packed) => search(packed.rows(), split.map(|(before, _)| before))?,
+            None => Vec::new(),
+        };
+        if !self.photos.is_empty() {
+            let more = search(self.tail()?, after.as_deref())?;
+            hits.extend(more.into_iter().map(|hit| Hit { row: hit.row + middle, ..hit }));
+            hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
+            hits.truncate(k);
+        }
+        Ok(hits)
+    }
+}
+
+fn of_scan(error: scan::Error) -> Error {
+    match error {
+        scan::Error::Cancelled => Error::Cancelled,
+        error => Error::Query(error.to_string()),
+    }
+}
+
+/// The state of a library that a file was made from.
+struct State(blake3::Hash);
+
+impl State {
+    fn of(store: &Store, model: &ModelRow) -> Result<State, Error> {
+        let text = format!("{} {} {}", store.identity()?, model.fingerprint, model.epoch);
+        Ok(State(blake3::hash(text.as_bytes())))
+    }
+
+    /// The state, and the id of the last embedding.
+    fn generation(&self, last: i64) -> [u8; 32] {
+        let mut generation = *self.0.as_bytes();
+        generation[24..].copy_from_slice(&last.to_le_bytes());
+        generation
+    }
+}
+
+/// The mapped file of a model: beside the library, with the first digits of the fingerprint in its name.
+fn packed_path(library: &Path, model: &ModelRow) -> PathBuf {
+    let mut name = OsString::from(library);
+    name.push(format!(".{}.vectors", model.fingerprint.get(..8).unwrap_or("model")));
+    name.into()
+}
+
+/// Opens the mapped file and returns the id of its last embedding; `None` if there is none that fits.
+fn open(path: &Path, model: &ModelRow, state: &State, last: i64) -> Option<(Packed, i64)> {
+    let packed = match Packed::open(path) {
+        Ok(packed) => packed,
+        Err(error) => {
+            tracing::debug!("{error}");
+            return None;
+        }
+    };
+    let until = i64::from_le_bytes(*packed.generation().last_chunk()?);
+    let fits = packed.fingerprint() == model.fingerprint
+        && packed.rows().dim() == model.dim
+        && *packed.generation() == state.generation(until)
+        && until <= last;
+    fits.then_some((packed, until))
 }
 
 /// Vectors that are kept for later calls: of the model that was used last.
@@ -60,7 +221,7 @@ pub(super) struct Kept(Option<(i64, Arc<Vectors>)>);
 impl Kept {
     /// The present vectors of a model.
     pub fn get(&mut self, store: &Store, model: &ModelRow) -> Result<Arc<Vectors>, Error> {
-        let (last, _) = store.embedding_extent(model.id)?;
+        let last = store.last_embedding(model.id)?;
         if let Some((id, vectors)) = &self.0
             && (*id, vectors.state) == (model.id, (model.epoch, last))
         {

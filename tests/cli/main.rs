@@ -15,6 +15,8 @@ mod convert;
 #[path = "../common/signals.rs"]
 mod default_signals;
 mod encode;
+#[cfg(all(feature = "library", feature = "demo"))]
+mod evaluate;
 mod failures;
 mod folders;
 mod formats;

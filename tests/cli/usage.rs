@@ -10,8 +10,11 @@ fn help_and_version_are_printed() {
     assert_eq!(version.text(), concat!("clippie-rs ", env!("CARGO_PKG_VERSION"), "\n"));
     let help = sandbox.run(["--help"]).ok();
     let pull = if cfg!(feature = "hub") { &["pull"][..] } else { &[] };
-    for command in
-        ["encode", "classify", "convert", "info", "models", "tokenize", "preprocess", "bench"].iter().chain(pull)
+    let evaluate = if cfg!(feature = "library") { &["evaluate"][..] } else { &[] };
+    for command in ["encode", "classify", "convert", "info", "models", "tokenize", "preprocess", "bench"]
+        .iter()
+        .chain(pull)
+        .chain(evaluate)
     {
         assert!(help.text().contains(command), "{command}");
         for flag in ["-h", "--help"] {

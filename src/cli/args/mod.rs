@@ -3,6 +3,8 @@
 mod bench;
 mod classify;
 mod convert;
+#[cfg(feature = "library")]
+mod evaluate;
 mod inputs;
 #[cfg(feature = "library")]
 mod library;
@@ -20,6 +22,8 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub(super) use bench::Bench;
 pub(super) use classify::{Classify, Sentences, TableFormat, TemplateSet};
 pub(super) use convert::Convert;
+#[cfg(feature = "library")]
+pub(super) use evaluate::Evaluate;
 pub(super) use inputs::{Inputs, Running};
 #[cfg(feature = "library")]
 pub(super) use library::{Index, Library, Status};
@@ -76,6 +80,8 @@ pub(super) struct Common {
 pub(super) enum Command {
     Encode(Encode),
     Classify(Classify),
+    #[cfg(feature = "library")]
+    Evaluate(Evaluate),
     Convert(Convert),
     Info(Info),
     Models(Models),
@@ -328,6 +334,8 @@ impl Command {
         match self {
             Command::Encode(_) => "encode",
             Command::Classify(_) => "classify",
+            #[cfg(feature = "library")]
+            Command::Evaluate(_) => "evaluate",
             Command::Convert(_) => "convert",
             Command::Info(_) => "info",
             Command::Models(_) => "models",

@@ -4,6 +4,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use ndarray::Array4;
+#[cfg(feature = "library")]
+use serde::Serialize;
 
 use super::super::messages::Failure;
 use super::SHORT_TEXT;
@@ -23,7 +25,7 @@ const WARM_UP: f64 = 0.2;
 const WORDS: &str = "two brown dogs play on a sandy beach while children in red coats watch the waves";
 
 /// Result of a measurement.
-pub(super) struct Timing {
+pub(in crate::cli) struct Timing {
     /// Median time of a call divided by the number of items.
     item: Duration,
     /// Number of timed calls.
@@ -67,7 +69,7 @@ fn median(times: &mut [Duration]) -> Duration {
 }
 
 /// A model to measure.
-pub(super) struct Subject {
+pub(in crate::cli) struct Subject {
     pub name: String,
     weights: WeightsFile,
     config: ModelConfig,
@@ -125,6 +127,44 @@ impl Subject {
     fn options(&self, threads: usize, batch: usize) -> Options {
         Options::new().threads(threads).batch_size(batch)
     }
+}
+
+/// What a photo costs. Fields may be added, never renamed or removed.
+#[cfg(feature = "library")]
+#[derive(Serialize)]
+pub(in crate::cli) struct Cost {
+    pub threads: usize,
+    /// Median time of encoding one prepared photo.
+    pub image_ms: f64,
+    /// Memory that the process has for it and shares with no other process; null where the system does not tell.
+    pub private_bytes: Option<u64>,
+    /// Size of the weights file.
+    pub file_bytes: u64,
+}
+
+#[cfg(feature = "library")]
+impl Subject {
+    /// Measures what a photo costs; `None` without an image tower.
+    pub fn cost(&self, threads: usize, seconds: f64) -> Result<Option<Cost>, Error> {
+        let Some(size) = self.image_size() else { return Ok(None) };
+        let before = private_memory();
+        let encoder = self.options(threads, 1).open_weights_image(self.weights.clone())?;
+        let pixels = Array4::from_shape_simple_fn((1, 3, size, size), noise());
+        let timing = Timing::of(seconds, 1, || encoder.encode_pixels(pixels.view()))?;
+        // The encoder keeps the scratch memory of a pass, so this is what it takes at most.
+        let private_bytes = private_memory().zip(before).map(|(after, before)| after.saturating_sub(before));
+        let file_bytes = self.weights.file_len();
+        Ok(Some(Cost { threads, image_ms: timing.milliseconds(), private_bytes, file_bytes }))
+    }
+}
+
+/// Resident memory of this process that no file backs.
+#[cfg(feature = "library")]
+fn private_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    let kilobytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kilobytes * 1024)
 }
 
 /// Returns a reproducible generator of values from -2 to 2, the range of normalised pixels.

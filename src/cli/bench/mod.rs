@@ -1,6 +1,6 @@
 //! `clippie-rs bench`: measures the speed of models, and of searches in vectors, on this machine.
 
-mod measure;
+pub(super) mod measure;
 #[cfg(feature = "library")]
 mod scan;
 mod table;

@@ -46,13 +46,19 @@ pub(super) fn run(args: &Classify, messages: &Messages) -> Result<Outcome, Failu
 
 /// The labels of `--label` and `--labels-from`.
 fn labels(args: &Classify) -> Result<Vec<Label>, Failure> {
-    let lines = inputs::texts(&[], args.labels_from.as_deref())?;
-    let lines = lines.iter().filter(|line| !line.trim().is_empty()).map(|line| Label::parse(line));
-    let labels: Vec<Label> = args.labels.iter().map(|label| Label::new(label)).chain(lines).collect();
+    let mut labels: Vec<Label> = args.labels.iter().map(|label| Label::new(label)).collect();
+    labels.extend(labels_from(args.labels_from.as_deref())?.unwrap_or_default());
     if labels.is_empty() {
         return Err(Failure::Usage("no labels: name what the photos may show with --label or --labels-from".into()));
     }
     Ok(labels)
+}
+
+/// The labels of `--labels-from`, if it is given.
+pub(super) fn labels_from(list: Option<&Path>) -> Result<Option<Vec<Label>>, Failure> {
+    let Some(list) = list else { return Ok(None) };
+    let lines = inputs::texts(&[], Some(list))?;
+    Ok(Some(lines.iter().filter(|line| !line.trim().is_empty()).map(|line| Label::parse(line)).collect()))
 }
 
 /// The templates of the arguments.

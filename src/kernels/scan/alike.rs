@@ -93,7 +93,8 @@ mod tests {
 
     #[test]
     fn every_set_finds_the_same_pairs() {
-        let number = |seed: usize| -> Vec<f64> { (0..300).map(|i| ((i * 7919 + seed * 31) % 1009) as f64 / 1009.0).collect() };
+        let number =
+            |seed: usize| -> Vec<f64> { (0..300).map(|i| ((i * 7919 + seed * 31) % 1009) as f64 / 1009.0).collect() };
         let mut right = Profiles {
             base: number(1),
             scale: number(2),
@@ -107,10 +108,8 @@ mod tests {
         let products: Vec<i32> = (0..250).map(|i| (i * 97) % 401 - 200).collect();
         for (start, len) in [(0, 0), (3, 1), (0, 16), (7, 15), (10, 17), (50, 250), (33, 200)] {
             let products = &products[..len];
-            let expected: Vec<usize> = (0..len)
-                .filter(|&i| !(left.excess(products[i], &right, start + i) < 0.0))
-                .map(|i| start + i)
-                .collect();
+            let expected: Vec<usize> =
+                (0..len).filter(|&i| !(left.excess(products[i], &right, start + i) < 0.0)).map(|i| start + i).collect();
             assert!(len < 100 || (10..len - 10).contains(&expected.len()));
             for isa in Isa::available() {
                 let mut places = Vec::new();

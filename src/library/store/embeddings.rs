@@ -93,6 +93,16 @@ impl Store {
         })
     }
 
+    /// The largest id of a model's embeddings; 0 without any.
+    pub fn last_embedding(&self, model: i64) -> Result<i64, Error> {
+        self.run(|connection| {
+            // From the end of the table: nearly always its last row.
+            let mut statement =
+                connection.prepare_cached("SELECT id FROM embedding WHERE +model = ?1 ORDER BY id DESC LIMIT 1")?;
+            Ok(statement.query_row([model], |row| row.get(0)).optional()?.unwrap_or(0))
+        })
+    }
+
     fn bad_vector(&self) -> Error {
         self.damaged("an embedding has another length than its model's, or values that are no numbers")
     }

@@ -153,11 +153,16 @@ impl Packed {
     /// If a byte is not what was written, or if it is cancelled.
     pub fn verify(&self, options: &Options<'_>) -> Result<(), Error> {
         let rows = self.rows();
-        by_blocks(self.head.rows, options, || (), |(), block| {
-            self.check_tags(block.start / BLOCK)?;
-            self.check_codes(block.start / BLOCK)?;
-            block.clone().try_for_each(|row| rows.row(row).map(|_| ()))
-        })?;
+        by_blocks(
+            self.head.rows,
+            options,
+            || (),
+            |(), block| {
+                self.check_tags(block.start / BLOCK)?;
+                self.check_codes(block.start / BLOCK)?;
+                block.clone().try_for_each(|row| rows.row(row).map(|_| ()))
+            },
+        )?;
         self.intact()
     }
 

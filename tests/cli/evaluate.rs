@@ -1,0 +1,164 @@
+//! `evaluate`: its data sets, figures and refusals, with the compiled-in model on drawn scenes.
+
+use clippie_rs::RgbBuffer;
+use clippie_testkit::scenes::{self, Background, Colour, Column, Content, Object, Pattern, Row, Scene, Shape, Size};
+
+use crate::photos::as_png;
+use crate::support::{Ran, Sandbox};
+
+const SHAPES: [(Shape, &str); 4] =
+    [(Shape::Circle, "circle"), (Shape::Heart, "heart"), (Shape::Moon, "moon"), (Shape::Star, "star")];
+
+fn drawing(shape: Shape, seed: u64, side: usize) -> RgbBuffer {
+    let colour = [Colour::Red, Colour::Blue, Colour::Green][seed as usize % 3];
+    let scene = Scene {
+        content: Content::Single {
+            object: Object { shape, colour, size: Size::Big },
+            column: Column::Middle,
+            row: Row::Middle,
+        },
+        background: Background { colour: Colour::White, pattern: Pattern::Plain },
+        seed,
+    };
+    RgbBuffer::new(side, side, scenes::draw(&scene, side)).unwrap()
+}
+
+/// A folder for each of four shapes.
+fn shapes() -> Sandbox {
+    let sandbox = Sandbox::new();
+    for (shape, name) in SHAPES {
+        for seed in 0..6 {
+            sandbox.write(format!("shapes/{name}/{seed}.png"), as_png(&drawing(shape, seed, 96)));
+        }
+    }
+    sandbox
+}
+
+fn evaluate(sandbox: &Sandbox, args: &[&str]) -> Ran {
+    sandbox.run(["evaluate", "-m", "demo"].iter().chain(args))
+}
+
+#[test]
+fn folders_of_classes_have_figures() {
+    let sandbox = shapes();
+    let ran = evaluate(&sandbox, &["shapes", "--json", "--template", "{}", "--template", "a photo of a {}"]).ok();
+    let json = ran.rows().remove(0);
+    let [report] = &json["models"].as_array().unwrap()[..] else { panic!("{}", ran.text()) };
+    assert_eq!((&report["dataset"]["photos"], &report["dataset"]["kind"]), (&24.into(), &"folders".into()));
+    let found = &report["classification"];
+    assert!(found["top1"].as_f64().unwrap() >= 0.9, "{found}");
+    assert_eq!(found["template_ranking"].as_array().unwrap().len(), 2);
+    assert!(report["cost"].is_null() && report["retrieval"].is_null());
+
+    let table = evaluate(&sandbox, &["shapes", "--template", "{}", "--template", "a photo of a {}"]).ok();
+    let lines: Vec<String> =
+        table.text().lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(lines[0], "shapes (folders): 24 photos, 4 classes");
+    let percent = |value: &serde_json::Value| format!("{:.1} %", value.as_f64().unwrap() * 100.0);
+    assert!(lines[3].starts_with(&format!("accuracy {}; 100.0 % among five", percent(&found["top1"]))), "{}", lines[3]);
+    for part in ["template accuracy among five", "mean cosine circle heart moon star", "(all, averaged)"] {
+        assert!(lines.iter().any(|line| line.starts_with(part)), "{part}: {}", table.text());
+    }
+    let heart = found["classes"][1]["top1"].clone();
+    let line = format!("heart 6 {} 100.0 %", percent(&heart));
+    assert!(lines.iter().any(|other| other.starts_with(&line)), "{line}: {}", table.text());
+
+    // The same figures from a file.
+    let args = ["shapes", "--json", "--template", "{}", "--template", "a photo of a {}", "-o", "report.json"];
+    assert_eq!(evaluate(&sandbox, &args).ok().text(), "");
+    let json: serde_json::Value = serde_json::from_slice(&std::fs::read(sandbox.path("report.json")).unwrap()).unwrap();
+    assert_eq!(json["models"][0]["classification"], *found);
+}
+
+#[test]
+fn labels_have_wordings_and_photos_a_limit() {
+    let sandbox = shapes();
+    sandbox.write("labels.txt", "star\nheart: heart | triangle\n\nmoon: crescent\ncircle\n");
+    let args = ["shapes", "--labels-from", "labels.txt", "--limit", "2"];
+    let table = evaluate(&sandbox, &args).ok();
+    assert!(table.text().starts_with("shapes (folders): 8 photos, 4 classes\n"), "{}", table.text());
+    let json = evaluate(&sandbox, &[&args[..], &["--json"]].concat()).ok().rows().remove(0);
+    let ranking = json["models"][0]["classification"]["wording_ranking"].as_array().unwrap();
+    assert_eq!((&ranking[0]["wording"], &ranking[1]["wording"]), (&"heart".into(), &"triangle".into()));
+    assert!(table.text().contains("wording alone"), "{}", table.text());
+}
+
+#[test]
+fn models_are_compared() {
+    let sandbox = shapes();
+    let tiny = sandbox.model();
+    let models = format!("demo,{}", tiny.display());
+    let args = ["evaluate", "shapes", "--models", &models, "--threads", "1"];
+    let table = sandbox.run(args).ok();
+    let lines: Vec<&str> = table.text().lines().collect();
+    assert_eq!(lines.len(), 5, "{}", table.text());
+    assert!(lines[2].starts_with("model ") && lines[2].ends_with("file"), "{}", table.text());
+    let json = sandbox.run(args.iter().chain(&["--json"])).ok().rows().remove(0);
+    let [demo, tiny] = &json["models"].as_array().unwrap()[..] else { panic!("{json}") };
+    assert_ne!(demo["fingerprint"], tiny["fingerprint"]);
+    assert!(demo["classification"]["top1"].as_f64() > tiny["classification"]["top1"].as_f64(), "{json}");
+    for model in [demo, tiny] {
+        let cost = &model["cost"];
+        assert!(cost["image_ms"].as_f64().unwrap() > 0.0 && cost["file_bytes"].as_u64().unwrap() > 10_000, "{cost}");
+        assert_eq!(cost["threads"], 1);
+        assert_eq!(cost["private_bytes"].is_u64(), cfg!(target_os = "linux"), "{cost}");
+    }
+    assert_eq!(tiny["cost"]["file_bytes"], std::fs::metadata(sandbox.model()).unwrap().len());
+}
+
+#[test]
+fn published_files_and_captions_are_read() {
+    let sandbox = Sandbox::new();
+    let mut batch = Vec::new();
+    for (class, seed) in [(0u8, 1), (1, 2), (0, 3)] {
+        let drawn = drawing(SHAPES[class as usize].0, seed, 32);
+        batch.push(class);
+        for channel in 0..3 {
+            batch.extend(drawn.data().iter().skip(channel).step_by(3));
+        }
+    }
+    sandbox.write("cifar/test_batch.bin", batch);
+    sandbox.write("cifar/batches.meta.txt", "circle\nheart\n");
+    let json = evaluate(&sandbox, &["cifar", "--json"]).ok().rows().remove(0);
+    let report = &json["models"][0];
+    assert_eq!((&report["dataset"]["kind"], &report["dataset"]["photos"]), (&"cifar-10".into(), &3.into()));
+    assert_eq!(report["classification"]["top1"], 1.0);
+
+    sandbox.write("a.png", as_png(&drawing(Shape::Star, 1, 96)));
+    sandbox.write("b.png", as_png(&drawing(Shape::Circle, 2, 96)));
+    sandbox.write("captions.csv", "path,caption\na.png,a star\nb.png,a circle\nb.png,a green circle\n");
+    let table = evaluate(&sandbox, &["captions.csv"]).ok();
+    assert!(table.text().starts_with("captions.csv (captions): 2 photos, 3 captions\n"), "{}", table.text());
+    let recall: Vec<&str> = table.text().lines().filter(|line| line.contains("100.0 %")).collect();
+    assert!(recall.len() == 2 && recall[0].starts_with("caption of a photo"), "{}", table.text());
+}
+
+#[test]
+fn failures_are_reported_and_wrong_usage_is_refused() {
+    let sandbox = shapes();
+    sandbox.write("shapes/moon/broken.png", "no photo");
+    let says = ["shapes/moon/broken.png is not an image", "evaluated 24 of 25 photos; 1 failed"];
+    let ran = evaluate(&sandbox, &["shapes"]).code(3).says(&says);
+    assert!(ran.text().starts_with("shapes (folders): 24 photos"), "{}", ran.text());
+    sandbox.write("few.txt", "moon\nstar\n");
+    sandbox.write("other.txt", "moon\nstar\ncircle\nheart\ndog\n");
+    sandbox.write("notes.txt", "no data set");
+    sandbox.write("one/a/x.png", "");
+    sandbox.write("cifar/test_batch.bin", "short");
+    for (code, args, parts) in [
+        (2, &["shapes", "--labels-from", "few.txt"][..], &["the class \"circle\" of shapes has no label"][..]),
+        (2, &["shapes", "--labels-from", "other.txt"], &["the label \"dog\" is no class of shapes"]),
+        (2, &["shapes", "--template", "a photo"], &["no place for the label"]),
+        (2, &["shapes", "--limit", "0"], &["--limit"]),
+        (2, &["shapes", "--labels-from", "-", "--templates-from", "-"], &["standard input can be only one"]),
+        (1, &["gone"], &["cannot read gone"]),
+        (1, &["notes.txt"], &["notes.txt: it is no folder, and no .csv file"]),
+        (1, &["one"], &["one: it has no data set: it needs two folders of photos"]),
+        (1, &["cifar"], &["test_batch.bin: it has 5 bytes, which is no multiple of a record of 3073"]),
+        (1, &["shapes", "--models", "demo,gone.clippie"], &["gone.clippie"]),
+        (1, &["shapes", "-o", "none/report.json"], &["the folder none does not exist"]),
+    ] {
+        evaluate(&sandbox, args).fails(code, parts).says(&["error: "]);
+    }
+    sandbox.run(["evaluate", "shapes"]).fails(2, &["no model given", "Usage: clippie-rs evaluate"]);
+}
