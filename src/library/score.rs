@@ -242,6 +242,17 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
 }
 
+/// The cosine of two vectors, in float64; NaN for one of zeros.
+pub(super) fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    dot(a, b) / (dot(a, a).sqrt() * dot(b, b).sqrt())
+}
+
+/// The least cosine of two photos of the same scene.
+pub(super) fn same_scene(calibration: Calibration, dated: bool) -> f64 {
+    let share = if dated { 0.5 } else { 0.8 };
+    calibration.high + share * (1.0 - calibration.high)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

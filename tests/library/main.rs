@@ -5,6 +5,8 @@
 #[cfg(unix)]
 #[path = "../common/signals.rs"]
 mod default_signals;
+mod duplicates;
+mod export;
 mod index;
 mod kill;
 mod roots;
