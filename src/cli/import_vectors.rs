@@ -50,7 +50,8 @@ pub(super) fn run(args: &args::ImportVectors, messages: &Messages) -> Result<Out
     drop(progress);
     let report = report?;
     if report.scaled > 0 {
-        messages.warning(&format!("{} did not have unit length and were scaled", count(report.scaled as usize, "vector")));
+        messages
+            .warning(&format!("{} did not have unit length and were scaled", count(report.scaled as usize, "vector")));
     }
     messages.result(&sentence(&report));
     if report.cancelled {
@@ -74,11 +75,7 @@ fn sentence(report: &GivenReport) -> String {
 }
 
 /// The fingerprint that the user vouches for, and the name of the model.
-fn fingerprint(
-    args: &args::ImportVectors,
-    dim: usize,
-    messages: &Messages,
-) -> Result<(Fingerprint, String), Failure> {
+fn fingerprint(args: &args::ImportVectors, dim: usize, messages: &Messages) -> Result<(Fingerprint, String), Failure> {
     if let Some(text) = &args.fingerprint {
         let fingerprint = text.parse().map_err(|error| Failure::Usage(format!("--fingerprint {text}: {error}")))?;
         return Ok((fingerprint, "imported".into()));
@@ -88,7 +85,8 @@ fn fingerprint(
             "nothing says whose embeddings the vectors are: name the model with -m, or give its --fingerprint".into(),
         ));
     }
-    let Chosen { weights, options, name } = model::preprocessing(args.model.model.as_deref(), &Photos::default(), messages)?;
+    let Chosen { weights, options, name } =
+        model::preprocessing(args.model.model.as_deref(), &Photos::default(), messages)?;
     let (image, text) = library::towers(options, weights)?;
     let (fingerprint, expected) = match (&image, &text) {
         (Ok(image), _) => (image.fingerprint().clone(), image.embed_dim()),

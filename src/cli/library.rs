@@ -42,14 +42,17 @@ pub(super) fn model(
         return Err(Failure::Usage(format!("{library} has embeddings of {}; choose with -m", names.join(" and "))));
     }
     let model = args::Model { model: only.map(|model| (&model.name).into()).or(named.cloned()) };
-    let Chosen { weights, options, name } = match model::preprocessing(model.model.as_deref(), &Photos::default(), messages) {
-        Err(failure) if only.is_some() => {
-            let library = library.path().display();
-            let reason = failure.text();
-            return Err(Failure::Error(format!("the model of {library} cannot be opened: {reason}; name it with -m")));
-        }
-        chosen => chosen?,
-    };
+    let Chosen { weights, options, name } =
+        match model::preprocessing(model.model.as_deref(), &Photos::default(), messages) {
+            Err(failure) if only.is_some() => {
+                let library = library.path().display();
+                let reason = failure.text();
+                return Err(Failure::Error(format!(
+                    "the model of {library} cannot be opened: {reason}; name it with -m"
+                )));
+            }
+            chosen => chosen?,
+        };
     let threads = threads.filter(|&threads| threads > 0);
     let threads = threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, Into::into));
     Ok(Chosen { weights, options: options.threads(threads), name })

@@ -27,9 +27,7 @@ pub(crate) mod store;
 mod texts;
 mod vectors;
 
-pub use duplicates::{
-    DuplicateClass, DuplicateGroup, DuplicatePhoto, DuplicateProgress, Duplicates, Likeness,
-};
+pub use duplicates::{DuplicateClass, DuplicateGroup, DuplicatePhoto, DuplicateProgress, Duplicates, Likeness};
 pub use embeddings::Embeddings;
 pub use error::Error;
 pub use filter::Filter;

@@ -153,7 +153,8 @@ fn what_does_not_fit_is_refused() {
     let long: Vec<f32> = vectors.iter().map(|value| 3.0 * value).collect();
     write_array(&sandbox.path("long.npy"), 64, &long);
     let ran = import("long.npy", "three.jsonl").code(3);
-    let said = ["photos/broken.bmp: ", "elsewhere/5.bmp: it is in no folder of the library; name its folder with --root"];
+    let said =
+        ["photos/broken.bmp: ", "elsewhere/5.bmp: it is in no folder of the library; name its folder with --root"];
     ran.says(&said).says(&["3 vectors did not have unit length", "added 1 embedding, 2 failed"]);
     let rows = sandbox.rows();
     let row = rows.iter().find(|row| row.path == "photos/new.bmp").unwrap();
@@ -162,4 +163,35 @@ fn what_does_not_fit_is_refused() {
     list("one.jsonl", &["photos/gone.bmp"]);
     write_array(&sandbox.path("one.npy"), 64, &vectors[..64]);
     import("one.npy", "one.jsonl").code(1).says(&["photos/gone.bmp: there is no such file"]);
+}
+
+#[test]
+fn the_library_is_classified_without_photos() {
+    let sandbox = indexed();
+    let labels = ["--label", "a red circle", "--label", "a blue square", "--format", "jsonl"];
+    let names: Vec<String> = NAMES.iter().map(|name| format!("photos/{name}")).collect();
+    let encoded = sandbox.run(["classify", "-m", "demo"].into_iter().chain(labels).chain(names.iter().map(|s| &**s)));
+    let encoded = encoded.code(0).stdout;
+    // Nothing is read but the library.
+    for name in NAMES {
+        fs::write(sandbox.path("photos").join(name), "").unwrap();
+    }
+    let stored = run(&sandbox, "classify", &labels).code(0).stdout;
+    let rows = |text: &str| -> Vec<Value> {
+        let row = |line: &str| {
+            let mut row: Value = serde_json::from_str(line).unwrap();
+            let path = row["path"].take();
+            assert!(path.as_str().unwrap().ends_with(".bmp"));
+            row
+        };
+        text.lines().map(row).collect()
+    };
+    assert_eq!(rows(&stored), rows(&encoded));
+    assert_eq!(rows(&stored).len(), 6);
+    let some = run(&sandbox, "classify", &[&labels[..], &["--in", "photos/b"]].concat()).code(0).stdout;
+    assert_eq!((some.lines().count(), some.contains("photos/b/3.bmp")), (4, true));
+    run(&sandbox, "classify", &[&labels[..], &["photos"]].concat()).code(2).says(&["cannot be used with"]);
+    sandbox.run(["classify", "-m", "demo", "--in", "photos", "--label", "a"]).code(2).says(&["--library"]);
+    let none = sandbox.run(["classify", "--label", "a", "--library"]).code(1);
+    assert!(none.stderr.contains("there is no photo library"), "{}", none.stderr);
 }

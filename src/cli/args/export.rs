@@ -49,7 +49,9 @@ fn format(text: &str) -> Result<ExportFormat, String> {
         "npy" => Ok(ExportFormat::Npy),
         "csv" => Ok(ExportFormat::Csv),
         "parquet" => Err("it is not written yet; use npy or csv".into()),
-        "clip-retrieval" => Err("its lists of paths are parquet files, which are not written yet; use npy or csv".into()),
+        "clip-retrieval" => {
+            Err("its lists of paths are parquet files, which are not written yet; use npy or csv".into())
+        }
         _ => Err("not a format; use npy or csv".into()),
     }
 }

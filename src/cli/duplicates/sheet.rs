@@ -5,11 +5,11 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::output::{date, reason};
+use crate::CancelToken;
 use crate::cli::messages::{Messages, count, one_line, size};
 use crate::cli::output::Destination;
 use crate::library::DuplicateGroup;
 use crate::library::sheet::{Card, Head, Page, Picture, Section, THUMBNAIL_SIDE, thumbnail_jpeg};
-use crate::CancelToken;
 
 /// Largest file that is read for a thumbnail: larger than any photo.
 const MAX_FILE: u64 = 1 << 29;
@@ -74,7 +74,8 @@ fn thumbnail(path: &Path) -> Result<(Vec<u8>, usize, usize), String> {
         Ok(bytes)
     };
     let bytes = read().map_err(|error: io::Error| format!("it cannot be read: {error}"))?;
-    let small = crate::photo::thumbnail(&bytes, THUMBNAIL_SIDE, "it").map_err(|error| one_line(&error.to_string()).into_owned())?;
+    let small = crate::photo::thumbnail(&bytes, THUMBNAIL_SIDE, "it")
+        .map_err(|error| one_line(&error.to_string()).into_owned())?;
     let (width, height) = (small.width(), small.height());
     let jpeg = thumbnail_jpeg(&small).map_err(|error| error.to_string())?;
     Ok((jpeg, width, height))

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::path::Path;
 #[cfg(not(unix))]
 use std::path::PathBuf;
-use std::path::Path;
 
 use super::super::store::FoundFile;
 use super::material::Content;

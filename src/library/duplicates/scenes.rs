@@ -44,10 +44,9 @@ pub(super) struct Shot {
 pub(super) fn likeness(scene: &[Shot], content: usize) -> Likeness {
     let first = &scene[0];
     match scene.iter().find(|shot| shot.content == content) {
-        Some(shot) if shot.content != first.content => Likeness::Scene {
-            cosine: shot.cosine as f32,
-            seconds: shot.dated.then(|| shot.at.abs_diff(first.at)),
-        },
+        Some(shot) if shot.content != first.content => {
+            Likeness::Scene { cosine: shot.cosine as f32, seconds: shot.dated.then(|| shot.at.abs_diff(first.at)) }
+        }
         _ => Likeness::First,
     }
 }

@@ -34,7 +34,7 @@ struct Photo<'a> {
 const PHOTO: Photo<'_> = Photo { name: "", bytes: 0, width: 100, taken: None, angle: 0.0, picture: None };
 
 impl Made {
-    /// Two dated photos are of one scene from a cosine of 0.75 on, which is 41.4 degrees.
+    /// Two dated photos are of one scene from a cosine of 0.8 on, which is 36.9 degrees.
     fn new(photos: &[Photo<'_>]) -> Made {
         let folder = TempDir::new().unwrap();
         let library = Library::create(folder.path().join("library.sqlite")).unwrap();
@@ -120,8 +120,8 @@ fn a_chain_of_similar_photos_is_not_one_scene() {
     // b resembles both, a and c do not resemble each other.
     assert_eq!(shots([300, 200, 100], [0.0, 30.0, 60.0], now), [["a.jpg", "b.jpg"]]);
     assert_eq!(shots([200, 300, 100], [0.0, 30.0, 60.0], now), [["b.jpg", "a.jpg", "c.jpg"]]);
-    // c is nearer to b, which nobody resembles enough to be left out for.
-    assert_eq!(shots([300, 200, 100], [0.0, 50.0, 40.0], now), [["b.jpg", "c.jpg"]]);
+    // c resembles both, and b most.
+    assert_eq!(shots([300, 200, 100], [0.0, 45.0, 35.0], now), [["b.jpg", "c.jpg"]]);
     // The same with time.
     let later = ["2024-05-06T23:55:00", "2024-05-07T00:04:00", "2024-05-07T00:13:00"];
     assert_eq!(shots([300, 200, 100], [0.0; 3], later), [["a.jpg", "b.jpg"]]);
@@ -134,7 +134,8 @@ fn a_chain_of_similar_photos_is_not_one_scene() {
 fn photos_without_a_date_are_scenes_by_their_names() {
     let photos = |names: &[&'static str], angle: f64| {
         let photo = |(i, &name)| Photo { name, bytes: 10 + i, angle: angle * i as f64, ..PHOTO };
-        let mut groups = Made::new(&names.iter().enumerate().map(photo).collect::<Vec<_>>()).groups(&DuplicateClass::ALL);
+        let mut groups =
+            Made::new(&names.iter().enumerate().map(photo).collect::<Vec<_>>()).groups(&DuplicateClass::ALL);
         groups.iter_mut().for_each(|group| group.sort());
         groups.sort();
         groups
@@ -230,7 +231,7 @@ fn long_series_give_the_groups_of_short_ones() {
             let cosine = |group: &Vec<&Photo<'_>>| (group[0].angle - photo.angle).to_radians().cos();
             let nearest = groups.iter_mut().max_by(|a, b| cosine(a).total_cmp(&cosine(b)));
             match nearest {
-                Some(group) if cosine(group) >= 0.75 => group.push(photo),
+                Some(group) if cosine(group) >= 0.8 => group.push(photo),
                 _ => groups.push(vec![photo]),
             }
         }

@@ -10,9 +10,7 @@ use crate::photo::Metadata;
 pub(super) fn photo(photo: &ObservedPhoto) -> PhotoRow {
     let content = photo.content().unwrap_or(Content { hash: [0; 32], len: 0 });
     match photo.observed() {
-        Some(seen) => {
-            PhotoRow { picture: Some(seen.hash.to_bytes().to_vec()), ..described(&content, &seen.metadata) }
-        }
+        Some(seen) => PhotoRow { picture: Some(seen.hash.to_bytes().to_vec()), ..described(&content, &seen.metadata) },
         None => PhotoRow { hash: content.hash, bytes: content.len, orientation: 1, ..PhotoRow::default() },
     }
 }

@@ -182,7 +182,9 @@ fn checked<'v>(
     let rows = vectors.len() / dim;
     if rows != files.len() {
         let paths = files.len();
-        return Err(Error::Query(format!("there are {rows} vectors and {paths} paths; one path belongs to each vector")));
+        return Err(Error::Query(format!(
+            "there are {rows} vectors and {paths} paths; one path belongs to each vector"
+        )));
     }
     let mut vectors = std::borrow::Cow::Borrowed(vectors);
     for row in 0..rows {
@@ -218,9 +220,8 @@ fn read<'v>(store: &Store, path: &Path, vector: &'v [f32]) -> Result<Read<'v>, F
     let failed = |reason: &dyn fmt::Display| Failed::File(format!("it cannot be read: {reason}"));
     let absolute = std::path::absolute(path).map_err(|error| failed(&error))?;
     let roots = store.roots()?;
-    let within = |path: &Path| {
-        roots.iter().find_map(|root| Some((root.id, path_to_bytes(path.strip_prefix(&root.path).ok()?))))
-    };
+    let within =
+        |path: &Path| roots.iter().find_map(|root| Some((root.id, path_to_bytes(path.strip_prefix(&root.path).ok()?))));
     // As the index would find it; else by its real folder.
     let real_path = || {
         let folder = real(absolute.parent()?).ok()?;
