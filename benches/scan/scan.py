@@ -62,16 +62,17 @@ def usearch_engine(vectors, threads):
 
 
 def sqlite_engine(vectors, _threads):
-    import sqlite3
-
+    # Not `sqlite3`: many Python builds cannot load extensions with it.
+    import apsw
     import sqlite_vec
 
-    database = sqlite3.connect(":memory:")
+    database = apsw.Connection(":memory:")
     database.enable_load_extension(True)
     sqlite_vec.load(database)
     database.execute(f"create virtual table v using vec0(e float[{vectors.shape[1]}] distance_metric=cosine)")
     rows = ((row, vector.tobytes()) for row, vector in enumerate(vectors))
-    database.executemany("insert into v(rowid, e) values (?, ?)", rows)
+    with database:
+        database.executemany("insert into v(rowid, e) values (?, ?)", rows)
     text = "select rowid from v where e match ? and k = ? order by distance"
     return lambda queries: [[row for (row,) in database.execute(text, (q.tobytes(), BEST))] for q in queries]
 

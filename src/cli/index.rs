@@ -1,17 +1,17 @@
 //! `clippie-rs index`: brings the photo library up to date with folders.
 
 use std::cell::RefCell;
+use std::fs;
 
 use serde::Serialize;
 
 use super::args;
-use super::library;
 use super::messages::{Failure, Messages, Outcome, count};
 use super::model::Chosen;
 use super::output::Source;
 use super::report::{Passed, Report};
 use super::{inputs, passed_over, signals};
-use crate::library::{Index, IndexReport, Library};
+use crate::library::{self, Index, IndexReport, Library};
 use crate::{ImageEncoder, TextEncoder};
 
 /// The report of `--report`, apart from the list of failures. Fields may be added, never renamed or removed.
@@ -37,6 +37,7 @@ struct Summary<'a> {
     opened: u64,
     encoded: u64,
     bytes: u64,
+    commits: u64,
     seconds: f64,
     database_seconds: f64,
     cancelled: bool,
@@ -46,13 +47,20 @@ pub(super) fn run(args: &args::Index, messages: &Messages) -> Result<Outcome, Fa
     if args.report.as_deref().is_some_and(inputs::is_stdin) {
         return Err(Failure::Usage("--report writes to a file; name one".into()));
     }
-    let library = match args.folders.is_empty() {
-        // Nothing can be in a new one.
-        true => Library::open(library::path(&args.library)?)?,
-        false => Library::create(library::path(&args.library)?)?,
+    let path = super::library::path(&args.library)?;
+    let known = match Library::open(&path) {
+        // It is made once everything else is known to be right. Without folders nothing could be in it.
+        Err(library::Error::Missing { .. }) if !args.folders.is_empty() && args.forget.is_empty() => None,
+        library => Some(library?),
     };
+    if known.is_none() {
+        for folder in &args.folders {
+            let cannot_read = |error| Failure::Error(format!("cannot read {}: {error}", folder.display()));
+            fs::metadata(folder).map_err(cannot_read)?;
+        }
+    }
     let report = args.report.clone().map(Report::open).transpose()?;
-    for folder in &args.forget {
+    for (folder, library) in args.forget.iter().zip(known.iter().cycle()) {
         let (files, photos) = library.forget(folder)?;
         let (files, photos) = (count(files as usize, "file"), count(photos as usize, "photo"));
         messages.result(&format!("forgot {}: {files}, {photos}", folder.display()));
@@ -60,7 +68,8 @@ pub(super) fn run(args: &args::Index, messages: &Messages) -> Result<Outcome, Fa
     if args.folders.is_empty() && !args.forget.is_empty() {
         return Ok(Outcome::Complete);
     }
-    let (encoder, texts, name) = encoder(args, &library, messages)?;
+    let (encoder, texts, name) = encoder(args, known.as_ref(), messages)?;
+    let library = known.map_or_else(|| Library::create(&path), Ok)?;
     let stop = signals::stop();
     let report = RefCell::new(report);
     let broken = RefCell::new(None);
@@ -130,10 +139,10 @@ pub(super) fn run(args: &args::Index, messages: &Messages) -> Result<Outcome, Fa
 /// Opens the model: that of the library, unless one is named.
 fn encoder(
     args: &args::Index,
-    library: &Library,
+    library: Option<&Library>,
     messages: &Messages,
 ) -> Result<(ImageEncoder, Option<TextEncoder>, String), Failure> {
-    let models = library.models()?;
+    let models = library.map(Library::models).transpose()?.unwrap_or_default();
     let named = args.model.model.as_ref().is_some_and(|model| !model.is_empty());
     let only = models.first().filter(|_| models.len() == 1 && !named);
     let Chosen { weights, options, name } = super::library::model(&args.model, args.threads, library, messages)?;
@@ -198,6 +207,7 @@ fn summary<'a>(done: &'a IndexReport, library: &Library, name: &'a str, encoder:
         opened: done.opened,
         encoded: done.encoded,
         bytes: done.bytes,
+        commits: done.commits,
         seconds: done.seconds,
         database_seconds: done.database_seconds,
         cancelled: done.cancelled,

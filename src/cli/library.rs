@@ -30,25 +30,25 @@ pub(super) fn open(library: &args::Library) -> Result<Library, Failure> {
 pub(super) fn model(
     model: &args::Model,
     threads: Option<usize>,
-    library: &Library,
+    library: Option<&Library>,
     messages: &Messages,
 ) -> Result<Chosen, Failure> {
-    let models = library.models()?;
+    let models = library.map(Library::models).transpose()?.unwrap_or_default();
+    let place = || library.map_or_else(|| "the library".into(), |library| library.path().display().to_string());
     let named = model.model.as_ref().filter(|model| !model.is_empty());
     let only = models.first().filter(|_| models.len() == 1 && named.is_none());
     if let (None, None, [_, _, ..]) = (named, only, models.as_slice()) {
         let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
-        let library = library.path().display();
-        return Err(Failure::Usage(format!("{library} has embeddings of {}; choose with -m", names.join(" and "))));
+        return Err(Failure::Usage(format!("{} has embeddings of {}; choose with -m", place(), names.join(" and "))));
     }
-    let model = args::Model { model: only.map(|model| (&model.name).into()).or(named.cloned()) };
+    let only_name = only.map(|model| std::ffi::OsString::from(&model.name));
+    let name = only_name.as_ref().or(named);
     let Chosen { weights, options, name } =
-        match model::preprocessing(model.model.as_deref(), &Photos::default(), messages) {
+        match model::preprocessing(name.map(|name| name.as_os_str()), &Photos::default(), messages) {
             Err(failure) if only.is_some() => {
-                let library = library.path().display();
-                let reason = failure.text();
+                let (place, reason) = (place(), failure.text());
                 return Err(Failure::Error(format!(
-                    "the model of {library} cannot be opened: {reason}; name it with -m"
+                    "the model of {place} cannot be opened: {reason}; name it with -m"
                 )));
             }
             chosen => chosen?,

@@ -45,6 +45,8 @@ mod status;
 mod streams;
 mod table;
 mod tally;
+#[cfg(feature = "library")]
+mod thumbnail;
 mod tokenize;
 
 use std::io::{self, Write};

@@ -156,8 +156,8 @@ mod tests {
         let [heading, first, wide] = lines(Some(34));
         assert_eq!(heading, "photo            label           p");
         assert_eq!(first, "…2024/beach.jpg  a sunny day  0.93");
-        assert_eq!(wide, "…長い名前.jpg    x               1");
-        assert_eq!(lines(Some(26))[1], "…ach.jpg  a sunny…  0.93");
+        assert_eq!(wide, "…の長い名前.jpg  x               1");
+        assert_eq!(lines(Some(26))[1], "…each.jpg  a sunny …  0.93");
         // Narrower than is possible.
         assert_eq!(lines(Some(0)), lines(Some(24)));
         assert_eq!(Table::new(Vec::new(), Some(1)).heading(), "");

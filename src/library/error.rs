@@ -109,7 +109,7 @@ pub enum Error {
     Query(String),
     /// A photo or text cannot be encoded.
     #[error(transparent)]
-    Encode(#[from] crate::Error),
+    Encode(#[from] crate::error::Error),
     /// The call was cancelled through its [`CancelToken`](crate::CancelToken).
     #[error("cancelled")]
     Cancelled,

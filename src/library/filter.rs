@@ -147,7 +147,7 @@ fn start_of(date: &str) -> Result<String, Error> {
     }
     let number = |at: usize| whole[at..at + 2].parse::<u32>().unwrap_or(99);
     let year: u32 = whole[..4].parse().map_err(|_| refused())?;
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let days = match number(5) {
         2 => 28 + u32::from(leap),
         4 | 6 | 9 | 11 => 30,

@@ -100,3 +100,75 @@ fn invalid_models_and_arguments_are_errors() {
     assert_eq!(ran.status.code(), Some(1));
     assert!(String::from_utf8(ran.stderr).unwrap().contains("CLIPPIE_ISA is \"mmx\""));
 }
+
+/// A NumPy array of float32.
+#[cfg(feature = "library")]
+fn npy([rows, dim]: [usize; 2], values: &[f32]) -> Vec<u8> {
+    let shape = format!("({rows}, {dim})");
+    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    bytes
+}
+
+#[cfg(feature = "library")]
+#[test]
+fn searches_in_vectors_are_measured_and_shown() {
+    let sandbox = Sandbox::new();
+    // Row i points to angle i: the nearest to angle 30 are 30, then 29 and 31 by the smallest of roundings.
+    let vectors: Vec<f32> =
+        (0..360).flat_map(|i| [(i as f32).to_radians().cos(), (i as f32).to_radians().sin()]).collect();
+    sandbox.write("v.npy", npy([360, 2], &vectors));
+    sandbox.write("q.npy", npy([2, 2], &[vectors[60], vectors[61], 0.0, -2.0]));
+    let args = ["bench", "--scan", "v.npy", "--queries", "q.npy", "--seconds", "0"];
+    let ran = sandbox.run(args.iter().chain(&["--json", "--threads", "2"])).ok();
+    let report: Value = serde_json::from_str(ran.text()).unwrap();
+    let expected = [
+        "batch", "batch_ms", "build_ms", "dim", "isa", "queries", "repeats", "rescored", "rows", "scan_ms", "threads",
+        "top",
+    ];
+    assert_eq!(keys(&report), expected);
+    let of = |name: &str| report[name].as_u64().unwrap();
+    assert_eq!((of("rows"), of("dim"), of("queries"), of("threads"), of("batch")), (360, 2, 2, 2, 2));
+    for name in ["scan_ms", "batch_ms", "build_ms"] {
+        assert!(report[name].as_f64().unwrap() > 0.0, "{name}: {report}");
+    }
+    for (top, nearest) in report["top"].as_array().unwrap().iter().zip([30, 270]) {
+        let mut top: Vec<u64> = top.as_array().unwrap().iter().map(|row| row.as_u64().unwrap()).collect();
+        assert_eq!((top[0], top.len()), (nearest, 10));
+        top.sort_unstable();
+        assert!(top[0] >= nearest - 5 && top[9] <= nearest + 5 && top[9] - top[0] == 9, "{top:?}");
+    }
+    let table = sandbox.run(args).ok();
+    assert!(table.text().starts_with("360 vectors of 2 values") && table.text().lines().count() == 6);
+    assert!(table.text().contains("a search for one query") && table.text().contains("a batch of 2"));
+    // No queries, and no vectors.
+    sandbox.write("none.npy", npy([0, 2], &[]));
+    let ran = sandbox.run(["bench", "--scan", "v.npy", "--queries", "none.npy", "--json"]).ok();
+    let report: Value = serde_json::from_str(ran.text()).unwrap();
+    assert_eq!((&report["scan_ms"], &report["top"]), (&Value::Null, &serde_json::json!([])));
+    let ran = sandbox.run(["bench", "--scan", "none.npy", "--queries", "q.npy", "--json", "--seconds", "0"]).ok();
+    let report: Value = serde_json::from_str(ran.text()).unwrap();
+    assert_eq!(report["top"], serde_json::json!([[], []]));
+}
+
+#[cfg(feature = "library")]
+#[test]
+fn vectors_that_cannot_be_searched_are_errors() {
+    let sandbox = Sandbox::new();
+    sandbox.write("v.npy", npy([2, 2], &[1.0, 2.0, 3.0, 4.0]));
+    sandbox.write("q.npy", npy([1, 3], &[1.0, 2.0, 3.0]));
+    sandbox.write("nan.npy", npy([2, 2], &[1.0, 2.0, f32::NAN, 1.0]));
+    sandbox.write("words.npy", "no array");
+    let scan = |vectors: &str, queries: &str| sandbox.run(["bench", "--json", "--scan", vectors, "--queries", queries]);
+    scan("v.npy", "missing.npy").fails(1, &["cannot read missing.npy"]);
+    scan("words.npy", "v.npy").fails(1, &["words.npy: it is no NumPy array"]);
+    scan("v.npy", "q.npy").fails(1, &["q.npy has queries of 3 values and v.npy vectors of 2"]);
+    scan("nan.npy", "v.npy").fails(1, &["nan.npy: row 1 has a value that is not a finite number"]);
+    scan("v.npy", "nan.npy").fails(1, &["nan.npy: query 1 has a value that is not a finite number"]);
+    sandbox.run(["bench", "--scan", "v.npy"]).fails(2, &["--queries"]);
+    sandbox.run(["bench", "--queries", "v.npy"]).fails(2, &["--scan"]);
+    sandbox.run(["bench", "--scan", "v.npy", "--queries", "v.npy", "--batch", "2"]).fails(2, &["--batch"]);
+}

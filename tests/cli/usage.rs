@@ -10,11 +10,11 @@ fn help_and_version_are_printed() {
     assert_eq!(version.text(), concat!("clippie-rs ", env!("CARGO_PKG_VERSION"), "\n"));
     let help = sandbox.run(["--help"]).ok();
     let pull = if cfg!(feature = "hub") { &["pull"][..] } else { &[] };
-    let evaluate = if cfg!(feature = "library") { &["evaluate"][..] } else { &[] };
-    for command in ["encode", "classify", "convert", "info", "models", "tokenize", "preprocess", "bench"]
-        .iter()
-        .chain(pull)
-        .chain(evaluate)
+    let library = ["index", "search", "similar", "status", "evaluate"];
+    let library = if cfg!(feature = "library") { &library[..] } else { &[] };
+    let others = pull.iter().chain(library);
+    for command in
+        ["encode", "classify", "convert", "info", "models", "tokenize", "preprocess", "bench"].iter().chain(others)
     {
         assert!(help.text().contains(command), "{command}");
         for flag in ["-h", "--help"] {

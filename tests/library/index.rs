@@ -278,18 +278,23 @@ fn another_model_is_beside_the_first() {
     assert_eq!(status.lines().filter(|line| line.starts_with("model    ") && line.ends_with(", 3 photos")).count(), 2);
 }
 
-/// The database takes little of the time, and the second run next to none.
+/// Writes go to the database in few transactions. `CLIPPIE_PHOTOS` sets the number of photos for a measurement on an idle
+/// machine: then less than a tenth of the time may be spent in the database.
 #[test]
 fn the_database_is_cheap() {
-    let photos: u32 = std::env::var("CLIPPIE_PHOTOS").map_or(400, |number| number.parse().unwrap());
+    let measured = std::env::var("CLIPPIE_PHOTOS").ok();
+    let photos: u32 = measured.as_ref().map_or(400, |number| number.parse().unwrap());
     let sandbox = Sandbox::new();
     for seed in 0..photos {
         sandbox.photo(format!("photos/{}/{seed}.bmp", seed / 100), seed);
     }
     let report = sandbox.indexes(&[("new", photos.into()), ("opened", photos.into()), ("encoded", photos.into())]);
-    let seconds = |report: &serde_json::Value, name: &str| report[name].as_f64().unwrap();
-    let share = seconds(&report, "database_seconds") / seconds(&report, "seconds");
-    println!("{photos} photos: {} s, {:.1} % in the database", seconds(&report, "seconds"), 100.0 * share);
-    assert!(share < 0.1, "{share}");
-    sandbox.indexes(&[("unchanged", photos.into())]);
+    let seconds = |name: &str| report[name].as_f64().unwrap();
+    let share = seconds("database_seconds") / seconds("seconds");
+    println!("{photos} photos: {:.1} s, {:.1} % in the database", seconds("seconds"), 100.0 * share);
+    assert!(share < if measured.is_some() { 0.1 } else { 0.9 }, "{share}");
+    let most = f64::from(photos / 256) + seconds("seconds") / 2.0 + 2.0;
+    assert!(report["commits"].as_f64().unwrap() <= most, "{report}");
+    let report = sandbox.indexes(&[("unchanged", photos.into())]);
+    assert_eq!(report["commits"], 0);
 }

@@ -52,7 +52,7 @@ fn a_kill_loses_no_committed_row() {
     add(&mut dice, &sandbox);
     let started = Instant::now();
     sandbox.index(["photos"]).code(3);
-    let whole = started.elapsed();
+    let mut whole = started.elapsed();
     let mut pending = 0;
     for round in 0..kills {
         if pending == 0 {
@@ -63,7 +63,10 @@ fn a_kill_loses_no_committed_row() {
         let args = if round % 5 == 4 { &["photos", "--prune"][..] } else { &["photos"] };
         let mut child = sandbox.index_command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         sleep(Duration::from_micros(dice.below(whole.as_micros() as u64)));
-        killed += u64::from(child.try_wait().unwrap().is_none());
+        let running = child.try_wait().unwrap().is_none();
+        killed += u64::from(running);
+        // How long a run takes depends on what else the machine does.
+        whole = if running { whole * 17 / 16 } else { whole * 3 / 4 };
         child.kill().unwrap();
         child.wait().unwrap();
         // Reading checks the database, and that each file has its content and embedding.
@@ -77,8 +80,8 @@ fn a_kill_loses_no_committed_row() {
         }
         committed = now;
     }
-    println!("{killed} of {kills} kills hit a running process; a whole run takes {whole:?}");
-    assert!(killed >= kills / 3, "{killed}");
+    println!("{killed} of {kills} kills hit a running process");
+    assert!(killed >= kills / 5, "{killed}");
     sandbox.index(["photos", "--prune"]);
     let disturbed = sandbox.rows();
     fs::remove_dir_all(sandbox.library.parent().unwrap()).unwrap();

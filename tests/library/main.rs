@@ -2,6 +2,7 @@
 
 #![cfg(all(feature = "cli", feature = "library", feature = "demo"))]
 
+mod cut;
 #[cfg(unix)]
 #[path = "../common/signals.rs"]
 mod default_signals;
@@ -10,5 +11,8 @@ mod export;
 mod index;
 mod kill;
 mod roots;
+mod search;
 mod support;
 mod trouble;
+#[cfg(unix)]
+mod watch;

@@ -9,7 +9,8 @@ fn wrong_arguments() {
     let sandbox = Sandbox::with_photos([1]);
     let library = sandbox.library.to_str().unwrap().to_owned();
     for (args, code, says) in [
-        (&["index", "-m", "demo"][..], 1, "there is no photo library "),
+        (&["index", "-m", "demo", "--forget", "photos", "photos"][..], 1, "there is no photo library "),
+        (&["index", "-m", "demo"], 1, "there is no photo library "),
         (&["index", "-m", "demo", "--library", &library], 1, "make it with `clippie-rs index DIR --library "),
         (&["status", "--library", &library], 1, "there is no photo library "),
         (&["index", "--library", &library, "photos"], 2, "no model given"),
@@ -19,12 +20,12 @@ fn wrong_arguments() {
             2,
             "/1.bmp is a file; name the folder that it is in",
         ),
-        (&["index", "-m", "demo", "--library", &library], 2, "has no folders yet; name one"),
         (&["index", "-m", "demo", "--library", "photos", "photos"], 1, "photos is not a photo library"),
         (&["index", "-m", "demo", "--report", "-", "photos"], 2, "--report writes to a file"),
     ] {
         sandbox.run(args).code(code).says(&[says]);
     }
+    assert!(!sandbox.path("xdg").exists(), "no library is made in vain");
     // The default place.
     sandbox.run(["index", "-m", "demo", "photos"]).code(0);
     assert!(sandbox.path("xdg/clippie-rs/library.sqlite").is_file());

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::values::threads;
 use super::{Library, Model};
+use crate::cli::preview::Protocol;
 
 /// Find photos by descriptions and by other photos
 ///
@@ -31,6 +32,7 @@ Examples:
   clippie-rs search -n 50 --after 2024-06 --before 2024-09 a dog on a beach
   clippie-rs search ./beach.jpg + at night - people
   clippie-rs search --in ~/Pictures/2023 --format paths -0 receipts | xargs -0 cp -t receipts/
+  clippie-rs search --html sheet.html -n 100 a dog on a beach
   clippie-rs search --near 48.85,2.35 --radius 10 a tower")]
 pub(in crate::cli) struct Search {
     /// Description, photos, or a sum of them
@@ -107,6 +109,12 @@ pub(in crate::cli) struct Results {
     /// Write to OUT instead of standard output; an existing file is replaced when the output is complete
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
+    /// Write a contact sheet to OUT instead: one HTML file with thumbnails, for a browser
+    #[arg(long, value_name = "OUT", conflicts_with_all = ["output", "format", "null", "preview"])]
+    pub html: Option<PathBuf>,
+    /// Show the photos in the terminal, by PROTOCOL or as the terminal is known to do it
+    #[arg(long, value_name = "PROTOCOL", num_args = 0..=1, require_equals = true, conflicts_with_all = ["format", "null"])]
+    pub preview: Option<Option<Protocol>>,
     /// Number of threads, by default one per core; never changes results
     #[arg(long, value_name = "N", env = "CLIPPIE_THREADS", hide_env_values = true, value_parser = threads)]
     pub threads: Option<usize>,

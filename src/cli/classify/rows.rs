@@ -4,7 +4,9 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
 
+use crate::cli::messages::one_line;
 use crate::cli::output::csv::io_error;
 use crate::cli::output::{Destination, JsonPath};
 use crate::cli::table::{Column, Kind, Table, terminal_width};
@@ -12,6 +14,9 @@ use crate::{Classification, Classifier, Guess};
 
 /// In the table, for photos that show none of the labels.
 const NONE: &str = "(none of these)";
+
+/// Widest list of labels in the table, where no terminal is narrower.
+const MAX_LIST: usize = 1 << 12;
 
 /// Writes results in one format.
 pub(super) trait Rows {
@@ -58,9 +63,12 @@ pub(super) fn table<'a, 'p>(
     label.widen(NONE);
     classifier.labels().iter().for_each(|known| label.widen(known.name()));
     let mut columns = vec![photo, label, Column::new("probability", Kind::Number), Column::new("margin", Kind::Number)];
-    for place in 1..=if top > 1 { top } else { 0 } {
-        let mut column = Column::new(format!("{place}"), Kind::Words);
-        classifier.labels().iter().for_each(|known| column.widen(&format!("{} 0.000", known.name())));
+    if top > 1 {
+        let longest = classifier.labels().iter().map(|known| one_line(known.name()).width()).max().unwrap_or(0);
+        // Names with a number each, and commas.
+        let list = " ".repeat((longest + " 0.000, ".len()).saturating_mul(top).min(MAX_LIST) - ", ".len());
+        let mut column = Column::new("most probable", Kind::Words);
+        column.widen(&list);
         columns.push(column);
     }
     let table = Table::new(columns, terminal_width(&out));
@@ -75,7 +83,7 @@ impl Rows for ForPeople<'_> {
         let mut cells = vec![path.to_string_lossy().into_owned(), label.to_owned(), number(best), number(found.margin)];
         if self.top > 1 {
             let list = |guess: &Guess| format!("{} {}", self.classifier.name(guess.label), number(guess.probability));
-            cells.extend(found.guesses.iter().map(list));
+            cells.push(found.guesses.iter().map(list).collect::<Vec<_>>().join(", "));
         }
         writeln!(self.out, "{}", self.table.line(&cells))
     }

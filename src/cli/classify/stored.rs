@@ -23,7 +23,7 @@ pub(super) fn run(args: &Classify, file: Option<PathBuf>, messages: &Messages) -
     let labels = labels(args)?;
     let templates = templates(&args.sentences)?;
     let library = library::open(&args::Library { library: file })?;
-    let chosen = library::model(&args.running.model, args.running.threads, &library, messages)?;
+    let chosen = library::model(&args.running.model, args.running.threads, Some(&library), messages)?;
     let (_, Some(text)) = library::towers(chosen.options, chosen.weights)? else {
         let name = chosen.name;
         return Err(Failure::Error(format!("{name} has no text tower, which labels need; use a model with both")));

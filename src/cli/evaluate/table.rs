@@ -1,5 +1,7 @@
 //! The figures of `evaluate` as text: one section for each question that they answer.
 
+use unicode_width::UnicodeWidthStr;
+
 use super::Evaluated;
 use crate::cli::messages::{count, size};
 use crate::cli::output::Destination;
@@ -8,6 +10,8 @@ use crate::library::evaluate::{Classified, Report, Retrieval};
 
 /// Matrices of more classes are in JSON alone.
 const MOST_CLASSES: usize = 12;
+/// Widest number of a matrix: `-0.123`.
+const NUMBER: usize = 6;
 /// Classes that a class is taken for most often.
 const MOST_TAKEN: usize = 3;
 
@@ -145,9 +149,17 @@ impl Text {
         self.similarity(found, &names);
     }
 
+    /// Whether a number for each pair of classes can be read, and fits the terminal.
+    fn has_room_for_matrix(&self, names: &[&str]) -> bool {
+        let column = |name: &&str| name.width().max(NUMBER) + 2;
+        let columns = names.iter().map(column).sum::<usize>();
+        let first = names.iter().map(|name| name.width()).max().unwrap_or(0).max("mean cosine".len());
+        names.len() <= MOST_CLASSES && self.width.is_none_or(|width| first + columns <= width)
+    }
+
     /// Mean cosines within and between classes: all of them, or those of the closest classes.
     fn similarity(&mut self, found: &Classified, names: &[&str]) {
-        if names.len() <= MOST_CLASSES {
+        if self.has_room_for_matrix(names) {
             let headings =
                 std::iter::once(("mean cosine", Kind::Words)).chain(names.iter().map(|&name| (name, Kind::Number)));
             let rows: Vec<Vec<String>> = names

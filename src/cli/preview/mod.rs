@@ -4,8 +4,6 @@
 //! come would hold up the command, and one that comes late would be read by the shell. Of crates for this, viuer asks
 //! every terminal, brings `crossterm` and a PNG decoder and needs C for sixels; what remains is a page per protocol.
 
-#![cfg_attr(not(test), allow(dead_code, reason = "printed by searches"))]
-
 mod blocks;
 mod pictures;
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! `clippie-rs search` and `clippie-rs similar`: find photos in the library.
 
 mod output;
+mod sheet;
 
 use std::path::PathBuf;
 
 use super::args::{self, Results};
 use super::library;
-use super::messages::{Failure, Messages, Outcome};
+use super::messages::{Failure, Messages, Outcome, count};
 use super::output::{Destination, cannot_write};
 use crate::library::{Encoders, Filter, Found, Library, Query, Search, Term};
 
@@ -17,11 +18,11 @@ pub(super) fn search(args: &args::Search, messages: &Messages) -> Result<Outcome
         false => Query::parse(&args.query).map_err(usage)?,
     };
     for term in &args.add {
-        query = query.add(Query::parse_term(term).map_err(usage)?);
+        query = query.with(Query::parse_term(term).map_err(usage)?);
     }
     for term in &args.subtract {
         let Term { weight, what } = Query::parse_term(term).map_err(usage)?;
-        query = query.add(Term { weight: -weight, what });
+        query = query.with(Term { weight: -weight, what });
     }
     run(&args.results, &query, "fits", messages)
 }
@@ -32,7 +33,7 @@ pub(super) fn similar(args: &args::Similar, messages: &Messages) -> Result<Outco
 
 fn run(args: &Results, query: &Query, fits: &str, messages: &Messages) -> Result<Outcome, Failure> {
     let filter = filter(args)?;
-    let path = args.output.as_deref();
+    let path = args.html.as_deref().or(args.output.as_deref());
     // Before any work, so that an output that cannot be written fails at once.
     let out = Destination::open(path).map_err(|error| cannot_write(path, &error))?;
     let library = library::open(&args.library)?;
@@ -45,7 +46,14 @@ fn run(args: &Results, query: &Query, fits: &str, messages: &Messages) -> Result
     };
     let found = search.run(query)?;
     report_few(args, query, &found, fits, &search, messages)?;
-    output::write(args, &found, out).map_err(|error| cannot_write(path, &error))?;
+    let written = match &args.html {
+        Some(html) => sheet::write(query, &name, &found, html, out),
+        None => output::write(args, &found, out),
+    };
+    written.map_err(|error| cannot_write(path, &error))?;
+    if let Some(html) = &args.html {
+        messages.result(&format!("wrote {} with {}", html.display(), count(found.hits.len(), "photo")));
+    }
     Ok(Outcome::Complete)
 }
 
@@ -73,7 +81,7 @@ fn report_few(
 }
 
 fn encoders(args: &Results, library: &Library, messages: &Messages) -> Result<(Encoders, String), Failure> {
-    let chosen = library::model(&args.model, args.threads, library, messages)?;
+    let chosen = library::model(&args.model, args.threads, Some(library), messages)?;
     let (image, text) = library::towers(chosen.options, chosen.weights)?;
     let encoders = match (image, text) {
         (Ok(image), text) => Encoders::from(&image).with_text(text),

@@ -6,8 +6,16 @@ use serde::Serialize;
 
 use crate::cli::args::{ResultFormat, Results};
 use crate::cli::output::{Destination, JsonPath};
+use crate::cli::preview::Protocol;
 use crate::cli::table::{Column, Kind, Table, terminal_width};
+use crate::cli::thumbnail;
 use crate::library::{Found, Hit};
+
+/// Pixels of a preview, which is reduced further to what the terminal shows.
+const PREVIEW_SIDE: usize = 640;
+/// Largest preview in columns and rows of the terminal.
+const PREVIEW_COLUMNS: usize = 60;
+const PREVIEW_ROWS: usize = 20;
 
 /// A line of `--format jsonl`. Fields may be added, never renamed or removed.
 #[derive(Serialize)]
@@ -58,7 +66,7 @@ pub(super) fn write(args: &Results, found: &Found, mut out: Destination) -> io::
                 out.write_all(b"\n")?;
             }
         }
-        ResultFormat::Table if !args.null => table(&found.hits, &mut out)?,
+        ResultFormat::Table if !args.null => table(args, &found.hits, &mut out)?,
         _ => {
             for hit in &found.hits {
                 out.write_all(hit.path.as_os_str().as_encoded_bytes())?;
@@ -69,7 +77,7 @@ pub(super) fn write(args: &Results, found: &Found, mut out: Destination) -> io::
     out.commit()
 }
 
-fn table(hits: &[Hit], out: &mut Destination) -> io::Result<()> {
+fn table(args: &Results, hits: &[Hit], out: &mut Destination) -> io::Result<()> {
     if hits.is_empty() {
         return Ok(());
     }
@@ -95,7 +103,18 @@ fn table(hits: &[Hit], out: &mut Destination) -> io::Result<()> {
     }
     let table = Table::new(columns.to_vec(), terminal_width(out));
     writeln!(out, "{}", table.heading())?;
-    for row in &rows {
+    for (hit, row) in hits.iter().zip(&rows) {
+        if let Some(protocol) = args.preview {
+            let protocol = protocol.unwrap_or_else(|| Protocol::detect(|name| std::env::var_os(name)));
+            if let Ok(photo) = thumbnail::read(&hit.path, PREVIEW_SIDE) {
+                protocol.preview(
+                    &photo,
+                    terminal_width(out).unwrap_or(PREVIEW_COLUMNS).min(PREVIEW_COLUMNS),
+                    PREVIEW_ROWS,
+                    out,
+                )?;
+            }
+        }
         writeln!(out, "{}", table.line(row))?;
     }
     Ok(())

@@ -29,13 +29,13 @@ pub(crate) struct Left {
 }
 
 impl Left {
-    /// How far the largest possible product of the two rows is above the one that is asked for. Not a number if that is
-    /// not known.
+    /// Whether the largest possible product of the two rows is below the one that is asked for. Not if that is not known:
+    /// a comparison with NaN is false.
     #[inline(always)]
-    fn excess(&self, product: i32, right: &Profiles, i: usize) -> f64 {
+    fn excludes(&self, product: i32, right: &Profiles, i: usize) -> bool {
         let possible = self.base + right.base[i] + self.scale * right.scale[i] * f64::from(product);
         let error = self.coded * right.residual[i] + self.residual * right.reach[i] + self.size * right.size[i];
-        possible + error - self.least * right.least[i]
+        possible + error - self.least * right.least[i] < 0.0
     }
 }
 
@@ -75,7 +75,8 @@ impl Kernel for Alike<'_> {
                 let product = left.base + base[i] + left.scale * scale[i] * f64::from(products[i]);
                 let error = left.coded * residual[i] + left.residual * reach[i] + left.size * size[i];
                 // A comparison with NaN is false.
-                possible[i] = u64::from(!(product + error - left.least * least[i] < 0.0));
+                let is_out = product + error - left.least * least[i] < 0.0;
+                possible[i] = u64::from(!is_out);
             }
             if possible.iter().fold(0, |any, possible| any | possible) != 0 {
                 places.extend((0..GROUP).filter(|&i| possible[i] != 0).map(|i| at + i));
@@ -83,7 +84,7 @@ impl Kernel for Alike<'_> {
             at += GROUP;
         }
         let rest = rest.iter().enumerate().map(|(i, &product)| (at + i, product));
-        places.extend(rest.filter(|&(i, product)| !(left.excess(product, right, i) < 0.0)).map(|(i, _)| i));
+        places.extend(rest.filter(|&(i, product)| !left.excludes(product, right, i)).map(|(i, _)| i));
     }
 }
 
@@ -109,7 +110,7 @@ mod tests {
         for (start, len) in [(0, 0), (3, 1), (0, 16), (7, 15), (10, 17), (50, 250), (33, 200)] {
             let products = &products[..len];
             let expected: Vec<usize> =
-                (0..len).filter(|&i| !(left.excess(products[i], &right, start + i) < 0.0)).map(|i| start + i).collect();
+                (0..len).filter(|&i| !left.excludes(products[i], &right, start + i)).map(|i| start + i).collect();
             assert!(len < 100 || (10..len - 10).contains(&expected.len()));
             for isa in Isa::available() {
                 let mut places = Vec::new();

@@ -105,11 +105,11 @@ impl Kernel for Select<'_> {
             for i in 0..GROUP {
                 (scores[i], errors[i]) = bounds.of(products[i], scales[i], residuals[i]);
                 // A comparison with NaN is false.
-                reach[i] = u64::from(!(scores[i] + errors[i] < threshold));
+                let is_below = scores[i] + errors[i] < threshold;
+                reach[i] = u64::from(!is_below);
             }
-            for i in 0..GROUP {
-                sums.sum[i % LANES] += scores[i];
-                sums.squares[i % LANES] += scores[i] * scores[i];
+            for (i, &score) in scores.iter().enumerate() {
+                sums.add(i, score);
             }
             if reach.iter().fold(0, |any, reach| any | reach) != 0 {
                 for i in (0..GROUP).filter(|&i| reach[i] != 0) {
@@ -122,7 +122,8 @@ impl Kernel for Select<'_> {
         for place in start..products.len() {
             let (score, error) = bounds.of(products[place], scales[place], residuals[place]);
             sums.add(place, score);
-            if !(score + error < threshold) {
+            let is_below = score + error < threshold;
+            if !is_below {
                 chosen.push(Chosen { place, lower: score - error, upper: score + error });
             }
         }
@@ -148,7 +149,8 @@ mod tests {
             for place in 0..len {
                 let (score, error) = bounds.of(products[place], scales[place], residuals[place]);
                 sums.add(place, score);
-                if !(score + error < 0.27) {
+                let is_below = score + error < 0.27;
+                if !is_below {
                     expected.push(place);
                 }
             }

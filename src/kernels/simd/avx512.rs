@@ -7,6 +7,7 @@ use super::{Kernel, Simd, Tile, avx512_activation, avx512_tile};
 /// Proof that AVX-512 F, DQ, BW and VL (with AVX2 and FMA) are available.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Avx512 {
+    #[cfg_attr(not(feature = "library"), allow(dead_code, reason = "only scans multiply integers"))]
     has_vnni: bool,
 }
 
@@ -23,6 +24,7 @@ impl Avx512 {
     }
 
     /// Whether AVX-512 VNNI, products of integers, is available, too.
+    #[cfg(feature = "library")]
     pub(super) fn has_vnni(self) -> bool {
         self.has_vnni
     }

@@ -12,8 +12,8 @@ use super::pipeline::{Copies, Encoded, Event, Hash, Job, Seen};
 use super::place::Place;
 use super::report::{IndexProgress, IndexReport};
 
-/// Photos that are written together. A commit costs about as much as a few rows.
-const MOST_PHOTOS: usize = 64;
+/// Photos that are written together, unless [`LONGEST`] passes before: only fast models come this far.
+const MOST_PHOTOS: usize = 256;
 /// Files that are written together.
 const MOST_FILES: usize = 1000;
 /// Time after which a batch is written, however small: a kill loses no more.
@@ -158,6 +158,7 @@ impl<'a, 'b> Writer<'a, 'b> {
             Ok(rows)
         })?;
         self.report.database_seconds += started.elapsed().as_secs_f64();
+        self.report.commits += 1;
         self.report.encoded += ended.iter().filter(|(_, failure)| failure.is_none()).count() as u64;
         self.count(rows);
         for (hash, failure) in ended {

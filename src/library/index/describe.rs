@@ -49,7 +49,7 @@ fn camera(make: Option<&str>, model: Option<&str>) -> Option<String> {
 }
 
 /// The reason of an error as the library keeps it: a sentence about `it`, without the path, which may change.
-pub(super) fn reason(error: &crate::Error, path: &Path) -> String {
+pub(super) fn reason(error: &crate::error::Error, path: &Path) -> String {
     let text = error.to_string();
     match text.strip_prefix(&path.display().to_string()) {
         Some(rest) if rest.starts_with(' ') => format!("it{rest}"),

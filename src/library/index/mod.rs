@@ -33,6 +33,9 @@ use pipeline::{Copies, Job};
 pub(super) use place::real;
 pub use report::{IndexProgress, IndexReport};
 
+/// Memory for pages of the database: the index of 400,000 hashes.
+const CACHE_KIB: i64 = 16 << 10;
+
 /// Brings a library up to date with folders of photos.
 ///
 /// A photo whose size and time are as the library knows them is not opened. Others are read and hashed; only contents
@@ -56,8 +59,11 @@ pub struct Index<'a> {
     texts: Option<TextEncoder>,
     cancel: CancelToken,
     progress: Box<dyn FnMut(IndexProgress) + 'a>,
-    failure: Box<dyn FnMut(&Path, &str) + 'a>,
+    failure: Box<Failure<'a>>,
 }
+
+/// Takes a file that failed, and the reason.
+type Failure<'a> = dyn FnMut(&Path, &str) + 'a;
 
 impl fmt::Debug for Index<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -156,6 +162,8 @@ impl<'a> Index<'a> {
         let folders: Vec<PathBuf> = folders.iter().map(|folder| folder.as_ref().to_owned()).collect();
         let library = self.library.clone();
         let store = library.store()?;
+        // New hashes fall anywhere into their index, whose pages SQLite would read and write again and again.
+        store.run(|connection| connection.pragma_update(None, "cache_size", -CACHE_KIB))?;
         let found = place::find(&store, &folders)?;
         let mut report = IndexReport { unreachable: found.unreachable, ..IndexReport::default() };
         let model = self.model(&store)?;
@@ -230,7 +238,7 @@ fn survey(
     let mut differing = Differing { any: false, unread: 0 };
     for place in job.places {
         let mut compare = Compare::new(store, place, job.walk, job.model, job.retry);
-        while let Some(met) = compare.next() {
+        for met in compare.by_ref() {
             if job.cancel.is_cancelled() {
                 break;
             }
@@ -253,7 +261,7 @@ fn survey(
                     );
                 }
             }
-            if report.found % 1000 == 0 {
+            if report.found.is_multiple_of(1000) {
                 progress(IndexProgress { found: report.found, total: None, done: 0 });
             }
         }

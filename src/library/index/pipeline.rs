@@ -26,8 +26,10 @@ use crate::clip::{Content, ImageEncoder, ObservedPhoto};
 use crate::error::ErrorKind;
 use crate::walk::Walk;
 
-/// Bytes of photos that are read and not yet encoded. Forty photos of a phone; encoding them takes seconds.
-const MOST_BYTES: u64 = 192 << 20;
+/// Bytes of photos that are read and not yet encoded: thirty of a phone; encoding them takes seconds.
+const MOST_BYTES: u64 = 128 << 20;
+/// The number of such photos, in chunks: two more than are encoded at a time, so that no encoder waits.
+const MOST_CHUNKS: usize = 2 * ENCODERS;
 /// Threads that encode chunks, as in [`Stream`](crate::Stream): while one ends, the other keeps the processors busy.
 const ENCODERS: usize = 2;
 /// Events that wait for the writer.
@@ -134,7 +136,7 @@ pub(super) fn run(
     copies: &Copies,
     write: impl FnOnce(Receiver<Event>) -> Result<(), Error>,
 ) -> Result<Counts, Error> {
-    let queue = Queue::new(MOST_BYTES);
+    let queue = Queue::new(MOST_BYTES, MOST_CHUNKS * job.chunk);
     let (events, written) = mpsc::sync_channel(MOST_EVENTS);
     thread::scope(|scope| {
         let start = |name: &str| thread::Builder::new().name(name.into());
@@ -188,7 +190,7 @@ fn read(job: &Job<'_>, copies: &Copies, queue: &Queue<Photo>, events: SyncSender
     let mut counts = Counts::default();
     for (place, at) in job.places.iter().enumerate() {
         let mut compare = Compare::new(&store, at, job.walk, job.model, job.retry);
-        while let Some(met) = compare.next() {
+        for met in compare.by_ref() {
             if job.cancel.is_cancelled() {
                 break;
             }
@@ -203,7 +205,7 @@ fn read(job: &Job<'_>, copies: &Copies, queue: &Queue<Photo>, events: SyncSender
                     match reading.photo(seen, &mut counts)? {
                         Outcome::Queued => continue,
                         Outcome::Stopped => return Ok(counts),
-                        Outcome::Event(event) => event,
+                        Outcome::Event(event) => *event,
                     }
                 }
             };
@@ -221,7 +223,7 @@ enum Outcome {
     /// It waits to be encoded, or for the encoding of the same content.
     Queued,
     Stopped,
-    Event(Event),
+    Event(Box<Event>),
 }
 
 struct Reading<'a> {
@@ -266,7 +268,7 @@ impl Reading<'_> {
         counts.database += started.elapsed();
         if known {
             self.queue.release(len);
-            return Ok(Outcome::Event(Event::Known { seen, hash }));
+            return Ok(Outcome::Event(Box::new(Event::Known { seen, hash })));
         }
         self.copies.map().insert(hash, Vec::new());
         let input = ObservedPhoto::from_bytes(bytes, Some(seen.path.clone())).with_content(content);
@@ -277,12 +279,15 @@ impl Reading<'_> {
     fn unread(mut seen: Seen, unread: Unread) -> Outcome {
         match unread {
             Unread::Gone if seen.before.as_ref().is_none_or(|known| known.file.missing) => Outcome::Queued,
-            Unread::Gone => Outcome::Event(Event::Unlisted { place: seen.place, stored: seen.stored, path: seen.path }),
+            Unread::Gone => {
+                let Seen { place, stored, path, .. } = seen;
+                Outcome::Event(Box::new(Event::Unlisted { place, stored, path }))
+            }
             Unread::Failed(error) => {
                 // What a file system refuses today it may give tomorrow.
                 seen.stat = uncertain(seen.path.metadata().map(|data| Stat::of(&data)).unwrap_or_default());
                 let reason = format!("it cannot be read: {error}");
-                Outcome::Event(Event::Failed { seen, reason })
+                Outcome::Event(Box::new(Event::Failed { seen, reason }))
             }
         }
     }
@@ -306,7 +311,7 @@ fn encode(job: &Job<'_>, queue: &Queue<Photo>, events: SyncSender<Event>) -> Res
                     let photo = describe::photo(&input);
                     Ok(Box::new(Encoded { photo, vector }))
                 }
-                Err(crate::Error::Cancelled) => continue,
+                Err(crate::error::Error::Cancelled) => continue,
                 Err(error) if error.kind() == ErrorKind::Weights => {
                     // The other embeddings would be meaningless too.
                     queue.stop();

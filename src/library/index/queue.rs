@@ -1,4 +1,4 @@
-//! A queue of photos between the thread that reads and those that encode, bounded by bytes. Knows no photo.
+//! A queue of photos between the thread that reads and those that encode, bounded by bytes and number. Knows no photo.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 /// Longest wait for a chunk to become full: a slow disk must not keep what was read from being encoded. Encoding a chunk
 /// takes longer.
 const LINGER: Duration = Duration::from_millis(20);
-/// What an item takes beside its bytes.
-const ITEM: u64 = 4096;
-
 pub(super) struct Queue<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
     most: u64,
+    most_items: usize,
 }
 
 struct State<T> {
     items: VecDeque<T>,
+    /// Items that were reserved and not released.
+    flying: usize,
     /// Bytes that were reserved and not released, by items here and by those that were taken.
     bytes: u64,
     /// Whether somebody waits for room.
@@ -27,10 +27,11 @@ struct State<T> {
 }
 
 impl<T> Queue<T> {
-    /// A queue whose items, and those that were taken from it, have `most` bytes together. A larger item passes alone.
-    pub fn new(most: u64) -> Self {
-        let state = State { items: VecDeque::new(), bytes: 0, full: false, closed: false, stopped: false };
-        Queue { state: Mutex::new(state), changed: Condvar::new(), most }
+    /// A queue whose items, and those that were taken from it, are at most `most_items` of `most` bytes together. A larger
+    /// item passes alone.
+    pub fn new(most: u64, most_items: usize) -> Self {
+        let state = State { items: VecDeque::new(), flying: 0, bytes: 0, full: false, closed: false, stopped: false };
+        Queue { state: Mutex::new(state), changed: Condvar::new(), most, most_items }
     }
 
     fn state(&self) -> MutexGuard<'_, State<T>> {
@@ -44,20 +45,23 @@ impl<T> Queue<T> {
     /// Waits until an item of this many bytes may be read. `false` if the queue was stopped.
     pub fn reserve(&self, bytes: u64) -> bool {
         let mut state = self.state();
-        while !state.stopped && state.bytes > 0 && state.bytes + bytes + ITEM > self.most {
+        while !state.stopped && state.flying > 0 && (state.bytes + bytes > self.most || state.flying >= self.most_items)
+        {
             state.full = true;
             self.changed.notify_all();
             state = self.wait(state, Duration::from_secs(1));
         }
         state.full = false;
-        state.bytes += bytes + ITEM;
+        state.bytes += bytes;
+        state.flying += 1;
         !state.stopped
     }
 
     /// Gives back what was reserved for an item of this many bytes.
     pub fn release(&self, bytes: u64) {
         let mut state = self.state();
-        state.bytes = state.bytes.saturating_sub(bytes + ITEM);
+        state.bytes = state.bytes.saturating_sub(bytes);
+        state.flying = state.flying.saturating_sub(1);
         self.changed.notify_all();
     }
 
@@ -112,7 +116,7 @@ mod tests {
 
     #[test]
     fn chunks_are_full_unless_the_queue_is() {
-        let queue = Queue::new(1 << 20);
+        let queue = Queue::new(1 << 20, 100);
         for item in 0..10 {
             assert!(queue.reserve(1));
             queue.push(item);
@@ -131,8 +135,8 @@ mod tests {
     #[test]
     fn bytes_in_flight_are_bounded_and_a_large_item_passes() {
         const MOST: u64 = 100_000;
-        let queue = Queue::new(MOST);
-        let (flying, peak) = (AtomicU64::new(0), AtomicU64::new(0));
+        let queue = Queue::new(MOST, 40);
+        let (flying, peak, number) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for item in 0..300u64 {
@@ -141,6 +145,7 @@ mod tests {
                     let now = flying.fetch_add(bytes, Ordering::SeqCst) + bytes;
                     peak.fetch_max(now, Ordering::SeqCst);
                     assert!(now <= MOST || now == bytes);
+                    assert!(number.fetch_add(1, Ordering::SeqCst) < 40);
                     queue.push((item, bytes));
                 }
                 queue.close();
@@ -156,6 +161,7 @@ mod tests {
                     assert_eq!(item, next);
                     next += 1;
                     flying.fetch_sub(bytes, Ordering::SeqCst);
+                    number.fetch_sub(1, Ordering::SeqCst);
                     queue.release(bytes);
                 }
             }
@@ -166,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_stopped_queue_holds_nobody() {
-        let queue = Queue::new(10_000);
+        let queue = Queue::new(10_000, 100);
         assert!(queue.reserve(9_000));
         queue.push(1);
         std::thread::scope(|scope| {

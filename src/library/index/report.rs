@@ -38,6 +38,8 @@ pub struct IndexReport {
     pub encoded: u64,
     /// The bytes of the opened files.
     pub bytes: u64,
+    /// Transactions that wrote photos and files.
+    pub commits: u64,
     /// Seconds from the start to the end.
     pub seconds: f64,
     /// Seconds in the database, of all threads.

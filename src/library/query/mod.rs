@@ -65,18 +65,18 @@ impl Query {
     /// Adds a sentence; subtracts it if the weight is negative.
     #[must_use]
     pub fn add_text(self, weight: f32, text: impl Into<String>) -> Query {
-        self.add(Term { weight, what: What::Text(text.into()) })
+        self.with(Term { weight, what: What::Text(text.into()) })
     }
 
     /// Adds a photo; subtracts it if the weight is negative.
     #[must_use]
     pub fn add_photo(self, weight: f32, path: impl AsRef<Path>) -> Query {
-        self.add(Term { weight, what: What::Photo(path.as_ref().to_owned()) })
+        self.with(Term { weight, what: What::Photo(path.as_ref().to_owned()) })
     }
 
     /// Adds a term.
     #[must_use]
-    pub fn add(mut self, term: Term) -> Query {
+    pub fn with(mut self, term: Term) -> Query {
         self.terms.push(term);
         self
     }

@@ -48,7 +48,7 @@ fn push(query: Query, sign: f32, operator: Option<&str>, text: &str, next: &str)
         (false, _) => {
             let mut term = term(text)?;
             term.weight *= sign;
-            Ok(query.add(term))
+            Ok(query.with(term))
         }
     }
 }
@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn sums_and_differences() {
-        let cases: [(&[&str], &[(f32, &str)]); 11] = [
+        type Case = (&'static [&'static str], &'static [(f32, &'static str)]);
+        let cases: [Case; 11] = [
             (&["a dog"], &[(1.0, "a dog")]),
             (&["a", "dog", "on", "a beach"], &[(1.0, "a dog on a beach")]),
             (

@@ -37,6 +37,9 @@ impl std::fmt::Debug for Bytes {
     }
 }
 
+/// Number, codes, scales, residuals and vectors of a block.
+type Block<'b> = (usize, (((&'b mut [i8], &'b mut [f32]), &'b mut [f32]), &'b [f32]));
+
 impl<'a> Quantised<'a> {
     /// Makes the codes of `vectors`, `[rows, dim]`, on the threads of `options`, which can also cancel it.
     ///
@@ -50,27 +53,29 @@ impl<'a> Quantised<'a> {
         let mut codes = AlignedBuf::try_zeros(bytes.div_ceil(4)).ok_or(Error::Memory { bytes })?;
         let (mut scales, mut residuals) = (vec![0.0; rows], vec![0.0; rows]);
         let centre = centre(vectors, dim);
-        options.threads.run(|_| {
-            let codes = &mut bytemuck::cast_slice_mut::<f32, i8>(&mut codes)[..bytes];
-            let parts = codes
-                .par_chunks_mut(BLOCK * stride)
-                .zip(scales.par_chunks_mut(BLOCK))
-                .zip(residuals.par_chunks_mut(BLOCK))
-                .zip(vectors.par_chunks(BLOCK * dim))
-                .enumerate();
-            let results = threads::map(parts, |(block, (((codes, scales), residuals), vectors))| {
-                options.check_cancelled()?;
-                let rows = codes.chunks_exact_mut(stride).zip(vectors.chunks_exact(dim)).enumerate();
-                for (i, (codes, vector)) in rows {
-                    if !is_finite(vector) {
-                        return Err(Error::NotFinite { what: "row", row: block * BLOCK + i });
-                    }
-                    let encoded = encode(isa, vector, &centre, codes);
-                    (scales[i], residuals[i]) = (encoded.scale, encoded.residual);
+        // A block of rows.
+        let block = |(number, (((codes, scales), residuals), vectors)): Block<'_>| {
+            options.check_cancelled()?;
+            let rows = codes.chunks_exact_mut(stride).zip(vectors.chunks_exact(dim)).enumerate();
+            for (i, (codes, vector)) in rows {
+                if !is_finite(vector) {
+                    return Err(Error::NotFinite { what: "row", row: number * BLOCK + i });
                 }
-                Ok(())
-            });
-            results.into_iter().collect::<Result<(), Error>>()
+                let encoded = encode(isa, vector, &centre, codes);
+                (scales[i], residuals[i]) = (encoded.scale, encoded.residual);
+            }
+            Ok(())
+        };
+        options.threads.run(|threads| {
+            let codes = &mut bytemuck::cast_slice_mut::<f32, i8>(&mut codes)[..bytes];
+            if threads == 1 {
+                let parts = codes.chunks_mut(BLOCK * stride).zip(scales.chunks_mut(BLOCK));
+                let parts = parts.zip(residuals.chunks_mut(BLOCK)).zip(vectors.chunks(BLOCK * dim));
+                return parts.enumerate().try_for_each(block);
+            }
+            let parts = codes.par_chunks_mut(BLOCK * stride).zip(scales.par_chunks_mut(BLOCK));
+            let parts = parts.zip(residuals.par_chunks_mut(BLOCK)).zip(vectors.par_chunks(BLOCK * dim));
+            threads::map(parts.enumerate(), block).into_iter().collect()
         })?;
         Ok(Quantised { vectors, dim, codes: Bytes(codes), scales, residuals, centre })
     }

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use rusqlite::{OptionalExtension, Row};
+#[cfg(test)]
+use rusqlite::OptionalExtension;
+use rusqlite::Row;
 
 use super::super::error::Error;
 use super::{Store, path_from_bytes};
@@ -74,6 +76,7 @@ fn after(prefix: &[u8]) -> Option<Vec<u8>> {
 
 impl Store {
     /// At most `limit` files of a root whose paths begin with `prefix` and come after `last`, in the order of bytes.
+    #[cfg(test)]
     pub fn files(&self, root: i64, prefix: &[u8], last: Option<&[u8]>, limit: usize) -> Result<Vec<FileRow>, Error> {
         // A prefix of names ends with '/', unless it is a file's whole path.
         let end = after(prefix);
@@ -134,6 +137,7 @@ impl Store {
     }
 
     /// One file.
+    #[cfg(test)]
     pub fn file(&self, root: i64, path: &[u8]) -> Result<Option<FileRow>, Error> {
         self.run(|connection| {
             let sql = format!("SELECT {COLUMNS} FROM file WHERE root = ?1 AND path = ?2");

@@ -20,7 +20,9 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::error::Error;
-pub(crate) use embeddings::{EmbeddingRow, as_bytes, as_floats};
+#[cfg(test)]
+pub(crate) use embeddings::EmbeddingRow;
+pub(crate) use embeddings::{as_bytes, as_floats};
 pub(crate) use files::{FileRow, FoundFile, KnownFile};
 pub(crate) use models::{Calibration, ModelRow};
 pub(crate) use photos::PhotoRow;
@@ -92,13 +94,16 @@ impl Store {
             connection.pragma_update(None, "cell_size_check", true)?;
             connection.pragma_update(None, "foreign_keys", true)
         })?;
-        let version = match self.run(schema::found)? {
+        // In one transaction, since another process may be making the schema.
+        let version = match self.read(|store| store.run(schema::found))? {
             Found::Version(version) if version > schema::VERSION => {
                 return Err(Error::Newer { path: self.path.clone(), found: version, known: schema::VERSION });
             }
             Found::Version(version) => version,
             Found::Empty if access == Access::Create => 0,
-            Found::Empty | Found::Other => return Err(Error::NotALibrary { path: self.path.clone() }),
+            // A file without content, or another process is about to fill it.
+            Found::Empty => return Err(Error::Missing { path: self.path.clone() }),
+            Found::Other => return Err(Error::NotALibrary { path: self.path.clone() }),
         };
         if access == Access::Read {
             return match version {
@@ -142,13 +147,6 @@ impl Store {
         let result = work(self)?;
         transaction.commit().map_err(|error| self.fail(&error))?;
         Ok(result)
-    }
-
-    /// Runs `work` on one state of the library, whatever others write.
-    pub fn read<R>(&self, work: impl FnOnce(&Store) -> Result<R, Error>) -> Result<R, Error> {
-        let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred);
-        let _until_the_end = transaction.map_err(|error| self.fail(&error))?;
-        work(self)
     }
 
     /// Runs statements, and names the library in their errors.

@@ -1,6 +1,8 @@
 //! Contents: what is known of the bytes of a photo, wherever they lie.
 
-use rusqlite::{OptionalExtension, Row};
+use rusqlite::OptionalExtension;
+#[cfg(test)]
+use rusqlite::Row;
 
 use super::super::error::Error;
 use super::Store;
@@ -32,6 +34,7 @@ pub(crate) struct PhotoRow {
 const COLUMNS: &str = "hash, bytes, format, width, height, orientation, taken, taken_offset, latitude, longitude, \
                        camera, picture";
 
+#[cfg(test)]
 fn photo(row: &Row<'_>) -> rusqlite::Result<PhotoRow> {
     let latitude: Option<f64> = row.get(8)?;
     let longitude: Option<f64> = row.get(9)?;
@@ -60,6 +63,7 @@ impl Store {
     }
 
     /// One content.
+    #[cfg(test)]
     pub fn photo(&self, id: i64) -> Result<Option<PhotoRow>, Error> {
         self.run(|connection| {
             let sql = format!("SELECT {COLUMNS} FROM photo WHERE id = ?1");

@@ -144,7 +144,7 @@ fn nested_roots_are_one() {
     store.put_file(inner.id, &file("a.jpg", Err("x"))).unwrap();
     let (outer, part) = store.add_root(Path::new("/photos")).unwrap();
     assert_eq!(part, Path::new(""));
-    assert_eq!(store.roots().unwrap(), [outer.clone()]);
+    assert_eq!(store.roots().unwrap(), std::slice::from_ref(&outer));
     assert_ne!(outer.id, other.id);
     assert_eq!(store.files(outer.id, b"", None, 9).unwrap(), [file("2024/a.jpg", Err("x"))]);
     assert_eq!(store.add_root(Path::new("/photos/2024/may")).unwrap(), (outer, PathBuf::from("2024/may")));
@@ -177,6 +177,11 @@ fn files_that_are_no_library() {
     assert!(matches!(Store::open(&path, Access::Read), Err(Error::Missing { .. })));
     assert!(matches!(Store::open(&path, Access::Write), Err(Error::Missing { .. })));
     assert!(!path.exists());
+    std::fs::write(&path, "").unwrap();
+    assert!(matches!(Store::open(&path, Access::Write), Err(Error::Missing { .. })));
+    assert!(matches!(Store::open(&path, Access::Read), Err(Error::Missing { .. })));
+    assert_eq!(Store::open(&path, Access::Create).unwrap().roots().unwrap(), []);
+    std::fs::remove_file(&path).unwrap();
     std::fs::write(&path, "no database, but long enough to be one".repeat(100)).unwrap();
     for access in [Access::Read, Access::Write, Access::Create] {
         let error = Store::open(&path, access).unwrap_err();
@@ -227,6 +232,23 @@ fn damaged_libraries_are_errors() {
         let _ = std::fs::remove_file(path.with_extension("sqlite-shm"));
     }
     assert!(refused > 20, "{refused}");
+}
+
+#[test]
+fn a_library_may_be_made_by_several_at_once() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("library.sqlite");
+        let open = || match Store::open(&path, Access::Write) {
+            Err(Error::Missing { .. }) => Store::open(&path, Access::Create).unwrap().identity().unwrap(),
+            store => store.unwrap().identity().unwrap(),
+        };
+        let identities: Vec<String> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(identities.iter().all(|identity| *identity == identities[0]));
+    }
 }
 
 #[cfg(unix)]

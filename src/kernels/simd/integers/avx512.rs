@@ -21,7 +21,7 @@ impl Integers for Avx512 {
     type Sums = __m512i;
 
     const WORDS: usize = 32;
-    const ROWS: [usize; 2] = [4, 2];
+    const ROWS: [usize; 2] = [1, 2];
 
     #[inline(always)]
     fn run_integers<K: IntegerKernel>(self, kernel: K) -> K::Output {

@@ -40,6 +40,17 @@ pub(crate) trait Integers: Copy + Send + Sync + 'static {
     /// Runs `kernel` in a function that is compiled with the features of this set.
     fn run_integers<K: IntegerKernel>(self, kernel: K) -> K::Output;
 
+    /// Asks for bytes that will be read soon.
+    #[inline(always)]
+    fn prefetch(self, bytes: &[i8]) {
+        #[cfg(all(target_arch = "x86_64", target_feature = "sse"))]
+        for line in bytes.chunks(64) {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: the instruction is SSE, which is part of the target, and reads nothing that a program can see.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr()) }
+        }
+        let _ = bytes;
+    }
     /// Sums of zero.
     fn zero(self) -> Self::Sums;
     /// Reads bytes and extends their signs.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::{Caption, Dataset, Error, Photos, read_file};
+use super::{Caption, Dataset, Error, MAX_CAPTIONS, Photos, read_file};
 use crate::files;
 
 /// Reads the captions of the first `limit` photos.
@@ -42,6 +42,10 @@ pub(super) fn read(path: &Path, limit: usize) -> Result<Dataset, Error> {
                 files.len() - 1
             }
         };
+        if captions.len() == MAX_CAPTIONS {
+            let reason = format!("it has more than {MAX_CAPTIONS} captions; use fewer photos with a limit");
+            return Err(Error::dataset(path, reason));
+        }
         captions.push(Caption { photo, text: text.to_owned() });
     }
     let photos = Photos::Files(files);

@@ -25,6 +25,12 @@ use crate::pixels::RgbBuffer;
 /// Largest file of a published set; the largest of those that are read here has 47 MB.
 const MAX_FILE: u64 = 1 << 29;
 
+/// Most classes: there is a number for each pair of them.
+const MAX_CLASSES: usize = 4096;
+
+/// Most captions, all of which are encoded and compared; MS-COCO's largest set has 616,767.
+const MAX_CAPTIONS: usize = 1 << 20;
+
 /// Which part of a published data set is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -144,6 +150,11 @@ impl Dataset {
         };
         if dataset.is_empty() {
             return Err(Error::dataset(path, "there are no photos in it"));
+        }
+        let classes = dataset.classes.len();
+        if classes > MAX_CLASSES {
+            let reason = format!("it has {classes} classes; {MAX_CLASSES} at most can be evaluated at a time");
+            return Err(Error::dataset(path, reason));
         }
         Ok(dataset)
     }

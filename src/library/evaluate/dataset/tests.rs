@@ -146,7 +146,18 @@ fn folders_are_classes() {
     assert_eq!(files, expected);
     assert_eq!(dataset.name(1), path.join("b_c/1.JPG").display().to_string());
     assert_eq!(open(path, Split::Test, Some(1)).unwrap().truth(), [0, 1]);
+    for class in 0..MAX_CLASSES {
+        let file = path.join(format!("many/{class}/x.png"));
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "").unwrap();
+    }
+    assert_eq!(open(&path.join("many"), Split::Test, None).unwrap().classes().len(), MAX_CLASSES);
+    fs::create_dir(path.join("many/more")).unwrap();
+    fs::write(path.join("many/more/x.png"), "").unwrap();
+    let error = open(&path.join("many"), Split::Test, None).unwrap_err();
+    assert_eq!(error, "DIR: it has 4097 classes; 4096 at most can be evaluated at a time");
     fs::remove_dir_all(path.join("a")).unwrap();
+    fs::remove_dir_all(path.join("many")).unwrap();
     let error = open(path, Split::Test, None).unwrap_err();
     assert!(error.starts_with("DIR: it has no data set: it needs two folders of photos"), "{error}");
     assert!(open(&path.join("none"), Split::Test, None).unwrap_err().starts_with("cannot read DIR: "));

@@ -5,8 +5,8 @@ use ndarray::{ArrayView2, s};
 use crate::clip::similarity;
 use crate::error::Error;
 
-/// Queries that are compared at a time, so that memory does not grow with their number.
-const BLOCK: usize = 256;
+/// Cosines that are computed at a time: 64 MB, whatever the numbers of queries and targets.
+const BLOCK: usize = 1 << 24;
 
 /// The rank of the best related target of each query: 0 if it is the most similar of all `targets [n, embed_dim]` to
 /// the query. `related` has the indices of the targets that belong to each query; without any, the rank is
@@ -23,8 +23,9 @@ pub fn ranks_of_related(
     related: &[Vec<usize>],
 ) -> Result<Vec<usize>, Error> {
     let mut ranks = Vec::with_capacity(queries.nrows());
-    for start in (0..queries.nrows()).step_by(BLOCK) {
-        let block = queries.slice(s![start..queries.nrows().min(start + BLOCK), ..]);
+    let step = (BLOCK / targets.nrows().max(1)).max(1);
+    for start in (0..queries.nrows()).step_by(step) {
+        let block = queries.slice(s![start..queries.nrows().min(start.saturating_add(step)), ..]);
         let cosines = similarity(&block, &targets)?;
         for (row, related) in cosines.outer_iter().zip(related.get(start..).unwrap_or_default()) {
             let best = |best: Option<usize>, &target: &usize| match best {

@@ -193,7 +193,7 @@ mod tests {
         {
             let head = Head { small: 77, ..Head::new(rows, dim, tag_len, fingerprint, [9; 32]).unwrap() };
             let bytes = head.bytes();
-            assert!(bytes.len() % 64 == 0 && bytes.len() <= head.at.vectors.start);
+            assert!(bytes.len().is_multiple_of(64) && bytes.len() <= head.at.vectors.start);
             assert_eq!(Head::parse(&bytes, head.file_len), Ok(head.clone()));
             assert_eq!(Head::parse(&bytes, head.file_len + 1), Err(Fault::Damaged));
         }

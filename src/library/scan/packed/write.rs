@@ -174,22 +174,23 @@ impl Codes {
             file.seek(SeekFrom::Start((head.at.vectors.start + start * dim * 4) as u64))?;
             file.read_exact(bytemuck::cast_slice_mut(&mut vectors))?;
             let mut codes = vec![0i8; rows * stride];
-            let parts = codes.par_chunks_mut(BLOCK * stride).zip(vectors.par_chunks(BLOCK * dim));
-            let blocks = options.threads.run(|_| {
-                threads::map(parts, |(codes, vectors)| {
-                    let (mut scales, mut residuals) = (Vec::new(), Vec::new());
-                    for (codes, vector) in codes.chunks_exact_mut(stride).zip(vectors.chunks_exact(dim)) {
-                        let encoded = encode(isa, vector, centre, codes);
-                        scales.push(encoded.scale);
-                        residuals.push(encoded.residual);
-                    }
-                    let check = Checksum::new()
-                        .and(bytemuck::cast_slice(codes))
-                        .and(bytemuck::cast_slice(&scales))
-                        .and(bytemuck::cast_slice(&residuals))
-                        .finish();
-                    (scales, residuals, check)
-                })
+            let block = |(codes, vectors): (&mut [i8], &[f32])| {
+                let (mut scales, mut residuals) = (Vec::new(), Vec::new());
+                for (codes, vector) in codes.chunks_exact_mut(stride).zip(vectors.chunks_exact(dim)) {
+                    let encoded = encode(isa, vector, centre, codes);
+                    scales.push(encoded.scale);
+                    residuals.push(encoded.residual);
+                }
+                let check = Checksum::new()
+                    .and(bytemuck::cast_slice(codes))
+                    .and(bytemuck::cast_slice(&scales))
+                    .and(bytemuck::cast_slice(&residuals))
+                    .finish();
+                (scales, residuals, check)
+            };
+            let blocks: Vec<_> = options.threads.run(|threads| match threads {
+                1 => codes.chunks_mut(BLOCK * stride).zip(vectors.chunks(BLOCK * dim)).map(block).collect(),
+                _ => threads::map(codes.par_chunks_mut(BLOCK * stride).zip(vectors.par_chunks(BLOCK * dim)), block),
             });
             for (scales, residuals, check) in blocks {
                 made.scales.extend(scales);

@@ -1,0 +1,106 @@
+//! Where results end, on labelled scenes: what share of the fitting pictures is found, what share of what is found fits,
+//! and how often nothing is rightly the answer.
+//!
+//! Scenes and sentences are drawn at random by the grammar that the demo model was trained on, with other seeds. A
+//! sentence fits a scene if it could be its caption. Scenes of which it is true only as a poor description, such as "a
+//! star" of three stars, count as neither.
+
+use std::fs::File;
+use std::io::BufWriter;
+
+use clippie_rs::Clip;
+use clippie_rs::library::{Index, Library, Query, Search};
+use clippie_testkit::scenes::{Caption, Dice, Scene, caption, draw, facts};
+
+const SEED: u64 = 20_777;
+const SCENES: u64 = 200;
+const SENTENCES: u64 = 900;
+
+/// Sentences about what no drawing shows.
+const ELSEWHERE: [&str; 20] = [
+    "a dog on a beach",
+    "my grandmother's birthday cake",
+    "a car in front of a house",
+    "people dancing at a wedding",
+    "a receipt from a restaurant",
+    "an airplane in the sky",
+    "a child riding a bicycle",
+    "a screenshot of a chat",
+    "the eiffel tower at night",
+    "a plate of spaghetti",
+    "a sunset over the sea",
+    "a horse in a field",
+    "a baby with a teddy bear",
+    "a train at the station",
+    "fireworks over a lake",
+    "a cup of coffee and a laptop",
+    "a whiteboard full of equations",
+    "sailing boats in a harbour",
+    "a football match",
+    "a forest path in autumn",
+];
+
+/// Whether a sentence could be the caption of a scene.
+fn fits(caption: &Caption, scene: &Scene) -> bool {
+    let (claim, either) = caption.claim.row();
+    let facts = facts(scene);
+    let mut swapped = facts;
+    for i in 2..5 {
+        swapped.swap(i, i + 3);
+    }
+    let agrees = |facts: &[i8]| claim.iter().zip(facts).all(|(&claim, &fact)| claim == -1 || claim == fact);
+    agrees(&facts) || either && agrees(&swapped)
+}
+
+#[test]
+fn results_end_where_they_stop_fitting() {
+    let folder = tempfile::tempdir().unwrap();
+    let photos = folder.path().join("photos");
+    std::fs::create_dir(&photos).unwrap();
+    let scenes: Vec<Scene> = (0..SCENES).map(|index| Scene::random(SEED, index)).collect();
+    for (index, scene) in scenes.iter().enumerate() {
+        let file = BufWriter::new(File::create(photos.join(format!("{index:04}.png"))).unwrap());
+        let mut encoder = png::Encoder::new(file, 128, 128);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.write_header().unwrap().write_image_data(&draw(scene, 128)).unwrap();
+    }
+    let library = Library::create(folder.path().join("library.sqlite")).unwrap();
+    let clip = Clip::demo().unwrap();
+    Index::new(&library, clip.image()).texts(clip.text()).unwrap().run(&[&photos]).unwrap();
+
+    let search = Search::new(&library, &clip).limit(SCENES as usize);
+    let (mut fitting, mut kept_fitting, mut kept_wrong, mut nothing, mut rightly_nothing) = (0, 0, 0, 0, 0);
+    for index in 0..SENTENCES {
+        let scene = Scene::random(SEED + 1, index);
+        let caption = caption(&scene, &mut Dice::new(scene.seed, 7));
+        let found = search.run(&Query::text(&caption.text)).unwrap();
+        let kept: Vec<&Scene> = found
+            .hits
+            .iter()
+            .map(|hit| &scenes[hit.path.file_stem().unwrap().to_str().unwrap().parse::<usize>().unwrap()])
+            .collect();
+        let all = scenes.iter().filter(|scene| fits(&caption, scene)).count();
+        if all > 0 {
+            fitting += all;
+            kept_fitting += kept.iter().filter(|scene| fits(&caption, scene)).count();
+            kept_wrong += kept.iter().filter(|scene| !caption.claim.might_hold(scene)).count();
+        } else if !scenes.iter().any(|scene| caption.claim.might_hold(scene)) {
+            nothing += 1;
+            rightly_nothing += usize::from(kept.is_empty());
+        }
+    }
+    let mut elsewhere = 0;
+    for text in ELSEWHERE {
+        elsewhere += usize::from(search.run(&Query::text(text)).unwrap().hits.is_empty());
+    }
+    let share = |part: usize, of: usize| part as f64 / of as f64;
+    let (recall, precision) = (share(kept_fitting, fitting), share(kept_fitting, kept_fitting + kept_wrong));
+    let (in_domain, outside) = (share(rightly_nothing, nothing), share(elsewhere, ELSEWHERE.len()));
+    println!(
+        "recall {recall:.3} of {fitting}, precision {precision:.3}, nothing {in_domain:.3} of {nothing} drawings' sentences and {outside:.3} of others"
+    );
+    assert!(fitting > 500 && nothing > 100);
+    assert!(recall >= 0.95, "recall {recall}");
+    assert!(precision >= 0.90, "precision {precision}");
+    assert!(share(rightly_nothing + elsewhere, nothing + ELSEWHERE.len()) >= 0.90, "{in_domain} {outside}");
+}

@@ -1,0 +1,169 @@
+//! Search and similar through the binary, on drawn scenes: right pictures, sums, filters, formats, and no results.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::support::{Ran, Sandbox};
+
+/// The drawings of the repository, in `photos`, indexed.
+fn drawings() -> Sandbox {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("photos")).unwrap();
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/drawings")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "png") {
+            fs::copy(&path, sandbox.path("photos").join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    sandbox.index(["photos"]).code(0);
+    sandbox
+}
+
+fn command(sandbox: &Sandbox, command: &str, args: &[&str]) -> Ran {
+    let library = sandbox.library.to_str().unwrap();
+    sandbox.run([command, "--library", library].iter().chain(args))
+}
+
+/// The lines of JSON of a search.
+fn hits(sandbox: &Sandbox, args: &[&str]) -> Vec<Value> {
+    let ran = command(sandbox, "search", &[&["--format", "jsonl"], args].concat()).code(0);
+    ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The names of the files of a search.
+fn names(sandbox: &Sandbox, args: &[&str]) -> Vec<String> {
+    let name =
+        |hit: &Value| Path::new(hit["path"].as_str().unwrap()).file_name().unwrap().to_string_lossy().into_owned();
+    hits(sandbox, args).iter().map(name).collect()
+}
+
+#[test]
+fn the_right_drawing_comes_first_and_what_does_not_fit_is_left_out() {
+    let sandbox = drawings();
+    let found = hits(&sandbox, &["a", "white", "square", "below", "a", "red", "star"]);
+    assert!(found[0]["path"].as_str().unwrap().ends_with("05.png") && found[0]["fit"].as_f64().unwrap() >= 1.0);
+    assert!(found.len() < 5, "{found:?}");
+    // All words of the query, whether quoted or not.
+    assert_eq!(found, hits(&sandbox, &["a white square below a red star"]));
+    // With --all, the rest follows, in order.
+    let all = hits(&sandbox, &["--all", "-n", "20", "a white square below a red star"]);
+    assert_eq!((all.len(), &all[..found.len()]), (20, &found[..]));
+    let scores: Vec<f64> = all.iter().map(|hit| hit["score"].as_f64().unwrap()).collect();
+    assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+    let least = command(&sandbox, "search", &["--min-score", "0.9", "a white square below a red star"]).code(0);
+    assert_eq!(least.stdout, "");
+}
+
+#[test]
+fn nothing_fits_what_is_not_there() {
+    let sandbox = drawings();
+    let ran = command(&sandbox, "search", &["a", "red", "circle"]).code(0);
+    assert_eq!(ran.stdout, "");
+    ran.says(&["nothing fits `a red circle`", "--all shows what comes nearest"]);
+    command(&sandbox, "search", &["--in", "nowhere", "--all", "a star"]).code(0).says(&["no photo passes the filters"]);
+}
+
+#[test]
+fn sums_are_arithmetic_of_unit_vectors() {
+    let sandbox = drawings();
+    let star = sandbox.path("photos/05.png");
+    let vector = |input: &[&str]| -> Vec<f64> {
+        let ran = sandbox.run(["encode", "-m", "demo"].iter().chain(input)).code(0);
+        let row: Value = serde_json::from_str(ran.stdout.lines().next().unwrap()).unwrap();
+        row["embedding"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
+    };
+    let (a, b, c) = (vector(&["--text", "a ring"]), vector(&[star.to_str().unwrap()]), vector(&["--text", "a star"]));
+    let sum: Vec<f64> = (0..a.len()).map(|i| a[i] + 0.5 * b[i] - 2.0 * c[i]).collect();
+    let length = sum.iter().map(|value| value * value).sum::<f64>().sqrt();
+    let photo = format!("0.5:{}", star.display());
+    let found = hits(&sandbox, &["--all", "-n", "100", "a", "ring", "+", &photo, "-", "2:a star"]);
+    // The photo of the query is left out.
+    assert_eq!(found.len(), fs::read_dir(sandbox.path("photos")).unwrap().count() - 1);
+    for hit in &found[..5] {
+        let photo = vector(&[hit["path"].as_str().unwrap()]);
+        let cosine: f64 = sum.iter().zip(&photo).map(|(a, b)| a / length * b).sum();
+        assert!((cosine - hit["score"].as_f64().unwrap()).abs() < 1e-5, "{cosine} {hit}");
+    }
+    // Flags spell the same query.
+    let flags = ["--all", "-n", "100", "a ring", "--add", &photo, "--subtract", "2:a star"];
+    assert_eq!(hits(&sandbox, &flags), found);
+    command(&sandbox, "search", &["a star", "-", "a star"]).code(2).says(&["cancel each other out"]);
+    command(&sandbox, "search", &["a star", "-"]).code(2).says(&["nothing follows `-`"]);
+    command(&sandbox, "search", &["./missing.jpg"]).code(1).says(&["missing.jpg"]);
+}
+
+#[test]
+fn similar_photos_and_copies() {
+    let sandbox = drawings();
+    fs::create_dir(sandbox.path("photos/copies")).unwrap();
+    fs::copy(sandbox.path("photos/05.png"), sandbox.path("photos/copies/again.png")).unwrap();
+    sandbox.index(["photos"]).code(0);
+    // A photo that is not in the library, but its content is.
+    let outside = sandbox.path("outside.png");
+    fs::copy(sandbox.path("photos/05.png"), &outside).unwrap();
+    let similar = command(&sandbox, "similar", &["--all", "--format", "paths", outside.to_str().unwrap()]).code(0);
+    assert_eq!(similar.stdout.lines().count(), 10);
+    assert!(!similar.stdout.contains("05.png") && !similar.stdout.contains("again.png"), "{}", similar.stdout);
+    // A copy is one result with two paths.
+    let found = hits(&sandbox, &["a white square below a red star"]);
+    assert!(found[0]["path"].as_str().unwrap().ends_with("05.png"));
+    assert!(found[0]["copies"][0]["path"].as_str().unwrap().ends_with("again.png"), "{}", found[0]);
+    assert_eq!(names(&sandbox, &["--in", "photos/copies", "a white square below a red star"]), ["again.png"]);
+}
+
+#[test]
+fn filters() {
+    let sandbox = drawings();
+    let count = |args: &[&str]| hits(&sandbox, &[&["--all", "-n", "100", "a star"], args].concat()).len();
+    let all = count(&[]);
+    assert!(all > 30);
+    assert_eq!(count(&["--name", "0*.png"]), 9);
+    assert_eq!(count(&["--name", "0*.png", "--name", "10.png"]), 10);
+    assert_eq!((count(&["--after", "2017-07"]), count(&["--before", "2017-07"])), (all, 0));
+    assert_eq!(count(&["--near", "48.85,2.35"]), 0);
+    for bad in [&["--after", "soon"][..], &["--near", "48.85"], &["--near", "99,0"], &["--name", "["]] {
+        command(&sandbox, "search", &[&["a star"], bad].concat()).code(2);
+    }
+    // Ties are in the order of paths, and do not depend on how many are asked for.
+    for n in 1..12 {
+        let some = names(&sandbox, &["--all", "-n", &n.to_string(), "a star"]);
+        assert_eq!(some, names(&sandbox, &["--all", "-n", "100", "a star"])[..n]);
+    }
+}
+
+#[test]
+fn formats() {
+    let sandbox = drawings();
+    let query = "a white square below a red star";
+    let table = command(&sandbox, "search", &[query]).code(0).stdout;
+    assert!(table.starts_with(" fit  score") || table.starts_with("fit"), "{table}");
+    assert!(table.lines().nth(1).unwrap().ends_with("05.png"), "{table}");
+    let null = command(&sandbox, "search", &["-0", query]).code(0).stdout;
+    assert!(null.ends_with("05.png\0") || null.split('\0').next().unwrap().ends_with("05.png"), "{null}");
+    let page = command(&sandbox, "search", &["--html", "sheet.html", "--all", query]).code(0);
+    page.says(&["wrote sheet.html with 10 photos"]);
+    let html = fs::read_to_string(sandbox.path("sheet.html")).unwrap();
+    assert_eq!(html.matches("data:image/jpeg;base64,").count(), 10);
+    assert!(html.contains("photos/05.png") && html.contains(query));
+    let preview = command(&sandbox, "search", &["--preview=shades", query]).code(0).stdout;
+    assert!(preview.lines().count() > table.lines().count() + 5, "{preview}");
+}
+
+#[test]
+fn models_and_libraries_that_do_not_fit() {
+    let sandbox = Sandbox::new();
+    let ran = command(&sandbox, "search", &["a star"]).code(1);
+    ran.says(&["there is no photo library", "clippie-rs index DIR"]);
+    fs::write(sandbox.path("text"), "not a database, whatever its name says ".repeat(50)).unwrap();
+    let other = sandbox.path("text");
+    sandbox.run(["search", "--library", other.to_str().unwrap(), "a star"]).code(1).says(&["is not a photo library"]);
+    let sandbox = drawings();
+    // Embeddings of another model.
+    let connection = rusqlite::Connection::open(&sandbox.library).unwrap();
+    connection.execute("UPDATE model SET fingerprint = ?1", ["0".repeat(32)]).unwrap();
+    drop(connection);
+    let ran = command(&sandbox, "search", &["-m", "demo", "a star"]).code(1);
+    ran.says(&["has no embeddings of demo", "clippie-rs index -m demo"]);
+}
