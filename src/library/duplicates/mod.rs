@@ -255,9 +255,10 @@ impl<'a> Duplicates<'a> {
             self.report(DuplicateClass::Picture, 0, contents.len());
             let same = self.pictures(&contents, &mut present)?;
             if pictures {
-                groups.extend(same.groups().filter_map(|group| {
-                    self::group(DuplicateClass::Picture, &group, &mut present, |content| same.likeness(content))
-                }));
+                for group in same.groups() {
+                    let members = group.into_iter().map(|content| (content, same.likeness(content)));
+                    groups.extend(self::group(DuplicateClass::Picture, members, &mut present));
+                }
             }
             if let Some(model) = model {
                 let vectors = library.vectors(&store, &model)?;
@@ -276,9 +277,7 @@ impl<'a> Duplicates<'a> {
                     progress(DuplicateProgress { class: DuplicateClass::Scene, done: done as u64, total });
                 })?;
                 for scene in found {
-                    let members: Vec<usize> = scene.iter().map(|shot| shot.content).collect();
-                    let likeness = |content| scenes::likeness(&scene, content);
-                    groups.extend(self::group(DuplicateClass::Scene, &members, &mut present, likeness));
+                    groups.extend(self::group(DuplicateClass::Scene, scenes::members(&scene), &mut present));
                 }
             }
         }
@@ -327,16 +326,15 @@ impl<'a> Duplicates<'a> {
 /// A group of contents that are there, the one to keep first.
 fn group(
     class: DuplicateClass,
-    members: &[usize],
+    members: impl Iterator<Item = (usize, Likeness)>,
     present: &mut Present<'_>,
-    likeness: impl Fn(usize) -> Likeness,
 ) -> Option<DuplicateGroup> {
     let mut photos = Vec::new();
-    for &content in members {
+    for (content, likeness) in members {
         let all = present.all(content);
         if let Some((&first, others)) = present.files(content).split_first() {
             let copies = others.iter().map(|&file| all[file].path.clone()).collect();
-            photos.push(photo(&all[first], copies, likeness(content)));
+            photos.push(photo(&all[first], copies, likeness));
         }
     }
     finished(class, photos)

@@ -40,15 +40,19 @@ pub(super) struct Shot {
     cosine: f64,
 }
 
-/// What a shot has in common with the first of its scene.
-pub(super) fn likeness(scene: &[Shot], content: usize) -> Likeness {
-    let first = &scene[0];
-    match scene.iter().find(|shot| shot.content == content) {
-        Some(shot) if shot.content != first.content => {
-            Likeness::Scene { cosine: shot.cosine as f32, seconds: shot.dated.then(|| shot.at.abs_diff(first.at)) }
-        }
-        _ => Likeness::First,
-    }
+/// The contents of a scene, with what each has in common with the first.
+pub(super) fn members(scene: &[Shot]) -> impl Iterator<Item = (usize, Likeness)> {
+    scene.iter().map(|shot| {
+        let first = &scene[0];
+        let likeness = match shot.content == first.content {
+            true => Likeness::First,
+            false => {
+                let seconds = shot.dated.then(|| shot.at.abs_diff(first.at));
+                Likeness::Scene { cosine: shot.cosine as f32, seconds }
+            }
+        };
+        (shot.content, likeness)
+    })
 }
 
 /// What scenes are looked for in.
