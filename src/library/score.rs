@@ -3,10 +3,10 @@
 //! A cosine says little by itself: what a sentence and a photo have in common lies between 0.2 and 0.3 with one model and
 //! around 0.5 with another. So the cosine of a result is measured against cosines of pairs that have nothing to do with
 //! each other: those of the library's photos with sentences about anything ([`BACKGROUND`]), or with each other if photos
-//! are searched for. With their median m and 99th percentile h,
+//! are searched for. With their median m and the mean h of their highest hundredth,
 //!
 //! ```text
-//! fit = (cosine + lift - m) / (1.2 · (h - m)),   lift = 0.2 · (the query's own 90th percentile in this library - m)
+//! fit = (cosine + lift - m) / (1.04 · (h - m)),   lift = 0.2 · (the query's own 90th percentile in this library - m)
 //! ```
 //!
 //! and results end where the fit falls below one. The lift is for sentences only: a general one, "a circle", has lower
@@ -17,14 +17,15 @@ use super::error::Error;
 use super::store::{Calibration, ModelRow, Store};
 use crate::clip::TextEncoder;
 
-/// Where results end, in units of the distance from the median to the 99th percentile.
-const CUT: f64 = 1.2;
+/// Where results end, in units of the distance from the median to the high cosines of unrelated pairs.
+const CUT: f64 = 1.04;
 /// Share of the query's own high cosines that is added.
 const LIFT: f64 = 0.2;
 /// The query's cosines that count as high.
 const LIFT_QUANTILE: f64 = 0.9;
-/// The quantile of unrelated pairs.
-const HIGH: f64 = 0.99;
+/// The share of unrelated pairs whose cosines count as high; their mean varies half as much from library to library as
+/// their smallest.
+const HIGH: f64 = 0.01;
 
 /// Photos whose cosines with the background sentences are taken.
 const SAMPLE: usize = 1024;
@@ -233,7 +234,10 @@ pub(super) fn measured(
 }
 
 fn calibration(cosines: &mut [f64]) -> Option<Calibration> {
-    let (median, high) = (quantile(cosines, 0.5)?, quantile(cosines, HIGH)?);
+    let median = quantile(cosines, 0.5)?;
+    let count = ((cosines.len() as f64 * HIGH).round() as usize).max(1);
+    cosines.sort_unstable_by(f64::total_cmp);
+    let high = cosines.iter().rev().take(count).sum::<f64>() / count as f64;
     (high > median).then_some(Calibration { median, high })
 }
 
@@ -300,13 +304,13 @@ mod tests {
         let text = Some(Calibration { median: 0.2, high: 0.3 });
         let photo = Some(Calibration { median: 0.5, high: 0.7 });
         let plain = Measure::new(&[(1.0, text)], 1.0, None).unwrap();
-        assert!((plain.cut() - 0.32).abs() < 1e-9 && (plain.fit(plain.cut()) - 1.0).abs() < 1e-9);
+        assert!((plain.cut() - 0.304).abs() < 1e-9 && (plain.fit(plain.cut()) - 1.0).abs() < 1e-9);
         let general = Measure::new(&[(1.0, text)], 1.0, Some(0.25)).unwrap();
-        assert!((general.cut() - 0.31).abs() < 1e-9 && (general.fit(general.cut()) - 1.0).abs() < 1e-9);
+        assert!((general.cut() - 0.294).abs() < 1e-9 && (general.fit(general.cut()) - 1.0).abs() < 1e-9);
         // 0.8 of a text and 0.6 of a photo.
         let sum = Measure::new(&[(0.8, text), (0.6, photo)], 1.0, None).unwrap();
         assert!((sum.median - 0.46).abs() < 1e-6);
-        assert!((sum.reach - 1.2 * (0.08f64.powi(2) + 0.12f64.powi(2)).sqrt()).abs() < 1e-6);
+        assert!((sum.reach - 1.04 * (0.08f64.powi(2) + 0.12f64.powi(2)).sqrt()).abs() < 1e-6);
         assert_eq!(Measure::new(&[(0.8, text), (0.6, None)], 1.0, None), None);
     }
 }

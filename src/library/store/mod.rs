@@ -156,6 +156,13 @@ impl Store {
         Ok(result)
     }
 
+    /// Runs `work` on one state of the library, whatever others write.
+    pub fn read<R>(&self, work: impl FnOnce(&Store) -> Result<R, Error>) -> Result<R, Error> {
+        let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred);
+        let _until_the_end = transaction.map_err(|error| self.fail(&error))?;
+        work(self)
+    }
+
     /// Runs statements, and names the library in their errors.
     pub fn run<R>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<R>) -> Result<R, Error> {
         work(&self.connection).map_err(|error| self.fail(&error))

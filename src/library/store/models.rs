@@ -24,7 +24,7 @@ pub(crate) struct ModelRow {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Calibration {
     pub median: f64,
-    /// The 99th percentile.
+    /// The mean of the highest hundredth.
     pub high: f64,
 }
 

@@ -77,8 +77,8 @@ CREATE TABLE model (
     dim INTEGER NOT NULL CHECK (dim BETWEEN 1 AND 65536),
     -- Counts removals and replacements of its embeddings.
     epoch INTEGER NOT NULL DEFAULT 0,
-    -- The median and the 99th percentile of cosines between photos of this library and sentences about anything, and
-    -- between pairs of its photos: what scores are measured against.
+    -- The median, and the mean of the highest hundredth, of cosines between photos of this library and sentences about
+    -- anything, and between pairs of its photos: what scores are measured against.
     text_median REAL,
     text_high REAL,
     photo_median REAL,
