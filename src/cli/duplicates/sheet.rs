@@ -1,18 +1,16 @@
 //! The contact sheet of groups.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use super::output::{date, reason};
 use crate::CancelToken;
-use crate::cli::messages::{Messages, count, one_line, size};
+use crate::cli::messages::{Messages, count, size};
 use crate::cli::output::Destination;
+use crate::cli::thumbnail;
 use crate::library::DuplicateGroup;
 use crate::library::sheet::{Card, Head, Page, Picture, Section, THUMBNAIL_SIDE, thumbnail_jpeg};
-
-/// Largest file that is read for a thumbnail: larger than any photo.
-const MAX_FILE: u64 = 1 << 29;
 
 /// Writes the groups to `html`; returns whether it was not cancelled.
 pub(super) fn write(
@@ -66,17 +64,9 @@ pub(super) fn write(
     Ok(true)
 }
 
-/// The thumbnail of a photo, or why there is none.
+/// The thumbnail of a photo as a JPEG file with its size, or why there is none.
 fn thumbnail(path: &Path) -> Result<(Vec<u8>, usize, usize), String> {
-    let read = || {
-        let mut bytes = Vec::new();
-        fs::File::open(path)?.take(MAX_FILE).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = read().map_err(|error: io::Error| format!("it cannot be read: {error}"))?;
-    let small = crate::photo::thumbnail(&bytes, THUMBNAIL_SIDE, "it")
-        .map_err(|error| one_line(&error.to_string()).into_owned())?;
-    let (width, height) = (small.width(), small.height());
+    let small = thumbnail::read(path, THUMBNAIL_SIDE)?;
     let jpeg = thumbnail_jpeg(&small).map_err(|error| error.to_string())?;
-    Ok((jpeg, width, height))
+    Ok((jpeg, small.width(), small.height()))
 }

@@ -43,7 +43,7 @@ impl Made {
         let store = library.store().unwrap();
         let root = store.add_root(&fs::canonicalize(photos_folder).unwrap()).unwrap().0;
         let model = store.add_model("00112233445566778899aabbccddeeff", "circle", 2).unwrap().id;
-        store.set_calibration(model, None, Some(Calibration { median: 0.0, high: 0.5 })).unwrap();
+        store.set_calibration(model, None, Some(Calibration { median: 0.0, high: 0.6 })).unwrap();
         drop(store);
         let made = Made { folder, library, root, model };
         made.add(photos);

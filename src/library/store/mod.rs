@@ -140,13 +140,6 @@ impl Store {
         self.connection.is_readonly("main").unwrap_or(true)
     }
 
-    /// Runs `work` on one state of the library, whatever others write.
-    pub fn read<R>(&self, work: impl FnOnce(&Store) -> Result<R, Error>) -> Result<R, Error> {
-        let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred);
-        let _until_the_end = transaction.map_err(|error| self.fail(&error))?;
-        work(self)
-    }
-
     /// Runs `work` in one transaction: all of its changes are kept, or none.
     pub fn write<R>(&self, work: impl FnOnce(&Store) -> Result<R, Error>) -> Result<R, Error> {
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate);
