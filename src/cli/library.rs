@@ -75,3 +75,26 @@ pub(super) fn towers(
         (_, false) => (options.open_weights_image(weights), None),
     })
 }
+
+/// The fingerprint of the library's embeddings that `-m` names: by the model's name or by the start of the fingerprint.
+pub(super) fn fingerprint(model: Option<&std::ffi::OsStr>, library: &Library) -> Result<Option<String>, Failure> {
+    let Some(named) = model.filter(|model| !model.is_empty()) else { return Ok(None) };
+    let named = named.to_string_lossy();
+    let models = library.models()?;
+    let is_meant = |known: &library::LibraryModel| {
+        known.name == named || (named.len() >= 8 && known.fingerprint.starts_with(&*named))
+    };
+    let mut meant: Vec<&library::LibraryModel> = models.iter().filter(|known| is_meant(known)).collect();
+    match (meant.pop(), meant.is_empty()) {
+        (Some(model), true) => Ok(Some(model.fingerprint.clone())),
+        (Some(_), false) => {
+            let path = library.path().display();
+            Err(Failure::Usage(format!("{path} has several models called {named}; name one by its fingerprint")))
+        }
+        (None, _) => {
+            let known = models.iter().map(|model| model.name.clone()).collect();
+            let path = library.path().to_owned();
+            Err(library::Error::Fingerprint { path, name: named.into_owned(), known }.into())
+        }
+    }
+}

@@ -8,10 +8,16 @@ mod args;
 mod bench;
 mod classify;
 mod convert;
+#[cfg(feature = "library")]
+mod duplicates;
 mod encode;
 #[cfg(feature = "library")]
 mod evaluate;
 mod events;
+#[cfg(feature = "library")]
+mod export;
+#[cfg(feature = "library")]
+mod import_vectors;
 #[cfg(feature = "library")]
 mod index;
 mod info;
@@ -95,7 +101,13 @@ fn run() -> ExitCode {
         #[cfg(feature = "library")]
         Command::Similar(args) => search::similar(args, &messages),
         #[cfg(feature = "library")]
+        Command::Duplicates(args) => duplicates::run(args, &messages),
+        #[cfg(feature = "library")]
         Command::Status(args) => status::run(args),
+        #[cfg(feature = "library")]
+        Command::Export(args) => export::run(args, &messages),
+        #[cfg(feature = "library")]
+        Command::ImportVectors(args) => import_vectors::run(args, &messages),
         Command::Bench(args) => bench::run(args),
     };
     exit_code(result, &cli.command, &messages)

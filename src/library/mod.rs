@@ -7,6 +7,8 @@
 //! The SQLite file is the truth; the mapped file of packed vectors is derived from it and made again whenever it does
 //! not fit. `scan` knows neither: it takes vectors from whoever has some.
 
+mod duplicates;
+mod embeddings;
 mod error;
 pub mod evaluate;
 mod filter;
@@ -26,9 +28,11 @@ pub(crate) mod store;
 mod texts;
 mod vectors;
 
+pub use duplicates::{DuplicateClass, DuplicateGroup, DuplicatePhoto, DuplicateProgress, Duplicates, Likeness};
+pub use embeddings::Embeddings;
 pub use error::Error;
 pub use filter::Filter;
-pub use index::{Index, IndexProgress, IndexReport};
+pub use index::{GivenEmbeddings, GivenReport, Index, IndexProgress, IndexReport};
 pub use library::Library;
 pub use place::default_path;
 pub use query::{Query, Term, What};

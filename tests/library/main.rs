@@ -6,6 +6,8 @@ mod cut;
 #[cfg(unix)]
 #[path = "../common/signals.rs"]
 mod default_signals;
+mod duplicates;
+mod export;
 mod index;
 mod kill;
 mod roots;

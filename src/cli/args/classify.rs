@@ -18,6 +18,9 @@ use super::{Inputs, Running};
 /// white space around them and empty lines are ignored. With several templates or wordings, their embeddings are
 /// averaged. `--templates general` is a built-in set for photos: usually more accurate, and ten sentences per label.
 ///
+/// With --library nothing is decoded or encoded but the labels: the photos are those of the library, sorted by path, and
+/// the model is the library's unless -m names another one that it has embeddings of.
+///
 /// The table is cut to the width of a terminal. jsonl writes one line per photo: {"path":…,"label":…,"probability":…,
 /// "margin":…,"top":[{"label":…,"probability":…,"cosine":…},…],"fingerprint":…}, or {"path":…,"error":"…"}; the label is
 /// null if it is none of these, and path_bytes is as in `encode`. csv writes path, label (empty if none of these),
@@ -31,10 +34,21 @@ use super::{Inputs, Running};
 Examples:
   clippie-rs classify -m mobileclip2-s2 photos/ --label dog --label cat --label \"something else\"
   clippie-rs classify -m mobileclip2-s2 photos/ --labels-from labels.txt --templates general --format csv -o out.csv
+  clippie-rs classify --library --in ~/Pictures/2023 --label receipt --label photo --format csv
   clippie-rs classify -m mobileclip2-s2 a.jpg --label beach --label forest --top 2 --min-probability 0.6")]
 pub(in crate::cli) struct Classify {
     #[command(flatten)]
     pub inputs: Inputs,
+    /// Classify the photos of the library instead of inputs, by their stored embeddings; FILE as in `index`, by default
+    /// the default library
+    #[cfg(feature = "library")]
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    #[arg(conflicts_with_all = ["inputs", "files_from", "exclude", "ignore_files"])]
+    pub library: Option<Option<PathBuf>>,
+    /// Only photos of the library in this folder and its subfolders; repeatable
+    #[cfg(feature = "library")]
+    #[arg(long = "in", value_name = "DIR", requires = "library")]
+    pub folders: Vec<PathBuf>,
     /// What photos may show; repeatable
     #[arg(long = "label", value_name = "LABEL", allow_hyphen_values = true)]
     pub labels: Vec<String>,

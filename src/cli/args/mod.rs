@@ -4,7 +4,11 @@ mod bench;
 mod classify;
 mod convert;
 #[cfg(feature = "library")]
+mod duplicates;
+#[cfg(feature = "library")]
 mod evaluate;
+#[cfg(feature = "library")]
+mod export;
 mod inputs;
 #[cfg(feature = "library")]
 mod library;
@@ -23,7 +27,11 @@ pub(super) use bench::Bench;
 pub(super) use classify::{Classify, Sentences, TableFormat, TemplateSet};
 pub(super) use convert::Convert;
 #[cfg(feature = "library")]
+pub(super) use duplicates::{Class, Duplicates, GroupFormat};
+#[cfg(feature = "library")]
 pub(super) use evaluate::Evaluate;
+#[cfg(feature = "library")]
+pub(super) use export::{Export, ExportFormat, ImportVectors};
 pub(super) use inputs::{Inputs, Running};
 #[cfg(feature = "library")]
 pub(super) use library::{Index, Library, Status};
@@ -96,7 +104,13 @@ pub(super) enum Command {
     #[cfg(feature = "library")]
     Similar(Similar),
     #[cfg(feature = "library")]
+    Duplicates(Duplicates),
+    #[cfg(feature = "library")]
     Status(Status),
+    #[cfg(feature = "library")]
+    Export(Export),
+    #[cfg(feature = "library")]
+    ImportVectors(ImportVectors),
     Bench(Bench),
 }
 
@@ -350,7 +364,13 @@ impl Command {
             #[cfg(feature = "library")]
             Command::Similar(_) => "similar",
             #[cfg(feature = "library")]
+            Command::Duplicates(_) => "duplicates",
+            #[cfg(feature = "library")]
             Command::Status(_) => "status",
+            #[cfg(feature = "library")]
+            Command::Export(_) => "export",
+            #[cfg(feature = "library")]
+            Command::ImportVectors(_) => "import-vectors",
             Command::Bench(_) => "bench",
         }
     }

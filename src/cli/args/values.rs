@@ -26,6 +26,19 @@ pub(super) fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Maximum time between shots, in minutes: a year.
+#[cfg(feature = "library")]
+const MAX_MINUTES: f64 = 525_600.0;
+
+/// Parses a time in minutes.
+#[cfg(feature = "library")]
+pub(super) fn minutes(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(minutes) if (0.0..=MAX_MINUTES).contains(&minutes) => Ok(minutes),
+        _ => Err(format!("not a number of minutes from 0 to {MAX_MINUTES}")),
+    }
+}
+
 /// Parses a mean of red, green and blue.
 pub(super) fn mean(text: &str) -> Result<Rgb, String> {
     let mean = rgb(text)?;

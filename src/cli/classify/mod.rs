@@ -1,6 +1,8 @@
 //! `clippie-rs classify`: tell which of several labels each photo shows.
 
 mod rows;
+#[cfg(feature = "library")]
+mod stored;
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +12,14 @@ use super::messages::{Failure, Messages, Outcome, one_line};
 use super::output::{Destination, cannot_write};
 use super::tally::Tally;
 use super::{model, passed_over, photos};
-use crate::{Classifier, Clip, Error, Label, Scoring, Templates};
+use crate::{Classifier, Error, Label, Scoring, Templates, TextEncoder};
 use rows::Rows;
 
 pub(super) fn run(args: &Classify, messages: &Messages) -> Result<Outcome, Failure> {
+    #[cfg(feature = "library")]
+    if let Some(file) = &args.library {
+        return stored::run(args, file.clone(), messages);
+    }
     if args.inputs.is_empty() {
         return Err(Failure::Usage("nothing to classify: name photos or folders, or give --files-from".into()));
     }
@@ -27,7 +33,7 @@ pub(super) fn run(args: &Classify, messages: &Messages) -> Result<Outcome, Failu
     let chosen = model::choose(&args.running, messages)?;
     let weights = chosen.weights.path().to_owned();
     let clip = chosen.options.open_weights(chosen.weights)?;
-    let classifier = classifier(args, &clip, labels, templates)?;
+    let classifier = classifier(args, clip.text(), labels, templates)?;
     let found = inputs::photos(&args.inputs, &walk, messages)?;
     let lists = [&args.inputs.files_from, &args.labels_from, &args.sentences.templates_from];
     let outputs: Vec<PathBuf> = args.output.iter().filter(|path| !inputs::is_stdin(path)).cloned().collect();
@@ -75,8 +81,13 @@ pub(super) fn templates(sentences: &Sentences) -> Result<Templates, Failure> {
 }
 
 /// Encodes the labels.
-fn classifier(args: &Classify, clip: &Clip, labels: Vec<Label>, templates: Templates) -> Result<Classifier, Failure> {
-    let classifier = clip
+fn classifier(
+    args: &Classify,
+    text: &TextEncoder,
+    labels: Vec<Label>,
+    templates: Templates,
+) -> Result<Classifier, Failure> {
+    let classifier = text
         .classifier(labels)
         .templates(templates)
         .scoring(if args.sigmoid { Scoring::Sigmoid } else { Scoring::Softmax })

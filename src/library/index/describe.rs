@@ -3,23 +3,29 @@
 use std::path::Path;
 
 use super::super::store::PhotoRow;
-use crate::clip::ObservedPhoto;
+use crate::clip::{Content, ObservedPhoto};
+use crate::photo::Metadata;
 
 /// The row of a photo that was encoded.
 pub(super) fn photo(photo: &ObservedPhoto) -> PhotoRow {
-    let content = photo.content();
+    let content = photo.content().unwrap_or(Content { hash: [0; 32], len: 0 });
+    match photo.observed() {
+        Some(seen) => PhotoRow { picture: Some(seen.hash.to_bytes().to_vec()), ..described(&content, &seen.metadata) },
+        None => PhotoRow { hash: content.hash, bytes: content.len, orientation: 1, ..PhotoRow::default() },
+    }
+}
+
+/// The row of a photo of which the headers were read.
+pub(super) fn described(content: &Content, seen: &Metadata) -> PhotoRow {
     let mut row = PhotoRow {
-        hash: content.map_or([0; 32], |content| content.hash),
-        bytes: content.map_or(0, |content| content.len),
-        orientation: 1,
+        hash: content.hash,
+        bytes: content.len,
+        format: Some(seen.format.name().to_ascii_lowercase()),
+        width: u32::try_from(seen.width).unwrap_or(u32::MAX),
+        height: u32::try_from(seen.height).unwrap_or(u32::MAX),
+        orientation: seen.orientation,
         ..PhotoRow::default()
     };
-    let Some(observed) = photo.observed() else { return row };
-    let seen = &observed.metadata;
-    row.format = Some(seen.format.name().to_ascii_lowercase());
-    row.width = u32::try_from(seen.width).unwrap_or(u32::MAX);
-    row.height = u32::try_from(seen.height).unwrap_or(u32::MAX);
-    row.orientation = seen.orientation;
     if let Some(taken) = &seen.taken {
         row.taken = Some(format!(
             "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
@@ -29,7 +35,6 @@ pub(super) fn photo(photo: &ObservedPhoto) -> PhotoRow {
     }
     row.place = seen.place.map(|place| (place.latitude, place.longitude));
     row.camera = camera(seen.make.as_deref(), seen.model.as_deref());
-    row.picture = Some(observed.hash.to_bytes().to_vec());
     row
 }
 

@@ -6,6 +6,7 @@
 mod commit;
 mod compare;
 mod describe;
+mod given;
 mod gone;
 mod pipeline;
 mod place;
@@ -27,6 +28,7 @@ use crate::clip::{ImageEncoder, TextEncoder};
 use crate::walk::Walk;
 use commit::{Observer, Writer};
 use compare::{Compare, Met};
+pub use given::{GivenEmbeddings, GivenReport};
 use pipeline::{Copies, Job};
 pub(super) use place::real;
 pub use report::{IndexProgress, IndexReport};

@@ -71,6 +71,18 @@ impl Store {
         })
     }
 
+    /// Calls `visit` for the picture hashes of all contents that have one.
+    pub fn pictures(&self, mut visit: impl FnMut(i64, &[u8])) -> Result<(), Error> {
+        self.run(|connection| {
+            let mut statement = connection.prepare_cached("SELECT id, picture FROM photo WHERE picture IS NOT NULL")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                visit(row.get(0)?, row.get_ref(1)?.as_blob()?);
+            }
+            Ok(())
+        })
+    }
+
     /// Adds a content, or brings what is known of it up to date.
     pub fn put_photo(&self, photo: &PhotoRow) -> Result<i64, Error> {
         self.run(|connection| {

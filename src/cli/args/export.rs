@@ -1,0 +1,95 @@
+//! Arguments of `export` and `import-vectors`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Library, Model};
+
+/// Write the embeddings of the library to a file
+///
+/// There is a row for every file that the library has an embedding of and that its folder has, sorted by path; copies
+/// with the same bytes have a row each. Nothing is decoded or encoded.
+///
+/// npy writes a float32 array [rows, length] for NumPy and a sidecar OUT.jsonl with one line per row:
+/// {"path":…,"fingerprint":…}. csv writes columns for the path, the fingerprint and each number. Both are as `encode`
+/// writes them.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  clippie-rs export photos.npy
+  clippie-rs export --format csv --in ~/Pictures/2023 photos.csv")]
+pub(in crate::cli) struct Export {
+    /// File to write; an existing one is replaced when the output is complete
+    #[arg(value_name = "OUT")]
+    pub output: PathBuf,
+    #[command(flatten)]
+    pub library: Library,
+    /// The embeddings of this model, by its name or fingerprint as `status` shows them; needed if the library has those of
+    /// several
+    #[arg(short, long, value_name = "MODEL")]
+    pub model: Option<OsString>,
+    /// Only photos in this folder and its subfolders; repeatable
+    #[arg(long = "in", value_name = "DIR")]
+    pub folders: Vec<PathBuf>,
+    /// Output format: npy or csv
+    #[arg(long, value_name = "FORMAT", default_value = "npy", value_parser = format)]
+    pub format: ExportFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum ExportFormat {
+    Npy,
+    Csv,
+}
+
+fn format(text: &str) -> Result<ExportFormat, String> {
+    match text {
+        "npy" => Ok(ExportFormat::Npy),
+        "csv" => Ok(ExportFormat::Csv),
+        "parquet" => Err("it is not written yet; use npy or csv".into()),
+        "clip-retrieval" => {
+            Err("its lists of paths are parquet files, which are not written yet; use npy or csv".into())
+        }
+        _ => Err("not a format; use npy or csv".into()),
+    }
+}
+
+/// Add embeddings to the library that another program made
+///
+/// VECTORS is a NumPy array [rows, length] of float32 or float16, PATHS has one line of JSON per row: {"path":…}, as
+/// `encode` and `export` write them beside an array. The files are read to identify their content, but no photo is decoded.
+/// They have to be in folders of the library, or below --root. Relative paths start in the current folder.
+///
+/// Embeddings of one fingerprint are compared with each other, so the vectors must be what the model would have made:
+/// same weights, same preprocessing, upright photos. You vouch for that; nothing can verify it. -m takes the fingerprint of a
+/// model, --fingerprint states it, as `info` and `status` show it. Lines of PATHS that state another fingerprint are
+/// refused. Vectors of another length than one are scaled, with a note. An embedding that the library has already stays.
+///
+/// Without decoding, pictures are not known: `duplicates` finds these files by their bytes and scenes only.
+///
+/// The exit code is 3 if some files could not be added, and 1 if none could.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  clippie-rs import-vectors photos.npy photos.npy.jsonl -m mobileclip2-s2 --root ~/Pictures
+  clippie-rs import-vectors photos.npy paths.jsonl --fingerprint 00112233445566778899aabbccddeeff")]
+pub(in crate::cli) struct ImportVectors {
+    /// NumPy array of the vectors
+    #[arg(value_name = "VECTORS")]
+    pub vectors: PathBuf,
+    /// Paths of the rows, as JSON lines
+    #[arg(value_name = "PATHS")]
+    pub paths: PathBuf,
+    #[command(flatten)]
+    pub library: Library,
+    #[command(flatten)]
+    pub model: Model,
+    /// Fingerprint of the vectors: 32 hexadecimal digits
+    #[arg(long, value_name = "FINGERPRINT", conflicts_with = "model")]
+    pub fingerprint: Option<String>,
+    /// Add this folder to the library, where the files are; repeatable
+    #[arg(long = "root", value_name = "DIR")]
+    pub roots: Vec<PathBuf>,
+}

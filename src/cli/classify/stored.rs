@@ -1,0 +1,45 @@
+//! Classifies the photos of the library by their stored embeddings.
+
+use std::path::PathBuf;
+
+use super::{Sink, classifier, labels, templates};
+use crate::cli::args::{self, Classify};
+use crate::cli::inputs;
+use crate::cli::library;
+use crate::cli::messages::{Failure, Messages, Outcome};
+use crate::cli::output::{Destination, cannot_write};
+use crate::library::{Embeddings, Filter};
+
+/// `classify --library`, of a file or the default one.
+pub(super) fn run(args: &Classify, file: Option<PathBuf>, messages: &Messages) -> Result<Outcome, Failure> {
+    inputs::read_stdin_once(&args.inputs, [&args.labels_from, &args.sentences.templates_from])?;
+    let mut filter = Filter::new();
+    for folder in &args.folders {
+        filter = filter.folder(folder)?;
+    }
+    let path = args.output.as_deref();
+    // Before any work, so that an output that cannot be written fails at once.
+    let out = Destination::open(path).map_err(|error| cannot_write(path, &error))?;
+    let labels = labels(args)?;
+    let templates = templates(&args.sentences)?;
+    let library = library::open(&args::Library { library: file })?;
+    let chosen = library::model(&args.running.model, args.running.threads, Some(&library), messages)?;
+    let (_, Some(text)) = library::towers(chosen.options, chosen.weights)? else {
+        let name = chosen.name;
+        return Err(Failure::Error(format!("{name} has no text tower, which labels need; use a model with both")));
+    };
+    let fingerprint = text.fingerprint().as_str();
+    if library.models()?.iter().all(|model| model.fingerprint != fingerprint) {
+        let known = library.models()?.into_iter().map(|model| model.name).collect();
+        let path = library.path().to_owned();
+        return Err(crate::library::Error::Fingerprint { path, name: chosen.name, known }.into());
+    }
+    let stored = Embeddings::of(&library, Some(fingerprint), &filter)?;
+    let classifier = classifier(args, &text, labels, templates)?;
+    if stored.is_empty() {
+        messages.warning("no photo of the library passes the filters");
+    }
+    let mut sink = Sink::start(args, &classifier, out, stored.paths(), messages)?;
+    let result = stored.paths().enumerate().try_for_each(|(row, path)| sink.add(path, Ok(&stored.vector(row)?)));
+    sink.finish(result)
+}

@@ -1,0 +1,197 @@
+//! `export` and `import-vectors`: what is written is what `encode` writes, and comes back into another library.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{Ran, Sandbox, set_time};
+
+/// A command with the library of the test.
+fn run(sandbox: &Sandbox, command: &str, args: &[&str]) -> Ran {
+    let mut command = sandbox.command([command, "--library"]);
+    Ran::new(command.arg(&sandbox.library).args(args).output().unwrap())
+}
+
+/// Six photos in two folders, one of them twice.
+fn indexed() -> Sandbox {
+    let sandbox = Sandbox::new();
+    for seed in 0..4 {
+        sandbox.photo(format!("photos/b/{seed}.bmp"), seed);
+    }
+    sandbox.photo("photos/a/4.bmp", 4);
+    sandbox.photo("photos/copy of 2.bmp", 2);
+    sandbox.index(["photos"]).code(0);
+    sandbox
+}
+
+const NAMES: [&str; 6] = ["a/4.bmp", "b/0.bmp", "b/1.bmp", "b/2.bmp", "b/3.bmp", "copy of 2.bmp"];
+
+/// Values of a `.npy` file of the command, with the shape.
+fn array(path: &Path) -> (Vec<u64>, Vec<f32>) {
+    let bytes = fs::read(path).unwrap();
+    let npy = npyz::NpyFile::new(&bytes[..]).unwrap();
+    (npy.shape().to_vec(), npy.into_vec().unwrap())
+}
+
+/// Writes values of an array `[rows, dim]` as float32.
+fn write_array(path: &Path, dim: usize, values: &[f32]) {
+    let rows = values.len() / dim;
+    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dim}), }}\n");
+    let mut bytes = b"\x93NUMPY\x01\0".to_vec();
+    bytes.extend(u16::try_from(header.len()).unwrap().to_le_bytes());
+    bytes.extend(header.bytes());
+    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn exported_rows_are_those_of_encode() {
+    let sandbox = indexed();
+    let ran = run(&sandbox, "export", &["out.npy"]).code(0);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+    let encoded: Vec<String> = NAMES.iter().map(|name| format!("photos/{name}")).collect();
+    let encode = ["encode", "-m", "demo", "--format", "npy", "-o", "encoded.npy"].map(str::to_owned);
+    sandbox.run(encode.into_iter().chain(encoded)).code(0);
+    let exported = array(&sandbox.path("out.npy"));
+    assert_eq!(exported, array(&sandbox.path("encoded.npy")));
+    assert_eq!(exported.0, [6, 64]);
+    let lines = fs::read_to_string(sandbox.path("out.npy.jsonl")).unwrap();
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let photos = fs::canonicalize(sandbox.path("photos")).unwrap();
+    for (line, name) in lines.iter().zip(NAMES) {
+        assert_eq!(line["path"], photos.join(name).to_str().unwrap());
+        assert_eq!(line["fingerprint"], lines[0]["fingerprint"]);
+    }
+    assert_eq!(lines.len(), 6);
+
+    run(&sandbox, "export", &["--format", "csv", "--in", "photos/a", "out.csv"]).code(0);
+    let csv = fs::read_to_string(sandbox.path("out.csv")).unwrap();
+    let rows: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!((rows.len(), &rows[0][..3], rows[0].len()), (2, &["path", "fingerprint", "e0"][..], 66));
+    let values: Vec<f32> = rows[1][2..].iter().map(|value| value.parse().unwrap()).collect();
+    assert_eq!(values, exported.1[..64]);
+
+    for format in ["parquet", "clip-retrieval"] {
+        run(&sandbox, "export", &["--format", format, "x"]).code(2).says(&["not written yet; use npy or csv"]);
+    }
+    run(&sandbox, "export", &["-m", "other", "x"]).code(1).says(&["no embeddings of other, only of demo"]);
+    run(&sandbox, "export", &["--in", "nowhere", "none.npy"]).code(0).says(&["no rows"]);
+    assert_eq!(array(&sandbox.path("none.npy")).0, [0, 64]);
+    let missing = sandbox.run(["export", "x", "--library", "none.sqlite"]).code(1);
+    assert!(missing.stderr.contains("there is no photo library") && !sandbox.path("x").exists(), "{}", missing.stderr);
+}
+
+#[test]
+fn vectors_come_back() {
+    let sandbox = indexed();
+    run(&sandbox, "export", &["out.npy"]).code(0);
+    let other = |args: &[&str]| {
+        sandbox.run([&["import-vectors", "out.npy", "out.npy.jsonl", "--library", "other.sqlite"], args].concat())
+    };
+    other(&["-m", "demo"]).code(1).says(&["there is no photo library"]);
+    other(&["--root", "photos"]).code(2).says(&["name the model with -m"]);
+    let ran = other(&["-m", "demo", "--root", "photos"]).code(0);
+    assert_eq!(ran.stderr, "added 5 embeddings, 1 known\n");
+    other(&["-m", "demo"]).code(0).says(&["added 0 embeddings, 6 known"]);
+    // The index has nothing left to do, and searches find what they find in the first library.
+    let args = ["index", "-m", "demo", "--library", "other.sqlite", "photos", "--report", "report.json"];
+    sandbox.run(args).code(0);
+    crate::support::expect(&sandbox.report(), &[("unchanged", 6)]);
+    let search = ["search", "-m", "demo", "a red circle", "--all", "--format", "jsonl", "--library"];
+    let found = |library: &str| sandbox.run(search.iter().chain([&library])).code(0).stdout;
+    let (first, second) = (found("data/library.sqlite"), found("other.sqlite"));
+    let scores = |text: &str| -> Vec<Value> {
+        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["score"].clone()).collect()
+    };
+    assert_eq!((scores(&first), first.lines().count()), (scores(&second), 5));
+    // A stated fingerprint.
+    let line = fs::read_to_string(sandbox.path("out.npy.jsonl")).unwrap();
+    let line: Value = serde_json::from_str(line.lines().next().unwrap()).unwrap();
+    let fingerprint = line["fingerprint"].as_str().unwrap();
+    other(&["--fingerprint", fingerprint]).code(0).says(&["6 known"]);
+    other(&["--fingerprint", &"0".repeat(32)]).code(1).says(&["line 1: it states the fingerprint", fingerprint]);
+    other(&["--fingerprint", "0123"]).code(2).says(&["not a fingerprint"]);
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let sandbox = Sandbox::with_photos(0..3);
+    sandbox.index(["photos"]).code(0);
+    let before = sandbox.rows();
+    sandbox.write("photos/broken.bmp", "no photo", 0);
+    sandbox.photo("elsewhere/5.bmp", 5);
+    let list = |name: &str, paths: &[&str]| {
+        let lines: String = paths.iter().map(|path| format!("{{\"path\":\"{path}\"}}\n")).collect();
+        fs::write(sandbox.path(name), lines).unwrap();
+    };
+    let unit = |row: usize| (0..64).map(move |at| if at == row { 1.0 } else { 0.0 });
+    let vectors: Vec<f32> = (0..3).flat_map(unit).collect();
+    write_array(&sandbox.path("three.npy"), 64, &vectors);
+    let import = |vectors: &str, paths: &str| run(&sandbox, "import-vectors", &[vectors, paths, "-m", "demo"]);
+
+    list("two.jsonl", &["photos/0.bmp", "photos/1.bmp"]);
+    import("three.npy", "two.jsonl").code(2).says(&["3 vectors and 2 paths"]);
+    list("three.jsonl", &["photos/0.bmp", "photos/1.bmp", "photos/2.bmp"]);
+    for (value, reason) in [(f32::NAN, "vector 2 has values that are not finite"), (0.0, "vector 2 is zero")] {
+        let mut bad = vectors.clone();
+        bad[64..128].fill(value);
+        write_array(&sandbox.path("bad.npy"), 64, &bad);
+        import("bad.npy", "three.jsonl").code(2).says(&[reason]);
+    }
+    write_array(&sandbox.path("narrow.npy"), 32, &vectors[..96]);
+    import("narrow.npy", "three.jsonl").code(1).says(&["vectors of 32 values", "demo have 64"]);
+    fs::write(sandbox.path("bad.jsonl"), "{\"path\":\"photos/0.bmp\"}\n[]\n").unwrap();
+    import("three.npy", "bad.jsonl").code(1).says(&["bad.jsonl, line 2: it is not a JSON object with a path"]);
+    import("three.jsonl", "three.jsonl").code(1).says(&["no NumPy array"]);
+    assert_eq!(sandbox.rows(), before);
+
+    // Files that fail do not keep the others from being added; lengths are put right with a note.
+    let new = sandbox.photo("photos/new.bmp", 9);
+    set_time(&new, std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_600_000_000));
+    list("three.jsonl", &["photos/broken.bmp", "elsewhere/5.bmp", "photos/new.bmp"]);
+    let long: Vec<f32> = vectors.iter().map(|value| 3.0 * value).collect();
+    write_array(&sandbox.path("long.npy"), 64, &long);
+    let ran = import("long.npy", "three.jsonl").code(3);
+    let said =
+        ["photos/broken.bmp: ", "elsewhere/5.bmp: it is in no folder of the library; name its folder with --root"];
+    ran.says(&said).says(&["3 vectors did not have unit length", "added 1 embedding, 2 failed"]);
+    let rows = sandbox.rows();
+    let row = rows.iter().find(|row| row.path == "photos/new.bmp").unwrap();
+    let stored: Vec<u8> = vectors[128..].iter().flat_map(|value| value.to_le_bytes()).collect();
+    assert_eq!((rows.len(), &row.embeddings[0].1), (4, &stored));
+    list("one.jsonl", &["photos/gone.bmp"]);
+    write_array(&sandbox.path("one.npy"), 64, &vectors[..64]);
+    import("one.npy", "one.jsonl").code(1).says(&["photos/gone.bmp: there is no such file"]);
+}
+
+#[test]
+fn the_library_is_classified_without_photos() {
+    let sandbox = indexed();
+    let labels = ["--label", "a red circle", "--label", "a blue square", "--format", "jsonl"];
+    let names: Vec<String> = NAMES.iter().map(|name| format!("photos/{name}")).collect();
+    let encoded = sandbox.run(["classify", "-m", "demo"].into_iter().chain(labels).chain(names.iter().map(|s| &**s)));
+    let encoded = encoded.code(0).stdout;
+    // Nothing is read but the library.
+    for name in NAMES {
+        fs::write(sandbox.path("photos").join(name), "").unwrap();
+    }
+    let stored = run(&sandbox, "classify", &labels).code(0).stdout;
+    let rows = |text: &str| -> Vec<Value> {
+        let row = |line: &str| {
+            let mut row: Value = serde_json::from_str(line).unwrap();
+            let path = row["path"].take();
+            assert!(path.as_str().unwrap().ends_with(".bmp"));
+            row
+        };
+        text.lines().map(row).collect()
+    };
+    assert_eq!(rows(&stored), rows(&encoded));
+    assert_eq!(rows(&stored).len(), 6);
+    let some = run(&sandbox, "classify", &[&labels[..], &["--in", "photos/b"]].concat()).code(0).stdout;
+    assert_eq!((some.lines().count(), some.contains("photos/b/3.bmp")), (4, true));
+    run(&sandbox, "classify", &[&labels[..], &["photos"]].concat()).code(2).says(&["cannot be used with"]);
+    sandbox.run(["classify", "-m", "demo", "--in", "photos", "--label", "a"]).code(2).says(&["--library"]);
+    let none = sandbox.run(["classify", "--label", "a", "--library"]).code(1);
+    assert!(none.stderr.contains("there is no photo library"), "{}", none.stderr);
+}
