@@ -58,8 +58,8 @@ impl<'a> Present<'a> {
 
     /// Whether one of these contents has no file. Then it is known, and left out of the next groups.
     pub fn any_gone(&mut self, contents: impl Iterator<Item = usize>) -> bool {
-        // All of them, so that one more look is enough.
-        contents.fold(false, |gone, content| self.files(content).is_empty() || gone)
+        // All of them are looked at, so that one more round is enough.
+        contents.filter(|&content| self.files(content).is_empty()).count() > 0
     }
 
     /// Whether a content is known to have no file.

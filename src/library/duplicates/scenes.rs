@@ -66,6 +66,9 @@ pub(super) struct Search<'a> {
     pub cancel: &'a CancelToken,
 }
 
+/// For each shot of a run, the places of others and the cosines.
+type Alike = Vec<Vec<(usize, f64)>>;
+
 /// What is required of two shots of a series.
 struct Limits {
     apart: i64,
@@ -186,8 +189,8 @@ impl Search<'_> {
         Ok(values)
     }
 
-    /// For each row of a run, the ones before it that are alike, with the cosines; `None` if there are too many.
-    fn alike(&self, values: &[f32], cosine: f64) -> Result<Option<Vec<Vec<(usize, f64)>>>, Error> {
+    /// For each row of a run, the ones before it that are alike; `None` if there are too many.
+    fn alike(&self, values: &[f32], cosine: f64) -> Result<Option<Alike>, Error> {
         let options = Options::new().threads(self.threads).cancel(self.cancel);
         let pairs = match Rows::new(values, self.model.dim).and_then(|rows| rows.pairs(cosine, MOST_PAIRS, &options)) {
             Ok(pairs) => pairs,

@@ -1,7 +1,7 @@
 //! Tests of duplicates on made-up rows: files of given sizes, embeddings on a circle.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 use tempfile::TempDir;
 
@@ -97,7 +97,7 @@ impl Made {
         group.photos.iter().map(|photo| self.name(&photo.path)).collect()
     }
 
-    fn name(&self, path: &PathBuf) -> String {
+    fn name(&self, path: &Path) -> String {
         path.strip_prefix(&self.root.path).unwrap().to_str().unwrap().to_owned()
     }
 }
@@ -176,7 +176,7 @@ fn a_pair_is_in_one_class() {
     assert_eq!(groups[2].photos[1].likeness, Likeness::Scene { cosine: 1.0, seconds: Some(0) });
     // Each class alone finds the same groups.
     for (class, group) in DuplicateClass::ALL.iter().zip(&groups) {
-        assert_eq!(Duplicates::new(&made.library).classes(&[*class]).run().unwrap(), [group.clone()]);
+        assert_eq!(Duplicates::new(&made.library).classes(&[*class]).run().unwrap(), std::slice::from_ref(group));
     }
     // What is kept is gone: the others are still the same.
     fs::remove_file(made.root.path.join("large.jpg")).unwrap();
@@ -225,7 +225,7 @@ fn long_series_give_the_groups_of_short_ones() {
         let made = Made::new(&photos);
         let found = made.groups(&[DuplicateClass::Scene]);
         // Straight from the definition.
-        photos.sort_by(|a, b| (b.width, b.bytes).cmp(&(a.width, a.bytes)));
+        photos.sort_by_key(|photo| std::cmp::Reverse((photo.width, photo.bytes)));
         let mut groups: Vec<Vec<&Photo<'_>>> = Vec::new();
         for photo in &photos {
             let cosine = |group: &Vec<&Photo<'_>>| (group[0].angle - photo.angle).to_radians().cos();

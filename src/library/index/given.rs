@@ -7,6 +7,7 @@ use super::super::error::Error;
 use super::super::library::Library;
 use super::super::score;
 use super::super::store::{FileRow, ModelRow, PhotoRow, Store, path_to_bytes};
+use super::Failure;
 use super::describe;
 use super::place::real;
 use super::read::{Opened, Unread};
@@ -32,7 +33,7 @@ pub struct GivenEmbeddings<'a> {
     roots: Vec<PathBuf>,
     cancel: CancelToken,
     progress: Box<dyn FnMut(usize) + 'a>,
-    failure: Box<dyn FnMut(&Path, &str) + 'a>,
+    failure: Box<Failure<'a>>,
 }
 
 impl fmt::Debug for GivenEmbeddings<'_> {
