@@ -47,7 +47,29 @@ use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
 /// Maximum batch size.
 const MAX_BATCH: i64 = 1024;
 
-/// Encode photos and texts as CLIP embeddings on the CPU.
+#[cfg(feature = "library")]
+const FIRST_STEPS: &str = "\
+First steps:
+  clippie-rs index -m mobileclip2-s2 ~/Pictures      read folders of photos, once
+  clippie-rs search a dog on a beach                 find photos
+  clippie-rs encode -m mobileclip2-s2 photos/        print one line of JSON per photo
+  clippie-rs classify -m mobileclip2-s2 photos/ --label dog --label cat
+  clippie-rs models                                  list models; each is downloaded on first use
+  clippie-rs convert ViT-B-32.pt                     convert a local checkpoint to ViT-B-32.clippie
+
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 some inputs failed, but not all.";
+#[cfg(not(feature = "library"))]
+const FIRST_STEPS: &str = "\
+First steps:
+  clippie-rs encode -m mobileclip2-s2 photos/        print one line of JSON per photo
+  clippie-rs encode -m mobileclip2-s2 --text \"a dog on a beach\"
+  clippie-rs classify -m mobileclip2-s2 photos/ --label dog --label cat
+  clippie-rs models                                  list models; each is downloaded on first use
+  clippie-rs convert ViT-B-32.pt                     convert a local checkpoint to ViT-B-32.clippie
+
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 some inputs failed, but not all.";
+
+/// Find photos by describing them: CLIP models on the CPU.
 ///
 /// An embedding is a vector that represents the content of a photo or the meaning of a text. A photo and a text that
 /// match have similar embeddings, so a photo is found by describing it.
@@ -57,15 +79,7 @@ const MAX_BATCH: i64 = 1024;
     version,
     max_term_width = 100,
     arg_required_else_help = true,
-    after_help = "\
-First steps:
-  clippie-rs encode -m mobileclip2-s2 photos/        print one line of JSON per photo
-  clippie-rs encode -m mobileclip2-s2 --text \"a dog on a beach\"
-  clippie-rs classify -m mobileclip2-s2 photos/ --label dog --label cat
-  clippie-rs models                                  list models; each is downloaded on first use
-  clippie-rs convert ViT-B-32.pt                     convert a local checkpoint to ViT-B-32.clippie
-
-Exit codes: 0 success, 1 failure, 2 wrong usage, 3 some inputs failed, but not all."
+    after_help = FIRST_STEPS
 )]
 pub(super) struct Cli {
     #[command(flatten)]
