@@ -127,6 +127,7 @@ impl Messages {
     }
 
     /// Shows a progress bar with a label over photos; [`Progress::set`] sets the total.
+    #[cfg(feature = "library")]
     pub fn progress_photos(&self) -> Progress<'_> {
         self.bar(0, "{msg:9} {bar:30} {human_pos} of {human_len} photos, {per_sec}, {eta} left", false)
     }

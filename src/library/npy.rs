@@ -17,7 +17,7 @@ const CHUNK: usize = 1 << 20;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Vectors {
-    /// [rows][dim]
+    /// `[rows, dim]`
     pub values: Vec<f32>,
     /// Number of vectors.
     pub rows: usize,

@@ -6,7 +6,7 @@
 //! are searched for. With their median m and the mean h of their highest hundredth,
 //!
 //! ```text
-//! fit = (cosine + lift - m) / (1.04 · (h - m)),   lift = 0.2 · (the query's own 90th percentile in this library - m)
+//! fit = (cosine + lift - m) / (1.02 · (h - m)),   lift = 0.2 · (the query's own 90th percentile in this library - m)
 //! ```
 //!
 //! and results end where the fit falls below one. The lift is for sentences only: a general one, "a circle", has lower
@@ -18,7 +18,7 @@ use super::store::{Calibration, ModelRow, Store};
 use crate::clip::TextEncoder;
 
 /// Where results end, in units of the distance from the median to the high cosines of unrelated pairs.
-const CUT: f64 = 1.04;
+const CUT: f64 = 1.02;
 /// Share of the query's own high cosines that is added.
 const LIFT: f64 = 0.2;
 /// The query's cosines that count as high.
@@ -304,13 +304,13 @@ mod tests {
         let text = Some(Calibration { median: 0.2, high: 0.3 });
         let photo = Some(Calibration { median: 0.5, high: 0.7 });
         let plain = Measure::new(&[(1.0, text)], 1.0, None).unwrap();
-        assert!((plain.cut() - 0.304).abs() < 1e-9 && (plain.fit(plain.cut()) - 1.0).abs() < 1e-9);
+        assert!((plain.cut() - 0.302).abs() < 1e-9 && (plain.fit(plain.cut()) - 1.0).abs() < 1e-9);
         let general = Measure::new(&[(1.0, text)], 1.0, Some(0.25)).unwrap();
-        assert!((general.cut() - 0.294).abs() < 1e-9 && (general.fit(general.cut()) - 1.0).abs() < 1e-9);
+        assert!((general.cut() - 0.292).abs() < 1e-9 && (general.fit(general.cut()) - 1.0).abs() < 1e-9);
         // 0.8 of a text and 0.6 of a photo.
         let sum = Measure::new(&[(0.8, text), (0.6, photo)], 1.0, None).unwrap();
         assert!((sum.median - 0.46).abs() < 1e-6);
-        assert!((sum.reach - 1.04 * (0.08f64.powi(2) + 0.12f64.powi(2)).sqrt()).abs() < 1e-6);
+        assert!((sum.reach - 1.02 * (0.08f64.powi(2) + 0.12f64.powi(2)).sqrt()).abs() < 1e-6);
         assert_eq!(Measure::new(&[(0.8, text), (0.6, None)], 1.0, None), None);
     }
 }

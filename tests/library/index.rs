@@ -273,7 +273,7 @@ fn another_model_is_beside_the_first() {
     expect(&sandbox.report(), &[("unchanged", 3)]);
     sandbox.indexes(&[("unchanged", 3)]);
     // Which one is meant now?
-    sandbox.run(["index", "--library", &library]).code(2).says(&["no model given"]);
+    sandbox.run(["index", "--library", &library]).code(2).says(&["has embeddings of demo and ", "choose with -m"]);
     let status = sandbox.run(["status", "--library", &library]).code(0).stdout;
     assert_eq!(status.lines().filter(|line| line.starts_with("model    ") && line.ends_with(", 3 photos")).count(), 2);
 }
