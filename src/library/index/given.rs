@@ -11,7 +11,6 @@ use super::Failure;
 use super::describe;
 use super::place::real;
 use super::read::{Opened, Unread};
-
 use crate::cancel::CancelToken;
 use crate::clip::{Content, Fingerprint};
 
