@@ -11,9 +11,8 @@ use super::Failure;
 use super::describe;
 use super::place::real;
 use super::read::{Opened, Unread};
-use crate::Fingerprint;
 use crate::cancel::CancelToken;
-use crate::clip::Content;
+use crate::clip::{Content, Fingerprint};
 
 /// Files that are written together.
 const BATCH: usize = 256;
