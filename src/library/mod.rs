@@ -12,6 +12,7 @@ mod embeddings;
 mod error;
 pub mod evaluate;
 mod filter;
+mod found;
 mod index;
 #[allow(clippy::module_inception, reason = "the type that the room is about")]
 mod library;
@@ -32,9 +33,10 @@ pub use duplicates::{DuplicateClass, DuplicateGroup, DuplicatePhoto, DuplicatePr
 pub use embeddings::Embeddings;
 pub use error::Error;
 pub use filter::Filter;
+pub use found::{Found, Hit};
 pub use index::{GivenEmbeddings, GivenReport, Index, IndexProgress, IndexReport};
 pub use library::Library;
 pub use place::default_path;
 pub use query::{Query, Term, What};
-pub use search::{Encoders, Found, Hit, Search};
+pub use search::{Encoders, Search};
 pub use status::{LibraryFolder, LibraryModel, LibraryStatus};

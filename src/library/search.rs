@@ -3,10 +3,10 @@
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt;
-use std::path::PathBuf;
 
 use super::error::Error;
 use super::filter::Filter;
+use super::found::{Found, Hit};
 use super::library::Library;
 use super::query::{Query, What};
 use super::scan;
@@ -91,45 +91,6 @@ impl fmt::Debug for Search {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Search").field("library", &self.library).field("limit", &self.limit).finish_non_exhaustive()
     }
-}
-
-/// What a search found.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Found {
-    /// The photos, best first; of equal scores, in the order of their paths.
-    pub hits: Vec<Hit>,
-    /// The cosine at which results end for this query; `None` if the library has too few photos to know.
-    pub cut: Option<f32>,
-    /// Photos that were compared: all of the library that have an embedding of this model.
-    pub compared: usize,
-}
-
-/// A photo that was found.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Hit {
-    /// Its file, the first by name if there are several.
-    pub path: PathBuf,
-    /// Its other files with the same bytes.
-    pub copies: Vec<PathBuf>,
-    /// The cosine with the query, from -1 to 1.
-    pub score: f32,
-    /// How well it fits, comparable between queries and models: one and more fits, less does not. `None` if the library
-    /// has too few photos to know.
-    pub fit: Option<f32>,
-    /// When it was taken, local time, `YYYY-MM-DDTHH:MM:SS`; the time of the file if the photo does not say.
-    pub taken: String,
-    /// Whether the photo itself says when it was taken.
-    pub dated: bool,
-    /// Degrees north and east.
-    pub place: Option<(f64, f64)>,
-    /// Size of the file.
-    pub bytes: u64,
-    /// Pixels of the upright photo.
-    pub width: u32,
-    /// Pixels of the upright photo.
-    pub height: u32,
 }
 
 /// A query as a scan and a score need it.
@@ -217,7 +178,7 @@ impl Search {
         let looker = Looker { store: &store, roots: &roots, filter: &self.filter, own: &prepared.own };
         let mut hits = self.rank(&vectors, &prepared.vector, least, &looker)?;
         hits.truncate(self.limit);
-        let hits = hits.into_iter().map(|(score, files)| hit(score, files, measure.as_ref())).collect();
+        let hits = hits.into_iter().map(|(score, files)| Hit::new(score, files, measure.as_ref())).collect();
         let cut = measure.map(|measure| measure.cut() as f32);
         Ok(Found { hits, cut, compared: vectors.len() })
     }
@@ -258,7 +219,7 @@ impl Search {
                     sentences_only = false;
                     if values.len() != model.dim {
                         let (left, right) = (values.len(), model.dim);
-                        return Err(crate::Error::EmbedDim { left, right }.into());
+                        return Err(crate::error::Error::EmbedDim { left, right }.into());
                     }
                     (values.clone(), model.photo)
                 }
@@ -366,22 +327,6 @@ impl Search {
 fn sorted(mut found: Vec<(f64, Vec<FoundFile>)>) -> Vec<(f64, Vec<FoundFile>)> {
     found.sort_by(|a, b| b.0.partial_cmp(&a.0).unwrap_or(Ordering::Equal).then_with(|| a.1[0].path.cmp(&b.1[0].path)));
     found
-}
-
-fn hit(score: f64, mut files: Vec<FoundFile>, measure: Option<&Measure>) -> Hit {
-    let file = files.remove(0);
-    Hit {
-        path: file.path,
-        copies: files.into_iter().map(|file| file.path).collect(),
-        score: score as f32,
-        fit: measure.map(|measure| measure.fit(score) as f32),
-        taken: file.taken,
-        dated: file.dated,
-        place: file.place,
-        bytes: file.bytes,
-        width: file.width,
-        height: file.height,
-    }
 }
 
 fn needs(tower: &str, what: &str) -> Error {

@@ -7,7 +7,7 @@ use super::quantise::{Coded, Codes, stride};
 use super::sink::Sink;
 use super::workers::{BLOCK, by_blocks};
 use super::{Error, Options, Rows};
-use crate::Isa;
+use crate::kernels::isa::Isa;
 use crate::kernels::scan::{Chosen, Moments, QUERIES, ROWS, code_products, select};
 
 /// A way to bounds of scores.

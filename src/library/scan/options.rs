@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Error;
-use crate::CancelToken;
+use crate::cancel::CancelToken;
 use crate::threads::Pool;
 
 /// The threads of scans; clones share them. The default is the pool of the calling thread, or rayon's global one.

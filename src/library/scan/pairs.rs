@@ -18,7 +18,7 @@ use super::exact::{TOGETHER, length, score, scores, widened};
 use super::quantise::{Codes, stride};
 use super::workers::by_blocks;
 use super::{Error, Options, Quantised, Rows};
-use crate::Isa;
+use crate::kernels::isa::Isa;
 use crate::kernels::scan::{LENGTH_ERROR, Left, Profiles, QUERIES, ROWS, alike, code_products};
 
 /// Two rows that are alike.

@@ -9,7 +9,7 @@
 use super::batch::{First, Found};
 use super::exact::{is_finite, length, score, widened};
 use super::{Error, Rows};
-use crate::Isa;
+use crate::kernels::isa::Isa;
 use crate::kernels::scan::{LENGTH_ERROR, PADDING, QUERIES, ROWS, float_products};
 
 /// By products of floats.

@@ -6,7 +6,7 @@ use super::exact::is_finite;
 use super::quantise::{Codes, stride};
 use super::workers::BLOCK;
 use super::{Error, Options, Rows};
-use crate::Isa;
+use crate::kernels::isa::Isa;
 use crate::kernels::scan::encode;
 use crate::tensor::AlignedBuf;
 use crate::threads;

@@ -12,7 +12,7 @@ use super::quantise::Codes;
 use super::sink::{Candidate, Ordered};
 use super::workers::by_blocks;
 use super::{Error, MAX_DIM, Options};
-use crate::Isa;
+use crate::kernels::isa::Isa;
 
 /// Queries that share a pass. Each needs a list of candidates on each thread.
 const MAX_BATCH: usize = 256;

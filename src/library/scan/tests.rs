@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::CancelToken;
+use crate::cancel::CancelToken;
 
 /// The ranking that every search must give: sums in the order of the index, ties by number.
 pub(super) fn naive(vectors: &[f32], dim: usize, query: &[f32], k: usize, allowed: impl Fn(usize) -> bool) -> Vec<Hit> {

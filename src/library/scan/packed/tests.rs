@@ -160,7 +160,7 @@ fn rows_that_do_not_fit_are_refused_and_leave_nothing() {
     }
     let error = writer.push(1, &[1.0, f32::NAN], &[0]).unwrap_err();
     assert!(matches!(error, PackedError::Scan(Error::NotFinite { row: 0, .. })));
-    let cancel = crate::CancelToken::new();
+    let cancel = crate::cancel::CancelToken::new();
     cancel.cancel();
     writer.push(1, &[1.0, 2.0], &[0]).unwrap();
     let error = writer.finish(&Options::new().cancel(&cancel)).unwrap_err();

@@ -12,8 +12,8 @@ use super::super::{Error, Options};
 use super::PackedError;
 use super::checksum::Checksum;
 use super::format::Head;
-use crate::Isa;
 use crate::files::Partial;
+use crate::kernels::isa::Isa;
 use crate::kernels::scan::encode;
 use crate::threads;
 
