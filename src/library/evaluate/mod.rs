@@ -246,5 +246,5 @@ fn lists<T: Clone>(rows: &Array2<T>) -> Vec<Vec<T>> {
     rows.axis_iter(Axis(0)).map(|row| row.to_vec()).collect()
 }
 
-#[cfg(all(test, feature = "demo"))]
+#[cfg(all(test, repository, feature = "demo"))]
 mod tests;
