@@ -13,7 +13,7 @@ use super::error::Error;
 /// ```
 /// use clippie_rs::library::Query;
 ///
-/// let query = Query::text("a dog").add_photo(0.5, "beach.jpg").add_text(-1.0, "people");
+/// let query = Query::text("a dog").add_photo(0.5, "./beach.jpg").add_text(-1.0, "people");
 /// assert_eq!(query, Query::parse(["a dog", "+", "0.5:./beach.jpg", "-", "people"])?);
 /// # Ok::<(), clippie_rs::library::Error>(())
 /// ```
