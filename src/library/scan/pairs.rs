@@ -35,8 +35,8 @@ pub struct Pair {
 impl Rows<'_> {
     /// Finds all pairs of rows whose cosine is at least `threshold`, ordered by the first row, then by the second.
     ///
-    /// A row of zeros is like no other. The time grows with the square of the number of rows: on one core with AVX-512,
-    /// half a minute for 100,000 rows of 512. The minimum score of the options means nothing here.
+    /// A row of zeros is like no other. The time grows with the square of the number of rows. The minimum score of the
+    /// options means nothing here.
     ///
     /// # Errors
     /// As for [`top_k`](super::top_k), and if there are more than `limit` pairs: among equal rows, there is one for
