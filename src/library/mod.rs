@@ -24,7 +24,6 @@ mod score;
 mod search;
 pub mod sheet;
 mod status;
-#[allow(dead_code, unused_imports, reason = "searching comes next")]
 pub(crate) mod store;
 mod texts;
 mod vectors;

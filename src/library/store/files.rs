@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-#[cfg(test)]
-use rusqlite::OptionalExtension;
 use rusqlite::Row;
 
 use super::super::error::Error;
@@ -75,23 +73,8 @@ fn after(prefix: &[u8]) -> Option<Vec<u8>> {
 }
 
 impl Store {
-    /// At most `limit` files of a root whose paths begin with `prefix` and come after `last`, in the order of bytes.
-    #[cfg(test)]
-    pub fn files(&self, root: i64, prefix: &[u8], last: Option<&[u8]>, limit: usize) -> Result<Vec<FileRow>, Error> {
-        // A prefix of names ends with '/', unless it is a file's whole path.
-        let end = after(prefix);
-        self.run(|connection| {
-            let sql = format!(
-                "SELECT {COLUMNS} FROM file WHERE root = ?1 AND path >= ?2 AND (?3 IS NULL OR path > ?3)
-                 AND (?4 IS NULL OR path < ?4) ORDER BY path LIMIT ?5"
-            );
-            let mut statement = connection.prepare_cached(&sql)?;
-            let rows = statement.query_map((root, prefix, last, end, limit as i64), file)?;
-            rows.collect()
-        })
-    }
-
-    /// As [`Store::files`], with a look at the embeddings of a model.
+    /// At most `limit` files of a root whose paths begin with `prefix` and come after `last`, in the order of bytes, and
+    /// whether there are their embeddings by a model.
     pub fn known_files(
         &self,
         root: i64,
@@ -100,6 +83,7 @@ impl Store {
         limit: usize,
         model: i64,
     ) -> Result<Vec<KnownFile>, Error> {
+        // A prefix of names ends with '/', unless it is a file's whole path.
         let end = after(prefix);
         self.run(|connection| {
             let sql = format!(
@@ -133,15 +117,6 @@ impl Store {
                 let number = |at| row.get::<_, i64>(at).map(|number| number.max(0) as u64);
                 Ok([number(0)?, number(1)?, number(2)?])
             })
-        })
-    }
-
-    /// One file.
-    #[cfg(test)]
-    pub fn file(&self, root: i64, path: &[u8]) -> Result<Option<FileRow>, Error> {
-        self.run(|connection| {
-            let sql = format!("SELECT {COLUMNS} FROM file WHERE root = ?1 AND path = ?2");
-            connection.prepare_cached(&sql)?.query_row((root, path), file).optional()
         })
     }
 
