@@ -11,7 +11,7 @@ use super::args::Inputs;
 use super::messages::{Failure, Messages};
 use super::streams;
 use crate::ImageInput;
-use crate::files;
+use crate::files::{self, read_at_most};
 use crate::walk::{PassedOver, Walk, WalkError};
 
 /// Largest photo from standard input, as of any file: no photo is larger.
@@ -155,18 +155,11 @@ pub(super) fn texts(texts: &[String], texts_from: Option<&Path>) -> Result<Vec<S
 
 /// Reads the photo on standard input.
 pub(super) fn read_stdin_photo() -> Result<Vec<u8>, Failure> {
-    match streams::stdin().and_then(|stdin| read_at_most(stdin, MAX_STDIN)) {
+    match streams::stdin().and_then(|stdin| read_at_most(stdin, 0, MAX_STDIN)) {
         Ok(Some(bytes)) => Ok(bytes),
         Ok(None) => Err(Failure::Error("standard input goes on after 512 MiB, which is no photo".into())),
         Err(error) => Err(Failure::Error(format!("cannot read standard input: {error}"))),
     }
-}
-
-/// Reads everything; `None` if it is more than `most` bytes.
-fn read_at_most(input: impl Read, most: u64) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    input.take(most + 1).read_to_end(&mut bytes)?;
-    Ok((bytes.len() as u64 <= most).then_some(bytes))
 }
 
 /// What a list holds.

@@ -1,26 +1,46 @@
 //! Small pictures of photo files, for pages and terminals.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use crate::RgbBuffer;
-use crate::files::open_regular;
-use crate::photo;
-
-/// Largest photo file, as for encoding: no photo is larger.
-const MAX_FILE: u64 = 1 << 29;
+use crate::library::sheet::{Picture, THUMBNAIL_SIDE, thumbnail_jpeg};
+use crate::{Error, ObservedPhoto, RgbBuffer, photo};
 
 /// A picture of a photo with sides of at most `side` pixels; why there is none, as a clause.
 pub(super) fn read(path: &Path, side: usize) -> Result<RgbBuffer, String> {
-    use std::io::Read;
-    let bytes = || {
-        let file = open_regular(path)?;
-        let mut bytes = Vec::with_capacity(file.metadata()?.len().min(MAX_FILE) as usize);
-        file.take(MAX_FILE).read_to_end(&mut bytes)?;
-        Ok::<_, std::io::Error>(bytes)
-    };
-    let bytes = bytes().map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => "the file is not there".to_owned(),
-        _ => format!("cannot be read: {error}"),
+    let photo = ObservedPhoto::new(path);
+    photo.load().map_err(|error| match error {
+        Error::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => "the file is not there".to_owned(),
+        Error::Read { source, .. } => format!("cannot be read: {source}"),
+        error => error.to_string(),
     })?;
-    photo::thumbnail(&bytes, side, "it").map_err(|error| error.to_string())
+    photo::thumbnail(&photo.into_bytes().unwrap_or_default(), side, "it").map_err(|error| error.to_string())
+}
+
+/// The thumbnail of a photo on a page.
+pub(super) struct Thumbnail {
+    pub jpeg: Vec<u8>,
+    pub width: usize,
+    pub height: usize,
+}
+
+/// Makes the thumbnail of a page; why there is none, as a clause.
+pub(super) fn of_page(path: &Path) -> Result<Thumbnail, String> {
+    let small = read(path, THUMBNAIL_SIDE)?;
+    let jpeg = thumbnail_jpeg(&small).map_err(|error| error.to_string())?;
+    Ok(Thumbnail { jpeg, width: small.width(), height: small.height() })
+}
+
+/// The picture of a card.
+pub(super) fn picture(small: &Result<Thumbnail, String>) -> Picture<'_> {
+    match small {
+        Ok(small) => Picture::Jpeg { bytes: &small.jpeg, width: small.width, height: small.height },
+        Err(reason) => Picture::Missing(reason),
+    }
+}
+
+/// The folder in which a page will lie, as the paths of a library name it.
+pub(super) fn folder_of_page(page: &Path) -> Option<PathBuf> {
+    let folder = std::path::absolute(page).ok()?.parent()?.to_owned();
+    Some(fs::canonicalize(&folder).unwrap_or(folder))
 }

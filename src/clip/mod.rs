@@ -48,6 +48,8 @@ pub use observed::{Observation, ObservedPhoto};
 pub use options::Options;
 #[cfg(feature = "decode")]
 pub use photo_pixels::decode_pixels_into;
+#[cfg(feature = "library")]
+pub(crate) use photo_pixels::{check_len, read_open_file};
 pub use similarity::{query_similarity, similarity};
 pub use source::ModelSource;
 pub use stream::{Progress, Stream};

@@ -2,12 +2,13 @@
 //!
 //! A JPEG or PNG photo is resized while it is decoded and never held as a whole.
 
-use std::io::{self, Read};
+use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use crate::cancel::CancelToken;
 use crate::error::Error;
-use crate::files::open_regular;
+use crate::files::{open_regular, read_at_most};
 use crate::photo;
 use crate::pixels::{Hashed, HashingSink, SinkError};
 use crate::preprocess::{PreprocessConfig, StreamResizer};
@@ -86,18 +87,24 @@ pub(super) fn read_pixels_into(
 
 /// Reads a whole file; refuses pipes, devices and folders, and files that are far too large for a photo.
 pub(super) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = open_regular(path)?;
-    let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 512 MiB, which no photo has");
+    let file = open_regular(path)?;
     let len = file.metadata()?.len();
-    if len > MAX_FILE {
-        return Err(too_large());
-    }
-    let mut bytes = Vec::with_capacity(len as usize);
-    file.by_ref().take(MAX_FILE).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 == MAX_FILE && file.read(&mut [0])? > 0 {
-        return Err(too_large());
-    }
-    Ok(bytes)
+    check_len(len)?;
+    read_open_file(&file, len)
+}
+
+/// Refuses a file that is far too large for a photo.
+pub(crate) fn check_len(len: u64) -> io::Result<()> {
+    if len > MAX_FILE { Err(too_large()) } else { Ok(()) }
+}
+
+/// Reads a whole open file that had `len` bytes and may have grown.
+pub(crate) fn read_open_file(file: &File, len: u64) -> io::Result<Vec<u8>> {
+    read_at_most(file, len, MAX_FILE)?.ok_or_else(too_large)
+}
+
+fn too_large() -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 512 MiB, which no photo has")
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use std::io;
 use std::path::Path;
 
 pub use follow::follow;
+pub use open::read_at_most;
 pub(crate) use open::{NotRegular, open_regular};
 #[cfg(feature = "hub")]
 pub(crate) use own::{freed_by_removing, open_or_create, open_unlinked, private_folder, refuse_link, resume_or_create};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{File, FileType, Metadata, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 /// What is in the place of a regular file.
@@ -81,6 +81,16 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Reads everything from `input`, of which about `len` bytes are expected; `None` if it is more than `most` bytes.
+///
+/// # Errors
+/// Those of the system.
+pub fn read_at_most(input: impl Read, len: u64, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::with_capacity(usize::try_from(len.min(most)).unwrap_or(0));
+    input.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= most).then_some(bytes))
+}
+
 #[cfg(unix)]
 fn open_without_waiting(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
@@ -100,8 +110,6 @@ fn open_without_waiting(path: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
     use super::*;
 
     #[test]

@@ -1,6 +1,5 @@
 //! The contact sheet of groups.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -10,7 +9,7 @@ use crate::cli::messages::{Messages, count, size};
 use crate::cli::output::Destination;
 use crate::cli::thumbnail;
 use crate::library::DuplicateGroup;
-use crate::library::sheet::{Card, Head, Page, Picture, Section, THUMBNAIL_SIDE, thumbnail_jpeg};
+use crate::library::sheet::{Card, Head, Page, Section};
 
 /// Writes the groups to `html`; returns whether it was not cancelled.
 pub(super) fn write(
@@ -20,8 +19,7 @@ pub(super) fn write(
     cancel: &CancelToken,
     messages: &Messages,
 ) -> io::Result<bool> {
-    let folder = std::path::absolute(html).ok().and_then(|html| Some(html.parent()?.to_owned()));
-    let folder = folder.map(|folder| fs::canonicalize(&folder).unwrap_or(folder));
+    let folder = thumbnail::folder_of_page(html);
     let photos: usize = groups.iter().map(|group| group.photos.len()).sum();
     let bytes = groups.iter().map(|group| group.bytes).sum();
     let (number, spare) = (groups.len().to_string(), size(bytes));
@@ -43,14 +41,11 @@ pub(super) fn write(
             if cancel.is_cancelled() {
                 return Ok(false);
             }
-            let small = thumbnail(&photo.path);
+            let small = thumbnail::of_page(&photo.path);
             let (date, reason) = (date(photo), reason(photo));
             let captions = [reason.as_str()];
             let mut card = Card::new(&photo.path);
-            card.picture = match &small {
-                Ok((bytes, width, height)) => Picture::Jpeg { bytes, width: *width, height: *height },
-                Err(reason) => Picture::Missing(reason),
-            };
+            card.picture = thumbnail::picture(&small);
             card.mark = (place == 0).then_some("keep");
             card.date = Some(&date);
             card.pixels = Some((photo.width.into(), photo.height.into()));
@@ -62,11 +57,4 @@ pub(super) fn write(
     }
     page.finish()?.commit()?;
     Ok(true)
-}
-
-/// The thumbnail of a photo as a JPEG file with its size, or why there is none.
-fn thumbnail(path: &Path) -> Result<(Vec<u8>, usize, usize), String> {
-    let small = thumbnail::read(path, THUMBNAIL_SIDE)?;
-    let jpeg = thumbnail_jpeg(&small).map_err(|error| error.to_string())?;
-    Ok((jpeg, small.width(), small.height()))
 }

@@ -5,15 +5,15 @@ use std::path::Path;
 
 use crate::cli::output::Destination;
 use crate::cli::thumbnail;
-use crate::library::sheet::{Card, Head, Page, Picture, THUMBNAIL_SIDE, thumbnail_jpeg};
+use crate::library::sheet::{Card, Head, Page};
 use crate::library::{Found, Hit, Query};
 
 pub(super) fn write(query: &Query, model: &str, found: &Found, path: &Path, out: Destination) -> io::Result<()> {
     let title = query.to_string();
     let (photos, compared) = (found.hits.len().to_string(), found.compared.to_string());
     let facts = [("Model", model), ("Photos", photos.as_str()), ("Compared", compared.as_str())];
-    let folder = std::path::absolute(path)?;
-    let head = Head { title: &title, facts: &facts, folder: folder.parent() };
+    let folder = thumbnail::folder_of_page(path);
+    let head = Head { title: &title, facts: &facts, folder: folder.as_deref() };
     let mut page = Page::begin(out, &head)?;
     if found.hits.is_empty() {
         page.nothing("Nothing fits.")?;
@@ -25,20 +25,13 @@ pub(super) fn write(query: &Query, model: &str, found: &Found, path: &Path, out:
 }
 
 fn card(page: &mut Page<'_, Destination>, hit: &Hit) -> io::Result<()> {
-    let picture = thumbnail::read(&hit.path, THUMBNAIL_SIDE);
-    let picture = picture.and_then(|small| {
-        let jpeg = thumbnail_jpeg(&small).map_err(|error| error.to_string())?;
-        Ok((jpeg, small.width(), small.height()))
-    });
+    let small = thumbnail::of_page(&hit.path);
     let taken = hit.taken.get(..16).unwrap_or(&hit.taken).replace('T', " ");
     let fit = hit.fit.map(|fit| format!("fit {fit:.2}"));
     let copies = (!hit.copies.is_empty()).then(|| format!("and {} with the same bytes", hit.copies.len()));
     let captions: Vec<&str> = fit.iter().chain(&copies).map(String::as_str).collect();
     let mut card = Card::new(&hit.path);
-    card.picture = match &picture {
-        Ok((bytes, width, height)) => Picture::Jpeg { bytes, width: *width, height: *height },
-        Err(reason) => Picture::Missing(reason),
-    };
+    card.picture = thumbnail::picture(&small);
     card.cosine = Some(hit.score);
     card.date = Some(&taken);
     card.pixels = Some((hit.width.into(), hit.height.into()));

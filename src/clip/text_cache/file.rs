@@ -8,13 +8,13 @@
 //! ```
 
 use std::fs;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 use super::error::TextCacheError as Error;
-use crate::files::{Partial, folder, follow, open_regular, sync_folder};
+use crate::files::{Partial, folder, follow, open_regular, read_at_most, sync_folder};
 
 const MAGIC: &[u8; 8] = b"CLIPTEXT";
 const VERSION: u32 = 1;
@@ -50,13 +50,10 @@ pub(super) fn read(path: &Path, mut entry: impl FnMut(&str, &[f32])) -> Result<u
 }
 
 fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    open_regular(path)?.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > MAX_FILE {
+    read_at_most(open_regular(path)?, 0, MAX_FILE as u64)?.ok_or_else(|| {
         let message = "it has more than 1 GiB, which no cache of text embeddings has";
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
-    }
-    Ok(bytes)
+        io::Error::new(io::ErrorKind::FileTooLarge, message)
+    })
 }
 
 /// Why a file is refused.

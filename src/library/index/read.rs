@@ -1,15 +1,13 @@
 //! Reads a photo file: its bytes and their hash are of the same moment, whatever happens to the file.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::compare::{Stat, is_gone, nanoseconds};
+use crate::clip::{check_len, read_open_file};
 use crate::files::open_regular;
-
-/// Largest file that is read: larger than any photo.
-const MAX_FILE: u64 = 1 << 29;
 
 /// Age of a file below which a later change may leave its time as it is: file systems count time in steps of up to two
 /// seconds (FAT).
@@ -42,22 +40,15 @@ impl Opened {
     pub fn open(path: &Path) -> Result<Opened, Unread> {
         let file = open_regular(path)?;
         let stat = Stat::of(&file.metadata()?);
-        if stat.bytes > MAX_FILE {
-            return Err(Unread::Failed(too_large()));
-        }
+        check_len(stat.bytes)?;
         let age = nanoseconds(SystemTime::now()).saturating_sub(stat.modified);
         // Also of a clock that is slightly ahead, such as that of a file server.
         let recent = age.unsigned_abs() < GRAIN.as_nanos() as u64;
         Ok(Opened { file, stat, recent })
     }
 
-    pub fn read(&mut self) -> Result<Vec<u8>, Unread> {
-        let mut bytes = Vec::with_capacity(self.stat.bytes as usize);
-        self.file.by_ref().take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > MAX_FILE {
-            return Err(Unread::Failed(too_large()));
-        }
-        Ok(bytes)
+    pub fn read(&self) -> Result<Vec<u8>, Unread> {
+        Ok(read_open_file(&self.file, self.stat.bytes)?)
     }
 
     /// What the library is to know of the file. The time of a recent file is a nanosecond off, so that the next run reads
@@ -72,10 +63,6 @@ pub(super) fn uncertain(stat: Stat) -> Stat {
     Stat { modified: stat.modified.saturating_sub(1), ..stat }
 }
 
-fn too_large() -> io::Error {
-    io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 512 MiB, which no photo has")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,7 +72,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.jpg");
         std::fs::write(&path, "content").unwrap();
-        let mut opened = Opened::open(&path).unwrap();
+        let opened = Opened::open(&path).unwrap();
         assert_eq!((opened.read().unwrap(), opened.stat.bytes), (b"content".to_vec(), 7));
         assert_ne!(opened.known(), opened.stat);
         for (age, recent) in [(0, true), (1, true), (3, false), (-1, true), (-3, false), (1_000_000_000, false)] {

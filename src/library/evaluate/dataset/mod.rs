@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::EvaluateError as Error;
 use crate::clip::ImageInput;
-use crate::files::open_regular;
+use crate::files::{self, open_regular};
 use crate::pixels::RgbBuffer;
 
 /// Largest file of a published set; the largest of those that are read here has 47 MB.
@@ -252,12 +252,8 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
 
 /// Reads everything, up to a size that no published set has.
 fn read_at_most(input: impl Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    input.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 512 MiB, which no such file has"));
-    }
-    Ok(bytes)
+    files::read_at_most(input, 0, MAX_FILE)?
+        .ok_or_else(|| io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 512 MiB, which no such file has"))
 }
 
 #[cfg(test)]
