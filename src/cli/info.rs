@@ -1,7 +1,6 @@
 //! `clippie-rs info`: shows the content of a weights file, and verifies it.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
 
 use serde::Serialize;
@@ -10,7 +9,7 @@ use serde_json::Value;
 use super::args::Info;
 use super::messages::{Failure, Messages, Outcome, one_line, size};
 use super::model;
-use super::output::{Destination, cannot_write};
+use super::output::print;
 use crate::weights::{Header, Provenance, TowerInfo, VerifyReport, WeightsFile};
 use crate::{Error, Options};
 
@@ -72,12 +71,7 @@ pub(super) fn run(args: &Info, messages: &Messages) -> Result<Outcome, Failure> 
         let name = meta.provenance.model_name.as_deref().or(model::is_demo(&args.model).then_some("demo"));
         describe(&summary, name)
     };
-    let print = || {
-        let mut out = Destination::open(None)?;
-        out.write_all(text.as_bytes())?;
-        out.commit()
-    };
-    print().map_err(|error| cannot_write(None, &error))?;
+    print(&text)?;
     match &report {
         Some(report) if !report.is_intact() => {
             report_damage(weights.path(), report, messages);

@@ -1,7 +1,6 @@
 //! What the commands of the photo library share: its file, and the model that it was made with.
 
 use std::path::PathBuf;
-use std::thread;
 
 use super::args::{self, Photos};
 use super::messages::{Failure, Messages};
@@ -53,9 +52,7 @@ pub(super) fn model(
             }
             chosen => chosen?,
         };
-    let threads = threads.filter(|&threads| threads > 0);
-    let threads = threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, Into::into));
-    Ok(Chosen { weights, options: options.threads(threads), name })
+    Ok(Chosen { weights, options: options.threads(model::threads(threads)), name })
 }
 
 /// Opens the towers of a model: the image tower, or why there is none, and the text tower if there is one.

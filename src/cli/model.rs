@@ -29,14 +29,13 @@ pub(super) fn choose(running: &Running, messages: &Messages) -> Result<Chosen, F
 /// As [`choose`], with another model than that of the arguments.
 pub(super) fn choose_named(model: Option<&OsStr>, running: &Running, messages: &Messages) -> Result<Chosen, Failure> {
     let chosen = preprocessing(model, &running.photos, messages)?;
-    let options = chosen.options.threads(threads(running)).batch_size(running.batch_size as usize);
+    let options = chosen.options.threads(threads(running.threads)).batch_size(running.batch_size as usize);
     Ok(Chosen { options, ..chosen })
 }
 
 /// Number of threads: as given, else one per core.
-pub(super) fn threads(running: &Running) -> usize {
-    let threads = running.threads.filter(|&threads| threads > 0);
-    threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, Into::into))
+pub(super) fn threads(given: Option<usize>) -> usize {
+    given.filter(|&threads| threads > 0).unwrap_or_else(|| thread::available_parallelism().map_or(1, Into::into))
 }
 
 /// Opens the weights file and merges its preprocessing with the command line's.

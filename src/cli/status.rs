@@ -1,7 +1,6 @@
 //! `clippie-rs status`: shows what the photo library has.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -9,7 +8,7 @@ use serde::Serialize;
 use super::args;
 use super::library;
 use super::messages::{Failure, Outcome, count, one_line, size};
-use super::output::{Destination, cannot_write};
+use super::output::print;
 use crate::library::{Library, LibraryFolder, LibraryModel, LibraryStatus};
 
 /// Failures that are listed without `--failed`.
@@ -73,12 +72,7 @@ pub(super) fn run(args: &args::Status) -> Result<Outcome, Failure> {
     let missing = if args.missing { library.missing()? } else { Vec::new() };
     let text =
         if args.json { json(args, &status, &failed, &missing)? } else { describe(args, &status, &failed, &missing) };
-    let print = || {
-        let mut out = Destination::open(None)?;
-        out.write_all(text.as_bytes())?;
-        out.commit()
-    };
-    print().map_err(|error| cannot_write(None, &error))?;
+    print(&text)?;
     Ok(Outcome::Complete)
 }
 

@@ -5,14 +5,13 @@ pub(super) mod measure;
 mod scan;
 mod table;
 
-use std::io::Write as _;
 use std::thread;
 
 use serde::Serialize;
 
 use super::args::Bench;
 use super::messages::{Failure, Outcome};
-use super::output::{Destination, cannot_write};
+use super::output::print;
 use super::{model, named};
 use crate::weights::WeightsFile;
 use crate::{Error, Isa};
@@ -122,14 +121,5 @@ fn json(args: &Bench, isa: Isa, subject: &Subject, threads: usize) -> Result<(),
 /// Prints one line.
 fn print_json(report: &impl Serialize) -> Result<(), Failure> {
     let json = serde_json::to_string(report).map_err(|error| Failure::Error(error.to_string()))?;
-    print(&json)
-}
-
-fn print(text: &str) -> Result<(), Failure> {
-    let print = || {
-        let mut out = Destination::open(None)?;
-        writeln!(out, "{text}")?;
-        out.commit()
-    };
-    print().map_err(|error| cannot_write(None, &error))
+    print(&(json + "\n"))
 }

@@ -8,8 +8,9 @@ use serde::Serialize;
 use super::super::args::Bench;
 use super::super::messages::{Failure, Outcome, count};
 use super::measure::Timing;
-use super::{print, print_json};
+use super::print_json;
 use crate::Isa;
+use crate::cli::output::print;
 use crate::library::npy;
 use crate::library::scan::{Options, Quantised, Threads};
 
@@ -98,7 +99,7 @@ pub(super) fn run(
     if args.json {
         print_json(&report)?;
     } else {
-        print(&report.text())?;
+        print(&(report.text() + "\n"))?;
     }
     Ok(Outcome::Complete)
 }

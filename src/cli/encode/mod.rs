@@ -31,7 +31,7 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
     refuse_to_replace_inputs(args, chosen.weights.path(), &photos)?;
     let (fingerprint, embed_dim) = encoders.identity();
     let (model, total) = (chosen.name.as_str(), photos.len() + texts.len());
-    let threads = model::threads(&args.running);
+    let threads = model::threads(args.running.threads);
     tracing::info!(model, fingerprint, threads, photos = photos.len(), texts = texts.len(), "encoding");
 
     let head = Head { model, fingerprint: &fingerprint, embed_dim, photos: wants_photos, texts: wants_texts };

@@ -52,7 +52,7 @@ pub(super) fn run(args: &Evaluate, messages: &Messages) -> Result<Outcome, Failu
         let chosen = model::choose_named(name, &args.running, messages)?;
         let cost = (!args.models.is_empty()).then(|| {
             let subject = Subject::new(chosen.weights.clone(), None)?;
-            subject.cost(model::threads(&args.running), SECONDS).map_err(Failure::from)
+            subject.cost(model::threads(args.running.threads), SECONDS).map_err(Failure::from)
         });
         let cost = cost.transpose()?.flatten();
         let clip = chosen.options.open_weights(chosen.weights)?;

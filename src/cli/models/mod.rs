@@ -1,12 +1,10 @@
 //! `clippie-rs models`: lists the known models and the installed ones.
 
-use std::io::Write as _;
-
 use serde::Serialize;
 
 use super::args::Models;
 use super::messages::{Failure, Messages, Outcome};
-use super::output::{Destination, cannot_write};
+use super::output::print;
 use crate::catalog::{self, Model};
 use crate::preprocess::PreprocessConfig;
 use crate::weights::Header;
@@ -64,12 +62,7 @@ pub(super) fn run(args: &Models, messages: &Messages) -> Result<Outcome, Failure
     } else {
         table(rows.get(..known).unwrap_or_default()) + &installed
     };
-    let print = || {
-        let mut out = Destination::open(None)?;
-        out.write_all(text.as_bytes())?;
-        out.commit()
-    };
-    print().map_err(|error| cannot_write(None, &error))?;
+    print(&text)?;
     Ok(Outcome::Complete)
 }
 

@@ -8,6 +8,7 @@ pub(super) mod npy;
 mod row;
 mod target;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -53,6 +54,16 @@ impl Format {
 /// Writes a row as JSON, without a fingerprint.
 pub(super) fn write_json_row(out: &mut impl io::Write, row: &Row<'_>) -> io::Result<()> {
     Ok(serde_json::to_writer(out, &row::JsonRow::new(row))?)
+}
+
+/// Prints a text to standard output.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    let print = || {
+        let mut out = Destination::open(None)?;
+        out.write_all(text.as_bytes())?;
+        out.commit()
+    };
+    print().map_err(|error| cannot_write(None, &error))
 }
 
 /// Starts an output in `format`.
