@@ -56,13 +56,20 @@ impl<'a> Tally<'a> {
 
 impl Final {
     /// Whether there were inputs and none is done.
-    pub fn all_failed(&self) -> bool {
+    fn all_failed(&self) -> bool {
         self.done == 0 && self.failed > 0
     }
 
-    /// How the command ends: `result` says whether all inputs were handled and the output is complete.
-    pub fn outcome(&self, result: Result<(), Failure>) -> Result<Outcome, Failure> {
-        match result {
+    /// Completes the output and says how the command ends: `result` says whether all inputs were handled. If all inputs
+    /// failed, no file remains, but a stream has to end well-formed.
+    pub fn outcome(
+        &self,
+        result: Result<(), Failure>,
+        streams: bool,
+        complete: impl FnOnce() -> Result<(), Failure>,
+    ) -> Result<Outcome, Failure> {
+        let complete = || if streams || !self.all_failed() { complete() } else { Ok(()) };
+        match result.and_then(|()| complete()) {
             Err(failure) => Err(failure),
             Ok(()) if self.all_failed() => Err(Failure::Error(self.verdict())),
             Ok(()) if self.failed > 0 => Ok(Outcome::Partial),

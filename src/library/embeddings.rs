@@ -112,7 +112,7 @@ impl Embeddings {
     ///
     /// # Panics
     /// If there are not so many files.
-    pub fn vector(&self, row: usize) -> Result<Vec<f32>, Error> {
+    pub fn vector(&self, row: usize) -> Result<&[f32], Error> {
         self.vectors.row(self.files[row].1 as usize)
     }
 }

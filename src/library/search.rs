@@ -268,7 +268,7 @@ impl Search {
     /// The high cosine of a query with the library's photos.
     fn high(vectors: &Vectors, query: &[f32]) -> Result<Option<f64>, Error> {
         let rows = score::sample(vectors.len(), score::LIFT_SAMPLE);
-        let cosines = rows.map(|row| Ok(score::dot(&vectors.row(row)?, query)));
+        let cosines = rows.map(|row| Ok(score::dot(vectors.row(row)?, query)));
         Ok(score::high(cosines.collect::<Result<_, Error>>()?))
     }
 

@@ -108,11 +108,12 @@ impl Vectors {
     }
 
     /// The values of a row.
-    pub fn row(&self, row: usize) -> Result<Vec<f32>, Error> {
-        match &self.packed {
-            Some(packed) if row < packed.len() => Ok(packed.rows().row(row).map_err(of_scan)?.to_vec()),
-            _ => Ok(self.tail()?.row(row - self.packed_len()).map_err(of_scan)?.to_vec()),
-        }
+    pub fn row(&self, row: usize) -> Result<&[f32], Error> {
+        let values = match &self.packed {
+            Some(packed) if row < packed.len() => packed.rows().row(row),
+            _ => self.tail()?.row(row - self.packed_len()),
+        };
+        values.map_err(of_scan)
     }
 
     /// The photo of a row.

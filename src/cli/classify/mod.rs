@@ -164,15 +164,8 @@ impl<'a> Sink<'a> {
     fn finish(self, result: Result<(), Failure>) -> Result<Outcome, Failure> {
         let Sink { rows, path, streams, messages, tally, .. } = self;
         let tally = tally.stop();
-        let complete = || {
-            result?;
-            // If all photos failed, no file remains, but a stream has to end well-formed.
-            if !tally.all_failed() || streams {
-                rows.finish().map_err(|error| cannot_write(path.as_deref(), &error))?;
-            }
-            Ok(())
-        };
-        let outcome = tally.outcome(complete());
+        let complete = || rows.finish().map_err(|error| cannot_write(path.as_deref(), &error));
+        let outcome = tally.outcome(result, streams, complete);
         tally.announce(&outcome, messages);
         outcome
     }

@@ -95,15 +95,8 @@ impl<'a> Sink<'a> {
     pub fn finish(self, result: Result<(), Failure>, head: &Head<'_>, passed: &PassedOver) -> Result<Outcome, Failure> {
         let Sink { rows, path, streams, report, messages, tally, .. } = self;
         let tally = tally.stop();
-        let complete = || {
-            result?;
-            // If all inputs failed, no file remains, but a stream has to end well-formed.
-            if !tally.all_failed() || streams {
-                rows.finish().map_err(|error| cannot_write(path.as_deref(), &error))?;
-            }
-            Ok(())
-        };
-        let outcome = tally.outcome(complete());
+        let complete = || rows.finish().map_err(|error| cannot_write(path.as_deref(), &error));
+        let outcome = tally.outcome(result, streams, complete);
         if let Some(report) = report {
             let (model, fingerprint, version) = (head.model, head.fingerprint, env!("CARGO_PKG_VERSION"));
             let error = outcome.as_ref().err().map(Failure::text);
