@@ -15,7 +15,8 @@ mod texts;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
@@ -112,12 +113,9 @@ impl Store {
                 _ => Store::open(&self.path, Access::Write).map(drop),
             };
         }
-        self.run(|connection| {
-            // Where the file system has no shared memory, SQLite keeps its rollback journal.
-            connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-            // What a kill leaves is complete; a power failure may lose the last commits, never older ones.
-            connection.pragma_update(None, "synchronous", "normal")
-        })?;
+        self.keep_log()?;
+        // What a kill leaves is complete; a power failure may lose the last commits, never older ones.
+        self.run(|connection| connection.pragma_update(None, "synchronous", "normal"))?;
         if version < schema::VERSION {
             self.write(|store| {
                 store.run(|connection| match schema::found(connection)? {
@@ -128,6 +126,21 @@ impl Store {
             })?;
         }
         Ok(())
+    }
+
+    /// Changes are written to a log ahead of the file; where the file system has no shared memory, SQLite keeps its
+    /// rollback journal.
+    fn keep_log(&self) -> Result<(), Error> {
+        let started = Instant::now();
+        loop {
+            let set =
+                |connection: &Connection| connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()));
+            match self.run(set) {
+                // For this change, SQLite does not wait by itself while other connections read a file that has no log yet.
+                Err(Error::Busy { .. }) if started.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(5)),
+                kept => return kept,
+            }
+        }
     }
 
     /// The library's file.
