@@ -1,0 +1,86 @@
+//! Arguments of `encode`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{Inputs, Running};
+
+/// Encode photos and texts as embeddings
+///
+/// The order of rows is: each INPUT as given, the photos of --files-from, each --text as given, the lines of
+/// --texts-from. An input that cannot be read is reported, and the others are encoded. The exit code is 3 if some inputs
+/// failed, and 1 if all did.
+///
+/// A folder is searched recursively for files with the extension jpg, jpeg, jpe, jfif, png, webp, gif, bmp, dib, tif or
+/// tiff (in any case), sorted by the bytes of their paths. Hidden files and folders are skipped, and what other programs
+/// keep beside photos: thumbnails, previews and deleted files such as @eaDir, #recycle, $RECYCLE.BIN, __MACOSX and
+/// *.lrdata. A warning names the photos that were not read because of their format, such as HEIC, AVIF and raw files; it
+/// does not change the exit code. A file given by name may have any extension: its content determines the format. `-`
+/// reads one photo from standard input; pipes and devices with other names are not read.
+///
+/// --exclude and the ignore files have the syntax of .gitignore: a pattern without a slash matches names at any depth,
+/// one with a slash matches paths from the folder that was given, ** matches any folders, a slash at the end means
+/// folders only, and ! takes back an earlier pattern. A folder that matches is skipped as a whole.
+///
+/// --report writes one JSON object: numbers of inputs encoded and failed, each failure with its reason, what was passed
+/// over in folders (by extension), the model, the fingerprint and the seconds taken. It is written also if inputs fail.
+///
+/// jsonl, the default, writes one line per row as soon as it is ready: {"path":…,"embedding":[…],"fingerprint":…},
+/// {"text":…,"embedding":[…],"fingerprint":…} or {"path":…,"error":"…"}. A path that is not UTF-8 is shown with
+/// replacement characters, and its bytes follow in hexadecimal as "path_bytes". json writes one object with the model's
+/// name, the fingerprint and all rows. csv writes columns for the path or the text (or both), the fingerprint and each
+/// number; failed inputs have no row.
+///
+/// npy writes a float32 array [rows, length] for NumPy and a sidecar OUT.jsonl (photos.npy.jsonl for -o photos.npy)
+/// with one line per row; where OUT is a symbolic link, the sidecar is beside the file that it leads to. If any input fails, nothing is written and the exit code is 1, unless --skip-errors is given.
+///
+/// The fingerprint identifies everything that determines an embedding: weights, preprocessing, orientation and
+/// normalisation. Only embeddings with equal fingerprints can be compared.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  clippie-rs encode -m ViT-B-32.clippie beach.jpg photos/ > embeddings.jsonl
+  clippie-rs encode -m ViT-B-32.clippie --text \"a dog\" --text \"a cat\" --format csv
+  clippie-rs encode -m ViT-B-32.clippie photos/ --format npy -o photos.npy
+  clippie-rs encode -m ViT-B-32.clippie photos/ --exclude Screenshots --exclude '*.gif' --report report.json
+  find photos -newer photos.npy -print0 | clippie-rs encode -m ViT-B-32.clippie --files-from -")]
+pub(in crate::cli) struct Encode {
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Text to encode; repeatable
+    #[arg(long = "text", value_name = "TEXT", allow_hyphen_values = true)]
+    pub texts: Vec<String>,
+    /// Read texts from a UTF-8 FILE, one per line; an empty line is an empty text; `-` reads standard input
+    #[arg(long, value_name = "FILE")]
+    pub texts_from: Option<PathBuf>,
+    #[command(flatten)]
+    pub running: Running,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Jsonl)]
+    pub format: Format,
+    /// Write to OUT instead of standard output; an existing file is replaced when the output is complete
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    /// Do not normalise embeddings to unit length
+    #[arg(long)]
+    pub raw: bool,
+    /// Write a report of the run to FILE, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Omit failed inputs from the output; they are still reported and still set the exit code
+    #[arg(long)]
+    pub skip_errors: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Format {
+    /// One line of JSON per row
+    Jsonl,
+    /// One JSON object
+    Json,
+    /// A NumPy array
+    Npy,
+    /// Comma-separated values
+    Csv,
+}
