@@ -29,7 +29,7 @@ pub(super) fn run(args: &args::Export, messages: &Messages) -> Result<Outcome, F
     let progress = messages.progress(stored.len() as u64, "photos", terminal);
     for (row, path) in stored.paths().enumerate() {
         let vector = stored.vector(row)?;
-        writer.write(&Row { source: Source::Path(path), outcome: Ok(&vector) }).map_err(broken)?;
+        writer.write(&Row { source: Source::Path(path), outcome: Ok(vector) }).map_err(broken)?;
         progress.advance(1);
     }
     drop(progress);

@@ -40,6 +40,6 @@ pub(super) fn run(args: &Classify, file: Option<PathBuf>, messages: &Messages) -
         messages.warning("no photo of the library passes the filters");
     }
     let mut sink = Sink::start(args, &classifier, out, stored.paths(), messages)?;
-    let result = stored.paths().enumerate().try_for_each(|(row, path)| sink.add(path, Ok(&stored.vector(row)?)));
+    let result = stored.paths().enumerate().try_for_each(|(row, path)| sink.add(path, Ok(stored.vector(row)?)));
     sink.finish(result)
 }
