@@ -13,9 +13,9 @@ use super::place::Place;
 use super::report::{IndexProgress, IndexReport};
 
 /// Photos that are written together, unless [`LONGEST`] passes before: only fast models come this far.
-const MOST_PHOTOS: usize = 256;
+const MOST_PHOTOS: usize = 1024;
 /// Files that are written together.
-const MOST_FILES: usize = 1000;
+const MOST_FILES: usize = 4096;
 /// Time after which a batch is written, however small: a kill loses no more.
 const LONGEST: Duration = Duration::from_secs(2);
 /// Interval at which somebody who watches is told how far the run is.
