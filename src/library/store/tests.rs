@@ -172,10 +172,15 @@ fn nested_roots_are_one() {
     let (inner, _) = store.add_root(Path::new("/photos/2024")).unwrap();
     let (other, _) = store.add_root(Path::new("/photos/20")).unwrap();
     store.put_file(inner.id, &file("a.jpg", Err("x"))).unwrap();
+    let rules = Rules { exclude: vec!["raw".into(), "!/a*".into()], ignore_files: true };
+    store.set_rules(inner.id, &rules).unwrap();
+    assert_eq!(store.rules(inner.id).unwrap(), rules);
     let (outer, part) = store.add_root(Path::new("/photos")).unwrap();
     assert_eq!(part, Path::new(""));
     assert_eq!(store.roots().unwrap(), std::slice::from_ref(&outer));
     assert_ne!(outer.id, other.id);
+    let rules = Rules { exclude: vec!["/2024/**/raw".into(), "!/2024/a*".into()], ignore_files: true };
+    assert_eq!(store.rules(outer.id).unwrap(), rules);
     assert_eq!(files_of(&store, outer.id, "", None), [file("2024/a.jpg", Err("x"))]);
     assert_eq!(store.add_root(Path::new("/photos/2024/may")).unwrap(), (outer, PathBuf::from("2024/may")));
 }
