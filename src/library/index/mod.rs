@@ -205,7 +205,7 @@ impl<'a> Index<'a> {
             let model = store.model(self.encoder.fingerprint().as_str())?;
             let stale = |model: &ModelRow| report.encoded > 0 || model.photo.is_none() && model.text.is_none();
             if let Some(model) = model.filter(stale) {
-                match score::calibrate(&store, &model, self.texts.as_ref()) {
+                match score::calibrate(library.texts(), &store, &model, self.texts.as_ref()) {
                     // A text tower that reads no text, for example. The photos are indexed all the same.
                     Err(Error::Encode(error)) => tracing::warn!("searches will not know where to end: {error}"),
                     calibrated => calibrated?,
