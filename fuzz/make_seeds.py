@@ -4,7 +4,7 @@
     fuzz/make_seeds.py
 
 Seeds that longer runs found are in the same folders; this script leaves them alone."""
-import hashlib, json, os, struct, zipfile
+import gzip, hashlib, json, os, struct, zipfile
 
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 goldens = os.path.join(root, "tests", "goldens")
@@ -123,3 +123,62 @@ for target, size in (("tiff_structure", 600), ("pickle_structure", 600)):
     for number in range(8):
         data = b"".join(hashlib.sha256(bytes([number, i])).digest() for i in range(size // 32))
         seed(target, data)
+
+# Files of text embeddings and of vectors: under fuzzing, checksums are not compared and those of vectors are zeros.
+PRINT = b"00112233445566778899aabbccddeeff"
+
+
+def texts(*entries):
+    body = b"CLIPTEXT" + struct.pack("<IQ", 1, len(entries))
+    for text, values in entries:
+        text = text.encode()
+        body += PRINT + struct.pack("<II", len(text), len(values)) + text + struct.pack(f"<{len(values)}f", *values)
+    return body + hashlib.sha256(body).digest()
+
+
+for entries in [(), (("a star", [1.0, -0.5]),), (("", []), ("\u00e9\0\n", [0.25] * 9), ("a star", [3e38]))]:
+    seed("text_cache", texts(*entries))
+
+
+def packed(rows, dim, tag_len, fingerprint=b"0011"):
+    align = lambda data: data + bytes(-len(data) % 64)
+    blocks = -(-rows // 1024)
+    header = -(-(88 + len(fingerprint) + 8) // 64) * 64
+    body = b""
+    for elements, each in [(rows, 4 * dim), (rows, -(-dim // 64) * 64), (rows, 4), (rows, 4), (rows, 8), (rows, 8),
+                           (rows, tag_len), (blocks, 8), (blocks, 8), (dim, 4)]:
+        body = align(body) + bytes(elements * each)
+    head = b"clipscan" + struct.pack("<IIQQIIII", 1, header, header + len(body), rows, dim, tag_len, len(fingerprint), 1024)
+    head += bytes(range(32)) + bytes(8) + fingerprint
+    return head + bytes(header - len(head)) + body
+
+
+for shape in [(0, 1, 0), (1, 3, 0), (5, 7, 2), (3, 64, 0)]:
+    seed("packed", packed(*shape))
+
+
+def dataset(kind, first, second=b""):
+    seed("dataset", struct.pack("<BH", kind, len(first)) + first + second)
+
+
+def idx(*sizes):
+    count = 1
+    for size in sizes:
+        count *= size
+    return struct.pack(f">HBB{len(sizes)}I", 0, 8, len(sizes), *sizes) + bytes(at % 10 for at in range(count))
+
+
+record = bytes([3]) + bytes(at % 251 for at in range(3072))
+for names in [b"", b"cat\ndog\n\nship\nfrog\n"]:
+    dataset(0, names, record)
+    dataset(0x84, names, record)
+dataset(0, b"", record[:-1])
+dataset(1, idx(3), idx(3, 4, 5))
+dataset(1, idx(2), idx(3, 4, 5))
+dataset(2, gzip.compress(idx(3), mtime=0), gzip.compress(idx(3, 4, 5), mtime=0))
+for text in [b"path,caption\na.jpg,a star\na.jpg,\"a, b\nc\"\n", b"\xef\xbb\xbfcaption,path,x\r\na,b,c\r\n", b"path,caption\na.jpg\n"]:
+    seed("dataset", struct.pack("<BH", 3, 0) + text)
+
+for words in ["a dog on a beach", "a dog\n+\n0.5:./beach.jpg\n-\npeople", "2:text", "+", "-\na", "/x.jpg", "1e9:a", "0:a", "nan:a",
+              "-1:a", ":", "a:b", "3:", "+\n+", "..\\a\n-\n../b", ""]:
+    seed("query", words.encode())

@@ -1,14 +1,22 @@
 //! One function for each fuzz target.
 
+use std::path::Path;
+use std::sync::OnceLock;
+
 use clippie_rs::import::Checkpoint;
+use clippie_rs::library::evaluate::{Dataset, Split};
+use clippie_rs::library::scan::packed::Packed;
+use clippie_rs::library::scan::{self, Threads};
+use clippie_rs::library::{Query, What};
 use clippie_rs::photo;
 use clippie_rs::pixels::PictureHash;
 use clippie_rs::preprocess::{PreprocessConfig, pixels_into};
 use clippie_rs::tokenizer::{Overflow, Tokenizer};
 use clippie_rs::weights::WeightsFile;
-use clippie_rs::{Options, RgbBuffer, decode_pixels_into};
+use clippie_rs::{Options, RgbBuffer, TextCache, decode_pixels_into};
 use clippie_testkit::pickles;
 
+use crate::files;
 use crate::memory;
 use crate::tiff;
 
@@ -221,4 +229,92 @@ pub fn config(bytes: &[u8]) {
 
 pub fn hub(bytes: &[u8]) {
     memory::within((16 << 20) + 100 * bytes.len(), || clippie_rs::hub::fuzzing::answer(bytes));
+}
+
+/// A file of text embeddings: what is read is written and read again. Its checksum is not compared.
+pub fn text_cache(bytes: &[u8]) {
+    let path = files::write("texts.cache", bytes);
+    let cache = TextCache::new(1000, 1 << 20);
+    let read = memory::within((16 << 20) + 100 * bytes.len(), || cache.load(&path));
+    let Ok(count) = read else {
+        assert!(cache.is_empty());
+        return;
+    };
+    assert!(cache.len() <= count && cache.bytes() <= 1 << 20);
+    cache.save(&path).unwrap();
+    let again = TextCache::new(1000, 1 << 20);
+    assert_eq!(again.load(&path).unwrap(), cache.len());
+    assert!(again.iter().eq(cache.iter()));
+}
+
+/// A data set, whose kind the first byte chooses: the next two are the length of its first file.
+pub fn dataset(bytes: &[u8]) {
+    let &[kind, low, high, ref rest @ ..] = bytes else { return };
+    let (first, second) = rest.split_at(rest.len().min(usize::from(u16::from_le_bytes([low, high]))));
+    let path = match kind % 4 {
+        0 => {
+            files::write("cifar/batches.meta.txt", first);
+            files::write("cifar/test_batch.bin", second)
+        }
+        1 => {
+            files::write("idx/t10k-labels-idx1-ubyte", first);
+            files::write("idx/t10k-images-idx3-ubyte", second)
+        }
+        2 => {
+            files::write("gz/t10k-labels-idx1-ubyte.gz", first);
+            files::write("gz/t10k-images-idx3-ubyte.gz", second)
+        }
+        _ => files::write("captions.csv", rest),
+    };
+    let path = if kind % 4 == 3 { &path } else { path.parent().unwrap_or(Path::new("")) };
+    let limit = (kind & 0x80 != 0).then_some(usize::from(kind >> 2 & 31));
+    // A byte of gzip becomes 1032 at most, and a buffer grows by doubling.
+    let read = memory::within((16 << 20) + 3000 * bytes.len(), || Dataset::open(path, Split::Test, limit));
+    let Ok(dataset) = read else { return };
+    let (photos, classes) = (dataset.len(), dataset.classes().len());
+    assert!(photos > 0 && dataset.picture(photos).is_none());
+    assert!(
+        dataset.truth().iter().all(|&class| class < classes) && dataset.captions().iter().all(|c| c.photo < photos)
+    );
+    assert!(dataset.truth().len() == if classes == 0 { 0 } else { photos });
+    for photo in (0..photos).take(20) {
+        assert!(dataset.picture(photo).is_some() && !dataset.name(photo).is_empty());
+    }
+}
+
+/// A mapped file of vectors: opened, searched, verified. Its checksums are not compared.
+pub fn packed(bytes: &[u8]) {
+    static THREADS: OnceLock<Threads> = OnceLock::new();
+    let path = files::write("vectors.scan", bytes);
+    memory::within((64 << 20) + 100 * bytes.len(), || {
+        let Ok(packed) = Packed::open(&path) else { return };
+        let options = scan::Options::new().threads(THREADS.get_or_init(|| Threads::new(1)));
+        let _ = packed.verify(&options);
+        let rows = packed.rows();
+        assert_eq!(rows.vectors().len(), packed.len() * rows.dim());
+        for row in (0..packed.len()).take(10) {
+            // Sums that are not zero are damage.
+            let _ = (packed.id(row), packed.tag(row), rows.row(row));
+        }
+        let query: Vec<f32> = (0..rows.dim()).map(|at| (at % 7) as f32 - 3.0).collect();
+        if let Ok(found) = rows.top_k(&query, 5, &options) {
+            assert!(found.len() == 1 && found[0].len() <= packed.len().min(5));
+            assert!(found[0].iter().all(|hit| hit.row < packed.len()));
+        }
+    });
+}
+
+/// A query: words on lines of their own.
+pub fn query(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let words: Vec<&str> = text.split('\n').collect();
+    let parsed = memory::within((1 << 20) + 200 * bytes.len(), || Query::parse(&words));
+    if let Ok(query) = parsed {
+        assert!(!query.terms().is_empty() && !query.to_string().contains(char::is_control));
+        for term in query.terms() {
+            assert!(term.weight.is_finite() && term.weight != 0.0);
+            assert!(!matches!(&term.what, What::Text(text) if text.trim().is_empty()));
+        }
+    }
+    let _ = Query::parse_term(&text);
 }

@@ -40,7 +40,7 @@ fn structured<T: for<'a> Arbitrary<'a>>(body: impl Fn(&T)) -> impl Fn(&[u8]) {
 // One test: the counter of memory counts all threads.
 #[test]
 fn seeds_and_past_findings() {
-    let bodies: [(&str, &dyn Fn(&[u8])); 18] = [
+    let bodies: [(&str, &dyn Fn(&[u8])); 22] = [
         ("photo_jpeg", &targets::photo_jpeg),
         ("photo_png", &targets::photo_png),
         ("photo_webp", &targets::photo_webp),
@@ -59,6 +59,10 @@ fn seeds_and_past_findings() {
         ("config", &targets::config),
         ("tokenizer", &targets::tokenizer),
         ("hub", &targets::hub),
+        ("text_cache", &targets::text_cache),
+        ("dataset", &targets::dataset),
+        ("packed", &targets::packed),
+        ("query", &targets::query),
     ];
     for (target, body) in bodies {
         assert!(run(target, body) > 0, "there are no seeds for {target}");

@@ -75,9 +75,6 @@ pub(super) fn run(args: &args::Index, messages: &Messages) -> Result<Outcome, Fa
     let broken = RefCell::new(None);
     let progress = messages.progress_photos();
     let mut index = Index::new(&library, &encoder)
-        .exclude(&args.exclude)
-        .map_err(|error| Failure::Usage(format!("--exclude: {error}")))?
-        .ignore_files(args.ignore_files)
         .retry(args.retry)
         .prune(args.prune)
         .cancel(stop.token())
@@ -93,6 +90,12 @@ pub(super) fn run(args: &args::Index, messages: &Messages) -> Result<Outcome, Fa
                 broken.borrow_mut().get_or_insert(failure);
             }
         });
+    if !args.exclude.is_empty() {
+        index = index.exclude(&args.exclude).map_err(|error| Failure::Usage(format!("--exclude: {error}")))?;
+    }
+    if let Some(respected) = args.ignore_files {
+        index = index.ignore_files(respected);
+    }
     if let Some(texts) = &texts {
         index = index.texts(texts)?;
     }

@@ -44,6 +44,8 @@ struct Folder {
     photos: u64,
     failed: u64,
     missing: u64,
+    exclude: Vec<String>,
+    ignore_files: bool,
 }
 
 #[derive(Serialize)]
@@ -113,6 +115,8 @@ impl From<&LibraryFolder> for Folder {
             photos: folder.photos,
             failed: folder.failed,
             missing: folder.missing,
+            exclude: folder.exclude.clone(),
+            ignore_files: folder.ignore_files,
         }
     }
 }
@@ -136,6 +140,12 @@ fn describe(args: &args::Status, status: &LibraryStatus, failed: &[(PathBuf, Str
             if number > 0 {
                 let _ = write!(about, ", {number} {what}");
             }
+        }
+        if !folder.exclude.is_empty() {
+            let _ = write!(about, ", excluding {}", folder.exclude.join(", "));
+        }
+        if folder.ignore_files {
+            about += ", ignore files respected";
         }
         let there = if folder.reachable { "" } else { ", cannot be reached now" };
         line("folder", &format!("{}: {about}{there}", path(&folder.path)));

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::Error;
 use super::store::{Access, ModelRow, Store};
+use super::texts;
 use super::vectors::{Kept, Vectors};
+use crate::clip::TextCache;
 
 /// Connections that are kept for later calls.
 const MOST_IDLE: usize = 8;
@@ -37,6 +39,7 @@ struct Shared {
     idle: Mutex<Vec<Store>>,
     /// Embeddings of earlier searches.
     kept: Mutex<Kept>,
+    texts: TextCache,
 }
 
 impl Library {
@@ -69,13 +72,23 @@ impl Library {
         // The file exists from here on; another process that removes it must not get a new one in its place.
         let access = if access == Access::Create { Access::Write } else { access };
         let path = store.path().to_owned();
-        Ok(Library(Arc::new(Shared { access, path, idle: Mutex::new(vec![store]), kept: Mutex::default() })))
+        let (entries, bytes) = texts::IN_MEMORY;
+        let texts = TextCache::new(entries, bytes);
+        Ok(Library(Arc::new(Shared { access, path, idle: Mutex::new(vec![store]), kept: Mutex::default(), texts })))
     }
 
     /// The library's file: an absolute path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0.path
+    }
+
+    /// The embeddings of texts that were searched for, in memory: in front of those that the library's file keeps for
+    /// later processes, by fingerprint and exact text. [`TextCache::hits`] counts texts that were here or in the file,
+    /// [`TextCache::misses`] those that were encoded. Clones of a library share it; at most 2,048 texts and 8 MiB.
+    #[must_use]
+    pub fn texts(&self) -> &TextCache {
+        &self.0.texts
     }
 
     /// An error of this library.

@@ -15,7 +15,7 @@
 
 use super::error::Error;
 use super::store::{Calibration, ModelRow, Store};
-use crate::clip::TextEncoder;
+use crate::clip::{TextCache, TextEncoder};
 
 /// Where results end, in units of the distance from the median to the high cosines of unrelated pairs.
 const CUT: f64 = 1.02;
@@ -194,8 +194,13 @@ pub(super) fn sample(len: usize, most: usize) -> impl Iterator<Item = usize> {
 }
 
 /// Measures what scores of a model are measured against in this library, and stores it.
-pub(super) fn calibrate(store: &Store, model: &ModelRow, texts: Option<&TextEncoder>) -> Result<(), Error> {
-    let (text, photo) = measured(store, model, texts)?;
+pub(super) fn calibrate(
+    cache: &TextCache,
+    store: &Store,
+    model: &ModelRow,
+    texts: Option<&TextEncoder>,
+) -> Result<(), Error> {
+    let (text, photo) = measured(cache, store, model, texts)?;
     // Another text tower may have measured before.
     let text = text.or(model.text);
     if (text, photo) != (model.text, model.photo) {
@@ -206,6 +211,7 @@ pub(super) fn calibrate(store: &Store, model: &ModelRow, texts: Option<&TextEnco
 
 /// The calibrations of sentences and of photos; `None` for too few photos.
 pub(super) fn measured(
+    cache: &TextCache,
     store: &Store,
     model: &ModelRow,
     texts: Option<&TextEncoder>,
@@ -219,7 +225,7 @@ pub(super) fn measured(
     if let Some(encoder) = texts.filter(|_| !photos.is_empty()) {
         let mut sentences = Vec::new();
         for sentence in BACKGROUND {
-            sentences.push(super::texts::embedding(store, model, encoder, sentence)?);
+            sentences.push(super::texts::embedding(cache, store, model, encoder, sentence)?);
         }
         let cosines = photos.iter().flat_map(|photo| sentences.iter().map(|sentence| dot(photo, sentence)));
         text = calibration(&mut cosines.collect::<Vec<f64>>());

@@ -197,6 +197,11 @@ impl Search {
         )
     }
 
+    fn text(&self, store: &Store, model: &ModelRow, encoder: &TextEncoder, text: &str) -> Result<Vec<f32>, Error> {
+        let encoder = encoder.with_cancel(&self.cancel);
+        texts::embedding(self.library.texts(), store, model, &encoder, text).map(|row| row.to_vec())
+    }
+
     /// The unit vector of a query.
     fn prepare(&self, store: &Store, model: &ModelRow, query: &Query) -> Result<Prepared, Error> {
         let mut sum = vec![0.0f64; model.dim];
@@ -207,7 +212,7 @@ impl Search {
             let (vector, calibration) = match &term.what {
                 What::Text(text) => {
                     let encoder = self.encoders.text.as_ref().ok_or_else(|| needs("text", "sentences"))?;
-                    (texts::embedding(store, model, &encoder.with_cancel(&self.cancel), text)?, model.text)
+                    (self.text(store, model, encoder, text)?, model.text)
                 }
                 What::Photo(path) => {
                     sentences_only = false;

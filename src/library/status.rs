@@ -51,6 +51,10 @@ pub struct LibraryFolder {
     pub failed: u64,
     /// Files that it no longer has.
     pub missing: u64,
+    /// Patterns of files and folders that are skipped in it: see [`Index::exclude`](super::Index::exclude).
+    pub exclude: Vec<String>,
+    /// Whether ignore files are respected in it: see [`Index::ignore_files`](super::Index::ignore_files).
+    pub ignore_files: bool,
 }
 
 impl Library {
@@ -63,7 +67,8 @@ impl Library {
         let folder = |root: super::store::Root| {
             let [photos, failed, missing] = store.file_counts(root.id)?;
             let reachable = std::fs::read_dir(&root.path).is_ok();
-            Ok(LibraryFolder { reachable, path: root.path, photos, failed, missing })
+            let super::store::Rules { exclude, ignore_files } = store.rules(root.id)?;
+            Ok(LibraryFolder { reachable, path: root.path, photos, failed, missing, exclude, ignore_files })
         };
         let mut log = self.path().as_os_str().to_owned();
         log.push("-wal");

@@ -19,6 +19,8 @@ use walkdir::{DirEntry, WalkDir};
 pub use known::{EXTENSIONS, is_photo};
 pub use passed_over::PassedOver;
 pub use patterns::PatternError;
+#[cfg(feature = "library")]
+pub(crate) use patterns::{in_part, is_in_part};
 
 use known::{is_hidden, side_label};
 use patterns::{IgnoreFiles, Patterns, below, is_marked};
@@ -132,6 +134,8 @@ pub fn photos(folder: impl AsRef<Path>) -> Photos {
 pub struct Walk {
     patterns: Patterns,
     ignore_files: bool,
+    /// Where the walked folder is below the one that patterns are relative to.
+    part: PathBuf,
 }
 
 impl Default for Walk {
@@ -143,7 +147,7 @@ impl Default for Walk {
 impl Walk {
     /// A walk without options, as [`photos`] does it.
     pub fn new() -> Self {
-        Walk { patterns: Patterns::new(), ignore_files: false }
+        Walk { patterns: Patterns::new(), ignore_files: false, part: PathBuf::new() }
     }
 
     /// Skips files and folders that match one of these patterns, in the syntax of `.gitignore`.
@@ -170,6 +174,28 @@ impl Walk {
     pub fn ignore_files(mut self, respected: bool) -> Self {
         self.ignore_files = respected;
         self
+    }
+
+    /// Makes patterns relative to a folder above the walked one, from which `part` leads to it.
+    #[cfg(feature = "library")]
+    pub(crate) fn part(mut self, part: &Path) -> Self {
+        self.part = part.to_owned();
+        self
+    }
+
+    /// Whether the walked folder, or one between it and the folder that patterns are relative to, is excluded.
+    #[cfg(feature = "library")]
+    pub(crate) fn excludes_part(&self) -> bool {
+        let folders = self.part.ancestors().filter(|folder| !folder.as_os_str().is_empty());
+        folders.into_iter().any(|folder| self.patterns.exclude(folder, true))
+    }
+
+    /// Whether a path relative to the walked folder is excluded.
+    fn excludes(&self, relative: &Path, is_dir: bool) -> bool {
+        match self.part.as_os_str().is_empty() {
+            true => self.patterns.exclude(relative, is_dir),
+            false => self.patterns.exclude(&self.part.join(relative), is_dir),
+        }
     }
 
     /// Lists the photos of `folder` and its subfolders: see [`photos`].
@@ -335,7 +361,7 @@ impl Walking<'_> {
             *self.passed_over.side.entry(label).or_default() += 1;
         } else if is_hidden(path) {
             self.passed_over.hidden += 1;
-        } else if self.walk.patterns.exclude(below(path, depth), is_dir) {
+        } else if self.walk.excludes(below(path, depth), is_dir) {
             self.passed_over.excluded += 1;
         } else if self.walk.ignore_files && self.ignore.exclude(path, depth, is_dir) {
             self.passed_over.ignored += 1;

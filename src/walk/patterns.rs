@@ -83,6 +83,40 @@ impl Patterns {
     }
 }
 
+/// The pattern that means in a folder what `pattern` means in `part` of it; `None` if the path of the part is not UTF-8.
+#[cfg(feature = "library")]
+pub(crate) fn in_part(pattern: &str, part: &Path) -> Option<String> {
+    if part.as_os_str().is_empty() {
+        return Some(pattern.to_owned());
+    }
+    let (not, pattern) = pattern.strip_prefix('!').map_or(("", pattern), |pattern| ("!", pattern));
+    let anywhere = if pattern.trim_end_matches('/').contains('/') { "" } else { "**/" };
+    Some(format!("{not}{}{anywhere}{}", start(part)?, pattern.trim_start_matches('/')))
+}
+
+/// Whether [`in_part`] made a pattern for this part.
+#[cfg(feature = "library")]
+pub(crate) fn is_in_part(pattern: &str, part: &Path) -> bool {
+    let pattern = pattern.strip_prefix('!').unwrap_or(pattern);
+    part.as_os_str().is_empty() || start(part).is_some_and(|start| pattern.starts_with(&start))
+}
+
+/// What patterns of a part begin with: `/`, its path, with a backslash before each character with a meaning, and `/`.
+#[cfg(feature = "library")]
+fn start(part: &Path) -> Option<String> {
+    let mut start = "/".to_owned();
+    for name in part {
+        for c in name.to_str()?.chars() {
+            if matches!(c, '\\' | '*' | '?' | '[' | ']' | '{' | '}' | '!' | '#' | ' ') {
+                start.push('\\');
+            }
+            start.push(c);
+        }
+        start.push('/');
+    }
+    Some(start)
+}
+
 /// The patterns of the ignore files in the folders from the walked one to the current one.
 #[derive(Default)]
 pub(super) struct IgnoreFiles {
@@ -211,6 +245,38 @@ mod tests {
             let name = Path::new("b").join(malformed);
             assert!(patterns.exclude(&name, false) && patterns.exclude(Path::new("b.png"), false), "{escaped}");
         }
+    }
+
+    #[cfg(feature = "library")]
+    #[test]
+    fn patterns_of_a_part_mean_the_same_in_the_whole() {
+        let part = Path::new("20[24]/a {trip}*, & \\more! #1");
+        for (pattern, path, is_dir, expected) in [
+            ("*.png", "b.png", false, true),
+            ("*.png", "c/d/b.png", false, true),
+            ("raw/", "c/raw", true, true),
+            ("raw/", "c/raw", false, false),
+            ("/raw", "raw", true, true),
+            ("/raw", "c/raw", true, false),
+            ("a/*.png", "a/b.png", false, true),
+            ("a/*.png", "c/a/b.png", false, false),
+            ("**/a/*.png", "c/a/b.png", false, true),
+            ("\\!b", "b", false, false),
+            ("\\!b", "!b", false, true),
+            ("#b", "c/#b", false, true),
+        ] {
+            let (mut alone, mut whole) = (Patterns::new(), Patterns::new());
+            alone.add([pattern]).unwrap();
+            let pattern = in_part(pattern, part).unwrap();
+            assert!(is_in_part(&pattern, part) && !is_in_part(&pattern, Path::new("2024")), "{pattern}");
+            whole.add([&pattern]).unwrap();
+            assert_eq!(alone.exclude(Path::new(path), is_dir), expected, "{pattern} {path}");
+            assert_eq!(whole.exclude(&part.join(path), is_dir), expected, "{pattern} {path}");
+            assert!(!whole.exclude(Path::new(path), is_dir), "{pattern} {path}");
+        }
+        assert_eq!(in_part("!*.png", Path::new("a")).as_deref(), Some("!/a/**/*.png"));
+        assert!(is_in_part("!/a/**/*.png", Path::new("a")) && !is_in_part("/ab/c", Path::new("a")));
+        assert_eq!(in_part("raw", Path::new("")).as_deref(), Some("raw"));
     }
 
     #[test]

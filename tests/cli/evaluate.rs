@@ -106,6 +106,61 @@ fn models_are_compared() {
     assert_eq!(tiny["cost"]["file_bytes"], std::fs::metadata(sandbox.model()).unwrap().len());
 }
 
+/// The page that `--html` writes.
+fn page(sandbox: &Sandbox, name: &str) -> String {
+    let html = std::fs::read_to_string(sandbox.path(name)).unwrap();
+    assert!(html.starts_with("<!DOCTYPE html>") && html.ends_with("</html>\n"), "{html}");
+    html
+}
+
+#[test]
+fn a_page_has_all_figures() {
+    let sandbox = shapes();
+    sandbox.write("shapes/moon/<i>.png", "no photo");
+    sandbox.write("labels.txt", "star\nheart: heart | triangle\nmoon: moon | crescent\ncircle\n");
+    let args = ["shapes", "--labels-from", "labels.txt", "--template", "{}", "--template", "<b>{}</b>", "--json"];
+    let json = evaluate(&sandbox, &[&args[..], &["--html", "page.html"]].concat()).code(3).rows().remove(0);
+    let html = page(&sandbox, "page.html");
+    let found = &json["models"][0]["classification"];
+    let percent = |value: &serde_json::Value| format!("{:.1} %", value.as_f64().unwrap() * 100.0);
+    let number = |part: &str| html.matches(part).count();
+    assert_eq!((number("<figure class=\"heat\">"), number("<rect x=")), (2, 2 * 16));
+    assert_eq!((number("<figure class=\"lines\">"), number("<figure class=\"bars\">")), (1, 1));
+    let accuracy = format!("<dt>Accuracy</dt><dd><b><bdi>{}</bdi></b>", percent(&found["top1"]));
+    let similar = format!("<title>star – heart: {:.2}</title>", found["similarity"][3][1].as_f64().unwrap());
+    let taken = found["confusion"][2][2].as_f64().unwrap() * 100.0 / 6.0;
+    let confused = format!("<title>moon – moon: {taken:.0}</title>");
+    let calibration = percent(&found["calibration"]["best"]["error"]);
+    let others = ["demo on shapes", "24 photos", ">all, averaged<", ">triangle<", "&lt;b&gt;{}&lt;/b&gt;"];
+    let others = others.iter().chain(&["moon | crescent", "1 of 25 photos, which count in no figure", "&lt;i&gt;.png"]);
+    for part in [&*accuracy, &*similar, &*confused, &*calibration].iter().chain(others) {
+        assert!(html.contains(part), "{part}: {html}");
+    }
+    assert!(!html.contains("<i>.png") && !html.contains("<b>{}"));
+
+    sandbox.write("a.png", as_png(&drawing(Shape::Star, 1, 96)));
+    sandbox.write("b.png", as_png(&drawing(Shape::Circle, 2, 96)));
+    sandbox.write("captions.csv", "path,caption\na.png,a star\nb.png,a circle\n");
+    let table = evaluate(&sandbox, &["captions.csv", "--html", "captions.html"]).ok();
+    assert!(table.text().contains("caption of a photo"), "{}", table.text());
+    assert_eq!(page(&sandbox, "captions.html").matches("<b><bdi>100.0 %</bdi></b>").count(), 6);
+
+    let tiny = sandbox.model();
+    let models = format!("demo,{}", tiny.display());
+    sandbox.run(["evaluate", "shapes", "--models", &models, "--html", "models.html", "-o", "models.txt"]).code(3);
+    let html = page(&sandbox, "models.html");
+    assert_eq!((html.matches("<figure class=\"heat\">").count(), html.matches("<polyline").count()), (4, 2));
+    assert!(html.contains("2 models on shapes") && html.contains("ms a photo"), "{html}");
+
+    for (code, args, part) in [
+        (2, &["shapes", "--html", "a", "-o", "a"][..], "--html and -o name the same file"),
+        (2, &["shapes", "--html", "-"], "both go to standard output"),
+        (1, &["shapes", "--html", "none/a.html"], "the folder none does not exist"),
+    ] {
+        evaluate(&sandbox, args).fails(code, &[part]);
+    }
+}
+
 #[test]
 fn published_files_and_captions_are_read() {
     let sandbox = Sandbox::new();

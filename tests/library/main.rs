@@ -7,6 +7,7 @@ mod cut;
 #[path = "../common/signals.rs"]
 mod default_signals;
 mod duplicates;
+mod exclusions;
 mod export;
 mod index;
 mod kill;

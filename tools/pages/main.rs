@@ -1,12 +1,12 @@
-//! Writes the pages that `.ci/pages` looks at in a browser: a contact sheet of photos under odd names, duplicates,
-//! an empty sheet and a report.
+//! Writes what `.ci/pages` looks at in a browser: a contact sheet of photos under odd names, duplicates and an empty
+//! sheet; and photos, data sets and labels under odd names, of which the command makes further pages.
 //!
 //! ```text
 //! cargo run --example pages -- OUT
 //! ```
-//! OUT gets a folder of photos, a page each, and `expected.json`: what a browser has to find in it.
+//! OUT gets folders of photos, pages, and `expected.json`: what a browser has to find in it.
 
-mod report;
+mod datasets;
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -38,12 +38,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut page = Page::begin(create(&out.join("nothing.html"))?, &head)?;
     page.nothing("Nothing fits among 36 photos. Add --all to see the nearest ones.")?;
     page.finish()?;
-    report::write(create(&out.join("report.html"))?)?;
+    datasets::write(&out)?;
+    fs::create_dir_all(out.join("photos/copies"))?;
+    fs::copy(&photos[0].path, out.join("photos/copies/of the beach.jpg"))?;
     let pictures = photos.iter().filter(|photo| photo.thumbnail.is_ok()).count();
-    fs::write(
-        out.join("expected.json"),
-        format!("{{\"sheet.html\": {pictures}, \"duplicates.html\": 5, \"nothing.html\": 0, \"report.html\": 0}}\n"),
-    )?;
+    let sheets = [("sheet", pictures), ("duplicates", 5), ("nothing", 0), ("found", 12), ("similar", 8), ("copies", 4)];
+    let reports = ["none", "shapes", "many", "captions", "models"].map(|name| (name, 0));
+    let expected: Vec<String> =
+        sheets.iter().chain(&reports).map(|(name, pictures)| format!("\"{name}.html\": {pictures}")).collect();
+    fs::write(out.join("expected.json"), format!("{{{}}}\n", expected.join(", ")))?;
     Ok(())
 }
 

@@ -23,12 +23,16 @@ use crate::library::evaluate::Split;
 /// line for each model, with the milliseconds that a photo takes on --threads threads (median, decoding not included, as
 /// `bench` measures it), the private memory that this takes (Linux), and the size of the weights file.
 ///
+/// --html writes all figures to a page as well, with heat maps of confusions and similarities and the calibration error
+/// over temperatures: one HTML file that needs no server.
+///
 /// Photos that cannot be read are reported and count in no figure; the exit code is then 3.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   clippie-rs evaluate -m mobileclip2-s2 photos-by-class/
   clippie-rs evaluate -m mobileclip2-s2 cifar-10-batches-bin/ --limit 100 --templates general
+  clippie-rs evaluate -m mobileclip2-s2 photos-by-class/ --html report.html
   clippie-rs evaluate captions.csv --models mobileclip2-s0,mobileclip2-s2 --json -o report.json")]
 pub(in crate::cli) struct Evaluate {
     /// Folder of classes, folder of CIFAR-10 or MNIST, or CSV file of captions
@@ -53,6 +57,9 @@ pub(in crate::cli) struct Evaluate {
     /// Print one JSON object with all figures
     #[arg(long)]
     pub json: bool,
+    /// Write a page with all figures to OUT, too: one HTML file, for a browser
+    #[arg(long, value_name = "OUT")]
+    pub html: Option<PathBuf>,
     /// Write to OUT instead of standard output; an existing file is replaced when the output is complete
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,

@@ -32,6 +32,10 @@ pub(in crate::cli) struct Library {
 /// --prune, and so does an indexed folder that is empty now, as the mount point of a drive is; --forget removes a folder
 /// from the library.
 ///
+/// The library remembers --exclude and --ignore-files for the folders of the run, and `status` shows them: a later run
+/// without them skips the same. Given again, --exclude takes the place of all earlier patterns; --exclude '' ends them.
+/// With a DIR inside of an indexed folder they hold for DIR, beside those of the whole folder.
+///
 /// The library is written every second or two: a run that is interrupted loses no more, and the next one goes on. Several
 /// runs at once, and searches meanwhile, are safe. The model is the one that the library has already, if there is one
 /// only; another one's embeddings are stored beside it.
@@ -51,6 +55,7 @@ Examples:
   clippie-rs index -m mobileclip2-s2 ~/Pictures
   clippie-rs index
   clippie-rs index --exclude Screenshots --exclude '*.gif' ~/Pictures /media/disk/photos
+  clippie-rs index --exclude ''
   clippie-rs index --library /media/disk/photos.sqlite /media/disk/photos
   clippie-rs index --prune
   clippie-rs index --watch")]
@@ -62,12 +67,14 @@ pub(in crate::cli) struct Index {
     pub library: Library,
     #[command(flatten)]
     pub model: Model,
-    /// Skip files and folders of the folders that match GLOB, as in `encode`; repeatable
+    /// Skip files and folders of the folders that match GLOB, as in `encode`, now and in later runs; repeatable
     #[arg(long, value_name = "GLOB", allow_hyphen_values = true)]
     pub exclude: Vec<String>,
-    /// Respect .gitignore, .ignore and .ppignore in the folders, and skip subfolders with .nomedia or .noimage
-    #[arg(long)]
-    pub ignore_files: bool,
+    /// Respect .gitignore, .ignore and .ppignore in the folders, and skip subfolders with .nomedia or .noimage, now and in
+    /// later runs until --ignore-files=no
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+          value_parser = clap::builder::BoolishValueParser::new())]
+    pub ignore_files: Option<bool>,
     /// Go on, and index again whenever something in the folders changes, until Ctrl-C
     #[arg(long, conflicts_with = "report")]
     pub watch: bool,

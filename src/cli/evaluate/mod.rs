@@ -1,5 +1,6 @@
 //! `clippie-rs evaluate`: measure models, templates and labels on photos with known answers.
 
+mod page;
 mod table;
 
 use std::ffi::OsStr;
@@ -11,7 +12,7 @@ use super::args::Evaluate;
 use super::bench::measure::{Cost, Subject};
 use super::classify::{labels_from, templates, usage};
 use super::messages::{Failure, Messages, Outcome, count};
-use super::output::{Destination, cannot_write};
+use super::output::{Destination, cannot_write, is_stdout, same_place};
 use super::{inputs, model};
 use crate::library::evaluate::{Dataset, EvaluateError, Evaluation, Report};
 
@@ -38,9 +39,17 @@ pub(super) fn run(args: &Evaluate, messages: &Messages) -> Result<Outcome, Failu
     if lists.filter(|list| inputs::is_stdin(list)).count() > 1 {
         return Err(Failure::Usage("standard input can be only one of the lists; put the other into a file".into()));
     }
-    let path = args.output.as_deref();
+    let (path, html) = (args.output.as_deref(), args.html.as_deref());
+    if html.is_some_and(|html| path.is_some_and(|path| same_place(html, path))) {
+        return Err(Failure::Usage("--html and -o name the same file; name two".into()));
+    }
+    if path.is_none() && html.is_some_and(is_stdout) {
+        return Err(Failure::Usage("--html and the figures both go to standard output; name a file for one".into()));
+    }
     // Before any work, so that an output that cannot be written fails at once.
     let mut out = Destination::open(path).map_err(|error| cannot_write(path, &error))?;
+    let page = html.map(|html| Destination::open(Some(html)).map_err(|error| cannot_write(Some(html), &error)));
+    let page = page.transpose()?;
     let labels = labels_from(args.labels_from.as_deref())?;
     let templates = templates(&args.sentences)?;
     let limit = args.limit.map(|limit| limit as usize);
@@ -72,6 +81,9 @@ pub(super) fn run(args: &Evaluate, messages: &Messages) -> Result<Outcome, Failu
         models.push(Evaluated { report, cost });
     }
 
+    if let (Some(html), Some(page)) = (html, page) {
+        page::write(&models, html, page).map_err(|error| cannot_write(Some(html), &error))?;
+    }
     let text = if args.json {
         serde_json::to_string(&Document { models: &models }).map_err(|error| Failure::Error(error.to_string()))? + "\n"
     } else {

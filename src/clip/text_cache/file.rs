@@ -85,7 +85,8 @@ fn parse(bytes: &[u8]) -> Result<Vec<Entry<'_>>, Invalid> {
     }
     let body = bytes.len().checked_sub(DIGEST).filter(|&body| body >= HEAD).ok_or(SHORT)?;
     let (body, digest) = bytes.split_at(body);
-    if Sha256::digest(body)[..] != *digest {
+    // No fuzzer finds a checksum that fits.
+    if Sha256::digest(body)[..] != *digest && !cfg!(fuzzing) {
         return Err(Invalid::Damaged("its checksum does not fit"));
     }
     let mut rest = body.get(HEAD..).unwrap_or_default();

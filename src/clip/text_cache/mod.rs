@@ -118,6 +118,37 @@ impl TextCache {
         Ok(rows)
     }
 
+    /// The embedding of a text: the one that is here, else the one that `stored` finds, both of which are hits, else a new
+    /// one, which is given to `store`. It is here afterwards.
+    #[cfg(feature = "library")]
+    pub(crate) fn through<E: From<Error>>(
+        &self,
+        encoder: &TextEncoder,
+        text: &str,
+        stored: impl FnOnce() -> Result<Option<Vec<f32>>, E>,
+        store: impl FnOnce(&[f32]) -> Result<(), E>,
+    ) -> Result<Arc<[f32]>, E> {
+        encoder.refuse_long(&[text])?;
+        let key = key(encoder.fingerprint(), text);
+        let fits = |row: &Arc<[f32]>| row.len() == encoder.embed_dim();
+        let here = self.lock().get(&key).filter(fits);
+        let known = match here {
+            Some(row) => Some(row),
+            None => stored()?.map(Arc::from).filter(fits),
+        };
+        let (counter, row) = match known {
+            Some(row) => (&self.hits, row),
+            None => {
+                let row = Arc::from(encoder.encode_one(text)?);
+                store(&row)?;
+                (&self.misses, row)
+            }
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        self.lock().insert(&key, Arc::clone(&row));
+        Ok(row)
+    }
+
     /// The embedding of a text, if it is there. Counts neither as a hit nor as a miss.
     #[must_use]
     pub fn get(&self, fingerprint: &Fingerprint, text: &str) -> Option<Arc<[f32]>> {

@@ -148,7 +148,7 @@ impl<'a, 'b> Writer<'a, 'b> {
                     }
                     Event::Unlisted { place, stored, path } => {
                         let target = &self.targets[place];
-                        if gone.is_gone(self.job.walk, &self.job.places[place], &path) {
+                        if gone.is_gone(&self.job.places[place], &path) {
                             self.store.set_missing(target.root, &target.path(&stored), true)?;
                             rows.push(Row::Missing);
                         }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::super::error::Error;
 use super::super::store::{KnownFile, Store, path_from_bytes};
 use super::place::Place;
-use crate::walk::{Walk, Walking};
+use crate::walk::Walking;
 
 /// Files of the library that are read at a time.
 const PAGE: usize = 1000;
@@ -73,13 +73,13 @@ pub(super) struct Compare<'a> {
 }
 
 impl<'a> Compare<'a> {
-    pub fn new(store: &'a Store, place: &'a Place, walk: &'a Walk, model: i64, retry: bool) -> Self {
+    pub fn new(store: &'a Store, place: &'a Place, model: i64, retry: bool) -> Self {
         Compare {
             store,
             place,
             model,
             retry,
-            walking: walk.walk(&place.folder),
+            walking: place.walk.walk(&place.folder),
             listed: None,
             walked: false,
             rows: VecDeque::new(),

@@ -150,7 +150,7 @@ impl<'a> GivenEmbeddings<'a> {
         write(&store, &model, batch, &mut report)?;
         (self.progress)(files.len());
         if report.added > 0 && !report.cancelled {
-            score::calibrate(&store, &model, None)?;
+            score::calibrate(self.library.texts(), &store, &model, None)?;
         }
         store.checkpoint()?;
         Ok(report)

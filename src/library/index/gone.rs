@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use super::compare::is_gone;
 use super::place::Place;
-use crate::walk::Walk;
 
 /// Folders whose names are kept.
 const MOST_FOLDERS: usize = 64;
@@ -23,11 +22,12 @@ impl Gone {
     /// Whether `path` is not among the photos of a place any more: nothing is there, or a walk passes it over, or it has
     /// other capital letters now. A file that cannot be looked at, such as one behind a link into an unplugged drive,
     /// counts as there.
-    pub fn is_gone(&mut self, walk: &Walk, place: &Place, path: &Path) -> bool {
+    pub fn is_gone(&mut self, place: &Place, path: &Path) -> bool {
         match path.symlink_metadata() {
             Err(error) => is_gone(&error) && !is_behind_broken_link(&place.folder, path),
             Ok(_) => {
-                path.metadata().is_ok() && !(walk.lists(&place.folder, path) && self.has_name(&place.folder, path))
+                path.metadata().is_ok()
+                    && !(place.walk.lists(&place.folder, path) && self.has_name(&place.folder, path))
             }
         }
     }
@@ -68,13 +68,13 @@ fn is_behind_broken_link(folder: &Path, path: &Path) -> bool {
 mod tests {
     use super::super::super::store::Root;
     use super::*;
+    use crate::walk::Walk;
 
     #[test]
     fn what_is_there_and_what_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let root = Root { id: 1, path: folder.path().to_owned() };
-        let place = Place::new(root, Path::new(""));
-        let walk = Walk::new().exclude(["private"]).unwrap();
+        let place = Place::new(root, Path::new(""), Walk::new().exclude(["private"]).unwrap());
         fs::create_dir_all(folder.path().join("a/private")).unwrap();
         for name in ["a/x.jpg", "a/private/x.jpg"] {
             fs::write(folder.path().join(name), "").unwrap();
@@ -88,7 +88,7 @@ mod tests {
             ("a/private/x.jpg", true),
             ("a/private", true),
         ] {
-            assert_eq!(gone.is_gone(&walk, &place, &folder.path().join(name)), expected, "{name}");
+            assert_eq!(gone.is_gone(&place, &folder.path().join(name)), expected, "{name}");
         }
         assert!(gone.has_name(folder.path(), &folder.path().join("a/x.jpg")));
         assert!(!gone.has_name(folder.path(), &folder.path().join("A/x.jpg")));

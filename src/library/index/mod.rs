@@ -13,6 +13,7 @@ mod place;
 mod queue;
 mod read;
 mod report;
+mod rules;
 mod watch;
 
 use std::fmt;
@@ -32,6 +33,7 @@ pub use given::{GivenEmbeddings, GivenReport};
 use pipeline::{Copies, Job};
 pub(super) use place::real;
 pub use report::{IndexProgress, IndexReport};
+use rules::Wish;
 
 /// Memory for pages of the database: the index of 400,000 hashes.
 const CACHE_KIB: i64 = 16 << 10;
@@ -53,7 +55,7 @@ const CACHE_KIB: i64 = 16 << 10;
 pub struct Index<'a> {
     library: Library,
     encoder: ImageEncoder,
-    walk: Walk,
+    wish: Wish,
     retry: bool,
     prune: bool,
     texts: Option<TextEncoder>,
@@ -77,7 +79,7 @@ impl<'a> Index<'a> {
         Index {
             library: library.clone(),
             encoder: encoder.clone(),
-            walk: Walk::new(),
+            wish: Wish::default(),
             retry: false,
             prune: false,
             texts: None,
@@ -87,19 +89,25 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// Skips files and folders that match one of these patterns: see [`Walk::exclude`].
+    /// Skips files and folders that match one of these patterns: see [`Walk::exclude`]. The library remembers them for
+    /// its folders that are indexed, in place of those of an earlier run, and later runs without this call skip the same.
+    /// Given with a part of an indexed folder, they hold for this part, beside those of the whole. Empty patterns match
+    /// nothing: with a single one, nothing is skipped any more.
     ///
     /// # Errors
     /// A pattern is malformed.
     pub fn exclude<S: AsRef<str>>(mut self, patterns: impl IntoIterator<Item = S>) -> Result<Self, Error> {
-        self.walk = self.walk.exclude(patterns).map_err(|error| Error::Query(error.to_string()))?;
+        let exclude = self.wish.exclude.get_or_insert_default();
+        exclude.extend(patterns.into_iter().map(|pattern| pattern.as_ref().to_owned()));
+        Walk::new().exclude(&*exclude).map(drop).map_err(|error| Error::Query(error.to_string()))?;
         Ok(self)
     }
 
-    /// Whether ignore files are respected: see [`Walk::ignore_files`].
+    /// Whether ignore files are respected: see [`Walk::ignore_files`]. The library remembers it for its folders that are
+    /// indexed, and later runs without this call do the same; at first they are not.
     #[must_use]
     pub fn ignore_files(mut self, respected: bool) -> Self {
-        self.walk = self.walk.ignore_files(respected);
+        self.wish.ignore_files = Some(respected);
         self
     }
 
@@ -164,13 +172,12 @@ impl<'a> Index<'a> {
         let store = library.store()?;
         // New hashes fall anywhere into their index, whose pages SQLite would read and write again and again.
         store.run(|connection| connection.pragma_update(None, "cache_size", -CACHE_KIB))?;
-        let found = place::find(&store, &folders)?;
+        let found = place::find(&store, &folders, &self.wish)?;
         let mut report = IndexReport { unreachable: found.unreachable, ..IndexReport::default() };
         let model = self.model(&store)?;
         let job = Job {
             library: &library,
             encoder: &self.encoder,
-            walk: &self.walk,
             places: &found.places,
             model,
             retry: self.retry,
@@ -198,7 +205,7 @@ impl<'a> Index<'a> {
             let model = store.model(self.encoder.fingerprint().as_str())?;
             let stale = |model: &ModelRow| report.encoded > 0 || model.photo.is_none() && model.text.is_none();
             if let Some(model) = model.filter(stale) {
-                match score::calibrate(&store, &model, self.texts.as_ref()) {
+                match score::calibrate(library.texts(), &store, &model, self.texts.as_ref()) {
                     // A text tower that reads no text, for example. The photos are indexed all the same.
                     Err(Error::Encode(error)) => tracing::warn!("searches will not know where to end: {error}"),
                     calibrated => calibrated?,
@@ -237,7 +244,7 @@ fn survey(
 ) -> Result<Differing, Error> {
     let mut differing = Differing { any: false, unread: 0 };
     for place in job.places {
-        let mut compare = Compare::new(store, place, job.walk, job.model, job.retry);
+        let mut compare = Compare::new(store, place, job.model, job.retry);
         for met in compare.by_ref() {
             if job.cancel.is_cancelled() {
                 break;

@@ -24,7 +24,6 @@ use super::read::{Opened, Unread, uncertain};
 use crate::cancel::CancelToken;
 use crate::clip::{Content, ImageEncoder, ObservedPhoto};
 use crate::error::ErrorKind;
-use crate::walk::Walk;
 
 /// Bytes of photos that are read and not yet encoded: thirty of a phone; encoding them takes seconds.
 const MOST_BYTES: u64 = 128 << 20;
@@ -39,7 +38,6 @@ const MOST_EVENTS: usize = 256;
 pub(super) struct Job<'a> {
     pub library: &'a Library,
     pub encoder: &'a ImageEncoder,
-    pub walk: &'a Walk,
     pub places: &'a [Place],
     pub model: i64,
     pub retry: bool,
@@ -189,7 +187,7 @@ fn read(job: &Job<'_>, copies: &Copies, queue: &Queue<Photo>, events: SyncSender
     let store = job.library.store()?;
     let mut counts = Counts::default();
     for (place, at) in job.places.iter().enumerate() {
-        let mut compare = Compare::new(&store, at, job.walk, job.model, job.retry);
+        let mut compare = Compare::new(&store, at, job.model, job.retry);
         for met in compare.by_ref() {
             if job.cancel.is_cancelled() {
                 break;

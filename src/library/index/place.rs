@@ -6,18 +6,22 @@ use std::path::{Path, PathBuf};
 
 use super::super::error::Error;
 use super::super::store::{Root, Store, path_to_bytes};
+use super::rules::{self, Wish};
+use crate::walk::Walk;
 
 /// A folder to index: a root or a part of one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Place {
     pub root: Root,
     pub folder: PathBuf,
     /// What stored paths below the folder begin with: empty, or it ends with `/`.
     pub prefix: Vec<u8>,
+    /// Lists its photos.
+    pub walk: Walk,
 }
 
 impl Place {
-    pub fn new(root: Root, part: &Path) -> Place {
+    pub fn new(root: Root, part: &Path, walk: Walk) -> Place {
         let mut prefix = path_to_bytes(part);
         let folder = match prefix.is_empty() {
             true => root.path.clone(),
@@ -26,7 +30,7 @@ impl Place {
         if !prefix.is_empty() {
             prefix.push(b'/');
         }
-        Place { root, folder, prefix }
+        Place { root, folder, prefix, walk }
     }
 
     /// The stored form of a path in the folder.
@@ -43,8 +47,9 @@ pub(super) struct Places {
     pub unreachable: Vec<PathBuf>,
 }
 
-/// Finds the places of `folders`, and adds new ones to the library; without any, those of all roots.
-pub(super) fn find(store: &Store, folders: &[PathBuf]) -> Result<Places, Error> {
+/// Finds the places of `folders`, and adds new ones to the library; without any, those of all roots. What is to be
+/// skipped in them is remembered.
+pub(super) fn find(store: &Store, folders: &[PathBuf], wish: &Wish) -> Result<Places, Error> {
     let mut found = Places::default();
     if folders.is_empty() {
         let roots = store.roots()?;
@@ -54,7 +59,8 @@ pub(super) fn find(store: &Store, folders: &[PathBuf]) -> Result<Places, Error> 
             return Err(Error::Query(reason));
         }
         for root in roots {
-            let place = Place::new(root, Path::new(""));
+            let walk = rules::settle(store, &root, Path::new(""), wish)?;
+            let place = Place::new(root, Path::new(""), walk);
             found.add(store, place)?;
         }
         return Ok(found);
@@ -85,7 +91,8 @@ pub(super) fn find(store: &Store, folders: &[PathBuf]) -> Result<Places, Error> 
     for folder in &reachable {
         let (root, part) = store.add_root(folder)?;
         if !found.places.iter().any(|place| folder.starts_with(&place.folder)) {
-            found.add(store, Place::new(root, &part))?;
+            let walk = rules::settle(store, &root, &part, wish)?;
+            found.add(store, Place::new(root, &part, walk))?;
         }
     }
     Ok(found)

@@ -36,7 +36,7 @@ impl Index<'_> {
     pub fn watch(&mut self, folders: &[impl AsRef<Path>], mut report: impl FnMut(&IndexReport)) -> Result<(), Error> {
         let folders: Vec<PathBuf> = folders.iter().map(|folder| folder.as_ref().to_owned()).collect();
         // Places can be watched only once the library has them; changes during the first run must not be missed.
-        let mut roots = place::find(&*self.library.clone().store()?, &folders)?.places;
+        let mut roots = place::find(&*self.library.clone().store()?, &folders, &self.wish)?.places;
         loop {
             let folders_now: Vec<PathBuf> = roots.iter().map(|place| place.folder.clone()).collect();
             let watched = Watched::start(&folders_now, self.library.path());
@@ -52,7 +52,7 @@ impl Index<'_> {
                 report(&self.run(&folders)?);
             }
             // Folders may have become reachable, and links may lead elsewhere.
-            roots = place::find(&*self.library.clone().store()?, &folders)?.places;
+            roots = place::find(&*self.library.clone().store()?, &folders, &self.wish)?.places;
         }
     }
 }

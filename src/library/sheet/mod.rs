@@ -25,6 +25,7 @@ mod chart;
 mod escape;
 mod heat_map;
 mod link;
+mod numbers;
 mod page;
 mod table;
 #[cfg(test)]
@@ -34,6 +35,7 @@ mod thumbnail;
 pub use card::{Card, Picture};
 pub use chart::{Bars, Lines, Series};
 pub use heat_map::HeatMap;
+pub use numbers::Number;
 pub use page::{Head, Page, Section};
 pub use table::{Column, Table};
 pub use thumbnail::{THUMBNAIL_SIDE, thumbnail_jpeg};

@@ -113,6 +113,8 @@ fn everything(text: &str) -> Vec<u8> {
     page.card(&card).unwrap();
     card.picture = Picture::Missing(text);
     page.card(&card).unwrap();
+    page.numbers(&[Number { name: text, value: text, note: text }, Number { name: text, value: text, note: "" }])
+        .unwrap();
     let table = Table {
         caption: text.to_owned(),
         columns: vec![Column::words(text), Column::numbers(text)],

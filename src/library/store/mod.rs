@@ -8,6 +8,7 @@ mod files;
 mod models;
 mod photos;
 mod roots;
+mod rules;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub(crate) use files::{FileRow, FoundFile, KnownFile};
 pub(crate) use models::{Calibration, ModelRow};
 pub(crate) use photos::PhotoRow;
 pub(crate) use roots::{Root, path_from_bytes, path_to_bytes};
+pub(crate) use rules::Rules;
 use schema::Found;
 
 /// How long a call waits for another process's transaction.
@@ -114,8 +116,11 @@ impl Store {
         if access == Access::Read {
             return match version {
                 schema::VERSION => Ok(()),
-                // Reading needs the present schema. It is the caller's disk that cannot be written, or its wish.
-                _ => Store::open(&self.path, Access::Write).map(drop),
+                _ => match Store::open(&self.path, Access::Write) {
+                    // A drive that cannot be written. What is read there is the same in all versions; see `Store::rules`.
+                    Err(Error::ReadOnly { .. } | Error::Open { .. }) => Ok(()),
+                    migrated => migrated.map(drop),
+                },
             };
         }
         self.keep_log()?;

@@ -5,7 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use super::super::error::Error;
-use super::Store;
+use super::{Rules, Store};
+use crate::walk;
 
 /// An indexed folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +65,7 @@ impl Store {
 
     /// Makes sure that `folder`, absolute and real, is in the library; returns its root, and what of it was asked for,
     /// relative to the root. That is empty unless the folder is inside of an older root. Older roots inside of it become
-    /// part of it.
+    /// part of it, and what is skipped in them still is.
     pub fn add_root(&self, folder: &Path) -> Result<(Root, PathBuf), Error> {
         self.write(|store| {
             let roots = store.roots()?;
@@ -82,8 +83,13 @@ impl Store {
                     .execute("INSERT INTO root (path, relative) VALUES (?1, ?2)", (path_to_bytes(path), relative))?;
                 Ok(connection.last_insert_rowid())
             })?;
+            let mut rules = Rules::default();
             for inner in roots.iter().filter(|root| root.path.starts_with(folder)) {
                 let Ok(part) = inner.path.strip_prefix(folder) else { continue };
+                let Rules { exclude, ignore_files } = store.rules(inner.id)?;
+                // Without UTF-8 in its path, what the inner one skips cannot be said in a pattern of the outer one.
+                rules.exclude.extend(exclude.iter().filter_map(|pattern| walk::in_part(pattern, part)));
+                rules.ignore_files |= ignore_files;
                 let prefix = [path_to_bytes(part), b"/".to_vec()].concat();
                 store.run(|connection| {
                     // `||` of two blobs is a text.
@@ -94,6 +100,7 @@ impl Store {
                     connection.execute("DELETE FROM root WHERE id = ?1", [inner.id])
                 })?;
             }
+            store.set_rules(id, &rules)?;
             Ok((Root { id, path: folder.to_owned() }, PathBuf::new()))
         })
     }

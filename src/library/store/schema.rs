@@ -7,7 +7,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i64 = 0x434c_4950;
 
 /// What leads from each version to the next one. `PRAGMA user_version` is the number of steps that were taken.
-pub(super) const STEPS: [&str; 1] = [FIRST];
+pub(super) const STEPS: [&str; 2] = [FIRST, EXCLUSIONS];
 
 /// The version that this program writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -105,6 +105,19 @@ CREATE TABLE text (
     PRIMARY KEY (model, text)
 );
 CREATE INDEX text_used ON text (used);
+";
+
+const EXCLUSIONS: &str = "
+-- Patterns of files and folders that are skipped in an indexed folder, in the syntax of .gitignore, in their order.
+CREATE TABLE exclusion (
+    root INTEGER NOT NULL REFERENCES root (id) ON DELETE CASCADE,
+    place INTEGER NOT NULL,
+    pattern TEXT NOT NULL,
+    PRIMARY KEY (root, place)
+) WITHOUT ROWID;
+
+-- 1 if ignore files, such as .gitignore, are respected in it.
+ALTER TABLE root ADD COLUMN ignore_files INTEGER NOT NULL DEFAULT 0 CHECK (ignore_files IN (0, 1));
 ";
 
 /// What a file is that SQLite could open.

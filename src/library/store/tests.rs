@@ -156,6 +156,29 @@ fn what_is_written_is_read_again() {
 }
 
 #[test]
+fn texts_in_use_are_kept() {
+    let (_folder, store) = library();
+    let model = store.add_model("00112233445566778899aabbccddeeff", "a model", 1).unwrap();
+    store.put_text(&model, "often", &[1.0]).unwrap();
+    store.put_text(&model, "once", &[2.0]).unwrap();
+    let used = |text: &str| {
+        let sql = "SELECT used FROM text WHERE text = ?1";
+        store.run(|connection| connection.query_row(sql, [text], |row| row.get::<_, i64>(0)).optional()).unwrap()
+    };
+    // A use is noted only if the last one was long ago, so that most searches write nothing.
+    for _ in 0..3 {
+        assert_eq!((store.text(&model, "often").unwrap(), used("often")), (Some(vec![1.0]), Some(1)));
+    }
+    let all = "WITH RECURSIVE n(i) AS (SELECT 3 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+               INSERT INTO text SELECT ?1, 'text ' || i, x'00000000', i FROM n";
+    store.run(|connection| connection.execute(all, [model.id])).unwrap();
+    assert_eq!((store.text(&model, "often").unwrap(), used("often")), (Some(vec![1.0]), Some(10_001)));
+    assert_eq!(store.text_count().unwrap(), 10_000);
+    store.put_text(&model, "new", &[3.0]).unwrap();
+    assert_eq!((used("once"), used("often"), store.text_count().unwrap()), (None, Some(10_001), 10_000));
+}
+
+#[test]
 fn a_transaction_that_fails_changes_nothing() {
     let (_folder, store) = library();
     let failed = store.write(|store| {
@@ -172,10 +195,15 @@ fn nested_roots_are_one() {
     let (inner, _) = store.add_root(Path::new("/photos/2024")).unwrap();
     let (other, _) = store.add_root(Path::new("/photos/20")).unwrap();
     store.put_file(inner.id, &file("a.jpg", Err("x"))).unwrap();
+    let rules = Rules { exclude: vec!["raw".into(), "!/a*".into()], ignore_files: true };
+    store.set_rules(inner.id, &rules).unwrap();
+    assert_eq!(store.rules(inner.id).unwrap(), rules);
     let (outer, part) = store.add_root(Path::new("/photos")).unwrap();
     assert_eq!(part, Path::new(""));
     assert_eq!(store.roots().unwrap(), std::slice::from_ref(&outer));
     assert_ne!(outer.id, other.id);
+    let rules = Rules { exclude: vec!["/2024/**/raw".into(), "!/2024/a*".into()], ignore_files: true };
+    assert_eq!(store.rules(outer.id).unwrap(), rules);
     assert_eq!(files_of(&store, outer.id, "", None), [file("2024/a.jpg", Err("x"))]);
     assert_eq!(store.add_root(Path::new("/photos/2024/may")).unwrap(), (outer, PathBuf::from("2024/may")));
 }

@@ -7,16 +7,30 @@ use super::{ModelRow, Store, as_bytes, as_floats};
 
 /// Texts that are kept for all models together: 10,000 of 512 numbers take 20 MB.
 const MOST_TEXTS: i64 = 10_000;
+/// Uses after which one is noted anew: a search writes only rarely, and still no text that is in use is dropped.
+const NOTED: i64 = MOST_TEXTS / 10;
 
 impl Store {
-    /// The embedding of a text.
+    /// The embedding of a text. Notes its use, if the last noted one was long ago.
     pub fn text(&self, model: &ModelRow, text: &str) -> Result<Option<Vec<f32>>, Error> {
-        let bytes: Option<Vec<u8>> = self.run(|connection| {
-            let mut statement = connection.prepare_cached("SELECT vector FROM text WHERE model = ?1 AND text = ?2")?;
-            statement.query_row((model.id, text), |row| row.get(0)).optional()
+        let found: Option<(Vec<u8>, i64)> = self.run(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT vector, (SELECT max(used) FROM text) - used FROM text WHERE model = ?1 AND text = ?2",
+            )?;
+            statement.query_row((model.id, text), |row| Ok((row.get(0)?, row.get(1)?))).optional()
         })?;
         // What cannot be a vector is encoded again.
-        Ok(bytes.and_then(|bytes| as_floats(&bytes, model.dim)))
+        let Some((vector, uses)) = found.and_then(|(bytes, uses)| Some((as_floats(&bytes, model.dim)?, uses))) else {
+            return Ok(None);
+        };
+        if uses >= NOTED && !self.is_read_only() {
+            match self.put_text(model, text, &vector) {
+                // A search goes on where only noting fails.
+                Err(Error::Full { .. } | Error::ReadOnly { .. } | Error::Busy { .. }) | Ok(()) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(vector))
     }
 
     /// Keeps the embedding of a text, and drops those that were not used for longest. Notes a use of one that is there.

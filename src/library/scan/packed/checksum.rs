@@ -34,7 +34,11 @@ impl Checksum {
         self
     }
 
+    /// Under fuzzing all files have the same checksum, so that more than their headers is reached.
     pub(super) fn finish(self) -> u64 {
+        if cfg!(fuzzing) {
+            return 0;
+        }
         let folded = self.0.into_iter().fold(FACTOR, mixed);
         (folded ^ folded >> 32).wrapping_mul(FACTOR)
     }

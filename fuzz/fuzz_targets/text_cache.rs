@@ -1,0 +1,7 @@
+//! A file of text embeddings.
+#![no_main]
+
+use clippie_rs_fuzz::targets;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| targets::text_cache(input));
