@@ -42,6 +42,7 @@
 //! - `import` converts published checkpoints to weights files.
 //! - `hub` (default) opens models by name; includes `import`. No other feature uses the network.
 //! - `library` (default) indexes and searches folders of photos; includes `walk`. Builds SQLite, which is C.
+//! - `parquet` (default) reads and writes tables of embeddings in Parquet files. Builds zstd, which is C.
 //! - `demo` (default) compiles in a small model (7 MB).
 //! - `cli` (default) builds the command; includes `walk` and `import`.
 
@@ -83,6 +84,8 @@ pub mod models;
 pub mod photo;
 pub mod pixels;
 pub mod preprocess;
+#[cfg(feature = "parquet")]
+pub mod tables;
 pub mod tokenizer;
 #[cfg(feature = "walk")]
 pub mod walk;
