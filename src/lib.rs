@@ -30,7 +30,8 @@
 //! Layers, each built on those before it: `tensor`, `kernels`, `layers`, [`models`], then [`Clip`]. Next to them:
 //! [`weights`], the file format; [`tokenizer`]; `photo`, which decodes photo files; [`preprocess`], which turns their
 //! [`pixels`] into the input of an image tower; [`catalog`], the published models; `import`, which converts their
-//! checkpoints to weights files; [`hub`], which downloads them.
+//! checkpoints to weights files; [`hub`], which downloads them; `tables` (feature `parquet`), files of embeddings for
+//! pipelines.
 //!
 //! # Features
 //!

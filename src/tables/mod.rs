@@ -22,7 +22,7 @@ mod error;
 mod guard;
 mod read;
 mod schema;
-#[cfg(test)]
+#[cfg(all(test, repository))]
 mod tests;
 mod thrift;
 mod write;
