@@ -30,7 +30,8 @@
 //! Layers, each built on those before it: `tensor`, `kernels`, `layers`, [`models`], then [`Clip`]. Next to them:
 //! [`weights`], the file format; [`tokenizer`]; `photo`, which decodes photo files; [`preprocess`], which turns their
 //! [`pixels`] into the input of an image tower; [`catalog`], the published models; `import`, which converts their
-//! checkpoints to weights files; [`hub`], which downloads them.
+//! checkpoints to weights files; [`hub`], which downloads them; `tables` (feature `parquet`), files of embeddings for
+//! pipelines.
 //!
 //! # Features
 //!
@@ -42,6 +43,7 @@
 //! - `import` converts published checkpoints to weights files.
 //! - `hub` (default) opens models by name; includes `import`. No other feature uses the network.
 //! - `library` (default) indexes and searches folders of photos; includes `walk`. Builds SQLite, which is C.
+//! - `parquet` (default) reads and writes tables of embeddings in Parquet files. Builds zstd, which is C.
 //! - `demo` (default) compiles in a small model (7 MB).
 //! - `cli` (default) builds the command; includes `walk` and `import`.
 
@@ -83,6 +85,8 @@ pub mod models;
 pub mod photo;
 pub mod pixels;
 pub mod preprocess;
+#[cfg(feature = "parquet")]
+pub mod tables;
 pub mod tokenizer;
 #[cfg(feature = "walk")]
 pub mod walk;

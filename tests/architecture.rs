@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rust_scan::{CratePath, Token, crate_paths, tokens, without_tests};
 
 /// Each module and the modules of this crate that it may name.
-const MAY_USE: [(&str, &[&str]); 24] = [
+const MAY_USE: [(&str, &[&str]); 25] = [
     ("bounded_json", &[]),
     ("tensor", &[]),
     ("files", &[]),
@@ -23,6 +23,7 @@ const MAY_USE: [(&str, &[&str]); 24] = [
     ("pixels", &["tensor"]),
     ("photo", &["budget", "cancel", "kernels", "pixels", "tensor"]),
     ("preprocess", &["pixels", "tensor", "threads"]),
+    ("tables", &["files"]),
     ("layers", &["tensor", "kernels", "weights"]),
     // Models use kernels only through layers.
     ("models", &["tensor", "layers", "weights"]),
@@ -79,6 +80,7 @@ const MAY_USE: [(&str, &[&str]); 24] = [
             "photo",
             "pixels",
             "preprocess",
+            "tables",
             "tensor",
             "threads",
             "walk",
@@ -102,6 +104,7 @@ const MAY_USE: [(&str, &[&str]); 24] = [
             "models",
             "photo",
             "preprocess",
+            "tables",
             "tokenizer",
             "walk",
             "weights",

@@ -1,9 +1,11 @@
 //! `clippie-rs export`: writes the embeddings of the library to a file.
 
+use std::io;
+
 use super::args::{self, ExportFormat, Format};
 use super::library;
 use super::messages::{Failure, Messages, Outcome, count};
-use super::output::{self, Destination, Head, Row, Source, cannot_write};
+use super::output::{self, Destination, Head, Row, RowWriter, Source, cannot_write};
 use crate::library::{Embeddings, Filter};
 
 pub(super) fn run(args: &args::Export, messages: &Messages) -> Result<Outcome, Failure> {
@@ -13,19 +15,19 @@ pub(super) fn run(args: &args::Export, messages: &Messages) -> Result<Outcome, F
     for folder in &args.folders {
         filter = filter.folder(folder)?;
     }
-    // Before any work, so that an output that cannot be written fails at once.
-    let out = Destination::open(path).map_err(broken)?;
     let library = library::open(&args.library)?;
     let fingerprint = library::fingerprint(args.model.as_deref(), &library)?;
     let stored = Embeddings::of(&library, fingerprint.as_deref(), &filter)?;
-    let format = match args.format {
-        ExportFormat::Npy => Format::Npy,
-        ExportFormat::Csv => Format::Csv,
+    let head = Head {
+        model: stored.model_name(),
+        fingerprint: stored.fingerprint(),
+        embed_dim: stored.embed_dim(),
+        photos: true,
+        texts: false,
+        errors: false,
+        odd_paths: stored.paths().any(|path| path.to_str().is_none()),
     };
-    let (model, fingerprint, embed_dim) = (stored.model_name(), stored.fingerprint(), stored.embed_dim());
-    let terminal = out.is_terminal();
-    let head = Head { model, fingerprint, embed_dim, photos: true, texts: false };
-    let mut writer = output::start(format, &head, out).map_err(broken)?;
+    let (mut writer, terminal) = start(args, &head).map_err(broken)?;
     let progress = messages.progress(stored.len() as u64, "photos", terminal);
     for (row, path) in stored.paths().enumerate() {
         let vector = stored.vector(row)?;
@@ -39,4 +41,21 @@ pub(super) fn run(args: &args::Export, messages: &Messages) -> Result<Outcome, F
         rows => messages.summary(&format!("exported {}", count(rows, "photo"))),
     }
     Ok(Outcome::Complete)
+}
+
+/// Starts the output; says whether it goes to a terminal.
+fn start(args: &args::Export, head: &Head<'_>) -> io::Result<(Box<dyn RowWriter>, bool)> {
+    let format = match args.format {
+        ExportFormat::Npy => Format::Npy,
+        ExportFormat::Csv => Format::Csv,
+        #[cfg(feature = "parquet")]
+        ExportFormat::Parquet => Format::Parquet,
+        #[cfg(feature = "parquet")]
+        ExportFormat::ClipRetrieval => {
+            return Ok((Box::new(output::clip_retrieval::ClipRetrieval::new(head, &args.output)?), false));
+        }
+    };
+    let out = Destination::open(Some(&args.output))?;
+    let terminal = out.is_terminal();
+    Ok((output::start(format, head, out)?, terminal))
 }

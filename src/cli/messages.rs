@@ -63,6 +63,13 @@ impl From<crate::library::Error> for Failure {
     }
 }
 
+#[cfg(feature = "parquet")]
+impl From<crate::tables::Error> for Failure {
+    fn from(error: crate::tables::Error) -> Self {
+        Failure::Error(error.to_string())
+    }
+}
+
 /// Prints messages to standard error.
 pub(super) struct Messages {
     quiet: bool,

@@ -12,6 +12,7 @@ mod open;
 #[cfg(feature = "hub")]
 mod own;
 mod partial;
+mod partial_folder;
 mod sweep;
 
 use std::fs::File;
@@ -24,6 +25,7 @@ pub(crate) use open::{NotRegular, open_regular};
 #[cfg(feature = "hub")]
 pub(crate) use own::{freed_by_removing, open_or_create, open_unlinked, private_folder, refuse_link, resume_or_create};
 pub use partial::{Closed, Partial, close};
+pub use partial_folder::PartialFolder;
 #[cfg(feature = "hub")]
 pub(crate) use sweep::{remove_dead, target_name};
 

@@ -15,14 +15,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::{folder, sweep};
 
 /// Attempts at a name; the remains of killed processes that cannot be removed have the others.
-const MAX_TRIES: usize = 64;
+pub(super) const MAX_TRIES: usize = 64;
 /// Maximum length in bytes of the target's name within the temporary one: file systems allow 255 in all.
 const MAX_NAME: usize = 200;
 
-/// The unfinished files of this process.
+/// The unfinished files and folders of this process.
 static LIVE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-fn live() -> MutexGuard<'static, Vec<PathBuf>> {
+pub(super) fn live() -> MutexGuard<'static, Vec<PathBuf>> {
     LIVE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -32,7 +32,11 @@ pub fn close() -> Closed {
     let mut live = live();
     for path in live.drain(..) {
         // Nothing can be done about a file that cannot be removed; a later process tries again.
-        let _ = fs::remove_file(path);
+        if path.symlink_metadata().is_ok_and(|data| data.is_dir()) {
+            let _ = fs::remove_dir_all(path);
+        } else {
+            let _ = fs::remove_file(path);
+        }
     }
     Closed(live)
 }
@@ -85,13 +89,9 @@ impl Partial {
     }
 
     fn create_in(folder: &Path, name: &OsStr, private: bool) -> io::Result<Partial> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
         let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
         for _ in 0..MAX_TRIES {
-            let mut temp = OsString::from(".");
-            temp.push(name);
-            temp.push(format!(".{}-{}.part", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
-            let path = folder.join(temp);
+            let path = folder.join(temporary_name(name));
             let mut live = live();
             match create_new(&path, private) {
                 Ok(file) if is_held(&file)? => {
@@ -218,8 +218,17 @@ fn has_name(_file: &File) -> io::Result<bool> {
     Ok(true)
 }
 
+/// A name that this process has not used yet for an unfinished file or folder.
+pub(super) fn temporary_name(name: &OsStr) -> OsString {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let mut temporary = OsString::from(".");
+    temporary.push(name);
+    temporary.push(format!(".{}-{}.part", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+    temporary
+}
+
 /// The part of a target's name that a temporary name has room for.
-fn short(name: &OsStr) -> OsString {
+pub(super) fn short(name: &OsStr) -> OsString {
     if name.len() <= MAX_NAME {
         return name.to_owned();
     }

@@ -16,7 +16,7 @@ use super::partial;
 /// Age at which an unfinished file without locks is dead.
 const DEAD_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 /// Maximum number of names to look at in a folder: about 20 ms. In a larger folder some remains may be missed.
-const MAX_NAMES: usize = 1 << 16;
+pub(super) const MAX_NAMES: usize = 1 << 16;
 
 /// The name of the target in the name of an unfinished file, `.NAME.PID-N.part`.
 pub(crate) fn target_name(name: &OsStr) -> Option<&[u8]> {

@@ -7,6 +7,8 @@
 //! The SQLite file is the truth; the mapped file of packed vectors is derived from it and made again whenever it does
 //! not fit. `scan` knows neither: it takes vectors from whoever has some.
 
+#[cfg(feature = "parquet")]
+pub mod clip_retrieval;
 mod duplicates;
 mod embeddings;
 mod error;

@@ -25,6 +25,14 @@ pub struct Vectors {
     pub dim: usize,
 }
 
+impl Vectors {
+    /// Vectors of `dim` values each.
+    #[must_use]
+    pub fn new(values: Vec<f32>, dim: usize) -> Vectors {
+        Vectors { rows: values.len().checked_div(dim).unwrap_or(0), values, dim }
+    }
+}
+
 /// Why a file cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -52,11 +60,26 @@ pub enum Error {
 /// # Errors
 /// If it cannot be read, or is no array of two dimensions of such numbers.
 pub fn read(path: &Path) -> Result<Vectors, Error> {
+    with(path, |mut file, len| {
+        let layout = Layout::read(&mut file, len)?;
+        read_from(file, &layout)
+    })
+}
+
+/// Number and length of the vectors of `path`, which are not read.
+///
+/// # Errors
+/// As [`read`].
+pub fn shape(path: &Path) -> Result<(usize, usize), Error> {
+    with(path, |mut file, len| Layout::read(&mut file, len).map(|layout| (layout.rows, layout.dim)))
+}
+
+fn with<T>(path: &Path, read: impl FnOnce(File, u64) -> Result<T, Fault>) -> Result<T, Error> {
     let failed = |source| Error::Read { path: path.to_owned(), source };
     let file = open_regular(path).map_err(failed)?;
     let len = file.metadata().map_err(failed)?.len();
-    match read_from(file, len) {
-        Ok(vectors) => Ok(vectors),
+    match read(file, len) {
+        Ok(value) => Ok(value),
         Err(Fault::Read(source)) => Err(failed(source)),
         Err(Fault::Array(reason)) => Err(Error::Array { path: path.to_owned(), reason }),
     }
@@ -77,54 +100,72 @@ fn fault<T>(reason: impl Into<String>) -> Result<T, Fault> {
     Err(Fault::Array(reason.into()))
 }
 
-fn read_from(mut file: File, len: u64) -> Result<Vectors, Fault> {
-    let mut start = [0; 8];
-    if len < 10 || file.read_exact(&mut start).is_err() || start[..6] != *MAGIC {
-        return fault("it is no NumPy array; write one with numpy.save");
-    }
-    let (size, width) = match start[6] {
-        1 => {
-            let mut bytes = [0; 2];
-            file.read_exact(&mut bytes)?;
-            (usize::from(u16::from_le_bytes(bytes)), 2)
+/// What the values of a file are.
+struct Layout {
+    rows: usize,
+    dim: usize,
+    bytes_each: u64,
+}
+
+impl Layout {
+    /// Reads what is before the values.
+    fn read(file: &mut File, len: u64) -> Result<Layout, Fault> {
+        let mut start = [0; 8];
+        if len < 10 || file.read_exact(&mut start).is_err() || start[..6] != *MAGIC {
+            return fault("it is no NumPy array; write one with numpy.save");
         }
-        2 | 3 => {
-            let mut bytes = [0; 4];
-            file.read_exact(&mut bytes)?;
-            (u32::from_le_bytes(bytes) as usize, 4)
+        let (size, width) = match start[6] {
+            1 => {
+                let mut bytes = [0; 2];
+                file.read_exact(&mut bytes)?;
+                (usize::from(u16::from_le_bytes(bytes)), 2)
+            }
+            2 | 3 => {
+                let mut bytes = [0; 4];
+                file.read_exact(&mut bytes)?;
+                (u32::from_le_bytes(bytes) as usize, 4)
+            }
+            version => return fault(format!("version {version} of the format is unknown; write it with numpy.save")),
+        };
+        if size > MAX_HEADER || 8 + width + size as u64 > len {
+            return fault("its header is longer than the file or than any header; write it again with numpy.save");
         }
-        version => return fault(format!("version {version} of the format is unknown; write it with numpy.save")),
-    };
-    if size > MAX_HEADER || 8 + width + size as u64 > len {
-        return fault("its header is longer than the file or than any header; write it again with numpy.save");
-    }
-    let mut header = vec![0; size];
-    file.read_exact(&mut header)?;
-    let Some(header) = std::str::from_utf8(&header).ok().and_then(Header::parse) else {
-        return fault("its header cannot be read; write it again with numpy.save");
-    };
-    let bytes_each = match header.descr {
-        "<f4" => 4,
-        "<f2" => 2,
-        other => {
-            let other: String = other.chars().filter(|c| !c.is_control()).take(20).collect();
-            return fault(format!("it holds values of type {other}; write float32 with .astype(\"<f4\")"));
+        let mut header = vec![0; size];
+        file.read_exact(&mut header)?;
+        let Some(header) = std::str::from_utf8(&header).ok().and_then(Header::parse) else {
+            return fault("its header cannot be read; write it again with numpy.save");
+        };
+        let bytes_each = match header.descr {
+            "<f4" => 4,
+            "<f2" => 2,
+            other => {
+                let other: String = other.chars().filter(|c| !c.is_control()).take(20).collect();
+                return fault(format!("it holds values of type {other}; write float32 with .astype(\"<f4\")"));
+            }
+        };
+        let [rows, dim] = header.shape[..] else {
+            return fault(format!("it has {} dimensions; write two, [vectors, values]", header.shape.len()));
+        };
+        if header.fortran && rows > 1 && dim > 1 {
+            return fault("it is in Fortran order; write numpy.ascontiguousarray of it");
         }
-    };
-    let [rows, dim] = header.shape[..] else {
-        return fault(format!("it has {} dimensions; write two, [vectors, values]", header.shape.len()));
-    };
-    if header.fortran && rows > 1 && dim > 1 {
-        return fault("it is in Fortran order; write numpy.ascontiguousarray of it");
+        let data = len - (8 + width + size as u64);
+        let expected = rows.checked_mul(dim).and_then(|count| count.checked_mul(bytes_each));
+        if expected != Some(data) {
+            return fault(format!(
+                "it has {data} bytes of values where its header says {rows} x {dim}; write it again"
+            ));
+        }
+        let (Ok(rows), Ok(dim)) = (usize::try_from(rows), usize::try_from(dim)) else {
+            return fault("it is too large for this machine");
+        };
+        Ok(Layout { rows, dim, bytes_each })
     }
-    let data = len - (8 + width + size as u64);
-    let expected = rows.checked_mul(dim).and_then(|count| count.checked_mul(bytes_each));
-    if expected != Some(data) {
-        return fault(format!("it has {data} bytes of values where its header says {rows} x {dim}; write it again"));
-    }
-    let (Ok(rows), Ok(dim)) = (usize::try_from(rows), usize::try_from(dim)) else {
-        return fault("it is too large for this machine");
-    };
+}
+
+fn read_from(mut file: File, layout: &Layout) -> Result<Vectors, Fault> {
+    let &Layout { rows, dim, bytes_each } = layout;
+    let data = (rows * dim) as u64 * bytes_each;
     let mut values = Vec::new();
     if values.try_reserve_exact(rows * dim).is_err() {
         return fault("there is no memory for it; split it");

@@ -71,6 +71,67 @@ fn csv_round_trips() {
     assert_eq!(records[1][0], "line\nbreak");
 }
 
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_holds_the_numbers_and_the_reasons() {
+    use clippie_rs::tables::{Cell, Error, Reader};
+    /// Rows of a table as JSON lines have them.
+    fn table(path: &std::path::Path, columns: &[&str]) -> Vec<Value> {
+        let mut rows = Vec::new();
+        let reader = Reader::open(path).unwrap();
+        assert_eq!(reader.columns().collect::<Vec<_>>(), columns);
+        assert_eq!(reader.metadata("clippie.model"), Some("tiny"));
+        let fingerprint = Value::from(reader.metadata("clippie.fingerprint").unwrap());
+        let read = reader.read(columns, |cells| {
+            let mut row = serde_json::Map::new();
+            for (&name, cell) in columns.iter().zip(cells) {
+                let value = match *cell {
+                    Cell::Text(text) => text.into(),
+                    Cell::Vector(vector) => serde_json::to_value(vector).unwrap(),
+                    _ => continue,
+                };
+                row.insert(name.to_owned(), value);
+            }
+            if !row.contains_key("error") {
+                row.insert("fingerprint".into(), fingerprint.clone());
+            }
+            rows.push(Value::Object(row));
+            Ok::<(), Error>(())
+        });
+        read.unwrap();
+        rows
+    }
+    let (sandbox, mut args) = mixed_inputs();
+    sandbox.write("d\n.jpg", "no photo");
+    args.insert(1, "d\n.jpg");
+    let lines = sandbox.encode(&args).code(3).rows();
+    sandbox.encode(with(&args, &["--format", "parquet", "-o", "out.parquet"])).code(3);
+    let close = |found: &[Value], expected: &[Value]| {
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(expected) {
+            for name in ["path", "text", "error", "fingerprint"] {
+                assert_eq!(found.get(name), expected.get(name), "{name}");
+            }
+            assert_eq!(found.get("embedding").is_some(), expected.get("embedding").is_some());
+            if found.get("embedding").is_some() {
+                assert_eq!(embedding(found), embedding(expected));
+            }
+        }
+    };
+    close(&table(&sandbox.path("out.parquet"), &["path", "text", "embedding", "error"]), &lines);
+    let piped = sandbox.encode(with(&args, &["--format", "parquet"])).code(3);
+    assert_eq!(piped.stdout, fs::read(sandbox.path("out.parquet")).unwrap());
+
+    sandbox.encode(with(&args[..3], &["--format", "parquet", "-o", "out.parquet", "--skip-errors"])).code(3);
+    let good: Vec<Value> = lines[..3].iter().filter(|line| line.get("error").is_none()).cloned().collect();
+    close(&table(&sandbox.path("out.parquet"), &["path", "embedding"]), &good);
+    sandbox.encode(["--text", "a", "--format", "parquet", "-o", "out.parquet"]).ok();
+    assert_eq!(table(&sandbox.path("out.parquet"), &["text", "embedding", "error"]).len(), 1);
+    // As with other files, none is left if everything failed.
+    sandbox.encode(["d\n.jpg", "--format", "parquet", "-o", "none.parquet"]).code(1);
+    assert!(!sandbox.path("none.parquet").exists());
+}
+
 #[test]
 fn npy_holds_the_numbers_and_its_sidecar_the_names() {
     let (sandbox, args) = mixed_inputs();

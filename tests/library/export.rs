@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use clippie_rs::tables::{Cell, Error, Reader, Schema, Writer};
 use serde_json::Value;
 
 use crate::support::{Ran, Sandbox, set_time};
@@ -72,14 +73,183 @@ fn exported_rows_are_those_of_encode() {
     let values: Vec<f32> = rows[1][2..].iter().map(|value| value.parse().unwrap()).collect();
     assert_eq!(values, exported.1[..64]);
 
-    for format in ["parquet", "clip-retrieval"] {
-        run(&sandbox, "export", &["--format", format, "x"]).code(2).says(&["not written yet; use npy or csv"]);
-    }
+    run(&sandbox, "export", &["--format", "xlsx", "x"]).code(2).says(&["use npy, csv, parquet or clip-retrieval"]);
     run(&sandbox, "export", &["-m", "other", "x"]).code(1).says(&["no embeddings of other, only of demo"]);
     run(&sandbox, "export", &["--in", "nowhere", "none.npy"]).code(0).says(&["no rows"]);
     assert_eq!(array(&sandbox.path("none.npy")).0, [0, 64]);
     let missing = sandbox.run(["export", "x", "--library", "none.sqlite"]).code(1);
     assert!(missing.stderr.contains("there is no photo library") && !sandbox.path("x").exists(), "{}", missing.stderr);
+}
+
+/// Texts of a column of a table, and vectors of another one.
+fn table(path: &Path, columns: &[&str]) -> (Vec<String>, Vec<f32>) {
+    let (mut texts, mut values) = (Vec::new(), Vec::new());
+    let read = Reader::open(path).unwrap().read(columns, |row| {
+        for cell in row {
+            match cell {
+                Cell::Text(text) => texts.push((*text).to_owned()),
+                Cell::Vector(vector) => values.extend_from_slice(vector),
+                other => panic!("{other:?}"),
+            }
+        }
+        Ok::<(), Error>(())
+    });
+    read.unwrap();
+    (texts, values)
+}
+
+/// Writes a table of paths as another program has it.
+fn write_paths(path: &Path, column: &str, paths: &[&str], fingerprint: Option<&str>) {
+    let mut schema = Schema::new().text(column).text("caption");
+    if let Some(fingerprint) = fingerprint {
+        schema = schema.metadata("clippie.fingerprint", fingerprint);
+    }
+    let mut table = Writer::new(&schema, fs::File::create(path).unwrap()).unwrap();
+    for path in paths {
+        let path = if path.is_empty() { Cell::Null } else { Cell::Text(path) };
+        table.write(&[path, Cell::Text("a caption")]).unwrap();
+    }
+    table.finish().unwrap();
+}
+
+#[test]
+fn parquet_and_clip_retrieval_hold_the_same_rows() {
+    let sandbox = indexed();
+    run(&sandbox, "export", &["out.npy"]).code(0);
+    let (shape, values) = array(&sandbox.path("out.npy"));
+    let photos = fs::canonicalize(sandbox.path("photos")).unwrap();
+    let paths: Vec<String> = NAMES.iter().map(|name| photos.join(name).to_str().unwrap().to_owned()).collect();
+
+    let ran = run(&sandbox, "export", &["--format", "parquet", "out.parquet"]).code(0);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+    assert_eq!(table(&sandbox.path("out.parquet"), &["path", "embedding"]), (paths.clone(), values.clone()));
+    let reader = Reader::open(&sandbox.path("out.parquet")).unwrap();
+    assert_eq!(reader.columns().collect::<Vec<_>>(), ["path", "embedding"]);
+    let line = fs::read_to_string(sandbox.path("out.npy.jsonl")).unwrap();
+    let line: Value = serde_json::from_str(line.lines().next().unwrap()).unwrap();
+    assert_eq!(reader.metadata("clippie.fingerprint"), line["fingerprint"].as_str());
+    assert_eq!(reader.metadata("clippie.model"), Some("demo"));
+
+    let folder = sandbox.path("folder");
+    run(&sandbox, "export", &["--format", "clip-retrieval", "folder"]).code(0);
+    assert_eq!(array(&folder.join("img_emb/img_emb_0.npy")), (shape, values));
+    assert_eq!(table(&folder.join("metadata/metadata_0.parquet"), &["image_path"]), (paths, vec![]));
+    // Nothing that is there is lost, and nothing unfinished stays.
+    run(&sandbox, "export", &["--format", "clip-retrieval", "folder"]).code(1).says(&["folder is not empty"]);
+    run(&sandbox, "export", &["--format", "clip-retrieval", "out.npy"]).code(1).says(&["no folder is there"]);
+    run(&sandbox, "export", &["--format", "clip-retrieval", "no/where"]).code(1).says(&["create it first"]);
+    fs::create_dir(sandbox.path("empty")).unwrap();
+    run(&sandbox, "export", &["--format", "clip-retrieval", "--in", "nowhere", "empty"]).code(0).says(&["no rows"]);
+    assert_eq!(array(&sandbox.path("empty/img_emb/img_emb_0.npy")).0, [0, 64]);
+    let left = |name: &str| name.ends_with(".part");
+    let names: Vec<String> = fs::read_dir(sandbox.path("."))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(!names.iter().any(|name| left(name)), "{names:?}");
+
+    run(&sandbox, "export", &["--format", "parquet", "--in", "nowhere", "none.parquet"]).code(0).says(&["no rows"]);
+    run(&sandbox, "import-vectors", &["none.parquet", "-m", "demo"]).code(1).says(&["no row with both a path"]);
+
+    // Both come back.
+    for from in ["out.parquet", "folder"] {
+        let library = format!("{from}.sqlite");
+        let import = |more: &[&str]| sandbox.run([&["import-vectors", from, "--library", &library], more].concat());
+        import(&["-m", "demo", "--root", "photos"]).code(0).says(&["added 5 embeddings, 1 known"]);
+        import(&["--fingerprint", &"0".repeat(32)]).code(1).says(&["states the fingerprint", "name that model"]);
+        sandbox.run(["export", "back.npy", "--library", &library]).code(0);
+        assert_eq!(array(&sandbox.path("back.npy")), array(&sandbox.path("out.npy")), "{from}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn paths_that_are_not_utf8_come_back() {
+    use std::os::unix::ffi::OsStrExt;
+    let sandbox = Sandbox::new();
+    let name = std::ffi::OsStr::from_bytes(b"photos/a\xff.bmp");
+    sandbox.photo(name, 1);
+    sandbox.photo("photos/b.bmp", 2);
+    sandbox.index(["photos"]).code(0);
+    for (format, out) in [("parquet", "out.parquet"), ("clip-retrieval", "folder")] {
+        run(&sandbox, "export", &["--format", format, out]).code(0);
+        let library = format!("{out}.sqlite");
+        sandbox.run(["import-vectors", out, "-m", "demo", "--root", "photos", "--library", &library]).code(0);
+        let ran = sandbox.run(["export", "back.npy", "--library", &library]).code(0);
+        assert_eq!(ran.stderr, "");
+        let lines = fs::read_to_string(sandbox.path("back.npy.jsonl")).unwrap();
+        assert!(lines.contains("61ff2e626d70") && lines.lines().count() == 2, "{lines}");
+    }
+}
+
+/// A folder as clip-retrieval writes it: float16, partitions with leading zeros, captions, embeddings of texts.
+#[test]
+fn folders_of_clip_retrieval_are_imported() {
+    let sandbox = indexed();
+    run(&sandbox, "export", &["out.npy"]).code(0);
+    let (_, values) = array(&sandbox.path("out.npy"));
+    let folder = sandbox.path("folder");
+    for part in ["img_emb", "text_emb", "metadata"] {
+        fs::create_dir_all(folder.join(part)).unwrap();
+    }
+    let halves = |path: &str, dim: usize, values: &[f32]| {
+        let rows = values.len() / dim;
+        let header = format!("{{'descr': '<f2', 'fortran_order': False, 'shape': ({rows}, {dim}), }}\n");
+        let mut bytes = b"\x93NUMPY\x01\0".to_vec();
+        bytes.extend(u16::try_from(header.len()).unwrap().to_le_bytes());
+        bytes.extend(header.bytes());
+        bytes.extend(values.iter().flat_map(|&value| half::f16::from_f32(value).to_le_bytes()));
+        fs::write(folder.join(path), bytes).unwrap();
+    };
+    let names: Vec<String> = NAMES.iter().map(|name| format!("photos/{name}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let metadata = |number: &str| folder.join(format!("metadata/metadata_{number}.parquet"));
+    halves("img_emb/img_emb_00.npy", 64, &values[..4 * 64]);
+    halves("img_emb/img_emb_01.npy", 64, &values[4 * 64..]);
+    halves("text_emb/text_emb_00.npy", 64, &values[..4 * 64]);
+    write_paths(&metadata("00"), "image_path", &names[..4], None);
+    write_paths(&metadata("01"), "image_path", &names[4..], None);
+    let import =
+        |more: &[&str]| sandbox.run([&["import-vectors", "folder", "--library", "other.sqlite"], more].concat());
+    import(&["--root", "photos"]).code(2).says(&["name the model with -m"]);
+    let ran = import(&["-m", "demo", "--root", "photos"]).code(0);
+    assert_eq!(ran.stderr, "added 5 embeddings, 1 known\n");
+    sandbox.run(["export", "back.npy", "--library", "other.sqlite"]).code(0);
+    let (_, back) = array(&sandbox.path("back.npy"));
+    // Half precision has 11 bits.
+    assert!(back.iter().zip(&values).all(|(back, value)| (back - value).abs() <= value.abs() / 1024.0 + 1e-7));
+
+    // What does not fit is refused before anything is written.
+    let refused = |parts: &[&str]| {
+        let ran =
+            sandbox.run(["import-vectors", "folder", "-m", "demo", "--root", "photos", "--library", "none.sqlite"]);
+        ran.code(1).says(parts);
+        assert!(!sandbox.path("none.sqlite").exists());
+    };
+    write_paths(&metadata("01"), "image_path", &names[3..], None);
+    refused(&["metadata_01.parquet: it has 3 rows, and its array has 2"]);
+    write_paths(&metadata("01"), "url", &names[4..], None);
+    refused(&["metadata_01.parquet: it has no column image_path"]);
+    write_paths(&metadata("01"), "image_path", &names[4..], Some(&"0".repeat(32)));
+    refused(&["metadata_01.parquet states the fingerprint 0000"]);
+    fs::write(metadata("01"), "PAR1 but no table").unwrap();
+    refused(&["metadata_01.parquet: it is no Parquet file"]);
+    fs::remove_file(metadata("01")).unwrap();
+    refused(&["img_emb_01.npy: there is no metadata/metadata_01.parquet"]);
+    write_paths(&metadata("01"), "image_path", &names[4..], None);
+    halves("img_emb/img_emb_01.npy", 32, &values[..64]);
+    refused(&["img_emb_01.npy: it has vectors of 32 values, and the first array of 64"]);
+    fs::remove_file(folder.join("img_emb/img_emb_01.npy")).unwrap();
+    refused(&["metadata_01.parquet: there is no img_emb/img_emb_01.npy"]);
+    fs::remove_dir_all(folder.join("img_emb")).unwrap();
+    refused(&["folder: it has no img_emb/img_emb_0.npy"]);
+
+    let usage = |args: &[&str], part: &str| {
+        sandbox.run([&["import-vectors", "-m", "demo"], args].concat()).code(2).says(&[part]);
+    };
+    usage(&["folder", "paths.jsonl"], "leave paths.jsonl out");
+    usage(&["out.npy"], "name a list with a JSON line per row");
+    sandbox.run(["import-vectors", "-m", "demo", "foldr"]).code(1).says(&["cannot read foldr: there is no such file"]);
 }
 
 #[test]

@@ -35,6 +35,11 @@ use super::{Inputs, Running};
 /// npy writes a float32 array [rows, length] for NumPy and a sidecar OUT.jsonl (photos.npy.jsonl for -o photos.npy)
 /// with one line per row; where OUT is a symbolic link, the sidecar is beside the file that it leads to. If any input fails, nothing is written and the exit code is 1, unless --skip-errors is given.
 ///
+/// parquet writes a table for pandas, DuckDB, Polars, Spark and others: columns for the path or the text (or both), the
+/// embedding as a list of floats, and the error. An input that failed has a null in place of an embedding. The model and
+/// the fingerprint are in the metadata of the file, as clippie.model and clippie.fingerprint. A column path_bytes has the
+/// bytes of paths that are not UTF-8, if there are any.
+///
 /// The fingerprint identifies everything that determines an embedding: weights, preprocessing, orientation and
 /// normalisation. Only embeddings with equal fingerprints can be compared.
 #[derive(Debug, Args)]
@@ -43,6 +48,7 @@ Examples:
   clippie-rs encode -m ViT-B-32.clippie beach.jpg photos/ > embeddings.jsonl
   clippie-rs encode -m ViT-B-32.clippie --text \"a dog\" --text \"a cat\" --format csv
   clippie-rs encode -m ViT-B-32.clippie photos/ --format npy -o photos.npy
+  clippie-rs encode -m ViT-B-32.clippie photos/ --format parquet -o photos.parquet
   clippie-rs encode -m ViT-B-32.clippie photos/ --exclude Screenshots --exclude '*.gif' --report report.json
   find photos -newer photos.npy -print0 | clippie-rs encode -m ViT-B-32.clippie --files-from -")]
 pub(in crate::cli) struct Encode {
@@ -83,4 +89,7 @@ pub(in crate::cli) enum Format {
     Npy,
     /// Comma-separated values
     Csv,
+    /// An Apache Parquet table
+    #[cfg(feature = "parquet")]
+    Parquet,
 }

@@ -15,13 +15,24 @@ use super::{Library, Model};
 /// npy writes a float32 array [rows, length] for NumPy and a sidecar OUT.jsonl with one line per row:
 /// {"path":…,"fingerprint":…}. csv writes columns for the path, the fingerprint and each number. Both are as `encode`
 /// writes them.
+///
+/// parquet writes a table for pandas, DuckDB, Polars, Spark and others: the columns path and embedding, a list of floats,
+/// and in the metadata of the file clippie.model and clippie.fingerprint. A column path_bytes has the bytes of paths that
+/// are not UTF-8, if there are any.
+///
+/// clip-retrieval writes a new folder OUT as its `inference` does: img_emb/img_emb_0.npy (float32) and
+/// metadata/metadata_0.parquet with the column image_path.
+///
+/// `import-vectors` reads all of them but csv.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   clippie-rs export photos.npy
-  clippie-rs export --format csv --in ~/Pictures/2023 photos.csv")]
+  clippie-rs export --format csv --in ~/Pictures/2023 photos.csv
+  clippie-rs export --format parquet photos.parquet
+  clippie-rs export --format clip-retrieval embeddings")]
 pub(in crate::cli) struct Export {
-    /// File to write; an existing one is replaced when the output is complete
+    /// File or folder to write; an existing file is replaced when the output is complete
     #[arg(value_name = "OUT")]
     pub output: PathBuf,
     #[command(flatten)]
@@ -33,7 +44,7 @@ pub(in crate::cli) struct Export {
     /// Only photos in this folder and its subfolders; repeatable
     #[arg(long = "in", value_name = "DIR")]
     pub folders: Vec<PathBuf>,
-    /// Output format: npy or csv
+    /// Output format: npy, csv, parquet or clip-retrieval
     #[arg(long, value_name = "FORMAT", default_value = "npy", value_parser = format)]
     pub format: ExportFormat,
 }
@@ -42,17 +53,25 @@ pub(in crate::cli) struct Export {
 pub(in crate::cli) enum ExportFormat {
     Npy,
     Csv,
+    #[cfg(feature = "parquet")]
+    Parquet,
+    #[cfg(feature = "parquet")]
+    ClipRetrieval,
 }
 
 fn format(text: &str) -> Result<ExportFormat, String> {
     match text {
         "npy" => Ok(ExportFormat::Npy),
         "csv" => Ok(ExportFormat::Csv),
-        "parquet" => Err("it is not written yet; use npy or csv".into()),
-        "clip-retrieval" => {
-            Err("its lists of paths are parquet files, which are not written yet; use npy or csv".into())
+        #[cfg(feature = "parquet")]
+        "parquet" => Ok(ExportFormat::Parquet),
+        #[cfg(feature = "parquet")]
+        "clip-retrieval" => Ok(ExportFormat::ClipRetrieval),
+        #[cfg(not(feature = "parquet"))]
+        "parquet" | "clip-retrieval" => {
+            Err("it needs a build of clippie-rs with the feature `parquet`; use npy or csv".into())
         }
-        _ => Err("not a format; use npy or csv".into()),
+        _ => Err("not a format; use npy, csv, parquet or clip-retrieval".into()),
     }
 }
 
@@ -61,6 +80,10 @@ fn format(text: &str) -> Result<ExportFormat, String> {
 /// VECTORS is a NumPy array [rows, length] of float32 or float16, PATHS has one line of JSON per row: {"path":…}, as
 /// `encode` and `export` write them beside an array. The files are read to identify their content, but no photo is decoded.
 /// They have to be in folders of the library, or below --root. Relative paths start in the current folder.
+///
+/// VECTORS can also be a Parquet table with the columns path and embedding, a list of floats, as `encode` and `export`
+/// write it (rows without either are passed over), or a folder of clip-retrieval, with img_emb and metadata in any number
+/// of partitions. These have the paths in them.
 ///
 /// Embeddings of one fingerprint are compared with each other, so the vectors must be what the model would have made:
 /// same weights, same preprocessing, upright photos. You vouch for that; nothing can verify it. -m takes the fingerprint of a
@@ -74,14 +97,15 @@ fn format(text: &str) -> Result<ExportFormat, String> {
 #[command(after_help = "\
 Examples:
   clippie-rs import-vectors photos.npy photos.npy.jsonl -m mobileclip2-s2 --root ~/Pictures
+  clippie-rs import-vectors embeddings/ -m vit-b-32-openai --root ~/Pictures
   clippie-rs import-vectors photos.npy paths.jsonl --fingerprint 00112233445566778899aabbccddeeff")]
 pub(in crate::cli) struct ImportVectors {
-    /// NumPy array of the vectors
+    /// NumPy array of the vectors, Parquet table, or folder of clip-retrieval
     #[arg(value_name = "VECTORS")]
     pub vectors: PathBuf,
-    /// Paths of the rows, as JSON lines
+    /// Paths of the rows of an array, as JSON lines
     #[arg(value_name = "PATHS")]
-    pub paths: PathBuf,
+    pub paths: Option<PathBuf>,
     #[command(flatten)]
     pub library: Library,
     #[command(flatten)]

@@ -34,7 +34,15 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
     let threads = model::threads(args.running.threads);
     tracing::info!(model, fingerprint, threads, photos = photos.len(), texts = texts.len(), "encoding");
 
-    let head = Head { model, fingerprint: &fingerprint, embed_dim, photos: wants_photos, texts: wants_texts };
+    let head = Head {
+        model,
+        fingerprint: &fingerprint,
+        embed_dim,
+        photos: wants_photos,
+        texts: wants_texts,
+        errors: !args.skip_errors,
+        odd_paths: photos.iter().any(|photo| photo.path().to_str().is_none()),
+    };
     let mut sink = Sink::start(args, &head, out, report, messages, total)?;
     let result = encoders.encode(photos, texts, &mut sink);
     sink.finish(result, &head, &found.passed_over)
@@ -106,8 +114,9 @@ impl Encoders {
 fn open_output(args: &Encode) -> Result<Destination, Failure> {
     let path = args.output.as_deref();
     let out = Destination::open(path).map_err(|error| cannot_write(path, &error))?;
-    if args.format == Format::Npy && out.is_terminal() {
-        return Err(Failure::Usage("npy is not for a terminal; write it to a file with -o OUT.npy".into()));
+    if args.format.is_binary() && out.is_terminal() {
+        let format = if args.format == Format::Npy { "npy" } else { "parquet" };
+        return Err(Failure::Usage(format!("{format} is not for a terminal; write it to a file with -o OUT.{format}")));
     }
     Ok(out)
 }

@@ -1,10 +1,14 @@
 //! Output formats of embedding rows, one file per format. Knows no engine.
 
+#[cfg(all(feature = "library", feature = "parquet"))]
+pub(super) mod clip_retrieval;
 pub(super) mod csv;
 mod destination;
 mod json;
 mod jsonl;
 pub(super) mod npy;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod row;
 mod target;
 
@@ -30,6 +34,12 @@ pub(super) struct Head<'a> {
     pub photos: bool,
     /// Whether there will be rows of texts.
     pub texts: bool,
+    /// Whether there may be rows of inputs that failed.
+    #[cfg_attr(not(feature = "parquet"), allow(dead_code, reason = "the columns of tables depend on it"))]
+    pub errors: bool,
+    /// Whether there may be paths that are not UTF-8.
+    #[cfg_attr(not(feature = "parquet"), allow(dead_code, reason = "the columns of tables depend on it"))]
+    pub odd_paths: bool,
 }
 
 /// Writes rows in one format.
@@ -47,7 +57,16 @@ pub(super) trait RowWriter {
 impl Format {
     /// Whether failed inputs get a row in this format.
     pub fn has_errors(self) -> bool {
+        #[cfg(feature = "parquet")]
+        if self == Format::Parquet {
+            return true;
+        }
         matches!(self, Format::Jsonl | Format::Json)
+    }
+
+    /// Whether the output is bytes that are of no use on a terminal.
+    pub fn is_binary(self) -> bool {
+        !matches!(self, Format::Jsonl | Format::Json | Format::Csv)
     }
 }
 
@@ -73,6 +92,8 @@ pub(super) fn start(format: Format, head: &Head<'_>, out: Destination) -> io::Re
         Format::Json => Box::new(json::Json::new(head, out)?),
         Format::Npy => Box::new(npy::Npy::new(head, out)?),
         Format::Csv => Box::new(csv::Csv::new(head, out)?),
+        #[cfg(feature = "parquet")]
+        Format::Parquet => Box::new(parquet::Parquet::new(head, out)?),
     })
 }
 

@@ -26,7 +26,7 @@ fn header(shape: &[usize]) -> Option<[u8; HEADER]> {
     Some(header)
 }
 
-fn header_of(shape: &[usize]) -> io::Result<[u8; HEADER]> {
+pub(super) fn header_of(shape: &[usize]) -> io::Result<[u8; HEADER]> {
     header(shape).ok_or_else(|| io::Error::other("the array has too many dimensions"))
 }
 
@@ -36,7 +36,7 @@ pub(in crate::cli) fn write(out: &mut impl Write, shape: &[usize], data: &[f32])
     write_floats(out, data)
 }
 
-fn write_floats(out: &mut impl Write, data: &[f32]) -> io::Result<()> {
+pub(super) fn write_floats(out: &mut impl Write, data: &[f32]) -> io::Result<()> {
     data.iter().try_for_each(|value| out.write_all(&value.to_le_bytes()))
 }
 

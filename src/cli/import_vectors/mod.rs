@@ -1,0 +1,96 @@
+//! `clippie-rs import-vectors`: adds embeddings to the library that another program made.
+
+mod lines;
+mod source;
+
+use super::args::{self, Photos};
+use super::messages::{Failure, Messages, Outcome, count};
+use super::model::{self, Chosen};
+use super::{library, signals};
+use crate::Fingerprint;
+use crate::library::{GivenEmbeddings, GivenReport, Library};
+use source::Source;
+
+pub(super) fn run(args: &args::ImportVectors, messages: &Messages) -> Result<Outcome, Failure> {
+    let mut source = Source::open(args)?;
+    let (fingerprint, name) = fingerprint(args, source.dim(), messages)?;
+    source.check(fingerprint.as_str())?;
+    let path = library::path(&args.library)?;
+    // A library without folders has no place for files.
+    let library = if args.roots.is_empty() { Library::open(path)? } else { Library::create(path)? };
+    let stop = signals::stop();
+    let progress = messages.progress(source.rows() as u64, "photos", false);
+    let mut report = GivenReport::default();
+    source.read(|files, vectors| {
+        let mut last = 0;
+        let mut given = GivenEmbeddings::new(&library, &fingerprint, &name)
+            .cancel(stop.token())
+            .progress(|done| {
+                progress.advance((done - last) as u64);
+                last = done;
+            })
+            .failures(|path, reason| messages.error(&format!("{}: {reason}", path.display())));
+        for root in &args.roots {
+            given = given.root(root);
+        }
+        let part = given.run(&files, &vectors.values, vectors.dim)?;
+        report.added += part.added;
+        report.known += part.known;
+        report.failed += part.failed;
+        report.scaled += part.scaled;
+        report.cancelled = part.cancelled;
+        Ok(!part.cancelled)
+    })?;
+    drop(progress);
+    if report.scaled > 0 {
+        messages
+            .warning(&format!("{} did not have unit length and were scaled", count(report.scaled as usize, "vector")));
+    }
+    messages.result(&sentence(&report));
+    if report.cancelled {
+        stop.end();
+    }
+    match report {
+        GivenReport { failed: 0, .. } => Ok(Outcome::Complete),
+        GivenReport { added: 0, known: 0, .. } => Err(Failure::Reported),
+        _ => Ok(Outcome::Partial),
+    }
+}
+
+fn sentence(report: &GivenReport) -> String {
+    let mut sentence = format!("added {}", count(report.added as usize, "embedding"));
+    for (number, what) in [(report.known, "known"), (report.failed, "failed")] {
+        if number > 0 {
+            sentence += &format!(", {number} {what}");
+        }
+    }
+    sentence
+}
+
+/// The fingerprint that the user vouches for, and the name of the model.
+fn fingerprint(args: &args::ImportVectors, dim: usize, messages: &Messages) -> Result<(Fingerprint, String), Failure> {
+    if let Some(text) = &args.fingerprint {
+        let fingerprint = text.parse().map_err(|error| Failure::Usage(format!("--fingerprint {text}: {error}")))?;
+        return Ok((fingerprint, "imported".into()));
+    }
+    if args.model.model.as_ref().is_none_or(|model| model.is_empty()) {
+        return Err(Failure::Usage(
+            "nothing says whose embeddings the vectors are: name the model with -m, or give its --fingerprint".into(),
+        ));
+    }
+    let Chosen { weights, options, name } =
+        model::preprocessing(args.model.model.as_deref(), &Photos::default(), messages)?;
+    let (image, text) = library::towers(options, weights)?;
+    let (fingerprint, expected) = match (&image, &text) {
+        (Ok(image), _) => (image.fingerprint().clone(), image.embed_dim()),
+        (Err(_), Some(text)) => (text.fingerprint().clone(), text.embed_dim()),
+        (Err(error), None) => return Err(Failure::Error(error.to_string())),
+    };
+    if expected != dim {
+        let path = args.vectors.display();
+        return Err(Failure::Error(format!(
+            "{path} has vectors of {dim} values, and the embeddings of {name} have {expected}; they are another model's"
+        )));
+    }
+    Ok((fingerprint, name))
+}
