@@ -11,9 +11,9 @@ this repository's documents, all written for it. The models hold sentencepiece's
 
 For each KIND of `KINDS` there are KIND.model (SentencePiece) and KIND.json (tokenizers), compressed with gzip in the
 repository. Each line of lines.jsonl is `[text, {KIND: [ids of sentencepiece, ids of tokenizers]}]`, without start and
-end; the second list is null if it equals the first, renumbered as fairseq does in the models that do.
-Special tokens that a text spells out are text in both: `tokenizers` is told so, and lines in which its models would
-find them all the same are left out.
+end; the second list is null if it equals the first, renumbered as fairseq does in the models that do, and missing if
+`tokenizers` finds a special token that the text spells out.
+Special tokens that a text spells out are text in both: `tokenizers` is told so.
 """
 
 import argparse
@@ -216,6 +216,7 @@ def main():
     others["siglip2"] = lower
     if args.gemma:
         others["gemma256k"] = Tokenizer.from_file(str(args.gemma))
+        write("gemma256k.json", args.gemma.read_bytes())
     for tokenizer in others.values():
         tokenizer.encode_special_tokens = True
 
@@ -237,9 +238,10 @@ def main():
             expected = own
             if own is not None and kind in ("xlmr", "nllb"):
                 expected = [j + 1 if j > 0 else 3 for j in own]
-            # Models of `tokenizers` find the names of special tokens in a text, whatever they are told.
-            if SPECIAL.search(others[kind].normalizer.normalize_str(text)):
-                ids = expected
+            # Unigram models of `tokenizers` find the names of special tokens in a text, whatever they are told.
+            if kind in ("t5", "xlmr") and SPECIAL.search(others[kind].normalizer.normalize_str(text)):
+                row[kind] = [own]
+                continue
             differ[kind] += ids != expected
             row[kind] = [own, None if ids == expected else ids]
         quoted = tokenizer_goldens.quoted(text)

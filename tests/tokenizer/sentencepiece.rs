@@ -33,8 +33,9 @@ impl Goldens {
         self.file(name).tokenizer().unwrap()
     }
 
-    /// Texts with the ids of each kind: those of sentencepiece, and of tokenizers if they are others.
-    fn lines(&self) -> Vec<(String, BTreeMap<String, [Option<Vec<u32>>; 2]>)> {
+    /// Texts with the ids of each kind: those of sentencepiece; those of tokenizers, if they are to be compared, or none if
+    /// they are the same.
+    fn lines(&self) -> Vec<(String, BTreeMap<String, Vec<Option<Vec<u32>>>>)> {
         let text = String::from_utf8(self.read("lines.jsonl")).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
@@ -63,7 +64,7 @@ fn compare<'a>(what: &str, tokenizer: &Tokenizer, lines: impl Iterator<Item = (&
             wrong.push(format!("{text:?}\n    ours   {ids:?}\n    theirs {expected:?}"));
         }
     }
-    assert!(count >= 1500, "{what}: {count}");
+    assert!(count >= 1400, "{what}: {count}");
     if wrong.is_empty() {
         println!("{what}: {count} lines agree");
         return String::new();
@@ -76,21 +77,19 @@ fn compare_all(goldens: &Goldens) {
     let mut wrong = String::new();
     for kind in KINDS {
         let own = goldens.tokenizer(&format!("{kind}.model"));
-        let ids = |[own, _]: &[Option<Vec<u32>>; 2]| own.clone().unwrap();
+        let ids = |lists: &Vec<Option<Vec<u32>>>| lists[0].clone().unwrap();
         let lines = lines.iter().map(|(text, all)| (text.as_str(), ids(&all[kind])));
         wrong += &compare(&format!("{kind}, sentencepiece"), &own, lines);
     }
     for kind in lines[0].1.keys() {
-        if kind == "gemma256k" {
-            continue;
-        }
         let theirs = goldens.tokenizer(&format!("{kind}.json"));
-        let ids = |[own, theirs]: &[Option<Vec<u32>>; 2]| match (own, theirs) {
-            (_, Some(ids)) => ids.clone(),
-            (Some(ids), None) if is_fairseq(kind) => fairseq(ids),
-            (own, None) => own.clone().unwrap(),
+        let ids = |lists: &Vec<Option<Vec<u32>>>| match lists.as_slice() {
+            [_, Some(ids)] => Some(ids.clone()),
+            [Some(ids), None] if is_fairseq(kind) => Some(fairseq(ids)),
+            [Some(ids), None] => Some(ids.clone()),
+            _ => None,
         };
-        let lines = lines.iter().map(|(text, all)| (text.as_str(), ids(&all[kind])));
+        let lines = lines.iter().filter_map(|(text, all)| Some((text.as_str(), ids(&all[kind])?)));
         wrong += &compare(&format!("{kind}, tokenizers"), &theirs, lines);
     }
     assert!(wrong.is_empty(), "{wrong}");
