@@ -29,14 +29,11 @@ pub struct TokenizerFile {
 }
 
 /// Bytes at a multiple of 4.
-struct Words {
-    words: Vec<u32>,
-    len: usize,
-}
+struct Words(Vec<u32>);
 
 impl AsRef<[u8]> for Words {
     fn as_ref(&self) -> &[u8] {
-        bytemuck::cast_slice(&self.words).get(..self.len).unwrap_or_default()
+        bytemuck::cast_slice(&self.0)
     }
 }
 
@@ -133,12 +130,9 @@ impl TokenizerFile {
     /// See [`TokenizerFile::store`].
     pub fn tokenizer(&self) -> Result<Tokenizer, Error> {
         let (bytes, config) = self.store()?;
-        let len = bytes.len();
-        let words = bytes.chunks(4).map(|chunk| {
-            let mut word = [0; 4];
-            word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
-            u32::from_ne_bytes(word)
-        });
-        Tokenizer::stored(Arc::new(Words { words: words.collect(), len }), &config)
+        // The form is a multiple of 64 bytes long.
+        let (words, _) = bytes.as_chunks::<4>();
+        let words = words.iter().map(|word| u32::from_ne_bytes(*word)).collect();
+        Tokenizer::stored(Arc::new(Words(words)), &config)
     }
 }

@@ -58,6 +58,7 @@ pub(crate) fn build(model: &Model) -> Result<Vec<u8>, FileError> {
     let bytes = if rules.has(Rules::BYTE_FALLBACK) { of_bytes(model)? } else { Vec::new() };
     section(&mut out, bytes.into_iter().flat_map(u32::to_le_bytes));
     section(&mut out, model.charsmap.iter().copied());
+    out.resize(out.len().next_multiple_of(ALIGN), 0);
     Ok(out)
 }
 
@@ -117,8 +118,13 @@ fn of_bytes(model: &Model) -> Result<Vec<u32>, FileError> {
             None => return Err(FileError::new(format!("its piece {} is of no byte", shown(&piece.text)))),
         }
     }
-    match found.iter().position(|&id| id == NONE) {
-        Some(byte) => Err(FileError::new(format!("it has byte_fallback but no piece <0x{byte:02X}>"))),
+    // Gemma's tokenizer.json has "\t" instead of <0x09>. No other character has that byte.
+    let is_piece = |byte: u8| {
+        let is_it = |piece: &Piece| piece.class == Class::Normal && piece.text.as_bytes() == [byte];
+        byte.is_ascii() && model.pieces.iter().any(is_it)
+    };
+    match (0..=255).zip(&found).find(|&(byte, &id)| id == NONE && !is_piece(byte)) {
+        Some((byte, _)) => Err(FileError::new(format!("it has byte_fallback but no piece <0x{byte:02X}>"))),
         None => Ok(found),
     }
 }

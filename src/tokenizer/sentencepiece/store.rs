@@ -21,7 +21,8 @@
 //!
 //! Then, each at a multiple of 64 with zeros before it: the trie of all pieces; that of user-defined pieces ([`Unit`], two
 //! u32 each); for each id an f32, its score (unigram), or a u32, its rank among merges (BPE, 4294967295 if nothing merges
-//! to it); with byte fallback the 256 ids of bytes, u32; the charsmap as published. The form ends with the charsmap.
+//! to it); with byte fallback the 256 ids of bytes, u32 (4294967295 for a byte that is a piece as a character); the
+//! charsmap as published. Zeros fill up to a multiple of 64 at the end.
 //! Damage beyond the header gives wrong ids and nothing worse; the checksum of the tensor shows it.
 
 use super::charsmap::Charsmap;
@@ -145,7 +146,7 @@ pub(crate) fn open(bytes: &[u8]) -> Result<View<'_>, Damage> {
     let of_bytes = if rules.has(Rules::BYTE_FALLBACK) { 256 } else { 0 };
     let of_bytes = sections.numbers(of_bytes, "ids of bytes")?;
     let charsmap = sections.next(header.number(60) as usize, "charsmap")?;
-    if sections.at != bytes.len() {
+    if sections.at.next_multiple_of(ALIGN) != bytes.len() {
         return Err(Damage::Field("length"));
     }
     Ok(View {

@@ -12,9 +12,9 @@ use super::protobuf::{Broken, Fields, Value};
 /// Score of an unknown character below the lowest of a piece (`kUnkPenalty`).
 pub(super) const UNKNOWN_PENALTY: f32 = 10.0;
 
-/// Fields of the training: what was read, how, and how much. They leave no trace but in the pieces.
-const TRAINING: [u32; 45] = [
-    1, 2, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 25, 26, 30, 31, 32, 33, 34, 36, 40, 44, 45, 46,
+/// Fields of the training: what was read, how, and how much, and names and ids that the pieces show as well.
+const TRAINING: [u32; 47] = [
+    1, 2, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 25, 26, 30, 31, 32, 33, 34, 36, 40, 41, 42, 44, 45, 46,
     47, 48, 49, 50, 51, 52, 53, 54, 8, 9, 27, 28, 29,
 ];
 
@@ -58,13 +58,12 @@ fn bytes<'a>(value: Value<'a>, name: &str) -> Result<&'a [u8], FileError> {
 struct Trainer {
     algorithm: Algorithm,
     byte_fallback: bool,
-    /// Ids of the start, the end and the padding.
-    bounds: Bounds,
+    /// Id that fills up.
+    pad: Option<u32>,
 }
 
 fn trainer(message: &[u8]) -> Result<Trainer, FileError> {
-    let bounds = Bounds { start: Some(1), end: Some(2), pad: None };
-    let mut trainer = Trainer { algorithm: Algorithm::Unigram, byte_fallback: false, bounds };
+    let mut trainer = Trainer { algorithm: Algorithm::Unigram, byte_fallback: false, pad: None };
     for field in Fields::of(message) {
         match field? {
             (3, Value::Varint(1)) => trainer.algorithm = Algorithm::Unigram,
@@ -75,9 +74,7 @@ fn trainer(message: &[u8]) -> Result<Trainer, FileError> {
             }
             (24, _) => {}
             (35, value) => trainer.byte_fallback = flag(value, "byte_fallback")?,
-            (41, value) => trainer.bounds.start = id(value, "bos_id")?,
-            (42, value) => trainer.bounds.end = id(value, "eos_id")?,
-            (43, value) => trainer.bounds.pad = id(value, "pad_id")?,
+            (43, value) => trainer.pad = id(value, "pad_id")?,
             (number, _) if TRAINING.contains(&number) => {}
             (number, _) => return Err(unknown("trainer_spec", number)),
         }
@@ -141,7 +138,8 @@ fn is_unknown(message: &[u8]) -> bool {
     Fields::of(message).any(|field| field == Ok((3, Value::Varint(2))))
 }
 
-/// Reads a model. The ids around texts are those that it was trained with.
+/// Reads a model. It says which tokens it has for the start and the end, but not which a text gets: none, as from
+/// `sentencepiece`.
 pub(super) fn read(file: &[u8]) -> Result<Model, FileError> {
     let mut pieces = Vec::new();
     let mut of_unknown = Vec::new();
@@ -169,9 +167,8 @@ pub(super) fn read(file: &[u8]) -> Result<Model, FileError> {
     let &[unknown] = of_unknown.as_slice() else {
         return Err(FileError::new(format!("it has {} pieces for what is unknown, not one", of_unknown.len())));
     };
-    let known = |id: Option<u32>| id.filter(|&id| pieces.get(id as usize).is_some_and(|piece| piece.class == Class::Control));
-    let Bounds { start, end, pad } = training.bounds;
-    let bounds = Bounds { start: known(start), end: known(end), pad: known(pad) };
+    let pad = training.pad.filter(|&id| pieces.get(id as usize).is_some_and(|piece| piece.class == Class::Control));
+    let bounds = Bounds { start: None, end: None, pad };
     // `max_score_` begins with `FLT_MIN`, which is the smallest positive number, and scores are negative.
     let (mut lowest, mut highest) = (f32::MAX, f32::MIN_POSITIVE);
     for piece in pieces.iter().filter(|piece| piece.class == Class::Normal) {
