@@ -5,9 +5,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::error::Error;
 use super::REVISION;
 use super::clip::vocab;
+use super::error::Error;
 
 /// Names a tokenizer exactly: equal configurations give equal ids for every text.
 ///
@@ -111,7 +111,9 @@ impl TokenizerConfig {
     /// [`Error::Config`] for missing, unknown or mistyped fields.
     pub fn from_json(json: &Value) -> Result<TokenizerConfig, Error> {
         match json.get("kind").and_then(Value::as_str) {
-            Some(kind) if kind != Self::CLIP && kind != Self::SENTENCEPIECE => Err(Error::UnknownKind { kind: kind.to_owned() }),
+            Some(kind) if kind != Self::CLIP && kind != Self::SENTENCEPIECE => {
+                Err(Error::UnknownKind { kind: kind.to_owned() })
+            }
             _ => TokenizerConfig::deserialize(json).map_err(|error| {
                 // The message quotes names from the file.
                 Error::Config(error.to_string().escape_debug().to_string())

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::Tokenizer;
 use super::config::{Clean, TokenizerConfig};
 use super::error::Error;
 use super::sentencepiece::{self, Bounds, FileError, Model};
-use super::Tokenizer;
 
 /// A tokenizer with pieces as its authors publish it: a SentencePiece model (`spiece.model`, `tokenizer.model`,
 /// `sentencepiece.bpe.model`), or a `tokenizer.json` with a Unigram or BPE model that was converted from one.

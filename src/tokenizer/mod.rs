@@ -125,10 +125,7 @@ impl Tokenizer {
     /// [`Error::UnknownKind`] or [`Error::Revision`] for a tokenizer of another kind or revision; [`Error::Config`] for
     /// bytes that are no stored tokenizer.
     #[cfg_attr(not(feature = "import"), doc = "", allow(rustdoc::broken_intra_doc_links))]
-    pub fn stored(
-        bytes: Arc<dyn AsRef<[u8]> + Send + Sync>,
-        config: &TokenizerConfig,
-    ) -> Result<Tokenizer, Error> {
+    pub fn stored(bytes: Arc<dyn AsRef<[u8]> + Send + Sync>, config: &TokenizerConfig) -> Result<Tokenizer, Error> {
         config.check_sentencepiece()?;
         let (bounds, ids) = match sentencepiece::open((*bytes).as_ref()) {
             Ok(view) => (view.bounds(), view.ids()),

@@ -16,7 +16,8 @@ struct Goldens(Option<PathBuf>);
 impl Goldens {
     fn read(&self, name: &str) -> Vec<u8> {
         let Some(folder) = &self.0 else {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/sentencepiece").join(format!("{name}.gz"));
+            let path =
+                Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/sentencepiece").join(format!("{name}.gz"));
             let file = fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             let mut bytes = Vec::new();
             flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).unwrap();
@@ -213,8 +214,32 @@ fn crafted_texts_finish_in_time() {
     // Without optimisation every step takes ten times longer.
     let mega = if cfg!(debug_assertions) { 1 << 17 } else { 1 << 20 };
     let parts = [
-        "a", "ab", "abcdefghijklmnopqrstuvwxyz", "0", " ", "\n", "\u{2581}", "\u{2581}a", "\u{301}", "e\u{301}", "\u{fffd}", "\0",
-        "\u{fdfa}", "!", "<b>", "<", "👩\u{200d}", "🇫🇷", "क\u{94d}", "日本語", "the", "\u{10ffff}", "a b", "\u{1100}", "<s>", "\u{200c}",
+        "a",
+        "ab",
+        "abcdefghijklmnopqrstuvwxyz",
+        "0",
+        " ",
+        "\n",
+        "\u{2581}",
+        "\u{2581}a",
+        "\u{301}",
+        "e\u{301}",
+        "\u{fffd}",
+        "\0",
+        "\u{fdfa}",
+        "!",
+        "<b>",
+        "<",
+        "👩\u{200d}",
+        "🇫🇷",
+        "क\u{94d}",
+        "日本語",
+        "the",
+        "\u{10ffff}",
+        "a b",
+        "\u{1100}",
+        "<s>",
+        "\u{200c}",
     ];
     for name in ["t5.model", "t5.json", "xlmr.json", "gemma.model", "siglip2.json", "nllb.model", "nllb.json"] {
         let tokenizer = Goldens(None).tokenizer(name);

@@ -81,7 +81,11 @@ fn has_inner_space(piece: &Piece) -> bool {
 /// Bits of the score or the rank of each piece.
 fn values(model: &Model) -> Vec<u32> {
     if model.rules.algorithm() == Algorithm::Unigram {
-        return model.pieces.iter().map(|piece| if let Value::Score(score) = piece.value { score } else { 0.0 }.to_bits()).collect();
+        return model
+            .pieces
+            .iter()
+            .map(|piece| if let Value::Score(score) = piece.value { score } else { 0.0 }.to_bits())
+            .collect();
     }
     // Scores of one value are of one rank; the leftmost pair is merged first then. The key sorts from the highest down.
     let key = |score: f32| {

@@ -154,8 +154,9 @@ mod tests {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             seed >> 16
         };
-        let random: BTreeMap<Vec<u8>, u32> =
-            (0..20_000).map(|id| ((0..1 + next() % 9).map(|_| (b'a' as u32 + next() % 26) as u8).collect(), id)).collect();
+        let random: BTreeMap<Vec<u8>, u32> = (0..20_000)
+            .map(|id| ((0..1 + next() % 9).map(|_| (b'a' as u32 + next() % 26) as u8).collect(), id))
+            .collect();
         let units = check(&random);
         let full = units.iter().filter(|unit| unit[1] != 0).count() as f64 / units.len() as f64;
         assert!(full > 0.9, "{full}");

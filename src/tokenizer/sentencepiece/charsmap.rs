@@ -88,7 +88,9 @@ mod tests {
     #[test]
     fn parts_must_fit() {
         assert!(Charsmap::new(b"").unwrap().is_empty());
-        for bytes in [&b"\0"[..], b"\0\0\0\0", b"\x04\0\0\0", b"\x03\0\0\0abc", b"\xff\xff\xff\xff1234", b"\x05\0\0\x0012345"] {
+        for bytes in
+            [&b"\0"[..], b"\0\0\0\0", b"\x04\0\0\0", b"\x03\0\0\0abc", b"\xff\xff\xff\xff1234", b"\x05\0\0\x0012345"]
+        {
             assert!(Charsmap::new(bytes).is_none(), "{bytes:?}");
         }
         assert!(!Charsmap::new(b"\x04\0\0\x001234").unwrap().is_empty());

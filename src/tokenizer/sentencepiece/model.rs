@@ -88,7 +88,9 @@ impl Model {
         let names = ["<unk>", "<s>", "</s>"];
         let begins = self.pieces.iter().zip(names).filter(|(piece, name)| piece.text == *name).count();
         if begins != names.len() || self.pieces.iter().any(|piece| piece.text == "<pad>") {
-            return Err(FileError::new("its pieces are not those of a model that fairseq renumbers: it does not begin with <unk>, <s> and </s>"));
+            return Err(FileError::new(
+                "its pieces are not those of a model that fairseq renumbers: it does not begin with <unk>, <s> and </s>",
+            ));
         }
         let control = |name: &str| Piece { text: name.to_owned(), class: Class::Control, value: Value::Score(0.0) };
         let mut pieces: Vec<Piece> = ["<s>", "<pad>", "</s>", "<unk>"].map(control).into();

@@ -135,7 +135,8 @@ fn ids_around_texts_are_those_of_the_file() {
 /// The kinds of pieces that no published model of the goldens has.
 #[test]
 fn unused_pieces_are_taken_apart_again() {
-    let plain = [("a", -3.0, 1), ("b", -4.0, 1), ("ab", -1.0, 1), ("abc", -2.0, 5), ("c", -5.0, 1), ("abcabc", -6.0, 5)];
+    let plain =
+        [("a", -3.0, 1), ("b", -4.0, 1), ("ab", -1.0, 1), ("abc", -2.0, 5), ("c", -5.0, 1), ("abcabc", -6.0, 5)];
     let prefix = [number(3, 0)];
     let bpe = read::read(&spiece(&plain, &[number(3, 2)], &prefix)).unwrap();
     assert_eq!(ids(&bpe, "abc"), [3, 5]);
@@ -228,14 +229,22 @@ fn what_a_tokenizer_json_asks_for_is_obeyed_or_refused_by_name() {
         ("t5.json", &|j| j["normalizer"] = json!({"type": "NFKC"}), "NFKC"),
         ("t5.json", &|j| j["normalizer"]["normalizers"].as_array_mut().unwrap().reverse(), "order"),
         ("t5.json", &|j| j["normalizer"]["normalizers"][0]["precompiled_charsmap"] = json!("!"), "base64"),
-        ("t5.json", &|j| j["normalizer"]["normalizers"][0]["precompiled_charsmap"] = json!("AAAA"), "precompiled_charsmap"),
+        (
+            "t5.json",
+            &|j| j["normalizer"]["normalizers"][0]["precompiled_charsmap"] = json!("AAAA"),
+            "precompiled_charsmap",
+        ),
         ("t5.json", &|j| j["normalizer"]["normalizers"][2]["content"] = json!("x"), "Replace"),
         ("t5.json", &|j| j["pre_tokenizer"] = json!(null), "Metaspace"),
         ("t5.json", &|j| j["pre_tokenizer"]["replacement"] = json!("_"), "\"_\""),
         ("t5.json", &|j| j["pre_tokenizer"]["prepend_scheme"] = json!("sometimes"), "prepend_scheme"),
         ("t5.json", &|j| j["pre_tokenizer"]["surprise"] = json!(1), "surprise"),
         ("t5.json", &|j| j["pre_tokenizer"] = json!({"type": "Whitespace"}), "Whitespace"),
-        ("t5.json", &|j| j["post_processor"]["single"][0] = json!({"Sequence": {"id": "B", "type_id": 0}}), "post_processor"),
+        (
+            "t5.json",
+            &|j| j["post_processor"]["single"][0] = json!({"Sequence": {"id": "B", "type_id": 0}}),
+            "post_processor",
+        ),
         ("t5.json", &|j| j["post_processor"] = json!({"type": "ByteLevel"}), "ByteLevel"),
         ("t5.json", &|j| j["added_tokens"][0]["id"] = json!(7), "added_tokens"),
         ("t5.json", &|j| j["added_tokens"][3]["lstrip"] = json!(true), "lstrip"),
@@ -263,7 +272,14 @@ fn what_a_tokenizer_json_asks_for_is_obeyed_or_refused_by_name() {
         &|j| j["decoder"] = json!(null),
         &|j| j["pre_tokenizer"] = json!(null),
         &|j| j["truncation"] = json!({"max_length": 2, "strategy": "LongestFirst", "stride": 0, "direction": "Right"}),
-        &|j| j["model"]["merges"] = j["model"]["merges"].as_array().unwrap().iter().map(|m| json!(format!("{} {}", m[0].as_str().unwrap(), m[1].as_str().unwrap()))).collect(),
+        &|j| {
+            j["model"]["merges"] = j["model"]["merges"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|m| json!(format!("{} {}", m[0].as_str().unwrap(), m[1].as_str().unwrap())))
+                .collect()
+        },
         &|j| drop(j["model"].as_object_mut().unwrap().remove("type")),
     ];
     for change in same {
@@ -279,7 +295,12 @@ fn what_a_tokenizer_json_asks_for_is_obeyed_or_refused_by_name() {
 /// A damaged file is refused or gives some tokenizer, and any stored form gives some ids.
 #[test]
 fn damage_is_harmless() {
-    let texts = ["", "a dog on  a beach", "日本語 e\u{301}\u{200c} <b>\n\n", "\0\u{10ffff}aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"];
+    let texts = [
+        "",
+        "a dog on  a beach",
+        "日本語 e\u{301}\u{200c} <b>\n\n",
+        "\0\u{10ffff}aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    ];
     let mut seed = 5_u32;
     let mut next = |below: usize| {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -1,8 +1,8 @@
 //! Reads published files to a [`Model`].
 
+mod json;
 mod protobuf;
 mod spiece;
-mod json;
 
 use super::model::{FileError, Model};
 

@@ -109,18 +109,18 @@ mod tests {
     #[test]
     fn broken_fields_end_the_message() {
         for bytes in [
-            &b"\x08"[..],                                          // no value
-            b"\x08\x80",                                           // a number without end
-            b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02",       // a number above 64 bits
-            b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",   // too many bytes
-            b"\x12\x03hi",                                         // bytes beyond the end
-            b"\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",       // many bytes beyond the end
-            b"\x1d\x01\x02\x03",                                   // half a number
-            b"\x21\x01",                                           // less than half
-            b"\x0b\x0c",                                           // a group
-            b"\x0e",                                               // no such type
-            b"\x00\x00",                                           // field 0
-            b"\x80\x80\x80\x80\x10\x00",                           // a field above the last
+            &b"\x08"[..],                                        // no value
+            b"\x08\x80",                                         // a number without end
+            b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02",     // a number above 64 bits
+            b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", // too many bytes
+            b"\x12\x03hi",                                       // bytes beyond the end
+            b"\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",     // many bytes beyond the end
+            b"\x1d\x01\x02\x03",                                 // half a number
+            b"\x21\x01",                                         // less than half
+            b"\x0b\x0c",                                         // a group
+            b"\x0e",                                             // no such type
+            b"\x00\x00",                                         // field 0
+            b"\x80\x80\x80\x80\x10\x00",                         // a field above the last
         ] {
             assert_eq!(fields(bytes), Err(Broken), "{bytes:?}");
             let mut left = Fields::of(bytes);

@@ -14,8 +14,8 @@ pub(super) const UNKNOWN_PENALTY: f32 = 10.0;
 
 /// Fields of the training: what was read, how, and how much, and names and ids that the pieces show as well.
 const TRAINING: [u32; 47] = [
-    1, 2, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 25, 26, 30, 31, 32, 33, 34, 36, 40, 41, 42, 44, 45, 46,
-    47, 48, 49, 50, 51, 52, 53, 54, 8, 9, 27, 28, 29,
+    1, 2, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 25, 26, 30, 31, 32, 33, 34, 36, 40, 41,
+    42, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 8, 9, 27, 28, 29,
 ];
 
 impl From<Broken> for FileError {
@@ -68,7 +68,9 @@ fn trainer(message: &[u8]) -> Result<Trainer, FileError> {
         match field? {
             (3, Value::Varint(1)) => trainer.algorithm = Algorithm::Unigram,
             (3, Value::Varint(2)) => trainer.algorithm = Algorithm::Bpe,
-            (3, _) => return Err(FileError::new("it is a model of words or characters: only unigram and BPE are supported")),
+            (3, _) => {
+                return Err(FileError::new("it is a model of words or characters: only unigram and BPE are supported"));
+            }
             (24, value) if flag(value, "treat_whitespace_as_suffix")? => {
                 return Err(FileError::new("treat_whitespace_as_suffix is set, which is not supported"));
             }
@@ -123,7 +125,12 @@ fn piece(message: &[u8]) -> Result<Piece, FileError> {
                     4 => Class::UserDefined,
                     5 => Class::Unused,
                     6 => Class::Byte,
-                    _ => return Err(FileError::new(format!("the piece {} is of a type that is not known; update clippie-rs", shown(text)))),
+                    _ => {
+                        return Err(FileError::new(format!(
+                            "the piece {} is of a type that is not known; update clippie-rs",
+                            shown(text)
+                        )));
+                    }
                 };
             }
             (3, _) => return Err(mistyped("type")),

@@ -17,13 +17,20 @@ pub(super) fn ranks(spec: &Spec, pieces: &[Piece], ids: &Ids<'_>) -> Result<Vec<
     for (both, left) in merges.iter() {
         let right = both.get(left.len()..).unwrap_or_default();
         let find = |name: &str| {
-            ids.get(name).map(|&id| id as usize).ok_or_else(|| refused("model.merges", &format!("{} is no piece", shown(name))))
+            ids.get(name)
+                .map(|&id| id as usize)
+                .ok_or_else(|| refused("model.merges", &format!("{} is no piece", shown(name))))
         };
         let (id, left, right) = (find(both)?, find(left)?, find(right)?);
         if last != Some(id) {
             match ranks.get_mut(id) {
                 Some(rank @ Worth::Nothing) => *rank = Worth::Rank(next),
-                _ => return Err(refused("model.merges", &format!("those of {} are not one after the other", shown(both)))),
+                _ => {
+                    return Err(refused(
+                        "model.merges",
+                        &format!("those of {} are not one after the other", shown(both)),
+                    ));
+                }
             }
             (last, next) = (Some(id), next + 1);
         }
@@ -45,7 +52,8 @@ pub(super) fn ranks(spec: &Spec, pieces: &[Piece], ids: &Ids<'_>) -> Result<Vec<
             is(left) && is(right)
         });
         if ways.count() != made as usize {
-            let why = format!("they are not all that make {}, so that the model is not one of SentencePiece", shown(text));
+            let why =
+                format!("they are not all that make {}, so that the model is not one of SentencePiece", shown(text));
             return Err(refused("model.merges", &why));
         }
     }

@@ -122,7 +122,10 @@ pub(super) fn read(text: &[u8]) -> Result<Model, FileError> {
         (Some("Unigram") | None, Vocabulary::Scores(_)) => false,
         (kind, _) => {
             let kind = shown(kind.unwrap_or(""));
-            return Err(refused("model.type", &format!("{kind} with this vocabulary is not supported: only Unigram and BPE are")));
+            return Err(refused(
+                "model.type",
+                &format!("{kind} with this vocabulary is not supported: only Unigram and BPE are"),
+            ));
         }
     };
     let rules = Rules::TOKENIZERS
@@ -141,7 +144,8 @@ pub(super) fn read(text: &[u8]) -> Result<Model, FileError> {
     for (piece, value) in pieces.iter_mut().zip(values.into_iter().flatten()) {
         piece.value = value;
     }
-    let scores = pieces.iter().filter_map(|piece| if let Worth::Score(score) = piece.value { Some(score) } else { None });
+    let scores =
+        pieces.iter().filter_map(|piece| if let Worth::Score(score) = piece.value { Some(score) } else { None });
     let lowest = if is_bpe { 0.0 } else { scores.map(f64::from).fold(f64::INFINITY, f64::min) };
     let model = Model {
         rules,
@@ -170,7 +174,10 @@ fn pieces(spec: &Spec) -> Result<Vec<Piece>, FileError> {
             for (text, score) in list {
                 let narrow = *score as f32;
                 if f64::from(narrow) != *score {
-                    let why = format!("the score {score} of {} is no number of 32 bits, as SentencePiece has them", shown(text));
+                    let why = format!(
+                        "the score {score} of {} is no number of 32 bits, as SentencePiece has them",
+                        shown(text)
+                    );
                     return Err(refused("model.vocab", &why));
                 }
                 let class = if text.is_empty() { Class::None } else { class(text) };
@@ -196,7 +203,10 @@ fn pieces(spec: &Spec) -> Result<Vec<Piece>, FileError> {
 fn set(pieces: &mut Vec<Piece>, id: u32, piece: Piece) -> Result<(), FileError> {
     let at = id as usize;
     if at >= MAX_IDS {
-        return Err(FileError::new(format!("the piece {} has the id {id}: ids below {MAX_IDS} are supported", shown(&piece.text))));
+        return Err(FileError::new(format!(
+            "the piece {} has the id {id}: ids below {MAX_IDS} are supported",
+            shown(&piece.text)
+        )));
     }
     if at >= pieces.len() {
         pieces.resize(at + 1, Piece { text: String::new(), class: Class::None, value: Worth::Nothing });
@@ -214,7 +224,8 @@ fn set(pieces: &mut Vec<Piece>, id: u32, piece: Piece) -> Result<(), FileError> 
 fn add(pieces: &mut Vec<Piece>, tokens: &[Added]) -> Result<Vec<u32>, FileError> {
     let known: HashMap<String, u32> = {
         let ids = ids(pieces)?;
-        let of_tokens = tokens.iter().filter_map(|token| ids.get(token.content.as_str()).map(|&id| (token.content.clone(), id)));
+        let of_tokens =
+            tokens.iter().filter_map(|token| ids.get(token.content.as_str()).map(|&id| (token.content.clone(), id)));
         of_tokens.collect()
     };
     let mut user = Vec::new();
@@ -222,7 +233,10 @@ fn add(pieces: &mut Vec<Piece>, tokens: &[Added]) -> Result<Vec<u32>, FileError>
         let name = || shown(&token.content);
         match known.get(&token.content) {
             Some(&id) if id != token.id => {
-                return Err(refused("added_tokens", &format!("{} has the id {}, but {id} in the model", name(), token.id)));
+                return Err(refused(
+                    "added_tokens",
+                    &format!("{} has the id {}, but {id} in the model", name(), token.id),
+                ));
             }
             Some(&id) if token.special => {
                 if let Some(piece) = pieces.get_mut(id as usize) {

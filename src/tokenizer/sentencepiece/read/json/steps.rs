@@ -89,7 +89,12 @@ pub(super) fn normalizer(value: &Value, rules: Rules) -> Result<Normalized, File
                 // One space, or what stands for one and is put in its place in the next step.
                 (Pattern::Regex(regex), SPACE) if regex == " {2,}" => (4, Rules::COLLAPSE.with(Rules::METASPACE, true)),
                 (Pattern::String(text), SPACE) if text == " " => (5, Rules::ESCAPE),
-                _ => return Err(refused(FIELD, &format!("Replace of {} is not supported", shown(&format!("{pattern:?}"))))),
+                _ => {
+                    return Err(refused(
+                        FIELD,
+                        &format!("Replace of {} is not supported", shown(&format!("{pattern:?}"))),
+                    ));
+                }
             },
         };
         if place <= last {
@@ -109,12 +114,17 @@ pub(super) fn pre_tokenizer(value: &Value, rules: Rules) -> Result<Rules, FileEr
     while let Some(step) = left.pop() {
         match step {
             PreTokenizer::Sequence { pretokenizers } => left.extend(pretokenizers.into_iter().rev()),
-            PreTokenizer::WhitespaceSplit {} if !out.has(Rules::METASPACE) => out = out.with(Rules::SPLIT_WHITESPACE, true),
+            PreTokenizer::WhitespaceSplit {} if !out.has(Rules::METASPACE) => {
+                out = out.with(Rules::SPLIT_WHITESPACE, true)
+            }
             PreTokenizer::Metaspace { replacement, add_prefix_space, prepend_scheme, split, .. }
                 if !out.has(Rules::METASPACE) =>
             {
                 if replacement != SPACE {
-                    return Err(refused(FIELD, &format!("Metaspace with {} for a space is not supported", shown(&replacement))));
+                    return Err(refused(
+                        FIELD,
+                        &format!("Metaspace with {} for a space is not supported", shown(&replacement)),
+                    ));
                 }
                 let (prefix, first) = match (add_prefix_space, prepend_scheme.as_deref()) {
                     (Some(true) | None, Some("always") | None) => (true, false),
@@ -159,8 +169,16 @@ enum PostProcessor {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 enum Part {
-    Sequence { id: String, #[serde(rename = "type_id")] _type_id: u32 },
-    SpecialToken { id: String, #[serde(rename = "type_id")] _type_id: u32 },
+    Sequence {
+        id: String,
+        #[serde(rename = "type_id")]
+        _type_id: u32,
+    },
+    SpecialToken {
+        id: String,
+        #[serde(rename = "type_id")]
+        _type_id: u32,
+    },
 }
 
 #[derive(Deserialize)]
