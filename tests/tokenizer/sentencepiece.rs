@@ -37,11 +37,14 @@ impl Goldens {
 
     /// Texts with the ids of each kind: those of sentencepiece; those of tokenizers, if they are to be compared, or none if
     /// they are the same.
-    fn lines(&self) -> Vec<(String, BTreeMap<String, Vec<Option<Vec<u32>>>>)> {
+    fn lines(&self) -> Vec<(String, BTreeMap<String, Lists>)> {
         let text = String::from_utf8(self.read("lines.jsonl")).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
+
+/// Ids of a text by either library.
+type Lists = Vec<Option<Vec<u32>>>;
 
 const KINDS: [&str; 4] = ["t5", "xlmr", "gemma", "nllb"];
 
@@ -79,13 +82,13 @@ fn compare_all(goldens: &Goldens) {
     let mut wrong = String::new();
     for kind in KINDS {
         let own = goldens.tokenizer(&format!("{kind}.model"));
-        let ids = |lists: &Vec<Option<Vec<u32>>>| lists[0].clone().unwrap();
+        let ids = |lists: &Lists| lists[0].clone().unwrap();
         let lines = lines.iter().map(|(text, all)| (text.as_str(), ids(&all[kind])));
         wrong += &compare(&format!("{kind}, sentencepiece"), &own, lines);
     }
     for kind in lines[0].1.keys() {
         let theirs = goldens.tokenizer(&format!("{kind}.json"));
-        let ids = |lists: &Vec<Option<Vec<u32>>>| match lists.as_slice() {
+        let ids = |lists: &Lists| match lists.as_slice() {
             [_, Some(ids)] => Some(ids.clone()),
             [Some(ids), None] if is_fairseq(kind) => Some(fairseq(ids)),
             [Some(ids), None] => Some(ids.clone()),

@@ -206,15 +206,18 @@ fn one_of_two(json: &mut Json) -> Json {
     merges.remove(at)
 }
 
+/// Changes a file.
+type Change = dyn Fn(&mut Json);
+
 /// Every field of a `tokenizer.json`, changed.
 #[test]
 fn what_a_tokenizer_json_asks_for_is_obeyed_or_refused_by_name() {
-    let changed = |name: &str, change: &dyn Fn(&mut Json)| {
+    let changed = |name: &str, change: &Change| {
         let mut json = json(name);
         change(&mut json);
         json.to_string().into_bytes()
     };
-    let bad: [(&str, &dyn Fn(&mut Json), &str); 32] = [
+    let bad: [(&str, &Change, &str); 32] = [
         ("t5.json", &|j| j["version"] = json!("2.0"), "version"),
         ("t5.json", &|j| j["surprise"] = json!(1), "surprise"),
         ("t5.json", &|j| j["model"]["surprise"] = json!(1), "surprise"),
@@ -268,7 +271,7 @@ fn what_a_tokenizer_json_asks_for_is_obeyed_or_refused_by_name() {
     }
     // Of no effect.
     let plain = ids(&model("gemma.json"), "a dog  \n on");
-    let same: [&dyn Fn(&mut Json); 5] = [
+    let same: [&Change; 5] = [
         &|j| j["decoder"] = json!(null),
         &|j| j["pre_tokenizer"] = json!(null),
         &|j| j["truncation"] = json!({"max_length": 2, "strategy": "LongestFirst", "stride": 0, "direction": "Right"}),
