@@ -197,7 +197,7 @@ pub fn tokenizer(bytes: &[u8]) {
     assert!(ids.iter().all(|&id| (id as usize) < tokenizer.vocab_size()));
     let cut = tokenizer.tokenize(&text, 77, Overflow::Truncate).unwrap();
     assert!((2..=77).contains(&cut.len()));
-    assert_eq!((cut.first(), cut.last()), (Some(&tokenizer.start_id()), Some(&tokenizer.end_id())));
+    assert_eq!((cut.first().copied(), cut.last().copied()), (tokenizer.start_id(), tokenizer.end_id()));
     assert_eq!(cut[1..cut.len() - 1], ids[..cut.len() - 2]);
 }
 
