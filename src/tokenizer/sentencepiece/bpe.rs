@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::queue::Queue;
+use super::queue::{AHEAD, Queue};
 use super::rules::Reference;
 use super::sink::Sink;
 use super::store::{NONE, View};
@@ -191,17 +191,18 @@ impl Word<'_> {
     }
 
     fn merge_long(&mut self, queue: &mut Queue) {
-        queue.clear();
-        let mut at = 0;
-        while at < self.text.len() {
-            let rank = self.symbol(at).rank;
-            if rank != NONE {
-                queue.push(rank, at as u32);
-            }
-            at += self.len(at).max(1);
-        }
+        // What is no symbol has no rank.
+        let pairs = (0..).zip(self.symbols.iter()).filter(|(_, symbol)| symbol.rank != NONE);
+        queue.fill(pairs.map(|(at, symbol)| (symbol.rank, at)));
+        // Merges of one rank are far from each other in a long word.
+        let mut looked_at = 0_u32;
         while let Some((rank, at)) = queue.pop() {
             let at = at as usize;
+            if looked_at.is_multiple_of(AHEAD as u32) {
+                let ranks = queue.soon().iter().map(|&at| self.symbol(at as usize).rank);
+                std::hint::black_box(ranks.fold(0, |all, rank| all ^ rank));
+            }
+            looked_at = looked_at.wrapping_add(1);
             if self.symbol(at).rank != rank {
                 continue;
             }

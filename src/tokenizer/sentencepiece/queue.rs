@@ -7,6 +7,12 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+/// Most ranks for each pair with which counting pays: it looks at every rank.
+const FEW: usize = 16;
+
+/// Number of places that are looked at in advance.
+pub(super) const AHEAD: usize = 16;
+
 /// The end of a list.
 const END: u32 = u32::MAX;
 
@@ -23,6 +29,9 @@ pub(super) struct Queue {
     rank: u32,
     /// Pairs that come before the rest of `current`.
     urgent: BinaryHeap<Reverse<(u32, u32)>>,
+    /// The first places of all, by rank and from the left, and where those of each rank begin and end.
+    first: Vec<u32>,
+    ranges: Vec<[u32; 2]>,
 }
 
 impl Queue {
@@ -38,7 +47,54 @@ impl Queue {
             }
         }
         let heads = vec![END; ranks];
-        Queue { heads, entries: Vec::new(), levels, current: Vec::new(), rank: 0, urgent: BinaryHeap::new() }
+        let (first, ranges) = (Vec::new(), vec![[0, 0]; ranks]);
+        Queue {
+            heads,
+            entries: Vec::new(),
+            levels,
+            current: Vec::new(),
+            rank: 0,
+            urgent: BinaryHeap::new(),
+            first,
+            ranges,
+        }
+    }
+
+    /// Begins with these ranks and places, which come from left to right. Lists are long then, and sorting them by counting
+    /// keeps the places of each in neighbouring memory.
+    pub fn fill(&mut self, pairs: impl Iterator<Item = (u32, u32)> + Clone) {
+        self.clear();
+        if pairs.clone().count() < self.heads.len() / FEW {
+            return pairs.for_each(|(rank, place)| self.push(rank, place));
+        }
+        for (rank, _) in pairs.clone() {
+            if let Some([_, end]) = self.ranges.get_mut(rank as usize) {
+                *end += 1;
+                self.set(rank);
+            }
+        }
+        let mut total = 0;
+        for [start, end] in self.ranges.iter_mut().filter(|[_, end]| *end > 0) {
+            let count = *end;
+            // The end moves as places come in.
+            (*start, *end) = (total, total);
+            total += count;
+        }
+        self.first.resize(total as usize, 0);
+        for (rank, place) in pairs {
+            if let Some([_, end]) = self.ranges.get_mut(rank as usize) {
+                if let Some(slot) = self.first.get_mut(*end as usize) {
+                    *slot = place;
+                }
+                *end += 1;
+            }
+        }
+    }
+
+    /// Some places that come up soon, if nothing gets in between: to be looked at all at once, so that the processor waits
+    /// for their memory once and not for one after the other.
+    pub fn soon(&self) -> &[u32] {
+        self.current.last_chunk::<AHEAD>().map_or(self.current.as_slice(), |places| places)
     }
 
     /// Empties the queue.
@@ -47,6 +103,7 @@ impl Queue {
         self.current.clear();
         self.urgent.clear();
         self.entries.clear();
+        self.first.clear();
     }
 
     pub fn push(&mut self, rank: u32, place: u32) {
@@ -58,6 +115,11 @@ impl Queue {
         let entry = self.entries.len() as u32;
         self.entries.push((place, *head));
         *head = entry;
+        self.set(rank);
+    }
+
+    /// Notes that a rank has places.
+    fn set(&mut self, rank: u32) {
         let mut at = rank as usize;
         for level in &mut self.levels {
             let (word, bit) = (at / 64, at % 64);
@@ -109,6 +171,9 @@ impl Queue {
         }
         let mut entry = std::mem::replace(self.heads.get_mut(rank)?, END);
         self.current.clear();
+        let [start, end] = std::mem::take(self.ranges.get_mut(rank)?);
+        let first = self.first.get(start as usize..end as usize).unwrap_or_default();
+        self.current.extend(first.iter().rev());
         while let Some(&(place, next)) = self.entries.get(entry as usize) {
             self.current.push(place);
             entry = next;
@@ -141,6 +206,18 @@ mod tests {
                         heap.push(Reverse(entry));
                     } else {
                         assert_eq!(queue.pop(), heap.pop().map(|Reverse(entry)| entry));
+                    }
+                }
+                // Many at once are as one after the other.
+                let pairs: Vec<(u32, u32)> = (0..3000).map(|place| (next(ranks), place)).collect();
+                queue.fill(pairs.iter().copied());
+                let mut heap: BinaryHeap<_> = pairs.into_iter().map(Reverse).collect();
+                for place in 3000..6000 {
+                    assert_eq!(queue.pop(), heap.pop().map(|Reverse(entry)| entry));
+                    if place % 3 == 0 {
+                        let entry = (next(ranks), place);
+                        queue.push(entry.0, entry.1);
+                        heap.push(Reverse(entry));
                     }
                 }
                 // What is left over does not reach the next round.
