@@ -4,7 +4,7 @@
     fuzz/make_seeds.py
 
 Seeds that longer runs found are in the same folders; this script leaves them alone."""
-import gzip, hashlib, json, os, struct, zipfile
+import base64, gzip, hashlib, json, os, struct, zipfile
 
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 goldens = os.path.join(root, "tests", "goldens")
@@ -100,6 +100,64 @@ seed("config", b"\7#version: 0.2\ni n\nt h\n")
 for text in ["a photo of a cat", "na\u00efve caf\u00e9 \u4f60\u597d \U0001f600", "&amp;lt; it\u2019s 12,345", "\u00c3\u00a9t\u00c3\u00a9",
              "<|startoftext|> x <|endoftext|>", "\u0130\u017f\u1e9e\ufb01", " \t\n\u3000 "]:
     seed("tokenizer", text.encode())
+
+def varint(number):
+    out = b""
+    while number > 0x7f:
+        out += bytes([number & 0x7f | 0x80])
+        number >>= 7
+    return out + bytes([number])
+
+
+def message(number, data):
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def piece(text, score, kind=1):
+    return message(1, message(1, text.encode()) + b"\x15" + struct.pack("<f", score) + b"\x18" + bytes([kind]))
+
+
+def units(rules):
+    """Return a charsmap with rules for single ASCII characters."""
+    texts = b"".join(to.encode() + b"\0" for to in rules.values())
+    trie = [0] * 512
+    trie[0] = 256 << 10
+    at = 0
+    for index, (byte, to) in enumerate(rules.items()):
+        # The child for the byte, whose children begin at an offset that no other child has.
+        trie[256 ^ ord(byte)] = ord(byte) | 1 << 8 | (256 ^ ord(byte) ^ (8 + index)) << 10
+        trie[8 + index] = 0x80000000 | at
+        at += len(to.encode()) + 1
+    return struct.pack("<I", 4 * len(trie)) + struct.pack(f"<{len(trie)}I", *trie) + texts
+
+
+space = "\u2581"
+words = [piece("<unk>", 0, 2), piece("<s>", 0, 3), piece("</s>", 0, 3)]
+words += [piece(text, -score) for score, text in enumerate([space, "a", "b", "ab", space + "a", "aa", space + "ab", "c"], 1)]
+words += [piece("<b>", 0, 4), piece("abc", -2, 5)]
+charsmap = units({"A": "a", "B": "bb", "\t": " "})
+for kind, extra in ((1, b""), (2, b""), (2, b"\xa8\x02\1")):
+    pieces = b"".join(words) + b"".join(piece(f"<0x{byte:02X}>", 0, 6) for byte in range(256) if extra)
+    for normalizer in (message(2, charsmap), b"\x18\0\x20\0"):
+        model = pieces + message(2, b"\x18" + bytes([kind]) + extra) + message(3, normalizer)
+        seed("tokenizer_file", model + b"\xff" + "a AB  abc <b>\tcab d\u00e9 aaaaab".encode())
+unigram = {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0.0], [space, -2.0], ["a", -3.0], [space + "a", -1.5], ["b", -4.0]]}
+metaspace = {"type": "Metaspace", "replacement": space, "prepend_scheme": "always", "split": True}
+pair = ["a", "b"]
+bpe = {"type": "BPE", "unk_token": "<unk>", "fuse_unk": True, "byte_fallback": False, "merges": [pair, [space, "a"]],
+       "vocab": {"<unk>": 0, "a": 1, "b": 2, "ab": 3, space: 4, space + "a": 5}}
+added = [{"id": 0, "content": "<unk>", "special": True}, {"id": 9, "content": "<b>", "special": False}]
+encoded = base64.b64encode(charsmap).decode()
+for model, steps, splits in (
+    (unigram, [{"type": "Precompiled", "precompiled_charsmap": encoded}, {"type": "Strip", "strip_left": False, "strip_right": True},
+               {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": space}], metaspace),
+    (unigram, [{"type": "Precompiled", "precompiled_charsmap": encoded}],
+     {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, metaspace]}),
+    (bpe, [{"type": "Lowercase"}, {"type": "Replace", "pattern": {"String": " "}, "content": space}], None),
+):
+    file = {"version": "1.0", "added_tokens": added, "normalizer": {"type": "Sequence", "normalizers": steps},
+            "pre_tokenizer": splits, "post_processor": None, "decoder": None, "model": model}
+    seed("tokenizer_file", json.dumps(file).encode() + b"\xff" + "a AB  ab <b>\tcab d\u00e9 aaaaab".encode())
 
 commit = "0123456789abcdef0123456789abcdef01234567"
 for names in (["open_clip_model.safetensors", "open_clip_config.json"], ["model.safetensors", "config.json", "x/y.bin"]):

@@ -278,6 +278,8 @@ impl Error {
             #[cfg(feature = "decode")]
             Error::Photo { .. } => ErrorKind::Image,
             Error::Pixels(_) | Error::Preprocess(_) | Error::PixelShape { .. } => ErrorKind::Image,
+            #[cfg(feature = "import")]
+            Error::Tokenizer(tokenizer::Error::File { .. }) => ErrorKind::Checkpoint,
             Error::Tokenizer(_) | Error::Vocabulary { .. } => ErrorKind::Text,
             Error::ModelName { .. } | Error::NoModel { .. } => ErrorKind::Option,
             Error::Isa(_) | Error::OutputLength { .. } | Error::EmbedDim { .. } | Error::Classifier(_) => {
@@ -307,6 +309,8 @@ impl Error {
             Error::Weights(error) => Some(error.path()),
             #[cfg(feature = "walk")]
             Error::Walk(error) => Some(error.path()),
+            #[cfg(feature = "import")]
+            Error::Tokenizer(tokenizer::Error::File { path, .. }) => Some(path),
             _ => None,
         }
     }

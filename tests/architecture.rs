@@ -19,7 +19,8 @@ const MAY_USE: [(&str, &[&str]); 25] = [
     ("threads", &[]),
     ("kernels", &["tensor", "threads"]),
     ("weights", &["bounded_json", "files", "tensor", "threads"]),
-    ("tokenizer", &["tensor"]),
+    // `tokenizer.json` is JSON of a limited number of values.
+    ("tokenizer", &["bounded_json"]),
     ("pixels", &["tensor"]),
     ("photo", &["budget", "cancel", "kernels", "pixels", "tensor"]),
     ("preprocess", &["pixels", "tensor", "threads"]),

@@ -1,7 +1,7 @@
 //! One function for each fuzz target.
 
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use clippie_rs::import::Checkpoint;
 use clippie_rs::library::evaluate::{Dataset, Split};
@@ -11,7 +11,7 @@ use clippie_rs::library::{Query, What};
 use clippie_rs::photo;
 use clippie_rs::pixels::PictureHash;
 use clippie_rs::preprocess::{PreprocessConfig, pixels_into};
-use clippie_rs::tokenizer::{Overflow, Tokenizer};
+use clippie_rs::tokenizer::{Overflow, Tokenizer, TokenizerFile};
 use clippie_rs::weights::WeightsFile;
 use clippie_rs::{Options, RgbBuffer, TextCache, decode_pixels_into};
 use clippie_testkit::pickles;
@@ -203,7 +203,7 @@ pub fn tokenizer(bytes: &[u8]) {
     assert!(ids.iter().all(|&id| (id as usize) < tokenizer.vocab_size()));
     let cut = tokenizer.tokenize(&text, 77, Overflow::Truncate).unwrap();
     assert!((2..=77).contains(&cut.len()));
-    assert_eq!((cut.first(), cut.last()), (Some(&tokenizer.start_id()), Some(&tokenizer.end_id())));
+    assert_eq!((cut.first().copied(), cut.last().copied()), (tokenizer.start_id(), tokenizer.end_id()));
     assert_eq!(cut[1..cut.len() - 1], ids[..cut.len() - 2]);
 }
 
@@ -224,6 +224,42 @@ pub fn config(bytes: &[u8]) {
     let read = || clippie_rs::import::fuzz_config(name, text);
     if let Err(error) = memory::within((16 << 20) + 100 * bytes.len(), read) {
         assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
+/// A published tokenizer; then a text, after the last byte 0xff. The stored form, damaged by the text, gives ids as well.
+pub fn tokenizer_file(bytes: &[u8]) {
+    let at = bytes.iter().rposition(|&byte| byte == 0xff).unwrap_or(bytes.len());
+    let (file, text) = bytes.split_at(at);
+    let text = String::from_utf8_lossy(text);
+    let path = std::path::Path::new("tokenizer");
+    // The largest id of a JSON file says how long the list of pieces is.
+    let limit = (128 << 20) + 200 * bytes.len();
+    let Ok(read) = memory::within(limit, || TokenizerFile::from_bytes(file, path)) else { return };
+    let Ok((mut stored, config)) = memory::within(limit, || read.store()) else { return };
+    let ids = |stored: &[u8]| {
+        let mut words = vec![0_u32; stored.len().div_ceil(4)];
+        for (word, bytes) in words.iter_mut().zip(stored.chunks(4)) {
+            *word = bytes.iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte));
+        }
+        let Ok(tokenizer) = Tokenizer::stored(Arc::new(Words(words)), &config) else { return };
+        let ids = memory::within(limit, || tokenizer.encode(&text));
+        assert!(ids.iter().all(|&id| (id as usize) < tokenizer.vocab_size()));
+    };
+    ids(&stored);
+    for (at, byte) in text.bytes().enumerate() {
+        let at = (at * 0x9e37_79b1 + usize::from(byte)) % stored.len();
+        stored[at] ^= byte;
+    }
+    ids(&stored);
+}
+
+/// Bytes at a multiple of 4.
+struct Words(Vec<u32>);
+
+impl AsRef<[u8]> for Words {
+    fn as_ref(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.0)
     }
 }
 

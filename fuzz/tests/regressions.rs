@@ -40,7 +40,7 @@ fn structured<T: for<'a> Arbitrary<'a>>(body: impl Fn(&T)) -> impl Fn(&[u8]) {
 // One test: the counter of memory counts all threads.
 #[test]
 fn seeds_and_past_findings() {
-    let bodies: [(&str, &dyn Fn(&[u8])); 22] = [
+    let bodies: [(&str, &dyn Fn(&[u8])); 23] = [
         ("photo_jpeg", &targets::photo_jpeg),
         ("photo_png", &targets::photo_png),
         ("photo_webp", &targets::photo_webp),
@@ -58,6 +58,7 @@ fn seeds_and_past_findings() {
         ("pickle_structure", &targets::pickle_structure),
         ("config", &targets::config),
         ("tokenizer", &targets::tokenizer),
+        ("tokenizer_file", &targets::tokenizer_file),
         ("hub", &targets::hub),
         ("text_cache", &targets::text_cache),
         ("dataset", &targets::dataset),

@@ -9,8 +9,8 @@ use super::inputs;
 use super::messages::{Failure, Messages, Outcome, count};
 use super::model;
 use super::output::{Destination, cannot_write};
-use crate::Options;
-use crate::tokenizer::{Overflow, Tokenizer};
+use crate::tokenizer::{Overflow, Tokenizer, TokenizerFile};
+use crate::{Error, Options};
 
 /// Token positions of OpenAI's models, and of all that follow them.
 const CONTEXT_LENGTH: usize = 77;
@@ -63,14 +63,18 @@ fn write(out: &mut impl Write, row: &JsonRow<'_>) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// The tokenizer and the context length of the model that was named, or else of CLIP.
-fn tokenizer(args: &Tokenize) -> Result<(&'static Tokenizer, usize), Failure> {
-    let Some(name) = &args.model else { return Ok((Tokenizer::clip(), CONTEXT_LENGTH)) };
+/// The tokenizer and the context length of the file or model that was named, or else of CLIP.
+fn tokenizer(args: &Tokenize) -> Result<(Tokenizer, usize), Failure> {
+    if let Some(path) = &args.tokenizer {
+        let file = TokenizerFile::read(path).map_err(Error::from)?.with_clean(args.clean.into());
+        return Ok((file.tokenizer().map_err(Error::from)?, usize::MAX));
+    }
+    let Some(name) = &args.model else { return Ok((Tokenizer::clip().clone(), CONTEXT_LENGTH)) };
     let weights = model::open(Some(name))?;
     let path = weights.path().to_owned();
     let encoder = Options::new().open_weights_text(weights)?;
     match encoder.tokenizer() {
-        Some(tokenizer) => Ok((tokenizer, encoder.context_length())),
+        Some(tokenizer) => Ok((tokenizer.clone(), encoder.context_length())),
         None => Err(Failure::Error(format!(
             "{}: its vocabulary is not CLIP's, so that it takes ids alone and no text; name another model",
             path.display()

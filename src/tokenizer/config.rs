@@ -5,8 +5,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::REVISION;
+use super::clip::vocab;
 use super::error::Error;
-use super::{REVISION, vocab};
 
 /// Names a tokenizer exactly: equal configurations give equal ids for every text.
 ///
@@ -15,9 +16,9 @@ use super::{REVISION, vocab};
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TokenizerConfig {
-    /// The algorithm: [`TokenizerConfig::CLIP`] is the only one known.
+    /// The algorithm: [`TokenizerConfig::CLIP`] or [`TokenizerConfig::SENTENCEPIECE`].
     pub kind: String,
-    /// [`REVISION`] of the program that wrote the file.
+    /// [`REVISION`] of the program that wrote the file; [`TokenizerConfig::PIECES_REVISION`] for pieces.
     pub revision: u32,
     /// Lower-case hex SHA-256 of the vocabulary data.
     pub data_sha256: String,
@@ -26,8 +27,8 @@ pub struct TokenizerConfig {
     pub clean: Clean,
 }
 
-/// How a text is cleaned before it is split. All begin with the repair of `ftfy` and two levels of HTML entities; the
-/// names are those of open_clip's `tokenizer_kwargs`.
+/// How a text is cleaned before it is split. The first three begin with the repair of `ftfy` and two levels of HTML
+/// entities, and have the names of open_clip's `tokenizer_kwargs`; CLIP's tokenizer takes only them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -40,6 +41,13 @@ pub enum Clean {
     Whitespace,
     /// `_` becomes a space, ASCII punctuation is removed; then as [`Clean::Lower`].
     Canonicalize,
+    /// Letters lower case, ASCII punctuation is removed (so that `a_b` is one word), runs of white space become one space,
+    /// none at the ends: SigLIP's in transformers.
+    Punctuation,
+    /// Letters lower case, each by itself: SigLIP 2's in transformers.
+    LowerOnly,
+    /// Nothing is changed.
+    None,
 }
 
 impl Clean {
@@ -55,6 +63,9 @@ impl Clean {
             Clean::Lower => "lower",
             Clean::Whitespace => "whitespace",
             Clean::Canonicalize => "canonicalize",
+            Clean::Punctuation => "punctuation",
+            Clean::LowerOnly => "lower_only",
+            Clean::None => "none",
         }
     }
 
@@ -68,6 +79,18 @@ impl Clean {
 impl TokenizerConfig {
     /// The kind of CLIP's tokenizer: byte-level BPE over lower-case text that was cleaned as `ftfy` cleans it.
     pub const CLIP: &'static str = "clip";
+
+    /// The kind of tokenizers whose pieces come with a model: SentencePiece, unigram or BPE.
+    pub const SENTENCEPIECE: &'static str = "sentencepiece";
+
+    /// Revision of the ids of pieces. Rises whenever the ids of any text change.
+    pub const PIECES_REVISION: u32 = 1;
+
+    /// The configuration of a tokenizer with pieces, whose stored form has this SHA-256.
+    #[cfg(feature = "import")]
+    pub(super) fn sentencepiece(data_sha256: String, clean: Clean) -> TokenizerConfig {
+        TokenizerConfig { kind: Self::SENTENCEPIECE.into(), revision: Self::PIECES_REVISION, data_sha256, clean }
+    }
 
     /// The configuration of [`Tokenizer::clip`](super::Tokenizer::clip).
     pub fn clip() -> TokenizerConfig {
@@ -88,7 +111,9 @@ impl TokenizerConfig {
     /// [`Error::Config`] for missing, unknown or mistyped fields.
     pub fn from_json(json: &Value) -> Result<TokenizerConfig, Error> {
         match json.get("kind").and_then(Value::as_str) {
-            Some(kind) if kind != Self::CLIP => Err(Error::UnknownKind { kind: kind.to_owned() }),
+            Some(kind) if kind != Self::CLIP && kind != Self::SENTENCEPIECE => {
+                Err(Error::UnknownKind { kind: kind.to_owned() })
+            }
             _ => TokenizerConfig::deserialize(json).map_err(|error| {
                 // The message quotes names from the file.
                 Error::Config(error.to_string().escape_debug().to_string())
@@ -96,8 +121,19 @@ impl TokenizerConfig {
         }
     }
 
-    /// Refuses everything but the tokenizers of this program.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    /// Refuses everything but pieces of this revision.
+    pub(super) fn check_sentencepiece(&self) -> Result<(), Error> {
+        if self.kind != Self::SENTENCEPIECE {
+            return Err(Error::UnknownKind { kind: self.kind.clone() });
+        }
+        if self.revision != Self::PIECES_REVISION {
+            return Err(Error::Revision { found: self.revision, supported: Self::PIECES_REVISION });
+        }
+        Ok(())
+    }
+
+    /// Refuses everything but CLIP's tokenizer.
+    pub(super) fn check_clip(&self) -> Result<(), Error> {
         let TokenizerConfig { kind, revision, data_sha256, clean: _ } = self;
         if kind != Self::CLIP {
             return Err(Error::UnknownKind { kind: kind.clone() });
@@ -156,8 +192,8 @@ mod tests {
     #[test]
     fn another_tokenizer_is_refused_by_name_with_a_remedy() {
         assert_eq!(
-            refused(|json| *json = json!({"kind": "sentencepiece", "model": "x"})),
-            "the model needs the tokenizer \"sentencepiece\", which this version of clippie-rs does not have; update \
+            refused(|json| *json = json!({"kind": "wordpiece", "model": "x"})),
+            "the model needs the tokenizer \"wordpiece\", which this version of clippie-rs does not have; update \
              clippie-rs"
         );
         assert_eq!(

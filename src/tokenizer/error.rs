@@ -56,4 +56,19 @@ pub enum Error {
          update clippie-rs"
     )]
     Config(String),
+    /// A model without a token for this language.
+    #[error("the tokenizer has no language {language:?}; give the name that the model has for it, such as eng_Latn")]
+    UnknownLanguage {
+        /// The language that was asked for.
+        language: String,
+    },
+    /// A published tokenizer that gives none.
+    #[cfg(feature = "import")]
+    #[error("{}: cannot be used as a tokenizer: {reason}", path.display())]
+    File {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
 }

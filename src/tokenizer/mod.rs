@@ -1,15 +1,18 @@
-//! Converts text to the token ids of CLIP's text towers, exactly as open_clip's `SimpleTokenizer`.
+//! Converts text to the token ids of text towers, exactly as the reference libraries.
 //!
-//! Three steps: clean the text (`clean`), split it into words, runs of punctuation and single digits (`split`), and
-//! encode each piece by byte pairs (`bpe`) with the compiled-in vocabulary (`vocab`). Nothing is read or built at run
-//! time, so the first call is as fast as any: a microsecond or two for a caption. The Unicode tables (`unicode`) are
-//! those of the reference, not those of the Rust toolchain, so an update of either never changes an embedding.
+//! Two steps: clean the text (`clean`), and encode it by CLIP's own tokenizer (`clip`, open_clip's `SimpleTokenizer`) or
+//! by pieces that come with a model (`sentencepiece`). Nothing is built at run time: CLIP's vocabulary is compiled in, and
+//! pieces are used as they lie in a mapped file, so the first call is as fast as any: a microsecond or two for a caption.
+//! The Unicode tables (`unicode`) are those of the reference, not those of the Rust toolchain, so an update of either
+//! never changes an embedding.
 //!
-//! A weights file names its tokenizer by a [`TokenizerConfig`]; [`Tokenizer::of`] refuses any other. Otherwise this
-//! module does not know models.
+//! A weights file names its tokenizer by a [`TokenizerConfig`]; any other is refused. Otherwise this module does not know
+//! models.
 //!
-//! # Intended differences from open_clip
+//! # Intended differences from the references
 //!
+//! - The names of special tokens in a text, such as `</s>`, are ordinary characters also where `tokenizers` turns them
+//!   into the tokens.
 //! - The words `<start_of_text>` and `<end_of_text>` in a text are ordinary characters. open_clip turns them into the
 //!   special tokens, so a caption could end itself early and the embedding would ignore the rest. Here no text yields
 //!   the ids [`START`] and [`END`].
@@ -17,24 +20,31 @@
 //!   of work, which no text under 4,096 bytes reaches. The reference takes hours.
 //! - A numeric HTML reference of more than 4,300 digits is U+FFFD. The reference raises an exception.
 
-mod bpe;
 mod clean;
+mod clip;
 mod config;
 mod error;
 #[cfg(feature = "import")]
-mod published;
-mod split;
+mod file;
+mod sentencepiece;
 mod unicode;
 mod unicode_tables;
-mod vocab;
 
+use std::fmt;
+use std::sync::Arc;
+
+#[cfg(feature = "import")]
+pub(crate) use clip::Published;
+pub use clip::vocab::{END, START, VOCAB_SIZE};
 pub use config::{Clean, TokenizerConfig};
 pub use error::Error;
 #[cfg(feature = "import")]
-pub(crate) use published::Published;
-pub use vocab::{END, START, VOCAB_SIZE};
+pub use file::TokenizerFile;
 
-/// Revision of the ids, part of every weights file and of every embedding's fingerprint.
+use clip::vocab;
+use sentencepiece::Bounds;
+
+/// Revision of CLIP's ids, part of every weights file and of every embedding's fingerprint.
 ///
 /// Rises whenever the ids of any text change.
 pub const REVISION: u32 = 1;
@@ -53,15 +63,37 @@ pub enum Overflow {
 /// number. A larger one is of another vocabulary.
 const MAX_ADDED: usize = 4096;
 
-/// CLIP's tokenizer. It has no state: calls from any number of threads are independent.
-#[derive(Debug)]
+/// A tokenizer. It has no state: calls from any number of threads are independent. Clones are cheap.
+#[derive(Clone, Debug)]
 pub struct Tokenizer {
     clean: Clean,
+    kind: Kind,
 }
 
-static LOWER: Tokenizer = Tokenizer { clean: Clean::Lower };
-static WHITESPACE: Tokenizer = Tokenizer { clean: Clean::Whitespace };
-static CANONICALIZE: Tokenizer = Tokenizer { clean: Clean::Canonicalize };
+#[derive(Clone, Debug)]
+enum Kind {
+    Clip,
+    SentencePiece(Pieces),
+}
+
+/// A stored tokenizer, and what surrounds its texts.
+#[derive(Clone)]
+struct Pieces {
+    bytes: Arc<dyn AsRef<[u8]> + Send + Sync>,
+    config: Arc<TokenizerConfig>,
+    bounds: Bounds,
+    ids: usize,
+}
+
+impl fmt::Debug for Pieces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pieces").field("ids", &self.ids).field("bounds", &self.bounds).finish_non_exhaustive()
+    }
+}
+
+static LOWER: Tokenizer = Tokenizer { clean: Clean::Lower, kind: Kind::Clip };
+static WHITESPACE: Tokenizer = Tokenizer { clean: Clean::Whitespace, kind: Kind::Clip };
+static CANONICALIZE: Tokenizer = Tokenizer { clean: Clean::Canonicalize, kind: Kind::Clip };
 
 impl Tokenizer {
     /// The tokenizer of every CLIP and MobileCLIP model: 49,408 tokens, lower case.
@@ -69,65 +101,122 @@ impl Tokenizer {
         &LOWER
     }
 
-    /// The tokenizer that a weights file names.
+    /// The tokenizer that a weights file names, of those that come with this program.
     ///
     /// # Errors
     /// [`Error::UnknownKind`], [`Error::Revision`] or [`Error::Data`] if this program has another one.
     pub fn of(config: &TokenizerConfig) -> Result<&'static Tokenizer, Error> {
-        config.check().map(|()| match config.clean {
-            Clean::Lower => &LOWER,
-            Clean::Whitespace => &WHITESPACE,
-            Clean::Canonicalize => &CANONICALIZE,
-        })
+        config.check_clip()?;
+        match config.clean {
+            Clean::Lower => Ok(&LOWER),
+            Clean::Whitespace => Ok(&WHITESPACE),
+            Clean::Canonicalize => Ok(&CANONICALIZE),
+            clean => Err(Error::Config(format!("CLIP's tokenizer has no cleaning {:?}", clean.as_str()))),
+        }
+    }
+
+    /// The tokenizer whose pieces are these bytes of a weights file, which names it by `config`.
+    ///
+    /// `bytes` is the stored form that [`TokenizerFile`](file::TokenizerFile) writes, at a multiple of 4 in memory. This
+    /// reads 128 of them, whatever the number of pieces: use `bytes` in place, mapped. Damage beyond them gives wrong ids
+    /// and is found by the checksum of the tensor, never here.
+    ///
+    /// # Errors
+    /// [`Error::UnknownKind`] or [`Error::Revision`] for a tokenizer of another kind or revision; [`Error::Config`] for
+    /// bytes that are no stored tokenizer.
+    #[cfg_attr(not(feature = "import"), doc = "", allow(rustdoc::broken_intra_doc_links))]
+    pub fn stored(bytes: Arc<dyn AsRef<[u8]> + Send + Sync>, config: &TokenizerConfig) -> Result<Tokenizer, Error> {
+        config.check_sentencepiece()?;
+        let (bounds, ids) = match sentencepiece::open((*bytes).as_ref()) {
+            Ok(view) => (view.bounds(), view.ids()),
+            Err(damage) => return Err(Error::Config(damage.to_string())),
+        };
+        let pieces = Pieces { bytes, config: Arc::new(config.clone()), bounds, ids };
+        Ok(Tokenizer { clean: config.clean, kind: Kind::SentencePiece(pieces) })
+    }
+
+    /// The same tokenizer for texts of a language: its token comes first, instead of the one of the file.
+    ///
+    /// `language` is what the model calls it, such as `deu_Latn` (FLORES-200) for NLLB.
+    ///
+    /// # Errors
+    /// [`Error::UnknownLanguage`] if there is no such token.
+    pub fn with_language(&self, language: &str) -> Result<Tokenizer, Error> {
+        let id = match &self.kind {
+            Kind::Clip => None,
+            Kind::SentencePiece(pieces) => pieces.with(|view| view.special_id(language)).flatten(),
+        };
+        let Some(id) = id else { return Err(Error::UnknownLanguage { language: language.to_owned() }) };
+        let mut tokenizer = self.clone();
+        if let Kind::SentencePiece(pieces) = &mut tokenizer.kind {
+            pieces.bounds.start = Some(id);
+        }
+        Ok(tokenizer)
     }
 
     /// Kind, revision, data and cleaning of this tokenizer, as weights files name it.
     pub fn config(&self) -> TokenizerConfig {
-        TokenizerConfig::clip().with_clean(self.clean)
+        match &self.kind {
+            Kind::Clip => TokenizerConfig::clip().with_clean(self.clean),
+            Kind::SentencePiece(pieces) => TokenizerConfig::clone(&pieces.config),
+        }
     }
 
     /// Whether the ids are those of a token embedding with `rows` rows: one for each id, and a few for tokens that were
     /// added later, which no text has.
     pub(crate) fn serves(&self, rows: usize) -> bool {
-        (VOCAB_SIZE..=VOCAB_SIZE + MAX_ADDED).contains(&rows)
+        (self.vocab_size()..=self.vocab_size() + MAX_ADDED).contains(&rows)
     }
 
     /// Number of ids, special tokens included; ids are in `0..vocab_size`.
     pub fn vocab_size(&self) -> usize {
-        VOCAB_SIZE
+        match &self.kind {
+            Kind::Clip => VOCAB_SIZE,
+            Kind::SentencePiece(pieces) => pieces.ids,
+        }
+    }
+
+    fn bounds(&self) -> Bounds {
+        match &self.kind {
+            Kind::Clip => Bounds { start: Some(START), end: Some(END), pad: Some(vocab::PAD) },
+            Kind::SentencePiece(pieces) => pieces.bounds,
+        }
     }
 
     /// Id of the token before every text.
-    pub fn start_id(&self) -> u32 {
-        START
+    pub fn start_id(&self) -> Option<u32> {
+        self.bounds().start
     }
 
     /// Id of the token after every text; CLIP's text towers pool here.
-    pub fn end_id(&self) -> u32 {
-        END
+    pub fn end_id(&self) -> Option<u32> {
+        self.bounds().end
     }
 
     /// Id that fills unused token positions. [`Tokenizer::tokenize`] never pads.
-    pub fn pad_id(&self) -> u32 {
-        vocab::PAD
+    pub fn pad_id(&self) -> Option<u32> {
+        self.bounds().pad
     }
 
     /// Encodes a text without start and end token and without limit. An empty text has no ids.
     ///
-    /// Ids are in `0..START`. Accepts any text; time and memory are proportional to its length (times the logarithm of
-    /// its longest word).
+    /// CLIP's ids are in `0..START`. Accepts any text; time and memory are proportional to its length (times the logarithm
+    /// of its longest word, for CLIP's).
     pub fn encode(&self, text: &str) -> Vec<u32> {
         self.encode_until(text, usize::MAX)
     }
 
-    /// Encodes a text for a model: [`START`], the text, [`END`]; at most `context_length` ids, not padded.
+    /// Encodes a text for a model: start token, the text, end token, as far as the model has them; at most
+    /// `context_length` ids, not padded.
     ///
     /// # Errors
     ///
     /// [`Error::ContextTooShort`] if `context_length` cannot hold start and end; [`Error::TooLong`] if the text has
     /// more tokens and `overflow` is [`Overflow::Refuse`].
     pub fn tokenize(&self, text: &str, context_length: usize, overflow: Overflow) -> Result<Vec<u32>, Error> {
-        let room = match context_length.checked_sub(2) {
+        let Bounds { start, end, .. } = self.bounds();
+        let around = usize::from(start.is_some()) + usize::from(end.is_some());
+        let room = match context_length.checked_sub(around) {
             Some(room) => room,
             None => return Err(Error::ContextTooShort { context_length }),
         };
@@ -137,26 +226,35 @@ impl Tokenizer {
         };
         if ids.len() > room {
             if overflow == Overflow::Refuse {
-                return Err(Error::TooLong { tokens: ids.len() + 2, context_length });
+                return Err(Error::TooLong { tokens: ids.len() + around, context_length });
             }
             ids.truncate(room);
         }
-        ids.insert(0, START);
-        ids.push(END);
+        if let Some(start) = start {
+            ids.insert(0, start);
+        }
+        ids.extend(end);
         Ok(ids)
     }
 
-    /// Encodes pieces until there are `enough` ids, to save the work for ids that are truncated anyway.
+    /// Encodes a text until there are `enough` ids, to save the work for ids that are truncated anyway.
     fn encode_until(&self, text: &str, enough: usize) -> Vec<u32> {
         let cleaned = clean::clean(text, self.clean);
-        let mut ids = Vec::with_capacity(80.min(cleaned.len() + 2));
-        for piece in split::pieces(&cleaned) {
-            if ids.len() >= enough {
-                break;
+        match &self.kind {
+            Kind::Clip => clip::encode_until(&cleaned, enough),
+            Kind::SentencePiece(pieces) => {
+                let mut ids = Vec::new();
+                pieces.with(|view| sentencepiece::encode(view, &cleaned, enough, &mut ids));
+                ids
             }
-            bpe::encode(piece, &mut ids);
         }
-        ids
+    }
+}
+
+impl Pieces {
+    /// Does something with the stored form. Opening it reads 128 bytes, and succeeds because it did so before.
+    fn with<T>(&self, work: impl FnOnce(&sentencepiece::View<'_>) -> T) -> Option<T> {
+        sentencepiece::open((*self.bytes).as_ref()).ok().map(|view| work(&view))
     }
 }
 

@@ -1,4 +1,6 @@
-//! `tokenize`: token ids without a model.
+//! `tokenize`: token ids without a model, or of a published tokenizer.
+
+use std::io::Read;
 
 use crate::support::{Sandbox, feed};
 
@@ -34,4 +36,56 @@ fn long_texts_are_truncated_or_rejected() {
     let rows = ran.rows();
     assert!(rows[0]["ids"].is_array() && rows[1]["error"].is_string() && rows[1].get("ids").is_none());
     sandbox.run(["tokenize", &long, "--refuse-long"]).code(1);
+}
+
+/// A file of `tests/goldens/sentencepiece`.
+fn golden(sandbox: &Sandbox, name: &str) -> std::path::PathBuf {
+    let path = format!("{}/tests/goldens/sentencepiece/{name}.gz", env!("CARGO_MANIFEST_DIR"));
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()).read_to_end(&mut bytes).unwrap();
+    sandbox.write(name, bytes)
+}
+
+#[test]
+fn a_published_tokenizer_gives_its_ids() {
+    let sandbox = Sandbox::new();
+    let ids = |args: &[&str]| {
+        let row = sandbox.run(["tokenize"].iter().chain(args)).ok().rows().remove(0);
+        row["ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    for name in ["t5.json", "t5.model", "gemma.json"] {
+        golden(&sandbox, name);
+    }
+    let text = "A dog, on a beach!";
+    let [json, model, gemma] = ["t5.json", "t5.model", "gemma.json"].map(|name| ids(&["--tokenizer", name, text]));
+    // A tokenizer.json has the end token; a SentencePiece model says nothing of it.
+    assert_eq!(json, [model.as_slice(), &[1]].concat());
+    assert_eq!(gemma[0], 2);
+    let cleaned = ids(&["--tokenizer", "t5.model", "--clean", "canonicalize", text]);
+    assert_eq!(cleaned, ids(&["--tokenizer", "t5.model", "a dog on a beach"]));
+    // No limit but the one that is given.
+    assert!(ids(&["--tokenizer", "t5.model", &"dog ".repeat(1000)]).len() >= 1000);
+    assert_eq!(ids(&["--tokenizer", "t5.json", "--context-length", "4", text]), [&json[..3], &[1]].concat());
+}
+
+#[test]
+fn a_file_that_is_no_tokenizer_is_named_with_the_reason() {
+    let sandbox = Sandbox::new();
+    let refused = |name: &str, says: &[&str]| {
+        let says: Vec<&str> = [name].iter().chain(says).copied().collect();
+        let _ = sandbox.run(["tokenize", "--tokenizer", name, "x"]).code(1).says(&says);
+    };
+    refused("missing.model", &["cannot be used as a tokenizer"]);
+    sandbox.write("photo.png", b"\x89PNG\r\n\x1a\n");
+    refused("photo.png", &["no SentencePiece model"]);
+    sandbox.write("empty.model", b"");
+    refused("empty.model", &["unknown"]);
+    sandbox.write("other.json", br#"{"version": "1.0", "model": {"type": "WordPiece", "vocab": {"a": 0}}}"#);
+    refused("other.json", &["WordPiece"]);
+    sandbox.write("cut.json", br#"{"version": "1.0", "model": {"#);
+    refused("cut.json", &["EOF"]);
+    sandbox.write("folder/x", b"");
+    refused("folder", &["cannot be used as a tokenizer"]);
+    let _ = sandbox.run(["tokenize", "--tokenizer", "x", "-m", "demo", "x"]).code(2);
+    let _ = sandbox.run(["tokenize", "--clean", "lower", "x"]).code(2);
 }

@@ -22,7 +22,28 @@ use super::unicode::is_space;
 use std::borrow::Cow;
 
 /// Returns the text that is split and encoded.
-pub(super) fn clean(text: &str, clean: Clean) -> String {
+pub(super) fn clean(text: &str, clean: Clean) -> Cow<'_, str> {
+    match clean {
+        Clean::Lower | Clean::Whitespace | Clean::Canonicalize => Cow::Owned(repaired(text, clean)),
+        Clean::Punctuation => {
+            let mut lower_case = String::with_capacity(text.len());
+            // White space stays: words are what lower case depends on.
+            for word in text.split_inclusive(is_space) {
+                lower::push_lower(word, &mut lower_case);
+            }
+            lower_case.retain(|c| !c.is_ascii_punctuation());
+            let mut out = String::with_capacity(lower_case.len());
+            words(&lower_case, is_space, &mut out, |word, out| out.push_str(word));
+            Cow::Owned(out)
+        }
+        // As the library `tokenizers`, whose tables are Rust's.
+        Clean::LowerOnly => Cow::Owned(text.chars().flat_map(char::to_lowercase).collect()),
+        Clean::None => Cow::Borrowed(text),
+    }
+}
+
+/// The cleanings that begin with repair.
+fn repaired(text: &str, clean: Clean) -> String {
     let mut text = repair::fix_text(text);
     for _ in 0..2 {
         if let Some(unescaped) = entity::unescape(&text) {
@@ -32,7 +53,9 @@ pub(super) fn clean(text: &str, clean: Clean) -> String {
     let mut out = String::with_capacity(text.len());
     match clean {
         Clean::Lower => words(&text, is_space, &mut out, lower::push_lower),
-        Clean::Whitespace => words(&text, is_space, &mut out, |word, out| out.push_str(word)),
+        Clean::Whitespace | Clean::Punctuation | Clean::LowerOnly | Clean::None => {
+            words(&text, is_space, &mut out, |word, out| out.push_str(word));
+        }
         Clean::Canonicalize => {
             // Lower case comes last: it looks at neighbours, which the punctuation would hide.
             let mut kept = String::new();
@@ -68,7 +91,7 @@ fn words(text: &str, is_gap: impl Fn(char) -> bool, out: &mut String, mut push: 
 
 #[cfg(test)]
 mod tests {
-    use super::Clean::{Canonicalize, Lower, Whitespace};
+    use super::Clean::{self, Canonicalize, Lower, LowerOnly, Punctuation, Whitespace};
     use super::clean;
 
     #[test]
@@ -94,5 +117,14 @@ mod tests {
         assert_eq!(clean("“Ja” – ¿No? &lt;b&gt;", Canonicalize), "ja – ¿no b");
         // The end of a word is found after its punctuation is gone.
         assert_eq!(clean("ΑΣ'Α ΑΣ.", Canonicalize), "ασα ας");
+    }
+
+    #[test]
+    fn cleanings_of_transformers_repair_nothing() {
+        assert_eq!(clean(" A Dog,  on_the BEACH!\n&amp; “Ja” ΑΣ. ", Punctuation), "a dog onthe beach amp “ja” ας");
+        assert_eq!(clean("snake_case it's ΑΣ'Α", Punctuation), "snakecase its ασα");
+        assert_eq!(clean(" !? _ ", Punctuation), "");
+        assert_eq!(clean(" A_b!\n ΣΑΣ İ ", LowerOnly), " a_b!\n σασ i\u{307} ");
+        assert_eq!(clean(" A_b!\n &lt; ", Clean::None), " A_b!\n &lt; ");
     }
 }

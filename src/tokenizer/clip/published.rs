@@ -43,7 +43,7 @@ impl Published {
         Published { names, merges }
     }
 
-    /// The name of the token with this id; `None` for [`START`], [`END`](super::END) and all above.
+    /// The name of the token with this id; `None` for [`START`], [`END`](super::vocab::END) and all above.
     pub fn name(&self, id: u64) -> Option<&str> {
         debug_assert_eq!(self.names.len(), START as usize);
         self.names.get(usize::try_from(id).ok()?).map(String::as_str)
@@ -73,7 +73,7 @@ mod tests {
         let lines = (0..published.merges()).map(|rank| published.merge(rank).unwrap());
         let text: String = lines.map(|(left, right)| format!("{left} {right}\n")).collect();
         let sum: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert!(include_str!("../../vocab/README.md").contains(&sum), "{sum}");
+        assert!(include_str!("../../../vocab/README.md").contains(&sum), "{sum}");
         let named = [0, 94, 187, 188, 256, 320, 512, 2368, 49_405].map(|id| published.name(id).unwrap());
         assert_eq!(named, ["!", "¡", "ÿ", "Ā", "!</w>", "a</w>", "in", "cat</w>", "jekyll</w>"]);
         assert_eq!(

@@ -4,7 +4,7 @@
 //! ending `'s 't 're 've 'm 'll 'd`; a run of letters; a single number; a run of characters that are neither letter,
 //! number nor white space. Anything else is dropped. Knows no bytes or ids.
 
-use super::unicode::{self, LETTER, NUMBER, OTHER};
+use crate::tokenizer::unicode::{self, LETTER, NUMBER, OTHER};
 
 /// The pieces of a text, in order.
 pub(super) fn pieces(text: &str) -> impl Iterator<Item = &str> {

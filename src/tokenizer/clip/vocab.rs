@@ -6,9 +6,9 @@
 /// Number of ids, special tokens included.
 pub const VOCAB_SIZE: usize = 49_408;
 /// Lower-case hex SHA-256 of the table.
-pub(super) const TABLE_SHA256: &str = "edc733dfcd1e172ec0eac504852e22013a806d98359f0f4769ed9bbf1671f7e3";
+pub(in crate::tokenizer) const TABLE_SHA256: &str = "edc733dfcd1e172ec0eac504852e22013a806d98359f0f4769ed9bbf1671f7e3";
 /// Id that fills unused token positions.
-pub(super) const PAD: u32 = 0;
+pub(in crate::tokenizer) const PAD: u32 = 0;
 /// Id of the start token, before every text.
 pub const START: u32 = 49_406;
 /// Id of the end token, after every text; text towers pool here.
@@ -18,7 +18,7 @@ pub const END: u32 = 49_407;
 pub(super) const BYTES: usize = 512;
 /// Number of merges.
 pub(super) const MERGES: usize = START as usize - BYTES;
-const TABLE: &[u8; 2 * (START as usize + 1 + 2 * MERGES)] = include_bytes!("../../vocab/clip-bpe.bin");
+const TABLE: &[u8; 2 * (START as usize + 1 + 2 * MERGES)] = include_bytes!("../../../vocab/clip-bpe.bin");
 
 /// For each left id the start of its merges in `RIGHT` and `MERGED`; then the end of the last.
 static STARTS: [u16; START as usize + 1] = numbers(0);
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_table_has_the_documented_checksum() {
-        let readme = include_str!("../../vocab/README.md");
+        let readme = include_str!("../../../vocab/README.md");
         assert!(readme.contains(&sha256(TABLE)), "{}", sha256(TABLE));
         assert_eq!(sha256(TABLE), TABLE_SHA256);
     }
@@ -155,7 +155,7 @@ mod tests {
             text.push_str(&format!("{left} {right}\n"));
             symbols.push(format!("{left}{right}"));
         }
-        let readme = include_str!("../../vocab/README.md");
+        let readme = include_str!("../../../vocab/README.md");
         assert!(readme.contains(&sha256(text.as_bytes())));
         assert_eq!(symbols.len(), START as usize);
         assert_eq!(symbols.iter().collect::<HashSet<_>>().len(), symbols.len());

@@ -24,7 +24,7 @@ fn compare(clip: &Tokenizer, lines: &str) -> usize {
 
 #[test]
 fn ids_match_open_clip() {
-    assert!(compare(Tokenizer::clip(), include_str!("goldens/tokenizer/lines.jsonl")) >= 4000);
+    assert!(compare(Tokenizer::clip(), include_str!("../goldens/tokenizer/lines.jsonl")) >= 4000);
     // A file with more lines of the same form, for comparisons too large to keep.
     if let Ok(path) = std::env::var("CLIPPIE_TOKENIZER_LINES") {
         let lines = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -35,8 +35,8 @@ fn ids_match_open_clip() {
 #[test]
 fn other_cleanings_match_open_clip() {
     for (clean, lines) in [
-        (Clean::Canonicalize, include_str!("goldens/tokenizer/canonicalize.jsonl")),
-        (Clean::Whitespace, include_str!("goldens/tokenizer/whitespace.jsonl")),
+        (Clean::Canonicalize, include_str!("../goldens/tokenizer/canonicalize.jsonl")),
+        (Clean::Whitespace, include_str!("../goldens/tokenizer/whitespace.jsonl")),
     ] {
         let tokenizer = Tokenizer::of(&TokenizerConfig::clip().with_clean(clean)).unwrap();
         assert_eq!(tokenizer.config().clean, clean);
@@ -47,7 +47,7 @@ fn other_cleanings_match_open_clip() {
 #[test]
 fn truncation_keeps_the_first_ids() {
     let clip = Tokenizer::clip();
-    for line in include_str!("goldens/tokenizer/lines.jsonl").lines().step_by(7) {
+    for line in include_str!("../goldens/tokenizer/lines.jsonl").lines().step_by(7) {
         let (text, ids): (String, Vec<u32>) = serde_json::from_str(line).expect("a line of text and ids");
         for context_length in [2, 5, 16, 77] {
             let cut = clip.tokenize(&text, context_length, Overflow::Truncate).expect("truncation always works");
