@@ -215,6 +215,11 @@ for shape in [(0, 1, 0), (1, 3, 0), (5, 7, 2), (3, 64, 0)]:
     seed("packed", packed(*shape))
 
 
+tables = os.path.join(goldens, "tables")
+for name in sorted(os.listdir(tables)):
+    seed("table", open(os.path.join(tables, name), "rb").read())
+
+
 def dataset(kind, first, second=b""):
     seed("dataset", struct.pack("<BH", kind, len(first)) + first + second)
 

@@ -1,7 +1,7 @@
 //! One function for each fuzz target.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Once, OnceLock};
 
 use clippie_rs::import::Checkpoint;
 use clippie_rs::library::evaluate::{Dataset, Split};
@@ -11,6 +11,7 @@ use clippie_rs::library::{Query, What};
 use clippie_rs::photo;
 use clippie_rs::pixels::PictureHash;
 use clippie_rs::preprocess::{PreprocessConfig, pixels_into};
+use clippie_rs::tables::{Error, Reader};
 use clippie_rs::tokenizer::{Overflow, Tokenizer, TokenizerFile};
 use clippie_rs::weights::WeightsFile;
 use clippie_rs::{Options, RgbBuffer, TextCache, decode_pixels_into};
@@ -336,6 +337,36 @@ pub fn packed(bytes: &[u8]) {
         if let Ok(found) = rows.top_k(&query, 5, &options) {
             assert!(found.len() == 1 && found[0].len() <= packed.len().min(5));
             assert!(found[0].iter().all(|hit| hit.row < packed.len()));
+        }
+    });
+}
+
+/// A Parquet table: all its columns are read. Panics of the decoder are contained by the library and no findings.
+pub fn table(bytes: &[u8]) {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        // libFuzzer's own hook aborts, wherever a panic comes from.
+        let abort = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let decoder = info.location().is_some_and(|at| at.file().contains("/parquet-"));
+            if !decoder {
+                abort(info);
+            }
+        }));
+    });
+    let path = files::write("table.parquet", bytes);
+    // Three columns may have a page of 256 MB each where the file's length justifies it.
+    memory::within((96 << 20) + 16_384 * bytes.len(), || {
+        let Ok(table) = Reader::open(&path) else { return };
+        let columns: Vec<String> = table.columns().map(str::to_owned).collect();
+        for column in columns {
+            let mut rows = 0;
+            let read = table.read(&[&column], |cells| {
+                assert_eq!(cells.len(), 1);
+                rows += 1;
+                Ok::<(), Error>(())
+            });
+            assert!(read.is_err() || rows == table.rows());
         }
     });
 }
