@@ -156,7 +156,7 @@ impl Measure {
         // The terms' unrelated cosines add up like independent numbers.
         let (mut median, mut square) = (0.0, 0.0);
         for &(weight, calibration) in terms {
-            let (calibration, weight) = (calibration?, f64::from(weight) / length);
+            let (calibration, weight) = (calibration?.bounded(), f64::from(weight) / length);
             median += weight * calibration.median;
             square += (weight * (calibration.high - calibration.median)).powi(2);
         }
@@ -257,6 +257,18 @@ pub(super) fn cosine(a: &[f32], b: &[f32]) -> f64 {
     dot(a, b) / (dot(a, a).sqrt() * dot(b, b).sqrt())
 }
 
+impl Calibration {
+    /// This calibration, as far as it can be that of unrelated pairs. In a small library of bursts and copies, more than
+    /// one pair in a hundred is of the same scene, and the high cosine is theirs. The median is not, so it bounds what is
+    /// taken for the cosine of unrelated photos; a cosine of one always fits then.
+    fn bounded(self) -> Calibration {
+        /// The largest share of the way from the median to one at which unrelated pairs are; 0.62 with the demo model.
+        const SPREAD: f64 = 0.7;
+        let Calibration { median, high } = self;
+        Calibration { median, high: high.min(median + SPREAD * (1.0 - median)) }
+    }
+}
+
 /// The least cosine of two photos of the same scene: a share of the way from the high cosine of unrelated photos to one.
 ///
 /// On 300 drawn scenes of the demo model (median 0.23, high 0.71), shares of the pairs that reach it:
@@ -266,14 +278,8 @@ pub(super) fn cosine(a: &[f32], b: &[f32]) -> f64 {
 /// | 0.4 | 99 % | 99 to 100 % | 0.04 % |
 /// | 0.5, for photos taken within minutes | 97 to 99 % | 99 to 100 % | 0.02 % |
 /// | 0.75, for photos without a date | 84 to 85 % | 91 to 99 % | 0.002 % |
-///
-/// In a small library of bursts, more than one pair in a hundred is of the same scene, and the high cosine is theirs. The
-/// median is not, so it bounds what is taken for the cosine of unrelated photos.
 pub(super) fn same_scene(calibration: Calibration, dated: bool) -> f64 {
-    /// The largest share of the way from the median to one at which unrelated photos are; 0.62 with the demo model.
-    const SPREAD: f64 = 0.7;
-    let Calibration { median, high } = calibration;
-    let high = high.min(median + SPREAD * (1.0 - median));
+    let Calibration { high, .. } = calibration.bounded();
     let share = if dated { 0.5 } else { 0.75 };
     high + share * (1.0 - high)
 }
@@ -318,5 +324,8 @@ mod tests {
         assert!((sum.median - 0.46).abs() < 1e-6);
         assert!((sum.reach - 1.02 * (0.08f64.powi(2) + 0.12f64.powi(2)).sqrt()).abs() < 1e-6);
         assert_eq!(Measure::new(&[(0.8, text), (0.6, None)], 1.0, None), None);
+        // Where most photos have a copy, a copy still fits.
+        let copies = Some(Calibration { median: 0.2, high: 0.999 });
+        assert!(Measure::new(&[(1.0, copies)], 1.0, None).unwrap().fit(1.0) > 1.3);
     }
 }

@@ -205,7 +205,8 @@ impl Search {
     /// The unit vector of a query.
     fn prepare(&self, store: &Store, model: &ModelRow, query: &Query) -> Result<Prepared, Error> {
         let mut sum = vec![0.0f64; model.dim];
-        let mut terms = Vec::new();
+        let mut terms: Vec<(f32, Option<Calibration>)> = Vec::new();
+        let mut vectors: Vec<Vec<f32>> = Vec::new();
         let mut own = HashSet::new();
         let mut sentences_only = true;
         for term in query.terms() {
@@ -237,10 +238,17 @@ impl Search {
             }
             let scale = f64::from(term.weight) / length;
             sum.iter_mut().zip(&vector).for_each(|(sum, value)| *sum += scale * f64::from(*value));
-            terms.push((term.weight, calibration));
+            // A term that is said twice is one with twice the weight: their cosines are not independent.
+            match vectors.iter().position(|known| *known == vector) {
+                Some(at) => terms[at].0 += term.weight,
+                None => {
+                    terms.push((term.weight, calibration));
+                    vectors.push(vector);
+                }
+            }
         }
         let length = sum.iter().map(|value| value * value).sum::<f64>().sqrt();
-        let weights: f64 = terms.iter().map(|(weight, _)| f64::from(weight.abs())).sum();
+        let weights: f64 = query.terms().iter().map(|term| f64::from(term.weight.abs())).sum();
         if terms.is_empty() {
             return Err(Error::Query("the query is empty; describe what to find, or name a photo".into()));
         }

@@ -142,8 +142,13 @@ impl Reader {
                         let cell = batch.cell(at).map_err(|reason| {
                             failed(Fault::Refused(format!("row {rows} of its column {}: {reason}", column.name)))
                         })?;
-                        if let Cell::Text(text) = cell {
-                            text_left = text_left.checked_sub(text.len() as u64).ok_or_else(|| {
+                        let len = match cell {
+                            Cell::Text(text) => text.len(),
+                            Cell::Bytes(bytes) => bytes.len(),
+                            Cell::Null | Cell::Vector(_) => 0,
+                        };
+                        if len > 0 {
+                            text_left = text_left.checked_sub(len as u64).ok_or_else(|| {
                                 failed(Fault::Refused("its texts are longer than its length allows".into()))
                             })?;
                         }

@@ -340,3 +340,27 @@ fn claims_that_would_cost_memory_are_refused() {
     assert!(check(&page(&[(1, 0), (2, 8), (3, 9)], 5, &[(1, 1), (2, 0)])).contains("longer than its column"));
     assert!(check(&[0x15]).contains("header of its pages is damaged"));
 }
+
+#[test]
+fn long_values_that_are_repeated_are_refused() {
+    let value = vec![b'a'; 1 << 20];
+    for text in [true, false] {
+        let schema = Schema::new();
+        let schema = if text { schema.text("value") } else { schema.bytes("value") };
+        let mut writer = Writer::new(&schema, Vec::new()).unwrap();
+        let cell = if text { Cell::Text(std::str::from_utf8(&value).unwrap()) } else { Cell::Bytes(&value) };
+        for _ in 0..200 {
+            writer.write(&[cell]).unwrap();
+        }
+        let bytes = writer.finish().unwrap();
+        assert!(bytes.len() < 1 << 20, "{}", bytes.len());
+        let (_folder, path) = written(&bytes);
+        let mut read = 0;
+        let result = Reader::open(&path).unwrap().read::<Error>(&["value"], |_| {
+            read += 1;
+            Ok(())
+        });
+        assert!(result.unwrap_err().to_string().contains("its texts are longer than its length allows"));
+        assert!(read < 100, "{read}");
+    }
+}

@@ -89,6 +89,11 @@ fn sums_are_arithmetic_of_unit_vectors() {
     // Flags spell the same query.
     let flags = ["--all", "-n", "100", "a ring", "--add", &photo, "--subtract", "2:a star"];
     assert_eq!(hits(&sandbox, &flags), found);
+    // What is said twice is said once, louder.
+    let once = hits(&sandbox, &["--all", "-n", "100", "a ring"]);
+    for query in [&["a ring", "+", "a ring"][..], &["a ring", "+", "2:a ring", "-", "a ring"]] {
+        assert_eq!(hits(&sandbox, &[&["--all", "-n", "100"], query].concat()), once);
+    }
     command(&sandbox, "search", &["a star", "-", "a star"]).code(2).says(&["cancel each other out"]);
     command(&sandbox, "search", &["a star", "-"]).code(2).says(&["nothing follows `-`"]);
     command(&sandbox, "search", &["./missing.jpg"]).code(1).says(&["missing.jpg"]);

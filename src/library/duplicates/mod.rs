@@ -69,8 +69,8 @@ pub struct DuplicateGroup {
     /// How they are the same.
     pub class: DuplicateClass,
     /// Two photos or more. The first is the one to keep: the one with the most pixels, then with the most bytes, then one
-    /// that states its date before one that does not, then the earliest, then the first by path. The others follow in the
-    /// same order.
+    /// that states its date before one that does not, then the earliest, then the one with the shorter path. The
+    /// others follow in the same order.
     pub photos: Vec<DuplicatePhoto>,
     /// The bytes of all photos but the first.
     pub bytes: u64,
