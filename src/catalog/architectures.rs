@@ -94,6 +94,11 @@ impl Trunk {
         trunks().find(|trunk| trunk.config().has_same_tensors(image))
     }
 
+    /// Attention heads of a transformer of one width.
+    pub(crate) fn heads(&self) -> Option<usize> {
+        self.config().open_settings().heads.map(|(heads, _)| *heads)
+    }
+
     pub(crate) fn config(&self) -> ImageConfig {
         (self.build)()
     }

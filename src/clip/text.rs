@@ -145,6 +145,12 @@ impl TextEncoder {
         self.session.config.logit_bias
     }
 
+    /// See [`Clip::probability`](super::Clip::probability).
+    #[must_use]
+    pub fn probability(&self, cosine: f32) -> Option<f32> {
+        self.session.probability(cosine)
+    }
+
     /// Token positions of the model, start and end included.
     #[must_use]
     pub fn context_length(&self) -> usize {

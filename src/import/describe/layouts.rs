@@ -1,6 +1,6 @@
 //! The settings that each checkpoint layout implies. Every other source takes precedence.
 
-use super::facts::{Facts, PreprocessFacts, Quantity};
+use super::facts::{Facts, Heads, PreprocessFacts, Quantity};
 use crate::catalog::Trunk;
 use crate::import::recipes::siglip::GEMMA_ROWS;
 use crate::import::recipes::{Mapped, SourceLayout};
@@ -98,10 +98,14 @@ fn siglip(mapped: &Mapped) -> Facts {
     facts.causal = Some(false);
     facts.image.norm_eps = Some(1e-6);
     facts.text.norm_eps = Some(1e-6);
+    let trunk = mapped.draft.image.as_ref().and_then(Trunk::of_config);
+    facts.image.heads = trunk.and_then(Trunk::heads).map(Heads::Count);
+    // The towers of SO400M alone have other heads than of 64 channels; the giant's text tower is one of them.
+    let text_width = mapped.draft.text.as_ref().and_then(|text| text.sizes().width);
+    facts.text.heads = (text_width == Some(1152)).then_some(Heads::Count(16));
     if hugging_face {
         facts.set_activation(Activation::GeluTanh);
     } else {
-        let trunk = mapped.draft.image.as_ref().and_then(Trunk::of_config);
         facts.image.activation = trunk.map(|trunk| trunk.activation);
         facts.text.activation = second.map(|second| if second { Activation::GeluTanh } else { Activation::Gelu });
     }

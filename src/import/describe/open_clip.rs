@@ -56,7 +56,11 @@ fn model(model: &Fields<'_>, sigmoid: bool, facts: &mut Facts) -> Result<(), Err
     facts.claim(model.name("embed_dim"), Quantity::EmbedDim, model.usize("embed_dim")?);
 
     let timm = model.get("vision_cfg").is_some_and(|cfg| cfg.get("timm_model_name").is_some_and(is_set));
-    let table = if timm { &tables::VISION_TIMM } else { &tables::VISION };
+    let table = match (timm, sigmoid) {
+        (true, true) => &tables::VISION_SIGLIP,
+        (true, false) => &tables::VISION_TIMM,
+        (false, _) => &tables::VISION,
+    };
     let Some(vision) = model.object("vision_cfg", table)? else {
         return model.error("vision_cfg", "is missing");
     };
@@ -97,12 +101,6 @@ fn vision_timm(vision: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
             let reason = format!("is `{}`; {name} is supported with `{}`", printable(pool), trunk.timm_pool);
             return vision.error("timm_pool", &reason);
         }
-    }
-    match vision.str("timm_proj")? {
-        None | Some("") => {}
-        // Without one, the pooled tokens are the embedding.
-        Some("none") if trunk.timm_pool == "map" => {}
-        Some(_) => return vision.error("timm_proj", "asks for a projection beside the tower's own"),
     }
     facts.image.activation = Some(trunk.activation);
     facts.claim_trunk(vision.name("timm_model_name"), trunk);

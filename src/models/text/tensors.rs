@@ -15,11 +15,6 @@ impl TextTransformer {
             transformer: Transformer::load(scope, &config.blocks, config.causal)?,
             head: match config.projection {
                 true => Head::Projection(scope.linear("proj", LinearSpec::new(d, embed_dim))?),
-                false if embed_dim != d => {
-                    return Err(Error::Config(format!(
-                        "a text tower without projection gives embeddings of {d} numbers, its width, not {embed_dim}"
-                    )));
-                }
                 false => Head::Norm(scope.norm("ln_final", d, config.blocks.norm_eps)?),
             },
             config: config.clone(),

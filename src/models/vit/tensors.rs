@@ -25,11 +25,6 @@ impl Vit {
             transformer: Transformer::load(scope, &config.blocks, false)?,
             head: match config.pooling {
                 ImagePooling::ClassToken => Head::Class(scope.linear("proj", LinearSpec::new(w, embed_dim))?),
-                ImagePooling::Attention if embed_dim != w => {
-                    return Err(Error::Config(format!(
-                        "attention pooling gives embeddings of {w} numbers, the width of the tower, not {embed_dim}"
-                    )));
-                }
                 ImagePooling::Attention => Head::Attention(pool(&mut scope.child("pool"), config)?),
             },
             config: config.clone(),

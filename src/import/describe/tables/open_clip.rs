@@ -68,7 +68,7 @@ pub(crate) const VISION_TIMM: Table = Table::new(&[
     ("timm_model_name", Obeyed),
     ("timm_pool", Obeyed),
     ("image_size", Obeyed),
-    ("timm_proj", Obeyed),
+    ("timm_proj", Only(&[Empty], "it asks for a projection beside the tower's own")),
     ("timm_proj_bias", NoEffect("used with `timm_proj` only, which is refused")),
     ("timm_model_pretrained", NoEffect("the checkpoint holds the weights")),
     ("timm_drop", NoEffect(TRAINING)),
@@ -101,6 +101,12 @@ pub(crate) const VISION_TIMM: Table = Table::new(&[
     ("scale_attn", NoEffect(TIMM)),
     ("scale_fc", NoEffect(TIMM)),
 ]);
+
+/// `vision_cfg` of SigLIP, whose pooled tokens are the embedding.
+pub(crate) const VISION_SIGLIP: Table = Table {
+    fields: &[("timm_proj", Only(&[Text("none"), Empty], "it asks for a projection beside the tower's own"))],
+    base: Some(&VISION_TIMM),
+};
 
 pub(crate) const TEXT: Table = Table {
     fields: &[
