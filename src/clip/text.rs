@@ -100,7 +100,7 @@ impl TextEncoder {
         self.encode_all(&texts, out)
     }
 
-    /// Encodes token ids (start to end, padded with zeros or not): `[texts, embed_dim]`.
+    /// Encodes token ids (start to end, padded as the model pads or not): `[texts, embed_dim]`.
     ///
     /// # Errors
     /// Texts without ids or with more than the context holds; ids beyond the vocabulary.
