@@ -26,9 +26,15 @@ fn a_siglip_is_converted_described_and_encodes_photos() {
     }
     let text = sandbox.run(["info", "siglip.clippie"]).ok();
     let words = text.text().split_whitespace().collect::<Vec<_>>().join(" ");
-    for part in
-        ["logit bias -", "pooling attention", "class token no", "gelu_tanh", "squash", "pooling last_position", "pad id 1"]
-    {
+    for part in [
+        "logit bias -",
+        "pooling attention",
+        "class token no",
+        "gelu_tanh",
+        "squash",
+        "pooling last_position",
+        "pad id 1",
+    ] {
         assert!(words.contains(part), "{part}: {words}");
     }
     let json = sandbox.run(["info", "siglip.clippie", "--json"]).ok();
@@ -76,7 +82,7 @@ fn files_of_another_kind_of_model_are_refused() {
     edited("\"siglip\"", "\"clip\"").fails(1, &["config.json"]);
     edited("\"vision_config\": {", "\"vision_config\": { \"vision_use_head\": false,")
         .fails(1, &["`vision_config.vision_use_head` is false"]);
-    edited("\"image_size\": 30", "\"image_size\": 40").fails(1, &["`vision_config.image_size`", "40", "4 patches of 7"]);
+    edited("\"image_size\": 30", "\"image_size\": 40").fails(1, &["vision_config.image_size is 40", "4 patches of 7"]);
     assert!(!sandbox.path("out.clippie").exists());
     // A name of another size.
     fs::write(&config, &own).unwrap();

@@ -120,8 +120,7 @@ fn items_do_not_depend_on_their_batch() {
                 ids
             };
             let padded: Vec<_> = ids.iter().map(pad).collect();
-            let (photos, words) =
-                (images(&image, serial, &model, &[0, 1, 2]), texts(&text, serial, &model, &ids));
+            let (photos, words) = (images(&image, serial, &model, &[0, 1, 2]), texts(&text, serial, &model, &ids));
             assert_eq!(words, texts(&text, serial, &model, &padded), "{name} {isa:?}");
             for exec in [serial, Exec::new(isa, workers.team())] {
                 assert_eq!(photos, images(&image, exec, &model, &[0, 1, 2]));

@@ -47,26 +47,65 @@ impl SiglipSize {
     }
 }
 
-/// The published models of ViT-B that are generated whole.
+/// The published models.
 pub fn published() -> Vec<Model> {
-    let base = |name: &str, timm_name, patch_size, image_size, vocab_size: usize| {
+    const T5: usize = 32_000;
+    const MT5: usize = 250_000;
+    const GEMMA: usize = 256_000;
+    [
+        ("siglip-b-16-224", "vit_base_patch16_siglip_224", T5),
+        ("siglip-b-16-256", "vit_base_patch16_siglip_256", T5),
+        ("siglip-b-16-384", "vit_base_patch16_siglip_384", T5),
+        ("siglip-b-16-512", "vit_base_patch16_siglip_512", T5),
+        ("siglip-b-i18n-256", "vit_base_patch16_siglip_256", MT5),
+        ("siglip-l-16-256", "vit_large_patch16_siglip_256", T5),
+        ("siglip-l-16-384", "vit_large_patch16_siglip_384", T5),
+        ("siglip-so400m-14-224", "vit_so400m_patch14_siglip_224", T5),
+        ("siglip-so400m-14-384", "vit_so400m_patch14_siglip_384", T5),
+        ("siglip-so400m-i18n-256", "vit_so400m_patch16_siglip_256", MT5),
+        ("siglip2-b-32-256", "vit_base_patch32_siglip_256", GEMMA),
+        ("siglip2-b-16-224", "vit_base_patch16_siglip_224", GEMMA),
+        ("siglip2-b-16-256", "vit_base_patch16_siglip_256", GEMMA),
+        ("siglip2-b-16-384", "vit_base_patch16_siglip_384", GEMMA),
+        ("siglip2-b-16-512", "vit_base_patch16_siglip_512", GEMMA),
+        ("siglip2-l-16-256", "vit_large_patch16_siglip_256", GEMMA),
+        ("siglip2-l-16-384", "vit_large_patch16_siglip_384", GEMMA),
+        ("siglip2-l-16-512", "vit_large_patch16_siglip_512", GEMMA),
+        ("siglip2-so400m-14-224", "vit_so400m_patch14_siglip_224", GEMMA),
+        ("siglip2-so400m-14-378", "vit_so400m_patch14_siglip_378", GEMMA),
+        ("siglip2-so400m-16-256", "vit_so400m_patch16_siglip_256", GEMMA),
+        ("siglip2-so400m-16-384", "vit_so400m_patch16_siglip_384", GEMMA),
+        ("siglip2-so400m-16-512", "vit_so400m_patch16_siglip_512", GEMMA),
+        ("siglip2-gopt-16-256", "vit_giantopt_patch16_siglip_256", GEMMA),
+        ("siglip2-gopt-16-384", "vit_giantopt_patch16_siglip_384", GEMMA),
+    ]
+    .into_iter()
+    .map(|(name, timm_name, vocab_size)| {
+        // The name of the image tower ends with patch and image size.
+        let numbers = timm_name.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty() && *part != "400");
+        let numbers: Vec<usize> = numbers.filter_map(|number| number.parse().ok()).collect();
+        let [patch_size, image_size] = numbers[..] else { panic!("{timm_name}") };
+        let so400m = TowerSize { width: 1152, layers: 27, heads: 16, mlp_ratio: 3.7362 };
+        let (image, text) = match name.split('-').nth(1) {
+            Some("b") => (TowerSize::openai(768, 12), TowerSize::openai(768, 12)),
+            Some("l") => (TowerSize::openai(1024, 24), TowerSize::openai(1024, 24)),
+            Some("gopt") => (TowerSize { width: 1536, layers: 40, heads: 16, mlp_ratio: 4.0 }, so400m),
+            _ => (so400m.clone(), so400m),
+        };
         let size = SiglipSize {
             image_size,
             patch_size,
-            image: TowerSize::openai(768, 12),
+            image,
             timm_name,
-            context_length: 64,
+            context_length: if name == "siglip-so400m-14-224" { 16 } else { 64 },
             vocab_size,
-            text: TowerSize::openai(768, 12),
-            projection: true,
-            text_tanh: vocab_size == 256_000,
+            text,
+            projection: name != "siglip-so400m-i18n-256",
+            text_tanh: vocab_size == GEMMA,
         };
         model(name, size)
-    };
-    vec![
-        base("siglip-b-16-224", "vit_base_patch16_siglip_224", 16, 224, 32_000),
-        base("siglip2-b-32-256", "vit_base_patch32_siglip_256", 32, 256, 256_000),
-    ]
+    })
+    .collect()
 }
 
 /// Models small enough to generate, convert and run within a test, of sizes that fit no tile.
