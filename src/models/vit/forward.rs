@@ -26,7 +26,7 @@ pub(super) enum Head {
     /// A projection of the class token, `[W, embed_dim]`.
     Class(Linear),
     /// Pooling of all tokens to `W` channels.
-    Attention(AttentionPool),
+    Attention(Box<AttentionPool>),
 }
 
 /// The patch embedding.

@@ -25,7 +25,7 @@ impl Vit {
             transformer: Transformer::load(scope, &config.blocks, false)?,
             head: match config.pooling {
                 ImagePooling::ClassToken => Head::Class(scope.linear("proj", LinearSpec::new(w, embed_dim))?),
-                ImagePooling::Attention => Head::Attention(pool(&mut scope.child("pool"), config)?),
+                ImagePooling::Attention => Head::Attention(Box::new(pool(&mut scope.child("pool"), config)?)),
             },
             config: config.clone(),
         })
