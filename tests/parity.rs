@@ -92,6 +92,32 @@ fn tiny_siglips_in_every_layout_on_every_instruction_set() {
     assert!(layouts >= 8);
 }
 
+/// The probability is the sigmoid of the logit, with the trained scale and bias; other models have none.
+#[test]
+fn a_siglip_gives_a_cosine_a_probability() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |name: &str, layout: Layout| {
+        Clip::open(converted::weights(&Model::named(name).unwrap(), layout, golden::SEED, folder.path())).unwrap()
+    };
+    for layout in [OpenClip, HuggingFace] {
+        let clip = open("tiny-siglip", layout);
+        // As `checkpoint_values.py` makes them: uniform in 3.5 to 4.5 and in -15 to -9.
+        let (scale, bias) = (f64::from(clip.logit_scale()), f64::from(clip.logit_bias().unwrap()));
+        assert!((33.1..90.1).contains(&scale) && (-15.0..-9.0).contains(&bias), "{scale} {bias}");
+        let even = (-bias / scale) as f32;
+        assert!((clip.probability(even).unwrap() - 0.5).abs() < 1e-5);
+        for cosine in [-1.0f32, -0.1, 0.0, 0.07, 0.2, 0.5, 1.0] {
+            let expected = 1.0 / (1.0 + (-(scale * f64::from(cosine) + bias)).exp());
+            let found = clip.probability(cosine).unwrap();
+            assert!((f64::from(found) - expected).abs() <= 1e-6, "{cosine}: {found} {expected}");
+            assert_eq!(clip.text().probability(cosine), Some(found));
+        }
+        assert!(clip.probability(-1.0).unwrap() < 1e-9 && clip.probability(1.0).unwrap() > 0.999);
+    }
+    let clip = open("tiny-quick", OpenClip);
+    assert_eq!((clip.logit_bias(), clip.probability(0.3)), (None, None));
+}
+
 /// How a full-size model is obtained.
 #[derive(Clone, Copy, Debug)]
 enum Way {
