@@ -190,10 +190,12 @@ const MOBILECLIP2_S0: Cases = &[
 ];
 const MOBILECLIP2_S2: Cases = &[("mobileclip2-s2", Pull(OpenClip)), ("mobileclip2-s2", File(ApplePrefixed))];
 const SIGLIP_B_16: Cases = &[("siglip-b-16-224", Pull(OpenClip)), ("siglip-b-16-224", File(HuggingFace))];
+const SIGLIP_SO400M_14: Cases =
+    &[("siglip-so400m-14-224", Pull(OpenClip)), ("siglip-so400m-14-224", File(HuggingFace))];
 const SIGLIP2_B_32: Cases = &[("siglip2-b-32-256", Pull(OpenClip)), ("siglip2-b-32-256", File(HuggingFace))];
 const MOBILECLIP2_B: Cases = &[("mobileclip2-b", Pull(OpenClip)), ("mobileclip2-b", File(Apple))];
 
-const ALL: [Cases; 16] = [
+const ALL: [Cases; 17] = [
     VIT_B_32,
     VIT_B_16,
     VIT_L_14,
@@ -209,6 +211,7 @@ const ALL: [Cases; 16] = [
     MOBILECLIP2_S2,
     MOBILECLIP2_B,
     SIGLIP_B_16,
+    SIGLIP_SO400M_14,
     SIGLIP2_B_32,
 ];
 
@@ -332,6 +335,11 @@ fn mobileclip2_s0() {
 #[test]
 fn mobileclip2_s2() {
     full_size(MOBILECLIP2_S2);
+}
+
+#[test]
+fn siglip_so400m_14() {
+    full_size(SIGLIP_SO400M_14);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 """Write the SigLIP part of tests/goldens/models: results of open_clip and transformers in float64.
 
-Not needed to build or test clippie-rs. To regenerate the goldens (SigLIP2-B/32 in float64 needs 8 GB of memory):
+Not needed to build or test clippie-rs. To regenerate the goldens (SigLIP SO400M/14 in float64 needs 12 GB of memory):
 
     pip install torch==2.15.0 open_clip_torch==3.3.0 timm==1.0.31 transformers==5.24.0 numpy==2.4.6
     OMP_NUM_THREADS=2 python tools/reference/goldens_siglip.py [NAME...]
@@ -38,9 +38,21 @@ MODELS = {
     "tiny-siglip-giant": ((24, 8), (192, 2, 2, 768), (20, 64), (72, 2, 3, 144), True, (False, False)),
     "tiny-siglip-bare": ((20, 4), (40, 2, 2, 160), (12, 70), (40, 2, 2, 120), False, (False, False)),
     "siglip-b-16-224": ((224, 16), (768, 12, 12, 3072), (64, 32_000), (768, 12, 12, 3072), True, (False, False)),
+    "siglip-so400m-14-224": (
+        (224, 14),
+        (1152, 27, 16, 4304),
+        (16, 32_000),
+        (1152, 27, 16, 4304),
+        True,
+        (False, False),
+    ),
     "siglip2-b-32-256": ((256, 32), (768, 12, 12, 3072), (64, 256_000), (768, 12, 12, 3072), True, (True, True)),
 }
-PUBLISHED = {"siglip-b-16-224": "ViT-B-16-SigLIP", "siglip2-b-32-256": "ViT-B-32-SigLIP2-256"}
+PUBLISHED = {
+    "siglip-b-16-224": "ViT-B-16-SigLIP",
+    "siglip-so400m-14-224": "ViT-SO400M-14-SigLIP",
+    "siglip2-b-32-256": "ViT-B-32-SigLIP2-256",
+}
 
 
 class OpenClip(nn.Module):

@@ -65,7 +65,7 @@ pub fn mobileclip_cases() -> Vec<(Model, Layout, String)> {
 }
 
 /// The published SigLIPs that have goldens. The others are the same parts in other sizes.
-pub const WHOLE_SIGLIPS: [&str; 2] = ["siglip-b-16-224", "siglip2-b-32-256"];
+pub const WHOLE_SIGLIPS: [&str; 3] = ["siglip-b-16-224", "siglip2-b-32-256", "siglip-so400m-14-224"];
 
 /// Every SigLIP with goldens in every layout that it is published in, with their name, such as
 /// `siglip2-b-32-256-huggingface`: the activations differ between the layouts.
