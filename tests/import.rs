@@ -227,7 +227,7 @@ fn undetermined_properties_are_asked_for() {
         error.contains(
             "do not tell the activation, mean, standard deviation, interpolation and resize mode that the model \
              was trained with; give --model NAME (such as vit-b-32-openai), --config FILE, or --activation \
-             gelu|quick_gelu --mean R,G,B"
+             gelu|gelu_tanh|quick_gelu --mean R,G,B"
         ),
         "{error}"
     );
@@ -251,7 +251,7 @@ fn known_names_must_match_the_tensors() {
     assert!(error.contains("model `mobileclip2-s0` says that the image tower is fastvit_mci0, but"), "{error}");
     assert!(error.contains("say a vision transformer of width 20 with 2 layers"), "{error}");
     let error = refused(&golden("plain.pt"), &named("rn50-openai"));
-    assert_eq!(error, "model `rn50-openai` is not supported yet; vision transformers and MobileCLIP are");
+    assert_eq!(error, "model `rn50-openai` is not supported yet; vision transformers, MobileCLIP and SigLIP are");
     let error = refused(&golden("plain.pt"), &named("vit"));
     assert!(error.starts_with("model `vit` is not known; known are vit-b-32-openai, "), "{error}");
 }

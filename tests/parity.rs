@@ -72,6 +72,52 @@ fn tiny_mobileclips_in_every_layout_on_every_instruction_set() {
     assert!(layouts > 15);
 }
 
+/// Small SigLIPs of awkward sizes, with heads of 72, 96 and 24 channels, in every layout that holds them, on every
+/// instruction set. The goldens of a layout have the activations that its reference has.
+#[test]
+fn tiny_siglips_in_every_layout_on_every_instruction_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut layouts = 0;
+    for (model, layout, golden) in golden::siglip_cases() {
+        if !model.name.starts_with("tiny-") {
+            continue;
+        }
+        layouts += 1;
+        let path = converted::weights(&model, layout, golden::SEED, folder.path());
+        for isa in Isa::available() {
+            let clip = Options::new().isa(isa).open(&path).unwrap();
+            check(&format!("{golden} {layout:?} {isa:?}"), &clip, &model, &golden);
+        }
+    }
+    assert!(layouts >= 8);
+}
+
+/// The probability is the sigmoid of the logit, with the trained scale and bias; other models have none.
+#[test]
+fn a_siglip_gives_a_cosine_a_probability() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |name: &str, layout: Layout| {
+        Clip::open(converted::weights(&Model::named(name).unwrap(), layout, golden::SEED, folder.path())).unwrap()
+    };
+    for layout in [OpenClip, HuggingFace] {
+        let clip = open("tiny-siglip", layout);
+        // As `checkpoint_values.py` makes them: uniform in 3.5 to 4.5 and in -15 to -9.
+        let (scale, bias) = (f64::from(clip.logit_scale()), f64::from(clip.logit_bias().unwrap()));
+        assert!((33.1..90.1).contains(&scale) && (-15.0..-9.0).contains(&bias), "{scale} {bias}");
+        let even = (-bias / scale) as f32;
+        assert!((clip.probability(even).unwrap() - 0.5).abs() < 1e-5);
+        for cosine in [-1.0f32, -0.1, 0.0, 0.07, 0.2, 0.5, 1.0] {
+            let expected = 1.0 / (1.0 + (-(scale * f64::from(cosine) + bias)).exp());
+            let found = clip.probability(cosine).unwrap();
+            assert!((f64::from(found) - expected).abs() <= 1e-6, "{cosine}: {found} {expected}");
+            assert_eq!(clip.text().probability(cosine), Some(found));
+        }
+        assert!(clip.probability(-1.0).unwrap() < 1e-9 && clip.probability(1.0).unwrap() > 0.999);
+    }
+    let clip = open("tiny-quick", OpenClip);
+    assert_eq!((clip.logit_bias(), clip.probability(0.3)), (None, None));
+}
+
 /// How a full-size model is obtained.
 #[derive(Clone, Copy, Debug)]
 enum Way {
@@ -143,9 +189,13 @@ const MOBILECLIP2_S0: Cases = &[
     ("mobileclip2-s0", File(ApplePrefixed)),
 ];
 const MOBILECLIP2_S2: Cases = &[("mobileclip2-s2", Pull(OpenClip)), ("mobileclip2-s2", File(ApplePrefixed))];
+const SIGLIP_B_16: Cases = &[("siglip-b-16-224", Pull(OpenClip)), ("siglip-b-16-224", File(HuggingFace))];
+const SIGLIP_SO400M_14: Cases =
+    &[("siglip-so400m-14-224", Pull(OpenClip)), ("siglip-so400m-14-224", File(HuggingFace))];
+const SIGLIP2_B_32: Cases = &[("siglip2-b-32-256", Pull(OpenClip)), ("siglip2-b-32-256", File(HuggingFace))];
 const MOBILECLIP2_B: Cases = &[("mobileclip2-b", Pull(OpenClip)), ("mobileclip2-b", File(Apple))];
 
-const ALL: [Cases; 14] = [
+const ALL: [Cases; 17] = [
     VIT_B_32,
     VIT_B_16,
     VIT_L_14,
@@ -160,11 +210,16 @@ const ALL: [Cases; 14] = [
     MOBILECLIP2_S0,
     MOBILECLIP2_S2,
     MOBILECLIP2_B,
+    SIGLIP_B_16,
+    SIGLIP_SO400M_14,
+    SIGLIP2_B_32,
 ];
 
 #[test]
 fn every_known_name_is_pulled() {
-    for model in catalog::models() {
+    // Of SigLIP, the others have the same parts in other sizes; unit tests map their listings.
+    let whole = |name: &str| !name.starts_with("siglip") || golden::WHOLE_SIGLIPS.contains(&name);
+    for model in catalog::models().iter().filter(|model| whole(model.name)) {
         let cases = ALL.iter().copied().flatten().filter(|(name, way)| *name == model.name && matches!(way, Pull(_)));
         assert_eq!(cases.count(), 1, "{}", model.name);
     }
@@ -173,6 +228,7 @@ fn every_known_name_is_pulled() {
 /// The name of the goldens of a full-size model in a layout.
 fn golden_of(model: &Model, layout: Layout) -> String {
     match model.vit() {
+        None if model.siglip().is_some() => golden::siglip_golden(model, layout),
         None => golden::mobileclip_golden(model, layout),
         // The same size with the same activation.
         Some(size) => {
@@ -198,7 +254,12 @@ fn full_size(cases: Cases) {
         let clip = Clip::open(&path).unwrap();
         let preprocess = &clip.weights().header().meta.preprocess;
         let expected = serde_json::json!({
-            "image_size": model.image_size(), "resize": "shortest", "interpolation": model.interpolation,
+            "image_size": model.image_size(), "resize": if model.siglip().is_some() { "squash" } else { "shortest" },
+            // transformers resizes for SigLIP 2 with another filter.
+            "interpolation": match (model.siglip(), layout) {
+                (Some(size), HuggingFace) if size.has_gemma() => "bilinear",
+                _ => model.interpolation,
+            },
             "mean": model.mean, "std": model.std,
         });
         assert_eq!(*preprocess, expected, "{what}");
@@ -274,6 +335,21 @@ fn mobileclip2_s0() {
 #[test]
 fn mobileclip2_s2() {
     full_size(MOBILECLIP2_S2);
+}
+
+#[test]
+fn siglip_so400m_14() {
+    full_size(SIGLIP_SO400M_14);
+}
+
+#[test]
+fn siglip_b_16() {
+    full_size(SIGLIP_B_16);
+}
+
+#[test]
+fn siglip2_b_32() {
+    full_size(SIGLIP2_B_32);
 }
 
 #[test]

@@ -101,6 +101,9 @@ fn attention() -> Vec<Case> {
     let shapes = [
         ("vit-b-32", 50, 12, 64, false),
         ("vit-b-16", 197, 12, 64, false),
+        ("siglip-so400m", 256, 16, 72, false),
+        ("siglip-gopt", 256, 16, 96, false),
+        ("siglip text", 64, 12, 64, false),
         ("text", 77, 8, 64, false),
         ("text causal", 77, 8, 64, true),
         ("text causal of ten", 10, 8, 64, true),

@@ -8,6 +8,7 @@
 //! without running statistics, compute with torch's FlopCounter (convolutions, matrix products, attention) in the
 //! folded form.
 
+use super::siglip;
 use crate::models::config::{
     Activation, ConvStem, ImageConfig, ImagePooling, MciConfig, MciStage, Mixer, TextConfig, TextHybridConfig,
     TextPooling, TextTransformerConfig, TransformerConfig, VitConfig,
@@ -35,9 +36,11 @@ pub(crate) struct Trunk {
     pub(crate) timm: &'static str,
     /// Apple's name, as Apple's configurations give it.
     pub(crate) apple: Option<&'static str>,
+    /// The activation of its MLPs in timm.
+    pub(crate) activation: Activation,
     /// The pooling that open_clip's configurations state for it.
     pub(crate) timm_pool: &'static str,
-    build: fn() -> ImageConfig,
+    pub(super) build: fn() -> ImageConfig,
 }
 
 impl Architecture {
@@ -63,7 +66,7 @@ impl Architecture {
         Architecture { image, text: build, trunk, embed_dim, image_parameters, text_parameters, gmac_per_image }
     }
 
-    const fn of_trunk(
+    pub(super) const fn of_trunk(
         trunk: &'static Trunk,
         text: &Text,
         embed_dim: usize,
@@ -78,17 +81,22 @@ impl Architecture {
 impl Trunk {
     /// The trunk with this name in timm.
     pub(crate) fn of_timm(name: &str) -> Option<&'static Trunk> {
-        TRUNKS.into_iter().find(|trunk| trunk.timm == name)
+        trunks().find(|trunk| trunk.timm == name)
     }
 
     /// The trunk with this name in Apple's configurations.
     pub(crate) fn of_apple(name: &str) -> Option<&'static Trunk> {
-        TRUNKS.into_iter().find(|trunk| trunk.apple == Some(name))
+        trunks().find(|trunk| trunk.apple == Some(name))
     }
 
     /// The trunk of `image`, regardless of its open settings.
     pub(crate) fn of_config(image: &ImageConfig) -> Option<&'static Trunk> {
-        TRUNKS.into_iter().find(|trunk| trunk.config().has_same_tensors(image))
+        trunks().find(|trunk| trunk.config().has_same_tensors(image))
+    }
+
+    /// Attention heads of a transformer of one width.
+    pub(crate) fn heads(&self) -> Option<usize> {
+        self.config().open_settings().heads.map(|(heads, _)| *heads)
     }
 
     pub(crate) fn config(&self) -> ImageConfig {
@@ -120,7 +128,11 @@ pub(super) const MCI_4: Architecture =
 pub(super) const MCI_L: Architecture =
     Architecture::of_trunk(&VIT_LARGE_CLIP, &BIDIRECTIONAL_768, 768, 303_966_976, 81.013);
 
-/// Every trunk.
+fn trunks() -> impl Iterator<Item = &'static Trunk> {
+    TRUNKS.into_iter().chain(siglip::TRUNKS)
+}
+
+/// Every trunk but SigLIP's.
 const TRUNKS: [&Trunk; 7] =
     [&FASTVIT_MCI0, &FASTVIT_MCI1, &FASTVIT_MCI2, &FASTVIT_MCI3, &FASTVIT_MCI4, &VIT_BASE_MCI, &VIT_LARGE_CLIP];
 
@@ -129,19 +141,29 @@ const FASTVIT_MCI1: Trunk = fastvit("fastvit_mci1", Some("mci1"), || small_mci(6
 const FASTVIT_MCI2: Trunk = fastvit("fastvit_mci2", Some("mci2"), || small_mci(80, [4, 12, 24, 4]));
 const FASTVIT_MCI3: Trunk = fastvit("fastvit_mci3", None, || large_mci(96, [2, 12, 24, 4, 2]));
 const FASTVIT_MCI4: Trunk = fastvit("fastvit_mci4", None, || large_mci(128, [2, 12, 24, 4, 4]));
-const VIT_BASE_MCI: Trunk =
-    Trunk { timm: "vit_base_mci_224", apple: Some("vit_b16"), timm_pool: "token", build: stem_vit };
-const VIT_LARGE_CLIP: Trunk =
-    Trunk { timm: "vit_large_patch14_clip_224", apple: None, timm_pool: "token", build: || vit(224, 14, 1024, 24) };
+const VIT_BASE_MCI: Trunk = Trunk {
+    timm: "vit_base_mci_224",
+    apple: Some("vit_b16"),
+    activation: Activation::Gelu,
+    timm_pool: "token",
+    build: stem_vit,
+};
+const VIT_LARGE_CLIP: Trunk = Trunk {
+    timm: "vit_large_patch14_clip_224",
+    apple: None,
+    activation: Activation::Gelu,
+    timm_pool: "token",
+    build: || vit(224, 14, 1024, 24),
+};
 
 const fn fastvit(timm: &'static str, apple: Option<&'static str>, build: fn() -> ImageConfig) -> Trunk {
-    Trunk { timm, apple, timm_pool: "avg", build }
+    Trunk { timm, apple, activation: Activation::Gelu, timm_pool: "avg", build }
 }
 
 /// A text tower and its parameters.
-struct Text {
-    build: fn() -> TextConfig,
-    parameters: u64,
+pub(super) struct Text {
+    pub(super) build: fn() -> TextConfig,
+    pub(super) parameters: u64,
 }
 
 const CAUSAL_512: Text = Text { build: || text(512, true), parameters: 63_428_096 };
@@ -179,6 +201,7 @@ fn text(width: usize, causal: bool) -> TextConfig {
         pad_id: 0,
         blocks: blocks(width, 12),
         pooling: TextPooling::LargestId,
+        projection: true,
     })
 }
 

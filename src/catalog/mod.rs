@@ -18,12 +18,13 @@
 )]
 
 mod architectures;
+mod siglip;
 mod table;
 
 use std::fmt;
 
 use crate::models::config::{Activation, ModelConfig};
-use crate::preprocess::{Interpolation, PreprocessConfig};
+use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
 use architectures::Architecture;
 
 pub(crate) use architectures::Trunk;
@@ -38,15 +39,19 @@ pub struct Model {
     pub aliases: &'static [&'static str],
     /// The license of the weights.
     pub license: License,
+    /// The languages of the texts that it was trained with.
+    pub languages: Languages,
     /// The Hugging Face repository of the weights: `owner/name`.
     pub repository: &'static str,
-    /// Repositories with the same weights whose configuration files do not state the preprocessing.
+    /// Further repositories with the same weights: such whose configuration files do not state the preprocessing, and
+    /// SigLIP in transformers' layout.
     pub other_repositories: &'static [&'static str],
     /// The checkpoint's file in the repository. If it is missing, the repository is searched like any other.
     pub file: &'static str,
     /// The revision to use (a branch, a tag or a commit), if `main` is not the right one.
     pub revision: Option<&'static str>,
-    /// Activation of the MLPs of both towers. FastViT towers always have GELU.
+    /// Activation of the MLPs of both towers, but for image towers of timm, which have that of their name. FastViT towers
+    /// always have GELU. A SigLIP in transformers' layout has tanh-GELU in both towers, whatever stands here.
     pub activation: Activation,
     architecture: &'static Architecture,
     preprocess: Preprocess,
@@ -66,7 +71,17 @@ pub struct License {
     pub confirmed: bool,
 }
 
-/// Preparation of photos. All published models resize the shorter edge.
+/// The languages of the texts that a model was trained with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Languages {
+    /// English, and of others what English collections happen to hold.
+    English,
+    /// A hundred and more, unequally: European languages well, others worse.
+    Multilingual,
+}
+
+/// Preparation of photos. All models but SigLIP resize the shorter edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Preprocess {
     /// Bicubic, OpenAI's mean and standard deviation.
@@ -77,6 +92,8 @@ enum Preprocess {
     Half,
     /// Bilinear, pixels in `0..=1` without normalisation.
     Plain,
+    /// To a square, bicubic, mean and standard deviation of 0.5: SigLIP's in open_clip.
+    Squash,
 }
 
 /// Every published model that can be converted and run, by family and size.
@@ -112,16 +129,18 @@ fn canonical(name: &str) -> String {
 }
 
 impl Model {
-    /// The description of both towers, as a weights file of the model's own checkpoint has it. `logit_scale` is 0: it
-    /// belongs to the weights.
+    /// The description of both towers, as a weights file of the model's own checkpoint has it. `logit_scale` is 0, and so
+    /// is the `logit_bias` of a model that has one: they belong to the weights.
     pub fn config(&self) -> ModelConfig {
         let (mut image, mut text) = (self.architecture.image(), self.architecture.text());
-        for open in [image.open_settings(), text.open_settings()] {
+        let of_image = self.trunk().map_or(self.activation, |trunk| trunk.activation);
+        for (open, own) in [(image.open_settings(), of_image), (text.open_settings(), self.activation)] {
             if let Some(activation) = open.activation {
-                *activation = self.activation;
+                *activation = own;
             }
         }
-        ModelConfig::new(self.embed_dim(), 0.0, Some(image), Some(text))
+        let config = ModelConfig::new(self.embed_dim(), 0.0, Some(image), Some(text));
+        ModelConfig { logit_bias: self.is_sigmoid().then_some(0.0), ..config }
     }
 
     /// The preparation of photos.
@@ -149,9 +168,14 @@ impl Model {
         self.architecture.text_parameters
     }
 
-    /// All parameters in the published form: both towers and the logit scale.
+    /// All parameters in the published form: both towers, the logit scale and, of a SigLIP, the logit bias.
     pub fn total_parameters(&self) -> u64 {
-        self.image_parameters() + self.text_parameters() + 1
+        self.image_parameters() + self.text_parameters() + if self.is_sigmoid() { 2 } else { 1 }
+    }
+
+    /// Whether the model was trained with a sigmoid, so that a cosine has a probability of its own: SigLIP.
+    pub(crate) fn is_sigmoid(&self) -> bool {
+        self.preprocess == Preprocess::Squash
     }
 
     /// The approximate size of the checkpoint in bytes: four per parameter, because all of these are published in
@@ -203,6 +227,9 @@ impl Preprocess {
             Preprocess::OpenAi => openai,
             Preprocess::OpenAiBilinear => PreprocessConfig { interpolation, ..openai },
             Preprocess::Half => PreprocessConfig { mean: [0.5; 3], std: [0.5; 3], ..openai },
+            Preprocess::Squash => {
+                PreprocessConfig { resize: ResizeMode::Squash, mean: [0.5; 3], std: [0.5; 3], ..openai }
+            }
             Preprocess::Plain => PreprocessConfig { interpolation, mean: [0.0; 3], std: [1.0; 3], ..openai },
         }
     }
@@ -266,6 +293,14 @@ mod tests {
             ("mobileclip-s3", 248_885_953),
             ("mobileclip2-s4", 445_435_137),
             ("mobileclip2-l-14", 427_617_281),
+            ("siglip-b-16-224", 203_155_970),
+            ("siglip-so400m-14-224", 877_360_306),
+            ("siglip-so400m-14-384", 877_960_498),
+            ("siglip-so400m-i18n-256", 1_127_430_706),
+            ("siglip2-b-32-256", 376_856_066),
+            ("siglip2-b-16-512", 375_823_874),
+            ("siglip2-l-16-512", 882_313_218),
+            ("siglip2-gopt-16-384", 1_871_885_426),
         ] {
             assert_eq!(find(name).unwrap().total_parameters(), total, "{name}");
         }

@@ -4,9 +4,10 @@
 //! for the MobileCLIPs that open_clip does not have; for licenses the model cards.
 
 use super::architectures::*;
-use super::{License, Model, Preprocess};
-use crate::models::config::Activation::{self, Gelu, QuickGelu};
-use Preprocess::{Half, OpenAi, OpenAiBilinear, Plain};
+use super::siglip::*;
+use super::{Languages, License, Model, Preprocess};
+use crate::models::config::Activation::{self, Gelu, GeluTanh, QuickGelu};
+use Preprocess::{Half, OpenAi, OpenAiBilinear, Plain, Squash};
 
 /// The license of OpenAI's code. OpenAI states none for the weights (openai/CLIP, issues 203 and 241); timm's copy of
 /// ViT-B/32 states `apache-2.0`.
@@ -19,12 +20,17 @@ const APPLE: License = License { id: "apple-amlr", confirmed: true };
 /// [`APPLE`] for repositories whose license was not read.
 const APPLE_PRESUMED: License = License { confirmed: false, ..APPLE };
 
+/// From the cards of Google's repositories and of timm's copies.
+const APACHE: License = License { id: "apache-2.0", confirmed: true };
+/// [`APACHE`] for repositories whose license was not read.
+const APACHE_PRESUMED: License = License { confirmed: false, ..APACHE };
+
 /// open_clip's checkpoint, which every repository has except Apple's own.
 const OPEN_CLIP: &str = "open_clip_model.safetensors";
 
 // By family and size. Apple's own `.pt` files are used where open_clip's are not published.
 #[rustfmt::skip]
-pub(super) static MODELS: [Model; 25] = [
+pub(super) static MODELS: [Model; 50] = [
     openai("vit-b-32-openai", &["vit-b-32"], &B_32, "timm/vit_base_patch32_clip_224.openai"),
     openai("vit-b-16-openai", &["vit-b-16"], &B_16, "timm/vit_base_patch16_clip_224.openai"),
     openai("vit-l-14-openai", &["vit-l-14"], &L_14, "timm/vit_large_patch14_clip_224.openai"),
@@ -50,6 +56,31 @@ pub(super) static MODELS: [Model; 25] = [
     mobileclip("mobileclip2-s3", &MCI_3, OpenAiBilinear, APPLE, "timm/MobileCLIP2-S3-OpenCLIP").also(&["apple/MobileCLIP2-S3"]),
     mobileclip("mobileclip2-s4", &MCI_4, OpenAiBilinear, APPLE_PRESUMED, "timm/MobileCLIP2-S4-OpenCLIP").also(&["apple/MobileCLIP2-S4"]),
     mobileclip("mobileclip2-l-14", &MCI_L, OpenAi, APPLE, "timm/MobileCLIP2-L-14-OpenCLIP").also(&["apple/MobileCLIP2-L-14"]),
+    siglip("siglip-b-16-224", &SIGLIP_B_16_224, Gelu, APACHE, "timm/ViT-B-16-SigLIP").also(&["google/siglip-base-patch16-224"]),
+    siglip("siglip-b-16-256", &SIGLIP_B_16_256, Gelu, APACHE_PRESUMED, "timm/ViT-B-16-SigLIP-256").also(&["google/siglip-base-patch16-256"]),
+    siglip("siglip-b-16-384", &SIGLIP_B_16_384, Gelu, APACHE_PRESUMED, "timm/ViT-B-16-SigLIP-384").also(&["google/siglip-base-patch16-384"]),
+    siglip("siglip-b-16-512", &SIGLIP_B_16_512, Gelu, APACHE_PRESUMED, "timm/ViT-B-16-SigLIP-512").also(&["google/siglip-base-patch16-512"]),
+    siglip("siglip-b-i18n-256", &SIGLIP_B_16_I18N_256, Gelu, APACHE_PRESUMED, "timm/ViT-B-16-SigLIP-i18n-256").multilingual().also(&["google/siglip-base-patch16-256-multilingual"]),
+    siglip("siglip-l-16-256", &SIGLIP_L_16_256, Gelu, APACHE_PRESUMED, "timm/ViT-L-16-SigLIP-256").also(&["google/siglip-large-patch16-256"]),
+    siglip("siglip-l-16-384", &SIGLIP_L_16_384, Gelu, APACHE_PRESUMED, "timm/ViT-L-16-SigLIP-384").also(&["google/siglip-large-patch16-384"]),
+    siglip("siglip-so400m-14-224", &SIGLIP_SO400M_14_224, Gelu, APACHE_PRESUMED, "timm/ViT-SO400M-14-SigLIP").also(&["google/siglip-so400m-patch14-224"]),
+    siglip("siglip-so400m-14-384", &SIGLIP_SO400M_14_384, Gelu, APACHE, "timm/ViT-SO400M-14-SigLIP-384").also(&["google/siglip-so400m-patch14-384"]),
+    siglip("siglip-so400m-i18n-256", &SIGLIP_SO400M_16_I18N_256, Gelu, APACHE_PRESUMED, "timm/ViT-SO400M-16-SigLIP-i18n-256").multilingual(),
+    siglip("siglip2-b-32-256", &SIGLIP2_B_32_256, GeluTanh, APACHE_PRESUMED, "timm/ViT-B-32-SigLIP2-256").multilingual().also(&["google/siglip2-base-patch32-256"]),
+    siglip("siglip2-b-16-224", &SIGLIP2_B_16_224, GeluTanh, APACHE, "timm/ViT-B-16-SigLIP2").multilingual().also(&["google/siglip2-base-patch16-224"]),
+    siglip("siglip2-b-16-256", &SIGLIP2_B_16_256, GeluTanh, APACHE, "timm/ViT-B-16-SigLIP2-256").multilingual().also(&["google/siglip2-base-patch16-256"]),
+    siglip("siglip2-b-16-384", &SIGLIP2_B_16_384, GeluTanh, APACHE, "timm/ViT-B-16-SigLIP2-384").multilingual().also(&["google/siglip2-base-patch16-384"]),
+    siglip("siglip2-b-16-512", &SIGLIP2_B_16_512, GeluTanh, APACHE, "timm/ViT-B-16-SigLIP2-512").multilingual().also(&["google/siglip2-base-patch16-512"]),
+    siglip("siglip2-l-16-256", &SIGLIP2_L_16_256, GeluTanh, APACHE_PRESUMED, "timm/ViT-L-16-SigLIP2-256").multilingual().also(&["google/siglip2-large-patch16-256"]),
+    siglip("siglip2-l-16-384", &SIGLIP2_L_16_384, GeluTanh, APACHE_PRESUMED, "timm/ViT-L-16-SigLIP2-384").multilingual().also(&["google/siglip2-large-patch16-384"]),
+    siglip("siglip2-l-16-512", &SIGLIP2_L_16_512, GeluTanh, APACHE_PRESUMED, "timm/ViT-L-16-SigLIP2-512").multilingual().also(&["google/siglip2-large-patch16-512"]),
+    siglip("siglip2-so400m-14-224", &SIGLIP2_SO400M_14_224, GeluTanh, APACHE_PRESUMED, "timm/ViT-SO400M-14-SigLIP2").multilingual().also(&["google/siglip2-so400m-patch14-224"]),
+    siglip("siglip2-so400m-14-378", &SIGLIP2_SO400M_14_378, GeluTanh, APACHE_PRESUMED, "timm/ViT-SO400M-14-SigLIP2-378").multilingual(),
+    siglip("siglip2-so400m-16-256", &SIGLIP2_SO400M_16_256, GeluTanh, APACHE_PRESUMED, "timm/ViT-SO400M-16-SigLIP2-256").multilingual().also(&["google/siglip2-so400m-patch16-256"]),
+    siglip("siglip2-so400m-16-384", &SIGLIP2_SO400M_16_384, GeluTanh, APACHE_PRESUMED, "timm/ViT-SO400M-16-SigLIP2-384").multilingual().also(&["google/siglip2-so400m-patch16-384"]),
+    siglip("siglip2-so400m-16-512", &SIGLIP2_SO400M_16_512, GeluTanh, APACHE_PRESUMED, "timm/ViT-SO400M-16-SigLIP2-512").multilingual().also(&["google/siglip2-so400m-patch16-512"]),
+    siglip("siglip2-gopt-16-256", &SIGLIP2_GOPT_16_256, GeluTanh, APACHE_PRESUMED, "timm/ViT-gopt-16-SigLIP2-256").multilingual().also(&["google/siglip2-giant-opt-patch16-256"]),
+    siglip("siglip2-gopt-16-384", &SIGLIP2_GOPT_16_384, GeluTanh, APACHE_PRESUMED, "timm/ViT-gopt-16-SigLIP2-384").multilingual().also(&["google/siglip2-giant-opt-patch16-384"]),
 ];
 
 type Arch = &'static Architecture;
@@ -83,6 +114,11 @@ const fn apple(
     Model { file, ..mobileclip(name, architecture, pre, license, repository) }
 }
 
+/// SigLIPs in open_clip's form; the activation is that of the text tower.
+const fn siglip(name: Text, architecture: Arch, activation: Activation, license: License, repository: Text) -> Model {
+    row(name, architecture, activation, Squash, license, repository)
+}
+
 const fn row(
     name: Text,
     architecture: Arch,
@@ -95,6 +131,7 @@ const fn row(
         name,
         aliases: &[],
         license,
+        languages: Languages::English,
         repository,
         other_repositories: &[],
         file: OPEN_CLIP,
@@ -107,9 +144,14 @@ const fn row(
 }
 
 impl Model {
-    /// Adds repositories with the same weights whose configuration files do not state the preprocessing.
+    /// Adds further repositories with the same weights.
     const fn also(self, other_repositories: &'static [Text]) -> Self {
         Model { other_repositories, ..self }
+    }
+
+    /// Notes that texts of many languages were in its training.
+    const fn multilingual(self) -> Self {
+        Model { languages: Languages::Multilingual, ..self }
     }
 
     /// Notes that no other model has the same shapes in a checkpoint layout.

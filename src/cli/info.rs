@@ -119,9 +119,12 @@ fn describe(summary: &Summary<'_>, name: Option<&str>) -> String {
             text.line("verified", if verify.damaged.is_empty() { "damaged between the tensors" } else { &tensors });
         }
     }
-    text.fields("", summary.model, &["image", "text", "logit_scale"]);
+    text.fields("", summary.model, &["image", "text", "logit_scale", "logit_bias"]);
     if let Some(logarithm) = summary.model.get("logit_scale").and_then(Value::as_f64) {
         text.line("logit scale", &format!("{:.2}, stored as its logarithm {logarithm:.4}", logarithm.exp()));
+    }
+    if let Some(bias) = summary.model.get("logit_bias").and_then(Value::as_f64) {
+        text.line("logit bias", &format!("{bias:.4}; a cosine has a probability by itself, the sigmoid of its logit"));
     }
     for tower in &summary.towers {
         text.heading(&format!("{} tower", tower.tower));

@@ -262,6 +262,26 @@ impl Clip {
         self.session.config.logit_bias
     }
 
+    /// The probability that a photo and a text with this cosine belong together, from 0 to 1, by the sigmoid that the
+    /// model was trained with; `None` for a model that was trained with another loss, whose cosines have no probability of
+    /// their own.
+    ///
+    /// `1 / (1 + exp(-(logit_scale · cosine + logit_bias)))`, for each pair by itself (Zhai et al., "Sigmoid Loss for
+    /// Language Image Pre-Training", 2023). The scale and the bias are trained. It answers whether something is in a photo
+    /// at all; the order of photos is that of their cosines.
+    ///
+    /// ```no_run
+    /// let clip = clippie_rs::Clip::open("siglip2-b-16-256.clippie")?;
+    /// let photo = clip.encode_images(&["beach.jpg"])?;
+    /// let words = clip.encode_texts(&["a dog on a beach"])?;
+    /// let likely = clip.probability(photo.row(0).dot(&words.row(0))).is_some_and(|p| p > 0.5);
+    /// # Ok::<(), clippie_rs::Error>(())
+    /// ```
+    #[must_use]
+    pub fn probability(&self, cosine: f32) -> Option<f32> {
+        self.session.probability(cosine)
+    }
+
     /// The configuration of the model.
     #[must_use]
     pub fn config(&self) -> &ModelConfig {

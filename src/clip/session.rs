@@ -103,6 +103,13 @@ impl Session {
         })
     }
 
+    /// See [`Clip::probability`](super::Clip::probability).
+    pub(super) fn probability(&self, cosine: f32) -> Option<f32> {
+        let bias = f64::from(self.config.logit_bias?);
+        let logit = f64::from(self.config.logit_scale).exp() * f64::from(cosine) + bias;
+        Some((1.0 / (1.0 + (-logit).exp())) as f32)
+    }
+
     /// Runs `work` on the thread pool of the options.
     pub(super) fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         self.pool.install(work)

@@ -100,7 +100,7 @@ impl TextEncoder {
         self.encode_all(&texts, out)
     }
 
-    /// Encodes token ids (start to end, padded with zeros or not): `[texts, embed_dim]`.
+    /// Encodes token ids (start to end, padded as the model pads or not): `[texts, embed_dim]`.
     ///
     /// # Errors
     /// Texts without ids or with more than the context holds; ids beyond the vocabulary.
@@ -143,6 +143,12 @@ impl TextEncoder {
     #[must_use]
     pub fn logit_bias(&self) -> Option<f32> {
         self.session.config.logit_bias
+    }
+
+    /// See [`Clip::probability`](super::Clip::probability).
+    #[must_use]
+    pub fn probability(&self, cosine: f32) -> Option<f32> {
+        self.session.probability(cosine)
     }
 
     /// Token positions of the model, start and end included.

@@ -173,12 +173,15 @@ pub(super) fn prepare(
         mapped => mapped?,
     };
     let checkpoint = &*checkpoint;
+    let number =
+        |name: &str| Ok::<f32, Error>(fold::vector(checkpoint, name)?.first().copied().unwrap_or(f64::NAN) as f32);
     let logit_scale = match &mapped.logit_scale {
-        Some(name) => fold::vector(checkpoint, name)?.first().copied().unwrap_or(f64::NAN) as f32,
+        Some(name) => number(name)?,
         // One tower alone has nothing to scale.
         None => 0.0,
     };
-    let described = describe::describe(checkpoint, &mapped, logit_scale, folder, options)?;
+    let logit_bias = mapped.logit_bias.as_deref().map(number).transpose()?;
+    let described = describe::describe(checkpoint, &mapped, (logit_scale, logit_bias), folder, options)?;
     Ok(Prepared { mapped, described })
 }
 

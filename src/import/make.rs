@@ -38,7 +38,7 @@ pub(super) fn jobs<'a>(
     }
     let job = |(layer, (drafted, source)): (Layer, &'a (Layer, Source))| {
         let mut tensors = layer.tensors();
-        if tensors != drafted.tensors() {
+        if !layer.has_same_source(drafted) {
             return Err(defect(&layer.path));
         }
         if tensors.iter().any(|tensor| tensor.stored_len().is_none_or(|len| len > MAX_ELEMENTS)) {
@@ -74,6 +74,15 @@ impl Job<'_> {
             }
             (LayerKind::Depthwise(spec), Source::Conv(source)) => {
                 conv::depthwise(checkpoint, source, spec.even_first(), buffer)?
+            }
+            (&LayerKind::Queries { heads, .. }, Source::PoolQueries { latent, query, keys, norm }) => {
+                let queries = fold::Queries { latent, query, keys, norm, heads };
+                fold::queries(checkpoint, queries, buffer)?;
+                Vec::new()
+            }
+            (LayerKind::Rows(_), Source::BiasedPositions { position, bias }) => {
+                fold::biased_positions(checkpoint, position, bias, buffer)?;
+                Vec::new()
             }
             (LayerKind::Rows(_) | LayerKind::Table(..), Source::Rows(name)) => {
                 fold::rows(checkpoint, name, buffer)?;

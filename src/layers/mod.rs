@@ -4,6 +4,7 @@
 //! the threads.
 
 mod attention;
+mod attention_pool;
 mod depthwise;
 mod linear;
 mod mlp;
@@ -13,6 +14,7 @@ mod squeeze_excite;
 mod strided_stem;
 
 pub(crate) use attention::Attention;
+pub(crate) use attention_pool::AttentionPool;
 pub(crate) use depthwise::Depthwise;
 pub(crate) use linear::Linear;
 pub(crate) use mlp::Mlp;

@@ -71,6 +71,16 @@ impl ModelConfig {
         if self.image.is_none() && self.text.is_none() {
             return Err(Error::Config("it has neither an image nor a text tower".into()));
         }
+        let of_image = self.image.as_ref().and_then(ImageConfig::fixed_embed_dim);
+        let of_text = self.text.as_ref().and_then(TextConfig::fixed_embed_dim);
+        for (tower, fixed) in [("image", of_image), ("text", of_text)] {
+            if let Some(fixed) = fixed.filter(|&fixed| fixed != self.embed_dim) {
+                let embed_dim = self.embed_dim;
+                return Err(Error::Config(format!(
+                    "embed_dim is {embed_dim}, but the embeddings of the {tower} tower are as long as its tokens, {fixed}"
+                )));
+            }
+        }
         self.image.as_ref().map_or(Ok(()), ImageConfig::validate)?;
         self.text.as_ref().map_or(Ok(()), TextConfig::validate)
     }

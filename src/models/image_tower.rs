@@ -6,6 +6,7 @@ use super::Error;
 use super::mci::{Mci, MciConfig};
 use super::scope::Scope;
 use super::settings::{OpenSettings, Sizes};
+use super::vit::config::ImagePooling;
 use super::vit::{Vit, VitConfig};
 use crate::layers::Exec;
 use crate::tensor::{Arena, NoScratch};
@@ -46,6 +47,14 @@ impl ImageConfig {
 
     pub(super) fn validate(&self) -> Result<(), Error> {
         each!(self, config => config.validate())
+    }
+
+    /// The length of the embeddings of a tower that does not project them: the width of its tokens.
+    pub(super) fn fixed_embed_dim(&self) -> Option<usize> {
+        match self {
+            ImageConfig::Vit(vit) if vit.pooling == ImagePooling::Attention => Some(vit.blocks.width),
+            ImageConfig::Vit(_) | ImageConfig::Mci(_) => None,
+        }
     }
 
     /// Settings that cannot be inferred from the tensors.

@@ -24,6 +24,9 @@ pub(crate) enum LayerKind {
     Linear(LinearSpec),
     /// `{path}.weight`, `[taps, channels]`, and `{path}.bias`, row-major.
     Depthwise(DepthwiseSpec),
+    /// `{path}.weight`, `[width, heads]` in panels: the constant queries of attention pooling, each multiplied with the
+    /// weights of its head's keys.
+    Queries { width: usize, heads: usize },
     /// The tensor `{path}`, row-major, of this shape.
     Rows(Vec<usize>),
     /// The tensor `{path}`, a lookup table: number of rows, and their width.
@@ -127,6 +130,17 @@ impl DepthwiseSpec {
 }
 
 impl Layer {
+    /// Whether the layer is made of the same tensors of a checkpoint as `other`. Only the number of heads may differ,
+    /// which a checkpoint does not tell.
+    pub(crate) fn has_same_source(&self, other: &Layer) -> bool {
+        match (&self.kind, &other.kind) {
+            (LayerKind::Queries { width, .. }, LayerKind::Queries { width: other_width, .. }) => {
+                width == other_width && self.path == other.path
+            }
+            _ => self.tensors() == other.tensors(),
+        }
+    }
+
     /// The layer's tensors in the order of the file, with `f32` elements.
     pub(crate) fn tensors(&self) -> Vec<TensorSpec> {
         let tensor = |suffix: &str, layout, shape: &[usize]| TensorSpec {
@@ -147,6 +161,7 @@ impl Layer {
                 let (weight, bias) = ([taps, spec.outputs()], [spec.outputs()]);
                 vec![tensor(".weight", Layout::Rows, &weight), tensor(".bias", Layout::Rows, &bias)]
             }
+            LayerKind::Queries { width, heads } => vec![tensor(".weight", Layout::Panels16, &[*width, *heads])],
             LayerKind::Rows(shape) => vec![tensor("", Layout::Rows, shape)],
             LayerKind::Table(rows, width) => vec![tensor("", Layout::Rows, &[*rows, *width])],
         }
@@ -235,6 +250,22 @@ impl<'a> Scope<'a> {
             Source::List(_) => {
                 self.list(path, LayerKind::Linear(spec));
                 Ok(Linear::unloaded(inputs, outputs))
+            }
+        }
+    }
+
+    /// Requests the constant queries of attention pooling.
+    pub(super) fn queries(&mut self, name: &str, width: usize, heads: usize) -> Result<Linear, Error> {
+        let path = self.at(name);
+        match self.source {
+            Source::File { weights, used } => {
+                *used += 1;
+                let weight = weights.tensor(&format!("{path}.weight"), Layout::Panels16, &[width, heads])?;
+                Ok(Linear::new(weight, None, width, heads))
+            }
+            Source::List(_) => {
+                self.list(path, LayerKind::Queries { width, heads });
+                Ok(Linear::unloaded(width, heads))
             }
         }
     }

@@ -53,6 +53,14 @@ impl TextConfig {
         each!(self, config => config.validate())
     }
 
+    /// The length of the embeddings of a tower that does not project them: the width of its tokens.
+    pub(super) fn fixed_embed_dim(&self) -> Option<usize> {
+        match self {
+            TextConfig::Transformer(text) if !text.projection => Some(text.blocks.width),
+            TextConfig::Transformer(_) | TextConfig::Hybrid(_) => None,
+        }
+    }
+
     /// Settings that cannot be inferred from the tensors.
     pub(crate) fn open_settings(&mut self) -> OpenSettings<'_> {
         each!(self, config => config.open_settings())

@@ -27,6 +27,7 @@ mod outputs;
 mod photos;
 mod preprocess;
 mod remedies;
+mod siglip;
 mod signals;
 mod streams;
 mod support;

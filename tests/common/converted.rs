@@ -22,6 +22,12 @@ pub fn weights(model: &Model, layout: Layout, seed: u64, folder: &Path) -> PathB
 /// Options that a user has to give for a model in this layout.
 fn options(model: &Model, layout: Layout) -> ConvertOptions {
     let mut options = ConvertOptions::default();
+    if let (Some(size), Layout::OpenClip | Layout::OpenClipBin) = (model.siglip(), layout)
+        && model.name.starts_with("tiny-")
+    {
+        // The name of a published image tower would state its heads; without it, its GELU is defined with erf.
+        return options.image_heads(size.image.heads);
+    }
     match (model.mobileclip(), layout) {
         // The configuration of Apple's files with open_clip's names has no preprocessing.
         (Some(size), Layout::Apple | Layout::ApplePrefixed) if !size.offer.has_apple_names() => {

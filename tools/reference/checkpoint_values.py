@@ -28,6 +28,7 @@ NORM_BIAS = (0.0, 0.3)
 EMBEDDING = (0.0, 1.0)
 POSITION = (0.0, 0.5)
 LOGIT_SCALE = (4.0, 0.5)
+LOGIT_BIAS = (-12.0, 3.0)
 CONV_BIAS = (0.0, 0.05)
 CONV_NORM_BIAS = (0.0, 0.06)
 RUNNING_MEAN = (0.0, 0.1)
@@ -80,6 +81,12 @@ def kind(name: str, shape) -> tuple[tuple[float, float], bool]:
 
     if name == "logit_scale":
         return LOGIT_SCALE, False
+    if name == "logit_bias":
+        return LOGIT_BIAS, False
+    if name == "text.text_projection.weight":
+        return weight(shape[1]), False
+    if name == "text.text_projection.bias":
+        return BIAS, False
     if name.startswith("text."):
         if name == "text.text_projection":
             return weight(shape[0]), False
@@ -141,7 +148,7 @@ def trunk_kind(name: str, shape) -> tuple[float, float]:
         )
         gain = next(gain for pattern, gain in gains if re.search(pattern, name))
         return conv_parameter(name, is_norm) or weight_range(shape, gain)
-    if name == "cls_token":
+    if name in ("cls_token", "attn_pool.latent"):
         return EMBEDDING
     if name == "pos_embed":
         return POSITION
@@ -151,7 +158,7 @@ def trunk_kind(name: str, shape) -> tuple[float, float]:
         return NORM_WEIGHT if name.endswith(".weight") else NORM_BIAS
     if name.endswith(".bias"):
         return BIAS
-    return weight_range(shape, ATTENTION_GAIN if ".qkv." in name else 1.0)
+    return weight_range(shape, ATTENTION_GAIN if re.search(r"\.(qkv|q|kv)\.", name) else 1.0)
 
 
 def hybrid_kind(name: str, shape) -> tuple[float, float]:

@@ -10,8 +10,8 @@ use crate::models::config;
 
 /// Convert a published checkpoint to a weights file
 ///
-/// Reads checkpoints of OpenAI's CLIP, open_clip, Hugging Face transformers and Apple's MobileCLIP: safetensors files,
-/// and PyTorch files, whose code is never executed. The configuration is taken from the files in the checkpoint's
+/// Reads checkpoints of OpenAI's CLIP, open_clip, Hugging Face transformers and Apple's MobileCLIP, and SigLIP's in the
+/// layouts of open_clip and transformers: safetensors files, and PyTorch files, whose code is never executed. The configuration is taken from the files in the checkpoint's
 /// folder, from the checkpoint's layout, or from --model; if a value is missing, the message names the option that sets
 /// it. Every field of these files is obeyed, known to change no embedding, or refused by name, and so is a vocabulary that
 /// is not CLIP's. Prefixes before all names (`module.`, `_orig_mod.`) are found by themselves. A checkpoint of one tower
@@ -83,6 +83,9 @@ pub(in crate::cli) enum Activation {
     /// GELU, defined with erf
     #[value(name = "gelu")]
     Gelu,
+    /// GELU, approximated with tanh
+    #[value(name = "gelu_tanh", alias = "gelu-tanh")]
+    GeluTanh,
     /// OpenAI's approximation with a sigmoid
     #[value(name = "quick_gelu", alias = "quick-gelu")]
     QuickGelu,
@@ -92,6 +95,7 @@ impl From<Activation> for config::Activation {
     fn from(activation: Activation) -> Self {
         match activation {
             Activation::Gelu => config::Activation::Gelu,
+            Activation::GeluTanh => config::Activation::GeluTanh,
             Activation::QuickGelu => config::Activation::QuickGelu,
         }
     }

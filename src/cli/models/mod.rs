@@ -165,7 +165,7 @@ fn table(rows: &[Row]) -> String {
             or_dash(row.embed_dim.map(|dim| dim.to_string())),
             or_dash(row.image_parameters.map(millions)),
             or_dash(row.text_parameters.map(millions)),
-            or_dash(row.gflop_per_image.map(|gflop| format!("{gflop:.1}"))),
+            or_dash(row.gflop_per_image.map(short)),
             row.license.unwrap_or("?").to_owned() + if row.license_note.is_some() { " *" } else { "" },
             row.source.clone(),
         ]
@@ -188,6 +188,11 @@ fn table(rows: &[Row]) -> String {
     text + LEGEND + "\n"
 }
 
+/// A number with one decimal, or with none from a thousand on.
+fn short(number: f64) -> String {
+    if number < 999.95 { format!("{number:.1}") } else { format!("{number:.0}") }
+}
+
 fn millions(parameters: u64) -> String {
-    format!("{:.1}", parameters as f64 / 1e6)
+    short(parameters as f64 / 1e6)
 }

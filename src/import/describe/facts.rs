@@ -19,6 +19,8 @@ pub(super) struct Facts {
     pub image: TowerFacts,
     pub text: TowerFacts,
     pub causal: Option<bool>,
+    /// Whether the model was trained with a sigmoid, as SigLIP.
+    pub sigmoid: Option<bool>,
     /// The pooled token of a text, if the draft does not tell it.
     pub pooling: Option<TextPooling>,
     /// How texts are cleaned before they become ids.
@@ -70,6 +72,8 @@ enum Claimed {
     AtMost(Quantity, usize),
     /// The image tower is this one, regardless of its open settings.
     ImageTower(Box<ImageConfig>),
+    /// The text tower has a projection, or has none.
+    TextProjection(bool),
 }
 
 /// A size that tensors determine.
@@ -143,6 +147,11 @@ impl Facts {
         self.claims.insert(0, Claim { field: field.into(), what });
     }
 
+    /// Adds the claim that the text tower has a projection, or has none.
+    pub(super) fn claim_text_projection(&mut self, field: impl Into<String>, projection: bool) {
+        self.claims.push(Claim { field: field.into(), what: Claimed::TextProjection(projection) });
+    }
+
     /// The side of the image in pixels: as stated, or that of the claimed tower.
     pub(super) fn image_size(&self) -> Option<usize> {
         let stated = self.claims.iter().find_map(|claim| match claim.what {
@@ -152,7 +161,7 @@ impl Facts {
         stated.or_else(|| {
             self.claims.iter().find_map(|claim| match &claim.what {
                 Claimed::ImageTower(image) => Some(image.image_size()),
-                Claimed::Size(..) | Claimed::AtMost(..) => None,
+                Claimed::Size(..) | Claimed::AtMost(..) | Claimed::TextProjection(_) => None,
             })
         })
     }
@@ -160,6 +169,21 @@ impl Facts {
     /// Whether the tensors confirm every claim.
     pub(super) fn agrees(&self, draft: &ModelConfig) -> bool {
         self.claims.iter().all(|claim| !claim.what.applies(draft) || claim.what.compare(draft).is_ok())
+    }
+
+    /// Fails if the source describes a model of another family than that of the checkpoint at `path`.
+    pub(super) fn check_family(&self, path: &Path, sigmoid: bool) -> Result<(), Error> {
+        let name = |sigmoid: bool| if sigmoid { "SigLIP" } else { "CLIP" };
+        match self.sigmoid {
+            Some(claimed) if claimed != sigmoid => Err(Error::Contradiction {
+                path: path.to_owned(),
+                claimant: self.source.clone(),
+                field: "kind of model".to_owned(),
+                claimed: name(claimed).to_owned(),
+                found: name(sigmoid).to_owned(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Fails at the first claim that the tensors of the checkpoint at `path` deny.
@@ -183,6 +207,7 @@ impl Claimed {
     fn applies(&self, draft: &ModelConfig) -> bool {
         match self {
             Claimed::ImageTower(_) => draft.image.is_some(),
+            Claimed::TextProjection(_) => draft.text.is_some(),
             Claimed::Size(quantity, _) | Claimed::AtMost(quantity, _) => match quantity.tower() {
                 Some(Tower::Image) => draft.image.is_some(),
                 Some(Tower::Text) => draft.text.is_some(),
@@ -196,6 +221,7 @@ impl Claimed {
         match self {
             Claimed::Size(_, value) | Claimed::AtMost(_, value) => value.to_string(),
             Claimed::ImageTower(image) => summary(Some(image)),
+            Claimed::TextProjection(projection) => projection_name(*projection).to_owned(),
         }
     }
 
@@ -208,6 +234,10 @@ impl Claimed {
                 Some(found) if found > *value => return Err(found.to_string()),
                 _ => return Ok(()),
             },
+            Claimed::TextProjection(claimed) => {
+                let found = !matches!(&draft.text, Some(TextConfig::Transformer(text)) if !text.projection);
+                return if found == *claimed { Ok(()) } else { Err(projection_name(found).to_owned()) };
+            }
             Claimed::ImageTower(claimed) => image.is_none_or(|image| image.has_same_tensors(claimed)),
         };
         if agrees { Ok(()) } else { Err(summary(image)) }
@@ -273,6 +303,10 @@ fn compare_image_size(value: usize, image: Sizes) -> Result<(), String> {
         true => Ok(()),
         false => Err(format!("{} ({grid} patches of {patch} a side)", grid.saturating_mul(patch))),
     }
+}
+
+fn projection_name(projection: bool) -> &'static str {
+    if projection { "linear" } else { "none" }
 }
 
 /// An image tower in a few words: its published name, if it has one.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::facts::{Facts, Heads, Quantity, TowerFacts};
 use super::json::{Fields, has};
+use super::siglip;
 use super::tables::huggingface as tables;
 use crate::import::error::{Error, printable};
 use crate::models::config::{Activation, TextPooling};
@@ -20,7 +21,20 @@ pub(super) fn recognise(root: &Value) -> bool {
 
 /// Reads the file at `path`.
 pub(super) fn facts(path: &Path, root: &Value) -> Result<Facts, Error> {
+    let model_type = root.get("model_type").and_then(Value::as_str).unwrap_or_default();
+    match model_type {
+        "siglip" | "siglip_text_model" | "siglip_vision_model" => return siglip::facts(path, root, model_type),
+        "siglip2" | "siglip2_text_model" | "siglip2_vision_model" => {
+            let reason = format!(
+                "`model_type` is `{model_type}`, which is not supported: a NaFlex model of SigLIP 2 takes images of any \
+                 shape; convert a model of a fixed size, such as google/siglip2-base-patch16-256"
+            );
+            return Err(Error::Config { path: path.to_owned(), reason });
+        }
+        _ => {}
+    }
     let mut facts = Facts::new(path.display().to_string());
+    facts.sigmoid = Some(false);
     facts.causal = Some(true);
     match root.get("model_type").and_then(Value::as_str) {
         Some("clip_text_model") => {

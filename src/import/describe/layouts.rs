@@ -1,13 +1,16 @@
 //! The settings that each checkpoint layout implies. Every other source takes precedence.
 
-use super::facts::{Facts, Quantity};
+use super::facts::{Facts, Heads, PreprocessFacts, Quantity};
+use crate::catalog::Trunk;
+use crate::import::recipes::siglip::GEMMA_ROWS;
 use crate::import::recipes::{Mapped, SourceLayout};
 use crate::models::config::{Activation, ImageConfig, ModelConfig, TextConfig};
-use crate::preprocess::{Interpolation, PreprocessConfig};
+use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
 
 /// What the layout of a checkpoint implies.
 pub(super) fn facts(mapped: &Mapped) -> Facts {
     match mapped.layout {
+        _ if mapped.sigmoid => siglip(mapped),
         SourceLayout::OpenAi => openai(),
         SourceLayout::Apple => apple(&mapped.draft),
         SourceLayout::OpenClip if mapped.timm => timm(&mapped.draft),
@@ -25,7 +28,13 @@ pub(super) fn without_image() -> Facts {
 
 /// A model that is published in the layout, as an example for messages.
 pub(super) fn example(mapped: &Mapped) -> &'static str {
-    if mapped.timm { "mobileclip2-s0" } else { "vit-b-32-openai" }
+    if mapped.sigmoid {
+        "siglip2-b-16-224"
+    } else if mapped.timm {
+        "mobileclip2-s0"
+    } else {
+        "vit-b-32-openai"
+    }
 }
 
 /// OpenAI's: all its models share their activation and preprocessing.
@@ -76,6 +85,41 @@ fn timm(draft: &ModelConfig) -> Facts {
 fn clip() -> Facts {
     let mut facts = Facts::new("the layout");
     facts.causal = Some(true);
+    facts
+}
+
+/// SigLIP's. The original and transformers compute GELU by tanh in both towers; timm and open_clip follow them in some
+/// towers only, by the sizes of the tower (timm) and by the generation of the model (open_clip), which shows in the
+/// vocabulary. transformers resizes photos for SigLIP 2 with another filter than open_clip.
+fn siglip(mapped: &Mapped) -> Facts {
+    let mut facts = Facts::new("SigLIP's layout");
+    let second = mapped.draft.text.as_ref().map(|text| text.vocab_size() == GEMMA_ROWS);
+    let hugging_face = mapped.layout == SourceLayout::HuggingFace;
+    facts.causal = Some(false);
+    facts.image.norm_eps = Some(1e-6);
+    facts.text.norm_eps = Some(1e-6);
+    let trunk = mapped.draft.image.as_ref().and_then(Trunk::of_config);
+    facts.image.heads = trunk.and_then(Trunk::heads).map(Heads::Count);
+    // The towers of SO400M alone have other heads than of 64 channels; the giant's text tower is one of them.
+    let text_width = mapped.draft.text.as_ref().and_then(|text| text.sizes().width);
+    facts.text.heads = (text_width == Some(1152)).then_some(Heads::Count(16));
+    if hugging_face {
+        facts.set_activation(Activation::GeluTanh);
+    } else {
+        facts.image.activation = trunk.map(|trunk| trunk.activation);
+        facts.text.activation = second.map(|second| if second { Activation::GeluTanh } else { Activation::Gelu });
+    }
+    let bilinear = match second {
+        Some(second) => Some(hugging_face && second),
+        // An image tower alone does not show its generation.
+        None => (!hugging_face).then_some(false),
+    };
+    facts.preprocess = PreprocessFacts {
+        mean: Some([0.5; 3]),
+        std: Some([0.5; 3]),
+        interpolation: bilinear.map(|bilinear| if bilinear { Interpolation::Bilinear } else { Interpolation::Bicubic }),
+        resize: Some(ResizeMode::Squash),
+    };
     facts
 }
 

@@ -18,6 +18,7 @@ mod pipeline;
 mod processor;
 mod resolve;
 mod sidecars;
+mod siglip;
 mod tables;
 mod tokenizer;
 mod vocabulary;
@@ -39,6 +40,7 @@ use crate::tokenizer::{Clean, Tokenizer, TokenizerConfig};
 use crate::weights::Tower;
 use facts::{Facts, Heads};
 use resolve::Sources;
+use sidecars::Texts;
 
 /// The model of a checkpoint.
 #[derive(Debug)]
@@ -53,7 +55,7 @@ pub(super) struct Described {
 pub(super) fn describe(
     checkpoint: &Checkpoint,
     mapped: &Mapped,
-    logit_scale: f32,
+    (logit_scale, logit_bias): (f32, Option<f32>),
     folder: Option<&Path>,
     options: &ConvertOptions,
 ) -> Result<Described, Error> {
@@ -61,11 +63,13 @@ pub(super) fn describe(
     let draft = &mapped.draft;
     let sources = Sources { path, all: sources(mapped, folder, options)? };
     for source in &sources.all {
+        source.check_family(path, mapped.sigmoid)?;
         source.check(path, draft)?;
     }
 
     let mut config = draft.clone();
     config.logit_scale = logit_scale;
+    config.logit_bias = logit_bias;
     let kind = config.image.as_ref().map_or("absent", ImageConfig::kind);
     let image = config.image.as_mut().map(ImageConfig::open_settings).unwrap_or_default();
     let text = config.text.as_mut().map(TextConfig::open_settings).unwrap_or_default();
@@ -80,7 +84,7 @@ pub(super) fn describe(
     let preprocess = resolved.preprocess;
     let clean = sources.first(|facts| facts.clean).unwrap_or(Clean::Lower);
     let tokenizer = TokenizerConfig::clip().with_clean(clean);
-    vocabulary::warn(path, &config);
+    vocabulary::warn(path, &config, mapped.sigmoid);
     match config.validate() {
         Ok(()) => Ok(Described { config, preprocess, tokenizer, model_name }),
         Err(models::Error::Config(reason)) => sources.undetermined(format!("its model cannot be run: {reason}")),
@@ -96,7 +100,12 @@ fn sources(mapped: &Mapped, folder: Option<&Path>, options: &ConvertOptions) -> 
     }
     // Texts are read with the vocabulary only by a text tower that has its rows.
     let vocabulary = mapped.draft.text.as_ref().is_some_and(|text| Tokenizer::clip().serves(text.vocab_size()));
-    all.extend(sidecars::read(options.config.as_deref(), folder, mapped.layout, vocabulary)?);
+    let texts = match (mapped.sigmoid, vocabulary) {
+        (true, _) => Texts::Pieces,
+        (false, true) => Texts::Clip,
+        (false, false) => Texts::Unknown,
+    };
+    all.extend(sidecars::read(options.config.as_deref(), folder, mapped.layout, texts)?);
     all.push(layouts::facts(mapped));
     if mapped.draft.image.is_none() {
         all.push(layouts::without_image());

@@ -13,7 +13,7 @@ pub(super) fn facts(name: &str) -> Result<Facts, Error> {
     }
     let shown = printable(name);
     let reason = if catalog::is_unsupported(name) {
-        format!("model `{shown}` is not supported yet; vision transformers and MobileCLIP are")
+        format!("model `{shown}` is not supported yet; vision transformers, MobileCLIP and SigLIP are")
     } else {
         let names: Vec<&str> = catalog::models().iter().map(|model| model.name).collect();
         format!("model `{shown}` is not known; known are {}", names.join(", "))
@@ -37,8 +37,12 @@ fn of_model(model: &Model) -> Facts {
     let ModelConfig { embed_dim, image, text, .. } = model.config();
     let mut facts = Facts::new(format!("model `{}`", model.name));
     facts.model_name = Some(model.name.to_owned());
-    facts.set_activation(model.activation);
-    facts.preprocess = model.preprocess().into();
+    // SigLIP's differ between the layouts in which it is published.
+    if !model.is_sigmoid() {
+        facts.set_activation(model.activation);
+        facts.preprocess = model.preprocess().into();
+    }
+    facts.sigmoid = Some(model.is_sigmoid());
     if let Some(image) = image {
         claim_image(&mut facts, model, image);
     }

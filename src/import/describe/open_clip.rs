@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use super::facts::{Facts, Heads, Quantity};
 use super::json::{Fields, has};
+use super::tables::Table;
 use super::tables::open_clip as tables;
 use crate::catalog::Trunk;
 use crate::import::error::{Error, printable};
-use crate::models::config::Activation;
+use crate::models::config::{Activation, TextPooling};
 use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
 use crate::tokenizer::{Clean, END};
 
@@ -24,12 +25,14 @@ pub(super) fn recognise(root: &Value) -> bool {
 pub(super) fn facts(path: &Path, root: &Value) -> Result<Facts, Error> {
     let mut facts = Facts::new(path.display().to_string());
     if !has(root, "model_cfg") {
-        model(&Fields::root(path, root, &tables::MODEL)?, &mut facts)?;
+        let (table, sigmoid) = table_of(root);
+        model(&Fields::root(path, root, table)?, sigmoid, &mut facts)?;
         return Ok(facts);
     }
     let root = Fields::root(path, root, &tables::FILE)?;
-    if let Some(cfg) = root.object("model_cfg", &tables::MODEL)? {
-        model(&cfg, &mut facts)?;
+    let (table, sigmoid) = root.get("model_cfg").map_or((&tables::MODEL, false), table_of);
+    if let Some(cfg) = root.object("model_cfg", table)? {
+        model(&cfg, sigmoid, &mut facts)?;
     }
     // Without `preprocess_cfg` the file describes only the architecture and leaves the preprocessing open.
     if let Some(cfg) = root.object("preprocess_cfg", &tables::PREPROCESS)? {
@@ -38,7 +41,14 @@ pub(super) fn facts(path: &Path, root: &Value) -> Result<Facts, Error> {
     Ok(facts)
 }
 
-fn model(model: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
+/// The fields of a `model_cfg`, and whether it is of a SigLIP: its image tower pools by attention (`map`).
+fn table_of(model: &Value) -> (&'static Table, bool) {
+    let sigmoid = model.get("vision_cfg").and_then(|cfg| cfg.get("timm_pool")).and_then(Value::as_str) == Some("map");
+    (if sigmoid { &tables::MODEL_SIGLIP } else { &tables::MODEL }, sigmoid)
+}
+
+fn model(model: &Fields<'_>, sigmoid: bool, facts: &mut Facts) -> Result<(), Error> {
+    facts.sigmoid = Some(sigmoid);
     let activation = match model.bool("quick_gelu")?.unwrap_or(false) {
         true => Activation::QuickGelu,
         false => Activation::Gelu,
@@ -46,11 +56,15 @@ fn model(model: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
     facts.claim(model.name("embed_dim"), Quantity::EmbedDim, model.usize("embed_dim")?);
 
     let timm = model.get("vision_cfg").is_some_and(|cfg| cfg.get("timm_model_name").is_some_and(is_set));
-    let table = if timm { &tables::VISION_TIMM } else { &tables::VISION };
+    let table = match (timm, sigmoid) {
+        (true, true) => &tables::VISION_SIGLIP,
+        (true, false) => &tables::VISION_TIMM,
+        (false, _) => &tables::VISION,
+    };
     let Some(vision) = model.object("vision_cfg", table)? else {
         return model.error("vision_cfg", "is missing");
     };
-    let Some(text) = model.object("text_cfg", &tables::TEXT)? else {
+    let Some(text) = model.object("text_cfg", if sigmoid { &tables::TEXT_SIGLIP } else { &tables::TEXT })? else {
         return model.error("text_cfg", "is missing");
     };
     facts.claim(vision.name("image_size"), Quantity::ImageSize, vision.side("image_size")?);
@@ -60,8 +74,14 @@ fn model(model: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
         facts.image.activation = Some(activation);
         vision_native(&vision, facts)?;
     }
-    facts.text.activation = Some(activation);
-    self::text(&text, facts)
+    facts.text.activation = Some(match tanh(&text, sigmoid)? {
+        true if activation == Activation::QuickGelu => {
+            return text.error("act_kwargs", "has no meaning with `quick_gelu`");
+        }
+        true => Activation::GeluTanh,
+        false => activation,
+    });
+    self::text(&text, sigmoid, facts)
 }
 
 /// Whether Python takes a value for true.
@@ -82,7 +102,7 @@ fn vision_timm(vision: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
             return vision.error("timm_pool", &reason);
         }
     }
-    facts.image.activation = Some(Activation::Gelu);
+    facts.image.activation = Some(trunk.activation);
     facts.claim_trunk(vision.name("timm_model_name"), trunk);
     Ok(())
 }
@@ -98,9 +118,23 @@ fn vision_native(vision: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
     Ok(())
 }
 
-fn text(text: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
+/// Whether `act_kwargs` asks for GELU by tanh; only a SigLIP's text tower may.
+fn tanh(text: &Fields<'_>, sigmoid: bool) -> Result<bool, Error> {
+    let kwargs = if sigmoid { text.object("act_kwargs", &tables::ACTIVATION)? } else { None };
+    Ok(match &kwargs {
+        None => false,
+        Some(kwargs) => match kwargs.str("approximate")? {
+            None | Some("none") => false,
+            Some("tanh") => true,
+            Some(_) => return kwargs.error("approximate", "is neither `tanh` nor `none`"),
+        },
+    })
+}
+
+fn text(text: &Fields<'_>, sigmoid: bool, facts: &mut Facts) -> Result<(), Error> {
     let width = text.usize("width")?;
-    facts.text.norm_eps = norm_eps(text)?;
+    // The layout's epsilon is not that of open_clip's class, which such a file states.
+    facts.text.norm_eps = norm_eps(text)?.or(sigmoid.then_some(1e-5));
     facts.text.heads = Some(Heads::Count(text.usize("heads")?.unwrap_or(8)));
     facts.causal = Some(!text.bool("no_causal_mask")?.unwrap_or(false));
     facts.claim(text.name("context_length"), Quantity::ContextLength, text.usize("context_length")?);
@@ -112,6 +146,11 @@ fn text(text: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
     // CLIP's end of text has the largest id of a text, so both kinds take the same token.
     let end = text.usize("eos_id")?.unwrap_or(2);
     match text.str("pool_type")? {
+        Some("last") if sigmoid => facts.pooling = Some(TextPooling::LastPosition),
+        other if sigmoid => {
+            let reason = format!("is `{}`; SigLIP pools the `last` position", printable(other.unwrap_or("argmax")));
+            return text.error("pool_type", &reason);
+        }
         None | Some("argmax") => {}
         Some("eos") if end == END as usize => {}
         Some("eos") => {
@@ -122,6 +161,10 @@ fn text(text: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
             let reason = format!("is `{}`; `argmax` and `eos` are supported", printable(other));
             return text.error("pool_type", &reason);
         }
+    }
+    if sigmoid {
+        let linear = text.str("proj_type")?.unwrap_or("linear") == "linear";
+        facts.claim_text_projection(text.name("proj_type"), linear);
     }
     let kwargs = text.object("tokenizer_kwargs", &tables::TOKENIZER)?;
     facts.clean = Some(match &kwargs {

@@ -7,9 +7,11 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::facts::{Facts, Quantity};
+use super::facts::{Facts, PreprocessFacts, Quantity};
 use super::json::{Fields, has};
+use super::siglip;
 use super::tables::processor as tables;
+use super::tables::siglip as siglip_tables;
 use crate::import::error::Error;
 use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
 
@@ -23,10 +25,16 @@ pub(super) fn recognise(root: &Value) -> bool {
 /// Reads the file at `path`.
 pub(super) fn facts(path: &Path, root: &Value) -> Result<Facts, Error> {
     if !has(root, "image_processor") {
-        return image(&Fields::root(path, root, &tables::IMAGE)?);
+        return match siglip::is_processor(root) {
+            true => siglip::processor(&Fields::root(path, root, &siglip_tables::IMAGE)?),
+            false => image(&Fields::root(path, root, &tables::IMAGE)?),
+        };
     }
+    let is_siglip = root.get("image_processor").is_some_and(siglip::is_processor);
     let root = Fields::root(path, root, &tables::FILE_OF_ALL)?;
-    match root.object("image_processor", &tables::IMAGE)? {
+    let table = if is_siglip { &siglip_tables::IMAGE } else { &tables::IMAGE };
+    match root.object("image_processor", table)? {
+        Some(cfg) if is_siglip => siglip::processor(&cfg),
         Some(cfg) => image(&cfg),
         None => Ok(Facts::new(path.display().to_string())),
     }
@@ -34,37 +42,12 @@ pub(super) fn facts(path: &Path, root: &Value) -> Result<Facts, Error> {
 
 fn image(cfg: &Fields<'_>) -> Result<Facts, Error> {
     let mut facts = Facts::new(cfg.path().display().to_string());
-    let is_on = |field: &str| Ok::<bool, Error>(cfg.bool(field)?.unwrap_or(true));
-
-    let out = &mut facts.preprocess;
     let default = PreprocessConfig::openai(224);
-    let (mean, std) = (cfg.rgb("image_mean")?, cfg.rgb("image_std")?);
-    if is_on("do_normalize")? {
-        out.mean = Some(mean.unwrap_or(default.mean));
-        out.std = Some(std.unwrap_or(default.std));
-    } else {
-        out.mean = Some([0.0; 3]);
-        out.std = Some([1.0; 3]);
-    }
-    if !is_on("do_rescale")? {
-        return cfg.error("do_rescale", "is off, which is not supported");
-    }
-    if let Some(factor) = cfg.f64("rescale_factor")?
-        && (factor * 255.0 - 1.0).abs() > 1e-6
-    {
-        return cfg.error("rescale_factor", "is not 1/255, which is not supported");
-    }
-    // Pillow's numbering of filters.
-    out.interpolation = Some(match cfg.usize("resample")? {
-        None | Some(3) => Interpolation::Bicubic,
-        Some(2) => Interpolation::Bilinear,
-        Some(_) => return cfg.error("resample", "is neither 3 (bicubic) nor 2 (bilinear)"),
-    });
-    if !is_on("do_resize")? {
-        return cfg.error("do_resize", "is off, which is not supported");
-    }
+    let out = &mut facts.preprocess;
+    values(cfg, default.mean, default.std, out)?;
+    out.interpolation = Some(filter(cfg)?.unwrap_or(Interpolation::Bicubic));
     let crop = side(cfg, "crop_size")?;
-    let crop = if is_on("do_center_crop")? { Some(crop.unwrap_or(224)) } else { None };
+    let crop = if cfg.bool("do_center_crop")?.unwrap_or(true) { Some(crop.unwrap_or(224)) } else { None };
     let (resize, size) = size(cfg)?;
     match (resize, crop) {
         (ResizeMode::Shortest, None) => {
@@ -82,9 +65,49 @@ fn image(cfg: &Fields<'_>) -> Result<Facts, Error> {
     Ok(facts)
 }
 
+/// Reads how the values of pixels become those that a tower takes, with these defaults. Refuses photos as they are.
+pub(super) fn values(
+    cfg: &Fields<'_>,
+    default_mean: [f64; 3],
+    default_std: [f64; 3],
+    out: &mut PreprocessFacts,
+) -> Result<(), Error> {
+    let is_on = |field: &str| Ok::<bool, Error>(cfg.bool(field)?.unwrap_or(true));
+    let (mean, std) = (cfg.rgb("image_mean")?, cfg.rgb("image_std")?);
+    if is_on("do_normalize")? {
+        out.mean = Some(mean.unwrap_or(default_mean));
+        out.std = Some(std.unwrap_or(default_std));
+    } else {
+        out.mean = Some([0.0; 3]);
+        out.std = Some([1.0; 3]);
+    }
+    if !is_on("do_rescale")? {
+        return cfg.error("do_rescale", "is off, which is not supported");
+    }
+    if let Some(factor) = cfg.f64("rescale_factor")?
+        && (factor * 255.0 - 1.0).abs() > 1e-6
+    {
+        return cfg.error("rescale_factor", "is not 1/255, which is not supported");
+    }
+    if !is_on("do_resize")? {
+        return cfg.error("do_resize", "is off, which is not supported");
+    }
+    Ok(())
+}
+
+/// The resampling filter, in Pillow's numbering.
+pub(super) fn filter(cfg: &Fields<'_>) -> Result<Option<Interpolation>, Error> {
+    Ok(Some(match cfg.usize("resample")? {
+        None => return Ok(None),
+        Some(3) => Interpolation::Bicubic,
+        Some(2) => Interpolation::Bilinear,
+        Some(_) => return cfg.error("resample", "is neither 3 (bicubic) nor 2 (bilinear)"),
+    }))
+}
+
 /// How an image is resized, and to which side: `size` is a number or `{shortest_edge}` for its shorter side, or
 /// `{height, width}` for both.
-fn size(cfg: &Fields<'_>) -> Result<(ResizeMode, usize), Error> {
+pub(super) fn size(cfg: &Fields<'_>) -> Result<(ResizeMode, usize), Error> {
     let (mode, size) = match cfg.get("size") {
         Some(value @ Value::Object(_)) => {
             let size = cfg.child("size", value, &tables::SIZE)?;

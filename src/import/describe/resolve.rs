@@ -59,7 +59,7 @@ impl Sources<'_> {
             (is_activation_open, is_causal_open, image_size, mean, std, interpolation, resize)
         else {
             let flags = [
-                (is_activation_open, "activation", Some("--activation gelu|quick_gelu")),
+                (is_activation_open, "activation", Some("--activation gelu|gelu_tanh|quick_gelu")),
                 (is_causal_open, "direction of attention over text", None),
                 (image_size.is_none(), "image size", None),
                 (mean.is_none(), "mean", Some("--mean R,G,B")),

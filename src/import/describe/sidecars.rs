@@ -34,13 +34,23 @@ enum Kind {
     Tokenizer,
 }
 
-/// Reads the configuration files of a checkpoint in `folder`, and the file or folder that the user `named`. With
-/// `vocabulary`, the files of a vocabulary must hold CLIP's.
+/// What turns the texts of a model into ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Texts {
+    /// CLIP's tokenizer: the files of a vocabulary must hold CLIP's.
+    Clip,
+    /// Pieces that come with the model.
+    Pieces,
+    /// Nothing that is known here.
+    Unknown,
+}
+
+/// Reads the configuration files of a checkpoint in `folder`, and the file or folder that the user `named`.
 pub(super) fn read(
     named: Option<&Path>,
     folder: Option<&Path>,
     layout: SourceLayout,
-    vocabulary: bool,
+    texts: Texts,
 ) -> Result<Vec<Facts>, Error> {
     let mut given = None;
     let mut folders: Vec<&Path> = folder.into_iter().collect();
@@ -71,11 +81,11 @@ pub(super) fn read(
     let transformers = kind.unwrap_or(Kind::HuggingFace) == Kind::HuggingFace && layout == SourceLayout::HuggingFace;
     match of(&[Kind::Tokenizer]) {
         Some((_, facts)) => all.push(facts),
-        None if transformers => all.extend(tokenizers(&folders)?),
+        None if transformers && texts != Texts::Pieces => all.extend(tokenizers(&folders)?),
         None => {}
     }
     // A vocabulary that was named takes the place of the one beside the checkpoint, and `parse` has compared it.
-    if vocabulary && transformers && !named.is_some_and(words::is_vocabulary) {
+    if texts == Texts::Clip && transformers && !named.is_some_and(words::is_vocabulary) {
         words::check_folders(&folders)?;
     }
     match named {

@@ -6,8 +6,11 @@
 //! depend only on shapes. Convolutions are folded in `conv`.
 
 pub(super) mod conv;
+mod pool;
 
 use rayon::prelude::*;
+
+pub(super) use pool::{Queries, biased_positions, queries};
 
 use super::checkpoint::Checkpoint;
 use super::error::{Error, printable};
@@ -85,7 +88,7 @@ pub(super) fn linear(
         None => (vec![1.0; k], vec![0.0; k]),
     };
     let mut sums = vec![0f64; n];
-    for (sum, bias) in sums.iter_mut().zip(vectors(checkpoint, &linear.bias)?) {
+    for (sum, bias) in sums.iter_mut().zip(vectors(checkpoint, &linear.bias)?.into_iter().skip(linear.skip)) {
         *sum = bias;
     }
     let mut scales = match fold.layer_scale {
@@ -96,7 +99,7 @@ pub(super) fn linear(
     for factor in scales.iter_mut().take(scaled) {
         *factor *= scale;
     }
-    let source = Source { tensors: &weight, order: linear.order, k, n };
+    let source = Source { tensors: &weight, order: linear.order, k, n, skip: linear.skip };
 
     resize(checkpoint, out, n.div_ceil(PANEL) * PANEL * k)?;
     let panels = out.par_chunks_mut(PANEL * k.max(1)).zip(sums.par_chunks_mut(PANEL)).zip(scales.par_chunks(PANEL));
@@ -296,6 +299,7 @@ struct Source<'a> {
     order: Order,
     k: usize,
     n: usize,
+    skip: usize,
 }
 
 impl Source<'_> {
@@ -306,9 +310,9 @@ impl Source<'_> {
                 let mut line = [0f64; BLOCK];
                 let line = &mut line[..tile.len()];
                 // Stacked tensors have the same number of rows each.
-                let rows = (self.n / self.tensors.len().max(1)).max(1);
+                let rows = ((self.n + self.skip) / self.tensors.len().max(1)).max(1);
                 for column in 0..columns {
-                    let row = n + column;
+                    let row = self.skip + n + column;
                     if let Some(tensor) = self.tensors.get(row / rows) {
                         tensor.read_finite(row % rows * self.k + k, line)?;
                     }

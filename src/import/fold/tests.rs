@@ -85,12 +85,12 @@ fn folds_every_size_and_order_like_the_definition() {
         let scale = (n / 3, 0.3);
         let fold = Fold { norm: Some(&norm), scale: Some(scale), layer_scale: None };
 
-        let out_in = Linear { weight: names(&["w"]), order: Order::OutIn, bias: names(&["b"]), k, n };
+        let out_in = Linear { weight: names(&["w"]), order: Order::OutIn, bias: names(&["b"]), k, n, skip: 0 };
         let packed = linear(&made, &out_in, fold).unwrap();
         let wanted = plain(&|i, j| w[j * k + i], &b, Some((&gamma, &beta)), scale, k, n);
         assert!(packed.weight == wanted.0 && packed.bias == wanted.1, "{k} x {n}");
 
-        let in_out = Linear { weight: names(&["t"]), order: Order::InOut, bias: Names::new(), k, n };
+        let in_out = Linear { weight: names(&["t"]), order: Order::InOut, bias: Names::new(), k, n, skip: 0 };
         let packed = linear(&made, &in_out, Fold::default()).unwrap();
         let wanted = plain(&|i, j| w[i * n + j], &[], None, (0, 1.0), k, n);
         assert!(packed.weight == wanted.0 && packed.bias == wanted.1, "{k} x {n}");
@@ -119,7 +119,7 @@ fn folded_layers_compute_what_their_parts_do() {
         mean: "n.mean".into(),
         variance: "n.var".into(),
     });
-    let layer = Linear { weight: names(&["w"]), order: Order::OutIn, bias: names(&["b"]), k, n };
+    let layer = Linear { weight: names(&["w"]), order: Order::OutIn, bias: names(&["b"]), k, n, skip: 0 };
     let fold = Fold { norm: Some(&norm), scale: Some((16, 0.25)), layer_scale: Some("ls") };
     let packed = linear(&made, &layer, fold).unwrap();
     for o in 0..n {
@@ -157,7 +157,8 @@ fn stacked_tensors_are_one_matrix() {
         ("v", &[rows, k], parts[2].clone()),
         ("all", &[3 * rows, k], whole),
     ]);
-    let stacked = Linear { weight: names(&["q", "k", "v"]), order: Order::OutIn, bias: Names::new(), k, n: 3 * rows };
+    let stacked =
+        Linear { weight: names(&["q", "k", "v"]), order: Order::OutIn, bias: Names::new(), k, n: 3 * rows, skip: 0 };
     let single = Linear { weight: names(&["all"]), ..stacked.clone() };
     let (a, b) = (linear(&made, &stacked, Fold::default()), linear(&made, &single, Fold::default()));
     assert_eq!(a.unwrap().weight, b.unwrap().weight);
@@ -181,7 +182,7 @@ fn numbers_that_are_not_finite_or_do_not_fit_are_refused_by_name() {
         values[at] = bad;
         values
     };
-    let lin = Linear { weight: names(&["w"]), order: Order::OutIn, bias: Names::new(), k: 300, n: 40 };
+    let lin = Linear { weight: names(&["w"]), order: Order::OutIn, bias: Names::new(), k: 300, n: 40, skip: 0 };
     for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let made = checkpoint(&[("w", &[40, 300], values(39 * 300 + 299, bad))]);
         let error = linear(&made, &lin, Fold::default()).err().unwrap().to_string();

@@ -59,7 +59,7 @@ impl BlockNames {
                         let (k, n) = (target.inputs, target.outputs);
                         let weight = vec![names.take(named(&format!("{name}_weight")), &[n, k])];
                         let bias = vec![names.take(named(&format!("{name}_bias")), &[n])];
-                        Linear { weight, order: Order::OutIn, bias, k, n }
+                        Linear { weight, order: Order::OutIn, bias, k, n, skip: 0 }
                     }
                 };
                 Source::normed(norm, linear)

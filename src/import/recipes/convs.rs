@@ -198,6 +198,7 @@ impl<'t, 'a> Convs<'t, 'a> {
             bias: vec![self.names.take(format!("{name}.bias"), &[n])],
             k,
             n,
+            skip: 0,
         }
     }
 }

@@ -29,6 +29,9 @@ pub(in crate::import) fn map(checkpoint: &Checkpoint, options: &ConvertOptions) 
     if let Some(info) = checkpoint.tensors().find(|info| info.name.split('.').any(|part| part.starts_with("lora_"))) {
         return adapter(checkpoint, &format!("its tensor `{}` is of a LoRA adapter", printable(info.name)));
     }
+    if let Some(reason) = checkpoint.tensors().find_map(|info| naflex(info.name, info.shape)) {
+        return unsupported(checkpoint, reason);
+    }
     let found = prefixes(checkpoint)?;
     let prefixes = match &options.prefix {
         Some(prefix) => BTreeSet::from([chosen(checkpoint, prefix, &found)?]),
@@ -110,6 +113,8 @@ struct Candidate<'a> {
     draft: ModelConfig,
     sources: Vec<(Layer, Source)>,
     logit_scale: Option<String>,
+    logit_bias: Option<String>,
+    sigmoid: bool,
     /// The draft has no layers.
     refused: Option<String>,
     /// A layer that the layout does not have.
@@ -169,8 +174,10 @@ impl<'a> Candidate<'a> {
         // One tower alone has nothing to scale.
         let is_whole = draft.image.is_some() && draft.text.is_some();
         let logit_scale = (is_whole || names.has("logit_scale")).then(|| names.take_number("logit_scale"));
+        let sigmoid = recipe.is_sigmoid();
+        let logit_bias = (sigmoid && (is_whole || names.has("logit_bias"))).then(|| names.take_number("logit_bias"));
         let (layout, timm) = (recipe.layout(), names.has_prefix(timm::TRUNK));
-        Candidate { layout, timm, names, draft, sources, logit_scale, refused, without_source }
+        Candidate { layout, timm, names, draft, sources, logit_scale, logit_bias, sigmoid, refused, without_source }
     }
 
     fn is_complete(&self) -> bool {
@@ -197,7 +204,18 @@ impl<'a> Candidate<'a> {
         options: &ConvertOptions,
         prefixes: &BTreeSet<String>,
     ) -> Result<Mapped, Error> {
-        let Candidate { layout, timm, names, draft, sources, logit_scale, refused, without_source } = self;
+        let Candidate {
+            layout,
+            timm,
+            names,
+            draft,
+            sources,
+            logit_scale,
+            logit_bias,
+            sigmoid,
+            refused,
+            without_source,
+        } = self;
         if let Some(reason) = refused {
             return unsupported(checkpoint, &reason);
         }
@@ -231,7 +249,18 @@ impl<'a> Candidate<'a> {
         if let Some(path) = without_source {
             return unsupported(checkpoint, &format!("the {layout} layout has no `{path}`"));
         }
-        Ok(Mapped { layout, prefix, timm, draft, layers: sources, logit_scale, ignored, extra: left_out })
+        Ok(Mapped {
+            layout,
+            prefix,
+            timm,
+            draft,
+            layers: sources,
+            logit_scale,
+            logit_bias,
+            sigmoid,
+            ignored,
+            extra: left_out,
+        })
     }
 }
 
@@ -251,10 +280,19 @@ fn unknown<T>(checkpoint: &Checkpoint) -> Result<T, Error> {
         checkpoint,
         &format!(
             "its tensors ({}{}) are of no known layout; CLIP vision transformers of OpenAI, open_clip and \
-             Hugging Face and MobileCLIP of open_clip and Apple are supported",
+             Hugging Face, MobileCLIP of open_clip and Apple, and SigLIP of open_clip and Hugging Face are supported",
             some.join(", "),
             if rest == 0 { String::new() } else { format!(" and {rest} more") }
         ),
+    )
+}
+
+/// Why SigLIP 2's models of any image size are refused, if a tensor shows one: their patches are embedded by a matrix.
+fn naflex(name: &str, shape: &[usize]) -> Option<&'static str> {
+    let hugging_face = name.ends_with("vision_model.embeddings.patch_embedding.weight") && shape.len() == 2;
+    (hugging_face || name.ends_with("visual.trunk.embeds.proj.weight")).then_some(
+        "it is a NaFlex model of SigLIP 2, which takes images of any shape and is not supported; a model of a fixed size \
+         is, such as siglip2-b-16-256",
     )
 }
 
@@ -264,7 +302,8 @@ fn unsupported_tower<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<&'s
         if name.ends_with("visual.layer1.0.conv1.weight") {
             Some("it is a CLIP ModifiedResNet (RN50 and the like), which is not supported yet")
         } else {
-            name.contains(timm::TRUNK).then_some("its image tower is one of timm's that MobileCLIP does not have")
+            name.contains(timm::TRUNK)
+                .then_some("its image tower is one of timm's that neither MobileCLIP nor SigLIP has")
         }
     })
 }

@@ -13,10 +13,10 @@ pub(super) const LAYOUT: Layout = Layout {
 };
 
 /// Name prefixes of the towers' blocks.
-const IMAGE_BLOCKS: &str = "vision_model.encoder.layers.";
+pub(super) const IMAGE_BLOCKS: &str = "vision_model.encoder.layers.";
 const TEXT_BLOCKS: &str = "text_model.encoder.layers.";
 
-const BLOCK: BlockNames = BlockNames {
+pub(super) const BLOCK: BlockNames = BlockNames {
     attention_norm: "layer_norm1",
     qkv: Qkv::Separate(["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"]),
     out: "self_attn.out_proj",
@@ -25,13 +25,13 @@ const BLOCK: BlockNames = BlockNames {
     fc2: "mlp.fc2",
 };
 
-const PATCH: &str = "vision_model.embeddings.patch_embedding.weight";
-const POSITION: &str = "vision_model.embeddings.position_embedding.weight";
-const IMAGE_NORM: &str = "vision_model.post_layernorm";
+pub(super) const PATCH: &str = "vision_model.embeddings.patch_embedding.weight";
+pub(super) const POSITION: &str = "vision_model.embeddings.position_embedding.weight";
+pub(super) const IMAGE_NORM: &str = "vision_model.post_layernorm";
 const IMAGE_PROJECTION: &str = "visual_projection.weight";
 const TOKEN_EMBEDDING: &str = "text_model.embeddings.token_embedding.weight";
 const TEXT_POSITION: &str = "text_model.embeddings.position_embedding.weight";
-const TEXT_NORM: &str = "text_model.final_layer_norm";
+pub(super) const TEXT_NORM: &str = "text_model.final_layer_norm";
 const TEXT_PROJECTION: &str = "text_projection.weight";
 
 struct HuggingFace {
@@ -84,16 +84,23 @@ impl Recipe for HuggingFace {
                 let norm = names.take_norm(IMAGE_NORM, target.inputs);
                 Source::normed(norm, names.take_unbiased(IMAGE_PROJECTION, target))
             }
-            ["text", "token_embedding"] => Source::Rows(names.take(TOKEN_EMBEDDING.into(), &target.shape)),
-            ["text", "position"] => Source::Rows(names.take(TEXT_POSITION.into(), &target.shape)),
-            ["text", "blocks", i, part] => return BLOCK.source(names, &format!("{TEXT_BLOCKS}{i}"), part, target),
             ["text", "proj"] => {
                 let norm = names.take_norm(TEXT_NORM, target.inputs);
                 Source::normed(norm, names.take_unbiased(TEXT_PROJECTION, target))
             }
-            _ => return None,
+            _ => return text_source(names, target),
         })
     }
+}
+
+/// The tensors of a layer of the text tower before the projection.
+pub(super) fn text_source(names: &mut Checklist<'_>, target: &Target<'_>) -> Option<Source> {
+    Some(match target.path.get(1..)? {
+        ["token_embedding"] => Source::Rows(names.take(TOKEN_EMBEDDING.into(), &target.shape)),
+        ["position"] => Source::Rows(names.take(TEXT_POSITION.into(), &target.shape)),
+        ["blocks", i, part] => return BLOCK.source(names, &format!("{TEXT_BLOCKS}{i}"), part, target),
+        _ => return None,
+    })
 }
 
 /// Drafts the image tower and infers the length of the embeddings.
@@ -107,7 +114,7 @@ fn draft_image_tower(names: &mut Checklist<'_>) -> (ImageConfig, usize) {
     (ImageConfig::Vit(draft_vit(patch_size, grid, true, blocks)), embed_dim)
 }
 
-fn draft_text_tower(names: &mut Checklist<'_>) -> TextConfig {
+pub(super) fn draft_text_tower(names: &mut Checklist<'_>) -> TextConfig {
     let blocks = draft(names, TEXT_BLOCKS, TEXT_NORM);
     let d = blocks.width;
     let [vocab_size, _] = names.probe(TOKEN_EMBEDDING, [0, d]);
@@ -115,7 +122,7 @@ fn draft_text_tower(names: &mut Checklist<'_>) -> TextConfig {
     draft_text(context_length, vocab_size, blocks)
 }
 
-fn draft(names: &mut Checklist<'_>, prefix: &str, norm: &str) -> TransformerConfig {
+pub(super) fn draft(names: &mut Checklist<'_>, prefix: &str, norm: &str) -> TransformerConfig {
     let [width] = names.probe(&format!("{norm}.weight"), [0]);
     BLOCK.draft(names, prefix, 0, width)
 }

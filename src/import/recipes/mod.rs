@@ -13,6 +13,7 @@ mod huggingface;
 mod mci;
 mod names;
 mod native;
+pub(in crate::import) mod siglip;
 pub(super) mod source;
 mod timm;
 
@@ -28,8 +29,10 @@ use source::Source;
 
 pub(super) use find::map;
 
-/// All layouts, in the order in which they are tried: timm's before the text tower that it shares with the native one.
-const LAYOUTS: &[Layout] = &[timm::LAYOUT, native::LAYOUT, huggingface::LAYOUT, apple::LAYOUT];
+/// All layouts, in the order in which they are tried: SigLIP's before those whose names they share, timm's before the
+/// text tower that it shares with the native one.
+const LAYOUTS: &[Layout] =
+    &[siglip::OPEN_CLIP, siglip::HUGGING_FACE, timm::LAYOUT, native::LAYOUT, huggingface::LAYOUT, apple::LAYOUT];
 
 /// How a layout is found.
 struct Layout {
@@ -46,6 +49,11 @@ trait Recipe {
     /// The layout of this recipe.
     fn layout(&self) -> SourceLayout;
 
+    /// Whether the model was trained with a sigmoid, and so has a bias of its logits.
+    fn is_sigmoid(&self) -> bool {
+        false
+    }
+
     /// Infers the model from names and shapes. Other settings hold placeholders; see `models::config::OpenSettings`. A
     /// shape that cannot be inferred is recorded, and the draft continues with ones.
     fn draft(&mut self, names: &mut Checklist<'_>) -> ModelConfig;
@@ -61,9 +69,9 @@ pub enum SourceLayout {
     /// OpenAI's archives: native names and the buffers `input_resolution`, `context_length` and `vocab_size`.
     OpenAi,
     /// open_clip: native names without those buffers for its own vision transformers, timm's names for the image
-    /// towers of MobileCLIP.
+    /// towers of MobileCLIP and SigLIP.
     OpenClip,
-    /// Hugging Face transformers' `CLIPModel`.
+    /// Hugging Face transformers' `CLIPModel` and `SiglipModel`.
     HuggingFace,
     /// Apple's `ml-mobileclip`.
     Apple,
@@ -113,6 +121,9 @@ impl<'l> Target<'l> {
                 let ([height, width], outputs) = (spec.kernel, spec.outputs());
                 Target { path, inputs: spec.inputs, outputs, size: [outputs, 1, height, width], shape: Vec::new() }
             }
+            &LayerKind::Queries { width, .. } => {
+                Target { path, inputs: width, outputs: width, size: [0; 4], shape: Vec::new() }
+            }
             LayerKind::Rows(shape) => Target { path, inputs: 0, outputs: 0, size: [0; 4], shape: shape.clone() },
             LayerKind::Table(rows, width) => {
                 Target { path, inputs: 0, outputs: 0, size: [0; 4], shape: vec![*rows, *width] }
@@ -134,6 +145,10 @@ pub(super) struct Mapped {
     pub layers: Vec<(Layer, Source)>,
     /// The tensor with the natural logarithm of the logit scale; one tower alone may lack it.
     pub logit_scale: Option<String>,
+    /// The tensor with the bias of the logits of a model that was trained with a sigmoid.
+    pub logit_bias: Option<String>,
+    /// Whether the model was trained with a sigmoid: SigLIP.
+    pub sigmoid: bool,
     /// Tensors that are not weights.
     pub ignored: Vec<String>,
     /// Tensors in no tower, which the options leave out.
@@ -178,6 +193,7 @@ fn draft_text(context_length: usize, vocab_size: usize, blocks: TransformerConfi
         pad_id: 0,
         blocks,
         pooling: TextPooling::LargestId,
+        projection: true,
     })
 }
 

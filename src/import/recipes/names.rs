@@ -86,6 +86,10 @@ impl<'a> Checklist<'a> {
     /// Takes the tensor `name`, which must have `shape`.
     pub(super) fn take(&mut self, name: String, shape: &[usize]) -> String {
         let name = self.full(&name);
+        // Reported once, however many layers are made of it.
+        if !self.taken.insert(name.clone()) {
+            return name;
+        }
         match self.checkpoint.info(&name) {
             None => self.missing.push(name.clone()),
             Some(info) if info.shape != shape => {
@@ -93,7 +97,6 @@ impl<'a> Checklist<'a> {
             }
             Some(_) => {}
         }
-        self.taken.insert(name.clone());
         name
     }
 
@@ -122,26 +125,47 @@ impl<'a> Checklist<'a> {
         let mut take = |kind: &str, shape: &[usize]| -> Names {
             prefixes.iter().map(|prefix| self.take(format!("{prefix}.{kind}"), shape)).collect()
         };
-        Linear { weight: take("weight", &[n, k]), bias: take("bias", &[n]), order: Order::OutIn, k, n: target.outputs }
+        Linear {
+            weight: take("weight", &[n, k]),
+            bias: take("bias", &[n]),
+            order: Order::OutIn,
+            k,
+            n: target.outputs,
+            skip: 0,
+        }
     }
 
     /// Takes the weight `{name}`, `[outputs, inputs]`, of a layer without bias.
     pub(super) fn take_unbiased(&mut self, name: &str, target: &Target<'_>) -> Linear {
         let (k, n) = (target.inputs, target.outputs);
-        Linear { weight: vec![self.take(name.to_owned(), &[n, k])], order: Order::OutIn, bias: Vec::new(), k, n }
+        Linear {
+            weight: vec![self.take(name.to_owned(), &[n, k])],
+            order: Order::OutIn,
+            bias: Vec::new(),
+            k,
+            n,
+            skip: 0,
+        }
     }
 
     /// Takes a bare matrix `[inputs, outputs]`.
     pub(super) fn take_matrix(&mut self, name: &str, target: &Target<'_>) -> Linear {
         let (k, n) = (target.inputs, target.outputs);
-        Linear { weight: vec![self.take(name.to_owned(), &[k, n])], order: Order::InOut, bias: Vec::new(), k, n }
+        Linear {
+            weight: vec![self.take(name.to_owned(), &[k, n])],
+            order: Order::InOut,
+            bias: Vec::new(),
+            k,
+            n,
+            skip: 0,
+        }
     }
 
     /// Takes the convolution that embeds patches, `[width, 3, side, side]` without bias.
     pub(super) fn take_patch(&mut self, name: &str, target: &Target<'_>) -> Linear {
         let [_, _, side, _] = target.size;
         let weight = vec![self.take(name.to_owned(), &[target.outputs, 3, side, side])];
-        Linear { weight, order: Order::OutIn, bias: Vec::new(), k: target.inputs, n: target.outputs }
+        Linear { weight, order: Order::OutIn, bias: Vec::new(), k: target.inputs, n: target.outputs, skip: 0 }
     }
 
     /// Whether there is a tensor of this name.

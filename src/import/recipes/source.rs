@@ -20,6 +20,17 @@ pub(in crate::import) enum Source {
     Rows(String),
     /// The first rows of one tensor and the others of another of the same shape.
     SplitRows { first: String, rows: usize, rest: String },
+    /// The positions of patches, `[patches, width]`, and the bias of the convolution that embeds them.
+    BiasedPositions { position: String, bias: String },
+    /// The constant queries of attention pooling, multiplied with the weights of the keys.
+    PoolQueries {
+        /// `[width]`: what `query` makes the queries of all heads of.
+        latent: String,
+        query: Linear,
+        keys: Linear,
+        /// The norm before the keys.
+        norm: Norm,
+    },
     /// The class token and the positions of an image tower.
     ClassAndPositions {
         /// `[width]`
@@ -66,6 +77,8 @@ pub(in crate::import) struct Linear {
     pub k: usize,
     /// Outputs.
     pub n: usize,
+    /// Outputs of the tensors before the first that is used.
+    pub skip: usize,
 }
 
 /// Order of the dimensions of a linear layer's weight.

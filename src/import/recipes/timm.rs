@@ -14,13 +14,13 @@ pub(super) const TRUNK: &str = "visual.trunk.";
 /// Names that distinguish the towers.
 const MCI: &str = "visual.trunk.stem.";
 const STEM: &str = "visual.trunk.patch_embed.backbone.";
-const PATCH: &str = "visual.trunk.patch_embed.proj.weight";
+pub(super) const PATCH: &str = "visual.trunk.patch_embed.proj.weight";
 
-const POSITION: &str = "visual.trunk.pos_embed";
-const BLOCKS: &str = "visual.trunk.blocks.";
+pub(super) const POSITION: &str = "visual.trunk.pos_embed";
+pub(super) const BLOCKS: &str = "visual.trunk.blocks.";
 const HEAD: &str = "visual.trunk.head";
 
-const BLOCK: BlockNames = BlockNames {
+pub(super) const BLOCK: BlockNames = BlockNames {
     attention_norm: "norm1",
     qkv: Qkv::Linear("attn.qkv"),
     out: "attn.proj",

@@ -5,10 +5,12 @@
 //! sums of the exponentials. Keys, and so scores, are in panels of sixteen; padding and invisible keys are masked.
 
 mod keys;
+mod pool;
 pub(super) mod softmax;
 
 use std::ops::Range;
 
+pub(crate) use self::pool::{PoolShape, attention_pool, pool_scratch_len};
 use self::softmax::Scores;
 use super::Isa;
 use super::gemm::{Lhs, Rhs, balanced, gemm_inline};
@@ -203,9 +205,22 @@ mod tests {
     #[test]
     fn equals_the_plain_version() {
         for isa in Isa::available() {
-            for (tokens, heads, d) in
-                [(1, 1, 8), (2, 3, 8), (7, 2, 24), (16, 2, 16), (17, 3, 64), (29, 1, 33), (50, 12, 64), (77, 8, 64)]
-            {
+            for (tokens, heads, d) in [
+                (1, 1, 8),
+                (2, 3, 8),
+                (7, 2, 24),
+                (16, 2, 16),
+                (17, 3, 64),
+                (29, 1, 33),
+                (50, 12, 64),
+                (77, 8, 64),
+                (65, 3, 72),
+                (33, 2, 80),
+                (50, 2, 88),
+                (64, 2, 96),
+                (40, 2, 104),
+                (800, 1, 72),
+            ] {
                 let width = heads * d;
                 let mut qkv = reference::noise("qkv", tokens * 3 * width, 1.0);
                 qkv.resize(qkv.len() + PANEL, f32::NAN);

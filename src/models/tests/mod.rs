@@ -2,6 +2,7 @@
 
 mod description;
 mod mobileclip;
+mod siglip;
 
 pub(crate) use clippie_testkit::checkpoint;
 use clippie_testkit::checkpoint::{Layout, Model, golden};

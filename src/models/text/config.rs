@@ -23,6 +23,19 @@ pub struct TextTransformerConfig {
     pub blocks: TransformerConfig,
     /// How the tokens are pooled.
     pub pooling: TextPooling,
+    /// Whether a linear layer makes the embedding of the pooled token; without one, the last LayerNorm does. Absent for
+    /// `true`.
+    #[serde(skip_serializing_if = "is_true", default = "yes")]
+    pub projection: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 /// Which token of a text is projected to the embedding.

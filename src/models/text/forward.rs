@@ -1,9 +1,10 @@
 //! The text transformer: token and position embeddings, blocks, projection of the end-of-text token.
 //!
-//! Source: openai/CLIP `model.py` (`encode_text`); open_clip's native tower is the same.
+//! Source: openai/CLIP `model.py` (`encode_text`); open_clip's native tower is the same, and with other settings that of
+//! SigLIP.
 
 use super::config::TextTransformerConfig;
-use crate::layers::{Exec, Finish, Linear};
+use crate::layers::{Exec, Finish, LayerNorm, Linear};
 use crate::models::Stage;
 use crate::models::token_embedding::TokenEmbedding;
 use crate::models::transformer::{Scratch, Sequence, Transformer};
@@ -14,7 +15,15 @@ pub(crate) struct TextTransformer {
     pub(super) config: TextTransformerConfig,
     pub(super) embedding: TokenEmbedding,
     pub(super) transformer: Transformer,
-    pub(super) proj: Linear, // [D, embed_dim], with the last LayerNorm's affine part folded in
+    pub(super) head: Head,
+}
+
+/// What makes an embedding of the pooled token.
+pub(super) enum Head {
+    /// The last LayerNorm and a projection, `[D, embed_dim]`, into which its affine part is folded.
+    Projection(Linear),
+    /// The last LayerNorm alone.
+    Norm(LayerNorm),
 }
 
 impl TextTransformer {
@@ -63,9 +72,15 @@ impl TextTransformer {
         self.transformer.forward(exec, x, &sequences, scratch, pooled, |i, x| trace(Stage::Block(i), x));
 
         let count = texts.len();
-        let normed = &mut x[..count * d]; // the rows are no longer needed
-        self.transformer.norm().forward(exec, &pooled[..count * d], normed);
-        self.proj.forward(exec, normed, count, Finish::Store, out, self.proj.outputs());
+        let pooled = &pooled[..count * d];
+        match &self.head {
+            Head::Projection(proj) => {
+                let normed = &mut x[..count * d]; // the rows are no longer needed
+                self.transformer.norm().forward(exec, pooled, normed);
+                proj.forward(exec, normed, count, Finish::Store, out, proj.outputs());
+            }
+            Head::Norm(norm) => norm.forward(exec, pooled, &mut out[..count * d]),
+        }
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! The layers of a text transformer, in the order of the file.
 
 use super::config::TextTransformerConfig;
-use super::forward::TextTransformer;
+use super::forward::{Head, TextTransformer};
 use crate::models::Error;
 use crate::models::scope::{LinearSpec, Scope};
 use crate::models::token_embedding::TokenEmbedding;
@@ -13,7 +13,10 @@ impl TextTransformer {
         Ok(TextTransformer {
             embedding: TokenEmbedding::load(scope, config.vocab_size, config.context_length, d, config.pad_id)?,
             transformer: Transformer::load(scope, &config.blocks, config.causal)?,
-            proj: scope.linear("proj", LinearSpec::new(d, embed_dim))?,
+            head: match config.projection {
+                true => Head::Projection(scope.linear("proj", LinearSpec::new(d, embed_dim))?),
+                false => Head::Norm(scope.norm("ln_final", d, config.blocks.norm_eps)?),
+            },
             config: config.clone(),
         })
     }

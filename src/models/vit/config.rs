@@ -6,7 +6,7 @@ use crate::models::Error;
 use crate::models::settings::{OpenSettings, Sizes, within};
 use crate::models::transformer::config::TransformerConfig;
 
-/// A vision transformer: patches, class token, pre-norm blocks, a pooled token, its projection.
+/// A vision transformer: patches, class token, pre-norm blocks, pooling of the tokens to an embedding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -28,13 +28,16 @@ pub struct VitConfig {
     pub pooling: ImagePooling,
 }
 
-/// How the tokens of an image are pooled before the projection.
+/// How the tokens of an image become its embedding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ImagePooling {
-    /// The class token, after a LayerNorm.
+    /// The class token, after a LayerNorm and a projection.
     ClassToken,
+    /// A learned query attends to all tokens after a LayerNorm, with as many heads as the blocks; an MLP of the blocks'
+    /// hidden width follows (SigLIP). The embedding is as long as a token is wide.
+    Attention,
 }
 
 /// Three convolutions that embed a patch of 16 × 16 pixels: 4 × 4, 2 × 2 and 2 × 2, each with its size as stride.
@@ -63,10 +66,13 @@ impl VitConfig {
         within("image_size", self.image_size, 1..=4096)?;
         within("patch_size", self.patch_size, 1..=self.image_size)?;
         within("number of image tokens", self.tokens(), 2..=65_536)?;
-        if !self.class_token {
-            return Err(Error::Config("a vision transformer without a class token is not supported".into()));
+        if !self.class_token && self.pooling == ImagePooling::ClassToken {
+            return Err(Error::Config("a vision transformer that pools its class token has none".into()));
         }
         if let Some(stem) = &self.stem {
+            if !self.class_token {
+                return Err(Error::Config("a convolutional stem without a class token is not supported".into()));
+            }
             within("patch_size of a convolutional stem", self.patch_size, 16..=16)?;
             within("width of the stem", stem.width, 1..=16_384)?;
             within("padding of the stem", stem.padding, 0..=1)?;
@@ -88,15 +94,20 @@ impl VitConfig {
 
     /// The kind of tower, for messages.
     pub(crate) fn kind(&self) -> &'static str {
-        match self.stem {
-            Some(_) => "a vision transformer with convolutional stem",
-            None => "a vision transformer without convolutional stem",
+        match (&self.stem, self.pooling) {
+            (Some(_), _) => "a vision transformer with convolutional stem",
+            (None, ImagePooling::ClassToken) => "a vision transformer without convolutional stem",
+            (None, ImagePooling::Attention) => "a vision transformer with attention pooling",
         }
     }
 
     /// A short description, for messages.
     pub(crate) fn summary(&self) -> String {
-        let stem = if self.stem.is_some() { "a convolutional stem" } else { "no convolutional stem" };
+        let stem = match (&self.stem, self.pooling) {
+            (Some(_), _) => "a convolutional stem",
+            (None, ImagePooling::ClassToken) => "no convolutional stem",
+            (None, ImagePooling::Attention) => "attention pooling",
+        };
         let TransformerConfig { width, layers, .. } = self.blocks;
         format!("a vision transformer of width {width} with {layers} layers and {stem}")
     }

@@ -1,23 +1,32 @@
-//! The vision transformer: patches, class token, blocks, projection of the class token.
+//! The vision transformer: patches, class token, blocks, projection of the class token or pooling by attention.
 //!
-//! Source: openai/CLIP `model.py` (`VisionTransformer`); open_clip's native tower is the same.
+//! Sources: openai/CLIP `model.py` (`VisionTransformer`), and open_clip's native tower, which is the same; timm
+//! `vision_transformer.py` (`vit_*_siglip_*`).
 
 use super::config::VitConfig;
 use super::conv_stem::ConvStem;
-use crate::layers::{Exec, Finish, LayerNorm, Linear};
+use crate::layers::{AttentionPool, Exec, Finish, LayerNorm, Linear};
 use crate::models::Stage;
 use crate::models::transformer::{Scratch, Sequence, Transformer};
 use crate::tensor::{Arena, NoScratch};
 use crate::weights::TensorView;
 
-/// `L` tokens (class token first, then `g · g` patches) of `W` channels.
+/// `L` tokens (the class token first, if there is one, then `g · g` patches) of `W` channels.
 pub(crate) struct Vit {
     pub(super) config: VitConfig,
     pub(super) stem: Stem,
-    pub(super) position: TensorView, // [L, W], the class embedding added to row 0
+    pub(super) position: TensorView, // [L, W], the class embedding added to row 0, a bias of the patches to theirs
     pub(super) ln_pre: Option<LayerNorm>,
     pub(super) transformer: Transformer,
-    pub(super) proj: Linear, // [W, embed_dim], with the last LayerNorm's affine part folded in
+    pub(super) head: Head,
+}
+
+/// What follows the last LayerNorm, whose affine part is folded into it.
+pub(super) enum Head {
+    /// A projection of the class token, `[W, embed_dim]`.
+    Class(Linear),
+    /// Pooling of all tokens to `W` channels.
+    Attention(Box<AttentionPool>),
 }
 
 /// The patch embedding.
@@ -53,7 +62,12 @@ impl Vit {
             Stem::Patch(patch) => (rows.saturating_mul(patch.inputs()), 0),
             Stem::Conv(stem) => stem.scratch(grid),
         };
-        let lengths = [rows.saturating_mul(w), lens.normed.max(map), lens.wide.max(wide), lens.scores, images * w];
+        let (head, pooled) = match &self.head {
+            Head::Class(_) => (0, images * w),
+            Head::Attention(pool) => (pool.scratch(exec, images, tokens), 0),
+        };
+        let wide = lens.wide.max(wide).max(head);
+        let lengths = [rows.saturating_mul(w), lens.normed.max(map), wide, lens.scores, pooled];
         let [x, normed, wide, scores, pooled] = arena.split(lengths)?;
         let x = &mut x[..rows * w];
 
@@ -79,11 +93,19 @@ impl Vit {
 
         let sequences: Vec<Sequence> = (0..images).map(|i| Sequence { start: i * tokens, tokens, pooled: 0 }).collect();
         let scratch = Scratch { normed, wide, scores };
-        self.transformer.forward(exec, x, &sequences, scratch, pooled, |i, x| trace(Stage::Block(i), x));
-
-        let normed = &mut x[..images * w]; // the rows are no longer needed
-        self.transformer.norm().forward(exec, &pooled[..images * w], normed);
-        self.proj.forward(exec, normed, images, Finish::Store, out, self.proj.outputs());
+        match &self.head {
+            Head::Class(proj) => {
+                self.transformer.forward(exec, x, &sequences, scratch, pooled, |i, x| trace(Stage::Block(i), x));
+                let normed = &mut x[..images * w]; // the rows are no longer needed
+                self.transformer.norm().forward(exec, &pooled[..images * w], normed);
+                proj.forward(exec, normed, images, Finish::Store, out, proj.outputs());
+            }
+            Head::Attention(pool) => {
+                self.transformer.forward_all(exec, x, &sequences, scratch, |i, x| trace(Stage::Block(i), x));
+                self.transformer.norm().forward(exec, x, &mut normed[..rows * w]);
+                pool.forward(exec, normed, (images, tokens), wide, out);
+            }
+        }
         Ok(())
     }
 
@@ -93,7 +115,7 @@ impl Vit {
         let (tokens, inputs) = (self.tokens(), 3 * p * p);
         exec.rows(&mut out[..images * tokens * inputs], inputs, 16, |row, out| {
             let (image, token) = (row / tokens, row % tokens);
-            let Some(patch) = token.checked_sub(1) else {
+            let Some(patch) = token.checked_sub(usize::from(self.config.class_token)) else {
                 return out.fill(0.0);
             };
             let (top, left) = (patch / g * p, patch % g * p);

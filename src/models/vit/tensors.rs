@@ -1,11 +1,13 @@
 //! The layers of a vision transformer, in the order of the file.
 
-use super::config::{ConvStem as StemConfig, VitConfig};
+use super::config::{ConvStem as StemConfig, ImagePooling, VitConfig};
 use super::conv_stem::ConvStem;
-use super::forward::{Stem, Vit};
+use super::forward::{Head, Stem, Vit};
+use crate::layers::{AttentionPool, LayerNorm};
 use crate::models::Error;
 use crate::models::scope::{LinearSpec, Scope};
 use crate::models::transformer::Transformer;
+use crate::models::transformer::config::TransformerConfig;
 
 impl Vit {
     pub(crate) fn load(scope: &mut Scope<'_>, config: &VitConfig, embed_dim: usize) -> Result<Self, Error> {
@@ -21,10 +23,26 @@ impl Vit {
                 false => None,
             },
             transformer: Transformer::load(scope, &config.blocks, false)?,
-            proj: scope.linear("proj", LinearSpec::new(w, embed_dim))?,
+            head: match config.pooling {
+                ImagePooling::ClassToken => Head::Class(scope.linear("proj", LinearSpec::new(w, embed_dim))?),
+                ImagePooling::Attention => Head::Attention(Box::new(pool(&mut scope.child("pool"), config)?)),
+            },
             config: config.clone(),
         })
     }
+}
+
+/// Loads the attention pooling. The affine parts of the norms, the queries and their scale are folded into the weights.
+fn pool(scope: &mut Scope<'_>, config: &VitConfig) -> Result<AttentionPool, Error> {
+    let TransformerConfig { width, heads, mlp_width, activation, norm_eps, .. } = config.blocks;
+    Ok(AttentionPool {
+        heads,
+        queries: scope.queries("queries", width, heads)?,
+        values: scope.linear("values", LinearSpec::new(width, width))?,
+        out: scope.linear("out", LinearSpec::new(width, width))?,
+        norm: LayerNorm::new(width, norm_eps),
+        mlp: scope.mlp(width, mlp_width, activation.into())?,
+    })
 }
 
 impl ConvStem {

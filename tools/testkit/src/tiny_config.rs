@@ -1,4 +1,4 @@
-//! Configurations of MobileCLIPs with unpublished sizes.
+//! Configurations of MobileCLIPs and SigLIPs with unpublished sizes.
 //!
 //! The generator names a tiny image tower after the published one that it imitates. The importer rightly rejects that
 //! name, because the shapes differ, so it is removed here.
@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use crate::checkpoint::Model;
 
-/// Removes the name of a tiny MobileCLIP's image tower from the configuration in `folder` and returns its path.
+/// Removes the name of a tiny MobileCLIP's or SigLIP's image tower from the configuration in `folder` and returns its path.
 pub fn without_tower_name(model: &Model, folder: &Path) -> Option<PathBuf> {
-    if model.mobileclip().is_none() || !model.name.starts_with("tiny-") {
+    if (model.mobileclip().is_none() && model.siglip().is_none()) || !model.name.starts_with("tiny-") {
         return None;
     }
     let path = ["open_clip_config.json", "config.json"].map(|name| folder.join(name)).into_iter().find(|p| p.exists());

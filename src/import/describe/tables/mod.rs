@@ -6,7 +6,7 @@
 //! name, and none is passed over.
 //!
 //! Sources: open_clip 3.3.0 (`model.py`, `timm_model.py`, `transform.py`, `tokenizer.py`), transformers 4.16 to 5.24
-//! (`configuration_utils.py`, `models/clip`, `image_processing_utils.py`, `tokenization_utils_base.py`), Apple's
+//! (`configuration_utils.py`, `models/clip`, `models/siglip`, `image_processing_utils.py`, `tokenization_utils_base.py`), Apple's
 //! `ml-mobileclip` (`text_encoder.py`).
 
 pub(super) mod apple;
@@ -14,6 +14,7 @@ pub(super) mod huggingface;
 pub(super) mod open_clip;
 pub(super) mod pipeline;
 pub(super) mod processor;
+pub(super) mod siglip;
 pub(super) mod tokenizer;
 
 use serde_json::Value;

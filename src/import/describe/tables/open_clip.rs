@@ -28,6 +28,10 @@ pub(crate) const MODEL: Table = Table::new(&[
     ("multimodal_cfg", Only(&[], "it asks for a captioning model")),
 ]);
 
+/// `model_cfg` of SigLIP.
+pub(crate) const MODEL_SIGLIP: Table =
+    Table { fields: &[("init_logit_bias", NoEffect("the tensors hold the trained bias"))], base: Some(&MODEL) };
+
 /// `vision_cfg` of open_clip's own image towers.
 pub(crate) const VISION: Table = Table {
     fields: &[
@@ -98,6 +102,12 @@ pub(crate) const VISION_TIMM: Table = Table::new(&[
     ("scale_fc", NoEffect(TIMM)),
 ]);
 
+/// `vision_cfg` of SigLIP, whose pooled tokens are the embedding.
+pub(crate) const VISION_SIGLIP: Table = Table {
+    fields: &[("timm_proj", Only(&[Text("none"), Empty], "it asks for a projection beside the tower's own"))],
+    base: Some(&VISION_TIMM),
+};
+
 pub(crate) const TEXT: Table = Table {
     fields: &[
         ("context_length", Obeyed),
@@ -127,6 +137,20 @@ pub(crate) const TEXT: Table = Table {
     ],
     base: Some(&TOWER),
 };
+
+/// `text_cfg` of SigLIP.
+pub(crate) const TEXT_SIGLIP: Table = Table {
+    fields: &[
+        ("hf_tokenizer_name", NoEffect("the tokenizer's file beside the checkpoint counts")),
+        ("act_kwargs", Obeyed),
+        ("proj_bias", NoEffect("the names of the tensors tell it")),
+        ("proj_type", Obeyed),
+    ],
+    base: Some(&TEXT),
+};
+
+/// `act_kwargs`, the arguments of the activation's class.
+pub(crate) const ACTIVATION: Table = Table::new(&[("approximate", Obeyed)]);
 
 /// What both towers of open_clip have.
 const TOWER: Table = Table::new(&[

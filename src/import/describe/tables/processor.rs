@@ -21,7 +21,7 @@ const CLASSES: &[Is] = &[
 /// `processor_config.json` of newer versions, which holds the image processor as an object.
 pub(crate) const FILE_OF_ALL: Table = Table::new(&[
     ("image_processor", Obeyed),
-    ("processor_class", Only(&[Text("CLIPProcessor")], OTHER)),
+    ("processor_class", Only(&[Text("CLIPProcessor"), Text("SiglipProcessor")], OTHER)),
     ("auto_map", Only(&[Empty], CODE)),
 ]);
 

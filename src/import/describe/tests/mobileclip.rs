@@ -19,7 +19,7 @@ fn described(
 ) -> Result<Described, Error> {
     let checkpoint = checkpoint(model, layout);
     let mapped = recipes::map(&checkpoint, &ConvertOptions::default()).unwrap();
-    describe(&checkpoint, &mapped, 4.6, folder, options)
+    describe(&checkpoint, &mapped, (4.6, None), folder, options)
 }
 
 fn named(name: &str) -> ConvertOptions {

@@ -39,6 +39,7 @@ fn draft() -> ModelConfig {
         pad_id: 0,
         blocks: blocks(512, 2048),
         pooling: TextPooling::LargestId,
+        projection: true,
     });
     ModelConfig::new(512, 0.0, Some(image), Some(text))
 }
@@ -222,7 +223,7 @@ fn known_names_have_the_settings_of_their_weights() {
     assert_eq!(settings("vit-b-32-laion2b"), (Activation::Gelu, false));
     assert_eq!(settings("vit-l-14-laion2b"), (Activation::Gelu, true));
     assert_eq!(settings("vit-l-14-datacomp-xl"), (Activation::Gelu, false));
-    assert_eq!(catalog::models().len(), 25);
+    assert_eq!(catalog::models().len(), 50);
     assert!(catalog::models().iter().all(|model| named::facts(model.name).is_ok()));
     assert!(text(named::facts("rn50-openai")).contains("not supported yet"));
 }
@@ -288,13 +289,13 @@ fn hostile_files_are_errors() {
         (b"{\"model_cfg\":{\"embed_dim\":18446744073709551616}}".to_vec(), "`model_cfg.embed_dim` is not a whole"),
     ] {
         std::fs::write(&path, bytes).unwrap();
-        let error = text(sidecars::read(None, Some(dir.path()), SourceLayout::OpenClip, true));
+        let error = text(sidecars::read(None, Some(dir.path()), SourceLayout::OpenClip, Texts::Clip));
         assert!(error.contains(hint), "{error}");
     }
     // Announced at 150 GB: refused by its length alone.
     let file = std::fs::File::create(&path).unwrap();
     if file.set_len(150 << 30).is_ok() {
-        let error = text(sidecars::read(None, Some(dir.path()), SourceLayout::OpenClip, true));
+        let error = text(sidecars::read(None, Some(dir.path()), SourceLayout::OpenClip, Texts::Clip));
         assert!(error.contains("too long to be a configuration: 161061273600 bytes"), "{error}");
     }
 }
@@ -306,14 +307,15 @@ fn only_regular_files_are_read() {
     let dir = tempfile::tempdir().unwrap();
     let pipe = dir.path().join("pipe.json");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let error = text(sidecars::read(Some(&pipe), None, SourceLayout::OpenClip, true));
+    let error = text(sidecars::read(Some(&pipe), None, SourceLayout::OpenClip, Texts::Clip));
     assert!(error.contains("pipe.json: is not a file; give a configuration file with --config"), "{error}");
-    let error = text(sidecars::read(Some(dir.path()), None, SourceLayout::OpenClip, true));
+    let error = text(sidecars::read(Some(dir.path()), None, SourceLayout::OpenClip, Texts::Clip));
     assert!(error.contains("holds no configuration of open_clip"), "{error}");
-    let error = text(sidecars::read(Some(&dir.path().join("nowhere.json")), None, SourceLayout::OpenClip, true));
+    let error = text(sidecars::read(Some(&dir.path().join("nowhere.json")), None, SourceLayout::OpenClip, Texts::Clip));
     assert!(error.contains("nowhere.json cannot be read"), "{error}");
 }
 
 mod fields;
 mod mobileclip;
+mod siglip;
 mod vocabulary;

@@ -368,15 +368,19 @@ fn what_is_not_supported_is_refused_by_name() {
     let mut eva = only(&listing("ViT-B-32"), |name| !name.starts_with("visual."));
     eva.push(("visual.trunk.blocks.0.attn.q_proj.weight".into(), ElementType::F32, vec![1]));
     let error = refused(eva);
-    assert!(error.contains("that MobileCLIP does not have; add --ignore-extra for its other tower alone"), "{error}");
+    assert!(
+        error.contains("that neither MobileCLIP nor SigLIP has; add --ignore-extra for its other tower alone"),
+        "{error}"
+    );
     let error = refused(listing("RN50"));
     assert!(error.contains("ModifiedResNet (RN50 and the like), which is not supported yet"), "{error}");
     let one = |name: &str| vec![(name.to_owned(), ElementType::F32, vec![1])];
     let error = refused(one("visual.trunk.layer1.0.conv1.weight"));
-    assert!(error.contains("one of timm's that MobileCLIP does not have"), "{error}");
+    assert!(error.contains("one of timm's that neither MobileCLIP nor SigLIP has"), "{error}");
     let error = refused(one("model.embed_tokens.weight"));
     assert!(error.contains("its tensors (`model.embed_tokens.weight`) are of no known layout"), "{error}");
     assert!(refused(Vec::new()).contains("no known layout"));
 }
 
 pub(in crate::import) mod mobileclip;
+pub(in crate::import) mod siglip;

@@ -7,6 +7,7 @@ use super::layout::Layout;
 use super::mobileclip::{self, ImageTower, Offer};
 use super::model::{self, Model};
 use super::random::Stream;
+use super::siglip;
 
 /// Seed of the checkpoints and inputs of the goldens.
 pub const SEED: u64 = 1;
@@ -61,6 +62,25 @@ pub fn mobileclip_cases() -> Vec<(Model, Layout, String)> {
         })
     };
     mobileclip_models().into_iter().flat_map(layouts).collect()
+}
+
+/// The published SigLIPs that have goldens. The others are the same parts in other sizes.
+pub const WHOLE_SIGLIPS: [&str; 3] = ["siglip-b-16-224", "siglip2-b-32-256", "siglip-so400m-14-224"];
+
+/// Every SigLIP with goldens in every layout that it is published in, with their name, such as
+/// `siglip2-b-32-256-huggingface`: the activations differ between the layouts.
+pub fn siglip_cases() -> Vec<(Model, Layout, String)> {
+    let layouts = |model: Model| {
+        Layout::supported(&model).into_iter().map(move |layout| (model.clone(), layout, siglip_golden(&model, layout)))
+    };
+    let whole = siglip::published().into_iter().filter(|model| WHOLE_SIGLIPS.contains(&model.name.as_str()));
+    siglip::tiny().into_iter().chain(whole).flat_map(layouts).collect()
+}
+
+/// The name of a SigLIP's goldens.
+pub fn siglip_golden(model: &Model, layout: Layout) -> String {
+    let definition = if layout == Layout::HuggingFace { "huggingface" } else { "open-clip" };
+    format!("{}-{definition}", model.name)
 }
 
 /// Pixels of image `image`, `[3, side, side]`, uniform in about -2 to 2.2 as after normalisation.

@@ -6,6 +6,7 @@
 
 use super::error::Error;
 use super::mobileclip::{self, MobileClipSize, TextTower};
+use super::siglip::{self, SiglipSize};
 use super::tensor::{Kind, Tensor};
 use super::{trunk, vit};
 
@@ -35,6 +36,8 @@ pub enum Architecture {
     Vit(VitSize),
     /// MobileCLIP and MobileCLIP2: towers of timm and of Apple.
     MobileClip(MobileClipSize),
+    /// SigLIP and SigLIP 2: an image tower of timm that pools by attention, a text tower without mask.
+    Siglip(SiglipSize),
 }
 
 /// Sizes of a vision transformer with a text transformer.
@@ -118,15 +121,23 @@ impl Model {
     pub fn vit(&self) -> Option<&VitSize> {
         match &self.architecture {
             Architecture::Vit(size) => Some(size),
-            Architecture::MobileClip(_) => None,
+            Architecture::MobileClip(_) | Architecture::Siglip(_) => None,
         }
     }
 
     /// The sizes, if the model is a MobileCLIP.
     pub fn mobileclip(&self) -> Option<&MobileClipSize> {
         match &self.architecture {
-            Architecture::Vit(_) => None,
             Architecture::MobileClip(size) => Some(size),
+            Architecture::Vit(_) | Architecture::Siglip(_) => None,
+        }
+    }
+
+    /// The sizes, if the model is a SigLIP.
+    pub fn siglip(&self) -> Option<&SiglipSize> {
+        match &self.architecture {
+            Architecture::Siglip(size) => Some(size),
+            Architecture::Vit(_) | Architecture::MobileClip(_) => None,
         }
     }
 
@@ -135,6 +146,7 @@ impl Model {
         match &self.architecture {
             Architecture::Vit(size) => size.embed_dim,
             Architecture::MobileClip(size) => size.embed_dim,
+            Architecture::Siglip(size) => size.image.width,
         }
     }
 
@@ -143,6 +155,7 @@ impl Model {
         match &self.architecture {
             Architecture::Vit(size) => size.image_size,
             Architecture::MobileClip(size) => size.image_size,
+            Architecture::Siglip(size) => size.image_size,
         }
     }
 
@@ -151,6 +164,7 @@ impl Model {
         match &self.architecture {
             Architecture::Vit(size) => size.context_length,
             Architecture::MobileClip(size) => size.context_length,
+            Architecture::Siglip(size) => size.context_length,
         }
     }
 
@@ -159,6 +173,7 @@ impl Model {
         match &self.architecture {
             Architecture::Vit(size) => size.vocab_size,
             Architecture::MobileClip(size) => size.vocab_size,
+            Architecture::Siglip(size) => size.vocab_size,
         }
     }
 
@@ -167,6 +182,7 @@ impl Model {
         match &self.architecture {
             Architecture::Vit(size) => size.causal,
             Architecture::MobileClip(size) => matches!(size.text, TextTower::Transformer { causal: true, .. }),
+            Architecture::Siglip(_) => false,
         }
     }
 
@@ -183,6 +199,7 @@ impl Model {
         match &self.architecture {
             Architecture::Vit(size) => vit::tensors(size),
             Architecture::MobileClip(size) => trunk::tensors(size),
+            Architecture::Siglip(size) => siglip::tensors(size),
         }
     }
 
@@ -200,7 +217,8 @@ pub fn known_names() -> Vec<String> {
 
 /// Every model that has a name.
 pub fn all() -> Vec<Model> {
-    published().into_iter().chain(mobileclip::published()).chain(tiny()).chain(mobileclip::tiny()).collect()
+    let full = published().into_iter().chain(mobileclip::published()).chain(siglip::published());
+    full.chain(tiny()).chain(mobileclip::tiny()).chain(siglip::tiny()).collect()
 }
 
 /// The published models of OpenAI's architecture with vision transformers.

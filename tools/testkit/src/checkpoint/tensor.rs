@@ -30,6 +30,8 @@ pub enum Kind {
     Position,
     /// Natural logarithm of the factor from cosines to logits.
     LogitScale,
+    /// Added to the scaled cosines of a model that was trained with a sigmoid.
+    LogitBias,
     /// Bias within a convolutional tower. Such towers are averaged over all pixels, so large biases would hide the
     /// differences between images.
     ConvBias,
@@ -57,6 +59,7 @@ impl Kind {
             Kind::Embedding => (0.0, 1.0),
             Kind::Position => (0.0, 0.5),
             Kind::LogitScale => (4.0, 0.5),
+            Kind::LogitBias => (-12.0, 3.0),
             Kind::ConvBias => (0.0, 0.05),
             Kind::ConvNormBias => (0.0, 0.06),
             Kind::Zero => (0.0, 0.0),

@@ -30,6 +30,8 @@ pub struct Entry {
 enum Source {
     /// Consecutive values from index `first` on.
     Part { tensor: Tensor, first: usize },
+    /// Several tensors, one after the other.
+    Stacked(Vec<Tensor>),
     /// The transpose of a matrix with `columns` columns.
     Transposed { tensor: Tensor, columns: usize },
     /// The kernel or the bias of a convolution folded from several branches.
@@ -63,6 +65,15 @@ impl Entry {
         }
     }
 
+    /// Tensors of equal rows, one after the other, in single precision.
+    pub fn stacked(name: String, tensors: &[Tensor]) -> Self {
+        let mut shape = tensors.first().map(|tensor| tensor.shape.clone()).unwrap_or_default();
+        if let Some(rows) = shape.first_mut() {
+            *rows = tensors.iter().filter_map(|tensor| tensor.shape.first()).sum();
+        }
+        Entry { name, shape, element: Element::F32, source: Source::Stacked(tensors.to_vec()) }
+    }
+
     /// The transpose of a matrix, in single precision.
     pub fn transposed(name: String, tensor: &Tensor) -> Self {
         Entry {
@@ -87,7 +98,7 @@ impl Entry {
     pub fn tensor(&self) -> Option<&Tensor> {
         match &self.source {
             Source::Part { tensor, .. } => Some(tensor),
-            Source::Transposed { .. } | Source::Folded { .. } | Source::Integer(_) => None,
+            Source::Stacked(_) | Source::Transposed { .. } | Source::Folded { .. } | Source::Integer(_) => None,
         }
     }
 
@@ -112,6 +123,10 @@ impl Entry {
             Source::Part { tensor, first } => {
                 let value = tensor.values_at(seed);
                 self.fill(|index| value(first + index))
+            }
+            Source::Stacked(tensors) => {
+                let values: Vec<f32> = tensors.iter().flat_map(|tensor| tensor.values(seed)).collect();
+                self.fill(|index| values[index])
             }
             Source::Transposed { tensor, columns } => {
                 let value = tensor.values_at(seed);

@@ -10,6 +10,7 @@ pub mod open_clip;
 mod openai;
 mod pickle;
 mod safetensors;
+mod siglip;
 pub(crate) mod torch_zip;
 
 use std::fs::{self, File};
@@ -22,6 +23,7 @@ use serde_json::Value;
 use super::error::Error;
 use super::mobileclip::{ImageTower, MobileClipSize, Offer};
 use super::model::{Architecture, Model, VitSize};
+use super::siglip::SiglipSize;
 
 pub use entry::Entry;
 
@@ -34,7 +36,7 @@ pub enum Layout {
     OpenClip,
     /// open_clip's state dict as `torch.save` writes it, with `open_clip_config.json`.
     OpenClipBin,
-    /// Hugging Face transformers' `CLIPModel` with its two configuration files.
+    /// Hugging Face transformers' `CLIPModel` or `SiglipModel` with its two configuration files.
     HuggingFace,
     /// [`Layout::OpenClip`] with the branches of convolutions folded, as timm's `reparameterize_model` leaves it.
     OpenClipFolded,
@@ -104,6 +106,7 @@ impl Layout {
             Layout::OpenAi => openai::entries(model),
             Layout::OpenClip => safetensors::sorted(with_counts(open_clip::entries(model))),
             Layout::OpenClipBin => with_counts(open_clip::entries(model)),
+            Layout::HuggingFace if model.siglip().is_some() => safetensors::sorted(siglip::hugging_face(model)),
             Layout::HuggingFace => safetensors::sorted(huggingface::entries(model)),
             Layout::OpenClipFolded => {
                 safetensors::sorted(with_counts(fold::fold(open_clip::entries(model), &fold::TIMM)))
@@ -127,6 +130,13 @@ impl Layout {
             Layout::OpenAi => vec![],
             Layout::OpenClip | Layout::OpenClipBin | Layout::OpenClipFolded => {
                 vec![("open_clip_config.json", open_clip::config(model))]
+            }
+            Layout::HuggingFace if model.siglip().is_some() => {
+                let both = |size| {
+                    let preprocessor = siglip::preprocessor_config(model, size);
+                    vec![("config.json", siglip::config(size)), ("preprocessor_config.json", preprocessor)]
+                };
+                model.siglip().map(both).unwrap_or_default()
             }
             Layout::HuggingFace => vec![
                 ("config.json", huggingface::config(model)),
@@ -152,6 +162,7 @@ impl Layout {
         let reason = match &model.architecture {
             Architecture::Vit(size) => self.lacks_vit(size, model.quick_gelu),
             Architecture::MobileClip(size) => self.lacks_mobileclip(size),
+            Architecture::Siglip(size) => self.lacks_siglip(size),
         };
         match reason {
             None => Ok(()),
@@ -170,6 +181,18 @@ impl Layout {
             Layout::OpenClipFolded => Some("the model has no branches to fold"),
             Layout::Apple | Layout::AppleFolded | Layout::ApplePrefixed => Some("Apple publishes MobileCLIP alone"),
             Layout::OpenAi | Layout::OpenClip | Layout::OpenClipBin | Layout::HuggingFace => None,
+        }
+    }
+
+    fn lacks_siglip(self, size: &SiglipSize) -> Option<&'static str> {
+        match self {
+            Layout::OpenClip | Layout::OpenClipBin => None,
+            Layout::HuggingFace if size.projection => None,
+            Layout::HuggingFace => Some("its text tower always has a projection"),
+            Layout::OpenClipFolded => Some("the model has no branches to fold"),
+            Layout::OpenAi | Layout::Apple | Layout::AppleFolded | Layout::ApplePrefixed => {
+                Some("SigLIP is published in open_clip's and transformers' layouts")
+            }
         }
     }
 

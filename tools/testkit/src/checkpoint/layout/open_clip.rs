@@ -11,8 +11,8 @@ use super::super::mobileclip::{MobileClipSize, TextTower};
 use super::super::model::{Architecture, Model, TowerSize, VitSize};
 use super::super::tensor::Element;
 use super::entry::Entry;
-use super::pickle;
 use super::torch_zip::TorchZip;
+use super::{pickle, siglip};
 
 /// The tensors, in the order of the state dict.
 pub fn entries(model: &Model) -> Vec<Entry> {
@@ -43,7 +43,7 @@ pub fn config(model: &Model) -> Value {
             "mean": model.mean,
             "std": model.std,
             "interpolation": model.interpolation,
-            "resize_mode": "shortest",
+            "resize_mode": if model.siglip().is_some() { "squash" } else { "shortest" },
         },
     })
 }
@@ -53,6 +53,7 @@ pub fn model_config(model: &Model) -> Value {
     match &model.architecture {
         Architecture::Vit(size) => vit_config(size, model.quick_gelu),
         Architecture::MobileClip(size) => mobileclip_config(size),
+        Architecture::Siglip(size) => siglip::open_clip_config(size),
     }
 }
 
