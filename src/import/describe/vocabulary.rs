@@ -13,9 +13,8 @@ pub(super) fn warn(checkpoint: &Path, config: &ModelConfig, sigmoid: bool) {
     let path = checkpoint.display();
     if sigmoid {
         tracing::warn!(
-            "the texts of {path} need a SentencePiece tokenizer, whose file (spiece.model, tokenizer.model or \
-             tokenizer.json) must lie beside the checkpoint; the model takes photos, and ids that a program gives, but no \
-             text"
+            "the texts of {path} need a SentencePiece tokenizer, which this version does not put into weights files yet; \
+             the model takes photos, and ids that a program gives, but no text"
         );
     } else if Tokenizer::clip().serves(rows) {
         let added = rows - VOCAB_SIZE;
