@@ -82,6 +82,10 @@ fn run() -> ExitCode {
     signals::handle();
     let messages = Messages::new(cli.common.quiet, cli.common.verbose > 0);
     events::init(cli.common.quiet, cli.common.verbose, &messages);
+    #[cfg(feature = "library")]
+    if let Err(refused) = library::refuse_to_replace(&cli.command) {
+        return exit_code(Err(refused), &cli.command, &messages);
+    }
     let result = match &cli.command {
         Command::Encode(args) => encode::run(args, &messages),
         Command::Classify(args) => classify::run(args, &messages),

@@ -1,0 +1,62 @@
+//! What the commands of the library write, and where: never over the library, in formats that names tell.
+
+use std::fs;
+
+use super::support::{Ran, Sandbox};
+
+/// A command with the library of the test.
+fn run(sandbox: &Sandbox, command: &str, args: &[&str]) -> Ran {
+    let mut command = sandbox.command([command, "--library"]);
+    Ran::new(command.arg(&sandbox.library).args(args).output().unwrap())
+}
+
+#[test]
+fn no_output_replaces_the_library() {
+    let sandbox = Sandbox::with_photos(0..2);
+    sandbox.index(["photos"]).code(0);
+    let names = |folder: &str| {
+        let names = fs::read_dir(sandbox.path(folder)).unwrap().map(|entry| entry.unwrap().file_name());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    let before = (fs::read(&sandbox.library).unwrap(), names("data"));
+    let mut targets = vec!["data/library.sqlite".to_owned(), "photos/../data/library.sqlite".into()];
+    for end in ["-wal", "-shm", "-journal", ".0123abcd.vectors"] {
+        targets.push(format!("data/library.sqlite{end}"));
+    }
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("data/library.sqlite", sandbox.path("link")).unwrap();
+        std::os::unix::fs::symlink("data/library.sqlite-wal", sandbox.path("link to no file")).unwrap();
+        fs::hard_link(&sandbox.library, sandbox.path("hard")).unwrap();
+        targets.extend(["link", "link to no file", "hard"].map(str::to_owned));
+    }
+    for target in &targets {
+        let target = target.as_str();
+        for (command, args) in [
+            ("export", &[target][..]),
+            ("export", &["--format", "clip-retrieval", target]),
+            ("index", &["--report", target]),
+            ("search", &["a star", "-o", target]),
+            ("search", &["a star", "--html", target]),
+            ("similar", &["photos/0.bmp", "-o", target]),
+            ("duplicates", &["-o", target]),
+            ("duplicates", &["--html", target]),
+            ("classify", &["-o", target, "--label", "a", "--label", "b"]),
+        ] {
+            let ran = run(&sandbox, command, args).code(2);
+            let library = sandbox.library.to_str().unwrap();
+            ran.says(&[target, &format!("the photo library {library}; write to another file")]);
+        }
+        let encode = ["encode", "-m", "demo", "--text", "a", "-o", target];
+        let ran = Ran::new(sandbox.command(encode).env("CLIPPIE_LIBRARY", &sandbox.library).output().unwrap());
+        ran.code(2).says(&["the photo library"]);
+    }
+    assert_eq!((fs::read(&sandbox.library).unwrap(), names("data")), before);
+    // The sidecar of an array, and a library that is not there yet.
+    fs::copy(&sandbox.library, sandbox.path("a.jsonl")).unwrap();
+    sandbox.run(["export", "--library", "a.jsonl", "a"]).code(2).says(&["a.jsonl is the photo library a.jsonl"]);
+    sandbox.run(["index", "-m", "demo", "--library", "new", "--report", "./new", "photos"]).code(2);
+    assert!(!sandbox.path("new").exists());
+    // Names that only begin the same.
+    run(&sandbox, "duplicates", &["-o", "data/library.sqlite.txt"]).code(0);
+}
