@@ -54,7 +54,8 @@ fn outputs(command: &Command) -> (Option<&PathBuf>, Vec<PathBuf>) {
     match command {
         Command::Encode(args) => {
             let mut outputs: Vec<PathBuf> = all(&[&args.output, &args.report]);
-            outputs.extend(args.output.as_deref().map(sidecar));
+            let has_sidecar = args.format() == Ok(args::Format::Npy);
+            outputs.extend(args.output.as_deref().filter(|_| has_sidecar).map(sidecar));
             (None, outputs)
         }
         Command::Classify(args) => (args.library.as_ref().and_then(Option::as_ref), all(&[&args.output])),

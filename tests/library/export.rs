@@ -50,7 +50,7 @@ fn write_array(path: &Path, dim: usize, values: &[f32]) {
 fn exported_rows_are_those_of_encode() {
     let sandbox = indexed();
     let ran = run(&sandbox, "export", &["out.npy"]).code(0);
-    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", "wrote 6 rows to out.npy\n"));
     let encoded: Vec<String> = NAMES.iter().map(|name| format!("photos/{name}")).collect();
     let encode = ["encode", "-m", "demo", "--format", "npy", "-o", "encoded.npy"].map(str::to_owned);
     sandbox.run(encode.into_iter().chain(encoded)).code(0);
@@ -121,7 +121,7 @@ fn parquet_and_clip_retrieval_hold_the_same_rows() {
     let paths: Vec<String> = NAMES.iter().map(|name| photos.join(name).to_str().unwrap().to_owned()).collect();
 
     let ran = run(&sandbox, "export", &["--format", "parquet", "out.parquet"]).code(0);
-    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", "wrote 6 rows to out.parquet\n"));
     assert_eq!(table(&sandbox.path("out.parquet"), &["path", "embedding"]), (paths.clone(), values.clone()));
     let reader = Reader::open(&sandbox.path("out.parquet")).unwrap();
     assert_eq!(reader.columns().collect::<Vec<_>>(), ["path", "embedding"]);
@@ -176,7 +176,7 @@ fn paths_that_are_not_utf8_come_back() {
         let library = format!("{out}.sqlite");
         sandbox.run(["import-vectors", out, "-m", "demo", "--root", "photos", "--library", &library]).code(0);
         let ran = sandbox.run(["export", "back.npy", "--library", &library]).code(0);
-        assert_eq!(ran.stderr, "");
+        assert_eq!(ran.stderr, "wrote 2 rows to back.npy\n");
         let lines = fs::read_to_string(sandbox.path("back.npy.jsonl")).unwrap();
         assert!(lines.contains("61ff2e626d70") && lines.lines().count() == 2, "{lines}");
     }

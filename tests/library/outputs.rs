@@ -60,3 +60,39 @@ fn no_output_replaces_the_library() {
     // Names that only begin the same.
     run(&sandbox, "duplicates", &["-o", "data/library.sqlite.txt"]).code(0);
 }
+
+#[test]
+fn the_name_of_an_export_tells_its_format() {
+    let sandbox = Sandbox::with_photos(0..2);
+    sandbox.index(["photos"]).code(0);
+    let written = |name: &str| fs::read(sandbox.path(name)).unwrap();
+    for (name, start) in [
+        ("out.csv", &b"path,fingerprint,e0,"[..]),
+        ("OUT.CSV", b"path,fingerprint,e0,"),
+        ("out.npy", b"\x93NUMPY"),
+        ("out", b"\x93NUMPY"),
+        #[cfg(feature = "parquet")]
+        ("out.parquet", b"PAR1"),
+    ] {
+        run(&sandbox, "export", &[name]).code(0).says(&[&format!("wrote 2 rows to {name}\n")]);
+        assert!(written(name).starts_with(start), "{name}");
+        let encode = ["encode", "-m", "demo", "photos/0.bmp", "photos/1.bmp", "-o", name];
+        sandbox.run(encode).code(0);
+        assert!(written(name).starts_with(start) || name == "out", "{name}");
+    }
+    // What encode wrote before, it still writes.
+    assert!(written("out").starts_with(b"{\"path\":"));
+    sandbox.run(["encode", "-m", "demo", "--text", "a", "-o", "out.json"]).code(0);
+    assert!(written("out.json").starts_with(b"{\"model\":"));
+    run(&sandbox, "export", &["--format", "csv", "out.npy"]).code(0);
+    assert!(written("out.npy").starts_with(b"path,"));
+    for name in ["out.xlsx", "out.json", "photos.tar.gz"] {
+        run(&sandbox, "export", &[name]).code(2).says(&[name, "end it with .npy, .csv or .parquet, or give --format"]);
+        assert_eq!(sandbox.path(name).exists(), name == "out.json");
+    }
+    #[cfg(feature = "parquet")]
+    for name in ["-", "/dev/stdout"] {
+        run(&sandbox, "export", &["--format", "clip-retrieval", name]).code(2).says(&["name the folder"]);
+    }
+    assert!(!sandbox.path("-").exists());
+}
