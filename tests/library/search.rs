@@ -140,6 +140,8 @@ fn formats() {
     let table = command(&sandbox, "search", &[query]).code(0).stdout;
     assert!(table.starts_with(" fit  score") || table.starts_with("fit"), "{table}");
     assert!(table.lines().nth(1).unwrap().ends_with("05.png"), "{table}");
+    // The drawings state no date: it is that of the file, in brackets.
+    assert!(table.lines().nth(1).unwrap().contains("  (20"), "{table}");
     let null = command(&sandbox, "search", &["-0", query]).code(0).stdout;
     assert!(null.ends_with("05.png\0") || null.split('\0').next().unwrap().ends_with("05.png"), "{null}");
     let page = command(&sandbox, "search", &["--html", "sheet.html", "--all", query]).code(0);
@@ -147,6 +149,7 @@ fn formats() {
     let html = fs::read_to_string(sandbox.path("sheet.html")).unwrap();
     assert_eq!(html.matches("data:image/jpeg;base64,").count(), 10);
     assert!(html.contains("photos/05.png") && html.contains(query));
+    assert_eq!(html.matches("<p><bdi>(20").count(), 10);
     let preview = command(&sandbox, "search", &["--preview=shades", query]).code(0).stdout;
     assert!(preview.lines().count() > table.lines().count() + 5, "{preview}");
 }

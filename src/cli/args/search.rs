@@ -22,7 +22,7 @@ use crate::cli::preview::Protocol;
 /// A date is 2024, 2024-05, 2024-05-06 or 2024-05-06T07:08, in the local time of the photo; a photo without a date
 /// counts with the time of its file. Several --in and --name mean one of them.
 ///
-/// table shows a line per photo; jsonl writes {"path":…,"score":…,"fit":…,"taken":…,"width":…,"height":…,"bytes":…} per
+/// table shows a line per photo, with the date in brackets if it is that of the file; jsonl writes {"path":…,"score":…,"fit":…,"taken":…,"width":…,"height":…,"bytes":…} per
 /// photo, with latitude, longitude and the paths of copies where there are some; paths writes paths only, separated by NUL
 /// bytes with -0.
 #[derive(Debug, Args)]

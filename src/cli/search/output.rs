@@ -77,6 +77,12 @@ pub(super) fn write(args: &Results, found: &Found, mut out: Destination) -> io::
     out.commit()
 }
 
+/// The date to the minute; in brackets if it is the file's.
+pub(super) fn date(hit: &Hit) -> String {
+    let taken = hit.taken.get(..16).unwrap_or(&hit.taken).replace('T', " ");
+    if hit.dated { taken } else { format!("({taken})") }
+}
+
 fn table(args: &Results, hits: &[Hit], out: &mut Destination) -> io::Result<()> {
     if hits.is_empty() {
         return Ok(());
@@ -86,10 +92,8 @@ fn table(args: &Results, hits: &[Hit], out: &mut Destination) -> io::Result<()> 
         .iter()
         .map(|hit| {
             let fit = hit.fit.map_or_else(|| "-".into(), |fit| format!("{fit:.2}"));
-            // To the minute.
-            let taken = hit.taken.get(..16).unwrap_or(&hit.taken).replace('T', " ");
             let path = here.as_deref().and_then(|here| hit.path.strip_prefix(here).ok()).unwrap_or(&hit.path);
-            [fit, format!("{:.3}", hit.score), taken, path.display().to_string()]
+            [fit, format!("{:.3}", hit.score), date(hit), path.display().to_string()]
         })
         .collect();
     let mut columns = [
