@@ -4,7 +4,7 @@ use super::args::{self, ExportFormat, Format};
 use super::library;
 use super::messages::{Failure, Messages, Outcome, count};
 use super::output::{self, Destination, Head, Row, RowWriter, Source, cannot_write};
-use crate::library::{Embeddings, Filter};
+use crate::library::Embeddings;
 
 pub(super) fn run(args: &args::Export, messages: &Messages) -> Result<Outcome, Failure> {
     let format = args.format().map_err(Failure::Usage)?;
@@ -15,11 +15,8 @@ pub(super) fn run(args: &args::Export, messages: &Messages) -> Result<Outcome, F
     }
     let path = Some(args.output.as_path());
     let broken = |error| cannot_write(path, &error);
-    let mut filter = Filter::new();
-    for folder in &args.folders {
-        filter = filter.folder(folder)?;
-    }
     let library = library::open(&args.library)?;
+    let filter = library::in_folders(&args.folders, &library)?;
     let fingerprint = library::fingerprint(args.model.as_deref(), &library)?;
     let stored = Embeddings::of(&library, fingerprint.as_deref(), &filter)?;
     let head = Head {
@@ -49,11 +46,7 @@ pub(super) fn run(args: &args::Export, messages: &Messages) -> Result<Outcome, F
 }
 
 /// Starts the output; says whether it goes to a terminal.
-fn start(
-    args: &args::Export,
-    format: ExportFormat,
-    head: &Head<'_>,
-) -> Result<(Box<dyn RowWriter>, bool), Failure> {
+fn start(args: &args::Export, format: ExportFormat, head: &Head<'_>) -> Result<(Box<dyn RowWriter>, bool), Failure> {
     let broken = |error| cannot_write(Some(&args.output), &error);
     let format = match format {
         ExportFormat::Npy => Format::Npy,

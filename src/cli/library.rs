@@ -7,7 +7,7 @@ use super::args::{self, Command, Photos};
 use super::messages::{Failure, Messages};
 use super::model::{self, Chosen};
 use super::output::{is_stdout, same_file, same_place, sidecar};
-use crate::library::{self, Library, default_path};
+use crate::library::{self, Filter, Library, default_path};
 use crate::weights::{Tower, WeightsFile};
 use crate::{Error, ImageEncoder, Options, TextEncoder};
 
@@ -25,6 +25,30 @@ pub(super) fn open(library: &args::Library) -> Result<Library, Failure> {
         Err(library::Error::ReadOnly { .. } | library::Error::Open { .. }) => Ok(Library::open_read_only(&path)?),
         opened => Ok(opened?),
     }
+}
+
+/// The filter of `--in`.
+///
+/// A folder that no folder of the library has, and that has none of them, could never find anything: a mistyped name,
+/// which must not look like an answer, or replace one.
+pub(super) fn in_folders(folders: &[PathBuf], library: &Library) -> Result<Filter, Failure> {
+    let mut filter = Filter::new();
+    if folders.is_empty() {
+        return Ok(filter);
+    }
+    let known: Vec<PathBuf> = library.status()?.folders.into_iter().map(|folder| folder.path).collect();
+    for folder in folders {
+        // As the filter takes it.
+        let real = fs::canonicalize(folder).or_else(|_| std::path::absolute(folder)).unwrap_or_else(|_| folder.clone());
+        if !known.iter().any(|known| known.starts_with(&real) || real.starts_with(known)) {
+            return Err(Failure::Usage(format!(
+                "--in {} is in no folder of the library; `clippie-rs status` lists them, and `clippie-rs index` adds one",
+                folder.display()
+            )));
+        }
+        filter = filter.folder(folder)?;
+    }
+    Ok(filter)
 }
 
 /// Refuses outputs that would replace the library of the command, or a file beside it that belongs to it.

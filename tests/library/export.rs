@@ -75,7 +75,10 @@ fn exported_rows_are_those_of_encode() {
 
     run(&sandbox, "export", &["--format", "xlsx", "x"]).code(2).says(&["use npy, csv, parquet or clip-retrieval"]);
     run(&sandbox, "export", &["-m", "other", "x"]).code(1).says(&["no embeddings of other, only of demo"]);
-    run(&sandbox, "export", &["--in", "nowhere", "none.npy"]).code(0).says(&["no rows"]);
+    fs::write(sandbox.path("none.npy"), "of yesterday").unwrap();
+    run(&sandbox, "export", &["--in", "nowhere", "none.npy"]).code(2).says(&["--in nowhere is in no folder of the"]);
+    assert_eq!(fs::read(sandbox.path("none.npy")).unwrap(), b"of yesterday");
+    run(&sandbox, "export", &["--in", "photos/none", "none.npy"]).code(0).says(&["no rows"]);
     assert_eq!(array(&sandbox.path("none.npy")).0, [0, 64]);
     let missing = sandbox.run(["export", "x", "--library", "none.sqlite"]).code(1);
     assert!(missing.stderr.contains("there is no photo library") && !sandbox.path("x").exists(), "{}", missing.stderr);
@@ -139,7 +142,7 @@ fn parquet_and_clip_retrieval_hold_the_same_rows() {
     run(&sandbox, "export", &["--format", "clip-retrieval", "out.npy"]).code(1).says(&["no folder is there"]);
     run(&sandbox, "export", &["--format", "clip-retrieval", "no/where"]).code(1).says(&["create it first"]);
     fs::create_dir(sandbox.path("empty")).unwrap();
-    run(&sandbox, "export", &["--format", "clip-retrieval", "--in", "nowhere", "empty"]).code(0).says(&["no rows"]);
+    run(&sandbox, "export", &["--format", "clip-retrieval", "--in", "photos/none", "empty"]).code(0).says(&["no rows"]);
     assert_eq!(array(&sandbox.path("empty/img_emb/img_emb_0.npy")).0, [0, 64]);
     let left = |name: &str| name.ends_with(".part");
     let names: Vec<String> = fs::read_dir(sandbox.path("."))
@@ -148,7 +151,7 @@ fn parquet_and_clip_retrieval_hold_the_same_rows() {
         .collect();
     assert!(!names.iter().any(|name| left(name)), "{names:?}");
 
-    run(&sandbox, "export", &["--format", "parquet", "--in", "nowhere", "none.parquet"]).code(0).says(&["no rows"]);
+    run(&sandbox, "export", &["--format", "parquet", "--in", "photos/none", "none.parquet"]).code(0).says(&["no rows"]);
     run(&sandbox, "import-vectors", &["none.parquet", "-m", "demo"]).code(1).says(&["no row with both a path"]);
 
     // Both come back.

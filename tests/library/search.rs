@@ -62,7 +62,8 @@ fn nothing_fits_what_is_not_there() {
     let ran = command(&sandbox, "search", &["a", "red", "circle"]).code(0);
     assert_eq!(ran.stdout, "");
     ran.says(&["nothing fits `a red circle`", "--all shows what comes nearest"]);
-    command(&sandbox, "search", &["--in", "nowhere", "--all", "a star"]).code(0).says(&["no photo passes the filters"]);
+    let none = ["--near", "48.85,2.35", "--all", "a star"];
+    command(&sandbox, "search", &none).code(0).says(&["no photo passes the filters\n"]);
 }
 
 #[test]
@@ -126,6 +127,23 @@ fn filters() {
     for bad in [&["--after", "soon"][..], &["--near", "48.85"], &["--near", "99,0"], &["--name", "["]] {
         command(&sandbox, "search", &[&["a star"], bad].concat()).code(2);
     }
+    for (bad, reason) in [
+        (["--after", "2024-06", "--before", "2024-05"], "no date is 2024-06 or later and before 2024-05"),
+        (["--after", "2024-05-01", "--before", "2024-05"], "--before takes the first moment that is too late"),
+        (["--after", "2024", "--before", "2024"], "no date is 2024 or later"),
+        (["-n", "1", "--min-score", "1.5"], "not a number from -1 to 1"),
+        (["-n", "1", "--min-score", "nan"], "not a number from -1 to 1"),
+        (["--in", "photos", "--in", "nowhere"], "--in nowhere is in no folder of the library"),
+        (["--in", "home", "--in", "photos"], "--in home is in no folder of the library"),
+    ] {
+        command(&sandbox, "search", &[&["a star", "-o", "none"], &bad[..]].concat()).code(2).says(&[reason]);
+    }
+    assert!(!sandbox.path("none").exists());
+    assert_eq!((count(&["--in", "."]), count(&["--after", "2024-05", "--before", "2024-05-02"])), (all, 0));
+    let every = command(&sandbox, "search", &["--min-score", "-1", "-n", "1000", "a star"]).code(0);
+    assert_eq!(every.stdout.lines().count(), all + 1);
+    let ran = command(&sandbox, "search", &["--name", "0", "a star"]).code(0);
+    ran.says(&["no photo passes the filters; --name 0 means the whole name: write '0*' for its start"]);
     // Ties are in the order of paths, and do not depend on how many are asked for.
     for n in 1..12 {
         let some = names(&sandbox, &["--all", "-n", &n.to_string(), "a star"]);

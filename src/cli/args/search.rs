@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::values::threads;
+use super::values::{cosine, threads};
 use super::{Library, Model};
 use crate::cli::preview::Protocol;
 
@@ -80,12 +80,12 @@ pub(in crate::cli) struct Results {
     #[arg(long, conflicts_with = "min_score")]
     pub all: bool,
     /// Show photos with at least this cosine, whether they fit or not
-    #[arg(long, value_name = "COSINE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "COSINE", allow_hyphen_values = true, value_parser = cosine)]
     pub min_score: Option<f32>,
     /// Only photos in this folder and its subfolders; repeatable
     #[arg(long = "in", value_name = "DIR")]
     pub folders: Vec<PathBuf>,
-    /// Only photos whose name matches GLOB, or whose path does if GLOB has a slash; repeatable
+    /// Only photos whose whole name matches GLOB, such as 'DSC*', or whose path does if GLOB has a slash; repeatable
     #[arg(long, value_name = "GLOB")]
     pub name: Vec<String>,
     /// Only photos taken on this date or later
