@@ -93,6 +93,8 @@ fn sums_are_arithmetic_of_unit_vectors() {
     command(&sandbox, "search", &["a star", "-", "a star"]).code(2).says(&["cancel each other out"]);
     command(&sandbox, "search", &["a star", "-"]).code(2).says(&["nothing follows `-`"]);
     command(&sandbox, "search", &["./missing.jpg"]).code(1).says(&["missing.jpg"]);
+    let ran = command(&sandbox, "search", &["--all", "missing.jpg", "-", "a star"]).code(0);
+    assert_eq!(ran.stderr, "warning: there is no file missing.jpg; it was searched for as a description\n");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::args::{self, Results};
 use super::library;
 use super::messages::{Failure, Messages, Outcome, count};
 use super::output::{Destination, cannot_write};
-use crate::library::{Encoders, Filter, Found, Library, Query, Search, Term};
+use crate::library::{Encoders, Filter, Found, Library, Query, Search, Term, What};
 
 pub(super) fn search(args: &args::Search, messages: &Messages) -> Result<Outcome, Failure> {
     let usage = |error: crate::library::Error| Failure::Usage(error.to_string());
@@ -21,6 +21,13 @@ pub(super) fn search(args: &args::Search, messages: &Messages) -> Result<Outcome
     for term in &args.subtract {
         let Term { weight, what } = Query::parse_term(term).map_err(usage)?;
         query = query.with(Term { weight: -weight, what });
+    }
+    for term in query.terms() {
+        if let What::Text(text) = &term.what
+            && crate::walk::is_photo(text)
+        {
+            messages.warning(&format!("there is no file {text}; it was searched for as a description"));
+        }
     }
     run(&args.results, &query, "fits", messages)
 }
