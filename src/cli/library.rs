@@ -1,19 +1,26 @@
 //! What the commands of the photo library share: its file, and the model that it was made with.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use super::args::{self, Photos};
+use super::args::{self, Command, Photos};
 use super::messages::{Failure, Messages};
 use super::model::{self, Chosen};
-use crate::library::{self, Library, default_path};
+use super::output::{is_stdout, same_file, same_place, sidecar};
+use crate::library::{self, Filter, Library, default_path};
 use crate::weights::{Tower, WeightsFile};
 use crate::{Error, ImageEncoder, Options, TextEncoder};
 
 /// The library's file.
 pub(super) fn path(library: &args::Library) -> Result<PathBuf, Failure> {
-    library.library.clone().or_else(default_path).ok_or_else(|| {
+    let path = library.library.clone().or_else(default_path).ok_or_else(|| {
         Failure::Usage("there is no home folder to keep the photo library in; name its file with --library".into())
-    })
+    })?;
+    // Nothing in the sentence about files that are no library would help.
+    if path.is_dir() {
+        return Err(Failure::Usage(format!("{} is a folder; --library takes the library's file", path.display())));
+    }
+    Ok(path)
 }
 
 /// Opens the library for a command that searches: for writing if possible, since texts are kept.
@@ -23,6 +30,97 @@ pub(super) fn open(library: &args::Library) -> Result<Library, Failure> {
         Err(library::Error::ReadOnly { .. } | library::Error::Open { .. }) => Ok(Library::open_read_only(&path)?),
         opened => Ok(opened?),
     }
+}
+
+/// The filter of `--in`.
+///
+/// A folder that no folder of the library has, and that has none of them, could never find anything: a mistyped name,
+/// which must not look like an answer, or replace one.
+pub(super) fn in_folders(folders: &[PathBuf], library: &Library) -> Result<Filter, Failure> {
+    let mut filter = Filter::new();
+    if folders.is_empty() {
+        return Ok(filter);
+    }
+    let known: Vec<PathBuf> = library.status()?.folders.into_iter().map(|folder| folder.path).collect();
+    for folder in folders {
+        // As the filter takes it.
+        let real = fs::canonicalize(folder).or_else(|_| std::path::absolute(folder)).unwrap_or_else(|_| folder.clone());
+        if !known.iter().any(|known| known.starts_with(&real) || real.starts_with(known)) {
+            return Err(Failure::Usage(format!(
+                "--in {} is in no folder of the library; `clippie-rs status` lists them, and `clippie-rs index` adds one",
+                folder.display()
+            )));
+        }
+        filter = filter.folder(folder)?;
+    }
+    Ok(filter)
+}
+
+/// Refuses outputs that would replace the library of the command, or a file beside it that belongs to it.
+///
+/// A command without an option for the library is kept from the default one.
+pub(super) fn refuse_to_replace(command: &Command) -> Result<(), Failure> {
+    let (library, mut outputs) = outputs(command);
+    let Some(library) = library.cloned().or_else(default_path) else { return Ok(()) };
+    outputs.retain(|output| !is_stdout(output));
+    for output in outputs {
+        let (shown, place) = (output.display(), library.display());
+        if same_place(&output, &library) || same_file(&output, &library) {
+            return Err(Failure::Usage(format!("{shown} is the photo library {place}; write to another file")));
+        }
+        if belongs_to(&output, &library) {
+            return Err(Failure::Usage(format!(
+                "{shown} is a file of the photo library {place}; write to another file"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The library that a command names, and the files that it writes.
+fn outputs(command: &Command) -> (Option<&PathBuf>, Vec<PathBuf>) {
+    let all = |outputs: &[&Option<PathBuf>]| outputs.iter().filter_map(|output| (*output).clone()).collect();
+    match command {
+        Command::Encode(args) => {
+            let mut outputs: Vec<PathBuf> = all(&[&args.output, &args.report]);
+            let has_sidecar = args.format() == Ok(args::Format::Npy);
+            outputs.extend(args.output.as_deref().filter(|_| has_sidecar).map(sidecar));
+            (None, outputs)
+        }
+        Command::Classify(args) => (args.library.as_ref().and_then(Option::as_ref), all(&[&args.output])),
+        Command::Evaluate(args) => (None, all(&[&args.output, &args.html])),
+        Command::Preprocess(args) => (None, all(&[&args.output])),
+        Command::Index(args) => (args.library.library.as_ref(), all(&[&args.report])),
+        Command::Search(args) => results(&args.results),
+        Command::Similar(args) => results(&args.results),
+        Command::Duplicates(args) => (args.library.library.as_ref(), all(&[&args.output, &args.html])),
+        Command::Export(args) => (args.library.library.as_ref(), vec![args.output.clone(), sidecar(&args.output)]),
+        _ => (None, Vec::new()),
+    }
+}
+
+fn results(args: &args::Results) -> (Option<&PathBuf>, Vec<PathBuf>) {
+    (args.library.library.as_ref(), args.output.iter().chain(&args.html).cloned().collect())
+}
+
+/// Whether `output` is one of the files that are beside a library: SQLite's, and the vectors of searches.
+fn belongs_to(output: &Path, library: &Path) -> bool {
+    let real = |path: &Path| {
+        let path = crate::files::follow(path).ok()?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Some(fs::canonicalize(folder).ok()?.join(path.file_name()?))
+    };
+    let Some(output) = real(output) else { return false };
+    // They are beside the name that was given, or beside the file that a link leads to.
+    let given = std::path::absolute(library)
+        .ok()
+        .and_then(|library| Some(fs::canonicalize(library.parent()?).ok()?.join(library.file_name()?)));
+    given.into_iter().chain(real(library)).any(|library| {
+        let (output, library) = (output.as_os_str().as_encoded_bytes(), library.as_os_str().as_encoded_bytes());
+        output.strip_prefix(library).is_some_and(|end| {
+            matches!(end, b"-wal" | b"-shm" | b"-journal") || end.starts_with(b".") && end.ends_with(b".vectors")
+        })
+    })
 }
 
 /// Opens the model: that of the library, unless one is named.

@@ -77,11 +77,15 @@ pub fn main(closed: ClosedStreams) -> ExitCode {
 fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return print_parser_message(&error),
+        Err(error) => return print_parser_message(&args::with_hint(error)),
     };
     signals::handle();
     let messages = Messages::new(cli.common.quiet, cli.common.verbose > 0);
     events::init(cli.common.quiet, cli.common.verbose, &messages);
+    #[cfg(feature = "library")]
+    if let Err(refused) = library::refuse_to_replace(&cli.command) {
+        return exit_code(Err(refused), &cli.command, &messages);
+    }
     let result = match &cli.command {
         Command::Encode(args) => encode::run(args, &messages),
         Command::Classify(args) => classify::run(args, &messages),

@@ -50,7 +50,7 @@ fn write_array(path: &Path, dim: usize, values: &[f32]) {
 fn exported_rows_are_those_of_encode() {
     let sandbox = indexed();
     let ran = run(&sandbox, "export", &["out.npy"]).code(0);
-    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", "wrote 6 rows to out.npy\n"));
     let encoded: Vec<String> = NAMES.iter().map(|name| format!("photos/{name}")).collect();
     let encode = ["encode", "-m", "demo", "--format", "npy", "-o", "encoded.npy"].map(str::to_owned);
     sandbox.run(encode.into_iter().chain(encoded)).code(0);
@@ -75,7 +75,10 @@ fn exported_rows_are_those_of_encode() {
 
     run(&sandbox, "export", &["--format", "xlsx", "x"]).code(2).says(&["use npy, csv, parquet or clip-retrieval"]);
     run(&sandbox, "export", &["-m", "other", "x"]).code(1).says(&["no embeddings of other, only of demo"]);
-    run(&sandbox, "export", &["--in", "nowhere", "none.npy"]).code(0).says(&["no rows"]);
+    fs::write(sandbox.path("none.npy"), "of yesterday").unwrap();
+    run(&sandbox, "export", &["--in", "nowhere", "none.npy"]).code(2).says(&["--in nowhere is in no folder of the"]);
+    assert_eq!(fs::read(sandbox.path("none.npy")).unwrap(), b"of yesterday");
+    run(&sandbox, "export", &["--in", "photos/none", "none.npy"]).code(0).says(&["no rows"]);
     assert_eq!(array(&sandbox.path("none.npy")).0, [0, 64]);
     let missing = sandbox.run(["export", "x", "--library", "none.sqlite"]).code(1);
     assert!(missing.stderr.contains("there is no photo library") && !sandbox.path("x").exists(), "{}", missing.stderr);
@@ -121,7 +124,7 @@ fn parquet_and_clip_retrieval_hold_the_same_rows() {
     let paths: Vec<String> = NAMES.iter().map(|name| photos.join(name).to_str().unwrap().to_owned()).collect();
 
     let ran = run(&sandbox, "export", &["--format", "parquet", "out.parquet"]).code(0);
-    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", "wrote 6 rows to out.parquet\n"));
     assert_eq!(table(&sandbox.path("out.parquet"), &["path", "embedding"]), (paths.clone(), values.clone()));
     let reader = Reader::open(&sandbox.path("out.parquet")).unwrap();
     assert_eq!(reader.columns().collect::<Vec<_>>(), ["path", "embedding"]);
@@ -139,7 +142,7 @@ fn parquet_and_clip_retrieval_hold_the_same_rows() {
     run(&sandbox, "export", &["--format", "clip-retrieval", "out.npy"]).code(1).says(&["no folder is there"]);
     run(&sandbox, "export", &["--format", "clip-retrieval", "no/where"]).code(1).says(&["create it first"]);
     fs::create_dir(sandbox.path("empty")).unwrap();
-    run(&sandbox, "export", &["--format", "clip-retrieval", "--in", "nowhere", "empty"]).code(0).says(&["no rows"]);
+    run(&sandbox, "export", &["--format", "clip-retrieval", "--in", "photos/none", "empty"]).code(0).says(&["no rows"]);
     assert_eq!(array(&sandbox.path("empty/img_emb/img_emb_0.npy")).0, [0, 64]);
     let left = |name: &str| name.ends_with(".part");
     let names: Vec<String> = fs::read_dir(sandbox.path("."))
@@ -148,7 +151,7 @@ fn parquet_and_clip_retrieval_hold_the_same_rows() {
         .collect();
     assert!(!names.iter().any(|name| left(name)), "{names:?}");
 
-    run(&sandbox, "export", &["--format", "parquet", "--in", "nowhere", "none.parquet"]).code(0).says(&["no rows"]);
+    run(&sandbox, "export", &["--format", "parquet", "--in", "photos/none", "none.parquet"]).code(0).says(&["no rows"]);
     run(&sandbox, "import-vectors", &["none.parquet", "-m", "demo"]).code(1).says(&["no row with both a path"]);
 
     // Both come back.
@@ -176,7 +179,7 @@ fn paths_that_are_not_utf8_come_back() {
         let library = format!("{out}.sqlite");
         sandbox.run(["import-vectors", out, "-m", "demo", "--root", "photos", "--library", &library]).code(0);
         let ran = sandbox.run(["export", "back.npy", "--library", &library]).code(0);
-        assert_eq!(ran.stderr, "");
+        assert_eq!(ran.stderr, "wrote 2 rows to back.npy\n");
         let lines = fs::read_to_string(sandbox.path("back.npy.jsonl")).unwrap();
         assert!(lines.contains("61ff2e626d70") && lines.lines().count() == 2, "{lines}");
     }

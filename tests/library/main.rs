@@ -11,6 +11,7 @@ mod exclusions;
 mod export;
 mod index;
 mod kill;
+mod outputs;
 mod roots;
 mod search;
 mod support;

@@ -62,7 +62,8 @@ fn nothing_fits_what_is_not_there() {
     let ran = command(&sandbox, "search", &["a", "red", "circle"]).code(0);
     assert_eq!(ran.stdout, "");
     ran.says(&["nothing fits `a red circle`", "--all shows what comes nearest"]);
-    command(&sandbox, "search", &["--in", "nowhere", "--all", "a star"]).code(0).says(&["no photo passes the filters"]);
+    let none = ["--near", "48.85,2.35", "--all", "a star"];
+    command(&sandbox, "search", &none).code(0).says(&["no photo passes the filters\n"]);
 }
 
 #[test]
@@ -97,6 +98,8 @@ fn sums_are_arithmetic_of_unit_vectors() {
     command(&sandbox, "search", &["a star", "-", "a star"]).code(2).says(&["cancel each other out"]);
     command(&sandbox, "search", &["a star", "-"]).code(2).says(&["nothing follows `-`"]);
     command(&sandbox, "search", &["./missing.jpg"]).code(1).says(&["missing.jpg"]);
+    let ran = command(&sandbox, "search", &["--all", "missing.jpg", "-", "a star"]).code(0);
+    assert_eq!(ran.stderr, "warning: there is no file missing.jpg; it was searched for as a description\n");
 }
 
 #[test]
@@ -131,6 +134,23 @@ fn filters() {
     for bad in [&["--after", "soon"][..], &["--near", "48.85"], &["--near", "99,0"], &["--name", "["]] {
         command(&sandbox, "search", &[&["a star"], bad].concat()).code(2);
     }
+    for (bad, reason) in [
+        (["--after", "2024-06", "--before", "2024-05"], "no date is 2024-06 or later and before 2024-05"),
+        (["--after", "2024-05-01", "--before", "2024-05"], "--before takes the first moment that is too late"),
+        (["--after", "2024", "--before", "2024"], "no date is 2024 or later"),
+        (["-n", "1", "--min-score", "1.5"], "not a number from -1 to 1"),
+        (["-n", "1", "--min-score", "nan"], "not a number from -1 to 1"),
+        (["--in", "photos", "--in", "nowhere"], "--in nowhere is in no folder of the library"),
+        (["--in", "home", "--in", "photos"], "--in home is in no folder of the library"),
+    ] {
+        command(&sandbox, "search", &[&["a star", "-o", "none"], &bad[..]].concat()).code(2).says(&[reason]);
+    }
+    assert!(!sandbox.path("none").exists());
+    assert_eq!((count(&["--in", "."]), count(&["--after", "2024-05", "--before", "2024-05-02"])), (all, 0));
+    let every = command(&sandbox, "search", &["--min-score", "-1", "-n", "1000", "a star"]).code(0);
+    assert_eq!(every.stdout.lines().count(), all + 1);
+    let ran = command(&sandbox, "search", &["--name", "0", "a star"]).code(0);
+    ran.says(&["no photo passes the filters; --name 0 means the whole name: write '0*' for its start"]);
     // Ties are in the order of paths, and do not depend on how many are asked for.
     for n in 1..12 {
         let some = names(&sandbox, &["--all", "-n", &n.to_string(), "a star"]);
@@ -145,6 +165,8 @@ fn formats() {
     let table = command(&sandbox, "search", &[query]).code(0).stdout;
     assert!(table.starts_with(" fit  score") || table.starts_with("fit"), "{table}");
     assert!(table.lines().nth(1).unwrap().ends_with("05.png"), "{table}");
+    // The drawings state no date: it is that of the file, in brackets.
+    assert!(table.lines().nth(1).unwrap().contains("  (20"), "{table}");
     let null = command(&sandbox, "search", &["-0", query]).code(0).stdout;
     assert!(null.ends_with("05.png\0") || null.split('\0').next().unwrap().ends_with("05.png"), "{null}");
     let page = command(&sandbox, "search", &["--html", "sheet.html", "--all", query]).code(0);
@@ -152,6 +174,7 @@ fn formats() {
     let html = fs::read_to_string(sandbox.path("sheet.html")).unwrap();
     assert_eq!(html.matches("data:image/jpeg;base64,").count(), 10);
     assert!(html.contains("photos/05.png") && html.contains(query));
+    assert_eq!(html.matches("<p><bdi>(20").count(), 10);
     let preview = command(&sandbox, "search", &["--preview=shades", query]).code(0).stdout;
     assert!(preview.lines().count() > table.lines().count() + 5, "{preview}");
 }
@@ -171,4 +194,18 @@ fn models_and_libraries_that_do_not_fit() {
     drop(connection);
     let ran = command(&sandbox, "search", &["-m", "demo", "a star"]).code(1);
     ran.says(&["has no embeddings of demo", "clippie-rs index -m demo"]);
+}
+
+#[test]
+fn a_word_after_a_hyphen_gets_a_hint() {
+    let sandbox = Sandbox::new();
+    for args in [&["search", "a", "heart", "-yellow"][..], &["-q", "search", "a heart", "-yellow", "-n", "3"]] {
+        let ran = sandbox.run(args).code(2);
+        ran.says(&["unexpected argument '-y' found", "write `- yellow` with a space, or `--subtract yellow`"]);
+    }
+    // Others have the parser's.
+    for args in [&["search", "a", "--yellow"][..], &["search", "a", "-y"], &["similar", "-yellow"]] {
+        let ran = sandbox.run(args).code(2).says(&["unexpected argument '-"]);
+        assert!(!ran.stderr.contains("subtract"), "{}", ran.stderr);
+    }
 }

@@ -1,6 +1,6 @@
 //! Arguments of `encode`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -26,7 +26,7 @@ use super::{Inputs, Running};
 /// --report writes one JSON object: numbers of inputs encoded and failed, each failure with its reason, what was passed
 /// over in folders (by extension), the model, the fingerprint and the seconds taken. It is written also if inputs fail.
 ///
-/// jsonl, the default, writes one line per row as soon as it is ready: {"path":…,"embedding":[…],"fingerprint":…},
+/// jsonl, the default unless OUT ends with .json, .npy, .csv or .parquet, writes one line per row as soon as it is ready: {"path":…,"embedding":[…],"fingerprint":…},
 /// {"text":…,"embedding":[…],"fingerprint":…} or {"path":…,"error":"…"}. A path that is not UTF-8 is shown with
 /// replacement characters, and its bytes follow in hexadecimal as "path_bytes". json writes one object with the model's
 /// name, the fingerprint and all rows. csv writes columns for the path or the text (or both), the fingerprint and each
@@ -47,8 +47,8 @@ use super::{Inputs, Running};
 Examples:
   clippie-rs encode -m ViT-B-32.clippie beach.jpg photos/ > embeddings.jsonl
   clippie-rs encode -m ViT-B-32.clippie --text \"a dog\" --text \"a cat\" --format csv
-  clippie-rs encode -m ViT-B-32.clippie photos/ --format npy -o photos.npy
-  clippie-rs encode -m ViT-B-32.clippie photos/ --format parquet -o photos.parquet
+  clippie-rs encode -m ViT-B-32.clippie photos/ -o photos.npy
+  clippie-rs encode -m ViT-B-32.clippie photos/ -o photos.parquet
   clippie-rs encode -m ViT-B-32.clippie photos/ --exclude Screenshots --exclude '*.gif' --report report.json
   find photos -newer photos.npy -print0 | clippie-rs encode -m ViT-B-32.clippie --files-from -")]
 pub(in crate::cli) struct Encode {
@@ -62,9 +62,9 @@ pub(in crate::cli) struct Encode {
     pub texts_from: Option<PathBuf>,
     #[command(flatten)]
     pub running: Running,
-    /// Output format
-    #[arg(long, value_enum, default_value_t = Format::Jsonl)]
-    pub format: Format,
+    /// Output format [default: what the extension of OUT names, else jsonl]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
     /// Write to OUT instead of standard output; an existing file is replaced when the output is complete
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
@@ -77,6 +77,40 @@ pub(in crate::cli) struct Encode {
     /// Omit failed inputs from the output; they are still reported and still set the exit code
     #[arg(long)]
     pub skip_errors: bool,
+}
+
+impl Encode {
+    /// The output format: as it is asked for, else as the output is called, else JSON lines.
+    pub fn format(&self) -> Result<Format, String> {
+        match (self.format, &self.output) {
+            (Some(format), _) => Ok(format),
+            (None, Some(output)) => Ok(Format::of_name(output)?.unwrap_or(Format::Jsonl)),
+            (None, None) => Ok(Format::Jsonl),
+        }
+    }
+}
+
+impl Format {
+    /// The format that the extension of a file's name says; `None` if it says none that is known.
+    pub fn of_name(path: &Path) -> Result<Option<Format>, String> {
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        Ok(match extension.as_str() {
+            "jsonl" => Some(Format::Jsonl),
+            "json" => Some(Format::Json),
+            "npy" => Some(Format::Npy),
+            "csv" => Some(Format::Csv),
+            #[cfg(feature = "parquet")]
+            "parquet" => Some(Format::Parquet),
+            #[cfg(not(feature = "parquet"))]
+            "parquet" => {
+                let path = path.display();
+                return Err(format!(
+                    "{path} needs a build of clippie-rs with the feature `parquet`; name the --format"
+                ));
+            }
+            _ => None,
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

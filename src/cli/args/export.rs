@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Library, Model};
+use super::{Format, Library, Model};
 
 /// Write the embeddings of the library to a file
 ///
@@ -28,8 +28,8 @@ use super::{Library, Model};
 #[command(after_help = "\
 Examples:
   clippie-rs export photos.npy
-  clippie-rs export --format csv --in ~/Pictures/2023 photos.csv
-  clippie-rs export --format parquet photos.parquet
+  clippie-rs export --in ~/Pictures/2023 photos.csv
+  clippie-rs export photos.parquet
   clippie-rs export --format clip-retrieval embeddings")]
 pub(in crate::cli) struct Export {
     /// File or folder to write; an existing file is replaced when the output is complete
@@ -44,9 +44,9 @@ pub(in crate::cli) struct Export {
     /// Only photos in this folder and its subfolders; repeatable
     #[arg(long = "in", value_name = "DIR")]
     pub folders: Vec<PathBuf>,
-    /// Output format: npy, csv, parquet or clip-retrieval
-    #[arg(long, value_name = "FORMAT", default_value = "npy", value_parser = format)]
-    pub format: ExportFormat,
+    /// Output format: npy, csv, parquet or clip-retrieval [default: what the extension of OUT names, npy without one]
+    #[arg(long, value_name = "FORMAT", value_parser = format)]
+    format: Option<ExportFormat>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,26 @@ pub(in crate::cli) enum ExportFormat {
     Parquet,
     #[cfg(feature = "parquet")]
     ClipRetrieval,
+}
+
+impl Export {
+    /// The output format: as it is asked for, else as the output is called.
+    pub fn format(&self) -> Result<ExportFormat, String> {
+        if let Some(format) = self.format {
+            return Ok(format);
+        }
+        match Format::of_name(&self.output)? {
+            Some(Format::Npy) => Ok(ExportFormat::Npy),
+            Some(Format::Csv) => Ok(ExportFormat::Csv),
+            #[cfg(feature = "parquet")]
+            Some(Format::Parquet) => Ok(ExportFormat::Parquet),
+            None if self.output.extension().is_none() => Ok(ExportFormat::Npy),
+            _ => Err(format!(
+                "the name {} tells no format that is known; end it with .npy, .csv or .parquet, or give --format",
+                self.output.display()
+            )),
+        }
+    }
 }
 
 fn format(text: &str) -> Result<ExportFormat, String> {

@@ -39,6 +39,15 @@ pub(super) fn minutes(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Parses a cosine.
+#[cfg(feature = "library")]
+pub(super) fn cosine(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(cosine) if (-1.0..=1.0).contains(&cosine) => Ok(cosine),
+        _ => Err("not a number from -1 to 1".into()),
+    }
+}
+
 /// Parses a mean of red, green and blue.
 pub(super) fn mean(text: &str) -> Result<Rgb, String> {
     let mean = rgb(text)?;

@@ -8,21 +8,24 @@ use crate::cli::inputs;
 use crate::cli::library;
 use crate::cli::messages::{Failure, Messages, Outcome};
 use crate::cli::output::{Destination, cannot_write};
-use crate::library::{Embeddings, Filter};
+use crate::library::Embeddings;
 
 /// `classify --library`, of a file or the default one.
 pub(super) fn run(args: &Classify, file: Option<PathBuf>, messages: &Messages) -> Result<Outcome, Failure> {
     inputs::read_stdin_once(&args.inputs, [&args.labels_from, &args.sentences.templates_from])?;
-    let mut filter = Filter::new();
-    for folder in &args.folders {
-        filter = filter.folder(folder)?;
-    }
     let path = args.output.as_deref();
     // Before any work, so that an output that cannot be written fails at once.
     let out = Destination::open(path).map_err(|error| cannot_write(path, &error))?;
     let labels = labels(args)?;
     let templates = templates(&args.sentences)?;
-    let library = library::open(&args::Library { library: file })?;
+    let library =
+        library::open(&args::Library { library: file }).map_err(|failure| match (failure, &args.library) {
+            (Failure::Usage(reason), Some(Some(folder))) if folder.is_dir() => {
+                Failure::Usage(format!("{reason}; `--library --in {}` takes a folder of its photos", folder.display()))
+            }
+            (failure, _) => failure,
+        })?;
+    let filter = library::in_folders(&args.folders, &library)?;
     let chosen = library::model(&args.running.model, args.running.threads, Some(&library), messages)?;
     let (_, Some(text)) = library::towers(chosen.options, chosen.weights)? else {
         let name = chosen.name;

@@ -11,7 +11,7 @@ use super::messages::{Failure, Messages, Outcome, count, size};
 use super::output::{Destination, cannot_write, same_place};
 use super::signals;
 use crate::library::scan::Threads;
-use crate::library::{DuplicateClass, DuplicateGroup, Duplicates, Error, Filter};
+use crate::library::{DuplicateClass, DuplicateGroup, Duplicates, Error};
 
 pub(super) fn run(args: &args::Duplicates, messages: &Messages) -> Result<Outcome, Failure> {
     let path = args.output.as_deref();
@@ -24,15 +24,12 @@ pub(super) fn run(args: &args::Duplicates, messages: &Messages) -> Result<Outcom
     if path.is_none() && html.is_some_and(super::output::is_stdout) {
         return Err(Failure::Usage("--html and the groups both go to standard output; name a file for one".into()));
     }
-    let mut filter = Filter::new();
-    for folder in &args.folders {
-        filter = filter.folder(folder)?;
-    }
     // Before any work, so that an output that cannot be written fails at once.
     let out = Destination::open(path).map_err(|error| cannot_write(path, &error))?;
     let sheet = html.map(|html| Destination::open(Some(html)).map_err(|error| cannot_write(Some(html), &error)));
     let sheet = sheet.transpose()?;
     let library = library::open(&args.library)?;
+    let filter = library::in_folders(&args.folders, &library)?;
     let classes: Vec<DuplicateClass> = args.classes.iter().map(|&class| class.into()).collect();
     let classes = if classes.is_empty() { &DuplicateClass::ALL[..] } else { &classes };
     let fingerprint = match classes.contains(&DuplicateClass::Scene) {

@@ -15,10 +15,11 @@ use crate::{Error, ImageEncoder, Options, TextEncoder};
 use sink::Sink;
 
 pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure> {
-    check(args)?;
+    let format = args.format().map_err(Failure::Usage)?;
+    check(args, format)?;
     let walk = inputs::walk(&args.inputs)?;
     // Before any work, so that an output that cannot be written fails at once.
-    let out = open_output(args)?;
+    let out = open_output(args, format)?;
     let report = args.report.clone().map(Report::open).transpose()?;
     let chosen = model::choose(&args.running, messages)?;
     let options = chosen.options.normalize(!args.raw);
@@ -28,7 +29,7 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
     let found = inputs::photos(&args.inputs, &walk, messages)?;
     let texts = inputs::texts(&args.texts, args.texts_from.as_deref())?;
     let photos = found.photos;
-    refuse_to_replace_inputs(args, chosen.weights.path(), &photos)?;
+    refuse_to_replace_inputs(args, format, chosen.weights.path(), &photos)?;
     let (fingerprint, embed_dim) = encoders.identity();
     let (model, total) = (chosen.name.as_str(), photos.len() + texts.len());
     let threads = model::threads(args.running.threads);
@@ -43,13 +44,13 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
         errors: !args.skip_errors,
         odd_paths: photos.iter().any(|photo| photo.path().to_str().is_none()),
     };
-    let mut sink = Sink::start(args, &head, out, report, messages, total)?;
+    let mut sink = Sink::start(args, format, &head, out, report, messages, total)?;
     let result = encoders.encode(photos, texts, &mut sink);
     sink.finish(result, &head, &found.passed_over)
 }
 
 /// Refuses combinations that the parser cannot see.
-fn check(args: &Encode) -> Result<(), Failure> {
+fn check(args: &Encode, format: Format) -> Result<(), Failure> {
     if args.inputs.is_empty() && args.texts.is_empty() && args.texts_from.is_none() {
         return Err(Failure::Usage(
             "nothing to encode: name photos or folders, or give --text, --files-from or --texts-from".into(),
@@ -59,7 +60,8 @@ fn check(args: &Encode) -> Result<(), Failure> {
     if report.is_some_and(inputs::is_stdin) {
         return Err(Failure::Usage("--report writes to a file; name one".into()));
     }
-    if let Some(output) = row_files(args).iter().find(|output| report.is_some_and(|report| same_place(report, output)))
+    if let Some(output) =
+        row_files(args, format).iter().find(|output| report.is_some_and(|report| same_place(report, output)))
     {
         let output = output.display();
         return Err(Failure::Usage(format!("{output} gets the embeddings; write the report to another file")));
@@ -111,11 +113,11 @@ impl Encoders {
     }
 }
 
-fn open_output(args: &Encode) -> Result<Destination, Failure> {
+fn open_output(args: &Encode, format: Format) -> Result<Destination, Failure> {
     let path = args.output.as_deref();
     let out = Destination::open(path).map_err(|error| cannot_write(path, &error))?;
-    if args.format.is_binary() && out.is_terminal() {
-        let format = if args.format == Format::Npy { "npy" } else { "parquet" };
+    if format.is_binary() && out.is_terminal() {
+        let format = if format == Format::Npy { "npy" } else { "parquet" };
         return Err(Failure::Usage(format!("{format} is not for a terminal; write it to a file with -o OUT.{format}")));
     }
     Ok(out)
@@ -127,14 +129,14 @@ fn goes_to_stdout(path: &Path) -> bool {
 }
 
 /// The files that rows are written to.
-fn row_files(args: &Encode) -> Vec<PathBuf> {
+fn row_files(args: &Encode, format: Format) -> Vec<PathBuf> {
     let Some(path) = args.output.clone().filter(|path| !inputs::is_stdin(path)) else { return Vec::new() };
-    let list = (args.format == Format::Npy).then(|| sidecar(&path));
+    let list = (format == Format::Npy).then(|| sidecar(&path));
     [Some(path), list].into_iter().flatten().collect()
 }
 
-fn refuse_to_replace_inputs(args: &Encode, weights: &Path, photos: &[Photo]) -> Result<(), Failure> {
-    let outputs: Vec<PathBuf> = row_files(args).into_iter().chain(args.report.clone()).collect();
+fn refuse_to_replace_inputs(args: &Encode, format: Format, weights: &Path, photos: &[Photo]) -> Result<(), Failure> {
+    let outputs: Vec<PathBuf> = row_files(args, format).into_iter().chain(args.report.clone()).collect();
     let lists = [&args.inputs.files_from, &args.texts_from];
     photos::refuse_to_replace(&outputs, weights, photos, &lists)
 }

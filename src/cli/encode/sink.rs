@@ -48,6 +48,7 @@ impl<'a> Sink<'a> {
     /// Starts the output of `total` inputs.
     pub fn start(
         args: &Encode,
+        format: Format,
         head: &Head<'_>,
         out: Destination,
         report: Option<Report>,
@@ -56,9 +57,9 @@ impl<'a> Sink<'a> {
     ) -> Result<Self, Failure> {
         let path = args.output.clone();
         let tally = Tally::start("encoded", total, out.is_terminal(), messages);
-        let streams = !out.is_file() && args.format != Format::Npy;
-        let rows = output::start(args.format, head, out).map_err(|error| cannot_write(path.as_deref(), &error))?;
-        Ok(Sink { rows, format: args.format, skip_errors: args.skip_errors, path, streams, report, messages, tally })
+        let streams = !out.is_file() && format != Format::Npy;
+        let rows = output::start(format, head, out).map_err(|error| cannot_write(path.as_deref(), &error))?;
+        Ok(Sink { rows, format, skip_errors: args.skip_errors, path, streams, report, messages, tally })
     }
 
     /// Writes the next row, or its error.

@@ -3,13 +3,11 @@
 mod output;
 mod sheet;
 
-use std::path::PathBuf;
-
 use super::args::{self, Results};
 use super::library;
 use super::messages::{Failure, Messages, Outcome, count};
 use super::output::{Destination, cannot_write};
-use crate::library::{Encoders, Filter, Found, Library, Query, Search, Term};
+use crate::library::{Encoders, Filter, Found, Library, Query, Search, Term, What};
 
 pub(super) fn search(args: &args::Search, messages: &Messages) -> Result<Outcome, Failure> {
     let usage = |error: crate::library::Error| Failure::Usage(error.to_string());
@@ -24,6 +22,13 @@ pub(super) fn search(args: &args::Search, messages: &Messages) -> Result<Outcome
         let Term { weight, what } = Query::parse_term(term).map_err(usage)?;
         query = query.with(Term { weight: -weight, what });
     }
+    for term in query.terms() {
+        if let What::Text(text) = &term.what
+            && crate::walk::is_photo(text)
+        {
+            messages.warning(&format!("there is no file {text}; it was searched for as a description"));
+        }
+    }
     run(&args.results, &query, "fits", messages)
 }
 
@@ -32,11 +37,12 @@ pub(super) fn similar(args: &args::Similar, messages: &Messages) -> Result<Outco
 }
 
 fn run(args: &Results, query: &Query, fits: &str, messages: &Messages) -> Result<Outcome, Failure> {
-    let filter = filter(args)?;
+    check(args)?;
     let path = args.html.as_deref().or(args.output.as_deref());
     // Before any work, so that an output that cannot be written fails at once.
     let out = Destination::open(path).map_err(|error| cannot_write(path, &error))?;
     let library = library::open(&args.library)?;
+    let filter = filter(args, library::in_folders(&args.folders, &library)?)?;
     let (encoders, name) = encoders(args, &library, messages)?;
     let search =
         Search::new(&library, encoders).model_name(&name).filter(filter).limit(args.limit as usize).all(args.all);
@@ -72,12 +78,23 @@ fn report_few(
         let best = search.clone().limit(1).all(true).run(query)?;
         messages.warning(&match best.hits.first() {
             Some(_) => format!("nothing {fits} `{query}`; --all shows what comes nearest"),
-            None => "no photo passes the filters".into(),
+            None => nothing_passes(args),
         });
     } else if found.hits.is_empty() {
-        messages.warning("no photo passes the filters");
+        messages.warning(&nothing_passes(args));
     }
     Ok(())
+}
+
+/// Says that the filters leave no photo, and why that may be.
+fn nothing_passes(args: &Results) -> String {
+    const WILD: [char; 4] = ['*', '?', '[', '{'];
+    match args.name.iter().find(|name| !name.contains(WILD) && !crate::walk::is_photo(name)) {
+        Some(name) => {
+            format!("no photo passes the filters; --name {name} means the whole name: write '{name}*' for its start")
+        }
+        None => "no photo passes the filters".into(),
+    }
 }
 
 fn encoders(args: &Results, library: &Library, messages: &Messages) -> Result<(Encoders, String), Failure> {
@@ -91,12 +108,29 @@ fn encoders(args: &Results, library: &Library, messages: &Messages) -> Result<(E
     Ok((encoders, chosen.name))
 }
 
-fn filter(args: &Results) -> Result<Filter, Failure> {
-    let usage = |error: crate::library::Error| Failure::Usage(error.to_string());
-    let mut filter = Filter::new();
-    for folder in &args.folders {
-        filter = filter.folder(PathBuf::from(folder))?;
+/// Refuses filters that cannot be used, before anything is opened.
+fn check(args: &Results) -> Result<(), Failure> {
+    filter(args, Filter::new())?;
+    if let (Some(after), Some(before)) = (&args.after, &args.before) {
+        // Both are dates: the filter has parsed them.
+        const START: &str = "0000-01-01T00:00:00";
+        let first = |date: &str| {
+            let date = date.trim().replace(' ', "T");
+            let rest = START.get(date.len()..).unwrap_or_default();
+            date + rest
+        };
+        if first(after) >= first(before) {
+            return Err(Failure::Usage(format!(
+                "no date is {after} or later and before {before}; --before takes the first moment that is too late"
+            )));
+        }
     }
+    Ok(())
+}
+
+/// Adds the filters of the arguments to that of the folders.
+fn filter(args: &Results, mut filter: Filter) -> Result<Filter, Failure> {
+    let usage = |error: crate::library::Error| Failure::Usage(error.to_string());
     for name in &args.name {
         filter = filter.name(name).map_err(usage)?;
     }

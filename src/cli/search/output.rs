@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::cli::args::{ResultFormat, Results};
+use crate::cli::messages::path_bytes;
 use crate::cli::output::{Destination, JsonPath};
 use crate::cli::preview::Protocol;
 use crate::cli::table::{Column, Kind, Table, terminal_width};
@@ -47,14 +48,19 @@ impl<'a> Json<'a> {
             fit: hit.fit,
             taken: &hit.taken,
             dated: hit.dated,
-            latitude: hit.place.map(|place| place.0),
-            longitude: hit.place.map(|place| place.1),
+            latitude: hit.place.map(|place| degrees(place.0)),
+            longitude: hit.place.map(|place| degrees(place.1)),
             width: hit.width,
             height: hit.height,
             bytes: hit.bytes,
             copies: hit.copies.iter().map(|path| JsonPath::new(path)).collect(),
         }
     }
+}
+
+/// Seven decimals at most, which is a centimetre: more are those of a division, as in 52.519999999999996.
+fn degrees(value: f64) -> f64 {
+    (value * 1e7).round() / 1e7
 }
 
 pub(super) fn write(args: &Results, found: &Found, mut out: Destination) -> io::Result<()> {
@@ -68,13 +74,20 @@ pub(super) fn write(args: &Results, found: &Found, mut out: Destination) -> io::
         }
         ResultFormat::Table if !args.null => table(args, &found.hits, &mut out)?,
         _ => {
+            let terminal = out.is_terminal();
             for hit in &found.hits {
-                out.write_all(hit.path.as_os_str().as_encoded_bytes())?;
+                out.write_all(&path_bytes(&hit.path, terminal))?;
                 out.write_all(end)?;
             }
         }
     }
     out.commit()
+}
+
+/// The date to the minute; in brackets if it is the file's.
+pub(super) fn date(hit: &Hit) -> String {
+    let taken = hit.taken.get(..16).unwrap_or(&hit.taken).replace('T', " ");
+    if hit.dated { taken } else { format!("({taken})") }
 }
 
 fn table(args: &Results, hits: &[Hit], out: &mut Destination) -> io::Result<()> {
@@ -86,10 +99,8 @@ fn table(args: &Results, hits: &[Hit], out: &mut Destination) -> io::Result<()> 
         .iter()
         .map(|hit| {
             let fit = hit.fit.map_or_else(|| "-".into(), |fit| format!("{fit:.2}"));
-            // To the minute.
-            let taken = hit.taken.get(..16).unwrap_or(&hit.taken).replace('T', " ");
             let path = here.as_deref().and_then(|here| hit.path.strip_prefix(here).ok()).unwrap_or(&hit.path);
-            [fit, format!("{:.3}", hit.score), taken, path.display().to_string()]
+            [fit, format!("{:.3}", hit.score), date(hit), path.display().to_string()]
         })
         .collect();
     let mut columns = [
@@ -118,4 +129,22 @@ fn table(args: &Results, hits: &[Hit], out: &mut Destination) -> io::Result<()> 
         writeln!(out, "{}", table.line(row))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn degrees_have_seven_decimals() {
+        for (value, text) in [
+            (52.519999999999996, "52.52"),
+            (-13.123456749, "-13.1234567"),
+            (1.0 / 3.0, "0.3333333"),
+            (179.99999999, "180.0"),
+            (0.0, "0.0"),
+        ] {
+            assert_eq!(serde_json::to_string(&degrees(value)).unwrap(), text);
+        }
+    }
 }

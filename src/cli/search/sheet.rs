@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use super::output::date;
 use crate::cli::output::Destination;
 use crate::cli::thumbnail;
 use crate::library::sheet::{Card, Head, Page};
@@ -26,14 +27,14 @@ pub(super) fn write(query: &Query, model: &str, found: &Found, path: &Path, out:
 
 fn card(page: &mut Page<'_, Destination>, hit: &Hit) -> io::Result<()> {
     let small = thumbnail::of_page(&hit.path);
-    let taken = hit.taken.get(..16).unwrap_or(&hit.taken).replace('T', " ");
+    let date = date(hit);
     let fit = hit.fit.map(|fit| format!("fit {fit:.2}"));
     let copies = (!hit.copies.is_empty()).then(|| format!("and {} with the same bytes", hit.copies.len()));
     let captions: Vec<&str> = fit.iter().chain(&copies).map(String::as_str).collect();
     let mut card = Card::new(&hit.path);
     card.picture = thumbnail::picture(&small);
     card.cosine = Some(hit.score);
-    card.date = Some(&taken);
+    card.date = Some(&date);
     card.pixels = Some((hit.width.into(), hit.height.into()));
     card.bytes = Some(hit.bytes);
     card.captions = &captions;
