@@ -13,9 +13,14 @@ use crate::{Error, ImageEncoder, Options, TextEncoder};
 
 /// The library's file.
 pub(super) fn path(library: &args::Library) -> Result<PathBuf, Failure> {
-    library.library.clone().or_else(default_path).ok_or_else(|| {
+    let path = library.library.clone().or_else(default_path).ok_or_else(|| {
         Failure::Usage("there is no home folder to keep the photo library in; name its file with --library".into())
-    })
+    })?;
+    // Nothing in the sentence about files that are no library would help.
+    if path.is_dir() {
+        return Err(Failure::Usage(format!("{} is a folder; --library takes the library's file", path.display())));
+    }
+    Ok(path)
 }
 
 /// Opens the library for a command that searches: for writing if possible, since texts are kept.
@@ -107,9 +112,9 @@ fn belongs_to(output: &Path, library: &Path) -> bool {
     };
     let Some(output) = real(output) else { return false };
     // They are beside the name that was given, or beside the file that a link leads to.
-    let given = std::path::absolute(library).ok().and_then(|library| {
-        Some(fs::canonicalize(library.parent()?).ok()?.join(library.file_name()?))
-    });
+    let given = std::path::absolute(library)
+        .ok()
+        .and_then(|library| Some(fs::canonicalize(library.parent()?).ok()?.join(library.file_name()?)));
     given.into_iter().chain(real(library)).any(|library| {
         let (output, library) = (output.as_os_str().as_encoded_bytes(), library.as_os_str().as_encoded_bytes());
         output.strip_prefix(library).is_some_and(|end| {

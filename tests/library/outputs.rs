@@ -96,3 +96,21 @@ fn the_name_of_an_export_tells_its_format() {
     }
     assert!(!sandbox.path("-").exists());
 }
+
+#[test]
+fn a_folder_is_no_library() {
+    let sandbox = Sandbox::with_photos(0..1);
+    for args in [
+        &["index", "-m", "demo", "photos"][..],
+        &["search", "a star"],
+        &["similar", "photos/0.bmp"],
+        &["duplicates"],
+        &["status"],
+        &["export", "out.npy"],
+        &["classify", "--label", "a", "--label", "b"],
+    ] {
+        let ran = sandbox.run([args, &["--library", "photos"]].concat()).code(2);
+        let ran = ran.says(&["photos is a folder; --library takes the library's file"]);
+        assert_eq!(ran.stderr.contains("`--library --in photos` takes a folder"), args[0] == "classify");
+    }
+}

@@ -20,7 +20,11 @@ fn wrong_arguments() {
             2,
             "/1.bmp is a file; name the folder that it is in",
         ),
-        (&["index", "-m", "demo", "--library", "photos", "photos"], 1, "photos is not a photo library"),
+        (
+            &["index", "-m", "demo", "--library", "photos", "photos"],
+            2,
+            "photos is a folder; --library takes the library",
+        ),
         (&["index", "-m", "demo", "--report", "-", "photos"], 2, "--report writes to a file"),
     ] {
         sandbox.run(args).code(code).says(&[says]);

@@ -18,7 +18,13 @@ pub(super) fn run(args: &Classify, file: Option<PathBuf>, messages: &Messages) -
     let out = Destination::open(path).map_err(|error| cannot_write(path, &error))?;
     let labels = labels(args)?;
     let templates = templates(&args.sentences)?;
-    let library = library::open(&args::Library { library: file })?;
+    let library =
+        library::open(&args::Library { library: file }).map_err(|failure| match (failure, &args.library) {
+            (Failure::Usage(reason), Some(Some(folder))) if folder.is_dir() => {
+                Failure::Usage(format!("{reason}; `--library --in {}` takes a folder of its photos", folder.display()))
+            }
+            (failure, _) => failure,
+        })?;
     let filter = library::in_folders(&args.folders, &library)?;
     let chosen = library::model(&args.running.model, args.running.threads, Some(&library), messages)?;
     let (_, Some(text)) = library::towers(chosen.options, chosen.weights)? else {
