@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::panic::PanicHookInfo;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -237,20 +238,44 @@ impl Drop for Progress<'_> {
     }
 }
 
-/// Escapes the control characters of `text`, which then fits on one line and cannot change the terminal.
+/// Whether a character could change the terminal, or the order in which others are shown: a name could look like
+/// another one.
+fn is_unsafe(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Escapes the control characters of `text`, also those of writing direction. It then fits on one line and cannot change
+/// the terminal.
 pub(super) fn one_line(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
+    if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
     }
     let mut line = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if c.is_control() {
+        if is_unsafe(c) {
             let _ = write!(line, "{}", c.escape_default());
         } else {
             line.push(c);
         }
     }
     Cow::Owned(line)
+}
+
+/// The bytes of a path, for an output that may be a terminal: there control characters are escaped.
+pub(super) fn path_bytes(path: &Path, terminal: bool) -> Cow<'_, [u8]> {
+    if terminal {
+        text_bytes(&path.to_string_lossy(), true).into_owned().into()
+    } else {
+        path.as_os_str().as_encoded_bytes().into()
+    }
+}
+
+/// The bytes of a text, for an output that may be a terminal: there control characters are escaped.
+pub(super) fn text_bytes(text: &str, terminal: bool) -> Cow<'_, [u8]> {
+    match terminal.then(|| one_line(text)) {
+        Some(Cow::Owned(line)) => Cow::Owned(line.into_bytes()),
+        _ => Cow::Borrowed(text.as_bytes()),
+    }
 }
 
 /// Message of the last panic.
@@ -295,6 +320,14 @@ pub(super) fn count(number: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_terminal_gets_other_bytes() {
+        let path = Path::new("a\u{1b}[2J\n\u{202e}é.jpg");
+        assert_eq!(&*path_bytes(path, false), "a\u{1b}[2J\n\u{202e}é.jpg".as_bytes());
+        assert_eq!(&*path_bytes(path, true), "a\\u{1b}[2J\\n\\u{202e}é.jpg".as_bytes());
+        assert_eq!((&*text_bytes("\u{2069}", true), &*text_bytes("é", true)), (&b"\\u{2069}"[..], "é".as_bytes()));
+    }
 
     #[test]
     fn messages_fit_on_one_line() {

@@ -143,6 +143,9 @@ mod tests {
         assert_eq!(heading, "photo                    label           p");
         assert_eq!(first, "holidays/2024/beach.jpg  a sunny day  0.93");
         assert_eq!(table(None).line(&["a", "b\u{1b}[2J", ""]), "a                        b\\u{1b}[2J");
+        // It would be shown as `agpj.exe`.
+        let line = table(None).line(&["a\u{202e}exe.jpg", "\u{2066}", ""]);
+        assert_eq!(line, "a\\u{202e}exe.jpg         \\u{2066}");
     }
 
     #[test]

@@ -114,3 +114,38 @@ fn a_folder_is_no_library() {
         assert_eq!(ran.stderr.contains("`--library --in photos` takes a folder"), args[0] == "classify");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_do_not_change_a_terminal() {
+    let sandbox = Sandbox::new();
+    let name = "a\u{1b}]0;title\u{7}\u{202e}b.bmp";
+    sandbox.photo(format!("photos/{name}"), 1);
+    sandbox.index(["photos"]).code(0);
+    let library = sandbox.library.to_str().unwrap();
+    for args in [
+        &["search", "--all", "--format", "paths", "a"][..],
+        &["search", "--all", "-0", "a"],
+        &["search", "--all", "a"],
+        &["export", "--format", "csv", "/dev/stdout"],
+        &["encode", "-m", "demo", "--format", "csv", "photos"],
+        &["classify", "-m", "demo", "photos", "--format", "csv", "--label", "a", "--label", "b"],
+    ] {
+        let own: &[&str] = if args.contains(&"-m") { &[] } else { &["--library", library] };
+        // To a pipe they are as they are, for other programs.
+        let piped = sandbox.run([args, own].concat()).code(0).stdout;
+        assert_eq!(piped.contains(name), args != ["search", "--all", "a"], "{args:?}: {piped:?}");
+        let mut terminal = sandbox.command(["-qec", r#"exec "$BINARY" $ARGS"#, "/dev/null"]);
+        terminal.env("ARGS", [args, own].concat().join(" ")).env("BINARY", super::support::BINARY);
+        let mut script = std::process::Command::new("script");
+        script.args(terminal.get_args()).current_dir(sandbox.folder.path()).stdin(std::process::Stdio::null());
+        for (name, value) in terminal.get_envs() {
+            match value {
+                Some(value) => script.env(name, value),
+                None => script.env_remove(name),
+            };
+        }
+        let shown = Ran::new(script.output().unwrap()).code(0).stdout;
+        assert!(shown.contains("b.bmp") && !shown.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{args:?}: {shown:?}");
+    }
+}

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
-use crate::cli::messages::one_line;
+use crate::cli::messages::{one_line, path_bytes, text_bytes};
 use crate::cli::output::csv::io_error;
 use crate::cli::output::{Destination, JsonPath};
 use crate::cli::table::{Column, Kind, Table, terminal_width};
@@ -182,11 +182,14 @@ struct Csv<'a> {
     classifier: &'a Classifier,
     top: usize,
     out: csv::Writer<Destination>,
+    /// Whether the output is a terminal, which control characters could change.
+    terminal: bool,
 }
 
 /// Starts CSV: a header, then a row per photo.
 pub(super) fn csv<'a>(classifier: &'a Classifier, top: usize, out: Destination) -> Started<'a> {
-    let mut csv = Csv { classifier, top, out: csv::Writer::from_writer(out) };
+    let terminal = out.is_terminal();
+    let mut csv = Csv { classifier, top, out: csv::Writer::from_writer(out), terminal };
     let mut header: Vec<String> = ["path", "label", "probability", "margin", "fingerprint"].map(str::to_owned).into();
     header.extend(csv.listed().flat_map(|place| [format!("label{}", place + 1), format!("probability{}", place + 1)]));
     csv.out.write_record(header).map_err(io_error)?;
@@ -204,11 +207,13 @@ impl Rows for Csv<'_> {
     fn row(&mut self, path: &Path, found: &Classification) -> io::Result<()> {
         let name = |label| self.classifier.name(label);
         let best = found.guesses.first().map_or(0.0, |guess| guess.probability);
-        // Floats have the fewest digits that parse back to the same f32; paths are written byte for byte.
+        // Floats have the fewest digits that parse back to the same f32; paths are written byte for byte, unless to a
+        // terminal.
         let (best, margin) = (format!("{best:?}"), format!("{:?}", found.margin));
+        let (path, label) = (path_bytes(path, self.terminal), found.label().map_or("", name));
         let fields = [
-            path.as_os_str().as_encoded_bytes(),
-            found.label().map_or("", name).as_bytes(),
+            &*path,
+            &*text_bytes(label, self.terminal),
             best.as_bytes(),
             margin.as_bytes(),
             self.classifier.fingerprint().as_str().as_bytes(),
@@ -217,7 +222,7 @@ impl Rows for Csv<'_> {
             self.out.write_field(field).map_err(io_error)?;
         }
         for guess in found.guesses.get(self.listed()).unwrap_or_default() {
-            self.out.write_field(name(guess.label)).map_err(io_error)?;
+            self.out.write_field(text_bytes(name(guess.label), self.terminal)).map_err(io_error)?;
             self.out.write_field(format!("{:?}", guess.probability)).map_err(io_error)?;
         }
         self.out.write_record(None::<&[u8]>).map_err(io_error)

@@ -1,10 +1,12 @@
 //! Writes comma-separated values: a header, then a row per embedding.
 //!
-//! Paths are written byte for byte. Floats have the fewest digits that parse back to the same f32.
+//! Paths are written byte for byte, unless to a terminal. Floats have the fewest digits that parse back to the same f32.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::{Destination, Head, Row, RowWriter, Source};
+use crate::cli::messages::{path_bytes, text_bytes};
 
 pub(super) struct Csv {
     out: csv::Writer<Destination>,
@@ -12,16 +14,20 @@ pub(super) struct Csv {
     photos: bool,
     texts: bool,
     number: Vec<u8>,
+    /// Whether the output is a terminal, which control characters could change.
+    terminal: bool,
 }
 
 impl Csv {
     pub fn new(head: &Head<'_>, out: Destination) -> io::Result<Self> {
+        let terminal = out.is_terminal();
         let mut csv = Csv {
             out: csv::Writer::from_writer(out),
             fingerprint: head.fingerprint.to_owned(),
             photos: head.photos || !head.texts,
             texts: head.texts,
             number: Vec::new(),
+            terminal,
         };
         if csv.photos {
             csv.field(b"path")?;
@@ -50,14 +56,14 @@ impl RowWriter for Csv {
     fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
         let Ok(embedding) = row.outcome else { return Ok(()) };
         let (path, text) = match row.source {
-            Source::Path(path) => (path.as_os_str().as_encoded_bytes(), &b""[..]),
-            Source::Text(text) => (&b""[..], text.as_bytes()),
+            Source::Path(path) => (path_bytes(path, self.terminal), Cow::default()),
+            Source::Text(text) => (Cow::default(), text_bytes(text, self.terminal)),
         };
         if self.photos {
-            self.field(path)?;
+            self.field(&path)?;
         }
         if self.texts {
-            self.field(text)?;
+            self.field(&text)?;
         }
         self.out.write_field(&self.fingerprint).map_err(io_error)?;
         for value in embedding {

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::cli::args::{ResultFormat, Results};
+use crate::cli::messages::path_bytes;
 use crate::cli::output::{Destination, JsonPath};
 use crate::cli::preview::Protocol;
 use crate::cli::table::{Column, Kind, Table, terminal_width};
@@ -68,8 +69,9 @@ pub(super) fn write(args: &Results, found: &Found, mut out: Destination) -> io::
         }
         ResultFormat::Table if !args.null => table(args, &found.hits, &mut out)?,
         _ => {
+            let terminal = out.is_terminal();
             for hit in &found.hits {
-                out.write_all(hit.path.as_os_str().as_encoded_bytes())?;
+                out.write_all(&path_bytes(&hit.path, terminal))?;
                 out.write_all(end)?;
             }
         }
