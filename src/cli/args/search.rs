@@ -22,9 +22,10 @@ use crate::cli::preview::Protocol;
 /// A date is 2024, 2024-05, 2024-05-06 or 2024-05-06T07:08, in the local time of the photo; a photo without a date
 /// counts with the time of its file. Several --in and --name mean one of them.
 ///
-/// table shows a line per photo, with the date in brackets if it is that of the file; jsonl writes {"path":…,"score":…,"fit":…,"taken":…,"width":…,"height":…,"bytes":…} per
-/// photo, with latitude, longitude and the paths of copies where there are some; paths writes paths only, separated by NUL
-/// bytes with -0.
+/// table shows a line per photo, with the date in brackets if it is that of the file; jsonl writes
+/// {"path":…,"score":…,"fit":…,"taken":…,"dated":…,"width":…,"height":…,"bytes":…} per photo, with latitude, longitude
+/// and the paths of copies where there are some: dated says whether the photo states the date, and a path that is not
+/// UTF-8 has its bytes in hexadecimal as path_bytes; paths writes paths only, separated by NUL bytes with -0.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -80,7 +81,7 @@ pub(in crate::cli) struct Results {
     #[arg(long, conflicts_with = "min_score")]
     pub all: bool,
     /// Show photos with at least this cosine, whether they fit or not
-    #[arg(long, value_name = "COSINE", allow_hyphen_values = true, value_parser = cosine)]
+    #[arg(long, value_name = "COSINE", allow_negative_numbers = true, value_parser = cosine)]
     pub min_score: Option<f32>,
     /// Only photos in this folder and its subfolders; repeatable
     #[arg(long = "in", value_name = "DIR")]

@@ -48,14 +48,19 @@ impl<'a> Json<'a> {
             fit: hit.fit,
             taken: &hit.taken,
             dated: hit.dated,
-            latitude: hit.place.map(|place| place.0),
-            longitude: hit.place.map(|place| place.1),
+            latitude: hit.place.map(|place| degrees(place.0)),
+            longitude: hit.place.map(|place| degrees(place.1)),
             width: hit.width,
             height: hit.height,
             bytes: hit.bytes,
             copies: hit.copies.iter().map(|path| JsonPath::new(path)).collect(),
         }
     }
+}
+
+/// Seven decimals at most, which is a centimetre: more are those of a division, as in 52.519999999999996.
+fn degrees(value: f64) -> f64 {
+    (value * 1e7).round() / 1e7
 }
 
 pub(super) fn write(args: &Results, found: &Found, mut out: Destination) -> io::Result<()> {
@@ -124,4 +129,22 @@ fn table(args: &Results, hits: &[Hit], out: &mut Destination) -> io::Result<()> 
         writeln!(out, "{}", table.line(row))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn degrees_have_seven_decimals() {
+        for (value, text) in [
+            (52.519999999999996, "52.52"),
+            (-13.123456749, "-13.1234567"),
+            (1.0 / 3.0, "0.3333333"),
+            (179.99999999, "180.0"),
+            (0.0, "0.0"),
+        ] {
+            assert_eq!(serde_json::to_string(&degrees(value)).unwrap(), text);
+        }
+    }
 }
