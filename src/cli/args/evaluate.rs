@@ -14,9 +14,9 @@ use crate::library::evaluate::Split;
 /// CIFAR-10's binary batches or MNIST's files (idx, also .gz), as they are published. A .csv file with the columns path
 /// and caption, for retrieval; paths are relative to its folder, and a photo may have several captions.
 ///
-/// For classes, prints the accuracy (of the best label, and among five), each class with what it is taken for, the
-/// expected calibration error (Guo et al. 2017, 15 bins) with the temperature at which it is lowest, for `classify
-/// --temperature`, each template and each wording of a label alone, and how similar photos are within and between
+/// For classes, prints the accuracy (of the best label, and among five where there are more), each class with what it is
+/// taken for, the expected calibration error (Guo et al. 2017, 15 bins) with the temperature at which it is lowest, for
+/// `classify --temperature`, each template and each wording of a label alone, and how similar photos are within and between
 /// classes. For captions, prints the recall at 1, 5 and 10 in both directions.
 ///
 /// A file of --labels-from has a line for each class, `class` or `class: wording | wording`. With --models, prints one

@@ -14,7 +14,7 @@ use super::classify::{labels_from, templates, usage};
 use super::messages::{Failure, Messages, Outcome, count};
 use super::output::{Destination, cannot_write, is_stdout, same_place};
 use super::{inputs, model};
-use crate::library::evaluate::{Dataset, EvaluateError, Evaluation, Report};
+use crate::library::evaluate::{Classified, Dataset, EvaluateError, Evaluation, Report};
 
 /// Seconds for which photos are encoded to time a model.
 const SECONDS: f64 = 1.0;
@@ -101,6 +101,11 @@ pub(super) fn run(args: &Evaluate, messages: &Messages) -> Result<Outcome, Failu
     let photos = count(dataset.len(), "photo");
     messages.partial_failure(&format!("evaluated {} of {photos}; {failed} failed", dataset.len() - failed));
     Ok(Outcome::Partial)
+}
+
+/// Whether the accuracy among five says anything: of five classes at most, the right one is always among them.
+fn has_five(found: &Classified) -> bool {
+    found.classes.len() > 5
 }
 
 /// The models of `--models`, else of `-m`.

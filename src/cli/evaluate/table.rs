@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use super::Evaluated;
+use super::{Evaluated, has_five};
 use crate::cli::messages::{count, size};
 use crate::cli::output::Destination;
 use crate::cli::table::{Column, Kind, Table, terminal_width};
@@ -80,7 +80,9 @@ impl Text {
         let (plain, best) = (&found.calibration.plain, &found.calibration.best);
         let (top1, top5, mean) = (percent(found.top1), percent(found.top5), percent(found.mean_class_top1));
         self.line("");
-        self.line(&format!("accuracy {top1}; {top5} among five; {mean} as the mean of classes"));
+        let has_five = has_five(found);
+        let among = if has_five { format!("; {top5} among five") } else { String::new() };
+        self.line(&format!("accuracy {top1}{among}; {mean} as the mean of classes"));
         self.line(&format!(
             "calibration error {}; {} with --temperature {:.2}",
             percent(plain.error),
@@ -100,34 +102,32 @@ impl Text {
                 taken.sort_by(|a, b| b.1.cmp(a.1));
                 let taken: Vec<String> =
                     taken.iter().take(MOST_TAKEN).map(|(other, times)| format!("{} {times}", names[*other])).collect();
-                vec![
-                    class.name.clone(),
-                    accuracy.count.to_string(),
-                    percent(accuracy.top1),
-                    percent(accuracy.top5),
-                    taken.join(", "),
-                ]
+                let mut row = vec![class.name.clone(), accuracy.count.to_string(), percent(accuracy.top1)];
+                row.extend(has_five.then(|| percent(accuracy.top5)));
+                row.push(taken.join(", "));
+                row
             })
             .collect();
-        let headings = [
-            ("class", Kind::Words),
-            ("photos", Kind::Number),
-            ("accuracy", Kind::Number),
-            ("among five", Kind::Number),
-            ("taken for", Kind::Words),
-        ];
+        let among_five = has_five.then_some(("among five", Kind::Number));
+        let mut headings = vec![("class", Kind::Words), ("photos", Kind::Number), ("accuracy", Kind::Number)];
+        headings.extend(among_five);
+        headings.push(("taken for", Kind::Words));
         self.table(&headings, &rows);
 
         let ranked = |name: &str| [(name.to_owned(), Kind::Words), ("accuracy".into(), Kind::Number)];
         if !found.template_ranking.is_empty() {
             let [template, accuracy] = ranked("template");
-            let all = vec!["(all, averaged)".to_owned(), percent(found.top1), percent(found.top5)];
-            let rows = found
-                .template_ranking
-                .iter()
-                .map(|ranked| vec![ranked.template.clone(), percent(ranked.top1), percent(ranked.top5)]);
+            let row = |name: &str, top1, top5| {
+                let mut row = vec![name.to_owned(), percent(top1)];
+                row.extend(has_five.then(|| percent(top5)));
+                row
+            };
+            let all = row("(all, averaged)", found.top1, found.top5);
+            let rows = found.template_ranking.iter().map(|ranked| row(&ranked.template, ranked.top1, ranked.top5));
             let rows: Vec<Vec<String>> = std::iter::once(all).chain(rows).collect();
-            self.table(&[(&template.0, template.1), (&accuracy.0, accuracy.1), ("among five", Kind::Number)], &rows);
+            let mut headings = vec![(&*template.0, template.1), (&*accuracy.0, accuracy.1)];
+            headings.extend(among_five);
+            self.table(&headings, &rows);
         }
         if !found.wording_ranking.is_empty() {
             let [wording, accuracy] = ranked("wording alone");
@@ -209,10 +209,11 @@ impl Text {
 
     fn comparison(&mut self, models: &[Evaluated]) {
         let captions = models.iter().any(|model| model.report.retrieval.is_some());
-        let quality: &[&str] = if captions {
-            &["caption at 1", "at 10", "photo at 1", "at 10"]
-        } else {
-            &["accuracy", "among five", "calibration error"]
+        let five = models.iter().filter_map(|model| model.report.classification.as_ref()).any(has_five);
+        let quality: &[&str] = match (captions, five) {
+            (true, _) => &["caption at 1", "at 10", "photo at 1", "at 10"],
+            (false, true) => &["accuracy", "among five", "calibration error"],
+            (false, false) => &["accuracy", "calibration error"],
         };
         let mut headings = vec![("model", Kind::Words)];
         headings
@@ -222,7 +223,13 @@ impl Text {
             .map(|Evaluated { report, cost }| {
                 let mut row = vec![report.model.clone()];
                 if let Some(found) = &report.classification {
-                    row.extend([found.top1, found.top5, found.calibration.plain.error].map(percent));
+                    let top5 = five.then_some(found.top5);
+                    row.extend(
+                        [Some(found.top1), top5, Some(found.calibration.plain.error)]
+                            .into_iter()
+                            .flatten()
+                            .map(percent),
+                    );
                 }
                 if let Some(Retrieval { photo_to_text: text, text_to_photo: photo, .. }) = &report.retrieval {
                     row.extend([text.at1, text.at10, photo.at1, photo.at10].map(percent));

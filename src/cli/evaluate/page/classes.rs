@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{best, columns, cosine, percent};
-use crate::cli::evaluate::Evaluated;
+use crate::cli::evaluate::{Evaluated, has_five};
 use crate::cli::output::Destination;
 use crate::library::evaluate::{Class, Classified};
 use crate::library::sheet::{Bars, Column, HeatMap, Page, Section, Table};
@@ -89,16 +89,13 @@ fn accuracy(page: &mut Page<'_, Destination>, found: &Classified, of: &str) -> i
             .take(MOST_TAKEN)
             .map(|&(other, times)| format!("{} ({times})", found.classes[other].name))
             .collect();
-        vec![
-            class.name.clone(),
-            class.accuracy.count.to_string(),
-            percent(class.accuracy.top1),
-            percent(class.accuracy.top5),
-            taken.join(", ") + more,
-            class.wordings.join(" | "),
-        ]
+        let mut row = vec![class.name.clone(), class.accuracy.count.to_string(), percent(class.accuracy.top1)];
+        row.extend(has_five(found).then(|| percent(class.accuracy.top5)));
+        row.extend([taken.join(", ") + more, class.wordings.join(" | ")]);
+        row
     };
-    let mut columns = columns("Class", &["Photos", "Accuracy", "Among five"]);
+    let names = ["Photos", "Accuracy", "Among five"];
+    let mut columns = columns("Class", if has_five(found) { &names } else { &names[..2] });
     columns.extend([Column::words("Taken for (photos)"), Column::words("Described as")]);
     page.table(&Table {
         caption: "All classes".to_owned(),

@@ -6,7 +6,7 @@ mod prompts;
 use std::io;
 use std::path::Path;
 
-use super::Evaluated;
+use super::{Evaluated, has_five};
 use crate::cli::messages::{count, size};
 use crate::cli::output::Destination;
 use crate::cli::thumbnail;
@@ -85,12 +85,16 @@ fn summary(page: &mut Page<'_, Destination>, found: &Classified) -> io::Result<(
     let top = [percent(found.top1), percent(found.top5), percent(found.mean_class_top1)];
     let (of, error) = (format!("{right} of {}", count(photos, "photo")), percent(calibration.plain.error));
     let with = format!("{} at temperature {:.2}", percent(calibration.best.error), calibration.best.temperature);
-    page.numbers(&[
+    let mut numbers = vec![
         Number { name: "Accuracy", value: &top[0], note: &of },
         Number { name: "Among five", value: &top[1], note: "own class among the five best" },
         Number { name: "Mean of classes", value: &top[2], note: "each class counts the same" },
         Number { name: "Calibration error", value: &error, note: &with },
-    ])?;
+    ];
+    if !has_five(found) {
+        numbers.remove(1);
+    }
+    page.numbers(&numbers)?;
     page.paragraph(&format!(
         "Each photo is compared with a description of each class and taken for the one that is most similar. {}",
         match &found.templates[..] {
@@ -121,16 +125,19 @@ fn recalls(page: &mut Page<'_, Destination>, found: &Retrieval) -> io::Result<()
 /// Models in one table: what they are worth and what they cost.
 fn comparison(page: &mut Page<'_, Destination>, models: &[Evaluated]) -> io::Result<()> {
     let captions = models.iter().any(|model| model.report.retrieval.is_some());
-    let quality: &[&str] = match captions {
-        true => &["Photo at 1", "at 5", "at 10", "Caption at 1", "at 5", "at 10"],
-        false => &["Accuracy", "Among five", "Mean of classes", "Calibration error"],
+    let five = models.iter().filter_map(|model| model.report.classification.as_ref()).any(has_five);
+    let quality: &[&str] = match (captions, five) {
+        (true, _) => &["Photo at 1", "at 5", "at 10", "Caption at 1", "at 5", "at 10"],
+        (false, true) => &["Accuracy", "Among five", "Mean of classes", "Calibration error"],
+        (false, false) => &["Accuracy", "Mean of classes", "Calibration error"],
     };
     let costs = ["ms a photo", "Memory", "File"];
     let row = |Evaluated { report, cost }: &Evaluated| {
         let mut row = vec![report.model.clone()];
         if let Some(found) = &report.classification {
-            let shares = [found.top1, found.top5, found.mean_class_top1, found.calibration.plain.error];
-            row.extend(shares.map(percent));
+            let (top5, error) = (five.then_some(found.top5), found.calibration.plain.error);
+            let shares = [Some(found.top1), top5, Some(found.mean_class_top1), Some(error)];
+            row.extend(shares.into_iter().flatten().map(percent));
         }
         if let Some(Retrieval { photo_to_text: text, text_to_photo: photo, .. }) = &report.retrieval {
             row.extend([photo.at1, photo.at5, photo.at10, text.at1, text.at5, text.at10].map(percent));

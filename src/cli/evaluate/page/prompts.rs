@@ -3,6 +3,7 @@
 use std::io;
 
 use super::{best, columns, percent};
+use crate::cli::evaluate::has_five;
 use crate::cli::output::Destination;
 use crate::library::evaluate::{Classified, RankedWording};
 use crate::library::sheet::{Column, Page, Section, Table};
@@ -18,13 +19,18 @@ fn templates(page: &mut Page<'_, Destination>, found: &Classified, of: &str) -> 
     }
     let note = "Each template alone, from the best, and all of them averaged";
     page.section(&Section { heading: &format!("Templates{of}"), note })?;
-    let row = |name: &str, top1, top5| vec![name.to_owned(), percent(top1), percent(top5)];
+    let row = |name: &str, top1, top5| {
+        let mut row = vec![name.to_owned(), percent(top1)];
+        row.extend(has_five(found).then(|| percent(top5)));
+        row
+    };
+    let names = ["Accuracy", "Among five"];
     let all = row("all, averaged", found.top1, found.top5);
     let alone = found.template_ranking.iter().map(|ranked| row(&ranked.template, ranked.top1, ranked.top5));
     let shares = std::iter::once(found.top1).chain(found.template_ranking.iter().map(|ranked| ranked.top1));
     page.table(&Table {
         caption: "Accuracy by template".to_owned(),
-        columns: columns("Template", &["Accuracy", "Among five"]),
+        columns: columns("Template", if has_five(found) { &names } else { &names[..1] }),
         marked: best(shares),
         rows: std::iter::once(all).chain(alone).collect(),
     })
