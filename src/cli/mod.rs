@@ -77,7 +77,7 @@ pub fn main(closed: ClosedStreams) -> ExitCode {
 fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return print_parser_message(&error),
+        Err(error) => return print_parser_message(&args::with_hint(error)),
     };
     signals::handle();
     let messages = Messages::new(cli.common.quiet, cli.common.verbose > 0);

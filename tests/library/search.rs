@@ -190,3 +190,17 @@ fn models_and_libraries_that_do_not_fit() {
     let ran = command(&sandbox, "search", &["-m", "demo", "a star"]).code(1);
     ran.says(&["has no embeddings of demo", "clippie-rs index -m demo"]);
 }
+
+#[test]
+fn a_word_after_a_hyphen_gets_a_hint() {
+    let sandbox = Sandbox::new();
+    for args in [&["search", "a", "heart", "-yellow"][..], &["-q", "search", "a heart", "-yellow", "-n", "3"]] {
+        let ran = sandbox.run(args).code(2);
+        ran.says(&["unexpected argument '-y' found", "write `- yellow` with a space, or `--subtract yellow`"]);
+    }
+    // Others have the parser's.
+    for args in [&["search", "a", "--yellow"][..], &["search", "a", "-y"], &["similar", "-yellow"]] {
+        let ran = sandbox.run(args).code(2).says(&["unexpected argument '-"]);
+        assert!(!ran.stderr.contains("subtract"), "{}", ran.stderr);
+    }
+}

@@ -366,6 +366,43 @@ pub(super) fn print_usage_error(command: &Command, message: &str) {
     let _ = cli.error(ErrorKind::ValueValidation, message).print();
 }
 
+/// Adds to an error of the parser how `search` subtracts a word, where one follows a hyphen: the parser takes it for
+/// options, and its own hint leads to a term that is searched for with the hyphen.
+#[cfg_attr(not(feature = "library"), allow(unused_mut, reason = "without searches there is nothing to add"))]
+pub(super) fn with_hint(mut error: clap::Error) -> clap::Error {
+    #[cfg(feature = "library")]
+    {
+        use clap::builder::StyledStr;
+        use clap::error::{ContextKind, ContextValue};
+        let mut args = std::env::args_os().skip(1).skip_while(|arg| arg.as_encoded_bytes().starts_with(b"-"));
+        if args.next().is_some_and(|command| command == "search")
+            && let Some(word) = hyphenated(&error, args)
+        {
+            let hint = format!("to subtract `{word}`, write `- {word}` with a space, or `--subtract {word}`");
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(hint)]));
+        }
+    }
+    error
+}
+
+/// The word of a query that the parser took for options it does not know, without its hyphen.
+#[cfg(feature = "library")]
+fn hyphenated(error: &clap::Error, mut args: impl Iterator<Item = OsString>) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue};
+    let (ErrorKind::UnknownArgument, Some(ContextValue::String(unknown))) =
+        (error.kind(), error.get(ContextKind::InvalidArg))
+    else {
+        return None;
+    };
+    // The unknown letter may be inside of the word: `-0ring`.
+    let letter = unknown.strip_prefix('-').filter(|letter| letter.chars().count() == 1)?;
+    args.find_map(|arg| {
+        let word = arg.to_str()?.strip_prefix('-')?;
+        (word.chars().count() > 1 && !word.starts_with('-') && word.contains(letter))
+            .then(|| word.escape_debug().to_string())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
