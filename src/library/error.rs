@@ -44,6 +44,13 @@ pub enum Error {
         /// What SQLite or a check found.
         reason: String,
     },
+    /// The mapped file of packed vectors is damaged, and was removed.
+    #[error("{} was damaged; it holds nothing that the library does not have: remove it if it is still there, and run the \
+             command again, which makes it anew", path.display())]
+    Vectors {
+        /// The file of vectors.
+        path: PathBuf,
+    },
     /// The library's file or its folder cannot be read.
     #[error("cannot open the photo library {}: {reason}", path.display())]
     Open {

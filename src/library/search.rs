@@ -163,6 +163,14 @@ impl Search {
     /// The library has no embeddings of this model; a photo of the query cannot be read; a term needs a tower that the
     /// model does not have; the terms cancel each other out; the library cannot be read.
     pub fn run(&self, query: &Query) -> Result<Found, Error> {
+        match self.find(query) {
+            // They are made again.
+            Err(Error::Vectors { .. }) => self.find(query),
+            found => found,
+        }
+    }
+
+    fn find(&self, query: &Query) -> Result<Found, Error> {
         let store = self.library.store()?;
         let model = self.model(&store)?;
         let prepared = self.prepare(&store, &model, query)?;

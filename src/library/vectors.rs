@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::error::Error;
 use super::scan::packed::{Description, Packed, PackedError, Writer};
@@ -30,6 +31,10 @@ pub(super) struct Vectors {
     values: Vec<f32>,
     /// What the library had when they were read: the epoch of the model and the largest id.
     state: (i64, i64),
+    /// The mapped file.
+    path: PathBuf,
+    /// Set when the file was found to be damaged.
+    damaged: AtomicBool,
 }
 
 impl Vectors {
@@ -38,13 +43,13 @@ impl Vectors {
         let path = packed_path(store.path(), model);
         let state = State::of(store, model)?;
         let packed = open(&path, model, &state, last);
-        let mut vectors = Vectors::after(store, model, packed)?;
+        let mut vectors = Vectors::after(store, model, &path, packed)?;
         let (new, old) = (vectors.photos.len(), vectors.packed.as_ref().map_or(0, Packed::len));
         if new >= FEWEST.max(old / STALE) && !store.is_read_only() {
             match vectors.write(&path, store, model, &state) {
                 Ok(()) => {
                     let packed = open(&path, model, &state, last);
-                    vectors = Vectors::after(store, model, packed)?;
+                    vectors = Vectors::after(store, model, &path, packed)?;
                 }
                 Err(PackedError::Scan(scan::Error::Cancelled)) => return Err(Error::Cancelled),
                 Err(error) => tracing::debug!("searches read all embeddings from the library: {error}"),
@@ -54,11 +59,18 @@ impl Vectors {
     }
 
     /// The rows of a file and all that came after them.
-    fn after(store: &Store, model: &ModelRow, packed: Option<(Packed, i64)>) -> Result<Vectors, Error> {
+    fn after(store: &Store, model: &ModelRow, path: &Path, packed: Option<(Packed, i64)>) -> Result<Vectors, Error> {
         let (packed, last) = packed.unzip();
         let last = last.unwrap_or(0);
-        let mut vectors =
-            Vectors { dim: model.dim, packed, photos: Vec::new(), values: Vec::new(), state: (model.epoch, last) };
+        let mut vectors = Vectors {
+            dim: model.dim,
+            packed,
+            photos: Vec::new(),
+            values: Vec::new(),
+            state: (model.epoch, last),
+            path: path.to_owned(),
+            damaged: AtomicBool::new(false),
+        };
         store.embeddings_after(model, last, |row| {
             vectors.photos.push(row.photo);
             vectors.values.extend(row.vector);
@@ -104,7 +116,24 @@ impl Vectors {
     }
 
     fn tail(&self) -> Result<Rows<'_>, Error> {
-        Rows::new(&self.values, self.dim).map_err(of_scan)
+        Rows::new(&self.values, self.dim).map_err(|error| self.failed(error))
+    }
+
+    /// The library's error for one of a scan. A file that is damaged, or that the disk cannot read any more, is removed: it
+    /// is derived from the library, and the next call makes it again.
+    fn failed(&self, error: scan::Error) -> Error {
+        match error {
+            scan::Error::Cancelled => Error::Cancelled,
+            scan::Error::Damaged { .. } | scan::Error::Lost => {
+                if !self.damaged.swap(true, Ordering::Relaxed) {
+                    tracing::warn!("{} is damaged; it is made again from the library", self.path.display());
+                    // Where it cannot be removed, it cannot be replaced either; the error says so.
+                    let _ = std::fs::remove_file(&self.path);
+                }
+                Error::Vectors { path: self.path.clone() }
+            }
+            error => Error::Query(error.to_string()),
+        }
     }
 
     /// The values of a row.
@@ -113,13 +142,13 @@ impl Vectors {
             Some(packed) if row < packed.len() => packed.rows().row(row),
             _ => self.tail()?.row(row - self.packed_len()),
         };
-        values.map_err(of_scan)
+        values.map_err(|error| self.failed(error))
     }
 
     /// The photo of a row.
     pub fn photo(&self, row: usize) -> Result<i64, Error> {
         match &self.packed {
-            Some(packed) if row < packed.len() => Ok(packed.id(row).map_err(of_scan)? as i64),
+            Some(packed) if row < packed.len() => Ok(packed.id(row).map_err(|error| self.failed(error))? as i64),
             _ => Ok(self.photos[row - self.packed_len()]),
         }
     }
@@ -127,7 +156,7 @@ impl Vectors {
     /// The rows by photo.
     pub fn by_photo(&self) -> Result<HashMap<i64, u32>, Error> {
         let packed = match &self.packed {
-            Some(packed) => packed.ids().map_err(of_scan)?,
+            Some(packed) => packed.ids().map_err(|error| self.failed(error))?,
             None => &[],
         };
         let photos = packed.iter().map(|&id| id as i64).chain(self.photos.iter().copied());
@@ -151,7 +180,12 @@ impl Vectors {
                 Some(only) => options.only(only),
                 None => options,
             };
-            Ok(rows.top_k(query, k, &options).map_err(of_scan)?.into_iter().next().unwrap_or_default())
+            Ok(rows
+                .top_k(query, k, &options)
+                .map_err(|error| self.failed(error))?
+                .into_iter()
+                .next()
+                .unwrap_or_default())
         };
         let mut hits = match &self.packed {
             Some(packed) => search(packed.rows(), split.map(|(before, _)| before))?,
@@ -164,13 +198,6 @@ impl Vectors {
             hits.truncate(k);
         }
         Ok(hits)
-    }
-}
-
-fn of_scan(error: scan::Error) -> Error {
-    match error {
-        scan::Error::Cancelled => Error::Cancelled,
-        error => Error::Query(error.to_string()),
     }
 }
 
@@ -224,6 +251,7 @@ impl Kept {
     pub fn get(&mut self, store: &Store, model: &ModelRow) -> Result<Arc<Vectors>, Error> {
         let last = store.last_embedding(model.id)?;
         if let Some((id, vectors)) = &self.0
+            && !vectors.damaged.load(Ordering::Relaxed)
             && (*id, vectors.state) == (model.id, (model.epoch, last))
         {
             return Ok(Arc::clone(vectors));

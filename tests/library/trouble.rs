@@ -20,7 +20,11 @@ fn wrong_arguments() {
             2,
             "/1.bmp is a file; name the folder that it is in",
         ),
-        (&["index", "-m", "demo", "--library", "photos", "photos"], 2, "photos is a folder; --library takes the library"),
+        (
+            &["index", "-m", "demo", "--library", "photos", "photos"],
+            2,
+            "photos is a folder; --library takes the library",
+        ),
         (&["index", "-m", "demo", "--report", "-", "photos"], 2, "--report writes to a file"),
     ] {
         sandbox.run(args).code(code).says(&[says]);
@@ -82,7 +86,8 @@ fn a_full_disk_and_a_read_only_one() {
             let _ = Command::new("umount").arg(&self.0).output();
         }
     }
-    let mut sandbox = Sandbox::with_photos(0..600);
+    // More than one batch.
+    let mut sandbox = Sandbox::with_photos(0..2400);
     let place = sandbox.path("disk");
     fs::create_dir(&place).unwrap();
     let mount = |options: &str| {
@@ -92,25 +97,69 @@ fn a_full_disk_and_a_read_only_one() {
             .output()
             .is_ok_and(|out| out.status.success())
     };
-    if !mount("size=400k") {
+    if !mount("size=1800k") {
         return println!("skipped: no file system can be mounted here");
     }
     let _disk = Disk(place.clone());
     sandbox.library = place.join("library.sqlite");
     sandbox.index(["photos"]).code(1).says(&["the disk of the photo library ", " is full; what was committed is kept"]);
     let kept = sandbox.rows();
-    assert!(!kept.is_empty() && kept.len() < 600, "{}", kept.len());
-    assert!(mount("remount,size=8m"));
-    let rest = 600 - kept.len() as u64;
+    assert!(!kept.is_empty() && kept.len() < 2400, "{}", kept.len());
+    assert!(mount("remount,size=24m"));
+    let rest = 2400 - kept.len() as u64;
     sandbox.indexes(&[("unchanged", kept.len() as u64), ("new", rest), ("opened", rest), ("encoded", rest)]);
     let all = sandbox.rows();
     assert!(kept.iter().all(|row| all.contains(row)));
     // Nothing can be written any more, but read.
-    sandbox.photo("photos/new.bmp", 1000);
+    sandbox.photo("photos/new.bmp", 10_000);
     assert!(mount("remount,ro"));
     sandbox.index(["photos"]).code(1).says(&["cannot write the photo library ", "name another file with --library"]);
     let status = sandbox.run(["status", "--library", sandbox.library.to_str().unwrap()]).code(0);
-    assert!(status.stdout.contains("photos   600\n"), "{}", status.stdout);
+    assert!(status.stdout.contains("photos   2400\n"), "{}", status.stdout);
     assert!(mount("remount,rw"));
-    sandbox.indexes(&[("unchanged", 600), ("new", 1), ("opened", 1), ("encoded", 1)]);
+    sandbox.indexes(&[("unchanged", 2400), ("new", 1), ("opened", 1), ("encoded", 1)]);
+}
+
+#[test]
+fn damaged_packed_vectors_are_made_again() {
+    let sandbox = Sandbox::with_photos(0..1200);
+    sandbox.index(["photos"]).code(0);
+    let library = sandbox.library.to_str().unwrap().to_owned();
+    let search = || sandbox.run(["search", "--library", &library, "--all", "-n", "50", "--format", "jsonl", "a star"]);
+    let expected = search().code(0).stdout;
+    let beside = fs::read_dir(sandbox.library.parent().unwrap()).unwrap();
+    let packed = beside.map(|entry| entry.unwrap().path()).find(|path| path.to_string_lossy().ends_with(".vectors"));
+    let packed = packed.expect("so many vectors are packed");
+    let sound = fs::read(&packed).unwrap();
+    for at in [150, 1000, sound.len() / 2, sound.len() - 200] {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 1;
+        fs::write(&packed, bytes).unwrap();
+        assert_eq!(search().code(0).stdout, expected, "damage at {at}");
+        let mut bytes = sound.clone();
+        bytes[at] ^= 1;
+        fs::write(&packed, bytes).unwrap();
+        // Others fail at worst, and mend it.
+        let export = || sandbox.run(["export", "--library", &library, "out.npy"]);
+        let first = export();
+        assert!(
+            first.code == 0 || (first.code == 1 && first.stderr.contains(".vectors was damaged")),
+            "{}",
+            first.stderr
+        );
+        export().code(0);
+    }
+}
+
+#[test]
+fn what_a_foreign_library_brings_along_does_not_run() {
+    let sandbox = Sandbox::with_photos(0..5);
+    sandbox.index(["photos"]).code(0);
+    let rows = sandbox.rows();
+    let library = sandbox.library.to_str().unwrap().to_owned();
+    let connection = rusqlite::Connection::open(&sandbox.library).unwrap();
+    connection.execute_batch("CREATE TRIGGER evil AFTER INSERT ON text BEGIN DELETE FROM file; END").unwrap();
+    drop(connection);
+    sandbox.run(["search", "--library", &library, "a text that was never searched for"]).code(0);
+    assert_eq!(sandbox.rows(), rows);
 }

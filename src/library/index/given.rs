@@ -1,7 +1,7 @@
 //! Adds embeddings that another program made. Files are read and hashed, and their headers looked at; no photo is decoded.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::super::error::Error;
 use super::super::library::Library;
@@ -227,7 +227,10 @@ fn read<'v>(store: &Store, path: &Path, vector: &'v [f32]) -> Result<Read<'v>, F
         let folder = real(absolute.parent()?).ok()?;
         within(&folder.join(absolute.file_name()?))
     };
-    let Some((root, stored)) = within(&absolute).or_else(real_path) else {
+    // A path with `..` may lead out of the folder that it begins with.
+    let plain = !absolute.components().any(|part| part == Component::ParentDir);
+    let Some((root, stored)) = Some(&absolute).filter(|_| plain).and_then(|path| within(path)).or_else(real_path)
+    else {
         return Err(Failed::File("it is in no folder of the library; name its folder with --root".into()));
     };
     let unread = |unread| match unread {

@@ -7,6 +7,8 @@ use super::{ModelRow, Store, as_bytes, as_floats};
 
 /// Texts that are kept for all models together: 10,000 of 512 numbers take 20 MB.
 const MOST_TEXTS: i64 = 10_000;
+/// Bytes of the longest text that is kept. Nobody types a longer one twice, and the table holds each twice.
+const MOST_BYTES: usize = 4096;
 /// Uses after which one is noted anew: a search writes only rarely, and still no text that is in use is dropped.
 const NOTED: i64 = MOST_TEXTS / 10;
 
@@ -33,8 +35,11 @@ impl Store {
         Ok(Some(vector))
     }
 
-    /// Keeps the embedding of a text, and drops those that were not used for longest. Notes a use of one that is there.
+    /// Keeps the embedding of a text that is not too long, and drops those that were not used for longest. Notes a use of one that is there.
     pub fn put_text(&self, model: &ModelRow, text: &str, vector: &[f32]) -> Result<(), Error> {
+        if text.len() > MOST_BYTES {
+            return Ok(());
+        }
         self.write(|store| {
             store.run(|connection| {
                 connection
