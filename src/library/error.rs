@@ -165,6 +165,19 @@ impl Error {
             rusqlite::Error::SqliteFailure(code, message) => message.clone().unwrap_or_else(|| code.to_string()),
             error => error.to_string(),
         };
+        // What no library of this program has; SQLite's own words would be statements.
+        let unlike = match error {
+            rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..) => Some("it has a value that cannot be there"),
+            rusqlite::Error::QueryReturnedNoRows => Some("a row of it is gone"),
+            _ if reason.starts_with("no such ") => Some("a table or column of it is gone"),
+            _ if reason.contains(" already exists in ") => Some("its tables are not those of its version"),
+            _ => None,
+        };
+        if let Some(unlike) = unlike {
+            return Error::Damaged { path, reason: unlike.to_owned() };
+        }
         match error.sqlite_error_code() {
             Some(NotADatabase) => Error::NotALibrary { path },
             Some(DatabaseCorrupt) => Error::Damaged { path, reason },

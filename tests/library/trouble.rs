@@ -163,3 +163,24 @@ fn what_a_foreign_library_brings_along_does_not_run() {
     sandbox.run(["search", "--library", &library, "a text that was never searched for"]).code(0);
     assert_eq!(sandbox.rows(), rows);
 }
+
+#[test]
+fn a_library_that_was_edited_is_called_damaged() {
+    for edit in
+        ["UPDATE photo SET taken = x'0102'", "DROP TABLE text", "DELETE FROM setting", "UPDATE file SET modified = 'x'"]
+    {
+        let sandbox = Sandbox::with_photos(0..5);
+        sandbox.index(["photos"]).code(0);
+        let connection = rusqlite::Connection::open(&sandbox.library).unwrap();
+        connection.execute_batch(edit).unwrap();
+        drop(connection);
+        let ran = sandbox.run(["search", "--library", sandbox.library.to_str().unwrap(), "--all", "a star"]);
+        // SQLite converts, or the library says what is wrong without its statements.
+        assert!(
+            ran.code == 0 || ran.stderr.contains("is damaged (") && ran.stderr.contains("index again"),
+            "{edit}: {}",
+            ran.stderr
+        );
+        assert!(!ran.stderr.contains("SELECT"), "{}", ran.stderr);
+    }
+}
