@@ -117,7 +117,7 @@ impl Tokenizer {
 
     /// The tokenizer whose pieces are these bytes of a weights file, which names it by `config`.
     ///
-    /// `bytes` is the stored form that [`TokenizerFile`](file::TokenizerFile) writes, at a multiple of 4 in memory. This
+    /// `bytes` is the stored form that [`TokenizerFile`] writes, at a multiple of 4 in memory. This
     /// reads 128 of them, whatever the number of pieces: use `bytes` in place, mapped. Damage beyond them gives wrong ids
     /// and is found by the checksum of the tensor, never here.
     ///
