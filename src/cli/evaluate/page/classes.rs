@@ -105,6 +105,11 @@ fn accuracy(page: &mut Page<'_, Destination>, found: &Classified, of: &str) -> i
     })
 }
 
+/// All pairs of the classes that are shown, row by row.
+fn pairs(shown: &[usize]) -> impl Iterator<Item = (usize, usize)> {
+    shown.iter().flat_map(|&row| shown.iter().map(move |&column| (row, column)))
+}
+
 fn confusion(
     page: &mut Page<'_, Destination>,
     found: &Classified,
@@ -119,12 +124,11 @@ fn confusion(
         let photos = found.classes[row].accuracy.count;
         if photos == 0 { f32::NAN } else { (found.confusion[row][column] as f64 * 100.0 / photos as f64) as f32 }
     };
-    let cells = shown.iter().flat_map(|&row| shown.iter().map(move |&column| (row, column)));
     page.heat_map(&HeatMap {
         title: "Photos of a class, in per cent".to_owned(),
         rows: names.to_vec(),
         columns: names.to_vec(),
-        values: cells.map(value).collect(),
+        values: pairs(shown).map(value).collect(),
         range: Some((0.0, 100.0)),
         decimals: 0,
     })
@@ -141,12 +145,11 @@ fn similarity(
     let note =
         format!("Mean cosine of the photos of two classes; on the diagonal, of different photos of the class{part}");
     page.section(&Section { heading: &format!("Similarity{of}"), note: &note })?;
-    let cells = shown.iter().flat_map(|&row| shown.iter().map(move |&column| (row, column)));
     page.heat_map(&HeatMap {
         title: "Mean cosine".to_owned(),
         rows: names.to_vec(),
         columns: names.to_vec(),
-        values: cells.map(|(row, column)| found.similarity[row][column] as f32).collect(),
+        values: pairs(shown).map(|(row, column)| found.similarity[row][column] as f32).collect(),
         range: None,
         decimals: 2,
     })?;
