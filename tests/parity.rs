@@ -53,12 +53,11 @@ fn tiny_models_in_every_layout_on_every_instruction_set() {
     }
 }
 
-/// Small MobileCLIPs of awkward sizes, in every layout that holds them, on every instruction set.
-#[test]
-fn tiny_mobileclips_in_every_layout_on_every_instruction_set() {
+/// Checks the small ones of some models, layouts and goldens, on every instruction set. Returns how many they were.
+fn check_tiny(cases: Vec<(Model, Layout, String)>) -> usize {
     let folder = tempfile::tempdir().unwrap();
     let mut layouts = 0;
-    for (model, layout, golden) in golden::mobileclip_cases() {
+    for (model, layout, golden) in cases {
         if !model.name.starts_with("tiny-") {
             continue;
         }
@@ -69,27 +68,20 @@ fn tiny_mobileclips_in_every_layout_on_every_instruction_set() {
             check(&format!("{golden} {layout:?} {isa:?}"), &clip, &model, &golden);
         }
     }
-    assert!(layouts > 15);
+    layouts
+}
+
+/// Small MobileCLIPs of awkward sizes, in every layout that holds them, on every instruction set.
+#[test]
+fn tiny_mobileclips_in_every_layout_on_every_instruction_set() {
+    assert!(check_tiny(golden::mobileclip_cases()) > 15);
 }
 
 /// Small SigLIPs of awkward sizes, with heads of 72, 96 and 24 channels, in every layout that holds them, on every
 /// instruction set. The goldens of a layout have the activations that its reference has.
 #[test]
 fn tiny_siglips_in_every_layout_on_every_instruction_set() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut layouts = 0;
-    for (model, layout, golden) in golden::siglip_cases() {
-        if !model.name.starts_with("tiny-") {
-            continue;
-        }
-        layouts += 1;
-        let path = converted::weights(&model, layout, golden::SEED, folder.path());
-        for isa in Isa::available() {
-            let clip = Options::new().isa(isa).open(&path).unwrap();
-            check(&format!("{golden} {layout:?} {isa:?}"), &clip, &model, &golden);
-        }
-    }
-    assert!(layouts >= 8);
+    assert!(check_tiny(golden::siglip_cases()) >= 8);
 }
 
 /// The probability is the sigmoid of the logit, with the trained scale and bias; other models have none.

@@ -73,11 +73,7 @@ fn model(root: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
 fn image_tower(vision: Option<&Fields<'_>>, facts: &mut Facts) -> Result<(), Error> {
     tower(vision, 12, &mut facts.image)?;
     if let Some(vision) = vision {
-        facts.claim(vision.name("patch_size"), Quantity::PatchSize, vision.side("patch_size")?);
-        facts.claim(vision.name("image_size"), Quantity::ImageSize, vision.side("image_size")?);
-        facts.claim(vision.name("hidden_size"), Quantity::ImageWidth, vision.usize("hidden_size")?);
-        facts.claim(vision.name("num_hidden_layers"), Quantity::ImageLayers, vision.usize("num_hidden_layers")?);
-        facts.claim(vision.name("intermediate_size"), Quantity::ImageMlp, vision.usize("intermediate_size")?);
+        image_sizes(vision, facts)?;
     }
     Ok(())
 }
@@ -86,15 +82,30 @@ fn image_tower(vision: Option<&Fields<'_>>, facts: &mut Facts) -> Result<(), Err
 fn text_tower(text: Option<&Fields<'_>>, facts: &mut Facts) -> Result<(), Error> {
     tower(text, 8, &mut facts.text)?;
     if let Some(text) = text {
-        let positions = "max_position_embeddings";
-        facts.claim(text.name(positions), Quantity::ContextLength, text.usize(positions)?);
-        let vocab_size = text.usize("vocab_size")?;
-        facts.claim(text.name("vocab_size"), Quantity::VocabSize, vocab_size);
-        facts.claim(text.name("hidden_size"), Quantity::TextWidth, text.usize("hidden_size")?);
-        facts.claim(text.name("num_hidden_layers"), Quantity::TextLayers, text.usize("num_hidden_layers")?);
-        facts.claim(text.name("intermediate_size"), Quantity::TextMlp, text.usize("intermediate_size")?);
-        facts.pooling = pooling(text, vocab_size.unwrap_or(VOCAB_SIZE))?;
+        text_sizes(text, facts)?;
+        facts.pooling = pooling(text, text.usize("vocab_size")?.unwrap_or(VOCAB_SIZE))?;
     }
+    Ok(())
+}
+
+/// Claims the sizes that every image tower of transformers states.
+pub(super) fn image_sizes(vision: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
+    facts.claim(vision.name("patch_size"), Quantity::PatchSize, vision.side("patch_size")?);
+    facts.claim(vision.name("image_size"), Quantity::ImageSize, vision.side("image_size")?);
+    facts.claim(vision.name("hidden_size"), Quantity::ImageWidth, vision.usize("hidden_size")?);
+    facts.claim(vision.name("num_hidden_layers"), Quantity::ImageLayers, vision.usize("num_hidden_layers")?);
+    facts.claim(vision.name("intermediate_size"), Quantity::ImageMlp, vision.usize("intermediate_size")?);
+    Ok(())
+}
+
+/// Claims the sizes that every text tower of transformers states.
+pub(super) fn text_sizes(text: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
+    let positions = "max_position_embeddings";
+    facts.claim(text.name(positions), Quantity::ContextLength, text.usize(positions)?);
+    facts.claim(text.name("vocab_size"), Quantity::VocabSize, text.usize("vocab_size")?);
+    facts.claim(text.name("hidden_size"), Quantity::TextWidth, text.usize("hidden_size")?);
+    facts.claim(text.name("num_hidden_layers"), Quantity::TextLayers, text.usize("num_hidden_layers")?);
+    facts.claim(text.name("intermediate_size"), Quantity::TextMlp, text.usize("intermediate_size")?);
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::facts::{Facts, Heads, Quantity, TowerFacts};
+use super::huggingface::{image_sizes, text_sizes};
 use super::json::Fields;
 use super::processor;
 use super::tables::siglip as tables;
@@ -37,11 +38,7 @@ pub(super) fn facts(path: &Path, root: &Value, model_type: &str) -> Result<Facts
 fn image_tower(vision: Option<&Fields<'_>>, facts: &mut Facts) -> Result<(), Error> {
     tower(vision, &mut facts.image)?;
     if let Some(vision) = vision {
-        facts.claim(vision.name("patch_size"), Quantity::PatchSize, vision.side("patch_size")?);
-        facts.claim(vision.name("image_size"), Quantity::ImageSize, vision.side("image_size")?);
-        facts.claim(vision.name("hidden_size"), Quantity::ImageWidth, vision.usize("hidden_size")?);
-        facts.claim(vision.name("num_hidden_layers"), Quantity::ImageLayers, vision.usize("num_hidden_layers")?);
-        facts.claim(vision.name("intermediate_size"), Quantity::ImageMlp, vision.usize("intermediate_size")?);
+        image_sizes(vision, facts)?;
     }
     Ok(())
 }
@@ -50,12 +47,7 @@ fn image_tower(vision: Option<&Fields<'_>>, facts: &mut Facts) -> Result<(), Err
 fn text_tower(text: Option<&Fields<'_>>, facts: &mut Facts) -> Result<(), Error> {
     tower(text, &mut facts.text)?;
     if let Some(text) = text {
-        let positions = "max_position_embeddings";
-        facts.claim(text.name(positions), Quantity::ContextLength, text.usize(positions)?);
-        facts.claim(text.name("vocab_size"), Quantity::VocabSize, text.usize("vocab_size")?);
-        facts.claim(text.name("hidden_size"), Quantity::TextWidth, text.usize("hidden_size")?);
-        facts.claim(text.name("num_hidden_layers"), Quantity::TextLayers, text.usize("num_hidden_layers")?);
-        facts.claim(text.name("intermediate_size"), Quantity::TextMlp, text.usize("intermediate_size")?);
+        text_sizes(text, facts)?;
         facts.claim(text.name("projection_size"), Quantity::EmbedDim, text.usize("projection_size")?);
     }
     Ok(())
