@@ -41,7 +41,7 @@ pub(super) fn in_folders(folders: &[PathBuf], library: &Library) -> Result<Filte
     if folders.is_empty() {
         return Ok(filter);
     }
-    let known: Vec<PathBuf> = library.status()?.folders.into_iter().map(|folder| folder.path).collect();
+    let known: Vec<PathBuf> = library.folders()?;
     for folder in folders {
         // As the filter takes it.
         let real = fs::canonicalize(folder).or_else(|_| std::path::absolute(folder)).unwrap_or_else(|_| folder.clone());

@@ -83,6 +83,14 @@ impl Library {
         })
     }
 
+    /// The paths of the indexed folders, absolute and sorted. Counts nothing, unlike [`Library::status`].
+    ///
+    /// # Errors
+    /// The library is damaged or busy.
+    pub fn folders(&self) -> Result<Vec<PathBuf>, Error> {
+        Ok(self.store()?.roots()?.into_iter().map(|root| root.path).collect())
+    }
+
     /// The models whose embeddings the library has, in the order in which they came.
     ///
     /// # Errors
