@@ -9,7 +9,11 @@ const COMPONENT: f64 = 2e-6;
 
 /// A small SigLIP in transformers' layout, whose configuration states everything.
 fn tiny() -> (Model, WeightsFile, ModelConfig) {
-    let model = Model::named("tiny-siglip").unwrap();
+    small("tiny-siglip")
+}
+
+fn small(name: &str) -> (Model, WeightsFile, ModelConfig) {
+    let model = Model::named(name).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("source");
     checkpoint::write(&model, golden::SEED, Layout::HuggingFace, &source).unwrap();
@@ -100,14 +104,7 @@ fn the_epsilon_of_the_norms_is_siglips() {
 #[test]
 fn items_do_not_depend_on_their_batch() {
     for name in ["tiny-siglip", "tiny-siglip-giant"] {
-        let model = Model::named(name).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let source = folder.path().join("source");
-        checkpoint::write(&model, golden::SEED, Layout::HuggingFace, &source).unwrap();
-        let path = folder.path().join("model.clippie");
-        import::convert(&source, &path, &ConvertOptions::default(), &mut |_| {}).unwrap();
-        let weights = WeightsFile::open(&path).unwrap();
-        let config: ModelConfig = serde_json::from_value(weights.header().meta.model.clone()).unwrap();
+        let (model, weights, config) = small(name);
         let (image, text) = (image_tower(&weights, &config), text_tower(&weights, &config));
         let width = model.embed_dim();
         for isa in Isa::available() {

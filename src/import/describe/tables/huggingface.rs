@@ -32,6 +32,23 @@ pub(crate) const MODEL: Table = Table {
 pub(crate) const TEXT: Table = Table {
     fields: &[
         ("model_type", Only(&[Text("clip_text_model")], "it is the configuration of another kind of tower")),
+        ("eos_token_id", Obeyed),
+        ("projection_dim", NoEffect("that of the model counts")),
+    ],
+    base: Some(&TEXT_TOWER),
+};
+
+pub(crate) const VISION: Table = Table {
+    fields: &[
+        ("model_type", Only(&[Text("clip_vision_model")], "it is the configuration of another kind of tower")),
+        ("projection_dim", NoEffect("that of the model counts")),
+    ],
+    base: Some(&IMAGE_TOWER),
+};
+
+/// Fields of every text tower.
+pub(crate) const TEXT_TOWER: Table = Table {
+    fields: &[
         ("hidden_act", Obeyed),
         ("layer_norm_eps", Obeyed),
         ("num_attention_heads", Obeyed),
@@ -40,15 +57,13 @@ pub(crate) const TEXT: Table = Table {
         ("hidden_size", Obeyed),
         ("num_hidden_layers", Obeyed),
         ("intermediate_size", Obeyed),
-        ("eos_token_id", Obeyed),
-        ("projection_dim", NoEffect("that of the model counts")),
     ],
     base: Some(&COMMON),
 };
 
-pub(crate) const VISION: Table = Table {
+/// Fields of every image tower.
+pub(crate) const IMAGE_TOWER: Table = Table {
     fields: &[
-        ("model_type", Only(&[Text("clip_vision_model")], "it is the configuration of another kind of tower")),
         ("hidden_act", Obeyed),
         ("layer_norm_eps", Obeyed),
         ("num_attention_heads", Obeyed),
@@ -58,7 +73,6 @@ pub(crate) const VISION: Table = Table {
         ("num_hidden_layers", Obeyed),
         ("intermediate_size", Obeyed),
         ("num_channels", Only(&[Number(3.0)], "it asks for other channels than red, green and blue")),
-        ("projection_dim", NoEffect("that of the model counts")),
     ],
     base: Some(&COMMON),
 };

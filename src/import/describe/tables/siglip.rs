@@ -1,6 +1,6 @@
 //! The fields of transformers' files of a `SiglipModel`, of its towers alone and of its image processor.
 
-use super::Is::{Empty, No, Number, Text, Yes};
+use super::Is::{Empty, No, Text, Yes};
 use super::Rule::{NoEffect, Obeyed, Only};
 use super::{Is, Table, huggingface, processor};
 
@@ -21,36 +21,19 @@ pub(crate) const MODEL: Table = Table {
 pub(crate) const TEXT: Table = Table {
     fields: &[
         ("model_type", Only(&[Text("siglip_text_model")], TOWER)),
-        ("hidden_act", Obeyed),
-        ("layer_norm_eps", Obeyed),
-        ("num_attention_heads", Obeyed),
-        ("max_position_embeddings", Obeyed),
-        ("vocab_size", Obeyed),
-        ("hidden_size", Obeyed),
-        ("num_hidden_layers", Obeyed),
-        ("intermediate_size", Obeyed),
         ("projection_size", Obeyed),
         ("eos_token_id", NoEffect(TOKENIZER)),
         ("tokenizer_class", NoEffect(TOKENIZER)),
     ],
-    base: Some(&huggingface::COMMON),
+    base: Some(&huggingface::TEXT_TOWER),
 };
 
 pub(crate) const VISION: Table = Table {
     fields: &[
         ("model_type", Only(&[Text("siglip_vision_model")], TOWER)),
-        ("hidden_act", Obeyed),
-        ("layer_norm_eps", Obeyed),
-        ("num_attention_heads", Obeyed),
-        ("patch_size", Obeyed),
-        ("image_size", Obeyed),
-        ("hidden_size", Obeyed),
-        ("num_hidden_layers", Obeyed),
-        ("intermediate_size", Obeyed),
-        ("num_channels", Only(&[Number(3.0)], "it asks for other channels than red, green and blue")),
         ("vision_use_head", Only(&[Yes], "it asks for a tower that does not pool")),
     ],
-    base: Some(&huggingface::COMMON),
+    base: Some(&huggingface::IMAGE_TOWER),
 };
 
 const CLASSES: &[Is] =

@@ -53,20 +53,26 @@ fn translate(tensor: &Tensor) -> Vec<Entry> {
         None => (String::new(), STEMS.as_slice(), name),
     };
     if let Some(kind) = inner.strip_prefix("attn.in_proj_") {
-        return ["q", "k", "v"]
-            .iter()
-            .enumerate()
-            .map(|(i, part)| Entry::part(format!("{prefix}self_attn.{part}_proj.{kind}"), tensor, i, 3))
-            .collect();
+        return queries_keys_values(tensor, &prefix, kind);
     }
+    vec![renamed(tensor, stems, &prefix, inner)]
+}
 
+/// The three tensors that are one in ours.
+pub(super) fn queries_keys_values(tensor: &Tensor, prefix: &str, kind: &str) -> Vec<Entry> {
+    let parts = ["q", "k", "v"].iter().enumerate();
+    parts.map(|(i, part)| Entry::part(format!("{prefix}self_attn.{part}_proj.{kind}"), tensor, i, 3)).collect()
+}
+
+/// The tensor under transformers' name: `stems` has ours and theirs of what a name begins with after the prefix.
+pub(super) fn renamed(tensor: &Tensor, stems: &[(&str, &str)], prefix: &str, inner: &str) -> Entry {
     let (ours, theirs) = stems
         .iter()
         .find(|(ours, _)| inner == *ours || inner.starts_with(&format!("{ours}.")))
-        .unwrap_or_else(|| panic!("transformers has no name for {name}"));
+        .unwrap_or_else(|| panic!("transformers has no name for {}", tensor.name));
     let mut entry = Entry::whole(tensor.clone(), Element::F32);
     entry.name = format!("{prefix}{}", inner.replacen(ours, theirs, 1));
-    vec![entry]
+    entry
 }
 
 /// Splits the name of a block's tensor into transformers' prefix and the name within the block.

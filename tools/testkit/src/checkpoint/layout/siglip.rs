@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::super::model::{Model, TowerSize};
 use super::super::siglip::SiglipSize;
-use super::super::tensor::{Element, Tensor};
+use super::super::tensor::Tensor;
 use super::entry::Entry;
+use super::huggingface;
 
 /// Names of timm's pooling, of the text tower and of everything outside of the towers, canonical and transformers'. A
 /// tensor in several parts has a name for each.
@@ -68,17 +69,9 @@ fn translate(tensor: &Tensor) -> Vec<Entry> {
     let stems = if text.is_some() { TEXT_STEMS.as_slice() } else { STEMS.as_slice() };
     let (prefix, inner) = image.or(text).unwrap_or_else(|| (String::new(), name.to_owned()));
     if let Some(kind) = inner.strip_prefix("attn.qkv.").or_else(|| inner.strip_prefix("attn.in_proj_")) {
-        let parts = ["q", "k", "v"].iter().enumerate();
-        return parts
-            .map(|(i, part)| Entry::part(format!("{prefix}self_attn.{part}_proj.{kind}"), tensor, i, 3))
-            .collect();
+        return huggingface::queries_keys_values(tensor, &prefix, kind);
     }
-    let (ours, theirs) = stems
-        .iter()
-        .find(|(ours, _)| inner == *ours || inner.starts_with(&format!("{ours}.")))
-        .unwrap_or_else(|| panic!("transformers has no name for {name}"));
-    let mut entry = Entry::whole(tensor.clone(), Element::F32);
-    entry.name = format!("{prefix}{}", inner.replacen(ours, theirs, 1));
+    let mut entry = huggingface::renamed(tensor, stems, &prefix, &inner);
     match name {
         "visual.trunk.pos_embed" => drop(entry.shape.remove(0)),
         "logit_scale" | "logit_bias" => entry.shape = vec![1],
