@@ -85,12 +85,11 @@ pub enum Error {
         /// Which tokenizer, and the remedy.
         error: tokenizer::Error,
     },
-    /// A text for a model with another vocabulary than CLIP's.
+    /// A text for a model whose file holds no tokenizer for it.
     #[error(
-        "the model's token embedding has {found} rows and CLIP's vocabulary {} tokens, so it belongs to another \
-         tokenizer and takes no text; use the model for photos alone, or from a program, which can give the ids of \
-         its own tokenizer to `TextEncoder::encode_ids`",
-        tokenizer::VOCAB_SIZE
+        "the model's text tower has {found} tokens, and its file no tokenizer for them, so that it takes no text; convert \
+         its checkpoint again with its tokenizer beside it, or use the model for photos alone, or from a program, which \
+         can give ids to `TextEncoder::encode_ids`"
     )]
     Vocabulary {
         /// Rows of the model's token embedding.

@@ -60,6 +60,7 @@ pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failur
         resize: args.resize.map(Into::into),
         prefix: args.prefix.clone(),
         ignore_extra: args.ignore_extra,
+        without_tokenizer: args.without_tokenizer,
         ..ConvertOptions::default()
     };
 

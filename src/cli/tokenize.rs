@@ -76,7 +76,8 @@ fn tokenizer(args: &Tokenize) -> Result<(Tokenizer, usize), Failure> {
     match encoder.tokenizer() {
         Some(tokenizer) => Ok((tokenizer.clone(), encoder.context_length())),
         None => Err(Failure::Error(format!(
-            "{}: its vocabulary is not CLIP's, so that it takes ids alone and no text; name another model",
+            "{}: it holds no tokenizer for its text tower, which takes ids alone and no text; name another model, or convert \
+             its checkpoint again with its tokenizer beside it",
             path.display()
         ))),
     }

@@ -27,6 +27,7 @@ mod source;
 mod stream;
 mod text;
 mod text_cache;
+mod tokenizer;
 
 use std::fmt;
 use std::path::Path;

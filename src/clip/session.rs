@@ -7,7 +7,7 @@ use ndarray::Array2;
 
 use super::batch::{Failures, Sharing};
 use super::fingerprint::Parts;
-use super::{Fingerprint, Options};
+use super::{Fingerprint, Options, tokenizer};
 use crate::budget;
 use crate::error::Error;
 use crate::kernels::{Isa, Team, Workers};
@@ -17,7 +17,7 @@ use crate::models::{self, ImageTower, TextTower};
 use crate::preprocess::PreprocessConfig;
 use crate::tensor::{Arena, ArenaPool, NoScratch};
 use crate::threads::Pool;
-use crate::tokenizer::{Tokenizer, TokenizerConfig};
+use crate::tokenizer::Tokenizer;
 use crate::weights::{self, Refusal, Tower, WeightsFile};
 
 /// An opened file, its towers and everything that runs them.
@@ -28,8 +28,8 @@ pub(crate) struct Session {
     pub(super) fingerprint: Fingerprint,
     pub(super) image: Option<Arc<ImageTower>>,
     pub(super) text: Option<Arc<TextTower>>,
-    /// The tokenizer that the file names, if it has a text tower.
-    pub(super) tokenizer: Option<&'static Tokenizer>,
+    /// The tokenizer that the file names, if any.
+    pub(super) tokenizer: Option<Tokenizer>,
     pub(super) options: Options,
     pub(super) arenas: ArenaPool,
     isa: Isa,
@@ -65,14 +65,10 @@ impl Session {
             );
             return Err(Error::model(weights.path(), models::Error::Config(reason)));
         }
-        let (image, text) = models::load(&weights, &config).map_err(|error| Error::model(weights.path(), error))?;
-        // A file without a text tower may set the tokenizer to null; any other value must be known.
-        let tokenizer = (config.text.is_some() || !meta.tokenizer.is_null()).then(|| {
-            TokenizerConfig::from_json(&meta.tokenizer)
-                .and_then(|tokenizer| Tokenizer::of(&tokenizer))
-                .map_err(|error| Error::UnknownTokenizer { path: weights.path().to_owned(), error })
-        });
-        let tokenizer = tokenizer.transpose()?;
+        let tokenizer = tokenizer::open(&weights)?;
+        let stored = tokenizer.as_ref().and_then(|tokenizer| tokenizer.is_stored().then_some(weights::TOKENIZER));
+        let (image, text) =
+            models::load(&weights, &config, stored).map_err(|error| Error::model(weights.path(), error))?;
         let pool = match (&options.pool, options.threads) {
             (Some(pool), _) => Pool::given(Arc::clone(pool)),
             (None, Some(threads)) => Pool::new(threads),
@@ -80,7 +76,7 @@ impl Session {
         };
         let fingerprint = Fingerprint::new(&Parts {
             content_hash: weights.content_hash(),
-            tokenizer: tokenizer.map(Tokenizer::config).as_ref(),
+            tokenizer: tokenizer.as_ref().map(Tokenizer::config).as_ref(),
             preprocess: &preprocess,
             orient: options.orient,
             normalize: options.normalize,

@@ -43,7 +43,7 @@ impl TextEncoder {
     /// Encodes texts, one row for each: `[texts, embed_dim]`.
     ///
     /// # Errors
-    /// A model with another vocabulary than CLIP's; a text longer than the context, if
+    /// A model without tokenizer; a text longer than the context, if
     /// [`Options::refuse_long_texts`] is set.
     pub fn encode(&self, texts: impl IntoIterator<Item: AsRef<str> + Sync>) -> Result<Array2<f32>, Error> {
         let texts: Vec<_> = texts.into_iter().collect();
@@ -107,9 +107,7 @@ impl TextEncoder {
     pub fn encode_ids(&self, ids: impl IntoIterator<Item: AsRef<[u32]> + Sync>) -> Result<Array2<f32>, Error> {
         let ids: Vec<_> = ids.into_iter().collect();
         for (index, ids) in ids.iter().enumerate() {
-            self.tower
-                .check(ids.as_ref())
-                .map_err(|error| Error::model(self.session.weights.path(), error).of_item("text", Some(index), None))?;
+            self.check_ids(ids.as_ref(), index)?;
         }
         let mut rows = Array2::zeros((ids.len(), self.embed_dim()));
         self.run(&ids, flat(&mut rows), Failures::fail_fast()).into_result()?;
@@ -157,10 +155,11 @@ impl TextEncoder {
         self.tower.context_length()
     }
 
-    /// The tokenizer that texts are read with; `None` for a model of another vocabulary, which takes ids alone.
+    /// The tokenizer that texts are read with; `None` for a model that takes ids alone: its file holds no tokenizer, or
+    /// one of another vocabulary than its text tower.
     #[must_use]
-    pub fn tokenizer(&self) -> Option<&'static Tokenizer> {
-        self.session.tokenizer.filter(|tokenizer| tokenizer.serves(self.tower.vocab_size()))
+    pub fn tokenizer(&self) -> Option<&Tokenizer> {
+        self.session.tokenizer.as_ref().filter(|tokenizer| tokenizer.serves(self.tower.vocab_size()))
     }
 
     /// See [`Clip::fingerprint`](super::Clip::fingerprint).
@@ -188,6 +187,12 @@ impl TextEncoder {
         }
     }
 
+    /// Refuses ids that the tower does not take; `index` is that of their text in the batch.
+    fn check_ids(&self, ids: &[u32], index: usize) -> Result<(), Error> {
+        let refused = |error| Error::model(self.session.weights.path(), error).of_item("text", Some(index), None);
+        self.tower.check(ids).map_err(refused)
+    }
+
     /// Token ids of each text.
     fn tokenize(&self, texts: &[impl AsRef<str> + Sync]) -> Vec<Result<Vec<u32>, Error>> {
         let context_length = self.tower.context_length();
@@ -197,7 +202,10 @@ impl TextEncoder {
                 return Err(Error::Vocabulary { found: self.tower.vocab_size() });
             };
             let ids = tokenizer.tokenize(text, context_length, overflow);
-            ids.map_err(|error| Error::from(error).of_item("text", Some(index), None))
+            let ids = ids.map_err(|error| Error::from(error).of_item("text", Some(index), None))?;
+            // A file of pieces may have more of them than the embedding has rows.
+            self.check_ids(&ids, index)?;
+            Ok(ids)
         };
         self.session.install(|| {
             let texts = texts.par_iter().with_min_len(64).enumerate();

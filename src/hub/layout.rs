@@ -14,13 +14,13 @@ const CONFIGS: [&str; 4] =
 /// Files that say whether the tokenizer is CLIP's. That of a known model is known.
 const TOKENIZERS: [&str; 2] = ["tokenizer_config.json", "special_tokens_map.json"];
 
-/// Files that hold transformers' vocabulary, in order of preference; open_clip's checkpoints do not need them.
+/// Files that hold a vocabulary, in order of preference; models with CLIP's need them only to see that it is CLIP's.
 const VOCABULARIES: [&[&str]; 2] = [&["tokenizer.json"], &["vocab.json", "merges.txt"]];
-/// Start of the names of open_clip's checkpoints.
-const OPEN_CLIP: &str = "open_clip";
+/// Files of SentencePiece's pieces; only models whose texts are pieces have one.
+const PIECES: [&str; 2] = ["tokenizer.model", "spiece.model"];
 
-/// Longest file of a vocabulary that is fetched, in bytes. CLIP's have up to 4 MB.
-pub(super) const MAX_VOCABULARY: u64 = 16 << 20;
+/// Longest file of a vocabulary that is fetched, in bytes. CLIP's have up to 4 MB, Gemma's 34 MB.
+pub(super) const MAX_VOCABULARY: u64 = 128 << 20;
 
 /// Maximum length of a file name.
 const MAX_NAME: usize = 128;
@@ -52,23 +52,25 @@ pub(super) fn choose(name: &ModelName, names: &[String]) -> Result<Files, Error>
             }
         },
     };
-    let unknown = name.known().is_none();
-    let tokenizers = TOKENIZERS.iter().filter(|_| unknown);
+    // The tokenizer of a model with CLIP's vocabulary is known.
+    let wanted = name.known().is_none_or(|model| model.is_sigmoid());
+    let tokenizers = TOKENIZERS.iter().filter(|_| wanted);
     let vocabulary = VOCABULARIES.into_iter().find(|files| files.iter().any(|file| has(file)));
-    let vocabulary = vocabulary.filter(|_| unknown && !checkpoint.starts_with(OPEN_CLIP)).unwrap_or_default();
-    let configs = CONFIGS.iter().chain(tokenizers).chain(vocabulary).filter(|config| has(config));
+    let vocabulary = vocabulary.filter(|_| wanted).unwrap_or_default();
+    let pieces = PIECES.iter().filter(|_| wanted);
+    let configs = CONFIGS.iter().chain(tokenizers).chain(vocabulary).chain(pieces).filter(|config| has(config));
     let configs = configs.map(|config| (*config).to_owned()).collect();
     Ok(Files { checkpoint, configs })
 }
 
 /// Whether `file` holds a vocabulary.
 pub(super) fn is_vocabulary(file: &str) -> bool {
-    VOCABULARIES.iter().any(|files| files.contains(&file))
+    PIECES.contains(&file) || VOCABULARIES.iter().any(|files| files.contains(&file))
 }
 
 /// The names of all files that a conversion reads beside the checkpoint.
 pub(super) fn all_configs() -> impl Iterator<Item = &'static str> {
-    CONFIGS.into_iter().chain(TOKENIZERS).chain(VOCABULARIES.into_iter().flatten().copied())
+    CONFIGS.into_iter().chain(TOKENIZERS).chain(PIECES).chain(VOCABULARIES.into_iter().flatten().copied())
 }
 
 fn refuse<T>(name: &ModelName, reason: String) -> Result<T, Error> {
@@ -134,6 +136,10 @@ mod tests {
         let names = ["pytorch_model.bin", "merges.txt", "vocab.json", "sub/tokenizer.json"];
         assert_eq!(chosen("hf-hub:a/b", &names).unwrap().configs, ["vocab.json", "merges.txt"]);
         let names = ["open_clip_model.safetensors", "open_clip_config.json", "tokenizer.json", "vocab.json"];
-        assert_eq!(chosen("hf-hub:a/b", &names).unwrap().configs, ["open_clip_config.json"]);
+        assert_eq!(chosen("hf-hub:a/b", &names).unwrap().configs, ["open_clip_config.json", "tokenizer.json"]);
+        let names = ["open_clip_model.safetensors", "tokenizer_config.json", "tokenizer.json", "spiece.model"];
+        let expected = ["tokenizer_config.json", "tokenizer.json", "spiece.model"];
+        assert_eq!(chosen("siglip-b-16-224", &names).unwrap().configs, expected);
+        assert_eq!(chosen("hf-hub:a/b", &names).unwrap().configs, expected);
     }
 }

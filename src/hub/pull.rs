@@ -142,7 +142,7 @@ impl Pull<'_> {
             let is_too_long = layout::is_vocabulary(&file.name) && file.size > layout::MAX_VOCABULARY;
             if is_too_long {
                 tracing::warn!(
-                    "{} of {} has {} bytes, several times as many as CLIP's vocabulary, and is not fetched; texts may \
+                    "{} of {} has {} bytes, several times as many as any known vocabulary, and is not fetched; texts may \
                      get wrong embeddings from this model",
                     file.name,
                     self.name,

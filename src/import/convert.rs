@@ -17,7 +17,7 @@ use crate::cancel::CancelToken;
 use crate::files;
 use crate::models::config::ModelConfig;
 use crate::preprocess::PreprocessConfig;
-use crate::weights::{Meta, Provenance, TensorSpec, Writer};
+use crate::weights::{self, Dtype, Meta, Provenance, TensorSpec, Tower, Writer};
 
 /// Bytes that are hashed between two reports of progress.
 const HASH_CHUNK: usize = 8 << 20;
@@ -99,20 +99,20 @@ pub fn convert(
     let folder = files::folder(&source);
     let Prepared { mapped, described } = prepare(&mut checkpoint, Some(folder), options)?;
     let Mapped { layout, prefix, layers, ignored, extra, .. } = mapped;
-    let Described { config, preprocess, tokenizer, model_name } = described;
+    let Described { config, preprocess, tokenizer, pieces, model_name } = described;
 
     let jobs = jobs(&checkpoint, &layers, &config)?;
-    let specs: Vec<TensorSpec> = jobs.iter().flat_map(Job::tensors).cloned().collect();
+    let words = pieces.as_ref().map(|words| {
+        TensorSpec::new(weights::TOKENIZER, Tower::Text, Dtype::U32, weights::Layout::Rows, &[words.len()])
+    });
+    let specs: Vec<TensorSpec> = jobs.iter().flat_map(Job::tensors).cloned().chain(words).collect();
     let stored = |spec: &TensorSpec| (spec.stored_len().unwrap_or(0) * spec.dtype.size()) as u64;
     let (tensors, total) = (specs.len(), specs.iter().map(stored).sum());
     let (source_sha256, source_bytes) = hash(&checkpoint, &options.cancel, progress)?;
     let meta = Meta {
         model: json(&config)?,
         preprocess: json(&preprocess)?,
-        tokenizer: match config.text {
-            Some(_) => json(&tokenizer)?,
-            None => serde_json::Value::Null,
-        },
+        tokenizer: json(&tokenizer.filter(|_| config.text.is_some()))?,
         provenance: Provenance {
             source: source.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             source_sha256,
@@ -134,6 +134,10 @@ pub fn convert(
             progress(Progress { stage: Stage::Write, done, total });
             Ok(())
         })?;
+    }
+    if let Some(words) = &pieces {
+        writer.write_words(weights::TOKENIZER, words)?;
+        progress(Progress { stage: Stage::Write, done: total, total });
     }
     // What was hashed, described and written must be of one content.
     checkpoint.check_unchanged()?;

@@ -50,6 +50,9 @@ pub struct ConvertOptions {
     /// Leave out tensors that belong to no tower of the model, such as a classifier's; `--ignore-extra`. Without it,
     /// they are an error that names them.
     pub ignore_extra: bool,
+    /// Leave out the tokenizer of a model whose pieces come with it, so that it takes ids and no text;
+    /// `--without-tokenizer`. Without it, a tokenizer that does not lie beside the checkpoint is an error.
+    pub without_tokenizer: bool,
     /// Ends the conversion early when it is set. Options are equal only if they share it.
     pub cancel: CancelToken,
 }
@@ -150,6 +153,13 @@ impl ConvertOptions {
     #[must_use]
     pub fn ignore_extra(mut self, ignore: bool) -> Self {
         self.ignore_extra = ignore;
+        self
+    }
+
+    /// Leaves out the tokenizer of a model whose pieces come with it.
+    #[must_use]
+    pub fn without_tokenizer(mut self, without: bool) -> Self {
+        self.without_tokenizer = without;
         self
     }
 

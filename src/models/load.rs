@@ -10,15 +10,15 @@ use crate::weights::{Tower, WeightsFile};
 /// The towers of a model, those that it has.
 type Towers = (Option<ImageTower>, Option<TextTower>);
 
-/// Loads the towers of a file. Refuses a file with tensors that the model does not have.
-pub(crate) fn load(weights: &WeightsFile, config: &ModelConfig) -> Result<Towers, Error> {
+/// Loads the towers of a file. Refuses a file with tensors that neither the model has nor `other` names.
+pub(crate) fn load(weights: &WeightsFile, config: &ModelConfig, other: Option<&str>) -> Result<Towers, Error> {
     let mut source = Source::File { weights: weights.clone(), used: 0 };
     let towers = walk(&mut source, config)?;
     if let Source::File { used, .. } = source
-        && used != weights.header().tensors.len()
+        && used + usize::from(other.is_some()) != weights.header().tensors.len()
     {
         let tensors: Vec<_> = layers(config)?.iter().flat_map(Layer::tensors).collect();
-        weights.refuse_others(tensors.iter().map(|tensor| tensor.name.as_str()))?;
+        weights.refuse_others(tensors.iter().map(|tensor| tensor.name.as_str()).chain(other))?;
     }
     Ok(towers)
 }

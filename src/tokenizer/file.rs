@@ -102,6 +102,11 @@ impl TokenizerFile {
         }
     }
 
+    /// See [`Tokenizer::serves`].
+    pub(crate) fn serves(&self, rows: usize) -> bool {
+        super::serves(self.vocab_size(), rows)
+    }
+
     /// Number of ids.
     #[must_use]
     pub fn vocab_size(&self) -> usize {

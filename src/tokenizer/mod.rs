@@ -162,10 +162,18 @@ impl Tokenizer {
         }
     }
 
+    /// Whether its pieces come with the model.
+    pub(crate) fn is_stored(&self) -> bool {
+        matches!(self.kind, Kind::SentencePiece(_))
+    }
+
     /// Whether the ids are those of a token embedding with `rows` rows: one for each id, and a few for tokens that were
-    /// added later, which no text has.
+    /// added later, which no text has. A file of pieces may list such tokens, too, without rows for them.
     pub(crate) fn serves(&self, rows: usize) -> bool {
-        (self.vocab_size()..=self.vocab_size() + MAX_ADDED).contains(&rows)
+        match &self.kind {
+            Kind::Clip => (VOCAB_SIZE..=VOCAB_SIZE + MAX_ADDED).contains(&rows),
+            Kind::SentencePiece(pieces) => serves(pieces.ids, rows),
+        }
     }
 
     /// Number of ids, special tokens included; ids are in `0..vocab_size`.
@@ -256,6 +264,11 @@ impl Pieces {
     fn with<T>(&self, work: impl FnOnce(&sentencepiece::View<'_>) -> T) -> Option<T> {
         sentencepiece::open((*self.bytes).as_ref()).ok().map(|view| work(&view))
     }
+}
+
+/// Whether so many pieces are those of a token embedding with `rows` rows.
+fn serves(pieces: usize, rows: usize) -> bool {
+    pieces.abs_diff(rows) <= MAX_ADDED
 }
 
 #[cfg(test)]

@@ -357,6 +357,9 @@ pub enum Fault {
     /// An `f16` tensor is written with values that `f16` cannot hold.
     #[error("tensor {0:?} is to be stored as f16 but has values that f16 cannot hold; store it as f32")]
     NotHalves(String),
+    /// Words are written to a tensor of numbers, or numbers to one of words.
+    #[error("tensor {0:?} is written with elements of another type than it is to have")]
+    OtherElements(String),
     /// The padding of the last panel is not zero.
     #[error("the last panel of tensor {0:?} is not filled up to {PANEL} columns with zeros")]
     PanelPadding(String),

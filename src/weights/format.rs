@@ -12,6 +12,9 @@ use super::view::Element;
 /// every instruction set.
 pub const PANEL: usize = crate::tensor::PANEL;
 
+/// The tensor of a text tower's tokenizer whose pieces come with the model: `u32`, in the layout `rows`, of one dimension.
+pub const TOKENIZER: &str = "text.tokenizer";
+
 /// Maximum number of dimensions.
 pub(super) const MAX_RANK: usize = 8;
 
@@ -24,6 +27,8 @@ pub enum Dtype {
     F32,
     /// IEEE 754 binary16, little-endian: lookup tables whose values are all exact in it, widened row by row on use.
     F16,
+    /// Unsigned integers of 32 bits, little-endian: data that is no number of a model, such as its tokenizer.
+    U32,
 }
 
 /// Storage order of the elements of a tensor.
@@ -67,20 +72,21 @@ pub struct TensorSpec {
 }
 
 impl Dtype {
-    const ALL: [Dtype; 2] = [Dtype::F32, Dtype::F16];
+    const ALL: [Dtype; 3] = [Dtype::F32, Dtype::F16, Dtype::U32];
 
     /// Name in files.
     pub fn name(self) -> &'static str {
         match self {
             Dtype::F32 => "f32",
             Dtype::F16 => "f16",
+            Dtype::U32 => "u32",
         }
     }
 
     /// Bytes of one element.
     pub fn size(self) -> usize {
         match self {
-            Dtype::F32 => 4,
+            Dtype::F32 | Dtype::U32 => 4,
             Dtype::F16 => 2,
         }
     }
@@ -107,7 +113,7 @@ impl Layout {
 
     /// Whether an engine exists for elements of `dtype` in this layout; no other pair is written or opened.
     pub fn supports(self, dtype: Dtype) -> bool {
-        matches!((self, dtype), (Layout::Rows, Dtype::F32 | Dtype::F16) | (Layout::Panels16, Dtype::F32))
+        matches!((self, dtype), (Layout::Rows, _) | (Layout::Panels16, Dtype::F32))
     }
 }
 

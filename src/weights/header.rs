@@ -64,7 +64,7 @@ pub struct TowerInfo {
     pub tower: Tower,
     /// Number of tensors.
     pub tensors: usize,
-    /// Number of elements by shape, without padding.
+    /// Number of elements by shape, without padding; those of a tokenizer are no parameters.
     pub parameters: u64,
     /// Byte range in the file.
     pub bytes: Range<u64>,
@@ -76,7 +76,9 @@ impl Header {
     pub fn towers(&self) -> Vec<TowerInfo> {
         let mut towers: Vec<TowerInfo> = Vec::new();
         for TensorEntry { spec, bytes, .. } in &self.tensors {
-            let parameters = spec.shape.iter().fold(1u64, |len, &dim| len.saturating_mul(dim as u64));
+            let elements = spec.shape.iter().fold(1u64, |len, &dim| len.saturating_mul(dim as u64));
+            // A tokenizer is no parameter.
+            let parameters = if spec.dtype == Dtype::U32 { 0 } else { elements };
             match towers.last_mut() {
                 Some(last) if last.tower == spec.tower => {
                     last.tensors += 1;

@@ -49,6 +49,7 @@ pub use verify::VerifyReport;
 
 #[cfg(feature = "import")]
 pub(crate) use format::PANEL;
+pub(crate) use format::TOKENIZER;
 #[cfg(feature = "import")]
 pub(crate) use guard::Watched;
 pub(crate) use in_use::Refusal;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::error::{Error, Reason};
-use super::format::{Dtype, Layout, Tower};
+use super::format::{Dtype, Layout, TOKENIZER, Tower};
 use super::hash;
 use super::header::{Header, PRELUDE, Prelude, TensorEntry};
 use super::in_use::Use;
@@ -196,8 +196,21 @@ impl WeightsFile {
         let rows = match entry.spec.dtype {
             Dtype::F32 => Rows::F32(TensorView::new(map, range)),
             Dtype::F16 => Rows::F16(TensorView::new(map, range)),
+            // `entry` has refused it.
+            Dtype::U32 => return Err(self.error(Reason::NoTensor(name.into()))),
         };
         Ok(TableView::new(rows, width))
+    }
+
+    /// The words of the tokenizer that the file holds.
+    ///
+    /// # Errors
+    /// [`Reason::NoTensor`] if it holds none, [`Reason::TensorMismatch`] if the tensor of that name is something else.
+    #[doc(hidden)]
+    pub fn tokenizer(&self) -> Result<TensorView<u32>, Error> {
+        let entry = self.0.index.get(TOKENIZER).and_then(|&at| self.header().tensors.get(at));
+        let words = entry.and_then(|entry| entry.spec.shape.first()).copied().unwrap_or(0);
+        self.tensor_of(TOKENIZER, Layout::Rows, &[words])
     }
 
     /// Refuses a file with a tensor that is not in `names`: a model with unknown parts must not run without them.

@@ -84,5 +84,6 @@ pub(super) fn is_damaged(map: &Map, entry: &TensorEntry) -> bool {
         (Layout::Rows, _) => false,
         (Layout::Panels16, Dtype::F32) => !entry.spec.has_zero_padding(map.elements::<f32>(range)),
         (Layout::Panels16, Dtype::F16) => !entry.spec.has_zero_padding(map.elements::<Half>(range)),
+        (Layout::Panels16, Dtype::U32) => !entry.spec.has_zero_padding(map.elements::<u32>(range)),
     }
 }

@@ -26,6 +26,10 @@ impl Element for Half {
     const DTYPE: Dtype = Dtype::F16;
 }
 
+impl Element for u32 {
+    const DTYPE: Dtype = Dtype::U32;
+}
+
 /// The elements of a tensor in storage order, read in place.
 ///
 /// Starts at a multiple of 64 bytes. Keeps the map alive; clones are cheap.

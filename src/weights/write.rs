@@ -89,7 +89,19 @@ impl Writer {
     /// If `name` is not the next tensor, if `data` does not have [`TensorSpec::stored_len`] elements, has nonzero
     /// padding or values that the element type cannot hold, or if the system cannot write.
     pub fn write(&mut self, name: &str, data: &[f32]) -> Result<(), Error> {
-        self.write_next(name, data).map_err(|reason| {
+        self.write_next(name, Data::Numbers(data))
+    }
+
+    /// Writes the next tensor, a `u32` one.
+    ///
+    /// # Errors
+    /// As [`Writer::write`].
+    pub fn write_words(&mut self, name: &str, data: &[u32]) -> Result<(), Error> {
+        self.write_next(name, Data::Words(data))
+    }
+
+    fn write_next(&mut self, name: &str, data: Data<'_>) -> Result<(), Error> {
+        self.write_tensor(name, data).map_err(|reason| {
             if matches!(reason, Reason::Write(_)) {
                 // An unknown part of the tensor was written, so nothing can follow.
                 self.temp.remove();
@@ -98,7 +110,7 @@ impl Writer {
         })
     }
 
-    fn write_next(&mut self, name: &str, data: &[f32]) -> Result<(), Reason> {
+    fn write_tensor(&mut self, name: &str, data: Data<'_>) -> Result<(), Reason> {
         let entry = self.header.tensors.get(self.next);
         let Some(entry) = entry.filter(|entry| entry.spec.name == name) else {
             let wanted = entry.map(|entry| entry.spec.name.clone());
@@ -109,21 +121,23 @@ impl Writer {
             let (name, found) = (name.into(), data.len());
             return Err(Reason::Unwritable(Fault::Elements { name, wanted, found }));
         }
-        if !entry.spec.has_zero_padding(data) {
+        if matches!(data, Data::Numbers(data) if !entry.spec.has_zero_padding(data)) {
             return Err(Reason::Unwritable(Fault::PanelPadding(name.into())));
         }
-        let halves = match entry.spec.dtype {
-            Dtype::F32 => None,
-            Dtype::F16 => {
-                let Some(halves) = exact_halves(data) else {
-                    return Err(Reason::Unwritable(Fault::NotHalves(name.into())));
-                };
-                Some(halves)
+        let halves;
+        let stored: &[u8] = match (entry.spec.dtype, data) {
+            (Dtype::F32, Data::Numbers(data)) => bytemuck::cast_slice(data),
+            (Dtype::F16, Data::Numbers(data)) => {
+                halves = exact_halves(data).ok_or_else(|| Reason::Unwritable(Fault::NotHalves(name.into())))?;
+                bytemuck::cast_slice(&halves)
+            }
+            (Dtype::U32, Data::Words(data)) => bytemuck::cast_slice(data),
+            (Dtype::F32 | Dtype::F16, Data::Words(_)) | (Dtype::U32, Data::Numbers(_)) => {
+                return Err(Reason::Unwritable(Fault::OtherElements(name.into())));
             }
         };
         let bytes = entry.bytes.clone();
         self.pad_to(bytes.start)?;
-        let stored = halves.as_deref().map_or(bytemuck::cast_slice(data), bytemuck::cast_slice);
         let checksum = self.temp.file().and_then(|file| write_hashed(file, stored)).map_err(Reason::Write)?;
         self.end = bytes.end;
         if let Some(entry) = self.header.tensors.get_mut(self.next) {
@@ -168,6 +182,22 @@ impl Writer {
             self.end += len;
         }
         Ok(())
+    }
+}
+
+/// The elements of a tensor.
+#[derive(Clone, Copy)]
+enum Data<'a> {
+    Numbers(&'a [f32]),
+    Words(&'a [u32]),
+}
+
+impl Data<'_> {
+    fn len(self) -> usize {
+        match self {
+            Data::Numbers(data) => data.len(),
+            Data::Words(data) => data.len(),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod json;
 mod layouts;
 mod named;
 mod open_clip;
+mod pieces;
 mod pipeline;
 mod processor;
 mod resolve;
@@ -39,6 +40,7 @@ use crate::preprocess::PreprocessConfig;
 use crate::tokenizer::{Clean, Tokenizer, TokenizerConfig};
 use crate::weights::Tower;
 use facts::{Facts, Heads};
+use pieces::Family;
 use resolve::Sources;
 use sidecars::Texts;
 
@@ -47,7 +49,10 @@ use sidecars::Texts;
 pub(super) struct Described {
     pub config: ModelConfig,
     pub preprocess: PreprocessConfig,
-    pub tokenizer: TokenizerConfig,
+    /// `None` for a model whose text tower takes ids alone.
+    pub tokenizer: Option<TokenizerConfig>,
+    /// The tokenizer for the weights file, if its pieces come with the model.
+    pub pieces: Option<Vec<u32>>,
     pub model_name: Option<String>,
 }
 
@@ -82,11 +87,23 @@ pub(super) fn describe(
     let model_name = sources.first(|facts| facts.model_name.clone());
     let model_name = model_name.or_else(|| named::recognise(mapped.layout, draft).map(str::to_owned));
     let preprocess = resolved.preprocess;
-    let clean = sources.first(|facts| facts.clean).unwrap_or(Clean::Lower);
-    let tokenizer = TokenizerConfig::clip().with_clean(clean);
-    vocabulary::warn(path, &config, mapped.sigmoid);
+    let clean = sources.first(|facts| facts.clean);
+    let (tokenizer, pieces) = match (mapped.sigmoid, options.without_tokenizer) {
+        (false, _) => {
+            vocabulary::warn(path, &config);
+            (Some(TokenizerConfig::clip().with_clean(clean.unwrap_or(Clean::Lower))), None)
+        }
+        (true, true) => (None, None),
+        (true, false) => {
+            let named = options.config.as_deref();
+            match pieces::read(mapped, path, clean, named, &sidecars::folders(named, folder))? {
+                Some(stored) => (Some(stored.config), Some(stored.words)),
+                None => (None, None),
+            }
+        }
+    };
     match config.validate() {
-        Ok(()) => Ok(Described { config, preprocess, tokenizer, model_name }),
+        Ok(()) => Ok(Described { config, preprocess, tokenizer, pieces, model_name }),
         Err(models::Error::Config(reason)) => sources.undetermined(format!("its model cannot be run: {reason}")),
         Err(error) => sources.undetermined(error.to_string()),
     }
@@ -99,11 +116,11 @@ fn sources(mapped: &Mapped, folder: Option<&Path>, options: &ConvertOptions) -> 
         all.push(named::facts(name)?);
     }
     // Texts are read with the vocabulary only by a text tower that has its rows.
-    let vocabulary = mapped.draft.text.as_ref().is_some_and(|text| Tokenizer::clip().serves(text.vocab_size()));
-    let texts = match (mapped.sigmoid, vocabulary) {
-        (true, _) => Texts::Pieces,
-        (false, true) => Texts::Clip,
-        (false, false) => Texts::Unknown,
+    let texts = match mapped.draft.text.as_ref().map(TextConfig::vocab_size) {
+        Some(rows) if mapped.sigmoid => Texts::Pieces(Family::of(mapped.layout, rows)),
+        Some(rows) if Tokenizer::clip().serves(rows) => Texts::Clip,
+        None if mapped.sigmoid => Texts::Absent,
+        Some(_) | None => Texts::Unknown,
     };
     all.extend(sidecars::read(options.config.as_deref(), folder, mapped.layout, texts)?);
     all.push(layouts::facts(mapped));

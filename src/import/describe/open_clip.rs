@@ -167,20 +167,22 @@ fn text(text: &Fields<'_>, sigmoid: bool, facts: &mut Facts) -> Result<(), Error
         facts.claim_text_projection(text.name("proj_type"), linear);
     }
     let kwargs = text.object("tokenizer_kwargs", &tables::TOKENIZER)?;
-    facts.clean = Some(match &kwargs {
-        None => Clean::Lower,
-        Some(kwargs) => match kwargs.str("clean")? {
-            None => Clean::Lower,
-            Some(name) => match Clean::of_open_clip(name) {
-                Some(clean) => clean,
-                None => {
-                    let reason =
-                        format!("is `{}`; `lower`, `whitespace` and `canonicalize` are supported", printable(name));
-                    return kwargs.error("clean", &reason);
-                }
-            },
-        },
-    });
+    // What the class of the tokenizer does by itself.
+    let default = match (sigmoid, sigmoid && text.str("hf_tokenizer_name")?.is_some_and(|name| !name.is_empty())) {
+        (false, _) => Some(Clean::Lower),
+        (true, true) => Some(Clean::Whitespace),
+        (true, false) => None,
+    };
+    facts.clean = default;
+    if let Some(kwargs) = &kwargs
+        && let Some(name) = kwargs.str("clean")?
+    {
+        facts.clean = Clean::of_open_clip(name);
+        if facts.clean.is_none() {
+            let reason = format!("is `{}`; `lower`, `whitespace` and `canonicalize` are supported", printable(name));
+            return kwargs.error("clean", &reason);
+        }
+    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::facts::Facts;
+use super::pieces::{self, Family};
 use super::{apple, huggingface, json, open_clip, processor, tokenizer, words};
 use crate::import::error::Error;
 use crate::import::recipes::SourceLayout;
@@ -35,14 +36,16 @@ enum Kind {
 }
 
 /// What turns the texts of a model into ids.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Texts {
     /// CLIP's tokenizer: the files of a vocabulary must hold CLIP's.
     Clip,
     /// Pieces that come with the model.
-    Pieces,
+    Pieces(Family),
     /// Nothing that is known here.
     Unknown,
+    /// It has none.
+    Absent,
 }
 
 /// Reads the configuration files of a checkpoint in `folder`, and the file or folder that the user `named`.
@@ -52,22 +55,19 @@ pub(super) fn read(
     layout: SourceLayout,
     texts: Texts,
 ) -> Result<Vec<Facts>, Error> {
-    let mut given = None;
-    let mut folders: Vec<&Path> = folder.into_iter().collect();
-    if let Some(path) = named {
-        if path.is_dir() {
-            folders = vec![path];
-        } else {
-            let Some(found) = parse(path)? else { return unknown(path) };
-            given = Some(found);
-            // What belongs to the file lies beside it.
-            folders.splice(..0, path.parent());
+    let folders = folders(named, folder);
+    let pieces = matches!(texts, Texts::Pieces(_));
+    let given = match named.filter(|path| !path.is_dir() && !(pieces && pieces::is_file_of_pieces(path))) {
+        Some(path) => {
+            let Some(found) = parse(path, texts)? else { return unknown(path) };
+            Some(found)
         }
-    }
+        None => None,
+    };
     let of = |kinds: &[Kind]| given.as_ref().filter(|(kind, _)| kinds.contains(kind)).cloned();
     let model = match of(&[Kind::OpenClip, Kind::Apple, Kind::HuggingFace]) {
         Some(model) => Some(model),
-        None => model(&folders, layout)?,
+        None => model(&folders, layout, texts)?,
     };
     let kind = model.as_ref().map(|(kind, _)| *kind);
     let mut all: Vec<Facts> = model.into_iter().map(|(_, facts)| facts).collect();
@@ -81,16 +81,29 @@ pub(super) fn read(
     let transformers = kind.unwrap_or(Kind::HuggingFace) == Kind::HuggingFace && layout == SourceLayout::HuggingFace;
     match of(&[Kind::Tokenizer]) {
         Some((_, facts)) => all.push(facts),
-        None if transformers && texts != Texts::Pieces => all.extend(tokenizers(&folders)?),
-        None => {}
+        None => match texts {
+            Texts::Pieces(family) => all.extend(pieces::facts(family, &folders, &TOKENIZERS)?),
+            Texts::Clip | Texts::Unknown if transformers => all.extend(tokenizers(&folders)?),
+            Texts::Clip | Texts::Unknown | Texts::Absent => {}
+        },
     }
     // A vocabulary that was named takes the place of the one beside the checkpoint, and `parse` has compared it.
-    if texts == Texts::Clip && transformers && !named.is_some_and(words::is_vocabulary) {
+    if matches!(texts, Texts::Clip) && transformers && !named.is_some_and(words::is_vocabulary) {
         words::check_folders(&folders)?;
     }
     match named {
-        Some(path) if all.is_empty() => unknown(path),
+        Some(path) if all.is_empty() && !(pieces && pieces::is_file_of_pieces(path)) => unknown(path),
         _ => Ok(all),
+    }
+}
+
+/// The folders in which files are looked for: that of the checkpoint, after that of a file that the user named, whose
+/// neighbours belong to it; or the folder that the user named, in place of both.
+pub(super) fn folders<'a>(named: Option<&'a Path>, folder: Option<&'a Path>) -> Vec<&'a Path> {
+    match named {
+        Some(path) if path.is_dir() => vec![path],
+        Some(path) => path.parent().into_iter().chain(folder).collect(),
+        None => folder.into_iter().collect(),
     }
 }
 
@@ -106,13 +119,13 @@ fn unknown<T>(path: &Path) -> Result<T, Error> {
 }
 
 /// Finds the model's file.
-fn model(folders: &[&Path], layout: SourceLayout) -> Result<Option<(Kind, Facts)>, Error> {
+fn model(folders: &[&Path], layout: SourceLayout, texts: Texts) -> Result<Option<(Kind, Facts)>, Error> {
     let names = match layout {
         SourceLayout::HuggingFace | SourceLayout::Apple => [CONFIG, OPEN_CLIP],
         SourceLayout::OpenAi | SourceLayout::OpenClip => [OPEN_CLIP, CONFIG],
     };
     for path in folders.iter().flat_map(|folder| names.map(|name| folder.join(name))).filter(|path| path.is_file()) {
-        match parse(&path)? {
+        match parse(&path, texts)? {
             Some((kind @ (Kind::OpenClip | Kind::Apple | Kind::HuggingFace), facts)) => return Ok(Some((kind, facts))),
             // A `config.json` may belong to something else.
             _ => tracing::warn!(
@@ -125,11 +138,17 @@ fn model(folders: &[&Path], layout: SourceLayout) -> Result<Option<(Kind, Facts)
 }
 
 /// Reads a configuration file of any known form.
-fn parse(path: &Path) -> Result<Option<(Kind, Facts)>, Error> {
+fn parse(path: &Path, texts: Texts) -> Result<Option<(Kind, Facts)>, Error> {
     if words::check(path)? {
         return Ok(Some((Kind::Tokenizer, Facts::new(path.display().to_string()))));
     }
-    parse_value(path, &json::read(path)?)
+    let value = json::read(path)?;
+    match texts {
+        Texts::Pieces(family) if value.is_object() && tokenizer::recognise(&value) => {
+            Ok(Some((Kind::Tokenizer, family.facts(path, &value)?)))
+        }
+        _ => parse_value(path, &value),
+    }
 }
 
 /// Reads the content of a configuration file, for the fuzz targets.

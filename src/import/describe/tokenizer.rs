@@ -94,7 +94,7 @@ fn is_one_of(cfg: &Fields<'_>, field: &str, names: &[&str]) -> Result<(), Error>
 }
 
 /// The text of a token: a string, or an object with it.
-fn content<'a>(cfg: &Fields<'a>, field: &str, token: &'a Value) -> Result<&'a str, Error> {
+pub(super) fn content<'a>(cfg: &Fields<'a>, field: &str, token: &'a Value) -> Result<&'a str, Error> {
     match token {
         Value::String(text) => Ok(text),
         _ => match cfg.child(field, token, &tables::TOKEN)?.str("content")? {

@@ -115,11 +115,11 @@ fn a_file_with_more_tensors_than_its_model_has_is_refused() {
     }
     writer.finish().unwrap();
     let weights = WeightsFile::open(&path).unwrap();
-    let error = load(&weights, &config).err().unwrap().to_string();
+    let error = load(&weights, &config, None).err().unwrap().to_string();
     assert!(error.contains("text.adapter"), "{error}");
     // A tower that the description does not have.
     let without = ModelConfig { text: None, ..config };
-    let error = load(&weights, &without).err().unwrap().to_string();
+    let error = load(&weights, &without, None).err().unwrap().to_string();
     assert!(error.contains("text.token_embedding"), "{error}");
 }
 

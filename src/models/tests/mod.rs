@@ -18,7 +18,7 @@ use crate::import::{self, ConvertOptions};
 use crate::kernels::{Isa, Team, Workers};
 use crate::layers::Exec;
 use crate::tensor::Arena;
-use crate::weights::WeightsFile;
+use crate::weights::{TOKENIZER, WeightsFile};
 
 /// Largest difference of a value, relative to the largest value of its stage: a few hundred roundings.
 const STAGE: f64 = 4e-6;
@@ -44,12 +44,17 @@ fn assert_close<'a>(what: &str, got: &[f32], exact: impl Iterator<Item = &'a f64
     }
 }
 
+/// The tensor that holds a tokenizer, in a file that has one.
+fn stored_tokenizer(weights: &WeightsFile) -> Option<&'static str> {
+    weights.tensor_names().any(|name| name == TOKENIZER).then_some(TOKENIZER)
+}
+
 fn image_tower(weights: &WeightsFile, config: &ModelConfig) -> ImageTower {
-    load(weights, config).unwrap().0.unwrap()
+    load(weights, config, stored_tokenizer(weights)).unwrap().0.unwrap()
 }
 
 fn text_tower(weights: &WeightsFile, config: &ModelConfig) -> TextTower {
-    load(weights, config).unwrap().1.unwrap()
+    load(weights, config, stored_tokenizer(weights)).unwrap().1.unwrap()
 }
 
 fn text_transformer(weights: &WeightsFile, config: &ModelConfig) -> Box<TextTransformer> {

@@ -88,7 +88,7 @@ fn every_setting_that_differs_from_clip_shows_in_the_goldens() {
     assert!(text(|text| text.blocks.heads = 3) > 100.0 * COMPONENT);
     let mut other = config.clone();
     vit(&mut other).blocks.heads = 4;
-    assert!(load(&weights, &other).is_err());
+    assert!(load(&weights, &other, None).is_err());
     // The rows of a text are never fewer than the positions.
     let tower = text_transformer(&weights, &config);
     assert_eq!(tower.rows(&[5, 1]), 16);

@@ -12,6 +12,7 @@
 pub(super) mod apple;
 pub(super) mod huggingface;
 pub(super) mod open_clip;
+pub(super) mod pieces;
 pub(super) mod pipeline;
 pub(super) mod processor;
 pub(super) mod siglip;

@@ -141,7 +141,7 @@ pub(crate) const TEXT: Table = Table {
 /// `text_cfg` of SigLIP.
 pub(crate) const TEXT_SIGLIP: Table = Table {
     fields: &[
-        ("hf_tokenizer_name", NoEffect("the tokenizer's file beside the checkpoint counts")),
+        ("hf_tokenizer_name", Obeyed),
         ("act_kwargs", Obeyed),
         ("proj_bias", NoEffect("the names of the tensors tell it")),
         ("proj_type", Obeyed),

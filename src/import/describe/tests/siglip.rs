@@ -8,7 +8,8 @@ use facts::Heads;
 fn described(name: &str, folder: Option<&Path>, options: &ConvertOptions) -> Result<Described, Error> {
     let checkpoint = listings::full_size(name);
     let mapped = recipes::map(&checkpoint, options).unwrap();
-    describe(&checkpoint, &mapped, (4.7, Some(-16.5)), folder, options)
+    // There are only names and shapes, no tokenizer.
+    describe(&checkpoint, &mapped, (4.7, Some(-16.5)), folder, &options.clone().without_tokenizer(true))
 }
 
 fn activations(config: &ModelConfig) -> (Activation, Activation) {

@@ -23,6 +23,7 @@ use serde_json::Value;
 use super::error::Error;
 use super::mobileclip::{ImageTower, MobileClipSize, Offer};
 use super::model::{Architecture, Model, VitSize};
+use super::pieces;
 use super::siglip::SiglipSize;
 
 pub use entry::Entry;
@@ -281,6 +282,12 @@ pub fn write(model: &Model, seed: u64, layout: Layout, target: &Path) -> Result<
             serde_json::to_writer_pretty(&mut *out, &config)?;
             out.write_all(b"\n")
         })?;
+        written.push(path);
+    }
+    if let Some(size) = model.siglip() {
+        let name = if size.has_gemma() { "tokenizer.model" } else { "spiece.model" };
+        let path = folder.join(name);
+        write_file(&path, |out| out.write_all(&pieces::model(size.vocab_size, size.has_gemma())))?;
         written.push(path);
     }
     Ok(written)
