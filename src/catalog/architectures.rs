@@ -127,6 +127,19 @@ pub(super) const MCI_4: Architecture =
     Architecture::of_trunk(&FASTVIT_MCI4, &BIDIRECTIONAL_768, 768, 321_784_832, 27.758);
 pub(super) const MCI_L: Architecture =
     Architecture::of_trunk(&VIT_LARGE_CLIP, &BIDIRECTIONAL_768, 768, 303_966_976, 81.013);
+pub(super) const B_32_256: Architecture =
+    Architecture::new(|| vit(256, 32, 768, 12), &CAUSAL_512, 512, 87_860_736, 5.750);
+pub(super) const B_16_PLUS_240: Architecture =
+    Architecture::new(|| vit(240, 16, 896, 12), &CAUSAL_640, 640, 117_213_824, 27.381);
+// Heads of 80, 88 and 104 channels; the MLPs of the last two are a bit wider than four times the tokens.
+pub(super) const H_14: Architecture =
+    Architecture::new(|| wide_vit(224, (1280, 32), 5120), &CAUSAL_1024, 1024, 632_076_800, 167.295);
+pub(super) const H_14_378: Architecture =
+    Architecture::new(|| wide_vit(378, (1280, 32), 5120), &CAUSAL_1024, 1024, 632_682_240, 503.481);
+pub(super) const G_14: Architecture =
+    Architecture::new(|| wide_vit(224, (1408, 40), 6144), &CAUSAL_1024, 1024, 1_012_645_632, 267.032);
+pub(super) const BIG_G_14: Architecture =
+    Architecture::new(|| wide_vit(224, (1664, 48), 8192), &CAUSAL_1280, 1280, 1_844_907_264, 483.748);
 
 fn trunks() -> impl Iterator<Item = &'static Trunk> {
     TRUNKS.into_iter().chain(siglip::TRUNKS)
@@ -166,10 +179,13 @@ pub(super) struct Text {
     pub(super) parameters: u64,
 }
 
-const CAUSAL_512: Text = Text { build: || text(512, true), parameters: 63_428_096 };
-const CAUSAL_768: Text = Text { build: || text(768, true), parameters: 123_650_304 };
-const BIDIRECTIONAL_512: Text = Text { build: || text(512, false), ..CAUSAL_512 };
-const BIDIRECTIONAL_768: Text = Text { build: || text(768, false), ..CAUSAL_768 };
+const CAUSAL_512: Text = Text { build: || text(512, 12, true), parameters: 63_428_096 };
+const CAUSAL_640: Text = Text { build: || text(640, 12, true), parameters: 91_163_520 };
+const CAUSAL_768: Text = Text { build: || text(768, 12, true), parameters: 123_650_304 };
+const CAUSAL_1024: Text = Text { build: || text(1024, 24, true), parameters: 354_032_640 };
+const CAUSAL_1280: Text = Text { build: || text(1280, 32, true), parameters: 694_659_840 };
+const BIDIRECTIONAL_512: Text = Text { build: || text(512, 12, false), ..CAUSAL_512 };
+const BIDIRECTIONAL_768: Text = Text { build: || text(768, 12, false), ..CAUSAL_768 };
 /// Four layers between two blocks of convolutions.
 const HYBRID_512: Text = Text { build: hybrid_text, parameters: 42_441_216 };
 
@@ -177,7 +193,7 @@ const HYBRID_512: Text = Text { build: hybrid_text, parameters: 42_441_216 };
 const CONTEXT_LENGTH: usize = 77;
 /// Size of the vocabulary of every CLIP model.
 const VOCAB_SIZE: usize = 49408;
-/// Channels of an attention head in every transformer.
+/// Channels of an attention head in every transformer but the image towers of H/14, g/14 and bigG/14.
 const HEAD_WIDTH: usize = 64;
 /// Channels of an attention head in every FastViT.
 const MCI_HEAD_WIDTH: usize = 32;
@@ -193,13 +209,13 @@ fn blocks(width: usize, layers: usize) -> TransformerConfig {
     }
 }
 
-fn text(width: usize, causal: bool) -> TextConfig {
+fn text(width: usize, layers: usize, causal: bool) -> TextConfig {
     TextConfig::Transformer(TextTransformerConfig {
         context_length: CONTEXT_LENGTH,
         vocab_size: VOCAB_SIZE,
         causal,
         pad_id: 0,
-        blocks: blocks(width, 12),
+        blocks: blocks(width, layers),
         pooling: TextPooling::LargestId,
         projection: true,
     })
@@ -224,6 +240,15 @@ fn vit(image_size: usize, patch_size: usize, width: usize, layers: usize) -> Ima
         blocks: blocks(width, layers),
         pooling: ImagePooling::ClassToken,
     })
+}
+
+/// An image tower of patches of 14 pixels and 16 heads, whatever its width.
+fn wide_vit(image_size: usize, (width, layers): (usize, usize), mlp_width: usize) -> ImageConfig {
+    let blocks = TransformerConfig { heads: 16, mlp_width, ..blocks(width, layers) };
+    match vit(image_size, 14, width, layers) {
+        ImageConfig::Vit(vit) => ImageConfig::Vit(VitConfig { blocks, ..vit }),
+        other => other,
+    }
 }
 
 /// MobileCLIP-B's image tower by timm's definition. Apple's has another padding and epsilon.

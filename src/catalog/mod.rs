@@ -23,7 +23,7 @@ mod table;
 
 use std::fmt;
 
-use crate::models::config::{Activation, ModelConfig};
+use crate::models::config::{Activation, ImageConfig, ModelConfig};
 use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
 use architectures::Architecture;
 
@@ -81,7 +81,7 @@ pub enum Languages {
     Multilingual,
 }
 
-/// Preparation of photos. All models but SigLIP resize the shorter edge.
+/// Preparation of photos. All models but SigLIP and DFN5B's resize the shorter edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Preprocess {
     /// Bicubic, OpenAI's mean and standard deviation.
@@ -94,6 +94,8 @@ enum Preprocess {
     Plain,
     /// To a square, bicubic, mean and standard deviation of 0.5: SigLIP's in open_clip.
     Squash,
+    /// To a square, bicubic, OpenAI's mean and standard deviation.
+    OpenAiSquash,
 }
 
 /// Every published model that can be converted and run, by family and size.
@@ -116,6 +118,12 @@ pub fn find_repository(repository: &str) -> Option<&'static Model> {
 pub fn suggest(name: &str) -> Option<&'static Model> {
     let name = canonical(name);
     models().iter().find(|model| model.name == name || model.aliases.contains(&name.as_str()))
+}
+
+/// Attention heads of the published image tower with these tensors, if its name does not tell them.
+pub(crate) fn image_heads(image: &ImageConfig) -> Option<usize> {
+    let mut towers = models().iter().filter(|model| model.trunk().is_none()).map(|model| model.architecture.image());
+    towers.find(|tower| tower.has_same_tensors(image))?.open_settings().heads.map(|(heads, _)| *heads)
 }
 
 /// Whether the name is one of OpenAI's ResNets, which are published but not supported.
@@ -230,6 +238,7 @@ impl Preprocess {
             Preprocess::Squash => {
                 PreprocessConfig { resize: ResizeMode::Squash, mean: [0.5; 3], std: [0.5; 3], ..openai }
             }
+            Preprocess::OpenAiSquash => PreprocessConfig { resize: ResizeMode::Squash, ..openai },
             Preprocess::Plain => PreprocessConfig { interpolation, mean: [0.0; 3], std: [1.0; 3], ..openai },
         }
     }
@@ -293,6 +302,12 @@ mod tests {
             ("mobileclip-s3", 248_885_953),
             ("mobileclip2-s4", 445_435_137),
             ("mobileclip2-l-14", 427_617_281),
+            ("vit-b-32-256-datacomp", 151_288_833),
+            ("vit-b-16-plus-240-laion400m-e32", 208_377_345),
+            ("vit-h-14-laion2b", 986_109_441),
+            ("vit-h-14-378-dfn5b", 986_714_881),
+            ("vit-g-14-laion2b-s34b", 1_366_678_273),
+            ("vit-bigg-14-laion2b", 2_539_567_105),
             ("siglip-b-16-224", 203_155_970),
             ("siglip-so400m-14-224", 877_360_306),
             ("siglip-so400m-14-384", 877_960_498),

@@ -7,7 +7,7 @@ use super::architectures::*;
 use super::siglip::*;
 use super::{Languages, License, Model, Preprocess};
 use crate::models::config::Activation::{self, Gelu, GeluTanh, QuickGelu};
-use Preprocess::{Half, OpenAi, OpenAiBilinear, Plain, Squash};
+use Preprocess::{Half, OpenAi, OpenAiBilinear, OpenAiSquash, Plain, Squash};
 
 /// The license of OpenAI's code. OpenAI states none for the weights (openai/CLIP, issues 203 and 241); timm's copy of
 /// ViT-B/32 states `apache-2.0`.
@@ -20,6 +20,9 @@ const APPLE: License = License { id: "apple-amlr", confirmed: true };
 /// [`APPLE`] for repositories whose license was not read.
 const APPLE_PRESUMED: License = License { confirmed: false, ..APPLE };
 
+/// Creative Commons, non-commercial: MetaCLIP's, from its repository (facebookresearch/MetaCLIP).
+const CC_BY_NC_PRESUMED: License = License { id: "cc-by-nc-4.0", confirmed: false };
+
 /// From the cards of Google's repositories and of timm's copies.
 const APACHE: License = License { id: "apache-2.0", confirmed: true };
 /// [`APACHE`] for repositories whose license was not read.
@@ -30,7 +33,7 @@ const OPEN_CLIP: &str = "open_clip_model.safetensors";
 
 // By family and size. Apple's own `.pt` files are used where open_clip's are not published.
 #[rustfmt::skip]
-pub(super) static MODELS: [Model; 50] = [
+pub(super) static MODELS: [Model; 76] = [
     openai("vit-b-32-openai", &["vit-b-32"], &B_32, "timm/vit_base_patch32_clip_224.openai"),
     openai("vit-b-16-openai", &["vit-b-16"], &B_16, "timm/vit_base_patch16_clip_224.openai"),
     openai("vit-l-14-openai", &["vit-l-14"], &L_14, "timm/vit_large_patch14_clip_224.openai"),
@@ -42,6 +45,32 @@ pub(super) static MODELS: [Model; 50] = [
     laion("vit-b-32-datacomp-xl", &B_32, Gelu, OpenAi, "laion/CLIP-ViT-B-32-DataComp.XL-s13B-b90K"),
     laion("vit-b-16-datacomp-xl", &B_16, Gelu, OpenAi, "laion/CLIP-ViT-B-16-DataComp.XL-s13B-b90K"),
     laion("vit-l-14-datacomp-xl", &L_14, Gelu, OpenAi, "laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K"),
+    laion("vit-b-32-laion400m-e31", &B_32, QuickGelu, OpenAi, "timm/vit_base_patch32_clip_224.laion400m_e31"),
+    laion("vit-b-16-laion400m-e31", &B_16, Gelu, OpenAi, "timm/vit_base_patch16_clip_224.laion400m_e31"),
+    laion("vit-b-16-laion400m-e32", &B_16, Gelu, OpenAi, "timm/vit_base_patch16_clip_224.laion400m_e32"),
+    laion("vit-b-16-plus-240-laion400m-e31", &B_16_PLUS_240, Gelu, OpenAi, "timm/vit_base_patch16_plus_clip_240.laion400m_e31"),
+    laion("vit-b-16-plus-240-laion400m-e32", &B_16_PLUS_240, Gelu, OpenAi, "timm/vit_base_patch16_plus_clip_240.laion400m_e32"),
+    laion("vit-l-14-laion400m-e31", &L_14, Gelu, OpenAi, "timm/vit_large_patch14_clip_224.laion400m_e31"),
+    laion("vit-l-14-laion400m-e32", &L_14, Gelu, OpenAi, "timm/vit_large_patch14_clip_224.laion400m_e32"),
+    laion("vit-b-32-256-datacomp", &B_32_256, Gelu, OpenAi, "laion/CLIP-ViT-B-32-256x256-DataComp-s34B-b86K").unique_in("open_clip"),
+    laion("vit-h-14-laion2b", &H_14, Gelu, OpenAi, "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"),
+    laion("vit-g-14-laion2b-s12b", &G_14, Gelu, OpenAi, "laion/CLIP-ViT-g-14-laion2B-s12B-b42K"),
+    laion("vit-g-14-laion2b-s34b", &G_14, Gelu, OpenAi, "laion/CLIP-ViT-g-14-laion2B-s34B-b88K"),
+    laion("vit-bigg-14-laion2b", &BIG_G_14, Gelu, OpenAi, "laion/CLIP-ViT-bigG-14-laion2B-39B-b160k"),
+    dfn("vit-b-16-dfn2b", &B_16, QuickGelu, OpenAi, "apple/DFN2B-CLIP-ViT-B-16"),
+    dfn("vit-l-14-dfn2b", &L_14, QuickGelu, OpenAi, "apple/DFN2B-CLIP-ViT-L-14"),
+    dfn("vit-l-14-dfn2b-39b", &L_14, Gelu, OpenAi, "apple/DFN2B-CLIP-ViT-L-14-39B"),
+    dfn("vit-h-14-dfn5b", &H_14, QuickGelu, OpenAiSquash, "apple/DFN5B-CLIP-ViT-H-14"),
+    dfn("vit-h-14-378-dfn5b", &H_14_378, QuickGelu, OpenAiSquash, "apple/DFN5B-CLIP-ViT-H-14-378").unique_in("open_clip"),
+    metaclip("vit-b-32-metaclip-400m", &B_32, QuickGelu, "timm/vit_base_patch32_clip_224.metaclip_400m").also(&["facebook/metaclip-b32-400m"]),
+    metaclip("vit-b-16-metaclip-400m", &B_16, QuickGelu, "timm/vit_base_patch16_clip_224.metaclip_400m").also(&["facebook/metaclip-b16-400m"]),
+    metaclip("vit-l-14-metaclip-400m", &L_14, QuickGelu, "timm/vit_large_patch14_clip_224.metaclip_400m").also(&["facebook/metaclip-l14-400m"]),
+    metaclip("vit-b-32-metaclip-fullcc", &B_32, QuickGelu, "timm/vit_base_patch32_clip_224.metaclip_2pt5b").also(&["facebook/metaclip-b32-fullcc2.5b"]),
+    metaclip("vit-b-16-metaclip-fullcc", &B_16, QuickGelu, "timm/vit_base_patch16_clip_224.metaclip_2pt5b").also(&["facebook/metaclip-b16-fullcc2.5b"]),
+    metaclip("vit-l-14-metaclip-fullcc", &L_14, QuickGelu, "timm/vit_large_patch14_clip_224.metaclip_2pt5b").also(&["facebook/metaclip-l14-fullcc2.5b"]),
+    metaclip("vit-h-14-metaclip-fullcc", &H_14, QuickGelu, "timm/vit_huge_patch14_clip_224.metaclip_2pt5b").also(&["facebook/metaclip-h14-fullcc2.5b"]),
+    metaclip("vit-h-14-metaclip-altogether", &H_14, Gelu, "timm/vit_huge_patch14_clip_224.metaclip_altogether"),
+    metaclip("vit-bigg-14-metaclip-fullcc", &BIG_G_14, QuickGelu, "timm/vit_gigantic_patch14_clip_224.metaclip_2pt5b"),
     apple("mobileclip-s0", &MCI_0_HYBRID, Plain, APPLE, "apple/MobileCLIP-S0", "mobileclip_s0.pt").unique_in("apple"),
     mobileclip("mobileclip-s1", &MCI_1, Plain, APPLE, "apple/MobileCLIP-S1-OpenCLIP").unique_in("apple"),
     mobileclip("mobileclip-s2", &MCI_2, Plain, APPLE, "apple/MobileCLIP-S2-OpenCLIP").unique_in("apple"),
@@ -95,6 +124,16 @@ const fn openai(name: Text, aliases: &'static [Text], architecture: Arch, reposi
 /// Vision transformers trained with open_clip.
 const fn laion(name: Text, architecture: Arch, activation: Activation, pre: Preprocess, repository: Text) -> Model {
     row(name, architecture, activation, pre, MIT, repository)
+}
+
+/// Vision transformers that Apple trained on filtered pairs (DFN).
+const fn dfn(name: Text, architecture: Arch, activation: Activation, pre: Preprocess, repository: Text) -> Model {
+    row(name, architecture, activation, pre, APPLE_PRESUMED, repository)
+}
+
+/// MetaCLIP 1.
+const fn metaclip(name: Text, architecture: Arch, activation: Activation, repository: Text) -> Model {
+    row(name, architecture, activation, OpenAi, CC_BY_NC_PRESUMED, repository)
 }
 
 /// MobileCLIPs in open_clip's form. All have GELU.

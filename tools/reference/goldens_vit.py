@@ -56,7 +56,27 @@ def published() -> dict[str, dict]:
     for name, size in sizes.items():
         models[f"{name}-quick_gelu"] = config(*size, quick_gelu=True)
         models[f"{name}-gelu"] = config(*size)
+    plus = {"image_size": 240, "patch_size": 16, "width": 896, "layers": 12}
+    models["vit-b-32-256-datacomp"] = config(512, {**sizes["vit-b-32"][1], "image_size": 256}, base)
+    models["vit-b-16-plus-240-laion400m-e32"] = config(640, plus, {**text, "width": 640, "heads": 10})
     return models
+
+
+def large() -> dict[str, dict]:
+    """Return models that are too large for the tests: NAME writes goldens to compare by hand."""
+
+    def text(width, layers):
+        return {"context_length": 77, "vocab_size": 49408, "width": width, "heads": width // 64, "layers": layers}
+
+    huge = {"image_size": 224, "patch_size": 14, "width": 1280, "head_width": 80, "layers": 32}
+    giant = {**huge, "width": 1408, "head_width": 88, "layers": 40, "mlp_ratio": 4.3637}
+    gigantic = {**huge, "width": 1664, "head_width": 104, "layers": 48, "mlp_ratio": 4.9231}
+    return {
+        "vit-h-14-laion2b": config(1024, huge, text(1024, 24)),
+        "vit-h-14-378-dfn5b": config(1024, {**huge, "image_size": 378}, text(1024, 24), quick_gelu=True),
+        "vit-g-14-laion2b-s34b": config(1024, giant, text(1024, 24)),
+        "vit-bigg-14-laion2b": config(1280, gigantic, text(1280, 32)),
+    }
 
 
 def tiny() -> dict[str, dict]:
@@ -79,6 +99,14 @@ def tiny() -> dict[str, dict]:
             {"image_size": 30, "patch_size": 7, "width": 72, "layers": 3, "head_width": 24, "mlp_ratio": 2.5},
             {"context_length": 12, "vocab_size": 100, "width": 48, "heads": 2, "layers": 2, "mlp_ratio": 3.0},
         ),
+        **{
+            name: config(
+                24,
+                {"image_size": 28, "patch_size": 7, "width": 2 * head, "layers": 2, "head_width": head, "mlp_ratio": ratio},
+                {"context_length": 10, "vocab_size": 70, "width": 64, "heads": 1, "layers": 2},
+            )
+            for name, head, ratio in (("tiny-huge", 80, 4.0), ("tiny-giant", 88, 4.3637), ("tiny-gigantic", 104, 4.9231))
+        },
         "tiny-bidirectional": config(
             33,
             {"image_size": 20, "patch_size": 4, "width": 24, "layers": 2, "head_width": 24},
@@ -165,7 +193,7 @@ def main(names: list[str]) -> None:
     models = {**tiny(), **published()}
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name in names or models:
-        write(name, models[name])
+        write(name, {**models, **large()}[name])
 
     def described(name: str) -> dict:
         text = models[name]["text_cfg"]

@@ -1,7 +1,7 @@
 //! The settings that each checkpoint layout implies. Every other source takes precedence.
 
 use super::facts::{Facts, Heads, PreprocessFacts, Quantity};
-use crate::catalog::Trunk;
+use crate::catalog::{self, Trunk};
 use crate::import::recipes::siglip::GEMMA_ROWS;
 use crate::import::recipes::{Mapped, SourceLayout};
 use crate::models::config::{Activation, ImageConfig, ModelConfig, TextConfig};
@@ -11,11 +11,17 @@ use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
 pub(super) fn facts(mapped: &Mapped) -> Facts {
     match mapped.layout {
         _ if mapped.sigmoid => siglip(mapped),
-        SourceLayout::OpenAi => openai(),
+        SourceLayout::OpenAi => heads(openai(), &mapped.draft),
         SourceLayout::Apple => apple(&mapped.draft),
         SourceLayout::OpenClip if mapped.timm => timm(&mapped.draft),
-        SourceLayout::OpenClip | SourceLayout::HuggingFace => clip(),
+        SourceLayout::OpenClip | SourceLayout::HuggingFace => heads(clip(), &mapped.draft),
     }
+}
+
+/// Adds the heads of a published image tower: those of H/14, g/14 and bigG/14 have not the usual width.
+fn heads(mut facts: Facts, draft: &ModelConfig) -> Facts {
+    facts.image.heads = draft.image.as_ref().and_then(catalog::image_heads).map(Heads::Count);
+    facts
 }
 
 /// The preprocessing of a text tower alone, which no text depends on: OpenAI's.

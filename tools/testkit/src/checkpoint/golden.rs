@@ -28,7 +28,10 @@ pub fn models() -> Vec<Model> {
         [("gelu", false), ("quick_gelu", true)]
             .map(|(activation, quick_gelu)| Model::custom(&format!("{name}-{activation}"), size.clone(), quick_gelu))
     });
-    model::tiny().into_iter().chain(full).collect()
+    // Published with one activation.
+    let others = ["vit-b-32-256-datacomp", "vit-b-16-plus-240-laion400m-e32"].into_iter();
+    let others = others.filter_map(|name| model::published().into_iter().find(|model| model.name == name));
+    model::tiny().into_iter().chain(full).chain(others).collect()
 }
 
 /// The MobileCLIP models, tiny ones first. [`mobileclip_golden`] names their goldens.

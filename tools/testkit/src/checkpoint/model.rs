@@ -227,6 +227,12 @@ pub fn published() -> Vec<Model> {
     const B_16: &str = "ViT-B-16";
     const L_14: &str = "ViT-L-14";
     const L_14_336: &str = "ViT-L-14-336px";
+    const B_32_256: &str = "ViT-B-32-256";
+    const B_16_PLUS: &str = "ViT-B-16-plus-240";
+    const H_14: &str = "ViT-H-14";
+    const H_14_378: &str = "ViT-H-14-378";
+    const G_14: &str = "ViT-g-14";
+    const BIG_G_14: &str = "ViT-bigG-14";
     [
         // name, architecture, QuickGELU
         ("vit-b-32-openai", B_32, true),
@@ -240,6 +246,12 @@ pub fn published() -> Vec<Model> {
         ("vit-b-32-datacomp-xl", B_32, false),
         ("vit-b-16-datacomp-xl", B_16, false),
         ("vit-l-14-datacomp-xl", L_14, false),
+        ("vit-b-32-256-datacomp", B_32_256, false),
+        ("vit-b-16-plus-240-laion400m-e32", B_16_PLUS, false),
+        ("vit-h-14-laion2b", H_14, false),
+        ("vit-h-14-378-dfn5b", H_14_378, true),
+        ("vit-g-14-laion2b-s34b", G_14, false),
+        ("vit-bigg-14-laion2b", BIG_G_14, false),
     ]
     .into_iter()
     .map(|(name, archive, quick_gelu)| {
@@ -247,7 +259,19 @@ pub fn published() -> Vec<Model> {
             B_32 => base(32),
             B_16 => base(16),
             L_14 => large(224),
-            _ => large(336),
+            L_14_336 => large(336),
+            B_32_256 => VitSize { image_size: 256, ..base(32) },
+            B_16_PLUS => VitSize {
+                embed_dim: 640,
+                image_size: 240,
+                image: TowerSize::openai(896, 12),
+                text: TowerSize::openai(640, 12),
+                ..base(16)
+            },
+            H_14 => huge(224, (1280, 32), 4.0),
+            H_14_378 => huge(378, (1280, 32), 4.0),
+            G_14 => huge(224, (1408, 40), 4.3637),
+            _ => VitSize { embed_dim: 1280, text: TowerSize::openai(1280, 32), ..huge(224, (1664, 48), 4.9231) },
         };
         let mut model = Model { archive: archive.to_owned(), ..Model::custom(name, size, quick_gelu) };
         // The only weights in this table that were trained with other statistics.
@@ -309,6 +333,10 @@ pub fn tiny() -> Vec<Model> {
             },
             false,
         ),
+        // The heads of H/14, g/14 and bigG/14, which are 80, 88 and 104 channels wide, and the MLPs of the last two.
+        heads("tiny-huge", 80, 4.0),
+        heads("tiny-giant", 88, 4.3637),
+        heads("tiny-gigantic", 104, 4.9231),
         // Text attended in both directions, an odd embedding, a single head.
         Model::custom(
             "tiny-bidirectional",
@@ -327,6 +355,21 @@ pub fn tiny() -> Vec<Model> {
     ]
 }
 
+/// Two heads of this width in the image tower.
+fn heads(name: &str, head_width: usize, mlp_ratio: f64) -> Model {
+    let size = VitSize {
+        embed_dim: 24,
+        image_size: 28,
+        patch_size: 7,
+        image: TowerSize { width: 2 * head_width, layers: 2, heads: 2, mlp_ratio },
+        context_length: 10,
+        vocab_size: 70,
+        causal: true,
+        text: TowerSize::openai(64, 2),
+    };
+    Model::custom(name, size, false)
+}
+
 /// ViT-B with the given patch size.
 fn base(patch_size: usize) -> VitSize {
     VitSize {
@@ -338,6 +381,16 @@ fn base(patch_size: usize) -> VitSize {
         vocab_size: 49408,
         causal: true,
         text: TowerSize::openai(512, 12),
+    }
+}
+
+/// An image tower of 16 heads, whatever its width, with H/14's text tower.
+fn huge(image_size: usize, (width, layers): (usize, usize), mlp_ratio: f64) -> VitSize {
+    VitSize {
+        embed_dim: 1024,
+        image: TowerSize { width, layers, heads: 16, mlp_ratio },
+        text: TowerSize::openai(1024, 24),
+        ..large(image_size)
     }
 }
 
