@@ -68,6 +68,12 @@ fn unplugged_drives_are_kept() {
         index(&["drive", "--prune"]).code(1).says(&["/drive cannot be indexed now ("]);
         assert_eq!(sandbox.rows(), all);
     }
+    // All of them: nothing was looked at.
+    fs::rename(sandbox.path("photos"), sandbox.path("away")).unwrap();
+    let said = ["/photos cannot be indexed now (", "/drive cannot be indexed now (", "none of the library's folders"];
+    index(&[]).code(3).says(&said);
+    assert_eq!((&sandbox.report()["compared"], sandbox.rows()), (&0.into(), all.clone()));
+    fs::rename(sandbox.path("away"), sandbox.path("photos")).unwrap();
     index(&["drive/a"]).code(1);
     fs::remove_dir(&drive).unwrap();
     let library = sandbox.library.to_str().unwrap();
@@ -112,7 +118,7 @@ fn links_are_followed() {
     fs::rename(sandbox.path("elsewhere"), sandbox.path("away")).unwrap();
     let warning =
         "photos/link.bmp: No such file or directory (os error 2); what the library knows of it stays as it is";
-    sandbox.index(["photos", "--prune"]).code(0).says(&[warning, "2 unchanged\n"]);
+    sandbox.index(["photos", "--prune"]).code(3).says(&[warning, "2 unchanged\n"]);
     assert_eq!(sandbox.report()["unreadable"], 1);
     assert_eq!(sandbox.rows(), all);
     fs::rename(sandbox.path("unplugged"), sandbox.path("disk")).unwrap();
@@ -170,7 +176,7 @@ fn unreadable_folders_are_kept() {
     let all = sandbox.rows();
     set("photos/private", 0o000);
     let said = ["photos/private: Permission denied", "stays as it is", "3 unchanged\n"];
-    index(&["photos", "--prune"]).unwrap().code(0).says(&said);
+    index(&["photos", "--prune"]).unwrap().code(3).says(&said);
     assert_eq!(sandbox.report()["unreadable"], 1);
     assert_eq!(sandbox.rows(), all);
     set("photos/private", 0o700);
@@ -185,7 +191,8 @@ fn unreadable_folders_are_kept() {
     // The root.
     set("photos", 0o000);
     index(&["photos"]).unwrap().code(1).says(&["/photos cannot be indexed now (Permission denied"]);
-    index(&[]).unwrap().code(0).says(&["/photos cannot be indexed now (Permission denied"]);
+    let none = "none of the library's folders can be reached now";
+    index(&[]).unwrap().code(3).says(&["/photos cannot be indexed now (Permission denied", none]);
     set("photos", 0o700);
     index(&[]).unwrap().code(0).says(&["4 unchanged\n"]);
 }

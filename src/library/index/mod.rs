@@ -173,7 +173,11 @@ impl<'a> Index<'a> {
         // New hashes fall anywhere into their index, whose pages SQLite would read and write again and again.
         store.run(|connection| connection.pragma_update(None, "cache_size", -CACHE_KIB))?;
         let found = place::find(&store, &folders, &self.wish)?;
-        let mut report = IndexReport { unreachable: found.unreachable, ..IndexReport::default() };
+        let mut report = IndexReport {
+            unreachable: found.unreachable,
+            compared: found.places.len() as u64,
+            ..IndexReport::default()
+        };
         let model = self.model(&store)?;
         let job = Job {
             library: &library,
