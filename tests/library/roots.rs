@@ -196,3 +196,23 @@ fn unreadable_folders_are_kept() {
     set("photos", 0o700);
     index(&[]).unwrap().code(0).says(&["4 unchanged\n"]);
 }
+
+/// A chain of folders that takes minutes to follow to its end.
+#[test]
+fn folders_at_any_depth_are_named_and_kept() {
+    let sandbox = Sandbox::with_photos(0..2);
+    let chain = |depth: usize| format!("photos{}", "/d".repeat(depth));
+    sandbox.photo(chain(256) + "/deepest.bmp", 5);
+    let too_deep = sandbox.photo(chain(257) + "/deeper.bmp", 6);
+    fs::create_dir_all(sandbox.path(chain(1000))).unwrap();
+    // Within the limit when it is named by itself.
+    let inner = chain(10);
+    sandbox.index([inner.as_str()]).code(3).says(&["2 new"]);
+    let warning = format!("{}: it is more than 256 folders deep", too_deep.parent().unwrap().display());
+    sandbox.index(["photos", "--prune"]).code(3).says(&[&warning, "stays as it is", "indexed 3 photos", "2 new"]);
+    assert_eq!(sandbox.report()["unreadable"], 1);
+    assert_eq!(sandbox.missing(), [""; 0]);
+    assert_eq!(sandbox.found().len(), 4);
+    // Folders that are passed over are not missed.
+    sandbox.index(["photos", "--exclude", "/d/d/"]).code(0).says(&["2 missing"]);
+}
