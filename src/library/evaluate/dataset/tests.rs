@@ -127,6 +127,11 @@ fn idx_files_are_read_as_published() {
         (&idx(PHOTOS, &[0, 2, 5000], &[]), &idx(LABELS, &[0], &[]), "its photos have 5000 x 2 pixels"),
         (&idx(PHOTOS, &[0, 2, 2], &[]), &idx(LABELS, &[0], &[]), "there are no photos in it"),
         (&gzip(&photos)[..20], &labels, "cannot read"),
+        (
+            &photos,
+            &idx(LABELS, &[3], &[61, 62, 0]),
+            "label 1 is 62, and no set has more than 62 classes; it is damaged",
+        ),
     ] {
         let error = write(photos, labels);
         assert!(error.contains(reason), "{error}");
@@ -169,11 +174,6 @@ fn folders_are_classes() {
     assert!(open(&path.join("none"), Split::Test, None).unwrap_err().starts_with("cannot read DIR: "));
 }
 
-#[test]
-fn captions_are_lines_of_csv() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("captions.csv");
-    let open = |bytes: &[u8], limit| {
 #[cfg(unix)]
 #[test]
 fn what_cannot_be_listed_is_a_photo_that_fails() {
@@ -195,6 +195,11 @@ fn what_cannot_be_listed_is_a_photo_that_fails() {
     assert_eq!(open(path, Split::Test, Some(2)).unwrap().truth(), [0, 0, 0, 1]);
 }
 
+#[test]
+fn captions_are_lines_of_csv() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("captions.csv");
+    let open = |bytes: &[u8], limit| {
         fs::write(&path, bytes).unwrap();
         open(&path, Split::Test, limit)
     };
