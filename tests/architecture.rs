@@ -44,7 +44,7 @@ const MAY_USE: [(&str, &[&str]); 25] = [
             "tokenizer",
         ],
     ),
-    ("walk", &["files"]),
+    ("walk", &["files", "cancel"]),
     ("hub", &["bounded_json", "files", "budget", "cancel", "catalog", "weights", "import"]),
     ("error", &["kernels", "models", "photo", "pixels", "preprocess", "tokenizer", "weights", "walk", "import", "hub"]),
     // Opening a model by name needs the hub.

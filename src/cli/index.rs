@@ -32,6 +32,7 @@ struct Summary<'a> {
     pruned_files: u64,
     pruned_photos: u64,
     unreachable: Vec<String>,
+    compared: u64,
     unreadable: u64,
     passed_over: Passed<'a>,
     opened: u64,
@@ -131,10 +132,14 @@ pub(super) fn run(args: &args::Index, messages: &Messages) -> Result<Outcome, Fa
     if done.cancelled {
         stop.end();
     }
-    let unreachable = !args.folders.is_empty() && !done.unreachable.is_empty();
+    // A drive that is not named may well be unplugged, as long as there is another one.
+    let unreachable = !done.unreachable.is_empty() && (!args.folders.is_empty() || done.compared == 0);
+    if unreachable && args.folders.is_empty() {
+        messages.partial_failure("none of the library's folders can be reached now; what is known of them is kept");
+    }
     match unreachable {
-        true if done.found == 0 => Err(Failure::Reported),
-        _ if unreachable || done.failed > 0 => Ok(Outcome::Partial),
+        true if done.found == 0 && !args.folders.is_empty() => Err(Failure::Reported),
+        _ if unreachable || done.unreadable > 0 || done.failed > 0 => Ok(Outcome::Partial),
         _ => Ok(Outcome::Complete),
     }
 }
@@ -205,6 +210,7 @@ fn summary<'a>(done: &'a IndexReport, library: &Library, name: &'a str, encoder:
         pruned_files: done.pruned.0,
         pruned_photos: done.pruned.1,
         unreachable: done.unreachable.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+        compared: done.compared,
         unreadable: done.unreadable,
         passed_over: (&done.passed_over).into(),
         opened: done.opened,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::args::Info;
 use super::messages::{Failure, Messages, Outcome, one_line, size};
 use super::model;
-use super::output::print;
+use super::output::{plain_json, print};
 use crate::weights::{Header, Provenance, TowerInfo, VerifyReport, WeightsFile};
 use crate::{Error, Options};
 
@@ -65,7 +65,7 @@ pub(super) fn run(args: &Info, messages: &Messages) -> Result<Outcome, Failure> 
         verify: report.as_ref().map(Verify::from),
     };
     let text = if args.json {
-        serde_json::to_string_pretty(&summary).map_err(|error| Failure::Error(error.to_string()))? + "\n"
+        plain_json::pretty(&summary).map_err(|error| Failure::Error(error.to_string()))? + "\n"
     } else {
         // The compiled-in file states no name.
         let name = meta.provenance.model_name.as_deref().or(model::is_demo(&args.model).then_some("demo"));

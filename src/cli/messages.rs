@@ -240,7 +240,7 @@ impl Drop for Progress<'_> {
 
 /// Whether a character could change the terminal, or the order in which others are shown: a name could look like
 /// another one.
-fn is_unsafe(c: char) -> bool {
+pub(super) fn is_unsafe(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::messages::Failure;
-use super::output::{Destination, Row, Source, cannot_write, write_json_row};
+use super::output::{Destination, Row, Source, cannot_write, plain_json, write_json_row};
 use crate::walk::PassedOver;
 
 /// [`PassedOver`] as JSON.
@@ -70,7 +70,7 @@ impl Report {
     pub fn finish(mut self, summary: &impl Serialize) -> Result<(), Failure> {
         let write = || {
             // The fields of the summary follow in the same object.
-            let fields = serde_json::to_string(summary)?;
+            let fields = plain_json::compact(summary)?;
             let fields = fields.strip_prefix('{').unwrap_or(&fields);
             self.out.write_all(if self.empty { b"]," } else { b"\n]," })?;
             self.out.write_all(fields.as_bytes())?;

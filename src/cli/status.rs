@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::args;
 use super::library;
 use super::messages::{Failure, Outcome, count, one_line, size};
-use super::output::print;
+use super::output::{plain_json, print};
 use crate::library::{Library, LibraryFolder, LibraryModel, LibraryStatus};
 
 /// Failures that are listed without `--failed`.
@@ -104,7 +104,7 @@ fn json(
             .then(|| failed.iter().map(|(path, reason)| File::new(path, Some(reason.as_str()))).collect()),
         missing: args.missing.then(|| missing.iter().map(|path| File::new(path, None)).collect()),
     };
-    Ok(serde_json::to_string_pretty(&json).map_err(|error| Failure::Error(error.to_string()))? + "\n")
+    Ok(plain_json::pretty(&json).map_err(|error| Failure::Error(error.to_string()))? + "\n")
 }
 
 impl From<&LibraryFolder> for Folder {

@@ -8,7 +8,7 @@ use super::args::Tokenize;
 use super::inputs;
 use super::messages::{Failure, Messages, Outcome, count};
 use super::model;
-use super::output::{Destination, cannot_write};
+use super::output::{Destination, cannot_write, plain_json};
 use crate::tokenizer::{Overflow, Tokenizer, TokenizerFile};
 use crate::{Error, Options};
 
@@ -59,7 +59,7 @@ pub(super) fn run(args: &Tokenize, messages: &Messages) -> Result<Outcome, Failu
 }
 
 fn write(out: &mut impl Write, row: &JsonRow<'_>) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, row)?;
+    plain_json::write(&mut *out, row)?;
     out.write_all(b"\n")
 }
 

@@ -180,6 +180,12 @@ impl Folder {
 }
 
 impl Partition {
+    /// The array.
+    #[must_use]
+    pub fn array(&self) -> &Path {
+        &self.array
+    }
+
     /// The table of paths.
     #[must_use]
     pub fn table(&self) -> &Path {

@@ -46,16 +46,21 @@ impl Embeddings {
             let path = store.path().to_owned();
             return Err(Error::Fingerprint { path, name: "MODEL".into(), known: Vec::new() });
         };
-        let vectors = library.vectors(&store, &model)?;
-        let rows = vectors.by_photo()?;
-        let mut files = Vec::new();
-        store.found(None, &store.roots()?, |file| {
-            if let Some(&row) = rows.get(&file.photo)
-                && filter.passes(&file)
-            {
-                files.push((file.path, row));
-            }
-            Ok(())
+        let roots = store.roots()?;
+        let (mut files, vectors) = library.with_vectors(&store, &model, |vectors| {
+            let rows = vectors.by_photo()?;
+            let mut files = Vec::new();
+            store.found(None, &roots, |file| {
+                if let Some(&row) = rows.get(&file.photo)
+                    && filter.passes(&file)
+                {
+                    // Damage is mended here, while nothing was made of a part of them.
+                    vectors.row(row as usize)?;
+                    files.push((file.path, row));
+                }
+                Ok(())
+            })?;
+            Ok((files, Arc::clone(vectors)))
         })?;
         files.sort();
         Ok(Embeddings { model, files, vectors })
@@ -108,7 +113,7 @@ impl Embeddings {
     /// The embedding of a file, of unit length.
     ///
     /// # Errors
-    /// The file of packed vectors beside the library was damaged meanwhile.
+    /// The file of packed vectors beside the library was damaged since [`Embeddings::of`] has looked at it.
     ///
     /// # Panics
     /// If there are not so many files.

@@ -103,6 +103,14 @@ pub enum Error {
         /// The models that the library has embeddings of, each a name and a fingerprint.
         known: Vec<String>,
     },
+    /// Embeddings that were given cannot be added.
+    #[error("{}", unusable(*row, reason))]
+    Given {
+        /// Which of them, from 0; `None` if it is about all.
+        row: Option<usize>,
+        /// What is wrong with it, and what to do: the end of a sentence about a row.
+        reason: String,
+    },
     /// A folder or file cannot be used.
     #[error("cannot read {}: {source}", path.display())]
     Io {
@@ -130,6 +138,10 @@ fn option(path: &Path) -> String {
     }
 }
 
+fn unusable(row: Option<usize>, reason: &str) -> String {
+    row.map_or_else(|| reason.to_owned(), |row| format!("vector {} {reason}", row + 1))
+}
+
 fn unknown_model(path: &Path, name: &str, known: &[String]) -> String {
     let path = path.display();
     match known {
@@ -149,7 +161,7 @@ impl Error {
         match self {
             Error::Encode(error) => error.kind(),
             Error::Cancelled => ErrorKind::Cancelled,
-            Error::Query(_) | Error::Fingerprint { .. } => ErrorKind::Option,
+            Error::Query(_) | Error::Given { .. } | Error::Fingerprint { .. } => ErrorKind::Option,
             _ => ErrorKind::Io,
         }
     }

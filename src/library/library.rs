@@ -96,9 +96,19 @@ impl Library {
         Error::Database { path: self.0.path.clone(), reason }
     }
 
-    /// The embeddings of a model.
-    pub(super) fn vectors(&self, store: &Store, model: &ModelRow) -> Result<Arc<Vectors>, Error> {
-        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).get(store, model)
+    /// Calls `work` with the embeddings of a model. Their file may turn out to be damaged while it is used: then `work` is
+    /// called once more, with what the library itself has. All that reads embeddings for many photos does it here.
+    pub(super) fn with_vectors<T>(
+        &self,
+        store: &Store,
+        model: &ModelRow,
+        mut work: impl FnMut(&Arc<Vectors>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let vectors = || self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).get(store, model);
+        match work(&vectors()?) {
+            Err(Error::Vectors { .. }) => work(&vectors()?),
+            done => done,
+        }
     }
 
     /// A connection for one call.

@@ -163,19 +163,14 @@ impl Search {
     /// The library has no embeddings of this model; a photo of the query cannot be read; a term needs a tower that the
     /// model does not have; the terms cancel each other out; the library cannot be read.
     pub fn run(&self, query: &Query) -> Result<Found, Error> {
-        match self.find(query) {
-            // They are made again.
-            Err(Error::Vectors { .. }) => self.find(query),
-            found => found,
-        }
-    }
-
-    fn find(&self, query: &Query) -> Result<Found, Error> {
         let store = self.library.store()?;
         let model = self.model(&store)?;
         let prepared = self.prepare(&store, &model, query)?;
-        let vectors = self.library.vectors(&store, &model)?;
-        let high = if prepared.sentences_only { Search::high(&vectors, &prepared.vector)? } else { None };
+        self.library.with_vectors(&store, &model, |vectors| self.find(&store, &prepared, vectors))
+    }
+
+    fn find(&self, store: &Store, prepared: &Prepared, vectors: &Vectors) -> Result<Found, Error> {
+        let high = if prepared.sentences_only { Search::high(vectors, &prepared.vector)? } else { None };
         let measure = Measure::new(&prepared.terms, prepared.length, high);
         let least = match (self.min_score, &measure) {
             (Some(score), _) => Some(f64::from(score)),
@@ -183,8 +178,8 @@ impl Search {
             (None, _) => None,
         };
         let roots = store.roots()?;
-        let looker = Looker { store: &store, roots: &roots, filter: &self.filter, own: &prepared.own };
-        let mut hits = self.rank(&vectors, &prepared.vector, least, &looker)?;
+        let looker = Looker { store, roots: &roots, filter: &self.filter, own: &prepared.own };
+        let mut hits = self.rank(vectors, &prepared.vector, least, &looker)?;
         hits.truncate(self.limit);
         let hits = hits.into_iter().map(|(score, files)| Hit::new(score, files, measure.as_ref())).collect();
         let cut = measure.map(|measure| measure.cut() as f32);

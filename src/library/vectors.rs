@@ -38,11 +38,12 @@ pub(super) struct Vectors {
 }
 
 impl Vectors {
-    /// The present embeddings of a model. Makes the mapped file, if one is worth it and can be written.
-    fn read(store: &Store, model: &ModelRow, last: i64) -> Result<Vectors, Error> {
+    /// The present embeddings of a model. Makes the mapped file, if one is worth it and can be written. A file that was
+    /// found to be `damaged` is not looked at: where it cannot be replaced, all embeddings are held in memory.
+    fn read(store: &Store, model: &ModelRow, last: i64, damaged: bool) -> Result<Vectors, Error> {
         let path = packed_path(store.path(), model);
         let state = State::of(store, model)?;
-        let packed = open(&path, model, &state, last);
+        let packed = if damaged { None } else { open(&path, model, &state, last) };
         let mut vectors = Vectors::after(store, model, &path, packed)?;
         let (new, old) = (vectors.photos.len(), vectors.packed.as_ref().map_or(0, Packed::len));
         if new >= FEWEST.max(old / STALE) && !store.is_read_only() {
@@ -107,6 +108,10 @@ impl Vectors {
         writer.finish(&scan::Options::new())
     }
 
+    fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
     pub fn len(&self) -> usize {
         self.packed_len() + self.photos.len()
     }
@@ -127,7 +132,7 @@ impl Vectors {
             scan::Error::Damaged { .. } | scan::Error::Lost => {
                 if !self.damaged.swap(true, Ordering::Relaxed) {
                     tracing::warn!("{} is damaged; it is made again from the library", self.path.display());
-                    // Where it cannot be removed, it cannot be replaced either; the error says so.
+                    // Where it cannot be removed, it cannot be replaced either.
                     let _ = std::fs::remove_file(&self.path);
                 }
                 Error::Vectors { path: self.path.clone() }
@@ -250,13 +255,14 @@ impl Kept {
     /// The present vectors of a model.
     pub fn get(&mut self, store: &Store, model: &ModelRow) -> Result<Arc<Vectors>, Error> {
         let last = store.last_embedding(model.id)?;
+        let damaged = self.0.as_ref().is_some_and(|(id, vectors)| *id == model.id && vectors.is_damaged());
         if let Some((id, vectors)) = &self.0
-            && !vectors.damaged.load(Ordering::Relaxed)
+            && !damaged
             && (*id, vectors.state) == (model.id, (model.epoch, last))
         {
             return Ok(Arc::clone(vectors));
         }
-        let vectors = Arc::new(Vectors::read(store, model, last)?);
+        let vectors = Arc::new(Vectors::read(store, model, last, damaged)?);
         self.0 = Some((model.id, Arc::clone(&vectors)));
         Ok(vectors)
     }

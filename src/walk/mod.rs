@@ -22,8 +22,14 @@ pub use patterns::PatternError;
 #[cfg(feature = "library")]
 pub(crate) use patterns::{in_part, is_in_part};
 
+use crate::cancel::CancelToken;
 use known::{is_hidden, side_label};
 use patterns::{IgnoreFiles, Patterns, below, is_marked};
+
+/// Number of folders below the walked one that lead to the deepest ones that are listed. The time that a system takes to
+/// find a file grows with the folders on its way, so that a chain of folders costs the square of its length, or the
+/// cube: 2,000 of them took minutes. Nobody's photos are as deep as this.
+const DEEPEST: usize = 256;
 
 /// A file or folder that cannot be listed.
 #[derive(Clone, Debug)]
@@ -96,8 +102,9 @@ impl FusedIterator for Photos {}
 /// deleted files, such as `@eaDir`, `#recycle`, `$RECYCLE.BIN`, `__MACOSX` and `*.lrdata`. `folder` itself may have any
 /// name. [`Photos::passed_over`] counts what was skipped; [`Walk`] has options.
 ///
-/// Links are followed; a folder that several links reach is listed once. A subfolder that cannot be read and a broken
-/// link with a photo's extension are errors at their position in the order; the rest is listed.
+/// Links are followed; a folder that several links reach is listed once. A subfolder that cannot be read, one that is more
+/// than 256 levels below `folder`, and a broken link with a photo's extension are errors at their position in the order;
+/// the rest is listed.
 ///
 /// This call lists the folder; the iterator holds the paths and knows their number.
 ///
@@ -136,6 +143,7 @@ pub struct Walk {
     ignore_files: bool,
     /// Where the walked folder is below the one that patterns are relative to.
     part: PathBuf,
+    cancel: CancelToken,
 }
 
 impl Default for Walk {
@@ -147,7 +155,7 @@ impl Default for Walk {
 impl Walk {
     /// A walk without options, as [`photos`] does it.
     pub fn new() -> Self {
-        Walk { patterns: Patterns::new(), ignore_files: false, part: PathBuf::new() }
+        Walk { patterns: Patterns::new(), ignore_files: false, part: PathBuf::new(), cancel: CancelToken::new() }
     }
 
     /// Skips files and folders that match one of these patterns, in the syntax of `.gitignore`.
@@ -173,6 +181,13 @@ impl Walk {
     /// as a `tracing` event.
     pub fn ignore_files(mut self, respected: bool) -> Self {
         self.ignore_files = respected;
+        self
+    }
+
+    /// Ends walks soon after `token` is cancelled, as if nothing more were in the folder: ask the token whether a walk is
+    /// complete.
+    pub fn cancel(mut self, token: &CancelToken) -> Self {
+        self.cancel = token.clone();
         self
     }
 
@@ -209,7 +224,8 @@ impl Walk {
     /// folders are read as the iterator reaches them.
     pub fn walk(&self, folder: impl AsRef<Path>) -> Walking<'_> {
         // Sorted, so that a folder with several links to it is always listed under the same one.
-        let entries = WalkDir::new(folder.as_ref()).follow_links(true).sort_by(order).into_iter();
+        let entries =
+            WalkDir::new(folder.as_ref()).follow_links(true).max_depth(DEEPEST + 1).sort_by(order).into_iter();
         Walking {
             entries,
             walk: self,
@@ -227,6 +243,9 @@ impl Walk {
         let Ok(names) = path.strip_prefix(folder) else { return false };
         let mut walking = self.walk(folder);
         let mut above: Vec<&Path> = names.ancestors().skip(1).collect();
+        if above.len() > DEEPEST + 1 {
+            return false;
+        }
         above.reverse();
         let folders = above.into_iter().enumerate();
         folders.into_iter().all(|(depth, names)| walking.wants_folder(&folder.join(names), depth))
@@ -253,6 +272,12 @@ fn is_folder(entry: &DirEntry) -> bool {
     }
 }
 
+/// The error for a folder at the limit.
+fn too_deep(path: PathBuf) -> WalkError {
+    let reason = format!("it is more than {DEEPEST} folders deep; name it, or one above it, as a folder of its own");
+    WalkError { path, reason: Arc::new(io::Error::other(reason)) }
+}
+
 /// The photos of a folder, one by one: see [`Walk::walk`].
 #[must_use = "iterators do nothing unless they are consumed"]
 pub struct Walking<'a> {
@@ -276,8 +301,14 @@ impl Iterator for Walking<'_> {
     type Item = Result<PathBuf, WalkError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
+        // Folders without photos may be many.
+        while !self.walk.cancel.is_cancelled() {
             match self.entries.next()? {
+                Ok(entry) if entry.file_type().is_dir() && entry.depth() > DEEPEST => {
+                    if !self.passes_over(entry.path(), entry.depth(), true) {
+                        return Some(Err(too_deep(entry.into_path())));
+                    }
+                }
                 Ok(entry) if entry.file_type().is_dir() => {
                     if !self.wants_folder(entry.path(), entry.depth()) {
                         self.entries.skip_current_dir();
@@ -295,6 +326,7 @@ impl Iterator for Walking<'_> {
                 }
             }
         }
+        None
     }
 }
 

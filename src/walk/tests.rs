@@ -192,3 +192,36 @@ fn one_by_one_in_the_same_order() {
     }
     assert!(!walk.lists(root.join("a"), root.join("a.jpg")));
 }
+
+#[test]
+fn the_depth_is_limited() {
+    let deep = |depth: usize| "d/".repeat(depth) + "x.jpg";
+    let (deepest, deeper) = (deep(DEEPEST), deep(DEEPEST + 1));
+    let folder = folder(&[("a.jpg", ""), (&deepest, ""), (&deeper, ""), ("z.jpg", "")]);
+    let root = folder.path().join("lib");
+    let found: Vec<_> = photos(&root).collect();
+    let ([Ok(_), Err(error), Ok(photo), Ok(_)], end) = (&found[..], "d/".repeat(DEEPEST + 1)) else {
+        panic!("{found:?}");
+    };
+    assert_eq!((photo, error.path()), (&root.join(&deepest), &*root.join(end)));
+    assert!(error.to_string().contains(": it is more than 256 folders deep; name it"), "{error}");
+    let lists = |names: &str| Walk::new().lists(&root, root.join(names));
+    assert!(lists(&deepest) && !lists(&deeper));
+    // From further below.
+    assert_eq!(photos(root.join("d")).filter_map(Result::ok).count(), 2);
+    // What is passed over may be as deep as it likes.
+    let walk = Walk::new().exclude(["/".to_owned() + &"d/".repeat(DEEPEST + 1)]).unwrap();
+    assert!(walk.photos(&root).all(|photo| photo.is_ok()));
+}
+
+#[test]
+fn a_cancelled_walk_looks_no_further() {
+    let folder = folder(&[("a.jpg", ""), ("b/c.txt", ""), ("d/e.txt", ""), ("f.jpg", "")]);
+    let token = CancelToken::new();
+    let walk = Walk::new().cancel(&token);
+    let mut walking = walk.walk(folder.path().join("lib"));
+    assert!(walking.next().is_some_and(|photo| photo.is_ok()));
+    token.cancel();
+    assert!(walking.next().is_none() && walking.next().is_none());
+    assert_eq!(walking.passed_over(), &PassedOver::default());
+}

@@ -238,3 +238,24 @@ fn failures_are_reported_and_wrong_usage_is_refused() {
     }
     sandbox.run(["evaluate", "shapes"]).fails(2, &["no model given", "Usage: clippie-rs evaluate"]);
 }
+
+/// A link that leads nowhere is a photo that fails; the others are evaluated.
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_listed_is_reported() {
+    let sandbox = shapes();
+    std::os::unix::fs::symlink("nowhere", sandbox.path("shapes/heart/9.png")).unwrap();
+    std::os::unix::fs::symlink("nowhere", sandbox.path("shapes/unplugged")).unwrap();
+    let deep = format!("shapes/moon{}/x.png", "/d".repeat(300));
+    sandbox.write(&deep, "");
+    let said = [
+        "cannot read shapes/heart/9.png: No such file",
+        "cannot read shapes/unplugged, so it is no class: No such file",
+        "/d/d: it is more than 256 folders deep",
+        "evaluated 24 of 26 photos; 2 failed",
+    ];
+    let ran = evaluate(&sandbox, &["shapes", "--json"]).code(3).says(&said);
+    let report = ran.rows().remove(0)["models"][0].clone();
+    assert_eq!(report["failures"].as_array().unwrap().len(), 2);
+    assert_eq!(report["classification"]["classes"][1]["count"], 6);
+}

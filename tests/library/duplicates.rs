@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use clippie_testkit::scenes::{Scene, draw};
+use clippie_testkit::scenes::{Background, Pattern, Scene, draw};
 use jpeg_encoder::{ColorType, Encoder};
 use serde_json::Value;
 
@@ -156,6 +156,58 @@ fn pictures_that_were_saved_again() {
     // In a folder of its own, it is no copy.
     let ran = duplicates(&sandbox, &["--in", "photos/copies"]).code(0).says(&["no duplicates"]);
     assert_eq!(ran.stdout, "");
+}
+
+/// Drawings of a few plain tones, and the same in other colours: what is joined is a copy. Not all copies are
+/// found, because saving rounds the level of a tone wherever it is: 608 of 687 when this was written.
+#[test]
+fn plain_drawings_are_found_and_no_others() {
+    let sandbox = Sandbox::new();
+    let (mut copies, mut kinds) = (0, std::collections::BTreeSet::new());
+    for index in 0..60 {
+        let scene = Scene::random(12, index);
+        let plain = Scene { background: Background { pattern: Pattern::Plain, ..scene.background }, ..scene };
+        let (width, height) = (SIDE, SIDE);
+        let original = Picture { width, height, data: draw(&plain, SIDE) };
+        // The same shapes in other colours, and the same description with other places and tones.
+        let mixed = |order: [usize; 3]| {
+            let data = original.data.as_chunks::<3>().0.iter().flat_map(|pixel| order.map(|at| pixel[at]));
+            Picture { width, height, data: data.collect() }
+        };
+        let anew = Picture { width, height, data: draw(&Scene { seed: plain.seed ^ 77, ..plain }, SIDE) };
+        let all = [("plain", original.clone()), ("turn", mixed([1, 2, 0])), ("swap", mixed([2, 1, 0])), ("anew", anew)];
+        let mut known: Vec<Picture> = Vec::new();
+        for (kind, picture) in all {
+            // Greys are the same in any order, and red becomes blue in two of them.
+            let like = |other: &Picture| {
+                let changes = picture.data.iter().zip(&other.data).filter(|(a, b)| a.abs_diff(**b) > 16).count();
+                changes * 200 < picture.data.len()
+            };
+            if known.iter().any(like) {
+                continue;
+            }
+            known.push(picture.clone());
+            kinds.insert((index, kind));
+            let mut save = |name: &str, bytes: Vec<u8>| {
+                sandbox.write(format!("photos/{index} {kind} {name}.jpg"), bytes, index);
+                copies += 1;
+            };
+            save("95", picture.jpeg(95, None));
+            save("75", picture.jpeg(75, None));
+            save("50", picture.jpeg(50, None));
+            save("half", picture.half().jpeg(75, None));
+        }
+    }
+    sandbox.index(["photos"]).code(0);
+    let found = groups(&duplicates(&sandbox, &["--class", "picture", "--format", "jsonl"]).code(0));
+    let mut joined = 0;
+    for (_, keep, others) in &found {
+        let picture = keep.rsplit_once(' ').unwrap().0;
+        assert!(others.iter().all(|other| other.rsplit_once(' ').unwrap().0 == picture), "{keep}: {others:?}");
+        joined += others.len();
+    }
+    let all = copies - kinds.len();
+    assert!(kinds.len() > 150 && joined * 100 >= all * 85, "{joined} of {all} copies of {} pictures", kinds.len());
 }
 
 #[test]

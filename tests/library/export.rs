@@ -222,6 +222,15 @@ fn folders_of_clip_retrieval_are_imported() {
     // Half precision has 11 bits.
     assert!(back.iter().zip(&values).all(|(back, value)| (back - value).abs() <= value.abs() / 1024.0 + 1e-7));
 
+    // Nothing is added of a folder whose last partition is bad.
+    let mut bad = values[4 * 64..].to_vec();
+    bad[64..].fill(f32::NAN);
+    halves("img_emb/img_emb_01.npy", 64, &bad);
+    let args = ["import-vectors", "folder", "-m", "demo", "--root", "photos", "--library", "bad.sqlite"];
+    sandbox.run(args).code(1).says(&["error: folder/img_emb/img_emb_01.npy: row 2 has values that are not finite"]);
+    assert!(!sandbox.path("bad.sqlite").exists());
+    halves("img_emb/img_emb_01.npy", 64, &values[4 * 64..]);
+
     // What does not fit is refused before anything is written.
     let refused = |parts: &[&str]| {
         let ran =
@@ -304,13 +313,15 @@ fn what_does_not_fit_is_refused() {
     let import = |vectors: &str, paths: &str| run(&sandbox, "import-vectors", &[vectors, paths, "-m", "demo"]);
 
     list("two.jsonl", &["photos/0.bmp", "photos/1.bmp"]);
-    import("three.npy", "two.jsonl").code(2).says(&["3 vectors and 2 paths"]);
+    import("three.npy", "two.jsonl").code(1).says(&["error: three.npy: there are 3 vectors and 2 paths"]);
     list("three.jsonl", &["photos/0.bmp", "photos/1.bmp", "photos/2.bmp"]);
-    for (value, reason) in [(f32::NAN, "vector 2 has values that are not finite"), (0.0, "vector 2 is zero")] {
+    for (value, reason) in
+        [(f32::NAN, "bad.npy: row 2 has values that are not finite"), (0.0, "bad.npy: row 2 is zero")]
+    {
         let mut bad = vectors.clone();
         bad[64..128].fill(value);
         write_array(&sandbox.path("bad.npy"), 64, &bad);
-        import("bad.npy", "three.jsonl").code(2).says(&[reason]);
+        import("bad.npy", "three.jsonl").code(1).says(&[reason]);
     }
     write_array(&sandbox.path("narrow.npy"), 32, &vectors[..96]);
     import("narrow.npy", "three.jsonl").code(1).says(&["vectors of 32 values", "demo have 64"]);
@@ -333,6 +344,13 @@ fn what_does_not_fit_is_refused() {
     let row = rows.iter().find(|row| row.path == "photos/new.bmp").unwrap();
     let stored: Vec<u8> = vectors[128..].iter().flat_map(|value| value.to_le_bytes()).collect();
     assert_eq!((rows.len(), &row.embeddings[0].1), (4, &stored));
+    // A mistake that all files share is said once.
+    list("three.jsonl", &["elsewhere/1.bmp", "elsewhere/2.bmp", "elsewhere/3.bmp"]);
+    let ran = import("three.npy", "three.jsonl").code(1);
+    let said = "error: elsewhere/1.bmp: it is in no folder of the library; name its folder with --root
+error: 2 more files are in no folder of the library; name their folder with --root
+added 0 embeddings, 3 failed\n";
+    assert_eq!(ran.stderr, said);
     list("one.jsonl", &["photos/gone.bmp"]);
     write_array(&sandbox.path("one.npy"), 64, &vectors[..64]);
     import("one.npy", "one.jsonl").code(1).says(&["photos/gone.bmp: there is no such file"]);

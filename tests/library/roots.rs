@@ -68,6 +68,12 @@ fn unplugged_drives_are_kept() {
         index(&["drive", "--prune"]).code(1).says(&["/drive cannot be indexed now ("]);
         assert_eq!(sandbox.rows(), all);
     }
+    // All of them: nothing was looked at.
+    fs::rename(sandbox.path("photos"), sandbox.path("away")).unwrap();
+    let said = ["/photos cannot be indexed now (", "/drive cannot be indexed now (", "none of the library's folders"];
+    index(&[]).code(3).says(&said);
+    assert_eq!((&sandbox.report()["compared"], sandbox.rows()), (&0.into(), all.clone()));
+    fs::rename(sandbox.path("away"), sandbox.path("photos")).unwrap();
     index(&["drive/a"]).code(1);
     fs::remove_dir(&drive).unwrap();
     let library = sandbox.library.to_str().unwrap();
@@ -112,7 +118,7 @@ fn links_are_followed() {
     fs::rename(sandbox.path("elsewhere"), sandbox.path("away")).unwrap();
     let warning =
         "photos/link.bmp: No such file or directory (os error 2); what the library knows of it stays as it is";
-    sandbox.index(["photos", "--prune"]).code(0).says(&[warning, "2 unchanged\n"]);
+    sandbox.index(["photos", "--prune"]).code(3).says(&[warning, "2 unchanged\n"]);
     assert_eq!(sandbox.report()["unreadable"], 1);
     assert_eq!(sandbox.rows(), all);
     fs::rename(sandbox.path("unplugged"), sandbox.path("disk")).unwrap();
@@ -170,7 +176,7 @@ fn unreadable_folders_are_kept() {
     let all = sandbox.rows();
     set("photos/private", 0o000);
     let said = ["photos/private: Permission denied", "stays as it is", "3 unchanged\n"];
-    index(&["photos", "--prune"]).unwrap().code(0).says(&said);
+    index(&["photos", "--prune"]).unwrap().code(3).says(&said);
     assert_eq!(sandbox.report()["unreadable"], 1);
     assert_eq!(sandbox.rows(), all);
     set("photos/private", 0o700);
@@ -185,7 +191,28 @@ fn unreadable_folders_are_kept() {
     // The root.
     set("photos", 0o000);
     index(&["photos"]).unwrap().code(1).says(&["/photos cannot be indexed now (Permission denied"]);
-    index(&[]).unwrap().code(0).says(&["/photos cannot be indexed now (Permission denied"]);
+    let none = "none of the library's folders can be reached now";
+    index(&[]).unwrap().code(3).says(&["/photos cannot be indexed now (Permission denied", none]);
     set("photos", 0o700);
     index(&[]).unwrap().code(0).says(&["4 unchanged\n"]);
+}
+
+/// A chain of folders that takes minutes to follow to its end.
+#[test]
+fn folders_at_any_depth_are_named_and_kept() {
+    let sandbox = Sandbox::with_photos(0..2);
+    let chain = |depth: usize| format!("photos{}", "/d".repeat(depth));
+    sandbox.photo(chain(256) + "/deepest.bmp", 5);
+    let too_deep = sandbox.photo(chain(257) + "/deeper.bmp", 6);
+    fs::create_dir_all(sandbox.path(chain(1000))).unwrap();
+    // Within the limit when it is named by itself.
+    let inner = chain(10);
+    sandbox.index([inner.as_str()]).code(3).says(&["2 new"]);
+    let warning = format!("{}: it is more than 256 folders deep", too_deep.parent().unwrap().display());
+    sandbox.index(["photos", "--prune"]).code(3).says(&[&warning, "stays as it is", "indexed 3 photos", "2 new"]);
+    assert_eq!(sandbox.report()["unreadable"], 1);
+    assert_eq!(sandbox.missing(), [""; 0]);
+    assert_eq!(sandbox.found().len(), 4);
+    // Folders that are passed over are not missed.
+    sandbox.index(["photos", "--exclude", "/d/d/"]).code(0).says(&["2 missing"]);
 }

@@ -209,3 +209,30 @@ fn a_word_after_a_hyphen_gets_a_hint() {
         assert!(!ran.stderr.contains("subtract"), "{}", ran.stderr);
     }
 }
+
+/// A terminal that shows them must not be changed, and readers get the name as it is.
+#[cfg(unix)]
+#[test]
+fn json_has_no_control_characters() {
+    let sandbox = Sandbox::new();
+    let name = "a\u{1b}[2J\u{9b}31m\u{7f}\u{202e}gpj.\u{2066}bmp.bmp";
+    sandbox.photo(format!("photos/{name}"), 1);
+    sandbox.photo(format!("photos/{name}.bmp"), 1);
+    sandbox.index(["photos"]).code(0);
+    let library = sandbox.library.to_str().unwrap();
+    for args in [
+        &["search", "--all", "--format", "jsonl", "a star"][..],
+        &["duplicates", "--format", "jsonl"],
+        &["classify", "--format", "jsonl", "--label", "star", "--label", "moon"],
+        &["status", "--json"],
+    ] {
+        let ran = sandbox.run([args, &["--library", library]].concat()).code(0);
+        let odd =
+            |c: char| c.is_control() && c != '\n' || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        assert!(!ran.stdout.contains(odd), "{args:?}: {:?}", ran.stdout);
+        let end = if args[0] == "status" { ran.stdout.len() } else { ran.stdout.find('\n').unwrap() };
+        let json: serde_json::Value = serde_json::from_str(&ran.stdout[..end]).unwrap();
+        let photo = if args[0] == "duplicates" { &json["keep"] } else { &json };
+        assert!(args[0] == "status" || photo["path"].as_str().unwrap().ends_with(&format!("/{name}")), "{json}");
+    }
+}

@@ -78,3 +78,18 @@ fn changes_are_indexed() {
     assert_eq!(watching.child.wait().unwrap().signal(), Some(2));
     assert_eq!(sandbox.count("file WHERE missing = 0"), 4);
 }
+
+/// As any command: by the signal itself, and without an error.
+#[test]
+fn a_signal_ends_it() {
+    use std::os::unix::process::ExitStatusExt;
+    let sandbox = Sandbox::with_photos(0..3);
+    for (name, number, said) in [("TERM", 15, ": 3 new"), ("HUP", 1, ": 3 unchanged"), ("INT", 2, ": 3 unchanged")] {
+        let mut watching = Watching::start(&sandbox);
+        watching.says(said);
+        let kill = Command::new("kill").args([&format!("-{name}"), &watching.child.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        assert_eq!(watching.child.wait().unwrap().signal(), Some(number), "{name}");
+        assert_eq!(watching.lines.iter().collect::<Vec<_>>(), [""; 0], "{name}");
+    }
+}

@@ -47,8 +47,8 @@ pub(in crate::cli) struct Library {
 /// --report writes one JSON object: the numbers of the summary, each failure of this run with its reason, what was passed
 /// over in folders (by extension), the model, the fingerprint, and the seconds taken, also those in the database.
 ///
-/// The exit code is 3 if files failed that did not fail before, or a DIR could not be reached; files that failed before
-/// are only counted.
+/// The exit code is 3 if files failed that did not fail before, if a subfolder or a link could not be read, or if a DIR
+/// could not be reached; without DIR, only if none could. Files that failed before are only counted.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

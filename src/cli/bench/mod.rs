@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::args::Bench;
 use super::messages::{Failure, Outcome};
-use super::output::print;
+use super::output::{plain_json, print};
 use super::{model, named};
 use crate::weights::WeightsFile;
 use crate::{Error, Isa};
@@ -120,6 +120,6 @@ fn json(args: &Bench, isa: Isa, subject: &Subject, threads: usize) -> Result<(),
 
 /// Prints one line.
 fn print_json(report: &impl Serialize) -> Result<(), Failure> {
-    let json = serde_json::to_string(report).map_err(|error| Failure::Error(error.to_string()))?;
+    let json = plain_json::compact(report).map_err(|error| Failure::Error(error.to_string()))?;
     print(&(json + "\n"))
 }

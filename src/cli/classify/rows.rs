@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::cli::messages::{one_line, path_bytes, text_bytes};
 use crate::cli::output::csv::io_error;
-use crate::cli::output::{Destination, JsonPath};
+use crate::cli::output::{Destination, JsonPath, plain_json};
 use crate::cli::table::{Column, Kind, Table, terminal_width};
 use crate::{Classification, Classifier, Guess};
 
@@ -142,7 +142,7 @@ pub(super) fn jsonl<'a>(classifier: &'a Classifier, out: Destination) -> Started
 
 impl Jsonl<'_> {
     fn line(&mut self, row: &impl Serialize) -> io::Result<()> {
-        serde_json::to_writer(&mut self.out, row)?;
+        plain_json::write(&mut self.out, row)?;
         self.out.write_all(b"\n")
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::args::GroupFormat;
 use crate::cli::messages::{count, size};
-use crate::cli::output::{Destination, JsonPath};
+use crate::cli::output::{Destination, JsonPath, plain_json};
 use crate::cli::table::{Column, Kind, Table, terminal_width};
 use crate::library::{DuplicateGroup, DuplicatePhoto, Likeness};
 
@@ -78,7 +78,7 @@ pub(super) fn write(format: GroupFormat, groups: &[DuplicateGroup], mut out: Des
                     keep: JsonPhoto::new(first),
                     others: others.iter().map(JsonPhoto::new).collect(),
                 };
-                serde_json::to_writer(&mut out, &group)?;
+                plain_json::write(&mut out, &group)?;
                 out.write_all(b"\n")?;
             }
         }

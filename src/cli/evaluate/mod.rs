@@ -12,7 +12,7 @@ use super::args::Evaluate;
 use super::bench::measure::{Cost, Subject};
 use super::classify::{labels_from, templates, usage};
 use super::messages::{Failure, Messages, Outcome, count};
-use super::output::{Destination, cannot_write, is_stdout, same_place};
+use super::output::{Destination, cannot_write, is_stdout, plain_json, same_place};
 use super::{inputs, model};
 use crate::library::evaluate::{Classified, Dataset, EvaluateError, Evaluation, Report};
 
@@ -85,7 +85,7 @@ pub(super) fn run(args: &Evaluate, messages: &Messages) -> Result<Outcome, Failu
         page::write(&models, html, page).map_err(|error| cannot_write(Some(html), &error))?;
     }
     let text = if args.json {
-        serde_json::to_string(&Document { models: &models }).map_err(|error| Failure::Error(error.to_string()))? + "\n"
+        plain_json::compact(&Document { models: &models }).map_err(|error| Failure::Error(error.to_string()))? + "\n"
     } else {
         table::text(&models, &out)
     };

@@ -3,48 +3,63 @@
 mod lines;
 mod source;
 
+use std::cell::Cell;
+
 use super::args::{self, Photos};
 use super::messages::{Failure, Messages, Outcome, count};
 use super::model::{self, Chosen};
 use super::{library, signals};
 use crate::Fingerprint;
 use crate::library::{GivenEmbeddings, GivenReport, Library};
-use source::Source;
+use source::{Part, Source};
 
 pub(super) fn run(args: &args::ImportVectors, messages: &Messages) -> Result<Outcome, Failure> {
     let mut source = Source::open(args)?;
     let (fingerprint, name) = fingerprint(args, source.dim(), messages)?;
     source.check(fingerprint.as_str())?;
     let path = library::path(&args.library)?;
+    // Nothing is added of a folder that has something wrong in its last part.
+    source.read(|part| {
+        let Part { files, vectors, .. } = part;
+        GivenEmbeddings::check(files, &vectors.values, vectors.dim).map_err(|error| part.failure(error))?;
+        Ok(true)
+    })?;
     // A library without folders has no place for files.
     let library = if args.roots.is_empty() { Library::open(path)? } else { Library::create(path)? };
     let stop = signals::stop();
     let progress = messages.progress(source.rows() as u64, "photos", false);
     let mut report = GivenReport::default();
-    source.read(|files, vectors| {
-        let mut last = 0;
-        let mut given = GivenEmbeddings::new(&library, &fingerprint, &name)
-            .cancel(stop.token())
-            .progress(|done| {
-                progress.advance((done - last) as u64);
-                last = done;
-            })
-            .failures(|path, reason| messages.error(&format!("{}: {reason}", path.display())));
-        for root in &args.roots {
-            given = given.root(root);
-        }
-        let part = given.run(&files, &vectors.values, vectors.dim)?;
-        report.added += part.added;
-        report.known += part.known;
-        report.failed += part.failed;
-        report.scaled += part.scaled;
-        report.cancelled = part.cancelled;
-        Ok(!part.cancelled)
+    // Of the files of the present part, those that are done.
+    let done = Cell::new(0);
+    let mut given = GivenEmbeddings::new(&library, &fingerprint, &name)
+        .cancel(stop.token())
+        .progress(|now| progress.advance((now - done.replace(now)) as u64))
+        .failures(|path, reason| messages.error(&format!("{}: {reason}", path.display())));
+    for root in &args.roots {
+        given = given.root(root);
+    }
+    source.read(|part| {
+        done.set(0);
+        let Part { files, vectors, .. } = part;
+        let added = given.run(files, &vectors.values, vectors.dim).map_err(|error| part.failure(error))?;
+        report.added += added.added;
+        report.known += added.known;
+        report.failed += added.failed;
+        report.outside += added.outside;
+        report.scaled += added.scaled;
+        report.cancelled = added.cancelled;
+        Ok(!added.cancelled)
     })?;
+    drop(given);
     drop(progress);
     if report.scaled > 0 {
         messages
             .warning(&format!("{} did not have unit length and were scaled", count(report.scaled as usize, "vector")));
+    }
+    if report.outside > 1 {
+        let others = report.outside - 1;
+        let are = if others == 1 { "file is" } else { "files are" };
+        messages.error(&format!("{others} more {are} in no folder of the library; name their folder with --root"));
     }
     messages.result(&sentence(&report));
     if report.cancelled {

@@ -5,15 +5,42 @@ use std::path::{Path, PathBuf};
 use super::super::args;
 use super::super::messages::Failure;
 use super::lines;
+use crate::library;
 use crate::library::npy::{self, Vectors};
 
 pub(super) enum Source {
     /// An array and the list of its paths, which is read when it is checked.
-    Array { vectors: Vectors, list: PathBuf, files: Vec<PathBuf> },
+    Array { path: PathBuf, vectors: Vectors, list: PathBuf, files: Vec<PathBuf> },
+    /// A table, and the numbers of its rows that have both a path and an embedding.
     #[cfg(feature = "parquet")]
-    Table { files: Vec<PathBuf>, vectors: Vectors, stated: Vec<(PathBuf, String)> },
+    Table { path: PathBuf, files: Vec<PathBuf>, vectors: Vectors, numbers: Vec<u64>, stated: Option<String> },
     #[cfg(feature = "parquet")]
     Folder(crate::library::clip_retrieval::Folder),
+}
+
+/// Some files and their embeddings, as much as fits into memory.
+pub(super) struct Part<'a> {
+    pub files: &'a [PathBuf],
+    pub vectors: &'a Vectors,
+    /// The file that has the embeddings.
+    path: &'a Path,
+    /// The numbers of their rows in it, from 1; none if each row has an embedding.
+    numbers: &'a [u64],
+}
+
+impl Part<'_> {
+    /// The error for embeddings that cannot be added.
+    pub fn failure(&self, error: library::Error) -> Failure {
+        let path = self.path.display();
+        match error {
+            library::Error::Given { row: Some(row), reason } => {
+                let number = self.numbers.get(row).copied().unwrap_or(row as u64 + 1);
+                Failure::Error(format!("{path}: row {number} {reason}"))
+            }
+            library::Error::Given { row: None, reason } => Failure::Error(format!("{path}: {reason}")),
+            error => error.into(),
+        }
+    }
 }
 
 fn failed(error: impl ToString) -> Failure {
@@ -34,7 +61,7 @@ impl Source {
         match &args.paths {
             Some(list) => {
                 let vectors = npy::read(path).map_err(failed)?;
-                Ok(Source::Array { vectors, list: list.clone(), files: Vec::new() })
+                Ok(Source::Array { path: path.clone(), vectors, list: list.clone(), files: Vec::new() })
             }
             // Such as a folder whose name is misspelt.
             None if !path.exists() => {
@@ -78,9 +105,7 @@ impl Source {
                 Vec::new()
             }
             #[cfg(feature = "parquet")]
-            Source::Table { stated, .. } => {
-                stated.iter().map(|(path, other)| (path.as_path(), other.as_str())).collect()
-            }
+            Source::Table { path, stated, .. } => stated.iter().map(|other| (path.as_path(), other.as_str())).collect(),
             #[cfg(feature = "parquet")]
             Source::Folder(folder) => {
                 let stated = |part: &crate::library::clip_retrieval::Partition| part.fingerprint().is_some();
@@ -99,23 +124,28 @@ impl Source {
         }
     }
 
-    /// Reads files and vectors in parts that fit into memory; `add` says whether to go on.
-    pub fn read(self, mut add: impl FnMut(Vec<PathBuf>, Vectors) -> Result<bool, Failure>) -> Result<(), Failure> {
+    /// Reads it part by part; `take` says whether to go on.
+    pub fn read(&self, mut take: impl FnMut(&Part<'_>) -> Result<bool, Failure>) -> Result<(), Failure> {
         match self {
-            Source::Array { files, vectors, .. } => add(files, vectors).map(|_| ()),
+            Source::Array { path, files, vectors, .. } => {
+                take(&Part { files, vectors, path, numbers: &[] })?;
+            }
             #[cfg(feature = "parquet")]
-            Source::Table { files, vectors, .. } => add(files, vectors).map(|_| ()),
+            Source::Table { path, files, vectors, numbers, .. } => {
+                take(&Part { files, vectors, path, numbers })?;
+            }
             #[cfg(feature = "parquet")]
             Source::Folder(folder) => {
                 for part in folder.partitions() {
                     let (files, vectors) = part.read().map_err(failed)?;
-                    if !add(files, vectors)? {
+                    let part = Part { files: &files, vectors: &vectors, path: part.array(), numbers: &[] };
+                    if !take(&part)? {
                         break;
                     }
                 }
-                Ok(())
             }
         }
+        Ok(())
     }
 }
 
@@ -128,12 +158,12 @@ fn open_tables(path: &Path, is_folder: bool) -> Result<Source, Failure> {
         return Ok(Source::Folder(Folder::open(path).map_err(failed)?));
     }
     let reader = Reader::open(path).map_err(failed)?;
-    let stated = reader.metadata(FINGERPRINT).map(|other| (path.to_owned(), other.to_owned())).into_iter().collect();
+    let stated = reader.metadata(FINGERPRINT).map(str::to_owned);
     let mut columns = vec!["embedding", "path"];
     if reader.has_column(PATH_BYTES) {
         columns.push(PATH_BYTES);
     }
-    let (mut files, mut values, mut dim, mut number) = (Vec::new(), Vec::new(), 0, 0);
+    let (mut files, mut values, mut numbers, mut dim, mut number) = (Vec::new(), Vec::new(), Vec::new(), 0, 0);
     reader.read(&columns, |row| {
         number += 1;
         let wrong = |what: &str| Failure::Error(format!("{}: row {number} {what}", path.display()));
@@ -147,6 +177,7 @@ fn open_tables(path: &Path, is_folder: bool) -> Result<Source, Failure> {
         }
         files.push(file);
         values.extend_from_slice(vector);
+        numbers.push(number);
         Ok(())
     })?;
     if files.is_empty() {
@@ -155,7 +186,7 @@ fn open_tables(path: &Path, is_folder: bool) -> Result<Source, Failure> {
             "{path} has no row with both a path and an embedding; nothing can be added"
         )));
     }
-    Ok(Source::Table { vectors: Vectors::new(values, dim), files, stated })
+    Ok(Source::Table { path: path.to_owned(), vectors: Vectors::new(values, dim), files, numbers, stated })
 }
 
 #[cfg(not(feature = "parquet"))]

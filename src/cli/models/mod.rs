@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::args::Models;
 use super::messages::{Failure, Messages, Outcome};
-use super::output::print;
+use super::output::{plain_json, print};
 use crate::catalog::{self, Model};
 use crate::preprocess::PreprocessConfig;
 use crate::weights::Header;
@@ -58,7 +58,7 @@ pub(super) fn run(args: &Models, messages: &Messages) -> Result<Outcome, Failure
     let known = rows.len();
     let installed = add_installed(&mut rows)?;
     let text = if args.json {
-        serde_json::to_string_pretty(&rows).map_err(|error| Failure::Error(error.to_string()))? + "\n"
+        plain_json::pretty(&rows).map_err(|error| Failure::Error(error.to_string()))? + "\n"
     } else {
         table(rows.get(..known).unwrap_or_default()) + &installed
     };

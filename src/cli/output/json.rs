@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::row::JsonRow;
-use super::{Destination, Head, Row, RowWriter};
+use super::{Destination, Head, Row, RowWriter, plain_json};
 
 pub(super) struct Json {
     out: Destination,
@@ -12,7 +12,7 @@ pub(super) struct Json {
 
 impl Json {
     pub fn new(head: &Head<'_>, mut out: Destination) -> io::Result<Self> {
-        let (model, fingerprint) = (serde_json::to_string(head.model)?, serde_json::to_string(head.fingerprint)?);
+        let (model, fingerprint) = (plain_json::compact(&head.model)?, plain_json::compact(&head.fingerprint)?);
         let embed_dim = head.embed_dim;
         // Written incrementally, so that rows are not kept in memory.
         write!(out, "{{\"model\":{model},\"fingerprint\":{fingerprint},\"embed_dim\":{embed_dim},\"rows\":[")?;
@@ -24,7 +24,7 @@ impl RowWriter for Json {
     fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
         self.out.write_all(if self.empty { b"\n" } else { b",\n" })?;
         self.empty = false;
-        Ok(serde_json::to_writer(&mut self.out, &JsonRow::new(row))?)
+        plain_json::write(&mut self.out, &JsonRow::new(row))
     }
 
     fn flush(&mut self) -> io::Result<()> {

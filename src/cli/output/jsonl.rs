@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::row::JsonRow;
-use super::{Destination, Head, Row, RowWriter};
+use super::{Destination, Head, Row, RowWriter, plain_json};
 
 pub(super) struct Jsonl {
     out: Destination,
@@ -18,7 +18,7 @@ impl Jsonl {
 
 impl RowWriter for Jsonl {
     fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
-        serde_json::to_writer(&mut self.out, &JsonRow::new(row).with_fingerprint(&self.fingerprint))?;
+        plain_json::write(&mut self.out, &JsonRow::new(row).with_fingerprint(&self.fingerprint))?;
         self.out.write_all(b"\n")
     }
 

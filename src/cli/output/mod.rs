@@ -9,6 +9,7 @@ mod jsonl;
 pub(super) mod npy;
 #[cfg(feature = "parquet")]
 mod parquet;
+pub(super) mod plain_json;
 mod row;
 mod target;
 
@@ -72,7 +73,7 @@ impl Format {
 
 /// Writes a row as JSON, without a fingerprint.
 pub(super) fn write_json_row(out: &mut impl io::Write, row: &Row<'_>) -> io::Result<()> {
-    Ok(serde_json::to_writer(out, &row::JsonRow::new(row))?)
+    plain_json::write(out, &row::JsonRow::new(row))
 }
 
 /// Prints a text to standard output.

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 
 use super::destination::{Destination, TempFile};
 use super::row::JsonRow;
-use super::{Head, Row, RowWriter, sidecar};
+use super::{Head, Row, RowWriter, plain_json, sidecar};
 
 /// Size of the header in bytes, for any shape: large enough for the longest, and a multiple of 64 as NumPy requires.
 const HEADER: usize = 128;
@@ -82,7 +82,7 @@ impl RowWriter for Npy {
         self.data.write_all(&bytes)?;
         self.rows += 1;
         let Some(sidecar) = &mut self.sidecar else { return Ok(()) };
-        serde_json::to_writer(&mut *sidecar, &JsonRow::of(row.source).with_fingerprint(&self.fingerprint))?;
+        plain_json::write(&mut *sidecar, &JsonRow::of(row.source).with_fingerprint(&self.fingerprint))?;
         sidecar.write_all(b"\n")
     }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::cli::args::{ResultFormat, Results};
 use crate::cli::messages::path_bytes;
-use crate::cli::output::{Destination, JsonPath};
+use crate::cli::output::{Destination, JsonPath, plain_json};
 use crate::cli::preview::Protocol;
 use crate::cli::table::{Column, Kind, Table, terminal_width};
 use crate::cli::thumbnail;
@@ -68,7 +68,7 @@ pub(super) fn write(args: &Results, found: &Found, mut out: Destination) -> io::
     match args.format {
         ResultFormat::Jsonl if !args.null => {
             for hit in &found.hits {
-                serde_json::to_writer(&mut out, &Json::new(hit))?;
+                plain_json::write(&mut out, &Json::new(hit))?;
                 out.write_all(b"\n")?;
             }
         }

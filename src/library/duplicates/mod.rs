@@ -261,20 +261,21 @@ impl<'a> Duplicates<'a> {
                 }
             }
             if let Some(model) = model {
-                let vectors = library.vectors(&store, &model)?;
-                let search = scenes::Search {
-                    contents: &contents,
-                    same: &same,
-                    vectors: &vectors,
-                    model: &model,
-                    within: self.within,
-                    threads: &self.threads,
-                    cancel: &self.cancel,
-                };
                 let total = contents.len() as u64;
                 let progress = &mut self.progress;
-                let found = search.run(&mut present, |done| {
-                    progress(DuplicateProgress { class: DuplicateClass::Scene, done: done as u64, total });
+                let found = library.with_vectors(&store, &model, |vectors| {
+                    let search = scenes::Search {
+                        contents: &contents,
+                        same: &same,
+                        vectors,
+                        model: &model,
+                        within: self.within,
+                        threads: &self.threads,
+                        cancel: &self.cancel,
+                    };
+                    search.run(&mut present, |done| {
+                        progress(DuplicateProgress { class: DuplicateClass::Scene, done: done as u64, total });
+                    })
                 })?;
                 for scene in found {
                     groups.extend(self::group(DuplicateClass::Scene, scenes::members(&scene), &mut present));

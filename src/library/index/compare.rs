@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::super::error::Error;
 use super::super::store::{KnownFile, Store, path_from_bytes};
 use super::place::Place;
+use crate::cancel::CancelToken;
 use crate::walk::Walking;
 
 /// Files of the library that are read at a time.
@@ -59,6 +60,8 @@ pub(super) struct Compare<'a> {
     model: i64,
     retry: bool,
     walking: Walking<'a>,
+    /// Ends the walk too: see [`Walk::cancel`](crate::walk::Walk::cancel).
+    cancel: &'a CancelToken,
     /// The next photo of the folder, and the form in which its path is stored.
     listed: Option<(Vec<u8>, PathBuf)>,
     walked: bool,
@@ -73,13 +76,14 @@ pub(super) struct Compare<'a> {
 }
 
 impl<'a> Compare<'a> {
-    pub fn new(store: &'a Store, place: &'a Place, model: i64, retry: bool) -> Self {
+    pub fn new(store: &'a Store, place: &'a Place, model: i64, retry: bool, cancel: &'a CancelToken) -> Self {
         Compare {
             store,
             place,
             model,
             retry,
             walking: place.walk.walk(&place.folder),
+            cancel,
             listed: None,
             walked: false,
             rows: VecDeque::new(),
@@ -163,6 +167,10 @@ impl<'a> Compare<'a> {
     fn step(&mut self) -> Result<Step, Error> {
         if let Some(met) = self.list() {
             return Ok(Step::Met(met));
+        }
+        // What a cancelled walk did not list may be there.
+        if self.cancel.is_cancelled() {
+            return Ok(Step::End);
         }
         self.page()?;
         let listed = self.listed.as_ref().map(|(stored, _)| stored.as_slice());

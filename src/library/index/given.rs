@@ -33,6 +33,8 @@ pub struct GivenEmbeddings<'a> {
     cancel: CancelToken,
     progress: Box<dyn FnMut(usize) + 'a>,
     failure: Box<Failure<'a>>,
+    /// Whether a file that is in no folder of the library was reported.
+    outside: bool,
 }
 
 impl fmt::Debug for GivenEmbeddings<'_> {
@@ -51,6 +53,8 @@ pub struct GivenReport {
     pub known: u64,
     /// Files that cannot be read, are no photos or are outside of the library's folders.
     pub failed: u64,
+    /// Those of them that are outside of the library's folders.
+    pub outside: u64,
     /// Vectors that were scaled to unit length.
     pub scaled: u64,
     /// Whether it was cancelled: what was done until then is kept.
@@ -76,6 +80,7 @@ impl<'a> GivenEmbeddings<'a> {
             cancel: CancelToken::new(),
             progress: Box::new(|_| ()),
             failure: Box::new(|_, _| ()),
+            outside: false,
         }
     }
 
@@ -100,32 +105,40 @@ impl<'a> GivenEmbeddings<'a> {
         self
     }
 
-    /// Calls `report` for each file that fails, with the reason: a sentence about `it`.
+    /// Calls `report` for each file that fails, with the reason: a sentence about `it`. Of files that are outside of the
+    /// library's folders, it is called for the first one only: mostly all of them are, by one mistake.
     #[must_use]
     pub fn failures(mut self, report: impl FnMut(&Path, &str) + 'a) -> Self {
         self.failure = Box::new(report);
         self
     }
 
+    /// Whether [`run`](Self::run) would add such embeddings. To add either all of several parts or nothing, check each part
+    /// before the first is added.
+    ///
+    /// # Errors
+    /// [`Error::Given`]: the numbers of files and vectors differ, a value is not finite, a vector is zero.
+    pub fn check(files: &[PathBuf], vectors: &[f32], dim: usize) -> Result<(), Error> {
+        checked(files, vectors, dim, &mut GivenReport::default()).map(drop)
+    }
+
     /// Adds the embeddings of `files`: `vectors` is `[files, dim]`. Vectors that are not of unit length are scaled.
     ///
     /// # Errors
-    /// Before anything is written: the numbers of files and vectors differ, `dim` is not the model's, a value is not
-    /// finite, a vector is zero. Later: the library cannot be written.
+    /// Before anything is written: those of [`check`](Self::check), `dim` is not the model's, a folder of
+    /// [`root`](Self::root) cannot be read. Later: the library cannot be written; batches that were written are kept.
     pub fn run(&mut self, files: &[PathBuf], vectors: &[f32], dim: usize) -> Result<GivenReport, Error> {
         let mut report = GivenReport::default();
         let vectors = checked(files, vectors, dim, &mut report)?;
+        let roots = self.real_roots()?;
         let library = self.library.clone();
         let store = library.store()?;
-        let model = self.model(&store, dim)?;
-        for folder in &self.roots {
-            let failed = |source| Error::Io { path: folder.clone(), source };
-            let folder = real(folder).map_err(failed)?;
-            if !folder.is_dir() {
-                let folder = folder.display();
-                return Err(Error::Query(format!("{folder} is a file; name the folder that it is in")));
-            }
-            store.add_root(&folder)?;
+        let model = match self.known_model(&store, dim)? {
+            Some(model) => model,
+            None => store.add_model(self.fingerprint.as_str(), &self.name, dim)?,
+        };
+        for folder in &roots {
+            store.add_root(folder)?;
         }
         let rows = files.iter().zip(vectors.chunks_exact(dim));
         let mut batch = Vec::new();
@@ -139,6 +152,13 @@ impl<'a> GivenEmbeddings<'a> {
                 Err(Failed::File(reason)) => {
                     report.failed += 1;
                     (self.failure)(path, &reason);
+                }
+                Err(Failed::Outside) => {
+                    report.failed += 1;
+                    report.outside += 1;
+                    if !std::mem::replace(&mut self.outside, true) {
+                        (self.failure)(path, "it is in no folder of the library; name its folder with --root");
+                    }
                 }
                 Err(Failed::Library(error)) => return Err(error),
             }
@@ -156,17 +176,32 @@ impl<'a> GivenEmbeddings<'a> {
         Ok(report)
     }
 
-    fn model(&self, store: &Store, dim: usize) -> Result<ModelRow, Error> {
-        let fingerprint = self.fingerprint.as_str();
-        match store.model(fingerprint)? {
-            Some(model) if model.dim != dim => Err(Error::Query(format!(
-                "the vectors have {dim} values, and the embeddings of {} have {}; they are another model's",
-                model.name, model.dim
+    /// The folders of [`root`](Self::root).
+    fn real_roots(&self) -> Result<Vec<PathBuf>, Error> {
+        let real = |folder: &PathBuf| {
+            let real = real(folder).map_err(|source| Error::Io { path: folder.clone(), source })?;
+            match real.is_dir() {
+                true => Ok(real),
+                false => Err(Error::Query(format!("{} is a file; name the folder that it is in", real.display()))),
+            }
+        };
+        self.roots.iter().map(real).collect()
+    }
+
+    /// The model, if the library has it.
+    fn known_model(&self, store: &Store, dim: usize) -> Result<Option<ModelRow>, Error> {
+        match store.model(self.fingerprint.as_str())? {
+            Some(ModelRow { name, dim: known, .. }) if known != dim => Err(unusable(format!(
+                "the vectors have {dim} values, and the embeddings of {name} have {known}; they are another model's"
             ))),
-            Some(model) => Ok(model),
-            None => store.add_model(fingerprint, &self.name, dim),
+            model => Ok(model),
         }
     }
+}
+
+/// An error about all vectors.
+fn unusable(reason: String) -> Error {
+    Error::Given { row: None, reason }
 }
 
 /// The vectors at unit length, if all of them can be used.
@@ -177,14 +212,12 @@ fn checked<'v>(
     report: &mut GivenReport,
 ) -> Result<std::borrow::Cow<'v, [f32]>, Error> {
     if dim == 0 || dim > super::super::scan::MAX_DIM || !vectors.len().is_multiple_of(dim) {
-        return Err(Error::Query(format!("vectors of {dim} values cannot be embeddings")));
+        return Err(unusable(format!("vectors of {dim} values cannot be embeddings")));
     }
     let rows = vectors.len() / dim;
     if rows != files.len() {
         let paths = files.len();
-        return Err(Error::Query(format!(
-            "there are {rows} vectors and {paths} paths; one path belongs to each vector"
-        )));
+        return Err(unusable(format!("there are {rows} vectors and {paths} paths; one path belongs to each vector")));
     }
     let mut vectors = std::borrow::Cow::Borrowed(vectors);
     for row in 0..rows {
@@ -193,8 +226,8 @@ fn checked<'v>(
         let length = score::dot(vector, vector).sqrt();
         // The square of a float of single precision neither overflows nor vanishes.
         if !length.is_finite() || length == 0.0 {
-            let (number, what) = (row + 1, if length == 0.0 { "is zero" } else { "has values that are not finite" });
-            return Err(Error::Query(format!("vector {number} {what}; leave it and its path out")));
+            let what = if length == 0.0 { "is zero" } else { "has values that are not finite" };
+            return Err(Error::Given { row: Some(row), reason: format!("{what}; leave it and its path out") });
         }
         if (length - 1.0).abs() > TOLERANCE {
             vectors.to_mut()[range].iter_mut().for_each(|value| *value = (f64::from(*value) / length) as f32);
@@ -206,6 +239,8 @@ fn checked<'v>(
 
 enum Failed {
     File(String),
+    /// It is in no folder of the library.
+    Outside,
     Library(Error),
 }
 
@@ -231,7 +266,7 @@ fn read<'v>(store: &Store, path: &Path, vector: &'v [f32]) -> Result<Read<'v>, F
     let plain = !absolute.components().any(|part| part == Component::ParentDir);
     let Some((root, stored)) = Some(&absolute).filter(|_| plain).and_then(|path| within(path)).or_else(real_path)
     else {
-        return Err(Failed::File("it is in no folder of the library; name its folder with --root".into()));
+        return Err(Failed::Outside);
     };
     let unread = |unread| match unread {
         Unread::Gone => Failed::File("there is no such file".into()),

@@ -172,8 +172,15 @@ impl<'a> Index<'a> {
         let store = library.store()?;
         // New hashes fall anywhere into their index, whose pages SQLite would read and write again and again.
         store.run(|connection| connection.pragma_update(None, "cache_size", -CACHE_KIB))?;
-        let found = place::find(&store, &folders, &self.wish)?;
-        let mut report = IndexReport { unreachable: found.unreachable, ..IndexReport::default() };
+        let mut found = place::find(&store, &folders, &self.wish)?;
+        for place in &mut found.places {
+            place.walk = place.walk.clone().cancel(&self.cancel);
+        }
+        let mut report = IndexReport {
+            unreachable: found.unreachable,
+            compared: found.places.len() as u64,
+            ..IndexReport::default()
+        };
         let model = self.model(&store)?;
         let job = Job {
             library: &library,
@@ -244,11 +251,8 @@ fn survey(
 ) -> Result<Differing, Error> {
     let mut differing = Differing { any: false, unread: 0 };
     for place in job.places {
-        let mut compare = Compare::new(store, place, job.model, job.retry);
+        let mut compare = Compare::new(store, place, job.model, job.retry, job.cancel);
         for met in compare.by_ref() {
-            if job.cancel.is_cancelled() {
-                break;
-            }
             match met? {
                 Met::Unchanged => (report.found, report.unchanged) = (report.found + 1, report.unchanged + 1),
                 Met::FailedBefore => {

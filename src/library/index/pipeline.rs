@@ -187,11 +187,8 @@ fn read(job: &Job<'_>, copies: &Copies, queue: &Queue<Photo>, events: SyncSender
     let store = job.library.store()?;
     let mut counts = Counts::default();
     for (place, at) in job.places.iter().enumerate() {
-        let mut compare = Compare::new(&store, at, job.model, job.retry);
+        let mut compare = Compare::new(&store, at, job.model, job.retry, job.cancel);
         for met in compare.by_ref() {
-            if job.cancel.is_cancelled() {
-                break;
-            }
             let event = match met? {
                 // They were reported before.
                 Met::Unchanged | Met::FailedBefore | Met::Unreadable { .. } => continue,

@@ -28,6 +28,8 @@ pub struct IndexReport {
     pub pruned: (u64, u64),
     /// Folders that cannot be reached, or are empty although photos of them are known: nothing of them was changed.
     pub unreachable: Vec<PathBuf>,
+    /// Folders that could be reached.
+    pub compared: u64,
     /// Subfolders and links that cannot be read: nothing of them was changed.
     pub unreadable: u64,
     /// What the folders have beside photos.

@@ -38,7 +38,7 @@ pub(super) fn read(path: &Path, limit: usize) -> Result<Dataset, Error> {
             None if files.len() == limit => continue,
             None => {
                 known.insert(file.clone(), files.len());
-                files.push(files::folder(path).join(file));
+                files.push(Ok(files::folder(path).join(file)));
                 files.len() - 1
             }
         };

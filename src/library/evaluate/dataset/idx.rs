@@ -9,6 +9,8 @@ use super::{Dataset, Error, Photos, Quota, Raw, Split, read_at_most, read_file};
 
 /// Longest side of a photo; MNIST's have 28 pixels.
 const MAX_SIDE: usize = 4096;
+/// Most classes: those of EMNIST by class, the largest set in this format.
+const MAX_CLASSES: usize = 62;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// The pairs of files of a folder.
@@ -71,8 +73,12 @@ impl Idx {
             if (raw.width, raw.height) != (width, height) {
                 return Err(Error::dataset(&photos, "its photos have another size than those of the other file"));
             }
-            for (class, pixels) in labels.iter().zip(pixels.chunks_exact(width * height)) {
+            for (number, (class, pixels)) in labels.iter().zip(pixels.chunks_exact(width * height)).enumerate() {
                 let class = usize::from(*class);
+                if class >= MAX_CLASSES {
+                    let reason = format!("label {number} is {class}, and no set has more than {MAX_CLASSES} classes");
+                    return Err(Error::dataset(&classes, format!("{reason}; it is damaged, so fetch it again")));
+                }
                 if quota.take(class) {
                     truth.push(class);
                     raw.bytes.extend_from_slice(pixels);

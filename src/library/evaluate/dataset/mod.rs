@@ -21,6 +21,7 @@ use super::error::EvaluateError as Error;
 use crate::clip::ImageInput;
 use crate::files::{self, open_regular};
 use crate::pixels::RgbBuffer;
+use crate::walk::WalkError;
 
 /// Largest file of a published set; the largest of those that are read here has 47 MB.
 const MAX_FILE: u64 = 1 << 29;
@@ -67,13 +68,15 @@ pub struct Caption {
 }
 
 /// A photo of a data set, to be encoded.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Picture {
     /// A file.
     File(PathBuf),
     /// Pixels of a published set.
     Pixels(RgbBuffer),
+    /// A file or folder that cannot be listed, which fails.
+    Unlisted(WalkError),
 }
 
 impl<'a> From<&'a Picture> for ImageInput<'a> {
@@ -81,13 +84,14 @@ impl<'a> From<&'a Picture> for ImageInput<'a> {
         match picture {
             Picture::File(path) => ImageInput::from(path),
             Picture::Pixels(pixels) => ImageInput::from(pixels),
+            Picture::Unlisted(error) => ImageInput::Unlisted(error),
         }
     }
 }
 
 #[derive(Clone, Debug)]
 enum Photos {
-    Files(Vec<PathBuf>),
+    Files(Vec<Result<PathBuf, WalkError>>),
     Raw(Raw),
 }
 
@@ -127,7 +131,7 @@ impl Dataset {
     /// - A folder with MNIST's files (`t10k-images-idx3-ubyte`, `t10k-labels-idx1-ubyte`, and the same of `train`),
     ///   also compressed (`.gz`). Classes are the digits; Fashion-MNIST has the same format.
     /// - A folder of folders, each of which is a class and named like it. Photos are found as
-    ///   [`walk::photos`](crate::walk::photos) finds them.
+    ///   [`walk::photos`](crate::walk::photos) finds them; a file or subfolder that cannot be read is a photo that fails.
     /// - A `.csv` file with the columns `path` and `caption`. Paths are relative to its folder; a photo may have several
     ///   captions on as many lines.
     ///
@@ -208,7 +212,9 @@ impl Dataset {
     #[must_use]
     pub fn picture(&self, index: usize) -> Option<Picture> {
         match &self.photos {
-            Photos::Files(files) => files.get(index).cloned().map(Picture::File),
+            Photos::Files(files) => {
+                files.get(index).cloned().map(|file| file.map_or_else(Picture::Unlisted, Picture::File))
+            }
             Photos::Raw(raw) => raw.photo(index).map(Picture::Pixels),
         }
     }
@@ -217,7 +223,10 @@ impl Dataset {
     #[must_use]
     pub fn name(&self, index: usize) -> String {
         match &self.photos {
-            Photos::Files(files) => files.get(index).map_or_else(String::new, |file| file.display().to_string()),
+            Photos::Files(files) => files.get(index).map_or_else(String::new, |file| {
+                let path = file.as_deref().unwrap_or_else(WalkError::path);
+                path.display().to_string()
+            }),
             Photos::Raw(_) => format!("photo {index}"),
         }
     }

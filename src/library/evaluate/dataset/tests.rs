@@ -19,6 +19,13 @@ fn pixels(dataset: &Dataset, index: usize) -> RgbBuffer {
     }
 }
 
+fn file(dataset: &Dataset, index: usize) -> PathBuf {
+    match dataset.picture(index) {
+        Some(Picture::File(path)) => path,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// Records of these classes, whose planes hold their number, and twice and three times it.
 fn cifar(classes: &[u8]) -> Vec<u8> {
     let record = |(number, class): (usize, &u8)| {
@@ -120,6 +127,11 @@ fn idx_files_are_read_as_published() {
         (&idx(PHOTOS, &[0, 2, 5000], &[]), &idx(LABELS, &[0], &[]), "its photos have 5000 x 2 pixels"),
         (&idx(PHOTOS, &[0, 2, 2], &[]), &idx(LABELS, &[0], &[]), "there are no photos in it"),
         (&gzip(&photos)[..20], &labels, "cannot read"),
+        (
+            &photos,
+            &idx(LABELS, &[3], &[61, 62, 0]),
+            "label 1 is 62, and no set has more than 62 classes; it is damaged",
+        ),
     ] {
         let error = write(photos, labels);
         assert!(error.contains(reason), "{error}");
@@ -141,9 +153,8 @@ fn folders_are_classes() {
     let dataset = open(path, Split::Test, None).unwrap();
     assert_eq!((dataset.kind(), dataset.classes()), ("folders", &["a".to_owned(), "b_c".to_owned()][..]));
     assert_eq!(dataset.truth(), [0, 1, 1]);
-    let files: Vec<_> = (0..3).map(|index| dataset.picture(index).unwrap()).collect();
-    let expected = ["a/x/3.png", "b_c/1.JPG", "b_c/2.png"].map(|file| Picture::File(path.join(file)));
-    assert_eq!(files, expected);
+    let files: Vec<_> = (0..3).map(|index| file(&dataset, index)).collect();
+    assert_eq!(files, ["a/x/3.png", "b_c/1.JPG", "b_c/2.png"].map(|file| path.join(file)));
     assert_eq!(dataset.name(1), path.join("b_c/1.JPG").display().to_string());
     assert_eq!(open(path, Split::Test, Some(1)).unwrap().truth(), [0, 1]);
     for class in 0..MAX_CLASSES {
@@ -163,6 +174,27 @@ fn folders_are_classes() {
     assert!(open(&path.join("none"), Split::Test, None).unwrap_err().starts_with("cannot read DIR: "));
 }
 
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_listed_is_a_photo_that_fails() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    for name in ["a/1.png", "a/3.png", "b/4.png"] {
+        fs::create_dir_all(path.join(name).parent().unwrap()).unwrap();
+        fs::write(path.join(name), "").unwrap();
+    }
+    symlink("nowhere", path.join("a/2.png")).unwrap();
+    symlink("nowhere", path.join("c")).unwrap();
+    let dataset = open(path, Split::Test, None).unwrap();
+    assert_eq!((dataset.truth(), dataset.classes().len()), (&[0, 0, 0, 1][..], 2));
+    let Some(Picture::Unlisted(error)) = dataset.picture(1) else { panic!("{dataset:?}") };
+    assert_eq!((error.path(), dataset.name(1)), (&*path.join("a/2.png"), path.join("a/2.png").display().to_string()));
+    // It takes the place of no photo.
+    assert_eq!(open(path, Split::Test, Some(1)).unwrap().truth(), [0, 1]);
+    assert_eq!(open(path, Split::Test, Some(2)).unwrap().truth(), [0, 0, 0, 1]);
+}
+
 #[test]
 fn captions_are_lines_of_csv() {
     let folder = tempfile::tempdir().unwrap();
@@ -174,7 +206,7 @@ fn captions_are_lines_of_csv() {
     let text = "\u{feff}caption, Path ,more\r\n\"a dog, big\",x/1.jpg,\r\n cat ,2.jpg,z\r\n\"two\nlines\",x/1.jpg,\r\n";
     let dataset = open(text.as_bytes(), None).unwrap();
     assert_eq!((dataset.kind(), dataset.len(), dataset.classes().len(), dataset.truth().len()), ("captions", 2, 0, 0));
-    assert_eq!(dataset.picture(0), Some(Picture::File(folder.path().join("x/1.jpg"))));
+    assert_eq!(file(&dataset, 0), folder.path().join("x/1.jpg"));
     let captions: Vec<_> = dataset.captions().iter().map(|caption| (caption.photo, caption.text.as_str())).collect();
     assert_eq!(captions, [(0, "a dog, big"), (1, "cat"), (0, "two\nlines")]);
     let limited = open(text.as_bytes(), Some(1)).unwrap();
