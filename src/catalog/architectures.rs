@@ -10,8 +10,8 @@
 
 use super::siglip;
 use crate::models::config::{
-    Activation, ConvStem, ImageConfig, ImagePooling, MciConfig, MciStage, Mixer, TextConfig, TextHybridConfig,
-    TextPooling, TextTransformerConfig, TransformerConfig, VitConfig,
+    Activation, ConvStem, ImageConfig, ImagePooling, MciConfig, MciStage, Mixer, ResnetConfig, TextConfig,
+    TextHybridConfig, TextPooling, TextTransformerConfig, TransformerConfig, VitConfig,
 };
 
 /// The towers of a published model and what they cost.
@@ -110,6 +110,16 @@ pub(super) const L_14: Architecture =
     Architecture::new(|| vit(224, 14, 1024, 24), &CAUSAL_768, 768, 303_966_208, 81.013);
 pub(super) const L_14_336: Architecture =
     Architecture::new(|| vit(336, 14, 1024, 24), &CAUSAL_768, 768, 304_293_888, 190.960);
+pub(super) const RN50: Architecture =
+    Architecture::new(|| resnet(224, 64, [3, 4, 6, 3]), &CAUSAL_512_TO_1024, 1024, 38_316_896, 6.111);
+pub(super) const RN101: Architecture =
+    Architecture::new(|| resnet(224, 64, [3, 4, 23, 3]), &CAUSAL_512, 512, 56_259_936, 9.771);
+pub(super) const RN50_X4: Architecture =
+    Architecture::new(|| resnet(288, 80, [4, 6, 10, 6]), &CAUSAL_640, 640, 87_137_080, 21.279);
+pub(super) const RN50_X16: Architecture =
+    Architecture::new(|| resnet(384, 96, [6, 8, 18, 8]), &CAUSAL_768, 768, 167_328_912, 74.695);
+pub(super) const RN50_X64: Architecture =
+    Architecture::new(|| resnet(448, 128, [3, 15, 36, 10]), &CAUSAL_1024, 1024, 420_380_352, 264.554);
 /// In Apple's form, with the hybrid text tower and no bias in the image tower's projection.
 pub(super) const MCI_0_HYBRID: Architecture =
     Architecture::of_trunk(&FASTVIT_MCI0, &HYBRID_512, 512, 11_406_464, 2.385);
@@ -167,6 +177,10 @@ pub(super) struct Text {
 }
 
 const CAUSAL_512: Text = Text { build: || text(512, true), parameters: 63_428_096 };
+/// [`CAUSAL_512`] with embeddings twice as long.
+const CAUSAL_512_TO_1024: Text = Text { parameters: 63_690_240, ..CAUSAL_512 };
+const CAUSAL_640: Text = Text { build: || text(640, true), parameters: 91_163_520 };
+const CAUSAL_1024: Text = Text { build: || text(1024, true), parameters: 202_877_952 };
 const CAUSAL_768: Text = Text { build: || text(768, true), parameters: 123_650_304 };
 const BIDIRECTIONAL_512: Text = Text { build: || text(512, false), ..CAUSAL_512 };
 const BIDIRECTIONAL_768: Text = Text { build: || text(768, false), ..CAUSAL_768 };
@@ -224,6 +238,10 @@ fn vit(image_size: usize, patch_size: usize, width: usize, layers: usize) -> Ima
         blocks: blocks(width, layers),
         pooling: ImagePooling::ClassToken,
     })
+}
+
+fn resnet(image_size: usize, width: usize, blocks: [usize; 4]) -> ImageConfig {
+    ImageConfig::Resnet(ResnetConfig::new(image_size, width, blocks.to_vec(), 32 * width / HEAD_WIDTH))
 }
 
 /// MobileCLIP-B's image tower by timm's definition. Apple's has another padding and epsilon.
