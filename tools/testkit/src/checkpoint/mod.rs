@@ -13,6 +13,7 @@ pub mod layout;
 pub mod mobileclip;
 pub mod model;
 pub mod random;
+pub mod resnet;
 pub mod siglip;
 pub mod tensor;
 pub mod trunk;
