@@ -4,7 +4,7 @@
 
 use crate::kernels::attention::{self, Shape, Span};
 use crate::kernels::depthwise::{Convolution, Maps, Window, depthwise as convolve};
-use crate::kernels::gemm::{self, Epilogue, Finish, Lhs, PANEL, Rhs, gemm as multiply};
+use crate::kernels::gemm::{self, Epilogue, Finish, Lhs, Lines, LinesOf, PANEL, Rhs, gemm as multiply};
 use crate::kernels::math;
 use crate::kernels::strides::{Strides, blocked_len};
 use crate::kernels::{Isa, Out, Team, norm, pool, probe, strided_stem as stems};
@@ -132,6 +132,23 @@ pub fn feed_forward(isa: Isa, rows: usize, width: usize, hidden: usize) -> Probe
             };
             let a = Lhs { data: &a, strides, rows, k: width };
             gemm::feed_forward(isa, TEAM, a, weights, Out::new(out, strides), &mut scratch);
+        })
+    })
+}
+
+/// A dense convolution with a square window of `kernel` 1 or 3, a bias and ReLU, on square maps; taps beyond the edges are
+/// counted.
+pub fn convolution(isa: Isa, side: usize, kernel: usize, [inputs, outputs]: [usize; 2]) -> Probe {
+    let (pixels, k) = (side * side, kernel * kernel * inputs.next_multiple_of(PANEL));
+    let floats = pixels * (inputs + outputs) + k * outputs + outputs;
+    Probe::new(2 * pixels * kernel * kernel * inputs * outputs, floats, move || {
+        let from = Lines::bordered(1, [side, side], inputs);
+        let to = Lines::flat(1, [side, side], outputs);
+        let (maps, weights, bias) = (noise(from.len(), 1.0), noise(blocked_len(k, outputs), 1.0), noise(outputs, 1.0));
+        prepared(AlignedBuf::zeros(to.len()), move |out| {
+            let epilogue = Epilogue { bias: Some(&bias), finish: Finish::Activate(math::Activation::Relu) };
+            let maps = LinesOf { data: &maps, lines: from };
+            gemm::convolve(isa, TEAM, maps, kernel, Rhs::packed(&weights, k, outputs), epilogue, (out, to));
         })
     })
 }

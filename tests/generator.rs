@@ -312,3 +312,19 @@ fn refusals_name_the_remedy() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     assert!("tensorflow".parse::<Layout>().is_err());
 }
+
+/// The names and shapes of RN50 are those of open_clip's model.
+#[test]
+fn names_and_shapes_of_a_resnet_are_the_published_ones() {
+    let keys: Value = serde_json::from_slice(&fs::read("tests/goldens/import/keys.json").unwrap()).unwrap();
+    let expected: BTreeMap<String, Vec<usize>> = serde_json::from_value(keys["RN50"].clone()).unwrap();
+    let model = Model::named("rn50-openai").unwrap();
+    let entries = Layout::OpenClip.entries(&model);
+    let found: BTreeMap<String, Vec<usize>> = entries.into_iter().map(|entry| (entry.name, entry.shape)).collect();
+    assert_eq!(found, expected);
+    assert_eq!(model.parameters(), 102_007_137);
+    // OpenAI's archive holds the same, and its own buffers.
+    let names: Vec<String> = Layout::OpenAi.entries(&model).into_iter().map(|entry| entry.name).collect();
+    assert_eq!(names.len(), expected.len() + 3);
+    assert!(expected.keys().all(|name| names.contains(name)));
+}

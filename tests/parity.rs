@@ -84,6 +84,12 @@ fn tiny_siglips_in_every_layout_on_every_instruction_set() {
     assert!(check_tiny(golden::siglip_cases()) >= 8);
 }
 
+/// Small ResNets of awkward sizes, in every layout that holds them, on every instruction set.
+#[test]
+fn tiny_resnets_in_every_layout_on_every_instruction_set() {
+    assert!(check_tiny(golden::resnet_cases()) >= 6);
+}
+
 /// The probability is the sigmoid of the logit, with the trained scale and bias; other models have none.
 #[test]
 fn a_siglip_gives_a_cosine_a_probability() {
@@ -188,9 +194,20 @@ const SIGLIP_B_16: Cases = &[("siglip-b-16-224", Pull(OpenClip)), ("siglip-b-16-
 const SIGLIP_SO400M_14: Cases =
     &[("siglip-so400m-14-224", Pull(OpenClip)), ("siglip-so400m-14-224", File(HuggingFace))];
 const SIGLIP2_B_32: Cases = &[("siglip2-b-32-256", Pull(OpenClip)), ("siglip2-b-32-256", File(HuggingFace))];
+const RN50: Cases = &[
+    ("rn50-openai", File(OpenAi)),
+    ("rn50-openai", Pull(OpenClip)),
+    ("rn50-yfcc15m", Pull(OpenClip)),
+    ("rn50-cc12m", Pull(OpenClip)),
+    ("rn50-cc12m", File(OpenClipBin)),
+];
+const RN101: Cases = &[("rn101-openai", Pull(OpenClip)), ("rn101-yfcc15m", Pull(OpenClip))];
+/// 40 channels in the stem, no multiple of sixteen.
+const RN50_X4: Cases = &[("rn50x4-openai", Pull(OpenClip)), ("rn50x4-openai", File(OpenAi))];
+const RN50_X16: Cases = &[("rn50x16-openai", Pull(OpenClip))];
 const MOBILECLIP2_B: Cases = &[("mobileclip2-b", Pull(OpenClip)), ("mobileclip2-b", File(Apple))];
 
-const ALL: [Cases; 19] = [
+const ALL: [Cases; 23] = [
     VIT_B_32,
     VIT_B_16,
     VIT_L_14,
@@ -210,11 +227,15 @@ const ALL: [Cases; 19] = [
     SIGLIP_B_16,
     SIGLIP_SO400M_14,
     SIGLIP2_B_32,
+    RN50,
+    RN101,
+    RN50_X4,
+    RN50_X16,
 ];
 
 /// Image towers that are too large for these tests. Small models have their heads (`tiny-huge`, `tiny-giant`,
-/// `tiny-gigantic`), unit tests map their listings, and `tools/reference/goldens_vit.py` compares them by hand.
-const TOO_LARGE: [&str; 3] = ["vit-h-14", "vit-g-14", "vit-bigg-14"];
+/// `tiny-gigantic`) and their blocks, and `tools/reference` compares them by hand.
+const TOO_LARGE: [&str; 4] = ["vit-h-14", "vit-g-14", "vit-bigg-14", "rn50x64"];
 
 #[test]
 fn every_known_name_is_pulled() {
@@ -238,6 +259,7 @@ fn every_known_name_is_pulled() {
 fn golden_of(model: &Model, layout: Layout) -> String {
     match model.vit() {
         None if model.siglip().is_some() => golden::siglip_golden(model, layout),
+        None if model.resnet().is_some() => golden::resnet_golden(model),
         None => golden::mobileclip_golden(model, layout),
         // The same size with the same activation.
         Some(size) => {
@@ -369,6 +391,26 @@ fn siglip_b_16() {
 #[test]
 fn siglip2_b_32() {
     full_size(SIGLIP2_B_32);
+}
+
+#[test]
+fn rn50() {
+    full_size(RN50);
+}
+
+#[test]
+fn rn101() {
+    full_size(RN101);
+}
+
+#[test]
+fn rn50x4() {
+    full_size(RN50_X4);
+}
+
+#[test]
+fn rn50x16() {
+    full_size(RN50_X16);
 }
 
 #[test]

@@ -249,11 +249,11 @@ def types():
 
 
 def keys():
-    """Write names and shapes of published models; of unsupported models only enough to recognise them."""
+    """Write names and shapes of published models; of some only those of the image tower, or the first of them."""
     out = {}
     with torch.device("meta"):
         for name, most in (
-            ("ViT-B-32", None), ("ViT-L-14-336", None), ("RN50", 60), ("MobileCLIP2-S0", 60), ("MobileCLIP-B", 60),
+            ("ViT-B-32", None), ("ViT-L-14-336", None), ("RN50", None), ("MobileCLIP2-S0", 60), ("MobileCLIP-B", 60),
             ("MobileCLIP2-L-14", 60),
         ):
             cfg = open_clip.get_model_config(name)

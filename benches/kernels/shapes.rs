@@ -1,6 +1,6 @@
 //! The shapes with which the models call the kernels.
 //!
-//! Sizes are those of one image of 224 (ViT) or 256 pixels (MobileCLIP), or of one text.
+//! Sizes are those of one image of 224 (ViT, ResNet) or 256 pixels (MobileCLIP), or of one text.
 
 use clippie_rs::Isa;
 use clippie_rs::internals::{self, After, Kernel, Layout, Probe};
@@ -31,6 +31,7 @@ pub fn groups() -> Vec<Group> {
         ("pointwise", pointwise()),
         ("attention", attention()),
         ("depthwise", depthwise()),
+        ("dense", dense()),
         ("rows", rows()),
     ]
 }
@@ -141,6 +142,25 @@ fn depthwise() -> Vec<Case> {
             add(&format!("stage {stage}"), side, c, plain(7), false);
         }
         add("last", 8, channels[3], Kernel { size: 3, stride: 1, multiplier: 2 }, false);
+    }
+    cases
+}
+
+/// The dense convolutions of RN50 with kernels of 3 x 3, and the first of a bottleneck.
+fn dense() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (part, side, kernel, channels) in [
+        ("stem", 112, 3, [32, 64]),
+        ("stage 0", 56, 1, [256, 64]),
+        ("stage 0", 56, 3, [64, 64]),
+        ("stage 1", 28, 3, [128, 128]),
+        ("stage 2", 14, 3, [256, 256]),
+        ("stage 3", 7, 1, [2048, 512]),
+        ("stage 3", 7, 3, [512, 512]),
+    ] {
+        let [inputs, outputs] = channels;
+        let name = format!("rn50 {part} {kernel}x{kernel} {inputs} to {outputs} on {side}x{side}");
+        cases.push(case(name, move |isa| internals::convolution(isa, side, kernel, channels)));
     }
     cases
 }

@@ -29,7 +29,7 @@ class Case:
     @property
     def feature_maps(self) -> bool:
         """Whether this is a convolutional network, whose feature maps of a single image fill the caches."""
-        return self.tower == IMAGE and "-s" in self.model
+        return self.tower == IMAGE and ("-s" in self.model or self.model.startswith("rn"))
 
 
 CASES = [
@@ -37,6 +37,7 @@ CASES = [
     Case("mobileclip-s2", "MobileCLIP-S2", "mobileclip-s2", "MobileCLIP-S2", IMAGE, 256),
     Case("vit-b-32", "ViT-B/32", "vit-b-32-openai", "ViT-B-32-quickgelu", IMAGE, 224),
     Case("vit-b-16", "ViT-B/16", "vit-b-16-openai", "ViT-B-16-quickgelu", IMAGE, 224),
+    Case("rn50", "RN50", "rn50-openai", "RN50-quickgelu", IMAGE, 224),
     Case("mobileclip-b", "MobileCLIP-B", "mobileclip-b", "MobileCLIP-B", IMAGE, 224),
     Case("text-77", "text, 77 tokens, non-causal", "mobileclip2-s0", "MobileCLIP2-S0", TEXT, 77),
     Case("text-10", "text, causal, ten tokens", "vit-b-32-openai", "ViT-B-32-quickgelu", TEXT, 10, causal=True),

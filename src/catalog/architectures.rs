@@ -10,8 +10,8 @@
 
 use super::siglip;
 use crate::models::config::{
-    Activation, ConvStem, ImageConfig, ImagePooling, MciConfig, MciStage, Mixer, TextConfig, TextHybridConfig,
-    TextPooling, TextTransformerConfig, TransformerConfig, VitConfig,
+    Activation, ConvStem, ImageConfig, ImagePooling, MciConfig, MciStage, Mixer, ResnetConfig, TextConfig,
+    TextHybridConfig, TextPooling, TextTransformerConfig, TransformerConfig, VitConfig,
 };
 
 /// The towers of a published model and what they cost.
@@ -110,6 +110,16 @@ pub(super) const L_14: Architecture =
     Architecture::new(|| vit(224, 14, 1024, 24), &CAUSAL_768, 768, 303_966_208, 81.013);
 pub(super) const L_14_336: Architecture =
     Architecture::new(|| vit(336, 14, 1024, 24), &CAUSAL_768, 768, 304_293_888, 190.960);
+pub(super) const RN50: Architecture =
+    Architecture::new(|| resnet(224, 64, [3, 4, 6, 3]), &CAUSAL_512_TO_1024, 1024, 38_316_896, 6.111);
+pub(super) const RN101: Architecture =
+    Architecture::new(|| resnet(224, 64, [3, 4, 23, 3]), &CAUSAL_512, 512, 56_259_936, 9.771);
+pub(super) const RN50_X4: Architecture =
+    Architecture::new(|| resnet(288, 80, [4, 6, 10, 6]), &CAUSAL_640, 640, 87_137_080, 21.279);
+pub(super) const RN50_X16: Architecture =
+    Architecture::new(|| resnet(384, 96, [6, 8, 18, 8]), &CAUSAL_768, 768, 167_328_912, 74.695);
+pub(super) const RN50_X64: Architecture =
+    Architecture::new(|| resnet(448, 128, [3, 15, 36, 10]), &CAUSAL_1024, 1024, 420_380_352, 264.554);
 /// In Apple's form, with the hybrid text tower and no bias in the image tower's projection.
 pub(super) const MCI_0_HYBRID: Architecture =
     Architecture::of_trunk(&FASTVIT_MCI0, &HYBRID_512, 512, 11_406_464, 2.385);
@@ -133,11 +143,11 @@ pub(super) const B_16_PLUS_240: Architecture =
     Architecture::new(|| vit(240, 16, 896, 12), &CAUSAL_640, 640, 117_213_824, 27.381);
 // Heads of 80, 88 and 104 channels; the MLPs of the last two are a bit wider than four times the tokens.
 pub(super) const H_14: Architecture =
-    Architecture::new(|| wide_vit(224, (1280, 32), 5120), &CAUSAL_1024, 1024, 632_076_800, 167.295);
+    Architecture::new(|| wide_vit(224, (1280, 32), 5120), &CAUSAL_1024_24, 1024, 632_076_800, 167.295);
 pub(super) const H_14_378: Architecture =
-    Architecture::new(|| wide_vit(378, (1280, 32), 5120), &CAUSAL_1024, 1024, 632_682_240, 503.481);
+    Architecture::new(|| wide_vit(378, (1280, 32), 5120), &CAUSAL_1024_24, 1024, 632_682_240, 503.481);
 pub(super) const G_14: Architecture =
-    Architecture::new(|| wide_vit(224, (1408, 40), 6144), &CAUSAL_1024, 1024, 1_012_645_632, 267.032);
+    Architecture::new(|| wide_vit(224, (1408, 40), 6144), &CAUSAL_1024_24, 1024, 1_012_645_632, 267.032);
 pub(super) const BIG_G_14: Architecture =
     Architecture::new(|| wide_vit(224, (1664, 48), 8192), &CAUSAL_1280, 1280, 1_844_907_264, 483.748);
 
@@ -180,9 +190,12 @@ pub(super) struct Text {
 }
 
 const CAUSAL_512: Text = Text { build: || text(512, 12, true), parameters: 63_428_096 };
+/// [`CAUSAL_512`] with embeddings twice as long.
+const CAUSAL_512_TO_1024: Text = Text { parameters: 63_690_240, ..CAUSAL_512 };
 const CAUSAL_640: Text = Text { build: || text(640, 12, true), parameters: 91_163_520 };
 const CAUSAL_768: Text = Text { build: || text(768, 12, true), parameters: 123_650_304 };
-const CAUSAL_1024: Text = Text { build: || text(1024, 24, true), parameters: 354_032_640 };
+const CAUSAL_1024: Text = Text { build: || text(1024, 12, true), parameters: 202_877_952 };
+const CAUSAL_1024_24: Text = Text { build: || text(1024, 24, true), parameters: 354_032_640 };
 const CAUSAL_1280: Text = Text { build: || text(1280, 32, true), parameters: 694_659_840 };
 const BIDIRECTIONAL_512: Text = Text { build: || text(512, 12, false), ..CAUSAL_512 };
 const BIDIRECTIONAL_768: Text = Text { build: || text(768, 12, false), ..CAUSAL_768 };
@@ -249,6 +262,10 @@ fn wide_vit(image_size: usize, (width, layers): (usize, usize), mlp_width: usize
         ImageConfig::Vit(vit) => ImageConfig::Vit(VitConfig { blocks, ..vit }),
         other => other,
     }
+}
+
+fn resnet(image_size: usize, width: usize, blocks: [usize; 4]) -> ImageConfig {
+    ImageConfig::Resnet(ResnetConfig::new(image_size, width, blocks.to_vec(), 32 * width / HEAD_WIDTH))
 }
 
 /// MobileCLIP-B's image tower by timm's definition. Apple's has another padding and epsilon.

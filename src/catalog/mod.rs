@@ -126,12 +126,6 @@ pub(crate) fn image_heads(image: &ImageConfig) -> Option<usize> {
     towers.find(|tower| tower.has_same_tensors(image))?.open_settings().heads.map(|(heads, _)| *heads)
 }
 
-/// Whether the name is one of OpenAI's ResNets, which are published but not supported.
-pub(crate) fn is_unsupported(name: &str) -> bool {
-    let name = canonical(name);
-    ["rn50", "rn101"].iter().any(|resnet| name.starts_with(resnet))
-}
-
 fn canonical(name: &str) -> String {
     name.to_ascii_lowercase().replace(['_', ' '], "-")
 }
@@ -263,13 +257,8 @@ mod tests {
         }
         assert_eq!(find_repository("apple/MobileCLIP2-S0"), find("mobileclip2-s0"));
         assert_eq!(suggest("MobileCLIP2_S2"), find("mobileclip2-s2"));
+        assert_eq!(suggest("RN50x16"), find("rn50x16-openai"));
         assert_eq!((find("demo"), suggest("vit"), find_repository("a/b")), (None, None, None));
-    }
-
-    #[test]
-    fn resnets_are_not_supported() {
-        assert!(["rn50-openai", "RN50x64-openai", "rn101-openai"].into_iter().all(is_unsupported));
-        assert!(!["vit-b-32-openai", "rn", "demo"].into_iter().any(is_unsupported));
     }
 
     #[test]
@@ -294,6 +283,11 @@ mod tests {
             ("vit-b-16-laion2b", 149_620_737),
             ("vit-l-14-datacomp-xl", 427_616_513),
             ("vit-l-14-336-openai", 427_944_193),
+            ("rn50-openai", 102_007_137),
+            ("rn101-yfcc15m", 119_688_033),
+            ("rn50x4-openai", 178_300_601),
+            ("rn50x16-openai", 290_979_217),
+            ("rn50x64-openai", 623_258_305),
             ("mobileclip-s0", 53_847_681),
             ("mobileclip2-s0", 74_835_073),
             ("mobileclip-s1", 84_969_729),
@@ -345,6 +339,8 @@ mod tests {
         let bilinear = PreprocessConfig { interpolation: Interpolation::Bilinear, ..PreprocessConfig::openai(256) };
         assert_eq!(preprocess("mobileclip-s3"), bilinear);
         assert_eq!(preprocess("mobileclip-s0"), PreprocessConfig { mean: [0.0; 3], std: [1.0; 3], ..bilinear });
+        assert_eq!(preprocess("rn50x64-openai"), PreprocessConfig::openai(448));
+        assert_eq!(preprocess("rn50-cc12m"), PreprocessConfig::openai(224));
         let half = PreprocessConfig { mean: [0.5; 3], std: [0.5; 3], ..PreprocessConfig::openai(224) };
         assert_eq!(preprocess("vit-l-14-laion2b"), half);
     }

@@ -14,6 +14,8 @@ use Preprocess::{Half, OpenAi, OpenAiBilinear, OpenAiSquash, Plain, Squash};
 const OPENAI: License = License { id: "mit", confirmed: false };
 /// From the model cards, and for the older weights from open_clip's issue 177.
 const MIT: License = License { id: "mit", confirmed: true };
+/// [`MIT`] for repositories whose license was not read.
+const MIT_PRESUMED: License = License { confirmed: false, ..MIT };
 /// Apple Machine Learning Research Model License: research only. The first MobileCLIPs were published under
 /// `apple-ascl`; their repositories have stated this one since February 2025.
 const APPLE: License = License { id: "apple-amlr", confirmed: true };
@@ -33,11 +35,19 @@ const OPEN_CLIP: &str = "open_clip_model.safetensors";
 
 // By family and size. Apple's own `.pt` files are used where open_clip's are not published.
 #[rustfmt::skip]
-pub(super) static MODELS: [Model; 76] = [
+pub(super) static MODELS: [Model; 84] = [
     openai("vit-b-32-openai", &["vit-b-32"], &B_32, "timm/vit_base_patch32_clip_224.openai"),
     openai("vit-b-16-openai", &["vit-b-16"], &B_16, "timm/vit_base_patch16_clip_224.openai"),
     openai("vit-l-14-openai", &["vit-l-14"], &L_14, "timm/vit_large_patch14_clip_224.openai"),
     openai("vit-l-14-336-openai", &["vit-l-14-336"], &L_14_336, "timm/vit_large_patch14_clip_336.openai"),
+    openai("rn50-openai", &["rn50"], &RN50, "timm/resnet50_clip.openai"),
+    openai("rn101-openai", &["rn101"], &RN101, "timm/resnet101_clip.openai"),
+    openai("rn50x4-openai", &["rn50x4"], &RN50_X4, "timm/resnet50x4_clip.openai"),
+    openai("rn50x16-openai", &["rn50x16"], &RN50_X16, "timm/resnet50x16_clip.openai"),
+    openai("rn50x64-openai", &["rn50x64"], &RN50_X64, "timm/resnet50x64_clip.openai"),
+    resnet("rn50-yfcc15m", &RN50, "timm/resnet50_clip.yfcc15m"),
+    resnet("rn101-yfcc15m", &RN101, "timm/resnet101_clip.yfcc15m"),
+    resnet("rn50-cc12m", &RN50, "timm/resnet50_clip.cc12m"),
     laion("vit-b-32-laion400m-e32", &B_32, QuickGelu, OpenAi, "timm/vit_base_patch32_clip_224.laion400m_e32"),
     laion("vit-b-32-laion2b", &B_32, Gelu, OpenAi, "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"),
     laion("vit-b-16-laion2b", &B_16, Gelu, OpenAi, "laion/CLIP-ViT-B-16-laion2B-s34B-b88K"),
@@ -134,6 +144,11 @@ const fn dfn(name: Text, architecture: Arch, activation: Activation, pre: Prepro
 /// MetaCLIP 1.
 const fn metaclip(name: Text, architecture: Arch, activation: Activation, repository: Text) -> Model {
     row(name, architecture, activation, OpenAi, CC_BY_NC_PRESUMED, repository)
+}
+
+/// ResNets trained with open_clip, with QuickGELU in the text tower.
+const fn resnet(name: Text, architecture: Arch, repository: Text) -> Model {
+    row(name, architecture, QuickGelu, OpenAi, MIT_PRESUMED, repository)
 }
 
 /// MobileCLIPs in open_clip's form. All have GELU.

@@ -43,12 +43,6 @@ pub enum NameError {
         /// A similar name.
         similar: Option<&'static str>,
     },
-    /// The model cannot be run yet.
-    #[error("model `{0}` is not supported yet; vision transformers and MobileCLIP are")]
-    Unsupported(
-        /// The text.
-        String,
-    ),
     /// No repository can have this name.
     #[error("`{name}` {reason}; a repository is given as hf-hub:ORG/REPO or hf-hub:ORG/REPO@REVISION")]
     Repository {
@@ -152,9 +146,6 @@ fn by_name(text: &str) -> Result<ModelName, NameError> {
         return Ok(ModelName(Named::Known(model)));
     }
     let name = printable(text);
-    if catalog::is_unsupported(text) {
-        return Err(NameError::Unsupported(name));
-    }
     Err(NameError::Unknown { name, similar: catalog::suggest(text).map(|model| model.name) })
 }
 
@@ -231,12 +222,11 @@ mod tests {
         for text in ["", "vit", "mobileclip2-s5", "demo", "a/b", "models/x.clippie", "hf-hub", "\u{1b}[31m"] {
             assert!(matches!(parse(text), Err(NameError::Unknown { similar: None, .. })), "{text:?}");
         }
-        for (text, meant) in [("MobileCLIP2_S2", "mobileclip2-s2"), ("ViT-B-32", "vit-b-32-openai")] {
+        for (text, meant) in
+            [("MobileCLIP2_S2", "mobileclip2-s2"), ("ViT-B-32", "vit-b-32-openai"), ("RN50x64", "rn50x64-openai")]
+        {
             let error = parse(text).unwrap_err();
             assert!(error.to_string().contains(&format!("`{meant}`")), "{error}");
-        }
-        for text in ["rn50-openai", "rn101-openai", "RN50x64-openai"] {
-            assert_eq!(parse(text), Err(NameError::Unsupported(text.into())));
         }
         for text in [
             "hf-hub:",

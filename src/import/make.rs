@@ -70,7 +70,7 @@ impl Job<'_> {
                 fold::linear(checkpoint, linear, fold, buffer)?
             }
             (LayerKind::Linear(spec), Source::Conv(source)) => {
-                conv::dense(checkpoint, source, spec.even_first, spec.channels_last, buffer)?
+                conv::dense(checkpoint, source, spec.even_first, spec.order, buffer)?
             }
             (LayerKind::Depthwise(spec), Source::Conv(source)) => {
                 conv::depthwise(checkpoint, source, spec.even_first(), buffer)?

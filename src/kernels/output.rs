@@ -58,6 +58,21 @@ impl<'a> Out<'a> {
         self.start.wrapping_add(self.strides.at(row, channel))
     }
 
+    /// The buffer from a float on, in another layout.
+    ///
+    /// Panics if the float is beyond the end.
+    #[inline(always)]
+    pub(super) fn skip(&mut self, offset: usize, strides: Strides) -> Out<'_> {
+        assert!(offset <= self.len, "output too short");
+        Out { start: self.start.wrapping_add(offset), len: self.len - offset, strides, ..*self }
+    }
+
+    /// The address of a float by its offset, which must be inside of the buffer for it to be accessed.
+    #[inline(always)]
+    pub(super) fn offset(&self, offset: usize) -> *mut f32 {
+        self.start.wrapping_add(offset)
+    }
+
     /// Gives the buffer to the tasks of an operation.
     pub(super) fn share(self) -> Shared<'a> {
         Shared { start: self.start, len: self.len, buffer: PhantomData }

@@ -1,4 +1,4 @@
-//! Global average pooling of feature maps, and scaling of their channels by gates (squeeze-and-excitation).
+//! Average pooling of feature maps, of whole maps and of 2 × 2 pixels, and scaling of their channels by gates (squeeze-and-excitation).
 
 use super::Isa;
 use super::math::Activation;
@@ -53,6 +53,56 @@ impl Kernel for Mean<'_> {
             unsafe { s.store(means.as_mut_ptr().add(c), s.mul(sum, s.splat(1.0 / pixels as f32))) };
         }
         self.out.copy_from_slice(&means[..self.out.len()]);
+    }
+}
+
+/// Computes the means of 2 × 2 pixels of maps in blocks, `images · height · width` rows; an odd last line or column is
+/// left out.
+///
+/// Panics if a slice is too short for its sizes.
+pub(crate) fn halve(
+    isa: Isa,
+    team: Team<'_>,
+    maps: &[f32],
+    images: usize,
+    [height, width]: [usize; 2],
+    channels: usize,
+    out: &mut [f32],
+) {
+    let (planes, [to_height, to_width]) = (channels.div_ceil(PANEL) * images, [height / 2, width / 2]);
+    assert!(maps.len() >= planes * height * width * PANEL, "maps shorter than their shape");
+    let out = &mut out[..planes * to_height * to_width * PANEL];
+    team.rows(out, to_width * PANEL, 8, |line, out| {
+        let (plane, y) = (line / to_height, line % to_height);
+        let above = &maps[(plane * height + 2 * y) * width * PANEL..][..2 * width * PANEL];
+        isa.run(Halve { above, width, out });
+    });
+}
+
+/// A line of the means of two lines of sixteen channels, which follow each other.
+struct Halve<'a> {
+    above: &'a [f32],
+    width: usize,
+    out: &'a mut [f32],
+}
+
+impl Kernel for Halve<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<S: Simd>(self, s: S) {
+        let (above, below) = self.above.split_at(self.width * PANEL);
+        let pairs = above.chunks_exact(2 * PANEL).zip(below.chunks_exact(2 * PANEL));
+        for (out, (above, below)) in self.out.chunks_exact_mut(PANEL).zip(pairs) {
+            for c in (0..PANEL).step_by(S::LANES) {
+                // SAFETY: c + LANES is at most sixteen, of which each side has two pixels and the output has one.
+                unsafe {
+                    let sum =
+                        |pixels: &[f32]| s.add(s.load(pixels.as_ptr().add(c)), s.load(pixels.as_ptr().add(PANEL + c)));
+                    s.store(out.as_mut_ptr().add(c), s.mul(s.add(sum(above), sum(below)), s.splat(0.25)));
+                }
+            }
+        }
     }
 }
 
@@ -113,6 +163,41 @@ mod tests {
     use super::super::reference;
     use super::super::strides::unblock;
     use super::*;
+
+    #[test]
+    fn halves_of_maps_are_means_of_four_pixels() {
+        for isa in Isa::available() {
+            for (images, [height, width], channels) in
+                [(1, [2, 2], 16), (3, [4, 6], 40), (2, [5, 7], 3), (1, [1, 1], 8)]
+            {
+                let rows = images * height * width;
+                let maps = reference::noise("maps", rows * channels, 1.0);
+                let blocks = reference::block(&maps, rows, channels, channels);
+                let (to_height, to_width) = (height / 2, width / 2);
+                let to_rows = images * to_height * to_width;
+                let run = |team: Team<'_>| {
+                    let mut halves = vec![f32::NAN; to_rows * channels.next_multiple_of(PANEL)];
+                    halve(isa, team, &blocks, images, [height, width], channels, &mut halves);
+                    let mut out = vec![f32::NAN; to_rows * channels];
+                    if !out.is_empty() {
+                        unblock(&halves, to_rows, channels, &mut out);
+                    }
+                    out
+                };
+                let alone = run(Team::SERIAL);
+                assert_eq!(alone, run(Workers::without_delay().team()));
+                for (i, got) in alone.iter().enumerate() {
+                    let (row, c) = (i / channels, i % channels);
+                    let (image, y, x) = (row / to_height / to_width, row / to_width % to_height, row % to_width);
+                    let pixel = |dy: usize, dx: usize| {
+                        f64::from(maps[((image * height + 2 * y + dy) * width + 2 * x + dx) * channels + c])
+                    };
+                    let exact = (pixel(0, 0) + pixel(0, 1) + pixel(1, 0) + pixel(1, 1)) / 4.0;
+                    assert!((f64::from(*got) - exact).abs() < 1e-6, "{isa:?} {images} {height} {width} {channels}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn means_and_scales_of_all_sizes() {

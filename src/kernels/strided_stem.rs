@@ -6,7 +6,7 @@
 
 use super::Isa;
 use super::depthwise::{Band, Convolution, Maps, Window};
-use super::gemm::{Epilogue, Finish, Lhs, Region, Rhs};
+use super::gemm::{Epilogue, Finish, Lhs, Lines, Region, Rhs};
 use super::math::Activation;
 use super::output::Out;
 use super::simd::{Element, Kernel, Simd};
@@ -235,6 +235,68 @@ fn gather(images: Images<'_>, image: usize, y: usize, zeros: &[f32], out: &mut [
                 let column = (2 * x + i % 3).checked_sub(1);
                 *value = column.and_then(|column| lines[i / 3].get(column)).copied().unwrap_or(0.0);
             }
+        }
+    }
+}
+
+/// Floats of scratch of [`strided_conv`] for images of this size.
+pub(crate) fn strided_conv_scratch(size: usize, team: Team<'_>) -> usize {
+    let Lens { zeros, windows, .. } = Lens::new(size, 0);
+    team.threads() * (zeros + windows)
+}
+
+/// The first convolution alone, 3 × 3 with stride 2, to maps of half the side; `scratch` as planned. The weights are
+/// packed `[27, C]`, a window ordered channel, y, x.
+///
+/// Panics if a slice is too short for its sizes.
+pub(crate) fn strided_conv<W: Element>(
+    isa: Isa,
+    team: Team<'_>,
+    w: Rhs<'_, W>,
+    epilogue: Epilogue<'_>,
+    images: Images<'_>,
+    scratch: &mut [f32],
+    (out, to): (&mut [f32], Lines),
+) {
+    let Images { count, size, pixels } = images;
+    let half = size.div_ceil(2);
+    assert!(pixels.len() >= count * 3 * size * size, "pixels shorter than their shape");
+    assert_eq!(to.sizes(), (count, [half, half]));
+    assert!(out.len() >= to.len() && w.n.div_ceil(PANEL) <= to.blocks(), "output too short");
+    let tasks = team.tasks_of(to.count());
+    let piece = strided_conv_scratch(size, Team::SERIAL);
+    let shared = Out::new(out, to.strides()).share();
+    team.run_with_scratch(tasks, (scratch, piece), |task, _, scratch| {
+        let lines = to.count() * task / tasks..to.count() * (task + 1) / tasks;
+        // SAFETY: tasks have disjoint lines, write their own only, and lines share no floats (`Lines`).
+        let out = unsafe { shared.out(to.strides()) };
+        isa.run(FirstLines { w, epilogue, images, scratch, out, to, lines });
+    });
+}
+
+/// Some lines of the first convolution, on the calling thread.
+struct FirstLines<'a, W> {
+    w: Rhs<'a, W>,
+    epilogue: Epilogue<'a>,
+    images: Images<'a>,
+    scratch: &'a mut [f32],
+    out: Out<'a>,
+    to: Lines,
+    lines: Range<usize>,
+}
+
+impl<W: Element> Kernel for FirstLines<'_, W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<S: Simd>(mut self, s: S) {
+        let half = self.images.size.div_ceil(2);
+        let (zeros, windows) = self.scratch.split_at_mut(Lens::new(self.images.size, 0).zeros);
+        zeros.fill(0.0);
+        for line in self.lines {
+            gather(self.images, line / half, line % half, zeros, windows);
+            let a = Lhs { data: windows, strides: Strides::rows(WINDOW), rows: half, k: WINDOW };
+            s.run(Region::new(a, self.w, self.epilogue, self.out.skip(self.to.start(line), self.to.strides())));
         }
     }
 }

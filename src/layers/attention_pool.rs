@@ -69,18 +69,32 @@ impl AttentionPool {
         });
         self.queries.forward(exec, x, images * tokens, Finish::Store, scores, heads);
         attention_pool(exec.isa, exec.team, self.shape(tokens), images, (scores, x), sums, work);
-        // A head's columns begin within a panel if its width is no multiple of sixteen. The columns before them are
-        // computed along with them and hold nothing of use until the head before, which comes next, overwrites them.
-        let d = w / heads;
-        for head in (0..heads).rev() {
-            let first = head * d / PANEL * PANEL;
-            let sum = (&sums[head * w..], Strides::rows(heads * w));
-            let to = (&mut rows[first..], Strides::rows(w));
-            self.values.columns(exec, sum, images, first..(head + 1) * d, Finish::Store, to);
-        }
+        values_of_heads(exec, &self.values, heads, images, sums, rows);
         self.out.forward(exec, rows, images, Finish::Store, out, w);
         let normed = &mut rows[..images * w];
         self.norm.forward(exec, &out[..images * w], normed);
         self.mlp.forward(exec, (&*normed, Strides::rows(w)), images, (out, Strides::rows(w)), work);
+    }
+}
+
+/// Multiplies the weighted sum of each head, `sums [images, heads, W]`, with the head's columns of `values [W, W]`, to
+/// `rows [images, W]`.
+pub(super) fn values_of_heads(
+    exec: Exec<'_>,
+    values: &Linear,
+    heads: usize,
+    images: usize,
+    sums: &[f32],
+    rows: &mut [f32],
+) {
+    // A head's columns begin within a panel if its width is no multiple of sixteen. The columns before them are
+    // computed along with them and hold nothing of use until the head before, which comes next, overwrites them.
+    let w = values.inputs();
+    let d = w / heads;
+    for head in (0..heads).rev() {
+        let first = head * d / PANEL * PANEL;
+        let sum = (&sums[head * w..], Strides::rows(heads * w));
+        let to = (&mut rows[first..], Strides::rows(w));
+        values.columns(exec, sum, images, first..(head + 1) * d, Finish::Store, to);
     }
 }

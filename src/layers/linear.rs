@@ -101,6 +101,31 @@ impl Linear {
         }
     }
 
+    /// The product of some of the inputs with their rows of the weights, without the bias: `x [rows, inputs.len()]` to
+    /// `out [rows, outputs]`.
+    pub(crate) fn part(
+        &self,
+        exec: Exec<'_>,
+        (x, strides): (&[f32], Strides),
+        rows: usize,
+        inputs: Range<usize>,
+        out: (&mut [f32], Strides),
+    ) {
+        assert!(inputs.end <= self.inputs);
+        let k = inputs.len();
+        match self.operand() {
+            Operand::F32(w) => gemm(
+                exec.isa,
+                exec.team,
+                Lhs { data: x, strides, rows, k },
+                Rhs { data: &w.data[inputs.start * w.k_stride..], k, ..w },
+                Epilogue { bias: None, finish: Finish::Store },
+                exec.prefetch,
+                Out::new(out.0, out.1),
+            ),
+        }
+    }
+
     #[expect(clippy::too_many_arguments, reason = "the operands of a product")]
     fn multiply<W: Element>(
         &self,

@@ -5,8 +5,10 @@
 
 mod attention;
 mod attention_pool;
+mod convolution;
 mod depthwise;
 mod linear;
+mod mean_query_pool;
 mod mlp;
 mod norm;
 mod pooling;
@@ -15,24 +17,26 @@ mod strided_stem;
 
 pub(crate) use attention::Attention;
 pub(crate) use attention_pool::AttentionPool;
+pub(crate) use convolution::{Convolution, FirstConvolution};
 pub(crate) use depthwise::Depthwise;
 pub(crate) use linear::Linear;
+pub(crate) use mean_query_pool::MeanQueryPool;
 pub(crate) use mlp::Mlp;
 pub(crate) use norm::LayerNorm;
-pub(crate) use pooling::global_mean;
+pub(crate) use pooling::{global_mean, halve};
 pub(crate) use squeeze_excite::SqueezeExcite;
 pub(crate) use strided_stem::StridedStem;
 
 pub(crate) use crate::kernels::attention::Span;
 pub(crate) use crate::kernels::depthwise::{Maps, Window};
-pub(crate) use crate::kernels::gemm::Finish;
+pub(crate) use crate::kernels::gemm::{Finish, Lines, LinesOf};
 pub(crate) use crate::kernels::math::Activation;
 pub(crate) use crate::kernels::strided_stem::Images;
 pub(crate) use crate::kernels::strides::{Strides, blocked_len, unblock};
 pub(crate) use crate::tensor::PANEL;
 
-use crate::kernels::gemm::Prefetch;
-use crate::kernels::{Isa, Team};
+use crate::kernels::gemm::{Epilogue, Lhs, Prefetch, Rhs, gemm};
+use crate::kernels::{Isa, Out, Team};
 
 /// How the layers of one pass run: the instruction set, the threads, and what to prefetch.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +54,14 @@ impl<'a> Exec<'a> {
     /// Also prefetches the first weights of `next`, the linear layer that follows.
     pub(crate) fn prefetching(self, next: &Linear) -> Exec<'a> {
         Exec { prefetch: Some(next.prefetch()), ..self }
+    }
+
+    /// Computes `out = a · panels` for `a [rows, k]` and a matrix `[k, n]` in panels that is no weight.
+    fn product(self, a: &[f32], rows: usize, (panels, k, n): (&[f32], usize, usize), out: &mut [f32]) {
+        let a = Lhs { data: a, strides: Strides::rows(k), rows, k };
+        let epilogue = Epilogue { bias: None, finish: Finish::Store };
+        let out = Out::new(out, Strides::rows(n));
+        gemm(self.isa, self.team, a, Rhs::packed(&panels[..blocked_len(k, n)], k, n), epilogue, None, out);
     }
 
     /// Calls `work(row, slice)` for every row of `stride` floats in `data`, of which the last may be shorter, on all

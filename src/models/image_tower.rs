@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::mci::{Mci, MciConfig};
+use super::resnet::{Resnet, ResnetConfig};
 use super::scope::Scope;
 use super::settings::{OpenSettings, Sizes};
 use super::vit::config::ImagePooling;
@@ -15,6 +16,7 @@ use crate::tensor::{Arena, NoScratch};
 pub(super) mod configs {
     pub use super::ImageConfig;
     pub use crate::models::mci::config::{MciConfig, MciStage, Mixer};
+    pub use crate::models::resnet::config::ResnetConfig;
     pub use crate::models::vit::config::{ConvStem, ImagePooling, VitConfig};
 }
 
@@ -27,6 +29,8 @@ pub enum ImageConfig {
     Vit(VitConfig),
     /// FastViT in MobileCLIP's form: convolutions, then attention (MCi0 to MCi4).
     Mci(MciConfig),
+    /// CLIP's ResNet: bottlenecks and attention pooling (RN50 to RN50x64).
+    Resnet(ResnetConfig),
 }
 
 /// Calls the same method on the configuration of any architecture.
@@ -35,6 +39,7 @@ macro_rules! each {
         match $config {
             ImageConfig::Vit($inner) => $call,
             ImageConfig::Mci($inner) => $call,
+            ImageConfig::Resnet($inner) => $call,
         }
     };
 }
@@ -53,7 +58,7 @@ impl ImageConfig {
     pub(super) fn fixed_embed_dim(&self) -> Option<usize> {
         match self {
             ImageConfig::Vit(vit) if vit.pooling == ImagePooling::Attention => Some(vit.blocks.width),
-            ImageConfig::Vit(_) | ImageConfig::Mci(_) => None,
+            ImageConfig::Vit(_) | ImageConfig::Mci(_) | ImageConfig::Resnet(_) => None,
         }
     }
 
@@ -92,6 +97,7 @@ impl ImageConfig {
 pub(crate) enum ImageTower {
     Vit(Vit),
     Mci(Mci),
+    Resnet(Resnet),
 }
 
 impl ImageTower {
@@ -100,6 +106,7 @@ impl ImageTower {
         Ok(match config {
             ImageConfig::Vit(config) => ImageTower::Vit(Vit::load(scope, config, embed_dim)?),
             ImageConfig::Mci(config) => ImageTower::Mci(Mci::load(scope, config, embed_dim)?),
+            ImageConfig::Resnet(config) => ImageTower::Resnet(Resnet::load(scope, config, embed_dim)?),
         })
     }
 
@@ -108,6 +115,7 @@ impl ImageTower {
         match self {
             ImageTower::Vit(vit) => vit.tokens(),
             ImageTower::Mci(mci) => mci.rows(),
+            ImageTower::Resnet(resnet) => resnet.rows(),
         }
     }
 
@@ -123,6 +131,7 @@ impl ImageTower {
         match self {
             ImageTower::Vit(vit) => vit.stages(exec, pixels, images, arena, out, |_, _| {}),
             ImageTower::Mci(mci) => mci.stages(exec, pixels, images, arena, out, |_, _| {}),
+            ImageTower::Resnet(resnet) => resnet.stages(exec, pixels, images, arena, out, |_, _, _| {}),
         }
     }
 }

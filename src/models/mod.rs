@@ -15,6 +15,7 @@ mod hybrid;
 mod image_tower;
 mod load;
 mod mci;
+mod resnet;
 mod scope;
 mod settings;
 mod text;
@@ -29,7 +30,7 @@ pub(crate) use image_tower::ImageTower;
 pub(crate) use load::layers;
 pub(crate) use load::load;
 #[cfg(feature = "import")]
-pub(crate) use scope::{EvenFirst, Layer, LayerKind};
+pub(crate) use scope::{EvenFirst, Layer, LayerKind, WindowOrder};
 
 pub(crate) use text_tower::TextTower;
 

@@ -5,7 +5,7 @@
 //! checks of a file use that list, so no second description exists.
 
 use super::Error;
-use crate::layers::{Activation, Depthwise, LayerNorm, Linear, Mlp, SqueezeExcite, Window};
+use crate::layers::{Activation, Depthwise, LayerNorm, Linear, Mlp, PANEL, SqueezeExcite, Window};
 use crate::weights::{Dtype, Layout, TableView, TensorSpec, TensorView, Tower, WeightsFile};
 
 /// A layer that a weights file holds for a model, under its canonical name.
@@ -40,14 +40,26 @@ pub(crate) struct LinearSpec {
     pub(crate) channels: usize,
     /// Height and width of the convolution's kernel; 1 × 1 for a linear layer.
     pub(crate) kernel: [usize; 2],
-    /// Whether the elements of a window are ordered y, x, channel instead of channel, y, x.
-    pub(crate) channels_last: bool,
+    /// The order of the elements of a window.
+    pub(crate) order: WindowOrder,
     pub(crate) outputs: usize,
     pub(crate) bias: bool,
     /// Number of leading outputs (the queries) that are multiplied by a factor, and the factor.
     pub(crate) query_scale: Option<(usize, f64)>,
     /// Whether input and output channels are stored even ones first; see [`DepthwiseSpec::doubles`].
     pub(crate) even_first: EvenFirst,
+}
+
+/// The order of the elements of a convolution's window, the outermost first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum WindowOrder {
+    /// Channel, y, x.
+    #[default]
+    ChannelsFirst,
+    /// y, x, channel.
+    ChannelsLast,
+    /// x, y, channel, the channels padded with zeros to whole blocks of sixteen.
+    ColumnsFirst,
 }
 
 /// Whether the input and the output channels of a layer are stored even ones first, then odd ones.
@@ -74,7 +86,7 @@ impl LinearSpec {
         LinearSpec {
             channels: inputs,
             kernel: [1, 1],
-            channels_last: false,
+            order: WindowOrder::default(),
             outputs,
             bias: true,
             query_scale: None,
@@ -95,7 +107,11 @@ impl LinearSpec {
     }
 
     pub(crate) fn channels_last(self) -> Self {
-        LinearSpec { channels_last: true, ..self }
+        LinearSpec { order: WindowOrder::ChannelsLast, ..self }
+    }
+
+    pub(crate) fn columns_first(self) -> Self {
+        LinearSpec { order: WindowOrder::ColumnsFirst, ..self }
     }
 
     pub(crate) fn without_bias(self) -> Self {
@@ -114,7 +130,11 @@ impl LinearSpec {
 
     /// Rows of the packed matrix: the elements of a window.
     pub(crate) fn inputs(&self) -> usize {
-        self.channels.saturating_mul(self.kernel[0]).saturating_mul(self.kernel[1])
+        let channels = match self.order {
+            WindowOrder::ChannelsFirst | WindowOrder::ChannelsLast => self.channels,
+            WindowOrder::ColumnsFirst => self.channels.div_ceil(PANEL).saturating_mul(PANEL),
+        };
+        channels.saturating_mul(self.kernel[0]).saturating_mul(self.kernel[1])
     }
 }
 

@@ -36,7 +36,7 @@ fn json_has_stable_fields() {
     let sandbox = Sandbox::new();
     let json = sandbox.run(["models", "--json"]).ok();
     let json: Vec<Value> = serde_json::from_slice(&json.stdout).unwrap();
-    assert_eq!(json.len(), if cfg!(feature = "demo") { 51 } else { 50 });
+    assert_eq!(json.len(), if cfg!(feature = "demo") { 59 } else { 58 });
     let find = |name: &str| json.iter().find(|row| row["name"] == name).unwrap();
     let expected = serde_json::json!({
         "name": "mobileclip2-s0",

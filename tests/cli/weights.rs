@@ -74,7 +74,7 @@ fn names_and_files_are_distinguished() {
             sandbox.run(["encode", "--text", "a", "-m", &format!("./{name}")]).ok();
         }
     }
-    for name in ["my-model", "rn50-openai"] {
+    for name in ["my-model", "rn50"] {
         sandbox.run(["encode", "--text", "a", "-m", name]).fails(1, &["there is no file", name]);
         // A name that is not a model name may be a file name.
         fs::copy(sandbox.model(), sandbox.path(name)).unwrap();

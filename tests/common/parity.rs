@@ -13,9 +13,10 @@ pub const COMPONENT: f64 = 2e-6;
 /// Largest `1 − cosine`, computed in f64.
 pub const COSINE: f64 = 1e-9;
 
-/// The images of the goldens, `[images, 3, side, side]`.
-pub fn pixels(side: usize) -> Array4<f32> {
-    let all: Vec<f32> = (0..golden::IMAGES).flat_map(|i| golden::pixels(i, side)).collect();
+/// The images of a model's goldens, `[images, 3, side, side]`.
+pub fn pixels(model: &Model) -> Array4<f32> {
+    let side = model.image_size();
+    let all: Vec<f32> = (0..golden::IMAGES).flat_map(|i| golden::pixels_of(model, i)).collect();
     Array4::from_shape_vec((golden::IMAGES, 3, side, side), all).unwrap()
 }
 
@@ -35,7 +36,7 @@ pub fn assert_close(what: &str, got: &Array2<f32>, expected: &ArrayD<f64>) {
 
 /// Compares both towers of `model` with the goldens called `golden`.
 pub fn check(what: &str, clip: &Clip, model: &Model, golden: &str) {
-    let images = clip.image().encode_pixels(pixels(model.image_size()).view()).unwrap();
+    let images = clip.image().encode_pixels(pixels(model).view()).unwrap();
     assert_close(&format!("{what} image"), &images, &goldens::read(&format!("{golden}-image")));
     let ids = golden::all_ids(model);
     let texts = clip.text().encode_ids(&ids).unwrap();

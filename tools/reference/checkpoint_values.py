@@ -35,7 +35,9 @@ RUNNING_MEAN = (0.0, 0.1)
 RUNNING_VARIANCE = (1.0, 0.5)
 LAYER_SCALE = (0.3, 0.2)
 
-# As in tools/testkit/src/checkpoint/vit.rs and trunk.rs, which explain them.
+# As in tools/testkit/src/checkpoint/vit.rs, trunk.rs and resnet.rs, which explain them.
+RELU_GAIN = 1.4
+RESIDUAL_GAIN = 0.5
 ATTENTION_GAIN = 1.5
 STEM_GAIN = 0.9
 DOWNSAMPLE_GAIN = 0.85
@@ -95,6 +97,8 @@ def kind(name: str, shape) -> tuple[tuple[float, float], bool]:
         return trunk_kind(name.removeprefix("visual.trunk."), shape), False
     if name.startswith("text_encoder.transformer."):
         return hybrid_kind(name, shape), False
+    if re.match(r"visual\.(conv[23]|bn\d|layer\d|attnpool)\.", name):
+        return resnet_kind(name, shape)
     if name in ("visual.proj", "text_projection"):
         return weight(shape[0]), True
     if name.endswith("positional_embedding"):
@@ -130,6 +134,20 @@ def conv_parameter(name: str, is_norm: bool) -> tuple[float, float] | None:
     if is_norm:
         return NORM_WEIGHT if name.endswith(".weight") else CONV_NORM_BIAS
     return CONV_BIAS if name.endswith(".bias") else None
+
+
+def resnet_kind(name: str, shape) -> tuple[tuple[float, float], bool]:
+    """Return the range of a tensor of CLIP's ResNets, but for its first convolution, and whether it is half."""
+    if name.endswith("positional_embedding"):
+        return POSITION, False
+    if ".attnpool." in name:
+        gain = ATTENTION_GAIN if re.search(r"\.[qk]_proj\.", name) else 1.0
+        return (BIAS if name.endswith(".bias") else weight_range(shape, gain)), True
+    is_norm = re.search(r"\.(bn\d|downsample\.1)\.", name) is not None
+    if is_norm:
+        return conv_parameter(name, True), False
+    gain = 1.0 if ".downsample." in name else RESIDUAL_GAIN if re.search(r"layer\d\.\d+\.conv3", name) else RELU_GAIN
+    return weight_range(shape, gain), True
 
 
 def trunk_kind(name: str, shape) -> tuple[float, float]:

@@ -185,6 +185,17 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A list of whole numbers.
+    pub(super) fn usizes(&self, field: &str) -> Result<Option<Vec<usize>>, Error> {
+        let Some(value) = self.get(field) else {
+            return Ok(None);
+        };
+        match value.as_array().and_then(|list| list.iter().map(whole).collect()) {
+            Some(list) => Ok(Some(list)),
+            None => self.error(field, "is not a list of whole numbers"),
+        }
+    }
+
     pub(super) fn f64(&self, field: &str) -> Result<Option<f64>, Error> {
         match self.get(field) {
             None => Ok(None),

@@ -11,13 +11,8 @@ pub(super) fn facts(name: &str) -> Result<Facts, Error> {
     if let Some(model) = catalog::find(name) {
         return Ok(of_model(model));
     }
-    let shown = printable(name);
-    let reason = if catalog::is_unsupported(name) {
-        format!("model `{shown}` is not supported yet; vision transformers, MobileCLIP and SigLIP are")
-    } else {
-        let names: Vec<&str> = catalog::models().iter().map(|model| model.name).collect();
-        format!("model `{shown}` is not known; known are {}", names.join(", "))
-    };
+    let names: Vec<&str> = catalog::models().iter().map(|model| model.name).collect();
+    let reason = format!("model `{}` is not known; known are {}", printable(name), names.join(", "));
     Err(Error::Option { reason })
 }
 

@@ -12,7 +12,7 @@ use super::tables::Table;
 use super::tables::open_clip as tables;
 use crate::catalog::Trunk;
 use crate::import::error::{Error, printable};
-use crate::models::config::{Activation, TextPooling};
+use crate::models::config::{Activation, ImageConfig, ResnetConfig, TextPooling};
 use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
 use crate::tokenizer::{Clean, END};
 
@@ -108,6 +108,9 @@ fn vision_timm(vision: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
 }
 
 fn vision_native(vision: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
+    if vision.get("layers").is_some_and(Value::is_array) {
+        return resnet(vision, facts);
+    }
     let width = vision.usize("width")?;
     facts.image.norm_eps = norm_eps(vision)?;
     facts.image.heads = Some(Heads::Width(vision.usize("head_width")?.unwrap_or(64)));
@@ -115,6 +118,18 @@ fn vision_native(vision: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
     facts.claim(vision.name("width"), Quantity::ImageWidth, width);
     facts.claim(vision.name("layers"), Quantity::ImageLayers, vision.usize("layers")?);
     facts.claim(vision.name("mlp_ratio"), Quantity::ImageMlp, mlp_width(vision, width)?);
+    Ok(())
+}
+
+/// A list of layers asks for a ResNet, whose other sizes have the defaults of the class.
+fn resnet(vision: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
+    let image_size = vision.side("image_size")?.unwrap_or(224);
+    let width = vision.usize("width")?.unwrap_or(768);
+    let layers = vision.usizes("layers")?.unwrap_or_default();
+    facts.image.heads = Some(Heads::Width(vision.usize("head_width")?.unwrap_or(64)));
+    facts.claim(vision.name("width"), Quantity::ImageWidth, Some(width));
+    let tower = ResnetConfig::new(image_size, width, layers, 1);
+    facts.claim_image_tower(vision.name("layers"), ImageConfig::Resnet(tower));
     Ok(())
 }
 

@@ -24,7 +24,7 @@ const BLOCK: usize = 256;
 /// Elements of a dense tensor per task.
 const ROWS_TASK: usize = 1 << 16;
 
-/// Epsilon of every BatchNorm of MobileCLIP: PyTorch's default, which neither timm nor Apple changes.
+/// Epsilon of every BatchNorm of MobileCLIP and of CLIP's ResNets: PyTorch's default, which no reference changes.
 const BATCH_NORM_EPS: f64 = 1e-5;
 
 /// The factors and norm that are folded into a linear layer.

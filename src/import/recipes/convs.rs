@@ -158,13 +158,7 @@ impl<'t, 'a> Convs<'t, 'a> {
     }
 
     pub(super) fn batch_norm(&mut self, name: &str, channels: usize) -> BatchNorm {
-        let mut take = |part: &str| self.names.take(format!("{name}.{part}"), &[channels]);
-        BatchNorm {
-            weight: take("weight"),
-            bias: take("bias"),
-            mean: take("running_mean"),
-            variance: take("running_var"),
-        }
+        batch_norm(self.names, name, channels)
     }
 
     /// A factor per channel.
@@ -201,6 +195,12 @@ impl<'t, 'a> Convs<'t, 'a> {
             skip: 0,
         }
     }
+}
+
+/// Takes a BatchNorm.
+pub(super) fn batch_norm(names: &mut Checklist<'_>, name: &str, channels: usize) -> BatchNorm {
+    let mut take = |part: &str| names.take(format!("{name}.{part}"), &[channels]);
+    BatchNorm { weight: take("weight"), bias: take("bias"), mean: take("running_mean"), variance: take("running_var") }
 }
 
 /// The sum of `branches`.

@@ -280,7 +280,7 @@ fn unknown<T>(checkpoint: &Checkpoint) -> Result<T, Error> {
         checkpoint,
         &format!(
             "its tensors ({}{}) are of no known layout; CLIP vision transformers of OpenAI, open_clip and \
-             Hugging Face, MobileCLIP of open_clip and Apple, and SigLIP of open_clip and Hugging Face are supported",
+             Hugging Face, ResNets of OpenAI and open_clip, MobileCLIP of open_clip and Apple, and SigLIP of open_clip and Hugging Face are supported",
             some.join(", "),
             if rest == 0 { String::new() } else { format!(" and {rest} more") }
         ),
@@ -298,14 +298,9 @@ fn naflex(name: &str, shape: &[usize]) -> Option<&'static str> {
 
 /// The kind of an image tower that is known but not supported, from the names of its tensors.
 fn unsupported_tower<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<&'static str> {
-    names.find_map(|name| {
-        if name.ends_with("visual.layer1.0.conv1.weight") {
-            Some("it is a CLIP ModifiedResNet (RN50 and the like), which is not supported yet")
-        } else {
-            name.contains(timm::TRUNK)
-                .then_some("its image tower is one of timm's that neither MobileCLIP nor SigLIP has")
-        }
-    })
+    names
+        .any(|name| name.contains(timm::TRUNK))
+        .then_some("its image tower is one of timm's that neither MobileCLIP nor SigLIP has")
 }
 
 /// Refuses changes to a model that are stored without the model.

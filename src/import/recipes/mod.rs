@@ -13,6 +13,7 @@ mod huggingface;
 mod mci;
 mod names;
 mod native;
+mod resnet;
 pub(in crate::import) mod siglip;
 pub(super) mod source;
 mod timm;
@@ -68,7 +69,7 @@ trait Recipe {
 pub enum SourceLayout {
     /// OpenAI's archives: native names and the buffers `input_resolution`, `context_length` and `vocab_size`.
     OpenAi,
-    /// open_clip: native names without those buffers for its own vision transformers, timm's names for the image
+    /// open_clip: native names without those buffers for its own image towers, timm's names for the image
     /// towers of MobileCLIP and SigLIP.
     OpenClip,
     /// Hugging Face transformers' `CLIPModel` and `SiglipModel`.
@@ -158,6 +159,7 @@ pub(super) struct Mapped {
 fn has_no_blocks(draft: &ModelConfig) -> bool {
     let image = match &draft.image {
         Some(ImageConfig::Mci(mci)) => mci.stages.is_empty() || mci.stages.iter().any(|stage| stage.blocks == 0),
+        Some(ImageConfig::Resnet(resnet)) => resnet.blocks.contains(&0),
         Some(image) => image.sizes().layers == Some(0),
         None => false,
     };

@@ -1,4 +1,4 @@
-//! The tensor names of OpenAI's CLIP, which open_clip kept for its own vision transformers.
+//! The tensor names of OpenAI's CLIP, which open_clip kept for its own vision transformers and ResNets.
 //!
 //! The image tower's names start with `visual.`, or with nothing in the state dict of the tower itself. Those of the text
 //! tower start with nothing, or with `text.` in open_clip's models of two separate towers.
@@ -6,7 +6,7 @@
 use super::blocks::{BlockNames, Qkv};
 use super::names::Checklist;
 use super::source::Source;
-use super::{Layout, Recipe, SourceLayout, Target, draft_text, draft_vit, grid, square_patch};
+use super::{Layout, Recipe, SourceLayout, Target, draft_text, draft_vit, grid, resnet, square_patch};
 use crate::models::config::{ImageConfig, ModelConfig, TextConfig, TransformerConfig};
 
 pub(super) const LAYOUT: Layout = Layout {
@@ -14,6 +14,8 @@ pub(super) const LAYOUT: Layout = Layout {
         "visual.conv1.weight",
         "visual.class_embedding",
         "class_embedding",
+        "visual.attnpool.c_proj.weight",
+        resnet::POOL,
         "token_embedding.weight",
         "ln_final.weight",
         "text.token_embedding.weight",
@@ -56,18 +58,31 @@ const BLOCK: BlockNames = BlockNames {
 
 struct Native {
     layout: SourceLayout,
-    /// Start of the names of each tower that the checkpoint has.
-    image: Option<&'static str>,
+    /// The image tower, if the checkpoint has one.
+    image: Option<Image>,
+    /// Start of the names of the text tower, if the checkpoint has one.
     text: Option<&'static str>,
+}
+
+/// An image tower and the start of its names.
+#[derive(Clone, Copy)]
+struct Image {
+    resnet: bool,
+    start: &'static str,
 }
 
 fn recognise(names: &Checklist<'_>) -> Option<Box<dyn Recipe>> {
     let text = TEXTS.into_iter().find(|text| has_tower(names, text, &TEXT_NAMES));
-    // Of another image tower, such as a ResNet, these are too few.
-    let image = if has_tower(names, VISUAL, &IMAGE_NAMES) {
-        Some(VISUAL)
-    } else if text.is_none() && !names.has_prefix(VISUAL) && IMAGE_NAMES.iter().all(|name| names.has(name)) {
-        Some("")
+    // Of another image tower these are too few.
+    let alone = text.is_none() && !names.has_prefix(VISUAL);
+    let image = if resnet::has_tower(names, VISUAL) {
+        Some(Image { resnet: true, start: VISUAL })
+    } else if has_tower(names, VISUAL, &IMAGE_NAMES) {
+        Some(Image { resnet: false, start: VISUAL })
+    } else if alone && resnet::has_tower(names, "") {
+        Some(Image { resnet: true, start: "" })
+    } else if alone && IMAGE_NAMES.iter().all(|name| names.has(name)) {
+        Some(Image { resnet: false, start: "" })
     } else {
         None
     };
@@ -93,7 +108,10 @@ impl Recipe for Native {
     }
 
     fn draft(&mut self, names: &mut Checklist<'_>) -> ModelConfig {
-        let image = self.image.map(|start| draft_image_tower(names, start));
+        let image = self.image.map(|Image { resnet, start }| match resnet {
+            true => resnet::draft(names, start),
+            false => draft_image_tower(names, start),
+        });
         let text = self.text.map(|start| draft_text_tower(names, start));
         let embed_dim = match (&image, self.text, &text) {
             (Some((_, embed_dim)), ..) => *embed_dim,
@@ -105,7 +123,10 @@ impl Recipe for Native {
 
     fn source(&self, names: &mut Checklist<'_>, target: &Target<'_>) -> Option<Source> {
         match target.path.first() {
-            Some(&"image") => image_source(names, target, self.image?),
+            Some(&"image") => match self.image? {
+                Image { resnet: true, start } => resnet::source(names, target, start),
+                Image { resnet: false, start } => image_source(names, target, start),
+            },
             _ => text_source(names, target, self.text?),
         }
     }

@@ -5,6 +5,7 @@
 //! `w`, not on the number of rows or on how the work is split.
 
 mod feed_forward;
+mod lines;
 mod split;
 mod tile;
 
@@ -16,6 +17,7 @@ use super::strides::Strides;
 use super::team::{Team, share_of};
 pub(crate) use crate::tensor::PANEL;
 pub(crate) use feed_forward::{FeedForward, feed_forward};
+pub(crate) use lines::{Lines, LinesOf, convolve};
 use split::Split;
 pub(super) use tile::Region;
 pub(super) use tile::balanced;
@@ -81,6 +83,22 @@ pub(crate) enum Finish {
     Activate(Activation),
     /// Adds the sum to the output: a residual connection.
     Accumulate,
+    /// Adds the sum to the output and stores the activation of that: the end of a residual block.
+    AccumulateActivate(Activation),
+}
+
+impl Finish {
+    /// Whether the sum is added to the output.
+    fn adds(self) -> bool {
+        matches!(self, Finish::Accumulate | Finish::AccumulateActivate(_))
+    }
+
+    fn activation(self) -> Option<Activation> {
+        match self {
+            Finish::Activate(activation) | Finish::AccumulateActivate(activation) => Some(activation),
+            Finish::Store | Finish::Accumulate => None,
+        }
+    }
 }
 
 /// The next product's weights, prefetched.
@@ -213,6 +231,7 @@ mod tests {
                     Finish::Store => x,
                     Finish::Activate(kind) => reference::activation(kind, x),
                     Finish::Accumulate => x + old,
+                    Finish::AccumulateActivate(kind) => reference::activation(kind, x + old),
                 };
                 assert!((got - y).abs() <= tolerance(k), "{isa:?} {m}x{k}x{n} ({i},{j}): {got} {y}");
             }
@@ -240,6 +259,7 @@ mod tests {
                 Finish::Accumulate,
                 Finish::Activate(Activation::Gelu),
                 Finish::Activate(Activation::QuickGelu),
+                Finish::AccumulateActivate(Activation::Relu),
             ] {
                 for team in [Team::SERIAL, Workers::without_delay().team()] {
                     check(isa, team, 19, 40, 90, finish);

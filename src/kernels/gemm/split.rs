@@ -35,6 +35,12 @@ impl Split {
         Split { rows, panels, across, down: groups * down }
     }
 
+    /// The same for `lines` lines of `width` rows, which stay whole: the first range of a task is one of lines.
+    pub(super) fn lines(lines: usize, width: usize, panels: usize, team: Team<'_>) -> Self {
+        let split = Split::new(lines.saturating_mul(width), panels, team);
+        Split { rows: lines, down: split.down.min(lines).max(1), ..split }
+    }
+
     pub(super) fn tasks(&self) -> usize {
         self.across * self.down
     }

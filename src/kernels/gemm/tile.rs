@@ -10,23 +10,23 @@ use super::super::math::Activation;
 use super::super::output::Out;
 use super::super::simd::{Element, Fetch, Kernel, Simd, Tile};
 use super::super::strides::Strides;
-use super::{Epilogue, Finish, Lhs, PANEL, Prefetch, Rhs, check};
+use super::{Epilogue, Lhs, PANEL, Prefetch, Rhs, check};
 
 /// Floats of the largest tile of any instruction set.
 const LARGEST_TILE: usize = 14 * 2 * PANEL;
 
 /// Steps of k in a block: a pair of panels then takes a tenth of an L2 cache of 1 MiB. A constant, since it decides the
 /// bits.
-const K_BLOCK: usize = 768;
+pub(super) const K_BLOCK: usize = 768;
 
 /// Share of L2 that a block of `a` takes. Every pair of panels reads it, so it should stay there.
-const A_BLOCK: (usize, usize) = (3, 8);
+pub(super) const A_BLOCK: (usize, usize) = (3, 8);
 
 /// Share of L2 up to which all blocks of k of `a` stay there for every pair of panels.
-const A_RESIDENT: (usize, usize) = (3, 4);
+pub(super) const A_RESIDENT: (usize, usize) = (3, 4);
 
 /// Floats in a share of L2.
-fn floats((part, whole): (usize, usize)) -> usize {
+pub(super) fn floats((part, whole): (usize, usize)) -> usize {
     caches::l2() / whole * part / size_of::<f32>()
 }
 
@@ -35,7 +35,7 @@ fn floats((part, whole): (usize, usize)) -> usize {
 const PREFETCH_DISTANCE: usize = 3072;
 
 /// The bias of tiles without one.
-static NO_BIAS: [f32; 2 * PANEL] = [0.0; 2 * PANEL];
+pub(super) static NO_BIAS: [f32; 2 * PANEL] = [0.0; 2 * PANEL];
 
 /// Some rows by some panels of a product, for the calling thread.
 pub(in super::super) struct Region<'a, W = f32> {
@@ -123,12 +123,9 @@ impl<W: Element> Kernel for Region<'_, W> {
                     },
                     next_a: (resident && !last && self.a.strides.row() == PANEL)
                         .then(|| self.activations_at(0, (b + 1) * steps).addr()),
-                    add: b > 0 || self.epilogue.finish == Finish::Accumulate,
+                    add: b > 0 || self.epilogue.finish.adds(),
                     bias: self.epilogue.bias.filter(|_| last),
-                    activation: match self.epilogue.finish {
-                        Finish::Activate(activation) if last => Some(activation),
-                        _ => None,
-                    },
+                    activation: self.epilogue.finish.activation().filter(|_| last),
                 };
                 // SAFETY: the rows, steps and panels are inside of the product (`part`), whose operands are as long as
                 // their shapes say (`new`).
@@ -179,26 +176,12 @@ impl<W: Element> Block<'_, W> {
         }
     }
 
-    /// The part of the next weights that tile `t` of `tiles` prefetches: a half or a quarter, so that requests to memory
-    /// are spread; of a pair of panels, with a quarter of the weights, a quarter of the activations. A single tile reads
-    /// as fast as memory delivers, and prefetches its own next weights.
+    /// See [`fetch`].
     #[inline(always)]
     fn fetch<S: Simd>(&self, panel: usize, t: usize, tiles: usize) -> Fetch {
-        // A tile prefetches a line from each place for every two steps: half a panel.
-        let ((next, stride), half) = (self.next_w, self.steps.len() * PANEL / 2 * size_of::<W>());
         let current = self.region.weights_at(panel, self.steps.start);
-        let (first, second) = match (S::TILE_PANELS, tiles) {
-            (_, 1) => (current.addr().wrapping_add(PREFETCH_DISTANCE), self.region.panel_bytes()),
-            (1, _) if t < 2 => (next.wrapping_add(t * half), 0),
-            (2, 2 | 3) => (next.wrapping_add((t % 2).wrapping_mul(stride)), half),
-            (2, _) if t < 4 => {
-                let first = next.wrapping_add((t / 2).wrapping_mul(stride)).wrapping_add(t % 2 * half);
-                let second = self.next_a.map_or(first, |a| a.wrapping_add(t * half));
-                (first, second.wrapping_sub(first))
-            }
-            _ => (current.addr(), 0),
-        };
-        Fetch { first, second, streams: tiles == 1 }
+        let half = self.steps.len() * PANEL / 2 * size_of::<W>();
+        fetch::<S>((current.addr(), self.region.panel_bytes()), self.next_w, self.next_a, half, (t, tiles))
     }
 
     /// Some rows by `count` panels, of which `columns` columns exist.
@@ -207,14 +190,85 @@ impl<W: Element> Block<'_, W> {
     /// See [`Block::run`].
     #[inline(always)]
     unsafe fn tile<S: Simd>(&self, s: S, rows: Range<usize>, panel: usize, count: usize, columns: usize, fetch: Fetch) {
-        let out = &self.region.out;
-        let (width, height) = (count * PANEL, rows.len());
-        let (to, strides) = (out.at(rows.start, panel * PANEL), out.strides());
-        // SAFETY: rows, steps and panels are inside of the operands, as the caller promises. The output has these rows
-        // and columns, which only this region writes.
+        let Region { a, w, out, .. } = self.region;
+        // SAFETY: rows, steps and panels are inside of the operands, as the caller promises; the bias has all panels. The
+        // output has these rows and columns, which only this region writes.
+        unsafe {
+            let cell = Cell {
+                a: (self.region.activations_at(rows.start, self.steps.start), a.strides),
+                w: (self.region.weights_at(panel, self.steps.start), w.k_stride, w.panel_stride),
+                steps: self.steps.len(),
+                bias: self.bias.map_or(NO_BIAS.as_ptr(), |bias| bias.as_ptr().add(panel * PANEL)),
+                out: (out.at(rows.start, panel * PANEL), out.strides()),
+                add: self.add,
+                activation: self.activation,
+                fetch,
+            };
+            cell.run(s, rows.len(), count, columns);
+        }
+    }
+}
+
+/// The part of the next weights that tile `t` of `tiles` prefetches: a half or a quarter, so that requests to memory
+/// are spread; of a pair of panels, with a quarter of the weights, a quarter of the activations. A single tile reads
+/// as fast as memory delivers, and prefetches its own next weights.
+///
+/// `current` is the address of the tile's own weights and the bytes to its second panel, `next` the same of the weights
+/// that follow, `next_a` the address of the next activations, `half` the bytes of half a panel: a tile prefetches a line
+/// from each place for every two steps.
+#[inline(always)]
+pub(super) fn fetch<S: Simd>(
+    current: (usize, usize),
+    (next, stride): (usize, usize),
+    next_a: Option<usize>,
+    half: usize,
+    (t, tiles): (usize, usize),
+) -> Fetch {
+    let (first, second) = match (S::TILE_PANELS, tiles) {
+        (_, 1) => (current.0.wrapping_add(PREFETCH_DISTANCE), current.1),
+        (1, _) if t < 2 => (next.wrapping_add(t * half), 0),
+        (2, 2 | 3) => (next.wrapping_add((t % 2).wrapping_mul(stride)), half),
+        (2, _) if t < 4 => {
+            let first = next.wrapping_add((t / 2).wrapping_mul(stride)).wrapping_add(t % 2 * half);
+            let second = next_a.map_or(first, |a| a.wrapping_add(t * half));
+            (first, second.wrapping_sub(first))
+        }
+        _ => (current.0, 0),
+    };
+    Fetch { first, second, streams: tiles == 1 }
+}
+
+/// A tile of a product: its operands, and what follows the product.
+pub(super) struct Cell<W> {
+    /// The first row's activations, and their layout.
+    pub(super) a: (*const f32, Strides),
+    /// The first panel's weights, and the strides of their steps and panels.
+    pub(super) w: (*const W, usize, usize),
+    /// Steps of k.
+    pub(super) steps: usize,
+    /// The bias of its panels.
+    pub(super) bias: *const f32,
+    /// The first element of the output, and its layout.
+    pub(super) out: (*mut f32, Strides),
+    /// Whether the sums are added to the output.
+    pub(super) add: bool,
+    pub(super) activation: Option<Activation>,
+    pub(super) fetch: Fetch,
+}
+
+impl<W: Element> Cell<W> {
+    /// Computes `height` rows by `count` panels, of which `columns` columns exist in the output.
+    ///
+    /// # Safety
+    /// The operands must be readable, whole panels of the weights and of the bias; the rows and columns of the output
+    /// must be exclusively accessible.
+    #[inline(always)]
+    pub(super) unsafe fn run<S: Simd>(&self, s: S, height: usize, count: usize, columns: usize) {
+        let ((to, strides), width) = (self.out, count * PANEL);
+        // SAFETY: as the caller promises; the buffer holds a whole tile.
         unsafe {
             if columns == width {
-                dispatch(s, height, count, &self.operands(rows.start, panel, (to, strides), fetch));
+                dispatch(s, height, count, &self.operands((to, strides)));
                 self.activate(s, height, count, to, strides);
             } else {
                 // The last panel is partial: the tile is computed in a buffer and its valid part copied.
@@ -230,7 +284,7 @@ impl<W: Element> Block<'_, W> {
                         edge.add(edge_strides.at(r, c)).copy_from_nonoverlapping(from, len);
                     }
                 }
-                dispatch(s, height, count, &self.operands(rows.start, panel, (edge, edge_strides), fetch));
+                dispatch(s, height, count, &self.operands((edge, edge_strides)));
                 self.activate(s, height, count, edge, edge_strides);
                 for (r, (c, len)) in pieces() {
                     to.add(strides.at(r, c)).copy_from_nonoverlapping(edge.add(edge_strides.at(r, c)), len);
@@ -239,25 +293,14 @@ impl<W: Element> Block<'_, W> {
         }
     }
 
-    /// The operands of a tile with its output at `out`. Inlined, since it is part of every tile.
+    /// The operands of the register tile with its output at `out`. Inlined, since it is part of every tile.
     ///
     /// # Safety
-    /// See [`Block::run`]; `out` must be writable as [`Tile::new`] says.
+    /// See [`Cell::run`]; `out` must be writable as [`Tile::new`] says.
     #[inline(always)]
-    unsafe fn operands(&self, row: usize, panel: usize, out: (*mut f32, Strides), fetch: Fetch) -> Tile<W> {
-        let Region { a, w, .. } = self.region;
-        // SAFETY: rows, steps and panels are inside of the operands, as the caller promises; the bias has all panels.
-        unsafe {
-            Tile::new(
-                (self.region.activations_at(row, self.steps.start), a.strides),
-                (self.region.weights_at(panel, self.steps.start), w.k_stride, w.panel_stride),
-                self.steps.len(),
-                self.bias.map_or(NO_BIAS.as_ptr(), |bias| bias.as_ptr().add(panel * PANEL)),
-                out,
-                self.add,
-                fetch,
-            )
-        }
+    unsafe fn operands(&self, out: (*mut f32, Strides)) -> Tile<W> {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { Tile::new(self.a, self.w, self.steps, self.bias, out, self.add, self.fetch) }
     }
 
     /// Applies the activation to a tile that was just stored and is still in L1.

@@ -2,6 +2,7 @@
 
 mod description;
 mod mobileclip;
+mod resnet;
 mod siglip;
 
 pub(crate) use clippie_testkit::checkpoint;

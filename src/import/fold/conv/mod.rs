@@ -9,7 +9,7 @@ use super::super::checkpoint::Checkpoint;
 use super::super::error::Error;
 use super::super::recipes::source::{Branch, Conv, Order};
 use super::{batch_norm, elements, vector};
-use crate::models::EvenFirst;
+use crate::models::{EvenFirst, WindowOrder};
 use crate::weights::PANEL;
 
 /// A folded kernel, row-major `[outputs, inputs, height, width]`, and its bias.
@@ -40,12 +40,12 @@ pub(in crate::import) fn depthwise(
 /// Folds and packs a dense convolution: `out` gets panels `[inputs * height * width, outputs]`; returns the bias,
 /// padded with zeros to whole panels.
 ///
-/// The kernel's elements are in the order (channel, y, x), or with `channels_last` in the order (y, x, channel).
+/// The kernel's elements are in the given order; a channel that pads a block has zeros.
 pub(in crate::import) fn dense(
     checkpoint: &Checkpoint,
     conv: &Conv,
     even_first: EvenFirst,
-    channels_last: bool,
+    order_of_window: WindowOrder,
     out: &mut Vec<f32>,
 ) -> Result<Vec<f32>, Error> {
     let kernel = fold(checkpoint, conv)?;
@@ -53,19 +53,29 @@ pub(in crate::import) fn dense(
     let inputs = order(conv.inputs, even_first.inputs);
     let taps = conv.kernel[0] * conv.kernel[1];
     // For each element of a packed column, its index in the kernel of an output.
-    let elements: Vec<usize> = match channels_last {
-        true => (0..taps).flat_map(|tap| inputs.iter().map(move |input| input * taps + tap)).collect(),
-        false => inputs.iter().flat_map(|input| (0..taps).map(move |tap| input * taps + tap)).collect(),
+    let at = |tap: usize, input: usize| Some(input * taps + tap);
+    let elements: Vec<Option<usize>> = match order_of_window {
+        WindowOrder::ChannelsFirst => inputs.iter().flat_map(|&i| (0..taps).map(move |tap| at(tap, i))).collect(),
+        WindowOrder::ChannelsLast => (0..taps).flat_map(|tap| inputs.iter().map(move |&i| at(tap, i))).collect(),
+        WindowOrder::ColumnsFirst => {
+            let [height, width] = conv.kernel;
+            let columns = (0..width).flat_map(|x| (0..height).map(move |y| y * width + x));
+            let channels = inputs.len().next_multiple_of(PANEL);
+            columns
+                .flat_map(|tap| (0..channels).map(move |i| (tap, i)))
+                .map(|(tap, i)| at(tap, *inputs.get(i)?))
+                .collect()
+        }
     };
-    let k = elements.len();
+    let (k, size) = (elements.len(), inputs.len() * taps);
     out.clear();
     super::resize(checkpoint, out, conv.outputs.div_ceil(PANEL) * PANEL * k)?;
     for (panel, outputs) in out.chunks_exact_mut(PANEL * k.max(1)).zip(outputs.chunks(PANEL)) {
         for (column, output) in outputs.iter().enumerate() {
-            let weights = kernel.weight.get(output * k..).unwrap_or_default();
+            let weights = kernel.weight.get(output * size..).unwrap_or_default();
             for (row, element) in panel.chunks_exact_mut(PANEL).zip(&elements) {
-                if let (Some(to), Some(weight)) = (row.get_mut(column), weights.get(*element)) {
-                    *to = *weight as f32;
+                if let Some(to) = row.get_mut(column) {
+                    *to = element.and_then(|element| weights.get(element)).map_or(0.0, |&weight| weight as f32);
                 }
             }
         }

@@ -3,6 +3,7 @@
 use super::super::super::recipes::source::{BatchNorm, Kernel as Weight};
 use super::super::tests::{checkpoint, numbers};
 use super::*;
+use WindowOrder::{ChannelsFirst, ChannelsLast, ColumnsFirst};
 
 const SIDE: usize = 9;
 
@@ -213,23 +214,37 @@ fn packs_panels_in_every_order() {
     let kernel = fold(&made.checkpoint(), &made.conv).unwrap();
     let evens =
         |n: usize| -> Vec<usize> { (0..n).filter(|i| i % 2 == 0).chain((0..n).filter(|i| i % 2 == 1)).collect() };
-    for (inputs, outputs, channels_last) in
-        [(false, false, false), (true, false, false), (false, true, true), (true, true, true)]
-    {
+    for (inputs, outputs, order) in [
+        (false, false, ChannelsFirst),
+        (true, false, ChannelsFirst),
+        (false, true, ChannelsLast),
+        (true, true, ChannelsLast),
+        (false, false, ColumnsFirst),
+        (true, true, ColumnsFirst),
+    ] {
         let mut out = vec![f32::NAN; 5];
-        let bias =
-            dense(&made.checkpoint(), &made.conv, EvenFirst { inputs, outputs }, channels_last, &mut out).unwrap();
-        assert_eq!((out.len(), bias.len()), (2 * 24 * 16, 32));
+        let bias = dense(&made.checkpoint(), &made.conv, EvenFirst { inputs, outputs }, order, &mut out).unwrap();
+        // Six channels are padded to sixteen.
+        let rows = if order == ColumnsFirst { 64 } else { 24 };
+        assert_eq!((out.len(), bias.len()), (2 * rows * 16, 32));
+        if order == ColumnsFirst {
+            let zeros = out.chunks_exact(16).enumerate().filter(|(row, _)| row % 16 >= 6);
+            assert!(zeros.flat_map(|(_, row)| row).all(|&weight| weight == 0.0));
+        }
         let in_order = if inputs { evens(6) } else { (0..6).collect() };
         let out_order = if outputs { evens(21) } else { (0..21).collect() };
         for column in 0..32 {
             assert_eq!(bias[column], out_order.get(column).map_or(0.0, |&o| kernel.bias[o] as f32));
             for (i, &input) in in_order.iter().enumerate() {
                 for tap in 0..4 {
-                    let k = if channels_last { tap * 6 + i } else { i * 4 + tap };
+                    let k = match order {
+                        ChannelsFirst => i * 4 + tap,
+                        ChannelsLast => tap * 6 + i,
+                        ColumnsFirst => (tap % 2 * 2 + tap / 2) * 16 + i,
+                    };
                     let wanted =
                         out_order.get(column).map_or(0.0, |&o| kernel.weight[(o * 6 + input) * 4 + tap] as f32);
-                    assert_eq!(out[(column / 16 * 24 + k) * 16 + column % 16], wanted);
+                    assert_eq!(out[(column / 16 * rows + k) * 16 + column % 16], wanted);
                 }
             }
         }

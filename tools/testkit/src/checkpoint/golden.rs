@@ -7,6 +7,7 @@ use super::layout::Layout;
 use super::mobileclip::{self, ImageTower, Offer};
 use super::model::{self, Model};
 use super::random::Stream;
+use super::resnet;
 use super::siglip;
 
 /// Seed of the checkpoints and inputs of the goldens.
@@ -86,10 +87,46 @@ pub fn siglip_golden(model: &Model, layout: Layout) -> String {
     format!("{}-{definition}", model.name)
 }
 
+/// Every ResNet in every layout that it is published in, with the name of its goldens, tiny ones first. Models of the
+/// same sizes share them, such as `rn50`: all have QuickGELU in the text tower.
+pub fn resnet_cases() -> Vec<(Model, Layout, String)> {
+    let layouts = |model: Model| {
+        Layout::supported(&model).into_iter().map(move |layout| (model.clone(), layout, resnet_golden(&model)))
+    };
+    resnet::tiny().into_iter().chain(resnet::published()).flat_map(layouts).collect()
+}
+
+/// The name of a ResNet's goldens.
+pub fn resnet_golden(model: &Model) -> String {
+    match model.name.split_once('-') {
+        Some(("tiny", _)) | None => model.name.clone(),
+        Some((size, _)) => size.to_owned(),
+    }
+}
+
 /// Pixels of image `image`, `[3, side, side]`, uniform in about -2 to 2.2 as after normalisation.
 pub fn pixels(image: usize, side: usize) -> Vec<f32> {
     let stream = Stream::new(&format!("pixels.{image}"), SEED);
     (0..3 * side * side).map(|i| stream.uniform(i as u64, 0.1, 2.1)).collect()
+}
+
+/// Side of the squares of [`coarse_pixels`].
+const SQUARE: usize = 8;
+
+/// Pixels of squares of one colour each: a convolutional tower that averages its maps again and again makes all images
+/// of single random pixels alike.
+pub fn coarse_pixels(image: usize, side: usize) -> Vec<f32> {
+    let (stream, squares) = (Stream::new(&format!("pixels.{image}"), SEED), side.div_ceil(SQUARE));
+    let square = |i: usize| (i / side / side * squares + i / side % side / SQUARE) * squares + i % side / SQUARE;
+    (0..3 * side * side).map(|i| stream.uniform(square(i) as u64, 0.1, 2.1)).collect()
+}
+
+/// The pixels of an image for a model's goldens.
+pub fn pixels_of(model: &Model, image: usize) -> Vec<f32> {
+    match model.resnet() {
+        Some(size) => coarse_pixels(image, size.image_size),
+        None => pixels(image, model.image_size()),
+    }
 }
 
 /// Token ids of the texts: [`ids`] of each.

@@ -14,6 +14,7 @@ pub mod mobileclip;
 pub mod model;
 pub mod pieces;
 pub mod random;
+pub mod resnet;
 pub mod siglip;
 pub mod tensor;
 pub mod trunk;

@@ -164,6 +164,7 @@ impl Layout {
             Architecture::Vit(size) => self.lacks_vit(size, model.quick_gelu),
             Architecture::MobileClip(size) => self.lacks_mobileclip(size),
             Architecture::Siglip(size) => self.lacks_siglip(size),
+            Architecture::Resnet(_) => self.lacks_resnet(),
         };
         match reason {
             None => Ok(()),
@@ -182,6 +183,16 @@ impl Layout {
             Layout::OpenClipFolded => Some("the model has no branches to fold"),
             Layout::Apple | Layout::AppleFolded | Layout::ApplePrefixed => Some("Apple publishes MobileCLIP alone"),
             Layout::OpenAi | Layout::OpenClip | Layout::OpenClipBin | Layout::HuggingFace => None,
+        }
+    }
+
+    fn lacks_resnet(self) -> Option<&'static str> {
+        match self {
+            Layout::OpenAi | Layout::OpenClip | Layout::OpenClipBin => None,
+            Layout::OpenClipFolded => Some("the model has no branches to fold"),
+            Layout::HuggingFace | Layout::Apple | Layout::AppleFolded | Layout::ApplePrefixed => {
+                Some("ResNets are published in OpenAI's and open_clip's layouts")
+            }
         }
     }
 

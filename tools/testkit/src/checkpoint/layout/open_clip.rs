@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::mobileclip::{MobileClipSize, TextTower};
 use super::super::model::{Architecture, Model, TowerSize, VitSize};
+use super::super::resnet::ResnetSize;
 use super::super::tensor::Element;
 use super::entry::Entry;
 use super::torch_zip::TorchZip;
@@ -54,6 +55,7 @@ pub fn model_config(model: &Model) -> Value {
         Architecture::Vit(size) => vit_config(size, model.quick_gelu),
         Architecture::MobileClip(size) => mobileclip_config(size),
         Architecture::Siglip(size) => siglip::open_clip_config(size),
+        Architecture::Resnet(size) => resnet_config(size, model.quick_gelu),
     }
 }
 
@@ -81,6 +83,22 @@ fn vit_config(size: &VitSize, quick_gelu: bool) -> Value {
     config.insert("vision_cfg".to_owned(), Value::Object(vision));
     config.insert("text_cfg".to_owned(), Value::Object(text));
     Value::Object(config)
+}
+
+/// As open_clip's `RN*-quickgelu.json`: a list of layers, and a patch size of null.
+fn resnet_config(size: &ResnetSize, quick_gelu: bool) -> Value {
+    let mut text = tower(&size.text);
+    text.insert("context_length".to_owned(), json!(size.context_length));
+    text.insert("vocab_size".to_owned(), json!(size.vocab_size));
+    text.insert("heads".to_owned(), json!(size.text.heads));
+    json!({
+        "embed_dim": size.embed_dim,
+        "quick_gelu": quick_gelu,
+        "vision_cfg": {
+            "image_size": size.image_size, "layers": size.layers, "width": size.width, "patch_size": null,
+        },
+        "text_cfg": text,
+    })
 }
 
 /// As open_clip's `MobileCLIP*.json` have it: the image tower is timm's, named.

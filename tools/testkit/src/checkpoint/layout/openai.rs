@@ -21,7 +21,8 @@ pub fn entries(model: &Model) -> Vec<Entry> {
         let element = if tensor.half { Element::F16 } else { Element::F32 };
         Entry::whole(tensor, element)
     });
-    let entries: Vec<Entry> = tensors
+    let entries: Vec<Entry> = super::with_counts(tensors.collect())
+        .into_iter()
         .chain([
             Entry::integer("input_resolution", model.image_size() as i64),
             Entry::integer("context_length", model.context_length() as i64),
@@ -105,7 +106,11 @@ impl Module {
             "out_proj" => ("torch.nn.modules.linear", "_LinearWithBias"),
             "c_fc" | "c_proj" => ("torch.nn.modules.linear", "Linear"),
             "gelu" => (model, "QuickGELU"),
-            "conv1" => ("torch.nn.modules.conv", "Conv2d"),
+            "conv1" | "conv2" | "conv3" => ("torch.nn.modules.conv", "Conv2d"),
+            "bn1" | "bn2" | "bn3" => ("torch.nn.modules.batchnorm", "BatchNorm2d"),
+            "layer1" | "layer2" | "layer3" | "layer4" | "downsample" => ("torch.nn.modules.container", "Sequential"),
+            "attnpool" => (model, "AttentionPool2d"),
+            "q_proj" | "k_proj" | "v_proj" => ("torch.nn.modules.linear", "Linear"),
             "token_embedding" => ("torch.nn.modules.sparse", "Embedding"),
             "ln_1" | "ln_2" | "ln_pre" | "ln_post" | "ln_final" => (model, "LayerNorm"),
             _ => (model, "ResidualAttentionBlock"),
