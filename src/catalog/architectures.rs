@@ -54,7 +54,7 @@ impl Architecture {
         (self.text)()
     }
 
-    const fn new(
+    pub(super) const fn new(
         image: fn() -> ImageConfig,
         text: &Text,
         embed_dim: usize,
@@ -199,6 +199,7 @@ fn text(width: usize, causal: bool) -> TextConfig {
         vocab_size: VOCAB_SIZE,
         causal,
         pad_id: 0,
+        mask_padding: false,
         blocks: blocks(width, 12),
         pooling: TextPooling::LargestId,
         projection: true,

@@ -19,7 +19,7 @@ pub(crate) use depthwise::Depthwise;
 pub(crate) use linear::Linear;
 pub(crate) use mlp::Mlp;
 pub(crate) use norm::LayerNorm;
-pub(crate) use pooling::global_mean;
+pub(crate) use pooling::{global_mean, mean_of_rows};
 pub(crate) use squeeze_excite::SqueezeExcite;
 pub(crate) use strided_stem::StridedStem;
 
