@@ -21,6 +21,7 @@ mod sidecars;
 mod siglip;
 mod tables;
 mod tokenizer;
+mod transformers;
 mod vocabulary;
 mod words;
 
@@ -84,7 +85,7 @@ pub(super) fn describe(
     let preprocess = resolved.preprocess;
     let clean = sources.first(|facts| facts.clean).unwrap_or(Clean::Lower);
     let tokenizer = TokenizerConfig::clip().with_clean(clean);
-    vocabulary::warn(path, &config, mapped.sigmoid);
+    vocabulary::warn(path, &config, mapped.has_pieces());
     match config.validate() {
         Ok(()) => Ok(Described { config, preprocess, tokenizer, model_name }),
         Err(models::Error::Config(reason)) => sources.undetermined(format!("its model cannot be run: {reason}")),
@@ -100,7 +101,7 @@ fn sources(mapped: &Mapped, folder: Option<&Path>, options: &ConvertOptions) -> 
     }
     // Texts are read with the vocabulary only by a text tower that has its rows.
     let vocabulary = mapped.draft.text.as_ref().is_some_and(|text| Tokenizer::clip().serves(text.vocab_size()));
-    let texts = match (mapped.sigmoid, vocabulary) {
+    let texts = match (mapped.has_pieces(), vocabulary) {
         (true, _) => Texts::Pieces,
         (false, true) => Texts::Clip,
         (false, false) => Texts::Unknown,

@@ -26,7 +26,7 @@ pub(super) const LAYOUT: Layout = Layout {
 const OPENAI_BUFFERS: [&str; 3] = ["input_resolution", "context_length", "vocab_size"];
 
 /// Start of the names of the image tower.
-const VISUAL: &str = "visual.";
+pub(super) const VISUAL: &str = "visual.";
 /// Starts of the names of the text tower.
 const TEXTS: [&str; 2] = ["", "text."];
 /// Starts of the names of the blocks in a tower.
@@ -63,8 +63,7 @@ struct Native {
 
 fn recognise(names: &Checklist<'_>) -> Option<Box<dyn Recipe>> {
     let text = TEXTS.into_iter().find(|text| has_tower(names, text, &TEXT_NAMES));
-    // Of another image tower, such as a ResNet, these are too few.
-    let image = if has_tower(names, VISUAL, &IMAGE_NAMES) {
+    let image = if has_image_tower(names) {
         Some(VISUAL)
     } else if text.is_none() && !names.has_prefix(VISUAL) && IMAGE_NAMES.iter().all(|name| names.has(name)) {
         Some("")
@@ -79,6 +78,11 @@ fn recognise(names: &Checklist<'_>) -> Option<Box<dyn Recipe>> {
         || text.is_some_and(|text| names.has(&format!("{text}{LONG_POSITION}")));
     let layout = if openai { SourceLayout::OpenAi } else { SourceLayout::OpenClip };
     Some(Box::new(Native { layout, image, text }))
+}
+
+/// Whether there is an image tower beside another one. Of another kind, such as a ResNet, the names are too few.
+pub(super) fn has_image_tower(names: &Checklist<'_>) -> bool {
+    has_tower(names, VISUAL, &IMAGE_NAMES)
 }
 
 /// Whether there is a tower whose names start with `start`: one with most of `known`.
@@ -112,7 +116,7 @@ impl Recipe for Native {
 }
 
 /// Drafts the image tower, whose names start with `start`, and infers the length of the embeddings.
-fn draft_image_tower(names: &mut Checklist<'_>, start: &str) -> (ImageConfig, usize) {
+pub(super) fn draft_image_tower(names: &mut Checklist<'_>, start: &str) -> (ImageConfig, usize) {
     let named = |name: &str| format!("{start}{name}");
     let blocks = draft(names, &named(BLOCKS), &named("ln_post.weight"));
     let w = blocks.width;
@@ -125,7 +129,7 @@ fn draft_image_tower(names: &mut Checklist<'_>, start: &str) -> (ImageConfig, us
 }
 
 /// The tensors of a layer of the image tower, whose names start with `start`.
-fn image_source(names: &mut Checklist<'_>, target: &Target<'_>, start: &str) -> Option<Source> {
+pub(super) fn image_source(names: &mut Checklist<'_>, target: &Target<'_>, start: &str) -> Option<Source> {
     let named = |name: &str| format!("{start}{name}");
     Some(match target.path.get(1..)? {
         ["patch"] => Source::linear(names.take_patch(&named("conv1.weight"), target)),
