@@ -4,10 +4,11 @@
 //! for the MobileCLIPs that open_clip does not have; for licenses the model cards.
 
 use super::architectures::*;
+use super::multilingual::*;
 use super::siglip::*;
-use super::{Languages, License, Model, Preprocess};
+use super::{Languages, License, Model, Preprocess, Recall};
 use crate::models::config::Activation::{self, Gelu, GeluTanh, QuickGelu};
-use Preprocess::{Half, OpenAi, OpenAiBilinear, Plain, Squash};
+use Preprocess::{Half, OpenAi, OpenAiBilinear, OpenAiSquash, Plain, Squash};
 
 /// The license of OpenAI's code. OpenAI states none for the weights (openai/CLIP, issues 203 and 241); timm's copy of
 /// ViT-B/32 states `apache-2.0`.
@@ -24,14 +25,24 @@ const APPLE_PRESUMED: License = License { confirmed: false, ..APPLE };
 const APACHE: License = License { id: "apache-2.0", confirmed: true };
 /// [`APACHE`] for repositories whose license was not read.
 const APACHE_PRESUMED: License = License { confirmed: false, ..APACHE };
+/// [`MIT`] for repositories whose license was not read.
+const MIT_PRESUMED: License = License { confirmed: false, ..MIT };
+/// NLLB's and MetaCLIP 2's: not for commercial use. Read in the card of `visheratin/nllb-clip-base-siglip`.
+const NON_COMMERCIAL: License = License { id: "cc-by-nc-4.0", confirmed: true };
+/// [`NON_COMMERCIAL`] for repositories whose license was not read.
+const NON_COMMERCIAL_PRESUMED: License = License { confirmed: false, ..NON_COMMERCIAL };
 
 /// open_clip's checkpoint, which every repository has except Apple's own.
 const OPEN_CLIP: &str = "open_clip_model.safetensors";
+/// open_clip's checkpoint in older repositories.
+const OPEN_CLIP_BIN: &str = "open_clip_pytorch_model.bin";
+/// transformers' checkpoint.
+const TRANSFORMERS: &str = "model.safetensors";
 
 // By family and size. Apple's own `.pt` files are used where open_clip's are not published.
 #[rustfmt::skip]
-pub(super) static MODELS: [Model; 50] = [
-    openai("vit-b-32-openai", &["vit-b-32"], &B_32, "timm/vit_base_patch32_clip_224.openai"),
+pub(super) static MODELS: [Model; 74] = [
+    openai("vit-b-32-openai", &["vit-b-32"], &B_32, "timm/vit_base_patch32_clip_224.openai").recall(Some(30.4), Some(58.8), Some(4.1)),
     openai("vit-b-16-openai", &["vit-b-16"], &B_16, "timm/vit_base_patch16_clip_224.openai"),
     openai("vit-l-14-openai", &["vit-l-14"], &L_14, "timm/vit_large_patch14_clip_224.openai"),
     openai("vit-l-14-336-openai", &["vit-l-14-336"], &L_14_336, "timm/vit_large_patch14_clip_336.openai"),
@@ -56,31 +67,56 @@ pub(super) static MODELS: [Model; 50] = [
     mobileclip("mobileclip2-s3", &MCI_3, OpenAiBilinear, APPLE, "timm/MobileCLIP2-S3-OpenCLIP").also(&["apple/MobileCLIP2-S3"]),
     mobileclip("mobileclip2-s4", &MCI_4, OpenAiBilinear, APPLE_PRESUMED, "timm/MobileCLIP2-S4-OpenCLIP").also(&["apple/MobileCLIP2-S4"]),
     mobileclip("mobileclip2-l-14", &MCI_L, OpenAi, APPLE, "timm/MobileCLIP2-L-14-OpenCLIP").also(&["apple/MobileCLIP2-L-14"]),
-    siglip("siglip-b-16-224", &SIGLIP_B_16_224, Gelu, APACHE, "timm/ViT-B-16-SigLIP").also(&["google/siglip-base-patch16-224"]),
+    siglip("siglip-b-16-224", &SIGLIP_B_16_224, Gelu, APACHE, "timm/ViT-B-16-SigLIP").also(&["google/siglip-base-patch16-224"]).recall(Some(47.8), Some(74.7), Some(16.7)),
     siglip("siglip-b-16-256", &SIGLIP_B_16_256, Gelu, APACHE_PRESUMED, "timm/ViT-B-16-SigLIP-256").also(&["google/siglip-base-patch16-256"]),
     siglip("siglip-b-16-384", &SIGLIP_B_16_384, Gelu, APACHE_PRESUMED, "timm/ViT-B-16-SigLIP-384").also(&["google/siglip-base-patch16-384"]),
     siglip("siglip-b-16-512", &SIGLIP_B_16_512, Gelu, APACHE_PRESUMED, "timm/ViT-B-16-SigLIP-512").also(&["google/siglip-base-patch16-512"]),
-    siglip("siglip-b-i18n-256", &SIGLIP_B_16_I18N_256, Gelu, APACHE_PRESUMED, "timm/ViT-B-16-SigLIP-i18n-256").multilingual().also(&["google/siglip-base-patch16-256-multilingual"]),
+    siglip("siglip-b-i18n-256", &SIGLIP_B_16_I18N_256, Gelu, APACHE_PRESUMED, "timm/ViT-B-16-SigLIP-i18n-256").multilingual().also(&["google/siglip-base-patch16-256-multilingual"]).recall(Some(44.9), Some(72.2), Some(44.1)),
     siglip("siglip-l-16-256", &SIGLIP_L_16_256, Gelu, APACHE_PRESUMED, "timm/ViT-L-16-SigLIP-256").also(&["google/siglip-large-patch16-256"]),
     siglip("siglip-l-16-384", &SIGLIP_L_16_384, Gelu, APACHE_PRESUMED, "timm/ViT-L-16-SigLIP-384").also(&["google/siglip-large-patch16-384"]),
     siglip("siglip-so400m-14-224", &SIGLIP_SO400M_14_224, Gelu, APACHE_PRESUMED, "timm/ViT-SO400M-14-SigLIP").also(&["google/siglip-so400m-patch14-224"]),
     siglip("siglip-so400m-14-384", &SIGLIP_SO400M_14_384, Gelu, APACHE, "timm/ViT-SO400M-14-SigLIP-384").also(&["google/siglip-so400m-patch14-384"]),
     siglip("siglip-so400m-i18n-256", &SIGLIP_SO400M_16_I18N_256, Gelu, APACHE_PRESUMED, "timm/ViT-SO400M-16-SigLIP-i18n-256").multilingual(),
-    siglip("siglip2-b-32-256", &SIGLIP2_B_32_256, GeluTanh, APACHE_PRESUMED, "timm/ViT-B-32-SigLIP2-256").multilingual().also(&["google/siglip2-base-patch32-256"]),
-    siglip("siglip2-b-16-224", &SIGLIP2_B_16_224, GeluTanh, APACHE, "timm/ViT-B-16-SigLIP2").multilingual().also(&["google/siglip2-base-patch16-224"]),
-    siglip("siglip2-b-16-256", &SIGLIP2_B_16_256, GeluTanh, APACHE, "timm/ViT-B-16-SigLIP2-256").multilingual().also(&["google/siglip2-base-patch16-256"]),
-    siglip("siglip2-b-16-384", &SIGLIP2_B_16_384, GeluTanh, APACHE, "timm/ViT-B-16-SigLIP2-384").multilingual().also(&["google/siglip2-base-patch16-384"]),
+    siglip("siglip2-b-32-256", &SIGLIP2_B_32_256, GeluTanh, APACHE_PRESUMED, "timm/ViT-B-32-SigLIP2-256").multilingual().also(&["google/siglip2-base-patch32-256"]).recall(Some(47.2), None, None),
+    siglip("siglip2-b-16-224", &SIGLIP2_B_16_224, GeluTanh, APACHE, "timm/ViT-B-16-SigLIP2").multilingual().also(&["google/siglip2-base-patch16-224"]).recall(Some(52.1), None, None),
+    siglip("siglip2-b-16-256", &SIGLIP2_B_16_256, GeluTanh, APACHE, "timm/ViT-B-16-SigLIP2-256").multilingual().also(&["google/siglip2-base-patch16-256"]).recall(Some(53.2), None, None),
+    siglip("siglip2-b-16-384", &SIGLIP2_B_16_384, GeluTanh, APACHE, "timm/ViT-B-16-SigLIP2-384").multilingual().also(&["google/siglip2-base-patch16-384"]).recall(Some(54.6), None, None),
     siglip("siglip2-b-16-512", &SIGLIP2_B_16_512, GeluTanh, APACHE, "timm/ViT-B-16-SigLIP2-512").multilingual().also(&["google/siglip2-base-patch16-512"]),
-    siglip("siglip2-l-16-256", &SIGLIP2_L_16_256, GeluTanh, APACHE_PRESUMED, "timm/ViT-L-16-SigLIP2-256").multilingual().also(&["google/siglip2-large-patch16-256"]),
+    siglip("siglip2-l-16-256", &SIGLIP2_L_16_256, GeluTanh, APACHE_PRESUMED, "timm/ViT-L-16-SigLIP2-256").multilingual().also(&["google/siglip2-large-patch16-256"]).recall(Some(54.7), None, None),
     siglip("siglip2-l-16-384", &SIGLIP2_L_16_384, GeluTanh, APACHE_PRESUMED, "timm/ViT-L-16-SigLIP2-384").multilingual().also(&["google/siglip2-large-patch16-384"]),
     siglip("siglip2-l-16-512", &SIGLIP2_L_16_512, GeluTanh, APACHE_PRESUMED, "timm/ViT-L-16-SigLIP2-512").multilingual().also(&["google/siglip2-large-patch16-512"]),
-    siglip("siglip2-so400m-14-224", &SIGLIP2_SO400M_14_224, GeluTanh, APACHE_PRESUMED, "timm/ViT-SO400M-14-SigLIP2").multilingual().also(&["google/siglip2-so400m-patch14-224"]),
+    siglip("siglip2-so400m-14-224", &SIGLIP2_SO400M_14_224, GeluTanh, APACHE_PRESUMED, "timm/ViT-SO400M-14-SigLIP2").multilingual().also(&["google/siglip2-so400m-patch14-224"]).recall(Some(55.1), None, None),
     siglip("siglip2-so400m-14-378", &SIGLIP2_SO400M_14_378, GeluTanh, APACHE_PRESUMED, "timm/ViT-SO400M-14-SigLIP2-378").multilingual(),
     siglip("siglip2-so400m-16-256", &SIGLIP2_SO400M_16_256, GeluTanh, APACHE_PRESUMED, "timm/ViT-SO400M-16-SigLIP2-256").multilingual().also(&["google/siglip2-so400m-patch16-256"]),
-    siglip("siglip2-so400m-16-384", &SIGLIP2_SO400M_16_384, GeluTanh, APACHE_PRESUMED, "timm/ViT-SO400M-16-SigLIP2-384").multilingual().also(&["google/siglip2-so400m-patch16-384"]),
+    siglip("siglip2-so400m-16-384", &SIGLIP2_SO400M_16_384, GeluTanh, APACHE_PRESUMED, "timm/ViT-SO400M-16-SigLIP2-384").multilingual().also(&["google/siglip2-so400m-patch16-384"]).recall(Some(56.0), None, None),
     siglip("siglip2-so400m-16-512", &SIGLIP2_SO400M_16_512, GeluTanh, APACHE_PRESUMED, "timm/ViT-SO400M-16-SigLIP2-512").multilingual().also(&["google/siglip2-so400m-patch16-512"]),
     siglip("siglip2-gopt-16-256", &SIGLIP2_GOPT_16_256, GeluTanh, APACHE_PRESUMED, "timm/ViT-gopt-16-SigLIP2-256").multilingual().also(&["google/siglip2-giant-opt-patch16-256"]),
     siglip("siglip2-gopt-16-384", &SIGLIP2_GOPT_16_384, GeluTanh, APACHE_PRESUMED, "timm/ViT-gopt-16-SigLIP2-384").multilingual().also(&["google/siglip2-giant-opt-patch16-384"]),
+    multi("xlm-roberta-base-vit-b-32", &XLM_R_BASE_B_32, OpenAi, MIT_PRESUMED, "laion/CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k").unique_in("open_clip").recall(Some(37.8), Some(64.5), Some(42.6)),
+    multi("xlm-roberta-large-vit-h-14", &XLM_R_LARGE_H_14, OpenAi, MIT_PRESUMED, "laion/CLIP-ViT-H-14-frozen-xlm-roberta-large-laion5B-s13B-b90k").unique_in("open_clip").recall(Some(49.2), Some(77.4), Some(50.2)),
+    multi("nllb-clip-base", &NLLB_BASE_B_32, OpenAi, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-clip-base-oc").unique_in("open_clip").recall(Some(26.5), Some(47.4), None),
+    multi("nllb-clip-large", &NLLB_LARGE_H_14, OpenAi, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-clip-large-oc").unique_in("open_clip").recall(Some(36.2), Some(60.9), None),
+    multi("nllb-clip-base-siglip", &NLLB_BASE_SIGLIP, Squash, NON_COMMERCIAL, "visheratin/nllb-clip-base-siglip").recall(Some(43.2), Some(69.2), None),
+    multi("nllb-clip-large-siglip", &NLLB_LARGE_SIGLIP, Squash, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-clip-large-siglip"),
+    multi("nllb-siglip-mrl-base", &NLLB_BASE_SIGLIP, Squash, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-siglip-mrl-base").recall(None, None, Some(55.4)),
+    multi("nllb-siglip-mrl-large", &NLLB_LARGE_SIGLIP, Squash, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-siglip-mrl-large"),
+    meta("metaclip2-s-16", &META_S_16, "facebook/metaclip-2-worldwide-s16"),
+    meta("metaclip2-s-16-384", &META_S_16_384, "facebook/metaclip-2-worldwide-s16-384"),
+    meta("metaclip2-m-16", &META_M_16, "facebook/metaclip-2-worldwide-m16"),
+    meta("metaclip2-m-16-384", &META_M_16_384, "facebook/metaclip-2-worldwide-m16-384"),
+    meta("metaclip2-b-32", &META_B_32, "facebook/metaclip-2-worldwide-b32"),
+    meta("metaclip2-b-32-384", &META_B_32_384, "facebook/metaclip-2-worldwide-b32-384"),
+    meta("metaclip2-b-16", &META_B_16, "facebook/metaclip-2-worldwide-b16"),
+    meta("metaclip2-b-16-384", &META_B_16_384, "facebook/metaclip-2-worldwide-b16-384"),
+    meta("metaclip2-l-14", &META_L_14, "facebook/metaclip-2-worldwide-l14"),
+    timm_meta("metaclip2-h-14", &META_H_14, QuickGelu, OpenAi, "timm/vit_huge_patch14_clip_224.metaclip2_worldwide").also(&["facebook/metaclip-2-worldwide-huge-quickgelu"]),
+    timm_meta("metaclip2-h-14-378", &META_H_14_378, Gelu, OpenAiSquash, "timm/vit_huge_patch14_clip_378.metaclip2_worldwide").also(&["facebook/metaclip-2-worldwide-huge-378"]),
+    // transformers' processor makes squares of photos for this size, open_clip crops: the weights in its layout have no name.
+    timm_meta("metaclip2-bigg-14", &META_BIG_G_14, Gelu, OpenAi, "timm/vit_gigantic_patch14_clip_224.metaclip2_worldwide"),
+    timm_meta("metaclip2-bigg-14-378", &META_BIG_G_14_378, Gelu, OpenAiSquash, "timm/vit_gigantic_patch14_clip_378.metaclip2_worldwide").also(&["facebook/metaclip-2-worldwide-giant-378"]),
+    meta("metaclip2-mt5-s-16", &META_MT5_S_16, "facebook/metaclip-2-mt5-worldwide-s16"),
+    meta("metaclip2-mt5-m-16", &META_MT5_M_16, "facebook/metaclip-2-mt5-worldwide-m16"),
+    meta("metaclip2-mt5-b-32", &META_MT5_B_32, "facebook/metaclip-2-mt5-worldwide-b32"),
 ];
 
 type Arch = &'static Architecture;
@@ -119,6 +155,22 @@ const fn siglip(name: Text, architecture: Arch, activation: Activation, license:
     row(name, architecture, activation, Squash, license, repository)
 }
 
+/// XLM-RoBERTa and NLLB in open_clip's form, with GELU in the image tower.
+const fn multi(name: Text, architecture: Arch, pre: Preprocess, license: License, repository: Text) -> Model {
+    Model { file: OPEN_CLIP_BIN, ..row(name, architecture, Gelu, pre, license, repository) }.multilingual()
+}
+
+/// MetaCLIP 2 in transformers' form, with GELU. Activation and preprocessing are those of the configuration files.
+const fn meta(name: Text, architecture: Arch, repository: Text) -> Model {
+    let model = row(name, architecture, Gelu, OpenAiSquash, NON_COMMERCIAL_PRESUMED, repository);
+    Model { file: TRANSFORMERS, ..model }.multilingual().unique_in("huggingface")
+}
+
+/// MetaCLIP 2 in open_clip's form.
+const fn timm_meta(name: Text, architecture: Arch, activation: Activation, pre: Preprocess, repository: Text) -> Model {
+    row(name, architecture, activation, pre, NON_COMMERCIAL_PRESUMED, repository).multilingual().unique_in("open_clip")
+}
+
 const fn row(
     name: Text,
     architecture: Arch,
@@ -132,6 +184,7 @@ const fn row(
         aliases: &[],
         license,
         languages: Languages::English,
+        recall: Recall { coco: None, flickr: None, crossmodal: None },
         repository,
         other_repositories: &[],
         file: OPEN_CLIP,
@@ -152,6 +205,11 @@ impl Model {
     /// Notes that texts of many languages were in its training.
     const fn multilingual(self) -> Self {
         Model { languages: Languages::Multilingual, ..self }
+    }
+
+    /// Adds published figures: see [`Recall`].
+    const fn recall(self, coco: Option<f32>, flickr: Option<f32>, crossmodal: Option<f32>) -> Self {
+        Model { recall: Recall { coco, flickr, crossmodal }, ..self }
     }
 
     /// Notes that no other model has the same shapes in a checkpoint layout.
