@@ -16,6 +16,7 @@ use std::sync::Mutex;
 
 use clippie_rs::catalog;
 use clippie_rs::{Clip, Isa, Options};
+use clippie_testkit::checkpoint::model::Architecture;
 use clippie_testkit::checkpoint::{Layout, Model, golden};
 use parity::check;
 
@@ -82,6 +83,13 @@ fn tiny_mobileclips_in_every_layout_on_every_instruction_set() {
 #[test]
 fn tiny_siglips_in_every_layout_on_every_instruction_set() {
     assert!(check_tiny(golden::siglip_cases()) >= 8);
+}
+
+/// Small models with text towers of XLM-RoBERTa, NLLB and MetaCLIP 2, in every layout that holds them, on every instruction
+/// set.
+#[test]
+fn tiny_multilingual_models_in_every_layout_on_every_instruction_set() {
+    assert!(check_tiny(golden::multilingual_cases()) >= 14);
 }
 
 /// The probability is the sigmoid of the logit, with the trained scale and bias; other models have none.
@@ -185,9 +193,11 @@ const SIGLIP_B_16: Cases = &[("siglip-b-16-224", Pull(OpenClip)), ("siglip-b-16-
 const SIGLIP_SO400M_14: Cases =
     &[("siglip-so400m-14-224", Pull(OpenClip)), ("siglip-so400m-14-224", File(HuggingFace))];
 const SIGLIP2_B_32: Cases = &[("siglip2-b-32-256", Pull(OpenClip)), ("siglip2-b-32-256", File(HuggingFace))];
+const XLM_ROBERTA_BASE: Cases =
+    &[("xlm-roberta-base-vit-b-32", Pull(OpenClipBin)), ("xlm-roberta-base-vit-b-32", File(OpenClip))];
 const MOBILECLIP2_B: Cases = &[("mobileclip2-b", Pull(OpenClip)), ("mobileclip2-b", File(Apple))];
 
-const ALL: [Cases; 17] = [
+const ALL: [Cases; 18] = [
     VIT_B_32,
     VIT_B_16,
     VIT_L_14,
@@ -205,12 +215,17 @@ const ALL: [Cases; 17] = [
     SIGLIP_B_16,
     SIGLIP_SO400M_14,
     SIGLIP2_B_32,
+    XLM_ROBERTA_BASE,
 ];
 
 #[test]
 fn every_known_name_is_pulled() {
-    // Of SigLIP, the others have the same parts in other sizes; unit tests map their listings.
-    let whole = |name: &str| !name.starts_with("siglip") || golden::WHOLE_SIGLIPS.contains(&name);
+    // Of SigLIP and of multilingual models, the others have the same parts in other sizes; unit tests map their listings.
+    let whole = |name: &str| match Model::named(name).unwrap().architecture {
+        Architecture::Siglip(_) => golden::WHOLE_SIGLIPS.contains(&name),
+        Architecture::Multilingual(_) => golden::WHOLE_MULTILINGUAL.contains(&name),
+        _ => true,
+    };
     for model in catalog::models().iter().filter(|model| whole(model.name)) {
         let cases = ALL.iter().copied().flatten().filter(|(name, way)| *name == model.name && matches!(way, Pull(_)));
         assert_eq!(cases.count(), 1, "{}", model.name);
@@ -221,6 +236,7 @@ fn every_known_name_is_pulled() {
 fn golden_of(model: &Model, layout: Layout) -> String {
     match model.vit() {
         None if model.siglip().is_some() => golden::siglip_golden(model, layout),
+        None if model.multilingual().is_some() => model.name.clone(),
         None => golden::mobileclip_golden(model, layout),
         // The same size with the same activation.
         Some(size) => {
@@ -246,7 +262,12 @@ fn full_size(cases: Cases) {
         let clip = Clip::open(&path).unwrap();
         let preprocess = &clip.weights().header().meta.preprocess;
         let expected = serde_json::json!({
-            "image_size": model.image_size(), "resize": if model.siglip().is_some() { "squash" } else { "shortest" },
+            "image_size": model.image_size(),
+            "resize": match (model.siglip(), model.multilingual()) {
+                (Some(_), _) => "squash",
+                (_, Some(size)) => size.resize,
+                _ => "shortest",
+            },
             // transformers resizes for SigLIP 2 with another filter.
             "interpolation": match (model.siglip(), layout) {
                 (Some(size), HuggingFace) if size.has_gemma() => "bilinear",
@@ -327,6 +348,11 @@ fn mobileclip2_s0() {
 #[test]
 fn mobileclip2_s2() {
     full_size(MOBILECLIP2_S2);
+}
+
+#[test]
+fn xlm_roberta_base() {
+    full_size(XLM_ROBERTA_BASE);
 }
 
 #[test]

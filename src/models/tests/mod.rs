@@ -2,6 +2,7 @@
 
 mod description;
 mod mobileclip;
+mod multilingual;
 mod siglip;
 
 pub(crate) use clippie_testkit::checkpoint;
@@ -55,7 +56,7 @@ fn text_tower(weights: &WeightsFile, config: &ModelConfig) -> TextTower {
 fn text_transformer(weights: &WeightsFile, config: &ModelConfig) -> Box<TextTransformer> {
     match text_tower(weights, config).kind {
         TextKind::Transformer(text) => text,
-        TextKind::Hybrid(_) => panic!("not a transformer"),
+        TextKind::Hybrid(_) | TextKind::XlmRoberta(_) => panic!("not a transformer"),
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::error::Error;
 use super::mobileclip::{self, MobileClipSize, TextTower};
+use super::multilingual::{self, MultilingualSize};
 use super::siglip::{self, SiglipSize};
 use super::tensor::{Kind, Tensor};
 use super::{trunk, vit};
@@ -38,6 +39,8 @@ pub enum Architecture {
     MobileClip(MobileClipSize),
     /// SigLIP and SigLIP 2: an image tower of timm that pools by attention, a text tower without mask.
     Siglip(SiglipSize),
+    /// XLM-RoBERTa, NLLB and MetaCLIP 2: an image tower of open_clip or timm, a multilingual text tower.
+    Multilingual(MultilingualSize),
 }
 
 /// Sizes of a vision transformer with a text transformer.
@@ -121,7 +124,7 @@ impl Model {
     pub fn vit(&self) -> Option<&VitSize> {
         match &self.architecture {
             Architecture::Vit(size) => Some(size),
-            Architecture::MobileClip(_) | Architecture::Siglip(_) => None,
+            Architecture::MobileClip(_) | Architecture::Siglip(_) | Architecture::Multilingual(_) => None,
         }
     }
 
@@ -129,7 +132,7 @@ impl Model {
     pub fn mobileclip(&self) -> Option<&MobileClipSize> {
         match &self.architecture {
             Architecture::MobileClip(size) => Some(size),
-            Architecture::Vit(_) | Architecture::Siglip(_) => None,
+            Architecture::Vit(_) | Architecture::Siglip(_) | Architecture::Multilingual(_) => None,
         }
     }
 
@@ -137,7 +140,15 @@ impl Model {
     pub fn siglip(&self) -> Option<&SiglipSize> {
         match &self.architecture {
             Architecture::Siglip(size) => Some(size),
-            Architecture::Vit(_) | Architecture::MobileClip(_) => None,
+            Architecture::Vit(_) | Architecture::MobileClip(_) | Architecture::Multilingual(_) => None,
+        }
+    }
+
+    /// The sizes, if the model has a multilingual text tower of XLM-RoBERTa, NLLB or MetaCLIP 2.
+    pub fn multilingual(&self) -> Option<&MultilingualSize> {
+        match &self.architecture {
+            Architecture::Multilingual(size) => Some(size),
+            Architecture::Vit(_) | Architecture::MobileClip(_) | Architecture::Siglip(_) => None,
         }
     }
 
@@ -147,6 +158,7 @@ impl Model {
             Architecture::Vit(size) => size.embed_dim,
             Architecture::MobileClip(size) => size.embed_dim,
             Architecture::Siglip(size) => size.image.width,
+            Architecture::Multilingual(size) => size.embed_dim(),
         }
     }
 
@@ -156,6 +168,7 @@ impl Model {
             Architecture::Vit(size) => size.image_size,
             Architecture::MobileClip(size) => size.image_size,
             Architecture::Siglip(size) => size.image_size,
+            Architecture::Multilingual(size) => size.image_size(),
         }
     }
 
@@ -165,6 +178,7 @@ impl Model {
             Architecture::Vit(size) => size.context_length,
             Architecture::MobileClip(size) => size.context_length,
             Architecture::Siglip(size) => size.context_length,
+            Architecture::Multilingual(size) => size.context_length(),
         }
     }
 
@@ -174,6 +188,7 @@ impl Model {
             Architecture::Vit(size) => size.vocab_size,
             Architecture::MobileClip(size) => size.vocab_size,
             Architecture::Siglip(size) => size.vocab_size,
+            Architecture::Multilingual(size) => size.vocab_size(),
         }
     }
 
@@ -183,6 +198,7 @@ impl Model {
             Architecture::Vit(size) => size.causal,
             Architecture::MobileClip(size) => matches!(size.text, TextTower::Transformer { causal: true, .. }),
             Architecture::Siglip(_) => false,
+            Architecture::Multilingual(size) => size.is_worldwide(),
         }
     }
 
@@ -200,6 +216,7 @@ impl Model {
             Architecture::Vit(size) => vit::tensors(size),
             Architecture::MobileClip(size) => trunk::tensors(size),
             Architecture::Siglip(size) => siglip::tensors(size),
+            Architecture::Multilingual(size) => multilingual::tensors(size),
         }
     }
 
@@ -218,7 +235,8 @@ pub fn known_names() -> Vec<String> {
 /// Every model that has a name.
 pub fn all() -> Vec<Model> {
     let full = published().into_iter().chain(mobileclip::published()).chain(siglip::published());
-    full.chain(tiny()).chain(mobileclip::tiny()).chain(siglip::tiny()).collect()
+    let full = full.chain(multilingual::published());
+    full.chain(tiny()).chain(mobileclip::tiny()).chain(siglip::tiny()).chain(multilingual::tiny()).collect()
 }
 
 /// The published models of OpenAI's architecture with vision transformers.
