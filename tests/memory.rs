@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use clippie_rs::weights::Tower;
 use clippie_rs::{ImageEncoder, Options, TextEncoder};
-use clippie_testkit::checkpoint::{Layout, Model, golden};
+use clippie_testkit::checkpoint::{Layout, Model, golden, multilingual};
 use ndarray::Array4;
 
 /// Kilobytes in `field` of a /proc file of this process.
@@ -122,4 +122,19 @@ fn a_file_of_600_megabytes() {
     }
     let after = private();
     assert!(after <= settled + 2 * MEGABYTE, "{settled} grew to {after}");
+    drop(image);
+
+    // Of a table of 250,002 tokens, opening reads no row, and a text its own: with what the system maps around them, and
+    // with the pages that are looked at once, a small part of the file.
+    let model = multilingual::tall();
+    let path = converted::weights(&model, Layout::OpenClip, 3, folder.path()).canonicalize().unwrap();
+    let size = std::fs::metadata(&path).unwrap().len();
+    assert!(size > 64 * MEGABYTE, "{size}");
+    let before = private();
+    let text = TextEncoder::open(&path).unwrap();
+    assert!(resident(&path) <= 256 * 1024, "{} bytes are resident after opening", resident(&path));
+    text.encode_ids([[0, 35_378, 8_999, 581, 250_001, 10, 71_234, 200_000, 5, 2]]).unwrap();
+    println!("resident after a text of ten tokens: {} of {size}; {} private", resident(&path), private() - before);
+    assert!(resident(&path) < size / 10, "{} of {size}", resident(&path));
+    assert!(private() < before + 40 * MEGABYTE);
 }

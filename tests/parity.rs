@@ -16,6 +16,7 @@ use std::sync::Mutex;
 
 use clippie_rs::catalog;
 use clippie_rs::{Clip, Isa, Options};
+use clippie_testkit::checkpoint::model::Architecture;
 use clippie_testkit::checkpoint::{Layout, Model, golden};
 use parity::check;
 
@@ -88,6 +89,13 @@ fn tiny_siglips_in_every_layout_on_every_instruction_set() {
 #[test]
 fn tiny_resnets_in_every_layout_on_every_instruction_set() {
     assert!(check_tiny(golden::resnet_cases()) >= 6);
+}
+
+/// Small models with text towers of XLM-RoBERTa, NLLB and MetaCLIP 2, in every layout that holds them, on every instruction
+/// set.
+#[test]
+fn tiny_multilingual_models_in_every_layout_on_every_instruction_set() {
+    assert!(check_tiny(golden::multilingual_cases()) >= 14);
 }
 
 /// The probability is the sigmoid of the logit, with the trained scale and bias; other models have none.
@@ -205,9 +213,11 @@ const RN101: Cases = &[("rn101-openai", Pull(OpenClip)), ("rn101-yfcc15m", Pull(
 /// 40 channels in the stem, no multiple of sixteen.
 const RN50_X4: Cases = &[("rn50x4-openai", Pull(OpenClip)), ("rn50x4-openai", File(OpenAi))];
 const RN50_X16: Cases = &[("rn50x16-openai", Pull(OpenClip))];
+const XLM_ROBERTA_BASE: Cases =
+    &[("xlm-roberta-base-vit-b-32", Pull(OpenClipBin)), ("xlm-roberta-base-vit-b-32", File(OpenClip))];
 const MOBILECLIP2_B: Cases = &[("mobileclip2-b", Pull(OpenClip)), ("mobileclip2-b", File(Apple))];
 
-const ALL: [Cases; 23] = [
+const ALL: [Cases; 24] = [
     VIT_B_32,
     VIT_B_16,
     VIT_L_14,
@@ -231,6 +241,7 @@ const ALL: [Cases; 23] = [
     RN101,
     RN50_X4,
     RN50_X16,
+    XLM_ROBERTA_BASE,
 ];
 
 /// Image towers that are too large for these tests. Small models have their heads (`tiny-huge`, `tiny-giant`,
@@ -243,9 +254,12 @@ fn every_known_name_is_pulled() {
         let cases = ALL.iter().copied().flatten().filter(|(case, way)| *case == name && matches!(way, Pull(_)));
         cases.count()
     };
-    // Of SigLIP, the others have the same parts in other sizes; unit tests map their listings.
-    let whole = |name: &str| !name.starts_with("siglip") || golden::WHOLE_SIGLIPS.contains(&name);
-    let whole = |name: &str| whole(name) && !TOO_LARGE.iter().any(|start| name.starts_with(start));
+    // Of SigLIP and of multilingual models, the others have the same parts in other sizes; unit tests map their listings.
+    let whole = |name: &str| match Model::named(name).unwrap().architecture {
+        Architecture::Siglip(_) => golden::WHOLE_SIGLIPS.contains(&name),
+        Architecture::Multilingual(_) => golden::WHOLE_MULTILINGUAL.contains(&name),
+        _ => !TOO_LARGE.iter().any(|start| name.starts_with(start)),
+    };
     for model in catalog::models().iter().filter(|model| whole(model.name)) {
         // Names of the same model, trained with other data, stand for each other.
         let same =
@@ -260,6 +274,7 @@ fn golden_of(model: &Model, layout: Layout) -> String {
     match model.vit() {
         None if model.siglip().is_some() => golden::siglip_golden(model, layout),
         None if model.resnet().is_some() => golden::resnet_golden(model),
+        None if model.multilingual().is_some() => model.name.clone(),
         None => golden::mobileclip_golden(model, layout),
         // The same size with the same activation.
         Some(size) => {
@@ -285,7 +300,12 @@ fn full_size(cases: Cases) {
         let clip = Clip::open(&path).unwrap();
         let preprocess = &clip.weights().header().meta.preprocess;
         let expected = serde_json::json!({
-            "image_size": model.image_size(), "resize": if model.siglip().is_some() { "squash" } else { "shortest" },
+            "image_size": model.image_size(),
+            "resize": match (model.siglip(), model.multilingual()) {
+                (Some(_), _) => "squash",
+                (_, Some(size)) => size.resize,
+                _ => "shortest",
+            },
             // transformers resizes for SigLIP 2 with another filter.
             "interpolation": match (model.siglip(), layout) {
                 (Some(size), HuggingFace) if size.has_gemma() => "bilinear",
@@ -376,6 +396,11 @@ fn mobileclip2_s0() {
 #[test]
 fn mobileclip2_s2() {
     full_size(MOBILECLIP2_S2);
+}
+
+#[test]
+fn xlm_roberta_base() {
+    full_size(XLM_ROBERTA_BASE);
 }
 
 #[test]

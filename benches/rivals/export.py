@@ -11,15 +11,17 @@ import logging
 import sys
 import warnings
 from pathlib import Path
+from unittest import mock
 
 import open_clip
 import timm.utils
 import torch
+from open_clip import hf_model
 from open_clip.tokenizer import SimpleTokenizer
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from transformers import CLIPTokenizer
+from transformers import CLIPTokenizer, XLMRobertaConfig
 
 from models import CASES, IMAGE, SEED, Case, Files, inputs, tokenizer_json
 
@@ -62,12 +64,21 @@ def fill(model: nn.Module) -> None:
             value.copy_((0.5 if isinstance(owner, nn.Embedding) else 0.1) * normal)
 
 
+def create(name: str) -> nn.Module:
+    """Create a model without the network: open_clip asks for the configuration of XLM-RoBERTa's repository."""
+    config = XLMRobertaConfig(
+        vocab_size=250_002, max_position_embeddings=514, type_vocab_size=1, layer_norm_eps=1e-5
+    )
+    with mock.patch.object(hf_model.AutoConfig, "from_pretrained", return_value=config):
+        return open_clip.create_model(name, pretrained_hf=False)
+
+
 def checkpoint(files: Files) -> None:
     """Write the model as a published checkpoint, with its configuration."""
     if files.checkpoint.exists():
         return
     name = files.case.open_clip
-    model = open_clip.create_model(name)
+    model = create(name)
     fill(model)
     config = {"model_cfg": open_clip.get_model_config(name)}
     if files.case.model.startswith("mobileclip"):
@@ -114,7 +125,7 @@ def inference_form(model: nn.Module) -> nn.Module:
 
 def published(files: Files) -> nn.Module:
     """Load the checkpoint's model in training form."""
-    model = open_clip.create_model(files.case.open_clip).eval().requires_grad_(False)
+    model = create(files.case.open_clip).eval().requires_grad_(False)
     model.load_state_dict(load_file(files.checkpoint), strict=True)
     return model
 
@@ -168,9 +179,12 @@ def prepare(files: Files, batches: list[int]) -> None:
     for batch in batches:
         x = torch.from_numpy(inputs(case, batch))
         onnx(files.onnx(batch), module, x)
-        if case.causal:
+        if case.cuts:
             tokens = torch.export.Dim("tokens", min=2, max=x.shape[1])
-            onnx(files.cut(batch), CutText(module.model), x[:, : case.size], {"ids": {1: tokens}})
+            # A tower of transformers takes any number of tokens.
+            own = isinstance(module, hf_model.HFTextEncoder)
+            cut, name = (module, "x") if own else (CutText(module.model), "ids")
+            onnx(files.cut(batch), cut, x[:, : case.size], {name: {1: tokens}})
 
 
 def tokenizer(path: Path) -> None:

@@ -64,7 +64,7 @@ def measure(files: Files, threads: int, batch: int, workers: dict[str, Worker], 
     row = so_far.row
     ready = {}
     for engine, worker in workers.items():
-        if engine == CUT and not files.case.causal:
+        if engine == CUT and not files.case.cuts:
             continue
         try:
             load(row, engine, worker, files, plan)

@@ -22,9 +22,14 @@ class Case:
     model: str
     open_clip: str
     tower: str
-    # Image size in pixels, or number of tokens including start and end; the rest of the context is zero.
+    # Image size in pixels, or number of tokens including start and end; the rest of the context is padding.
     size: int
-    causal: bool = False
+    # Whether padding cannot change the embedding: a causal tower, or one that masks padding.
+    cuts: bool = False
+    # Start and end of a text, and padding.
+    start: int = START
+    end: int = END
+    pad: int = 0
 
     @property
     def feature_maps(self) -> bool:
@@ -40,21 +45,33 @@ CASES = [
     Case("rn50", "RN50", "rn50-openai", "RN50-quickgelu", IMAGE, 224),
     Case("mobileclip-b", "MobileCLIP-B", "mobileclip-b", "MobileCLIP-B", IMAGE, 224),
     Case("text-77", "text, 77 tokens, non-causal", "mobileclip2-s0", "MobileCLIP2-S0", TEXT, 77),
-    Case("text-10", "text, causal, ten tokens", "vit-b-32-openai", "ViT-B-32-quickgelu", TEXT, 10, causal=True),
+    Case("text-10", "text, causal, ten tokens", "vit-b-32-openai", "ViT-B-32-quickgelu", TEXT, 10, cuts=True),
+    Case(
+        "xlm-r-10",
+        "text, XLM-R base, ten tokens",
+        "xlm-roberta-base-vit-b-32",
+        "xlm-roberta-base-ViT-B-32",
+        TEXT,
+        10,
+        cuts=True,
+        start=0,
+        end=2,
+        pad=1,
+    ),
 ]
 
 
 def inputs(case: Case, batch: int) -> np.ndarray:
-    """Return pixels, float32 `[batch, 3, S, S]`, or ids, int64 `[batch, 77]` padded with zeros."""
+    """Return pixels, float32 `[batch, 3, S, S]`, or ids, int64 `[batch, 77]`, padded."""
     rng = np.random.default_rng(SEED)
     if case.tower == IMAGE:
         # Coloured squares with noise, so that items differ.
         squares = rng.random((batch, 3, 8, 8), dtype=np.float32)
         noise = rng.random((batch, 3, case.size, case.size), dtype=np.float32)
         return 0.8 * np.kron(squares, np.ones((case.size // 8,) * 2, np.float32)) + 0.2 * noise
-    ids = np.zeros((batch, CONTEXT), dtype=np.int64)
+    ids = np.full((batch, CONTEXT), case.pad, dtype=np.int64)
     for row in ids:
-        row[: case.size] = [START, *rng.integers(256, START, case.size - 2), END]
+        row[: case.size] = [case.start, *rng.integers(256, START, case.size - 2), case.end]
     return ids
 
 
@@ -92,7 +109,7 @@ class Files:
         return self.folder / f"{self.case.tower}-{batch}.onnx"
 
     def cut(self, batch: int) -> Path:
-        """The causal text tower with a dynamic number of tokens."""
+        """The text tower with a dynamic number of tokens."""
         return self.folder / f"{self.case.tower}-{batch}-cut.onnx"
 
     def inputs(self, batch: int) -> Path:
@@ -105,5 +122,5 @@ class Files:
 
     def exported(self, batches: list[int]) -> list[Path]:
         """All files that export.py writes for a case."""
-        each = [self.inputs, self.expected, self.onnx] + ([self.cut] if self.case.causal else [])
+        each = [self.inputs, self.expected, self.onnx] + ([self.cut] if self.case.cuts else [])
         return [self.checkpoint, self.module, *(file(batch) for file in each for batch in batches)]

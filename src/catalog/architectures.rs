@@ -54,7 +54,7 @@ impl Architecture {
         (self.text)()
     }
 
-    const fn new(
+    pub(super) const fn new(
         image: fn() -> ImageConfig,
         text: &Text,
         embed_dim: usize,
@@ -137,7 +137,7 @@ pub(super) const MCI_4: Architecture =
     Architecture::of_trunk(&FASTVIT_MCI4, &BIDIRECTIONAL_768, 768, 321_784_832, 27.758);
 pub(super) const MCI_L: Architecture =
     Architecture::of_trunk(&VIT_LARGE_CLIP, &BIDIRECTIONAL_768, 768, 303_966_976, 81.013);
-pub(super) const B_32_256: Architecture =
+pub(super) const VIT_B_32_256: Architecture =
     Architecture::new(|| vit(256, 32, 768, 12), &CAUSAL_512, 512, 87_860_736, 5.750);
 pub(super) const B_16_PLUS_240: Architecture =
     Architecture::new(|| vit(240, 16, 896, 12), &CAUSAL_640, 640, 117_213_824, 27.381);
@@ -228,6 +228,7 @@ fn text(width: usize, layers: usize, causal: bool) -> TextConfig {
         vocab_size: VOCAB_SIZE,
         causal,
         pad_id: 0,
+        mask_padding: false,
         blocks: blocks(width, layers),
         pooling: TextPooling::LargestId,
         projection: true,

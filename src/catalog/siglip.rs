@@ -11,11 +11,11 @@ use crate::models::config::{
 
 /// Sizes of a stack of blocks.
 #[derive(Clone, Copy)]
-struct Size {
-    width: usize,
-    layers: usize,
-    heads: usize,
-    mlp_width: usize,
+pub(super) struct Size {
+    pub(super) width: usize,
+    pub(super) layers: usize,
+    pub(super) heads: usize,
+    pub(super) mlp_width: usize,
 }
 
 const B: Size = Size { width: 768, layers: 12, heads: 12, mlp_width: 3072 };
@@ -31,7 +31,7 @@ const GEMMA: usize = 256_000;
 /// Declares the trunk `vit_{name}_siglip_{image_size}` of timm, and the list of all.
 macro_rules! trunks {
     ($($constant:ident: $timm:literal, $size:ident, $patch:literal, $image_size:literal, $activation:ident;)*) => {
-        $(const $constant: Image = Image {
+        $(pub(super) const $constant: Image = Image {
             trunk: Trunk {
                 timm: $timm,
                 apple: None,
@@ -49,11 +49,18 @@ macro_rules! trunks {
 }
 
 /// An image tower and what it costs.
-struct Image {
+pub(super) struct Image {
     trunk: Trunk,
     parameters: u64,
     gmac: f64,
     width: usize,
+}
+
+impl Image {
+    /// A model of this image tower and a text tower.
+    pub(super) const fn with_text(&'static self, text: &Text) -> Architecture {
+        Architecture::of_trunk(&self.trunk, text, self.width, self.parameters, self.gmac)
+    }
 }
 
 // The original computes every GELU by tanh; timm does in some.
@@ -145,6 +152,7 @@ fn text(size: Size, vocab_size: usize, context_length: usize, projection: bool) 
         causal: false,
         // That of Gemma's vocabulary; T5's pads with its end of text.
         pad_id: if vocab_size == GEMMA { 0 } else { 1 },
+        mask_padding: false,
         blocks: blocks(size),
         pooling: TextPooling::LastPosition,
         projection,
@@ -152,7 +160,7 @@ fn text(size: Size, vocab_size: usize, context_length: usize, projection: bool) 
 }
 
 /// Parameters of the blocks and the norm after them.
-const fn block_parameters(Size { width, layers, mlp_width, .. }: Size) -> u64 {
+pub(super) const fn block_parameters(Size { width, layers, mlp_width, .. }: Size) -> u64 {
     let block = 4 * width * width + 4 * width + mlp_parameters(width, mlp_width) + 4 * width;
     (layers * block + 2 * width) as u64
 }

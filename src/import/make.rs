@@ -45,8 +45,13 @@ pub(super) fn jobs<'a>(
             let reason = format!("its layer `{}` has more than the {MAX_ELEMENTS} numbers that are read", layer.path);
             return Err(Error::Unsupported { path: checkpoint.path().to_owned(), reason });
         }
-        if let (LayerKind::Table(..), Source::Rows(name), [table]) = (&layer.kind, source, tensors.as_mut_slice())
-            && fold::fits_halves(checkpoint, name)?
+        let (name, factor) = match source {
+            Source::Rows(name) => (Some(name), 1.0),
+            Source::ScaledRows { name, factor } => (Some(name), *factor),
+            _ => (None, 1.0),
+        };
+        if let (LayerKind::Table(..), Some(name), [table]) = (&layer.kind, name, tensors.as_mut_slice())
+            && fold::fits_halves(checkpoint, name, factor)?
         {
             // Lookup tables are read row by row, so the smaller type is no slower; it is used only if it is lossless.
             table.dtype = Dtype::F16;
@@ -80,12 +85,22 @@ impl Job<'_> {
                 fold::queries(checkpoint, queries, buffer)?;
                 Vec::new()
             }
-            (LayerKind::Rows(_), Source::BiasedPositions { position, bias }) => {
-                fold::biased_positions(checkpoint, position, bias, buffer)?;
+            (LayerKind::Rows(shape), Source::BiasedPositions { position, skip, bias }) => {
+                let rows = shape.first().copied().unwrap_or(0);
+                fold::biased_positions(checkpoint, position, *skip..skip.saturating_add(rows), bias, buffer)?;
+                Vec::new()
+            }
+            (LayerKind::Rows(shape), Source::Sinusoids { first }) => {
+                let &[rows, width] = shape.as_slice() else { return self.mismatch(checkpoint) };
+                fold::sinusoids(checkpoint, *first..first.saturating_add(rows), width, buffer)?;
                 Vec::new()
             }
             (LayerKind::Rows(_) | LayerKind::Table(..), Source::Rows(name)) => {
                 fold::rows(checkpoint, name, buffer)?;
+                Vec::new()
+            }
+            (LayerKind::Rows(_) | LayerKind::Table(..), Source::ScaledRows { name, factor }) => {
+                fold::scaled_rows(checkpoint, name, *factor, buffer)?;
                 Vec::new()
             }
             (LayerKind::Rows(_), Source::SplitRows { first, rows, rest }) => {
@@ -96,10 +111,7 @@ impl Job<'_> {
                 fold::image_positions(checkpoint, class, position, *class_has_position, buffer)?;
                 Vec::new()
             }
-            _ => {
-                let reason = format!("the recipe of this layout makes `{}` of something else", self.layer.path);
-                return Err(Error::Unsupported { path: checkpoint.path().to_owned(), reason });
-            }
+            _ => return self.mismatch(checkpoint),
         };
         match self.tensors.as_slice() {
             [weight] => sink(weight, buffer),
@@ -109,5 +121,9 @@ impl Job<'_> {
             }
             _ => Ok(()),
         }
+    }
+    fn mismatch(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
+        let reason = format!("the recipe of this layout makes `{}` of something else", self.layer.path);
+        Err(Error::Unsupported { path: checkpoint.path().to_owned(), reason })
     }
 }

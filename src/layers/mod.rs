@@ -23,7 +23,7 @@ pub(crate) use linear::Linear;
 pub(crate) use mean_query_pool::MeanQueryPool;
 pub(crate) use mlp::Mlp;
 pub(crate) use norm::LayerNorm;
-pub(crate) use pooling::{global_mean, halve};
+pub(crate) use pooling::{global_mean, halve, mean_of_rows};
 pub(crate) use squeeze_excite::SqueezeExcite;
 pub(crate) use strided_stem::StridedStem;
 

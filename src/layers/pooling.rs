@@ -1,4 +1,4 @@
-//! Pooling of feature maps.
+//! Pooling of feature maps and of tokens.
 
 use super::{Exec, Lines};
 use crate::kernels::pool;
@@ -19,4 +19,19 @@ pub(crate) fn global_mean(
 pub(crate) fn halve(exec: Exec<'_>, maps: &[f32], like: Lines, channels: usize, out: &mut [f32]) {
     let (images, sides) = like.sizes();
     pool::halve(exec.isa, exec.team, maps, images, sides, channels, out);
+}
+
+/// Computes the mean of `rows [tokens, W]` to `out [W]`, summed in f64 in the order of the tokens.
+pub(crate) fn mean_of_rows(rows: &[f32], out: &mut [f32]) {
+    let width = out.len();
+    let count = rows.len() as f64 / width as f64;
+    let mut sums = vec![0f64; width];
+    for row in rows.chunks_exact(width) {
+        for (sum, &x) in sums.iter_mut().zip(row) {
+            *sum += f64::from(x);
+        }
+    }
+    for (out, sum) in out.iter_mut().zip(&sums) {
+        *out = (sum / count) as f32;
+    }
 }

@@ -23,6 +23,7 @@ mod text_tower;
 mod token_embedding;
 mod transformer;
 mod vit;
+mod xlm_roberta;
 
 pub use error::Error;
 pub(crate) use image_tower::ImageTower;

@@ -20,6 +20,8 @@ pub enum Activation {
     GeluTanh,
     /// `x · sigmoid(1.702 · x)`, OpenAI's
     QuickGelu,
+    /// `max(x, 0)`
+    Relu,
 }
 
 impl From<Activation> for layers::Activation {
@@ -28,6 +30,7 @@ impl From<Activation> for layers::Activation {
             Activation::Gelu => layers::Activation::Gelu,
             Activation::GeluTanh => layers::Activation::GeluTanh,
             Activation::QuickGelu => layers::Activation::QuickGelu,
+            Activation::Relu => layers::Activation::Relu,
         }
     }
 }

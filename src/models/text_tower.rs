@@ -7,6 +7,7 @@ use super::hybrid::{TextHybrid, TextHybridConfig};
 use super::scope::Scope;
 use super::settings::{OpenSettings, Sizes};
 use super::text::{TextTransformer, TextTransformerConfig};
+use super::xlm_roberta::{XlmRoberta, XlmRobertaConfig};
 use crate::layers::Exec;
 use crate::tensor::{Arena, NoScratch};
 
@@ -15,6 +16,7 @@ pub(super) mod configs {
     pub use super::TextConfig;
     pub use crate::models::hybrid::config::TextHybridConfig;
     pub use crate::models::text::config::{TextPooling, TextTransformerConfig};
+    pub use crate::models::xlm_roberta::config::XlmRobertaConfig;
 }
 
 /// The architecture of a text tower.
@@ -26,6 +28,8 @@ pub enum TextConfig {
     Transformer(TextTransformerConfig),
     /// Such a transformer between two RepMixer blocks along the tokens (MobileCLIP-S0).
     Hybrid(TextHybridConfig),
+    /// Post-norm transformer over the tokens, pooled to their mean (XLM-RoBERTa).
+    XlmRoberta(XlmRobertaConfig),
 }
 
 /// Calls the same method on the configuration of any architecture.
@@ -34,6 +38,7 @@ macro_rules! each {
         match $config {
             TextConfig::Transformer($inner) => $call,
             TextConfig::Hybrid($inner) => $call,
+            TextConfig::XlmRoberta($inner) => $call,
         }
     };
 }
@@ -57,7 +62,7 @@ impl TextConfig {
     pub(super) fn fixed_embed_dim(&self) -> Option<usize> {
         match self {
             TextConfig::Transformer(text) if !text.projection => Some(text.blocks.width),
-            TextConfig::Transformer(_) | TextConfig::Hybrid(_) => None,
+            TextConfig::Transformer(_) | TextConfig::Hybrid(_) | TextConfig::XlmRoberta(_) => None,
         }
     }
 
@@ -81,6 +86,7 @@ pub(crate) struct TextTower {
 pub(super) enum TextKind {
     Transformer(Box<TextTransformer>),
     Hybrid(Box<TextHybrid>),
+    XlmRoberta(Box<XlmRoberta>),
 }
 
 impl TextTower {
@@ -91,6 +97,9 @@ impl TextTower {
                 TextKind::Transformer(Box::new(TextTransformer::load(scope, config, embed_dim)?))
             }
             TextConfig::Hybrid(config) => TextKind::Hybrid(Box::new(TextHybrid::load(scope, config, embed_dim)?)),
+            TextConfig::XlmRoberta(config) => {
+                TextKind::XlmRoberta(Box::new(XlmRoberta::load(scope, config, embed_dim)?))
+            }
         };
         Ok(TextTower { kind, context_length: config.context_length(), vocab_size: config.vocab_size() })
     }
@@ -103,10 +112,11 @@ impl TextTower {
         self.vocab_size
     }
 
-    /// Refuses texts that are empty or too long and ids beyond the vocabulary.
+    /// Refuses texts that are empty, too long or nothing but padding that the tower masks, and ids beyond the vocabulary.
     pub(crate) fn check(&self, ids: &[u32]) -> Result<(), Error> {
-        if ids.is_empty() || ids.len() > self.context_length {
-            return Err(Error::TextLength { len: ids.len(), context_length: self.context_length });
+        if ids.is_empty() || ids.len() > self.context_length || self.rows(ids) == 0 {
+            let len = if ids.len() > self.context_length { ids.len() } else { 0 };
+            return Err(Error::TextLength { len, context_length: self.context_length });
         }
         match ids.iter().find(|id| **id as usize >= self.vocab_size) {
             Some(&id) => Err(Error::Token { id, vocab_size: self.vocab_size }),
@@ -119,6 +129,7 @@ impl TextTower {
         match &self.kind {
             TextKind::Transformer(text) => text.rows(ids),
             TextKind::Hybrid(_) => self.context_length,
+            TextKind::XlmRoberta(text) => text.rows(ids),
         }
     }
 
@@ -133,6 +144,7 @@ impl TextTower {
         match &self.kind {
             TextKind::Transformer(text) => text.stages(exec, texts, arena, out, |_, _| {}),
             TextKind::Hybrid(text) => text.stages(exec, texts, arena, out, |_, _| {}),
+            TextKind::XlmRoberta(text) => text.stages(exec, texts, arena, out, |_, _| {}),
         }
     }
 }

@@ -28,9 +28,15 @@ impl TokenEmbedding {
         })
     }
 
+    /// The ids of a text without padding.
+    pub(super) fn tokens<'a>(&self, ids: &'a [u32]) -> impl Iterator<Item = u32> + use<'a> {
+        let pad_id = self.pad_id;
+        ids.iter().copied().filter(move |&id| id != pad_id)
+    }
+
     /// Writes the rows of a text to `out [tokens, D]`; rows after its last id get the padding id.
-    pub(super) fn write(&self, ids: &[u32], out: &mut [f32]) {
-        let ids = ids.iter().copied().chain(std::iter::repeat(self.pad_id));
+    pub(super) fn write(&self, ids: impl Iterator<Item = u32>, out: &mut [f32]) {
+        let ids = ids.chain(std::iter::repeat(self.pad_id));
         let rows = out.chunks_exact_mut(self.width).zip(ids).zip(self.position.chunks_exact(self.width));
         for ((row, id), position) in rows {
             self.token.read(id as usize, row);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clippie_rs::import::{self, ConvertOptions};
+use clippie_rs::models::config::Activation;
 use clippie_rs::preprocess::{Interpolation, ResizeMode};
 
 use clippie_testkit::checkpoint::{self, Layout, Model};
@@ -27,6 +28,16 @@ fn options(model: &Model, layout: Layout) -> ConvertOptions {
     {
         // The name of a published image tower would state its heads; without it, its GELU is defined with erf.
         return options.image_heads(size.image.heads);
+    }
+    if let Some(size) = model.multilingual()
+        && model.name.starts_with("tiny-")
+        && !size.is_worldwide()
+    {
+        // The configuration is left out, since it names a published text tower.
+        let resize = if size.resize == "squash" { ResizeMode::Squash } else { ResizeMode::Shortest };
+        options = options.activation(Activation::Gelu).mean(model.mean).std(model.std);
+        options = options.interpolation(Interpolation::Bicubic).resize(resize);
+        return options.image_heads(size.image_blocks().heads).text_heads(size.blocks().heads);
     }
     match (model.mobileclip(), layout) {
         // The configuration of Apple's files with open_clip's names has no preprocessing.

@@ -89,6 +89,8 @@ def kind(name: str, shape) -> tuple[tuple[float, float], bool]:
         return weight(shape[1]), False
     if name == "text.text_projection.bias":
         return BIAS, False
+    if re.match(r"text\.(proj\.|transformer\.(embeddings|encoder|pooler|embed_tokens|layers|layer_norm)\.)", name):
+        return multilingual_kind(name, shape), False
     if name.startswith("text."):
         if name == "text.text_projection":
             return weight(shape[0]), False
@@ -116,6 +118,19 @@ def kind(name: str, shape) -> tuple[tuple[float, float], bool]:
     if re.search(r"(in_proj_|out_proj\.|c_fc\.|c_proj\.)bias$", name):
         return BIAS, True
     raise ValueError(f"no kind of tensor is known for {name}")
+
+
+def multilingual_kind(name: str, shape) -> tuple[float, float]:
+    """Return the range of a tensor of XLM-RoBERTa's or NLLB's text tower."""
+    if name.endswith(".word_embeddings.weight"):
+        return EMBEDDING
+    if name.endswith(("position_embeddings.weight", "token_type_embeddings.weight")):
+        return POSITION
+    if re.search(r"(LayerNorm|layer_norm)\.(weight|bias)$", name):
+        return NORM_WEIGHT if name.endswith(".weight") else NORM_BIAS
+    if name.endswith(".bias"):
+        return BIAS
+    return weight_range(shape, ATTENTION_GAIN if re.search(r"\.(query|key|value|[qkv]_proj)\.", name) else 1.0)
 
 
 def weight_range(shape, gain: float) -> tuple[float, float]:

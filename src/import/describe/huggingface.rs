@@ -1,6 +1,7 @@
-//! Hugging Face's `config.json` of a `CLIPModel`, or of one of its towers.
+//! Hugging Face's `config.json` of a `CLIPModel` or of a `MetaClip2Model`, or of one of their towers.
 //!
-//! Defaults of absent fields are those of transformers 5.23 (`CLIPTextConfig`, `CLIPVisionConfig`).
+//! Defaults of absent fields are those of transformers 5.24 (`CLIPTextConfig`, `CLIPVisionConfig`), and the same for
+//! MetaCLIP 2 (`MetaClip2TextConfig`, `MetaClip2VisionConfig`).
 
 use std::path::Path;
 
@@ -9,6 +10,7 @@ use serde_json::Value;
 use super::facts::{Facts, Heads, Quantity, TowerFacts};
 use super::json::{Fields, has};
 use super::siglip;
+use super::tables::Table;
 use super::tables::huggingface as tables;
 use crate::import::error::{Error, printable};
 use crate::models::config::{Activation, TextPooling};
@@ -40,33 +42,58 @@ pub(super) fn facts(path: &Path, root: &Value) -> Result<Facts, Error> {
         Some("clip_text_model") => {
             let text = Fields::root(path, root, &tables::TEXT_ALONE)?;
             facts.claim(text.name("projection_dim"), Quantity::EmbedDim, text.usize("projection_dim")?);
-            text_tower(Some(&text), &mut facts)?;
+            text_tower(Some(&text), pooling, &mut facts)?;
+        }
+        Some("metaclip_2_text_model") => {
+            let text = Fields::root(path, root, &tables::META_TEXT_ALONE)?;
+            facts.claim(text.name("projection_dim"), Quantity::EmbedDim, text.usize("projection_dim")?);
+            text_tower(Some(&text), first_end, &mut facts)?;
+        }
+        Some("metaclip_2_vision_model") => {
+            let vision = Fields::root(path, root, &tables::META_VISION_ALONE)?;
+            facts.claim(vision.name("projection_dim"), Quantity::EmbedDim, vision.usize("projection_dim")?);
+            image_tower(Some(&vision), &mut facts)?;
+        }
+        Some("metaclip_2") => {
+            let root = Fields::root(path, root, &tables::META_MODEL)?;
+            model(&root, (&tables::META_TEXT, &tables::META_VISION), first_end, &mut facts)?;
         }
         Some("clip_vision_model") => {
             let vision = Fields::root(path, root, &tables::VISION_ALONE)?;
             facts.claim(vision.name("projection_dim"), Quantity::EmbedDim, vision.usize("projection_dim")?);
             image_tower(Some(&vision), &mut facts)?;
         }
-        _ => model(&Fields::root(path, root, &tables::MODEL)?, &mut facts)?,
+        _ => {
+            let root = Fields::root(path, root, &tables::MODEL)?;
+            model(&root, (&tables::TEXT, &tables::VISION), pooling, &mut facts)?;
+        }
     }
     Ok(facts)
 }
 
-fn model(root: &Fields<'_>, facts: &mut Facts) -> Result<(), Error> {
+/// Reads the pooled token from a text tower's configuration with a vocabulary of this size.
+type Pooling = fn(&Fields<'_>, usize) -> Result<Option<TextPooling>, Error>;
+
+fn model(
+    root: &Fields<'_>,
+    (texts, images): (&'static Table, &'static Table),
+    pooling: Pooling,
+    facts: &mut Facts,
+) -> Result<(), Error> {
     // Older files lack the field; its default of 512 would be no evidence.
     facts.claim(root.name("projection_dim"), Quantity::EmbedDim, root.usize("projection_dim")?);
 
     // The old form `*_config_dict` takes precedence as a whole, including defaults of absent fields.
-    let text = match root.object("text_config_dict", &tables::TEXT)? {
+    let text = match root.object("text_config_dict", texts)? {
         Some(text) => Some(text),
-        None => root.object("text_config", &tables::TEXT)?,
+        None => root.object("text_config", texts)?,
     };
-    let vision = match root.object("vision_config_dict", &tables::VISION)? {
+    let vision = match root.object("vision_config_dict", images)? {
         Some(vision) => Some(vision),
-        None => root.object("vision_config", &tables::VISION)?,
+        None => root.object("vision_config", images)?,
     };
     image_tower(vision.as_ref(), facts)?;
-    text_tower(text.as_ref(), facts)
+    text_tower(text.as_ref(), pooling, facts)
 }
 
 /// Reads the image tower's settings and claims. An absent configuration means transformers' defaults.
@@ -79,7 +106,7 @@ fn image_tower(vision: Option<&Fields<'_>>, facts: &mut Facts) -> Result<(), Err
 }
 
 /// Reads the text tower's settings and claims. An absent configuration means transformers' defaults.
-fn text_tower(text: Option<&Fields<'_>>, facts: &mut Facts) -> Result<(), Error> {
+fn text_tower(text: Option<&Fields<'_>>, pooling: Pooling, facts: &mut Facts) -> Result<(), Error> {
     tower(text, 8, &mut facts.text)?;
     if let Some(text) = text {
         text_sizes(text, facts)?;
@@ -144,5 +171,14 @@ fn pooling(text: &Fields<'_>, vocab_size: usize) -> Result<Option<TextPooling>, 
             };
             text.error("eos_token_id", &reason)
         }
+    }
+}
+
+/// The token that MetaCLIP 2 pools: the first with the id `eos_token_id`, which is transformers' own end of CLIP's
+/// vocabulary unless the file states another.
+fn first_end(text: &Fields<'_>, _vocab_size: usize) -> Result<Option<TextPooling>, Error> {
+    match text.usize("eos_token_id")?.map_or(Ok(END), u32::try_from) {
+        Ok(end) => Ok(Some(TextPooling::Id(end))),
+        Err(_) => text.error("eos_token_id", "is no token"),
     }
 }

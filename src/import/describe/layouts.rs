@@ -1,10 +1,10 @@
 //! The settings that each checkpoint layout implies. Every other source takes precedence.
 
-use super::facts::{Facts, Heads, PreprocessFacts, Quantity};
+use super::facts::{Facts, Heads, PreprocessFacts, Quantity, TowerFacts};
 use crate::catalog::{self, Trunk};
 use crate::import::recipes::siglip::GEMMA_ROWS;
 use crate::import::recipes::{Mapped, SourceLayout};
-use crate::models::config::{Activation, ImageConfig, ModelConfig, TextConfig};
+use crate::models::config::{Activation, ImageConfig, ModelConfig, TextConfig, TextPooling};
 use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
 
 /// What the layout of a checkpoint implies.
@@ -14,7 +14,7 @@ pub(super) fn facts(mapped: &Mapped) -> Facts {
         SourceLayout::OpenAi => heads(openai(), &mapped.draft),
         SourceLayout::Apple => apple(&mapped.draft),
         SourceLayout::OpenClip if mapped.timm => timm(&mapped.draft),
-        SourceLayout::OpenClip | SourceLayout::HuggingFace => heads(clip(), &mapped.draft),
+        SourceLayout::OpenClip | SourceLayout::HuggingFace => heads(clip(mapped), &mapped.draft),
     }
 }
 
@@ -34,7 +34,9 @@ pub(super) fn without_image() -> Facts {
 
 /// A model that is published in the layout, as an example for messages.
 pub(super) fn example(mapped: &Mapped) -> &'static str {
-    if mapped.sigmoid {
+    if mapped.has_own_text() {
+        "xlm-roberta-base-vit-b-32"
+    } else if mapped.sigmoid {
         "siglip2-b-16-224"
     } else if mapped.timm {
         "mobileclip2-s0"
@@ -88,11 +90,18 @@ fn timm(draft: &ModelConfig) -> Facts {
 }
 
 /// open_clip's own vision transformers and transformers' `CLIPModel`, all causal.
-fn clip() -> Facts {
+fn clip(mapped: &Mapped) -> Facts {
     let mut facts = Facts::new("the layout");
     facts.causal = Some(true);
+    // MetaCLIP 2's, whose end of text is not the largest id.
+    facts.pooling = mapped.end_of_pieces().map(TextPooling::Id);
+    let width = mapped.draft.image.as_ref().and_then(|image| image.sizes().width);
+    facts.image.heads = width.filter(|width| WIDE.contains(width)).map(|_| Heads::Count(16));
     facts
 }
+
+/// Widths of ViT-H, ViT-g and ViT-bigG, which have sixteen heads of 80, 88 and 104 channels.
+const WIDE: [usize; 3] = [1280, 1408, 1664];
 
 /// SigLIP's. The original and transformers compute GELU by tanh in both towers; timm and open_clip follow them in some
 /// towers only, by the sizes of the tower (timm) and by the generation of the model (open_clip), which shows in the
@@ -120,6 +129,10 @@ fn siglip(mapped: &Mapped) -> Facts {
         // An image tower alone does not show its generation.
         None => (!hugging_face).then_some(false),
     };
+    if mapped.has_own_text() {
+        // A text tower of another family: NLLB's.
+        facts.text = TowerFacts { norm_eps: Some(1e-5), ..TowerFacts::default() };
+    }
     facts.preprocess = PreprocessFacts {
         mean: Some([0.5; 3]),
         std: Some([0.5; 3]),

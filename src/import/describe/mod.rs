@@ -22,6 +22,7 @@ mod sidecars;
 mod siglip;
 mod tables;
 mod tokenizer;
+mod transformers;
 mod vocabulary;
 mod words;
 
@@ -88,18 +89,17 @@ pub(super) fn describe(
     let model_name = model_name.or_else(|| named::recognise(mapped.layout, draft).map(str::to_owned));
     let preprocess = resolved.preprocess;
     let clean = sources.first(|facts| facts.clean);
-    let (tokenizer, pieces) = match (mapped.sigmoid, options.without_tokenizer) {
-        (false, _) => {
+    let rows = config.text.as_ref().map_or(0, TextConfig::vocab_size);
+    let (tokenizer, pieces) = match Family::of(mapped) {
+        None => {
             vocabulary::warn(path, &config);
             (Some(TokenizerConfig::clip().with_clean(clean.unwrap_or(Clean::Lower))), None)
         }
-        (true, true) => (None, None),
-        (true, false) => {
+        Some(_) if options.without_tokenizer => (None, None),
+        Some(family) => {
             let named = options.config.as_deref();
-            match pieces::read(mapped, path, clean, named, &sidecars::folders(named, folder))? {
-                Some(stored) => (Some(stored.config), Some(stored.words)),
-                None => (None, None),
-            }
+            let stored = pieces::read(family, rows, path, clean, named, &sidecars::folders(named, folder))?;
+            (Some(stored.config), Some(stored.words))
         }
     };
     match config.validate() {
@@ -116,11 +116,11 @@ fn sources(mapped: &Mapped, folder: Option<&Path>, options: &ConvertOptions) -> 
         all.push(named::facts(name)?);
     }
     // Texts are read with the vocabulary only by a text tower that has its rows.
-    let texts = match mapped.draft.text.as_ref().map(TextConfig::vocab_size) {
-        Some(rows) if mapped.sigmoid => Texts::Pieces(Family::of(mapped.layout, rows)),
-        Some(rows) if Tokenizer::clip().serves(rows) => Texts::Clip,
-        None if mapped.sigmoid => Texts::Absent,
-        Some(_) | None => Texts::Unknown,
+    let texts = match (Family::of(mapped), mapped.draft.text.as_ref().map(TextConfig::vocab_size)) {
+        (Some(family), _) => Texts::Pieces(family),
+        (None, Some(rows)) if Tokenizer::clip().serves(rows) => Texts::Clip,
+        (None, None) if mapped.sigmoid => Texts::Absent,
+        (None, _) => Texts::Unknown,
     };
     all.extend(sidecars::read(options.config.as_deref(), folder, mapped.layout, texts)?);
     all.push(layouts::facts(mapped));

@@ -10,11 +10,12 @@ use super::facts::{Facts, Heads, Quantity};
 use super::json::{Fields, has};
 use super::tables::Table;
 use super::tables::open_clip as tables;
+use super::transformers;
 use crate::catalog::Trunk;
 use crate::import::error::{Error, printable};
 use crate::models::config::{Activation, ImageConfig, ResnetConfig, TextPooling};
 use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
-use crate::tokenizer::{Clean, END};
+use crate::tokenizer::{Clean, END, Tokenizer};
 
 /// Whether `root` has this form.
 pub(super) fn recognise(root: &Value) -> bool {
@@ -64,7 +65,8 @@ fn model(model: &Fields<'_>, sigmoid: bool, facts: &mut Facts) -> Result<(), Err
     let Some(vision) = model.object("vision_cfg", table)? else {
         return model.error("vision_cfg", "is missing");
     };
-    let Some(text) = model.object("text_cfg", if sigmoid { &tables::TEXT_SIGLIP } else { &tables::TEXT })? else {
+    let kind = TextKind::of(model.get("text_cfg"), sigmoid);
+    let Some(text) = model.object("text_cfg", kind.table())? else {
         return model.error("text_cfg", "is missing");
     };
     facts.claim(vision.name("image_size"), Quantity::ImageSize, vision.side("image_size")?);
@@ -74,6 +76,9 @@ fn model(model: &Fields<'_>, sigmoid: bool, facts: &mut Facts) -> Result<(), Err
         facts.image.activation = Some(activation);
         vision_native(&vision, facts)?;
     }
+    if kind == TextKind::Transformers {
+        return transformers::text(&text, facts);
+    }
     facts.text.activation = Some(match tanh(&text, sigmoid)? {
         true if activation == Activation::QuickGelu => {
             return text.error("act_kwargs", "has no meaning with `quick_gelu`");
@@ -81,12 +86,60 @@ fn model(model: &Fields<'_>, sigmoid: bool, facts: &mut Facts) -> Result<(), Err
         true => Activation::GeluTanh,
         false => activation,
     });
-    self::text(&text, sigmoid, facts)
+    self::text(&text, kind, facts)
+}
+
+/// What a `text_cfg` describes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TextKind {
+    /// A tower of open_clip's own with CLIP's tokenizer.
+    Clip,
+    /// The same with another tokenizer: MetaCLIP 2.
+    Pieces,
+    /// SigLIP's.
+    Siglip,
+    /// A tower of transformers, whatever the image tower.
+    Transformers,
+}
+
+impl TextKind {
+    fn of(text: Option<&Value>, sigmoid: bool) -> TextKind {
+        let is_set = |field: &str| text.and_then(|text| text.get(field)).is_some_and(is_set);
+        let rows = text.and_then(|text| text.get("vocab_size")).filter(|rows| !rows.is_null());
+        let serves = |rows: &Value| {
+            rows.as_u64().and_then(|rows| usize::try_from(rows).ok()).is_some_and(|rows| Tokenizer::clip().serves(rows))
+        };
+        if is_set("hf_model_name") {
+            TextKind::Transformers
+        } else if sigmoid {
+            TextKind::Siglip
+        } else if is_set("hf_tokenizer_name") && !rows.is_none_or(serves) {
+            TextKind::Pieces
+        } else {
+            TextKind::Clip
+        }
+    }
+
+    fn table(self) -> &'static Table {
+        match self {
+            TextKind::Clip => &tables::TEXT,
+            TextKind::Pieces => &tables::TEXT_PIECES,
+            TextKind::Siglip => &tables::TEXT_SIGLIP,
+            TextKind::Transformers => &tables::TEXT_TRANSFORMERS,
+        }
+    }
 }
 
 /// Whether Python takes a value for true.
 fn is_set(value: &Value) -> bool {
-    !value.is_null() && value.as_str() != Some("")
+    match value {
+        Value::Null => false,
+        Value::Bool(value) => *value,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(map) => !map.is_empty(),
+    }
 }
 
 /// timm's towers have the activation and the epsilon of their name.
@@ -146,7 +199,8 @@ fn tanh(text: &Fields<'_>, sigmoid: bool) -> Result<bool, Error> {
     })
 }
 
-fn text(text: &Fields<'_>, sigmoid: bool, facts: &mut Facts) -> Result<(), Error> {
+fn text(text: &Fields<'_>, kind: TextKind, facts: &mut Facts) -> Result<(), Error> {
+    let sigmoid = kind == TextKind::Siglip;
     let width = text.usize("width")?;
     // The layout's epsilon is not that of open_clip's class, which such a file states.
     facts.text.norm_eps = norm_eps(text)?.or(sigmoid.then_some(1e-5));
@@ -166,7 +220,11 @@ fn text(text: &Fields<'_>, sigmoid: bool, facts: &mut Facts) -> Result<(), Error
             let reason = format!("is `{}`; SigLIP pools the `last` position", printable(other.unwrap_or("argmax")));
             return text.error("pool_type", &reason);
         }
-        None | Some("argmax") => {}
+        Some("eos") if kind == TextKind::Pieces => match u32::try_from(end) {
+            Ok(end) => facts.pooling = Some(TextPooling::Id(end)),
+            Err(_) => return text.error("eos_id", "is no token"),
+        },
+        None | Some("argmax") => facts.pooling = (kind == TextKind::Pieces).then_some(TextPooling::LargestId),
         Some("eos") if end == END as usize => {}
         Some("eos") => {
             let reason = format!("is {end}, which no text of CLIP's tokenizer ends with; {END} does");
@@ -181,24 +239,27 @@ fn text(text: &Fields<'_>, sigmoid: bool, facts: &mut Facts) -> Result<(), Error
         let linear = text.str("proj_type")?.unwrap_or("linear") == "linear";
         facts.claim_text_projection(text.name("proj_type"), linear);
     }
-    let kwargs = text.object("tokenizer_kwargs", &tables::TOKENIZER)?;
-    // What the class of the tokenizer does by itself.
-    let default = match (sigmoid, sigmoid && text.str("hf_tokenizer_name")?.is_some_and(|name| !name.is_empty())) {
-        (false, _) => Some(Clean::Lower),
-        (true, true) => Some(Clean::Whitespace),
-        (true, false) => None,
+    // Those of open_clip's classes, of which SigLIP's is not known without a name.
+    let default = match kind {
+        TextKind::Pieces => Some(Clean::Whitespace),
+        TextKind::Siglip => text.str("hf_tokenizer_name")?.filter(|name| !name.is_empty()).map(|_| Clean::Whitespace),
+        TextKind::Clip | TextKind::Transformers => Some(Clean::Lower),
     };
-    facts.clean = default;
-    if let Some(kwargs) = &kwargs
-        && let Some(name) = kwargs.str("clean")?
-    {
-        facts.clean = Clean::of_open_clip(name);
-        if facts.clean.is_none() {
+    facts.clean = clean(text, default)?;
+    Ok(())
+}
+
+/// How `tokenizer_kwargs` has texts cleaned.
+pub(super) fn clean(text: &Fields<'_>, default: Option<Clean>) -> Result<Option<Clean>, Error> {
+    let Some(kwargs) = text.object("tokenizer_kwargs", &tables::TOKENIZER)? else { return Ok(default) };
+    let Some(name) = kwargs.str("clean")? else { return Ok(default) };
+    match Clean::of_open_clip(name) {
+        Some(clean) => Ok(Some(clean)),
+        None => {
             let reason = format!("is `{}`; `lower`, `whitespace` and `canonicalize` are supported", printable(name));
-            return kwargs.error("clean", &reason);
+            kwargs.error("clean", &reason)
         }
     }
-    Ok(())
 }
 
 /// The epsilon of `norm_kwargs`. Without them it is left to the layout: open_clip's own towers and timm's differ.

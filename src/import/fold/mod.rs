@@ -7,10 +7,12 @@
 
 pub(super) mod conv;
 mod pool;
+mod positions;
 
 use rayon::prelude::*;
 
-pub(super) use pool::{Queries, biased_positions, queries};
+pub(super) use pool::{Queries, queries};
+pub(super) use positions::{biased_positions, sinusoids};
 
 use super::checkpoint::Checkpoint;
 use super::error::{Error, printable};
@@ -138,6 +140,11 @@ pub(super) fn linear(
 
 /// Reads the dense tensor `name` into `out`, whose content is replaced.
 pub(super) fn rows(checkpoint: &Checkpoint, name: &str, out: &mut Vec<f32>) -> Result<(), Error> {
+    scaled_rows(checkpoint, name, 1.0, out)
+}
+
+/// Reads the dense tensor `name`, times `factor`, into `out`, whose content is replaced.
+pub(super) fn scaled_rows(checkpoint: &Checkpoint, name: &str, factor: f64, out: &mut Vec<f32>) -> Result<(), Error> {
     let tensor = checkpoint.tensor(name)?;
     resize(checkpoint, out, tensor.len())?;
     threads::try_for_each(out.par_chunks_mut(ROWS_TASK).enumerate(), |(task, out)| {
@@ -146,11 +153,18 @@ pub(super) fn rows(checkpoint: &Checkpoint, name: &str, out: &mut Vec<f32>) -> R
         for out in out.chunks_mut(BLOCK) {
             let block = &mut block[..out.len()];
             tensor.read_finite(at, block)?;
+            scale(block, factor);
             at += out.len();
             round(&tensor, block, out)?;
         }
         Ok(())
     })
+}
+
+fn scale(values: &mut [f64], factor: f64) {
+    for value in values {
+        *value *= factor;
+    }
 }
 
 /// Reads the dense tensor `rest` into `out`, whose content is replaced, with the first `row_count` rows of `first`.
@@ -217,8 +231,8 @@ pub(super) fn image_positions(
     round(&tensor, &first, out)
 }
 
-/// Whether binary16 represents every element of the table `name`, rounded to f32, exactly.
-pub(super) fn fits_halves(checkpoint: &Checkpoint, name: &str) -> Result<bool, Error> {
+/// Whether binary16 represents every element of the table `name`, times `factor` and rounded to f32, exactly.
+pub(super) fn fits_halves(checkpoint: &Checkpoint, name: &str, factor: f64) -> Result<bool, Error> {
     let tensor = weight(checkpoint, name)?;
     let tasks = tensor.len().div_ceil(ROWS_TASK);
     let fits = |task: usize| {
@@ -229,6 +243,7 @@ pub(super) fn fits_halves(checkpoint: &Checkpoint, name: &str) -> Result<bool, E
             let len = BLOCK.min(end - at);
             let (block, rounded) = (&mut block[..len], &mut rounded[..len]);
             tensor.read_finite(at, block)?;
+            scale(block, factor);
             round(&tensor, block, rounded)?;
             if exact_halves(rounded).is_none() {
                 return Ok(false);

@@ -1,6 +1,6 @@
-//! Folds the layers of an image tower that pools by attention.
+//! Folds the queries of an image tower that pools by attention.
 
-use super::{Error, PANEL, resize, round, too_large, vector, vectors, weight};
+use super::{Error, PANEL, resize, too_large, vector, vectors, weight};
 use crate::import::checkpoint::Checkpoint;
 use crate::import::recipes::source::{Linear, Norm};
 
@@ -64,22 +64,4 @@ pub(in crate::import) fn queries(
 
 fn several() -> Error {
     Error::Option { reason: "the queries or keys of attention pooling are of several tensors".to_owned() }
-}
-
-/// Writes the positions of patches to `out`, with the bias of the convolution that embeds the patches added to each.
-pub(in crate::import) fn biased_positions(
-    checkpoint: &Checkpoint,
-    position: &str,
-    bias: &str,
-    out: &mut Vec<f32>,
-) -> Result<(), Error> {
-    let mut rows = vector(checkpoint, position)?;
-    let bias = vector(checkpoint, bias)?;
-    for row in rows.chunks_mut(bias.len().max(1)) {
-        for (x, bias) in row.iter_mut().zip(&bias) {
-            *x += bias;
-        }
-    }
-    resize(checkpoint, out, rows.len())?;
-    round(&checkpoint.tensor(position)?, &rows, out)
 }

@@ -135,7 +135,7 @@ fn folded_layers_compute_what_their_parts_do() {
 #[test]
 fn tables_of_halves_are_recognised() {
     let mut values: Vec<f64> = (0..200_000).map(|i| f64::from(i % 2048) / 1024.0).collect();
-    let fits = |values: &[f64]| fits_halves(&checkpoint(&[("t", &[values.len()], values.to_vec())]), "t");
+    let fits = |values: &[f64]| fits_halves(&checkpoint(&[("t", &[values.len()], values.to_vec())]), "t", 1.0);
     assert!(fits(&values).unwrap());
     for (at, value) in [(0, 1.0 + 2f64.powi(-12)), (199_999, 0.1), (131_072, 65_520.0)] {
         let old = std::mem::replace(&mut values[at], value);

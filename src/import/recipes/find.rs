@@ -280,7 +280,8 @@ fn unknown<T>(checkpoint: &Checkpoint) -> Result<T, Error> {
         checkpoint,
         &format!(
             "its tensors ({}{}) are of no known layout; CLIP vision transformers of OpenAI, open_clip and \
-             Hugging Face, ResNets of OpenAI and open_clip, MobileCLIP of open_clip and Apple, and SigLIP of open_clip and Hugging Face are supported",
+             Hugging Face, ResNets of OpenAI and open_clip, MobileCLIP of open_clip and Apple, SigLIP of open_clip and \
+             Hugging Face, and text towers of XLM-RoBERTa and NLLB of open_clip are supported",
             some.join(", "),
             if rest == 0 { String::new() } else { format!(" and {rest} more") }
         ),

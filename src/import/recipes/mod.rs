@@ -11,6 +11,7 @@ mod convs;
 mod find;
 mod huggingface;
 mod mci;
+mod multilingual;
 mod names;
 mod native;
 mod resnet;
@@ -30,10 +31,22 @@ use source::Source;
 
 pub(super) use find::map;
 
-/// All layouts, in the order in which they are tried: SigLIP's before those whose names they share, timm's before the
-/// text tower that it shares with the native one.
-const LAYOUTS: &[Layout] =
-    &[siglip::OPEN_CLIP, siglip::HUGGING_FACE, timm::LAYOUT, native::LAYOUT, huggingface::LAYOUT, apple::LAYOUT];
+/// All layouts, in the order in which they are tried: text towers of transformers before the image towers that they
+/// share with others, SigLIP's before those whose names they share, timm's before the text tower that it shares with the
+/// native one.
+const LAYOUTS: &[Layout] = &[
+    multilingual::LAYOUT,
+    siglip::OPEN_CLIP,
+    siglip::HUGGING_FACE,
+    timm::LAYOUT,
+    native::LAYOUT,
+    huggingface::LAYOUT,
+    apple::LAYOUT,
+];
+
+/// Rows of the token embeddings of MetaCLIP 2: XLM-V's vocabulary, and mT5's in three countings.
+const XLM_V_ROWS: usize = 901_629;
+const MT5_ROWS: [usize; 3] = [250_000, 250_100, 250_112];
 
 /// How a layout is found.
 struct Layout {
@@ -69,10 +82,10 @@ trait Recipe {
 pub enum SourceLayout {
     /// OpenAI's archives: native names and the buffers `input_resolution`, `context_length` and `vocab_size`.
     OpenAi,
-    /// open_clip: native names without those buffers for its own image towers, timm's names for the image
-    /// towers of MobileCLIP and SigLIP.
+    /// open_clip: native names without those buffers for its own image towers, timm's names for the image towers of
+    /// MobileCLIP and SigLIP, transformers' names for text towers of XLM-RoBERTa and NLLB.
     OpenClip,
-    /// Hugging Face transformers' `CLIPModel` and `SiglipModel`.
+    /// Hugging Face transformers' `CLIPModel`, `MetaClip2Model` and `SiglipModel`.
     HuggingFace,
     /// Apple's `ml-mobileclip`.
     Apple,
@@ -156,6 +169,26 @@ pub(super) struct Mapped {
     pub extra: Vec<String>,
 }
 
+impl Mapped {
+    /// Whether the text tower is one of transformers: XLM-RoBERTa or NLLB.
+    pub fn has_own_text(&self) -> bool {
+        match &self.draft.text {
+            Some(TextConfig::XlmRoberta(_)) => true,
+            Some(TextConfig::Transformer(text)) => text.mask_padding,
+            Some(TextConfig::Hybrid(_)) | None => false,
+        }
+    }
+
+    /// The last id of a text of MetaCLIP 2, whose vocabulary shows in the size of the token embedding.
+    pub fn end_of_pieces(&self) -> Option<u32> {
+        match self.draft.text.as_ref().map(TextConfig::vocab_size) {
+            Some(XLM_V_ROWS) => Some(2),
+            Some(rows) if MT5_ROWS.contains(&rows) && !self.sigmoid => Some(1),
+            _ => None,
+        }
+    }
+}
+
 fn has_no_blocks(draft: &ModelConfig) -> bool {
     let image = match &draft.image {
         Some(ImageConfig::Mci(mci)) => mci.stages.is_empty() || mci.stages.iter().any(|stage| stage.blocks == 0),
@@ -193,6 +226,7 @@ fn draft_text(context_length: usize, vocab_size: usize, blocks: TransformerConfi
         vocab_size,
         causal: true,
         pad_id: 0,
+        mask_padding: false,
         blocks,
         pooling: TextPooling::LargestId,
         projection: true,

@@ -17,6 +17,8 @@ pub(super) struct Checklist<'a> {
     checkpoint: &'a Checkpoint,
     prefix: String,
     taken: HashSet<String>,
+    /// Starts of full names of tensors that the layout has and the model does not use.
+    unused: Vec<String>,
     missing: Vec<String>,
     misshapen: Vec<Misshapen>,
     /// Shapes that could not be inferred and that others depend on: `misshapen` then lists only consequences.
@@ -43,6 +45,7 @@ impl<'a> Checklist<'a> {
             checkpoint,
             prefix: prefix.to_owned(),
             taken: HashSet::new(),
+            unused: Vec::new(),
             missing: Vec::new(),
             misshapen: Vec::new(),
             misshapen_sources: Vec::new(),
@@ -98,6 +101,12 @@ impl<'a> Checklist<'a> {
             Some(_) => {}
         }
         name
+    }
+
+    /// Leaves out the tensors whose names start with `start`: the layout has them, and the model does not use them.
+    pub(super) fn leave_out(&mut self, start: &str) {
+        let start = self.full(start);
+        self.unused.push(start);
     }
 
     /// Takes a number, stored with no dimension or with one of length 1.
@@ -222,6 +231,7 @@ impl<'a> Checklist<'a> {
         let mut rest = Rest::default();
         for info in self.checkpoint.tensors().filter(|info| !self.taken.contains(info.name)) {
             let list = match inside(info.name) {
+                _ if self.unused.iter().any(|start| info.name.starts_with(start)) => &mut rest.ignored,
                 _ if is_ignorable(&info, inside(info.name).unwrap_or(info.name)) => &mut rest.ignored,
                 Some(name) if towers.contains(first(name)) => &mut rest.unknown,
                 Some(_) => &mut rest.extra,

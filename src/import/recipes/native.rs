@@ -28,7 +28,7 @@ pub(super) const LAYOUT: Layout = Layout {
 const OPENAI_BUFFERS: [&str; 3] = ["input_resolution", "context_length", "vocab_size"];
 
 /// Start of the names of the image tower.
-const VISUAL: &str = "visual.";
+pub(super) const VISUAL: &str = "visual.";
 /// Starts of the names of the text tower.
 const TEXTS: [&str; 2] = ["", "text."];
 /// Starts of the names of the blocks in a tower.
@@ -77,7 +77,7 @@ fn recognise(names: &Checklist<'_>) -> Option<Box<dyn Recipe>> {
     let alone = text.is_none() && !names.has_prefix(VISUAL);
     let image = if resnet::has_tower(names, VISUAL) {
         Some(Image { resnet: true, start: VISUAL })
-    } else if has_tower(names, VISUAL, &IMAGE_NAMES) {
+    } else if has_image_tower(names) {
         Some(Image { resnet: false, start: VISUAL })
     } else if alone && resnet::has_tower(names, "") {
         Some(Image { resnet: true, start: "" })
@@ -94,6 +94,11 @@ fn recognise(names: &Checklist<'_>) -> Option<Box<dyn Recipe>> {
         || text.is_some_and(|text| names.has(&format!("{text}{LONG_POSITION}")));
     let layout = if openai { SourceLayout::OpenAi } else { SourceLayout::OpenClip };
     Some(Box::new(Native { layout, image, text }))
+}
+
+/// Whether there is an image tower beside another one. Of another kind, such as a ResNet, the names are too few.
+pub(super) fn has_image_tower(names: &Checklist<'_>) -> bool {
+    has_tower(names, VISUAL, &IMAGE_NAMES)
 }
 
 /// Whether there is a tower whose names start with `start`: one with most of `known`.
@@ -133,7 +138,7 @@ impl Recipe for Native {
 }
 
 /// Drafts the image tower, whose names start with `start`, and infers the length of the embeddings.
-fn draft_image_tower(names: &mut Checklist<'_>, start: &str) -> (ImageConfig, usize) {
+pub(super) fn draft_image_tower(names: &mut Checklist<'_>, start: &str) -> (ImageConfig, usize) {
     let named = |name: &str| format!("{start}{name}");
     let blocks = draft(names, &named(BLOCKS), &named("ln_post.weight"));
     let w = blocks.width;
@@ -146,7 +151,7 @@ fn draft_image_tower(names: &mut Checklist<'_>, start: &str) -> (ImageConfig, us
 }
 
 /// The tensors of a layer of the image tower, whose names start with `start`.
-fn image_source(names: &mut Checklist<'_>, target: &Target<'_>, start: &str) -> Option<Source> {
+pub(super) fn image_source(names: &mut Checklist<'_>, target: &Target<'_>, start: &str) -> Option<Source> {
     let named = |name: &str| format!("{start}{name}");
     Some(match target.path.get(1..)? {
         ["patch"] => Source::linear(names.take_patch(&named("conv1.weight"), target)),

@@ -31,19 +31,24 @@ pub(in crate::import) const GEMMA_ROWS: usize = 256_000;
 const GEMMA_PAD: u32 = 0;
 const T5_PAD: u32 = 1;
 
-struct Siglip {
+pub(super) struct Siglip {
     layout: SourceLayout,
     image: bool,
     text: bool,
 }
 
 fn open_clip(names: &Checklist<'_>) -> Option<Box<dyn Recipe>> {
-    // Perception Encoder pools like this, too, but has these.
-    let other = names.has("visual.trunk.cls_token") || names.has_prefix("visual.trunk.norm_pre.");
-    let image = names.has_prefix(TIMM_POOL) && !other;
+    let image = has_timm_image(names);
     let text = names.has_prefix(OPEN_CLIP_TEXT);
     let known = image || (names.has(OPEN_CLIP_PROJECTION) && !names.has_prefix("visual."));
     known.then(|| Box::new(Siglip { layout: SourceLayout::OpenClip, image, text }) as Box<dyn Recipe>)
+}
+
+/// Whether there is an image tower of timm.
+pub(super) fn has_timm_image(names: &Checklist<'_>) -> bool {
+    // Perception Encoder pools like this, too, but has these.
+    let other = names.has("visual.trunk.cls_token") || names.has_prefix("visual.trunk.norm_pre.");
+    names.has_prefix(TIMM_POOL) && !other
 }
 
 fn hugging_face(names: &Checklist<'_>) -> Option<Box<dyn Recipe>> {
@@ -97,7 +102,10 @@ impl Recipe for Siglip {
 }
 
 impl Siglip {
-    fn draft_image(&self, names: &mut Checklist<'_>) -> VitConfig {
+    /// An image tower of timm alone.
+    pub(super) const TIMM: Siglip = Siglip { layout: SourceLayout::OpenClip, image: true, text: false };
+
+    pub(super) fn draft_image(&self, names: &mut Checklist<'_>) -> VitConfig {
         let hugging_face = self.layout == SourceLayout::HuggingFace;
         let (blocks, patch, position) = match hugging_face {
             true => {
@@ -144,7 +152,8 @@ impl Siglip {
     }
 }
 
-fn timm_image(names: &mut Checklist<'_>, path: &[&str], target: &Target<'_>) -> Option<Source> {
+/// The tensors of a layer of an image tower of timm.
+pub(super) fn timm_image(names: &mut Checklist<'_>, path: &[&str], target: &Target<'_>) -> Option<Source> {
     let trunk_norm = "visual.trunk.norm";
     Some(match path {
         ["patch"] => Source::linear(names.take_patch(timm::PATCH, target)),
@@ -152,6 +161,7 @@ fn timm_image(names: &mut Checklist<'_>, path: &[&str], target: &Target<'_>) -> 
             let [tokens, width] = target.shape[..] else { return None };
             Source::BiasedPositions {
                 position: names.take(timm::POSITION.into(), &[1, tokens, width]),
+                skip: 0,
                 bias: names.take("visual.trunk.patch_embed.proj.bias".into(), &[width]),
             }
         }
@@ -189,6 +199,7 @@ fn hugging_face_image(names: &mut Checklist<'_>, path: &[&str], target: &Target<
         ["patch"] => Source::linear(names.take_patch(huggingface::PATCH, target)),
         ["position"] => Source::BiasedPositions {
             position: names.take(huggingface::POSITION.into(), &target.shape),
+            skip: 0,
             bias: names.take("vision_model.embeddings.patch_embedding.bias".into(), target.shape.get(1..)?),
         },
         ["blocks", i, part] => {

@@ -20,8 +20,13 @@ pub(in crate::import) enum Source {
     Rows(String),
     /// The first rows of one tensor and the others of another of the same shape.
     SplitRows { first: String, rows: usize, rest: String },
-    /// The positions of patches, `[patches, width]`, and the bias of the convolution that embeds them.
-    BiasedPositions { position: String, bias: String },
+    /// One tensor, each element multiplied by a factor.
+    ScaledRows { name: String, factor: f64 },
+    /// The positions from row `skip` on, and what is added to each: the bias of the convolution that embeds patches, or
+    /// the embedding of the type of all tokens.
+    BiasedPositions { position: String, skip: usize, bias: String },
+    /// The computed positions of M2M100 from position `first` on.
+    Sinusoids { first: usize },
     /// The constant queries of attention pooling, multiplied with the weights of the keys.
     PoolQueries {
         /// `[width]`: what `query` makes the queries of all heads of.

@@ -55,7 +55,7 @@ impl TextHybrid {
         let [x, y, wide, scores] = arena.split([len, lens.normed.max(len), wide, lens.scores])?;
         let (mut x, mut y) = (&mut x[..rows * d], y);
         for (ids, sequence) in texts.iter().zip(&sequences) {
-            self.embedding.write(ids.as_ref(), &mut x[sequence.start * d..][..c * d]);
+            self.embedding.write(ids.as_ref().iter().copied(), &mut x[sequence.start * d..][..c * d]);
         }
         trace(Stage::Embedded, x);
 

@@ -167,6 +167,7 @@ fn texts_stage_by_stage() {
                     tower.stages(exec, &ids, &mut Arena::default(), &mut out, see).unwrap();
                     stages.next(&format!("blocks.{}", transformer.blocks.layers - 1));
                 }
+                TextConfig::XlmRoberta(_) => panic!("no MobileCLIP"),
             }
             stages.check("projected", &out);
             assert!(stages.all.next().is_none());

@@ -2,6 +2,7 @@
 
 mod description;
 mod mobileclip;
+mod multilingual;
 mod resnet;
 mod siglip;
 
@@ -61,7 +62,7 @@ fn text_tower(weights: &WeightsFile, config: &ModelConfig) -> TextTower {
 fn text_transformer(weights: &WeightsFile, config: &ModelConfig) -> Box<TextTransformer> {
     match text_tower(weights, config).kind {
         TextKind::Transformer(text) => text,
-        TextKind::Hybrid(_) => panic!("not a transformer"),
+        TextKind::Hybrid(_) | TextKind::XlmRoberta(_) => panic!("not a transformer"),
     }
 }
 

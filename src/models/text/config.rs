@@ -15,10 +15,15 @@ pub struct TextTransformerConfig {
     pub context_length: usize,
     /// Number of rows of the token embedding.
     pub vocab_size: usize,
-    /// Causal attention; without it, attention covers all `context_length` positions, padding included.
+    /// Causal attention; without it, attention covers all `context_length` positions, padding included unless
+    /// `mask_padding` is set.
     pub causal: bool,
     /// The id that pads a text to `context_length` if attention is not causal.
     pub pad_id: u32,
+    /// Whether padding takes part in nothing, wherever it stands, so that attention covers the other tokens alone. Absent
+    /// for `false`; a causal tower never looks at it.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub mask_padding: bool,
     /// The blocks.
     pub blocks: TransformerConfig,
     /// How the tokens are pooled.
@@ -27,6 +32,11 @@ pub struct TextTransformerConfig {
     /// `true`.
     #[serde(skip_serializing_if = "is_true", default = "yes")]
     pub projection: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 fn yes() -> bool {
@@ -49,6 +59,8 @@ pub enum TextPooling {
     Id(u32),
     /// The last of all positions, padding included.
     LastPosition,
+    /// The first token.
+    First,
 }
 
 impl TextPooling {
@@ -61,6 +73,7 @@ impl TextPooling {
             }
             TextPooling::Id(end) => ids.iter().position(|&id| id == end).unwrap_or(ids.len().saturating_sub(1)),
             TextPooling::LastPosition => context_length.saturating_sub(1),
+            TextPooling::First => 0,
         }
     }
 }
@@ -73,10 +86,19 @@ impl TextTransformerConfig {
         if let TextPooling::Id(id) = self.pooling {
             within("id of the pooled token", id as usize, 0..=self.vocab_size - 1)?;
         }
+        if self.mask_padding && (self.causal || self.pooling != TextPooling::First) {
+            return Err(Error::Config(
+                "only a tower without causality that pools the first token masks padding".into(),
+            ));
+        }
         self.blocks.validate(self.context_length)
     }
 
+    /// A tower that masks padding is one of M2M100's: its tensors tell the rest.
     pub(crate) fn open_settings(&mut self) -> OpenSettings<'_> {
+        if self.mask_padding {
+            return OpenSettings { activation: None, ..self.blocks.open_settings() };
+        }
         let (causal, pooling) = (Some(&mut self.causal), Some(&mut self.pooling));
         OpenSettings { causal, pooling, ..self.blocks.open_settings() }
     }
@@ -88,7 +110,7 @@ impl TextTransformerConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::TextPooling::{Id, LargestId, LastPosition};
+    use super::TextPooling::{First, Id, LargestId, LastPosition};
 
     #[test]
     fn each_pooling_takes_its_token() {
@@ -98,5 +120,6 @@ mod tests {
         assert_eq!(Id(2).position(&[0, 9, 2, 7, 2], 77), 2);
         assert_eq!(Id(2).position(&[0, 9, 7], 77), 2);
         assert_eq!(LastPosition.position(&[0, 9, 7], 64), 63);
+        assert_eq!(First.position(&[8, 9, 2], 64), 0);
     }
 }

@@ -1,7 +1,8 @@
 //! The text transformer: token and position embeddings, blocks, projection of the end-of-text token.
 //!
 //! Source: openai/CLIP `model.py` (`encode_text`); open_clip's native tower is the same, and with other settings that of
-//! SigLIP.
+//! SigLIP. With others again it is the encoder of M2M100 and NLLB (transformers' `modeling_m2m_100.py`), whose embedding
+//! is scaled and whose sinusoids are computed at conversion.
 
 use super::config::TextTransformerConfig;
 use crate::layers::{Exec, Finish, LayerNorm, Linear};
@@ -28,9 +29,16 @@ pub(super) enum Head {
 
 impl TextTransformer {
     /// Number of rows of a text in a pass. A causal tower stops at the pooled token, which no later token can affect;
-    /// without causality every token attends to the padding, so all positions run.
+    /// without causality every token attends to the padding, so all positions run, unless padding is masked: running the
+    /// other tokens alone is then exact, since positions count without padding, too.
     pub(crate) fn rows(&self, ids: &[u32]) -> usize {
-        if self.config.causal { self.pooled(ids) + 1 } else { self.config.context_length }
+        if self.config.mask_padding {
+            self.embedding.tokens(ids).count()
+        } else if self.config.causal {
+            self.pooled(ids) + 1
+        } else {
+            self.config.context_length
+        }
     }
 
     fn pooled(&self, ids: &[u32]) -> usize {
@@ -64,7 +72,11 @@ impl TextTransformer {
         let x = &mut x[..rows * d];
 
         for (ids, sequence) in texts.iter().zip(&sequences) {
-            self.embedding.write(ids.as_ref(), &mut x[sequence.start * d..][..sequence.tokens * d]);
+            let (ids, out) = (ids.as_ref(), &mut x[sequence.start * d..][..sequence.tokens * d]);
+            match self.config.mask_padding {
+                true => self.embedding.write(self.embedding.tokens(ids), out),
+                false => self.embedding.write(ids.iter().copied(), out),
+            }
         }
         trace(Stage::Embedded, x);
 

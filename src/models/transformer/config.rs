@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::models::Error;
 use crate::models::settings::{Activation, OpenSettings, Sizes, valid_eps, within};
 
-/// A stack of pre-norm transformer blocks.
+/// A stack of transformer blocks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]

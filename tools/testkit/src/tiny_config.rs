@@ -1,4 +1,4 @@
-//! Configurations of MobileCLIPs and SigLIPs with unpublished sizes.
+//! Configurations of MobileCLIPs, SigLIPs and multilingual models with unpublished sizes.
 //!
 //! The generator names a tiny image tower after the published one that it imitates. The importer rightly rejects that
 //! name, because the shapes differ, so it is removed here.
@@ -9,8 +9,15 @@ use serde_json::Value;
 
 use crate::checkpoint::Model;
 
-/// Removes the name of a tiny MobileCLIP's or SigLIP's image tower from the configuration in `folder` and returns its path.
+/// Removes the name of a tiny MobileCLIP's or SigLIP's image tower from the configuration in `folder` and returns its path;
+/// removes the whole configuration of a tiny XLM-RoBERTa or NLLB.
 pub fn without_tower_name(model: &Model, folder: &Path) -> Option<PathBuf> {
+    if model.multilingual().is_some_and(|size| !size.is_worldwide()) && model.name.starts_with("tiny-") {
+        // The name of a published text tower states its sizes; without it, nothing is left to say.
+        let path = folder.join("open_clip_config.json");
+        std::fs::remove_file(&path).unwrap();
+        return None;
+    }
     if (model.mobileclip().is_none() && model.siglip().is_none()) || !model.name.starts_with("tiny-") {
         return None;
     }

@@ -1,8 +1,8 @@
-//! The fields of transformers' `config.json` of a `CLIPModel`, and of its towers alone.
+//! The fields of transformers' `config.json` of a `CLIPModel` and of a `MetaClip2Model`, and of their towers alone.
 
 use super::Is::{Empty, Number, Text};
 use super::Rule::{NoEffect, Obeyed, Only};
-use super::Table;
+use super::{Rule, Table};
 
 const TRAINING: &str = "used in training only";
 const FILE: &str = "about the file, not the model";
@@ -81,6 +81,26 @@ pub(crate) const IMAGE_TOWER: Table = Table {
 pub(crate) const TEXT_ALONE: Table = Table { fields: &[("projection_dim", Obeyed)], base: Some(&TEXT) };
 /// The file of an image tower alone.
 pub(crate) const VISION_ALONE: Table = Table { fields: &[("projection_dim", Obeyed)], base: Some(&VISION) };
+
+const OTHER_MODEL: &str = "it is the configuration of another kind of model";
+const OTHER_TOWER: &str = "it is the configuration of another kind of tower";
+const PIECES: Rule = NoEffect("the tokenizer's file beside the checkpoint decides it");
+
+/// MetaCLIP 2, which has the fields of CLIP and another tokenizer.
+pub(crate) const META_MODEL: Table = Table {
+    fields: &[("model_type", Only(&[Text("metaclip_2")], OTHER_MODEL)), ("tokenizer_class", PIECES)],
+    base: Some(&MODEL),
+};
+pub(crate) const META_TEXT: Table = Table {
+    fields: &[("model_type", Only(&[Text("metaclip_2_text_model")], OTHER_TOWER)), ("tokenizer_class", PIECES)],
+    base: Some(&TEXT),
+};
+pub(crate) const META_VISION: Table = Table {
+    fields: &[("model_type", Only(&[Text("metaclip_2_vision_model")], OTHER_TOWER)), ("tokenizer_class", PIECES)],
+    base: Some(&VISION),
+};
+pub(crate) const META_TEXT_ALONE: Table = Table { fields: &[("projection_dim", Obeyed)], base: Some(&META_TEXT) };
+pub(crate) const META_VISION_ALONE: Table = Table { fields: &[("projection_dim", Obeyed)], base: Some(&META_VISION) };
 
 /// Fields of every configuration of transformers. Old versions wrote them all, new ones those that differ.
 pub(crate) const COMMON: Table = Table::new(&[

@@ -1,6 +1,6 @@
 //! The fields of `open_clip_config.json`.
 
-use super::Is::{Empty, No, Text, Yes};
+use super::Is::{Empty, No, Number, Text, Yes};
 use super::Rule::{NoEffect, Obeyed, Only};
 use super::{Rule, Table};
 
@@ -8,7 +8,9 @@ const TRAINING: &str = "used in training only";
 const OUTPUT: &str = "what else the reference returns";
 const TIMM: &str = "`timm_model_name` decides it";
 const NO_TIMM: &str = "used with `timm_model_name` only";
-const NO_HF: &str = "used with `hf_model_name` only, which is refused";
+const NO_HF: &str = "used with `hf_model_name` only";
+const TOKENS: &str = "the tokenizer's file beside the checkpoint counts";
+const HF: &str = "`hf_model_name` decides it";
 const BLOCK: &str = "it asks for attention blocks of another kind";
 
 pub(crate) const FILE: Table = Table::new(&[("model_cfg", Obeyed), ("preprocess_cfg", Obeyed)]);
@@ -148,6 +150,48 @@ pub(crate) const TEXT_SIGLIP: Table = Table {
     ],
     base: Some(&TEXT),
 };
+
+/// `text_cfg` of MetaCLIP 2: a causal tower of open_clip's own with another tokenizer than CLIP's.
+pub(crate) const TEXT_PIECES: Table = Table { fields: &[("hf_tokenizer_name", NoEffect(TOKENS))], base: Some(&TEXT) };
+
+/// `text_cfg` with a text tower of transformers.
+pub(crate) const TEXT_TRANSFORMERS: Table = Table::new(&[
+    ("hf_model_name", Obeyed),
+    ("hf_proj_type", Obeyed),
+    ("hf_pooler_type", Obeyed),
+    ("proj", Obeyed),
+    ("pooler_type", Obeyed),
+    ("tokenizer_kwargs", Obeyed),
+    ("hf_model_pretrained", NoEffect("the checkpoint holds the weights")),
+    ("hf_tokenizer_name", NoEffect(TOKENS)),
+    ("tokenizer_mode", Only(&[Empty], "it asks for another tokenizer than the tower's own")),
+    ("text_mask", Only(&[Text("first")], "it asks for another way to cut long texts")),
+    ("output_tokens", NoEffect(OUTPUT)),
+    ("context_length", Only(&[Number(77.0)], "it asks for another length of texts")),
+    ("vocab_size", NoEffect(HF)),
+    ("width", NoEffect(HF)),
+    ("heads", NoEffect(HF)),
+    ("layers", NoEffect(HF)),
+    ("mlp_ratio", NoEffect(HF)),
+    ("ls_init_value", NoEffect(HF)),
+    ("act_kwargs", NoEffect(HF)),
+    ("norm_kwargs", NoEffect(HF)),
+    ("no_causal_mask", NoEffect(HF)),
+    ("final_ln_after_pool", NoEffect(HF)),
+    ("pool_type", NoEffect(HF)),
+    ("eos_id", NoEffect(HF)),
+    ("pad_id", NoEffect(HF)),
+    ("embed_cls", NoEffect(HF)),
+    ("proj_bias", NoEffect(HF)),
+    ("proj_type", NoEffect(HF)),
+    ("block_type", NoEffect(HF)),
+    ("qk_norm", NoEffect(HF)),
+    ("scaled_cosine_attn", NoEffect(HF)),
+    ("scale_heads", NoEffect(HF)),
+    ("scale_attn_inner", NoEffect(HF)),
+    ("scale_attn", NoEffect(HF)),
+    ("scale_fc", NoEffect(HF)),
+]);
 
 /// `act_kwargs`, the arguments of the activation's class.
 pub(crate) const ACTIVATION: Table = Table::new(&[("approximate", Obeyed)]);

@@ -1,6 +1,6 @@
 //! `tokenizer_config.json` and `special_tokens_map.json` of a SentencePiece tokenizer.
 
-use super::Is::{Empty, No, Text, Yes};
+use super::Is::{Empty, No, Text};
 use super::Rule::{NoEffect, Obeyed, Only};
 use super::Table;
 use super::tokenizer::FOUND;
@@ -12,6 +12,10 @@ const CLASSES: &[super::Is] = &[
     Text("Siglip2Tokenizer"),
     Text("GemmaTokenizer"),
     Text("GemmaTokenizerFast"),
+    Text("XLMRobertaTokenizer"),
+    Text("XLMRobertaTokenizerFast"),
+    Text("NllbTokenizer"),
+    Text("NllbTokenizerFast"),
     Text("TokenizersBackend"),
     Text("PreTrainedTokenizerFast"),
 ];
@@ -21,7 +25,7 @@ const PIECES: &str = "the file of the pieces tells it";
 const CUT: &str = "it asks for another way to cut long texts";
 
 pub(crate) const FIELDS: Table = Table::new(&[
-    ("tokenizer_class", Only(CLASSES, "it asks for another tokenizer than SigLIP's")),
+    ("tokenizer_class", Only(CLASSES, "it asks for a tokenizer that is not supported")),
     ("auto_map", Only(&[Empty], "it asks for the code of its repository, which is never run")),
     ("eos_token", Obeyed),
     ("pad_token", Obeyed),
@@ -29,10 +33,13 @@ pub(crate) const FIELDS: Table = Table::new(&[
     ("max_len", Obeyed),
     ("max_length", Obeyed),
     ("sp_model_kwargs", Only(&[Empty], "it asks for pieces at random")),
-    ("do_lower_case", Only(&[Yes], "it asks for texts with capitals")),
-    ("add_prefix_space", Only(&[Yes], "it asks for texts without a space before them")),
-    ("add_bos_token", Only(&[No], "it asks for a start before each text")),
-    ("add_eos_token", Only(&[Yes], "it asks for texts without end")),
+    ("do_lower_case", Obeyed),
+    ("add_prefix_space", Obeyed),
+    ("add_bos_token", Obeyed),
+    ("add_eos_token", Obeyed),
+    ("src_lang", Obeyed),
+    ("tgt_lang", NoEffect("for models that write text")),
+    ("legacy_behaviour", Only(&[No], "it asks for the language after a text")),
     ("padding_side", Only(&[Text("right")], "it asks for padding before the text")),
     ("truncation_side", Only(&[Text("right")], CUT)),
     ("truncation_strategy", NoEffect("for pairs of texts")),

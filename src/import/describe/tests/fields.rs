@@ -42,6 +42,11 @@ fn objects() -> Vec<Object> {
     add(&timm, "/model_cfg/vision_cfg", &o::VISION_TIMM, open_clip::facts);
     add(&native, "/model_cfg/text_cfg", &o::TEXT, open_clip::facts);
     add(&native, "/model_cfg/text_cfg/tokenizer_kwargs", &o::TOKENIZER, open_clip::facts);
+    let mut pieces = native["model_cfg"].clone();
+    pieces["text_cfg"] = json!({ "hf_tokenizer_name": "facebook/xlm-v-base", "vocab_size": 901_629 });
+    add(&pieces, "/text_cfg", &o::TEXT_PIECES, open_clip::facts);
+    pieces["text_cfg"] = json!({ "hf_model_name": "xlm-roberta-base" });
+    add(&pieces, "/text_cfg", &o::TEXT_TRANSFORMERS, open_clip::facts);
     add(&native, "/preprocess_cfg", &o::PREPROCESS, open_clip::facts);
     add(&apple, "", &a::FILE, apple::facts);
     add(&apple, "/image_cfg", &a::IMAGE, apple::facts);
@@ -50,6 +55,12 @@ fn objects() -> Vec<Object> {
     add(&model, "/text_config", &h::TEXT, huggingface::facts);
     add(&model, "/vision_config", &h::VISION, huggingface::facts);
     add(&json!({ "text_config_dict": {} }), "/text_config_dict", &h::TEXT, huggingface::facts);
+    let meta = json!({ "model_type": "metaclip_2", "text_config": {}, "vision_config": {} });
+    add(&meta, "", &h::META_MODEL, huggingface::facts);
+    add(&meta, "/text_config", &h::META_TEXT, huggingface::facts);
+    add(&meta, "/vision_config", &h::META_VISION, huggingface::facts);
+    add(&json!({ "model_type": "metaclip_2_text_model" }), "", &h::META_TEXT_ALONE, huggingface::facts);
+    add(&json!({ "model_type": "metaclip_2_vision_model" }), "", &h::META_VISION_ALONE, huggingface::facts);
     add(&json!({ "model_type": "clip_text_model" }), "", &h::TEXT_ALONE, huggingface::facts);
     add(&json!({ "model_type": "clip_vision_model" }), "", &h::VISION_ALONE, huggingface::facts);
     add(&image, "", &p::IMAGE, processor::facts);

@@ -61,6 +61,7 @@ fn assert_described(what: &str, model: &Model, described: &Described, apple: boo
     let (causal, blocks) = match config.text.as_ref().unwrap() {
         TextConfig::Transformer(text) => (text.causal, &text.blocks),
         TextConfig::Hybrid(text) => (false, &text.blocks),
+        TextConfig::XlmRoberta(_) => panic!("no MobileCLIP"),
     };
     assert_eq!(causal, model.causal(), "{what}");
     assert_eq!(

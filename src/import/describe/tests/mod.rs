@@ -37,6 +37,7 @@ fn draft() -> ModelConfig {
         vocab_size: 49408,
         causal: true,
         pad_id: 0,
+        mask_padding: false,
         blocks: blocks(512, 2048),
         pooling: TextPooling::LargestId,
         projection: true,
@@ -223,7 +224,7 @@ fn known_names_have_the_settings_of_their_weights() {
     assert_eq!(settings("vit-b-32-laion2b"), (Activation::Gelu, false));
     assert_eq!(settings("vit-l-14-laion2b"), (Activation::Gelu, true));
     assert_eq!(settings("vit-l-14-datacomp-xl"), (Activation::Gelu, false));
-    assert_eq!(catalog::models().len(), 58);
+    assert_eq!(catalog::models().len(), 108);
     assert!(catalog::models().iter().all(|model| named::facts(model.name).is_ok()));
     assert_eq!(settings("rn50-cc12m"), (Activation::QuickGelu, false));
 }
@@ -317,5 +318,6 @@ fn only_regular_files_are_read() {
 
 mod fields;
 mod mobileclip;
+mod multilingual;
 mod siglip;
 mod vocabulary;

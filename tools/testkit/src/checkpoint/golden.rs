@@ -6,6 +6,7 @@
 use super::layout::Layout;
 use super::mobileclip::{self, ImageTower, Offer};
 use super::model::{self, Model};
+use super::multilingual::{self, Text};
 use super::random::Stream;
 use super::resnet;
 use super::siglip;
@@ -104,6 +105,18 @@ pub fn resnet_golden(model: &Model) -> String {
     }
 }
 
+/// The published multilingual models that have goldens.
+pub const WHOLE_MULTILINGUAL: [&str; 1] = ["xlm-roberta-base-vit-b-32"];
+
+/// Every multilingual model with goldens, which have its name, in every layout that it is published in.
+pub fn multilingual_cases() -> Vec<(Model, Layout, String)> {
+    let layouts = |model: Model| {
+        Layout::supported(&model).into_iter().map(move |layout| (model.clone(), layout, model.name.clone()))
+    };
+    let whole = multilingual::published().into_iter().filter(|model| WHOLE_MULTILINGUAL.contains(&model.name.as_str()));
+    multilingual::tiny().into_iter().chain(whole).flat_map(layouts).collect()
+}
+
 /// Pixels of image `image`, `[3, side, side]`, uniform in about -2 to 2.2 as after normalisation.
 pub fn pixels(image: usize, side: usize) -> Vec<f32> {
     let stream = Stream::new(&format!("pixels.{image}"), SEED);
@@ -131,7 +144,34 @@ pub fn pixels_of(model: &Model, image: usize) -> Vec<f32> {
 
 /// Token ids of the texts: [`ids`] of each.
 pub fn all_ids(model: &Model) -> Vec<Vec<u32>> {
-    (0..TEXTS).map(|text| ids(text, model.context_length(), model.vocab_size())).collect()
+    (0..TEXTS)
+        .map(|text| match model.multilingual() {
+            Some(size) => multilingual_ids(text, size.text, model.context_length(), model.vocab_size()),
+            None => ids(text, model.context_length(), model.vocab_size()),
+        })
+        .collect()
+}
+
+/// Token ids of text `text` of a multilingual model, of the lengths of [`ids`]: what comes first, random ids from 3 on,
+/// the end; unpadded. The third text of a tower that masks padding has some in its middle, which no tokenizer makes.
+///
+/// First comes 0, the token of a language (here the last row but 4), or nothing.
+pub fn multilingual_ids(text: usize, kind: Text, context_length: usize, vocab_size: usize) -> Vec<u32> {
+    let length = ids(text, context_length, vocab_size).len();
+    let (first, end) = match kind {
+        Text::XlmRoberta { .. } => (Some(0), 2),
+        Text::Nllb => (Some(vocab_size as u32 - 5), 2),
+        Text::Worldwide { end, starts } => (starts.then_some(0), end),
+    };
+    let stream = Stream::new(&format!("ids.{text}"), SEED);
+    let mut ids: Vec<u32> = first.into_iter().collect();
+    let middle = length - 1 - ids.len();
+    ids.extend((0..middle).map(|i| 3 + stream.below(i as u64, vocab_size as u32 - 3)));
+    ids.push(end);
+    if text == 2 && !matches!(kind, Text::Worldwide { .. }) {
+        (ids[3], ids[4]) = (1, 1);
+    }
+    ids
 }
 
 /// Token ids of text `text`: the start token, random ids, the end token; unpadded.

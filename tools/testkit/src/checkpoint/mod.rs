@@ -12,6 +12,7 @@ pub mod golden;
 pub mod layout;
 pub mod mobileclip;
 pub mod model;
+pub mod multilingual;
 pub mod pieces;
 pub mod random;
 pub mod resnet;

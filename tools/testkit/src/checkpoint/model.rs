@@ -6,6 +6,7 @@
 
 use super::error::Error;
 use super::mobileclip::{self, MobileClipSize, TextTower};
+use super::multilingual::{self, MultilingualSize};
 use super::resnet::{self, ResnetSize};
 use super::siglip::{self, SiglipSize};
 use super::tensor::{Kind, Tensor};
@@ -41,6 +42,8 @@ pub enum Architecture {
     Siglip(SiglipSize),
     /// CLIP's ResNet and text transformer, under open_clip's own names.
     Resnet(ResnetSize),
+    /// XLM-RoBERTa, NLLB and MetaCLIP 2: an image tower of open_clip or timm, a multilingual text tower.
+    Multilingual(MultilingualSize),
 }
 
 /// Sizes of a vision transformer with a text transformer.
@@ -124,7 +127,10 @@ impl Model {
     pub fn vit(&self) -> Option<&VitSize> {
         match &self.architecture {
             Architecture::Vit(size) => Some(size),
-            Architecture::MobileClip(_) | Architecture::Siglip(_) | Architecture::Resnet(_) => None,
+            Architecture::MobileClip(_)
+            | Architecture::Siglip(_)
+            | Architecture::Resnet(_)
+            | Architecture::Multilingual(_) => None,
         }
     }
 
@@ -132,7 +138,10 @@ impl Model {
     pub fn mobileclip(&self) -> Option<&MobileClipSize> {
         match &self.architecture {
             Architecture::MobileClip(size) => Some(size),
-            Architecture::Vit(_) | Architecture::Siglip(_) | Architecture::Resnet(_) => None,
+            Architecture::Vit(_)
+            | Architecture::Siglip(_)
+            | Architecture::Resnet(_)
+            | Architecture::Multilingual(_) => None,
         }
     }
 
@@ -140,7 +149,10 @@ impl Model {
     pub fn siglip(&self) -> Option<&SiglipSize> {
         match &self.architecture {
             Architecture::Siglip(size) => Some(size),
-            Architecture::Vit(_) | Architecture::MobileClip(_) | Architecture::Resnet(_) => None,
+            Architecture::Vit(_)
+            | Architecture::MobileClip(_)
+            | Architecture::Resnet(_)
+            | Architecture::Multilingual(_) => None,
         }
     }
 
@@ -148,6 +160,18 @@ impl Model {
     pub fn resnet(&self) -> Option<&ResnetSize> {
         match &self.architecture {
             Architecture::Resnet(size) => Some(size),
+            Architecture::Vit(_)
+            | Architecture::MobileClip(_)
+            | Architecture::Siglip(_)
+            | Architecture::Multilingual(_) => None,
+        }
+    }
+
+    /// The sizes, if the model has a multilingual text tower of XLM-RoBERTa, NLLB or MetaCLIP 2.
+    pub fn multilingual(&self) -> Option<&MultilingualSize> {
+        match &self.architecture {
+            Architecture::Multilingual(size) => Some(size),
+            Architecture::Resnet(_) => None,
             Architecture::Vit(_) | Architecture::MobileClip(_) | Architecture::Siglip(_) => None,
         }
     }
@@ -159,6 +183,7 @@ impl Model {
             Architecture::MobileClip(size) => size.embed_dim,
             Architecture::Siglip(size) => size.image.width,
             Architecture::Resnet(size) => size.embed_dim,
+            Architecture::Multilingual(size) => size.embed_dim(),
         }
     }
 
@@ -169,6 +194,7 @@ impl Model {
             Architecture::MobileClip(size) => size.image_size,
             Architecture::Siglip(size) => size.image_size,
             Architecture::Resnet(size) => size.image_size,
+            Architecture::Multilingual(size) => size.image_size(),
         }
     }
 
@@ -179,6 +205,7 @@ impl Model {
             Architecture::MobileClip(size) => size.context_length,
             Architecture::Siglip(size) => size.context_length,
             Architecture::Resnet(size) => size.context_length,
+            Architecture::Multilingual(size) => size.context_length(),
         }
     }
 
@@ -189,6 +216,7 @@ impl Model {
             Architecture::MobileClip(size) => size.vocab_size,
             Architecture::Siglip(size) => size.vocab_size,
             Architecture::Resnet(size) => size.vocab_size,
+            Architecture::Multilingual(size) => size.vocab_size(),
         }
     }
 
@@ -199,6 +227,7 @@ impl Model {
             Architecture::MobileClip(size) => matches!(size.text, TextTower::Transformer { causal: true, .. }),
             Architecture::Siglip(_) => false,
             Architecture::Resnet(_) => true,
+            Architecture::Multilingual(size) => size.is_worldwide(),
         }
     }
 
@@ -217,6 +246,7 @@ impl Model {
             Architecture::MobileClip(size) => trunk::tensors(size),
             Architecture::Siglip(size) => siglip::tensors(size),
             Architecture::Resnet(size) => resnet::tensors(size),
+            Architecture::Multilingual(size) => multilingual::tensors(size),
         }
     }
 
@@ -235,8 +265,9 @@ pub fn known_names() -> Vec<String> {
 /// Every model that has a name.
 pub fn all() -> Vec<Model> {
     let full = published().into_iter().chain(mobileclip::published()).chain(siglip::published());
-    let full = full.chain(resnet::published());
-    full.chain(tiny()).chain(mobileclip::tiny()).chain(siglip::tiny()).chain(resnet::tiny()).collect()
+    let full = full.chain(resnet::published()).chain(multilingual::published());
+    let tiny = tiny().into_iter().chain(mobileclip::tiny()).chain(siglip::tiny()).chain(resnet::tiny());
+    full.chain(tiny).chain(multilingual::tiny()).collect()
 }
 
 /// The published models of OpenAI's architecture with vision transformers.

@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::model::{Model, OPENAI_MEAN, TowerSize};
+use super::super::model::{Model, OPENAI_MEAN, TowerSize, VitSize};
 use super::super::tensor::{Element, Tensor};
 use super::entry::Entry;
 
@@ -85,9 +85,11 @@ fn block(name: &str) -> Option<(String, &str)> {
 
 /// `config.json`.
 pub fn config(model: &Model) -> Value {
-    let Some(size) = model.vit() else {
-        return Value::Null;
-    };
+    model.vit().map_or(Value::Null, |size| of_size(model, size))
+}
+
+/// `config.json` of a model with these towers.
+pub(super) fn of_size(model: &Model, size: &VitSize) -> Value {
     let mut text = tower(model, &size.text);
     text["model_type"] = json!("clip_text_model");
     text["vocab_size"] = json!(size.vocab_size);

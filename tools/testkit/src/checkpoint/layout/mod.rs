@@ -6,6 +6,7 @@ mod apple;
 mod entry;
 mod fold;
 mod huggingface;
+mod multilingual;
 pub mod open_clip;
 mod openai;
 mod pickle;
@@ -23,6 +24,7 @@ use serde_json::Value;
 use super::error::Error;
 use super::mobileclip::{ImageTower, MobileClipSize, Offer};
 use super::model::{Architecture, Model, VitSize};
+use super::multilingual::{MultilingualSize, Text};
 use super::pieces;
 use super::siglip::SiglipSize;
 
@@ -106,7 +108,7 @@ impl Layout {
         match self {
             Layout::OpenAi => openai::entries(model),
             Layout::OpenClip => safetensors::sorted(with_counts(open_clip::entries(model))),
-            Layout::OpenClipBin => with_counts(open_clip::entries(model)),
+            Layout::OpenClipBin => multilingual::with_position_ids(model, with_counts(open_clip::entries(model))),
             Layout::HuggingFace if model.siglip().is_some() => safetensors::sorted(siglip::hugging_face(model)),
             Layout::HuggingFace => safetensors::sorted(huggingface::entries(model)),
             Layout::OpenClipFolded => {
@@ -126,7 +128,7 @@ impl Layout {
     }
 
     /// Configuration files that accompany the weights, by name.
-    fn configs(self, model: &Model) -> Vec<(&'static str, Value)> {
+    pub fn configs(self, model: &Model) -> Vec<(&'static str, Value)> {
         match self {
             Layout::OpenAi => vec![],
             Layout::OpenClip | Layout::OpenClipBin | Layout::OpenClipFolded => {
@@ -138,6 +140,16 @@ impl Layout {
                     vec![("config.json", siglip::config(size)), ("preprocessor_config.json", preprocessor)]
                 };
                 model.siglip().map(both).unwrap_or_default()
+            }
+            Layout::HuggingFace if model.multilingual().is_some() => {
+                let both = |size: &MultilingualSize| {
+                    let (Some(vit), Text::Worldwide { end, .. }) = (size.vit(), size.text) else { return vec![] };
+                    vec![
+                        ("config.json", multilingual::config(model, vit, end)),
+                        ("preprocessor_config.json", multilingual::preprocessor_config(model, size)),
+                    ]
+                };
+                model.multilingual().map(both).unwrap_or_default()
             }
             Layout::HuggingFace => vec![
                 ("config.json", huggingface::config(model)),
@@ -165,6 +177,7 @@ impl Layout {
             Architecture::MobileClip(size) => self.lacks_mobileclip(size),
             Architecture::Siglip(size) => self.lacks_siglip(size),
             Architecture::Resnet(_) => self.lacks_resnet(),
+            Architecture::Multilingual(size) => self.lacks_multilingual(size),
         };
         match reason {
             None => Ok(()),
@@ -204,6 +217,18 @@ impl Layout {
             Layout::OpenClipFolded => Some("the model has no branches to fold"),
             Layout::OpenAi | Layout::Apple | Layout::AppleFolded | Layout::ApplePrefixed => {
                 Some("SigLIP is published in open_clip's and transformers' layouts")
+            }
+        }
+    }
+
+    fn lacks_multilingual(self, size: &MultilingualSize) -> Option<&'static str> {
+        match self {
+            Layout::OpenClip | Layout::OpenClipBin => None,
+            Layout::HuggingFace if size.is_worldwide() => None,
+            Layout::HuggingFace => Some("transformers has no class for both towers"),
+            Layout::OpenClipFolded => Some("the model has no branches to fold"),
+            Layout::OpenAi | Layout::Apple | Layout::AppleFolded | Layout::ApplePrefixed => {
+                Some("multilingual models are published in open_clip's and transformers' layouts")
             }
         }
     }

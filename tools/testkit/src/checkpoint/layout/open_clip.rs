@@ -13,7 +13,7 @@ use super::super::resnet::ResnetSize;
 use super::super::tensor::Element;
 use super::entry::Entry;
 use super::torch_zip::TorchZip;
-use super::{pickle, siglip};
+use super::{multilingual, pickle, siglip};
 
 /// The tensors, in the order of the state dict.
 pub fn entries(model: &Model) -> Vec<Entry> {
@@ -44,7 +44,11 @@ pub fn config(model: &Model) -> Value {
             "mean": model.mean,
             "std": model.std,
             "interpolation": model.interpolation,
-            "resize_mode": if model.siglip().is_some() { "squash" } else { "shortest" },
+            "resize_mode": match (model.siglip(), model.multilingual()) {
+                (Some(_), _) => "squash",
+                (_, Some(size)) => size.resize,
+                _ => "shortest",
+            },
         },
     })
 }
@@ -56,6 +60,9 @@ pub fn model_config(model: &Model) -> Value {
         Architecture::MobileClip(size) => mobileclip_config(size),
         Architecture::Siglip(size) => siglip::open_clip_config(size),
         Architecture::Resnet(size) => resnet_config(size, model.quick_gelu),
+        Architecture::Multilingual(size) => {
+            multilingual::open_clip_config(size, |size| vit_config(size, model.quick_gelu))
+        }
     }
 }
 
