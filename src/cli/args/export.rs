@@ -112,7 +112,8 @@ fn format(text: &str) -> Result<ExportFormat, String> {
 ///
 /// Without decoding, pictures are not known: `duplicates` finds these files by their bytes and scenes only.
 ///
-/// The exit code is 3 if some files could not be added, and 1 if none could.
+/// All rows are checked before anything is added: numbers that differ, a value that is not finite or a vector of zeros is an
+/// error that names the file and the row. The exit code is 3 if some files could not be added, and 1 if none could.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
