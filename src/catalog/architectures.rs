@@ -205,7 +205,7 @@ const HYBRID_512: Text = Text { build: hybrid_text, parameters: 42_441_216 };
 /// Token positions of every CLIP model.
 const CONTEXT_LENGTH: usize = 77;
 /// Size of the vocabulary of every CLIP model.
-const VOCAB_SIZE: usize = 49408;
+pub(super) const VOCAB_SIZE: usize = 49408;
 /// Channels of an attention head in every transformer but the image towers of H/14, g/14 and bigG/14.
 const HEAD_WIDTH: usize = 64;
 /// Channels of an attention head in every FastViT.

@@ -26,7 +26,7 @@ use std::fmt;
 
 use crate::models::config::{Activation, ImageConfig, ModelConfig};
 use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
-use architectures::Architecture;
+use architectures::{Architecture, VOCAB_SIZE};
 
 pub(crate) use architectures::Trunk;
 
@@ -53,6 +53,8 @@ pub struct Model {
     pub file: &'static str,
     /// The revision to use (a branch, a tag or a commit), if `main` is not the right one.
     pub revision: Option<&'static str>,
+    /// The repository of its tokenizer's file, if the repository of the weights has none.
+    pub tokenizer_repository: Option<&'static str>,
     /// Activation of the MLPs of both towers, but for image towers of timm, which have that of their name. FastViT towers
     /// always have GELU. A SigLIP in transformers' layout has tanh-GELU in both towers, whatever stands here.
     pub activation: Activation,
@@ -193,6 +195,11 @@ impl Model {
     /// All parameters in the published form: both towers, the logit scale and, of a SigLIP, the logit bias.
     pub fn total_parameters(&self) -> u64 {
         self.image_parameters() + self.text_parameters() + if self.is_sigmoid() { 2 } else { 1 }
+    }
+
+    /// Whether its texts are pieces of a vocabulary other than CLIP's, whose file belongs to it.
+    pub(crate) fn has_pieces(&self) -> bool {
+        self.architecture.text().vocab_size() != VOCAB_SIZE
     }
 
     /// Whether the model was trained with a sigmoid, so that a cosine has a probability of its own: SigLIP.

@@ -39,6 +39,9 @@ const OPEN_CLIP_BIN: &str = "open_clip_pytorch_model.bin";
 /// transformers' checkpoint.
 const TRANSFORMERS: &str = "model.safetensors";
 
+/// The tokenizer of every NLLB.
+const NLLB: &str = "facebook/nllb-200-distilled-600M";
+
 // By family and size. Apple's own `.pt` files are used where open_clip's are not published.
 #[rustfmt::skip]
 pub(super) static MODELS: [Model; 108] = [
@@ -128,12 +131,12 @@ pub(super) static MODELS: [Model; 108] = [
     siglip("siglip2-gopt-16-384", &SIGLIP2_GOPT_16_384, GeluTanh, APACHE_PRESUMED, "timm/ViT-gopt-16-SigLIP2-384").multilingual().also(&["google/siglip2-giant-opt-patch16-384"]),
     multi("xlm-roberta-base-vit-b-32", &XLM_R_BASE_B_32, OpenAi, MIT_PRESUMED, "laion/CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k").unique_in("open_clip").recall(Some(37.8), Some(64.5), Some(42.6)),
     multi("xlm-roberta-large-vit-h-14", &XLM_R_LARGE_H_14, OpenAi, MIT_PRESUMED, "laion/CLIP-ViT-H-14-frozen-xlm-roberta-large-laion5B-s13B-b90k").unique_in("open_clip").recall(Some(49.2), Some(77.4), Some(50.2)),
-    multi("nllb-clip-base", &NLLB_BASE_B_32, OpenAi, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-clip-base-oc").unique_in("open_clip").recall(Some(26.5), Some(47.4), None),
-    multi("nllb-clip-large", &NLLB_LARGE_H_14, OpenAi, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-clip-large-oc").unique_in("open_clip").recall(Some(36.2), Some(60.9), None),
-    multi("nllb-clip-base-siglip", &NLLB_BASE_SIGLIP, Squash, NON_COMMERCIAL, "visheratin/nllb-clip-base-siglip").recall(Some(43.2), Some(69.2), None),
-    multi("nllb-clip-large-siglip", &NLLB_LARGE_SIGLIP, Squash, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-clip-large-siglip"),
-    multi("nllb-siglip-mrl-base", &NLLB_BASE_SIGLIP, Squash, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-siglip-mrl-base").recall(None, None, Some(55.4)),
-    multi("nllb-siglip-mrl-large", &NLLB_LARGE_SIGLIP, Squash, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-siglip-mrl-large"),
+    multi("nllb-clip-base", &NLLB_BASE_B_32, OpenAi, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-clip-base-oc").unique_in("open_clip").recall(Some(26.5), Some(47.4), None).tokenizer_of(NLLB),
+    multi("nllb-clip-large", &NLLB_LARGE_H_14, OpenAi, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-clip-large-oc").unique_in("open_clip").recall(Some(36.2), Some(60.9), None).tokenizer_of(NLLB),
+    multi("nllb-clip-base-siglip", &NLLB_BASE_SIGLIP, Squash, NON_COMMERCIAL, "visheratin/nllb-clip-base-siglip").recall(Some(43.2), Some(69.2), None).tokenizer_of(NLLB),
+    multi("nllb-clip-large-siglip", &NLLB_LARGE_SIGLIP, Squash, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-clip-large-siglip").tokenizer_of(NLLB),
+    multi("nllb-siglip-mrl-base", &NLLB_BASE_SIGLIP, Squash, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-siglip-mrl-base").recall(None, None, Some(55.4)).tokenizer_of(NLLB),
+    multi("nllb-siglip-mrl-large", &NLLB_LARGE_SIGLIP, Squash, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-siglip-mrl-large").tokenizer_of(NLLB),
     meta("metaclip2-s-16", &META_S_16, "facebook/metaclip-2-worldwide-s16"),
     meta("metaclip2-s-16-384", &META_S_16_384, "facebook/metaclip-2-worldwide-s16-384"),
     meta("metaclip2-m-16", &META_M_16, "facebook/metaclip-2-worldwide-m16"),
@@ -217,7 +220,8 @@ const fn meta(name: Text, architecture: Arch, repository: Text) -> Model {
 
 /// MetaCLIP 2 in open_clip's form.
 const fn timm_meta(name: Text, architecture: Arch, activation: Activation, pre: Preprocess, repository: Text) -> Model {
-    row(name, architecture, activation, pre, NON_COMMERCIAL_PRESUMED, repository).multilingual().unique_in("open_clip")
+    let model = row(name, architecture, activation, pre, NON_COMMERCIAL_PRESUMED, repository);
+    model.multilingual().unique_in("open_clip").tokenizer_of("facebook/xlm-v-base")
 }
 
 const fn row(
@@ -238,6 +242,7 @@ const fn row(
         other_repositories: &[],
         file: OPEN_CLIP,
         revision: None,
+        tokenizer_repository: None,
         activation,
         architecture,
         preprocess,
@@ -254,6 +259,11 @@ impl Model {
     /// Notes that texts of many languages were in its training.
     const fn multilingual(self) -> Self {
         Model { languages: Languages::Multilingual, ..self }
+    }
+
+    /// Notes where its tokenizer is.
+    const fn tokenizer_of(self, repository: Text) -> Self {
+        Model { tokenizer_repository: Some(repository), ..self }
     }
 
     /// Adds published figures: see [`Recall`].

@@ -17,7 +17,7 @@ const TOKENIZERS: [&str; 2] = ["tokenizer_config.json", "special_tokens_map.json
 /// Files that hold a vocabulary, in order of preference; models with CLIP's need them only to see that it is CLIP's.
 const VOCABULARIES: [&[&str]; 2] = [&["tokenizer.json"], &["vocab.json", "merges.txt"]];
 /// Files of SentencePiece's pieces; only models whose texts are pieces have one.
-const PIECES: [&str; 2] = ["tokenizer.model", "spiece.model"];
+const PIECES: [&str; 3] = ["tokenizer.model", "spiece.model", "sentencepiece.bpe.model"];
 
 /// Longest file of a vocabulary that is fetched, in bytes. CLIP's have up to 4 MB, Gemma's 34 MB.
 pub(super) const MAX_VOCABULARY: u64 = 128 << 20;
@@ -53,7 +53,7 @@ pub(super) fn choose(name: &ModelName, names: &[String]) -> Result<Files, Error>
         },
     };
     // The tokenizer of a model with CLIP's vocabulary is known.
-    let wanted = name.known().is_none_or(|model| model.is_sigmoid());
+    let wanted = name.known().is_none_or(|model| model.has_pieces());
     let tokenizers = TOKENIZERS.iter().filter(|_| wanted);
     let vocabulary = VOCABULARIES.into_iter().find(|files| files.iter().any(|file| has(file)));
     let vocabulary = vocabulary.filter(|_| wanted).unwrap_or_default();
@@ -61,6 +61,15 @@ pub(super) fn choose(name: &ModelName, names: &[String]) -> Result<Files, Error>
     let configs = CONFIGS.iter().chain(tokenizers).chain(vocabulary).chain(pieces).filter(|config| has(config));
     let configs = configs.map(|config| (*config).to_owned()).collect();
     Ok(Files { checkpoint, configs })
+}
+
+/// The file of the tokenizer among the `names` of a repository that has the tokenizer of models of others.
+pub(super) fn choose_tokenizer(name: &ModelName, names: &[String]) -> Result<&'static str, Error> {
+    let mut files = VOCABULARIES.into_iter().flatten().take(1).copied().chain(PIECES);
+    match files.find(|file| names.iter().any(|name| name == file)) {
+        Some(file) => Ok(file),
+        None => refuse(name, "holds no tokenizer".into()),
+    }
 }
 
 /// Whether `file` holds a vocabulary.

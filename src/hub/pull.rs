@@ -7,7 +7,7 @@ use super::checksum::Checksum;
 use super::download::{Download, sums};
 use super::error::Error;
 use super::hf_cache::{self, Cached};
-use super::http::Client;
+use super::http::{Client, Retries};
 use super::layout;
 use super::name::ModelName;
 use super::progress::{Event, Origin, Plan, Reporter};
@@ -138,6 +138,9 @@ impl Pull<'_> {
         let mut remote_files: Vec<RemoteFile> = names
             .map(|file| api::file(&client, self.name, commit, (file, purpose(file)), &mut retries, reporter))
             .collect::<Result<_, _>>()?;
+        if let Some(file) = self.lent_tokenizer(&client, &files, &mut retries, reporter)? {
+            remote_files.insert(0, file);
+        }
         remote_files.retain(|file| {
             let is_too_long = layout::is_vocabulary(&file.name) && file.size > layout::MAX_VOCABULARY;
             if is_too_long {
@@ -188,6 +191,25 @@ impl Pull<'_> {
             self.store.remove_download(self.name)?;
         }
         Ok(model)
+    }
+
+    /// The tokenizer of a model that has it from another repository, if its own lacks it.
+    fn lent_tokenizer(
+        &self,
+        client: &Client,
+        files: &layout::Files,
+        retries: &mut Retries,
+        reporter: &mut Reporter<'_>,
+    ) -> Result<Option<RemoteFile>, Error> {
+        let known = self.name.known().and_then(|model| model.tokenizer_repository);
+        let Some(lender) = known.filter(|_| !files.configs.iter().any(|file| layout::is_vocabulary(file))) else {
+            return Ok(None);
+        };
+        let lender: ModelName = format!("hf-hub:{lender}").parse()?;
+        let repository = api::repository(client, &lender, retries, reporter)?;
+        let file = layout::choose_tokenizer(&lender, &repository.files)?;
+        let wanted = (file, Purpose::Vocabulary);
+        api::file(client, &lender, &repository.commit, wanted, retries, reporter).map(Some)
     }
 
     /// Converts the checkpoint with this SHA-256 and installs the result.

@@ -27,17 +27,40 @@ const TIMM: [&str; 3] = ["config.json", "model.safetensors", "pytorch_model.bin"
 const LAION: [&str; 5] =
     ["config.json", "model.safetensors", "preprocessor_config.json", "pytorch_model.bin", "special_tokens_map.json"];
 
+/// Further files of repositories of models whose texts are pieces.
+const TOKENIZER: [&str; 3] = ["special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"];
+
 /// The files of a model's repository, and those of them that a pull needs.
 fn published(model: &catalog::Model) -> (Vec<&'static str>, Vec<&'static str>) {
-    let open_clip = ["open_clip_config.json", "open_clip_model.safetensors"];
+    let open_clip = ["open_clip_config.json", model.file];
+    let has_pieces = Model::named(model.name).is_ok_and(|model| model.vocab_size() != 49408);
     match model.repository.split_once('/').unwrap() {
+        // The tokenizer of these is in another repository.
+        ("visheratin", _) => (vec!["README.md", "open_clip_config.json", model.file], open_clip.into()),
+        ("timm", _) if has_pieces && model.tokenizer_repository.is_some() => {
+            (vec!["README.md", "open_clip_config.json", model.file], open_clip.into())
+        }
+        ("timm", _) if has_pieces => {
+            let names = ["README.md", "open_clip_config.json", "open_clip_pytorch_model.bin", model.file];
+            ([&names[..], &TOKENIZER].concat(), [&open_clip[..], &TOKENIZER].concat())
+        }
+        ("laion", _) if has_pieces => {
+            let names = ["README.md", "config.json", model.file];
+            ([&names[..], &TOKENIZER].concat(), [&names[1..], &TOKENIZER].concat())
+        }
+        ("facebook", _) => {
+            let names = ["README.md", "config.json", "preprocessor_config.json", "model.safetensors"];
+            ([&names[..], &TOKENIZER].concat(), [&names[1..], &TOKENIZER].concat())
+        }
         ("timm", name) if name.starts_with("MobileCLIP2") => (OPEN_CLIP.into(), open_clip.into()),
         ("timm", _) => ([&OPEN_CLIP[..], &TIMM].concat(), [&open_clip[..], &["config.json"]].concat()),
         ("laion", _) => {
             let wanted = [&open_clip[..], &["config.json", "preprocessor_config.json"]].concat();
             ([&OPEN_CLIP[..], &LAION].concat(), wanted)
         }
-        ("apple", name) if name.ends_with("-OpenCLIP") => (OPEN_CLIP.into(), open_clip.into()),
+        ("apple", name) if name.ends_with("-OpenCLIP") || name.starts_with("DFN") => {
+            (OPEN_CLIP.into(), open_clip.into())
+        }
         ("apple", _) => {
             let files = [".gitattributes", "LICENSE", "README.md", "config.json", model.file];
             (files.into(), vec!["config.json", model.file])
@@ -62,7 +85,10 @@ fn repo(model: &catalog::Model, names: &[&str]) -> Repo {
 fn every_known_name_downloads_the_right_files() {
     for model in catalog::models() {
         let (names, mut wanted) = published(model);
-        let fixture = Fixture::with(vec![repo(model, &names)]);
+        let lender = model.tokenizer_repository.filter(|_| !names.contains(&"tokenizer.json"));
+        let lender = lender.map(|name| Repo::new(name, vec![RepoFile::small("tokenizer.json", "{}")]));
+        wanted.extend(lender.as_ref().map(|_| "tokenizer.json"));
+        let fixture = Fixture::with([repo(model, &names)].into_iter().chain(lender).collect());
         // The checkpoint is not valid, so the pull ends after the download.
         let error = assert_error(pull(&fixture.hub(), model.name), &[model.file]);
         assert!(matches!(error, Error::Convert { .. }), "{}: {error}", model.name);
@@ -98,7 +124,11 @@ fn pickles_are_used_without_an_alternative() {
 fn download_sizes_match_the_tensors() {
     for known in catalog::models() {
         let model = Model::named(known.name).unwrap();
-        let layout = if known.file.ends_with(".pt") { Layout::Apple } else { Layout::OpenClip };
+        let layout = match known.file {
+            "model.safetensors" => Layout::HuggingFace,
+            file if file.ends_with(".pt") => Layout::Apple,
+            _ => Layout::OpenClip,
+        };
         let bytes: usize = layout.entries(&model).iter().map(|entry| entry.byte_len()).sum();
         let about = known.download_bytes() as f64;
         let ratio = bytes as f64 / about;

@@ -320,10 +320,9 @@ pub fn write(model: &Model, seed: u64, layout: Layout, target: &Path) -> Result<
         })?;
         written.push(path);
     }
-    if let Some(size) = model.siglip() {
-        let name = if size.has_gemma() { "tokenizer.model" } else { "spiece.model" };
+    if let Some((name, bytes)) = pieces::file(model) {
         let path = folder.join(name);
-        write_file(&path, |out| out.write_all(&pieces::model(size.vocab_size, size.has_gemma())))?;
+        write_file(&path, |out| out.write_all(&bytes))?;
         written.push(path);
     }
     Ok(written)
