@@ -81,9 +81,16 @@ fn repo(model: &catalog::Model, names: &[&str]) -> Repo {
     Repo::new(model.repository, names.iter().map(file).collect())
 }
 
+/// The known models whose pull does not ask for more free disk than these tests may: the space for the weights file counts
+/// before the first byte comes.
+fn models() -> impl Iterator<Item = &'static catalog::Model> {
+    catalog::models().iter().filter(|model| model.download_bytes() < 3 << 30)
+}
+
 #[test]
 fn every_known_name_downloads_the_right_files() {
-    for model in catalog::models() {
+    assert!(models().count() > 80);
+    for model in models() {
         let (names, mut wanted) = published(model);
         let lender = model.tokenizer_repository.filter(|_| !names.contains(&"tokenizer.json"));
         let lender = lender.map(|name| Repo::new(name, vec![RepoFile::small("tokenizer.json", "{}")]));
@@ -113,7 +120,7 @@ fn every_known_name_downloads_the_right_files() {
 /// A repository with open_clip's pickle only.
 #[test]
 fn pickles_are_used_without_an_alternative() {
-    for model in catalog::models().iter().filter(|model| model.file.ends_with(".safetensors")) {
+    for model in models().filter(|model| model.file == "open_clip_model.safetensors") {
         let names = ["README.md", "open_clip_config.json", "open_clip_pytorch_model.bin"];
         let fixture = Fixture::with(vec![repo(model, &names)]);
         assert_error(pull(&fixture.hub(), model.name), &["open_clip_pytorch_model.bin"]);
