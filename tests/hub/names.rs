@@ -3,7 +3,7 @@
 //! The contents are a few bytes; `tests/parity.rs` pulls, converts and runs every name with real contents.
 
 use clippie_rs::catalog;
-use clippie_rs::hub::{Error, ModelName};
+use clippie_rs::hub::Error;
 
 use crate::support::{Fixture, assert_error, pull};
 use clippie_testkit::checkpoint::{Layout, Model};
