@@ -271,7 +271,7 @@ impl<W: Element> Part<'_, W> {
         (panel, run): (usize, Range<usize>),
         next: (usize, usize),
     ) {
-        let Part { maps: LinesOf { data, lines: from }, w, to, .. } = *self;
+        let Part { maps: LinesOf { data, lines: from }, w, to, epilogue: Epilogue { finish, .. }, .. } = *self;
         let panel_bytes = w.panel_stride.wrapping_mul(size_of::<W>());
         let panels = S::TILE_PANELS.min(self.panels.end - panel);
         let columns = (panels * PANEL).min(w.n - panel * PANEL);
@@ -293,16 +293,15 @@ impl<W: Element> Part<'_, W> {
                     // SAFETY: as the caller promises. A window's lines and columns are inside of the border. Of the bias,
                     // all panels exist.
                     unsafe {
-                        let cell = Cell {
-                            a: (data.as_ptr().add(offset), from.strides()),
-                            w: (weights, w.k_stride, w.panel_stride),
-                            steps: steps.len(),
-                            bias: if last { bias } else { NO_BIAS.as_ptr() },
-                            out: (self.out.offset(out + pixels.start * PANEL), to.strides()),
-                            add: index > 0 || self.epilogue.finish.adds(),
-                            activation: self.epilogue.finish.activation().filter(|_| last),
-                            fetch: fetch::<S>((weights.addr(), panel_bytes), following, None, half, (tile, tiles)),
-                        };
+                        let cell = Cell::new(
+                            (data.as_ptr().add(offset), from.strides()),
+                            (weights, w.k_stride, w.panel_stride),
+                            steps.len(),
+                            if last { bias } else { NO_BIAS.as_ptr() },
+                            (self.out.offset(out + pixels.start * PANEL), to.strides()),
+                            (index > 0 || finish.adds(), finish.activation().filter(|_| last)),
+                            fetch::<S>((weights.addr(), panel_bytes), following, None, half, (tile, tiles)),
+                        );
                         cell.run(s, pixels.len(), panels, columns);
                     }
                 }

@@ -194,16 +194,15 @@ impl<W: Element> Block<'_, W> {
         // SAFETY: rows, steps and panels are inside of the operands, as the caller promises; the bias has all panels. The
         // output has these rows and columns, which only this region writes.
         unsafe {
-            let cell = Cell {
-                a: (self.region.activations_at(rows.start, self.steps.start), a.strides),
-                w: (self.region.weights_at(panel, self.steps.start), w.k_stride, w.panel_stride),
-                steps: self.steps.len(),
-                bias: self.bias.map_or(NO_BIAS.as_ptr(), |bias| bias.as_ptr().add(panel * PANEL)),
-                out: (out.at(rows.start, panel * PANEL), out.strides()),
-                add: self.add,
-                activation: self.activation,
+            let cell = Cell::new(
+                (self.region.activations_at(rows.start, self.steps.start), a.strides),
+                (self.region.weights_at(panel, self.steps.start), w.k_stride, w.panel_stride),
+                self.steps.len(),
+                self.bias.map_or(NO_BIAS.as_ptr(), |bias| bias.as_ptr().add(panel * PANEL)),
+                (out.at(rows.start, panel * PANEL), out.strides()),
+                (self.add, self.activation),
                 fetch,
-            };
+            );
             cell.run(s, rows.len(), count, columns);
         }
     }
@@ -240,23 +239,36 @@ pub(super) fn fetch<S: Simd>(
 
 /// A tile of a product: its operands, and what follows the product.
 pub(super) struct Cell<W> {
-    /// The first row's activations, and their layout.
-    pub(super) a: (*const f32, Strides),
-    /// The first panel's weights, and the strides of their steps and panels.
-    pub(super) w: (*const W, usize, usize),
-    /// Steps of k.
-    pub(super) steps: usize,
-    /// The bias of its panels.
-    pub(super) bias: *const f32,
-    /// The first element of the output, and its layout.
-    pub(super) out: (*mut f32, Strides),
-    /// Whether the sums are added to the output.
-    pub(super) add: bool,
-    pub(super) activation: Option<Activation>,
-    pub(super) fetch: Fetch,
+    a: (*const f32, Strides),
+    w: (*const W, usize, usize),
+    steps: usize,
+    bias: *const f32,
+    out: (*mut f32, Strides),
+    add: bool,
+    activation: Option<Activation>,
+    fetch: Fetch,
 }
 
 impl<W: Element> Cell<W> {
+    /// A tile with the first row's activations and their layout; the first panel's weights and the strides of their steps
+    /// and panels; the steps of k; the bias of its panels; the first element of the output and its layout; whether the
+    /// sums are added to the output, and the activation of that.
+    ///
+    /// # Safety
+    /// See [`Cell::run`], for the rows and panels with which it is called.
+    #[inline(always)]
+    pub(super) unsafe fn new(
+        a: (*const f32, Strides),
+        w: (*const W, usize, usize),
+        steps: usize,
+        bias: *const f32,
+        out: (*mut f32, Strides),
+        (add, activation): (bool, Option<Activation>),
+        fetch: Fetch,
+    ) -> Cell<W> {
+        Cell { a, w, steps, bias, out, add, activation, fetch }
+    }
+
     /// Computes `height` rows by `count` panels, of which `columns` columns exist in the output.
     ///
     /// # Safety
