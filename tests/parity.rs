@@ -193,8 +193,7 @@ const SIGLIP_B_16: Cases = &[("siglip-b-16-224", Pull(OpenClip)), ("siglip-b-16-
 const SIGLIP_SO400M_14: Cases =
     &[("siglip-so400m-14-224", Pull(OpenClip)), ("siglip-so400m-14-224", File(HuggingFace))];
 const SIGLIP2_B_32: Cases = &[("siglip2-b-32-256", Pull(OpenClip)), ("siglip2-b-32-256", File(HuggingFace))];
-const XLM_ROBERTA_BASE: Cases =
-    &[("xlm-roberta-base-vit-b-32", Pull(OpenClipBin)), ("xlm-roberta-base-vit-b-32", File(OpenClip))];
+const XLM_ROBERTA_BASE: Cases = &[("xlm-r-base-vit-b-32", Pull(OpenClipBin)), ("xlm-r-base-vit-b-32", File(OpenClip))];
 const MOBILECLIP2_B: Cases = &[("mobileclip2-b", Pull(OpenClip)), ("mobileclip2-b", File(Apple))];
 
 const ALL: [Cases; 18] = [

@@ -316,7 +316,7 @@ mod tests {
             ("mobileclip-s3", 248_885_953),
             ("mobileclip2-s4", 445_435_137),
             ("mobileclip2-l-14", 427_617_281),
-            ("xlm-roberta-base-vit-b-32", 366_121_473),
+            ("xlm-r-base-vit-b-32", 366_121_473),
             ("siglip-b-16-224", 203_155_970),
             ("siglip-so400m-14-224", 877_360_306),
             ("siglip-so400m-14-384", 877_960_498),
