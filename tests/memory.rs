@@ -124,8 +124,8 @@ fn a_file_of_600_megabytes() {
     assert!(after <= settled + 2 * MEGABYTE, "{settled} grew to {after}");
     drop(image);
 
-    // Of a table of 250,002 tokens, opening reads no row, and a text its own: with what the system maps around them, and
-    // with the pages that are looked at once, a small part of the file.
+    // Of a table of 250,002 tokens, opening reads no row, and a text its own. The system maps 64 KiB or more around each of
+    // them, and around each of the sixteen pages of the table that are looked at once.
     let model = multilingual::tall();
     let path = converted::weights(&model, Layout::OpenClip, 3, folder.path()).canonicalize().unwrap();
     let size = std::fs::metadata(&path).unwrap().len();
@@ -135,6 +135,6 @@ fn a_file_of_600_megabytes() {
     assert!(resident(&path) <= 256 * 1024, "{} bytes are resident after opening", resident(&path));
     text.encode_ids([[0, 35_378, 8_999, 581, 250_001, 10, 71_234, 200_000, 5, 2]]).unwrap();
     println!("resident after a text of ten tokens: {} of {size}; {} private", resident(&path), private() - before);
-    assert!(resident(&path) < size / 10, "{} of {size}", resident(&path));
+    assert!(resident(&path) < size / 4, "{} of {size}", resident(&path));
     assert!(private() < before + 40 * MEGABYTE);
 }

@@ -213,8 +213,7 @@ const RN101: Cases = &[("rn101-openai", Pull(OpenClip)), ("rn101-yfcc15m", Pull(
 /// 40 channels in the stem, no multiple of sixteen.
 const RN50_X4: Cases = &[("rn50x4-openai", Pull(OpenClip)), ("rn50x4-openai", File(OpenAi))];
 const RN50_X16: Cases = &[("rn50x16-openai", Pull(OpenClip))];
-const XLM_ROBERTA_BASE: Cases =
-    &[("xlm-roberta-base-vit-b-32", Pull(OpenClipBin)), ("xlm-roberta-base-vit-b-32", File(OpenClip))];
+const XLM_ROBERTA_BASE: Cases = &[("xlm-r-base-vit-b-32", Pull(OpenClipBin)), ("xlm-r-base-vit-b-32", File(OpenClip))];
 const MOBILECLIP2_B: Cases = &[("mobileclip2-b", Pull(OpenClip)), ("mobileclip2-b", File(Apple))];
 
 const ALL: [Cases; 24] = [

@@ -49,7 +49,7 @@ CASES = [
     Case(
         "xlm-r-10",
         "text, XLM-R base, ten tokens",
-        "xlm-roberta-base-vit-b-32",
+        "xlm-r-base-vit-b-32",
         "xlm-roberta-base-ViT-B-32",
         TEXT,
         10,

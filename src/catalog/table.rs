@@ -129,14 +129,14 @@ pub(super) static MODELS: [Model; 108] = [
     siglip("siglip2-so400m-16-512", &SIGLIP2_SO400M_16_512, GeluTanh, APACHE_PRESUMED, "timm/ViT-SO400M-16-SigLIP2-512").multilingual().also(&["google/siglip2-so400m-patch16-512"]),
     siglip("siglip2-gopt-16-256", &SIGLIP2_GOPT_16_256, GeluTanh, APACHE_PRESUMED, "timm/ViT-gopt-16-SigLIP2-256").multilingual().also(&["google/siglip2-giant-opt-patch16-256"]),
     siglip("siglip2-gopt-16-384", &SIGLIP2_GOPT_16_384, GeluTanh, APACHE_PRESUMED, "timm/ViT-gopt-16-SigLIP2-384").multilingual().also(&["google/siglip2-giant-opt-patch16-384"]),
-    multi("xlm-roberta-base-vit-b-32", &XLM_R_BASE_B_32, OpenAi, MIT_PRESUMED, "laion/CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k").unique_in("open_clip").recall(Some(37.8), Some(64.5), Some(42.6)),
-    multi("xlm-roberta-large-vit-h-14", &XLM_R_LARGE_H_14, OpenAi, MIT_PRESUMED, "laion/CLIP-ViT-H-14-frozen-xlm-roberta-large-laion5B-s13B-b90k").unique_in("open_clip").recall(Some(49.2), Some(77.4), Some(50.2)),
-    multi("nllb-clip-base", &NLLB_BASE_B_32, OpenAi, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-clip-base-oc").unique_in("open_clip").recall(Some(26.5), Some(47.4), None).tokenizer_of(NLLB),
-    multi("nllb-clip-large", &NLLB_LARGE_H_14, OpenAi, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-clip-large-oc").unique_in("open_clip").recall(Some(36.2), Some(60.9), None).tokenizer_of(NLLB),
-    multi("nllb-clip-base-siglip", &NLLB_BASE_SIGLIP, Squash, NON_COMMERCIAL, "visheratin/nllb-clip-base-siglip").recall(Some(43.2), Some(69.2), None).tokenizer_of(NLLB),
-    multi("nllb-clip-large-siglip", &NLLB_LARGE_SIGLIP, Squash, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-clip-large-siglip").tokenizer_of(NLLB),
-    multi("nllb-siglip-mrl-base", &NLLB_BASE_SIGLIP, Squash, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-siglip-mrl-base").recall(None, None, Some(55.4)).tokenizer_of(NLLB),
-    multi("nllb-siglip-mrl-large", &NLLB_LARGE_SIGLIP, Squash, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-siglip-mrl-large").tokenizer_of(NLLB),
+    multi("xlm-r-base-vit-b-32", &["xlm-roberta-base-vit-b-32"], &XLM_R_BASE_B_32, OpenAi, MIT_PRESUMED, "laion/CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k").unique_in("open_clip").recall(Some(37.8), Some(64.5), Some(42.6)),
+    multi("xlm-r-large-vit-h-14", &["xlm-roberta-large-vit-h-14"], &XLM_R_LARGE_H_14, OpenAi, MIT_PRESUMED, "laion/CLIP-ViT-H-14-frozen-xlm-roberta-large-laion5B-s13B-b90k").unique_in("open_clip").recall(Some(49.2), Some(77.4), Some(50.2)),
+    multi("nllb-clip-base", &[], &NLLB_BASE_B_32, OpenAi, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-clip-base-oc").unique_in("open_clip").recall(Some(26.5), Some(47.4), None).tokenizer_of(NLLB),
+    multi("nllb-clip-large", &[], &NLLB_LARGE_H_14, OpenAi, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-clip-large-oc").unique_in("open_clip").recall(Some(36.2), Some(60.9), None).tokenizer_of(NLLB),
+    multi("nllb-clip-base-siglip", &[], &NLLB_BASE_SIGLIP, Squash, NON_COMMERCIAL, "visheratin/nllb-clip-base-siglip").recall(Some(43.2), Some(69.2), None).tokenizer_of(NLLB),
+    multi("nllb-clip-large-siglip", &[], &NLLB_LARGE_SIGLIP, Squash, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-clip-large-siglip").tokenizer_of(NLLB),
+    multi("nllb-siglip-mrl-base", &[], &NLLB_BASE_SIGLIP, Squash, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-siglip-mrl-base").recall(None, None, Some(55.4)).tokenizer_of(NLLB),
+    multi("nllb-siglip-mrl-large", &[], &NLLB_LARGE_SIGLIP, Squash, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-siglip-mrl-large").tokenizer_of(NLLB),
     meta("metaclip2-s-16", &META_S_16, "facebook/metaclip-2-worldwide-s16"),
     meta("metaclip2-s-16-384", &META_S_16_384, "facebook/metaclip-2-worldwide-s16-384"),
     meta("metaclip2-m-16", &META_M_16, "facebook/metaclip-2-worldwide-m16"),
@@ -208,8 +208,16 @@ const fn siglip(name: Text, architecture: Arch, activation: Activation, license:
 }
 
 /// XLM-RoBERTa and NLLB in open_clip's form, with GELU in the image tower.
-const fn multi(name: Text, architecture: Arch, pre: Preprocess, license: License, repository: Text) -> Model {
-    Model { file: OPEN_CLIP_BIN, ..row(name, architecture, Gelu, pre, license, repository) }.multilingual()
+const fn multi(
+    name: Text,
+    aliases: &'static [Text],
+    architecture: Arch,
+    pre: Preprocess,
+    license: License,
+    repository: Text,
+) -> Model {
+    let model = row(name, architecture, Gelu, pre, license, repository);
+    Model { aliases, file: OPEN_CLIP_BIN, ..model }.multilingual()
 }
 
 /// MetaCLIP 2 in transformers' form, with GELU. Activation and preprocessing are those of the configuration files.

@@ -23,6 +23,7 @@ mod formats;
 mod info;
 mod inputs;
 mod models;
+mod multilingual;
 mod outputs;
 mod photos;
 mod preprocess;

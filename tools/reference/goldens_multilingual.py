@@ -45,8 +45,8 @@ MODELS = {
     "tiny-nllb": (("vit", (28, 7, 40, 2, 5, 160)), ("nllb",), (77, 100, 64, 2, 4, 128), 20),
     "tiny-worldwide": (("vit", (28, 7, 40, 2, 5, 160)), ("worldwide", 2, True), (20, 120, 40, 3, 5, 160), 20),
     "tiny-worldwide-mt5": (("vit", (28, 7, 40, 2, 5, 160)), ("worldwide", 1, False), (12, 90, 40, 3, 5, 160), 20),
-    "xlm-roberta-base-vit-b-32": (B_32, ("xlm", 514, 640), (77, 250_002, 768, 12, 12, 3072), 512),
-    "xlm-roberta-large-vit-h-14": (H_14, ("xlm", 514, 1024), (77, 250_002, 1024, 24, 16, 4096), 1024),
+    "xlm-r-base-vit-b-32": (B_32, ("xlm", 514, 640), (77, 250_002, 768, 12, 12, 3072), 512),
+    "xlm-r-large-vit-h-14": (H_14, ("xlm", 514, 1024), (77, 250_002, 1024, 24, 16, 4096), 1024),
     "nllb-clip-base": (B_32, ("nllb",), NLLB, 512),
     "nllb-clip-base-siglip": (("siglip", (384, 16, 768, 12, 12, 3072)), ("nllb",), NLLB, 768),
     "nllb-clip-large-siglip": (("siglip", (384, 14, 1152, 27, 16, 4304)), ("nllb",), NLLB_LARGE, 1152),
@@ -65,7 +65,7 @@ MODELS = {
     ),
 }
 # Those that are committed.
-USUAL = [name for name in MODELS if name.startswith("tiny-")] + ["xlm-roberta-base-vit-b-32"]
+USUAL = [name for name in MODELS if name.startswith("tiny-")] + ["xlm-r-base-vit-b-32"]
 
 
 def image_tower(kind: str, size: tuple, embed: int) -> nn.Module:

@@ -1,5 +1,7 @@
 //! `clippie-rs models`: lists the known models and the installed ones.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::args::Models;
@@ -43,6 +45,9 @@ struct Row {
     /// Size of the weights file.
     bytes: Option<u64>,
 }
+
+/// Most characters of a line of the table.
+const LONGEST: usize = 120;
 
 /// Explanation of the columns, printed below the table.
 const LEGEND: &str = "image, text: million parameters as published; GFLOP: a photo, 2 x GMAC; \
@@ -182,10 +187,18 @@ fn table(rows: &[Row]) -> String {
             1..=5 => format!("{cell:>width$}"),
             _ => format!("{cell:<width$}"),
         });
-        text += cells.collect::<Vec<_>>().join("  ").trim_end();
+        text += &shortened(cells.collect::<Vec<_>>().join("  ").trim_end());
         text.push('\n');
     }
     text + LEGEND + "\n"
+}
+
+/// A line of at most [`LONGEST`] characters. Only the repository, the last column, is ever so long; `--json` has it whole.
+fn shortened(line: &str) -> Cow<'_, str> {
+    match line.char_indices().nth(LONGEST) {
+        Some(_) => Cow::Owned(line.chars().take(LONGEST - 1).chain(['…']).collect()),
+        None => Cow::Borrowed(line),
+    }
 }
 
 /// A number with one decimal, or with none from a thousand on.

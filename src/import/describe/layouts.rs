@@ -35,7 +35,7 @@ pub(super) fn without_image() -> Facts {
 /// A model that is published in the layout, as an example for messages.
 pub(super) fn example(mapped: &Mapped) -> &'static str {
     if mapped.has_own_text() {
-        "xlm-roberta-base-vit-b-32"
+        "xlm-r-base-vit-b-32"
     } else if mapped.sigmoid {
         "siglip2-b-16-224"
     } else if mapped.timm {

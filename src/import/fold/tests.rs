@@ -194,3 +194,30 @@ fn numbers_that_are_not_finite_or_do_not_fit_are_refused_by_name() {
     assert!(linear(&made, &lin, Fold::default()).err().unwrap().to_string().contains("beyond the range of f32"));
     assert!(rows(&made, "w").unwrap_err().to_string().contains("beyond the range of f32"));
 }
+
+/// A power of two keeps halves exact, unless they leave the range.
+#[test]
+fn a_scaled_table_is_stored_in_halves_where_it_fits() {
+    let values: Vec<f64> = (0..4096).map(|i| f64::from(i % 2048) / 1024.0).collect();
+    let made = checkpoint(&[("t", &[64, 64], values.clone()), ("large", &[1], vec![2048.0])]);
+    assert!(fits_halves(&made, "t", 32.0).unwrap() && !fits_halves(&made, "t", 40f64.sqrt()).unwrap());
+    assert!(fits_halves(&made, "large", 1.0).unwrap() && !fits_halves(&made, "large", 32.0).unwrap());
+    let mut out = vec![f32::NAN; 7];
+    scaled_rows(&made, "t", 32.0, &mut out).unwrap();
+    assert!(out.iter().zip(&values).all(|(&out, value)| f64::from(out) == 32.0 * value) && out.len() == 4096);
+}
+
+#[test]
+fn positions_are_taken_from_a_row_on_or_computed() {
+    let tiny = 2f64.powi(-24);
+    let rows = (0..5).flat_map(|i| [f64::from(i), 1.0]).collect();
+    let made = checkpoint(&[("p", &[5, 2], rows), ("type", &[1, 2], vec![10.0, tiny])]);
+    let mut out = vec![f32::NAN; 9];
+    biased_positions(&made, "p", 2..4, "type", &mut out).unwrap();
+    assert_eq!(out, [12.0, (1.0 + tiny) as f32, 13.0, (1.0 + tiny) as f32]);
+
+    sinusoids(&made, 2..4, 5, &mut out).unwrap();
+    let row = |p: f64| [p.sin(), (p * 1e-4).sin(), p.cos(), (p * 1e-4).cos(), 0.0].map(|x| x as f32);
+    assert_eq!(out, [row(2.0), row(3.0)].concat());
+    assert!(sinusoids(&made, 2..4, 3, &mut out).unwrap_err().to_string().contains("width of 3"));
+}

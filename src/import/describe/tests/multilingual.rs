@@ -40,7 +40,7 @@ fn parameters(model: &Model) -> u64 {
 /// The files as published describe the same models.
 #[test]
 fn configuration_files_give_the_model_of_their_row() {
-    for name in ["xlm-roberta-base-vit-b-32", "nllb-clip-large-siglip", "metaclip2-h-14", "metaclip2-mt5-s-16"] {
+    for name in ["xlm-r-base-vit-b-32", "nllb-clip-large-siglip", "metaclip2-h-14", "metaclip2-mt5-s-16"] {
         let (row, model) = (catalog::find(name).unwrap(), Model::named(name).unwrap());
         for layout in [Layout::OpenClip, Layout::HuggingFace] {
             if layout.supports(&model).is_err() {
@@ -103,7 +103,7 @@ fn an_activation_is_that_of_the_image_tower() {
     assert_eq!((image.blocks.activation, words.blocks.activation), (Activation::QuickGelu, Activation::Relu));
     // Without a name, the layout does not tell that of the image tower.
     let error = text(self::described("nllb-clip-base", Layout::OpenClip, None, &ConvertOptions::new()));
-    assert!(error.contains("activation") && error.contains("xlm-roberta-base-vit-b-32"), "{error}");
+    assert!(error.contains("activation") && error.contains("xlm-r-base-vit-b-32"), "{error}");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a_text_tower_of_transformers_is_known_by_its_name() {
         "embed_dim": 512, "vision_cfg": { "width": 768 }, "text_cfg": { "hf_model_name": "xlm-roberta-large" }
     });
     std::fs::write(folder.path().join("open_clip_config.json"), large.to_string()).unwrap();
-    let name = "xlm-roberta-base-vit-b-32";
+    let name = "xlm-r-base-vit-b-32";
     let error = text(described(name, Layout::OpenClip, Some(folder.path()), &ConvertOptions::new()));
     assert!(error.contains("hf_model_name is 1024") && error.contains("768"), "{error}");
 }

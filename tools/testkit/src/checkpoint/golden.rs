@@ -106,7 +106,7 @@ pub fn resnet_golden(model: &Model) -> String {
 }
 
 /// The published multilingual models that have goldens.
-pub const WHOLE_MULTILINGUAL: [&str; 1] = ["xlm-roberta-base-vit-b-32"];
+pub const WHOLE_MULTILINGUAL: [&str; 1] = ["xlm-r-base-vit-b-32"];
 
 /// Every multilingual model with goldens, which have its name, in every layout that it is published in.
 pub fn multilingual_cases() -> Vec<(Model, Layout, String)> {

@@ -168,8 +168,8 @@ pub fn published() -> Vec<Model> {
     let siglip_b = |text| timm(base.clone(), 16, "vit_base_patch16_siglip_384", text);
     let siglip_so = |text| timm(so400m.clone(), 14, "vit_so400m_patch14_siglip_384", text);
     let mut all = vec![
-        model("xlm-roberta-base-vit-b-32", b_32(XLM_R, &base), xlm(640), "shortest"),
-        model("xlm-roberta-large-vit-h-14", h_14(XLM_R, &large), xlm(1024), "shortest"),
+        model("xlm-r-base-vit-b-32", b_32(XLM_R, &base), xlm(640), "shortest"),
+        model("xlm-r-large-vit-h-14", h_14(XLM_R, &large), xlm(1024), "shortest"),
         model("nllb-clip-base", b_32(NLLB, &nllb_base), Text::Nllb, "shortest"),
         model("nllb-clip-large", h_14(NLLB, &nllb_large), Text::Nllb, "shortest"),
         model("nllb-clip-base-siglip", siglip_b(nllb_base.clone()), Text::Nllb, "squash"),
