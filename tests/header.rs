@@ -192,13 +192,19 @@ fn another_tokenizer_is_refused_by_name() {
         edit(&mut header["tokenizer"]);
         refusal(&weights.write(&header.to_string())).expect("opened")
     };
-    let message = refused(&|tokenizer| tokenizer["kind"] = json!("sentencepiece"));
-    assert!(message.contains("\"sentencepiece\"") && message.contains("update clippie-rs"), "{message}");
+    let message = refused(&|tokenizer| tokenizer["kind"] = json!("wordpiece"));
+    assert!(message.contains("\"wordpiece\"") && message.contains("update clippie-rs"), "{message}");
     assert!(message.contains("edited.clippie: "), "{message}");
+    // Its pieces would be a tensor of the file.
+    assert!(refused(&|tokenizer| tokenizer["kind"] = json!("sentencepiece")).contains("text.tokenizer"));
     assert!(refused(&|tokenizer| tokenizer["revision"] = json!(2)).contains("revision 2"));
     let other = "0".repeat(64);
     assert!(refused(&|tokenizer| tokenizer["data_sha256"] = json!(other)).contains(&other));
     // A form without revision and data.
     assert!(refused(&|tokenizer| *tokenizer = json!({"kind": "clip"})).contains("convert the checkpoint again"));
-    assert!(refused(&|tokenizer| *tokenizer = json!(null)).contains("tokenizer"));
+    assert!(refused(&|tokenizer| *tokenizer = json!(7)).contains("convert the checkpoint again"));
+    // A file without one takes ids.
+    let mut header = weights.header.clone();
+    header["tokenizer"] = json!(null);
+    assert_eq!(refusal(&weights.write(&header.to_string())), None);
 }

@@ -19,6 +19,11 @@ const VOCABULARIES: [&[&str]; 2] = [&["tokenizer.json"], &["vocab.json", "merges
 /// Files of SentencePiece's pieces; only models whose texts are pieces have one.
 const PIECES: [&str; 3] = ["tokenizer.model", "spiece.model", "sentencepiece.bpe.model"];
 
+/// Start of the names of open_clip's checkpoints.
+const OPEN_CLIP: &str = "open_clip";
+/// CLIP's vocabulary has this file, and no other kind of vocabulary has.
+const MERGES: &str = "merges.txt";
+
 /// Longest file of a vocabulary that is fetched, in bytes. CLIP's have up to 4 MB, Gemma's 34 MB.
 pub(super) const MAX_VOCABULARY: u64 = 128 << 20;
 
@@ -56,7 +61,9 @@ pub(super) fn choose(name: &ModelName, names: &[String]) -> Result<Files, Error>
     let wanted = name.known().is_none_or(|model| model.has_pieces());
     let tokenizers = TOKENIZERS.iter().filter(|_| wanted);
     let vocabulary = VOCABULARIES.into_iter().find(|files| files.iter().any(|file| has(file)));
-    let vocabulary = vocabulary.filter(|_| wanted).unwrap_or_default();
+    // open_clip's checkpoints do not need CLIP's vocabulary.
+    let needless = checkpoint.starts_with(OPEN_CLIP) && has(MERGES);
+    let vocabulary = vocabulary.filter(|_| wanted && !needless).unwrap_or_default();
     let pieces = PIECES.iter().filter(|_| wanted);
     let configs = CONFIGS.iter().chain(tokenizers).chain(vocabulary).chain(pieces).filter(|config| has(config));
     let configs = configs.map(|config| (*config).to_owned()).collect();

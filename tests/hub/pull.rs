@@ -243,7 +243,7 @@ fn a_vocabulary_that_is_not_clips_is_refused() {
     assert_error(fixture.pull(), &["tokenizer.json: `model.type` is \"Unigram\", which is not supported"]);
     assert!(fixture.server.seen().iter().all(|seen| !seen.path.ends_with("vocab.json")));
     // One that is far too large is not fetched, and what an older pull left does not count.
-    let large = Content::Bytes(vec![b' '; (16 << 20) + 1].into());
+    let large = Content::Bytes(vec![b' '; (128 << 20) + 1].into());
     let fixture = with(vec![RepoFile::large("tokenizer.json", large)]);
     let folder = fixture.folder.path().join("downloads/test--tiny");
     fs::create_dir_all(&folder).unwrap();

@@ -102,10 +102,14 @@ def tiny() -> dict[str, dict]:
         **{
             name: config(
                 24,
-                {"image_size": 28, "patch_size": 7, "width": 2 * head, "layers": 2, "head_width": head, "mlp_ratio": ratio},
+                {"image_size": 28, "patch_size": 7, "width": 2 * head, "layers": 2, "head_width": head, **ratio},
                 {"context_length": 10, "vocab_size": 70, "width": 64, "heads": 1, "layers": 2},
             )
-            for name, head, ratio in (("tiny-huge", 80, 4.0), ("tiny-giant", 88, 4.3637), ("tiny-gigantic", 104, 4.9231))
+            for name, head, ratio in (
+                ("tiny-huge", 80, {}),
+                ("tiny-giant", 88, {"mlp_ratio": 4.3637}),
+                ("tiny-gigantic", 104, {"mlp_ratio": 4.9231}),
+            )
         },
         "tiny-bidirectional": config(
             33,

@@ -9,7 +9,8 @@ fn described(name: &str, layout: Layout, folder: Option<&Path>, options: &Conver
     let checkpoint = listings::full_size(name, layout);
     let mapped = recipes::map(&checkpoint, options).unwrap();
     let bias = mapped.sigmoid.then_some(0.0);
-    describe(&checkpoint, &mapped, (0.0, bias), folder, options)
+    // There are only names and shapes, no tokenizer.
+    describe(&checkpoint, &mapped, (0.0, bias), folder, &options.clone().without_tokenizer(true))
 }
 
 /// The name suffices: heads of ViT-H and ViT-bigG, epsilons, pooling and preprocessing follow from it and the layout.
