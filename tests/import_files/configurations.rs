@@ -210,7 +210,10 @@ fn a_model_of_another_vocabulary_takes_photos_and_ids() {
         let path = with_vocabulary(rows, 2, dir.path()).unwrap();
         let clip = Clip::open(&path).unwrap();
         let error = clip.text().encode(["a cat"]).unwrap_err().to_string();
-        assert!(error.contains(&format!("text tower has {rows} tokens, and its file no tokenizer for them")), "{error}");
+        assert!(
+            error.contains(&format!("text tower has {rows} tokens, and its file no tokenizer for them")),
+            "{error}"
+        );
         assert!(error.contains("use the model for photos alone, or from a program"), "{error}");
         assert_eq!(clip.text().encode_ids([[1, 5, 63]]).unwrap().nrows(), 1);
         assert_eq!(clip.image().encode_pixels(ndarray::Array4::zeros((1, 3, 16, 16)).view()).unwrap().nrows(), 1);

@@ -57,7 +57,8 @@ pub(super) fn read(
 ) -> Result<Vec<Facts>, Error> {
     let folders = folders(named, folder);
     let pieces = matches!(texts, Texts::Pieces(_));
-    let given = match named.filter(|path| !path.is_dir() && !(pieces && pieces::is_file_of_pieces(path))) {
+    let is_config = |path: &&Path| !(path.is_dir() || pieces && pieces::is_file_of_pieces(path));
+    let given = match named.filter(is_config) {
         Some(path) => {
             let Some(found) = parse(path, texts)? else { return unknown(path) };
             Some(found)
