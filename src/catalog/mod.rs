@@ -26,7 +26,7 @@ use std::fmt;
 
 use crate::models::config::{Activation, ImageConfig, ModelConfig};
 use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
-use architectures::{Architecture, VOCAB_SIZE};
+use architectures::Architecture;
 
 pub(crate) use architectures::Trunk;
 
@@ -198,8 +198,9 @@ impl Model {
     }
 
     /// Whether its texts are pieces of a vocabulary other than CLIP's, whose file belongs to it.
+    #[cfg(feature = "hub")]
     pub(crate) fn has_pieces(&self) -> bool {
-        self.architecture.text().vocab_size() != VOCAB_SIZE
+        self.architecture.text().vocab_size() != architectures::VOCAB_SIZE
     }
 
     /// Whether the model was trained with a sigmoid, so that a cosine has a probability of its own: SigLIP.
