@@ -82,16 +82,56 @@ pub struct License {
 pub enum Languages {
     /// English, and of others what English collections happen to hold.
     English,
-    /// A hundred and more, unequally: European languages well, others worse.
-    Multilingual,
+    /// A hundred and more, unequally: European languages well, others worse. SigLIP 2, and SigLIP's i18n.
+    European,
+    /// A hundred and more, also Chinese, Japanese, Korean, Hindi, Arabic: XLM-RoBERTa, NLLB, MetaCLIP 2.
+    Worldwide,
+}
+
+impl Languages {
+    /// Languages that [`Languages::European`] models know well, by ISO 639-1.
+    const EUROPEAN: [&str; 31] = [
+        "bg", "ca", "cs", "da", "de", "el", "en", "es", "et", "eu", "fi", "fr", "gl", "hr", "hu", "it", "lt", "lv",
+        "nb", "nl", "no", "pl", "pt", "ro", "ru", "sk", "sl", "sr", "sv", "tr", "uk",
+    ];
+
+    /// Whether texts in a language, by its code of ISO 639-1 such as `de`, are what the model was trained for.
+    ///
+    /// That says little of how well it knows a rare one; see [`Recall::crossmodal`].
+    #[must_use]
+    pub fn serves(self, code: &str) -> bool {
+        match self {
+            Languages::English => code == "en",
+            Languages::European => Self::EUROPEAN.contains(&code),
+            Languages::Worldwide => true,
+        }
+    }
+
+    /// The name: `english`, `european`, `worldwide`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Languages::English => "english",
+            Languages::European => "european",
+            Languages::Worldwide => "worldwide",
+        }
+    }
+}
+
+impl License {
+    /// Whether it allows commercial use, as far as the identifier tells.
+    #[must_use]
+    pub fn is_permissive(self) -> bool {
+        matches!(self.id, "mit" | "apache-2.0")
+    }
 }
 
 /// Zero-shot retrieval of photos by captions: how often the right photo comes first, in percent. `None` where no figure was
 /// found.
 ///
 /// Sources: open_clip's `docs/openclip_retrieval_results.csv` and `openclip_multilingual_retrieval_results.csv`; for SigLIP 2
-/// the README of big_vision, for MobileCLIP 2 Apple's results. They were measured by several people with small differences, so a point of difference says
-/// little.
+/// the README of big_vision, for MobileCLIP 2 Apple's results. They were measured by several people with small differences,
+/// so a point of difference says little.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Recall {

@@ -217,19 +217,19 @@ const fn multi(
     repository: Text,
 ) -> Model {
     let model = row(name, architecture, Gelu, pre, license, repository);
-    Model { aliases, file: OPEN_CLIP_BIN, ..model }.multilingual()
+    Model { aliases, file: OPEN_CLIP_BIN, ..model }.worldwide()
 }
 
 /// MetaCLIP 2 in transformers' form, with GELU. Activation and preprocessing are those of the configuration files.
 const fn meta(name: Text, architecture: Arch, repository: Text) -> Model {
     let model = row(name, architecture, Gelu, OpenAiSquash, NON_COMMERCIAL_PRESUMED, repository);
-    Model { file: TRANSFORMERS, ..model }.multilingual().unique_in("huggingface")
+    Model { file: TRANSFORMERS, ..model }.worldwide().unique_in("huggingface")
 }
 
 /// MetaCLIP 2 in open_clip's form.
 const fn timm_meta(name: Text, architecture: Arch, activation: Activation, pre: Preprocess, repository: Text) -> Model {
     let model = row(name, architecture, activation, pre, NON_COMMERCIAL_PRESUMED, repository);
-    model.multilingual().unique_in("open_clip").tokenizer_of("facebook/xlm-v-base")
+    model.worldwide().unique_in("open_clip").tokenizer_of("facebook/xlm-v-base")
 }
 
 const fn row(
@@ -264,9 +264,14 @@ impl Model {
         Model { other_repositories, ..self }
     }
 
-    /// Notes that texts of many languages were in its training.
+    /// Notes that texts of many languages were in its training, those of Europe above all.
     const fn multilingual(self) -> Self {
-        Model { languages: Languages::Multilingual, ..self }
+        Model { languages: Languages::European, ..self }
+    }
+
+    /// Notes that texts of all languages were in its training.
+    const fn worldwide(self) -> Self {
+        Model { languages: Languages::Worldwide, ..self }
     }
 
     /// Notes where its tokenizer is.

@@ -49,6 +49,10 @@ fn json_has_stable_fields() {
         "text_parameters": 63_428_096,
         "total_parameters": 74_835_073,
         "gflop_per_image": 4.77,
+        "languages": "english",
+        "coco_recall_percent": 43.7,
+        "flickr_recall_percent": 69.2,
+        "crossmodal_recall_percent": null,
         "license": "apple-amlr",
         "license_note": null,
         "source": "timm/MobileCLIP2-S0-OpenCLIP",
@@ -81,5 +85,41 @@ fn json_has_stable_fields() {
         assert_eq!(demo["image_size_px"], 64);
         assert!(demo["image_parameters"].as_u64().unwrap() > 0 && demo["text_parameters"].as_u64().unwrap() > 0);
         assert_eq!(demo["gflop_per_image"], Value::Null);
+    }
+}
+
+#[test]
+fn models_are_filtered_and_sorted() {
+    let sandbox = Sandbox::new();
+    let rows = |args: &[&str]| -> Vec<Value> {
+        let json = sandbox.run([&["models", "--json"], args].concat()).ok();
+        serde_json::from_slice(&json.stdout).unwrap()
+    };
+    let names = |args: &[&str]| -> Vec<String> {
+        rows(args).iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let german = names(&["--for-language", "de", "--license", "permissive", "--max-gflop", "40", "--sort", "recall"]);
+    assert_eq!(german[..2], ["siglip2-b-16-224", "siglip2-b-32-256"]);
+    assert!(german.iter().any(|name| name == "xlm-r-base-vit-b-32"));
+    assert!(!german.iter().any(|name| name.starts_with("vit-") || name.starts_with("metaclip2")), "{german:?}");
+    // What European models know badly.
+    let japanese = names(&["--for-language", "ja"]);
+    assert!(japanese.iter().all(|name| ["xlm", "nllb", "metaclip2"].iter().any(|start| name.starts_with(start))));
+    assert!(names(&["--for-language", "en"]).len() >= 108);
+    for row in rows(&["--license", "apple-amlr", "--max-gflop", "10", "--sort", "size"]).windows(2) {
+        assert!(
+            row.iter().all(|row| row["license"] == "apple-amlr" && row["gflop_per_image"].as_f64().unwrap() <= 10.0)
+        );
+        assert!(row[0]["total_parameters"].as_u64() <= row[1]["total_parameters"].as_u64());
+    }
+    let cost: Vec<Option<f64>> = rows(&["--sort", "gflop"]).iter().map(|row| row["gflop_per_image"].as_f64()).collect();
+    assert!(cost.iter().flatten().is_sorted() && cost[0].is_some());
+    // The table has the same rows, and none of the installed ones.
+    let table = sandbox.run(["models", "--for-language", "ja"]).ok();
+    assert_eq!(table.text().lines().count(), japanese.len() + 2);
+    let none = sandbox.run(["models", "--max-gflop", "0.5"]).code(0);
+    assert!(none.stderr.contains("no known model is like this"), "{}", none.stderr);
+    for wrong in [["--for-language", "german"], ["--max-gflop", "-3"], ["--sort", "name"]] {
+        sandbox.run([&["models"], &wrong[..]].concat()).code(2);
     }
 }

@@ -38,9 +38,9 @@ pub(super) use export::{Export, ExportFormat, ImportVectors};
 pub(super) use inputs::{Inputs, Running};
 #[cfg(feature = "library")]
 pub(super) use library::{Index, Library, Status};
-pub(super) use models::Models;
 #[cfg(feature = "hub")]
 pub(super) use models::Pull;
+pub(super) use models::{Models, Sort};
 #[cfg(feature = "library")]
 pub(super) use search::{ResultFormat, Results, Search, Similar};
 pub(super) use tokenize::Tokenize;

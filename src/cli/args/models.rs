@@ -1,6 +1,6 @@
 //! Arguments of the commands about published models.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 /// List the known models and the installed ones
 ///
@@ -9,21 +9,66 @@ use clap::Args;
 /// as two), the license of the weights, and the repository on Hugging Face. Below the table: the installed models with
 /// their sizes and files. Uses no network.
 ///
+/// `recall` is how often the right photo of COCO's 5,000 comes first for its English caption, in percent, as published (see
+/// `recall` in the documentation of the library for sources); `docs/choosing-a-model.md` says which model to take for what.
+///
 /// A license marked * is not confirmed. The text in the repository is binding.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   clippie-rs models
+  clippie-rs models --for-language de --license permissive --max-gflop 40 --sort recall
   clippie-rs models --json
   clippie-rs models --remove mobileclip2-s2")]
 pub(in crate::cli) struct Models {
     /// Print a JSON array with one object per model
     #[arg(long)]
     pub json: bool,
+    /// Only models that were trained for texts in this language, such as `de` or `ja`
+    #[arg(long, value_name = "CODE", value_parser = language)]
+    pub for_language: Option<String>,
+    /// Only models whose image tower needs at most this many GFLOP per photo
+    #[arg(long, value_name = "N", value_parser = gflop)]
+    pub max_gflop: Option<f64>,
+    /// Only models with this license, such as `mit`, or with one that allows commercial use: `permissive`
+    #[arg(long, value_name = "ID")]
+    pub license: Option<String>,
+    /// Order of the models; those without the figure come last
+    #[arg(long, value_enum, value_name = "BY", default_value = "family")]
+    pub sort: Sort,
     /// Remove an installed model and the rest of its download; repeatable
     #[cfg(feature = "hub")]
     #[arg(long, value_name = "MODEL", conflicts_with = "json")]
     pub remove: Vec<String>,
+}
+
+/// What models are sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Sort {
+    /// Family, then size
+    Family,
+    /// Operations per photo, the fewest first
+    Gflop,
+    /// Recall on COCO, the best first
+    Recall,
+    /// Parameters, the fewest first
+    Size,
+}
+
+/// A code of ISO 639-1.
+fn language(text: &str) -> Result<String, String> {
+    match text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        true => Ok(text.to_owned()),
+        false => Err("give a code of two lower-case letters, such as en, de or ja (ISO 639-1)".to_owned()),
+    }
+}
+
+/// A positive number.
+fn gflop(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number > 0.0 && number.is_finite() => Ok(number),
+        _ => Err("give a positive number, such as 40".to_owned()),
+    }
 }
 
 /// Download and convert a published model, for use by name

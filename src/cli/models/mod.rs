@@ -11,6 +11,7 @@ use crate::catalog::{self, Model};
 use crate::preprocess::PreprocessConfig;
 use crate::weights::Header;
 
+mod filter;
 #[cfg(feature = "hub")]
 mod installed;
 
@@ -27,6 +28,13 @@ struct Row {
     total_parameters: Option<u64>,
     /// A multiply-add counts as two.
     gflop_per_image: Option<f64>,
+    /// Languages of its texts: `english`, `european`, `worldwide`.
+    languages: Option<&'static str>,
+    /// Published recall at 1 of photos by captions, in percent: English captions of COCO and of Flickr30k, captions in 36
+    /// languages of Crossmodal-3600.
+    coco_recall_percent: Option<f32>,
+    flickr_recall_percent: Option<f32>,
+    crossmodal_recall_percent: Option<f32>,
     license: Option<&'static str>,
     /// Remark on the license.
     license_note: Option<&'static str>,
@@ -50,8 +58,8 @@ struct Row {
 const LONGEST: usize = 120;
 
 /// Explanation of the columns, printed below the table.
-const LEGEND: &str = "image, text: million parameters as published; GFLOP: a photo, 2 x GMAC; \
-                      apple-amlr: research only; *: see repository";
+const LEGEND: &str = "image, text: million parameters; GFLOP: a photo, 2 x GMAC; recall: COCO, English, in percent; \
+                      *: see repository";
 
 #[cfg_attr(not(feature = "hub"), allow(unused_variables))]
 pub(super) fn run(args: &Models, messages: &Messages) -> Result<Outcome, Failure> {
@@ -62,11 +70,20 @@ pub(super) fn run(args: &Models, messages: &Messages) -> Result<Outcome, Failure
     let mut rows = rows()?;
     let known = rows.len();
     let installed = add_installed(&mut rows)?;
+    let others = rows.split_off(known);
+    filter::apply(args, &mut rows);
     let text = if args.json {
+        if !filter::is_some(args) {
+            rows.extend(others);
+        }
         plain_json::pretty(&rows).map_err(|error| Failure::Error(error.to_string()))? + "\n"
     } else {
-        table(rows.get(..known).unwrap_or_default()) + &installed
+        let installed = if filter::is_some(args) { String::new() } else { installed };
+        table(&rows) + &installed
     };
+    if rows.is_empty() {
+        messages.warning("no known model is like this; leave out a condition");
+    }
     print(&text)?;
     Ok(Outcome::Complete)
 }
@@ -122,6 +139,10 @@ impl Row {
             text_parameters: Some(text),
             total_parameters: Some(image + text + 1),
             gflop_per_image: None,
+            languages: None,
+            coco_recall_percent: None,
+            flickr_recall_percent: None,
+            crossmodal_recall_percent: None,
             license: None,
             license_note: None,
             source,
@@ -145,6 +166,10 @@ impl From<&Model> for Row {
             text_parameters: Some(model.text_parameters()),
             total_parameters: Some(model.total_parameters()),
             gflop_per_image: Some(model.gflop_per_image()),
+            languages: Some(model.languages.name()),
+            coco_recall_percent: model.recall.coco,
+            flickr_recall_percent: model.recall.flickr,
+            crossmodal_recall_percent: model.recall.crossmodal,
             license: Some(model.license.id),
             license_note: (!model.license.confirmed).then_some("not confirmed: see the repository"),
             source: model.repository.into(),
@@ -160,7 +185,7 @@ impl From<&Model> for Row {
 
 /// Formats the table.
 fn table(rows: &[Row]) -> String {
-    let heading = ["name", "px", "embed", "image", "text", "GFLOP", "license", "Hugging Face repository"];
+    let heading = ["name", "px", "embed", "image", "text", "GFLOP", "recall", "license", "Hugging Face repository"];
     let mut lines = vec![heading.map(str::to_owned)];
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     lines.extend(rows.iter().map(|row| {
@@ -171,11 +196,12 @@ fn table(rows: &[Row]) -> String {
             or_dash(row.image_parameters.map(millions)),
             or_dash(row.text_parameters.map(millions)),
             or_dash(row.gflop_per_image.map(short)),
+            or_dash(row.coco_recall_percent.map(|percent| format!("{percent:.1}"))),
             row.license.unwrap_or("?").to_owned() + if row.license_note.is_some() { " *" } else { "" },
             row.source.clone(),
         ]
     }));
-    let mut widths = [0; 8];
+    let mut widths = [0; 9];
     for line in &lines {
         for (width, cell) in widths.iter_mut().zip(line) {
             *width = cell.len().max(*width);
@@ -184,7 +210,7 @@ fn table(rows: &[Row]) -> String {
     let mut text = String::new();
     for line in &lines {
         let cells = line.iter().zip(widths).enumerate().map(|(column, (cell, width))| match column {
-            1..=5 => format!("{cell:>width$}"),
+            1..=6 => format!("{cell:>width$}"),
             _ => format!("{cell:<width$}"),
         });
         text += &shortened(cells.collect::<Vec<_>>().join("  ").trim_end());
