@@ -15,7 +15,7 @@ mod pulled;
 use std::sync::Mutex;
 
 use clippie_rs::catalog;
-use clippie_rs::{Clip, Isa, Options};
+use clippie_rs::{Clip, Isa, Options, TextCache, TextEncoder};
 use clippie_testkit::checkpoint::model::Architecture;
 use clippie_testkit::checkpoint::{Layout, Model, golden};
 use parity::check;
@@ -122,6 +122,26 @@ fn a_siglip_gives_a_cosine_a_probability() {
     }
     let clip = open("tiny-quick", OpenClip);
     assert_eq!((clip.logit_bias(), clip.probability(0.3)), (None, None));
+}
+
+/// A text in two languages has two embeddings, also in a cache; what is stored in between is not mixed.
+#[test]
+fn a_cache_keeps_languages_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = converted::weights(&Model::named("tiny-nllb").unwrap(), OpenClip, golden::SEED, folder.path());
+    let english = TextEncoder::open(path).unwrap();
+    let german = english.with_language("de").unwrap();
+    assert_eq!((english.language(), german.language()), (None, Some("de")));
+    assert_eq!(english.fingerprint(), german.fingerprint());
+    let cache = TextCache::new(10, 1 << 20);
+    for _ in 0..2 {
+        for encoder in [&english, &german] {
+            assert_eq!(cache.get_or_encode(encoder, ["a dog"]).unwrap(), encoder.encode(["a dog"]).unwrap());
+        }
+    }
+    assert_ne!(english.encode(["a dog"]).unwrap(), german.encode(["a dog"]).unwrap());
+    assert_eq!((cache.len(), cache.hits(), cache.misses()), (2, 2, 2));
+    assert!(english.with_language("fr").is_err());
 }
 
 /// How a full-size model is obtained.

@@ -10,7 +10,7 @@ use super::named;
 use crate::hub::ModelName;
 use crate::preprocess::PreprocessConfig;
 use crate::weights::{Reason, WeightsFile};
-use crate::{ModelSource, Options};
+use crate::{Clip, ModelSource, Options};
 
 /// The chosen weights file and the options to run it with.
 pub(super) struct Chosen {
@@ -31,6 +31,14 @@ pub(super) fn choose_named(model: Option<&OsStr>, running: &Running, messages: &
     let chosen = preprocessing(model, &running.photos, messages)?;
     let options = chosen.options.threads(threads(running.threads)).batch_size(running.batch_size as usize);
     Ok(Chosen { options, ..chosen })
+}
+
+/// The model with texts of the language that the arguments name.
+pub(super) fn in_language(clip: Clip, running: &Running) -> Result<Clip, Failure> {
+    match &running.language {
+        Some(language) => Ok(clip.with_language(language)?),
+        None => Ok(clip),
+    }
 }
 
 /// Number of threads: as given, else one per core.

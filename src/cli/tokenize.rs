@@ -30,6 +30,10 @@ pub(super) fn run(args: &Tokenize, messages: &Messages) -> Result<Outcome, Failu
     }
     let texts = inputs::texts(&args.texts, args.texts_from.as_deref())?;
     let (tokenizer, context_length) = tokenizer(args)?;
+    let tokenizer = match &args.language {
+        Some(language) => tokenizer.with_language(language).map_err(Error::from)?,
+        None => tokenizer,
+    };
     let context_length = args.context_length.map_or(context_length, |length| length as usize);
     let overflow = if args.refuse_long { Overflow::Refuse } else { Overflow::Truncate };
     let mut out = Destination::open(None).map_err(|error| cannot_write(None, &error))?;

@@ -313,6 +313,14 @@ impl Clip {
         self.session.release();
     }
 
+    /// Clones the model for texts of a language; see [`TextEncoder::with_language`].
+    ///
+    /// # Errors
+    /// A model that has no languages, or not this one.
+    pub fn with_language(&self, language: &str) -> Result<Clip, Error> {
+        Ok(Clip { text: self.text.with_language(language)?, ..self.clone() })
+    }
+
     /// Clones the model; calls of the clone stop with [`Error::Cancelled`] soon after `token` is cancelled.
     #[must_use]
     pub fn with_cancel(&self, token: &CancelToken) -> Clip {

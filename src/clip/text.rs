@@ -1,5 +1,6 @@
 //! Sentences to embeddings.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,6 +24,10 @@ use crate::weights::Tower;
 pub struct TextEncoder {
     session: Arc<Session>,
     tower: Arc<TextTower>,
+    /// That of the file, if the tower takes its ids, for texts of `language`.
+    tokenizer: Option<Tokenizer>,
+    /// Another language than the one of the file.
+    language: Option<Arc<str>>,
     cancel: CancelToken,
 }
 
@@ -37,7 +42,8 @@ impl TextEncoder {
 
     pub(super) fn from_session(session: Arc<Session>) -> Result<Self, Error> {
         let tower = session.text.clone().ok_or_else(|| Error::no_tower(session.weights.path(), "text"))?;
-        Ok(TextEncoder { session, tower, cancel: CancelToken::new() })
+        let tokenizer = session.tokenizer.clone().filter(|tokenizer| tokenizer.serves(tower.vocab_size()));
+        Ok(TextEncoder { session, tower, tokenizer, language: None, cancel: CancelToken::new() })
     }
 
     /// Encodes texts, one row for each: `[texts, embed_dim]`.
@@ -159,7 +165,41 @@ impl TextEncoder {
     /// one of another vocabulary than its text tower.
     #[must_use]
     pub fn tokenizer(&self) -> Option<&Tokenizer> {
-        self.session.tokenizer.as_ref().filter(|tokenizer| tokenizer.serves(self.tower.vocab_size()))
+        self.tokenizer.as_ref()
+    }
+
+    /// Clones the encoder for texts of a language, for a model whose texts have one: NLLB. Without this, they are English.
+    ///
+    /// `language` is its name in FLORES-200, such as `deu_Latn`, or its code of ISO 639-1, such as `de`. Embeddings of all
+    /// languages may be compared: the fingerprint stays.
+    ///
+    /// # Errors
+    /// A model that has no languages, or not this one.
+    pub fn with_language(&self, language: &str) -> Result<TextEncoder, Error> {
+        let Some(tokenizer) = &self.tokenizer else { return Err(Error::Vocabulary { found: self.tower.vocab_size() }) };
+        let tokenizer = Some(tokenizer.with_language(language)?);
+        Ok(TextEncoder { tokenizer, language: Some(language.into()), ..self.clone() })
+    }
+
+    /// The language of [`TextEncoder::with_language`].
+    #[must_use]
+    pub fn language(&self) -> Option<&str> {
+        self.language.as_deref()
+    }
+
+    /// What caches know a text by: the text, and before it the language if it is not the one of the file.
+    pub(crate) fn cached_as<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match &self.language {
+            None => Cow::Borrowed(text),
+            Some(language) => Cow::Owned(format!("{language}\u{1f}{text}")),
+        }
+    }
+
+    /// The encoder for texts of the language of the file.
+    #[cfg(feature = "library")]
+    pub(crate) fn without_language(&self) -> TextEncoder {
+        let tokenizer = self.session.tokenizer.clone().filter(|tokenizer| tokenizer.serves(self.tower.vocab_size()));
+        TextEncoder { tokenizer, language: None, ..self.clone() }
     }
 
     /// See [`Clip::fingerprint`](super::Clip::fingerprint).

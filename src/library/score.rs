@@ -222,10 +222,11 @@ pub(super) fn measured(
         photos.extend(store.embedding(model, ids[at])?);
     }
     let mut text = None;
-    if let Some(encoder) = texts.filter(|_| !photos.is_empty()) {
+    // The sentences are English, whatever language a query has.
+    if let Some(encoder) = texts.filter(|_| !photos.is_empty()).map(TextEncoder::without_language) {
         let mut sentences = Vec::new();
         for sentence in BACKGROUND {
-            sentences.push(super::texts::embedding(cache, store, model, encoder, sentence)?);
+            sentences.push(super::texts::embedding(cache, store, model, &encoder, sentence)?);
         }
         let cosines = photos.iter().flat_map(|photo| sentences.iter().map(|sentence| dot(photo, sentence)));
         text = calibration(&mut cosines.collect::<Vec<f64>>());

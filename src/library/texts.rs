@@ -18,17 +18,18 @@ pub(super) fn embedding(
     encoder: &TextEncoder,
     text: &str,
 ) -> Result<Arc<[f32]>, Error> {
+    let known_as = encoder.cached_as(text);
     let keep = |vector: &[f32]| {
         if store.is_read_only() {
             return Ok(());
         }
-        match store.put_text(model, text, vector) {
+        match store.put_text(model, &known_as, vector) {
             // A search goes on where only keeping fails.
             Err(Error::Full { .. } | Error::ReadOnly { .. } | Error::Busy { .. }) | Ok(()) => Ok(()),
             Err(error) => Err(error),
         }
     };
-    cache.through(encoder, text, || store.text(model, text), keep)
+    cache.through(encoder, text, || store.text(model, &known_as), keep)
 }
 
 #[cfg(all(test, feature = "demo"))]

@@ -57,7 +57,7 @@ pub enum Error {
     )]
     Config(String),
     /// A model without a token for this language.
-    #[error("the tokenizer has no language {language:?}; give the name that the model has for it, such as eng_Latn")]
+    #[error("the model has no language {language:?}; only NLLB has languages, named like `de` or `deu_Latn`")]
     UnknownLanguage {
         /// The language that was asked for.
         language: String,

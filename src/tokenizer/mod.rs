@@ -26,6 +26,7 @@ mod config;
 mod error;
 #[cfg(feature = "import")]
 mod file;
+mod languages;
 mod sentencepiece;
 mod unicode;
 mod unicode_tables;
@@ -137,14 +138,15 @@ impl Tokenizer {
 
     /// The same tokenizer for texts of a language: its token comes first, instead of the one of the file.
     ///
-    /// `language` is what the model calls it, such as `deu_Latn` (FLORES-200) for NLLB.
+    /// `language` is its name in FLORES-200, such as `deu_Latn`, or its code of ISO 639-1, such as `de`. Of the models, NLLB
+    /// has languages.
     ///
     /// # Errors
     /// [`Error::UnknownLanguage`] if there is no such token.
     pub fn with_language(&self, language: &str) -> Result<Tokenizer, Error> {
-        let id = match &self.kind {
-            Kind::Clip => None,
-            Kind::SentencePiece(pieces) => pieces.with(|view| view.special_id(language)).flatten(),
+        let id = match (&self.kind, languages::name(language)) {
+            (Kind::SentencePiece(pieces), Some(name)) => pieces.with(|view| view.special_id(name)).flatten(),
+            (Kind::SentencePiece(_), None) | (Kind::Clip, _) => None,
         };
         let Some(id) = id else { return Err(Error::UnknownLanguage { language: language.to_owned() }) };
         let mut tokenizer = self.clone();

@@ -59,7 +59,21 @@ fn an_nllb_has_the_token_of_english_before_its_texts() {
     sandbox.run(args.clone()).code(0);
     // English is the last token but four of a hundred.
     assert_eq!(ids(&sandbox, "nllb.clippie", "a dog"), json!([95, 4, 6, 2]));
-    sandbox.run(["encode", "-m", "nllb.clippie", "--text", "a dog"]).ok();
+    let row = |more: &[&str]| {
+        let args = [&["encode", "-m", "nllb.clippie", "--text", "a dog"], more].concat();
+        embedding(&sandbox.run(args).ok().rows().remove(0))
+    };
+    assert_eq!(row(&[]), row(&["--language", "en"]));
+    assert_eq!(row(&[]), row(&["--language", "eng_Latn"]));
+    assert_ne!(row(&[]), row(&["--language", "de"]));
+    let german = ["tokenize", "-m", "nllb.clippie", "--language", "deu_Latn", "a dog"];
+    assert_eq!(sandbox.run(german).ok().rows()[0]["ids"], json!([96, 4, 6, 2]));
+    for wrong in ["fr", "german", "</s>", "<pad>"] {
+        let args = ["encode", "-m", "nllb.clippie", "--text", "a dog", "--language", wrong];
+        sandbox.run(args).fails(1, &["has no language", wrong]);
+    }
+    sandbox.run(["encode", "-m", "demo", "--text", "a dog", "--language", "de"]).fails(1, &["only NLLB has languages"]);
+    sandbox.run(["encode", "-m", "nllb.clippie", "x.jpg", "--language", "de"]).fails(2, &["--language"]);
     std::fs::remove_file(sandbox.path("checkpoint").join("tokenizer.json")).unwrap();
     sandbox.run([&args[..], &["--force"]].concat()).fails(1, &["tokenizer.json", "facebook/nllb-200"]);
 }

@@ -42,6 +42,9 @@ pub(in crate::cli) struct Running {
     /// Number of threads, by default one per core; never changes results
     #[arg(long, value_name = "N", env = "CLIPPIE_THREADS", hide_env_values = true, value_parser = threads)]
     pub threads: Option<usize>,
+    /// Language of texts, such as de or deu_Latn, for a model whose texts have one (NLLB) [default: English]
+    #[arg(long, value_name = "LANGUAGE")]
+    pub language: Option<String>,
     #[command(flatten)]
     pub photos: Photos,
 }

@@ -74,6 +74,9 @@ pub(in crate::cli) struct Results {
     pub library: Library,
     #[command(flatten)]
     pub model: Model,
+    /// Language of sentences, such as de or deu_Latn, for a model whose texts have one (NLLB) [default: English]
+    #[arg(long, value_name = "LANGUAGE")]
+    pub language: Option<String>,
     /// Maximum number of photos
     #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub limit: u32,

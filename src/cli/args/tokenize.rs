@@ -36,6 +36,9 @@ pub(in crate::cli) struct Tokenize {
     /// Clean texts like this before the tokenizer of FILE sees them
     #[arg(long, value_enum, value_name = "CLEANING", requires = "tokenizer", default_value = "none")]
     pub clean: Cleaning,
+    /// Language of the texts, such as de or deu_Latn, for a tokenizer that has languages (NLLB) [default: English]
+    #[arg(long, value_name = "LANGUAGE")]
+    pub language: Option<String>,
     /// Maximum number of tokens, including start and end; longer texts are truncated [default: that of the model; 77
     /// without one; none with --tokenizer]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=65_536))]

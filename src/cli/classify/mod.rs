@@ -32,7 +32,7 @@ pub(super) fn run(args: &Classify, messages: &Messages) -> Result<Outcome, Failu
     let templates = templates(&args.sentences)?;
     let chosen = model::choose(&args.running, messages)?;
     let weights = chosen.weights.path().to_owned();
-    let clip = chosen.options.open_weights(chosen.weights)?;
+    let clip = model::in_language(chosen.options.open_weights(chosen.weights)?, &args.running)?;
     let classifier = classifier(args, clip.text(), labels, templates)?;
     let found = inputs::photos(&args.inputs, &walk, messages)?;
     let lists = [&args.inputs.files_from, &args.labels_from, &args.sentences.templates_from];

@@ -64,7 +64,7 @@ pub(super) fn run(args: &Evaluate, messages: &Messages) -> Result<Outcome, Failu
             subject.cost(model::threads(args.running.threads), SECONDS).map_err(Failure::from)
         });
         let cost = cost.transpose()?.flatten();
-        let clip = chosen.options.open_weights(chosen.weights)?;
+        let clip = model::in_language(chosen.options.open_weights(chosen.weights)?, &args.running)?;
         tracing::info!(model = chosen.name, photos = total, "evaluating");
         let progress = messages.progress(total, "photos", out.is_terminal());
         let evaluation = Evaluation::new(&dataset).templates(templates.clone());

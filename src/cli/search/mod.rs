@@ -100,6 +100,10 @@ fn nothing_passes(args: &Results) -> String {
 fn encoders(args: &Results, library: &Library, messages: &Messages) -> Result<(Encoders, String), Failure> {
     let chosen = library::model(&args.model, args.threads, Some(library), messages)?;
     let (image, text) = library::towers(chosen.options, chosen.weights)?;
+    let text = match (text, &args.language) {
+        (Some(text), Some(language)) => Some(text.with_language(language)?),
+        (text, _) => text,
+    };
     let encoders = match (image, text) {
         (Ok(image), text) => Encoders::from(&image).with_text(text),
         (Err(_), Some(text)) => Encoders::from(&text),

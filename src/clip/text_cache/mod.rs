@@ -78,7 +78,7 @@ impl TextCache {
         encoder.refuse_long(&texts)?;
         let (fingerprint, embed_dim) = (encoder.fingerprint(), encoder.embed_dim());
         let mut rows = Array2::zeros((texts.len(), embed_dim));
-        let keys: Vec<String> = texts.iter().map(|text| key(fingerprint, text.as_ref())).collect();
+        let keys: Vec<String> = texts.iter().map(|text| key(fingerprint, &encoder.cached_as(text.as_ref()))).collect();
         // Each text to encode, with its first index; and the rows that take it.
         let mut missing: Vec<(usize, &str)> = Vec::new();
         let mut takers: Vec<(usize, usize)> = Vec::new();
@@ -129,7 +129,7 @@ impl TextCache {
         store: impl FnOnce(&[f32]) -> Result<(), E>,
     ) -> Result<Arc<[f32]>, E> {
         encoder.refuse_long(&[text])?;
-        let key = key(encoder.fingerprint(), text);
+        let key = key(encoder.fingerprint(), &encoder.cached_as(text));
         let fits = |row: &Arc<[f32]>| row.len() == encoder.embed_dim();
         let here = self.lock().get(&key).filter(fits);
         let known = match here {

@@ -74,7 +74,7 @@ fn words() -> impl Iterator<Item = String> {
     words.into_iter().map(str::to_owned).chain(('a'..='z').map(String::from))
 }
 
-/// `tokenizer.json` of NLLB: merged pairs, and English as the last token but four.
+/// `tokenizer.json` of NLLB: merged pairs, English as the last token but four, and German after it.
 fn nllb(rows: usize) -> Vec<u8> {
     let mut vocab = Map::new();
     for name in ["<s>", "<pad>", "</s>", "<unk>"].into_iter().map(str::to_owned).chain(words()) {
@@ -83,7 +83,11 @@ fn nllb(rows: usize) -> Vec<u8> {
     let english = rows - 5;
     assert!(vocab.len() <= english, "so few pieces are not supported");
     for id in vocab.len()..rows {
-        let name = if id == english { "eng_Latn".to_owned() } else { format!("\u{2581}word{id}") };
+        let name = match id - english.min(id) {
+            0 if id == english => "eng_Latn".to_owned(),
+            1 => "deu_Latn".to_owned(),
+            _ => format!("\u{2581}word{id}"),
+        };
         vocab.insert(name, id.into());
     }
     let special = |name: &str, id: usize| {
@@ -96,6 +100,7 @@ fn nllb(rows: usize) -> Vec<u8> {
         "padding": null,
         "added_tokens": [
             special("<s>", 0), special("<pad>", 1), special("</s>", 2), special("<unk>", 3), special("eng_Latn", english),
+            special("deu_Latn", english + 1),
         ],
         "normalizer": null,
         "pre_tokenizer": {"type": "Metaspace", "replacement": "\u{2581}", "prepend_scheme": "always", "split": true},
