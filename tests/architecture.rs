@@ -20,7 +20,7 @@ const MAY_USE: [(&str, &[&str]); 25] = [
     ("kernels", &["tensor", "threads"]),
     ("weights", &["bounded_json", "files", "tensor", "threads"]),
     // `tokenizer.json` is JSON of a limited number of values.
-    ("tokenizer", &["bounded_json"]),
+    ("tokenizer", &["bounded_json", "files"]),
     ("pixels", &["tensor"]),
     ("photo", &["budget", "cancel", "kernels", "pixels", "tensor"]),
     ("preprocess", &["pixels", "tensor", "threads"]),

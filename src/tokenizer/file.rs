@@ -10,6 +10,7 @@ use super::Tokenizer;
 use super::config::{Clean, TokenizerConfig};
 use super::error::Error;
 use super::sentencepiece::{self, Bounds, FileError, Model};
+use crate::files::open_regular;
 
 /// A tokenizer with pieces as its authors publish it: a SentencePiece model (`spiece.model`, `tokenizer.model`,
 /// `sentencepiece.bpe.model`), or a `tokenizer.json` with a Unigram or BPE model that was converted from one.
@@ -52,10 +53,7 @@ impl TokenizerFile {
     pub fn read(path: &Path) -> Result<TokenizerFile, Error> {
         let refused = |reason: String| Error::File { path: path.to_owned(), reason };
         let mut bytes = Vec::new();
-        let file = std::fs::File::open(path).map_err(|error| refused(error.to_string()))?;
-        if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-            return Err(refused("it is no file".into()));
-        }
+        let file = open_regular(path).map_err(|error| refused(error.to_string()))?;
         file.take(Self::MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| refused(error.to_string()))?;
         Self::from_bytes(&bytes, path)
     }

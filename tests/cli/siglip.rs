@@ -82,6 +82,7 @@ fn a_tokenizer_that_is_missing_or_another_one_is_an_error() {
     fs::create_dir(sandbox.path("other")).unwrap();
     sandbox.write("other/spiece.model", own.clone());
     convert(&["--config", "other/spiece.model"]).code(0);
+    convert(&["--config", "nowhere/spiece.model"]).fails(1, &["nowhere/spiece.model", "No such file"]);
     sandbox.run(["tokenize", "-m", "out.clippie", "a dog"]).ok();
     convert(&["--without-tokenizer"]).code(0);
     let failed = sandbox.run(["encode", "-m", "out.clippie", "--text", "a dog"]);

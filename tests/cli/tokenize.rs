@@ -89,3 +89,16 @@ fn a_file_that_is_no_tokenizer_is_named_with_the_reason() {
     let _ = sandbox.run(["tokenize", "--tokenizer", "x", "-m", "demo", "x"]).code(2);
     let _ = sandbox.run(["tokenize", "--clean", "lower", "x"]).code(2);
 }
+
+/// Opening a pipe would wait for its writer.
+#[cfg(unix)]
+#[test]
+fn only_regular_files_are_tokenizers() {
+    let sandbox = Sandbox::new();
+    let pipe = sandbox.path("pipe.json");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    sandbox.run(["tokenize", "--tokenizer", "pipe.json", "a"]).fails(1, &["pipe.json", "it is a pipe"]);
+    sandbox.run(["tokenize", "--tokenizer", "/dev/zero", "a"]).fails(1, &["/dev/zero", "it is a device"]);
+    sandbox.run(["tokenize", "--tokenizer", ".", "a"]).fails(1, &["it is a folder"]);
+    sandbox.run(["tokenize", "--tokenizer", "absent.json", "a"]).fails(1, &["absent.json", "No such file"]);
+}

@@ -145,9 +145,10 @@ impl Family {
         Ok(facts)
     }
 
-    /// The file of the pieces: the one that the user `named`, or else the first in these folders.
+    /// The file of the pieces: the one that the user `named`, whether it is there or not, or else the first in these
+    /// folders.
     fn find(&self, named: Option<&Path>, folders: &[&Path]) -> Option<PathBuf> {
-        if let Some(named) = named.filter(|path| is_file_of_pieces(path) && path.is_file()) {
+        if let Some(named) = named.filter(|path| is_file_of_pieces(path) && !path.is_dir()) {
             return Some(named.to_owned());
         }
         let mut paths = folders.iter().flat_map(|folder| self.files.iter().map(|name| folder.join(name)));
