@@ -183,12 +183,7 @@ const VIT_L_14: Cases = &[
     ("vit-l-14-datacomp-xl", Pull(OpenClip)),
     ("vit-l-14-openai", File(HuggingFace)),
 ];
-const VIT_L_14_336: Cases = &[
-    ("vit-l-14-336-openai", File(OpenAi)),
-    ("vit-l-14-336-openai", Pull(OpenClip)),
-    // Not published with this activation; tested anyway.
-    ("vit-l-14-336-gelu", File(HuggingFace)),
-];
+const VIT_L_14_336: Cases = &[("vit-l-14-336-openai", File(OpenAi)), ("vit-l-14-336-openai", Pull(OpenClip))];
 const VIT_B_32_256: Cases = &[("vit-b-32-256-datacomp", Pull(OpenClip)), ("vit-b-32-256-datacomp", File(HuggingFace))];
 const VIT_B_16_PLUS: Cases =
     &[("vit-b-16-plus-240-laion400m-e32", Pull(OpenClip)), ("vit-b-16-plus-240-laion400m-e32", File(HuggingFace))];
@@ -198,12 +193,7 @@ const MOBILECLIP_S1: Cases =
 const MOBILECLIP_S2: Cases =
     &[("mobileclip-s2", Pull(OpenClip)), ("mobileclip-s2", File(Apple)), ("mobileclip-s2", File(OpenClipFolded))];
 /// The same tensors, but padding and epsilon differ between timm's definition and Apple's.
-const MOBILECLIP_B: Cases = &[
-    ("mobileclip-b", Pull(OpenClip)),
-    ("mobileclip-b", File(Apple)),
-    ("mobileclip-b-lt", Pull(OpenClip)),
-    ("mobileclip-b-lt", File(Apple)),
-];
+const MOBILECLIP_B: Cases = &[("mobileclip-b", Pull(OpenClip)), ("mobileclip-b", File(Apple))];
 const MOBILECLIP_S3: Cases =
     &[("mobileclip2-s3", Pull(OpenClip)), ("mobileclip2-s3", File(Apple)), ("mobileclip-s3", Pull(ApplePrefixed))];
 const MOBILECLIP_S4: Cases =
@@ -219,17 +209,11 @@ const MOBILECLIP2_S0: Cases = &[
 ];
 const MOBILECLIP2_S2: Cases = &[("mobileclip2-s2", Pull(OpenClip)), ("mobileclip2-s2", File(ApplePrefixed))];
 const SIGLIP_B_16: Cases = &[("siglip-b-16-224", Pull(OpenClip)), ("siglip-b-16-224", File(HuggingFace))];
-const SIGLIP_SO400M_14: Cases =
-    &[("siglip-so400m-14-224", Pull(OpenClip)), ("siglip-so400m-14-224", File(HuggingFace))];
+const SIGLIP_SO400M_14: Cases = &[("siglip-so400m-14-224", Pull(OpenClip))];
 const SIGLIP2_B_32: Cases = &[("siglip2-b-32-256", Pull(OpenClip)), ("siglip2-b-32-256", File(HuggingFace))];
-const RN50: Cases = &[
-    ("rn50-openai", File(OpenAi)),
-    ("rn50-openai", Pull(OpenClip)),
-    ("rn50-yfcc15m", Pull(OpenClip)),
-    ("rn50-cc12m", Pull(OpenClip)),
-    ("rn50-cc12m", File(OpenClipBin)),
-];
-const RN101: Cases = &[("rn101-openai", Pull(OpenClip)), ("rn101-yfcc15m", Pull(OpenClip))];
+const RN50: Cases =
+    &[("rn50-openai", File(OpenAi)), ("rn50-openai", Pull(OpenClip)), ("rn50-cc12m", File(OpenClipBin))];
+const RN101: Cases = &[("rn101-openai", Pull(OpenClip))];
 /// 40 channels in the stem, no multiple of sixteen.
 const RN50_X4: Cases = &[("rn50x4-openai", Pull(OpenClip)), ("rn50x4-openai", File(OpenAi))];
 const RN50_X16: Cases = &[("rn50x16-openai", Pull(OpenClip))];

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use clippie_rs::hub::{Event, Hub, ModelName, PullOptions};
-use clippie_testkit::checkpoint::{self, Layout, Model};
+use clippie_testkit::checkpoint::{self, Layout, Model, pieces};
 use clippie_testkit::hub_server::{HubServer, Repo, RepoFile};
 
 /// Publishes the checkpoint of `model` under `name`, pulls `name` into `folder` and keeps only the weights file.
@@ -16,7 +16,7 @@ pub fn weights(name: &str, model: &Model, layout: Layout, seed: u64, folder: &Pa
     assert_eq!(files[0].file_name().unwrap(), known.file, "{name}");
     let mut repo = Repo::of_folder(known.repository, &source);
     // What the model does not need is not looked at.
-    let others = ["README.md", "vocab.json", "tokenizer.json"].into_iter().filter(|_| model.siglip().is_none());
+    let others = ["README.md", "vocab.json", "tokenizer.json"].into_iter().filter(|_| pieces::file(model).is_none());
     repo.files.extend(others.map(|name| RepoFile::small(name, "words")));
     let server = HubServer::start(vec![repo]);
 
