@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::facts::{Facts, Quantity};
 use super::json::{self, Fields};
 use super::tables::pieces as tables;
-use super::tokenizer::content;
+use super::tokenizer::{content, longest_texts};
 use crate::import::error::{Error, printable};
 use crate::import::recipes::siglip::GEMMA_ROWS;
 use crate::import::recipes::{Mapped, SourceLayout};
@@ -90,7 +90,7 @@ impl Family {
         })
     }
 
-    fn siglip(hugging_face: bool, gemma: bool) -> Family {
+    pub(super) fn siglip(hugging_face: bool, gemma: bool) -> Family {
         let (end, pad) = if gemma { (("<eos>", 1), ("<pad>", 0)) } else { (("</s>", 1), ("</s>", 1)) };
         let (files, clean): (&[&str], _) = match (hugging_face, gemma) {
             (true, true) => (&[JSON, MODEL, SPIECE], Clean::LowerOnly),
@@ -134,12 +134,10 @@ impl Family {
             return cfg.error("src_lang", &format!("is `{}`; texts are {ENGLISH} by default", printable(language)));
         }
         let mut facts = Facts::new(path.display().to_string());
-        for field in ["model_max_length", "max_len", "max_length"] {
-            // Python writes "no limit" as a number with 31 digits.
-            let longest = cfg.f64(field)?.map(|longest| longest as usize);
+        for (name, longest) in longest_texts(&cfg)? {
             // The tokenizer of MetaCLIP 2 with mT5's vocabulary fills fewer positions than the tower has.
             if !self.is_metaclip {
-                facts.claim_at_most(cfg.name(field), Quantity::ContextLength, longest);
+                facts.claim_at_most(name, Quantity::ContextLength, Some(longest));
             }
         }
         Ok(facts)

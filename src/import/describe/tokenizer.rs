@@ -28,10 +28,8 @@ pub(super) fn facts(path: &Path, root: &Value) -> Result<Facts, Error> {
     let mut facts = Facts::new(path.display().to_string());
     is_one_of(&cfg, "bos_token", &START_NAMES)?;
     is_one_of(&cfg, "eos_token", &END_NAMES)?;
-    for field in ["model_max_length", "max_len", "max_length"] {
-        // Python writes "no limit" as a number with 31 digits.
-        let longest = cfg.f64(field)?.map(|longest| longest as usize);
-        facts.claim_at_most(cfg.name(field), Quantity::ContextLength, longest);
+    for (name, longest) in longest_texts(&cfg)? {
+        facts.claim_at_most(name, Quantity::ContextLength, Some(longest));
     }
     let mut added = Vec::new();
     for field in ["additional_special_tokens", "extra_special_tokens"] {
@@ -79,6 +77,16 @@ pub(super) fn facts(path: &Path, root: &Value) -> Result<Facts, Error> {
         );
     }
     Ok(facts)
+}
+
+/// The lengths to which a tokenizer cuts texts, with the names of their fields.
+pub(super) fn longest_texts(cfg: &Fields<'_>) -> Result<Vec<(String, usize)>, Error> {
+    let mut all = Vec::new();
+    for field in ["model_max_length", "max_len", "max_length"] {
+        // Python writes "no limit" as a number with 31 digits.
+        all.extend(cfg.f64(field)?.map(|longest| (cfg.name(field), longest as usize)));
+    }
+    Ok(all)
 }
 
 /// Refuses a token with another text.

@@ -69,6 +69,8 @@ fn objects() -> Vec<Object> {
     add(&json!({ "image_processor": image }), "/image_processor", &p::IMAGE, processor::facts);
     add(&token, "", &t::FIELDS, tokenizer::facts);
     add(&token, "/bos_token", &t::TOKEN, tokenizer::facts);
+    let pieces = |path: &Path, file: &Value| Family::siglip(true, false).facts(path, file);
+    add(&json!({ "tokenizer_class": "SiglipTokenizer" }), "", &tables::pieces::FIELDS, pieces);
     let whole = super::vocabulary::tokenizer_json();
     let check = |path: &Path, file: &Value| {
         pipeline::fields(path, file, &Published::new()).map(|()| Facts::new("the tokenizer"))
