@@ -46,8 +46,7 @@ impl AttentionPool {
 
     /// Floats of scratch for `images` images of `tokens` tokens.
     pub(crate) fn scratch(&self, exec: Exec<'_>, images: usize, tokens: usize) -> usize {
-        let parts = self.parts(exec, images, tokens);
-        parts.into_iter().fold(0, |all, part| all.saturating_add(part.saturating_add(PANEL)))
+        scratch_of(self.parts(exec, images, tokens))
     }
 
     /// Pools `x [images, tokens, W]`, normalised, which 16 readable floats must follow, to `out [images, W]`; `scratch`
@@ -61,12 +60,7 @@ impl AttentionPool {
         out: &mut [f32],
     ) {
         let (w, heads) = (self.width(), self.heads);
-        let mut rest = scratch;
-        let [scores, sums, work, rows] = self.parts(exec, images, tokens).map(|len| {
-            let (part, others) = std::mem::take(&mut rest).split_at_mut(len + PANEL);
-            rest = others;
-            part
-        });
+        let [scores, sums, work, rows] = split_scratch(scratch, self.parts(exec, images, tokens));
         self.queries.forward(exec, x, images * tokens, Finish::Store, scores, heads);
         attention_pool(exec.isa, exec.team, self.shape(tokens), images, (scores, x), sums, work);
         values_of_heads(exec, &self.values, heads, images, sums, rows);
@@ -75,6 +69,20 @@ impl AttentionPool {
         self.norm.forward(exec, &out[..images * w], normed);
         self.mlp.forward(exec, (&*normed, Strides::rows(w)), images, (out, Strides::rows(w)), work);
     }
+}
+
+/// Floats of scratch for parts of these lengths, each with a panel of room behind it for reads past its end.
+pub(super) fn scratch_of<const N: usize>(parts: [usize; N]) -> usize {
+    parts.into_iter().fold(0, |all, part| all.saturating_add(part.saturating_add(PANEL)))
+}
+
+/// The parts of scratch of [`scratch_of`] floats.
+pub(super) fn split_scratch<const N: usize>(mut scratch: &mut [f32], parts: [usize; N]) -> [&mut [f32]; N] {
+    parts.map(|len| {
+        let (part, others) = std::mem::take(&mut scratch).split_at_mut(len + PANEL);
+        scratch = others;
+        part
+    })
 }
 
 /// Multiplies the weighted sum of each head, `sums [images, heads, W]`, with the head's columns of `values [W, W]`, to

@@ -6,7 +6,7 @@
 //! tokens, so they are computed once from the weighted sum. With `N` tokens of `W` channels this takes `2 W^2` steps
 //! instead of `2 N W^2`.
 
-use super::attention_pool::values_of_heads;
+use super::attention_pool::{scratch_of, split_scratch, values_of_heads};
 use super::{Exec, Linear};
 use crate::kernels::attention::{PoolShape, attention_pool, pool_scratch_len};
 use crate::kernels::gemm::Finish;
@@ -53,8 +53,7 @@ impl MeanQueryPool {
 
     /// Floats of scratch for `images` images of `tokens` tokens.
     pub(crate) fn scratch(&self, exec: Exec<'_>, images: usize, tokens: usize) -> usize {
-        let parts = self.parts(exec, images, tokens);
-        parts.into_iter().fold(0, |all, part| all.saturating_add(part.saturating_add(PANEL)))
+        scratch_of(self.parts(exec, images, tokens))
     }
 
     /// Pools `x [images, tokens, W]`, whose first token of an image is the query, and which 16 readable floats must
@@ -69,12 +68,7 @@ impl MeanQueryPool {
     ) {
         let (w, heads) = (self.width(), self.heads);
         let d = w / heads;
-        let mut rest = scratch;
-        let [rows, sums, panels, scores, work] = self.parts(exec, images, tokens).map(|len| {
-            let (part, others) = std::mem::take(&mut rest).split_at_mut(len + PANEL);
-            rest = others;
-            part
-        });
+        let [rows, sums, panels, scores, work] = split_scratch(scratch, self.parts(exec, images, tokens));
         let first = (x, Strides::rows(tokens * w));
         self.query.forward_strided(exec, first, images, Finish::Store, (&mut *rows, Strides::rows(w)));
         // The direction of each head in the space of tokens.
