@@ -60,6 +60,9 @@ pub(super) struct Repository {
 /// A file of a repository.
 #[derive(Clone, Debug)]
 pub(super) struct RemoteFile {
+    /// Where it is: `owner/name`, and the commit.
+    pub(super) repository: String,
+    pub(super) commit: String,
     pub(super) name: String,
     pub(super) url: Url,
     pub(super) size: u64,
@@ -130,7 +133,14 @@ pub(super) fn file(
         Some(size) if size > purpose.limit() => {
             malformed(format!("says that {file} has {size} bytes, which no {} has", purpose.name()))
         }
-        Some(size) => Ok(RemoteFile { name: file.to_owned(), url, size, checksum: response.file_headers.checksum }),
+        Some(size) => Ok(RemoteFile {
+            repository: repository.to_owned(),
+            commit: commit.to_owned(),
+            name: file.to_owned(),
+            url,
+            size,
+            checksum: response.file_headers.checksum,
+        }),
     }
 }
 

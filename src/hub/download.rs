@@ -32,8 +32,6 @@ pub(super) const INCOMPLETE: &str = ".incomplete";
 /// A file to download.
 pub(super) struct Download<'a> {
     pub(super) client: &'a Client,
-    pub(super) repository: &'a str,
-    pub(super) revision: &'a str,
     pub(super) file: &'a RemoteFile,
     pub(super) folder: &'a Path,
 }
@@ -202,8 +200,8 @@ impl<'a> Transfer<'a> {
 
     /// Downloads until the file has its full size, or retries are exhausted.
     fn run(mut self, retries: &mut Retries, reporter: &mut Reporter<'_>) -> Result<(File, Sums), Error> {
-        let Download { client, repository, revision, file, .. } = self.download;
-        let target = Target { repository, revision, file: Some(&file.name) };
+        let Download { client, file, .. } = self.download;
+        let target = Target { repository: &file.repository, revision: &file.commit, file: Some(&file.name) };
         let mut early_ends = 0;
         while self.done < file.size {
             let response = client.request(Method::Get { from: self.done }, &file.url, &target, retries, reporter)?;

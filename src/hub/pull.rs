@@ -167,13 +167,7 @@ impl Pull<'_> {
         reporter.report(Event::Plan(Plan { name: self.name, origin, bytes, license }))?;
 
         let folder = self.store.download_folder(self.name)?;
-        let download = |file| Download {
-            client: &client,
-            repository: self.name.repository(),
-            revision: commit,
-            file,
-            folder: &folder,
-        };
+        let download = |file| Download { client: &client, file, folder: &folder };
         let size = remote_files.last().map_or(0, |file| file.size);
         self.check_space(remote_files.iter().map(|file| download(file).missing()).sum(), size)?;
         private_folder(&folder).map_err(Error::file("use", &folder))?;
