@@ -10,7 +10,7 @@ use super::named;
 use crate::hub::ModelName;
 use crate::preprocess::PreprocessConfig;
 use crate::weights::{Reason, WeightsFile};
-use crate::{Clip, ModelSource, Options};
+use crate::{Clip, ModelSource, Options, TextEncoder};
 
 /// The chosen weights file and the options to run it with.
 pub(super) struct Chosen {
@@ -31,6 +31,14 @@ pub(super) fn choose_named(model: Option<&OsStr>, running: &Running, messages: &
     let chosen = preprocessing(model, &running.photos, messages)?;
     let options = chosen.options.threads(threads(running.threads)).batch_size(running.batch_size as usize);
     Ok(Chosen { options, ..chosen })
+}
+
+/// A text tower, if there is one, for texts of the language that was given.
+pub(super) fn text_in(language: Option<&str>, text: Option<TextEncoder>) -> Result<Option<TextEncoder>, crate::Error> {
+    match (language, text) {
+        (Some(language), Some(text)) => text.with_language(language).map(Some),
+        (_, text) => Ok(text),
+    }
 }
 
 /// The model with texts of the language that the arguments name.

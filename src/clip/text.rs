@@ -42,8 +42,14 @@ impl TextEncoder {
 
     pub(super) fn from_session(session: Arc<Session>) -> Result<Self, Error> {
         let tower = session.text.clone().ok_or_else(|| Error::no_tower(session.weights.path(), "text"))?;
-        let tokenizer = session.tokenizer.clone().filter(|tokenizer| tokenizer.serves(tower.vocab_size()));
-        Ok(TextEncoder { session, tower, tokenizer, language: None, cancel: CancelToken::new() })
+        let encoder = TextEncoder { session, tower, tokenizer: None, language: None, cancel: CancelToken::new() };
+        Ok(encoder.without_language())
+    }
+
+    /// The encoder for texts of the language of the file.
+    pub(crate) fn without_language(&self) -> TextEncoder {
+        let tokenizer = self.session.tokenizer.clone().filter(|tokenizer| tokenizer.serves(self.tower.vocab_size()));
+        TextEncoder { tokenizer, language: None, ..self.clone() }
     }
 
     /// Encodes texts, one row for each: `[texts, embed_dim]`.
@@ -193,13 +199,6 @@ impl TextEncoder {
             None => Cow::Borrowed(text),
             Some(language) => Cow::Owned(format!("{language}\u{1f}{text}")),
         }
-    }
-
-    /// The encoder for texts of the language of the file.
-    #[cfg(feature = "library")]
-    pub(crate) fn without_language(&self) -> TextEncoder {
-        let tokenizer = self.session.tokenizer.clone().filter(|tokenizer| tokenizer.serves(self.tower.vocab_size()));
-        TextEncoder { tokenizer, language: None, ..self.clone() }
     }
 
     /// See [`Clip::fingerprint`](super::Clip::fingerprint).

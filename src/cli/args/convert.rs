@@ -34,8 +34,8 @@ pub(in crate::cli) struct Convert {
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
     /// Configuration file that takes the place of the one of its kind (of the model, the image processor or the
-    /// tokenizer) in the checkpoint's folder, the file of SigLIP's tokenizer (tokenizer.json, tokenizer.model,
-    /// spiece.model), or a folder to read the files from in place of that one
+    /// tokenizer) in the checkpoint's folder, the file of its pieces (tokenizer.json, tokenizer.model, spiece.model,
+    /// sentencepiece.bpe.model), or a folder to read the files from in place of that one
     #[arg(long, value_name = "PATH")]
     pub config: Option<PathBuf>,
     /// Activation of both towers
@@ -74,8 +74,8 @@ pub(in crate::cli) struct Convert {
     /// error
     #[arg(long)]
     pub ignore_extra: bool,
-    /// Convert SigLIP without its tokenizer, which otherwise must lie beside the checkpoint; the model then takes photos,
-    /// and ids that a program gives, but no text
+    /// Convert a model whose vocabulary is not CLIP's without its tokenizer, which otherwise must lie beside the checkpoint;
+    /// it then takes photos, and ids that a program gives, but no text
     #[arg(long)]
     pub without_tokenizer: bool,
     /// Replace OUT if it exists

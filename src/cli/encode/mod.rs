@@ -25,8 +25,8 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
     let options = chosen.options.normalize(!args.raw);
     let wants_photos = !args.inputs.is_empty();
     let wants_texts = !args.texts.is_empty() || args.texts_from.is_some();
-    let language = args.running.language.as_deref();
-    let encoders = Encoders::open(options, chosen.weights.clone(), wants_photos, wants_texts)?.speaking(language)?;
+    let mut encoders = Encoders::open(options, chosen.weights.clone(), wants_photos, wants_texts)?;
+    encoders.text = model::text_in(args.running.language.as_deref(), encoders.text)?;
     let found = inputs::photos(&args.inputs, &walk, messages)?;
     let texts = inputs::texts(&args.texts, args.texts_from.as_deref())?;
     let photos = found.photos;
@@ -95,14 +95,6 @@ impl Encoders {
             }
             (true, false) => Encoders { image: Some(options.open_weights_image(weights)?), text: None },
             (false, _) => Encoders { image: None, text: Some(options.open_weights_text(weights)?) },
-        })
-    }
-
-    /// With texts of a language.
-    fn speaking(self, language: Option<&str>) -> Result<Encoders, Error> {
-        Ok(match (language, &self.text) {
-            (Some(language), Some(text)) => Encoders { text: Some(text.with_language(language)?), ..self },
-            _ => self,
         })
     }
 

@@ -6,6 +6,7 @@ mod sheet;
 use super::args::{self, Results};
 use super::library;
 use super::messages::{Failure, Messages, Outcome, count};
+use super::model;
 use super::output::{Destination, cannot_write};
 use crate::library::{Encoders, Filter, Found, Library, Query, Search, Term, What};
 
@@ -100,10 +101,7 @@ fn nothing_passes(args: &Results) -> String {
 fn encoders(args: &Results, library: &Library, messages: &Messages) -> Result<(Encoders, String), Failure> {
     let chosen = library::model(&args.model, args.threads, Some(library), messages)?;
     let (image, text) = library::towers(chosen.options, chosen.weights)?;
-    let text = match (text, &args.language) {
-        (Some(text), Some(language)) => Some(text.with_language(language)?),
-        (text, _) => text,
-    };
+    let text = model::text_in(args.language.as_deref(), text)?;
     let encoders = match (image, text) {
         (Ok(image), text) => Encoders::from(&image).with_text(text),
         (Err(_), Some(text)) => Encoders::from(&text),
