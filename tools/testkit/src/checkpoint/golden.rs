@@ -5,11 +5,12 @@
 
 use super::layout::Layout;
 use super::mobileclip::{self, ImageTower, Offer};
-use super::model::{self, Model};
+use super::model::Model;
 use super::multilingual::{self, Text};
 use super::random::Stream;
 use super::resnet;
 use super::siglip;
+use super::vit;
 
 /// Seed of the checkpoints and inputs of the goldens.
 pub const SEED: u64 = 1;
@@ -23,7 +24,7 @@ pub const TEXTS: usize = 4;
 ///
 /// Both of a size have the same tensors; only the activation differs.
 pub fn models() -> Vec<Model> {
-    let sizes = model::published()
+    let sizes = vit::published()
         .into_iter()
         .filter_map(|model| Some((model.name.strip_suffix("-openai")?.to_owned(), model.vit()?.clone())));
     let full = sizes.flat_map(|(name, size)| {
@@ -32,8 +33,8 @@ pub fn models() -> Vec<Model> {
     });
     // Published with one activation.
     let others = ["vit-b-32-256-datacomp", "vit-b-16-plus-240-laion400m-e32"].into_iter();
-    let others = others.filter_map(|name| model::published().into_iter().find(|model| model.name == name));
-    model::tiny().into_iter().chain(full).chain(others).collect()
+    let others = others.filter_map(|name| vit::published().into_iter().find(|model| model.name == name));
+    vit::tiny().into_iter().chain(full).chain(others).collect()
 }
 
 /// The MobileCLIP models, tiny ones first. [`mobileclip_golden`] names their goldens.

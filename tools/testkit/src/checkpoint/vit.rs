@@ -1,9 +1,10 @@
-//! The tensors of a model with a vision transformer and a text transformer, as open_clip names them.
+//! Models with a vision transformer and a text transformer: their tensors as open_clip names them, the published sizes, and
+//! tiny ones of awkward sizes.
 //!
 //! Knows the architecture and its names, but no files. Half precision follows OpenAI's `convert_weights`: linear
 //! layers, convolutions, attention and both projections.
 
-use super::model::{TowerSize, VitSize};
+use super::model::{Model, TowerSize, VitSize};
 use super::tensor::{Kind, Tensor};
 
 /// Gain of the joint projection to queries, keys and values.
@@ -69,5 +70,212 @@ pub fn blocks(all: &mut Vec<Tensor>, name: &str, tower: &TowerSize) {
         norm(all, &format!("{block}.ln_2"), width);
         linear(all, &format!("{block}.mlp.c_fc."), hidden, width, 1.0);
         linear(all, &format!("{block}.mlp.c_proj."), width, hidden, 1.0);
+    }
+}
+
+/// The published models of OpenAI's architecture with vision transformers.
+pub fn published() -> Vec<Model> {
+    const B_32: &str = "ViT-B-32";
+    const B_16: &str = "ViT-B-16";
+    const L_14: &str = "ViT-L-14";
+    const L_14_336: &str = "ViT-L-14-336px";
+    const B_32_256: &str = "ViT-B-32-256";
+    const B_16_PLUS: &str = "ViT-B-16-plus-240";
+    const H_14: &str = "ViT-H-14";
+    const H_14_378: &str = "ViT-H-14-378";
+    const G_14: &str = "ViT-g-14";
+    const BIG_G_14: &str = "ViT-bigG-14";
+    [
+        // name, architecture, QuickGELU
+        ("vit-b-32-openai", B_32, true),
+        ("vit-b-16-openai", B_16, true),
+        ("vit-l-14-openai", L_14, true),
+        ("vit-l-14-336-openai", L_14_336, true),
+        ("vit-b-32-laion400m-e32", B_32, true),
+        ("vit-b-32-laion2b", B_32, false),
+        ("vit-b-16-laion2b", B_16, false),
+        ("vit-l-14-laion2b", L_14, false),
+        ("vit-b-32-datacomp-xl", B_32, false),
+        ("vit-b-16-datacomp-xl", B_16, false),
+        ("vit-l-14-datacomp-xl", L_14, false),
+        ("vit-b-32-laion400m-e31", B_32, true),
+        ("vit-b-16-laion400m-e31", B_16, false),
+        ("vit-b-16-laion400m-e32", B_16, false),
+        ("vit-b-16-plus-240-laion400m-e31", B_16_PLUS, false),
+        ("vit-b-16-plus-240-laion400m-e32", B_16_PLUS, false),
+        ("vit-l-14-laion400m-e31", L_14, false),
+        ("vit-l-14-laion400m-e32", L_14, false),
+        ("vit-b-32-256-datacomp", B_32_256, false),
+        ("vit-h-14-laion2b", H_14, false),
+        ("vit-g-14-laion2b-s12b", G_14, false),
+        ("vit-g-14-laion2b-s34b", G_14, false),
+        ("vit-bigg-14-laion2b", BIG_G_14, false),
+        ("vit-b-16-dfn2b", B_16, true),
+        ("vit-l-14-dfn2b", L_14, true),
+        ("vit-l-14-dfn2b-39b", L_14, false),
+        ("vit-h-14-dfn5b", H_14, true),
+        ("vit-h-14-378-dfn5b", H_14_378, true),
+        ("vit-b-32-metaclip-400m", B_32, true),
+        ("vit-b-16-metaclip-400m", B_16, true),
+        ("vit-l-14-metaclip-400m", L_14, true),
+        ("vit-b-32-metaclip-fullcc", B_32, true),
+        ("vit-b-16-metaclip-fullcc", B_16, true),
+        ("vit-l-14-metaclip-fullcc", L_14, true),
+        ("vit-h-14-metaclip-fullcc", H_14, true),
+        ("vit-h-14-metaclip-altogether", H_14, false),
+        ("vit-bigg-14-metaclip-fullcc", BIG_G_14, true),
+    ]
+    .into_iter()
+    .map(|(name, archive, quick_gelu)| {
+        let size = match archive {
+            B_32 => base(32),
+            B_16 => base(16),
+            L_14 => large(224),
+            L_14_336 => large(336),
+            B_32_256 => VitSize { image_size: 256, ..base(32) },
+            B_16_PLUS => VitSize {
+                embed_dim: 640,
+                image_size: 240,
+                image: TowerSize::openai(896, 12),
+                text: TowerSize::openai(640, 12),
+                ..base(16)
+            },
+            H_14 => huge(224, (1280, 32), 4.0),
+            H_14_378 => huge(378, (1280, 32), 4.0),
+            G_14 => huge(224, (1408, 40), 4.3637),
+            _ => VitSize { embed_dim: 1280, text: TowerSize::openai(1280, 32), ..huge(224, (1664, 48), 4.9231) },
+        };
+        let mut model = Model { archive: archive.to_owned(), ..Model::custom(name, size, quick_gelu) };
+        // The only weights in this table that were trained with other statistics.
+        if name == "vit-l-14-laion2b" {
+            model.mean = [0.5; 3];
+            model.std = [0.5; 3];
+        }
+        model
+    })
+    .collect()
+}
+
+/// Models of OpenAI's architecture small enough to generate, convert and run within a test, of sizes that fit no tile.
+pub fn tiny() -> Vec<Model> {
+    let tower = |width, layers, heads, mlp_ratio| TowerSize { width, layers, heads, mlp_ratio };
+    vec![
+        // OpenAI's proportions, so the archive determines the configuration.
+        Model::custom(
+            "tiny-openai",
+            VitSize {
+                embed_dim: 32,
+                image_size: 24,
+                patch_size: 8,
+                image: TowerSize::openai(128, 2),
+                context_length: 11,
+                vocab_size: 90,
+                causal: true,
+                text: TowerSize::openai(64, 2),
+            },
+            true,
+        ),
+        // Widths that are no multiples of 16, heads of 8 channels.
+        Model::custom(
+            "tiny-quick",
+            VitSize {
+                embed_dim: 20,
+                image_size: 28,
+                patch_size: 7,
+                image: tower(40, 3, 5, 4.0),
+                context_length: 9,
+                vocab_size: 64,
+                causal: true,
+                text: tower(40, 3, 5, 4.0),
+            },
+            true,
+        ),
+        // An image side that is no multiple of the patch size, heads of 24 channels, other MLPs, GELU with erf.
+        Model::custom(
+            "tiny-floor",
+            VitSize {
+                embed_dim: 20,
+                image_size: 30,
+                patch_size: 7,
+                image: tower(72, 3, 3, 2.5),
+                context_length: 12,
+                vocab_size: 100,
+                causal: true,
+                text: tower(48, 2, 2, 3.0),
+            },
+            false,
+        ),
+        // The heads of H/14, g/14 and bigG/14, which are 80, 88 and 104 channels wide, and the MLPs of the last two.
+        heads("tiny-huge", 80, 4.0),
+        heads("tiny-giant", 88, 4.3637),
+        heads("tiny-gigantic", 104, 4.9231),
+        // Text attended in both directions, an odd embedding, a single head.
+        Model::custom(
+            "tiny-bidirectional",
+            VitSize {
+                embed_dim: 33,
+                image_size: 20,
+                patch_size: 4,
+                image: tower(24, 2, 1, 4.0),
+                context_length: 20,
+                vocab_size: 128,
+                causal: false,
+                text: tower(72, 3, 9, 2.0),
+            },
+            false,
+        ),
+    ]
+}
+
+/// Two heads of this width in the image tower.
+fn heads(name: &str, head_width: usize, mlp_ratio: f64) -> Model {
+    let size = VitSize {
+        embed_dim: 24,
+        image_size: 28,
+        patch_size: 7,
+        image: TowerSize { width: 2 * head_width, layers: 2, heads: 2, mlp_ratio },
+        context_length: 10,
+        vocab_size: 70,
+        causal: true,
+        text: TowerSize::openai(64, 2),
+    };
+    Model::custom(name, size, false)
+}
+
+/// ViT-B with the given patch size.
+fn base(patch_size: usize) -> VitSize {
+    VitSize {
+        embed_dim: 512,
+        image_size: 224,
+        patch_size,
+        image: TowerSize::openai(768, 12),
+        context_length: 77,
+        vocab_size: 49408,
+        causal: true,
+        text: TowerSize::openai(512, 12),
+    }
+}
+
+/// An image tower of 16 heads, whatever its width, with H/14's text tower.
+fn huge(image_size: usize, (width, layers): (usize, usize), mlp_ratio: f64) -> VitSize {
+    VitSize {
+        embed_dim: 1024,
+        image: TowerSize { width, layers, heads: 16, mlp_ratio },
+        text: TowerSize::openai(1024, 24),
+        ..large(image_size)
+    }
+}
+
+/// ViT-L/14 with the given input size.
+fn large(image_size: usize) -> VitSize {
+    VitSize {
+        embed_dim: 768,
+        image_size,
+        patch_size: 14,
+        image: TowerSize::openai(1024, 24),
+        context_length: 77,
+        vocab_size: 49408,
+        causal: true,
+        text: TowerSize::openai(768, 12),
     }
 }
