@@ -24,7 +24,7 @@ mod table;
 
 use std::fmt;
 
-use crate::models::config::{Activation, ImageConfig, ModelConfig};
+use crate::models::config::{Activation, ModelConfig};
 use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
 use architectures::Architecture;
 
@@ -180,12 +180,6 @@ pub fn find_repository(repository: &str) -> Option<&'static Model> {
 pub fn suggest(name: &str) -> Option<&'static Model> {
     let name = canonical(name);
     models().iter().find(|model| model.name == name || model.aliases.contains(&name.as_str()))
-}
-
-/// Attention heads of the published image tower with these tensors, if its name does not tell them.
-pub(crate) fn image_heads(image: &ImageConfig) -> Option<usize> {
-    let mut towers = models().iter().filter(|model| model.trunk().is_none()).map(|model| model.architecture.image());
-    towers.find(|tower| tower.has_same_tensors(image))?.open_settings().heads.map(|(heads, _)| *heads)
 }
 
 fn canonical(name: &str) -> String {

@@ -156,7 +156,8 @@ impl TextCache {
     }
 
     /// Adds an embedding that was made with this fingerprint, as the most recently used one. For stores that keep
-    /// entries in their own way; see [`TextCache::iter`].
+    /// entries in their own way; see [`TextCache::iter`]. What [`TextCache::get_or_encode`] adds for an encoder of another
+    /// language ([`TextEncoder::with_language`]) has the language and U+001F before the text.
     pub fn insert(&self, fingerprint: &Fingerprint, text: &str, embedding: impl Into<Arc<[f32]>>) {
         self.lock().insert(&key(fingerprint, text), embedding.into());
     }

@@ -1,7 +1,7 @@
 //! The settings that each checkpoint layout implies. Every other source takes precedence.
 
 use super::facts::{Facts, Heads, PreprocessFacts, Quantity, TowerFacts};
-use crate::catalog::{self, Trunk};
+use crate::catalog::Trunk;
 use crate::import::recipes::siglip::GEMMA_ROWS;
 use crate::import::recipes::{Mapped, SourceLayout};
 use crate::models::config::{Activation, ImageConfig, ModelConfig, TextConfig, TextPooling};
@@ -11,16 +11,20 @@ use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
 pub(super) fn facts(mapped: &Mapped) -> Facts {
     match mapped.layout {
         _ if mapped.sigmoid => siglip(mapped),
-        SourceLayout::OpenAi => heads(openai(), &mapped.draft),
+        SourceLayout::OpenAi => heads(openai(), mapped),
         SourceLayout::Apple => apple(&mapped.draft),
         SourceLayout::OpenClip if mapped.timm => timm(&mapped.draft),
-        SourceLayout::OpenClip | SourceLayout::HuggingFace => heads(clip(mapped), &mapped.draft),
+        SourceLayout::OpenClip | SourceLayout::HuggingFace => heads(clip(mapped), mapped),
     }
 }
 
-/// Adds the heads of a published image tower: those of H/14, g/14 and bigG/14 have not the usual width.
-fn heads(mut facts: Facts, draft: &ModelConfig) -> Facts {
-    facts.image.heads = draft.image.as_ref().and_then(catalog::image_heads).map(Heads::Count);
+/// Widths of ViT-H, ViT-g and ViT-bigG, which have sixteen heads of 80, 88 and 104 channels.
+const WIDE: [usize; 3] = [1280, 1408, 1664];
+
+/// Adds the heads of image towers whose heads have not the usual width.
+fn heads(mut facts: Facts, mapped: &Mapped) -> Facts {
+    let width = mapped.draft.image.as_ref().and_then(|image| image.sizes().width);
+    facts.image.heads = width.filter(|width| WIDE.contains(width)).map(|_| Heads::Count(16));
     facts
 }
 
@@ -95,13 +99,8 @@ fn clip(mapped: &Mapped) -> Facts {
     facts.causal = Some(true);
     // MetaCLIP 2's, whose end of text is not the largest id.
     facts.pooling = mapped.end_of_pieces().map(TextPooling::Id);
-    let width = mapped.draft.image.as_ref().and_then(|image| image.sizes().width);
-    facts.image.heads = width.filter(|width| WIDE.contains(width)).map(|_| Heads::Count(16));
     facts
 }
-
-/// Widths of ViT-H, ViT-g and ViT-bigG, which have sixteen heads of 80, 88 and 104 channels.
-const WIDE: [usize; 3] = [1280, 1408, 1664];
 
 /// SigLIP's. The original and transformers compute GELU by tanh in both towers; timm and open_clip follow them in some
 /// towers only, by the sizes of the tower (timm) and by the generation of the model (open_clip), which shows in the

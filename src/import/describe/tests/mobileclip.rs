@@ -5,6 +5,7 @@ use crate::import::recipes;
 use crate::import::recipes::tests::mobileclip::checkpoint;
 use crate::models::tests::checkpoint::layout::open_clip as generator;
 use crate::models::tests::checkpoint::mobileclip::{ImageTower, MobileClipSize, published};
+use crate::models::tests::checkpoint::model::Architecture;
 use crate::models::tests::checkpoint::{Layout, Model};
 
 fn model(name: &str) -> Model {
@@ -212,5 +213,26 @@ fn padding_and_epsilon_can_be_overridden_where_there_are_any() {
         };
         let error = text(described(&model(name), layout, None, &options));
         assert!(error.contains(hint), "{error}");
+    }
+}
+
+/// ViT-H, ViT-g and ViT-bigG have sixteen heads for images of any size, also of one that is not published.
+#[test]
+fn wide_towers_have_sixteen_heads() {
+    for name in ["vit-h-14-laion2b", "vit-h-14-378-dfn5b", "vit-g-14-laion2b-s34b", "vit-bigg-14-laion2b"] {
+        let published = Model::named(name).unwrap();
+        let mut other = published.clone();
+        let Architecture::Vit(size) = &mut other.architecture else { panic!("{name}") };
+        size.image_size = 336;
+        let options = ConvertOptions::new().activation(Activation::Gelu).mean([0.5; 3]).std([0.5; 3]);
+        let options = options.interpolation(Interpolation::Bicubic).resize(ResizeMode::Shortest);
+        for model in [published, other] {
+            let Some(ImageConfig::Vit(image)) =
+                described(&model, Layout::OpenClip, None, &options).unwrap().config.image
+            else {
+                panic!("{name}")
+            };
+            assert_eq!((image.blocks.heads, image.image_size), (16, model.image_size()), "{name}");
+        }
     }
 }
