@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models import CONTEXT, IMAGE, Files
+from models import IMAGE, Files
 from report import CUT, DISTURBED, Row
 from workers import SLOWED, Cores, Failed, Load, Worker, processors
 
@@ -106,9 +106,9 @@ def job(files: Files, threads: int, batch: int, engine: str) -> dict:
         "feature_maps": case.feature_maps,
         "threads": threads,
         "input": str(files.inputs(batch)),
-        "shape": [batch, 3, case.size, case.size] if case.tower == IMAGE else [batch, CONTEXT],
+        "shape": [batch, 3, case.size, case.size] if case.tower == IMAGE else [batch, case.context],
         # Number of token columns in the graph's input.
-        "tokens": case.size if cut else CONTEXT,
+        "tokens": case.size if cut else case.context,
         "out": str(files.folder / f"{engine}.raw"),
         "onnx": str(files.cut(batch) if cut else files.onnx(batch)),
         "onnx_one": str(files.onnx(1)),

@@ -30,6 +30,8 @@ class Case:
     start: int = START
     end: int = END
     pad: int = 0
+    # Columns of ids.
+    context: int = CONTEXT
 
     @property
     def feature_maps(self) -> bool:
@@ -43,9 +45,21 @@ CASES = [
     Case("vit-b-32", "ViT-B/32", "vit-b-32-openai", "ViT-B-32-quickgelu", IMAGE, 224),
     Case("vit-b-16", "ViT-B/16", "vit-b-16-openai", "ViT-B-16-quickgelu", IMAGE, 224),
     Case("rn50", "RN50", "rn50-openai", "RN50-quickgelu", IMAGE, 224),
+    Case("siglip2-b-32", "SigLIP 2 B/32-256", "siglip2-b-32-256", "ViT-B-32-SigLIP2-256", IMAGE, 256),
+    Case("siglip2-b-16", "SigLIP 2 B/16-224", "siglip2-b-16-224", "ViT-B-16-SigLIP2", IMAGE, 224),
+    Case("siglip2-so400m", "SigLIP 2 SO400M/14-224", "siglip2-so400m-14-224", "ViT-SO400M-14-SigLIP2", IMAGE, 224),
     Case("mobileclip-b", "MobileCLIP-B", "mobileclip-b", "MobileCLIP-B", IMAGE, 224),
     Case("text-77", "text, 77 tokens, non-causal", "mobileclip2-s0", "MobileCLIP2-S0", TEXT, 77),
     Case("text-10", "text, causal, ten tokens", "vit-b-32-openai", "ViT-B-32-quickgelu", TEXT, 10, cuts=True),
+    Case(
+        "siglip2-text",
+        "text, SigLIP 2 B, 64 tokens",
+        "siglip2-b-32-256",
+        "ViT-B-32-SigLIP2-256",
+        TEXT,
+        64,
+        context=64,
+    ),
     Case(
         "xlm-r-10",
         "text, XLM-R base, ten tokens",
@@ -62,14 +76,14 @@ CASES = [
 
 
 def inputs(case: Case, batch: int) -> np.ndarray:
-    """Return pixels, float32 `[batch, 3, S, S]`, or ids, int64 `[batch, 77]`, padded."""
+    """Return pixels, float32 `[batch, 3, S, S]`, or ids, int64 `[batch, context]`, padded."""
     rng = np.random.default_rng(SEED)
     if case.tower == IMAGE:
         # Coloured squares with noise, so that items differ.
         squares = rng.random((batch, 3, 8, 8), dtype=np.float32)
         noise = rng.random((batch, 3, case.size, case.size), dtype=np.float32)
         return 0.8 * np.kron(squares, np.ones((case.size // 8,) * 2, np.float32)) + 0.2 * noise
-    ids = np.full((batch, CONTEXT), case.pad, dtype=np.int64)
+    ids = np.full((batch, case.context), case.pad, dtype=np.int64)
     for row in ids:
         row[: case.size] = [case.start, *rng.integers(256, START, case.size - 2), case.end]
     return ids

@@ -82,7 +82,8 @@ def prepare(cases: list[Case], batches: list[int], work: Path, converted: bool) 
     for files in (Files(work, case) for case in cases):
         if converted and not files.clippie.exists():
             command = [ROOT / "target" / "release" / "clippie-rs", "convert", files.checkpoint, files.clippie]
-            subprocess.run([*command, "--model", files.case.model], check=True)
+            # Ids are given, so no model needs its tokenizer.
+            subprocess.run([*command, "--model", files.case.model, "--without-tokenizer"], check=True)
 
 
 def start(engines: list[str], threads: int, binary: Path) -> dict[str, Worker]:

@@ -24,7 +24,7 @@ pub enum Request {
 pub struct Job {
     pub tower: Tower,
     pub threads: usize,
-    /// Raw and little-endian: pixels float32 `[batch, 3, S, S]`, or ids int64 `[batch, 77]` padded with zeros.
+    /// Raw and little-endian: pixels float32 `[batch, 3, S, S]`, or ids int64 `[batch, context]`, padded.
     pub input: PathBuf,
     pub shape: Vec<usize>,
     /// File for the embeddings, raw float32 `[batch, embed]`.
