@@ -63,6 +63,7 @@ MODELS = {
         (77, 901_629, 768, 12, 12, 3072),
         768,
     ),
+    "metaclip2-h-14": (H_14, ("worldwide", 2, True), (77, 901_629, 1024, 24, 16, 4096), 1024),
 }
 # Those that are committed.
 USUAL = [name for name in MODELS if name.startswith("tiny-")] + ["xlm-r-base-vit-b-32"]

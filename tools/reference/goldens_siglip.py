@@ -33,26 +33,36 @@ from goldens_vit import FOLDER, IMAGES, SEED, TEXTS, ids, pixels
 
 # Image size and patch; width, layers, heads and hidden channels of the image tower; context and vocabulary; the same of
 # the text tower; whether it has a projection; GELU by tanh in timm's and open_clip's tower. As in siglip.rs of the testkit.
+SO400M = (1152, 27, 16, 4304)
 MODELS = {
     "tiny-siglip": ((30, 7), (144, 3, 2, int(144 * 2.7362)), (16, 90), (72, 3, 1, int(72 * 3.7362)), True, (False, True)),
     "tiny-siglip-giant": ((24, 8), (192, 2, 2, 768), (20, 64), (72, 2, 3, 144), True, (False, False)),
     "tiny-siglip-bare": ((20, 4), (40, 2, 2, 160), (12, 70), (40, 2, 2, 120), False, (False, False)),
     "siglip-b-16-224": ((224, 16), (768, 12, 12, 3072), (64, 32_000), (768, 12, 12, 3072), True, (False, False)),
-    "siglip-so400m-14-224": (
-        (224, 14),
-        (1152, 27, 16, 4304),
-        (16, 32_000),
-        (1152, 27, 16, 4304),
-        True,
-        (False, False),
-    ),
+    "siglip-so400m-14-224": ((224, 14), SO400M, (16, 32_000), SO400M, True, (False, False)),
     "siglip2-b-32-256": ((256, 32), (768, 12, 12, 3072), (64, 256_000), (768, 12, 12, 3072), True, (True, True)),
+    "siglip-b-i18n-256": ((256, 16), (768, 12, 12, 3072), (64, 250_000), (768, 12, 12, 3072), True, None),
+    "siglip-so400m-14-384": ((384, 14), SO400M, (64, 32_000), SO400M, True, None),
+    "siglip-so400m-i18n-256": ((256, 16), SO400M, (64, 250_000), SO400M, False, None),
+    "siglip2-l-16-256": ((256, 16), (1024, 24, 16, 4096), (64, 256_000), (1024, 24, 16, 4096), True, None),
+    "siglip2-so400m-16-256": ((256, 16), SO400M, (64, 256_000), SO400M, True, None),
+    "siglip2-gopt-16-256": ((256, 16), (1536, 40, 16, 6144), (64, 256_000), SO400M, True, None),
 }
+# open_clip's own definitions are used, so that the table above is checked, too; they say how GELU is computed.
 PUBLISHED = {
     "siglip-b-16-224": "ViT-B-16-SigLIP",
     "siglip-so400m-14-224": "ViT-SO400M-14-SigLIP",
     "siglip2-b-32-256": "ViT-B-32-SigLIP2-256",
+    "siglip-b-i18n-256": "ViT-B-16-SigLIP-i18n-256",
+    "siglip-so400m-14-384": "ViT-SO400M-14-SigLIP-384",
+    "siglip-so400m-i18n-256": "ViT-SO400M-16-SigLIP-i18n-256",
+    "siglip2-l-16-256": "ViT-L-16-SigLIP2-256",
+    "siglip2-so400m-16-256": "ViT-SO400M-16-SigLIP2-256",
+    "siglip2-gopt-16-256": "ViT-gopt-16-SigLIP2-256",
 }
+# Those that the tests read. The others are for comparisons by hand, as large ones of goldens_vit.py.
+USUAL = [name for name in MODELS if name.startswith("tiny-")]
+USUAL += ["siglip-b-16-224", "siglip-so400m-14-224", "siglip2-b-32-256"]
 
 
 class OpenClip(nn.Module):
@@ -102,7 +112,6 @@ class OpenClip(nn.Module):
 def of_open_clip(name: str) -> nn.Module:
     image, blocks, *rest = MODELS[name]
     if name in PUBLISHED:
-        # Its own definition, so that the table above is checked, too.
         return open_clip.create_model(PUBLISHED[name])
     return OpenClip(image, [blocks], rest)
 
@@ -216,7 +225,7 @@ def write(name: str, layout: str) -> None:
 
 
 def main(names: list[str]) -> None:
-    for name in names or MODELS:
+    for name in names or USUAL:
         has_projection = MODELS[name][4]
         for layout in ("open-clip", "huggingface") if has_projection else ("open-clip",):
             write(name, layout)
