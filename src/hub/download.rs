@@ -303,23 +303,38 @@ pub(super) fn content_range(range: &str) -> Option<(u64, u64)> {
 
 /// Computes the checksums of the open file `path` of `len` bytes.
 pub(super) fn sums(
-    mut file: File,
+    file: File,
     path: &Path,
     expected: Option<&Checksum>,
     len: u64,
     reporter: &mut Reporter<'_>,
 ) -> Result<Sums, Error> {
     let mut hasher = Hasher::new(expected, len);
+    hash(file, path, &mut hasher, reporter)?;
+    Ok(hasher.finish())
+}
+
+/// Hashes what is left of the open file `path`.
+fn hash(mut file: File, path: &Path, hasher: &mut Hasher, reporter: &mut Reporter<'_>) -> Result<(), Error> {
     let mut buffer = vec![0; CHUNK];
     loop {
         match file.read(&mut buffer).map_err(Error::file("read", path))? {
-            0 => return Ok(hasher.finish()),
+            0 => return Ok(()),
             read => {
                 hasher.update(buffer.get(..read).unwrap_or_default());
                 reporter.report(Event::Idle)?;
             }
         }
     }
+}
+
+/// Computes the SHA-256 of files one after the other, as that of a checkpoint in several.
+pub(super) fn sha256_of_all(paths: &[PathBuf], reporter: &mut Reporter<'_>) -> Result<String, Error> {
+    let mut hasher = Hasher::new(None, 0);
+    for path in paths {
+        hash(files::open_regular(path).map_err(Error::file("read", path))?, path, &mut hasher, reporter)?;
+    }
+    Ok(hasher.finish().sha256)
 }
 
 #[cfg(test)]

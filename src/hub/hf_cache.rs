@@ -19,9 +19,17 @@ use crate::files::open_regular;
 /// A checkpoint that another tool downloaded.
 #[derive(Debug)]
 pub(super) struct Cached {
-    /// The checkpoint; configuration files are in the same folder.
+    /// The file to convert; configuration files are in the same folder.
     pub(super) checkpoint: PathBuf,
-    /// The file that `checkpoint` leads to.
+    /// The files with tensors: the checkpoint, or its parts.
+    pub(super) parts: Vec<CachedFile>,
+}
+
+/// A file of the cache.
+#[derive(Debug)]
+pub(super) struct CachedFile {
+    pub(super) path: PathBuf,
+    /// The file that `path` leads to.
     pub(super) blob: PathBuf,
     /// Its size in bytes.
     pub(super) size: u64,
@@ -41,11 +49,16 @@ pub(super) fn find(root: &Path, name: &ModelName) -> Option<Cached> {
     let snapshot = repository.join("snapshots").join(commit);
     let names = fs::read_dir(&snapshot).ok()?.flatten().filter(|entry| entry.path().is_file());
     let names: Vec<String> = names.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    let checkpoint = snapshot.join(layout::choose(name, &names).ok()?.checkpoint);
-    let size = fs::metadata(&checkpoint).ok()?.len();
-    let blob = fs::canonicalize(&checkpoint).ok()?;
+    let files = layout::choose(name, &names).ok()?;
+    let parts = files.parts.iter().map(|part| look_at(snapshot.join(part))).collect::<Option<_>>()?;
+    Some(Cached { checkpoint: snapshot.join(files.checkpoint), parts })
+}
+
+fn look_at(path: PathBuf) -> Option<CachedFile> {
+    let size = fs::metadata(&path).ok()?.len();
+    let blob = fs::canonicalize(&path).ok()?;
     let checksum = blob.file_name().and_then(|name| name.to_str()).and_then(Checksum::from_etag);
-    Some(Cached { checkpoint, blob, size, checksum })
+    Some(CachedFile { path, blob, size, checksum })
 }
 
 /// Reads the commit in a file of `refs`.
@@ -81,7 +94,8 @@ mod tests {
         for name in ["hf-hub:a/b".to_owned(), format!("hf-hub:a/b@{COMMIT}")] {
             let cached = found(&name).unwrap();
             assert!(cached.checkpoint.ends_with(format!("{COMMIT}/model.safetensors")));
-            assert_eq!((cached.size, cached.checksum), (7, None));
+            let [part] = &cached.parts[..] else { panic!("{cached:?}") };
+            assert_eq!((&part.path, part.size, &part.checksum), (&cached.checkpoint, 7, &None));
         }
         assert!(found("hf-hub:a/b@v1").is_none());
         write(&repository.join("refs/pr/1"), COMMIT);
@@ -103,7 +117,7 @@ mod tests {
         fs::create_dir_all(&snapshot).unwrap();
         std::os::unix::fs::symlink(format!("../../blobs/{sum}"), snapshot.join("model.safetensors")).unwrap();
         let cached = find(root.path(), &"hf-hub:a/b".parse().unwrap()).unwrap();
-        assert_eq!(cached.checksum, Some(Checksum::Sha256(sum.into())));
+        assert_eq!(cached.parts[0].checksum, Some(Checksum::Sha256(sum.into())));
         // An interrupted download leaves a dangling link, which is not a checkpoint.
         fs::remove_file(repository.join("blobs").join(sum)).unwrap();
         assert!(find(root.path(), &"hf-hub:a/b".parse().unwrap()).is_none());

@@ -5,7 +5,7 @@
 
 use super::error::Error;
 use super::name::ModelName;
-use crate::import::{Pick, pick};
+use crate::import::{Pick, is_index, other_parts, pick, whole_name};
 
 /// Configuration files of open_clip, transformers and Apple.
 const CONFIGS: [&str; 4] =
@@ -33,8 +33,18 @@ const MAX_NAME: usize = 128;
 /// The files of a model, all in the root of the repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Files {
+    /// The file to convert: the checkpoint, or the index or the first of its parts.
     pub(super) checkpoint: String,
+    /// The files with tensors, in their order.
+    pub(super) parts: Vec<String>,
     pub(super) configs: Vec<String>,
+}
+
+impl Files {
+    /// The index of the parts.
+    pub(super) fn index(&self) -> Option<&String> {
+        Some(&self.checkpoint).filter(|file| is_index(file))
+    }
 }
 
 /// Chooses the files of a model among the `names` of a repository.
@@ -50,13 +60,20 @@ pub(super) fn choose(name: &ModelName, names: &[String]) -> Result<Files, Error>
                 return refuse(
                     name,
                     format!(
-                        "holds several checkpoints or parts of one ({files}); download the one you want and convert \
-                         it with `clippie-rs convert`"
+                        "holds several checkpoints ({files}); download the one you want and convert it with \
+                         `clippie-rs convert`"
                     ),
                 );
             }
         },
     };
+    let others = match other_parts(&checkpoint, names) {
+        Ok(others) => others,
+        Err(missing) => {
+            return refuse(name, format!("holds a checkpoint in several files, of which {missing} is missing"));
+        }
+    };
+    let parts = Some(checkpoint.clone()).filter(|file| !is_index(file)).into_iter().chain(others).collect();
     // The tokenizer of a model with CLIP's vocabulary is known.
     let wanted = name.known().is_none_or(|model| model.has_pieces());
     let tokenizers = TOKENIZERS.iter().filter(|_| wanted);
@@ -67,7 +84,12 @@ pub(super) fn choose(name: &ModelName, names: &[String]) -> Result<Files, Error>
     let pieces = PIECES.iter().filter(|_| wanted);
     let configs = CONFIGS.iter().chain(tokenizers).chain(vocabulary).chain(pieces).filter(|config| has(config));
     let configs = configs.map(|config| (*config).to_owned()).collect();
-    Ok(Files { checkpoint, configs })
+    Ok(Files { checkpoint, parts, configs })
+}
+
+/// Whether `file` belongs to a checkpoint in several files.
+pub(super) fn is_of_parts(file: &str) -> bool {
+    whole_name(file).is_some()
 }
 
 /// The file of the tokenizer among the `names` of a repository that has the tokenizer of models of others.
@@ -135,10 +157,20 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_a_checkpoint_are_refused() {
-        let parts = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
-        let error = chosen("hf-hub:a/b", &parts).unwrap_err().to_string();
-        assert!(error.starts_with("a/b holds several checkpoints or parts of one (model-00001-of"), "{error}");
+    fn all_parts_of_a_checkpoint_are_chosen() {
+        let [first, second] = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+        let index = "model.safetensors.index.json";
+        let files = chosen("hf-hub:a/b", &[second, "config.json", first]).unwrap();
+        assert_eq!((files.checkpoint.as_str(), files.index()), (first, None));
+        assert_eq!(files.parts, [first, second]);
+        let files = chosen("hf-hub:a/b", &[second, index, "config.json", first]).unwrap();
+        assert_eq!((files.checkpoint.as_str(), files.index()), (index, Some(&index.to_owned())));
+        assert_eq!(files.parts, [first, second]);
+        assert_eq!(chosen("hf-hub:a/b", &[first, second, "model.safetensors"]).unwrap().parts, ["model.safetensors"]);
+        let error = chosen("hf-hub:a/b", &[index, second]).unwrap_err().to_string();
+        assert!(error.ends_with("in several files, of which model-00001-of-00002.safetensors is missing"), "{error}");
+        let error = chosen("hf-hub:a/b", &["a.pt", "b.pt"]).unwrap_err().to_string();
+        assert!(error.starts_with("a/b holds several checkpoints (a.pt, b.pt); download"), "{error}");
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::api::{self, Purpose, RemoteFile};
 use super::checksum::Checksum;
-use super::download::{Download, sums};
+use super::download::{Download, Downloaded, sha256_of_all, sums};
 use super::error::Error;
-use super::hf_cache::{self, Cached};
+use super::hf_cache::{self, Cached, CachedFile};
 use super::http::{Client, Retries};
 use super::layout;
 use super::name::ModelName;
@@ -99,26 +99,31 @@ impl Pull<'_> {
     }
 
     fn convert_cached(&self, cached: &Cached, reporter: &mut Reporter<'_>) -> Result<StoredModel, Error> {
-        let Cached { checkpoint, blob, size, checksum } = cached;
-        let damaged = |what: &str, expected: &str, found: &str| {
+        let damaged = |file: &CachedFile, what: &str, expected: &str, found: &str| {
             let reason = format!("its {what} is {found} instead of {expected}");
-            Error::DamagedCache { model: self.name.to_string(), file: blob.clone(), reason }
+            Error::DamagedCache { model: self.name.to_string(), file: file.blob.clone(), reason }
         };
         let license = self.name.known().map(|model| model.license.id);
-        let origin = Origin::HubCache(checkpoint);
-        reporter.report(Event::Plan(Plan { name: self.name, origin, bytes: *size, license }))?;
-        self.check_space(0, *size)?;
-        let file = open_regular(checkpoint).map_err(Error::file("read", checkpoint))?;
-        let sums = sums(file, checkpoint, checksum.as_ref(), *size, reporter)?;
-        if let Some(expected) = checksum
-            && let Some(found) = sums.differs(expected)
-        {
-            return Err(damaged(expected.kind(), expected.digits(), found));
+        let size = cached.parts.iter().map(|part| part.size).sum();
+        let origin = Origin::HubCache(&cached.checkpoint);
+        reporter.report(Event::Plan(Plan { name: self.name, origin, bytes: size, license }))?;
+        self.check_space(0, size)?;
+        let mut read = Vec::new();
+        for part in &cached.parts {
+            let file = open_regular(&part.path).map_err(Error::file("read", &part.path))?;
+            let sums = sums(file, &part.path, part.checksum.as_ref(), part.size, reporter)?;
+            if let Some(expected) = &part.checksum
+                && let Some(found) = sums.differs(expected)
+            {
+                return Err(damaged(part, expected.kind(), expected.digits(), found));
+            }
+            read.push(Downloaded { path: part.path.clone(), sha256: sums.sha256 });
         }
-        self.convert(checkpoint, &sums.sha256, reporter).map_err(|error| match error {
+        let sha256 = sha256(&read, reporter)?;
+        self.convert(&cached.checkpoint, &sha256, reporter).map_err(|error| match (error, cached.parts.first()) {
             // It changed during the conversion.
-            Error::Mismatch { what, expected, found, .. } => damaged(what, &expected, &found),
-            error => error,
+            (Error::Mismatch { what, expected, found, .. }, Some(first)) => damaged(first, what, &expected, &found),
+            (error, _) => error,
         })
     }
 
@@ -129,8 +134,8 @@ impl Pull<'_> {
         let files = layout::choose(self.name, &repository.files)?;
         let commit = &repository.commit;
         // The checkpoint comes last, so that failures of small files show at once.
-        let names = files.configs.iter().chain([&files.checkpoint]);
-        let purpose = |file: &String| match *file == files.checkpoint {
+        let names = files.configs.iter().chain(files.index()).chain(&files.parts);
+        let purpose = |file: &String| match files.parts.contains(file) {
             true => Purpose::Checkpoint,
             false if layout::is_vocabulary(file) => Purpose::Vocabulary,
             false => Purpose::Configuration,
@@ -168,19 +173,22 @@ impl Pull<'_> {
 
         let folder = self.store.download_folder(self.name)?;
         let download = |file| Download { client: &client, file, folder: &folder };
-        let size = remote_files.last().map_or(0, |file| file.size);
+        let is_part = |file: &RemoteFile| files.parts.contains(&file.name);
+        let size = remote_files.iter().filter(|file| is_part(file)).map(|file| file.size).sum();
         self.check_space(remote_files.iter().map(|file| download(file).missing()).sum(), size)?;
         private_folder(&folder).map_err(Error::file("use", &folder))?;
         // The conversion reads any configuration that it finds; those of another commit are not this model's.
         for other in layout::all_configs().filter(|config| !remote_files.iter().any(|own| own.name == *config)) {
             let _ = std::fs::remove_file(folder.join(other));
         }
-        let mut downloaded = None;
+        remove_other_parts(&folder, &remote_files);
+        let mut parts = Vec::new();
         for file in &remote_files {
-            downloaded = Some(download(file).run(&mut retries, reporter)?);
+            let downloaded = download(file).run(&mut retries, reporter)?;
+            parts.extend(Some(downloaded).filter(|_| is_part(file)));
         }
-        let Some(checkpoint) = downloaded else { unreachable!("the checkpoint is one of the files") };
-        let model = self.convert(&checkpoint.path, &checkpoint.sha256, reporter)?;
+        let sha256 = sha256(&parts, reporter)?;
+        let model = self.convert(&folder.join(&files.checkpoint), &sha256, reporter)?;
         if !self.options.keep_original {
             self.store.remove_download(self.name)?;
         }
@@ -258,5 +266,23 @@ impl Pull<'_> {
         }
         let (model, folder) = (self.name.to_string(), self.store.root().to_owned());
         Err(Error::DiskSpace { model, folder, download, converted, needed, free })
+    }
+}
+
+/// The SHA-256 of a checkpoint, whose conversion states it: that of all its parts, one after the other.
+fn sha256(parts: &[Downloaded], reporter: &mut Reporter<'_>) -> Result<String, Error> {
+    match parts {
+        [whole] => Ok(whole.sha256.clone()),
+        parts => sha256_of_all(&parts.iter().map(|part| part.path.clone()).collect::<Vec<_>>(), reporter),
+    }
+}
+
+/// Removes the parts and indexes of other commits, which a conversion would take for those of this one.
+fn remove_other_parts(folder: &Path, files: &[RemoteFile]) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if layout::is_of_parts(&name) && !files.iter().any(|own| own.name == name) {
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
 }

@@ -28,9 +28,30 @@ pub(crate) enum Pick {
 }
 
 /// Picks the checkpoint from the file names of a folder: a published name, else the only candidate, else the only
-/// safetensors file.
+/// safetensors file. If that is no single file, all parts of a checkpoint count as a file of its name; their index stands
+/// for them, or the first of them.
 pub(crate) fn pick<'a>(names: impl IntoIterator<Item = &'a str>) -> Pick {
-    let mut candidates: Vec<&str> = names.into_iter().filter(|name| is_candidate(name)).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    let whole = |name: &&str| whole_name(name).unwrap_or_else(|| (*name).to_owned());
+    match pick_whole(&names) {
+        Pick::File(file) if whole_name(&file).is_none() => return Pick::File(file),
+        _ => {}
+    }
+    let mut all: Vec<String> = names.iter().map(whole).collect();
+    all.sort_unstable();
+    all.dedup();
+    let picked = match pick_whole(&all.iter().map(String::as_str).collect::<Vec<_>>()) {
+        Pick::File(picked) => picked,
+        other => return other,
+    };
+    let mut same: Vec<&str> = names.iter().copied().filter(|name| whole(name) == picked).collect();
+    same.sort_unstable_by_key(|name| (**name != *picked, !is_index(name), *name));
+    same.first().map_or(Pick::None, |name| Pick::File((*name).to_owned()))
+}
+
+/// Picks among files that are whole.
+fn pick_whole(names: &[&str]) -> Pick {
+    let mut candidates: Vec<&str> = names.iter().copied().filter(|name| is_candidate(name)).collect();
     candidates.sort_unstable();
     if let Some(published) = PUBLISHED.iter().find(|published| candidates.contains(published)) {
         return Pick::File((*published).to_owned());
@@ -72,7 +93,7 @@ pub(super) fn locate(source: &Path) -> Result<Located, Error> {
             names.push(name.to_owned());
         }
     }
-    match pick_local(&names) {
+    match pick(names.iter().map(String::as_str)) {
         Pick::File(name) => locate_file(&source.join(name)),
         Pick::None => Err(Error::Source {
             path: source.to_owned(),
@@ -93,27 +114,6 @@ fn locate_file(path: &Path) -> Result<Located, Error> {
     Ok(of_part(path)?.unwrap_or_else(alone))
 }
 
-/// Picks the checkpoint of a folder like [`pick`]. If that finds no single file, all parts of a checkpoint count as a
-/// file of its name.
-fn pick_local(names: &[String]) -> Pick {
-    match pick(names.iter().map(String::as_str)) {
-        Pick::File(file) if whole_name(&file).is_none() => return Pick::File(file),
-        _ => {}
-    }
-    let whole = |name: &String| whole_name(name).unwrap_or_else(|| name.clone());
-    let mut all: Vec<String> = names.iter().map(whole).collect();
-    all.sort_unstable();
-    all.dedup();
-    let picked = match pick(all.iter().map(String::as_str)) {
-        Pick::File(picked) => picked,
-        other => return other,
-    };
-    // The file itself before its parts, and the index before any of them.
-    let mut same: Vec<&String> = names.iter().filter(|name| whole(name) == picked).collect();
-    same.sort_unstable_by_key(|name| (**name != picked, !is_index(name), *name));
-    same.first().map_or(Pick::None, |name| Pick::File((*name).clone()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +129,12 @@ mod tests {
         assert_eq!(picked(&["config.json", "tf_model.h5"]), Pick::None);
         assert_eq!(picked(&["b.pt", "a.pt"]), Pick::Several("a.pt, b.pt".into()));
         let parts = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
-        assert!(matches!(picked(&parts), Pick::Several(_)));
+        let index = "model.safetensors.index.json";
+        assert_eq!(picked(&parts), file(parts[0]));
+        assert_eq!(picked(&[parts[1], index, parts[0]]), file(index));
+        assert_eq!(picked(&[parts[1], index, parts[0], "model.safetensors"]), file("model.safetensors"));
+        assert_eq!(picked(&[parts[1], index, parts[0], "other.pt"]), file(index));
+        let other = ["open_clip_pytorch_model-00001-of-00002.bin", "open_clip_pytorch_model-00002-of-00002.bin"];
+        assert_eq!(picked(&[parts[0], parts[1], other[0], other[1]]), file(parts[0]));
     }
 }

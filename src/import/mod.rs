@@ -43,6 +43,8 @@ pub(crate) use locate::{Pick, pick};
 pub use mismatch::{Mismatch, Misshapen};
 pub use options::ConvertOptions;
 pub use recipes::SourceLayout;
+#[cfg(feature = "hub")]
+pub(crate) use shards::{is_index, other_parts, whole_name};
 pub use tensor::Tensor;
 
 /// Reads the content of a configuration file named `name`, for the fuzz targets.

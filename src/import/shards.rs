@@ -92,7 +92,7 @@ impl<'de> Visitor<'de> for WeightMap {
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Whether `name` is that of an index.
-pub(super) fn is_index(name: &str) -> bool {
+pub(crate) fn is_index(name: &str) -> bool {
     name.to_ascii_lowercase().ends_with(INDEX)
 }
 
@@ -194,11 +194,27 @@ fn numbered(name: &str) -> Option<(&str, usize, &str)> {
 }
 
 /// Returns the name of the checkpoint that a part or index of this name belongs to.
-pub(super) fn whole_name(name: &str) -> Option<String> {
+pub(crate) fn whole_name(name: &str) -> Option<String> {
     if is_index(name) {
         return name.get(..name.len() - INDEX.len()).map(str::to_owned);
     }
     numbered(name).map(|(stem, _, extension)| format!("{stem}{extension}"))
+}
+
+/// Returns the other files of the checkpoint that `file` stands for, an index or a part of it, among the `names` of a
+/// folder; none if it is a whole one. Fails with the name of a part that is missing.
+pub(crate) fn other_parts(file: &str, names: &[String]) -> Result<Vec<String>, String> {
+    let Some(whole) = whole_name(file) else { return Ok(Vec::new()) };
+    let parts = names.iter().filter(|name| whole_name(name).as_ref() == Some(&whole) && !is_index(name));
+    let Some((stem, count, extension)) = parts.clone().find_map(|name| numbered(name)) else {
+        return Err(format!("a part of {whole}"));
+    };
+    let part = |i: usize| format!("{stem}-{i:05}-of-{count:05}{extension}");
+    let parts: Vec<String> = parts.cloned().collect();
+    match (1..=count).map(part).find(|part| !parts.contains(part)) {
+        Some(missing) => Err(missing),
+        None => Ok((1..=count).map(part).filter(|part| part != file).collect()),
+    }
 }
 
 /// Whether `name` is a plain file name on every system.
@@ -221,6 +237,20 @@ mod tests {
         assert_eq!(whole_name("model-00001-of-00002.safetensors").as_deref(), Some("model.safetensors"));
         assert_eq!(whole_name("model.safetensors.index.json").as_deref(), Some("model.safetensors"));
         assert_eq!(whole_name("model.safetensors"), None);
+    }
+
+    #[test]
+    fn a_file_stands_for_the_others() {
+        let others = |file: &str, names: &[&str]| {
+            other_parts(file, &names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+        };
+        let [first, second] = ["m-00001-of-00002.bin", "m-00002-of-00002.bin"];
+        let names = ["m.bin.index.json", second, "config.json", first, "n-00001-of-00002.bin"];
+        assert_eq!(others("m.bin", &names).unwrap(), [""; 0]);
+        assert_eq!(others(first, &names).unwrap(), [second]);
+        assert_eq!(others("m.bin.index.json", &names).unwrap(), [first, second]);
+        assert_eq!(others("n-00001-of-00002.bin", &names).unwrap_err(), "n-00002-of-00002.bin");
+        assert_eq!(others("x.bin.index.json", &names).unwrap_err(), "a part of x.bin");
     }
 
     /// Reads an index whose files are there.

@@ -50,7 +50,7 @@ fn invalid_lists_are_refused() {
         (files("../../../../../../../etc/passwd\u{1b}[31m", &[FILE]), "in place of a commit"),
         (files(COMMIT, &[]), "holds no checkpoint"),
         (files(COMMIT, &["../../evil.pt", "/etc/evil.pt", "sub/evil.pt", "..\\evil.pt"]), "holds no checkpoint"),
-        (files(COMMIT, &["a.pt", "b.pt"]), "several checkpoints or parts of one (a.pt, b.pt)"),
+        (files(COMMIT, &["a.pt", "b.pt"]), "several checkpoints (a.pt, b.pt)"),
         (format!("{{\"sha\": \"{COMMIT}\", \"x\": \"{}\"}}", "x".repeat(17 << 20)), "more than the 16777216 bytes"),
     ] {
         let fixture = Fixture::new();

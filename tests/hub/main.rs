@@ -19,6 +19,7 @@ mod hostile;
 mod https;
 mod links;
 mod names;
+mod parts;
 mod pull;
 mod remedies;
 mod resume;

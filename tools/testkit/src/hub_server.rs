@@ -62,6 +62,10 @@ impl RepoFile {
         RepoFile { large: false, ..RepoFile::large(name, content) }
     }
 
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
