@@ -26,6 +26,8 @@ pub(super) fn run(args: &args::Export, messages: &Messages) -> Result<Outcome, F
         photos: true,
         texts: false,
         errors: false,
+        #[cfg(feature = "parquet")]
+        column: "embedding",
         odd_paths: stored.paths().any(|path| path.to_str().is_none()),
     };
     let (mut writer, terminal) = start(args, format, &head)?;

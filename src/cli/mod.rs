@@ -43,6 +43,7 @@ mod signals;
 #[cfg(feature = "library")]
 mod status;
 mod streams;
+mod system;
 mod table;
 mod tally;
 #[cfg(feature = "library")]
@@ -113,6 +114,8 @@ fn run() -> ExitCode {
         #[cfg(feature = "library")]
         Command::ImportVectors(args) => import_vectors::run(args, &messages),
         Command::Bench(args) => bench::run(args),
+        Command::Completions(args) => system::completions(args),
+        Command::Man(args) => system::man(args),
     };
     exit_code(result, &cli.command, &messages)
 }

@@ -35,6 +35,26 @@ fn photos_and_texts_are_rows_in_the_order_given() {
 }
 
 #[test]
+fn parts_in_order_are_all_rows_in_order() {
+    let sandbox = Sandbox::new();
+    for i in 0..5 {
+        sandbox.write(format!("photos/{i}.jpg"), jpeg(i));
+    }
+    sandbox.write("photos/broken.jpg", "no photo");
+    let inputs = ["photos", "--text", "first", "--text", "second", "--text", "third"];
+    let all = sandbox.encode(inputs).code(3);
+    for count in [1, 2, 4, 20] {
+        let parts = (1..=count).map(|part| {
+            let part = format!("{part}/{count}");
+            let ran = sandbox.encode(inputs.iter().chain(&["--partition", &part]));
+            ran.rows()
+        });
+        assert_eq!(parts.flatten().collect::<Vec<_>>(), all.rows(), "{count}");
+    }
+    sandbox.encode(inputs.iter().chain(&["--partition", "3/2"])).fails(2, &["3/2", "1/8 to 8/8"]);
+}
+
+#[test]
 fn neither_threads_nor_batches_nor_neighbours_change_a_bit() {
     let sandbox = Sandbox::new();
     for i in 0..23 {

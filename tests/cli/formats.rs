@@ -127,6 +127,12 @@ fn parquet_holds_the_numbers_and_the_reasons() {
     close(&table(&sandbox.path("out.parquet"), &["path", "embedding"]), &good);
     sandbox.encode(["--text", "a", "--format", "parquet", "-o", "out.parquet"]).ok();
     assert_eq!(table(&sandbox.path("out.parquet"), &["text", "embedding", "error"]).len(), 1);
+    sandbox.encode(["--text", "a", "-o", "out.parquet", "--column-name", "text_clip_emb"]).ok();
+    assert_eq!(table(&sandbox.path("out.parquet"), &["text", "text_clip_emb", "error"]).len(), 1);
+    sandbox
+        .encode(["--text", "a", "-o", "out.parquet", "--column-name", "text"])
+        .fails(1, &["two columns called text"]);
+    sandbox.encode(["--text", "a", "--column-name", "x"]).fails(2, &["--format parquet"]);
     // As with other files, none is left if everything failed.
     sandbox.encode(["d\n.jpg", "--format", "parquet", "-o", "none.parquet"]).code(1);
     assert!(!sandbox.path("none.parquet").exists());

@@ -14,7 +14,9 @@ fn help_and_version_are_printed() {
     let library = if cfg!(feature = "library") { &library[..] } else { &[] };
     let others = pull.iter().chain(library);
     for command in
-        ["encode", "classify", "convert", "info", "models", "tokenize", "preprocess", "bench"].iter().chain(others)
+        ["encode", "classify", "convert", "info", "models", "tokenize", "preprocess", "bench", "completions", "man"]
+            .iter()
+            .chain(others)
     {
         assert!(help.text().contains(command), "{command}");
         for flag in ["-h", "--help"] {
@@ -33,6 +35,42 @@ fn help_and_version_are_printed() {
     ] {
         assert!(encode.text().split_whitespace().collect::<Vec<_>>().join(" ").contains(part), "{part}");
     }
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_command() {
+    let sandbox = Sandbox::new();
+    for (shell, start) in [("bash", "_clippie__rs()"), ("zsh", "#compdef clippie-rs"), ("fish", "# Print an optspec")] {
+        let script = sandbox.run(["completions", shell]).ok();
+        assert!(script.text().starts_with(start), "{shell}: {}", script.text());
+        for part in ["preprocess", "texts-from", "squash"] {
+            assert!(script.text().contains(part), "{shell}: {part}");
+        }
+    }
+    for shell in ["elvish", "powershell"] {
+        assert!(sandbox.run(["completions", shell]).ok().text().contains("texts-from"));
+    }
+    sandbox.run(["completions", "csh"]).fails(2, &["csh", "bash", "zsh"]);
+
+    let page = sandbox.run(["man"]).ok();
+    assert!(
+        page.text().contains(".TH clippie-rs 1") && page.text().contains("clippie\\-rs\\-encode(1)"),
+        "{}",
+        page.text()
+    );
+    let page = sandbox.run(["man", "encode"]).ok();
+    assert!(page.text().contains(".TH clippie-rs-encode 1") && page.text().contains("\\-\\-texts\\-from"));
+    sandbox.run(["man", "nonsense"]).fails(2, &["no command `nonsense`", "Usage: clippie-rs man"]);
+    sandbox.run(["man", "encode", "-o", "pages"]).fails(2, &["cannot be used with"]);
+    for _ in 0..2 {
+        sandbox.run(["man", "-o", "share/man1"]).ok();
+    }
+    for name in ["clippie-rs", "clippie-rs-encode", "clippie-rs-man"] {
+        let path = sandbox.path(format!("share/man1/{name}.1"));
+        assert!(std::fs::read_to_string(&path).unwrap().contains(&format!(".TH {name} 1")), "{name}");
+    }
+    sandbox.write("file", "");
+    sandbox.run(["man", "-o", "file/man1"]).fails(1, &["cannot write file/man1"]);
 }
 
 #[test]

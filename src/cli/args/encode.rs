@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "parquet")]
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
-use super::{Inputs, Running};
+use super::values::partition;
+use super::{Inputs, Partition, Running};
 
 /// Encode photos and texts as embeddings
 ///
@@ -40,6 +43,9 @@ use super::{Inputs, Running};
 /// the fingerprint are in the metadata of the file, as clippie.model and clippie.fingerprint. A column path_bytes has the
 /// bytes of paths that are not UTF-8, if there are any.
 ///
+/// --partition divides the work among machines or jobs that see the same inputs: each job encodes its part and writes its
+/// own file. Inputs that come first belong to the first parts.
+///
 /// The fingerprint identifies everything that determines an embedding: weights, preprocessing, orientation and
 /// normalisation. Only embeddings with equal fingerprints can be compared.
 #[derive(Debug, Args)]
@@ -49,6 +55,7 @@ Examples:
   clippie-rs encode -m ViT-B-32.clippie --text \"a dog\" --text \"a cat\" --format csv
   clippie-rs encode -m ViT-B-32.clippie photos/ -o photos.npy
   clippie-rs encode -m ViT-B-32.clippie photos/ -o photos.parquet
+  clippie-rs encode -m ViT-B-32.clippie photos/ --partition 3/8 -o part-3.parquet
   clippie-rs encode -m ViT-B-32.clippie photos/ --exclude Screenshots --exclude '*.gif' --report report.json
   find photos -newer photos.npy -print0 | clippie-rs encode -m ViT-B-32.clippie --files-from -")]
 pub(in crate::cli) struct Encode {
@@ -68,6 +75,13 @@ pub(in crate::cli) struct Encode {
     /// Write to OUT instead of standard output; an existing file is replaced when the output is complete
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
+    /// Encode only part PART of COUNT equal parts of all inputs, such as 1/8; the parts in order are all rows in order
+    #[arg(long, value_name = "PART/COUNT", value_parser = partition)]
+    pub partition: Option<Partition>,
+    /// Name of the column of embeddings in a Parquet table [default: embedding]
+    #[cfg(feature = "parquet")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub column_name: Option<String>,
     /// Do not normalise embeddings to unit length
     #[arg(long)]
     pub raw: bool,

@@ -16,6 +16,7 @@ mod library;
 mod models;
 #[cfg(feature = "library")]
 mod search;
+mod system;
 mod tokenize;
 mod values;
 
@@ -43,7 +44,9 @@ pub(super) use models::Pull;
 pub(super) use models::{Models, Sort};
 #[cfg(feature = "library")]
 pub(super) use search::{ResultFormat, Results, Search, Similar};
+pub(super) use system::{Completions, Man};
 pub(super) use tokenize::Tokenize;
+pub(super) use values::Partition;
 use values::{mean, std};
 
 use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
@@ -130,6 +133,8 @@ pub(super) enum Command {
     #[cfg(feature = "library")]
     ImportVectors(ImportVectors),
     Bench(Bench),
+    Completions(Completions),
+    Man(Man),
 }
 
 #[derive(Debug, Args)]
@@ -284,8 +289,15 @@ impl Command {
             #[cfg(feature = "library")]
             Command::ImportVectors(_) => "import-vectors",
             Command::Bench(_) => "bench",
+            Command::Completions(_) => "completions",
+            Command::Man(_) => "man",
         }
     }
+}
+
+/// The definition of all arguments.
+pub(super) fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Prints an error about the arguments of `command` in the parser's format.

@@ -1,5 +1,7 @@
 //! Parsers of argument values; errors are the reason for a message.
 
+use std::ops::Range;
+
 use super::Rgb;
 use crate::preprocess::PreprocessConfig;
 
@@ -15,6 +17,34 @@ pub(super) fn threads(text: &str) -> Result<usize, String> {
         _ if text.is_empty() => Ok(0),
         Ok(threads) if (1..=MAX_THREADS).contains(&threads) => Ok(threads),
         _ => Err(format!("not a number from 1 to {MAX_THREADS}")),
+    }
+}
+
+/// Maximum number of parts of the inputs.
+const MAX_PARTS: usize = 1_000_000;
+
+/// One of several parts of equal size of all inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) struct Partition {
+    /// From 1 on.
+    number: usize,
+    count: usize,
+}
+
+impl Partition {
+    /// The inputs of this part among `total`; all parts in order are all inputs in order.
+    pub fn of(self, total: usize) -> Range<usize> {
+        let bound = |parts: usize| (parts as u128 * total as u128 / self.count as u128) as usize;
+        bound(self.number - 1)..bound(self.number)
+    }
+}
+
+/// Parses a part, such as `2/8`.
+pub(super) fn partition(text: &str) -> Result<Partition, String> {
+    let number = |text: &str| text.parse::<usize>().ok().filter(|number| (1..=MAX_PARTS).contains(number));
+    match text.split_once('/').map(|(part, count)| (number(part), number(count))) {
+        Some((Some(part), Some(count))) if part <= count => Ok(Partition { number: part, count }),
+        _ => Err(format!("not a part such as 1/8 to 8/8, of at most {MAX_PARTS} parts")),
     }
 }
 
@@ -72,6 +102,20 @@ fn rgb(text: &str) -> Result<Rgb, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_are_all_inputs_in_order() {
+        for (total, count) in [(0, 1), (0, 7), (5, 7), (23, 4), (8, 8), (1000, 999)] {
+            let part = |number: usize| partition(&format!("{number}/{count}")).unwrap().of(total);
+            let parts: Vec<_> = (1..=count).map(part).collect();
+            assert_eq!(parts.iter().cloned().flatten().collect::<Vec<_>>(), (0..total).collect::<Vec<_>>());
+            assert!(parts.iter().all(|part| (total / count..=total.div_ceil(count)).contains(&part.len())));
+        }
+        assert_eq!(partition("1000000/1000000").unwrap().of(usize::MAX).end, usize::MAX);
+        for wrong in ["", "1", "/", "0/1", "2/1", "1/0", "1/1000001", "a/b", "-1/2", "1/2/3", "1.5/2", " 1/2"] {
+            assert!(partition(wrong).is_err(), "{wrong:?}");
+        }
+    }
 
     #[test]
     fn values_are_validated() {

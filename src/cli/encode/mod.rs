@@ -28,9 +28,16 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
     let mut encoders = Encoders::open(options, chosen.weights.clone(), wants_photos, wants_texts)?;
     encoders.text = model::text_in(args.running.language.as_deref(), encoders.text)?;
     let found = inputs::photos(&args.inputs, &walk, messages)?;
-    let texts = inputs::texts(&args.texts, args.texts_from.as_deref())?;
-    let photos = found.photos;
+    let mut texts = inputs::texts(&args.texts, args.texts_from.as_deref())?;
+    let mut photos = found.photos;
     refuse_to_replace_inputs(args, format, chosen.weights.path(), &photos)?;
+    if let Some(partition) = args.partition {
+        let part = partition.of(photos.len() + texts.len());
+        let first_text = photos.len();
+        let texts_of = |at: usize| at.saturating_sub(first_text);
+        texts = texts.drain(texts_of(part.start)..texts_of(part.end)).collect();
+        photos = photos.drain(part.start.min(first_text)..part.end.min(first_text)).collect();
+    }
     let (fingerprint, embed_dim) = encoders.identity();
     let (model, total) = (chosen.name.as_str(), photos.len() + texts.len());
     let threads = model::threads(args.running.threads);
@@ -43,6 +50,8 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
         photos: wants_photos,
         texts: wants_texts,
         errors: !args.skip_errors,
+        #[cfg(feature = "parquet")]
+        column: args.column_name.as_deref().unwrap_or("embedding"),
         odd_paths: photos.iter().any(|photo| photo.path().to_str().is_none()),
     };
     let mut sink = Sink::start(args, format, &head, out, report, messages, total)?;
@@ -59,6 +68,10 @@ fn check(args: &Encode, format: Format) -> Result<(), Failure> {
     }
     if args.running.language.is_some() && args.texts.is_empty() && args.texts_from.is_none() {
         return Err(Failure::Usage("--language is that of texts: give --text or --texts-from, or leave it out".into()));
+    }
+    #[cfg(feature = "parquet")]
+    if args.column_name.is_some() && format != Format::Parquet {
+        return Err(Failure::Usage("--column-name is that of a Parquet table: add --format parquet".into()));
     }
     let report = args.report.as_deref();
     if report.is_some_and(inputs::is_stdin) {

@@ -38,6 +38,9 @@ pub(super) struct Head<'a> {
     /// Whether there may be rows of inputs that failed.
     #[cfg_attr(not(feature = "parquet"), allow(dead_code, reason = "the columns of tables depend on it"))]
     pub errors: bool,
+    /// Name of the column of embeddings of a table.
+    #[cfg(feature = "parquet")]
+    pub column: &'a str,
     /// Whether there may be paths that are not UTF-8.
     #[cfg_attr(not(feature = "parquet"), allow(dead_code, reason = "the columns of tables depend on it"))]
     pub odd_paths: bool,

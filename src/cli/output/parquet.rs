@@ -27,7 +27,7 @@ impl Parquet {
         if head.texts {
             schema = schema.text("text");
         }
-        schema = schema.vectors("embedding", head.embed_dim);
+        schema = schema.vectors(head.column, head.embed_dim);
         if head.errors {
             schema = schema.text("error");
         }
