@@ -38,7 +38,24 @@ pub fn run<T: Send + 'static>(
     if !is_main_thread(py)? {
         return Ok(py.detach(work));
     }
-    run_with_events(py, cancel, |_: &dyn Fn(())| work(), |()| Ok(()))
+    Running::start(py, work).wait(py, cancel)
+}
+
+/// Work on a thread of its own. If it is dropped, the work goes on to its end, and its result is lost.
+pub struct Running<T>(Receiver<Said<(), T>>);
+
+impl<T: Send + 'static> Running<T> {
+    pub fn start(py: Python<'_>, work: impl FnOnce() -> T + Send + 'static) -> Self {
+        Running(py.detach(move || start(move |_: &dyn Fn(())| work())))
+    }
+
+    /// Waits for the result.
+    ///
+    /// # Errors
+    /// See [`run`].
+    pub fn wait(self, py: Python<'_>, cancel: &CancelToken) -> PyResult<T> {
+        hear(py, self.0, cancel, |()| Ok(()))
+    }
 }
 
 /// Runs `work` on a thread of its own and hands the events that it tells to `report` on the calling one.
@@ -49,9 +66,19 @@ pub fn run_with_events<E: Send + 'static, T: Send + 'static>(
     py: Python<'_>,
     cancel: &CancelToken,
     work: impl FnOnce(&dyn Fn(E)) -> T + Send + 'static,
+    report: impl FnMut(E) -> PyResult<()>,
+) -> PyResult<T> {
+    let said = py.detach(|| start(work));
+    hear(py, said, cancel, report)
+}
+
+/// Listens to a worker until it is done, and looks for signals meanwhile.
+fn hear<E: Send + 'static, T: Send + 'static>(
+    py: Python<'_>,
+    mut said: Receiver<Said<E, T>>,
+    cancel: &CancelToken,
     mut report: impl FnMut(E) -> PyResult<()>,
 ) -> PyResult<T> {
-    let mut said = py.detach(|| start(work));
     loop {
         let from = &mut said;
         let looked = match py.detach(move || from.recv_timeout(LOOK)) {

@@ -1,11 +1,14 @@
 //! Calls of the encoders: batches of inputs to rows, with the failures of single inputs as exceptions.
 
+use std::collections::VecDeque;
+
 use clippie_rs::ndarray::{Array2, Array4};
 use clippie_rs::{CancelToken, Error, ImageEncoder, TextEncoder};
 use pyo3::prelude::*;
 
+use crate::call::{self, Running};
 use crate::images::{Image, Images};
-use crate::{call, errors, texts};
+use crate::{errors, texts};
 
 /// What happens to the call when an input fails.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,14 +41,30 @@ pub fn images<'py>(
     failing: Failing,
 ) -> PyResult<Encoded> {
     let encoder = encoder.with_cancel(cancel);
+    let encoded = batches(py, &encoder, &mut images, cancel, failing);
+    if encoded.is_err() {
+        // Batches that still run.
+        cancel.cancel();
+    }
+    encoded
+}
+
+/// Batches that are encoded at the same time: threads that have no more to do for one go on with the next, and the
+/// images of a third are taken meanwhile.
+const RUNNING: usize = 2;
+
+fn batches<'py>(
+    py: Python<'py>,
+    encoder: &ImageEncoder,
+    images: &mut Images<'py>,
+    cancel: &CancelToken,
+    failing: Failing,
+) -> PyResult<Encoded> {
     let one = images.is_one();
     let mut all = Rows::new(encoder.embed_dim());
-    loop {
-        let batch = images.next_batch(py)?;
-        if batch.is_empty() {
-            return all.finish(py);
-        }
-        let Taken { inputs, places, errors } = Taken::new(batch, failing)?;
+    let mut running = Queue::new();
+    while !images.ended() {
+        let Taken { inputs, places, errors } = Taken::new(images.next_batch(py)?, failing)?;
         let encoder = encoder.clone();
         let work = move || {
             let outcome = match failing {
@@ -58,12 +77,26 @@ pub fn images<'py>(
             };
             (outcome, inputs)
         };
-        let (outcome, inputs) = call::run(py, cancel, work)?;
-        // With the interpreter: objects of Python are among them.
-        drop(inputs);
-        all.add(py, outcome, &places, errors)?;
+        if images.ended() && running.is_empty() {
+            // All that there is: no thread is needed to take more meanwhile.
+            let (outcome, _inputs) = call::run(py, cancel, work)?;
+            all.add(py, outcome, &places, errors)?;
+            break;
+        }
+        if running.len() == RUNNING {
+            all.add_first(py, &mut running, cancel)?;
+        }
+        running.push_back((Running::start(py, work), places, errors));
     }
+    while !running.is_empty() {
+        all.add_first(py, &mut running, cancel)?;
+    }
+    all.finish(py)
 }
+
+/// Batches that are being encoded, with the places and errors of [`Taken`]. Inputs come back, so that objects of Python
+/// are dropped with the interpreter.
+type Queue = VecDeque<(Running<(Outcome, Vec<Image>)>, Vec<usize>, Vec<(usize, PyErr)>)>;
 
 fn encode_one(encoder: &ImageEncoder, inputs: &[Image]) -> Outcome {
     let mut rows = Vec::new();
@@ -119,13 +152,8 @@ pub fn preprocess<'py>(
     let size = encoder.preprocess().image_size;
     let one = images.is_one();
     let (mut all, mut taken) = (Vec::new(), 0);
-    loop {
-        let batch = images.next_batch(py)?;
-        if batch.is_empty() {
-            let shape = (taken, 3, size, size);
-            return Array4::from_shape_vec(shape, all).map_err(|error| errors::exception(py, &error.into()));
-        }
-        let Taken { inputs, .. } = Taken::new(batch, Failing::Stops)?;
+    while !images.ended() {
+        let Taken { inputs, .. } = Taken::new(images.next_batch(py)?, Failing::Stops)?;
         let encoder = encoder.clone();
         let work = move || {
             let mut pixels = Vec::new();
@@ -145,6 +173,8 @@ pub fn preprocess<'py>(
         taken += inputs.len();
         all.extend(pixels);
     }
+    let shape = (taken, 3, size, size);
+    Array4::from_shape_vec(shape, all).map_err(|error| errors::exception(py, &error.into()))
 }
 
 /// Inputs of a batch that could be taken, and their places in it.
@@ -182,6 +212,13 @@ struct Rows {
 impl Rows {
     fn new(dim: usize) -> Self {
         Rows { dim, inputs: 0, values: Vec::new(), errors: Vec::new() }
+    }
+
+    /// Waits for the first batch and adds it.
+    fn add_first(&mut self, py: Python<'_>, running: &mut Queue, cancel: &CancelToken) -> PyResult<()> {
+        let Some((batch, places, errors)) = running.pop_front() else { return Ok(()) };
+        let (outcome, _inputs) = batch.wait(py, cancel)?;
+        self.add(py, outcome, &places, errors)
     }
 
     /// Adds a batch whose inputs at `places` were encoded; those of `errors` could not be taken.

@@ -53,12 +53,13 @@ pub struct Images<'py> {
     items: Items<'py>,
     /// Whether the caller holds all of them anyway: then only copies count.
     listed: bool,
-    /// Most images of a batch, if they are not listed.
+    /// Most images of a batch; more only in a list of paths or bytes, which is one batch.
     batch: usize,
     /// Whether EXIF orientation is applied to images of Pillow, as to files.
     orient: bool,
     /// Images taken so far.
     taken: usize,
+    ended: bool,
 }
 
 enum Items<'py> {
@@ -87,7 +88,7 @@ impl<'py> Images<'py> {
             })?;
             Items::Many(iterator)
         };
-        Ok(Images { items, listed, batch: batch.max(1), orient, taken: 0 })
+        Ok(Images { items, listed, batch: batch.max(1), orient, taken: 0, ended: false })
     }
 
     /// Whether the argument is one image, not a sequence of them.
@@ -95,18 +96,27 @@ impl<'py> Images<'py> {
         matches!(self.items, Items::One(_))
     }
 
-    /// Takes the next images, none at the end.
+    /// Whether all were taken.
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Takes the next images.
     ///
     /// # Errors
     /// An exception of the iterator.
     pub fn next_batch(&mut self, py: Python<'py>) -> PyResult<Batch> {
         let (mut batch, mut bytes) = (Batch::new(), 0);
-        while bytes < BATCH_BYTES && (self.listed || batch.len() < self.batch) {
+        // A list of paths is one batch.
+        while bytes < BATCH_BYTES && (batch.len() < self.batch || (self.listed && bytes == 0)) {
             let (item, index) = match &mut self.items {
                 Items::One(one) => (one.take(), None),
                 Items::Many(iterator) => (iterator.next().transpose()?, Some(self.taken)),
             };
-            let Some(item) = item else { break };
+            let Some(item) = item else {
+                self.ended = true;
+                break;
+            };
             self.taken += 1;
             let image = image(&item, index, self.orient);
             if let Ok(image) = &image {

@@ -1,5 +1,6 @@
 """Calls: threads, signals, cancellation, processes that fork, interpreters, import."""
 
+import itertools
 import threading
 import time
 
@@ -111,6 +112,14 @@ def test_a_token_stops_a_call_from_another_thread(clip, drawings):
             with pytest.raises(clippie_rs.Cancelled):
                 call(inputs, cancel=token)
     assert clip.encode_images(drawings).any()
+
+
+@pytest.mark.parametrize("on_error", ["raise", "none"])
+def test_a_token_stops_an_endless_iterator(clip, drawings, on_error):
+    token = clippie_rs.CancelToken()
+    threading.Timer(0.2, token.cancel).start()
+    with pytest.raises(clippie_rs.Cancelled):
+        clip.encode_images(itertools.cycle(drawings), on_error=on_error, cancel=token)
 
 
 # The parent uses the model, then children do: with the shared pool, and with one of the model's own.
