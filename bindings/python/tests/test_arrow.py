@@ -129,8 +129,9 @@ def test_names_of_columns():
 def test_parquet_keeps_everything(clip, drawings, cells, tmp_path):
     from pyarrow import parquet
 
-    for fixed_size in (False, True):
-        result = encode_batch(pa.table({"image": cells[0]}), "image", clip=clip, fixed_size=fixed_size)
+    # Nulls in lists of a fixed size are not read back by older pyarrow.
+    for images, fixed_size in ((cells[0], False), (drawings, True)):
+        result = encode_batch(pa.table({"image": images}), "image", clip=clip, fixed_size=fixed_size)
         parquet.write_table(result, tmp_path / "table.parquet")
         read = parquet.read_table(tmp_path / "table.parquet")
         assert read.column(1).to_pylist() == result.column(1).to_pylist()
