@@ -92,6 +92,16 @@ def test_chroma(clip, drawings):
         function.validate_config_update(config, {**config, "fingerprint": "0" * 32})
 
 
+def test_chroma_itself(drawings, tmp_path):
+    chromadb = pytest.importorskip("chromadb", reason="chromadb is not installed")
+    client = chromadb.PersistentClient(str(tmp_path))
+    collection = client.create_collection("drawings", embedding_function=ClipEmbeddingFunction("demo"))
+    pixels = [numpy.asarray(PIL.Image.open(path).convert("RGB")) for path in drawings]
+    collection.add(ids=[pathlib.Path(path).name for path in drawings], images=pixels)
+    found = client.get_collection("drawings").query(query_texts=["a white square below a red star"], n_results=1)
+    assert found["ids"] == [["05.png"]]
+
+
 def test_sklearn(clip, drawings):
     transformer = ClipTransformer("demo", kind="text", threads=1)
     expected = clip.encode_texts(TEXTS)

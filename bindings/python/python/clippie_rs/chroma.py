@@ -6,7 +6,7 @@
 (64,)
 
 Give it to ``create_collection(..., embedding_function=function)``. Chroma stores its name and configuration with the
-collection. Needs nothing but this package.
+collection, and finds it again by the name once this module is imported. Needs nothing but this package.
 """
 
 from __future__ import annotations
@@ -86,3 +86,11 @@ class ClipEmbeddingFunction:
     def is_legacy(self) -> bool:
         """Whether it has no name and configuration."""
         return False
+
+
+try:
+    from chromadb.utils.embedding_functions import register_embedding_function
+except ImportError:
+    pass
+else:
+    register_embedding_function(ClipEmbeddingFunction)

@@ -58,9 +58,9 @@ class ClipModel:
         clip = self._unit if normalize_embeddings else self._raw
         single = not isinstance(sentences, (list, tuple)) and not _is_many(sentences)
         inputs = [sentences] if single else list(sentences)
-        rows = encode_mixed(clip, inputs)
+        rows: Any = encode_mixed(clip, inputs)
         if convert_to_tensor:
-            import torch
+            import torch  # type: ignore[import-not-found]
 
             rows = torch.from_numpy(rows)
         elif not convert_to_numpy:
