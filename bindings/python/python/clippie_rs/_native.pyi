@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, TypedDict, overload
+from typing import Any, Literal, TypedDict, final, overload
 
 import numpy
 from numpy.typing import ArrayLike, NDArray
@@ -29,12 +29,14 @@ class ProgressEvent(TypedDict, total=False):
 
 Progress = Callable[[ProgressEvent], object]
 
+@final
 class CancelToken:
     def __init__(self) -> None: ...
     def cancel(self) -> None: ...
     @property
     def cancelled(self) -> bool: ...
 
+@final
 class Clip:
     @staticmethod
     def open(
@@ -110,6 +112,7 @@ class Clip:
     @property
     def options(self) -> dict[str, Any]: ...
 
+@final
 class ImageEncoder:
     @staticmethod
     def open(
@@ -169,6 +172,7 @@ class ImageEncoder:
     @property
     def options(self) -> dict[str, Any]: ...
 
+@final
 class TextEncoder:
     @staticmethod
     def open(
