@@ -353,8 +353,10 @@ impl Error {
         }
     }
 
-    /// Shifts the index: a batch of a stream counts from its own start.
-    pub(crate) fn shifted(mut self, by: usize) -> Self {
+    /// Shifts the index ([`Error::index`]): each batch counts from its own start, and a caller that encodes inputs in
+    /// several batches counts on. An error that is about no single input stays as it is.
+    #[must_use]
+    pub fn shifted(mut self, by: usize) -> Self {
         match &mut self {
             Error::Item { index: Some(index), .. } => *index += by,
             Error::Model { error, .. } => error.index_mut().into_iter().for_each(|index| *index += by),

@@ -120,7 +120,7 @@ const UNSAFE_ALLOWED: [&str; 5] = ["tensor/", "kernels/", "weights/map.rs", "wei
 const MAX_LINES: usize = 420;
 
 /// Folders of Rust code, all of which follow the module style.
-const ROOTS: [&str; 6] = ["src", "tests", "tools", "benches", "examples", "fuzz"];
+const ROOTS: [&str; 7] = ["src", "tests", "tools", "benches", "bindings", "examples", "fuzz"];
 
 /// A file of `src`.
 struct Source {

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::models::ImageTower;
 use crate::preprocess::PreprocessConfig;
 use crate::threads;
-use crate::weights::Tower;
+use crate::weights::{Tower, WeightsFile};
 
 /// The image tower of a model.
 ///
@@ -172,6 +172,12 @@ impl ImageEncoder {
     #[cfg(feature = "library")]
     pub(crate) fn chunk(&self) -> usize {
         self.session.options.batch_size.max(2) * self.session.pool().threads()
+    }
+
+    /// See [`Clip::weights`](super::Clip::weights).
+    #[must_use]
+    pub fn weights(&self) -> &WeightsFile {
+        &self.session.weights
     }
 
     /// See [`Clip::release`](super::Clip::release).

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::models::TextTower;
 use crate::threads;
 use crate::tokenizer::{Overflow, Tokenizer};
-use crate::weights::Tower;
+use crate::weights::{Tower, WeightsFile};
 
 /// The text tower of a model; the pages of the image tower stay on disk.
 ///
@@ -205,6 +205,12 @@ impl TextEncoder {
     #[must_use]
     pub fn fingerprint(&self) -> &Fingerprint {
         &self.session.fingerprint
+    }
+
+    /// See [`Clip::weights`](super::Clip::weights).
+    #[must_use]
+    pub fn weights(&self) -> &WeightsFile {
+        &self.session.weights
     }
 
     /// See [`Clip::release`](super::Clip::release).

@@ -1,0 +1,32 @@
+"""CLIP embeddings of photos and texts on a CPU.
+
+>>> import clippie_rs
+>>> clip = clippie_rs.Clip.demo()
+>>> words = clip.encode_texts(["a red star"])
+>>> words.shape
+(1, 64)
+
+``Clip`` opens a model by path (``Clip.open``), by name (``Clip.from_name``) or the compiled-in one (``Clip.demo``).
+``ImageEncoder`` and ``TextEncoder`` are one tower each. Exceptions are in ``clippie_rs.errors``; all are an ``Error``.
+
+Modules that are imported by themselves, none of which needs its library before it is used:
+
+- ``clippie_rs.arrow``: a column of embeddings for a table of pyarrow
+- ``clippie_rs.clippie``: the functions of Clippie, under the same names
+- ``clippie_rs.sentence_transformers``, ``clippie_rs.langchain``, ``clippie_rs.chroma``, ``clippie_rs.lancedb``,
+  ``clippie_rs.sklearn``: the embedding interfaces of these libraries
+"""
+
+from clippie_rs._native import CancelToken, Clip, ImageEncoder, TextEncoder, __version__, similarity
+from clippie_rs.errors import Cancelled, Error
+
+__all__ = [
+    "CancelToken",
+    "Cancelled",
+    "Clip",
+    "Error",
+    "ImageEncoder",
+    "TextEncoder",
+    "__version__",
+    "similarity",
+]

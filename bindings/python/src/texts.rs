@@ -1,0 +1,41 @@
+//! What Python gives as texts: one string, or any iterable of strings.
+
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
+use pyo3::types::{PyMapping, PyString};
+
+use crate::errors;
+
+/// Whether the argument is one text.
+pub fn is_one(texts: &Bound<'_, PyAny>) -> bool {
+    texts.is_instance_of::<PyString>()
+}
+
+/// Takes the texts of a call, each with its own exception if it cannot be taken. The engine reads them in place: strings
+/// of Python cannot change.
+///
+/// # Errors
+/// `TypeError`: neither a string nor iterable; an exception of the iterator.
+pub fn each(texts: &Bound<'_, PyAny>) -> PyResult<Vec<Result<PyBackedStr, PyErr>>> {
+    if is_one(texts) {
+        return Ok(vec![text(texts, None)]);
+    }
+    if texts.cast::<PyMapping>().is_ok() {
+        return Err(errors::wrong_type("texts", None, "a mapping has no order; give a list of its values"));
+    }
+    let items = texts.try_iter().map_err(|_| {
+        errors::wrong_type("texts", None, "neither a string nor iterable; give a string or a list of strings")
+    })?;
+    items.enumerate().map(|(index, item)| Ok(text(&item?, Some(index)))).collect()
+}
+
+fn text(object: &Bound<'_, PyAny>, index: Option<usize>) -> PyResult<PyBackedStr> {
+    let Ok(text) = object.cast::<PyString>() else {
+        let found = object.get_type();
+        return Err(errors::wrong_type("text", index, &format!("expected a string, found {}", found.name()?)));
+    };
+    text.clone().try_into().map_err(|error: PyErr| {
+        let reason = format!("no Unicode text ({})", error.value(object.py()));
+        errors::of_input(object.py(), "TextError", "text", index, &reason)
+    })
+}
