@@ -7,10 +7,12 @@ mod converted;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use clippie_rs::import::TokenTable;
+use clippie_rs::weights::{Dtype, WeightsFile};
 use clippie_rs::{CancelToken, Clip, Error, Isa, Options};
 use clippie_testkit::checkpoint::model::{TowerSize, VitSize};
 use clippie_testkit::checkpoint::{Layout, Model, golden};
-use ndarray::{Array2, Array4, Axis, s};
+use ndarray::{Array2, Array4, ArrayView1, Axis, s};
 
 /// Large enough that every operation is split among threads: 65 tokens of 192 channels.
 fn model() -> Model {
@@ -106,6 +108,94 @@ fn texts_by_batch_size_and_threads_on_every_instruction_set() {
                 assert_eq!(got, expected, "{isa:?} reversed");
             }
         }
+    }
+}
+
+/// All rows of the token table of a file.
+fn token_table(file: &WeightsFile) -> Array2<f32> {
+    let entry = file.header().tensors.iter().find(|entry| entry.spec.name == "text.token_embedding").unwrap();
+    let [rows, width] = entry.spec.shape[..] else { panic!("{:?}", entry.spec) };
+    let view = file.table("text.token_embedding", rows, width).unwrap();
+    let mut table = Array2::zeros((rows, width));
+    table.outer_iter_mut().enumerate().for_each(|(row, mut out)| view.read(row, out.as_slice_mut().unwrap()));
+    table
+}
+
+/// Length of the difference of two rows, relative to the length of the first.
+fn difference(a: ArrayView1<'_, f32>, b: ArrayView1<'_, f32>) -> f64 {
+    let length = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
+    let off = length(&mut a.iter().zip(b).map(|(&a, &b)| f64::from(a) - f64::from(b)));
+    if off == 0.0 { 0.0 } else { off / length(&mut a.iter().map(|&a| f64::from(a))) }
+}
+
+/// An embedding may be off by so many times what the rows of its token table are off by, relative to their lengths. The
+/// errors of the rows of a text are independent, so most texts are below one time.
+const TIMES_OF_A_ROW: f64 = 4.0;
+
+#[test]
+fn token_tables_in_8_bits_give_texts_near_the_exact_ones_and_the_same_bits_always() {
+    let folder = tempfile::tempdir().unwrap();
+    let named = |name: &str| Model::named(name).unwrap();
+    for model in [model(), named("tiny-xlm-roberta"), named("tiny-nllb"), named("tiny-worldwide")] {
+        let name = &model.name;
+        let open = |table, options: Options| {
+            let path = folder.path().join(format!("{name}-{:?}-{table:?}.clippie", Layout::OpenClip));
+            if !path.exists() {
+                converted::weights_with(&model, Layout::OpenClip, 7, folder.path(), table);
+            }
+            options.open(&path).unwrap()
+        };
+        let exact = open(TokenTable::Exact, Options::new());
+        let small = open(TokenTable::Int8, Options::new());
+        let dtypes = |clip: &Clip| clip.weights().header().tensors.iter().filter(|t| t.spec.dtype == Dtype::I8).count();
+        assert_eq!((dtypes(&exact), dtypes(&small)), (0, 1), "{name}");
+        assert!(small.weights().verify().unwrap().is_intact());
+        assert_ne!(exact.weights().content_hash(), small.weights().content_hash());
+        assert_ne!(exact.fingerprint(), small.fingerprint());
+
+        let (rows, stored) = (token_table(exact.weights()), token_table(small.weights()));
+        let largest = rows.outer_iter().zip(stored.outer_iter()).map(|(a, b)| difference(a, b)).fold(0.0, f64::max);
+        assert!(largest > 1e-4 && largest < 0.02, "{name}: {largest}");
+        let ids = golden::all_ids(&model);
+        let wanted = exact.text().encode_ids(&ids).unwrap();
+        let expected = small.text().encode_ids(&ids).unwrap();
+        for (a, b) in wanted.outer_iter().zip(expected.outer_iter()) {
+            let off = difference(a, b);
+            println!("{name}: {off:.2e} with rows off by up to {largest:.2e}");
+            assert!(off > 0.0 && off < largest * TIMES_OF_A_ROW, "{name}: {off} {largest}");
+        }
+        let pixels = golden::pixels_of(&model, 0);
+        let side = ((pixels.len() / 3) as f64).sqrt() as usize;
+        let pixels = Array4::from_shape_vec((1, 3, side, side), pixels).unwrap();
+        let photo = |clip: &Clip| clip.image().encode_pixels(pixels.view()).unwrap();
+        assert_eq!(photo(&exact), photo(&small), "{name}: photos are the same");
+
+        for isa in Isa::available() {
+            let one = open(TokenTable::Int8, Options::new().isa(isa).threads(1).batch_size(1));
+            let expected = one.text().encode_ids(&ids).unwrap();
+            for (threads, batch_size) in [(1, 4), (2, 1), (3, 3), (4, 4)] {
+                let clip = open(TokenTable::Int8, Options::new().isa(isa).threads(threads).batch_size(batch_size));
+                assert_eq!(clip.text().encode_ids(&ids).unwrap(), expected, "{name} {isa:?} {threads} {batch_size}");
+            }
+        }
+    }
+}
+
+/// Whoever writes a scale that no row has, with the right checksum, gets no embedding of texts with this row.
+#[test]
+fn impossible_scales_give_no_embedding() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = converted::weights_with(&model(), Layout::OpenClip, 7, folder.path(), TokenTable::Int8);
+    let file = WeightsFile::open(&path).unwrap();
+    let table = file.header().tensors.iter().find(|entry| entry.spec.dtype == Dtype::I8).unwrap();
+    let (start, row_len) = (table.bytes.start as usize, 4 + table.spec.shape[1]);
+    let whole = std::fs::read(&path).unwrap();
+    for scale in [f32::NAN, f32::INFINITY, -1.0] {
+        let mut bytes = whole.clone();
+        bytes[start + 1000 * row_len..][..4].copy_from_slice(&scale.to_le_bytes());
+        let clip = Options::new().open_weights(WeightsFile::from_bytes(bytes, "hostile.clippie").unwrap()).unwrap();
+        let error = clip.text().encode_ids([[49406, 320, 1000, 49407]]).unwrap_err().to_string();
+        assert!(error.contains("finite") || error.contains("damaged"), "{error}");
     }
 }
 

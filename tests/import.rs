@@ -9,7 +9,9 @@ mod configurations;
 use std::path::{Path, PathBuf};
 
 use clippie_rs::CancelToken;
-use clippie_rs::import::{Checkpoint, Container, ConvertOptions, Converted, Error, SourceLayout, Stage, convert};
+use clippie_rs::import::{
+    Checkpoint, Container, ConvertOptions, Converted, Error, SourceLayout, Stage, TokenTable, convert,
+};
 use clippie_rs::models::config::{Activation, ImageConfig, ModelConfig, TextConfig};
 use clippie_rs::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
 use clippie_rs::weights::{Dtype, Layout, TensorSpec, WeightsFile};
@@ -116,6 +118,46 @@ fn lookup_tables_are_f16_where_that_is_lossless() {
     assert_eq!(dtypes("open_clip", &ConvertOptions::default()), ["text.token_embedding"]);
     assert_eq!(dtypes("huggingface", &ConvertOptions::default()), ["text.token_embedding"]);
     assert!(dtypes("f64.pt", &as_openai()).is_empty());
+}
+
+#[test]
+fn token_tables_are_stored_in_8_bits_if_asked() {
+    let options = |table| as_openai().token_table(table);
+    let (converted, exact, _dir) = run(&golden("f64.pt"), &options(TokenTable::Exact)).unwrap();
+    assert_eq!(converted.token_table_difference, None);
+    let (converted, small, _dir) = run(&golden("f64.pt"), &options(TokenTable::Int8)).unwrap();
+    let stated = converted.token_table_difference.unwrap();
+    assert_ne!(exact.content_hash(), small.content_hash());
+    let (mut largest, mut tables) = (0f64, 0);
+    for (wanted, found) in exact.header().tensors.iter().zip(&small.header().tensors) {
+        let spec = &found.spec;
+        if spec.name != "text.token_embedding" {
+            assert_eq!((&wanted.spec, &wanted.sha256), (spec, &found.sha256));
+            continue;
+        }
+        tables += 1;
+        assert_eq!((spec.dtype, spec.layout, &spec.shape), (Dtype::I8, Layout::ScaledRows, &wanted.spec.shape));
+        let [rows, width] = spec.shape[..] else { panic!("{spec:?}") };
+        assert_eq!(found.bytes.end - found.bytes.start, (rows * (4 + width)) as u64);
+        let (wanted, found) = (values(&exact, &wanted.spec), values(&small, spec));
+        for (wanted, found) in wanted.chunks(width).zip(found.chunks(width)) {
+            let most = wanted.iter().fold(0f32, |most, value| most.max(value.abs()));
+            let off = |(wanted, found): (&f32, &f32)| f64::from(*wanted) - f64::from(*found);
+            let all = || wanted.iter().zip(found).map(off);
+            assert!(all().all(|off| off.abs() <= f64::from(most) / 253.9), "{wanted:?} {found:?}");
+            let length = wanted.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
+            largest = largest.max(all().map(|off| off * off).sum::<f64>().sqrt() / length);
+        }
+    }
+    assert_eq!(tables, 1);
+    // The stated one is that to the numbers of the checkpoint, before they are rounded to f32.
+    assert!(stated > 0.0 && (stated - largest).abs() < 1e-6, "{stated} {largest}");
+    // Also where 16 bits lose nothing, in every layout.
+    let int8 = ConvertOptions::new().token_table(TokenTable::Int8);
+    let (_, first, _dir) = run(&golden("open_clip"), &int8).unwrap();
+    let (_, second, _dir) = run(&golden("huggingface"), &int8).unwrap();
+    assert_eq!(first.content_hash(), second.content_hash());
+    assert!(first.header().tensors.iter().any(|entry| entry.spec.dtype == Dtype::I8));
 }
 
 #[test]

@@ -61,6 +61,7 @@ pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failur
         prefix: args.prefix.clone(),
         ignore_extra: args.ignore_extra,
         without_tokenizer: args.without_tokenizer,
+        token_table: args.token_table.into(),
         ..ConvertOptions::default()
     };
 
@@ -91,8 +92,11 @@ pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failur
         0 => String::new(),
         extra => format!(" ({} of the checkpoint left out)", count(extra, "tensor")),
     };
+    let token_table = converted.token_table_difference.map_or_else(String::new, |difference| {
+        format!(", its token table in 8 bits (a row is off by up to {:.2} % of its length)", difference * 100.0)
+    });
     messages.result(&format!(
-        "wrote {}: {}{towers}, {}{left_out}, {}, {:.1} s",
+        "wrote {}: {}{towers}, {}{left_out}{token_table}, {}, {:.1} s",
         out.display(),
         converted.model_name.as_deref().unwrap_or("a model without a known name"),
         count(converted.tensors, "tensor"),

@@ -10,7 +10,7 @@ use super::args::Info;
 use super::messages::{Failure, Messages, Outcome, one_line, size};
 use super::model;
 use super::output::{plain_json, print};
-use crate::weights::{Header, Provenance, TowerInfo, VerifyReport, WeightsFile};
+use crate::weights::{Dtype, Header, Provenance, TOKEN_TABLE, TowerInfo, VerifyReport, WeightsFile};
 use crate::{Error, Options};
 
 /// Output of `--json`. Fields may be added, never renamed or removed.
@@ -37,6 +37,9 @@ struct Tower {
     tensors: usize,
     parameters: u64,
     bytes: u64,
+    /// Element type of the token table, of text towers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_table: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -58,7 +61,7 @@ pub(super) fn run(args: &Info, messages: &Messages) -> Result<Outcome, Failure> 
         content_hash: weights.content_hash(),
         fingerprint,
         model: &meta.model,
-        towers: weights.header().towers().into_iter().map(Tower::from).collect(),
+        towers: weights.header().towers().into_iter().map(|info| Tower::of(info, weights.header())).collect(),
         preprocess: &meta.preprocess,
         tokenizer: &meta.tokenizer,
         provenance: &meta.provenance,
@@ -133,6 +136,10 @@ fn describe(summary: &Summary<'_>, name: Option<&str>) -> String {
             &format!("{:.1} million in {} tensors", tower.parameters as f64 / 1e6, tower.tensors),
         );
         text.line("  size", &size(tower.bytes));
+        if let Some(dtype) = tower.token_table {
+            let is_inexact = dtype == Dtype::I8.name();
+            text.line("  token table", &format!("{dtype}{}", if is_inexact { ", a scale for each row" } else { "" }));
+        }
         if let Some(config) = summary.model.get(tower.tower) {
             text.fields("  ", config, &[]);
         }
@@ -189,9 +196,12 @@ impl Text {
     }
 }
 
-impl From<TowerInfo> for Tower {
-    fn from(info: TowerInfo) -> Self {
+impl Tower {
+    fn of(info: TowerInfo, header: &Header) -> Self {
+        let table =
+            header.tensors.iter().find(|entry| entry.spec.tower == info.tower && entry.spec.name == TOKEN_TABLE);
         Tower {
+            token_table: table.map(|entry| entry.spec.dtype.name()),
             tower: info.tower.name(),
             tensors: info.tensors,
             parameters: info.parameters,

@@ -23,7 +23,8 @@ pub(super) fn run(args: &args::Pull, messages: &Messages) -> Result<Outcome, Fai
         ));
         return Ok(Outcome::Complete);
     }
-    let options = PullOptions { force: args.force, keep_original: args.keep_original };
+    let (force, keep_original, token_table) = (args.force, args.keep_original, args.token_table.into());
+    let options = PullOptions { force, keep_original, token_table };
     fetch(&hub, &name, options, messages)?;
     Ok(Outcome::Complete)
 }

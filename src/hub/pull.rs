@@ -15,7 +15,7 @@ use super::settings::{ENDPOINT, Remote};
 use super::store::{Store, StoredModel};
 use crate::catalog;
 use crate::files::{open_regular, private_folder};
-use crate::import::{self, ConvertOptions};
+use crate::import::{self, ConvertOptions, TokenTable};
 use crate::weights::WeightsFile;
 
 /// Options of a pull.
@@ -33,6 +33,8 @@ pub struct PullOptions {
     pub force: bool,
     /// Keep the downloaded checkpoint after the conversion.
     pub keep_original: bool,
+    /// How the token table of the text tower is stored. A model that is installed stays as it is without `force`.
+    pub token_table: TokenTable,
 }
 
 impl PullOptions {
@@ -47,6 +49,13 @@ impl PullOptions {
     #[must_use]
     pub fn keep_original(mut self, keep_original: bool) -> Self {
         self.keep_original = keep_original;
+        self
+    }
+
+    /// Sets [`PullOptions::token_table`].
+    #[must_use]
+    pub fn token_table(mut self, token_table: TokenTable) -> Self {
+        self.token_table = token_table;
         self
     }
 }
@@ -219,7 +228,8 @@ impl Pull<'_> {
         self.store.own_models_folder()?;
         let path = self.store.model_path(self.name, sha256);
         let model = self.name.known().or_else(|| catalog::find_repository(self.name.repository()));
-        let options = ConvertOptions { model: model.map(|model| model.name.to_owned()), ..Default::default() };
+        let (model, token_table) = (model.map(|model| model.name.to_owned()), self.options.token_table);
+        let options = ConvertOptions { model, token_table, ..Default::default() };
         let cancel = options.cancel.clone();
         let mut report = |progress| {
             if !cancel.is_cancelled() && reporter.report(Event::Convert(progress)).is_err() {

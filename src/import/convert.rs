@@ -10,7 +10,7 @@ use super::error::Error;
 use super::fold;
 use super::listing::Container;
 use super::locate::locate;
-use super::make::{Job, jobs};
+use super::make::{Job, Scratch, jobs};
 use super::options::ConvertOptions;
 use super::recipes::{self, Mapped, SourceLayout};
 use crate::cancel::CancelToken;
@@ -70,6 +70,9 @@ pub struct Converted {
     pub tensors: usize,
     /// Bytes of tensors written.
     pub bytes: u64,
+    /// With [`TokenTable::Int8`](super::TokenTable::Int8), what it costs: the largest length of the difference between a row
+    /// of the token table and that of the checkpoint, relative to the length of the row.
+    pub token_table_difference: Option<f64>,
 }
 
 /// Converts the checkpoint `src` into the weights file `out`. `src` is a file, the index of a checkpoint in several
@@ -101,7 +104,7 @@ pub fn convert(
     let Mapped { layout, prefix, layers, ignored, extra, .. } = mapped;
     let Described { config, preprocess, tokenizer, pieces, model_name } = described;
 
-    let jobs = jobs(&checkpoint, &layers, &config)?;
+    let jobs = jobs(&checkpoint, &layers, &config, options.token_table)?;
     let words = pieces.as_ref().map(|words| {
         TensorSpec::new(weights::TOKENIZER, Tower::Text, Dtype::U32, weights::Layout::Rows, &[words.len()])
     });
@@ -125,15 +128,17 @@ pub fn convert(
 
     let mut writer = Writer::create(out, meta, specs)?;
     let mut done = 0;
-    let mut buffer = Vec::new();
+    let mut scratch = Scratch::default();
+    let mut token_table_difference = None;
     for job in &jobs {
         not_cancelled(&options.cancel)?;
-        job.run(&checkpoint, &mut buffer, &mut |spec, data| {
-            writer.write(&spec.name, data)?;
+        let difference = job.run(&checkpoint, &mut scratch, &mut |spec, data| {
+            writer.write_next(&spec.name, data)?;
             done += stored(spec);
             progress(Progress { stage: Stage::Write, done, total });
             Ok(())
         })?;
+        token_table_difference = token_table_difference.or(difference);
     }
     if let Some(words) = &pieces {
         writer.write_words(weights::TOKENIZER, words)?;
@@ -156,6 +161,7 @@ pub fn convert(
         extra,
         tensors,
         bytes: total,
+        token_table_difference,
     })
 }
 

@@ -3,10 +3,11 @@
 use super::checkpoint::Checkpoint;
 use super::error::Error;
 use super::fold::{self, Fold, conv};
+use super::options::TokenTable;
 use super::recipes::source::Source;
 use crate::models::config::ModelConfig;
 use crate::models::{Layer, LayerKind, layers};
-use crate::weights::{Dtype, TensorSpec};
+use crate::weights::{Data, Dtype, Layout, TensorSpec};
 
 /// Most elements of a tensor. The largest published one, XLM-V's table of tokens, has 1.2 billion; a sparse file may
 /// declare any number.
@@ -21,7 +22,14 @@ pub(super) struct Job<'a> {
 }
 
 /// Takes a finished tensor.
-pub(super) type Sink<'s> = dyn FnMut(&TensorSpec, &[f32]) -> Result<(), Error> + 's;
+pub(super) type Sink<'s> = dyn FnMut(&TensorSpec, Data<'_>) -> Result<(), Error> + 's;
+
+/// Memory that is used again for the next layer.
+#[derive(Default)]
+pub(super) struct Scratch {
+    numbers: Vec<f32>,
+    scaled_rows: Vec<i8>,
+}
 
 /// The layers of a model in the order of the file, each with its source. `sources` are those of the layers of the draft
 /// from which the configuration was made.
@@ -29,6 +37,7 @@ pub(super) fn jobs<'a>(
     checkpoint: &Checkpoint,
     sources: &'a [(Layer, Source)],
     config: &ModelConfig,
+    token_table: TokenTable,
 ) -> Result<Vec<Job<'a>>, Error> {
     let defect =
         |reason: &str| Error::Option { reason: format!("the model's layers are not those of its draft: {reason}") };
@@ -50,14 +59,20 @@ pub(super) fn jobs<'a>(
             Source::ScaledRows { name, factor } => (Some(name), *factor),
             _ => (None, 1.0),
         };
-        if let (LayerKind::Table(..), Some(name), [table]) = (&layer.kind, name, tensors.as_mut_slice())
-            && fold::fits_halves(checkpoint, name, factor)?
-        {
-            // Lookup tables are read row by row, so the smaller type is no slower; it is used only if it is lossless.
-            table.dtype = Dtype::F16;
+        if let (LayerKind::Table(..), Some(name), [table]) = (&layer.kind, name, tensors.as_mut_slice()) {
+            // Lookup tables are read row by row, so the smaller type is no slower.
+            match token_table {
+                TokenTable::Int8 => (table.dtype, table.layout) = (Dtype::I8, Layout::ScaledRows),
+                TokenTable::Exact if fold::fits_halves(checkpoint, name, factor)? => table.dtype = Dtype::F16,
+                TokenTable::Exact => {}
+            }
         }
         Ok(Job { layer, source, tensors })
     };
+    if token_table == TokenTable::Int8 && config.text.is_none() {
+        let reason = "--token-table does not apply: the checkpoint has no text tower; leave it out";
+        return Err(Error::Option { reason: reason.to_owned() });
+    }
     layers.into_iter().zip(sources).map(job).collect()
 }
 
@@ -66,8 +81,32 @@ impl Job<'_> {
         &self.tensors
     }
 
-    /// Makes the tensors and passes them to `sink` in the order of the file; `buffer` is scratch.
-    pub(super) fn run(&self, checkpoint: &Checkpoint, buffer: &mut Vec<f32>, sink: &mut Sink<'_>) -> Result<(), Error> {
+    /// Makes the tensors and passes them to `sink` in the order of the file. Returns the largest relative difference that
+    /// storing a table in 8 bits makes to a row.
+    pub(super) fn run(
+        &self,
+        checkpoint: &Checkpoint,
+        scratch: &mut Scratch,
+        sink: &mut Sink<'_>,
+    ) -> Result<Option<f64>, Error> {
+        let [table] = self.tensors.as_slice() else { return self.run_exact(checkpoint, &mut scratch.numbers, sink) };
+        let (name, factor) = match (table.layout, self.source) {
+            (Layout::ScaledRows, Source::Rows(name)) => (name, 1.0),
+            (Layout::ScaledRows, Source::ScaledRows { name, factor }) => (name, *factor),
+            _ => return self.run_exact(checkpoint, &mut scratch.numbers, sink),
+        };
+        let width = table.shape.last().copied().unwrap_or(0);
+        let difference = fold::scaled_rows_of_int8(checkpoint, name, factor, width, &mut scratch.scaled_rows)?;
+        sink(table, Data::ScaledRows(&scratch.scaled_rows))?;
+        Ok(Some(difference))
+    }
+
+    fn run_exact(
+        &self,
+        checkpoint: &Checkpoint,
+        buffer: &mut Vec<f32>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Option<f64>, Error> {
         let bias = match (&self.layer.kind, self.source) {
             (LayerKind::Linear(spec), Source::Linear { linear, norm, layer_scale }) => {
                 let scale = spec.query_scale;
@@ -114,15 +153,17 @@ impl Job<'_> {
             _ => return self.mismatch(checkpoint),
         };
         match self.tensors.as_slice() {
-            [weight] => sink(weight, buffer),
+            [weight] => sink(weight, Data::Numbers(buffer))?,
             [weight, folded] => {
-                sink(weight, buffer)?;
-                sink(folded, &bias)
+                sink(weight, Data::Numbers(buffer))?;
+                sink(folded, Data::Numbers(&bias))?;
             }
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(None)
     }
-    fn mismatch(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
+
+    fn mismatch(&self, checkpoint: &Checkpoint) -> Result<Option<f64>, Error> {
         let reason = format!("the recipe of this layout makes `{}` of something else", self.layer.path);
         Err(Error::Unsupported { path: checkpoint.path().to_owned(), reason })
     }

@@ -41,7 +41,7 @@ pub use listing::Container;
 #[cfg(feature = "hub")]
 pub(crate) use locate::{Pick, pick};
 pub use mismatch::{Mismatch, Misshapen};
-pub use options::ConvertOptions;
+pub use options::{ConvertOptions, TokenTable};
 pub use recipes::SourceLayout;
 #[cfg(feature = "hub")]
 pub(crate) use shards::{is_index, other_parts, whole_name};

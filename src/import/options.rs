@@ -6,6 +6,18 @@ use crate::cancel::CancelToken;
 use crate::models::config::Activation;
 use crate::preprocess::{Interpolation, ResizeMode};
 
+/// How the token table of a text tower is stored: a row for each id of the vocabulary, of which a text reads its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenTable {
+    /// Every number as the checkpoint has it: in 16 bits if all of them are exact in binary16, else in 32.
+    #[default]
+    Exact,
+    /// In 8 bits, with a scale for each row: a quarter to half of the size. Every number is off by up to a 254th of the
+    /// largest magnitude of its row, so embeddings of texts differ a little, and so does the fingerprint.
+    Int8,
+}
+
 /// Values for what a checkpoint leaves undetermined, and overrides of what it states. Empty by default.
 ///
 /// The first source that gives a value wins: a field here, the known `model`, the configuration files in the
@@ -53,6 +65,9 @@ pub struct ConvertOptions {
     /// Leave out the tokenizer of a model whose pieces come with it, so that it takes ids and no text;
     /// `--without-tokenizer`. Without it, a tokenizer that does not lie beside the checkpoint is an error.
     pub without_tokenizer: bool,
+    /// How the token table of the text tower is stored; `--token-table`. [`TokenTable::Int8`] is an error for a checkpoint
+    /// without text tower.
+    pub token_table: TokenTable,
     /// Ends the conversion early when it is set. Options are equal only if they share it.
     pub cancel: CancelToken,
 }
@@ -160,6 +175,13 @@ impl ConvertOptions {
     #[must_use]
     pub fn without_tokenizer(mut self, without: bool) -> Self {
         self.without_tokenizer = without;
+        self
+    }
+
+    /// Sets how the token table of the text tower is stored.
+    #[must_use]
+    pub fn token_table(mut self, token_table: TokenTable) -> Self {
+        self.token_table = token_table;
         self
     }
 

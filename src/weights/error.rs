@@ -357,7 +357,10 @@ pub enum Fault {
     /// An `f16` tensor is written with values that `f16` cannot hold.
     #[error("tensor {0:?} is to be stored as f16 but has values that f16 cannot hold; store it as f32")]
     NotHalves(String),
-    /// Words are written to a tensor of numbers, or numbers to one of words.
+    /// An `i8` tensor is written with a scale or an integer that no row has.
+    #[error("tensor {0:?} is to be stored as i8 but has a scale or an integer that no row may have")]
+    NotScaledRows(String),
+    /// Elements of one type are written to a tensor of another.
     #[error("tensor {0:?} is written with elements of another type than it is to have")]
     OtherElements(String),
     /// The padding of the last panel is not zero.

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::scaled_rows;
 use super::view::Element;
 
 /// Columns of a packed panel.
@@ -14,6 +15,9 @@ pub const PANEL: usize = crate::tensor::PANEL;
 
 /// The tensor of a text tower's tokenizer whose pieces come with the model: `u32`, in the layout `rows`, of one dimension.
 pub const TOKENIZER: &str = "text.tokenizer";
+
+/// The table of tokens of a text tower: the lookup table that may have any element type of numbers.
+pub const TOKEN_TABLE: &str = "text.token_embedding";
 
 /// Maximum number of dimensions.
 pub(super) const MAX_RANK: usize = 8;
@@ -27,6 +31,8 @@ pub enum Dtype {
     F32,
     /// IEEE 754 binary16, little-endian: lookup tables whose values are all exact in it, widened row by row on use.
     F16,
+    /// Signed integers of 8 bits: lookup tables in the layout [`Layout::ScaledRows`].
+    I8,
     /// Unsigned integers of 32 bits, little-endian: data that is no number of a model, such as its tokenizer.
     U32,
 }
@@ -42,6 +48,9 @@ pub enum Layout {
     /// with zeros for the missing columns of the last panel; a shape `[N]` (a bias) is padded with zeros to a
     /// multiple of 16.
     Panels16,
+    /// The rows of a matrix, each a scale (binary32, little-endian) and then an integer for each element, which is the
+    /// integer times the scale. Bytes are counted as elements, so `[R, N]` is stored as `[R][4 + N]`.
+    ScaledRows,
 }
 
 /// The half of the model that a tensor belongs to. In a file the image tower comes first.
@@ -72,13 +81,14 @@ pub struct TensorSpec {
 }
 
 impl Dtype {
-    const ALL: [Dtype; 3] = [Dtype::F32, Dtype::F16, Dtype::U32];
+    const ALL: [Dtype; 4] = [Dtype::F32, Dtype::F16, Dtype::I8, Dtype::U32];
 
     /// Name in files.
     pub fn name(self) -> &'static str {
         match self {
             Dtype::F32 => "f32",
             Dtype::F16 => "f16",
+            Dtype::I8 => "i8",
             Dtype::U32 => "u32",
         }
     }
@@ -88,6 +98,7 @@ impl Dtype {
         match self {
             Dtype::F32 | Dtype::U32 => 4,
             Dtype::F16 => 2,
+            Dtype::I8 => 1,
         }
     }
 
@@ -97,13 +108,14 @@ impl Dtype {
 }
 
 impl Layout {
-    const ALL: [Layout; 2] = [Layout::Rows, Layout::Panels16];
+    const ALL: [Layout; 3] = [Layout::Rows, Layout::Panels16, Layout::ScaledRows];
 
     /// Name in files.
     pub fn name(self) -> &'static str {
         match self {
             Layout::Rows => "rows",
             Layout::Panels16 => "panels16",
+            Layout::ScaledRows => "scaled_rows",
         }
     }
 
@@ -113,7 +125,11 @@ impl Layout {
 
     /// Whether an engine exists for elements of `dtype` in this layout; no other pair is written or opened.
     pub fn supports(self, dtype: Dtype) -> bool {
-        matches!((self, dtype), (Layout::Rows, _) | (Layout::Panels16, Dtype::F32))
+        match self {
+            Layout::Rows => dtype != Dtype::I8,
+            Layout::Panels16 => dtype == Dtype::F32,
+            Layout::ScaledRows => dtype == Dtype::I8,
+        }
     }
 }
 
@@ -140,10 +156,10 @@ impl TensorSpec {
         TensorSpec { name: name.into(), tower, dtype, layout, shape: shape.to_vec() }
     }
 
-    /// Number of stored elements, padding of the layout included.
+    /// Number of stored elements, padding and scales of the layout included.
     ///
-    /// `None` if the layout cannot store the shape (no dimension, a zero dimension, more than 8, or panels of more
-    /// than two), or if the number does not fit a `usize`.
+    /// `None` if the layout cannot store the shape (no dimension, a zero dimension, more than 8, panels of more than two,
+    /// or scaled rows of another number than two), or if the number does not fit a `usize`.
     pub fn stored_len(&self) -> Option<usize> {
         if self.shape.is_empty() || self.shape.len() > MAX_RANK || self.shape.contains(&0) {
             return None;
@@ -152,7 +168,8 @@ impl TensorSpec {
             (Layout::Rows, shape) => shape.iter().try_fold(1usize, |len, &dim| len.checked_mul(dim)),
             (Layout::Panels16, &[n]) => n.checked_next_multiple_of(PANEL),
             (Layout::Panels16, &[k, n]) => n.checked_next_multiple_of(PANEL)?.checked_mul(k),
-            (Layout::Panels16, _) => None,
+            (Layout::ScaledRows, &[rows, width]) => scaled_rows::stored_width(width)?.checked_mul(rows),
+            (Layout::Panels16 | Layout::ScaledRows, _) => None,
         }
     }
 
@@ -253,6 +270,7 @@ mod tests {
         assert_eq!(stored(Layout::Panels16, &[1]), Some(16));
         assert_eq!(stored(Layout::Panels16, &[16]), Some(16));
         assert_eq!(stored(Layout::Panels16, &[3, 17]), Some(3 * 32));
+        assert_eq!(stored(Layout::ScaledRows, &[3, 17]), Some(3 * (4 + 17)));
     }
 
     #[test]
@@ -282,6 +300,10 @@ mod tests {
         assert_eq!(stored(Layout::Panels16, &[usize::MAX]), None);
         assert_eq!(stored(Layout::Panels16, &[usize::MAX, 1]), None);
         assert_eq!(stored(Layout::Panels16, &[2, 3, 4]), None);
+        assert_eq!(stored(Layout::ScaledRows, &[4]), None);
+        assert_eq!(stored(Layout::ScaledRows, &[2, 3, 4]), None);
+        assert_eq!(stored(Layout::ScaledRows, &[1, usize::MAX]), None);
+        assert_eq!(stored(Layout::ScaledRows, &[usize::MAX, 1]), None);
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod json;
 mod map;
 mod pack;
 mod read;
+mod scaled_rows;
 mod stamp;
 mod verify;
 mod view;
@@ -49,7 +50,7 @@ pub use verify::VerifyReport;
 
 #[cfg(feature = "import")]
 pub(crate) use format::PANEL;
-pub(crate) use format::TOKENIZER;
+pub(crate) use format::{TOKEN_TABLE, TOKENIZER};
 #[cfg(feature = "import")]
 pub(crate) use guard::Watched;
 pub(crate) use in_use::Refusal;
@@ -59,17 +60,20 @@ pub(crate) use map::Map;
 pub(crate) use map::map_foreign;
 #[cfg(feature = "import")]
 pub(crate) use pack::exact_halves;
+#[cfg(feature = "import")]
+pub(crate) use scaled_rows::{store as store_scaled_row, stored_width as scaled_row_width};
 #[cfg(any(feature = "import", feature = "library"))]
 pub(crate) use stamp::Stamp;
 pub(crate) use view::{TableView, TensorView};
 #[cfg(feature = "import")]
-pub(crate) use write::Writer;
+pub(crate) use write::{Data, Writer};
 
 /// Tensors as the engine and the importer see them, for this crate's tests and tools; not part of the public API.
 #[doc(hidden)]
 pub mod internals {
     pub use super::format::PANEL;
     pub use super::pack::{exact_halves, pack_bias, pack_in_out, pack_out_in, pack_panels, unpack_panels};
+    pub use super::scaled_rows::{store as store_scaled_row, stored_width as scaled_row_width};
     pub use super::view::{Element, TableView, TensorView};
     pub use super::write::Writer;
 }

@@ -17,6 +17,10 @@ use super::stamp::Stamp;
 use super::view::{Element, Rows, TableView, TensorView};
 use crate::files::{NotRegular, open_regular};
 
+/// The forms of lookup tables.
+const TABLES: [(Dtype, Layout); 3] =
+    [(Dtype::F32, Layout::Rows), (Dtype::F16, Layout::Rows), (Dtype::I8, Layout::ScaledRows)];
+
 /// An open weights file: header in memory, tensors mapped.
 ///
 /// Cheap to clone; clones share the map.
@@ -181,7 +185,7 @@ impl WeightsFile {
     /// As [`WeightsFile::tensor`].
     #[doc(hidden)]
     pub fn tensor_of<T: Element>(&self, name: &str, layout: Layout, shape: &[usize]) -> Result<TensorView<T>, Error> {
-        let entry = self.entry(name, &[T::DTYPE], layout, shape)?;
+        let entry = self.entry(name, &[(T::DTYPE, layout)], shape)?;
         Ok(TensorView::new(&self.0.map, range(entry)))
     }
 
@@ -191,11 +195,12 @@ impl WeightsFile {
     /// As [`WeightsFile::tensor`].
     #[doc(hidden)]
     pub fn table(&self, name: &str, rows: usize, width: usize) -> Result<TableView, Error> {
-        let entry = self.entry(name, &[Dtype::F32, Dtype::F16], Layout::Rows, &[rows, width])?;
+        let entry = self.entry(name, &TABLES, &[rows, width])?;
         let (map, range) = (&self.0.map, range(entry));
         let rows = match entry.spec.dtype {
             Dtype::F32 => Rows::F32(TensorView::new(map, range)),
             Dtype::F16 => Rows::F16(TensorView::new(map, range)),
+            Dtype::I8 => Rows::I8(TensorView::new(map, range)),
             // `entry` has refused it.
             Dtype::U32 => return Err(self.error(Reason::NoTensor(name.into()))),
         };
@@ -226,16 +231,18 @@ impl WeightsFile {
         }
     }
 
-    fn entry(&self, name: &str, dtypes: &[Dtype], layout: Layout, shape: &[usize]) -> Result<&TensorEntry, Error> {
+    /// The tensor `name` in one of `forms`, with this shape.
+    fn entry(&self, name: &str, forms: &[(Dtype, Layout)], shape: &[usize]) -> Result<&TensorEntry, Error> {
         let entry = self.0.index.get(name).and_then(|&at| self.header().tensors.get(at));
         let Some(entry) = entry else { return Err(self.error(Reason::NoTensor(name.into()))) };
         let spec = &entry.spec;
-        if !dtypes.contains(&spec.dtype) || spec.layout != layout || spec.shape != shape {
-            let wanted = dtypes.iter().map(|dtype| dtype.name()).collect::<Vec<_>>().join(" or ");
+        if !forms.contains(&(spec.dtype, spec.layout)) || spec.shape != shape {
+            let form = |(dtype, layout): &(Dtype, Layout)| format!("{} {}", dtype.name(), layout.name());
+            let wanted = forms.iter().map(form).collect::<Vec<_>>().join(" or ");
             return Err(self.error(Reason::TensorMismatch {
                 name: name.into(),
                 found: format!("{} {} {:?}", spec.dtype.name(), spec.layout.name(), spec.shape),
-                wanted: format!("{wanted} {} {shape:?}", layout.name()),
+                wanted: format!("{wanted} {shape:?}"),
             }));
         }
         Ok(entry)

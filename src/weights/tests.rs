@@ -8,6 +8,7 @@ use super::error::{Fault, Reason};
 use super::format::{Dtype, Layout, Meta, Provenance, TensorSpec, Tower};
 use super::header::{Header, MAX_HEADER, MAX_TENSORS, PRELUDE, TENSOR_ALIGN, TOWER_ALIGN};
 use super::read::{WeightsFile, read_header};
+use super::scaled_rows;
 use super::write::Writer;
 
 fn spec(name: &str, tower: Tower, layout: Layout, shape: &[usize]) -> TensorSpec {
@@ -330,6 +331,105 @@ fn tables_of_halves_are_exact() {
     assert!(file.table("text.table", 5, 3).is_err());
     let panels = TensorSpec { layout: Layout::Panels16, ..table };
     assert!(Writer::create(&path, meta(), vec![panels]).is_err());
+}
+
+/// Rows of five numbers in 8 bits, as stored.
+fn scaled_rows(values: &[f64]) -> Vec<i8> {
+    let width = scaled_rows::stored_width(5).unwrap();
+    let mut stored = vec![0; values.len() / 5 * width];
+    for (row, stored) in values.chunks(5).zip(stored.chunks_mut(width)) {
+        scaled_rows::store(row, stored).unwrap();
+    }
+    stored
+}
+
+#[test]
+fn tables_of_scaled_rows_are_widened_row_by_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.clippie");
+    let table = TensorSpec::new("text.table", Tower::Text, Dtype::I8, Layout::ScaledRows, &[4, 5]);
+    let mut values: Vec<f64> = (0..20).map(|i| f64::from(i - 7) * 0.125).collect();
+    values[5..10].fill(0.0);
+    let stored = scaled_rows(&values);
+
+    let mut writer = Writer::create(&path, meta(), vec![table.clone()]).unwrap();
+    assert!(writer.write("text.table", &[0.0; 36]).is_err(), "numbers");
+    assert!(writer.write_scaled_rows("text.table", &stored[..35]).is_err(), "too short");
+    let mut impossible = stored.clone();
+    impossible[3] = -1;
+    let refused = writer.write_scaled_rows("text.table", &impossible).unwrap_err();
+    assert!(matches!(refused.reason(), Reason::Unwritable(Fault::NotScaledRows(_))), "{refused}");
+    writer.write_scaled_rows("text.table", &stored).unwrap();
+    writer.finish().unwrap();
+
+    let file = WeightsFile::open(&path).unwrap();
+    assert_eq!(file.header().tensors[0].bytes.end - file.header().tensors[0].bytes.start, 4 * 9);
+    assert_eq!(file.header().towers()[0].parameters, 20);
+    assert!(file.verify().unwrap().is_intact());
+    let view = file.table("text.table", 4, 5).unwrap();
+    let mut row = [0.0; 5];
+    for (i, values) in values.chunks(5).enumerate() {
+        view.read(i, &mut row);
+        let largest = values.iter().fold(0f64, |largest, value| largest.max(value.abs()));
+        for (found, value) in row.iter().zip(values) {
+            assert!((f64::from(*found) - value).abs() <= largest / 253.9, "{row:?} {values:?}");
+        }
+    }
+    let refused = file.table("text.table", 4, 9).unwrap_err().to_string();
+    assert!(refused.contains("i8 scaled_rows [4, 5]") && refused.contains("f32 rows or f16 rows or i8 scaled_rows"));
+    assert!(file.tensor("text.table", Layout::Rows, &[4, 5]).is_err());
+    // Only numbers of 8 bits, only matrices.
+    for (dtype, layout, shape) in [
+        (Dtype::I8, Layout::Rows, &[4, 5][..]),
+        (Dtype::I8, Layout::Panels16, &[4, 5]),
+        (Dtype::F32, Layout::ScaledRows, &[4, 5]),
+        (Dtype::I8, Layout::ScaledRows, &[20]),
+        (Dtype::I8, Layout::ScaledRows, &[4, usize::MAX]),
+    ] {
+        let spec = TensorSpec::new("text.table", Tower::Text, dtype, layout, shape);
+        assert!(Writer::create(&path, meta(), vec![spec]).is_err(), "{dtype:?} {layout:?} {shape:?}");
+    }
+}
+
+#[test]
+fn impossible_scales_are_damage_and_give_no_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.clippie");
+    let table = TensorSpec::new("text.table", Tower::Text, Dtype::I8, Layout::ScaledRows, &[2, 5]);
+    let mut writer = Writer::create(&path, meta(), vec![table]).unwrap();
+    writer.write_scaled_rows("text.table", &scaled_rows(&[1.0; 10])).unwrap();
+    writer.finish().unwrap();
+    let sound = std::fs::read(&path).unwrap();
+    let header = WeightsFile::open(&path).unwrap().header().clone();
+    let start = header.tensors[0].bytes.start as usize;
+    for scale in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -1.0, -0.0, f32::MAX] {
+        // The checksum is that of the hostile bytes.
+        let mut bytes = sound.clone();
+        bytes[start + 9..][..4].copy_from_slice(&scale.to_le_bytes());
+        let mut header = header.clone();
+        header.tensors[0].sha256 = super::hash::sha256(&bytes[start..]);
+        let head = header.encode().unwrap();
+        bytes[..head.len()].copy_from_slice(&head);
+        std::fs::write(&path, &bytes).unwrap();
+        let file = WeightsFile::open(&path).unwrap();
+        assert_eq!(file.verify().unwrap().damaged, ["text.table"], "{scale}");
+        let mut rows = [[0.0; 5]; 2];
+        let view = file.table("text.table", 2, 5).unwrap();
+        rows.iter_mut().enumerate().for_each(|(row, out)| view.read(row, out));
+        assert!(rows[0] == [1.0; 5] && rows[1].iter().all(|value| value.is_nan()), "{scale} {rows:?}");
+    }
+}
+
+/// A version that does not know an element type refuses it by name, before it looks at layouts: `i8` was added like this.
+#[test]
+fn element_types_of_later_versions_are_refused_by_name() {
+    for (dtype, layout) in [("i4", "scaled_rows"), ("i4", "blocks"), ("i7", "rows")] {
+        let fault = fault_of(|t| (t[1]["dtype"], t[1]["layout"]) = (json!(dtype), json!(layout)));
+        assert_eq!(fault, Fault::Dtype { name: "image.b".into(), dtype: dtype.into() });
+        assert!(fault.to_string().contains(&format!("unknown element type \"{dtype}\"")));
+    }
+    let fault = fault_of(|t| t[1]["layout"] = json!("scaled_rows"));
+    assert_eq!(fault, Fault::Unsupported { name: "image.b".into(), dtype: Dtype::F32, layout: Layout::ScaledRows });
 }
 
 #[test]

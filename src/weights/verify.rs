@@ -8,6 +8,7 @@ use super::hash;
 use super::header::TensorEntry;
 use super::map::{Half, Map};
 use super::read::{WeightsFile, read_header};
+use super::scaled_rows;
 use crate::threads;
 
 /// Result of [`WeightsFile::verify`].
@@ -19,7 +20,7 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// Number of tensors checked.
     pub tensors: usize,
-    /// Names of the tensors that differ from their checksum or have nonzero padding, in file order.
+    /// Names of the tensors that differ from their checksum, have nonzero padding or impossible scales, in file order.
     pub damaged: Vec<String>,
     /// Whether every byte between the tensors is zero.
     pub padding_intact: bool,
@@ -74,7 +75,8 @@ impl WeightsFile {
     }
 }
 
-/// Whether the bytes of a tensor differ from their checksum, or the padding of its panels is not zero.
+/// Whether the bytes of a tensor differ from their checksum, the padding of its panels is not zero, or a scaled row has
+/// numbers that no writer stores.
 pub(super) fn is_damaged(map: &Map, entry: &TensorEntry) -> bool {
     let range = entry.bytes.start as usize..entry.bytes.end as usize;
     if hash::sha256(&map.bytes()[range.clone()]) != entry.sha256 {
@@ -82,8 +84,12 @@ pub(super) fn is_damaged(map: &Map, entry: &TensorEntry) -> bool {
     }
     match (entry.spec.layout, entry.spec.dtype) {
         (Layout::Rows, _) => false,
+        (Layout::ScaledRows, _) => {
+            !scaled_rows::are_valid(map.elements::<i8>(range), entry.spec.shape.last().copied().unwrap_or(0))
+        }
         (Layout::Panels16, Dtype::F32) => !entry.spec.has_zero_padding(map.elements::<f32>(range)),
         (Layout::Panels16, Dtype::F16) => !entry.spec.has_zero_padding(map.elements::<Half>(range)),
+        (Layout::Panels16, Dtype::I8) => !entry.spec.has_zero_padding(map.elements::<i8>(range)),
         (Layout::Panels16, Dtype::U32) => !entry.spec.has_zero_padding(map.elements::<u32>(range)),
     }
 }

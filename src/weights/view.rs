@@ -9,6 +9,7 @@ use half::f16;
 
 use super::format::Dtype;
 use super::map::{Half, Map};
+use super::scaled_rows;
 
 /// A Rust type that stores one element of a tensor.
 ///
@@ -24,6 +25,10 @@ impl Element for f32 {
 
 impl Element for Half {
     const DTYPE: Dtype = Dtype::F16;
+}
+
+impl Element for i8 {
+    const DTYPE: Dtype = Dtype::I8;
 }
 
 impl Element for u32 {
@@ -78,7 +83,7 @@ impl<T: Element> fmt::Debug for TensorView<T> {
     }
 }
 
-/// A lookup table of rows, read in place; halves are widened as they are read.
+/// A lookup table of rows, read in place; halves and integers are widened as they are read.
 ///
 /// Keeps the map alive; clones are cheap.
 #[derive(Clone, Debug)]
@@ -92,6 +97,8 @@ pub struct TableView {
 pub(super) enum Rows {
     F32(TensorView<f32>),
     F16(TensorView<Half>),
+    /// Each with its scale.
+    I8(TensorView<i8>),
 }
 
 impl TableView {
@@ -109,11 +116,16 @@ impl TableView {
     /// # Panics
     /// If there is no such row, or `out` has another length.
     pub fn read(&self, row: usize, out: &mut [f32]) {
-        let range = row * self.width..(row + 1) * self.width;
+        let stored = |stored_width: usize| row * stored_width..(row + 1) * stored_width;
         match &self.rows {
-            Rows::F32(rows) => out.copy_from_slice(&rows[range]),
+            Rows::F32(rows) => out.copy_from_slice(&rows[stored(self.width)]),
+            Rows::I8(rows) => {
+                // The header checks have refused widths that do not fit.
+                let stored_width = scaled_rows::stored_width(self.width).unwrap_or(usize::MAX);
+                scaled_rows::widen(&rows[stored(stored_width)], out);
+            }
             Rows::F16(rows) => {
-                let halves = &rows[range];
+                let halves = &rows[stored(self.width)];
                 assert_eq!(out.len(), halves.len());
                 for (value, &half) in out.iter_mut().zip(halves) {
                     *value = f16::from_bits(half.0).to_f32();

@@ -15,6 +15,7 @@ use super::hash;
 use super::header::{Header, TOWER_ALIGN};
 use super::pack::exact_halves;
 use super::read::{WeightsFile, read_header};
+use super::scaled_rows;
 use crate::files::{self, Partial};
 use crate::threads;
 
@@ -100,7 +101,19 @@ impl Writer {
         self.write_next(name, Data::Words(data))
     }
 
-    fn write_next(&mut self, name: &str, data: Data<'_>) -> Result<(), Error> {
+    /// Writes the next tensor, an `i8` one: rows of a scale and integers, as stored.
+    ///
+    /// # Errors
+    /// As [`Writer::write`].
+    pub fn write_scaled_rows(&mut self, name: &str, data: &[i8]) -> Result<(), Error> {
+        self.write_next(name, Data::ScaledRows(data))
+    }
+
+    /// Writes the next tensor of any element type.
+    ///
+    /// # Errors
+    /// As [`Writer::write`].
+    pub(crate) fn write_next(&mut self, name: &str, data: Data<'_>) -> Result<(), Error> {
         self.write_tensor(name, data).map_err(|reason| {
             if matches!(reason, Reason::Write(_)) {
                 // An unknown part of the tensor was written, so nothing can follow.
@@ -132,7 +145,13 @@ impl Writer {
                 bytemuck::cast_slice(&halves)
             }
             (Dtype::U32, Data::Words(data)) => bytemuck::cast_slice(data),
-            (Dtype::F32 | Dtype::F16, Data::Words(_)) | (Dtype::U32, Data::Numbers(_)) => {
+            (Dtype::I8, Data::ScaledRows(data)) => {
+                if !scaled_rows::are_valid(data, entry.spec.shape.last().copied().unwrap_or(0)) {
+                    return Err(Reason::Unwritable(Fault::NotScaledRows(name.into())));
+                }
+                bytemuck::cast_slice(data)
+            }
+            _ => {
                 return Err(Reason::Unwritable(Fault::OtherElements(name.into())));
             }
         };
@@ -186,16 +205,21 @@ impl Writer {
 }
 
 /// The elements of a tensor.
-#[derive(Clone, Copy)]
-enum Data<'a> {
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Data<'a> {
+    /// Of an `f32` or `f16` tensor.
     Numbers(&'a [f32]),
+    /// Of an `i8` tensor.
+    ScaledRows(&'a [i8]),
+    /// Of a `u32` tensor.
     Words(&'a [u32]),
 }
 
 impl Data<'_> {
-    fn len(self) -> usize {
+    pub(crate) fn len(self) -> usize {
         match self {
             Data::Numbers(data) => data.len(),
+            Data::ScaledRows(data) => data.len(),
             Data::Words(data) => data.len(),
         }
     }

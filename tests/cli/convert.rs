@@ -255,6 +255,26 @@ fn one_tower_encodes_photos_or_texts_alone() {
     plain.only(|name| !name.starts_with("visual.")).write(&sandbox.path("text/text.safetensors"));
     sandbox.run(["convert", "image"]).code(0).says(&["image tower alone"]);
     sandbox.run(["convert", "text"]).code(0).says(&["text tower alone"]);
+    sandbox
+        .run(["convert", "image", "small.clippie", "--token-table", "int8"])
+        .fails(1, &["--token-table does not apply: the checkpoint has no text tower"]);
+    let small = ["convert", "text", "small.clippie", "--token-table", "int8"];
+    sandbox.run(small).code(0).says(&["text tower alone", "its token table in 8 bits (a row is off by up to 0.", "%"]);
+    sandbox.run(["convert", "text", "x.clippie", "--token-table", "int4"]).fails(2, &["exact", "int8"]);
+    let info = |file: &str| {
+        sandbox.run(["info", file, "--verify"]).ok();
+        let json: serde_json::Value =
+            serde_json::from_slice(&sandbox.run(["info", file, "--json"]).ok().stdout).unwrap();
+        (json["towers"][0]["token_table"].clone(), json["bytes"].as_u64().unwrap(), json["fingerprint"].clone())
+    };
+    let (exact, small) = (info("text.clippie"), info("small.clippie"));
+    assert_eq!((exact.0.as_str(), small.0.as_str()), (Some("f32"), Some("i8")));
+    assert!(small.1 < exact.1 && small.2 != exact.2, "{exact:?} {small:?}");
+    let words = sandbox.run(["info", "small.clippie"]).ok().text().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("token table i8, a scale for each row"), "{words}");
+    let row = |file: &str| embedding(&sandbox.run(["encode", "-m", file, "--text", "a dog"]).ok().rows()[0]);
+    let off = row("text.clippie").iter().zip(row("small.clippie")).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
+    assert!(off > 0.0 && off < 0.03, "{off}");
 
     let photo = format!("{}/examples/drawings/05.png", env!("CARGO_MANIFEST_DIR"));
     let whole = sandbox.model();

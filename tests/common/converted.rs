@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clippie_rs::import::{self, ConvertOptions};
+use clippie_rs::import::{self, ConvertOptions, TokenTable};
 use clippie_rs::models::config::Activation;
 use clippie_rs::preprocess::{Interpolation, ResizeMode};
 
@@ -11,11 +11,16 @@ use clippie_testkit::tiny_config;
 
 /// Writes the checkpoint of `model` to `folder`, converts it and removes it.
 pub fn weights(model: &Model, layout: Layout, seed: u64, folder: &Path) -> PathBuf {
+    weights_with(model, layout, seed, folder, TokenTable::Exact)
+}
+
+/// As [`weights`], with a token table in this form.
+pub fn weights_with(model: &Model, layout: Layout, seed: u64, folder: &Path, table: TokenTable) -> PathBuf {
     let source = folder.join(format!("{}-{layout:?}", model.name));
     checkpoint::write(model, seed, layout, &source).unwrap();
-    let out = source.with_extension("clippie");
+    let out = folder.join(format!("{}-{layout:?}-{table:?}.clippie", model.name));
     tiny_config::without_tower_name(model, &source);
-    import::convert(&source, &out, &options(model, layout), &mut |_| {}).unwrap();
+    import::convert(&source, &out, &options(model, layout).token_table(table), &mut |_| {}).unwrap();
     std::fs::remove_dir_all(&source).unwrap();
     out
 }

@@ -209,6 +209,62 @@ fn cleanings_differ_by_layout() {
     }
 }
 
+/// Long texts are read as far as a number of ids needs; these are the first ids of the whole text.
+#[test]
+fn enough_ids_are_the_first_of_all() {
+    let parts = [
+        "a",
+        "ab",
+        " ",
+        "  ",
+        "the dog ",
+        "\u{2581}",
+        "日本語",
+        "e\u{301}",
+        "\u{fdfa}",
+        "ing",
+        "7",
+        "\n",
+        "😀",
+        "ß",
+        "-",
+    ];
+    let mut seed = 11_u64;
+    let mut random = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % below
+    };
+    for name in
+        ["t5.model", "t5.json", "xlmr.model", "xlmr.json", "gemma.model", "siglip2.json", "nllb.model", "nllb.json"]
+    {
+        let tokenizer = Goldens(None).tokenizer(name);
+        let around = usize::from(tokenizer.start_id().is_some()) + usize::from(tokenizer.end_id().is_some());
+        for round in 0..12 {
+            // Words of a few letters up to one of the whole text.
+            let kinds: Vec<&str> = (0..1 + round % 5).map(|_| parts[random(parts.len())]).collect();
+            let mut text = String::new();
+            while text.len() < 20_000 {
+                text.push_str(kinds[random(kinds.len())]);
+                if random(40) == 0 {
+                    text.push_str(parts[random(parts.len())]);
+                }
+            }
+            let ids = tokenizer.encode(&text);
+            for count in [1, 5, 62, 300, 3000, 40_000] {
+                let cut = inner_ids(&tokenizer, &text, count + around);
+                assert_eq!(cut, ids[..count.min(ids.len())], "{name} {count} {text:?}");
+            }
+        }
+    }
+}
+
+/// The ids of a text in a context of this length, without those around it.
+fn inner_ids(tokenizer: &Tokenizer, text: &str, context: usize) -> Vec<u32> {
+    let ids = around(tokenizer, text, context);
+    let start = usize::from(tokenizer.start_id().is_some());
+    ids[start..ids.len() - usize::from(tokenizer.end_id().is_some())].to_vec()
+}
+
 /// Far above the time of any of these texts on a slow machine, far below that of quadratic work.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
 

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::values::{mean, std};
 use super::{Filter, Resize, Rgb};
+use crate::import;
 use crate::models::config;
 
 /// Convert a published checkpoint to a weights file
@@ -78,6 +79,10 @@ pub(in crate::cli) struct Convert {
     /// it then takes photos, and ids that a program gives, but no text
     #[arg(long)]
     pub without_tokenizer: bool,
+    /// How the token table of the text tower is stored: `exact`, or `int8` for a quarter to half of its size. Embeddings of
+    /// texts then differ a little, and the fingerprint does too
+    #[arg(long, value_enum, value_name = "FORM", default_value = "exact")]
+    pub token_table: TokenTable,
     /// Replace OUT if it exists
     #[arg(long)]
     pub force: bool,
@@ -94,6 +99,24 @@ pub(in crate::cli) enum Activation {
     /// OpenAI's approximation with a sigmoid
     #[value(name = "quick_gelu", alias = "quick-gelu")]
     QuickGelu,
+}
+
+/// How a token table is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum TokenTable {
+    /// Without loss, in 16 or 32 bits
+    Exact,
+    /// In 8 bits, with a scale for each row
+    Int8,
+}
+
+impl From<TokenTable> for import::TokenTable {
+    fn from(table: TokenTable) -> Self {
+        match table {
+            TokenTable::Exact => import::TokenTable::Exact,
+            TokenTable::Int8 => import::TokenTable::Int8,
+        }
+    }
 }
 
 impl From<Activation> for config::Activation {

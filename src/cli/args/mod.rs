@@ -28,7 +28,7 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub(super) use bench::Bench;
 pub(super) use classify::{Classify, Sentences, TableFormat, TemplateSet};
-pub(super) use convert::Convert;
+pub(super) use convert::{Convert, TokenTable};
 #[cfg(feature = "library")]
 pub(super) use duplicates::{Class, Duplicates, GroupFormat};
 pub(super) use encode::{Encode, Format};

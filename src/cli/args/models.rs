@@ -2,6 +2,9 @@
 
 use clap::{Args, ValueEnum};
 
+#[cfg(feature = "hub")]
+use super::TokenTable;
+
 /// List the known models and the installed ones
 ///
 /// Prints for each model: the image size in pixels, the length of the embeddings, millions of parameters of the image
@@ -90,11 +93,16 @@ fn gflop(text: &str) -> Result<f64, String> {
 Examples:
   clippie-rs pull mobileclip2-s2
   clippie-rs pull hf-hub:laion/CLIP-ViT-B-32-256x256-DataComp-s34B-b86K
+  clippie-rs pull metaclip2-b-32 --token-table int8
   clippie-rs pull vit-b-32-laion2b --keep-original")]
 pub(in crate::cli) struct Pull {
     /// Name of a known model, or hf-hub:ORG/REPO[@REVISION]
     #[arg(value_name = "MODEL")]
     pub model: String,
+    /// How the token table of the text tower is stored: `exact`, or `int8` for a quarter to half of its size. Embeddings of
+    /// texts then differ a little, and the fingerprint does too
+    #[arg(long, value_enum, value_name = "FORM", default_value = "exact")]
+    pub token_table: TokenTable,
     /// Keep the downloaded checkpoint
     #[arg(long)]
     pub keep_original: bool,

@@ -8,18 +8,20 @@
 pub(super) mod conv;
 mod pool;
 mod positions;
+mod table;
 
 use rayon::prelude::*;
 
 pub(super) use pool::{Queries, queries};
 pub(super) use positions::{biased_positions, sinusoids};
+pub(super) use table::{fits_halves, scaled_rows_of_int8};
 
 use super::checkpoint::Checkpoint;
 use super::error::{Error, printable};
 use super::recipes::source::{Affine, BatchNorm, Linear, Names, Order};
 use super::tensor::Tensor;
 use crate::threads;
-use crate::weights::{PANEL, exact_halves};
+use crate::weights::PANEL;
 
 /// Inputs that are read at a time for the 16 outputs of a panel: 32 KiB of f64, which fit in the first-level cache.
 const BLOCK: usize = 256;
@@ -184,11 +186,11 @@ pub(super) fn split_rows(
 }
 
 /// Resizes `out`; its content is not specified.
-fn resize(checkpoint: &Checkpoint, out: &mut Vec<f32>, len: usize) -> Result<(), Error> {
+fn resize<T: Clone + Default>(checkpoint: &Checkpoint, out: &mut Vec<T>, len: usize) -> Result<(), Error> {
     if out.try_reserve_exact(len.saturating_sub(out.len())).is_err() {
         return Err(no_memory(checkpoint, len));
     }
-    out.resize(len, 0.0);
+    out.resize(len, T::default());
     Ok(())
 }
 
@@ -229,34 +231,6 @@ pub(super) fn image_positions(
         out.splice(..0, first.iter().map(|_| 0.0));
     }
     round(&tensor, &first, out)
-}
-
-/// Whether binary16 represents every element of the table `name`, times `factor` and rounded to f32, exactly.
-pub(super) fn fits_halves(checkpoint: &Checkpoint, name: &str, factor: f64) -> Result<bool, Error> {
-    let tensor = weight(checkpoint, name)?;
-    let tasks = tensor.len().div_ceil(ROWS_TASK);
-    let fits = |task: usize| {
-        let mut block = [0f64; BLOCK];
-        let mut rounded = [0f32; BLOCK];
-        let end = ((task + 1) * ROWS_TASK).min(tensor.len());
-        for at in (task * ROWS_TASK..end).step_by(BLOCK) {
-            let len = BLOCK.min(end - at);
-            let (block, rounded) = (&mut block[..len], &mut rounded[..len]);
-            tensor.read_finite(at, block)?;
-            scale(block, factor);
-            round(&tensor, block, rounded)?;
-            if exact_halves(rounded).is_none() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    };
-    // Stops at the first element that does not fit.
-    let all = threads::try_for_each((0..tasks).into_par_iter(), |task| match fits(task) {
-        Ok(true) => Ok(()),
-        other => Err(other),
-    });
-    all.map_or_else(|other| other, |()| Ok(true))
 }
 
 /// Reads all elements of the tensor `name`.

@@ -4,6 +4,7 @@
 //! ([`super::category`]), the rest by single characters.
 
 use super::category::*;
+use super::wide::wide_chars;
 use crate::tokenizer::unicode::{WORD, classes, is_space};
 use std::str::Chars;
 
@@ -33,15 +34,12 @@ const TRIPLES: [(u32, u32, u32); 2] = [
 
 /// Whether any such combination occurs.
 pub(super) fn is_bad(text: &str) -> bool {
-    let (mut before, mut last) = (None, None);
-    let mut rest = text.chars();
-    while let Some(c) = rest.next() {
-        if !c.is_ascii() && is_bad_at(before, last, c, rest.clone()) {
-            return true;
-        }
-        (before, last) = (last, Some(c));
-    }
-    false
+    wide_chars(text).filter(|&(_, c)| category(c) != 0).any(|(at, c)| {
+        let (past, rest) = (text.get(..at), text.get(at + c.len_utf8()..));
+        let mut past = past.unwrap_or_default().chars().rev();
+        let last = past.next();
+        is_bad_at(past.next(), last, c, rest.unwrap_or_default().chars())
+    })
 }
 
 /// Whether a combination occurs whose first character above ASCII, or a characteristic one, is `c`. Every combination

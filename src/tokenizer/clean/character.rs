@@ -4,13 +4,14 @@
 //! Rules and lists are ftfy's (`fixes.py`, `chardata.py`, Apache-2.0; facts only).
 
 use super::encoding::windows_1252;
+use super::wide::{wide_chars, without_ascii_runs};
 use crate::tokenizer::unicode::{DIGIT, UNASSIGNED, classes};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 /// Decodes C1 controls as Windows-1252, expands Latin ligatures, replaces full and half width by normal width, curly by
 /// straight quotes, and all line ends by `\n`.
 pub(super) fn fix_characters(text: &str) -> Option<String> {
-    if !text.chars().any(is_fixed) {
+    if !text.as_bytes().contains(&b'\r') && !wide_chars(text).any(|(_, c)| is_fixed(c)) {
         return None;
     }
     let mut out = String::with_capacity(text.len());
@@ -84,6 +85,9 @@ fn ligature(c: char) -> Option<&'static str> {
 
 /// Removes terminal escapes: ESC, `[`, digits and semicolons, a letter.
 pub(super) fn remove_escapes(text: &str) -> Option<String> {
+    if !text.as_bytes().contains(&b'\x1b') {
+        return None;
+    }
     let mut out = String::new();
     let mut copied = 0;
     for (at, _) in text.match_indices("\u{1b}[") {
@@ -104,7 +108,9 @@ pub(super) fn remove_escapes(text: &str) -> Option<String> {
 
 /// Removes control characters and marks without a visible effect; keeps white space.
 pub(super) fn remove_controls(text: &str) -> Option<String> {
-    text.contains(is_control).then(|| text.chars().filter(|&c| !is_control(c)).collect())
+    let is_plain = |&byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\x0c' | b'\r' | 0x80..);
+    let has_control = !text.as_bytes().iter().all(is_plain) || wide_chars(text).any(|(_, c)| is_control(c));
+    has_control.then(|| text.chars().filter(|&c| !is_control(c)).collect())
 }
 
 fn is_control(c: char) -> bool {
@@ -119,7 +125,7 @@ fn is_control(c: char) -> bool {
 /// (Unicode's stability policy). The reference leaves the others alone, so nothing is combined across them.
 pub(super) fn compose(text: &str) -> Option<String> {
     // No character below U+0300 combines.
-    if text.chars().all(|c| c < '\u{300}') || is_nfc_quick(text.chars()) == IsNormalized::Yes {
+    if wide_chars(text).all(|(_, c)| c < '\u{300}') || is_nfc_quick(without_ascii_runs(text)) == IsNormalized::Yes {
         return None;
     }
     let mut out = String::with_capacity(text.len());

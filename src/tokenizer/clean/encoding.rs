@@ -22,22 +22,21 @@ impl CodePage {
         (1..=6).contains(&self.0)
     }
 
-    /// The bytes of a text, if every character has one.
-    pub(super) fn encode(self, text: &str) -> Option<Vec<u8>> {
+    /// The bytes of a text as far as `allows` does, if every character has one.
+    pub(super) fn encode(self, text: &str, mut allows: impl FnMut(u8) -> bool) -> Option<Vec<u8>> {
         let table = REVERSED.get((self.0 as usize).wrapping_sub(1));
-        text.chars()
-            .map(|c| match (c, table) {
-                ('\u{1a}', _) if self.is_sloppy() => None,
-                ('\0'..='\u{7f}', _) => Some(c as u8),
-                ('\u{fffd}', _) if self.is_sloppy() => Some(0x1a),
-                (_, None) => u8::try_from(c).ok(),
-                (_, Some(table)) => {
-                    let code = u16::try_from(c as u32).ok()?;
-                    let found = table.binary_search_by_key(&code, |&(code, _)| code).ok()?;
-                    table.get(found).map(|&(_, byte)| byte)
-                }
-            })
-            .collect()
+        let byte = |c: char| match (c, table) {
+            ('\u{1a}', _) if self.is_sloppy() => None,
+            ('\0'..='\u{7f}', _) => Some(c as u8),
+            ('\u{fffd}', _) if self.is_sloppy() => Some(0x1a),
+            (_, None) => u8::try_from(c).ok(),
+            (_, Some(table)) => {
+                let code = u16::try_from(c as u32).ok()?;
+                let found = table.binary_search_by_key(&code, |&(code, _)| code).ok()?;
+                table.get(found).map(|&(_, byte)| byte)
+            }
+        };
+        text.chars().map(|c| byte(c).filter(|&byte| allows(byte))).collect()
     }
 }
 
@@ -81,7 +80,7 @@ mod tests {
     fn pages_hold_what_their_masks_say() {
         for c in char::MIN..=char::MAX {
             let holding: u32 = CodePage::of_mask(u32::MAX)
-                .filter(|page| page.encode(c.encode_utf8(&mut [0; 4])).is_some())
+                .filter(|page| page.encode(c.encode_utf8(&mut [0; 4]), |_| true).is_some())
                 .map(|page| 1 << page.0)
                 .sum();
             assert_eq!(holding, code_pages(c), "{c:?}");
@@ -90,11 +89,13 @@ mod tests {
 
     #[test]
     fn known_bytes() {
-        assert_eq!(CodePage(1).encode("€Ã\u{81}\u{fffd}a").as_deref(), Some(&[0x80, 0xc3, 0x81, 0x1a, b'a'][..]));
-        assert_eq!(CodePage(2).encode("Ж"), Some(vec![0xc6]));
-        assert_eq!(CodePage::MACROMAN.encode("√\u{f8ff}"), Some(vec![0xc3, 0xf0]));
-        assert_eq!(CodePage(9).encode("├\u{1a}"), Some(vec![0xc3, 0x1a]));
-        assert_eq!(CodePage(0).encode("é\u{100}"), None);
+        let encode = |page: CodePage, text: &str| page.encode(text, |_| true);
+        assert_eq!(encode(CodePage(1), "€Ã\u{81}\u{fffd}a").as_deref(), Some(&[0x80, 0xc3, 0x81, 0x1a, b'a'][..]));
+        assert_eq!(encode(CodePage(2), "Ж"), Some(vec![0xc6]));
+        assert_eq!(encode(CodePage::MACROMAN, "√\u{f8ff}"), Some(vec![0xc3, 0xf0]));
+        assert_eq!(encode(CodePage(9), "├\u{1a}"), Some(vec![0xc3, 0x1a]));
+        assert_eq!(encode(CodePage(0), "é\u{100}"), None);
+        assert_eq!(CodePage(0).encode("ab", |byte| byte != b'b'), None);
         assert_eq!(windows_1252('\u{80}'), '€');
         assert_eq!(windows_1252('\u{9d}'), '\u{9d}');
     }

@@ -9,6 +9,8 @@ static ENTITIES: &str = include_str!("entities.txt");
 
 /// Maximum length of a name that is valid without semicolon.
 const LONGEST_BARE_NAME: usize = 6;
+/// Maximum length of any name, with its semicolon.
+const LONGEST_NAME: usize = 32;
 /// Maximum length between `&` or `&#` and `;` in the strict form.
 const LONGEST_STRICT: usize = 24;
 
@@ -130,22 +132,49 @@ fn characters(points: &'static str) -> impl Iterator<Item = char> {
     points.split(' ').filter_map(|hex| char::from_u32(u32::from_str_radix(hex, 16).ok()?))
 }
 
-/// Looks up the code points of a name, by bisection over the bytes of the table.
+/// Looks up the code points of a name, by bisection over the lines of the table that begin with its first character.
 fn line_of(name: &str) -> Option<&'static str> {
-    let (mut low, mut high) = (0, ENTITIES.len());
+    let first = *name.as_bytes().first()?;
+    if name.len() > LONGEST_NAME {
+        return None;
+    }
+    let bounds = STARTS.get(usize::from(first)..)?;
+    let (mut low, mut high) = (usize::from(*bounds.first()?), usize::from(*bounds.get(1)?));
     while low < high {
         // `low` and `high` are starts of lines; so is `start`, and `end` the next.
         let middle = low + (high - low) / 2;
-        let start = ENTITIES.get(low..middle)?.rfind('\n').map_or(low, |i| low + i + 1);
-        let end = start + ENTITIES.get(start..high)?.find('\n')? + 1;
-        let (known, points) = ENTITIES.get(start..end - 1)?.split_once('\t')?;
-        match known.as_bytes().cmp(name.as_bytes()) {
-            std::cmp::Ordering::Equal => return Some(points),
+        let before = ENTITIES.as_bytes().get(low..middle)?;
+        let start = before.iter().rposition(|&byte| byte == b'\n').map_or(low, |i| low + i + 1);
+        let line = ENTITIES.as_bytes().get(start..high)?;
+        let tab = line.iter().position(|&byte| byte == b'\t')?;
+        let end = start + tab + line.get(tab..)?.iter().position(|&byte| byte == b'\n')? + 1;
+        match line.get(..tab)?.cmp(name.as_bytes()) {
+            std::cmp::Ordering::Equal => return ENTITIES.get(start + tab + 1..end - 1),
             std::cmp::Ordering::Less => low = end,
             std::cmp::Ordering::Greater => high = start,
         }
     }
     None
+}
+
+/// Where the lines begin whose names have this first character or a later one; the last is the end.
+static STARTS: [u16; 129] = starts();
+
+const fn starts() -> [u16; 129] {
+    let text = ENTITIES.as_bytes();
+    let mut out = [text.len() as u16; 129];
+    let (mut at, mut next) = (0, 0);
+    while at < text.len() {
+        while next <= text[at] as usize {
+            out[next] = at as u16;
+            next += 1;
+        }
+        while text[at] != b'\n' {
+            at += 1;
+        }
+        at += 1;
+    }
+    out
 }
 
 #[cfg(test)]
@@ -160,6 +189,7 @@ mod tests {
             assert_eq!(line_of(name), Some(points));
             assert!(characters(points.trim_start_matches('+')).count() >= 1);
             assert!(name.ends_with(';') || name.len() <= LONGEST_BARE_NAME);
+            assert!(name.len() <= LONGEST_NAME);
             count += 1;
         }
         assert_eq!(count, 3607);

@@ -16,6 +16,7 @@ mod lower;
 mod mojibake;
 mod repair;
 mod utf8;
+mod wide;
 
 use super::config::Clean;
 use super::unicode::is_space;

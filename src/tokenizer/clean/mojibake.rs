@@ -10,6 +10,10 @@ use super::category::{
 use super::encoding::{CodePage, windows_1252};
 use super::repair::Budget;
 use super::utf8;
+use super::wide::wide_chars;
+
+/// Characters of a text, from the first one above ASCII on, at which all code pages are tried first.
+const GLANCE: usize = 64;
 
 /// Returns the text with its mojibake undone; `None` if nothing can be undone.
 pub(super) fn fix_encoding(text: &str, budget: &mut Budget) -> Option<String> {
@@ -28,9 +32,16 @@ pub(super) fn fix_encoding(text: &str, budget: &mut Budget) -> Option<String> {
 
 /// The first attempt that succeeds on a text with mojibake.
 fn one_step(text: &str, budget: &mut Budget) -> Option<String> {
-    let possible = text.chars().fold(u32::MAX, |mask, c| mask & code_pages(c));
-    for page in CodePage::of_mask(possible) {
-        let mut bytes = page.encode(text)?;
+    let encode = |page: CodePage, text: &str| {
+        let mut hope = utf8::Hope::default();
+        page.encode(text, |byte| hope.allows(byte))
+    };
+    // A glance tells most of the long texts that no code page helps, without looking through them.
+    let glance = wide_chars(text).next().and_then(|(at, _)| text.get(at..));
+    let glance = glance.map_or("", |rest| rest.char_indices().nth(GLANCE).map_or(rest, |(at, _)| &rest[..at]));
+    let has_hope = CodePage::of_mask(u32::MAX).any(|page| encode(page, glance).is_some());
+    for page in CodePage::of_mask(if has_hope { pages_of(text) } else { 0 }) {
+        let Some(mut bytes) = encode(page, text) else { continue };
         // In MacRoman the pattern means an en dash and a space.
         if page != CodePage::MACROMAN {
             bytes = utf8::restore_nbsp(&bytes).unwrap_or(bytes);
@@ -49,6 +60,18 @@ fn one_step(text: &str, budget: &mut Budget) -> Option<String> {
     text.contains(is_c1).then(|| text.chars().map(|c| if is_c1(c) { windows_1252(c) } else { c }).collect())
 }
 
+/// The code pages that can encode every character of a text, one bit each.
+fn pages_of(text: &str) -> u32 {
+    let mut mask = u32::MAX;
+    for c in text.chars() {
+        mask &= code_pages(c);
+        if mask == 0 {
+            break;
+        }
+    }
+    mask
+}
+
 fn is_c1(c: char) -> bool {
     ('\u{80}'..='\u{9f}').contains(&c)
 }
@@ -56,27 +79,36 @@ fn is_c1(c: char) -> bool {
 /// Repairs each part that looks like UTF-8 on its own, for texts that no code page can encode as a whole.
 fn fix_embedded(text: &str, budget: &mut Budget) -> Option<String> {
     let mut out = String::new();
-    let mut changed = false;
-    let mut last = None;
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
+    let mut copied = 0;
+    let mut torn = false;
+    let mut chars = text.chars();
+    loop {
+        let rest = chars.as_str();
+        let Some(c) = chars.next() else { break };
         // After a character that looks like the tail of a sequence, a repair would break more than it fixes.
-        let torn = last.is_some_and(|c| category(c) & UTF8_CONTINUATION_STRICT != 0);
         let length = if torn { 0 } else { sequences(rest) };
-        let (stretch, after) = rest.split_at_checked(if length > 0 { length } else { c.len_utf8() })?;
-        // A part is shorter than the text, so the recursion ends.
-        let fixed = if length > 0 && length < text.len() { fix_encoding(stretch, budget) } else { None };
-        match fixed {
-            Some(fixed) => {
-                changed = true;
+        let mut last = c;
+        if length > 0 {
+            let start = text.len() - rest.len();
+            let (stretch, after) = rest.split_at_checked(length)?;
+            // A part is shorter than the text, so the recursion ends.
+            if length < text.len()
+                && let Some(fixed) = fix_encoding(stretch, budget)
+            {
+                out.push_str(text.get(copied..start)?);
                 out.push_str(&fixed);
+                copied = start + length;
             }
-            None => out.push_str(stretch),
+            last = stretch.chars().next_back()?;
+            chars = after.chars();
         }
-        last = stretch.chars().next_back();
-        rest = after;
+        torn = category(last) & UTF8_CONTINUATION_STRICT != 0;
     }
-    (changed && out != text).then_some(out)
+    if copied == 0 {
+        return None;
+    }
+    out.push_str(text.get(copied..)?);
+    (out != text).then_some(out)
 }
 
 /// Length of the leading characters that look like consecutive UTF-8 sequences.

@@ -2,6 +2,26 @@
 //!
 //! The patterns are facts from ftfy (`chardata.py`, `fixes.py`, `bad_codecs/utf8_variants.py`, Apache-2.0).
 
+/// Looks at bytes one by one for what is no UTF-8 and stays so in whatever is restored or replaced here: four tails in a
+/// row, of which at most three belong to anything, and a lead byte before a byte that is neither a tail nor stands for one.
+/// Long texts that are repaired a character at a time are full of them, and most attempts then end at once.
+#[derive(Default)]
+pub(super) struct Hope {
+    tails: u8,
+    after_lead: bool,
+}
+
+impl Hope {
+    /// Whether the bytes up to this one may become UTF-8.
+    pub(super) fn allows(&mut self, byte: u8) -> bool {
+        let is_tail = matches!(byte, 0x80..=0xbf);
+        let is_torn = self.after_lead && !is_tail && !matches!(byte, b' ' | b'?' | 0x1a);
+        self.tails = if is_tail { self.tails.saturating_add(1) } else { 0 };
+        self.after_lead = matches!(byte, 0xc2..=0xf4);
+        !is_torn && self.tails < 4
+    }
+}
+
 /// Restores byte A0 where a program has replaced it by a plain space inside a sequence; `None` if there is no such
 /// sequence.
 pub(super) fn restore_nbsp(bytes: &[u8]) -> Option<Vec<u8>> {
@@ -134,6 +154,30 @@ fn replace(bytes: &[u8], sequence: fn(&[u8]) -> Option<usize>, put: impl Fn(&[u8
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hope_is_given_up_only_where_nothing_helps() {
+        let has_hope = |bytes: &[u8]| {
+            let mut hope = Hope::default();
+            bytes.iter().all(|&byte| hope.allows(byte))
+        };
+        // All that is made of these bytes, up to six of them, and most texts that become something.
+        let bytes = [b' ', b'?', 0x1a, b'a', b'\n', 0x80, 0xa0, 0xbd, 0xc0, 0xc3, 0xe2, 0xed, 0xf0];
+        for count in 0..=5 {
+            for number in 0..bytes.len().pow(count) {
+                let digits = (0..count).map(|place| bytes[number / bytes.len().pow(place) % bytes.len()]);
+                let text: Vec<u8> = digits.collect();
+                if has_hope(&text) {
+                    continue;
+                }
+                let restored = restore_nbsp(&text).unwrap_or(text.clone());
+                for made in [text.clone(), restored.clone(), replace_lossy(&restored), replace_lossy(&text)] {
+                    assert_eq!(decode(made), None, "{text:x?}");
+                }
+            }
+        }
+        assert!(has_hope("é€😀".as_bytes()) && !has_hope(b"\xc3\x83\x83\x83\x83") && !has_hope(b"\xc3\xc3"));
+    }
 
     #[test]
     fn spaces_are_restored() {

@@ -85,13 +85,35 @@ impl Encoder for Merger {
     fn restart(&mut self) {}
 }
 
+/// Bytes of a text that are normalised at first: more than most texts have.
+const FIRST_PART: usize = 4096;
+
 fn sentencepiece(view: &View<'_>, text: &str, sink: &mut Sink<'_, '_>, mut encoder: impl Encoder) {
-    let text = normalize::normalize(view, text);
-    for word in normalize::words(&text, view.rules.has(Rules::WORDS)) {
-        if sink.is_full() {
+    let mut normalizer = normalize::Normalizer::new(view, text);
+    // Words are encoded as soon as the next one begins, so that not all of a long text is read if ids are enough.
+    let mut ready = Vec::new();
+    let mut part = if sink.can_fill() { FIRST_PART } else { text.len() };
+    loop {
+        let is_all = normalizer.read(part, &mut ready);
+        let mut taken = 0;
+        let mut words = normalize::words(&ready, view.rules.has(Rules::WORDS)).peekable();
+        while let Some(word) = words.next() {
+            if !is_all && words.peek().is_none() {
+                break;
+            }
+            if sink.is_full() {
+                return;
+            }
+            encoder.encode(view, word, sink);
+            taken += word.len();
+        }
+        if is_all {
             return;
         }
-        encoder.encode(view, word, sink);
+        // A word that goes on is looked at again: read as much again as it has.
+        drop(words);
+        ready.drain(..taken);
+        part = ready.len().max(FIRST_PART);
     }
 }
 

@@ -23,54 +23,71 @@ fn next<'t>(view: &View<'t>, text: &'t [u8]) -> (usize, &'t [u8]) {
     }
 }
 
-/// The text as pieces spell it.
-pub(super) fn normalize(view: &View<'_>, text: &str) -> Vec<u8> {
-    let view = *view;
-    let mut rest = text.as_bytes();
-    let trims = view.rules.has(Rules::REMOVE_EXTRA_SPACES);
-    let mut out = Vec::new();
-    if trims {
-        while !rest.is_empty() {
-            let (len, becomes) = next(&view, rest);
+/// A text as pieces spell it, part by part.
+pub(super) struct Normalizer<'t> {
+    view: View<'t>,
+    /// What is left of the text.
+    rest: &'t [u8],
+    has_begun: bool,
+    after_space: bool,
+}
+
+impl<'t> Normalizer<'t> {
+    pub fn new(view: &View<'t>, text: &'t str) -> Normalizer<'t> {
+        let after_space = view.rules.has(Rules::REMOVE_EXTRA_SPACES);
+        Normalizer { view: *view, rest: text.as_bytes(), has_begun: false, after_space }
+    }
+
+    /// Appends what `len` more bytes of the text and perhaps a few more become. Returns whether that was all of it; spaces
+    /// at its end are gone then.
+    pub fn read(&mut self, len: usize, out: &mut Vec<u8>) -> bool {
+        let trims = self.view.rules.has(Rules::REMOVE_EXTRA_SPACES);
+        if !self.has_begun {
+            self.has_begun = true;
+            self.skip_spaces(trims);
+            if self.rest.is_empty() {
+                return true;
+            }
+            if self.view.rules.has(Rules::DUMMY_PREFIX) {
+                out.extend_from_slice(SPACE);
+            }
+        }
+        let end = self.rest.len().saturating_sub(len);
+        while self.rest.len() > end {
+            let (len, mut becomes) = next(&self.view, self.rest);
+            self.rest = self.rest.get(len..).unwrap_or_default();
+            if self.after_space {
+                becomes = becomes.trim_start_matches_space();
+            }
+            for part in becomes.split_inclusive(|&byte| byte == b' ') {
+                match part.strip_suffix(b" ") {
+                    Some(part) => {
+                        out.extend_from_slice(part);
+                        out.extend_from_slice(SPACE);
+                    }
+                    None => out.extend_from_slice(part),
+                }
+            }
+            if let Some(&last) = becomes.last() {
+                self.after_space = trims && last == b' ';
+            }
+        }
+        let is_all = self.rest.is_empty();
+        while trims && is_all && out.ends_with(SPACE) {
+            out.truncate(out.len() - SPACE.len());
+        }
+        is_all
+    }
+
+    fn skip_spaces(&mut self, trims: bool) {
+        while trims && !self.rest.is_empty() {
+            let (len, becomes) = next(&self.view, self.rest);
             if becomes != b" " {
                 break;
             }
-            rest = rest.get(len..).unwrap_or_default();
+            self.rest = self.rest.get(len..).unwrap_or_default();
         }
     }
-    if rest.is_empty() {
-        return out;
-    }
-    out.reserve(rest.len() + rest.len() / 4);
-    if view.rules.has(Rules::DUMMY_PREFIX) {
-        out.extend_from_slice(SPACE);
-    }
-    let mut after_space = trims;
-    while !rest.is_empty() {
-        let (len, mut becomes) = next(&view, rest);
-        rest = rest.get(len..).unwrap_or_default();
-        if after_space {
-            becomes = becomes.trim_start_matches_space();
-        }
-        for part in becomes.split_inclusive(|&byte| byte == b' ') {
-            match part.strip_suffix(b" ") {
-                Some(part) => {
-                    out.extend_from_slice(part);
-                    out.extend_from_slice(SPACE);
-                }
-                None => out.extend_from_slice(part),
-            }
-        }
-        if let Some(&last) = becomes.last() {
-            after_space = trims && last == b' ';
-        }
-    }
-    if trims {
-        while out.ends_with(SPACE) {
-            out.truncate(out.len() - SPACE.len());
-        }
-    }
-    out
 }
 
 trait TrimSpace {

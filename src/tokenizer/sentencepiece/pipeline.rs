@@ -82,20 +82,39 @@ pub(super) fn normalize<'t>(view: &View<'_>, text: &'t str) -> Cow<'t, str> {
 /// Applies the charsmap to each grapheme cluster, or to its characters if the cluster is long or has no rule.
 fn map(charsmap: Charsmap<'_>, text: &str) -> String {
     let mut out = Vec::with_capacity(text.len() + text.len() / 4);
-    for cluster in text.graphemes(true) {
-        let rule = if cluster.len() < LONG_CLUSTER { charsmap.shortest(cluster.as_bytes()) } else { None };
-        if let Some(becomes) = rule {
-            out.extend_from_slice(becomes);
-            continue;
-        }
-        let mut bytes = [0; 4];
-        for character in cluster.chars() {
-            let character = character.encode_utf8(&mut bytes).as_bytes();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let alone = leading(rest, true);
+        for character in rest.as_bytes().iter().take(alone) {
+            let character = std::slice::from_ref(character);
             out.extend_from_slice(charsmap.shortest(character).unwrap_or(character));
+        }
+        rest = rest.get(alone..).unwrap_or_default();
+        let (mixed, after) = rest.split_at_checked(leading(rest, false) + 1).unwrap_or((rest, ""));
+        rest = after;
+        for cluster in mixed.graphemes(true) {
+            let rule = if cluster.len() < LONG_CLUSTER { charsmap.shortest(cluster.as_bytes()) } else { None };
+            if let Some(becomes) = rule {
+                out.extend_from_slice(becomes);
+                continue;
+            }
+            let mut bytes = [0; 4];
+            for character in cluster.chars() {
+                let character = character.encode_utf8(&mut bytes).as_bytes();
+                out.extend_from_slice(charsmap.shortest(character).unwrap_or(character));
+            }
         }
     }
     // Only a damaged charsmap has anything else.
     String::from_utf8(out).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// Number of leading bytes that are each followed by the end of a cluster between two characters of ASCII, or that are
+/// each not. Such characters are never in one cluster, but for a line end, so that most are found without looking for
+/// clusters.
+fn leading(text: &str, is_end: bool) -> usize {
+    let is_cut = |pair: &&[u8]| pair.is_ascii() && *pair != b"\r\n";
+    text.as_bytes().windows(2).take_while(|pair| is_cut(pair) == is_end).count()
 }
 
 fn collapse(text: &str) -> String {

@@ -17,6 +17,11 @@ impl<'a, 'o> Sink<'a, 'o> {
         Sink { view, ids, enough, after_unknown: false }
     }
 
+    /// Whether there is a number of ids that is enough.
+    pub fn can_fill(&self) -> bool {
+        self.enough < usize::MAX
+    }
+
     /// Whether further ids would be cut off.
     pub fn is_full(&self) -> bool {
         self.ids.len() >= self.enough

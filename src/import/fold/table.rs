@@ -1,0 +1,70 @@
+//! Tables of tokens in fewer bits: whether 16 lose nothing, and rows of 8 with a scale each.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rayon::prelude::*;
+
+use super::{BLOCK, ROWS_TASK, no_memory, resize, round, scale, weight, zeros};
+use crate::import::checkpoint::Checkpoint;
+use crate::import::error::Error;
+use crate::threads;
+use crate::weights::{exact_halves, scaled_row_width, store_scaled_row};
+
+/// Whether binary16 represents every element of the table `name`, times `factor` and rounded to f32, exactly.
+pub(in crate::import) fn fits_halves(checkpoint: &Checkpoint, name: &str, factor: f64) -> Result<bool, Error> {
+    let tensor = weight(checkpoint, name)?;
+    let tasks = tensor.len().div_ceil(ROWS_TASK);
+    let fits = |task: usize| {
+        let mut block = [0f64; BLOCK];
+        let mut rounded = [0f32; BLOCK];
+        let end = ((task + 1) * ROWS_TASK).min(tensor.len());
+        for at in (task * ROWS_TASK..end).step_by(BLOCK) {
+            let len = BLOCK.min(end - at);
+            let (block, rounded) = (&mut block[..len], &mut rounded[..len]);
+            tensor.read_finite(at, block)?;
+            scale(block, factor);
+            round(&tensor, block, rounded)?;
+            if exact_halves(rounded).is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    // Stops at the first element that does not fit.
+    let all = threads::try_for_each((0..tasks).into_par_iter(), |task| match fits(task) {
+        Ok(true) => Ok(()),
+        other => Err(other),
+    });
+    all.map_or_else(|other| other, |()| Ok(true))
+}
+
+/// Stores the table `name`, times `factor`, as `out`, whose content is replaced: rows of `width` elements in 8 bits, each
+/// with its scale. Returns the largest length of the difference to a row, relative to the length of the row.
+pub(in crate::import) fn scaled_rows_of_int8(
+    checkpoint: &Checkpoint,
+    name: &str,
+    factor: f64,
+    width: usize,
+    out: &mut Vec<i8>,
+) -> Result<f64, Error> {
+    let tensor = weight(checkpoint, name)?;
+    let rows = tensor.len().checked_div(width).unwrap_or(0);
+    let stored_width = scaled_row_width(width).ok_or_else(|| no_memory(checkpoint, width))?;
+    let len = stored_width.checked_mul(rows).ok_or_else(|| no_memory(checkpoint, tensor.len()))?;
+    resize(checkpoint, out, len)?;
+    let task_rows = ROWS_TASK.div_ceil(width.max(1));
+    // The bits of numbers that are not negative are in the order of the numbers.
+    let largest = AtomicU64::new(0);
+    threads::try_for_each(out.par_chunks_mut(stored_width * task_rows).enumerate(), |(task, stored)| {
+        let mut row = zeros(checkpoint, width)?;
+        for (at, stored) in stored.chunks_exact_mut(stored_width).enumerate() {
+            tensor.read_finite((task * task_rows + at) * width, &mut row)?;
+            scale(&mut row, factor);
+            let difference = store_scaled_row(&row, stored)
+                .ok_or_else(|| tensor.error("holds values beyond the range of f32".to_owned()))?;
+            largest.fetch_max(difference.to_bits(), Ordering::Relaxed);
+        }
+        Ok::<(), Error>(())
+    })?;
+    Ok(f64::from_bits(largest.into_inner()))
+}
