@@ -163,6 +163,24 @@ impl ImageEncoder {
         self.session.config.embed_dim
     }
 
+    /// See [`Clip::logit_scale`](super::Clip::logit_scale).
+    #[must_use]
+    pub fn logit_scale(&self) -> f32 {
+        self.session.config.logit_scale.exp()
+    }
+
+    /// See [`Clip::logit_bias`](super::Clip::logit_bias).
+    #[must_use]
+    pub fn logit_bias(&self) -> Option<f32> {
+        self.session.config.logit_bias
+    }
+
+    /// See [`Clip::probability`](super::Clip::probability).
+    #[must_use]
+    pub fn probability(&self, cosine: f32) -> Option<f32> {
+        self.session.probability(cosine)
+    }
+
     /// How photos are prepared.
     #[must_use]
     pub fn preprocess(&self) -> &PreprocessConfig {
