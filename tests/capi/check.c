@@ -22,7 +22,7 @@
         }                                                                                 \
     } while (0)
 
-enum { DIM = 64, MANY = 20 };
+enum { DIM = 64, MANY = 8 };
 
 static const char *first, *second;
 
