@@ -44,6 +44,7 @@
 //! - `hub` (default) opens models by name; includes `import`. No other feature uses the network.
 //! - `library` (default) indexes and searches folders of photos; includes `walk`. Builds SQLite, which is C.
 //! - `parquet` (default) reads and writes tables of embeddings in Parquet files. Builds zstd, which is C.
+//! - `capi` exports the functions of the C library; see `docs/c.md`. Changes nothing for Rust.
 //! - `demo` (default) compiles in a small model (7 MB).
 //! - `cli` (default) builds the command; includes `walk` and `import`.
 
@@ -57,6 +58,8 @@ mod bounded_json;
 )]
 mod budget;
 mod cancel;
+#[cfg(feature = "capi")]
+mod capi;
 mod clip;
 mod error;
 mod kernels;

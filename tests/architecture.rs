@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rust_scan::{CratePath, Token, crate_paths, tokens, without_tests};
 
 /// Each module and the modules of this crate that it may name.
-const MAY_USE: [(&str, &[&str]); 25] = [
+const MAY_USE: [(&str, &[&str]); 26] = [
     ("bounded_json", &[]),
     ("tensor", &[]),
     ("files", &[]),
@@ -88,6 +88,8 @@ const MAY_USE: [(&str, &[&str]); 25] = [
             "weights",
         ],
     ),
+    // The C face is a leaf over the public one; batches of the caller's memory and progress of downloads are theirs.
+    ("capi", &["clip", "hub"]),
     // Kernels for the benches.
     ("internals", &["tensor", "kernels"]),
     ("closed_streams", &[]),
@@ -113,8 +115,9 @@ const MAY_USE: [(&str, &[&str]); 25] = [
     ),
 ];
 
-/// Folders and files that may contain `unsafe`.
-const UNSAFE_ALLOWED: [&str; 5] = ["tensor/", "kernels/", "weights/map.rs", "weights/guard.rs", "closed_streams.rs"];
+/// Folders and files that may contain `unsafe`. In `capi`, C's pointers become references.
+const UNSAFE_ALLOWED: [&str; 6] =
+    ["tensor/", "kernels/", "weights/map.rs", "weights/guard.rs", "closed_streams.rs", "capi/"];
 
 /// Maximum number of lines of a file, without its tests; a longer file should be split. Tables are exempt.
 const MAX_LINES: usize = 420;
@@ -189,8 +192,8 @@ fn violations(source: &Source) -> Vec<CratePath> {
         .unwrap_or_else(|| panic!("{room} is not in the table of layers; add it to MAY_USE"));
     let mut paths = crate_paths(&source.code(), &module);
     paths.retain(|path| {
-        // Only the command uses the public names of lib.rs.
-        let public = room == "cli" && path.name.starts_with(char::is_uppercase);
+        // Only the command and the C face use the public names of lib.rs.
+        let public = ["cli", "capi"].contains(&room) && path.name.starts_with(char::is_uppercase);
         path.name != room && !public && !allowed.contains(&path.name.as_str())
     });
     paths
@@ -288,6 +291,27 @@ fn pointers_of_kernels_are_out_of_reach_of_safe_code() {
         }
     }
     assert!(unsafe_functions >= 5 && structs >= 3, "the scan found {unsafe_functions} functions and {structs} structs");
+}
+
+/// Functions that C calls with a pointer state what it must point to.
+#[test]
+fn functions_of_the_c_face_that_take_pointers_are_unsafe() {
+    let mut functions = 0;
+    for Source { path, text } in sources().iter().filter(|source| source.path.starts_with("capi/")) {
+        for (at, found) in text.match_indices("extern \"C\" fn clippie_") {
+            let open = at + text[at + found.len()..].find('(').unwrap() + found.len();
+            let name = &text[at + 14..open];
+            // Comments and attributes of the function.
+            let before = text[..at].rsplit("\n\n").next().unwrap();
+            assert!(before.contains("#[unsafe(no_mangle)]"), "{path}: {name} is not exported under its name");
+            if has_raw_pointer(bracketed(text, open)) {
+                assert!(before.ends_with("pub unsafe "), "{path}: safe fn {name} takes a raw pointer");
+                assert!(before.contains("/// # Safety\n"), "{path}: {name} does not say what its pointers must be");
+            }
+            functions += 1;
+        }
+    }
+    assert!(functions >= 40, "the scan found {functions} functions");
 }
 
 /// Model descriptions gain fields and variants; programs that read them must keep compiling.

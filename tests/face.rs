@@ -166,6 +166,14 @@ fn errors_say_which_input_it_was() {
         [(1, Some(1)), (2, Some(2))]
     );
     assert_eq!(encoded.rows.row(3), strict.encode(["b"]).unwrap().row(0));
+    let mut rows = vec![f32::NAN; encoded.rows.len()];
+    let errors = strict.encode_each_into(["a", &long, &long, "b"], &mut rows).unwrap();
+    assert_eq!(
+        errors.iter().map(|(place, error)| (*place, error.index())).collect::<Vec<_>>(),
+        [(1, Some(1)), (2, Some(2))]
+    );
+    assert_eq!(encoded.rows.as_slice().unwrap(), rows);
+    assert!(matches!(strict.encode_each_into(["a"], &mut rows), Err(Error::OutputLength { inputs: 1, .. })));
 }
 
 /// The system's error among the sources of an error.
@@ -203,6 +211,12 @@ fn failed_inputs_do_not_affect_others() {
                 broken.iter().for_each(|&i| inputs[i] = "Cargo.toml".into());
                 let encoded = clip.image().encode_each(&inputs);
                 check(&encoded, &rows, broken);
+                let mut out = vec![f32::NAN; rows.len()];
+                let errors = clip.image().encode_each_into(&inputs, &mut out).unwrap();
+                assert_eq!(errors.iter().map(|(place, _)| *place).collect::<Vec<_>>(), broken);
+                assert_eq!(encoded.rows.as_slice().unwrap(), out);
+                let error = clip.image().encode_each_into(&inputs[1..], &mut out).unwrap_err();
+                assert!(matches!(error, Error::OutputLength { inputs: 8, .. }), "{error}");
                 let results = encoded.into_results();
                 for (i, result) in results.iter().enumerate() {
                     match result {

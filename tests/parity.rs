@@ -116,8 +116,10 @@ fn a_siglip_gives_a_cosine_a_probability() {
             let expected = 1.0 / (1.0 + (-(scale * f64::from(cosine) + bias)).exp());
             let found = clip.probability(cosine).unwrap();
             assert!((f64::from(found) - expected).abs() <= 1e-6, "{cosine}: {found} {expected}");
-            assert_eq!(clip.text().probability(cosine), Some(found));
+            assert_eq!([clip.image().probability(cosine), clip.text().probability(cosine)], [Some(found); 2]);
         }
+        assert_eq!([clip.image().logit_scale(), clip.text().logit_scale()], [clip.logit_scale(); 2]);
+        assert_eq!([clip.image().logit_bias(), clip.text().logit_bias()], [clip.logit_bias(); 2]);
         assert!(clip.probability(-1.0).unwrap() < 1e-9 && clip.probability(1.0).unwrap() > 0.999);
     }
     let clip = open("tiny-quick", OpenClip);

@@ -168,7 +168,7 @@ impl Failures {
 }
 
 /// Moves the rows at the start of `rows` to the ascending indices `places` and fills all other rows with zeros.
-pub(super) fn spread(rows: &mut [f32], width: usize, places: &[usize]) {
+pub(crate) fn spread(rows: &mut [f32], width: usize, places: &[usize]) {
     rows[places.len() * width..].fill(0.0);
     // From the last one, so that no row is overwritten before it has moved.
     for (from, &to) in places.iter().enumerate().rev().take_while(|(from, to)| from != *to) {

@@ -63,9 +63,24 @@ impl ImageEncoder {
     pub fn encode_each<'a>(&self, images: impl IntoIterator<Item: Into<ImageInput<'a>>>) -> Encoded {
         let images: Vec<ImageInput<'_>> = images.into_iter().map(Into::into).collect();
         let mut rows = Array2::zeros((images.len(), self.embed_dim()));
-        let failures =
-            self.run(images.len(), flat(&mut rows), Failures::per_item(), &|i, out| self.pixels(i, images[i], out));
-        Encoded { rows, errors: failures.into_errors() }
+        let errors = self.run_each(&images, flat(&mut rows));
+        Encoded { rows, errors }
+    }
+
+    /// Encodes images independently, as [`ImageEncoder::encode_each`] does, into a slice of `images · embed_dim` values,
+    /// row after row; rows of images that failed are zeros. Returns the images that failed, as [`Encoded::errors`].
+    ///
+    /// # Errors
+    /// A slice of another length.
+    pub fn encode_each_into<'a>(
+        &self,
+        images: impl IntoIterator<Item: Into<ImageInput<'a>>>,
+        out: &mut [f32],
+    ) -> Result<Vec<(usize, Error)>, Error> {
+        let images: Vec<ImageInput<'_>> = images.into_iter().map(Into::into).collect();
+        self.session.check_len(images.len(), out)?;
+        out.fill(0.0);
+        Ok(self.run_each(&images, out))
     }
 
     /// Encodes one image.
@@ -148,6 +163,24 @@ impl ImageEncoder {
         self.session.config.embed_dim
     }
 
+    /// See [`Clip::logit_scale`](super::Clip::logit_scale).
+    #[must_use]
+    pub fn logit_scale(&self) -> f32 {
+        self.session.config.logit_scale.exp()
+    }
+
+    /// See [`Clip::logit_bias`](super::Clip::logit_bias).
+    #[must_use]
+    pub fn logit_bias(&self) -> Option<f32> {
+        self.session.config.logit_bias
+    }
+
+    /// See [`Clip::probability`](super::Clip::probability).
+    #[must_use]
+    pub fn probability(&self, cosine: f32) -> Option<f32> {
+        self.session.probability(cosine)
+    }
+
     /// How photos are prepared.
     #[must_use]
     pub fn preprocess(&self) -> &PreprocessConfig {
@@ -195,6 +228,12 @@ impl ImageEncoder {
     fn pixels(&self, index: usize, image: ImageInput<'_>, out: &mut [f32]) -> Result<(), Error> {
         pixels::prepare(image, &self.session.preprocess, self.session.options.orient, &self.cancel, out)
             .map_err(|error| error.of_item("image", Some(index), image.path()))
+    }
+
+    /// Encodes images independently to `out [images, embed_dim]`, which holds zeros.
+    fn run_each(&self, images: &[ImageInput<'_>], out: &mut [f32]) -> Vec<(usize, Error)> {
+        let pixels = |i: usize, out: &mut [f32]| self.pixels(i, images[i], out);
+        self.run(images.len(), out, Failures::per_item(), &pixels).into_errors()
     }
 
     /// Encodes a batch to `out [images, embed_dim]`; `pixels` writes the pixels of one image. Leaves the rows of failed

@@ -36,6 +36,8 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayBase, Data, Ix2};
 
 pub use crate::cancel::CancelToken;
+#[cfg(feature = "capi")]
+pub(crate) use batch::spread;
 pub use classify::{Classification, Classifier, ClassifierBuilder, Guess, Label, Scoring, Templates};
 pub use encoded::Encoded;
 pub use fingerprint::{Fingerprint, FingerprintError};

@@ -60,7 +60,8 @@ impl Options {
     ///
     /// At most four threads per core, or 64 if that is more. Where fewer can be started, because a container or a user
     /// may have no more, the model works with those, down to the calling thread alone, and says so in a warning of
-    /// `tracing`.
+    /// `tracing`. The threads have ended when the last clone of the model is dropped, except on Windows and if one of them
+    /// drops it.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
         self

@@ -70,25 +70,24 @@ impl TextEncoder {
     pub fn encode_each(&self, texts: impl IntoIterator<Item: AsRef<str> + Sync>) -> Encoded {
         let texts: Vec<_> = texts.into_iter().collect();
         let mut rows = Array2::zeros((texts.len(), self.embed_dim()));
-        let (mut ids, mut places, mut errors) = (Vec::new(), Vec::new(), Vec::new());
-        for (place, result) in self.tokenize(&texts).into_iter().enumerate() {
-            match result {
-                Ok(tokens) => {
-                    ids.push(tokens);
-                    places.push(place);
-                }
-                Err(error) => errors.push((place, error)),
-            }
-        }
-        let out = flat(&mut rows);
-        let failures = self.run(&ids, &mut out[..ids.len() * self.session.config.embed_dim], Failures::per_item());
-        spread(out, self.session.config.embed_dim, &places);
-        errors.extend(failures.into_errors().into_iter().map(|(from, error)| {
-            let place = places[from];
-            (place, error.shifted(place - from))
-        }));
-        errors.sort_by_key(|(place, _)| *place);
+        let errors = self.run_each(&texts, flat(&mut rows));
         Encoded { rows, errors }
+    }
+
+    /// Encodes texts independently, as [`TextEncoder::encode_each`] does, into a slice of `texts · embed_dim` values, row
+    /// after row; rows of texts that failed are zeros. Returns the texts that failed, as [`Encoded::errors`].
+    ///
+    /// # Errors
+    /// A slice of another length.
+    pub fn encode_each_into(
+        &self,
+        texts: impl IntoIterator<Item: AsRef<str> + Sync>,
+        out: &mut [f32],
+    ) -> Result<Vec<(usize, Error)>, Error> {
+        let texts: Vec<_> = texts.into_iter().collect();
+        self.session.check_len(texts.len(), out)?;
+        out.fill(0.0);
+        Ok(self.run_each(&texts, out))
     }
 
     /// Encodes one text.
@@ -262,6 +261,29 @@ impl TextEncoder {
     fn encode_all(&self, texts: &[impl AsRef<str> + Sync], out: &mut [f32]) -> Result<(), Error> {
         let ids = self.tokenize(texts).into_iter().collect::<Result<Vec<_>, _>>()?;
         self.run(&ids, out, Failures::fail_fast()).into_result()
+    }
+
+    /// Encodes texts independently to `out [texts, embed_dim]`, which holds zeros.
+    fn run_each(&self, texts: &[impl AsRef<str> + Sync], out: &mut [f32]) -> Vec<(usize, Error)> {
+        let dim = self.embed_dim();
+        let (mut ids, mut places, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, result) in self.tokenize(texts).into_iter().enumerate() {
+            match result {
+                Ok(tokens) => {
+                    ids.push(tokens);
+                    places.push(place);
+                }
+                Err(error) => errors.push((place, error)),
+            }
+        }
+        let failures = self.run(&ids, &mut out[..ids.len() * dim], Failures::per_item());
+        spread(out, dim, &places);
+        errors.extend(failures.into_errors().into_iter().map(|(from, error)| {
+            let place = places[from];
+            (place, error.shifted(place - from))
+        }));
+        errors.sort_by_key(|(place, _)| *place);
+        errors
     }
 
     /// Encodes checked ids to `out [texts, embed_dim]`.

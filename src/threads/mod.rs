@@ -7,6 +7,7 @@
 //!
 //! Knows nothing about the work.
 
+mod own;
 mod process;
 mod serial;
 mod start;
@@ -18,7 +19,8 @@ use process::Generation;
 pub(crate) use serial::try_for_each;
 pub(crate) use serial::{for_each, join, map};
 
-/// The threads of a model. A child process gets its own, as many as the parent has.
+/// The threads of a model. A child process gets its own, as many as the parent has. A pool that was started here has
+/// ended when this has been dropped, except on one of its own threads.
 #[derive(Debug)]
 pub(crate) struct Pool(Option<Generation>);
 

@@ -3,6 +3,9 @@
 use std::process;
 use std::sync::{Arc, OnceLock};
 
+use rayon::ThreadPool;
+
+use super::own::OwnPool;
 use super::{is_on_a_pool, start};
 
 /// What work runs on.
@@ -10,9 +13,22 @@ use super::{is_on_a_pool, start};
 pub(super) enum Threads {
     /// Rayon's global pool, which runs in this process.
     Global,
-    Pool(Arc<rayon::ThreadPool>),
+    /// A pool of the caller.
+    Given(Arc<ThreadPool>),
+    Own(OwnPool),
     /// No thread could be started.
     Caller,
+}
+
+impl Threads {
+    /// The pool, if it is a known one.
+    fn pool(&self) -> Option<&ThreadPool> {
+        match self {
+            Threads::Given(pool) => Some(pool),
+            Threads::Own(own) => own.pool(),
+            Threads::Global | Threads::Caller => None,
+        }
+    }
 }
 
 /// The threads of one process. `fork` copies this and the state of its pool into the child, but not the threads.
@@ -40,9 +56,9 @@ impl Generation {
         }
     }
 
-    pub fn with_pool(pool: Arc<rayon::ThreadPool>) -> Generation {
+    pub fn with_pool(pool: Arc<ThreadPool>) -> Generation {
         let threads = pool.current_num_threads();
-        Generation::new(Threads::Pool(pool), threads)
+        Generation::new(Threads::Given(pool), threads)
     }
 
     /// Starts a pool of this many threads, or of those that can be started; zero means one per core.
@@ -63,29 +79,37 @@ impl Generation {
         last.next.get_or_init(|| Box::new(Generation::with_threads(last.wanted)))
     }
 
+    /// The pool, if it is a known one.
+    fn pool(&self) -> Option<&ThreadPool> {
+        self.threads.as_ref()?.pool()
+    }
+
+    fn is_global(&self) -> bool {
+        matches!(self.threads, Some(Threads::Global))
+    }
+
     /// Runs `work` on these threads.
     pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        match &self.threads {
-            Some(Threads::Pool(pool)) => pool.install(work),
+        match self.pool() {
+            Some(pool) => pool.install(work),
             // Moves to a thread of the pool.
-            Some(Threads::Global) if !is_on_a_pool() => rayon::scope(|_| work()),
-            _ => work(),
+            None if self.is_global() && !is_on_a_pool() => rayon::scope(|_| work()),
+            None => work(),
         }
     }
 
     pub fn threads(&self) -> usize {
-        match &self.threads {
-            Some(Threads::Pool(pool)) => pool.current_num_threads(),
-            Some(Threads::Global) => self.wanted,
-            _ => 1,
+        match self.pool() {
+            Some(pool) => pool.current_num_threads(),
+            None if self.is_global() => self.wanted,
+            None => 1,
         }
     }
 
     pub fn has_current_thread(&self) -> bool {
-        match &self.threads {
-            Some(Threads::Pool(pool)) => pool.current_thread_index().is_some(),
-            Some(Threads::Global) => is_on_a_pool(),
-            _ => false,
+        match self.pool() {
+            Some(pool) => pool.current_thread_index().is_some(),
+            None => self.is_global() && is_on_a_pool(),
         }
     }
 }

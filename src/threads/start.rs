@@ -6,13 +6,13 @@
 use std::fmt::Display;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
-use std::thread::{self, Builder};
+use std::thread::{self, Builder, JoinHandle};
 use std::time::Duration;
 
 use rayon::{ThreadBuilder, ThreadPoolBuildError, ThreadPoolBuilder};
 
+use super::own::OwnPool;
 use super::process::Threads;
 
 /// Threads of a pool for each core beyond which more only cost memory.
@@ -66,7 +66,8 @@ pub(super) fn global() -> Threads {
         // The host may have built the global pool, but there is no way to know that without building it.
         return fewer(started, wanted, &error);
     }
-    match ThreadPoolBuilder::new().num_threads(wanted).spawn_handler(seat(started)).build_global() {
+    let (seats, _) = places(started);
+    match ThreadPoolBuilder::new().num_threads(wanted).spawn_handler(seat(seats)).build_global() {
         Ok(()) => Threads::Global,
         Err(_) if answers() => Threads::Global,
         Err(_) => pool(0),
@@ -74,7 +75,10 @@ pub(super) fn global() -> Threads {
 }
 
 /// A thread that waits for its place in a pool, and ends if this is dropped.
-type Started = Sender<ThreadBuilder>;
+struct Started {
+    seat: Sender<ThreadBuilder>,
+    thread: JoinHandle<()>,
+}
 
 /// Starts threads until one cannot be started.
 fn start(threads: usize, builder: impl Fn(usize) -> Builder) -> (Vec<Started>, Option<io::Error>) {
@@ -86,8 +90,8 @@ fn start(threads: usize, builder: impl Fn(usize) -> Builder) -> (Vec<Started>, O
                 thread.run();
             }
         };
-        match builder(index).spawn(run).and_then(|_| has_headroom()) {
-            Ok(()) => started.push(send),
+        match builder(index).spawn(run).and_then(|thread| has_headroom().map(|()| thread)) {
+            Ok(thread) => started.push(Started { seat: send, thread }),
             Err(error) => return (started, Some(error)),
         }
     }
@@ -102,28 +106,41 @@ fn has_headroom() -> io::Result<()> {
     Ok(())
 }
 
+/// The places that threads wait for, and the threads.
+fn places(started: Vec<Started>) -> (Vec<Sender<ThreadBuilder>>, Vec<JoinHandle<()>>) {
+    started.into_iter().map(|Started { seat, thread }| (seat, thread)).unzip()
+}
+
+/// Ends threads that get no place.
+fn end(started: Vec<Started>) {
+    let (seats, threads) = places(started);
+    drop(seats);
+    OwnPool::join(threads);
+}
+
 /// Gives each of these threads its place in a pool.
-fn seat(started: Vec<Started>) -> impl FnMut(ThreadBuilder) -> io::Result<()> {
-    let mut started = started.into_iter();
+fn seat(seats: Vec<Sender<ThreadBuilder>>) -> impl FnMut(ThreadBuilder) -> io::Result<()> {
+    let mut seats = seats.into_iter();
     move |thread| {
-        let seat = started.next().ok_or_else(|| io::Error::other("the pool has more threads than were started"))?;
+        let seat = seats.next().ok_or_else(|| io::Error::other("the pool has more threads than were started"))?;
         seat.send(thread).map_err(|error| io::Error::other(error.to_string()))
     }
 }
 
 fn build(started: Vec<Started>) -> Result<Threads, ThreadPoolBuildError> {
-    let builder = ThreadPoolBuilder::new().num_threads(started.len()).spawn_handler(seat(started));
-    builder.build().map(|pool| Threads::Pool(Arc::new(pool)))
+    let (seats, threads) = places(started);
+    let pool = ThreadPoolBuilder::new().num_threads(threads.len()).spawn_handler(seat(seats)).build()?;
+    Ok(Threads::Own(OwnPool::new(pool, threads)))
 }
 
 /// Builds a pool of some of the threads that could be started: the host may need some itself. With one thread, the
 /// caller is as good.
 fn fewer(mut started: Vec<Started>, wanted: usize, error: &dyn Display) -> Threads {
-    started.truncate(started.len().div_ceil(2));
+    end(started.split_off(started.len().div_ceil(2)));
     let threads = started.len();
-    if threads > 1
-        && let Ok(pool) = build(started)
-    {
+    if threads < 2 {
+        end(started);
+    } else if let Ok(pool) = build(started) {
         tracing::warn!("cannot start {wanted} threads ({error}); working with {threads}");
         return pool;
     }
