@@ -58,6 +58,9 @@ impl Options {
 
     /// Runs on a separate thread pool with this many threads; zero means one per core. Never changes results.
     ///
+    /// One thread is the calling one: no other is started or used, and calls from several threads run side by side. That
+    /// suits workers of which each has a core, such as those of a data pipeline.
+    ///
     /// At most four threads per core, or 64 if that is more. Where fewer can be started, because a container or a user
     /// may have no more, the model works with those, down to the calling thread alone, and says so in a warning of
     /// `tracing`. The threads have ended when the last clone of the model is dropped, except on Windows and if one of them

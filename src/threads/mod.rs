@@ -3,7 +3,8 @@
 //! Rayon panics where its global pool cannot be built, and a pool that was built before a `fork` has no threads in the
 //! child process, where work would wait for them for ever. So nothing else in this crate uses a pool that it has not
 //! got from here: [`Pool`] runs the work of a model; [`for_each`], [`try_for_each`], [`map`] and [`join`] run loops on
-//! the pool of the calling thread, on the shared pool, or, where no thread can be started, on the calling thread.
+//! the pool of the calling thread, on the shared pool, or, where no thread can be started, on the calling thread. Work
+//! for one thread is done by the calling thread, which may be one of a pool of the host, and uses no other.
 //!
 //! Knows nothing about the work.
 
@@ -12,6 +13,7 @@ mod process;
 mod serial;
 mod start;
 
+use std::cell::Cell;
 use std::sync::{Arc, OnceLock};
 
 use process::Generation;
@@ -30,7 +32,7 @@ impl Pool {
         Pool(None)
     }
 
-    /// A new pool; zero threads mean one per core.
+    /// A new pool; zero threads mean one per core, and one is the calling thread.
     pub(crate) fn new(threads: usize) -> Pool {
         Pool(Some(Generation::with_threads(start::limited(threads))))
     }
@@ -53,8 +55,14 @@ impl Pool {
         match &self.0 {
             Some(generation) => generation.current().threads(),
             None if is_on_a_pool() => rayon::current_num_threads(),
+            None if IS_ALONE.get() => 1,
             None => shared().current().threads(),
         }
+    }
+
+    /// Whether the work runs on the calling thread and on no other.
+    pub(crate) fn is_caller(&self) -> bool {
+        self.0.as_ref().is_some_and(|generation| generation.current().is_caller())
     }
 
     /// Whether the calling thread is one of those that the work runs on.
@@ -71,14 +79,33 @@ pub(crate) fn here() -> usize {
     if is_on_a_pool() { rayon::current_num_threads() } else { 1 }
 }
 
+thread_local! {
+    /// Whether the calling thread does the work of a model without any other.
+    static IS_ALONE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work` on the calling thread alone: loops in it use no pool.
+fn alone<R>(work: impl FnOnce() -> R) -> R {
+    /// Sets the mark back, also after a panic.
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            IS_ALONE.set(self.0);
+        }
+    }
+    let _before = Before(IS_ALONE.replace(true));
+    work()
+}
+
+/// Whether loops can be shared with other threads of the pool that the calling thread belongs to.
 fn is_on_a_pool() -> bool {
     // Unlike most functions of rayon, this does not build the global pool.
-    rayon::current_thread_index().is_some()
+    !IS_ALONE.get() && rayon::current_thread_index().is_some()
 }
 
 /// Runs `work` on the pool of the calling thread or on the shared one, or on the calling thread if there is neither.
 fn on_shared_threads<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    if is_on_a_pool() { work() } else { shared().current().install(work) }
+    if is_on_a_pool() || IS_ALONE.get() { work() } else { shared().current().install(work) }
 }
 
 /// The pool of all work that has no other: rayon's global pool if that can be used.

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use rayon::ThreadPool;
 
 use super::own::OwnPool;
-use super::{is_on_a_pool, start};
+use super::{alone, is_on_a_pool, start};
 
 /// What work runs on.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(super) enum Threads {
     /// A pool of the caller.
     Given(Arc<ThreadPool>),
     Own(OwnPool),
-    /// No thread could be started.
+    /// The calling thread: one was wanted, or no other could be started.
     Caller,
 }
 
@@ -94,8 +94,13 @@ impl Generation {
             Some(pool) => pool.install(work),
             // Moves to a thread of the pool.
             None if self.is_global() && !is_on_a_pool() => rayon::scope(|_| work()),
-            None => work(),
+            None if self.is_global() => work(),
+            None => alone(work),
         }
+    }
+
+    pub fn is_caller(&self) -> bool {
+        matches!(self.threads, Some(Threads::Caller))
     }
 
     pub fn threads(&self) -> usize {

@@ -48,9 +48,12 @@ fn number(threads: usize) -> usize {
     if threads > 0 { threads } else { by_variable().map_or_else(cores, limited) }
 }
 
-/// Builds a pool of this many threads, or of fewer.
+/// Builds a pool of this many threads, or of fewer. For one, the caller is as good.
 pub(super) fn pool(threads: usize) -> Threads {
     let wanted = number(threads);
+    if wanted == 1 {
+        return Threads::Caller;
+    }
     let (started, failed) = start(wanted, |index| Builder::new().name(format!("clippie-{index}")));
     match failed {
         Some(error) => fewer(started, wanted, &error),

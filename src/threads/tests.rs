@@ -24,6 +24,31 @@ fn loops_do_each_item_once_on_any_threads() {
     Pool::shared().install(check);
 }
 
+#[test]
+fn one_thread_is_the_calling_one() {
+    let check = || {
+        let caller = std::thread::current().id();
+        let pool = Pool::new(1);
+        assert!(pool.is_caller() && !pool.is_current() && pool.threads() == 1);
+        pool.install(|| {
+            assert_eq!(here(), 1);
+            let threads = map((0..100usize).into_par_iter(), |_| std::thread::current().id());
+            assert!(threads.iter().all(|thread| *thread == caller));
+            // What has no threads of its own uses no more than what it is part of.
+            assert_eq!(Pool::shared().threads(), 1);
+            Pool::shared().install(|| assert_eq!(std::thread::current().id(), caller));
+            // A pool that was asked for is used.
+            Pool::new(2).install(|| assert!(here() == 2 && std::thread::current().id() != caller));
+        });
+        assert!(std::panic::catch_unwind(|| pool.install(|| panic!("on purpose"))).is_err());
+        assert!(!IS_ALONE.get());
+    };
+    check();
+    // Also where the calling thread is one of a pool.
+    Pool::new(3).install(check);
+    assert!(!Pool::new(2).is_caller() && !Pool::shared().is_caller());
+}
+
 #[cfg(feature = "import")]
 fn fallible() {
     use std::sync::atomic::{AtomicUsize, Ordering};

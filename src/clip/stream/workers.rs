@@ -52,7 +52,7 @@ pub(super) struct Workers<T> {
     threads: Vec<JoinHandle<()>>,
     /// The process that started them.
     process: u32,
-    /// Whether no thread can be started.
+    /// Whether no thread can be started, or none may be: the work is for the calling thread alone.
     alone: bool,
 }
 
@@ -60,8 +60,8 @@ impl<T> Workers<T> {
     pub fn new(pool: Arc<Pool>, work: impl Fn(&[T], &CancelToken) -> Encoded + Send + Sync + 'static) -> Self {
         let (jobs, queue) = mpsc::channel();
         let queue = Arc::new(Mutex::new(queue));
-        let threads = Vec::new();
-        Workers { work: Arc::new(work), pool, jobs: Some(jobs), queue, threads, process: 0, alone: false }
+        let (threads, alone) = (Vec::new(), pool.is_caller());
+        Workers { work: Arc::new(work), pool, jobs: Some(jobs), queue, threads, process: 0, alone }
     }
 
     /// Whether this is a copy in a child process, without the threads and their chunks.
