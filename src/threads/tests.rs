@@ -40,7 +40,8 @@ fn one_thread_is_the_calling_one() {
             // A pool that was asked for is used.
             Pool::new(2).install(|| assert!(here() == 2 && std::thread::current().id() != caller));
         });
-        assert!(std::panic::catch_unwind(|| pool.install(|| panic!("on purpose"))).is_err());
+        let panics = std::panic::AssertUnwindSafe(|| pool.install(|| panic!("on purpose")));
+        assert!(std::panic::catch_unwind(panics).is_err());
         assert!(!IS_ALONE.get());
     };
     check();
