@@ -341,7 +341,7 @@ def assigned_threads() -> int | None:
     if ray is None or not ray.is_initialized():
         return None
     context = ray.get_runtime_context()
-    # On the driver, which is assigned nothing.
-    if context.get_actor_id() is None and context.get_task_id() is None:
+    # A driver is assigned nothing.
+    if context.worker.mode != ray.WORKER_MODE:
         return None
     return max(1, int(context.get_assigned_resources().get("CPU", 0)))
