@@ -260,6 +260,20 @@ def test_damaged_inputs_fail_alone(tables, tmp_path):
         (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", "column": "photo"}}]), "the column photo is not there; there are id, image, caption"),
         (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", "column": "id"}}]), "the column id has the type int64"),
         (lambda v: v["stages"][0].update(operators=[IMAGE, IMAGE]), "the column image_clip_emb_demo is there already"),
+        *(
+            (lambda v, wrong=wrong: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", **wrong}}]), "embedding_refiner: ")
+            for wrong in (
+                {"feature_field_name": 5},
+                {"column": 5},
+                {"column": ["image"]},
+                {"model": 5},
+                {"model": None, "model_name": 5},
+                {"model": None, "pretrained": "no_such"},
+                {"inference_batch_size": -1},
+                {"threads": "two"},
+                {"device": None},
+            )
+        ),
         (lambda v: v["data_writer"]["params"].update(drop_columns=["photo"]), "drop_columns: the column photo is not there"),
         (lambda v: v["data_loader"]["params"].update(path="missing/folder"), "missing/folder: no such file or folder"),
         (lambda v: v["data_loader"].update(type="WebDatasetLoader"), "there is no file that ends in .tar"),

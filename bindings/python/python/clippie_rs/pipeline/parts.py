@@ -62,7 +62,7 @@ def schema_of(partition: Partition, operators: list[Any], config: Config) -> pya
     for described, operator in zip(config.operators, operators):
         try:
             table = operator(table)
-        except OptionError as error:
+        except (OptionError, TypeError, pyarrow.ArrowException) as error:
             raise OptionError(f"{partition.paths[0]}: {described.name}: {error}") from None
     for name in config.drop_columns:
         if name not in table.schema.names:

@@ -99,9 +99,8 @@ def open_operators(config: Config) -> list[Any]:
             params.setdefault("threads", config.num_cpus)
         try:
             made.append(of(**params))
-        except TypeError as error:
-            raise OptionError(f"{operator.name}: {error}") from None
-        except OptionError as error:
+        # The others are what a value of a wrong type gives.
+        except (OptionError, TypeError, AttributeError, OverflowError) as error:
             raise OptionError(f"{operator.name}: {error}") from None
     return made
 
