@@ -2,8 +2,8 @@
 
     python examples/pipelines/ray_data.py IN OUT
 
-Each example reads a Parquet file or folder IN with a column `image` (struct<bytes, path>) and writes Parquet to OUT, with the
-columns `image_clip_emb_demo` and `image_error` added. Without arguments they embed the drawings and compare the column with
+Each example reads a Parquet file or folder IN with a column `image` (struct<bytes, path>) and writes Parquet to OUT, with
+the columns `image_clip_emb_demo` and `image_error` added. Without arguments they embed the drawings and compare the column with
 `clippie_rs.Clip.encode_images`.
 """
 
@@ -30,7 +30,8 @@ def main(embed) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         source, target = f"{folder}/in.parquet", f"{folder}/out"
-        images = [{"bytes": path.read_bytes(), "path": path.name} for path in DRAWINGS] + [{"bytes": b"no image", "path": "x"}]
+        images = [{"bytes": path.read_bytes(), "path": path.name} for path in DRAWINGS]
+        images.append({"bytes": b"no image", "path": "x"})
         pyarrow.parquet.write_table(pyarrow.table({"id": range(len(images)), "image": images}), source)
         embed(source, target)
         rows = pyarrow.parquet.read_table(target).sort_by("id")

@@ -119,8 +119,8 @@ def model_called(model_name: str, pretrained: str) -> str:
     tags = NAMES.get(model_name.replace("/", "-").removesuffix(QUICK_GELU))
     if tags is None:
         raise OptionError(
-            f"model_name={model_name!r} is no architecture of open_clip that can be run; `clippie-rs models` lists the models "
-            "with a name, and `model` takes such a name or the path of a .clippie file"
+            f"model_name={model_name!r} is no architecture of open_clip that can be run; `clippie-rs models` lists the "
+            "models with a name, and `model` takes such a name or the path of a .clippie file"
         )
     if pretrained not in tags:
         raise OptionError(

@@ -82,7 +82,9 @@ def encode_batch(
         raise OptionError(f"the column {column} {found}")
     for name in (out, error):
         if name in names or out == error:
-            raise OptionError(f"the column {name} is there already; drop or rename it, or name the new one with `out` or `out_error`")
+            raise OptionError(
+                f"the column {name} is there already; drop or rename it, or name the new one with `out` or `out_error`"
+            )
     field = table.schema.field(column)
     cells = table.column(column)
     chunks = cells.chunks if isinstance(cells, pyarrow.ChunkedArray) else [cells]

@@ -85,8 +85,8 @@ class _Refiner:
 
         cells = [self._cell(record.get(self.column)) for record in records]
         # A type for each kind, so that records without any value have one too.
-        table = pyarrow.table({self.column: pyarrow.array([None if _is_reason(cell) else cell for cell in cells], self._type())})
-        table = self(table)
+        inputs = [None if _is_reason(cell) else cell for cell in cells]
+        table = self(pyarrow.table({self.column: pyarrow.array(inputs, self._type())}))
         vectors = table.column(self.feature_field_name).to_pylist()
         reasons = table.column(self.error_field_name).to_pylist()
         for record, cell, vector, reason in zip(records, cells, vectors, reasons):
@@ -320,7 +320,9 @@ class ClipScoreFilter:
             raise OptionError(f"the column {name} has the type {field.type}; the filter needs lists of numbers")
         fingerprint = (field.metadata or {}).get(b"clippie.fingerprint")
         if fingerprint is None:
-            raise OptionError(f"the column {name} has no fingerprint in its metadata; make it with a refiner of this package")
+            raise OptionError(
+                f"the column {name} has no fingerprint in its metadata; make it with a refiner of this package"
+            )
         return fingerprint.decode()
 
 

@@ -43,7 +43,8 @@ def apply(
     params: those of the operator. It is made once here, so that a wrong parameter or a missing model is an error of this
         call, and a model with a name is downloaded before the actors want it.
 
-    A batch whose actor dies is run again by Ray.
+    A batch whose actor dies is run again by Ray. Actors keep their CPUs, and tasks that read need one as well: with as many
+    actors as CPUs a job can wait for ever.
     """
     for name, value in (("concurrency", concurrency), ("num_cpus", num_cpus), ("batch_size", batch_size)):
         if not isinstance(value, int) or value < 1:

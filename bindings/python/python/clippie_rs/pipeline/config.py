@@ -172,7 +172,7 @@ def _executor(values: Any, config: Config) -> None:
     if config.address is not None and not use_ray:
         raise OptionError("executor.address is of a cluster of Ray, and executor.use_ray is false; remove one of them")
     if config.address is not None and config.num_cpus is not None:
-        raise OptionError("executor.num_cpus is for one machine; a cluster at executor.address has its own number, remove it")
+        raise OptionError("executor.num_cpus is for one machine; the cluster at executor.address has its own, remove it")
     config.use_ray = use_ray
 
 

@@ -234,8 +234,8 @@ def finished(config: Config, planned: list[tuple[Partition, pyarrow.Schema]]) ->
             wanted, has = ((one.metadata or {}).get(FINGERPRINT) for one in (field, found.field(field.name)))
             if wanted != has:
                 raise OptionError(
-                    f"{path}: the column {field.name} has the fingerprint {_shown(has)}, and this run's is {_shown(wanted)}: "
-                    f"it is of another model; {advice}"
+                    f"{path}: the column {field.name} has the fingerprint {_shown(has)}, and this run's is "
+                    f"{_shown(wanted)}: it is of another model; {advice}"
                 )
         metadata = found.metadata or {}
         if metadata.get(INPUTS) != expected.metadata[INPUTS]:

@@ -116,8 +116,8 @@ def _one_table(planned: list[tuple[Partition, pyarrow.Schema]]) -> None:
             before, path = first.setdefault(column.name, (fingerprint, partition.paths[0]))
             if before != fingerprint:
                 raise OptionError(
-                    f"the column {column.name} is of one model in {path} (fingerprint {before.decode(errors='replace')}) and of "
-                    f"another in {partition.paths[0]} ({fingerprint.decode(errors='replace')}); run them apart"
+                    f"the column {column.name} is of one model in {path} (fingerprint {before.decode(errors='replace')}) "
+                    f"and of another in {partition.paths[0]} ({fingerprint.decode(errors='replace')}); run them apart"
                 )
 
 
@@ -169,7 +169,8 @@ def _with_ray(ray: Any, todo: list[Partition], config: Config, name: str) -> Ite
                 raise RunError(str(getattr(error, "cause", None) or error)) from None
             except ray.exceptions.RayError as error:
                 reason = str(error).strip().splitlines()[0]
-                part = Part(partition.name, error=f"{partition.paths[0]}: its actor died {RETRIES + 1} times: {reason}")
+                reason = f"{partition.paths[0]}: its actor died, and so did {RETRIES} more tries: {reason}"
+                part = Part(partition.name, error=reason)
             if waiting:
                 following = waiting.pop()
                 running[actor.write.remote(following)] = (actor, following)

@@ -103,8 +103,8 @@ class TarPartition(Partition):
 def partitions(config: Config) -> list[Partition]:
     """All partitions of the input, in the order of their names' paths.
 
-    Raises ``OptionError`` if there are none or a file lies in the output, and ``FileError`` for a table whose schema cannot be
-    read.
+    Raises ``OptionError`` if there are none or a file lies in the output, and ``FileError`` for a table whose schema cannot
+    be read.
     """
     wanted = {"ParquetLoader": (".parquet",), "PhotoFolderLoader": PHOTOS, "WebDatasetLoader": TARS}[config.loader]
     base, paths = _files(config.path, wanted)
