@@ -122,6 +122,8 @@ def test_wrong_arguments_are_errors_of_the_call(cluster):
         apply(ds, ImageClipEmbeddingRefiner, concurrency=0, model="demo")
     with pytest.raises(ValueError, match="device='cuda'"):
         apply(ds, ImageClipEmbeddingRefiner, model="demo", device="cuda")
+    with pytest.warns(UserWarning, match="the actors want 3 CPUs and the cluster has 3"):
+        apply(ds, ImageClipEmbeddingRefiner, concurrency=3, model="demo")
     with pytest.raises(FileNotFoundError):
         apply(ds, ImageClipEmbeddingRefiner, model="missing.clippie")
 

@@ -13,6 +13,8 @@ assigned CPUs; actors of one node share the weights' memory. Ray itself is impor
 
 from __future__ import annotations
 
+import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from clippie_rs.errors import OptionError
@@ -43,13 +45,14 @@ def apply(
     params: those of the operator. It is made once here, so that a wrong parameter or a missing model is an error of this
         call, and a model with a name is downloaded before the actors want it.
 
-    A batch whose actor dies is run again by Ray. Actors keep their CPUs, and tasks that read need one as well: with as many
-    actors as CPUs a job can wait for ever.
+    A batch whose actor dies is run again by Ray. Actors keep their CPUs, and tasks that read need one as well: a job whose
+    actors take all CPUs waits for ever, so there is a warning.
     """
     for name, value in (("concurrency", concurrency), ("num_cpus", num_cpus), ("batch_size", batch_size)):
         if not isinstance(value, int) or value < 1:
             raise OptionError(f"{name} is {value!r}; give a whole number of at least 1")
     operator(**params)
+    _leave_a_cpu(concurrency * num_cpus)
     return ds.map_batches(
         operator,
         fn_constructor_kwargs=params,
@@ -58,3 +61,17 @@ def apply(
         concurrency=concurrency,
         num_cpus=num_cpus,
     )
+
+
+def _leave_a_cpu(wanted: int) -> None:
+    """Warn if actors take all CPUs that there are now; a cluster that grows may have more later."""
+    ray = sys.modules.get("ray")
+    if ray is None or not ray.is_initialized():
+        return
+    there = int(ray.cluster_resources().get("CPU", 0))
+    if wanted >= there:
+        warnings.warn(
+            f"the actors want {wanted} CPUs and the cluster has {there}: none is left for tasks that read and write, and "
+            "unless the cluster grows the job waits for ever; lower concurrency or num_cpus",
+            stacklevel=3,
+        )
