@@ -12,6 +12,7 @@
 Modules that are imported by themselves, none of which needs its library before it is used:
 
 - ``clippie_rs.arrow``: a column of embeddings for a table of pyarrow
+- ``clippie_rs.operators``, ``clippie_rs.ray``, ``clippie_rs.pipeline``: the same as operators, for Ray Data, and over files
 - ``clippie_rs.clippie``: the functions of Clippie, under the same names
 - ``clippie_rs.sentence_transformers``, ``clippie_rs.langchain``, ``clippie_rs.chroma``, ``clippie_rs.lancedb``,
   ``clippie_rs.sklearn``: the embedding interfaces of these libraries

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy
 from numpy.typing import NDArray
 
-from clippie_rs._native import Clip
+from clippie_rs._native import Clip, ImageEncoder, TextEncoder
 from clippie_rs.errors import OptionError
+
+Tower = TypeVar("Tower", Clip, ImageEncoder, TextEncoder)
 
 
 def open_model(model: Clip | str | os.PathLike[str], **options: Any) -> Clip:
@@ -26,13 +28,18 @@ def open_model(model: Clip | str | os.PathLike[str], **options: Any) -> Clip:
                     "path or name instead of the opened model"
                 )
         return model
+    return open_tower(Clip, model, **options)
+
+
+def open_tower(kind: type[Tower], model: str | os.PathLike[str], **options: Any) -> Tower:
+    """Open what ``kind`` says of a model: all of it, or the tower for images or for texts."""
     if not isinstance(model, str):
-        return Clip.open(model, **options)
+        return kind.open(model, **options)
     if model == "demo":
-        return Clip.demo(**options)
+        return kind.demo(**options)
     if is_path(model):
-        return Clip.open(model, **options)
-    return Clip.from_name(model, **options)
+        return kind.open(model, **options)
+    return kind.from_name(model, **options)
 
 
 def is_path(model: str) -> bool:

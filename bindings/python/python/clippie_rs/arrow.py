@@ -48,6 +48,7 @@ def encode_batch(
     clip: Clip | ImageEncoder | TextEncoder,
     kind: str = "image",
     out: str | None = None,
+    out_error: str | None = None,
     fixed_size: bool = False,
 ) -> Batch:
     """Append the embeddings of a column to a table or record batch.
@@ -58,11 +59,12 @@ def encode_batch(
     clip: an opened model, or the one tower of it that is needed.
     kind: "image" or "text".
     out: the name of the new column; by default ``image_clip_emb_<model>`` or ``text_clip_emb_<model>``.
+    out_error: the name of the column of reasons; by default ``<column>_error``.
     fixed_size: ``fixed_size_list<float32>[embed_dim]`` instead of ``list<float32>``. Nulls in such lists are not read
         alike by all programs; lists are.
 
-    Cells that are null or cannot be encoded have null in the new column and the reason in a second one,
-    ``<column>_error``, which is null for all others. The field's metadata has ``clippie.model`` and
+    Cells that are null or cannot be encoded have null in the new column and the reason in a second one, which is null for
+    all others. The field's metadata has ``clippie.model`` and
     ``clippie.fingerprint``; only columns with equal fingerprints may be compared.
 
     Raises ``OptionError`` for a column that is missing, of another type, or there already. No file is written.
@@ -73,14 +75,16 @@ def encode_batch(
         raise OptionError(f'kind is {kind!r}; give "image" or "text"')
     encoder = _tower(clip, kind)
     out = column_name(encoder.name, kind) if out is None else out
-    error = f"{column}_error"
+    error = f"{column}_error" if out_error is None else out_error
     names = table.schema.names
     if names.count(column) != 1:
         found = "is there more than once" if column in names else f"is not there; there are {', '.join(names)}"
         raise OptionError(f"the column {column} {found}")
     for name in (out, error):
         if name in names or out == error:
-            raise OptionError(f"the column {name} is there already; drop or rename it, or name the new one with `out`")
+            raise OptionError(
+                f"the column {name} is there already; drop or rename it, or name the new one with `out` or `out_error`"
+            )
     field = table.schema.field(column)
     cells = table.column(column)
     chunks = cells.chunks if isinstance(cells, pyarrow.ChunkedArray) else [cells]

@@ -1,0 +1,52 @@
+"""The command ``python -m clippie_rs.pipeline config.yaml``.
+
+It exits with 0 when all partitions are finished, 1 when a run that had begun did not finish all of them, and 2 when the
+configuration, the inputs or the output cannot be used, with nothing written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from clippie_rs.errors import Error
+from clippie_rs.pipeline import load, run
+from clippie_rs.pipeline.run import RunError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m clippie_rs.pipeline",
+        description="Run a pipeline over Parquet tables, a folder of photos or tars of WebDataset. Finished parts are "
+        "skipped; the same command continues a run that ended early.",
+        epilog="Exit codes: 0 all parts are finished, 1 some are not, 2 nothing was begun.",
+    )
+    parser.add_argument("config", help="the configuration, a YAML file; docs/pipelines.md describes it")
+    parser.add_argument("--quiet", action="store_true", help="print errors alone")
+    given = parser.parse_args(arguments)
+
+    def report(line: str) -> None:
+        if not given.quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    try:
+        summary = run(load(given.config), report)
+    except RunError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except Error as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command continues after the finished parts", file=sys.stderr)
+        return 1
+    for error in summary.errors:
+        print(f"error: {error}", file=sys.stderr)
+    if not given.quiet:
+        print(summary)
+    return 1 if summary.errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

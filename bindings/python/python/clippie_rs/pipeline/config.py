@@ -1,0 +1,212 @@
+"""What a configuration says: YAML to checked values. It opens no model and no input.
+
+    data_loader:
+      type: ParquetLoader            # or PhotoFolderLoader, WebDatasetLoader
+      params: {path: photos/*.parquet}
+    stages:
+      - name: embed
+        operators:
+          - name: image_clip_embedding_refiner
+            params: {model_name: ViT-L-14, pretrained: openai}
+        worker: {num_replicas: 2, resources: {cpu: 4}}
+    data_writer:
+      type: ParquetDataWriter
+      params: {output_path: embedded}
+    executor: {batch_size: 128, use_ray: true, address: auto}
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+from clippie_rs import operators
+from clippie_rs.errors import FileError, OptionError
+
+OPERATORS: dict[str, type] = {
+    "image_clip_embedding_refiner": operators.ImageClipEmbeddingRefiner,
+    "text_clip_embedding_refiner": operators.TextClipEmbeddingRefiner,
+    "clip_score_filter": operators.ClipScoreFilter,
+}
+
+LOADERS = ("ParquetLoader", "PhotoFolderLoader", "WebDatasetLoader")
+WRITERS = ("ParquetDataWriter",)
+
+# Rows that pass the operators at a time.
+BATCH_ROWS = 128
+
+
+@dataclass
+class Operator:
+    """One operator: its name in configurations and its parameters."""
+
+    name: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+    def open(self) -> Any:
+        """Make it, which opens its model."""
+        return OPERATORS[self.name](**self.params)
+
+
+@dataclass
+class Config:
+    """A checked configuration."""
+
+    loader: str
+    path: str
+    operators: list[Operator]
+    output: str
+    # Columns that are read and not written.
+    drop_columns: list[str] = field(default_factory=list)
+    # Rows of a partition at least; None is the loader's own number.
+    partition_rows: int | None = None
+    batch_size: int = BATCH_ROWS
+    use_ray: bool = False
+    address: str | None = None
+    # Actors and the CPUs of each, with Ray.
+    replicas: int = 1
+    cpus: int = 1
+    # All CPUs that may be used: by Ray on this machine, or by this process. None is all.
+    num_cpus: int | None = None
+
+
+def load(path: str | os.PathLike[str]) -> Config:
+    """Read and check a configuration.
+
+    Paths in it are relative to the working directory. Raises ``OptionError`` with the place and the remedy, and
+    ``OSError`` for a file that cannot be read.
+    """
+    try:
+        import yaml
+    except ImportError:
+        raise OptionError("configurations are YAML; pip install pyyaml") from None
+    path = os.fspath(path)
+    try:
+        with open(path, encoding="utf-8") as file:
+            values = yaml.safe_load(file)
+    except OSError as error:
+        raise FileError(f"{path}: {error.strerror or error}", path=path) from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise OptionError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
+    try:
+        return parse(values)
+    except OptionError as error:
+        raise OptionError(f"{path}: {error}") from None
+
+
+def parse(values: Any) -> Config:
+    """Check a configuration that is read already."""
+    top = _mapping(values, "the configuration", ("data_loader", "stages", "data_writer", "executor"))
+    loader, params = _typed(top, "data_loader", LOADERS, ("path", "partition_rows"))
+    partition_rows = _count(params, "partition_rows", "data_loader.params", None)
+    config = Config(
+        loader=loader,
+        path=_text(params, "path", "data_loader.params"),
+        operators=[],
+        output="",
+        partition_rows=partition_rows,
+    )
+    _stages(top.get("stages"), config)
+    _, params = _typed(top, "data_writer", WRITERS, ("output_path", "table_name", "drop_columns"))
+    config.output = _text(params, "output_path", "data_writer.params")
+    if "table_name" in params:
+        config.output = os.path.join(config.output, _text(params, "table_name", "data_writer.params"))
+    drop = params.get("drop_columns", [])
+    if not isinstance(drop, list) or not all(isinstance(name, str) for name in drop):
+        raise OptionError("data_writer.params.drop_columns is no list of names of columns")
+    config.drop_columns = drop
+    _executor(top.get("executor"), config)
+    return config
+
+
+def _stages(stages: Any, config: Config) -> None:
+    """Read the operators of all stages, which run one after another on a batch, and the largest worker."""
+    if not isinstance(stages, list) or not stages:
+        raise OptionError("stages is no list with a stage in it")
+    for number, stage in enumerate(stages):
+        where = f"stages[{number}]"
+        stage = _mapping(stage, where, ("name", "operators", "worker"))
+        listed = stage.get("operators")
+        if not isinstance(listed, list) or not listed:
+            raise OptionError(f"{where}.operators is no list with an operator in it")
+        for place, operator in enumerate(listed):
+            at = f"{where}.operators[{place}]"
+            operator = _mapping(operator, at, ("name", "params", "enabled"))
+            enabled = operator.get("enabled", True)
+            if not isinstance(enabled, bool):
+                raise OptionError(f"{at}.enabled is {enabled!r}; give true or false")
+            if enabled:
+                config.operators.append(_operator(operator, at))
+        worker = _mapping(
+            stage.get("worker") or {}, f"{where}.worker", ("num_replicas", "min_replicas", "max_replicas", "resources")
+        )
+        for key in ("num_replicas", "min_replicas", "max_replicas"):
+            config.replicas = max(config.replicas, _count(worker, key, f"{where}.worker", 1))
+        resources = _mapping(worker.get("resources") or {}, f"{where}.worker.resources", ("cpu", "gpu"))
+        if resources.get("gpu"):
+            raise OptionError(f"{where}.worker.resources.gpu is {resources['gpu']!r}; models run on the CPU, remove it")
+        config.cpus = max(config.cpus, _count(resources, "cpu", f"{where}.worker.resources", 1))
+    if not config.operators:
+        raise OptionError("all operators are disabled")
+
+
+def _operator(values: dict[str, Any], where: str) -> Operator:
+    name = _text(values, "name", where)
+    if name not in OPERATORS:
+        raise OptionError(f"{where}.name: there is no operator {name}; there are {', '.join(OPERATORS)}")
+    known = list(inspect.signature(OPERATORS[name]).parameters)
+    return Operator(name, dict(_mapping(values.get("params") or {}, f"{where}.params", known)))
+
+
+def _executor(values: Any, config: Config) -> None:
+    values = _mapping(values or {}, "executor", ("batch_size", "use_ray", "address", "num_cpus"))
+    config.batch_size = _count(values, "batch_size", "executor", BATCH_ROWS)
+    config.num_cpus = _count(values, "num_cpus", "executor", None)
+    if values.get("address") is not None:
+        config.address = _text(values, "address", "executor")
+    use_ray = values.get("use_ray", config.address is not None)
+    if not isinstance(use_ray, bool):
+        raise OptionError(f"executor.use_ray is {use_ray!r}; give true or false")
+    if config.address is not None and not use_ray:
+        raise OptionError("executor.address is of a cluster of Ray, and executor.use_ray is false; remove one of them")
+    if config.address is not None and config.num_cpus is not None:
+        raise OptionError("executor.num_cpus is for one machine; the cluster at executor.address has its own, remove it")
+    config.use_ray = use_ray
+
+
+def _typed(top: dict[str, Any], key: str, known: tuple[str, ...], params: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
+    """The type and the parameters of a loader or writer."""
+    if key not in top:
+        raise OptionError(f"{key} is missing")
+    values = _mapping(top[key], key, ("type", "params"))
+    of = _text(values, "type", key)
+    if of not in known:
+        raise OptionError(f"{key}.type: there is no {of}; there is {', '.join(known)}")
+    return of, _mapping(values.get("params") or {}, f"{key}.params", params)
+
+
+def _mapping(values: Any, where: str, known: tuple[str, ...] | list[str]) -> dict[str, Any]:
+    if not isinstance(values, dict):
+        raise OptionError(f"{where} is no mapping with some of {', '.join(known)}")
+    for key in values:
+        if key not in known:
+            raise OptionError(f"{where}: {key} is not known; known are {', '.join(known)}")
+    return values
+
+
+def _text(values: dict[str, Any], key: str, where: str) -> str:
+    value = values.get(key)
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise OptionError(f"{where}.{key} is missing" if value is None else f"{where}.{key} is {value!r}, which is no text")
+    return value
+
+
+def _count(values: dict[str, Any], key: str, where: str, default: Any) -> Any:
+    value = values.get(key)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise OptionError(f"{where}.{key} is {value!r}; give a whole number of at least 1")
+    return value

@@ -1,0 +1,402 @@
+"""Operators and pipelines over files, in this process. None of it needs Ray."""
+
+import io
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tarfile
+
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from clippie_rs import errors
+from clippie_rs._open_clip import NAMES, model_called
+from clippie_rs.operators import ClipScoreFilter, ImageClipEmbeddingRefiner, TextClipEmbeddingRefiner
+from clippie_rs.pipeline import config, run
+
+IMAGE = {"name": "image_clip_embedding_refiner", "params": {"model": "demo"}}
+TEXT = {"name": "text_clip_embedding_refiner", "params": {"model": "demo"}}
+
+
+def values(path, out, operators=(IMAGE,), loader="ParquetLoader", writer=None, executor=None, **params):
+    """A configuration as YAML would give it."""
+    return {
+        "data_loader": {"type": loader, "params": {"path": str(path), **params}},
+        "stages": [{"name": "embed", "operators": list(operators)}],
+        "data_writer": {"type": "ParquetDataWriter", "params": {"output_path": str(out), **(writer or {})}},
+        "executor": executor or {},
+    }
+
+
+@pytest.fixture
+def tables(tmp_path, drawings, broken):
+    """Three files of Parquet, the second of which has two row groups: 30 rows, the tenth of each file broken."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(3):
+        paths = drawings[number * 9 : number * 9 + 9] + [broken]
+        images = [{"bytes": pathlib.Path(path).read_bytes(), "path": path} for path in paths]
+        table = pa.table({"id": range(number * 10, number * 10 + 10), "image": images, "caption": ["a red star"] * 9 + [None]})
+        pa.parquet.write_table(table, folder / f"train-{number}.parquet", row_group_size=5 if number == 1 else 10)
+    return folder
+
+
+# Operators
+
+
+def test_names_of_open_clip(tmp_path):
+    assert model_called("ViT-L-14", "openai") == "vit-l-14-openai"
+    assert model_called("ViT-B/32-quickgelu", "openai") == "vit-b-32-openai"
+    with pytest.raises(errors.OptionError, match="'ViT-X' is no architecture of open_clip that can be run"):
+        ImageClipEmbeddingRefiner("ViT-X")
+    with pytest.raises(errors.OptionError, match="'mine' is not known for model_name='ViT-L-14'; known are openai, "):
+        TextClipEmbeddingRefiner("ViT-L-14", "mine")
+    binary = os.environ.get("CLIPPIE_RS_COMMAND")
+    if binary:
+        models = json.loads(subprocess.run([binary, "models", "--json"], check=True, capture_output=True).stdout)
+        there = {model["name"] for model in models}
+        assert {name for tags in NAMES.values() for name in tags.values()} <= there
+
+
+def test_parameters_of_the_refiner(clip, drawings, tmp_path):
+    for device in ("cuda", "mps", "cpu:0"):
+        with pytest.raises(ValueError, match=f"device='{device}' is not there"):
+            ImageClipEmbeddingRefiner(model="demo", device=device)
+    with pytest.warns(UserWarning, match="use_fp16 is ignored") as caught:
+        refiner = ImageClipEmbeddingRefiner(
+            model="demo", device="cpu", use_fp16=True, inference_batch_size=3, preprocess_workers=4, threads=1
+        )
+    assert len(caught) == 1
+    assert (refiner.feature_field_name, refiner.error_field_name) == ("image_clip_emb_demo", "image_error")
+    assert {key: refiner.encoder.options[key] for key in ("batch_size", "threads")} == {"batch_size": 3, "threads": 1}
+    table = refiner(pa.table({"image": drawings[:5]}))
+    assert table["image_clip_emb_demo"].to_pylist() == clip.encode_images(drawings[:5]).tolist()
+    with pytest.raises(errors.OptionError, match="batch_size is 0"):
+        ImageClipEmbeddingRefiner(model="demo", inference_batch_size=0)
+
+
+def test_the_column_has_the_name_of_the_model(root, monkeypatch):
+    """Without a model of that name at hand, which would be downloaded."""
+    from clippie_rs import operators
+
+    monkeypatch.setattr(operators, "open_tower", lambda kind, model, **options: (kind, model, options))
+    refiner = ImageClipEmbeddingRefiner("ViT-L-14", "openai", normalize=False)
+    assert refiner.feature_field_name == "image_clip_emb_vit_l_14"
+    assert refiner.encoder[1:] == ("vit-l-14-openai", {"normalize": False, "threads": None})
+    assert TextClipEmbeddingRefiner("ViT-L-14", "openai").feature_field_name == "text_clip_emb_vit_l_14"
+
+
+def test_records_are_refined_in_place(clip, drawings):
+    data = pathlib.Path(drawings[0]).read_bytes()
+    records = [
+        {"image": {"bytes": data}},
+        {"image": {"bytes": data, "path": "missing.png"}},
+        {"image": drawings[0]},
+        {"image": data},
+        {"image": {"bytes": None, "path": drawings[0]}},
+        {"image": None},
+        {},
+        {"image": {"bytes": b"x"}},
+        {"image": 7},
+    ]
+    refiner = ImageClipEmbeddingRefiner(model="demo", feature_field_name="v", error_field_name="why")
+    assert refiner.refine_batch(records) is None
+    row = clip.encode_images(drawings[0])[0].tolist()
+    assert [record["v"] for record in records] == [row] * 5 + [None] * 4
+    assert [record["why"] is None for record in records] == [True] * 5 + [False] * 4
+    assert records[6]["why"] == "the cell is null" and records[8]["why"].startswith("a int is no image")
+    assert refiner.get_output_schema() == {"v": pa.list_(pa.float32()), "why": pa.string()}
+    refiner.refine_batch([])
+    texts = [{"caption": "a red star"}, {"caption": 1}]
+    TextClipEmbeddingRefiner(model="demo").refine_batch(texts)
+    assert texts[0]["text_clip_emb_demo"] == clip.encode_texts("a red star")[0].tolist()
+    assert texts[1] == {"caption": 1, "text_clip_emb_demo": None, "caption_error": "a int is no text"}
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_scores_are_cosines_and_filter(clip, drawings, batch):
+    captions = ["a red star", "a white square below a red star", None]
+    table = (pa.RecordBatch if batch else pa.Table).from_pydict({"image": drawings[4:7], "caption": captions})
+    table = TextClipEmbeddingRefiner(model="demo")(ImageClipEmbeddingRefiner(model="demo", normalize=False)(table))
+    names = ("image_clip_emb_demo", "text_clip_emb_demo")
+    with pytest.raises(errors.OptionError, match="are of different models"):
+        ClipScoreFilter(*names)(table)
+    table = table.drop_columns(["image_clip_emb_demo", "image_error"])
+    table = ImageClipEmbeddingRefiner(model="demo")(table)
+    scored = ClipScoreFilter(*names)(table)
+    cosines = (clip.encode_images(drawings[4:6]) * clip.encode_texts(captions[:2])).sum(axis=1)
+    scores = scored["clip_score"].to_pylist()
+    assert scores[2] is None and scores[:2] == pytest.approx(cosines.tolist(), abs=1e-6)
+    best = max(scores[:2])
+    assert ClipScoreFilter(*names, min_score=best)(table)["clip_score"].to_pylist() == [best]
+    assert ClipScoreFilter(*names, min_score=1.0)(table).num_rows == 0
+    with pytest.raises(errors.OptionError, match="min_score is 2"):
+        ClipScoreFilter(min_score=2)
+    with pytest.raises(errors.OptionError, match="the column image_clip_emb_vit_l_14 is not there"):
+        ClipScoreFilter()(table)
+    with pytest.raises(errors.OptionError, match="the column caption has the type string"):
+        ClipScoreFilter("caption", names[1])(table)
+    bare = pa.table({"a": [[1.0, 2.0]], "b": [[1.0, 2.0]]})
+    with pytest.raises(errors.OptionError, match="the column a has no fingerprint"):
+        ClipScoreFilter("a", "b")(bare)
+
+
+# Pipelines
+
+
+def test_parquet_is_refined_and_finished_parts_are_skipped(clip, tables, tmp_path, drawings):
+    out = tmp_path / "out"
+    plan = config.parse(values(tables, out, [IMAGE, TEXT], partition_rows=5, writer={"drop_columns": ["image"]}))
+    summary = run(plan)
+    assert (summary.parts, summary.finished, summary.read, summary.written) == (4, 4, 30, 30)
+    # An image and a caption in each file.
+    assert (summary.failed, summary.errors) == (6, [])
+    table = pa.parquet.read_table(out).sort_by("id")
+    assert table.column_names == ["id", "caption", "image_clip_emb_demo", "image_error", "text_clip_emb_demo", "caption_error"]
+    rows = clip.encode_images(drawings[:27]).tolist()
+    assert table["image_clip_emb_demo"].to_pylist() == rows[:9] + [None] + rows[9:18] + [None] + rows[18:] + [None]
+    assert [bool(reason) for reason in table["image_error"].to_pylist()] == ([False] * 9 + [True]) * 3
+    for path in out.iterdir():
+        field = pa.parquet.read_schema(path).field("image_clip_emb_demo")
+        assert field.metadata[b"clippie.fingerprint"] == clip.fingerprint.encode()
+
+    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    again = run(plan)
+    assert (again.parts, again.skipped, again.finished, again.read) == (4, 4, 0, 0)
+    sorted(out.iterdir())[1].unlink()
+    again = run(plan)
+    assert (again.skipped, again.finished, again.read) == (3, 1, 5)
+    after = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    assert before.keys() == after.keys() and sum(before[name] != after[name] for name in before) == 1
+
+
+def test_more_files_are_more_parts(tables, tmp_path):
+    plan = config.parse(values(tables, tmp_path / "out"))
+    run(plan)
+    (tables / "a-first.parquet").write_bytes((tables / "train-0.parquet").read_bytes())
+    assert (run(plan).skipped, run(plan).finished) == (3, 0)
+
+
+def test_photos_of_a_folder(clip, drawings, root, tmp_path):
+    plan = config.parse(values(root / "examples/drawings", tmp_path / "out", loader="PhotoFolderLoader", partition_rows=10))
+    assert (run(plan).parts, run(plan).skipped) == (4, 4)
+    table = pa.parquet.read_table(tmp_path / "out").sort_by("image")
+    assert table["image"].to_pylist() == drawings
+    assert table["image_clip_emb_demo"].to_pylist() == clip.encode_images(drawings).tolist()
+
+
+def test_tars_of_webdataset_and_scores(clip, drawings, tmp_path):
+    def member(tar, name, data):
+        info = tarfile.TarInfo(name)
+        info.size = len(data)
+        tar.addfile(info, io.BytesIO(data))
+
+    folder = tmp_path / "tars"
+    folder.mkdir()
+    with tarfile.open(folder / "00000.tar", "w") as tar:
+        for number, path in enumerate(drawings[:3]):
+            member(tar, f"s/{number}.png", pathlib.Path(path).read_bytes())
+            member(tar, f"s/{number}.txt", b"a red star")
+            member(tar, f"s/{number}.json", b"{}")
+        member(tar, "s/3.txt", b"without an image")
+        member(tar, "s/4.png", b"")
+        # A name in a tar is no file of this machine.
+        member(tar, str(drawings[0]).lstrip("/"), b"x")
+    with tarfile.open(folder / "00001.tar.gz", "w:gz") as tar:
+        member(tar, "x.PNG", pathlib.Path(drawings[3]).read_bytes())
+    score = {"name": "clip_score_filter", "params": {"image_field": "image_clip_emb_demo", "text_field": "text_clip_emb_demo"}}
+    plan = config.parse(values(folder, tmp_path / "out", [IMAGE, TEXT, score], loader="WebDatasetLoader"))
+    summary = run(plan)
+    assert (summary.parts, summary.read, summary.written, summary.errors) == (2, 7, 7, [])
+    rows = pa.parquet.read_table(tmp_path / "out").sort_by("key").to_pylist()
+    by_key = {row["key"]: row for row in rows}
+    vectors = clip.encode_images(drawings[:4]).tolist()
+    for number in range(3):
+        row = by_key[f"s/{number}"]
+        assert (row["caption"], row["json"], row["image_clip_emb_demo"]) == ("a red star", "{}", vectors[number])
+        assert row["clip_score"] is not None
+    assert by_key["x"]["image_clip_emb_demo"] == vectors[3] and by_key["x"]["clip_score"] is None
+    assert by_key["s/3"]["image_error"] == "the cell is null" and by_key["s/4"]["image_error"]
+    assert sum(row["image_clip_emb_demo"] is None for row in rows) == 3
+
+
+def test_damaged_inputs_fail_alone(tables, tmp_path):
+    path = tables / "train-1.parquet"
+    data = bytearray(path.read_bytes())
+    data[4:2000] = bytes(1996)
+    path.write_bytes(data)
+    out = tmp_path / "out"
+    summary = run(config.parse(values(tables, out)))
+    assert summary.finished == 2 and len(summary.errors) == 1 and str(path) in summary.errors[0]
+    assert len(list(out.iterdir())) == 2, "an unfinished file is left"
+    (tables / "train-1.parquet").write_bytes(b"PAR1")
+    with pytest.raises(errors.FileError, match="train-1.parquet is no Parquet file"):
+        run(config.parse(values(tables, out)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda v: v.pop("stages"), "stages is no list"),
+        (lambda v: v.update(stage=[]), "stage is not known; known are data_loader, stages"),
+        (lambda v: v["data_loader"].update(type="HuggingFaceLoader"), "there is no HuggingFaceLoader; there is ParquetLoader"),
+        (lambda v: v["data_loader"]["params"].pop("path"), r"data_loader.params.path is missing"),
+        (lambda v: v["data_loader"]["params"].update(partition_rows=0), "partition_rows is 0"),
+        (lambda v: v["stages"][0].update(operators=[{"name": "no_such"}]), r"stages\[0\].operators\[0\].name: there is no operator no_such"),
+        (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"modle": 1}}]), "modle is not known; known are model_name"),
+        (lambda v: v["stages"][0].update(operators=[{**IMAGE, "enabled": False}]), "all operators are disabled"),
+        (lambda v: v["stages"][0].update(worker={"resources": {"gpu": 0.25}}), "gpu is 0.25; models run on the CPU"),
+        (lambda v: v["stages"][0].update(worker={"num_replicas": "two"}), "num_replicas is 'two'"),
+        (lambda v: v["data_writer"]["params"].update(drop_columns="image"), "drop_columns is no list"),
+        (lambda v: v.update(executor={"use_ray": "maybe"}), "use_ray is 'maybe'"),
+        (lambda v: v.update(executor={"use_ray": False, "address": "auto"}), "remove one of them"),
+        (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", "normalize": "yes"}}]), "image_clip_embedding_refiner: "),
+        (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "a/b.clippie"}}]), "a/b.clippie: no such file"),
+        (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", "device": "cuda"}}]), "device='cuda'"),
+        (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", "column": "photo"}}]), "the column photo is not there; there are id, image, caption"),
+        (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", "column": "id"}}]), "the column id has the type int64"),
+        (lambda v: v["stages"][0].update(operators=[IMAGE, IMAGE]), "the column image_clip_emb_demo is there already"),
+        *(
+            (lambda v, wrong=wrong: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", **wrong}}]), "embedding_refiner: ")
+            for wrong in (
+                {"feature_field_name": 5},
+                {"column": 5},
+                {"column": ["image"]},
+                {"model": 5},
+                {"model": None, "model_name": 5},
+                {"model": None, "pretrained": "no_such"},
+                {"inference_batch_size": -1},
+                {"threads": "two"},
+                {"device": None},
+            )
+        ),
+        (lambda v: v["data_writer"]["params"].update(drop_columns=["photo"]), "drop_columns: the column photo is not there"),
+        (lambda v: v["data_loader"]["params"].update(path="missing/folder"), "missing/folder: no such file or folder"),
+        (lambda v: v["data_loader"].update(type="WebDatasetLoader"), "there is no file that ends in .tar"),
+    ],
+)
+def test_what_cannot_be_run_is_named_and_nothing_is_written(tables, tmp_path, change, message):
+    out = tmp_path / "out"
+    changed = values(tables, out)
+    changed["stages"] = [dict(stage) for stage in changed["stages"]]
+    change(changed)
+    with pytest.raises(errors.Error, match=message):
+        run(config.parse(changed))
+    assert not out.exists()
+
+
+def test_outputs_that_cannot_be_written(tables, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(errors.FileError, match="file.*cannot be written|file.*Not a directory"):
+        run(config.parse(values(tables, file)))
+    with pytest.raises(errors.OptionError, match="lies in the output folder"):
+        run(config.parse(values(tables, tables)))
+    if os.geteuid() != 0:
+        closed = tmp_path / "closed"
+        closed.mkdir(mode=0o500)
+        with pytest.raises(errors.FileError, match="may not be written"):
+            run(config.parse(values(tables, closed)))
+
+
+def test_two_runs_do_not_write_to_one_folder(tables, tmp_path):
+    from clippie_rs.pipeline import parts
+
+    pytest.importorskip("fcntl")
+    plan = config.parse(values(tables, tmp_path / "out"))
+    with parts.prepared(plan), pytest.raises(errors.FileError, match="another run writes to it"):
+        run(plan)
+    # What a run left that was killed.
+    (tmp_path / "out" / ".train.0.0.part").write_bytes(b"")
+    run(plan)
+    assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_outputs_of_another_run_are_not_mixed(tables, tmp_path):
+    out = tmp_path / "out"
+    run(config.parse(values(tables, out)))
+    size = {path: path.stat().st_mtime_ns for path in out.iterdir()}
+
+    def refused(match, path=tables, **kinds):
+        with pytest.raises(errors.OptionError, match=match):
+            run(config.parse(values(path, out, **kinds)))
+        assert size == {path: path.stat().st_mtime_ns for path in out.iterdir()}
+
+    raw = {**IMAGE, "params": {"model": "demo", "normalize": False}}
+    refused("image_clip_emb_demo has the fingerprint .*: it is of another model; remove it", operators=[raw])
+    refused("has no column text_clip_emb_demo", operators=[IMAGE, TEXT])
+    refused("is no part of this run", path=tables / "train-0.parquet")
+    os.utime(tables / "train-2.parquet")
+    refused("was made of other inputs")
+
+
+def test_inputs_of_different_models_are_not_mixed(tables, tmp_path):
+    for number, normalize in ((0, True), (1, False)):
+        path = tables / f"train-{number}.parquet"
+        table = ImageClipEmbeddingRefiner(model="demo", normalize=normalize)(pa.parquet.read_table(path))
+        pa.parquet.write_table(table, path)
+    (tables / "train-2.parquet").unlink()
+    with pytest.raises(errors.OptionError, match="is of one model in .*train-0.parquet .* and of another in .*train-1.parquet"):
+        run(config.parse(values(tables, tmp_path / "out", [TEXT])))
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_and_its_exit_codes(tables, tmp_path):
+    yaml = pytest.importorskip("yaml")
+    path = tmp_path / "config.yaml"
+
+    def command(what):
+        path.write_text(what if isinstance(what, str) else yaml.safe_dump(what))
+        return subprocess.run(
+            [sys.executable, "-m", "clippie_rs.pipeline", path], capture_output=True, text=True, timeout=60, cwd=tmp_path
+        )
+
+    good = values("in", "out")
+    done = command(good)
+    assert (done.returncode, done.stdout.split(",")[0]) == (0, "3 of 3 parts"), done.stderr
+    assert command(good).returncode == 0
+    for bad, message in (("a: [", "config.yaml is no YAML"), ("- 1", "the configuration is no mapping"), ({}, "data_loader is missing")):
+        done = command(bad)
+        assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
+    data = bytearray((tables / "train-1.parquet").read_bytes())
+    data[4:2000] = bytes(1996)
+    (tables / "train-1.parquet").write_bytes(data)
+    done = command(values("in", "out2"))
+    assert done.returncode == 1 and "train-1.parquet" in done.stderr and "Traceback" not in done.stderr
+    (tables / "train-1.parquet").unlink()
+    done = command(values("in", "out3", executor={"use_ray": True}))
+    if done.returncode != 0:
+        assert done.returncode == 2 and "pip install ray" in done.stderr
+        assert not (tmp_path / "out3").exists()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_a_run_that_is_killed_is_continued(clip, tables, tmp_path, script):
+    out = tmp_path / "out"
+    plan = values(tables, out, executor={"batch_size": 5})
+    text = """
+import json, os, signal, sys
+from clippie_rs.operators import ImageClipEmbeddingRefiner
+from clippie_rs.pipeline import config, run
+plan = config.parse(json.loads(sys.argv[1]))
+encode, calls = ImageClipEmbeddingRefiner.__call__, []
+def call(self, batch):
+    calls.append(batch.num_rows)
+    # In the middle of the second file.
+    if sum(calls) == 20:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return encode(self, batch)
+ImageClipEmbeddingRefiner.__call__ = call
+run(plan)
+"""
+    done = subprocess.run([sys.executable, "-c", text, json.dumps(plan)], timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    names = sorted(path.name for path in out.iterdir())
+    assert len(names) == 2 and names[0].endswith(".part") and names[1].endswith(".parquet")
+    summary = run(config.parse(plan))
+    assert (summary.skipped, summary.finished, summary.read) == (1, 2, 20)
+    assert len(list(out.iterdir())) == 3 and pa.parquet.read_table(out).num_rows == 30
