@@ -203,6 +203,7 @@ pub(crate) fn whole_name(name: &str) -> Option<String> {
 
 /// Returns the other files of the checkpoint that `file` stands for, an index or a part of it, among the `names` of a
 /// folder; none if it is a whole one. Fails with the name of a part that is missing.
+#[cfg(feature = "hub")]
 pub(crate) fn other_parts(file: &str, names: &[String]) -> Result<Vec<String>, String> {
     let Some(whole) = whole_name(file) else { return Ok(Vec::new()) };
     let parts = names.iter().filter(|name| whole_name(name).as_ref() == Some(&whole) && !is_index(name));
@@ -239,6 +240,7 @@ mod tests {
         assert_eq!(whole_name("model.safetensors"), None);
     }
 
+    #[cfg(feature = "hub")]
     #[test]
     fn a_file_stands_for_the_others() {
         let others = |file: &str, names: &[&str]| {

@@ -50,7 +50,9 @@ pub use verify::VerifyReport;
 
 #[cfg(feature = "import")]
 pub(crate) use format::PANEL;
-pub(crate) use format::{TOKEN_TABLE, TOKENIZER};
+#[cfg(feature = "cli")]
+pub(crate) use format::TOKEN_TABLE;
+pub(crate) use format::TOKENIZER;
 #[cfg(feature = "import")]
 pub(crate) use guard::Watched;
 pub(crate) use in_use::Refusal;
