@@ -61,6 +61,8 @@ def test_control_c_stops_a_call(script, call):
     printed = script(
         """if True:
         import os, pathlib, signal, sys, threading, time, clippie_rs
+        # What a shell starts in the background ignores it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         clip = clippie_rs.Clip.demo()
         paths = [str(path) for path in sorted(pathlib.Path("examples/drawings").glob("*.png"))]
         calls = {
