@@ -9,6 +9,7 @@ use super::model;
 use crate::Error;
 use crate::hub::{Event, Hub, ModelName, Origin, Plan, PullOptions, StoredModel};
 use crate::import::Stage;
+use crate::weights::{Dtype, TOKEN_TABLE, WeightsFile};
 
 pub(super) fn run(args: &args::Pull, messages: &Messages) -> Result<Outcome, Failure> {
     let name: ModelName = parse(&args.model)?;
@@ -16,6 +17,12 @@ pub(super) fn run(args: &args::Pull, messages: &Messages) -> Result<Outcome, Fai
     if !args.force
         && let Some(model) = hub.find(&name).map_err(Error::from)?
     {
+        if args.token_table == args::TokenTable::Int8 && !has_int8_table(&model)? {
+            return Err(Failure::Error(format!(
+                "{name} is installed with another token table: {}; give --force to fetch and convert it again",
+                model.path.display()
+            )));
+        }
         messages.result(&format!(
             "{name} is already installed: {}, {}; --force downloads it again",
             model.path.display(),
@@ -27,6 +34,13 @@ pub(super) fn run(args: &args::Pull, messages: &Messages) -> Result<Outcome, Fai
     let options = PullOptions { force, keep_original, token_table };
     fetch(&hub, &name, options, messages)?;
     Ok(Outcome::Complete)
+}
+
+/// Whether an installed model has a token table of 8 bits.
+fn has_int8_table(model: &StoredModel) -> Result<bool, Failure> {
+    let weights = WeightsFile::open(&model.path).map_err(Error::from)?;
+    let mut tensors = weights.header().tensors.iter();
+    Ok(tensors.any(|tensor| tensor.spec.name == TOKEN_TABLE && tensor.spec.dtype == Dtype::I8))
 }
 
 /// Parses the name of a model.

@@ -179,7 +179,13 @@ fn pull_and_models_show_installed_models() {
     assert!(!pulled.stderr.contains('\r') && !pulled.stderr.contains('\u{1b}'), "no bar: {}", pulled.stderr);
     fixture.server.seen();
     fixture.run(["pull", NAME]).code(0).assert_stderr(&["is already installed", &fixture.model_file(), "--force"]);
+    let int8 = ["pull", NAME, "--token-table", "int8"];
+    fixture.run(int8).code(1).assert_stderr(&["installed with another token table", &fixture.model_file(), "--force"]);
     assert_eq!(fixture.server.seen(), []);
+    fixture.run(int8.iter().chain(&["--force", "--keep-original"])).code(0).assert_stderr(&["pulled hf-hub"]);
+    assert!(fixture.run(["info", NAME]).code(0).stdout.contains("i8, a scale for each row"));
+    fixture.run(int8).code(0).assert_stderr(&["is already installed"]);
+    fixture.server.seen();
 
     let shown = fixture.run(["models"]).code(0).stdout;
     let folder = fixture.home().join("models");
