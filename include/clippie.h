@@ -277,8 +277,8 @@ struct clippie_options *clippie_options_new(void);
 clippie_status clippie_options_set_towers(struct clippie_options *options, clippie_towers towers);
 
 /**
- * Sets the number of threads of a model; 0, the default, means one for each core, and 1 the calling thread alone. Others
- * are started when the model is opened and have ended when it is freed. Never changes results.
+ * Sets the number of threads of a model; 0, the default, means one for each core, and 1 the calling thread alone.
+ * Others are started when the model is opened and have ended when it is freed. Never changes results.
  *
  * # Safety
  * `options` is null or options that are not freed and that no other thread uses.
