@@ -10,7 +10,7 @@ use super::args::Info;
 use super::messages::{Failure, Messages, Outcome, one_line, size};
 use super::model;
 use super::output::{plain_json, print};
-use crate::weights::{Dtype, Header, Provenance, TOKEN_TABLE, TowerInfo, VerifyReport, WeightsFile};
+use crate::weights::{self, Dtype, Header, Provenance, TowerInfo, VerifyReport, WeightsFile};
 use crate::{Error, Options};
 
 /// Output of `--json`. Fields may be added, never renamed or removed.
@@ -198,10 +198,9 @@ impl Text {
 
 impl Tower {
     fn of(info: TowerInfo, header: &Header) -> Self {
-        let table =
-            header.tensors.iter().find(|entry| entry.spec.tower == info.tower && entry.spec.name == TOKEN_TABLE);
+        let table = header.token_table().filter(|_| info.tower == weights::Tower::Text);
         Tower {
-            token_table: table.map(|entry| entry.spec.dtype.name()),
+            token_table: table.map(Dtype::name),
             tower: info.tower.name(),
             tensors: info.tensors,
             parameters: info.parameters,

@@ -9,7 +9,7 @@ use super::model;
 use crate::Error;
 use crate::hub::{Event, Hub, ModelName, Origin, Plan, PullOptions, StoredModel};
 use crate::import::Stage;
-use crate::weights::{Dtype, TOKEN_TABLE, WeightsFile};
+use crate::weights::{Dtype, WeightsFile};
 
 pub(super) fn run(args: &args::Pull, messages: &Messages) -> Result<Outcome, Failure> {
     let name: ModelName = parse(&args.model)?;
@@ -39,8 +39,7 @@ pub(super) fn run(args: &args::Pull, messages: &Messages) -> Result<Outcome, Fai
 /// Whether an installed model has a token table of 8 bits.
 fn has_int8_table(model: &StoredModel) -> Result<bool, Failure> {
     let weights = WeightsFile::open(&model.path).map_err(Error::from)?;
-    let mut tensors = weights.header().tensors.iter();
-    Ok(tensors.any(|tensor| tensor.spec.name == TOKEN_TABLE && tensor.spec.dtype == Dtype::I8))
+    Ok(weights.header().token_table() == Some(Dtype::I8))
 }
 
 /// Parses the name of a model.

@@ -17,8 +17,7 @@ pub const PANEL: usize = crate::tensor::PANEL;
 pub const TOKENIZER: &str = "text.tokenizer";
 
 /// The table of tokens of a text tower: the lookup table that may have any element type of numbers.
-#[cfg(feature = "cli")]
-pub const TOKEN_TABLE: &str = "text.token_embedding";
+pub(super) const TOKEN_TABLE: &str = "text.token_embedding";
 
 /// Maximum number of dimensions.
 pub(super) const MAX_RANK: usize = 8;

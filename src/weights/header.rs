@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::{Fault, Reason};
-use super::format::{Dtype, Layout, Meta, Provenance, TensorSpec, Tower};
+use super::format::{Dtype, Layout, Meta, Provenance, TOKEN_TABLE, TensorSpec, Tower};
 use super::{hash, json};
 use crate::bounded_json;
 
@@ -71,6 +71,12 @@ pub struct TowerInfo {
 }
 
 impl Header {
+    /// How the table of tokens of the text tower is stored; `None` without a text tower.
+    #[must_use]
+    pub fn token_table(&self) -> Option<Dtype> {
+        self.tensors.iter().find(|entry| entry.spec.name == TOKEN_TABLE).map(|entry| entry.spec.dtype)
+    }
+
     /// The towers in file order.
     #[must_use]
     pub fn towers(&self) -> Vec<TowerInfo> {

@@ -50,8 +50,6 @@ pub use verify::VerifyReport;
 
 #[cfg(feature = "import")]
 pub(crate) use format::PANEL;
-#[cfg(feature = "cli")]
-pub(crate) use format::TOKEN_TABLE;
 pub(crate) use format::TOKENIZER;
 #[cfg(feature = "import")]
 pub(crate) use guard::Watched;
