@@ -4,10 +4,12 @@ import io
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -29,6 +31,12 @@ def values(path, out, operators=(IMAGE,), loader="ParquetLoader", writer=None, e
         "data_writer": {"type": "ParquetDataWriter", "params": {"output_path": str(out), **(writer or {})}},
         "executor": executor or {},
     }
+
+
+def write_yaml(path, values):
+    """Write a configuration for the command."""
+    path.write_text(pytest.importorskip("yaml").safe_dump(values))
+    return str(path)
 
 
 @pytest.fixture
@@ -192,11 +200,81 @@ def test_outputs_that_cannot_be_written(tables, tmp_path):
         run(config.parse(values(tables, file)))
     with pytest.raises(errors.OptionError, match="lies in the output folder"):
         run(config.parse(values(tables, tables)))
-    if os.geteuid() != 0:
-        closed = tmp_path / "closed"
-        closed.mkdir(mode=0o500)
-        with pytest.raises(errors.FileError, match="may not be written"):
-            run(config.parse(values(tables, closed)))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs users")
+def test_a_folder_that_may_not_be_written(tables, script):
+    """Root may write everywhere, so not as root."""
+    with tempfile.TemporaryDirectory() as folder:
+        # pytest's own folders are closed to others.
+        os.chmod(folder, 0o755)
+        shutil.copytree(tables, f"{folder}/in")
+        for path in [f"{folder}/in", *map(str, pathlib.Path(folder, "in").iterdir())]:
+            os.chmod(path, 0o755)
+        pathlib.Path(folder, "closed").mkdir(mode=0o555)
+        printed = script(
+            """if True:
+            import json, os, sys
+            from clippie_rs import errors
+            from clippie_rs.pipeline import config, run
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            for plan in map(json.loads, sys.argv[1:]):
+                try:
+                    run(config.parse(plan))
+                except errors.FileError as error:
+                    print(error)
+            """,
+            json.dumps(values(f"{folder}/in", f"{folder}/closed")),
+            json.dumps(values(f"{folder}/in", f"{folder}/closed/new")),
+        )
+        assert not os.listdir(f"{folder}/closed")
+    first, second = printed.splitlines()
+    assert first == f"{folder}/closed: may not be written; choose another folder"
+    assert second == f"{folder}/closed/new: cannot be written: Permission denied"
+
+
+def test_a_full_disk_leaves_nothing_half_written(tables, tmp_path):
+    resource = pytest.importorskip("resource")
+    path = write_yaml(tmp_path / "config.yaml", values(tables, tmp_path / "out"))
+    # No file may be longer than this, which a table is.
+    done = subprocess.run(
+        [sys.executable, "-m", "clippie_rs.pipeline", path],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "cannot be written: " in done.stderr and "File too large" in done.stderr and "Traceback" not in done.stderr
+    assert list((tmp_path / "out").iterdir()) == []
+    assert run(config.parse(values(tables, tmp_path / "out"))).finished == 3
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_control_c_keeps_finished_parts_alone(tables, tmp_path, script):
+    printed = script(
+        """if True:
+        import json, os, pathlib, signal, sys
+        from clippie_rs.operators import ImageClipEmbeddingRefiner
+        from clippie_rs.pipeline import __main__ as command
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        encode, calls = ImageClipEmbeddingRefiner.__call__, []
+        def call(self, batch):
+            calls.append(batch.num_rows)
+            # In the middle of the second file.
+            if sum(calls) == 20:
+                os.kill(os.getpid(), signal.SIGINT)
+            return encode(self, batch)
+        ImageClipEmbeddingRefiner.__call__ = call
+        sys.exit(0 if command.main(["--quiet", sys.argv[1]]) == 1 else "another exit code")
+        """,
+        write_yaml(tmp_path / "config.yaml", values(tables, tmp_path / "out", executor={"batch_size": 5})),
+    )
+    assert printed == ""
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert len(names) == 1 and names[0].endswith(".parquet")
+    assert run(config.parse(values(tables, tmp_path / "out"))).skipped == 1
 
 
 def test_two_runs_do_not_write_to_one_folder(tables, tmp_path):
