@@ -8,6 +8,7 @@ CHECKPOINT is the model for open_clip, WEIGHTS the same one converted. README.md
 import argparse
 import json
 import logging
+import os
 import statistics
 import time
 from dataclasses import dataclass, replace
@@ -49,7 +50,7 @@ def turn(engine: str, model: str, setting: Setting, folder: Path) -> Turn:
         fn_constructor_args=(model, setting),
         batch_format="pyarrow",
         batch_size=photos.BATCH,
-        concurrency=setting.actors,
+        compute=ray.data.ActorPoolStrategy(size=setting.actors),
         num_cpus=1,
     )
     tables = ray.get(ds.to_arrow_refs())
@@ -100,7 +101,8 @@ def check(turns: dict[str, list[Turn]]) -> float:
 
 
 def where_the_time_goes(checkpoint: str, weights: str, setting: Setting, folder: Path) -> dict[str, dict[str, float]]:
-    """Milliseconds a row of each step, on one thread, one step after another, without Ray: medians of five batches."""
+    """Milliseconds of processor time a row of each step, on one thread, one step after another, without Ray: medians of three
+    batches."""
     import pyarrow.parquet
 
     cells = pyarrow.parquet.read_table(next(iter(sorted(folder.glob("*.parquet")))))["image"].to_pylist()
@@ -111,16 +113,16 @@ def where_the_time_goes(checkpoint: str, weights: str, setting: Setting, folder:
     steps = {engine: {"decode and preprocess": [], "model": []} for engine in ENGINES}
 
     def timed(engine, step, call):
-        started = time.perf_counter()
+        started = time.process_time()
         result = call()
-        steps[engine][step].append(1e3 * (time.perf_counter() - started) / len(data))
+        steps[engine][step].append(1e3 * (time.process_time() - started) / len(data))
         return result
 
-    for _ in range(5):
+    for _ in range(3):
         timed("clippie-rs", "decode and preprocess", lambda: encoder.preprocess(data))
-        whole = time.perf_counter()
+        whole = time.process_time()
         encoder.encode(data)
-        whole = 1e3 * (time.perf_counter() - whole) / len(data)
+        whole = 1e3 * (time.process_time() - whole) / len(data)
         steps["clippie-rs"]["model"].append(whole - steps["clippie-rs"]["decode and preprocess"][-1])
         pixels = timed("open_clip", "decode and preprocess", lambda: [rival.prepare(cell) for cell in cells])
         stacked = rival.torch.stack(pixels)
@@ -143,6 +145,8 @@ def main() -> None:
         "clippie-rs": str(Path(arguments.weights).resolve()),
         "open_clip": str(Path(arguments.checkpoint).resolve()),
     }
+    # Otherwise Ray's workers yield to every other process of the machine.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     # Two for the actors, one for the tasks that read.
     ray.init(address="local", num_cpus=3, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
     context = ray.data.DataContext.get_current()
@@ -170,7 +174,8 @@ def main() -> None:
             for engine in list(ENGINES)[:: -1 if number % 2 else 1]:
                 one = turn(engine, models[engine], settings[engine], folder)
                 turns[engine].append(one)
-                print(f"  turn {number + 1}: {engine} {one.rows_per_second:.1f} rows/s", flush=True)
+                rate = f"{one.rows_per_second:.1f} rows/s, processor {one.cpu_ms_per_row:.1f} ms a row"
+                print(f"  turn {number + 1}: {engine} {rate}", flush=True)
         distance = check(turns)
         rates = {engine: statistics.median(one.rows_per_second for one in of) for engine, of in turns.items()}
         steps = where_the_time_goes(models["open_clip"], models["clippie-rs"], rival, folder)

@@ -21,6 +21,7 @@ import pyarrow
 import pyarrow.parquet
 import ray
 import ray.data
+from stages import COLUMN, OpenClip, Setting
 
 import clippie_rs
 from clippie_rs.operators import ImageClipEmbeddingRefiner
@@ -30,7 +31,6 @@ KINDS = ("Rss", "Pss", "Private_Clean", "Private_Dirty")
 INTERVAL = 0.1
 # Rows that an actor takes at a time.
 BATCH = 8
-COLUMN = "embedding"
 
 
 def memory(pid: int) -> dict[str, int]:
@@ -47,18 +47,35 @@ def memory(pid: int) -> dict[str, int]:
     return found
 
 
-class Refiner(ImageClipEmbeddingRefiner):
-    """The stage. It leaves a file with its process's number, and in it the private memory before it opened the model."""
+class Clippie(ImageClipEmbeddingRefiner):
+    """The stage of this package."""
 
-    def __init__(self, folder: str, actors: int, model: str):
+    def __init__(self, folder: str, actors: int, weights: str):
         bare = memory(os.getpid())["Private"]
-        super().__init__(model=model, feature_field_name=COLUMN)
-        aside = Path(folder, f".{os.getpid()}")
-        aside.write_text(str(bare))
-        aside.rename(Path(folder, str(os.getpid())))
-        # All work at the same time.
-        while len(list(Path(folder).glob("[0-9]*"))) < actors:
-            time.sleep(0.05)
+        super().__init__(model=weights, feature_field_name=COLUMN)
+        announce(folder, actors, bare)
+
+
+class Rival(OpenClip):
+    """That with open_clip and PyTorch."""
+
+    def __init__(self, folder: str, actors: int, checkpoint: str):
+        bare = memory(os.getpid())["Private"]
+        super().__init__(checkpoint, Setting(actors, 1, BATCH, 1), "ViT-L-14-quickgelu")
+        announce(folder, actors, bare)
+
+    def __call__(self, batch: pyarrow.Table) -> pyarrow.Table:
+        return self.embed(batch)
+
+
+def announce(folder: str, actors: int, bare: int) -> None:
+    """Leave a file with this process's number, and in it the private memory before it had the model; wait for the others,
+    so that all work at the same time."""
+    aside = Path(folder, f".{os.getpid()}")
+    aside.write_text(str(bare))
+    aside.rename(Path(folder, str(os.getpid())))
+    while len(list(Path(folder).glob("[0-9]*"))) < actors:
+        time.sleep(0.05)
 
 
 class Sampler(threading.Thread):
@@ -92,16 +109,16 @@ class Sampler(threading.Thread):
         return int(statistics.median(sum(one[kind] for one in found) for found in self.samples))
 
 
-def embed(weights: str, table: Path, folder: Path, actors: int) -> pyarrow.Table:
+def embed(stage: type, model: str, table: Path, folder: Path, actors: int) -> pyarrow.Table:
     """Embed a table in actors of one CPU each."""
     ds = ray.data.read_parquet(str(table))
     rows = ds.count()
     ds = ds.repartition(-(-rows // BATCH)).map_batches(
-        Refiner,
-        fn_constructor_args=(str(folder), actors, weights),
+        stage,
+        fn_constructor_args=(str(folder), actors, model),
         batch_format="pyarrow",
         batch_size=BATCH,
-        concurrency=actors,
+        compute=ray.data.ActorPoolStrategy(size=actors),
         num_cpus=1,
     )
     tables = ray.get(ds.to_arrow_refs())
@@ -111,12 +128,15 @@ def embed(weights: str, table: Path, folder: Path, actors: int) -> pyarrow.Table
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("weights", help="a .clippie file")
+    parser.add_argument("--open-clip", help="its checkpoint (ViT-L/14), to measure open_clip and PyTorch too")
     parser.add_argument("--actors", type=int, default=2)
     parser.add_argument("--rows", type=int, default=24, help="photos of 640x480")
     parser.add_argument("--work", type=Path, default=Path("target/pipelines"))
     arguments = parser.parse_args()
     weights = str(Path(arguments.weights).resolve())
     source = photos.folder(arguments.work.resolve(), 640, 480, arguments.rows)
+    images = pyarrow.parquet.read_table(source).sort_by("id")["image"].to_pylist()
+    expected = clippie_rs.ImageEncoder.open(weights).encode([image["bytes"] for image in images])
 
     ray.init(
         address="local",
@@ -129,32 +149,34 @@ def main() -> None:
     context.enable_progress_bars = False
     context.wait_for_min_actors_s = 300
     logging.getLogger("ray.data").setLevel(logging.ERROR)
+    found = measure(Clippie, weights, source, arguments.actors)
+    if found.tobytes() != expected.tobytes():
+        raise SystemExit("the embeddings of the actors differ from those of this process")
+    print(f"  {len(found)} embeddings, equal to the bit; weights {megabytes(os.path.getsize(weights))}")
+    if arguments.open_clip:
+        found = measure(Rival, str(Path(arguments.open_clip).resolve()), source, arguments.actors)
+        print(f"  1 - cosine of the embeddings at most {(1 - (found * expected).sum(axis=1)).max():.1e}")
+
+
+def measure(stage: type, model: str, table: Path, actors: int) -> numpy.ndarray:
+    """Run a job, print its memory and return the embeddings."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        sampler = Sampler(folder, arguments.actors)
+        sampler = Sampler(folder, actors)
         sampler.start()
-        table = embed(weights, source, folder, arguments.actors)
+        rows = embed(stage, model, table, folder, actors)
         sampler.stopped.set()
         sampler.join()
         bare = sum(int(path.read_text()) for path in folder.glob("[0-9]*"))
-    ray.shutdown()
-
-    images = pyarrow.parquet.read_table(source).sort_by("id")["image"].to_pylist()
-    expected = clippie_rs.ImageEncoder.open(weights).encode([image["bytes"] for image in images])
-    found = numpy.array(table[COLUMN].to_pylist(), numpy.float32)
-    if found.tobytes() != expected.tobytes():
-        raise SystemExit("the embeddings of the actors differ from those of this process")
-
-    def megabytes(count: int) -> str:
-        return f"{count / 1e6:,.0f} MB"
-
-    print(f"{len(found)} embeddings, equal to the bit; weights {megabytes(os.path.getsize(weights))}")
-    print(f"{arguments.actors} actors together, {len(sampler.samples)} samples while they worked:")
-    print(f"  private {megabytes(sampler.median('Private'))} in the median")
-    print(f"  written by them {megabytes(sampler.median('Private_Dirty'))} in the median, {megabytes(sampler.largest('Private_Dirty'))} at most")
+    print(f"{stage.__name__}: {actors} actors together, {len(sampler.samples)} samples while they worked")
     print(f"  private before they opened the model: {megabytes(bare)}")
-    print(f"  PSS {megabytes(sampler.median('Pss'))} in the median, {megabytes(sampler.largest('Pss'))} at most")
-    print(f"  RSS {megabytes(sampler.median('Rss'))} in the median, {megabytes(sampler.largest('Rss'))} at most")
+    for title, kind in (("private", "Private"), ("written by them", "Private_Dirty"), ("PSS", "Pss"), ("RSS", "Rss")):
+        print(f"  {title} {megabytes(sampler.median(kind))} in the median, {megabytes(sampler.largest(kind))} at most")
+    return numpy.array(rows[COLUMN].to_pylist(), numpy.float32)
+
+
+def megabytes(count: int) -> str:
+    return f"{count / 1e6:,.0f} MB"
 
 
 if __name__ == "__main__":

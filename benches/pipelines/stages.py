@@ -59,13 +59,13 @@ class OpenClip(Timed):
     """The stage as it is written with open_clip and PyTorch: photos are decoded and preprocessed in a pool of threads
     while the model runs, and the model runs on several at a time."""
 
-    def __init__(self, checkpoint: str, setting: Setting):
+    def __init__(self, checkpoint: str, setting: Setting, name: str = OPEN_CLIP):
         import open_clip
         import torch
 
         torch.set_num_threads(setting.threads)
         self.torch = torch
-        self.model, _, self.preprocess = open_clip.create_model_and_transforms(OPEN_CLIP, pretrained=checkpoint)
+        self.model, _, self.preprocess = open_clip.create_model_and_transforms(name, pretrained=checkpoint)
         self.model.eval()
         self.batch = setting.batch
         self.pool = ThreadPoolExecutor(setting.preprocess_workers)
