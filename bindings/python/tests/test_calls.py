@@ -1,6 +1,7 @@
 """Calls: threads, signals, cancellation, processes that fork, interpreters, import."""
 
 import itertools
+import os
 import threading
 import time
 
@@ -28,6 +29,52 @@ def test_threads_share_a_model(clip, drawings):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_calls_of_eight_threads_are_made_at_once(clip, drawings):
+    together = threading.Barrier(8)
+
+    def images():
+        yield from drawings
+        # Every call is in the middle of its images here, or this raises.
+        together.wait(timeout=30)
+        yield drawings[0]
+
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(clip.encode_images(images()).tobytes())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [clip.encode_images([*drawings, drawings[0]]).tobytes()] * 8
+
+
+@pytest.mark.skipif(len(getattr(os, "sched_getaffinity", lambda _: ())(0)) < 2, reason="needs two processors")
+def test_eight_threads_use_the_processors(drawings):
+    """With one thread of the engine for each call, so that only the callers' threads can use more than one."""
+    clip = clippie_rs.Clip.demo(threads=1)
+    def rate(threads, seconds=0.15):
+        until = time.perf_counter() + seconds
+        counts = [0] * threads
+
+        def work(place):
+            while time.perf_counter() < until:
+                clip.encode_images(drawings[:4])
+                counts[place] += 1
+
+        started = time.perf_counter()
+        running = [threading.Thread(target=work, args=(place,)) for place in range(threads)]
+        for thread in running:
+            thread.start()
+        for thread in running:
+            thread.join()
+        return sum(counts) / (time.perf_counter() - started)
+
+    # 1.9 on two idle processors; several tries, since others may use them.
+    tried = []
+    while len(tried) < 20 and max(tried, default=0) < 1.5:
+        tried.append(rate(8) / rate(1))
+    assert max(tried) >= 1.5, tried
 
 
 def test_other_threads_run_meanwhile(clip, drawings):

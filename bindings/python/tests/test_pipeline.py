@@ -1,21 +1,22 @@
-"""Operators and pipelines over files, in this process. None of it needs Ray."""
+"""Pipelines over files, in this process. None of it needs Ray."""
 
 import io
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
 from clippie_rs import errors
-from clippie_rs._open_clip import NAMES, model_called
-from clippie_rs.operators import ClipScoreFilter, ImageClipEmbeddingRefiner, TextClipEmbeddingRefiner
+from clippie_rs.operators import ImageClipEmbeddingRefiner
 from clippie_rs.pipeline import config, run
 
 IMAGE = {"name": "image_clip_embedding_refiner", "params": {"model": "demo"}}
@@ -32,6 +33,12 @@ def values(path, out, operators=(IMAGE,), loader="ParquetLoader", writer=None, e
     }
 
 
+def write_yaml(path, values):
+    """Write a configuration for the command."""
+    path.write_text(pytest.importorskip("yaml").safe_dump(values))
+    return str(path)
+
+
 @pytest.fixture
 def tables(tmp_path, drawings, broken):
     """Three files of Parquet, the second of which has two row groups: 30 rows, the tenth of each file broken."""
@@ -43,109 +50,6 @@ def tables(tmp_path, drawings, broken):
         table = pa.table({"id": range(number * 10, number * 10 + 10), "image": images, "caption": ["a red star"] * 9 + [None]})
         pa.parquet.write_table(table, folder / f"train-{number}.parquet", row_group_size=5 if number == 1 else 10)
     return folder
-
-
-# Operators
-
-
-def test_names_of_open_clip(tmp_path):
-    assert model_called("ViT-L-14", "openai") == "vit-l-14-openai"
-    assert model_called("ViT-B/32-quickgelu", "openai") == "vit-b-32-openai"
-    with pytest.raises(errors.OptionError, match="'ViT-X' is no architecture of open_clip that can be run"):
-        ImageClipEmbeddingRefiner("ViT-X")
-    with pytest.raises(errors.OptionError, match="'mine' is not known for model_name='ViT-L-14'; known are openai, "):
-        TextClipEmbeddingRefiner("ViT-L-14", "mine")
-    binary = os.environ.get("CLIPPIE_RS_COMMAND")
-    if binary:
-        models = json.loads(subprocess.run([binary, "models", "--json"], check=True, capture_output=True).stdout)
-        there = {model["name"] for model in models}
-        assert {name for tags in NAMES.values() for name in tags.values()} <= there
-
-
-def test_parameters_of_the_refiner(clip, drawings, tmp_path):
-    for device in ("cuda", "mps", "cpu:0"):
-        with pytest.raises(ValueError, match=f"device='{device}' is not there"):
-            ImageClipEmbeddingRefiner(model="demo", device=device)
-    with pytest.warns(UserWarning, match="use_fp16 is ignored") as caught:
-        refiner = ImageClipEmbeddingRefiner(
-            model="demo", device="cpu", use_fp16=True, inference_batch_size=3, preprocess_workers=4, threads=1
-        )
-    assert len(caught) == 1
-    assert (refiner.feature_field_name, refiner.error_field_name) == ("image_clip_emb_demo", "image_error")
-    assert {key: refiner.encoder.options[key] for key in ("batch_size", "threads")} == {"batch_size": 3, "threads": 1}
-    table = refiner(pa.table({"image": drawings[:5]}))
-    assert table["image_clip_emb_demo"].to_pylist() == clip.encode_images(drawings[:5]).tolist()
-    with pytest.raises(errors.OptionError, match="batch_size is 0"):
-        ImageClipEmbeddingRefiner(model="demo", inference_batch_size=0)
-
-
-def test_the_column_has_the_name_of_the_model(root, monkeypatch):
-    """Without a model of that name at hand, which would be downloaded."""
-    from clippie_rs import operators
-
-    monkeypatch.setattr(operators, "open_tower", lambda kind, model, **options: (kind, model, options))
-    refiner = ImageClipEmbeddingRefiner("ViT-L-14", "openai", normalize=False)
-    assert refiner.feature_field_name == "image_clip_emb_vit_l_14"
-    assert refiner.encoder[1:] == ("vit-l-14-openai", {"normalize": False, "threads": None})
-    assert TextClipEmbeddingRefiner("ViT-L-14", "openai").feature_field_name == "text_clip_emb_vit_l_14"
-
-
-def test_records_are_refined_in_place(clip, drawings):
-    data = pathlib.Path(drawings[0]).read_bytes()
-    records = [
-        {"image": {"bytes": data}},
-        {"image": {"bytes": data, "path": "missing.png"}},
-        {"image": drawings[0]},
-        {"image": data},
-        {"image": {"bytes": None, "path": drawings[0]}},
-        {"image": None},
-        {},
-        {"image": {"bytes": b"x"}},
-        {"image": 7},
-    ]
-    refiner = ImageClipEmbeddingRefiner(model="demo", feature_field_name="v", error_field_name="why")
-    assert refiner.refine_batch(records) is None
-    row = clip.encode_images(drawings[0])[0].tolist()
-    assert [record["v"] for record in records] == [row] * 5 + [None] * 4
-    assert [record["why"] is None for record in records] == [True] * 5 + [False] * 4
-    assert records[6]["why"] == "the cell is null" and records[8]["why"].startswith("a int is no image")
-    assert refiner.get_output_schema() == {"v": pa.list_(pa.float32()), "why": pa.string()}
-    refiner.refine_batch([])
-    texts = [{"caption": "a red star"}, {"caption": 1}]
-    TextClipEmbeddingRefiner(model="demo").refine_batch(texts)
-    assert texts[0]["text_clip_emb_demo"] == clip.encode_texts("a red star")[0].tolist()
-    assert texts[1] == {"caption": 1, "text_clip_emb_demo": None, "caption_error": "a int is no text"}
-
-
-@pytest.mark.parametrize("batch", [False, True])
-def test_scores_are_cosines_and_filter(clip, drawings, batch):
-    captions = ["a red star", "a white square below a red star", None]
-    table = (pa.RecordBatch if batch else pa.Table).from_pydict({"image": drawings[4:7], "caption": captions})
-    table = TextClipEmbeddingRefiner(model="demo")(ImageClipEmbeddingRefiner(model="demo", normalize=False)(table))
-    names = ("image_clip_emb_demo", "text_clip_emb_demo")
-    with pytest.raises(errors.OptionError, match="are of different models"):
-        ClipScoreFilter(*names)(table)
-    table = table.drop_columns(["image_clip_emb_demo", "image_error"])
-    table = ImageClipEmbeddingRefiner(model="demo")(table)
-    scored = ClipScoreFilter(*names)(table)
-    cosines = (clip.encode_images(drawings[4:6]) * clip.encode_texts(captions[:2])).sum(axis=1)
-    scores = scored["clip_score"].to_pylist()
-    assert scores[2] is None and scores[:2] == pytest.approx(cosines.tolist(), abs=1e-6)
-    best = max(scores[:2])
-    assert ClipScoreFilter(*names, min_score=best)(table)["clip_score"].to_pylist() == [best]
-    assert ClipScoreFilter(*names, min_score=1.0)(table).num_rows == 0
-    with pytest.raises(errors.OptionError, match="min_score is 2"):
-        ClipScoreFilter(min_score=2)
-    with pytest.raises(errors.OptionError, match="the column image_clip_emb_vit_l_14 is not there"):
-        ClipScoreFilter()(table)
-    with pytest.raises(errors.OptionError, match="the column caption has the type string"):
-        ClipScoreFilter("caption", names[1])(table)
-    bare = pa.table({"a": [[1.0, 2.0]], "b": [[1.0, 2.0]]})
-    with pytest.raises(errors.OptionError, match="the column a has no fingerprint"):
-        ClipScoreFilter("a", "b")(bare)
-
-
-# Pipelines
 
 
 def test_parquet_is_refined_and_finished_parts_are_skipped(clip, tables, tmp_path, drawings):
@@ -296,11 +200,81 @@ def test_outputs_that_cannot_be_written(tables, tmp_path):
         run(config.parse(values(tables, file)))
     with pytest.raises(errors.OptionError, match="lies in the output folder"):
         run(config.parse(values(tables, tables)))
-    if os.geteuid() != 0:
-        closed = tmp_path / "closed"
-        closed.mkdir(mode=0o500)
-        with pytest.raises(errors.FileError, match="may not be written"):
-            run(config.parse(values(tables, closed)))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs users")
+def test_a_folder_that_may_not_be_written(tables, script):
+    """Root may write everywhere, so not as root."""
+    with tempfile.TemporaryDirectory() as folder:
+        # pytest's own folders are closed to others.
+        os.chmod(folder, 0o755)
+        shutil.copytree(tables, f"{folder}/in")
+        for path in [f"{folder}/in", *map(str, pathlib.Path(folder, "in").iterdir())]:
+            os.chmod(path, 0o755)
+        pathlib.Path(folder, "closed").mkdir(mode=0o555)
+        printed = script(
+            """if True:
+            import json, os, sys
+            from clippie_rs import errors
+            from clippie_rs.pipeline import config, run
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            for plan in map(json.loads, sys.argv[1:]):
+                try:
+                    run(config.parse(plan))
+                except errors.FileError as error:
+                    print(error)
+            """,
+            json.dumps(values(f"{folder}/in", f"{folder}/closed")),
+            json.dumps(values(f"{folder}/in", f"{folder}/closed/new")),
+        )
+        assert not os.listdir(f"{folder}/closed")
+    first, second = printed.splitlines()
+    assert first == f"{folder}/closed: may not be written; choose another folder"
+    assert second == f"{folder}/closed/new: cannot be written: Permission denied"
+
+
+def test_a_full_disk_leaves_nothing_half_written(tables, tmp_path):
+    resource = pytest.importorskip("resource")
+    path = write_yaml(tmp_path / "config.yaml", values(tables, tmp_path / "out"))
+    # No file may be longer than this, which a table is.
+    done = subprocess.run(
+        [sys.executable, "-m", "clippie_rs.pipeline", path],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "cannot be written: " in done.stderr and "File too large" in done.stderr and "Traceback" not in done.stderr
+    assert list((tmp_path / "out").iterdir()) == []
+    assert run(config.parse(values(tables, tmp_path / "out"))).finished == 3
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_control_c_keeps_finished_parts_alone(tables, tmp_path, script):
+    printed = script(
+        """if True:
+        import json, os, pathlib, signal, sys
+        from clippie_rs.operators import ImageClipEmbeddingRefiner
+        from clippie_rs.pipeline import __main__ as command
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        encode, calls = ImageClipEmbeddingRefiner.__call__, []
+        def call(self, batch):
+            calls.append(batch.num_rows)
+            # In the middle of the second file.
+            if sum(calls) == 20:
+                os.kill(os.getpid(), signal.SIGINT)
+            return encode(self, batch)
+        ImageClipEmbeddingRefiner.__call__ = call
+        sys.exit(0 if command.main(["--quiet", sys.argv[1]]) == 1 else "another exit code")
+        """,
+        write_yaml(tmp_path / "config.yaml", values(tables, tmp_path / "out", executor={"batch_size": 5})),
+    )
+    assert printed == ""
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert len(names) == 1 and names[0].endswith(".parquet")
+    assert run(config.parse(values(tables, tmp_path / "out"))).skipped == 1
 
 
 def test_two_runs_do_not_write_to_one_folder(tables, tmp_path):

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+import clippie_rs
 from clippie_rs import errors
 from clippie_rs.pipeline import config, run
 
@@ -110,6 +111,27 @@ def test_threads_are_the_cpus_of_an_actor(cluster, clip):
     from clippie_rs.ray import ImageClipEmbeddingRefiner
 
     assert ImageClipEmbeddingRefiner(model="demo").encoder.options["threads"] is None
+
+
+def test_a_model_that_the_parent_used_is_sent_to_an_actor(cluster, clip, drawings):
+    @ray.remote(num_cpus=1)
+    class Actor:
+        def __init__(self, clip):
+            self.clip = clip
+
+        def encode(self, paths):
+            return self.clip.encode_images(paths).tobytes(), self.clip.encode_texts("a red star").tobytes()
+
+    def used(model):
+        return model.encode_images(drawings).tobytes(), model.encode_texts("a red star").tobytes()
+
+    for model in (clip, clippie_rs.Clip.demo(threads=1)):
+        expected = used(model)
+        actors = [Actor.remote(model) for _ in range(2)]
+        assert ray.get([actor.encode.remote(drawings) for actor in actors], timeout=60) == [expected] * 2
+        assert used(model) == expected
+        for actor in actors:
+            ray.kill(actor)
 
 
 def test_wrong_arguments_are_errors_of_the_call(cluster):

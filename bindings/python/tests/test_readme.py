@@ -8,10 +8,9 @@ import pkgutil
 import re
 
 import pytest
+from first_steps import BLOCK
 
 import clippie_rs
-
-BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("page", ["README.md", "bindings/python/README.md"])

@@ -53,12 +53,15 @@ def apply(
             raise OptionError(f"{name} is {value!r}; give a whole number of at least 1")
     operator(**params)
     _leave_a_cpu(concurrency * num_cpus)
+    # Imported by now, since there is a dataset.
+    from ray.data import ActorPoolStrategy
+
     return ds.map_batches(
         operator,
         fn_constructor_kwargs=params,
         batch_format="pyarrow",
         batch_size=batch_size,
-        concurrency=concurrency,
+        compute=ActorPoolStrategy(size=concurrency),
         num_cpus=num_cpus,
     )
 

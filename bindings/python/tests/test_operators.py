@@ -1,0 +1,110 @@
+"""Operators: names of models, parameters, columns and cosines. None of it needs Ray."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import pyarrow as pa
+import pytest
+
+from clippie_rs import errors
+from clippie_rs._open_clip import NAMES, model_called
+from clippie_rs.operators import ClipScoreFilter, ImageClipEmbeddingRefiner, TextClipEmbeddingRefiner
+
+
+def test_names_of_open_clip(tmp_path):
+    assert model_called("ViT-L-14", "openai") == "vit-l-14-openai"
+    assert model_called("ViT-B/32-quickgelu", "openai") == "vit-b-32-openai"
+    with pytest.raises(errors.OptionError, match="'ViT-X' is no architecture of open_clip that can be run"):
+        ImageClipEmbeddingRefiner("ViT-X")
+    with pytest.raises(errors.OptionError, match="'mine' is not known for model_name='ViT-L-14'; known are openai, "):
+        TextClipEmbeddingRefiner("ViT-L-14", "mine")
+    binary = os.environ.get("CLIPPIE_RS_COMMAND")
+    if binary:
+        models = json.loads(subprocess.run([binary, "models", "--json"], check=True, capture_output=True).stdout)
+        there = {model["name"] for model in models}
+        assert {name for tags in NAMES.values() for name in tags.values()} <= there
+
+
+def test_parameters_of_the_refiner(clip, drawings, tmp_path):
+    for device in ("cuda", "mps", "cpu:0"):
+        with pytest.raises(ValueError, match=f"device='{device}' is not there"):
+            ImageClipEmbeddingRefiner(model="demo", device=device)
+    with pytest.warns(UserWarning, match="use_fp16 is ignored") as caught:
+        refiner = ImageClipEmbeddingRefiner(
+            model="demo", device="cpu", use_fp16=True, inference_batch_size=3, preprocess_workers=4, threads=1
+        )
+    assert len(caught) == 1
+    assert (refiner.feature_field_name, refiner.error_field_name) == ("image_clip_emb_demo", "image_error")
+    assert {key: refiner.encoder.options[key] for key in ("batch_size", "threads")} == {"batch_size": 3, "threads": 1}
+    table = refiner(pa.table({"image": drawings[:5]}))
+    assert table["image_clip_emb_demo"].to_pylist() == clip.encode_images(drawings[:5]).tolist()
+    with pytest.raises(errors.OptionError, match="batch_size is 0"):
+        ImageClipEmbeddingRefiner(model="demo", inference_batch_size=0)
+
+
+def test_the_column_has_the_name_of_the_model(root, monkeypatch):
+    """Without a model of that name at hand, which would be downloaded."""
+    from clippie_rs import operators
+
+    monkeypatch.setattr(operators, "open_tower", lambda kind, model, **options: (kind, model, options))
+    refiner = ImageClipEmbeddingRefiner("ViT-L-14", "openai", normalize=False)
+    assert refiner.feature_field_name == "image_clip_emb_vit_l_14"
+    assert refiner.encoder[1:] == ("vit-l-14-openai", {"normalize": False, "threads": None})
+    assert TextClipEmbeddingRefiner("ViT-L-14", "openai").feature_field_name == "text_clip_emb_vit_l_14"
+
+
+def test_records_are_refined_in_place(clip, drawings):
+    data = pathlib.Path(drawings[0]).read_bytes()
+    records = [
+        {"image": {"bytes": data}},
+        {"image": {"bytes": data, "path": "missing.png"}},
+        {"image": drawings[0]},
+        {"image": data},
+        {"image": {"bytes": None, "path": drawings[0]}},
+        {"image": None},
+        {},
+        {"image": {"bytes": b"x"}},
+        {"image": 7},
+    ]
+    refiner = ImageClipEmbeddingRefiner(model="demo", feature_field_name="v", error_field_name="why")
+    assert refiner.refine_batch(records) is None
+    row = clip.encode_images(drawings[0])[0].tolist()
+    assert [record["v"] for record in records] == [row] * 5 + [None] * 4
+    assert [record["why"] is None for record in records] == [True] * 5 + [False] * 4
+    assert records[6]["why"] == "the cell is null" and records[8]["why"].startswith("a int is no image")
+    assert refiner.get_output_schema() == {"v": pa.list_(pa.float32()), "why": pa.string()}
+    refiner.refine_batch([])
+    texts = [{"caption": "a red star"}, {"caption": 1}]
+    TextClipEmbeddingRefiner(model="demo").refine_batch(texts)
+    assert texts[0]["text_clip_emb_demo"] == clip.encode_texts("a red star")[0].tolist()
+    assert texts[1] == {"caption": 1, "text_clip_emb_demo": None, "caption_error": "a int is no text"}
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_scores_are_cosines_and_filter(clip, drawings, batch):
+    captions = ["a red star", "a white square below a red star", None]
+    table = (pa.RecordBatch if batch else pa.Table).from_pydict({"image": drawings[4:7], "caption": captions})
+    table = TextClipEmbeddingRefiner(model="demo")(ImageClipEmbeddingRefiner(model="demo", normalize=False)(table))
+    names = ("image_clip_emb_demo", "text_clip_emb_demo")
+    with pytest.raises(errors.OptionError, match="are of different models"):
+        ClipScoreFilter(*names)(table)
+    table = table.drop_columns(["image_clip_emb_demo", "image_error"])
+    table = ImageClipEmbeddingRefiner(model="demo")(table)
+    scored = ClipScoreFilter(*names)(table)
+    cosines = (clip.encode_images(drawings[4:6]) * clip.encode_texts(captions[:2])).sum(axis=1)
+    scores = scored["clip_score"].to_pylist()
+    assert scores[2] is None and scores[:2] == pytest.approx(cosines.tolist(), abs=1e-6)
+    best = max(scores[:2])
+    assert ClipScoreFilter(*names, min_score=best)(table)["clip_score"].to_pylist() == [best]
+    assert ClipScoreFilter(*names, min_score=1.0)(table).num_rows == 0
+    with pytest.raises(errors.OptionError, match="min_score is 2"):
+        ClipScoreFilter(min_score=2)
+    with pytest.raises(errors.OptionError, match="the column image_clip_emb_vit_l_14 is not there"):
+        ClipScoreFilter()(table)
+    with pytest.raises(errors.OptionError, match="the column caption has the type string"):
+        ClipScoreFilter("caption", names[1])(table)
+    bare = pa.table({"a": [[1.0, 2.0]], "b": [[1.0, 2.0]]})
+    with pytest.raises(errors.OptionError, match="the column a has no fingerprint"):
+        ClipScoreFilter("a", "b")(bare)
