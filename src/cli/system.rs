@@ -44,11 +44,57 @@ fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
     // Subcommands get their full names and the options that all share.
     command.build();
     let page = |command: &clap::Command| {
-        let mut page = Vec::new();
-        Page::new(command.clone()).source(concat!("clippie-rs ", env!("CARGO_PKG_VERSION"))).render(&mut page)?;
-        Ok((command.get_display_name().unwrap_or(NAME).to_owned(), page))
+        let mut text = Vec::new();
+        let page = Page::new(command.clone()).source(concat!("clippie-rs ", env!("CARGO_PKG_VERSION")));
+        page.render_title(&mut text)?;
+        page.render_name_section(&mut text)?;
+        usage(command, &mut text)?;
+        page.render_description_section(&mut text)?;
+        page.render_options_section(&mut text)?;
+        if command.has_subcommands() {
+            page.render_subcommands_section(&mut text)?;
+        }
+        examples(command, &mut text)?;
+        Ok((command.get_display_name().unwrap_or(NAME).to_owned(), text))
     };
     std::iter::once(&command).chain(command.get_subcommands()).map(page).collect()
+}
+
+/// The synopsis: how `--help` shows the usage, with the names of values.
+fn usage(command: &clap::Command, page: &mut Vec<u8>) -> io::Result<()> {
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.strip_prefix("Usage:").unwrap_or(&usage).trim();
+    writeln!(page, ".SH SYNOPSIS\n{}", literal(usage))
+}
+
+/// The end of `--help`: lines of examples, which are not filled, and paragraphs such as the exit codes.
+fn examples(command: &clap::Command, page: &mut Vec<u8>) -> io::Result<()> {
+    let text = command.get_after_long_help().or(command.get_after_help()).map(ToString::to_string).unwrap_or_default();
+    let mut unfilled = false;
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        let indented = line.starts_with(' ');
+        if unfilled && !indented {
+            writeln!(page, ".fi")?;
+        }
+        match line.strip_suffix(':') {
+            Some(heading) if !indented => writeln!(page, ".SH {}\n.nf", literal(&heading.to_uppercase()))?,
+            // "Exit codes: 0 success, ..."
+            _ if !indented => match line.split_once(": ") {
+                Some((heading, text)) => writeln!(page, ".SH {}\n{}", literal(&heading.to_uppercase()), literal(text))?,
+                None => writeln!(page, ".PP\n{}", literal(line))?,
+            },
+            _ => writeln!(page, "{}", literal(line.trim_start()))?,
+        }
+        unfilled = indented || line.ends_with(':');
+    }
+    if unfilled { writeln!(page, ".fi") } else { Ok(()) }
+}
+
+/// A line that `man` prints as it is.
+fn literal(line: &str) -> String {
+    let escaped = line.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
+    // A dot at the start would be a request.
+    if escaped.starts_with('.') { format!("\\&{escaped}") } else { escaped }
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {

@@ -19,10 +19,19 @@ const MIN_WIDTH: usize = 8;
 pub(super) enum Kind {
     /// Numbers: aligned to the right, never cut.
     Number,
+    /// Names that are copied into commands: never cut.
+    Name,
     /// Words: the start is kept.
     Words,
     /// Paths: the end is kept.
     Path,
+}
+
+impl Kind {
+    /// Whether cells may be cut.
+    fn is_cut(self) -> bool {
+        matches!(self, Kind::Words | Kind::Path)
+    }
 }
 
 /// A column.
@@ -57,7 +66,7 @@ impl Table {
         loop {
             let total = columns.iter().map(|column| column.width).sum::<usize>() + gaps;
             let Some(excess) = total.checked_sub(most).filter(|&excess| excess > 0) else { break };
-            let cut = columns.iter_mut().filter(|column| column.kind != Kind::Number && column.width > MIN_WIDTH);
+            let cut = columns.iter_mut().filter(|column| column.kind.is_cut() && column.width > MIN_WIDTH);
             let mut cut: Vec<&mut Column> = cut.collect();
             cut.sort_by_key(|column| std::cmp::Reverse(column.width));
             // The widest is cut to the next one's width, then both together.
@@ -92,7 +101,7 @@ impl Table {
 
 /// Cuts a cell to the width of its column.
 fn fit<'a>(cell: &'a str, column: &Column) -> Cow<'a, str> {
-    if cell.width() <= column.width || column.kind == Kind::Number {
+    if cell.width() <= column.width || !column.kind.is_cut() {
         return Cow::Borrowed(cell);
     }
     let room = column.width.saturating_sub(CUT.width());
@@ -118,6 +127,16 @@ pub(super) fn terminal_width(out: &Destination) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_never_cut() {
+        let mut columns = vec![Column::new("name", Kind::Name), Column::new("repository", Kind::Words)];
+        columns[0].widen("siglip2-so400m-16-384");
+        columns[1].widen("timm/ViT-SO400M-16-SigLIP2-384");
+        let table = Table::new(columns, Some(40));
+        let line = table.line(&["siglip2-so400m-16-384", "timm/ViT-SO400M-16-SigLIP2-384"]);
+        assert_eq!(line, "siglip2-so400m-16-384  timm/ViT-SO400M-…");
+    }
 
     fn table(most: Option<usize>) -> Table {
         let mut columns =

@@ -60,6 +60,14 @@ fn completions_and_manual_pages_know_every_command() {
     );
     let page = sandbox.run(["man", "encode"]).ok();
     assert!(page.text().contains(".TH clippie-rs-encode 1") && page.text().contains("\\-\\-texts\\-from"));
+    for part in [
+        // Values have their names, examples are lines of their own, and so are the exit codes.
+        "clippie\\-rs encode [OPTIONS]",
+        ".SH EXAMPLES\n.nf\nclippie\\-rs encode \\-m ViT\\-B\\-32.clippie beach.jpg photos/ > embeddings.jsonl\n",
+    ] {
+        assert!(page.text().contains(part), "{part}");
+    }
+    assert!(sandbox.run(["man"]).ok().text().contains("\n.fi\n.SH EXIT CODES\n0 success, 1 failure"));
     sandbox.run(["man", "nonsense"]).fails(2, &["no command `nonsense`", "Usage: clippie-rs man"]);
     sandbox.run(["man", "encode", "-o", "pages"]).fails(2, &["cannot be used with"]);
     for _ in 0..2 {

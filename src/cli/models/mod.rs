@@ -1,12 +1,11 @@
 //! `clippie-rs models`: lists the known models and the installed ones.
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 
 use super::args::Models;
 use super::messages::{Failure, Messages, Outcome};
-use super::output::{plain_json, print};
+use super::output::{Destination, cannot_write, plain_json, print};
+use super::table::{Column, Kind, Table, terminal_width};
 use crate::catalog::{self, Model};
 use crate::preprocess::PreprocessConfig;
 use crate::weights::Header;
@@ -54,12 +53,9 @@ struct Row {
     bytes: Option<u64>,
 }
 
-/// Most characters of a line of the table.
-const LONGEST: usize = 120;
-
 /// Explanation of the columns, printed below the table.
 const LEGEND: &str = "image, text: million parameters; GFLOP: a photo, 2 x GMAC; recall: COCO, English, in percent; \
-                      *: see repository";
+                      MB: download; *: see repository";
 
 #[cfg_attr(not(feature = "hub"), allow(unused_variables))]
 pub(super) fn run(args: &Models, messages: &Messages) -> Result<Outcome, Failure> {
@@ -79,7 +75,8 @@ pub(super) fn run(args: &Models, messages: &Messages) -> Result<Outcome, Failure
         plain_json::pretty(&rows).map_err(|error| Failure::Error(error.to_string()))? + "\n"
     } else {
         let installed = if filter::is_some(args) { String::new() } else { installed };
-        table(&rows) + &installed
+        let out = Destination::open(None).map_err(|error| cannot_write(None, &error))?;
+        table(&rows, terminal_width(&out)) + &installed
     };
     if rows.is_empty() {
         messages.warning("no known model is like this; leave out a condition");
@@ -184,11 +181,22 @@ impl From<&Model> for Row {
 }
 
 /// Formats the table.
-fn table(rows: &[Row]) -> String {
-    let heading = ["name", "px", "embed", "image", "text", "GFLOP", "recall", "license", "Hugging Face repository"];
-    let mut lines = vec![heading.map(str::to_owned)];
+/// The table, as wide as the terminal if it is one.
+fn table(rows: &[Row], most: Option<usize>) -> String {
+    const COLUMNS: [(&str, Kind); 10] = [
+        ("name", Kind::Name),
+        ("px", Kind::Number),
+        ("embed", Kind::Number),
+        ("image", Kind::Number),
+        ("text", Kind::Number),
+        ("GFLOP", Kind::Number),
+        ("recall", Kind::Number),
+        ("MB", Kind::Number),
+        ("license", Kind::Words),
+        ("Hugging Face repository", Kind::Words),
+    ];
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    lines.extend(rows.iter().map(|row| {
+    let lines = rows.iter().map(|row| {
         [
             row.name.clone(),
             or_dash(row.image_size_px.map(|px| px.to_string())),
@@ -197,34 +205,23 @@ fn table(rows: &[Row]) -> String {
             or_dash(row.text_parameters.map(millions)),
             or_dash(row.gflop_per_image.map(short)),
             or_dash(row.coco_recall_percent.map(|percent| format!("{percent:.1}"))),
+            or_dash(row.download_bytes.map(|bytes| (bytes / 1_000_000).to_string())),
             row.license.unwrap_or("?").to_owned() + if row.license_note.is_some() { " *" } else { "" },
             row.source.clone(),
         ]
-    }));
-    let mut widths = [0; 9];
+    });
+    let lines: Vec<_> = lines.collect();
+    let mut columns = COLUMNS.map(|(heading, kind)| Column::new(heading, kind)).to_vec();
     for line in &lines {
-        for (width, cell) in widths.iter_mut().zip(line) {
-            *width = cell.len().max(*width);
-        }
+        columns.iter_mut().zip(line).for_each(|(column, cell)| column.widen(cell));
     }
-    let mut text = String::new();
+    let table = Table::new(columns, most);
+    let mut text = table.heading() + "\n";
     for line in &lines {
-        let cells = line.iter().zip(widths).enumerate().map(|(column, (cell, width))| match column {
-            1..=6 => format!("{cell:>width$}"),
-            _ => format!("{cell:<width$}"),
-        });
-        text += &shortened(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text += &table.line(line);
         text.push('\n');
     }
     text + LEGEND + "\n"
-}
-
-/// A line of at most [`LONGEST`] characters. Only the repository, the last column, is ever so long; `--json` has it whole.
-fn shortened(line: &str) -> Cow<'_, str> {
-    match line.char_indices().nth(LONGEST) {
-        Some(_) => Cow::Owned(line.chars().take(LONGEST - 1).chain(['…']).collect()),
-        None => Cow::Borrowed(line),
-    }
 }
 
 /// A number with one decimal, or with none from a thousand on.
