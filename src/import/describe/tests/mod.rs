@@ -28,6 +28,7 @@ fn draft() -> ModelConfig {
         patch_size: 32,
         class_token: true,
         pre_norm: true,
+        rotary: false,
         stem: None,
         blocks: blocks(768, 3072),
         pooling: ImagePooling::ClassToken,
