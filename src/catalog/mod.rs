@@ -379,6 +379,11 @@ mod tests {
             ("siglip2-b-16-512", 375_823_874),
             ("siglip2-l-16-512", 882_313_218),
             ("siglip2-gopt-16-384", 1_871_885_426),
+            ("pe-core-t-16-384", 69_546_113),
+            ("pe-core-s-16-384", 87_188_225),
+            ("pe-core-b-16-224", 447_660_545),
+            ("pe-core-l-14-336", 671_138_817),
+            ("pe-core-g-14-448", 2_419_267_841),
         ] {
             assert_eq!(find(name).unwrap().total_parameters(), total, "{name}");
         }

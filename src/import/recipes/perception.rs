@@ -33,7 +33,7 @@ struct Perception {
     layout: SourceLayout,
     /// Start of the names of the text tower, if the checkpoint has one.
     text: Option<&'static str>,
-    /// Whether a class token precedes the patches.
+    /// Whether a class token precedes the patches, as the number of positions says.
     class_token: bool,
 }
 
@@ -78,7 +78,7 @@ impl Recipe for Perception {
 
 impl Perception {
     /// The image tower, and the length of the embeddings.
-    fn draft_image(&self, names: &mut Checklist<'_>) -> (VitConfig, usize) {
+    fn draft_image(&mut self, names: &mut Checklist<'_>) -> (VitConfig, usize) {
         let meta = self.layout == SourceLayout::Perception;
         let norm = if meta { META_NORM } else { "visual.trunk.norm" };
         let [width] = names.probe(&format!("{norm}.weight"), [0]);
@@ -97,13 +97,16 @@ impl Perception {
             true => names.probe(position, [0, width])[0],
             false => names.probe(position, [1, 0, width])[1],
         };
-        let class = usize::from(self.class_token);
-        let grid = tokens.saturating_sub(class).isqrt();
-        let square = grid.saturating_mul(grid).saturating_add(class);
-        // All ones means that the shape could not be inferred.
-        if square != tokens || (grid == 0 && width > 1) {
-            let shape = |tokens: usize| if meta { vec![tokens, width] } else { vec![1, tokens, width] };
-            names.record_misshapen(position, &shape(square.max(1 + class)), &shape(tokens));
+        let grid = tokens.isqrt();
+        let patches = grid.saturating_mul(grid);
+        match tokens.saturating_sub(patches) {
+            0 => self.class_token = false,
+            1 => self.class_token = true,
+            _ => {
+                let shape = |tokens: usize| if meta { vec![tokens, width] } else { vec![1, tokens, width] };
+                let nearest = patches.saturating_add(usize::from(self.class_token));
+                names.record_misshapen(position, &shape(nearest), &shape(tokens));
+            }
         }
         let [mlp_width, _] = names.probe(fc1, [0, width]);
         let embed_dim = match meta {

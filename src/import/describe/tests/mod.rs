@@ -320,5 +320,6 @@ fn only_regular_files_are_read() {
 mod fields;
 mod mobileclip;
 mod multilingual;
+mod perception;
 mod siglip;
 mod vocabulary;

@@ -379,5 +379,6 @@ fn what_is_not_supported_is_refused_by_name() {
 
 pub(in crate::import) mod mobileclip;
 pub(in crate::import) mod multilingual;
+pub(in crate::import) mod perception;
 mod resnet;
 pub(in crate::import) mod siglip;
