@@ -70,7 +70,7 @@ fn open_clips_file_is_read_and_must_agree() {
     for (name, pool, hints) in [
         (base, "token", ["timm_pool", "`map`"]),
         ("vit_pe_core_large_patch14_336", "map", ["vit_pe_core_large_patch14_336", "vit_pe_core_base_patch16_224"]),
-        ("vit_base_patch16_siglip_224", "map", ["SigLIP", "CLIP"]),
+        ("vit_base_patch16_siglip_224", "map", ["pool_type", "SigLIP"]),
         ("vit_pe_spatial_base_patch16_512", "map", ["vit_pe_spatial_base_patch16_512", "not supported"]),
     ] {
         write(name, pool, 16);
