@@ -222,7 +222,7 @@ const SIGLIP_SO400M_14: Cases = &[("siglip-so400m-14-224", Pull(OpenClip))];
 const SIGLIP2_B_32: Cases = &[("siglip2-b-32-256", Pull(OpenClip)), ("siglip2-b-32-256", File(HuggingFace))];
 const PE_CORE_T_16: Cases =
     &[("pe-core-t-16-384", Pull(OpenClip)), ("pe-core-t-16-384", File(OpenClipBin)), ("pe-core-t-16-384", File(Meta))];
-const PE_CORE_B_16: Cases = &[("pe-core-b-16-224", Pull(OpenClip)), ("pe-core-b-16-224", File(Meta))];
+const PE_CORE_B_16: Cases = &[("pe-core-b-16-224", Pull(OpenClip))];
 const RN50: Cases =
     &[("rn50-openai", File(OpenAi)), ("rn50-openai", Pull(OpenClip)), ("rn50-cc12m", File(OpenClipBin))];
 const RN101: Cases = &[("rn101-openai", Pull(OpenClip))];

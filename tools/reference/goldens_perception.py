@@ -32,7 +32,7 @@ from goldens_vit import FOLDER, IMAGES, SEED, TEXTS, ids, pixels
 # and vocabulary; width, layers, heads and hidden channels of the text tower; length of the embeddings; whether the
 # projection of the image tower has a bias of its own. As in perception.rs of the testkit.
 MODELS = {
-    "tiny-perception": ((30, 7), (160, 3, 2, int(160 * 2.7362)), True, (16, 90), (64, 2, 1, 256), 48, False),
+    "tiny-perception": ((28, 7), (160, 3, 2, int(160 * 2.7362)), True, (16, 90), (64, 2, 1, 256), 48, False),
     "tiny-perception-giant": ((24, 8), (192, 2, 2, 1120), False, (20, 64), (72, 2, 3, 144), 24, True),
     "tiny-perception-narrow": ((20, 4), (40, 2, 2, 120), True, (12, 70), (40, 2, 2, 160), 56, False),
 }

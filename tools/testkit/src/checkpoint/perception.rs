@@ -81,12 +81,13 @@ pub fn published() -> Vec<Model> {
 pub fn tiny() -> Vec<Model> {
     let tower = |width, layers, heads, mlp_ratio| TowerSize { width, layers, heads, mlp_ratio };
     [
-        // Heads of 80 channels, of 20 in the pooling; hidden channels and an image side that are no multiples of anything.
+        // Heads of 80 channels, of 20 in the pooling; hidden channels that are no multiple of anything. The image is as wide as
+        // its patches: without a configuration, nothing would tell of more pixels.
         (
             "tiny-perception",
             PerceptionSize {
                 embed_dim: 48,
-                image_size: 30,
+                image_size: 28,
                 patch_size: 7,
                 class_token: true,
                 image: tower(160, 3, 2, 2.7362),
