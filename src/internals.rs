@@ -7,7 +7,7 @@ use crate::kernels::depthwise::{Convolution, Maps, Window, depthwise as convolve
 use crate::kernels::gemm::{self, Epilogue, Finish, Lhs, Lines, LinesOf, PANEL, Rhs, gemm as multiply};
 use crate::kernels::math;
 use crate::kernels::strides::{Strides, blocked_len};
-use crate::kernels::{Isa, Out, Team, norm, pool, probe, strided_stem as stems};
+use crate::kernels::{Isa, Out, Team, norm, pool, probe, rotary, strided_stem as stems};
 use crate::tensor::AlignedBuf;
 
 /// Everything runs on the calling thread, since results are compared with the peak of one core.
@@ -186,6 +186,21 @@ pub fn attention(isa: Isa, tokens: usize, heads: usize, head_dim: usize, causal:
         let span = Span { start: 0, tokens, queries: 0..tokens, out_row: 0 };
         prepared(AlignedBuf::zeros(tokens * width), move |out| {
             attention::attention(isa, TEAM, shape, &qkv, std::slice::from_ref(&span), out, &mut scratch);
+        })
+    })
+}
+
+/// Two turns of queries and keys of an image with a class token, there and back, so that every run has the same result.
+pub fn turn(isa: Isa, grid: usize, heads: usize, head_dim: usize) -> Probe {
+    let shape = rotary::TurnShape { width: heads * head_dim, heads, grid, class_token: true };
+    let rows = grid * grid + 1;
+    Probe::new(12 * rows * shape.width, 8 * rows * shape.width, move || {
+        let angles = noise(grid * head_dim / 4, 3.0);
+        let [cos, sin] = [f32::cos, f32::sin].map(|of| angles.iter().map(|&angle| of(angle)).collect::<Vec<f32>>());
+        let back: Vec<f32> = sin.iter().map(|sin| -sin).collect();
+        prepared(noise(rows * 3 * shape.width, 1.0), move |qkv| {
+            rotary::turn(isa, TEAM, shape, (&cos, &sin), qkv);
+            rotary::turn(isa, TEAM, shape, (&cos, &back), qkv);
         })
     })
 }

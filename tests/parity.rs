@@ -98,6 +98,13 @@ fn tiny_multilingual_models_in_every_layout_on_every_instruction_set() {
     assert!(check_tiny(golden::multilingual_cases()) >= 14);
 }
 
+/// Small Perception Encoders of awkward sizes, with heads of 80, 96 and 20 channels, in every layout that holds them, on every
+/// instruction set.
+#[test]
+fn tiny_perception_encoders_in_every_layout_on_every_instruction_set() {
+    assert!(check_tiny(golden::perception_cases()) >= 8);
+}
+
 /// The probability is the sigmoid of the logit, with the trained scale and bias; other models have none.
 #[test]
 fn a_siglip_gives_a_cosine_a_probability() {
@@ -155,7 +162,7 @@ enum Way {
     Pull(Layout),
 }
 
-use Layout::{Apple, AppleFolded, ApplePrefixed, HuggingFace, OpenAi, OpenClip, OpenClipBin, OpenClipFolded};
+use Layout::{Apple, AppleFolded, ApplePrefixed, HuggingFace, Meta, OpenAi, OpenClip, OpenClipBin, OpenClipFolded};
 use Way::{File, Pull};
 
 /// Models with the same tensors, by name, each in a layout in which it is published.
@@ -213,6 +220,9 @@ const MOBILECLIP2_S2: Cases = &[("mobileclip2-s2", Pull(OpenClip)), ("mobileclip
 const SIGLIP_B_16: Cases = &[("siglip-b-16-224", Pull(OpenClip)), ("siglip-b-16-224", File(HuggingFace))];
 const SIGLIP_SO400M_14: Cases = &[("siglip-so400m-14-224", Pull(OpenClip))];
 const SIGLIP2_B_32: Cases = &[("siglip2-b-32-256", Pull(OpenClip)), ("siglip2-b-32-256", File(HuggingFace))];
+const PE_CORE_T_16: Cases =
+    &[("pe-core-t-16-384", Pull(OpenClip)), ("pe-core-t-16-384", File(OpenClipBin)), ("pe-core-t-16-384", File(Meta))];
+const PE_CORE_B_16: Cases = &[("pe-core-b-16-224", Pull(OpenClip))];
 const RN50: Cases =
     &[("rn50-openai", File(OpenAi)), ("rn50-openai", Pull(OpenClip)), ("rn50-cc12m", File(OpenClipBin))];
 const RN101: Cases = &[("rn101-openai", Pull(OpenClip))];
@@ -222,7 +232,7 @@ const RN50_X16: Cases = &[("rn50x16-openai", Pull(OpenClip))];
 const XLM_ROBERTA_BASE: Cases = &[("xlm-r-base-vit-b-32", Pull(OpenClipBin)), ("xlm-r-base-vit-b-32", File(OpenClip))];
 const MOBILECLIP2_B: Cases = &[("mobileclip2-b", Pull(OpenClip)), ("mobileclip2-b", File(Apple))];
 
-const ALL: [Cases; 24] = [
+const ALL: [Cases; 26] = [
     VIT_B_32,
     VIT_B_16,
     VIT_L_14,
@@ -242,6 +252,8 @@ const ALL: [Cases; 24] = [
     SIGLIP_B_16,
     SIGLIP_SO400M_14,
     SIGLIP2_B_32,
+    PE_CORE_T_16,
+    PE_CORE_B_16,
     RN50,
     RN101,
     RN50_X4,
@@ -259,10 +271,11 @@ fn every_known_name_is_pulled() {
         let cases = ALL.iter().copied().flatten().filter(|(case, way)| *case == name && matches!(way, Pull(_)));
         cases.count()
     };
-    // Of SigLIP and of multilingual models, the others have the same parts in other sizes; unit tests map their listings.
+    // Of SigLIP, Perception Encoder and multilingual models, the others have the same parts in other sizes; unit tests map their listings.
     let whole = |name: &str| match Model::named(name).unwrap().architecture {
         Architecture::Siglip(_) => golden::WHOLE_SIGLIPS.contains(&name),
         Architecture::Multilingual(_) => golden::WHOLE_MULTILINGUAL.contains(&name),
+        Architecture::Perception(_) => golden::WHOLE_PERCEPTIONS.contains(&name),
         _ => !TOO_LARGE.iter().any(|start| name.starts_with(start)),
     };
     for model in catalog::models().iter().filter(|model| whole(model.name)) {
@@ -279,7 +292,7 @@ fn golden_of(model: &Model, layout: Layout) -> String {
     match model.vit() {
         None if model.siglip().is_some() => golden::siglip_golden(model, layout),
         None if model.resnet().is_some() => golden::resnet_golden(model),
-        None if model.multilingual().is_some() => model.name.clone(),
+        None if model.multilingual().is_some() || model.perception().is_some() => model.name.clone(),
         None => golden::mobileclip_golden(model, layout),
         // The same size with the same activation.
         Some(size) => {
@@ -306,11 +319,7 @@ fn full_size(cases: Cases) {
         let preprocess = &clip.weights().header().meta.preprocess;
         let expected = serde_json::json!({
             "image_size": model.image_size(),
-            "resize": match (model.siglip(), model.multilingual()) {
-                (Some(_), _) => "squash",
-                (_, Some(size)) => size.resize,
-                _ => "shortest",
-            },
+            "resize": model.resize(),
             // transformers resizes for SigLIP 2 with another filter.
             "interpolation": match (model.siglip(), layout) {
                 (Some(size), HuggingFace) if size.has_gemma() => "bilinear",
@@ -437,6 +446,16 @@ fn siglip_b_16() {
 #[test]
 fn siglip2_b_32() {
     full_size(SIGLIP2_B_32);
+}
+
+#[test]
+fn pe_core_t_16() {
+    full_size(PE_CORE_T_16);
+}
+
+#[test]
+fn pe_core_b_16() {
+    full_size(PE_CORE_B_16);
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub fn groups() -> Vec<Group> {
         ("transformer", transformer()),
         ("pointwise", pointwise()),
         ("attention", attention()),
+        ("turn", turn()),
         ("depthwise", depthwise()),
         ("dense", dense()),
         ("rows", rows()),
@@ -104,6 +105,9 @@ fn attention() -> Vec<Case> {
         ("vit-b-16", 197, 12, 64, false),
         ("siglip-so400m", 256, 16, 72, false),
         ("siglip-gopt", 256, 16, 96, false),
+        ("pe-core-t", 577, 3, 64, false),
+        ("pe-core-l", 577, 16, 64, false),
+        ("pe-core-g", 1024, 16, 96, false),
         ("siglip text", 64, 12, 64, false),
         ("text", 77, 8, 64, false),
         ("text causal", 77, 8, 64, true),
@@ -115,6 +119,16 @@ fn attention() -> Vec<Case> {
         case(format!("{name} {tokens} tokens {heads}x{head_dim}"), move |isa| {
             internals::attention(isa, tokens, heads, head_dim, causal)
         })
+    };
+    shapes.into_iter().map(one).collect()
+}
+
+/// Rotary positions, there and back: twice what a block of the same shape in `attention` needs.
+fn turn() -> Vec<Case> {
+    let shapes =
+        [("pe-core-t", 24, 3, 64), ("pe-core-b", 14, 12, 64), ("pe-core-l", 24, 16, 64), ("pe-core-g", 32, 16, 96)];
+    let one = |(name, grid, heads, head_dim)| {
+        case(format!("{name} {grid}x{grid} {heads}x{head_dim}"), move |isa| internals::turn(isa, grid, heads, head_dim))
     };
     shapes.into_iter().map(one).collect()
 }

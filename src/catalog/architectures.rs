@@ -8,7 +8,7 @@
 //! without running statistics, compute with torch's FlopCounter (convolutions, matrix products, attention) in the
 //! folded form.
 
-use super::siglip;
+use super::{perception, siglip};
 use crate::models::config::{
     Activation, ConvStem, ImageConfig, ImagePooling, MciConfig, MciStage, Mixer, ResnetConfig, TextConfig,
     TextHybridConfig, TextPooling, TextTransformerConfig, TransformerConfig, VitConfig,
@@ -99,6 +99,11 @@ impl Trunk {
         self.config().open_settings().heads.map(|(heads, _)| *heads)
     }
 
+    /// Whether it is one of Perception Encoder's, which pool like SigLIP's.
+    pub(crate) fn is_rotary(&self) -> bool {
+        matches!(self.config(), ImageConfig::Vit(vit) if vit.rotary)
+    }
+
     pub(crate) fn config(&self) -> ImageConfig {
         (self.build)()
     }
@@ -152,10 +157,10 @@ pub(super) const BIG_G_14: Architecture =
     Architecture::new(|| wide_vit(224, (1664, 48), 8192), &CAUSAL_1280, 1280, 1_844_907_264, 483.748);
 
 fn trunks() -> impl Iterator<Item = &'static Trunk> {
-    TRUNKS.into_iter().chain(siglip::TRUNKS)
+    TRUNKS.into_iter().chain(siglip::TRUNKS).chain(perception::TRUNKS)
 }
 
-/// Every trunk but SigLIP's.
+/// Every trunk but SigLIP's and Perception Encoder's.
 const TRUNKS: [&Trunk; 7] =
     [&FASTVIT_MCI0, &FASTVIT_MCI1, &FASTVIT_MCI2, &FASTVIT_MCI3, &FASTVIT_MCI4, &VIT_BASE_MCI, &VIT_LARGE_CLIP];
 
@@ -250,6 +255,7 @@ fn vit(image_size: usize, patch_size: usize, width: usize, layers: usize) -> Ima
         patch_size,
         class_token: true,
         pre_norm: true,
+        rotary: false,
         stem: None,
         blocks: blocks(width, layers),
         pooling: ImagePooling::ClassToken,
@@ -276,6 +282,7 @@ fn stem_vit() -> ImageConfig {
         patch_size: 16,
         class_token: true,
         pre_norm: false,
+        rotary: false,
         stem: Some(ConvStem { width: 192, padding: 0 }),
         blocks: TransformerConfig { norm_eps: 1e-6, ..blocks(768, 12) },
         pooling: ImagePooling::ClassToken,

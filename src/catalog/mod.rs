@@ -19,6 +19,7 @@
 
 mod architectures;
 mod multilingual;
+mod perception;
 mod siglip;
 mod table;
 
@@ -130,7 +131,7 @@ impl License {
 /// found.
 ///
 /// Sources: open_clip's `docs/openclip_retrieval_results.csv` and `openclip_multilingual_retrieval_results.csv`; for SigLIP 2
-/// the README of big_vision, for MobileCLIP 2 Apple's results. They were measured by several people with small differences,
+/// the README of big_vision, for MobileCLIP 2 Apple's results, for Perception Encoder the README of `perception_models`. They were measured by several people with small differences,
 /// so a point of difference says little.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -143,7 +144,7 @@ pub struct Recall {
     pub crossmodal: Option<f32>,
 }
 
-/// Preparation of photos. All models but SigLIP, DFN5B's and some of MetaCLIP 2 resize the shorter edge.
+/// Preparation of photos. All models but SigLIP, Perception Encoder, DFN5B's and some of MetaCLIP 2 resize the shorter edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Preprocess {
     /// Bicubic, OpenAI's mean and standard deviation.
@@ -158,6 +159,8 @@ enum Preprocess {
     Squash,
     /// To a square, bicubic, OpenAI's mean and standard deviation.
     OpenAiSquash,
+    /// To a square, bilinear, mean and standard deviation of 0.5: Perception Encoder's.
+    SquashBilinear,
 }
 
 /// Every published model that can be converted and run, by family and size.
@@ -294,6 +297,9 @@ impl Preprocess {
             Preprocess::Squash => {
                 PreprocessConfig { resize: ResizeMode::Squash, mean: [0.5; 3], std: [0.5; 3], ..openai }
             }
+            Preprocess::SquashBilinear => {
+                PreprocessConfig { resize: ResizeMode::Squash, interpolation, mean: [0.5; 3], std: [0.5; 3], ..openai }
+            }
             Preprocess::OpenAiSquash => PreprocessConfig { resize: ResizeMode::Squash, ..openai },
             Preprocess::Plain => PreprocessConfig { interpolation, mean: [0.0; 3], std: [1.0; 3], ..openai },
         }
@@ -373,6 +379,11 @@ mod tests {
             ("siglip2-b-16-512", 375_823_874),
             ("siglip2-l-16-512", 882_313_218),
             ("siglip2-gopt-16-384", 1_871_885_426),
+            ("pe-core-t-16-384", 69_546_113),
+            ("pe-core-s-16-384", 87_188_225),
+            ("pe-core-b-16-224", 447_660_545),
+            ("pe-core-l-14-336", 671_138_817),
+            ("pe-core-g-14-448", 2_419_267_841),
         ] {
             assert_eq!(find(name).unwrap().total_parameters(), total, "{name}");
         }

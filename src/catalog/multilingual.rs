@@ -102,6 +102,7 @@ fn vit(size: Size, patch_size: usize, image_size: usize) -> ImageConfig {
         patch_size,
         class_token: true,
         pre_norm: true,
+        rotary: false,
         stem: None,
         blocks: blocks(size, Activation::Gelu),
         pooling: ImagePooling::ClassToken,

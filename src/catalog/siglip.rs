@@ -139,6 +139,7 @@ fn vit(size: Size, patch_size: usize, image_size: usize) -> ImageConfig {
         patch_size,
         class_token: false,
         pre_norm: false,
+        rotary: false,
         stem: None,
         blocks: blocks(size),
         pooling: ImagePooling::Attention,

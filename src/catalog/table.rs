@@ -5,10 +5,11 @@
 
 use super::architectures::*;
 use super::multilingual::*;
+use super::perception::*;
 use super::siglip::*;
 use super::{Languages, License, Model, Preprocess, Recall};
 use crate::models::config::Activation::{self, Gelu, GeluTanh, QuickGelu};
-use Preprocess::{Half, OpenAi, OpenAiBilinear, OpenAiSquash, Plain, Squash};
+use Preprocess::{Half, OpenAi, OpenAiBilinear, OpenAiSquash, Plain, Squash, SquashBilinear};
 
 /// The license of OpenAI's code. OpenAI states none for the weights (openai/CLIP, issues 203 and 241); timm's copy of
 /// ViT-B/32 states `apache-2.0`.
@@ -44,7 +45,7 @@ const NLLB: &str = "facebook/nllb-200-distilled-600M";
 
 // By family and size. Apple's own `.pt` files are used where open_clip's are not published.
 #[rustfmt::skip]
-pub(super) static MODELS: [Model; 108] = [
+pub(super) static MODELS: [Model; 113] = [
     openai("vit-b-32-openai", &["vit-b-32"], &B_32, "timm/vit_base_patch32_clip_224.openai").recall(Some(30.4), Some(58.8), Some(4.1)),
     openai("vit-b-16-openai", &["vit-b-16"], &B_16, "timm/vit_base_patch16_clip_224.openai"),
     openai("vit-l-14-openai", &["vit-l-14"], &L_14, "timm/vit_large_patch14_clip_224.openai"),
@@ -129,6 +130,11 @@ pub(super) static MODELS: [Model; 108] = [
     siglip("siglip2-so400m-16-512", &SIGLIP2_SO400M_16_512, GeluTanh, APACHE_PRESUMED, "timm/ViT-SO400M-16-SigLIP2-512").multilingual().also(&["google/siglip2-so400m-patch16-512"]),
     siglip("siglip2-gopt-16-256", &SIGLIP2_GOPT_16_256, GeluTanh, APACHE_PRESUMED, "timm/ViT-gopt-16-SigLIP2-256").multilingual().also(&["google/siglip2-giant-opt-patch16-256"]),
     siglip("siglip2-gopt-16-384", &SIGLIP2_GOPT_16_384, GeluTanh, APACHE_PRESUMED, "timm/ViT-gopt-16-SigLIP2-384").multilingual().also(&["google/siglip2-giant-opt-patch16-384"]),
+    perception("pe-core-t-16-384", &["pe-core-t16-384"], &PE_CORE_T_16_384, "timm/PE-Core-T-16-384").also(&["facebook/PE-Core-T16-384"]).recall(Some(33.0), None, None),
+    perception("pe-core-s-16-384", &["pe-core-s16-384"], &PE_CORE_S_16_384, "timm/PE-Core-S-16-384").also(&["facebook/PE-Core-S16-384"]).recall(Some(42.6), None, None),
+    perception("pe-core-b-16-224", &["pe-core-b-16", "pe-core-b16-224"], &PE_CORE_B_16_224, "timm/PE-Core-B-16").also(&["facebook/PE-Core-B16-224"]).recall(Some(50.9), None, None),
+    perception("pe-core-l-14-336", &["pe-core-l14-336"], &PE_CORE_L_14_336, "timm/PE-Core-L-14-336").also(&["facebook/PE-Core-L14-336"]).recall(Some(57.1), None, None),
+    perception("pe-core-g-14-448", &["pe-core-bigg-14-448", "pe-core-g14-448"], &PE_CORE_G_14_448, "timm/PE-Core-bigG-14-448").also(&["facebook/PE-Core-G14-448"]).recall(Some(58.1), None, None),
     multi("xlm-r-base-vit-b-32", &["xlm-roberta-base-vit-b-32"], &XLM_R_BASE_B_32, OpenAi, MIT_PRESUMED, "laion/CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k").unique_in("open_clip").recall(Some(37.8), Some(64.5), Some(42.6)),
     multi("xlm-r-large-vit-h-14", &["xlm-roberta-large-vit-h-14"], &XLM_R_LARGE_H_14, OpenAi, MIT_PRESUMED, "laion/CLIP-ViT-H-14-frozen-xlm-roberta-large-laion5B-s13B-b90k").unique_in("open_clip").recall(Some(49.2), Some(77.4), Some(50.2)),
     multi("nllb-clip-base", &[], &NLLB_BASE_B_32, OpenAi, NON_COMMERCIAL_PRESUMED, "visheratin/nllb-clip-base-oc").unique_in("open_clip").recall(Some(26.5), Some(47.4), None).tokenizer_of(NLLB),
@@ -205,6 +211,12 @@ const fn apple(
 /// SigLIPs in open_clip's form; the activation is that of the text tower.
 const fn siglip(name: Text, architecture: Arch, activation: Activation, license: License, repository: Text) -> Model {
     row(name, architecture, activation, Squash, license, repository)
+}
+
+/// Perception Encoders in open_clip's form. In it shapes identify them. Meta's README states the license of all weights.
+const fn perception(name: Text, aliases: &'static [Text], architecture: Arch, repository: Text) -> Model {
+    let model = row(name, architecture, Gelu, SquashBilinear, APACHE, repository);
+    Model { aliases, ..model }.unique_in("open_clip")
 }
 
 /// XLM-RoBERTa and NLLB in open_clip's form, with GELU in the image tower.

@@ -2,7 +2,7 @@
 
 use super::checkpoint::Checkpoint;
 use super::error::Error;
-use super::fold::{self, Fold, conv};
+use super::fold::{self, Fold, Outputs, conv};
 use super::options::TokenTable;
 use super::recipes::source::Source;
 use crate::models::config::ModelConfig;
@@ -110,7 +110,8 @@ impl Job<'_> {
         let bias = match (&self.layer.kind, self.source) {
             (LayerKind::Linear(spec), Source::Linear { linear, norm, layer_scale }) => {
                 let scale = spec.query_scale;
-                let fold = Fold { norm: norm.as_ref(), scale, layer_scale: layer_scale.as_deref() };
+                let outputs = spec.pairs_of_head.map_or(Outputs::Same, Outputs::InPairs);
+                let fold = Fold { norm: norm.as_ref(), scale, layer_scale: layer_scale.as_deref(), outputs };
                 fold::linear(checkpoint, linear, fold, buffer)?
             }
             (LayerKind::Linear(spec), Source::Conv(source)) => {

@@ -20,6 +20,7 @@ mod peak;
 pub(crate) mod pool;
 #[cfg(feature = "internals")]
 pub(crate) mod probe;
+pub(crate) mod rotary;
 #[cfg(feature = "library")]
 pub(crate) mod scan;
 mod simd;

@@ -151,3 +151,29 @@ pub(crate) fn depthwise(
     }
     out
 }
+
+/// The turn of queries and keys by rotary positions, in images of `grid · grid` patches and maybe a class token.
+pub(crate) fn turn(
+    qkv: &[f32],
+    width: usize,
+    heads: usize,
+    (grid, class_token): (usize, bool),
+    (cos, sin): (&[f32], &[f32]),
+) -> Vec<f64> {
+    let (d, row, skip) = (width / heads, 3 * width, usize::from(class_token));
+    let tokens = grid * grid + skip;
+    let mut out: Vec<f64> = qkv.iter().map(|&v| f64::from(v)).collect();
+    for r in (0..qkv.len() / row).filter(|r| r % tokens >= skip) {
+        let patch = r % tokens - skip;
+        for (head, pair) in (0..2 * heads).flat_map(|head| (0..d / 2).map(move |pair| (head, pair))) {
+            let position = if pair < d / 4 { patch % grid } else { patch / grid };
+            let angle = position * (d / 4) + pair % (d / 4);
+            let (c, s) = (f64::from(cos[angle]), f64::from(sin[angle]));
+            let at = r * row + head * d + pair;
+            let (a, b) = (f64::from(qkv[at]), f64::from(qkv[at + d / 2]));
+            out[at] = a * c - b * s;
+            out[at + d / 2] = a * s + b * c;
+        }
+    }
+    out
+}

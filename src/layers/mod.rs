@@ -12,6 +12,7 @@ mod mean_query_pool;
 mod mlp;
 mod norm;
 mod pooling;
+mod rotary;
 mod squeeze_excite;
 mod strided_stem;
 
@@ -24,6 +25,7 @@ pub(crate) use mean_query_pool::MeanQueryPool;
 pub(crate) use mlp::Mlp;
 pub(crate) use norm::LayerNorm;
 pub(crate) use pooling::{global_mean, halve, mean_of_rows};
+pub(crate) use rotary::Rotary;
 pub(crate) use squeeze_excite::SqueezeExcite;
 pub(crate) use strided_stem::StridedStem;
 
@@ -31,6 +33,7 @@ pub(crate) use crate::kernels::attention::Span;
 pub(crate) use crate::kernels::depthwise::{Maps, Window};
 pub(crate) use crate::kernels::gemm::{Finish, Lines, LinesOf};
 pub(crate) use crate::kernels::math::Activation;
+pub(crate) use crate::kernels::rotary::{MAX_HEAD as MAX_ROTARY_HEAD, TurnShape};
 pub(crate) use crate::kernels::strided_stem::Images;
 pub(crate) use crate::kernels::strides::{Strides, blocked_len, unblock};
 pub(crate) use crate::tensor::PANEL;

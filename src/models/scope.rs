@@ -5,7 +5,7 @@
 //! checks of a file use that list, so no second description exists.
 
 use super::Error;
-use crate::layers::{Activation, Depthwise, LayerNorm, Linear, Mlp, PANEL, SqueezeExcite, Window};
+use crate::layers::{Activation, Depthwise, LayerNorm, Linear, Mlp, PANEL, Rotary, SqueezeExcite, TurnShape, Window};
 use crate::weights::{Dtype, Layout, TableView, TensorSpec, TensorView, Tower, WeightsFile};
 
 /// A layer that a weights file holds for a model, under its canonical name.
@@ -48,6 +48,9 @@ pub(crate) struct LinearSpec {
     pub(crate) query_scale: Option<(usize, f64)>,
     /// Whether input and output channels are stored even ones first; see [`DepthwiseSpec::doubles`].
     pub(crate) even_first: EvenFirst,
+    /// Channels of a head, if those of queries and keys are pairs that turn: of each head, the even channels are stored
+    /// first, then the odd ones.
+    pub(crate) pairs_of_head: Option<usize>,
 }
 
 /// The order of the elements of a convolution's window, the outermost first.
@@ -91,6 +94,7 @@ impl LinearSpec {
             bias: true,
             query_scale: None,
             even_first: EvenFirst::default(),
+            pairs_of_head: None,
         }
     }
 
@@ -104,6 +108,11 @@ impl LinearSpec {
     pub(crate) fn qkv(width: usize, heads: usize) -> Self {
         let scale = (width as f64 / heads as f64).sqrt().recip();
         LinearSpec { query_scale: Some((width, scale)), ..LinearSpec::new(width, width.saturating_mul(3)) }
+    }
+
+    /// Queries and keys whose heads of `head` channels are stored even channels first.
+    pub(crate) fn in_pairs(self, head: usize) -> Self {
+        LinearSpec { pairs_of_head: Some(head), ..self }
     }
 
     pub(crate) fn channels_last(self) -> Self {
@@ -228,6 +237,14 @@ impl<'a> Scope<'a> {
                 self.list(path, LayerKind::Rows(shape.to_vec()));
                 Ok(TensorView::unloaded())
             }
+        }
+    }
+
+    /// The rotary positions of a tower. They are no tensor; those of a walk that only lists layers are not computed.
+    pub(super) fn rotary(&self, shape: TurnShape) -> Rotary {
+        match self.source {
+            Source::File { .. } => Rotary::new(shape),
+            Source::List(_) => Rotary::unloaded(shape),
         }
     }
 

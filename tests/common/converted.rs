@@ -34,6 +34,12 @@ fn options(model: &Model, layout: Layout) -> ConvertOptions {
         // The name of a published image tower would state its heads; without it, its GELU is defined with erf.
         return options.image_heads(size.image.heads);
     }
+    if let Some(size) = model.perception()
+        && model.name.starts_with("tiny-")
+    {
+        // Neither the configuration without the tower's name nor Meta's layout states these heads.
+        return options.image_heads(size.image.heads).text_heads(size.text.heads);
+    }
     if let Some(size) = model.multilingual()
         && model.name.starts_with("tiny-")
         && !size.is_worldwide()

@@ -12,8 +12,8 @@ use crate::models::config;
 /// Convert a published checkpoint to a weights file
 ///
 /// Reads checkpoints of OpenAI's CLIP (vision transformers and ResNets), open_clip, Hugging Face transformers and Apple's
-/// MobileCLIP, and SigLIP's in the layouts of open_clip and transformers: safetensors files, and PyTorch files, whose code
-/// is never executed. The configuration is taken from the files in the checkpoint's folder, from the checkpoint's layout,
+/// MobileCLIP, SigLIP's in the layouts of open_clip and transformers, and Perception Encoder's of open_clip and Meta:
+/// safetensors files, and PyTorch files, whose code is never executed. The configuration is taken from the files in the checkpoint's folder, from the checkpoint's layout,
 /// or from --model; if a value is missing, the message names the option that sets it. Every field of these files is obeyed, known to change no embedding, or refused by name, and so is a vocabulary that
 /// is not CLIP's. Prefixes before all names (`module.`, `_orig_mod.`) are found by themselves. A checkpoint of one tower
 /// gives a file that encodes images alone or texts alone. Weights are folded and packed once, so a weights file is ready

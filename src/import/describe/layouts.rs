@@ -11,6 +11,8 @@ use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
 pub(super) fn facts(mapped: &Mapped) -> Facts {
     match mapped.layout {
         _ if mapped.sigmoid => siglip(mapped),
+        SourceLayout::Perception => perception(&mapped.draft),
+        SourceLayout::OpenClip if is_rotary(&mapped.draft) => perception(&mapped.draft),
         SourceLayout::OpenAi => heads(openai(), mapped),
         SourceLayout::Apple => apple(&mapped.draft),
         SourceLayout::OpenClip if mapped.timm => timm(&mapped.draft),
@@ -42,6 +44,8 @@ pub(super) fn example(mapped: &Mapped) -> &'static str {
         "xlm-r-base-vit-b-32"
     } else if mapped.sigmoid {
         "siglip2-b-16-224"
+    } else if is_rotary(&mapped.draft) {
+        "pe-core-b-16-224"
     } else if mapped.timm {
         "mobileclip2-s0"
     } else {
@@ -139,6 +143,29 @@ fn siglip(mapped: &Mapped) -> Facts {
         resize: Some(ResizeMode::Squash),
     };
     facts
+}
+
+/// Perception Encoder's, the same in both layouts.
+fn perception(draft: &ModelConfig) -> Facts {
+    let mut facts = Facts::new("Perception Encoder's layout");
+    facts.set_activation(Activation::Gelu);
+    facts.causal = Some(true);
+    // The largest tower has other heads than of 64 channels.
+    let trunk = draft.image.as_ref().and_then(Trunk::of_config);
+    facts.image.heads = trunk.and_then(Trunk::heads).map(Heads::Count);
+    facts.preprocess = PreprocessConfig {
+        resize: ResizeMode::Squash,
+        interpolation: Interpolation::Bilinear,
+        mean: [0.5; 3],
+        std: [0.5; 3],
+        ..PreprocessConfig::openai(0)
+    }
+    .into();
+    facts
+}
+
+fn is_rotary(draft: &ModelConfig) -> bool {
+    matches!(&draft.image, Some(ImageConfig::Vit(vit)) if vit.rotary)
 }
 
 fn has_stem(draft: &ModelConfig) -> bool {

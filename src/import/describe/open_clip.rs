@@ -42,9 +42,12 @@ pub(super) fn facts(path: &Path, root: &Value) -> Result<Facts, Error> {
     Ok(facts)
 }
 
-/// The fields of a `model_cfg`, and whether it is of a SigLIP: its image tower pools by attention (`map`).
+/// The fields of a `model_cfg`, and whether it is of a SigLIP: its image tower pools by attention (`map`) and is none of
+/// Perception Encoder's.
 fn table_of(model: &Value) -> (&'static Table, bool) {
-    let sigmoid = model.get("vision_cfg").and_then(|cfg| cfg.get("timm_pool")).and_then(Value::as_str) == Some("map");
+    let vision = |field: &str| model.get("vision_cfg").and_then(|cfg| cfg.get(field)).and_then(Value::as_str);
+    let is_rotary = || vision("timm_model_name").and_then(Trunk::of_timm).is_some_and(Trunk::is_rotary);
+    let sigmoid = vision("timm_pool") == Some("map") && !is_rotary();
     (if sigmoid { &tables::MODEL_SIGLIP } else { &tables::MODEL }, sigmoid)
 }
 

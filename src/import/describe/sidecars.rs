@@ -123,7 +123,7 @@ fn unknown<T>(path: &Path) -> Result<T, Error> {
 fn model(folders: &[&Path], layout: SourceLayout, texts: Texts) -> Result<Option<(Kind, Facts)>, Error> {
     let names = match layout {
         SourceLayout::HuggingFace | SourceLayout::Apple => [CONFIG, OPEN_CLIP],
-        SourceLayout::OpenAi | SourceLayout::OpenClip => [OPEN_CLIP, CONFIG],
+        SourceLayout::OpenAi | SourceLayout::OpenClip | SourceLayout::Perception => [OPEN_CLIP, CONFIG],
     };
     for path in folders.iter().flat_map(|folder| names.map(|name| folder.join(name))).filter(|path| path.is_file()) {
         match parse(&path, texts)? {

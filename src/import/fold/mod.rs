@@ -40,6 +40,32 @@ pub(super) struct Fold<'a> {
     pub scale: Option<(usize, f64)>,
     /// Tensor with a factor for each output.
     pub layer_scale: Option<&'a str>,
+    /// The order of the outputs.
+    pub outputs: Outputs,
+}
+
+/// The order in which the outputs of a linear layer are stored.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Outputs {
+    /// That of the checkpoint.
+    #[default]
+    Same,
+    /// Of queries and keys, the even channels of each head of so many channels before the odd ones; values as they are.
+    InPairs(usize),
+}
+
+impl Outputs {
+    /// The output of the checkpoint that is stored as output `i` of `n`.
+    fn source(self, i: usize, n: usize) -> usize {
+        match self {
+            Outputs::InPairs(head) if i < n / 3 * 2 && head > 0 => {
+                let (start, channel) = (i - i % head, i % head);
+                let first = head.div_ceil(2);
+                start + if channel < first { 2 * channel } else { 2 * (channel - first) + 1 }
+            }
+            Outputs::Same | Outputs::InPairs(_) => i,
+        }
+    }
 }
 
 /// Scale and shift of each channel of a norm before a linear layer. Of a LayerNorm only the affine part is folded; a
@@ -92,18 +118,22 @@ pub(super) fn linear(
         None => (vec![1.0; k], vec![0.0; k]),
     };
     let mut sums = vec![0f64; n];
-    for (sum, bias) in sums.iter_mut().zip(vectors(checkpoint, &linear.bias)?.into_iter().skip(linear.skip)) {
-        *sum = bias;
+    let biases = vectors(checkpoint, &linear.bias)?;
+    for (i, sum) in sums.iter_mut().enumerate() {
+        *sum = biases.get(linear.skip + fold.outputs.source(i, n)).copied().unwrap_or(0.0);
     }
-    let mut scales = match fold.layer_scale {
-        Some(name) => vector(checkpoint, name)?,
-        None => vec![1.0; n],
-    };
+    let mut scales = vec![1.0; n];
+    if let Some(name) = fold.layer_scale {
+        let factors = vector(checkpoint, name)?;
+        for (i, scale) in scales.iter_mut().enumerate() {
+            *scale = factors.get(fold.outputs.source(i, n)).copied().unwrap_or(1.0);
+        }
+    }
     let (scaled, scale) = fold.scale.unwrap_or((0, 1.0));
     for factor in scales.iter_mut().take(scaled) {
         *factor *= scale;
     }
-    let source = Source { tensors: &weight, order: linear.order, k, n, skip: linear.skip };
+    let source = Source { tensors: &weight, order: linear.order, k, n, skip: linear.skip, outputs: fold.outputs };
 
     resize(checkpoint, out, n.div_ceil(PANEL) * PANEL * k)?;
     let panels = out.par_chunks_mut(PANEL * k.max(1)).zip(sums.par_chunks_mut(PANEL)).zip(scales.par_chunks(PANEL));
@@ -289,6 +319,7 @@ struct Source<'a> {
     k: usize,
     n: usize,
     skip: usize,
+    outputs: Outputs,
 }
 
 impl Source<'_> {
@@ -301,7 +332,7 @@ impl Source<'_> {
                 // Stacked tensors have the same number of rows each.
                 let rows = ((self.n + self.skip) / self.tensors.len().max(1)).max(1);
                 for column in 0..columns {
-                    let row = self.skip + n + column;
+                    let row = self.skip + self.outputs.source(n + column, self.n);
                     if let Some(tensor) = self.tensors.get(row / rows) {
                         tensor.read_finite(row % rows * self.k + k, line)?;
                     }
@@ -314,8 +345,17 @@ impl Source<'_> {
             }
             Order::InOut => {
                 for (i, tile) in tile.iter_mut().enumerate() {
+                    let line = (k + i) * self.n;
                     for tensor in self.tensors {
-                        tensor.read_finite((k + i) * self.n + n, &mut tile[..columns])?;
+                        match self.outputs {
+                            Outputs::Same => tensor.read_finite(line + n, &mut tile[..columns])?,
+                            Outputs::InPairs(_) => {
+                                for (column, to) in tile[..columns].iter_mut().enumerate() {
+                                    let from = line + self.outputs.source(n + column, self.n);
+                                    tensor.read_finite(from, std::slice::from_mut(to))?;
+                                }
+                            }
+                        }
                     }
                 }
             }

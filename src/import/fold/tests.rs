@@ -83,7 +83,7 @@ fn folds_every_size_and_order_like_the_definition() {
         ]);
         let norm = Affine::Layer(Norm { weight: "g.weight".into(), bias: "g.bias".into() });
         let scale = (n / 3, 0.3);
-        let fold = Fold { norm: Some(&norm), scale: Some(scale), layer_scale: None };
+        let fold = Fold { norm: Some(&norm), scale: Some(scale), ..Fold::default() };
 
         let out_in = Linear { weight: names(&["w"]), order: Order::OutIn, bias: names(&["b"]), k, n, skip: 0 };
         let packed = linear(&made, &out_in, fold).unwrap();
@@ -120,7 +120,7 @@ fn folded_layers_compute_what_their_parts_do() {
         variance: "n.var".into(),
     });
     let layer = Linear { weight: names(&["w"]), order: Order::OutIn, bias: names(&["b"]), k, n, skip: 0 };
-    let fold = Fold { norm: Some(&norm), scale: Some((16, 0.25)), layer_scale: Some("ls") };
+    let fold = Fold { norm: Some(&norm), scale: Some((16, 0.25)), layer_scale: Some("ls"), ..Fold::default() };
     let packed = linear(&made, &layer, fold).unwrap();
     for o in 0..n {
         let normed = |i: usize| (x[i] - mean[i]) / (variance[i] + 1e-5).sqrt() * gamma[i] + beta[i];
@@ -220,4 +220,30 @@ fn positions_are_taken_from_a_row_on_or_computed() {
     let row = |p: f64| [p.sin(), (p * 1e-4).sin(), p.cos(), (p * 1e-4).cos(), 0.0].map(|x| x as f32);
     assert_eq!(out, [row(2.0), row(3.0)].concat());
     assert!(sinusoids(&made, 2..4, 3, &mut out).unwrap_err().to_string().contains("width of 3"));
+}
+
+/// Queries and keys of two heads of six channels; values; each stored output is one of the checkpoint.
+#[test]
+fn heads_in_pairs_have_their_even_channels_first() {
+    let (k, n) = (3, 36);
+    let (w, b) = (numbers(k * n, 0.7), numbers(n, 0.3));
+    let turned: Vec<f64> = (0..k * n).map(|i| w[i % n * k + i / n]).collect();
+    let file = checkpoint(&[("w", &[n, k], w), ("t", &[k, n], turned), ("b", &[n], b)]);
+    let packed = |weight: &str, order, outputs| {
+        let source = Linear { weight: names(&[weight]), order, bias: names(&["b"]), k, n, skip: 0 };
+        let packed = linear(&file, &source, Fold { outputs, scale: Some((12, 0.5)), ..Fold::default() }).unwrap();
+        (crate::weights::internals::unpack_panels(&packed.weight, k, n), packed.bias)
+    };
+    let (plain, plain_bias) = packed("w", Order::OutIn, Outputs::Same);
+    let head = [0, 2, 4, 1, 3, 5];
+    for (weight, order) in [("w", Order::OutIn), ("t", Order::InOut)] {
+        let (pairs, bias) = packed(weight, order, Outputs::InPairs(6));
+        for output in 0..n {
+            let source = if output < 24 { output / 6 * 6 + head[output % 6] } else { output };
+            assert_eq!(bias[output], plain_bias[source], "{order:?} {output}");
+            for input in 0..k {
+                assert_eq!(pairs[input * n + output], plain[input * n + source], "{order:?} {output} {input}");
+            }
+        }
+    }
 }

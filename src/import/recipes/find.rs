@@ -281,7 +281,8 @@ fn unknown<T>(checkpoint: &Checkpoint) -> Result<T, Error> {
         &format!(
             "its tensors ({}{}) are of no known layout; CLIP vision transformers of OpenAI, open_clip and \
              Hugging Face, ResNets of OpenAI and open_clip, MobileCLIP of open_clip and Apple, SigLIP of open_clip and \
-             Hugging Face, and text towers of XLM-RoBERTa and NLLB of open_clip are supported",
+             Hugging Face, Perception Encoder of open_clip and Meta, and text towers of XLM-RoBERTa and NLLB of open_clip \
+             are supported",
             some.join(", "),
             if rest == 0 { String::new() } else { format!(" and {rest} more") }
         ),
@@ -301,7 +302,7 @@ fn naflex(name: &str, shape: &[usize]) -> Option<&'static str> {
 fn unsupported_tower<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<&'static str> {
     names
         .any(|name| name.contains(timm::TRUNK))
-        .then_some("its image tower is one of timm's that neither MobileCLIP nor SigLIP has")
+        .then_some("its image tower is one of timm's that neither MobileCLIP nor SigLIP nor Perception Encoder has")
 }
 
 /// Refuses changes to a model that are stored without the model.

@@ -14,6 +14,7 @@ mod mci;
 mod multilingual;
 mod names;
 mod native;
+mod perception;
 mod resnet;
 pub(in crate::import) mod siglip;
 pub(super) mod source;
@@ -32,12 +33,14 @@ use source::Source;
 pub(super) use find::map;
 
 /// All layouts, in the order in which they are tried: text towers of transformers before the image towers that they
-/// share with others, SigLIP's before those whose names they share, timm's before the text tower that it shares with the
-/// native one.
+/// share with others, SigLIP's and Perception Encoder's before those whose names they share, timm's before the text tower
+/// that it shares with the native one.
 const LAYOUTS: &[Layout] = &[
     multilingual::LAYOUT,
     siglip::OPEN_CLIP,
     siglip::HUGGING_FACE,
+    perception::OPEN_CLIP,
+    perception::META,
     timm::LAYOUT,
     native::LAYOUT,
     huggingface::LAYOUT,
@@ -83,12 +86,14 @@ pub enum SourceLayout {
     /// OpenAI's archives: native names and the buffers `input_resolution`, `context_length` and `vocab_size`.
     OpenAi,
     /// open_clip: native names without those buffers for its own image towers, timm's names for the image towers of
-    /// MobileCLIP and SigLIP, transformers' names for text towers of XLM-RoBERTa and NLLB.
+    /// MobileCLIP, SigLIP and Perception Encoder, transformers' names for text towers of XLM-RoBERTa and NLLB.
     OpenClip,
     /// Hugging Face transformers' `CLIPModel`, `MetaClip2Model` and `SiglipModel`.
     HuggingFace,
     /// Apple's `ml-mobileclip`.
     Apple,
+    /// Meta's `perception_models`: native names, with the names of its own pooling.
+    Perception,
 }
 
 impl SourceLayout {
@@ -99,6 +104,7 @@ impl SourceLayout {
             SourceLayout::OpenClip => "open_clip",
             SourceLayout::HuggingFace => "huggingface",
             SourceLayout::Apple => "apple",
+            SourceLayout::Perception => "perception_models",
         }
     }
 }
@@ -213,6 +219,7 @@ fn draft_vit(patch_size: usize, grid: usize, pre_norm: bool, blocks: Transformer
         patch_size,
         class_token: true,
         pre_norm,
+        rotary: false,
         stem: None,
         blocks,
         pooling: ImagePooling::ClassToken,

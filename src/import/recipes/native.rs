@@ -47,7 +47,7 @@ const LONG_POSITION: &str = "positional_embedding_res";
 /// Positions that Long-CLIP keeps from CLIP (`mask1` and `mask2` in its `model_longclip.py`).
 const KEPT_POSITIONS: usize = 20;
 
-const BLOCK: BlockNames = BlockNames {
+pub(super) const BLOCK: BlockNames = BlockNames {
     attention_norm: "ln_1",
     qkv: Qkv::InProj("attn.in_proj"),
     out: "attn.out_proj",
@@ -99,6 +99,11 @@ fn recognise(names: &Checklist<'_>) -> Option<Box<dyn Recipe>> {
 /// Whether there is an image tower beside another one. Of another kind, such as a ResNet, the names are too few.
 pub(super) fn has_image_tower(names: &Checklist<'_>) -> bool {
     has_tower(names, VISUAL, &IMAGE_NAMES)
+}
+
+/// Whether there is a text tower whose names start with `start`.
+pub(super) fn has_text_tower(names: &Checklist<'_>, start: &str) -> bool {
+    has_tower(names, start, &TEXT_NAMES)
 }
 
 /// Whether there is a tower whose names start with `start`: one with most of `known`.

@@ -242,7 +242,13 @@ fn hugging_face_text(names: &mut Checklist<'_>, path: &[&str], target: &Target<'
 }
 
 /// `width` outputs from `skip` on of a linear layer with a bias, `[rows, width]`.
-fn part_of(names: &mut Checklist<'_>, [weight, bias]: [&str; 2], width: usize, rows: usize, skip: usize) -> Linear {
+pub(super) fn part_of(
+    names: &mut Checklist<'_>,
+    [weight, bias]: [&str; 2],
+    width: usize,
+    rows: usize,
+    skip: usize,
+) -> Linear {
     let weight = vec![names.take(weight.to_owned(), &[rows, width])];
     let bias = vec![names.take(bias.to_owned(), &[rows])];
     Linear { weight, order: Order::OutIn, bias, k: width, n: width, skip }

@@ -18,7 +18,7 @@ impl TextHybrid {
         Ok(TextHybrid {
             embedding: TokenEmbedding::load(scope, config.vocab_size, config.context_length, d, PAD_ID)?,
             first: RepMixer::load(&mut scope.child("first"), config)?,
-            transformer: Transformer::load(scope, &config.blocks, false)?,
+            transformer: Transformer::load(scope, &config.blocks, false, None)?,
             last: RepMixer::load(&mut scope.child("last"), config)?,
             proj: scope.linear("proj", LinearSpec::new(d, embed_dim))?,
             config: config.clone(),

@@ -3,6 +3,7 @@
 mod description;
 mod mobileclip;
 mod multilingual;
+mod perception;
 mod resnet;
 mod siglip;
 

@@ -12,7 +12,7 @@ impl TextTransformer {
         let d = config.blocks.width;
         Ok(TextTransformer {
             embedding: TokenEmbedding::load(scope, config.vocab_size, config.context_length, d, config.pad_id)?,
-            transformer: Transformer::load(scope, &config.blocks, config.causal)?,
+            transformer: Transformer::load(scope, &config.blocks, config.causal, None)?,
             head: match config.projection {
                 true => Head::Projection(scope.linear("proj", LinearSpec::new(d, embed_dim))?),
                 false => Head::Norm(scope.norm("ln_final", d, config.blocks.norm_eps)?),

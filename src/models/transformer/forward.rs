@@ -3,13 +3,14 @@
 //! Source: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision" (2021), and
 //! openai/CLIP `model.py`. The affine parts of the LayerNorms and the scale of the queries are folded into the weights.
 
-use crate::layers::{Attention, Exec, Finish, LayerNorm, Linear, Mlp, PANEL, Span, Strides};
+use crate::layers::{Attention, Exec, Finish, LayerNorm, Linear, Mlp, PANEL, Rotary, Span, Strides};
 
 /// The blocks; `W` is the width, `H` the width of the MLP.
 pub(in crate::models) struct Transformer {
     pub(super) blocks: Vec<Block>,
     pub(super) attention: Attention,
-    pub(super) norm: LayerNorm, // shared by all blocks; the affine parts are folded into the next layers
+    pub(super) rotary: Option<Rotary>, // of images, of which every sequence is one
+    pub(super) norm: LayerNorm,        // shared by all blocks; the affine parts are folded into the next layers
     pub(super) width: usize,
 }
 
@@ -115,6 +116,7 @@ impl Transformer {
             let next = self.blocks.get(i + 1).map_or(exec, |next| exec.prefetching(&next.qkv));
             self.norm.forward(exec, x, normed);
             block.qkv.forward(exec.prefetching(&block.out), normed, rows, Finish::Store, wide, 3 * w);
+            self.turn(exec, wide, rows);
             // The normalised rows are no longer needed: attention writes its heads over them.
             self.attention.forward(exec, wide, &all, normed, scores);
             block.out.forward(exec.prefetching(block.mlp.first()), normed, rows, Finish::Accumulate, x, w);
@@ -152,6 +154,7 @@ impl Transformer {
         } else {
             block.qkv.forward(exec, normed, rows, Finish::Store, wide, 3 * w);
         }
+        self.turn(exec, wide, rows);
         let spans: Vec<Span> = sequences
             .iter()
             .enumerate()
@@ -165,6 +168,13 @@ impl Transformer {
         block.out.forward(exec, normed, count, Finish::Accumulate, pooled, w);
         self.norm.forward(exec, pooled, normed);
         block.mlp.forward(exec, (&*normed, Strides::rows(w)), count, (pooled, Strides::rows(w)), wide);
+    }
+
+    /// Turns queries and keys by their positions in the image, if the tower does.
+    fn turn(&self, exec: Exec<'_>, qkv: &mut [f32], rows: usize) {
+        if let Some(rotary) = &self.rotary {
+            rotary.forward(exec, &mut qkv[..rows * 3 * self.width]);
+        }
     }
 
     /// The LayerNorm of the tower, without its affine part.

@@ -1,7 +1,7 @@
 //! The vision transformer: patches, class token, blocks, projection of the class token or pooling by attention.
 //!
 //! Sources: openai/CLIP `model.py` (`VisionTransformer`), and open_clip's native tower, which is the same; timm
-//! `vision_transformer.py` (`vit_*_siglip_*`).
+//! `vision_transformer.py` (`vit_*_siglip_*`) and `eva.py` (`vit_pe_core_*`).
 
 use super::config::VitConfig;
 use super::conv_stem::ConvStem;
@@ -25,8 +25,8 @@ pub(crate) struct Vit {
 pub(super) enum Head {
     /// A projection of the class token, `[W, embed_dim]`.
     Class(Linear),
-    /// Pooling of all tokens to `W` channels.
-    Attention(Box<AttentionPool>),
+    /// Pooling of all tokens to `W` channels, and their projection, `[W, embed_dim]`, if there is one.
+    Attention { pool: Box<AttentionPool>, proj: Option<Linear> },
 }
 
 /// The patch embedding.
@@ -64,7 +64,9 @@ impl Vit {
         };
         let (head, pooled) = match &self.head {
             Head::Class(_) => (0, images * w),
-            Head::Attention(pool) => (pool.scratch(exec, images, tokens), 0),
+            Head::Attention { pool, proj } => {
+                (pool.scratch(exec, images, tokens), if proj.is_some() { images * w } else { 0 })
+            }
         };
         let wide = lens.wide.max(wide).max(head);
         let lengths = [rows.saturating_mul(w), lens.normed.max(map), wide, lens.scores, pooled];
@@ -100,10 +102,16 @@ impl Vit {
                 self.transformer.norm().forward(exec, &pooled[..images * w], normed);
                 proj.forward(exec, normed, images, Finish::Store, out, proj.outputs());
             }
-            Head::Attention(pool) => {
+            Head::Attention { pool, proj } => {
                 self.transformer.forward_all(exec, x, &sequences, scratch, |i, x| trace(Stage::Block(i), x));
                 self.transformer.norm().forward(exec, x, &mut normed[..rows * w]);
-                pool.forward(exec, normed, (images, tokens), wide, out);
+                match proj {
+                    None => pool.forward(exec, normed, (images, tokens), wide, out),
+                    Some(proj) => {
+                        pool.forward(exec, normed, (images, tokens), wide, pooled);
+                        proj.forward(exec, pooled, images, Finish::Store, out, proj.outputs());
+                    }
+                }
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use super::config::{ConvStem as StemConfig, ImagePooling, VitConfig};
 use super::conv_stem::ConvStem;
 use super::forward::{Head, Stem, Vit};
-use crate::layers::{AttentionPool, LayerNorm};
+use crate::layers::{AttentionPool, LayerNorm, TurnShape};
 use crate::models::Error;
 use crate::models::scope::{LinearSpec, Scope};
 use crate::models::transformer::Transformer;
@@ -22,10 +22,27 @@ impl Vit {
                 true => Some(scope.norm("ln_pre", w, config.blocks.norm_eps)?),
                 false => None,
             },
-            transformer: Transformer::load(scope, &config.blocks, false)?,
-            head: match config.pooling {
-                ImagePooling::ClassToken => Head::Class(scope.linear("proj", LinearSpec::new(w, embed_dim))?),
-                ImagePooling::Attention => Head::Attention(Box::new(pool(&mut scope.child("pool"), config)?)),
+            transformer: {
+                let shape = TurnShape {
+                    width: w,
+                    heads: config.blocks.heads,
+                    grid: config.grid(),
+                    class_token: config.class_token,
+                };
+                let rotary = config.rotary.then(|| scope.rotary(shape));
+                Transformer::load(scope, &config.blocks, false, rotary)?
+            },
+            head: match config.pooling.attention(&config.blocks) {
+                None => Head::Class(scope.linear("proj", LinearSpec::new(w, embed_dim))?),
+                Some(sizes) => Head::Attention {
+                    pool: Box::new(pool(&mut scope.child("pool"), config, sizes)?),
+                    proj: match config.pooling {
+                        ImagePooling::ProjectedAttention { .. } => {
+                            Some(scope.linear("proj", LinearSpec::new(w, embed_dim))?)
+                        }
+                        _ => None,
+                    },
+                },
             },
             config: config.clone(),
         })
@@ -33,8 +50,8 @@ impl Vit {
 }
 
 /// Loads the attention pooling. The affine parts of the norms, the queries and their scale are folded into the weights.
-fn pool(scope: &mut Scope<'_>, config: &VitConfig) -> Result<AttentionPool, Error> {
-    let TransformerConfig { width, heads, mlp_width, activation, norm_eps, .. } = config.blocks;
+fn pool(scope: &mut Scope<'_>, config: &VitConfig, (heads, mlp_width): (usize, usize)) -> Result<AttentionPool, Error> {
+    let TransformerConfig { width, activation, norm_eps, .. } = config.blocks;
     Ok(AttentionPool {
         heads,
         queries: scope.queries("queries", width, heads)?,

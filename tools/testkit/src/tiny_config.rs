@@ -1,4 +1,4 @@
-//! Configurations of MobileCLIPs, SigLIPs and multilingual models with unpublished sizes.
+//! Configurations of MobileCLIPs, SigLIPs, Perception Encoders and multilingual models with unpublished sizes.
 //!
 //! The generator names a tiny image tower after the published one that it imitates. The importer rightly rejects that
 //! name, because the shapes differ, so it is removed here.
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::checkpoint::Model;
 
-/// Removes the name of a tiny MobileCLIP's or SigLIP's image tower from the configuration in `folder` and returns its path;
+/// Removes the name of the image tower of a tiny MobileCLIP, SigLIP or Perception Encoder from the configuration in `folder` and returns its path;
 /// removes the whole configuration of a tiny XLM-RoBERTa or NLLB.
 pub fn without_tower_name(model: &Model, folder: &Path) -> Option<PathBuf> {
     if model.multilingual().is_some_and(|size| !size.is_worldwide()) && model.name.starts_with("tiny-") {
@@ -18,17 +18,23 @@ pub fn without_tower_name(model: &Model, folder: &Path) -> Option<PathBuf> {
         std::fs::remove_file(&path).unwrap();
         return None;
     }
-    if (model.mobileclip().is_none() && model.siglip().is_none()) || !model.name.starts_with("tiny-") {
+    let is_named = model.mobileclip().is_some() || model.siglip().is_some() || model.perception().is_some();
+    if !is_named || !model.name.starts_with("tiny-") {
         return None;
     }
     let path = ["open_clip_config.json", "config.json"].map(|name| folder.join(name)).into_iter().find(|p| p.exists());
-    let path = path.unwrap();
+    // Meta's layout has no configuration.
+    let path = path?;
     let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     for (pointer, field) in
         [("/model_cfg/vision_cfg", "timm_model_name"), ("/vision_cfg", "timm_model_name"), ("/image_cfg", "model_name")]
     {
         if let Some(Value::Object(tower)) = config.pointer_mut(pointer) {
             tower.remove(field).unwrap();
+            if model.perception().is_some() {
+                // Without a name, this pooling is SigLIP's.
+                tower.remove("timm_pool").unwrap();
+            }
         }
     }
     std::fs::write(&path, serde_json::to_vec(&config).unwrap()).unwrap();

@@ -28,6 +28,7 @@ fn draft() -> ModelConfig {
         patch_size: 32,
         class_token: true,
         pre_norm: true,
+        rotary: false,
         stem: None,
         blocks: blocks(768, 3072),
         pooling: ImagePooling::ClassToken,
@@ -224,7 +225,7 @@ fn known_names_have_the_settings_of_their_weights() {
     assert_eq!(settings("vit-b-32-laion2b"), (Activation::Gelu, false));
     assert_eq!(settings("vit-l-14-laion2b"), (Activation::Gelu, true));
     assert_eq!(settings("vit-l-14-datacomp-xl"), (Activation::Gelu, false));
-    assert_eq!(catalog::models().len(), 108);
+    assert_eq!(catalog::models().len(), 113);
     assert!(catalog::models().iter().all(|model| named::facts(model.name).is_ok()));
     assert_eq!(settings("rn50-cc12m"), (Activation::QuickGelu, false));
 }
@@ -319,5 +320,6 @@ fn only_regular_files_are_read() {
 mod fields;
 mod mobileclip;
 mod multilingual;
+mod perception;
 mod siglip;
 mod vocabulary;

@@ -364,14 +364,14 @@ fn what_is_not_supported_is_refused_by_name() {
     eva.push(("visual.trunk.blocks.0.attn.q_proj.weight".into(), ElementType::F32, vec![1]));
     let error = refused(eva.clone());
     assert!(
-        error.contains("that neither MobileCLIP nor SigLIP has; add --ignore-extra for its other tower alone"),
+        error.contains("that neither MobileCLIP nor SigLIP nor Perception Encoder has; add --ignore-extra for its other tower alone"),
         "{error}"
     );
     let text = map_with(eva, &ConvertOptions::new().ignore_extra(true)).unwrap().draft;
     assert!(text.image.is_none() && text.text.is_some());
     let one = |name: &str| vec![(name.to_owned(), ElementType::F32, vec![1])];
     let error = refused(one("visual.trunk.layer1.0.conv1.weight"));
-    assert!(error.contains("one of timm's that neither MobileCLIP nor SigLIP has"), "{error}");
+    assert!(error.contains("one of timm's that neither MobileCLIP nor SigLIP nor Perception Encoder has"), "{error}");
     let error = refused(one("model.embed_tokens.weight"));
     assert!(error.contains("its tensors (`model.embed_tokens.weight`) are of no known layout"), "{error}");
     assert!(refused(Vec::new()).contains("no known layout"));
@@ -379,5 +379,6 @@ fn what_is_not_supported_is_refused_by_name() {
 
 pub(in crate::import) mod mobileclip;
 pub(in crate::import) mod multilingual;
+pub(in crate::import) mod perception;
 mod resnet;
 pub(in crate::import) mod siglip;

@@ -12,7 +12,7 @@ fn published() -> serde_json::Map<String, serde_json::Value> {
 }
 
 /// The listing of a full-size model, with all blocks.
-fn whole(model: &serde_json::Value) -> Listing {
+pub(super) fn whole(model: &serde_json::Value) -> Listing {
     let shape = |shape: &serde_json::Value| serde_json::from_value(shape.clone()).unwrap();
     let layers = |tower: usize| model["layers"][tower].as_u64().unwrap();
     let blocks = |(name, dims): (&String, &serde_json::Value)| {

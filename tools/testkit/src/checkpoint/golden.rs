@@ -1,5 +1,5 @@
-//! The models and inputs of `tests/goldens/models`, computed as in `tools/reference/goldens_vit.py` and
-//! `goldens_mobileclip.py`.
+//! The models and inputs of `tests/goldens/models`, computed as in `tools/reference/goldens_vit.py` and its
+//! neighbours.
 //!
 //! Knows how inputs are made, not what the embeddings should be.
 
@@ -7,6 +7,7 @@ use super::layout::Layout;
 use super::mobileclip::{self, ImageTower, Offer};
 use super::model::Model;
 use super::multilingual::{self, Text};
+use super::perception;
 use super::random::Stream;
 use super::resnet;
 use super::siglip;
@@ -116,6 +117,18 @@ pub fn multilingual_cases() -> Vec<(Model, Layout, String)> {
     };
     let whole = multilingual::published().into_iter().filter(|model| WHOLE_MULTILINGUAL.contains(&model.name.as_str()));
     multilingual::tiny().into_iter().chain(whole).flat_map(layouts).collect()
+}
+
+/// The published Perception Encoders that have goldens. The others are the same parts in other sizes.
+pub const WHOLE_PERCEPTIONS: [&str; 2] = ["pe-core-t-16-384", "pe-core-b-16-224"];
+
+/// Every Perception Encoder with goldens, which have its name, in every layout that it is published in.
+pub fn perception_cases() -> Vec<(Model, Layout, String)> {
+    let layouts = |model: Model| {
+        Layout::supported(&model).into_iter().map(move |layout| (model.clone(), layout, model.name.clone()))
+    };
+    let whole = perception::published().into_iter().filter(|model| WHOLE_PERCEPTIONS.contains(&model.name.as_str()));
+    perception::tiny().into_iter().chain(whole).flat_map(layouts).collect()
 }
 
 /// Pixels of image `image`, `[3, side, side]`, uniform in about -2 to 2.2 as after normalisation.

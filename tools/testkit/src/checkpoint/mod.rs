@@ -13,6 +13,7 @@ pub mod layout;
 pub mod mobileclip;
 pub mod model;
 pub mod multilingual;
+pub mod perception;
 pub mod pieces;
 pub mod random;
 pub mod resnet;

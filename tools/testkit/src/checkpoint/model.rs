@@ -7,6 +7,7 @@
 use super::error::Error;
 use super::mobileclip::{self, MobileClipSize, TextTower};
 use super::multilingual::{self, MultilingualSize};
+use super::perception::{self, PerceptionSize};
 use super::resnet::{self, ResnetSize};
 use super::siglip::{self, SiglipSize};
 use super::tensor::{Kind, Tensor};
@@ -40,6 +41,8 @@ pub enum Architecture {
     MobileClip(MobileClipSize),
     /// SigLIP and SigLIP 2: an image tower of timm that pools by attention, a text tower without mask.
     Siglip(SiglipSize),
+    /// Perception Encoder: an image tower of timm with rotary positions, CLIP's text transformer.
+    Perception(PerceptionSize),
     /// CLIP's ResNet and text transformer, under open_clip's own names.
     Resnet(ResnetSize),
     /// XLM-RoBERTa, NLLB and MetaCLIP 2: an image tower of open_clip or timm, a multilingual text tower.
@@ -130,6 +133,7 @@ impl Model {
             Architecture::MobileClip(_)
             | Architecture::Siglip(_)
             | Architecture::Resnet(_)
+            | Architecture::Perception(_)
             | Architecture::Multilingual(_) => None,
         }
     }
@@ -141,6 +145,7 @@ impl Model {
             Architecture::Vit(_)
             | Architecture::Siglip(_)
             | Architecture::Resnet(_)
+            | Architecture::Perception(_)
             | Architecture::Multilingual(_) => None,
         }
     }
@@ -152,6 +157,7 @@ impl Model {
             Architecture::Vit(_)
             | Architecture::MobileClip(_)
             | Architecture::Resnet(_)
+            | Architecture::Perception(_)
             | Architecture::Multilingual(_) => None,
         }
     }
@@ -163,6 +169,7 @@ impl Model {
             Architecture::Vit(_)
             | Architecture::MobileClip(_)
             | Architecture::Siglip(_)
+            | Architecture::Perception(_)
             | Architecture::Multilingual(_) => None,
         }
     }
@@ -171,8 +178,25 @@ impl Model {
     pub fn multilingual(&self) -> Option<&MultilingualSize> {
         match &self.architecture {
             Architecture::Multilingual(size) => Some(size),
-            Architecture::Resnet(_) => None,
+            Architecture::Resnet(_) | Architecture::Perception(_) => None,
             Architecture::Vit(_) | Architecture::MobileClip(_) | Architecture::Siglip(_) => None,
+        }
+    }
+
+    /// The sizes, if the model is a Perception Encoder.
+    pub fn perception(&self) -> Option<&PerceptionSize> {
+        match &self.architecture {
+            Architecture::Perception(size) => Some(size),
+            _ => None,
+        }
+    }
+
+    /// How photos are resized: `shortest` or `squash`.
+    pub fn resize(&self) -> &'static str {
+        match &self.architecture {
+            Architecture::Siglip(_) | Architecture::Perception(_) => "squash",
+            Architecture::Multilingual(size) => size.resize,
+            Architecture::Vit(_) | Architecture::MobileClip(_) | Architecture::Resnet(_) => "shortest",
         }
     }
 
@@ -182,6 +206,7 @@ impl Model {
             Architecture::Vit(size) => size.embed_dim,
             Architecture::MobileClip(size) => size.embed_dim,
             Architecture::Siglip(size) => size.image.width,
+            Architecture::Perception(size) => size.embed_dim,
             Architecture::Resnet(size) => size.embed_dim,
             Architecture::Multilingual(size) => size.embed_dim(),
         }
@@ -193,6 +218,7 @@ impl Model {
             Architecture::Vit(size) => size.image_size,
             Architecture::MobileClip(size) => size.image_size,
             Architecture::Siglip(size) => size.image_size,
+            Architecture::Perception(size) => size.image_size,
             Architecture::Resnet(size) => size.image_size,
             Architecture::Multilingual(size) => size.image_size(),
         }
@@ -204,6 +230,7 @@ impl Model {
             Architecture::Vit(size) => size.context_length,
             Architecture::MobileClip(size) => size.context_length,
             Architecture::Siglip(size) => size.context_length,
+            Architecture::Perception(size) => size.context_length,
             Architecture::Resnet(size) => size.context_length,
             Architecture::Multilingual(size) => size.context_length(),
         }
@@ -215,6 +242,7 @@ impl Model {
             Architecture::Vit(size) => size.vocab_size,
             Architecture::MobileClip(size) => size.vocab_size,
             Architecture::Siglip(size) => size.vocab_size,
+            Architecture::Perception(size) => size.vocab_size,
             Architecture::Resnet(size) => size.vocab_size,
             Architecture::Multilingual(size) => size.vocab_size(),
         }
@@ -226,7 +254,7 @@ impl Model {
             Architecture::Vit(size) => size.causal,
             Architecture::MobileClip(size) => matches!(size.text, TextTower::Transformer { causal: true, .. }),
             Architecture::Siglip(_) => false,
-            Architecture::Resnet(_) => true,
+            Architecture::Resnet(_) | Architecture::Perception(_) => true,
             Architecture::Multilingual(size) => size.is_worldwide(),
         }
     }
@@ -245,6 +273,7 @@ impl Model {
             Architecture::Vit(size) => vit::tensors(size),
             Architecture::MobileClip(size) => trunk::tensors(size),
             Architecture::Siglip(size) => siglip::tensors(size),
+            Architecture::Perception(size) => perception::tensors(size),
             Architecture::Resnet(size) => resnet::tensors(size),
             Architecture::Multilingual(size) => multilingual::tensors(size),
         }
@@ -265,7 +294,7 @@ pub fn known_names() -> Vec<String> {
 /// Every model that has a name.
 pub fn all() -> Vec<Model> {
     let full = vit::published().into_iter().chain(mobileclip::published()).chain(siglip::published());
-    let full = full.chain(resnet::published()).chain(multilingual::published());
+    let full = full.chain(resnet::published()).chain(multilingual::published()).chain(perception::published());
     let tiny = vit::tiny().into_iter().chain(mobileclip::tiny()).chain(siglip::tiny()).chain(resnet::tiny());
-    full.chain(tiny).chain(multilingual::tiny()).collect()
+    full.chain(tiny).chain(multilingual::tiny()).chain(perception::tiny()).collect()
 }

@@ -64,7 +64,9 @@ pub fn file(model: &Model) -> Option<(&'static str, Vec<u8>)> {
             // fairseq adds a piece before them, and one after them.
             Text::XlmRoberta { .. } | Text::Worldwide { .. } => ("sentencepiece.bpe.model", xlm_roberta(rows - 2)),
         },
-        Architecture::Vit(_) | Architecture::MobileClip(_) | Architecture::Resnet(_) => return None,
+        Architecture::Vit(_) | Architecture::MobileClip(_) | Architecture::Resnet(_) | Architecture::Perception(_) => {
+            return None;
+        }
     })
 }
 

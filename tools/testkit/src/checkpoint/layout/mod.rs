@@ -9,6 +9,7 @@ mod huggingface;
 mod multilingual;
 pub mod open_clip;
 mod openai;
+mod perception;
 mod pickle;
 mod safetensors;
 mod siglip;
@@ -25,6 +26,7 @@ use super::error::Error;
 use super::mobileclip::{ImageTower, MobileClipSize, Offer};
 use super::model::{Architecture, Model, VitSize};
 use super::multilingual::{MultilingualSize, Text};
+use super::perception::PerceptionSize;
 use super::pieces;
 use super::siglip::SiglipSize;
 
@@ -50,11 +52,13 @@ pub enum Layout {
     AppleFolded,
     /// [`Layout::Apple`] under open_clip's names with the prefix `module.`, as distributed training leaves them.
     ApplePrefixed,
+    /// Meta's `.pt` of a Perception Encoder, without configuration.
+    Meta,
 }
 
 impl Layout {
     /// All layouts.
-    pub const ALL: [Layout; 8] = [
+    pub const ALL: [Layout; 9] = [
         Layout::OpenAi,
         Layout::OpenClip,
         Layout::OpenClipBin,
@@ -63,6 +67,7 @@ impl Layout {
         Layout::Apple,
         Layout::AppleFolded,
         Layout::ApplePrefixed,
+        Layout::Meta,
     ];
 
     /// Name on the command line.
@@ -76,6 +81,7 @@ impl Layout {
             Layout::Apple => "apple",
             Layout::AppleFolded => "apple-folded",
             Layout::ApplePrefixed => "apple-prefixed",
+            Layout::Meta => "meta",
         }
     }
 
@@ -93,7 +99,7 @@ impl Layout {
     /// File name of the weights, as published.
     pub fn file_name(self, model: &Model) -> String {
         match self {
-            Layout::OpenAi | Layout::Apple | Layout::AppleFolded | Layout::ApplePrefixed => {
+            Layout::OpenAi | Layout::Apple | Layout::AppleFolded | Layout::ApplePrefixed | Layout::Meta => {
                 format!("{}.pt", model.archive)
             }
             Layout::OpenClip | Layout::OpenClipFolded => "open_clip_model.safetensors".to_owned(),
@@ -114,6 +120,7 @@ impl Layout {
             Layout::OpenClipFolded => {
                 safetensors::sorted(with_counts(fold::fold(open_clip::entries(model), &fold::TIMM)))
             }
+            Layout::Meta => perception::meta(model),
             Layout::Apple => with_counts(apple_entries(model)),
             Layout::AppleFolded => with_counts(fold::fold(apple_entries(model), &fold::APPLE)),
             Layout::ApplePrefixed => {
@@ -130,7 +137,7 @@ impl Layout {
     /// Configuration files that accompany the weights, by name.
     pub fn configs(self, model: &Model) -> Vec<(&'static str, Value)> {
         match self {
-            Layout::OpenAi => vec![],
+            Layout::OpenAi | Layout::Meta => vec![],
             Layout::OpenClip | Layout::OpenClipBin | Layout::OpenClipFolded => {
                 vec![("open_clip_config.json", open_clip::config(model))]
             }
@@ -176,6 +183,7 @@ impl Layout {
             Architecture::Vit(size) => self.lacks_vit(size, model.quick_gelu),
             Architecture::MobileClip(size) => self.lacks_mobileclip(size),
             Architecture::Siglip(size) => self.lacks_siglip(size),
+            Architecture::Perception(size) => self.lacks_perception(size),
             Architecture::Resnet(_) => self.lacks_resnet(),
             Architecture::Multilingual(size) => self.lacks_multilingual(size),
         };
@@ -195,7 +203,18 @@ impl Layout {
             }
             Layout::OpenClipFolded => Some("the model has no branches to fold"),
             Layout::Apple | Layout::AppleFolded | Layout::ApplePrefixed => Some("Apple publishes MobileCLIP alone"),
+            Layout::Meta => Some(META_ALONE),
             Layout::OpenAi | Layout::OpenClip | Layout::OpenClipBin | Layout::HuggingFace => None,
+        }
+    }
+
+    fn lacks_perception(self, size: &PerceptionSize) -> Option<&'static str> {
+        match self {
+            Layout::OpenClip | Layout::OpenClipBin => None,
+            Layout::Meta if size.has_bias => Some("its image tower has no bias in its projection"),
+            Layout::Meta => None,
+            Layout::OpenClipFolded => Some("the model has no branches to fold"),
+            _ => Some("Perception Encoder is published in open_clip's and Meta's layouts"),
         }
     }
 
@@ -203,7 +222,7 @@ impl Layout {
         match self {
             Layout::OpenAi | Layout::OpenClip | Layout::OpenClipBin => None,
             Layout::OpenClipFolded => Some("the model has no branches to fold"),
-            Layout::HuggingFace | Layout::Apple | Layout::AppleFolded | Layout::ApplePrefixed => {
+            Layout::HuggingFace | Layout::Apple | Layout::AppleFolded | Layout::ApplePrefixed | Layout::Meta => {
                 Some("ResNets are published in OpenAI's and open_clip's layouts")
             }
         }
@@ -215,7 +234,7 @@ impl Layout {
             Layout::HuggingFace if size.projection => None,
             Layout::HuggingFace => Some("its text tower always has a projection"),
             Layout::OpenClipFolded => Some("the model has no branches to fold"),
-            Layout::OpenAi | Layout::Apple | Layout::AppleFolded | Layout::ApplePrefixed => {
+            Layout::OpenAi | Layout::Apple | Layout::AppleFolded | Layout::ApplePrefixed | Layout::Meta => {
                 Some("SigLIP is published in open_clip's and transformers' layouts")
             }
         }
@@ -227,7 +246,7 @@ impl Layout {
             Layout::HuggingFace if size.is_worldwide() => None,
             Layout::HuggingFace => Some("transformers has no class for both towers"),
             Layout::OpenClipFolded => Some("the model has no branches to fold"),
-            Layout::OpenAi | Layout::Apple | Layout::AppleFolded | Layout::ApplePrefixed => {
+            Layout::OpenAi | Layout::Apple | Layout::AppleFolded | Layout::ApplePrefixed | Layout::Meta => {
                 Some("multilingual models are published in open_clip's and transformers' layouts")
             }
         }
@@ -237,6 +256,7 @@ impl Layout {
         let folds = matches!(size.image, ImageTower::Mci(_));
         match self {
             Layout::OpenAi | Layout::HuggingFace => Some("MobileCLIP has other towers"),
+            Layout::Meta => Some(META_ALONE),
             Layout::OpenClipFolded | Layout::AppleFolded if !folds => Some("the model has no branches to fold"),
             Layout::OpenClip | Layout::OpenClipBin | Layout::OpenClipFolded => match size.offer {
                 Offer::Both | Offer::OpenClip => None,
@@ -251,6 +271,9 @@ impl Layout {
         }
     }
 }
+
+/// Why other models are not in Meta's layout.
+const META_ALONE: &str = "it is Perception Encoder's alone";
 
 /// The sizes of a model that Apple publishes under its own names.
 fn apple_named(model: &Model) -> Option<&MobileClipSize> {
@@ -305,7 +328,7 @@ pub fn write(model: &Model, seed: u64, layout: Layout, target: &Path) -> Result<
     let entries = layout.entries(model);
     write_file(&weights, |out| match layout {
         Layout::OpenAi => openai::write(out, model, &entries, seed),
-        Layout::OpenClipBin | Layout::Apple | Layout::AppleFolded | Layout::ApplePrefixed => {
+        Layout::OpenClipBin | Layout::Apple | Layout::AppleFolded | Layout::ApplePrefixed | Layout::Meta => {
             open_clip::write_bin(out, &entries, seed, &stem(&weights))
         }
         Layout::OpenClip | Layout::OpenClipFolded | Layout::HuggingFace => safetensors::write(out, &entries, seed),

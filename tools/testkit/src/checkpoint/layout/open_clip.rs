@@ -13,7 +13,7 @@ use super::super::resnet::ResnetSize;
 use super::super::tensor::Element;
 use super::entry::Entry;
 use super::torch_zip::TorchZip;
-use super::{multilingual, pickle, siglip};
+use super::{multilingual, perception, pickle, siglip};
 
 /// The tensors, in the order of the state dict.
 pub fn entries(model: &Model) -> Vec<Entry> {
@@ -44,11 +44,7 @@ pub fn config(model: &Model) -> Value {
             "mean": model.mean,
             "std": model.std,
             "interpolation": model.interpolation,
-            "resize_mode": match (model.siglip(), model.multilingual()) {
-                (Some(_), _) => "squash",
-                (_, Some(size)) => size.resize,
-                _ => "shortest",
-            },
+            "resize_mode": model.resize(),
         },
     })
 }
@@ -59,6 +55,7 @@ pub fn model_config(model: &Model) -> Value {
         Architecture::Vit(size) => vit_config(size, model.quick_gelu),
         Architecture::MobileClip(size) => mobileclip_config(size),
         Architecture::Siglip(size) => siglip::open_clip_config(size),
+        Architecture::Perception(size) => perception::open_clip_config(size),
         Architecture::Resnet(size) => resnet_config(size, model.quick_gelu),
         Architecture::Multilingual(size) => {
             multilingual::open_clip_config(size, |size| vit_config(size, model.quick_gelu))
