@@ -28,6 +28,8 @@ pub(super) fn run(args: &args::Export, messages: &Messages) -> Result<Outcome, F
         errors: false,
         #[cfg(feature = "parquet")]
         column: "embedding",
+        #[cfg(feature = "parquet")]
+        fixed_size: false,
         odd_paths: stored.paths().any(|path| path.to_str().is_none()),
     };
     let (mut writer, terminal) = start(args, format, &head)?;

@@ -133,6 +133,11 @@ fn parquet_holds_the_numbers_and_the_reasons() {
         .encode(["--text", "a", "-o", "out.parquet", "--column-name", "text"])
         .fails(1, &["two columns called text"]);
     sandbox.encode(["--text", "a", "--column-name", "x"]).fails(2, &["--format parquet"]);
+    sandbox.encode(with(&args, &["-o", "fixed.parquet", "--fixed-size"])).code(3);
+    close(&table(&sandbox.path("fixed.parquet"), &["path", "text", "embedding", "error"]), &lines);
+    let arrow = |name: &str| Reader::open(&sandbox.path(name)).unwrap().metadata("ARROW:schema").is_some();
+    assert!(arrow("fixed.parquet") && !arrow("out.parquet"));
+    sandbox.encode(["--text", "a", "--fixed-size"]).fails(2, &["--format parquet"]);
     // As with other files, none is left if everything failed.
     sandbox.encode(["d\n.jpg", "--format", "parquet", "-o", "none.parquet"]).code(1);
     assert!(!sandbox.path("none.parquet").exists());

@@ -94,6 +94,17 @@ with tempfile.TemporaryDirectory() as folder:
     assert good == vectors("e.npy") and len(good) == len(expected["path"]) - 1
     expect("e.parquet", {**expected, "embedding": [vector and tuple(vector) for vector in expected["embedding"]]})
 
+    # The same rows as lists of a fixed size.
+    run("encode", *inputs, "parquet", "--fixed-size", "-o", "f.parquet", code=3)
+    fixed = pq.read_table("f.parquet")
+    dim = len(good[0])
+    assert {field.name: field.type for field in fixed.schema} == {**types, "embedding": pa.list_(pa.float32(), dim)}
+    assert all(field.nullable for field in fixed.schema)
+    assert pl.read_parquet("f.parquet").schema["embedding"] == pl.Array(pl.Float32, dim)
+    assert fixed["embedding"].null_count == 1
+    fixed["embedding"].combine_chunks().validate(full=True)
+    expect("f.parquet", {**expected, "embedding": [vector and tuple(vector) for vector in expected["embedding"]]})
+
     # export.
     library = ["--library", "photos.sqlite"]
     run("index", *library, "-m", "demo", "photos", code=3)

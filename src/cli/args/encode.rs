@@ -41,7 +41,8 @@ use super::{Inputs, Partition, Running};
 /// parquet writes a table for pandas, DuckDB, Polars, Spark and others: columns for the path or the text (or both), the
 /// embedding as a list of floats, and the error. An input that failed has a null in place of an embedding. The model and
 /// the fingerprint are in the metadata of the file, as clippie.model and clippie.fingerprint. A column path_bytes has the
-/// bytes of paths that are not UTF-8, if there are any.
+/// bytes of paths that are not UTF-8, if there are any. --fixed-size adds Arrow's schema, by which pyarrow, pandas and
+/// Polars take embeddings as lists of a fixed size; DuckDB and Spark take them as lists in any case.
 ///
 /// --partition divides the work among machines or jobs that see the same inputs: each job encodes its part and writes its
 /// own file. Inputs that come first belong to the first parts.
@@ -82,6 +83,10 @@ pub(in crate::cli) struct Encode {
     #[cfg(feature = "parquet")]
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub column_name: Option<String>,
+    /// State in a Parquet table that embeddings are lists of a fixed size, for pyarrow, pandas, Polars and LanceDB
+    #[cfg(feature = "parquet")]
+    #[arg(long)]
+    pub fixed_size: bool,
     /// Do not normalise embeddings to unit length
     #[arg(long)]
     pub raw: bool,

@@ -52,6 +52,8 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
         errors: !args.skip_errors,
         #[cfg(feature = "parquet")]
         column: args.column_name.as_deref().unwrap_or("embedding"),
+        #[cfg(feature = "parquet")]
+        fixed_size: args.fixed_size,
         odd_paths: photos.iter().any(|photo| photo.path().to_str().is_none()),
     };
     let mut sink = Sink::start(args, format, &head, out, report, messages, total)?;
@@ -72,6 +74,10 @@ fn check(args: &Encode, format: Format) -> Result<(), Failure> {
     #[cfg(feature = "parquet")]
     if args.column_name.is_some() && format != Format::Parquet {
         return Err(Failure::Usage("--column-name is that of a Parquet table: add --format parquet".into()));
+    }
+    #[cfg(feature = "parquet")]
+    if args.fixed_size && format != Format::Parquet {
+        return Err(Failure::Usage("--fixed-size is for a Parquet table: add --format parquet".into()));
     }
     let report = args.report.as_deref();
     if report.is_some_and(inputs::is_stdin) {

@@ -41,6 +41,9 @@ pub(super) struct Head<'a> {
     /// Name of the column of embeddings of a table.
     #[cfg(feature = "parquet")]
     pub column: &'a str,
+    /// Whether embeddings of a table are lists of a fixed size.
+    #[cfg(feature = "parquet")]
+    pub fixed_size: bool,
     /// Whether there may be paths that are not UTF-8.
     #[cfg_attr(not(feature = "parquet"), allow(dead_code, reason = "the columns of tables depend on it"))]
     pub odd_paths: bool,
