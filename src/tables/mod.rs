@@ -20,16 +20,20 @@
 //! the decoder's panics are errors. Knows nothing of models and photos.
 
 mod arrow;
+mod decoder;
 mod error;
 mod guard;
 mod read;
+mod rows;
 mod schema;
 #[cfg(all(test, repository))]
 mod tests;
 mod thrift;
+mod values;
 mod write;
 
 pub use error::Error;
-pub use read::Reader;
+pub use read::{Holds, Reader};
+pub use rows::Rows;
 pub use schema::{Cell, Schema};
 pub use write::Writer;

@@ -51,6 +51,13 @@ impl std::error::Error for WalkError {
 }
 
 impl WalkError {
+    /// An input of a program's own that cannot be listed, for [`ImageInput::Unlisted`](crate::ImageInput::Unlisted): it
+    /// keeps its place in a stream and fails with this reason.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>, reason: io::Error) -> WalkError {
+        WalkError { path: path.into(), reason: Arc::new(reason) }
+    }
+
     /// The file or folder.
     #[must_use]
     pub fn path(&self) -> &Path {

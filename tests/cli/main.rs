@@ -32,6 +32,8 @@ mod siglip;
 mod signals;
 mod streams;
 mod support;
+#[cfg(feature = "parquet")]
+mod tables;
 mod tokenize;
 mod usage;
 mod weights;

@@ -11,8 +11,8 @@ use super::{Inputs, Partition, Running};
 
 /// Encode photos and texts as embeddings
 ///
-/// The order of rows is: each INPUT as given, the photos of --files-from, each --text as given, the lines of
-/// --texts-from. An input that cannot be read is reported, and the others are encoded. The exit code is 3 if some inputs
+/// The order of rows is: each INPUT as given, the photos of --files-from, the rows of --from-parquet, each --text as given,
+/// the lines of --texts-from. An input that cannot be read is reported, and the others are encoded. The exit code is 3 if some inputs
 /// failed, and 1 if all did.
 ///
 /// A folder is searched recursively for files with the extension jpg, jpeg, jpe, jfif, png, webp, gif, bmp, dib, tif or
@@ -25,6 +25,11 @@ use super::{Inputs, Partition, Running};
 /// --exclude and the ignore files have the syntax of .gitignore: a pattern without a slash matches names at any depth,
 /// one with a slash matches paths from the folder that was given, ** matches any folders, a slash at the end means
 /// folders only, and ! takes back an earlier pattern. A folder that matches is skipped as a whole.
+///
+/// --from-parquet reads photos from a column of a table, row by row: paths of files, which start in the current folder as
+/// those of --files-from do; bytes of files; or structs with the fields bytes and path, as datasets of Hugging Face store
+/// images, whose path is used where bytes is null. Photos read from bytes have the path FILE#ROW in the output, counted from
+/// 0. Every row of the table has one of the output: a null or a broken photo is an input that fails.
 ///
 /// --report writes one JSON object: numbers of inputs encoded and failed, each failure with its reason, what was passed
 /// over in folders (by extension), the model, the fingerprint and the seconds taken. It is written also if inputs fail.
@@ -56,12 +61,21 @@ Examples:
   clippie-rs encode -m ViT-B-32.clippie --text \"a dog\" --text \"a cat\" --format csv
   clippie-rs encode -m ViT-B-32.clippie photos/ -o photos.npy
   clippie-rs encode -m ViT-B-32.clippie photos/ -o photos.parquet
+  clippie-rs encode -m ViT-B-32.clippie --from-parquet train.parquet -o embeddings.parquet
   clippie-rs encode -m ViT-B-32.clippie photos/ --partition 3/8 -o part-3.parquet
   clippie-rs encode -m ViT-B-32.clippie photos/ --exclude Screenshots --exclude '*.gif' --report report.json
   find photos -newer photos.npy -print0 | clippie-rs encode -m ViT-B-32.clippie --files-from -")]
 pub(in crate::cli) struct Encode {
     #[command(flatten)]
     pub inputs: Inputs,
+    /// Read photos from a column of the Parquet table FILE
+    #[cfg(feature = "parquet")]
+    #[arg(long, value_name = "FILE")]
+    pub from_parquet: Option<PathBuf>,
+    /// Column of --from-parquet with paths or bytes of photos, or structs of both [default: image]
+    #[cfg(feature = "parquet")]
+    #[arg(long, value_name = "NAME", requires = "from_parquet")]
+    pub column: Option<String>,
     /// Text to encode; repeatable
     #[arg(long = "text", value_name = "TEXT", allow_hyphen_values = true)]
     pub texts: Vec<String>,
@@ -99,6 +113,25 @@ pub(in crate::cli) struct Encode {
 }
 
 impl Encode {
+    /// Whether photos are named.
+    pub fn has_photos(&self) -> bool {
+        !self.inputs.is_empty() || self.table_path().is_some()
+    }
+
+    /// The table to read photos from.
+    pub fn table_path(&self) -> Option<&Path> {
+        #[cfg(feature = "parquet")]
+        return self.from_parquet.as_deref();
+        #[cfg(not(feature = "parquet"))]
+        None
+    }
+
+    /// The files that inputs are read from.
+    pub fn lists(&self) -> Vec<&Path> {
+        let lists = [self.inputs.files_from.as_deref(), self.texts_from.as_deref(), self.table_path()];
+        lists.into_iter().flatten().collect()
+    }
+
     /// The output format: as it is asked for, else as the output is called, else JSON lines.
     pub fn format(&self) -> Result<Format, String> {
         match (self.format, &self.output) {
