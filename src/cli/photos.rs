@@ -25,7 +25,7 @@ impl<'a> Photos<'a> {
         broken: &Broken,
     ) -> Self {
         let broken = broken.clone();
-        let photos = photos.map_while(move |photo| match replaced.refuse(photo.path()) {
+        let photos = photos.map_while(move |photo| match replaced.refuse(photo.file()) {
             Ok(()) => Some(photo),
             Err(failure) => {
                 broken.set(failure);
@@ -123,6 +123,6 @@ impl Replaced {
         if let Some(output) = self.find(weights) {
             return Err(Failure::Usage(format!("{} is the model; write to another file", output.display())));
         }
-        photos.iter().map(Photo::path).chain(lists.iter().copied()).try_for_each(|input| self.refuse(input))
+        photos.iter().map(Photo::file).chain(lists.iter().copied()).try_for_each(|input| self.refuse(input))
     }
 }

@@ -8,6 +8,7 @@
 #[cfg(target_os = "linux")]
 #[path = "../common/absurd.rs"]
 mod absurd;
+mod archives;
 mod bench;
 mod classify;
 mod convert;

@@ -22,6 +22,10 @@ use super::{Inputs, Partition, Running};
 /// does not change the exit code. A file given by name may have any extension: its content determines the format. `-`
 /// reads one photo from standard input; pipes and devices with other names are not read.
 ///
+/// A file whose name ends with .tar is an archive of photos, such as a shard of WebDataset, if it is given by name or in a
+/// list: its photos, known by the same extensions, are encoded in its order and have the path ARCHIVE#NAME in the output.
+/// Nothing is extracted. Archives in folders that are searched are passed over.
+///
 /// --exclude and the ignore files have the syntax of .gitignore: a pattern without a slash matches names at any depth,
 /// one with a slash matches paths from the folder that was given, ** matches any folders, a slash at the end means
 /// folders only, and ! takes back an earlier pattern. A folder that matches is skipped as a whole.
@@ -61,6 +65,7 @@ Examples:
   clippie-rs encode -m ViT-B-32.clippie --text \"a dog\" --text \"a cat\" --format csv
   clippie-rs encode -m ViT-B-32.clippie photos/ -o photos.npy
   clippie-rs encode -m ViT-B-32.clippie photos/ -o photos.parquet
+  clippie-rs encode -m ViT-B-32.clippie shard-00000.tar shard-00001.tar -o shards.parquet
   clippie-rs encode -m ViT-B-32.clippie --from-parquet train.parquet -o embeddings.parquet
   clippie-rs encode -m ViT-B-32.clippie photos/ --partition 3/8 -o part-3.parquet
   clippie-rs encode -m ViT-B-32.clippie photos/ --exclude Screenshots --exclude '*.gif' --report report.json

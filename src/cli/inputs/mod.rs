@@ -14,7 +14,7 @@ use super::messages::{Failure, Messages};
 use super::streams;
 use crate::ImageInput;
 use crate::files::{self, read_at_most};
-use crate::walk::{PassedOver, Walk, WalkError};
+use crate::walk::{Archive, ArchivedPhoto, PassedOver, Walk, WalkError, is_archive};
 use lists::{PATHS, TEXTS, is_utf16, lines, name, paths, read_list};
 #[cfg(feature = "parquet")]
 pub(super) use table::Table;
@@ -25,6 +25,8 @@ const MAX_STDIN: u64 = 1 << 29;
 /// A photo to read, or one that could not be listed.
 pub(super) enum Photo {
     File(PathBuf),
+    /// A file of an archive.
+    Archived(ArchivedPhoto),
     /// The bytes of a photo from standard input.
     Stdin(Vec<u8>),
     /// The bytes of a photo that has a name.
@@ -42,10 +44,19 @@ impl Photo {
     pub fn path(&self) -> &Path {
         match self {
             Photo::File(path) => path,
+            Photo::Archived(photo) => photo.path(),
             Photo::Unlisted(error) => error.path(),
             Photo::Stdin(_) => Path::new("-"),
             #[cfg(feature = "parquet")]
             Photo::Bytes { name, .. } => name,
+        }
+    }
+
+    /// The file that it is read from.
+    pub fn file(&self) -> &Path {
+        match self {
+            Photo::Archived(photo) => photo.archive(),
+            photo => photo.path(),
         }
     }
 }
@@ -54,6 +65,7 @@ impl<'a> From<&'a Photo> for ImageInput<'a> {
     fn from(photo: &'a Photo) -> Self {
         match photo {
             Photo::File(path) => ImageInput::Path(path),
+            Photo::Archived(photo) => ImageInput::Archived(photo),
             Photo::Stdin(bytes) => ImageInput::Bytes(bytes),
             #[cfg(feature = "parquet")]
             Photo::Bytes { bytes, .. } => ImageInput::Bytes(bytes.as_ref()),
@@ -71,17 +83,21 @@ pub(super) fn is_stdin(path: &Path) -> bool {
 #[derive(Default)]
 pub(super) struct Found {
     pub photos: Vec<Photo>,
-    /// The folders without photos.
+    /// The folders and archives without photos.
     empty: Vec<PathBuf>,
-    /// What folders have beside photos.
+    /// What folders and archives have beside photos.
     pub passed_over: PassedOver,
 }
 
 impl Found {
-    /// Adds a file or the photos of a folder.
+    /// Adds a file, or the photos of a folder or an archive.
     fn add(&mut self, path: PathBuf, walk: &Walk) {
         if !path.is_dir() {
-            self.photos.push(Photo::File(path));
+            if is_archive(&path) {
+                self.add_archive(path);
+            } else {
+                self.photos.push(Photo::File(path));
+            }
             return;
         }
         let found = walk.photos(&path);
@@ -90,6 +106,23 @@ impl Found {
             self.empty.push(path);
         }
         self.photos.extend(found.map(|found| found.map_or_else(Photo::Unlisted, Photo::File)));
+    }
+
+    fn add_archive(&mut self, path: PathBuf) {
+        let found = Archive::list(&path);
+        self.passed_over.add(found.passed_over());
+        if found.len() == 0 {
+            self.empty.push(path);
+        }
+        self.photos.extend(found.map(|found| found.map_or_else(Photo::Unlisted, Photo::Archived)));
+    }
+
+    /// Warns of folders and archives without photos.
+    fn warn(&mut self, messages: &Messages) {
+        for empty in self.empty.drain(..) {
+            let what = if is_archive(&empty) && !empty.is_dir() { "archive" } else { "folder" };
+            messages.warning(&format!("{}: no photos in this {what}", empty.display()));
+        }
     }
 }
 
@@ -135,9 +168,7 @@ pub(super) fn photos(inputs: &Inputs, walk: &Walk, messages: &Messages) -> Resul
             found.add(path, walk);
         }
     }
-    for folder in &found.empty {
-        messages.warning(&format!("{}: no photos in this folder", folder.display()));
-    }
+    found.warn(messages);
     Ok(found)
 }
 
