@@ -53,6 +53,10 @@ use super::{Inputs, Partition, Running};
 /// bytes of paths that are not UTF-8, if there are any. --fixed-size adds Arrow's schema, by which pyarrow, pandas and
 /// Polars take embeddings as lists of a fixed size; DuckDB and Spark take them as lists in any case.
 ///
+/// `--files-from -` with jsonl or csv to a pipe or a terminal encodes paths as they come, and writes each row as soon as
+/// it is known: a program can write a path, wait for its row and write the next. Paths that are there together are encoded
+/// together. Lists for files, other formats and --partition are read to their end first.
+///
 /// --partition divides the work among machines or jobs that see the same inputs: each job encodes its part and writes its
 /// own file. Inputs that come first belong to the first parts.
 ///

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::args::{Encode, Format, Partition};
 #[cfg(feature = "parquet")]
 use super::inputs::Table;
-use super::inputs::{self, Photo};
+use super::inputs::{self, Live, Photo};
 use super::messages::{Failure, Messages, Outcome};
 use super::model;
 use super::output::{Destination, FileId, Head, Source, cannot_write, is_stdout, same_place, sidecar};
@@ -36,7 +36,15 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
     let wants_texts = !args.texts.is_empty() || args.texts_from.is_some();
     let mut encoders = Encoders::open(options, chosen.weights.clone(), wants_photos, wants_texts)?;
     encoders.text = model::text_in(args.running.language.as_deref(), encoders.text)?;
-    let found = inputs::photos(&args.inputs, &walk, messages)?;
+    let live = match answers(args, format, &out) {
+        // Where no thread can be started, the list is read first.
+        true => Live::start(&walk).ok(),
+        false => None,
+    };
+    let found = match live {
+        Some(_) => inputs::named(&args.inputs, &walk, messages)?,
+        None => inputs::photos(&args.inputs, &walk, messages)?,
+    };
     let mut texts = inputs::texts(&args.texts, args.texts_from.as_deref())?;
     let mut photos = found.photos;
     let replaced = Replaced::of(&outputs(args, format));
@@ -53,6 +61,7 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
     }
     let (fingerprint, embed_dim) = encoders.identity();
     let (model, total) = (chosen.name.as_str(), photos.len() + rows.len() + texts.len());
+    let total = live.is_none().then_some(total);
     let threads = model::threads(args.running.threads);
     tracing::info!(model, fingerprint, threads, photos = photos.len() + rows.len(), texts = texts.len(), "encoding");
 
@@ -70,15 +79,28 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
         odd_paths: photos.iter().map(Photo::path).chain(args.table_path()).any(|path| path.to_str().is_none()),
     };
     let broken = Broken::default();
-    let photos = Photos::from(photos);
+    let mut photos = Photos::from(photos);
+    if let Some(live) = &live {
+        photos = photos.then(live.photos(messages, &replaced, &broken));
+    }
     #[cfg(feature = "parquet")]
-    let photos = match &table {
-        Some(table) => photos.then(table.photos(rows, &replaced, &broken)?),
-        None => photos,
-    };
+    if let Some(table) = &table {
+        photos = photos.then(table.photos(rows, &replaced, &broken)?);
+    }
     let mut sink = Sink::start(args, format, &head, out, report, messages, total)?;
     let result = encoders.encode(photos, &broken, texts, &mut sink);
-    sink.finish(result, &head, &found.passed_over)
+    let mut passed_over = found.passed_over;
+    if let Some(live) = &live {
+        passed_over.add(&live.passed_over());
+    }
+    sink.finish(result, &head, &passed_over)
+}
+
+/// Whether the rows of paths on standard input are written as the paths come.
+fn answers(args: &Encode, format: Format, out: &Destination) -> bool {
+    let from_stdin = args.inputs.files_from.as_deref().is_some_and(inputs::is_stdin);
+    // The first part of several needs to know how many there are.
+    from_stdin && args.partition.is_none() && matches!(format, Format::Jsonl | Format::Csv) && out.is_awaited()
 }
 
 /// Refuses combinations that the parser cannot see.

@@ -36,6 +36,15 @@ pub(super) const PATHS: Kind = Kind {
 pub(super) const TEXTS: Kind =
     Kind { most: MAX_TEXT, nul: false, what: "text", remedy: "put each text on a line of its own" };
 
+/// What is said of a list that is UTF-16, after its name.
+pub(super) const NOT_UTF16: &str = "is UTF-16; save the file as UTF-8";
+
+/// What is said of an entry that is too long.
+pub(super) fn too_long(list: &str, number: usize, kind: &Kind) -> String {
+    let Kind { most, what, remedy, .. } = kind;
+    format!("{list}: line {number} goes on after {} KiB, which is no {what}; {remedy}", most >> 10)
+}
+
 /// Why a list cannot be used.
 enum Unread {
     Failed(io::Error),
@@ -56,10 +65,7 @@ pub(super) fn read_list(list: &Path, kind: &Kind) -> Result<Vec<u8>, Failure> {
         Failure::Error(match unread {
             Unread::Failed(error) => format!("cannot read {}: {error}", name(list)),
             Unread::List => format!("{} goes on after 1 GiB; give the list in parts", name(list)),
-            Unread::Entry(number) => {
-                let Kind { most, what, remedy, .. } = kind;
-                format!("{}: line {number} goes on after {} KiB, which is no {what}; {remedy}", name(list), most >> 10)
-            }
+            Unread::Entry(number) => too_long(&name(list), number, kind),
         })
     })
 }

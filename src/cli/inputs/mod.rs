@@ -4,6 +4,7 @@
 //! that fails, so that it keeps its position in the output.
 
 mod lists;
+mod live;
 #[cfg(feature = "parquet")]
 mod table;
 
@@ -15,7 +16,8 @@ use super::streams;
 use crate::ImageInput;
 use crate::files::{self, read_at_most};
 use crate::walk::{Archive, ArchivedPhoto, PassedOver, Walk, WalkError, is_archive};
-use lists::{PATHS, TEXTS, is_utf16, lines, name, paths, read_list};
+use lists::{NOT_UTF16, PATHS, TEXTS, is_utf16, lines, name, paths, read_list};
+pub(super) use live::Live;
 #[cfg(feature = "parquet")]
 pub(super) use table::Table;
 
@@ -120,10 +122,15 @@ impl Found {
     /// Warns of folders and archives without photos.
     fn warn(&mut self, messages: &Messages) {
         for empty in self.empty.drain(..) {
-            let what = if is_archive(&empty) && !empty.is_dir() { "archive" } else { "folder" };
-            messages.warning(&format!("{}: no photos in this {what}", empty.display()));
+            warn_of_empty(&empty, messages);
         }
     }
+}
+
+/// Warns of a folder or an archive without photos.
+fn warn_of_empty(path: &Path, messages: &Messages) {
+    let what = if is_archive(path) && !path.is_dir() { "archive" } else { "folder" };
+    messages.warning(&format!("{}: no photos in this {what}", path.display()));
 }
 
 /// How the folders of a call are searched.
@@ -146,19 +153,12 @@ pub(super) fn read_stdin_once<'a>(
 
 /// The photos of a call; those of folders as `walk` finds them. Warns of folders without photos.
 pub(super) fn photos(inputs: &Inputs, walk: &Walk, messages: &Messages) -> Result<Found, Failure> {
-    let mut found = Found::default();
-    for input in &inputs.inputs {
-        if is_stdin(input) {
-            found.photos.push(Photo::Stdin(read_stdin_photo()?));
-        } else {
-            found.add(input.clone(), walk);
-        }
-    }
+    let mut found = named(inputs, walk, messages)?;
     if let Some(list) = inputs.files_from.as_deref() {
         let bytes = read_list(list, &PATHS)?;
         // Would be taken for paths of one letter, separated by NUL bytes.
         if is_utf16(&bytes) {
-            return Err(Failure::Error(format!("{} is UTF-16; save the file as UTF-8", name(list))));
+            return Err(Failure::Error(format!("{} {NOT_UTF16}", name(list))));
         }
         for line in paths(&bytes) {
             let path = files::path_of(line).ok_or_else(|| {
@@ -166,6 +166,20 @@ pub(super) fn photos(inputs: &Inputs, walk: &Walk, messages: &Messages) -> Resul
                 Failure::Error(format!("{}: {line:?} is not UTF-8, so it names no file here", name(list)))
             })?;
             found.add(path, walk);
+        }
+    }
+    found.warn(messages);
+    Ok(found)
+}
+
+/// The photos of a call that its arguments name, without those of the list.
+pub(super) fn named(inputs: &Inputs, walk: &Walk, messages: &Messages) -> Result<Found, Failure> {
+    let mut found = Found::default();
+    for input in &inputs.inputs {
+        if is_stdin(input) {
+            found.photos.push(Photo::Stdin(read_stdin_photo()?));
+        } else {
+            found.add(input.clone(), walk);
         }
     }
     found.warn(messages);

@@ -47,6 +47,22 @@ impl Destination {
         matches!(self, Destination::File(_))
     }
 
+    /// Whether someone may wait for each row: this is a pipe or a device, and not a file.
+    pub fn is_awaited(&self) -> bool {
+        match self {
+            #[cfg(unix)]
+            Destination::Stdout(out) => {
+                use std::os::fd::AsFd;
+                let data = out.get_ref().as_fd().try_clone_to_owned().and_then(|out| File::from(out).metadata());
+                data.is_ok_and(|data| !data.is_file())
+            }
+            #[cfg(not(unix))]
+            Destination::Stdout(_) => true,
+            Destination::Device(_) => true,
+            Destination::File(_) => false,
+        }
+    }
+
     /// Whether this is a terminal.
     pub fn is_terminal(&self) -> bool {
         match self {
