@@ -57,6 +57,9 @@ use super::{Inputs, Partition, Running};
 /// it is known: a program can write a path, wait for its row and write the next. Paths that are there together are encoded
 /// together. Lists for files, other formats and --partition are read to their end first.
 ///
+/// clip-retrieval writes a new folder OUT as its `inference` does: img_emb/img_emb_0.npy (float32) and
+/// metadata/metadata_0.parquet with the column image_path. Inputs that failed have no row. It takes photos only.
+///
 /// --partition divides the work among machines or jobs that see the same inputs: each job encodes its part and writes its
 /// own file. Inputs that come first belong to the first parts.
 ///
@@ -71,6 +74,7 @@ Examples:
   clippie-rs encode -m ViT-B-32.clippie photos/ -o photos.parquet
   clippie-rs encode -m ViT-B-32.clippie shard-00000.tar shard-00001.tar -o shards.parquet
   clippie-rs encode -m ViT-B-32.clippie --from-parquet train.parquet -o embeddings.parquet
+  clippie-rs encode -m ViT-B-32.clippie photos/ --format clip-retrieval -o embeddings
   clippie-rs encode -m ViT-B-32.clippie photos/ --partition 3/8 -o part-3.parquet
   clippie-rs encode -m ViT-B-32.clippie photos/ --exclude Screenshots --exclude '*.gif' --report report.json
   find photos -newer photos.npy -print0 | clippie-rs encode -m ViT-B-32.clippie --files-from -")]
@@ -96,7 +100,7 @@ pub(in crate::cli) struct Encode {
     /// Output format [default: what the extension of OUT names, else jsonl]
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Write to OUT instead of standard output; an existing file is replaced when the output is complete
+    /// Write to OUT instead of standard output; an existing file is replaced when the output is complete, a folder never
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
     /// Encode only part PART of COUNT equal parts of all inputs, such as 1/8; the parts in order are all rows in order
@@ -187,4 +191,7 @@ pub(in crate::cli) enum Format {
     /// An Apache Parquet table
     #[cfg(feature = "parquet")]
     Parquet,
+    /// A folder as clip-retrieval writes it
+    #[cfg(all(feature = "library", feature = "parquet"))]
+    ClipRetrieval,
 }

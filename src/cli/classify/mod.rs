@@ -129,7 +129,7 @@ impl<'a> Sink<'a> {
     ) -> Result<Self, Failure> {
         let path = args.output.clone();
         let tally = Tally::start("classified", paths.len(), out.is_terminal(), messages);
-        let streams = !out.is_file();
+        let streams = out.is_stream();
         let top = (args.top as usize).min(classifier.labels().len());
         let rows = match args.format {
             TableFormat::Table => rows::table(classifier, top, paths, out),

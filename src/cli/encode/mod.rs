@@ -121,6 +121,9 @@ fn check(args: &Encode, format: Format) -> Result<(), Failure> {
     if args.fixed_size && format != Format::Parquet {
         return Err(Failure::Usage("--fixed-size is for a Parquet table: add --format parquet".into()));
     }
+    if format.is_folder() && (!args.texts.is_empty() || args.texts_from.is_some()) {
+        return Err(Failure::Usage("clip-retrieval's folder is of photos; write the texts in another format".into()));
+    }
     let report = args.report.as_deref();
     if report.is_some_and(inputs::is_stdin) {
         return Err(Failure::Usage("--report writes to a file; name one".into()));
@@ -187,6 +190,13 @@ impl Encoders {
 
 fn open_output(args: &Encode, format: Format) -> Result<Destination, Failure> {
     let path = args.output.as_deref();
+    #[cfg(all(feature = "library", feature = "parquet"))]
+    if format.is_folder() {
+        let folder = path.filter(|path| !is_stdout(path)).ok_or_else(|| {
+            Failure::Usage("clip-retrieval writes a folder, not a stream; name a new one with -o".into())
+        })?;
+        return Destination::folder(folder).map_err(|error| cannot_write(path, &error));
+    }
     let out = Destination::open(path).map_err(|error| cannot_write(path, &error))?;
     if format.is_binary() && out.is_terminal() {
         let format = if format == Format::Npy { "npy" } else { "parquet" };

@@ -58,7 +58,7 @@ impl<'a> Sink<'a> {
         let path = args.output.clone();
         let hidden = total.is_none() || out.is_terminal();
         let tally = Tally::start("encoded", total.unwrap_or(0), hidden, messages);
-        let streams = !out.is_file() && format != Format::Npy;
+        let streams = out.is_stream() && format != Format::Npy;
         let rows = output::start(format, head, out).map_err(|error| cannot_write(path.as_deref(), &error))?;
         Ok(Sink { rows, format, skip_errors: args.skip_errors, path, streams, report, messages, tally })
     }
