@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Reads what `encode` and `export` write as Parquet and in clip-retrieval's layout, with pyarrow, pandas, DuckDB and
-Polars, and compares it to the bit with the NumPy array of the same embeddings; then imports a folder that pandas and
-NumPy wrote as clip-retrieval does.
+Polars, and compares it to the bit with the NumPy array of the same embeddings; encodes the photos of tables that these
+programs wrote; then imports a folder that pandas and NumPy wrote as clip-retrieval does.
 
     python3 tools/parquet/check.py target/release/clippie-rs
 """
