@@ -4,7 +4,7 @@
     fuzz/make_seeds.py
 
 Seeds that longer runs found are in the same folders; this script leaves them alone."""
-import base64, gzip, hashlib, json, os, struct, zipfile
+import base64, gzip, hashlib, io, json, os, struct, tarfile, zipfile
 
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 goldens = os.path.join(root, "tests", "goldens")
@@ -218,6 +218,18 @@ for shape in [(0, 1, 0), (1, 3, 0), (5, 7, 2), (3, 64, 0)]:
 tables = os.path.join(goldens, "tables")
 for name in sorted(os.listdir(tables)):
     seed("table", open(os.path.join(tables, name), "rb").read())
+
+
+for form in [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w", format=form) as out:
+        for name, kind in [("a.jpg", tarfile.REGTYPE), ("d", tarfile.DIRTYPE), ("l.jpg", tarfile.SYMTYPE),
+                           ("d" * 90 + "/" + "e" * 60 + ".png", tarfile.REGTYPE), ("a.txt", tarfile.REGTYPE)]:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.size, entry.linkname = kind, 4 if kind == tarfile.REGTYPE else 0, "a.jpg"
+            out.addfile(entry, io.BytesIO(b"data"))
+    # Without the zeros that fill the last record.
+    seed("tar", archive.getvalue()[:archive.getvalue().rindex(b"data") + 512 + 1020], 10000)
 
 
 def dataset(kind, first, second=b""):

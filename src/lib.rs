@@ -90,6 +90,8 @@ pub mod pixels;
 pub mod preprocess;
 #[cfg(feature = "parquet")]
 pub mod tables;
+#[cfg(feature = "walk")]
+mod tar;
 pub mod tokenizer;
 #[cfg(feature = "walk")]
 pub mod walk;

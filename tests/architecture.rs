@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rust_scan::{CratePath, Token, crate_paths, tokens, without_tests};
 
 /// Each module and the modules of this crate that it may name.
-const MAY_USE: [(&str, &[&str]); 26] = [
+const MAY_USE: [(&str, &[&str]); 27] = [
     ("bounded_json", &[]),
     ("tensor", &[]),
     ("files", &[]),
@@ -44,7 +44,8 @@ const MAY_USE: [(&str, &[&str]); 26] = [
             "tokenizer",
         ],
     ),
-    ("walk", &["files", "cancel"]),
+    ("tar", &["files"]),
+    ("walk", &["files", "cancel", "tar"]),
     ("hub", &["bounded_json", "files", "budget", "cancel", "catalog", "weights", "import"]),
     ("error", &["kernels", "models", "photo", "pixels", "preprocess", "tokenizer", "weights", "walk", "import", "hub"]),
     // Opening a model by name needs the hub.

@@ -13,6 +13,7 @@ use clippie_rs::pixels::PictureHash;
 use clippie_rs::preprocess::{PreprocessConfig, pixels_into};
 use clippie_rs::tables::{Error, Reader};
 use clippie_rs::tokenizer::{Overflow, Tokenizer, TokenizerFile};
+use clippie_rs::walk::Archive;
 use clippie_rs::weights::WeightsFile;
 use clippie_rs::{Options, RgbBuffer, TextCache, decode_pixels_into};
 use clippie_testkit::pickles;
@@ -367,6 +368,19 @@ pub fn table(bytes: &[u8]) {
                 Ok::<(), Error>(())
             });
             assert!(read.is_err() || rows == table.rows());
+        }
+    });
+}
+
+/// A tar archive: its photos are listed and read.
+pub fn tar(bytes: &[u8]) {
+    let path = files::write("photos.tar", bytes);
+    memory::within((4 << 20) + 8 * bytes.len(), || {
+        let mut photos = Archive::list(&path);
+        // Nothing comes after an error of the archive, and every photo is within it.
+        for photo in photos.by_ref().flatten() {
+            assert!(photo.len() <= bytes.len() as u64 && photo.archive() == path);
+            assert_eq!(photo.read().map(|read| read.len() as u64).ok(), Some(photo.len()));
         }
     });
 }

@@ -64,6 +64,7 @@ fn seeds_and_past_findings() {
         ("dataset", &targets::dataset),
         ("packed", &targets::packed),
         ("table", &targets::table),
+        ("tar", &targets::tar),
         ("query", &targets::query),
     ];
     for (target, body) in bodies {

@@ -28,6 +28,8 @@ pub(super) fn run(args: &args::Export, messages: &Messages) -> Result<Outcome, F
         errors: false,
         #[cfg(feature = "parquet")]
         column: "embedding",
+        #[cfg(feature = "parquet")]
+        fixed_size: false,
         odd_paths: stored.paths().any(|path| path.to_str().is_none()),
     };
     let (mut writer, terminal) = start(args, format, &head)?;
@@ -56,11 +58,13 @@ fn start(args: &args::Export, format: ExportFormat, head: &Head<'_>) -> Result<(
         #[cfg(feature = "parquet")]
         ExportFormat::Parquet => Format::Parquet,
         #[cfg(feature = "parquet")]
-        ExportFormat::ClipRetrieval => {
-            let folder = output::clip_retrieval::ClipRetrieval::new(head, &args.output).map_err(broken)?;
-            return Ok((Box::new(folder), false));
-        }
+        ExportFormat::ClipRetrieval => Format::ClipRetrieval,
     };
+    #[cfg(feature = "parquet")]
+    if format.is_folder() {
+        let folder = Destination::folder(&args.output).map_err(broken)?;
+        return Ok((output::start(format, head, folder).map_err(broken)?, false));
+    }
     let out = Destination::open(Some(&args.output)).map_err(broken)?;
     let terminal = out.is_terminal();
     if format.is_binary() && terminal {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::ObservedPhoto;
 use crate::pixels::{RgbBuffer, RgbView};
 #[cfg(feature = "walk")]
-use crate::walk::WalkError;
+use crate::walk::{ArchivedPhoto, WalkError};
 
 /// An image: a file, the bytes of one, a decoded image, or plain RGB.
 ///
@@ -38,6 +38,9 @@ pub enum ImageInput<'a> {
     RgbImage(&'a image::RgbImage),
     /// RGB, eight bits per channel, taken as upright.
     Rgb(RgbView<'a>),
+    /// A photo in an archive, read when it is decoded.
+    #[cfg(feature = "walk")]
+    Archived(&'a ArchivedPhoto),
     /// A file or folder that could not be listed: fails with this error.
     #[cfg(feature = "walk")]
     Unlisted(&'a WalkError),
@@ -50,6 +53,8 @@ impl ImageInput<'_> {
         match self {
             ImageInput::Path(path) => Some(path),
             ImageInput::Observed(photo) => photo.path(),
+            #[cfg(feature = "walk")]
+            ImageInput::Archived(photo) => Some(photo.path()),
             #[cfg(feature = "walk")]
             ImageInput::Unlisted(error) => Some(error.path()),
             _ => None,
@@ -176,6 +181,23 @@ mod decoded {
     impl<'a, const N: usize> From<&'a [u8; N]> for ImageInput<'a> {
         fn from(bytes: &'a [u8; N]) -> Self {
             ImageInput::Bytes(bytes)
+        }
+    }
+
+    #[cfg(feature = "walk")]
+    impl<'a> From<&'a ArchivedPhoto> for ImageInput<'a> {
+        fn from(photo: &'a ArchivedPhoto) -> Self {
+            ImageInput::Archived(photo)
+        }
+    }
+
+    #[cfg(feature = "walk")]
+    impl<'a> From<&'a Result<ArchivedPhoto, WalkError>> for ImageInput<'a> {
+        fn from(found: &'a Result<ArchivedPhoto, WalkError>) -> Self {
+            match found {
+                Ok(photo) => ImageInput::Archived(photo),
+                Err(error) => ImageInput::Unlisted(error),
+            }
         }
     }
 

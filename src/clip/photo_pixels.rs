@@ -80,7 +80,19 @@ pub(super) fn read_pixels_into(
     cancel: &CancelToken,
     out: &mut [f32],
 ) -> Result<(), Error> {
-    let bytes = read_file(path).map_err(|source| Error::read(path, source))?;
+    named_pixels_into(read_file(path), path, orient, config, cancel, out)
+}
+
+/// Computes the input of an image tower from the bytes of a photo, or the error of reading them; `path` is in the error.
+pub(super) fn named_pixels_into(
+    bytes: io::Result<Vec<u8>>,
+    path: &Path,
+    orient: bool,
+    config: &PreprocessConfig,
+    cancel: &CancelToken,
+    out: &mut [f32],
+) -> Result<(), Error> {
+    let bytes = bytes.map_err(|source| Error::read(path, source))?;
     let name = path.display().to_string();
     decode_until(&bytes, orient, &name, config, cancel, out).map_err(|error| error.at(path))
 }

@@ -35,6 +35,14 @@ pub(super) fn prepare(
         #[cfg(feature = "decode")]
         ImageInput::Observed(photo) => photo.prepare(config, orient, cancel, out),
         #[cfg(feature = "walk")]
+        ImageInput::Archived(photo) => {
+            let read = || {
+                photo_pixels::check_len(photo.len())?;
+                photo.read()
+            };
+            photo_pixels::named_pixels_into(read(), photo.path(), orient, config, cancel, out)
+        }
+        #[cfg(feature = "walk")]
         ImageInput::Unlisted(error) => Err(error.clone().into()),
     }
 }

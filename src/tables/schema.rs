@@ -7,6 +7,8 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::schema::types::{ColumnPath, Type, TypePtr};
 
+use super::arrow;
+
 /// Columns and metadata of a table to be written. Every cell may be null.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Schema {
@@ -24,7 +26,11 @@ pub(super) struct Column {
 pub(super) enum Kind {
     Text,
     Bytes,
-    Vectors { dim: usize },
+    Vectors {
+        dim: usize,
+        /// Whether Arrow takes them as lists of a fixed size.
+        fixed: bool,
+    },
 }
 
 /// A cell of a row.
@@ -62,7 +68,14 @@ impl Schema {
     /// Adds a column of vectors of `dim` values.
     #[must_use]
     pub fn vectors(self, name: &str, dim: usize) -> Schema {
-        self.column(name, Kind::Vectors { dim })
+        self.column(name, Kind::Vectors { dim, fixed: false })
+    }
+
+    /// Adds a column of vectors of `dim` values, at least one, that programs with Arrow (pyarrow, pandas, Polars) take as
+    /// lists of a fixed size. Others take them as those of [`vectors`](Self::vectors).
+    #[must_use]
+    pub fn vectors_of_fixed_size(self, name: &str, dim: usize) -> Schema {
+        self.column(name, Kind::Vectors { dim, fixed: true })
     }
 
     /// Adds an entry to the metadata of the file.
@@ -78,7 +91,10 @@ impl Schema {
     }
 
     pub(super) fn key_values(&self) -> Vec<KeyValue> {
-        self.metadata.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect()
+        let fixed = self.columns.iter().any(|column| matches!(column.kind, Kind::Vectors { fixed: true, .. }));
+        let arrow = fixed.then(|| KeyValue::new(arrow::KEY.to_owned(), arrow::schema(&self.columns)));
+        let given = self.metadata.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
+        given.chain(arrow).collect()
     }
 
     /// The schema in Parquet's terms.

@@ -97,6 +97,56 @@ fn a_written_table_is_read_back() {
     assert_eq!(example(), example());
 }
 
+/// The fields of structs are columns; rows can be passed over, whole row groups without being opened.
+#[test]
+fn structs_are_read_field_by_field_and_rows_are_skipped() {
+    use parquet::data_type::{ByteArray, ByteArrayType};
+    let schema = "message schema { optional group image {
+        optional binary bytes; required binary path (STRING); optional group size { optional float width; } } }";
+    let schema = std::sync::Arc::new(parquet::schema::parser::parse_message_type(schema).unwrap());
+    let properties = std::sync::Arc::default();
+    let mut file = parquet::file::writer::SerializedFileWriter::new(Vec::new(), schema, properties).unwrap();
+    for group in 0..5 {
+        let mut out = file.next_row_group().unwrap();
+        for (levels, values) in [([2, 0, 1], 1), ([1, 0, 1], 2)] {
+            let mut column = out.next_column().unwrap().unwrap();
+            let values: Vec<ByteArray> = (0..values).map(|value| vec![b'0' + group, b'0' + value].into()).collect();
+            column.typed::<ByteArrayType>().write_batch(&values, Some(&levels), None).unwrap();
+            column.close().unwrap();
+        }
+        let mut column = out.next_column().unwrap().unwrap();
+        let floats = column.typed::<parquet::data_type::FloatType>();
+        floats.write_batch(&[1.5], Some(&[3, 0, 1]), None).unwrap();
+        column.close().unwrap();
+        out.close().unwrap();
+    }
+    let mut bytes = file.into_inner().unwrap();
+    // The second group is damaged, which only those who read it find out.
+    let at = bytes.windows(2).position(|pair| pair == b"11").unwrap();
+    bytes[at - 60..at].fill(0xff);
+    let (_folder, path) = written(&bytes);
+    let reader = Reader::open(&path).unwrap();
+    let columns: Vec<&str> = reader.columns().collect();
+    assert_eq!(columns, ["image.bytes", "image.path", "image.size.width"]);
+    let holds = ["image.bytes", "image.path", "image.size.width", "image"].map(|name| reader.holds(name));
+    assert_eq!(holds, [Some(Holds::Bytes), Some(Holds::Texts), Some(Holds::Others), None]);
+    let mut rows = reader.rows_of(&["image.bytes", "image.path"]).unwrap();
+    let mut next = |skipped: u64| {
+        rows.skip_rows(skipped)?;
+        Ok::<_, Error>(rows.next_row()?.map(|cells| cells.iter().map(owned).collect::<Vec<_>>()))
+    };
+    assert_eq!(next(0).unwrap(), Some(vec![Owned::Bytes(b"00".to_vec()), text("00")]));
+    assert_eq!(next(0).unwrap(), Some(vec![Owned::Null, Owned::Null]));
+    assert_eq!(next(4).unwrap(), Some(vec![Owned::Bytes(b"20".to_vec()), text("20")]));
+    assert_eq!(next(4).unwrap(), Some(vec![Owned::Null, text("31")]));
+    assert_eq!(next(3).unwrap(), None);
+    let mut rows = reader.rows_of(&["image.path"]).unwrap();
+    assert!(rows.skip_rows(4).is_err());
+    let mut rows = reader.rows_of(&["image.path"]).unwrap();
+    rows.skip_rows(u64::MAX).unwrap();
+    assert_eq!(rows.next_row().unwrap(), None);
+}
+
 /// The writer holds one group; the reader joins them.
 #[test]
 fn large_tables_have_several_row_groups() {

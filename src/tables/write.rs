@@ -96,14 +96,18 @@ impl<W: Write + Send> Writer<W> {
     /// Starts a table.
     ///
     /// # Errors
-    /// If two columns have the same name, a vector has more than 2^20 values, or `out` cannot be written.
+    /// If two columns have the same name, a vector has more than 2^20 values, one of fixed size has none, or `out` cannot
+    /// be written.
     pub fn new(schema: &Schema, out: W) -> Result<Writer<W>, Error> {
         for (at, column) in schema.columns.iter().enumerate() {
             if schema.columns[..at].iter().any(|other| other.name == column.name) {
                 return Err(Error::Row(format!("there are two columns called {}", column.name)));
             }
-            if matches!(column.kind, Kind::Vectors { dim } if dim > 1 << 20) {
+            if matches!(column.kind, Kind::Vectors { dim, .. } if dim > 1 << 20) {
                 return Err(Error::Row(format!("the vectors of {} are too long for a table", column.name)));
+            }
+            if matches!(column.kind, Kind::Vectors { dim: 0, fixed: true }) {
+                return Err(Error::Row(format!("the vectors of {} have no values, so no fixed size", column.name)));
             }
         }
         let level = ZstdLevel::try_new(3).map_err(refused)?;
@@ -192,7 +196,7 @@ impl Column {
             (_, Cell::Null) => true,
             (Kind::Text, Cell::Text(text)) => text.len() <= MAX_TEXT,
             (Kind::Bytes, Cell::Bytes(bytes)) => bytes.len() <= MAX_TEXT,
-            (Kind::Vectors { dim }, Cell::Vector(vector)) => vector.len() == dim,
+            (Kind::Vectors { dim, .. }, Cell::Vector(vector)) => vector.len() == dim,
             _ => false,
         }
     }
@@ -226,7 +230,7 @@ impl Buffer {
                 levels.clear();
             }
             Buffer::Vectors(values, present) => {
-                let Kind::Vectors { dim } = column.kind else { return Ok(()) };
+                let Kind::Vectors { dim, .. } = column.kind else { return Ok(()) };
                 let out = out.typed::<FloatType>();
                 let defined = vec![ELEMENT; dim];
                 let mut repeated = vec![1; dim];

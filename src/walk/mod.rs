@@ -1,6 +1,7 @@
 //! Lists the photos of a folder and its subfolders, and counts what is passed over. Reads folders and, on request, ignore
 //! files; never a photo.
 
+mod archive;
 mod known;
 mod passed_over;
 mod patterns;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use walkdir::{DirEntry, WalkDir};
 
+pub use archive::{Archive, ArchivedPhoto, is_archive};
 pub use known::{EXTENSIONS, is_photo};
 pub use passed_over::PassedOver;
 pub use patterns::PatternError;
@@ -51,6 +53,13 @@ impl std::error::Error for WalkError {
 }
 
 impl WalkError {
+    /// An input of a program's own that cannot be listed, for [`ImageInput::Unlisted`](crate::ImageInput::Unlisted): it
+    /// keeps its place in a stream and fails with this reason.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>, reason: io::Error) -> WalkError {
+        WalkError { path: path.into(), reason: Arc::new(reason) }
+    }
+
     /// The file or folder.
     #[must_use]
     pub fn path(&self) -> &Path {

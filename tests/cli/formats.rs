@@ -133,9 +133,43 @@ fn parquet_holds_the_numbers_and_the_reasons() {
         .encode(["--text", "a", "-o", "out.parquet", "--column-name", "text"])
         .fails(1, &["two columns called text"]);
     sandbox.encode(["--text", "a", "--column-name", "x"]).fails(2, &["--format parquet"]);
+    sandbox.encode(with(&args, &["-o", "fixed.parquet", "--fixed-size"])).code(3);
+    close(&table(&sandbox.path("fixed.parquet"), &["path", "text", "embedding", "error"]), &lines);
+    let arrow = |name: &str| Reader::open(&sandbox.path(name)).unwrap().metadata("ARROW:schema").is_some();
+    assert!(arrow("fixed.parquet") && !arrow("out.parquet"));
+    sandbox.encode(["--text", "a", "--fixed-size"]).fails(2, &["--format parquet"]);
     // As with other files, none is left if everything failed.
     sandbox.encode(["d\n.jpg", "--format", "parquet", "-o", "none.parquet"]).code(1);
     assert!(!sandbox.path("none.parquet").exists());
+}
+
+#[cfg(all(feature = "library", feature = "parquet"))]
+#[test]
+fn clip_retrieval_is_a_folder_of_photos() {
+    use clippie_rs::library::clip_retrieval::Folder;
+    let sandbox = Sandbox::new();
+    sandbox.write("a.jpg", jpeg(1));
+    sandbox.write("b.jpg", "no photo");
+    sandbox.write("c.jpg", jpeg(3));
+    let photos = ["a.jpg", "b.jpg", "c.jpg"];
+    let expected = sandbox.encode(photos).code(3).rows();
+    let format = ["--format", "clip-retrieval", "-o", "out"];
+    sandbox.encode(with(&photos, &format)).code(3).says(&["b.jpg is not an image"]);
+    let files = sandbox.files();
+    assert_eq!(files[3..], ["out/img_emb/img_emb_0.npy", "out/metadata/metadata_0.parquet"]);
+    let (_, values) = read_npy(&fs::read(sandbox.path("out/img_emb/img_emb_0.npy")).unwrap());
+    assert_eq!(values, [embedding(&expected[0]), embedding(&expected[2])].concat());
+    let folder = Folder::open(&sandbox.path("out")).unwrap();
+    let part = &folder.partitions()[0];
+    let (paths, _) = part.read().unwrap();
+    assert_eq!((paths, folder.dim()), (vec!["a.jpg".into(), "c.jpg".into()], EMBED_DIM));
+    assert_eq!(part.fingerprint(), expected[0]["fingerprint"].as_str());
+    // A folder is never replaced, and none is left where nothing was encoded.
+    sandbox.encode(with(&photos, &format)).fails(1, &["cannot write out: the folder is not empty"]);
+    sandbox.encode(["b.jpg", "--format", "clip-retrieval", "-o", "none"]).code(1);
+    assert_eq!(sandbox.files(), files);
+    sandbox.encode(["a.jpg", "--format", "clip-retrieval"]).fails(2, &["name a new one with -o"]);
+    sandbox.encode(with(&["--text", "a"], &format)).fails(2, &["is of photos"]);
 }
 
 #[test]

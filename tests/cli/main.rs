@@ -8,6 +8,7 @@
 #[cfg(target_os = "linux")]
 #[path = "../common/absurd.rs"]
 mod absurd;
+mod archives;
 mod bench;
 mod classify;
 mod convert;
@@ -32,6 +33,8 @@ mod siglip;
 mod signals;
 mod streams;
 mod support;
+#[cfg(feature = "parquet")]
+mod tables;
 mod tokenize;
 mod usage;
 mod weights;

@@ -147,3 +147,67 @@ fn only_files_are_photos() {
     assert_eq!(sandbox.encode(["--files-from", "list.pipe"]).ok().rows().len(), 1);
     writer.join().unwrap();
 }
+
+/// A program writes a path, waits for its row, and writes the next.
+#[test]
+fn paths_on_standard_input_are_answered_as_they_come() {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::Stdio;
+
+    let sandbox = Sandbox::new();
+    for number in 0..6 {
+        sandbox.write(format!("{number}.jpg"), jpeg(number));
+    }
+    sandbox.write("d/a.jpg", jpeg(7));
+    sandbox.write("d/b.jpg", jpeg(8));
+    std::fs::create_dir(sandbox.path("empty")).unwrap();
+    let all = ["0.jpg", "1.jpg", "d", "empty", "missing.jpg", "2.jpg", "3.jpg", "4.jpg", "5.jpg"];
+    let expected = sandbox.encode(all).code(3);
+    for (format, header) in [("jsonl", 0), ("csv", 1)] {
+        let expected = sandbox.encode(all.iter().chain(&["--format", format])).code(3);
+        let expected: Vec<&str> = expected.text().lines().collect();
+        let mut command = sandbox.encode_command(["--files-from", "-", "--format", format]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let mut answers = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut found = Vec::new();
+        // Folders have a row for each photo, or none; csv has none for what failed.
+        let failed = usize::from(format == "jsonl");
+        for (paths, rows) in [
+            ("0.jpg\n", 1 + header),
+            ("1.jpg\n", 1),
+            ("d\nempty\n", 2),
+            ("empty\nmissing.jpg\n", failed),
+            ("2.jpg\n3.jpg\n4.j", 2),
+            ("pg\n", 1),
+        ] {
+            stdin.write_all(paths.as_bytes()).unwrap();
+            found.extend(answers.by_ref().take(rows));
+        }
+        // Without a newline at the end.
+        stdin.write_all(b"5.jpg").unwrap();
+        drop(stdin);
+        found.extend(answers);
+        assert_eq!(found, expected);
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(3));
+        let stderr = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(stderr.matches("empty: no photos in this folder").count(), 2, "{stderr}");
+        assert!(stderr.ends_with("encoded 8 of 9 inputs; 1 failed\n"), "{stderr}");
+    }
+    // A file, and parts, need the whole list; the rows are the same.
+    let list = all.join("\n");
+    let run = |args: &[&str]| feed(sandbox.encode_command(["--files-from", "-"].iter().chain(args)), list.as_bytes());
+    assert_eq!(run(&[]).code(3).stdout, expected.stdout);
+    assert_eq!(run(&["--partition", "1/1"]).code(3).stdout, expected.stdout);
+    run(&["-o", "out.jsonl"]).code(3);
+    assert_eq!(std::fs::read(sandbox.path("out.jsonl")).unwrap(), expected.stdout);
+    // What cannot be a list ends the call, after the rows before it.
+    let mixed = feed(sandbox.encode_command(["--files-from", "-"]), b"a/missing.jpg\n0.jpg\n");
+    assert_eq!(mixed.code(3).rows().len(), 2);
+    sandbox.write("0.jpg", jpeg(0));
+    let own = feed(sandbox.encode_command(["--files-from", "-", "--report", "0.jpg"]), b"0.jpg\n");
+    own.fails(2, &["0.jpg is one of the inputs"]);
+    assert_eq!(std::fs::read(sandbox.path("0.jpg")).unwrap(), jpeg(0));
+}

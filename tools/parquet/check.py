@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Reads what `encode` and `export` write as Parquet and in clip-retrieval's layout, with pyarrow, pandas, DuckDB and
-Polars, and compares it to the bit with the NumPy array of the same embeddings; then imports a folder that pandas and
-NumPy wrote as clip-retrieval does.
+Polars, and compares it to the bit with the NumPy array of the same embeddings; encodes the photos of tables that these
+programs wrote; then imports a folder that pandas and NumPy wrote as clip-retrieval does.
 
     python3 tools/parquet/check.py target/release/clippie-rs
 """
@@ -94,6 +94,17 @@ with tempfile.TemporaryDirectory() as folder:
     assert good == vectors("e.npy") and len(good) == len(expected["path"]) - 1
     expect("e.parquet", {**expected, "embedding": [vector and tuple(vector) for vector in expected["embedding"]]})
 
+    # The same rows as lists of a fixed size.
+    run("encode", *inputs, "parquet", "--fixed-size", "-o", "f.parquet", code=3)
+    fixed = pq.read_table("f.parquet")
+    dim = len(good[0])
+    assert {field.name: field.type for field in fixed.schema} == {**types, "embedding": pa.list_(pa.float32(), dim)}
+    assert all(field.nullable for field in fixed.schema)
+    assert pl.read_parquet("f.parquet").schema["embedding"] == pl.Array(pl.Float32, dim)
+    assert fixed["embedding"].null_count == 1
+    fixed["embedding"].combine_chunks().validate(full=True)
+    expect("f.parquet", {**expected, "embedding": [vector and tuple(vector) for vector in expected["embedding"]]})
+
     # export.
     library = ["--library", "photos.sqlite"]
     run("index", *library, "-m", "demo", "photos", code=3)
@@ -103,6 +114,32 @@ with tempfile.TemporaryDirectory() as folder:
     run("export", *library, "--format", "clip-retrieval", "folder")
     expect("folder/metadata/metadata_0.parquet", {"image_path": paths("x.npy.jsonl")})
     assert vectors("folder/img_emb/img_emb_0.npy") == vectors("x.npy")
+
+    run("encode", "-m", "demo", "photos", "--format", "clip-retrieval", "-o", "encoded", code=3)
+    expect("encoded/metadata/metadata_0.parquet", {"image_path": [path for path in expected["path"] if path][:failed]
+           + [path for path in expected["path"][failed + 1:] if path]})
+    assert vectors("encoded/img_emb/img_emb_0.npy") == vectors("e.npy")[:-1]
+
+    # Photos of tables that pyarrow, pandas and DuckDB wrote: bytes, paths, and structs as datasets of Hugging Face.
+    names = [path for path in expected["path"] if path]
+    blobs = [Path(name).read_bytes() for name in names]
+    blobs[1] = None
+    structs = [{"bytes": blob, "path": name} for blob, name in zip(blobs, names)]
+    structs[2] = None
+    columns_of = {"image": pa.array(structs), "jpg": pa.array(blobs, pa.binary()), "file": pa.array(names)}
+    source = pa.table({"key": pa.array(range(len(names))), **columns_of})
+    pq.write_table(source, "arrow.parquet", row_group_size=2)
+    source.to_pandas().to_parquet("pandas.parquet")
+    duckdb.sql("COPY (SELECT * FROM 'arrow.parquet') TO 'duckdb.parquet' (FORMAT parquet)")
+    pl.from_arrow(source).write_parquet("polars.parquet")
+    rows = dict(zip(expected["path"], expected["embedding"]))
+    wanted = {"jpg": [blob and rows[name] for blob, name in zip(blobs, names)], "file": [rows[name] for name in names]}
+    wanted["image"] = [struct and rows[name] for struct, name in zip(structs, names)]
+    for writer in ["arrow", "pandas", "duckdb", "polars"]:
+        for column, vectors_of in wanted.items():
+            table = ["--from-parquet", f"{writer}.parquet", "--column", column]
+            run("encode", "-m", "demo", *table, "-o", "t.parquet", code=3)
+            assert pq.read_table("t.parquet")["embedding"].to_pylist() == vectors_of, (writer, column)
 
     # A folder as clip-retrieval's writer makes it.
     array, names = np.load("x.npy").astype(np.float16), paths("x.npy.jsonl")

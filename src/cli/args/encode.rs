@@ -11,8 +11,8 @@ use super::{Inputs, Partition, Running};
 
 /// Encode photos and texts as embeddings
 ///
-/// The order of rows is: each INPUT as given, the photos of --files-from, each --text as given, the lines of
-/// --texts-from. An input that cannot be read is reported, and the others are encoded. The exit code is 3 if some inputs
+/// The order of rows is: each INPUT as given, the photos of --files-from, the rows of --from-parquet, each --text as given,
+/// the lines of --texts-from. An input that cannot be read is reported, and the others are encoded. The exit code is 3 if some inputs
 /// failed, and 1 if all did.
 ///
 /// A folder is searched recursively for files with the extension jpg, jpeg, jpe, jfif, png, webp, gif, bmp, dib, tif or
@@ -22,9 +22,18 @@ use super::{Inputs, Partition, Running};
 /// does not change the exit code. A file given by name may have any extension: its content determines the format. `-`
 /// reads one photo from standard input; pipes and devices with other names are not read.
 ///
+/// A file whose name ends with .tar is an archive of photos, such as a shard of WebDataset, if it is given by name or in a
+/// list: its photos, known by the same extensions, are encoded in its order and have the path ARCHIVE#NAME in the output.
+/// Nothing is extracted. Archives in folders that are searched are passed over.
+///
 /// --exclude and the ignore files have the syntax of .gitignore: a pattern without a slash matches names at any depth,
 /// one with a slash matches paths from the folder that was given, ** matches any folders, a slash at the end means
 /// folders only, and ! takes back an earlier pattern. A folder that matches is skipped as a whole.
+///
+/// --from-parquet reads photos from a column of a table, row by row: paths of files, which start in the current folder as
+/// those of --files-from do; bytes of files; or structs with the fields bytes and path, as datasets of Hugging Face store
+/// images, whose path is used where bytes is null. Photos read from bytes have the path FILE#ROW in the output, counted from
+/// 0. Every row of the table has one of the output: a null or a broken photo is an input that fails.
 ///
 /// --report writes one JSON object: numbers of inputs encoded and failed, each failure with its reason, what was passed
 /// over in folders (by extension), the model, the fingerprint and the seconds taken. It is written also if inputs fail.
@@ -41,7 +50,15 @@ use super::{Inputs, Partition, Running};
 /// parquet writes a table for pandas, DuckDB, Polars, Spark and others: columns for the path or the text (or both), the
 /// embedding as a list of floats, and the error. An input that failed has a null in place of an embedding. The model and
 /// the fingerprint are in the metadata of the file, as clippie.model and clippie.fingerprint. A column path_bytes has the
-/// bytes of paths that are not UTF-8, if there are any.
+/// bytes of paths that are not UTF-8, if there are any. --fixed-size adds Arrow's schema, by which pyarrow, pandas and
+/// Polars take embeddings as lists of a fixed size; DuckDB and Spark take them as lists in any case.
+///
+/// `--files-from -` with jsonl or csv to a pipe or a terminal encodes paths as they come, and writes each row as soon as
+/// it is known: a program can write a path, wait for its row and write the next. Paths that are there together are encoded
+/// together. Lists for files, other formats and --partition are read to their end first.
+///
+/// clip-retrieval writes a new folder OUT as its `inference` does: img_emb/img_emb_0.npy (float32) and
+/// metadata/metadata_0.parquet with the column image_path. Inputs that failed have no row. It takes photos only.
 ///
 /// --partition divides the work among machines or jobs that see the same inputs: each job encodes its part and writes its
 /// own file. Inputs that come first belong to the first parts.
@@ -55,12 +72,23 @@ Examples:
   clippie-rs encode -m ViT-B-32.clippie --text \"a dog\" --text \"a cat\" --format csv
   clippie-rs encode -m ViT-B-32.clippie photos/ -o photos.npy
   clippie-rs encode -m ViT-B-32.clippie photos/ -o photos.parquet
+  clippie-rs encode -m ViT-B-32.clippie shard-00000.tar shard-00001.tar -o shards.parquet
+  clippie-rs encode -m ViT-B-32.clippie --from-parquet train.parquet -o embeddings.parquet
+  clippie-rs encode -m ViT-B-32.clippie photos/ --format clip-retrieval -o embeddings
   clippie-rs encode -m ViT-B-32.clippie photos/ --partition 3/8 -o part-3.parquet
   clippie-rs encode -m ViT-B-32.clippie photos/ --exclude Screenshots --exclude '*.gif' --report report.json
   find photos -newer photos.npy -print0 | clippie-rs encode -m ViT-B-32.clippie --files-from -")]
 pub(in crate::cli) struct Encode {
     #[command(flatten)]
     pub inputs: Inputs,
+    /// Read photos from a column of the Parquet table FILE
+    #[cfg(feature = "parquet")]
+    #[arg(long, value_name = "FILE")]
+    pub from_parquet: Option<PathBuf>,
+    /// Column of --from-parquet with paths or bytes of photos, or structs of both [default: image]
+    #[cfg(feature = "parquet")]
+    #[arg(long, value_name = "NAME", requires = "from_parquet")]
+    pub column: Option<String>,
     /// Text to encode; repeatable
     #[arg(long = "text", value_name = "TEXT", allow_hyphen_values = true)]
     pub texts: Vec<String>,
@@ -72,7 +100,7 @@ pub(in crate::cli) struct Encode {
     /// Output format [default: what the extension of OUT names, else jsonl]
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Write to OUT instead of standard output; an existing file is replaced when the output is complete
+    /// Write to OUT instead of standard output; an existing file is replaced when the output is complete, a folder never
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
     /// Encode only part PART of COUNT equal parts of all inputs, such as 1/8; the parts in order are all rows in order
@@ -82,6 +110,10 @@ pub(in crate::cli) struct Encode {
     #[cfg(feature = "parquet")]
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub column_name: Option<String>,
+    /// State in a Parquet table that embeddings are lists of a fixed size, for pyarrow, pandas, Polars and LanceDB
+    #[cfg(feature = "parquet")]
+    #[arg(long)]
+    pub fixed_size: bool,
     /// Do not normalise embeddings to unit length
     #[arg(long)]
     pub raw: bool,
@@ -94,6 +126,25 @@ pub(in crate::cli) struct Encode {
 }
 
 impl Encode {
+    /// Whether photos are named.
+    pub fn has_photos(&self) -> bool {
+        !self.inputs.is_empty() || self.table_path().is_some()
+    }
+
+    /// The table to read photos from.
+    pub fn table_path(&self) -> Option<&Path> {
+        #[cfg(feature = "parquet")]
+        return self.from_parquet.as_deref();
+        #[cfg(not(feature = "parquet"))]
+        None
+    }
+
+    /// The files that inputs are read from.
+    pub fn lists(&self) -> Vec<&Path> {
+        let lists = [self.inputs.files_from.as_deref(), self.texts_from.as_deref(), self.table_path()];
+        lists.into_iter().flatten().collect()
+    }
+
     /// The output format: as it is asked for, else as the output is called, else JSON lines.
     pub fn format(&self) -> Result<Format, String> {
         match (self.format, &self.output) {
@@ -140,4 +191,7 @@ pub(in crate::cli) enum Format {
     /// An Apache Parquet table
     #[cfg(feature = "parquet")]
     Parquet,
+    /// A folder as clip-retrieval writes it
+    #[cfg(all(feature = "library", feature = "parquet"))]
+    ClipRetrieval,
 }

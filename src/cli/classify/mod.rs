@@ -37,7 +37,8 @@ pub(super) fn run(args: &Classify, messages: &Messages) -> Result<Outcome, Failu
     let found = inputs::photos(&args.inputs, &walk, messages)?;
     let lists = [&args.inputs.files_from, &args.labels_from, &args.sentences.templates_from];
     let outputs: Vec<PathBuf> = args.output.iter().filter(|path| !inputs::is_stdin(path)).cloned().collect();
-    photos::refuse_to_replace(&outputs, &weights, &found.photos, &lists)?;
+    let lists: Vec<&Path> = lists.into_iter().filter_map(|list| list.as_deref()).collect();
+    photos::Replaced::of(&outputs).refuse_all(&weights, &found.photos, &lists)?;
     tracing::info!(model = chosen.name, labels = classifier.labels().len(), photos = found.photos.len(), "classifying");
 
     let mut sink = Sink::start(args, &classifier, out, found.photos.iter().map(Photo::path), messages)?;
@@ -128,7 +129,7 @@ impl<'a> Sink<'a> {
     ) -> Result<Self, Failure> {
         let path = args.output.clone();
         let tally = Tally::start("classified", paths.len(), out.is_terminal(), messages);
-        let streams = !out.is_file();
+        let streams = out.is_stream();
         let top = (args.top as usize).min(classifier.labels().len());
         let rows = match args.format {
             TableFormat::Table => rows::table(classifier, top, paths, out),

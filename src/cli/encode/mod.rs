@@ -2,14 +2,18 @@
 
 mod sink;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::args::{Encode, Format};
-use super::inputs::{self, Photo};
+use super::args::{Encode, Format, Partition};
+#[cfg(feature = "parquet")]
+use super::inputs::Table;
+use super::inputs::{self, Live, Photo};
 use super::messages::{Failure, Messages, Outcome};
+use super::model;
 use super::output::{Destination, FileId, Head, Source, cannot_write, is_stdout, same_place, sidecar};
+use super::photos::{self, Broken, Photos, Replaced};
 use super::report::Report;
-use super::{model, photos};
 use crate::weights::WeightsFile;
 use crate::{Error, ImageEncoder, Options, TextEncoder};
 use sink::Sink;
@@ -21,27 +25,45 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
     // Before any work, so that an output that cannot be written fails at once.
     let out = open_output(args, format)?;
     let report = args.report.clone().map(Report::open).transpose()?;
+    #[cfg(feature = "parquet")]
+    let table = match &args.from_parquet {
+        Some(file) => Some(Table::open(file, args.column.as_deref().unwrap_or("image"))?),
+        None => None,
+    };
     let chosen = model::choose(&args.running, messages)?;
     let options = chosen.options.normalize(!args.raw);
-    let wants_photos = !args.inputs.is_empty();
+    let wants_photos = args.has_photos();
     let wants_texts = !args.texts.is_empty() || args.texts_from.is_some();
     let mut encoders = Encoders::open(options, chosen.weights.clone(), wants_photos, wants_texts)?;
     encoders.text = model::text_in(args.running.language.as_deref(), encoders.text)?;
-    let found = inputs::photos(&args.inputs, &walk, messages)?;
+    let live = match answers(args, format, &out) {
+        // Where no thread can be started, the list is read first.
+        true => Live::start(&walk).ok(),
+        false => None,
+    };
+    let found = match live {
+        Some(_) => inputs::named(&args.inputs, &walk, messages)?,
+        None => inputs::photos(&args.inputs, &walk, messages)?,
+    };
     let mut texts = inputs::texts(&args.texts, args.texts_from.as_deref())?;
     let mut photos = found.photos;
-    refuse_to_replace_inputs(args, format, chosen.weights.path(), &photos)?;
+    let replaced = Replaced::of(&outputs(args, format));
+    replaced.refuse_all(chosen.weights.path(), &photos, &args.lists())?;
+    #[cfg(feature = "parquet")]
+    let mut rows = 0..table.as_ref().map_or(0, Table::rows);
+    #[cfg(not(feature = "parquet"))]
+    let mut rows = 0..0;
     if let Some(partition) = args.partition {
-        let part = partition.of(photos.len() + texts.len());
-        let first_text = photos.len();
-        let texts_of = |at: usize| at.saturating_sub(first_text);
-        texts = texts.drain(texts_of(part.start)..texts_of(part.end)).collect();
-        photos = photos.drain(part.start.min(first_text)..part.end.min(first_text)).collect();
+        let [of_photos, of_rows, of_texts] = parts(partition, [photos.len(), rows.end, texts.len()]);
+        texts = texts.drain(of_texts).collect();
+        rows = of_rows;
+        photos = photos.drain(of_photos).collect();
     }
     let (fingerprint, embed_dim) = encoders.identity();
-    let (model, total) = (chosen.name.as_str(), photos.len() + texts.len());
+    let (model, total) = (chosen.name.as_str(), photos.len() + rows.len() + texts.len());
+    let total = live.is_none().then_some(total);
     let threads = model::threads(args.running.threads);
-    tracing::info!(model, fingerprint, threads, photos = photos.len(), texts = texts.len(), "encoding");
+    tracing::info!(model, fingerprint, threads, photos = photos.len() + rows.len(), texts = texts.len(), "encoding");
 
     let head = Head {
         model,
@@ -52,16 +74,38 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
         errors: !args.skip_errors,
         #[cfg(feature = "parquet")]
         column: args.column_name.as_deref().unwrap_or("embedding"),
-        odd_paths: photos.iter().any(|photo| photo.path().to_str().is_none()),
+        #[cfg(feature = "parquet")]
+        fixed_size: args.fixed_size,
+        odd_paths: photos.iter().map(Photo::path).chain(args.table_path()).any(|path| path.to_str().is_none()),
     };
+    let broken = Broken::default();
+    let mut photos = Photos::from(photos);
+    if let Some(live) = &live {
+        photos = photos.then(live.photos(messages, &replaced, &broken));
+    }
+    #[cfg(feature = "parquet")]
+    if let Some(table) = &table {
+        photos = photos.then(table.photos(rows, &replaced, &broken)?);
+    }
     let mut sink = Sink::start(args, format, &head, out, report, messages, total)?;
-    let result = encoders.encode(photos, texts, &mut sink);
-    sink.finish(result, &head, &found.passed_over)
+    let result = encoders.encode(photos, &broken, texts, &mut sink);
+    let mut passed_over = found.passed_over;
+    if let Some(live) = &live {
+        passed_over.add(&live.passed_over());
+    }
+    sink.finish(result, &head, &passed_over)
+}
+
+/// Whether the rows of paths on standard input are written as the paths come.
+fn answers(args: &Encode, format: Format, out: &Destination) -> bool {
+    let from_stdin = args.inputs.files_from.as_deref().is_some_and(inputs::is_stdin);
+    // The first part of several needs to know how many there are.
+    from_stdin && args.partition.is_none() && matches!(format, Format::Jsonl | Format::Csv) && out.is_awaited()
 }
 
 /// Refuses combinations that the parser cannot see.
 fn check(args: &Encode, format: Format) -> Result<(), Failure> {
-    if args.inputs.is_empty() && args.texts.is_empty() && args.texts_from.is_none() {
+    if !args.has_photos() && args.texts.is_empty() && args.texts_from.is_none() {
         return Err(Failure::Usage(
             "nothing to encode: name photos or folders, or give --text, --files-from or --texts-from".into(),
         ));
@@ -72,6 +116,13 @@ fn check(args: &Encode, format: Format) -> Result<(), Failure> {
     #[cfg(feature = "parquet")]
     if args.column_name.is_some() && format != Format::Parquet {
         return Err(Failure::Usage("--column-name is that of a Parquet table: add --format parquet".into()));
+    }
+    #[cfg(feature = "parquet")]
+    if args.fixed_size && format != Format::Parquet {
+        return Err(Failure::Usage("--fixed-size is for a Parquet table: add --format parquet".into()));
+    }
+    if format.is_folder() && (!args.texts.is_empty() || args.texts_from.is_some()) {
+        return Err(Failure::Usage("clip-retrieval's folder is of photos; write the texts in another format".into()));
     }
     let report = args.report.as_deref();
     if report.is_some_and(inputs::is_stdin) {
@@ -112,9 +163,16 @@ impl Encoders {
     }
 
     /// Encodes all inputs.
-    fn encode(&self, photos: Vec<Photo>, texts: Vec<String>, sink: &mut Sink<'_>) -> Result<(), Failure> {
+    fn encode(
+        &self,
+        photos: Photos<'_>,
+        broken: &Broken,
+        texts: Vec<String>,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Failure> {
         if let Some(encoder) = &self.image {
             encode_photos(encoder, photos, sink)?;
+            broken.check()?;
         }
         if let Some(encoder) = &self.text {
             encode_texts(encoder, texts, sink)?;
@@ -132,6 +190,13 @@ impl Encoders {
 
 fn open_output(args: &Encode, format: Format) -> Result<Destination, Failure> {
     let path = args.output.as_deref();
+    #[cfg(all(feature = "library", feature = "parquet"))]
+    if format.is_folder() {
+        let folder = path.filter(|path| !is_stdout(path)).ok_or_else(|| {
+            Failure::Usage("clip-retrieval writes a folder, not a stream; name a new one with -o".into())
+        })?;
+        return Destination::folder(folder).map_err(|error| cannot_write(path, &error));
+    }
     let out = Destination::open(path).map_err(|error| cannot_write(path, &error))?;
     if format.is_binary() && out.is_terminal() {
         let format = if format == Format::Npy { "npy" } else { "parquet" };
@@ -152,13 +217,24 @@ fn row_files(args: &Encode, format: Format) -> Vec<PathBuf> {
     [Some(path), list].into_iter().flatten().collect()
 }
 
-fn refuse_to_replace_inputs(args: &Encode, format: Format, weights: &Path, photos: &[Photo]) -> Result<(), Failure> {
-    let outputs: Vec<PathBuf> = row_files(args, format).into_iter().chain(args.report.clone()).collect();
-    let lists = [&args.inputs.files_from, &args.texts_from];
-    photos::refuse_to_replace(&outputs, weights, photos, &lists)
+/// All files that are written.
+fn outputs(args: &Encode, format: Format) -> Vec<PathBuf> {
+    row_files(args, format).into_iter().chain(args.report.clone()).collect()
 }
 
-fn encode_photos(encoder: &ImageEncoder, photos: Vec<Photo>, sink: &mut Sink<'_>) -> Result<(), Failure> {
+/// The part of each of several sequences that follow one another.
+fn parts<const N: usize>(partition: Partition, lens: [usize; N]) -> [Range<usize>; N] {
+    let part = partition.of(lens.iter().sum());
+    let mut start = 0;
+    lens.map(|len| {
+        let of = |at: usize| at.clamp(start, start + len) - start;
+        let range = of(part.start)..of(part.end);
+        start += len;
+        range
+    })
+}
+
+fn encode_photos(encoder: &ImageEncoder, photos: Photos<'_>, sink: &mut Sink<'_>) -> Result<(), Failure> {
     photos::encode(encoder, photos, |path, row, waits| {
         sink.add(Source::Path(path), row)?;
         if waits { sink.flush() } else { Ok(()) }

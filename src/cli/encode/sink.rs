@@ -45,7 +45,7 @@ pub(super) struct Sink<'a> {
 }
 
 impl<'a> Sink<'a> {
-    /// Starts the output of `total` inputs.
+    /// Starts the output of `total` inputs, if their number is known.
     pub fn start(
         args: &Encode,
         format: Format,
@@ -53,11 +53,12 @@ impl<'a> Sink<'a> {
         out: Destination,
         report: Option<Report>,
         messages: &'a Messages,
-        total: usize,
+        total: Option<usize>,
     ) -> Result<Self, Failure> {
         let path = args.output.clone();
-        let tally = Tally::start("encoded", total, out.is_terminal(), messages);
-        let streams = !out.is_file() && format != Format::Npy;
+        let hidden = total.is_none() || out.is_terminal();
+        let tally = Tally::start("encoded", total.unwrap_or(0), hidden, messages);
+        let streams = out.is_stream() && format != Format::Npy;
         let rows = output::start(format, head, out).map_err(|error| cannot_write(path.as_deref(), &error))?;
         Ok(Sink { rows, format, skip_errors: args.skip_errors, path, streams, report, messages, tally })
     }

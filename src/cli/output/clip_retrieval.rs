@@ -13,9 +13,21 @@ use crate::library::clip_retrieval::{IMAGE_ARRAY, IMAGE_PATH, METADATA, PATH_BYT
 use crate::tables::{Cell, Schema, Writer};
 
 /// A folder that appears when it is complete.
-pub(in crate::cli) struct ClipRetrieval {
+pub(in crate::cli) struct NewFolder {
     folder: PartialFolder,
     target: PathBuf,
+}
+
+impl NewFolder {
+    /// Creates a folder that will be `target`, which has to be free or an empty folder.
+    pub fn create(target: &Path) -> io::Result<NewFolder> {
+        let target = follow(target)?;
+        Ok(NewFolder { folder: PartialFolder::create(&target)?, target })
+    }
+}
+
+pub(super) struct ClipRetrieval {
+    out: NewFolder,
     /// `[rows, embed_dim]`
     vectors: BufWriter<File>,
     paths: Writer<BufWriter<File>>,
@@ -25,12 +37,9 @@ pub(in crate::cli) struct ClipRetrieval {
 }
 
 impl ClipRetrieval {
-    /// Starts a folder that will be `target`.
-    pub fn new(head: &Head<'_>, target: &Path) -> io::Result<Self> {
-        let target = follow(target)?;
-        let folder = PartialFolder::create(&target)?;
+    pub fn new(head: &Head<'_>, out: NewFolder) -> io::Result<Self> {
         let create = |file: &str| {
-            let path = folder.path()?.join(file);
+            let path = out.folder.path()?.join(file);
             fs::create_dir_all(crate::files::folder(&path))?;
             Ok::<_, io::Error>(BufWriter::new(File::create_new(path)?))
         };
@@ -42,7 +51,7 @@ impl ClipRetrieval {
         }
         let paths = Writer::new(&identified(schema, head), create(&METADATA.file("0"))?)?;
         let (embed_dim, odd_paths) = (head.embed_dim, head.odd_paths);
-        Ok(ClipRetrieval { folder, target, vectors, paths, rows: 0, embed_dim, odd_paths })
+        Ok(ClipRetrieval { out, vectors, paths, rows: 0, embed_dim, odd_paths })
     }
 }
 
@@ -68,11 +77,12 @@ impl RowWriter for ClipRetrieval {
         for out in [self.vectors, self.paths.finish()?] {
             out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
         }
-        let path = self.folder.path()?;
+        let NewFolder { folder, target } = self.out;
+        let path = folder.path()?;
         for part in [IMAGE_ARRAY.folder, METADATA.folder] {
             sync_folder(&path.join(part))?;
         }
         sync_folder(path)?;
-        self.folder.rename(&self.target)
+        folder.rename(&target)
     }
 }

@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Seek, Stdout, Write};
 use std::path::{Path, PathBuf};
 
+#[cfg(all(feature = "library", feature = "parquet"))]
+use super::clip_retrieval::NewFolder;
 use super::target::Target;
 use crate::cli::streams;
 use crate::files::Partial;
@@ -22,6 +24,9 @@ pub(in crate::cli) enum Destination {
     File(BufWriter<TempFile>),
     /// A device or pipe, written directly.
     Device(BufWriter<File>),
+    /// A folder, which takes no bytes itself.
+    #[cfg(all(feature = "library", feature = "parquet"))]
+    Folder(NewFolder),
 }
 
 impl Destination {
@@ -42,9 +47,31 @@ impl Destination {
         }
     }
 
-    /// Whether this is a file, which appears only on success, and not a stream.
-    pub fn is_file(&self) -> bool {
-        matches!(self, Destination::File(_))
+    /// Creates a folder in the place of `path`, which has to be free or an empty folder.
+    #[cfg(all(feature = "library", feature = "parquet"))]
+    pub fn folder(path: &Path) -> io::Result<Destination> {
+        NewFolder::create(path).map(Destination::Folder)
+    }
+
+    /// Whether this is a stream, and not a file or a folder, which appear only on success.
+    pub fn is_stream(&self) -> bool {
+        matches!(self, Destination::Stdout(_) | Destination::Device(_))
+    }
+
+    /// Whether someone may wait for each row: this is a pipe or a device, and not a file.
+    pub fn is_awaited(&self) -> bool {
+        match self {
+            #[cfg(unix)]
+            Destination::Stdout(out) => {
+                use std::os::fd::AsFd;
+                let data = out.get_ref().as_fd().try_clone_to_owned().and_then(|out| File::from(out).metadata());
+                data.is_ok_and(|data| !data.is_file())
+            }
+            #[cfg(not(unix))]
+            Destination::Stdout(_) => true,
+            Destination::Device(_) => true,
+            _ => false,
+        }
     }
 
     /// Whether this is a terminal.
@@ -52,7 +79,7 @@ impl Destination {
         match self {
             Destination::Stdout(out) => out.get_ref().is_terminal(),
             Destination::Device(out) => out.get_ref().is_terminal(),
-            Destination::File(_) => false,
+            _ => false,
         }
     }
 
@@ -62,8 +89,16 @@ impl Destination {
             Destination::Stdout(mut out) => out.flush(),
             Destination::Device(mut out) => out.flush(),
             Destination::File(out) => out.into_inner().map_err(io::IntoInnerError::into_error)?.commit(),
+            #[cfg(all(feature = "library", feature = "parquet"))]
+            Destination::Folder(_) => Err(is_folder()),
         }
     }
+}
+
+/// The error of writing bytes to a folder, which no format does.
+#[cfg(all(feature = "library", feature = "parquet"))]
+fn is_folder() -> io::Error {
+    io::Error::from(io::ErrorKind::IsADirectory)
 }
 
 impl Write for Destination {
@@ -72,6 +107,8 @@ impl Write for Destination {
             Destination::Stdout(out) => out.write(bytes),
             Destination::File(out) => out.write(bytes),
             Destination::Device(out) => out.write(bytes),
+            #[cfg(all(feature = "library", feature = "parquet"))]
+            Destination::Folder(_) => Err(is_folder()),
         }
     }
 
@@ -80,6 +117,8 @@ impl Write for Destination {
             Destination::Stdout(out) => out.flush(),
             Destination::File(out) => out.flush(),
             Destination::Device(out) => out.flush(),
+            #[cfg(all(feature = "library", feature = "parquet"))]
+            Destination::Folder(_) => Err(is_folder()),
         }
     }
 }

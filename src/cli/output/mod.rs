@@ -1,7 +1,7 @@
 //! Output formats of embedding rows, one file per format. Knows no engine.
 
 #[cfg(all(feature = "library", feature = "parquet"))]
-pub(super) mod clip_retrieval;
+mod clip_retrieval;
 pub(super) mod csv;
 mod destination;
 mod json;
@@ -41,6 +41,9 @@ pub(super) struct Head<'a> {
     /// Name of the column of embeddings of a table.
     #[cfg(feature = "parquet")]
     pub column: &'a str,
+    /// Whether embeddings of a table are lists of a fixed size.
+    #[cfg(feature = "parquet")]
+    pub fixed_size: bool,
     /// Whether there may be paths that are not UTF-8.
     #[cfg_attr(not(feature = "parquet"), allow(dead_code, reason = "the columns of tables depend on it"))]
     pub odd_paths: bool,
@@ -68,6 +71,14 @@ impl Format {
         matches!(self, Format::Jsonl | Format::Json)
     }
 
+    /// Whether the output is a folder.
+    pub fn is_folder(self) -> bool {
+        #[cfg(all(feature = "library", feature = "parquet"))]
+        return self == Format::ClipRetrieval;
+        #[cfg(not(all(feature = "library", feature = "parquet")))]
+        false
+    }
+
     /// Whether the output is bytes that are of no use on a terminal.
     pub fn is_binary(self) -> bool {
         !matches!(self, Format::Jsonl | Format::Json | Format::Csv)
@@ -91,6 +102,11 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
 
 /// Starts an output in `format`.
 pub(super) fn start(format: Format, head: &Head<'_>, out: Destination) -> io::Result<Box<dyn RowWriter>> {
+    #[cfg(all(feature = "library", feature = "parquet"))]
+    let out = match out {
+        Destination::Folder(folder) => return Ok(Box::new(clip_retrieval::ClipRetrieval::new(head, folder)?)),
+        out => out,
+    };
     Ok(match format {
         Format::Jsonl => Box::new(jsonl::Jsonl::new(head, out)),
         Format::Json => Box::new(json::Json::new(head, out)?),
@@ -98,6 +114,8 @@ pub(super) fn start(format: Format, head: &Head<'_>, out: Destination) -> io::Re
         Format::Csv => Box::new(csv::Csv::new(head, out)?),
         #[cfg(feature = "parquet")]
         Format::Parquet => Box::new(parquet::Parquet::new(head, out)?),
+        #[cfg(all(feature = "library", feature = "parquet"))]
+        Format::ClipRetrieval => return Err(io::Error::other("it writes a folder; name one")),
     })
 }
 

@@ -27,7 +27,10 @@ impl Parquet {
         if head.texts {
             schema = schema.text("text");
         }
-        schema = schema.vectors(head.column, head.embed_dim);
+        schema = match head.fixed_size {
+            true => schema.vectors_of_fixed_size(head.column, head.embed_dim),
+            false => schema.vectors(head.column, head.embed_dim),
+        };
         if head.errors {
             schema = schema.text("error");
         }

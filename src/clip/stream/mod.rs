@@ -46,7 +46,7 @@ const MOST_CHUNKS: usize = 2 * WORKERS;
 ///
 /// Memory is bounded: a few [chunks](Stream::chunk) of inputs and embeddings at a time. Inputs are pulled in
 /// [`Iterator::next`], on the calling thread, so the iterator need not be [`Send`]; while it blocks, finished
-/// embeddings wait.
+/// embeddings wait, unless [`at_hand`](Stream::at_hand) says when it would.
 ///
 /// Once [cancelled](Stream::cancel), the stream pulls no more inputs, hands out those it has (with their embedding if
 /// it was done, else with [`Error::Cancelled`]) and ends. Dropping it stops the work within about the time of one pass
@@ -68,6 +68,8 @@ pub struct Stream<'a, I: Iterator> {
     cancel: CancelToken,
     progress: Progress,
     report: Option<Box<dyn FnMut(Progress) + Send + 'a>>,
+    /// Whether the next input would come without waiting; `None` if that does not matter.
+    at_hand: Option<Box<dyn FnMut() -> bool + Send + 'a>>,
 }
 
 /// An input and its embedding or error.
@@ -123,6 +125,7 @@ where
             cancel: cancel.child(),
             progress: Progress { total, ..Progress::default() },
             report: None,
+            at_hand: None,
         }
     }
 
@@ -147,10 +150,25 @@ where
         self
     }
 
+    /// Asks before each input whether it is at hand: `at_hand` says whether the inputs' iterator would return without
+    /// waiting, be it with an input or because they are exhausted. Where it would wait, the inputs that were pulled are
+    /// encoded and handed out first, however few they are, so that someone who waits for their embeddings before giving
+    /// more gets them. Never changes results.
+    pub fn at_hand(mut self, at_hand: impl FnMut() -> bool + Send + 'a) -> Self {
+        self.at_hand = Some(Box::new(at_hand));
+        self
+    }
+
     /// Number of inputs that [`Iterator::next`] hands out without waiting: 0 at the end of each chunk.
     #[must_use]
     pub fn ready(&self) -> usize {
         self.rows.len()
+    }
+
+    /// Whether to pull an input now: waiting for one must not delay those before it.
+    fn pulls(&mut self) -> bool {
+        let idle = self.pulled.is_empty() && self.chunks.is_empty();
+        self.chunks.len() < MOST_CHUNKS && (idle || self.at_hand.as_mut().is_none_or(|at_hand| at_hand()))
     }
 
     /// Pulls an input; a full chunk goes to the workers. After a panic of the iterator it pulls no more.
@@ -219,11 +237,13 @@ where
             if let Some(done) = self.chunks.front().and_then(|chunk| chunk.try_recv().ok()) {
                 self.chunks.pop_front();
                 self.open(done);
-            } else if self.chunks.len() < MOST_CHUNKS
+            } else if self.inputs.is_some()
+                && self.pulls()
                 && let Some(inputs) = self.inputs.take()
             {
                 self.pull(inputs);
             } else {
+                self.submit();
                 let done = self.workers.wait(&self.chunks.pop_front()?)?;
                 self.open(done);
             }
@@ -322,6 +342,32 @@ mod tests {
                 thread::sleep(Duration::from_millis(1));
             }
         }
+    }
+
+    /// Whoever gives inputs waits for each embedding, and chunks are never full.
+    #[test]
+    fn inputs_that_are_not_at_hand_are_not_waited_for() {
+        let (send, receive) = std::sync::mpsc::channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let (taken, there) = (Arc::clone(&waiting), Arc::clone(&waiting));
+        let inputs = receive.into_iter().inspect(move |_| {
+            taken.fetch_sub(1, Ordering::SeqCst);
+        });
+        let mut stream = numbers(inputs, 1000, &CancelToken::new()).at_hand(move || there.load(Ordering::SeqCst) > 0);
+        let mut next = 0;
+        for count in [1, 2, 1, 5, 30, 1] {
+            for input in next..next + count {
+                waiting.fetch_add(1, Ordering::SeqCst);
+                send.send(input).unwrap();
+            }
+            for input in next..next + count {
+                assert_eq!(stream.next().unwrap().0, input);
+            }
+            next += count;
+            assert_eq!(stream.ready(), 0);
+        }
+        drop(send);
+        assert!(stream.next().is_none());
     }
 
     #[test]

@@ -1,21 +1,13 @@
-//! Collects the inputs of a call: files, folders and lists, in the order of the output.
-//!
-//! Reads folders and lists, never a photo (except from standard input). A file that cannot be listed becomes an input
-//! that fails, so that it keeps its position in the output.
+//! Lists of paths or texts, in files or on standard input.
 
 use std::fs;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::args::Inputs;
-use super::messages::{Failure, Messages};
-use super::streams;
-use crate::ImageInput;
-use crate::files::{self, read_at_most};
-use crate::walk::{PassedOver, Walk, WalkError};
+use super::is_stdin;
+use crate::cli::messages::Failure;
+use crate::cli::streams;
 
-/// Largest photo from standard input, as of any file: no photo is larger.
-const MAX_STDIN: u64 = 1 << 29;
 /// Largest list; it is held in memory.
 const MAX_LIST: u64 = 1 << 30;
 /// Longest path of a list. No system has paths as long.
@@ -23,162 +15,35 @@ const MAX_PATH: usize = 64 << 10;
 /// Longest text of a list. A model reads 77 tokens of it.
 const MAX_TEXT: usize = 1 << 20;
 /// Bytes of a list that are read at a time.
-const CHUNK: usize = 64 << 10;
-
-/// A photo to read, or one that could not be listed.
-pub(super) enum Photo {
-    File(PathBuf),
-    /// The bytes of a photo from standard input.
-    Stdin(Vec<u8>),
-    /// A file or folder that could not be listed.
-    Unlisted(WalkError),
-}
-
-impl Photo {
-    /// Its path in the output.
-    pub fn path(&self) -> &Path {
-        match self {
-            Photo::File(path) => path,
-            Photo::Unlisted(error) => error.path(),
-            Photo::Stdin(_) => Path::new("-"),
-        }
-    }
-}
-
-impl<'a> From<&'a Photo> for ImageInput<'a> {
-    fn from(photo: &'a Photo) -> Self {
-        match photo {
-            Photo::File(path) => ImageInput::Path(path),
-            Photo::Stdin(bytes) => ImageInput::Bytes(bytes),
-            Photo::Unlisted(error) => ImageInput::Unlisted(error),
-        }
-    }
-}
-
-/// Whether `path` stands for standard input.
-pub(super) fn is_stdin(path: &Path) -> bool {
-    path.as_os_str() == "-"
-}
-
-/// The photos of a call.
-#[derive(Default)]
-pub(super) struct Found {
-    pub photos: Vec<Photo>,
-    /// The folders without photos.
-    empty: Vec<PathBuf>,
-    /// What folders have beside photos.
-    pub passed_over: PassedOver,
-}
-
-impl Found {
-    /// Adds a file or the photos of a folder.
-    fn add(&mut self, path: PathBuf, walk: &Walk) {
-        if !path.is_dir() {
-            self.photos.push(Photo::File(path));
-            return;
-        }
-        let found = walk.photos(&path);
-        self.passed_over.add(found.passed_over());
-        if found.len() == 0 {
-            self.empty.push(path);
-        }
-        self.photos.extend(found.map(|found| found.map_or_else(Photo::Unlisted, Photo::File)));
-    }
-}
-
-/// How the folders of a call are searched.
-pub(super) fn walk(inputs: &Inputs) -> Result<Walk, Failure> {
-    let walk = Walk::new().ignore_files(inputs.ignore_files).exclude(&inputs.exclude);
-    walk.map_err(|error| Failure::Usage(format!("--exclude: {error}")))
-}
-
-/// Refuses calls that would read standard input twice: as a photo, or as one of the lists.
-pub(super) fn read_stdin_once<'a>(
-    inputs: &'a Inputs,
-    lists: impl IntoIterator<Item = &'a Option<PathBuf>>,
-) -> Result<(), Failure> {
-    let lists = lists.into_iter().flatten().chain(&inputs.files_from);
-    if inputs.inputs.iter().chain(lists).filter(|path| is_stdin(path)).count() > 1 {
-        return Err(Failure::Usage("standard input can be only one of the inputs; put the others into files".into()));
-    }
-    Ok(())
-}
-
-/// The photos of a call; those of folders as `walk` finds them. Warns of folders without photos.
-pub(super) fn photos(inputs: &Inputs, walk: &Walk, messages: &Messages) -> Result<Found, Failure> {
-    let mut found = Found::default();
-    for input in &inputs.inputs {
-        if is_stdin(input) {
-            found.photos.push(Photo::Stdin(read_stdin_photo()?));
-        } else {
-            found.add(input.clone(), walk);
-        }
-    }
-    if let Some(list) = inputs.files_from.as_deref() {
-        let bytes = read_list(list, &PATHS)?;
-        // Would be taken for paths of one letter, separated by NUL bytes.
-        if is_utf16(&bytes) {
-            return Err(Failure::Error(format!("{} is UTF-16; save the file as UTF-8", name(list))));
-        }
-        for line in paths(&bytes) {
-            let path = files::path_of(line).ok_or_else(|| {
-                let line = String::from_utf8_lossy(line);
-                Failure::Error(format!("{}: {line:?} is not UTF-8, so it names no file here", name(list)))
-            })?;
-            found.add(path, walk);
-        }
-    }
-    for folder in &found.empty {
-        messages.warning(&format!("{}: no photos in this folder", folder.display()));
-    }
-    Ok(found)
-}
-
-/// The texts of `texts` and of the list `texts_from`.
-pub(super) fn texts(texts: &[String], texts_from: Option<&Path>) -> Result<Vec<String>, Failure> {
-    let mut all = texts.to_vec();
-    if let Some(list) = texts_from {
-        for (number, line) in lines(&read_list(list, &TEXTS)?).enumerate() {
-            let text = std::str::from_utf8(line).map_err(|error| {
-                Failure::Error(format!(
-                    "{}: line {} is not UTF-8 (byte {} of it); save the file as UTF-8",
-                    name(list),
-                    number + 1,
-                    error.valid_up_to() + 1
-                ))
-            })?;
-            all.push(text.to_owned());
-        }
-    }
-    Ok(all)
-}
-
-/// Reads the photo on standard input.
-pub(super) fn read_stdin_photo() -> Result<Vec<u8>, Failure> {
-    match streams::stdin().and_then(|stdin| read_at_most(stdin, 0, MAX_STDIN)) {
-        Ok(Some(bytes)) => Ok(bytes),
-        Ok(None) => Err(Failure::Error("standard input goes on after 512 MiB, which is no photo".into())),
-        Err(error) => Err(Failure::Error(format!("cannot read standard input: {error}"))),
-    }
-}
+pub(super) const CHUNK: usize = 64 << 10;
 
 /// What a list holds.
-struct Kind {
+pub(super) struct Kind {
     /// Longest entry, in bytes.
-    most: usize,
+    pub most: usize,
     /// Whether NUL bytes separate entries, too.
     nul: bool,
     what: &'static str,
     remedy: &'static str,
 }
 
-const PATHS: Kind = Kind {
+pub(super) const PATHS: Kind = Kind {
     most: MAX_PATH,
     nul: true,
     what: "path",
     remedy: "put each path on a line of its own, or a NUL byte after it",
 };
-const TEXTS: Kind = Kind { most: MAX_TEXT, nul: false, what: "text", remedy: "put each text on a line of its own" };
+pub(super) const TEXTS: Kind =
+    Kind { most: MAX_TEXT, nul: false, what: "text", remedy: "put each text on a line of its own" };
+
+/// What is said of a list that is UTF-16, after its name.
+pub(super) const NOT_UTF16: &str = "is UTF-16; save the file as UTF-8";
+
+/// What is said of an entry that is too long.
+pub(super) fn too_long(list: &str, number: usize, kind: &Kind) -> String {
+    let Kind { most, what, remedy, .. } = kind;
+    format!("{list}: line {number} goes on after {} KiB, which is no {what}; {remedy}", most >> 10)
+}
 
 /// Why a list cannot be used.
 enum Unread {
@@ -190,7 +55,7 @@ enum Unread {
 }
 
 /// Reads a list.
-fn read_list(list: &Path, kind: &Kind) -> Result<Vec<u8>, Failure> {
+pub(super) fn read_list(list: &Path, kind: &Kind) -> Result<Vec<u8>, Failure> {
     let read = if is_stdin(list) {
         streams::stdin().map_err(Unread::Failed).and_then(|stdin| read_entries(stdin, kind))
     } else {
@@ -200,10 +65,7 @@ fn read_list(list: &Path, kind: &Kind) -> Result<Vec<u8>, Failure> {
         Failure::Error(match unread {
             Unread::Failed(error) => format!("cannot read {}: {error}", name(list)),
             Unread::List => format!("{} goes on after 1 GiB; give the list in parts", name(list)),
-            Unread::Entry(number) => {
-                let Kind { most, what, remedy, .. } = kind;
-                format!("{}: line {number} goes on after {} KiB, which is no {what}; {remedy}", name(list), most >> 10)
-            }
+            Unread::Entry(number) => too_long(&name(list), number, kind),
         })
     })
 }
@@ -236,13 +98,14 @@ fn read_entries(mut input: impl Read, kind: &Kind) -> Result<Vec<u8>, Unread> {
     }
 }
 
-fn name(list: &Path) -> String {
+/// A list in messages.
+pub(super) fn name(list: &Path) -> String {
     if is_stdin(list) { "standard input".into() } else { list.display().to_string() }
 }
 
 /// Whether a list is UTF-16: it starts with the byte order mark, as PowerShell writes it, or every other byte is NUL.
 /// Such a list could also be of paths of one letter each, but not if one of them is a separator or the end of a line.
-fn is_utf16(bytes: &[u8]) -> bool {
+pub(super) fn is_utf16(bytes: &[u8]) -> bool {
     let (pairs, _) = bytes.as_chunks::<2>();
     let marked = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
     let plain = |nul: usize| {
@@ -254,7 +117,7 @@ fn is_utf16(bytes: &[u8]) -> bool {
 
 /// The lines of a list, which end with LF or CRLF. A newline at the end starts no further line; a byte order mark is
 /// skipped.
-fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let whole = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let lines = (!bytes.is_empty()).then(|| whole.split(|&byte| byte == b'\n'));
@@ -262,7 +125,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// The paths of a list: separated by NUL bytes if it has any, else by lines. Empty ones are skipped.
-fn paths(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn paths(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let nul = bytes.contains(&0);
     let by_nul = nul.then(|| bytes.split(|&byte| byte == 0));

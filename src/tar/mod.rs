@@ -1,0 +1,196 @@
+//! The files of a tar archive: their names and where their bytes are. Nothing is extracted.
+//!
+//! Reads headers one after another, in the forms of POSIX, GNU and old Unix; data is passed over. An archive may come from
+//! anyone: every checksum is verified, sizes are compared with the length of the file, and what a header can make this
+//! module hold is bounded. Names are names, never paths to open. Knows nothing of photos.
+
+mod header;
+mod pax;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::iter::FusedIterator;
+use std::path::Path;
+
+use crate::files::open_regular;
+use header::{BLOCK, Header, Kind, text};
+use pax::Records;
+
+/// Most bytes of the records or the long name of an entry.
+const MAX_EXTRA: u64 = 1 << 20;
+/// Longest name. No system has paths as long.
+const MAX_NAME: usize = 64 << 10;
+
+/// A file of an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    /// Bytes of the name.
+    pub name: Vec<u8>,
+    /// Where its bytes start in the archive.
+    pub start: u64,
+    /// Number of its bytes.
+    pub len: u64,
+    /// Why its bytes are not those of the file, if they are not.
+    pub unusable: Option<&'static str>,
+}
+
+/// The files of an archive, in order. After an error there are no more.
+#[derive(Debug)]
+pub(crate) struct Members {
+    file: BufReader<File>,
+    len: u64,
+    /// Where the next header is; `None` at the end.
+    at: Option<u64>,
+}
+
+impl Members {
+    /// Opens an archive.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn open(path: &Path) -> io::Result<Members> {
+        let file = open_regular(path)?;
+        let len = file.metadata()?.len();
+        Ok(Members { file: BufReader::with_capacity(4 * BLOCK, file), len, at: Some(0) })
+    }
+
+    /// Reads up to the next file.
+    fn read(&mut self, mut at: u64) -> io::Result<Option<Member>> {
+        let (mut records, mut long_name) = (Records::default(), None);
+        loop {
+            let Some(block) = self.block(at)? else {
+                return Err(refused(match (at, self.len) {
+                    (0, 0) => "it is empty".to_owned(),
+                    (0, _) => NO_ARCHIVE.to_owned(),
+                    _ => "it ends without the mark of its end, so it may be cut short; copy it again".to_owned(),
+                }));
+            };
+            if block == [0; BLOCK] {
+                self.at = None;
+                return Ok(None);
+            }
+            let Some(header) = Header::read(&block) else {
+                return Err(refused(match at {
+                    0 => no_archive(&block).to_owned(),
+                    _ => format!("the header at byte {at} is damaged; copy it again"),
+                }));
+            };
+            let mut data = at + BLOCK as u64;
+            if let Kind::Sparse { more: true } = header.kind {
+                data = self.after_holes(data)?;
+            }
+            let is_member = matches!(header.kind, Kind::File | Kind::Sparse { .. } | Kind::Continued | Kind::Other);
+            let size = match header.kind {
+                Kind::Link | Kind::NoFile => Some(0),
+                _ if is_member => records.size.or(header.size),
+                _ => header.size,
+            };
+            let end = size.and_then(|size| Some((size, data.checked_add(size)?))).filter(|&(_, end)| end <= self.len);
+            let Some((size, end)) = end else {
+                let name =
+                    String::from_utf8_lossy(long_name.as_ref().or(records.name.as_ref()).unwrap_or(&header.name))
+                        .into_owned();
+                return Err(refused(format!("the data of {name:?} goes on after its end; copy it again")));
+            };
+            // A length that is no multiple of a block ends in the middle of one, where no header can be.
+            at = end.next_multiple_of(BLOCK as u64);
+            let damaged = || refused(format!("the records at byte {data} are damaged; copy it again"));
+            let unusable = match header.kind {
+                Kind::Pax => {
+                    records.add(&self.extra(data, size)?).ok_or_else(damaged)?;
+                    continue;
+                }
+                Kind::LongName => {
+                    long_name = Some(text(&self.extra(data, size)?).to_vec());
+                    continue;
+                }
+                Kind::NoFile | Kind::Other => {
+                    (records, long_name) = (Records::default(), None);
+                    continue;
+                }
+                Kind::File if !records.sparse => None,
+                Kind::File | Kind::Sparse { .. } => Some("the archive leaves out its zeros; write it without --sparse"),
+                Kind::Link => {
+                    Some("it is a link in the archive; write the archive with --hard-dereference --dereference")
+                }
+                Kind::Continued => Some("it began in another archive; write one archive"),
+            };
+            self.at = Some(at);
+            let name = records.name.or(long_name).unwrap_or(header.name);
+            if name.len() > MAX_NAME {
+                return Err(refused(format!("the name at byte {data} has {} bytes, as no file has", name.len())));
+            }
+            return Ok(Some(Member { name, start: data, len: size, unusable }));
+        }
+    }
+
+    /// The block at `at`; `None` if the file ends before its end.
+    fn block(&mut self, at: u64) -> io::Result<Option<[u8; BLOCK]>> {
+        if at.checked_add(BLOCK as u64).is_none_or(|end| end > self.len) {
+            return Ok(None);
+        }
+        let mut block = [0; BLOCK];
+        self.seek(at)?;
+        self.file.read_exact(&mut block)?;
+        Ok(Some(block))
+    }
+
+    /// The data of an entry about the next one.
+    fn extra(&mut self, start: u64, size: u64) -> io::Result<Vec<u8>> {
+        if size > MAX_EXTRA {
+            return Err(refused(format!("the records at byte {start} have {size} bytes, as no name needs")));
+        }
+        let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
+        self.seek(start)?;
+        self.file.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Passes over the headers with the places of holes.
+    fn after_holes(&mut self, mut at: u64) -> io::Result<u64> {
+        while let Some(block) = self.block(at)? {
+            at += BLOCK as u64;
+            if block.get(504).is_none_or(|&more| more == 0) {
+                break;
+            }
+        }
+        Ok(at)
+    }
+
+    /// Within the buffer, if the place is in it.
+    fn seek(&mut self, at: u64) -> io::Result<()> {
+        let from = self.file.stream_position()?;
+        match (i64::try_from(at), i64::try_from(from)) {
+            (Ok(at), Ok(from)) => self.file.seek_relative(at - from),
+            _ => self.file.seek(SeekFrom::Start(at)).map(|_| ()),
+        }
+    }
+}
+
+impl Iterator for Members {
+    type Item = io::Result<Member>;
+
+    fn next(&mut self) -> Option<io::Result<Member>> {
+        let at = self.at.take()?;
+        self.read(at).transpose()
+    }
+}
+
+impl FusedIterator for Members {}
+
+const NO_ARCHIVE: &str = "it is no tar archive";
+
+/// What a file is whose first block is no header.
+fn no_archive(block: &[u8; BLOCK]) -> &'static str {
+    const COMPRESSED: [&[u8]; 5] = [b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0", b"BZh", b"\x04\x22\x4d\x18"];
+    if COMPRESSED.iter().any(|start| block.starts_with(start)) {
+        return "the archive is compressed; decompress it first";
+    }
+    NO_ARCHIVE
+}
+
+fn refused(reason: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
+}

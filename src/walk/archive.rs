@@ -1,0 +1,162 @@
+//! The photos of a tar archive, such as a shard of WebDataset: listed as those of a folder are, and read where they are.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::iter::FusedIterator;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::known::{is_hidden, side_label};
+use super::{PassedOver, WalkError, is_photo};
+use crate::files::{open_regular, path_of};
+use crate::tar::{Member, Members};
+
+/// Whether the name of `path` is that of a tar archive: its ending is `tar`, in any case.
+#[must_use]
+pub fn is_archive(path: impl AsRef<Path>) -> bool {
+    path.as_ref().extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tar"))
+}
+
+/// A photo in a tar archive. Its bytes are read when they are needed.
+#[derive(Clone, Debug)]
+pub struct ArchivedPhoto {
+    archive: Arc<Path>,
+    /// The archive, `#` and the name in it.
+    path: PathBuf,
+    start: u64,
+    len: u64,
+}
+
+impl ArchivedPhoto {
+    /// The path of the archive, `#`, and the photo's name in it: `shard-000.tar#0001.jpg`. No file has this path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The archive.
+    #[must_use]
+    pub fn archive(&self) -> &Path {
+        &self.archive
+    }
+
+    /// Number of bytes of the photo.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "the length of a file")]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Reads the photo.
+    ///
+    /// # Errors
+    /// The archive cannot be read, or is shorter than it was.
+    pub fn read(&self) -> io::Result<Vec<u8>> {
+        let mut file: File = open_regular(&self.archive)?;
+        file.seek(SeekFrom::Start(self.start))?;
+        let mut bytes = Vec::new();
+        file.take(self.len).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 != self.len {
+            return Err(io::Error::other("the archive is shorter than when it was listed"));
+        }
+        Ok(bytes)
+    }
+}
+
+/// The photos of a tar archive, in its order: those files whose names have one of the [`EXTENSIONS`](super::EXTENSIONS),
+/// and are not hidden or in a folder that other programs keep beside photos. The list is in memory, the photos are not.
+///
+/// A photo that the archive has only as a link, or without its zeros (sparse), is an error at its place. Where the archive
+/// is damaged or ends early, the list ends with an error.
+///
+/// ```no_run
+/// use clippie_rs::{ImageEncoder, walk::Archive};
+///
+/// let encoder = ImageEncoder::open("mobileclip2-s2.clippie")?;
+/// for (photo, embedding) in encoder.stream(Archive::list("shard-000.tar")) {
+///     match (photo, embedding) {
+///         (Ok(photo), Ok(embedding)) => println!("{}: {} numbers", photo.path().display(), embedding.len()),
+///         (_, Err(error)) => eprintln!("{error}"),
+///         (Err(_), Ok(_)) => unreachable!("what cannot be listed has no embedding"),
+///     }
+/// }
+/// # Ok::<(), clippie_rs::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "iterators do nothing unless they are consumed"]
+pub struct Archive {
+    found: std::vec::IntoIter<Result<ArchivedPhoto, WalkError>>,
+    passed_over: PassedOver,
+}
+
+impl Archive {
+    /// Lists the photos of the tar archive `path`. An archive that cannot be read is a list of one error.
+    pub fn list(path: impl AsRef<Path>) -> Archive {
+        let path = path.as_ref();
+        let (mut found, mut passed_over) = (Vec::new(), PassedOver::default());
+        let archive: Arc<Path> = path.into();
+        match Members::open(path) {
+            Err(error) => found.push(Err(WalkError::new(path, error))),
+            Ok(members) => {
+                for member in members {
+                    match member.map(|member| listed(member, &archive, &mut passed_over)) {
+                        Ok(listed) => found.extend(listed),
+                        Err(error) => found.push(Err(WalkError::new(path, error))),
+                    }
+                }
+            }
+        }
+        Archive { found: found.into_iter(), passed_over }
+    }
+
+    /// The numbers of files of the archive that were passed over.
+    #[must_use]
+    pub fn passed_over(&self) -> &PassedOver {
+        &self.passed_over
+    }
+}
+
+/// A file of an archive, if it is a photo.
+fn listed(
+    member: Member,
+    archive: &Arc<Path>,
+    passed_over: &mut PassedOver,
+) -> Option<Result<ArchivedPhoto, WalkError>> {
+    let bytes = member.name.strip_prefix(b"./").unwrap_or(&member.name);
+    let name = path_of(bytes).unwrap_or_else(|| PathBuf::from(String::from_utf8_lossy(bytes).into_owned()));
+    if let Some(label) = name.ancestors().find_map(side_label) {
+        *passed_over.side.entry(label).or_default() += 1;
+        return None;
+    }
+    if name.ancestors().any(is_hidden) {
+        passed_over.hidden += 1;
+        return None;
+    }
+    if !is_photo(&name) {
+        passed_over.file(&name);
+        return None;
+    }
+    let mut path = archive.as_os_str().to_owned();
+    path.push("#");
+    path.push(&name);
+    let path = PathBuf::from(path);
+    Some(match member.unusable {
+        Some(reason) => Err(WalkError::new(path, io::Error::other(reason))),
+        None => Ok(ArchivedPhoto { archive: Arc::clone(archive), path, start: member.start, len: member.len }),
+    })
+}
+
+impl Iterator for Archive {
+    type Item = Result<ArchivedPhoto, WalkError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.found.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.found.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Archive {}
+impl FusedIterator for Archive {}

@@ -1,0 +1,101 @@
+//! Photos of tar archives, such as the shards of WebDataset.
+
+use crate::photos::jpeg;
+use crate::support::{Sandbox, embedding};
+
+/// An archive with these files.
+fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, data) in files {
+        let mut header = [0; 512];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        header[124..135].copy_from_slice(format!("{:011o}", data.len()).as_bytes());
+        header[148..156].fill(b' ');
+        header[156] = b'0';
+        header[257..265].copy_from_slice(b"ustar\x0000");
+        let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
+        header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        out.extend(header);
+        out.extend(*data);
+        out.resize(out.len().next_multiple_of(512), 0);
+    }
+    out.resize(out.len() + 1024, 0);
+    out
+}
+
+#[test]
+fn photos_of_a_shard_are_rows() {
+    let sandbox = Sandbox::new();
+    let photos = [jpeg(1), jpeg(2), jpeg(3)];
+    let files: [(&str, &[u8]); 8] = [
+        ("./000.jpg", &photos[0]),
+        ("000.txt", b"a caption"),
+        ("001.JPEG", &photos[1]),
+        ("._001.jpg", b"of macOS"),
+        ("__MACOSX/001.jpg", b"of macOS"),
+        ("002.jpg", b"no photo"),
+        ("003.heic", b"unread"),
+        ("d/000.jpg", &photos[2]),
+    ];
+    sandbox.write("s/shard-0.tar", tar(&files));
+    for (number, photo) in photos.iter().enumerate() {
+        sandbox.write(format!("{number}.jpg"), photo);
+    }
+    let ran = sandbox.encode(["s/shard-0.tar", "--report", "report.json"]).code(3);
+    assert_eq!(ran.error_lines().len(), 1);
+    let ran = ran.says(&["error: s/shard-0.tar#002.jpg is not an image", "1 .heic"]);
+    let rows = ran.rows();
+    let paths: Vec<&str> = rows.iter().map(|row| row["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["000.jpg", "001.JPEG", "002.jpg", "d/000.jpg"].map(|name| format!("s/shard-0.tar#{name}")));
+    let expected = sandbox.encode(["0.jpg", "1.jpg", "2.jpg"]).ok().rows();
+    for (row, expected) in [&rows[0], &rows[1], &rows[3]].into_iter().zip(&expected) {
+        assert_eq!(embedding(row), embedding(expected));
+    }
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(sandbox.path("report.json")).unwrap()).unwrap();
+    assert_eq!(report["passed_over"]["other"]["txt"], 1);
+    assert_eq!((&report["passed_over"]["hidden"], &report["passed_over"]["side"]["__MACOSX"]), (&1.into(), &1.into()));
+    // In lists and in parts, but not in folders that are walked; nothing is extracted.
+    sandbox.write("list", "0.jpg\ns/shard-0.tar\n");
+    assert_eq!(sandbox.encode(["--files-from", "list"]).code(3).rows()[1..], rows);
+    assert_eq!(sandbox.encode(["s/shard-0.tar", "--partition", "2/4"]).ok().rows(), rows[1..2]);
+    assert_eq!(sandbox.encode(["."]).ok().rows().len(), 3);
+    assert_eq!(sandbox.files(), ["0.jpg", "1.jpg", "2.jpg", "list", "report.json", "s/shard-0.tar"]);
+    let model = sandbox.model();
+    let args = ["-m", model.to_str().unwrap(), "--label", "a", "--label", "b", "--format", "jsonl"];
+    let classified = sandbox.run(["classify", "s/shard-0.tar"].iter().chain(&args)).code(3).rows();
+    assert_eq!(classified.iter().map(|row| row["path"].as_str().unwrap()).collect::<Vec<_>>(), paths);
+}
+
+#[test]
+fn archives_that_cannot_be_read_are_inputs_that_fail() {
+    let sandbox = Sandbox::new();
+    let (photo, other) = (jpeg(1), jpeg(2));
+    let good = tar(&[("a.jpg", &photo), ("b.jpg", &other)]);
+    sandbox.write("cut.tar", &good[..good.len() - 1536]);
+    sandbox.write("no.tar", "no archive");
+    sandbox.write("z.tar", [&b"\x1f\x8b\x08"[..], &[0; 1000]].concat());
+    sandbox.write("a.jpg", photo);
+    let ran = sandbox.encode(["cut.tar", "no.tar", "none.tar", "z.tar", "a.jpg"]).code(3);
+    let rows = ran.rows();
+    assert_eq!(rows.len(), 6);
+    assert_eq!(rows[0]["path"], "cut.tar#a.jpg");
+    assert_eq!(embedding(&rows[0]), embedding(&rows[5]));
+    for (row, path, reason) in [
+        (1, "cut.tar", "the data of \"b.jpg\" goes on after its end"),
+        (2, "no.tar", "it is no tar archive"),
+        (3, "none.tar", "No such file"),
+        (4, "z.tar", "decompress it first"),
+    ] {
+        let error = rows[row]["error"].as_str().unwrap();
+        assert_eq!(rows[row]["path"], path);
+        assert!(error.starts_with(&format!("cannot read {path}: ")) && error.contains(reason), "{error}");
+    }
+    sandbox.write("empty.tar", tar(&[("a.txt", b"")]));
+    sandbox.encode(["empty.tar", "a.jpg"]).code(0).says(&["empty.tar: no photos in this archive"]);
+    sandbox.write("out.jsonl", "old");
+    for archive in ["no.tar", "cut.tar"] {
+        let refused = format!("{archive} is one of the inputs");
+        sandbox.encode([archive, "-o", archive]).fails(2, &[&refused]);
+    }
+}
