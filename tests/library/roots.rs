@@ -94,6 +94,37 @@ fn unplugged_drives_are_kept() {
     assert_eq!((sandbox.count("photo"), sandbox.count("embedding"), sandbox.count("root")), (2, 2, 1));
 }
 
+/// What was noted as missing while a folder was there is not removed while it is not, nor by a run over another folder.
+#[test]
+fn only_folders_of_the_run_are_pruned() {
+    let sandbox = Sandbox::with_photos(0..3);
+    for (name, seed) in [("a/x.bmp", 5), ("a/y.bmp", 6), ("b/z.bmp", 7), ("w.bmp", 8)] {
+        sandbox.photo(format!("drive/{name}"), seed);
+    }
+    sandbox.index(["photos", "drive"]).code(0).says(&["7 new"]);
+    for name in ["photos/0.bmp", "drive/a/x.bmp", "drive/b/z.bmp", "drive/w.bmp"] {
+        fs::remove_file(sandbox.path(name)).unwrap();
+    }
+    sandbox.index([""; 0]).code(0).says(&["3 unchanged, 4 missing"]);
+    let drive = sandbox.path("drive");
+    fs::rename(&drive, sandbox.path("unplugged")).unwrap();
+    sandbox.index(["--prune"]).code(0).says(&["/drive cannot be indexed now (", "is kept", "1 pruned"]);
+    let kept = ["drive/a/x.bmp", "drive/b/z.bmp", "drive/w.bmp"];
+    assert_eq!((sandbox.missing(), sandbox.count("photo")), (kept.map(str::to_owned).to_vec(), 6));
+    fs::create_dir(&drive).unwrap();
+    sandbox.index(["--prune"]).code(0).says(&["it is empty", "is kept"]);
+    sandbox.index(["drive", "--prune"]).code(1);
+    fs::remove_dir(&drive).unwrap();
+    fs::rename(sandbox.path("unplugged"), &drive).unwrap();
+    sandbox.index(["photos", "--prune"]).code(0);
+    assert_eq!(sandbox.missing(), kept);
+    // A part of it, and the rest.
+    sandbox.index(["drive/a", "--prune"]).code(0).says(&["1 unchanged, 1 pruned"]);
+    assert_eq!(sandbox.missing(), kept[1..]);
+    sandbox.index(["--prune"]).code(0).says(&["3 unchanged, 2 pruned"]);
+    assert_eq!((sandbox.missing().len(), sandbox.count("photo"), sandbox.count("embedding")), (0, 3, 3));
+}
+
 #[cfg(unix)]
 #[test]
 fn links_are_followed() {

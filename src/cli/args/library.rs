@@ -28,9 +28,9 @@ pub(in crate::cli) struct Library {
 /// again when it changes, or with --retry.
 ///
 /// A photo that its folder no longer has, or that --exclude matches now, is no longer found by searches; --prune removes
-/// what is known of such photos. Drives that are not there and folders that cannot be read stay as they are, also with
-/// --prune, and so does an indexed folder that is empty now, as the mount point of a drive is; --forget removes a folder
-/// from the library.
+/// what is known of such photos in the folders of the run. Drives that are not there and folders that cannot be read stay
+/// as they are, also with --prune, and so does an indexed folder that is empty now, as the mount point of a drive is;
+/// --forget removes a folder from the library.
 ///
 /// The library remembers --exclude and --ignore-files for the folders of the run, and `status` shows them: a later run
 /// without them skips the same. Given again, --exclude takes the place of all earlier patterns; --exclude '' ends them.
@@ -78,7 +78,7 @@ pub(in crate::cli) struct Index {
     /// Go on, and index again whenever something in the folders changes, until Ctrl-C
     #[arg(long, conflicts_with = "report")]
     pub watch: bool,
-    /// Remove what is known of photos that the folders no longer have
+    /// Remove what is known of photos that the folders of this run no longer have
     #[arg(long)]
     pub prune: bool,
     /// Try files again that failed, although they have not changed

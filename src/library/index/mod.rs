@@ -10,12 +10,14 @@ mod given;
 mod gone;
 mod pipeline;
 mod place;
+mod prune;
 mod queue;
 mod read;
 mod report;
 mod rules;
 mod watch;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -118,7 +120,8 @@ impl<'a> Index<'a> {
         self
     }
 
-    /// Whether files that are missing are removed from the library at the end, and contents without files.
+    /// Whether files that are missing are removed from the library at the end, and contents without files. What cannot be
+    /// reached, and folders that are not part of the run, keep theirs.
     #[must_use]
     pub fn prune(mut self, prune: bool) -> Self {
         self.prune = prune;
@@ -205,8 +208,7 @@ impl<'a> Index<'a> {
         report.cancelled = self.cancel.is_cancelled();
         let ending = Instant::now();
         if self.prune && !report.cancelled {
-            let (files, contents) = store.prune()?;
-            report.pruned = (files as u64, contents as u64);
+            report.pruned = prune::prune(&store, found.places.iter().zip(&differing.unreadable))?;
         }
         if !report.cancelled {
             let model = store.model(self.encoder.fingerprint().as_str())?;
@@ -240,6 +242,8 @@ struct Differing {
     any: bool,
     /// Photos that have to be read.
     unread: u64,
+    /// For each place, the stored forms of what cannot be read in it.
+    unreadable: Vec<HashSet<Vec<u8>>>,
 }
 
 /// Compares all places, to know whether there is anything to do, and how much.
@@ -249,7 +253,7 @@ fn survey(
     report: &mut IndexReport,
     progress: &mut dyn FnMut(IndexProgress),
 ) -> Result<Differing, Error> {
-    let mut differing = Differing { any: false, unread: 0 };
+    let mut differing = Differing { any: false, unread: 0, unreadable: Vec::new() };
     for place in job.places {
         let mut compare = Compare::new(store, place, job.model, job.retry, job.cancel);
         for met in compare.by_ref() {
@@ -278,6 +282,7 @@ fn survey(
         }
         report.passed_over.add(compare.walking().passed_over());
         report.database_seconds += compare.database.as_secs_f64();
+        differing.unreadable.push(compare.into_unreadable());
     }
     Ok(differing)
 }

@@ -144,12 +144,35 @@ impl Store {
         })
     }
 
-    /// Forgets the files that are missing, contents without files, and their embeddings. Returns the numbers of files
-    /// and of contents.
-    pub fn prune(&self) -> Result<(usize, usize), Error> {
+    /// At most `limit` missing files of a root whose paths begin with `prefix` and come after `last`, in the order of bytes.
+    pub fn missing_files(
+        &self,
+        root: i64,
+        prefix: &[u8],
+        last: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Vec<u8>>, Error> {
+        let end = after(prefix);
+        self.run(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT path FROM file WHERE root = ?1 AND path >= ?2 AND (?3 IS NULL OR path > ?3)
+                 AND (?4 IS NULL OR path < ?4) AND missing = 1 ORDER BY path LIMIT ?5",
+            )?;
+            statement.query_map((root, prefix, last, end, limit as i64), |row| row.get(0))?.collect()
+        })
+    }
+
+    /// Forgets those of these files that are missing; returns their number.
+    pub fn remove_missing(&self, root: i64, paths: &[Vec<u8>]) -> Result<usize, Error> {
+        if paths.is_empty() {
+            return Ok(0);
+        }
         self.write(|store| {
-            let files = store.run(|connection| connection.execute("DELETE FROM file WHERE missing = 1", []))?;
-            Ok((files, store.remove_unused()?))
+            store.run(|connection| {
+                let mut statement =
+                    connection.prepare_cached("DELETE FROM file WHERE root = ?1 AND path = ?2 AND missing = 1")?;
+                paths.iter().map(|path| statement.execute((root, path))).sum()
+            })
         })
     }
 
@@ -167,7 +190,7 @@ impl Store {
     }
 
     /// Removes contents without files. The caller holds a transaction.
-    fn remove_unused(&self) -> Result<usize, Error> {
+    pub fn remove_unused(&self) -> Result<usize, Error> {
         let removed = self.run(|connection| {
             connection
                 .execute("DELETE FROM photo WHERE NOT EXISTS (SELECT 1 FROM file WHERE file.photo = photo.id)", [])
