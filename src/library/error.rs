@@ -131,7 +131,7 @@ pub enum Error {
 }
 
 /// The option that names the library, unless it is the default one.
-fn option(path: &Path) -> String {
+pub(super) fn option(path: &Path) -> String {
     match super::place::default_path() {
         Some(default) if default == path => String::new(),
         _ => format!(" --library {}", path.display()),

@@ -172,6 +172,9 @@ impl Search {
     fn find(&self, store: &Store, prepared: &Prepared, vectors: &Vectors) -> Result<Found, Error> {
         let high = if prepared.sentences_only { Search::high(vectors, &prepared.vector)? } else { None };
         let measure = Measure::new(&prepared.terms, prepared.length, high);
+        if measure.is_none() {
+            score::warn_unmeasured(store.path(), &self.name, vectors.len());
+        }
         let least = match (self.min_score, &measure) {
             (Some(score), _) => Some(f64::from(score)),
             (None, Some(measure)) if !self.all => Some(measure.cut()),

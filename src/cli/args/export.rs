@@ -110,6 +110,9 @@ fn format(text: &str) -> Result<ExportFormat, String> {
 /// model, --fingerprint states it, as `info` and `status` show it. Lines of PATHS that state another fingerprint are
 /// refused. Vectors of another length than one are scaled, with a note. An embedding that the library has already stays.
 ///
+/// With -m, how well photos of the library fit sentences is measured at the end; with --fingerprint, the next `index` with
+/// the model does it.
+///
 /// Without decoding, pictures are not known: `duplicates` finds these files by their bytes and scenes only.
 ///
 /// All rows are checked before anything is added: numbers that differ, a value that is not finite or a vector of zeros is an

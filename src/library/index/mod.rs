@@ -25,7 +25,7 @@ use std::time::Instant;
 use super::error::Error;
 use super::library::Library;
 use super::score;
-use super::store::{ModelRow, Store};
+use super::store::Store;
 use crate::cancel::CancelToken;
 use crate::clip::{ImageEncoder, TextEncoder};
 use crate::walk::Walk;
@@ -211,10 +211,11 @@ impl<'a> Index<'a> {
             report.pruned = prune::prune(&store, found.places.iter().zip(&differing.unreadable))?;
         }
         if !report.cancelled {
-            let model = store.model(self.encoder.fingerprint().as_str())?;
-            let stale = |model: &ModelRow| report.encoded > 0 || model.photo.is_none() && model.text.is_none();
-            if let Some(model) = model.filter(stale) {
-                match score::calibrate(library.texts(), &store, &model, self.texts.as_ref()) {
+            let texts = self.texts.as_ref();
+            if let Some(model) = store.model(self.encoder.fingerprint().as_str())?
+                && (report.encoded > 0 || score::is_unmeasured(&store, &model, texts)?)
+            {
+                match score::calibrate(library.texts(), &store, &model, texts) {
                     // A text tower that reads no text, for example. The photos are indexed all the same.
                     Err(Error::Encode(error)) => tracing::warn!("searches will not know where to end: {error}"),
                     calibrated => calibrated?,
