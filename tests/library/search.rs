@@ -114,6 +114,13 @@ fn similar_photos_and_copies() {
     let similar = command(&sandbox, "similar", &["--all", "--format", "paths", outside.to_str().unwrap()]).code(0);
     assert_eq!(similar.stdout.lines().count(), 10);
     assert!(!similar.stdout.contains("05.png") && !similar.stdout.contains("again.png"), "{}", similar.stdout);
+    // From standard input.
+    let args = ["similar", "--library", sandbox.library.to_str().unwrap(), "--all", "--format", "paths", "-"];
+    assert_eq!(sandbox.feed(args, "photos/05.png").code(0).stdout, similar.stdout);
+    sandbox.write("broken.png", "no photo", 0);
+    sandbox.feed(args, "broken.png").code(1).says(&["error: standard input is "]);
+    sandbox.write("none.png", "", 0);
+    sandbox.feed(args, "none.png").code(1).says(&["error: standard input is empty"]);
     // A copy is one result with two paths.
     let found = hits(&sandbox, &["a white square below a red star"]);
     assert!(found[0]["path"].as_str().unwrap().ends_with("05.png"));

@@ -109,6 +109,12 @@ impl Sandbox {
         Ran::new(self.command(args).output().unwrap())
     }
 
+    /// [`Sandbox::run`] with a file as standard input.
+    pub fn feed<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, file: &str) -> Ran {
+        let file = File::open(self.path(file)).unwrap();
+        Ran::new(self.command(args).stdin(file).output().unwrap())
+    }
+
     /// `index` with the library and the demo model.
     pub fn index_command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = self.command(["index", "-m", "demo", "--report", "report.json", "--library"]);

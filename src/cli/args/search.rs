@@ -58,9 +58,10 @@ pub(in crate::cli) struct Search {
 #[command(after_help = "\
 Examples:
   clippie-rs similar beach.jpg
-  clippie-rs similar -n 100 --all --format jsonl beach.jpg")]
+  clippie-rs similar -n 100 --all --format jsonl beach.jpg
+  clippie-rs similar - < beach.jpg")]
 pub(in crate::cli) struct Similar {
-    /// Photo
+    /// Photo; `-` reads standard input
     #[arg(value_name = "PHOTO")]
     pub photo: PathBuf,
     #[command(flatten)]

@@ -4,6 +4,7 @@ mod output;
 mod sheet;
 
 use super::args::{self, Results};
+use super::inputs;
 use super::library;
 use super::messages::{Failure, Messages, Outcome, count};
 use super::model;
@@ -34,7 +35,11 @@ pub(super) fn search(args: &args::Search, messages: &Messages) -> Result<Outcome
 }
 
 pub(super) fn similar(args: &args::Similar, messages: &Messages) -> Result<Outcome, Failure> {
-    run(&args.results, &Query::photo(&args.photo), "is similar to", messages)
+    let query = match inputs::is_stdin(&args.photo) {
+        true => Query::photo_bytes(inputs::read_stdin_photo()?, "standard input"),
+        false => Query::photo(&args.photo),
+    };
+    run(&args.results, &query, "is similar to", messages)
 }
 
 fn run(args: &Results, query: &Query, fits: &str, messages: &Messages) -> Result<Outcome, Failure> {

@@ -110,7 +110,7 @@ mod tests {
         let what = |what: &What| match what {
             What::Text(text) => text.clone(),
             What::Photo(path) => format!("<{}>", path.display()),
-            What::Vector(_) => unreachable!("nothing spells one"),
+            What::PhotoBytes(..) | What::Vector(_) => unreachable!("nothing spells one"),
         };
         query.terms().iter().map(|term| (term.weight, what(&term.what))).collect()
     }
