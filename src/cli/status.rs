@@ -35,6 +35,9 @@ struct Model<'a> {
     fingerprint: &'a str,
     embed_dim: usize,
     photos: u64,
+    /// Where its weights file was when it was used last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -84,7 +87,6 @@ fn json(
     failed: &[(PathBuf, String)],
     missing: &[PathBuf],
 ) -> Result<String, Failure> {
-    let model = |model: &'_ LibraryModel| (model.embed_dim, model.photos);
     let json = Json {
         library: status.path.to_string_lossy().into_owned(),
         bytes: status.bytes,
@@ -93,9 +95,12 @@ fn json(
         models: status
             .models
             .iter()
-            .map(|known| {
-                let (embed_dim, photos) = model(known);
-                Model { name: &known.name, fingerprint: &known.fingerprint, embed_dim, photos }
+            .map(|known| Model {
+                name: &known.name,
+                fingerprint: &known.fingerprint,
+                embed_dim: known.embed_dim,
+                photos: known.photos,
+                file: known.file.as_ref().map(|file| file.to_string_lossy().into_owned()),
             })
             .collect(),
         folders: status.folders.iter().map(Folder::from).collect(),

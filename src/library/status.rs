@@ -35,6 +35,9 @@ pub struct LibraryModel {
     pub embed_dim: usize,
     /// Contents with an embedding.
     pub photos: u64,
+    /// Where its weights file was when it was used last: absolute; `None` for a model that is no file, and if it is not
+    /// known. Compare the fingerprint of what is there now.
+    pub file: Option<PathBuf>,
 }
 
 /// An indexed folder.
@@ -99,7 +102,8 @@ impl Library {
         let store = self.store()?;
         let model = |model: super::store::ModelRow| {
             let (_, photos) = store.embedding_extent(model.id)?;
-            Ok(LibraryModel { name: model.name, fingerprint: model.fingerprint, embed_dim: model.dim, photos })
+            let file = store.model_file(model.id)?;
+            Ok(LibraryModel { name: model.name, fingerprint: model.fingerprint, embed_dim: model.dim, photos, file })
         };
         store.models()?.into_iter().map(model).collect()
     }

@@ -246,23 +246,9 @@ fn names_are_bytes() {
 
 #[test]
 fn another_model_is_beside_the_first() {
-    use clippie_testkit::checkpoint::model::{Model, TowerSize, VitSize};
-    use clippie_testkit::checkpoint::{self, Layout};
-    let tower = |layers| TowerSize { width: 32, layers, heads: 2, mlp_ratio: 2.0 };
-    let size = VitSize {
-        embed_dim: 24,
-        image_size: 32,
-        patch_size: 8,
-        image: tower(2),
-        context_length: 77,
-        vocab_size: 49408,
-        causal: true,
-        text: tower(1),
-    };
     let sandbox = Sandbox::with_photos(0..3);
     sandbox.indexes(&[("new", 3), ("opened", 3), ("encoded", 3)]);
-    checkpoint::write(&Model::custom("tiny", size, true), 1, Layout::OpenClip, &sandbox.path("checkpoint")).unwrap();
-    sandbox.run(["convert", "checkpoint", "tiny.clippie"]).code(0);
+    sandbox.tiny_model(1, "tiny.clippie");
     let library = sandbox.library.to_str().unwrap().to_owned();
     let args = ["index", "--library", &library, "--report", "report.json", "-m", "tiny.clippie", "photos"];
     sandbox.run(args).code(0).says(&["a further model, ", "beside those of demo"]);

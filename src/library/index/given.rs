@@ -152,6 +152,9 @@ impl<'a> GivenEmbeddings<'a> {
             Some(model) => model,
             None => store.add_model(self.fingerprint.as_str(), &self.name, dim)?,
         };
+        if let Some(texts) = &self.texts {
+            super::remember_file(&store, model.id, texts.weights())?;
+        }
         for folder in &roots {
             store.add_root(folder)?;
         }

@@ -29,6 +29,7 @@ use super::store::Store;
 use crate::cancel::CancelToken;
 use crate::clip::{ImageEncoder, TextEncoder};
 use crate::walk::Walk;
+use crate::weights::WeightsFile;
 use commit::{Observer, Writer};
 use compare::{Compare, Met};
 pub use given::{GivenEmbeddings, GivenReport};
@@ -231,10 +232,21 @@ impl<'a> Index<'a> {
     /// The library's number of the model.
     fn model(&self, store: &Store) -> Result<i64, Error> {
         let (fingerprint, name) = (self.encoder.fingerprint().as_str(), self.encoder.model_name());
-        match store.model(fingerprint)? {
-            Some(model) if model.name == name && model.dim == self.encoder.embed_dim() => Ok(model.id),
-            _ => Ok(store.add_model(fingerprint, &name, self.encoder.embed_dim())?.id),
-        }
+        let id = match store.model(fingerprint)? {
+            Some(model) if model.name == name && model.dim == self.encoder.embed_dim() => model.id,
+            _ => store.add_model(fingerprint, &name, self.encoder.embed_dim())?.id,
+        };
+        remember_file(store, id, self.encoder.weights())?;
+        Ok(id)
+    }
+}
+
+/// Notes where the weights of a model are, so that a later process finds them.
+fn remember_file(store: &Store, model: i64, weights: &WeightsFile) -> Result<(), Error> {
+    match weights.mapped_file().map(std::path::absolute) {
+        Some(Ok(path)) => store.set_model_file(model, &path),
+        // Bytes, or there is no working directory any more.
+        _ => Ok(()),
     }
 }
 
