@@ -87,6 +87,8 @@ fn sums_are_arithmetic_of_unit_vectors() {
         let cosine: f64 = sum.iter().zip(&photo).map(|(a, b)| a / length * b).sum();
         assert!((cosine - hit["score"].as_f64().unwrap()).abs() < 1e-5, "{cosine} {hit}");
     }
+    let whole = format!("a ring + {photo} - 2:a star");
+    assert_eq!(hits(&sandbox, &["--all", "-n", "100", &whole]), found);
     // Flags spell the same query.
     let flags = ["--all", "-n", "100", "a ring", "--add", &photo, "--subtract", "2:a star"];
     assert_eq!(hits(&sandbox, &flags), found);

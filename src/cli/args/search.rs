@@ -11,9 +11,10 @@ use crate::cli::preview::Protocol;
 /// Find photos by descriptions and by other photos
 ///
 /// The words of QUERY describe what to find; no quotation marks are needed. `+` and `-` between terms add and subtract
-/// what they mean, and a factor before a colon weighs a term: a dog + 0.5:./beach.jpg - people. A term that begins with
-/// ./ ../ or / or names an existing photo file is a photo, which need not be in the library. --add and --subtract take
-/// terms too, also such that begin with a hyphen.
+/// what they mean, and a factor before a colon weighs a term: a dog + 0.5:./beach.jpg - people. All of it may stand in
+/// quotation marks; only `+` and `-` with spaces around them are operators. A term that begins with ./ ../ or / or names an
+/// existing photo file is a photo, which need not be in the library. --add and --subtract take terms too, also such that
+/// begin with a hyphen.
 ///
 /// Results end where photos stop fitting the query, which is often before -n and may be at once; --all shows the rest,
 /// and --min-score ends results at a cosine instead. `fit` says how well a photo fits, and means the same for every query

@@ -92,7 +92,8 @@ impl Query {
     /// Parses words as a command line gives them; see [`Query::parse_term`] for one term.
     ///
     /// `+` and `-` separate terms that are added and subtracted; the words between them belong together, so a sentence
-    /// needs no quotation marks.
+    /// needs no quotation marks. A single word is a whole query: `+` and `-` between spaces separate its terms too, unless it
+    /// is the path of a file that is there.
     ///
     /// # Errors
     /// No words, an operator without a term, and those of [`Query::parse_term`].
