@@ -35,7 +35,7 @@ fn exclusions_are_remembered_until_they_are_given_again() {
     assert_eq!(sandbox.missing(), ["photos/2.bmp", "photos/hidden/x.bmp"]);
     sandbox.indexes(&[("unchanged", 5)]);
     assert_eq!(skipped(&sandbox), [(json!(["/2.bmp"]), json!(true))]);
-    sandbox.index(["--exclude", "", "--prune"]).code(0).says(&["1 moved or copied", "1 pruned"]);
+    sandbox.index(["--exclude", "", "--prune"]).code(0).says(&["1 found again", "1 pruned"]);
     assert_eq!((sandbox.missing(), sandbox.found().len()), (vec![], 6));
     sandbox.index(["photos", "--ignore-files=no"]).code(0).says(&["1 new"]);
     assert_eq!(skipped(&sandbox), [(json!([]), json!(false))]);
@@ -61,7 +61,7 @@ fn exclusions_of_a_part_hold_for_the_part() {
     sandbox.indexes(&[("unchanged", 3)]);
     assert!(sandbox.found().contains(&raw.to_owned()), "{:?}", sandbox.found());
     // The part alone follows what holds for the whole, and is not read if it is excluded.
-    sandbox.index(["photos/trips [1]", "--exclude", ""]).code(0).says(&["1 moved or copied"]);
+    sandbox.index(["photos/trips [1]", "--exclude", ""]).code(0).says(&["1 found again"]);
     assert_eq!(skipped(&sandbox), [(json!(["private"]), json!(false))]);
     sandbox
         .index(["photos/private"])

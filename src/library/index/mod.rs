@@ -8,6 +8,7 @@ mod compare;
 mod describe;
 mod given;
 mod gone;
+mod moved;
 mod pipeline;
 mod place;
 mod prune;

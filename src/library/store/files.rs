@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rusqlite::Row;
+use rusqlite::{OptionalExtension, Row};
 
 use super::super::error::Error;
 use super::{Store, path_from_bytes};
@@ -135,13 +135,26 @@ impl Store {
         })
     }
 
-    /// Notes whether the folder of a file has it.
-    pub fn set_missing(&self, root: i64, path: &[u8], missing: bool) -> Result<(), Error> {
+    /// Notes whether the folder of a file has it. Returns the file's id, if the library has it.
+    pub fn set_missing(&self, root: i64, path: &[u8], missing: bool) -> Result<Option<i64>, Error> {
         self.run(|connection| {
             let mut statement =
-                connection.prepare_cached("UPDATE file SET missing = ?3 WHERE root = ?1 AND path = ?2")?;
-            statement.execute((root, path, missing)).map(drop)
+                connection.prepare_cached("UPDATE file SET missing = ?3 WHERE root = ?1 AND path = ?2 RETURNING id")?;
+            statement.query_row((root, path, missing), |row| row.get(0)).optional()
         })
+    }
+
+    /// The files of a content, as id, root and path.
+    pub fn files_of(&self, photo: i64) -> Result<Vec<(i64, i64, Vec<u8>)>, Error> {
+        self.run(|connection| {
+            let mut statement = connection.prepare_cached("SELECT id, root, path FROM file WHERE photo = ?1")?;
+            statement.query_map([photo], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
+        })
+    }
+
+    /// Forgets a file.
+    pub fn remove_file(&self, id: i64) -> Result<(), Error> {
+        self.run(|connection| connection.prepare_cached("DELETE FROM file WHERE id = ?1")?.execute([id]).map(drop))
     }
 
     /// At most `limit` missing files of a root whose paths begin with `prefix` and come after `last`, in the order of bytes.
