@@ -24,6 +24,12 @@ pub(super) fn path(library: &args::Library) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
+/// A command for users to run with this library: `clippie-rs index --library photos.sqlite`.
+pub(super) fn command(command: &str, library: &args::Library) -> String {
+    let option = library.library.as_ref().map_or_else(String::new, |path| format!(" --library {}", path.display()));
+    format!("clippie-rs {command}{option}")
+}
+
 /// Opens the library for a command that searches: for writing if possible, since texts are kept.
 pub(super) fn open(library: &args::Library) -> Result<Library, Failure> {
     let path = path(library)?;

@@ -131,6 +131,23 @@ fn similar_photos_and_copies() {
 }
 
 #[test]
+fn results_that_are_gone_are_said() {
+    let sandbox = drawings();
+    let query = ["--all", "-n", "3", "a white square below a red star"];
+    let paths: Vec<String> =
+        hits(&sandbox, &query).iter().map(|hit| hit["path"].as_str().unwrap().to_owned()).collect();
+    fs::remove_file(&paths[0]).unwrap();
+    let index = format!("run `clippie-rs index --library {}`\n", sandbox.library.display());
+    let gone = |number: &str| format!("warning: {number} not where the library knows ");
+    let ran = command(&sandbox, "search", &query).code(0).says(&[&gone("1 of these is"), "knows it; ", &index]);
+    assert_eq!(ran.stdout.lines().count(), 4);
+    fs::remove_file(&paths[1]).unwrap();
+    command(&sandbox, "search", &query).code(0).says(&[&gone("2 of these are"), "knows them; "]);
+    sandbox.index(["photos"]).code(0);
+    assert_eq!(command(&sandbox, "search", &query).code(0).stderr, "");
+}
+
+#[test]
 fn filters() {
     let sandbox = drawings();
     let count = |args: &[&str]| hits(&sandbox, &[&["--all", "-n", "100", "a star"], args].concat()).len();

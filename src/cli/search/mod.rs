@@ -63,10 +63,21 @@ fn run(args: &Results, query: &Query, fits: &str, messages: &Messages) -> Result
         None => output::write(args, &found, out),
     };
     written.map_err(|error| cannot_write(path, &error))?;
+    report_absent(args, &found, messages);
     if let Some(html) = &args.html {
         messages.result(&format!("wrote {} with {}", html.display(), count(found.hits.len(), "photo")));
     }
     Ok(Outcome::Complete)
+}
+
+/// Says how many of the results are not there any more.
+fn report_absent(args: &Results, found: &Found, messages: &Messages) {
+    let absent = found.hits.iter().filter(|hit| !hit.path.is_file()).count();
+    let (are, them) = if absent == 1 { ("is", "it") } else { ("are", "them") };
+    if absent > 0 {
+        let index = library::command("index", &args.library);
+        messages.warning(&format!("{absent} of these {are} not where the library knows {them}; run `{index}`"));
+    }
 }
 
 /// Says why there are no results, or that there may be more.
