@@ -127,6 +127,9 @@ fn similar_photos_and_copies() {
     let found = hits(&sandbox, &["a white square below a red star"]);
     assert!(found[0]["path"].as_str().unwrap().ends_with("05.png"));
     assert!(found[0]["copies"][0]["path"].as_str().unwrap().ends_with("again.png"), "{}", found[0]);
+    let table = command(&sandbox, "search", &["--all", "a white square below a red star"]).code(0).stdout;
+    let copied: Vec<bool> = table.lines().map(|line| line.ends_with("05.png  +1 copy")).collect();
+    assert_eq!((copied[1], copied.iter().filter(|copied| **copied).count()), (true, 1), "{table}");
     assert_eq!(names(&sandbox, &["--in", "photos/copies", "a white square below a red star"]), ["again.png"]);
 }
 

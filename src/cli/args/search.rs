@@ -23,10 +23,12 @@ use crate::cli::preview::Protocol;
 /// A date is 2024, 2024-05, 2024-05-06 or 2024-05-06T07:08, in the local time of the photo; a photo without a date
 /// counts with the time of its file. Several --in and --name mean one of them.
 ///
-/// table shows a line per photo, with the date in brackets if it is that of the file; jsonl writes
+/// table shows a line per photo, with the date in brackets if it is that of the file, and the number of its copies with the
+/// same bytes; jsonl writes
 /// {"path":…,"score":…,"fit":…,"taken":…,"dated":…,"width":…,"height":…,"bytes":…} per photo, with latitude, longitude
 /// and the paths of copies where there are some: dated says whether the photo states the date, and a path that is not
-/// UTF-8 has its bytes in hexadecimal as path_bytes; paths writes paths only, separated by NUL bytes with -0.
+/// UTF-8 has its bytes in hexadecimal as path_bytes; paths writes one path of each photo and none of its copies, separated by NUL bytes
+/// with -0.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -130,7 +132,7 @@ pub(in crate::cli) struct Results {
 pub(in crate::cli) enum ResultFormat {
     /// A table for people
     Table,
-    /// One path per line
+    /// One path per line, without those of copies
     Paths,
     /// One line of JSON per photo
     Jsonl,
