@@ -271,7 +271,7 @@ fn vectors_come_back() {
     let other = |args: &[&str]| {
         sandbox.run([&["import-vectors", "out.npy", "out.npy.jsonl", "--library", "other.sqlite"], args].concat())
     };
-    other(&["-m", "demo"]).code(1).says(&["there is no photo library"]);
+    other(&["-m", "demo"]).code(1).says(&["there is no photo library", "with --root DIR, which makes it"]);
     other(&["--root", "photos"]).code(2).says(&["name the model with -m"]);
     let ran = other(&["-m", "demo", "--root", "photos"]).code(0);
     assert_eq!(ran.stderr, "added 5 embeddings, 1 known\n");

@@ -212,7 +212,7 @@ fn formats() {
 fn models_and_libraries_that_do_not_fit() {
     let sandbox = Sandbox::new();
     let ran = command(&sandbox, "search", &["a star"]).code(1);
-    ran.says(&["there is no photo library", "clippie-rs index DIR"]);
+    ran.says(&["there is no photo library", "make it with `clippie-rs index -m MODEL DIR --library /"]);
     fs::write(sandbox.path("text"), "not a database, whatever its name says ".repeat(50)).unwrap();
     let other = sandbox.path("text");
     sandbox.run(["search", "--library", other.to_str().unwrap(), "a star"]).code(1).says(&["is not a photo library"]);

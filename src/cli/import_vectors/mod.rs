@@ -9,7 +9,7 @@ use super::args::{self, Photos};
 use super::messages::{Failure, Messages, Outcome, count};
 use super::model::{self, Chosen};
 use super::{library, signals};
-use crate::library::{GivenEmbeddings, GivenReport, Library};
+use crate::library::{Error, GivenEmbeddings, GivenReport, Library};
 use crate::{Fingerprint, TextEncoder};
 use source::{Part, Source};
 
@@ -25,7 +25,16 @@ pub(super) fn run(args: &args::ImportVectors, messages: &Messages) -> Result<Out
         Ok(true)
     })?;
     // A library without folders has no place for files.
-    let library = if args.roots.is_empty() { Library::open(path)? } else { Library::create(path)? };
+    let library = match args.roots[..] {
+        [] => Library::open(path).map_err(|error| match error {
+            Error::Missing { path } => Failure::Error(format!(
+                "there is no photo library {}; name the folder of the photos with --root DIR, which makes it",
+                path.display()
+            )),
+            error => error.into(),
+        })?,
+        _ => Library::create(path)?,
+    };
     let stop = signals::stop();
     let progress = messages.progress(source.rows() as u64, "photos", false);
     let mut report = GivenReport::default();

@@ -90,7 +90,8 @@ fn report_few(
     messages: &Messages,
 ) -> Result<(), Failure> {
     if found.compared == 0 {
-        messages.warning("the library has no photos; add some with `clippie-rs index DIR`");
+        let index = library::command("index DIR", &args.library);
+        messages.warning(&format!("the library has no photos; add some with `{index}`"));
     } else if found.hits.is_empty() && !args.all && args.min_score.is_none() {
         let best = search.clone().limit(1).all(true).run(query)?;
         messages.warning(&match best.hits.first() {
