@@ -108,7 +108,7 @@ pub(super) fn run(args: &args::Index, messages: &Messages) -> Result<Outcome, Fa
         let mut first = true;
         let watched = index.watch(&args.folders, |done| {
             if first {
-                passed_over::report(&done.passed_over, messages);
+                passed_over::report(&done.passed_over, "indexed", messages);
             }
             if first || !done.is_unchanged() {
                 messages.result(&sentence(done));
@@ -125,7 +125,7 @@ pub(super) fn run(args: &args::Index, messages: &Messages) -> Result<Outcome, Fa
     drop(index);
     drop(progress);
     let done = done?;
-    passed_over::report(&done.passed_over, messages);
+    passed_over::report(&done.passed_over, "indexed", messages);
     messages.result(&sentence(&done));
     if let Some(failure) = broken.into_inner() {
         return Err(failure);

@@ -27,7 +27,8 @@ use super::{Inputs, Partition, Running};
 /// folders only, and ! takes back an earlier pattern. A folder that matches is skipped as a whole.
 ///
 /// --report writes one JSON object: numbers of inputs encoded and failed, each failure with its reason, what was passed
-/// over in folders (by extension), the model, the fingerprint and the seconds taken. It is written also if inputs fail.
+/// over in folders (by extension, with the paths of photos in formats that cannot be read), the model, the fingerprint and
+/// the seconds taken. It is written also if inputs fail.
 ///
 /// jsonl, the default unless OUT ends with .json, .npy, .csv or .parquet, writes one line per row as soon as it is ready: {"path":…,"embedding":[…],"fingerprint":…},
 /// {"text":…,"embedding":[…],"fingerprint":…} or {"path":…,"error":"…"}. A path that is not UTF-8 is shown with

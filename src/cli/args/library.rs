@@ -45,7 +45,8 @@ pub(in crate::cli) struct Library {
 /// every half minute where the system cannot watch folders.
 ///
 /// --report writes one JSON object: the numbers of the summary, each failure of this run with its reason, what was passed
-/// over in folders (by extension), the model, the fingerprint, and the seconds taken, also those in the database.
+/// over in folders (by extension, with the paths of photos in formats that cannot be read), the model, the fingerprint, and
+/// the seconds taken, also those in the database.
 ///
 /// The exit code is 3 if files failed that did not fail before, if a subfolder or a link could not be read, or if a DIR
 /// could not be reached; without DIR, only if none could. Files that failed before are only counted.

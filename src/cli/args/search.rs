@@ -27,8 +27,8 @@ use crate::cli::preview::Protocol;
 /// same bytes; jsonl writes
 /// {"path":…,"score":…,"fit":…,"taken":…,"dated":…,"width":…,"height":…,"bytes":…} per photo, with latitude, longitude
 /// and the paths of copies where there are some: dated says whether the photo states the date, and a path that is not
-/// UTF-8 has its bytes in hexadecimal as path_bytes; paths writes one path of each photo and none of its copies, separated by NUL bytes
-/// with -0.
+/// UTF-8 has its bytes in hexadecimal as path_bytes; paths writes one path of each photo and none of its copies, separated
+/// by NUL bytes with -0.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

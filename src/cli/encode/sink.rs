@@ -106,7 +106,7 @@ impl<'a> Sink<'a> {
             let summary = Summary { version, model, fingerprint, encoded, failed, passed_over, seconds, error };
             report.finish(&summary)?;
         }
-        passed_over::report(passed, messages);
+        passed_over::report(passed, "encoded", messages);
         tally.announce(&outcome, messages);
         outcome
     }
