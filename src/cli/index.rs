@@ -196,7 +196,8 @@ fn sentence(done: &IndexReport) -> String {
         numbers.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
     let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
     let verb = if done.cancelled { "interrupted after" } else { "indexed" };
-    format!("{verb} {} in {:.1} s{parts}", count(done.found as usize, "photo"), done.seconds)
+    let photos = done.found.saturating_sub(done.failed + done.failed_before);
+    format!("{verb} {} in {:.1} s{parts}", count(photos as usize, "photo"), done.seconds)
 }
 
 fn summary<'a>(done: &'a IndexReport, library: &Library, name: &'a str, encoder: &'a ImageEncoder) -> Summary<'a> {

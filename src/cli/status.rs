@@ -134,7 +134,9 @@ fn describe(args: &args::Status, status: &LibraryStatus, failed: &[(PathBuf, Str
     };
     let path = |path: &Path| path.display().to_string();
     line("library", &format!("{}, {}", path(&status.path), size(status.bytes)));
-    line("photos", &status.photos.to_string());
+    let files: u64 = status.folders.iter().map(|folder| folder.photos).sum();
+    let (photos, files) = (count(status.photos as usize, "different photo"), count(files as usize, "file"));
+    line("photos", &format!("{photos} in {files}"));
     for model in &status.models {
         let LibraryModel { name, fingerprint, photos, .. } = model;
         line("model", &format!("{name}, fingerprint {fingerprint}, {}", count(*photos as usize, "photo")));

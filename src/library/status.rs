@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::error::Error;
 use super::library::Library;
+use super::score::BACKGROUND;
 
 /// What a library has: see [`Library::status`].
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +20,7 @@ pub struct LibraryStatus {
     pub models: Vec<LibraryModel>,
     /// The indexed folders, sorted by path.
     pub folders: Vec<LibraryFolder>,
-    /// Texts whose embeddings are kept.
+    /// Texts whose embeddings are kept since they were searched for; what scores are measured against does not count.
     pub texts: u64,
 }
 
@@ -82,7 +83,7 @@ impl Library {
             photos: store.photo_count()?,
             models: self.models()?,
             folders: store.roots()?.into_iter().map(folder).collect::<Result<_, Error>>()?,
-            texts: store.text_count()?,
+            texts: store.text_count(&BACKGROUND)?,
         })
     }
 

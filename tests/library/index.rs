@@ -188,7 +188,12 @@ fn failures_are_remembered() {
     let sandbox = Sandbox::with_photos([1]);
     sandbox.write("photos/a\u{1b}[31m\n.bmp", "no photo", 0);
     sandbox.write("photos/b.bmp", &photo(5)[..400], 0);
-    let ran = sandbox.index(["photos"]).code(3).says(&["a\\u{1b}[31m\\n.bmp: it is ", "b.bmp: it", "1 new, 2 failed"]);
+    let ran = sandbox.index(["photos"]).code(3).says(&[
+        "a\\u{1b}[31m\\n.bmp: it is ",
+        "b.bmp: it",
+        "indexed 1 photo in ",
+        "1 new, 2 failed",
+    ]);
     assert!(!ran.stderr.contains('\u{1b}'));
     let report = sandbox.report();
     expect(&report, &[("new", 1), ("failed", 2), ("opened", 3), ("encoded", 1)]);
@@ -199,6 +204,7 @@ fn failures_are_remembered() {
     expect(&sandbox.report(), &[("unchanged", 1), ("failed_before", 2), ("opened", 2)]);
     let library = sandbox.library.to_str().unwrap().to_owned();
     let status = sandbox.run(["status", "--library", &library]).code(0);
+    assert!(status.stdout.contains("photos   1 different photo in 1 file\n"), "{}", status.stdout);
     assert!(status.stdout.contains("1 photo, 2 failed\n") && !status.stdout.contains('\u{1b}'), "{}", status.stdout);
     let status = sandbox.run(["status", "--json", "--failed", "--library", &library]).code(0);
     let status: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();

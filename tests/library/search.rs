@@ -191,7 +191,11 @@ fn filters() {
 fn formats() {
     let sandbox = drawings();
     let query = "a white square below a red star";
+    let texts =
+        |number: &str| command(&sandbox, "status", &[]).code(0).stdout.contains(&format!("texts    {number}\n"));
+    assert!(texts("0"), "those that scores are measured against");
     let table = command(&sandbox, "search", &[query]).code(0).stdout;
+    assert!(texts("1"));
     assert!(table.starts_with(" fit  score") || table.starts_with("fit"), "{table}");
     assert!(table.lines().nth(1).unwrap().ends_with("05.png"), "{table}");
     // The drawings state no date: it is that of the file, in brackets.

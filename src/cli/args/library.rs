@@ -103,7 +103,7 @@ pub(in crate::cli) struct Index {
 ///
 /// Prints the file and its size, the models with their fingerprints, the indexed folders, whether they are there now,
 /// their numbers of photos, of files that could not be read as photos, and of files that are gone, and the number of
-/// texts whose embeddings are kept.
+/// texts that were searched for, whose embeddings are kept.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
