@@ -180,6 +180,18 @@ fn filters() {
     assert_eq!(every.stdout.lines().count(), all + 1);
     let ran = command(&sandbox, "search", &["--name", "0", "a star"]).code(0);
     ran.says(&["no photo passes the filters; --name 0 means the whole name: write '0*' for its start"]);
+    // What a filter leaves does not fit.
+    let none = command(&sandbox, "search", &["--name", "0*.png", "a red circle"]).code(0);
+    none.says(&["none of the 9 photos that pass the filters fits `a red circle`; --all shows what comes nearest\n"]);
+    let none = command(&sandbox, "search", &["--name", "01.png", "a red circle"]).code(0);
+    none.says(&["the only photo that passes the filters is not one that fits `a red circle`; --all shows it\n"]);
+    fs::create_dir(sandbox.path("photos/empty")).unwrap();
+    for more in [&["--all"][..], &[], &["--min-score", "0"]] {
+        let args = [&["--in", "photos/empty", "--name", "*.png", "a star"], more].concat();
+        command(&sandbox, "search", &args)
+            .code(0)
+            .says(&["the library has no photo in photos/empty, which --in names\n"]);
+    }
     // Ties are in the order of paths, and do not depend on how many are asked for.
     for n in 1..12 {
         let some = names(&sandbox, &["--all", "-n", &n.to_string(), "a star"]);

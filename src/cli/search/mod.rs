@@ -93,26 +93,41 @@ fn report_few(
         let index = library::command("index DIR", &args.library);
         messages.warning(&format!("the library has no photos; add some with `{index}`"));
     } else if found.hits.is_empty() && !args.all && args.min_score.is_none() {
-        let best = search.clone().limit(1).all(true).run(query)?;
-        messages.warning(&match best.hits.first() {
-            Some(_) => format!("nothing {fits} `{query}`; --all shows what comes nearest"),
-            None => nothing_passes(args),
+        let passing = search.clone().limit(found.compared).all(true).run(query)?.hits.len();
+        let Results { folders, name, after, before, near, .. } = args;
+        let filtered =
+            !(folders.is_empty() && name.is_empty() && after.is_none() && before.is_none() && near.is_none());
+        messages.warning(&match passing {
+            0 => nothing_passes(args, query, search)?,
+            1 if filtered => {
+                format!("the only photo that passes the filters is not one that {fits} `{query}`; --all shows it")
+            }
+            _ if filtered => format!(
+                "none of the {passing} photos that pass the filters {fits} `{query}`; --all shows what comes nearest"
+            ),
+            _ => format!("nothing {fits} `{query}`; --all shows what comes nearest"),
         });
     } else if found.hits.is_empty() {
-        messages.warning(&nothing_passes(args));
+        messages.warning(&nothing_passes(args, query, search)?);
     }
     Ok(())
 }
 
 /// Says that the filters leave no photo, and why that may be.
-fn nothing_passes(args: &Results) -> String {
+fn nothing_passes(args: &Results, query: &Query, search: &Search) -> Result<String, Failure> {
     const WILD: [char; 4] = ['*', '?', '[', '{'];
-    match args.name.iter().find(|name| !name.contains(WILD) && !crate::walk::is_photo(name)) {
+    for folder in &args.folders {
+        let only = search.clone().filter(Filter::new().folder(folder)?).limit(1).all(true).min_score(-1.0);
+        if only.run(query)?.hits.is_empty() {
+            return Ok(format!("the library has no photo in {}, which --in names", folder.display()));
+        }
+    }
+    Ok(match args.name.iter().find(|name| !name.contains(WILD) && !crate::walk::is_photo(name)) {
         Some(name) => {
             format!("no photo passes the filters; --name {name} means the whole name: write '{name}*' for its start")
         }
         None => "no photo passes the filters".into(),
-    }
+    })
 }
 
 fn encoders(args: &Results, library: &Library, messages: &Messages) -> Result<(Encoders, String), Failure> {
