@@ -260,6 +260,8 @@ fn folders_of_clip_retrieval_are_imported() {
         sandbox.run([&["import-vectors", "-m", "demo"], args].concat()).code(2).says(&[part]);
     };
     usage(&["folder", "paths.jsonl"], "leave paths.jsonl out");
+    fs::write(sandbox.path("out.csv"), "path,e0").unwrap();
+    usage(&["out.csv"], "out.csv is CSV, which is not read; write the vectors as an array");
     usage(&["out.npy"], "name a list with a JSON line per row");
     sandbox.run(["import-vectors", "-m", "demo", "foldr"]).code(1).says(&["cannot read foldr: there is no such file"]);
 }

@@ -30,7 +30,8 @@ use super::{Inputs, Partition, Running};
 /// over in folders (by extension, with the paths of photos in formats that cannot be read), the model, the fingerprint and
 /// the seconds taken. It is written also if inputs fail.
 ///
-/// jsonl, the default unless OUT ends with .json, .npy, .csv or .parquet, writes one line per row as soon as it is ready: {"path":…,"embedding":[…],"fingerprint":…},
+/// jsonl, the default unless OUT ends with .json, .npy, .csv or .parquet (another extension is refused), writes one line per
+/// row as soon as it is ready: {"path":…,"embedding":[…],"fingerprint":…},
 /// {"text":…,"embedding":[…],"fingerprint":…} or {"path":…,"error":"…"}. A path that is not UTF-8 is shown with
 /// replacement characters, and its bytes follow in hexadecimal as "path_bytes". json writes one object with the model's
 /// name, the fingerprint and all rows. csv writes columns for the path or the text (or both), the fingerprint and each
@@ -97,12 +98,18 @@ pub(in crate::cli) struct Encode {
 impl Encode {
     /// The output format: as it is asked for, else as the output is called, else JSON lines.
     pub fn format(&self) -> Result<Format, String> {
-        match (self.format, &self.output) {
-            (Some(format), _) => Ok(format),
-            (None, Some(output)) => Ok(Format::of_name(output)?.unwrap_or(Format::Jsonl)),
-            (None, None) => Ok(Format::Jsonl),
+        let (None, Some(output)) = (self.format, &self.output) else { return Ok(self.format.unwrap_or(Format::Jsonl)) };
+        match Format::of_name(output)? {
+            Some(format) => Ok(format),
+            None if output.extension().is_none() => Ok(Format::Jsonl),
+            None => Err(unknown_name(output, ".jsonl, .json, .npy, .csv or .parquet")),
         }
     }
+}
+
+/// The reason for refusing an output whose extension says no format.
+pub(super) fn unknown_name(output: &Path, endings: &str) -> String {
+    format!("the name {} tells no format that is known; end it with {endings}, or give --format", output.display())
 }
 
 impl Format {

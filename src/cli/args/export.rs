@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::encode::unknown_name;
 use super::{Format, Library, Model};
 
 /// Write the embeddings of the library to a file
@@ -71,10 +72,7 @@ impl Export {
             #[cfg(feature = "parquet")]
             Some(Format::Parquet) => Ok(ExportFormat::Parquet),
             None if self.output.extension().is_none() => Ok(ExportFormat::Npy),
-            _ => Err(format!(
-                "the name {} tells no format that is known; end it with .npy, .csv or .parquet, or give --format",
-                self.output.display()
-            )),
+            _ => Err(unknown_name(&self.output, ".npy, .csv or .parquet")),
         }
     }
 }
