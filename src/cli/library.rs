@@ -30,7 +30,7 @@ pub(super) fn command(command: &str, library: &args::Library) -> String {
     format!("clippie-rs {command}{option}")
 }
 
-/// Opens the library for a command that searches: for writing if possible, since texts are kept.
+/// Opens the library for a command that reads: for writing if possible, since texts are kept and files beside it go.
 pub(super) fn open(library: &args::Library) -> Result<Library, Failure> {
     let path = path(library)?;
     match Library::open(&path) {

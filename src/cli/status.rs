@@ -9,7 +9,7 @@ use super::args;
 use super::library;
 use super::messages::{Failure, Outcome, count, one_line, size};
 use super::output::{plain_json, print};
-use crate::library::{Library, LibraryFolder, LibraryModel, LibraryStatus};
+use crate::library::{LibraryFolder, LibraryModel, LibraryStatus};
 
 /// Failures that are listed without `--failed`.
 const MOST_FAILURES: usize = 5;
@@ -70,7 +70,8 @@ impl<'a> File<'a> {
 }
 
 pub(super) fn run(args: &args::Status) -> Result<Outcome, Failure> {
-    let library = Library::open_read_only(library::path(&args.library)?)?;
+    // For writing if possible: who only reads leaves SQLite's log and index of it behind.
+    let library = library::open(&args.library)?;
     let status = library.status()?;
     let failed = status.folders.iter().any(|folder| folder.failed > 0);
     let failed = if failed { library.failures()? } else { Vec::new() };

@@ -43,6 +43,11 @@ fn a_drive_can_be_carried() {
     expect(&sandbox.report(), &[("unchanged", 3)]);
     let status = sandbox.run(["status", "--library", &library]).code(0).stdout;
     assert!(status.contains("/elsewhere/disk/photos: 3 photos\n"), "{status}");
+    // SQLite's log and its index are gone.
+    let mut names: Vec<_> =
+        fs::read_dir(sandbox.path("elsewhere/disk")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["photos", "photos.sqlite"]);
 }
 
 #[test]

@@ -167,6 +167,8 @@ fn filters() {
         (["--after", "2024-06", "--before", "2024-05"], "no date is 2024-06 or later and before 2024-05"),
         (["--after", "2024-05-01", "--before", "2024-05"], "--before takes the first moment that is too late"),
         (["--after", "2024", "--before", "2024"], "no date is 2024 or later"),
+        (["-n", "0", "--min-score", "0"], "not a number of photos from 1 to 1000000"),
+        (["--format=jsonl", "-0", "-n", "1"], "-0 separates paths, and --format jsonl has lines of JSON"),
         (["-n", "1", "--min-score", "1.5"], "not a number from -1 to 1"),
         (["-n", "1", "--min-score", "nan"], "not a number from -1 to 1"),
         (["--in", "photos", "--in", "nowhere"], "--in nowhere is in no folder of the library"),
@@ -174,6 +176,9 @@ fn filters() {
     ] {
         command(&sandbox, "search", &[&["a star", "-o", "none"], &bad[..]].concat()).code(2).says(&[reason]);
     }
+    command(&sandbox, "similar", &["--language", "de", "photos/01.png"])
+        .code(2)
+        .says(&["a photo has none; leave it out"]);
     assert!(!sandbox.path("none").exists());
     assert_eq!((count(&["--in", "."]), count(&["--after", "2024-05", "--before", "2024-05-02"])), (all, 0));
     let every = command(&sandbox, "search", &["--min-score", "-1", "-n", "1000", "a star"]).code(0);

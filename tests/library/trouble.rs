@@ -36,7 +36,7 @@ fn wrong_arguments() {
     sandbox.run(["index"]).code(0).says(&["1 unchanged"]);
     // A folder without photos.
     fs::create_dir(sandbox.path("empty")).unwrap();
-    sandbox.index(["empty"]).code(0).says(&["indexed 0 photos"]);
+    sandbox.index(["empty"]).code(0).says(&["/empty has no photos; `clippie-rs index --forget /", "indexed 0 photos"]);
     sandbox.index(["empty"]).code(0).says(&["indexed 0 photos"]);
 }
 

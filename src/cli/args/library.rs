@@ -72,11 +72,11 @@ pub(in crate::cli) struct Index {
     #[arg(long, value_name = "GLOB", allow_hyphen_values = true)]
     pub exclude: Vec<String>,
     /// Respect .gitignore, .ignore and .ppignore in the folders, and skip subfolders with .nomedia or .noimage, now and in
-    /// later runs until --ignore-files=no
+    /// later runs until --ignore-files=no [possible values: yes, no]
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
           value_parser = clap::builder::BoolishValueParser::new())]
     pub ignore_files: Option<bool>,
-    /// Go on, and index again whenever something in the folders changes, until Ctrl-C
+    /// Go on, and index again whenever something in the folders changes, until Ctrl-C; not with --report
     #[arg(long, conflicts_with = "report")]
     pub watch: bool,
     /// Remove what is known of photos that the folders of this run no longer have

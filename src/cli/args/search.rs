@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::values::{cosine, threads};
+use super::values::{cosine, results, threads};
 use super::{Library, Model};
 use crate::cli::preview::Protocol;
 
@@ -78,11 +78,12 @@ pub(in crate::cli) struct Results {
     pub library: Library,
     #[command(flatten)]
     pub model: Model,
-    /// Language of sentences, such as de or deu_Latn, for a model whose texts have one (NLLB) [default: English]
+    /// Language of the sentences of `search`, such as de or deu_Latn, for a model whose texts have one (NLLB) [default:
+    /// English]
     #[arg(long, value_name = "LANGUAGE")]
     pub language: Option<String>,
     /// Maximum number of photos
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = results)]
     pub limit: u32,
     /// Show photos that do not fit, too
     #[arg(long, conflicts_with = "min_score")]
@@ -111,7 +112,7 @@ pub(in crate::cli) struct Results {
     /// Output format
     #[arg(long, value_enum, default_value_t = ResultFormat::Table)]
     pub format: ResultFormat,
-    /// Separate paths by NUL bytes instead of line ends; implies --format paths
+    /// Separate paths by NUL bytes instead of line ends; implies --format paths, and goes with no other
     #[arg(short = '0', long)]
     pub null: bool,
     /// Write to OUT instead of standard output; an existing file is replaced when the output is complete

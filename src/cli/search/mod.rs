@@ -3,7 +3,7 @@
 mod output;
 mod sheet;
 
-use super::args::{self, Results};
+use super::args::{self, ResultFormat, Results};
 use super::inputs;
 use super::library;
 use super::messages::{Failure, Messages, Outcome, count};
@@ -35,6 +35,9 @@ pub(super) fn search(args: &args::Search, messages: &Messages) -> Result<Outcome
 }
 
 pub(super) fn similar(args: &args::Similar, messages: &Messages) -> Result<Outcome, Failure> {
+    if args.results.language.is_some() {
+        return Err(Failure::Usage("--language is that of sentences, and a photo has none; leave it out".into()));
+    }
     let query = match inputs::is_stdin(&args.photo) {
         true => Query::photo_bytes(inputs::read_stdin_photo()?, "standard input"),
         false => Query::photo(&args.photo),
@@ -145,6 +148,12 @@ fn encoders(args: &Results, library: &Library, messages: &Messages) -> Result<(E
 /// Refuses filters that cannot be used, before anything is opened.
 fn check(args: &Results) -> Result<(), Failure> {
     filter(args, Filter::new())?;
+    // The table is the default, which nobody asked for.
+    if args.null && args.format == ResultFormat::Jsonl {
+        return Err(Failure::Usage(
+            "-0 separates paths, and --format jsonl has lines of JSON; leave one of them out".into(),
+        ));
+    }
     if let (Some(after), Some(before)) = (&args.after, &args.before) {
         // Both are dates: the filter has parsed them.
         const START: &str = "0000-01-01T00:00:00";

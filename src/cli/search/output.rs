@@ -66,7 +66,7 @@ fn degrees(value: f64) -> f64 {
 pub(super) fn write(args: &Results, found: &Found, mut out: Destination) -> io::Result<()> {
     let end = if args.null { b"\0" } else { b"\n" };
     match args.format {
-        ResultFormat::Jsonl if !args.null => {
+        ResultFormat::Jsonl => {
             for hit in &found.hits {
                 plain_json::write(&mut out, &Json::new(hit))?;
                 out.write_all(b"\n")?;

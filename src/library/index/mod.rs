@@ -270,6 +270,7 @@ fn survey(
     let mut differing = Differing { any: false, unread: 0, unreadable: Vec::new() };
     for place in job.places {
         let mut compare = Compare::new(store, place, job.model, job.retry, job.cancel);
+        let before = report.found;
         for met in compare.by_ref() {
             match met? {
                 Met::Unchanged => (report.found, report.unchanged) = (report.found + 1, report.unchanged + 1),
@@ -292,6 +293,15 @@ fn survey(
             }
             if report.found.is_multiple_of(1000) {
                 progress(IndexProgress { found: report.found, total: None, done: 0 });
+            }
+        }
+        if report.found == before && !job.cancel.is_cancelled() {
+            let (folder, library) = (place.folder.display(), super::error::option(store.path()));
+            match place.prefix.is_empty() {
+                true => tracing::warn!(
+                    "{folder} has no photos; `clippie-rs index --forget {folder}{library}` removes it from the library"
+                ),
+                false => tracing::warn!("{folder} has no photos"),
             }
         }
         report.passed_over.add(compare.walking().passed_over());
