@@ -25,7 +25,11 @@ struct Summary<'a> {
     unchanged: u64,
     new: u64,
     changed: u64,
+    /// The sum of the next three.
     recognised: u64,
+    moved: u64,
+    copied: u64,
+    found_again: u64,
     failed: u64,
     failed_before: u64,
     missing: u64,
@@ -104,7 +108,7 @@ pub(super) fn run(args: &args::Index, messages: &Messages) -> Result<Outcome, Fa
         let mut first = true;
         let watched = index.watch(&args.folders, |done| {
             if first {
-                passed_over::report(&done.passed_over, messages);
+                passed_over::report(&done.passed_over, "indexed", messages);
             }
             if first || !done.is_unchanged() {
                 messages.result(&sentence(done));
@@ -121,7 +125,7 @@ pub(super) fn run(args: &args::Index, messages: &Messages) -> Result<Outcome, Fa
     drop(index);
     drop(progress);
     let done = done?;
-    passed_over::report(&done.passed_over, messages);
+    passed_over::report(&done.passed_over, "indexed", messages);
     messages.result(&sentence(&done));
     if let Some(failure) = broken.into_inner() {
         return Err(failure);
@@ -179,7 +183,9 @@ fn sentence(done: &IndexReport) -> String {
     let numbers = [
         (done.new, "new"),
         (done.changed, "changed"),
-        (done.recognised, "moved or copied"),
+        (done.moved, "moved"),
+        (done.copied, if done.copied == 1 { "copy" } else { "copies" }),
+        (done.found_again, "found again"),
         (done.unchanged, "unchanged"),
         (done.failed, "failed"),
         (done.failed_before, "failed before"),
@@ -190,7 +196,8 @@ fn sentence(done: &IndexReport) -> String {
         numbers.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
     let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
     let verb = if done.cancelled { "interrupted after" } else { "indexed" };
-    format!("{verb} {} in {:.1} s{parts}", count(done.found as usize, "photo"), done.seconds)
+    let photos = done.found.saturating_sub(done.failed + done.failed_before);
+    format!("{verb} {} in {:.1} s{parts}", count(photos as usize, "photo"), done.seconds)
 }
 
 fn summary<'a>(done: &'a IndexReport, library: &Library, name: &'a str, encoder: &'a ImageEncoder) -> Summary<'a> {
@@ -203,7 +210,10 @@ fn summary<'a>(done: &'a IndexReport, library: &Library, name: &'a str, encoder:
         unchanged: done.unchanged,
         new: done.new,
         changed: done.changed,
-        recognised: done.recognised,
+        recognised: done.moved + done.copied + done.found_again,
+        moved: done.moved,
+        copied: done.copied,
+        found_again: done.found_again,
         failed: done.failed,
         failed_before: done.failed_before,
         missing: done.missing,

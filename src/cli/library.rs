@@ -1,5 +1,6 @@
 //! What the commands of the photo library share: its file, and the model that it was made with.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,7 @@ use super::args::{self, Command, Photos};
 use super::messages::{Failure, Messages};
 use super::model::{self, Chosen};
 use super::output::{is_stdout, same_file, same_place, sidecar};
-use crate::library::{self, Filter, Library, default_path};
+use crate::library::{self, Filter, Library, LibraryModel, default_path};
 use crate::weights::{Tower, WeightsFile};
 use crate::{Error, ImageEncoder, Options, TextEncoder};
 
@@ -23,7 +24,13 @@ pub(super) fn path(library: &args::Library) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-/// Opens the library for a command that searches: for writing if possible, since texts are kept.
+/// A command for users to run with this library: `clippie-rs index --library photos.sqlite`.
+pub(super) fn command(command: &str, library: &args::Library) -> String {
+    let option = library.library.as_ref().map_or_else(String::new, |path| format!(" --library {}", path.display()));
+    format!("clippie-rs {command}{option}")
+}
+
+/// Opens the library for a command that reads: for writing if possible, since texts are kept and files beside it go.
 pub(super) fn open(library: &args::Library) -> Result<Library, Failure> {
     let path = path(library)?;
     match Library::open(&path) {
@@ -123,7 +130,8 @@ fn belongs_to(output: &Path, library: &Path) -> bool {
     })
 }
 
-/// Opens the model: that of the library, unless one is named.
+/// Opens the model: that of the library, unless one is named. A name or fingerprint that the library knows means its model,
+/// from the file where that was last, or as a name like any other.
 pub(super) fn model(
     model: &args::Model,
     threads: Option<usize>,
@@ -132,25 +140,60 @@ pub(super) fn model(
 ) -> Result<Chosen, Failure> {
     let models = library.map(Library::models).transpose()?.unwrap_or_default();
     let place = || library.map_or_else(|| "the library".into(), |library| library.path().display().to_string());
-    let named = model.model.as_ref().filter(|model| !model.is_empty());
-    let only = models.first().filter(|_| models.len() == 1 && named.is_none());
-    if let (None, None, [_, _, ..]) = (named, only, models.as_slice()) {
+    let named = model.model.as_deref().filter(|model| !model.is_empty());
+    if named.is_none() && models.len() > 1 {
         let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
         return Err(Failure::Usage(format!("{} has embeddings of {}; choose with -m", place(), names.join(" and "))));
     }
-    let only_name = only.map(|model| std::ffi::OsString::from(&model.name));
-    let name = only_name.as_ref().or(named);
-    let Chosen { weights, options, name } =
-        match model::preprocessing(name.map(|name| name.as_os_str()), &Photos::default(), messages) {
-            Err(failure) if only.is_some() => {
-                let (place, reason) = (place(), failure.text());
-                return Err(Failure::Error(format!(
-                    "the model of {place} cannot be opened: {reason}; name it with -m"
-                )));
-            }
-            chosen => chosen?,
-        };
-    Ok(Chosen { weights, options: options.threads(model::threads(threads)), name })
+    let meant: Vec<&LibraryModel> = match named {
+        None => models.iter().collect(),
+        Some(named) => models.iter().filter(|known| is_called(known, named)).collect(),
+    };
+    let known = match meant[..] {
+        [known] => Some(known),
+        _ => None,
+    };
+    let with_threads =
+        |Chosen { weights, options, name }| Chosen { weights, options: options.threads(model::threads(threads)), name };
+    if let Some(weights) = known.and_then(remembered) {
+        let name = weights.model_name();
+        return Ok(with_threads(Chosen { weights, options: Options::new(), name }));
+    }
+    let own_name = known.map(|known| OsStr::new(&known.name));
+    let chosen = model::preprocessing(own_name.or(named), &Photos::default(), messages);
+    match (chosen, known) {
+        (Ok(chosen), _) => Ok(with_threads(chosen)),
+        (Err(_), Some(LibraryModel { name, fingerprint, file: Some(file), .. })) => {
+            let file = file.display();
+            Err(Failure::Error(format!(
+                "the model of {}, {name} (fingerprint {fingerprint}), is not at {file} any more; give its file with -m",
+                place()
+            )))
+        }
+        (Err(failure), Some(_)) if named.is_none() => {
+            let (place, reason) = (place(), failure.text());
+            Err(Failure::Error(format!("the model of {place} cannot be opened: {reason}; name it with -m")))
+        }
+        (Err(failure), _) => Err(failure),
+    }
+}
+
+/// Whether `-m` means a model of the library: by its name or the start of its fingerprint.
+fn is_called(known: &LibraryModel, named: &OsStr) -> bool {
+    let named = named.to_string_lossy();
+    known.name == named || (named.len() >= 8 && known.fingerprint.starts_with(&*named))
+}
+
+/// The weights file of a model where it was last, if it is still that model's.
+fn remembered(known: &LibraryModel) -> Option<WeightsFile> {
+    let weights = WeightsFile::open(known.file.as_ref()?).ok()?;
+    let (image, text) = towers(Options::new(), weights.clone()).ok()?;
+    let fingerprint = match (&image, &text) {
+        (Ok(image), _) => image.fingerprint(),
+        (Err(_), Some(text)) => text.fingerprint(),
+        (Err(_), None) => return None,
+    };
+    (fingerprint.as_str() == known.fingerprint).then_some(weights)
 }
 
 /// Opens the towers of a model: the image tower, or why there is none, and the text tower if there is one.
@@ -172,14 +215,11 @@ pub(super) fn towers(
 }
 
 /// The fingerprint of the library's embeddings that `-m` names: by the model's name or by the start of the fingerprint.
-pub(super) fn fingerprint(model: Option<&std::ffi::OsStr>, library: &Library) -> Result<Option<String>, Failure> {
+pub(super) fn fingerprint(model: Option<&OsStr>, library: &Library) -> Result<Option<String>, Failure> {
     let Some(named) = model.filter(|model| !model.is_empty()) else { return Ok(None) };
-    let named = named.to_string_lossy();
     let models = library.models()?;
-    let is_meant = |known: &library::LibraryModel| {
-        known.name == named || (named.len() >= 8 && known.fingerprint.starts_with(&*named))
-    };
-    let mut meant: Vec<&library::LibraryModel> = models.iter().filter(|known| is_meant(known)).collect();
+    let mut meant: Vec<&LibraryModel> = models.iter().filter(|known| is_called(known, named)).collect();
+    let named = named.to_string_lossy();
     match (meant.pop(), meant.is_empty()) {
         (Some(model), true) => Ok(Some(model.fingerprint.clone())),
         (Some(_), false) => {

@@ -3,13 +3,13 @@
 use super::messages::{Messages, count};
 use crate::walk::PassedOver;
 
-/// Warns of photos that were not read; lists the rest with `-v`.
-pub(super) fn report(passed: &PassedOver, messages: &Messages) {
+/// Warns of photos that were not read, where others are `done` (`encoded`); lists the rest with `-v`.
+pub(super) fn report(passed: &PassedOver, done: &str, messages: &Messages) {
     let unread: usize = passed.unread.values().sum();
     if unread > 0 {
         let (were, them) = if unread == 1 { ("was", "it") } else { ("were", "them") };
         messages.warning(&format!(
-            "{} of the folders {were} not read: {}; convert {them} to JPEG or PNG to have {them} encoded",
+            "{} of the folders {were} not read: {}; convert {them} to JPEG or PNG to have {them} {done}",
             count(unread, "photo"),
             list(passed.unread.iter().map(|(ending, number)| (format!(".{ending}"), *number)))
         ));

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::messages::Failure;
-use super::output::{Destination, Row, Source, cannot_write, plain_json, write_json_row};
+use super::output::{Destination, JsonPath, Row, Source, cannot_write, plain_json, write_json_row};
 use crate::walk::PassedOver;
 
 /// [`PassedOver`] as JSON.
 #[derive(Serialize)]
 pub(super) struct Passed<'a> {
     unread: &'a std::collections::BTreeMap<String, usize>,
+    unread_paths: Vec<JsonPath<'a>>,
     other: &'a std::collections::BTreeMap<String, usize>,
     side: &'a std::collections::BTreeMap<&'static str, usize>,
     hidden: usize,
@@ -24,6 +25,7 @@ impl<'a> From<&'a PassedOver> for Passed<'a> {
     fn from(passed: &'a PassedOver) -> Self {
         Passed {
             unread: &passed.unread,
+            unread_paths: passed.unread_paths.iter().map(|path| JsonPath::new(path)).collect(),
             other: &passed.other,
             side: &passed.side,
             hidden: passed.hidden,

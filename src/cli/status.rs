@@ -9,7 +9,7 @@ use super::args;
 use super::library;
 use super::messages::{Failure, Outcome, count, one_line, size};
 use super::output::{plain_json, print};
-use crate::library::{Library, LibraryFolder, LibraryModel, LibraryStatus};
+use crate::library::{LibraryFolder, LibraryModel, LibraryStatus};
 
 /// Failures that are listed without `--failed`.
 const MOST_FAILURES: usize = 5;
@@ -35,6 +35,9 @@ struct Model<'a> {
     fingerprint: &'a str,
     embed_dim: usize,
     photos: u64,
+    /// Where its weights file was when it was used last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -67,7 +70,8 @@ impl<'a> File<'a> {
 }
 
 pub(super) fn run(args: &args::Status) -> Result<Outcome, Failure> {
-    let library = Library::open_read_only(library::path(&args.library)?)?;
+    // For writing if possible: who only reads leaves SQLite's log and index of it behind.
+    let library = library::open(&args.library)?;
     let status = library.status()?;
     let failed = status.folders.iter().any(|folder| folder.failed > 0);
     let failed = if failed { library.failures()? } else { Vec::new() };
@@ -84,7 +88,6 @@ fn json(
     failed: &[(PathBuf, String)],
     missing: &[PathBuf],
 ) -> Result<String, Failure> {
-    let model = |model: &'_ LibraryModel| (model.embed_dim, model.photos);
     let json = Json {
         library: status.path.to_string_lossy().into_owned(),
         bytes: status.bytes,
@@ -93,9 +96,12 @@ fn json(
         models: status
             .models
             .iter()
-            .map(|known| {
-                let (embed_dim, photos) = model(known);
-                Model { name: &known.name, fingerprint: &known.fingerprint, embed_dim, photos }
+            .map(|known| Model {
+                name: &known.name,
+                fingerprint: &known.fingerprint,
+                embed_dim: known.embed_dim,
+                photos: known.photos,
+                file: known.file.as_ref().map(|file| file.to_string_lossy().into_owned()),
             })
             .collect(),
         folders: status.folders.iter().map(Folder::from).collect(),
@@ -129,7 +135,9 @@ fn describe(args: &args::Status, status: &LibraryStatus, failed: &[(PathBuf, Str
     };
     let path = |path: &Path| path.display().to_string();
     line("library", &format!("{}, {}", path(&status.path), size(status.bytes)));
-    line("photos", &status.photos.to_string());
+    let files: u64 = status.folders.iter().map(|folder| folder.photos).sum();
+    let (photos, files) = (count(status.photos as usize, "different photo"), count(files as usize, "file"));
+    line("photos", &format!("{photos} in {files}"));
     for model in &status.models {
         let LibraryModel { name, fingerprint, photos, .. } = model;
         line("model", &format!("{name}, fingerprint {fingerprint}, {}", count(*photos as usize, "photo")));

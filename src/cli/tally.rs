@@ -43,10 +43,6 @@ impl<'a> Tally<'a> {
         self.messages.error(error);
     }
 
-    pub fn any_failed(&self) -> bool {
-        self.failed > 0
-    }
-
     /// Removes the progress bar and stops the clock.
     pub fn stop(self) -> Final {
         let seconds = self.started.elapsed().as_secs_f64();

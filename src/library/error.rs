@@ -10,7 +10,7 @@ use crate::error::ErrorKind;
 #[non_exhaustive]
 pub enum Error {
     /// There is no library at this path.
-    #[error("there is no photo library {}; make it with `clippie-rs index DIR{}`", path.display(), option(path))]
+    #[error("there is no photo library {}; make it with `clippie-rs index -m MODEL DIR{}`", path.display(), option(path))]
     Missing {
         /// The library's file.
         path: PathBuf,
@@ -131,7 +131,7 @@ pub enum Error {
 }
 
 /// The option that names the library, unless it is the default one.
-fn option(path: &Path) -> String {
+pub(super) fn option(path: &Path) -> String {
     match super::place::default_path() {
         Some(default) if default == path => String::new(),
         _ => format!(" --library {}", path.display()),

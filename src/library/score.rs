@@ -209,6 +209,27 @@ pub(super) fn calibrate(
     Ok(())
 }
 
+/// Whether something can be measured that was not: embeddings of other programs came without it.
+pub(super) fn is_unmeasured(store: &Store, model: &ModelRow, texts: Option<&TextEncoder>) -> Result<bool, Error> {
+    if model.photo.is_some() && (model.text.is_some() || texts.is_none()) {
+        return Ok(false);
+    }
+    let (_, photos) = store.embedding_extent(model.id)?;
+    let text = model.text.is_none() && texts.is_some() && photos > 0;
+    Ok(text || model.photo.is_none() && photos >= FEWEST as u64)
+}
+
+/// Says that results of a search have no fit although there are photos enough to measure it, and what measures it.
+pub(super) fn warn_unmeasured(path: &std::path::Path, name: &str, photos: usize) {
+    if photos >= FEWEST {
+        let library = super::error::option(path);
+        tracing::warn!(
+            "how well photos fit is not known: it was not measured yet for {name}; `clippie-rs index -m {name}{library}` \
+             measures it"
+        );
+    }
+}
+
 /// The calibrations of sentences and of photos; `None` for too few photos.
 pub(super) fn measured(
     cache: &TextCache,

@@ -172,6 +172,9 @@ impl Search {
     fn find(&self, store: &Store, prepared: &Prepared, vectors: &Vectors) -> Result<Found, Error> {
         let high = if prepared.sentences_only { Search::high(vectors, &prepared.vector)? } else { None };
         let measure = Measure::new(&prepared.terms, prepared.length, high);
+        if measure.is_none() {
+            score::warn_unmeasured(store.path(), &self.name, vectors.len());
+        }
         let least = match (self.min_score, &measure) {
             (Some(score), _) => Some(f64::from(score)),
             (None, Some(measure)) if !self.all => Some(measure.cut()),
@@ -213,19 +216,20 @@ impl Search {
         let mut own = HashSet::new();
         let mut sentences_only = true;
         for term in query.terms() {
+            let mut photo = |photo: ObservedPhoto| {
+                let (vector, known) = self.photo(store, model, &photo)?;
+                own.extend(known);
+                Ok::<_, Error>((vector, model.photo))
+            };
+            sentences_only &= matches!(term.what, What::Text(_));
             let (vector, calibration) = match &term.what {
                 What::Text(text) => {
                     let encoder = self.encoders.text.as_ref().ok_or_else(|| needs("text", "sentences"))?;
                     (self.text(store, model, encoder, text)?, model.text)
                 }
-                What::Photo(path) => {
-                    sentences_only = false;
-                    let (vector, photo) = self.photo(store, model, path)?;
-                    own.extend(photo);
-                    (vector, model.photo)
-                }
+                What::Photo(path) => photo(ObservedPhoto::new(path))?,
+                What::PhotoBytes(bytes, name) => photo(ObservedPhoto::from_bytes(bytes.clone(), Some(name.into())))?,
                 What::Vector(values) => {
-                    sentences_only = false;
                     if values.len() != model.dim {
                         let (left, right) = (values.len(), model.dim);
                         return Err(crate::error::Error::EmbedDim { left, right }.into());
@@ -264,8 +268,7 @@ impl Search {
     }
 
     /// The embedding of a photo: the stored one if the library has its content.
-    fn photo(&self, store: &Store, model: &ModelRow, path: &std::path::Path) -> Result<(Vec<f32>, Option<i64>), Error> {
-        let photo = ObservedPhoto::new(path);
+    fn photo(&self, store: &Store, model: &ModelRow, photo: &ObservedPhoto) -> Result<(Vec<f32>, Option<i64>), Error> {
         photo.load()?;
         let known = match photo.content() {
             Some(content) => store.photo_of_hash(&content.hash)?,
@@ -278,7 +281,7 @@ impl Search {
         }
         let encoder =
             self.encoders.image.as_ref().ok_or_else(|| needs("image", "photos that are not in the library"))?;
-        Ok((encoder.with_cancel(&self.cancel).encode_one(&photo)?, known))
+        Ok((encoder.with_cancel(&self.cancel).encode_one(photo)?, known))
     }
 
     /// The high cosine of a query with the library's photos.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::error::Error;
 use super::library::Library;
+use super::score::BACKGROUND;
 
 /// What a library has: see [`Library::status`].
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +20,7 @@ pub struct LibraryStatus {
     pub models: Vec<LibraryModel>,
     /// The indexed folders, sorted by path.
     pub folders: Vec<LibraryFolder>,
-    /// Texts whose embeddings are kept.
+    /// Texts whose embeddings are kept since they were searched for; what scores are measured against does not count.
     pub texts: u64,
 }
 
@@ -35,6 +36,9 @@ pub struct LibraryModel {
     pub embed_dim: usize,
     /// Contents with an embedding.
     pub photos: u64,
+    /// Where its weights file was when it was used last: absolute; `None` for a model that is no file, and if it is not
+    /// known. Compare the fingerprint of what is there now.
+    pub file: Option<PathBuf>,
 }
 
 /// An indexed folder.
@@ -79,7 +83,7 @@ impl Library {
             photos: store.photo_count()?,
             models: self.models()?,
             folders: store.roots()?.into_iter().map(folder).collect::<Result<_, Error>>()?,
-            texts: store.text_count()?,
+            texts: store.text_count(&BACKGROUND)?,
         })
     }
 
@@ -99,7 +103,8 @@ impl Library {
         let store = self.store()?;
         let model = |model: super::store::ModelRow| {
             let (_, photos) = store.embedding_extent(model.id)?;
-            Ok(LibraryModel { name: model.name, fingerprint: model.fingerprint, embed_dim: model.dim, photos })
+            let file = store.model_file(model.id)?;
+            Ok(LibraryModel { name: model.name, fingerprint: model.fingerprint, embed_dim: model.dim, photos, file })
         };
         store.models()?.into_iter().map(model).collect()
     }

@@ -1,7 +1,7 @@
 //! Counts of the files and folders that a walk passed over.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::known::is_unread;
 
@@ -9,6 +9,8 @@ use super::known::is_unread;
 const MAX_ENDINGS: usize = 1000;
 /// A longer ending is taken as part of the name.
 const MAX_ENDING: usize = 12;
+/// Number of photos that are listed: a megabyte or two of paths.
+const MAX_UNREAD: usize = 10_000;
 
 /// What a walk passed over, in numbers of files and folders. A folder that is passed over counts as one: its contents
 /// are not looked at.
@@ -17,6 +19,8 @@ const MAX_ENDING: usize = 12;
 pub struct PassedOver {
     /// Photos and pictures whose formats cannot be read, by ending in lower case without a dot: `heic`, `nef`.
     pub unread: BTreeMap<String, usize>,
+    /// Their paths, at most the first 10,000.
+    pub unread_paths: Vec<PathBuf>,
     /// Other files by ending, such as `txt`, `mp4` or `xmp`; the ending is empty for a file without one.
     pub other: BTreeMap<String, usize>,
     /// Side files and folders of other programs, by the name or pattern that they are known by, such as `@eaDir`.
@@ -35,6 +39,8 @@ impl PassedOver {
         for (ending, number) in &other.unread {
             add_ending(&mut self.unread, ending, *number);
         }
+        let room = MAX_UNREAD.saturating_sub(self.unread_paths.len());
+        self.unread_paths.extend(other.unread_paths.iter().take(room).cloned());
         for (ending, number) in &other.other {
             add_ending(&mut self.other, ending, *number);
         }
@@ -49,7 +55,13 @@ impl PassedOver {
     /// Counts a file that is not listed as a photo.
     pub(super) fn file(&mut self, path: &Path) {
         let ending = ending(path);
-        add_ending(if is_unread(&ending) { &mut self.unread } else { &mut self.other }, &ending, 1);
+        if !is_unread(&ending) {
+            return add_ending(&mut self.other, &ending, 1);
+        }
+        add_ending(&mut self.unread, &ending, 1);
+        if self.unread_paths.len() < MAX_UNREAD {
+            self.unread_paths.push(path.to_owned());
+        }
     }
 }
 
@@ -77,9 +89,10 @@ mod tests {
         }
         assert_eq!(passed.unread, BTreeMap::from([("heic".into(), 2), ("nef".into(), 1)]));
         assert_eq!(passed.other, BTreeMap::from([("txt".into(), 1), (String::new(), 5)]));
+        assert_eq!(passed.unread_paths, ["a.HEIC", "b.heic", "c.Nef"].map(PathBuf::from));
         let mut twice = passed.clone();
         twice.add(&passed);
-        assert_eq!((twice.unread["heic"], twice.other[""]), (4, 10));
+        assert_eq!((twice.unread["heic"], twice.other[""], twice.unread_paths.len()), (4, 10, 6));
     }
 
     #[test]
@@ -89,7 +102,12 @@ mod tests {
             passed.file(Path::new(&format!("a.{number}")));
         }
         passed.file(Path::new("a.7"));
+        for _ in 0..MAX_UNREAD {
+            passed.file(Path::new("a.heic"));
+        }
+        passed.add(&passed.clone());
+        assert_eq!((passed.unread["heic"], passed.unread_paths.len()), (2 * MAX_UNREAD, MAX_UNREAD));
         assert_eq!(passed.other.len(), MAX_ENDINGS + 1);
-        assert_eq!((passed.other["7"], passed.other[""]), (2, 2 * MAX_ENDINGS));
+        assert_eq!((passed.other["7"], passed.other[""]), (4, 4 * MAX_ENDINGS));
     }
 }

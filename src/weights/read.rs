@@ -153,6 +153,12 @@ impl WeightsFile {
         &self.0.path
     }
 
+    /// The file that is mapped; `None` for bytes.
+    #[cfg(feature = "library")]
+    pub(crate) fn mapped_file(&self) -> Option<&Path> {
+        self.map().as_file().map(|_| self.path())
+    }
+
     /// The name of the model: its published one if it has one, else the file's without its ending.
     pub fn model_name(&self) -> String {
         let stated = self.header().meta.provenance.model_name.clone();

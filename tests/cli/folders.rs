@@ -28,6 +28,11 @@ fn photos_that_cannot_be_read_are_named_by_ending() {
                    to have them encoded\n";
     let ran = sandbox.encode(["d"]).code(0);
     assert_eq!((ran.stderr.as_str(), paths(&ran)), (warning, vec!["d/a.jpg".to_owned()]));
+    sandbox.encode(["d", "--report", "report.json"]).code(0);
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(sandbox.path("report.json")).unwrap()).unwrap();
+    let unread = report["passed_over"]["unread_paths"].as_array().unwrap();
+    let unread: Vec<&str> = unread.iter().map(|unread| unread["path"].as_str().unwrap()).collect();
+    assert_eq!(unread, ["d/IMG_1.HEIC", "d/b.avif", "d/e/IMG_2.heic", "d/e/c.NEF"]);
     // Folders of a list, and several folders, have one warning.
     sandbox.write("list", "d/e\nd/a.jpg\n");
     let ran = sandbox.encode(["--files-from", "list", "d/e"]).code(0);

@@ -203,6 +203,10 @@ fn npy_fails_if_an_input_fails() {
     let args = ["empty.jpg", "good.jpg", "text.jpg", "--format", "npy"];
     sandbox.encode(with(&args, &["-o", "out.npy"])).fails(1, &["nothing was written", "--skip-errors", "empty.jpg"]);
     sandbox.encode(args).fails(1, &["nothing was written"]);
+    // The first one is enough.
+    let ran = sandbox.encode(args).code(1);
+    assert_eq!(ran.error_lines().len(), 2, "{}", ran.stderr);
+    assert!(!ran.stderr.contains("text.jpg"), "{}", ran.stderr);
     assert_eq!(sandbox.files(), before);
     assert_eq!(fs::read(sandbox.path("out.npy")).unwrap(), b"old");
 

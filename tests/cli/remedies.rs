@@ -62,8 +62,11 @@ fn outputs_can_be_written_as_advised() {
     sandbox.write("d/empty.png", "");
     let model = sandbox.own_model();
     let model = model.to_str().unwrap();
-    sandbox.encode(["d/a.png", "-o", "d/a.png"]).fails(2, &["d/a.png is one of the inputs; write to another file"]);
-    sandbox.run(["encode", "-m", model, "--text", "a", "-o", model]).fails(2, &["is the model; write to another file"]);
+    sandbox.encode(["d/a.png", "-o", "d/a.png"]).fails(2, &["the name d/a.png tells no format", "or give --format"]);
+    let args = ["d/a.png", "--format", "csv", "-o", "d/a.png"];
+    sandbox.encode(args).fails(2, &["d/a.png is one of the inputs; write to another file"]);
+    let args = ["encode", "-m", model, "--text", "a", "--format", "csv", "-o", model];
+    sandbox.run(args).fails(2, &["is the model; write to another file"]);
     sandbox.encode(["d/a.png", "-o", "d"]).fails(1, &["cannot write d: it is a folder; name a file"]);
     sandbox.encode(["d/a.png", "-o", "d/out"]).ok();
     sandbox.encode(["d", "--format", "npy", "-o", "o.npy"]).fails(1, &["give --skip-errors to leave them out"]);

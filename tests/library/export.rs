@@ -260,6 +260,8 @@ fn folders_of_clip_retrieval_are_imported() {
         sandbox.run([&["import-vectors", "-m", "demo"], args].concat()).code(2).says(&[part]);
     };
     usage(&["folder", "paths.jsonl"], "leave paths.jsonl out");
+    fs::write(sandbox.path("out.csv"), "path,e0").unwrap();
+    usage(&["out.csv"], "out.csv is CSV, which is not read; write the vectors as an array");
     usage(&["out.npy"], "name a list with a JSON line per row");
     sandbox.run(["import-vectors", "-m", "demo", "foldr"]).code(1).says(&["cannot read foldr: there is no such file"]);
 }
@@ -271,7 +273,7 @@ fn vectors_come_back() {
     let other = |args: &[&str]| {
         sandbox.run([&["import-vectors", "out.npy", "out.npy.jsonl", "--library", "other.sqlite"], args].concat())
     };
-    other(&["-m", "demo"]).code(1).says(&["there is no photo library"]);
+    other(&["-m", "demo"]).code(1).says(&["there is no photo library", "with --root DIR, which makes it"]);
     other(&["--root", "photos"]).code(2).says(&["name the model with -m"]);
     let ran = other(&["-m", "demo", "--root", "photos"]).code(0);
     assert_eq!(ran.stderr, "added 5 embeddings, 1 known\n");
@@ -283,10 +285,12 @@ fn vectors_come_back() {
     let search = ["search", "-m", "demo", "a red circle", "--all", "--format", "jsonl", "--library"];
     let found = |library: &str| sandbox.run(search.iter().chain([&library])).code(0).stdout;
     let (first, second) = (found("data/library.sqlite"), found("other.sqlite"));
-    let scores = |text: &str| -> Vec<Value> {
-        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["score"].clone()).collect()
+    let scores = |text: &str| -> Vec<[Value; 2]> {
+        let hits = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        hits.map(|hit| ["score", "fit"].map(|name| hit[name].clone())).collect()
     };
     assert_eq!((scores(&first), first.lines().count()), (scores(&second), 5));
+    assert!(scores(&first).iter().all(|[_, fit]| fit.is_f64()), "{first}");
     // A stated fingerprint.
     let line = fs::read_to_string(sandbox.path("out.npy.jsonl")).unwrap();
     let line: Value = serde_json::from_str(line.lines().next().unwrap()).unwrap();
@@ -294,6 +298,32 @@ fn vectors_come_back() {
     other(&["--fingerprint", fingerprint]).code(0).says(&["6 known"]);
     other(&["--fingerprint", &"0".repeat(32)]).code(1).says(&["line 1: it states the fingerprint", fingerprint]);
     other(&["--fingerprint", "0123"]).code(2).says(&["not a fingerprint"]);
+}
+
+/// Without the model at hand nothing can be measured when vectors come; the index does it.
+#[test]
+fn what_was_not_measured_is_said_and_measured_by_the_index() {
+    let sandbox = Sandbox::with_photos(0..12);
+    sandbox.index(["photos"]).code(0);
+    run(&sandbox, "export", &["out.npy"]).code(0);
+    let line = fs::read_to_string(sandbox.path("out.npy.jsonl")).unwrap();
+    let line: Value = serde_json::from_str(line.lines().next().unwrap()).unwrap();
+    let fingerprint = line["fingerprint"].as_str().unwrap();
+    let other = ["--library", "other.sqlite"];
+    let args = ["import-vectors", "out.npy", "out.npy.jsonl", "--root", "photos", "--fingerprint", fingerprint];
+    sandbox.run(args.iter().chain(&other)).code(0).says(&["added 12 embeddings\n"]);
+    let search = ["search", "-m", "demo", "a red circle", "--all", "--format", "jsonl"];
+    let ran = sandbox.run(search.iter().chain(&other)).code(0);
+    assert!(!ran.stdout.contains("\"fit\""), "{}", ran.stdout);
+    ran.says(&["warning: how well photos fit is not known", "`clippie-rs index -m demo --library /"]);
+    sandbox.run(["index", "-m", "demo"].iter().chain(&other)).code(0).says(&["12 unchanged"]);
+    let ran = sandbox.run(search.iter().chain(&other)).code(0);
+    assert_eq!((ran.stderr.as_str(), ran.stdout.matches("\"fit\"").count()), ("", 10));
+    assert_eq!(ran.stdout, run(&sandbox, "search", &search[1..]).code(0).stdout);
+    // And once only.
+    let args = ["index", "-m", "demo", "--report", "report.json"];
+    sandbox.run(args.iter().chain(&other)).code(0);
+    assert_eq!(sandbox.report()["commits"], 0);
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod exclusions;
 mod export;
 mod index;
 mod kill;
+mod models;
 mod outputs;
 mod roots;
 mod search;

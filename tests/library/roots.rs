@@ -43,6 +43,11 @@ fn a_drive_can_be_carried() {
     expect(&sandbox.report(), &[("unchanged", 3)]);
     let status = sandbox.run(["status", "--library", &library]).code(0).stdout;
     assert!(status.contains("/elsewhere/disk/photos: 3 photos\n"), "{status}");
+    // SQLite's log and its index are gone.
+    let mut names: Vec<_> =
+        fs::read_dir(sandbox.path("elsewhere/disk")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["photos", "photos.sqlite"]);
 }
 
 #[test]
@@ -94,6 +99,37 @@ fn unplugged_drives_are_kept() {
     assert_eq!((sandbox.count("photo"), sandbox.count("embedding"), sandbox.count("root")), (2, 2, 1));
 }
 
+/// What was noted as missing while a folder was there is not removed while it is not, nor by a run over another folder.
+#[test]
+fn only_folders_of_the_run_are_pruned() {
+    let sandbox = Sandbox::with_photos(0..3);
+    for (name, seed) in [("a/x.bmp", 5), ("a/y.bmp", 6), ("b/z.bmp", 7), ("w.bmp", 8)] {
+        sandbox.photo(format!("drive/{name}"), seed);
+    }
+    sandbox.index(["photos", "drive"]).code(0).says(&["7 new"]);
+    for name in ["photos/0.bmp", "drive/a/x.bmp", "drive/b/z.bmp", "drive/w.bmp"] {
+        fs::remove_file(sandbox.path(name)).unwrap();
+    }
+    sandbox.index([""; 0]).code(0).says(&["3 unchanged, 4 missing"]);
+    let drive = sandbox.path("drive");
+    fs::rename(&drive, sandbox.path("unplugged")).unwrap();
+    sandbox.index(["--prune"]).code(0).says(&["/drive cannot be indexed now (", "is kept", "1 pruned"]);
+    let kept = ["drive/a/x.bmp", "drive/b/z.bmp", "drive/w.bmp"];
+    assert_eq!((sandbox.missing(), sandbox.count("photo")), (kept.map(str::to_owned).to_vec(), 6));
+    fs::create_dir(&drive).unwrap();
+    sandbox.index(["--prune"]).code(0).says(&["it is empty", "is kept"]);
+    sandbox.index(["drive", "--prune"]).code(1);
+    fs::remove_dir(&drive).unwrap();
+    fs::rename(sandbox.path("unplugged"), &drive).unwrap();
+    sandbox.index(["photos", "--prune"]).code(0);
+    assert_eq!(sandbox.missing(), kept);
+    // A part of it, and the rest.
+    sandbox.index(["drive/a", "--prune"]).code(0).says(&["1 unchanged, 1 pruned"]);
+    assert_eq!(sandbox.missing(), kept[1..]);
+    sandbox.index(["--prune"]).code(0).says(&["3 unchanged, 2 pruned"]);
+    assert_eq!((sandbox.missing().len(), sandbox.count("photo"), sandbox.count("embedding")), (0, 3, 3));
+}
+
 #[cfg(unix)]
 #[test]
 fn links_are_followed() {
@@ -126,7 +162,7 @@ fn links_are_followed() {
     sandbox.indexes(&[("unchanged", 5)]);
     // A link that is removed takes its files along; the photos are found under the other one.
     fs::remove_file(sandbox.path("photos/disk")).unwrap();
-    sandbox.indexes(&[("recognised", 2), ("missing", 2), ("unchanged", 3), ("opened", 2)]);
+    sandbox.indexes(&[("moved", 2), ("unchanged", 3), ("opened", 2)]);
     // The root itself may be a link.
     link("photos", "link");
     sandbox.index(["link"]).code(0).says(&["5 unchanged\n"]);
@@ -187,7 +223,7 @@ fn unreadable_folders_are_kept() {
     index(&["photos"]).unwrap().code(0).says(&["3 unchanged, 1 failed before\n"]);
     set("photos/new.bmp", 0o600);
     index(&["photos"]).unwrap().code(0);
-    expect(&sandbox.report(), &[("unchanged", 3), ("recognised", 1), ("opened", 1)]);
+    expect(&sandbox.report(), &[("unchanged", 3), ("moved", 1), ("opened", 1)]);
     // The root.
     set("photos", 0o000);
     index(&["photos"]).unwrap().code(1).says(&["/photos cannot be indexed now (Permission denied"]);
@@ -195,6 +231,42 @@ fn unreadable_folders_are_kept() {
     index(&[]).unwrap().code(3).says(&["/photos cannot be indexed now (Permission denied", none]);
     set("photos", 0o700);
     index(&[]).unwrap().code(0).says(&["4 unchanged\n"]);
+}
+
+/// What a photo was known as is dropped only where a run looked for it.
+#[test]
+fn moves_between_folders() {
+    let sandbox = Sandbox::with_photos(0..3);
+    sandbox.photo("drive/x.bmp", 5);
+    sandbox.photo("drive/y.bmp", 6);
+    sandbox.index(["photos", "drive"]).code(0).says(&["5 new"]);
+    let copy = |from: &str, to: &str| {
+        fs::copy(sandbox.path(from), sandbox.path(to)).unwrap();
+        crate::support::set_time(&sandbox.path(to), crate::support::long_ago(1));
+    };
+    copy("drive/x.bmp", "photos/x.bmp");
+    fs::remove_file(sandbox.path("drive/x.bmp")).unwrap();
+    // The other folder is not part of the run, and then not there.
+    sandbox.index(["photos"]).code(0).says(&[": 1 copy, 3 unchanged\n"]);
+    copy("drive/y.bmp", "photos/y.bmp");
+    fs::rename(sandbox.path("drive"), sandbox.path("unplugged")).unwrap();
+    sandbox.index([""; 0]).code(0).says(&[": 1 copy, 4 unchanged\n"]);
+    assert_eq!((sandbox.found().len(), sandbox.missing().len()), (7, 0));
+    fs::rename(sandbox.path("unplugged"), sandbox.path("drive")).unwrap();
+    sandbox.index([""; 0]).code(0).says(&[": 6 unchanged, 1 missing\n"]);
+    // Both are.
+    fs::rename(sandbox.path("drive/y.bmp"), sandbox.path("photos/z.bmp")).unwrap();
+    sandbox.photo("drive/w.bmp", 7);
+    sandbox.index([""; 0]).code(0).says(&[": 1 new, 1 moved, 5 unchanged\n"]);
+    fs::rename(sandbox.path("photos/2.bmp"), sandbox.path("drive/2.bmp")).unwrap();
+    sandbox.index([""; 0]).code(0).says(&[": 1 moved, 6 unchanged\n"]);
+    // What is excluded now is still there.
+    fs::create_dir(sandbox.path("photos/private")).unwrap();
+    fs::rename(sandbox.path("photos/0.bmp"), sandbox.path("photos/private/0.bmp")).unwrap();
+    sandbox.index([""; 0]).code(0).says(&[": 1 moved, 6 unchanged\n"]);
+    copy("photos/private/0.bmp", "photos/again.bmp");
+    sandbox.index(["photos", "--exclude", "private"]).code(0).says(&[": 1 copy, 4 unchanged, 1 missing\n"]);
+    assert_eq!(sandbox.missing(), ["drive/x.bmp", "photos/private/0.bmp"]);
 }
 
 /// A chain of folders that takes minutes to follow to its end.

@@ -87,6 +87,8 @@ fn sums_are_arithmetic_of_unit_vectors() {
         let cosine: f64 = sum.iter().zip(&photo).map(|(a, b)| a / length * b).sum();
         assert!((cosine - hit["score"].as_f64().unwrap()).abs() < 1e-5, "{cosine} {hit}");
     }
+    let whole = format!("a ring + {photo} - 2:a star");
+    assert_eq!(hits(&sandbox, &["--all", "-n", "100", &whole]), found);
     // Flags spell the same query.
     let flags = ["--all", "-n", "100", "a ring", "--add", &photo, "--subtract", "2:a star"];
     assert_eq!(hits(&sandbox, &flags), found);
@@ -114,11 +116,38 @@ fn similar_photos_and_copies() {
     let similar = command(&sandbox, "similar", &["--all", "--format", "paths", outside.to_str().unwrap()]).code(0);
     assert_eq!(similar.stdout.lines().count(), 10);
     assert!(!similar.stdout.contains("05.png") && !similar.stdout.contains("again.png"), "{}", similar.stdout);
+    // From standard input.
+    let args = ["similar", "--library", sandbox.library.to_str().unwrap(), "--all", "--format", "paths", "-"];
+    assert_eq!(sandbox.feed(args, "photos/05.png").code(0).stdout, similar.stdout);
+    sandbox.write("broken.png", "no photo", 0);
+    sandbox.feed(args, "broken.png").code(1).says(&["error: standard input is "]);
+    sandbox.write("none.png", "", 0);
+    sandbox.feed(args, "none.png").code(1).says(&["error: standard input is empty"]);
     // A copy is one result with two paths.
     let found = hits(&sandbox, &["a white square below a red star"]);
     assert!(found[0]["path"].as_str().unwrap().ends_with("05.png"));
     assert!(found[0]["copies"][0]["path"].as_str().unwrap().ends_with("again.png"), "{}", found[0]);
+    let table = command(&sandbox, "search", &["--all", "a white square below a red star"]).code(0).stdout;
+    let copied: Vec<bool> = table.lines().map(|line| line.ends_with("05.png  +1 copy")).collect();
+    assert_eq!((copied[1], copied.iter().filter(|copied| **copied).count()), (true, 1), "{table}");
     assert_eq!(names(&sandbox, &["--in", "photos/copies", "a white square below a red star"]), ["again.png"]);
+}
+
+#[test]
+fn results_that_are_gone_are_said() {
+    let sandbox = drawings();
+    let query = ["--all", "-n", "3", "a white square below a red star"];
+    let paths: Vec<String> =
+        hits(&sandbox, &query).iter().map(|hit| hit["path"].as_str().unwrap().to_owned()).collect();
+    fs::remove_file(&paths[0]).unwrap();
+    let index = format!("run `clippie-rs index --library {}`\n", sandbox.library.display());
+    let gone = |number: &str| format!("warning: {number} not where the library knows ");
+    let ran = command(&sandbox, "search", &query).code(0).says(&[&gone("1 of these is"), "knows it; ", &index]);
+    assert_eq!(ran.stdout.lines().count(), 4);
+    fs::remove_file(&paths[1]).unwrap();
+    command(&sandbox, "search", &query).code(0).says(&[&gone("2 of these are"), "knows them; "]);
+    sandbox.index(["photos"]).code(0);
+    assert_eq!(command(&sandbox, "search", &query).code(0).stderr, "");
 }
 
 #[test]
@@ -138,6 +167,8 @@ fn filters() {
         (["--after", "2024-06", "--before", "2024-05"], "no date is 2024-06 or later and before 2024-05"),
         (["--after", "2024-05-01", "--before", "2024-05"], "--before takes the first moment that is too late"),
         (["--after", "2024", "--before", "2024"], "no date is 2024 or later"),
+        (["-n", "0", "--min-score", "0"], "not a number of photos from 1 to 1000000"),
+        (["--format=jsonl", "-0", "-n", "1"], "-0 separates paths, and --format jsonl has lines of JSON"),
         (["-n", "1", "--min-score", "1.5"], "not a number from -1 to 1"),
         (["-n", "1", "--min-score", "nan"], "not a number from -1 to 1"),
         (["--in", "photos", "--in", "nowhere"], "--in nowhere is in no folder of the library"),
@@ -145,12 +176,27 @@ fn filters() {
     ] {
         command(&sandbox, "search", &[&["a star", "-o", "none"], &bad[..]].concat()).code(2).says(&[reason]);
     }
+    command(&sandbox, "similar", &["--language", "de", "photos/01.png"])
+        .code(2)
+        .says(&["a photo has none; leave it out"]);
     assert!(!sandbox.path("none").exists());
     assert_eq!((count(&["--in", "."]), count(&["--after", "2024-05", "--before", "2024-05-02"])), (all, 0));
     let every = command(&sandbox, "search", &["--min-score", "-1", "-n", "1000", "a star"]).code(0);
     assert_eq!(every.stdout.lines().count(), all + 1);
     let ran = command(&sandbox, "search", &["--name", "0", "a star"]).code(0);
     ran.says(&["no photo passes the filters; --name 0 means the whole name: write '0*' for its start"]);
+    // What a filter leaves does not fit.
+    let none = command(&sandbox, "search", &["--name", "0*.png", "a red circle"]).code(0);
+    none.says(&["none of the 9 photos that pass the filters fits `a red circle`; --all shows what comes nearest\n"]);
+    let none = command(&sandbox, "search", &["--name", "01.png", "a red circle"]).code(0);
+    none.says(&["the only photo that passes the filters is not one that fits `a red circle`; --all shows it\n"]);
+    fs::create_dir(sandbox.path("photos/empty")).unwrap();
+    for more in [&["--all"][..], &[], &["--min-score", "0"]] {
+        let args = [&["--in", "photos/empty", "--name", "*.png", "a star"], more].concat();
+        command(&sandbox, "search", &args)
+            .code(0)
+            .says(&["the library has no photo in photos/empty, which --in names\n"]);
+    }
     // Ties are in the order of paths, and do not depend on how many are asked for.
     for n in 1..12 {
         let some = names(&sandbox, &["--all", "-n", &n.to_string(), "a star"]);
@@ -162,7 +208,11 @@ fn filters() {
 fn formats() {
     let sandbox = drawings();
     let query = "a white square below a red star";
+    let texts =
+        |number: &str| command(&sandbox, "status", &[]).code(0).stdout.contains(&format!("texts    {number}\n"));
+    assert!(texts("0"), "those that scores are measured against");
     let table = command(&sandbox, "search", &[query]).code(0).stdout;
+    assert!(texts("1"));
     assert!(table.starts_with(" fit  score") || table.starts_with("fit"), "{table}");
     assert!(table.lines().nth(1).unwrap().ends_with("05.png"), "{table}");
     // The drawings state no date: it is that of the file, in brackets.
@@ -183,7 +233,7 @@ fn formats() {
 fn models_and_libraries_that_do_not_fit() {
     let sandbox = Sandbox::new();
     let ran = command(&sandbox, "search", &["a star"]).code(1);
-    ran.says(&["there is no photo library", "clippie-rs index DIR"]);
+    ran.says(&["there is no photo library", "make it with `clippie-rs index -m MODEL DIR --library /"]);
     fs::write(sandbox.path("text"), "not a database, whatever its name says ".repeat(50)).unwrap();
     let other = sandbox.path("text");
     sandbox.run(["search", "--library", other.to_str().unwrap(), "a star"]).code(1).says(&["is not a photo library"]);

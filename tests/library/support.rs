@@ -10,6 +10,9 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use clippie_testkit::checkpoint::model::{Model, TowerSize, VitSize};
+use clippie_testkit::checkpoint::{self, Layout};
+
 pub const BINARY: &str = env!("CARGO_BIN_EXE_clippie-rs");
 
 /// A photo of 16 by 16 pixels, a BMP file; each seed has its own.
@@ -109,6 +112,30 @@ impl Sandbox {
         Ran::new(self.command(args).output().unwrap())
     }
 
+    /// [`Sandbox::run`] with a file as standard input.
+    pub fn feed<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, file: &str) -> Ran {
+        let file = File::open(self.path(file)).unwrap();
+        Ran::new(self.command(args).stdin(file).output().unwrap())
+    }
+
+    /// Makes the weights file of a tiny model; each seed has its own.
+    pub fn tiny_model(&self, seed: u64, name: &str) {
+        let tower = |layers| TowerSize { width: 32, layers, heads: 2, mlp_ratio: 2.0 };
+        let size = VitSize {
+            embed_dim: 24,
+            image_size: 32,
+            patch_size: 8,
+            image: tower(2),
+            context_length: 77,
+            vocab_size: 49408,
+            causal: true,
+            text: tower(1),
+        };
+        let folder = format!("checkpoint-{seed}");
+        checkpoint::write(&Model::custom("tiny", size, true), seed, Layout::OpenClip, &self.path(&folder)).unwrap();
+        self.run(["convert", &folder, name]).code(0);
+    }
+
     /// `index` with the library and the demo model.
     pub fn index_command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = self.command(["index", "-m", "demo", "--report", "report.json", "--library"]);
@@ -166,7 +193,9 @@ pub fn expect(report: &Value, numbers: &[(&str, u64)]) {
         "unchanged",
         "new",
         "changed",
-        "recognised",
+        "moved",
+        "copied",
+        "found_again",
         "failed",
         "failed_before",
         "missing",

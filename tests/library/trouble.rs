@@ -36,7 +36,7 @@ fn wrong_arguments() {
     sandbox.run(["index"]).code(0).says(&["1 unchanged"]);
     // A folder without photos.
     fs::create_dir(sandbox.path("empty")).unwrap();
-    sandbox.index(["empty"]).code(0).says(&["indexed 0 photos"]);
+    sandbox.index(["empty"]).code(0).says(&["/empty has no photos; `clippie-rs index --forget /", "indexed 0 photos"]);
     sandbox.index(["empty"]).code(0).says(&["indexed 0 photos"]);
 }
 
@@ -115,7 +115,7 @@ fn a_full_disk_and_a_read_only_one() {
     assert!(mount("remount,ro"));
     sandbox.index(["photos"]).code(1).says(&["cannot write the photo library ", "name another file with --library"]);
     let status = sandbox.run(["status", "--library", sandbox.library.to_str().unwrap()]).code(0);
-    assert!(status.stdout.contains("photos   2400\n"), "{}", status.stdout);
+    assert!(status.stdout.contains("photos   2400 different photos in 2400 files\n"), "{}", status.stdout);
     assert!(mount("remount,rw"));
     sandbox.indexes(&[("unchanged", 2400), ("new", 1), ("opened", 1), ("encoded", 1)]);
 }

@@ -36,16 +36,18 @@ use super::{Inputs, Partition, Running};
 /// 0. Every row of the table has one of the output: a null or a broken photo is an input that fails.
 ///
 /// --report writes one JSON object: numbers of inputs encoded and failed, each failure with its reason, what was passed
-/// over in folders (by extension), the model, the fingerprint and the seconds taken. It is written also if inputs fail.
+/// over in folders (by extension, with the paths of photos in formats that cannot be read), the model, the fingerprint and
+/// the seconds taken. It is written also if inputs fail.
 ///
-/// jsonl, the default unless OUT ends with .json, .npy, .csv or .parquet, writes one line per row as soon as it is ready: {"path":…,"embedding":[…],"fingerprint":…},
+/// jsonl, the default unless OUT ends with .json, .npy, .csv or .parquet (another extension is refused), writes one line per
+/// row as soon as it is ready: {"path":…,"embedding":[…],"fingerprint":…},
 /// {"text":…,"embedding":[…],"fingerprint":…} or {"path":…,"error":"…"}. A path that is not UTF-8 is shown with
 /// replacement characters, and its bytes follow in hexadecimal as "path_bytes". json writes one object with the model's
 /// name, the fingerprint and all rows. csv writes columns for the path or the text (or both), the fingerprint and each
 /// number; failed inputs have no row.
 ///
 /// npy writes a float32 array [rows, length] for NumPy and a sidecar OUT.jsonl (photos.npy.jsonl for -o photos.npy)
-/// with one line per row; where OUT is a symbolic link, the sidecar is beside the file that it leads to. If any input fails, nothing is written and the exit code is 1, unless --skip-errors is given.
+/// with one line per row; where OUT is a symbolic link, the sidecar is beside the file that it leads to. The first input that fails ends the run: nothing is written and the exit code is 1, unless --skip-errors is given.
 ///
 /// parquet writes a table for pandas, DuckDB, Polars, Spark and others: columns for the path or the text (or both), the
 /// embedding as a list of floats, and the error. An input that failed has a null in place of an embedding. The model and
@@ -147,12 +149,18 @@ impl Encode {
 
     /// The output format: as it is asked for, else as the output is called, else JSON lines.
     pub fn format(&self) -> Result<Format, String> {
-        match (self.format, &self.output) {
-            (Some(format), _) => Ok(format),
-            (None, Some(output)) => Ok(Format::of_name(output)?.unwrap_or(Format::Jsonl)),
-            (None, None) => Ok(Format::Jsonl),
+        let (None, Some(output)) = (self.format, &self.output) else { return Ok(self.format.unwrap_or(Format::Jsonl)) };
+        match Format::of_name(output)? {
+            Some(format) => Ok(format),
+            None if output.extension().is_none() => Ok(Format::Jsonl),
+            None => Err(unknown_name(output, ".jsonl, .json, .npy, .csv or .parquet")),
         }
     }
+}
+
+/// The reason for refusing an output whose extension says no format.
+pub(super) fn unknown_name(output: &Path, endings: &str) -> String {
+    format!("the name {} tells no format that is known; end it with {endings}, or give --format", output.display())
 }
 
 impl Format {

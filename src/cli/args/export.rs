@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::encode::unknown_name;
 use super::{Format, Library, Model};
 
 /// Write the embeddings of the library to a file
@@ -71,10 +72,7 @@ impl Export {
             #[cfg(feature = "parquet")]
             Some(Format::Parquet) => Ok(ExportFormat::Parquet),
             None if self.output.extension().is_none() => Ok(ExportFormat::Npy),
-            _ => Err(format!(
-                "the name {} tells no format that is known; end it with .npy, .csv or .parquet, or give --format",
-                self.output.display()
-            )),
+            _ => Err(unknown_name(&self.output, ".npy, .csv or .parquet")),
         }
     }
 }
@@ -109,6 +107,9 @@ fn format(text: &str) -> Result<ExportFormat, String> {
 /// same weights, same preprocessing, upright photos. You vouch for that; nothing can verify it. -m takes the fingerprint of a
 /// model, --fingerprint states it, as `info` and `status` show it. Lines of PATHS that state another fingerprint are
 /// refused. Vectors of another length than one are scaled, with a note. An embedding that the library has already stays.
+///
+/// With -m, how well photos of the library fit sentences is measured at the end; with --fingerprint, the next `index` with
+/// the model does it.
 ///
 /// Without decoding, pictures are not known: `duplicates` finds these files by their bytes and scenes only.
 ///

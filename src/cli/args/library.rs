@@ -24,13 +24,13 @@ pub(in crate::cli) struct Library {
 /// that a drive can be carried to another machine.
 ///
 /// A photo whose size and time have not changed is not opened again. Moved, renamed and copied files are recognised by
-/// their content. A file that cannot be read as a photo is remembered with the reason, which `status` shows, and tried
+/// their content; the old path of a moved one is dropped. A file that cannot be read as a photo is remembered with the reason, which `status` shows, and tried
 /// again when it changes, or with --retry.
 ///
 /// A photo that its folder no longer has, or that --exclude matches now, is no longer found by searches; --prune removes
-/// what is known of such photos. Drives that are not there and folders that cannot be read stay as they are, also with
-/// --prune, and so does an indexed folder that is empty now, as the mount point of a drive is; --forget removes a folder
-/// from the library.
+/// what is known of such photos in the folders of the run. Drives that are not there and folders that cannot be read stay
+/// as they are, also with --prune, and so does an indexed folder that is empty now, as the mount point of a drive is;
+/// --forget removes a folder from the library.
 ///
 /// The library remembers --exclude and --ignore-files for the folders of the run, and `status` shows them: a later run
 /// without them skips the same. Given again, --exclude takes the place of all earlier patterns; --exclude '' ends them.
@@ -45,7 +45,8 @@ pub(in crate::cli) struct Library {
 /// every half minute where the system cannot watch folders.
 ///
 /// --report writes one JSON object: the numbers of the summary, each failure of this run with its reason, what was passed
-/// over in folders (by extension), the model, the fingerprint, and the seconds taken, also those in the database.
+/// over in folders (by extension, with the paths of photos in formats that cannot be read), the model, the fingerprint, and
+/// the seconds taken, also those in the database.
 ///
 /// The exit code is 3 if files failed that did not fail before, if a subfolder or a link could not be read, or if a DIR
 /// could not be reached; without DIR, only if none could. Files that failed before are only counted.
@@ -71,14 +72,14 @@ pub(in crate::cli) struct Index {
     #[arg(long, value_name = "GLOB", allow_hyphen_values = true)]
     pub exclude: Vec<String>,
     /// Respect .gitignore, .ignore and .ppignore in the folders, and skip subfolders with .nomedia or .noimage, now and in
-    /// later runs until --ignore-files=no
+    /// later runs until --ignore-files=no [possible values: yes, no]
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
           value_parser = clap::builder::BoolishValueParser::new())]
     pub ignore_files: Option<bool>,
-    /// Go on, and index again whenever something in the folders changes, until Ctrl-C
+    /// Go on, and index again whenever something in the folders changes, until Ctrl-C; not with --report
     #[arg(long, conflicts_with = "report")]
     pub watch: bool,
-    /// Remove what is known of photos that the folders no longer have
+    /// Remove what is known of photos that the folders of this run no longer have
     #[arg(long)]
     pub prune: bool,
     /// Try files again that failed, although they have not changed
@@ -102,7 +103,7 @@ pub(in crate::cli) struct Index {
 ///
 /// Prints the file and its size, the models with their fingerprints, the indexed folders, whether they are there now,
 /// their numbers of photos, of files that could not be read as photos, and of files that are gone, and the number of
-/// texts whose embeddings are kept.
+/// texts that were searched for, whose embeddings are kept.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -142,7 +142,7 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 pub(super) struct Model {
     /// Weights file written by `clippie-rs convert`, name listed by `clippie-rs models`, or hf-hub:ORG/REPO; a model
-    /// given by name is pulled on first use
+    /// given by name is pulled on first use. With a photo library also a name or fingerprint that `status` shows
     #[arg(short, long, value_name = "MODEL", env = "CLIPPIE_MODEL", hide_env_values = true)]
     pub model: Option<OsString>,
 }

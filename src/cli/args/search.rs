@@ -4,16 +4,17 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::values::{cosine, threads};
+use super::values::{cosine, results, threads};
 use super::{Library, Model};
 use crate::cli::preview::Protocol;
 
 /// Find photos by descriptions and by other photos
 ///
 /// The words of QUERY describe what to find; no quotation marks are needed. `+` and `-` between terms add and subtract
-/// what they mean, and a factor before a colon weighs a term: a dog + 0.5:./beach.jpg - people. A term that begins with
-/// ./ ../ or / or names an existing photo file is a photo, which need not be in the library. --add and --subtract take
-/// terms too, also such that begin with a hyphen.
+/// what they mean, and a factor before a colon weighs a term: a dog + 0.5:./beach.jpg - people. All of it may stand in
+/// quotation marks; only `+` and `-` with spaces around them are operators. A term that begins with ./ ../ or / or names an
+/// existing photo file is a photo, which need not be in the library. --add and --subtract take terms too, also such that
+/// begin with a hyphen.
 ///
 /// Results end where photos stop fitting the query, which is often before -n and may be at once; --all shows the rest,
 /// and --min-score ends results at a cosine instead. `fit` says how well a photo fits, and means the same for every query
@@ -22,10 +23,12 @@ use crate::cli::preview::Protocol;
 /// A date is 2024, 2024-05, 2024-05-06 or 2024-05-06T07:08, in the local time of the photo; a photo without a date
 /// counts with the time of its file. Several --in and --name mean one of them.
 ///
-/// table shows a line per photo, with the date in brackets if it is that of the file; jsonl writes
+/// table shows a line per photo, with the date in brackets if it is that of the file, and the number of its copies with the
+/// same bytes; jsonl writes
 /// {"path":…,"score":…,"fit":…,"taken":…,"dated":…,"width":…,"height":…,"bytes":…} per photo, with latitude, longitude
 /// and the paths of copies where there are some: dated says whether the photo states the date, and a path that is not
-/// UTF-8 has its bytes in hexadecimal as path_bytes; paths writes paths only, separated by NUL bytes with -0.
+/// UTF-8 has its bytes in hexadecimal as path_bytes; paths writes one path of each photo and none of its copies, separated
+/// by NUL bytes with -0.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -58,9 +61,10 @@ pub(in crate::cli) struct Search {
 #[command(after_help = "\
 Examples:
   clippie-rs similar beach.jpg
-  clippie-rs similar -n 100 --all --format jsonl beach.jpg")]
+  clippie-rs similar -n 100 --all --format jsonl beach.jpg
+  clippie-rs similar - < beach.jpg")]
 pub(in crate::cli) struct Similar {
-    /// Photo
+    /// Photo; `-` reads standard input
     #[arg(value_name = "PHOTO")]
     pub photo: PathBuf,
     #[command(flatten)]
@@ -74,11 +78,12 @@ pub(in crate::cli) struct Results {
     pub library: Library,
     #[command(flatten)]
     pub model: Model,
-    /// Language of sentences, such as de or deu_Latn, for a model whose texts have one (NLLB) [default: English]
+    /// Language of the sentences of `search`, such as de or deu_Latn, for a model whose texts have one (NLLB) [default:
+    /// English]
     #[arg(long, value_name = "LANGUAGE")]
     pub language: Option<String>,
     /// Maximum number of photos
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = results)]
     pub limit: u32,
     /// Show photos that do not fit, too
     #[arg(long, conflicts_with = "min_score")]
@@ -107,7 +112,7 @@ pub(in crate::cli) struct Results {
     /// Output format
     #[arg(long, value_enum, default_value_t = ResultFormat::Table)]
     pub format: ResultFormat,
-    /// Separate paths by NUL bytes instead of line ends; implies --format paths
+    /// Separate paths by NUL bytes instead of line ends; implies --format paths, and goes with no other
     #[arg(short = '0', long)]
     pub null: bool,
     /// Write to OUT instead of standard output; an existing file is replaced when the output is complete
@@ -128,7 +133,7 @@ pub(in crate::cli) struct Results {
 pub(in crate::cli) enum ResultFormat {
     /// A table for people
     Table,
-    /// One path per line
+    /// One path per line, without those of copies
     Paths,
     /// One line of JSON per photo
     Jsonl,

@@ -69,6 +69,19 @@ pub(super) fn minutes(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Maximum number of results.
+#[cfg(feature = "library")]
+const MAX_RESULTS: u32 = 1_000_000;
+
+/// Parses a number of results.
+#[cfg(feature = "library")]
+pub(super) fn results(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(results) if (1..=MAX_RESULTS).contains(&results) => Ok(results),
+        _ => Err(format!("not a number of photos from 1 to {MAX_RESULTS}")),
+    }
+}
+
 /// Parses a cosine.
 #[cfg(feature = "library")]
 pub(super) fn cosine(text: &str) -> Result<f32, String> {

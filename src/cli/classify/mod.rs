@@ -47,7 +47,7 @@ pub(super) fn run(args: &Classify, messages: &Messages) -> Result<Outcome, Failu
         if waits { sink.flush() } else { Ok(()) }
     });
     let outcome = sink.finish(result);
-    passed_over::report(&found.passed_over, messages);
+    passed_over::report(&found.passed_over, "classified", messages);
     outcome
 }
 

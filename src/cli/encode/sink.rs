@@ -74,6 +74,13 @@ impl<'a> Sink<'a> {
                 if let Some(report) = &mut self.report {
                     report.failure(source, error)?;
                 }
+                // At once, since nothing that is encoded after it could be written.
+                if self.format == Format::Npy && !self.skip_errors {
+                    return Err(Failure::Error(
+                        "nothing was written: npy has no place for inputs that failed; give --skip-errors to leave them out"
+                            .into(),
+                    ));
+                }
             }
         }
         if outcome.is_ok() || (self.format.has_errors() && !self.skip_errors) {
@@ -84,12 +91,6 @@ impl<'a> Sink<'a> {
 
     /// Passes complete rows on to the reader.
     pub fn flush(&mut self) -> Result<(), Failure> {
-        if self.tally.any_failed() && self.format == Format::Npy && !self.skip_errors {
-            return Err(Failure::Error(
-                "nothing was written: npy has no place for inputs that failed; give --skip-errors to leave them out"
-                    .into(),
-            ));
-        }
         self.rows.flush().map_err(|error| self.broken(&error))
     }
 
@@ -107,7 +108,7 @@ impl<'a> Sink<'a> {
             let summary = Summary { version, model, fingerprint, encoded, failed, passed_over, seconds, error };
             report.finish(&summary)?;
         }
-        passed_over::report(passed, messages);
+        passed_over::report(passed, "encoded", messages);
         tally.announce(&outcome, messages);
         outcome
     }

@@ -9,13 +9,13 @@ use super::args::{self, Photos};
 use super::messages::{Failure, Messages, Outcome, count};
 use super::model::{self, Chosen};
 use super::{library, signals};
-use crate::Fingerprint;
-use crate::library::{GivenEmbeddings, GivenReport, Library};
+use crate::library::{Error, GivenEmbeddings, GivenReport, Library};
+use crate::{Fingerprint, TextEncoder};
 use source::{Part, Source};
 
 pub(super) fn run(args: &args::ImportVectors, messages: &Messages) -> Result<Outcome, Failure> {
     let mut source = Source::open(args)?;
-    let (fingerprint, name) = fingerprint(args, source.dim(), messages)?;
+    let Identity { fingerprint, name, texts } = identity(args, source.dim(), messages)?;
     source.check(fingerprint.as_str())?;
     let path = library::path(&args.library)?;
     // Nothing is added of a folder that has something wrong in its last part.
@@ -25,7 +25,16 @@ pub(super) fn run(args: &args::ImportVectors, messages: &Messages) -> Result<Out
         Ok(true)
     })?;
     // A library without folders has no place for files.
-    let library = if args.roots.is_empty() { Library::open(path)? } else { Library::create(path)? };
+    let library = match args.roots[..] {
+        [] => Library::open(path).map_err(|error| match error {
+            Error::Missing { path } => Failure::Error(format!(
+                "there is no photo library {}; name the folder of the photos with --root DIR, which makes it",
+                path.display()
+            )),
+            error => error.into(),
+        })?,
+        _ => Library::create(path)?,
+    };
     let stop = signals::stop();
     let progress = messages.progress(source.rows() as u64, "photos", false);
     let mut report = GivenReport::default();
@@ -37,6 +46,9 @@ pub(super) fn run(args: &args::ImportVectors, messages: &Messages) -> Result<Out
         .failures(|path, reason| messages.error(&format!("{}: {reason}", path.display())));
     for root in &args.roots {
         given = given.root(root);
+    }
+    if let Some(texts) = &texts {
+        given = given.texts(texts)?;
     }
     source.read(|part| {
         done.set(0);
@@ -82,11 +94,19 @@ fn sentence(report: &GivenReport) -> String {
     sentence
 }
 
-/// The fingerprint that the user vouches for, and the name of the model.
-fn fingerprint(args: &args::ImportVectors, dim: usize, messages: &Messages) -> Result<(Fingerprint, String), Failure> {
+/// Whose embeddings the user vouches for.
+struct Identity {
+    fingerprint: Fingerprint,
+    /// Of the model.
+    name: String,
+    /// The text tower of a model that was named.
+    texts: Option<TextEncoder>,
+}
+
+fn identity(args: &args::ImportVectors, dim: usize, messages: &Messages) -> Result<Identity, Failure> {
     if let Some(text) = &args.fingerprint {
         let fingerprint = text.parse().map_err(|error| Failure::Usage(format!("--fingerprint {text}: {error}")))?;
-        return Ok((fingerprint, "imported".into()));
+        return Ok(Identity { fingerprint, name: "imported".into(), texts: None });
     }
     if args.model.model.as_ref().is_none_or(|model| model.is_empty()) {
         return Err(Failure::Usage(
@@ -107,5 +127,5 @@ fn fingerprint(args: &args::ImportVectors, dim: usize, messages: &Messages) -> R
             "{path} has vectors of {dim} values, and the embeddings of {name} have {expected}; they are another model's"
         )));
     }
-    Ok((fingerprint, name))
+    Ok(Identity { fingerprint, name, texts: text })
 }

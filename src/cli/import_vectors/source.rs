@@ -67,6 +67,13 @@ impl Source {
             None if !path.exists() => {
                 Err(Failure::Error(format!("cannot read {}: there is no such file", path.display())))
             }
+            None if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) => {
+                Err(Failure::Usage(format!(
+                    "{} is CSV, which is not read; write the vectors as an array or a Parquet table, as `export photos.npy` \
+                     and `export photos.parquet` do",
+                    path.display()
+                )))
+            }
             None => Err(Failure::Usage(format!(
                 "nothing says what files the vectors of {} belong to: name a list with a JSON line per row, such as \
                  {{\"path\":\"a.jpg\"}}",

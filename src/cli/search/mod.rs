@@ -3,7 +3,8 @@
 mod output;
 mod sheet;
 
-use super::args::{self, Results};
+use super::args::{self, ResultFormat, Results};
+use super::inputs;
 use super::library;
 use super::messages::{Failure, Messages, Outcome, count};
 use super::model;
@@ -34,7 +35,14 @@ pub(super) fn search(args: &args::Search, messages: &Messages) -> Result<Outcome
 }
 
 pub(super) fn similar(args: &args::Similar, messages: &Messages) -> Result<Outcome, Failure> {
-    run(&args.results, &Query::photo(&args.photo), "is similar to", messages)
+    if args.results.language.is_some() {
+        return Err(Failure::Usage("--language is that of sentences, and a photo has none; leave it out".into()));
+    }
+    let query = match inputs::is_stdin(&args.photo) {
+        true => Query::photo_bytes(inputs::read_stdin_photo()?, "standard input"),
+        false => Query::photo(&args.photo),
+    };
+    run(&args.results, &query, "is similar to", messages)
 }
 
 fn run(args: &Results, query: &Query, fits: &str, messages: &Messages) -> Result<Outcome, Failure> {
@@ -58,10 +66,21 @@ fn run(args: &Results, query: &Query, fits: &str, messages: &Messages) -> Result
         None => output::write(args, &found, out),
     };
     written.map_err(|error| cannot_write(path, &error))?;
+    report_absent(args, &found, messages);
     if let Some(html) = &args.html {
         messages.result(&format!("wrote {} with {}", html.display(), count(found.hits.len(), "photo")));
     }
     Ok(Outcome::Complete)
+}
+
+/// Says how many of the results are not there any more.
+fn report_absent(args: &Results, found: &Found, messages: &Messages) {
+    let absent = found.hits.iter().filter(|hit| !hit.path.is_file()).count();
+    let (are, them) = if absent == 1 { ("is", "it") } else { ("are", "them") };
+    if absent > 0 {
+        let index = library::command("index", &args.library);
+        messages.warning(&format!("{absent} of these {are} not where the library knows {them}; run `{index}`"));
+    }
 }
 
 /// Says why there are no results, or that there may be more.
@@ -74,28 +93,44 @@ fn report_few(
     messages: &Messages,
 ) -> Result<(), Failure> {
     if found.compared == 0 {
-        messages.warning("the library has no photos; add some with `clippie-rs index DIR`");
+        let index = library::command("index DIR", &args.library);
+        messages.warning(&format!("the library has no photos; add some with `{index}`"));
     } else if found.hits.is_empty() && !args.all && args.min_score.is_none() {
-        let best = search.clone().limit(1).all(true).run(query)?;
-        messages.warning(&match best.hits.first() {
-            Some(_) => format!("nothing {fits} `{query}`; --all shows what comes nearest"),
-            None => nothing_passes(args),
+        let passing = search.clone().limit(found.compared).all(true).run(query)?.hits.len();
+        let Results { folders, name, after, before, near, .. } = args;
+        let filtered =
+            !(folders.is_empty() && name.is_empty() && after.is_none() && before.is_none() && near.is_none());
+        messages.warning(&match passing {
+            0 => nothing_passes(args, query, search)?,
+            1 if filtered => {
+                format!("the only photo that passes the filters is not one that {fits} `{query}`; --all shows it")
+            }
+            _ if filtered => format!(
+                "none of the {passing} photos that pass the filters {fits} `{query}`; --all shows what comes nearest"
+            ),
+            _ => format!("nothing {fits} `{query}`; --all shows what comes nearest"),
         });
     } else if found.hits.is_empty() {
-        messages.warning(&nothing_passes(args));
+        messages.warning(&nothing_passes(args, query, search)?);
     }
     Ok(())
 }
 
 /// Says that the filters leave no photo, and why that may be.
-fn nothing_passes(args: &Results) -> String {
+fn nothing_passes(args: &Results, query: &Query, search: &Search) -> Result<String, Failure> {
     const WILD: [char; 4] = ['*', '?', '[', '{'];
-    match args.name.iter().find(|name| !name.contains(WILD) && !crate::walk::is_photo(name)) {
+    for folder in &args.folders {
+        let only = search.clone().filter(Filter::new().folder(folder)?).limit(1).all(true).min_score(-1.0);
+        if only.run(query)?.hits.is_empty() {
+            return Ok(format!("the library has no photo in {}, which --in names", folder.display()));
+        }
+    }
+    Ok(match args.name.iter().find(|name| !name.contains(WILD) && !crate::walk::is_photo(name)) {
         Some(name) => {
             format!("no photo passes the filters; --name {name} means the whole name: write '{name}*' for its start")
         }
         None => "no photo passes the filters".into(),
-    }
+    })
 }
 
 fn encoders(args: &Results, library: &Library, messages: &Messages) -> Result<(Encoders, String), Failure> {
@@ -113,6 +148,12 @@ fn encoders(args: &Results, library: &Library, messages: &Messages) -> Result<(E
 /// Refuses filters that cannot be used, before anything is opened.
 fn check(args: &Results) -> Result<(), Failure> {
     filter(args, Filter::new())?;
+    // The table is the default, which nobody asked for.
+    if args.null && args.format == ResultFormat::Jsonl {
+        return Err(Failure::Usage(
+            "-0 separates paths, and --format jsonl has lines of JSON; leave one of them out".into(),
+        ));
+    }
     if let (Some(after), Some(before)) = (&args.after, &args.before) {
         // Both are dates: the filter has parsed them.
         const START: &str = "0000-01-01T00:00:00";

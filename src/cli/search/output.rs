@@ -66,7 +66,7 @@ fn degrees(value: f64) -> f64 {
 pub(super) fn write(args: &Results, found: &Found, mut out: Destination) -> io::Result<()> {
     let end = if args.null { b"\0" } else { b"\n" };
     match args.format {
-        ResultFormat::Jsonl if !args.null => {
+        ResultFormat::Jsonl => {
             for hit in &found.hits {
                 plain_json::write(&mut out, &Json::new(hit))?;
                 out.write_all(b"\n")?;
@@ -95,12 +95,17 @@ fn table(args: &Results, hits: &[Hit], out: &mut Destination) -> io::Result<()> 
         return Ok(());
     }
     let here = std::env::current_dir().ok();
-    let rows: Vec<[String; 4]> = hits
+    let rows: Vec<[String; 5]> = hits
         .iter()
         .map(|hit| {
             let fit = hit.fit.map_or_else(|| "-".into(), |fit| format!("{fit:.2}"));
             let path = here.as_deref().and_then(|here| hit.path.strip_prefix(here).ok()).unwrap_or(&hit.path);
-            [fit, format!("{:.3}", hit.score), date(hit), path.display().to_string()]
+            let copies = match hit.copies.len() {
+                0 => String::new(),
+                1 => "+1 copy".into(),
+                more => format!("+{more} copies"),
+            };
+            [fit, format!("{:.3}", hit.score), date(hit), path.display().to_string(), copies]
         })
         .collect();
     let mut columns = [
@@ -108,11 +113,14 @@ fn table(args: &Results, hits: &[Hit], out: &mut Destination) -> io::Result<()> 
         Column::new("score", Kind::Number),
         Column::new("date", Kind::Number),
         Column::new("photo", Kind::Path),
+        // Of the same bytes.
+        Column::new("", Kind::Number),
     ];
     for row in &rows {
         columns.iter_mut().zip(row).for_each(|(column, cell)| column.widen(cell));
     }
-    let table = Table::new(columns.to_vec(), terminal_width(out));
+    let shown = if hits.iter().any(|hit| !hit.copies.is_empty()) { 5 } else { 4 };
+    let table = Table::new(columns[..shown].to_vec(), terminal_width(out));
     writeln!(out, "{}", table.heading())?;
     for (hit, row) in hits.iter().zip(&rows) {
         if let Some(protocol) = args.preview {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::super::error::Error;
 use super::super::store::{FileRow, Store, path_to_bytes};
 use super::gone::Gone;
+use super::moved::{Moved, NewPath};
 use super::pipeline::{Copies, Encoded, Event, Hash, Job, Seen};
 use super::place::Place;
 use super::report::{IndexProgress, IndexReport};
@@ -41,13 +42,14 @@ pub(super) struct Writer<'a, 'b> {
     since: Option<Instant>,
     /// Where the files of each place go in this transaction.
     targets: Vec<Target>,
+    moved: Moved,
 }
 
 /// Where the files of a place are stored: it was a root of its own, or became part of one meanwhile.
-struct Target {
-    root: i64,
+pub(super) struct Target {
+    pub root: i64,
     /// What stored paths begin with there.
-    prefix: Vec<u8>,
+    pub prefix: Vec<u8>,
 }
 
 impl Target {
@@ -60,10 +62,24 @@ impl Target {
 enum Row {
     New,
     Changed,
-    Recognised,
+    Moved,
+    Copied,
+    FoundAgain,
     Unchanged,
     Missing,
-    Failed { new: bool, seen: Seen, reason: String },
+    /// A file that was counted as missing has moved.
+    NotMissing,
+    Failed {
+        new: bool,
+        seen: Seen,
+        reason: String,
+    },
+}
+
+/// What a transaction did, and what it has seen of folders.
+struct Done {
+    rows: Vec<Row>,
+    gone: Gone,
 }
 
 impl<'a, 'b> Writer<'a, 'b> {
@@ -86,6 +102,7 @@ impl<'a, 'b> Writer<'a, 'b> {
             photos: 0,
             since: None,
             targets: Vec::new(),
+            moved: Moved::default(),
         }
     }
 
@@ -130,32 +147,34 @@ impl<'a, 'b> Writer<'a, 'b> {
         let mut ended = Vec::new();
         let rows = self.store.write(|_| {
             self.targets = self.targets()?;
-            let mut rows = Vec::new();
-            let mut gone = Gone::default();
+            let mut done = Done { rows: Vec::new(), gone: Gone::default() };
             for event in batch {
                 match event {
                     Event::Read { seen, hash, result } => {
                         let copies = self.copies.take(&hash);
                         ended.push((hash, result.as_ref().err().cloned()));
-                        self.read(seen, &hash, result, copies, &mut rows)?;
+                        self.read(seen, &hash, result, copies, &mut done)?;
                     }
-                    Event::Known { seen, hash } => self.known(seen, &hash, &mut rows)?,
-                    Event::Failed { seen, reason } => self.failed(seen, reason, &mut rows)?,
+                    Event::Known { seen, hash } => self.known(seen, &hash, &mut done)?,
+                    Event::Failed { seen, reason } => self.failed(seen, reason, &mut done)?,
                     Event::Back { place, stored } => {
                         let target = &self.targets[place];
                         self.store.set_missing(target.root, &target.path(&stored), false)?;
-                        rows.push(Row::Recognised);
+                        done.rows.push(Row::FoundAgain);
                     }
                     Event::Unlisted { place, stored, path } => {
                         let target = &self.targets[place];
-                        if gone.is_gone(&self.job.places[place], &path) {
-                            self.store.set_missing(target.root, &target.path(&stored), true)?;
-                            rows.push(Row::Missing);
+                        // What has moved is not known there any more.
+                        if done.gone.is_gone(&self.job.places[place], &path)
+                            && let Some(file) = self.store.set_missing(target.root, &target.path(&stored), true)?
+                        {
+                            self.moved.note_missing(file);
+                            done.rows.push(Row::Missing);
                         }
                     }
                 }
             }
-            Ok(rows)
+            Ok(done.rows)
         })?;
         self.report.database_seconds += started.elapsed().as_secs_f64();
         self.report.commits += 1;
@@ -178,9 +197,12 @@ impl<'a, 'b> Writer<'a, 'b> {
             match row {
                 Row::New => report.new += 1,
                 Row::Changed => report.changed += 1,
-                Row::Recognised => report.recognised += 1,
+                Row::Moved => report.moved += 1,
+                Row::Copied => report.copied += 1,
+                Row::FoundAgain => report.found_again += 1,
                 Row::Unchanged => report.unchanged += 1,
                 Row::Missing => report.missing += 1,
+                Row::NotMissing => report.missing = report.missing.saturating_sub(1),
                 Row::Failed { new: false, .. } => report.failed_before += 1,
                 Row::Failed { new: true, seen, reason } => {
                     report.failed += 1;
@@ -192,35 +214,39 @@ impl<'a, 'b> Writer<'a, 'b> {
 
     /// Writes a photo, or why there is none, and the files that have its content.
     fn read(
-        &self,
+        &mut self,
         seen: Seen,
         hash: &Hash,
         result: Result<Box<Encoded>, String>,
         copies: Vec<Seen>,
-        rows: &mut Vec<Row>,
+        done: &mut Done,
     ) -> Result<(), Error> {
         match result {
             Ok(encoded) => {
                 let id = self.store.put_photo(&encoded.photo)?;
                 self.store.add_embedding(self.job.model, id, &encoded.vector)?;
                 self.put(&seen, Ok(id))?;
-                rows.push(match &seen.before {
+                done.rows.push(match &seen.before {
                     None => Row::New,
                     // Another model, or a change of the time only.
                     Some(before) if before.file.photo == Ok(id) => Row::Unchanged,
                     Some(_) => Row::Changed,
                 });
-                copies.into_iter().try_for_each(|copy| self.known(copy, hash, rows))
+                // Of another model, there may be old paths.
+                if seen.before.is_none_or(|before| before.file.photo != Ok(id)) {
+                    self.new_path(id, done)?;
+                }
+                copies.into_iter().try_for_each(|copy| self.known(copy, hash, done))
             }
             Err(reason) => {
                 let all = std::iter::once(seen).chain(copies);
-                all.into_iter().try_for_each(|seen| self.failed(seen, reason.clone(), rows))
+                all.into_iter().try_for_each(|seen| self.failed(seen, reason.clone(), done))
             }
         }
     }
 
     /// Writes a file whose content is in the library.
-    fn known(&self, seen: Seen, hash: &Hash, rows: &mut Vec<Row>) -> Result<(), Error> {
+    fn known(&mut self, seen: Seen, hash: &Hash, done: &mut Done) -> Result<(), Error> {
         let id = self.store.photo_of_hash(hash)?;
         let encoded = id.map(|id| self.store.has_embedding(self.job.model, id)).transpose()?;
         let Some(id) = id.filter(|_| encoded == Some(true)) else {
@@ -232,19 +258,37 @@ impl<'a, 'b> Writer<'a, 'b> {
             return Ok(());
         };
         self.put(&seen, Ok(id))?;
-        rows.push(match &seen.before {
-            Some(before) if before.file.photo == Ok(id) && !before.file.missing => Row::Unchanged,
-            Some(before) if before.file.photo.is_ok() && before.file.photo != Ok(id) => Row::Changed,
-            _ => Row::Recognised,
-        });
+        let row = match seen.before.map(|before| before.file) {
+            Some(FileRow { photo, missing, .. }) if photo == Ok(id) => {
+                if missing {
+                    Row::FoundAgain
+                } else {
+                    Row::Unchanged
+                }
+            }
+            before => match (self.new_path(id, done)?, before) {
+                (_, Some(FileRow { photo: Ok(_), .. })) => Row::Changed,
+                (true, _) => Row::Moved,
+                (false, _) => Row::Copied,
+            },
+        };
+        done.rows.push(row);
         Ok(())
     }
 
+    /// Drops the old paths of a content that has a new one; says whether it has moved there.
+    fn new_path(&mut self, photo: i64, done: &mut Done) -> Result<bool, Error> {
+        let (places, targets) = (self.job.places, &self.targets);
+        let NewPath { moved, not_missing } = self.moved.new_path(self.store, places, targets, &mut done.gone, photo)?;
+        done.rows.extend((0..not_missing).map(|_| Row::NotMissing));
+        Ok(moved)
+    }
+
     /// Writes why a file is no photo.
-    fn failed(&self, seen: Seen, reason: String, rows: &mut Vec<Row>) -> Result<(), Error> {
+    fn failed(&self, seen: Seen, reason: String, done: &mut Done) -> Result<(), Error> {
         self.put(&seen, Err(reason.clone()))?;
         let known = seen.before.as_ref().is_some_and(|before| before.file.photo.as_ref().err() == Some(&reason));
-        rows.push(Row::Failed { new: !known, seen, reason });
+        done.rows.push(Row::Failed { new: !known, seen, reason });
         Ok(())
     }
 

@@ -99,6 +99,11 @@ impl<'a> Compare<'a> {
         &self.walking
     }
 
+    /// Stored forms of folders and links that cannot be read, as far as the walk has come.
+    pub fn into_unreadable(self) -> HashSet<Vec<u8>> {
+        self.unreadable
+    }
+
     /// Makes sure that the next photo of the folder is known. Returns what cannot be read on the way to it.
     fn list(&mut self) -> Option<Met> {
         if self.listed.is_some() || self.walked {
@@ -129,16 +134,10 @@ impl<'a> Compare<'a> {
         Ok(())
     }
 
-    /// Whether a stored path is, or is in, what cannot be read.
-    fn is_unreadable(&self, stored: &[u8]) -> bool {
-        let ends = stored.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| end);
-        !self.unreadable.is_empty() && ends.chain([0, stored.len()]).any(|end| self.unreadable.contains(&stored[..end]))
-    }
-
     /// What became of a file that the folder does not list.
     fn unlisted(&self, row: KnownFile) -> Option<Met> {
         let stored = row.file.path;
-        if row.file.missing || self.is_unreadable(&stored) {
+        if row.file.missing || is_within(&stored, &self.unreadable) {
             return None;
         }
         let path = self.place.root.path.join(path_from_bytes(&stored));
@@ -210,6 +209,12 @@ impl Iterator for Compare<'_> {
             }
         }
     }
+}
+
+/// Whether a stored path is one of `places`, or is in one of them.
+pub(super) fn is_within(stored: &[u8], places: &HashSet<Vec<u8>>) -> bool {
+    let ends = stored.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| end);
+    !places.is_empty() && ends.chain([0, stored.len()]).any(|end| places.contains(&stored[..end]))
 }
 
 /// Whether an error says that nothing is at a path.

@@ -12,7 +12,7 @@ use super::describe;
 use super::place::real;
 use super::read::{Opened, Unread};
 use crate::cancel::CancelToken;
-use crate::clip::{Content, Fingerprint};
+use crate::clip::{Content, Fingerprint, TextEncoder};
 
 /// Files that are written together.
 const BATCH: usize = 256;
@@ -30,6 +30,7 @@ pub struct GivenEmbeddings<'a> {
     fingerprint: Fingerprint,
     name: String,
     roots: Vec<PathBuf>,
+    texts: Option<TextEncoder>,
     cancel: CancelToken,
     progress: Box<dyn FnMut(usize) + 'a>,
     failure: Box<Failure<'a>>,
@@ -77,6 +78,7 @@ impl<'a> GivenEmbeddings<'a> {
             fingerprint: fingerprint.clone(),
             name: name.to_owned(),
             roots: Vec::new(),
+            texts: None,
             cancel: CancelToken::new(),
             progress: Box::new(|_| ()),
             failure: Box::new(|_, _| ()),
@@ -89,6 +91,19 @@ impl<'a> GivenEmbeddings<'a> {
     pub fn root(mut self, folder: impl Into<PathBuf>) -> Self {
         self.roots.push(folder.into());
         self
+    }
+
+    /// Measures the scores of sentences with the text tower of the model, as [`Index::texts`](super::Index::texts) does;
+    /// else the next [`Index`](super::Index) does it.
+    ///
+    /// # Errors
+    /// A text tower of another model.
+    pub fn texts(mut self, texts: &TextEncoder) -> Result<Self, Error> {
+        if *texts.fingerprint() != self.fingerprint {
+            return Err(Error::Query("the text tower belongs to another model than the embeddings".into()));
+        }
+        self.texts = Some(texts.clone());
+        Ok(self)
     }
 
     /// Ends soon after `token` is cancelled; what is done by then is kept.
@@ -137,6 +152,9 @@ impl<'a> GivenEmbeddings<'a> {
             Some(model) => model,
             None => store.add_model(self.fingerprint.as_str(), &self.name, dim)?,
         };
+        if let Some(texts) = &self.texts {
+            super::remember_file(&store, model.id, texts.weights())?;
+        }
         for folder in &roots {
             store.add_root(folder)?;
         }
@@ -169,8 +187,9 @@ impl<'a> GivenEmbeddings<'a> {
         }
         write(&store, &model, batch, &mut report)?;
         (self.progress)(files.len());
-        if report.added > 0 && !report.cancelled {
-            score::calibrate(self.library.texts(), &store, &model, None)?;
+        let texts = self.texts.as_ref();
+        if !report.cancelled && (report.added > 0 || score::is_unmeasured(&store, &model, texts)?) {
+            score::calibrate(self.library.texts(), &store, &model, texts)?;
         }
         store.checkpoint()?;
         Ok(report)

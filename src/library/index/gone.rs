@@ -32,6 +32,17 @@ impl Gone {
         }
     }
 
+    /// Whether no file is at `path` any more, or what is there has other capital letters; a file that a walk passes over is
+    /// there.
+    pub fn has_left(&mut self, place: &Place, path: &Path) -> bool {
+        match path.symlink_metadata() {
+            Err(_) => self.is_gone(place, path),
+            Ok(_) => path.metadata().is_ok_and(|data| {
+                !data.is_file() || (place.walk.lists(&place.folder, path) && !self.has_name(&place.folder, path))
+            }),
+        }
+    }
+
     /// Whether the folders on the way to `path` have exactly its names. A file system may find `A.jpg` by `a.jpg`.
     fn has_name(&mut self, folder: &Path, path: &Path) -> bool {
         let Ok(below) = path.strip_prefix(folder) else { return false };
@@ -88,7 +99,9 @@ mod tests {
             ("a/private/x.jpg", true),
             ("a/private", true),
         ] {
-            assert_eq!(gone.is_gone(&place, &folder.path().join(name)), expected, "{name}");
+            let path = folder.path().join(name);
+            assert_eq!(gone.is_gone(&place, &path), expected, "{name}");
+            assert_eq!(gone.has_left(&place, &path), expected && name != "a/private/x.jpg", "{name}");
         }
         assert!(gone.has_name(folder.path(), &folder.path().join("a/x.jpg")));
         assert!(!gone.has_name(folder.path(), &folder.path().join("A/x.jpg")));

@@ -8,14 +8,17 @@ mod compare;
 mod describe;
 mod given;
 mod gone;
+mod moved;
 mod pipeline;
 mod place;
+mod prune;
 mod queue;
 mod read;
 mod report;
 mod rules;
 mod watch;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -23,10 +26,11 @@ use std::time::Instant;
 use super::error::Error;
 use super::library::Library;
 use super::score;
-use super::store::{ModelRow, Store};
+use super::store::Store;
 use crate::cancel::CancelToken;
 use crate::clip::{ImageEncoder, TextEncoder};
 use crate::walk::Walk;
+use crate::weights::WeightsFile;
 use commit::{Observer, Writer};
 use compare::{Compare, Met};
 pub use given::{GivenEmbeddings, GivenReport};
@@ -118,7 +122,8 @@ impl<'a> Index<'a> {
         self
     }
 
-    /// Whether files that are missing are removed from the library at the end, and contents without files.
+    /// Whether files that are missing are removed from the library at the end, and contents without files. What cannot be
+    /// reached, and folders that are not part of the run, keep theirs.
     #[must_use]
     pub fn prune(mut self, prune: bool) -> Self {
         self.prune = prune;
@@ -205,14 +210,14 @@ impl<'a> Index<'a> {
         report.cancelled = self.cancel.is_cancelled();
         let ending = Instant::now();
         if self.prune && !report.cancelled {
-            let (files, contents) = store.prune()?;
-            report.pruned = (files as u64, contents as u64);
+            report.pruned = prune::prune(&store, found.places.iter().zip(&differing.unreadable))?;
         }
         if !report.cancelled {
-            let model = store.model(self.encoder.fingerprint().as_str())?;
-            let stale = |model: &ModelRow| report.encoded > 0 || model.photo.is_none() && model.text.is_none();
-            if let Some(model) = model.filter(stale) {
-                match score::calibrate(library.texts(), &store, &model, self.texts.as_ref()) {
+            let texts = self.texts.as_ref();
+            if let Some(model) = store.model(self.encoder.fingerprint().as_str())?
+                && (report.encoded > 0 || score::is_unmeasured(&store, &model, texts)?)
+            {
+                match score::calibrate(library.texts(), &store, &model, texts) {
                     // A text tower that reads no text, for example. The photos are indexed all the same.
                     Err(Error::Encode(error)) => tracing::warn!("searches will not know where to end: {error}"),
                     calibrated => calibrated?,
@@ -228,10 +233,21 @@ impl<'a> Index<'a> {
     /// The library's number of the model.
     fn model(&self, store: &Store) -> Result<i64, Error> {
         let (fingerprint, name) = (self.encoder.fingerprint().as_str(), self.encoder.model_name());
-        match store.model(fingerprint)? {
-            Some(model) if model.name == name && model.dim == self.encoder.embed_dim() => Ok(model.id),
-            _ => Ok(store.add_model(fingerprint, &name, self.encoder.embed_dim())?.id),
-        }
+        let id = match store.model(fingerprint)? {
+            Some(model) if model.name == name && model.dim == self.encoder.embed_dim() => model.id,
+            _ => store.add_model(fingerprint, &name, self.encoder.embed_dim())?.id,
+        };
+        remember_file(store, id, self.encoder.weights())?;
+        Ok(id)
+    }
+}
+
+/// Notes where the weights of a model are, so that a later process finds them.
+fn remember_file(store: &Store, model: i64, weights: &WeightsFile) -> Result<(), Error> {
+    match weights.mapped_file().map(std::path::absolute) {
+        Some(Ok(path)) => store.set_model_file(model, &path),
+        // Bytes, or there is no working directory any more.
+        _ => Ok(()),
     }
 }
 
@@ -240,6 +256,8 @@ struct Differing {
     any: bool,
     /// Photos that have to be read.
     unread: u64,
+    /// For each place, the stored forms of what cannot be read in it.
+    unreadable: Vec<HashSet<Vec<u8>>>,
 }
 
 /// Compares all places, to know whether there is anything to do, and how much.
@@ -249,9 +267,10 @@ fn survey(
     report: &mut IndexReport,
     progress: &mut dyn FnMut(IndexProgress),
 ) -> Result<Differing, Error> {
-    let mut differing = Differing { any: false, unread: 0 };
+    let mut differing = Differing { any: false, unread: 0, unreadable: Vec::new() };
     for place in job.places {
         let mut compare = Compare::new(store, place, job.model, job.retry, job.cancel);
+        let before = report.found;
         for met in compare.by_ref() {
             match met? {
                 Met::Unchanged => (report.found, report.unchanged) = (report.found + 1, report.unchanged + 1),
@@ -276,8 +295,18 @@ fn survey(
                 progress(IndexProgress { found: report.found, total: None, done: 0 });
             }
         }
+        if report.found == before && !job.cancel.is_cancelled() {
+            let (folder, library) = (place.folder.display(), super::error::option(store.path()));
+            match place.prefix.is_empty() {
+                true => tracing::warn!(
+                    "{folder} has no photos; `clippie-rs index --forget {folder}{library}` removes it from the library"
+                ),
+                false => tracing::warn!("{folder} has no photos"),
+            }
+        }
         report.passed_over.add(compare.walking().passed_over());
         report.database_seconds += compare.database.as_secs_f64();
+        differing.unreadable.push(compare.into_unreadable());
     }
     Ok(differing)
 }

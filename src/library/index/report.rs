@@ -16,13 +16,18 @@ pub struct IndexReport {
     pub new: u64,
     /// Files that the library knew with another content.
     pub changed: u64,
-    /// Photos at new paths whose content the library knew: moved, renamed or copied files, and those that came back.
-    pub recognised: u64,
+    /// Photos at new paths whose content the library knew at a path where nothing is any more: moved or renamed files. The
+    /// old paths are dropped.
+    pub moved: u64,
+    /// Photos at new paths whose content the library knew or found at others.
+    pub copied: u64,
+    /// Photos that were missing and are there again.
+    pub found_again: u64,
     /// Files that cannot be read as photos and whose failure the library did not know.
     pub failed: u64,
     /// Files that failed in an earlier run and have not changed, or failed again.
     pub failed_before: u64,
-    /// Files that the folders no longer have and that were not noted before.
+    /// Files that the folders no longer have, that were not noted before and have not moved.
     pub missing: u64,
     /// Files and contents that were removed from the library because they are missing.
     pub pruned: (u64, u64),
@@ -54,8 +59,10 @@ impl IndexReport {
     /// Whether the library was as the folders are.
     #[must_use]
     pub fn is_unchanged(&self) -> bool {
-        let IndexReport { new, changed, recognised, failed, missing, pruned, cancelled, .. } = self;
-        [new, changed, recognised, failed, missing, &pruned.0, &pruned.1].iter().all(|number| **number == 0)
+        let IndexReport { new, changed, moved, copied, found_again, failed, missing, pruned, cancelled, .. } = self;
+        [new, changed, moved, copied, found_again, failed, missing, &pruned.0, &pruned.1]
+            .iter()
+            .all(|number| **number == 0)
             && !cancelled
     }
 }

@@ -39,6 +39,8 @@ pub enum What {
     Text(String),
     /// A photo: any file, in the library or not.
     Photo(PathBuf),
+    /// The bytes of a photo file, and what messages call it.
+    PhotoBytes(Vec<u8>, String),
     /// An embedding of the library's model. It need not be of unit length.
     Vector(Vec<f32>),
 }
@@ -60,6 +62,12 @@ impl Query {
     #[must_use]
     pub fn photo(path: impl AsRef<Path>) -> Query {
         Query::new().add_photo(1.0, path)
+    }
+
+    /// Searches for the photo with these bytes; `name` stands for its path in messages.
+    #[must_use]
+    pub fn photo_bytes(bytes: impl Into<Vec<u8>>, name: impl Into<String>) -> Query {
+        Query::new().with(Term { weight: 1.0, what: What::PhotoBytes(bytes.into(), name.into()) })
     }
 
     /// Adds a sentence; subtracts it if the weight is negative.
@@ -84,7 +92,8 @@ impl Query {
     /// Parses words as a command line gives them; see [`Query::parse_term`] for one term.
     ///
     /// `+` and `-` separate terms that are added and subtracted; the words between them belong together, so a sentence
-    /// needs no quotation marks.
+    /// needs no quotation marks. A single word is a whole query: `+` and `-` between spaces separate its terms too, unless it
+    /// is the path of a file that is there.
     ///
     /// # Errors
     /// No words, an operator without a term, and those of [`Query::parse_term`].
@@ -126,6 +135,7 @@ impl std::fmt::Display for Query {
             let text = match &term.what {
                 What::Text(text) => text.clone(),
                 What::Photo(path) => path.display().to_string(),
+                What::PhotoBytes(_, name) => name.clone(),
                 What::Vector(values) => format!("a vector of {} values", values.len()),
             };
             for c in text.chars() {

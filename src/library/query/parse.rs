@@ -7,15 +7,34 @@ use super::{Query, Term, What};
 use crate::walk::is_photo;
 
 pub(super) fn query<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> Result<Query, Error> {
+    let words: Vec<S> = words.into_iter().collect();
+    match &words[..] {
+        // Joined again by the same spaces.
+        [whole] if is_sum(whole.as_ref()) => of_words(whole.as_ref().split(' ')),
+        _ => of_words(words.iter().map(AsRef::as_ref)),
+    }
+}
+
+/// Whether a query in one argument has operators between spaces, and is not the path of a file that is there.
+fn is_sum(text: &str) -> bool {
+    text.split(' ').any(is_operator) && {
+        let path = text.split_once(':').filter(|(factor, _)| is_factor(factor)).map_or(text, |(_, rest)| rest);
+        !(is_path(path.trim()) && expanded(path.trim()).is_file())
+    }
+}
+
+fn is_operator(word: &str) -> bool {
+    matches!(word, "+" | "-")
+}
+
+fn of_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Query, Error> {
     let mut query = Query::new();
     let mut sign = 1.0;
     let mut operator: Option<String> = None;
     let mut text = String::new();
     for word in words {
-        let word = word.as_ref();
         match word.trim() {
-            "+" | "-" => {
-                let next = word.trim();
+            next if is_operator(next) => {
                 query = push(query, sign, operator.as_deref(), &text, next)?;
                 text.clear();
                 sign = if next == "+" { 1.0 } else { -1.0 };
@@ -110,7 +129,7 @@ mod tests {
         let what = |what: &What| match what {
             What::Text(text) => text.clone(),
             What::Photo(path) => format!("<{}>", path.display()),
-            What::Vector(_) => unreachable!("nothing spells one"),
+            What::PhotoBytes(..) | What::Vector(_) => unreachable!("nothing spells one"),
         };
         query.terms().iter().map(|term| (term.weight, what(&term.what))).collect()
     }
@@ -118,7 +137,7 @@ mod tests {
     #[test]
     fn sums_and_differences() {
         type Case = (&'static [&'static str], &'static [(f32, &'static str)]);
-        let cases: [Case; 11] = [
+        let cases: [Case; 15] = [
             (&["a dog"], &[(1.0, "a dog")]),
             (&["a", "dog", "on", "a beach"], &[(1.0, "a dog on a beach")]),
             (
@@ -133,6 +152,14 @@ mod tests {
             (&["nothing.jpg"], &[(1.0, "nothing.jpg")]),
             (&["one-way street"], &[(1.0, "one-way street")]),
             (&["1.2.3:x"], &[(1.0, "1.2.3:x")]),
+            // In one argument, too.
+            (&["./05.png + red background"], &[(1.0, "<./05.png>"), (1.0, "red background")]),
+            (
+                &["2:a t-shirt -  0.5:a  star + -5 degrees"],
+                &[(2.0, "a t-shirt"), (-0.5, "a  star"), (1.0, "-5 degrees")],
+            ),
+            (&["- people"], &[(-1.0, "people")]),
+            (&["a dog - people", "+", "b"], &[(1.0, "a dog - people"), (1.0, "b")]),
         ];
         for (words, terms) in cases {
             let expected: Vec<(f32, String)> = terms.iter().map(|&(weight, text)| (weight, text.into())).collect();
@@ -147,6 +174,13 @@ mod tests {
         let existing = "examples/drawings/01.png";
         assert_eq!(parsed(&[existing]), [(1.0, format!("<{existing}>"))]);
         assert_eq!(parsed(&["Cargo.toml"]), [(1.0, "Cargo.toml".into())]);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("beach - 2019.png");
+        let path = path.to_str().unwrap();
+        assert_eq!(parsed(&[path]).len(), 2);
+        std::fs::write(path, "").unwrap();
+        assert_eq!(parsed(&[path]), [(1.0, format!("<{path}>"))]);
+        assert_eq!(parsed(&[&format!("2:{path}")]), [(2.0, format!("<{path}>"))]);
     }
 
     #[test]
@@ -159,6 +193,8 @@ mod tests {
             (&["2:"], "empty term"),
             (&["0:a"], "the factor 0"),
             (&["a", "-", "0.0:b"], "the factor 0.0"),
+            (&["a +"], "nothing follows `+`"),
+            (&["a - + b"], "nothing stands between `-` and `+`"),
         ] {
             let error = query(words).unwrap_err().to_string();
             assert!(error.contains(reason), "{words:?}: {error}");

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rusqlite::Row;
+use rusqlite::{OptionalExtension, Row};
 
 use super::super::error::Error;
 use super::{Store, path_from_bytes};
@@ -135,21 +135,57 @@ impl Store {
         })
     }
 
-    /// Notes whether the folder of a file has it.
-    pub fn set_missing(&self, root: i64, path: &[u8], missing: bool) -> Result<(), Error> {
+    /// Notes whether the folder of a file has it. Returns the file's id, if the library has it.
+    pub fn set_missing(&self, root: i64, path: &[u8], missing: bool) -> Result<Option<i64>, Error> {
         self.run(|connection| {
             let mut statement =
-                connection.prepare_cached("UPDATE file SET missing = ?3 WHERE root = ?1 AND path = ?2")?;
-            statement.execute((root, path, missing)).map(drop)
+                connection.prepare_cached("UPDATE file SET missing = ?3 WHERE root = ?1 AND path = ?2 RETURNING id")?;
+            statement.query_row((root, path, missing), |row| row.get(0)).optional()
         })
     }
 
-    /// Forgets the files that are missing, contents without files, and their embeddings. Returns the numbers of files
-    /// and of contents.
-    pub fn prune(&self) -> Result<(usize, usize), Error> {
+    /// The files of a content, as id, root and path.
+    pub fn files_of(&self, photo: i64) -> Result<Vec<(i64, i64, Vec<u8>)>, Error> {
+        self.run(|connection| {
+            let mut statement = connection.prepare_cached("SELECT id, root, path FROM file WHERE photo = ?1")?;
+            statement.query_map([photo], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
+        })
+    }
+
+    /// Forgets a file.
+    pub fn remove_file(&self, id: i64) -> Result<(), Error> {
+        self.run(|connection| connection.prepare_cached("DELETE FROM file WHERE id = ?1")?.execute([id]).map(drop))
+    }
+
+    /// At most `limit` missing files of a root whose paths begin with `prefix` and come after `last`, in the order of bytes.
+    pub fn missing_files(
+        &self,
+        root: i64,
+        prefix: &[u8],
+        last: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Vec<u8>>, Error> {
+        let end = after(prefix);
+        self.run(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT path FROM file WHERE root = ?1 AND path >= ?2 AND (?3 IS NULL OR path > ?3)
+                 AND (?4 IS NULL OR path < ?4) AND missing = 1 ORDER BY path LIMIT ?5",
+            )?;
+            statement.query_map((root, prefix, last, end, limit as i64), |row| row.get(0))?.collect()
+        })
+    }
+
+    /// Forgets those of these files that are missing; returns their number.
+    pub fn remove_missing(&self, root: i64, paths: &[Vec<u8>]) -> Result<usize, Error> {
+        if paths.is_empty() {
+            return Ok(0);
+        }
         self.write(|store| {
-            let files = store.run(|connection| connection.execute("DELETE FROM file WHERE missing = 1", []))?;
-            Ok((files, store.remove_unused()?))
+            store.run(|connection| {
+                let mut statement =
+                    connection.prepare_cached("DELETE FROM file WHERE root = ?1 AND path = ?2 AND missing = 1")?;
+                paths.iter().map(|path| statement.execute((root, path))).sum()
+            })
         })
     }
 
@@ -167,7 +203,7 @@ impl Store {
     }
 
     /// Removes contents without files. The caller holds a transaction.
-    fn remove_unused(&self) -> Result<usize, Error> {
+    pub fn remove_unused(&self) -> Result<usize, Error> {
         let removed = self.run(|connection| {
             connection
                 .execute("DELETE FROM photo WHERE NOT EXISTS (SELECT 1 FROM file WHERE file.photo = photo.id)", [])

@@ -120,7 +120,8 @@ impl Store {
             return match version {
                 schema::VERSION => Ok(()),
                 _ => match Store::open(&self.path, Access::Write) {
-                    // A drive that cannot be written. What is read there is the same in all versions; see `Store::rules`.
+                    // A drive that cannot be written. What is read there is the same in all versions, or depends on them:
+                    // see `schema::version`.
                     Err(Error::ReadOnly { .. } | Error::Open { .. }) => Ok(()),
                     migrated => migrated.map(drop),
                 },

@@ -1,9 +1,11 @@
 //! Models whose embeddings the library has.
 
+use std::path::{Path, PathBuf};
+
 use rusqlite::{OptionalExtension, Row};
 
 use super::super::error::Error;
-use super::Store;
+use super::{Store, path_from_bytes, path_to_bytes, schema};
 
 /// A model.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +80,29 @@ impl Store {
             return Err(self.damaged("the length of a model's embeddings differs from the model's"));
         }
         Ok(row)
+    }
+
+    /// Where the weights file of a model was when it was used last.
+    pub fn model_file(&self, model: i64) -> Result<Option<PathBuf>, Error> {
+        self.run(|connection| {
+            if schema::version(connection)? < 3 {
+                return Ok(None);
+            }
+            let mut statement = connection.prepare_cached("SELECT file FROM model WHERE id = ?1")?;
+            let path: Option<Vec<u8>> = statement.query_row([model], |row| row.get(0))?;
+            Ok(path.as_deref().map(path_from_bytes))
+        })
+    }
+
+    /// Notes where the weights file of a model is: an absolute path.
+    pub fn set_model_file(&self, model: i64, path: &Path) -> Result<(), Error> {
+        if self.model_file(model)?.as_deref() == Some(path) {
+            return Ok(());
+        }
+        self.run(|connection| {
+            let mut statement = connection.prepare_cached("UPDATE model SET file = ?2 WHERE id = ?1")?;
+            statement.execute((model, path_to_bytes(path))).map(drop)
+        })
     }
 
     /// Sets what scores of a model are measured against.

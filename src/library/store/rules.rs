@@ -1,7 +1,7 @@
 //! What is skipped in an indexed folder: remembered, so that every run over it skips the same.
 
 use super::super::error::Error;
-use super::Store;
+use super::{Store, schema};
 
 /// What is skipped in an indexed folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,8 +16,7 @@ impl Store {
     /// What is skipped in a root.
     pub fn rules(&self, root: i64) -> Result<Rules, Error> {
         self.run(|connection| {
-            // A library of an older version that cannot be written.
-            if connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))? < 2 {
+            if schema::version(connection)? < 2 {
                 return Ok(Rules::default());
             }
             let mut statement =

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i64 = 0x434c_4950;
 
 /// What leads from each version to the next one. `PRAGMA user_version` is the number of steps that were taken.
-pub(super) const STEPS: [&str; 2] = [FIRST, EXCLUSIONS];
+pub(super) const STEPS: [&str; 3] = [FIRST, EXCLUSIONS, MODEL_FILES];
 
 /// The version that this program writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -120,6 +120,11 @@ CREATE TABLE exclusion (
 ALTER TABLE root ADD COLUMN ignore_files INTEGER NOT NULL DEFAULT 0 CHECK (ignore_files IN (0, 1));
 ";
 
+const MODEL_FILES: &str = "
+-- Where the weights file of the model was when it was used last: an absolute path; NULL if that is not known.
+ALTER TABLE model ADD COLUMN file BLOB;
+";
+
 /// What a file is that SQLite could open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
@@ -129,6 +134,11 @@ pub(super) enum Found {
     Version(i64),
     /// A database of something else.
     Other,
+}
+
+/// The version of the schema. A library that cannot be written may be of an older one.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
 pub(super) fn found(connection: &Connection) -> rusqlite::Result<Found> {

@@ -1,6 +1,6 @@
 //! Embeddings of texts that were asked for before.
 
-use rusqlite::OptionalExtension;
+use rusqlite::{OptionalExtension, params_from_iter};
 
 use super::super::error::Error;
 use super::{ModelRow, Store, as_bytes, as_floats};
@@ -56,10 +56,12 @@ impl Store {
         })
     }
 
-    /// Number of texts of all models.
-    pub fn text_count(&self) -> Result<u64, Error> {
+    /// Number of texts of all models, apart from some.
+    pub fn text_count(&self, without: &[&str]) -> Result<u64, Error> {
+        let places = vec!["?"; without.len()].join(", ");
         self.run(|connection| {
-            let count = connection.query_row("SELECT count(*) FROM text", [], |row| row.get::<_, i64>(0))?;
+            let sql = format!("SELECT count(*) FROM text WHERE text NOT IN ({places})");
+            let count = connection.query_row(&sql, params_from_iter(without), |row| row.get::<_, i64>(0))?;
             Ok(count.max(0) as u64)
         })
     }
