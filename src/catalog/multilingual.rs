@@ -117,8 +117,9 @@ const fn image_parameters(size: Size, patch: usize, image_size: usize, embed_dim
 }
 
 const fn image_gmac(size: Size, patch: usize, image_size: usize, embed_dim: usize) -> f64 {
-    let Size { width, layers, mlp_width, .. } = size;
-    let grid = image_size / patch;
+    // More than a `usize` of 32 bits holds.
+    let [width, layers, mlp_width] = [size.width as u64, size.layers as u64, size.mlp_width as u64];
+    let [patch, grid, embed_dim] = [patch as u64, (image_size / patch) as u64, embed_dim as u64];
     let tokens = grid * grid + 1;
     let token = 4 * width * width + 2 * width * mlp_width + 2 * tokens * width;
     (grid * grid * width * 3 * patch * patch + layers * tokens * token + width * embed_dim) as f64 / 1e9

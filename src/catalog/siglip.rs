@@ -185,8 +185,9 @@ const fn text_parameters(size: Size, rows: usize, context: usize, projection: bo
 }
 
 const fn image_gmac(size: Size, patch: usize, image_size: usize) -> f64 {
-    let Size { width, layers, mlp_width, .. } = size;
-    let grid = image_size / patch;
+    // More than a `usize` of 32 bits holds.
+    let [width, layers, mlp_width] = [size.width as u64, size.layers as u64, size.mlp_width as u64];
+    let [patch, grid] = [patch as u64, (image_size / patch) as u64];
     let tokens = grid * grid;
     let token = 4 * width * width + 2 * width * mlp_width + 2 * tokens * width;
     let pool = 2 * tokens * width * width + 2 * tokens * width + 2 * width * width + 2 * width * mlp_width;

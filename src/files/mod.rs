@@ -15,7 +15,6 @@ mod partial;
 mod partial_folder;
 mod sweep;
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -57,7 +56,7 @@ pub fn path_of(bytes: &[u8]) -> Option<std::path::PathBuf> {
 /// The disk fails.
 #[cfg(unix)]
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    match File::open(folder)?.sync_all() {
+    match std::fs::File::open(folder)?.sync_all() {
         Err(error) if !matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Err(error),
         _ => Ok(()),
     }

@@ -1,12 +1,13 @@
 //! Opens regular files for reading; refuses everything else with one sentence for each kind.
 
 use std::fmt;
-use std::fs::{File, FileType, Metadata, OpenOptions};
+use std::fs::{File, FileType, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 
 /// What is in the place of a regular file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(unix), expect(dead_code, reason = "only the standard library for Unix tells all kinds apart"))]
 pub(crate) enum NotRegular {
     Folder,
     Pipe,
@@ -93,6 +94,7 @@ pub fn read_at_most(input: impl Read, len: u64, most: u64) -> io::Result<Option<
 
 #[cfg(unix)]
 fn open_without_waiting(path: &Path) -> io::Result<File> {
+    use std::fs::OpenOptions;
     use std::os::unix::fs::OpenOptionsExt;
     match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path) {
         // Another program has a lease on the regular file, such as a file server. The system asks for it back, which

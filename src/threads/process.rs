@@ -1,12 +1,16 @@
 //! The threads of one process and of those that fork from it.
 
-use std::process;
 use std::sync::{Arc, OnceLock};
 
 use rayon::ThreadPool;
 
 use super::own::OwnPool;
 use super::{alone, is_on_a_pool, start};
+
+/// The number of this process. WebAssembly has no processes, and its standard library panics when asked for one.
+fn process_id() -> u32 {
+    if cfg!(target_family = "wasm") { 0 } else { std::process::id() }
+}
 
 /// What work runs on.
 #[derive(Debug)]
@@ -45,7 +49,7 @@ pub(super) struct Generation {
 
 impl Generation {
     fn new(threads: Threads, wanted: usize) -> Generation {
-        Generation { process: process::id(), threads: Some(threads), wanted, next: OnceLock::new() }
+        Generation { process: process_id(), threads: Some(threads), wanted, next: OnceLock::new() }
     }
 
     /// Uses rayon's global pool, or one like it.
@@ -68,7 +72,7 @@ impl Generation {
 
     /// Returns the threads of this process; starts them in a child process that has none.
     pub fn current(&self) -> &Generation {
-        let process = process::id();
+        let process = process_id();
         let mut last = self;
         while let Some(next) = last.next.get() {
             last = next;
@@ -121,7 +125,7 @@ impl Generation {
 
 impl Drop for Generation {
     fn drop(&mut self) {
-        if self.process != process::id() {
+        if self.process != process_id() {
             // The threads are not there to be told to end, and locks of the pool may be held by one of them for ever.
             std::mem::forget(self.threads.take());
         }

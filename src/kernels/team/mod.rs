@@ -34,7 +34,8 @@ const WAKE_DELAY: Duration = Duration::from_micros(50);
 pub(crate) struct Workers {
     queue: Arc<TaskQueue>,
     threads: usize,
-    begin: Instant,
+    /// When the pass began. One thread has nobody to wake and reads no clock, which wasm32 lacks.
+    begin: Option<Instant>,
     wake_delay: Duration,
     /// Whether the workers were woken.
     woken: Cell<bool>,
@@ -53,7 +54,7 @@ impl Workers {
         Workers {
             queue: Arc::new(TaskQueue::new(threads)),
             threads,
-            begin: Instant::now(),
+            begin: (threads > 1).then(Instant::now),
             wake_delay,
             woken: Cell::new(false),
             running: Cell::new(false),
@@ -78,7 +79,7 @@ impl Workers {
     }
 
     fn wake_when_due(&self) {
-        if !self.woken.get() && self.begin.elapsed() >= self.wake_delay {
+        if !self.woken.get() && self.begin.is_some_and(|begin| begin.elapsed() >= self.wake_delay) {
             self.woken.set(true);
             // SAFETY: the first call for this queue, as `woken` was false.
             unsafe { spawn_worker(&self.queue, 1, self.threads) };
