@@ -16,13 +16,13 @@ Rust. timm computes the angles of the rotary positions in float32 and keeps them
 """
 
 import sys
+from functools import partial
 
 import numpy as np
 import open_clip
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from functools import partial
 from timm.models.eva import Eva
 
 import checkpoint_values
