@@ -73,7 +73,7 @@ fn every_row_has_its_place() {
         ran.error_lines(),
         [
             "error: cannot read t.parquet#3: the cell is null",
-            "error: t.parquet#17: the image is not an image that can be read here (JPEG, PNG, WebP, GIF, BMP, TIFF)"
+            "error: t.parquet#17: the image is not in a readable image format (JPEG, PNG, WebP, GIF, BMP, TIFF)"
         ]
     );
     let found = ran.rows();
@@ -169,8 +169,7 @@ fn tables_that_cannot_be_used_are_named() {
     // Found out in the middle: nothing is left.
     let photos: Vec<Option<Vec<u8>>> = (0..3).map(|row| Some(jpeg(row))).collect();
     let mut damaged = table(&photos);
-    let middle = damaged.len() / 2;
-    damaged[middle..middle + 100].fill(0xff);
+    damaged[4..30].fill(0xff);
     sandbox.write("no.parquet", damaged);
-    fails(&["no.parquet", "--column", "jpg"], &["no.parquet: "]);
+    fails(&["no.parquet", "--column", "name"], &["no.parquet: a header of its pages is damaged"]);
 }
