@@ -22,8 +22,11 @@ fn table(photos: &[Option<Vec<u8>>]) -> Vec<u8> {
     table.finish().unwrap()
 }
 
+/// Bytes and path of an image in a table.
+type Image<'a> = (Option<&'a [u8]>, Option<&'a str>);
+
 /// A table as Hugging Face's datasets store images, with a row group for every two rows.
-fn dataset(rows: &[Option<(Option<&[u8]>, Option<&str>)>]) -> Vec<u8> {
+fn dataset(rows: &[Option<Image<'_>>]) -> Vec<u8> {
     let schema = "message schema {
         optional group image { optional binary bytes; optional binary path (STRING); }
         optional int64 label;
@@ -33,7 +36,7 @@ fn dataset(rows: &[Option<(Option<&[u8]>, Option<&str>)>]) -> Vec<u8> {
     for rows in rows.chunks(2) {
         let mut group = file.next_row_group().unwrap();
         for field in 0..2 {
-            let cell = |row: &(Option<&[u8]>, Option<&str>)| match field {
+            let cell = |row: &Image<'_>| match field {
                 0 => row.0.map(|bytes| bytes.to_vec()),
                 _ => row.1.map(|path| path.as_bytes().to_vec()),
             };
