@@ -60,7 +60,7 @@ mod tests {
         for wrong in [
             &b"path=a\n"[..],
             b"11 path=a\n",
-            b"9 path=a\n",
+            b"8 path=a\n",
             b"10 path=a ",
             b"0 a=b\n",
             b"2 \n",

@@ -31,7 +31,7 @@ fn photos_of_a_shard_are_rows() {
         ("./000.jpg", &photos[0]),
         ("000.txt", b"a caption"),
         ("001.JPEG", &photos[1]),
-        ("._001.jpg", b"of macOS"),
+        (".001.jpg", b"hidden"),
         ("__MACOSX/001.jpg", b"of macOS"),
         ("002.jpg", b"no photo"),
         ("003.heic", b"unread"),

@@ -89,6 +89,10 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
     }
     let mut sink = Sink::start(args, format, &head, out, report, messages, total)?;
     let result = encoders.encode(photos, &broken, texts, &mut sink);
+    if let Err(failure @ Failure::Usage(_)) = result {
+        // The output or the report would replace an input, so neither is written.
+        return Err(failure);
+    }
     let mut passed_over = found.passed_over;
     if let Some(live) = &live {
         passed_over.add(&live.passed_over());
