@@ -46,7 +46,22 @@ const MAY_USE: [(&str, &[&str]); 26] = [
     ),
     ("walk", &["files", "cancel"]),
     ("hub", &["bounded_json", "files", "budget", "cancel", "catalog", "weights", "import"]),
-    ("error", &["kernels", "models", "photo", "pixels", "preprocess", "tokenizer", "weights", "walk", "import", "hub"]),
+    (
+        "error",
+        &[
+            "files",
+            "kernels",
+            "models",
+            "photo",
+            "pixels",
+            "preprocess",
+            "tokenizer",
+            "weights",
+            "walk",
+            "import",
+            "hub",
+        ],
+    ),
     // Opening a model by name needs the hub.
     (
         "clip",
