@@ -39,6 +39,7 @@ fn the_file_of_a_model_is_remembered() {
             run(&sandbox, &[args, &["-m", called]].concat()).code(0);
         }
     }
+    run(&sandbox, &["import-vectors", "../out.npy", "../out.npy.jsonl", "-m", name]).code(0).says(&["3 known"]);
     // Beside another model.
     sandbox.index(["photos"]).code(0).says(&["beside those of"]);
     run(&sandbox, &search).code(2).says(&["choose with -m"]);
