@@ -48,7 +48,7 @@ pub enum Error {
         error: NameError,
     },
     /// A file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {}", path.display(), crate::files::reason(source))]
     Read {
         /// The file.
         path: PathBuf,

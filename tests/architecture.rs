@@ -47,7 +47,22 @@ const MAY_USE: [(&str, &[&str]); 27] = [
     ("tar", &["files"]),
     ("walk", &["files", "cancel", "tar"]),
     ("hub", &["bounded_json", "files", "budget", "cancel", "catalog", "weights", "import"]),
-    ("error", &["kernels", "models", "photo", "pixels", "preprocess", "tokenizer", "weights", "walk", "import", "hub"]),
+    (
+        "error",
+        &[
+            "files",
+            "kernels",
+            "models",
+            "photo",
+            "pixels",
+            "preprocess",
+            "tokenizer",
+            "weights",
+            "walk",
+            "import",
+            "hub",
+        ],
+    ),
     // Opening a model by name needs the hub.
     (
         "clip",

@@ -60,7 +60,10 @@ pub(super) fn run(args: &args::Index, messages: &Messages) -> Result<Outcome, Fa
     };
     if known.is_none() {
         for folder in &args.folders {
-            let cannot_read = |error| Failure::Error(format!("cannot read {}: {error}", folder.display()));
+            let cannot_read = |error: std::io::Error| {
+                let (folder, reason) = (folder.display(), crate::files::reason(&error));
+                Failure::Error(format!("cannot read {folder}: {reason}"))
+            };
             fs::metadata(folder).map_err(cannot_read)?;
         }
     }

@@ -11,9 +11,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::error::Error;
+
+/// Interval at which a progress bar moves, and the time before it is shown.
+const TICK: Duration = Duration::from_millis(500);
 
 /// Outcome of a command that ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,14 +133,14 @@ impl Messages {
     /// where data goes to the same terminal.
     pub fn progress(&self, total: u64, unit: &'static str, data_on_terminal: bool) -> Progress<'_> {
         // Without colours, so that NO_COLOR needs no second form.
-        let template = format!("{{bar:30}} {{human_pos}} of {{human_len}} {unit}, {{per_sec}}, {{eta}} left");
+        let template = format!("{{bar:30}} {{human_pos}} of {{human_len}} {unit}, {{rate}}, {{eta}} left");
         self.bar(total, &template, data_on_terminal)
     }
 
     /// Shows a progress bar with a label over photos; [`Progress::set`] sets the total.
     #[cfg(feature = "library")]
     pub fn progress_photos(&self) -> Progress<'_> {
-        self.bar(0, "{msg:9} {bar:30} {human_pos} of {human_len} photos, {per_sec}, {eta} left", false)
+        self.bar(0, "{msg:9} {bar:30} {human_pos} of {human_len} photos, {rate}, {eta} left", false)
     }
 
     /// Shows a progress bar over bytes; [`Progress::set`] sets the total.
@@ -147,14 +150,29 @@ impl Messages {
 
     fn bar(&self, total: u64, template: &str, data_on_terminal: bool) -> Progress<'_> {
         let hidden = self.quiet || self.verbose || data_on_terminal || !io::stderr().is_terminal();
-        let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        let bar = ProgressBar::with_draw_target(Some(total), target);
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
+            bar.set_style(style.with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                // Writing to a line in memory cannot fail.
+                let _ = out.write_str(&rate(state.per_sec()));
+            }));
         }
-        // Where no thread can be started, the bar moves with the work only; indicatif would panic.
-        if !hidden && std::thread::Builder::new().spawn(|| ()).is_ok() {
-            bar.enable_steady_tick(Duration::from_millis(500));
+        if !hidden {
+            let shown = bar.clone();
+            let show = move || {
+                std::thread::sleep(TICK);
+                // What is done by now needs no bar.
+                if !shown.is_finished() {
+                    shown.set_draw_target(ProgressDrawTarget::stderr());
+                    if can_start_threads() {
+                        shown.enable_steady_tick(TICK);
+                    }
+                }
+            };
+            // Where no thread can be started, the bar moves with the work only; indicatif would panic.
+            if std::thread::Builder::new().spawn(show).is_err() {
+                bar.set_draw_target(ProgressDrawTarget::stderr());
+            }
         }
         *self.screen.bar() = Some(bar);
         Progress(&self.screen)
@@ -163,6 +181,15 @@ impl Messages {
     fn print(&self, prefix: &str, message: &str) {
         self.screen.print(prefix, message);
     }
+}
+
+fn can_start_threads() -> bool {
+    std::thread::Builder::new().spawn(|| ()).is_ok()
+}
+
+/// A number of inputs per second: digits that change all the time tell nothing.
+fn rate(per_second: f64) -> String {
+    if per_second < 9.95 { format!("{per_second:.1}/s") } else { format!("{per_second:.0}/s") }
 }
 
 /// Standard error, shared by all threads that print messages, and the progress bar on it.
@@ -333,6 +360,14 @@ mod tests {
     fn messages_fit_on_one_line() {
         assert_eq!(one_line("a beach.jpg"), "a beach.jpg");
         assert_eq!(one_line("a\nb\u{1b}[31m\u{9b}\té"), "a\\nb\\u{1b}[31m\\u{9b}\\té");
+    }
+
+    #[test]
+    fn rates_are_readable() {
+        assert_eq!(
+            [0.0, 0.04, 9.949, 9.95, 12.6, 1234.5].map(rate),
+            ["0.0/s", "0.0/s", "9.9/s", "10/s", "13/s", "1234/s"]
+        );
     }
 
     #[test]

@@ -36,6 +36,15 @@ pub(crate) fn folder(path: &Path) -> &Path {
     }
 }
 
+/// Why the system does not give a file, as messages say it: in the same words for every file that is not there.
+#[must_use]
+pub fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file; check the path".into(),
+        _ => error.to_string(),
+    }
+}
+
 /// The path that bytes of a list name; `None` if this system has no such path.
 #[cfg(unix)]
 pub fn path_of(bytes: &[u8]) -> Option<std::path::PathBuf> {

@@ -112,7 +112,7 @@ pub enum Error {
         reason: String,
     },
     /// A folder or file cannot be used.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {}", path.display(), crate::files::reason(source))]
     Io {
         /// The folder or file.
         path: PathBuf,

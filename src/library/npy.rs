@@ -38,7 +38,7 @@ impl Vectors {
 #[non_exhaustive]
 pub enum Error {
     /// The system cannot read it.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {}", path.display(), crate::files::reason(source))]
     Read {
         /// The file.
         path: PathBuf,

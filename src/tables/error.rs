@@ -14,7 +14,7 @@ pub enum Error {
     #[error("{0}")]
     Row(String),
     /// The system cannot read the file.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {}", path.display(), crate::files::reason(source))]
     Read {
         /// The file.
         path: PathBuf,

@@ -77,7 +77,7 @@ fn other_files_are_reported_as_unknown_formats() {
     let errors = ran.error_lines();
     assert!(errors[0].starts_with("error: words.txt"), "{}", errors[0]);
     assert!(errors[1].starts_with(&format!("error: {weights}")), "{}", errors[1]);
-    assert!(errors[2].starts_with("error: cannot read missing: "), "{}", errors[2]);
+    assert!(errors[2] == "error: cannot read missing: no such file; check the path", "{}", errors[2]);
     assert_eq!(errors.len(), 3);
 }
 

@@ -263,7 +263,10 @@ fn folders_of_clip_retrieval_are_imported() {
     fs::write(sandbox.path("out.csv"), "path,e0").unwrap();
     usage(&["out.csv"], "out.csv is CSV, which is not read; write the vectors as an array");
     usage(&["out.npy"], "name a list with a JSON line per row");
-    sandbox.run(["import-vectors", "-m", "demo", "foldr"]).code(1).says(&["cannot read foldr: there is no such file"]);
+    sandbox
+        .run(["import-vectors", "-m", "demo", "foldr"])
+        .code(1)
+        .says(&["cannot read foldr: no such file; check the path"]);
 }
 
 #[test]
@@ -383,7 +386,7 @@ added 0 embeddings, 3 failed\n";
     assert_eq!(ran.stderr, said);
     list("one.jsonl", &["photos/gone.bmp"]);
     write_array(&sandbox.path("one.npy"), 64, &vectors[..64]);
-    import("one.npy", "one.jsonl").code(1).says(&["photos/gone.bmp: there is no such file"]);
+    import("one.npy", "one.jsonl").code(1).says(&["photos/gone.bmp: no such file; check the path"]);
 }
 
 #[test]

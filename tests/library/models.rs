@@ -39,6 +39,7 @@ fn the_file_of_a_model_is_remembered() {
             run(&sandbox, &[args, &["-m", called]].concat()).code(0);
         }
     }
+    run(&sandbox, &["import-vectors", "../out.npy", "../out.npy.jsonl", "-m", name]).code(0).says(&["3 known"]);
     // Beside another model.
     sandbox.index(["photos"]).code(0).says(&["beside those of"]);
     run(&sandbox, &search).code(2).says(&["choose with -m"]);
@@ -53,6 +54,9 @@ fn the_file_of_a_model_is_remembered() {
     sandbox.tiny_model(2, "models/vitb.clippie");
     run(&sandbox, &search_it).code(1).says(&[&gone]);
     assert_eq!(run(&sandbox, &[&search[..], &["-m", "../moved.clippie"]].concat()).code(0).stdout, expected);
+    // The name is that of the file, the fingerprint stays.
     run(&sandbox, &["index", "-m", "../moved.clippie"]).code(0);
-    assert_eq!(run(&sandbox, &search_it).code(0).stdout, expected);
+    for called in ["moved", fingerprint] {
+        assert_eq!(run(&sandbox, &[&search[..], &["-m", called]].concat()).code(0).stdout, expected);
+    }
 }

@@ -11,7 +11,7 @@ fn wrong_arguments() {
     for (args, code, says) in [
         (&["index", "-m", "demo", "--forget", "photos", "photos"][..], 1, "there is no photo library "),
         (&["index", "-m", "demo"], 1, "there is no photo library "),
-        (&["index", "-m", "demo", "--library", &library], 1, "make it with `clippie-rs index DIR --library "),
+        (&["index", "-m", "demo", "--library", &library], 1, "make it with `clippie-rs index -m MODEL DIR --library "),
         (&["status", "--library", &library], 1, "there is no photo library "),
         (&["index", "--library", &library, "photos"], 2, "no model given"),
         (&["index", "-m", "demo", "--library", &library, "nothing"], 1, "cannot read nothing: "),

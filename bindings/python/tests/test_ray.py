@@ -60,7 +60,7 @@ def check(table, wanted):
     assert table["image_clip_emb_demo"].to_pylist() == wanted
     reasons = table["image_error"].to_pylist()
     assert [row for row, reason in enumerate(reasons) if reason] == list(range(50, ROWS, 100))
-    assert reasons[50] == "the cell is null" and "(JPEG, PNG" in reasons[150] and "No such file" in reasons[250]
+    assert reasons[50] == "the cell is null" and "(JPEG, PNG" in reasons[150] and "no such file" in reasons[250]
 
 
 def killed_once(marker):

@@ -47,7 +47,8 @@ use super::{Inputs, Partition, Running};
 /// number; failed inputs have no row.
 ///
 /// npy writes a float32 array [rows, length] for NumPy and a sidecar OUT.jsonl (photos.npy.jsonl for -o photos.npy)
-/// with one line per row; where OUT is a symbolic link, the sidecar is beside the file that it leads to. The first input that fails ends the run: nothing is written and the exit code is 1, unless --skip-errors is given.
+/// with one line per row; where OUT is a symbolic link, the sidecar is beside the file that it leads to. The first input
+/// that fails ends the run: nothing is written and the exit code is 1, unless --skip-errors is given.
 ///
 /// parquet writes a table for pandas, DuckDB, Polars, Spark and others: columns for the path or the text (or both), the
 /// embedding as a list of floats, and the error. An input that failed has a null in place of an embedding. The model and

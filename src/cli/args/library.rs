@@ -24,8 +24,8 @@ pub(in crate::cli) struct Library {
 /// that a drive can be carried to another machine.
 ///
 /// A photo whose size and time have not changed is not opened again. Moved, renamed and copied files are recognised by
-/// their content; the old path of a moved one is dropped. A file that cannot be read as a photo is remembered with the reason, which `status` shows, and tried
-/// again when it changes, or with --retry.
+/// their content; the old path of a moved one is dropped. A file that cannot be read as a photo is remembered with the
+/// reason, which `status` shows, and tried again when it changes, or with --retry.
 ///
 /// A photo that its folder no longer has, or that --exclude matches now, is no longer found by searches; --prune removes
 /// what is known of such photos in the folders of the run. Drives that are not there and folders that cannot be read stay

@@ -23,7 +23,8 @@ struct Line {
 /// Reads the list of paths.
 pub(super) fn paths(list: &Path, fingerprint: &str) -> Result<Vec<PathBuf>, Failure> {
     let name = list.display();
-    let failed = |error: std::io::Error| Failure::Error(format!("cannot read {name}: {error}"));
+    let failed =
+        |error: std::io::Error| Failure::Error(format!("cannot read {name}: {}", crate::files::reason(&error)));
     let mut reader = BufReader::new(File::open(list).map_err(failed)?);
     let mut paths = Vec::new();
     let mut line = Vec::new();

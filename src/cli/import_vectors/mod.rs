@@ -5,9 +5,9 @@ mod source;
 
 use std::cell::Cell;
 
-use super::args::{self, Photos};
+use super::args;
 use super::messages::{Failure, Messages, Outcome, count};
-use super::model::{self, Chosen};
+use super::model::Chosen;
 use super::{library, signals};
 use crate::library::{Error, GivenEmbeddings, GivenReport, Library};
 use crate::{Fingerprint, TextEncoder};
@@ -113,8 +113,9 @@ fn identity(args: &args::ImportVectors, dim: usize, messages: &Messages) -> Resu
             "nothing says whose embeddings the vectors are: name the model with -m, or give its --fingerprint".into(),
         ));
     }
-    let Chosen { weights, options, name } =
-        model::preprocessing(args.model.model.as_deref(), &Photos::default(), messages)?;
+    // If there is a library, `-m` may name one of its models.
+    let library = Library::open(library::path(&args.library)?).ok();
+    let Chosen { weights, options, name } = library::model(&args.model, None, library.as_ref(), messages)?;
     let (image, text) = library::towers(options, weights)?;
     let (fingerprint, expected) = match (&image, &text) {
         (Ok(image), _) => (image.fingerprint().clone(), image.embed_dim()),

@@ -65,7 +65,7 @@ impl Source {
             }
             // Such as a folder whose name is misspelt.
             None if !path.exists() => {
-                Err(Failure::Error(format!("cannot read {}: there is no such file", path.display())))
+                Err(Failure::Error(format!("cannot read {}: no such file; check the path", path.display())))
             }
             None if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) => {
                 Err(Failure::Usage(format!(

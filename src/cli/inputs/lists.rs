@@ -63,7 +63,7 @@ pub(super) fn read_list(list: &Path, kind: &Kind) -> Result<Vec<u8>, Failure> {
     };
     read.map_err(|unread| {
         Failure::Error(match unread {
-            Unread::Failed(error) => format!("cannot read {}: {error}", name(list)),
+            Unread::Failed(error) => format!("cannot read {}: {}", name(list), files::reason(&error)),
             Unread::List => format!("{} goes on after 1 GiB; give the list in parts", name(list)),
             Unread::Entry(number) => too_long(&name(list), number, kind),
         })

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum EvaluateError {
     /// A file or folder of the data set cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {}", path.display(), crate::files::reason(source))]
     Read {
         /// The file or folder.
         path: PathBuf,

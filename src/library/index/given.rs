@@ -288,7 +288,7 @@ fn read<'v>(store: &Store, path: &Path, vector: &'v [f32]) -> Result<Read<'v>, F
         return Err(Failed::Outside);
     };
     let unread = |unread| match unread {
-        Unread::Gone => Failed::File("there is no such file".into()),
+        Unread::Gone => Failed::File("no such file; check the path".into()),
         Unread::Failed(error) => Failed::File(format!("it cannot be read: {error}")),
     };
     let opened = Opened::open(&absolute).map_err(unread)?;
