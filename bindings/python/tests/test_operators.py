@@ -102,9 +102,24 @@ def test_scores_are_cosines_and_filter(clip, drawings, batch):
     with pytest.raises(errors.OptionError, match="min_score is 2"):
         ClipScoreFilter(min_score=2)
     with pytest.raises(errors.OptionError, match="the column image_clip_emb_vit_l_14 is not there"):
-        ClipScoreFilter()(table)
+        ClipScoreFilter("image_clip_emb_vit_l_14")(table)
+    # By default the only columns of their kinds.
+    assert ClipScoreFilter()(table)["clip_score"].to_pylist() == scores
+    with pytest.raises(errors.OptionError, match="no column whose name begins with image_clip_emb_: .*`image_field`"):
+        ClipScoreFilter()(table.drop_columns(["image_clip_emb_demo"]))
+    two = table.append_column("text_clip_emb_other", table["text_clip_emb_demo"]) if not batch else None
+    if two is not None:
+        with pytest.raises(errors.OptionError, match="more than one column .*text_clip_emb_other; .*`text_field`"):
+            ClipScoreFilter()(two)
     with pytest.raises(errors.OptionError, match="the column caption has the type string"):
         ClipScoreFilter("caption", names[1])(table)
     bare = pa.table({"a": [[1.0, 2.0]], "b": [[1.0, 2.0]]})
     with pytest.raises(errors.OptionError, match="the column a has no fingerprint"):
         ClipScoreFilter("a", "b")(bare)
+
+
+@pytest.mark.parametrize("table", [{"image": ["x"]}, [1], None])
+def test_what_is_no_table_of_pyarrow_is_refused(table):
+    for operator in (ImageClipEmbeddingRefiner(model="demo"), ClipScoreFilter()):
+        with pytest.raises(TypeError, match="is no table here; give a pyarrow.Table or RecordBatch"):
+            operator(table)

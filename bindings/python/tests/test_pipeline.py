@@ -137,9 +137,14 @@ def test_damaged_inputs_fail_alone(tables, tmp_path):
     summary = run(config.parse(values(tables, out)))
     assert summary.finished == 2 and len(summary.errors) == 1 and str(path) in summary.errors[0]
     assert len(list(out.iterdir())) == 2, "an unfinished file is left"
-    (tables / "train-1.parquet").write_bytes(b"PAR1")
+    # A file that is cut has no schema either.
+    path.write_bytes(b"PAR1")
+    lines = []
+    summary = run(config.parse(values(tables, tmp_path / "other")), lines.append)
+    assert summary.finished == 2 and summary.parts == 3 and lines[0] == summary.errors[0]
+    assert f"{path} is no Parquet file that can be read" in summary.errors[0]
     with pytest.raises(errors.FileError, match="train-1.parquet is no Parquet file"):
-        run(config.parse(values(tables, out)))
+        run(config.parse(values(path, out)))
 
 
 @pytest.mark.parametrize(
@@ -163,7 +168,7 @@ def test_damaged_inputs_fail_alone(tables, tmp_path):
         (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", "device": "cuda"}}]), "device='cuda'"),
         (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", "column": "photo"}}]), "the column photo is not there; there are id, image, caption"),
         (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", "column": "id"}}]), "the column id has the type int64"),
-        (lambda v: v["stages"][0].update(operators=[IMAGE, IMAGE]), "the column image_clip_emb_demo is there already"),
+        (lambda v: v["stages"][0].update(operators=[IMAGE, IMAGE]), "the column image_clip_emb_demo is there already; .* `feature_field_name` or `error_field_name`"),
         *(
             (lambda v, wrong=wrong: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", **wrong}}]), "embedding_refiner: ")
             for wrong in (

@@ -71,6 +71,7 @@ def encode_batch(
     """
     import pyarrow
 
+    check_table(table)
     if kind not in ("image", "text"):
         raise OptionError(f'kind is {kind!r}; give "image" or "text"')
     encoder = _tower(clip, kind)
@@ -80,11 +81,7 @@ def encode_batch(
     if names.count(column) != 1:
         found = "is there more than once" if column in names else f"is not there; there are {', '.join(names)}"
         raise OptionError(f"the column {column} {found}")
-    for name in (out, error):
-        if name in names or out == error:
-            raise OptionError(
-                f"the column {name} is there already; drop or rename it, or name the new one with `out` or `out_error`"
-            )
+    check_new_columns(names, {"out": out, "out_error": error})
     field = table.schema.field(column)
     cells = table.column(column)
     chunks = cells.chunks if isinstance(cells, pyarrow.ChunkedArray) else [cells]
@@ -106,6 +103,27 @@ def encode_batch(
         else:
             table = _append(table, new, whole.combine_chunks())
     return table
+
+
+def check_table(table: Any) -> None:
+    """Refuse what is no table of pyarrow."""
+    import pyarrow
+
+    if not isinstance(table, (pyarrow.Table, pyarrow.RecordBatch)):
+        raise TypeError(
+            f"a {type(table).__module__}.{type(table).__name__} is no table here; give a pyarrow.Table or RecordBatch "
+            "(pandas: pyarrow.Table.from_pandas(frame); polars: frame.to_arrow(); a dict: pyarrow.table(columns))"
+        )
+
+
+def check_new_columns(names: list[str], new: dict[str, str]) -> None:
+    """Refuse new columns that are there already or are called alike. ``new`` has a name for each parameter that sets one."""
+    for name in new.values():
+        if name in names or list(new.values()).count(name) > 1:
+            parameters = " or ".join(f"`{parameter}`" for parameter in new)
+            raise OptionError(
+                f"the column {name} is there already; drop or rename it, or name the new one with {parameters}"
+            )
 
 
 def _tower(clip: Any, kind: str) -> ImageEncoder | TextEncoder:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from clippie_rs._models import open_tower
 from clippie_rs._native import ImageEncoder, TextEncoder
 from clippie_rs._open_clip import model_called
-from clippie_rs.arrow import column_name, encode_batch
+from clippie_rs.arrow import check_new_columns, check_table, column_name, encode_batch
 from clippie_rs.errors import OptionError
 
 if TYPE_CHECKING:
@@ -70,6 +70,9 @@ class _Refiner:
 
     def __call__(self, batch: pyarrow.Table) -> pyarrow.Table:
         """Append the embeddings and the reasons of those that are null."""
+        check_table(batch)
+        new = {"feature_field_name": self.feature_field_name, "error_field_name": self.error_field_name}
+        check_new_columns(batch.schema.names, new)
         return encode_batch(
             batch,
             self.column,
@@ -249,7 +252,8 @@ class ClipScoreFilter:
 
     It reads the columns of embeddings that the two refiners made, and opens no model.
 
-    image_field, text_field: the columns of embeddings. Their fingerprints must be equal.
+    image_field, text_field: the columns of embeddings, by default the only ones whose names begin with
+        ``image_clip_emb_`` and ``text_clip_emb_``. Their fingerprints must be equal.
     min_score: rows below it, and rows without one of the embeddings, are dropped; None keeps all. Cosines of different
         models are not alike: look at those of a sample. DataComp's filter is the cosine that 30 % of a sample reach.
     score_field_name: the name of the column of cosines, float32, null where an embedding is.
@@ -257,8 +261,8 @@ class ClipScoreFilter:
 
     def __init__(
         self,
-        image_field: str = "image_clip_emb_vit_l_14",
-        text_field: str = "text_clip_emb_vit_l_14",
+        image_field: str | None = None,
+        text_field: str | None = None,
         min_score: float | None = None,
         score_field_name: str = "clip_score",
     ) -> None:
@@ -275,16 +279,18 @@ class ClipScoreFilter:
         import pyarrow
         import pyarrow.compute
 
-        fields = [self._field(batch, name) for name in (self.image_field, self.text_field)]
+        check_table(batch)
+        image, text = _embeddings(batch, self.image_field, "image"), _embeddings(batch, self.text_field, "text")
+        fields = [self._field(batch, name) for name in (image, text)]
         if fields[0] != fields[1]:
             raise OptionError(
-                f"the columns {self.image_field} (fingerprint {fields[0]}) and {self.text_field} (fingerprint {fields[1]}) "
-                "are of different models; their cosines mean nothing"
+                f"the columns {image} (fingerprint {fields[0]}) and {text} (fingerprint {fields[1]}) are of different "
+                "models; their cosines mean nothing"
             )
         if self.score_field_name in batch.schema.names:
             raise OptionError(f"the column {self.score_field_name} is there already; name another with `score_field_name`")
-        images = batch.column(self.image_field)
-        texts = batch.column(self.text_field)
+        images = batch.column(image)
+        texts = batch.column(text)
         valid = pyarrow.compute.and_(images.is_valid(), texts.is_valid())
         present = numpy.array(valid.to_pylist(), bool)
         scores = numpy.zeros(batch.num_rows, numpy.float32)
@@ -324,6 +330,22 @@ class ClipScoreFilter:
                 f"the column {name} has no fingerprint in its metadata; make it with a refiner of this package"
             )
         return fingerprint.decode()
+
+
+def _embeddings(batch: pyarrow.Table, given: str | None, kind: str) -> str:
+    """The name of the column of embeddings of a kind."""
+    if given is not None:
+        return given
+    start = f"{kind}_clip_emb_"
+    found = [name for name in batch.schema.names if name.startswith(start)]
+    if len(found) != 1:
+        there = ", ".join(found or batch.schema.names)
+        reason = "is more than one column" if found else "is no column"
+        raise OptionError(
+            f"there {reason} whose name begins with {start}: {there}; put the refiner that makes it before the filter, or "
+            f"name the column with `{kind}_field`"
+        )
+    return found[0]
 
 
 class _Reason:

@@ -100,11 +100,10 @@ class TarPartition(Partition):
             yield pyarrow.Table.from_pylist(samples, schema=self.schema)
 
 
-def partitions(config: Config) -> list[Partition]:
-    """All partitions of the input, in the order of their names' paths.
+def partitions(config: Config) -> tuple[list[Partition], list[str]]:
+    """All partitions of the input, in the order of their names' paths, and why tables have none whose schema cannot be read.
 
-    Raises ``OptionError`` if there are none or a file lies in the output, and ``FileError`` for a table whose schema cannot
-    be read.
+    Raises ``OptionError`` if there are no files or one lies in the output, and ``FileError`` if no table can be read.
     """
     wanted = {"ParquetLoader": (".parquet",), "PhotoFolderLoader": PHOTOS, "WebDatasetLoader": TARS}[config.loader]
     base, paths = _files(config.path, wanted)
@@ -118,15 +117,21 @@ def partitions(config: Config) -> list[Partition]:
             raise OptionError(f"the name of {os.fsencode(path)!r} is no UTF-8; rename it") from None
     rows = config.partition_rows or PARTITION_ROWS
     if config.loader == "PhotoFolderLoader":
-        return _photos(base, paths, rows)
+        return _photos(base, paths, rows), []
     found: list[Partition] = []
+    damaged: list[FileError] = []
     for path in paths:
         relative = os.path.relpath(path, base)
         if config.loader == "ParquetLoader":
-            found += _row_groups(path, relative, rows)
+            try:
+                found += _row_groups(path, relative, rows)
+            except FileError as error:
+                damaged.append(error)
         else:
             found.append(TarPartition(_name(relative), [path], _identity([path], relative), TAR_SCHEMA))
-    return found
+    if damaged and not found:
+        raise damaged[0]
+    return found, [str(error) for error in damaged]
 
 
 def _files(path: str, suffixes: tuple[str, ...]) -> tuple[str, list[str]]:
