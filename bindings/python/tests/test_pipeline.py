@@ -338,7 +338,7 @@ def test_the_command_and_its_exit_codes(tables, tmp_path):
     done = command(good)
     assert (done.returncode, done.stdout.split(",")[0]) == (0, "3 of 3 parts"), done.stderr
     assert command(good).returncode == 0
-    for bad, message in (("a: [", "config.yaml is no YAML"), ("- 1", "the configuration is no mapping"), ({}, "data_loader is missing")):
+    for bad, message in (("a: [", "config.yaml: it is no YAML that can be read"), ("- 1", "the configuration is no mapping"), ({}, "data_loader is missing")):
         done = command(bad)
         assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
     data = bytearray((tables / "train-1.parquet").read_bytes())

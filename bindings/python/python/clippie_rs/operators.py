@@ -19,6 +19,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from clippie_rs._messages import is_unicode, shown
 from clippie_rs._models import open_tower
 from clippie_rs._native import ImageEncoder, TextEncoder
 from clippie_rs._open_clip import model_called
@@ -52,7 +53,7 @@ class _Refiner:
         **options: Any,
     ) -> None:
         if device not in ("auto", "cpu"):
-            raise OptionError(f'device={device!r} is not there: models run on the CPU; give "auto" or "cpu"')
+            raise OptionError(f'device={shown(device)} is not there: models run on the CPU; give "auto" or "cpu"')
         if inference_batch_size is not None:
             options["batch_size"] = inference_batch_size
         threads = assigned_threads() if threads is None else threads

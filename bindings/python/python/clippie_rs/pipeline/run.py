@@ -102,7 +102,7 @@ def open_operators(config: Config) -> list[Any]:
         try:
             made.append(of(**params))
         # The others are what a value of a wrong type gives.
-        except (OptionError, TypeError, AttributeError, OverflowError) as error:
+        except (OptionError, TypeError, AttributeError, OverflowError, UnicodeError) as error:
             raise OptionError(f"{operator.name}: {error}") from None
     return made
 
