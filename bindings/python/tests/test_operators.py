@@ -123,3 +123,34 @@ def test_what_is_no_table_of_pyarrow_is_refused(table):
     for operator in (ImageClipEmbeddingRefiner(model="demo"), ClipScoreFilter()):
         with pytest.raises(TypeError, match="is no table here; give a pyarrow.Table or RecordBatch"):
             operator(table)
+
+
+def scores(images, texts, **options):
+    """The cosines of two columns of lists, one fingerprint."""
+    names = ("image_clip_emb_x", "text_clip_emb_x")
+    fields = [
+        pa.field(name, column.type, metadata={"clippie.fingerprint": options.get("fingerprint", "f")})
+        for name, column in zip(names, (images, texts))
+    ]
+    return ClipScoreFilter()(pa.table([images, texts], schema=pa.schema(fields)))["clip_score"].to_pylist()
+
+
+def test_cosines_are_of_one_row(clip):
+    def lists(rows, of=None):
+        return pa.array(rows, of or pa.list_(pa.float32()))
+
+    # As many numbers in both columns, and not in both rows.
+    assert scores(lists([[1, 0, 1], [1]]), lists([[1, 0], [1, 0]])) == [None, None]
+    assert scores(lists([[1, 0], [1], [0, 2]]), lists([[1, 0], [1, 0], [0, 1]])) == [1.0, None, 1.0]
+    assert scores(lists([[3], [1, 0, 0]]), lists([[2], [0, 0, 1]])) == [1.0, 0.0]
+    assert scores(lists([[], [1], [1, None], [float("nan")], [0]]), lists([[], [], [1, 0], [1], [1]])) == [None] * 5
+    # Slices, nulls, chunks, other types of lists.
+    fixed = pa.array([[9, 9], [1, 0], None, [0, 1]], pa.list_(pa.float32(), 2)).slice(1)
+    large = lists([[7], None, [1, 0], [1, 0], [0, 5]], pa.large_list(pa.float64())).slice(2)
+    assert scores(fixed, large) == [1.0, None, 1.0]
+    chunked = pa.chunked_array([lists([[1, 0], None]), lists([]), lists([[5], [0, 1]]).slice(1)])
+    assert scores(chunked, lists([[1, 0], [1], [0, 1]])) == [1.0, None, 1.0]
+    assert scores(lists([[1, 0]], pa.list_(pa.float16())), lists([[1, 0]])) == [1.0]
+    assert scores(lists([None]), lists([None])) == [None] and scores(lists([]), lists([])) == []
+    # A fingerprint is compared as bytes, whatever they are.
+    assert scores(lists([[1.0]]), lists([[1.0]]), fingerprint=b"\xff") == [1.0]

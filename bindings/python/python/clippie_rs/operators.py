@@ -257,7 +257,8 @@ class ClipScoreFilter:
         ``image_clip_emb_`` and ``text_clip_emb_``. Their fingerprints must be equal.
     min_score: rows below it, and rows without one of the embeddings, are dropped; None keeps all. Cosines of different
         models are not alike: look at those of a sample. DataComp's filter is the cosine that 30 % of a sample reach.
-    score_field_name: the name of the column of cosines, float32, null where an embedding is.
+    score_field_name: the name of the column of cosines, float32, null where an embedding is, has a null or no number in it,
+        or is of another length than the other one.
     """
 
     def __init__(
@@ -278,32 +279,18 @@ class ClipScoreFilter:
         """Append the cosines and drop rows."""
         import numpy
         import pyarrow
-        import pyarrow.compute
 
         check_table(batch)
         image, text = _embeddings(batch, self.image_field, "image"), _embeddings(batch, self.text_field, "text")
         fields = [self._field(batch, name) for name in (image, text)]
         if fields[0] != fields[1]:
             raise OptionError(
-                f"the columns {image} (fingerprint {fields[0]}) and {text} (fingerprint {fields[1]}) are of different "
-                "models; their cosines mean nothing"
+                f"the columns {image} (fingerprint {fields[0].decode(errors='replace')}) and {text} (fingerprint "
+                f"{fields[1].decode(errors='replace')}) are of different models; their cosines mean nothing"
             )
         if self.score_field_name in batch.schema.names:
             raise OptionError(f"the column {self.score_field_name} is there already; name another with `score_field_name`")
-        images = batch.column(image)
-        texts = batch.column(text)
-        valid = pyarrow.compute.and_(images.is_valid(), texts.is_valid())
-        present = numpy.array(valid.to_pylist(), bool)
-        scores = numpy.zeros(batch.num_rows, numpy.float32)
-        if present.any():
-            rows = []
-            for column in (images, texts):
-                column = column.filter(valid)
-                flat = numpy.asarray(pyarrow.compute.list_flatten(column), numpy.float64)
-                rows.append(flat.reshape(len(column), -1))
-            norms = numpy.linalg.norm(rows[0], axis=1) * numpy.linalg.norm(rows[1], axis=1)
-            with numpy.errstate(divide="ignore", invalid="ignore"):
-                scores[present] = (rows[0] * rows[1]).sum(axis=1) / norms
+        scores, present = _cosines(batch.column(image), batch.column(text))
         missing = ~(present & numpy.isfinite(scores))
         field = pyarrow.field(self.score_field_name, pyarrow.float32(), metadata={"clippie.fingerprint": fields[0]})
         batch = batch.append_column(field, pyarrow.array(scores, pyarrow.float32(), mask=missing))
@@ -311,7 +298,7 @@ class ClipScoreFilter:
             return batch
         return batch.filter(pyarrow.array(~missing & (scores >= numpy.float32(self.min_score))))
 
-    def _field(self, batch: pyarrow.Table, name: str) -> str:
+    def _field(self, batch: pyarrow.Table, name: str) -> bytes:
         """The fingerprint of a column of embeddings."""
         import pyarrow
 
@@ -330,7 +317,36 @@ class ClipScoreFilter:
             raise OptionError(
                 f"the column {name} has no fingerprint in its metadata; make it with a refiner of this package"
             )
-        return fingerprint.decode()
+        return fingerprint
+
+
+def _cosines(images: Any, texts: Any) -> tuple[Any, Any]:
+    """The cosines of two columns of lists, float32, and in which rows there is one."""
+    import numpy
+    import pyarrow
+    import pyarrow.compute
+
+    valid = pyarrow.compute.and_(images.is_valid(), texts.is_valid())
+    present = numpy.array(valid.to_pylist(), bool)
+    scores = numpy.zeros(len(images), numpy.float32)
+    lists = [column.filter(valid) for column in (images, texts)]
+    lengths = [numpy.array(pyarrow.compute.list_value_length(column), numpy.int64) for column in lists]
+    starts = [numpy.cumsum(length) - length for length in lengths]
+    numbers = [numpy.array(pyarrow.compute.list_flatten(column), numpy.float64) for column in lists]
+    found = numpy.full(len(lists[0]), numpy.nan)
+    equal = lengths[0] == lengths[1]
+    # One length, where a model made the columns.
+    for length in numpy.unique(lengths[0][equal]):
+        places = numpy.flatnonzero(equal & (lengths[0] == length))
+        if len(places) == len(found):
+            rows = [flat.reshape(len(found), length) for flat in numbers]
+        else:
+            rows = [flat[start[places, None] + numpy.arange(length)] for start, flat in zip(starts, numbers)]
+        norms = numpy.linalg.norm(rows[0], axis=1) * numpy.linalg.norm(rows[1], axis=1)
+        with numpy.errstate(divide="ignore", invalid="ignore"):
+            found[places] = (rows[0] * rows[1]).sum(axis=1) / norms
+    scores[present] = found
+    return scores, present
 
 
 def _embeddings(batch: pyarrow.Table, given: str | None, kind: str) -> str:
