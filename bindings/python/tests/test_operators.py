@@ -154,3 +154,24 @@ def test_cosines_are_of_one_row(clip):
     assert scores(lists([None]), lists([None])) == [None] and scores(lists([]), lists([])) == []
     # A fingerprint is compared as bytes, whatever they are.
     assert scores(lists([[1.0]]), lists([[1.0]]), fingerprint=b"\xff") == [1.0]
+
+
+def test_records_that_are_no_unicode(clip, drawings):
+    class Named(os.PathLike):
+        def __init__(self, path):
+            self.path = path
+
+        def __fspath__(self):
+            return self.path
+
+    itself = {}
+    itself["bytes"] = itself
+    cells = ["\ud800", Named(b"\xff.png"), Named(os.fsencode(drawings[0])), {"path": "\udcff"}, itself]
+    records = [{"image": cell} for cell in cells]
+    ImageClipEmbeddingRefiner(model="demo").refine_batch(records)
+    assert [record["image_clip_emb_demo"] is None for record in records] == [True, True, False, True, True]
+    reasons = [record["image_error"] or "" for record in records]
+    assert all("is no UTF-8; rename it" in reasons[place] for place in (0, 1, 3)) and "a dict is no image" in reasons[4]
+    records = [{"caption": "a\ud800"}, {"caption": "a red star"}]
+    TextClipEmbeddingRefiner(model="demo").refine_batch(records)
+    assert "no Unicode" in records[0]["caption_error"] and records[1]["caption_error"] is None

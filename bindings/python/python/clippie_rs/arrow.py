@@ -150,7 +150,14 @@ def _reader(of: pyarrow.DataType, column: str, kind: str) -> Any:
     if kind == "image" and _is_binary(of):
         return _cells
     if kind == "image" and types.is_struct(of):
-        fields = {of.field(index).name: of.field(index).type for index in range(of.num_fields)}
+        try:
+            names = [of.field(index).name for index in range(of.num_fields)]
+        except UnicodeDecodeError:
+            raise OptionError(f"the column {column} has a field whose name is no UTF-8; rename it") from None
+        for name in ("bytes", "path"):
+            if names.count(name) > 1:
+                raise OptionError(f"the column {column} has more than one field {name}; remove or rename the others")
+        fields = {name: of.field(index).type for index, name in enumerate(names)}
         has_bytes = "bytes" in fields and (_is_binary(fields["bytes"]) or types.is_null(fields["bytes"]))
         has_path = "path" in fields and (_is_text(fields["path"]) or types.is_null(fields["path"]))
         if has_bytes or has_path:
@@ -178,20 +185,24 @@ def _is_binary(of: pyarrow.DataType) -> bool:
     )
 
 
-def _cells(array: pyarrow.Array) -> Iterator[str | bytes | None]:
+def _cells(array: pyarrow.Array) -> Iterator[str | bytes | _Broken | None]:
     for cell in array:
-        try:
-            yield cell.as_py()
-        except UnicodeDecodeError as error:
-            yield _Broken(f"no UTF-8 text ({error})")  # type: ignore[misc]
+        yield _value(cell)
 
 
-def _structs(array: pyarrow.StructArray, has_bytes: bool, has_path: bool) -> Iterator[str | bytes | None]:
+def _structs(array: pyarrow.StructArray, has_bytes: bool, has_path: bool) -> Iterator[str | bytes | _Broken | None]:
     for cell in array:
-        value = cell["bytes"].as_py() if has_bytes and cell.is_valid else None
+        value = _value(cell["bytes"]) if has_bytes and cell.is_valid else None
         if value is None and has_path and cell.is_valid:
-            value = cell["path"].as_py()
+            value = _value(cell["path"])
         yield value
+
+
+def _value(cell: pyarrow.Scalar) -> str | bytes | _Broken | None:
+    try:
+        return cell.as_py()
+    except UnicodeDecodeError as error:
+        return _Broken(f"no UTF-8 text ({error})")
 
 
 class _Broken:

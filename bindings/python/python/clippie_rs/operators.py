@@ -183,15 +183,15 @@ class ImageClipEmbeddingRefiner(_Refiner):
 
     def _cell(self, value: Any) -> Any:
         if isinstance(value, dict):
-            if value.get("bytes") is not None:
-                return self._cell(value["bytes"])
-            return self._cell(value.get("path"))
+            value = value.get("path") if value.get("bytes") is None else value["bytes"]
         if value is None:
             return None
         if isinstance(value, (bytes, bytearray, memoryview)):
             return {"bytes": bytes(value), "path": None}
         if isinstance(value, (str, os.PathLike)):
-            return {"bytes": None, "path": os.fspath(value)}
+            path = os.fsdecode(value)
+            # Such files are there, but no column of Arrow has their names.
+            return {"bytes": None, "path": path} if is_unicode(path) else _Reason(f"the path {shown(path)} is no UTF-8; rename it")
         return _Reason(f"a {type(value).__name__} is no image; give a path, bytes, or a dict with either")
 
 
@@ -243,9 +243,11 @@ class TextClipEmbeddingRefiner(_Refiner):
         return pyarrow.string()
 
     def _cell(self, value: Any) -> Any:
-        if value is None or isinstance(value, str):
-            return value
-        return _Reason(f"a {type(value).__name__} is no text")
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            return _Reason(f"a {type(value).__name__} is no text")
+        return value if is_unicode(value) else _Reason("the text has half of a character, which is no Unicode")
 
 
 class ClipScoreFilter:
