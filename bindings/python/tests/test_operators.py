@@ -101,6 +101,8 @@ def test_scores_are_cosines_and_filter(clip, drawings, batch):
     assert ClipScoreFilter(*names, min_score=1.0)(table).num_rows == 0
     with pytest.raises(errors.OptionError, match="min_score is 2"):
         ClipScoreFilter(min_score=2)
+    with pytest.raises(errors.OptionError, match="min_score is 'x'"):
+        ClipScoreFilter(min_score="x")
     with pytest.raises(errors.OptionError, match="the column image_clip_emb_vit_l_14 is not there"):
         ClipScoreFilter("image_clip_emb_vit_l_14")(table)
     # By default the only columns of their kinds.

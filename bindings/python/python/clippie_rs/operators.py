@@ -13,6 +13,7 @@ tower that it needs; all processes of a machine share the pages.
 
 from __future__ import annotations
 
+import numbers
 import os
 import re
 import sys
@@ -270,8 +271,8 @@ class ClipScoreFilter:
         min_score: float | None = None,
         score_field_name: str = "clip_score",
     ) -> None:
-        if min_score is not None and not -1.0 <= min_score <= 1.0:
-            raise OptionError(f"min_score is {min_score}; a cosine is from -1 to 1")
+        if min_score is not None and not (isinstance(min_score, numbers.Real) and -1.0 <= min_score <= 1.0):
+            raise OptionError(f"min_score is {shown(min_score)}; a cosine is from -1 to 1")
         self.image_field = image_field
         self.text_field = text_field
         self.min_score = min_score
@@ -334,16 +335,16 @@ def _cosines(images: Any, texts: Any) -> tuple[Any, Any]:
     lists = [column.filter(valid) for column in (images, texts)]
     lengths = [numpy.array(pyarrow.compute.list_value_length(column), numpy.int64) for column in lists]
     starts = [numpy.cumsum(length) - length for length in lengths]
-    numbers = [numpy.array(pyarrow.compute.list_flatten(column), numpy.float64) for column in lists]
+    flats = [numpy.array(pyarrow.compute.list_flatten(column), numpy.float64) for column in lists]
     found = numpy.full(len(lists[0]), numpy.nan)
     equal = lengths[0] == lengths[1]
     # One length, where a model made the columns.
     for length in numpy.unique(lengths[0][equal]):
         places = numpy.flatnonzero(equal & (lengths[0] == length))
         if len(places) == len(found):
-            rows = [flat.reshape(len(found), length) for flat in numbers]
+            rows = [flat.reshape(len(found), length) for flat in flats]
         else:
-            rows = [flat[start[places, None] + numpy.arange(length)] for start, flat in zip(starts, numbers)]
+            rows = [flat[start[places, None] + numpy.arange(length)] for start, flat in zip(starts, flats)]
         norms = numpy.linalg.norm(rows[0], axis=1) * numpy.linalg.norm(rows[1], axis=1)
         with numpy.errstate(divide="ignore", invalid="ignore"):
             found[places] = (rows[0] * rows[1]).sum(axis=1) / norms
