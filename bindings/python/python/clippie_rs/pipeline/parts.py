@@ -99,6 +99,10 @@ def write(partition: Partition, operators: list[Any], config: Config, run: str) 
         with _writing(aside), _writer(aside, schema) as writer:
             for tables in _groups(_processed(partition, operators, config, schema, part)):
                 writer.write_table(tables, row_group_size=max(1, tables.num_rows))
+                # Here and below: not held while the next one is read, since each may have hundreds of megabytes.
+                del tables
+                # Arrow would keep what the writer had, several times the table.
+                pyarrow.default_memory_pool().release_unused()
         with _writing(final):
             os.replace(aside, final)
     except DamagedInput as error:
@@ -138,6 +142,7 @@ def _processed(
         part.written += table.num_rows
         # The metadata of the file, and one type if those of chunks differ.
         yield _without_reasons(table, partition).drop_columns(config.drop_columns).cast(schema)
+        del table
 
 
 def _explained(table: pyarrow.Table, partition: Partition, column: str, error: str) -> pyarrow.Table:
@@ -158,6 +163,7 @@ def _groups(tables: Iterator[pyarrow.Table]) -> Iterator[pyarrow.Table]:
     pending: list[pyarrow.Table] = []
     for table in tables:
         pending.append(table)
+        del table
         if sum(one.nbytes for one in pending) >= GROUP_BYTES:
             yield pyarrow.concat_tables(pending)
             pending = []
