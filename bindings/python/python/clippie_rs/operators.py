@@ -192,7 +192,9 @@ class ImageClipEmbeddingRefiner(_Refiner):
         if isinstance(value, (str, os.PathLike)):
             path = os.fsdecode(value)
             # Such files are there, but no column of Arrow has their names.
-            return {"bytes": None, "path": path} if is_unicode(path) else _Reason(f"the path {shown(path)} is no UTF-8; rename it")
+            if not is_unicode(path):
+                return _Reason(f"the path {shown(path)} is no UTF-8; rename it")
+            return {"bytes": None, "path": path}
         return _Reason(f"a {type(value).__name__} is no image; give a path, bytes, or a dict with either")
 
 

@@ -1,4 +1,4 @@
-"""Files of an input: which there are, and opening them. Only regular files are opened: a pipe would be waited for for ever."""
+"""Files of an input: which there are, and opening them. Only regular ones are opened, since a pipe would be waited for."""
 
 from __future__ import annotations
 

@@ -118,7 +118,8 @@ def write(partition: Partition, operators: list[Any], config: Config, run: str) 
 
 def _writer(path: str, schema: pyarrow.Schema) -> pyarrow.parquet.ParquetWriter:
     # Those of images are of no use, and one of 200 MB took five times its size for them.
-    counted = [field.name for field in schema if pyarrow.types.is_primitive(field.type) or pyarrow.types.is_string(field.type)]
+    types = pyarrow.types
+    counted = [field.name for field in schema if types.is_primitive(field.type) or types.is_string(field.type)]
     return pyarrow.parquet.ParquetWriter(path, schema, compression="zstd", write_statistics=counted)
 
 

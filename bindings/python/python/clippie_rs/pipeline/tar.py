@@ -101,9 +101,8 @@ class Archive:
             if (header := _header(block)) is None:
                 if at:
                     raise TarError(f"the header at byte {at} is damaged; copy it again")
-                raise TarError(
-                    "it is compressed in another way than by gzip; decompress it" if block.startswith(COMPRESSED) else "it is no tar"
-                )
+                compressed = block.startswith(COMPRESSED)
+                raise TarError("it is compressed in another way than by gzip; decompress it" if compressed else "it is no tar")
             name, kind, size = header
             start = at + BLOCK
             if kind == b"S" and block[482]:
@@ -159,7 +158,8 @@ class Archive:
                 raise TarError(f"something follows the mark of its end at byte {at}; take joined archives apart")
             zeros += len(data)
             if zeros > PADDING_BYTES:
-                raise TarError(f"there are only zeros from byte {at} on, for more than {PADDING_BYTES >> 20} MiB; copy it again")
+                mib = PADDING_BYTES >> 20
+                raise TarError(f"there are only zeros from byte {at} on, for more than {mib} MiB; copy it again")
 
     def _go_to(self, at: int) -> None:
         """Pass over the data up to a place. A file that ends before it shows at the next reading."""
