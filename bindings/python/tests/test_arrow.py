@@ -98,18 +98,24 @@ def test_empty_and_null_columns(clip):
                 assert result.num_rows == table.num_rows and result.column(1).null_count == table.num_rows
 
 
-def test_text_that_is_no_unicode(clip):
+def test_cells_that_are_no_unicode(clip):
     broken = pa.Array.from_buffers(pa.string(), 2, [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0\3\0\0\0"), pa.py_buffer(b"a\xff\xfe")])
     result = encode_batch(pa.table({"caption": broken}), "caption", clip=clip, kind="text")
     assert result.column(1).null_count == 1 and "no UTF-8" in result.column(2).to_pylist()[1]
+    structs = pa.StructArray.from_arrays([broken], ["path"])
+    reasons = encode_batch(pa.table({"image": structs}), "image", clip=clip).column("image_error").to_pylist()
+    assert "cannot read a: " in reasons[0] and "no UTF-8" in reasons[1]
 
 
 def test_what_cannot_be_encoded_is_named(clip):
     table = pa.table({"image": ["a"], "other": [1], "image_error": ["x"], "s": [{"name": "x"}]})
+    two = pa.StructArray.from_arrays([pa.array([b"x"]), pa.array([b"y"])], ["bytes", "bytes"])
+    table = table.append_column("two", two)
     cases = [
-        ("missing", {}, "the column missing is not there; there are image, other, image_error, s"),
+        ("missing", {}, "the column missing is not there; there are image, other, image_error, s, two"),
         ("other", {}, "the column other has the type int64; image embeddings need paths, bytes or struct<bytes, path>"),
         ("s", {}, "the column s has the type struct"),
+        ("two", {}, "the column two has more than one field bytes"),
         ("image", {}, "the column image_error is there already"),
         ("other", {"out": "image"}, "the column image is there already"),
         ("other", {"kind": "text"}, "text embeddings need texts"),

@@ -101,10 +101,79 @@ def test_scores_are_cosines_and_filter(clip, drawings, batch):
     assert ClipScoreFilter(*names, min_score=1.0)(table).num_rows == 0
     with pytest.raises(errors.OptionError, match="min_score is 2"):
         ClipScoreFilter(min_score=2)
+    with pytest.raises(errors.OptionError, match="min_score is 'x'"):
+        ClipScoreFilter(min_score="x")
     with pytest.raises(errors.OptionError, match="the column image_clip_emb_vit_l_14 is not there"):
-        ClipScoreFilter()(table)
+        ClipScoreFilter("image_clip_emb_vit_l_14")(table)
+    # By default the only columns of their kinds.
+    assert ClipScoreFilter()(table)["clip_score"].to_pylist() == scores
+    with pytest.raises(errors.OptionError, match="no column whose name begins with image_clip_emb_: .*`image_field`"):
+        ClipScoreFilter()(table.drop_columns(["image_clip_emb_demo"]))
+    two = table.append_column("text_clip_emb_other", table["text_clip_emb_demo"]) if not batch else None
+    if two is not None:
+        with pytest.raises(errors.OptionError, match="more than one column .*text_clip_emb_other; .*`text_field`"):
+            ClipScoreFilter()(two)
     with pytest.raises(errors.OptionError, match="the column caption has the type string"):
         ClipScoreFilter("caption", names[1])(table)
     bare = pa.table({"a": [[1.0, 2.0]], "b": [[1.0, 2.0]]})
     with pytest.raises(errors.OptionError, match="the column a has no fingerprint"):
         ClipScoreFilter("a", "b")(bare)
+
+
+@pytest.mark.parametrize("table", [{"image": ["x"]}, [1], None])
+def test_what_is_no_table_of_pyarrow_is_refused(table):
+    for operator in (ImageClipEmbeddingRefiner(model="demo"), ClipScoreFilter()):
+        with pytest.raises(TypeError, match="is no table here; give a pyarrow.Table or RecordBatch"):
+            operator(table)
+
+
+def scores(images, texts, **options):
+    """The cosines of two columns of lists, one fingerprint."""
+    names = ("image_clip_emb_x", "text_clip_emb_x")
+    fields = [
+        pa.field(name, column.type, metadata={"clippie.fingerprint": options.get("fingerprint", "f")})
+        for name, column in zip(names, (images, texts))
+    ]
+    return ClipScoreFilter()(pa.table([images, texts], schema=pa.schema(fields)))["clip_score"].to_pylist()
+
+
+def test_cosines_are_of_one_row(clip):
+    def lists(rows, of=None):
+        return pa.array(rows, of or pa.list_(pa.float32()))
+
+    # As many numbers in both columns, and not in both rows.
+    assert scores(lists([[1, 0, 1], [1]]), lists([[1, 0], [1, 0]])) == [None, None]
+    assert scores(lists([[1, 0], [1], [0, 2]]), lists([[1, 0], [1, 0], [0, 1]])) == [1.0, None, 1.0]
+    assert scores(lists([[3], [1, 0, 0]]), lists([[2], [0, 0, 1]])) == [1.0, 0.0]
+    assert scores(lists([[], [1], [1, None], [float("nan")], [0]]), lists([[], [], [1, 0], [1], [1]])) == [None] * 5
+    # Slices, nulls, chunks, other types of lists.
+    fixed = pa.array([[9, 9], [1, 0], None, [0, 1]], pa.list_(pa.float32(), 2)).slice(1)
+    large = lists([[7], None, [1, 0], [1, 0], [0, 5]], pa.large_list(pa.float64())).slice(2)
+    assert scores(fixed, large) == [1.0, None, 1.0]
+    chunked = pa.chunked_array([lists([[1, 0], None]), lists([]), lists([[5], [0, 1]]).slice(1)])
+    assert scores(chunked, lists([[1, 0], [1], [0, 1]])) == [1.0, None, 1.0]
+    assert scores(lists([[1, 0]], pa.list_(pa.float16())), lists([[1, 0]])) == [1.0]
+    assert scores(lists([None]), lists([None])) == [None] and scores(lists([]), lists([])) == []
+    # A fingerprint is compared as bytes, whatever they are.
+    assert scores(lists([[1.0]]), lists([[1.0]]), fingerprint=b"\xff") == [1.0]
+
+
+def test_records_that_are_no_unicode(clip, drawings):
+    class Named(os.PathLike):
+        def __init__(self, path):
+            self.path = path
+
+        def __fspath__(self):
+            return self.path
+
+    itself = {}
+    itself["bytes"] = itself
+    cells = ["\ud800", Named(b"\xff.png"), Named(os.fsencode(drawings[0])), {"path": "\udcff"}, itself]
+    records = [{"image": cell} for cell in cells]
+    ImageClipEmbeddingRefiner(model="demo").refine_batch(records)
+    assert [record["image_clip_emb_demo"] is None for record in records] == [True, True, False, True, True]
+    reasons = [record["image_error"] or "" for record in records]
+    assert all("is no UTF-8; rename it" in reasons[place] for place in (0, 1, 3)) and "a dict is no image" in reasons[4]
+    records = [{"caption": "a\ud800"}, {"caption": "a red star"}]
+    TextClipEmbeddingRefiner(model="demo").refine_batch(records)
+    assert "no Unicode" in records[0]["caption_error"] and records[1]["caption_error"] is None

@@ -137,9 +137,14 @@ def test_damaged_inputs_fail_alone(tables, tmp_path):
     summary = run(config.parse(values(tables, out)))
     assert summary.finished == 2 and len(summary.errors) == 1 and str(path) in summary.errors[0]
     assert len(list(out.iterdir())) == 2, "an unfinished file is left"
-    (tables / "train-1.parquet").write_bytes(b"PAR1")
+    # A file that is cut has no schema either.
+    path.write_bytes(b"PAR1")
+    lines = []
+    summary = run(config.parse(values(tables, tmp_path / "other")), lines.append)
+    assert summary.finished == 2 and summary.parts == 3 and lines[0] == summary.errors[0]
+    assert f"{path} is no Parquet file that can be read" in summary.errors[0]
     with pytest.raises(errors.FileError, match="train-1.parquet is no Parquet file"):
-        run(config.parse(values(tables, out)))
+        run(config.parse(values(path, out)))
 
 
 @pytest.mark.parametrize(
@@ -163,7 +168,7 @@ def test_damaged_inputs_fail_alone(tables, tmp_path):
         (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", "device": "cuda"}}]), "device='cuda'"),
         (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", "column": "photo"}}]), "the column photo is not there; there are id, image, caption"),
         (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", "column": "id"}}]), "the column id has the type int64"),
-        (lambda v: v["stages"][0].update(operators=[IMAGE, IMAGE]), "the column image_clip_emb_demo is there already"),
+        (lambda v: v["stages"][0].update(operators=[IMAGE, IMAGE]), "the column image_clip_emb_demo is there already; .* `feature_field_name` or `error_field_name`"),
         *(
             (lambda v, wrong=wrong: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", **wrong}}]), "embedding_refiner: ")
             for wrong in (
@@ -333,7 +338,7 @@ def test_the_command_and_its_exit_codes(tables, tmp_path):
     done = command(good)
     assert (done.returncode, done.stdout.split(",")[0]) == (0, "3 of 3 parts"), done.stderr
     assert command(good).returncode == 0
-    for bad, message in (("a: [", "config.yaml is no YAML"), ("- 1", "the configuration is no mapping"), ({}, "data_loader is missing")):
+    for bad, message in (("a: [", "config.yaml: it is no YAML that can be read"), ("- 1", "the configuration is no mapping"), ({}, "data_loader is missing")):
         done = command(bad)
         assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
     data = bytearray((tables / "train-1.parquet").read_bytes())

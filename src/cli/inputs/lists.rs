@@ -7,6 +7,7 @@ use std::path::Path;
 use super::is_stdin;
 use crate::cli::messages::Failure;
 use crate::cli::streams;
+use crate::files;
 
 /// Largest list; it is held in memory.
 const MAX_LIST: u64 = 1 << 30;

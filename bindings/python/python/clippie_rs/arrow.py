@@ -71,6 +71,7 @@ def encode_batch(
     """
     import pyarrow
 
+    check_table(table)
     if kind not in ("image", "text"):
         raise OptionError(f'kind is {kind!r}; give "image" or "text"')
     encoder = _tower(clip, kind)
@@ -80,11 +81,7 @@ def encode_batch(
     if names.count(column) != 1:
         found = "is there more than once" if column in names else f"is not there; there are {', '.join(names)}"
         raise OptionError(f"the column {column} {found}")
-    for name in (out, error):
-        if name in names or out == error:
-            raise OptionError(
-                f"the column {name} is there already; drop or rename it, or name the new one with `out` or `out_error`"
-            )
+    check_new_columns(names, {"out": out, "out_error": error})
     field = table.schema.field(column)
     cells = table.column(column)
     chunks = cells.chunks if isinstance(cells, pyarrow.ChunkedArray) else [cells]
@@ -106,6 +103,27 @@ def encode_batch(
         else:
             table = _append(table, new, whole.combine_chunks())
     return table
+
+
+def check_table(table: Any) -> None:
+    """Refuse what is no table of pyarrow."""
+    import pyarrow
+
+    if not isinstance(table, (pyarrow.Table, pyarrow.RecordBatch)):
+        raise TypeError(
+            f"a {type(table).__module__}.{type(table).__name__} is no table here; give a pyarrow.Table or RecordBatch "
+            "(pandas: pyarrow.Table.from_pandas(frame); polars: frame.to_arrow(); a dict: pyarrow.table(columns))"
+        )
+
+
+def check_new_columns(names: list[str], new: dict[str, str]) -> None:
+    """Refuse new columns that are there already or are called alike. ``new`` has a name for each parameter that sets one."""
+    for name in new.values():
+        if name in names or list(new.values()).count(name) > 1:
+            parameters = " or ".join(f"`{parameter}`" for parameter in new)
+            raise OptionError(
+                f"the column {name} is there already; drop or rename it, or name the new one with {parameters}"
+            )
 
 
 def _tower(clip: Any, kind: str) -> ImageEncoder | TextEncoder:
@@ -132,7 +150,14 @@ def _reader(of: pyarrow.DataType, column: str, kind: str) -> Any:
     if kind == "image" and _is_binary(of):
         return _cells
     if kind == "image" and types.is_struct(of):
-        fields = {of.field(index).name: of.field(index).type for index in range(of.num_fields)}
+        try:
+            names = [of.field(index).name for index in range(of.num_fields)]
+        except UnicodeDecodeError:
+            raise OptionError(f"the column {column} has a field whose name is no UTF-8; rename it") from None
+        for name in ("bytes", "path"):
+            if names.count(name) > 1:
+                raise OptionError(f"the column {column} has more than one field {name}; remove or rename the others")
+        fields = {name: of.field(index).type for index, name in enumerate(names)}
         has_bytes = "bytes" in fields and (_is_binary(fields["bytes"]) or types.is_null(fields["bytes"]))
         has_path = "path" in fields and (_is_text(fields["path"]) or types.is_null(fields["path"]))
         if has_bytes or has_path:
@@ -160,20 +185,24 @@ def _is_binary(of: pyarrow.DataType) -> bool:
     )
 
 
-def _cells(array: pyarrow.Array) -> Iterator[str | bytes | None]:
+def _cells(array: pyarrow.Array) -> Iterator[str | bytes | _Broken | None]:
     for cell in array:
-        try:
-            yield cell.as_py()
-        except UnicodeDecodeError as error:
-            yield _Broken(f"no UTF-8 text ({error})")  # type: ignore[misc]
+        yield _value(cell)
 
 
-def _structs(array: pyarrow.StructArray, has_bytes: bool, has_path: bool) -> Iterator[str | bytes | None]:
+def _structs(array: pyarrow.StructArray, has_bytes: bool, has_path: bool) -> Iterator[str | bytes | _Broken | None]:
     for cell in array:
-        value = cell["bytes"].as_py() if has_bytes and cell.is_valid else None
+        value = _value(cell["bytes"]) if has_bytes and cell.is_valid else None
         if value is None and has_path and cell.is_valid:
-            value = cell["path"].as_py()
+            value = _value(cell["path"])
         yield value
+
+
+def _value(cell: pyarrow.Scalar) -> str | bytes | _Broken | None:
+    try:
+        return cell.as_py()
+    except UnicodeDecodeError as error:
+        return _Broken(f"no UTF-8 text ({error})")
 
 
 class _Broken:

@@ -13,16 +13,18 @@ tower that it needs; all processes of a machine share the pages.
 
 from __future__ import annotations
 
+import numbers
 import os
 import re
 import sys
 import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from clippie_rs._messages import is_unicode, shown
 from clippie_rs._models import open_tower
 from clippie_rs._native import ImageEncoder, TextEncoder
 from clippie_rs._open_clip import model_called
-from clippie_rs.arrow import column_name, encode_batch
+from clippie_rs.arrow import check_new_columns, check_table, column_name, encode_batch
 from clippie_rs.errors import OptionError
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ class _Refiner:
         **options: Any,
     ) -> None:
         if device not in ("auto", "cpu"):
-            raise OptionError(f'device={device!r} is not there: models run on the CPU; give "auto" or "cpu"')
+            raise OptionError(f'device={shown(device)} is not there: models run on the CPU; give "auto" or "cpu"')
         if inference_batch_size is not None:
             options["batch_size"] = inference_batch_size
         threads = assigned_threads() if threads is None else threads
@@ -70,6 +72,9 @@ class _Refiner:
 
     def __call__(self, batch: pyarrow.Table) -> pyarrow.Table:
         """Append the embeddings and the reasons of those that are null."""
+        check_table(batch)
+        new = {"feature_field_name": self.feature_field_name, "error_field_name": self.error_field_name}
+        check_new_columns(batch.schema.names, new)
         return encode_batch(
             batch,
             self.column,
@@ -179,15 +184,17 @@ class ImageClipEmbeddingRefiner(_Refiner):
 
     def _cell(self, value: Any) -> Any:
         if isinstance(value, dict):
-            if value.get("bytes") is not None:
-                return self._cell(value["bytes"])
-            return self._cell(value.get("path"))
+            value = value.get("path") if value.get("bytes") is None else value["bytes"]
         if value is None:
             return None
         if isinstance(value, (bytes, bytearray, memoryview)):
             return {"bytes": bytes(value), "path": None}
         if isinstance(value, (str, os.PathLike)):
-            return {"bytes": None, "path": os.fspath(value)}
+            path = os.fsdecode(value)
+            # Such files are there, but no column of Arrow has their names.
+            if not is_unicode(path):
+                return _Reason(f"the path {shown(path)} is no UTF-8; rename it")
+            return {"bytes": None, "path": path}
         return _Reason(f"a {type(value).__name__} is no image; give a path, bytes, or a dict with either")
 
 
@@ -239,9 +246,11 @@ class TextClipEmbeddingRefiner(_Refiner):
         return pyarrow.string()
 
     def _cell(self, value: Any) -> Any:
-        if value is None or isinstance(value, str):
-            return value
-        return _Reason(f"a {type(value).__name__} is no text")
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            return _Reason(f"a {type(value).__name__} is no text")
+        return value if is_unicode(value) else _Reason("the text has half of a character, which is no Unicode")
 
 
 class ClipScoreFilter:
@@ -249,21 +258,23 @@ class ClipScoreFilter:
 
     It reads the columns of embeddings that the two refiners made, and opens no model.
 
-    image_field, text_field: the columns of embeddings. Their fingerprints must be equal.
+    image_field, text_field: the columns of embeddings, by default the only ones whose names begin with
+        ``image_clip_emb_`` and ``text_clip_emb_``. Their fingerprints must be equal.
     min_score: rows below it, and rows without one of the embeddings, are dropped; None keeps all. Cosines of different
         models are not alike: look at those of a sample. DataComp's filter is the cosine that 30 % of a sample reach.
-    score_field_name: the name of the column of cosines, float32, null where an embedding is.
+    score_field_name: the name of the column of cosines, float32, null where an embedding is, has a null or no number in it,
+        or is of another length than the other one.
     """
 
     def __init__(
         self,
-        image_field: str = "image_clip_emb_vit_l_14",
-        text_field: str = "text_clip_emb_vit_l_14",
+        image_field: str | None = None,
+        text_field: str | None = None,
         min_score: float | None = None,
         score_field_name: str = "clip_score",
     ) -> None:
-        if min_score is not None and not -1.0 <= min_score <= 1.0:
-            raise OptionError(f"min_score is {min_score}; a cosine is from -1 to 1")
+        if min_score is not None and not (isinstance(min_score, numbers.Real) and -1.0 <= min_score <= 1.0):
+            raise OptionError(f"min_score is {shown(min_score)}; a cosine is from -1 to 1")
         self.image_field = image_field
         self.text_field = text_field
         self.min_score = min_score
@@ -273,30 +284,18 @@ class ClipScoreFilter:
         """Append the cosines and drop rows."""
         import numpy
         import pyarrow
-        import pyarrow.compute
 
-        fields = [self._field(batch, name) for name in (self.image_field, self.text_field)]
+        check_table(batch)
+        image, text = _embeddings(batch, self.image_field, "image"), _embeddings(batch, self.text_field, "text")
+        fields = [self._field(batch, name) for name in (image, text)]
         if fields[0] != fields[1]:
             raise OptionError(
-                f"the columns {self.image_field} (fingerprint {fields[0]}) and {self.text_field} (fingerprint {fields[1]}) "
-                "are of different models; their cosines mean nothing"
+                f"the columns {image} (fingerprint {fields[0].decode(errors='replace')}) and {text} (fingerprint "
+                f"{fields[1].decode(errors='replace')}) are of different models; their cosines mean nothing"
             )
         if self.score_field_name in batch.schema.names:
             raise OptionError(f"the column {self.score_field_name} is there already; name another with `score_field_name`")
-        images = batch.column(self.image_field)
-        texts = batch.column(self.text_field)
-        valid = pyarrow.compute.and_(images.is_valid(), texts.is_valid())
-        present = numpy.array(valid.to_pylist(), bool)
-        scores = numpy.zeros(batch.num_rows, numpy.float32)
-        if present.any():
-            rows = []
-            for column in (images, texts):
-                column = column.filter(valid)
-                flat = numpy.asarray(pyarrow.compute.list_flatten(column), numpy.float64)
-                rows.append(flat.reshape(len(column), -1))
-            norms = numpy.linalg.norm(rows[0], axis=1) * numpy.linalg.norm(rows[1], axis=1)
-            with numpy.errstate(divide="ignore", invalid="ignore"):
-                scores[present] = (rows[0] * rows[1]).sum(axis=1) / norms
+        scores, present = _cosines(batch.column(image), batch.column(text))
         missing = ~(present & numpy.isfinite(scores))
         field = pyarrow.field(self.score_field_name, pyarrow.float32(), metadata={"clippie.fingerprint": fields[0]})
         batch = batch.append_column(field, pyarrow.array(scores, pyarrow.float32(), mask=missing))
@@ -304,7 +303,7 @@ class ClipScoreFilter:
             return batch
         return batch.filter(pyarrow.array(~missing & (scores >= numpy.float32(self.min_score))))
 
-    def _field(self, batch: pyarrow.Table, name: str) -> str:
+    def _field(self, batch: pyarrow.Table, name: str) -> bytes:
         """The fingerprint of a column of embeddings."""
         import pyarrow
 
@@ -323,7 +322,52 @@ class ClipScoreFilter:
             raise OptionError(
                 f"the column {name} has no fingerprint in its metadata; make it with a refiner of this package"
             )
-        return fingerprint.decode()
+        return fingerprint
+
+
+def _cosines(images: Any, texts: Any) -> tuple[Any, Any]:
+    """The cosines of two columns of lists, float32, and in which rows there is one."""
+    import numpy
+    import pyarrow
+    import pyarrow.compute
+
+    valid = pyarrow.compute.and_(images.is_valid(), texts.is_valid())
+    present = numpy.array(valid.to_pylist(), bool)
+    scores = numpy.zeros(len(images), numpy.float32)
+    lists = [column.filter(valid) for column in (images, texts)]
+    lengths = [numpy.array(pyarrow.compute.list_value_length(column), numpy.int64) for column in lists]
+    starts = [numpy.cumsum(length) - length for length in lengths]
+    flats = [numpy.array(pyarrow.compute.list_flatten(column), numpy.float64) for column in lists]
+    found = numpy.full(len(lists[0]), numpy.nan)
+    equal = lengths[0] == lengths[1]
+    # One length, where a model made the columns.
+    for length in numpy.unique(lengths[0][equal]):
+        places = numpy.flatnonzero(equal & (lengths[0] == length))
+        if len(places) == len(found):
+            rows = [flat.reshape(len(found), length) for flat in flats]
+        else:
+            rows = [flat[start[places, None] + numpy.arange(length)] for start, flat in zip(starts, flats)]
+        norms = numpy.linalg.norm(rows[0], axis=1) * numpy.linalg.norm(rows[1], axis=1)
+        with numpy.errstate(divide="ignore", invalid="ignore"):
+            found[places] = (rows[0] * rows[1]).sum(axis=1) / norms
+    scores[present] = found
+    return scores, present
+
+
+def _embeddings(batch: pyarrow.Table, given: str | None, kind: str) -> str:
+    """The name of the column of embeddings of a kind."""
+    if given is not None:
+        return given
+    start = f"{kind}_clip_emb_"
+    found = [name for name in batch.schema.names if name.startswith(start)]
+    if len(found) != 1:
+        there = ", ".join(found or batch.schema.names)
+        reason = "is more than one column" if found else "is no column"
+        raise OptionError(
+            f"there {reason} whose name begins with {start}: {there}; put the refiner that makes it before the filter, or "
+            f"name the column with `{kind}_field`"
+        )
+    return found[0]
 
 
 class _Reason:

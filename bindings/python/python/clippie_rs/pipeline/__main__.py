@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 
+from clippie_rs._messages import one_line
 from clippie_rs.errors import Error
 from clippie_rs.pipeline import load, run
 from clippie_rs.pipeline.run import RunError
@@ -28,24 +30,34 @@ def main(arguments: list[str] | None = None) -> int:
 
     def report(line: str) -> None:
         if not given.quiet:
-            print(line, file=sys.stderr, flush=True)
+            say(line)
 
     try:
         summary = run(load(given.config), report)
     except RunError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return 1
     except Error as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return 2
     except KeyboardInterrupt:
-        print("stopped; the same command continues after the finished parts", file=sys.stderr)
+        say("stopped; the same command continues after the finished parts")
+        return 1
+    except Exception:
+        for line in traceback.format_exc().splitlines():
+            say(line)
+        say("error: this is a bug of clippie-rs; please report it with the lines above")
         return 1
     for error in summary.errors:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
     if not given.quiet:
         print(summary)
     return 1 if summary.errors else 0
+
+
+def say(line: str) -> None:
+    """Print a line of messages. Names in it may be anyone's, so nothing in it changes a terminal."""
+    print(one_line(line), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a configuration says: YAML to checked values. It opens no model and no input.
+"""What a configuration says: the values of its YAML, checked. It opens no model and no input.
 
     data_loader:
       type: ParquetLoader            # or PhotoFolderLoader, WebDatasetLoader
@@ -23,7 +23,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clippie_rs import operators
-from clippie_rs.errors import FileError, OptionError
+from clippie_rs._messages import is_unicode, named, shown
+from clippie_rs.errors import OptionError
+from clippie_rs.pipeline.document import read
 
 OPERATORS: dict[str, type] = {
     "image_clip_embedding_refiner": operators.ImageClipEmbeddingRefiner,
@@ -36,6 +38,9 @@ WRITERS = ("ParquetDataWriter",)
 
 # Rows that pass the operators at a time.
 BATCH_ROWS = 128
+
+# The largest count of rows, workers or CPUs.
+COUNT = (1 << 31) - 1
 
 
 @dataclass
@@ -76,22 +81,11 @@ def load(path: str | os.PathLike[str]) -> Config:
     """Read and check a configuration.
 
     Paths in it are relative to the working directory. Raises ``OptionError`` with the place and the remedy, and
-    ``OSError`` for a file that cannot be read.
+    ``FileError`` for a file that cannot be read.
     """
-    try:
-        import yaml
-    except ImportError:
-        raise OptionError("configurations are YAML; pip install pyyaml") from None
     path = os.fspath(path)
     try:
-        with open(path, encoding="utf-8") as file:
-            values = yaml.safe_load(file)
-    except OSError as error:
-        raise FileError(f"{path}: {error.strerror or error}", path=path) from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise OptionError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
-    try:
-        return parse(values)
+        return parse(read(path))
     except OptionError as error:
         raise OptionError(f"{path}: {error}") from None
 
@@ -136,7 +130,7 @@ def _stages(stages: Any, config: Config) -> None:
             operator = _mapping(operator, at, ("name", "params", "enabled"))
             enabled = operator.get("enabled", True)
             if not isinstance(enabled, bool):
-                raise OptionError(f"{at}.enabled is {enabled!r}; give true or false")
+                raise OptionError(f"{at}.enabled is {shown(enabled)}; give true or false")
             if enabled:
                 config.operators.append(_operator(operator, at))
         worker = _mapping(
@@ -146,7 +140,7 @@ def _stages(stages: Any, config: Config) -> None:
             config.replicas = max(config.replicas, _count(worker, key, f"{where}.worker", 1))
         resources = _mapping(worker.get("resources") or {}, f"{where}.worker.resources", ("cpu", "gpu"))
         if resources.get("gpu"):
-            raise OptionError(f"{where}.worker.resources.gpu is {resources['gpu']!r}; models run on the CPU, remove it")
+            raise OptionError(f"{where}.worker.resources.gpu is {shown(resources['gpu'])}; models run on the CPU, remove it")
         config.cpus = max(config.cpus, _count(resources, "cpu", f"{where}.worker.resources", 1))
     if not config.operators:
         raise OptionError("all operators are disabled")
@@ -155,7 +149,7 @@ def _stages(stages: Any, config: Config) -> None:
 def _operator(values: dict[str, Any], where: str) -> Operator:
     name = _text(values, "name", where)
     if name not in OPERATORS:
-        raise OptionError(f"{where}.name: there is no operator {name}; there are {', '.join(OPERATORS)}")
+        raise OptionError(f"{where}.name: there is no operator {named(name)}; there are {', '.join(OPERATORS)}")
     known = list(inspect.signature(OPERATORS[name]).parameters)
     return Operator(name, dict(_mapping(values.get("params") or {}, f"{where}.params", known)))
 
@@ -168,7 +162,7 @@ def _executor(values: Any, config: Config) -> None:
         config.address = _text(values, "address", "executor")
     use_ray = values.get("use_ray", config.address is not None)
     if not isinstance(use_ray, bool):
-        raise OptionError(f"executor.use_ray is {use_ray!r}; give true or false")
+        raise OptionError(f"executor.use_ray is {shown(use_ray)}; give true or false")
     if config.address is not None and not use_ray:
         raise OptionError("executor.address is of a cluster of Ray, and executor.use_ray is false; remove one of them")
     if config.address is not None and config.num_cpus is not None:
@@ -183,7 +177,7 @@ def _typed(top: dict[str, Any], key: str, known: tuple[str, ...], params: tuple[
     values = _mapping(top[key], key, ("type", "params"))
     of = _text(values, "type", key)
     if of not in known:
-        raise OptionError(f"{key}.type: there is no {of}; there is {', '.join(known)}")
+        raise OptionError(f"{key}.type: there is no {named(of)}; there is {', '.join(known)}")
     return of, _mapping(values.get("params") or {}, f"{key}.params", params)
 
 
@@ -192,14 +186,16 @@ def _mapping(values: Any, where: str, known: tuple[str, ...] | list[str]) -> dic
         raise OptionError(f"{where} is no mapping with some of {', '.join(known)}")
     for key in values:
         if key not in known:
-            raise OptionError(f"{where}: {key} is not known; known are {', '.join(known)}")
+            raise OptionError(f"{where}: {named(key)} is not known; known are {', '.join(known)}")
     return values
 
 
 def _text(values: dict[str, Any], key: str, where: str) -> str:
     value = values.get(key)
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise OptionError(f"{where}.{key} is missing" if value is None else f"{where}.{key} is {value!r}, which is no text")
+    if value is None:
+        raise OptionError(f"{where}.{key} is missing")
+    if not isinstance(value, str) or not value or "\0" in value or not is_unicode(value):
+        raise OptionError(f"{where}.{key} is {shown(value)}, which is no text")
     return value
 
 
@@ -207,6 +203,6 @@ def _count(values: dict[str, Any], key: str, where: str, default: Any) -> Any:
     value = values.get(key)
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise OptionError(f"{where}.{key} is {value!r}; give a whole number of at least 1")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= COUNT:
+        raise OptionError(f"{where}.{key} is {shown(value)}; give a whole number from 1 to {COUNT}")
     return value

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow
+import pyarrow.compute
 import pyarrow.parquet
 
 from clippie_rs.errors import FileError, OptionError
 from clippie_rs.pipeline.config import Config
-from clippie_rs.pipeline.sources import DamagedInput, Partition
+from clippie_rs.pipeline.files import special
+from clippie_rs.pipeline.sources import DamagedInput, Partition, reason_column
 
 # Bytes of tables that become a row group.
 GROUP_BYTES = 64 << 20
@@ -62,7 +64,7 @@ def schema_of(partition: Partition, operators: list[Any], config: Config) -> pya
     for described, operator in zip(config.operators, operators):
         try:
             table = operator(table)
-        except (OptionError, TypeError, pyarrow.ArrowException) as error:
+        except (OptionError, TypeError, UnicodeError, pyarrow.ArrowException) as error:
             raise OptionError(f"{partition.paths[0]}: {described.name}: {error}") from None
     for name in config.drop_columns:
         if name not in table.schema.names:
@@ -94,17 +96,31 @@ def write(partition: Partition, operators: list[Any], config: Config, run: str) 
     final = path_of(config, partition)
     aside = os.path.join(config.output, f".{partition.name}.{run}.{os.getpid()}.part")
     try:
-        with _writing(aside), pyarrow.parquet.ParquetWriter(aside, schema, compression="zstd") as writer:
+        with _writing(aside), _writer(aside, schema) as writer:
             for tables in _groups(_processed(partition, operators, config, schema, part)):
                 writer.write_table(tables, row_group_size=max(1, tables.num_rows))
+                # Here and below: not held while the next one is read, since each may have hundreds of megabytes.
+                del tables
+                # Arrow would keep what the writer had, several times the table.
+                pyarrow.default_memory_pool().release_unused()
         with _writing(final):
             os.replace(aside, final)
     except DamagedInput as error:
         return Part(partition.name, error=str(error))
+    # Values that were not as their types say.
+    except (pyarrow.ArrowException, UnicodeError) as error:
+        return Part(partition.name, error=f"{partition.paths[0]}: {' '.join(str(error).split())}")
     finally:
         with contextlib.suppress(OSError):
             os.remove(aside)
     return part
+
+
+def _writer(path: str, schema: pyarrow.Schema) -> pyarrow.parquet.ParquetWriter:
+    # Those of images are of no use, and one of 200 MB took five times its size for them.
+    types = pyarrow.types
+    counted = [field.name for field in schema if types.is_primitive(field.type) or types.is_string(field.type)]
+    return pyarrow.parquet.ParquetWriter(path, schema, compression="zstd", write_statistics=counted)
 
 
 def path_of(config: Config, partition: Partition) -> str:
@@ -122,10 +138,25 @@ def _processed(
             table = operator(table)
             error = getattr(operator, "error_field_name", None)
             if error is not None:
+                table = _explained(table, partition, operator.column, error)
                 part.failed += table.num_rows - table.column(error).null_count
         part.written += table.num_rows
         # The metadata of the file, and one type if those of chunks differ.
-        yield table.drop_columns(config.drop_columns).cast(schema)
+        yield _without_reasons(table, partition).drop_columns(config.drop_columns).cast(schema)
+        del table
+
+
+def _explained(table: pyarrow.Table, partition: Partition, column: str, error: str) -> pyarrow.Table:
+    """The table with the partition's own reasons where it has some: more than that a cell is null."""
+    if column not in partition.explained:
+        return table
+    reasons = pyarrow.compute.coalesce(table.column(reason_column(column)), table.column(error))
+    place = table.schema.get_field_index(error)
+    return table.set_column(place, table.schema.field(place), reasons)
+
+
+def _without_reasons(table: pyarrow.Table, partition: Partition) -> pyarrow.Table:
+    return table.drop_columns([reason_column(column) for column in partition.explained])
 
 
 def _groups(tables: Iterator[pyarrow.Table]) -> Iterator[pyarrow.Table]:
@@ -133,6 +164,7 @@ def _groups(tables: Iterator[pyarrow.Table]) -> Iterator[pyarrow.Table]:
     pending: list[pyarrow.Table] = []
     for table in tables:
         pending.append(table)
+        del table
         if sum(one.nbytes for one in pending) >= GROUP_BYTES:
             yield pyarrow.concat_tables(pending)
             pending = []
@@ -225,6 +257,9 @@ def finished(config: Config, planned: list[tuple[Partition, pyarrow.Schema]]) ->
             raise OptionError(f"{path} is no part of this run; {advice}")
         partition, expected = known[name]
         try:
+            reason = special(os.stat(path))
+            if reason is not None:
+                raise OSError(reason)
             found = pyarrow.parquet.read_schema(path)
         except (pyarrow.ArrowException, OSError) as error:
             raise OptionError(f"{path} is no Parquet file that can be read ({error}); {advice}") from None

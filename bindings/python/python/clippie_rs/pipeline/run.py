@@ -65,7 +65,7 @@ def run(config: Config, report: Callable[[str], None] = lambda line: None) -> Su
     After that ``RunError``.
     """
     operators = open_operators(config)
-    found = partitions(config)
+    found, damaged = partitions(config)
     planned = [(partition, parts.schema_of(partition, operators, config)) for partition in found]
     _one_table(planned)
     done = parts.finished(config, planned)
@@ -73,7 +73,9 @@ def run(config: Config, report: Callable[[str], None] = lambda line: None) -> Su
     with parts.prepared(config):
         # Again, now that no other run can write.
         done = parts.finished(config, planned)
-        summary = Summary(len(found), skipped=len(done))
+        summary = Summary(len(found) + len(damaged), skipped=len(done), errors=damaged)
+        for error in damaged:
+            report(error)
         todo = [partition for partition, _ in planned if partition.name not in done]
         name = uuid.uuid4().hex[:12]
         results = _here(todo, operators, config, name) if ray is None else _with_ray(ray, todo, config, name)
@@ -100,7 +102,7 @@ def open_operators(config: Config) -> list[Any]:
         try:
             made.append(of(**params))
         # The others are what a value of a wrong type gives.
-        except (OptionError, TypeError, AttributeError, OverflowError) as error:
+        except (OptionError, TypeError, AttributeError, OverflowError, UnicodeError) as error:
             raise OptionError(f"{operator.name}: {error}") from None
     return made
 
@@ -185,7 +187,8 @@ def _ray(config: Config) -> Any:
     try:
         import ray
     except ImportError:
-        raise OptionError("executor.use_ray needs Ray; pip install ray, or remove it to run in this process") from None
+        key = "use_ray" if config.address is None else "address"
+        raise OptionError(f"executor.{key} needs Ray; pip install ray, or remove it to run in this process") from None
     if not ray.is_initialized():
         try:
             ray.init(

@@ -7,18 +7,19 @@ noticed.
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import os
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow
 import pyarrow.parquet
 
+from clippie_rs._messages import shown
 from clippie_rs.errors import FileError, OptionError
+from clippie_rs.pipeline.files import File, listed, special
+from clippie_rs.pipeline.tar import Archive, Member, TarError
 
 if TYPE_CHECKING:
     from clippie_rs.pipeline.config import Config
@@ -29,8 +30,14 @@ PARTITION_ROWS = 4096
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 TARS = (".tar", ".tar.gz", ".tgz")
 
-# The largest member of a tar that is read, in bytes. A larger image is null.
-MEMBER_BYTES = 256 << 20
+# The largest members of a tar that are read, in bytes. A larger one is null.
+IMAGE_BYTES = 256 << 20
+TEXT_BYTES = 16 << 20
+
+# Bytes of the members of a tar that pass the operators at a time, as far as one member allows.
+BATCH_BYTES = 64 << 20
+# Bytes that a row has in memory without its cells.
+ROW_BYTES = 1 << 10
 
 PHOTO_SCHEMA = pyarrow.schema({"image": pyarrow.string()})
 # The image has no path beside it: names in a tar are no files of this machine.
@@ -52,9 +59,23 @@ class Partition:
     identity: str
     schema: pyarrow.Schema
 
+    # Columns that have a second one beside them, called ``reason_column``, which says why cells are null. It is not among
+    # those of ``schema`` and is not written.
+    explained: ClassVar[tuple[str, ...]] = ()
+
     def tables(self, rows: int) -> Iterator[pyarrow.Table]:
         """Its tables, of at most ``rows`` rows each."""
         raise NotImplementedError
+
+    def whole_schema(self) -> pyarrow.Schema:
+        """The schema of its tables."""
+        reasons = [pyarrow.field(reason_column(column), pyarrow.string()) for column in self.explained]
+        return pyarrow.schema([*self.schema, *reasons], self.schema.metadata)
+
+
+def reason_column(column: str) -> str:
+    """The name of the column with the reasons of a column that is explained."""
+    return f"clippie.{column}.reason"
 
 
 @dataclass
@@ -65,7 +86,7 @@ class ParquetPartition(Partition):
 
     def tables(self, rows: int) -> Iterator[pyarrow.Table]:
         try:
-            with pyarrow.parquet.ParquetFile(self.paths[0]) as file:
+            with _parquet(self.paths[0]) as file:
                 for batch in file.iter_batches(batch_size=rows, row_groups=self.groups):
                     yield pyarrow.Table.from_batches([batch])
         except (pyarrow.ArrowException, OSError) as error:
@@ -76,96 +97,100 @@ class ParquetPartition(Partition):
 class PhotoPartition(Partition):
     """Photos of a folder: a column of their paths."""
 
+    explained: ClassVar[tuple[str, ...]] = ("image",)
+
     def tables(self, rows: int) -> Iterator[pyarrow.Table]:
         for start in range(0, len(self.paths), rows):
-            yield pyarrow.table({"image": self.paths[start : start + rows]}, schema=self.schema)
+            files = [File(path) for path in self.paths[start : start + rows]]
+            # A name that a table cannot have must not become another file's.
+            names = [file.path if file.is_utf8 else None for file in files]
+            reasons = [None if file.is_utf8 else _no_utf8(file) for file in files]
+            yield pyarrow.table({"image": names, reason_column("image"): reasons}, schema=self.whole_schema())
 
 
 @dataclass
 class TarPartition(Partition):
     """A tar of WebDataset: members of one key, which follow each other, are a row."""
 
+    explained: ClassVar[tuple[str, ...]] = ("image", "caption")
+
     def tables(self, rows: int) -> Iterator[pyarrow.Table]:
         samples: list[dict[str, Any]] = []
+        held = 0
         try:
-            with tarfile.open(self.paths[0], "r|*") as tar:
-                for sample in _samples(tar):
+            with Archive(self.paths[0]) as archive:
+                for sample in _samples(archive):
                     samples.append(sample)
-                    if len(samples) == rows:
-                        yield pyarrow.Table.from_pylist(samples, schema=self.schema)
-                        samples = []
-        except (tarfile.TarError, OSError, EOFError) as error:
+                    held += ROW_BYTES + sum(len(value) for value in sample.values() if value is not None)
+                    if len(samples) >= rows or held >= BATCH_BYTES:
+                        table = pyarrow.Table.from_pylist(samples, schema=self.whole_schema())
+                        samples, held = [], 0
+                        # Held by the table alone.
+                        del sample
+                        yield table
+                        del table
+        except (TarError, OSError) as error:
             raise DamagedInput(f"{self.paths[0]}: {_line(error)}") from None
         if samples:
-            yield pyarrow.Table.from_pylist(samples, schema=self.schema)
+            yield pyarrow.Table.from_pylist(samples, schema=self.whole_schema())
 
 
-def partitions(config: Config) -> list[Partition]:
-    """All partitions of the input, in the order of their names' paths.
+def partitions(config: Config) -> tuple[list[Partition], list[str]]:
+    """All partitions of the input, in the order of their names' paths, and why tables and tars have none that cannot be read.
 
-    Raises ``OptionError`` if there are none or a file lies in the output, and ``FileError`` for a table whose schema cannot
-    be read.
+    Raises ``OptionError`` if there are no files or one lies in the output, and ``FileError`` if none can be read.
     """
     wanted = {"ParquetLoader": (".parquet",), "PhotoFolderLoader": PHOTOS, "WebDatasetLoader": TARS}[config.loader]
-    base, paths = _files(config.path, wanted)
+    base, files = listed(config.path, wanted)
     output = os.path.realpath(config.output)
-    for path in paths:
-        if os.path.commonpath([output, os.path.realpath(path)]) == output:
-            raise OptionError(f"{path} lies in the output folder {config.output}; write to another one")
-        try:
-            path.encode()
-        except UnicodeEncodeError:
-            raise OptionError(f"the name of {os.fsencode(path)!r} is no UTF-8; rename it") from None
+    for file in files:
+        if os.path.commonpath([output, os.path.realpath(file.path)]) == output:
+            raise OptionError(f"{file.shown} lies in the output folder {config.output}; write to another one")
     rows = config.partition_rows or PARTITION_ROWS
     if config.loader == "PhotoFolderLoader":
-        return _photos(base, paths, rows)
+        return _photos(base, files, rows, config.path), []
     found: list[Partition] = []
-    for path in paths:
-        relative = os.path.relpath(path, base)
-        if config.loader == "ParquetLoader":
-            found += _row_groups(path, relative, rows)
-        else:
-            found.append(TarPartition(_name(relative), [path], _identity([path], relative), TAR_SCHEMA))
-    return found
+    damaged: list[FileError] = []
+    for file in files:
+        try:
+            if file.reason is not None:
+                raise FileError(f"{file.shown}: {file.reason}", path=file.path)
+            if not file.is_utf8:
+                raise FileError(_no_utf8(file), path=file.path)
+            relative = os.path.relpath(file.path, base)
+            if config.loader == "ParquetLoader":
+                found += _row_groups(file, relative, rows)
+            else:
+                found.append(TarPartition(_name(relative), [file.path], _identity([file], relative), TAR_SCHEMA))
+        except FileError as error:
+            damaged.append(error)
+    if damaged and not found:
+        raise damaged[0]
+    return found, [str(error) for error in damaged]
 
 
-def _files(path: str, suffixes: tuple[str, ...]) -> tuple[str, list[str]]:
-    """The folder that names are relative to, and the files with one of the suffixes, sorted, as absolute paths."""
-
-    def wanted(name: str) -> bool:
-        return name.lower().endswith(suffixes) and not name.startswith((".", "_"))
-
-    path = os.path.abspath(path)
-    if os.path.isdir(path):
-        base, files = path, []
-        for folder, folders, names in os.walk(path, onerror=_refuse):
-            folders[:] = [name for name in folders if not name.startswith((".", "_"))]
-            files += [os.path.join(folder, name) for name in names if wanted(name)]
-    elif os.path.exists(path):
-        base, files = os.path.dirname(path), [path]
-    else:
-        base = path
-        while glob.has_magic(base):
-            base = os.path.dirname(base)
-        if base == path:
-            raise FileError(f"{path}: no such file or folder; check the path", path=path)
-        files = [name for name in glob.glob(path, recursive=True) if wanted(os.path.basename(name))]
-    if not files:
-        raise OptionError(f"{path}: there is no file that ends in {', '.join(suffixes)}")
-    return base, sorted(files)
+def _no_utf8(file: File) -> str:
+    return f"the name {os.fsencode(file.path)!r} is no UTF-8, as a table needs; rename the file"
 
 
-def _refuse(error: OSError) -> None:
-    raise FileError(f"{error.filename}: {error.strerror}", path=error.filename)
+def _parquet(path: str) -> pyarrow.parquet.ParquetFile:
+    """Open a table, which may be another file than it was when files were listed."""
+    reason = special(os.stat(path))
+    if reason is not None:
+        raise OSError(reason)
+    return pyarrow.parquet.ParquetFile(path)
 
 
-def _row_groups(path: str, relative: str, rows: int) -> list[Partition]:
+def _row_groups(file: File, relative: str, rows: int) -> list[Partition]:
     """Runs of row groups with at most ``rows`` rows, or of one group."""
+    path = file.path
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            sizes = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
-    except (pyarrow.ArrowException, OSError) as error:
+        with _parquet(path) as table:
+            schema = table.schema_arrow
+            # Reads them; they may be no UTF-8.
+            _ = schema.names
+            sizes = [table.metadata.row_group(group).num_rows for group in range(table.metadata.num_row_groups)]
+    except (pyarrow.ArrowException, UnicodeDecodeError, OSError) as error:
         raise FileError(f"{path} is no Parquet file that can be read: {_line(error)}", path=path) from None
     runs: list[list[int]] = []
     filled = 0
@@ -176,19 +201,22 @@ def _row_groups(path: str, relative: str, rows: int) -> list[Partition]:
         runs[-1].append(group)
         filled += size
     return [
-        ParquetPartition(
-            _name(relative, number), [path], _identity([path], relative, *run), schema, run
-        )
+        ParquetPartition(_name(relative, number), [path], _identity([file], relative, *run), schema, run)
         for number, run in enumerate(runs or [[]])
     ]
 
 
-def _photos(base: str, paths: list[str], rows: int) -> list[Partition]:
+def _photos(base: str, files: list[File], rows: int, path: str) -> list[Partition]:
+    # Pipes and devices are no photos, as for the command. A link that leads nowhere is a row with its reason.
+    files = [file for file in files if not file.special]
+    if not files:
+        raise OptionError(f"{path}: there is no photo, only pipes or devices with the names of photos")
     found: list[Partition] = []
-    for number, start in enumerate(range(0, len(paths), rows)):
-        part = paths[start : start + rows]
-        names = [os.path.relpath(path, base) for path in part]
-        found.append(PhotoPartition(f"photos-{number:05}", part, _identity(part, *names), PHOTO_SCHEMA))
+    for number, start in enumerate(range(0, len(files), rows)):
+        part = files[start : start + rows]
+        names = [os.fsencode(os.path.relpath(file.path, base)) for file in part]
+        identity = _identity(part, *names)
+        found.append(PhotoPartition(f"photos-{number:05}", [file.path for file in part], identity, PHOTO_SCHEMA))
     return found
 
 
@@ -198,50 +226,60 @@ def _name(relative: str, number: int = 0) -> str:
     return f"{stem}-{hashlib.sha256(relative.encode()).hexdigest()[:8]}-{number:05}"
 
 
-def _identity(paths: list[str], *also: object) -> str:
+def _identity(files: list[File], *also: object) -> str:
     """What changes when a partition is another one."""
     digest = hashlib.sha256()
     for value in also:
-        digest.update(f"{value}\0".encode())
-    for path in paths:
-        try:
-            status = os.stat(path)
-        except OSError as error:
-            raise FileError(f"{path}: {error.strerror}", path=path) from None
-        digest.update(f"{status.st_size} {status.st_mtime_ns}\0".encode())
+        digest.update(value if isinstance(value, bytes) else str(value).encode())
+        digest.update(b"\0")
+    for file in files:
+        digest.update(f"{file.stamp}\0".encode())
     return digest.hexdigest()[:32]
 
 
-def _samples(tar: tarfile.TarFile) -> Iterator[dict[str, Any]]:
+def _samples(archive: Archive) -> Iterator[dict[str, Any]]:
     """The samples of a tar. The key of ``a/b.left.jpg`` is ``a/b``, and what follows is its kind."""
     sample: dict[str, Any] | None = None
-    for member in tar:
-        # Members with holes are as long as their header says, whatever the file is.
-        if not member.isfile() or member.issparse():
-            continue
-        folder, name = os.path.split(member.name)
-        stem, dot, kind = name.partition(".")
+    before: bytes | None = None
+    for member in archive:
+        folder, _, name = member.name.rpartition(b"/")
+        stem, dot, kind = name.partition(b".")
         if not stem or not dot:
             continue
-        key = f"{folder}/{stem}" if folder else stem
-        if sample is None or sample["key"] != key:
+        key = folder + b"/" + stem if folder else stem
+        if sample is None or key != before:
             if sample is not None:
-                yield sample
-            sample = {"key": _utf8(key), "image": None, "caption": None, "json": None}
-        column = "image" if f".{kind.lower()}" in PHOTOS else {"txt": "caption", "json": "json"}.get(kind.lower())
-        if column is None or member.size > MEMBER_BYTES:
+                # Popped, since this frame would hold the image while its receiver works.
+                done = [sample]
+                sample = None
+                yield done.pop()
+            before = key
+            # Two keys may be alike in a table, and are still two samples.
+            sample = {"key": key.decode(errors="replace")}
+        kind = kind.decode(errors="replace").lower()
+        column = "image" if f".{kind}" in PHOTOS else {"txt": "caption", "json": "json"}.get(kind)
+        if column is None:
             continue
-        file = tar.extractfile(member)
-        if file is None:
-            continue
-        data = file.read()
-        sample[column] = data if column == "image" else data.decode(errors="replace")
+        reason = _unread(member, IMAGE_BYTES if column == "image" else TEXT_BYTES)
+        sample[reason_column(column)] = reason
+        if reason is not None:
+            sample[column] = None
+        elif column == "image":
+            sample[column] = archive.read(member)
+        else:
+            sample[column] = archive.read(member).decode(errors="replace")
     if sample is not None:
         yield sample
 
 
-def _utf8(text: str) -> str:
-    return text.encode(errors="replace").decode()
+def _unread(member: Member, limit: int) -> str | None:
+    """Why a member is not read."""
+    if member.unusable is None and member.size <= limit:
+        return None
+    name = shown(member.name.decode(errors="replace"))
+    if member.unusable is not None:
+        return f"{name}: {member.unusable}"
+    return f"{name} has {member.size} bytes, and at most {limit} ({limit >> 20} MiB) are read"
 
 
 def _line(error: BaseException) -> str:
