@@ -10,7 +10,7 @@ use super::model::{self, Chosen};
 use super::output::{is_stdout, same_file, same_place, sidecar};
 use crate::library::{self, Filter, Library, LibraryModel, default_path};
 use crate::weights::{Tower, WeightsFile};
-use crate::{Error, ImageEncoder, Options, TextEncoder};
+use crate::{Error, ImageEncoder, ModelSource, Options, TextEncoder};
 
 /// The library's file.
 pub(super) fn path(library: &args::Library) -> Result<PathBuf, Failure> {
@@ -163,7 +163,8 @@ pub(super) fn model(
     let chosen = model::preprocessing(own_name.or(named), &Photos::default(), messages);
     match (chosen, known) {
         (Ok(chosen), _) => Ok(with_threads(chosen)),
-        (Err(_), Some(LibraryModel { name, fingerprint, file: Some(file), .. })) => {
+        // What has a published name can be fetched again, and the failure says how.
+        (Err(_), Some(LibraryModel { name, fingerprint, file: Some(file), .. })) if !is_published(name) => {
             let file = file.display();
             Err(Failure::Error(format!(
                 "the model of {}, {name} (fingerprint {fingerprint}), is not at {file} any more; give its file with -m",
@@ -176,6 +177,10 @@ pub(super) fn model(
         }
         (Err(failure), _) => Err(failure),
     }
+}
+
+fn is_published(name: &str) -> bool {
+    ModelSource::parse(name).is_ok_and(|source| !matches!(source, ModelSource::File(_)))
 }
 
 /// Whether `-m` means a model of the library: by its name or the start of its fingerprint.
