@@ -223,10 +223,11 @@ impl State {
     }
 }
 
-/// The mapped file of a model: beside the library, with the first digits of the fingerprint in its name.
+/// The mapped file of a model: beside the library, with the first digits of the fingerprint in its name. The store has
+/// made sure that they are digits; a path would lead anywhere.
 fn packed_path(library: &Path, model: &ModelRow) -> PathBuf {
     let mut name = OsString::from(library);
-    name.push(format!(".{}.vectors", model.fingerprint.get(..8).unwrap_or("model")));
+    name.push(format!(".{}.vectors", model.fingerprint.get(..8).unwrap_or_default()));
     name.into()
 }
 

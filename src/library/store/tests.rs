@@ -257,6 +257,21 @@ fn files_that_are_no_library() {
     assert!(error.contains("schema 99") && error.ends_with("update clippie-rs"), "{error}");
 }
 
+/// File names are made of fingerprints.
+#[test]
+fn fingerprints_that_are_none_are_damage() {
+    let (_folder, store) = library();
+    store.add_model("00112233445566778899aabbccddeeff", "a model", 64).unwrap();
+    for fingerprint in
+        ["", "/../../x", "0011223\u{e9}", "00112233445566778899AABBCCDDEEFF", "00112233/5566778899aabbccddeeff"]
+    {
+        store.run(|connection| connection.execute("UPDATE model SET fingerprint = ?1", [fingerprint])).unwrap();
+        let error = store.models().unwrap_err();
+        assert!(matches!(error, Error::Damaged { .. }), "{fingerprint:?} {error}");
+        assert!(matches!(store.model(fingerprint), Err(Error::Damaged { .. })), "{fingerprint:?}");
+    }
+}
+
 #[test]
 fn damaged_libraries_are_errors() {
     let (_folder, store) = library();
