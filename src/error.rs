@@ -134,6 +134,14 @@ pub enum Error {
         /// Length of the second ones.
         right: usize,
     },
+    /// The system gives no memory for what a call returns.
+    #[error("the system gives no memory for {what} ({bytes} bytes); give fewer inputs at a time")]
+    Memory {
+        /// What it is needed for.
+        what: &'static str,
+        /// Memory for all of it, in bytes.
+        bytes: usize,
+    },
     /// A classifier cannot be built or used: its labels, templates or settings, or embeddings that do not fit it.
     #[error("{0}")]
     Classifier(String),
@@ -267,7 +275,8 @@ impl Error {
             Error::Walk(_) => ErrorKind::Io,
             Error::Weights(error) if is_io(error.reason()) => ErrorKind::Io,
             Error::Weights(error) if matches!(error.reason(), weights::Reason::Memory(_)) => ErrorKind::Memory,
-            Error::Model { error: models::Error::Memory { .. }, .. } => ErrorKind::Memory,
+            Error::Memory { .. } | Error::Model { error: models::Error::Memory { .. }, .. } => ErrorKind::Memory,
+            Error::Tokenizer(tokenizer::Error::Memory { .. }) => ErrorKind::Memory,
             Error::Model { error: models::Error::Token { .. } | models::Error::TextLength { .. }, .. } => {
                 ErrorKind::Text
             }
