@@ -307,6 +307,39 @@ fn damaged_libraries_are_errors() {
     assert!(refused > 20, "{refused}");
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_beside_a_library_is_refused() {
+    let (folder, store) = library();
+    let path = store.path().to_owned();
+    drop(store);
+    let link = folder.path().join("link.sqlite");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    for end in ["-journal", "-wal", "-shm"] {
+        let mut beside = path.clone().into_os_string();
+        beside.push(end);
+        let beside = PathBuf::from(beside);
+        for kind in 0..3 {
+            let _ = std::fs::remove_file(&beside);
+            match kind {
+                0 => std::fs::create_dir(&beside).unwrap(),
+                1 => std::os::unix::fs::symlink("/dev/zero", &beside).unwrap(),
+                // A socket, which cannot be opened either.
+                _ => drop(std::os::unix::net::UnixListener::bind(&beside).unwrap()),
+            }
+            for (path, access) in [(&path, Access::Read), (&path, Access::Create), (&link, Access::Read)] {
+                let error = Store::open(path, access).unwrap_err().to_string();
+                assert!(error.contains(&format!("{end} is not a regular file; move it away")), "{error}");
+            }
+            if kind == 0 {
+                std::fs::remove_dir(&beside).unwrap();
+            }
+        }
+        std::fs::remove_file(&beside).unwrap();
+    }
+    Store::open(&path, Access::Read).unwrap();
+}
+
 #[test]
 fn a_library_may_be_made_by_several_at_once() {
     for _ in 0..20 {
