@@ -209,6 +209,30 @@ fn nested_roots_are_one() {
 }
 
 #[test]
+fn exclusions_longer_than_any_list_are_refused() {
+    let (_folder, store) = library();
+    let (root, _) = store.add_root(Path::new("/photos")).unwrap();
+    for (count, len) in [(100, 20_000), (1, 20_000), (200, 8_000)] {
+        let rules = Rules { exclude: vec!["a".repeat(len); count], ignore_files: false };
+        assert!(matches!(store.set_rules(root.id, &rules), Err(Error::Query(_))), "{count} {len}");
+        assert_eq!(store.rules(root.id).unwrap(), Rules::default());
+        store
+            .write(|store| {
+                store.run(|connection| {
+                    for (place, pattern) in rules.exclude.iter().enumerate() {
+                        connection
+                            .execute("INSERT INTO exclusion VALUES (?1, ?2, ?3)", (root.id, place as i64, pattern))?;
+                    }
+                    Ok(())
+                })
+            })
+            .unwrap();
+        assert!(matches!(store.rules(root.id), Err(Error::Damaged { .. })), "{count} {len}");
+        store.run(|connection| connection.execute("DELETE FROM exclusion", [])).unwrap();
+    }
+}
+
+#[test]
 fn a_library_beside_its_photos_can_be_carried() {
     let place = tempfile::tempdir().unwrap();
     let place = std::fs::canonicalize(place.path()).unwrap();
