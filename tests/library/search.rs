@@ -193,7 +193,8 @@ fn models_and_libraries_that_do_not_fit() {
     connection.execute("UPDATE model SET fingerprint = ?1", ["0".repeat(32)]).unwrap();
     drop(connection);
     let ran = command(&sandbox, "search", &["-m", "demo", "a star"]).code(1);
-    ran.says(&["has no embeddings of demo", "clippie-rs index -m demo"]);
+    let other = format!("), only of demo ({}): another file", "0".repeat(32));
+    ran.says(&["has no embeddings of demo (", &other, "add the missing embeddings with `clippie-rs index -m demo`"]);
 }
 
 #[test]
