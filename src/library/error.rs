@@ -223,6 +223,10 @@ impl Error {
         if let Some(unlike) = unlike {
             return Error::Damaged { path, reason: unlike.to_owned() };
         }
+        // Growing the index of the log, SQLite does not say that it was for want of room.
+        if error.sqlite_extended_error_code() == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) {
+            return Error::Full { path };
+        }
         match error.sqlite_error_code() {
             Some(NotADatabase) => Error::NotALibrary { path },
             Some(DatabaseCorrupt) => Error::Damaged { path, reason },

@@ -129,7 +129,8 @@ impl Vectors {
     fn failed(&self, error: scan::Error) -> Error {
         match error {
             scan::Error::Cancelled => Error::Cancelled,
-            scan::Error::Damaged { .. } | scan::Error::Lost => {
+            // Whatever its checksums say: the store gives finite values alone.
+            scan::Error::Damaged { .. } | scan::Error::Lost | scan::Error::NotFinite { what: "row", .. } => {
                 if !self.damaged.swap(true, Ordering::Relaxed) {
                     tracing::warn!("{} is damaged; it is made again from the library", self.path.display());
                     // Where it cannot be removed, it cannot be replaced either.

@@ -59,6 +59,10 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
     sink.finish(result, &head, &found.passed_over)
 }
 
+/// Columns of a Parquet table besides that of embeddings.
+#[cfg(feature = "parquet")]
+const OTHER_COLUMNS: [&str; 4] = ["path", "path_bytes", "text", "error"];
+
 /// Refuses combinations that the parser cannot see.
 fn check(args: &Encode, format: Format) -> Result<(), Failure> {
     if args.inputs.is_empty() && args.texts.is_empty() && args.texts_from.is_none() {
@@ -72,6 +76,12 @@ fn check(args: &Encode, format: Format) -> Result<(), Failure> {
     #[cfg(feature = "parquet")]
     if args.column_name.is_some() && format != Format::Parquet {
         return Err(Failure::Usage("--column-name is that of a Parquet table: add --format parquet".into()));
+    }
+    #[cfg(feature = "parquet")]
+    if let Some(name) = args.column_name.as_deref().filter(|name| OTHER_COLUMNS.contains(name)) {
+        return Err(Failure::Usage(format!(
+            "--column-name {name}: the table has another column of this name; choose one that is not path, path_bytes, text or error"
+        )));
     }
     let report = args.report.as_deref();
     if report.is_some_and(inputs::is_stdin) {
