@@ -10,7 +10,6 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::cancel::PyCancelToken;
 use crate::compare;
 use crate::encoders::{PyImageEncoder, PyTextEncoder};
-use crate::errors;
 use crate::open::{Opened, Source};
 
 /// A CLIP model: photos and texts to embeddings that can be compared.

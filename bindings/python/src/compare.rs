@@ -2,7 +2,7 @@
 
 use clippie_rs::ndarray::{Array2, ArrayView2, Axis};
 use clippie_rs::{CancelToken, Error};
-use numpy::{PyArray2, PyArrayMethods, PyUntypedArrayMethods};
+use numpy::{PyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 
 use crate::{call, errors, memory};
@@ -36,7 +36,7 @@ pub fn pairs<'py>(
     py: Python<'py>,
     a: Array2<f32>,
     b: Array2<f32>,
-    compare: impl Fn(ArrayView2<'_, f32>, ArrayView2<'_, f32>) -> Result<Array2<f32>, Error> + Send + 'static,
+    compare: impl Fn(ArrayView2<'_, f32>, ArrayView2<'_, f32>) -> Result<Array2<f32>, Error> + Send + Sync + 'static,
 ) -> PyResult<Bound<'py, PyArray2<f32>>> {
     let block = (BLOCK / b.len().max(1)).max(FEWEST);
     let compared = if a.nrows() <= block {

@@ -70,10 +70,10 @@ fn batches<'py>(
             let outcome = match failing {
                 Failing::Stops if one => encode_one(&encoder, &inputs),
                 Failing::Stops => encoder.encode(&inputs).map(|rows| (flat(rows), Vec::new())),
-                Failing::GoesOn => {
-                    let encoded = encoder.encode_each(&inputs);
-                    Ok((flat(encoded.rows), encoded.errors))
-                }
+                Failing::GoesOn => memory::rows(inputs.len(), encoder.embed_dim()).and_then(|mut rows| {
+                    let errors = encoder.encode_each_into(&inputs, &mut rows)?;
+                    Ok((rows, errors))
+                }),
             };
             (outcome, inputs)
         };
@@ -125,10 +125,10 @@ pub fn texts(
         let outcome = match (failing, &inputs[..]) {
             (Failing::Stops, [text]) if one => encoder.encode_one(text).map(|row| (row, Vec::new())),
             (Failing::Stops, texts) => encoder.encode(texts).map(|rows| (flat(rows), Vec::new())),
-            (Failing::GoesOn, texts) => {
-                let encoded = encoder.encode_each(texts);
-                Ok((flat(encoded.rows), encoded.errors))
-            }
+            (Failing::GoesOn, texts) => memory::rows(texts.len(), encoder.embed_dim()).and_then(|mut rows| {
+                let errors = encoder.encode_each_into(texts, &mut rows)?;
+                Ok((rows, errors))
+            }),
         };
         (outcome, inputs)
     };

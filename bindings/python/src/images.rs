@@ -220,7 +220,8 @@ fn pillow(image: &Bound<'_, PyAny>, index: Option<usize>, orient: bool) -> PyRes
         let (width, height) = image.getattr("size")?.extract()?;
         let bytes: PyBackedBytes = image.call_method0("tobytes")?.extract()?;
         let mut data = Vec::new();
-        memory::reserve(&mut data, bytes.len(), "a copy of the pixels").map_err(|error| errors::exception(py, &error))?;
+        memory::reserve(&mut data, bytes.len(), "a copy of the pixels")
+            .map_err(|error| errors::exception(py, &error))?;
         data.extend_from_slice(&bytes);
         Ok((width, height, data))
     };

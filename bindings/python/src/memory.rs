@@ -14,6 +14,14 @@ pub fn reserve<T>(values: &mut Vec<T>, len: usize, what: &'static str) -> Result
     values.try_reserve(len).map_err(|_| Error::Memory { what, bytes })
 }
 
+/// Zeros for rows of embeddings.
+pub fn rows(count: usize, dim: usize) -> Result<Vec<f32>, Error> {
+    let mut values = Vec::new();
+    reserve(&mut values, count.saturating_mul(dim), "the embeddings")?;
+    values.resize(count * dim, 0.0);
+    Ok(values)
+}
+
 /// The values of an array in the order of C, copied. An array may be far larger than its memory: `numpy.broadcast_to`.
 pub fn copied<T: Element + Copy, D: Dimension>(
     array: &Bound<'_, PyArray<T, D>>,
