@@ -286,8 +286,8 @@ clippie_status clippie_options_set_towers(struct clippie_options *options, clipp
 clippie_status clippie_options_set_threads(struct clippie_options *options, size_t threads);
 
 /**
- * Sets how many images or texts share a pass, at least 1, at first 8: larger batches are faster and need more memory.
- * Never changes results.
+ * Sets how many images or texts share a pass, at first 8: larger batches are faster and need more memory. Never changes
+ * results. 0 changes nothing and returns `CLIPPIE_ERROR_ARGUMENT`.
  *
  * # Safety
  * `options` is null or options that are not freed and that no other thread uses.

@@ -201,7 +201,7 @@ pub fn tokenizer(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let tokenizer = Tokenizer::clip();
     let limit = (64 << 20) + 200 * bytes.len();
-    let ids = memory::within(limit, || tokenizer.encode(&text));
+    let ids = memory::within(limit, || tokenizer.encode(&text)).unwrap();
     assert!(ids.iter().all(|&id| (id as usize) < tokenizer.vocab_size()));
     let cut = tokenizer.tokenize(&text, 77, Overflow::Truncate).unwrap();
     assert!((2..=77).contains(&cut.len()));
@@ -245,7 +245,7 @@ pub fn tokenizer_file(bytes: &[u8]) {
             *word = bytes.iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte));
         }
         let Ok(tokenizer) = Tokenizer::stored(Arc::new(Words(words)), &config) else { return };
-        let ids = memory::within(limit, || tokenizer.encode(&text));
+        let ids = memory::within(limit, || tokenizer.encode(&text)).unwrap();
         assert!(ids.iter().all(|&id| (id as usize) < tokenizer.vocab_size()));
     };
     ids(&stored);

@@ -48,7 +48,8 @@ impl Outputs {
     unsafe fn rows<'a>(self, count: usize, dim: usize) -> Result<&'a mut [f32], clippie_error> {
         let expected = count.saturating_mul(dim);
         if self.out_len != expected {
-            return Err(Error::OutputLength { len: self.out_len, inputs: count, expected }.into());
+            let error = Error::OutputLength { len: self.out_len, inputs: count, expected };
+            return Err(clippie_error::argument(error.to_string()));
         }
         // SAFETY: as this function's.
         unsafe { pointers::output(self.out, self.out_len, 0.0, "out") }

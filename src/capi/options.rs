@@ -116,8 +116,8 @@ pub unsafe extern "C" fn clippie_options_set_threads(options: *mut clippie_optio
     unsafe { set_inner(options, |options| options.threads(threads)) }
 }
 
-/// Sets how many images or texts share a pass, at least 1, at first 8: larger batches are faster and need more memory.
-/// Never changes results.
+/// Sets how many images or texts share a pass, at first 8: larger batches are faster and need more memory. Never changes
+/// results. 0 changes nothing and returns `CLIPPIE_ERROR_ARGUMENT`.
 ///
 /// # Safety
 /// `options` is null or options that are not freed and that no other thread uses.
@@ -126,6 +126,9 @@ pub unsafe extern "C" fn clippie_options_set_batch_size(
     options: *mut clippie_options,
     batch_size: usize,
 ) -> clippie_status {
+    if batch_size == 0 {
+        return CLIPPIE_ERROR_ARGUMENT;
+    }
     // SAFETY: as this function's.
     unsafe { set_inner(options, |options| options.batch_size(batch_size)) }
 }

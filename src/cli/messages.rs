@@ -265,13 +265,20 @@ impl Drop for Progress<'_> {
     }
 }
 
-/// Whether a character could change the terminal, or the order in which others are shown: a name could look like
-/// another one.
+/// Whether a character could change the terminal, break the line, or is not seen itself but hides text or changes the
+/// order in which others are shown: a name could look like another one.
 pub(super) fn is_unsafe(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(
+            c,
+            // Marks, embeddings and isolates of writing direction; ends of lines and paragraphs.
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}'
+            // Tags, which spell out text that nobody sees.
+            | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
-/// Escapes the control characters of `text`, also those of writing direction. It then fits on one line and cannot change
+/// Escapes the control characters of `text`, also those of writing direction, and tags. It then fits on one line and cannot change
 /// the terminal.
 pub(super) fn one_line(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
@@ -360,6 +367,8 @@ mod tests {
     fn messages_fit_on_one_line() {
         assert_eq!(one_line("a beach.jpg"), "a beach.jpg");
         assert_eq!(one_line("a\nb\u{1b}[31m\u{9b}\té"), "a\\nb\\u{1b}[31m\\u{9b}\\té");
+        let hidden = "gnp.\u{61c}exe\u{200f}\u{2028}\u{2029}\u{e0041}";
+        assert_eq!(one_line(hidden), "gnp.\\u{61c}exe\\u{200f}\\u{2028}\\u{2029}\\u{e0041}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::batch::{self, Drawn, Failures, Sharing};
 use super::session::{NoPass, Session, flat};
-use super::{CancelToken, Encoded, Fingerprint, ImageInput, Options, Stream, check, pixels};
+use super::{CancelToken, Encoded, Fingerprint, ImageInput, Options, Stream, check, memory, pixels};
 use crate::error::Error;
 use crate::models::ImageTower;
 use crate::preprocess::PreprocessConfig;
@@ -51,7 +51,7 @@ impl ImageEncoder {
     /// [`ImageEncoder::encode_each`] to go on without it.
     pub fn encode<'a>(&self, images: impl IntoIterator<Item: Into<ImageInput<'a>>>) -> Result<Array2<f32>, Error> {
         let images: Vec<ImageInput<'_>> = images.into_iter().map(Into::into).collect();
-        let mut rows = Array2::zeros((images.len(), self.embed_dim()));
+        let mut rows = memory::zeros(images.len(), self.embed_dim(), "the embeddings")?;
         self.run(images.len(), flat(&mut rows), Failures::fail_fast(), &|i, out| self.pixels(i, images[i], out))
             .into_result()?;
         Ok(rows)
@@ -135,7 +135,7 @@ impl ImageEncoder {
         let pixels = pixels.as_standard_layout();
         let pixels = pixels.as_slice().unwrap_or(&[]);
         let len = self.session.preprocess.pixel_len();
-        let mut rows = Array2::zeros((images, self.embed_dim()));
+        let mut rows = memory::zeros(images, self.embed_dim(), "the embeddings")?;
         let copy = |i: usize, out: &mut [f32]| {
             out.copy_from_slice(&pixels[i * len..(i + 1) * len]);
             Ok(())

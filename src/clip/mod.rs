@@ -15,6 +15,7 @@ mod fingerprint;
 mod image;
 mod input;
 mod loader;
+mod memory;
 #[cfg(feature = "decode")]
 mod observed;
 mod options;
@@ -224,7 +225,7 @@ impl Clip {
     /// [`Clip::logit_scale`].
     ///
     /// # Errors
-    /// Embeddings of different lengths, which come from different models.
+    /// Embeddings of different lengths, which come from different models; no memory for the result.
     pub fn probabilities(
         &self,
         images: &ArrayBase<impl Data<Elem = f32>, Ix2>,

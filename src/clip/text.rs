@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::batch::{self, Failures, Pass, spread};
 use super::session::{NoPass, Session, flat};
-use super::{CancelToken, Encoded, Fingerprint, Options, Stream};
+use super::{CancelToken, Encoded, Fingerprint, Options, Stream, memory};
 use crate::error::Error;
 use crate::models::TextTower;
 use crate::threads;
@@ -59,7 +59,7 @@ impl TextEncoder {
     /// [`Options::refuse_long_texts`] is set.
     pub fn encode(&self, texts: impl IntoIterator<Item: AsRef<str> + Sync>) -> Result<Array2<f32>, Error> {
         let texts: Vec<_> = texts.into_iter().collect();
-        let mut rows = Array2::zeros((texts.len(), self.embed_dim()));
+        let mut rows = memory::zeros(texts.len(), self.embed_dim(), "the embeddings")?;
         self.encode_all(&texts, flat(&mut rows))?;
         Ok(rows)
     }
@@ -120,7 +120,7 @@ impl TextEncoder {
         for (index, ids) in ids.iter().enumerate() {
             self.check_ids(ids.as_ref(), index)?;
         }
-        let mut rows = Array2::zeros((ids.len(), self.embed_dim()));
+        let mut rows = memory::zeros(ids.len(), self.embed_dim(), "the embeddings")?;
         self.run(&ids, flat(&mut rows), Failures::fail_fast()).into_result()?;
         Ok(rows)
     }

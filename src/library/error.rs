@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::clip::Fingerprint;
 use crate::error::ErrorKind;
 
 /// An error of a photo library. Each message is one sentence that names the cause and the remedy.
@@ -98,9 +99,9 @@ pub enum Error {
     Fingerprint {
         /// The library's file.
         path: PathBuf,
-        /// The model asked for and its fingerprint.
+        /// The model asked for; followed by its fingerprint in parentheses where the library has another of this name.
         name: String,
-        /// The models that the library has embeddings of, each a name and a fingerprint.
+        /// The models that the library has embeddings of; one of the same name is followed by its fingerprint.
         known: Vec<String>,
     },
     /// Embeddings that were given cannot be added.
@@ -144,14 +145,26 @@ fn unusable(row: Option<usize>, reason: &str) -> String {
 
 fn unknown_model(path: &Path, name: &str, known: &[String]) -> String {
     let path = path.display();
+    let add = format!("clippie-rs index -m {}", without_fingerprint(name));
     match known {
         [] => format!("the photo library {path} has no embeddings yet; add some with `clippie-rs index DIR -m {name}`"),
+        known if without_fingerprint(name) != name => format!(
+            "the photo library {path} has no embeddings of {name}, only of {}: another file or other options under the same \
+             name; use those with -m, or add the missing embeddings with `{add}`",
+            known.join(" and ")
+        ),
         known => format!(
             "the photo library {path} has no embeddings of {name}, only of {}; use that model with -m, or add the other \
-             one's with `clippie-rs index -m {name}`",
+             one's with `{add}`",
             known.join(" and ")
         ),
     }
+}
+
+/// The name of a model without the fingerprint that [`Error::other_model`] has added.
+fn without_fingerprint(name: &str) -> &str {
+    let parts = name.strip_suffix(')').and_then(|name| name.rsplit_once(" ("));
+    parts.filter(|(_, digits)| digits.parse::<Fingerprint>().is_ok()).map_or(name, |(name, _)| name)
 }
 
 impl Error {
@@ -164,6 +177,26 @@ impl Error {
             Error::Query(_) | Error::Given { .. } | Error::Fingerprint { .. } => ErrorKind::Option,
             _ => ErrorKind::Io,
         }
+    }
+
+    /// The error for a model, by its name and fingerprint, that the library has no embeddings of, only those of `known`.
+    /// Fingerprints tell models of the same name apart.
+    #[must_use]
+    pub fn other_model<'a>(
+        path: &Path,
+        (name, fingerprint): (&str, &str),
+        known: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Error {
+        let mut asked = name.to_owned();
+        let known = known.into_iter().map(|(other, digits)| {
+            if other != name {
+                return other.to_owned();
+            }
+            asked = format!("{name} ({fingerprint})");
+            format!("{other} ({digits})")
+        });
+        let known = known.collect();
+        Error::Fingerprint { path: path.to_owned(), name: asked, known }
     }
 
     /// The sentence for an error of SQLite on the library at `path`.
@@ -189,6 +222,10 @@ impl Error {
         };
         if let Some(unlike) = unlike {
             return Error::Damaged { path, reason: unlike.to_owned() };
+        }
+        // Growing the index of the log, SQLite does not say that it was for want of room.
+        if error.sqlite_extended_error_code() == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) {
+            return Error::Full { path };
         }
         match error.sqlite_error_code() {
             Some(NotADatabase) => Error::NotALibrary { path },

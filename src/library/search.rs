@@ -193,11 +193,8 @@ impl Search {
         store.model(self.encoders.fingerprint())?.map_or_else(
             || {
                 let known = store.models()?;
-                Err(Error::Fingerprint {
-                    path: store.path().to_owned(),
-                    name: self.name.clone(),
-                    known: known.into_iter().map(|model| model.name).collect(),
-                })
+                let known = known.iter().map(|model| (&*model.name, &*model.fingerprint));
+                Err(Error::other_model(store.path(), (&self.name, self.encoders.fingerprint()), known))
             },
             Ok,
         )

@@ -129,7 +129,8 @@ impl Vectors {
     fn failed(&self, error: scan::Error) -> Error {
         match error {
             scan::Error::Cancelled => Error::Cancelled,
-            scan::Error::Damaged { .. } | scan::Error::Lost => {
+            // Whatever its checksums say: the store gives finite values alone.
+            scan::Error::Damaged { .. } | scan::Error::Lost | scan::Error::NotFinite { what: "row", .. } => {
                 if !self.damaged.swap(true, Ordering::Relaxed) {
                     tracing::warn!("{} is damaged; it is made again from the library", self.path.display());
                     // Where it cannot be removed, it cannot be replaced either.
@@ -223,10 +224,11 @@ impl State {
     }
 }
 
-/// The mapped file of a model: beside the library, with the first digits of the fingerprint in its name.
+/// The mapped file of a model: beside the library, with the first digits of the fingerprint in its name. The store has
+/// made sure that they are digits; a path would lead anywhere.
 fn packed_path(library: &Path, model: &ModelRow) -> PathBuf {
     let mut name = OsString::from(library);
-    name.push(format!(".{}.vectors", model.fingerprint.get(..8).unwrap_or("model")));
+    name.push(format!(".{}.vectors", model.fingerprint.get(..8).unwrap_or_default()));
     name.into()
 }
 

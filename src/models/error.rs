@@ -58,7 +58,8 @@ pub enum Error {
     },
     /// An embedding has no length: all its values are zero.
     #[error(
-        "the embedding of {what} {index} is zero; the weights may be damaged: check them with `clippie-rs info --verify`"
+        "the embedding of {what} {index} is zero; the weights may be damaged: check them with `clippie-rs info --verify`, and \
+         where that finds nothing, convert the checkpoint again"
     )]
     NoLength {
         /// `image` or `text`.
@@ -68,7 +69,8 @@ pub enum Error {
     },
     /// An embedding has infinite or NaN values.
     #[error(
-        "the embedding of {what} {index} is not finite; the weights may be damaged: check them with `clippie-rs info --verify`"
+        "the embedding of {what} {index} is not finite; the weights may be damaged: check them with `clippie-rs info --verify`, and \
+         where that finds nothing, convert the checkpoint again"
     )]
     NotFinite {
         /// `image` or `text`.

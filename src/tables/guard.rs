@@ -10,6 +10,7 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom, Take};
 use std::ops::Range;
 
 use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::reader::{ChunkReader, Length};
 
@@ -201,6 +202,8 @@ struct Page {
     dictionary: bool,
     values: i64,
     encoding: i64,
+    /// Bytes of levels before the values, which are not compressed.
+    levels: i64,
 }
 
 /// Checks the pages of a column chunk.
@@ -217,7 +220,8 @@ pub(super) fn pages(chunks: &Chunks, range: Range<u64>, allowance: &mut Allowanc
         else {
             return refused(DAMAGED);
         };
-        let end = at + page.header + compressed;
+        let start = at + page.header;
+        let end = start.saturating_add(compressed);
         if end > range.end {
             return refused("a page is longer than its column; write it again");
         }
@@ -226,6 +230,10 @@ pub(super) fn pages(chunks: &Chunks, range: Range<u64>, allowance: &mut Allowanc
         }
         if !ENCODINGS.contains(&page.encoding) {
             return refused("its values are encoded as differences; write it with the settings of pandas or DuckDB");
+        }
+        let values_at = start.saturating_add(u64::try_from(page.levels).unwrap_or(0));
+        if !inflates_to(chunks, values_at..end, decompressed)? {
+            return refused("a page has more bytes than it claims when decompressed; write it again");
         }
         // Texts begin with their length, of four bytes, and floats have four.
         if page.dictionary && values > decompressed / 4 {
@@ -240,6 +248,20 @@ pub(super) fn pages(chunks: &Chunks, range: Range<u64>, allowance: &mut Allowanc
         at = end;
     }
     Ok(())
+}
+
+/// Whether a page that is compressed by gzip, as its first bytes say, has `most` bytes at most. The decoder inflates it to
+/// its end, whatever it claims; all others end where they claim to. One that is damaged is left to the decoder.
+fn inflates_to(chunks: &Chunks, page: Range<u64>, most: u64) -> io::Result<bool> {
+    const GZIP: [u8; 2] = [0x1f, 0x8b];
+    let len = page.end.saturating_sub(page.start);
+    if len < GZIP.len() as u64 || chunks.read(page.start, GZIP.len())? != GZIP {
+        return Ok(true);
+    }
+    let mut file = &chunks.file;
+    file.seek(SeekFrom::Start(page.start))?;
+    let mut inflated = MultiGzDecoder::new(file.take(len)).take(most.saturating_add(1));
+    Ok(io::copy(&mut inflated, &mut io::sink()).map_or(true, |bytes| bytes <= most))
 }
 
 /// Reads the header of a page.
@@ -286,6 +308,8 @@ fn values(header: &mut Compact<'_>, field: Field, encoding: i16, page: &mut Page
         match field.id {
             1 => page.values = header.number(field)?,
             id if id == encoding => page.encoding = header.number(field)?,
+            // The second kind of data pages has levels of these lengths.
+            5 | 6 if encoding == 4 => page.levels = page.levels.checked_add(header.number(field)?)?,
             _ => header.skip(field)?,
         }
     }

@@ -391,6 +391,50 @@ fn claims_that_would_cost_memory_are_refused() {
     assert!(check(&[0x15]).contains("header of its pages is damaged"));
 }
 
+/// The decoder inflates pages of gzip to their end.
+#[test]
+fn pages_that_inflate_to_more_than_they_claim_are_refused() {
+    use std::io::Write as _;
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let said = |levels: &[u8], page: &[u8], claimed: i64| {
+        // A data page of the second kind, with levels before what is compressed, or one of the first.
+        let mut bytes = numbers(&[(1, 0), (2, claimed), (3, (levels.len() + page.len()) as i64)]);
+        bytes.pop();
+        let (kind, fields) = match levels.len() as i64 {
+            0 => (5, vec![(1, 1), (2, 0)]),
+            len => (8, vec![(1, 1), (4, 0), (5, len - 1), (6, 1)]),
+        };
+        bytes.push((kind - 3) << 4 | 12);
+        bytes.extend(numbers(&fields));
+        bytes.push(0);
+        bytes.extend(levels);
+        bytes.extend(page);
+        let (_folder, path) = written(&bytes);
+        let chunks = guard::Chunks { file: std::fs::File::open(&path).unwrap(), len: bytes.len() as u64 };
+        match guard::pages(&chunks, 0..bytes.len() as u64, &mut guard::Allowance::of(bytes.len() as u64)) {
+            Ok(()) => String::new(),
+            Err(guard::Fault::Refused(reason)) => reason,
+            Err(guard::Fault::Read(error)) => panic!("{error}"),
+        }
+    };
+    let (large, small) = (gzip(&vec![b'a'; 5 << 20]), gzip(b"some"));
+    for levels in [&b""[..], b"levels"] {
+        assert_eq!(said(levels, &large, 5 << 20), "");
+        for claimed in [0, 1000, (5 << 20) - 1] {
+            let error = said(levels, &large, claimed);
+            assert!(error.contains("more bytes than it claims"), "{claimed} {error}");
+        }
+        // In several members, which are decompressed one after the other; what is damaged is for the decoder.
+        assert!(said(levels, &[&small[..], &large].concat(), 1000).contains("more bytes than it claims"));
+        assert_eq!(said(levels, &small[..8], 1000), "");
+        assert_eq!(said(levels, b"\x1f\x8b and no more of gzip", 1000), "");
+    }
+}
+
 #[test]
 fn long_values_that_are_repeated_are_refused() {
     let value = vec![b'a'; 1 << 20];

@@ -20,6 +20,12 @@ pub enum Error {
         /// The requested context length.
         context_length: usize,
     },
+    /// The system gives no memory for a text of this length.
+    #[error("the system gives no memory to tokenize a text of {bytes} bytes; shorten it")]
+    Memory {
+        /// Length of the text, or of its word that memory is missing for.
+        bytes: usize,
+    },
     /// A weights file names a tokenizer that this version does not have.
     #[error(
         "the model needs the tokenizer {kind:?}, which this version of clippie-rs does not have; update clippie-rs"

@@ -19,7 +19,7 @@ use crate::files::open_regular;
 /// use clippie_rs::tokenizer::TokenizerFile;
 ///
 /// let tokenizer = TokenizerFile::read("tokenizer.json".as_ref())?.tokenizer()?;
-/// println!("{:?}", tokenizer.encode("a dog on a beach"));
+/// println!("{:?}", tokenizer.encode("a dog on a beach")?);
 /// # Ok::<(), clippie_rs::tokenizer::Error>(())
 /// ```
 #[derive(Clone, Debug)]

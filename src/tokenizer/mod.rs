@@ -212,7 +212,11 @@ impl Tokenizer {
     ///
     /// CLIP's ids are in `0..START`. Accepts any text; time and memory are proportional to its length (times the logarithm
     /// of its longest word, for CLIP's).
-    pub fn encode(&self, text: &str) -> Vec<u32> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Memory`]: up to 30 bytes of memory for a byte of text.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
         self.encode_until(text, usize::MAX)
     }
 
@@ -222,7 +226,7 @@ impl Tokenizer {
     /// # Errors
     ///
     /// [`Error::ContextTooShort`] if `context_length` cannot hold start and end; [`Error::TooLong`] if the text has
-    /// more tokens and `overflow` is [`Overflow::Refuse`].
+    /// more tokens and `overflow` is [`Overflow::Refuse`]; [`Error::Memory`] as for [`Tokenizer::encode`].
     pub fn tokenize(&self, text: &str, context_length: usize, overflow: Overflow) -> Result<Vec<u32>, Error> {
         let Bounds { start, end, .. } = self.bounds();
         let around = usize::from(start.is_some()) + usize::from(end.is_some());
@@ -231,8 +235,8 @@ impl Tokenizer {
             None => return Err(Error::ContextTooShort { context_length }),
         };
         let mut ids = match overflow {
-            Overflow::Truncate => self.encode_until(text, room),
-            Overflow::Refuse => self.encode(text),
+            Overflow::Truncate => self.encode_until(text, room)?,
+            Overflow::Refuse => self.encode(text)?,
         };
         if ids.len() > room {
             if overflow == Overflow::Refuse {
@@ -248,16 +252,17 @@ impl Tokenizer {
     }
 
     /// Encodes a text until there are `enough` ids, to save the work for ids that are truncated anyway.
-    fn encode_until(&self, text: &str, enough: usize) -> Vec<u32> {
+    fn encode_until(&self, text: &str, enough: usize) -> Result<Vec<u32>, Error> {
+        memory_for(text)?;
         let cleaned = clean::clean(text, self.clean);
-        match &self.kind {
-            Kind::Clip => clip::encode_until(&cleaned, enough),
+        Ok(match &self.kind {
+            Kind::Clip => clip::encode_until(&cleaned, enough)?,
             Kind::SentencePiece(pieces) => {
                 let mut ids = Vec::new();
                 pieces.with(|view| sentencepiece::encode(view, &cleaned, enough, &mut ids));
                 ids
             }
-        }
+        })
     }
 }
 
@@ -266,6 +271,19 @@ impl Pieces {
     fn with<T>(&self, work: impl FnOnce(&sentencepiece::View<'_>) -> T) -> Option<T> {
         sentencepiece::open((*self.bytes).as_ref()).ok().map(|view| work(&view))
     }
+}
+
+/// Whether there is memory to clean a text, which takes some copies of it. Those are made step by step, by code that ends the
+/// process without memory, so it is asked for before, for texts whose copies are of account.
+fn memory_for(text: &str) -> Result<(), Error> {
+    const OF_ACCOUNT: usize = 16 << 20;
+    const COPIES: usize = 4;
+    let bytes = text.len();
+    if bytes < OF_ACCOUNT {
+        return Ok(());
+    }
+    let mut copies = Vec::<u8>::new();
+    copies.try_reserve_exact(bytes.saturating_mul(COPIES)).map_err(|_| Error::Memory { bytes })
 }
 
 /// Whether so many pieces are those of a token embedding with `rows` rows.

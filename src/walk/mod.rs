@@ -22,7 +22,7 @@ pub use known::{EXTENSIONS, is_photo};
 pub use passed_over::PassedOver;
 pub use patterns::PatternError;
 #[cfg(feature = "library")]
-pub(crate) use patterns::{in_part, is_in_part};
+pub(crate) use patterns::{are_few, in_part, is_in_part};
 
 use crate::cancel::CancelToken;
 use known::{is_hidden, side_label};
@@ -176,7 +176,7 @@ impl Walk {
     /// matches is skipped with all that is in it.
     ///
     /// # Errors
-    /// A pattern is malformed.
+    /// A pattern is malformed or longer than 16 KiB, or all together are longer than 1 MiB.
     pub fn exclude<S: AsRef<str>>(mut self, patterns: impl IntoIterator<Item = S>) -> Result<Self, PatternError> {
         self.patterns.add(patterns)?;
         Ok(self)

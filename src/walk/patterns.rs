@@ -14,23 +14,27 @@ use crate::files::open_regular;
 const PATTERN_FILES: [&str; 3] = [".gitignore", ".ignore", ".ppignore"];
 /// Files that say that the photos of their folder and its subfolders are not to be shown: Android's and Nextcloud's.
 const MARKERS: [&str; 2] = [".nomedia", ".noimage"];
-/// Largest ignore file that is read.
+/// Largest ignore file that is read, and most bytes of a caller's patterns.
 const MAX_FILE: u64 = 1 << 20;
+/// Longest pattern of a caller: some times as long as any path.
+const MAX_PATTERN: usize = 16 << 10;
+/// Characters of a pattern that messages show.
+const SHOWN: usize = 100;
 
 /// A pattern that cannot be used.
 #[derive(Clone, Debug)]
 pub struct PatternError {
     pattern: String,
+    /// What is wrong with it, and what to do: the end of a sentence about the pattern.
     reason: String,
 }
 
 impl fmt::Display for PatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:?} is not a pattern of files: {}; put a backslash before a character that has no special meaning",
-            self.pattern, self.reason
-        )
+        match self.pattern.char_indices().nth(SHOWN) {
+            Some((end, _)) => write!(f, "{:?}... {}", self.pattern.get(..end).unwrap_or_default(), self.reason),
+            None => write!(f, "{:?} {}", self.pattern, self.reason),
+        }
     }
 }
 
@@ -48,6 +52,8 @@ impl PatternError {
 #[derive(Clone, Debug)]
 pub(super) struct Patterns {
     builder: GitignoreBuilder,
+    /// Length of all patterns.
+    bytes: usize,
     matcher: Gitignore,
 }
 
@@ -56,16 +62,30 @@ impl Patterns {
         let mut builder = GitignoreBuilder::new("");
         // Git takes `[a` as a name, which is hardly what the caller of this one pattern means.
         builder.allow_unclosed_class(false);
-        Patterns { builder, matcher: Gitignore::empty() }
+        Patterns { builder, bytes: 0, matcher: Gitignore::empty() }
     }
 
     /// Adds patterns. A later one takes precedence.
     pub fn add<S: AsRef<str>>(&mut self, patterns: impl IntoIterator<Item = S>) -> Result<(), PatternError> {
         let mut last = String::new();
-        let fail =
-            |pattern: &str, error: &ignore::Error| PatternError { pattern: pattern.to_owned(), reason: reason(error) };
+        let refused = |pattern: &str, reason| PatternError { pattern: pattern.to_owned(), reason };
+        let fail = |pattern: &str, error: &ignore::Error| {
+            let reason = reason(error);
+            let remedy = "put a backslash before a character that has no special meaning";
+            refused(pattern, format!("is not a pattern of files: {reason}; {remedy}"))
+        };
         for pattern in patterns {
             let pattern = pattern.as_ref();
+            let len = pattern.len();
+            if len > MAX_PATTERN {
+                let reason = format!("is not a pattern of files: it has {len} bytes; give {MAX_PATTERN} at most");
+                return Err(refused(pattern, reason));
+            }
+            self.bytes = self.bytes.saturating_add(len);
+            if self.bytes as u64 > MAX_FILE {
+                let reason = format!("is too much: patterns may have {MAX_FILE} bytes together; give fewer");
+                return Err(refused(pattern, reason));
+            }
             // Only files have comments.
             let comment = pattern.starts_with('#').then(|| format!("\\{pattern}"));
             self.builder
@@ -81,6 +101,12 @@ impl Patterns {
     pub fn exclude(&self, relative: &Path, is_dir: bool) -> bool {
         self.matcher.matched(relative, is_dir).is_ignore()
     }
+}
+
+/// Whether patterns of so many bytes together are few enough for a walk, each of at most `longest`.
+#[cfg(feature = "library")]
+pub(crate) fn are_few(bytes: u64, longest: u64) -> bool {
+    bytes <= MAX_FILE && longest <= MAX_PATTERN as u64
 }
 
 /// The pattern that means in a folder what `pattern` means in `part` of it; `None` if the path of the part is not UTF-8.
@@ -245,6 +271,21 @@ mod tests {
             let name = Path::new("b").join(malformed);
             assert!(patterns.exclude(&name, false) && patterns.exclude(Path::new("b.png"), false), "{escaped}");
         }
+    }
+
+    #[test]
+    fn long_and_many_patterns_are_refused_with_short_messages() {
+        let long = "é".repeat(MAX_PATTERN);
+        let error = Patterns::new().add([&long]).unwrap_err();
+        assert_eq!(error.pattern(), long);
+        let expected =
+            format!("\"{}\"... is not a pattern of files: it has 32768 bytes; give 16384 at most", "é".repeat(100));
+        assert_eq!(error.to_string(), expected);
+        let mut patterns = Patterns::new();
+        let pattern = "a".repeat(MAX_PATTERN);
+        patterns.add([&pattern; 60]).unwrap();
+        let error = patterns.add([&pattern; 5]).unwrap_err().to_string();
+        assert!(error.ends_with("... is too much: patterns may have 1048576 bytes together; give fewer"), "{error}");
     }
 
     #[cfg(feature = "library")]

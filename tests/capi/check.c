@@ -146,9 +146,9 @@ static void wrong_lengths(const clippie_model *model)
     clippie_error *error = NULL;
     float rows[2 * DIM];
     const clippie_image image = clippie_image_path(first);
-    EXPECT(clippie_encode_images(model, &image, 1, rows, 2 * DIM, NULL, NULL, &error) == CLIPPIE_ERROR_OPTION);
-    expect_error(error, CLIPPIE_ERROR_OPTION, "has 128 values; 1 inputs need 64", -1);
-    EXPECT(clippie_encode_images(model, &image, SIZE_MAX, rows, DIM, NULL, NULL, NULL) == CLIPPIE_ERROR_OPTION);
+    EXPECT(clippie_encode_images(model, &image, 1, rows, 2 * DIM, NULL, NULL, &error) == CLIPPIE_ERROR_ARGUMENT);
+    expect_error(error, CLIPPIE_ERROR_ARGUMENT, "has 128 values; 1 inputs need 64", -1);
+    EXPECT(clippie_encode_images(model, &image, SIZE_MAX, rows, DIM, NULL, NULL, NULL) == CLIPPIE_ERROR_ARGUMENT);
     EXPECT(clippie_encode_images(model, &image, SIZE_MAX, rows, SIZE_MAX, NULL, NULL, &error) == CLIPPIE_ERROR_ARGUMENT);
     expect_error(error, CLIPPIE_ERROR_ARGUMENT, "out cannot have", -1);
     float *aside = (float *)(void *)((char *)rows + 1);
@@ -220,6 +220,7 @@ static void options_and_towers(const clippie_model *model)
     EXPECT(clippie_options_set_towers(options, CLIPPIE_TOWERS_TEXT) == CLIPPIE_OK);
     EXPECT(clippie_options_set_normalize(options, false) == CLIPPIE_OK);
     EXPECT(clippie_options_set_orient(options, false) == CLIPPIE_OK);
+    EXPECT(clippie_options_set_batch_size(options, 0) == CLIPPIE_ERROR_ARGUMENT);
     EXPECT(clippie_options_set_batch_size(options, 2) == CLIPPIE_OK);
     EXPECT(clippie_options_set_copy_weights(options, true) == CLIPPIE_OK);
     EXPECT(clippie_options_set_refuse_long_texts(options, true) == CLIPPIE_OK);

@@ -347,6 +347,15 @@ fn what_does_not_fit_is_refused() {
 
     list("two.jsonl", &["photos/0.bmp", "photos/1.bmp"]);
     import("three.npy", "two.jsonl").code(1).says(&["error: three.npy: there are 3 vectors and 2 paths"]);
+    // An array that no memory holds is not read for that. Its values are a hole.
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000, 64), }\n";
+    let start =
+        [b"\x93NUMPY\x01\0", &u16::try_from(header.len()).unwrap().to_le_bytes()[..], header.as_bytes()].concat();
+    fs::write(sandbox.path("huge.npy"), &start).unwrap();
+    let huge = fs::File::options().write(true).open(sandbox.path("huge.npy")).unwrap();
+    if huge.set_len(start.len() as u64 + 1_000_000_000 * 64 * 4).is_ok() {
+        import("huge.npy", "two.jsonl").code(1).says(&["huge.npy: there are 1000000000 vectors and 2 paths"]);
+    }
     list("three.jsonl", &["photos/0.bmp", "photos/1.bmp", "photos/2.bmp"]);
     for (value, reason) in
         [(f32::NAN, "bad.npy: row 2 has values that are not finite"), (0.0, "bad.npy: row 2 is zero")]
@@ -384,9 +393,12 @@ fn what_does_not_fit_is_refused() {
 error: 2 more files are in no folder of the library; name their folder with --root
 added 0 embeddings, 3 failed\n";
     assert_eq!(ran.stderr, said);
+    fs::write(sandbox.path("marked.jsonl"), "\u{feff}{\"path\":\"photos/gone.bmp\"}\n").unwrap();
     list("one.jsonl", &["photos/gone.bmp"]);
     write_array(&sandbox.path("one.npy"), 64, &vectors[..64]);
-    import("one.npy", "one.jsonl").code(1).says(&["photos/gone.bmp: no such file; check the path"]);
+    for list in ["one.jsonl", "marked.jsonl"] {
+        import("one.npy", list).code(1).says(&["photos/gone.bmp: no such file; check the path"]);
+    }
 }
 
 #[test]

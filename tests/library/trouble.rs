@@ -75,6 +75,25 @@ fn damaged_and_foreign_libraries() {
     sandbox.indexes(&[("unchanged", 30)]);
 }
 
+/// A library from elsewhere may name no file outside of its own folder.
+#[test]
+fn a_fingerprint_is_no_path() {
+    let sandbox = Sandbox::with_photos(0..3);
+    sandbox.index(["photos"]).code(0);
+    let library = sandbox.library.to_str().unwrap().to_owned();
+    let connection = rusqlite::Connection::open(&library).unwrap();
+    connection.execute("UPDATE model SET fingerprint = '/../../x'", []).unwrap();
+    drop(connection);
+    for args in [
+        &["status", "--library", &library][..],
+        &["similar", "photos/1.bmp", "--library", &library],
+        &["duplicates", "--library", &library],
+        &["export", "e.npy", "--library", &library],
+    ] {
+        sandbox.run(args).code(1).says(&[" is damaged (it has a value that cannot be there)"]);
+    }
+}
+
 /// A small disk, where the user may mount one.
 #[cfg(target_os = "linux")]
 #[test]

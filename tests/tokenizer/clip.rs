@@ -12,7 +12,7 @@ fn compare(clip: &Tokenizer, lines: &str) -> usize {
     let mut wrong = Vec::new();
     for line in lines.lines() {
         let (text, expected): (String, Vec<u32>) = serde_json::from_str(line).expect("a line of text and ids");
-        let ids = clip.encode(&text);
+        let ids = clip.encode(&text).unwrap();
         if ids != expected {
             wrong.push(format!("{text:?}\n    ours   {ids:?}\n    theirs {expected:?}"));
         }

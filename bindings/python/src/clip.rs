@@ -10,7 +10,6 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::cancel::PyCancelToken;
 use crate::compare;
 use crate::encoders::{PyImageEncoder, PyTextEncoder};
-use crate::errors;
 use crate::open::{Opened, Source};
 
 /// A CLIP model: photos and texts to embeddings that can be compared.
@@ -142,8 +141,8 @@ impl PyClip {
         texts: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
         let (images, texts) = (compare::rows("images", images)?, compare::rows("texts", texts)?);
-        let rows = py.detach(|| self.clip.probabilities(&images, &texts));
-        Ok(PyArray2::from_owned_array(py, rows.map_err(|error| errors::exception(py, &error))?))
+        let clip = self.clip.clone();
+        compare::pairs(py, images, texts, move |images, texts| clip.probabilities(&images, &texts))
     }
 
     /// The probability that a photo and a text with this cosine belong together, by the sigmoid that the model was

@@ -1,10 +1,17 @@
 //! Comparison of embeddings.
 
-use clippie_rs::ndarray::Array2;
-use numpy::{PyArray2, PyArrayMethods};
+use clippie_rs::ndarray::{Array2, ArrayView2, Axis};
+use clippie_rs::{CancelToken, Error};
+use numpy::{PyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 
-use crate::errors;
+use crate::{call, errors, memory};
+
+/// Multiplications of a block of rows, after which a signal can end a call: some milliseconds.
+const BLOCK: usize = 1 << 28;
+/// Fewest rows of a block: the norms of the other set are computed for each block, which takes as long as comparing some
+/// dozens of rows.
+const FEWEST: usize = 256;
 
 /// Cosines between all rows of two sets of embeddings: ``float32 [n, m]``, from -1 to 1.
 ///
@@ -18,9 +25,38 @@ pub fn similarity<'py>(
     a: &Bound<'py, PyAny>,
     b: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyArray2<f32>>> {
-    let (a, b) = (rows("a", a)?, rows("b", b)?);
-    let cosines = py.detach(|| clippie_rs::similarity(&a, &b)).map_err(|error| errors::exception(py, &error))?;
-    Ok(PyArray2::from_owned_array(py, cosines))
+    pairs(py, rows("a", a)?, rows("b", b)?, |a, b| clippie_rs::similarity(&a, &b))
+}
+
+/// Compares all rows of `a [n, embed_dim]` with all of `b [m, embed_dim]`, some rows of `a` at a time: `[n, m]`.
+///
+/// # Errors
+/// The error of `compare`; no memory for the result; the exception of a signal.
+pub fn pairs<'py>(
+    py: Python<'py>,
+    a: Array2<f32>,
+    b: Array2<f32>,
+    compare: impl Fn(ArrayView2<'_, f32>, ArrayView2<'_, f32>) -> Result<Array2<f32>, Error> + Send + Sync + 'static,
+) -> PyResult<Bound<'py, PyArray2<f32>>> {
+    let block = (BLOCK / b.len().max(1)).max(FEWEST);
+    let compared = if a.nrows() <= block {
+        py.detach(|| compare(a.view(), b.view()))
+    } else {
+        let cancel = CancelToken::new();
+        let stop = cancel.clone();
+        call::run(py, &cancel, move || {
+            let mut all = Vec::new();
+            memory::reserve(&mut all, a.nrows().saturating_mul(b.nrows()), "the result of all pairs")?;
+            for rows in a.axis_chunks_iter(Axis(0), block) {
+                if stop.is_cancelled() {
+                    return Err(Error::Cancelled);
+                }
+                all.extend(compare(rows, b.view())?);
+            }
+            Ok(Array2::from_shape_vec((a.nrows(), b.nrows()), all)?)
+        })?
+    };
+    Ok(PyArray2::from_owned_array(py, compared.map_err(|error| errors::exception(py, &error))?))
 }
 
 /// Copies embeddings, so that no Python code can change them meanwhile.
@@ -29,11 +65,11 @@ pub fn rows(name: &str, embeddings: &Bound<'_, PyAny>) -> PyResult<Array2<f32>> 
     let numpy = py.import("numpy")?;
     let array = numpy.call_method1("asarray", (embeddings, "float32"))?;
     let array = numpy.call_method1("atleast_2d", (array,))?;
-    match array.cast::<PyArray2<f32>>() {
-        Ok(array) => Ok(array.to_owned_array()),
-        Err(_) => {
-            let shape = array.getattr("shape")?;
-            Err(errors::option(py, &format!("{name} has the shape {shape}; embeddings are [rows, embed_dim]")))
-        }
-    }
+    let Ok(array) = array.cast::<PyArray2<f32>>() else {
+        let shape = array.getattr("shape")?;
+        return Err(errors::option(py, &format!("{name} has the shape {shape}; embeddings are [rows, embed_dim]")));
+    };
+    let values = memory::copied(array, "a copy of the embeddings")?;
+    let &[count, dim] = array.shape() else { return Err(errors::option(py, "embeddings are [rows, embed_dim]")) };
+    Array2::from_shape_vec((count, dim), values).map_err(|error| errors::exception(py, &error.into()))
 }

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 
 use crate::call::{self, Running};
 use crate::images::{Image, Images};
-use crate::{errors, texts};
+use crate::{errors, memory, texts};
 
 /// What happens to the call when an input fails.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,10 +70,10 @@ fn batches<'py>(
             let outcome = match failing {
                 Failing::Stops if one => encode_one(&encoder, &inputs),
                 Failing::Stops => encoder.encode(&inputs).map(|rows| (flat(rows), Vec::new())),
-                Failing::GoesOn => {
-                    let encoded = encoder.encode_each(&inputs);
-                    Ok((flat(encoded.rows), encoded.errors))
-                }
+                Failing::GoesOn => memory::rows(inputs.len(), encoder.embed_dim()).and_then(|mut rows| {
+                    let errors = encoder.encode_each_into(&inputs, &mut rows)?;
+                    Ok((rows, errors))
+                }),
             };
             (outcome, inputs)
         };
@@ -125,10 +125,10 @@ pub fn texts(
         let outcome = match (failing, &inputs[..]) {
             (Failing::Stops, [text]) if one => encoder.encode_one(text).map(|row| (row, Vec::new())),
             (Failing::Stops, texts) => encoder.encode(texts).map(|rows| (flat(rows), Vec::new())),
-            (Failing::GoesOn, texts) => {
-                let encoded = encoder.encode_each(texts);
-                Ok((flat(encoded.rows), encoded.errors))
-            }
+            (Failing::GoesOn, texts) => memory::rows(texts.len(), encoder.embed_dim()).and_then(|mut rows| {
+                let errors = encoder.encode_each_into(texts, &mut rows)?;
+                Ok((rows, errors))
+            }),
         };
         (outcome, inputs)
     };
@@ -137,6 +137,9 @@ pub fn texts(
     all.add(py, outcome, &places, errors)?;
     all.finish(py)
 }
+
+/// What errors call the result of [`preprocess`].
+const PIXELS: &str = "the pixels of all images";
 
 /// Prepares images for the tower: `[images, 3, S, S]`.
 ///
@@ -159,8 +162,10 @@ pub fn preprocess<'py>(
             let mut pixels = Vec::new();
             let failed = inputs.iter().enumerate().find_map(|(place, image)| match encoder.preprocess_image(image) {
                 Ok(image) => {
-                    pixels.extend_from_slice(image.as_slice().unwrap_or_default());
-                    None
+                    let image = image.as_slice().unwrap_or_default();
+                    let room = memory::reserve(&mut pixels, image.len(), PIXELS);
+                    pixels.extend_from_slice(if room.is_ok() { image } else { &[] });
+                    room.err().map(|error| (place, error))
                 }
                 Err(error) => Some((place, error)),
             });
@@ -171,6 +176,7 @@ pub fn preprocess<'py>(
             return Err(errors::exception_of(py, &error, (!one).then_some(taken + place)));
         }
         taken += inputs.len();
+        memory::reserve(&mut all, pixels.len(), PIXELS).map_err(|error| errors::exception(py, &error))?;
         all.extend(pixels);
     }
     let shape = (taken, 3, size, size);
@@ -228,10 +234,13 @@ impl Rows {
         if errors.is_empty() && self.values.is_empty() {
             self.values = rows;
         } else if errors.is_empty() {
+            self.reserve(py, rows.len())?;
             self.values.extend(rows);
         } else {
             let at = self.values.len();
-            self.values.resize(at + (places.len() + errors.len()) * self.dim, 0.0);
+            let more = (places.len() + errors.len()) * self.dim;
+            self.reserve(py, more)?;
+            self.values.resize(at + more, 0.0);
             for (row, place) in rows.chunks_exact(self.dim).zip(places) {
                 self.values[at + place * self.dim..][..self.dim].copy_from_slice(row);
             }
@@ -246,6 +255,10 @@ impl Rows {
             self.errors.push((start + place, errors::exception(py, &error.shifted(start + place - from))));
         }
         Ok(())
+    }
+
+    fn reserve(&mut self, py: Python<'_>, len: usize) -> PyResult<()> {
+        memory::reserve(&mut self.values, len, "the embeddings").map_err(|error| errors::exception(py, &error))
     }
 
     fn finish(mut self, py: Python<'_>) -> PyResult<Encoded> {

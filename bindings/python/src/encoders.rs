@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clippie_rs::{CancelToken, ImageEncoder, TextEncoder, tokenizer::Overflow};
+use clippie_rs::tokenizer::{self, Overflow};
+use clippie_rs::{CancelToken, ImageEncoder, TextEncoder};
 use numpy::{PyArray2, PyArray4};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
@@ -297,8 +298,13 @@ impl PyTextEncoder {
             let ids = texts.iter().enumerate().map(|(index, text)| one(text).map_err(|error| (index, error)));
             ids.collect::<Result<Vec<_>, _>>()
         };
-        crate::call::run(py, &CancelToken::new(), work)?
-            .map_err(|(index, error)| errors::of_input(py, "TextError", "text", Some(index), &error.to_string()))
+        crate::call::run(py, &CancelToken::new(), work)?.map_err(|(index, error)| {
+            let class = match error {
+                tokenizer::Error::Memory { .. } => "OutOfMemoryError",
+                _ => "TextError",
+            };
+            errors::of_input(py, class, "text", Some(index), &error.to_string())
+        })
     }
 
     /// Give scratch memory and mapped pages back to the system; the next call pages them in again.

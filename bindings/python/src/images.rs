@@ -5,13 +5,13 @@
 use std::path::PathBuf;
 
 use clippie_rs::{ImageInput, RgbBuffer};
-use numpy::{PyArrayDyn, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
-use pyo3::exceptions::PyException;
+use numpy::{PyArrayDyn, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::exceptions::{PyException, PyMemoryError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyByteArray, PyBytes, PyIterator, PyList, PyMapping, PyMemoryView, PyString, PyTuple};
 
-use crate::errors;
+use crate::{errors, memory};
 
 /// Bytes of images that one batch may copy or keep, so that an iterator of any length needs bounded memory.
 const BATCH_BYTES: usize = 256 << 20;
@@ -205,8 +205,7 @@ fn pixels(array: &Bound<'_, PyUntypedArray>, index: Option<usize>) -> PyResult<I
     let &[height, width, 3] = &shape[..] else {
         return Err(errors::of_input(array.py(), "ImageError", "image", index, &refused()));
     };
-    let bytes = bytes.to_owned_array().as_standard_layout().into_owned();
-    rgb(array.py(), width, height, bytes.into_raw_vec_and_offset().0, index)
+    rgb(array.py(), width, height, memory::copied(bytes, "a copy of the pixels")?, index)
 }
 
 /// Converts an image of Pillow to pixels, upright if `orient`.
@@ -220,11 +219,15 @@ fn pillow(image: &Bound<'_, PyAny>, index: Option<usize>, orient: bool) -> PyRes
         let image = image.call_method1("convert", ("RGB",))?;
         let (width, height) = image.getattr("size")?.extract()?;
         let bytes: PyBackedBytes = image.call_method0("tobytes")?.extract()?;
-        Ok((width, height, bytes.to_vec()))
+        let mut data = Vec::new();
+        memory::reserve(&mut data, bytes.len(), "a copy of the pixels")
+            .map_err(|error| errors::exception(py, &error))?;
+        data.extend_from_slice(&bytes);
+        Ok((width, height, data))
     };
     match converted() {
         Ok((width, height, data)) => rgb(py, width, height, data, index),
-        Err(error) if error.is_instance_of::<PyException>(py) => {
+        Err(error) if error.is_instance_of::<PyException>(py) && !error.is_instance_of::<PyMemoryError>(py) => {
             let refused = errors::of_input(py, "ImageError", "image", index, &format!("Pillow: {}", error.value(py)));
             refused.set_cause(py, Some(error));
             Err(refused)

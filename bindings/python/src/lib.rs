@@ -14,6 +14,7 @@ mod encode;
 mod encoders;
 mod errors;
 mod images;
+mod memory;
 mod open;
 mod settings;
 mod texts;

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import sys
 import threading
 import time
 
@@ -103,11 +104,11 @@ def test_other_threads_run_meanwhile(clip, drawings):
         assert len(steps) > 100 * seconds, (len(steps), seconds)
 
 
-@pytest.mark.parametrize("call", ["encode_images", "iterator", "encode_texts", "preprocess"])
+@pytest.mark.parametrize("call", ["encode_images", "iterator", "encode_texts", "preprocess", "similarity"])
 def test_control_c_stops_a_call(script, call):
     printed = script(
         """if True:
-        import os, pathlib, signal, sys, threading, time, clippie_rs
+        import os, pathlib, signal, sys, threading, time, numpy, clippie_rs
         # What a shell starts in the background ignores it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         clip = clippie_rs.Clip.demo()
@@ -117,7 +118,9 @@ def test_control_c_stops_a_call(script, call):
             "iterator": lambda: clip.encode_images(path for path in paths * 3000),
             "encode_texts": lambda: clip.encode_texts(["a star and a circle"] * 2000000),
             "preprocess": lambda: clip.preprocess(paths * 3000),
+            "similarity": lambda: clippie_rs.similarity(wide, wide[:3000]),
         }
+        wide = numpy.zeros((12000, 8192), numpy.float32)
         sent = []
         def interrupt():
             time.sleep(1.0)
@@ -134,6 +137,43 @@ def test_control_c_stops_a_call(script, call):
         call,
     )
     assert float(printed) < STOP
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits its memory")
+def test_a_lack_of_memory_is_an_exception(script):
+    printed = script(
+        """if True:
+        import pathlib, resource, numpy, clippie_rs
+        clip = clippie_rs.Clip.demo()
+        picture = str(min(pathlib.Path("examples/drawings").glob("*.png")))
+        expected = clip.encode_images(picture)
+        row, pixel = numpy.zeros(64, numpy.float32), numpy.zeros(3, numpy.uint8)
+        rows, empty = numpy.broadcast_to(row, (200_000, 64)), numpy.zeros((10**12, 0), numpy.float32)
+        calls = [
+            lambda: clippie_rs.similarity(rows, rows),
+            lambda: clip.probabilities(rows, rows),
+            lambda: clippie_rs.similarity(numpy.broadcast_to(row, (10**9, 64)), row),
+            lambda: clippie_rs.similarity(empty, empty),
+            lambda: clippie_rs.similarity(empty, empty[:0]),
+            lambda: clip.encode_images(numpy.broadcast_to(pixel, (40_000, 40_000, 3))),
+            lambda: clip.preprocess([numpy.zeros((2, 2, 3), numpy.uint8)] * 20_000),
+            lambda: clip.encode_texts(["a"] * 1_500_000),
+            lambda: clip.tokenize(["a" * 20_000_000]),
+        ]
+        pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + 400_000_000
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        for place, call in enumerate(calls):
+            try:
+                call()
+            except MemoryError as error:
+                assert isinstance(error, clippie_rs.errors.OutOfMemoryError), error
+                print(place, error)
+        assert clip.encode_images(picture).tobytes() == expected.tobytes()
+        """
+    )
+    assert [int(line.split()[0]) for line in printed.splitlines()] == list(range(9)), printed
+    assert printed.count("the system gives no memory") == 9, printed
 
 
 def test_a_token_stops_a_call_from_another_thread(clip, drawings):

@@ -60,6 +60,12 @@ def test_similarity_and_probabilities(clip, drawings):
     chances = clip.probabilities(images, words)
     assert chances.shape == (3, 2) and numpy.allclose(chances.sum(axis=1), 1)
     assert clip.probability(0.3) is None and clip.logit_bias is None and clip.logit_scale > 1
+    # In blocks, and in any order in memory.
+    many = numpy.random.default_rng(1).standard_normal((700, 900), numpy.float32)
+    others = numpy.random.default_rng(2).standard_normal((900, 3000), numpy.float32).T
+    some = clippie_rs.similarity(many[-1], others)
+    assert clippie_rs.similarity(many, others)[-1].tobytes() == some.tobytes()
+    assert abs(clippie_rs.similarity(many[0] * 1e30, many[0] * 1e-30) - 1) < 1e-6
     with pytest.raises(errors.OptionError, match="embeddings of 64 and 3 values"):
         clippie_rs.similarity(images, [1, 2, 3])
     with pytest.raises(ValueError, match=r"has the shape \(1, 1, 1\)"):

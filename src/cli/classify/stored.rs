@@ -32,10 +32,10 @@ pub(super) fn run(args: &Classify, file: Option<PathBuf>, messages: &Messages) -
         return Err(Failure::Error(format!("{name} has no text tower, which labels need; use a model with both")));
     };
     let fingerprint = text.fingerprint().as_str();
-    if library.models()?.iter().all(|model| model.fingerprint != fingerprint) {
-        let known = library.models()?.into_iter().map(|model| model.name).collect();
-        let path = library.path().to_owned();
-        return Err(crate::library::Error::Fingerprint { path, name: chosen.name, known }.into());
+    let known = library.models()?;
+    if known.iter().all(|model| model.fingerprint != fingerprint) {
+        let known = known.iter().map(|model| (&*model.name, &*model.fingerprint));
+        return Err(crate::library::Error::other_model(library.path(), (&chosen.name, fingerprint), known).into());
     }
     let stored = Embeddings::of(&library, Some(fingerprint), &filter)?;
     let classifier = classifier(args, &text, labels, templates)?;

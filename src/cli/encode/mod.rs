@@ -107,6 +107,10 @@ fn answers(args: &Encode, format: Format, out: &Destination) -> bool {
     from_stdin && args.partition.is_none() && matches!(format, Format::Jsonl | Format::Csv) && out.is_awaited()
 }
 
+/// Columns of a Parquet table besides that of embeddings.
+#[cfg(feature = "parquet")]
+const OTHER_COLUMNS: [&str; 4] = ["path", "path_bytes", "text", "error"];
+
 /// Refuses combinations that the parser cannot see.
 fn check(args: &Encode, format: Format) -> Result<(), Failure> {
     if !args.has_photos() && args.texts.is_empty() && args.texts_from.is_none() {
@@ -127,6 +131,12 @@ fn check(args: &Encode, format: Format) -> Result<(), Failure> {
     }
     if format.is_folder() && (!args.texts.is_empty() || args.texts_from.is_some()) {
         return Err(Failure::Usage("clip-retrieval's folder is of photos; write the texts in another format".into()));
+    }
+    #[cfg(feature = "parquet")]
+    if let Some(name) = args.column_name.as_deref().filter(|name| OTHER_COLUMNS.contains(name)) {
+        return Err(Failure::Usage(format!(
+            "--column-name {name}: the table has another column of this name; choose one that is not path, path_bytes, text or error"
+        )));
     }
     let report = args.report.as_deref();
     if report.is_some_and(inputs::is_stdin) {

@@ -39,7 +39,12 @@ pub(super) fn paths(list: &Path, fingerprint: &str) -> Result<Vec<PathBuf>, Fail
         if read as u64 == MAX_LINE {
             return Err(refused("it is longer than any list of paths has; is this another file?"));
         }
-        let Ok(row) = serde_json::from_slice::<Line>(&line) else {
+        let text = match number {
+            // A mark of UTF-8, as Windows writes it.
+            1 => line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line),
+            _ => &line,
+        };
+        let Ok(row) = serde_json::from_slice::<Line>(text) else {
             return Err(refused("it is not a JSON object with a path, such as {\"path\":\"a.jpg\"}"));
         };
         if let Some(other) = row.fingerprint.filter(|other| other != fingerprint) {

@@ -9,8 +9,9 @@ use crate::library;
 use crate::library::npy::{self, Vectors};
 
 pub(super) enum Source {
-    /// An array and the list of its paths, which is read when it is checked.
-    Array { path: PathBuf, vectors: Vectors, list: PathBuf, files: Vec<PathBuf> },
+    /// An array and the list of its paths. Both are read when they are checked, so that an array of another number of rows
+    /// than the list is not read at all.
+    Array { path: PathBuf, rows: usize, vectors: Vectors, list: PathBuf, files: Vec<PathBuf> },
     /// A table, and the numbers of its rows that have both a path and an embedding.
     #[cfg(feature = "parquet")]
     Table { path: PathBuf, files: Vec<PathBuf>, vectors: Vectors, numbers: Vec<u64>, stated: Option<String> },
@@ -60,8 +61,9 @@ impl Source {
         }
         match &args.paths {
             Some(list) => {
-                let vectors = npy::read(path).map_err(failed)?;
-                Ok(Source::Array { path: path.clone(), vectors, list: list.clone(), files: Vec::new() })
+                let (rows, dim) = npy::shape(path).map_err(failed)?;
+                let vectors = Vectors::new(Vec::new(), dim);
+                Ok(Source::Array { path: path.clone(), rows, vectors, list: list.clone(), files: Vec::new() })
             }
             // Such as a folder whose name is misspelt.
             None if !path.exists() => {
@@ -96,7 +98,7 @@ impl Source {
     /// Number of vectors.
     pub fn rows(&self) -> usize {
         match self {
-            Source::Array { vectors, .. } => vectors.rows,
+            Source::Array { rows, .. } => *rows,
             #[cfg(feature = "parquet")]
             Source::Table { vectors, .. } => vectors.rows,
             #[cfg(feature = "parquet")]
@@ -104,11 +106,18 @@ impl Source {
         }
     }
 
-    /// Refuses lists and tables that state another fingerprint.
+    /// Refuses lists and tables that state another fingerprint, and a list of another length than its array.
     pub fn check(&mut self, fingerprint: &str) -> Result<(), Failure> {
         let stated: Vec<(&Path, &str)> = match self {
-            Source::Array { list, files, .. } => {
+            Source::Array { path, rows, vectors, list, files } => {
                 *files = lines::paths(list, fingerprint)?;
+                if *rows != files.len() {
+                    let (path, paths) = (path.display(), files.len());
+                    return Err(Failure::Error(format!(
+                        "{path}: there are {rows} vectors and {paths} paths; one path belongs to each vector"
+                    )));
+                }
+                *vectors = npy::read(path).map_err(failed)?;
                 Vec::new()
             }
             #[cfg(feature = "parquet")]

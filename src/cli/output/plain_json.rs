@@ -76,8 +76,8 @@ mod tests {
 
     #[test]
     fn strings_are_plain_and_mean_the_same() {
-        let text = "a\u{1b}[2J\u{7f}\u{9b}31m\u{202e}gpj.exe\u{2066}\u{85} é \"\\\n\u{1f600}";
-        let escaped = r#""a\u001b[2J\u007f\u009b31m\u202egpj.exe\u2066\u0085 é \"\\\n😀""#;
+        let text = "a\u{1b}[2J\u{7f}\u{9b}31m\u{202e}gpj.exe\u{2066}\u{85}\u{61c}\u{2028}\u{e0041} é \"\\\n\u{1f600}";
+        let escaped = r#""a\u001b[2J\u007f\u009b31m\u202egpj.exe\u2066\u0085\u061c\u2028\udb40\udc41 é \"\\\n😀""#;
         let value = serde_json::json!({ "k\u{9b}": [text, 0.1, null], "empty": {} });
         assert_eq!(compact(&text).unwrap(), escaped);
         for json in [compact(&value).unwrap(), pretty(&value).unwrap()] {

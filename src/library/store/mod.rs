@@ -75,6 +75,7 @@ impl Store {
             // SQLite will say why.
             _ => {}
         }
+        check_beside(&path)?;
         let fail = |error: rusqlite::Error| Error::database(&path, &error);
         let connection = match access {
             Access::Read => connect_to_read(&path).map_err(fail)?,
@@ -214,6 +215,23 @@ impl Store {
     pub fn checkpoint(&self) -> Result<(), Error> {
         self.run(|connection| connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())))
     }
+}
+
+/// Refuses what is no file under the names that SQLite opens beside a library: it would wait for the other end of a pipe,
+/// or read from a device.
+fn check_beside(path: &Path) -> Result<(), Error> {
+    // SQLite follows a link to the library and uses the names beside the real file.
+    let library = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    for end in ["-journal", "-wal", "-shm"] {
+        let mut name = OsString::from(&library);
+        name.push(end);
+        let beside = PathBuf::from(name);
+        if std::fs::symlink_metadata(&beside).is_ok_and(|data| !data.is_file()) {
+            let reason = format!("{} is not a regular file; move it away", beside.display());
+            return Err(Error::Open { path: path.to_owned(), reason });
+        }
+    }
+    Ok(())
 }
 
 fn flags(access: OpenFlags) -> OpenFlags {

@@ -2,15 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row};
 
 use super::super::error::Error;
 use super::{Store, path_from_bytes, path_to_bytes, schema};
+use crate::clip::Fingerprint;
 
 /// A model.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ModelRow {
     pub id: i64,
+    /// 32 hexadecimal digits, whoever wrote the library: file names are made of them.
     pub fingerprint: String,
     pub name: String,
     pub dim: usize,
@@ -35,13 +38,21 @@ const COLUMNS: &str = "id, fingerprint, name, dim, epoch, text_median, text_high
 fn model(row: &Row<'_>) -> rusqlite::Result<ModelRow> {
     Ok(ModelRow {
         id: row.get(0)?,
-        fingerprint: row.get(1)?,
+        fingerprint: fingerprint(row.get(1)?)?,
         name: row.get(2)?,
         dim: row.get::<_, u32>(3)? as usize,
         epoch: row.get(4)?,
         text: calibration(row.get(5)?, row.get(6)?),
         photo: calibration(row.get(7)?, row.get(8)?),
     })
+}
+
+/// The text of a fingerprint, if it is one.
+fn fingerprint(text: String) -> rusqlite::Result<String> {
+    match text.parse::<Fingerprint>() {
+        Ok(_) => Ok(text),
+        Err(error) => Err(rusqlite::Error::FromSqlConversionFailure(1, Type::Text, error.into())),
+    }
 }
 
 /// The calibration of two columns; one that cannot be is none.

@@ -212,6 +212,30 @@ fn nested_roots_are_one() {
 }
 
 #[test]
+fn exclusions_longer_than_any_list_are_refused() {
+    let (_folder, store) = library();
+    let (root, _) = store.add_root(Path::new("/photos")).unwrap();
+    for (count, len) in [(100, 20_000), (1, 20_000), (200, 8_000)] {
+        let rules = Rules { exclude: vec!["a".repeat(len); count], ignore_files: false };
+        assert!(matches!(store.set_rules(root.id, &rules), Err(Error::Query(_))), "{count} {len}");
+        assert_eq!(store.rules(root.id).unwrap(), Rules::default());
+        store
+            .write(|store| {
+                store.run(|connection| {
+                    for (place, pattern) in rules.exclude.iter().enumerate() {
+                        connection
+                            .execute("INSERT INTO exclusion VALUES (?1, ?2, ?3)", (root.id, place as i64, pattern))?;
+                    }
+                    Ok(())
+                })
+            })
+            .unwrap();
+        assert!(matches!(store.rules(root.id), Err(Error::Damaged { .. })), "{count} {len}");
+        store.run(|connection| connection.execute("DELETE FROM exclusion", [])).unwrap();
+    }
+}
+
+#[test]
 fn a_library_beside_its_photos_can_be_carried() {
     let place = tempfile::tempdir().unwrap();
     let place = std::fs::canonicalize(place.path()).unwrap();
@@ -260,6 +284,21 @@ fn files_that_are_no_library() {
     assert!(error.contains("schema 99") && error.ends_with("update clippie-rs"), "{error}");
 }
 
+/// File names are made of fingerprints.
+#[test]
+fn fingerprints_that_are_none_are_damage() {
+    let (_folder, store) = library();
+    store.add_model("00112233445566778899aabbccddeeff", "a model", 64).unwrap();
+    for fingerprint in
+        ["", "/../../x", "0011223\u{e9}", "00112233445566778899AABBCCDDEEFF", "00112233/5566778899aabbccddeeff"]
+    {
+        store.run(|connection| connection.execute("UPDATE model SET fingerprint = ?1", [fingerprint])).unwrap();
+        let error = store.models().unwrap_err();
+        assert!(matches!(error, Error::Damaged { .. }), "{fingerprint:?} {error}");
+        assert!(matches!(store.model(fingerprint), Err(Error::Damaged { .. })), "{fingerprint:?}");
+    }
+}
+
 #[test]
 fn damaged_libraries_are_errors() {
     let (_folder, store) = library();
@@ -295,6 +334,39 @@ fn damaged_libraries_are_errors() {
         let _ = std::fs::remove_file(path.with_extension("sqlite-shm"));
     }
     assert!(refused > 20, "{refused}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_beside_a_library_is_refused() {
+    let (folder, store) = library();
+    let path = store.path().to_owned();
+    drop(store);
+    let link = folder.path().join("link.sqlite");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    for end in ["-journal", "-wal", "-shm"] {
+        let mut beside = path.clone().into_os_string();
+        beside.push(end);
+        let beside = PathBuf::from(beside);
+        for kind in 0..3 {
+            let _ = std::fs::remove_file(&beside);
+            match kind {
+                0 => std::fs::create_dir(&beside).unwrap(),
+                1 => std::os::unix::fs::symlink("/dev/zero", &beside).unwrap(),
+                // A socket, which cannot be opened either.
+                _ => drop(std::os::unix::net::UnixListener::bind(&beside).unwrap()),
+            }
+            for (path, access) in [(&path, Access::Read), (&path, Access::Create), (&link, Access::Read)] {
+                let error = Store::open(path, access).unwrap_err().to_string();
+                assert!(error.contains(&format!("{end} is not a regular file; move it away")), "{error}");
+            }
+            if kind == 0 {
+                std::fs::remove_dir(&beside).unwrap();
+            }
+        }
+        std::fs::remove_file(&beside).unwrap();
+    }
+    Store::open(&path, Access::Read).unwrap();
 }
 
 #[test]

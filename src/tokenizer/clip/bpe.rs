@@ -6,7 +6,7 @@
 //! rank by rank, at about 50 ns per byte for any length.
 
 use super::vocab;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, TryReserveError};
 
 /// No token, or the rank of a pair that does not merge; above every id.
 const NONE: u16 = u16::MAX;
@@ -16,12 +16,17 @@ const NONE: u16 = u16::MAX;
 const SHORT: usize = 64;
 
 /// Appends the ids of a piece; an empty piece has none.
-pub(super) fn encode(piece: &str, ids: &mut Vec<u32>) {
+///
+/// # Errors
+/// No memory, of which a long piece takes up to 27 bytes for each of its own.
+pub(super) fn encode(piece: &str, ids: &mut Vec<u32>) -> Result<(), TryReserveError> {
     let bytes = piece.as_bytes();
     if bytes.len() <= SHORT {
+        ids.try_reserve(bytes.len())?;
         short(bytes, ids);
+        Ok(())
     } else {
-        long(bytes, ids);
+        long(bytes, ids)
     }
 }
 
@@ -106,17 +111,26 @@ impl Chain {
     }
 }
 
-fn long(bytes: &[u8], ids: &mut Vec<u32>) {
-    let mut chain = Chain { tokens: symbols(bytes).collect(), lengths: vec![1; bytes.len()] };
+fn long(bytes: &[u8], ids: &mut Vec<u32>) -> Result<(), TryReserveError> {
+    let mut chain = Chain { tokens: Vec::new(), lengths: Vec::new() };
+    chain.tokens.try_reserve_exact(bytes.len())?;
+    chain.tokens.extend(symbols(bytes));
+    chain.lengths.try_reserve_exact(bytes.len())?;
+    chain.lengths.resize(bytes.len(), 1);
     // Start of each pair by rank. Some entries are stale, because an earlier merge took one half of the pair. New pairs
     // rank higher than the merge that creates them, so the entries of the lowest rank are complete.
     let mut pairs: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
-    let queue = |pairs: &mut BTreeMap<u16, Vec<usize>>, chain: &Chain, at: usize| match chain.rank(at) {
-        NONE => {}
-        rank => pairs.entry(rank).or_default().push(at),
+    let queue = |pairs: &mut BTreeMap<u16, Vec<usize>>, chain: &Chain, at: usize| -> Result<(), TryReserveError> {
+        let rank = chain.rank(at);
+        if rank != NONE {
+            let starts = pairs.entry(rank).or_default();
+            starts.try_reserve(1)?;
+            starts.push(at);
+        }
+        Ok(())
     };
     for at in 0..bytes.len() {
-        queue(&mut pairs, &chain, at);
+        queue(&mut pairs, &chain, at)?;
     }
     while let Some((lowest, mut starts)) = pairs.pop_first() {
         starts.sort_unstable();
@@ -126,12 +140,15 @@ fn long(bytes: &[u8], ids: &mut Vec<u32>) {
             }
             chain.merge(at, lowest);
             if let Some(last) = at.checked_sub(1) {
-                queue(&mut pairs, &chain, at - chain.length(last));
+                queue(&mut pairs, &chain, at - chain.length(last))?;
             }
-            queue(&mut pairs, &chain, at);
+            queue(&mut pairs, &chain, at)?;
         }
     }
-    ids.extend(chain.tokens.iter().filter(|&&t| t != NONE).map(|&t| u32::from(t)));
+    let tokens = chain.tokens.iter().filter(|&&token| token != NONE);
+    ids.try_reserve(tokens.clone().count())?;
+    ids.extend(tokens.map(|&token| u32::from(token)));
+    Ok(())
 }
 
 #[cfg(test)]
@@ -179,7 +196,7 @@ mod tests {
             let bytes: Vec<u8> = (0..length).map(|_| alphabet[random(alphabet.len())]).collect();
             let expected = reference(&bytes);
             let mut ids = Vec::new();
-            long(&bytes, &mut ids);
+            long(&bytes, &mut ids).unwrap();
             assert_eq!(ids, expected, "{bytes:?}");
             if bytes.len() <= SHORT {
                 ids.clear();

@@ -1,6 +1,7 @@
 //! The public error of the crate.
 
-use std::fmt;
+mod kind;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,7 @@ use crate::kernels::isa::IsaError;
 #[cfg(feature = "decode")]
 use crate::photo;
 use crate::{models, pixels, preprocess, tokenizer, weights};
+pub use kind::ErrorKind;
 
 /// Any error of this crate. Each message is one sentence that names the cause and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -134,6 +136,14 @@ pub enum Error {
         /// Length of the second ones.
         right: usize,
     },
+    /// The system gives no memory for what a call returns.
+    #[error("the system gives no memory for {what} ({bytes} bytes); give fewer inputs at a time")]
+    Memory {
+        /// What it is needed for.
+        what: &'static str,
+        /// Memory for all of it, in bytes.
+        bytes: usize,
+    },
     /// A classifier cannot be built or used: its labels, templates or settings, or embeddings that do not fit it.
     #[error("{0}")]
     Classifier(String),
@@ -156,53 +166,10 @@ pub enum Error {
     Shape(#[from] ndarray::ShapeError),
 }
 
-/// The kind of an error, for callers that handle kinds differently.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// A file is missing or cannot be opened, read or written.
-    Io,
-    /// A file is damaged, of another version or not a weights file, or its model cannot be run.
-    Weights,
-    /// An image cannot be decoded or is too large.
-    Image,
-    /// A text or token ids cannot be used.
-    Text,
-    /// A checkpoint cannot be converted.
-    Checkpoint,
-    /// A model cannot be downloaded: the network or the server fails.
-    Network,
-    /// The system gives no memory.
-    Memory,
-    /// An option, argument or environment variable cannot be used.
-    Option,
-    /// The call was cancelled.
-    Cancelled,
-    /// A bug in this crate.
-    Internal,
-}
-
 #[cfg(feature = "decode")]
 impl From<photo::Error> for Error {
     fn from(error: photo::Error) -> Self {
         Error::Photo { path: None, error }
-    }
-}
-
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ErrorKind::Io => "file system error",
-            ErrorKind::Weights => "unusable weights",
-            ErrorKind::Image => "unusable image",
-            ErrorKind::Text => "unusable text",
-            ErrorKind::Checkpoint => "unusable checkpoint",
-            ErrorKind::Network => "network error",
-            ErrorKind::Memory => "out of memory",
-            ErrorKind::Option => "unusable option",
-            ErrorKind::Cancelled => "cancelled",
-            ErrorKind::Internal => "internal error",
-        })
     }
 }
 
@@ -267,7 +234,8 @@ impl Error {
             Error::Walk(_) => ErrorKind::Io,
             Error::Weights(error) if is_io(error.reason()) => ErrorKind::Io,
             Error::Weights(error) if matches!(error.reason(), weights::Reason::Memory(_)) => ErrorKind::Memory,
-            Error::Model { error: models::Error::Memory { .. }, .. } => ErrorKind::Memory,
+            Error::Memory { .. } | Error::Model { error: models::Error::Memory { .. }, .. } => ErrorKind::Memory,
+            Error::Tokenizer(tokenizer::Error::Memory { .. }) => ErrorKind::Memory,
             Error::Model { error: models::Error::Token { .. } | models::Error::TextLength { .. }, .. } => {
                 ErrorKind::Text
             }
