@@ -9,7 +9,7 @@ pub(super) fn report(passed: &PassedOver, done: &str, messages: &Messages) {
     if unread > 0 {
         let (were, them) = if unread == 1 { ("was", "it") } else { ("were", "them") };
         messages.warning(&format!(
-            "{} of the folders {were} not read: {}; convert {them} to JPEG or PNG to have {them} {done}",
+            "{} {were} not read: {}; convert {them} to JPEG or PNG to have {them} {done}",
             count(unread, "photo"),
             list(passed.unread.iter().map(|(ending, number)| (format!(".{ending}"), *number)))
         ));

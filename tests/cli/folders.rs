@@ -24,7 +24,7 @@ fn photos_that_cannot_be_read_are_named_by_ending() {
     for name in ["notes.txt", "movie.mp4", "a.xmp"] {
         sandbox.write(format!("d/{name}"), "no photo");
     }
-    let warning = "warning: 4 photos of the folders were not read: 2 .heic, 1 .avif, 1 .nef; convert them to JPEG or PNG \
+    let warning = "warning: 4 photos were not read: 2 .heic, 1 .avif, 1 .nef; convert them to JPEG or PNG \
                    to have them encoded\n";
     let ran = sandbox.encode(["d"]).code(0);
     assert_eq!((ran.stderr.as_str(), paths(&ran)), (warning, vec!["d/a.jpg".to_owned()]));
@@ -36,7 +36,7 @@ fn photos_that_cannot_be_read_are_named_by_ending() {
     // Folders of a list, and several folders, have one warning.
     sandbox.write("list", "d/e\nd/a.jpg\n");
     let ran = sandbox.encode(["--files-from", "list", "d/e"]).code(0);
-    assert!(ran.stderr.contains("4 photos of the folders were not read: 2 .heic, 2 .nef"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("4 photos were not read: 2 .heic, 2 .nef"), "{}", ran.stderr);
     sandbox.encode(["-q", "d"]).ok();
     let ran = sandbox.encode(["-v", "d"]).code(0).says(&["passed over 3 other files: 1 .mp4, 1 .txt, 1 .xmp\n"]);
     assert!(ran.stderr.contains(warning), "{}", ran.stderr);

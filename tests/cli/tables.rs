@@ -141,7 +141,7 @@ fn structs_and_paths() {
     sandbox.write("d/paths.parquet", paths.finish().unwrap());
     assert_eq!(sandbox.encode(["--from-parquet", "d/paths.parquet"]).ok().rows(), expected);
     sandbox.write("out.parquet", "old");
-    let out = ["--from-parquet", "d/paths.parquet", "-o"];
+    let out = ["--from-parquet", "d/paths.parquet", "--format", "parquet", "-o"];
     sandbox.encode(out.iter().chain(&["two.jpg"])).fails(2, &["two.jpg is one of the inputs"]);
     sandbox.encode(out.iter().chain(&["d/paths.parquet"])).fails(2, &["d/paths.parquet is one of the inputs"]);
     sandbox.encode(out.iter().chain(&["out.parquet"])).ok();
