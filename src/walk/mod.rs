@@ -42,7 +42,7 @@ pub struct WalkError {
 
 impl fmt::Display for WalkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot read {}: {}", self.path.display(), self.reason)
+        write!(f, "cannot read {}: {}", self.path.display(), crate::files::reason(&self.reason))
     }
 }
 

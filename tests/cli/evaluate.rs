@@ -249,7 +249,7 @@ fn what_cannot_be_listed_is_reported() {
     let deep = format!("shapes/moon{}/x.png", "/d".repeat(300));
     sandbox.write(&deep, "");
     let said = [
-        "cannot read shapes/heart/9.png: No such file",
+        "cannot read shapes/heart/9.png: no such file; check the path",
         "cannot read shapes/unplugged, so it is no class: No such file",
         "/d/d: it is more than 256 folders deep",
         "evaluated 24 of 26 photos; 2 failed",

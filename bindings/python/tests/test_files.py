@@ -33,7 +33,7 @@ def test_names_and_special_files_in_a_folder_of_photos(clip, drawings, tmp_path)
     assert (summary.read, summary.failed, summary.errors) == (4, 2, [])
     rows = {row["image"]: row for row in pa.parquet.read_table(tmp_path / "out").to_pylist()}
     assert rows.keys() == {str(folder / "a.png"), str(folder / "b.png"), str(folder / "\ufffd.png"), None}
-    assert "No such file" in rows[str(folder / "b.png")]["image_error"]
+    assert "no such file" in rows[str(folder / "b.png")]["image_error"]
     assert "\\xff.png' is no UTF-8, as a table needs; rename the file" in rows[None]["image_error"]
     assert rows[str(folder / "\ufffd.png")]["image_clip_emb_demo"] == clip.encode_images(drawings[1:2])[0].tolist()
     for name in ("a.png", "b.png", "\ufffd.png", os.fsdecode(b"\xff.png")):
