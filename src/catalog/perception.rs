@@ -125,9 +125,10 @@ const fn text_parameters(size: Size, context: usize, embed_dim: usize) -> u64 {
 }
 
 const fn image_gmac(size: Size, input: Input, embed_dim: usize) -> f64 {
-    let Size { width, layers, mlp_width, .. } = size;
-    let tokens = input.tokens();
-    let patches = (tokens - input.class_token as usize) * width * 3 * input.patch_size * input.patch_size;
+    // More than a `usize` of 32 bits holds.
+    let [width, layers, mlp_width] = [size.width as u64, size.layers as u64, size.mlp_width as u64];
+    let [tokens, patch, embed_dim] = [input.tokens() as u64, input.patch_size as u64, embed_dim as u64];
+    let patches = (tokens - input.class_token as u64) * width * 3 * patch * patch;
     let token = 4 * width * width + 2 * width * mlp_width + 2 * tokens * width;
     let pool = 2 * tokens * width * width + 2 * tokens * width + 10 * width * width + width * embed_dim;
     (patches + layers * tokens * token + pool) as f64 / 1e9

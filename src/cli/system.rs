@@ -55,6 +55,8 @@ fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
             page.render_subcommands_section(&mut text)?;
         }
         examples(command, &mut text)?;
+        // Lines of JSON may be broken between their keys.
+        let text = String::from_utf8_lossy(&text).replace(",\"", ",\\:\"").into_bytes();
         Ok((command.get_display_name().unwrap_or(NAME).to_owned(), text))
     };
     std::iter::once(&command).chain(command.get_subcommands()).map(page).collect()

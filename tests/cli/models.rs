@@ -11,9 +11,9 @@ fn the_table_is_whole_and_agrees_with_json() {
     let json: Vec<Value> = serde_json::from_slice(&json.stdout).unwrap();
     let table = sandbox.run(["models"]).ok();
     let lines: Vec<&str> = table.text().lines().collect();
-    // A heading, a line per model, a legend, and the note that none is installed.
+    // A heading, a line per model, a legend of two lines, and the note that none is installed.
     let below = if cfg!(feature = "hub") { 2 } else { 0 };
-    assert_eq!(lines.len(), 1 + json.len() + 1 + below);
+    assert_eq!(lines.len(), 1 + json.len() + 2 + below);
     for line in &lines {
         assert_eq!(line.trim_end(), *line);
     }
@@ -118,7 +118,7 @@ fn models_are_filtered_and_sorted() {
     assert!(cost.iter().flatten().is_sorted() && cost[0].is_some());
     // The table has the same rows, and none of the installed ones.
     let table = sandbox.run(["models", "--for-language", "ja"]).ok();
-    assert_eq!(table.text().lines().count(), japanese.len() + 2);
+    assert_eq!(table.text().lines().count(), japanese.len() + 3);
     let none = sandbox.run(["models", "--max-gflop", "0.5"]).code(0);
     assert!(none.stderr.contains("no known model is like this"), "{}", none.stderr);
     for wrong in [["--for-language", "german"], ["--max-gflop", "-3"], ["--sort", "name"]] {

@@ -57,7 +57,7 @@ use super::{Inputs, Partition, Running};
 /// Polars take embeddings as lists of a fixed size; DuckDB and Spark take them as lists in any case.
 ///
 /// `--files-from -` with jsonl or csv to a pipe or a terminal encodes paths as they come, and writes each row as soon as
-/// it is known: a program can write a path, wait for its row and write the next. Paths that are there together are encoded
+/// it is known: with jsonl a program can write the path of a photo, wait for its row and write the next. Paths that are there together are encoded
 /// together. Lists for files, other formats and --partition are read to their end first.
 ///
 /// clip-retrieval writes a new folder OUT as its `inference` does: img_emb/img_emb_0.npy (float32) and

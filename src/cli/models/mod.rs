@@ -54,8 +54,10 @@ struct Row {
 }
 
 /// Explanation of the columns, printed below the table.
-const LEGEND: &str = "image, text: million parameters; GFLOP: a photo, 2 x GMAC; recall: COCO, English, in percent; \
-                      MB: download; *: see repository";
+const LEGEND: [&str; 2] = [
+    "image, text: million parameters; GFLOP: a photo, 2 x GMAC; MB: download",
+    "recall: COCO, English, in percent; *: not confirmed, see repository",
+];
 
 #[cfg_attr(not(feature = "hub"), allow(unused_variables))]
 pub(super) fn run(args: &Models, messages: &Messages) -> Result<Outcome, Failure> {
@@ -180,7 +182,9 @@ impl From<&Model> for Row {
     }
 }
 
-/// Formats the table.
+/// Columns of a terminal below which repositories are left out, which `--json` has.
+const NARROW: usize = 110;
+
 /// The table, as wide as the terminal if it is one.
 fn table(rows: &[Row], most: Option<usize>) -> String {
     const COLUMNS: [(&str, Kind); 10] = [
@@ -211,7 +215,9 @@ fn table(rows: &[Row], most: Option<usize>) -> String {
         ]
     });
     let lines: Vec<_> = lines.collect();
-    let mut columns = COLUMNS.map(|(heading, kind)| Column::new(heading, kind)).to_vec();
+    let shown = if most.is_some_and(|most| most < NARROW) { COLUMNS.len() - 1 } else { COLUMNS.len() };
+    let mut columns: Vec<Column> =
+        COLUMNS.into_iter().take(shown).map(|(heading, kind)| Column::new(heading, kind)).collect();
     for line in &lines {
         columns.iter_mut().zip(line).for_each(|(column, cell)| column.widen(cell));
     }
@@ -221,7 +227,7 @@ fn table(rows: &[Row], most: Option<usize>) -> String {
         text += &table.line(line);
         text.push('\n');
     }
-    text + LEGEND + "\n"
+    text + &LEGEND.join("\n") + "\n"
 }
 
 /// A number with one decimal, or with none from a thousand on.
