@@ -89,9 +89,8 @@ impl Members {
             };
             let end = size.and_then(|size| Some((size, data.checked_add(size)?))).filter(|&(_, end)| end <= self.len);
             let Some((size, end)) = end else {
-                let name =
-                    String::from_utf8_lossy(long_name.as_ref().or(records.name.as_ref()).unwrap_or(&header.name))
-                        .into_owned();
+                let name = records.name.as_ref().or(long_name.as_ref()).unwrap_or(&header.name);
+                let name = String::from_utf8_lossy(name).into_owned();
                 return Err(refused(format!("the data of {name:?} goes on after its end; copy it again")));
             };
             // A length that is no multiple of a block ends in the middle of one, where no header can be.
@@ -107,6 +106,11 @@ impl Members {
                     continue;
                 }
                 Kind::NoFile | Kind::Other => {
+                    (records, long_name) = (Records::default(), None);
+                    continue;
+                }
+                // Only the whole name tells: a long one may be cut in its header just after a slash.
+                Kind::File if records.name.as_ref().or(long_name.as_ref()).unwrap_or(&header.name).ends_with(b"/") => {
                     (records, long_name) = (Records::default(), None);
                     continue;
                 }

@@ -105,6 +105,35 @@ fn long_names_and_large_sizes() {
     assert_eq!(list(&bytes), names.map(|name| named(name, b"x")));
 }
 
+/// GNU tar and Python cut a long name in the header to its first 100 bytes, whose last may be a slash.
+#[test]
+fn a_long_name_that_is_cut_after_a_slash_is_a_file() {
+    let folder = "f".repeat(99) + "/";
+    let name = folder.clone() + "photo.jpg";
+    let record = |path: &str| format!("{} path={path}\n", path.len() + " path=\n".len() + 3);
+    let old = |block: Vec<u8>| {
+        let mut block = block;
+        block[257..265].copy_from_slice(b"ustar  \0");
+        let data = block.split_off(BLOCK);
+        [sealed(block), data].concat()
+    };
+    for kind in [0, b'0', b'7'] {
+        let bytes = archive(&[
+            old(entry("././@LongLink", b'L', &[name.as_bytes(), b"\0"].concat())),
+            old(entry(&folder, kind, b"gnu")),
+            entry("././@PaxHeader", b'x', record(&name).as_bytes()),
+            entry(&folder, kind, b"pax"),
+            // Folders of old programs with long names, cut at a letter.
+            entry("././@LongLink", b'L', &[folder.repeat(2).as_bytes(), b"\0"].concat()),
+            entry(&name[..99], kind, b""),
+            entry("././@PaxHeader", b'x', record(&folder.repeat(2)).as_bytes()),
+            entry(&name[..99], kind, b""),
+            entry("last.jpg", b'0', b"x"),
+        ]);
+        assert_eq!(list(&bytes), [named(&name, b"gnu"), named(&name, b"pax"), named("last.jpg", b"x")]);
+    }
+}
+
 #[test]
 fn what_has_no_bytes_of_its_own_is_named() {
     let mut sparse = header(b"s.jpg", b'S', b"3");
