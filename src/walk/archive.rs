@@ -67,7 +67,7 @@ impl ArchivedPhoto {
 /// and are not hidden or in a folder that other programs keep beside photos. The list is in memory, the photos are not.
 ///
 /// A photo that the archive has only as a link, or without its zeros (sparse), is an error at its place. Where the archive
-/// is damaged or ends early, the list ends with an error.
+/// is damaged or ends early, or something follows its end, the list ends with an error.
 ///
 /// ```no_run
 /// use clippie_rs::{ImageEncoder, walk::Archive};
