@@ -132,14 +132,14 @@ fn listed(
         passed_over.hidden += 1;
         return None;
     }
-    if !is_photo(&name) {
-        passed_over.file(&name);
-        return None;
-    }
     let mut path = archive.as_os_str().to_owned();
     path.push("#");
     path.push(&name);
     let path = PathBuf::from(path);
+    if !is_photo(&name) {
+        passed_over.file(&path);
+        return None;
+    }
     Some(match member.unusable {
         Some(reason) => Err(WalkError::new(path, io::Error::other(reason))),
         None => Ok(ArchivedPhoto { archive: Arc::clone(archive), path, start: member.start, len: member.len }),
