@@ -9,6 +9,7 @@ const CHECKSUM: std::ops::Range<usize> = 148..156;
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// A file; before POSIX also a folder, whose name ends with a slash. The name may be in an entry before.
     File,
     /// A file whose holes are left out, in the way of old GNU tar. More headers with the places of holes may follow.
     Sparse {
@@ -60,8 +61,6 @@ impl Header {
             }
         }
         let kind = match block.get(156)? {
-            // Before POSIX, a folder was a file with a slash at the end.
-            0 | b'0' | b'7' if name.ends_with(b"/") => Kind::NoFile,
             0 | b'0' | b'7' => Kind::File,
             b'1' | b'2' => Kind::Link,
             b'3'..=b'6' => Kind::NoFile,

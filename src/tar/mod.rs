@@ -22,6 +22,8 @@ use pax::Records;
 const MAX_EXTRA: u64 = 1 << 20;
 /// Longest name. No system has paths as long.
 const MAX_NAME: usize = 64 << 10;
+/// Most zeros after the mark of the end. The records that programs fill up have 10 KiB, and at most some MiB.
+const MAX_PADDING: u64 = 64 << 20;
 
 /// A file of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +71,7 @@ impl Members {
             };
             if block == [0; BLOCK] {
                 self.at = None;
+                self.end(at)?;
                 return Ok(None);
             }
             let Some(header) = Header::read(&block) else {
@@ -89,9 +92,8 @@ impl Members {
             };
             let end = size.and_then(|size| Some((size, data.checked_add(size)?))).filter(|&(_, end)| end <= self.len);
             let Some((size, end)) = end else {
-                let name =
-                    String::from_utf8_lossy(long_name.as_ref().or(records.name.as_ref()).unwrap_or(&header.name))
-                        .into_owned();
+                let name = records.name.as_ref().or(long_name.as_ref()).unwrap_or(&header.name);
+                let name = String::from_utf8_lossy(name).into_owned();
                 return Err(refused(format!("the data of {name:?} goes on after its end; copy it again")));
             };
             // A length that is no multiple of a block ends in the middle of one, where no header can be.
@@ -110,6 +112,11 @@ impl Members {
                     (records, long_name) = (Records::default(), None);
                     continue;
                 }
+                // Only the whole name tells: a long one may be cut in its header just after a slash.
+                Kind::File if records.name.as_ref().or(long_name.as_ref()).unwrap_or(&header.name).ends_with(b"/") => {
+                    (records, long_name) = (Records::default(), None);
+                    continue;
+                }
                 Kind::File if !records.sparse => None,
                 Kind::File | Kind::Sparse { .. } => Some("the archive leaves out its zeros; write it without --sparse"),
                 Kind::Link => {
@@ -123,6 +130,32 @@ impl Members {
                 return Err(refused(format!("the name at byte {data} has {} bytes, as no file has", name.len())));
             }
             return Ok(Some(Member { name, start: data, len: size, unusable }));
+        }
+    }
+
+    /// Looks at what follows the mark of the end at `at`: zeros alone, or files would be left out unseen.
+    fn end(&mut self, at: u64) -> io::Result<()> {
+        let mut rest = self.file.by_ref().take(MAX_PADDING + 1);
+        let (mut zeros, mut part) = (0, vec![0; 64 << 10]);
+        loop {
+            let read = match rest.read(&mut part) {
+                Ok(0) => return Ok(()),
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            if part.iter().take(read).any(|&byte| byte != 0) {
+                return Err(refused(format!(
+                    "something follows the end of the archive at byte {at}; take joined archives apart"
+                )));
+            }
+            zeros += read as u64;
+            if zeros > MAX_PADDING {
+                return Err(refused(format!(
+                    "there are only zeros from byte {at} on, for more than {} MiB; copy it again",
+                    MAX_PADDING >> 20
+                )));
+            }
         }
     }
 

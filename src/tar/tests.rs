@@ -67,8 +67,30 @@ fn files_come_in_order_with_their_bytes() {
     ]);
     assert_eq!(list(&bytes), [named("a.jpg", b"one"), named("folder/empty", b""), named("b.jpg", &large)]);
     assert_eq!(list(&[0; 2 * BLOCK]), []);
-    // What follows the end is not looked at.
-    assert_eq!(list(&[archive(&[]), archive(&[entry("a", b'0', b"")])].concat()), []);
+}
+
+#[test]
+fn only_zeros_may_follow_the_end() {
+    let good = archive(&[entry("a.jpg", b'0', b"one")]);
+    for zeros in [1, 10 << 10, 1 << 20] {
+        assert_eq!(list(&[good.clone(), vec![0; zeros]].concat()), [named("a.jpg", b"one")]);
+    }
+    // The second block of the mark is missing.
+    assert_eq!(list(&good[..good.len() - BLOCK]), [named("a.jpg", b"one")]);
+    let end = good.len() - 2 * BLOCK;
+    let follows = format!("something follows the end of the archive at byte {end}; take joined archives apart");
+    for more in [good.clone(), b"x".to_vec(), [vec![0; 3 << 20], b"x".to_vec()].concat()] {
+        let found = list(&[good.clone(), more].concat());
+        assert_eq!(found, [named("a.jpg", b"one"), Err(follows.clone())]);
+    }
+    // A long file of zeros without blocks on the disk is not read to its end.
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&good).unwrap();
+    file.as_file().set_len(1 << 40).unwrap();
+    let found: Vec<_> = Members::open(file.path()).unwrap().collect();
+    assert_eq!(found.len(), 2);
+    let error = found[1].as_ref().unwrap_err().to_string();
+    assert_eq!(error, format!("there are only zeros from byte {end} on, for more than 64 MiB; copy it again"));
 }
 
 #[test]
@@ -103,6 +125,35 @@ fn long_names_and_large_sizes() {
     ]);
     let names = ["a/b/c/d/photo.jpg", "plain.jpg", &long, &long, "binary", "last"];
     assert_eq!(list(&bytes), names.map(|name| named(name, b"x")));
+}
+
+/// GNU tar and Python cut a long name in the header to its first 100 bytes, whose last may be a slash.
+#[test]
+fn a_long_name_that_is_cut_after_a_slash_is_a_file() {
+    let folder = "f".repeat(99) + "/";
+    let name = folder.clone() + "photo.jpg";
+    let record = |path: &str| format!("{} path={path}\n", path.len() + " path=\n".len() + 3);
+    let old = |block: Vec<u8>| {
+        let mut block = block;
+        block[257..265].copy_from_slice(b"ustar  \0");
+        let data = block.split_off(BLOCK);
+        [sealed(block), data].concat()
+    };
+    for kind in [0, b'0', b'7'] {
+        let bytes = archive(&[
+            old(entry("././@LongLink", b'L', &[name.as_bytes(), b"\0"].concat())),
+            old(entry(&folder, kind, b"gnu")),
+            entry("././@PaxHeader", b'x', record(&name).as_bytes()),
+            entry(&folder, kind, b"pax"),
+            // Folders of old programs with long names, cut at a letter.
+            entry("././@LongLink", b'L', &[folder.repeat(2).as_bytes(), b"\0"].concat()),
+            entry(&name[..99], kind, b""),
+            entry("././@PaxHeader", b'x', record(&folder.repeat(2)).as_bytes()),
+            entry(&name[..99], kind, b""),
+            entry("last.jpg", b'0', b"x"),
+        ]);
+        assert_eq!(list(&bytes), [named(&name, b"gnu"), named(&name, b"pax"), named("last.jpg", b"x")]);
+    }
 }
 
 #[test]

@@ -67,7 +67,7 @@ impl ArchivedPhoto {
 /// and are not hidden or in a folder that other programs keep beside photos. The list is in memory, the photos are not.
 ///
 /// A photo that the archive has only as a link, or without its zeros (sparse), is an error at its place. Where the archive
-/// is damaged or ends early, the list ends with an error.
+/// is damaged or ends early, or something follows its end, the list ends with an error.
 ///
 /// ```no_run
 /// use clippie_rs::{ImageEncoder, walk::Archive};
@@ -132,14 +132,14 @@ fn listed(
         passed_over.hidden += 1;
         return None;
     }
-    if !is_photo(&name) {
-        passed_over.file(&name);
-        return None;
-    }
     let mut path = archive.as_os_str().to_owned();
     path.push("#");
     path.push(&name);
     let path = PathBuf::from(path);
+    if !is_photo(&name) {
+        passed_over.file(&path);
+        return None;
+    }
     Some(match member.unusable {
         Some(reason) => Err(WalkError::new(path, io::Error::other(reason))),
         None => Ok(ArchivedPhoto { archive: Arc::clone(archive), path, start: member.start, len: member.len }),

@@ -19,7 +19,8 @@ const MAX_UNREAD: usize = 10_000;
 pub struct PassedOver {
     /// Photos and pictures whose formats cannot be read, by ending in lower case without a dot: `heic`, `nef`.
     pub unread: BTreeMap<String, usize>,
-    /// Their paths, at most the first 10,000.
+    /// Their paths, at most the first 10,000; of an archive as [`ArchivedPhoto::path`](super::ArchivedPhoto::path) gives
+    /// them.
     pub unread_paths: Vec<PathBuf>,
     /// Other files by ending, such as `txt`, `mp4` or `xmp`; the ending is empty for a file without one.
     pub other: BTreeMap<String, usize>,

@@ -54,6 +54,7 @@ fn photos_of_a_shard_are_rows() {
     let report: serde_json::Value =
         serde_json::from_slice(&std::fs::read(sandbox.path("report.json")).unwrap()).unwrap();
     assert_eq!(report["passed_over"]["other"]["txt"], 1);
+    assert_eq!(report["passed_over"]["unread_paths"][0]["path"], "s/shard-0.tar#003.heic");
     assert_eq!((&report["passed_over"]["hidden"], &report["passed_over"]["side"]["__MACOSX"]), (&1.into(), &1.into()));
     // In lists and in parts, but not in folders that are walked; nothing is extracted.
     sandbox.write("list", "0.jpg\ns/shard-0.tar\n");
@@ -93,6 +94,12 @@ fn archives_that_cannot_be_read_are_inputs_that_fail() {
     }
     sandbox.write("empty.tar", tar(&[("a.txt", b"")]));
     sandbox.encode(["empty.tar", "a.jpg"]).code(0).says(&["empty.tar: no photos in this archive"]);
+    sandbox.write("shards/0.TAR", &good);
+    let warning = "warning: shards: no photos in this folder, but 1 .tar; name it to have its photos read\n";
+    sandbox.encode(["shards"]).code(0).says(&[warning]);
+    sandbox.write("shards/1.tar", &good);
+    let warning = "warning: shards: no photos in this folder, but 2 .tar; name them to have their photos read\n";
+    sandbox.encode(["shards"]).code(0).says(&[warning]);
     sandbox.write("out.jsonl", "old");
     for archive in ["no.tar", "cut.tar"] {
         let refused = format!("{archive} is one of the inputs");

@@ -84,7 +84,7 @@ fn unplugged_drives_are_kept() {
     let library = sandbox.library.to_str().unwrap();
     let status = sandbox.run(["status", "--library", library]).code(0).stdout;
     assert!(status.contains("/drive: 2 photos, cannot be reached now\n"), "{status}");
-    index(&["drive/a"]).code(1).says(&["/drive/a cannot be indexed now ("]);
+    index(&["drive/a"]).code(1).says(&["/drive/a cannot be indexed now (no such file; check the path)"]);
     assert_eq!(sandbox.rows(), all);
     // Plugged in again.
     fs::rename(sandbox.path("unplugged"), &drive).unwrap();

@@ -5,7 +5,6 @@
 //! others are to be encoded.
 
 use std::io::{self, Read};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,8 +33,8 @@ pub(in crate::cli) struct Live {
 
 enum Item {
     Photo(Photo),
-    /// A folder or an archive without photos.
-    Empty(PathBuf),
+    /// A warning of a folder or an archive without photos.
+    Empty(String),
     /// Why reading ended.
     Failed(String),
 }
@@ -73,7 +72,7 @@ impl Live {
         let photos = std::iter::from_fn(move || {
             loop {
                 match self.items.recv().ok()? {
-                    Item::Empty(path) => super::warn_of_empty(&path, messages),
+                    Item::Empty(warning) => messages.warning(&warning),
                     Item::Photo(photo) => {
                         self.waiting.fetch_sub(1, Ordering::SeqCst);
                         return Some(photo);

@@ -85,8 +85,8 @@ pub(super) fn is_stdin(path: &Path) -> bool {
 #[derive(Default)]
 pub(super) struct Found {
     pub photos: Vec<Photo>,
-    /// The folders and archives without photos.
-    empty: Vec<PathBuf>,
+    /// Warnings of folders and archives without photos.
+    empty: Vec<String>,
     /// What folders and archives have beside photos.
     pub passed_over: PassedOver,
 }
@@ -105,7 +105,8 @@ impl Found {
         let found = walk.photos(&path);
         self.passed_over.add(found.passed_over());
         if found.len() == 0 {
-            self.empty.push(path);
+            let archives = found.passed_over().other.get("tar").copied().unwrap_or_default();
+            self.empty.push(empty_folder(&path, archives));
         }
         self.photos.extend(found.map(|found| found.map_or_else(Photo::Unlisted, Photo::File)));
     }
@@ -114,7 +115,7 @@ impl Found {
         let found = Archive::list(&path);
         self.passed_over.add(found.passed_over());
         if found.len() == 0 {
-            self.empty.push(path);
+            self.empty.push(format!("{}: no photos in this archive", path.display()));
         }
         self.photos.extend(found.map(|found| found.map_or_else(Photo::Unlisted, Photo::Archived)));
     }
@@ -122,15 +123,19 @@ impl Found {
     /// Warns of folders and archives without photos.
     fn warn(&mut self, messages: &Messages) {
         for empty in self.empty.drain(..) {
-            warn_of_empty(&empty, messages);
+            messages.warning(&empty);
         }
     }
 }
 
-/// Warns of a folder or an archive without photos.
-fn warn_of_empty(path: &Path, messages: &Messages) {
-    let what = if is_archive(path) && !path.is_dir() { "archive" } else { "folder" };
-    messages.warning(&format!("{}: no photos in this {what}", path.display()));
+/// Says that a folder has no photos. Its archives are passed over unless they are named.
+fn empty_folder(path: &Path, archives: usize) -> String {
+    let advice = match archives {
+        0 => String::new(),
+        1 => ", but 1 .tar; name it to have its photos read".to_owned(),
+        _ => format!(", but {archives} .tar; name them to have their photos read"),
+    };
+    format!("{}: no photos in this folder{advice}", path.display())
 }
 
 /// How the folders of a call are searched.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::super::error::Error;
 use super::super::store::{Root, Store, path_to_bytes};
 use super::rules::{self, Wish};
+use crate::files::reason;
 use crate::walk::Walk;
 
 /// A folder to index: a root or a part of one.
@@ -78,7 +79,7 @@ pub(super) fn find(store: &Store, folders: &[PathBuf], wish: &Wish) -> Result<Pl
                 if !store.roots()?.iter().any(|root| path.starts_with(&root.path)) {
                     return Err(Error::Io { path: folder.clone(), source });
                 }
-                warn_unreachable(&path, &source.to_string());
+                warn_unreachable(&path, &reason(&source));
                 found.unreachable.push(path);
             }
         }
@@ -102,7 +103,7 @@ impl Places {
     /// Adds a place, if it can be reached.
     fn add(&mut self, store: &Store, place: Place) -> Result<(), Error> {
         let unreachable = match fs::read_dir(&place.folder) {
-            Err(error) => Some(error.to_string()),
+            Err(error) => Some(reason(&error)),
             Ok(mut entries) => {
                 // The mount point of an unplugged drive is an empty folder.
                 let empty = entries.next().is_none() && place.prefix.is_empty();
