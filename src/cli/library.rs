@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use super::args::{self, Command, Photos};
 use super::messages::{Failure, Messages};
 use super::model::{self, Chosen};
+use super::named;
 use super::output::{is_stdout, same_file, same_place, sidecar};
+use crate::hub::ModelName;
 use crate::library::{self, Filter, Library, LibraryModel, default_path};
-use crate::weights::{Tower, WeightsFile};
+use crate::weights::{Reason, Tower, WeightsFile};
 use crate::{Error, ImageEncoder, ModelSource, Options, TextEncoder};
 
 /// The library's file.
@@ -131,7 +133,7 @@ fn belongs_to(output: &Path, library: &Path) -> bool {
 }
 
 /// Opens the model: that of the library, unless one is named. A name or fingerprint that the library knows means its model,
-/// from the file where that was last, or as a name like any other.
+/// from the file where that was last, or an installed one of its name. Only a name that the user wrote is pulled.
 pub(super) fn model(
     model: &args::Model,
     threads: Option<usize>,
@@ -155,28 +157,46 @@ pub(super) fn model(
     };
     let with_threads =
         |Chosen { weights, options, name }| Chosen { weights, options: options.threads(model::threads(threads)), name };
-    if let Some(weights) = known.and_then(remembered) {
+    let Some(known) = known else { return model::preprocessing(named, &Photos::default(), messages).map(with_threads) };
+    let its_own = |weights: WeightsFile| {
         let name = weights.model_name();
-        return Ok(with_threads(Chosen { weights, options: Options::new(), name }));
+        with_threads(Chosen { weights, options: Options::new(), name })
+    };
+    let why = match remembered(known) {
+        Ok(weights) => return Ok(its_own(weights)),
+        Err(why) => why,
+    };
+    let lost = || {
+        let LibraryModel { name, fingerprint, .. } = known;
+        Failure::Error(format!(
+            "the model of {}, {name} (fingerprint {fingerprint}), {why}; give its file with -m",
+            place()
+        ))
+    };
+    // A name that the user wrote means what it does without a library.
+    if let Some(named) = named.filter(|named| *named == known.name.as_str()) {
+        let chosen = model::preprocessing(Some(named), &Photos::default(), messages).map(with_threads);
+        return chosen.map_err(|failure| if is_published(&known.name) { failure } else { lost() });
     }
-    let own_name = known.map(|known| OsStr::new(&known.name));
-    let chosen = model::preprocessing(own_name.or(named), &Photos::default(), messages);
-    match (chosen, known) {
-        (Ok(chosen), _) => Ok(with_threads(chosen)),
-        // What has a published name can be fetched again, and the failure says how.
-        (Err(_), Some(LibraryModel { name, fingerprint, file: Some(file), .. })) if !is_published(name) => {
-            let file = file.display();
-            Err(Failure::Error(format!(
-                "the model of {}, {name} (fingerprint {fingerprint}), is not at {file} any more; give its file with -m",
-                place()
-            )))
-        }
-        (Err(failure), Some(_)) if named.is_none() => {
+    match installed(&known.name) {
+        Some(Ok(weights)) => Ok(its_own(weights)),
+        Some(Err(failure)) => {
             let (place, reason) = (place(), failure.text());
-            Err(Failure::Error(format!("the model of {place} cannot be opened: {reason}; name it with -m")))
+            Err(Failure::Error(format!("the model of {place} cannot be opened: {reason}; or name it with -m")))
         }
-        (Err(failure), _) => Err(failure),
+        None => Err(lost()),
     }
+}
+
+/// Opens the model of a name that a library has. The library may come from anywhere: its name is no path, and leads to
+/// nothing that is not on this computer. `None` if it is no published name, or that of a repository that is not here.
+fn installed(name: &str) -> Option<Result<WeightsFile, Failure>> {
+    let is_known = || {
+        let name: ModelName = name.parse().ok()?;
+        Some(name.known().is_some() || named::find(&name).is_ok())
+    };
+    let is_installed = model::is_demo(name.as_ref()) || is_known()?;
+    is_installed.then(|| model::open(Some(name.as_ref())))
 }
 
 fn is_published(name: &str) -> bool {
@@ -189,16 +209,23 @@ fn is_called(known: &LibraryModel, named: &OsStr) -> bool {
     known.name == named || (named.len() >= 8 && known.fingerprint.starts_with(&*named))
 }
 
-/// The weights file of a model where it was last, if it is still that model's.
-fn remembered(known: &LibraryModel) -> Option<WeightsFile> {
-    let weights = WeightsFile::open(known.file.as_ref()?).ok()?;
-    let (image, text) = towers(Options::new(), weights.clone()).ok()?;
+/// The weights file of a model where it was last, if it is still that model's; else why not: the end of a sentence about
+/// the model.
+fn remembered(known: &LibraryModel) -> Result<WeightsFile, String> {
+    let Some(file) = &known.file else { return Err("is not on this computer".into()) };
+    let gone = || format!("is not at {} any more", file.display());
+    let weights = WeightsFile::open(file).map_err(|error| match error.reason() {
+        Reason::NotFound => gone(),
+        _ => format!("cannot be opened: {error}"),
+    })?;
+    let (image, text) =
+        towers(Options::new(), weights.clone()).map_err(|failure| format!("cannot be opened: {}", failure.text()))?;
     let fingerprint = match (&image, &text) {
         (Ok(image), _) => image.fingerprint(),
         (Err(_), Some(text)) => text.fingerprint(),
-        (Err(_), None) => return None,
+        (Err(error), None) => return Err(format!("cannot be opened: {error}")),
     };
-    (fingerprint.as_str() == known.fingerprint).then_some(weights)
+    (fingerprint.as_str() == known.fingerprint).then_some(weights).ok_or_else(gone)
 }
 
 /// Opens the towers of a model: the image tower, or why there is none, and the text tower if there is one.

@@ -217,7 +217,13 @@ impl Error {
             | rusqlite::Error::InvalidColumnType(..) => Some("it has a value that cannot be there"),
             rusqlite::Error::QueryReturnedNoRows => Some("a row of it is gone"),
             _ if reason.starts_with("no such ") => Some("a table or column of it is gone"),
-            _ if reason.contains(" already exists in ") => Some("its tables are not those of its version"),
+            // A step of the schema meets what it makes, or a view in place of a table.
+            _ if reason.contains(" already exists in ")
+                || reason.starts_with("duplicate column name")
+                || reason.starts_with("Cannot add a column to a view") =>
+            {
+                Some("its tables are not those of its version")
+            }
             _ => None,
         };
         if let Some(unlike) = unlike {

@@ -21,7 +21,7 @@ pub struct Found {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Hit {
-    /// Its file, the first by name if there are several.
+    /// Its file; if there are several, the first by name of those that are there now.
     pub path: PathBuf,
     /// Its other files with the same bytes.
     pub copies: Vec<PathBuf>,
@@ -47,7 +47,9 @@ pub struct Hit {
 impl Hit {
     /// The result for the files of a photo, of which there is one at least.
     pub(super) fn new(score: f64, mut files: Vec<FoundFile>, measure: Option<&Measure>) -> Hit {
-        let file = files.remove(0);
+        // A copy is as good as one that is gone since the library saw it.
+        let there = if files.len() > 1 { files.iter().position(|file| file.path.is_file()) } else { None };
+        let file = files.remove(there.unwrap_or(0));
         Hit {
             path: file.path,
             copies: files.into_iter().map(|file| file.path).collect(),

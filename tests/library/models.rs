@@ -1,7 +1,10 @@
 //! Which model a library is searched and indexed with: its own, from the file where that was last, by name or fingerprint.
 
 use std::fs;
+use std::io::ErrorKind;
+use std::net::TcpListener;
 
+use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::support::{Ran, Sandbox};
@@ -59,4 +62,70 @@ fn the_file_of_a_model_is_remembered() {
     for called in ["moved", fingerprint] {
         assert_eq!(run(&sandbox, &[&search[..], &["-m", called]].concat()).code(0).stdout, expected);
     }
+}
+
+/// A library may come from anywhere: what it calls its model is looked for among the installed models alone.
+#[test]
+fn the_name_of_a_library_reaches_neither_the_network_nor_a_path() {
+    let sandbox = Sandbox::with_photos(0..2);
+    sandbox.tiny_model(1, "photos/vitb.clippie");
+    sandbox.index(["photos"]).code(0);
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    server.set_nonblocking(true).unwrap();
+    let endpoint = format!("http://{}", server.local_addr().unwrap());
+    let repository = "is not on this computer; give its file with -m";
+    for (name, said) in [
+        ("hf-hub:evil/repo", repository),
+        ("hf-hub:evil/repo@main", repository),
+        ("vit-b-32-openai", "vit-b-32-openai is not on this computer; `clippie-rs pull vit-b-32-openai` fetches it"),
+        ("vitb.clippie", repository),
+        ("./vitb.clippie", repository),
+        ("", repository),
+    ] {
+        Connection::open(&sandbox.library).unwrap().execute("UPDATE model SET name = ?1, file = NULL", [name]).unwrap();
+        let fingerprint: String =
+            sandbox.connection().query_row("SELECT fingerprint FROM model", [], |row| row.get(0)).unwrap();
+        for args in [
+            &["search", "--all", "a star"][..],
+            &["search", "--all", "a star", "-m", &fingerprint],
+            &["similar", "0.bmp"],
+            &["index"],
+            &["classify", "--label", "star", "--label", "moon"],
+        ] {
+            let mut command = sandbox.command([args, &["--library", sandbox.library.to_str().unwrap()]].concat());
+            command.current_dir(sandbox.path("photos")).env_remove("HF_HUB_OFFLINE").env("HF_ENDPOINT", &endpoint);
+            Ran::new(command.output().unwrap()).code(1).says(&["the model of /", said]);
+        }
+    }
+    assert_eq!(server.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "a request was sent");
+}
+
+#[test]
+fn a_file_that_is_there_but_cannot_be_used_says_why() {
+    let sandbox = Sandbox::with_photos(0..2);
+    sandbox.tiny_model(1, "vitb.clippie");
+    let model = sandbox.path("vitb.clippie");
+    run(&sandbox, &["index", ".", "-m", model.to_str().unwrap()]).code(0);
+    let search = ["search", "--all", "a star"];
+    let says = |parts: &[&str]| {
+        let said = run(&sandbox, &search).code(1).says(parts).stderr;
+        assert!(said.len() < 1000 && !said.contains("any more"), "{said}");
+    };
+    // Not a path that the command noted.
+    let set = |file: &[u8]| {
+        Connection::open(&sandbox.library).unwrap().execute("UPDATE model SET file = ?1", [file]).unwrap();
+    };
+    fs::copy(&model, sandbox.path("photos/relative.clippie")).unwrap();
+    for file in [b"relative.clippie".to_vec(), b"./relative.clippie".to_vec(), [b"/", &[b'x'; 600_000][..]].concat()] {
+        set(&file);
+        says(&["is not on this computer; give its file with -m"]);
+    }
+    set(model.to_str().unwrap().as_bytes());
+    run(&sandbox, &search).code(0);
+    let bytes = fs::read(&model).unwrap();
+    fs::write(&model, &bytes[..bytes.len() / 2]).unwrap();
+    says(&["cannot be opened: ", "/vitb.clippie: ", "; give its file with -m"]);
+    fs::remove_file(&model).unwrap();
+    fs::create_dir(&model).unwrap();
+    says(&["cannot be opened: ", "/vitb.clippie", "folder"]);
 }

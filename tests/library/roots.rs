@@ -65,7 +65,10 @@ fn unplugged_drives_are_kept() {
         if mounted {
             fs::create_dir(&drive).unwrap();
         }
-        index(&[]).code(0).says(&["/drive cannot be indexed now (", "is kept", "indexed 2 photos", "2 unchanged\n"]);
+        let ran = index(&[]).code(0);
+        let ran = ran.says(&["/drive cannot be indexed now (", "is kept", "indexed 2 photos", "2 unchanged\n"]);
+        let forget = format!("/drive --library {}` would remove it", sandbox.library.display());
+        ran.says(&["`clippie-rs index --forget /", &forget]);
         index(&["--prune"]).code(0).says(&["/drive cannot be indexed now ("]);
         assert_eq!(sandbox.report()["unreachable"].as_array().unwrap().len(), 1);
         // Named: the run could not do what was asked for.
@@ -84,7 +87,11 @@ fn unplugged_drives_are_kept() {
     let library = sandbox.library.to_str().unwrap();
     let status = sandbox.run(["status", "--library", library]).code(0).stdout;
     assert!(status.contains("/drive: 2 photos, cannot be reached now\n"), "{status}");
-    index(&["drive/a"]).code(1).says(&["/drive/a cannot be indexed now (no such file; check the path)"]);
+    // A part cannot be forgotten.
+    let ran = index(&["drive/a"]).code(1);
+    let ran = ran
+        .says(&["/drive/a cannot be indexed now (no such file; check the path); what is known of its photos is kept"]);
+    assert!(!ran.stderr.contains("--forget"), "{}", ran.stderr);
     assert_eq!(sandbox.rows(), all);
     // Plugged in again.
     fs::rename(sandbox.path("unplugged"), &drive).unwrap();

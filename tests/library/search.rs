@@ -131,6 +131,11 @@ fn similar_photos_and_copies() {
     let copied: Vec<bool> = table.lines().map(|line| line.ends_with("05.png  +1 copy")).collect();
     assert_eq!((copied[1], copied.iter().filter(|copied| **copied).count()), (true, 1), "{table}");
     assert_eq!(names(&sandbox, &["--in", "photos/copies", "a white square below a red star"]), ["again.png"]);
+    // The one that is still there.
+    fs::remove_file(sandbox.path("photos/05.png")).unwrap();
+    let ran = command(&sandbox, "search", &["--format", "paths", "a white square below a red star"]).code(0);
+    assert!(ran.stdout.lines().next().unwrap().ends_with("/again.png"), "{}", ran.stdout);
+    assert_eq!(ran.stderr, "");
 }
 
 #[test]

@@ -4,10 +4,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::super::error::Error;
+use super::super::error::{Error, option};
 use super::super::store::{Root, Store, path_to_bytes};
 use super::rules::{self, Wish};
-use crate::files::reason;
+use crate::files;
 use crate::walk::Walk;
 
 /// A folder to index: a root or a part of one.
@@ -76,10 +76,12 @@ pub(super) fn find(store: &Store, folders: &[PathBuf], wish: &Wish) -> Result<Pl
             }
             Err(source) => {
                 let path = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
-                if !store.roots()?.iter().any(|root| path.starts_with(&root.path)) {
+                let roots = store.roots()?;
+                if !roots.iter().any(|root| path.starts_with(&root.path)) {
                     return Err(Error::Io { path: folder.clone(), source });
                 }
-                warn_unreachable(&path, &reason(&source));
+                let is_root = roots.iter().any(|root| path == root.path);
+                warn_unreachable(store, &path, is_root, &files::reason(&source));
                 found.unreachable.push(path);
             }
         }
@@ -103,7 +105,7 @@ impl Places {
     /// Adds a place, if it can be reached.
     fn add(&mut self, store: &Store, place: Place) -> Result<(), Error> {
         let unreachable = match fs::read_dir(&place.folder) {
-            Err(error) => Some(reason(&error)),
+            Err(error) => Some(files::reason(&error)),
             Ok(mut entries) => {
                 // The mount point of an unplugged drive is an empty folder.
                 let empty = entries.next().is_none() && place.prefix.is_empty();
@@ -114,7 +116,7 @@ impl Places {
         match unreachable {
             None => self.places.push(place),
             Some(reason) => {
-                warn_unreachable(&place.folder, &reason);
+                warn_unreachable(store, &place.folder, place.prefix.is_empty(), &reason);
                 self.unreachable.push(place.folder);
             }
         }
@@ -122,12 +124,18 @@ impl Places {
     }
 }
 
-fn warn_unreachable(folder: &Path, reason: &str) {
-    let folder = folder.display();
-    tracing::warn!(
-        "{folder} cannot be indexed now ({reason}); what is known of its photos is kept, and `clippie-rs index --forget \
-         {folder}` would remove it"
-    );
+/// Only whole roots can be forgotten.
+fn warn_unreachable(store: &Store, folder: &Path, is_root: bool, reason: &str) {
+    let (folder, library) = (folder.display(), option(store.path()));
+    match is_root {
+        true => tracing::warn!(
+            "{folder} cannot be indexed now ({reason}); what is known of its photos is kept, and `clippie-rs index --forget \
+             {folder}{library}` would remove it"
+        ),
+        false => {
+            tracing::warn!("{folder} cannot be indexed now ({reason}); what is known of its photos is kept");
+        }
+    }
 }
 
 /// The real path of a folder: absolute, without links.

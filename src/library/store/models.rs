@@ -1,6 +1,6 @@
 //! Models whose embeddings the library has.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf, Prefix};
 
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row};
@@ -61,6 +61,18 @@ fn calibration(median: Option<f64>, high: Option<f64>) -> Option<Calibration> {
     (median.is_finite() && high.is_finite() && high > median).then_some(Calibration { median, high })
 }
 
+/// The longest path that is taken, in bytes: Linux opens no longer one.
+const MAX_FILE: usize = 4096;
+
+/// Whether a path of a library leads to the same file from everywhere, without asking another computer on Windows.
+fn may_be_opened(path: &Path) -> bool {
+    let on_a_drive = |path: &Path| match path.components().next() {
+        Some(Component::Prefix(prefix)) => matches!(prefix.kind(), Prefix::Disk(_) | Prefix::VerbatimDisk(_)),
+        _ => false,
+    };
+    path.is_absolute() && path.as_os_str().len() <= MAX_FILE && (!cfg!(windows) || on_a_drive(path))
+}
+
 impl Store {
     /// All models, in the order in which they came.
     pub fn models(&self) -> Result<Vec<ModelRow>, Error> {
@@ -93,7 +105,8 @@ impl Store {
         Ok(row)
     }
 
-    /// Where the weights file of a model was when it was used last.
+    /// Where the weights file of a model was when it was used last. A library may come from anywhere: what can be no path
+    /// that was noted is none.
     pub fn model_file(&self, model: i64) -> Result<Option<PathBuf>, Error> {
         self.run(|connection| {
             if schema::version(connection)? < 3 {
@@ -101,7 +114,7 @@ impl Store {
             }
             let mut statement = connection.prepare_cached("SELECT file FROM model WHERE id = ?1")?;
             let path: Option<Vec<u8>> = statement.query_row([model], |row| row.get(0))?;
-            Ok(path.as_deref().map(path_from_bytes))
+            Ok(path.as_deref().map(path_from_bytes).filter(|path| may_be_opened(path)))
         })
     }
 

@@ -300,6 +300,26 @@ fn fingerprints_that_are_none_are_damage() {
 }
 
 #[test]
+fn a_schema_that_is_not_that_of_its_version_is_damage() {
+    for edit in [
+        "PRAGMA user_version = 2",
+        "ALTER TABLE model DROP COLUMN file; ALTER TABLE model RENAME TO m; CREATE VIEW model AS SELECT * FROM m;
+         PRAGMA user_version = 2",
+        "PRAGMA user_version = 1",
+    ] {
+        let (_folder, store) = library();
+        let path = store.path().to_owned();
+        drop(store);
+        Connection::open(&path).unwrap().execute_batch(edit).unwrap();
+        let error = Store::open(&path, Access::Write).unwrap_err();
+        assert!(
+            matches!(&error, Error::Damaged { reason, .. } if reason.contains("of its version")),
+            "{edit}: {error}"
+        );
+    }
+}
+
+#[test]
 fn damaged_libraries_are_errors() {
     let (_folder, store) = library();
     let model = store.add_model("00112233445566778899aabbccddeeff", "a model", 64).unwrap();
