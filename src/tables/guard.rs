@@ -206,13 +206,13 @@ struct Page {
     levels: i64,
 }
 
-/// Checks the pages of a column chunk.
-pub(super) fn pages(chunks: &Chunks, range: Range<u64>, allowance: &mut Allowance) -> Result<(), Fault> {
+/// Checks the pages of a column chunk. Returns the bytes of its largest one that has values of rows.
+pub(super) fn pages(chunks: &Chunks, range: Range<u64>, allowance: &mut Allowance) -> Result<u64, Fault> {
     const DAMAGED: &str = "a header of its pages is damaged; write it again";
     if range.end > chunks.len {
         return refused("it is shorter than its footer says; write it again");
     }
-    let mut at = range.start;
+    let (mut at, mut largest) = (range.start, 0);
     while at < range.end {
         let Some(page) = page(chunks, at..range.end)? else { return refused(DAMAGED) };
         let (Ok(decompressed), Ok(compressed), Ok(values)) =
@@ -229,7 +229,9 @@ pub(super) fn pages(chunks: &Chunks, range: Range<u64>, allowance: &mut Allowanc
             return refused(format!("a page of {compressed} bytes claims to have {decompressed}; write smaller pages"));
         }
         if !ENCODINGS.contains(&page.encoding) {
-            return refused("its values are encoded as differences; write it with the settings of pandas or DuckDB");
+            return refused(
+                "its values are encoded as differences; write it with DuckDB's parquet_version v1 or pandas' defaults",
+            );
         }
         let values_at = start.saturating_add(u64::try_from(page.levels).unwrap_or(0));
         if !inflates_to(chunks, values_at..end, decompressed)? {
@@ -244,10 +246,11 @@ pub(super) fn pages(chunks: &Chunks, range: Range<u64>, allowance: &mut Allowanc
                 return refused("it claims to have more values than its length allows");
             };
             allowance.values = left;
+            largest = largest.max(decompressed).max(compressed);
         }
         at = end;
     }
-    Ok(())
+    Ok(largest)
 }
 
 /// Whether a page that is compressed by gzip, as its first bytes say, has `most` bytes at most. The decoder inflates it to

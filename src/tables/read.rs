@@ -3,10 +3,11 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use parquet::basic::{Compression, ConvertedType, LogicalType, Type as Physical};
+use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, Type as Physical};
 use parquet::column::reader::{ColumnReader, get_typed_column_reader};
 use parquet::data_type::{DoubleType, FloatType};
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::schema::types::Type;
 
 use super::decoder::{contained, of_fault};
 use super::error::Error;
@@ -15,6 +16,11 @@ use super::rows::Rows;
 use super::schema::Cell;
 use super::values::{Levels, Values};
 use crate::files::open_regular;
+
+/// Bytes of texts, of a table that is read whole, that need no justification.
+const FREE_TEXT: u64 = 64 << 20;
+/// Most bytes of texts per byte of the file, above [`FREE_TEXT`].
+const TEXT_PER_BYTE: u64 = 256;
 
 /// A table that is open for reading.
 pub struct Reader {
@@ -77,7 +83,18 @@ impl Reader {
         let reader =
             contained(|| SerializedFileReader::new(Chunks { file, len })).map_err(|fault| of_fault(path, fault))?;
         let columns = columns(&reader).map_err(|fault| of_fault(path, fault))?;
-        Ok(Reader { path: path.to_owned(), chunks, reader, columns })
+        let reader = Reader { path: path.to_owned(), chunks, reader, columns };
+        let (said, rows) = (
+            reader.rows(),
+            (0..reader.groups()).fold(0_u64, |rows, group| rows.saturating_add(reader.rows_of_group(group))),
+        );
+        match rows == said {
+            true => Ok(reader),
+            false => {
+                let reason = format!("it has {rows} rows and says {said}; write it again");
+                Err(Error::Table { path: path.to_owned(), reason })
+            }
+        }
     }
 
     /// Number of rows that the file says it has.
@@ -118,6 +135,9 @@ impl Reader {
     /// Reads some columns row by row: `each` gets a cell of each of them. Columns of texts, of bytes, and of lists of
     /// floats can be read; floats of double precision are rounded.
     ///
+    /// Whoever reads a whole table may keep its cells, so a text that a small file repeats very often is an error here;
+    /// [`rows_of`](Self::rows_of) has no such bound.
+    ///
     /// # Errors
     /// There is no such column, or it is of another type; the file is damaged; `each` fails.
     pub fn read<E: From<Error>>(
@@ -126,7 +146,19 @@ impl Reader {
         mut each: impl FnMut(&[Cell<'_>]) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut rows = self.rows_of(columns)?;
+        let mut left = FREE_TEXT.saturating_add(TEXT_PER_BYTE.saturating_mul(self.len()));
         while let Some(row) = rows.next_row()? {
+            for cell in &row {
+                let len = match cell {
+                    Cell::Text(text) => text.len(),
+                    Cell::Bytes(bytes) => bytes.len(),
+                    Cell::Null | Cell::Vector(_) => 0,
+                };
+                left = left.checked_sub(len as u64).ok_or_else(|| Error::Table {
+                    path: self.path.clone(),
+                    reason: "its texts are longer than its length allows".into(),
+                })?;
+            }
             each(&row)?;
         }
         Ok(())
@@ -174,8 +206,13 @@ impl Reader {
         }
     }
 
-    /// Opens a column of a row group.
-    pub(super) fn values(&self, group: usize, column: &Column, allowance: &mut Allowance) -> Result<Values, Fault> {
+    /// Opens a column of a row group. Comes with the bytes of its largest page.
+    pub(super) fn values(
+        &self,
+        group: usize,
+        column: &Column,
+        allowance: &mut Allowance,
+    ) -> Result<(Values, u64), Fault> {
         let (start, len, compression) = contained(|| {
             let chunk = self.reader.metadata().row_group(group).column(column.leaf);
             let (start, len) = chunk.byte_range();
@@ -185,23 +222,39 @@ impl Reader {
             compression,
             Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::GZIP(_) | Compression::ZSTD(_)
         ) {
-            return Err(Fault::Refused(format!("it is compressed by {compression}; use snappy, gzip or zstd")));
+            let name = match compression {
+                Compression::LZ4 | Compression::LZ4_RAW => "LZ4",
+                Compression::BROTLI(_) => "Brotli",
+                Compression::LZO => "LZO",
+                _ => "another codec",
+            };
+            return Err(Fault::Refused(format!("it is compressed by {name}; use snappy, gzip or zstd")));
         }
-        guard::pages(&self.chunks, start..start.saturating_add(len), allowance)?;
+        let page = guard::pages(&self.chunks, start..start.saturating_add(len), allowance)?;
         let reader = contained(|| self.reader.get_row_group(group)?.get_column_reader(column.leaf))?;
         let wrong = || Fault::Refused("its columns change from one row group to the next".into());
-        match (column.kind, reader) {
-            (Kind::Text(level), ColumnReader::ByteArrayColumnReader(reader)) => Ok(Values::Text(level, reader)),
-            (Kind::Bytes(level), ColumnReader::ByteArrayColumnReader(reader)) => Ok(Values::Bytes(level, reader)),
+        let values = match (column.kind, reader) {
+            (Kind::Text(level), ColumnReader::ByteArrayColumnReader(reader)) => Values::Text(level, reader),
+            (Kind::Bytes(level), ColumnReader::ByteArrayColumnReader(reader)) => Values::Bytes(level, reader),
             (Kind::Floats(levels), reader @ ColumnReader::FloatColumnReader(_)) => {
-                Ok(Values::Floats(levels, get_typed_column_reader::<FloatType>(reader)))
+                Values::Floats(levels, get_typed_column_reader::<FloatType>(reader))
             }
             (Kind::Doubles(levels), reader @ ColumnReader::DoubleColumnReader(_)) => {
-                Ok(Values::Doubles(levels, get_typed_column_reader::<DoubleType>(reader)))
+                Values::Doubles(levels, get_typed_column_reader::<DoubleType>(reader))
             }
-            _ => Err(wrong()),
-        }
+            _ => return Err(wrong()),
+        };
+        Ok((values, page))
     }
+}
+
+/// Whether a column is itself a list or a map, and no struct that has one: all of it is in one repeated field.
+fn is_list(column: &Type) -> bool {
+    let repeats = |column: &Type| {
+        let info = column.get_basic_info();
+        info.has_repetition() && info.repetition() == Repetition::REPEATED
+    };
+    repeats(column) || matches!(column.get_fields(), [field] if repeats(field))
 }
 
 /// The columns of the schema.
@@ -213,8 +266,8 @@ fn columns(reader: &SerializedFileReader<Chunks>) -> Result<Vec<Column>, Fault> 
             let values = schema.column(leaf);
             let root = schema.get_column_root(leaf);
             let (repeated, nested) = (values.max_rep_level() > 0, !root.is_primitive());
-            // The fields of a struct are columns of their own, but not those of the structs of a list.
-            let name = if nested && !repeated { values.path().string() } else { root.name().to_owned() };
+            // The fields of a struct are columns of their own, lists and maps among them, but not those of a list.
+            let name = if nested && !is_list(root) { values.path().string() } else { root.name().to_owned() };
             let is_text = values.converted_type() == ConvertedType::UTF8
                 || values.logical_type_ref() == Some(&LogicalType::String);
             let level = values.max_def_level();

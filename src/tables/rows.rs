@@ -5,27 +5,23 @@ use std::fmt;
 use super::decoder::{contained_fault, of_fault};
 use super::error::Error;
 use super::guard::{Allowance, Fault};
-use super::read::{Column, Kind, Reader};
+use super::read::{Column, Reader};
 use super::schema::Cell;
 use super::values::{Batch, Values};
 
-/// Rows that are decoded at once.
-const BATCH: usize = 256;
-/// The same of columns of bytes, which may be photos: a row can have megabytes.
-const BATCH_OF_BYTES: usize = 16;
-/// Bytes of texts that need no justification.
-const FREE_TEXT: u64 = 64 << 20;
-/// Most bytes of texts per byte of the file, above [`FREE_TEXT`].
-const TEXT_PER_BYTE: u64 = 256;
+/// Most rows that are decoded at once.
+const BATCH: u64 = 256;
+/// Bytes of pages that the rows of a batch may keep in memory, unless one row has more. Values are parts of their
+/// pages, so a row keeps a page of each column at most, be it as large as its header claims.
+const BATCH_BYTES: u64 = 64 << 20;
 
 /// Rows of a table: see [`Reader::rows_of`]. One row group is open at a time, and the rows of one batch are in memory.
 pub struct Rows<'a> {
     table: &'a Reader,
     columns: Vec<&'a Column>,
     allowance: Allowance,
-    text_left: u64,
-    /// Most rows of a batch.
-    batch: usize,
+    /// Most rows of a batch of the open group.
+    batch: u64,
     /// The row group to open next.
     group: usize,
     values: Vec<Values>,
@@ -47,13 +43,11 @@ impl fmt::Debug for Rows<'_> {
 
 impl<'a> Rows<'a> {
     pub(super) fn new(table: &'a Reader, columns: Vec<&'a Column>) -> Rows<'a> {
-        let bytes = columns.iter().any(|column| matches!(column.kind, Kind::Bytes(_)));
         Rows {
             table,
             columns,
             allowance: Allowance::of(table.len()),
-            text_left: FREE_TEXT.saturating_add(TEXT_PER_BYTE.saturating_mul(table.len())),
-            batch: if bytes { BATCH_OF_BYTES } else { BATCH },
+            batch: 1,
             group: 0,
             values: Vec::new(),
             left: 0,
@@ -73,11 +67,6 @@ impl<'a> Rows<'a> {
             return Ok(None);
         }
         if self.at == self.count && !self.decode()? {
-            let said = self.table.rows();
-            if self.passed != said {
-                let rows = self.passed;
-                return Err(self.failed(Fault::Refused(format!("it has {rows} rows and says {said}"))));
-            }
             return Ok(None);
         }
         let (row, mut cells) = (self.at, Vec::with_capacity(self.columns.len()));
@@ -88,15 +77,6 @@ impl<'a> Rows<'a> {
                 let (row, name) = (self.passed, &column.name);
                 self.failed(Fault::Refused(format!("row {row} of its column {name}: {reason}")))
             })?;
-            let len = match cell {
-                Cell::Text(text) => text.len(),
-                Cell::Bytes(bytes) => bytes.len(),
-                Cell::Null | Cell::Vector(_) => 0,
-            };
-            self.text_left = self
-                .text_left
-                .checked_sub(len as u64)
-                .ok_or_else(|| self.failed(Fault::Refused("its texts are longer than its length allows".into())))?;
             cells.push(cell);
         }
         Ok(Some(cells))
@@ -134,14 +114,18 @@ impl<'a> Rows<'a> {
                 return Ok(false);
             }
             self.values.clear();
+            let mut row: u64 = 1;
             for column in &self.columns {
                 let values = self.table.values(self.group, column, &mut self.allowance);
-                self.values.push(values.map_err(|fault| of_fault(self.table.path(), fault))?);
+                let (values, page) = values.map_err(|fault| of_fault(self.table.path(), fault))?;
+                self.values.push(values);
+                row = row.saturating_add(page);
             }
+            self.batch = (BATCH_BYTES / row).clamp(1, BATCH);
             self.left = self.table.rows_of_group(self.group);
             self.group += 1;
         }
-        let count = self.left.min(self.batch as u64) as usize;
+        let count = self.left.min(self.batch) as usize;
         (self.count, self.at) = (0, 0);
         self.batches.clear();
         for values in &mut self.values {
@@ -151,6 +135,12 @@ impl<'a> Rows<'a> {
         self.left -= count as u64;
         self.count = count;
         Ok(true)
+    }
+
+    /// Rows of the batch at hand.
+    #[cfg(all(test, repository))]
+    pub(super) fn decoded(&self) -> usize {
+        self.count
     }
 
     fn failed(&self, fault: Fault) -> Error {

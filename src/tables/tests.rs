@@ -365,7 +365,7 @@ fn claims_that_would_cost_memory_are_refused() {
         let (_folder, path) = written(header);
         let chunks = guard::Chunks { file: std::fs::File::open(&path).unwrap(), len: header.len() as u64 };
         match guard::pages(&chunks, 0..header.len() as u64, &mut guard::Allowance::of(header.len() as u64)) {
-            Ok(()) => String::new(),
+            Ok(_) => String::new(),
             Err(guard::Fault::Refused(reason)) => reason,
             Err(guard::Fault::Read(error)) => panic!("{error}"),
         }
@@ -416,7 +416,7 @@ fn pages_that_inflate_to_more_than_they_claim_are_refused() {
         let (_folder, path) = written(&bytes);
         let chunks = guard::Chunks { file: std::fs::File::open(&path).unwrap(), len: bytes.len() as u64 };
         match guard::pages(&chunks, 0..bytes.len() as u64, &mut guard::Allowance::of(bytes.len() as u64)) {
-            Ok(()) => String::new(),
+            Ok(_) => String::new(),
             Err(guard::Fault::Refused(reason)) => reason,
             Err(guard::Fault::Read(error)) => panic!("{error}"),
         }
@@ -456,5 +456,76 @@ fn long_values_that_are_repeated_are_refused() {
         });
         assert!(result.unwrap_err().to_string().contains("its texts are longer than its length allows"));
         assert!(read < 100, "{read}");
+        // Row by row, they cost no memory.
+        let table = Reader::open(&path).unwrap();
+        let mut rows = table.rows_of(&["value"]).unwrap();
+        let mut read = 0;
+        while rows.next_row().unwrap().is_some() {
+            read += 1;
+        }
+        assert_eq!(read, 200);
+    }
+}
+
+/// Small files can have large pages, and every row of a batch keeps one.
+#[test]
+fn rows_of_large_pages_are_decoded_one_at_a_time() {
+    use parquet::data_type::ByteArrayType;
+    let schema = std::sync::Arc::new(
+        parquet::schema::parser::parse_message_type("message schema { required binary value; }").unwrap(),
+    );
+    let table = |len: usize| {
+        let properties = parquet::file::properties::WriterProperties::builder().set_dictionary_enabled(false).build();
+        let mut file =
+            parquet::file::writer::SerializedFileWriter::new(Vec::new(), schema.clone(), properties.into()).unwrap();
+        let mut group = file.next_row_group().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        for byte in 0..2 {
+            column.typed::<ByteArrayType>().write_batch(&[vec![byte; len].into()], None, None).unwrap();
+        }
+        column.close().unwrap();
+        group.close().unwrap();
+        written(&file.into_inner().unwrap())
+    };
+    for (len, batch) in [(1000, 2), (40 << 20, 1)] {
+        let (_folder, path) = table(len);
+        let table = Reader::open(&path).unwrap();
+        let mut rows = table.rows_of(&["value"]).unwrap();
+        assert!(matches!(rows.next_row().unwrap().unwrap()[..], [Cell::Bytes(bytes)] if bytes.len() == len));
+        assert_eq!(rows.decoded(), batch, "{len}");
+    }
+}
+
+#[test]
+fn lists_in_structs_are_columns_beside_the_other_fields() {
+    let schema = "message schema { optional group image { optional binary bytes; optional binary path (STRING);
+        optional group tags (LIST) { repeated group list { optional int32 element; } }
+        optional group notes (MAP) { repeated group key_value { required binary key; optional binary value; } } }
+        optional group v (LIST) { repeated group list { optional float element; } } }";
+    let schema = std::sync::Arc::new(parquet::schema::parser::parse_message_type(schema).unwrap());
+    let file = parquet::file::writer::SerializedFileWriter::new(Vec::new(), schema, std::sync::Arc::default());
+    let (_folder, path) = written(&file.unwrap().into_inner().unwrap());
+    let reader = Reader::open(&path).unwrap();
+    let holds = ["image", "image.bytes", "image.path", "image.tags.list.element", "v"].map(|name| reader.holds(name));
+    let expected = [None, Some(Holds::Bytes), Some(Holds::Texts), Some(Holds::Others), Some(Holds::Vectors)];
+    assert_eq!(holds, expected);
+}
+
+/// A table that says it has fewer rows than its groups would lose the last ones.
+#[test]
+fn tables_that_say_another_number_of_rows_are_refused() {
+    let mut writer = Writer::new(&Schema::new().text("a"), Vec::new()).unwrap();
+    for _ in 0..41 {
+        writer.write(&[Cell::Null]).unwrap();
+    }
+    let bytes = writer.finish().unwrap();
+    // The third field of the footer, after the schema, is the number of rows: zigzag, then the list of groups.
+    let at = bytes.windows(3).position(|part| part == [0x16, 82, 0x19]).unwrap();
+    for rows in [0, 40, 42] {
+        let mut other = bytes.clone();
+        other[at + 1] = rows * 2;
+        let (_folder, path) = written(&other);
+        let error = Reader::open(&path).unwrap_err().to_string();
+        assert!(error.contains(&format!("it has 41 rows and says {rows}")), "{error}");
     }
 }
