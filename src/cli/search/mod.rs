@@ -83,6 +83,9 @@ fn report_absent(args: &Results, found: &Found, messages: &Messages) {
     }
 }
 
+/// Most photos that pass filters and are counted, where none of them fits.
+const COUNTED: usize = 1000;
+
 /// Says why there are no results, or that there may be more.
 fn report_few(
     args: &Results,
@@ -96,14 +99,18 @@ fn report_few(
         let index = library::command("index DIR", &args.library);
         messages.warning(&format!("the library has no photos; add some with `{index}`"));
     } else if found.hits.is_empty() && !args.all && args.min_score.is_none() {
-        let passing = search.clone().limit(found.compared).all(true).run(query)?.hits.len();
         let Results { folders, name, after, before, near, .. } = args;
         let filtered =
             !(folders.is_empty() && name.is_empty() && after.is_none() && before.is_none() && near.is_none());
+        // Each result costs a look into the library, so not all of a large one are counted.
+        let passing = search.clone().limit(if filtered { COUNTED } else { 1 }).all(true).run(query)?.hits.len();
         messages.warning(&match passing {
             0 => nothing_passes(args, query, search)?,
             1 if filtered => {
                 format!("the only photo that passes the filters is not one that {fits} `{query}`; --all shows it")
+            }
+            COUNTED if filtered => {
+                format!("none of the photos that pass the filters {fits} `{query}`; --all shows what comes nearest")
             }
             _ if filtered => format!(
                 "none of the {passing} photos that pass the filters {fits} `{query}`; --all shows what comes nearest"
