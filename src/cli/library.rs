@@ -261,7 +261,7 @@ pub(super) fn fingerprint(model: Option<&OsStr>, library: &Library) -> Result<Op
         (None, _) => {
             let known = models.iter().map(|model| model.name.clone()).collect();
             let path = library.path().to_owned();
-            Err(library::Error::Fingerprint { path, name: named.into_owned(), known }.into())
+            Err(library::Error::Fingerprint { path, name: named.into_owned(), fingerprint: None, known }.into())
         }
     }
 }

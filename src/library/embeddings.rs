@@ -44,7 +44,7 @@ impl Embeddings {
         let store = library.store()?;
         let Some(model) = model(&store, fingerprint)? else {
             let path = store.path().to_owned();
-            return Err(Error::Fingerprint { path, name: "MODEL".into(), known: Vec::new() });
+            return Err(Error::Fingerprint { path, name: "MODEL".into(), fingerprint: None, known: Vec::new() });
         };
         let roots = store.roots()?;
         let (mut files, vectors) = library.with_vectors(&store, &model, |vectors| {

@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::clip::Fingerprint;
 use crate::error::ErrorKind;
 
 /// An error of a photo library. Each message is one sentence that names the cause and the remedy.
@@ -95,12 +94,14 @@ pub enum Error {
         reason: String,
     },
     /// The library has no embeddings of this model.
-    #[error("{}", unknown_model(path, name, known))]
+    #[error("{}", unknown_model(path, name, fingerprint.as_deref(), known))]
     Fingerprint {
         /// The library's file.
         path: PathBuf,
-        /// The model asked for; followed by its fingerprint in parentheses where the library has another of this name.
+        /// The model asked for.
         name: String,
+        /// Its fingerprint, where the library has another model of this name.
+        fingerprint: Option<String>,
         /// The models that the library has embeddings of; one of the same name is followed by its fingerprint.
         known: Vec<String>,
     },
@@ -143,28 +144,24 @@ fn unusable(row: Option<usize>, reason: &str) -> String {
     row.map_or_else(|| reason.to_owned(), |row| format!("vector {} {reason}", row + 1))
 }
 
-fn unknown_model(path: &Path, name: &str, known: &[String]) -> String {
+fn unknown_model(path: &Path, name: &str, fingerprint: Option<&str>, known: &[String]) -> String {
     let path = path.display();
-    let add = format!("clippie-rs index -m {}", without_fingerprint(name));
-    match known {
-        [] => format!("the photo library {path} has no embeddings yet; add some with `clippie-rs index DIR -m {name}`"),
-        known if without_fingerprint(name) != name => format!(
-            "the photo library {path} has no embeddings of {name}, only of {}: another file or other options under the same \
-             name; use those with -m, or add the missing embeddings with `{add}`",
+    let add = format!("clippie-rs index -m {name}");
+    match (known, fingerprint) {
+        ([], _) => {
+            format!("the photo library {path} has no embeddings yet; add some with `clippie-rs index DIR -m {name}`")
+        }
+        (known, Some(fingerprint)) => format!(
+            "the photo library {path} has no embeddings of {name} ({fingerprint}), only of {}: another file or other options \
+             under the same name; use those with -m, or add the missing embeddings with `{add}`",
             known.join(" and ")
         ),
-        known => format!(
+        (known, None) => format!(
             "the photo library {path} has no embeddings of {name}, only of {}; use that model with -m, or add the other \
              one's with `{add}`",
             known.join(" and ")
         ),
     }
-}
-
-/// The name of a model without the fingerprint that [`Error::other_model`] has added.
-fn without_fingerprint(name: &str) -> &str {
-    let parts = name.strip_suffix(')').and_then(|name| name.rsplit_once(" ("));
-    parts.filter(|(_, digits)| digits.parse::<Fingerprint>().is_ok()).map_or(name, |(name, _)| name)
 }
 
 impl Error {
@@ -187,16 +184,17 @@ impl Error {
         (name, fingerprint): (&str, &str),
         known: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Error {
-        let mut asked = name.to_owned();
+        let mut namesake = false;
         let known = known.into_iter().map(|(other, digits)| {
             if other != name {
                 return other.to_owned();
             }
-            asked = format!("{name} ({fingerprint})");
+            namesake = true;
             format!("{other} ({digits})")
         });
         let known = known.collect();
-        Error::Fingerprint { path: path.to_owned(), name: asked, known }
+        let fingerprint = namesake.then(|| fingerprint.to_owned());
+        Error::Fingerprint { path: path.to_owned(), name: name.to_owned(), fingerprint, known }
     }
 
     /// The sentence for an error of SQLite on the library at `path`.

@@ -80,6 +80,8 @@ enum Row {
 struct Done {
     rows: Vec<Row>,
     gone: Gone,
+    /// Whether the library has other models than that of the run.
+    others: bool,
 }
 
 impl<'a, 'b> Writer<'a, 'b> {
@@ -147,7 +149,8 @@ impl<'a, 'b> Writer<'a, 'b> {
         let mut ended = Vec::new();
         let rows = self.store.write(|_| {
             self.targets = self.targets()?;
-            let mut done = Done { rows: Vec::new(), gone: Gone::default() };
+            let others = self.store.models()?.len() > 1;
+            let mut done = Done { rows: Vec::new(), gone: Gone::default(), others };
             for event in batch {
                 match event {
                     Event::Read { seen, hash, result } => {
@@ -232,8 +235,8 @@ impl<'a, 'b> Writer<'a, 'b> {
                     Some(before) if before.file.photo == Ok(id) => Row::Unchanged,
                     Some(_) => Row::Changed,
                 });
-                // Of another model, there may be old paths.
-                if seen.before.is_none_or(|before| before.file.photo != Ok(id)) {
+                // A content of another model may have old paths; others are new.
+                if done.others && seen.before.is_none_or(|before| before.file.photo != Ok(id)) {
                     self.new_path(id, done)?;
                 }
                 copies.into_iter().try_for_each(|copy| self.known(copy, hash, done))
