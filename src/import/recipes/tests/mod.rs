@@ -29,6 +29,20 @@ fn refused(listing: Listing) -> String {
     map_listing(listing).err().unwrap().to_string()
 }
 
+/// The listing with one wrong shape each: a dimension more, or one that is larger; and the tensor's name.
+fn with_wrong_shapes(listing: &Listing) -> impl Iterator<Item = (String, Listing)> {
+    (0..listing.len()).flat_map(|wrong| [false, true].map(|larger| (wrong, larger))).filter_map(|(wrong, larger)| {
+        let mut other = listing.clone();
+        let (name, _, shape) = &mut other[wrong];
+        let name = name.clone();
+        match larger {
+            false => shape.push(3),
+            true => *shape.get_mut(1)? += 1,
+        }
+        Some((name, other))
+    })
+}
+
 fn position(listing: &Listing, name: &str) -> usize {
     listing.iter().position(|t| t.0 == name).unwrap()
 }

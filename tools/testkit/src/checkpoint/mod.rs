@@ -19,6 +19,7 @@ pub mod random;
 pub mod resnet;
 pub mod siglip;
 pub mod tensor;
+mod timm;
 pub mod trunk;
 pub mod vit;
 

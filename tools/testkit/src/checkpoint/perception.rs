@@ -5,7 +5,8 @@
 
 use super::model::{Architecture, Model, TowerSize};
 use super::tensor::{Kind, Tensor};
-use super::vit::{self, ATTENTION_GAIN, weight};
+use super::timm::List;
+use super::vit::{self, weight};
 
 /// Sizes of a Perception Encoder.
 #[derive(Clone, Debug, PartialEq)]
@@ -159,24 +160,8 @@ pub fn tensors(size: &PerceptionSize) -> Vec<Tensor> {
     all.add("visual.trunk.pos_embed", &[1, size.tokens(), width], Kind::Position);
     all.add("visual.trunk.patch_embed.proj.weight", &[width, 3, patch, patch], weight(3 * patch * patch));
     vit::norm(&mut all.0, "visual.trunk.norm_pre", width);
-    for i in 0..image.layers {
-        let name = format!("visual.trunk.blocks.{i}");
-        vit::norm(&mut all.0, &format!("{name}.norm1"), width);
-        all.linear(&format!("{name}.attn.qkv"), 3 * width, width, ATTENTION_GAIN);
-        all.linear(&format!("{name}.attn.proj"), width, width, 1.0);
-        vit::norm(&mut all.0, &format!("{name}.norm2"), width);
-        all.linear(&format!("{name}.mlp.fc1"), hidden, width, 1.0);
-        all.linear(&format!("{name}.mlp.fc2"), width, hidden, 1.0);
-    }
-    vit::norm(&mut all.0, "visual.trunk.norm", width);
-    let pool = "visual.trunk.attn_pool";
-    all.add(&format!("{pool}.latent"), &[1, 1, width], Kind::Embedding);
-    all.linear(&format!("{pool}.q"), width, width, ATTENTION_GAIN);
-    all.linear(&format!("{pool}.kv"), 2 * width, width, ATTENTION_GAIN);
-    all.linear(&format!("{pool}.proj"), width, width, 1.0);
-    vit::norm(&mut all.0, &format!("{pool}.norm"), width);
-    all.linear(&format!("{pool}.mlp.fc1"), 4 * width, width, 1.0);
-    all.linear(&format!("{pool}.mlp.fc2"), width, 4 * width, 1.0);
+    all.blocks(image.layers, width, hidden);
+    all.pool(width, 4 * width);
     all.add("visual.trunk.head.weight", &[size.embed_dim, width], weight(width));
     all.add("visual.trunk.head.bias", &[size.embed_dim], if size.has_bias { Kind::Bias } else { Kind::Zero });
 
@@ -189,18 +174,4 @@ pub fn tensors(size: &PerceptionSize) -> Vec<Tensor> {
     all.0.extend(blocks.into_iter().map(|tensor| Tensor { half: false, ..tensor }));
     vit::norm(&mut all.0, "text.ln_final", text);
     all.0
-}
-
-/// Tensors so far.
-struct List(Vec<Tensor>);
-
-impl List {
-    fn add(&mut self, name: &str, shape: &[usize], kind: Kind) {
-        self.0.push(Tensor::single(name, shape, kind));
-    }
-
-    fn linear(&mut self, name: &str, outputs: usize, inputs: usize, gain: f64) {
-        self.add(&format!("{name}.weight"), &[outputs, inputs], Kind::Weight { fan_in: inputs, gain });
-        self.add(&format!("{name}.bias"), &[outputs], Kind::Bias);
-    }
 }

@@ -5,7 +5,8 @@
 
 use super::model::{Architecture, Model, TowerSize};
 use super::tensor::{Kind, Tensor};
-use super::vit::{self, ATTENTION_GAIN, weight};
+use super::timm::List;
+use super::vit::{self, weight};
 
 /// Sizes of a SigLIP; its embeddings are as long as a token of an image is wide.
 #[derive(Clone, Debug, PartialEq)]
@@ -185,24 +186,8 @@ pub fn tensors(size: &SiglipSize) -> Vec<Tensor> {
     let patch = size.patch_size;
     all.add("visual.trunk.patch_embed.proj.weight", &[width, 3, patch, patch], weight(3 * patch * patch));
     all.add("visual.trunk.patch_embed.proj.bias", &[width], Kind::Bias);
-    for i in 0..image.layers {
-        let name = format!("visual.trunk.blocks.{i}");
-        vit::norm(&mut all.0, &format!("{name}.norm1"), width);
-        all.linear(&format!("{name}.attn.qkv"), 3 * width, width, ATTENTION_GAIN);
-        all.linear(&format!("{name}.attn.proj"), width, width, 1.0);
-        vit::norm(&mut all.0, &format!("{name}.norm2"), width);
-        all.linear(&format!("{name}.mlp.fc1"), hidden, width, 1.0);
-        all.linear(&format!("{name}.mlp.fc2"), width, hidden, 1.0);
-    }
-    vit::norm(&mut all.0, "visual.trunk.norm", width);
-    let pool = "visual.trunk.attn_pool";
-    all.add(&format!("{pool}.latent"), &[1, 1, width], Kind::Embedding);
-    all.linear(&format!("{pool}.q"), width, width, ATTENTION_GAIN);
-    all.linear(&format!("{pool}.kv"), 2 * width, width, ATTENTION_GAIN);
-    all.linear(&format!("{pool}.proj"), width, width, 1.0);
-    vit::norm(&mut all.0, &format!("{pool}.norm"), width);
-    all.linear(&format!("{pool}.mlp.fc1"), hidden, width, 1.0);
-    all.linear(&format!("{pool}.mlp.fc2"), width, hidden, 1.0);
+    all.blocks(image.layers, width, hidden);
+    all.pool(width, hidden);
 
     let text = size.text.width;
     all.add("text.positional_embedding", &[size.context_length, text], Kind::Position);
@@ -215,18 +200,4 @@ pub fn tensors(size: &SiglipSize) -> Vec<Tensor> {
         all.linear("text.text_projection", width, text, 1.0);
     }
     all.0
-}
-
-/// Tensors so far.
-struct List(Vec<Tensor>);
-
-impl List {
-    fn add(&mut self, name: &str, shape: &[usize], kind: Kind) {
-        self.0.push(Tensor::single(name, shape, kind));
-    }
-
-    fn linear(&mut self, name: &str, outputs: usize, inputs: usize, gain: f64) {
-        self.add(&format!("{name}.weight"), &[outputs, inputs], Kind::Weight { fan_in: inputs, gain });
-        self.add(&format!("{name}.bias"), &[outputs], Kind::Bias);
-    }
 }
