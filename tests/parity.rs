@@ -196,6 +196,10 @@ const VIT_L_14_336: Cases = &[("vit-l-14-336-openai", File(OpenAi)), ("vit-l-14-
 const VIT_B_32_256: Cases = &[("vit-b-32-256-datacomp", Pull(OpenClip)), ("vit-b-32-256-datacomp", File(HuggingFace))];
 const VIT_B_16_PLUS: Cases =
     &[("vit-b-16-plus-240-laion400m-e32", Pull(OpenClip)), ("vit-b-16-plus-240-laion400m-e32", File(HuggingFace))];
+const TINYCLIP_8M_16: Cases = &[("tinyclip-vit-8m-16", Pull(HuggingFace)), ("tinyclip-vit-8m-16", File(OpenClipBin))];
+const TINYCLIP_39M_16: Cases = &[("tinyclip-vit-39m-16", Pull(HuggingFace))];
+const TINYCLIP_40M_32: Cases = &[("tinyclip-vit-40m-32", Pull(HuggingFace))];
+const TINYCLIP_61M_32: Cases = &[("tinyclip-vit-61m-32", Pull(HuggingFace)), ("tinyclip-vit-61m-32", File(OpenClip))];
 const MOBILECLIP_S0: Cases = &[("mobileclip-s0", Pull(Apple)), ("mobileclip-s0", File(AppleFolded))];
 const MOBILECLIP_S1: Cases =
     &[("mobileclip-s1", Pull(OpenClip)), ("mobileclip-s1", File(Apple)), ("mobileclip-s1", File(AppleFolded))];
@@ -232,13 +236,17 @@ const RN50_X16: Cases = &[("rn50x16-openai", Pull(OpenClip))];
 const XLM_ROBERTA_BASE: Cases = &[("xlm-r-base-vit-b-32", Pull(OpenClipBin)), ("xlm-r-base-vit-b-32", File(OpenClip))];
 const MOBILECLIP2_B: Cases = &[("mobileclip2-b", Pull(OpenClip)), ("mobileclip2-b", File(Apple))];
 
-const ALL: [Cases; 26] = [
+const ALL: [Cases; 30] = [
     VIT_B_32,
     VIT_B_16,
     VIT_L_14,
     VIT_L_14_336,
     VIT_B_32_256,
     VIT_B_16_PLUS,
+    TINYCLIP_8M_16,
+    TINYCLIP_39M_16,
+    TINYCLIP_40M_32,
+    TINYCLIP_61M_32,
     MOBILECLIP_S0,
     MOBILECLIP_S1,
     MOBILECLIP_S2,
@@ -381,6 +389,11 @@ fn vit_b_32_256() {
 #[test]
 fn vit_b_16_plus() {
     full_size(VIT_B_16_PLUS);
+}
+
+#[test]
+fn tinyclip() {
+    [TINYCLIP_8M_16, TINYCLIP_39M_16, TINYCLIP_40M_32, TINYCLIP_61M_32].map(full_size);
 }
 
 #[test]

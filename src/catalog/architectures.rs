@@ -4,7 +4,7 @@
 //! timm's `fastvit_mci0`, are a [`Trunk`]: configuration files refer to them by that name.
 //!
 //! Sources of the sizes: open_clip 3.3.0, `model_configs/`; timm 1.0.31, `fastvit.py` and
-//! `vision_transformer_hybrid.py`; Apple's `ml-mobileclip`. Parameters are counted in the published (training) form
+//! `vision_transformer_hybrid.py`; Apple's `ml-mobileclip`; the `model_configs` of `wkcn/TinyCLIP`. Parameters are counted in the published (training) form
 //! without running statistics, compute with torch's FlopCounter (convolutions, matrix products, attention) in the
 //! folded form.
 
@@ -156,6 +156,16 @@ pub(super) const G_14: Architecture =
 pub(super) const BIG_G_14: Architecture =
     Architecture::new(|| wide_vit(224, (1664, 48), 8192), &CAUSAL_1280, 1280, 1_844_907_264, 483.748);
 
+// Distilled from ViT-B/16 and ViT-B/32, with fewer layers and channels.
+pub(super) const TINY_8M_16: Architecture =
+    Architecture::new(|| vit(224, 16, 256, 10), &CAUSAL_256_3, 512, 8_276_992, 1.787);
+pub(super) const TINY_39M_16: Architecture =
+    Architecture::new(|| vit(224, 16, 512, 12), &CAUSAL_512_6, 512, 38_587_392, 7.991);
+pub(super) const TINY_40M_32: Architecture =
+    Architecture::new(|| vit(224, 32, 512, 12), &CAUSAL_512_6, 512, 39_691_776, 1.995);
+pub(super) const TINY_61M_32: Architecture =
+    Architecture::new(|| vit(224, 32, 640, 12), &CAUSAL_512_9, 512, 61_411_200, 3.084);
+
 fn trunks() -> impl Iterator<Item = &'static Trunk> {
     TRUNKS.into_iter().chain(siglip::TRUNKS).chain(perception::TRUNKS)
 }
@@ -197,6 +207,9 @@ pub(super) struct Text {
 const CAUSAL_512: Text = Text { build: || text(512, 12, true), parameters: 63_428_096 };
 /// [`CAUSAL_512`] with embeddings twice as long.
 const CAUSAL_512_TO_1024: Text = Text { parameters: 63_690_240, ..CAUSAL_512 };
+const CAUSAL_512_9: Text = Text { build: || text(512, 9, true), parameters: 53_970_944 };
+const CAUSAL_512_6: Text = Text { build: || text(512, 6, true), parameters: 44_513_792 };
+const CAUSAL_256_3: Text = Text { build: || text(256, 3, true), parameters: 15_169_024 };
 const CAUSAL_640: Text = Text { build: || text(640, 12, true), parameters: 91_163_520 };
 const CAUSAL_768: Text = Text { build: || text(768, 12, true), parameters: 123_650_304 };
 const CAUSAL_1024: Text = Text { build: || text(1024, 12, true), parameters: 202_877_952 };

@@ -366,6 +366,8 @@ mod tests {
             ("mobileclip2-l-14", 427_617_281),
             ("vit-b-32-256-datacomp", 151_288_833),
             ("vit-b-16-plus-240-laion400m-e32", 208_377_345),
+            ("tinyclip-vit-8m-16", 23_446_017),
+            ("tinyclip-vit-61m-32", 115_382_145),
             ("vit-h-14-laion2b", 986_109_441),
             ("vit-h-14-378-dfn5b", 986_714_881),
             ("vit-g-14-laion2b-s34b", 1_366_678_273),

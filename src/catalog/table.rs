@@ -45,7 +45,7 @@ const NLLB: &str = "facebook/nllb-200-distilled-600M";
 
 // By family and size. Apple's own `.pt` files are used where open_clip's are not published.
 #[rustfmt::skip]
-pub(super) static MODELS: [Model; 113] = [
+pub(super) static MODELS: [Model; 117] = [
     openai("vit-b-32-openai", &["vit-b-32"], &B_32, "timm/vit_base_patch32_clip_224.openai").recall(Some(30.4), Some(58.8), Some(4.1)),
     openai("vit-b-16-openai", &["vit-b-16"], &B_16, "timm/vit_base_patch16_clip_224.openai"),
     openai("vit-l-14-openai", &["vit-l-14"], &L_14, "timm/vit_large_patch14_clip_224.openai"),
@@ -91,6 +91,10 @@ pub(super) static MODELS: [Model; 113] = [
     metaclip("vit-h-14-metaclip-fullcc", &H_14, QuickGelu, "timm/vit_huge_patch14_clip_224.metaclip_2pt5b").also(&["facebook/metaclip-h14-fullcc2.5b"]),
     metaclip("vit-h-14-metaclip-altogether", &H_14, Gelu, "timm/vit_huge_patch14_clip_224.metaclip_altogether"),
     metaclip("vit-bigg-14-metaclip-fullcc", &BIG_G_14, QuickGelu, "timm/vit_gigantic_patch14_clip_224.metaclip_2pt5b"),
+    tiny("tinyclip-vit-8m-16", &TINY_8M_16, "wkcn/TinyCLIP-ViT-8M-16-Text-3M-YFCC15M"),
+    tiny("tinyclip-vit-39m-16", &TINY_39M_16, "wkcn/TinyCLIP-ViT-39M-16-Text-19M-YFCC15M"),
+    tiny("tinyclip-vit-40m-32", &TINY_40M_32, "wkcn/TinyCLIP-ViT-40M-32-Text-19M-LAION400M"),
+    tiny("tinyclip-vit-61m-32", &TINY_61M_32, "wkcn/TinyCLIP-ViT-61M-32-Text-29M-LAION400M"),
     apple("mobileclip-s0", &MCI_0_HYBRID, Plain, APPLE, "apple/MobileCLIP-S0", "mobileclip_s0.pt").unique_in("apple"),
     mobileclip("mobileclip-s1", &MCI_1, Plain, APPLE, "apple/MobileCLIP-S1-OpenCLIP").unique_in("apple"),
     mobileclip("mobileclip-s2", &MCI_2, Plain, APPLE, "apple/MobileCLIP-S2-OpenCLIP").unique_in("apple"),
@@ -184,6 +188,12 @@ const fn dfn(name: Text, architecture: Arch, activation: Activation, pre: Prepro
 /// MetaCLIP 1.
 const fn metaclip(name: Text, architecture: Arch, activation: Activation, repository: Text) -> Model {
     row(name, architecture, activation, OpenAi, NON_COMMERCIAL_PRESUMED, repository)
+}
+
+/// TinyCLIP, in transformers' form, whose configuration file states the activation. The license is that of its code.
+const fn tiny(name: Text, architecture: Arch, repository: Text) -> Model {
+    let model = row(name, architecture, Gelu, OpenAi, MIT_PRESUMED, repository);
+    Model { file: TRANSFORMERS, ..model }.unique_in("huggingface")
 }
 
 /// ResNets trained with open_clip, with QuickGELU in the text tower.

@@ -41,7 +41,7 @@ fn json_has_stable_fields() {
     let sandbox = Sandbox::new();
     let json = sandbox.run(["models", "--json"]).ok();
     let json: Vec<Value> = serde_json::from_slice(&json.stdout).unwrap();
-    assert_eq!(json.len(), if cfg!(feature = "demo") { 114 } else { 113 });
+    assert_eq!(json.len(), if cfg!(feature = "demo") { 118 } else { 117 });
     let find = |name: &str| json.iter().find(|row| row["name"] == name).unwrap();
     let expected = serde_json::json!({
         "name": "mobileclip2-s0",
@@ -107,7 +107,7 @@ fn models_are_filtered_and_sorted() {
     // What European models know badly.
     let japanese = names(&["--for-language", "ja"]);
     assert!(japanese.iter().all(|name| ["xlm", "nllb", "metaclip2"].iter().any(|start| name.starts_with(start))));
-    assert!(names(&["--for-language", "en"]).len() >= 113);
+    assert!(names(&["--for-language", "en"]).len() >= 117);
     for row in rows(&["--license", "apple-amlr", "--max-gflop", "10", "--sort", "size"]).windows(2) {
         assert!(
             row.iter().all(|row| row["license"] == "apple-amlr" && row["gflop_per_image"].as_f64().unwrap() <= 10.0)

@@ -59,6 +59,18 @@ def published() -> dict[str, dict]:
     plus = {"image_size": 240, "patch_size": 16, "width": 896, "layers": 12}
     models["vit-b-32-256-datacomp"] = config(512, {**sizes["vit-b-32"][1], "image_size": 256}, base)
     models["vit-b-16-plus-240-laion400m-e32"] = config(640, plus, {**text, "width": 640, "heads": 10})
+    for name, patch, image, text_size in (
+        ("tinyclip-vit-8m-16", 16, (256, 10), (256, 3)),
+        ("tinyclip-vit-39m-16", 16, (512, 12), (512, 6)),
+        ("tinyclip-vit-40m-32", 32, (512, 12), (512, 6)),
+        ("tinyclip-vit-61m-32", 32, (640, 12), (512, 9)),
+    ):
+        width, layers = text_size
+        models[name] = config(
+            512,
+            {"image_size": 224, "patch_size": patch, "width": image[0], "layers": image[1]},
+            {**text, "width": width, "heads": width // 64, "layers": layers},
+        )
     return models
 
 
@@ -204,7 +216,7 @@ def write_towers(name: str, model_cfg: dict, of_images: open_clip.CLIP | None, o
         tokens, projected = stages(tower, run)
         unit = F.normalize(projected, dim=-1)
         save(f"{name}-{what}", unit)
-        if name.startswith("tiny"):
+        if name.startswith("tiny-"):
             save(f"{name}-{what}-stages", tokens)
             save(f"{name}-{what}-projected", projected)
         spread = " ".join(f"{tokens_after.std():.2f}" for tokens_after in tokens)

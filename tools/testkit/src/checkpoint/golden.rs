@@ -33,8 +33,9 @@ pub fn models() -> Vec<Model> {
             .map(|(activation, quick_gelu)| Model::custom(&format!("{name}-{activation}"), size.clone(), quick_gelu))
     });
     // Published with one activation.
-    let others = ["vit-b-32-256-datacomp", "vit-b-16-plus-240-laion400m-e32"].into_iter();
-    let others = others.filter_map(|name| vit::published().into_iter().find(|model| model.name == name));
+    let one = ["vit-b-32-256-datacomp", "vit-b-16-plus-240-laion400m-e32"];
+    let others =
+        vit::published().into_iter().filter(move |m| one.contains(&m.name.as_str()) || m.name.starts_with("tinyclip"));
     vit::tiny().into_iter().chain(full).chain(others).collect()
 }
 

@@ -81,6 +81,10 @@ pub fn published() -> Vec<Model> {
     const L_14_336: &str = "ViT-L-14-336px";
     const B_32_256: &str = "ViT-B-32-256";
     const B_16_PLUS: &str = "ViT-B-16-plus-240";
+    const TINY_8M_16: &str = "TinyCLIP-ViT-8M-16-Text-3M";
+    const TINY_39M_16: &str = "TinyCLIP-ViT-39M-16-Text-19M";
+    const TINY_40M_32: &str = "TinyCLIP-ViT-40M-32-Text-19M";
+    const TINY_61M_32: &str = "TinyCLIP-ViT-61M-32-Text-29M";
     const H_14: &str = "ViT-H-14";
     const H_14_378: &str = "ViT-H-14-378";
     const G_14: &str = "ViT-g-14";
@@ -106,6 +110,10 @@ pub fn published() -> Vec<Model> {
         ("vit-l-14-laion400m-e31", L_14, false),
         ("vit-l-14-laion400m-e32", L_14, false),
         ("vit-b-32-256-datacomp", B_32_256, false),
+        ("tinyclip-vit-8m-16", TINY_8M_16, false),
+        ("tinyclip-vit-39m-16", TINY_39M_16, false),
+        ("tinyclip-vit-40m-32", TINY_40M_32, false),
+        ("tinyclip-vit-61m-32", TINY_61M_32, false),
         ("vit-h-14-laion2b", H_14, false),
         ("vit-g-14-laion2b-s12b", G_14, false),
         ("vit-g-14-laion2b-s34b", G_14, false),
@@ -140,6 +148,10 @@ pub fn published() -> Vec<Model> {
                 text: TowerSize::openai(640, 12),
                 ..base(16)
             },
+            TINY_8M_16 => distilled(16, (256, 10), (256, 3)),
+            TINY_39M_16 => distilled(16, (512, 12), (512, 6)),
+            TINY_40M_32 => distilled(32, (512, 12), (512, 6)),
+            TINY_61M_32 => distilled(32, (640, 12), (512, 9)),
             H_14 => huge(224, (1280, 32), 4.0),
             H_14_378 => huge(378, (1280, 32), 4.0),
             G_14 => huge(224, (1408, 40), 4.3637),
@@ -240,6 +252,12 @@ fn heads(name: &str, head_width: usize, mlp_ratio: f64) -> Model {
         text: TowerSize::openai(64, 2),
     };
     Model::custom(name, size, false)
+}
+
+/// TinyCLIP: width and layers of the image tower and of the text tower.
+fn distilled(patch_size: usize, image: (usize, usize), text: (usize, usize)) -> VitSize {
+    let tower = |(width, layers)| TowerSize::openai(width, layers);
+    VitSize { image: tower(image), text: tower(text), ..base(patch_size) }
 }
 
 /// ViT-B with the given patch size.
