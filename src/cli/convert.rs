@@ -62,6 +62,7 @@ pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failur
         ignore_extra: args.ignore_extra,
         without_tokenizer: args.without_tokenizer,
         token_table: args.token_table.into(),
+        precision: args.precision.into(),
         ..ConvertOptions::default()
     };
 

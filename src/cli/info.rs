@@ -22,6 +22,7 @@ struct Summary<'a> {
     content_hash: &'a str,
     /// Fingerprint of embeddings with default options.
     fingerprint: String,
+    precision: &'static str,
     model: &'a Value,
     towers: Vec<Tower>,
     preprocess: &'a Value,
@@ -60,6 +61,7 @@ pub(super) fn run(args: &Info, messages: &Messages) -> Result<Outcome, Failure> 
         bytes: weights.file_len(),
         content_hash: weights.content_hash(),
         fingerprint,
+        precision: weights.header().precision().name(),
         model: &meta.model,
         towers: weights.header().towers().into_iter().map(|info| Tower::of(info, weights.header())).collect(),
         preprocess: &meta.preprocess,
@@ -114,6 +116,7 @@ fn describe(summary: &Summary<'_>, name: Option<&str>) -> String {
     text.line("model", name.unwrap_or("not a known one"));
     text.line("content hash", summary.content_hash);
     text.line("fingerprint", &summary.fingerprint);
+    text.line("precision", summary.precision);
     match &summary.verify {
         None => {}
         Some(verify) if verify.intact => text.line("verified", "intact: every byte is as it was written"),

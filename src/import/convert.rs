@@ -104,7 +104,7 @@ pub fn convert(
     let Mapped { layout, prefix, layers, ignored, extra, .. } = mapped;
     let Described { config, preprocess, tokenizer, pieces, model_name } = described;
 
-    let jobs = jobs(&checkpoint, &layers, &config, options.token_table)?;
+    let jobs = jobs(&checkpoint, &layers, &config, options)?;
     let words = pieces.as_ref().map(|words| {
         TensorSpec::new(weights::TOKENIZER, Tower::Text, Dtype::U32, weights::Layout::Rows, &[words.len()])
     });

@@ -3,11 +3,11 @@
 use super::checkpoint::Checkpoint;
 use super::error::Error;
 use super::fold::{self, Fold, Outputs, conv};
-use super::options::TokenTable;
+use super::options::{ConvertOptions, TokenTable};
 use super::recipes::source::Source;
 use crate::models::config::ModelConfig;
 use crate::models::{Layer, LayerKind, layers};
-use crate::weights::{Data, Dtype, Layout, TensorSpec};
+use crate::weights::{Data, Dtype, Layout, Precision, TensorSpec};
 
 /// Most elements of a tensor. The largest published one, XLM-V's table of tokens, has 1.2 billion; a sparse file may
 /// declare any number.
@@ -19,6 +19,8 @@ pub(super) struct Job<'a> {
     source: &'a Source,
     /// The layer's tensors in the order of the file.
     tensors: Vec<TensorSpec>,
+    /// Whether the first tensor is rounded to halves.
+    rounds: bool,
 }
 
 /// Takes a finished tensor.
@@ -37,7 +39,7 @@ pub(super) fn jobs<'a>(
     checkpoint: &Checkpoint,
     sources: &'a [(Layer, Source)],
     config: &ModelConfig,
-    token_table: TokenTable,
+    options: &ConvertOptions,
 ) -> Result<Vec<Job<'a>>, Error> {
     let defect =
         |reason: &str| Error::Option { reason: format!("the model's layers are not those of its draft: {reason}") };
@@ -45,6 +47,7 @@ pub(super) fn jobs<'a>(
     if layers.len() != sources.len() {
         return Err(defect("there are more or fewer of them"));
     }
+    let (token_table, halves) = (options.token_table, options.precision == Precision::F16);
     let job = |(layer, (drafted, source)): (Layer, &'a (Layer, Source))| {
         let mut tensors = layer.tensors();
         if !layer.has_same_source(drafted) {
@@ -63,11 +66,17 @@ pub(super) fn jobs<'a>(
             // Lookup tables are read row by row, so the smaller type is no slower.
             match token_table {
                 TokenTable::Int8 => (table.dtype, table.layout) = (Dtype::I8, Layout::ScaledRows),
-                TokenTable::Exact if fold::fits_halves(checkpoint, name, factor)? => table.dtype = Dtype::F16,
+                TokenTable::Exact if halves || fold::fits_halves(checkpoint, name, factor)? => table.dtype = Dtype::F16,
                 TokenTable::Exact => {}
             }
         }
-        Ok(Job { layer, source, tensors })
+        if let (LayerKind::Linear(spec), [weight, ..], true) = (&layer.kind, tensors.as_mut_slice(), halves)
+            && !spec.always_f32
+        {
+            weight.dtype = Dtype::F16;
+        }
+        let rounds = halves && tensors.first().is_some_and(|tensor| tensor.dtype == Dtype::F16);
+        Ok(Job { layer, source, tensors, rounds })
     };
     if token_table == TokenTable::Int8 && config.text.is_none() {
         let reason = "--token-table does not apply: the checkpoint has no text tower; leave it out";
@@ -153,6 +162,9 @@ impl Job<'_> {
             }
             _ => return self.mismatch(checkpoint),
         };
+        if self.rounds {
+            fold::halves(checkpoint, &self.layer.path, buffer)?;
+        }
         match self.tensors.as_slice() {
             [weight] => sink(weight, Data::Numbers(buffer))?,
             [weight, folded] => {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::cancel::CancelToken;
 use crate::models::config::Activation;
 use crate::preprocess::{Interpolation, ResizeMode};
+use crate::weights::Precision;
 
 /// How the token table of a text tower is stored: a row for each id of the vocabulary, of which a text reads its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,6 +69,9 @@ pub struct ConvertOptions {
     /// How the token table of the text tower is stored; `--token-table`. [`TokenTable::Int8`] is an error for a checkpoint
     /// without text tower.
     pub token_table: TokenTable,
+    /// Element type of matrices and tables; `--precision`. With [`Precision::F16`] embeddings differ a little, and the
+    /// fingerprint does too. A number that binary16 cannot hold is an error.
+    pub precision: Precision,
     /// Ends the conversion early when it is set. Options are equal only if they share it.
     pub cancel: CancelToken,
 }
@@ -182,6 +186,13 @@ impl ConvertOptions {
     #[must_use]
     pub fn token_table(mut self, token_table: TokenTable) -> Self {
         self.token_table = token_table;
+        self
+    }
+
+    /// Sets the element type of matrices and tables.
+    #[must_use]
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
         self
     }
 

@@ -162,7 +162,7 @@ fn convert_with(bytes: Vec<u8>, options: &ConvertOptions) -> Result<usize, Error
     let mut checkpoint = Checkpoint::from_bytes(bytes, "fuzzed.pt")?;
     let prepared = prepare(&mut checkpoint, None, options)?;
     let (mut elements, mut scratch) = (0, Scratch::default());
-    for job in jobs(&checkpoint, &prepared.mapped.layers, &prepared.described.config, options.token_table)? {
+    for job in jobs(&checkpoint, &prepared.mapped.layers, &prepared.described.config, options)? {
         job.run(&checkpoint, &mut scratch, &mut |spec, data| {
             assert_eq!(spec.stored_len(), Some(data.len()));
             assert!(!matches!(data, Data::Numbers(data) if data.iter().any(|x| !x.is_finite())));

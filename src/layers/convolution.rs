@@ -1,6 +1,6 @@
 //! Dense convolutions of maps, with their weights.
 
-use super::linear::Operand;
+use super::linear::{Operand, of_any};
 use super::{Exec, Linear};
 use crate::kernels::gemm::{Epilogue, Finish, Lines, LinesOf, Rhs, convolve};
 use crate::kernels::math::Activation;
@@ -26,12 +26,10 @@ impl Convolution {
     /// Convolves `maps`, which have a border of zeros if the window is 3 × 3. Channels that pad the last block get the
     /// activation of zero, so those after ReLU are zeros, as the next convolution needs them.
     pub(crate) fn forward(&self, exec: Exec<'_>, maps: LinesOf<'_>, finish: Finish, out: (&mut [f32], Lines)) {
-        match self.weight.operand() {
-            Operand::F32(w) => {
-                let epilogue = Epilogue { bias: self.weight.bias(), finish };
-                convolve(exec.isa, exec.team, maps, self.side, whole_panels(w), epilogue, out);
-            }
-        }
+        let epilogue = Epilogue { bias: self.weight.bias(), finish };
+        of_any!(Operand, self.weight.operand(); w => {
+            convolve(exec.isa, exec.team, maps, self.side, whole_panels(w), epilogue, out);
+        });
     }
 }
 
@@ -60,12 +58,10 @@ impl FirstConvolution {
     /// Computes maps of half the side; `scratch` has [`FirstConvolution::scratch`] floats. Channels that pad the last
     /// block get zeros.
     pub(crate) fn forward(&self, exec: Exec<'_>, images: Images<'_>, scratch: &mut [f32], out: (&mut [f32], Lines)) {
-        match self.weight.operand() {
-            Operand::F32(w) => {
-                let epilogue = Epilogue { bias: self.weight.bias(), finish: Finish::Activate(Activation::Relu) };
-                strided_conv(exec.isa, exec.team, whole_panels(w), epilogue, images, scratch, out);
-            }
-        }
+        let epilogue = Epilogue { bias: self.weight.bias(), finish: Finish::Activate(Activation::Relu) };
+        of_any!(Operand, self.weight.operand(); w => {
+            strided_conv(exec.isa, exec.team, whole_panels(w), epilogue, images, scratch, out);
+        });
     }
 }
 

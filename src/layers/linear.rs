@@ -6,7 +6,7 @@ use super::Exec;
 use crate::kernels::gemm::{Epilogue, Finish, Lhs, Prefetch, Rhs, gemm};
 use crate::kernels::strides::Strides;
 use crate::kernels::{Element, Out};
-use crate::tensor::PANEL;
+use crate::tensor::{Half, PANEL};
 use crate::weights::TensorView;
 
 /// A linear layer from `inputs` to `outputs` channels.
@@ -20,6 +20,7 @@ pub(crate) struct Linear {
 /// Packed weights of any element type: one variant for each type that kernels multiply.
 pub(crate) enum Packed {
     F32(TensorView),
+    F16(TensorView<Half>),
 }
 
 impl From<TensorView> for Packed {
@@ -28,9 +29,27 @@ impl From<TensorView> for Packed {
     }
 }
 
+impl From<TensorView<Half>> for Packed {
+    fn from(weight: TensorView<Half>) -> Packed {
+        Packed::F16(weight)
+    }
+}
+
+/// Evaluates an expression for weights of any element type.
+macro_rules! of_any {
+    ($kind:ident, $weights:expr; $name:ident => $value:expr) => {
+        match $weights {
+            $kind::F32($name) => $value,
+            $kind::F16($name) => $value,
+        }
+    };
+}
+pub(super) use of_any;
+
 /// [`Packed`] weights as the operand of a kernel. Kernels with several of them match on their types.
 pub(super) enum Operand<'a> {
     F32(Rhs<'a, f32>),
+    F16(Rhs<'a, Half>),
 }
 
 impl Linear {
@@ -38,10 +57,7 @@ impl Linear {
     pub(crate) fn new(weight: impl Into<Packed>, bias: Option<TensorView>, inputs: usize, outputs: usize) -> Self {
         let weight = weight.into();
         let padded = outputs.div_ceil(PANEL) * PANEL;
-        let len = match &weight {
-            Packed::F32(weight) => weight.len(),
-        };
-        assert_eq!(len, padded * inputs);
+        assert_eq!(of_any!(Packed, &weight; weight => weight.len()), padded * inputs);
         assert!(bias.as_ref().is_none_or(|bias| bias.len() == padded));
         Linear { weight, bias, inputs, outputs }
     }
@@ -96,9 +112,7 @@ impl Linear {
         finish: Finish,
         out: (&mut [f32], Strides),
     ) {
-        match &self.weight {
-            Packed::F32(weight) => self.multiply(exec, weight, x, rows, columns, finish, out),
-        }
+        of_any!(Packed, &self.weight; weight => self.multiply(exec, weight, x, rows, columns, finish, out))
     }
 
     /// The product of some of the inputs with their rows of the weights, without the bias: `x [rows, inputs.len()]` to
@@ -113,17 +127,15 @@ impl Linear {
     ) {
         assert!(inputs.end <= self.inputs);
         let k = inputs.len();
-        match self.operand() {
-            Operand::F32(w) => gemm(
-                exec.isa,
-                exec.team,
-                Lhs { data: x, strides, rows, k },
-                Rhs { data: &w.data[inputs.start * w.k_stride..], k, ..w },
-                Epilogue { bias: None, finish: Finish::Store },
-                exec.prefetch,
-                Out::new(out.0, out.1),
-            ),
-        }
+        of_any!(Operand, self.operand(); w => gemm(
+            exec.isa,
+            exec.team,
+            Lhs { data: x, strides, rows, k },
+            Rhs { data: &w.data[inputs.start * w.k_stride..], k, ..w },
+            Epilogue { bias: None, finish: Finish::Store },
+            exec.prefetch,
+            Out::new(out.0, out.1),
+        ))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the operands of a product")]
@@ -154,15 +166,24 @@ impl Linear {
 
     /// The weights, for prefetching.
     pub(super) fn prefetch(&self) -> Prefetch {
-        match &self.weight {
-            Packed::F32(weight) => Prefetch::new(weight, self.inputs),
-        }
+        of_any!(Packed, &self.weight; weight => Prefetch::new(weight, self.inputs))
     }
 
     /// The weights as the operand of a kernel.
     pub(super) fn operand(&self) -> Operand<'_> {
         match &self.weight {
             Packed::F32(weight) => Operand::F32(Rhs::packed(weight, self.inputs, self.outputs)),
+            Packed::F16(weight) => Operand::F16(Rhs::packed(weight, self.inputs, self.outputs)),
+        }
+    }
+
+    /// The weights of a layer whose kernel takes floats alone.
+    ///
+    /// Panics if they are something else: the walk over the layers loads no other type there.
+    pub(super) fn floats(&self) -> Rhs<'_, f32> {
+        match self.operand() {
+            Operand::F32(weight) => weight,
+            Operand::F16(_) => unreachable!("a first layer was loaded in another precision"),
         }
     }
 

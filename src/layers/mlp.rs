@@ -1,15 +1,22 @@
 //! Two linear layers with an activation in between, added to the residual.
 
-use super::linear::Operand;
+use super::linear::{Operand, of_any};
 use super::{Exec, Linear};
 use crate::kernels::Out;
 use crate::kernels::gemm::{FeedForward, Finish, Lhs, feed_forward};
 use crate::kernels::math::Activation;
 use crate::kernels::strides::{Strides, blocked_len};
+use crate::tensor::Half;
 
 /// Floats of weights up to which tiles of rows go through both layers at once. Every tile reads all weights, so they
 /// must stay in the cache, too.
 const FUSED_WEIGHTS: usize = 1 << 19;
+
+/// Both layers for tiles, by the element type of their weights.
+enum Fused<'a> {
+    F32(FeedForward<'a, f32>),
+    F16(FeedForward<'a, Half>),
+}
 
 /// `x += fc2(activation(fc1(input)))`
 pub(crate) struct Mlp {
@@ -26,7 +33,7 @@ impl Mlp {
     /// Floats of scratch for `rows` rows.
     pub(crate) fn scratch(&self, exec: Exec<'_>, rows: usize) -> usize {
         match self.fused() {
-            Some(_) => FeedForward::scratch(self.fc1.outputs(), rows, exec.team),
+            Some(_) => FeedForward::<f32>::scratch(self.fc1.outputs(), rows, exec.team),
             None => blocked_len(rows, self.fc1.outputs()),
         }
     }
@@ -44,7 +51,8 @@ impl Mlp {
         match self.fused() {
             Some(weights) => {
                 let input = Lhs { data: input.0, strides: input.1, rows, k: self.fc1.inputs() };
-                feed_forward(exec.isa, exec.team, input, weights, Out::new(x.0, x.1), hidden);
+                let out = Out::new(x.0, x.1);
+                of_any!(Fused, weights; weights => feed_forward(exec.isa, exec.team, input, weights, out, hidden));
             }
             None => {
                 let blocked = Strides::blocked(rows);
@@ -62,15 +70,21 @@ impl Mlp {
     }
 
     /// Both layers, if they are small enough for tiles.
-    fn fused(&self) -> Option<FeedForward<'_>> {
+    fn fused(&self) -> Option<Fused<'_>> {
         if self.fc1.inputs() * self.fc1.outputs() + self.fc2.inputs() * self.fc2.outputs() > FUSED_WEIGHTS {
             return None;
         }
         let activation = self.activation;
+        let (first, second) = (self.fc1.bias(), self.fc2.bias());
         match (self.fc1.operand(), self.fc2.operand()) {
-            (Operand::F32(first), Operand::F32(second)) => {
-                Some(FeedForward { first: (first, self.fc1.bias()), activation, second: (second, self.fc2.bias()) })
+            (Operand::F32(fc1), Operand::F32(fc2)) => {
+                Some(Fused::F32(FeedForward { first: (fc1, first), activation, second: (fc2, second) }))
             }
+            (Operand::F16(fc1), Operand::F16(fc2)) => {
+                Some(Fused::F16(FeedForward { first: (fc1, first), activation, second: (fc2, second) }))
+            }
+            // As no converter writes them.
+            _ => None,
         }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) use attention::Attention;
 pub(crate) use attention_pool::AttentionPool;
 pub(crate) use convolution::{Convolution, FirstConvolution};
 pub(crate) use depthwise::Depthwise;
-pub(crate) use linear::Linear;
+pub(crate) use linear::{Linear, Packed};
 pub(crate) use mean_query_pool::MeanQueryPool;
 pub(crate) use mlp::Mlp;
 pub(crate) use norm::LayerNorm;

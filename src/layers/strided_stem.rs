@@ -1,6 +1,5 @@
 //! A stem of strided convolutions with its weights.
 
-use super::linear::Operand;
 use super::{Depthwise, Exec, Linear};
 use crate::kernels::depthwise::Window;
 use crate::kernels::strided_stem::{self as kernel, Images, WINDOW, strided_stem};
@@ -13,7 +12,8 @@ pub(crate) struct StridedStem {
 }
 
 impl StridedStem {
-    /// The depthwise convolution must be a square one of 3 × 3 with stride 2 and have as many channels as the others.
+    /// The depthwise convolution must be a square one of 3 × 3 with stride 2 and have as many channels as the others, whose
+    /// weights must be floats.
     pub(crate) fn new(conv: Linear, depthwise: Depthwise, pointwise: Linear) -> Self {
         let c = conv.outputs();
         assert_eq!(depthwise.window(), Window::square(3, 2, c, 1));
@@ -33,15 +33,11 @@ impl StridedStem {
 
     /// Computes maps in blocks of sixteen channels from images; `scratch` has [`StridedStem::scratch`] floats.
     pub(crate) fn forward(&self, exec: Exec<'_>, images: Images<'_>, scratch: &mut [f32], out: &mut [f32]) {
-        match (self.conv.operand(), self.pointwise.operand()) {
-            (Operand::F32(conv), Operand::F32(pointwise)) => {
-                let weights = kernel::StridedStem {
-                    conv: (conv, self.conv.bias()),
-                    depthwise: self.depthwise.weights(),
-                    pointwise: (pointwise, self.pointwise.bias()),
-                };
-                strided_stem(exec.isa, exec.team, weights, images, scratch, out);
-            }
-        }
+        let weights = kernel::StridedStem {
+            conv: (self.conv.floats(), self.conv.bias()),
+            depthwise: self.depthwise.weights(),
+            pointwise: (self.pointwise.floats(), self.pointwise.bias()),
+        };
+        strided_stem(exec.isa, exec.team, weights, images, scratch, out);
     }
 }

@@ -5,7 +5,10 @@
 //! checks of a file use that list, so no second description exists.
 
 use super::Error;
-use crate::layers::{Activation, Depthwise, LayerNorm, Linear, Mlp, PANEL, Rotary, SqueezeExcite, TurnShape, Window};
+use crate::layers::{
+    Activation, Depthwise, LayerNorm, Linear, Mlp, PANEL, Packed, Rotary, SqueezeExcite, TurnShape, Window,
+};
+use crate::tensor::Half;
 use crate::weights::{Dtype, Layout, TableView, TensorSpec, TensorView, Tower, WeightsFile};
 
 /// A layer that a weights file holds for a model, under its canonical name.
@@ -51,6 +54,9 @@ pub(crate) struct LinearSpec {
     /// Channels of a head, if those of queries and keys are pairs that turn: of each head, the even channels are stored
     /// first, then the odd ones.
     pub(crate) pairs_of_head: Option<usize>,
+    /// Whether the weights are `f32` in a file of any precision: those of first layers, which are small and whose kernels
+    /// take nothing else.
+    pub(crate) always_f32: bool,
 }
 
 /// The order of the elements of a convolution's window, the outermost first.
@@ -95,6 +101,7 @@ impl LinearSpec {
             query_scale: None,
             even_first: EvenFirst::default(),
             pairs_of_head: None,
+            always_f32: false,
         }
     }
 
@@ -121,6 +128,11 @@ impl LinearSpec {
 
     pub(crate) fn columns_first(self) -> Self {
         LinearSpec { order: WindowOrder::ColumnsFirst, ..self }
+    }
+
+    /// Weights that are `f32` in a file of any precision.
+    pub(crate) fn always_f32(self) -> Self {
+        LinearSpec { always_f32: true, ..self }
     }
 
     pub(crate) fn without_bias(self) -> Self {
@@ -276,12 +288,10 @@ impl<'a> Scope<'a> {
         let (inputs, outputs) = (spec.inputs(), spec.outputs);
         match self.source {
             Source::File { weights, used } => {
-                let mut panels = |part: &str, shape: &[usize]| {
-                    *used += 1;
-                    weights.tensor(&format!("{path}.{part}"), Layout::Panels16, shape)
-                };
-                let weight = panels("weight", &[inputs, outputs])?;
-                let bias = if spec.bias { Some(panels("bias", &[outputs])?) } else { None };
+                *used += 1 + usize::from(spec.bias);
+                let weight = matrix(weights, &format!("{path}.weight"), &[inputs, outputs], spec.always_f32)?;
+                let bias = format!("{path}.bias");
+                let bias = spec.bias.then(|| weights.tensor(&bias, Layout::Panels16, &[outputs])).transpose()?;
                 Ok(Linear::new(weight, bias, inputs, outputs))
             }
             Source::List(_) => {
@@ -297,7 +307,7 @@ impl<'a> Scope<'a> {
         match self.source {
             Source::File { weights, used } => {
                 *used += 1;
-                let weight = weights.tensor(&format!("{path}.weight"), Layout::Panels16, &[width, heads])?;
+                let weight = matrix(weights, &format!("{path}.weight"), &[width, heads], false)?;
                 Ok(Linear::new(weight, None, width, heads))
             }
             Source::List(_) => {
@@ -347,4 +357,12 @@ impl<'a> Scope<'a> {
             layers.push(Layer { path, tower: self.tower, kind });
         }
     }
+}
+
+/// Loads the weights of a linear layer, in the precision in which the file has them.
+fn matrix(weights: &WeightsFile, name: &str, shape: &[usize], only_f32: bool) -> Result<Packed, Error> {
+    Ok(match weights.dtype(name) {
+        Some(Dtype::F16) if !only_f32 => weights.tensor_of::<Half>(name, Layout::Panels16, shape)?.into(),
+        _ => weights.tensor(name, Layout::Panels16, shape)?.into(),
+    })
 }

@@ -1,4 +1,4 @@
-//! Memory of activations: cache-line aligned buffers and the scratch arena of a forward pass.
+//! Memory of activations: cache-line aligned buffers and the scratch arena of a forward pass; what weights are made of.
 //!
 //! This module does not know what the numbers mean.
 
@@ -6,9 +6,11 @@
 
 mod aligned;
 mod arena;
+mod half;
 
 pub(crate) use aligned::AlignedBuf;
 pub(crate) use arena::{Arena, ArenaPool, NoScratch};
+pub(crate) use half::Half;
 
 /// Columns of a panel of packed weights and channels of a block of a feature map.
 ///

@@ -29,12 +29,41 @@ pub(super) const MAX_RANK: usize = 8;
 pub enum Dtype {
     /// IEEE 754 binary32, little-endian.
     F32,
-    /// IEEE 754 binary16, little-endian: lookup tables whose values are all exact in it, widened row by row on use.
+    /// IEEE 754 binary16, little-endian: lookup tables, and matrices in a file of this precision, widened on use.
     F16,
     /// Signed integers of 8 bits: lookup tables in the layout [`Layout::ScaledRows`].
     I8,
     /// Unsigned integers of 32 bits, little-endian: data that is no number of a model, such as its tokenizer.
     U32,
+}
+
+/// Element type of the matrices and tables of a file: of nearly all of its numbers. Biases, norms, positions, depthwise
+/// convolutions and first layers are `f32` in every one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Precision {
+    /// IEEE 754 binary32: what the other precisions are compared with.
+    #[default]
+    F32,
+    /// IEEE 754 binary16: half of the size, and each number off by at most a 2048th of itself.
+    F16,
+}
+
+impl Precision {
+    const ALL: [Precision; 2] = [Precision::F32, Precision::F16];
+
+    /// Name in options and model names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::F32 => "f32",
+            Precision::F16 => "f16",
+        }
+    }
+
+    /// The precision with this name.
+    pub fn named(name: &str) -> Option<Precision> {
+        Precision::ALL.into_iter().find(|precision| precision.name() == name)
+    }
 }
 
 /// Storage order of the elements of a tensor.
@@ -127,7 +156,7 @@ impl Layout {
     pub fn supports(self, dtype: Dtype) -> bool {
         match self {
             Layout::Rows => dtype != Dtype::I8,
-            Layout::Panels16 => dtype == Dtype::F32,
+            Layout::Panels16 => matches!(dtype, Dtype::F32 | Dtype::F16),
             Layout::ScaledRows => dtype == Dtype::I8,
         }
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::{Fault, Reason};
-use super::format::{Dtype, Layout, Meta, Provenance, TOKEN_TABLE, TensorSpec, Tower};
+use super::format::{Dtype, Layout, Meta, Precision, Provenance, TOKEN_TABLE, TensorSpec, Tower};
 use super::{hash, json};
 use crate::bounded_json;
 
@@ -75,6 +75,13 @@ impl Header {
     #[must_use]
     pub fn token_table(&self) -> Option<Dtype> {
         self.tensors.iter().find(|entry| entry.spec.name == TOKEN_TABLE).map(|entry| entry.spec.dtype)
+    }
+
+    /// The precision of the matrices: the smallest, if a file has several.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        let is_half = |spec: &TensorSpec| spec.dtype == Dtype::F16 && spec.layout == Layout::Panels16;
+        if self.tensors.iter().any(|entry| is_half(&entry.spec)) { Precision::F16 } else { Precision::F32 }
     }
 
     /// The towers in file order.

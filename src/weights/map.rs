@@ -194,18 +194,6 @@ impl Read for ReadAt<'_> {
     }
 }
 
-/// The bits of a binary16 in a file. (`half::f16` is no `Pod` without a further dependency.)
-#[repr(transparent)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Half(pub u16);
-
-// SAFETY: `Half` is `repr(transparent)` over u16; every bit pattern, all zeros included, is a valid value.
-#[allow(unsafe_code)]
-unsafe impl bytemuck::Zeroable for Half {}
-// SAFETY: as above; `Half` is Copy, 'static and holds no padding, pointers or interior mutability.
-#[allow(unsafe_code)]
-unsafe impl bytemuck::Pod for Half {}
-
 fn is_aligned(bytes: &[u8]) -> bool {
     bytes.as_ptr().addr().is_multiple_of(TENSOR_ALIGN as usize)
 }

@@ -41,7 +41,7 @@ mod write;
 mod tests;
 
 pub use error::{Error, Fault, Reason};
-pub use format::{Dtype, Layout, Meta, Provenance, TensorSpec, Tower};
+pub use format::{Dtype, Layout, Meta, Precision, Provenance, TensorSpec, Tower};
 pub use guard::guard_mapped_files;
 pub use header::{Header, TensorEntry, TowerInfo};
 pub use map::Aligned;

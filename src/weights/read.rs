@@ -195,6 +195,12 @@ impl WeightsFile {
         Ok(TensorView::new(&self.0.map, range(entry)))
     }
 
+    /// The element type of the tensor `name`; `None` if there is none.
+    pub(crate) fn dtype(&self, name: &str) -> Option<Dtype> {
+        let entry = self.0.index.get(name).and_then(|&at| self.header().tensors.get(at));
+        entry.map(|entry| entry.spec.dtype)
+    }
+
     /// The lookup table `name` of this shape, with rows of any element type that tables may have.
     ///
     /// # Errors

@@ -6,9 +6,10 @@ use super::error::{Error, Reason};
 use super::format::{Dtype, Layout};
 use super::hash;
 use super::header::TensorEntry;
-use super::map::{Half, Map};
+use super::map::Map;
 use super::read::{WeightsFile, read_header};
 use super::scaled_rows;
+use crate::tensor::Half;
 use crate::threads;
 
 /// Result of [`WeightsFile::verify`].

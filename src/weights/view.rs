@@ -8,8 +8,9 @@ use std::sync::Arc;
 use half::f16;
 
 use super::format::Dtype;
-use super::map::{Half, Map};
+use super::map::Map;
 use super::scaled_rows;
+use crate::tensor::Half;
 
 /// A Rust type that stores one element of a tensor.
 ///

@@ -1,10 +1,13 @@
 //! Converts a random checkpoint, for engine tests.
 
+#![allow(dead_code)]
+
 use std::path::{Path, PathBuf};
 
 use clippie_rs::import::{self, ConvertOptions, TokenTable};
 use clippie_rs::models::config::Activation;
 use clippie_rs::preprocess::{Interpolation, ResizeMode};
+use clippie_rs::weights::Precision;
 
 use clippie_testkit::checkpoint::{self, Layout, Model};
 use clippie_testkit::tiny_config;
@@ -16,11 +19,20 @@ pub fn weights(model: &Model, layout: Layout, seed: u64, folder: &Path) -> PathB
 
 /// As [`weights`], with a token table in this form.
 pub fn weights_with(model: &Model, layout: Layout, seed: u64, folder: &Path, table: TokenTable) -> PathBuf {
+    convert(model, layout, seed, folder, &format!("{table:?}"), options(model, layout).token_table(table))
+}
+
+/// As [`weights`], in half precision.
+pub fn halves(model: &Model, layout: Layout, seed: u64, folder: &Path) -> PathBuf {
+    convert(model, layout, seed, folder, "f16", options(model, layout).precision(Precision::F16))
+}
+
+fn convert(model: &Model, layout: Layout, seed: u64, folder: &Path, form: &str, options: ConvertOptions) -> PathBuf {
     let source = folder.join(format!("{}-{layout:?}", model.name));
     checkpoint::write(model, seed, layout, &source).unwrap();
-    let out = folder.join(format!("{}-{layout:?}-{table:?}.clippie", model.name));
+    let out = folder.join(format!("{}-{layout:?}-{form}.clippie", model.name));
     tiny_config::without_tower_name(model, &source);
-    import::convert(&source, &out, &options(model, layout).token_table(table), &mut |_| {}).unwrap();
+    import::convert(&source, &out, &options, &mut |_| {}).unwrap();
     std::fs::remove_dir_all(&source).unwrap();
     out
 }

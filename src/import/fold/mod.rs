@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 pub(super) use pool::{Queries, queries};
 pub(super) use positions::{biased_positions, sinusoids};
-pub(super) use table::{fits_halves, scaled_rows_of_int8};
+pub(super) use table::{fits_halves, halves, scaled_rows_of_int8};
 
 use super::checkpoint::Checkpoint;
 use super::error::{Error, printable};

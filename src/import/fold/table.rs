@@ -1,7 +1,8 @@
-//! Tables of tokens in fewer bits: whether 16 lose nothing, and rows of 8 with a scale each.
+//! Numbers in fewer bits: whether 16 lose nothing, rounding to 16, and rows of 8 with a scale each.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use half::f16;
 use rayon::prelude::*;
 
 use super::{BLOCK, ROWS_TASK, no_memory, resize, round, scale, weight, zeros};
@@ -36,6 +37,23 @@ pub(in crate::import) fn fits_halves(checkpoint: &Checkpoint, name: &str, factor
         other => Err(other),
     });
     all.map_or_else(|other| other, |()| Ok(true))
+}
+
+/// Rounds the finished numbers of the layer `path` to those of binary16, the nearest.
+pub(in crate::import) fn halves(checkpoint: &Checkpoint, path: &str, numbers: &mut [f32]) -> Result<(), Error> {
+    threads::try_for_each(numbers.par_chunks_mut(ROWS_TASK), |numbers| {
+        for number in numbers {
+            let half = f16::from_f32(*number);
+            if half.is_infinite() {
+                let reason = format!(
+                    "its layer `{path}` has the number {number}, which 16 bits cannot hold; convert it without --precision f16"
+                );
+                return Err(Error::Unsupported { path: checkpoint.path().to_owned(), reason });
+            }
+            *number = half.to_f32();
+        }
+        Ok(())
+    })
 }
 
 /// Stores the table `name`, times `factor`, as `out`, whose content is replaced: rows of `width` elements in 8 bits, each

@@ -24,7 +24,7 @@ pub(crate) struct FeedForward<'a, W = f32> {
     pub(crate) second: (Rhs<'a, W>, Option<&'a [f32]>),
 }
 
-impl FeedForward<'_> {
+impl<W> FeedForward<'_, W> {
     /// Floats of scratch for `hidden` channels of `rows` rows.
     pub(crate) fn scratch(hidden: usize, rows: usize, team: Team<'_>) -> usize {
         team.threads() * blocked_len(tile_rows(rows, tasks(rows, team)), hidden)

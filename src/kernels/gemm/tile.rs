@@ -3,6 +3,7 @@
 //! Within a block, a pair of panels is multiplied with all rows before the next pair. The tiles prefetch that next
 //! pair, so that weights arrive from memory during the arithmetic.
 
+use std::cell::Cell as Slot;
 use std::ops::Range;
 
 use super::super::caches;
@@ -11,6 +12,7 @@ use super::super::output::Out;
 use super::super::simd::{Element, Fetch, Kernel, Simd, Tile};
 use super::super::strides::Strides;
 use super::{Epilogue, Lhs, PANEL, Prefetch, Rhs, check};
+use crate::tensor::AlignedBuf;
 
 /// Floats of the largest tile of any instruction set.
 const LARGEST_TILE: usize = 14 * 2 * PANEL;
@@ -33,6 +35,15 @@ pub(super) fn floats((part, whole): (usize, usize)) -> usize {
 /// Bytes between what a single tile reads and what it prefetches. Ten rows on weights from memory, 512 × 1536, on an
 /// Intel Xeon of 2023: 300 µs without, 277 at 1 KiB, 239 at 2 KiB, 242 at 4 KiB, 252 at 8 KiB, 275 at 32 KiB.
 const PREFETCH_DISTANCE: usize = 3072;
+
+/// Tiles from which on the weights of a block are widened once, in memory: fewer widen them in registers, each for itself,
+/// which takes up to a thirteenth of the time of a tile.
+const WIDENED_FROM: usize = 4;
+
+thread_local! {
+    /// The widened weights of a block: a pair of panels of [`K_BLOCK`] steps.
+    static WIDE: Slot<AlignedBuf> = Slot::default();
+}
 
 /// The bias of tiles without one.
 pub(super) static NO_BIAS: [f32; 2 * PANEL] = [0.0; 2 * PANEL];
@@ -98,6 +109,7 @@ impl<W: Element> Kernel for Region<'_, W> {
         let steps = k.div_ceil(blocks).next_multiple_of(PANEL);
         let pairs = self.panels.len().div_ceil(S::TILE_PANELS);
         let (a_block, a_resident) = (floats(A_BLOCK), floats(A_RESIDENT));
+        let mut wide = Wide::default();
         for rows in balanced(self.rows.clone(), (a_block / steps.max(1)).max(S::TILE_ROWS)) {
             // If all of `a` stays in L2, a pair of panels goes through all blocks of k, because its weights are
             // contiguous in memory. If not, a block of `a` is multiplied with all pairs.
@@ -129,7 +141,7 @@ impl<W: Element> Kernel for Region<'_, W> {
                 };
                 // SAFETY: the rows, steps and panels are inside of the product (`part`), whose operands are as long as
                 // their shapes say (`new`).
-                unsafe { block.run(s, panel) }
+                unsafe { block.run(s, panel, &mut wide) }
             }
         }
     }
@@ -165,14 +177,37 @@ impl<W: Element> Block<'_, W> {
     /// # Safety
     /// The rows, steps and panels must be inside of the region's product, whose operands [`check`] has passed.
     #[inline(always)]
-    unsafe fn run<S: Simd>(&self, s: S, panel: usize) {
+    unsafe fn run<S: Simd>(&self, s: S, panel: usize, wide: &mut Wide) {
         let Region { w, panels, .. } = self.region;
         let tiles = self.rows.len().div_ceil(S::TILE_ROWS);
         let count = S::TILE_PANELS.min(panels.end - panel);
-        let columns = (count * PANEL).min(w.n - panel * PANEL);
+        let weights = (self.region.weights_at(panel, self.steps.start), w.k_stride, w.panel_stride);
+        // SAFETY: as the caller promises: whole panels of these weights are readable for all steps, and so are the widened.
+        unsafe {
+            match wide.of(s, weights, self.steps.len(), count, tiles) {
+                Some(widened) => self.tiles(s, panel, count, tiles, widened),
+                None => self.tiles(s, panel, count, tiles, weights),
+            }
+        }
+    }
+
+    /// All rows by `count` panels of `weights`, which are those from `panel` on: of `W`, or widened.
+    ///
+    /// # Safety
+    /// As [`Block::run`]; the steps of `count` whole panels of `weights` must be readable.
+    #[inline(always)]
+    unsafe fn tiles<S: Simd, V: Element>(
+        &self,
+        s: S,
+        panel: usize,
+        count: usize,
+        tiles: usize,
+        weights: (*const V, usize, usize),
+    ) {
+        let columns = (count * PANEL).min(self.region.w.n - panel * PANEL);
         for (t, rows) in balanced(self.rows.clone(), S::TILE_ROWS).enumerate() {
             // SAFETY: as the caller promises; the tile is inside of the block.
-            unsafe { self.tile(s, rows, panel, count, columns, self.fetch::<S>(panel, t, tiles)) }
+            unsafe { self.tile(s, rows, (panel, count, columns), weights, self.fetch::<S>(panel, t, tiles)) }
         }
     }
 
@@ -187,16 +222,23 @@ impl<W: Element> Block<'_, W> {
     /// Some rows by `count` panels, of which `columns` columns exist.
     ///
     /// # Safety
-    /// See [`Block::run`].
+    /// See [`Block::tiles`].
     #[inline(always)]
-    unsafe fn tile<S: Simd>(&self, s: S, rows: Range<usize>, panel: usize, count: usize, columns: usize, fetch: Fetch) {
-        let Region { a, w, out, .. } = self.region;
+    unsafe fn tile<S: Simd, V: Element>(
+        &self,
+        s: S,
+        rows: Range<usize>,
+        (panel, count, columns): (usize, usize, usize),
+        weights: (*const V, usize, usize),
+        fetch: Fetch,
+    ) {
+        let Region { a, out, .. } = self.region;
         // SAFETY: rows, steps and panels are inside of the operands, as the caller promises; the bias has all panels. The
         // output has these rows and columns, which only this region writes.
         unsafe {
             let cell = Cell::new(
                 (self.region.activations_at(rows.start, self.steps.start), a.strides),
-                (self.region.weights_at(panel, self.steps.start), w.k_stride, w.panel_stride),
+                weights,
                 self.steps.len(),
                 self.bias.map_or(NO_BIAS.as_ptr(), |bias| bias.as_ptr().add(panel * PANEL)),
                 (out.at(rows.start, panel * PANEL), out.strides()),
@@ -204,6 +246,54 @@ impl<W: Element> Block<'_, W> {
                 fetch,
             );
             cell.run(s, rows.len(), count, columns);
+        }
+    }
+}
+
+/// Memory for widened weights, that of the thread while it is in use.
+#[derive(Default)]
+struct Wide(Option<AlignedBuf>);
+
+impl Wide {
+    /// Widens the `steps` of `count` panels if that pays for so many tiles. Returns where they are, with the strides of steps
+    /// and panels; `None` if they are to be used as they are, also if there is no memory.
+    ///
+    /// # Safety
+    /// The steps of `count` whole panels must be readable.
+    #[inline(always)]
+    unsafe fn of<S: Simd, W: Element>(
+        &mut self,
+        s: S,
+        (w, k_stride, panel_stride): (*const W, usize, usize),
+        steps: usize,
+        count: usize,
+        tiles: usize,
+    ) -> Option<(*const f32, usize, usize)> {
+        if W::IS_FLOAT || tiles < WIDENED_FROM {
+            return None;
+        }
+        let (panel, len) = (steps * PANEL, count * steps * PANEL);
+        let wide = self.0.get_or_insert_with(|| WIDE.take());
+        if wide.len() < len {
+            *wide = AlignedBuf::try_zeros(len)?;
+        }
+        for (p, panel) in wide.chunks_exact_mut(panel).take(count).enumerate() {
+            for (step, columns) in panel.chunks_exact_mut(PANEL).enumerate() {
+                let from = w.wrapping_add(p.wrapping_mul(panel_stride)).wrapping_add(step.wrapping_mul(k_stride));
+                for c in (0..PANEL).step_by(S::LANES) {
+                    // SAFETY: the caller promises whole panels; `columns` has sixteen floats.
+                    unsafe { s.store(columns.as_mut_ptr().add(c), W::load(s, from.wrapping_add(c))) }
+                }
+            }
+        }
+        Some((wide.as_ptr(), PANEL, panel))
+    }
+}
+
+impl Drop for Wide {
+    fn drop(&mut self) {
+        if let Some(buffer) = self.0.take() {
+            WIDE.set(buffer);
         }
     }
 }

@@ -3,15 +3,17 @@
 use std::arch::x86_64::*;
 
 use super::{Kernel, Simd, Tile, avx2_tile};
+use crate::tensor::Half;
 
-/// Proof that AVX2 and FMA are available.
+/// Proof that AVX2, FMA and F16C are available: every processor with the first has the others.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Avx2(());
 
 impl Avx2 {
     /// The token, if this machine has the instructions.
     pub(crate) fn detect() -> Option<Self> {
-        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Avx2(()))
+        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c"))
+            .then_some(Avx2(()))
     }
 }
 
@@ -25,7 +27,7 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx2,fma")]
+        #[target_feature(enable = "avx2,fma,f16c")]
         fn with_features<K: Kernel>(simd: Avx2, kernel: K) -> K::Output {
             kernel.call(simd)
         }
@@ -43,6 +45,12 @@ impl Simd for Avx2 {
     unsafe fn load(self, ptr: *const f32) -> __m256 {
         // SAFETY: the caller promises 8 readable floats, and `self` that the instruction exists.
         unsafe { _mm256_loadu_ps(ptr) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_halves(self, ptr: *const Half) -> __m256 {
+        // SAFETY: the caller promises 8 readable halves, and `self` that the instruction exists.
+        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(ptr.cast())) }
     }
 
     #[inline(always)]
@@ -128,7 +136,14 @@ impl Simd for Avx2 {
     unsafe fn tile_f32<const ROWS: usize, const VECTORS: usize>(self, t: &Tile<f32>) {
         debug_assert_eq!(VECTORS, 2);
         // SAFETY: the operands as the caller promises; `self` exists only where the instructions do.
-        unsafe { avx2_tile::tile::<ROWS>(t) }
+        unsafe { avx2_tile::tile::<f32, ROWS, false>(t) }
+    }
+
+    #[inline(always)]
+    unsafe fn tile_halves<const ROWS: usize, const VECTORS: usize>(self, t: &Tile<Half>) {
+        debug_assert_eq!(VECTORS, 2);
+        // SAFETY: the operands as the caller promises; `self` exists only where the instructions do.
+        unsafe { avx2_tile::tile::<Half, ROWS, true>(t) }
     }
 
     #[inline(always)]

@@ -38,12 +38,23 @@ macro_rules! multiples {
     };
 }
 
+/// The columns of a step, as floats; halves are widened.
+macro_rules! columns {
+    (floats) => {
+        "vmovups ymm12, [{w}]
+        vmovups ymm13, [{w}+32]\n"
+    };
+    (halves) => {
+        "vcvtph2ps ymm12, xmmword ptr [{w}]
+        vcvtph2ps ymm13, xmmword ptr [{w}+16]\n"
+    };
+}
+
 /// One step of k: the columns of `w`, then for every row a broadcast and its multiply-adds.
 macro_rules! step {
-    ($offset:literal, $w:literal: $($row:tt $c0:literal $c1:literal $x:literal,)*) => {
+    ($kind:ident, $offset:literal: $($row:tt $c0:literal $c1:literal $x:literal,)*) => {
         concat!(
-            "vmovups ymm12, [{w}", $w, "]\n",
-            "vmovups ymm13, [{w}", $w, "+32]\n",
+            columns!($kind),
             $(
                 "vbroadcastss ", $x, ", dword ptr [", row!($row), $offset, "]\n",
                 "vfmadd231ps ", $c0, ", ", $x, ", ymm12\n",
@@ -53,31 +64,40 @@ macro_rules! step {
     };
 }
 
-/// Prefetches a line of the next weights for every two steps.
+/// Prefetches a line of the next weights for every two steps; half a line of halves, so that each comes twice.
 macro_rules! paced {
-    () => {
+    (floats) => {
         "prefetcht1 [{next}]
         add {next}, 64\n"
     };
+    (halves) => {
+        "prefetcht1 [{next}]
+        add {next}, 32\n"
+    };
 }
 
-/// Prefetches two lines of the same weights, all that the tile reads in two steps.
+/// Prefetches two lines of the same weights, all that the tile reads in two steps; one of halves.
 macro_rules! streams {
-    () => {
+    (floats) => {
         "prefetcht1 [{next}]
         prefetcht1 [{next}+64]
         add {next}, 128\n"
+    };
+    (halves) => {
+        "prefetcht1 [{next}]
+        add {next}, 64\n"
     };
 }
 
 /// Prefetches as [`paced`], and activations in blocks of channels: a row of the next block for every two steps. The
 /// processor follows rows by itself, but not these short runs of lines.
 macro_rules! blocks {
-    () => {
-        "prefetcht1 [{next}]
-        prefetcht0 [{ahead}]
-        add {next}, 64
-        add {ahead}, 64\n"
+    ($kind:ident) => {
+        concat!(
+            paced!($kind),
+            "prefetcht0 [{ahead}]
+            add {ahead}, 64\n"
+        )
     };
 }
 
@@ -122,12 +142,19 @@ macro_rules! store {
 /// The whole tile for the given rows and their registers, with one kind of prefetching.
 macro_rules! tile {
     ($t:ident: $($table:tt)*) => {
-        if $t.fetch.streams {
-            tile_of!($t; streams!(); $($table)*)
-        } else if $t.a_jump != 0 {
-            tile_of!($t; blocks!(); $($table)*)
+        if HALVES {
+            tile!($t, halves: $($table)*)
         } else {
-            tile_of!($t; paced!(); $($table)*)
+            tile!($t, floats: $($table)*)
+        }
+    };
+    ($t:ident, $kind:ident: $($table:tt)*) => {
+        if $t.fetch.streams {
+            tile_of!($t, $kind; streams!($kind); $($table)*)
+        } else if $t.a_jump != 0 {
+            tile_of!($t, $kind; blocks!($kind); $($table)*)
+        } else {
+            tile_of!($t, $kind; paced!($kind); $($table)*)
         }
     };
 }
@@ -135,7 +162,7 @@ macro_rules! tile {
 /// The tile with one kind of prefetching: blocks of sixteen steps of k, two at a time. Each block prefetches one line a
 /// page ahead, for the page's address (see [`super::Fetch`]).
 macro_rules! tile_of {
-    ($t:ident; $fetch:expr; $($table:tt)*) => {
+    ($t:ident, $kind:ident; $fetch:expr; $($table:tt)*) => {
         asm!(
             multiples!(),
             zero!($($table)*),
@@ -151,10 +178,10 @@ macro_rules! tile_of {
             3:",
             $fetch,
             "prefetcht0 [{w}+8*{ks}]\n",
-            step!("", "": $($table)*),
+            step!($kind, "": $($table)*),
             "add {w}, {ks}
             prefetcht0 [{w}+8*{ks}]\n",
-            step!("+4", "": $($table)*),
+            step!($kind, "+4": $($table)*),
             "add {w}, {ks}
             add {a}, 8
             sub {n}, 2
@@ -162,7 +189,7 @@ macro_rules! tile_of {
             4:
             test {n:e}, 1
             jz 5f",
-            step!("", "": $($table)*),
+            step!($kind, "": $($table)*),
             "add {w}, {ks}
             add {a}, 4
             5:
@@ -192,7 +219,7 @@ macro_rules! tile_of {
             ahead = inout(reg) $t.a.wrapping_byte_add(64 + $t.a_jump) => _,
             k = inout(reg) $t.k => _,
             n = out(reg) _,
-            ks = in(reg) $t.w_stride.wrapping_mul(4),
+            ks = in(reg) $t.w_stride.wrapping_mul(size_of::<W>()),
             jump = const std::mem::offset_of!(Tile<f32>, a_jump),
             bias = const std::mem::offset_of!(Tile<f32>, bias),
             stride = const std::mem::offset_of!(Tile<f32>, out_stride),
@@ -206,13 +233,14 @@ macro_rules! tile_of {
     };
 }
 
-/// The tile of `ROWS` rows, six at most, by one panel.
+/// The tile of `ROWS` rows, six at most, by one panel; of weights that are halves, if `HALVES`.
 ///
 /// # Safety
-/// AVX2 and FMA must be available, and [`Tile::new`] must have been called for this many rows and one panel.
-#[target_feature(enable = "avx2,fma")]
+/// AVX2, FMA and F16C must be available, [`Tile::new`] must have been called for this many rows and one panel, and `W` must
+/// be [`Half`](crate::tensor::Half) if `HALVES`, else `f32`.
+#[target_feature(enable = "avx2,fma,f16c")]
 #[rustfmt::skip]
-pub(super) unsafe fn tile<const ROWS: usize>(t: &Tile<f32>) {
+pub(super) unsafe fn tile<W, const ROWS: usize, const HALVES: bool>(t: &Tile<W>) {
     // SAFETY: reads the operands and writes the output of the tile, within what the caller promises; every
     // register that changes is named.
     unsafe {

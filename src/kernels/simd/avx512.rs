@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::{Kernel, Simd, Tile, avx512_activation, avx512_tile};
+use crate::tensor::Half;
 
 /// Proof that AVX-512 F, DQ, BW and VL (with AVX2 and FMA) are available.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,6 +59,12 @@ impl Simd for Avx512 {
     unsafe fn load(self, ptr: *const f32) -> __m512 {
         // SAFETY: the caller promises 16 readable floats, and `self` that the instruction exists.
         unsafe { _mm512_loadu_ps(ptr) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_halves(self, ptr: *const Half) -> __m512 {
+        // SAFETY: the caller promises 16 readable halves, and `self` that the instruction exists.
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(ptr.cast())) }
     }
 
     #[inline(always)]
@@ -197,8 +204,19 @@ impl Simd for Avx512 {
         // SAFETY: the operands as the caller promises; `self` exists only where the instructions do.
         unsafe {
             match t.fetch.streams {
-                false => avx512_tile::tile::<ROWS, VECTORS, false>(t),
-                true => avx512_tile::tile::<ROWS, VECTORS, true>(t),
+                false => avx512_tile::tile::<f32, ROWS, VECTORS, false, false>(t),
+                true => avx512_tile::tile::<f32, ROWS, VECTORS, true, false>(t),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn tile_halves<const ROWS: usize, const VECTORS: usize>(self, t: &Tile<Half>) {
+        // SAFETY: the operands as the caller promises; `self` exists only where the instructions do.
+        unsafe {
+            match t.fetch.streams {
+                false => avx512_tile::tile::<Half, ROWS, VECTORS, false, true>(t),
+                true => avx512_tile::tile::<Half, ROWS, VECTORS, true, true>(t),
             }
         }
     }

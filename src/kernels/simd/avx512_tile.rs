@@ -43,12 +43,22 @@ macro_rules! seventh {
     };
 }
 
+/// The columns of a step of a panel, as floats; halves are widened.
+macro_rules! column {
+    (floats, $to:literal, $from:literal, $w:literal) => {
+        concat!("vmovups ", $to, ", [", $from, $w, "]\n")
+    };
+    (halves, $to:literal, $from:literal, $w:literal) => {
+        concat!("vcvtph2ps ", $to, ", ymmword ptr [", $from, $w, "]\n")
+    };
+}
+
 /// One step of k: the columns of `w`, then for every row a broadcast and its multiply-adds.
 macro_rules! step {
-    ($offset:literal, $w:literal: $($row:tt $c0:literal $c1:literal,)*) => {
+    ($kind:ident, $offset:literal, $w:literal: $($row:tt $c0:literal $c1:literal,)*) => {
         concat!(
-            "vmovups zmm28, [{w}", $w, "]\n",
-            "vmovups zmm29, [{v}", $w, "]\n",
+            column!($kind, "zmm28", "{w}", $w),
+            column!($kind, "zmm29", "{v}", $w),
             $(
                 "vbroadcastss zmm30, dword ptr [", row!($row, "{a}", "{b}"), $offset, "]\n",
                 "vfmadd231ps ", $c0, ", zmm30, zmm28\n",
@@ -56,9 +66,9 @@ macro_rules! step {
             )*
         )
     };
-    ($offset:literal, $w:literal: $($row:tt $c0:literal,)*) => {
+    ($kind:ident, $offset:literal, $w:literal: $($row:tt $c0:literal,)*) => {
         concat!(
-            "vmovups zmm28, [{w}", $w, "]\n",
+            column!($kind, "zmm28", "{w}", $w),
             $("vfmadd231ps ", $c0, ", zmm28, dword ptr [", row!($row, "{a}", "{b}"), $offset, "]{{1to16}}\n",)*
         )
     };
@@ -105,19 +115,31 @@ macro_rules! store {
     };
 }
 
-/// Prefetches for every two steps: one line from two places.
+/// Prefetches for every two steps: one line from two places; half a line of halves, so that each comes twice.
 macro_rules! paced {
-    () => {
+    (floats) => {
         "prefetcht1 [{next}]
         prefetcht1 [{next}+{second}]
         add {next}, 64\n"
     };
+    (halves) => {
+        "prefetcht1 [{next}]
+        prefetcht1 [{next}+{second}]
+        add {next}, 32\n"
+    };
 }
 
-/// Prefetches for every two steps: two lines from two places, all that a pair of panels reads; and the next lines from
-/// L2 to L1.
+/// Prefetches for every two steps: two lines from two places, one of halves, all that a pair of panels reads; and the next
+/// lines from L2 to L1.
 macro_rules! streams {
-    () => {
+    (halves) => {
+        "prefetcht1 [{next}]
+        prefetcht1 [{next}+{second}]
+        prefetcht0 [{w}+8*{ks}]
+        prefetcht0 [{v}+8*{ks}]
+        add {next}, 64\n"
+    };
+    (floats) => {
         "prefetcht1 [{next}]
         prefetcht1 [{next}+64]
         prefetcht1 [{next}+{second}]
@@ -131,14 +153,19 @@ macro_rules! streams {
 /// The whole tile for the given rows and their registers, with either kind of prefetching.
 macro_rules! tile {
     ($t:ident: $($table:tt)*) => {
-        if STREAMS { tile_of!($t; streams!(); $($table)*) } else { tile_of!($t; paced!(); $($table)*) }
+        match (HALVES, STREAMS) {
+            (false, false) => tile_of!($t, floats; paced!(floats); $($table)*),
+            (false, true) => tile_of!($t, floats; streams!(floats); $($table)*),
+            (true, false) => tile_of!($t, halves; paced!(halves); $($table)*),
+            (true, true) => tile_of!($t, halves; streams!(halves); $($table)*),
+        }
     };
 }
 
 /// The tile with one kind of prefetching: blocks of sixteen steps of k, two at a time. Each block prefetches one line a
 /// page ahead, for the page's address (see [`super::Fetch`]).
 macro_rules! tile_of {
-    ($t:ident; $fetch:expr; $($table:tt)*) => {
+    ($t:ident, $kind:ident; $fetch:expr; $($table:tt)*) => {
         asm!(
             multiples!(),
             seventh!("{b}", "{a}"),
@@ -155,8 +182,8 @@ macro_rules! tile_of {
             .p2align 5
             3:",
             $fetch,
-            step!("", "": $($table)*),
-            step!("+4", "+{ks}": $($table)*),
+            step!($kind, "", "": $($table)*),
+            step!($kind, "+4", "+{ks}": $($table)*),
             "lea {w}, [{w}+2*{ks}]
             lea {v}, [{v}+2*{ks}]
             add {a}, 8
@@ -166,7 +193,7 @@ macro_rules! tile_of {
             4:
             test {n:e}, 1
             jz 5f",
-            step!("", "": $($table)*),
+            step!($kind, "", "": $($table)*),
             "5:
             add {a}, [{t}+{jump}]
             add {b}, [{t}+{jump}]
@@ -199,7 +226,7 @@ macro_rules! tile_of {
             second = in(reg) $t.fetch.second,
             k = inout(reg) $t.k => _,
             n = out(reg) _,
-            ks = in(reg) $t.w_stride.wrapping_mul(4),
+            ks = in(reg) $t.w_stride.wrapping_mul(size_of::<W>()),
             jump = const std::mem::offset_of!(Tile<f32>, a_jump),
             bias = const std::mem::offset_of!(Tile<f32>, bias),
             stride = const std::mem::offset_of!(Tile<f32>, out_stride),
@@ -217,12 +244,16 @@ macro_rules! tile_of {
     };
 }
 
-/// The tile of `ROWS` rows by `VECTORS` vectors, at most 14 by 2; `STREAMS` as in [`super::Fetch`].
+/// The tile of `ROWS` rows by `VECTORS` vectors, at most 14 by 2; `STREAMS` as in [`super::Fetch`]; of weights that are
+/// halves, if `HALVES`.
 ///
 /// # Safety
-/// AVX-512 F must be available, and [`Tile::new`] must have been called for this many rows and panels.
+/// AVX-512 F must be available, [`Tile::new`] must have been called for this many rows and panels, and `W` must be
+/// [`Half`](crate::tensor::Half) if `HALVES`, else `f32`.
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn tile<const ROWS: usize, const VECTORS: usize, const STREAMS: bool>(t: &Tile<f32>) {
+pub(super) unsafe fn tile<W, const ROWS: usize, const VECTORS: usize, const STREAMS: bool, const HALVES: bool>(
+    t: &Tile<W>,
+) {
     // SAFETY: reads the operands and writes the output of the tile, within what the caller promises; every
     // register that changes is named.
     unsafe {

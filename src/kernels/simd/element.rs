@@ -1,12 +1,16 @@
 //! Element types of packed weights.
 
 use super::{Simd, Tile};
+use crate::tensor::Half;
 
 /// An element type of packed weights. Activations, biases, sums and outputs are `f32`.
 ///
 /// Drivers and epilogues of products are generic over it. Another type needs an implementation, a method like
 /// [`Simd::tile_f32`], whose default is [`super::tile_by_vectors`], and a variant of `layers::Packed`.
 pub(crate) trait Element: sealed::Sealed + Copy + Send + Sync + 'static {
+    /// Whether it is `f32` itself: nothing is converted.
+    const IS_FLOAT: bool = false;
+
     /// Loads `LANES` elements and converts them to `f32`.
     ///
     /// # Safety
@@ -26,9 +30,12 @@ mod sealed {
     pub(crate) trait Sealed {}
 
     impl Sealed for f32 {}
+    impl Sealed for crate::tensor::Half {}
 }
 
 impl Element for f32 {
+    const IS_FLOAT: bool = true;
+
     #[inline(always)]
     unsafe fn load<S: Simd>(s: S, ptr: *const f32) -> S::F {
         // SAFETY: the caller's promise.
@@ -39,6 +46,20 @@ impl Element for f32 {
     unsafe fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(s: S, t: &Tile<f32>) {
         // SAFETY: the caller's promise.
         unsafe { s.tile_f32::<ROWS, VECTORS>(t) }
+    }
+}
+
+impl Element for Half {
+    #[inline(always)]
+    unsafe fn load<S: Simd>(s: S, ptr: *const Half) -> S::F {
+        // SAFETY: the caller's promise.
+        unsafe { s.load_halves(ptr) }
+    }
+
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(s: S, t: &Tile<Half>) {
+        // SAFETY: the caller's promise.
+        unsafe { s.tile_halves::<ROWS, VECTORS>(t) }
     }
 }
 
@@ -76,28 +97,41 @@ mod tests {
         }
     }
 
-    /// The drivers compute the same with every type: products have the bits of those with the converted weights.
+    /// The drivers compute the same with every type: products have the bits of those with the converted weights, for few
+    /// rows, which widen them in registers, and for many.
     #[test]
     fn products_with_another_type_have_the_bits_of_floats() {
-        for (rows, k, n) in [(1, 5, 16), (3, 40, 50), (30, 800, 33)] {
+        for (rows, k, n) in [(1, 5, 16), (3, 40, 50), (14, 33, 40), (30, 800, 33), (61, 1000, 70)] {
             let a = reference::noise("a", rows * k, 1.0);
             let weights = reference::noise("w", k * n, 100.0).into_iter().map(f32::trunc).collect::<Vec<_>>();
             let floats = reference::pack(&weights, k, n);
             let bytes: Vec<Byte> = floats.iter().map(|&weight| Byte(weight as i8)).collect();
+            let halves: Vec<Half> = floats.iter().map(|&weight| Half(half::f16::from_f32(weight).to_bits())).collect();
             let bias = reference::noise("bias", n.next_multiple_of(16), 1.0);
-            let epilogue = Epilogue { bias: Some(&bias), finish: Finish::Activate(Activation::Relu) };
             for isa in Isa::available() {
-                fn run<W: Element>(isa: Isa, a: Lhs<'_>, w: Rhs<'_, W>, epilogue: Epilogue<'_>) -> Vec<f32> {
-                    let mut out = vec![f32::NAN; a.rows * w.n];
-                    let next = Some(Prefetch::new(w.data, w.k));
-                    let to = Out::new(&mut out, Strides::rows(w.n));
-                    gemm(isa, Workers::without_delay().team(), a, w, epilogue, next, to);
-                    out
+                for finish in [Finish::Store, Finish::Accumulate, Finish::Activate(Activation::Relu)] {
+                    let epilogue = Epilogue { bias: Some(&bias), finish };
+                    let a = Lhs { data: &a, strides: Strides::rows(k), rows, k };
+                    let exact = product(isa, a, Rhs::packed(&floats, k, n), epilogue);
+                    assert_eq!(product(isa, a, Rhs::packed(&bytes, k, n), epilogue), exact, "{isa:?} {rows} {k} {n}");
+                    assert_eq!(product(isa, a, Rhs::packed(&halves, k, n), epilogue), exact, "{isa:?} {rows} {k} {n}");
                 }
-                let a = Lhs { data: &a, strides: Strides::rows(k), rows, k };
-                let exact = run(isa, a, Rhs::packed(&floats, k, n), epilogue);
-                assert_eq!(run(isa, a, Rhs::packed(&bytes, k, n), epilogue), exact, "{isa:?} {rows} {k} {n}");
             }
         }
+    }
+
+    fn product<W: Element>(isa: Isa, a: Lhs<'_>, w: Rhs<'_, W>, epilogue: Epilogue<'_>) -> Vec<f32> {
+        let mut out = vec![1.5; a.rows * w.n];
+        let next = Some(Prefetch::new(w.data, w.k));
+        let to = Out::new(&mut out, Strides::rows(w.n));
+        gemm(isa, Workers::without_delay().team(), a, w, epilogue, next, to);
+        // Activations in blocks, as between layers, have their own way of prefetching.
+        let blocks = reference::block(a.data, a.rows, a.k, a.k);
+        let blocked = Lhs { data: &blocks, strides: Strides::blocked(a.rows), ..a };
+        let mut again = vec![1.5; a.rows * w.n];
+        let to = Out::new(&mut again, Strides::rows(w.n));
+        gemm(isa, Workers::without_delay().team(), blocked, w, epilogue, None, to);
+        assert_eq!(out, again);
+        out
     }
 }

@@ -24,7 +24,7 @@ pub(super) mod sse;
 
 use super::math;
 use super::strides::Strides;
-use crate::tensor::PANEL;
+use crate::tensor::{Half, PANEL};
 pub(crate) use element::Element;
 
 /// A computation that is compiled once for each instruction set. `call` must be `#[inline(always)]`.
@@ -142,6 +142,11 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// `ptr..ptr + LANES` must be readable floats; no alignment is needed.
     unsafe fn load(self, ptr: *const f32) -> Self::F;
+    /// The values of `LANES` halves, exact.
+    ///
+    /// # Safety
+    /// `ptr..ptr + LANES` must be readable halves; no alignment is needed.
+    unsafe fn load_halves(self, ptr: *const Half) -> Self::F;
     /// # Safety
     /// `ptr..ptr + LANES` must be writable floats; no alignment is needed.
     unsafe fn store(self, ptr: *mut f32, value: Self::F);
@@ -208,6 +213,16 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
         // SAFETY: the caller's promise.
         unsafe { tile_by_vectors::<Self, f32, ROWS, VECTORS>(self, t) }
     }
+
+    /// [`Simd::tile_f32`] for weights of halves.
+    ///
+    /// # Safety
+    /// See [`Element::tile`].
+    #[inline(always)]
+    unsafe fn tile_halves<const ROWS: usize, const VECTORS: usize>(self, t: &Tile<Half>) {
+        // SAFETY: the caller's promise.
+        unsafe { tile_by_vectors::<Self, Half, ROWS, VECTORS>(self, t) }
+    }
 }
 
 /// The tile of [`Element::tile`] for every instruction set and element type.
@@ -258,6 +273,12 @@ unsafe fn tile_by_vectors<S: Simd, W: Element, const ROWS: usize, const VECTORS:
 
 /// 1.5 · 2²³: adding it rounds a float of small magnitude to an integer, which is then in the low bits of the sum.
 pub(crate) const ROUND: f32 = 12_582_912.0;
+
+/// Halves to floats without instructions for them: 15 bits of a half, moved to where a float has its exponent and its
+/// mantissa, times this are its magnitude, also if it is subnormal.
+const HALF_SCALE: f32 = f32::from_bits((112 + 127) << 23);
+/// These 15 bits of infinity, moved: what is not below them has the largest exponent of floats instead.
+const HALF_INFINITY: u32 = 31 << 23;
 
 #[cfg(test)]
 mod tests {
@@ -347,6 +368,32 @@ mod tests {
             check(isa, "multiply-add", MulAdd, |a, b, c| if fused { a.mul_add(b, c) } else { a * b + c });
             check(isa, "smaller", Min, |a, b, _| if a < b { a } else { b });
             check(isa, "larger", Max, |a, b, _| if a > b { a } else { b });
+        }
+    }
+
+    #[test]
+    fn every_half_is_its_float() {
+        struct Widen<'a>(&'a [Half], &'a mut [f32]);
+        impl Kernel for Widen<'_> {
+            type Output = ();
+
+            #[inline(always)]
+            fn call<S: Simd>(self, s: S) {
+                for (from, to) in self.0.chunks_exact(S::LANES).zip(self.1.chunks_exact_mut(S::LANES)) {
+                    // SAFETY: both chunks have LANES elements.
+                    unsafe { s.store(to.as_mut_ptr(), s.load_halves(from.as_ptr())) }
+                }
+            }
+        }
+        let halves: Vec<Half> = (0..=u16::MAX).map(Half).collect();
+        for isa in Isa::available() {
+            let mut floats = vec![0.0; halves.len()];
+            isa.run(Widen(&halves, &mut floats));
+            for (half, got) in halves.iter().zip(floats) {
+                let exact = half::f16::from_bits(half.0).to_f32();
+                let equal = got.to_bits() == exact.to_bits() || got.is_nan() && exact.is_nan();
+                assert!(equal, "{isa:?} {half:?}: {got}, not {exact}");
+            }
         }
     }
 

@@ -1,9 +1,11 @@
 //! NEON of 64-bit Arm: vectors of four floats, 32 registers.
 
 use std::arch::aarch64::*;
+use std::arch::asm;
 use std::arch::is_aarch64_feature_detected;
 
 use super::{Kernel, ROUND, Simd};
+use crate::tensor::Half;
 
 /// Proof that NEON is available.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,6 +48,19 @@ impl Simd for Neon {
     unsafe fn load(self, ptr: *const f32) -> float32x4_t {
         // SAFETY: the caller promises 4 readable floats, and `self` that the instruction exists.
         unsafe { vld1q_f32(ptr) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_halves(self, ptr: *const Half) -> float32x4_t {
+        // SAFETY: the caller promises 4 readable halves, and `self` that the instructions exist. The conversion, whose
+        // intrinsic is not stable, reads and writes registers alone.
+        unsafe {
+            let halves = vld1_u16(ptr.cast());
+            let floats;
+            asm!("fcvtl {floats:v}.4s, {halves:v}.4h", halves = in(vreg) halves, floats = lateout(vreg) floats,
+                options(pure, nomem, nostack, preserves_flags));
+            floats
+        }
     }
 
     #[inline(always)]

@@ -1,6 +1,7 @@
 //! Vectors of four floats in plain Rust, for machines without a specific implementation.
 
-use super::{Kernel, ROUND, Simd};
+use super::{HALF_INFINITY, HALF_SCALE, Kernel, ROUND, Simd};
+use crate::tensor::Half;
 
 /// Needs no instruction set.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,6 +37,18 @@ impl Simd for Portable {
     unsafe fn load(self, ptr: *const f32) -> F {
         // SAFETY: the caller promises four readable floats; `F` is read without alignment.
         unsafe { ptr.cast::<F>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    unsafe fn load_halves(self, ptr: *const Half) -> F {
+        // SAFETY: the caller promises four readable halves; they are read without alignment.
+        let halves = unsafe { ptr.cast::<[Half; 4]>().read_unaligned() };
+        halves.map(|Half(bits)| {
+            let rest = u32::from(bits & 0x7fff) << 13;
+            let exponent = if rest < HALF_INFINITY { 0 } else { f32::INFINITY.to_bits() };
+            let sign = u32::from(bits & 0x8000) << 16;
+            f32::from_bits((f32::from_bits(rest) * HALF_SCALE).to_bits() | exponent | sign)
+        })
     }
 
     #[inline(always)]

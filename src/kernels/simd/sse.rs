@@ -2,7 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, ROUND, Simd};
+use super::{HALF_INFINITY, HALF_SCALE, Kernel, ROUND, Simd};
+use crate::tensor::Half;
 
 /// Every x86-64 processor has these instructions.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,6 +46,21 @@ impl Simd for Sse {
     unsafe fn load(self, ptr: *const f32) -> __m128 {
         // SAFETY: the caller promises 4 readable floats, and `self` that the instruction exists.
         unsafe { _mm_loadu_ps(ptr) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_halves(self, ptr: *const Half) -> __m128 {
+        // SAFETY: the caller promises 4 readable halves, and `self` that the instructions exist.
+        unsafe {
+            // Each half in the upper 16 bits of a lane.
+            let halves = _mm_unpacklo_epi16(_mm_setzero_si128(), _mm_loadl_epi64(ptr.cast()));
+            let sign = _mm_and_si128(halves, _mm_set1_epi32(i32::MIN));
+            let rest = _mm_srli_epi32::<3>(_mm_andnot_si128(_mm_set1_epi32(i32::MIN), halves));
+            let scaled = _mm_mul_ps(_mm_castsi128_ps(rest), _mm_set1_ps(HALF_SCALE));
+            let is_finite = _mm_cmpgt_epi32(_mm_set1_epi32(HALF_INFINITY as i32), rest);
+            let exponent = _mm_andnot_si128(is_finite, _mm_set1_epi32(f32::INFINITY.to_bits() as i32));
+            _mm_or_ps(scaled, _mm_castsi128_ps(_mm_or_si128(sign, exponent)))
+        }
     }
 
     #[inline(always)]

@@ -34,9 +34,9 @@ impl Mci {
 
 /// Loads a stem of `c` channels.
 fn load_stem(stem: &mut Scope<'_>, c: usize) -> Result<StridedStem, Error> {
-    let conv = stem.linear("0", LinearSpec::conv(3, [3, 3], c))?;
+    let conv = stem.linear("0", LinearSpec::conv(3, [3, 3], c).always_f32())?;
     let depthwise = stem.depthwise("1", Window::square(3, 2, c, 1))?;
-    Ok(StridedStem::new(conv, depthwise, stem.linear("2", LinearSpec::new(c, c))?))
+    Ok(StridedStem::new(conv, depthwise, stem.linear("2", LinearSpec::new(c, c).always_f32())?))
 }
 
 impl Stage {

@@ -11,7 +11,7 @@ impl Resnet {
         let (w, last) = (config.width, config.last_width());
         let mut stem = scope.child("stem");
         let stem = Stem {
-            first: FirstConvolution::new(stem.linear("0", LinearSpec::conv(3, [3, 3], w / 2))?),
+            first: FirstConvolution::new(stem.linear("0", LinearSpec::conv(3, [3, 3], w / 2).always_f32())?),
             second: convolution(&mut stem, "1", w / 2, 3, w / 2)?,
             third: convolution(&mut stem, "2", w / 2, 3, w)?,
         };
