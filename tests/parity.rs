@@ -442,7 +442,9 @@ fn vit_b_16_plus() {
 
 #[test]
 fn tinyclip() {
-    [TINYCLIP_8M_16, TINYCLIP_39M_16, TINYCLIP_40M_32, TINYCLIP_61M_32].map(full_size);
+    for cases in [TINYCLIP_8M_16, TINYCLIP_39M_16, TINYCLIP_40M_32, TINYCLIP_61M_32] {
+        full_size(cases);
+    }
 }
 
 #[test]

@@ -9,10 +9,17 @@ use super::model;
 use crate::Error;
 use crate::hub::{Event, Hub, ModelName, Origin, Plan, PullOptions, StoredModel};
 use crate::import::Stage;
-use crate::weights::{Dtype, WeightsFile};
+use crate::weights::{Dtype, Precision, WeightsFile};
 
 pub(super) fn run(args: &args::Pull, messages: &Messages) -> Result<Outcome, Failure> {
-    let name: ModelName = parse(&args.model)?;
+    let mut name: ModelName = parse(&args.model)?;
+    if let Some(precision) = args.precision.map(Precision::from) {
+        if name.precision() != precision && name.precision() != Precision::default() {
+            let (stated, asked) = (name.precision().name(), precision.name());
+            return Err(Failure::Usage(format!("{name} names {stated}, and --precision {asked}; give one of them")));
+        }
+        name = name.with_precision(precision);
+    }
     let hub = Hub::from_env().map_err(Error::from)?;
     if !args.force
         && let Some(model) = hub.find(&name).map_err(Error::from)?

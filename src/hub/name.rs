@@ -1,9 +1,10 @@
-//! Parses model names: a catalogue name, or `hf-hub:ORG/REPO[@REV]` for any repository.
+//! Parses model names: a catalogue name, or `hf-hub:ORG/REPO[@REV]` for any repository; `:f16` after it for half precision.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::catalog::{self, Model};
+use crate::weights::Precision;
 
 /// Prefix of repositories.
 pub const PREFIX: &str = "hf-hub:";
@@ -20,10 +21,15 @@ const MAX_PART: usize = 96;
 /// assert_eq!(name.repository(), "timm/MobileCLIP2-S2-OpenCLIP");
 /// let name: ModelName = "hf-hub:laion/CLIP-ViT-B-32-256x256-DataComp-s34B-b86K@main".parse()?;
 /// assert_eq!(name.revision(), Some("main"));
+/// let name: ModelName = "mobileclip2-s2:f16".parse()?;
+/// assert_eq!(name.precision().name(), "f16");
 /// # Ok::<(), clippie_rs::hub::NameError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct ModelName(Named);
+pub struct ModelName {
+    named: Named,
+    precision: Precision,
+}
 
 #[derive(Clone, Debug, PartialEq)]
 enum Named {
@@ -60,7 +66,7 @@ fn similar_name(name: &Option<&'static str>) -> String {
 impl ModelName {
     /// The catalogue entry, if the model has one.
     pub fn known(&self) -> Option<&'static Model> {
-        match self.0 {
+        match self.named {
             Named::Known(model) => Some(model),
             Named::Repository { .. } => None,
         }
@@ -68,15 +74,26 @@ impl ModelName {
 
     /// The repository: `owner/name` on Hugging Face.
     pub fn repository(&self) -> &str {
-        match &self.0 {
+        match &self.named {
             Named::Known(model) => model.repository,
             Named::Repository { repository, .. } => repository,
         }
     }
 
+    /// The precision of the weights file. Files of two precisions of a model are installed beside each other.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// The same model in another precision.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> ModelName {
+        ModelName { precision, ..self }
+    }
+
     /// The branch, tag or commit; `None` means `main`.
     pub fn revision(&self) -> Option<&str> {
-        match &self.0 {
+        match &self.named {
             Named::Known(model) => model.revision,
             Named::Repository { revision, .. } => revision.as_deref(),
         }
@@ -93,9 +110,13 @@ impl ModelName {
             Some(model) => (model.file, format!(" --model {}", model.name)),
             None => ("the checkpoint", String::new()),
         };
+        let precision = match self.precision {
+            Precision::F32 => String::new(),
+            precision => format!(" --precision {}", precision.name()),
+        };
         format!(
             "download {file} and the .json files beside it from https://huggingface.co/{repository}{tree} into a \
-             folder, convert it with `clippie-rs convert FOLDER OUT.clippie{model_option}`, and give the path \
+             folder, convert it with `clippie-rs convert FOLDER OUT.clippie{model_option}{precision}`, and give the path \
              OUT.clippie instead"
         )
     }
@@ -103,10 +124,14 @@ impl ModelName {
 
 impl fmt::Display for ModelName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.named {
             Named::Known(model) => f.write_str(model.name),
             Named::Repository { repository, revision: None } => write!(f, "{PREFIX}{repository}"),
             Named::Repository { repository, revision: Some(revision) } => write!(f, "{PREFIX}{repository}@{revision}"),
+        }?;
+        match self.precision {
+            Precision::F32 => Ok(()),
+            precision => write!(f, ":{}", precision.name()),
         }
     }
 }
@@ -115,6 +140,16 @@ impl FromStr for ModelName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
+        let precision = text.rsplit_once(':').and_then(|(name, end)| Some((name, Precision::named(end)?)));
+        match precision {
+            Some((name, precision)) => Ok(ModelName { named: Named::parse(name)?, precision }),
+            None => Ok(ModelName { named: Named::parse(text)?, precision: Precision::F32 }),
+        }
+    }
+}
+
+impl Named {
+    fn parse(text: &str) -> Result<Self, NameError> {
         let Some(repository) = text.strip_prefix(PREFIX) else {
             return by_name(text);
         };
@@ -134,16 +169,16 @@ impl FromStr for ModelName {
         }
         // A catalogue model has one name only, so that it is stored once.
         let same = catalog::models().iter().find(|model| model.repository == repository && model.revision == revision);
-        Ok(ModelName(match same {
+        Ok(match same {
             Some(model) => Named::Known(model),
             None => Named::Repository { repository: repository.to_owned(), revision: revision.map(str::to_owned) },
-        }))
+        })
     }
 }
 
-fn by_name(text: &str) -> Result<ModelName, NameError> {
+fn by_name(text: &str) -> Result<Named, NameError> {
     if let Some(model) = catalog::find(text) {
-        return Ok(ModelName(Named::Known(model)));
+        return Ok(Named::Known(model));
     }
     let name = printable(text);
     Err(NameError::Unknown { name, similar: catalog::suggest(text).map(|model| model.name) })
@@ -192,10 +227,16 @@ mod tests {
             assert_eq!((name.known(), name.repository(), name.revision()), (Some(model), model.repository, None));
             assert_eq!(name.to_string(), model.name);
         }
-        for text in ["hf-hub:a/b", "hf-hub:a/b@main", "hf-hub:A.b-c/d_e@refs/pr/1", "hf-hub:a/b@v1.0+x"] {
+        for text in
+            ["hf-hub:a/b", "hf-hub:a/b@main", "hf-hub:A.b-c/d_e@refs/pr/1", "hf-hub:a/b@v1.0+x", "hf-hub:a/b@c:f16"]
+        {
             let name = parse(text).unwrap();
             assert_eq!((name.to_string(), name.known()), (text.to_owned(), None));
         }
+        let half = parse("mobileclip2-s2:f16").unwrap();
+        assert_eq!((half.precision(), half.to_string().as_str()), (Precision::F16, "mobileclip2-s2:f16"));
+        assert_eq!(half.with_precision(Precision::F32), parse("mobileclip2-s2").unwrap());
+        assert_eq!(parse("mobileclip2-s2:f32"), parse("mobileclip2-s2"));
     }
 
     #[test]

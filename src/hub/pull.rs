@@ -229,7 +229,8 @@ impl Pull<'_> {
         let path = self.store.model_path(self.name, sha256);
         let model = self.name.known().or_else(|| catalog::find_repository(self.name.repository()));
         let (model, token_table) = (model.map(|model| model.name.to_owned()), self.options.token_table);
-        let options = ConvertOptions { model, token_table, ..Default::default() };
+        let precision = self.name.precision();
+        let options = ConvertOptions { model, token_table, precision, ..Default::default() };
         let cancel = options.cancel.clone();
         let mut report = |progress| {
             if !cancel.is_cancelled() && reporter.report(Event::Convert(progress)).is_err() {

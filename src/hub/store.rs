@@ -7,7 +7,7 @@
 //! ```
 //! The folder itself may be a link. Nothing is written or removed through a link in it, whoever made it.
 //!
-//! A repository is written `ORG--REPO` or `ORG--REPO@REVISION`, with special characters of the revision as `%XX`. A
+//! A name that is not of single precision ends with `@@` and the precision, which no revision contains. A repository is written `ORG--REPO` or `ORG--REPO@REVISION`, with special characters of the revision as `%XX`. A
 //! file under its final name is always complete.
 
 use std::fs::{self, File};
@@ -20,10 +20,13 @@ use super::name::{ModelName, PREFIX};
 use super::progress::{Event, Reporter};
 use super::url::escape;
 use crate::files;
+use crate::weights::Precision;
 
 /// Digits of the checkpoint's SHA-256 in the name of a weights file.
 const SUM_DIGITS: usize = 16;
 const EXTENSION: &str = ".clippie";
+/// What a precision follows in the label of a model.
+const PRECISION: &str = "@@";
 /// Interval between attempts at a lock that another process holds.
 const LOCK_POLL: Duration = Duration::from_millis(200);
 
@@ -268,19 +271,28 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 
 /// The label of a model in file names. Special characters are escaped, so labels are unique.
 fn label(name: &ModelName) -> String {
-    match (name.known(), name.revision()) {
+    let label = match (name.known(), name.revision()) {
         (Some(model), _) => model.name.to_owned(),
         (None, None) => name.repository().replace('/', "--"),
         (None, Some(revision)) => format!("{}@{}", name.repository().replace('/', "--"), escape(revision)),
+    };
+    match name.precision() {
+        Precision::F32 => label,
+        precision => format!("{label}{PRECISION}{}", precision.name()),
     }
 }
 
 /// The inverse of [`label`].
 fn parse_label(label: &str) -> Option<ModelName> {
-    let name = match label.split_once("--") {
-        None => label.parse().ok()?,
+    let (rest, precision) = match label.split_once(PRECISION) {
+        None => (label, Precision::F32),
+        Some((rest, precision)) => (rest, Precision::named(precision)?),
+    };
+    let name: ModelName = match rest.split_once("--") {
+        None => rest.parse().ok()?,
         Some((owner, rest)) => format!("{PREFIX}{owner}/{}", unescape(rest)?).parse().ok()?,
     };
+    let name = name.with_precision(precision);
     (self::label(&name) == label).then_some(name)
 }
 
@@ -317,6 +329,7 @@ mod tests {
         let store = Store::new(PathBuf::from("/c"));
         let names = catalog::models().iter().map(|model| model.name.to_owned());
         let others = ["hf-hub:a/b", "hf-hub:a/b@main", "hf-hub:a/b-c@refs/pr/1", "hf-hub:a/b@x+y", "hf-hub:a-b/c.d_e"];
+        let others = others.into_iter().chain(["mobileclip2-s2:f16", "hf-hub:a/b:f16", "hf-hub:a/b@c/d:f16"]);
         for text in names.chain(others.map(str::to_owned)) {
             let path = store.model_path(&name(&text), sum);
             let file = path.file_name().unwrap().to_str().unwrap();

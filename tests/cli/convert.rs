@@ -290,6 +290,49 @@ fn one_tower_encodes_photos_or_texts_alone() {
     sandbox.run(["info", "--verify", "text.clippie"]).ok();
 }
 
+/// Half of the size, embeddings of its own fingerprint close to those of single precision; numbers that do not fit are refused.
+#[test]
+fn half_precision() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.checkpoint();
+    let run = |precision: &str, out: &str| {
+        sandbox.run(["convert", folder.to_str().unwrap(), out, "--precision", precision, "--force"])
+    };
+    run("f16", "half.clippie").code(0).says(&["wrote half.clippie: "]);
+    run("f8", "x.clippie").fails(2, &["f32", "f16"]);
+    sandbox.run(["info", "half.clippie", "--verify"]).ok();
+    let info = |file: &str| -> serde_json::Value {
+        serde_json::from_slice(&sandbox.run(["info", file, "--json"]).ok().stdout).unwrap()
+    };
+    let whole = sandbox.model();
+    let (half, whole_info) = (info("half.clippie"), info(whole.to_str().unwrap()));
+    assert_eq!((&half["precision"], &whole_info["precision"]), (&"f16".into(), &"f32".into()));
+    assert_ne!(half["fingerprint"], whole_info["fingerprint"]);
+    assert!(half["bytes"].as_u64().unwrap() < whole_info["bytes"].as_u64().unwrap());
+    let photo = format!("{}/examples/drawings/05.png", env!("CARGO_MANIFEST_DIR"));
+    for input in [&["--text", "a dog"][..], &[&photo]] {
+        let row = |file: &str| embedding(&sandbox.run(["encode", "-m", file].iter().chain(input)).ok().rows()[0]);
+        let dot: f32 = row("half.clippie").iter().zip(row(whole.to_str().unwrap())).map(|(a, b)| a * b).sum();
+        assert!(dot > 0.99999, "{dot}");
+    }
+
+    let mut tensors = Tensors::read(&folder.join("open_clip_model.safetensors"));
+    let weight = tensors.0.get_mut("transformer.resblocks.0.mlp.c_proj.weight").unwrap();
+    weight.bytes[..4].copy_from_slice(&70_000f32.to_le_bytes());
+    tensors.write(&sandbox.path("large/open_clip_model.safetensors"));
+    sandbox.write("large/open_clip_config.json", &fs::read(folder.join("open_clip_config.json")).unwrap());
+    sandbox.run(["convert", "large", "x.clippie"]).code(0);
+    sandbox.run(["convert", "large", "y.clippie", "--precision", "f16"]).fails(
+        1,
+        &[
+            "open_clip_model.safetensors",
+            "`text.blocks.0.fc2` has the number 70000",
+            "convert it without --precision f16",
+        ],
+    );
+    assert!(!sandbox.path("y.clippie").exists());
+}
+
 /// Opening a pipe would wait for its writer, and reading a device never ends.
 #[cfg(unix)]
 #[test]

@@ -187,6 +187,18 @@ fn pull_and_models_show_installed_models() {
     fixture.run(int8).code(0).assert_stderr(&["is already installed"]);
     fixture.server.seen();
 
+    // Another precision is installed beside it.
+    let half = format!("{NAME}:f16");
+    fixture.run(["pull", NAME, "--precision", "f16"]).code(0).assert_stderr(&["pulled hf-hub:test/tiny:f16"]);
+    fixture.run(["pull", &half]).code(0).assert_stderr(&["hf-hub:test/tiny:f16 is already installed", "@@f16-"]);
+    let (halves, floats) = (fixture.run(["info", &half]).code(0), fixture.run(["info", NAME]).code(0));
+    assert!(halves.stdout.contains("precision          f16") && floats.stdout.contains("precision          f32"));
+    fixture.run(["encode", "-m", &half, "--text", "a dog"]).code(0);
+    fixture.run(["pull", &half, "--precision", "f32"]).code(2).assert_stderr(&["names f16, and --precision f32"]);
+    assert!(fixture.run(["models"]).code(0).stdout.contains(&half));
+    fixture.run(["models", "--remove", &half]).code(0);
+    fixture.server.seen();
+
     let shown = fixture.run(["models"]).code(0).stdout;
     let folder = fixture.home().join("models");
     assert!(shown.contains(&format!("Installed in {}:", folder.display())), "{shown}");

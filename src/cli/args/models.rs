@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 #[cfg(feature = "hub")]
-use super::TokenTable;
+use super::{Precision, TokenTable};
 
 /// List the known models and the installed ones
 ///
@@ -93,6 +93,7 @@ fn gflop(text: &str) -> Result<f64, String> {
 Examples:
   clippie-rs pull mobileclip2-s2
   clippie-rs pull hf-hub:laion/CLIP-ViT-B-32-256x256-DataComp-s34B-b86K
+  clippie-rs pull mobileclip2-s2 --precision f16      # then -m mobileclip2-s2:f16
   clippie-rs pull metaclip2-b-32 --token-table int8
   clippie-rs pull vit-b-32-laion2b --keep-original")]
 pub(in crate::cli) struct Pull {
@@ -103,6 +104,10 @@ pub(in crate::cli) struct Pull {
     /// texts then differ a little, and the fingerprint does too
     #[arg(long, value_enum, value_name = "FORM", default_value = "exact")]
     pub token_table: TokenTable,
+    /// Element type of matrices and tables: f32, or f16 for half of the size; the same as `:f16` after the name. Embeddings
+    /// then differ by up to 0.0003 in a component, and the fingerprint differs too
+    #[arg(long, value_enum, value_name = "TYPE")]
+    pub precision: Option<Precision>,
     /// Keep the downloaded checkpoint
     #[arg(long)]
     pub keep_original: bool,

@@ -26,7 +26,9 @@ pub(super) fn apply(args: &Models, rows: &mut Vec<Row>) {
 
 fn fits(args: &Models, row: &Row) -> bool {
     let language = args.for_language.as_ref().is_none_or(|code| {
-        let known = catalog::find(&row.name).map(|model| model.languages);
+        // A name may end with a precision.
+        let name = row.name.split_once(':').map_or(row.name.as_str(), |(name, _)| name);
+        let known = catalog::find(name).map(|model| model.languages);
         known.is_some_and(|languages| languages.serves(code))
     });
     let license = args.license.as_ref().is_none_or(|wanted| match row.license {

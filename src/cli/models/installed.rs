@@ -7,7 +7,7 @@ use crate::Error;
 use crate::cli::messages::{Failure, Messages, Outcome, size};
 use crate::cli::pull;
 use crate::hub::{Hub, StoredDownload, StoredModel};
-use crate::weights::WeightsFile;
+use crate::weights::{Precision, WeightsFile};
 
 /// Content of the models folder.
 pub(super) struct Installed {
@@ -28,8 +28,15 @@ impl Installed {
     pub(super) fn add_to(&self, rows: &mut Vec<Row>) {
         for model in &self.models {
             let name = model.name.to_string();
-            let row = match rows.iter_mut().position(|row| row.name == name) {
-                Some(at) => rows.get_mut(at),
+            let known = model.name.known().and_then(|known| rows.iter().position(|row| row.name == known.name));
+            let row = match known {
+                Some(at) if model.name.precision() == Precision::F32 => rows.get_mut(at),
+                // The same model in another precision.
+                Some(at) => {
+                    let row = rows.get(at).map(|row| Row { name, ..row.clone() });
+                    rows.extend(row);
+                    rows.last_mut()
+                }
                 // Skip a file that cannot be read; using it reports the error.
                 None => WeightsFile::open(&model.path).ok().and_then(|weights| {
                     let source = model.name.repository().to_owned();

@@ -15,7 +15,7 @@ mod filter;
 mod installed;
 
 /// A row of `--json`. Fields may be added, never renamed or removed. Unknown values are null.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Row {
     name: String,
     image_size_px: Option<u64>,
