@@ -122,7 +122,7 @@ pub fn feed_forward(isa: Isa, rows: usize, width: usize, hidden: usize) -> Probe
         let first = noise(blocked_len(width, hidden), 1.0);
         let second = noise(blocked_len(hidden, width), 1.0);
         let (bias, a) = (noise(hidden.max(width), 1.0), noise(blocked_len(rows, width), 1.0));
-        let mut scratch = AlignedBuf::zeros(gemm::FeedForward::scratch(hidden, rows, TEAM));
+        let mut scratch = AlignedBuf::default();
         prepared(AlignedBuf::zeros(blocked_len(rows, width)), move |out| {
             let strides = Strides::blocked(rows);
             let weights = gemm::FeedForward {
@@ -130,6 +130,10 @@ pub fn feed_forward(isa: Isa, rows: usize, width: usize, hidden: usize) -> Probe
                 activation: math::Activation::Gelu,
                 second: (Rhs::packed(&second, hidden, width), Some(&bias)),
             };
+            let len = weights.scratch(rows, TEAM);
+            if scratch.len() < len {
+                scratch = AlignedBuf::zeros(len);
+            }
             let a = Lhs { data: &a, strides, rows, k: width };
             gemm::feed_forward(isa, TEAM, a, weights, Out::new(out, strides), &mut scratch);
         })

@@ -33,7 +33,7 @@ impl Mlp {
     /// Floats of scratch for `rows` rows.
     pub(crate) fn scratch(&self, exec: Exec<'_>, rows: usize) -> usize {
         match self.fused() {
-            Some(_) => FeedForward::<f32>::scratch(self.fc1.outputs(), rows, exec.team),
+            Some(weights) => of_any!(Fused, weights; weights => weights.scratch(rows, exec.team)),
             None => blocked_len(rows, self.fc1.outputs()),
         }
     }

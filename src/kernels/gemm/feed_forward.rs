@@ -7,7 +7,7 @@ use super::super::simd::{Element, Kernel, Simd};
 use super::super::strides::{Strides, blocked_len};
 use super::super::team::Team;
 use super::tile::{Region, balanced};
-use super::{Epilogue, Finish, Lhs, Rhs};
+use super::{Epilogue, Finish, Lhs, PANEL, Rhs};
 use std::ops::Range;
 
 /// Rows of a tile, which goes through both products at once: its hidden values and both weights share L2.
@@ -24,11 +24,22 @@ pub(crate) struct FeedForward<'a, W = f32> {
     pub(crate) second: (Rhs<'a, W>, Option<&'a [f32]>),
 }
 
-impl<W> FeedForward<'_, W> {
-    /// Floats of scratch for `hidden` channels of `rows` rows.
-    pub(crate) fn scratch(hidden: usize, rows: usize, team: Team<'_>) -> usize {
-        team.threads() * blocked_len(tile_rows(rows, tasks(rows, team)), hidden)
+impl<W: Element> FeedForward<'_, W> {
+    /// Floats of scratch for `rows` rows.
+    pub(crate) fn scratch(&self, rows: usize, team: Team<'_>) -> usize {
+        team.threads() * self.piece(rows, tasks(rows, team))
     }
+
+    /// Floats of scratch of a task: hidden values, and weights that are not floats as such.
+    fn piece(&self, rows: usize, tasks: usize) -> usize {
+        let widened = if W::IS_FLOAT { 0 } else { packed_len(&self.first.0) + packed_len(&self.second.0) };
+        blocked_len(tile_rows(rows, tasks), self.first.0.n) + widened
+    }
+}
+
+/// Elements of packed weights.
+fn packed_len<W>(w: &Rhs<'_, W>) -> usize {
+    blocked_len(w.k, w.n)
 }
 
 /// Tasks of at least two register tiles each.
@@ -52,8 +63,8 @@ pub(crate) fn feed_forward<W: Element>(
     out: Out<'_>,
     hidden: &mut [f32],
 ) {
-    let (tasks, width) = (tasks(a.rows, team), weights.first.0.n);
-    let piece = blocked_len(tile_rows(a.rows, tasks), width);
+    let tasks = tasks(a.rows, team);
+    let piece = weights.piece(a.rows, tasks);
     assert!(a.data.len() >= a.strides.extent(a.rows, a.k), "activations shorter than their shape");
     out.check(a.rows, weights.second.0.n);
     let (strides, shared) = (out.strides(), out.share());
@@ -79,7 +90,27 @@ impl<W: Element> Kernel for Tiles<'_, W> {
 
     #[inline(always)]
     fn call<S: Simd>(mut self, s: S) {
-        let FeedForward { first: (first, first_bias), activation, second: (second, second_bias) } = self.weights;
+        if W::IS_FLOAT {
+            let FeedForward { first, activation, second } = self.weights;
+            return self.tiles(s, FeedForward { first, activation, second });
+        }
+        // Every tile of rows reads all weights, so they are widened once for all of them.
+        let FeedForward { first, activation, second } = self.weights;
+        let len = self.hidden.len() - packed_len(&first.0) - packed_len(&second.0);
+        let (hidden, wide) = std::mem::take(&mut self.hidden).split_at_mut(len);
+        let (wide_first, wide_second) = wide.split_at_mut(packed_len(&first.0));
+        let first = (widen(s, first.0, wide_first), first.1);
+        let second = (widen(s, second.0, wide_second), second.1);
+        self.hidden = hidden;
+        self.tiles(s, FeedForward { first, activation, second });
+    }
+}
+
+impl<W: Element> Tiles<'_, W> {
+    /// Runs both products with weights of `V`: those of the product, or widened.
+    #[inline(always)]
+    fn tiles<S: Simd, V: Element>(&mut self, s: S, weights: FeedForward<'_, V>) {
+        let FeedForward { first: (first, first_bias), activation, second: (second, second_bias) } = weights;
         let activate = Epilogue { bias: first_bias, finish: Finish::Activate(activation) };
         let accumulate = Epilogue { bias: second_bias, finish: Finish::Accumulate };
         for tile in balanced(self.rows.clone(), ROWS) {
@@ -91,4 +122,17 @@ impl<W: Element> Kernel for Tiles<'_, W> {
             s.run(Region::new(a, second, accumulate, self.out.from(tile.start, 0)));
         }
     }
+}
+
+/// Widens packed weights to `to`, which has as many floats.
+#[inline(always)]
+fn widen<'a, S: Simd, W: Element>(s: S, w: Rhs<'_, W>, to: &'a mut [f32]) -> Rhs<'a> {
+    assert!(w.k_stride == PANEL && w.panel_stride == PANEL * w.k, "weights that are not packed");
+    for (from, to) in w.data.chunks_exact(PANEL).zip(to.chunks_exact_mut(PANEL)) {
+        for c in (0..PANEL).step_by(S::LANES) {
+            // SAFETY: both have sixteen elements, and LANES divides sixteen.
+            unsafe { s.store(to.as_mut_ptr().add(c), W::load(s, from.as_ptr().add(c))) }
+        }
+    }
+    Rhs::packed(to, w.k, w.n)
 }
