@@ -1,0 +1,34 @@
+//! The server: models over HTTP.
+//!
+//! ```text
+//! connection (run) -> guard (auth, metrics) -> route -> body (limits) -> immich | openai | library
+//!                                                                         -> encode -> batch -> Clip
+//! ```
+//! Connections live on one thread, which never computes: photos are decoded on threads of their own, and each tower of a
+//! model has a thread that takes the waiting inputs together. `immich` and `openai` are two dialects over the same core,
+//! `library` is the page and the interface of a photo library. Fetches nothing that a request names, and opens no path
+//! from a request.
+
+mod auth;
+mod batch;
+mod body;
+mod config;
+mod encode;
+mod error;
+mod guard;
+mod health;
+#[cfg(feature = "library")]
+mod library;
+mod limits;
+mod metrics;
+mod models;
+mod refusal;
+mod routes;
+mod run;
+mod state;
+mod timed;
+
+pub use auth::Token;
+pub use config::{Config, Limits};
+pub use error::Error;
+pub use run::run;

@@ -1,0 +1,45 @@
+//! Which request goes where.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::from_fn_with_state;
+use axum::response::Redirect;
+use axum::routing::get;
+
+use super::Error;
+use super::guard::guard;
+use super::health;
+use super::refusal::Refusal;
+use super::state::Server;
+
+/// All routes. `/` is Immich's greeting with `immich`, else the page of the library if there is one; with both, the page
+/// is under `/library/`.
+pub(super) fn routes(server: &Arc<Server>, immich: bool, library: Option<&Path>) -> Result<Router, Error> {
+    let mut router = health::routes(server);
+    #[cfg_attr(not(feature = "library"), expect(unused_mut, reason = "there is no page"))]
+    let mut has_page = false;
+    #[cfg(feature = "library")]
+    if let Some(file) = library {
+        let page = super::library::routes(server, file)?;
+        // A library has paths relative to its page alone, so that it may be anywhere.
+        router = match immich {
+            true => router.route("/library", get(async || Redirect::permanent("library/"))).nest("/library/", page),
+            false => router.merge(page),
+        };
+        has_page = !immich;
+    }
+    #[cfg(not(feature = "library"))]
+    let _ = library;
+    if !has_page {
+        let greeting = if immich { r#"{"message":"Immich ML"}"# } else { r#"{"message":"clippie-rs"}"# };
+        router = router.route("/", get(async move || ([(CONTENT_TYPE, "application/json")], greeting)));
+    }
+    let missing = async || Refusal::new(StatusCode::NOT_FOUND, "there is nothing here; see docs/serve.md");
+    let other = async || Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this address takes another method");
+    let router = router.fallback(missing).method_not_allowed_fallback(other);
+    Ok(router.layer(from_fn_with_state(Arc::clone(server), guard)))
+}
