@@ -6,10 +6,16 @@ use std::time::Duration;
 use tracing::Level;
 
 use super::args::{Common, Photos, Serve};
+#[cfg(feature = "library")]
+use super::library;
 use super::messages::{Failure, Messages, Outcome};
 use super::{model, signals};
 use crate::Options;
+#[cfg(feature = "library")]
+use crate::server::LibraryConfig;
 use crate::server::{self, Config, Limits, Token};
+#[cfg(feature = "library")]
+use crate::weights::WeightsFile;
 
 /// Port without `--immich`.
 const PORT: u16 = 8080;
@@ -45,7 +51,7 @@ fn plan(args: &Serve, messages: &Messages) -> Result<Config, Failure> {
     let addresses = addresses(host, port)?;
     let token = args.token_file.as_deref().map(Token::read).transpose()?;
     if token.is_none() && !addresses.iter().all(|address| address.ip().is_loopback()) {
-        if !args.immich {
+        if !args.immich || shows_library(args) {
             return Err(Failure::Usage(format!(
                 "--host {host} lets other computers in: give them a token with --token-file, or leave it out"
             )));
@@ -58,6 +64,8 @@ fn plan(args: &Serve, messages: &Messages) -> Result<Config, Failure> {
         let chosen = model::preprocessing(Some(name), &Photos::default(), messages)?;
         models.push((chosen.name, chosen.weights));
     }
+    #[cfg(feature = "library")]
+    let library = library(args, &mut models, messages)?;
     let idle = args.idle.unwrap_or(IDLE);
     Ok(Config {
         addresses,
@@ -65,13 +73,46 @@ fn plan(args: &Serve, messages: &Messages) -> Result<Config, Failure> {
         options,
         immich: args.immich,
         #[cfg(feature = "library")]
-        library: args.library.clone(),
-        #[cfg(not(feature = "library"))]
-        library: None,
+        library,
         token,
         idle: (idle > 0.0).then(|| Duration::from_secs_f64(idle)),
         limits: limits(args),
     })
+}
+
+/// Whether a photo library is shown, which never goes without a token where others can reach it.
+fn shows_library(args: &Serve) -> bool {
+    #[cfg(feature = "library")]
+    return args.library.is_some();
+    #[cfg(not(feature = "library"))]
+    return false;
+}
+
+/// Opens the library, and its model beside those of the arguments unless it is one of them.
+#[cfg(feature = "library")]
+fn library(
+    args: &Serve,
+    models: &mut Vec<(String, WeightsFile)>,
+    messages: &Messages,
+) -> Result<Option<LibraryConfig>, Failure> {
+    let Some(file) = &args.library else { return Ok(None) };
+    let library = library::open(&super::args::Library { library: Some(file.clone()) })?;
+    let known = library.models()?;
+    for (name, weights) in &*models {
+        let (image, _) = library::towers(Options::new(), weights.clone())?;
+        if image.is_ok_and(|image| known.iter().any(|known| known.fingerprint == image.fingerprint().as_str())) {
+            return Ok(Some(LibraryConfig { library, model: name.clone() }));
+        }
+    }
+    let chosen = library::model(&super::args::Model { model: None }, args.threads, Some(&library), messages)?;
+    let taken = |name: &str| models.iter().any(|(known, _)| known == name);
+    let model = match chosen.name {
+        // Another model of the same name.
+        name if taken(&name) => format!("{name} of {}", file.display()),
+        name => name,
+    };
+    models.push((model.clone(), chosen.weights));
+    Ok(Some(LibraryConfig { library, model }))
 }
 
 fn limits(args: &Serve) -> Limits {

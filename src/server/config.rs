@@ -1,10 +1,11 @@
 //! What a server does: addresses, models and limits, as the command has read them. Opens nothing.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Token;
+#[cfg(feature = "library")]
+use super::library::LibraryConfig;
 use crate::clip::Options;
 use crate::weights::WeightsFile;
 
@@ -20,7 +21,8 @@ pub struct Config {
     /// Whether Immich's machine-learning requests are answered.
     pub immich: bool,
     /// The photo library to search in.
-    pub library: Option<PathBuf>,
+    #[cfg(feature = "library")]
+    pub library: Option<LibraryConfig>,
     /// What requests must carry; nothing, if it is `None`.
     pub token: Option<Token>,
     /// After how much time without a request the memory of a model is given back; never, if it is `None`.

@@ -15,13 +15,23 @@ use super::state::Server;
 /// Answers that need no token: they say that the server is there, and nothing else.
 const OPEN: [&str; 2] = ["/ping", "/health"];
 
+fn is_open(server: &Server, route: &str) -> bool {
+    #[cfg(feature = "library")]
+    if server.library.is_some() && super::library::is_open(route) {
+        return true;
+    }
+    #[cfg(not(feature = "library"))]
+    let _ = server;
+    OPEN.contains(&route)
+}
+
 /// Wraps every route.
 pub(super) async fn guard(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let _counted = InFlight::begin(&server.metrics.in_flight);
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let method = request.method().clone();
-    let allowed = OPEN.contains(&route.as_str()) || server.token.as_ref().is_none_or(|t| t.accepts(request.headers()));
+    let allowed = is_open(&server, &route) || server.token.as_ref().is_none_or(|t| t.accepts(request.headers()));
     let response = if allowed {
         next.run(request).await
     } else {

@@ -31,4 +31,6 @@ mod timed;
 pub use auth::Token;
 pub use config::{Config, Limits};
 pub use error::Error;
+#[cfg(feature = "library")]
+pub use library::LibraryConfig;
 pub use run::run;

@@ -46,6 +46,24 @@ impl Refusal {
         }
     }
 
+    /// The status in a word, for programs.
+    fn kind(&self) -> &'static str {
+        match self.status.as_u16() {
+            400 => "request",
+            401 => "token",
+            403 => "site",
+            404 => "missing",
+            405 => "method",
+            408 => "timeout",
+            413 => "too_large",
+            415 => "media_type",
+            422 => "unusable",
+            501 => "unsupported",
+            503 => "busy",
+            _ => "internal",
+        }
+    }
+
     /// An answer with this body, and the headers that belong to the status.
     pub fn response(&self, content_type: &'static str, body: String) -> Response {
         let mut response = Response::new(Body::from(body));
@@ -62,10 +80,10 @@ impl Refusal {
     }
 }
 
-/// The form where no dialect has its own: `{"error": "…"}`.
+/// The form where no dialect has its own: `{"error": {"kind": "…", "message": "…"}}`.
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let body = json!({ "error": self.message }).to_string();
+        let body = json!({ "error": { "kind": self.kind(), "message": self.message } }).to_string();
         self.response("application/json", body)
     }
 }

@@ -1,6 +1,5 @@
 //! Which request goes where.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -10,7 +9,6 @@ use axum::middleware::from_fn_with_state;
 use axum::response::Redirect;
 use axum::routing::get;
 
-use super::Error;
 use super::guard::guard;
 use super::health;
 use super::refusal::Refusal;
@@ -18,13 +16,13 @@ use super::state::Server;
 
 /// All routes. `/` is Immich's greeting with `immich`, else the page of the library if there is one; with both, the page
 /// is under `/library/`.
-pub(super) fn routes(server: &Arc<Server>, immich: bool, library: Option<&Path>) -> Result<Router, Error> {
+pub(super) fn routes(server: &Arc<Server>, immich: bool) -> Router {
     let mut router = health::routes(server);
     #[cfg_attr(not(feature = "library"), expect(unused_mut, reason = "there is no page"))]
     let mut has_page = false;
     #[cfg(feature = "library")]
-    if let Some(file) = library {
-        let page = super::library::routes(server, file)?;
+    if let Some(library) = &server.library {
+        let page = super::library::routes(server, library, if immich { "/library" } else { "" });
         // A library has paths relative to its page alone, so that it may be anywhere.
         router = match immich {
             true => router.route("/library", get(async || Redirect::permanent("library/"))).nest("/library/", page),
@@ -32,8 +30,6 @@ pub(super) fn routes(server: &Arc<Server>, immich: bool, library: Option<&Path>)
         };
         has_page = !immich;
     }
-    #[cfg(not(feature = "library"))]
-    let _ = library;
     if !has_page {
         let greeting = if immich { r#"{"message":"Immich ML"}"# } else { r#"{"message":"clippie-rs"}"# };
         router = router.route("/", get(async move || ([(CONTENT_TYPE, "application/json")], greeting)));
@@ -41,5 +37,5 @@ pub(super) fn routes(server: &Arc<Server>, immich: bool, library: Option<&Path>)
     let missing = async || Refusal::new(StatusCode::NOT_FOUND, "there is nothing here; see docs/serve.md");
     let other = async || Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this address takes another method");
     let router = router.fallback(missing).method_not_allowed_fallback(other);
-    Ok(router.layer(from_fn_with_state(Arc::clone(server), guard)))
+    router.layer(from_fn_with_state(Arc::clone(server), guard))
 }

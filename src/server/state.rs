@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use tokio::sync::Semaphore;
 
+#[cfg(feature = "library")]
+use super::LibraryConfig;
 use super::config::{Config, Limits};
 use super::limits::Admission;
 use super::metrics::{Gauges, Metrics};
@@ -26,6 +28,8 @@ pub(super) struct Server {
     pub limits: Limits,
     pub metrics: Arc<Metrics>,
     pub token: Option<Token>,
+    #[cfg(feature = "library")]
+    pub library: Option<LibraryConfig>,
     pub started: Instant,
     /// One for each photo that is decoded at the same time.
     pub decoders: Arc<Semaphore>,
@@ -47,6 +51,8 @@ impl Server {
             limits: config.limits,
             metrics,
             token: config.token,
+            #[cfg(feature = "library")]
+            library: config.library,
             started: Instant::now(),
             decoders: Arc::new(Semaphore::new(cores())),
         })
