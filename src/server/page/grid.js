@@ -20,10 +20,10 @@ export function size(bytes) {
   }
 }
 
-export const date = ({ taken, dated }) => {
-  const minute = taken.slice(0, 16).replace("T", " ");
-  return dated || !minute ? minute : `${minute} (of the file)`;
-};
+export const minute = ({ taken }) => taken.slice(0, 16).replace("T", " ");
+
+// The date to the minute; in brackets if it is the file's.
+const date = photo => photo.dated || !photo.taken ? minute(photo) : `(${minute(photo)})`;
 
 export class Grid {
   #lists; #act; #hits = []; #cards = []; #current = 0; #stop = new AbortController(); #urls = [];
@@ -97,7 +97,7 @@ export class Grid {
     const about = make("div", { className: "about" }, name);
     about.append(make("p", { className: "folder", translate: false }, make("bdi", {}, hit.folder)));
     const score = make("p", { className: "score" });
-    if (hit.fit !== null) score.append(make("b", {}, hit.fit.toFixed(2)), " ", make("span", {}, `fit, cosine ${hit.score.toFixed(3)}`));
+    if (hit.fit !== null) score.append(make("b", {}, `fit ${hit.fit.toFixed(2)}`), " ", make("span", {}, `cosine ${hit.score.toFixed(3)}`));
     else score.append(make("b", {}, hit.score.toFixed(3)), " ", make("span", {}, "cosine"));
     about.append(score, make("p", {}, date(hit)));
     about.append(make("p", {}, make("span", {}, `${across} × ${down}`), " ", make("span", {}, size(hit.bytes))));

@@ -47,6 +47,8 @@ function chip(photo) {
   if (photo.file) photo.url ??= URL.createObjectURL(photo.file);
   if (photo.url) image.src = photo.url;
   else picture(`api/photos/${photo.id}/thumbnail?size=160`).then(url => { image.src = photo.url = url; }, () => {});
+  // Some files that the server reads are none that a browser shows.
+  image.addEventListener("error", () => image.removeAttribute("src"));
   const sign = make("button", { type: "button", textContent: minus ? "−" : "+", className: minus ? "minus" : "" });
   sign.ariaLabel = minus ? `${photo.name} is subtracted; add it instead` : `${photo.name} is added; subtract it instead`;
   sign.addEventListener("click", () => {
@@ -99,7 +101,7 @@ async function run(more) {
     if (mine.signal.aborted) return;
     grid.clear();
     found = null;
-    say(error.message, true);
+    say(query.named(error.message), true);
   }
   id("results").removeAttribute("aria-busy");
   show();
@@ -115,7 +117,7 @@ function result() {
     nothing("The library has no photos yet.", "Add some with clippie-rs index and the folder.");
   } else if (!all) {
     say("");
-    nothing("No photo passes the filters.", query.filters.min ? "A lower cosine lets more of them pass." : "Clear some of them.");
+    nothing("No photo passes the filters.", "Clear one of them to see more.");
   } else if (query.filters.min) {
     say(`${full ? "The best " : ""}${count(all, "photo")} with a cosine of at least ${query.filters.min}.`);
     with_rest = true;

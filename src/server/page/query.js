@@ -56,6 +56,12 @@ export class Query {
     return true;
   }
 
+  // A message of the server about an uploaded photo, with the name of its file.
+  named(message) {
+    const files = this.photos.filter(photo => photo.file);
+    return message.replace(/photo (\d+) of the request/i, (text, number) => files[number]?.name ?? text);
+  }
+
   // The call that finds it: at most `n` photos, those that do not fit too.
   request(n) {
     const asked = new URLSearchParams({ n, all: "true" });

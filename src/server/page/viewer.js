@@ -1,11 +1,13 @@
 // One photo at a time: the original where a browser can show it, and what the library knows of it.
 
 import { Problem, call, json, picture } from "./api.js";
-import { date, make, size } from "./grid.js";
+import { make, minute, size } from "./grid.js";
 
 // What every browser shows; of the rest, and of very large files, a reduced picture is shown.
 const SHOWN = ["jpeg", "png", "webp", "gif", "bmp"];
 const MOST_BYTES = 48e6;
+
+const dated = photo => photo.dated ? "Taken" : "Date of the file";
 
 const id = name => document.getElementById(name);
 
@@ -66,14 +68,14 @@ export class Viewer {
     this.#hit = hit;
     id("viewer-name").textContent = hit.name;
     this.#problem.textContent = "";
-    this.#facts([["Folder", hit.folder], ["Taken", date(hit)], ["Size", `${hit.width} × ${hit.height}, ${size(hit.bytes)}`]]);
+    this.#facts([["Folder", hit.folder], [dated(hit), minute(hit)], ["Size", `${hit.width} × ${hit.height}, ${size(hit.bytes)}`]]);
     this.#dialog.querySelector("[data-act=previous]").disabled = this.#at() <= 0;
     this.#dialog.querySelector("[data-act=next]").disabled = this.#at() >= this.#grid.hits.length - 1;
     this.#image.alt = hit.name;
     try {
       const photo = await json(`api/photos/${hit.id}`, { signal: stop.signal });
       this.#facts([
-        ["Folder", photo.files.map(file => file.folder).join("; ")], ["Taken", date(photo)], ["Camera", photo.camera],
+        ["Folder", photo.files.map(file => file.folder).join("; ")], [dated(photo), minute(photo)], ["Camera", photo.camera],
         ["Place", photo.latitude === null ? null : `${photo.latitude.toFixed(5)}, ${photo.longitude.toFixed(5)}`],
         ["Size", `${photo.width} × ${photo.height}, ${size(photo.bytes)}${photo.format ? `, ${photo.format.toUpperCase()}` : ""}`],
         ["Fit", hit.fit === null ? null : hit.fit.toFixed(2)], ["Cosine", hit.score.toFixed(3)],
