@@ -13,13 +13,24 @@ use axum::routing::get;
 use super::Error;
 use super::guard::guard;
 use super::health;
+use super::immich;
 use super::refusal::Refusal;
 use super::state::Server;
+use super::upstream::Upstream;
 
 /// All routes. `/` is Immich's greeting with `immich`, else the page of the library if there is one; with both, the page
 /// is under `/library/`.
-pub(super) fn routes(server: &Arc<Server>, immich: bool, library: Option<&Path>) -> Result<Router, Error> {
+pub(super) fn routes(
+    server: &Arc<Server>,
+    immich: bool,
+    upstream: Option<&str>,
+    library: Option<&Path>,
+) -> Result<Router, Error> {
     let mut router = health::routes(server);
+    let upstream = upstream.map(Upstream::new).transpose().map_err(Error::Upstream)?;
+    if immich {
+        router = router.merge(immich::routes(server, upstream));
+    }
     #[cfg_attr(not(feature = "library"), expect(unused_mut, reason = "there is no page"))]
     let mut has_page = false;
     #[cfg(feature = "library")]

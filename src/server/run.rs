@@ -52,10 +52,10 @@ pub fn run(config: Config, stop: &CancelToken, listening: impl FnOnce(SocketAddr
 }
 
 async fn serve(config: Config, stop: &CancelToken, listening: impl FnOnce(SocketAddr)) -> Result<(), Error> {
-    let (addresses, immich, library, idle) =
-        (config.addresses.clone(), config.immich, config.library.clone(), config.idle);
+    let (addresses, immich, idle) = (config.addresses.clone(), config.immich, config.idle);
+    let (upstream, library) = (config.upstream.clone(), config.library.clone());
     let server = Arc::new(Server::new(config)?);
-    let router = routes(&server, immich, library.as_deref())?;
+    let router = routes(&server, immich, upstream.as_deref(), library.as_deref())?;
     let listener = listen(&addresses).await?;
     listening(listener.local_addr().map_err(Error::Start)?);
     if let Some(idle) = idle {
