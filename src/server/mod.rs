@@ -24,6 +24,7 @@ mod limits;
 mod metrics;
 mod models;
 mod multipart;
+mod openai;
 mod refusal;
 mod routes;
 mod run;

@@ -62,10 +62,15 @@ impl Refusal {
     }
 }
 
-/// The form where no dialect has its own: `{"error": "…"}`.
+/// OpenAI's form, which is that of all answers but Immich's: `{"error": {"message": "…", …}}`.
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let body = json!({ "error": self.message }).to_string();
-        self.response("application/json", body)
+        let kind = match self.status {
+            StatusCode::UNAUTHORIZED => "authentication_error",
+            status if status.is_server_error() => "server_error",
+            _ => "invalid_request_error",
+        };
+        let error = json!({ "message": self.message, "type": kind, "param": null, "code": null });
+        self.response("application/json", json!({ "error": error }).to_string())
     }
 }

@@ -14,6 +14,7 @@ use super::Error;
 use super::guard::guard;
 use super::health;
 use super::immich;
+use super::openai;
 use super::refusal::Refusal;
 use super::state::Server;
 use super::upstream::Upstream;
@@ -26,7 +27,7 @@ pub(super) fn routes(
     upstream: Option<&str>,
     library: Option<&Path>,
 ) -> Result<Router, Error> {
-    let mut router = health::routes(server);
+    let mut router = health::routes(server).merge(openai::routes(server));
     let upstream = upstream.map(Upstream::new).transpose().map_err(Error::Upstream)?;
     if immich {
         router = router.merge(immich::routes(server, upstream));
