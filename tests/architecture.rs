@@ -107,7 +107,21 @@ const MAY_USE: [(&str, &[&str]); 28] = [
     // The server is above everything but the command, which starts it.
     (
         "server",
-        &["cancel", "catalog", "clip", "error", "files", "hub", "library", "photo", "pixels", "preprocess", "weights"],
+        &[
+            "bounded_json",
+            "cancel",
+            "catalog",
+            "clip",
+            "error",
+            "files",
+            "hub",
+            "library",
+            "photo",
+            "pixels",
+            "preprocess",
+            "tokenizer",
+            "weights",
+        ],
     ),
     // The C face is a leaf over the public one; batches of the caller's memory and progress of downloads are theirs.
     ("capi", &["clip", "hub"]),

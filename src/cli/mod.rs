@@ -84,9 +84,9 @@ fn run() -> ExitCode {
     };
     signals::handle();
     let messages = Messages::new(cli.common.quiet, cli.common.verbose > 0);
-    match cli.command {
+    match &cli.command {
         #[cfg(feature = "serve")]
-        Command::Serve(_) => events::log(serve::level(&cli.common)),
+        Command::Serve(args) => events::log(serve::level(&cli.common, args)),
         _ => events::init(cli.common.quiet, cli.common.verbose, &messages),
     }
     #[cfg(feature = "library")]

@@ -1,5 +1,6 @@
 //! `serve`: answers over HTTP.
 
+use std::ffi::{OsStr, OsString};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
@@ -13,22 +14,29 @@ use super::{model, signals};
 use crate::Options;
 #[cfg(feature = "library")]
 use crate::server::LibraryConfig;
-use crate::server::{self, Config, Limits, Token};
-#[cfg(feature = "library")]
+use crate::server::{self, Config, ImmichEnvironment, Limits, Token};
 use crate::weights::WeightsFile;
 
 /// Port without `--immich`.
 const PORT: u16 = 8080;
 /// Port of Immich's machine-learning container.
 const IMMICH_PORT: u16 = 3003;
-/// Seconds after which idle models give their memory back, which are those of Immich's container.
-const IDLE: f64 = 300.0;
+/// Time after which idle models give their memory back, which are those of Immich's container.
+const IDLE: Duration = Duration::from_secs(300);
 
 /// What the log holds: each request, unless `-q` is given.
-pub(super) fn level(common: &Common) -> Level {
+pub(super) fn level(common: &Common, args: &Serve) -> Level {
     match common.verbose {
         0 if common.quiet => Level::ERROR,
-        0 => Level::INFO,
+        0 => {
+            let set = if args.immich { std::env::var("IMMICH_LOG_LEVEL").unwrap_or_default() } else { String::new() };
+            match set.to_ascii_lowercase().as_str() {
+                "debug" | "verbose" => Level::DEBUG,
+                "warning" | "warn" => Level::WARN,
+                "error" | "critical" | "fatal" => Level::ERROR,
+                _ => Level::INFO,
+            }
+        }
         1 => Level::DEBUG,
         _ => Level::TRACE,
     }
@@ -44,11 +52,13 @@ pub(super) fn run(args: &Serve, messages: &Messages) -> Result<Outcome, Failure>
     Ok(Outcome::Complete)
 }
 
-/// What the arguments ask for. Pulls the models that they name.
+/// What the arguments and, with `--immich`, Immich's variables ask for; arguments come first. Pulls the models that they
+/// name.
 fn plan(args: &Serve, messages: &Messages) -> Result<Config, Failure> {
-    let host = args.host.as_deref().unwrap_or("127.0.0.1");
-    let port = args.port.unwrap_or(if args.immich { IMMICH_PORT } else { PORT });
-    let addresses = addresses(host, port)?;
+    let environment = if args.immich { immich_environment(messages)? } else { ImmichEnvironment::default() };
+    let host = args.host.clone().or(environment.host).unwrap_or_else(|| "127.0.0.1".into());
+    let port = args.port.or(environment.port).unwrap_or(if args.immich { IMMICH_PORT } else { PORT });
+    let addresses = addresses(&host, port)?;
     let token = args.token_file.as_deref().map(Token::read).transpose()?;
     if token.is_none() && !addresses.iter().all(|address| address.ip().is_loopback()) {
         if !args.immich || shows_library(args) {
@@ -58,24 +68,31 @@ fn plan(args: &Serve, messages: &Messages) -> Result<Config, Failure> {
         }
         messages.warning("anybody who reaches this address can use the server, as Immich's own; see docs/serve.md");
     }
-    let options = Options::new().threads(model::threads(args.threads)).batch_size(args.batch_size as usize);
+    let threads = model::threads(args.threads.or(environment.threads));
+    let options = Options::new().threads(threads).batch_size(args.batch_size as usize);
     let mut models = Vec::new();
-    for name in args.models.iter().filter(|name| !name.is_empty()) {
-        let chosen = model::preprocessing(Some(name), &Photos::default(), messages)?;
-        models.push((chosen.name, chosen.weights));
+    let preload = environment.preload.iter().map(OsString::from);
+    for name in args.models.iter().filter(|name| !name.is_empty()).cloned().chain(preload) {
+        open(&name, &mut models, messages)?;
+    }
+    let mut aliases = Vec::new();
+    for (alias, name) in &args.aliases {
+        aliases.push((alias.clone(), open(name, &mut models, messages)?));
     }
     #[cfg(feature = "library")]
     let library = library(args, &mut models, messages)?;
-    let idle = args.idle.unwrap_or(IDLE);
+    let idle = args.idle.map(Duration::from_secs_f64).or(environment.idle).unwrap_or(IDLE);
     Ok(Config {
         addresses,
         models,
+        aliases,
         options,
         immich: args.immich,
+        upstream: args.upstream.clone(),
         #[cfg(feature = "library")]
         library,
         token,
-        idle: (idle > 0.0).then(|| Duration::from_secs_f64(idle)),
+        idle: Some(idle).filter(|idle| !idle.is_zero()),
         limits: limits(args),
     })
 }
@@ -113,6 +130,26 @@ fn library(
     };
     models.push((model.clone(), chosen.weights));
     Ok(Some(LibraryConfig { library, model }))
+}
+
+/// Immich's variables. Those that mean nothing here are named once.
+fn immich_environment(messages: &Messages) -> Result<ImmichEnvironment, Failure> {
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment = ImmichEnvironment::read(variables).map_err(Failure::Usage)?;
+    if !environment.unused.is_empty() {
+        messages.warning(&format!("these variables mean nothing here: {}", environment.unused.join(", ")));
+    }
+    Ok(environment)
+}
+
+/// Adds a model, unless it is among the others; returns its name.
+fn open(model: &OsStr, models: &mut Vec<(String, WeightsFile)>, messages: &Messages) -> Result<String, Failure> {
+    let chosen = model::preprocessing(Some(model), &Photos::default(), messages)?;
+    if !models.iter().any(|(name, _)| *name == chosen.name) {
+        models.push((chosen.name.clone(), chosen.weights));
+    }
+    Ok(chosen.name)
 }
 
 fn limits(args: &Serve) -> Limits {

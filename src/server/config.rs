@@ -16,10 +16,14 @@ pub struct Config {
     pub addresses: Vec<SocketAddr>,
     /// Models to open at once, with the names that requests give them. The first is used where a request names none.
     pub models: Vec<(String, WeightsFile)>,
+    /// Further names of these models: the name, then the model's.
+    pub aliases: Vec<(String, String)>,
     /// How models are opened, also those that requests name.
     pub options: Options,
     /// Whether Immich's machine-learning requests are answered.
     pub immich: bool,
+    /// The server that Immich's requests for other tasks than CLIP go to.
+    pub upstream: Option<String>,
     /// The photo library to search in.
     #[cfg(feature = "library")]
     pub library: Option<LibraryConfig>,

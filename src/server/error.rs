@@ -27,6 +27,32 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// An address of another server that cannot be used.
+    #[error("{0}")]
+    Upstream(String),
+    /// A name for a model that is not open.
+    #[error("--alias {alias}={model} names a model that is not open")]
+    Alias {
+        /// The name.
+        alias: String,
+        /// The model.
+        model: String,
+    },
+    /// A name of Immich for a model of another length.
+    #[error(
+        "--alias {alias}={model} cannot be: embeddings of {alias} have {expected} values in Immich's database, those of \
+         {model} {found}"
+    )]
+    AliasLength {
+        /// Immich's name.
+        alias: String,
+        /// The length that it stands for.
+        expected: usize,
+        /// The model.
+        model: String,
+        /// Its length.
+        found: usize,
+    },
     /// A model that cannot be opened.
     #[error(transparent)]
     Model(#[from] crate::error::Error),

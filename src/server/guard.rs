@@ -15,6 +15,10 @@ use super::state::Server;
 /// Answers that need no token: they say that the server is there, and nothing else.
 const OPEN: [&str; 2] = ["/ping", "/health"];
 
+/// Routes that are asked every few seconds.
+const WATCHED: [&str; 3] = ["/ping", "/health", "/metrics"];
+
+/// Whether a route needs no token.
 fn is_open(server: &Server, route: &str) -> bool {
     #[cfg(feature = "library")]
     if server.library.is_some() && super::library::is_open(route) {
@@ -40,7 +44,12 @@ pub(super) async fn guard(State(server): State<Arc<Server>>, request: Request, n
     let (status, time) = (response.status().as_u16(), started.elapsed());
     server.metrics.answered(&route, status, time);
     let milliseconds = time.as_micros() as f64 / 1e3;
-    tracing::info!(%method, route, status, milliseconds, "answered");
+    // Those who watch ask again and again.
+    if WATCHED.contains(&route.as_str()) {
+        tracing::debug!(%method, route, status, milliseconds, "answered");
+    } else {
+        tracing::info!(%method, route, status, milliseconds, "answered");
+    }
     response
 }
 

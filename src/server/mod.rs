@@ -17,20 +17,25 @@ mod encode;
 mod error;
 mod guard;
 mod health;
+mod immich;
 #[cfg(feature = "library")]
 mod library;
 mod limits;
 mod metrics;
 mod models;
+mod multipart;
+mod openai;
 mod refusal;
 mod routes;
 mod run;
 mod state;
 mod timed;
+mod upstream;
 
 pub use auth::Token;
 pub use config::{Config, Limits};
 pub use error::Error;
+pub use immich::Environment as ImmichEnvironment;
 #[cfg(feature = "library")]
 pub use library::LibraryConfig;
 pub use run::run;

@@ -52,6 +52,7 @@ pub(super) struct Models {
     /// Held while a model is opened, so that none is opened twice.
     opening: Mutex<()>,
     default: Option<String>,
+    aliases: BTreeMap<String, String>,
     cache: Arc<TextCache>,
     metrics: Arc<Metrics>,
 }
@@ -59,7 +60,7 @@ pub(super) struct Models {
 impl Models {
     pub fn new(options: Options, cache: Arc<TextCache>, metrics: Arc<Metrics>) -> Models {
         let (open, opening) = (RwLock::default(), Mutex::new(()));
-        Models { options, open, opening, default: None, cache, metrics }
+        Models { options, open, opening, default: None, aliases: BTreeMap::new(), cache, metrics }
     }
 
     /// Opens a weights file under a name. The first is the one of requests that name none.
@@ -70,6 +71,14 @@ impl Models {
         Ok(())
     }
 
+    /// Gives an open model another name.
+    pub fn alias(&mut self, alias: String, model: String) -> Result<(), super::Error> {
+        let Some(served) = self.get(&model) else { return Err(super::Error::Alias { alias, model }) };
+        super::immich::check_alias(&alias, &model, served.clip.embed_dim())?;
+        self.aliases.insert(alias, model);
+        Ok(())
+    }
+
     /// The name of the model of requests that name none.
     pub fn default_name(&self) -> Option<&str> {
         self.default.as_deref()
@@ -77,6 +86,7 @@ impl Models {
 
     /// The model of this name, if it is open.
     pub fn get(&self, name: &str) -> Option<Arc<Served>> {
+        let name = self.aliases.get(name).map_or(name, String::as_str);
         self.open.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
@@ -103,11 +113,12 @@ impl Models {
         Ok(served)
     }
 
-    /// Names of the models that are open, and of those that are installed.
+    /// Names of the models that are open, with their aliases, and of those that are installed.
     pub fn names(&self) -> Vec<String> {
         let mut names: BTreeSet<String> =
             self.open.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
         let installed = Hub::from_env().and_then(|hub| hub.models()).unwrap_or_default();
+        names.extend(self.aliases.keys().cloned());
         names.extend(installed.iter().map(|model| model.name.to_string()));
         // The default comes first.
         let default = self.default.iter().cloned();

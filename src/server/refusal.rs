@@ -80,10 +80,15 @@ impl Refusal {
     }
 }
 
-/// The form where no dialect has its own: `{"error": {"kind": "…", "message": "…"}}`.
+/// OpenAI's form, which is that of all answers but Immich's: `{"error": {"message": "…", …}}`. `kind` is the status in a word.
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let body = json!({ "error": { "kind": self.kind(), "message": self.message } }).to_string();
-        self.response("application/json", body)
+        let kind = match self.status {
+            StatusCode::UNAUTHORIZED => "authentication_error",
+            status if status.is_server_error() => "server_error",
+            _ => "invalid_request_error",
+        };
+        let error = json!({ "message": self.message, "type": kind, "param": null, "code": null, "kind": self.kind() });
+        self.response("application/json", json!({ "error": error }).to_string())
     }
 }

@@ -53,8 +53,9 @@ pub fn run(config: Config, stop: &CancelToken, listening: impl FnOnce(SocketAddr
 
 async fn serve(config: Config, stop: &CancelToken, listening: impl FnOnce(SocketAddr)) -> Result<(), Error> {
     let (addresses, immich, idle) = (config.addresses.clone(), config.immich, config.idle);
+    let upstream = config.upstream.clone();
     let server = Arc::new(Server::new(config)?);
-    let router = routes(&server, immich);
+    let router = routes(&server, immich, upstream.as_deref())?;
     let listener = listen(&addresses).await?;
     listening(listener.local_addr().map_err(Error::Start)?);
     if let Some(idle) = idle {

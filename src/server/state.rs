@@ -44,6 +44,9 @@ impl Server {
         for (name, weights) in config.models {
             models.add(name, weights)?;
         }
+        for (alias, model) in config.aliases {
+            models.alias(alias, model)?;
+        }
         Ok(Server {
             models,
             cache,

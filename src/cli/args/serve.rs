@@ -29,9 +29,16 @@ pub(in crate::cli) struct Serve {
     /// Model to open at once, as for the other commands; repeatable, the first is the default
     #[arg(short, long = "model", value_name = "MODEL", env = "CLIPPIE_MODEL", hide_env_values = true)]
     pub models: Vec<OsString>,
+    /// Another name for a model, such as ViT-B-32__openai=mobileclip2-s2 to put a better one in the place of Immich's;
+    /// repeatable
+    #[arg(long = "alias", value_name = "NAME=MODEL", value_parser = alias)]
+    pub aliases: Vec<(String, OsString)>,
     /// Answer Immich's machine-learning requests
     #[arg(long)]
     pub immich: bool,
+    /// Pass Immich's requests for faces and texts in photos on to its own machine-learning container at this address
+    #[arg(long, value_name = "URL", requires = "immich")]
+    pub upstream: Option<String>,
     /// Address to listen on [default: 127.0.0.1]
     #[arg(long, value_name = "HOST")]
     pub host: Option<String>,
@@ -75,4 +82,12 @@ pub(in crate::cli) struct Serve {
     /// Time that a client may take between two parts of a request or answer, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = count(1, 3600))]
     pub timeout: usize,
+}
+
+/// Parses another name of a model.
+fn alias(text: &str) -> Result<(String, OsString), String> {
+    match text.split_once('=') {
+        Some((name, model)) if !name.is_empty() && !model.is_empty() => Ok((name.to_owned(), model.into())),
+        _ => Err("not a name and a model, such as ViT-B-32__openai=mobileclip2-s2".into()),
+    }
 }

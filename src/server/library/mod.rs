@@ -19,7 +19,6 @@ mod recent;
 mod search;
 mod terms;
 mod thumbnails;
-mod upload;
 
 use std::sync::{Arc, Mutex};
 

@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::super::body::receive;
 use super::super::encode::blocking;
+use super::super::multipart;
 use super::super::refusal::Refusal;
 use super::answers::Results;
 use super::folders::Folders;
 use super::parameters::Parameters;
 use super::photos::{Id, number};
 use super::terms::MOST_TERMS;
-use super::{Shelf, json, of_library, terms, unusable, upload};
+use super::{Shelf, json, of_library, terms, unusable};
 use crate::cancel::CancelToken;
 use crate::library::{Encoders, Filter, Query, Search, Term, What};
 
@@ -38,6 +40,9 @@ const MOST_RADIUS: f64 = 30_000.0;
 
 /// Most folders of a filter.
 const MOST_FOLDERS: usize = 32;
+
+/// The type of posted searches.
+const FORM: &str = "multipart/form-data";
 
 /// By words.
 pub(super) async fn words(State(shelf): State<Arc<Shelf>>, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
@@ -67,10 +72,16 @@ pub(super) async fn sum(
     body: Body,
 ) -> Result<Response, Refusal> {
     let parameters = Parameters::parse(query.as_deref(), &WITH_WORDS)?;
-    let boundary = upload::boundary(&headers)?;
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(FORM)) {
+        let message = format!("the body is to be {FORM}, and photos its fields `photo`");
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
     let received = receive(&shelf.server, &headers, body).await?;
-    let parts = upload::parts(&received.bytes, &boundary)?;
-    let terms = terms::terms(parts, shelf.server.limits.pixels)?;
+    let fields = multipart::fields(kind, &received.bytes).and_then(Result::ok);
+    let fields = fields.ok_or_else(|| Refusal::bad("the form is malformed"))?;
+    let fields = fields.iter().map(|field| (field.name.as_str(), field.content.bytes(&received.bytes)));
+    let terms = terms::terms(fields, shelf.server.limits.pixels)?;
     // Held until the photos are encoded, which have as many bytes.
     let answer = run(&shelf, parameters, terms).await;
     drop(received);

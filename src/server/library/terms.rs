@@ -14,9 +14,6 @@ use crate::photo;
 pub(super) const MOST_TERMS: usize = 64;
 pub(super) const MOST_PHOTOS: usize = 8;
 
-/// A part of a form: its name and its bytes.
-pub(super) type Part = (String, Vec<u8>);
-
 /// A term as a request spells it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,19 +25,23 @@ struct Spelt {
     weight: Option<f64>,
 }
 
-/// The terms of a form; photos of more than `most` pixels are refused before they are decoded.
-pub(super) fn terms(parts: Vec<Part>, most: u64) -> Result<Vec<Term>, Refusal> {
-    let mut photos: Vec<Vec<u8>> = Vec::new();
+/// The terms of the fields of a form with their bytes; photos of more than `most` pixels are refused before they are
+/// decoded.
+pub(super) fn terms<'a>(
+    fields: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    most: u64,
+) -> Result<Vec<Term>, Refusal> {
+    let mut photos: Vec<&[u8]> = Vec::new();
     let mut spelt: Option<Vec<Spelt>> = None;
-    for (name, bytes) in parts {
-        match name.as_str() {
+    for (name, bytes) in fields {
+        match name {
             "photo" if photos.len() == MOST_PHOTOS => {
                 return Err(unusable(format!("a search takes {MOST_PHOTOS} photos at most")));
             }
             "photo" => photos.push(bytes),
             "terms" if spelt.is_some() => return Err(Refusal::bad("the part `terms` is there twice")),
             "terms" => {
-                let read = serde_json::from_slice(&bytes);
+                let read = serde_json::from_slice(bytes);
                 spelt =
                     Some(read.map_err(|error| Refusal::bad(format!("the part `terms` is not as described: {error}")))?);
             }
@@ -68,7 +69,7 @@ pub(super) fn terms(parts: Vec<Part>, most: u64) -> Result<Vec<Term>, Refusal> {
     }
 }
 
-fn term(spelt: Spelt, photos: &[Vec<u8>], used: &mut [bool]) -> Result<Term, Refusal> {
+fn term(spelt: Spelt, photos: &[&[u8]], used: &mut [bool]) -> Result<Term, Refusal> {
     let weight = spelt.weight.unwrap_or(1.0);
     if !WEIGHTS.contains(&weight.abs()) {
         return Err(Refusal::bad("the weight of a term is a number from 0.001 to 1000, or from -1000 to -0.001"));
@@ -82,7 +83,7 @@ fn term(spelt: Spelt, photos: &[Vec<u8>], used: &mut [bool]) -> Result<Term, Ref
                 return Err(unusable(format!("a term names photo {number}, and the request has {count}, from 0")));
             };
             used[number] = true;
-            What::PhotoBytes(bytes.clone(), called(number))
+            What::PhotoBytes(bytes.to_vec(), called(number))
         }
         _ => return Err(Refusal::bad("a term has one of `id` (from 1), `text` (not empty) and `photo`")),
     };
@@ -119,8 +120,9 @@ mod tests {
     }
 
     fn of(json: &str, photos: usize) -> Result<Vec<Term>, Refusal> {
-        let photos = (0..photos).map(|_| ("photo".to_owned(), drawing()));
-        terms(photos.chain([("terms".into(), json.into())]).collect(), 1 << 30)
+        let drawing = drawing();
+        let photos = (0..photos).map(|_| ("photo", drawing.as_slice()));
+        terms(photos.chain([("terms", json.as_bytes())]), 1 << 30)
     }
 
     #[test]
@@ -129,9 +131,9 @@ mod tests {
         let shown: Vec<(f32, What)> = terms.into_iter().map(|term| (term.weight, term.what)).collect();
         let photo = What::PhotoBytes(drawing(), "photo 0 of the request".into());
         assert_eq!(shown, [(1.0, What::Known(5)), (0.5, What::Text("snow".into())), (-1.0, photo)]);
-        let alone = super::terms(vec![("photo".into(), drawing())], 1 << 30).unwrap();
+        let alone = super::terms([("photo", drawing().as_slice())], 1 << 30).unwrap();
         assert!(matches!(&alone[..], [Term { weight: 1.0, what: What::PhotoBytes(..) }]));
-        assert!(super::terms(Vec::new(), 1).unwrap().is_empty());
+        assert!(super::terms([], 1).unwrap().is_empty());
     }
 
     #[test]
@@ -158,9 +160,9 @@ mod tests {
                 error.message
             );
         }
-        let refused = |name: &str, bytes: Vec<u8>, most| super::terms(vec![(name.into(), bytes)], most).unwrap_err();
-        assert!(refused("path", vec![], 1).message.contains("no part `path`"));
-        assert!(refused("photo", b"GIF".to_vec(), 1).message.contains("photo 0 of the request"));
-        assert_eq!(refused("photo", drawing(), 100).status.as_u16(), 413);
+        let refused = |name: &str, bytes: &[u8], most| super::terms([(name, bytes)], most).unwrap_err();
+        assert!(refused("path", b"", 1).message.contains("no part `path`"));
+        assert!(refused("photo", b"GIF", 1).message.contains("photo 0 of the request"));
+        assert_eq!(refused("photo", &drawing(), 100).status.as_u16(), 413);
     }
 }
