@@ -197,6 +197,8 @@ def keyboard(drive):
     focused(0)
     page.keyboard.press("Escape")
     expect(page.locator("#words")).to_be_focused()
+    page.reload()
+    expect(page.locator("#chips li")).to_contain_text(".png")
     page.go_back()
     expect(page.locator("#chips li")).to_have_count(0)
 
@@ -217,7 +219,6 @@ def photos(drive, photo):
     assert page.locator(f".picture[href='#photo-{own}']").count() == 0, "a photo is like itself"
     drive.shown().first.get_by_role("button", name=re.compile("Add to the search")).click()
     expect(chips).to_have_count(2)
-    expect(page.locator(".card.part")).to_have_count(0)
     chips.last.get_by_role("button", name=re.compile("subtract it instead")).click()
     expect(page).to_have_url(re.compile(r"with=\d+&without=\d+"))
     until(page, "[...document.querySelectorAll('#chips img')].every(image => image.naturalWidth)")

@@ -29,6 +29,9 @@ use super::thumbnails::gone;
 use crate::files::open_regular;
 use crate::library::LibraryPhoto;
 
+/// Nothing larger is indexed; a library from elsewhere may say otherwise.
+const MOST_BYTES: u64 = 512 << 20;
+
 /// Bytes that are read at a time.
 const CHUNK: usize = 256 << 10;
 
@@ -96,7 +99,7 @@ pub(super) fn open(shelf: &Shelf, photo: &LibraryPhoto) -> Result<Original, Refu
 
 /// The handle, at its begin, if it has the content of the photo.
 fn unchanged(mut handle: File, photo: &LibraryPhoto) -> io::Result<Option<File>> {
-    if handle.metadata()?.len() != photo.bytes {
+    if handle.metadata()?.len() != photo.bytes || photo.bytes > MOST_BYTES {
         return Ok(None);
     }
     let mut hasher = blake3::Hasher::new();

@@ -74,11 +74,6 @@ export class Grid {
     this.#lists.forEach(list => list.replaceChildren());
   }
 
-  // Marks the photos that are part of the query.
-  mark(has) {
-    this.#cards.forEach((card, at) => card.classList.toggle("part", has(this.#hits[at].id)));
-  }
-
   focus(at = this.#current) {
     const card = this.#cards[at];
     if (!card || !card.offsetParent) return;

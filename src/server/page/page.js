@@ -34,16 +34,27 @@ function say(text, problem = false) {
 function fill() {
   id("words").value = query.words;
   for (const name of FILTERS) id(name).value = query.filters[name] ?? "";
+  chips();
   const set = FILTERS.filter(name => query.filters[name] && name !== "radius").length;
   id("filtered").textContent = set ? `(${set})` : "";
   if (set) id("filters").open = true;
-  const chips = query.photos.map(chip);
-  id("chips").replaceChildren(...chips);
-  id("chips").hidden = !chips.length;
+}
+
+function chips() {
+  id("chips").replaceChildren(...query.photos.map(chip));
+  id("chips").hidden = !query.photos.length;
 }
 
 function chip(photo) {
   const image = make("img", { alt: "" }), minus = photo.weight < 0;
+  // One of an address has its number alone.
+  if (!photo.name) {
+    photo.name = `photo ${photo.id}`;
+    json(`api/photos/${photo.id}`).then(({ files }) => {
+      photo.name = files[0].name;
+      chips();
+    }, () => { /* The search says what is wrong. */ });
+  }
   if (photo.file) photo.url ??= URL.createObjectURL(photo.file);
   if (photo.url) image.src = photo.url;
   else picture(`api/photos/${photo.id}/thumbnail?size=160`).then(url => { image.src = photo.url = url; }, () => {});
@@ -95,7 +106,6 @@ async function run(more) {
     const answer = await json(path, { ...options, signal: mine.signal });
     found = answer;
     grid.show(found.hits, more);
-    grid.mark(photo => query.has(photo));
     result();
   } catch (error) {
     if (mine.signal.aborted) return;

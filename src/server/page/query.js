@@ -16,7 +16,7 @@ export class Query {
     query.words = asked.get("q") ?? "";
     for (const [key, weight] of [["with", 1], ["without", -1]]) {
       for (const id of (asked.get(key) ?? "").split(",").filter(id => /^[1-9]\d{0,15}$/.test(id))) {
-        if (query.photos.length < MOST_PHOTOS) query.photos.push({ id: Number(id), name: `photo ${id}`, weight });
+        if (query.photos.length < MOST_PHOTOS) query.photos.push({ id: Number(id), name: "", weight });
       }
     }
     for (const name of FILTERS) if (asked.get(name)) query.filters[name] = asked.get(name);
@@ -38,10 +38,6 @@ export class Query {
 
   get empty() {
     return !this.words.trim() && !this.photos.length;
-  }
-
-  has(id) {
-    return this.photos.some(photo => photo.id === id);
   }
 
   // Adds a photo, or changes the sign of one that is there; false if there are too many.
