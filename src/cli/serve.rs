@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tracing::Level;
 
-use super::args::{Common, Photos, Serve};
+use super::args::{Common, Compat, Photos, Serve};
 use super::messages::{Failure, Messages, Outcome};
 use super::{model, signals};
 use crate::Options;
-use crate::server::{self, Config, ImmichEnvironment, Limits, Token};
+use crate::server::{self, Config, ImmichCompat, ImmichEnvironment, Limits, Token};
 use crate::weights::WeightsFile;
 
 /// Port without `--immich`.
@@ -56,7 +56,8 @@ fn plan(args: &Serve, messages: &Messages) -> Result<Config, Failure> {
     let port = args.port.or(environment.port).unwrap_or(if args.immich { IMMICH_PORT } else { PORT });
     let addresses = addresses(&host, port)?;
     let token = args.token_file.as_deref().map(Token::read).transpose()?;
-    if token.is_none() && !addresses.iter().all(|address| address.ip().is_loopback()) {
+    let is_local = addresses.iter().all(|address| address.ip().is_loopback());
+    if token.is_none() && !is_local {
         if !args.immich {
             return Err(Failure::Usage(format!(
                 "--host {host} lets other computers in: give them a token with --token-file, or leave it out"
@@ -82,11 +83,17 @@ fn plan(args: &Serve, messages: &Messages) -> Result<Config, Failure> {
         aliases,
         options,
         immich: args.immich,
+        compat: args.immich_compat.map(|compat| match compat {
+            Compat::Crop => ImmichCompat::Crop,
+            Compat::Config => ImmichCompat::Config,
+        }),
         upstream: args.upstream.clone(),
         #[cfg(feature = "library")]
         library: args.library.clone(),
         #[cfg(not(feature = "library"))]
         library: None,
+        cors: args.cors.clone(),
+        hosts: (token.is_none() && is_local).then(|| args.allow_host.clone()),
         token,
         idle: Some(idle).filter(|idle| !idle.is_zero()),
         limits: limits(args),

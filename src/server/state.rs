@@ -9,6 +9,7 @@ use super::config::{Config, Limits};
 use super::limits::Admission;
 use super::metrics::{Gauges, Metrics};
 use super::models::Models;
+use super::origins::Origins;
 use super::{Error, Token};
 use crate::clip::TextCache;
 
@@ -26,6 +27,7 @@ pub(super) struct Server {
     pub limits: Limits,
     pub metrics: Arc<Metrics>,
     pub token: Option<Token>,
+    pub origins: Origins,
     pub started: Instant,
     /// One for each photo that is decoded at the same time.
     pub decoders: Arc<Semaphore>,
@@ -36,7 +38,7 @@ impl Server {
     pub fn new(config: Config) -> Result<Server, Error> {
         let metrics = Arc::<Metrics>::default();
         let cache = Arc::new(TextCache::new(CACHED_TEXTS, CACHED_BYTES));
-        let mut models = Models::new(config.options, Arc::clone(&cache), Arc::clone(&metrics));
+        let mut models = Models::new(config.options, config.compat, Arc::clone(&cache), Arc::clone(&metrics));
         for (name, weights) in config.models {
             models.add(name, weights)?;
         }
@@ -50,6 +52,7 @@ impl Server {
             limits: config.limits,
             metrics,
             token: config.token,
+            origins: Origins::new(config.cors, config.hosts),
             started: Instant::now(),
             decoders: Arc::new(Semaphore::new(cores())),
         })

@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+use clippie_rs::Options;
+use clippie_rs::preprocess::ResizeMode;
+use clippie_rs::weights::WeightsFile;
 use serde_json::json;
 
 use crate::support::{Answer, Server, demo, form, golden, literal, photo};
@@ -161,6 +164,26 @@ fn no_request_for_faces_or_texts_in_photos_is_ever_answered() {
     assert_eq!(refused.status, 501);
     let detail = refused.json()["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains("facial-recognition") && detail.contains("--upstream"), "{detail}");
+}
+
+#[test]
+fn photos_can_be_prepared_as_immichs_container_does() {
+    // A photo that the two ways crop at different columns.
+    let bytes = photo(2, 101, 96);
+    let reference = demo().preprocess().clone();
+    let floor = reference.clone().with_resize(ResizeMode::ShortestFloor);
+    let compatible = Options::new().preprocess(floor).orient(false).open_weights(WeightsFile::demo().unwrap()).unwrap();
+    assert_ne!(compatible.fingerprint(), demo().fingerprint());
+    let rows = [demo(), &compatible].map(|clip| clip.encode_image(&bytes).unwrap());
+    assert_ne!(rows[0], rows[1]);
+    let turned = golden("orientation-6.jpg");
+    for way in ["--immich-compat", "--immich-compat=config"] {
+        let server = Server::start(&["--immich", way]);
+        for (bytes, row) in [(&bytes, &rows[1]), (&turned, &compatible.encode_image(&turned).unwrap())] {
+            let answer = predict(&server, &[("entries", VISUAL)], Some(bytes)).json();
+            assert_eq!(answer["clip"], json!(literal(row)), "{way}");
+        }
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn without_the_token_nothing_is_told() {
     std::fs::write(&file, "s3cret\n").unwrap();
     let server = Server::start(&["--token-file", file.to_str().unwrap()]);
     let get = |path: &str, header: &str| {
-        server.send(&format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{header}\r\n"), b"")
+        server.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{header}\r\n"), b"")
     };
     for path in ["/", "/metrics", "/v1/models", "/nothing"] {
         for header in ["", "Authorization: Bearer s3cre\r\n", "Authorization: Bearer \r\n", "Authorization: s3cret\r\n"]
@@ -34,6 +34,38 @@ fn without_the_token_nothing_is_told() {
 }
 
 #[test]
+fn web_pages_of_others_learn_nothing() {
+    let server = Server::start(&["--cors", "https://photos.example", "--allow-host", "photos.lan"]);
+    let send = |method: &str, headers: &str| {
+        server.send(&format!("{method} /v1/models HTTP/1.1\r\n{headers}Connection: close\r\n\r\n"), b"")
+    };
+    // A page whose name was made to stand for this computer.
+    let rebound = send("GET", "Host: evil.example\r\n");
+    assert_eq!(rebound.status, 421);
+    assert!(rebound.error().contains("--allow-host"));
+    for host in ["localhost:1", "127.0.0.1", "photos.lan"] {
+        assert_eq!(send("GET", &format!("Host: {host}\r\n")).status, 200, "{host}");
+    }
+    let asked = "Access-Control-Request-Method: POST\r\n";
+    for (origin, allowed) in [("https://photos.example", true), ("https://photos.example.evil", false), ("null", false)]
+    {
+        let headers = format!("Host: localhost\r\nOrigin: {origin}\r\n");
+        let answer = send("GET", &headers);
+        assert_eq!(answer.header("access-control-allow-origin"), allowed.then_some(origin));
+        assert_eq!(answer.header("vary"), Some("origin"));
+        let preflight = send("OPTIONS", &format!("{headers}{asked}"));
+        assert_eq!(
+            (preflight.status == 204, preflight.header("access-control-allow-methods").is_some()),
+            (allowed, allowed)
+        );
+    }
+    let server = Server::start(&[]);
+    let headers = "Host: localhost\r\nOrigin: https://photos.example\r\nConnection: close\r\n";
+    let answer = server.send(&format!("GET /v1/models HTTP/1.1\r\n{headers}\r\n"), b"");
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, None));
+}
+
+#[test]
 fn too_large_requests_and_photos_are_refused() {
     let server = Server::start(&["--immich", "--max-body", "1", "--max-pixels", "1"]);
     let body = vec![b' '; (1 << 20) + 1];
@@ -41,7 +73,8 @@ fn too_large_requests_and_photos_are_refused() {
     assert_eq!(stated.status, 413, "{}", stated.text());
     assert!(stated.error().contains("--max-body"));
     // Without a stated length.
-    let head = "POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head =
+        "POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
     let chunk = [format!("{:x}\r\n", body.len()).as_bytes(), &body, b"\r\n0\r\n\r\n"].concat();
     assert_eq!(server.send(head, &chunk).status, 413);
     // A few bytes that state many pixels.
@@ -65,7 +98,7 @@ fn slow_clients_are_cut_off_and_others_served_meanwhile() {
     let mut slow_head = server.connect();
     slow_head.write_all(b"GET /ping HTTP/1.1\r\nHost:").unwrap();
     let mut slow_body = server.connect();
-    let head = "POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{\"input\":";
+    let head = "POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{\"input\":";
     slow_body.write_all(head.as_bytes()).unwrap();
     assert_eq!(server.get("/ping").status, 200);
     let answer = read_answer(&mut slow_body);

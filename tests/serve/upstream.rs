@@ -88,7 +88,7 @@ fn faces_and_texts_in_photos_go_to_the_other_server() {
     let mut stream = server.connect();
     let length = body.len();
     let head = format!(
-        "POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n"
+        "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n"
     );
     stream.write_all(&[head.as_bytes(), &body].concat()).unwrap();
     let mut bytes = Vec::new();

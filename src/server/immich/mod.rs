@@ -3,6 +3,7 @@
 //! Only CLIP is done here. A request for anything else goes to another server as it is, or is refused: Immich's server
 //! would take an empty answer for a photo without faces or texts, and forget what it knew.
 
+mod compat;
 mod entries;
 mod environment;
 mod names;
@@ -15,6 +16,8 @@ use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::routing::post;
 
+pub use compat::Compat;
+pub(super) use compat::options;
 pub use environment::Environment;
 
 use super::Error;
