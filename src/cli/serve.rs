@@ -65,8 +65,11 @@ fn plan(args: &Serve, messages: &Messages) -> Result<Config, Failure> {
         }
         messages.warning("anybody who reaches this address can use the server, as Immich's own; see docs/serve.md");
     }
-    let threads = model::threads(args.threads.or(environment.threads));
-    let options = Options::new().threads(threads).batch_size(args.batch_size as usize);
+    let mut options = Options::new().batch_size(args.batch_size as usize);
+    // Else all models share the threads of the process.
+    if let Some(threads) = args.threads.filter(|&threads| threads > 0).or(environment.threads) {
+        options = options.threads(threads);
+    }
     let mut models = Vec::new();
     let preload = environment.preload.iter().map(OsString::from);
     for name in args.models.iter().filter(|name| !name.is_empty()).cloned().chain(preload) {

@@ -15,6 +15,8 @@ mod body;
 mod config;
 mod encode;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod guard;
 mod health;
 mod immich;

@@ -35,6 +35,15 @@ pub(super) fn routes(server: &Arc<Server>, upstream: Option<Upstream>) -> Router
     )
 }
 
+/// Reads what a request asks for. What CLIP does not do is never taken for CLIP's.
+#[cfg(fuzzing)]
+pub(super) fn read_entries(field: &[u8]) {
+    let read = entries::parse(field);
+    let value = serde_json::from_slice::<serde_json::Value>(field).unwrap_or_default();
+    let has_other = value.get("facial-recognition").is_some() || value.get("ocr").is_some();
+    assert!(!has_other || !matches!(read, Some(entries::Entries::Clip(_))), "{value}");
+}
+
 /// The model that a name of a request means, if it is open.
 fn open_model(models: &Models, name: &str) -> Option<Arc<Served>> {
     let cleaned = names::clean(name);
