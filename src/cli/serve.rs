@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tracing::Level;
 
-use super::args::{Common, Photos, Serve};
+use super::args::{Common, Compat, Photos, Serve};
 #[cfg(feature = "library")]
 use super::library;
 use super::messages::{Failure, Messages, Outcome};
@@ -14,7 +14,7 @@ use super::{model, signals};
 use crate::Options;
 #[cfg(feature = "library")]
 use crate::server::LibraryConfig;
-use crate::server::{self, Config, ImmichEnvironment, Limits, Token};
+use crate::server::{self, Config, ImmichCompat, ImmichEnvironment, Limits, Token};
 use crate::weights::WeightsFile;
 
 /// Port without `--immich`.
@@ -60,7 +60,8 @@ fn plan(args: &Serve, messages: &Messages) -> Result<Config, Failure> {
     let port = args.port.or(environment.port).unwrap_or(if args.immich { IMMICH_PORT } else { PORT });
     let addresses = addresses(&host, port)?;
     let token = args.token_file.as_deref().map(Token::read).transpose()?;
-    if token.is_none() && !addresses.iter().all(|address| address.ip().is_loopback()) {
+    let is_local = addresses.iter().all(|address| address.ip().is_loopback());
+    if token.is_none() && !is_local {
         if !args.immich || shows_library(args) {
             return Err(Failure::Usage(format!(
                 "--host {host} lets other computers in: give them a token with --token-file, or leave it out"
@@ -68,8 +69,11 @@ fn plan(args: &Serve, messages: &Messages) -> Result<Config, Failure> {
         }
         messages.warning("anybody who reaches this address can use the server, as Immich's own; see docs/serve.md");
     }
-    let threads = model::threads(args.threads.or(environment.threads));
-    let options = Options::new().threads(threads).batch_size(args.batch_size as usize);
+    let mut options = Options::new().batch_size(args.batch_size as usize);
+    // Else all models share the threads of the process.
+    if let Some(threads) = args.threads.filter(|&threads| threads > 0).or(environment.threads) {
+        options = options.threads(threads);
+    }
     let mut models = Vec::new();
     let preload = environment.preload.iter().map(OsString::from);
     for name in args.models.iter().filter(|name| !name.is_empty()).cloned().chain(preload) {
@@ -88,9 +92,15 @@ fn plan(args: &Serve, messages: &Messages) -> Result<Config, Failure> {
         aliases,
         options,
         immich: args.immich,
+        compat: args.immich_compat.map(|compat| match compat {
+            Compat::Crop => ImmichCompat::Crop,
+            Compat::Config => ImmichCompat::Config,
+        }),
         upstream: args.upstream.clone(),
         #[cfg(feature = "library")]
         library,
+        cors: args.cors.clone(),
+        hosts: (token.is_none() && is_local).then(|| args.allow_host.clone()),
         token,
         idle: Some(idle).filter(|idle| !idle.is_zero()),
         limits: limits(args),

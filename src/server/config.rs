@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::Token;
 #[cfg(feature = "library")]
 use super::library::LibraryConfig;
+use super::{ImmichCompat, Token};
 use crate::clip::Options;
 use crate::weights::WeightsFile;
 
@@ -22,6 +22,9 @@ pub struct Config {
     pub options: Options,
     /// Whether Immich's machine-learning requests are answered.
     pub immich: bool,
+    /// Whether photos are prepared as Immich's container does it, for every model and client; the reference's way
+    /// otherwise.
+    pub compat: Option<ImmichCompat>,
     /// The server that Immich's requests for other tasks than CLIP go to.
     pub upstream: Option<String>,
     /// The photo library to search in.
@@ -29,6 +32,10 @@ pub struct Config {
     pub library: Option<LibraryConfig>,
     /// What requests must carry; nothing, if it is `None`.
     pub token: Option<Token>,
+    /// Origins of web pages that may read answers, such as `https://photos.example`.
+    pub cors: Vec<String>,
+    /// Names besides those of this computer that requests may state; any, if it is `None`.
+    pub hosts: Option<Vec<String>>,
     /// After how much time without a request the memory of a model is given back; never, if it is `None`.
     pub idle: Option<Duration>,
     /// What requests may cost.

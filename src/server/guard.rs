@@ -1,4 +1,4 @@
-//! What happens to every request before and after its route: the token, counting, the log.
+//! What happens to every request before and after its route: names, origins, the token, counting, the log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,12 +35,20 @@ pub(super) async fn guard(State(server): State<Arc<Server>>, request: Request, n
     let _counted = InFlight::begin(&server.metrics.in_flight);
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let method = request.method().clone();
-    let allowed = is_open(&server, &route) || server.token.as_ref().is_none_or(|t| t.accepts(request.headers()));
-    let response = if allowed {
+    let (headers, origins) = (request.headers(), &server.origins);
+    let origin = origins.allowed(headers);
+    let is_known = || server.token.as_ref().is_none_or(|token| token.accepts(headers));
+    let mut response = if !origins.allows_host(headers) {
+        let message = "this server is not reached under this name; --allow-host allows one";
+        Refusal::new(StatusCode::MISDIRECTED_REQUEST, message).into_response()
+    } else if let Some(answer) = origins.preflight(&method, headers) {
+        answer
+    } else if is_open(&server, &route) || is_known() {
         next.run(request).await
     } else {
         Refusal::new(StatusCode::UNAUTHORIZED, "the request carries no token, or a wrong one").into_response()
     };
+    origins.mark(origin, &mut response);
     let (status, time) = (response.status().as_u16(), started.elapsed());
     server.metrics.answered(&route, status, time);
     let milliseconds = time.as_micros() as f64 / 1e3;

@@ -117,7 +117,7 @@ mod tests {
             assert_eq!(admission.waiting(), 0);
             assert!(admission.enter().await.unwrap_err().message.contains("waited too long"));
             drop(first);
-            admission.enter().await.unwrap();
+            drop(admission.enter().await.unwrap());
         });
     }
 

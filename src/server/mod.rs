@@ -15,6 +15,8 @@ mod body;
 mod config;
 mod encode;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod guard;
 mod health;
 mod immich;
@@ -25,6 +27,7 @@ mod metrics;
 mod models;
 mod multipart;
 mod openai;
+mod origins;
 mod refusal;
 mod routes;
 mod run;
@@ -35,7 +38,7 @@ mod upstream;
 pub use auth::Token;
 pub use config::{Config, Limits};
 pub use error::Error;
-pub use immich::Environment as ImmichEnvironment;
+pub use immich::{Compat as ImmichCompat, Environment as ImmichEnvironment};
 #[cfg(feature = "library")]
 pub use library::LibraryConfig;
 pub use run::run;

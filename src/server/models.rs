@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use super::ImmichCompat;
 use super::batch::{Batcher, Row};
 use super::metrics::Metrics;
 use super::refusal::Refusal;
@@ -48,6 +49,7 @@ pub(super) enum Missing {
 #[derive(Debug)]
 pub(super) struct Models {
     options: Options,
+    compat: Option<ImmichCompat>,
     open: RwLock<BTreeMap<String, Arc<Served>>>,
     /// Held while a model is opened, so that none is opened twice.
     opening: Mutex<()>,
@@ -58,9 +60,9 @@ pub(super) struct Models {
 }
 
 impl Models {
-    pub fn new(options: Options, cache: Arc<TextCache>, metrics: Arc<Metrics>) -> Models {
+    pub fn new(options: Options, compat: Option<ImmichCompat>, cache: Arc<TextCache>, metrics: Arc<Metrics>) -> Models {
         let (open, opening) = (RwLock::default(), Mutex::new(()));
-        Models { options, open, opening, default: None, aliases: BTreeMap::new(), cache, metrics }
+        Models { options, compat, open, opening, default: None, aliases: BTreeMap::new(), cache, metrics }
     }
 
     /// Opens a weights file under a name. The first is the one of requests that name none.
@@ -140,7 +142,8 @@ impl Models {
     }
 
     fn open_weights(&self, name: &str, weights: WeightsFile) -> Result<Arc<Served>, super::Error> {
-        let clip = self.options.clone().open_weights(weights)?;
+        let options = super::immich::options(self.options.clone(), &weights, self.compat);
+        let clip = options.open_weights(weights)?;
         let image = clip.clone();
         let photos = Batcher::start("image", &self.metrics, move |pixels| encode_pixels(&image, &pixels));
         let (text, cache) = (clip.clone(), Arc::clone(&self.cache));

@@ -51,7 +51,7 @@ impl Refusal {
         match self.status.as_u16() {
             400 => "request",
             401 => "token",
-            403 => "site",
+            403 | 421 => "site",
             404 => "missing",
             405 => "method",
             408 => "timeout",

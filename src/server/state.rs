@@ -11,6 +11,7 @@ use super::config::{Config, Limits};
 use super::limits::Admission;
 use super::metrics::{Gauges, Metrics};
 use super::models::Models;
+use super::origins::Origins;
 use super::{Error, Token};
 use crate::clip::TextCache;
 
@@ -28,6 +29,7 @@ pub(super) struct Server {
     pub limits: Limits,
     pub metrics: Arc<Metrics>,
     pub token: Option<Token>,
+    pub origins: Origins,
     #[cfg(feature = "library")]
     pub library: Option<LibraryConfig>,
     pub started: Instant,
@@ -40,7 +42,7 @@ impl Server {
     pub fn new(config: Config) -> Result<Server, Error> {
         let metrics = Arc::<Metrics>::default();
         let cache = Arc::new(TextCache::new(CACHED_TEXTS, CACHED_BYTES));
-        let mut models = Models::new(config.options, Arc::clone(&cache), Arc::clone(&metrics));
+        let mut models = Models::new(config.options, config.compat, Arc::clone(&cache), Arc::clone(&metrics));
         for (name, weights) in config.models {
             models.add(name, weights)?;
         }
@@ -54,6 +56,7 @@ impl Server {
             limits: config.limits,
             metrics,
             token: config.token,
+            origins: Origins::new(config.cors, config.hosts),
             #[cfg(feature = "library")]
             library: config.library,
             started: Instant::now(),

@@ -49,7 +49,7 @@ pub(super) use models::{Models, Sort};
 #[cfg(feature = "library")]
 pub(super) use search::{ResultFormat, Results, Search, Similar};
 #[cfg(feature = "serve")]
-pub(super) use serve::Serve;
+pub(super) use serve::{Compat, Serve};
 pub(super) use system::{Completions, Man};
 pub(super) use tokenize::Tokenize;
 pub(super) use values::Partition;

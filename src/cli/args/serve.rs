@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::MAX_BATCH;
 use super::values::{count, seconds, threads};
@@ -36,6 +36,11 @@ pub(in crate::cli) struct Serve {
     /// Answer Immich's machine-learning requests
     #[arg(long)]
     pub immich: bool,
+    /// Prepare photos as Immich's container does, so that their embeddings stand beside those it made: `crop` as up to
+    /// version 2.5, `config` as later ones; without this as the model's own reference does
+    #[arg(long, value_enum, value_name = "WAY", num_args = 0..=1, require_equals = true, default_missing_value = "crop",
+          requires = "immich")]
+    pub immich_compat: Option<Compat>,
     /// Pass Immich's requests for faces and texts in photos on to its own machine-learning container at this address
     #[arg(long, value_name = "URL", requires = "immich")]
     pub upstream: Option<String>,
@@ -52,6 +57,13 @@ pub(in crate::cli) struct Serve {
     /// Refuse requests without the token in the first line of FILE
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    /// Let web pages of this origin read answers, such as https://photos.example; repeatable
+    #[arg(long, value_name = "ORIGIN")]
+    pub cors: Vec<String>,
+    /// Accept requests that reach this computer under this name, such as that of a proxy; repeatable. Without a token only
+    /// localhost and addresses are accepted, so that no web page can make its own name stand for this computer
+    #[arg(long, value_name = "NAME")]
+    pub allow_host: Vec<String>,
     /// Give a model's memory back after this many seconds without a request; 0 keeps it [default: 300]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub idle: Option<f64>,
@@ -82,6 +94,15 @@ pub(in crate::cli) struct Serve {
     /// Time that a client may take between two parts of a request or answer, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = count(1, 3600))]
     pub timeout: usize,
+}
+
+/// How Immich's container prepares photos.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Compat {
+    /// Scale the shorter side bicubically and crop the centre, whatever the model's configuration says
+    Crop,
+    /// As the model's configuration says
+    Config,
 }
 
 /// Parses another name of a model.

@@ -3,6 +3,7 @@
 //! Only CLIP is done here. A request for anything else goes to another server as it is, or is refused: Immich's server
 //! would take an empty answer for a photo without faces or texts, and forget what it knew.
 
+mod compat;
 mod entries;
 mod environment;
 mod names;
@@ -15,6 +16,8 @@ use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::routing::post;
 
+pub use compat::Compat;
+pub(super) use compat::options;
 pub use environment::Environment;
 
 use super::Error;
@@ -30,6 +33,15 @@ pub(super) fn routes(server: &Arc<Server>, upstream: Option<Upstream>) -> Router
             predict::predict(&server, upstream.as_ref(), headers, body).await
         }),
     )
+}
+
+/// Reads what a request asks for. What CLIP does not do is never taken for CLIP's.
+#[cfg(fuzzing)]
+pub(super) fn read_entries(field: &[u8]) {
+    let read = entries::parse(field);
+    let value = serde_json::from_slice::<serde_json::Value>(field).unwrap_or_default();
+    let has_other = value.get("facial-recognition").is_some() || value.get("ocr").is_some();
+    assert!(!has_other || !matches!(read, Some(entries::Entries::Clip(_))), "{value}");
 }
 
 /// The model that a name of a request means, if it is open.

@@ -67,7 +67,7 @@ async fn answer(
                 return Ok(upstream.forward("/predict", content_type, body).await?);
             }
             return Err(match others {
-                Entries::Unknown(what) => Error::Internal(format!("unknown task {what}")),
+                Entries::Unknown(what) => Error::Internal(format!("unknown task {what:?}")),
                 Entries::Others(tasks) => Error::NotClip(tasks),
                 Entries::Clip(_) => Error::Entries,
             });
@@ -121,7 +121,7 @@ async fn photo(server: &Arc<Server>, wanted: &[Entry], part: Part) -> Result<Res
     let mut size = None;
     for entry in wanted {
         if entry.tower == Tower::Textual {
-            return Err(Error::Internal(format!("the text tower of {} was asked for a photo", entry.model)));
+            return Err(Error::Internal(format!("the text tower of {:?} was asked for a photo", entry.model)));
         }
         let model = model(server, &entry.model).await?;
         let photo = encode::photo(server, &model, Shared(Arc::clone(&part))).await.map_err(Error::input)?;
@@ -153,7 +153,7 @@ async fn text(server: &Arc<Server>, wanted: &[Entry], text: &str) -> Result<Resp
     let mut embedding = None;
     for entry in wanted {
         if entry.tower == Tower::Visual {
-            return Err(Error::Internal(format!("the image tower of {} was asked for a text", entry.model)));
+            return Err(Error::Internal(format!("the image tower of {:?} was asked for a text", entry.model)));
         }
         let model = model(server, &entry.model).await?;
         let language = language(&model, entry.language.as_deref());
@@ -172,7 +172,7 @@ async fn model(server: &Arc<Server>, name: &str) -> Result<Arc<Served>, Error> {
     let (shared, wanted) = (Arc::clone(server), name.to_owned());
     let found = blocking(move || find_model(&shared.models, &wanted)).await?;
     found.map_err(|missing| match missing {
-        Missing::Unknown { remedy: None } => Error::Internal(format!("unknown model {name}")),
+        Missing::Unknown { remedy: None } => Error::Internal(format!("unknown model {name:?}")),
         Missing::Unknown { remedy: Some(remedy) } => {
             tracing::error!(model = name, "is not here; {remedy}");
             Error::Model(name.to_owned())

@@ -1,10 +1,9 @@
-//! What keeps other web sites away from a library: a browser sends their requests to this computer too.
+//! What keeps other web sites away from a library: a browser sends their requests to this computer too. Names that such a
+//! site makes stand for this computer are refused before (`origins`).
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header::HOST;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -29,18 +28,11 @@ const HEADERS: [(&str, &str); 6] = [
 
 /// Wraps the routes of a library.
 pub(super) async fn fence(State(shelf): State<Arc<Shelf>>, request: Request, next: Next) -> Response {
-    let refused = match request.headers() {
-        headers if is_foreign(headers) => Some("a page of another site asks for this"),
-        // A token is what no other site has.
-        headers if shelf.server.token.is_none() && !is_local(headers) => Some(
-            "without --token-file, the library answers to localhost and to addresses in numbers only, since another site \
-             could have any other name lead here",
-        ),
-        _ => None,
-    };
-    let mut response = match refused {
-        Some(reason) => Refusal::new(StatusCode::FORBIDDEN, reason).into_response(),
-        None => next.run(request).await,
+    // A page of an origin that may read answers says so itself.
+    let is_allowed = shelf.server.origins.allowed(request.headers()).is_some();
+    let mut response = match is_foreign(request.headers()) && !is_allowed {
+        true => Refusal::new(StatusCode::FORBIDDEN, "a page of another site asks for this").into_response(),
+        false => next.run(request).await,
     };
     for (name, value) in HEADERS {
         response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
@@ -58,40 +50,12 @@ fn is_foreign(headers: &HeaderMap) -> bool {
         && !(is("sec-fetch-mode", &["navigate"]) && is("sec-fetch-dest", &["document"]))
 }
 
-/// Whether the name by which the server was reached is one that nobody can have lead elsewhere.
-fn is_local(headers: &HeaderMap) -> bool {
-    // HTTP/1.0 has no such header, and a browser does not speak it.
-    let Some(host) = headers.get(HOST) else { return true };
-    let Ok(host) = host.to_str() else { return false };
-    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, _)) => address,
-        None => host.split_once(':').map_or(host, |(name, _)| name),
-    };
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
-    name == "localhost" || name.ends_with(".localhost") || name.parse::<IpAddr>().is_ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs.iter().map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
-    }
-
-    #[test]
-    fn names_that_can_be_rebound_are_not_local() {
-        for host in
-            ["localhost", "LOCALHOST:8080", "127.0.0.1:80", "192.168.1.2", "[::1]:8080", "[fe80::1]", "a.localhost"]
-        {
-            assert!(is_local(&headers(&[("host", host)])), "{host}");
-        }
-        for host in
-            ["evil.example", "localhost.evil.example:80", "127.0.0.1.evil.example", "", "[evil]:80", "notlocalhost"]
-        {
-            assert!(!is_local(&headers(&[("host", host)])), "{host}");
-        }
-        assert!(is_local(&HeaderMap::new()));
     }
 
     #[test]

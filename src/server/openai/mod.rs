@@ -33,6 +33,12 @@ pub(super) fn routes(server: &Arc<Server>) -> Router {
     router
 }
 
+/// Reads the body of a request for embeddings.
+#[cfg(fuzzing)]
+pub(super) fn read(body: &[u8]) {
+    let _ = input::parse(body);
+}
+
 /// The models that requests may name.
 async fn models(server: Arc<Server>) -> Result<Response, Refusal> {
     let names = blocking(move || server.models.names()).await?;

@@ -2,16 +2,13 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_clippie-rs");
+use crate::support::{self, Answer, Server};
 
 /// A fresh folder with photos in `photos`, and a library of them.
 pub struct Shelf {
@@ -42,12 +39,9 @@ impl Shelf {
     }
 
     pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(BINARY);
+        let mut command = support::command(&self.path("home"));
         command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
-        for name in ["CLIPPIE_MODEL", "CLIPPIE_ISA", "CLIPPIE_LIBRARY", "RUST_BACKTRACE"] {
-            command.env_remove(name);
-        }
-        command.env("CLIPPIE_THREADS", "2").env("CLIPPIE_HOME", self.path("home")).env("HF_HUB_OFFLINE", "1");
+        command.env("CLIPPIE_THREADS", "2").env("HF_HUB_OFFLINE", "1").env_remove("CLIPPIE_LIBRARY");
         command.env("HF_HOME", self.path("no-hf")).env("HOME", self.path("home"));
         command
     }
@@ -66,25 +60,14 @@ impl Shelf {
         String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    pub fn serve(&self) -> Server {
+    pub fn serve(&self) -> Client {
         self.serve_with(&[])
     }
 
-    pub fn serve_with(&self, args: &[&str]) -> Server {
+    pub fn serve_with(&self, args: &[&str]) -> Client {
         let fixed = ["serve", "--port", "0", "--library", "library.sqlite"];
-        let mut child = self.command(fixed.iter().chain(args)).stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut seen = String::new();
-        let address = loop {
-            let mut line = String::new();
-            assert!(log.read_line(&mut line).unwrap() > 0, "the server ended: {seen}");
-            if let Some((_, address)) = line.trim().split_once("listening on http://") {
-                break address.parse().unwrap();
-            }
-            seen += &line;
-        };
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Server { child, address }
+        let server = Server::spawn(self.command(fixed.iter().chain(args)), TempDir::new().unwrap());
+        Client { server }
     }
 
     /// What a server that does not start says.
@@ -95,45 +78,34 @@ impl Shelf {
     }
 }
 
-/// A running server; ends when it is dropped.
-pub struct Server {
-    child: Child,
-    pub address: SocketAddr,
+/// A running server, and requests to it.
+pub struct Client {
+    server: Server,
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+pub struct Reply(Answer);
+
+impl std::ops::Deref for Reply {
+    type Target = Answer;
+
+    fn deref(&self) -> &Answer {
+        &self.0
     }
 }
 
-pub struct Answer {
-    pub status: u16,
-    /// In lower case.
-    head: String,
-    pub body: Vec<u8>,
-}
-
-impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let line = self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-        Some(line.trim())
-    }
-
+impl Reply {
     #[track_caller]
     pub fn json(&self) -> Value {
         assert_eq!(self.header("content-type"), Some("application/json"));
-        serde_json::from_slice(&self.body).unwrap()
+        self.0.json()
     }
 
     /// The message of an error with this status.
     #[track_caller]
     pub fn error(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
-        let error = &self.json()["error"];
-        assert!(error["kind"].is_string());
-        error["message"].as_str().unwrap().to_owned()
+        assert!(self.json()["error"]["kind"].is_string());
+        self.0.error()
     }
 
     #[track_caller]
@@ -143,33 +115,20 @@ impl Answer {
     }
 }
 
-impl Server {
-    /// Sends a request as it is, and reads the answer to its end.
-    pub fn send(&self, request: &[u8]) -> Answer {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        stream.write_all(request).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("an answer has a head");
-        let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, head, body: answer.split_off(end + 4) }
-    }
-
+impl Client {
     /// A request without a body; `headers` are whole lines.
-    pub fn request(&self, method: &str, target: &str, headers: &[&str]) -> Answer {
+    pub fn request(&self, method: &str, target: &str, headers: &[&str]) -> Reply {
         let host = if headers.iter().any(|line| line.starts_with("Host:")) { "" } else { "Host: localhost\r\n" };
         let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
-        self.send(format!("{method} {target} HTTP/1.1\r\n{host}Connection: close\r\n{headers}\r\n").as_bytes())
+        Reply(self.server.send(&format!("{method} {target} HTTP/1.1\r\n{host}Connection: close\r\n{headers}\r\n"), b""))
     }
 
-    pub fn get(&self, target: &str) -> Answer {
+    pub fn get(&self, target: &str) -> Reply {
         self.request("GET", target, &[])
     }
 
     /// Posts a form with these parts.
-    pub fn post(&self, target: &str, parts: &[(&str, &[u8])]) -> Answer {
+    pub fn post(&self, target: &str, parts: &[(&str, &[u8])]) -> Reply {
         let mut body = Vec::new();
         for (name, bytes) in parts {
             body.extend_from_slice(
@@ -179,12 +138,7 @@ impl Server {
             body.extend_from_slice(b"\r\n");
         }
         body.extend_from_slice(b"--xX--\r\n");
-        let length = body.len();
-        let head = format!(
-            "POST {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\
-             Content-Type: multipart/form-data; boundary=xX\r\n\r\n"
-        );
-        self.send(&[head.as_bytes(), &body].concat())
+        Reply(self.server.post(target, "multipart/form-data; boundary=xX", &body))
     }
 
     /// The id of a drawing.
