@@ -62,7 +62,12 @@ fn plan(args: &Serve, messages: &Messages) -> Result<Config, Failure> {
     let token = args.token_file.as_deref().map(Token::read).transpose()?;
     let is_local = addresses.iter().all(|address| address.ip().is_loopback());
     if token.is_none() && !is_local {
-        if !args.immich || shows_library(args) {
+        // A library never goes without one.
+        #[cfg(feature = "library")]
+        let is_open = args.immich && args.library.is_none();
+        #[cfg(not(feature = "library"))]
+        let is_open = args.immich;
+        if !is_open {
             return Err(Failure::Usage(format!(
                 "--host {host} lets other computers in: give them a token with --token-file, or leave it out"
             )));
@@ -105,14 +110,6 @@ fn plan(args: &Serve, messages: &Messages) -> Result<Config, Failure> {
         idle: Some(idle).filter(|idle| !idle.is_zero()),
         limits: limits(args),
     })
-}
-
-/// Whether a photo library is shown, which never goes without a token where others can reach it.
-fn shows_library(args: &Serve) -> bool {
-    #[cfg(feature = "library")]
-    return args.library.is_some();
-    #[cfg(not(feature = "library"))]
-    return false;
 }
 
 /// Opens the library, and its model beside those of the arguments unless it is one of them.

@@ -6,7 +6,6 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
-use axum::response::Redirect;
 use axum::routing::get;
 
 use super::Error;
@@ -33,7 +32,10 @@ pub(super) fn routes(server: &Arc<Server>, immich: bool, upstream: Option<&str>)
         let page = super::library::routes(server, library, if immich { "/library" } else { "" });
         // A library has paths relative to its page alone, so that it may be anywhere.
         router = match immich {
-            true => router.route("/library", get(async || Redirect::permanent("library/"))).nest("/library/", page),
+            true => {
+                let below = async || axum::response::Redirect::permanent("library/");
+                router.route("/library", get(below)).nest("/library/", page)
+            }
             false => router.merge(page),
         };
         has_page = !immich;

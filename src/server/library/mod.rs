@@ -128,6 +128,8 @@ fn openapi(token: bool, base: &str) -> String {
 /// What a library refused or failed at.
 fn of_library(error: &Error) -> Refusal {
     match error {
+        // Its client went away: nobody reads this.
+        error if error.kind() == ErrorKind::Cancelled => Refusal::busy("the request was given up"),
         Error::NoPhoto { id } => Refusal::new(StatusCode::NOT_FOUND, no_photo(&id.to_string())),
         Error::Query(_) => unusable(error.to_string()),
         Error::Encode(error) if matches!(error.kind(), ErrorKind::Image | ErrorKind::Text) => {

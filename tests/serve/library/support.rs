@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -125,6 +126,16 @@ impl Client {
 
     pub fn get(&self, target: &str) -> Reply {
         self.request("GET", target, &[])
+    }
+
+    /// All that is answered to a request for the head of an answer, in lower case.
+    pub fn head(&self, target: &str) -> String {
+        let mut stream = self.server.connect();
+        let request = format!("HEAD {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.to_ascii_lowercase()
     }
 
     /// Posts a form with these parts.
