@@ -27,22 +27,19 @@ impl Geometry {
     /// Computes the geometry for a photo of `width` x `height` and a tower input of `side` x `side`.
     pub fn new(width: usize, height: usize, side: usize, mode: ResizeMode) -> Self {
         let edge = side as u64;
-        let (long_edge, crop_offset): (fn(u64, usize, usize) -> u64, fn(u64) -> u64) = match mode {
-            ResizeMode::ShortestFloor => (long_edge_by_ratio, |excess| excess / 2),
-            ResizeMode::Shortest | ResizeMode::Squash => (long_edge, crop_offset),
-        };
+        let floor = mode == ResizeMode::ShortestFloor;
+        let long = if floor { long_edge_by_ratio } else { long_edge };
+        let offset = |excess: u64| if floor { excess / 2 } else { crop_offset(excess) };
         let (new_width, new_height) = match mode {
             ResizeMode::Squash => (edge, edge),
-            ResizeMode::Shortest | ResizeMode::ShortestFloor if width <= height => {
-                (edge, long_edge(edge, height, width))
-            }
-            ResizeMode::Shortest | ResizeMode::ShortestFloor => (long_edge(edge, width, height), edge),
+            ResizeMode::Shortest | ResizeMode::ShortestFloor if width <= height => (edge, long(edge, height, width)),
+            ResizeMode::Shortest | ResizeMode::ShortestFloor => (long(edge, width, height), edge),
         };
         Geometry {
             width: new_width,
             height: new_height,
-            left: crop_offset(new_width - edge),
-            top: crop_offset(new_height - edge),
+            left: offset(new_width - edge),
+            top: offset(new_height - edge),
             side,
         }
     }

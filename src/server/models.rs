@@ -132,13 +132,9 @@ impl Models {
         self.open.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Gives back the memory of models that nobody has used for this long. The next request has it paged in again.
-    pub fn release_idle(&self, idle: Duration) {
-        for served in self.open().into_iter().filter(|served| served.is_idle(idle)) {
-            served.clip.release();
-            self.metrics.releases.fetch_add(1, Ordering::Relaxed);
-            tracing::info!(model = served.name, "gave its memory back after {} s without a request", idle.as_secs());
-        }
+    /// The models that nobody has used for this long since their memory was given back.
+    pub fn idle(&self, idle: Duration) -> Vec<Arc<Served>> {
+        self.open().into_iter().filter(|served| served.is_idle(idle)).collect()
     }
 
     fn open_weights(&self, name: &str, weights: WeightsFile) -> Result<Arc<Served>, super::Error> {
@@ -169,6 +165,13 @@ impl Served {
         self.in_use.fetch_add(1, Ordering::SeqCst);
         self.released.store(false, Ordering::SeqCst);
         InUse(Arc::clone(self))
+    }
+
+    /// Gives the memory back; the next request reads what it needs of the file again.
+    pub fn release(&self, metrics: &Metrics) {
+        self.clip.release();
+        metrics.releases.fetch_add(1, Ordering::Relaxed);
+        tracing::info!(model = self.name, "gave its memory back, since nobody used it");
     }
 
     /// Whether the memory is to be given back now: once after each time of use.

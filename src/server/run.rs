@@ -33,6 +33,9 @@ const MAX_HEAD: usize = 64 << 10;
 /// Threads for what is neither decoding nor a tower: opening models, forwarding, libraries.
 const OTHER_THREADS: usize = 32;
 
+/// Time that such a thread waits for more.
+const KEEP_THREADS: Duration = Duration::from_secs(5);
+
 /// Serves until `stop` is set; then takes no more connections and ends when the requests that have begun are answered, or
 /// after [`Limits::grace`]. Calls `listening` with the address once connections are accepted.
 ///
@@ -43,6 +46,7 @@ pub fn run(config: Config, stop: &CancelToken, listening: impl FnOnce(SocketAddr
         .enable_io()
         .enable_time()
         .max_blocking_threads(cores() + OTHER_THREADS)
+        .thread_keep_alive(KEEP_THREADS)
         .build()
         .map_err(Error::Start)?;
     let ended = runtime.block_on(serve(config, stop, listening));
@@ -160,7 +164,10 @@ async fn release_idle(server: Arc<Server>, idle: Duration) {
     let poll = (idle / 4).clamp(Duration::from_millis(100), Duration::from_secs(10));
     loop {
         sleep(poll).await;
-        let server = Arc::clone(&server);
-        let _ = encode::blocking(move || server.models.release_idle(idle)).await;
+        // Only if there are any: a thread that is woken again and again never ends.
+        for model in server.models.idle(idle) {
+            let metrics = Arc::clone(&server.metrics);
+            let _ = encode::blocking(move || model.release(&metrics)).await;
+        }
     }
 }

@@ -172,13 +172,20 @@ fn photos_can_be_prepared_as_immichs_container_does() {
     let bytes = photo(2, 101, 96);
     let reference = demo().preprocess().clone();
     let floor = reference.clone().with_resize(ResizeMode::ShortestFloor);
-    let compatible = Options::new().preprocess(floor).orient(false).open_weights(WeightsFile::demo().unwrap()).unwrap();
+    let options = Options::new().preprocess(floor).orient(false).repair_texts(false);
+    let compatible = options.open_weights(WeightsFile::demo().unwrap()).unwrap();
     assert_ne!(compatible.fingerprint(), demo().fingerprint());
     let rows = [demo(), &compatible].map(|clip| clip.encode_image(&bytes).unwrap());
     assert_ne!(rows[0], rows[1]);
     let turned = golden("orientation-6.jpg");
+    // Typographic quotes, which the reference straightens.
+    let quoted = "a \u{201c}red\u{201d} circle";
+    let words = compatible.encode_text(quoted).unwrap();
+    assert_ne!(words, demo().encode_text(quoted).unwrap());
     for way in ["--immich-compat", "--immich-compat=config"] {
         let server = Server::start(&["--immich", way]);
+        let answer = predict(&server, &[("entries", TEXTUAL), ("text", quoted)], None).json();
+        assert_eq!(answer["clip"], json!(literal(&words)), "{way}");
         for (bytes, row) in [(&bytes, &rows[1]), (&turned, &compatible.encode_image(&turned).unwrap())] {
             let answer = predict(&server, &[("entries", VISUAL)], Some(bytes)).json();
             assert_eq!(answer["clip"], json!(literal(row)), "{way}");

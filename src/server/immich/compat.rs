@@ -1,6 +1,4 @@
-//! Photos prepared as Immich's container prepares them, so that their embeddings stand beside those that it made.
-//!
-//! Texts are cleaned as the reference cleans them: their embeddings are not stored.
+//! Photos and texts prepared as Immich's container prepares them, so that embeddings stand beside those that it made.
 
 use crate::clip::Options;
 use crate::preprocess::{Interpolation, PreprocessConfig, ResizeMode};
@@ -20,8 +18,8 @@ pub enum Compat {
 pub(in crate::server) fn options(options: Options, weights: &WeightsFile, compat: Option<Compat>) -> Options {
     let stated = serde_json::from_value::<PreprocessConfig>(weights.header().meta.preprocess.clone());
     match (compat, stated) {
-        // The container ignores the orientation, which Immich has applied to what it sends.
-        (Some(compat), Ok(stated)) => options.preprocess(compat.applied(stated)).orient(false),
+        // The container ignores the orientation, which Immich has applied to what it sends, and repairs no text.
+        (Some(compat), Ok(stated)) => options.preprocess(compat.applied(stated)).orient(false).repair_texts(false),
         _ => options,
     }
 }
