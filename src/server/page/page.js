@@ -59,7 +59,7 @@ function chip(photo) {
   if (photo.url) image.src = photo.url;
   else picture(`api/photos/${photo.id}/thumbnail?size=160`).then(url => { image.src = photo.url = url; }, () => {});
   // Some files that the server reads are none that a browser shows.
-  image.addEventListener("error", () => image.removeAttribute("src"));
+  image.addEventListener("error", () => image.remove());
   const sign = make("button", { type: "button", textContent: minus ? "−" : "+", className: minus ? "minus" : "" });
   sign.ariaLabel = minus ? `${photo.name} is subtracted; add it instead` : `${photo.name} is added; subtract it instead`;
   sign.addEventListener("click", () => {
