@@ -54,7 +54,7 @@ fn texts_and_photos_in_every_form() {
     ] {
         let answer = server.post_json("/v1/embeddings", &body);
         assert_eq!(answer.status, 200, "{}", answer.text());
-        assert_eq!(rows(&answer.json()), [row.clone()], "{body:.80}");
+        assert_eq!(rows(&answer.json()), std::slice::from_ref(&row), "{body:.80}");
     }
     // Photos and texts keep their order.
     let mixed = json!({ "input": [{ "image": code }, { "text": "a red circle" }, { "image": code }] });
