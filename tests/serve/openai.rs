@@ -80,6 +80,7 @@ fn refusals_are_openais_error_objects() {
         (json!({ "input": [code, code], "modality": "image" }), 400, "at most 3 and 1"),
         (json!({ "input": "http://127.0.0.1/a.jpg", "modality": "image" }), 400, "fetches nothing"),
         (json!({ "input": STANDARD.encode("no photo"), "modality": "image" }), 400, "photo 0: "),
+        (json!({ "input": "a".repeat((1 << 20) + 1) }), 400, "at most 1048576"),
         (json!({}), 400, "no input"),
     ] {
         let answer = server.post_json("/v1/embeddings", &body);
