@@ -94,18 +94,19 @@ fn serve<I>(
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
-    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::sync::mpsc::channel;
 
     use super::*;
 
     #[test]
     fn what_waits_goes_together_and_in_order() {
-        let (sizes, gate): (Arc<Mutex<Vec<usize>>>, (Sender<()>, Receiver<()>)) = (Arc::default(), channel());
+        let sizes = Arc::<Mutex<Vec<usize>>>::default();
+        let (open_gate, gate) = channel::<()>();
         let work = {
             let sizes = Arc::clone(&sizes);
             move |inputs: Vec<f32>| {
                 sizes.lock().unwrap().push(inputs.len());
-                gate.1.recv().unwrap();
+                gate.recv().unwrap();
                 let row =
                     |&value: &f32| if value < 0.0 { Err(Refusal::bad("negative")) } else { Ok(vec![value].into()) };
                 inputs.iter().map(row).collect()
@@ -129,7 +130,7 @@ mod tests {
         }
         let rest = send(&(0..40).map(|i| if i == 7 { -1.0 } else { i as f32 }).collect::<Vec<_>>());
         drop(send(&[5.0, 6.0]));
-        (0..3).for_each(|_| gate.0.send(()).unwrap());
+        (0..3).for_each(|_| open_gate.send(()).unwrap());
         let row = |answer: oneshot::Receiver<_>| runtime.block_on(answer).unwrap();
         assert_eq!(first.into_iter().map(row).collect::<Vec<_>>(), [Ok::<Row, Refusal>(vec![1.0].into())]);
         for (i, answer) in rest.into_iter().enumerate() {

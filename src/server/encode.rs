@@ -13,6 +13,12 @@ use super::refusal::Refusal;
 use super::state::Server;
 use crate::photo;
 
+/// Most bytes of a text. A model reads some hundred of them, but all are cleaned.
+const MAX_TEXT: usize = 1 << 20;
+
+/// Texts of one request that wait for their model at the same time: two passes, so that it is never idle between them.
+const TOGETHER: usize = 64;
+
 /// The row of a photo, and its size as stored.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Photo {
@@ -77,6 +83,9 @@ pub(super) async fn texts(
     texts: Vec<String>,
     language: Option<Arc<str>>,
 ) -> Result<Vec<Row>, Refusal> {
+    if let Some(long) = texts.iter().find(|text| text.len() > MAX_TEXT) {
+        return Err(Refusal::bad(format!("a text has {} bytes; at most {MAX_TEXT} are read", long.len())));
+    }
     let _used = model.used();
     let encoder = match &language {
         Some(language) => &model.clip.text().with_language(language).map_err(|error| Refusal::of_input(&error))?,
@@ -88,10 +97,13 @@ pub(super) async fn texts(
     server.metrics.cache_hits.fetch_add((rows.len() - missing.len()) as u64, Ordering::Relaxed);
     server.metrics.cache_misses.fetch_add(missing.len() as u64, Ordering::Relaxed);
     let mut texts = texts;
-    let taken = missing.iter().map(|&place| std::mem::take(&mut texts[place]));
-    let inputs: Vec<Text> = taken.map(|text| Text { text, language: language.clone() }).collect();
-    for (place, row) in missing.into_iter().zip(model.texts.encode(inputs).await?) {
-        rows[place] = Some(row);
+    // A few at a time, so that a request of many does not keep the others waiting.
+    for places in missing.chunks(TOGETHER) {
+        let taken = places.iter().map(|&place| std::mem::take(&mut texts[place]));
+        let inputs: Vec<Text> = taken.map(|text| Text { text, language: language.clone() }).collect();
+        for (&place, row) in places.iter().zip(model.texts.encode(inputs).await?) {
+            rows[place] = Some(row);
+        }
     }
     rows.into_iter().map(|row| row.ok_or_else(|| Refusal::internal("a text was left out"))).collect()
 }

@@ -177,7 +177,10 @@ mod tests {
 
     use super::*;
 
-    fn named(content_type: &str, body: &[u8]) -> Option<Result<Vec<(String, Vec<u8>)>, Malformed>> {
+    /// Names and contents.
+    type Named = Vec<(String, Vec<u8>)>;
+
+    fn named(content_type: &str, body: &[u8]) -> Option<Result<Named, Malformed>> {
         let own = |fields: Vec<Field>| {
             fields.into_iter().map(|field| (field.name.clone(), field.content.bytes(body).to_vec())).collect()
         };

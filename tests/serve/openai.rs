@@ -54,7 +54,7 @@ fn texts_and_photos_in_every_form() {
     ] {
         let answer = server.post_json("/v1/embeddings", &body);
         assert_eq!(answer.status, 200, "{}", answer.text());
-        assert_eq!(rows(&answer.json()), [row.clone()], "{body:.80}");
+        assert_eq!(rows(&answer.json()), std::slice::from_ref(&row), "{body:.80}");
     }
     // Photos and texts keep their order.
     let mixed = json!({ "input": [{ "image": code }, { "text": "a red circle" }, { "image": code }] });
@@ -80,6 +80,7 @@ fn refusals_are_openais_error_objects() {
         (json!({ "input": [code, code], "modality": "image" }), 400, "at most 3 and 1"),
         (json!({ "input": "http://127.0.0.1/a.jpg", "modality": "image" }), 400, "fetches nothing"),
         (json!({ "input": STANDARD.encode("no photo"), "modality": "image" }), 400, "photo 0: "),
+        (json!({ "input": "a".repeat((1 << 20) + 1) }), 400, "at most 1048576"),
         (json!({}), 400, "no input"),
     ] {
         let answer = server.post_json("/v1/embeddings", &body);

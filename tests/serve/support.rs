@@ -51,9 +51,11 @@ impl Server {
         Server::spawn(command, folder)
     }
 
-    pub fn spawn(mut command: Command, folder: TempDir) -> Server {
+    pub fn spawn(command: Command, folder: TempDir) -> Server {
         #[cfg(unix)]
-        let mut command = crate::default_signals::with_default_signals(&mut command);
+        let mut command = crate::default_signals::with_default_signals(&command);
+        #[cfg(not(unix))]
+        let mut command = command;
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (found, address) = mpsc::channel();
