@@ -167,6 +167,19 @@ for text in ["https://cdn.example/a/b?x=1#y", "/a/b", "//other.example/x", '"' +
              "hf-hub:a/b@refs/pr/1", "mobileclip2-s2"]:
     seed("hub", text.encode())
 
+part = 'Content-Disposition: form-data; name="entries"\r\n\r\n{}\r\n--x'
+for entries in ['{"clip":{"visual":{"modelName":"m"}}}', '{"clip":{"textual":{"modelName":"m","options":{"language":"de"}}}}',
+                '{"facial-recognition":{"detection":{"modelName":"m","options":{"minScore":0.7}},"recognition":{"modelName":"m"}}}',
+                '{"ocr":{"detection":{"modelName":"m"}},"clip":{"visual":{"modelName":"m"}}}']:
+    seed("request", entries.encode())
+    seed("request", ("--x\r\n" + part.format(entries) + "--\r\n").encode())
+    seed("request", ("text=a+b%20c&entries=" + entries.replace('"', "%22")).encode())
+for body in [{"input": ["a", "b"], "model": "m", "encoding_format": "base64", "dimensions": 5},
+             {"input": "data:image/png;base64,YWJj", "modality": "image"}, {"input": [{"text": "a"}, {"image": "YWJj"}]},
+             {"input": [{"prompt_string": "<m>", "multimodal_data": ["YWJj"]}]}, {"input": [[1, 2]]},
+             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,YQ=="}}]}]}]:
+    seed("request", json.dumps(body).encode())
+
 with open(os.path.join(root, "weights", "demo.clippie"), "rb") as file:
     demo = file.read()
 length = struct.unpack("<I", demo[12:16])[0]

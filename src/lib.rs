@@ -44,6 +44,7 @@
 //! - `hub` (default) opens models by name; includes `import`. No other feature uses the network.
 //! - `library` (default) indexes and searches folders of photos; includes `walk`. Builds SQLite, which is C.
 //! - `parquet` (default) reads and writes tables of embeddings in Parquet files. Builds zstd, which is C.
+//! - `serve` (default) adds the server to the command.
 //! - `capi` exports the functions of the C library; see `docs/c.md`. Changes nothing for Rust.
 //! - `demo` (default) compiles in a small model (7 MB).
 //! - `cli` (default) builds the command; includes `walk` and `import`.
@@ -88,6 +89,10 @@ pub mod models;
 pub mod photo;
 pub mod pixels;
 pub mod preprocess;
+// What the command runs; not part of the library's API.
+#[cfg(feature = "serve")]
+#[doc(hidden)]
+pub mod server;
 #[cfg(feature = "parquet")]
 pub mod tables;
 #[cfg(feature = "walk")]

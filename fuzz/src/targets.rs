@@ -269,6 +269,10 @@ pub fn hub(bytes: &[u8]) {
     memory::within((16 << 20) + 100 * bytes.len(), || clippie_rs::hub::fuzzing::answer(bytes));
 }
 
+pub fn request(bytes: &[u8]) {
+    memory::within((16 << 20) + 100 * bytes.len(), || clippie_rs::server::fuzzing::request(bytes));
+}
+
 /// A file of text embeddings: what is read is written and read again. Its checksum is not compared.
 pub fn text_cache(bytes: &[u8]) {
     let path = files::write("texts.cache", bytes);

@@ -66,6 +66,7 @@ fn seeds_and_past_findings() {
         ("table", &targets::table),
         ("tar", &targets::tar),
         ("query", &targets::query),
+        ("request", &targets::request),
     ];
     for (target, body) in bodies {
         assert!(run(target, body) > 0, "there are no seeds for {target}");

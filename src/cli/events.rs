@@ -28,9 +28,18 @@ pub(super) fn init(quiet: bool, verbose: u8, messages: &Messages) {
         1 => Level::INFO,
         _ => Level::TRACE,
     };
-    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let _ =
-        tracing_subscriber::fmt().with_max_level(level).with_writer(|| Log).with_ansi(colour).without_time().try_init();
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(|| Log);
+    let _ = log.with_ansi(has_colours()).without_time().try_init();
+}
+
+/// Prints a log with times from now on: that of a server, whose events happen again and again.
+#[cfg(feature = "serve")]
+pub(super) fn log(level: Level) {
+    let _ = tracing_subscriber::fmt().with_max_level(level).with_writer(|| Log).with_ansi(has_colours()).try_init();
+}
+
+fn has_colours() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Standard error for the log of `-v`, which a full disk or a closed stream must not stop.

@@ -67,6 +67,13 @@ impl From<crate::library::Error> for Failure {
     }
 }
 
+#[cfg(feature = "serve")]
+impl From<crate::server::Error> for Failure {
+    fn from(error: crate::server::Error) -> Self {
+        Failure::Error(error.to_string())
+    }
+}
+
 #[cfg(feature = "parquet")]
 impl From<crate::tables::Error> for Failure {
     fn from(error: crate::tables::Error) -> Self {

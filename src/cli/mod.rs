@@ -39,6 +39,8 @@ mod pull;
 mod report;
 #[cfg(feature = "library")]
 mod search;
+#[cfg(feature = "serve")]
+mod serve;
 mod signals;
 #[cfg(feature = "library")]
 mod status;
@@ -82,7 +84,11 @@ fn run() -> ExitCode {
     };
     signals::handle();
     let messages = Messages::new(cli.common.quiet, cli.common.verbose > 0);
-    events::init(cli.common.quiet, cli.common.verbose, &messages);
+    match &cli.command {
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => events::log(serve::level(&cli.common, args)),
+        _ => events::init(cli.common.quiet, cli.common.verbose, &messages),
+    }
     #[cfg(feature = "library")]
     if let Err(refused) = library::refuse_to_replace(&cli.command) {
         return exit_code(Err(refused), &cli.command, &messages);
@@ -113,6 +119,8 @@ fn run() -> ExitCode {
         Command::Export(args) => export::run(args, &messages),
         #[cfg(feature = "library")]
         Command::ImportVectors(args) => import_vectors::run(args, &messages),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(args, &messages),
         Command::Bench(args) => bench::run(args),
         Command::Completions(args) => system::completions(args),
         Command::Man(args) => system::man(args),

@@ -68,12 +68,12 @@ pub(super) fn handle() {
 static RUNNING: Mutex<Option<CancelToken>> = Mutex::new(None);
 
 /// A command that ends early with what it has done, instead of at once.
-#[cfg(feature = "library")]
+#[cfg(any(feature = "library", feature = "serve"))]
 pub(super) struct Stop(CancelToken);
 
 /// From here on the first signal cancels the returned token; the process ends once it is dropped, at [`Stop::end`], or
 /// after [`PATIENCE`].
-#[cfg(feature = "library")]
+#[cfg(any(feature = "library", feature = "serve"))]
 pub(super) fn stop() -> Stop {
     let token = CancelToken::new();
     *running() = Some(token.clone());
@@ -84,7 +84,7 @@ fn running() -> MutexGuard<'static, Option<CancelToken>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-#[cfg(feature = "library")]
+#[cfg(any(feature = "library", feature = "serve"))]
 impl Stop {
     /// Set by a signal.
     pub fn token(&self) -> &CancelToken {
@@ -98,7 +98,7 @@ impl Stop {
     }
 }
 
-#[cfg(feature = "library")]
+#[cfg(any(feature = "library", feature = "serve"))]
 impl Drop for Stop {
     fn drop(&mut self) {
         *running() = None;

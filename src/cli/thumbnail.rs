@@ -3,32 +3,27 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crate::library::sheet::{Picture, THUMBNAIL_SIDE, thumbnail_jpeg};
+use crate::library::sheet::{Picture, THUMBNAIL_SIDE, Thumbnail};
 use crate::{Error, ObservedPhoto, RgbBuffer, photo};
 
 /// A picture of a photo with sides of at most `side` pixels; why there is none, as a clause.
 pub(super) fn read(path: &Path, side: usize) -> Result<RgbBuffer, String> {
+    photo::thumbnail(&bytes(path)?, side, "it").map_err(|error| error.to_string())
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, String> {
     let photo = ObservedPhoto::new(path);
     photo.load().map_err(|error| match error {
         Error::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => "the file is not there".to_owned(),
         Error::Read { source, .. } => format!("cannot be read: {source}"),
         error => error.to_string(),
     })?;
-    photo::thumbnail(&photo.into_bytes().unwrap_or_default(), side, "it").map_err(|error| error.to_string())
-}
-
-/// The thumbnail of a photo on a page.
-pub(super) struct Thumbnail {
-    pub jpeg: Vec<u8>,
-    pub width: usize,
-    pub height: usize,
+    Ok(photo.into_bytes().unwrap_or_default())
 }
 
 /// Makes the thumbnail of a page; why there is none, as a clause.
 pub(super) fn of_page(path: &Path) -> Result<Thumbnail, String> {
-    let small = read(path, THUMBNAIL_SIDE)?;
-    let jpeg = thumbnail_jpeg(&small).map_err(|error| error.to_string())?;
-    Ok(Thumbnail { jpeg, width: small.width(), height: small.height() })
+    Thumbnail::of(&bytes(path)?, THUMBNAIL_SIDE).map_err(|error| error.to_string())
 }
 
 /// The picture of a card.

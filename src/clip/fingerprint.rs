@@ -75,6 +75,7 @@ impl Parts<'_> {
             &[match self.preprocess.resize {
                 ResizeMode::Shortest => "shortest",
                 ResizeMode::Squash => "squash",
+                ResizeMode::ShortestFloor => "shortest_floor",
             }],
         );
         line(

@@ -28,6 +28,7 @@ pub struct Options {
     pub(super) normalize: bool,
     pub(super) orient: bool,
     pub(super) overflow: Overflow,
+    pub(super) repair: bool,
     pub(super) preprocess: Option<PreprocessConfig>,
     pub(super) isa: Option<Isa>,
     pub(super) copy_weights: bool,
@@ -42,6 +43,7 @@ impl Default for Options {
             normalize: true,
             orient: true,
             overflow: Overflow::Truncate,
+            repair: true,
             preprocess: None,
             isa: None,
             copy_weights: false,
@@ -99,6 +101,14 @@ impl Options {
     /// Sets whether texts that are longer than the model's context are errors (by default they are truncated).
     pub fn refuse_long_texts(mut self, refuse: bool) -> Self {
         self.overflow = if refuse { Overflow::Refuse } else { Overflow::Truncate };
+        self
+    }
+
+    /// Sets whether texts are repaired as the reference does it (they are by default): mojibake, typographic quotes, HTML
+    /// entities. Without, they are taken as they are; see [`Tokenizer::without_repair`](crate::tokenizer::Tokenizer::without_repair).
+    /// The fingerprint tells the two apart.
+    pub fn repair_texts(mut self, repair: bool) -> Self {
+        self.repair = repair;
         self
     }
 

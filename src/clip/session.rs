@@ -65,7 +65,8 @@ impl Session {
             );
             return Err(Error::model(weights.path(), models::Error::Config(reason)));
         }
-        let tokenizer = tokenizer::open(&weights)?;
+        let named = tokenizer::open(&weights)?;
+        let tokenizer = if options.repair { named } else { named.map(|tokenizer| tokenizer.without_repair()) };
         let stored = tokenizer.as_ref().and_then(|tokenizer| tokenizer.is_stored().then_some(weights::TOKENIZER));
         let (image, text) =
             models::load(&weights, &config, stored).map_err(|error| Error::model(weights.path(), error))?;

@@ -105,6 +105,12 @@ pub enum Error {
         /// The models that the library has embeddings of; one of the same name is followed by its fingerprint.
         known: Vec<String>,
     },
+    /// The library has no photo with this id, or no embedding of it by the model of a search.
+    #[error("the library has no photo {id}, or does not know what it shows; search again, which gives new ids")]
+    NoPhoto {
+        /// The id.
+        id: i64,
+    },
     /// Embeddings that were given cannot be added.
     #[error("{}", unusable(*row, reason))]
     Given {
@@ -171,7 +177,9 @@ impl Error {
         match self {
             Error::Encode(error) => error.kind(),
             Error::Cancelled => ErrorKind::Cancelled,
-            Error::Query(_) | Error::Given { .. } | Error::Fingerprint { .. } => ErrorKind::Option,
+            Error::Query(_) | Error::NoPhoto { .. } | Error::Given { .. } | Error::Fingerprint { .. } => {
+                ErrorKind::Option
+            }
             _ => ErrorKind::Io,
         }
     }

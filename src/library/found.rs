@@ -21,6 +21,8 @@ pub struct Found {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Hit {
+    /// Its number in this library, which no other photo ever gets: see [`Library::photo`](super::Library::photo).
+    pub id: i64,
     /// Its file; if there are several, the first by name of those that are there now.
     pub path: PathBuf,
     /// Its other files with the same bytes.
@@ -51,6 +53,7 @@ impl Hit {
         let there = if files.len() > 1 { files.iter().position(|file| file.path.is_file()) } else { None };
         let file = files.remove(there.unwrap_or(0));
         Hit {
+            id: file.photo,
             path: file.path,
             copies: files.into_iter().map(|file| file.path).collect(),
             score: score as f32,

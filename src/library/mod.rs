@@ -19,6 +19,7 @@ mod index;
 #[allow(clippy::module_inception, reason = "the type that the room is about")]
 mod library;
 pub mod npy;
+mod photo;
 mod place;
 mod query;
 pub mod scan;
@@ -37,6 +38,7 @@ pub use filter::Filter;
 pub use found::{Found, Hit};
 pub use index::{GivenEmbeddings, GivenReport, Index, IndexProgress, IndexReport};
 pub use library::Library;
+pub use photo::{LibraryFile, LibraryPhoto};
 pub use place::default_path;
 pub use query::{Query, Term, What};
 pub use search::{Encoders, Search};

@@ -225,6 +225,11 @@ impl Search {
                     (self.text(store, model, encoder, text)?, model.text)
                 }
                 What::Photo(path) => photo(ObservedPhoto::new(path))?,
+                What::Known(id) => {
+                    let vector = store.embedding(model, *id)?.ok_or(Error::NoPhoto { id: *id })?;
+                    own.insert(*id);
+                    (vector, model.photo)
+                }
                 What::PhotoBytes(bytes, name) => photo(ObservedPhoto::from_bytes(bytes.clone(), Some(name.into())))?,
                 What::Vector(values) => {
                     if values.len() != model.dim {

@@ -48,6 +48,11 @@ pub enum ResizeMode {
     Shortest,
     /// Scale both edges to the image size, which changes the aspect ratio.
     Squash,
+    /// As [`ResizeMode::Shortest`], rounded as Immich's machine-learning service does: the ratio of the edges before it is
+    /// multiplied, and the crop down to a whole pixel, where torchvision rounds half to even. For embeddings that stand
+    /// beside those of Immich; no weights file states it.
+    #[serde(skip_deserializing)]
+    ShortestFloor,
 }
 
 /// The resampling filter; all are antialiased: their support grows with the reduction.
@@ -164,6 +169,8 @@ mod tests {
         assert_eq!(serde_json::from_str::<PreprocessConfig>(&json).unwrap(), config);
         let extra = json.replace("\"mean\"", "\"fill\":0,\"mean\"");
         assert!(serde_json::from_str::<PreprocessConfig>(&extra).unwrap_err().to_string().contains("fill"));
+        let immich = json.replace("shortest", "shortest_floor");
+        assert!(serde_json::from_str::<PreprocessConfig>(&immich).is_err(), "no file states it");
         let other = json.replace("bicubic", "lanczos");
         assert!(serde_json::from_str::<PreprocessConfig>(&other).is_err());
     }

@@ -48,6 +48,13 @@ pub enum Clean {
     LowerOnly,
     /// Nothing is changed.
     None,
+    /// [`Clean::Lower`] without the repair, in Unicode's composed form (NFC), as the library `tokenizers` has it for CLIP.
+    /// No file states it; see [`Tokenizer::without_repair`](super::Tokenizer::without_repair).
+    #[serde(skip_deserializing)]
+    PlainLower,
+    /// [`Clean::Whitespace`] without the repair. No file states it.
+    #[serde(skip_deserializing)]
+    PlainWhitespace,
 }
 
 impl Clean {
@@ -66,6 +73,18 @@ impl Clean {
             Clean::Punctuation => "punctuation",
             Clean::LowerOnly => "lower_only",
             Clean::None => "none",
+            Clean::PlainLower => "plain_lower",
+            Clean::PlainWhitespace => "plain_whitespace",
+        }
+    }
+
+    /// The same cleaning without the repair of `ftfy` and HTML entities.
+    pub(super) fn without_repair(self) -> Clean {
+        match self {
+            Clean::Lower => Clean::PlainLower,
+            Clean::Whitespace => Clean::PlainWhitespace,
+            Clean::Canonicalize => Clean::Punctuation,
+            plain => plain,
         }
     }
 

@@ -156,6 +156,28 @@ impl Tokenizer {
         Ok(tokenizer)
     }
 
+    /// The same tokenizer for texts as they are: `ftfy`'s repair and HTML entities are left out of the cleaning. For ids
+    /// beside those of programs that use the library `tokenizers` alone, such as Immich's machine-learning service; texts
+    /// that need no repair have the same ids.
+    ///
+    /// ```
+    /// use clippie_rs::tokenizer::Tokenizer;
+    ///
+    /// let plain = Tokenizer::clip().without_repair();
+    /// assert_eq!(plain.encode("A  dog")?, Tokenizer::clip().encode("a dog")?);
+    /// assert_ne!(plain.encode("Tom&amp;Jerry")?, Tokenizer::clip().encode("Tom&amp;Jerry")?);
+    /// # Ok::<(), clippie_rs::tokenizer::Error>(())
+    /// ```
+    #[must_use]
+    pub fn without_repair(&self) -> Tokenizer {
+        let mut tokenizer = self.clone();
+        tokenizer.clean = self.clean.without_repair();
+        if let Kind::SentencePiece(pieces) = &mut tokenizer.kind {
+            pieces.config = Arc::new(TokenizerConfig::clone(&pieces.config).with_clean(tokenizer.clean));
+        }
+        tokenizer
+    }
+
     /// Kind, revision, data and cleaning of this tokenizer, as weights files name it.
     pub fn config(&self) -> TokenizerConfig {
         match &self.kind {

@@ -16,6 +16,8 @@ mod library;
 mod models;
 #[cfg(feature = "library")]
 mod search;
+#[cfg(feature = "serve")]
+mod serve;
 mod system;
 mod tokenize;
 mod values;
@@ -46,6 +48,8 @@ pub(super) use models::Pull;
 pub(super) use models::{Models, Sort};
 #[cfg(feature = "library")]
 pub(super) use search::{ResultFormat, Results, Search, Similar};
+#[cfg(feature = "serve")]
+pub(super) use serve::{Compat, Serve};
 pub(super) use system::{Completions, Man};
 pub(super) use tokenize::Tokenize;
 pub(super) use values::Partition;
@@ -134,6 +138,8 @@ pub(super) enum Command {
     Export(Export),
     #[cfg(feature = "library")]
     ImportVectors(ImportVectors),
+    #[cfg(feature = "serve")]
+    Serve(Serve),
     Bench(Bench),
     Completions(Completions),
     Man(Man),
@@ -290,6 +296,8 @@ impl Command {
             Command::Export(_) => "export",
             #[cfg(feature = "library")]
             Command::ImportVectors(_) => "import-vectors",
+            #[cfg(feature = "serve")]
+            Command::Serve(_) => "serve",
             Command::Bench(_) => "bench",
             Command::Completions(_) => "completions",
             Command::Man(_) => "man",

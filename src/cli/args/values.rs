@@ -20,6 +20,15 @@ pub(super) fn threads(text: &str) -> Result<usize, String> {
     }
 }
 
+/// A parser of numbers in a range.
+#[cfg(feature = "serve")]
+pub(super) fn count(least: usize, most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync {
+    move |text| match text.parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("not a number from {least} to {most}")),
+    }
+}
+
 /// Maximum number of parts of the inputs.
 const MAX_PARTS: usize = 1_000_000;
 

@@ -39,6 +39,8 @@ pub enum What {
     Text(String),
     /// A photo: any file, in the library or not.
     Photo(PathBuf),
+    /// A photo of the library, by its [id](crate::library::Hit::id).
+    Known(i64),
     /// The bytes of a photo file, and what messages call it.
     PhotoBytes(Vec<u8>, String),
     /// An embedding of the library's model. It need not be of unit length.
@@ -112,6 +114,15 @@ impl Query {
         parse::term(text)
     }
 
+    /// Parses a line of sentences, joined as in [`Query::parse`]. No term of it is a path: what somebody else wrote reads
+    /// no file.
+    ///
+    /// # Errors
+    /// Those of [`Query::parse`].
+    pub fn parse_sentences(line: &str) -> Result<Query, Error> {
+        parse::sentences(line)
+    }
+
     /// The terms, in order.
     #[must_use]
     pub fn terms(&self) -> &[Term] {
@@ -135,6 +146,7 @@ impl std::fmt::Display for Query {
             let text = match &term.what {
                 What::Text(text) => text.clone(),
                 What::Photo(path) => path.display().to_string(),
+                What::Known(id) => format!("photo {id}"),
                 What::PhotoBytes(_, name) => name.clone(),
                 What::Vector(values) => format!("a vector of {} values", values.len()),
             };

@@ -10,9 +10,13 @@ pub(super) fn query<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> Result
     let words: Vec<S> = words.into_iter().collect();
     match &words[..] {
         // Joined again by the same spaces.
-        [whole] if is_sum(whole.as_ref()) => of_words(whole.as_ref().split(' ')),
-        _ => of_words(words.iter().map(AsRef::as_ref)),
+        [whole] if is_sum(whole.as_ref()) => of_words(whole.as_ref().split(' '), term),
+        _ => of_words(words.iter().map(AsRef::as_ref), term),
     }
+}
+
+pub(super) fn sentences(line: &str) -> Result<Query, Error> {
+    of_words(line.split(' '), sentence)
 }
 
 /// Whether a query in one argument has operators between spaces, and is not the path of a file that is there.
@@ -27,7 +31,10 @@ fn is_operator(word: &str) -> bool {
     matches!(word, "+" | "-")
 }
 
-fn of_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Query, Error> {
+/// Parses one term.
+type ParseTerm = fn(&str) -> Result<Term, Error>;
+
+fn of_words<'a>(words: impl IntoIterator<Item = &'a str>, parse: ParseTerm) -> Result<Query, Error> {
     let mut query = Query::new();
     let mut sign = 1.0;
     let mut operator: Option<String> = None;
@@ -35,7 +42,7 @@ fn of_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Query, Error
     for word in words {
         match word.trim() {
             next if is_operator(next) => {
-                query = push(query, sign, operator.as_deref(), &text, next)?;
+                query = push(query, (sign, operator.as_deref()), parse, &text, next)?;
                 text.clear();
                 sign = if next == "+" { 1.0 } else { -1.0 };
                 operator = Some(next.to_owned());
@@ -54,18 +61,24 @@ fn of_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Query, Error
             None => Error::Query("the query is empty; describe what to find, or name a photo".into()),
         });
     }
-    push(query, sign, operator.as_deref(), &text, "")
+    push(query, (sign, operator.as_deref()), parse, &text, "")
 }
 
 /// Adds the term that ends at an operator. Before the first operator there may be none.
-fn push(query: Query, sign: f32, operator: Option<&str>, text: &str, next: &str) -> Result<Query, Error> {
+fn push(
+    query: Query,
+    (sign, operator): (f32, Option<&str>),
+    parse: ParseTerm,
+    text: &str,
+    next: &str,
+) -> Result<Query, Error> {
     match (text.trim().is_empty(), operator) {
         (true, None) => Ok(query),
         (true, Some(operator)) => {
             Err(Error::Query(format!("nothing stands between `{operator}` and `{next}` in the query")))
         }
         (false, _) => {
-            let mut term = term(text)?;
+            let mut term = parse(text)?;
             term.weight *= sign;
             Ok(query.with(term))
         }
@@ -73,6 +86,16 @@ fn push(query: Query, sign: f32, operator: Option<&str>, text: &str, next: &str)
 }
 
 pub(super) fn term(text: &str) -> Result<Term, Error> {
+    let Term { weight, what } = sentence(text)?;
+    let what = match what {
+        What::Text(text) if is_path(&text) => What::Photo(expanded(&text)),
+        what => what,
+    };
+    Ok(Term { weight, what })
+}
+
+/// A term that is a sentence, whatever it looks like.
+fn sentence(text: &str) -> Result<Term, Error> {
     let (weight, rest) = match text.split_once(':') {
         Some((factor, rest)) if is_factor(factor) => {
             let weight: f32 = factor.trim().parse().unwrap_or(f32::NAN);
@@ -87,8 +110,7 @@ pub(super) fn term(text: &str) -> Result<Term, Error> {
     if rest.is_empty() {
         return Err(Error::Query(format!("`{text}` is an empty term; describe what to find, or name a photo")));
     }
-    let what = if is_path(rest) { What::Photo(expanded(rest)) } else { What::Text(rest.to_owned()) };
-    Ok(Term { weight, what })
+    Ok(Term { weight, what: What::Text(rest.to_owned()) })
 }
 
 /// Digits with a point at most: `2`, `0.5`, `.5`.
@@ -129,7 +151,7 @@ mod tests {
         let what = |what: &What| match what {
             What::Text(text) => text.clone(),
             What::Photo(path) => format!("<{}>", path.display()),
-            What::PhotoBytes(..) | What::Vector(_) => unreachable!("nothing spells one"),
+            What::Known(_) | What::PhotoBytes(..) | What::Vector(_) => unreachable!("nothing spells one"),
         };
         query.terms().iter().map(|term| (term.weight, what(&term.what))).collect()
     }
@@ -181,6 +203,25 @@ mod tests {
         std::fs::write(path, "").unwrap();
         assert_eq!(parsed(&[path]), [(1.0, format!("<{path}>"))]);
         assert_eq!(parsed(&[&format!("2:{path}")]), [(2.0, format!("<{path}>"))]);
+    }
+
+    #[test]
+    fn sentences_are_no_paths() {
+        let line = "/etc/passwd - 2:./a.jpg + ~/b.png + examples/drawings/01.png";
+        let query = sentences(line).unwrap();
+        let texts = query.terms().iter().map(|term| (term.weight, term.what.clone()));
+        let expected = [(1.0, "/etc/passwd"), (-2.0, "./a.jpg"), (1.0, "~/b.png"), (1.0, "examples/drawings/01.png")];
+        assert!(texts.eq(expected.map(|(weight, text)| (weight, What::Text(text.into())))), "{query}");
+        for same in ["a dog", "2:a t-shirt -  0.5:a  star + -5 degrees", "- people", "1.2.3:x", "one-way street"] {
+            assert_eq!(sentences(same).unwrap(), query_of(same), "{same}");
+        }
+        for (line, reason) in [("", "the query is empty"), ("a +", "nothing follows `+`"), ("0:a", "the factor 0")] {
+            assert!(sentences(line).unwrap_err().to_string().contains(reason), "{line}");
+        }
+    }
+
+    fn query_of(line: &str) -> Query {
+        query([line]).unwrap()
     }
 
     #[test]

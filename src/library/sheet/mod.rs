@@ -36,6 +36,8 @@ pub use card::{Card, Picture};
 pub use chart::{Bars, Lines, Series};
 pub use heat_map::HeatMap;
 pub use numbers::Number;
+#[cfg(feature = "serve")]
+pub(crate) use page::STYLE;
 pub use page::{Head, Page, Section};
 pub use table::{Column, Table};
-pub use thumbnail::{THUMBNAIL_SIDE, thumbnail_jpeg};
+pub use thumbnail::{THUMBNAIL_SIDE, Thumbnail, thumbnail_jpeg};

@@ -7,7 +7,7 @@ use super::card::{self, Card};
 use super::escape::Text;
 
 /// The look of every page.
-const STYLE: &str = include_str!("style.css");
+pub(crate) const STYLE: &str = include_str!("style.css");
 
 /// Nothing but the page itself: no script, no request, pictures from data in the page.
 const POLICY: &str =

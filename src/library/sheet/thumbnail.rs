@@ -4,6 +4,7 @@ use std::io;
 
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
+use crate::photo;
 use crate::pixels::RgbBuffer;
 
 /// Longest side of a thumbnail in pixels: a card is up to 176 CSS pixels wide, which most screens show with two pixels
@@ -14,6 +15,30 @@ pub const THUMBNAIL_SIDE: usize = 320;
 /// pixels take 11 kB each at 80 (35.6 dB), 16 kB at 90 (37.9 dB); at full resolution, 13 kB at 80 (37.6 dB). The
 /// difference is not visible at two pixels per CSS pixel, and a thousand photos stay below 15 MB.
 const QUALITY: u8 = 80;
+
+/// The thumbnail of a photo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thumbnail {
+    /// A baseline JPEG file: see [`thumbnail_jpeg`].
+    pub jpeg: Vec<u8>,
+    /// Pixels in a row.
+    pub width: usize,
+    /// Number of rows.
+    pub height: usize,
+}
+
+impl Thumbnail {
+    /// Makes the upright thumbnail of a photo file whose longer side has at most `side` pixels, as
+    /// [`photo::thumbnail`] reduces it.
+    ///
+    /// # Errors
+    /// The bytes are no photo that can be read; the message is a sentence about `it`.
+    pub fn of(bytes: &[u8], side: usize) -> io::Result<Thumbnail> {
+        let small =
+            photo::thumbnail(bytes, side, "it").map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        Ok(Thumbnail { jpeg: thumbnail_jpeg(&small)?, width: small.width(), height: small.height() })
+    }
+}
 
 /// Encodes a reduced photo as a baseline JPEG file: quality 80, colours at half resolution (4:2:0).
 ///
@@ -40,7 +65,6 @@ pub fn thumbnail_jpeg(photo: &RgbBuffer) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::photo;
 
     /// A photo of smooth shades, as large as asked, up to 320 pixels.
     fn shades(width: usize, height: usize) -> RgbBuffer {

@@ -1,6 +1,6 @@
 //! Contents: what is known of the bytes of a photo, wherever they lie.
 
-use rusqlite::OptionalExtension;
+use rusqlite::{OptionalExtension, Row};
 
 use super::super::error::Error;
 use super::Store;
@@ -32,7 +32,32 @@ pub(crate) struct PhotoRow {
 const COLUMNS: &str = "hash, bytes, format, width, height, orientation, taken, taken_offset, latitude, longitude, \
                        camera, picture";
 
+fn photo(row: &Row<'_>) -> rusqlite::Result<PhotoRow> {
+    let (latitude, longitude): (Option<f64>, Option<f64>) = (row.get(8)?, row.get(9)?);
+    Ok(PhotoRow {
+        hash: row.get(0)?,
+        bytes: row.get::<_, i64>(1)?.max(0) as u64,
+        format: row.get(2)?,
+        width: row.get(3)?,
+        height: row.get(4)?,
+        orientation: row.get(5)?,
+        taken: row.get(6)?,
+        taken_offset: row.get(7)?,
+        place: latitude.zip(longitude),
+        camera: row.get(10)?,
+        picture: row.get(11)?,
+    })
+}
+
 impl Store {
+    /// A content.
+    pub fn photo(&self, id: i64) -> Result<Option<PhotoRow>, Error> {
+        self.run(|connection| {
+            let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM photo WHERE id = ?1"))?;
+            statement.query_row([id], photo).optional()
+        })
+    }
+
     /// The content with this hash.
     pub fn photo_of_hash(&self, hash: &[u8; 32]) -> Result<Option<i64>, Error> {
         self.run(|connection| {

@@ -21,6 +21,7 @@ mod wide;
 use super::config::Clean;
 use super::unicode::is_space;
 use std::borrow::Cow;
+use unicode_normalization::UnicodeNormalization;
 
 /// Returns the text that is split and encoded.
 pub(super) fn clean(text: &str, clean: Clean) -> Cow<'_, str> {
@@ -39,6 +40,17 @@ pub(super) fn clean(text: &str, clean: Clean) -> Cow<'_, str> {
         }
         // As the library `tokenizers`, whose tables are Rust's.
         Clean::LowerOnly => Cow::Owned(text.chars().flat_map(char::to_lowercase).collect()),
+        Clean::PlainLower => {
+            let mut out = String::with_capacity(text.len());
+            let composed: String = text.nfc().collect();
+            words(&composed, is_space, &mut out, |word, out| out.extend(word.chars().flat_map(char::to_lowercase)));
+            Cow::Owned(out)
+        }
+        Clean::PlainWhitespace => {
+            let mut out = String::with_capacity(text.len());
+            words(text, is_space, &mut out, |word, out| out.push_str(word));
+            Cow::Owned(out)
+        }
         Clean::None => Cow::Borrowed(text),
     }
 }
@@ -54,7 +66,12 @@ fn repaired(text: &str, clean: Clean) -> String {
     let mut out = String::with_capacity(text.len());
     match clean {
         Clean::Lower => words(&text, is_space, &mut out, lower::push_lower),
-        Clean::Whitespace | Clean::Punctuation | Clean::LowerOnly | Clean::None => {
+        Clean::Whitespace
+        | Clean::Punctuation
+        | Clean::LowerOnly
+        | Clean::None
+        | Clean::PlainLower
+        | Clean::PlainWhitespace => {
             words(&text, is_space, &mut out, |word, out| out.push_str(word));
         }
         Clean::Canonicalize => {
@@ -127,5 +144,16 @@ mod tests {
         assert_eq!(clean(" !? _ ", Punctuation), "");
         assert_eq!(clean(" A_b!\n ΣΑΣ İ ", LowerOnly), " a_b!\n σασ i\u{307} ");
         assert_eq!(clean(" A_b!\n &lt; ", Clean::None), " A_b!\n &lt; ");
+    }
+
+    #[test]
+    fn plain_cleanings_repair_nothing_else_either() {
+        let text = " It\u{2019}s  a \u{201c}CAFE\u{301}\u{201d}\n&amp; sÃ©ance ";
+        assert_eq!(clean(text, Clean::PlainLower), "it\u{2019}s a \u{201c}caf\u{e9}\u{201d} &amp; sã©ance");
+        assert_eq!(clean(text, Clean::PlainWhitespace), "It\u{2019}s a \u{201c}CAFE\u{301}\u{201d} &amp; sÃ©ance");
+        assert_eq!(clean(text, Lower), "it's a \"café\" & séance");
+        for plain in [Clean::PlainLower, Clean::PlainWhitespace] {
+            assert_eq!((clean("", plain), clean(" \n\u{3000}", plain)), ("".into(), "".into()));
+        }
     }
 }

@@ -1,0 +1,210 @@
+//! `serve`: answers over HTTP.
+
+use std::ffi::{OsStr, OsString};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use tracing::Level;
+
+use super::args::{Common, Compat, Photos, Serve};
+#[cfg(feature = "library")]
+use super::library;
+use super::messages::{Failure, Messages, Outcome};
+use super::{model, signals};
+use crate::Options;
+#[cfg(feature = "library")]
+use crate::server::LibraryConfig;
+use crate::server::{self, Config, ImmichCompat, ImmichEnvironment, Limits, Token};
+use crate::weights::WeightsFile;
+
+/// Port without `--immich`.
+const PORT: u16 = 8080;
+/// Port of Immich's machine-learning container.
+const IMMICH_PORT: u16 = 3003;
+/// Time after which idle models give their memory back, which are those of Immich's container.
+const IDLE: Duration = Duration::from_secs(300);
+
+/// What the log holds: each request, unless `-q` is given.
+pub(super) fn level(common: &Common, args: &Serve) -> Level {
+    match common.verbose {
+        0 if common.quiet => Level::ERROR,
+        0 => {
+            let set = if args.immich { std::env::var("IMMICH_LOG_LEVEL").unwrap_or_default() } else { String::new() };
+            match set.to_ascii_lowercase().as_str() {
+                "debug" | "verbose" => Level::DEBUG,
+                "warning" | "warn" => Level::WARN,
+                "error" | "critical" | "fatal" => Level::ERROR,
+                _ => Level::INFO,
+            }
+        }
+        1 => Level::DEBUG,
+        _ => Level::TRACE,
+    }
+}
+
+pub(super) fn run(args: &Serve, messages: &Messages) -> Result<Outcome, Failure> {
+    let config = plan(args, messages)?;
+    let stop = signals::stop();
+    server::run(config, stop.token(), |address| messages.result(&format!("listening on http://{address}")))?;
+    if stop.token().is_cancelled() {
+        stop.end();
+    }
+    Ok(Outcome::Complete)
+}
+
+/// What the arguments and, with `--immich`, Immich's variables ask for; arguments come first. Pulls the models that they
+/// name.
+fn plan(args: &Serve, messages: &Messages) -> Result<Config, Failure> {
+    let environment = if args.immich { immich_environment(messages)? } else { ImmichEnvironment::default() };
+    let host = args.host.clone().or(environment.host).unwrap_or_else(|| "127.0.0.1".into());
+    let port = args.port.or(environment.port).unwrap_or(if args.immich { IMMICH_PORT } else { PORT });
+    let addresses = addresses(&host, port)?;
+    let token = args.token_file.as_deref().map(Token::read).transpose()?;
+    let is_local = addresses.iter().all(|address| address.ip().is_loopback());
+    if token.is_none() && !is_local {
+        // A library never goes without one.
+        #[cfg(feature = "library")]
+        let is_open = args.immich && args.library.is_none();
+        #[cfg(not(feature = "library"))]
+        let is_open = args.immich;
+        if !is_open {
+            return Err(Failure::Usage(format!(
+                "--host {host} lets other computers in: give them a token with --token-file, or leave it out"
+            )));
+        }
+        messages.warning("anybody who reaches this address can use the server, as Immich's own; see docs/serve.md");
+    }
+    let mut options = Options::new().batch_size(args.batch_size as usize);
+    // Else all models share the threads of the process.
+    if let Some(threads) = args.threads.filter(|&threads| threads > 0).or(environment.threads) {
+        options = options.threads(threads);
+    }
+    let mut models = Vec::new();
+    let preload = environment.preload.iter().map(OsString::from);
+    for name in args.models.iter().filter(|name| !name.is_empty()).cloned().chain(preload) {
+        open(&name, &mut models, messages)?;
+    }
+    let mut aliases = Vec::new();
+    for (alias, name) in &args.aliases {
+        aliases.push((alias.clone(), open(name, &mut models, messages)?));
+    }
+    #[cfg(feature = "library")]
+    let library = library(args, &mut models, messages)?;
+    let idle = args.idle.map(Duration::from_secs_f64).or(environment.idle).unwrap_or(IDLE);
+    Ok(Config {
+        addresses,
+        models,
+        aliases,
+        options,
+        immich: args.immich,
+        compat: args.immich_compat.map(|compat| match compat {
+            Compat::Crop => ImmichCompat::Crop,
+            Compat::Config => ImmichCompat::Config,
+        }),
+        upstream: args.upstream.clone(),
+        #[cfg(feature = "library")]
+        library,
+        cors: args.cors.clone(),
+        hosts: (token.is_none() && is_local).then(|| args.allow_host.clone()),
+        token,
+        idle: Some(idle).filter(|idle| !idle.is_zero()),
+        limits: limits(args),
+    })
+}
+
+/// Opens the library, and its model beside those of the arguments unless it is one of them.
+#[cfg(feature = "library")]
+fn library(
+    args: &Serve,
+    models: &mut Vec<(String, WeightsFile)>,
+    messages: &Messages,
+) -> Result<Option<LibraryConfig>, Failure> {
+    let Some(file) = &args.library else { return Ok(None) };
+    let library = library::open(&super::args::Library { library: Some(file.clone()) })?;
+    let known = library.models()?;
+    for (name, weights) in &*models {
+        let (image, _) = library::towers(Options::new(), weights.clone())?;
+        if image.is_ok_and(|image| known.iter().any(|known| known.fingerprint == image.fingerprint().as_str())) {
+            return Ok(Some(LibraryConfig { library, model: name.clone() }));
+        }
+    }
+    let chosen = library::model(&super::args::Model { model: None }, args.threads, Some(&library), messages)?;
+    let taken = |name: &str| models.iter().any(|(known, _)| known == name);
+    let model = match chosen.name {
+        // Another model of the same name.
+        name if taken(&name) => format!("{name} of {}", file.display()),
+        name => name,
+    };
+    models.push((model.clone(), chosen.weights));
+    Ok(Some(LibraryConfig { library, model }))
+}
+
+/// Immich's variables. Those that mean nothing here are named once.
+fn immich_environment(messages: &Messages) -> Result<ImmichEnvironment, Failure> {
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment = ImmichEnvironment::read(variables).map_err(Failure::Usage)?;
+    if !environment.unused.is_empty() {
+        messages.warning(&format!("these variables mean nothing here: {}", environment.unused.join(", ")));
+    }
+    Ok(environment)
+}
+
+/// Adds a model, unless it is among the others; returns its name.
+fn open(model: &OsStr, models: &mut Vec<(String, WeightsFile)>, messages: &Messages) -> Result<String, Failure> {
+    let chosen = model::preprocessing(Some(model), &Photos::default(), messages)?;
+    if !models.iter().any(|(name, _)| *name == chosen.name) {
+        models.push((chosen.name.clone(), chosen.weights));
+    }
+    Ok(chosen.name)
+}
+
+fn limits(args: &Serve) -> Limits {
+    let default = Limits::default();
+    let patience = Duration::from_secs(args.timeout as u64);
+    let body = args.max_body << 20;
+    Limits {
+        body,
+        bodies: default.bodies.max(body),
+        pixels: args.max_pixels as u64 * 1_000_000,
+        texts: args.max_texts,
+        photos: args.max_photos,
+        requests: args.max_requests,
+        queue: args.max_queue,
+        patience,
+        total: default.total.max(patience),
+        ..default
+    }
+}
+
+/// The addresses of a host, which may be an address, in brackets too, or a name.
+fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let found = (bare, port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+    match found {
+        Ok(addresses) if !addresses.is_empty() => Ok(addresses),
+        Ok(_) => Err(Failure::Usage(format!("--host {host} has no address"))),
+        Err(error) => Err(Failure::Usage(format!("--host {host} is not an address of this computer: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_addresses_or_names() {
+        let one = |host: &str| addresses(host, 80).unwrap()[0].to_string();
+        assert_eq!(
+            (one("127.0.0.1"), one("[::]"), one("::1")),
+            ("127.0.0.1:80".into(), "[::]:80".into(), "[::1]:80".into())
+        );
+        assert!(addresses("localhost", 80).unwrap().iter().all(|address| address.ip().is_loopback()));
+        for host in ["", "[", "no such host", "1.2.3.4.5"] {
+            assert!(
+                matches!(addresses(host, 80), Err(Failure::Usage(message)) if message.contains("--host")),
+                "{host}"
+            );
+        }
+    }
+}

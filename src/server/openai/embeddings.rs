@@ -1,0 +1,126 @@
+//! `POST /v1/embeddings`.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::input::{self, Input, Request};
+use crate::server::batch::Row;
+use crate::server::body::receive;
+use crate::server::encode::{self, blocking};
+use crate::server::models::{Missing, Served};
+use crate::server::refusal::Refusal;
+use crate::server::state::Server;
+use crate::tokenizer::Overflow;
+
+/// Encodes the inputs of a request.
+pub(super) async fn embeddings(server: &Arc<Server>, headers: HeaderMap, body: Body) -> Result<Response, Refusal> {
+    let mut body = receive(server, &headers, body).await?;
+    let _admitted = server.admission.enter().await?;
+    // What was received stays counted while its copies are in use.
+    let bytes = std::mem::take(&mut body.bytes);
+    let request = blocking(move || input::parse(&bytes)).await??;
+    let model = model(server, request.model.as_deref()).await?;
+    let embed_dim = model.clip.embed_dim();
+    if let Some(asked) = request.dimensions
+        && asked != embed_dim as u64
+    {
+        return Err(Refusal::bad(format!(
+            "dimensions is {asked}, but embeddings of {} have {embed_dim} values, all of which are needed",
+            model.name
+        )));
+    }
+    let Request { inputs, base64, .. } = request;
+    let texts: Vec<String> = inputs
+        .iter()
+        .filter_map(|input| if let Input::Text(text) = input { Some(text.clone()) } else { None })
+        .collect();
+    let (most_texts, most_photos) = (server.limits.texts, server.limits.photos);
+    if texts.len() > most_texts || inputs.len() - texts.len() > most_photos {
+        return Err(Refusal::bad(format!(
+            "the request has {} texts and {} photos; at most {most_texts} and {most_photos} are taken at a time",
+            texts.len(),
+            inputs.len() - texts.len()
+        )));
+    }
+    let is_text: Vec<bool> = inputs.iter().map(|input| matches!(input, Input::Text(_))).collect();
+    let photos: Vec<Vec<u8>> = inputs
+        .into_iter()
+        .filter_map(|input| if let Input::Photo(bytes) = input { Some(bytes) } else { None })
+        .collect();
+    let mut text_rows = match texts.is_empty() {
+        true => Vec::new(),
+        false => encode::texts(server, &model, texts.clone(), None).await?,
+    }
+    .into_iter();
+    let mut photo_rows = encode::photos(server, &model, photos).await?.into_iter().map(|photo| photo.row);
+    let rows = is_text.into_iter().map(|is_text| if is_text { text_rows.next() } else { photo_rows.next() });
+    let rows: Vec<Row> = rows.flatten().collect();
+    let answer = blocking(move || answer(&model, &rows, &texts, base64)).await?;
+    Ok(([(CONTENT_TYPE, "application/json")], answer).into_response())
+}
+
+/// The model of a request, which need not be named.
+async fn model(server: &Arc<Server>, name: Option<&str>) -> Result<Arc<Served>, Refusal> {
+    let Some(name) = name.or_else(|| server.models.default_name()) else {
+        return Err(Refusal::bad("the request names no model, and the server was started without -m"));
+    };
+    if let Some(model) = server.models.get(name) {
+        return Ok(model);
+    }
+    let (shared, wanted) = (Arc::clone(server), name.to_owned());
+    blocking(move || shared.models.find(&wanted)).await?.map_err(|missing| match missing {
+        Missing::Unknown { remedy } => {
+            if let Some(remedy) = remedy {
+                tracing::warn!(model = name, "is not installed; {remedy}");
+            }
+            Refusal::new(
+                StatusCode::NOT_FOUND,
+                format!("there is no model {name}; GET /v1/models lists those there are"),
+            )
+        }
+        Missing::Failed(reason) => {
+            tracing::error!(model = name, "cannot be opened: {reason}");
+            Refusal::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                format!("the model {name} cannot be opened; the log says why"),
+            )
+        }
+    })
+}
+
+/// The answer as JSON, written row by row.
+fn answer(model: &Served, rows: &[Row], texts: &[String], base64: bool) -> String {
+    let name = serde_json::Value::from(model.name.as_str());
+    let mut out = String::from("{\"object\":\"list\",\"data\":[");
+    for (index, row) in rows.iter().enumerate() {
+        let comma = if index > 0 { "," } else { "" };
+        let _ = write!(out, "{comma}{{\"object\":\"embedding\",\"index\":{index},\"embedding\":");
+        if base64 {
+            let bytes: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
+            let _ = write!(out, "\"{}\"}}", STANDARD.encode(bytes));
+        } else {
+            // Floats of an embedding are finite, and nothing else can fail.
+            let _ = write!(out, "{}}}", serde_json::to_string(&row[..]).unwrap_or_default());
+        }
+    }
+    let tokens = tokens(model, texts);
+    let _ = write!(out, "],\"model\":{name},\"usage\":{{\"prompt_tokens\":{tokens},\"total_tokens\":{tokens}}}}}");
+    out
+}
+
+/// Number of tokens of the texts, as far as the model reads them. Photos have none.
+fn tokens(model: &Served, texts: &[String]) -> usize {
+    let encoder = model.clip.text();
+    let Some(tokenizer) = encoder.tokenizer() else { return 0 };
+    let length = |text: &String| {
+        tokenizer.tokenize(text, encoder.context_length(), Overflow::Truncate).map_or(0, |ids| ids.len())
+    };
+    texts.iter().map(length).sum()
+}

@@ -1,0 +1,6 @@
+//! The page and the interface of a photo library.
+
+mod access;
+mod answers;
+mod files;
+mod support;
