@@ -7,7 +7,6 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
-use axum::response::Redirect;
 use axum::routing::get;
 
 use super::Error;
@@ -39,7 +38,9 @@ pub(super) fn routes(
         let page = super::library::routes(server, file)?;
         // A library has paths relative to its page alone, so that it may be anywhere.
         router = match immich {
-            true => router.route("/library", get(async || Redirect::permanent("library/"))).nest("/library/", page),
+            true => router
+                .route("/library", get(async || axum::response::Redirect::permanent("library/")))
+                .nest("/library/", page),
             false => router.merge(page),
         };
         has_page = !immich;
