@@ -58,7 +58,7 @@ pub(in crate::cli) struct Serve {
     /// Refuse requests without the token in the first line of FILE
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// Let web pages of this origin read answers, such as https://photos.example; repeatable
+    /// Let web pages of this origin, as browsers state it with its scheme, read answers; repeatable
     #[arg(long, value_name = "ORIGIN")]
     pub cors: Vec<String>,
     /// Accept requests that reach this computer under this name, such as that of a proxy; repeatable. Without a token only
