@@ -132,7 +132,7 @@ fn library(
     let taken = |name: &str| models.iter().any(|(known, _)| known == name);
     let model = match chosen.name {
         // Another model of the same name.
-        name if taken(&name) => format!("{name} of {}", file.display()),
+        name if taken(&name) => format!("{name} of the library"),
         name => name,
     };
     models.push((model.clone(), chosen.weights));

@@ -32,10 +32,9 @@ pub(super) fn routes(server: &Arc<Server>, immich: bool, upstream: Option<&str>)
         let page = super::library::routes(server, library, if immich { "/library" } else { "" });
         // A library has paths relative to its page alone, so that it may be anywhere.
         router = match immich {
-            true => {
-                let below = async || axum::response::Redirect::permanent("library/");
-                router.route("/library", get(below)).nest("/library/", page)
-            }
+            true => router
+                .route("/library", get(async || axum::response::Redirect::permanent("library/")))
+                .nest("/library/", page),
             false => router.merge(page),
         };
         has_page = !immich;

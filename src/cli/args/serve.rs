@@ -24,7 +24,8 @@ use super::values::{count, seconds, threads};
 Examples:
   clippie-rs serve -m mobileclip2-s2
   clippie-rs serve --immich -m vit-b-32-openai --host 0.0.0.0
-  clippie-rs serve -m mobileclip2-s2 --host 0.0.0.0 --token-file token.txt")]
+  clippie-rs serve -m mobileclip2-s2 --host 0.0.0.0 --token-file token.txt
+  clippie-rs serve --library photos.sqlite")]
 pub(in crate::cli) struct Serve {
     /// Model to open at once, as for the other commands; repeatable, the first is the default
     #[arg(short, long = "model", value_name = "MODEL", env = "CLIPPIE_MODEL", hide_env_values = true)]
@@ -50,14 +51,14 @@ pub(in crate::cli) struct Serve {
     /// Port to listen on; 0 takes any free one [default: 8080, with --immich 3003]
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
-    /// Show and search this photo library
+    /// Show a page that searches this photo library, with its model: at /, with --immich at /library/
     #[cfg(feature = "library")]
     #[arg(long, value_name = "FILE")]
     pub library: Option<PathBuf>,
     /// Refuse requests without the token in the first line of FILE
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// Let web pages of this origin read answers, such as https://photos.example; repeatable
+    /// Let web pages of this origin, as browsers state it with its scheme, read answers; repeatable
     #[arg(long, value_name = "ORIGIN")]
     pub cors: Vec<String>,
     /// Accept requests that reach this computer under this name, such as that of a proxy; repeatable. Without a token only

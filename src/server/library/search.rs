@@ -16,7 +16,7 @@ use super::answers::Results;
 use super::folders::Folders;
 use super::parameters::Parameters;
 use super::photos::{Id, number};
-use super::terms::MOST_TERMS;
+use super::terms::{MOST_TERMS, MOST_WORDS};
 use super::{Shelf, json, of_library, terms, unusable};
 use crate::cancel::CancelToken;
 use crate::library::{Encoders, Filter, Query, Search, Term, What};
@@ -28,9 +28,6 @@ const WITH_WORDS: [&str; 9] = ["q", "n", "all", "in", "after", "before", "min", 
 /// Most results, and results unless a request says how many.
 const MOST: usize = 1000;
 const USUAL: usize = 50;
-
-/// Longest query in characters.
-const MOST_WORDS: usize = 2000;
 
 /// Kilometres around a place, unless a request says how many.
 const RADIUS: f64 = 10.0;

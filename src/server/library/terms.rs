@@ -14,6 +14,12 @@ use crate::photo;
 pub(super) const MOST_TERMS: usize = 64;
 pub(super) const MOST_PHOTOS: usize = 8;
 
+/// Most characters of a sentence, or of all words of a query.
+pub(super) const MOST_WORDS: usize = 2000;
+
+/// Most bytes of the part `terms`: all terms with sentences of escaped characters.
+const MOST_BYTES: usize = 1 << 20;
+
 /// A term as a request spells it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,6 +46,9 @@ pub(super) fn terms<'a>(
             }
             "photo" => photos.push(bytes),
             "terms" if spelt.is_some() => return Err(Refusal::bad("the part `terms` is there twice")),
+            "terms" if bytes.len() > MOST_BYTES => {
+                return Err(Refusal::bad(format!("the part `terms` has more than {MOST_BYTES} bytes")));
+            }
             "terms" => {
                 let read = serde_json::from_slice(bytes);
                 spelt =
@@ -76,6 +85,9 @@ fn term(spelt: Spelt, photos: &[&[u8]], used: &mut [bool]) -> Result<Term, Refus
     }
     let what = match (spelt.id, spelt.text, spelt.photo) {
         (Some(id), None, None) if id > 0 => What::Known(id),
+        (None, Some(text), None) if text.chars().count() > MOST_WORDS => {
+            return Err(Refusal::bad(format!("a sentence has more than {MOST_WORDS} characters")));
+        }
         (None, Some(text), None) if !text.trim().is_empty() => What::Text(text.trim().to_owned()),
         (None, None, Some(number)) => {
             let Some(bytes) = photos.get(number) else {
@@ -150,6 +162,8 @@ mod tests {
             (r#"[{"photo": 1}]"#, 1, "names photo 1"),
             (r#"[{"photo": -1}]"#, 1, "not as described"),
             ("[]", 1, "no term names photo 0"),
+            (&format!("[{{\"text\": \"{}\"}}]", "a".repeat(2001)), 0, "2000 characters"),
+            (&" ".repeat((1 << 20) + 1), 0, "1048576 bytes"),
             (&format!("[{}]", vec!["{\"id\": 1}"; 65].join(",")), 0, "64 terms at most"),
             ("[]", 9, "8 photos at most"),
         ] {
