@@ -4,14 +4,19 @@ use std::arch::x86_64::*;
 
 use super::{Kernel, Simd, Tile, avx2_tile};
 
-/// Proof that AVX2 and FMA are available.
+/// Proof that AVX2 and FMA are available, and the operations on bits (BMI and LZCNT) that came with them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Avx2(());
 
 impl Avx2 {
     /// The token, if this machine has the instructions.
     pub(crate) fn detect() -> Option<Self> {
-        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Avx2(()))
+        (is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("lzcnt"))
+        .then_some(Avx2(()))
     }
 }
 

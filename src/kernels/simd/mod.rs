@@ -21,6 +21,7 @@ pub(super) mod neon;
 pub(super) mod portable;
 #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
 pub(super) mod sse;
+pub(super) mod words;
 
 use super::math;
 use super::strides::Strides;
