@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::options::Reading;
 use super::photo_pixels::{self, read_file};
 use crate::cancel::CancelToken;
 use crate::error::Error;
@@ -173,7 +174,7 @@ impl ObservedPhoto {
     pub(super) fn prepare(
         &self,
         config: &PreprocessConfig,
-        orient: bool,
+        reading: Reading,
         cancel: &CancelToken,
         out: &mut [f32],
     ) -> Result<(), Error> {
@@ -190,7 +191,7 @@ impl ObservedPhoto {
         #[cfg(feature = "library")]
         self.content.get_or_init(|| Content::of(&bytes));
         let name = self.path.as_deref().map_or(NAMELESS.into(), |path| path.display().to_string());
-        let result = self.decode(&bytes, &name, config, orient, cancel, out);
+        let result = self.decode(&bytes, &name, config, reading, cancel, out);
         if matches!(result, Err(Error::Cancelled)) {
             *self.source() = Source::Bytes(bytes);
         }
@@ -205,13 +206,19 @@ impl ObservedPhoto {
         bytes: &[u8],
         name: &str,
         config: &PreprocessConfig,
-        orient: bool,
+        reading: Reading,
         cancel: &CancelToken,
         out: &mut [f32],
     ) -> Result<(), Error> {
-        let hashed = photo_pixels::decode_observed(bytes, orient, name, config, cancel, out)?;
+        let hashed = photo_pixels::decode_observed(bytes, reading, name, config, cancel, out)?;
         let metadata = photo::metadata(bytes, name)?;
-        let observation = Observation { metadata, hash: hashed.hash, width: hashed.width, height: hashed.height };
+        // The size is that of the photo, even if it was reduced.
+        let (width, height) = match (reading.fast && metadata.format == photo::Format::Jpeg, reading.orient) {
+            (false, _) => (hashed.width, hashed.height),
+            (true, true) => metadata.upright_size(),
+            (true, false) => (metadata.width, metadata.height),
+        };
+        let observation = Observation { metadata, hash: hashed.hash, width, height };
         // Another thread cannot have decoded the same bytes.
         let _ = self.observed.set(observation);
         Ok(())
@@ -358,6 +365,30 @@ mod tests {
             count += 1;
         }
         assert_eq!(count, files.len());
+    }
+
+    #[test]
+    fn fast_decoding_takes_reduced_pixels_and_keeps_the_size() {
+        let demo = || crate::weights::WeightsFile::demo().unwrap();
+        let exact = Options::new().open_weights_image(demo()).unwrap();
+        let fast = Options::new().fast_decode(true).open_weights_image(demo()).unwrap();
+        assert_ne!(fast.fingerprint(), exact.fingerprint());
+        let config = fast.preprocess().clone();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/photos");
+        let mut reduced = 0;
+        for entry in fs::read_dir(folder).unwrap() {
+            let bytes = fs::read(entry.unwrap().path()).unwrap();
+            let Ok(small) = photo::decode_reduced(&bytes, true, 2 * config.image_size, "x") else { continue };
+            let whole = photo::decode(&bytes, true, "x").unwrap();
+            reduced += usize::from(small.width() < whole.width());
+            let seen = ObservedPhoto::from_bytes(bytes, None);
+            let pixels = fast.preprocess_image(&seen).unwrap();
+            let expected = crate::preprocess::pixels(small.view(), &config).unwrap();
+            assert!(pixels.iter().eq(&expected));
+            let observation = seen.observed().unwrap();
+            assert_eq!((observation.width, observation.height), (whole.width(), whole.height()));
+        }
+        assert!(reduced > 0);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::filter::{Axis, Windows};
 use crate::kernels::Isa;
-use crate::kernels::pixels::resample::{self, HALF, Lines, RowWeights, Taps, to_byte};
+use crate::kernels::pixels::resample::{self, HALF, Lines, RowWeights, SLACK, Taps, to_byte};
 use crate::pixels::RgbView;
 use crate::threads;
 
@@ -106,7 +106,7 @@ impl RowPass {
             threads::for_each(out.par_chunks_mut(width * rows_per_task).enumerate(), |(task, chunk)| {
                 let row = |i: usize| source.row(task * rows_per_task + i, 0..source.width);
                 if let Some(taps) = &self.taps {
-                    return resample_rows(self.isa, row, taps, width, chunk);
+                    return resample_rows(self.isa, source, task * rows_per_task, taps, width, chunk);
                 }
                 for (i, out_row) in chunk.chunks_exact_mut(width).enumerate() {
                     resample_row(row(i), windows, self.pixels.start, &mut out_row[left..right]);
@@ -116,8 +116,15 @@ impl RowPass {
     }
 }
 
-/// Resamples rows to `out`, each to `width` bytes.
-fn resample_rows<'a>(isa: Isa, row: impl Fn(usize) -> &'a [u8], taps: &Taps, width: usize, out: &mut [u8]) {
+/// Resamples the rows from `first` to `out`, each to `width` bytes.
+fn resample_rows(isa: Isa, source: Rows<'_>, first: usize, taps: &Taps, width: usize, out: &mut [u8]) {
+    // Only the last row may have too few bytes behind it.
+    let last = source.len() - 1;
+    let mut padded = Vec::new();
+    if first + out.len() / width > last {
+        padded = [source.row(last, 0..source.width), &[0; SLACK]].concat();
+    }
+    let row = |i: usize| if first + i < last { source.row(first + i, 0..source.width + SLACK) } else { &padded };
     let mut done = 0;
     for several in out.chunks_mut(width * TOGETHER) {
         let mut rows = several.chunks_exact_mut(width);

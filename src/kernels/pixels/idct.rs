@@ -8,19 +8,18 @@
 //! A pass rounds once, at its end, so its sums are multiplied out to products of 16-bit values and 16-bit constants,
 //! for which every vector unit has an instruction.
 
-use super::super::Isa;
-use super::super::simd::words::{GROUP, WordKernel, Words};
+use super::super::simd::words::{GROUP, Words};
 
 /// Coefficients of a block, in row-major order.
 pub(crate) type Block = [i16; 64];
 
 /// Fractional bits of the constants.
-const FRACTION: u32 = 13;
+pub(super) const FRACTION: u32 = 13;
 /// Fractional bits between the passes.
-const BETWEEN: u32 = 2;
+pub(super) const BETWEEN: u32 = 2;
 
 /// Rounds a constant to [`FRACTION`] fractional bits.
-const fn fixed(value: f64) -> i32 {
+pub(super) const fn fixed(value: f64) -> i32 {
     (value * (1 << FRACTION) as f64 + 0.5) as i32
 }
 
@@ -98,13 +97,13 @@ fn pass<W: Words, const LOW: bool, const SHIFT: i32>(w: W, v: &[W::V; 8]) -> [W:
 
 /// Sums the products of the places of `pairs` and two weights.
 #[inline(always)]
-fn dots<W: Words>(w: W, pairs: W::V, [even, odd]: [i32; 2]) -> W::S {
+pub(super) fn dots<W: Words>(w: W, pairs: W::V, [even, odd]: [i32; 2]) -> W::S {
     w.dots(pairs, w.alternating([even as i16, odd as i16]))
 }
 
 /// The words of both in turns: of the first four places, and of the last four.
 #[inline(always)]
-fn pairs<W: Words>(w: W, a: W::V, b: W::V) -> [W::V; 2] {
+pub(super) fn pairs<W: Words>(w: W, a: W::V, b: W::V) -> [W::V; 2] {
     [w.lower(a, b), w.upper(a, b)]
 }
 
@@ -138,7 +137,7 @@ fn transform<W: Words, const LOW: bool>(w: W, blocks: &[Block], steps: &[u16; 64
 ///
 /// `lasts` has the zigzag position of each block's last coefficient that is not zero, or any later position.
 #[inline(always)]
-pub(crate) fn squares<W: Words>(
+pub(super) fn squares<W: Words>(
     w: W,
     blocks: &[Block],
     lasts: &[u8],
@@ -170,35 +169,6 @@ pub(crate) fn squares<W: Words>(
     }
 }
 
-/// [`squares`] as a kernel of its own.
-pub(crate) fn transform_blocks(
-    isa: Isa,
-    blocks: &[Block],
-    lasts: &[u8],
-    steps: &[u16; 64],
-    out: &mut [u8],
-    stride: usize,
-) {
-    isa.run_words(Squares { blocks, lasts, steps, out, stride });
-}
-
-struct Squares<'a> {
-    blocks: &'a [Block],
-    lasts: &'a [u8],
-    steps: &'a [u16; 64],
-    out: &'a mut [u8],
-    stride: usize,
-}
-
-impl WordKernel for Squares<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call<W: Words>(self, w: W) {
-        squares(w, self.blocks, self.lasts, self.steps, self.out, self.stride);
-    }
-}
-
 #[inline(always)]
 fn to_sample(value: i16) -> u8 {
     value.saturating_add(128).clamp(0, 255) as u8
@@ -209,11 +179,17 @@ fn clip(value: i32) -> i16 {
     value.clamp(i16::MIN.into(), i16::MAX.into()) as i16
 }
 
+/// Returns the samples of a block with a DC coefficient only.
+#[inline(always)]
+pub(super) fn flat_sample(coefficient: i16, step: u16) -> u8 {
+    let value = i32::from(coefficient.wrapping_mul(step as i16));
+    to_sample(clip((value + 4) >> 3))
+}
+
 /// Transforms a block with a DC coefficient only; equal to [`transform`], bit for bit.
 #[inline(always)]
-fn flat(coefficient: i16, quantisation: u16, out: &mut [u8], stride: usize) {
-    let value = i32::from(coefficient.wrapping_mul(quantisation as i16));
-    let sample = to_sample(clip((value + 4) >> 3));
+fn flat(coefficient: i16, step: u16, out: &mut [u8], stride: usize) {
+    let sample = flat_sample(coefficient, step);
     for out in out.chunks_mut(stride).take(8) {
         if let Some(out) = out.first_chunk_mut::<8>() {
             *out = [sample; 8];
@@ -223,6 +199,8 @@ fn flat(coefficient: i16, quantisation: u16, out: &mut [u8], stride: usize) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::Isa;
+    use super::super::reduced::transform_blocks;
     use super::*;
 
     /// Transforms a block on every set; all give the same.
@@ -231,7 +209,7 @@ mod tests {
         for isa in Isa::available() {
             // Five beside each other, all of which are this one.
             let mut squares = [0; 8 * 40];
-            transform_blocks(isa, &[*coefficients; 5], &[last; 5], steps, &mut squares, 40);
+            transform_blocks(isa, 8, &[*coefficients; 5], &[last; 5], steps, &mut squares, 40);
             for square in 0..5 {
                 let got = std::array::from_fn(|i| squares[i / 8 * 40 + square * 8 + i % 8]);
                 assert_eq!(got, *first.get_or_insert(got), "{isa:?} {square}");

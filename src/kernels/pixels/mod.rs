@@ -6,4 +6,6 @@
 pub(crate) mod colour;
 #[cfg(feature = "decode")]
 pub(crate) mod idct;
+#[cfg(feature = "decode")]
+pub(crate) mod reduced;
 pub(crate) mod resample;

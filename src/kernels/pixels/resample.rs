@@ -4,7 +4,10 @@
 //! which does no harm: the sum that is put together from them is the exact one, because that one fits.
 
 use super::super::Isa;
-use super::super::simd::words::{GROUP, PIXELS_SLACK, WordKernel, Words, pair};
+use super::super::simd::words::{GROUP, WordKernel, Words, pair};
+
+/// Bytes behind its last pixel that a row must have for [`rows`], of any value.
+pub(crate) use super::super::simd::words::PIXELS_SLACK as SLACK;
 
 /// Fractional bits of a weight. The magnitudes of the weights of an output sum to less than two.
 pub(crate) const FRACTION_BITS: u32 = 22;
@@ -46,9 +49,9 @@ impl Taps {
     pub(crate) fn new<'w>(windows: impl Iterator<Item = (usize, &'w [i32])>, pixels: usize) -> Option<Taps> {
         let mut taps = Taps { starts: Vec::new(), words: Vec::new(), needs: 0 };
         for (start, weights) in windows {
-            let quads = weights.len().div_ceil(QUAD);
+            let quads = weights.len().div_ceil(QUAD).max(1);
             // Weights of zero fill the last quad; near the end of a row they come first, so that no read passes it.
-            let last = pixels.checked_sub(quads * QUAD + PIXELS_SLACK.div_ceil(3))?;
+            let last = pixels.checked_sub(quads * QUAD)?;
             let from = start.min(last);
             let first = taps.words.len();
             if first + quads * QUAD_WORDS > MOST_WORDS {
@@ -64,13 +67,13 @@ impl Taps {
                 }
             }
             taps.starts.push((3 * from, quads));
-            taps.needs = taps.needs.max(3 * (from + quads * QUAD) + PIXELS_SLACK);
+            taps.needs = taps.needs.max(3 * (from + quads * QUAD) + SLACK);
         }
         Some(taps)
     }
 }
 
-/// Computes an output row of pixels from each of these rows of pixels.
+/// Computes an output row of pixels from each of these rows of pixels, which [`SLACK`] bytes follow.
 pub(crate) fn rows<const ROWS: usize>(isa: Isa, taps: &Taps, from: [&[u8]; ROWS], to: [&mut [u8]; ROWS]) {
     isa.run_words(RowSums { taps, from, to });
 }
@@ -256,12 +259,12 @@ mod tests {
     #[test]
     fn rows_are_exact_on_every_set() {
         let pixels = 40;
-        let photo = bytes(5 * pixels * 3);
+        let photo = bytes(5 * pixels * 3 + SLACK);
         // At both ends, where weights of zero are on either side, and of every remainder of four.
         let windows: Vec<(usize, Vec<i32>)> =
             (1..=14).flat_map(|n| [0, 1, 17, pixels - n].map(|start| (start, weights(n, start)))).collect();
         let taps = Taps::new(windows.iter().map(|(start, weights)| (*start, weights.as_slice())), pixels).unwrap();
-        assert!(Taps::new([(0, [0; 9].as_slice())].into_iter(), 10).is_none());
+        assert!(Taps::new([(0, [0; 9].as_slice())].into_iter(), 11).is_none());
         let plain = |row: &[u8]| -> Vec<u8> {
             let sums = windows.iter().flat_map(|(start, weights)| {
                 (0..3).map(move |channel| {
@@ -271,7 +274,7 @@ mod tests {
             });
             sums.map(to_byte).collect()
         };
-        let photo: [&[u8]; 5] = std::array::from_fn(|y| &photo[y * pixels * 3..(y + 1) * pixels * 3]);
+        let photo: [&[u8]; 5] = std::array::from_fn(|y| &photo[y * pixels * 3..][..pixels * 3 + SLACK]);
         for isa in Isa::available() {
             let mut out = vec![vec![0; windows.len() * 3]; 5];
             let [a, b, c, d, e] = out.as_mut_slice() else { unreachable!() };

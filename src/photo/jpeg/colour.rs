@@ -3,7 +3,7 @@
 //! Chosen as libjpeg-turbo does by default; the arithmetic is in the kernels.
 
 use super::super::samples;
-use super::frame::Component;
+use super::frame::{Component, Frame};
 use crate::kernels::Isa;
 use crate::kernels::pixels::colour::{across, both, down, interleave, ycbcr_to_rgb};
 
@@ -23,14 +23,17 @@ pub(super) enum Upsampling {
 }
 
 impl Upsampling {
-    /// Selects the method for a component of a frame whose largest factors are `h_max` and `v_max`.
-    pub fn of(component: &Component, h_max: usize, v_max: usize) -> Self {
-        // libjpeg-turbo repeats rows of one or two samples instead of interpolating.
-        let wide = component.width > 2;
-        match (h_max / component.h, v_max / component.v) {
+    /// Selects the method for a component of a frame.
+    pub fn of(component: &Component, frame: &Frame) -> Self {
+        // libjpeg-turbo repeats rows of one or two samples instead of interpolating, and all if a block is a sample.
+        let smooth = frame.reduction < 8;
+        let wide = smooth && frame.samples(component).0 > 2;
+        let side = 8 / frame.reduction;
+        match (frame.h_max * side / (component.h * component.side), frame.v_max * side / (component.v * component.side))
+        {
             (1, 1) => Upsampling::None,
             (2, 1) if wide => Upsampling::Across,
-            (1, 2) => Upsampling::Down,
+            (1, 2) if smooth => Upsampling::Down,
             (2, 2) if wide => Upsampling::Both,
             (across, down) => Upsampling::Repeat(across, down),
         }

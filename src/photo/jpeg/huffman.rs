@@ -180,7 +180,8 @@ impl<'a> BitReader<'a> {
 
     #[inline(always)]
     fn consume(&mut self, count: u32) {
-        self.state.bits <<= count;
+        // The mask says that the shift is less than the width, and costs nothing.
+        self.state.bits <<= count & 63;
         self.state.have = self.state.have.wrapping_sub(count);
     }
 
@@ -259,11 +260,12 @@ impl<'a> BitReader<'a> {
         self.refill();
         let entry = table.fast[self.peek(FAST_BITS) as usize];
         let value = entry as i32 >> 16;
+        // Before anything else, because the next look-up waits for it; nothing for a long code.
+        self.consume(entry & 0xff);
         if value != 0 {
-            self.consume(entry & 31);
             return Some((entry >> 12 & 15, value));
         }
-        let symbol = self.symbol(table, entry)?;
+        let symbol = if entry == SLOW { self.symbol(table, SLOW)? } else { entry >> 8 & 0xff };
         let (run, size) = (symbol >> 4, symbol & 15);
         if size == 0 {
             return Some((run, 0));

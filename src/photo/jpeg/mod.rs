@@ -20,7 +20,8 @@ mod standard_tables;
 use super::decode_error::DecodeError;
 use super::headers::Headers;
 use crate::budget::Budget;
-use crate::kernels::pixels::idct::{self, Block};
+use crate::kernels::pixels::idct::Block;
+use crate::kernels::pixels::reduced::{squares_of, transform_blocks};
 use crate::kernels::{Isa, WordKernel, Words};
 use crate::pixels::RowSink;
 use coefficients::{BLOCK_BYTES, Plane};
@@ -84,11 +85,14 @@ pub(super) fn decode_as(
     let mut decoded = false;
     while let Next::Scan(scan) = segments.advance()? {
         budget.work(SCAN)?;
-        let frame = segments.frame.as_ref().ok_or(DecodeError::damaged("there is no frame"))?;
         if decoded {
             // The first scan was complete; ignore scans after it.
             continue;
         }
+        if let (Some(enough), None, Some(frame)) = (sink.enough(), &coefficients, &mut segments.frame) {
+            frame.reduce(enough);
+        }
+        let frame = segments.frame.as_ref().ok_or(DecodeError::damaged("there is no frame"))?;
         if space.is_none() && !std::mem::replace(&mut granted, true) {
             budget.grant(frame.blocks() * BLOCK_GRANT, 2 * frame.blocks() * BLOCK_BYTES);
         }
@@ -261,11 +265,12 @@ impl WordKernel for McuRow<'_, '_, '_> {
             }
             let mut start = 0;
             for (part, component) in frame.components.iter().enumerate() {
-                let stride = component.blocks_across * 8;
+                let side = component.side;
+                let stride = component.blocks_across * side;
                 for line in 0..component.v {
                     let range = start..start + component.h * count;
-                    let out = &mut planes[part][line * 8 * stride + first * component.h * 8..];
-                    idct::squares(w, &blocks[range.clone()], &lasts[range], tables[part], out, stride);
+                    let out = &mut planes[part][line * side * stride + first * component.h * side..];
+                    squares_of(w, side, &blocks[range.clone()], &lasts[range], tables[part], out, stride);
                     start += component.h * MCUS;
                 }
             }
@@ -290,9 +295,10 @@ fn transform_all(
     let mut lasts = Vec::new();
     assemble(isa, segments, frame, orient, budget, sink, |row, planes| {
         for (part, component) in frame.components.iter().enumerate() {
-            let (stride, steps) = (component.blocks_across * 8, tables[part]);
+            let (side, steps) = (component.side, tables[part]);
+            let stride = component.blocks_across * side;
             for line in 0..component.v {
-                let out = &mut planes[part][line * 8 * stride..];
+                let out = &mut planes[part][line * side * stride..];
                 let row = row * component.v + line;
                 lasts.clear();
                 if smooth {
@@ -300,12 +306,12 @@ fn transform_all(
                     let blocks: Vec<_> =
                         (0..component.blocks_across).map(|column| smoother.block(row, column)).collect();
                     lasts.resize(blocks.len(), 63);
-                    idct::transform_blocks(isa, &blocks, &lasts, steps, out, stride);
+                    transform_blocks(isa, side, &blocks, &lasts, steps, out, stride);
                 } else {
                     let (blocks, masks) = coefficients[part].row(row);
                     // Bit 0 stands for the DC coefficient, which is always there.
                     lasts.extend(masks.iter().map(|mask| (mask | 1).ilog2() as u8));
-                    idct::transform_blocks(isa, blocks, &lasts, steps, out, stride);
+                    transform_blocks(isa, side, blocks, &lasts, steps, out, stride);
                 }
             }
         }

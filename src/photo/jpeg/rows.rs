@@ -33,18 +33,19 @@ pub(super) fn assemble(
         true => segments.orientation(),
         false => Orientation::Upright,
     };
-    sink.begin(frame.width, frame.height, orientation)?;
+    let (width, height) = frame.decoded_size();
+    sink.begin(width, height, orientation)?;
     let plane = |across: usize, rows: usize| try_filled(across, rows, 1, 0u8);
     let planes = || -> Result<Vec<Vec<u8>>, DecodeError> {
-        frame.components.iter().map(|c| plane(c.blocks_across * 8, c.v * 8)).collect()
+        frame.components.iter().map(|c| plane(c.blocks_across * c.side, c.v * c.side)).collect()
     };
     let (mut current, mut next) = (planes()?, planes()?);
     // The last row of samples above `current`.
     let mut above: Vec<Vec<u8>> = Vec::new();
     let mut rows: Vec<Vec<u8>> = Vec::new();
     for component in &frame.components {
-        above.push(plane(component.blocks_across * 8, 1)?);
-        rows.push(plane(frame.mcus_across * frame.h_max * 8, 1)?);
+        above.push(plane(component.blocks_across * component.side, 1)?);
+        rows.push(plane(frame.mcus_across * frame.h_max * 8 / frame.reduction, 1)?);
     }
     let in_row: usize = frame.components.iter().map(|c| c.blocks_across * c.v).sum();
 
@@ -59,8 +60,8 @@ pub(super) fn assemble(
         }
         if row > 0 {
             let samples = Samples { above: &above, current: &current, next: &next };
-            let first = (row - 1) * frame.v_max * 8;
-            let count = (frame.height - first).min(frame.v_max * 8);
+            let first = (row - 1) * frame.rows();
+            let count = height.saturating_sub(first).min(frame.rows());
             emit(isa, frame, space, row - 1, &samples, &mut rows, sink.rows_mut(count));
             sink.commit();
         }
@@ -89,21 +90,23 @@ fn emit(
     rows: &mut [Vec<u8>],
     out: &mut [u8],
 ) {
-    for (y, pixels) in (mcu_row * frame.v_max * 8..).zip(out.chunks_exact_mut(frame.width * 3)) {
+    let width = frame.decoded_size().0;
+    for (y, pixels) in (mcu_row * frame.rows()..).zip(out.chunks_exact_mut(width * 3)) {
         let mut upsampled: [&[u8]; 4] = [&[]; 4];
         for (((i, component), out), row) in (0..).zip(&frame.components).zip(&mut upsampled).zip(&mut *rows) {
-            let stride = component.blocks_across * 8;
-            let start = mcu_row * component.v * 8;
+            let stride = component.blocks_across * component.side;
+            let start = mcu_row * component.v * component.side;
+            let (across, down) = frame.samples(component);
             let line = |row: usize| {
                 let plane = match row.checked_sub(start) {
                     None => &samples.above[i][..],
-                    Some(row) if row < component.v * 8 => &samples.current[i][row * stride..],
+                    Some(row) if row < component.v * component.side => &samples.current[i][row * stride..],
                     Some(_) => &samples.next[i][..],
                 };
-                &plane[..component.width]
+                &plane[..across]
             };
-            let upsampling = Upsampling::of(component, frame.h_max, frame.v_max);
-            let (near, far) = upsampling.rows(y, component.height);
+            let upsampling = Upsampling::of(component, frame);
+            let (near, far) = upsampling.rows(y, down);
             *out = upsampling.upsample(isa, y, line(near), line(far), row);
         }
         space.convert(isa, &upsampled[..frame.components.len()], pixels);

@@ -95,7 +95,7 @@ impl<'a, 't> ScanReader<'a, 't> {
     }
 
     /// Reads a block of component `part` of the scan into zeroed coefficients. Returns the zigzag position of the last
-    /// coefficient that is not zero.
+    /// coefficient that is not zero, or a later one.
     #[inline(always)]
     pub fn sequential(&mut self, part: usize, block: &mut Block) -> Result<usize, DecodeError> {
         let part = &mut self.parts[part];
@@ -107,7 +107,6 @@ impl<'a, 't> ScanReader<'a, 't> {
         part.prediction = part.prediction.wrapping_add(difference);
         block[0] = part.prediction as i16;
         let mut k = 1;
-        let mut last = 0;
         while k < 64 {
             let (run, value) = bits.ac(ac).ok_or_else(bad_code)?;
             if value == 0 {
@@ -120,11 +119,10 @@ impl<'a, 't> ScanReader<'a, 't> {
             k += run as usize;
             // At most 63 + 15, which ZIGZAG covers.
             block[place(k)] = value as i16;
-            last = k;
             k += 1;
         }
         self.bits = bits;
-        if k > 64 { Err(bad_code()) } else { Ok(last) }
+        if k > 64 { Err(bad_code()) } else { Ok(k - 1) }
     }
 
     /// Reads the contribution of a progressive scan to a block of component `part` of the scan.
