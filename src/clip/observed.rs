@@ -368,30 +368,6 @@ mod tests {
     }
 
     #[test]
-    fn fast_decoding_takes_reduced_pixels_and_keeps_the_size() {
-        let demo = || crate::weights::WeightsFile::demo().unwrap();
-        let exact = Options::new().open_weights_image(demo()).unwrap();
-        let fast = Options::new().fast_decode(true).open_weights_image(demo()).unwrap();
-        assert_ne!(fast.fingerprint(), exact.fingerprint());
-        let config = fast.preprocess().clone();
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/photos");
-        let mut reduced = 0;
-        for entry in fs::read_dir(folder).unwrap() {
-            let bytes = fs::read(entry.unwrap().path()).unwrap();
-            let Ok(small) = photo::decode_reduced(&bytes, true, 2 * config.image_size, "x") else { continue };
-            let whole = photo::decode(&bytes, true, "x").unwrap();
-            reduced += usize::from(small.width() < whole.width());
-            let seen = ObservedPhoto::from_bytes(bytes, None);
-            let pixels = fast.preprocess_image(&seen).unwrap();
-            let expected = crate::preprocess::pixels(small.view(), &config).unwrap();
-            assert!(pixels.iter().eq(&expected));
-            let observation = seen.observed().unwrap();
-            assert_eq!((observation.width, observation.height), (whole.width(), whole.height()));
-        }
-        assert!(reduced > 0);
-    }
-
-    #[test]
     fn without_orientation_the_stored_picture_is_seen() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/preprocess/files");
         let stored =

@@ -47,3 +47,29 @@ fn what_is_large_enough_only_as_a_whole_is_not_reduced() {
     let least = decode_reduced(&bytes, true, 0, "x").unwrap();
     assert_eq!((least.width(), least.height()), (whole.width().div_ceil(8), whole.height().div_ceil(8)));
 }
+
+/// The pixels of a tower are those of the reduced photo, and the size that an application learns is the photo's own.
+#[cfg(feature = "demo")]
+#[test]
+fn towers_see_reduced_photos_if_asked() {
+    use clippie_rs::weights::WeightsFile;
+    use clippie_rs::{ObservedPhoto, Options, preprocess};
+
+    let exact = Options::new().open_weights_image(WeightsFile::demo().unwrap()).unwrap();
+    let fast = Options::new().fast_decode(true).open_weights_image(WeightsFile::demo().unwrap()).unwrap();
+    assert_ne!(fast.fingerprint(), exact.fingerprint());
+    let config = fast.preprocess();
+    let mut reduced = 0;
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/photos")).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        let Ok(small) = decode_reduced(&bytes, true, 2 * config.image_size, "x") else { continue };
+        let whole = decode(&bytes, true, "x").unwrap();
+        reduced += usize::from(small.width() < whole.width());
+        let seen = ObservedPhoto::from_bytes(bytes, None);
+        let pixels = fast.preprocess_image(&seen).unwrap();
+        assert!(pixels.iter().eq(&preprocess::pixels(&small, config).unwrap()));
+        let observation = seen.observed().unwrap();
+        assert_eq!((observation.width, observation.height), (whole.width(), whole.height()));
+    }
+    assert!(reduced > 0);
+}

@@ -11,7 +11,7 @@ pub(super) type Mask = u64;
 /// Returns the zigzag positions from `start` to `end`, both at most 63.
 #[inline(always)]
 pub(super) fn places(start: usize, end: usize) -> Mask {
-    (u64::MAX << (start & 63)) & (u64::MAX >> (63 - end & 63))
+    (u64::MAX << (start & 63)) & (u64::MAX >> ((63 - end) & 63))
 }
 
 /// Size of the coefficients of a block, and of their mask.
