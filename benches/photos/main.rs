@@ -27,10 +27,11 @@ fn main() {
         println!("usage: cargo bench --bench photos -- ROUNDS FILE...; compare.py makes files");
         return;
     };
+    let files: Vec<String> = args.collect();
     let config = PreprocessConfig::openai(224);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     pool.install(|| {
-        for file in args {
+        for file in files {
             let bytes = std::fs::read(&file).unwrap();
             let mut out = vec![0.0; config.pixel_len()];
             let whole = fastest(rounds, || drop(black_box(decode(&bytes, true, &file).unwrap())));
