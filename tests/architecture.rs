@@ -23,7 +23,7 @@ const MAY_USE: [(&str, &[&str]); 28] = [
     ("tokenizer", &["bounded_json", "files"]),
     ("pixels", &["tensor"]),
     ("photo", &["budget", "cancel", "kernels", "pixels", "tensor"]),
-    ("preprocess", &["pixels", "tensor", "threads"]),
+    ("preprocess", &["kernels", "pixels", "tensor", "threads"]),
     ("tables", &["files"]),
     ("layers", &["tensor", "kernels", "weights"]),
     // Models use kernels only through layers.

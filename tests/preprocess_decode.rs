@@ -8,6 +8,8 @@
 mod hostile;
 #[path = "photo/metadata.rs"]
 mod metadata;
+#[path = "photo/reduced.rs"]
+mod reduced;
 #[path = "photo/sloppy.rs"]
 mod sloppy;
 #[path = "photo/tiff.rs"]

@@ -43,15 +43,25 @@ fn decoded(bytes: &[u8]) -> Option<RgbBuffer> {
     Some(photo)
 }
 
-/// Decodes `bytes` with this signature.
-fn with_signature(signature: &[u8], bytes: &[u8]) {
+/// Decodes `bytes` with this signature; returns the file and the photo.
+fn with_signature(signature: &[u8], bytes: &[u8]) -> (Vec<u8>, Option<RgbBuffer>) {
     let mut file = signature.to_vec();
     file.extend(bytes.get(signature.len()..).unwrap_or_default());
-    decoded(&file);
+    let photo = decoded(&file);
+    (file, photo)
 }
 
+/// A JPEG file: reduced, it is a photo of the size that is expected, or refused like the whole one.
 pub fn photo_jpeg(bytes: &[u8]) {
-    with_signature(b"\xff\xd8\xff", bytes);
+    let (file, photo) = with_signature(b"\xff\xd8\xff", bytes);
+    let shorter = photo.as_ref().map_or(8, |photo| photo.width().min(photo.height()));
+    for by in [2, 4, 8].into_iter().filter(|by| shorter >= *by) {
+        let reduced = memory::within(photo_memory(&file), || {
+            photo::decode_reduced(&file, true, shorter / by, "photo")
+        });
+        let sizes = |photo: &RgbBuffer, by: usize| (photo.width().div_ceil(by), photo.height().div_ceil(by));
+        assert_eq!(photo.as_ref().map(|whole| sizes(whole, by)), reduced.ok().map(|small| sizes(&small, 1)));
+    }
 }
 
 pub fn photo_png(bytes: &[u8]) {

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
+use super::options::Reading;
 use crate::preprocess::{self, Interpolation, PreprocessConfig, ResizeMode};
 use crate::tokenizer::{Clean, TokenizerConfig};
 
@@ -41,7 +42,7 @@ pub(super) struct Parts<'a> {
     /// `None` for a file without a tokenizer.
     pub tokenizer: Option<&'a TokenizerConfig>,
     pub preprocess: &'a PreprocessConfig,
-    pub orient: bool,
+    pub reading: Reading,
     pub normalize: bool,
 }
 
@@ -89,7 +90,11 @@ impl Parts<'_> {
             let [red, green, blue] = channels.map(|value| format!("{:016x}", value.to_bits()));
             line(name, &[&red, &green, &blue]);
         }
-        line("orient", &[yes_or_no(self.orient)]);
+        line("orient", &[yes_or_no(self.reading.orient)]);
+        // The usual decoding has no line.
+        if self.reading.fast {
+            line("decode", &["fast"]);
+        }
         line("normalize", &[yes_or_no(self.normalize)]);
         line("precision", &["f32"]);
         text
@@ -139,7 +144,22 @@ mod tests {
 
     fn parts(preprocess: &PreprocessConfig, orient: bool, normalize: bool) -> Parts<'_> {
         static CLIP: std::sync::LazyLock<TokenizerConfig> = std::sync::LazyLock::new(TokenizerConfig::clip);
-        Parts { content_hash: CONTENT, tokenizer: Some(&CLIP), preprocess, orient, normalize }
+        Parts {
+            content_hash: CONTENT,
+            tokenizer: Some(&CLIP),
+            preprocess,
+            reading: Reading { orient, fast: false },
+            normalize,
+        }
+    }
+
+    #[test]
+    fn fast_decoding_has_a_line_of_its_own() {
+        let openai = PreprocessConfig::openai(224);
+        let usual = parts(&openai, true, true);
+        let fast = Parts { reading: Reading { orient: true, fast: true }, ..parts(&openai, true, true) };
+        assert_eq!(fast.text(), usual.text().replace("orient yes\n", "orient yes\ndecode fast\n"));
+        assert_ne!(Fingerprint::new(&fast), Fingerprint::new(&usual));
     }
 
     /// The text as `weights/README.md` specifies it, byte by byte, so that a new configuration field cannot change it

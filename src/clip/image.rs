@@ -152,7 +152,7 @@ impl ImageEncoder {
         let config = &self.session.preprocess;
         let mut out = vec![0.0; config.pixel_len()];
         let image = image.into();
-        pixels::prepare(image, config, self.session.options.orient, &self.cancel, &mut out)
+        pixels::prepare(image, config, self.session.options.reading, &self.cancel, &mut out)
             .map_err(|error| error.of_item("image", None, image.path()))?;
         Ok(Array3::from_shape_vec((3, config.image_size, config.image_size), out)?)
     }
@@ -226,7 +226,7 @@ impl ImageEncoder {
 
     /// Pixels of image `index` of a batch.
     fn pixels(&self, index: usize, image: ImageInput<'_>, out: &mut [f32]) -> Result<(), Error> {
-        pixels::prepare(image, &self.session.preprocess, self.session.options.orient, &self.cancel, out)
+        pixels::prepare(image, &self.session.preprocess, self.session.options.reading, &self.cancel, out)
             .map_err(|error| error.of_item("image", Some(index), image.path()))
     }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::options::Reading;
 use super::photo_pixels::{self, read_file};
 use crate::cancel::CancelToken;
 use crate::error::Error;
@@ -173,7 +174,7 @@ impl ObservedPhoto {
     pub(super) fn prepare(
         &self,
         config: &PreprocessConfig,
-        orient: bool,
+        reading: Reading,
         cancel: &CancelToken,
         out: &mut [f32],
     ) -> Result<(), Error> {
@@ -190,7 +191,7 @@ impl ObservedPhoto {
         #[cfg(feature = "library")]
         self.content.get_or_init(|| Content::of(&bytes));
         let name = self.path.as_deref().map_or(NAMELESS.into(), |path| path.display().to_string());
-        let result = self.decode(&bytes, &name, config, orient, cancel, out);
+        let result = self.decode(&bytes, &name, config, reading, cancel, out);
         if matches!(result, Err(Error::Cancelled)) {
             *self.source() = Source::Bytes(bytes);
         }
@@ -205,13 +206,19 @@ impl ObservedPhoto {
         bytes: &[u8],
         name: &str,
         config: &PreprocessConfig,
-        orient: bool,
+        reading: Reading,
         cancel: &CancelToken,
         out: &mut [f32],
     ) -> Result<(), Error> {
-        let hashed = photo_pixels::decode_observed(bytes, orient, name, config, cancel, out)?;
+        let hashed = photo_pixels::decode_observed(bytes, reading, name, config, cancel, out)?;
         let metadata = photo::metadata(bytes, name)?;
-        let observation = Observation { metadata, hash: hashed.hash, width: hashed.width, height: hashed.height };
+        // The size is that of the photo, even if it was reduced.
+        let (width, height) = match (reading.fast && metadata.format == photo::Format::Jpeg, reading.orient) {
+            (false, _) => (hashed.width, hashed.height),
+            (true, true) => metadata.upright_size(),
+            (true, false) => (metadata.width, metadata.height),
+        };
+        let observation = Observation { metadata, hash: hashed.hash, width, height };
         // Another thread cannot have decoded the same bytes.
         let _ = self.observed.set(observation);
         Ok(())

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use super::options::Reading;
 use crate::cancel::CancelToken;
 use crate::error::Error;
 use crate::files::{open_regular, read_at_most};
@@ -31,38 +32,38 @@ pub fn decode_pixels_into(
     config: &PreprocessConfig,
     out: &mut [f32],
 ) -> Result<(), Error> {
-    decode_until(bytes, orient, name, config, &CancelToken::new(), out)
+    decode_until(bytes, Reading { orient, fast: false }, name, config, &CancelToken::new(), out)
 }
 
 /// Decodes as [`decode_pixels_into`] does; stops with [`Error::Cancelled`] soon after `cancel` is set.
 pub(super) fn decode_until(
     bytes: &[u8],
-    orient: bool,
+    reading: Reading,
     name: &str,
     config: &PreprocessConfig,
     cancel: &CancelToken,
     out: &mut [f32],
 ) -> Result<(), Error> {
-    let resizer = StreamResizer::new(config, out)?;
-    photo::decode_to(bytes, orient, name, cancel, resizer, StreamResizer::finish).map_err(decode_error)
+    let resizer = StreamResizer::new(config, out)?.fast(reading.fast);
+    photo::decode_to(bytes, reading.orient, name, cancel, resizer, StreamResizer::finish).map_err(decode_error)
 }
 
 /// Decodes as [`decode_until`] does, and hashes the photo on its way to the resizer.
 pub(super) fn decode_observed(
     bytes: &[u8],
-    orient: bool,
+    reading: Reading,
     name: &str,
     config: &PreprocessConfig,
     cancel: &CancelToken,
     out: &mut [f32],
 ) -> Result<Hashed, Error> {
-    let sink = HashingSink::new(StreamResizer::new(config, out)?);
+    let sink = HashingSink::new(StreamResizer::new(config, out)?.fast(reading.fast));
     let finish = |sink: HashingSink<StreamResizer<'_>>| {
         let (resizer, hashed) = sink.finish();
         resizer.finish()?;
         hashed.ok_or(SinkError::NoPhoto)
     };
-    photo::decode_to(bytes, orient, name, cancel, sink, finish).map_err(decode_error)
+    photo::decode_to(bytes, reading.orient, name, cancel, sink, finish).map_err(decode_error)
 }
 
 fn decode_error(error: photo::Error) -> Error {
@@ -75,26 +76,26 @@ fn decode_error(error: photo::Error) -> Error {
 /// Reads a photo file and computes the input of an image tower as [`decode_pixels_into`] does.
 pub(super) fn read_pixels_into(
     path: &Path,
-    orient: bool,
+    reading: Reading,
     config: &PreprocessConfig,
     cancel: &CancelToken,
     out: &mut [f32],
 ) -> Result<(), Error> {
-    named_pixels_into(read_file(path), path, orient, config, cancel, out)
+    named_pixels_into(read_file(path), path, reading, config, cancel, out)
 }
 
 /// Computes the input of an image tower from the bytes of a photo, or the error of reading them; `path` is in the error.
 pub(super) fn named_pixels_into(
     bytes: io::Result<Vec<u8>>,
     path: &Path,
-    orient: bool,
+    reading: Reading,
     config: &PreprocessConfig,
     cancel: &CancelToken,
     out: &mut [f32],
 ) -> Result<(), Error> {
     let bytes = bytes.map_err(|source| Error::read(path, source))?;
     let name = path.display().to_string();
-    decode_until(&bytes, orient, &name, config, cancel, out).map_err(|error| error.at(path))
+    decode_until(&bytes, reading, &name, config, cancel, out).map_err(|error| error.at(path))
 }
 
 /// Reads a whole file; refuses pipes, devices and folders, and files that are far too large for a photo.
@@ -131,7 +132,9 @@ mod tests {
         std::fs::write(&path, "no photo").unwrap();
         let config = PreprocessConfig::openai(8);
         let mut out = vec![0.0; config.pixel_len()];
-        let error = read_pixels_into(&path, true, &config, &CancelToken::new(), &mut out).unwrap_err();
+        let error =
+            read_pixels_into(&path, Reading { orient: true, fast: false }, &config, &CancelToken::new(), &mut out)
+                .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Image);
         assert!(error.to_string().starts_with(&format!("{} is not an image", path.display())), "{error}");
         assert!(matches!(error, Error::Photo { path: Some(file), .. } if file == path));

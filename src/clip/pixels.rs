@@ -1,5 +1,6 @@
 //! From an image in any form to the input of the image tower.
 
+use super::options::Reading;
 #[cfg(feature = "decode")]
 use super::photo_pixels;
 use super::{CancelToken, ImageInput};
@@ -10,12 +11,12 @@ use crate::photo::NAMELESS;
 use crate::pixels::RgbView;
 use crate::preprocess::{self, PreprocessConfig};
 
-/// Writes the pixels of `image` to `out [3, S, S]`: decoded, upright if `orient`, resized, cropped, normalised.
+/// Writes the pixels of `image` to `out [3, S, S]`: decoded as `reading` says, resized, cropped, normalised.
 #[cfg_attr(not(feature = "decode"), allow(unused_variables))]
 pub(super) fn prepare(
     image: ImageInput<'_>,
     config: &PreprocessConfig,
-    orient: bool,
+    reading: Reading,
     cancel: &CancelToken,
     out: &mut [f32],
 ) -> Result<(), Error> {
@@ -27,20 +28,20 @@ pub(super) fn prepare(
             Ok(preprocess::pixels_into(RgbView::new(width, height, image.as_raw())?, config, out)?)
         }
         #[cfg(feature = "image")]
-        ImageInput::Image(image) => prepare(ImageInput::RgbImage(&image.to_rgb8()), config, orient, cancel, out),
+        ImageInput::Image(image) => prepare(ImageInput::RgbImage(&image.to_rgb8()), config, reading, cancel, out),
         #[cfg(feature = "decode")]
-        ImageInput::Bytes(bytes) => photo_pixels::decode_until(bytes, orient, NAMELESS, config, cancel, out),
+        ImageInput::Bytes(bytes) => photo_pixels::decode_until(bytes, reading, NAMELESS, config, cancel, out),
         #[cfg(feature = "decode")]
-        ImageInput::Path(path) => photo_pixels::read_pixels_into(path, orient, config, cancel, out),
+        ImageInput::Path(path) => photo_pixels::read_pixels_into(path, reading, config, cancel, out),
         #[cfg(feature = "decode")]
-        ImageInput::Observed(photo) => photo.prepare(config, orient, cancel, out),
+        ImageInput::Observed(photo) => photo.prepare(config, reading, cancel, out),
         #[cfg(feature = "walk")]
         ImageInput::Archived(photo) => {
             let read = || {
                 photo_pixels::check_len(photo.len())?;
                 photo.read()
             };
-            photo_pixels::named_pixels_into(read(), photo.path(), orient, config, cancel, out)
+            photo_pixels::named_pixels_into(read(), photo.path(), reading, config, cancel, out)
         }
         #[cfg(feature = "walk")]
         ImageInput::Unlisted(error) => Err(error.clone().into()),

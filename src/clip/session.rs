@@ -79,7 +79,7 @@ impl Session {
             content_hash: weights.content_hash(),
             tokenizer: tokenizer.as_ref().map(Tokenizer::config).as_ref(),
             preprocess: &preprocess,
-            orient: options.orient,
+            reading: options.reading,
             normalize: options.normalize,
         });
         let arenas = ArenaPool::new(budget::pass_memory(weights.file_len()));

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 #[cfg(feature = "library")]
 use super::simd::integers::{IntegerKernel, Integers};
+use super::simd::words::{WordKernel, Words};
 use super::simd::{Kernel, Simd};
 
 /// An instruction set that kernels are compiled for.
@@ -71,6 +72,12 @@ impl Isa {
             .clone()
     }
 
+    /// Returns what [`Isa::detect`] does, and plain code if the variable names no set of this machine: for what gives
+    /// the same bits on every set.
+    pub(crate) fn detect_or_portable() -> Isa {
+        Isa::detect().unwrap_or(Isa(Set::Portable(super::simd::portable::Portable)))
+    }
+
     /// Returns the set called `name` (`avx512`, `avx2`, `sse`, `neon`, `portable`).
     pub fn named(name: &str) -> Result<Isa, IsaError> {
         let available = Isa::available();
@@ -112,6 +119,22 @@ impl Isa {
             #[cfg(target_arch = "aarch64")]
             Set::Neon(token) => token.run(kernel),
             Set::Portable(token) => token.run(kernel),
+        }
+    }
+
+    /// Runs `kernel` compiled for the words of this set. Like [`Isa::run`], the only dispatch.
+    #[inline]
+    pub(crate) fn run_words<K: WordKernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
+            Set::Avx512(token) => token.run_words(kernel),
+            #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
+            Set::Avx2(token) => token.run_words(kernel),
+            #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
+            Set::Sse(token) => token.run_words(kernel),
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon(token) => token.run_words(kernel),
+            Set::Portable(token) => token.run_words(kernel),
         }
     }
 

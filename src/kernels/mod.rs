@@ -11,12 +11,11 @@ mod caches;
 pub(crate) mod depthwise;
 pub(crate) mod gemm;
 pub mod isa;
-#[cfg(feature = "decode")]
-pub(crate) mod lanes;
 pub(crate) mod math;
 pub(crate) mod norm;
 pub(crate) mod output;
 mod peak;
+pub(crate) mod pixels;
 pub(crate) mod pool;
 #[cfg(feature = "internals")]
 pub(crate) mod probe;
@@ -34,4 +33,6 @@ pub(crate) mod reference;
 pub(crate) use isa::Isa;
 pub(crate) use output::Out;
 pub(crate) use simd::Element;
+#[cfg(feature = "decode")]
+pub(crate) use simd::words::{WordKernel, Words};
 pub(crate) use team::{Team, Workers};

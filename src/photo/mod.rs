@@ -55,6 +55,18 @@ pub fn decode(bytes: &[u8], orient: bool, name: &str) -> Result<RgbBuffer, Error
     decode_to(bytes, orient, name, &CancelToken::new(), WholePhoto::default(), WholePhoto::finish)
 }
 
+/// Decodes as [`decode`] does, but a large JPEG photo to a half, a quarter or an eighth of its size in each direction:
+/// the smallest of these whose sides have at least `enough` pixels both. Takes less time by what is not computed.
+///
+/// Equals Pillow's `Image.draft` with a size of `enough` x `enough`, bit for bit. Other formats are decoded whole.
+///
+/// # Errors
+/// Those of [`decode`].
+pub fn decode_reduced(bytes: &[u8], orient: bool, enough: usize, name: &str) -> Result<RgbBuffer, Error> {
+    let sink = WholePhoto::reduced(enough);
+    decode_to(bytes, orient, name, &CancelToken::new(), sink, WholePhoto::finish)
+}
+
 /// Decodes as [`decode`] does, but delivers the photo to `sink`; `finish` returns the sink's result. Stops soon after
 /// `cancel` is set.
 pub(crate) fn decode_to<S: RowSink, T>(

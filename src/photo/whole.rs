@@ -17,9 +17,16 @@ pub(super) struct WholePhoto {
     rows: usize,
     /// Number of rows handed out by the last `rows_mut`.
     pending: usize,
+    /// The shorter side that is enough.
+    enough: Option<usize>,
 }
 
 impl WholePhoto {
+    /// Takes a photo that may be reduced as long as its sides have `enough` pixels.
+    pub fn reduced(enough: usize) -> WholePhoto {
+        WholePhoto { enough: Some(enough), ..WholePhoto::default() }
+    }
+
     /// Returns the upright photo.
     pub fn finish(self) -> Result<RgbBuffer, SinkError> {
         let WholePhoto { width, height, orientation, data, .. } = self;
@@ -43,6 +50,10 @@ impl RowSink for WholePhoto {
         }
         *self = WholePhoto { width, height, orientation, data, strip, ..WholePhoto::default() };
         Ok(())
+    }
+
+    fn enough(&self) -> Option<usize> {
+        self.enough
     }
 
     fn rows_mut(&mut self, count: usize) -> &mut [u8] {

@@ -8,6 +8,12 @@ pub(crate) trait RowSink {
     /// Announces a photo that is stored as `height` rows of `width` pixels and turned upright by `orientation`.
     fn begin(&mut self, width: usize, height: usize, orientation: Orientation) -> Result<(), SinkError>;
 
+    /// Returns the shorter side, in pixels, that is enough: a decoder that can may deliver a photo whose sides are divided
+    /// by 2, 4 or 8, as long as neither is shorter than this.
+    fn enough(&self) -> Option<usize> {
+        None
+    }
+
     /// Returns the buffer for the next `count` rows, `[count, width, 3]`; `count` must not exceed the rows that remain.
     /// About [`STRIP`](super::STRIP) rows at a time are best. Called again with the same count before they are committed,
     /// returns the same buffer with what was written to it.

@@ -7,12 +7,7 @@
 use std::ops::Range;
 
 use super::config::Interpolation;
-
-/// Fractional bits of a weight: 32 minus 8 for the pixel and 2 for the overshoot of the cubic.
-pub(super) const FRACTION_BITS: u32 = 22;
-
-/// The initial value of an accumulator, which makes the final shift round.
-pub(super) const HALF: i32 = 1 << (FRACTION_BITS - 1);
+use crate::kernels::pixels::resample::FRACTION_BITS;
 
 /// One axis of a resize. Each output position is a weighted sum of input positions.
 #[derive(Clone)]

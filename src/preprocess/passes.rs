@@ -7,15 +7,17 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::filter::{Axis, FRACTION_BITS, HALF, Windows};
+use super::filter::{Axis, Windows};
+use crate::kernels::Isa;
+use crate::kernels::pixels::resample::{self, HALF, Lines, RowWeights, SLACK, Taps, to_byte};
 use crate::pixels::RgbView;
 use crate::threads;
 
 /// Multiplications per task: about a tenth of a millisecond.
 const TASK: usize = 1 << 19;
 
-/// Bytes of a row per accumulator block.
-const BLOCK: usize = 32;
+/// Rows that are resampled at once, so that weights are read once for them.
+const TOGETHER: usize = 4;
 
 /// Rows of RGB in memory: row `i` is the `width` bytes from `i * stride`.
 #[derive(Clone, Copy)]
@@ -59,16 +61,26 @@ pub(super) struct RowPass {
     axis: Axis,
     /// The weights of all positions, unless they make more than one part.
     windows: Option<Windows>,
+    /// The same for vectors, unless rows are too short.
+    taps: Option<Taps>,
+    /// The pixels that rows have.
+    pixels: Range<usize>,
+    isa: Isa,
 }
 
 impl RowPass {
-    pub fn new(axis: Axis) -> Self {
+    /// Prepares the pass; `whole` rows have all pixels of the input, others those that the pass reads.
+    pub fn new(axis: Axis, whole: bool) -> Self {
+        let pixels = if whole { 0..axis.from } else { axis.input() };
         let mut parts = axis.parts();
         let windows = match (parts.next(), parts.next()) {
             (Some(all), None) => Some(axis.windows(all)),
             _ => None,
         };
-        RowPass { axis, windows }
+        let taps = windows.as_ref().and_then(|windows| {
+            Taps::new(windows.iter().map(|(start, weights)| (start - pixels.start, weights)), pixels.len())
+        });
+        RowPass { axis, windows, taps, pixels, isa: Isa::detect_or_portable() }
     }
 
     /// Returns the pixels of a row that the pass reads.
@@ -76,8 +88,8 @@ impl RowPass {
         self.axis.input()
     }
 
-    /// Resamples each row to `out`: `[rows, outputs, 3]`. `source` starts at pixel `first` of the input.
-    pub fn resample(&self, source: Rows<'_>, first: usize, out: &mut [u8]) {
+    /// Resamples each row to `out`: `[rows, outputs, 3]`.
+    pub fn resample(&self, source: Rows<'_>, out: &mut [u8]) {
         let width = self.axis.outputs.clone().count() * 3;
         for part in self.axis.parts() {
             let left = (part.start - self.axis.outputs.start) as usize * 3;
@@ -92,16 +104,46 @@ impl RowPass {
             let right = left + windows.len() * 3;
             let rows_per_task = (TASK / (windows.weights() * 3).max(1)).max(1);
             threads::for_each(out.par_chunks_mut(width * rows_per_task).enumerate(), |(task, chunk)| {
+                let row = |i: usize| source.row(task * rows_per_task + i, 0..source.width);
+                if let Some(taps) = &self.taps {
+                    return resample_rows(self.isa, source, task * rows_per_task, taps, width, chunk);
+                }
                 for (i, out_row) in chunk.chunks_exact_mut(width).enumerate() {
-                    let row = source.row(task * rows_per_task + i, 0..source.width);
-                    resample_row(row, windows, first, &mut out_row[left..right]);
+                    resample_row(row(i), windows, self.pixels.start, &mut out_row[left..right]);
                 }
             });
         }
     }
 }
 
-/// Resamples one row in the pass over rows.
+/// Resamples the rows from `first` to `out`, each to `width` bytes.
+fn resample_rows(isa: Isa, source: Rows<'_>, first: usize, taps: &Taps, width: usize, out: &mut [u8]) {
+    // Only the last row may have too few bytes behind it.
+    let last = source.len() - 1;
+    let mut padded = Vec::new();
+    if first + out.len() / width > last {
+        padded = [source.row(last, 0..source.width), &[0; SLACK]].concat();
+    }
+    let row = |i: usize| if first + i < last { source.row(first + i, 0..source.width + SLACK) } else { &padded };
+    let mut done = 0;
+    for several in out.chunks_mut(width * TOGETHER) {
+        let mut rows = several.chunks_exact_mut(width);
+        match std::array::from_fn(|_| rows.next()) {
+            [Some(a), Some(b), Some(c), Some(d)] => {
+                let from: [_; TOGETHER] = std::array::from_fn(|i| row(done + i));
+                resample::rows(isa, taps, from, [a, b, c, d]);
+            }
+            few => {
+                for (i, to) in few.into_iter().flatten().enumerate() {
+                    resample::rows(isa, taps, [row(done + i)], [to]);
+                }
+            }
+        }
+        done += TOGETHER;
+    }
+}
+
+/// Resamples one row in the pass over rows, without vectors.
 fn resample_row(row: &[u8], windows: &Windows, first: usize, out: &mut [u8]) {
     for ((start, weights), out) in windows.iter().zip(out.as_chunks_mut::<3>().0) {
         let start = (start - first) * 3;
@@ -194,19 +236,18 @@ impl OutputRow<'_> {
             axis.weights(index, &mut weights);
             weights
         };
-        if rows == *span {
-            return resample_column(source, top, left, &weights(), out);
-        }
         let state = partial.get_or_insert_with(|| PartialRow {
             weights: weights(),
-            sums: vec![HALF; out.len().next_multiple_of(BLOCK)],
+            sums: vec![HALF; out.len()],
             missing: span.len(),
         });
         let used = rows.start - span.start..rows.end - span.start;
-        add_rows(source, top, left, out.len(), &state.weights[used], &mut state.sums);
+        let isa = Isa::detect_or_portable();
+        let lines = Lines { data: &source.data[top * source.stride + left..], stride: source.stride };
+        resample::add_rows(isa, lines, &RowWeights::new(&state.weights[used]), &mut state.sums);
         state.missing -= rows.len();
         if state.missing == 0 {
-            out.iter_mut().zip(&state.sums).for_each(|(byte, &sum)| *byte = to_byte(sum));
+            resample::to_bytes(isa, &state.sums, out);
             *partial = None;
         }
     }
@@ -216,47 +257,4 @@ impl OutputRow<'_> {
 pub(super) fn overlap(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
     let start = a.start.max(b.start);
     start..a.end.min(b.end).max(start)
-}
-
-/// Computes an output row from complete input: the rows from `top`, each from byte `left`.
-fn resample_column(source: Rows<'_>, top: usize, left: usize, weights: &[i32], out: &mut [u8]) {
-    for (from, block) in (left..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
-        let mut sums = [HALF; BLOCK];
-        add_block(source, top, from, block.len(), weights, &mut sums);
-        block.iter_mut().zip(&sums).for_each(|(byte, &sum)| *byte = to_byte(sum));
-    }
-}
-
-/// Adds input rows from `top`, each from byte `left`, to the sums of an output row.
-fn add_rows(source: Rows<'_>, top: usize, left: usize, bytes: usize, weights: &[i32], sums: &mut [i32]) {
-    for (column, sums) in (0..bytes).step_by(BLOCK).zip(sums.as_chunks_mut::<BLOCK>().0) {
-        add_block(source, top, left + column, (bytes - column).min(BLOCK), weights, sums);
-    }
-}
-
-/// Adds bytes `from..from + len` of the rows from `top`, each row times its weight.
-#[inline(always)]
-fn add_block(source: Rows<'_>, top: usize, from: usize, len: usize, weights: &[i32], sums: &mut [i32; BLOCK]) {
-    // A constant length keeps the sums in registers.
-    if len == BLOCK {
-        *sums = add_weighted(*sums, weights, |i| source.row(top + i, from..from + BLOCK));
-    } else {
-        *sums = add_weighted(*sums, weights, |i| source.row(top + i, from..from + len));
-    }
-}
-
-/// Adds the rows times their weights.
-#[inline(always)]
-fn add_weighted<'a>(mut sums: [i32; BLOCK], weights: &[i32], row: impl Fn(usize) -> &'a [u8]) -> [i32; BLOCK] {
-    for (i, &weight) in weights.iter().enumerate() {
-        for (sum, &value) in sums.iter_mut().zip(row(i)) {
-            *sum = sum.wrapping_add(weight.wrapping_mul(i32::from(value)));
-        }
-    }
-    sums
-}
-
-/// Converts an accumulator to a byte.
-fn to_byte(sum: i32) -> u8 {
-    (sum >> FRACTION_BITS).clamp(0, 255) as u8
 }

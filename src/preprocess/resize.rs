@@ -41,7 +41,7 @@ impl Resizer {
             Axis { from: high, to: geometry.height, outputs: top..top + side as u64, mirrored: false, filter };
         let rows_first = vertical_first(&horizontal, &vertical) == swapped;
         let (along, down) = if swapped { (vertical, horizontal) } else { (horizontal, vertical) };
-        let row_pass = RowPass::new(Axis { mirrored: orientation.reverses_rows(), ..along });
+        let row_pass = RowPass::new(Axis { mirrored: orientation.reverses_rows(), ..along }, rows_first);
         let column_pass = ColumnPass::new(Axis { mirrored: orientation.reverses_columns(), ..down });
         let column_out = vec![0; side * 3 * if rows_first { side } else { row_pass.input().len() }];
         Resizer { side, row_pass, column_pass, rows_first, swapped, column_out, row_out: Vec::new() }
@@ -59,7 +59,7 @@ impl Resizer {
         }
         let stride = self.side * 3;
         self.row_out.resize(wanted.len() * stride, 0);
-        self.row_pass.resample(source.part(wanted.start - first..wanted.end - first), 0, &mut self.row_out);
+        self.row_pass.resample(source.part(wanted.start - first..wanted.end - first), &mut self.row_out);
         self.column_pass.resample(Rows::packed(&self.row_out, stride), wanted.start, 0, &mut self.column_out);
     }
 
@@ -70,7 +70,7 @@ impl Resizer {
             let input = self.row_pass.input();
             let rows = Rows::packed(&square, input.len() * 3);
             let mut out = vec![0; self.side * self.side * 3];
-            self.row_pass.resample(rows, input.start, &mut out);
+            self.row_pass.resample(rows, &mut out);
             square = out;
         }
         if self.swapped {

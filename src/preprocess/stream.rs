@@ -18,6 +18,8 @@ pub(crate) struct StreamResizer<'a> {
     config: &'a PreprocessConfig,
     /// The input of the tower.
     out: &'a mut [f32],
+    /// The shorter side that is enough, if the photo may be reduced before it is resized.
+    enough: Option<usize>,
     state: Option<State>,
 }
 
@@ -42,7 +44,13 @@ impl<'a> StreamResizer<'a> {
     /// The configuration is not valid, or `out` has another length than [`PreprocessConfig::pixel_len`].
     pub fn new(config: &'a PreprocessConfig, out: &'a mut [f32]) -> Result<Self, Error> {
         check(config, out)?;
-        Ok(StreamResizer { config, out, state: None })
+        Ok(StreamResizer { config, out, enough: None, state: None })
+    }
+
+    /// Takes, if `fast`, a photo that is reduced to no less than twice the size that it will have.
+    pub fn fast(mut self, fast: bool) -> Self {
+        self.enough = fast.then_some(2 * self.config.image_size);
+        self
     }
 
     /// Writes the output.
@@ -76,6 +84,10 @@ impl RowSink for StreamResizer<'_> {
         let resizer = Resizer::new(width, height, orientation, self.config);
         self.state = Some(State { resizer, stride, band, len: 0, pending: 0, first: 0 });
         Ok(())
+    }
+
+    fn enough(&self) -> Option<usize> {
+        self.enough
     }
 
     fn rows_mut(&mut self, count: usize) -> &mut [u8] {

@@ -39,6 +39,8 @@ fn pixels_equal_those_of_the_library() {
     for way in ways {
         assert_ne!(run(&[&["turned.jpg"], way].concat()), plain, "{way:?}");
     }
+    // What is not far too large is not reduced.
+    assert_eq!(run(&["turned.jpg", "--fast-decode"]), plain);
     // With mean 0 and deviation 1, pixels are the photo's values from 0 to 1.
     let bare = run(&["a.jpg", "--mean", "0,0,0", "--std", "1,1,1"]);
     assert!(bare.iter().all(|value| (0.0..=1.0).contains(value)));

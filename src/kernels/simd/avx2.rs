@@ -5,15 +5,20 @@ use std::arch::x86_64::*;
 use super::{Kernel, Simd, Tile, avx2_tile};
 use crate::tensor::Half;
 
-/// Proof that AVX2, FMA and F16C are available: every processor with the first has the others.
+/// Proof that AVX2 and FMA are available, and what came with them: halves (F16C), operations on bits (BMI, LZCNT).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Avx2(());
 
 impl Avx2 {
     /// The token, if this machine has the instructions.
     pub(crate) fn detect() -> Option<Self> {
-        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c"))
-            .then_some(Avx2(()))
+        (is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("lzcnt"))
+        .then_some(Avx2(()))
     }
 }
 

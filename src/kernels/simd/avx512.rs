@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use super::{Kernel, Simd, Tile, avx512_activation, avx512_tile};
 use crate::tensor::Half;
 
-/// Proof that AVX-512 F, DQ, BW and VL (with AVX2 and FMA) are available.
+/// Proof that AVX-512 F, DQ, BW and VL (with what [`super::avx2::Avx2`] proves) are available.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Avx512 {
     #[cfg_attr(not(feature = "library"), allow(dead_code, reason = "only scans multiply integers"))]
@@ -19,8 +19,7 @@ impl Avx512 {
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("fma"))
+            && super::avx2::Avx2::detect().is_some())
         .then(|| Avx512 { has_vnni: is_x86_feature_detected!("avx512vnni") })
     }
 

@@ -21,6 +21,8 @@ pub(super) mod neon;
 pub(super) mod portable;
 #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
 pub(super) mod sse;
+#[cfg_attr(not(feature = "decode"), allow(dead_code, reason = "resizing needs a part of it"))]
+pub(super) mod words;
 
 use super::math;
 use super::strides::Strides;

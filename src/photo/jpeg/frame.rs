@@ -15,10 +15,12 @@ pub(super) struct Component {
     pub declared_v: usize,
     /// Index of the quantisation table.
     pub quantisation: usize,
-    /// Samples in a row.
+    /// Coded samples in a row.
     pub width: usize,
-    /// Rows of samples.
+    /// Rows of coded samples.
     pub height: usize,
+    /// Samples that a block is decoded to, in each direction: 8, or fewer of a reduced photo.
+    pub side: usize,
     /// Blocks in a row, padded to whole MCUs.
     pub blocks_across: usize,
     /// Rows of blocks, padded to whole MCUs.
@@ -40,6 +42,8 @@ pub(super) struct Frame {
     pub mcus_across: usize,
     /// Rows of MCUs.
     pub mcus_down: usize,
+    /// By what the sides of the photo are divided when it is decoded: 1, 2, 4 or 8.
+    pub reduction: usize,
 }
 
 impl Frame {
@@ -86,11 +90,46 @@ impl Frame {
                 quantisation: usize::from(quantisation),
                 width: (width * h).div_ceil(h_max),
                 height: (height * v).div_ceil(v_max),
+                side: 8,
                 blocks_across: mcus_across * h,
                 blocks_down: mcus_down * v,
             });
         }
-        Ok(Frame { progressive, width, height, components, h_max, v_max, mcus_across, mcus_down })
+        Ok(Frame { progressive, width, height, components, h_max, v_max, mcus_across, mcus_down, reduction: 1 })
+    }
+
+    /// Reduces the photo to no less than `enough` pixels on either side, like `Image.draft` of Pillow: the sides are
+    /// divided by 1, 2, 4 or 8.
+    pub fn reduce(&mut self, enough: usize) {
+        let most = self.width.min(self.height) / enough.max(1);
+        self.reduction = [8, 4, 2].into_iter().find(|&by| most >= by).unwrap_or(1);
+        let least = 8 / self.reduction;
+        for component in &mut self.components {
+            component.side = least;
+            // Like libjpeg, decode chroma to more samples rather than interpolate them.
+            while component.side < 8
+                && (self.h_max * least).is_multiple_of(2 * component.h * component.side)
+                && (self.v_max * least).is_multiple_of(2 * component.v * component.side)
+            {
+                component.side *= 2;
+            }
+        }
+    }
+
+    /// Returns the width and height of the decoded photo.
+    pub fn decoded_size(&self) -> (usize, usize) {
+        (self.width.div_ceil(self.reduction), self.height.div_ceil(self.reduction))
+    }
+
+    /// Returns the width and height of the decoded samples of a component.
+    pub fn samples(&self, component: &Component) -> (usize, usize) {
+        let samples = |length: usize, factor: usize, most: usize| (length * factor * component.side).div_ceil(8 * most);
+        (samples(self.width, component.h, self.h_max), samples(self.height, component.v, self.v_max))
+    }
+
+    /// Returns the number of rows of a row of MCUs of the decoded photo.
+    pub fn rows(&self) -> usize {
+        self.v_max * 8 / self.reduction
     }
 
     /// Returns the number of blocks of all components.

@@ -5,20 +5,24 @@
 
 use super::super::decode_error::DecodeError;
 
+/// Bits that are buffered before a symbol is read: 16 of a code and 15 of a value.
+const BUFFERED: u32 = 32;
+
 /// Bits resolved by one look-up. Longer codes, under one in a hundred, take the slow path.
 const FAST_BITS: u32 = 10;
 
 /// Marks codes that are too long for the fast look-up.
-const SLOW: u16 = 0;
+const SLOW: u32 = 0;
+
+/// The fast look-up of a table.
+type Fast = Box<[u32; 1 << FAST_BITS]>;
 
 /// A Huffman table.
 #[derive(Clone)]
 pub(super) struct Table {
-    /// By the next [`FAST_BITS`] bits: `length << 8 | symbol`, or [`SLOW`].
-    fast: Box<[u16; 1 << FAST_BITS]>,
-    /// By the next [`FAST_BITS`] bits, if they hold an AC code and its value:
-    /// `value << 8 | run << 4 | length of both`, or zero.
-    values: Box<[i16; 1 << FAST_BITS]>,
+    /// By the next [`FAST_BITS`] bits: `value << 16 | symbol << 8 | length`, or [`SLOW`]. The value is that of an AC
+    /// coefficient whose extra bits are among them, too, and the length that of both; zero if they are not.
+    fast: Fast,
     /// By length: the last code of that length plus one, left-aligned to 16 bits.
     ends: [u32; 18],
     /// By length: the offset from a code to the index of its symbol.
@@ -31,7 +35,6 @@ impl Table {
     pub fn new(counts: &[u8; 16], symbols: &[u8]) -> Result<Table, DecodeError> {
         let mut table = Table {
             fast: Box::new([SLOW; 1 << FAST_BITS]),
-            values: Box::new([0; 1 << FAST_BITS]),
             ends: [0; 18],
             offsets: [0; 18],
             symbols: symbols.to_vec(),
@@ -51,7 +54,7 @@ impl Table {
                 }
                 if length <= FAST_BITS {
                     let first = (code << (FAST_BITS - length)) as usize;
-                    let entry = (length as u16) << 8 | u16::from(symbol);
+                    let entry = u32::from(symbol) << 8 | length;
                     table.fast[first..first + (1 << (FAST_BITS - length))].fill(entry);
                 }
                 code += 1;
@@ -62,13 +65,11 @@ impl Table {
         }
         table.ends[17] = u32::MAX;
         for bits in 0..1u32 << FAST_BITS {
-            let entry = table.fast[bits as usize];
-            let (length, run, size) = (u32::from(entry >> 8), i32::from(entry >> 4 & 15), u32::from(entry & 15));
-            if entry != SLOW && size != 0 && length + size <= FAST_BITS {
+            let entry = &mut table.fast[bits as usize];
+            let (length, size) = (*entry & 31, *entry >> 8 & 15);
+            if *entry != SLOW && size != 0 && length + size <= FAST_BITS {
                 let value = extend(bits >> (FAST_BITS - length - size) & ((1 << size) - 1), size);
-                if (-128..128).contains(&value) {
-                    table.values[bits as usize] = (value << 8 | run << 4 | (length + size) as i32) as i16;
-                }
+                *entry = (value as u32) << 16 | *entry & 0xff00 | (length + size);
             }
         }
         Ok(table)
@@ -84,8 +85,16 @@ pub(super) fn extend(bits: u32, size: u32) -> i32 {
 }
 
 /// Reads the bits of a scan.
+///
+/// Small, and never referred to by what is not inlined, so that a copy of it can live in registers.
+#[derive(Clone, Copy)]
 pub(super) struct BitReader<'a> {
     data: &'a [u8],
+    state: State,
+}
+
+#[derive(Clone, Copy)]
+struct State {
     /// Offset of the next byte; stops at a marker.
     at: usize,
     /// Buffered bits, most significant first.
@@ -99,103 +108,81 @@ pub(super) struct BitReader<'a> {
 impl<'a> BitReader<'a> {
     /// Reads entropy-coded data from byte `at`.
     pub fn new(data: &'a [u8], at: usize) -> Self {
-        BitReader { data, at, bits: 0, have: 0, padding: 0 }
+        BitReader { data, state: State { at, bits: 0, have: 0, padding: 0 } }
     }
 
     /// Whether bits past the end were consumed.
     pub fn overran(&self) -> bool {
-        self.padding > self.have
+        self.state.padding > self.state.have
     }
 
     /// Whether the file, not only the scan, has ended.
     pub fn at_end_of_data(&self) -> bool {
-        self.at + 1 >= self.data.len()
+        self.state.at + 1 >= self.data.len()
     }
 
     /// Returns the offset of the marker that ends the scan, once all bits are read.
     pub fn position(&self) -> usize {
-        self.at
+        self.state.at
     }
 
     /// Skips to the next marker, dropping buffered bits; returns its code and continues after it.
     pub fn next_marker(&mut self) -> Option<u8> {
-        self.bits = 0;
-        self.have = 0;
-        self.padding = 0;
+        let mut at = self.state.at;
+        self.state = State { at, bits: 0, have: 0, padding: 0 };
         loop {
-            let byte = *self.data.get(self.at)?;
-            let next = *self.data.get(self.at + 1)?;
+            let byte = *self.data.get(at)?;
+            let next = *self.data.get(at + 1)?;
             match (byte, next) {
-                (0xff, 0xff) => self.at += 1,
+                (0xff, 0xff) => at += 1,
                 (0xff, 1..) => {
-                    self.at += 2;
+                    self.state.at = at + 2;
                     return Some(next);
                 }
-                _ => self.at += 1,
+                _ => at += 1,
             }
         }
     }
 
-    /// Buffers at least 48 bits.
+    /// Buffers at least [`BUFFERED`] bits.
     #[inline(always)]
     fn refill(&mut self) {
-        if self.have < 48 {
+        if self.state.have < BUFFERED {
             self.refill_now();
         }
     }
 
     #[inline(always)]
     fn refill_now(&mut self) {
-        if let Some(bytes) = self.data.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let State { at, bits, have, padding } = self.state;
+        if let Some(bytes) = self.data.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
             let word = u64::from_be_bytes(*bytes);
             // Without a byte 0xff, all eight bytes are data: take as many as fit.
             let inverted = !word;
             if inverted.wrapping_sub(0x0101_0101_0101_0101) & !inverted & 0x8080_8080_8080_8080 == 0 {
-                self.bits |= word >> self.have;
-                let bytes = (63 - self.have) / 8;
-                self.at += bytes as usize;
-                self.have += bytes * 8;
+                let bytes = (63 - have) / 8;
+                self.state = State {
+                    at: at.wrapping_add(bytes as usize),
+                    bits: bits | word >> (have & 63),
+                    have: have + bytes * 8,
+                    padding,
+                };
                 return;
             }
         }
-        self.refill_bytes();
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn refill_bytes(&mut self) {
-        // The fast path may leave bits below `have`; the next bytes set the same bits again.
-        while self.have <= 56 {
-            let byte = match (self.data.get(self.at), self.data.get(self.at + 1)) {
-                (Some(0xff), Some(0)) => {
-                    self.at += 2;
-                    0xff
-                }
-                // A final 0xff is half of a marker or of a stuffed byte.
-                (Some(0xff), _) | (None, _) => {
-                    self.padding += 8;
-                    self.have += 8;
-                    continue;
-                }
-                (Some(&byte), _) => {
-                    self.at += 1;
-                    byte
-                }
-            };
-            self.bits |= u64::from(byte) << (56 - self.have);
-            self.have += 8;
-        }
+        self.state = refilled_by_bytes(self.data, self.state);
     }
 
     #[inline(always)]
     fn peek(&self, count: u32) -> u32 {
-        (self.bits >> (64 - count)) as u32
+        (self.state.bits >> (64 - count)) as u32
     }
 
     #[inline(always)]
     fn consume(&mut self, count: u32) {
-        self.bits <<= count;
-        self.have = self.have.wrapping_sub(count);
+        // The mask says that the shift is less than the width, and costs nothing.
+        self.state.bits <<= count & 63;
+        self.state.have = self.state.have.wrapping_sub(count);
     }
 
     /// Reads a bit.
@@ -219,35 +206,42 @@ impl<'a> BitReader<'a> {
         bits
     }
 
-    /// Reads a symbol; `None` for a code that is not in the table. 16 bits must be buffered.
+    /// Reads `count` bits, at most 32: the first ones of the result, the others are any.
     #[inline(always)]
-    fn symbol(&mut self, table: &Table) -> Option<u8> {
-        let entry = table.fast[self.peek(FAST_BITS) as usize];
-        if entry != SLOW {
-            self.consume(u32::from(entry >> 8));
-            return Some(entry as u8);
-        }
-        self.long_symbol(table)
+    pub fn take_first(&mut self, count: u32) -> u32 {
+        self.refill();
+        let bits = self.peek(32);
+        self.consume(count & 63);
+        bits
     }
 
-    #[cold]
-    #[inline(never)]
-    fn long_symbol(&mut self, table: &Table) -> Option<u8> {
-        let bits = self.peek(16);
-        let length = (FAST_BITS + 1..=17).find(|&length| bits < table.ends[length as usize])?;
-        if length == 17 {
-            return None;
+    /// Reads a symbol, whose entry is known; `None` for a code that is not in the table. 16 bits must be buffered.
+    #[inline(always)]
+    fn symbol(&mut self, table: &Table, entry: u32) -> Option<u32> {
+        if entry != SLOW {
+            self.consume(entry & 31);
+            return Some(entry >> 8 & 0xff);
         }
-        self.consume(length);
-        let index = (bits >> (16 - length)) as i32 + table.offsets[length as usize];
-        table.symbols.get(usize::try_from(index).ok()?).copied()
+        let (length, symbol) = long_symbol(self.peek(16), table)?;
+        self.consume(length & 31);
+        Some(symbol.into())
     }
 
     /// Reads the difference of a DC coefficient.
     #[inline(always)]
     pub fn dc(&mut self, table: &Table) -> Option<i32> {
         self.refill();
-        let size = u32::from(self.symbol(table)?);
+        let entry = table.fast[self.peek(FAST_BITS) as usize];
+        let value = entry as i32 >> 16;
+        if value != 0 && entry >> 12 & 15 == 0 {
+            self.consume(entry & 31);
+            return Some(value);
+        }
+        if value != 0 {
+            // A symbol above 15, read as if it were one of AC.
+            return None;
+        }
+        let size = self.symbol(table, entry)?;
         if size > 15 {
             return None;
         }
@@ -264,21 +258,63 @@ impl<'a> BitReader<'a> {
     #[inline(always)]
     pub fn ac(&mut self, table: &Table) -> Option<(u32, i32)> {
         self.refill();
-        let both = table.values[self.peek(FAST_BITS) as usize];
-        if both != 0 {
-            self.consume((both & 15) as u32);
-            return Some(((both >> 4 & 15) as u32, i32::from(both >> 8)));
+        let entry = table.fast[self.peek(FAST_BITS) as usize];
+        let value = entry as i32 >> 16;
+        // Before anything else, because the next look-up waits for it; nothing for a long code.
+        self.consume(entry & 0xff);
+        if value != 0 {
+            return Some((entry >> 12 & 15, value));
         }
-        let symbol = self.symbol(table)?;
-        let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
+        let symbol = if entry == SLOW { self.symbol(table, SLOW)? } else { entry >> 8 & 0xff };
+        let (run, size) = (symbol >> 4, symbol & 15);
         if size == 0 {
             return Some((run, 0));
         }
-        // At most 16 bits of code and 15 of value, of 48 buffered ones.
+        // At most 16 bits of code and 15 of value, of 32 buffered ones.
         let bits = self.peek(size);
         self.consume(size);
         Some((run, extend(bits, size)))
     }
+}
+
+/// Buffers as many bits as fit, byte by byte.
+#[cold]
+#[inline(never)]
+fn refilled_by_bytes(data: &[u8], mut state: State) -> State {
+    // The fast path may leave bits below `have`; the next bytes set the same bits again.
+    while state.have <= 56 {
+        let byte = match (data.get(state.at), data.get(state.at + 1)) {
+            (Some(0xff), Some(0)) => {
+                state.at += 2;
+                0xff
+            }
+            // A final 0xff is half of a marker or of a stuffed byte.
+            (Some(0xff), _) | (None, _) => {
+                state.padding += 8;
+                state.have += 8;
+                continue;
+            }
+            (Some(&byte), _) => {
+                state.at += 1;
+                byte
+            }
+        };
+        state.bits |= u64::from(byte) << (56 - state.have);
+        state.have += 8;
+    }
+    state
+}
+
+/// Finds a code of any length at the begin of 16 bits: its length and its symbol.
+#[cold]
+#[inline(never)]
+fn long_symbol(bits: u32, table: &Table) -> Option<(u32, u8)> {
+    let length = (1..=17).find(|&length| bits < table.ends[length as usize])?;
+    if length == 17 {
+        return None;
+    }
+    let index = (bits >> (16 - length)) as i32 + table.offsets[length as usize];
+    Some((length, *table.symbols.get(usize::try_from(index).ok()?)?))
 }
 
 #[cfg(test)]
@@ -288,7 +324,9 @@ mod tests {
     impl BitReader<'_> {
         fn next_symbol(&mut self, table: &Table) -> Option<u8> {
             self.refill();
-            self.symbol(table)
+            let (length, symbol) = long_symbol(self.peek(16), table)?;
+            self.consume(length);
+            Some(symbol)
         }
     }
 
@@ -306,6 +344,24 @@ mod tests {
         assert_eq!(read, [Some(1), Some(2), Some(3), Some(4)]);
         assert!(!bits.overran());
         assert_eq!(bits.next_symbol(&table()), None);
+    }
+
+    #[test]
+    fn entries_agree_with_codes() {
+        let table = super::super::standard_tables::get(1, 0).unwrap();
+        for bits in 0..1 << FAST_BITS {
+            let entry = table.fast[bits];
+            let (length, symbol) = long_symbol((bits as u32) << (16 - FAST_BITS), &table).unwrap_or((17, 0));
+            if length > FAST_BITS {
+                assert_eq!(entry, SLOW);
+                continue;
+            }
+            let size = u32::from(symbol & 15);
+            let whole = size != 0 && length + size <= FAST_BITS;
+            let value = |shift: u32| extend(bits as u32 >> shift & ((1 << size) - 1), size);
+            let (length, value) = if whole { (length + size, value(FAST_BITS - length - size)) } else { (length, 0) };
+            assert_eq!(entry, (value as u32) << 16 | u32::from(symbol) << 8 | length);
+        }
     }
 
     #[test]

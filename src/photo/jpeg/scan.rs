@@ -3,11 +3,9 @@
 //! Knows no samples and no colours. Coefficients are in row-major order of their block, not yet dequantised.
 
 use super::super::decode_error::DecodeError;
+use super::coefficients::{Block, Mask, places};
 use super::huffman::{BitReader, Table};
 use super::segments::{Scan, Segments, ZIGZAG};
-
-/// Coefficients of a block.
-pub(super) type Block = [i16; 64];
 
 /// The state of a component in a scan.
 #[derive(Clone, Copy)]
@@ -97,20 +95,20 @@ impl<'a, 't> ScanReader<'a, 't> {
     }
 
     /// Reads a block of component `part` of the scan into zeroed coefficients. Returns the zigzag position of the last
-    /// coefficient that is not zero.
+    /// coefficient that is not zero, or a later one.
     #[inline(always)]
     pub fn sequential(&mut self, part: usize, block: &mut Block) -> Result<usize, DecodeError> {
         let part = &mut self.parts[part];
         let (Some(dc), Some(ac)) = (part.dc, part.ac) else {
             return Err(no_table());
         };
-        let difference = self.bits.dc(dc).ok_or_else(bad_code)?;
+        let mut bits = self.bits;
+        let difference = bits.dc(dc).ok_or_else(bad_code)?;
         part.prediction = part.prediction.wrapping_add(difference);
         block[0] = part.prediction as i16;
         let mut k = 1;
-        let mut last = 0;
         while k < 64 {
-            let (run, value) = self.bits.ac(ac).ok_or_else(bad_code)?;
+            let (run, value) = bits.ac(ac).ok_or_else(bad_code)?;
             if value == 0 {
                 if run < 15 {
                     break;
@@ -120,32 +118,37 @@ impl<'a, 't> ScanReader<'a, 't> {
             }
             k += run as usize;
             // At most 63 + 15, which ZIGZAG covers.
-            block[usize::from(ZIGZAG[k])] = value as i16;
-            last = k;
+            block[place(k)] = value as i16;
             k += 1;
         }
-        if k > 64 { Err(bad_code()) } else { Ok(last) }
+        self.bits = bits;
+        if k > 64 { Err(bad_code()) } else { Ok(k - 1) }
     }
 
     /// Reads the contribution of a progressive scan to a block of component `part` of the scan.
-    #[inline]
-    pub fn progressive(&mut self, part: usize, block: &mut Block) -> Result<(), DecodeError> {
+    #[inline(always)]
+    pub fn progressive(&mut self, part: usize, block: &mut Block, mask: &mut Mask) -> Result<(), DecodeError> {
         match (self.scan.start, self.scan.high) {
             (0, 0) => self.first_dc(part, block),
             (0, _) => {
-                if self.bits.bit() {
+                let mut bits = self.bits;
+                if bits.bit() {
                     block[0] |= 1 << self.scan.low;
                 }
+                self.bits = bits;
                 Ok(())
             }
-            (_, 0) => self.first_ac(part, block),
-            (_, _) => self.refine_ac(part, block),
+            (_, 0) => self.first_ac(part, block, mask),
+            (_, _) => self.refine_ac(part, block, mask),
         }
     }
 
+    #[inline(always)]
     fn first_dc(&mut self, part: usize, block: &mut Block) -> Result<(), DecodeError> {
         let part = &mut self.parts[part];
-        let difference = self.bits.dc(part.dc.ok_or_else(no_table)?).ok_or_else(bad_code)?;
+        let mut bits = self.bits;
+        let difference = bits.dc(part.dc.ok_or_else(no_table)?).ok_or_else(bad_code)?;
+        self.bits = bits;
         part.prediction = part.prediction.wrapping_add(difference);
         let value = (part.prediction << self.scan.low) as i16;
         // Do not touch memory that is zero already.
@@ -155,84 +158,103 @@ impl<'a, 't> ScanReader<'a, 't> {
         Ok(())
     }
 
-    fn first_ac(&mut self, part: usize, block: &mut Block) -> Result<(), DecodeError> {
+    #[inline(always)]
+    fn first_ac(&mut self, part: usize, block: &mut Block, mask: &mut Mask) -> Result<(), DecodeError> {
         if self.eob_run > 0 {
             self.eob_run -= 1;
             return Ok(());
         }
         let table = self.parts[part].ac.ok_or_else(no_table)?;
+        let (low, end) = (self.scan.low, self.scan.end);
+        let mut bits = self.bits;
         let mut k = self.scan.start;
-        while k <= self.scan.end {
-            let (run, value) = self.bits.ac(table).ok_or_else(bad_code)?;
+        while k <= end {
+            let (run, value) = bits.ac(table).ok_or_else(bad_code)?;
             if value != 0 {
                 k += run as usize;
-                block[usize::from(ZIGZAG[k])] = (value << self.scan.low) as i16;
+                let value = (value << low) as i16;
+                block[place(k)] = value;
+                // Positions past the end stand for the last; they are an error below.
+                let bit = 1 << k.min(63);
+                *mask = if value != 0 { *mask | bit } else { *mask & !bit };
                 k += 1;
             } else if run == 15 {
                 k += 16;
             } else {
-                self.eob_run = (1 << run) - 1 + self.bits.take(run);
+                self.eob_run = (1 << run) - 1 + bits.take(run);
                 break;
             }
         }
+        self.bits = bits;
         if k > 64 { Err(bad_code()) } else { Ok(()) }
     }
 
-    fn refine_ac(&mut self, part: usize, block: &mut Block) -> Result<(), DecodeError> {
+    #[inline(always)]
+    fn refine_ac(&mut self, part: usize, block: &mut Block, mask: &mut Mask) -> Result<(), DecodeError> {
         let table = self.parts[part].ac.ok_or_else(no_table)?;
         let step = 1i16 << self.scan.low;
         let end = self.scan.end;
         let mut k = self.scan.start;
+        let mut bits = self.bits;
         if self.eob_run == 0 {
             while k <= end {
-                let (run, value) = self.bits.ac(table).ok_or_else(bad_code)?;
+                let (run, value) = bits.ac(table).ok_or_else(bad_code)?;
                 if value == 0 && run < 15 {
-                    self.eob_run = (1 << run) + self.bits.take(run);
+                    self.eob_run = (1 << run) + bits.take(run);
                     break;
                 }
                 if value.abs() > 1 {
                     return Err(bad_code());
                 }
                 // Skip `run` coefficients that are still zero and refine the others.
-                let mut zeros = run;
-                while k <= end {
-                    let coefficient = &mut block[usize::from(ZIGZAG[k])];
-                    if *coefficient != 0 {
-                        refine(&mut self.bits, coefficient, step);
-                    } else if zeros == 0 {
-                        *coefficient = value as i16 * step;
-                        break;
-                    } else {
-                        zeros -= 1;
-                    }
-                    k += 1;
+                let mut zeros = places(k, end) & !*mask;
+                for _ in 0..run {
+                    zeros &= zeros.wrapping_sub(1);
                 }
-                k += 1;
+                let next = (zeros.trailing_zeros() as usize).min(end + 1);
+                if next > k {
+                    refine(&mut bits, block, places(k, next - 1) & *mask, step);
+                }
+                if next <= end && value != 0 {
+                    block[place(next)] = value as i16 * step;
+                    *mask |= 1 << next;
+                }
+                k = next + 1;
             }
         }
         if self.eob_run > 0 {
             self.eob_run -= 1;
-            // Blocks without any AC coefficient are common and quick to recognise.
-            if k == self.scan.start && block[1..] == [0; 63] {
-                return Ok(());
-            }
-            while k <= end {
-                let coefficient = &mut block[usize::from(ZIGZAG[k])];
-                if *coefficient != 0 {
-                    refine(&mut self.bits, coefficient, step);
-                }
-                k += 1;
+            if k <= end {
+                refine(&mut bits, block, places(k, end) & *mask, step);
             }
         }
+        self.bits = bits;
         Ok(())
     }
 }
 
-/// Reads a correction bit for a coefficient that is not zero.
+/// Returns the place of zigzag position `k`, at most 79, in a block.
 #[inline(always)]
-fn refine(bits: &mut BitReader<'_>, coefficient: &mut i16, step: i16) {
-    if bits.bit() && *coefficient & step == 0 {
-        *coefficient = if *coefficient > 0 { coefficient.wrapping_add(step) } else { coefficient.wrapping_sub(step) };
+fn place(k: usize) -> usize {
+    // The mask changes nothing and says that the place is in the block.
+    usize::from(ZIGZAG[k] & 63)
+}
+
+/// Reads correction bits for these coefficients, which are not zero.
+#[inline(always)]
+fn refine(bits: &mut BitReader<'_>, block: &mut Block, mut mask: Mask, step: i16) {
+    while mask != 0 {
+        let count = mask.count_ones().min(32);
+        let mut corrections = bits.take_first(count);
+        for _ in 0..count {
+            let coefficient = &mut block[place(mask.trailing_zeros() as usize & 63)];
+            mask &= mask.wrapping_sub(1);
+            // Without branches: the bits are random.
+            let corrected = corrections >> 31 != 0 && *coefficient & step == 0;
+            let towards = if *coefficient < 0 { -step } else { step };
+            *coefficient = coefficient.wrapping_add(towards & -i16::from(corrected));
+            corrections <<= 1;
+        }
     }
 }
 

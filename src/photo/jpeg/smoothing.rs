@@ -5,8 +5,8 @@
 //! (an extension of T.81, K.8), and so does this module, with the same weights and roundings. Coefficients that have
 //! come are kept, and a file that is complete is not touched. Knows no samples.
 
+use super::coefficients::Block;
 use super::frame::{Component, Frame};
-use super::scan::Block;
 use super::segments::{Scan, ZIGZAG};
 
 /// Coefficients, in zigzag order, that are estimated: the DC coefficient and nine AC coefficients.

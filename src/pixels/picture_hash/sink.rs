@@ -54,6 +54,10 @@ impl<S: RowSink> RowSink for HashingSink<S> {
         self.inner.begin(width, height, orientation)
     }
 
+    fn enough(&self) -> Option<usize> {
+        self.inner.enough()
+    }
+
     fn rows_mut(&mut self, count: usize) -> &mut [u8] {
         if let Some(state) = &mut self.state {
             state.pending = count;
