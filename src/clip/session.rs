@@ -184,6 +184,8 @@ impl Session {
     pub(super) fn release(&self) {
         self.arenas.release();
         self.weights.release_pages();
+        // What was freed meanwhile, such as decoded photos.
+        crate::tensor::trim();
     }
 
     /// `Debug` of the public types that share this session.

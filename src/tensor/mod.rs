@@ -7,10 +7,12 @@
 mod aligned;
 mod arena;
 mod half;
+mod heap;
 
 pub(crate) use aligned::AlignedBuf;
 pub(crate) use arena::{Arena, ArenaPool, NoScratch};
 pub(crate) use half::Half;
+pub(crate) use heap::trim;
 
 /// Columns of a panel of packed weights and channels of a block of a feature map.
 ///
