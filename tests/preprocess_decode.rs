@@ -4,6 +4,9 @@
 
 #![cfg(feature = "decode")]
 
+#[cfg(feature = "heic")]
+#[path = "photo/heic.rs"]
+mod heic;
 #[path = "photo/hostile.rs"]
 mod hostile;
 #[path = "photo/metadata.rs"]

@@ -83,6 +83,14 @@ pub fn photo_tiff(bytes: &[u8]) {
     }
 }
 
+pub fn photo_heic(bytes: &[u8]) {
+    let mut file = bytes.to_vec();
+    if file.len() >= 12 {
+        file[4..12].copy_from_slice(b"ftypheic");
+    }
+    decoded(&file);
+}
+
 pub fn tiff_structure(file: &tiff::File) {
     decoded(&file.bytes());
 }

@@ -5,6 +5,7 @@
 //! PNG and lossless WebP deliver rows as they decode them. Knows no models and no target sizes.
 
 mod bmp;
+mod boxes;
 mod decode_error;
 mod decoded;
 mod error;
@@ -12,6 +13,7 @@ mod exif;
 mod format;
 mod gif;
 mod headers;
+mod heif;
 mod jpeg;
 mod metadata;
 mod png;
@@ -37,10 +39,10 @@ pub use metadata::{DateTaken, Metadata, Place, metadata};
 pub use thumbnail::thumbnail;
 use whole::WholePhoto;
 
-/// Decodes a JPEG, PNG, WebP, GIF, BMP or TIFF photo; of an animation, the first frame.
+/// Decodes a JPEG, PNG, WebP, GIF, BMP, TIFF or HEIC photo; of an animation, the first frame.
 ///
 /// With `orient`, turns the photo upright as its metadata states, which equals `PIL.ImageOps.exif_transpose`. Without,
-/// pixels are as `PIL.Image.open` returns them (which always turns TIFF upright). Transparency is dropped and the
+/// pixels are as `PIL.Image.open` returns them (which always turns TIFF and HEIC upright). Transparency is dropped and the
 /// colours under it are kept. Colour profiles are not applied.
 ///
 /// Levels of 16 bits are reduced to eight as Pillow does: those of colours are scaled, those of grey clipped at 255. If
@@ -98,6 +100,7 @@ fn decode_as(
         Format::Jpeg => return jpeg::decode(bytes, orient, budget, sink).map(|()| Notes::default()),
         Format::Png => return png::decode(bytes, orient, budget, sink),
         Format::WebP => return webp::decode(bytes, orient, budget, sink).map(|()| Notes::default()),
+        Format::Heic => return heif::decode(bytes, budget, sink).map(|()| Notes::default()),
         Format::Gif => gif::decode(bytes, budget)?,
         Format::Bmp => bmp::decode(bytes, budget)?,
         Format::Tiff => tiff::decode(bytes, budget)?,

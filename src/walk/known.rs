@@ -5,12 +5,20 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 /// Endings of the files that [`photos`](super::photos) lists, in any case.
-pub const EXTENSIONS: [&str; 11] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "dib", "tif", "tiff"];
+#[rustfmt::skip]
+pub const EXTENSIONS: &[&str] = &[
+    "jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "dib", "tif", "tiff",
+    // HEIF: iPhones (HEIC), Canon and Nikon (HIF).
+    #[cfg(feature = "heic")] "heic",
+    #[cfg(feature = "heic")] "heif",
+    #[cfg(feature = "heic")] "hif",
+];
 
-/// Endings of photos and pictures whose formats cannot be read, in lower case.
+/// Endings of photos and pictures whose formats cannot be read, in lower case; some can be with other features, and then are
+/// among the [`EXTENSIONS`] too.
 #[rustfmt::skip]
 const UNREAD: &[&str] = &[
-    // HEIF and its relatives: iPhones (HEIC), Canon and Nikon (HIF), the web (AVIF).
+    // HEIF and its relatives: iPhones (HEIC), sequences of pictures, Canon and Nikon (HIF), the web (AVIF).
     "heic", "heif", "heics", "heifs", "hif", "avif", "avifs",
     // JPEG's successors.
     "jxl", "jp2", "j2k", "jpf", "jpx", "jpm", "jxr", "wdp", "hdp",
@@ -125,7 +133,7 @@ pub fn is_photo(path: impl AsRef<Path>) -> bool {
 
 /// Whether a lower-case ending is that of a photo or picture whose format cannot be read.
 pub(super) fn is_unread(ending: &str) -> bool {
-    UNREAD.contains(&ending)
+    UNREAD.contains(&ending) && !EXTENSIONS.contains(&ending)
 }
 
 /// Whether a name starts with a dot.
@@ -169,8 +177,10 @@ mod tests {
     fn endings_are_in_one_list_only() {
         for ending in UNREAD {
             assert_eq!(*ending, ending.to_ascii_lowercase());
-            assert!(!EXTENSIONS.contains(ending) && UNREAD.iter().filter(|other| *other == ending).count() == 1);
+            assert_eq!(UNREAD.iter().filter(|other| *other == ending).count(), 1);
+            assert_ne!(is_unread(ending), is_photo(format!("a.{ending}")));
         }
-        assert!(is_unread("heic") && is_unread("nef") && !is_unread("mp4") && !is_unread("xmp") && !is_unread("jpg"));
+        assert_ne!(is_unread("heic"), cfg!(feature = "heic"));
+        assert!(is_unread("psd") && is_unread("jp2") && !is_unread("mp4") && !is_unread("xmp") && !is_unread("jpg"));
     }
 }

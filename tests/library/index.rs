@@ -36,8 +36,8 @@ fn a_second_run_opens_no_photo() {
 #[test]
 fn formats_that_cannot_be_read_are_listed() {
     let sandbox = Sandbox::with_photos(0..2);
-    let path = sandbox.write("photos/a/IMG_1.HEIC", "\0\0\0\x18ftypheic", 0);
-    sandbox.index(["photos"]).code(0).says(&["1 photo was not read: 1 .heic; ", "to have it indexed\n"]);
+    let path = sandbox.write("photos/a/IMG_1.JP2", "\0\0\0\x0cjP  ", 0);
+    sandbox.index(["photos"]).code(0).says(&["1 photo was not read: 1 .jp2; ", "to have it indexed\n"]);
     let path = fs::canonicalize(path).unwrap();
     assert_eq!(sandbox.report()["passed_over"]["unread_paths"][0]["path"], path.to_str().unwrap());
 }
