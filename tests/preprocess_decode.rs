@@ -11,6 +11,8 @@ mod heic;
 mod hostile;
 #[path = "photo/metadata.rs"]
 mod metadata;
+#[path = "photo/raw.rs"]
+mod raw;
 #[path = "photo/sloppy.rs"]
 mod sloppy;
 #[path = "photo/tiff.rs"]

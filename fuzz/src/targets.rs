@@ -91,6 +91,22 @@ pub fn photo_heic(bytes: &[u8]) {
     decoded(&file);
 }
 
+/// A raw file, whose kind the first byte chooses.
+pub fn photo_raw(bytes: &[u8]) {
+    let Some((kind, rest)) = bytes.split_first() else { return };
+    let magics: [&[u8]; 8] = [
+        b"II*\0\x10\0\0\0CR\x02\0",
+        b"II*\0",
+        b"MM\0*",
+        b"IIRO",
+        b"MMOR",
+        b"IIU\0",
+        b"FUJIFILMCCD-RAW ",
+        b"\0\0\0\x18ftypcrx ",
+    ];
+    with_signature(magics[usize::from(*kind) % magics.len()], rest);
+}
+
 pub fn tiff_structure(file: &tiff::File) {
     decoded(&file.bytes());
 }

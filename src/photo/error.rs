@@ -110,8 +110,11 @@ pub enum Error {
 }
 
 /// The formats that can be read.
-const FORMATS: &str =
-    if cfg!(feature = "heic") { "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC" } else { "JPEG, PNG, WebP, GIF, BMP, TIFF" };
+const FORMATS: &str = if cfg!(feature = "heic") {
+    "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, raw"
+} else {
+    "JPEG, PNG, WebP, GIF, BMP, TIFF, raw"
+};
 
 /// The predicate of [`Error::NotAnImage`]; "the image is not an image" would contradict itself.
 fn unreadable(name: &str) -> &'static str {
@@ -144,7 +147,7 @@ mod tests {
     #[test]
     fn an_image_without_a_name_has_its_own_sentence() {
         let message = |name: &str| Error::NotAnImage { name: name.into() }.to_string();
-        let formats = if cfg!(feature = "heic") { "TIFF, HEIC)" } else { "TIFF)" };
+        let formats = if cfg!(feature = "heic") { "TIFF, HEIC, raw)" } else { "TIFF, raw)" };
         let formats = format!("(JPEG, PNG, WebP, GIF, BMP, {formats}");
         assert_eq!(message(NAMELESS), format!("the image is not in a readable image format {formats}"));
         assert_eq!(message("notes.jpg"), format!("notes.jpg is not an image that can be read here {formats}"));

@@ -2,6 +2,7 @@
 
 use super::boxes::Boxes;
 use super::error::Error;
+use super::raw;
 
 /// A format of photo files that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,6 +22,8 @@ pub enum Format {
     Tiff,
     /// HEIC, or another HEIF file; read if the crate has the feature `heic`.
     Heic,
+    /// A raw file of a camera, by its preview: DNG, CR2, CR3, NEF, NRW, ARW, ORF, RW2, PEF, RAF or SRW.
+    Raw,
 }
 
 impl Format {
@@ -34,6 +37,7 @@ impl Format {
             Format::WebP => "WebP",
             Format::Tiff => "TIFF",
             Format::Heic => "HEIC",
+            Format::Raw => "raw",
         }
     }
 
@@ -50,6 +54,8 @@ impl Format {
             Ok(Format::Gif)
         } else if starts(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
             Ok(Format::WebP)
+        } else if raw::is_raw(bytes) {
+            Ok(Format::Raw)
         } else if is_heif(bytes) {
             Ok(Format::Heic)
         } else if let Some(format) = unsupported(bytes) {
@@ -88,7 +94,6 @@ fn unsupported(bytes: &[u8]) -> Option<&'static str> {
     let starts = |magic: &[u8]| bytes.starts_with(magic);
     if bytes.get(4..8) == Some(b"ftyp") {
         return match bytes.get(8..12)? {
-            b"crx " => Some("CR3 raw"),
             b"jxl " => Some("JPEG XL"),
             // Its general brands are those of HEIF.
             _ if brands(bytes).any(|brand| matches!(brand, b"avif" | b"avis")) => Some("AVIF"),
@@ -109,18 +114,6 @@ fn unsupported(bytes: &[u8]) -> Option<&'static str> {
     }
     if starts(b"\x76\x2f\x31\x01") {
         return Some("OpenEXR");
-    }
-    if starts(b"FUJIFILMCCD-RAW") {
-        return Some("RAF raw");
-    }
-    if starts(b"II*\0") && bytes.get(8..10) == Some(b"CR") {
-        return Some("CR2 raw");
-    }
-    if starts(b"IIRO") || starts(b"IIRS") || starts(b"MMOR") {
-        return Some("ORF raw");
-    }
-    if starts(b"IIU\0") {
-        return Some("RW2 raw");
     }
     if is_icon(bytes) {
         return Some("ICO");
@@ -173,7 +166,7 @@ mod tests {
 
     #[test]
     fn unsupported_formats_are_named_with_the_remedy() {
-        let cases: [(&[u8], &str); 14] = [
+        let cases: [(&[u8], &str); 13] = [
             (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),
             (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", "AVIF"),
             (b"\xff\x0a\x00\x00", "JPEG XL"),
@@ -181,7 +174,6 @@ mod tests {
             (b"8BPS\0\x01", "PSD"),
             (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
             (b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- x -->\n<svg/>", "SVG"),
-            (b"II*\0\x10\0\0\0CR\x02\0", "CR2 raw"),
             (b"%PDF-1.7", "PDF"),
             (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
             (b"\0\0\x01\0\x01\0\x10\x10\0\0\x01\0\x20\0\x68\x04\0\0\x16\0\0\0", "ICO"),
@@ -227,6 +219,10 @@ mod tests {
         assert_eq!(Format::detect(b"RIFF\x10\0\0\0WEBPVP8 ", "a"), Ok(Format::WebP));
         assert_eq!(Format::detect(b"MM\0*\0\0\0\x08", "a"), Ok(Format::Tiff));
         assert_eq!(Format::detect(b"BM\0\0", "a"), Ok(Format::Bmp));
+        for raw in [&b"II*\0\x10\0\0\0CR\x02\0"[..], b"FUJIFILMCCD-RAW 0201", b"IIRO", b"IIU\0", b"\0\0\0\x18ftypcrx "]
+        {
+            assert_eq!(Format::detect(raw, "a"), Ok(Format::Raw));
+        }
         assert_eq!(Format::detect(b"\0\0\0\x18ftypheic\0\0\0\0", "a"), Ok(Format::Heic));
         assert_eq!(Format::detect(b"\0\0\0\x1cftypmif1\0\0\0\0mif1heic", "a"), Ok(Format::Heic));
     }

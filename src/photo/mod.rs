@@ -17,6 +17,7 @@ mod heif;
 mod jpeg;
 mod metadata;
 mod png;
+mod raw;
 mod samples;
 #[cfg(test)]
 mod tests;
@@ -39,7 +40,8 @@ pub use metadata::{DateTaken, Metadata, Place, metadata};
 pub use thumbnail::thumbnail;
 use whole::WholePhoto;
 
-/// Decodes a JPEG, PNG, WebP, GIF, BMP, TIFF or HEIC photo; of an animation, the first frame.
+/// Decodes a JPEG, PNG, WebP, GIF, BMP, TIFF or HEIC photo; of an animation, the first frame, and of a raw file the largest
+/// JPEG in it.
 ///
 /// With `orient`, turns the photo upright as its metadata states, which equals `PIL.ImageOps.exif_transpose`. Without,
 /// pixels are as `PIL.Image.open` returns them (which always turns TIFF and HEIC upright). Transparency is dropped and the
@@ -100,6 +102,7 @@ fn decode_as(
         Format::Jpeg => return jpeg::decode(bytes, orient, budget, sink).map(|()| Notes::default()),
         Format::Png => return png::decode(bytes, orient, budget, sink),
         Format::WebP => return webp::decode(bytes, orient, budget, sink).map(|()| Notes::default()),
+        Format::Raw => return raw::decode(bytes, orient, budget, sink).map(|()| Notes::default()),
         Format::Heic => return heif::decode(bytes, budget, sink).map(|()| Notes::default()),
         Format::Gif => gif::decode(bytes, budget)?,
         Format::Bmp => bmp::decode(bytes, budget)?,

@@ -32,6 +32,8 @@ pub struct PassedOver {
     pub excluded: usize,
     /// Files and folders that an ignore file names ([`Walk::ignore_files`](super::Walk::ignore_files)).
     pub ignored: usize,
+    /// Raw files beside a JPEG or HEIC file of the same name ([`Walk::raw_twins`](super::Walk::raw_twins)).
+    pub raw_twins: usize,
 }
 
 impl PassedOver {
@@ -51,6 +53,7 @@ impl PassedOver {
         self.hidden += other.hidden;
         self.excluded += other.excluded;
         self.ignored += other.ignored;
+        self.raw_twins += other.raw_twins;
     }
 
     /// Counts a file that is not listed as a photo.

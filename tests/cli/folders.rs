@@ -135,7 +135,7 @@ fn a_report_says_what_became_of_all_inputs() {
         "failures": [], "version": env!("CARGO_PKG_VERSION"), "model": "tiny", "fingerprint": fingerprint,
         "encoded": 2, "failed": 2, "seconds": 0, "error": null,
         "passed_over": {
-            "unread": {"jp2": 1}, "unread_paths": [{"path": "d/x.jp2"}], "other": {"txt": 1}, "side": {"@eaDir": 1}, "hidden": 1, "excluded": 1, "ignored": 0,
+            "unread": {"jp2": 1}, "unread_paths": [{"path": "d/x.jp2"}], "other": {"txt": 1}, "side": {"@eaDir": 1}, "hidden": 1, "excluded": 1, "ignored": 0, "raw_twins": 0,
         },
     });
     assert_eq!(found, expected);
