@@ -9,6 +9,9 @@
 mod heic;
 #[path = "photo/hostile.rs"]
 mod hostile;
+#[cfg(feature = "jxl")]
+#[path = "photo/jxl.rs"]
+mod jxl;
 #[path = "photo/metadata.rs"]
 mod metadata;
 #[path = "photo/raw.rs"]

@@ -91,6 +91,14 @@ pub fn photo_heic(bytes: &[u8]) {
     decoded(&file);
 }
 
+/// A JPEG XL file; the first byte chooses whether it is in boxes.
+pub fn photo_jxl(bytes: &[u8]) {
+    match bytes.first() {
+        Some(0) => with_signature(b"\0\0\0\x0cJXL \r\n\x87\n", bytes),
+        _ => with_signature(b"\xff\x0a", bytes),
+    }
+}
+
 /// A raw file, whose kind the first byte chooses.
 pub fn photo_raw(bytes: &[u8]) {
     let Some((kind, rest)) = bytes.split_first() else { return };

@@ -110,10 +110,11 @@ pub enum Error {
 }
 
 /// The formats that can be read.
-const FORMATS: &str = if cfg!(feature = "heic") {
-    "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, raw"
-} else {
-    "JPEG, PNG, WebP, GIF, BMP, TIFF, raw"
+const FORMATS: &str = match (cfg!(feature = "heic"), cfg!(feature = "jxl")) {
+    (true, true) => "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, JPEG XL, raw",
+    (true, false) => "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, raw",
+    (false, true) => "JPEG, PNG, WebP, GIF, BMP, TIFF, JPEG XL, raw",
+    (false, false) => "JPEG, PNG, WebP, GIF, BMP, TIFF, raw",
 };
 
 /// The predicate of [`Error::NotAnImage`]; "the image is not an image" would contradict itself.
@@ -147,8 +148,7 @@ mod tests {
     #[test]
     fn an_image_without_a_name_has_its_own_sentence() {
         let message = |name: &str| Error::NotAnImage { name: name.into() }.to_string();
-        let formats = if cfg!(feature = "heic") { "TIFF, HEIC, raw)" } else { "TIFF, raw)" };
-        let formats = format!("(JPEG, PNG, WebP, GIF, BMP, {formats}");
+        let formats = format!("({FORMATS})");
         assert_eq!(message(NAMELESS), format!("the image is not in a readable image format {formats}"));
         assert_eq!(message("notes.jpg"), format!("notes.jpg is not an image that can be read here {formats}"));
     }

@@ -22,6 +22,8 @@ pub enum Format {
     Tiff,
     /// HEIC, or another HEIF file; read if the crate has the feature `heic`.
     Heic,
+    /// JPEG XL; read if the crate has the feature `jxl`.
+    JpegXl,
     /// A raw file of a camera, by its preview: DNG, CR2, CR3, NEF, NRW, ARW, ORF, RW2, PEF, RAF or SRW.
     Raw,
 }
@@ -37,6 +39,7 @@ impl Format {
             Format::WebP => "WebP",
             Format::Tiff => "TIFF",
             Format::Heic => "HEIC",
+            Format::JpegXl => "JPEG XL",
             Format::Raw => "raw",
         }
     }
@@ -54,6 +57,8 @@ impl Format {
             Ok(Format::Gif)
         } else if starts(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
             Ok(Format::WebP)
+        } else if starts(b"\xff\x0a") || starts(b"\0\0\0\x0cJXL \r\n\x87\n") {
+            Ok(Format::JpegXl)
         } else if raw::is_raw(bytes) {
             Ok(Format::Raw)
         } else if is_heif(bytes) {
@@ -94,14 +99,10 @@ fn unsupported(bytes: &[u8]) -> Option<&'static str> {
     let starts = |magic: &[u8]| bytes.starts_with(magic);
     if bytes.get(4..8) == Some(b"ftyp") {
         return match bytes.get(8..12)? {
-            b"jxl " => Some("JPEG XL"),
             // Its general brands are those of HEIF.
             _ if brands(bytes).any(|brand| matches!(brand, b"avif" | b"avis")) => Some("AVIF"),
             _ => None,
         };
-    }
-    if starts(b"\xff\x0a") || starts(b"\0\0\0\x0cJXL \r\n\x87\n") {
-        return Some("JPEG XL");
     }
     if starts(b"\0\0\0\x0cjP  \r\n\x87\n") || starts(b"\xff\x4f\xff\x51") {
         return Some("JPEG 2000");
@@ -166,11 +167,9 @@ mod tests {
 
     #[test]
     fn unsupported_formats_are_named_with_the_remedy() {
-        let cases: [(&[u8], &str); 13] = [
+        let cases: [(&[u8], &str); 11] = [
             (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),
             (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", "AVIF"),
-            (b"\xff\x0a\x00\x00", "JPEG XL"),
-            (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
             (b"8BPS\0\x01", "PSD"),
             (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
             (b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- x -->\n<svg/>", "SVG"),
@@ -219,6 +218,8 @@ mod tests {
         assert_eq!(Format::detect(b"RIFF\x10\0\0\0WEBPVP8 ", "a"), Ok(Format::WebP));
         assert_eq!(Format::detect(b"MM\0*\0\0\0\x08", "a"), Ok(Format::Tiff));
         assert_eq!(Format::detect(b"BM\0\0", "a"), Ok(Format::Bmp));
+        assert_eq!(Format::detect(b"\xff\x0a\0\0", "a"), Ok(Format::JpegXl));
+        assert_eq!(Format::detect(b"\0\0\0\x0cJXL \r\n\x87\n", "a"), Ok(Format::JpegXl));
         for raw in [&b"II*\0\x10\0\0\0CR\x02\0"[..], b"FUJIFILMCCD-RAW 0201", b"IIRO", b"IIU\0", b"\0\0\0\x18ftypcrx "]
         {
             assert_eq!(Format::detect(raw, "a"), Ok(Format::Raw));

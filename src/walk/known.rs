@@ -16,6 +16,7 @@ pub const EXTENSIONS: &[&str] = &[
     #[cfg(feature = "heic")] "heic",
     #[cfg(feature = "heic")] "heif",
     #[cfg(feature = "heic")] "hif",
+    #[cfg(feature = "jxl")] "jxl",
 ];
 
 /// Endings of photos and pictures whose formats cannot be read, in lower case; some can be with other features, and then are
