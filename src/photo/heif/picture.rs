@@ -50,13 +50,11 @@ fn size(meta: &Meta<'_>, item: u32) -> Result<(usize, usize), DecodeError> {
     checked_size(width, height)
 }
 
+/// Coded pictures, how many are in a row, and the width and height of each.
+type Tiles = (Vec<u32>, usize, (usize, usize));
+
 /// Reads a grid: its tiles, how many are in a row, and their size.
-fn tiles(
-    meta: &Meta<'_>,
-    item: u32,
-    (width, height): (usize, usize),
-    budget: &Budget,
-) -> Result<(Vec<u32>, usize, (usize, usize)), DecodeError> {
+fn tiles(meta: &Meta<'_>, item: u32, (width, height): (usize, usize), budget: &Budget) -> Result<Tiles, DecodeError> {
     let wrong = || DecodeError::damaged("its grid contradicts its size");
     let content = meta.content(item, budget)?;
     let mut fields = &content[..];
