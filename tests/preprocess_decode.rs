@@ -4,12 +4,20 @@
 
 #![cfg(feature = "decode")]
 
+#[cfg(feature = "heic")]
+#[path = "photo/heic.rs"]
+mod heic;
 #[path = "photo/hostile.rs"]
 mod hostile;
+#[cfg(feature = "jxl")]
+#[path = "photo/jxl.rs"]
+mod jxl;
 #[path = "photo/metadata.rs"]
 mod metadata;
 #[path = "photo/reduced.rs"]
 mod reduced;
+#[path = "photo/raw.rs"]
+mod raw;
 #[path = "photo/sloppy.rs"]
 mod sloppy;
 #[path = "photo/tiff.rs"]

@@ -93,6 +93,38 @@ pub fn photo_tiff(bytes: &[u8]) {
     }
 }
 
+pub fn photo_heic(bytes: &[u8]) {
+    let mut file = bytes.to_vec();
+    if file.len() >= 12 {
+        file[4..12].copy_from_slice(b"ftypheic");
+    }
+    decoded(&file);
+}
+
+/// A JPEG XL file; the first byte chooses whether it is in boxes.
+pub fn photo_jxl(bytes: &[u8]) {
+    match bytes.first() {
+        Some(0) => with_signature(b"\0\0\0\x0cJXL \r\n\x87\n", bytes),
+        _ => with_signature(b"\xff\x0a", bytes),
+    }
+}
+
+/// A raw file, whose kind the first byte chooses.
+pub fn photo_raw(bytes: &[u8]) {
+    let Some((kind, rest)) = bytes.split_first() else { return };
+    let magics: [&[u8]; 8] = [
+        b"II*\0\x10\0\0\0CR\x02\0",
+        b"II*\0",
+        b"MM\0*",
+        b"IIRO",
+        b"MMOR",
+        b"IIU\0",
+        b"FUJIFILMCCD-RAW ",
+        b"\0\0\0\x18ftypcrx ",
+    ];
+    with_signature(magics[usize::from(*kind) % magics.len()], rest);
+}
+
 pub fn tiff_structure(file: &tiff::File) {
     decoded(&file.bytes());
 }

@@ -40,13 +40,16 @@ fn structured<T: for<'a> Arbitrary<'a>>(body: impl Fn(&T)) -> impl Fn(&[u8]) {
 // One test: the counter of memory counts all threads.
 #[test]
 fn seeds_and_past_findings() {
-    let bodies: [(&str, &dyn Fn(&[u8])); 25] = [
+    let bodies: [(&str, &dyn Fn(&[u8])); 28] = [
         ("photo_jpeg", &targets::photo_jpeg),
         ("photo_png", &targets::photo_png),
         ("photo_webp", &targets::photo_webp),
         ("photo_gif", &targets::photo_gif),
         ("photo_bmp", &targets::photo_bmp),
         ("photo_tiff", &targets::photo_tiff),
+        ("photo_heic", &targets::photo_heic),
+        ("photo_jxl", &targets::photo_jxl),
+        ("photo_raw", &targets::photo_raw),
         ("photo_rows", &targets::photo_rows),
         ("exif", &targets::exif),
         ("metadata", &targets::metadata),

@@ -101,6 +101,9 @@ pub(super) fn run(args: &args::Index, messages: &Messages) -> Result<Outcome, Fa
     if !args.exclude.is_empty() {
         index = index.exclude(&args.exclude).map_err(|error| Failure::Usage(format!("--exclude: {error}")))?;
     }
+    if let Some(indexed) = args.raw_twins {
+        index = index.raw_twins(indexed);
+    }
     if let Some(respected) = args.ignore_files {
         index = index.ignore_files(respected);
     }

@@ -25,6 +25,13 @@ pub(super) fn report(passed: &PassedOver, done: &str, messages: &Messages) {
         let labels = list(passed.side.iter().map(|(label, number)| ((*label).to_owned(), *number)));
         messages.detail(&format!("passed over {} of other programs: {labels}", files_or_folders(side)));
     }
+    if passed.raw_twins > 0 {
+        let (have, them) = if passed.raw_twins == 1 { ("has", "it") } else { ("have", "them") };
+        messages.result(&format!(
+            "{} {have} a JPEG or HEIC file of the same name, which was taken; --raw-twins takes {them} too",
+            count(passed.raw_twins, "raw file")
+        ));
+    }
     for (number, why) in [
         (passed.hidden, "that are hidden"),
         (passed.excluded, "that --exclude matches"),

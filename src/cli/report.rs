@@ -19,6 +19,7 @@ pub(super) struct Passed<'a> {
     hidden: usize,
     excluded: usize,
     ignored: usize,
+    raw_twins: usize,
 }
 
 impl<'a> From<&'a PassedOver> for Passed<'a> {
@@ -31,6 +32,7 @@ impl<'a> From<&'a PassedOver> for Passed<'a> {
             hidden: passed.hidden,
             excluded: passed.excluded,
             ignored: passed.ignored,
+            raw_twins: passed.raw_twins,
         }
     }
 }

@@ -49,6 +49,7 @@ struct Folder {
     missing: u64,
     exclude: Vec<String>,
     ignore_files: bool,
+    raw_twins: bool,
 }
 
 #[derive(Serialize)]
@@ -123,6 +124,7 @@ impl From<&LibraryFolder> for Folder {
             missing: folder.missing,
             exclude: folder.exclude.clone(),
             ignore_files: folder.ignore_files,
+            raw_twins: folder.raw_twins,
         }
     }
 }
@@ -154,6 +156,9 @@ fn describe(args: &args::Status, status: &LibraryStatus, failed: &[(PathBuf, Str
         }
         if folder.ignore_files {
             about += ", ignore files respected";
+        }
+        if folder.raw_twins {
+            about += ", raw files beside pictures too";
         }
         let there = if folder.reachable { "" } else { ", cannot be reached now" };
         line("folder", &format!("{}: {about}{there}", path(&folder.path)));

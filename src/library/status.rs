@@ -59,6 +59,8 @@ pub struct LibraryFolder {
     pub exclude: Vec<String>,
     /// Whether ignore files are respected in it: see [`Index::ignore_files`](super::Index::ignore_files).
     pub ignore_files: bool,
+    /// Whether raw files beside a picture of the same name are indexed: see [`Index::raw_twins`](super::Index::raw_twins).
+    pub raw_twins: bool,
 }
 
 impl Library {
@@ -71,8 +73,8 @@ impl Library {
         let folder = |root: super::store::Root| {
             let [photos, failed, missing] = store.file_counts(root.id)?;
             let reachable = std::fs::read_dir(&root.path).is_ok();
-            let super::store::Rules { exclude, ignore_files } = store.rules(root.id)?;
-            Ok(LibraryFolder { reachable, path: root.path, photos, failed, missing, exclude, ignore_files })
+            let super::store::Rules { exclude, ignore_files, raw_twins } = store.rules(root.id)?;
+            Ok(LibraryFolder { reachable, path: root.path, photos, failed, missing, exclude, ignore_files, raw_twins })
         };
         let mut log = self.path().as_os_str().to_owned();
         log.push("-wal");

@@ -14,7 +14,7 @@ pub enum Error {
         name: String,
     },
     /// The bytes are in no known format.
-    #[error("{name} is {} (JPEG, PNG, WebP, GIF, BMP, TIFF)", unreadable(name))]
+    #[error("{name} is {} ({FORMATS})", unreadable(name))]
     NotAnImage {
         /// The caller's name for the photo.
         name: String,
@@ -109,6 +109,14 @@ pub enum Error {
     },
 }
 
+/// The formats that can be read.
+const FORMATS: &str = match (cfg!(feature = "heic"), cfg!(feature = "jxl")) {
+    (true, true) => "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, JPEG XL, raw",
+    (true, false) => "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, raw",
+    (false, true) => "JPEG, PNG, WebP, GIF, BMP, TIFF, JPEG XL, raw",
+    (false, false) => "JPEG, PNG, WebP, GIF, BMP, TIFF, raw",
+};
+
 /// The predicate of [`Error::NotAnImage`]; "the image is not an image" would contradict itself.
 fn unreadable(name: &str) -> &'static str {
     if name == NAMELESS { "not in a readable image format" } else { "not an image that can be read here" }
@@ -140,7 +148,7 @@ mod tests {
     #[test]
     fn an_image_without_a_name_has_its_own_sentence() {
         let message = |name: &str| Error::NotAnImage { name: name.into() }.to_string();
-        let formats = "(JPEG, PNG, WebP, GIF, BMP, TIFF)";
+        let formats = format!("({FORMATS})");
         assert_eq!(message(NAMELESS), format!("the image is not in a readable image format {formats}"));
         assert_eq!(message("notes.jpg"), format!("notes.jpg is not an image that can be read here {formats}"));
     }

@@ -5,6 +5,7 @@
 //! PNG and lossless WebP deliver rows as they decode them. Knows no models and no target sizes.
 
 mod bmp;
+mod boxes;
 mod decode_error;
 mod decoded;
 mod error;
@@ -12,9 +13,13 @@ mod exif;
 mod format;
 mod gif;
 mod headers;
+mod heif;
 mod jpeg;
+#[cfg(feature = "jxl")]
+mod jxl;
 mod metadata;
 mod png;
+mod raw;
 mod samples;
 #[cfg(test)]
 mod tests;
@@ -37,10 +42,11 @@ pub use metadata::{DateTaken, Metadata, Place, metadata};
 pub use thumbnail::thumbnail;
 use whole::WholePhoto;
 
-/// Decodes a JPEG, PNG, WebP, GIF, BMP or TIFF photo; of an animation, the first frame.
+/// Decodes a JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or JPEG XL photo; of an animation, the first frame, and of a raw file the largest
+/// JPEG in it.
 ///
 /// With `orient`, turns the photo upright as its metadata states, which equals `PIL.ImageOps.exif_transpose`. Without,
-/// pixels are as `PIL.Image.open` returns them (which always turns TIFF upright). Transparency is dropped and the
+/// pixels are as `PIL.Image.open` returns them (which always turns TIFF, HEIC and JPEG XL upright). Transparency is dropped and the
 /// colours under it are kept. Colour profiles are not applied.
 ///
 /// Levels of 16 bits are reduced to eight as Pillow does: those of colours are scaled, those of grey clipped at 255. If
@@ -92,6 +98,10 @@ pub(crate) fn decode_to<S: RowSink, T>(
     Ok(photo)
 }
 
+/// Why a JPEG XL file cannot be read without its feature.
+#[cfg(not(feature = "jxl"))]
+const NO_JXL: &str = "this build has no decoder of JPEG XL, the feature jxl";
+
 /// Runs a decoder and turns a panic into an error. Codecs from other crates may panic on malformed files; one bad
 /// file must not end the process.
 fn catch_panics<T>(decoder: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, DecodeError> {
@@ -110,6 +120,12 @@ fn decode_as(
         Format::Jpeg => return jpeg::decode(bytes, orient, budget, sink).map(|()| Notes::default()),
         Format::Png => return png::decode(bytes, orient, budget, sink),
         Format::WebP => return webp::decode(bytes, orient, budget, sink).map(|()| Notes::default()),
+        #[cfg(feature = "jxl")]
+        Format::JpegXl => return jxl::decode(bytes, budget, sink).map(|()| Notes::default()),
+        #[cfg(not(feature = "jxl"))]
+        Format::JpegXl => return Err(DecodeError::unsupported(NO_JXL)),
+        Format::Raw => return raw::decode(bytes, orient, budget, sink).map(|()| Notes::default()),
+        Format::Heic => return heif::decode(bytes, budget, sink).map(|()| Notes::default()),
         Format::Gif => gif::decode(bytes, budget)?,
         Format::Bmp => bmp::decode(bytes, budget)?,
         Format::Tiff => tiff::decode(bytes, budget)?,

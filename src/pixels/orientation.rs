@@ -42,6 +42,16 @@ impl Orientation {
         self as u8 + 1
     }
 
+    /// Returns the orientation that has the effect of this one and then of `next`.
+    #[cfg_attr(not(feature = "decode"), allow(dead_code, reason = "files of photos alone are turned twice"))]
+    pub fn then(self, next: Orientation) -> Orientation {
+        let flags = |o: Orientation| (o.swaps(), o.reverses_rows(), o.reverses_columns());
+        let (rows, columns) = (next.reverses_rows(), next.reverses_columns());
+        let (rows, columns) = if self.swaps() { (columns, rows) } else { (rows, columns) };
+        let both = (self.swaps() != next.swaps(), self.reverses_rows() != rows, self.reverses_columns() != columns);
+        (1..=8).map(Orientation::from_exif).find(|&other| flags(other) == both).unwrap_or_default()
+    }
+
     /// Whether width and height are swapped.
     pub fn swaps(self) -> bool {
         use Orientation::*;
@@ -125,6 +135,18 @@ impl Orientation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_orientation_after_another() {
+        let photo: Vec<u8> = (0..6).flat_map(|i| [i, 10 + i, 20 + i]).collect();
+        for first in (1..=8).map(Orientation::from_exif) {
+            for next in (1..=8).map(Orientation::from_exif) {
+                let (width, height, data) = first.apply(3, 2, photo.clone()).unwrap();
+                let expected = next.apply(width, height, data);
+                assert_eq!(first.then(next).apply(3, 2, photo.clone()), expected, "{first:?} {next:?}");
+            }
+        }
+    }
 
     /// Checks the place of each pixel of a 3 x 2 photo.
     #[test]

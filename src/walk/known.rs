@@ -5,23 +5,35 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 /// Endings of the files that [`photos`](super::photos) lists, in any case.
-pub const EXTENSIONS: [&str; 11] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "dib", "tif", "tiff"];
+#[rustfmt::skip]
+pub const EXTENSIONS: &[&str] = &[
+    "jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "dib", "tif", "tiff",
+    // Several photos in one JPEG, of which the first is read.
+    "mpo",
+    // Raw data of cameras, by the preview.
+    "dng", "cr2", "cr3", "nef", "nrw", "arw", "orf", "rw2", "pef", "raf", "srw",
+    // HEIF: iPhones (HEIC), Canon and Nikon (HIF).
+    #[cfg(feature = "heic")] "heic",
+    #[cfg(feature = "heic")] "heif",
+    #[cfg(feature = "heic")] "hif",
+    #[cfg(feature = "jxl")] "jxl",
+];
 
-/// Endings of photos and pictures whose formats cannot be read, in lower case.
+/// Endings of photos and pictures whose formats cannot be read, in lower case; some can be with other features, and then are
+/// among the [`EXTENSIONS`] too.
 #[rustfmt::skip]
 const UNREAD: &[&str] = &[
-    // HEIF and its relatives: iPhones (HEIC), Canon and Nikon (HIF), the web (AVIF).
+    // HEIF and its relatives: iPhones (HEIC), sequences of pictures, Canon and Nikon (HIF), the web (AVIF).
     "heic", "heif", "heics", "heifs", "hif", "avif", "avifs",
     // JPEG's successors.
     "jxl", "jp2", "j2k", "jpf", "jpx", "jpm", "jxr", "wdp", "hdp",
-    // Several photos in one JPEG.
-    "mpo", "jps",
+    // Two views in one picture.
+    "jps",
     // Layered documents and other pictures.
     "psd", "psb", "xcf", "kra", "exr", "hdr", "tga", "pcx", "ico", "icns", "svg", "pbm", "pgm", "ppm", "pnm", "qoi",
     // Raw data of cameras.
-    "dng", "3fr", "ari", "arq", "arw", "cap", "cr2", "cr3", "crw", "dcr", "eip", "erf", "fff", "gpr", "iiq", "k25",
-    "kdc", "mdc", "mef", "mos", "mrw", "nef", "nrw", "orf", "ori", "pef", "raf", "raw", "rw2", "rwl", "sr2", "srf",
-    "srw", "x3f",
+    "3fr", "ari", "arq", "cap", "crw", "dcr", "eip", "erf", "fff", "gpr", "iiq", "k25", "kdc", "mdc", "mef", "mos", "mrw",
+    "ori", "raw", "rwl", "sr2", "srf", "x3f",
 ];
 
 /// How a [`Side`] entry is recognised, without regard to the case of ASCII letters.
@@ -119,13 +131,30 @@ fn ends_with(name: &OsStr, end: &str) -> bool {
 /// Whether the ending of `path` is one of the [`EXTENSIONS`].
 #[must_use]
 pub fn is_photo(path: impl AsRef<Path>) -> bool {
-    let extension = path.as_ref().extension();
-    extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+    ends_in(path.as_ref(), EXTENSIONS)
+}
+
+/// Endings of the raw files among the [`EXTENSIONS`], and of the pictures that cameras write beside them.
+const RAW: &[&str] = &["dng", "cr2", "cr3", "nef", "nrw", "arw", "orf", "rw2", "pef", "raf", "srw"];
+const TWINS: &[&str] = &["jpg", "jpeg", "jpe", "heic", "heif", "hif"];
+
+fn ends_in(path: &Path, endings: &[&str]) -> bool {
+    path.extension().is_some_and(|ending| endings.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+}
+
+/// Whether the ending of a file is that of a raw file.
+pub(super) fn is_raw(path: &Path) -> bool {
+    ends_in(path, RAW)
+}
+
+/// Whether a camera may have written a file beside a raw file of the same name.
+pub(super) fn is_twin(path: &Path) -> bool {
+    ends_in(path, TWINS) && is_photo(path)
 }
 
 /// Whether a lower-case ending is that of a photo or picture whose format cannot be read.
 pub(super) fn is_unread(ending: &str) -> bool {
-    UNREAD.contains(&ending)
+    UNREAD.contains(&ending) && !EXTENSIONS.contains(&ending)
 }
 
 /// Whether a name starts with a dot.
@@ -169,8 +198,10 @@ mod tests {
     fn endings_are_in_one_list_only() {
         for ending in UNREAD {
             assert_eq!(*ending, ending.to_ascii_lowercase());
-            assert!(!EXTENSIONS.contains(ending) && UNREAD.iter().filter(|other| *other == ending).count() == 1);
+            assert_eq!(UNREAD.iter().filter(|other| *other == ending).count(), 1);
+            assert_ne!(is_unread(ending), is_photo(format!("a.{ending}")));
         }
-        assert!(is_unread("heic") && is_unread("nef") && !is_unread("mp4") && !is_unread("xmp") && !is_unread("jpg"));
+        assert_ne!(is_unread("heic"), cfg!(feature = "heic"));
+        assert!(is_unread("psd") && is_unread("jp2") && !is_unread("mp4") && !is_unread("xmp") && !is_unread("jpg"));
     }
 }

@@ -2,9 +2,11 @@
 //! files; never a photo.
 
 mod archive;
+mod error;
 mod known;
 mod passed_over;
 mod patterns;
+mod twins;
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use walkdir::{DirEntry, WalkDir};
 
 pub use archive::{Archive, ArchivedPhoto, is_archive};
+pub use error::WalkError;
 pub use known::{EXTENSIONS, is_photo};
 pub use passed_over::PassedOver;
 pub use patterns::PatternError;
@@ -27,51 +30,12 @@ pub(crate) use patterns::{are_few, in_part, is_in_part};
 use crate::cancel::CancelToken;
 use known::{is_hidden, side_label};
 use patterns::{IgnoreFiles, Patterns, below, is_marked};
+use twins::Twins;
 
 /// Number of folders below the walked one that lead to the deepest ones that are listed. The time that a system takes to
 /// find a file grows with the folders on its way, so that a chain of folders costs the square of its length, or the
 /// cube: 2,000 of them took minutes. Nobody's photos are as deep as this.
 const DEEPEST: usize = 256;
-
-/// A file or folder that cannot be listed.
-#[derive(Clone, Debug)]
-pub struct WalkError {
-    path: PathBuf,
-    reason: Arc<io::Error>,
-}
-
-impl fmt::Display for WalkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot read {}: {}", self.path.display(), crate::files::reason(&self.reason))
-    }
-}
-
-impl std::error::Error for WalkError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&*self.reason)
-    }
-}
-
-impl WalkError {
-    /// An input of a program's own that cannot be listed, for [`ImageInput::Unlisted`](crate::ImageInput::Unlisted): it
-    /// keeps its place in a stream and fails with this reason.
-    #[must_use]
-    pub fn new(path: impl Into<PathBuf>, reason: io::Error) -> WalkError {
-        WalkError { path: path.into(), reason: Arc::new(reason) }
-    }
-
-    /// The file or folder.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Why it cannot be listed.
-    #[must_use]
-    pub fn reason(&self) -> &io::Error {
-        &self.reason
-    }
-}
 
 /// The photos of a folder: see [`photos`] and [`Walk`].
 #[derive(Debug)]
@@ -150,6 +114,7 @@ pub fn photos(folder: impl AsRef<Path>) -> Photos {
 pub struct Walk {
     patterns: Patterns,
     ignore_files: bool,
+    raw_twins: bool,
     /// Where the walked folder is below the one that patterns are relative to.
     part: PathBuf,
     cancel: CancelToken,
@@ -164,7 +129,8 @@ impl Default for Walk {
 impl Walk {
     /// A walk without options, as [`photos`] does it.
     pub fn new() -> Self {
-        Walk { patterns: Patterns::new(), ignore_files: false, part: PathBuf::new(), cancel: CancelToken::new() }
+        let (patterns, part) = (Patterns::new(), PathBuf::new());
+        Walk { patterns, ignore_files: false, raw_twins: true, part, cancel: CancelToken::new() }
     }
 
     /// Skips files and folders that match one of these patterns, in the syntax of `.gitignore`.
@@ -190,6 +156,13 @@ impl Walk {
     /// as a `tracing` event.
     pub fn ignore_files(mut self, respected: bool) -> Self {
         self.ignore_files = respected;
+        self
+    }
+
+    /// Whether a raw file is listed that has a JPEG or HEIC file of the same name beside it, as cameras write them of one
+    /// photo; by default it is.
+    pub fn raw_twins(mut self, listed: bool) -> Self {
+        self.raw_twins = listed;
         self
     }
 
@@ -240,6 +213,7 @@ impl Walk {
             walk: self,
             visited: HashSet::new(),
             ignore: IgnoreFiles::default(),
+            twins: Twins::default(),
             passed_over: PassedOver::default(),
         }
     }
@@ -294,6 +268,7 @@ pub struct Walking<'a> {
     walk: &'a Walk,
     visited: HashSet<PathBuf>,
     ignore: IgnoreFiles,
+    twins: Twins,
     passed_over: PassedOver,
 }
 
@@ -373,11 +348,22 @@ impl Walking<'_> {
         if depth > 0 && self.passes_over(path, depth, false) {
             return false;
         }
-        let photo = is_file && is_photo(path);
-        if !photo {
+        if !(is_file && is_photo(path)) {
             self.passed_over.file(path);
+            return false;
         }
-        photo
+        let Walking { walk, twins, ignore, .. } = self;
+        let listed = |path: &Path| {
+            !(side_label(path).is_some()
+                || is_hidden(path)
+                || walk.excludes(below(path, depth), false)
+                || walk.ignore_files && ignore.exclude(path, depth, false))
+        };
+        let twin = !walk.raw_twins && depth > 0 && twins.has(path, listed);
+        if twin {
+            self.passed_over.raw_twins += 1;
+        }
+        !twin
     }
 
     /// The error, unless it is about something that is not listed anyway: a cycle of links, what is passed over by its

@@ -17,7 +17,7 @@ const MAX_UNREAD: usize = 10_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PassedOver {
-    /// Photos and pictures whose formats cannot be read, by ending in lower case without a dot: `heic`, `nef`.
+    /// Photos and pictures whose formats cannot be read, by ending in lower case without a dot: `jp2`, `psd`.
     pub unread: BTreeMap<String, usize>,
     /// Their paths, at most the first 10,000; of an archive as [`ArchivedPhoto::path`](super::ArchivedPhoto::path) gives
     /// them.
@@ -32,6 +32,8 @@ pub struct PassedOver {
     pub excluded: usize,
     /// Files and folders that an ignore file names ([`Walk::ignore_files`](super::Walk::ignore_files)).
     pub ignored: usize,
+    /// Raw files beside a JPEG or HEIC file of the same name ([`Walk::raw_twins`](super::Walk::raw_twins)).
+    pub raw_twins: usize,
 }
 
 impl PassedOver {
@@ -51,6 +53,7 @@ impl PassedOver {
         self.hidden += other.hidden;
         self.excluded += other.excluded;
         self.ignored += other.ignored;
+        self.raw_twins += other.raw_twins;
     }
 
     /// Counts a file that is not listed as a photo.
@@ -85,15 +88,15 @@ mod tests {
     #[test]
     fn files_are_counted_by_ending() {
         let mut passed = PassedOver::default();
-        for name in ["a.HEIC", "b.heic", "c.Nef", "d.txt", "README", "x.a b", "y.\u{e9}", "z.abcdefghijklm", "w."] {
+        for name in ["a.JP2", "b.jp2", "c.Psd", "d.txt", "README", "x.a b", "y.\u{e9}", "z.abcdefghijklm", "w."] {
             passed.file(Path::new(name));
         }
-        assert_eq!(passed.unread, BTreeMap::from([("heic".into(), 2), ("nef".into(), 1)]));
+        assert_eq!(passed.unread, BTreeMap::from([("jp2".into(), 2), ("psd".into(), 1)]));
         assert_eq!(passed.other, BTreeMap::from([("txt".into(), 1), (String::new(), 5)]));
-        assert_eq!(passed.unread_paths, ["a.HEIC", "b.heic", "c.Nef"].map(PathBuf::from));
+        assert_eq!(passed.unread_paths, ["a.JP2", "b.jp2", "c.Psd"].map(PathBuf::from));
         let mut twice = passed.clone();
         twice.add(&passed);
-        assert_eq!((twice.unread["heic"], twice.other[""], twice.unread_paths.len()), (4, 10, 6));
+        assert_eq!((twice.unread["jp2"], twice.other[""], twice.unread_paths.len()), (4, 10, 6));
     }
 
     #[test]
@@ -104,10 +107,10 @@ mod tests {
         }
         passed.file(Path::new("a.7"));
         for _ in 0..MAX_UNREAD {
-            passed.file(Path::new("a.heic"));
+            passed.file(Path::new("a.jp2"));
         }
         passed.add(&passed.clone());
-        assert_eq!((passed.unread["heic"], passed.unread_paths.len()), (2 * MAX_UNREAD, MAX_UNREAD));
+        assert_eq!((passed.unread["jp2"], passed.unread_paths.len()), (2 * MAX_UNREAD, MAX_UNREAD));
         assert_eq!(passed.other.len(), MAX_ENDINGS + 1);
         assert_eq!((passed.other["7"], passed.other[""]), (4, 4 * MAX_ENDINGS));
     }

@@ -37,9 +37,9 @@ fn side_folders_are_passed_over_and_counted() {
         (".hidden.jpg", ""),
         ("Family.photoslibrary/originals/0/d.jpeg", ""),
         ("Family.photoslibrary/resources/derivatives/0/d.jpeg", ""),
-        ("e.HEIC", ""),
-        ("b/f.heic", ""),
-        ("g.NEF", ""),
+        ("e.JP2", ""),
+        ("b/f.jp2", ""),
+        ("g.PSD", ""),
         ("notes.txt", ""),
         ("jpg", ""),
     ]);
@@ -58,7 +58,7 @@ fn side_folders_are_passed_over_and_counted() {
         ("__MACOSX", 1),
     ];
     assert_eq!(passed.side, BTreeMap::from(side));
-    assert_eq!(passed.unread, BTreeMap::from([("heic".into(), 2), ("nef".into(), 1)]));
+    assert_eq!(passed.unread, BTreeMap::from([("jp2".into(), 2), ("psd".into(), 1)]));
     assert_eq!(passed.other, BTreeMap::from([("txt".into(), 1), (String::new(), 1)]));
     assert_eq!((passed.hidden, passed.excluded, passed.ignored), (1, 0, 0));
 }

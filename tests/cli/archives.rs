@@ -34,7 +34,7 @@ fn photos_of_a_shard_are_rows() {
         (".001.jpg", b"hidden"),
         ("__MACOSX/001.jpg", b"of macOS"),
         ("002.jpg", b"no photo"),
-        ("003.heic", b"unread"),
+        ("003.jp2", b"unread"),
         ("d/000.jpg", &photos[2]),
     ];
     sandbox.write("s/shard-0.tar", tar(&files));
@@ -43,7 +43,7 @@ fn photos_of_a_shard_are_rows() {
     }
     let ran = sandbox.encode(["s/shard-0.tar", "--report", "report.json"]).code(3);
     assert_eq!(ran.error_lines().len(), 1);
-    let ran = ran.says(&["error: s/shard-0.tar#002.jpg is not an image", "1 .heic"]);
+    let ran = ran.says(&["error: s/shard-0.tar#002.jpg is not an image", "1 .jp2"]);
     let rows = ran.rows();
     let paths: Vec<&str> = rows.iter().map(|row| row["path"].as_str().unwrap()).collect();
     assert_eq!(paths, ["000.jpg", "001.JPEG", "002.jpg", "d/000.jpg"].map(|name| format!("s/shard-0.tar#{name}")));
@@ -54,7 +54,7 @@ fn photos_of_a_shard_are_rows() {
     let report: serde_json::Value =
         serde_json::from_slice(&std::fs::read(sandbox.path("report.json")).unwrap()).unwrap();
     assert_eq!(report["passed_over"]["other"]["txt"], 1);
-    assert_eq!(report["passed_over"]["unread_paths"][0]["path"], "s/shard-0.tar#003.heic");
+    assert_eq!(report["passed_over"]["unread_paths"][0]["path"], "s/shard-0.tar#003.jp2");
     assert_eq!((&report["passed_over"]["hidden"], &report["passed_over"]["side"]["__MACOSX"]), (&1.into(), &1.into()));
     // In lists and in parts, but not in folders that are walked; nothing is extracted.
     sandbox.write("list", "0.jpg\ns/shard-0.tar\n");

@@ -11,20 +11,20 @@ fn paths(ran: &Ran) -> Vec<String> {
     ran.rows().iter().map(|row| row["path"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The start of a HEIC file.
-const HEIC: &[u8] = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
+/// The start of a JPEG 2000 file.
+const JP2: &[u8] = b"\0\0\0\x0cjP  \r\n\x87\n";
 
 #[test]
 fn photos_that_cannot_be_read_are_named_by_ending() {
     let sandbox = Sandbox::new();
     sandbox.write("d/a.jpg", jpeg(1));
-    for name in ["IMG_1.HEIC", "e/IMG_2.heic", "b.avif", "e/c.NEF"] {
-        sandbox.write(format!("d/{name}"), HEIC);
+    for name in ["IMG_1.JP2", "e/IMG_2.jp2", "b.psd", "e/c.X3F"] {
+        sandbox.write(format!("d/{name}"), JP2);
     }
     for name in ["notes.txt", "movie.mp4", "a.xmp"] {
         sandbox.write(format!("d/{name}"), "no photo");
     }
-    let warning = "warning: 4 photos were not read: 2 .heic, 1 .avif, 1 .nef; convert them to JPEG or PNG \
+    let warning = "warning: 4 photos were not read: 2 .jp2, 1 .psd, 1 .x3f; convert them to JPEG or PNG \
                    to have them encoded\n";
     let ran = sandbox.encode(["d"]).code(0);
     assert_eq!((ran.stderr.as_str(), paths(&ran)), (warning, vec!["d/a.jpg".to_owned()]));
@@ -32,23 +32,23 @@ fn photos_that_cannot_be_read_are_named_by_ending() {
     let report: serde_json::Value = serde_json::from_slice(&fs::read(sandbox.path("report.json")).unwrap()).unwrap();
     let unread = report["passed_over"]["unread_paths"].as_array().unwrap();
     let unread: Vec<&str> = unread.iter().map(|unread| unread["path"].as_str().unwrap()).collect();
-    assert_eq!(unread, ["d/IMG_1.HEIC", "d/b.avif", "d/e/IMG_2.heic", "d/e/c.NEF"]);
+    assert_eq!(unread, ["d/IMG_1.JP2", "d/b.psd", "d/e/IMG_2.jp2", "d/e/c.X3F"]);
     // Folders of a list, and several folders, have one warning.
     sandbox.write("list", "d/e\nd/a.jpg\n");
     let ran = sandbox.encode(["--files-from", "list", "d/e"]).code(0);
-    assert!(ran.stderr.contains("4 photos were not read: 2 .heic, 2 .nef"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("4 photos were not read: 2 .jp2, 2 .x3f"), "{}", ran.stderr);
     sandbox.encode(["-q", "d"]).ok();
     let ran = sandbox.encode(["-v", "d"]).code(0).says(&["passed over 3 other files: 1 .mp4, 1 .txt, 1 .xmp\n"]);
     assert!(ran.stderr.contains(warning), "{}", ran.stderr);
     // A file that is named is tried, and fails.
-    sandbox.encode(["d/b.avif"]).code(1).says(&["error: d/b.avif is a"]);
+    sandbox.encode(["d/b.psd"]).code(1).says(&["error: d/b.psd is a"]);
     // The warning comes before the verdict, which is last.
     sandbox.write("d/empty.jpg", "");
     let ran = sandbox.encode(["d"]).code(3);
     assert!(ran.stderr.ends_with(&format!("{warning}encoded 1 of 2 inputs; 1 failed\n")), "{}", ran.stderr);
 
     // What the warning advises.
-    for name in ["IMG_1.HEIC", "e/IMG_2.heic", "b.avif", "e/c.NEF", "empty.jpg"] {
+    for name in ["IMG_1.JP2", "e/IMG_2.jp2", "b.psd", "e/c.X3F", "empty.jpg"] {
         fs::remove_file(sandbox.path("d").join(name)).unwrap();
         sandbox.write(format!("d/{name}.jpg"), jpeg(2));
     }
@@ -113,7 +113,7 @@ fn a_report_says_what_became_of_all_inputs() {
     sandbox.write("d/a.jpg", jpeg(1));
     sandbox.write("d/b.jpg", "no photo");
     sandbox.write("d/c.gif", golden("animated.gif"));
-    sandbox.write("d/x.heic", HEIC);
+    sandbox.write("d/x.jp2", JP2);
     sandbox.write("d/notes.txt", "");
     sandbox.write("d/.hidden.jpg", "");
     sandbox.write("d/@eaDir/t.jpg", jpeg(1));
@@ -135,7 +135,7 @@ fn a_report_says_what_became_of_all_inputs() {
         "failures": [], "version": env!("CARGO_PKG_VERSION"), "model": "tiny", "fingerprint": fingerprint,
         "encoded": 2, "failed": 2, "seconds": 0, "error": null,
         "passed_over": {
-            "unread": {"heic": 1}, "unread_paths": [{"path": "d/x.heic"}], "other": {"txt": 1}, "side": {"@eaDir": 1}, "hidden": 1, "excluded": 1, "ignored": 0,
+            "unread": {"jp2": 1}, "unread_paths": [{"path": "d/x.jp2"}], "other": {"txt": 1}, "side": {"@eaDir": 1}, "hidden": 1, "excluded": 1, "ignored": 0, "raw_twins": 0,
         },
     });
     assert_eq!(found, expected);

@@ -91,3 +91,27 @@ fn json_first_tensor(file: &[u8]) -> usize {
     let header = u32::from_le_bytes(file[12..16].try_into().unwrap()) as usize;
     (64 + header).next_multiple_of(65_536)
 }
+
+#[test]
+fn a_photo_is_described_and_seen_as_the_model_does() {
+    let sandbox = Sandbox::new();
+    let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens/preprocess/files/orientation-6.jpg");
+    fs::copy(photo, sandbox.path("a.jpg")).unwrap();
+    sandbox.own_model();
+    let ran = sandbox.run(["info", "a.jpg"]).ok();
+    let text = ran.text();
+    for part in ["JPEG", "23 x 12, as stored", "6: turned by 90 degrees clockwise, then 12 x 23", "not stated"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let ran = sandbox.run(["info", "a.jpg", "--json", "-m", "own.clippie", "-o", "seen.png"]).ok();
+    let json: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!((&json["format"], &json["orientation"], &json["upright"][1]), (&"JPEG".into(), &6.into(), &23.into()));
+    assert_eq!(json["seen"]["image_size"], IMAGE_SIZE);
+    let seen = clippie_rs::photo::decode(&fs::read(sandbox.path("seen.png")).unwrap(), true, "seen.png").unwrap();
+    assert_eq!((seen.width(), seen.height()), (IMAGE_SIZE, IMAGE_SIZE));
+    // A photo that cannot be read, and options of the other kind.
+    sandbox.write("cut.jpg", &fs::read(sandbox.path("a.jpg")).unwrap()[..200]);
+    sandbox.run(["info", "cut.jpg"]).code(1).says(&["cut.jpg is a truncated JPEG image"]);
+    sandbox.run(["info", "a.jpg", "--verify"]).code(2).says(&["--verify is for weights files"]);
+    sandbox.run(["info", "own.clippie", "-o", "x.png"]).code(2).says(&["-o is for photos"]);
+}

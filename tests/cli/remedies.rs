@@ -50,8 +50,8 @@ fn inputs_can_be_given_as_advised() {
     sandbox.run(["tokenize", &long]).ok();
 
     // A format that is known and not read.
-    sandbox.write("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic");
-    sandbox.encode(["a.heic"]).code(1).says(&["a.heic is a", "convert it to JPEG first"]);
+    sandbox.write("a.jp2", b"\0\0\0\x0cjP  \r\n\x87\n");
+    sandbox.encode(["a.jp2"]).code(1).says(&["a.jp2 is a", "convert it to JPEG first"]);
     sandbox.encode(["a.jpg"]).ok();
 }
 

@@ -27,7 +27,7 @@ fn help_and_version_are_printed() {
     }
     let encode = sandbox.run(["encode", "--help"]).ok();
     for part in [
-        "jpg, jpeg, jpe, jfif, png, webp, gif, bmp, dib, tif or tiff",
+        "jpg, jpeg, jpe, jfif, png, webp, gif, bmp, dib, tif, tiff, mpo,",
         "OUT.jsonl",
         "CLIPPIE_MODEL",
         "path_bytes",

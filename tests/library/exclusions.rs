@@ -92,7 +92,7 @@ fn libraries_of_earlier_versions_are_brought_up_to_date() {
         let expected = if from == 1 { json!([]) } else { json!(["raw"]) };
         assert_eq!(skipped(&sandbox), [(expected.clone(), json!(false))]);
         let exclusions = expected.as_array().unwrap().len() as u64;
-        assert_eq!((version(&sandbox), sandbox.count("exclusion"), sandbox.count("text")), (3, exclusions, 1));
+        assert_eq!((version(&sandbox), sandbox.count("exclusion"), sandbox.count("text")), (4, exclusions, 1));
         assert_eq!(sandbox.rows(), before);
         sandbox.indexes(&[("unchanged", 3), ("failed_before", 1)]);
         sandbox.index(["photos", "--exclude", "1.*"]).code(0).says(&["2 unchanged", "1 missing"]);

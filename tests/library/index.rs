@@ -36,8 +36,8 @@ fn a_second_run_opens_no_photo() {
 #[test]
 fn formats_that_cannot_be_read_are_listed() {
     let sandbox = Sandbox::with_photos(0..2);
-    let path = sandbox.write("photos/a/IMG_1.HEIC", "\0\0\0\x18ftypheic", 0);
-    sandbox.index(["photos"]).code(0).says(&["1 photo was not read: 1 .heic; ", "to have it indexed\n"]);
+    let path = sandbox.write("photos/a/IMG_1.JP2", "\0\0\0\x0cjP  ", 0);
+    sandbox.index(["photos"]).code(0).says(&["1 photo was not read: 1 .jp2; ", "to have it indexed\n"]);
     let path = fs::canonicalize(path).unwrap();
     assert_eq!(sandbox.report()["passed_over"]["unread_paths"][0]["path"], path.to_str().unwrap());
 }
@@ -307,4 +307,30 @@ fn the_database_is_cheap() {
     assert!(report["commits"].as_f64().unwrap() <= most, "{report}");
     let report = sandbox.indexes(&[("unchanged", photos.into())]);
     assert_eq!(report["commits"], 0);
+}
+
+#[test]
+fn raw_files_beside_pictures_are_asked_for() {
+    let sandbox = Sandbox::with_photos(0..2);
+    let jpeg = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens/preprocess/files/64x48-2.jpg")).unwrap();
+    let mut raf = b"FUJIFILMCCD-RAW 0201".to_vec();
+    raf.resize(84, 0);
+    raf.extend([[0, 0, 0, 100], (jpeg.len() as u32).to_be_bytes()].concat());
+    raf.resize(100, 0);
+    raf.extend(&jpeg);
+    // The first has a picture beside it; the second has one of another name.
+    sandbox.write("photos/a/IMG_1.JPG", &jpeg, 0);
+    raf.push(1);
+    sandbox.write("photos/a/IMG_1.RAF", &raf, 0);
+    raf.push(2);
+    sandbox.write("photos/a/IMG_2.raf", &raf, 0);
+    let passed = "1 raw file has a JPEG or HEIC file of the same name, which was taken; --raw-twins takes it too";
+    sandbox.index(["photos"]).code(0).says(&["4 new", passed]);
+    assert_eq!(sandbox.report()["passed_over"]["raw_twins"], 1);
+    // Asked for once, it is remembered.
+    sandbox.index(["photos", "--raw-twins"]).code(0).says(&["1 new, 4 unchanged"]);
+    sandbox.index(["photos"]).code(0).says(&["5 unchanged"]);
+    sandbox.index(["photos", "--raw-twins=no"]).code(0).says(&["4 unchanged, 1 missing"]);
+    // A picture that is passed over does not stand for the raw file.
+    sandbox.index(["photos", "--exclude", "*.JPG"]).code(0).says(&["1 found again"]);
 }

@@ -32,7 +32,10 @@ pub(in crate::cli) struct Library {
 /// as they are, also with --prune, and so does an indexed folder that is empty now, as the mount point of a drive is;
 /// --forget removes a folder from the library.
 ///
-/// The library remembers --exclude and --ignore-files for the folders of the run, and `status` shows them: a later run
+/// A raw file beside a JPEG or HEIC file of the same name is not indexed, since both show the same photo; --raw-twins indexes
+/// it too.
+///
+/// The library remembers --exclude, --ignore-files and --raw-twins for the folders of the run, and `status` shows them: a later run
 /// without them skips the same. Given again, --exclude takes the place of all earlier patterns; --exclude '' ends them.
 /// With a DIR inside of an indexed folder they hold for DIR, beside those of the whole folder.
 ///
@@ -76,6 +79,11 @@ pub(in crate::cli) struct Index {
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
           value_parser = clap::builder::BoolishValueParser::new())]
     pub ignore_files: Option<bool>,
+    /// Index raw files too that have a JPEG or HEIC file of the same name beside them, now and in later runs until
+    /// --raw-twins=no [possible values: yes, no]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+          value_parser = clap::builder::BoolishValueParser::new())]
+    pub raw_twins: Option<bool>,
     /// Go on, and index again whenever something in the folders changes, until Ctrl-C; not with --report
     #[arg(long, conflicts_with = "report")]
     pub watch: bool,

@@ -194,7 +194,10 @@ pub(super) enum Filter {
     Bicubic,
 }
 
-/// Show the contents of a weights file, and verify it
+/// Show the contents of a weights file, and verify it; or what a photo is
+///
+/// Of a photo: its format, the decoder that read it and the time that took, its size, orientation, date, camera and place; an
+/// error says why it cannot be read. With -o OUT.png, what the model of -m sees of it, resized and cropped.
 ///
 /// MODEL may be a file or the name of an installed model, as `clippie-rs models` lists them; nothing is downloaded.
 ///
@@ -206,11 +209,17 @@ Examples:
   clippie-rs info ViT-B-32.clippie
   clippie-rs info mobileclip2-s2
   clippie-rs info --json ViT-B-32.clippie
-  clippie-rs info --verify ViT-B-32.clippie")]
+  clippie-rs info --verify ViT-B-32.clippie
+  clippie-rs info IMG_1.HEIC -m mobileclip2-s2 -o seen.png")]
 pub(super) struct Info {
-    /// Weights file, name of an installed model, or hf-hub:ORG/REPO
-    #[arg(value_name = "MODEL")]
-    pub model: OsString,
+    /// Weights file, name of an installed model, hf-hub:ORG/REPO, or a photo
+    #[arg(value_name = "MODEL|PHOTO")]
+    pub what: OsString,
+    #[command(flatten)]
+    pub model: Model,
+    /// Write what the model sees of the photo to FILE, as PNG
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

@@ -115,6 +115,14 @@ impl<'a> Index<'a> {
         self
     }
 
+    /// Whether raw files are indexed that have a JPEG or HEIC file of the same name beside them: see [`Walk::raw_twins`]. The
+    /// library remembers it for its folders that are indexed; at first they are not, since both show the same photo.
+    #[must_use]
+    pub fn raw_twins(mut self, indexed: bool) -> Self {
+        self.wish.raw_twins = Some(indexed);
+        self
+    }
+
     /// Whether files that failed are tried again although they have not changed.
     #[must_use]
     pub fn retry(mut self, retry: bool) -> Self {

@@ -11,6 +11,7 @@ use crate::walk::{self, Walk};
 pub(super) struct Wish {
     pub exclude: Option<Vec<String>>,
     pub ignore_files: Option<bool>,
+    pub raw_twins: Option<bool>,
 }
 
 /// Remembers what is to be skipped in `part` of a root, and returns the walk that skips it and what else is skipped there.
@@ -27,7 +28,7 @@ pub(super) fn settle(store: &Store, root: &Root, part: &Path, wish: &Wish) -> Re
     }
     // The library's file may come from anywhere.
     let walk = Walk::new().exclude(&rules.exclude).map_err(|error| store.damaged(&error.to_string()))?;
-    let walk = walk.ignore_files(rules.ignore_files).part(part);
+    let walk = walk.ignore_files(rules.ignore_files).raw_twins(rules.raw_twins).part(part);
     if walk.excludes_part() {
         let (folder, root) = (root.path.join(part), root.path.display());
         return Err(Error::Query(format!(
@@ -54,5 +55,6 @@ fn wished(before: &Rules, root: &Root, part: &Path, wish: &Wish) -> Result<Rules
         rules.exclude.extend(patterns);
     }
     rules.ignore_files = wish.ignore_files.unwrap_or(rules.ignore_files);
+    rules.raw_twins = wish.raw_twins.unwrap_or(rules.raw_twins);
     Ok(rules)
 }

@@ -86,10 +86,11 @@ impl Store {
             let mut rules = Rules::default();
             for inner in roots.iter().filter(|root| root.path.starts_with(folder)) {
                 let Ok(part) = inner.path.strip_prefix(folder) else { continue };
-                let Rules { exclude, ignore_files } = store.rules(inner.id)?;
+                let Rules { exclude, ignore_files, raw_twins } = store.rules(inner.id)?;
                 // Without UTF-8 in its path, what the inner one skips cannot be said in a pattern of the outer one.
                 rules.exclude.extend(exclude.iter().filter_map(|pattern| walk::in_part(pattern, part)));
                 rules.ignore_files |= ignore_files;
+                rules.raw_twins |= raw_twins;
                 let prefix = [path_to_bytes(part), b"/".to_vec()].concat();
                 store.run(|connection| {
                     // `||` of two blobs is a text.

@@ -11,13 +11,16 @@ pub(crate) struct Rules {
     pub exclude: Vec<String>,
     /// Whether ignore files are respected.
     pub ignore_files: bool,
+    /// Whether raw files beside a picture of the same name are indexed.
+    pub raw_twins: bool,
 }
 
 impl Store {
     /// What is skipped in a root.
     pub fn rules(&self, root: i64) -> Result<Rules, Error> {
         // A library of an older version that cannot be written.
-        if self.run(schema::version)? < 2 {
+        let version = self.run(schema::version)?;
+        if version < 2 {
             return Ok(Rules::default());
         }
         // Before any of them is read: the library's file may come from anywhere.
@@ -32,8 +35,11 @@ impl Store {
             let mut statement =
                 connection.prepare_cached("SELECT pattern FROM exclusion WHERE root = ?1 ORDER BY place")?;
             let exclude = statement.query_map([root], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            let mut statement = connection.prepare_cached("SELECT ignore_files FROM root WHERE id = ?1")?;
-            Ok(Rules { exclude, ignore_files: statement.query_row([root], |row| row.get(0))? })
+            let raw_twins = if version < 4 { "0" } else { "raw_twins" };
+            let sql = format!("SELECT ignore_files, {raw_twins} FROM root WHERE id = ?1");
+            connection
+                .prepare_cached(&sql)?
+                .query_row([root], |row| Ok(Rules { exclude, ignore_files: row.get(0)?, raw_twins: row.get(1)? }))
         })
     }
 
@@ -54,7 +60,8 @@ impl Store {
             for (place, pattern) in rules.exclude.iter().enumerate() {
                 statement.execute((root, place as i64, pattern))?;
             }
-            connection.execute("UPDATE root SET ignore_files = ?2 WHERE id = ?1", (root, rules.ignore_files)).map(drop)
+            let sql = "UPDATE root SET ignore_files = ?2, raw_twins = ?3 WHERE id = ?1";
+            connection.execute(sql, (root, rules.ignore_files, rules.raw_twins)).map(drop)
         })
     }
 }

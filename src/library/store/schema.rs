@@ -7,7 +7,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i64 = 0x434c_4950;
 
 /// What leads from each version to the next one. `PRAGMA user_version` is the number of steps that were taken.
-pub(super) const STEPS: [&str; 3] = [FIRST, EXCLUSIONS, MODEL_FILES];
+pub(super) const STEPS: [&str; 4] = [FIRST, EXCLUSIONS, MODEL_FILES, RAW_TWINS];
 
 /// The version that this program writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -123,6 +123,11 @@ ALTER TABLE root ADD COLUMN ignore_files INTEGER NOT NULL DEFAULT 0 CHECK (ignor
 const MODEL_FILES: &str = "
 -- Where the weights file of the model was when it was used last: an absolute path; NULL if that is not known.
 ALTER TABLE model ADD COLUMN file BLOB;
+";
+
+const RAW_TWINS: &str = "
+-- 1 if raw files beside a JPEG or HEIC file of the same name are indexed too.
+ALTER TABLE root ADD COLUMN raw_twins INTEGER NOT NULL DEFAULT 0 CHECK (raw_twins IN (0, 1));
 ";
 
 /// What a file is that SQLite could open.

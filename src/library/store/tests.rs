@@ -198,14 +198,14 @@ fn nested_roots_are_one() {
     let (inner, _) = store.add_root(Path::new("/photos/2024")).unwrap();
     let (other, _) = store.add_root(Path::new("/photos/20")).unwrap();
     store.put_file(inner.id, &file("a.jpg", Err("x"))).unwrap();
-    let rules = Rules { exclude: vec!["raw".into(), "!/a*".into()], ignore_files: true };
+    let rules = Rules { exclude: vec!["raw".into(), "!/a*".into()], ignore_files: true, raw_twins: true };
     store.set_rules(inner.id, &rules).unwrap();
     assert_eq!(store.rules(inner.id).unwrap(), rules);
     let (outer, part) = store.add_root(Path::new("/photos")).unwrap();
     assert_eq!(part, Path::new(""));
     assert_eq!(store.roots().unwrap(), std::slice::from_ref(&outer));
     assert_ne!(outer.id, other.id);
-    let rules = Rules { exclude: vec!["/2024/**/raw".into(), "!/2024/a*".into()], ignore_files: true };
+    let rules = Rules { exclude: vec!["/2024/**/raw".into(), "!/2024/a*".into()], ignore_files: true, raw_twins: true };
     assert_eq!(store.rules(outer.id).unwrap(), rules);
     assert_eq!(files_of(&store, outer.id, "", None), [file("2024/a.jpg", Err("x"))]);
     assert_eq!(store.add_root(Path::new("/photos/2024/may")).unwrap(), (outer, PathBuf::from("2024/may")));
@@ -216,7 +216,7 @@ fn exclusions_longer_than_any_list_are_refused() {
     let (_folder, store) = library();
     let (root, _) = store.add_root(Path::new("/photos")).unwrap();
     for (count, len) in [(100, 20_000), (1, 20_000), (200, 8_000)] {
-        let rules = Rules { exclude: vec!["a".repeat(len); count], ignore_files: false };
+        let rules = Rules { exclude: vec!["a".repeat(len); count], ignore_files: false, raw_twins: false };
         assert!(matches!(store.set_rules(root.id, &rules), Err(Error::Query(_))), "{count} {len}");
         assert_eq!(store.rules(root.id).unwrap(), Rules::default());
         store

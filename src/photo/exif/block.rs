@@ -21,9 +21,17 @@ impl<'a> Block<'a> {
             // Some writers swap the bytes of the magic number too.
             b"II*\0" | b"II\0*" => Order::Little,
             b"MM\0*" | b"MM*\0" | b"MM\0+" => Order::Big,
+            // Raw files of Olympus and Panasonic.
+            b"IIRO" | b"IIRS" | b"IIU\0" => Order::Little,
+            b"MMOR" => Order::Big,
             _ => return None,
         };
         Some(Block { bytes, order })
+    }
+
+    /// A block without the header of TIFF, as some makers' notes are.
+    pub fn bare(bytes: &'a [u8], little: bool) -> Self {
+        Block { bytes, order: if little { Order::Little } else { Order::Big } }
     }
 
     /// The block without its prefix; offsets count from its start.
@@ -33,17 +41,24 @@ impl<'a> Block<'a> {
 
     /// The first directory, which describes the photo.
     pub fn first(&self) -> Option<Entries<'a>> {
-        self.directory(self.order.four(self.bytes, 4)? as usize)
+        self.directory(self.first_offset()?)
+    }
+
+    /// Where the first directory is.
+    pub fn first_offset(&self) -> Option<usize> {
+        self.order.four(self.bytes, 4).map(|at| at as usize)
+    }
+
+    /// Where the directory after the one at an offset is.
+    pub fn next_offset(&self, at: usize) -> Option<usize> {
+        let directory = self.bytes.get(at..)?;
+        let count = usize::from(self.order.two(directory, 0)?);
+        self.order.four(directory, 2 + 12 * count).filter(|&at| at != 0).map(|at| at as usize)
     }
 
     /// The directory after the first, which describes the embedded thumbnail.
     pub fn second(&self) -> Option<Entries<'a>> {
-        let first = self.bytes.get(self.order.four(self.bytes, 4)? as usize..)?;
-        let count = usize::from(self.order.two(first, 0)?);
-        match self.order.four(first, 2 + 12 * count)? {
-            0 => None,
-            at => self.directory(at as usize),
-        }
+        self.directory(self.next_offset(self.first_offset()?)?)
     }
 
     /// The directory at an offset.

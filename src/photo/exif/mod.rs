@@ -4,7 +4,7 @@
 
 mod block;
 
-pub(super) use block::{Block, Entries};
+pub(super) use block::{Block, Entries, Entry};
 
 use crate::pixels::Orientation;
 

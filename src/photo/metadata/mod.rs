@@ -17,7 +17,7 @@ use super::error::Error;
 use super::exif::Block;
 use super::format::Format;
 use super::headers::Headers;
-use super::{bmp, catch_panics, gif, jpeg, png, tiff, webp};
+use super::{bmp, catch_panics, gif, heif, jpeg, png, raw, tiff, webp};
 use crate::budget::Budget;
 use crate::cancel::CancelToken;
 
@@ -66,7 +66,7 @@ pub struct Place {
     pub longitude: f64,
 }
 
-/// Reads what a photo file states about itself, without decoding pixels: of JPEG, PNG, WebP and TIFF files EXIF and XMP,
+/// Reads what a photo file states about itself, without decoding pixels: of JPEG, PNG, WebP, TIFF, HEIC, JPEG XL and raw files EXIF and XMP,
 /// of GIF and BMP files the size.
 ///
 /// What makes no sense counts as absent: a 13th month, a longitude of 200 degrees, a directory outside of its block.
@@ -90,6 +90,12 @@ fn read(format: Format, bytes: &[u8]) -> Result<Metadata, DecodeError> {
         Format::Gif => gif::headers(bytes)?,
         Format::Bmp => bmp::headers(bytes)?,
         Format::Tiff => tiff::headers(bytes, &Budget::photo(bytes.len(), &CancelToken::new()))?,
+        #[cfg(feature = "jxl")]
+        Format::JpegXl => super::jxl::headers(bytes, &Budget::photo(bytes.len(), &CancelToken::new()))?,
+        #[cfg(not(feature = "jxl"))]
+        Format::JpegXl => return Err(DecodeError::unsupported(super::NO_JXL)),
+        Format::Raw => raw::headers(bytes, &Budget::photo(bytes.len(), &CancelToken::new()))?,
+        Format::Heic => heif::headers(bytes, &Budget::photo(bytes.len(), &CancelToken::new()))?,
     };
     let Headers { width, height, orientation, exif, exif_part, xmp } = headers;
     let block = exif.as_deref().and_then(Block::of);

@@ -1,4 +1,6 @@
-//! `clippie-rs info`: shows the content of a weights file, and verifies it.
+//! `clippie-rs info`: shows the content of a weights file, and verifies it; or what a photo is and what a model sees of it.
+
+mod photo;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -6,10 +8,10 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::args::Info;
-use super::messages::{Failure, Messages, Outcome, one_line, size};
-use super::model;
-use super::output::{plain_json, print};
+use crate::cli::args::Info;
+use crate::cli::messages::{Failure, Messages, Outcome, one_line, size};
+use crate::cli::model;
+use crate::cli::output::{plain_json, print};
 use crate::weights::{self, Dtype, Header, Provenance, TowerInfo, VerifyReport, WeightsFile};
 use crate::{Error, Options};
 
@@ -51,7 +53,13 @@ struct Verify<'a> {
 }
 
 pub(super) fn run(args: &Info, messages: &Messages) -> Result<Outcome, Failure> {
-    let weights = model::open(Some(&args.model))?;
+    if photo::is_photo(&args.what) {
+        return photo::run(args, messages);
+    }
+    if args.output.is_some() {
+        return Err(Failure::Usage("-o is for photos: it writes what a model sees of one".into()));
+    }
+    let weights = model::open(Some(&args.what))?;
     let fingerprint = fingerprint(&weights)?;
     let report = args.verify.then(|| weights.verify()).transpose().map_err(Error::from)?;
 
@@ -73,7 +81,7 @@ pub(super) fn run(args: &Info, messages: &Messages) -> Result<Outcome, Failure> 
         plain_json::pretty(&summary).map_err(|error| Failure::Error(error.to_string()))? + "\n"
     } else {
         // The compiled-in file states no name.
-        let name = meta.provenance.model_name.as_deref().or(model::is_demo(&args.model).then_some("demo"));
+        let name = meta.provenance.model_name.as_deref().or(model::is_demo(&args.what).then_some("demo"));
         describe(&summary, name)
     };
     print(&text)?;

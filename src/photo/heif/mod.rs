@@ -1,0 +1,113 @@
+//! HEIF: the main picture of a file, one coded picture or a grid of them, cropped and turned as the file states. Pictures
+//! are coded with HEVC (HEIC).
+//!
+//! The pixels are those of libheif, which Pillow's plugin for HEIF has. It applies the file's own rotation and ignores that
+//! of EXIF. Thumbnails, depth, gain maps and transparency are passed over.
+
+#[cfg_attr(not(feature = "heic"), allow(dead_code, reason = "no picture is decoded"))]
+mod colour;
+#[cfg(feature = "heic")]
+mod hevc;
+mod meta;
+mod picture;
+
+use std::borrow::Cow;
+
+use super::decode_error::DecodeError;
+use super::headers::Headers;
+use crate::budget::Budget;
+use crate::pixels::{RowSink, STRIP};
+use colour::{Colours, Planes, Row};
+use meta::Meta;
+use picture::Picture;
+
+/// Reads what a file states besides its pixels.
+pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a>, DecodeError> {
+    let meta = Meta::read(bytes, budget)?;
+    let Picture { shown: [_, _, width, height], orientation, .. } = Picture::of(&meta, budget)?;
+    let description = |kind: &[u8; 4], media: &[u8]| {
+        // Damaged metadata does not make the pixels unreadable.
+        meta.content(meta.description(kind, media)?, budget).ok()
+    };
+    let exif = description(b"Exif", b"").map(exif_block);
+    let xmp = description(b"mime", b"application/rdf+xml");
+    Ok(Headers { width, height, orientation, exif, exif_part: &[], xmp })
+}
+
+/// Removes what comes before the TIFF structure: its offset, and as many bytes.
+fn exif_block(mut content: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    let start = content.first_chunk().and_then(|&offset| (u32::from_be_bytes(offset) as usize).checked_add(4));
+    let start = start.filter(|&start| start <= content.len()).unwrap_or(content.len());
+    match &mut content {
+        Cow::Borrowed(block) => Cow::Borrowed(&block[start..]),
+        Cow::Owned(block) => Cow::Owned(block.split_off(start)),
+    }
+}
+
+/// Decodes a HEIF file to `sink`.
+pub(super) fn decode(bytes: &[u8], budget: &Budget, sink: &mut dyn RowSink) -> Result<(), DecodeError> {
+    let meta = Meta::read(bytes, budget)?;
+    let picture = Picture::of(&meta, budget)?;
+    let Picture { tile, shown: [left, top, width, height], orientation, .. } = picture;
+    budget.grant_pixels((picture.size.0 * picture.size.1) as u64);
+    let colours = colours(&meta, meta.primary);
+    let (mut begun, mut line) = (false, Row::default());
+    for (row, tiles) in picture.tiles.chunks(picture.columns).enumerate() {
+        // The rows of this row of tiles that are shown.
+        let first = row * tile.1;
+        let rows = top.max(first)..(top + height).min(first + tile.1);
+        if rows.is_empty() {
+            continue;
+        }
+        let mut planes: Vec<Planes> = Vec::new();
+        for &item in tiles {
+            let mut decoded = decode_item(&meta, item, tile, budget)?;
+            // What the container states comes before what the coded picture states.
+            if let Some(colours) = colours.or_else(|| self::colours(&meta, item)) {
+                decoded.colours = colours;
+            }
+            if planes.first().is_some_and(|first: &Planes| first.kind() != decoded.kind()) {
+                return Err(DecodeError::damaged("its tiles are of several kinds"));
+            }
+            planes.push(decoded);
+        }
+        if !std::mem::replace(&mut begun, true) {
+            sink.begin(width, height, orientation)?;
+        }
+        for start in rows.clone().step_by(STRIP) {
+            let count = STRIP.min(rows.end - start);
+            budget.work((count * width) as u64)?;
+            let strip = sink.rows_mut(count).as_chunks_mut::<3>().0;
+            for (y, pixels) in (start - first..).zip(strip.chunks_exact_mut(width)) {
+                line.convert(&planes, (left, y), orientation.swaps(), pixels);
+            }
+            sink.commit();
+        }
+    }
+    Ok(())
+}
+
+/// Returns the colours that an item states.
+fn colours(meta: &Meta<'_>, item: u32) -> Option<Colours> {
+    meta.properties(item).filter(|(kind, _)| kind == b"colr").find_map(|(_, content)| Colours::of(content))
+}
+
+/// Decodes a coded picture.
+#[cfg_attr(not(feature = "heic"), allow(unused_variables))]
+fn decode_item(meta: &Meta<'_>, item: u32, size: (usize, usize), budget: &Budget) -> Result<Planes, DecodeError> {
+    let coded_with = |codec: &str| DecodeError::unsupported(format_args!("its picture is coded with {codec}"));
+    let kind = meta.kind(item).ok_or_else(|| DecodeError::damaged("a picture is missing"))?;
+    Err(match &kind {
+        #[cfg(feature = "heic")]
+        b"hvc1" | b"hev1" => return hevc::decode(meta, item, size, budget),
+        #[cfg(not(feature = "heic"))]
+        b"hvc1" | b"hev1" => DecodeError::unsupported("this build has no decoder of HEVC, the feature heic"),
+        b"av01" => coded_with("AV1"),
+        b"avc1" => coded_with("H.264"),
+        b"vvc1" | b"evc1" => coded_with("a successor of HEVC"),
+        b"jpeg" => coded_with("JPEG"),
+        b"j2k1" => coded_with("JPEG 2000"),
+        b"unci" => DecodeError::unsupported("its picture is not coded"),
+        _ => coded_with("an unknown format"),
+    })
+}
