@@ -4,6 +4,8 @@
 
 #![cfg(feature = "decode")]
 
+#[path = "photo/first.rs"]
+mod first;
 #[cfg(feature = "heic")]
 #[path = "photo/heic.rs"]
 mod heic;
