@@ -16,10 +16,10 @@ mod hostile;
 mod jxl;
 #[path = "photo/metadata.rs"]
 mod metadata;
-#[path = "photo/reduced.rs"]
-mod reduced;
 #[path = "photo/raw.rs"]
 mod raw;
+#[path = "photo/reduced.rs"]
+mod reduced;
 #[path = "photo/sloppy.rs"]
 mod sloppy;
 #[path = "photo/tiff.rs"]
