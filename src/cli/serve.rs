@@ -11,11 +11,11 @@ use super::args::{Common, Compat, Photos, Serve};
 use super::library;
 use super::messages::{Failure, Messages, Outcome};
 use super::{model, signals};
-use crate::Options;
 #[cfg(feature = "library")]
 use crate::server::LibraryConfig;
 use crate::server::{self, Config, ImmichCompat, ImmichEnvironment, Limits, Token};
-use crate::weights::WeightsFile;
+use crate::weights::{Precision, WeightsFile};
+use crate::{ModelSource, Options};
 
 /// Port without `--immich`.
 const PORT: u16 = 8080;
@@ -130,7 +130,7 @@ fn library(
     }
     let chosen = library::model(&super::args::Model { model: None }, args.threads, Some(&library), messages)?;
     let taken = |name: &str| models.iter().any(|(known, _)| known == name);
-    let model = match chosen.name {
+    let model = match name(&chosen.weights) {
         // Another model of the same name.
         name if taken(&name) => format!("{name} of the library"),
         name => name,
@@ -152,11 +152,32 @@ fn immich_environment(messages: &Messages) -> Result<ImmichEnvironment, Failure>
 
 /// Adds a model, unless it is among the others; returns its name.
 fn open(model: &OsStr, models: &mut Vec<(String, WeightsFile)>, messages: &Messages) -> Result<String, Failure> {
-    let chosen = model::preprocessing(Some(model), &Photos::default(), messages)?;
-    if !models.iter().any(|(name, _)| *name == chosen.name) {
-        models.push((chosen.name.clone(), chosen.weights));
+    let weights = model::preprocessing(Some(model), &Photos::default(), messages)?.weights;
+    let name = match ModelSource::parse(model) {
+        Ok(ModelSource::Name(name)) => name.to_string(),
+        _ => name(&weights),
+    };
+    match models.iter().find(|(known, _)| *known == name) {
+        // Another place of the same file is the same model.
+        Some((_, known)) if known.header() == weights.header() => {}
+        Some((_, known)) => {
+            let (first, second) = (known.path().display(), weights.path().display());
+            return Err(Failure::Usage(format!(
+                "{first} and {second} are different models, and both are called {name}; leave one of them out"
+            )));
+        }
+        None => models.push((name.clone(), weights)),
     }
-    Ok(chosen.name)
+    Ok(name)
+}
+
+/// The name of a weights file, in which its precision counts: files of two precisions are two models.
+fn name(weights: &WeightsFile) -> String {
+    let name = weights.model_name();
+    match weights.header().precision() {
+        Precision::F16 if !name.ends_with(":f16") => format!("{name}:f16"),
+        _ => name,
+    }
 }
 
 fn limits(args: &Serve) -> Limits {

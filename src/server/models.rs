@@ -98,6 +98,8 @@ impl Models {
             return Ok(served);
         }
         let Ok(parsed) = name.parse::<ModelName>() else { return Err(Missing::Unknown { remedy: None }) };
+        // A model has more than one spelling, and is opened once.
+        let name = &parsed.to_string();
         let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(served) = self.get(name) {
             return Ok(served);
