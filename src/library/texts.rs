@@ -62,6 +62,12 @@ mod tests {
             assert_eq!((other.texts().hits(), other.texts().misses()), (hits, 0));
             other.store().unwrap().run(|connection| connection.execute("DELETE FROM text", [])).unwrap();
         }
+        // While another process writes for long, a new text does not wait for it.
+        let model = other.store().unwrap().model(clip.fingerprint().as_str()).unwrap().unwrap();
+        let (writer, store) = (other.store().unwrap(), library.store().unwrap());
+        let started = std::time::Instant::now();
+        let busy = writer.write(|_| embedding(library.texts(), &store, &model, clip.text(), "a moon"));
+        assert!(busy.is_ok() && started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
         // What cannot be kept in the file is found all the same.
         let model = other.store().unwrap().model(clip.fingerprint().as_str()).unwrap().unwrap();
         let reader = Library::open_read_only(&path).unwrap();

@@ -36,6 +36,9 @@ use schema::Found;
 /// How long a call waits for another process's transaction.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a call waits that can do without what it writes.
+const HASTE: Duration = Duration::from_millis(50);
+
 /// Pages of 4 KiB in the log after which it is merged into the file: 16 MiB.
 const CHECKPOINT_PAGES: i64 = 4 << 10;
 
@@ -180,6 +183,14 @@ impl Store {
         let result = work(self)?;
         transaction.commit().map_err(|error| self.fail(&error))?;
         Ok(result)
+    }
+
+    /// Like [`Store::write`], but waits for another process's transaction only for a moment.
+    fn hastily<R>(&self, work: impl FnOnce(&Store) -> Result<R, Error>) -> Result<R, Error> {
+        self.run(|connection| connection.busy_timeout(HASTE))?;
+        let result = self.write(work);
+        self.run(|connection| connection.busy_timeout(PATIENCE))?;
+        result
     }
 
     /// Runs `work` on one state of the library, whatever others write.

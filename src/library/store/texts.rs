@@ -35,12 +35,13 @@ impl Store {
         Ok(Some(vector))
     }
 
-    /// Keeps the embedding of a text that is not too long, and drops those that were not used for longest. Notes a use of one that is there.
+    /// Keeps the embedding of a text that is not too long, and drops those that were not used for longest. Notes a use of
+    /// one that is there. While another process writes for long, it fails soon: nobody waits for a text to be kept.
     pub fn put_text(&self, model: &ModelRow, text: &str, vector: &[f32]) -> Result<(), Error> {
         if text.len() > MOST_BYTES {
             return Ok(());
         }
-        self.write(|store| {
+        self.hastily(|store| {
             store.run(|connection| {
                 connection
                     .prepare_cached(
