@@ -4,6 +4,8 @@
 
 #![cfg(feature = "decode")]
 
+#[path = "photo/first.rs"]
+mod first;
 #[cfg(feature = "heic")]
 #[path = "photo/heic.rs"]
 mod heic;
@@ -14,10 +16,10 @@ mod hostile;
 mod jxl;
 #[path = "photo/metadata.rs"]
 mod metadata;
-#[path = "photo/reduced.rs"]
-mod reduced;
 #[path = "photo/raw.rs"]
 mod raw;
+#[path = "photo/reduced.rs"]
+mod reduced;
 #[path = "photo/sloppy.rs"]
 mod sloppy;
 #[path = "photo/tiff.rs"]
@@ -212,14 +214,12 @@ fn sides_of_zero_are_refused() {
 fn other_files_are_refused_by_name() {
     assert_eq!(message(b"", "notes.jpg"), "notes.jpg is empty; copy it again from where it came");
     for bytes in [&b"a"[..], b"just some text", &[0; 100]] {
-        assert_eq!(
-            message(bytes, "notes.jpg"),
-            "notes.jpg is not an image that can be read here (JPEG, PNG, WebP, GIF, BMP, TIFF)"
-        );
+        let message = message(bytes, "notes.jpg");
+        assert!(message.starts_with("notes.jpg is not an image that can be read here (JPEG, PNG, WebP"), "{message}");
     }
     assert_eq!(
-        message(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "IMG_0001.HEIC"),
-        "IMG_0001.HEIC is a HEIC file, which cannot be read here; convert it to JPEG first"
+        message(b"\0\0\0\x18ftypavif\0\0\0\0mif1avif", "IMG_0001.AVIF"),
+        "IMG_0001.AVIF is a AVIF file, which cannot be read here; convert it to JPEG first"
     );
     let arithmetic = b"\xff\xd8\xff\xc9\0\x0b\x08\0\x08\0\x08\x01\x01\x11\0\xff\xd9";
     assert!(message(arithmetic, "a.jpg").contains("arithmetic coding"));

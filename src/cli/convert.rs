@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::args::Convert;
+use super::args::{self, Convert};
 use super::messages::{Failure, Messages, Outcome, count, size};
 use crate::Error;
 use crate::files::follow;
@@ -17,7 +17,13 @@ pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failur
     // Anything but a file is left to the conversion: opening a pipe would wait.
     if args.source.is_file() && WeightsFile::open(&args.source).is_ok() {
         let source = args.source.display();
-        return Err(Failure::Error(format!("{source} is a weights file already; use it with `-m {source}`")));
+        let other = match args.precision {
+            args::Precision::F32 => "",
+            args::Precision::F16 => {
+                "; another precision is made from the checkpoint, which `clippie-rs pull NAME --precision f16` fetches"
+            }
+        };
+        return Err(Failure::Error(format!("{source} is a weights file already; use it with `-m {source}`{other}")));
     }
     if let Some(name) = args.source.to_str().filter(|_| fs::symlink_metadata(&args.source).is_err())
         && name.parse::<ModelName>().is_ok()
@@ -129,6 +135,9 @@ fn output_path(args: &Convert) -> Result<PathBuf, Failure> {
     };
     // `with_extension` would remove the `.5` of `v1.5`.
     let mut file = name.into_os_string();
+    if args.precision == args::Precision::F16 {
+        file.push("-f16");
+    }
     file.push(".clippie");
     Ok(folder.join(file))
 }

@@ -32,10 +32,19 @@ pub(super) fn init(quiet: bool, verbose: u8, messages: &Messages) {
     let _ = log.with_ansi(has_colours()).without_time().try_init();
 }
 
-/// Prints a log with times from now on: that of a server, whose events happen again and again.
+/// Prints a log with times from now on: that of a server, whose events happen again and again. With or without a line of
+/// each request.
 #[cfg(feature = "serve")]
-pub(super) fn log(level: Level) {
-    let _ = tracing_subscriber::fmt().with_max_level(level).with_writer(|| Log).with_ansi(has_colours()).try_init();
+pub(super) fn log(level: Level, requests: bool) {
+    use tracing_subscriber::filter::Targets;
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::util::SubscriberInitExt;
+
+    let of_requests =
+        if requests { LevelFilter::from_level(level) } else { LevelFilter::from_level(level).min(LevelFilter::WARN) };
+    let shown = Targets::new().with_default(level).with_target("clippie_rs::server::guard", of_requests);
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(|| Log).with_ansi(has_colours());
+    let _ = log.finish().with(shown).try_init();
 }
 
 fn has_colours() -> bool {

@@ -2,7 +2,7 @@
 //!
 //! Uses only the public API of the library. Data goes to standard output, everything else to standard error. Exit
 //! codes: 0 success, 1 failure, 2 wrong usage, 3 some inputs failed, but not all; 130, 143 and 129 in a shell if Ctrl-C,
-//! termination or the end of its terminal stopped it.
+//! termination or the end of its terminal stopped it, which for `serve` is success.
 
 mod args;
 mod bench;
@@ -86,7 +86,7 @@ fn run() -> ExitCode {
     let messages = Messages::new(cli.common.quiet, cli.common.verbose > 0);
     match &cli.command {
         #[cfg(feature = "serve")]
-        Command::Serve(args) => events::log(serve::level(&cli.common, args)),
+        Command::Serve(args) => events::log(serve::level(&cli.common, args), !cli.common.quiet),
         _ => events::init(cli.common.quiet, cli.common.verbose, &messages),
     }
     #[cfg(feature = "library")]

@@ -11,11 +11,11 @@ use super::args::{Common, Compat, Photos, Serve};
 use super::library;
 use super::messages::{Failure, Messages, Outcome};
 use super::{model, signals};
-use crate::Options;
 #[cfg(feature = "library")]
 use crate::server::LibraryConfig;
 use crate::server::{self, Config, ImmichCompat, ImmichEnvironment, Limits, Token};
-use crate::weights::WeightsFile;
+use crate::weights::{Precision, WeightsFile};
+use crate::{ModelSource, Options};
 
 /// Port without `--immich`.
 const PORT: u16 = 8080;
@@ -24,13 +24,13 @@ const IMMICH_PORT: u16 = 3003;
 /// Time after which idle models give their memory back, which are those of Immich's container.
 const IDLE: Duration = Duration::from_secs(300);
 
-/// What the log holds: each request, unless `-q` is given.
+/// What the log holds.
 pub(super) fn level(common: &Common, args: &Serve) -> Level {
     match common.verbose {
-        0 if common.quiet => Level::ERROR,
         0 => {
             let set = if args.immich { std::env::var("IMMICH_LOG_LEVEL").unwrap_or_default() } else { String::new() };
-            match set.to_ascii_lowercase().as_str() {
+            // Others are refused with the other variables.
+            match set.trim().to_ascii_lowercase().as_str() {
                 "debug" | "verbose" => Level::DEBUG,
                 "warning" | "warn" => Level::WARN,
                 "error" | "critical" | "fatal" => Level::ERROR,
@@ -43,19 +43,20 @@ pub(super) fn level(common: &Common, args: &Serve) -> Level {
 }
 
 pub(super) fn run(args: &Serve, messages: &Messages) -> Result<Outcome, Failure> {
-    let config = plan(args, messages)?;
+    // `-q` hides the lines of requests, and nothing that is said once.
+    let always = &Messages::new(false, false);
+    let config = plan(args, messages, always)?;
     let stop = signals::stop();
-    server::run(config, stop.token(), |address| messages.result(&format!("listening on http://{address}")))?;
-    if stop.token().is_cancelled() {
-        stop.end();
-    }
+    server::run(config, stop.token(), |address| always.result(&format!("listening on http://{address}")))?;
+    // A server is meant to be ended by a signal: that is no failure.
+    stop.finish();
     Ok(Outcome::Complete)
 }
 
 /// What the arguments and, with `--immich`, Immich's variables ask for; arguments come first. Pulls the models that they
-/// name.
-fn plan(args: &Serve, messages: &Messages) -> Result<Config, Failure> {
-    let environment = if args.immich { immich_environment(messages)? } else { ImmichEnvironment::default() };
+/// name. `always` has what `-q` does not hide.
+fn plan(args: &Serve, messages: &Messages, always: &Messages) -> Result<Config, Failure> {
+    let environment = if args.immich { immich_environment(always)? } else { ImmichEnvironment::default() };
     let host = args.host.clone().or(environment.host).unwrap_or_else(|| "127.0.0.1".into());
     let port = args.port.or(environment.port).unwrap_or(if args.immich { IMMICH_PORT } else { PORT });
     let addresses = addresses(&host, port)?;
@@ -72,7 +73,7 @@ fn plan(args: &Serve, messages: &Messages) -> Result<Config, Failure> {
                 "--host {host} lets other computers in: give them a token with --token-file, or leave it out"
             )));
         }
-        messages.warning("anybody who reaches this address can use the server, as Immich's own; see docs/serve.md");
+        always.warning("anybody who reaches this address can use the server, as Immich's own; see docs/serve.md");
     }
     let mut options = Options::new().batch_size(args.batch_size as usize);
     // Else all models share the threads of the process.
@@ -151,7 +152,7 @@ fn library(
     }
     let chosen = library::model(&super::args::Model { model: None }, args.threads, Some(&library), messages)?;
     let taken = |name: &str| models.iter().any(|(known, _)| known == name);
-    let model = match chosen.name {
+    let model = match name(&chosen.weights) {
         // Another model of the same name.
         name if taken(&name) => format!("{name} of the library"),
         name => name,
@@ -174,11 +175,32 @@ fn immich_environment(messages: &Messages) -> Result<ImmichEnvironment, Failure>
 
 /// Adds a model, unless it is among the others; returns its name.
 fn open(model: &OsStr, models: &mut Vec<(String, WeightsFile)>, messages: &Messages) -> Result<String, Failure> {
-    let chosen = model::preprocessing(Some(model), &Photos::default(), messages)?;
-    if !models.iter().any(|(name, _)| *name == chosen.name) {
-        models.push((chosen.name.clone(), chosen.weights));
+    let weights = model::preprocessing(Some(model), &Photos::default(), messages)?.weights;
+    let name = match ModelSource::parse(model) {
+        Ok(ModelSource::Name(name)) => name.to_string(),
+        _ => name(&weights),
+    };
+    match models.iter().find(|(known, _)| *known == name) {
+        // Another place of the same file is the same model.
+        Some((_, known)) if known.header() == weights.header() => {}
+        Some((_, known)) => {
+            let (first, second) = (known.path().display(), weights.path().display());
+            return Err(Failure::Usage(format!(
+                "{first} and {second} are different models, and both are called {name}; leave one of them out"
+            )));
+        }
+        None => models.push((name.clone(), weights)),
     }
-    Ok(chosen.name)
+    Ok(name)
+}
+
+/// The name of a weights file, in which its precision counts: files of two precisions are two models.
+fn name(weights: &WeightsFile) -> String {
+    let name = weights.model_name();
+    match weights.header().precision() {
+        Precision::F16 if !name.ends_with(":f16") => format!("{name}:f16"),
+        _ => name,
+    }
 }
 
 fn limits(args: &Serve) -> Limits {
@@ -201,6 +223,11 @@ fn limits(args: &Serve) -> Limits {
 
 /// The addresses of a host, which may be an address, in brackets too, or a name.
 fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+    if let Some((name, port)) = with_port(host) {
+        return Err(Failure::Usage(format!(
+            "--host {host} has a port, which is given apart: --host {name} --port {port}"
+        )));
+    }
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let found = (bare, port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
     match found {
@@ -208,6 +235,14 @@ fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
         Ok(_) => Err(Failure::Usage(format!("--host {host} has no address"))),
         Err(error) => Err(Failure::Usage(format!("--host {host} is not an address of this computer: {error}"))),
     }
+}
+
+/// Splits a host with a port.
+fn with_port(host: &str) -> Option<(&str, u16)> {
+    let (name, port) = host.rsplit_once(':')?;
+    // An address of version 6 has colons of its own.
+    let is_name = !name.is_empty() && (!name.contains(':') || (name.starts_with('[') && name.ends_with(']')));
+    port.parse().ok().filter(|_| is_name).map(|port| (name, port))
 }
 
 #[cfg(test)]
@@ -222,6 +257,12 @@ mod tests {
             ("127.0.0.1:80".into(), "[::]:80".into(), "[::1]:80".into())
         );
         assert!(addresses("localhost", 80).unwrap().iter().all(|address| address.ip().is_loopback()));
+        for host in ["127.0.0.1:9000", "localhost:9000", "[::1]:9000"] {
+            assert!(
+                matches!(addresses(host, 80), Err(Failure::Usage(message)) if message.ends_with(" --port 9000")),
+                "{host}"
+            );
+        }
         for host in ["", "[", "no such host", "1.2.3.4.5"] {
             assert!(
                 matches!(addresses(host, 80), Err(Failure::Usage(message)) if message.contains("--host")),

@@ -91,7 +91,14 @@ impl Stop {
         &self.0
     }
 
+    /// From here on the signal that came does not end the process, which ends by itself at once.
+    #[cfg(feature = "serve")]
+    pub fn finish(self) {
+        std::mem::forget(self);
+    }
+
     /// Waits for the end of the process that a signal has announced.
+    #[cfg(feature = "library")]
     pub fn end(self) {
         drop(self);
         std::thread::sleep(PATIENCE);

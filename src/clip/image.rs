@@ -193,12 +193,10 @@ impl ImageEncoder {
         &self.session.fingerprint
     }
 
-    /// The name of the model: its published one if it has one, else that of its file.
+    /// See [`WeightsFile::model_name`](crate::weights::WeightsFile::model_name).
     #[cfg(feature = "library")]
     pub(crate) fn model_name(&self) -> String {
-        let weights = &self.session.weights;
-        let stated = weights.header().meta.provenance.model_name.clone();
-        stated.unwrap_or_else(|| weights.path().file_stem().unwrap_or_default().to_string_lossy().into_owned())
+        self.session.weights.model_name()
     }
 
     /// Number of photos that keep all threads busy.

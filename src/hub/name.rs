@@ -49,6 +49,14 @@ pub enum NameError {
         /// A similar name.
         similar: Option<&'static str>,
     },
+    /// A model has this name, and files in other precisions.
+    #[error("`{name}` names no precision that there is: `{model}` and `{model}:f16` are known")]
+    Precision {
+        /// The text.
+        name: String,
+        /// The model that it begins with.
+        model: &'static str,
+    },
     /// No repository can have this name.
     #[error("`{name}` {reason}; a repository is given as hf-hub:ORG/REPO or hf-hub:ORG/REPO@REVISION")]
     Repository {
@@ -143,7 +151,13 @@ impl FromStr for ModelName {
         let precision = text.rsplit_once(':').and_then(|(name, end)| Some((name, Precision::named(end)?)));
         match precision {
             Some((name, precision)) => Ok(ModelName { named: Named::parse(name)?, precision }),
-            None => Ok(ModelName { named: Named::parse(text)?, precision: Precision::F32 }),
+            None => {
+                let model = text.rsplit_once(':').and_then(|(name, _)| catalog::find(name));
+                match model {
+                    Some(model) => Err(NameError::Precision { name: printable(text), model: model.name }),
+                    None => Ok(ModelName { named: Named::parse(text)?, precision: Precision::F32 }),
+                }
+            }
         }
     }
 }
@@ -260,6 +274,8 @@ mod tests {
 
     #[test]
     fn invalid_names_are_refused() {
+        let error = parse("mobileclip2-s2:f8").unwrap_err().to_string();
+        assert!(error.contains("`mobileclip2-s2` and `mobileclip2-s2:f16` are known"), "{error}");
         for text in ["", "vit", "mobileclip2-s5", "demo", "a/b", "models/x.clippie", "hf-hub", "\u{1b}[31m"] {
             assert!(matches!(parse(text), Err(NameError::Unknown { similar: None, .. })), "{text:?}");
         }

@@ -51,11 +51,12 @@ where
     Ok(Photo { row, width, height })
 }
 
-/// Encodes photos of one request, in order; decodes as many at the same time as there are cores.
+/// Encodes photos of one request, in order; decodes as many at the same time as there are cores. Each comes with its
+/// place in the field `input`.
 pub(super) async fn photos(
     server: &Arc<Server>,
     model: &Arc<Served>,
-    photos: Vec<Vec<u8>>,
+    photos: Vec<(usize, Vec<u8>)>,
 ) -> Result<Vec<Photo>, Refusal> {
     let mut encoded = vec![None; photos.len()];
     let mut running = JoinSet::new();
@@ -63,17 +64,28 @@ pub(super) async fn photos(
     loop {
         // Twice the cores: one photo is decoded while another one is in the tower.
         while running.len() < 2 * super::state::cores() {
-            let Some((index, bytes)) = waiting.next() else { break };
+            let Some((index, (place, bytes))) = waiting.next() else { break };
             let (server, model) = (Arc::clone(server), Arc::clone(model));
-            running.spawn(async move { (index, photo(&server, &model, bytes).await) });
+            running.spawn(async move { (index, place, photo(&server, &model, bytes).await) });
         }
         let Some(done) = running.join_next().await else { break };
-        let (index, result) = done.map_err(Refusal::internal)?;
-        encoded[index] = Some(
-            result.map_err(|refusal| Refusal { message: format!("photo {index}: {}", refusal.message), ..refusal })?,
-        );
+        let (index, place, result) = done.map_err(Refusal::internal)?;
+        encoded[index] = Some(result.map_err(|refusal| match refusal.status.is_client_error() {
+            true => refusal.at(format!("input[{place}]")),
+            false => refusal,
+        })?);
     }
     encoded.into_iter().map(|photo| photo.ok_or_else(|| Refusal::internal("a photo was left out"))).collect()
+}
+
+/// Refuses a text that is too long to be cleaned.
+pub(super) fn check_text(text: &str) -> Result<(), Refusal> {
+    match text.len() {
+        length if length > MAX_TEXT => {
+            Err(Refusal::bad(format!("a text has {length} bytes; at most {MAX_TEXT} are read")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Encodes texts, in order. What the cache knows is not encoded again.
@@ -83,9 +95,7 @@ pub(super) async fn texts(
     texts: Vec<String>,
     language: Option<Arc<str>>,
 ) -> Result<Vec<Row>, Refusal> {
-    if let Some(long) = texts.iter().find(|text| text.len() > MAX_TEXT) {
-        return Err(Refusal::bad(format!("a text has {} bytes; at most {MAX_TEXT} are read", long.len())));
-    }
+    texts.iter().try_for_each(|text| check_text(text))?;
     let _used = model.used();
     let encoder = match &language {
         Some(language) => &model.clip.text().with_language(language).map_err(|error| Refusal::of_input(&error))?,
@@ -113,7 +123,7 @@ fn prepare(clip: &crate::clip::Clip, bytes: &[u8], most: u64) -> Result<(Array3<
     let metadata = photo::metadata(bytes, "the photo").map_err(|error| Refusal::bad(error.to_string()))?;
     let (width, height) = (metadata.width, metadata.height);
     if width as u64 * height as u64 > most {
-        let message = format!("the photo has {width} x {height} pixels, of which {most} are accepted");
+        let message = format!("the photo has {width} x {height} pixels, of which {most} are accepted (--max-pixels)");
         return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message));
     }
     let pixels = clip.image().preprocess_image(bytes).map_err(|error| Refusal::of_input(&error))?;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// No address can be listened on.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {source}{}", listen_remedy(.source))]
     Listen {
         /// The last address that was tried.
         address: SocketAddr,
@@ -60,4 +60,12 @@ pub enum Error {
     #[cfg(feature = "library")]
     #[error(transparent)]
     Library(#[from] crate::library::Error),
+}
+
+/// What to do about an address that cannot be listened on.
+fn listen_remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => "; --port gives another one",
+        _ => "",
+    }
 }

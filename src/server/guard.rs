@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::refusal::Refusal;
+use super::refusal::{Reason, Refusal, printable};
 use super::state::Server;
 
 /// Answers that need no token: they say that the server is there, and nothing else.
@@ -39,8 +39,7 @@ pub(super) async fn guard(State(server): State<Arc<Server>>, request: Request, n
     let origin = origins.allowed(headers);
     let is_known = || server.token.as_ref().is_none_or(|token| token.accepts(headers));
     let mut response = if !origins.allows_host(headers) {
-        let message = "this server is not reached under this name; --allow-host allows one";
-        Refusal::new(StatusCode::MISDIRECTED_REQUEST, message).into_response()
+        Refusal::new(StatusCode::MISDIRECTED_REQUEST, super::origins::unknown_host(headers)).into_response()
     } else if let Some(answer) = origins.preflight(&method, headers) {
         answer
     } else if is_open(&server, &route) || is_known() {
@@ -52,8 +51,12 @@ pub(super) async fn guard(State(server): State<Arc<Server>>, request: Request, n
     let (status, time) = (response.status().as_u16(), started.elapsed());
     server.metrics.answered(&route, status, time);
     let milliseconds = time.as_micros() as f64 / 1e3;
+    // A failure of the server has a line of its own.
+    let reason = response.extensions().get::<Reason>().filter(|_| status < 500 || status == 503);
+    if let Some(Reason(reason)) = reason {
+        tracing::info!(%method, route, status, milliseconds, "refused: {}", printable(reason));
     // Those who watch ask again and again.
-    if WATCHED.contains(&route.as_str()) {
+    } else if WATCHED.contains(&route.as_str()) {
         tracing::debug!(%method, route, status, milliseconds, "answered");
     } else {
         tracing::info!(%method, route, status, milliseconds, "answered");

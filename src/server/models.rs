@@ -39,7 +39,7 @@ pub(super) struct Text {
 /// Why a name has no model.
 #[derive(Debug)]
 pub(super) enum Missing {
-    /// No model of this name is open or installed; what to do, if it is a published one.
+    /// No model of this name is open or installed; what to do, if it is a published one: a sentence.
     Unknown { remedy: Option<String> },
     /// It is installed and cannot be opened.
     Failed(String),
@@ -98,6 +98,8 @@ impl Models {
             return Ok(served);
         }
         let Ok(parsed) = name.parse::<ModelName>() else { return Err(Missing::Unknown { remedy: None }) };
+        // A model has more than one spelling, and is opened once.
+        let name = &parsed.to_string();
         let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(served) = self.get(name) {
             return Ok(served);
@@ -105,12 +107,13 @@ impl Models {
         let found =
             Hub::from_env().and_then(|hub| hub.find(&parsed)).map_err(|error| Missing::Failed(error.to_string()))?;
         let Some(found) = found else {
-            return Err(Missing::Unknown { remedy: Some(format!("`clippie-rs pull {parsed}` installs it")) });
+            let remedy = format!("{parsed} is not installed; `clippie-rs pull {parsed}` installs it");
+            return Err(Missing::Unknown { remedy: Some(remedy) });
         };
         let failed = |error: &dyn std::fmt::Display| Missing::Failed(error.to_string());
         let weights = WeightsFile::open(&found.path).map_err(|error| failed(&error))?;
         let served = self.open_weights(name, weights).map_err(|error| failed(&error))?;
-        tracing::info!(model = name, "opened");
+        tracing::info!("{name} was opened");
         self.open.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), Arc::clone(&served));
         Ok(served)
     }
@@ -171,7 +174,7 @@ impl Served {
     pub fn release(&self, metrics: &Metrics) {
         self.clip.release();
         metrics.releases.fetch_add(1, Ordering::Relaxed);
-        tracing::info!(model = self.name, "gave its memory back, since nobody used it");
+        tracing::info!("{} gave its memory back, since nobody used it", self.name);
     }
 
     /// Whether the memory is to be given back now: once after each time of use.

@@ -71,6 +71,19 @@ impl Origins {
     }
 }
 
+/// What to do about a name that is not allowed. It is quoted only if it is one: pages of others choose it, too.
+pub(super) fn unknown_host(headers: &HeaderMap) -> String {
+    let name = headers.get(HOST).and_then(|host| host.to_str().ok()).map(without_port);
+    let is_name = |name: &&str| {
+        (1..=253).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    match name.filter(is_name) {
+        Some(name) => format!("this server is not reached as {name}; start it with --allow-host {name}"),
+        None => "this server is not reached under this name; --allow-host NAME allows one".into(),
+    }
+}
+
 /// The name in a `Host` header.
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
@@ -98,6 +111,11 @@ mod tests {
         }
         for host in ["evil.example", "evil.example:8080", "localhost.evil.example", "photos.lan.evil", "", ":80"] {
             assert!(!allows(host), "{host}");
+        }
+        let mut headers = HeaderMap::new();
+        for (host, end) in [("nas.local:8080", "start it with --allow-host nas.local"), ("-a b", "NAME allows one")] {
+            headers.insert(HOST, host.parse().unwrap());
+            assert!(unknown_host(&headers).ends_with(end), "{host}");
         }
         assert!(origins.allows_host(&HeaderMap::new()) && Origins::default().allows_host(&HeaderMap::new()));
     }

@@ -14,11 +14,27 @@ pub(super) struct Refusal {
     pub status: StatusCode,
     /// For the one who sent the request: never a path of this machine.
     pub message: String,
+    /// The part of the request that it is about, such as `input[1]`.
+    pub param: Option<String>,
+}
+
+/// The sentence of a refusal, beside its answer: for the log.
+#[derive(Clone, Debug)]
+pub(super) struct Reason(pub String);
+
+/// Makes text of a request fit for the log and for messages: no control characters, at most 300 characters.
+pub(super) fn printable(text: &str) -> String {
+    const MAX_CHARS: usize = 300;
+    let mut shown: String = text.chars().take(MAX_CHARS).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(MAX_CHARS).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 impl Refusal {
     pub fn new(status: StatusCode, message: impl Into<String>) -> Refusal {
-        Refusal { status, message: message.into() }
+        Refusal { status, message: message.into(), param: None }
     }
 
     /// A request that makes no sense.
@@ -46,6 +62,11 @@ impl Refusal {
         }
     }
 
+    /// The same about a part of the request, such as `input[1]`, which its sentence begins with.
+    pub fn at(self, param: String) -> Refusal {
+        Refusal { message: format!("{param}: {}", self.message), param: Some(param), ..self }
+    }
+
     /// The status in a word, for programs.
     fn kind(&self) -> &'static str {
         match self.status.as_u16() {
@@ -68,6 +89,7 @@ impl Refusal {
     pub fn response(&self, content_type: &'static str, body: String) -> Response {
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.status;
+        response.extensions_mut().insert(Reason(self.message.clone()));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
@@ -88,7 +110,9 @@ impl IntoResponse for Refusal {
             status if status.is_server_error() => "server_error",
             _ => "invalid_request_error",
         };
-        let error = json!({ "message": self.message, "type": kind, "param": null, "code": null, "kind": self.kind() });
+        let error = json!({
+            "message": self.message, "type": kind, "param": self.param, "code": null, "kind": self.kind(),
+        });
         self.response("application/json", json!({ "error": error }).to_string())
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::error::{Error, Reason};
-use super::format::{Dtype, Layout, TOKENIZER, Tower};
+use super::format::{Dtype, Layout, Precision, TOKENIZER, Tower};
 use super::hash;
 use super::header::{Header, PRELUDE, Prelude, TensorEntry};
 use super::in_use::Use;
@@ -159,10 +159,14 @@ impl WeightsFile {
         self.map().as_file().map(|_| self.path())
     }
 
-    /// The name of the model: its published one if it has one, else the file's without its ending.
+    /// The name of the model: its published one if it has one, with `:f16` in half precision, else the file's without its
+    /// ending.
     pub fn model_name(&self) -> String {
-        let stated = self.header().meta.provenance.model_name.clone();
-        stated.unwrap_or_else(|| self.path().file_stem().unwrap_or_default().to_string_lossy().into_owned())
+        match (self.header().meta.provenance.model_name.clone(), self.header().precision()) {
+            (Some(name), Precision::F32) => name,
+            (Some(name), precision) => format!("{name}:{}", precision.name()),
+            (None, _) => self.path().file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        }
     }
 
     /// Length of the file in bytes.

@@ -320,7 +320,7 @@ fn half_precision() {
     let weight = tensors.0.get_mut("transformer.resblocks.0.mlp.c_proj.weight").unwrap();
     weight.bytes[..4].copy_from_slice(&70_000f32.to_le_bytes());
     tensors.write(&sandbox.path("large/open_clip_model.safetensors"));
-    sandbox.write("large/open_clip_config.json", &fs::read(folder.join("open_clip_config.json")).unwrap());
+    sandbox.write("large/open_clip_config.json", fs::read(folder.join("open_clip_config.json")).unwrap());
     sandbox.run(["convert", "large", "x.clippie"]).code(0);
     sandbox.run(["convert", "large", "y.clippie", "--precision", "f16"]).fails(
         1,

@@ -35,14 +35,14 @@ fn without_the_token_nothing_is_told() {
 
 #[test]
 fn web_pages_of_others_learn_nothing() {
-    let server = Server::start(&["--cors", "https://photos.example", "--allow-host", "photos.lan"]);
+    let server = Server::start(&["--cors", "https://photos.example/", "--allow-host", "photos.lan:8080"]);
     let send = |method: &str, headers: &str| {
         server.send(&format!("{method} /v1/models HTTP/1.1\r\n{headers}Connection: close\r\n\r\n"), b"")
     };
     // A page whose name was made to stand for this computer.
     let rebound = send("GET", "Host: evil.example\r\n");
     assert_eq!(rebound.status, 421);
-    assert!(rebound.error().contains("--allow-host"));
+    assert!(rebound.error().contains("start it with --allow-host evil.example"));
     for host in ["localhost:1", "127.0.0.1", "photos.lan"] {
         assert_eq!(send("GET", &format!("Host: {host}\r\n")).status, 200, "{host}");
     }
@@ -84,7 +84,12 @@ fn too_large_requests_and_photos_are_refused() {
     let (content_type, body) = form(&[("entries", r#"{"clip":{"visual":{"modelName":"demo"}}}"#)], Some(&bomb));
     let refused = server.post("/predict", &content_type, &body);
     assert_eq!(refused.status, 413, "{}", refused.text());
-    assert!(refused.json()["detail"].as_str().unwrap().contains("2000 x 2000"));
+    assert!(
+        refused.json()["detail"]
+            .as_str()
+            .unwrap()
+            .contains("2000 x 2000 pixels, of which 1000000 are accepted (--max-pixels)")
+    );
     // A head without end.
     let endless = server.send(&format!("GET /ping HTTP/1.1\r\nA: {}", "b".repeat(100_000)), b"");
     assert_eq!(endless.status, 431);

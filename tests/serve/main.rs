@@ -3,6 +3,8 @@
 #![cfg(all(feature = "cli", feature = "serve", feature = "demo"))]
 
 mod batches;
+#[path = "../common/converted.rs"]
+mod converted;
 #[cfg(unix)]
 #[path = "../common/signals.rs"]
 mod default_signals;

@@ -71,22 +71,43 @@ fn refusals_are_openais_error_objects() {
     let server = Server::start(&["--max-texts", "3", "--max-photos", "1"]);
     let code = STANDARD.encode(photo(1, 10, 10));
     for (body, status, part) in [
-        (json!({ "input": "a", "model": "text-embedding-3-small" }), 404, "there is no model"),
-        (json!({ "input": "a", "model": "vit-b-32-openai" }), 404, "there is no model"),
-        (json!({ "input": "a", "model": "../weights/demo.clippie" }), 404, "there is no model"),
+        (
+            json!({ "input": "a", "model": "text-embedding-3-small" }),
+            404,
+            "; start the server with --alias text-embedding-3-small=MODEL, or name one of: demo",
+        ),
+        (json!({ "input": "a", "model": "vit-b-32-openai" }), 404, "`clippie-rs pull vit-b-32-openai` installs it"),
+        (json!({ "input": "a", "model": "../weights/demo.clippie" }), 404, "--alias NAME=MODEL"),
         (json!({ "input": "a", "dimensions": 32 }), 400, "64 values"),
         (json!({ "input": [1, 2, 3] }), 400, "token ids"),
-        (json!({ "input": ["a", "b", "c", "d"] }), 400, "at most 3"),
-        (json!({ "input": [code, code], "modality": "image" }), 400, "at most 3 and 1"),
+        (json!({ "input": ["a", "b", "c", "d"] }), 400, "at most 3 are taken at a time (--max-texts)"),
+        (json!({ "input": [code, code], "modality": "image" }), 400, "at most 1 are taken at a time (--max-photos)"),
         (json!({ "input": "http://127.0.0.1/a.jpg", "modality": "image" }), 400, "fetches nothing"),
-        (json!({ "input": STANDARD.encode("no photo"), "modality": "image" }), 400, "photo 0: "),
-        (json!({ "input": "a".repeat((1 << 20) + 1) }), 400, "at most 1048576"),
+        (json!({ "input": STANDARD.encode("no photo"), "modality": "image" }), 400, "input[0]: "),
+        (json!({ "input": ["a", { "image": STANDARD.encode("no photo") }] }), 400, "input[1]: "),
+        (
+            json!({ "input": ["a", "a".repeat((1 << 20) + 1)] }),
+            400,
+            "input[1]: a text has 1048577 bytes; at most 1048576",
+        ),
+        (json!({ "input": ["a", 5] }), 400, "input[1]: a number"),
         (json!({}), 400, "no input"),
     ] {
         let answer = server.post_json("/v1/embeddings", &body);
         assert_eq!(answer.status, status, "{body:.80}: {}", answer.text());
         assert!(answer.error().contains(part), "{body:.80}: {}", answer.text());
         assert_eq!(answer.json()["error"]["type"].as_str(), Some("invalid_request_error"));
+    }
+    let param = |body| server.post_json("/v1/embeddings", &body).json()["error"]["param"].clone();
+    assert_eq!(param(json!({ "input": ["a", 5] })).as_str(), Some("input[1]"));
+    assert_eq!(param(json!({ "input": "a", "model": "x\ny" })).as_str(), Some("model"));
+    let log = server.log();
+    for sentence in [
+        " WARN clippie_rs::server::openai::embeddings: vit-b-32-openai is not installed; `clippie-rs pull",
+        " refused: input[1]: a number is no text and no photo ",
+        " there is no model x\u{fffd}y; ",
+    ] {
+        assert!(log.contains(sentence), "{sentence}: {log}");
     }
     assert_eq!(server.post("/v1/embeddings", "text/plain", b"\xff").status, 400);
     assert_eq!(server.get("/v1/embeddings").status, 405);

@@ -2,7 +2,13 @@
 
 use std::process::Output;
 
-use crate::support::{Server, command, form};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use clippie_testkit::checkpoint::{Layout, golden};
+use serde_json::json;
+
+use crate::converted;
+use crate::support::{Server, command, form, photo};
 
 /// Runs a server that does not start.
 fn refused(args: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String) {
@@ -22,10 +28,11 @@ fn settings_that_cannot_be_are_refused() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     type Case<'a> = (&'a [&'a str], i32, &'a str);
-    let cases: [Case<'_>; 10] = [
+    let cases: [Case<'_>; 14] = [
         (&["--host", "0.0.0.0", "--port", "0"], 2, "--token-file"),
         (&["--host", "no.such.host.invalid"], 2, "--host"),
-        (&["--port", &port], 1, "cannot listen on 127.0.0.1"),
+        (&["--port", &port], 1, "; --port gives another one"),
+        (&["--host", "127.0.0.1:9000"], 2, "--host 127.0.0.1 --port 9000"),
         (&["--token-file", empty], 1, "first line is empty"),
         (&["--token-file", "/no/such/file"], 1, "/no/such/file"),
         (&["--immich", "--upstream", "ftp://a"], 1, "--upstream"),
@@ -37,6 +44,9 @@ fn settings_that_cannot_be_are_refused() {
             "have 512 values in Immich's database, those of demo 64",
         ),
         (&["-m", "no-such-model"], 1, "no-such-model"),
+        (&["--cors", "foo"], 2, "not an origin such as https://photos.example"),
+        (&["--cors", "*"], 2, "not an origin such as https://photos.example"),
+        (&["--allow-host", "https://nas.local/x"], 2, "not a name such as nas.local"),
     ];
     for (args, code, part) in cases {
         let (found, stderr) = refused(args, &[]);
@@ -45,6 +55,51 @@ fn settings_that_cannot_be_are_refused() {
     }
     let (code, stderr) = refused(&["--immich"], &[("IMMICH_PORT", "x")]);
     assert!(code == Some(2) && stderr.contains("IMMICH_PORT=x is not a port"), "{stderr}");
+    let (code, stderr) = refused(&["--immich"], &[("IMMICH_LOG_LEVEL", "bogus")]);
+    assert!(code == Some(2) && stderr.contains("IMMICH_LOG_LEVEL=bogus is not one of verbose, "), "{stderr}");
+}
+
+#[test]
+fn models_are_told_apart_by_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = golden::models();
+    let tiny = all.iter().find(|model| model.name.starts_with("tiny-")).unwrap();
+    let at = |place: &str, made: std::path::PathBuf| {
+        std::fs::create_dir(folder.path().join(place)).unwrap();
+        let path = folder.path().join(place).join("tiny.clippie");
+        std::fs::rename(made, &path).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let whole = at("whole", converted::weights(tiny, Layout::OpenClip, 1, folder.path()));
+    let half = at("half", converted::halves(tiny, Layout::OpenClip, 1, folder.path()));
+    let other = at("other", converted::weights(tiny, Layout::OpenClip, 2, folder.path()));
+    let server = Server::start(&["-m", &half, "-m", &whole, "-m", &whole]);
+    let code = STANDARD.encode(photo(1, 20, 20));
+    let row = |model: &str| {
+        let body = json!({ "input": [{ "image": code }], "model": model });
+        let answer = server.post_json("/v1/embeddings", &body);
+        assert_eq!((answer.status, answer.json()["model"].as_str()), (200, Some(model)), "{}", answer.text());
+        answer.json()["data"][0]["embedding"].clone()
+    };
+    assert_ne!(row("tiny"), row("tiny:f16"));
+    let (code, stderr) = refused(&["-m", &whole, "-m", &other], &[]);
+    assert!(code == Some(2) && stderr.contains("are different models, and both are called tiny; "), "{stderr}");
+}
+
+#[test]
+fn quiet_servers_hide_requests_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = command(folder.path());
+    command.args(["serve", "-q", "--immich", "--port", "0"]).env("MACHINE_LEARNING_ANN", "true");
+    let server = Server::spawn(command, folder);
+    assert_eq!(server.get("/v1/models").status, 200);
+    let missing = server.post_json("/v1/embeddings", &json!({ "input": "a", "model": "vit-b-32-openai" }));
+    assert_eq!(missing.status, 404);
+    let log = server.log();
+    for part in ["listening on http://", "warning: these variables mean nothing here", "WARN", "is not installed; "] {
+        assert!(log.contains(part), "{part}: {log}");
+    }
+    assert!(!log.contains("answered") && !log.contains("refused"), "{log}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Arguments of `serve`.
 
 use std::ffi::OsString;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -17,8 +18,11 @@ use super::values::{count, seconds, threads};
 /// The first -m is the model of requests that name none. Others are opened when a request names them, if they are
 /// installed; no request downloads anything.
 ///
+/// With --library it shows a page that searches a photo library.
+///
 /// Listens on this computer alone unless --host says otherwise. What other computers can reach needs a token, given with
-/// --token-file, except with --immich, whose server sends none. docs/serve.md is the manual.
+/// --token-file, except with --immich, whose server sends none. -q hides the line of each request and keeps warnings.
+/// docs/serve.md is the manual.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -59,11 +63,11 @@ pub(in crate::cli) struct Serve {
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// Let web pages of this origin, as browsers state it with its scheme, read answers; repeatable
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     pub cors: Vec<String>,
     /// Accept requests that reach this computer under this name, such as that of a proxy; repeatable. Without a token only
     /// localhost and addresses are accepted, so that no web page can make its own name stand for this computer
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = host_name)]
     pub allow_host: Vec<String>,
     /// Give a model's memory back after this many seconds without a request; 0 keeps it [default: 300]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
@@ -106,10 +110,95 @@ pub(in crate::cli) enum Compat {
     Config,
 }
 
+/// Parses an origin, to the form in which browsers state it: in lower case, without the port that its scheme means.
+fn origin(text: &str) -> Result<String, String> {
+    let refused = || "not an origin such as https://photos.example".to_owned();
+    let text = text.trim().to_ascii_lowercase();
+    let (scheme, rest) = text.strip_suffix('/').unwrap_or(&text).split_once("://").ok_or_else(refused)?;
+    let (name, port) = split_port(rest);
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    if !is_scheme || !is_host(name) || port.is_some_and(|port| port.parse::<u16>().is_err()) {
+        return Err(refused());
+    }
+    Ok(match (scheme, port) {
+        (_, None) | ("https", Some("443")) | ("http", Some("80")) => format!("{scheme}://{name}"),
+        (_, Some(port)) => format!("{scheme}://{name}:{port}"),
+    })
+}
+
+/// Parses a name under which this computer is reached. A port behind it means nothing, since a request under the name is
+/// accepted with any.
+fn host_name(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let (name, _) = split_port(text.strip_suffix('/').unwrap_or(text));
+    if is_host(name) { Ok(name.to_owned()) } else { Err("not a name such as nas.local".into()) }
+}
+
+/// Splits a port off.
+fn split_port(text: &str) -> (&str, Option<&str>) {
+    match text.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') => {
+            (name, Some(port))
+        }
+        _ => (text, None),
+    }
+}
+
+/// Whether requests can state this: a name, or an address, of version 6 in brackets.
+fn is_host(name: &str) -> bool {
+    let inner = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    match inner {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        // Browsers state other letters in ASCII too (Punycode).
+        None => !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)),
+    }
+}
+
 /// Parses another name of a model.
 fn alias(text: &str) -> Result<(String, OsString), String> {
     match text.split_once('=') {
         Some((name, model)) if !name.is_empty() && !model.is_empty() => Ok((name.to_owned(), model.into())),
         _ => Err("not a name and a model, such as ViT-B-32__openai=mobileclip2-s2".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_and_names_that_requests_can_state() {
+        for (text, expected) in [
+            ("https://photos.example", "https://photos.example"),
+            ("https://Photos.example/", "https://photos.example"),
+            ("https://photos.example:443", "https://photos.example"),
+            ("http://localhost:3000", "http://localhost:3000"),
+            ("http://[::1]:80", "http://[::1]"),
+            ("moz-extension://1b2c", "moz-extension://1b2c"),
+        ] {
+            assert_eq!(origin(text).as_deref(), Ok(expected), "{text}");
+        }
+        for text in [
+            "",
+            "*",
+            "foo",
+            "photos.example",
+            "https://",
+            "https://*.example",
+            "https://a/b",
+            "https://a:b",
+            "http://ä",
+        ] {
+            assert!(origin(text).is_err(), "{text}");
+        }
+        for (text, expected) in
+            [("nas", "nas"), ("nas.local/", "nas.local"), ("nas.local:8080", "nas.local"), ("[::1]:80", "[::1]")]
+        {
+            assert_eq!(host_name(text).as_deref(), Ok(expected), "{text}");
+        }
+        for text in ["", "*", "/", "a/b", "https://nas.local", "a b", ":80"] {
+            assert!(host_name(text).is_err(), "{text}");
+        }
     }
 }

@@ -8,6 +8,7 @@ mod feed_forward;
 mod lines;
 mod split;
 mod tile;
+mod wide;
 
 use super::Isa;
 use super::math::Activation;

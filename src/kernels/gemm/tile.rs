@@ -3,7 +3,6 @@
 //! Within a block, a pair of panels is multiplied with all rows before the next pair. The tiles prefetch that next
 //! pair, so that weights arrive from memory during the arithmetic.
 
-use std::cell::Cell as Slot;
 use std::ops::Range;
 
 use super::super::caches;
@@ -11,8 +10,8 @@ use super::super::math::Activation;
 use super::super::output::Out;
 use super::super::simd::{Element, Fetch, Kernel, Simd, Tile};
 use super::super::strides::Strides;
+use super::wide::Wide;
 use super::{Epilogue, Lhs, PANEL, Prefetch, Rhs, check};
-use crate::tensor::AlignedBuf;
 
 /// Floats of the largest tile of any instruction set.
 const LARGEST_TILE: usize = 14 * 2 * PANEL;
@@ -35,15 +34,6 @@ pub(super) fn floats((part, whole): (usize, usize)) -> usize {
 /// Bytes between what a single tile reads and what it prefetches. Ten rows on weights from memory, 512 × 1536, on an
 /// Intel Xeon of 2023: 300 µs without, 277 at 1 KiB, 239 at 2 KiB, 242 at 4 KiB, 252 at 8 KiB, 275 at 32 KiB.
 const PREFETCH_DISTANCE: usize = 3072;
-
-/// Tiles from which on the weights of a block are widened once, in memory: fewer widen them in registers, each for itself,
-/// which takes up to a thirteenth of the time of a tile.
-const WIDENED_FROM: usize = 4;
-
-thread_local! {
-    /// The widened weights of a block: a pair of panels of [`K_BLOCK`] steps.
-    static WIDE: Slot<AlignedBuf> = Slot::default();
-}
 
 /// The bias of tiles without one.
 pub(super) static NO_BIAS: [f32; 2 * PANEL] = [0.0; 2 * PANEL];
@@ -246,54 +236,6 @@ impl<W: Element> Block<'_, W> {
                 fetch,
             );
             cell.run(s, rows.len(), count, columns);
-        }
-    }
-}
-
-/// Memory for widened weights, that of the thread while it is in use.
-#[derive(Default)]
-struct Wide(Option<AlignedBuf>);
-
-impl Wide {
-    /// Widens the `steps` of `count` panels if that pays for so many tiles. Returns where they are, with the strides of steps
-    /// and panels; `None` if they are to be used as they are, also if there is no memory.
-    ///
-    /// # Safety
-    /// The steps of `count` whole panels must be readable.
-    #[inline(always)]
-    unsafe fn of<S: Simd, W: Element>(
-        &mut self,
-        s: S,
-        (w, k_stride, panel_stride): (*const W, usize, usize),
-        steps: usize,
-        count: usize,
-        tiles: usize,
-    ) -> Option<(*const f32, usize, usize)> {
-        if W::IS_FLOAT || tiles < WIDENED_FROM {
-            return None;
-        }
-        let (panel, len) = (steps * PANEL, count * steps * PANEL);
-        let wide = self.0.get_or_insert_with(|| WIDE.take());
-        if wide.len() < len {
-            *wide = AlignedBuf::try_zeros(len)?;
-        }
-        for (p, panel) in wide.chunks_exact_mut(panel).take(count).enumerate() {
-            for (step, columns) in panel.chunks_exact_mut(PANEL).enumerate() {
-                let from = w.wrapping_add(p.wrapping_mul(panel_stride)).wrapping_add(step.wrapping_mul(k_stride));
-                for c in (0..PANEL).step_by(S::LANES) {
-                    // SAFETY: the caller promises whole panels; `columns` has sixteen floats.
-                    unsafe { s.store(columns.as_mut_ptr().add(c), W::load(s, from.wrapping_add(c))) }
-                }
-            }
-        }
-        Some((wide.as_ptr(), PANEL, panel))
-    }
-}
-
-impl Drop for Wide {
-    fn drop(&mut self) {
-        if let Some(buffer) = self.0.take() {
-            WIDE.set(buffer);
         }
     }
 }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Values of `IMMICH_LOG_LEVEL`: those of Immich's server, then those that only its container takes.
+const LOG_LEVELS: [&str; 9] = ["verbose", "debug", "log", "warn", "error", "fatal", "info", "warning", "critical"];
+
 /// What the variables ask for. Empty ones count as unset.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Environment {
@@ -37,7 +40,13 @@ impl Environment {
             match name.as_str() {
                 "IMMICH_HOST" => found.host = Some(value.to_owned()),
                 "IMMICH_PORT" => found.port = Some(value.parse().map_err(|_| refused("a port"))?),
-                "IMMICH_LOG_LEVEL" => found.log_level = Some(value.to_ascii_lowercase()),
+                "IMMICH_LOG_LEVEL" => {
+                    let level = value.to_ascii_lowercase();
+                    if !LOG_LEVELS.contains(&level.as_str()) {
+                        return Err(refused("one of verbose, debug, log, warn, error and fatal"));
+                    }
+                    found.log_level = Some(level);
+                }
                 "MACHINE_LEARNING_MODEL_TTL" => {
                     let seconds: i64 = value.parse().map_err(|_| refused("a number of seconds"))?;
                     found.idle = Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
@@ -105,6 +114,7 @@ mod tests {
     fn values_that_cannot_be_used_are_named() {
         for (name, value) in [
             ("IMMICH_PORT", "70000"),
+            ("IMMICH_LOG_LEVEL", "bogus"),
             ("MACHINE_LEARNING_MODEL_TTL", "5m"),
             ("MACHINE_LEARNING_MODEL_INTRA_OP_THREADS", "-1"),
             ("MACHINE_LEARNING_PRELOAD__CLIP", "LABSE-Vit-L-14"),

@@ -22,6 +22,7 @@ pub use environment::Environment;
 
 use super::Error;
 use super::models::{Missing, Models, Served};
+use super::refusal::printable;
 use super::state::Server;
 use super::upstream::Upstream;
 
@@ -60,7 +61,7 @@ fn find_model(models: &Models, name: &str) -> Result<Arc<Served>, Missing> {
         Some(known) => match known.ours {
             Some(ours) => models.find(ours),
             None => Err(Missing::Unknown {
-                remedy: Some("clippie-rs has no model of this name; see the table in docs/serve.md".into()),
+                remedy: Some(format!("clippie-rs has no model {}; see the table in docs/serve.md", printable(name))),
             }),
         },
         None => models.find(name),

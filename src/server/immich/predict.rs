@@ -14,7 +14,7 @@ use crate::server::body::{Received, receive};
 use crate::server::encode::{self, blocking};
 use crate::server::models::{Missing, Served};
 use crate::server::multipart::{self, Content, Malformed};
-use crate::server::refusal::Refusal;
+use crate::server::refusal::{Reason, Refusal, printable};
 use crate::server::state::Server;
 use crate::server::upstream::Upstream;
 
@@ -172,13 +172,16 @@ async fn model(server: &Arc<Server>, name: &str) -> Result<Arc<Served>, Error> {
     let (shared, wanted) = (Arc::clone(server), name.to_owned());
     let found = blocking(move || find_model(&shared.models, &wanted)).await?;
     found.map_err(|missing| match missing {
-        Missing::Unknown { remedy: None } => Error::Internal(format!("unknown model {name:?}")),
+        Missing::Unknown { remedy: None } => Error::Internal(format!(
+            "there is no model {}; start the server with --alias NAME=MODEL to put one in its place",
+            printable(name)
+        )),
         Missing::Unknown { remedy: Some(remedy) } => {
-            tracing::error!(model = name, "is not here; {remedy}");
+            tracing::error!("{remedy}");
             Error::Model(name.to_owned())
         }
         Missing::Failed(reason) => {
-            tracing::error!(model = name, "cannot be opened: {reason}");
+            tracing::error!("{} cannot be opened: {reason}", printable(name));
             Error::Model(name.to_owned())
         }
     })
@@ -197,11 +200,8 @@ fn language(model: &Served, locale: Option<&str>) -> Option<Arc<str>> {
     let code = if code == "zh" && is_traditional { "zho_Hant" } else { code };
     let known = [locale, code].into_iter().find(|language| knows(language));
     if known.is_none() {
-        tracing::warn!(
-            language = locale,
-            model = model.name,
-            "the model does not know it; the text is taken as English"
-        );
+        let locale = printable(locale);
+        tracing::warn!("{} does not know the language {locale}; the text is taken as English", model.name);
     }
     known.map(Arc::from)
 }
@@ -252,7 +252,11 @@ impl From<Refusal> for Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let detail = |status, detail: &str| json_response(status, json!({ "detail": detail }).to_string());
+        let detail = |status, detail: &str| {
+            let mut response = json_response(status, json!({ "detail": detail }).to_string());
+            response.extensions_mut().insert(Reason(detail.to_owned()));
+            response
+        };
         match self {
             Error::Form => detail(StatusCode::BAD_REQUEST, "There was an error parsing the body"),
             Error::NoEntries => {

@@ -14,10 +14,13 @@ use super::input::{self, Input, Request};
 use crate::server::batch::Row;
 use crate::server::body::receive;
 use crate::server::encode::{self, blocking};
-use crate::server::models::{Missing, Served};
-use crate::server::refusal::Refusal;
+use crate::server::models::{Missing, Models, Served};
+use crate::server::refusal::{Refusal, printable};
 use crate::server::state::Server;
 use crate::tokenizer::Overflow;
+
+/// Most models that a refusal names.
+const MOST_NAMES: usize = 20;
 
 /// Encodes the inputs of a request.
 pub(super) async fn embeddings(server: &Arc<Server>, headers: HeaderMap, body: Body) -> Result<Response, Refusal> {
@@ -31,29 +34,33 @@ pub(super) async fn embeddings(server: &Arc<Server>, headers: HeaderMap, body: B
     if let Some(asked) = request.dimensions
         && asked != embed_dim as u64
     {
-        return Err(Refusal::bad(format!(
+        let message = format!(
             "dimensions is {asked}, but embeddings of {} have {embed_dim} values, all of which are needed",
             model.name
-        )));
+        );
+        return Err(Refusal { param: Some("dimensions".into()), ..Refusal::bad(message) });
     }
     let Request { inputs, base64, .. } = request;
-    let texts: Vec<String> = inputs
-        .iter()
-        .filter_map(|input| if let Input::Text(text) = input { Some(text.clone()) } else { None })
-        .collect();
-    let (most_texts, most_photos) = (server.limits.texts, server.limits.photos);
-    if texts.len() > most_texts || inputs.len() - texts.len() > most_photos {
-        return Err(Refusal::bad(format!(
-            "the request has {} texts and {} photos; at most {most_texts} and {most_photos} are taken at a time",
-            texts.len(),
-            inputs.len() - texts.len()
-        )));
-    }
     let is_text: Vec<bool> = inputs.iter().map(|input| matches!(input, Input::Text(_))).collect();
-    let photos: Vec<Vec<u8>> = inputs
-        .into_iter()
-        .filter_map(|input| if let Input::Photo(bytes) = input { Some(bytes) } else { None })
-        .collect();
+    let (mut texts, mut photos) = (Vec::new(), Vec::new());
+    for (index, input) in inputs.into_iter().enumerate() {
+        match input {
+            Input::Text(text) => {
+                encode::check_text(&text).map_err(|refusal| refusal.at(format!("input[{index}]")))?;
+                texts.push(text);
+            }
+            Input::Photo(bytes) => photos.push((index, bytes)),
+        }
+    }
+    let limits = &server.limits;
+    for (found, most, what, option) in
+        [(texts.len(), limits.texts, "texts", "--max-texts"), (photos.len(), limits.photos, "photos", "--max-photos")]
+    {
+        if found > most {
+            let message = format!("the request has {found} {what}; at most {most} are taken at a time ({option})");
+            return Err(Refusal { param: Some("input".into()), ..Refusal::bad(message) });
+        }
+    }
     let mut text_rows = match texts.is_empty() {
         true => Vec::new(),
         false => encode::texts(server, &model, texts.clone(), None).await?,
@@ -75,24 +82,38 @@ async fn model(server: &Arc<Server>, name: Option<&str>) -> Result<Arc<Served>, 
         return Ok(model);
     }
     let (shared, wanted) = (Arc::clone(server), name.to_owned());
-    blocking(move || shared.models.find(&wanted)).await?.map_err(|missing| match missing {
-        Missing::Unknown { remedy } => {
-            if let Some(remedy) = remedy {
-                tracing::warn!(model = name, "is not installed; {remedy}");
+    let find = move || shared.models.find(&wanted).map_err(|missing| refusal(&shared.models, &wanted, missing));
+    blocking(find).await?
+}
+
+/// Why a model cannot be had, and what to do; also for the log.
+fn refusal(models: &Models, name: &str, missing: Missing) -> Refusal {
+    let name = printable(name);
+    let refusal = match missing {
+        Missing::Unknown { remedy: Some(remedy) } => Refusal::new(StatusCode::NOT_FOUND, remedy),
+        Missing::Unknown { remedy: None } => {
+            let mut names = models.names();
+            if names.len() > MOST_NAMES {
+                names.truncate(MOST_NAMES);
+                names.push("others, which GET /v1/models lists".into());
             }
-            Refusal::new(
-                StatusCode::NOT_FOUND,
-                format!("there is no model {name}; GET /v1/models lists those there are"),
-            )
+            let others = match names.is_empty() {
+                true => "install one with `clippie-rs pull`".into(),
+                false => format!("name one of: {}", names.join(", ")),
+            };
+            let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+            let alias = if is_word { &name } else { "NAME" };
+            let message = format!("there is no model {name}; start the server with --alias {alias}=MODEL, or {others}");
+            Refusal::new(StatusCode::NOT_FOUND, message)
         }
         Missing::Failed(reason) => {
-            tracing::error!(model = name, "cannot be opened: {reason}");
-            Refusal::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                format!("the model {name} cannot be opened; the log says why"),
-            )
+            tracing::error!("{name} cannot be opened: {reason}");
+            let message = format!("the model {name} cannot be opened; the log says why");
+            return Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, message);
         }
-    })
+    };
+    tracing::warn!("{}", refusal.message);
+    Refusal { param: Some("model".into()), ..refusal }
 }
 
 /// The answer as JSON, written row by row.

@@ -88,10 +88,15 @@ fn text_field<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<Option<&
 
 /// The field `input`. `photos` is what `modality` says of texts.
 fn list(input: Value, photos: Option<bool>) -> Result<Vec<Input>, Refusal> {
-    match input {
-        Value::Array(list) => list.into_iter().map(|item| self::item(item, photos)).collect(),
-        single => Ok(vec![item(single, photos)?]),
+    let Value::Array(list) = input else {
+        return item(input, photos).map(|input| vec![input]).map_err(|refusal| refusal.at("input".into()));
+    };
+    if !list.is_empty() && (list.iter().all(Value::is_number) || list.iter().all(Value::is_array)) {
+        let refused = Refusal::bad("these are token ids, which only the model that made them can read; send the text");
+        return Err(refused.at("input".into()));
     }
+    let item = |(index, value)| item(value, photos).map_err(|refusal| refusal.at(format!("input[{index}]")));
+    list.into_iter().enumerate().map(item).collect()
 }
 
 fn item(item: Value, photos: Option<bool>) -> Result<Input, Refusal> {
@@ -103,10 +108,9 @@ fn item(item: Value, photos: Option<bool>) -> Result<Input, Refusal> {
             _ => Ok(Input::Text(text)),
         },
         Value::Object(fields) => object(fields),
-        Value::Number(_) | Value::Array(_) => {
-            Err(Refusal::bad("input has token ids, which only the model that made them can read; send the text"))
-        }
-        _ => Err(Refusal::bad("input has something that is no text and no photo")),
+        Value::Number(_) => Err(Refusal::bad("a number is no text and no photo")),
+        Value::Array(_) => Err(Refusal::bad("a list is no text and no photo")),
+        Value::Null | Value::Bool(_) => Err(Refusal::bad("this is no text and no photo")),
     }
 }
 
@@ -253,7 +257,10 @@ mod tests {
             (r#"{"input":[]}"#, "empty list"),
             (r#"{"input":null}"#, "no text and no photo"),
             (r#"{"input":[1,2]}"#, "token ids"),
-            (r#"{"input":[[1,2]]}"#, "token ids"),
+            (r#"{"input":[[1,2]]}"#, "input: these are token ids"),
+            (r#"{"input":["a",5]}"#, "input[1]: a number is no text"),
+            (r#"{"input":["a",[1]]}"#, "input[1]: a list is no text"),
+            (r#"{"input":5}"#, "input: a number"),
             (r#"{"input":"a","messages":[]}"#, "give one"),
             (r#"{"input":"a","modality":"audio"}"#, "modality"),
             (r#"{"input":"a","encoding_format":"int8"}"#, "encoding_format"),
@@ -268,7 +275,7 @@ mod tests {
             (r#"{"input":[{"text":"a","image":"YQ=="}]}"#, "a text and a photo"),
             (r#"{"input":[{"prompt_string":"a b","multimodal_data":["YQ=="]}]}"#, "a text and a photo"),
             (r#"{"input":[{"prompt_string":"","multimodal_data":["YQ==","YQ=="]}]}"#, "not one photo"),
-            (r#"{"input":[{}]}"#, "object"),
+            (r#"{"input":["a",{}]}"#, "input[1]: an input is an object"),
             (r#"{"messages":[]}"#, "messages"),
             (r#"{"messages":[{"content":[{"text":"a"},{"text":"b"}]}]}"#, "several parts"),
             (r#"{"messages":[{"content":[{"type":"video"}]}]}"#, "neither"),

@@ -1,0 +1,64 @@
+//! Weights of other types than `f32` as floats in memory, for blocks that many tiles multiply.
+
+use std::cell::Cell;
+
+use super::super::simd::{Element, Simd};
+use super::PANEL;
+use crate::tensor::AlignedBuf;
+
+/// Tiles from which on the weights of a block are widened once, in memory: fewer widen them in registers, each for itself,
+/// which takes up to a thirteenth of the time of a tile.
+const WIDENED_FROM: usize = 4;
+
+thread_local! {
+    /// The widened weights of a block: a pair of panels of [`K_BLOCK`](super::tile::K_BLOCK) steps.
+    static WIDE: Cell<AlignedBuf> = Cell::default();
+}
+
+/// Memory for widened weights, that of the thread while it is in use.
+#[derive(Default)]
+pub(super) struct Wide(Option<AlignedBuf>);
+
+impl Wide {
+    /// Widens the `steps` of `count` panels if that pays for so many tiles. Returns where they are, with the strides of steps
+    /// and panels; `None` if they are to be used as they are, also if there is no memory.
+    ///
+    /// # Safety
+    /// The steps of `count` whole panels must be readable.
+    #[inline(always)]
+    pub(super) unsafe fn of<S: Simd, W: Element>(
+        &mut self,
+        s: S,
+        (w, k_stride, panel_stride): (*const W, usize, usize),
+        steps: usize,
+        count: usize,
+        tiles: usize,
+    ) -> Option<(*const f32, usize, usize)> {
+        if W::IS_FLOAT || tiles < WIDENED_FROM {
+            return None;
+        }
+        let (panel, len) = (steps * PANEL, count * steps * PANEL);
+        let wide = self.0.get_or_insert_with(|| WIDE.take());
+        if wide.len() < len {
+            *wide = AlignedBuf::try_zeros(len)?;
+        }
+        for (p, panel) in wide.chunks_exact_mut(panel).take(count).enumerate() {
+            for (step, columns) in panel.chunks_exact_mut(PANEL).enumerate() {
+                let from = w.wrapping_add(p.wrapping_mul(panel_stride)).wrapping_add(step.wrapping_mul(k_stride));
+                for c in (0..PANEL).step_by(S::LANES) {
+                    // SAFETY: the caller promises whole panels; `columns` has sixteen floats.
+                    unsafe { s.store(columns.as_mut_ptr().add(c), W::load(s, from.wrapping_add(c))) }
+                }
+            }
+        }
+        Some((wide.as_ptr(), PANEL, panel))
+    }
+}
+
+impl Drop for Wide {
+    fn drop(&mut self) {
+        if let Some(buffer) = self.0.take() {
+            WIDE.set(buffer);
+        }
+    }
+}
