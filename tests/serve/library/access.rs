@@ -89,7 +89,8 @@ fn a_model_without_embeddings_is_refused() {
     let said = shelf.refused(&args);
     let remedy = "add the missing embeddings with `clippie-rs index -m demo --library ";
     assert!(said.contains("has no embeddings of demo (") && said.contains(remedy), "{said}");
-    assert_eq!(shelf.command(["serve", "--port", "0"].iter().chain(&args)).status().unwrap().code(), Some(1));
+    let refused = shelf.command(["serve", "--port", "0"].iter().chain(&args)).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
 }
 
 #[test]
