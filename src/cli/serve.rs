@@ -90,7 +90,7 @@ fn plan(args: &Serve, messages: &Messages, always: &Messages) -> Result<Config, 
         aliases.push((alias.clone(), open(name, &mut models, messages)?));
     }
     #[cfg(feature = "library")]
-    let library = library(args, &mut models, messages)?;
+    let library = library(args, &mut models, messages, always)?;
     let idle = args.idle.map(Duration::from_secs_f64).or(environment.idle).unwrap_or(IDLE);
     Ok(Config {
         addresses,
@@ -120,6 +120,7 @@ fn library(
     args: &Serve,
     models: &mut Vec<(String, WeightsFile)>,
     messages: &Messages,
+    always: &Messages,
 ) -> Result<Option<LibraryConfig>, Failure> {
     let Some(file) = &args.library else { return Ok(None) };
     let library = library::open(&super::args::Library { library: Some(file.clone()) })?;
@@ -127,7 +128,7 @@ fn library(
     let shown = |model: &str| -> Result<(), Failure> {
         let photos = library.status()?.photos;
         let plural = if photos == 1 { "" } else { "s" };
-        messages.result(&format!("library {}: {photos} photo{plural}, model {model}", library.path().display()));
+        always.result(&format!("library {}: {photos} photo{plural}, model {model}", library.path().display()));
         Ok(())
     };
     let mut refused = None;

@@ -81,7 +81,7 @@ fn a_library_is_not_shown_to_others_without_a_token() {
 fn a_model_without_embeddings_is_refused() {
     let shelf = Shelf::new();
     let photos = shelf.serve_with(&["-m", "demo"]).get("/api/library").json()["photos"].clone();
-    assert!(shelf.serve().log().contains(&format!("library.sqlite: {photos} photos, model demo\n")));
+    assert!(shelf.serve_with(&["-q"]).log().contains(&format!("library.sqlite: {photos} photos, model demo\n")));
     let connection = rusqlite::Connection::open(shelf.path("library.sqlite")).unwrap();
     connection.execute("UPDATE model SET fingerprint = ?1", ["0".repeat(32)]).unwrap();
     drop(connection);
