@@ -90,7 +90,7 @@ fn plan(args: &Serve, messages: &Messages, always: &Messages) -> Result<Config, 
         aliases.push((alias.clone(), open(name, &mut models, messages)?));
     }
     #[cfg(feature = "library")]
-    let library = library(args, &mut models, messages)?;
+    let library = library(args, &mut models, messages, always)?;
     let idle = args.idle.map(Duration::from_secs_f64).or(environment.idle).unwrap_or(IDLE);
     Ok(Config {
         addresses,
@@ -113,21 +113,43 @@ fn plan(args: &Serve, messages: &Messages, always: &Messages) -> Result<Config, 
     })
 }
 
-/// Opens the library, and its model beside those of the arguments unless it is one of them.
+/// Opens the library, and its model beside those of the arguments unless it is one of them. Models that `-m` names are
+/// meant for the library, so one of them has to be its; with `--immich`, they may be for Immich alone.
 #[cfg(feature = "library")]
 fn library(
     args: &Serve,
     models: &mut Vec<(String, WeightsFile)>,
     messages: &Messages,
+    always: &Messages,
 ) -> Result<Option<LibraryConfig>, Failure> {
     let Some(file) = &args.library else { return Ok(None) };
     let library = library::open(&super::args::Library { library: Some(file.clone()) })?;
     let known = library.models()?;
+    let shown = |model: &str| -> Result<(), Failure> {
+        let photos = library.status()?.photos;
+        let plural = if photos == 1 { "" } else { "s" };
+        always.result(&format!("library {}: {photos} photo{plural}, model {model}", library.path().display()));
+        Ok(())
+    };
+    let mut refused = None;
     for (name, weights) in &*models {
         let (image, _) = library::towers(Options::new(), weights.clone())?;
-        if image.is_ok_and(|image| known.iter().any(|known| known.fingerprint == image.fingerprint().as_str())) {
-            return Ok(Some(LibraryConfig { library, model: name.clone() }));
-        }
+        let other: Failure = match image.map(|image| image.fingerprint().as_str().to_owned()) {
+            Ok(fingerprint) if known.iter().any(|known| known.fingerprint == fingerprint) => {
+                shown(name)?;
+                return Ok(Some(LibraryConfig { library, model: name.clone() }));
+            }
+            Ok(fingerprint) => {
+                let known = known.iter().map(|known| (known.name.as_str(), known.fingerprint.as_str()));
+                crate::library::Error::other_model(library.path(), (name, &fingerprint), known).into()
+            }
+            Err(error) => error.into(),
+        };
+        refused.get_or_insert(other);
+    }
+    let is_named = args.models.iter().any(|name| !name.is_empty());
+    if let Some(refused) = refused.filter(|_| is_named && !args.immich) {
+        return Err(refused);
     }
     let chosen = library::model(&super::args::Model { model: None }, args.threads, Some(&library), messages)?;
     let taken = |name: &str| models.iter().any(|(known, _)| known == name);
@@ -137,6 +159,7 @@ fn library(
         name => name,
     };
     models.push((model.clone(), chosen.weights));
+    shown(&model)?;
     Ok(Some(LibraryConfig { library, model }))
 }
 

@@ -151,12 +151,14 @@ fn unusable(row: Option<usize>, reason: &str) -> String {
 }
 
 fn unknown_model(path: &Path, name: &str, fingerprint: Option<&str>, known: &[String]) -> String {
+    let library = option(path);
     let path = path.display();
-    let add = format!("clippie-rs index -m {name}");
+    let add = format!("clippie-rs index -m {name}{library}");
     match (known, fingerprint) {
-        ([], _) => {
-            format!("the photo library {path} has no embeddings yet; add some with `clippie-rs index DIR -m {name}`")
-        }
+        ([], _) => format!(
+            "the photo library {path} has no embeddings yet; add some with `clippie-rs index DIR -m \
+             {name}{library}`"
+        ),
         (known, Some(fingerprint)) => format!(
             "the photo library {path} has no embeddings of {name} ({fingerprint}), only of {}: another file or other options \
              under the same name; use those with -m, or add the missing embeddings with `{add}`",

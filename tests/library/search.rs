@@ -249,7 +249,11 @@ fn models_and_libraries_that_do_not_fit() {
     drop(connection);
     let ran = command(&sandbox, "search", &["-m", "demo", "a star"]).code(1);
     let other = format!("), only of demo ({}): another file", "0".repeat(32));
-    ran.says(&["has no embeddings of demo (", &other, "add the missing embeddings with `clippie-rs index -m demo`"]);
+    ran.says(&[
+        "has no embeddings of demo (",
+        &other,
+        "add the missing embeddings with `clippie-rs index -m demo --library ",
+    ]);
 }
 
 #[test]

@@ -22,6 +22,11 @@ QUERY = "a red star"
 PATIENCE = int(os.environ.get("PAGES_PATIENCE", "30")) * 1000
 # Whether a search has ended.
 SETTLED = "!document.getElementById('results').hasAttribute('aria-busy')"
+# Whether the picture of the viewer is inside of its frame.
+INSIDE = """(() => {
+    const box = selector => document.querySelector(selector).getBoundingClientRect(), frame = box(".frame"), picture = box(".frame img");
+    return picture.width > 50 && picture.top >= frame.top - 1 && picture.bottom <= frame.bottom + 1 && picture.right <= frame.right + 1;
+})()"""
 WIDTHS = {"wide": (1280, 900), "phone": (360, 740)}
 
 
@@ -165,6 +170,13 @@ def keyboard(drive):
     expect(page.locator("#words")).to_be_focused()
     page.keyboard.press("ArrowDown")
     focused(0)
+    page.locator("#results").focus()
+    page.keyboard.press("ArrowDown")
+    focused(0)
+    page.fill("#words", "")
+    page.keyboard.press("/")
+    expect(page.locator("#words")).to_have_value("")
+    pictures.nth(0).focus()
     page.keyboard.press("ArrowRight")
     focused(1)
     page.keyboard.press("ArrowDown")
@@ -185,8 +197,18 @@ def keyboard(drive):
     expect(page.locator("#viewer-facts")).to_contain_text("Folder")
     first = page.inner_text("#viewer-name")
     drive.look("viewer")
+    # As large as a photo of a camera.
+    page.evaluate("Object.assign(document.getElementById('viewer-picture'), {width: 2100, height: 2000})")
+    usual = page.viewport_size
+    for width, height in [(360, 740), (360, 640), (740, 360), (usual["width"], usual["height"])]:
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate(INSIDE), f"the picture leaves its frame at {width}x{height}"
+        drive.look(f"viewer-{width}x{height}")
+    page.evaluate("for (const name of ['width', 'height']) document.getElementById('viewer-picture').removeAttribute(name)")
+    page.evaluate("for (const part of document.querySelectorAll('#viewer, .side')) part.scrollTop = 1000")
     page.keyboard.press("ArrowRight")
     expect(page.locator("#viewer-name")).not_to_have_text(first)
+    assert page.evaluate("[...document.querySelectorAll('#viewer, .side')].every(part => part.scrollTop === 0)")
     page.keyboard.press("Escape")
     expect(page.locator("#viewer")).to_be_hidden()
     focused(1)
@@ -257,6 +279,7 @@ def filters(drive):
     expect(drive.shown().first).to_be_visible()
     expect(page.locator("#filters")).to_have_attribute("open", "")
     everything = drive.shown().count()
+    assert page.evaluate("[...document.querySelectorAll('#folders option')].map(({value}) => value)") == ["photos", "photos/more"]
     page.fill("#in", "photos/more")
     page.get_by_role("button", name="Apply").click()
     expect(page).to_have_url(re.compile(r"in=photos%2Fmore"))
@@ -273,6 +296,19 @@ def filters(drive):
     expect(page.locator("#status.problem")).to_contain_text("they are: photos")
     page.get_by_role("button", name="Clear").click()
     expect(page.locator("#in")).to_have_value("")
+    page.fill("#in", "photos/more")
+    drive.search("a submarine made of cheese")
+    expect(page.locator("#nothing")).to_contain_text(re.compile(r"None of \d+ photos in photos/more is"))
+    page.fill("#near", "48.85 2.35")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator("#nothing")).to_contain_text("No photo passes the filters")
+    expect(page).to_have_url(re.compile(r"near=48\.85\+2\.35"))
+    expect(page.locator("#near")).to_have_value("48.85 2.35")
+    page.fill("#near", "Paris")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator("#status.problem")).to_have_text("Near: two numbers, such as 48.85, 2.35.")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#near")).to_have_value("")
     drive.search("a submarine made of cheese")
     expect(page.locator("#nothing")).to_contain_text("Nothing fits")
     drive.look("nothing")
@@ -287,6 +323,11 @@ def token(drive):
     page.goto(f"{drive.address}?q={QUERY}")
     expect(page.locator("#token")).to_be_visible()
     drive.look("token")
+    page.keyboard.press("Escape")
+    expect(page.locator("#status.problem")).to_contain_text("Without its token")
+    drive.look("no-token")
+    page.get_by_role("button", name="Give the token").click()
+    expect(page.locator("#token")).to_be_visible()
     page.fill("#token-value", "wrong")
     page.keyboard.press("Enter")
     expect(page.locator("#token-problem")).to_contain_text("not the token")

@@ -56,11 +56,12 @@ pub(super) async fn original(
     shelf
         .work(move |shelf| {
             let photo = shelf.photo(id)?;
+            // Before the tag is compared: a photo whose file is gone is missing, whoever still has a copy.
+            let Original { handle, bytes, name } = open(shelf, &photo)?;
             let tag = match kept(&headers, &hexadecimal(&photo.hash)[..32]) {
                 Ok(answer) => return Ok(answer),
                 Err(tag) => tag,
             };
-            let Original { handle, bytes, name } = open(shelf, &photo)?;
             let disposition = disposition(&name);
             let headers = [
                 ("content-type", media_type(photo.format.as_deref())),
@@ -77,7 +78,7 @@ pub(super) async fn original(
 pub(super) fn open(shelf: &Shelf, photo: &LibraryPhoto) -> Result<Original, Refusal> {
     let roots = shelf.library.folders().map_err(|error| of_library(&error))?;
     let roots: Vec<PathBuf> = roots.into_iter().filter_map(|root| root.canonicalize().ok()).collect();
-    let mut reason = "the file of the photo is not there";
+    let mut reason = "the file of the photo is not there; `clippie-rs index` brings the library up to date";
     for file in &photo.files {
         let Ok(real) = file.path.canonicalize() else { continue };
         if !roots.iter().any(|root| real.starts_with(root)) {

@@ -29,8 +29,8 @@ const WITH_WORDS: [&str; 9] = ["q", "n", "all", "in", "after", "before", "min", 
 const MOST: usize = 1000;
 const USUAL: usize = 50;
 
-/// Kilometres around a place, unless a request says how many.
-const RADIUS: f64 = 10.0;
+/// Kilometres around a place, unless a request says how many: those of the command `search`.
+const RADIUS: f64 = 5.0;
 
 /// Beyond it is no place.
 const MOST_RADIUS: f64 = 30_000.0;

@@ -69,7 +69,11 @@ pub(super) fn terms<'a>(
         return Err(unusable(format!("a search takes {MOST_TERMS} terms at most")));
     }
     let mut used = vec![false; photos.len()];
-    let terms = spelt.into_iter().map(|spelt| term(spelt, &photos, &mut used)).collect::<Result<_, _>>()?;
+    let terms = spelt
+        .into_iter()
+        .enumerate()
+        .map(|(at, spelt)| term(at, spelt, &photos, &mut used))
+        .collect::<Result<_, _>>()?;
     match used.iter().position(|used| !used) {
         Some(number) => {
             Err(unusable(format!("no term names photo {number}; leave it out, or add {{\"photo\": {number}}}")))
@@ -78,26 +82,35 @@ pub(super) fn terms<'a>(
     }
 }
 
-fn term(spelt: Spelt, photos: &[&[u8]], used: &mut [bool]) -> Result<Term, Refusal> {
+/// The term at a place of the list, which errors name.
+fn term(at: usize, spelt: Spelt, photos: &[&[u8]], used: &mut [bool]) -> Result<Term, Refusal> {
     let weight = spelt.weight.unwrap_or(1.0);
     if !WEIGHTS.contains(&weight.abs()) {
-        return Err(Refusal::bad("the weight of a term is a number from 0.001 to 1000, or from -1000 to -0.001"));
+        return Err(Refusal::bad(format!(
+            "the weight of terms[{at}] is to be a number from 0.001 to 1000, or from -1000 to -0.001"
+        )));
     }
     let what = match (spelt.id, spelt.text, spelt.photo) {
         (Some(id), None, None) if id > 0 => What::Known(id),
         (None, Some(text), None) if text.chars().count() > MOST_WORDS => {
-            return Err(Refusal::bad(format!("a sentence has more than {MOST_WORDS} characters")));
+            return Err(Refusal::bad(format!("the text of terms[{at}] has more than {MOST_WORDS} characters")));
         }
         (None, Some(text), None) if !text.trim().is_empty() => What::Text(text.trim().to_owned()),
         (None, None, Some(number)) => {
             let Some(bytes) = photos.get(number) else {
-                let count = photos.len();
-                return Err(unusable(format!("a term names photo {number}, and the request has {count}, from 0")));
+                let has = match photos.len() {
+                    0 => "no field `photo`".to_owned(),
+                    count => format!("photos 0 to {}", count - 1),
+                };
+                return Err(unusable(format!("terms[{at}] names photo {number}; the request has {has}")));
             };
             used[number] = true;
             What::PhotoBytes(bytes.to_vec(), called(number))
         }
-        _ => return Err(Refusal::bad("a term has one of `id` (from 1), `text` (not empty) and `photo`")),
+        _ => {
+            let message = format!("terms[{at}] is to have one of `id` (from 1), `text` (not empty) and `photo`");
+            return Err(Refusal::bad(message));
+        }
     };
     Ok(Term { weight: weight as f32, what })
 }
@@ -159,7 +172,8 @@ mod tests {
             (r#"[{"id": 1, "path": "/etc/passwd"}]"#, 0, "unknown field"),
             (r#"[{"id": 1, "weight": 0}]"#, 0, "0.001 to 1000"),
             (r#"[{"id": 1, "weight": 1e300}]"#, 0, "0.001 to 1000"),
-            (r#"[{"photo": 1}]"#, 1, "names photo 1"),
+            (r#"[{"photo": 1}]"#, 1, "terms[0] names photo 1; the request has photos 0 to 0"),
+            (r#"[{"id": 1}, {"photo": 3}]"#, 0, "terms[1] names photo 3; the request has no field `photo`"),
             (r#"[{"photo": -1}]"#, 1, "not as described"),
             ("[]", 1, "no term names photo 0"),
             (&format!("[{{\"text\": \"{}\"}}]", "a".repeat(2001)), 0, "2000 characters"),

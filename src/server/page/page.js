@@ -30,6 +30,18 @@ function say(text, problem = false) {
   id("status").classList.toggle("problem", problem);
 }
 
+// Says what went wrong; where the token was not given, asks for it again.
+function refused(error, again) {
+  say(sentence(query.named(error.message)), true);
+  if (error.status !== 401) return;
+  const button = make("button", { type: "button", textContent: "Give the token" });
+  button.addEventListener("click", () => {
+    id("nothing").replaceChildren();
+    again();
+  });
+  id("nothing").replaceChildren(make("p", {}, button));
+}
+
 // The form as the query has it.
 function fill() {
   id("words").value = query.words;
@@ -106,12 +118,13 @@ async function run(more) {
     const answer = await json(path, { ...options, signal: mine.signal });
     found = answer;
     grid.show(found.hits, more);
+    offer(found.hits.map(hit => hit.folder));
     result();
   } catch (error) {
     if (mine.signal.aborted) return;
     grid.clear();
     found = null;
-    say(query.named(error.message), true);
+    refused(error, () => run(false));
   }
   id("results").removeAttribute("aria-busy");
   show();
@@ -119,9 +132,27 @@ async function run(more) {
   if (inside && !more) document.querySelector(".card")?.offsetParent ? grid.focus(0) : id("results").focus();
 }
 
+// The number of photos that the filters pass, which is known where all of them are shown; else null.
+function passing() {
+  if (!query.filtered) return found.compared;
+  return found.hits.length < limit ? found.hits.length : null;
+}
+
+const where = () => !query.filtered ? "" : Object.keys(query.filters).join() === "in" ? ` in ${query.filters.in}` : " that pass the filters";
+
+// Folders that the filter offers: those of the library, and those inside of them that were seen in results.
+const offered = new Set();
+function offer(folders) {
+  for (const folder of folders) {
+    const parts = folder.split("/");
+    parts.forEach((part, at) => offered.add(parts.slice(0, at + 1).join("/")));
+  }
+  id("folders").replaceChildren(...[...offered].filter(value => value).sort().map(value => make("option", { value })));
+}
+
 // Says what was found.
 function result() {
-  const fitting = found.hits.filter(hit => hit.fits).length, all = found.hits.length, full = all === limit;
+  const fitting = found.hits.filter(hit => hit.fits).length, all = found.hits.length, full = all === limit, passed = passing();
   if (!found.compared) {
     say("");
     nothing("The library has no photos yet.", "Add some with clippie-rs index and the folder.");
@@ -136,10 +167,11 @@ function result() {
     with_rest = true;
   } else if (!fitting) {
     say("");
-    if (!with_rest) nothing("Nothing fits.", `None of ${count(found.compared, "photo")} is what was asked for.`);
+    if (!with_rest) nothing("Nothing fits.", `None of ${passed === null ? "the photos" : count(passed, "photo")}${where()} is what was asked for.`);
   } else {
     const only = fitting === all && full ? "The best " : "";
-    say(`${only}${count(fitting, "photo")} of ${found.compared.toLocaleString("en")} fit${fitting === 1 && !only ? "s" : ""}.`);
+    const of = passed === null ? "" : ` of ${passed.toLocaleString("en")}`;
+    say(`${only}${count(fitting, "photo")}${of}${where()} fit${fitting === 1 && !only ? "s" : ""}.`);
   }
 }
 
@@ -183,7 +215,7 @@ id("search").addEventListener("submit", event => {
   query.filters = {};
   for (const name of FILTERS) {
     const value = id(name).value.trim();
-    if (value) query.filters[name] = name === "near" ? value.replaceAll(" ", "") : value;
+    if (value) query.filters[name] = value;
   }
   submit();
 });
@@ -201,7 +233,7 @@ id("rest-button").addEventListener("click", () => {
   id("nothing").replaceChildren();
   show();
   grid.focus(found.hits.findIndex(hit => !hit.fits));
-  if (!found.hits.some(hit => hit.fits)) say(`Nothing fits; these come nearest of ${count(found.compared, "photo")}.`);
+  if (!found.hits.some(hit => hit.fits)) say(`Nothing fits; these come nearest${passing() === null ? "" : ` of ${count(passing(), "photo")}`}${where()}.`);
 });
 id("more-button").addEventListener("click", () => {
   limit = Math.min(limit + STEP, MOST);
@@ -211,11 +243,16 @@ id("more-button").addEventListener("click", () => {
 document.addEventListener("keydown", event => {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   const typing = event.target.matches("input, textarea, select");
-  if (event.key === "/" && !typing) {
+  // The words may have the focus already, where nothing is typed yet.
+  if (event.key === "/" && (!typing || event.target === id("words") && !event.target.value)) {
     event.preventDefault();
     id("words").focus();
     id("words").select();
   } else if (event.key === "ArrowDown" && event.target === id("words") && found?.hits.length) {
+    event.preventDefault();
+    grid.focus();
+  } else if (event.key.startsWith("Arrow") && [document.body, id("results")].includes(event.target) && found?.hits.length) {
+    // After a click beside the photos.
     event.preventDefault();
     grid.focus();
   } else if (event.key === "Escape" && !typing) {
@@ -260,11 +297,11 @@ async function start() {
     const facts = [["Photos", library.photos.toLocaleString("en")], ["Model", library.model], ["Folders", folders.join(", ")]];
     id("facts").replaceChildren(...facts.filter(([, value]) => value).map(([name, value]) =>
       make("div", {}, make("dt", {}, name), " ", make("dd", {}, make("bdi", {}, value)))));
-    id("folders").replaceChildren(...folders.map(value => make("option", { value })));
+    offer(folders);
     await open();
     if (query.empty) id("words").focus();
   } catch (error) {
-    say(sentence(error.message), true);
+    refused(error, start);
   }
 }
 start();

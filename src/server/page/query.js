@@ -1,9 +1,18 @@
 // What is searched for: words, photos with signs, filters; and its form in the address of the page.
 
+import { Problem } from "./api.js";
+
 export const FILTERS = ["in", "after", "before", "min", "near", "radius"];
 
 // Photos of one search; the server takes as many.
 export const MOST_PHOTOS = 8;
+
+// A place as it is typed: two numbers, apart by a comma, a semicolon or a space; as the server spells it.
+function place(typed) {
+  const found = /^\s*(-?\d+(?:\.\d+)?)\s*[,;\s]\s*(-?\d+(?:\.\d+)?)\s*$/.exec(typed);
+  if (!found) throw new Problem("Near: two numbers, such as 48.85, 2.35.");
+  return `${found[1]},${found[2]}`;
+}
 
 export class Query {
   words = "";
@@ -40,6 +49,11 @@ export class Query {
     return !this.words.trim() && !this.photos.length;
   }
 
+  // Whether filters leave photos out; a cosine does not say which are compared.
+  get filtered() {
+    return ["in", "after", "before", "near"].some(name => this.filters[name]);
+  }
+
   // Adds a photo, or changes the sign of one that is there; false if there are too many.
   add(photo) {
     const known = photo.id && this.photos.find(other => other.id === photo.id);
@@ -58,11 +72,12 @@ export class Query {
     return message.replace(/photo (\d+) of the request/i, (text, number) => files[number]?.name ?? text);
   }
 
-  // The call that finds it: at most `n` photos, those that do not fit too.
+  // The call that finds it: at most `n` photos, those that do not fit too. A Problem if a filter cannot be read.
   request(n) {
     const asked = new URLSearchParams({ n, all: "true" });
     for (const name of FILTERS) if (this.filters[name]) asked.set(name, this.filters[name]);
-    if (!this.filters.near) asked.delete("radius");
+    if (this.filters.near) asked.set("near", place(this.filters.near));
+    else asked.delete("radius");
     if (this.words.trim()) asked.set("q", this.words.trim());
     const only = this.photos.length === 1 ? this.photos[0] : null;
     if (!this.photos.length) return [`api/search?${asked}`, {}];

@@ -72,6 +72,8 @@ export class Viewer {
     this.#dialog.querySelector("[data-act=previous]").disabled = this.#at() <= 0;
     this.#dialog.querySelector("[data-act=next]").disabled = this.#at() >= this.#grid.hits.length - 1;
     this.#image.alt = hit.name;
+    // A window scrolls its whole content or the facts alone; each photo is shown from the top.
+    for (const part of [this.#dialog, this.#dialog.querySelector(".side")]) part.scrollTop = 0;
     try {
       const photo = await json(`api/photos/${hit.id}`, { signal: stop.signal });
       this.#facts([

@@ -78,6 +78,22 @@ fn a_library_is_not_shown_to_others_without_a_token() {
 }
 
 #[test]
+fn a_model_without_embeddings_is_refused() {
+    let shelf = Shelf::new();
+    let photos = shelf.serve_with(&["-m", "demo"]).get("/api/library").json()["photos"].clone();
+    assert!(shelf.serve_with(&["-q"]).log().contains(&format!("library.sqlite: {photos} photos, model demo\n")));
+    let connection = rusqlite::Connection::open(shelf.path("library.sqlite")).unwrap();
+    connection.execute("UPDATE model SET fingerprint = ?1", ["0".repeat(32)]).unwrap();
+    drop(connection);
+    let args = ["--library", "library.sqlite", "-m", "demo"];
+    let said = shelf.refused(&args);
+    let remedy = "add the missing embeddings with `clippie-rs index -m demo --library ";
+    assert!(said.contains("has no embeddings of demo (") && said.contains(remedy), "{said}");
+    let refused = shelf.command(["serve", "--port", "0"].iter().chain(&args)).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+}
+
+#[test]
 fn beside_immich_the_page_is_below() {
     let shelf = Shelf::new();
     let server = shelf.serve_with(&["--immich"]);

@@ -104,6 +104,10 @@ fn only_indexed_content_in_indexed_folders_is_sent() {
     let server = shelf.serve();
     let ids: Vec<i64> =
         ["01.png", "03.png", "05.png", "07.png", "09.png", "02.png"].iter().map(|name| server.id(name)).collect();
+    let tag = |id: i64| server.get(&format!("/api/photos/{id}/original")).header("etag").unwrap().to_owned();
+    let kept = format!("If-None-Match: {}", tag(ids[0]));
+    let again = || server.request("GET", &format!("/api/photos/{}/original", ids[0]), &[&kept]);
+    assert_eq!(again().status, 304);
     let both = |id: i64, reason: &str| {
         // Of another size each time, so that none is remembered.
         for what in ["original", "thumbnail?size=640"] {
@@ -116,6 +120,8 @@ fn only_indexed_content_in_indexed_folders_is_sent() {
     fs::rename(shelf.path("photos/01.png"), &outside).unwrap();
     symlink(&outside, shelf.path("photos/01.png")).unwrap();
     both(ids[0], "not there");
+    // Whoever has a copy learns that it is gone.
+    assert!(again().error(404).contains("brings the library up to date"));
     // Another content under the name of a photo.
     fs::write(shelf.path("photos/03.png"), "secret").unwrap();
     both(ids[1], "changed since it was indexed");

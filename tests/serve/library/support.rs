@@ -117,6 +117,11 @@ impl Reply {
 }
 
 impl Client {
+    /// What the server said by now.
+    pub fn log(&self) -> String {
+        self.server.log()
+    }
+
     /// A request without a body; `headers` are whole lines.
     pub fn request(&self, method: &str, target: &str, headers: &[&str]) -> Reply {
         let host = if headers.iter().any(|line| line.starts_with("Host:")) { "" } else { "Host: localhost\r\n" };
