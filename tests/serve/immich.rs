@@ -102,7 +102,7 @@ fn errors_have_immichs_statuses_and_bodies() {
         let kind = if body == failed { "text/plain; charset=utf-8" } else { "application/json" };
         assert_eq!(answer.header("content-type"), Some(kind));
     }
-    assert!(server.log().contains("`clippie-rs pull vit-b-32-openai` installs it"), "{}", server.log());
+    server.says("`clippie-rs pull vit-b-32-openai` installs it");
     let parse = r#"{"detail":"There was an error parsing the body"}"#;
     let broken = server.post("/predict", "multipart/form-data; boundary=x", b"--x\r\n");
     assert_eq!((broken.status, broken.text().as_str()), (400, parse));

@@ -74,6 +74,11 @@ impl Server {
         Server { address, child, log, _folder: folder }
     }
 
+    /// Waits until the log has these words: it is read by a thread of its own.
+    pub fn says(&self, words: &str) {
+        wait_until(words, || self.log().contains(words));
+    }
+
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
