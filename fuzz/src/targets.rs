@@ -56,9 +56,7 @@ pub fn photo_jpeg(bytes: &[u8]) {
     let (file, photo) = with_signature(b"\xff\xd8\xff", bytes);
     let shorter = photo.as_ref().map_or(8, |photo| photo.width().min(photo.height()));
     for by in [2, 4, 8].into_iter().filter(|by| shorter >= *by) {
-        let reduced = memory::within(photo_memory(&file), || {
-            photo::decode_reduced(&file, true, shorter / by, "photo")
-        });
+        let reduced = memory::within(photo_memory(&file), || photo::decode_reduced(&file, true, shorter / by, "photo"));
         let sizes = |photo: &RgbBuffer, by: usize| (photo.width().div_ceil(by), photo.height().div_ceil(by));
         assert_eq!(photo.as_ref().map(|whole| sizes(whole, by)), reduced.ok().map(|small| sizes(&small, 1)));
     }
