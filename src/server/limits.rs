@@ -1,9 +1,10 @@
-//! How much is taken on at once: requests that are worked on, requests that wait, and the bytes of their bodies.
+//! How much is taken on at once: requests that are worked on, requests that wait, and the bytes of their bodies and answers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -18,6 +19,9 @@ pub(super) struct Admission {
     queue: usize,
     longest: Duration,
     bodies: Arc<Semaphore>,
+    answers: Arc<Semaphore>,
+    most_answers: usize,
+    patience: Duration,
 }
 
 /// A request that is worked on, until it is dropped.
@@ -26,6 +30,32 @@ pub(super) type Admitted = OwnedSemaphorePermit;
 /// Bytes of bodies that are held, until it is dropped.
 #[derive(Debug, Default)]
 pub(super) struct Held(Option<OwnedSemaphorePermit>);
+
+/// Memory of an answer, from before it is written until its client has it.
+#[derive(Debug)]
+pub(super) struct Reserved(OwnedSemaphorePermit);
+
+impl Reserved {
+    /// The answer, which counts with its own length until the connection has sent it or is closed.
+    pub fn bytes(mut self, answer: Vec<u8>) -> Bytes {
+        let unused = self.0.num_permits().saturating_sub(answer.len());
+        drop(self.0.split(unused));
+        Bytes::from_owner(Counted { answer, _reserved: self })
+    }
+}
+
+/// An answer and what it counts. The connection drops a body as soon as it has its last bytes, and those when they are
+/// sent: so they count, not the body.
+struct Counted {
+    answer: Vec<u8>,
+    _reserved: Reserved,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.answer
+    }
+}
 
 impl Admission {
     pub fn new(limits: &Limits) -> Admission {
@@ -36,6 +66,9 @@ impl Admission {
             queue: limits.queue,
             longest: limits.total,
             bodies: permits(limits.bodies.max(limits.body)),
+            answers: permits(limits.answers),
+            most_answers: limits.answers.clamp(1, Semaphore::MAX_PERMITS),
+            patience: limits.patience,
         }
     }
 
@@ -61,6 +94,18 @@ impl Admission {
             none => *none = Some(more),
         }
         Ok(())
+    }
+
+    /// Waits until there is memory for an answer of about so many bytes: for as long as a client has to take the next part
+    /// of its answer.
+    pub async fn reserve(&self, bytes: usize) -> Result<Reserved, Refusal> {
+        let busy = || Refusal::busy("too many answers are not taken by their clients");
+        // An answer that is larger than all may be is sent alone.
+        let count = u32::try_from(bytes.min(self.most_answers)).map_err(|_| busy())?;
+        match timeout(self.patience, Arc::clone(&self.answers).acquire_many_owned(count)).await {
+            Ok(Ok(reserved)) => Ok(Reserved(reserved)),
+            _ => Err(busy()),
+        }
     }
 
     /// Number of requests that wait.
@@ -118,6 +163,28 @@ mod tests {
             assert!(admission.enter().await.unwrap_err().message.contains("waited too long"));
             drop(first);
             drop(admission.enter().await.unwrap());
+        });
+    }
+
+    #[test]
+    fn answers_count_until_they_are_sent() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let patience = Duration::from_millis(20);
+            let admission = Admission::new(&Limits { answers: 100, patience, ..Limits::default() });
+            let sent = admission.reserve(90).await.unwrap().bytes(vec![7; 60]);
+            assert_eq!(sent[..], [7; 60]);
+            // A part that the connection keeps is the whole to memory.
+            let part = sent.slice(..1);
+            drop(sent);
+            let other = admission.reserve(40).await.unwrap();
+            let refused = admission.reserve(1).await.unwrap_err();
+            assert_eq!(refused.status.as_u16(), 503);
+            assert!(refused.message.contains("answers"), "{}", refused.message);
+            drop((part, other));
+            // What is larger than all may be goes alone.
+            drop(admission.reserve(1000).await.unwrap().bytes(vec![0; 1000]));
+            admission.reserve(100).await.unwrap();
         });
     }
 

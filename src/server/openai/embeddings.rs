@@ -69,7 +69,8 @@ pub(super) async fn embeddings(server: &Arc<Server>, headers: HeaderMap, body: B
     let mut photo_rows = encode::photos(server, &model, photos).await?.into_iter().map(|photo| photo.row);
     let rows = is_text.into_iter().map(|is_text| if is_text { text_rows.next() } else { photo_rows.next() });
     let rows: Vec<Row> = rows.flatten().collect();
-    let answer = blocking(move || answer(&model, &rows, &texts, base64)).await?;
+    let reserved = server.admission.reserve(longest(&rows, base64)).await?;
+    let answer = blocking(move || reserved.bytes(answer(&model, &rows, &texts, base64).into_bytes())).await?;
     Ok(([(CONTENT_TYPE, "application/json")], answer).into_response())
 }
 
@@ -114,6 +115,15 @@ fn refusal(models: &Models, name: &str, missing: Missing) -> Refusal {
     };
     tracing::warn!("{}", refusal.message);
     Refusal { param: Some("model".into()), ..refusal }
+}
+
+/// More bytes than the answer has.
+fn longest(rows: &[Row], base64: bool) -> usize {
+    /// Of the fields beside a row, and of those beside all rows.
+    const FIELDS: usize = 80;
+    // A number has 15 characters at most, and a comma.
+    let row = |row: &Row| FIELDS + if base64 { row.len() * 16 / 3 + 4 } else { row.len() * 16 };
+    rows.iter().map(row).sum::<usize>() + FIELDS
 }
 
 /// The answer as JSON, written row by row.
