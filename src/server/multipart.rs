@@ -4,6 +4,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+/// Bodies beyond this are split into their fields on another thread than that of the connections.
+pub(super) const INLINE: usize = 256 << 10;
+
 /// Most fields of a form.
 const MAX_FIELDS: usize = 64;
 /// Most bytes of the headers of a field.

@@ -13,13 +13,10 @@ use super::{find_model, open_model};
 use crate::server::body::{Received, receive};
 use crate::server::encode::{self, blocking};
 use crate::server::models::{Missing, Served};
-use crate::server::multipart::{self, Content, Malformed};
+use crate::server::multipart::{self, Content, INLINE, Malformed};
 use crate::server::refusal::{Reason, Refusal, printable};
 use crate::server::state::Server;
 use crate::server::upstream::Upstream;
-
-/// Bodies beyond this are split into their fields on another thread.
-const INLINE: usize = 256 << 10;
 
 /// Answers a request, or says why not.
 pub(super) async fn predict(
