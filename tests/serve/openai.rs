@@ -109,7 +109,13 @@ fn refusals_are_openais_error_objects() {
     ] {
         assert!(log.contains(sentence), "{sentence}: {log}");
     }
-    assert_eq!(server.post("/v1/embeddings", "text/plain", b"\xff").status, 400);
+    assert_eq!(server.post("/v1/embeddings", "application/json", b"\xff").status, 400);
+    for kind in ["text/plain", "Text/Plain; charset=utf-8", "application/x-www-form-urlencoded", "multipart/form-data"]
+    {
+        let refused = server.post("/v1/embeddings", kind, b"{\"input\":\"a\"}");
+        assert_eq!(refused.status, 415, "{kind}");
+        assert!(refused.error().contains("`Content-Type: application/json`"), "{}", refused.text());
+    }
     assert_eq!(server.get("/v1/embeddings").status, 405);
     assert!(server.get("/nothing").error().contains("nothing here"));
     // Immich's requests are answered only if that is asked for.

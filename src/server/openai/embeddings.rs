@@ -24,6 +24,7 @@ const MOST_NAMES: usize = 20;
 
 /// Encodes the inputs of a request.
 pub(super) async fn embeddings(server: &Arc<Server>, headers: HeaderMap, body: Body) -> Result<Response, Refusal> {
+    check_type(&headers)?;
     let mut body = receive(server, &headers, body).await?;
     let _admitted = server.admission.enter().await?;
     // What was received stays counted while its copies are in use.
@@ -72,6 +73,20 @@ pub(super) async fn embeddings(server: &Arc<Server>, headers: HeaderMap, body: B
     let reserved = server.admission.reserve(longest(&rows, base64)).await?;
     let answer = blocking(move || reserved.bytes(answer(&model, &rows, &texts, base64).into_bytes())).await?;
     Ok(([(CONTENT_TYPE, "application/json")], answer).into_response())
+}
+
+/// Refuses the types that a web page of any site can send unasked. Other types are taken for JSON, and none at all.
+fn check_type(headers: &HeaderMap) -> Result<(), Refusal> {
+    const UNASKED: [&str; 3] = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"];
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    match UNASKED.iter().find(|unasked| kind.eq_ignore_ascii_case(unasked)) {
+        Some(kind) => {
+            let message = format!("the body is {kind}; send JSON, with the header `Content-Type: application/json`");
+            Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The model of a request, which need not be named.
