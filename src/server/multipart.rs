@@ -45,9 +45,9 @@ pub(super) fn fields(content_type: &str, body: &[u8]) -> Option<Result<Vec<Field
     })
 }
 
-/// The last field of this name.
-pub(super) fn last<'a>(fields: &'a [Field], name: &str) -> Option<&'a Content> {
-    fields.iter().rev().find(|field| field.name == name).map(|field| &field.content)
+/// The first field of this name.
+pub(super) fn first<'a>(fields: &'a [Field], name: &str) -> Option<&'a Content> {
+    fields.iter().find(|field| field.name == name).map(|field| &field.content)
 }
 
 impl Content {

@@ -78,20 +78,24 @@ async fn answer(
     }
 }
 
-/// Reads the form. A field that is empty counts as absent, and of several with the same name the last one counts.
+/// Reads the form. A field that is empty counts as absent.
 fn form(kind: &str, body: &[u8]) -> Result<Form, Error> {
     let fields = match multipart::fields(kind, body) {
         Some(fields) => fields.map_err(|Malformed| Error::Form)?,
         None => Vec::new(),
     };
-    let filled = |name: &str| multipart::last(&fields, name).filter(|content| !content.bytes(body).is_empty());
+    // Of two requests in one, only one would be answered.
+    if ["entries", "image", "text"].iter().any(|name| fields.iter().filter(|field| field.name == *name).count() > 1) {
+        return Err(Error::Entries);
+    }
+    let filled = |name: &str| multipart::first(&fields, name).filter(|content| !content.bytes(body).is_empty());
     let entries = filled("entries").ok_or(Error::NoEntries)?;
     let entries = entries::parse(entries.bytes(body));
     let text = |content: &Content| match std::str::from_utf8(content.bytes(body)) {
         Ok(text) => Ok(Input::Text(text.to_owned())),
         Err(_) => Err(Error::Form),
     };
-    let input = match (multipart::last(&fields, "image"), filled("text")) {
+    let input = match (multipart::first(&fields, "image"), filled("text")) {
         (Some(photo), _) => Some(Input::Photo(photo.clone())),
         (None, Some(content)) => Some(text(content)?),
         (None, None) => None,
