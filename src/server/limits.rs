@@ -74,11 +74,16 @@ impl Admission {
 
     /// Waits until there is room to work on a request whose body has arrived.
     pub async fn enter(&self) -> Result<Admitted, Refusal> {
-        if let Ok(admitted) = Arc::clone(&self.requests).try_acquire_owned() {
+        self.wait(&self.requests).await
+    }
+
+    /// Waits in the queue for one of other places than those of requests that are worked on here.
+    pub async fn wait(&self, places: &Arc<Semaphore>) -> Result<Admitted, Refusal> {
+        if let Ok(admitted) = Arc::clone(places).try_acquire_owned() {
             return Ok(admitted);
         }
         let _waiting = Waiting::begin(&self.waiting, self.queue)?;
-        match timeout(self.longest, Arc::clone(&self.requests).acquire_owned()).await {
+        match timeout(self.longest, Arc::clone(places).acquire_owned()).await {
             Ok(Ok(admitted)) => Ok(admitted),
             _ => Err(Refusal::busy("the request waited too long")),
         }

@@ -61,7 +61,7 @@ async fn answer(
         Entries::Clip(entries) => entries,
         others => {
             if let Some(upstream) = upstream {
-                return Ok(upstream.forward("/predict", content_type, body).await?);
+                return Ok(upstream.forward(&server.admission, "/predict", content_type, body).await?);
             }
             return Err(match others {
                 Entries::Unknown(what) => Error::Internal(format!("unknown task {what:?}")),
