@@ -18,6 +18,8 @@ pub(super) struct Admission {
     waiting: AtomicUsize,
     queue: usize,
     longest: Duration,
+    /// Memory of the begin of bodies, and of any part of them.
+    small_bodies: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
     answers: Arc<Semaphore>,
     most_answers: usize,
@@ -27,9 +29,18 @@ pub(super) struct Admission {
 /// A request that is worked on, until it is dropped.
 pub(super) type Admitted = OwnedSemaphorePermit;
 
-/// Bytes of bodies that are held, until it is dropped.
+/// Bytes of a body up to which a part of the memory is kept for it: large bodies that arrive slowly, or no further, do not
+/// keep small ones out.
+const SMALL: usize = 1 << 20;
+
+/// Bytes of a body that are held, until it is dropped.
 #[derive(Debug, Default)]
-pub(super) struct Held(Option<OwnedSemaphorePermit>);
+pub(super) struct Held {
+    bytes: usize,
+    /// Of the memory that is kept for small bodies, and of that of all.
+    small: Option<OwnedSemaphorePermit>,
+    any: Option<OwnedSemaphorePermit>,
+}
 
 /// Memory of an answer, from before it is written until its client has it.
 #[derive(Debug)]
@@ -65,7 +76,8 @@ impl Admission {
             waiting: AtomicUsize::new(0),
             queue: limits.queue,
             longest: limits.total,
-            bodies: permits(limits.bodies.max(limits.body)),
+            small_bodies: permits(limits.bodies / 4),
+            bodies: permits((limits.bodies - limits.bodies / 4).max(limits.body)),
             answers: permits(limits.answers),
             most_answers: limits.answers.clamp(1, Semaphore::MAX_PERMITS),
             patience: limits.patience,
@@ -89,12 +101,18 @@ impl Admission {
         }
     }
 
-    /// Adds `bytes` to what a body holds.
+    /// Adds `bytes` that have arrived to what a body holds.
     pub fn hold(&self, held: &mut Held, bytes: usize) -> Result<(), Refusal> {
         let busy = || Refusal::busy("too many large requests arrive");
         let count = u32::try_from(bytes).map_err(|_| busy())?;
-        let more = Arc::clone(&self.bodies).try_acquire_many_owned(count).map_err(|_| busy())?;
-        match &mut held.0 {
+        held.bytes = held.bytes.saturating_add(bytes);
+        let of = |memory: &Arc<Semaphore>| Arc::clone(memory).try_acquire_many_owned(count).ok();
+        let small = if held.bytes <= SMALL { of(&self.small_bodies) } else { None };
+        let (more, all) = match small {
+            Some(more) => (more, &mut held.small),
+            None => (of(&self.bodies).ok_or_else(busy)?, &mut held.any),
+        };
+        match all {
             Some(all) => all.merge(more),
             none => *none = Some(more),
         }
@@ -195,13 +213,29 @@ mod tests {
 
     #[test]
     fn bodies_share_their_memory() {
-        let admission = Admission::new(&Limits { body: 10, bodies: 25, ..Limits::default() });
-        let (mut first, mut second) = (Held::default(), Held::default());
-        admission.hold(&mut first, 10).unwrap();
-        admission.hold(&mut first, 5).unwrap();
-        admission.hold(&mut second, 10).unwrap();
-        assert_eq!(admission.hold(&mut second, 1).unwrap_err().status.as_u16(), 503);
-        drop(first);
-        admission.hold(&mut second, 15).unwrap();
+        let admission = Admission::new(&Limits { body: 10 << 20, bodies: 40 << 20, ..Limits::default() });
+        let hold = |held: &mut Held, bytes| admission.hold(held, bytes).map_err(|refusal| refusal.status.as_u16());
+        let large = || {
+            let mut held = Held::default();
+            (0..10).try_for_each(|_| hold(&mut held, 1 << 20)).map(|()| held)
+        };
+        // The first MiB of each is of the memory for small bodies.
+        let mut all = vec![large().unwrap(), large().unwrap(), large().unwrap()];
+        let mut more = Held::default();
+        (0..4).for_each(|_| hold(&mut more, 1 << 20).unwrap());
+        assert_eq!(hold(&mut more, 1), Err(503));
+        // Large bodies that go no further leave room for small ones.
+        let mut small: Vec<Held> = (0..6).map(|_| Held::default()).collect();
+        small.iter_mut().for_each(|held| hold(held, 1 << 20).unwrap());
+        assert_eq!(hold(&mut Held::default(), 1), Err(503));
+        small.pop();
+        hold(&mut Held::default(), 1 << 20).unwrap();
+        // These take the memory of all where that of small ones is used up.
+        all.pop();
+        hold(&mut more, 6 << 20).unwrap();
+        (0..6).for_each(|_| small.push(Held::default()));
+        small[5..].iter_mut().for_each(|held| hold(held, 1 << 19).unwrap());
+        drop((all, more, small));
+        assert_eq!(admission.bodies.available_permits() + admission.small_bodies.available_permits(), 40 << 20);
     }
 }
