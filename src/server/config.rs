@@ -49,6 +49,8 @@ pub struct Limits {
     pub body: usize,
     /// Bytes of all bodies that are held at the same time.
     pub bodies: usize,
+    /// Bytes of all large answers that clients have not taken yet.
+    pub answers: usize,
     /// Pixels of a photo.
     pub pixels: u64,
     /// Texts in one request.
@@ -74,6 +76,7 @@ impl Default for Limits {
         Limits {
             body: 64 << 20,
             bodies: 256 << 20,
+            answers: 256 << 20,
             // That of Pillow, beyond which it refuses a photo as a decompression bomb.
             pixels: 178_956_970,
             texts: 2048,

@@ -1,5 +1,6 @@
 //! Photos and texts to rows, off the thread of the connections.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -103,7 +104,12 @@ pub(super) async fn texts(
     };
     let known = |text: &String| server.cache.get(encoder.fingerprint(), &encoder.cached_as(text));
     let mut rows: Vec<Option<Row>> = texts.iter().map(known).collect();
-    let missing: Vec<usize> = (0..rows.len()).filter(|&place| rows[place].is_none()).collect();
+    // Of a text that is there again, only the first is encoded.
+    let mut first = HashMap::new();
+    let firsts: Vec<usize> =
+        texts.iter().enumerate().map(|(place, text)| *first.entry(text).or_insert(place)).collect();
+    let missing: Vec<usize> =
+        (0..rows.len()).filter(|&place| rows[place].is_none() && firsts[place] == place).collect();
     server.metrics.cache_hits.fetch_add((rows.len() - missing.len()) as u64, Ordering::Relaxed);
     server.metrics.cache_misses.fetch_add(missing.len() as u64, Ordering::Relaxed);
     let mut texts = texts;
@@ -115,7 +121,8 @@ pub(super) async fn texts(
             rows[place] = Some(row);
         }
     }
-    rows.into_iter().map(|row| row.ok_or_else(|| Refusal::internal("a text was left out"))).collect()
+    let row = |&first: &usize| rows[first].clone().ok_or_else(|| Refusal::internal("a text was left out"));
+    firsts.iter().map(row).collect()
 }
 
 /// Decodes a photo to the pixels that the tower takes, with its size as stored.

@@ -38,6 +38,14 @@ pub enum Error {
         /// The model.
         model: String,
     },
+    /// A further name that is one already.
+    #[error("--alias {alias}={model} cannot be: {alias} is the name of another model; give --alias another name")]
+    AliasTaken {
+        /// The name.
+        alias: String,
+        /// The model.
+        model: String,
+    },
     /// A name of Immich for a model of another length.
     #[error(
         "--alias {alias}={model} cannot be: embeddings of {alias} have {expected} values in Immich's database, those of \

@@ -42,6 +42,9 @@ pub(super) async fn guard(State(server): State<Arc<Server>>, request: Request, n
         Refusal::new(StatusCode::MISDIRECTED_REQUEST, super::origins::unknown_host(headers)).into_response()
     } else if let Some(answer) = origins.preflight(&method, headers) {
         answer
+    } else if origins.is_foreign(&method, headers) {
+        let message = "a page of another site asks for this; --cors ORIGIN allows the pages of one";
+        Refusal::new(StatusCode::FORBIDDEN, message).into_response()
     } else if is_open(&server, &route) || is_known() {
         next.run(request).await
     } else {

@@ -76,6 +76,14 @@ impl Models {
     /// Gives an open model another name.
     pub fn alias(&mut self, alias: String, model: String) -> Result<(), super::Error> {
         let Some(served) = self.get(&model) else { return Err(super::Error::Alias { alias, model }) };
+        // Which of two models a name means must not depend on the order of arguments.
+        let is_taken = match self.aliases.get(&alias) {
+            Some(known) => *known != model,
+            None => alias != model && self.get(&alias).is_some(),
+        };
+        if is_taken {
+            return Err(super::Error::AliasTaken { alias, model });
+        }
         super::immich::check_alias(&alias, &model, served.clip.embed_dim())?;
         self.aliases.insert(alias, model);
         Ok(())

@@ -4,6 +4,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+/// Bodies beyond this are split into their fields on another thread than that of the connections.
+pub(super) const INLINE: usize = 256 << 10;
+
 /// Most fields of a form.
 const MAX_FIELDS: usize = 64;
 /// Most bytes of the headers of a field.
@@ -42,9 +45,9 @@ pub(super) fn fields(content_type: &str, body: &[u8]) -> Option<Result<Vec<Field
     })
 }
 
-/// The last field of this name.
-pub(super) fn last<'a>(fields: &'a [Field], name: &str) -> Option<&'a Content> {
-    fields.iter().rev().find(|field| field.name == name).map(|field| &field.content)
+/// The first field of this name.
+pub(super) fn first<'a>(fields: &'a [Field], name: &str) -> Option<&'a Content> {
+    fields.iter().find(|field| field.name == name).map(|field| &field.content)
 }
 
 impl Content {

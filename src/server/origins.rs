@@ -2,7 +2,8 @@
 //! not its own.
 //!
 //! A browser lets any page send requests to this computer. What the page may not do is read the answers: unless it is of
-//! an allowed origin (CORS), or makes its own name stand for this computer (DNS rebinding).
+//! an allowed origin (CORS), or makes its own name stand for this computer (DNS rebinding). Its requests would be worked on
+//! all the same, so they are refused, as far as the browser says whose they are. Programs say nothing of that kind.
 
 use std::net::IpAddr;
 
@@ -60,6 +61,21 @@ impl Origins {
         self.cors.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()).then(|| origin.clone())
     }
 
+    /// Whether a browser says that a page of another site sent the request, which is not of an allowed origin.
+    pub fn is_foreign(&self, method: &Method, headers: &HeaderMap) -> bool {
+        let is = |name: &str, value: &str| headers.get(name).is_some_and(|found| found.as_bytes() == value.as_bytes());
+        // A browser knows better than names tell, which a proxy may have changed.
+        let is_ours = is("sec-fetch-site", "same-origin") || is("sec-fetch-site", "none");
+        if is_ours || self.allowed(headers).is_some() {
+            return false;
+        }
+        let is_link = (method == Method::GET || method == Method::HEAD)
+            && is("sec-fetch-mode", "navigate")
+            && is("sec-fetch-dest", "document");
+        (is("sec-fetch-site", "cross-site") && !is_link)
+            || headers.get(ORIGIN).is_some_and(|origin| !is_own(origin, headers.get(HOST)))
+    }
+
     /// Tells a browser that a page of this origin may read the answer.
     pub fn mark(&self, origin: Option<HeaderValue>, response: &mut Response) {
         if !self.cors.is_empty() {
@@ -69,6 +85,18 @@ impl Origins {
             response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         }
     }
+}
+
+/// Whether an origin is that of the server, by the name that the request came under. A proxy may speak another scheme.
+fn is_own(origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
+    let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    let host = host.and_then(|host| host.to_str().ok());
+    origin.zip(host).is_some_and(|((scheme, name), host)| {
+        // Browsers leave the usual port out of both; some proxies add it.
+        let usual = if scheme == "https" { ":443" } else { ":80" };
+        let bare = |name: &str| name.strip_suffix(usual).unwrap_or(name).to_ascii_lowercase();
+        bare(name) == bare(host)
+    })
 }
 
 /// What to do about a name that is not allowed. It is quoted only if it is one: pages of others choose it, too.
@@ -94,6 +122,8 @@ fn without_port(host: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderName;
+
     use super::*;
 
     #[test]
@@ -118,5 +148,43 @@ mod tests {
             assert!(unknown_host(&headers).ends_with(end), "{host}");
         }
         assert!(origins.allows_host(&HeaderMap::new()) && Origins::default().allows_host(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn pages_of_other_sites_are_told_apart() {
+        let origins = Origins::new(vec!["https://photos.example".into()], None);
+        let is_foreign = |method: Method, pairs: &[(&'static str, &'static str)]| {
+            let mut headers: HeaderMap = pairs
+                .iter()
+                .map(|&(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap()))
+                .collect();
+            headers.insert(HOST, "Nas.local:8080".parse().unwrap());
+            origins.is_foreign(&method, &headers)
+        };
+        let (cross, link) = (("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"));
+        let document = ("sec-fetch-dest", "document");
+        for (method, pairs) in [
+            (Method::POST, &[cross][..]),
+            (Method::GET, &[cross, link]),
+            (Method::POST, &[cross, link, document]),
+            (Method::POST, &[("origin", "null")]),
+            (Method::GET, &[("origin", "https://evil.example")]),
+            (Method::GET, &[("origin", "http://nas.local")]),
+            (Method::GET, &[("origin", "http://nas.local:8080.evil.example")]),
+        ] {
+            assert!(is_foreign(method, pairs), "{pairs:?}");
+        }
+        for (method, pairs) in [
+            (Method::POST, &[][..]),
+            (Method::GET, &[cross, link, document]),
+            (Method::POST, &[cross, ("origin", "https://photos.example")]),
+            (Method::POST, &[("sec-fetch-site", "same-origin"), ("origin", "http://nas.local:8080")]),
+            (Method::POST, &[("origin", "https://nas.local:8080")]),
+            // Behind a proxy that states its own name.
+            (Method::POST, &[("sec-fetch-site", "same-origin"), ("origin", "https://photos.lan")]),
+            (Method::GET, &[("sec-fetch-site", "none")]),
+        ] {
+            assert!(!is_foreign(method, pairs), "{pairs:?}");
+        }
     }
 }

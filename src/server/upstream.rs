@@ -7,18 +7,20 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::Response;
 use hyper::body::Frame;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use ureq::Agent;
+use ureq::config::Config;
 use ureq::http;
 
 use super::body::Received;
+use super::limits::Admission;
 use super::refusal::Refusal;
 
-/// Requests that are passed on at the same time.
+/// Requests that are passed on at the same time; more wait in the queue.
 const MOST: usize = 16;
 /// Time for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -34,8 +36,18 @@ const CHUNKS: usize = 4;
 pub(super) struct Upstream {
     /// Without `/` at its end.
     url: Arc<str>,
-    agent: Agent,
+    config: Config,
     places: Arc<Semaphore>,
+}
+
+/// The connection of a request, which is closed when nobody waits for the answer any more. Its thread, and the place that
+/// it has, are free then.
+struct Connection(Agent);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.clone().shutdown();
+    }
 }
 
 impl Upstream {
@@ -50,7 +62,7 @@ impl Upstream {
         {
             return Err(refused());
         }
-        let agent = Agent::config_builder()
+        let config = Agent::config_builder()
             // The server is named by the operator, and is usually in the same network.
             .proxy(None)
             .max_redirects(0)
@@ -60,17 +72,22 @@ impl Upstream {
             .timeout_per_read(Some(ANSWER))
             .timeout_per_write(Some(CONNECT))
             .user_agent(concat!("clippie-rs/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .new_agent();
-        Ok(Upstream { url: url.trim_end_matches('/').into(), agent, places: Arc::new(Semaphore::new(MOST)) })
+            .build();
+        Ok(Upstream { url: url.trim_end_matches('/').into(), config, places: Arc::new(Semaphore::new(MOST)) })
     }
 
-    /// Sends a body with its type to a path, and passes on the answer: its status, its type, and its body as it arrives.
-    pub async fn forward(&self, path: &str, content_type: HeaderValue, body: Received) -> Result<Response, Refusal> {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return Err(Refusal::busy("the server that it asks for this has enough to do"));
-        };
-        let (agent, url) = (self.agent.clone(), format!("{}{path}", self.url));
+    /// Sends a body with its type to a path, once there is a place for it, and passes on the answer: its status, its type,
+    /// and its body as it arrives.
+    pub async fn forward(
+        &self,
+        admission: &Admission,
+        path: &str,
+        content_type: HeaderValue,
+        body: Received,
+    ) -> Result<Response, Refusal> {
+        let place = admission.wait(&self.places).await?;
+        let (agent, url) = (self.config.new_agent(), format!("{}{path}", self.url));
+        let connection = Connection(agent.clone());
         let (head, answered) = oneshot::channel();
         let (chunks, received) = mpsc::channel(CHUNKS);
         tokio::task::spawn_blocking(move || {
@@ -97,16 +114,24 @@ impl Upstream {
             }
             Err(_) => return Err(Refusal::internal("a request was not passed on")),
         };
-        Ok(response(parts, received))
+        if parts.status.is_informational() || parts.status.is_redirection() {
+            tracing::warn!("{} answers with the status {}, which is no answer", self.url, parts.status.as_u16());
+            let message =
+                "the server that --upstream names answers with something else than an answer; the log says why";
+            return Err(Refusal::new(StatusCode::BAD_GATEWAY, message));
+        }
+        Ok(response(parts, Chunks(received, connection)))
     }
 }
 
-/// The answer of the other server, without headers that are about its connection.
-fn response(parts: http::response::Parts, chunks: mpsc::Receiver<Result<Bytes, std::io::Error>>) -> Response {
-    let mut response = Response::new(Body::new(Chunks(chunks)));
+/// The answer of the other server, with the headers without which it cannot be read or obeyed.
+fn response(parts: http::response::Parts, chunks: Chunks) -> Response {
+    let mut response = Response::new(Body::new(chunks));
     *response.status_mut() = parts.status;
-    if let Some(kind) = parts.headers.get(CONTENT_TYPE) {
-        response.headers_mut().insert(CONTENT_TYPE, kind.clone());
+    for name in [CONTENT_TYPE, CONTENT_ENCODING, RETRY_AFTER] {
+        if let Some(value) = parts.headers.get(&name) {
+            response.headers_mut().insert(name, value.clone());
+        }
     }
     response
 }
@@ -129,7 +154,10 @@ fn pass_on(mut body: impl Read, chunks: &mpsc::Sender<Result<Bytes, std::io::Err
 }
 
 /// A body of chunks that another thread sends.
-struct Chunks(mpsc::Receiver<Result<Bytes, std::io::Error>>);
+struct Chunks(
+    mpsc::Receiver<Result<Bytes, std::io::Error>>,
+    #[expect(dead_code, reason = "dropped with it")] Connection,
+);
 
 impl axum::body::HttpBody for Chunks {
     type Data = Bytes;

@@ -156,10 +156,15 @@ fn no_request_for_faces_or_texts_in_photos_is_ever_answered() {
             let answer = predict(&server, &fields, image);
             assert!([422, 500, 501].contains(&answer.status), "{entries}: {} {}", answer.status, answer.text());
         }
-        // The last field of a name counts: one for CLIP before it, or a photo of that name, changes nothing.
-        let answer = predict(&server, &[("entries", VISUAL), ("entries", entries)], Some(&image));
-        assert!([422, 500, 501].contains(&answer.status), "{entries}: {}", answer.status);
+        // Neither beside a field for CLIP, before or after it.
+        for fields in [[("entries", VISUAL), ("entries", entries)], [("entries", entries), ("entries", VISUAL)]] {
+            let answer = predict(&server, &fields, Some(&image));
+            assert_eq!(answer.status, 422, "{entries}");
+        }
     }
+    let twice = r#"{"clip":{"detection":{"modelName":"m"}},"clip":{"visual":{"modelName":"demo"}}}"#;
+    assert_eq!(predict(&server, &[("entries", twice)], Some(&image)).status, 422);
+    assert_eq!(predict(&server, &[("entries", VISUAL), ("text", "a"), ("text", "b")], Some(&image)).status, 422);
     let refused = predict(&server, &[("entries", FACES)], Some(&image));
     assert_eq!(refused.status, 501);
     let detail = refused.json()["detail"].as_str().unwrap().to_owned();

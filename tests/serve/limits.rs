@@ -51,6 +51,7 @@ fn web_pages_of_others_learn_nothing() {
     {
         let headers = format!("Host: localhost\r\nOrigin: {origin}\r\n");
         let answer = send("GET", &headers);
+        assert_eq!(answer.status, if allowed { 200 } else { 403 }, "{origin}");
         assert_eq!(answer.header("access-control-allow-origin"), allowed.then_some(origin));
         assert_eq!(answer.header("vary"), Some("origin"));
         let preflight = send("OPTIONS", &format!("{headers}{asked}"));
@@ -62,7 +63,26 @@ fn web_pages_of_others_learn_nothing() {
     let server = Server::start(&[]);
     let headers = "Host: localhost\r\nOrigin: https://photos.example\r\nConnection: close\r\n";
     let answer = server.send(&format!("GET /v1/models HTTP/1.1\r\n{headers}\r\n"), b"");
-    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, None));
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (403, None));
+    // What such a page sends is not worked on, whatever it is.
+    let server = Server::start(&["--immich"]);
+    let (kind, body) = form(&[("entries", r#"{"clip":{"textual":{"modelName":"demo"}}}"#), ("text", "a")], None);
+    let length = body.len();
+    for (headers, status) in [
+        ("Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n", 403),
+        ("Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n", 403),
+        ("Origin: https://photos.example\r\n", 403),
+        ("Origin: http://localhost\r\nSec-Fetch-Site: same-origin\r\n", 200),
+        // Immich's server, and other programs.
+        ("", 200),
+        ("Sec-Fetch-Mode: cors\r\nUser-Agent: node\r\n", 200),
+    ] {
+        let head = format!(
+            "POST /predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: {kind}\r\n\
+             Content-Length: {length}\r\n{headers}\r\n"
+        );
+        assert_eq!(server.send(&head, &body).status, status, "{headers}");
+    }
 }
 
 #[test]

@@ -60,6 +60,15 @@ fn texts_and_photos_in_every_form() {
     let mixed = json!({ "input": [{ "image": code }, { "text": "a red circle" }, { "image": code }] });
     assert_eq!(rows(&server.post_json("/v1/embeddings", &mixed).json()), [row.clone(), expected[0].clone(), row]);
 
+    // What is there again is encoded once.
+    let passed = || server.metric("clippie_batch_size_sum{tower=\"text\"}");
+    let before = passed();
+    let again = json!({ "input": ["a", "b", "a", "a red circle", "b", "a"] });
+    let answer = server.post_json("/v1/embeddings", &again).json();
+    let row = |text: &str| demo().encode_text(text).unwrap();
+    assert_eq!(rows(&answer), [row("a"), row("b"), row("a"), row("a red circle"), row("b"), row("a")]);
+    assert_eq!(passed() - before, 2.0);
+
     let models = server.get("/v1/models").json();
     assert_eq!(models["data"][0]["id"].as_str(), Some("demo"));
     assert_eq!(server.get("/v1/models/demo").json()["object"].as_str(), Some("model"));
@@ -108,7 +117,13 @@ fn refusals_are_openais_error_objects() {
     ] {
         server.says(sentence);
     }
-    assert_eq!(server.post("/v1/embeddings", "text/plain", b"\xff").status, 400);
+    assert_eq!(server.post("/v1/embeddings", "application/json", b"\xff").status, 400);
+    for kind in ["text/plain", "Text/Plain; charset=utf-8", "application/x-www-form-urlencoded", "multipart/form-data"]
+    {
+        let refused = server.post("/v1/embeddings", kind, b"{\"input\":\"a\"}");
+        assert_eq!(refused.status, 415, "{kind}");
+        assert!(refused.error().contains("`Content-Type: application/json`"), "{}", refused.text());
+    }
     assert_eq!(server.get("/v1/embeddings").status, 405);
     assert!(server.get("/nothing").error().contains("nothing here"));
     // Immich's requests are answered only if that is asked for.

@@ -25,10 +25,16 @@ fn settings_that_cannot_be_are_refused() {
     let empty = folder.path().join("empty");
     std::fs::write(&empty, "").unwrap();
     let empty = empty.to_str().unwrap();
+    let all = golden::models();
+    let tiny = all.iter().find(|model| model.name.starts_with("tiny-")).unwrap();
+    let other = folder.path().join("tiny.clippie");
+    std::fs::rename(converted::weights(tiny, Layout::OpenClip, 1, folder.path()), &other).unwrap();
+    let other = other.to_str().unwrap();
+    let demo_is_other = format!("demo={other}");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     type Case<'a> = (&'a [&'a str], i32, &'a str);
-    let cases: [Case<'_>; 14] = [
+    let cases: [Case<'_>; 15] = [
         (&["--host", "0.0.0.0", "--port", "0"], 2, "--token-file"),
         (&["--host", "no.such.host.invalid"], 2, "--host"),
         (&["--port", &port], 1, "; --port gives another one"),
@@ -43,6 +49,7 @@ fn settings_that_cannot_be_are_refused() {
             1,
             "have 512 values in Immich's database, those of demo 64",
         ),
+        (&["-m", "demo", "-m", other, "--alias", &demo_is_other], 1, "demo is the name of another model"),
         (&["-m", "no-such-model"], 1, "no-such-model"),
         (&["--cors", "foo"], 2, "not an origin such as https://photos.example"),
         (&["--cors", "*"], 2, "not an origin such as https://photos.example"),

@@ -7,7 +7,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::support::{Server, demo, form, literal, photo};
+use crate::support::{PATIENCE, Server, demo, form, literal, photo, read_answer, wait_until};
 
 /// Answers each connection with the next of `answers`; reports what it received.
 fn other_server(answers: Vec<Vec<u8>>) -> (SocketAddr, Receiver<Vec<u8>>) {
@@ -55,6 +55,8 @@ fn faces_and_texts_in_photos_go_to_the_other_server() {
         chunked.to_vec(),
         answer("500 Internal Server Error", "text/plain; charset=utf-8", "Internal Server Error"),
         answer("302 Found", "text/html", "moved"),
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n".to_vec(),
+        answer("503 Busy\r\nRetry-After: 7\r\nContent-Encoding: gzip", "text/plain", "\x1f"),
         answer("200 OK", "application/json", "{\"both\":1}"),
         truncated.to_vec(),
         b"no HTTP".to_vec(),
@@ -79,7 +81,17 @@ fn faces_and_texts_in_photos_go_to_the_other_server() {
     assert_eq!(send(ocr).0.text(), r#"{"ocr":"yes"}"#);
     let failed = send(ocr).0;
     assert_eq!((failed.status, failed.text().as_str()), (500, "Internal Server Error"));
-    assert_eq!(send(ocr).0.status, 302);
+    // Neither a redirection nor another protocol is an answer.
+    for _ in 0..2 {
+        let refused = send(ocr).0;
+        assert_eq!(refused.status, 502);
+        assert!(refused.json()["detail"].as_str().unwrap().contains("--upstream"), "{}", refused.text());
+    }
+    let busy = send(ocr).0;
+    assert_eq!(
+        (busy.status, busy.header("retry-after"), busy.header("content-encoding")),
+        (503, Some("7"), Some("gzip"))
+    );
     // A request for both is the other server's, too: an answer has all tasks or none.
     let both = r#"{"clip":{"visual":{"modelName":"demo"}},"ocr":{"detection":{"modelName":"m"}}}"#;
     assert_eq!(send(both).0.text(), "{\"both\":1}");
@@ -103,4 +115,44 @@ fn faces_and_texts_in_photos_go_to_the_other_server() {
     // CLIP stays here.
     let (clip, _) = send(r#"{"clip":{"visual":{"modelName":"demo"}}}"#);
     assert_eq!(clip.json()["clip"], json!(literal(&demo().encode_image(&image).unwrap())));
+}
+
+/// More requests than are passed on at a time wait; those whose clients went away make room.
+#[test]
+fn a_place_of_a_client_that_went_away_is_free() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, connections) = channel();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = request(&mut stream);
+            if sender.send(stream).is_err() {
+                return;
+            }
+        }
+    });
+    let server = Server::start(&["--immich", "--upstream", &format!("http://{address}")]);
+    let ocr = r#"{"ocr":{"detection":{"modelName":"m"},"recognition":{"modelName":"m"}}}"#;
+    let (content_type, body) = form(&[("entries", ocr)], Some(&photo(1, 8, 8)));
+    let length = body.len();
+    let head = format!(
+        "POST /predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: {content_type}\r\n\
+         Content-Length: {length}\r\n\r\n"
+    );
+    let send = || {
+        let mut stream = server.connect();
+        stream.write_all(&[head.as_bytes(), &body].concat()).unwrap();
+        stream
+    };
+    let mut clients: Vec<TcpStream> = (0..16).map(|_| send()).collect();
+    let others: Vec<TcpStream> = (0..16).map(|_| connections.recv_timeout(PATIENCE).unwrap()).collect();
+    let mut last = send();
+    wait_until("the request waits", || server.metric("clippie_requests_waiting") == 1.0);
+    // None of the others is answered, ever.
+    clients.pop();
+    let mut other = connections.recv_timeout(PATIENCE).unwrap();
+    other.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").unwrap();
+    assert_eq!(read_answer(&mut last).text(), "{}");
+    drop(others);
 }

@@ -1,6 +1,9 @@
 //! What a request of Immich asks for: the form field `entries`, `{task: {type: {"modelName": …, "options": {…}}}}`.
 
-use serde_json::{Map, Value};
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::Value;
 
 /// Longest accepted field, in bytes; Immich's have some hundred.
 const MAX_LEN: usize = 64 << 10;
@@ -34,21 +37,60 @@ pub(super) enum Tower {
     Textual,
 }
 
+/// The fields of an object, in their order.
+type Fields<T> = Vec<(String, T)>;
+
+/// An object without two fields of one name. The container takes the last of them, others the first: what one of them
+/// hides must not go unanswered.
+struct Object<T>(Fields<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<T>(Fields<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Reader<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<Object<T>, A::Error> {
+                while let Some((name, value)) = fields.next_entry::<String, T>()? {
+                    // Of a request for one embedding there is one, and the field is short.
+                    if self.0.iter().any(|(known, _)| *known == name) {
+                        return Err(A::Error::custom("a name is there twice"));
+                    }
+                    self.0.push((name, value));
+                }
+                Ok(Object(self.0))
+            }
+        }
+
+        deserializer.deserialize_map(Reader(Vec::new()))
+    }
+}
+
+impl<T> Object<T> {
+    fn get(&self, name: &str) -> Option<&T> {
+        self.0.iter().find_map(|(known, value)| (known == name).then_some(value))
+    }
+}
+
 /// Reads the field; `None` if it has another form.
 pub(super) fn parse(field: &[u8]) -> Option<Entries> {
     let field = field.get(..field.len().min(MAX_LEN + 1)).filter(|field| field.len() <= MAX_LEN)?;
-    let tasks: Map<String, Value> = serde_json::from_slice(field).ok()?;
+    let tasks: Object<Object<Object<Value>>> = serde_json::from_slice(field).ok()?;
     let (mut entries, mut others, mut unknown) = (Vec::new(), Vec::new(), None);
-    for (task, types) in &tasks {
-        let types = types.as_object()?;
+    for (task, types) in &tasks.0 {
         let known = OTHER_TASKS.iter().find(|(name, _)| name == task);
         if known.is_some() {
             // Whatever stands below it: an answer without this task would be taken for an empty one.
             others.push(task.clone());
-        } else if types.is_empty() {
+        } else if types.0.is_empty() {
             return None;
         }
-        for (kind, entry) in types {
+        for (kind, entry) in &types.0 {
             let model = entry.get("modelName")?.as_str()?.to_owned();
             let options = match entry.get("options") {
                 None => None,
@@ -114,6 +156,10 @@ mod tests {
             "{\"clip\":{\"visual\":{\"modelName\":\"M\",\"options\":1}}}",
             "{\"facial-recognition\":[]}",
             "{\"ocr\":{\"detection\":{}}}",
+            r#"{"clip":{"detection":{"modelName":"F"}},"clip":{"visual":{"modelName":"M"}}}"#,
+            r#"{"clip":{"visual":{"modelName":"M"},"visual":{"modelName":"N"}}}"#,
+            r#"{"clip":{"visual":{"modelName":"M","modelName":"N"}}}"#,
+            r#"{"ocr":{},"\u006fcr":{}}"#,
             "\u{feff}{}",
             "{}{}",
         ] {

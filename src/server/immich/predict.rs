@@ -13,13 +13,10 @@ use super::{find_model, open_model};
 use crate::server::body::{Received, receive};
 use crate::server::encode::{self, blocking};
 use crate::server::models::{Missing, Served};
-use crate::server::multipart::{self, Content, Malformed};
+use crate::server::multipart::{self, Content, INLINE, Malformed};
 use crate::server::refusal::{Reason, Refusal, printable};
 use crate::server::state::Server;
 use crate::server::upstream::Upstream;
-
-/// Bodies beyond this are split into their fields on another thread.
-const INLINE: usize = 256 << 10;
 
 /// Answers a request, or says why not.
 pub(super) async fn predict(
@@ -64,7 +61,7 @@ async fn answer(
         Entries::Clip(entries) => entries,
         others => {
             if let Some(upstream) = upstream {
-                return Ok(upstream.forward("/predict", content_type, body).await?);
+                return Ok(upstream.forward(&server.admission, "/predict", content_type, body).await?);
             }
             return Err(match others {
                 Entries::Unknown(what) => Error::Internal(format!("unknown task {what:?}")),
@@ -81,20 +78,24 @@ async fn answer(
     }
 }
 
-/// Reads the form. A field that is empty counts as absent, and of several with the same name the last one counts.
+/// Reads the form. A field that is empty counts as absent.
 fn form(kind: &str, body: &[u8]) -> Result<Form, Error> {
     let fields = match multipart::fields(kind, body) {
         Some(fields) => fields.map_err(|Malformed| Error::Form)?,
         None => Vec::new(),
     };
-    let filled = |name: &str| multipart::last(&fields, name).filter(|content| !content.bytes(body).is_empty());
+    // Of two requests in one, only one would be answered.
+    if ["entries", "image", "text"].iter().any(|name| fields.iter().filter(|field| field.name == *name).count() > 1) {
+        return Err(Error::Entries);
+    }
+    let filled = |name: &str| multipart::first(&fields, name).filter(|content| !content.bytes(body).is_empty());
     let entries = filled("entries").ok_or(Error::NoEntries)?;
     let entries = entries::parse(entries.bytes(body));
     let text = |content: &Content| match std::str::from_utf8(content.bytes(body)) {
         Ok(text) => Ok(Input::Text(text.to_owned())),
         Err(_) => Err(Error::Form),
     };
-    let input = match (multipart::last(&fields, "image"), filled("text")) {
+    let input = match (multipart::first(&fields, "image"), filled("text")) {
         (Some(photo), _) => Some(Input::Photo(photo.clone())),
         (None, Some(content)) => Some(text(content)?),
         (None, None) => None,

@@ -10,7 +10,7 @@ use axum::response::Response;
 
 use super::super::body::receive;
 use super::super::encode::blocking;
-use super::super::multipart;
+use super::super::multipart::{self, INLINE};
 use super::super::refusal::Refusal;
 use super::answers::Results;
 use super::folders::Folders;
@@ -75,14 +75,23 @@ pub(super) async fn sum(
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
     let received = receive(&shelf.server, &headers, body).await?;
-    let fields = multipart::fields(kind, &received.bytes).and_then(Result::ok);
-    let fields = fields.ok_or_else(|| Refusal::bad("the form is malformed"))?;
-    let fields = fields.iter().map(|field| (field.name.as_str(), field.content.bytes(&received.bytes)));
-    let terms = terms::terms(fields, shelf.server.limits.pixels)?;
+    let (kind, most) = (kind.to_owned(), shelf.server.limits.pixels);
+    let (terms, received) = match received.bytes.len() <= INLINE {
+        true => (form(&kind, &received.bytes, most), received),
+        false => blocking(move || (form(&kind, &received.bytes, most), received)).await?,
+    };
+    let terms = terms?;
     // Held until the photos are encoded, which have as many bytes.
     let answer = run(&shelf, parameters, terms).await;
     drop(received);
     answer
+}
+
+/// The terms of a form.
+fn form(kind: &str, body: &[u8], most: u64) -> Result<Vec<Term>, Refusal> {
+    let fields = multipart::fields(kind, body).and_then(Result::ok);
+    let fields = fields.ok_or_else(|| Refusal::bad("the form is malformed"))?;
+    terms::terms(fields.iter().map(|field| (field.name.as_str(), field.content.bytes(body))), most)
 }
 
 async fn run(shelf: &Arc<Shelf>, parameters: Parameters, terms: Vec<Term>) -> Result<Response, Refusal> {

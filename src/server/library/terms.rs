@@ -17,8 +17,8 @@ pub(super) const MOST_PHOTOS: usize = 8;
 /// Most characters of a sentence, or of all words of a query.
 pub(super) const MOST_WORDS: usize = 2000;
 
-/// Most bytes of the part `terms`: all terms with sentences of escaped characters.
-const MOST_BYTES: usize = 1 << 20;
+/// Most bytes of the part `terms`: all terms with sentences of a thousand characters.
+const MOST_BYTES: usize = 64 << 10;
 
 /// A term as a request spells it.
 #[derive(Debug, Deserialize)]
@@ -104,7 +104,10 @@ fn term(at: usize, spelt: Spelt, photos: &[&[u8]], used: &mut [bool]) -> Result<
                 };
                 return Err(unusable(format!("terms[{at}] names photo {number}; the request has {has}")));
             };
-            used[number] = true;
+            // Each would have the bytes of the photo again.
+            if std::mem::replace(&mut used[number], true) {
+                return Err(unusable(format!("two terms name photo {number}; add their weights")));
+            }
             What::PhotoBytes(bytes.to_vec(), called(number))
         }
         _ => {
@@ -176,8 +179,10 @@ mod tests {
             (r#"[{"id": 1}, {"photo": 3}]"#, 0, "terms[1] names photo 3; the request has no field `photo`"),
             (r#"[{"photo": -1}]"#, 1, "not as described"),
             ("[]", 1, "no term names photo 0"),
+            (r#"[{"photo": 0}, {"photo": 0}]"#, 1, "two terms name photo 0"),
             (&format!("[{{\"text\": \"{}\"}}]", "a".repeat(2001)), 0, "2000 characters"),
-            (&" ".repeat((1 << 20) + 1), 0, "1048576 bytes"),
+            (&" ".repeat((64 << 10) + 1), 0, "65536 bytes"),
+            (&format!("[{}{{}}]", "{},".repeat(30_000)), 0, "65536 bytes"),
             (&format!("[{}]", vec!["{\"id\": 1}"; 65].join(",")), 0, "64 terms at most"),
             ("[]", 9, "8 photos at most"),
         ] {

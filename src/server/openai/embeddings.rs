@@ -24,6 +24,7 @@ const MOST_NAMES: usize = 20;
 
 /// Encodes the inputs of a request.
 pub(super) async fn embeddings(server: &Arc<Server>, headers: HeaderMap, body: Body) -> Result<Response, Refusal> {
+    check_type(&headers)?;
     let mut body = receive(server, &headers, body).await?;
     let _admitted = server.admission.enter().await?;
     // What was received stays counted while its copies are in use.
@@ -69,8 +70,23 @@ pub(super) async fn embeddings(server: &Arc<Server>, headers: HeaderMap, body: B
     let mut photo_rows = encode::photos(server, &model, photos).await?.into_iter().map(|photo| photo.row);
     let rows = is_text.into_iter().map(|is_text| if is_text { text_rows.next() } else { photo_rows.next() });
     let rows: Vec<Row> = rows.flatten().collect();
-    let answer = blocking(move || answer(&model, &rows, &texts, base64)).await?;
+    let reserved = server.admission.reserve(longest(&rows, base64)).await?;
+    let answer = blocking(move || reserved.bytes(answer(&model, &rows, &texts, base64).into_bytes())).await?;
     Ok(([(CONTENT_TYPE, "application/json")], answer).into_response())
+}
+
+/// Refuses the types that a web page of any site can send unasked. Other types are taken for JSON, and none at all.
+fn check_type(headers: &HeaderMap) -> Result<(), Refusal> {
+    const UNASKED: [&str; 3] = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"];
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    match UNASKED.iter().find(|unasked| kind.eq_ignore_ascii_case(unasked)) {
+        Some(kind) => {
+            let message = format!("the body is {kind}; send JSON, with the header `Content-Type: application/json`");
+            Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The model of a request, which need not be named.
@@ -114,6 +130,15 @@ fn refusal(models: &Models, name: &str, missing: Missing) -> Refusal {
     };
     tracing::warn!("{}", refusal.message);
     Refusal { param: Some("model".into()), ..refusal }
+}
+
+/// More bytes than the answer has.
+fn longest(rows: &[Row], base64: bool) -> usize {
+    /// Of the fields beside a row, and of those beside all rows.
+    const FIELDS: usize = 80;
+    // A number has 15 characters at most, and a comma.
+    let row = |row: &Row| FIELDS + if base64 { row.len() * 16 / 3 + 4 } else { row.len() * 16 };
+    rows.iter().map(row).sum::<usize>() + FIELDS
 }
 
 /// The answer as JSON, written row by row.

@@ -23,6 +23,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// What stands for a photo in a prompt of llama.cpp.
+const MARKER: &str = "<__media__>";
+
 /// A request for embeddings.
 #[derive(Debug, PartialEq)]
 pub(super) struct Request {
@@ -104,7 +107,7 @@ fn item(item: Value, photos: Option<bool>) -> Result<Input, Refusal> {
         Value::String(text) => match photos {
             Some(true) => photo(&text),
             // As a text, the code of a photo says nothing.
-            None if text.starts_with("data:image/") => photo(&text),
+            None if is_data(&text) => photo(&text),
             _ => Ok(Input::Text(text)),
         },
         Value::Object(fields) => object(fields),
@@ -114,8 +117,19 @@ fn item(item: Value, photos: Option<bool>) -> Result<Input, Refusal> {
     }
 }
 
+/// Whether a text is a data URI, and not a sentence that begins like one.
+fn is_data(text: &str) -> bool {
+    let Some((scheme, rest)) = text.trim_start().split_once(':') else { return false };
+    let kind = rest.split(',').next().unwrap_or_default();
+    // Longer types are not in use, and a sentence may be long.
+    let kind = kind.get(..kind.len().min(200)).unwrap_or_default().to_ascii_lowercase();
+    scheme.eq_ignore_ascii_case("data") && (kind.starts_with("image/") || kind.ends_with(";base64"))
+}
+
 /// Objects of Jina and llama.cpp.
 fn object(mut fields: Map<String, Value>) -> Result<Input, Refusal> {
+    // Clients write all fields of their types, those without a value too.
+    fields.retain(|_, value| !value.is_null());
     let both = || Refusal::bad("an input has a text and a photo; an embedding is of one of them");
     match (fields.remove("text"), fields.remove("image")) {
         (Some(Value::String(text)), None) => return Ok(Input::Text(text)),
@@ -125,18 +139,23 @@ fn object(mut fields: Map<String, Value>) -> Result<Input, Refusal> {
     }
     if let Some(Value::String(prompt)) = fields.get("prompt_string") {
         let data = match fields.get("multimodal_data") {
-            None | Some(Value::Null) => &[][..],
-            Some(Value::Array(data)) => data,
+            None => None,
+            Some(Value::Array(data)) => Some(&data[..]),
             Some(_) => return Err(Refusal::bad("multimodal_data is not a list")),
         };
         let prompt = prompt.trim();
         let is_marker =
             prompt.is_empty() || (prompt.starts_with('<') && prompt.ends_with('>') && !prompt.contains(' '));
         return match data {
-            [] => Ok(Input::Text(prompt.to_owned())),
-            [Value::String(image)] if is_marker => photo(image),
-            [Value::String(_)] => Err(both()),
-            _ => Err(Refusal::bad("multimodal_data has not one photo, as base64")),
+            // What stands for a photo says nothing as a text.
+            None if prompt == MARKER => {
+                Err(Refusal::bad("the prompt stands for a photo, and there is no multimodal_data"))
+            }
+            Some([]) if is_marker => Err(Refusal::bad("multimodal_data is empty, and the prompt is no text")),
+            None | Some([]) => Ok(Input::Text(prompt.to_owned())),
+            Some([Value::String(image)]) if is_marker => photo(image),
+            Some([Value::String(_)]) => Err(both()),
+            Some(_) => Err(Refusal::bad("multimodal_data has not one photo, as base64")),
         };
     }
     Err(Refusal::bad("an input is an object without a text, an image or a prompt_string"))
@@ -199,7 +218,9 @@ fn photo(text: &str) -> Result<Input, Refusal> {
             ));
         }
     };
-    let bytes = BASE64.decode(code.as_bytes());
+    // Some encoders break lines.
+    let code: Vec<u8> = code.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let bytes = BASE64.decode(code);
     bytes.map(Input::Photo).map_err(|error| Refusal::bad(format!("a photo is not base64: {error}")))
 }
 
@@ -234,6 +255,18 @@ mod tests {
             (r#"{"input":[{"text":"a"},{"image":"YWJjZA=="}]}"#, vec![text("a"), photo()]),
             (r#"{"input":[{"prompt_string":"<__media__>","multimodal_data":["YWJjZA=="]}]}"#, vec![photo()]),
             (r#"{"input":{"prompt_string":"a b"}}"#, vec![text("a b")]),
+            (r#"{"input":{"prompt_string":"<b>","multimodal_data":null}}"#, vec![text("<b>")]),
+            (r#"{"input":{"prompt_string":"a","multimodal_data":[]}}"#, vec![text("a")]),
+            (r#"{"input":[{"text":"a","image":null},{"text":null,"image":"YWJj\r\nZA=="}]}"#, vec![text("a"), photo()]),
+            (
+                r#"{"input":["DATA:Image/png;Base64,YWJjZA=="," data:image/png;base64,\nYWJjZA=="]}"#,
+                vec![photo(), photo()],
+            ),
+            (r#"{"input":"data:application/octet-stream;base64,YWJjZA=="}"#, vec![photo()]),
+            (
+                r#"{"input":["data: a, b","data:text, base64","Data"]}"#,
+                ["data: a, b", "data:text, base64", "Data"].map(text).into(),
+            ),
             (r#"{"messages":[{"role":"user","content":"a"}]}"#, vec![text("a")]),
             (
                 r#"{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/jpeg;base64,YWJjZA=="}},{"type":"text","text":""}]}]}"#,
@@ -275,6 +308,9 @@ mod tests {
             (r#"{"input":[{"text":"a","image":"YQ=="}]}"#, "a text and a photo"),
             (r#"{"input":[{"prompt_string":"a b","multimodal_data":["YQ=="]}]}"#, "a text and a photo"),
             (r#"{"input":[{"prompt_string":"","multimodal_data":["YQ==","YQ=="]}]}"#, "not one photo"),
+            (r#"{"input":[{"prompt_string":"<__media__>","multimodal_data":[]}]}"#, "multimodal_data is empty"),
+            (r#"{"input":[{"prompt_string":" <__media__> "}]}"#, "there is no multimodal_data"),
+            (r#"{"input":" DATA:image/png,abc"}"#, "data URI"),
             (r#"{"input":["a",{}]}"#, "input[1]: an input is an object"),
             (r#"{"messages":[]}"#, "messages"),
             (r#"{"messages":[{"content":[{"text":"a"},{"text":"b"}]}]}"#, "several parts"),

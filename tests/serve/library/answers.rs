@@ -131,6 +131,10 @@ fn what_cannot_be_searched_is_refused_in_words() {
     assert!(post(&[("photo", b"no photo")], 422).contains("photo 0 of the request"));
     assert!(post(&[("photo", &small_bitmap()[..60])], 422).contains("photo 0 of the request"));
     assert!(post(&[("path", b"/etc/passwd")], 400).contains("no part `path`"));
+    // Long fields, which are looked at on another thread.
+    let long = format!("[{{\"text\": \"{}\"}}]", "a".repeat(1 << 20));
+    assert!(post(&[("terms", long.as_bytes())], 400).contains("65536 bytes"));
+    assert!(post(&[("photo", &[7; 1 << 20])], 422).contains("photo 0"));
     assert!(post(&[("terms", b"[{\"id\": 999999}]")], 404).contains("no photo 999999"));
     let other = server.request("POST", "/api/search", &["Content-Length: 0"]);
     assert!(other.error(415).contains("multipart/form-data"));
