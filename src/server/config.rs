@@ -61,7 +61,7 @@ pub struct Limits {
     pub requests: usize,
     /// Requests that wait for that; more are refused.
     pub queue: usize,
-    /// Connections that are open at the same time; more wait to be accepted.
+    /// Connections that are open at the same time; for more, idle ones are closed.
     pub connections: usize,
     /// Time for the head of a request, for the next part of its body, and for the next part of an answer to be taken.
     pub patience: Duration,

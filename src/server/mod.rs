@@ -28,6 +28,7 @@ mod models;
 mod multipart;
 mod openai;
 mod origins;
+mod places;
 mod refusal;
 mod routes;
 mod run;

@@ -10,14 +10,16 @@ use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::config::{Config, Limits};
+use super::places::{Place, Places, Use};
 use super::routes::routes;
 use super::state::{Server, cores};
 use super::timed::Timed;
@@ -68,23 +70,21 @@ async fn serve(config: Config, stop: &CancelToken, listening: impl FnOnce(Socket
 
     let limits = server.limits.clone();
     let open = limits.connections.clamp(1, u32::MAX as usize >> 1);
-    let connections = Arc::new(Semaphore::new(open));
+    let connections = Arc::new(Places::new(open));
     let (close, closing) = watch::channel(false);
     let mut stopped = pin!(stopped(stop));
     while let Some(stream) = or_else(stopped.as_mut(), accept(&listener, &connections)).await {
         let (stream, place) = stream;
         let (router, limits, closing) = (router.clone(), limits.clone(), closing.clone());
         tokio::spawn(async move {
-            let _place = place;
-            connection(stream, router, &limits, closing).await;
+            connection(stream, router, &limits, &place.used, closing).await;
         });
     }
     drop(listener);
     let _ = close.send(true);
     tracing::info!("ending; requests that have begun are answered");
-    let all = connections.acquire_many(open as u32);
-    if timeout(limits.grace, all).await.is_err() {
-        let left = open - connections.available_permits();
+    if timeout(limits.grace, connections.all_free(open)).await.is_err() {
+        let left = connections.taken();
         tracing::warn!("{left} connections did not end in {} s and are closed", limits.grace.as_secs());
     }
     Ok(())
@@ -119,15 +119,10 @@ async fn listen(addresses: &[SocketAddr]) -> Result<TcpListener, Error> {
 }
 
 /// The next connection, once there is a place for it.
-async fn accept(
-    listener: &TcpListener,
-    connections: &Arc<Semaphore>,
-) -> (TcpStream, Option<tokio::sync::OwnedSemaphorePermit>) {
-    // The semaphore is never closed.
-    let place = Arc::clone(connections).acquire_owned().await.ok();
+async fn accept(listener: &TcpListener, connections: &Arc<Places>) -> (TcpStream, Place) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, place),
+            Ok((stream, _)) => return (stream, connections.take().await),
             Err(error) => {
                 // A client that went away, or no file handle: others end meanwhile.
                 tracing::warn!("a connection was not accepted: {error}");
@@ -138,19 +133,39 @@ async fn accept(
 }
 
 /// Serves a connection until it ends; once the server ends, until its request is answered.
-async fn connection(stream: TcpStream, router: Router, limits: &Limits, mut closing: watch::Receiver<bool>) {
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    limits: &Limits,
+    used: &Arc<Use>,
+    mut closing: watch::Receiver<bool>,
+) {
     // An answer is written at once.
     let _ = stream.set_nodelay(true);
-    let io = TokioIo::new(Timed::new(stream, limits.patience));
+    let io = TokioIo::new(Timed::new(stream, limits.patience, Arc::clone(used)));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.patience).max_buf_size(MAX_HEAD);
-    let mut connection = pin!(http.serve_connection(io, TowerToHyperService::new(router)));
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(|request| {
+        let (busy, answer) = (used.begin(), router.call(request));
+        async move { answer.await.map(|answer| answer.map(|body| busy.body(body))) }
+    });
+    let mut connection = pin!(http.serve_connection(io, service));
+    let mut no_place = pin!(used.close.notified());
     let mut closing = pin!(closing.wait_for(|&closing| closing));
     let mut told = false;
     let ended = poll_fn(|context| {
         if !told && closing.as_mut().poll(context).is_ready() {
             told = true;
             connection.as_mut().graceful_shutdown();
+        }
+        // A request that has come meanwhile is answered.
+        if no_place.as_mut().poll(context).is_ready() {
+            if used.is_idle() {
+                return Poll::Ready(Ok(()));
+            }
+            no_place.set(used.close.notified());
+            context.waker().wake_by_ref();
         }
         connection.as_mut().poll(context)
     });

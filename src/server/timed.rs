@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -10,23 +12,27 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::places::Use;
+
 /// A connection with a time limit for each write. Reads are limited where what is read is known: the head by hyper, the
 /// body by its receiver.
 pub(super) struct Timed {
     stream: TcpStream,
     patience: Duration,
+    used: Arc<Use>,
     /// Runs while a write waits.
     waiting: bool,
     timer: Pin<Box<Sleep>>,
 }
 
 impl Timed {
-    pub fn new(stream: TcpStream, patience: Duration) -> Timed {
-        Timed { stream, patience, waiting: false, timer: Box::pin(sleep(patience)) }
+    pub fn new(stream: TcpStream, patience: Duration, used: Arc<Use>) -> Timed {
+        Timed { stream, patience, used, waiting: false, timer: Box::pin(sleep(patience)) }
     }
 
     /// Passes on what a write did; an error once it has waited for too long.
     fn within<T>(&mut self, context: &mut Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        self.used.writing.store(done.is_pending(), Ordering::Relaxed);
         if done.is_ready() {
             self.waiting = false;
             return done;
