@@ -329,8 +329,8 @@ fn tables_of_halves_are_exact() {
     }
     assert!(file.tensor("text.table", Layout::Rows, &[3, 5]).unwrap_err().to_string().contains("f16 rows"));
     assert!(file.table("text.table", 5, 3).is_err());
-    let panels = TensorSpec { layout: Layout::Panels16, ..table };
-    assert!(Writer::create(&path, meta(), vec![panels]).is_err());
+    let scaled = TensorSpec { layout: Layout::ScaledRows, ..table };
+    assert!(Writer::create(&path, meta(), vec![scaled]).is_err());
 }
 
 /// Rows of five numbers in 8 bits, as stored.
@@ -434,11 +434,11 @@ fn element_types_of_later_versions_are_refused_by_name() {
 
 #[test]
 fn element_types_without_an_engine_are_refused() {
-    let panels = TensorSpec::new("text.table", Tower::Text, Dtype::F16, Layout::Panels16, &[3, 5]);
+    let panels = TensorSpec::new("text.table", Tower::Text, Dtype::I8, Layout::Panels16, &[3, 5]);
     let fault = Header::plan(meta(), vec![panels]).unwrap_err();
-    assert_eq!(fault, Fault::Unsupported { name: "text.table".into(), dtype: Dtype::F16, layout: Layout::Panels16 });
-    let fault = fault_of(|t| t[1]["dtype"] = json!("f16"));
-    assert_eq!(fault, Fault::Unsupported { name: "image.b".into(), dtype: Dtype::F16, layout: Layout::Panels16 });
+    assert_eq!(fault, Fault::Unsupported { name: "text.table".into(), dtype: Dtype::I8, layout: Layout::Panels16 });
+    let fault = fault_of(|t| t[1]["dtype"] = json!("i8"));
+    assert_eq!(fault, Fault::Unsupported { name: "image.b".into(), dtype: Dtype::I8, layout: Layout::Panels16 });
 }
 
 #[test]

@@ -30,9 +30,9 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub(super) use bench::Bench;
 pub(super) use classify::{Classify, Sentences, TableFormat, TemplateSet};
-pub(super) use convert::Convert;
 #[cfg(feature = "hub")]
-pub(super) use convert::{Precision, TokenTable};
+pub(super) use convert::TokenTable;
+pub(super) use convert::{Convert, Precision};
 #[cfg(feature = "library")]
 pub(super) use duplicates::{Class, Duplicates, GroupFormat};
 pub(super) use encode::{Encode, Format};

@@ -225,7 +225,7 @@ fn known_names_have_the_settings_of_their_weights() {
     assert_eq!(settings("vit-b-32-laion2b"), (Activation::Gelu, false));
     assert_eq!(settings("vit-l-14-laion2b"), (Activation::Gelu, true));
     assert_eq!(settings("vit-l-14-datacomp-xl"), (Activation::Gelu, false));
-    assert_eq!(catalog::models().len(), 113);
+    assert_eq!(catalog::models().len(), 117);
     assert!(catalog::models().iter().all(|model| named::facts(model.name).is_ok()));
     assert_eq!(settings("rn50-cc12m"), (Activation::QuickGelu, false));
 }
