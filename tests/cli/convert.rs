@@ -316,6 +316,7 @@ fn half_precision() {
         assert!(dot > 0.99999, "{dot}");
     }
 
+    fs::create_dir(sandbox.path("large")).unwrap();
     let mut tensors = Tensors::read(&folder.join("open_clip_model.safetensors"));
     let weight = tensors.0.get_mut("transformer.resblocks.0.mlp.c_proj.weight").unwrap();
     weight.bytes[..4].copy_from_slice(&70_000f32.to_le_bytes());

@@ -30,10 +30,14 @@ fn refused(sandbox: &Sandbox, model: &Path, parts: &[&str]) {
 #[test]
 fn other_files_are_rejected() {
     let sandbox = Sandbox::new();
-    let photo = sandbox.write("a.jpg", jpeg(1));
+    sandbox.write("a.jpg", jpeg(1));
     refused(&sandbox, &sandbox.path("missing.clippie"), &["no such file"]);
     refused(&sandbox, &sandbox.write("empty.clippie", ""), &["is empty"]);
-    refused(&sandbox, &photo, &["not a .clippie weights file", "clippie-rs convert"]);
+    let words = sandbox.write("words.clippie", "words");
+    refused(&sandbox, &words, &["not a .clippie weights file", "clippie-rs convert"]);
+    // A photo is no model, but `info` says what it is.
+    sandbox.run(["encode", "a.jpg", "-m", "a.jpg"]).fails(1, &["a.jpg", "not a .clippie weights file"]);
+    sandbox.run(["info", "a.jpg"]).ok();
     refused(&sandbox, &sandbox.checkpoint(), &["is a folder"]);
     refused(&sandbox, &sandbox.checkpoint().join("open_clip_model.safetensors"), &["clippie-rs convert"]);
 }

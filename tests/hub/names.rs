@@ -65,6 +65,10 @@ fn published(model: &catalog::Model) -> (Vec<&'static str>, Vec<&'static str>) {
             let files = [".gitattributes", "LICENSE", "README.md", "config.json", model.file];
             (files.into(), vec!["config.json", model.file])
         }
+        ("wkcn", _) => {
+            let names = ["config.json", model.file, "preprocessor_config.json", "pytorch_model.bin", "vocab.json"];
+            (names.into(), names[..3].into())
+        }
         (owner, _) => panic!("{owner} publishes nothing here"),
     }
 }
