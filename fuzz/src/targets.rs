@@ -101,10 +101,11 @@ pub fn photo_heic(bytes: &[u8]) {
 
 /// A JPEG XL file; the first byte chooses whether it is in boxes.
 pub fn photo_jxl(bytes: &[u8]) {
-    match bytes.first() {
-        Some(0) => with_signature(b"\0\0\0\x0cJXL \r\n\x87\n", bytes),
-        _ => with_signature(b"\xff\x0a", bytes),
-    }
+    let signature: &[u8] = match bytes.first() {
+        Some(0) => b"\0\0\0\x0cJXL \r\n\x87\n",
+        _ => b"\xff\x0a",
+    };
+    with_signature(signature, bytes);
 }
 
 /// A raw file, whose kind the first byte chooses.
