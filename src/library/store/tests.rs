@@ -28,30 +28,6 @@ fn photo(hash: u8) -> PhotoRow {
     }
 }
 
-/// What the library has of a content.
-fn stored(store: &Store, id: i64) -> Option<PhotoRow> {
-    let sql = "SELECT hash, bytes, format, width, height, orientation, taken, taken_offset, latitude, longitude, camera, picture
-               FROM photo WHERE id = ?1";
-    let read = |row: &rusqlite::Row<'_>| {
-        let latitude: Option<f64> = row.get(8)?;
-        let longitude: Option<f64> = row.get(9)?;
-        Ok(PhotoRow {
-            hash: row.get(0)?,
-            bytes: row.get::<_, i64>(1)?.max(0) as u64,
-            format: row.get(2)?,
-            width: row.get(3)?,
-            height: row.get(4)?,
-            orientation: row.get(5)?,
-            taken: row.get(6)?,
-            taken_offset: row.get(7)?,
-            place: latitude.zip(longitude),
-            camera: row.get(10)?,
-            picture: row.get(11)?,
-        })
-    };
-    store.run(|connection| connection.query_row(sql, [id], read).optional()).unwrap()
-}
-
 /// The files of a root.
 fn files_of(store: &Store, root: i64, prefix: &str, last: Option<&str>) -> Vec<FileRow> {
     let known = store.known_files(root, prefix.as_bytes(), last.map(str::as_bytes), 1000, 0).unwrap();
@@ -69,7 +45,7 @@ fn what_is_written_is_read_again() {
     assert_eq!((root.path.as_path(), part.as_os_str().len()), (Path::new("/photos"), 0));
     let id = store.put_photo(&photo(1)).unwrap();
     assert_eq!(store.put_photo(&photo(1)).unwrap(), id);
-    assert_eq!(stored(&store, id), Some(photo(1)));
+    assert_eq!(store.photo(id).unwrap(), Some(photo(1)));
     assert_eq!(store.photo_of_hash(&[1; 32]).unwrap(), Some(id));
     assert_eq!(store.photo_of_hash(&[2; 32]).unwrap(), None);
 
@@ -154,7 +130,7 @@ fn what_is_written_is_read_again() {
     assert_eq!(store.remove_missing(root.id, &missing).unwrap(), 2);
     assert_eq!(store.write(Store::remove_unused).unwrap(), 1);
     assert_eq!(store.models().unwrap()[0].epoch, 1);
-    assert_eq!((stored(&store, id), store.embedding_extent(model.id).unwrap()), (None, (0, 0)));
+    assert_eq!((store.photo(id).unwrap(), store.embedding_extent(model.id).unwrap()), (None, (0, 0)));
     drop(folder);
 }
 
