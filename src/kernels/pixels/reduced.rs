@@ -154,37 +154,34 @@ pub(crate) fn squares_of<W: Words>(
 ) {
     match side {
         8 => squares(w, blocks, lasts, steps, out, stride),
-        4 => {
+        1 => fill::<1>(blocks, steps, out, stride),
+        _ => {
             for (i, (group, lasts)) in blocks.chunks(W::GROUPS).zip(lasts.chunks(W::GROUPS)).enumerate() {
-                let out = &mut out[i * W::GROUPS * 4..];
-                if lasts.iter().all(|&last| last == 0) {
-                    fill::<4>(group, steps, out, stride);
-                    continue;
-                }
-                let rows = transform_4(w, &whole::<W>(group)[..W::GROUPS], steps);
-                for (out, row) in out.chunks_mut(stride).zip(&rows) {
-                    for (out, samples) in out.as_chunks_mut::<4>().0.iter_mut().zip(row.chunks(8)).take(group.len()) {
-                        out.copy_from_slice(&samples[..4]);
+                let out = &mut out[i * W::GROUPS * side..];
+                match (side, lasts.iter().all(|&last| last == 0)) {
+                    (4, true) => fill::<4>(group, steps, out, stride),
+                    (_, true) => fill::<2>(group, steps, out, stride),
+                    (4, false) => {
+                        let rows = transform_4(w, &whole::<W>(group)[..W::GROUPS], steps);
+                        for (out, row) in out.chunks_mut(stride).zip(&rows) {
+                            let squares = out.as_chunks_mut::<4>().0.iter_mut().zip(row.chunks(8));
+                            for (out, samples) in squares.take(group.len()) {
+                                out.copy_from_slice(&samples[..4]);
+                            }
+                        }
+                    }
+                    _ => {
+                        let samples = transform_2(w, &whole::<W>(group)[..W::GROUPS], steps);
+                        for (y, out) in out.chunks_mut(stride).take(2).enumerate() {
+                            let squares = out.as_chunks_mut::<2>().0.iter_mut().zip(&samples);
+                            for (out, samples) in squares.take(group.len()) {
+                                *out = samples[y];
+                            }
+                        }
                     }
                 }
             }
         }
-        2 => {
-            for (i, (group, lasts)) in blocks.chunks(W::GROUPS).zip(lasts.chunks(W::GROUPS)).enumerate() {
-                let out = &mut out[i * W::GROUPS * 2..];
-                if lasts.iter().all(|&last| last == 0) {
-                    fill::<2>(group, steps, out, stride);
-                    continue;
-                }
-                let samples = transform_2(w, &whole::<W>(group)[..W::GROUPS], steps);
-                for (y, out) in out.chunks_mut(stride).take(2).enumerate() {
-                    for (out, samples) in out.as_chunks_mut::<2>().0.iter_mut().zip(&samples).take(group.len()) {
-                        *out = samples[y];
-                    }
-                }
-            }
-        }
-        _ => fill::<1>(blocks, steps, out, stride),
     }
 }
 
