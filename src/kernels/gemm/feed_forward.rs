@@ -7,6 +7,7 @@ use super::super::simd::{Element, Kernel, Simd};
 use super::super::strides::{Strides, blocked_len};
 use super::super::team::Team;
 use super::tile::{Region, balanced};
+use super::wide::widen;
 use super::{Epilogue, Finish, Lhs, PANEL, Rhs};
 use std::ops::Range;
 
@@ -99,8 +100,8 @@ impl<W: Element> Kernel for Tiles<'_, W> {
         let len = self.hidden.len() - packed_len(&first.0) - packed_len(&second.0);
         let (hidden, wide) = std::mem::take(&mut self.hidden).split_at_mut(len);
         let (wide_first, wide_second) = wide.split_at_mut(packed_len(&first.0));
-        let first = (widen(s, first.0, wide_first), first.1);
-        let second = (widen(s, second.0, wide_second), second.1);
+        let first = (widened(s, first.0, wide_first), first.1);
+        let second = (widened(s, second.0, wide_second), second.1);
         self.hidden = hidden;
         self.tiles(s, FeedForward { first, activation, second });
     }
@@ -126,13 +127,12 @@ impl<W: Element> Tiles<'_, W> {
 
 /// Widens packed weights to `to`, which has as many floats.
 #[inline(always)]
-fn widen<'a, S: Simd, W: Element>(s: S, w: Rhs<'_, W>, to: &'a mut [f32]) -> Rhs<'a> {
-    assert!(w.k_stride == PANEL && w.panel_stride == PANEL * w.k, "weights that are not packed");
-    for (from, to) in w.data.chunks_exact(PANEL).zip(to.chunks_exact_mut(PANEL)) {
-        for c in (0..PANEL).step_by(S::LANES) {
-            // SAFETY: both have sixteen elements, and LANES divides sixteen.
-            unsafe { s.store(to.as_mut_ptr().add(c), W::load(s, from.as_ptr().add(c))) }
-        }
-    }
+fn widened<'a, S: Simd, W: Element>(s: S, w: Rhs<'_, W>, to: &'a mut [f32]) -> Rhs<'a> {
+    assert!(
+        w.k_stride == PANEL && w.panel_stride == PANEL * w.k && w.data.len() >= to.len(),
+        "weights that are not packed"
+    );
+    // SAFETY: the steps of all panels follow each other, and the weights are as long as `to`.
+    unsafe { widen(s, w.data.as_ptr(), PANEL, to) }
     Rhs::packed(to, w.k, w.n)
 }

@@ -13,8 +13,9 @@ use super::super::output::Out;
 use super::super::simd::{Element, Kernel, Simd};
 use super::super::strides::Strides;
 use super::super::team::Team;
+use super::fetch::fetch;
 use super::split::Split;
-use super::tile::{A_BLOCK, A_RESIDENT, Cell, K_BLOCK, NO_BIAS, balanced, fetch, floats};
+use super::tile::{A_BLOCK, A_RESIDENT, Cell, K_BLOCK, NO_BIAS, balanced, floats};
 use super::{Epilogue, PANEL, Rhs};
 
 /// Columns and lines of the larger window.

@@ -5,6 +5,7 @@
 //! `w`, not on the number of rows or on how the work is split.
 
 mod feed_forward;
+mod fetch;
 mod lines;
 mod split;
 mod tile;

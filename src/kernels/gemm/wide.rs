@@ -15,6 +15,21 @@ thread_local! {
     static WIDE: Cell<AlignedBuf> = Cell::default();
 }
 
+/// Widens steps of a panel, `k_stride` elements apart, to `steps`, sixteen floats each.
+///
+/// # Safety
+/// Sixteen elements of each step must be readable.
+#[inline(always)]
+pub(super) unsafe fn widen<S: Simd, W: Element>(s: S, w: *const W, k_stride: usize, steps: &mut [f32]) {
+    for (step, columns) in steps.chunks_exact_mut(PANEL).enumerate() {
+        let from = w.wrapping_add(step.wrapping_mul(k_stride));
+        for c in (0..PANEL).step_by(S::LANES) {
+            // SAFETY: the caller promises sixteen elements; `columns` has sixteen floats, and LANES divides sixteen.
+            unsafe { s.store(columns.as_mut_ptr().add(c), W::load(s, from.wrapping_add(c))) }
+        }
+    }
+}
+
 /// Memory for widened weights, that of the thread while it is in use.
 #[derive(Default)]
 pub(super) struct Wide(Option<AlignedBuf>);
@@ -43,13 +58,8 @@ impl Wide {
             *wide = AlignedBuf::try_zeros(len)?;
         }
         for (p, panel) in wide.chunks_exact_mut(panel).take(count).enumerate() {
-            for (step, columns) in panel.chunks_exact_mut(PANEL).enumerate() {
-                let from = w.wrapping_add(p.wrapping_mul(panel_stride)).wrapping_add(step.wrapping_mul(k_stride));
-                for c in (0..PANEL).step_by(S::LANES) {
-                    // SAFETY: the caller promises whole panels; `columns` has sixteen floats.
-                    unsafe { s.store(columns.as_mut_ptr().add(c), W::load(s, from.wrapping_add(c))) }
-                }
-            }
+            // SAFETY: the caller promises whole panels of so many steps.
+            unsafe { widen(s, w.wrapping_add(p.wrapping_mul(panel_stride)), k_stride, panel) }
         }
         Some((wide.as_ptr(), PANEL, panel))
     }
