@@ -30,6 +30,9 @@ enum Set {
     Portable(super::simd::portable::Portable),
 }
 
+/// The end of names of sets without instructions for products of integers.
+const NO_DOT: &str = "-no-dot";
+
 /// Error of [`Isa::named`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -78,8 +81,14 @@ impl Isa {
         Isa::detect().unwrap_or(Isa(Set::Portable(super::simd::portable::Portable)))
     }
 
-    /// Returns the set called `name` (`avx512`, `avx2`, `sse`, `neon`, `portable`).
+    /// Returns the set called `name` (`avx512`, `avx2`, `sse`, `neon`, `portable`); with `-no-dot` after it, without the
+    /// instructions for products of integers that not every processor with the set has.
     pub fn named(name: &str) -> Result<Isa, IsaError> {
+        if let Some(rest) = name.strip_suffix(NO_DOT)
+            && let Ok(isa) = Isa::named(rest)
+        {
+            return Ok(isa.without_dot());
+        }
         let available = Isa::available();
         if let Some(isa) = available.iter().find(|isa| isa.name() == name) {
             return Ok(*isa);
@@ -89,6 +98,19 @@ impl Isa {
         }
         let names: Vec<_> = available.iter().map(|isa| isa.name()).collect();
         Err(IsaError::Unavailable(name.into(), names.join(", ")))
+    }
+
+    /// The set without the instructions for products of integers that not every processor with it has.
+    pub fn without_dot(self) -> Isa {
+        Isa(match self.0 {
+            #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
+            Set::Avx512(token) => Set::Avx512(token.without_vnni()),
+            #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
+            Set::Avx2(token) => Set::Avx2(token.without_vnni()),
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon(token) => Set::Neon(token.without_dot()),
+            other => other,
+        })
     }
 
     /// Returns the name, as `CLIPPIE_ISA` takes it.

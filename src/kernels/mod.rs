@@ -10,6 +10,7 @@ pub(crate) mod attention;
 mod caches;
 pub(crate) mod depthwise;
 pub(crate) mod gemm;
+pub(crate) mod int8;
 pub mod isa;
 pub(crate) mod math;
 pub(crate) mod norm;

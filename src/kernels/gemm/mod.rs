@@ -20,9 +20,8 @@ use super::team::{Team, share_of};
 pub(crate) use crate::tensor::PANEL;
 pub(crate) use feed_forward::{FeedForward, feed_forward};
 pub(crate) use lines::{Lines, LinesOf, convolve};
-use split::Split;
-pub(super) use tile::Region;
-pub(super) use tile::balanced;
+pub(super) use split::Split;
+pub(super) use tile::{A_BLOCK, NO_BIAS, Region, balanced};
 
 /// Activations: `rows` rows of `k` channels.
 #[derive(Clone, Copy)]
@@ -95,7 +94,7 @@ impl Finish {
         matches!(self, Finish::Accumulate | Finish::AccumulateActivate(_))
     }
 
-    fn activation(self) -> Option<Activation> {
+    pub(super) fn activation(self) -> Option<Activation> {
         match self {
             Finish::Activate(activation) | Finish::AccumulateActivate(activation) => Some(activation),
             Finish::Store | Finish::Accumulate => None,
@@ -116,13 +115,27 @@ pub(crate) struct Prefetch {
 impl Prefetch {
     /// Packed weights `[k, n]`.
     pub(crate) fn new<W: Element>(weights: &[W], k: usize) -> Prefetch {
-        let panel_bytes = PANEL * k * size_of::<W>();
+        Prefetch::panels_of(weights, PANEL * k * size_of::<W>())
+    }
+
+    /// Weights in panels of so many bytes.
+    pub(super) fn panels_of<W>(weights: &[W], panel_bytes: usize) -> Prefetch {
         let panels = size_of_val(weights) / panel_bytes.max(1);
         Prefetch { address: weights.as_ptr().addr(), panel_bytes, panels }
     }
 
+    /// Address of the first panel.
+    pub(super) fn address(self) -> usize {
+        self.address
+    }
+
+    /// Number of panels.
+    pub(super) fn panels(self) -> usize {
+        self.panels
+    }
+
     /// This prefetch without the first `panels`.
-    fn skip(self, panels: usize) -> Prefetch {
+    pub(super) fn skip(self, panels: usize) -> Prefetch {
         let skipped = panels.min(self.panels);
         Prefetch { address: self.address + skipped * self.panel_bytes, panels: self.panels - skipped, ..self }
     }

@@ -10,7 +10,7 @@ const LEAST_ROWS: usize = 14;
 
 /// A grid of tasks over rows and pairs of panels.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Split {
+pub(in super::super) struct Split {
     rows: usize,
     panels: usize,
     across: usize, // tasks along the panels
@@ -21,7 +21,7 @@ impl Split {
     /// Splits the rows into the team's groups, whose threads share no activations with other groups. Within a group,
     /// splits the columns, so that each thread reads its own weights once. Where there are too few columns, or so many
     /// rows that weights are small compared with activations, splits the rows further.
-    pub(super) fn new(rows: usize, panels: usize, team: Team<'_>) -> Self {
+    pub(in super::super) fn new(rows: usize, panels: usize, team: Team<'_>) -> Self {
         let pairs = panels.div_ceil(2);
         let groups = team.row_groups(rows);
         let wanted = team.tasks() / groups;
@@ -41,12 +41,12 @@ impl Split {
         Split { rows: lines, down: split.down.min(lines).max(1), ..split }
     }
 
-    pub(super) fn tasks(&self) -> usize {
+    pub(in super::super) fn tasks(&self) -> usize {
         self.across * self.down
     }
 
     /// Rows and panels of a task. Pairs of panels stay together for the wide tiles.
-    pub(super) fn task(&self, task: usize) -> (Range<usize>, Range<usize>) {
+    pub(in super::super) fn task(&self, task: usize) -> (Range<usize>, Range<usize>) {
         let (x, y) = (task % self.across, task / self.across);
         let row = |y: usize| self.rows * y / self.down;
         let panel = |x: usize| (self.panels.div_ceil(2) * x / self.across * 2).min(self.panels);

@@ -22,7 +22,7 @@ const LARGEST_TILE: usize = 14 * 2 * PANEL;
 pub(super) const K_BLOCK: usize = 768;
 
 /// Share of L2 that a block of `a` takes. Every pair of panels reads it, so it should stay there.
-pub(super) const A_BLOCK: (usize, usize) = (3, 8);
+pub(in super::super) const A_BLOCK: (usize, usize) = (3, 8);
 
 /// Share of L2 up to which all blocks of k of `a` stay there for every pair of panels.
 pub(super) const A_RESIDENT: (usize, usize) = (3, 4);
@@ -33,7 +33,7 @@ pub(super) fn floats((part, whole): (usize, usize)) -> usize {
 }
 
 /// The bias of tiles without one.
-pub(super) static NO_BIAS: [f32; 2 * PANEL] = [0.0; 2 * PANEL];
+pub(in super::super) static NO_BIAS: [f32; 2 * PANEL] = [0.0; 2 * PANEL];
 
 /// Some rows by some panels of a product, for the calling thread.
 pub(in super::super) struct Region<'a, W = f32> {

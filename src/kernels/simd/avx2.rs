@@ -2,12 +2,15 @@
 
 use std::arch::x86_64::*;
 
+use super::quads::{QuadShape, QuadTile, avx2 as quads};
 use super::{Kernel, Simd, Tile, avx2_tile};
 use crate::tensor::Half;
 
 /// Proof that AVX2 and FMA are available, and what came with them: halves (F16C), operations on bits (BMI, LZCNT).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Avx2(());
+pub(crate) struct Avx2 {
+    has_vnni: bool,
+}
 
 impl Avx2 {
     /// The token, if this machine has the instructions.
@@ -18,7 +21,14 @@ impl Avx2 {
             && is_x86_feature_detected!("bmi1")
             && is_x86_feature_detected!("bmi2")
             && is_x86_feature_detected!("lzcnt"))
-        .then_some(Avx2(()))
+        .then(|| Avx2 { has_vnni: is_x86_feature_detected!("avxvnni") })
+    }
+}
+
+impl Avx2 {
+    /// The token without the products of integers of AVX-VNNI, as of a processor that lacks them.
+    pub(crate) fn without_vnni(self) -> Self {
+        Avx2 { has_vnni: false }
     }
 }
 
@@ -134,6 +144,47 @@ impl Simd for Avx2 {
             let quarter = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
             let pair = _mm_max_ps(quarter, _mm_movehl_ps(quarter, quarter));
             _mm_cvtss_f32(_mm_max_ss(pair, _mm_movehdup_ps(pair)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_integers(self, ptr: *const i32) -> __m256 {
+        // SAFETY: the caller promises 8 readable integers, and `self` that the instructions exist.
+        unsafe { _mm256_cvtepi32_ps(_mm256_loadu_si256(ptr.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bytes(self, ptr: *mut u8, value: __m256, offset: u8) {
+        // SAFETY: the caller promises 8 writable bytes, and `self` that the instructions exist.
+        unsafe {
+            // The low byte of each lane, in the lowest four of its half.
+            let low = _mm256_setr_epi8(
+                0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, //
+                0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+            );
+            let bytes = _mm256_shuffle_epi8(_mm256_castps_si256(value), low);
+            let bytes = _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256::<1>(bytes));
+            _mm_storel_epi64(ptr.cast(), _mm_xor_si128(bytes, _mm_set1_epi8(offset as i8)));
+        }
+    }
+
+    #[inline(always)]
+    fn quad_shape(self) -> QuadShape {
+        match self.has_vnni {
+            true => QuadShape { rows: quads::VNNI_ROWS, panels: 1, offset: 128 },
+            false => QuadShape { rows: quads::ROWS, panels: 1, offset: 0 },
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn quads(self, t: &QuadTile) {
+        // SAFETY: the operands as the caller promises; `self` exists only where the instructions do, and tells whether
+        // those of VNNI do.
+        unsafe {
+            match self.has_vnni {
+                true => quads::vnni_tile(t),
+                false => quads::tile(t),
+            }
         }
     }
 

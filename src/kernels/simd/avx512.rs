@@ -2,13 +2,13 @@
 
 use std::arch::x86_64::*;
 
+use super::quads::{QuadShape, QuadTile, avx2, avx512};
 use super::{Kernel, Simd, Tile, avx512_activation, avx512_tile};
 use crate::tensor::Half;
 
 /// Proof that AVX-512 F, DQ, BW and VL (with what [`super::avx2::Avx2`] proves) are available.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Avx512 {
-    #[cfg_attr(not(feature = "library"), allow(dead_code, reason = "only scans multiply integers"))]
     has_vnni: bool,
 }
 
@@ -21,6 +21,11 @@ impl Avx512 {
             && is_x86_feature_detected!("avx512vl")
             && super::avx2::Avx2::detect().is_some())
         .then(|| Avx512 { has_vnni: is_x86_feature_detected!("avx512vnni") })
+    }
+
+    /// The token without the products of integers, as of a processor that lacks them.
+    pub(crate) fn without_vnni(self) -> Self {
+        Avx512 { has_vnni: false }
     }
 
     /// Whether AVX-512 VNNI, products of integers, is available, too.
@@ -194,6 +199,41 @@ impl Simd for Avx512 {
                 _mm512_storeu_ps(to.add(16), _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd)));
                 _mm512_storeu_ps(to.add(32), _mm512_castpd_ps(_mm512_unpacklo_pd(ab2, cd2)));
                 _mm512_storeu_ps(to.add(48), _mm512_castpd_ps(_mm512_unpackhi_pd(ab2, cd2)));
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_integers(self, ptr: *const i32) -> __m512 {
+        // SAFETY: the caller promises 16 readable integers, and `self` that the instructions exist.
+        unsafe { _mm512_cvtepi32_ps(_mm512_loadu_si512(ptr.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bytes(self, ptr: *mut u8, value: __m512, offset: u8) {
+        // SAFETY: the caller promises 16 writable bytes, and `self` that the instructions exist.
+        unsafe {
+            let bytes = _mm512_cvtepi32_epi8(_mm512_castps_si512(value));
+            _mm_storeu_si128(ptr.cast(), _mm_xor_si128(bytes, _mm_set1_epi8(offset as i8)));
+        }
+    }
+
+    #[inline(always)]
+    fn quad_shape(self) -> QuadShape {
+        match self.has_vnni {
+            true => QuadShape { rows: Self::TILE_ROWS, panels: 2, offset: 128 },
+            false => QuadShape { rows: avx2::ROWS, panels: 1, offset: 0 },
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn quads(self, t: &QuadTile) {
+        // SAFETY: the operands as the caller promises; `self` exists only where the instructions do, and tells whether
+        // those of VNNI do.
+        unsafe {
+            match self.has_vnni {
+                true => avx512::tile(t),
+                false => avx2::tile(t),
             }
         }
     }

@@ -12,6 +12,9 @@ pub(super) mod avx512;
 #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
 mod avx512_activation;
 #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
+#[macro_use]
+mod avx512_rows;
+#[cfg(all(target_arch = "x86_64", not(fuzzing)))]
 mod avx512_tile;
 mod element;
 #[cfg(feature = "library")]
@@ -19,6 +22,7 @@ pub(super) mod integers;
 #[cfg(target_arch = "aarch64")]
 pub(super) mod neon;
 pub(super) mod portable;
+pub(super) mod quads;
 #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
 pub(super) mod sse;
 #[cfg_attr(not(feature = "decode"), allow(dead_code, reason = "resizing needs a part of it"))]
@@ -28,6 +32,7 @@ use super::math;
 use super::strides::Strides;
 use crate::tensor::{Half, PANEL};
 pub(crate) use element::Element;
+pub(crate) use quads::{MOST_PANELS, MOST_ROWS, QUAD, QUAD_BYTES, QuadShape, QuadTile};
 
 /// A computation that is compiled once for each instruction set. `call` must be `#[inline(always)]`.
 pub(crate) trait Kernel {
@@ -152,6 +157,28 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// `ptr..ptr + LANES` must be writable floats; no alignment is needed.
     unsafe fn store(self, ptr: *mut f32, value: Self::F);
+    /// `LANES` integers as floats, rounded to nearest.
+    ///
+    /// # Safety
+    /// `ptr..ptr + LANES` must be readable integers; no alignment is needed.
+    unsafe fn load_integers(self, ptr: *const i32) -> Self::F;
+    /// Stores integers in −128 ..= 127, given as floats plus [`ROUND`] (see there), as bytes, after adding `offset` (0 or
+    /// 128).
+    ///
+    /// # Safety
+    /// `ptr..ptr + LANES` must be writable bytes; no alignment is needed.
+    #[inline(always)]
+    unsafe fn store_bytes(self, ptr: *mut u8, value: Self::F, offset: u8) {
+        let mut lanes = [0.0f32; 16];
+        // SAFETY: sixteen floats hold any vector, and the caller promises LANES bytes.
+        unsafe {
+            self.store(lanes.as_mut_ptr(), value);
+            for (i, lane) in lanes.iter().take(Self::LANES).enumerate() {
+                // The low byte of the bits is the integer's.
+                *ptr.add(i) = lane.to_bits() as u8 ^ offset;
+            }
+        }
+    }
     /// `a + b`
     fn add(self, a: Self::F, b: Self::F) -> Self::F;
     /// `a - b`
@@ -214,6 +241,22 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn tile_f32<const ROWS: usize, const VECTORS: usize>(self, t: &Tile<f32>) {
         // SAFETY: the caller's promise.
         unsafe { tile_by_vectors::<Self, f32, ROWS, VECTORS>(self, t) }
+    }
+
+    /// The tiles of [`Simd::quads`].
+    #[inline(always)]
+    fn quad_shape(self) -> QuadShape {
+        QuadShape { rows: 4, panels: 1, offset: 0 }
+    }
+
+    /// Computes a tile of products of integers, of at most the rows and panels of [`Simd::quad_shape`].
+    ///
+    /// # Safety
+    /// The operands must be readable and the sums writable as [`QuadTile`] says.
+    #[inline(always)]
+    unsafe fn quads(self, t: &QuadTile) {
+        // SAFETY: the caller's promise.
+        unsafe { quads::plain(t) }
     }
 
     /// [`Simd::tile_f32`] for weights of halves.

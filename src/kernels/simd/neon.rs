@@ -4,17 +4,27 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 use std::arch::is_aarch64_feature_detected;
 
+use super::quads::{QuadShape, QuadTile, neon as quads};
 use super::{Kernel, ROUND, Simd};
 use crate::tensor::Half;
 
 /// Proof that NEON is available.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Neon(());
+pub(crate) struct Neon {
+    has_dot: bool,
+}
 
 impl Neon {
     /// The token, if this machine has the instructions; practically every 64-bit Arm processor does.
     pub(crate) fn detect() -> Option<Self> {
-        is_aarch64_feature_detected!("neon").then_some(Neon(()))
+        is_aarch64_feature_detected!("neon").then(|| Neon { has_dot: is_aarch64_feature_detected!("dotprod") })
+    }
+}
+
+impl Neon {
+    /// The token without the dot products of integers, as of a processor that lacks them.
+    pub(crate) fn without_dot(self) -> Self {
+        Neon { has_dot: false }
     }
 }
 
@@ -67,6 +77,29 @@ impl Simd for Neon {
     unsafe fn store(self, ptr: *mut f32, value: float32x4_t) {
         // SAFETY: the caller promises 4 writable floats, and `self` that the instruction exists.
         unsafe { vst1q_f32(ptr, value) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_integers(self, ptr: *const i32) -> float32x4_t {
+        // SAFETY: the caller promises 4 readable integers, and `self` that the instructions exist.
+        unsafe { vcvtq_f32_s32(vld1q_s32(ptr)) }
+    }
+
+    #[inline(always)]
+    fn quad_shape(self) -> QuadShape {
+        QuadShape { rows: if self.has_dot { quads::DOT_ROWS } else { quads::ROWS }, panels: 1, offset: 0 }
+    }
+
+    #[inline(always)]
+    unsafe fn quads(self, t: &QuadTile) {
+        // SAFETY: the operands as the caller promises; `self` exists only where the instructions do, and tells whether
+        // the dot products do.
+        unsafe {
+            match self.has_dot {
+                true => quads::dot_tile(t),
+                false => quads::tile(t),
+            }
+        }
     }
 
     #[inline(always)]

@@ -58,6 +58,12 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    unsafe fn load_integers(self, ptr: *const i32) -> F {
+        // SAFETY: the caller promises four readable integers; they are read without alignment.
+        unsafe { ptr.cast::<[i32; 4]>().read_unaligned() }.map(|integer| integer as f32)
+    }
+
+    #[inline(always)]
     fn add(self, a: F, b: F) -> F {
         map2(a, b, |a, b| a + b)
     }

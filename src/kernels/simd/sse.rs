@@ -2,6 +2,7 @@
 
 use std::arch::x86_64::*;
 
+use super::quads::{QuadShape, QuadTile, sse as quads};
 use super::{HALF_INFINITY, HALF_SCALE, Kernel, ROUND, Simd};
 use crate::tensor::Half;
 
@@ -67,6 +68,23 @@ impl Simd for Sse {
     unsafe fn store(self, ptr: *mut f32, value: __m128) {
         // SAFETY: the caller promises 4 writable floats, and `self` that the instruction exists.
         unsafe { _mm_storeu_ps(ptr, value) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_integers(self, ptr: *const i32) -> __m128 {
+        // SAFETY: the caller promises 4 readable integers, and `self` that the instructions exist.
+        unsafe { _mm_cvtepi32_ps(_mm_loadu_si128(ptr.cast())) }
+    }
+
+    #[inline(always)]
+    fn quad_shape(self) -> QuadShape {
+        QuadShape { rows: quads::ROWS, panels: 1, offset: 0 }
+    }
+
+    #[inline(always)]
+    unsafe fn quads(self, t: &QuadTile) {
+        // SAFETY: the operands as the caller promises; `self` exists only where the instructions do.
+        unsafe { quads::tile(t) }
     }
 
     #[inline(always)]

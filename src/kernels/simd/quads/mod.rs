@@ -1,0 +1,101 @@
+//! Tiles of products of 8-bit integers, summed in 32 bits: one file for each instruction set.
+//!
+//! Weights lie in panels of sixteen columns by quads, four steps of k: `[K / 4][16][4]`. The four bytes of a column meet
+//! the four bytes of a row in one lane of 32 bits, as instructions for dot products want them; a vector of 64 bytes is
+//! a panel, one of 32 half of it, one of 16 four columns. Sums of integers are exact, so every instruction set gives
+//! the same.
+
+#[cfg(all(target_arch = "x86_64", not(fuzzing)))]
+pub(super) mod avx2;
+#[cfg(all(target_arch = "x86_64", not(fuzzing)))]
+pub(super) mod avx512;
+#[cfg(target_arch = "aarch64")]
+pub(super) mod neon;
+#[cfg(all(target_arch = "x86_64", not(fuzzing)))]
+pub(super) mod sse;
+
+use crate::tensor::PANEL;
+
+/// Steps of k whose bytes lie together.
+pub(crate) const QUAD: usize = 4;
+
+/// Bytes of the weights of a quad in a panel.
+pub(crate) const QUAD_BYTES: usize = PANEL * QUAD;
+
+/// Rows of the largest tile of any instruction set.
+pub(crate) const MOST_ROWS: usize = 16;
+/// Panels of that tile.
+pub(crate) const MOST_PANELS: usize = 2;
+
+/// How an instruction set multiplies integers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QuadShape {
+    /// Rows of a tile, at most [`MOST_ROWS`].
+    pub(crate) rows: usize,
+    /// Panels of a tile, at most [`MOST_PANELS`].
+    pub(crate) panels: usize,
+    /// What is added to every integer of the activations: 128 where the instructions take them without a sign, else 0. The
+    /// sums begin with that much less, times the sum of the column's weights.
+    pub(crate) offset: u8,
+}
+
+/// A tile: some rows of bytes, some panels of weights, and as many sums.
+pub(crate) struct QuadTile {
+    /// The first row: integers plus [`QuadShape::offset`]. Whole quads of every row are readable.
+    pub(crate) a: *const u8,
+    /// Bytes from one row to the next.
+    pub(crate) a_stride: usize,
+    /// The first panel.
+    pub(crate) w: *const i8,
+    /// Bytes from one panel to the next.
+    pub(crate) w_panel: usize,
+    /// Quads of steps.
+    pub(crate) quads: usize,
+    /// What the sums of each column begin with: sixteen for each panel.
+    pub(crate) starts: *const i32,
+    /// Sums, `[rows][panels · 16]`.
+    pub(crate) sums: *mut i32,
+    pub(crate) rows: usize,
+    pub(crate) panels: usize,
+    /// The address of what is multiplied next, for prefetching, any number; and of the panel after it.
+    #[cfg_attr(
+        any(not(target_arch = "x86_64"), fuzzing),
+        allow(dead_code, reason = "only tiles in assembly prefetch")
+    )]
+    pub(crate) next: usize,
+    /// Bytes from one prefetch, of each quad, to the next.
+    #[cfg_attr(
+        any(not(target_arch = "x86_64"), fuzzing),
+        allow(dead_code, reason = "only tiles in assembly prefetch")
+    )]
+    pub(crate) pace: usize,
+}
+
+/// The tile for every instruction set, and what the others are tested against.
+///
+/// # Safety
+/// The operands must be readable and the sums writable as [`QuadTile`] says; `a` has signed bytes.
+#[inline(always)]
+pub(super) unsafe fn plain(t: &QuadTile) {
+    for r in 0..t.rows {
+        for panel in 0..t.panels {
+            // SAFETY: the caller promises sixteen numbers for every panel, and for every row and panel of the sums.
+            let mut sums = unsafe { t.starts.add(panel * PANEL).cast::<[i32; PANEL]>().read_unaligned() };
+            for quad in 0..t.quads {
+                // SAFETY: the caller promises whole quads of rows and panels.
+                let (a, w) = unsafe {
+                    let a = t.a.add(r * t.a_stride + quad * QUAD).cast::<[i8; QUAD]>().read_unaligned();
+                    let w = t.w.add(panel * t.w_panel + quad * QUAD_BYTES);
+                    (a, w.cast::<[[i8; QUAD]; PANEL]>().read_unaligned())
+                };
+                for (sum, column) in sums.iter_mut().zip(w) {
+                    for (a, w) in a.into_iter().zip(column) {
+                        *sum = sum.wrapping_add(i32::from(a) * i32::from(w));
+                    }
+                }
+            }
+            // SAFETY: as above.
+            unsafe { t.sums.add((r * t.panels + panel) * PANEL).cast::<[i32; PANEL]>().write_unaligned(sums) }
+        }
+    }
+}
