@@ -5,6 +5,7 @@
 use crate::kernels::attention::{self, Shape, Span};
 use crate::kernels::depthwise::{Convolution, Maps, Window, depthwise as convolve};
 use crate::kernels::gemm::{self, Epilogue, Finish, Lhs, Lines, LinesOf, PANEL, Rhs, gemm as multiply};
+use crate::kernels::int8;
 use crate::kernels::math;
 use crate::kernels::strides::{Strides, blocked_len};
 use crate::kernels::{Isa, Out, Team, norm, pool, probe, rotary, strided_stem as stems};
@@ -116,6 +117,57 @@ pub fn product(isa: Isa, sizes: [usize; 3], after: After, layouts: [Layout; 2], 
     })
 }
 
+/// [`product`] with weights that are integers of eight bits.
+pub fn integer_product(isa: Isa, sizes: [usize; 3], after: After, layouts: [Layout; 2], streamed: bool) -> Probe {
+    let [rows, k, n] = sizes;
+    let added = if after == After::Add { rows * n } else { 0 };
+    Probe::new(2 * rows * k * n, rows * k + k * n / 4 + 3 * n + rows * n + added, move || {
+        let weight_len = int8::packed_len(k, n);
+        let copies = if streamed { STREAMED.div_ceil(weight_len) } else { 1 };
+        let weights = Integers::new(copies, k, n);
+        let a = noise(blocked_len(rows, k), 1.0);
+        let bias = noise(n, 1.0);
+        let mut scratch = AlignedBuf::zeros(int8::SCRATCH);
+        let mut turn = 0;
+        prepared(AlignedBuf::zeros(blocked_len(rows, n)), move |out| {
+            let w = weights.copy(turn);
+            turn = (turn + 1) % copies;
+            let a = Lhs { data: &a, strides: layouts[0].strides(rows, k), rows, k };
+            let epilogue = Epilogue { bias: Some(&bias), finish: after.finish() };
+            let out = Out::new(out, layouts[1].strides(rows, n));
+            int8::gemm(isa, TEAM, a, w, epilogue, None, out, &mut scratch);
+        })
+    })
+}
+
+/// Weights `[k, n]` of integers, some copies of them.
+struct Integers {
+    data: Vec<i8>,
+    scales: AlignedBuf,
+    sums: AlignedBuf,
+    k: usize,
+    n: usize,
+}
+
+impl Integers {
+    fn new(copies: usize, k: usize, n: usize) -> Integers {
+        let data: Vec<i8> = noise(int8::packed_len(k, n), 127.0).iter().map(|&x| x as i8).collect();
+        let mut sums = AlignedBuf::zeros(n.next_multiple_of(PANEL));
+        let panel = int8::packed_len(k, PANEL);
+        for (i, &integer) in data.iter().enumerate() {
+            sums[i / panel * PANEL + i / 4 % PANEL] += f32::from(integer);
+        }
+        let data = data.repeat(copies);
+        Integers { data, scales: noise(n.next_multiple_of(PANEL), 0.01), sums, k, n }
+    }
+
+    fn copy(&self, index: usize) -> int8::Weights<'_> {
+        let Integers { data, scales, sums, k, n } = self;
+        let data = &data[index * int8::packed_len(*k, *n)..];
+        int8::Weights { data, scales, sums, gains: None, k: *k, n: *n }
+    }
+}
+
 /// The two products of a feed-forward part with GELU in between, added to the output; in blocks.
 pub fn feed_forward(isa: Isa, rows: usize, width: usize, hidden: usize) -> Probe {
     Probe::new(4 * rows * width * hidden, 3 * rows * width + 2 * width * hidden + width + hidden, move || {
@@ -136,6 +188,29 @@ pub fn feed_forward(isa: Isa, rows: usize, width: usize, hidden: usize) -> Probe
             }
             let a = Lhs { data: &a, strides, rows, k: width };
             gemm::feed_forward(isa, TEAM, a, weights, Out::new(out, strides), &mut scratch);
+        })
+    })
+}
+
+/// [`feed_forward`] with weights that are integers of eight bits.
+pub fn integer_feed_forward(isa: Isa, rows: usize, width: usize, hidden: usize) -> Probe {
+    Probe::new(4 * rows * width * hidden, 3 * rows * width + width * hidden / 2 + 3 * (width + hidden), move || {
+        let (first, second) = (Integers::new(1, width, hidden), Integers::new(1, hidden, width));
+        let (bias, a) = (noise(hidden.max(width), 1.0), noise(blocked_len(rows, width), 1.0));
+        let mut scratch = AlignedBuf::default();
+        prepared(AlignedBuf::zeros(blocked_len(rows, width)), move |out| {
+            let strides = Strides::blocked(rows);
+            let weights = int8::FeedForward {
+                first: (first.copy(0), Some(&bias)),
+                activation: math::Activation::Gelu,
+                second: (second.copy(0), Some(&bias)),
+            };
+            let len = weights.scratch(rows, TEAM);
+            if scratch.len() < len {
+                scratch = AlignedBuf::zeros(len);
+            }
+            let a = Lhs { data: &a, strides, rows, k: width };
+            int8::feed_forward(isa, TEAM, a, weights, Out::new(out, strides), &mut scratch);
         })
     })
 }

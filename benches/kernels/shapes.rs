@@ -28,6 +28,7 @@ const BLOCKS: [Layout; 2] = [Layout::Blocks; 2];
 pub fn groups() -> Vec<Group> {
     vec![
         ("transformer", transformer()),
+        ("integers", integers()),
         ("pointwise", pointwise()),
         ("attention", attention()),
         ("turn", turn()),
@@ -41,17 +42,44 @@ fn case(name: String, probe: impl Fn(Isa) -> Probe + 'static) -> Case {
     Case { name, probe: Box::new(probe) }
 }
 
+/// A product of a set, its sizes, what follows it, layouts, and whether weights come from memory.
+type Product = fn(Isa, [usize; 3], After, [Layout; 2], bool) -> Probe;
+
 fn product(name: &str, sizes: [usize; 3], after: After, layouts: [Layout; 2], streamed: bool) -> Case {
+    product_of(internals::product, name, sizes, after, layouts, streamed)
+}
+
+fn product_of(
+    product: Product,
+    name: &str,
+    sizes: [usize; 3],
+    after: After,
+    layouts: [Layout; 2],
+    streamed: bool,
+) -> Case {
     let [rows, k, n] = sizes;
-    case(format!("{name} {rows}x{k}x{n}"), move |isa| internals::product(isa, sizes, after, layouts, streamed))
+    case(format!("{name} {rows}x{k}x{n}"), move |isa| product(isa, sizes, after, layouts, streamed))
 }
 
 /// The four products of a transformer block.
 fn block(cases: &mut Vec<Case>, name: &str, rows: usize, width: usize, activation: After, streamed: bool) {
+    block_of(internals::product, cases, name, rows, width, activation, streamed);
+}
+
+/// The same, with products of any kind.
+fn block_of(
+    product: Product,
+    cases: &mut Vec<Case>,
+    name: &str,
+    rows: usize,
+    width: usize,
+    activation: After,
+    streamed: bool,
+) {
     let hidden = 4 * width;
     let (into, out_of) = ([Layout::Rows, Layout::Blocks], [Layout::Blocks, Layout::Rows]);
     let mut add = |part, k, n, after, layouts| {
-        cases.push(product(&format!("{name} {part}"), [rows, k, n], after, layouts, streamed));
+        cases.push(product_of(product, &format!("{name} {part}"), [rows, k, n], after, layouts, streamed));
     };
     add("qkv", width, 3 * width, After::Store, ROWS);
     add("out", width, width, After::Add, ROWS);
@@ -71,6 +99,29 @@ fn transformer() -> Vec<Case> {
     block(&mut cases, "text", 77, 512, After::Gelu, false);
     block(&mut cases, "text of ten", 10, 512, After::QuickGelu, false);
     block(&mut cases, "text of ten streamed", 10, 512, After::QuickGelu, true);
+    cases
+}
+
+/// Products of integers of eight bits.
+fn integers() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let mut block = |name: &str, rows: usize, width: usize, activation: After, streamed: bool| {
+        block_of(internals::integer_product, &mut cases, name, rows, width, activation, streamed);
+    };
+    block("vit-b-32", 50, 768, After::QuickGelu, false);
+    block("vit-b-32 streamed", 50, 768, After::QuickGelu, true);
+    block("vit-b-32 batch 8", 400, 768, After::QuickGelu, false);
+    block("vit-b-16", 197, 768, After::QuickGelu, false);
+    block("text", 77, 512, After::Gelu, false);
+    block("text of ten", 10, 512, After::QuickGelu, false);
+    block("text of ten streamed", 10, 512, After::QuickGelu, true);
+    for (model, channels) in MOBILECLIP {
+        for (stage, (c, side)) in channels.into_iter().zip(SIDES).enumerate() {
+            let (pixels, hidden) = (side * side, 3 * c);
+            let name = format!("{model} stage {stage} mlp {pixels}x{c}x{hidden}x{c}");
+            cases.push(case(name, move |isa| internals::integer_feed_forward(isa, pixels, c, hidden)));
+        }
+    }
     cases
 }
 

@@ -10,11 +10,11 @@ mod feed_forward;
 mod region;
 mod rows;
 
+use super::Isa;
 use super::gemm::{Epilogue, Finish, Lhs, PANEL, Prefetch, Split, balanced};
 use super::output::Out;
 use super::simd::{QUAD, QUAD_BYTES};
 use super::team::{Team, share_of};
-use super::Isa;
 pub(crate) use feed_forward::{FeedForward, feed_forward};
 use region::Region;
 use rows::Rows;
@@ -22,6 +22,14 @@ pub(crate) use rows::row_len;
 
 /// Most steps of k: sums of products of two bytes, one of them without a sign, stay inside of 32 bits.
 pub(crate) const MOST_STEPS: usize = 1 << 16;
+
+/// Floats of scratch in which [`gemm`] is as fast as with more: 1 MiB.
+pub(crate) const SCRATCH: usize = 1 << 18;
+
+/// Bytes of packed weights `[k, n]`.
+pub(crate) fn packed_len(k: usize, n: usize) -> usize {
+    n.div_ceil(PANEL) * k.div_ceil(QUAD) * QUAD_BYTES
+}
 
 /// Weights `[k, n]` as integers: `w[p][j] = data · scales[j]`.
 #[derive(Clone, Copy)]
