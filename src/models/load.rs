@@ -3,7 +3,8 @@
 use super::Error;
 use super::config::ModelConfig;
 use super::image_tower::ImageTower;
-use super::scope::{Layer, Scope, Source};
+use super::layer::Layer;
+use super::scope::{Scope, Source};
 use super::text_tower::TextTower;
 use crate::weights::{Tower, WeightsFile};
 

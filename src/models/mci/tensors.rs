@@ -7,7 +7,8 @@ use super::forward::{Block, BlockMixer, Downsample, Mci, Stage};
 use crate::layers::{StridedStem, Window};
 use crate::models::Error;
 use crate::models::conv_mlp::ConvMlp;
-use crate::models::scope::{LinearSpec, Scope};
+use crate::models::layer::LinearSpec;
+use crate::models::scope::Scope;
 
 impl Mci {
     pub(crate) fn load(scope: &mut Scope<'_>, config: &MciConfig, embed_dim: usize) -> Result<Self, Error> {

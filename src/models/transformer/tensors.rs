@@ -4,7 +4,8 @@ use super::config::TransformerConfig;
 use super::forward::{Block, Transformer};
 use crate::layers::{Attention, LayerNorm, Rotary};
 use crate::models::Error;
-use crate::models::scope::{LinearSpec, Scope};
+use crate::models::layer::LinearSpec;
+use crate::models::scope::Scope;
 
 impl Transformer {
     /// Loads the blocks below `scope`. The affine parts of the norms and the scale of the queries are folded into the

@@ -5,7 +5,8 @@ use super::conv_stem::ConvStem;
 use super::forward::{Head, Stem, Vit};
 use crate::layers::{AttentionPool, LayerNorm, TurnShape};
 use crate::models::Error;
-use crate::models::scope::{LinearSpec, Scope};
+use crate::models::layer::LinearSpec;
+use crate::models::scope::Scope;
 use crate::models::transformer::Transformer;
 use crate::models::transformer::config::TransformerConfig;
 

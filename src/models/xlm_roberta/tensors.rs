@@ -4,7 +4,8 @@ use super::config::XlmRobertaConfig;
 use super::forward::{Block, XlmRoberta};
 use crate::layers::Attention;
 use crate::models::Error;
-use crate::models::scope::{LinearSpec, Scope};
+use crate::models::layer::LinearSpec;
+use crate::models::scope::Scope;
 use crate::models::token_embedding::TokenEmbedding;
 
 impl XlmRoberta {
