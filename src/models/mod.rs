@@ -15,6 +15,7 @@ mod hybrid;
 mod image_tower;
 mod layer;
 mod load;
+mod loading;
 mod mci;
 mod resnet;
 mod scope;

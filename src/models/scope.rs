@@ -6,14 +6,14 @@
 
 use super::Error;
 use super::layer::{DepthwiseSpec, Layer, LayerKind, LinearSpec};
-use crate::layers::{Activation, Depthwise, LayerNorm, Linear, Mlp, Packed, Rotary, SqueezeExcite, TurnShape, Window};
-use crate::tensor::Half;
-use crate::weights::{Dtype, Layout, TableView, TensorView, Tower, WeightsFile};
+use super::loading::Loading;
+use crate::layers::{Activation, Depthwise, LayerNorm, Linear, Mlp, Rotary, SqueezeExcite, TurnShape, Window};
+use crate::weights::{Layout, TableView, TensorView, Tower};
 
 /// Where layers come from.
 pub(crate) enum Source {
-    /// Loads them from a weights file; `used` counts the tensors that were loaded.
-    File { weights: WeightsFile, used: usize },
+    /// Loads them from a weights file.
+    File(Loading),
     /// Lists them; the layers that the walk builds have no weights and must not run.
     List(Vec<Layer>),
 }
@@ -42,10 +42,7 @@ impl<'a> Scope<'a> {
     pub(super) fn rows(&mut self, name: &str, shape: &[usize]) -> Result<TensorView, Error> {
         let path = self.at(name);
         match self.source {
-            Source::File { weights, used } => {
-                *used += 1;
-                Ok(weights.tensor(&path, Layout::Rows, shape)?)
-            }
+            Source::File(file) => file.tensor(path, Layout::Rows, shape),
             Source::List(_) => {
                 self.list(path, LayerKind::Rows(shape.to_vec()));
                 Ok(TensorView::unloaded())
@@ -56,7 +53,7 @@ impl<'a> Scope<'a> {
     /// The rotary positions of a tower. They are no tensor; those of a walk that only lists layers are not computed.
     pub(super) fn rotary(&self, shape: TurnShape) -> Rotary {
         match self.source {
-            Source::File { .. } => Rotary::new(shape),
+            Source::File(_) => Rotary::new(shape),
             Source::List(_) => Rotary::unloaded(shape),
         }
     }
@@ -72,10 +69,7 @@ impl<'a> Scope<'a> {
     pub(super) fn table(&mut self, name: &str, rows: usize, width: usize) -> Result<TableView, Error> {
         let path = self.at(name);
         match self.source {
-            Source::File { weights, used } => {
-                *used += 1;
-                Ok(weights.table(&path, rows, width)?)
-            }
+            Source::File(file) => file.table(path, rows, width),
             Source::List(_) => {
                 self.list(path, LayerKind::Table(rows, width));
                 Ok(TableView::unloaded())
@@ -88,11 +82,10 @@ impl<'a> Scope<'a> {
         let path = self.at(name);
         let (inputs, outputs) = (spec.inputs(), spec.outputs);
         match self.source {
-            Source::File { weights, used } => {
-                *used += 1 + usize::from(spec.bias);
-                let weight = matrix(weights, &format!("{path}.weight"), &[inputs, outputs], spec.always_f32)?;
-                let bias = format!("{path}.bias");
-                let bias = spec.bias.then(|| weights.tensor(&bias, Layout::Panels16, &[outputs])).transpose()?;
+            Source::File(file) => {
+                let weight = file.matrix(format!("{path}.weight"), &[inputs, outputs], spec.always_f32)?;
+                let bias = || file.tensor(format!("{path}.bias"), Layout::Panels16, &[outputs]);
+                let bias = spec.bias.then(bias).transpose()?;
                 Ok(Linear::new(weight, bias, inputs, outputs))
             }
             Source::List(_) => {
@@ -106,9 +99,8 @@ impl<'a> Scope<'a> {
     pub(super) fn queries(&mut self, name: &str, width: usize, heads: usize) -> Result<Linear, Error> {
         let path = self.at(name);
         match self.source {
-            Source::File { weights, used } => {
-                *used += 1;
-                let weight = matrix(weights, &format!("{path}.weight"), &[width, heads], false)?;
+            Source::File(file) => {
+                let weight = file.matrix(format!("{path}.weight"), &[width, heads], false)?;
                 Ok(Linear::new(weight, None, width, heads))
             }
             Source::List(_) => {
@@ -138,12 +130,10 @@ impl<'a> Scope<'a> {
         let kernel = [window.kernel_height, window.kernel_width];
         let spec = DepthwiseSpec { kernel, inputs: window.channels, doubles: window.multiplier == 2 };
         match self.source {
-            Source::File { weights, used } => {
-                *used += 2;
+            Source::File(file) => {
                 let outputs = spec.outputs();
-                let taps =
-                    weights.tensor(&format!("{path}.weight"), Layout::Rows, &[kernel[0] * kernel[1], outputs])?;
-                let bias = weights.tensor(&format!("{path}.bias"), Layout::Rows, &[outputs])?;
+                let taps = file.tensor(format!("{path}.weight"), Layout::Rows, &[kernel[0] * kernel[1], outputs])?;
+                let bias = file.tensor(format!("{path}.bias"), Layout::Rows, &[outputs])?;
                 Ok(Depthwise::new(taps, bias, window))
             }
             Source::List(_) => {
@@ -158,12 +148,4 @@ impl<'a> Scope<'a> {
             layers.push(Layer { path, tower: self.tower, kind });
         }
     }
-}
-
-/// Loads the weights of a linear layer, in the precision in which the file has them.
-fn matrix(weights: &WeightsFile, name: &str, shape: &[usize], only_f32: bool) -> Result<Packed, Error> {
-    Ok(match weights.dtype(name) {
-        Some(Dtype::F16) if !only_f32 => weights.tensor_of::<Half>(name, Layout::Panels16, shape)?.into(),
-        _ => weights.tensor(name, Layout::Panels16, shape)?.into(),
-    })
 }

@@ -1,0 +1,51 @@
+//! The tensors of a weights file that a walk over the layers of a model loads.
+
+use super::Error;
+use crate::layers::Packed;
+use crate::tensor::Half;
+use crate::weights::{Dtype, Layout, TableView, TensorView, WeightsFile};
+
+/// A weights file, and which of its tensors were loaded.
+pub(crate) struct Loading {
+    weights: WeightsFile,
+    used: Vec<String>,
+}
+
+impl Loading {
+    pub(super) fn new(weights: &WeightsFile) -> Self {
+        Loading { weights: weights.clone(), used: Vec::new() }
+    }
+
+    /// Loads an `f32` tensor.
+    pub(super) fn tensor(&mut self, name: String, layout: Layout, shape: &[usize]) -> Result<TensorView, Error> {
+        let tensor = self.weights.tensor(&name, layout, shape)?;
+        self.used.push(name);
+        Ok(tensor)
+    }
+
+    /// Loads a lookup table.
+    pub(super) fn table(&mut self, name: String, rows: usize, width: usize) -> Result<TableView, Error> {
+        let table = self.weights.table(&name, rows, width)?;
+        self.used.push(name);
+        Ok(table)
+    }
+
+    /// Loads a matrix of floats, in the precision in which the file has it.
+    pub(super) fn matrix(&mut self, name: String, shape: &[usize], only_f32: bool) -> Result<Packed, Error> {
+        let matrix = match self.weights.dtype(&name) {
+            Some(Dtype::F16) if !only_f32 => self.weights.tensor_of::<Half>(&name, Layout::Panels16, shape)?.into(),
+            _ => self.weights.tensor(&name, Layout::Panels16, shape)?.into(),
+        };
+        self.used.push(name);
+        Ok(matrix)
+    }
+
+    /// Refuses a file with tensors that neither were loaded nor `other` names: a model with unknown parts must not run
+    /// without them.
+    pub(super) fn refuse_others(&self, other: Option<&str>) -> Result<(), Error> {
+        if self.used.len() + usize::from(other.is_some()) != self.weights.header().tensors.len() {
+            self.weights.refuse_others(self.used.iter().map(String::as_str).chain(other))?;
+        }
+        Ok(())
+    }
+}
