@@ -106,7 +106,7 @@ impl Job<'_> {
         };
         let width = table.shape.last().copied().unwrap_or(0);
         let difference = fold::scaled_rows_of_int8(checkpoint, name, factor, width, &mut scratch.scaled_rows)?;
-        sink(table, Data::ScaledRows(&scratch.scaled_rows))?;
+        sink(table, Data::Integers(&scratch.scaled_rows))?;
         Ok(Some(difference))
     }
 

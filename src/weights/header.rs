@@ -80,8 +80,12 @@ impl Header {
     /// The precision of the matrices: the smallest, if a file has several.
     #[must_use]
     pub fn precision(&self) -> Precision {
-        let is_half = |spec: &TensorSpec| spec.dtype == Dtype::F16 && spec.layout == Layout::Panels16;
-        if self.tensors.iter().any(|entry| is_half(&entry.spec)) { Precision::F16 } else { Precision::F32 }
+        let of_tensor = |entry: &TensorEntry| match (entry.spec.layout, entry.spec.dtype) {
+            (Layout::Quads16, _) => Precision::Int8,
+            (Layout::Panels16, Dtype::F16) => Precision::F16,
+            _ => Precision::F32,
+        };
+        self.tensors.iter().map(of_tensor).max().unwrap_or_default()
     }
 
     /// The towers in file order.

@@ -35,7 +35,7 @@ const STRIDE: usize = 4;
 const HASHED: u64 = 1 << 20;
 /// Pages looked at in a table, of which a pass reads only some rows; more would be read from the disk for this alone.
 const TABLE_PAGES: usize = 16;
-/// Tensors in another layout than panels with more bytes are tables. The largest others are position embeddings and depthwise taps.
+/// Tensors in rows with more bytes are tables. The largest others are position embeddings and depthwise taps.
 const TABLE: u64 = 4 << 20;
 /// Tensors of the other tower that are glanced at, the last one among them: a copy that was interrupted lacks the end.
 const GLANCES: usize = 4;
@@ -236,7 +236,7 @@ fn has_empty_page(map: &Map, entry: &TensorEntry) -> bool {
         page.iter().take(8).all(|&byte| byte == 0) && page.iter().all(|&byte| byte == 0)
     };
     let first = start - start % PAGE;
-    let is_table = entry.spec.layout != Layout::Panels16 && len(entry) > TABLE;
+    let is_table = matches!(entry.spec.layout, Layout::Rows | Layout::ScaledRows) && len(entry) > TABLE;
     // An odd number of pages apart, or rows of a power of two would be looked at in the same place.
     let step = if is_table { ((end - first) / PAGE / TABLE_PAGES) | 1 } else { STRIDE };
     (first..end).step_by(step * PAGE).any(is_empty) || is_empty((end - 1) - (end - 1) % PAGE)

@@ -8,7 +8,7 @@ use super::hash;
 use super::header::TensorEntry;
 use super::map::Map;
 use super::read::{WeightsFile, read_header};
-use super::scaled_rows;
+use super::{quads, scaled_rows};
 use crate::tensor::Half;
 use crate::threads;
 
@@ -88,6 +88,10 @@ pub(super) fn is_damaged(map: &Map, entry: &TensorEntry) -> bool {
         (Layout::ScaledRows, _) => {
             !scaled_rows::are_valid(map.elements::<i8>(range), entry.spec.shape.last().copied().unwrap_or(0))
         }
+        (Layout::Quads16, _) => match entry.spec.shape[..] {
+            [k, n] => !quads::are_valid(map.elements::<i8>(range), k, n),
+            _ => true,
+        },
         (Layout::Panels16, Dtype::F32) => !entry.spec.has_zero_padding(map.elements::<f32>(range)),
         (Layout::Panels16, Dtype::F16) => !entry.spec.has_zero_padding(map.elements::<Half>(range)),
         (Layout::Panels16, Dtype::I8) => !entry.spec.has_zero_padding(map.elements::<i8>(range)),
