@@ -51,6 +51,20 @@ pub(crate) struct LinearSpec {
     /// Whether the weights are `f32` in a file of any precision: those of first layers, which are small and whose kernels
     /// take nothing else.
     pub(crate) always_f32: bool,
+    /// Whether the weights are integers in a file of 8 bits.
+    pub(crate) int8: Int8,
+}
+
+/// Whether the weights of a linear layer are integers in a file of 8 bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Int8 {
+    #[default]
+    Never,
+    /// They are.
+    Plain,
+    /// They are, and a norm comes directly before the layer. Its factors are not folded into them but stored beside them:
+    /// of a trained model they are small where its inputs are large, which a scale for each row of inputs needs.
+    AfterNorm,
 }
 
 /// The order of the elements of a convolution's window, the outermost first.
@@ -96,6 +110,7 @@ impl LinearSpec {
             even_first: EvenFirst::default(),
             pairs_of_head: None,
             always_f32: false,
+            int8: Int8::Never,
         }
     }
 
@@ -127,6 +142,16 @@ impl LinearSpec {
     /// Weights that are `f32` in a file of any precision.
     pub(crate) fn always_f32(self) -> Self {
         LinearSpec { always_f32: true, ..self }
+    }
+
+    /// Weights that are integers in a file of 8 bits.
+    pub(crate) fn quantised(self) -> Self {
+        LinearSpec { int8: Int8::Plain, ..self }
+    }
+
+    /// As [`LinearSpec::quantised`], of a layer directly after a norm.
+    pub(crate) fn quantised_after_norm(self) -> Self {
+        LinearSpec { int8: Int8::AfterNorm, ..self }
     }
 
     pub(crate) fn without_bias(self) -> Self {

@@ -1,7 +1,8 @@
 //! The tensors of a weights file that a walk over the layers of a model loads.
 
 use super::Error;
-use crate::layers::Packed;
+use super::layer::{Int8, LinearSpec};
+use crate::layers::{Int8Weights, Packed};
 use crate::tensor::Half;
 use crate::weights::{Dtype, Layout, TableView, TensorView, WeightsFile};
 
@@ -28,6 +29,24 @@ impl Loading {
         let table = self.weights.table(&name, rows, width)?;
         self.used.push(name);
         Ok(table)
+    }
+
+    /// Loads the weights of the linear layer `path`, in the precision in which the file has them.
+    pub(super) fn linear(&mut self, path: &str, spec: &LinearSpec) -> Result<Packed, Error> {
+        let (name, shape) = (format!("{path}.weight"), [spec.inputs(), spec.outputs]);
+        if spec.int8 == Int8::Never || self.weights.dtype(&name) != Some(Dtype::I8) {
+            return self.matrix(name, &shape, spec.always_f32);
+        }
+        let weight = self.weights.tensor_of::<i8>(&name, Layout::Quads16, &shape)?;
+        self.used.push(name);
+        let [inputs, outputs] = shape;
+        let scales = self.tensor(format!("{path}.scales"), Layout::Panels16, &[outputs])?;
+        let sums = self.tensor(format!("{path}.sums"), Layout::Panels16, &[outputs])?;
+        let gains = match spec.int8 {
+            Int8::AfterNorm => Some(self.tensor(format!("{path}.gains"), Layout::Rows, &[inputs])?),
+            Int8::Plain | Int8::Never => None,
+        };
+        Ok(Int8Weights { weight, scales, sums, gains }.into())
     }
 
     /// Loads a matrix of floats, in the precision in which the file has it.

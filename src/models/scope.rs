@@ -5,7 +5,7 @@
 //! checks of a file use that list, so no second description exists.
 
 use super::Error;
-use super::layer::{DepthwiseSpec, Layer, LayerKind, LinearSpec};
+use super::layer::{DepthwiseSpec, Int8, Layer, LayerKind, LinearSpec};
 use super::loading::Loading;
 use crate::layers::{Activation, Depthwise, LayerNorm, Linear, Mlp, Rotary, SqueezeExcite, TurnShape, Window};
 use crate::weights::{Layout, TableView, TensorView, Tower};
@@ -83,7 +83,7 @@ impl<'a> Scope<'a> {
         let (inputs, outputs) = (spec.inputs(), spec.outputs);
         match self.source {
             Source::File(file) => {
-                let weight = file.matrix(format!("{path}.weight"), &[inputs, outputs], spec.always_f32)?;
+                let weight = file.linear(&path, &spec)?;
                 let bias = || file.tensor(format!("{path}.bias"), Layout::Panels16, &[outputs]);
                 let bias = spec.bias.then(bias).transpose()?;
                 Ok(Linear::new(weight, bias, inputs, outputs))
@@ -110,10 +110,19 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Requests `fc1` and `fc2`, to `hidden` channels and back.
-    pub(super) fn mlp(&mut self, width: usize, hidden: usize, activation: Activation) -> Result<Mlp, Error> {
-        let fc1 = self.linear("fc1", LinearSpec::new(width, hidden))?;
-        Ok(Mlp::new(fc1, self.linear("fc2", LinearSpec::new(hidden, width))?, activation))
+    /// Requests `fc1` and `fc2`, to `hidden` channels and back. Unless `int8` says never, both are quantised in a file of 8
+    /// bits, `fc1` as it says.
+    pub(super) fn mlp(
+        &mut self,
+        width: usize,
+        hidden: usize,
+        activation: Activation,
+        int8: Int8,
+    ) -> Result<Mlp, Error> {
+        let fc1 = self.linear("fc1", LinearSpec { int8, ..LinearSpec::new(width, hidden) })?;
+        let int8 = if int8 == Int8::Never { Int8::Never } else { Int8::Plain };
+        let fc2 = self.linear("fc2", LinearSpec { int8, ..LinearSpec::new(hidden, width) })?;
+        Ok(Mlp::new(fc1, fc2, activation))
     }
 
     /// Requests `squeeze.fc1` and `squeeze.fc2` for channels that are stored even ones first.
