@@ -201,15 +201,31 @@ impl Layer {
         }
     }
 
+    /// A tensor of the layer.
+    fn tensor(&self, suffix: &str, dtype: Dtype, layout: Layout, shape: &[usize]) -> TensorSpec {
+        let name = format!("{}{suffix}", self.path);
+        TensorSpec { name, tower: self.tower, dtype, layout, shape: shape.to_vec() }
+    }
+
+    /// The tensors of the layer in the order of a file of 8 bits, if its weights are integers there: the integers, the scale
+    /// and the sum of each output, the factors of the norm before the layer, the bias.
+    pub(crate) fn int8_tensors(&self) -> Option<Vec<TensorSpec>> {
+        let LayerKind::Linear(spec) = &self.kind else { return None };
+        let (inputs, outputs) = (spec.inputs(), spec.outputs);
+        let of_outputs = |suffix| self.tensor(suffix, Dtype::F32, Layout::Panels16, &[outputs]);
+        let gains = match spec.int8 {
+            Int8::Never => return None,
+            Int8::Plain => None,
+            Int8::AfterNorm => Some(self.tensor(".gains", Dtype::F32, Layout::Rows, &[inputs])),
+        };
+        let weight = self.tensor(".weight", Dtype::I8, Layout::Quads16, &[inputs, outputs]);
+        let bias = spec.bias.then(|| of_outputs(".bias"));
+        Some([weight, of_outputs(".scales"), of_outputs(".sums")].into_iter().chain(gains).chain(bias).collect())
+    }
+
     /// The layer's tensors in the order of the file, with `f32` elements.
     pub(crate) fn tensors(&self) -> Vec<TensorSpec> {
-        let tensor = |suffix: &str, layout, shape: &[usize]| TensorSpec {
-            name: format!("{}{suffix}", self.path),
-            tower: self.tower,
-            dtype: Dtype::F32,
-            layout,
-            shape: shape.to_vec(),
-        };
+        let tensor = |suffix: &str, layout, shape: &[usize]| self.tensor(suffix, Dtype::F32, layout, shape);
         match &self.kind {
             LayerKind::Linear(spec) => {
                 let weight = tensor(".weight", Layout::Panels16, &[spec.inputs(), spec.outputs]);

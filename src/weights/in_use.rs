@@ -132,7 +132,8 @@ impl WeightsFile {
                 now = settled;
                 continue;
             }
-            let sound = find(&self.tensors_of(tower), |entry| is_damaged(self.map(), entry)).is_none();
+            let is_wrong = |entry: &TensorEntry| is_damaged(self.map(), entry) || self.is_impossible(entry);
+            let sound = find(&self.tensors_of(tower), is_wrong).is_none();
             if self.map().is_lost() {
                 return Err(Refusal::Lost);
             }
@@ -150,9 +151,9 @@ impl WeightsFile {
         Err(Refusal::Altered)
     }
 
-    /// Looks once at `tower`: hashes its smallest tensors, and those that have a page of zeros. Glances at the other
-    /// tower: a file whose end was never written should not be used at all. Several threads may do it at the same time;
-    /// waiting for another one could wait for a task of this very thread.
+    /// Looks once at `tower`: hashes its smallest tensors, and those that have a page of zeros, and refuses impossible scales.
+    /// Glances at the other tower: a file whose end was never written should not be used at all. Several threads may do it
+    /// at the same time; waiting for another one could wait for a task of this very thread.
     fn look_at(&self, tower: Tower, stamp: Option<Stamp>) -> Result<(), Refusal> {
         let known = &self.in_use(tower).looked_at;
         if known.load(Ordering::Acquire) || self.map().is_compiled_in() {
@@ -162,7 +163,8 @@ impl WeightsFile {
             let tensors = self.tensors_of(tower);
             let hashed = hashed_up_to(&tensors);
             let damaged = find(&tensors, |entry| {
-                (len(entry) <= hashed || has_empty_page(self.map(), entry)) && is_damaged(self.map(), entry)
+                let is_suspect = len(entry) <= hashed || has_empty_page(self.map(), entry);
+                self.is_impossible(entry) || is_suspect && is_damaged(self.map(), entry)
             });
             let damaged = damaged.or_else(|| self.glance_beyond(tower));
             if self.map().is_lost() {

@@ -26,13 +26,15 @@ pub fn stored_len(k: usize, n: usize) -> Option<usize> {
     n.checked_next_multiple_of(PANEL)?.checked_mul(k.next_multiple_of(QUAD))
 }
 
-/// What belongs to each column of a matrix in quads, padded with zeros to whole panels.
+/// What belongs to the columns of a matrix in quads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Columns {
-    /// What the integers are multiplied with: an element is its integer times the scale of its column.
+    /// What the integers of each are multiplied with, padded with zeros to whole panels.
     pub scales: Vec<f32>,
-    /// Sums of the integers, which are exact.
+    /// The sums of the integers of each, exact, padded likewise.
     pub sums: Vec<f32>,
+    /// The largest length of the difference that this makes to a column, relative to the length of the column.
+    pub difference: f64,
 }
 
 /// Stores `panels`, a matrix `[k, n]` of finite numbers in panels of 16 columns, as the integers `out`, and returns what
@@ -43,39 +45,48 @@ pub struct Columns {
 pub fn store(panels: &[f32], k: usize, n: usize, out: &mut [i8]) -> Columns {
     let width = n.next_multiple_of(PANEL);
     assert_eq!((Some(panels.len()), Some(out.len())), (width.checked_mul(k), stored_len(k, n)), "a {k} x {n} matrix");
-    let mut columns = Columns { scales: vec![0.0; width], sums: vec![0.0; width] };
+    let mut columns = Columns { scales: vec![0.0; width], sums: vec![0.0; width], difference: 0.0 };
     if out.is_empty() {
         return columns;
     }
+    let mut differences = vec![0f64; width / PANEL];
     let numbers = out.par_chunks_mut(k.next_multiple_of(QUAD) * PANEL).zip(panels.par_chunks(k * PANEL));
-    let all = numbers.zip(columns.scales.par_chunks_mut(PANEL)).zip(columns.sums.par_chunks_mut(PANEL)).enumerate();
-    threads::for_each(all, |(panel, (((out, numbers), scales), sums))| {
-        let mut largest = [0f32; PANEL];
-        for row in numbers.chunks_exact(PANEL) {
-            for (largest, number) in largest.iter_mut().zip(row) {
-                *largest = largest.max(number.abs());
-            }
-        }
-        for (scale, largest) in scales.iter_mut().zip(largest).take(n - panel * PANEL) {
-            // Any scale gives zeros; this one is possible.
-            *scale = if largest == 0.0 { 1.0 } else { scale_of(f64::from(largest)) };
-        }
-        out.fill(0);
-        for (out, rows) in out.chunks_exact_mut(ROW).zip(numbers.chunks(ROW)) {
-            for (step, row) in rows.chunks_exact(PANEL).enumerate() {
-                let quads = out.chunks_exact_mut(QUAD).zip(row).zip(&*scales).zip(&mut *sums);
-                for (((quad, &number), &scale), sum) in quads {
-                    quad[step] = nearest(f64::from(number), scale);
-                    *sum += f32::from(quad[step]);
+    let of_columns = columns.scales.par_chunks_mut(PANEL).zip(columns.sums.par_chunks_mut(PANEL)).zip(&mut differences);
+    threads::for_each(
+        numbers.zip(of_columns).enumerate(),
+        |(panel, ((out, numbers), ((scales, sums), difference)))| {
+            let mut largest = [0f32; PANEL];
+            for row in numbers.chunks_exact(PANEL) {
+                for (largest, number) in largest.iter_mut().zip(row) {
+                    *largest = largest.max(number.abs());
                 }
             }
-        }
-    });
+            for (scale, largest) in scales.iter_mut().zip(largest).take(n - panel * PANEL) {
+                // Any scale gives zeros; this one is possible.
+                *scale = if largest == 0.0 { 1.0 } else { scale_of(f64::from(largest)) };
+            }
+            out.fill(0);
+            let mut squares = [(0f64, 0f64); PANEL];
+            for (out, rows) in out.chunks_exact_mut(ROW).zip(numbers.chunks(ROW)) {
+                for (step, row) in rows.chunks_exact(PANEL).enumerate() {
+                    let quads = out.chunks_exact_mut(QUAD).zip(row).zip(&*scales).zip(&mut *sums).zip(&mut squares);
+                    for ((((quad, &number), &scale), sum), (error, length)) in quads {
+                        quad[step] = nearest(f64::from(number), scale);
+                        *sum += f32::from(quad[step]);
+                        *error += (f64::from(number) - f64::from(quad[step]) * f64::from(scale)).powi(2);
+                        *length += f64::from(number).powi(2);
+                    }
+                }
+            }
+            let relative = |(error, length): (f64, f64)| if error == 0.0 { 0.0 } else { (error / length).sqrt() };
+            *difference = squares.into_iter().map(relative).fold(0.0, f64::max);
+        },
+    );
+    columns.difference = differences.into_iter().fold(0.0, f64::max);
     columns
 }
 
 /// The integer of element `[k, n]` of a matrix with `inputs` inputs.
-#[cfg(any(test, feature = "internals"))]
 pub fn at(stored: &[i8], inputs: usize, k: usize, n: usize) -> i8 {
     stored[(n / PANEL * inputs.div_ceil(QUAD) + k / QUAD) * ROW + n % PANEL * QUAD + k % QUAD]
 }
