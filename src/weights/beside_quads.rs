@@ -38,14 +38,25 @@ impl WeightsFile {
 
     /// The matrix in quads that a tensor belongs to, and what it has for it.
     fn beside(&self, entry: &TensorEntry) -> Option<(Role, &TensorEntry)> {
-        let (stem, part) = entry.spec.name.rsplit_once('.')?;
-        let role = match part {
-            "scales" => Role::Scales,
-            "sums" => Role::Sums,
-            "gains" => Role::Gains,
-            _ => return None,
-        };
-        let matrix = self.find(&format!("{stem}.weight"))?;
+        let (role, matrix) = role(&entry.spec.name)?;
+        let matrix = self.find(&matrix)?;
         (matrix.spec.layout == Layout::Quads16 && entry.spec.dtype == Dtype::F32).then_some((role, matrix))
     }
+}
+
+/// What a tensor of this name has for a matrix in quads, and the name of the matrix, if there is one.
+fn role(name: &str) -> Option<(Role, String)> {
+    let (stem, part) = name.rsplit_once('.')?;
+    let role = match part {
+        "scales" => Role::Scales,
+        "sums" => Role::Sums,
+        "gains" => Role::Gains,
+        _ => return None,
+    };
+    Some((role, format!("{stem}.weight")))
+}
+
+/// The name of the matrix that a tensor of this name is beside, if that is in quads.
+pub(super) fn matrix_of(name: &str) -> Option<String> {
+    role(name).map(|(_, matrix)| matrix)
 }

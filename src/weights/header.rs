@@ -9,6 +9,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::beside_quads::matrix_of;
 use super::error::{Fault, Reason};
 use super::format::{Dtype, Layout, Meta, Precision, Provenance, TOKEN_TABLE, TensorSpec, Tower};
 use super::{hash, json};
@@ -64,7 +65,8 @@ pub struct TowerInfo {
     pub tower: Tower,
     /// Number of tensors.
     pub tensors: usize,
-    /// Number of elements by shape, without padding; those of a tokenizer are no parameters.
+    /// Number of elements by shape, without padding; those of a tokenizer are no parameters, nor are the scales, sums and gains
+    /// beside matrices of integers.
     pub parameters: u64,
     /// Byte range in the file.
     pub bytes: Range<u64>,
@@ -92,10 +94,17 @@ impl Header {
     #[must_use]
     pub fn towers(&self) -> Vec<TowerInfo> {
         let mut towers: Vec<TowerInfo> = Vec::new();
+        let quads: HashSet<&str> = self
+            .tensors
+            .iter()
+            .filter(|entry| entry.spec.layout == Layout::Quads16)
+            .map(|entry| entry.spec.name.as_str())
+            .collect();
         for TensorEntry { spec, bytes, .. } in &self.tensors {
             let elements = spec.shape.iter().fold(1u64, |len, &dim| len.saturating_mul(dim as u64));
-            // A tokenizer is no parameter.
-            let parameters = if spec.dtype == Dtype::U32 { 0 } else { elements };
+            // A tokenizer is no parameter, nor is what makes numbers of integers.
+            let beside = || matrix_of(&spec.name).is_some_and(|matrix| quads.contains(matrix.as_str()));
+            let parameters = if spec.dtype == Dtype::U32 || beside() { 0 } else { elements };
             match towers.last_mut() {
                 Some(last) if last.tower == spec.tower => {
                     last.tensors += 1;

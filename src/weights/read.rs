@@ -159,8 +159,8 @@ impl WeightsFile {
         self.map().as_file().map(|_| self.path())
     }
 
-    /// The name of the model: its published one if it has one, with `:f16` in half precision, else the file's without its
-    /// ending.
+    /// The name of the model: its published one if it has one, with the precision if that is not `f32` (`:f16`, `:int8`), else
+    /// the file's without its ending.
     pub fn model_name(&self) -> String {
         match (self.header().meta.provenance.model_name.clone(), self.header().precision()) {
             (Some(name), Precision::F32) => name,
