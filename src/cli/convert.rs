@@ -4,24 +4,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::args::{self, Convert};
+use super::args::Convert;
 use super::messages::{Failure, Messages, Outcome, count, size};
 use crate::Error;
 use crate::files::follow;
 use crate::hub::ModelName;
 use crate::import::{self, ConvertOptions, Stage};
-use crate::weights::{Reason, WeightsFile};
+use crate::weights::{Precision, Reason, WeightsFile};
 
 pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failure> {
     let started = Instant::now();
     // Anything but a file is left to the conversion: opening a pipe would wait.
     if args.source.is_file() && WeightsFile::open(&args.source).is_ok() {
         let source = args.source.display();
-        let other = match args.precision {
-            args::Precision::F32 => "",
-            args::Precision::F16 => {
-                "; another precision is made from the checkpoint, which `clippie-rs pull NAME --precision f16` fetches"
-            }
+        let other = match Precision::from(args.precision) {
+            Precision::F32 => String::new(),
+            precision => format!(
+                "; another precision is made from the checkpoint, which `clippie-rs pull NAME --precision {}` fetches",
+                precision.name()
+            ),
         };
         return Err(Failure::Error(format!("{source} is a weights file already; use it with `-m {source}`{other}")));
     }
@@ -102,8 +103,14 @@ pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failur
     let token_table = converted.token_table_difference.map_or_else(String::new, |difference| {
         format!(", its token table in 8 bits (a row is off by up to {:.2} % of its length)", difference * 100.0)
     });
+    let linear = converted.linear_difference.map_or_else(String::new, |difference| {
+        format!(
+            ", the linear layers of its blocks in 8 bits (the weights of an output are off by up to {:.2} % of their length)",
+            difference * 100.0
+        )
+    });
     messages.result(&format!(
-        "wrote {}: {}{towers}, {}{left_out}{token_table}, {}, {:.1} s",
+        "wrote {}: {}{towers}, {}{left_out}{linear}{token_table}, {}, {:.1} s",
         out.display(),
         converted.model_name.as_deref().unwrap_or("a model without a known name"),
         count(converted.tensors, "tensor"),
@@ -135,8 +142,9 @@ fn output_path(args: &Convert) -> Result<PathBuf, Failure> {
     };
     // `with_extension` would remove the `.5` of `v1.5`.
     let mut file = name.into_os_string();
-    if args.precision == args::Precision::F16 {
-        file.push("-f16");
+    match Precision::from(args.precision) {
+        Precision::F32 => {}
+        precision => file.push(format!("-{}", precision.name())),
     }
     file.push(".clippie");
     Ok(folder.join(file))

@@ -198,10 +198,9 @@ fn open(model: &OsStr, models: &mut Vec<(String, WeightsFile)>, messages: &Messa
 /// The name of a weights file, in which its precision counts: files of two precisions are two models.
 fn name(weights: &WeightsFile) -> String {
     let name = weights.model_name();
-    match weights.header().precision() {
-        Precision::F16 if !name.ends_with(":f16") => format!("{name}:f16"),
-        _ => name,
-    }
+    let precision = weights.header().precision();
+    let end = format!(":{}", precision.name());
+    if precision == Precision::F32 || name.ends_with(&end) { name } else { name + &end }
 }
 
 fn limits(args: &Serve) -> Limits {

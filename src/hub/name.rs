@@ -1,4 +1,5 @@
-//! Parses model names: a catalogue name, or `hf-hub:ORG/REPO[@REV]` for any repository; `:f16` after it for half precision.
+//! Parses model names: a catalogue name, or `hf-hub:ORG/REPO[@REV]` for any repository; `:f16` or `:int8` after it for
+//! these precisions.
 
 use std::fmt;
 use std::str::FromStr;
@@ -50,7 +51,7 @@ pub enum NameError {
         similar: Option<&'static str>,
     },
     /// A model has this name, and files in other precisions.
-    #[error("`{name}` names no precision that there is: `{model}` and `{model}:f16` are known")]
+    #[error("`{name}` names no precision that there is: `{model}`, `{model}:f16` and `{model}:int8` are known")]
     Precision {
         /// The text.
         name: String,
@@ -251,6 +252,10 @@ mod tests {
         assert_eq!((half.precision(), half.to_string().as_str()), (Precision::F16, "mobileclip2-s2:f16"));
         assert_eq!(half.with_precision(Precision::F32), parse("mobileclip2-s2").unwrap());
         assert_eq!(parse("mobileclip2-s2:f32"), parse("mobileclip2-s2"));
+        for text in ["mobileclip2-s2:int8", "hf-hub:a/b:int8", "hf-hub:a/b@main:int8"] {
+            let name = parse(text).unwrap();
+            assert_eq!((name.precision(), name.to_string().as_str()), (Precision::Int8, text));
+        }
     }
 
     #[test]
@@ -275,7 +280,10 @@ mod tests {
     #[test]
     fn invalid_names_are_refused() {
         let error = parse("mobileclip2-s2:f8").unwrap_err().to_string();
-        assert!(error.contains("`mobileclip2-s2` and `mobileclip2-s2:f16` are known"), "{error}");
+        assert!(
+            error.contains("`mobileclip2-s2`, `mobileclip2-s2:f16` and `mobileclip2-s2:int8` are known"),
+            "{error}"
+        );
         for text in ["", "vit", "mobileclip2-s5", "demo", "a/b", "models/x.clippie", "hf-hub", "\u{1b}[31m"] {
             assert!(matches!(parse(text), Err(NameError::Unknown { similar: None, .. })), "{text:?}");
         }

@@ -329,7 +329,13 @@ mod tests {
         let store = Store::new(PathBuf::from("/c"));
         let names = catalog::models().iter().map(|model| model.name.to_owned());
         let others = ["hf-hub:a/b", "hf-hub:a/b@main", "hf-hub:a/b-c@refs/pr/1", "hf-hub:a/b@x+y", "hf-hub:a-b/c.d_e"];
-        let others = others.into_iter().chain(["mobileclip2-s2:f16", "hf-hub:a/b:f16", "hf-hub:a/b@c/d:f16"]);
+        let others = others.into_iter().chain([
+            "mobileclip2-s2:f16",
+            "hf-hub:a/b:f16",
+            "hf-hub:a/b@c/d:f16",
+            "mobileclip2-s2:int8",
+            "hf-hub:a/b@c:int8",
+        ]);
         for text in names.chain(others.map(str::to_owned)) {
             let path = store.model_path(&name(&text), sum);
             let file = path.file_name().unwrap().to_str().unwrap();

@@ -10,7 +10,7 @@ use super::error::Error;
 use super::fold;
 use super::listing::Container;
 use super::locate::locate;
-use super::make::{Job, Scratch, jobs};
+use super::make::{Difference, Job, Scratch, jobs};
 use super::options::ConvertOptions;
 use super::recipes::{self, Mapped, SourceLayout};
 use crate::cancel::CancelToken;
@@ -70,9 +70,12 @@ pub struct Converted {
     pub tensors: usize,
     /// Bytes of tensors written.
     pub bytes: u64,
-    /// With [`TokenTable::Int8`](super::TokenTable::Int8), what it costs: the largest length of the difference between a row
-    /// of the token table and that of the checkpoint, relative to the length of the row.
+    /// With a token table in 8 bits, what it costs: the largest length of the difference between a row of the table and that
+    /// of the checkpoint, relative to the length of the row.
     pub token_table_difference: Option<f64>,
+    /// With linear layers in 8 bits, what that costs: the largest length of the difference between the weights of an output and
+    /// those that single precision has, relative to their length.
+    pub linear_difference: Option<f64>,
 }
 
 /// Converts the checkpoint `src` into the weights file `out`. `src` is a file, the index of a checkpoint in several
@@ -129,7 +132,7 @@ pub fn convert(
     let mut writer = Writer::create(out, meta, specs)?;
     let mut done = 0;
     let mut scratch = Scratch::default();
-    let mut token_table_difference = None;
+    let (mut token_table_difference, mut linear_difference) = (None, None);
     for job in &jobs {
         not_cancelled(&options.cancel)?;
         let difference = job.run(&checkpoint, &mut scratch, &mut |spec, data| {
@@ -138,7 +141,13 @@ pub fn convert(
             progress(Progress { stage: Stage::Write, done, total });
             Ok(())
         })?;
-        token_table_difference = token_table_difference.or(difference);
+        match difference {
+            Some(Difference::Row(difference)) => token_table_difference = Some(difference),
+            Some(Difference::Column(difference)) => {
+                linear_difference = Some(linear_difference.map_or(difference, |most: f64| most.max(difference)));
+            }
+            None => {}
+        }
     }
     if let Some(words) = &pieces {
         writer.write_words(weights::TOKENIZER, words)?;
@@ -162,6 +171,7 @@ pub fn convert(
         tensors,
         bytes: total,
         token_table_difference,
+        linear_difference,
     })
 }
 

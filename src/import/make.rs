@@ -6,8 +6,8 @@ use super::fold::{self, Fold, Outputs, conv};
 use super::options::{ConvertOptions, TokenTable};
 use super::recipes::source::Source;
 use crate::models::config::ModelConfig;
-use crate::models::{Layer, LayerKind, layers};
-use crate::weights::{Data, Dtype, Layout, Precision, TensorSpec};
+use crate::models::{Int8, Layer, LayerKind, LinearSpec, layers};
+use crate::weights::{Data, Dtype, Layout, MAX_QUAD_INPUTS, Precision, TensorSpec};
 
 /// Most elements of a tensor. The largest published one, XLM-V's table of tokens, has 1.2 billion; a sparse file may
 /// declare any number.
@@ -19,8 +19,18 @@ pub(super) struct Job<'a> {
     source: &'a Source,
     /// The layer's tensors in the order of the file.
     tensors: Vec<TensorSpec>,
+    precision: Precision,
     /// Whether the first tensor is rounded to halves.
     rounds: bool,
+}
+
+/// What storing numbers in 8 bits costs: a length of the difference, relative to the length of what it is made to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Difference {
+    /// To a row of the token table.
+    Row(f64),
+    /// To the weights of an output of a linear layer.
+    Column(f64),
 }
 
 /// Takes a finished tensor.
@@ -30,7 +40,7 @@ pub(super) type Sink<'s> = dyn FnMut(&TensorSpec, Data<'_>) -> Result<(), Error>
 #[derive(Default)]
 pub(super) struct Scratch {
     numbers: Vec<f32>,
-    scaled_rows: Vec<i8>,
+    integers: Vec<i8>,
 }
 
 /// The layers of a model in the order of the file, each with its source. `sources` are those of the layers of the draft
@@ -47,15 +57,33 @@ pub(super) fn jobs<'a>(
     if layers.len() != sources.len() {
         return Err(defect("there are more or fewer of them"));
     }
-    let (token_table, halves) = (options.token_table, options.precision == Precision::F16);
+    let precision = options.precision;
+    let (token_table, halves) = match precision {
+        Precision::F32 => (options.token_table, false),
+        Precision::F16 => (options.token_table, true),
+        Precision::Int8 => (TokenTable::Int8, true),
+    };
     let job = |(layer, (drafted, source)): (Layer, &'a (Layer, Source))| {
         let mut tensors = layer.tensors();
         if !layer.has_same_source(drafted) {
             return Err(defect(&layer.path));
         }
+        let unsupported = |reason| Err(Error::Unsupported { path: checkpoint.path().to_owned(), reason });
         if tensors.iter().any(|tensor| tensor.stored_len().is_none_or(|len| len > MAX_ELEMENTS)) {
-            let reason = format!("its layer `{}` has more than the {MAX_ELEMENTS} numbers that are read", layer.path);
-            return Err(Error::Unsupported { path: checkpoint.path().to_owned(), reason });
+            return unsupported(format!(
+                "its layer `{}` has more than the {MAX_ELEMENTS} numbers that are read",
+                layer.path
+            ));
+        }
+        if let (Precision::Int8, Some(int8)) = (precision, layer.int8_tensors()) {
+            if int8.iter().any(|tensor| tensor.stored_len().is_none()) {
+                return unsupported(format!(
+                    "its layer `{}` has more than {MAX_QUAD_INPUTS} inputs, too many for sums of 8-bit products; convert it \
+                     with --precision f16",
+                    layer.path
+                ));
+            }
+            return Ok(Job { layer, source, tensors: int8, precision, rounds: false });
         }
         let (name, factor) = match source {
             Source::Rows(name) => (Some(name), 1.0),
@@ -76,13 +104,19 @@ pub(super) fn jobs<'a>(
             weight.dtype = Dtype::F16;
         }
         let rounds = halves && tensors.first().is_some_and(|tensor| tensor.dtype == Dtype::F16);
-        Ok(Job { layer, source, tensors, rounds })
+        Ok(Job { layer, source, tensors, precision, rounds })
     };
-    if token_table == TokenTable::Int8 && config.text.is_none() {
+    if options.token_table == TokenTable::Int8 && config.text.is_none() {
         let reason = "--token-table does not apply: the checkpoint has no text tower; leave it out";
         return Err(Error::Option { reason: reason.to_owned() });
     }
-    layers.into_iter().zip(sources).map(job).collect()
+    let jobs = layers.into_iter().zip(sources).map(job).collect::<Result<Vec<Job<'a>>, Error>>()?;
+    if precision == Precision::Int8 && !jobs.iter().any(Job::is_quantised) {
+        let reason = "--precision int8 does not apply: it is for the linear layers of blocks with attention or an MLP, of which \
+                      the model has none; give f16";
+        return Err(Error::Option { reason: reason.to_owned() });
+    }
+    Ok(jobs)
 }
 
 impl Job<'_> {
@@ -90,14 +124,22 @@ impl Job<'_> {
         &self.tensors
     }
 
+    /// Whether the weights are stored as integers, with scales, sums and perhaps gains.
+    fn is_quantised(&self) -> bool {
+        self.tensors.first().is_some_and(|weight| weight.layout == Layout::Quads16)
+    }
+
     /// Makes the tensors and passes them to `sink` in the order of the file. Returns the largest relative difference that
-    /// storing a table in 8 bits makes to a row.
+    /// storing them in 8 bits makes.
     pub(super) fn run(
         &self,
         checkpoint: &Checkpoint,
         scratch: &mut Scratch,
         sink: &mut Sink<'_>,
-    ) -> Result<Option<f64>, Error> {
+    ) -> Result<Option<Difference>, Error> {
+        if self.is_quantised() {
+            return self.run_quantised(checkpoint, scratch, sink).map(Some);
+        }
         let [table] = self.tensors.as_slice() else { return self.run_exact(checkpoint, &mut scratch.numbers, sink) };
         let (name, factor) = match (table.layout, self.source) {
             (Layout::ScaledRows, Source::Rows(name)) => (name, 1.0),
@@ -105,9 +147,56 @@ impl Job<'_> {
             _ => return self.run_exact(checkpoint, &mut scratch.numbers, sink),
         };
         let width = table.shape.last().copied().unwrap_or(0);
-        let difference = fold::scaled_rows_of_int8(checkpoint, name, factor, width, &mut scratch.scaled_rows)?;
-        sink(table, Data::ScaledRows(&scratch.scaled_rows))?;
-        Ok(Some(difference))
+        let difference = fold::scaled_rows_of_int8(checkpoint, name, factor, width, &mut scratch.integers)?;
+        sink(table, Data::Integers(&scratch.integers))?;
+        Ok(Some(Difference::Row(difference)))
+    }
+
+    /// Folds the linear layer `spec` and packs it into `buffer`. Returns its bias.
+    fn fold_linear(
+        &self,
+        checkpoint: &Checkpoint,
+        spec: &LinearSpec,
+        buffer: &mut Vec<f32>,
+    ) -> Result<Vec<f32>, Error> {
+        match self.source {
+            Source::Linear { linear, norm, layer_scale } => {
+                let fold = Fold {
+                    norm: norm.as_ref(),
+                    gains_apart: self.is_quantised() && spec.int8 == Int8::AfterNorm,
+                    scale: spec.query_scale,
+                    layer_scale: layer_scale.as_deref(),
+                    outputs: spec.pairs_of_head.map_or(Outputs::Same, Outputs::InPairs),
+                };
+                fold::linear(checkpoint, linear, fold, buffer)
+            }
+            Source::Conv(source) => conv::dense(checkpoint, source, spec.even_first, spec.order, buffer),
+            _ => Err(self.mismatch(checkpoint)),
+        }
+    }
+
+    fn run_quantised(
+        &self,
+        checkpoint: &Checkpoint,
+        Scratch { numbers, integers }: &mut Scratch,
+        sink: &mut Sink<'_>,
+    ) -> Result<Difference, Error> {
+        let LayerKind::Linear(spec) = &self.layer.kind else { return Err(self.mismatch(checkpoint)) };
+        let inputs = spec.inputs();
+        let bias = self.fold_linear(checkpoint, spec, numbers)?;
+        let columns = fold::quads(checkpoint, numbers, (inputs, spec.outputs), integers)?;
+        let gains = match (spec.int8, self.source) {
+            (Int8::AfterNorm, Source::Linear { norm, .. }) => Some(fold::gains(checkpoint, norm.as_ref(), inputs)?),
+            (Int8::AfterNorm, _) => Some(vec![1.0; inputs]),
+            (Int8::Plain | Int8::Never, _) => None,
+        };
+        let of_outputs = [Some(columns.scales), Some(columns.sums), gains, spec.bias.then_some(bias)];
+        let Some((weight, others)) = self.tensors.split_first() else { return Err(self.mismatch(checkpoint)) };
+        sink(weight, Data::Integers(integers))?;
+        for (tensor, data) in others.iter().zip(of_outputs.iter().flatten()) {
+            sink(tensor, Data::Numbers(data))?;
+        }
+        Ok(Difference::Column(columns.difference))
     }
 
     fn run_exact(
@@ -115,17 +204,9 @@ impl Job<'_> {
         checkpoint: &Checkpoint,
         buffer: &mut Vec<f32>,
         sink: &mut Sink<'_>,
-    ) -> Result<Option<f64>, Error> {
+    ) -> Result<Option<Difference>, Error> {
         let bias = match (&self.layer.kind, self.source) {
-            (LayerKind::Linear(spec), Source::Linear { linear, norm, layer_scale }) => {
-                let scale = spec.query_scale;
-                let outputs = spec.pairs_of_head.map_or(Outputs::Same, Outputs::InPairs);
-                let fold = Fold { norm: norm.as_ref(), scale, layer_scale: layer_scale.as_deref(), outputs };
-                fold::linear(checkpoint, linear, fold, buffer)?
-            }
-            (LayerKind::Linear(spec), Source::Conv(source)) => {
-                conv::dense(checkpoint, source, spec.even_first, spec.order, buffer)?
-            }
+            (LayerKind::Linear(spec), _) => self.fold_linear(checkpoint, spec, buffer)?,
             (LayerKind::Depthwise(spec), Source::Conv(source)) => {
                 conv::depthwise(checkpoint, source, spec.even_first(), buffer)?
             }
@@ -140,7 +221,7 @@ impl Job<'_> {
                 Vec::new()
             }
             (LayerKind::Rows(shape), Source::Sinusoids { first }) => {
-                let &[rows, width] = shape.as_slice() else { return self.mismatch(checkpoint) };
+                let &[rows, width] = shape.as_slice() else { return Err(self.mismatch(checkpoint)) };
                 fold::sinusoids(checkpoint, *first..first.saturating_add(rows), width, buffer)?;
                 Vec::new()
             }
@@ -160,10 +241,10 @@ impl Job<'_> {
                 fold::image_positions(checkpoint, class, position, *class_has_position, buffer)?;
                 Vec::new()
             }
-            _ => return self.mismatch(checkpoint),
+            _ => return Err(self.mismatch(checkpoint)),
         };
         if self.rounds {
-            fold::halves(checkpoint, &self.layer.path, buffer)?;
+            fold::halves(checkpoint, &self.layer.path, self.precision, buffer)?;
         }
         match self.tensors.as_slice() {
             [weight] => sink(weight, Data::Numbers(buffer))?,
@@ -176,8 +257,8 @@ impl Job<'_> {
         Ok(None)
     }
 
-    fn mismatch(&self, checkpoint: &Checkpoint) -> Result<Option<f64>, Error> {
+    fn mismatch(&self, checkpoint: &Checkpoint) -> Error {
         let reason = format!("the recipe of this layout makes `{}` of something else", self.layer.path);
-        Err(Error::Unsupported { path: checkpoint.path().to_owned(), reason })
+        Error::Unsupported { path: checkpoint.path().to_owned(), reason }
     }
 }

@@ -67,10 +67,11 @@ pub struct ConvertOptions {
     /// `--without-tokenizer`. Without it, a tokenizer that does not lie beside the checkpoint is an error.
     pub without_tokenizer: bool,
     /// How the token table of the text tower is stored; `--token-table`. [`TokenTable::Int8`] is an error for a checkpoint
-    /// without text tower.
+    /// without text tower. In [`Precision::Int8`] the table is in 8 bits whatever this says.
     pub token_table: TokenTable,
     /// Element type of matrices and tables; `--precision`. With [`Precision::F16`] embeddings differ a little, and the
-    /// fingerprint does too. A number that binary16 cannot hold is an error.
+    /// fingerprint does too. A number that binary16 cannot hold is an error. With [`Precision::Int8`] they differ more; a
+    /// model without layers for it, such as a ResNet's image tower alone, is an error.
     pub precision: Precision,
     /// Ends the conversion early when it is set. Options are equal only if they share it.
     pub cancel: CancelToken,

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Exec;
+use super::{Exec, Int8Weights};
 use crate::kernels::gemm::{Epilogue, Finish, Lhs, Prefetch, Rhs, gemm};
 use crate::kernels::strides::Strides;
 use crate::kernels::{Element, Out};
@@ -21,6 +21,13 @@ pub(crate) struct Linear {
 pub(crate) enum Packed {
     F32(TensorView),
     F16(TensorView<Half>),
+    I8(Int8Weights),
+}
+
+impl From<Int8Weights> for Packed {
+    fn from(weights: Int8Weights) -> Packed {
+        Packed::I8(weights)
+    }
 }
 
 impl From<TensorView> for Packed {
@@ -57,7 +64,15 @@ impl Linear {
     pub(crate) fn new(weight: impl Into<Packed>, bias: Option<TensorView>, inputs: usize, outputs: usize) -> Self {
         let weight = weight.into();
         let padded = outputs.div_ceil(PANEL) * PANEL;
-        assert_eq!(of_any!(Packed, &weight; weight => weight.len()), padded * inputs);
+        match &weight {
+            Packed::F32(weight) => assert_eq!(weight.len(), padded * inputs),
+            Packed::F16(weight) => assert_eq!(weight.len(), padded * inputs),
+            Packed::I8(weights) => {
+                assert_eq!(weights.weight.len(), padded * inputs.next_multiple_of(4));
+                assert_eq!((weights.scales.len(), weights.sums.len()), (padded, padded));
+                assert!(weights.gains.as_ref().is_none_or(|gains| gains.len() == inputs));
+            }
+        }
         assert!(bias.as_ref().is_none_or(|bias| bias.len() == padded));
         Linear { weight, bias, inputs, outputs }
     }
@@ -112,7 +127,11 @@ impl Linear {
         finish: Finish,
         out: (&mut [f32], Strides),
     ) {
-        of_any!(Packed, &self.weight; weight => self.multiply(exec, weight, x, rows, columns, finish, out))
+        match &self.weight {
+            Packed::F32(weight) => self.multiply(exec, weight, x, rows, columns, finish, out),
+            Packed::F16(weight) => self.multiply(exec, weight, x, rows, columns, finish, out),
+            Packed::I8(_) => todo!("products of integers"),
+        }
     }
 
     /// The product of some of the inputs with their rows of the weights, without the bias: `x [rows, inputs.len()]` to
@@ -166,7 +185,11 @@ impl Linear {
 
     /// The weights, for prefetching.
     pub(super) fn prefetch(&self) -> Prefetch {
-        of_any!(Packed, &self.weight; weight => Prefetch::new(weight, self.inputs))
+        match &self.weight {
+            Packed::F32(weight) => Prefetch::new(weight, self.inputs),
+            Packed::F16(weight) => Prefetch::new(weight, self.inputs),
+            Packed::I8(_) => todo!("products of integers"),
+        }
     }
 
     /// The weights as the operand of a kernel.
@@ -174,6 +197,7 @@ impl Linear {
         match &self.weight {
             Packed::F32(weight) => Operand::F32(Rhs::packed(weight, self.inputs, self.outputs)),
             Packed::F16(weight) => Operand::F16(Rhs::packed(weight, self.inputs, self.outputs)),
+            Packed::I8(_) => todo!("products of integers"),
         }
     }
 

@@ -1,6 +1,7 @@
 //! FastViT's feed-forward part: a depthwise convolution, two linear layers, a residual.
 
 use super::Error;
+use super::layer::Int8;
 use super::scope::Scope;
 use crate::layers::{Activation, Depthwise, Exec, Linear, Maps, Mlp, Window};
 
@@ -13,7 +14,10 @@ pub(super) struct ConvMlp {
 impl ConvMlp {
     /// Loads `dw`, `fc1` and `fc2` below `scope`.
     pub(super) fn load(scope: &mut Scope<'_>, window: Window, hidden: usize) -> Result<Self, Error> {
-        Ok(ConvMlp { dw: scope.depthwise("dw", window)?, mlp: scope.mlp(window.channels, hidden, Activation::Gelu)? })
+        Ok(ConvMlp {
+            dw: scope.depthwise("dw", window)?,
+            mlp: scope.mlp(window.channels, hidden, Activation::Gelu, Int8::Plain)?,
+        })
     }
 
     /// Floats of scratch for `rows` rows.

@@ -3,7 +3,9 @@
 use super::Error;
 use super::config::ModelConfig;
 use super::image_tower::ImageTower;
-use super::scope::{Layer, Scope, Source};
+use super::layer::Layer;
+use super::loading::Loading;
+use super::scope::{Scope, Source};
 use super::text_tower::TextTower;
 use crate::weights::{Tower, WeightsFile};
 
@@ -12,13 +14,10 @@ type Towers = (Option<ImageTower>, Option<TextTower>);
 
 /// Loads the towers of a file. Refuses a file with tensors that neither the model has nor `other` names.
 pub(crate) fn load(weights: &WeightsFile, config: &ModelConfig, other: Option<&str>) -> Result<Towers, Error> {
-    let mut source = Source::File { weights: weights.clone(), used: 0 };
+    let mut source = Source::File(Loading::new(weights));
     let towers = walk(&mut source, config)?;
-    if let Source::File { used, .. } = source
-        && used + usize::from(other.is_some()) != weights.header().tensors.len()
-    {
-        let tensors: Vec<_> = layers(config)?.iter().flat_map(Layer::tensors).collect();
-        weights.refuse_others(tensors.iter().map(|tensor| tensor.name.as_str()).chain(other))?;
+    if let Source::File(file) = source {
+        file.refuse_others(other)?;
     }
     Ok(towers)
 }
@@ -29,7 +28,7 @@ pub(crate) fn layers(config: &ModelConfig) -> Result<Vec<Layer>, Error> {
     walk(&mut source, config)?;
     match source {
         Source::List(layers) => Ok(layers),
-        Source::File { .. } => Ok(Vec::new()),
+        Source::File(_) => Ok(Vec::new()),
     }
 }
 

@@ -13,7 +13,9 @@ mod conv_mlp;
 mod error;
 mod hybrid;
 mod image_tower;
+mod layer;
 mod load;
+mod loading;
 mod mci;
 mod resnet;
 mod scope;
@@ -28,10 +30,10 @@ mod xlm_roberta;
 pub use error::Error;
 pub(crate) use image_tower::ImageTower;
 #[cfg(feature = "import")]
+pub(crate) use layer::{EvenFirst, Int8, Layer, LayerKind, LinearSpec, WindowOrder};
+#[cfg(feature = "import")]
 pub(crate) use load::layers;
 pub(crate) use load::load;
-#[cfg(feature = "import")]
-pub(crate) use scope::{EvenFirst, Layer, LayerKind, WindowOrder};
 
 pub(crate) use text_tower::TextTower;
 

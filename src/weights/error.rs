@@ -360,6 +360,9 @@ pub enum Fault {
     /// An `i8` tensor is written with a scale or an integer that no row has.
     #[error("tensor {0:?} is to be stored as i8 but has a scale or an integer that no row may have")]
     NotScaledRows(String),
+    /// A tensor in quads is written with an integer that no matrix has, or with padding that is not zero.
+    #[error("tensor {0:?} is to be stored in quads but has the integer -128 or padding that is not zero")]
+    NotQuads(String),
     /// Elements of one type are written to a tensor of another.
     #[error("tensor {0:?} is written with elements of another type than it is to have")]
     OtherElements(String),

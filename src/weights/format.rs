@@ -4,8 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::scaled_rows;
 use super::view::Element;
+use super::{quads, scaled_rows};
 
 /// Columns of a packed panel.
 ///
@@ -31,7 +31,8 @@ pub enum Dtype {
     F32,
     /// IEEE 754 binary16, little-endian: lookup tables, and matrices in a file of this precision, widened on use.
     F16,
-    /// Signed integers of 8 bits: lookup tables in the layout [`Layout::ScaledRows`].
+    /// Signed integers of 8 bits: lookup tables in the layout [`Layout::ScaledRows`], and matrices in the layout
+    /// [`Layout::Quads16`].
     I8,
     /// Unsigned integers of 32 bits, little-endian: data that is no number of a model, such as its tokenizer.
     U32,
@@ -47,16 +48,21 @@ pub enum Precision {
     F32,
     /// IEEE 754 binary16: half of the size, and each number off by at most a 2048th of itself.
     F16,
+    /// 8-bit integers with a scale for each output of the linear layers of blocks, and for each row of the token table; all
+    /// else is as in [`Precision::F16`]. A quarter of the size. A number is off by up to a 254th of the largest magnitude of
+    /// its column or row, and the inputs of these layers are rounded to 8 bits, too.
+    Int8,
 }
 
 impl Precision {
-    const ALL: [Precision; 2] = [Precision::F32, Precision::F16];
+    const ALL: [Precision; 3] = [Precision::F32, Precision::F16, Precision::Int8];
 
     /// Name in options and model names.
     pub fn name(self) -> &'static str {
         match self {
             Precision::F32 => "f32",
             Precision::F16 => "f16",
+            Precision::Int8 => "int8",
         }
     }
 
@@ -80,6 +86,9 @@ pub enum Layout {
     /// The rows of a matrix, each a scale (binary32, little-endian) and then an integer for each element, which is the
     /// integer times the scale. Bytes are counted as elements, so `[R, N]` is stored as `[R][4 + N]`.
     ScaledRows,
+    /// Integers in panels of 16 columns, four inputs of a column together: `[K, N]` is stored as
+    /// `[ceil(N / 16)][ceil(K / 4)][16][4]`, with zeros for missing columns and inputs. K is 65536 at most.
+    Quads16,
 }
 
 /// The half of the model that a tensor belongs to. In a file the image tower comes first.
@@ -137,7 +146,7 @@ impl Dtype {
 }
 
 impl Layout {
-    const ALL: [Layout; 3] = [Layout::Rows, Layout::Panels16, Layout::ScaledRows];
+    const ALL: [Layout; 4] = [Layout::Rows, Layout::Panels16, Layout::ScaledRows, Layout::Quads16];
 
     /// Name in files.
     pub fn name(self) -> &'static str {
@@ -145,6 +154,7 @@ impl Layout {
             Layout::Rows => "rows",
             Layout::Panels16 => "panels16",
             Layout::ScaledRows => "scaled_rows",
+            Layout::Quads16 => "quads16",
         }
     }
 
@@ -157,7 +167,7 @@ impl Layout {
         match self {
             Layout::Rows => dtype != Dtype::I8,
             Layout::Panels16 => matches!(dtype, Dtype::F32 | Dtype::F16),
-            Layout::ScaledRows => dtype == Dtype::I8,
+            Layout::ScaledRows | Layout::Quads16 => dtype == Dtype::I8,
         }
     }
 }
@@ -188,7 +198,8 @@ impl TensorSpec {
     /// Number of stored elements, padding and scales of the layout included.
     ///
     /// `None` if the layout cannot store the shape (no dimension, a zero dimension, more than 8, panels of more than two,
-    /// or scaled rows of another number than two), or if the number does not fit a `usize`.
+    /// scaled rows or quads of another number than two, or quads of more than 65536 rows), or if the number does not fit a
+    /// `usize`.
     pub fn stored_len(&self) -> Option<usize> {
         if self.shape.is_empty() || self.shape.len() > MAX_RANK || self.shape.contains(&0) {
             return None;
@@ -198,7 +209,8 @@ impl TensorSpec {
             (Layout::Panels16, &[n]) => n.checked_next_multiple_of(PANEL),
             (Layout::Panels16, &[k, n]) => n.checked_next_multiple_of(PANEL)?.checked_mul(k),
             (Layout::ScaledRows, &[rows, width]) => scaled_rows::stored_width(width)?.checked_mul(rows),
-            (Layout::Panels16 | Layout::ScaledRows, _) => None,
+            (Layout::Quads16, &[k, n]) => quads::stored_len(k, n),
+            (Layout::Panels16 | Layout::ScaledRows | Layout::Quads16, _) => None,
         }
     }
 
@@ -300,6 +312,8 @@ mod tests {
         assert_eq!(stored(Layout::Panels16, &[16]), Some(16));
         assert_eq!(stored(Layout::Panels16, &[3, 17]), Some(3 * 32));
         assert_eq!(stored(Layout::ScaledRows, &[3, 17]), Some(3 * (4 + 17)));
+        assert_eq!(stored(Layout::Quads16, &[3, 17]), Some(2 * 16 * 4));
+        assert_eq!(stored(Layout::Quads16, &[65_536, 1]), Some(16 * 65_536));
     }
 
     #[test]
@@ -333,6 +347,9 @@ mod tests {
         assert_eq!(stored(Layout::ScaledRows, &[2, 3, 4]), None);
         assert_eq!(stored(Layout::ScaledRows, &[1, usize::MAX]), None);
         assert_eq!(stored(Layout::ScaledRows, &[usize::MAX, 1]), None);
+        for shape in [&[4][..], &[2, 3, 4], &[65_537, 1], &[usize::MAX, 1], &[1, usize::MAX], &[4, usize::MAX / 4]] {
+            assert_eq!(stored(Layout::Quads16, shape), None, "{shape:?}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::beside_quads::matrix_of;
 use super::error::{Fault, Reason};
 use super::format::{Dtype, Layout, Meta, Precision, Provenance, TOKEN_TABLE, TensorSpec, Tower};
 use super::{hash, json};
@@ -64,7 +65,8 @@ pub struct TowerInfo {
     pub tower: Tower,
     /// Number of tensors.
     pub tensors: usize,
-    /// Number of elements by shape, without padding; those of a tokenizer are no parameters.
+    /// Number of elements by shape, without padding; those of a tokenizer are no parameters, nor are the scales, sums and gains
+    /// beside matrices of integers.
     pub parameters: u64,
     /// Byte range in the file.
     pub bytes: Range<u64>,
@@ -80,18 +82,29 @@ impl Header {
     /// The precision of the matrices: the smallest, if a file has several.
     #[must_use]
     pub fn precision(&self) -> Precision {
-        let is_half = |spec: &TensorSpec| spec.dtype == Dtype::F16 && spec.layout == Layout::Panels16;
-        if self.tensors.iter().any(|entry| is_half(&entry.spec)) { Precision::F16 } else { Precision::F32 }
+        let of_tensor = |entry: &TensorEntry| match (entry.spec.layout, entry.spec.dtype) {
+            (Layout::Quads16, _) => Precision::Int8,
+            (Layout::Panels16, Dtype::F16) => Precision::F16,
+            _ => Precision::F32,
+        };
+        self.tensors.iter().map(of_tensor).max().unwrap_or_default()
     }
 
     /// The towers in file order.
     #[must_use]
     pub fn towers(&self) -> Vec<TowerInfo> {
         let mut towers: Vec<TowerInfo> = Vec::new();
+        let quads: HashSet<&str> = self
+            .tensors
+            .iter()
+            .filter(|entry| entry.spec.layout == Layout::Quads16)
+            .map(|entry| entry.spec.name.as_str())
+            .collect();
         for TensorEntry { spec, bytes, .. } in &self.tensors {
             let elements = spec.shape.iter().fold(1u64, |len, &dim| len.saturating_mul(dim as u64));
-            // A tokenizer is no parameter.
-            let parameters = if spec.dtype == Dtype::U32 { 0 } else { elements };
+            // A tokenizer is no parameter, nor is what makes numbers of integers.
+            let beside = || matrix_of(&spec.name).is_some_and(|matrix| quads.contains(matrix.as_str()));
+            let parameters = if spec.dtype == Dtype::U32 || beside() { 0 } else { elements };
             match towers.last_mut() {
                 Some(last) if last.tower == spec.tower => {
                     last.tensors += 1;

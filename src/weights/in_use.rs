@@ -35,7 +35,7 @@ const STRIDE: usize = 4;
 const HASHED: u64 = 1 << 20;
 /// Pages looked at in a table, of which a pass reads only some rows; more would be read from the disk for this alone.
 const TABLE_PAGES: usize = 16;
-/// Tensors in another layout than panels with more bytes are tables. The largest others are position embeddings and depthwise taps.
+/// Tensors in rows with more bytes are tables. The largest others are position embeddings and depthwise taps.
 const TABLE: u64 = 4 << 20;
 /// Tensors of the other tower that are glanced at, the last one among them: a copy that was interrupted lacks the end.
 const GLANCES: usize = 4;
@@ -132,7 +132,8 @@ impl WeightsFile {
                 now = settled;
                 continue;
             }
-            let sound = find(&self.tensors_of(tower), |entry| is_damaged(self.map(), entry)).is_none();
+            let is_wrong = |entry: &TensorEntry| is_damaged(self.map(), entry) || self.is_impossible(entry);
+            let sound = find(&self.tensors_of(tower), is_wrong).is_none();
             if self.map().is_lost() {
                 return Err(Refusal::Lost);
             }
@@ -150,9 +151,9 @@ impl WeightsFile {
         Err(Refusal::Altered)
     }
 
-    /// Looks once at `tower`: hashes its smallest tensors, and those that have a page of zeros. Glances at the other
-    /// tower: a file whose end was never written should not be used at all. Several threads may do it at the same time;
-    /// waiting for another one could wait for a task of this very thread.
+    /// Looks once at `tower`: hashes its smallest tensors, and those that have a page of zeros, and refuses impossible scales.
+    /// Glances at the other tower: a file whose end was never written should not be used at all. Several threads may do it
+    /// at the same time; waiting for another one could wait for a task of this very thread.
     fn look_at(&self, tower: Tower, stamp: Option<Stamp>) -> Result<(), Refusal> {
         let known = &self.in_use(tower).looked_at;
         if known.load(Ordering::Acquire) || self.map().is_compiled_in() {
@@ -162,7 +163,8 @@ impl WeightsFile {
             let tensors = self.tensors_of(tower);
             let hashed = hashed_up_to(&tensors);
             let damaged = find(&tensors, |entry| {
-                (len(entry) <= hashed || has_empty_page(self.map(), entry)) && is_damaged(self.map(), entry)
+                let is_suspect = len(entry) <= hashed || has_empty_page(self.map(), entry);
+                self.is_impossible(entry) || is_suspect && is_damaged(self.map(), entry)
             });
             let damaged = damaged.or_else(|| self.glance_beyond(tower));
             if self.map().is_lost() {
@@ -236,7 +238,7 @@ fn has_empty_page(map: &Map, entry: &TensorEntry) -> bool {
         page.iter().take(8).all(|&byte| byte == 0) && page.iter().all(|&byte| byte == 0)
     };
     let first = start - start % PAGE;
-    let is_table = entry.spec.layout != Layout::Panels16 && len(entry) > TABLE;
+    let is_table = matches!(entry.spec.layout, Layout::Rows | Layout::ScaledRows) && len(entry) > TABLE;
     // An odd number of pages apart, or rows of a power of two would be looked at in the same place.
     let step = if is_table { ((end - first) / PAGE / TABLE_PAGES) | 1 } else { STRIDE };
     (first..end).step_by(step * PAGE).any(is_empty) || is_empty((end - 1) - (end - 1) % PAGE)

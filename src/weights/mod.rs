@@ -19,6 +19,7 @@
 #[cfg(target_endian = "big")]
 compile_error!("weights files are little-endian and are mapped as they are; big-endian targets cannot read them");
 
+mod beside_quads;
 #[cfg(feature = "demo")]
 mod demo;
 mod error;
@@ -27,9 +28,11 @@ mod guard;
 mod hash;
 mod header;
 mod in_use;
+mod int8;
 mod json;
 mod map;
 mod pack;
+mod quads;
 mod read;
 mod scaled_rows;
 mod stamp;
@@ -61,6 +64,10 @@ pub(crate) use map::map_foreign;
 #[cfg(feature = "import")]
 pub(crate) use pack::exact_halves;
 #[cfg(feature = "import")]
+pub(crate) use quads::{
+    Columns as QuadColumns, MAX_INPUTS as MAX_QUAD_INPUTS, store as store_quads, stored_len as quads_len,
+};
+#[cfg(feature = "import")]
 pub(crate) use scaled_rows::{store as store_scaled_row, stored_width as scaled_row_width};
 #[cfg(any(feature = "import", feature = "library"))]
 pub(crate) use stamp::Stamp;
@@ -73,6 +80,7 @@ pub(crate) use write::{Data, Writer};
 pub mod internals {
     pub use super::format::PANEL;
     pub use super::pack::{exact_halves, pack_bias, pack_in_out, pack_out_in, pack_panels, unpack_panels};
+    pub use super::quads::{Columns as QuadColumns, at as quad_at, store as store_quads, stored_len as quads_len};
     pub use super::scaled_rows::{store as store_scaled_row, stored_width as scaled_row_width};
     pub use super::view::{Element, TableView, TensorView};
     pub use super::write::Writer;

@@ -159,8 +159,8 @@ impl WeightsFile {
         self.map().as_file().map(|_| self.path())
     }
 
-    /// The name of the model: its published one if it has one, with `:f16` in half precision, else the file's without its
-    /// ending.
+    /// The name of the model: its published one if it has one, with the precision if that is not `f32` (`:f16`, `:int8`), else
+    /// the file's without its ending.
     pub fn model_name(&self) -> String {
         match (self.header().meta.provenance.model_name.clone(), self.header().precision()) {
             (Some(name), Precision::F32) => name,
@@ -201,8 +201,7 @@ impl WeightsFile {
 
     /// The element type of the tensor `name`; `None` if there is none.
     pub(crate) fn dtype(&self, name: &str) -> Option<Dtype> {
-        let entry = self.0.index.get(name).and_then(|&at| self.header().tensors.get(at));
-        entry.map(|entry| entry.spec.dtype)
+        self.find(name).map(|entry| entry.spec.dtype)
     }
 
     /// The lookup table `name` of this shape, with rows of any element type that tables may have.
@@ -229,8 +228,7 @@ impl WeightsFile {
     /// [`Reason::NoTensor`] if it holds none, [`Reason::TensorMismatch`] if the tensor of that name is something else.
     #[doc(hidden)]
     pub fn tokenizer(&self) -> Result<TensorView<u32>, Error> {
-        let entry = self.0.index.get(TOKENIZER).and_then(|&at| self.header().tensors.get(at));
-        let words = entry.and_then(|entry| entry.spec.shape.first()).copied().unwrap_or(0);
+        let words = self.find(TOKENIZER).and_then(|entry| entry.spec.shape.first()).copied().unwrap_or(0);
         self.tensor_of(TOKENIZER, Layout::Rows, &[words])
     }
 
@@ -247,10 +245,14 @@ impl WeightsFile {
         }
     }
 
+    /// The tensor `name`.
+    pub(super) fn find(&self, name: &str) -> Option<&TensorEntry> {
+        self.0.index.get(name).and_then(|&at| self.header().tensors.get(at))
+    }
+
     /// The tensor `name` in one of `forms`, with this shape.
     fn entry(&self, name: &str, forms: &[(Dtype, Layout)], shape: &[usize]) -> Result<&TensorEntry, Error> {
-        let entry = self.0.index.get(name).and_then(|&at| self.header().tensors.get(at));
-        let Some(entry) = entry else { return Err(self.error(Reason::NoTensor(name.into()))) };
+        let Some(entry) = self.find(name) else { return Err(self.error(Reason::NoTensor(name.into()))) };
         let spec = &entry.spec;
         if !forms.contains(&(spec.dtype, spec.layout)) || spec.shape != shape {
             let form = |(dtype, layout): &(Dtype, Layout)| format!("{} {}", dtype.name(), layout.name());
@@ -347,6 +349,6 @@ fn open_reason(error: io::Error) -> Reason {
 }
 
 /// The bytes of a tensor in the map. The header checks have placed them inside it, so both ends fit a `usize`.
-fn range(entry: &TensorEntry) -> Range<usize> {
+pub(super) fn range(entry: &TensorEntry) -> Range<usize> {
     entry.bytes.start as usize..entry.bytes.end as usize
 }

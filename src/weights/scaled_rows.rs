@@ -4,10 +4,10 @@
 //! A stored row is its scale, the four bytes of a binary32, and then an integer for each element, so that a lookup reads
 //! one place of the file. Knows neither files nor models. `weights/README.md` specifies the numbers.
 
+use super::int8::{is_scale, nearest, scale_of};
+
 /// Bytes of a row before its integers: the scale.
 const HEAD: usize = 4;
-/// The largest integer; its negative is the smallest, so that a row and its negative are stored alike.
-const LARGEST: f64 = 127.0;
 
 /// Bytes of a stored row of `width` elements; `None` if they do not fit a `usize`.
 pub fn stored_width(width: usize) -> Option<usize> {
@@ -30,29 +30,11 @@ pub fn store(values: &[f64], row: &mut [i8]) -> Option<f64> {
     head.copy_from_slice(&scale.to_le_bytes().map(|byte| byte as i8));
     let (mut error, mut length) = (0f64, 0f64);
     for (number, &value) in numbers.iter_mut().zip(values) {
-        *number = match scale {
-            0.0 => 0,
-            _ => (value / f64::from(scale)).round_ties_even().clamp(-LARGEST, LARGEST) as i8,
-        };
+        *number = nearest(value, scale);
         error += (value - f64::from(f32::from(*number) * scale)).powi(2);
         length += value * value;
     }
     Some(if error == 0.0 { 0.0 } else { (error / length).sqrt() })
-}
-
-/// The scale of a row whose largest magnitude is `largest`: a 127th of it in binary32. Its neighbour where rounding would
-/// make `largest` more than 127 scales, which happens to subnormal scales alone, or 127 scales infinite.
-fn scale_of(largest: f64) -> f32 {
-    let scale = (largest / LARGEST) as f32;
-    if largest > 0.0 && (largest / f64::from(scale)).round_ties_even() > LARGEST {
-        return scale.next_up();
-    }
-    if is_scale(scale) { scale } else { scale.next_down() }
-}
-
-/// Whether a row may have this scale: not negative, not even as a zero, and 127 of it are finite.
-fn is_scale(scale: f32) -> bool {
-    scale.is_sign_positive() && (scale * LARGEST as f32).is_finite()
 }
 
 /// Splits a stored row into its scale and its integers.

@@ -354,12 +354,12 @@ fn tables_of_scaled_rows_are_widened_row_by_row() {
 
     let mut writer = Writer::create(&path, meta(), vec![table.clone()]).unwrap();
     assert!(writer.write("text.table", &[0.0; 36]).is_err(), "numbers");
-    assert!(writer.write_scaled_rows("text.table", &stored[..35]).is_err(), "too short");
+    assert!(writer.write_integers("text.table", &stored[..35]).is_err(), "too short");
     let mut impossible = stored.clone();
     impossible[3] = -1;
-    let refused = writer.write_scaled_rows("text.table", &impossible).unwrap_err();
+    let refused = writer.write_integers("text.table", &impossible).unwrap_err();
     assert!(matches!(refused.reason(), Reason::Unwritable(Fault::NotScaledRows(_))), "{refused}");
-    writer.write_scaled_rows("text.table", &stored).unwrap();
+    writer.write_integers("text.table", &stored).unwrap();
     writer.finish().unwrap();
 
     let file = WeightsFile::open(&path).unwrap();
@@ -397,7 +397,7 @@ fn impossible_scales_are_damage_and_give_no_number() {
     let path = folder.path().join("t.clippie");
     let table = TensorSpec::new("text.table", Tower::Text, Dtype::I8, Layout::ScaledRows, &[2, 5]);
     let mut writer = Writer::create(&path, meta(), vec![table]).unwrap();
-    writer.write_scaled_rows("text.table", &scaled_rows(&[1.0; 10])).unwrap();
+    writer.write_integers("text.table", &scaled_rows(&[1.0; 10])).unwrap();
     writer.finish().unwrap();
     let sound = std::fs::read(&path).unwrap();
     let header = WeightsFile::open(&path).unwrap().header().clone();

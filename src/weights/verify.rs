@@ -7,8 +7,8 @@ use super::format::{Dtype, Layout};
 use super::hash;
 use super::header::TensorEntry;
 use super::map::Map;
-use super::read::{WeightsFile, read_header};
-use super::scaled_rows;
+use super::read::{WeightsFile, range, read_header};
+use super::{quads, scaled_rows};
 use crate::tensor::Half;
 use crate::threads;
 
@@ -21,7 +21,8 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// Number of tensors checked.
     pub tensors: usize,
-    /// Names of the tensors that differ from their checksum, have nonzero padding or impossible scales, in file order.
+    /// Names of the tensors that differ from their checksum, have nonzero padding, impossible scales or wrong sums, in file
+    /// order.
     pub damaged: Vec<String>,
     /// Whether every byte between the tensors is zero.
     pub padding_intact: bool,
@@ -54,7 +55,9 @@ impl WeightsFile {
             return Err(self.error(Reason::HeaderDamaged));
         }
 
-        let name = |entry: &TensorEntry| is_damaged(map, entry).then(|| entry.spec.name.clone());
+        let is_wrong =
+            |entry: &TensorEntry| is_damaged(map, entry) || self.is_impossible(entry) || self.has_wrong_sums(entry);
+        let name = |entry: &TensorEntry| is_wrong(entry).then(|| entry.spec.name.clone());
         let damaged = threads::map(header.tensors.par_iter(), name).into_iter().flatten().collect();
 
         let mut padding_intact = true;
@@ -76,10 +79,10 @@ impl WeightsFile {
     }
 }
 
-/// Whether the bytes of a tensor differ from their checksum, the padding of its panels is not zero, or a scaled row has
-/// numbers that no writer stores.
+/// Whether the bytes of a tensor differ from their checksum, the padding of its panels is not zero, or a scaled row or quads
+/// have numbers that no writer stores.
 pub(super) fn is_damaged(map: &Map, entry: &TensorEntry) -> bool {
-    let range = entry.bytes.start as usize..entry.bytes.end as usize;
+    let range = range(entry);
     if hash::sha256(&map.bytes()[range.clone()]) != entry.sha256 {
         return true;
     }
@@ -88,6 +91,10 @@ pub(super) fn is_damaged(map: &Map, entry: &TensorEntry) -> bool {
         (Layout::ScaledRows, _) => {
             !scaled_rows::are_valid(map.elements::<i8>(range), entry.spec.shape.last().copied().unwrap_or(0))
         }
+        (Layout::Quads16, _) => match entry.spec.shape[..] {
+            [k, n] => !quads::are_valid(map.elements::<i8>(range), k, n),
+            _ => true,
+        },
         (Layout::Panels16, Dtype::F32) => !entry.spec.has_zero_padding(map.elements::<f32>(range)),
         (Layout::Panels16, Dtype::F16) => !entry.spec.has_zero_padding(map.elements::<Half>(range)),
         (Layout::Panels16, Dtype::I8) => !entry.spec.has_zero_padding(map.elements::<i8>(range)),

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::error::{Error, Fault, Reason};
-use super::format::{Dtype, Meta, TensorSpec};
+use super::format::{Dtype, Layout, Meta, TensorSpec};
 use super::hash;
 use super::header::{Header, TOWER_ALIGN};
 use super::pack::exact_halves;
 use super::read::{WeightsFile, read_header};
-use super::scaled_rows;
+use super::{quads, scaled_rows};
 use crate::files::{self, Partial};
 use crate::threads;
 
@@ -101,12 +101,12 @@ impl Writer {
         self.write_next(name, Data::Words(data))
     }
 
-    /// Writes the next tensor, an `i8` one: rows of a scale and integers, as stored.
+    /// Writes the next tensor, an `i8` one: scaled rows or quads, as stored.
     ///
     /// # Errors
     /// As [`Writer::write`].
-    pub fn write_scaled_rows(&mut self, name: &str, data: &[i8]) -> Result<(), Error> {
-        self.write_next(name, Data::ScaledRows(data))
+    pub fn write_integers(&mut self, name: &str, data: &[i8]) -> Result<(), Error> {
+        self.write_next(name, Data::Integers(data))
     }
 
     /// Writes the next tensor of any element type.
@@ -145,9 +145,15 @@ impl Writer {
                 bytemuck::cast_slice(&halves)
             }
             (Dtype::U32, Data::Words(data)) => bytemuck::cast_slice(data),
-            (Dtype::I8, Data::ScaledRows(data)) => {
-                if !scaled_rows::are_valid(data, entry.spec.shape.last().copied().unwrap_or(0)) {
-                    return Err(Reason::Unwritable(Fault::NotScaledRows(name.into())));
+            (Dtype::I8, Data::Integers(data)) => {
+                match (entry.spec.layout, entry.spec.shape.as_slice()) {
+                    (Layout::ScaledRows, &[_, width]) if !scaled_rows::are_valid(data, width) => {
+                        return Err(Reason::Unwritable(Fault::NotScaledRows(name.into())));
+                    }
+                    (Layout::Quads16, &[k, n]) if !quads::are_valid(data, k, n) => {
+                        return Err(Reason::Unwritable(Fault::NotQuads(name.into())));
+                    }
+                    _ => {}
                 }
                 bytemuck::cast_slice(data)
             }
@@ -210,7 +216,7 @@ pub(crate) enum Data<'a> {
     /// Of an `f32` or `f16` tensor.
     Numbers(&'a [f32]),
     /// Of an `i8` tensor.
-    ScaledRows(&'a [i8]),
+    Integers(&'a [i8]),
     /// Of a `u32` tensor.
     Words(&'a [u32]),
 }
@@ -219,7 +225,7 @@ impl Data<'_> {
     pub(crate) fn len(self) -> usize {
         match self {
             Data::Numbers(data) => data.len(),
-            Data::ScaledRows(data) => data.len(),
+            Data::Integers(data) => data.len(),
             Data::Words(data) => data.len(),
         }
     }

@@ -104,8 +104,9 @@ pub(in crate::cli) struct Pull {
     /// texts then differ a little, and the fingerprint does too
     #[arg(long, value_enum, value_name = "FORM", default_value = "exact")]
     pub token_table: TokenTable,
-    /// Element type of matrices and tables: f32, or f16 for half of the size; the same as `:f16` after the name. Embeddings
-    /// then differ by up to 0.0003 in a component, and the fingerprint differs too
+    /// Element type of matrices and tables, the same as `:f16` or `:int8` after the name: f32; f16 for half of the size, with
+    /// embeddings that differ by up to 0.0003 in a component; or int8 for a quarter, with products of 8-bit integers in the
+    /// layers of blocks, and embeddings that differ more. The fingerprint differs too. int8 includes --token-table int8
     #[arg(long, value_enum, value_name = "TYPE")]
     pub precision: Option<Precision>,
     /// Keep the downloaded checkpoint

@@ -6,19 +6,19 @@
 //! depend only on shapes. Convolutions are folded in `conv`.
 
 pub(super) mod conv;
+mod fewer_bits;
 mod pool;
 mod positions;
-mod table;
 
 use rayon::prelude::*;
 
+pub(super) use fewer_bits::{fits_halves, halves, quads, scaled_rows_of_int8};
 pub(super) use pool::{Queries, queries};
 pub(super) use positions::{biased_positions, sinusoids};
-pub(super) use table::{fits_halves, halves, scaled_rows_of_int8};
 
 use super::checkpoint::Checkpoint;
 use super::error::{Error, printable};
-use super::recipes::source::{Affine, BatchNorm, Linear, Names, Order};
+use super::recipes::source::{Affine, BatchNorm, Linear, Names, Norm, Order};
 use super::tensor::Tensor;
 use crate::threads;
 use crate::weights::PANEL;
@@ -36,6 +36,8 @@ const BATCH_NORM_EPS: f64 = 1e-5;
 pub(super) struct Fold<'a> {
     /// The norm before it.
     pub norm: Option<&'a Affine>,
+    /// Whether the factors of the norm stay out of the weights; [`gains`] has them.
+    pub gains_apart: bool,
     /// Number of leading outputs with a factor, and the factor.
     pub scale: Option<(usize, f64)>,
     /// Tensor with a factor for each output.
@@ -113,10 +115,13 @@ pub(super) fn linear(
 ) -> Result<Vec<f32>, Error> {
     let Linear { k, n, .. } = *linear;
     let weight = tensors(checkpoint, &linear.weight)?;
-    let (gamma, beta) = match fold.norm {
+    let (mut gamma, beta) = match fold.norm {
         Some(norm) => affine(checkpoint, norm)?,
         None => (vec![1.0; k], vec![0.0; k]),
     };
+    if fold.gains_apart {
+        gamma.fill(1.0);
+    }
     let mut sums = vec![0f64; n];
     let biases = vectors(checkpoint, &linear.bias)?;
     for (i, sum) in sums.iter_mut().enumerate() {
@@ -168,6 +173,16 @@ pub(super) fn linear(
     let mut bias: Vec<f32> = sums.iter().map(|&sum| sum as f32).collect();
     bias.resize(n.next_multiple_of(PANEL), 0.0);
     Ok(bias)
+}
+
+/// The factors of the norm before a linear layer with `k` inputs: ones without a norm.
+pub(super) fn gains(checkpoint: &Checkpoint, norm: Option<&Affine>, k: usize) -> Result<Vec<f32>, Error> {
+    let Some(norm) = norm else { return Ok(vec![1.0; k]) };
+    let (gamma, _) = affine(checkpoint, norm)?;
+    let mut gains = vec![0f32; gamma.len()];
+    let (Affine::Layer(Norm { weight, .. }) | Affine::Batch(BatchNorm { weight, .. })) = norm;
+    round(&checkpoint.tensor(weight)?, &gamma, &mut gains)?;
+    Ok(gains)
 }
 
 /// Reads the dense tensor `name` into `out`, whose content is replaced.

@@ -5,7 +5,8 @@ use super::forward::{RepMixer, TextHybrid};
 use crate::layers::Window;
 use crate::models::Error;
 use crate::models::conv_mlp::ConvMlp;
-use crate::models::scope::{LinearSpec, Scope};
+use crate::models::layer::LinearSpec;
+use crate::models::scope::Scope;
 use crate::models::token_embedding::TokenEmbedding;
 use crate::models::transformer::Transformer;
 

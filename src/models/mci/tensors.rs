@@ -7,7 +7,8 @@ use super::forward::{Block, BlockMixer, Downsample, Mci, Stage};
 use crate::layers::{StridedStem, Window};
 use crate::models::Error;
 use crate::models::conv_mlp::ConvMlp;
-use crate::models::scope::{LinearSpec, Scope};
+use crate::models::layer::LinearSpec;
+use crate::models::scope::Scope;
 
 impl Mci {
     pub(crate) fn load(scope: &mut Scope<'_>, config: &MciConfig, embed_dim: usize) -> Result<Self, Error> {
@@ -56,8 +57,8 @@ impl Stage {
             let mixer = match config.mixer {
                 Mixer::RepMixer => BlockMixer::Rep(block.depthwise("mixer", Window::square(3, 1, c, 1))?),
                 Mixer::Attention => {
-                    let qkv = block.linear("qkv", LinearSpec::qkv(c, config.heads))?;
-                    BlockMixer::Attention { qkv, out: block.linear("out", LinearSpec::new(c, c))? }
+                    let qkv = block.linear("qkv", LinearSpec::qkv(c, config.heads).quantised_after_norm())?;
+                    BlockMixer::Attention { qkv, out: block.linear("out", LinearSpec::new(c, c).quantised())? }
                 }
             };
             let mlp = ConvMlp::load(&mut block.child("ffn"), Window::square(7, 1, c, 1), config.mlp_width)?;
@@ -76,7 +77,7 @@ impl Downsample {
                 Some(width) => Some(scope.squeeze_excite(c, width)?),
                 None => None,
             },
-            pw: scope.linear("pw", LinearSpec::new(c, c).even_first_inputs())?,
+            pw: scope.linear("pw", LinearSpec::new(c, c).even_first_inputs().quantised())?,
         })
     }
 }

@@ -4,7 +4,8 @@ use super::config::{EXPANSION, ResnetConfig};
 use super::forward::{Bottleneck, Resnet, Stem};
 use crate::layers::{Convolution, FirstConvolution, MeanQueryPool};
 use crate::models::Error;
-use crate::models::scope::{LinearSpec, Scope};
+use crate::models::layer::LinearSpec;
+use crate::models::scope::Scope;
 
 impl Resnet {
     pub(crate) fn load(scope: &mut Scope<'_>, config: &ResnetConfig, embed_dim: usize) -> Result<Self, Error> {

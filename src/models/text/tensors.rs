@@ -3,7 +3,8 @@
 use super::config::TextTransformerConfig;
 use super::forward::{Head, TextTransformer};
 use crate::models::Error;
-use crate::models::scope::{LinearSpec, Scope};
+use crate::models::layer::LinearSpec;
+use crate::models::scope::Scope;
 use crate::models::token_embedding::TokenEmbedding;
 use crate::models::transformer::Transformer;
 

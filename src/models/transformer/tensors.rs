@@ -4,7 +4,8 @@ use super::config::TransformerConfig;
 use super::forward::{Block, Transformer};
 use crate::layers::{Attention, LayerNorm, Rotary};
 use crate::models::Error;
-use crate::models::scope::{LinearSpec, Scope};
+use crate::models::layer::{Int8, LinearSpec};
+use crate::models::scope::Scope;
 
 impl Transformer {
     /// Loads the blocks below `scope`. The affine parts of the norms and the scale of the queries are folded into the
@@ -20,13 +21,14 @@ impl Transformer {
             Some(_) => LinearSpec::qkv(w, config.heads).in_pairs(w / config.heads),
             None => LinearSpec::qkv(w, config.heads),
         };
+        let qkv = qkv.quantised_after_norm();
         let mut blocks = Vec::new();
         for i in 0..config.layers {
             let mut block = scope.child(format_args!("blocks.{i}"));
             blocks.push(Block {
                 qkv: block.linear("qkv", qkv)?,
-                out: block.linear("out", LinearSpec::new(w, w))?,
-                mlp: block.mlp(w, h, config.activation.into())?,
+                out: block.linear("out", LinearSpec::new(w, w).quantised())?,
+                mlp: block.mlp(w, h, config.activation.into(), Int8::AfterNorm)?,
             });
         }
         let attention = Attention::new(w, config.heads, causal);

@@ -5,7 +5,8 @@ use super::conv_stem::ConvStem;
 use super::forward::{Head, Stem, Vit};
 use crate::layers::{AttentionPool, LayerNorm, TurnShape};
 use crate::models::Error;
-use crate::models::scope::{LinearSpec, Scope};
+use crate::models::layer::{Int8, LinearSpec};
+use crate::models::scope::Scope;
 use crate::models::transformer::Transformer;
 use crate::models::transformer::config::TransformerConfig;
 
@@ -58,7 +59,7 @@ fn pool(scope: &mut Scope<'_>, config: &VitConfig, (heads, mlp_width): (usize, u
         values: scope.linear("values", LinearSpec::new(width, width))?,
         out: scope.linear("out", LinearSpec::new(width, width))?,
         norm: LayerNorm::new(width, norm_eps),
-        mlp: scope.mlp(width, mlp_width, activation.into())?,
+        mlp: scope.mlp(width, mlp_width, activation.into(), Int8::Never)?,
     })
 }
 

@@ -4,7 +4,8 @@ use super::config::XlmRobertaConfig;
 use super::forward::{Block, XlmRoberta};
 use crate::layers::Attention;
 use crate::models::Error;
-use crate::models::scope::{LinearSpec, Scope};
+use crate::models::layer::{Int8, LinearSpec};
+use crate::models::scope::Scope;
 use crate::models::token_embedding::TokenEmbedding;
 
 impl XlmRoberta {
@@ -18,10 +19,10 @@ impl XlmRoberta {
         for i in 0..config.blocks.layers {
             let mut block = scope.child(format_args!("blocks.{i}"));
             blocks.push(Block {
-                qkv: block.linear("qkv", LinearSpec::qkv(w, config.blocks.heads))?,
-                out: block.linear("out", LinearSpec::new(w, w))?,
+                qkv: block.linear("qkv", LinearSpec::qkv(w, config.blocks.heads).quantised())?,
+                out: block.linear("out", LinearSpec::new(w, w).quantised())?,
                 attention_norm: block.norm("ln_attention", w, eps)?,
-                mlp: block.mlp(w, h, config.blocks.activation.into())?,
+                mlp: block.mlp(w, h, config.blocks.activation.into(), Int8::Plain)?,
                 mlp_norm: block.norm("ln_mlp", w, eps)?,
             });
         }

@@ -1,4 +1,4 @@
-//! Numbers in fewer bits: whether 16 lose nothing, rounding to 16, and rows of 8 with a scale each.
+//! Numbers in fewer bits: whether 16 lose nothing, rounding to 16, and rows and columns of 8 with a scale each.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,7 +9,9 @@ use super::{BLOCK, ROWS_TASK, no_memory, resize, round, scale, weight, zeros};
 use crate::import::checkpoint::Checkpoint;
 use crate::import::error::Error;
 use crate::threads;
-use crate::weights::{exact_halves, scaled_row_width, store_scaled_row};
+use crate::weights::{
+    Precision, QuadColumns, exact_halves, quads_len, scaled_row_width, store_quads, store_scaled_row,
+};
 
 /// Whether binary16 represents every element of the table `name`, times `factor` and rounded to f32, exactly.
 pub(in crate::import) fn fits_halves(checkpoint: &Checkpoint, name: &str, factor: f64) -> Result<bool, Error> {
@@ -40,13 +42,20 @@ pub(in crate::import) fn fits_halves(checkpoint: &Checkpoint, name: &str, factor
 }
 
 /// Rounds the finished numbers of the layer `path` to those of binary16, the nearest.
-pub(in crate::import) fn halves(checkpoint: &Checkpoint, path: &str, numbers: &mut [f32]) -> Result<(), Error> {
+pub(in crate::import) fn halves(
+    checkpoint: &Checkpoint,
+    path: &str,
+    precision: Precision,
+    numbers: &mut [f32],
+) -> Result<(), Error> {
     threads::try_for_each(numbers.par_chunks_mut(ROWS_TASK), |numbers| {
         for number in numbers {
             let half = f16::from_f32(*number);
             if half.is_infinite() {
+                let precision = precision.name();
                 let reason = format!(
-                    "its layer `{path}` has the number {number}, which 16 bits cannot hold; convert it without --precision f16"
+                    "its layer `{path}` has the number {number}, which 16 bits cannot hold; convert it without --precision \
+                     {precision}"
                 );
                 return Err(Error::Unsupported { path: checkpoint.path().to_owned(), reason });
             }
@@ -54,6 +63,19 @@ pub(in crate::import) fn halves(checkpoint: &Checkpoint, path: &str, numbers: &m
         }
         Ok(())
     })
+}
+
+/// Stores the finished `panels` of a linear layer with `k` inputs and `n` outputs as `out`, whose content is replaced:
+/// integers of 8 bits. Returns what belongs to the outputs.
+pub(in crate::import) fn quads(
+    checkpoint: &Checkpoint,
+    panels: &[f32],
+    (k, n): (usize, usize),
+    out: &mut Vec<i8>,
+) -> Result<QuadColumns, Error> {
+    let len = quads_len(k, n).ok_or_else(|| no_memory(checkpoint, panels.len()))?;
+    resize(checkpoint, out, len)?;
+    Ok(store_quads(panels, k, n, out))
 }
 
 /// Stores the table `name`, times `factor`, as `out`, whose content is replaced: rows of `width` elements in 8 bits, each
