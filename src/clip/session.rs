@@ -123,9 +123,11 @@ impl Session {
         #[cfg(test)]
         self.passes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let done = self.weights.during(tower, || {
-            self.arenas.with(|arena| match sharing {
-                Sharing::Items => work(Exec::new(self.isa, Team::SERIAL), arena),
-                Sharing::Passes => work(Exec::new(self.isa, Workers::gather().team()), arena),
+            self.arenas.with(|arena| {
+                arena.with_kept(|kept, arena| match sharing {
+                    Sharing::Items => work(Exec::new(self.isa, Team::SERIAL).keeping(kept), arena),
+                    Sharing::Passes => work(Exec::new(self.isa, Workers::gather().team()).keeping(kept), arena),
+                })
             })
         });
         done.map_err(NoPass::Weights)?.map_err(NoPass::Scratch)

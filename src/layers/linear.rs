@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{Exec, Int8Weights};
 use crate::kernels::gemm::{Epilogue, Finish, Lhs, Prefetch, Rhs, gemm};
+use crate::kernels::int8::Weights;
 use crate::kernels::strides::Strides;
 use crate::kernels::{Element, Out};
 use crate::tensor::{Half, PANEL};
@@ -130,7 +131,14 @@ impl Linear {
         match &self.weight {
             Packed::F32(weight) => self.multiply(exec, weight, x, rows, columns, finish, out),
             Packed::F16(weight) => self.multiply(exec, weight, x, rows, columns, finish, out),
-            Packed::I8(_) => todo!("products of integers"),
+            Packed::I8(weights) => {
+                assert_eq!(columns.start % PANEL, 0);
+                let first = columns.start / PANEL;
+                let bias = self.bias.as_ref().map(|bias| &bias[first * PANEL..]);
+                let a = Lhs { data: x.0, strides: x.1, rows, k: self.inputs };
+                let w = weights.operand(self.inputs, self.outputs).columns(first, columns.len());
+                exec.multiply_integers(a, w, Epilogue { bias, finish }, Out::new(out.0, out.1));
+            }
         }
     }
 
@@ -188,16 +196,26 @@ impl Linear {
         match &self.weight {
             Packed::F32(weight) => Prefetch::new(weight, self.inputs),
             Packed::F16(weight) => Prefetch::new(weight, self.inputs),
-            Packed::I8(_) => todo!("products of integers"),
+            Packed::I8(weights) => weights.operand(self.inputs, self.outputs).prefetch(),
         }
     }
 
     /// The weights as the operand of a kernel.
+    ///
+    /// Panics if they are integers: the walk over the layers loads those for products of rows alone.
     pub(super) fn operand(&self) -> Operand<'_> {
         match &self.weight {
             Packed::F32(weight) => Operand::F32(Rhs::packed(weight, self.inputs, self.outputs)),
             Packed::F16(weight) => Operand::F16(Rhs::packed(weight, self.inputs, self.outputs)),
-            Packed::I8(_) => todo!("products of integers"),
+            Packed::I8(_) => unreachable!("only linear layers of blocks are loaded as integers"),
+        }
+    }
+
+    /// The weights, if they are integers.
+    pub(super) fn integers(&self) -> Option<Weights<'_>> {
+        match &self.weight {
+            Packed::I8(weights) => Some(weights.operand(self.inputs, self.outputs)),
+            Packed::F32(_) | Packed::F16(_) => None,
         }
     }
 

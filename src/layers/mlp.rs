@@ -1,9 +1,10 @@
 //! Two linear layers with an activation in between, added to the residual.
 
-use super::linear::{Operand, of_any};
+use super::linear::Operand;
 use super::{Exec, Linear};
 use crate::kernels::Out;
 use crate::kernels::gemm::{FeedForward, Finish, Lhs, feed_forward};
+use crate::kernels::int8;
 use crate::kernels::math::Activation;
 use crate::kernels::strides::{Strides, blocked_len};
 use crate::tensor::Half;
@@ -16,6 +17,7 @@ const FUSED_WEIGHTS: usize = 1 << 19;
 enum Fused<'a> {
     F32(FeedForward<'a, f32>),
     F16(FeedForward<'a, Half>),
+    I8(int8::FeedForward<'a>),
 }
 
 /// `x += fc2(activation(fc1(input)))`
@@ -33,7 +35,9 @@ impl Mlp {
     /// Floats of scratch for `rows` rows.
     pub(crate) fn scratch(&self, exec: Exec<'_>, rows: usize) -> usize {
         match self.fused() {
-            Some(weights) => of_any!(Fused, weights; weights => weights.scratch(rows, exec.team)),
+            Some(Fused::F32(weights)) => weights.scratch(rows, exec.team),
+            Some(Fused::F16(weights)) => weights.scratch(rows, exec.team),
+            Some(Fused::I8(weights)) => weights.scratch(rows, exec.team),
             None => blocked_len(rows, self.fc1.outputs()),
         }
     }
@@ -48,12 +52,12 @@ impl Mlp {
         x: (&mut [f32], Strides),
         hidden: &mut [f32],
     ) {
+        let (isa, team) = (exec.isa, exec.team);
+        let a = Lhs { data: input.0, strides: input.1, rows, k: self.fc1.inputs() };
         match self.fused() {
-            Some(weights) => {
-                let input = Lhs { data: input.0, strides: input.1, rows, k: self.fc1.inputs() };
-                let out = Out::new(x.0, x.1);
-                of_any!(Fused, weights; weights => feed_forward(exec.isa, exec.team, input, weights, out, hidden));
-            }
+            Some(Fused::F32(weights)) => feed_forward(isa, team, a, weights, Out::new(x.0, x.1), hidden),
+            Some(Fused::F16(weights)) => feed_forward(isa, team, a, weights, Out::new(x.0, x.1), hidden),
+            Some(Fused::I8(weights)) => int8::feed_forward(isa, team, a, weights, Out::new(x.0, x.1), hidden),
             None => {
                 let blocked = Strides::blocked(rows);
                 let activate = Finish::Activate(self.activation);
@@ -76,6 +80,9 @@ impl Mlp {
         }
         let activation = self.activation;
         let (first, second) = (self.fc1.bias(), self.fc2.bias());
+        if let (Some(fc1), Some(fc2)) = (self.fc1.integers(), self.fc2.integers()) {
+            return Some(Fused::I8(int8::FeedForward { first: (fc1, first), activation, second: (fc2, second) }));
+        }
         match (self.fc1.operand(), self.fc2.operand()) {
             (Operand::F32(fc1), Operand::F32(fc2)) => {
                 Some(Fused::F32(FeedForward { first: (fc1, first), activation, second: (fc2, second) }))

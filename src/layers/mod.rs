@@ -42,18 +42,25 @@ pub(crate) use crate::tensor::PANEL;
 
 use crate::kernels::gemm::{Epilogue, Lhs, Prefetch, Rhs, gemm};
 use crate::kernels::{Isa, Out, Team};
+use crate::tensor::Kept;
 
-/// How the layers of one pass run: the instruction set, the threads, and what to prefetch.
+/// How the layers of one pass run: the instruction set, the threads, what to prefetch, and memory for rows of integers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Exec<'a> {
     isa: Isa,
     team: Team<'a>,
     prefetch: Option<Prefetch>,
+    integers: Option<&'a Kept>,
 }
 
 impl<'a> Exec<'a> {
     pub(crate) fn new(isa: Isa, team: Team<'a>) -> Exec<'a> {
-        Exec { isa, team, prefetch: None }
+        Exec { isa, team, prefetch: None, integers: None }
+    }
+
+    /// Keeps the memory for rows of integers in `rows`, instead of allocating it for each product.
+    pub(crate) fn keeping(self, rows: &'a Kept) -> Exec<'a> {
+        Exec { integers: Some(rows), ..self }
     }
 
     /// Also prefetches the first weights of `next`, the linear layer that follows.

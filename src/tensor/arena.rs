@@ -3,6 +3,8 @@
 //! A pass asks for the sizes that follow from the model and the batch. An arena that is large enough serves many
 //! passes without touching the allocator. Its contents are not cleared between passes.
 
+use std::cell::Cell;
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use super::{AlignedBuf, PANEL};
@@ -19,9 +21,10 @@ pub(crate) enum NoScratch {
     System { bytes: u64 },
 }
 
-/// One allocation, handed out in pieces.
+/// One allocation, handed out in pieces; and a smaller one that the operations of a pass use one after the other.
 pub(crate) struct Arena {
     buf: AlignedBuf,
+    kept: AlignedBuf,
     /// In bytes.
     limit: u64,
 }
@@ -36,7 +39,15 @@ impl Default for Arena {
 impl Arena {
     /// An arena that grows to `limit` bytes at most.
     fn new(limit: u64) -> Self {
-        Arena { buf: AlignedBuf::default(), limit }
+        Arena { buf: AlignedBuf::default(), kept: AlignedBuf::default(), limit }
+    }
+
+    /// Runs `work` with the arena and the buffer that is kept for the operations of a pass.
+    pub(crate) fn with_kept<R>(&mut self, work: impl FnOnce(&Kept, &mut Arena) -> R) -> R {
+        let kept = Kept(Cell::new(std::mem::take(&mut self.kept)));
+        let result = work(&kept, self);
+        self.kept = kept.take();
+        result
     }
 
     /// Cuts the arena into buffers of the given lengths, which may come from a file. Each starts on a cache line and is
@@ -58,6 +69,26 @@ impl Arena {
             rest = tail;
             head
         }))
+    }
+}
+
+/// A buffer that an operation takes and puts back, so that the next finds it allocated.
+pub(crate) struct Kept(Cell<AlignedBuf>);
+
+impl Kept {
+    /// The buffer, empty at first and while another operation has it.
+    pub(crate) fn take(&self) -> AlignedBuf {
+        self.0.take()
+    }
+
+    pub(crate) fn put(&self, buffer: AlignedBuf) {
+        self.0.set(buffer);
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").finish_non_exhaustive()
     }
 }
 

@@ -10,7 +10,7 @@ mod half;
 mod heap;
 
 pub(crate) use aligned::AlignedBuf;
-pub(crate) use arena::{Arena, ArenaPool, NoScratch};
+pub(crate) use arena::{Arena, ArenaPool, Kept, NoScratch};
 pub(crate) use half::Half;
 pub(crate) use heap::trim;
 

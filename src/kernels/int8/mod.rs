@@ -18,7 +18,7 @@ use super::team::{Team, share_of};
 pub(crate) use feed_forward::{FeedForward, feed_forward};
 use region::Region;
 use rows::Rows;
-pub(crate) use rows::row_len;
+pub(crate) use rows::{MOST_ROW_LEN, row_len};
 
 /// Most steps of k: sums of products of two bytes, one of them without a sign, stay inside of 32 bits.
 pub(crate) const MOST_STEPS: usize = 1 << 16;

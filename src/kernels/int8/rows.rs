@@ -7,7 +7,7 @@ use super::super::gemm::Lhs;
 use super::super::simd::{Kernel, ROUND, Simd};
 use super::super::strides::Strides;
 use super::super::team::Team;
-use super::PANEL;
+use super::{MOST_STEPS, PANEL};
 
 /// Bytes to which a row is padded: what the widest instruction reads at once.
 const ALIGN: usize = 64;
@@ -23,6 +23,9 @@ const TINY: f32 = 1e-36;
 
 /// Rows of a task.
 const ROWS_PER_TASK: usize = 4;
+
+/// Floats of the longest row.
+pub(crate) const MOST_ROW_LEN: usize = MOST_STEPS / size_of::<f32>() + TAIL;
 
 /// Floats that a row of `k` integers takes, with its scale.
 pub(crate) fn row_len(k: usize) -> usize {
