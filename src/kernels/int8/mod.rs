@@ -23,8 +23,8 @@ pub(crate) use rows::{MOST_ROW_LEN, row_len};
 /// Most steps of k: sums of products of two bytes, one of them without a sign, stay inside of 32 bits.
 pub(crate) const MOST_STEPS: usize = 1 << 16;
 
-/// Floats of scratch in which [`gemm`] is as fast as with more: 1 MiB.
-pub(crate) const SCRATCH: usize = 1 << 18;
+/// Floats of scratch in which [`gemm`] is as fast as with more: 2 MiB.
+pub(crate) const SCRATCH: usize = 1 << 19;
 
 /// Bytes of packed weights `[k, n]`.
 pub(crate) fn packed_len(k: usize, n: usize) -> usize {
@@ -72,7 +72,7 @@ impl<'a> Weights<'a> {
     fn check(&self) {
         let columns = self.panels() * PANEL;
         assert!(self.k <= MOST_STEPS, "more steps than sums have room for");
-        assert!(self.data.len() >= self.panels() * self.panel(), "weights shorter than their shape");
+        assert!(self.data.len() >= packed_len(self.k, self.n), "weights shorter than their shape");
         assert!(self.scales.len() >= columns && self.sums.len() >= columns, "scales shorter than their panels");
         assert!(self.gains.is_none_or(|gains| gains.len() >= self.k), "gains shorter than the steps");
     }
@@ -194,7 +194,8 @@ mod tests {
             let Tile(a, w, k) = self;
             let shape = s.quad_shape();
             let (quads, panel) = (k.div_ceil(QUAD), k.div_ceil(QUAD) * QUAD_BYTES);
-            let bytes: Vec<u8> = a.iter().map(|&a| a as u8 ^ shape.offset).collect();
+            let mut bytes: Vec<u8> = a.iter().map(|&a| a as u8 ^ shape.offset).collect();
+            bytes.extend(a.iter().map(|&a| a.unsigned_abs()));
             let mut all = Vec::new();
             for rows in 1..=shape.rows {
                 for panels in 1..=shape.panels {
@@ -209,6 +210,7 @@ mod tests {
                     let tile = QuadTile {
                         a: bytes.as_ptr(),
                         a_stride: quads * QUAD,
+                        magnitudes: a.len(),
                         w: w.as_ptr(),
                         w_panel: panel,
                         quads,

@@ -8,7 +8,7 @@ use super::super::math::Activation;
 use super::super::output::Out;
 use super::super::simd::{Kernel, MOST_PANELS, MOST_ROWS, QUAD, QUAD_BYTES, QuadTile, Simd};
 use super::rows::Rows;
-use super::{Epilogue, Finish, PANEL, Prefetch, Weights, balanced, row_len};
+use super::{Epilogue, Finish, PANEL, Prefetch, Weights, balanced};
 
 /// Some rows by some panels of a product, for the calling thread.
 pub(super) struct Region<'a> {
@@ -84,7 +84,7 @@ impl Kernel for Region<'_> {
         assert!(shape.rows <= MOST_ROWS && shape.panels <= MOST_PANELS);
         let quads = self.w.k.div_ceil(QUAD);
         let (part, whole) = A_BLOCK;
-        let most = caches::l2() / whole * part / (size_of::<f32>() * row_len(self.w.k));
+        let most = caches::l2() / whole * part / self.w.k.max(1);
         let mut sums = Sums([0; MOST_ROWS * MOST_PANELS * PANEL]);
         for rows in balanced(self.rows.clone(), most.max(shape.rows)) {
             let tiles = rows.len().div_ceil(shape.rows);
@@ -99,6 +99,7 @@ impl Kernel for Region<'_> {
                     let t = QuadTile {
                         a,
                         a_stride,
+                        magnitudes: self.a.magnitudes(),
                         w: self.weights(panel),
                         w_panel: self.w.panel(),
                         quads,

@@ -25,11 +25,11 @@ const TINY: f32 = 1e-36;
 const ROWS_PER_TASK: usize = 4;
 
 /// Floats of the longest row.
-pub(crate) const MOST_ROW_LEN: usize = MOST_STEPS / size_of::<f32>() + TAIL;
+pub(crate) const MOST_ROW_LEN: usize = 2 * MOST_STEPS / size_of::<f32>() + TAIL;
 
-/// Floats that a row of `k` integers takes, with its scale.
+/// Floats that a row of `k` integers takes, with its magnitudes and its scale.
 pub(crate) fn row_len(k: usize) -> usize {
-    padded(k) / size_of::<f32>() + TAIL
+    2 * padded(k) / size_of::<f32>() + TAIL
 }
 
 /// Bytes of a row.
@@ -37,8 +37,8 @@ fn padded(k: usize) -> usize {
     k.next_multiple_of(ALIGN)
 }
 
-/// Rows of integers, each [`row_len`] floats long: the integers, plus what the instruction set adds to them, as bytes; zeros
-/// up to a multiple of 64; the scale.
+/// Rows of integers, each [`row_len`] floats long: the integers, plus what the instruction set adds to them, as bytes, with
+/// zeros up to a multiple of 64; the same of their magnitudes, if the set wants them; the scale.
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a> {
     data: &'a [f32],
@@ -69,6 +69,12 @@ impl<'a> Rows<'a> {
     pub(super) fn at(&self, row: usize) -> (*const u8, usize) {
         let len = row_len(self.k);
         (self.data[row * len..].as_ptr().cast(), len * size_of::<f32>())
+    }
+
+    /// Bytes from an integer to its magnitude.
+    #[inline(always)]
+    pub(super) fn magnitudes(&self) -> usize {
+        padded(self.k)
     }
 
     /// The scale of a row.
@@ -166,32 +172,40 @@ impl Kernel for Row<'_> {
             (true, true) => (0.0, 0.0),
             (true, false) => (largest / LARGEST, LARGEST / largest),
         };
-        let offset = s.quad_shape().offset;
-        let (integers, tail) = out.split_at_mut(padded(self.k) / size_of::<f32>());
-        let bytes: &mut [u8] = bytemuck::cast_slice_mut(integers);
+        let shape = s.quad_shape();
+        let (integers, tail) = out.split_at_mut(2 * padded(self.k) / size_of::<f32>());
+        let (bytes, magnitudes) = bytemuck::cast_slice_mut::<_, u8>(integers).split_at_mut(padded(self.k));
         tail[0] = scale;
         let (factors, round) = (s.splat(factor), s.splat(ROUND));
         for channel in (0..whole).step_by(PANEL) {
             for lane in (0..PANEL).step_by(S::LANES) {
                 // Not fused, so that every instruction set has the same integers.
-                // SAFETY: whole blocks of sixteen channels, and as many bytes of the output.
+                // SAFETY: whole blocks of sixteen channels, and as many bytes of the output, twice.
                 unsafe {
-                    let x = s.add(s.mul(self.load(s, channel, lane), factors), round);
-                    s.store_bytes(bytes.as_mut_ptr().add(channel + lane), x, offset);
+                    let x = s.mul(self.load(s, channel, lane), factors);
+                    s.store_bytes(bytes.as_mut_ptr().add(channel + lane), s.add(x, round), shape.offset);
+                    if shape.magnitudes {
+                        let magnitude = s.add(s.max(s.sub(zero, x), x), round);
+                        s.store_bytes(magnitudes.as_mut_ptr().add(channel + lane), magnitude, 0);
+                    }
                 }
             }
         }
+        // The low byte of the bits is the integer's.
+        let byte = |x: f32| (x + ROUND).to_bits() as u8;
         for channel in whole..self.k {
-            // The low byte of the bits is the integer's.
-            bytes[channel] = (self.one(channel) * factor + ROUND).to_bits() as u8 ^ offset;
+            let x = self.one(channel) * factor;
+            (bytes[channel], magnitudes[channel]) = (byte(x) ^ shape.offset, byte(x.abs()));
         }
-        bytes[self.k..].fill(offset);
+        bytes[self.k..].fill(shape.offset);
+        magnitudes[self.k..].fill(0);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::super::reference;
+    use super::super::super::simd::QuadShape;
     use super::*;
 
     /// The integers of a row, without what the instruction set adds, and its scale.
@@ -203,16 +217,16 @@ mod tests {
         k: usize,
         gains: Option<&[f32]>,
     ) -> Vec<(Vec<i8>, f32)> {
-        struct Offset;
-        impl Kernel for Offset {
-            type Output = u8;
+        struct Shape;
+        impl Kernel for Shape {
+            type Output = QuadShape;
 
             #[inline(always)]
-            fn call<S: Simd>(self, s: S) -> u8 {
-                s.quad_shape().offset
+            fn call<S: Simd>(self, s: S) -> QuadShape {
+                s.quad_shape()
             }
         }
-        let offset = isa.run(Offset);
+        let QuadShape { offset, magnitudes, .. } = isa.run(Shape);
         let mut out = vec![f32::NAN; rows * row_len(k)];
         quantise(isa, Team::SERIAL, Lhs { data: x, strides, rows, k }, 0..rows, gains, &mut out);
         let all = Rows::new(&out, rows, k);
@@ -220,6 +234,11 @@ mod tests {
             .map(|row| {
                 let bytes: &[u8] = bytemuck::cast_slice(&out[row * row_len(k)..(row + 1) * row_len(k)]);
                 assert!(bytes[k..padded(k)].iter().all(|&byte| byte == offset), "padding");
+                if magnitudes {
+                    let magnitude =
+                        |at: usize| u8::from(at < k) * bytes[at].wrapping_sub(offset).cast_signed().unsigned_abs();
+                    assert!((0..padded(k)).all(|at| bytes[padded(k) + at] == magnitude(at)));
+                }
                 (bytes[..k].iter().map(|byte| (byte ^ offset) as i8).collect(), all.scale(row))
             })
             .collect()

@@ -8,36 +8,6 @@ use std::arch::asm;
 
 use super::Tile;
 
-/// The address of a row.
-macro_rules! row {
-    (0) => {
-        "{a}"
-    };
-    (1) => {
-        "{a}+{s1}"
-    };
-    (2) => {
-        "{a}+2*{s1}"
-    };
-    (3) => {
-        "{a}+{s3}"
-    };
-    (4) => {
-        "{a}+4*{s1}"
-    };
-    (5) => {
-        "{a}+{s5}"
-    };
-}
-
-/// The multiples of the stride in s1.
-macro_rules! multiples {
-    () => {
-        "lea {s3}, [{s1}+2*{s1}]
-        lea {s5}, [{s1}+4*{s1}]\n"
-    };
-}
-
 /// The columns of a step, as floats; halves are widened.
 macro_rules! columns {
     (floats) => {
@@ -56,7 +26,7 @@ macro_rules! step {
         concat!(
             columns!($kind),
             $(
-                "vbroadcastss ", $x, ", dword ptr [", row!($row), $offset, "]\n",
+                "vbroadcastss ", $x, ", dword ptr [", row!($row, "{a}", "{a}"), $offset, "]\n",
                 "vfmadd231ps ", $c0, ", ", $x, ", ymm12\n",
                 "vfmadd231ps ", $c1, ", ", $x, ", ymm13\n",
             )*
@@ -123,8 +93,8 @@ macro_rules! bias {
 macro_rules! add {
     ($($row:tt $c0:literal $c1:literal $x:literal,)*) => {
         concat!($(
-            "vaddps ", $c0, ", ", $c0, ", [", row!($row), "]\n",
-            "vaddps ", $c1, ", ", $c1, ", [", row!($row), "+32]\n",
+            "vaddps ", $c0, ", ", $c0, ", [", row!($row, "{a}", "{a}"), "]\n",
+            "vaddps ", $c1, ", ", $c1, ", [", row!($row, "{a}", "{a}"), "+32]\n",
         )*)
     };
 }
@@ -133,8 +103,8 @@ macro_rules! add {
 macro_rules! store {
     ($($row:tt $c0:literal $c1:literal $x:literal,)*) => {
         concat!($(
-            "vmovups [", row!($row), "], ", $c0, "\n",
-            "vmovups [", row!($row), "+32], ", $c1, "\n",
+            "vmovups [", row!($row, "{a}", "{a}"), "], ", $c0, "\n",
+            "vmovups [", row!($row, "{a}", "{a}"), "+32], ", $c1, "\n",
         )*)
     };
 }

@@ -221,8 +221,8 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn quad_shape(self) -> QuadShape {
         match self.has_vnni {
-            true => QuadShape { rows: Self::TILE_ROWS, panels: 2, offset: 128 },
-            false => QuadShape { rows: avx2::ROWS, panels: 1, offset: 0 },
+            true => QuadShape { rows: Self::TILE_ROWS, panels: 2, offset: 128, magnitudes: false },
+            false => QuadShape { rows: avx2::ROWS, panels: 1, offset: 0, magnitudes: true },
         }
     }
 

@@ -4,6 +4,10 @@
 //! single instructions inside of [`Simd::run`], which is compiled with the features of the set.
 
 #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
+#[macro_use]
+mod tile_rows;
+
+#[cfg(all(target_arch = "x86_64", not(fuzzing)))]
 pub(super) mod avx2;
 #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
 mod avx2_tile;
@@ -11,9 +15,6 @@ mod avx2_tile;
 pub(super) mod avx512;
 #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
 mod avx512_activation;
-#[cfg(all(target_arch = "x86_64", not(fuzzing)))]
-#[macro_use]
-mod avx512_rows;
 #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
 mod avx512_tile;
 mod element;
@@ -246,7 +247,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// The tiles of [`Simd::quads`].
     #[inline(always)]
     fn quad_shape(self) -> QuadShape {
-        QuadShape { rows: 4, panels: 1, offset: 0 }
+        QuadShape { rows: 4, panels: 1, offset: 0, magnitudes: false }
     }
 
     /// Computes a tile of products of integers, of at most the rows and panels of [`Simd::quad_shape`].

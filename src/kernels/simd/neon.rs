@@ -87,7 +87,12 @@ impl Simd for Neon {
 
     #[inline(always)]
     fn quad_shape(self) -> QuadShape {
-        QuadShape { rows: if self.has_dot { quads::DOT_ROWS } else { quads::ROWS }, panels: 1, offset: 0 }
+        QuadShape {
+            rows: if self.has_dot { quads::DOT_ROWS } else { quads::ROWS },
+            panels: 1,
+            offset: 0,
+            magnitudes: false,
+        }
     }
 
     #[inline(always)]

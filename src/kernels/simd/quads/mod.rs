@@ -37,6 +37,8 @@ pub(crate) struct QuadShape {
     /// What is added to every integer of the activations: 128 where the instructions take them without a sign, else 0. The
     /// sums begin with that much less, times the sum of the column's weights.
     pub(crate) offset: u8,
+    /// Whether a row is followed by the magnitudes of its integers.
+    pub(crate) magnitudes: bool,
 }
 
 /// A tile: some rows of bytes, some panels of weights, and as many sums.
@@ -45,6 +47,9 @@ pub(crate) struct QuadTile {
     pub(crate) a: *const u8,
     /// Bytes from one row to the next.
     pub(crate) a_stride: usize,
+    /// Bytes from an integer to its magnitude, if the set wants them.
+    #[cfg_attr(any(not(target_arch = "x86_64"), fuzzing), allow(dead_code, reason = "only AVX2 wants them"))]
+    pub(crate) magnitudes: usize,
     /// The first panel.
     pub(crate) w: *const i8,
     /// Bytes from one panel to the next.

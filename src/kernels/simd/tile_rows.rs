@@ -1,8 +1,8 @@
-//! What tiles of AVX-512 in assembly share: the addresses of their rows, and the registers of their sums.
+//! What tiles in assembly share: the addresses of their rows, and the registers of AVX-512 for their sums.
 //!
-//! Included before the modules of the tiles, so that they see its macros.
+//! Comes before the modules of the tiles, so that they see its macros.
 
-/// The address of a row, from the bases of rows 0 and 7.
+/// The address of a row, from the bases of rows 0 and 7, which tiles of fewer rows do not need.
 #[rustfmt::skip]
 macro_rules! row {
     (0, $a:literal, $b:literal) => { $a };
