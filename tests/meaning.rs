@@ -2,6 +2,10 @@
 //! sentence, on scenes that it was not trained on.
 #![cfg(feature = "demo")]
 
+#[cfg(feature = "import")]
+#[path = "common/demo.rs"]
+mod demo;
+
 use clippie_rs::Clip;
 use clippie_rs::RgbBuffer;
 use clippie_testkit::scenes::{
@@ -45,45 +49,82 @@ fn some(n: usize, candidates: usize, dice: &mut Dice, fits: impl Fn(usize) -> bo
     chosen
 }
 
-fn share(right: usize, of: usize, least: f64, what: &str) {
-    let share = right as f64 / of as f64;
-    println!("{what}: {right} of {of}, {:.1} %", share * 100.0);
-    assert!(share >= least, "{what}: only {right} of {of}");
+/// How often a model was right about something.
+struct Score {
+    what: &'static str,
+    right: usize,
+    of: usize,
+    /// The least share for the compiled-in model.
+    least: f64,
 }
+
+impl Score {
+    fn share(&self) -> f64 {
+        self.right as f64 / self.of as f64
+    }
+
+    fn check(&self) {
+        let Score { what, right, of, least } = *self;
+        println!("{what}: {right} of {of}, {:.1} %", self.share() * 100.0);
+        assert!(self.share() >= least, "{what}: only {right} of {of}");
+    }
+}
+
+/// Every question that is asked here.
+type Question = fn(&Clip) -> Score;
+const QUESTIONS: [Question; 7] =
+    [right_sentence, right_drawing, same_scene, shapes, colours, counts, relative_positions];
 
 #[test]
 fn drawings_and_sentences_find_each_other() {
-    let clip = model();
+    right_sentence(&model()).check();
+    right_drawing(&model()).check();
+}
+
+/// The scenes of the rankings, their captions, and the cosines `[pictures, sentences]`.
+fn ranked(clip: &Clip) -> (Vec<Scene>, Vec<Caption>, Array2<f32>) {
     let scenes: Vec<Scene> = (0..SCENES).map(|index| Scene::random(SEED, index as u64)).collect();
     let captions: Vec<Caption> =
         scenes.iter().map(|scene| scenes::caption(scene, &mut Dice::new(scene.seed, 100))).collect();
     let texts: Vec<&str> = captions.iter().map(|caption| caption.text.as_str()).collect();
-    let cosines = pictures(&clip, &scenes).dot(&sentences(&clip, &texts).t()); // [pictures, sentences]
+    let cosines = pictures(clip, &scenes).dot(&sentences(clip, &texts).t());
+    (scenes, captions, cosines)
+}
+
+fn right_sentence(clip: &Clip) -> Score {
+    let (scenes, captions, cosines) = ranked(clip);
     let false_of = |caption: usize, scene: usize| !captions[caption].claim.might_hold(&scenes[scene]);
     let mut dice = Dice::new(SEED, u64::MAX);
-
     let mut right = 0;
     for own in 0..SCENES {
         let others = some(19, SCENES, &mut dice, |caption| false_of(caption, own));
         right += usize::from(others.iter().all(|&other| cosines[[own, own]] > cosines[[own, other]]));
     }
-    share(right, SCENES, 0.90, "the right sentence among 20");
+    Score { what: "the right sentence among 20", right, of: SCENES, least: 0.90 }
+}
 
+fn right_drawing(clip: &Clip) -> Score {
+    let (scenes, captions, cosines) = ranked(clip);
+    let false_of = |caption: usize, scene: usize| !captions[caption].claim.might_hold(&scenes[scene]);
+    let mut dice = Dice::new(SEED, 2);
     let mut right = 0;
     for own in 0..SCENES {
         let others = some(49, SCENES, &mut dice, |scene| false_of(own, scene));
         right += usize::from(others.iter().all(|&other| cosines[[own, own]] > cosines[[other, own]]));
     }
-    share(right, SCENES, 0.85, "the right drawing among 50");
+    Score { what: "the right drawing among 50", right, of: SCENES, least: 0.85 }
 }
 
 #[test]
 fn drawings_with_the_same_content_match() {
-    let clip = model();
+    same_scene(&model()).check();
+}
+
+fn same_scene(clip: &Clip) -> Score {
     let scenes: Vec<Scene> = (0..SCENES).map(|index| Scene::random(SEED + 1, index as u64)).collect();
     // The same content with other positions, tones and angles.
     let again: Vec<Scene> = scenes.iter().map(|scene| Scene { seed: !scene.seed, ..*scene }).collect();
-    let cosines = pictures(&clip, &scenes).dot(&pictures(&clip, &again).t());
+    let cosines = pictures(clip, &scenes).dot(&pictures(clip, &again).t());
     let mut dice = Dice::new(SEED, 1);
     let mut right = 0;
     for own in 0..SCENES {
@@ -92,19 +133,7 @@ fn drawings_with_the_same_content_match() {
         let others = some(49, SCENES, &mut dice, |i| !same(i));
         right += usize::from(others.iter().all(|&other| cosines[[own, own]] > cosines[[own, other]]));
     }
-    share(right, SCENES, 0.85, "the same scene among 50 drawings");
-}
-
-/// Classifies `scenes` by `labels`; `truth` returns the index of the right label.
-fn classify(scenes: &[Scene], labels: &[String], truth: impl Fn(&Scene) -> usize, least: f64, what: &str) {
-    let clip = model();
-    let cosines = pictures(&clip, scenes).dot(&sentences(&clip, labels).t());
-    let mut right = 0;
-    for (scene, row) in scenes.iter().zip(cosines.rows()) {
-        let best = (0..labels.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).expect("there are labels");
-        right += usize::from(best == truth(scene));
-    }
-    share(right, scenes.len(), least, what);
+    Score { what: "the same scene among 50 drawings", right, of: SCENES, least: 0.85 }
 }
 
 /// The scenes of a seed for which `choose` finds something.
@@ -125,38 +154,54 @@ const COLOURS: [&str; 11] =
 
 #[test]
 fn shapes_are_distinguished() {
+    shapes(&model()).check();
+}
+
+fn shapes(clip: &Clip) -> Score {
     let scenes = chosen(2, alone);
     let labels: Vec<String> = SHAPES.iter().map(|shape| format!("a photo of a {shape}.")).collect();
-    classify(&scenes, &labels, |scene| alone(scene).expect("chosen").0.shape as usize, 0.80, "shapes");
+    let cosines = pictures(clip, &scenes).dot(&sentences(clip, &labels).t());
+    let mut right = 0;
+    for (scene, row) in scenes.iter().zip(cosines.rows()) {
+        let best = (0..labels.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).expect("there are labels");
+        right += usize::from(best == alone(scene).expect("chosen").0.shape as usize);
+    }
+    Score { what: "shapes", right, of: scenes.len(), least: 0.80 }
 }
 
 #[test]
 fn colours_are_distinguished() {
+    colours(&model()).check();
+}
+
+fn colours(clip: &Clip) -> Score {
     let scenes = chosen(3, |scene| alone(scene).filter(|_| scene.background.pattern == Pattern::Plain));
     // Which shape has the colour is part of the question, as the background has one too.
-    let clip = model();
-    let images = pictures(&clip, &scenes);
+    let images = pictures(clip, &scenes);
     let mut right = 0;
     for (scene, image) in scenes.iter().zip(images.rows()) {
         let object = alone(scene).expect("chosen").0;
         let labels: Vec<String> =
             COLOURS.iter().map(|colour| format!("a {colour} {}", SHAPES[object.shape as usize])).collect();
-        let cosines = sentences(&clip, &labels).dot(&image);
+        let cosines = sentences(clip, &labels).dot(&image);
         let best = (0..COLOURS.len()).max_by(|&a, &b| cosines[a].total_cmp(&cosines[b])).expect("eleven");
         right += usize::from(Colour::ALL[best] == object.colour);
     }
-    share(right, scenes.len(), 0.80, "colours");
+    Score { what: "colours", right, of: scenes.len(), least: 0.80 }
 }
 
 #[test]
 fn objects_are_counted() {
+    counts(&model()).check();
+}
+
+fn counts(clip: &Clip) -> Score {
     let several = |scene: &Scene| match scene.content {
         Content::Several { shape, colour, count } => Some((shape, colour, count)),
         _ => None,
     };
-    let clip = model();
     let scenes = chosen(4, several);
-    let images = pictures(&clip, &scenes);
+    let images = pictures(clip, &scenes);
     let mut right = 0;
     for (scene, image) in scenes.iter().zip(images.rows()) {
         let (shape, colour, count) = several(scene).expect("chosen");
@@ -165,23 +210,26 @@ fn objects_are_counted() {
             .iter()
             .map(|number| format!("{number} {} {plural}", COLOURS[colour as usize]))
             .collect();
-        let cosines = sentences(&clip, &labels).dot(&image);
+        let cosines = sentences(clip, &labels).dot(&image);
         let best = (0..4).max_by(|&a, &b| cosines[a].total_cmp(&cosines[b])).expect("four");
         right += usize::from(best + 2 == usize::from(count));
     }
-    share(right, scenes.len(), 0.80, "counts");
+    Score { what: "counts", right, of: scenes.len(), least: 0.80 }
 }
 
 #[test]
 fn relative_positions_are_understood() {
-    let clip = model();
+    relative_positions(&model()).check();
+}
+
+fn relative_positions(clip: &Clip) -> Score {
     let pairs = chosen(5, |scene| match scene.content {
         Content::Pair { first, second, .. } => {
             (first.shape != second.shape && first.colour != second.colour).then_some(())
         }
         _ => None,
     });
-    let images = pictures(&clip, &pairs);
+    let images = pictures(clip, &pairs);
     let mut right = 0;
     for (scene, image) in pairs.iter().zip(images.rows()) {
         let Content::Pair { first, second, relation } = scene.content else { unreachable!() };
@@ -191,10 +239,10 @@ fn relative_positions_are_understood() {
         };
         let word = if relation == Relation::LeftOf { "to the left of" } else { "above" };
         let (a, b) = (name(first), name(second));
-        let cosines = sentences(&clip, &[format!("{a} {word} {b}"), format!("{b} {word} {a}")]).dot(&image);
+        let cosines = sentences(clip, &[format!("{a} {word} {b}"), format!("{b} {word} {a}")]).dot(&image);
         right += usize::from(cosines[0] > cosines[1]);
     }
-    share(right, pairs.len(), 0.80, "who is left of or above whom");
+    Score { what: "who is left of or above whom", right, of: pairs.len(), least: 0.80 }
 }
 
 #[test]
@@ -216,4 +264,56 @@ fn a_scene_can_be_asked_for_in_several_words() {
             assert!(cosine(truth) > cosine(lie), "{truth:?} {} against {lie:?} {}", cosine(truth), cosine(lie));
         }
     }
+}
+
+/// What eight bits change in what a trained model knows: nothing that is seen in its answers.
+#[cfg(feature = "import")]
+#[test]
+fn eight_bits_mean_the_same() {
+    use clippie_rs::weights::Precision;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let open = |precision| Clip::open(demo::converted(precision, folder.path())).expect("the converted model opens");
+    let (whole, eight, compiled_in) = (open(Precision::F32), open(Precision::Int8), model());
+    let scenes: Vec<Scene> = (0..SCENES).map(|index| Scene::random(SEED + 6, index as u64)).collect();
+    let texts: Vec<String> =
+        scenes.iter().map(|scene| scenes::caption(scene, &mut Dice::new(scene.seed, 100)).text).collect();
+    let of = |clip: &Clip| (pictures(clip, &scenes), sentences(clip, &texts));
+    let [reference, exact, rounded] = [&compiled_in, &whole, &eight].map(of);
+    // The checkpoint is that of the compiled-in model.
+    for (a, b) in [(&reference.0, &exact.0), (&reference.1, &exact.1)] {
+        let off = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(off < 4e-6, "{off}");
+    }
+    for (what, a, b) in [("pictures", &exact.0, &rounded.0), ("sentences", &exact.1, &rounded.1)] {
+        let cosines = a.rows().into_iter().zip(b.rows()).map(|(a, b)| a.dot(&b));
+        let least = cosines.fold(1.0, f32::min);
+        println!("{what}: least cosine {least}");
+        assert!(least >= 0.9985, "{what}: {least}");
+    }
+    let overlap = overlap_of_ten(&exact.1.dot(&exact.0.t()), &rounded.1.dot(&rounded.0.t()));
+    println!("of the ten best drawings for a sentence, {:.2} % are the same", overlap * 100.0);
+    assert!(overlap >= 0.97, "{overlap}");
+    for question in QUESTIONS {
+        let (exact, rounded) = (question(&whole), question(&eight));
+        println!("{}: {} and {} of {}", exact.what, exact.right, rounded.right, exact.of);
+        assert!((exact.share() - rounded.share()).abs() <= 0.005, "{}", exact.what);
+    }
+}
+
+/// The mean share of the ten largest of each row that are among the ten largest of the other matrix's row.
+#[cfg(feature = "import")]
+fn overlap_of_ten(a: &Array2<f32>, b: &Array2<f32>) -> f64 {
+    let best = |row: ndarray::ArrayView1<'_, f32>| {
+        let mut order: Vec<usize> = (0..row.len()).collect();
+        order.sort_by(|&i, &j| row[j].total_cmp(&row[i]));
+        order.truncate(10);
+        order
+    };
+    let same = |(a, b)| {
+        let (a, b): (Vec<usize>, Vec<usize>) = (best(a), best(b));
+        a.iter().filter(|index| b.contains(index)).count()
+    };
+    let same: usize = a.rows().into_iter().zip(b.rows()).map(same).sum();
+    same as f64 / (10 * a.nrows()) as f64
 }
