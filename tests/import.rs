@@ -5,6 +5,8 @@
 
 #[path = "import_files/configurations.rs"]
 mod configurations;
+#[path = "import_files/int8.rs"]
+mod int8;
 
 use std::path::{Path, PathBuf};
 

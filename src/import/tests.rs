@@ -15,7 +15,7 @@ use super::make::{Scratch, jobs};
 use super::options::ConvertOptions;
 use crate::models::config::Activation;
 use crate::preprocess::{Interpolation, ResizeMode};
-use crate::weights::Data;
+use crate::weights::{Data, Precision};
 
 pub(super) fn golden(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/import").join(name)
@@ -187,6 +187,10 @@ fn every_golden_converts_in_memory() {
     }
     all.dedup();
     assert_eq!(all.len(), 1);
+    // In 8 bits too, with scales and sums.
+    let int8 = all_options().precision(Precision::Int8);
+    let elements = convert_with(std::fs::read(golden("plain.pt")).unwrap(), &int8).unwrap();
+    assert!(elements > all[0], "{elements} {all:?}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn spec(name: &str, tower: Tower, layout: Layout, shape: &[usize]) -> TensorSpec
     TensorSpec::new(name, tower, Dtype::F32, layout, shape)
 }
 
-fn meta() -> Meta {
+pub(super) fn meta() -> Meta {
     Meta {
         model: json!({"embed_dim": 8, "logit_scale": 4.605170249938965}),
         preprocess: json!({"image_size": 4, "mean": [0.48145466, 0.4578275, 0.40821073]}),
@@ -385,6 +385,11 @@ fn tables_of_scaled_rows_are_widened_row_by_row() {
         (Dtype::F32, Layout::ScaledRows, &[4, 5]),
         (Dtype::I8, Layout::ScaledRows, &[20]),
         (Dtype::I8, Layout::ScaledRows, &[4, usize::MAX]),
+        (Dtype::F32, Layout::Quads16, &[4, 5]),
+        (Dtype::F16, Layout::Quads16, &[4, 5]),
+        (Dtype::U32, Layout::Quads16, &[4, 5]),
+        (Dtype::I8, Layout::Quads16, &[20]),
+        (Dtype::I8, Layout::Quads16, &[65_537, 5]),
     ] {
         let spec = TensorSpec::new("text.table", Tower::Text, dtype, layout, shape);
         assert!(Writer::create(&path, meta(), vec![spec]).is_err(), "{dtype:?} {layout:?} {shape:?}");
@@ -439,6 +444,14 @@ fn element_types_without_an_engine_are_refused() {
     assert_eq!(fault, Fault::Unsupported { name: "text.table".into(), dtype: Dtype::I8, layout: Layout::Panels16 });
     let fault = fault_of(|t| t[1]["dtype"] = json!("i8"));
     assert_eq!(fault, Fault::Unsupported { name: "image.b".into(), dtype: Dtype::I8, layout: Layout::Panels16 });
+    let fault = fault_of(|t| t[1]["layout"] = json!("quads16"));
+    assert_eq!(fault, Fault::Unsupported { name: "image.b".into(), dtype: Dtype::F32, layout: Layout::Quads16 });
+    let fault = fault_of(|t| (t[1]["dtype"], t[1]["layout"]) = (json!("i8"), json!("quads16")));
+    assert_eq!(fault, Fault::Length { name: "image.b".into(), wanted: 128, found: 384 });
+    let fault = fault_of(|t| {
+        (t[1]["dtype"], t[1]["layout"], t[1]["shape"]) = (json!("i8"), json!("quads16"), json!([65_537, 1]))
+    });
+    assert!(fault.to_string().contains("cannot be stored as quads16"), "{fault}");
 }
 
 #[test]

@@ -299,7 +299,7 @@ fn half_precision() {
         sandbox.run(["convert", folder.to_str().unwrap(), out, "--precision", precision, "--force"])
     };
     run("f16", "half.clippie").code(0).says(&["wrote half.clippie: "]);
-    run("f8", "x.clippie").fails(2, &["f32", "f16"]);
+    run("f8", "x.clippie").fails(2, &["f32", "f16", "int8"]);
     sandbox.run(["info", "half.clippie", "--verify"]).ok();
     let info = |file: &str| -> serde_json::Value {
         serde_json::from_slice(&sandbox.run(["info", file, "--json"]).ok().stdout).unwrap()
@@ -332,6 +332,31 @@ fn half_precision() {
         ],
     );
     assert!(!sandbox.path("y.clippie").exists());
+}
+
+/// What it costs is printed, and the file has a name of its own.
+#[test]
+fn eight_bits() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.checkpoint();
+    let said = sandbox.run(["convert", folder.to_str().unwrap(), "--precision", "int8"]).code(0);
+    said.says(&["blocks in 8 bits (the weights of an output are off by up to ", "its token table in 8 bits"]);
+    let name = format!("{}-int8.clippie", folder.file_name().unwrap().to_str().unwrap());
+    let info = |file: &str| -> serde_json::Value {
+        serde_json::from_slice(&sandbox.run(["info", file, "--json"]).ok().stdout).unwrap()
+    };
+    let whole = sandbox.model();
+    let (small, whole) = (info(&name), info(whole.to_str().unwrap()));
+    assert_eq!((&small["precision"], &whole["precision"]), (&"int8".into(), &"f32".into()));
+    assert_ne!(small["fingerprint"], whole["fingerprint"]);
+    let parameters = |info: &serde_json::Value| info["towers"][0]["parameters"].as_u64().unwrap();
+    assert_eq!(parameters(&small), parameters(&whole));
+    assert!(small["bytes"].as_u64().unwrap() * 2 < whole["bytes"].as_u64().unwrap(), "{small}");
+    sandbox.run(["info", &name, "--verify"]).ok();
+    // A weights file is no checkpoint.
+    sandbox
+        .run(["convert", &name, "again.clippie", "--precision", "int8"])
+        .fails(1, &["is a weights file already", "pull NAME --precision int8"]);
 }
 
 /// Opening a pipe would wait for its writer, and reading a device never ends.

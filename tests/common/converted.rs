@@ -24,7 +24,12 @@ pub fn weights_with(model: &Model, layout: Layout, seed: u64, folder: &Path, tab
 
 /// As [`weights`], in half precision.
 pub fn halves(model: &Model, layout: Layout, seed: u64, folder: &Path) -> PathBuf {
-    convert(model, layout, seed, folder, "f16", options(model, layout).precision(Precision::F16))
+    in_precision(model, layout, seed, folder, Precision::F16)
+}
+
+/// As [`weights`], in this precision.
+pub fn in_precision(model: &Model, layout: Layout, seed: u64, folder: &Path, precision: Precision) -> PathBuf {
+    convert(model, layout, seed, folder, precision.name(), options(model, layout).precision(precision))
 }
 
 fn convert(model: &Model, layout: Layout, seed: u64, folder: &Path, form: &str, options: ConvertOptions) -> PathBuf {

@@ -196,7 +196,14 @@ fn pull_and_models_show_installed_models() {
     fixture.run(["encode", "-m", &half, "--text", "a dog"]).code(0);
     fixture.run(["pull", &half, "--precision", "f32"]).code(2).assert_stderr(&["names f16, and --precision f32"]);
     assert!(fixture.run(["models"]).code(0).stdout.contains(&half));
-    fixture.run(["models", "--remove", &half]).code(0);
+    let small = format!("{NAME}:int8");
+    fixture.run(["pull", &small]).code(0).assert_stderr(&["pulled hf-hub:test/tiny:int8"]);
+    fixture.run(["pull", NAME, "--precision", "int8", "--token-table", "int8"]).code(0).assert_stderr(&["@@int8-"]);
+    assert!(fixture.run(["info", &small]).code(0).stdout.contains("precision          int8"));
+    assert!(fixture.run(["models"]).code(0).stdout.contains(&small));
+    for name in [&half, &small] {
+        fixture.run(["models", "--remove", name]).code(0);
+    }
     fixture.server.seen();
 
     let shown = fixture.run(["models"]).code(0).stdout;

@@ -4,8 +4,10 @@ use super::*;
 use crate::import::checkpoint::Checkpoint;
 use crate::import::element::ElementType;
 use crate::import::error::Error;
+use crate::import::make::jobs;
 use crate::import::options::ConvertOptions;
 use crate::import::tests::golden;
+use crate::weights::Precision;
 
 type Listing = Vec<(String, ElementType, Vec<usize>)>;
 
@@ -396,3 +398,23 @@ pub(in crate::import) mod multilingual;
 pub(in crate::import) mod perception;
 mod resnet;
 pub(in crate::import) mod siglip;
+
+/// Sums of 8-bit products of more inputs do not fit 32 bits.
+#[test]
+fn layers_with_too_many_inputs_are_refused_in_8_bits() {
+    let mut wide = listing("ViT-B-32");
+    for (name, _, shape) in &mut wide {
+        let is_mlp = name.starts_with("visual.") && name.contains(".mlp.");
+        shape.iter_mut().filter(|side| is_mlp && **side == 3072).for_each(|side| *side = 65_540);
+    }
+    let checkpoint = Checkpoint::of_shapes(wide);
+    let jobs_in = |precision| {
+        let options = ConvertOptions::new().precision(precision);
+        let mapped = map(&checkpoint, &options).unwrap();
+        jobs(&checkpoint, &mapped.layers, &mapped.draft, &options).map(|jobs| jobs.len()).map_err(|e| e.to_string())
+    };
+    assert!(jobs_in(Precision::F16).unwrap() > 100);
+    let error = jobs_in(Precision::Int8).unwrap_err();
+    assert!(error.contains("`image.blocks.0.fc2` has more than 65536 inputs"), "{error}");
+    assert!(error.ends_with("convert it with --precision f16"), "{error}");
+}
