@@ -19,10 +19,6 @@ use table::Table;
 /// Samples of each kernel. Few and short, so that all take two or three minutes.
 const SAMPLES: usize = 20;
 
-/// Largest difference from the portable result, relative to the largest number in it: far above the rounding of chains
-/// of 3072 products (1e-6), far below the effect of one missing product.
-const TOLERANCE: f32 = 2e-5;
-
 fn main() {
     let isa = Isa::detect().unwrap_or_else(|error| panic!("{error}"));
     let mut criterion = Criterion::default()
@@ -79,7 +75,7 @@ fn check(case: &Case, probe: &mut Probe) {
     let largest = expected.output().iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
     assert!(largest > 0.0 && probe.output().len() == expected.output().len(), "{}: no result", case.name);
     for (i, (value, expected)) in probe.output().iter().zip(expected.output()).enumerate() {
-        let bound = TOLERANCE * largest;
+        let bound = case.tolerance * largest;
         assert!((value - expected).abs() <= bound, "{}: {value} instead of {expected} at {i}", case.name);
     }
 }
