@@ -34,7 +34,7 @@ pub(super) enum Stem {
     /// One convolution of the size of a patch: `[3·P·P, W]`, no bias, inputs ordered channel, y, x.
     Patch(Linear),
     /// Three smaller convolutions.
-    Conv(ConvStem),
+    Conv(Box<ConvStem>),
 }
 
 impl Vit {

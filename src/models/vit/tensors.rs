@@ -16,7 +16,7 @@ impl Vit {
         Ok(Vit {
             stem: match &config.stem {
                 None => Stem::Patch(scope.linear("patch", LinearSpec::conv(3, [p, p], w).without_bias())?),
-                Some(stem) => Stem::Conv(ConvStem::load(&mut scope.child("stem"), stem, w)?),
+                Some(stem) => Stem::Conv(Box::new(ConvStem::load(&mut scope.child("stem"), stem, w)?)),
             },
             position: scope.rows("position", &[config.tokens(), w])?,
             ln_pre: match config.pre_norm {
