@@ -15,7 +15,6 @@ mod pulled;
 use std::sync::Mutex;
 
 use clippie_rs::catalog;
-use clippie_rs::weights::Precision;
 use clippie_rs::{Clip, Isa, Options, TextCache, TextEncoder};
 use clippie_testkit::checkpoint::model::Architecture;
 use clippie_testkit::checkpoint::{Layout, Model, golden};
@@ -104,54 +103,6 @@ fn tiny_multilingual_models_in_every_layout_on_every_instruction_set() {
 #[test]
 fn tiny_perception_encoders_in_every_layout_on_every_instruction_set() {
     assert!(check_tiny(golden::perception_cases()) >= 8);
-}
-
-/// Half precision, for small models of every family on every instruction set, and for some published ones; batches have the
-/// bits of single inputs, and files half of the size.
-#[test]
-fn half_precision_is_close_to_the_goldens() {
-    let _one_at_a_time = FULL_SIZE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let plain = golden::models().into_iter().map(|model| (model.clone(), Layout::OpenClip, model.name.clone()));
-    let all = plain
-        .chain(golden::mobileclip_cases())
-        .chain(golden::siglip_cases())
-        .chain(golden::resnet_cases())
-        .chain(golden::multilingual_cases())
-        .chain(golden::perception_cases());
-    let whole = ["tinyclip-vit-8m-16", "tinyclip-vit-61m-32", "mobileclip2-s0", "rn50"];
-    let mut checked = std::collections::BTreeSet::new();
-    for (model, layout, golden) in all {
-        let is_whole = whole.contains(&golden.as_str());
-        if !(is_whole || golden.starts_with("tiny-")) || !checked.insert(golden.clone()) {
-            continue;
-        }
-        let path = converted::halves(&model, layout, golden::SEED, folder.path());
-        for isa in Isa::available() {
-            // The tiny ones are of odd sizes; whole ones take long on slow sets.
-            if is_whole && isa != Isa::available()[0] {
-                continue;
-            }
-            let clip = Options::new().isa(isa).open(&path).unwrap();
-            assert_eq!(clip.weights().header().precision(), Precision::F16);
-            let bounds = if is_whole { parity::HALVES } else { parity::halves_of(clip.embed_dim()) };
-            parity::check_within(&format!("{golden} f16 {isa:?}"), &clip, &model, &golden, bounds);
-            let pixels = parity::pixels(&model);
-            let all = clip.image().encode_pixels(pixels.view()).unwrap();
-            let last = clip.image().encode_pixels(pixels.slice(ndarray::s![1.., .., .., ..])).unwrap();
-            assert_eq!(all.row(1), last.row(0), "{golden} {isa:?}");
-        }
-        if is_whole {
-            let halves = std::fs::metadata(&path).unwrap().len();
-            let floats = converted::weights(&model, layout, golden::SEED, folder.path());
-            let share = halves as f64 / std::fs::metadata(&floats).unwrap().len() as f64;
-            println!("{golden}: {share:.4} of the size");
-            assert!(share <= 0.51, "{golden}: {share}");
-            std::fs::remove_file(floats).unwrap();
-        }
-        std::fs::remove_file(path).unwrap();
-    }
-    assert!(checked.len() > 30, "{checked:?}");
 }
 
 /// The probability is the sigmoid of the logit, with the trained scale and bias; other models have none.

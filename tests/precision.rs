@@ -1,0 +1,192 @@
+//! Weights of fewer bits beside the references of full precision: half precision, integers of eight bits.
+#![cfg(feature = "import")]
+
+#[path = "common/converted.rs"]
+mod converted;
+#[path = "common/parity.rs"]
+mod parity;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use clippie_rs::import::{self, ConvertOptions};
+use clippie_rs::weights::Precision;
+use clippie_rs::{Clip, Isa, Options};
+use clippie_testkit::checkpoint::edit::{Stored, Tensors};
+use clippie_testkit::checkpoint::random::Stream;
+use clippie_testkit::checkpoint::{self, Layout, Model, golden};
+
+/// Whole models take gigabytes: one at a time.
+static WHOLE: Mutex<()> = Mutex::new(());
+
+/// The published sizes that are compared.
+const WHOLE_MODELS: [&str; 4] = ["tinyclip-vit-8m-16", "tinyclip-vit-61m-32", "mobileclip2-s0", "rn50"];
+
+/// One golden of every tiny model and of [`WHOLE_MODELS`]; the last tells whether it is whole.
+fn cases() -> Vec<(Model, Layout, String, bool)> {
+    let plain = golden::models().into_iter().map(|model| (model.clone(), Layout::OpenClip, model.name.clone()));
+    let all = plain
+        .chain(golden::mobileclip_cases())
+        .chain(golden::siglip_cases())
+        .chain(golden::resnet_cases())
+        .chain(golden::multilingual_cases())
+        .chain(golden::perception_cases());
+    let mut seen = BTreeSet::new();
+    let chosen = all.filter_map(|(model, layout, golden)| {
+        let is_whole = WHOLE_MODELS.contains(&golden.as_str());
+        let is_first = (is_whole || golden.starts_with("tiny-")) && seen.insert(golden.clone());
+        is_first.then_some((model, layout, golden, is_whole))
+    });
+    let chosen: Vec<_> = chosen.collect();
+    assert!(chosen.len() > 30, "{}", chosen.len());
+    chosen
+}
+
+/// Compares every case, converted to `precision`, with its goldens on every instruction set, within `bounds` of a case.
+/// Asserts that embeddings do not depend on what is encoded along with them. Whole models have at most `share` of the size
+/// that they have in full precision.
+fn check(precision: Precision, share: f64, bounds: impl Fn(&Model, &Clip, bool) -> (f64, f64)) {
+    let _one_at_a_time = WHOLE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    for (model, layout, golden, is_whole) in cases() {
+        let path = converted::in_precision(&model, layout, golden::SEED, folder.path(), precision);
+        for isa in sets(precision) {
+            // The tiny ones are of odd sizes; whole ones take long on slow sets.
+            if is_whole && isa != Isa::available()[0] {
+                continue;
+            }
+            let clip = Options::new().isa(isa).open(&path).unwrap();
+            assert_eq!(clip.weights().header().precision(), precision, "{golden}");
+            let what = format!("{golden} {} {isa:?}", precision.name());
+            parity::check_within(&what, &clip, &model, &golden, bounds(&model, &clip, is_whole));
+            let pixels = parity::pixels(&model);
+            let all = clip.image().encode_pixels(pixels.view()).unwrap();
+            let last = clip.image().encode_pixels(pixels.slice(ndarray::s![1.., .., .., ..])).unwrap();
+            assert_eq!(all.row(1), last.row(0), "{golden} {isa:?}");
+        }
+        if is_whole {
+            let smaller = std::fs::metadata(&path).unwrap().len();
+            let floats = converted::weights(&model, layout, golden::SEED, folder.path());
+            let found = smaller as f64 / std::fs::metadata(&floats).unwrap().len() as f64;
+            println!("{golden}: {found:.4} of the size");
+            assert!(found <= share, "{golden}: {found}");
+            std::fs::remove_file(floats).unwrap();
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+}
+
+/// Every instruction set; for products of integers also without the instructions that not every processor with it has.
+fn sets(precision: Precision) -> Vec<Isa> {
+    let mut sets = Isa::available();
+    if precision == Precision::Int8 {
+        let without = Isa::available().into_iter().map(Isa::without_dot).filter(|isa| !Isa::available().contains(isa));
+        sets.extend(without.collect::<Vec<_>>());
+    }
+    sets
+}
+
+#[test]
+fn half_precision_is_close_to_the_goldens() {
+    check(Precision::F16, 0.51, |_, clip, is_whole| match is_whole {
+        true => parity::HALVES,
+        false => parity::halves_of(clip.embed_dim()),
+    });
+}
+
+/// `1 - cosine` of eight bits: of transformers, and of FastViTs, whose convolutions round what the next one multiplies.
+const EIGHT_BITS: f64 = 5e-4;
+const EIGHT_BITS_OF_FASTVIT: f64 = 3e-3;
+
+/// Small test models have sums of few terms, and so larger differences.
+const TINY: f64 = 10.0;
+
+/// Both bounds for a `1 - cosine`: no component differs by more than the whole vector does.
+fn bounds(cosine: f64) -> (f64, f64) {
+    ((2.0 * cosine).sqrt(), cosine)
+}
+
+#[test]
+fn eight_bits_are_close_to_the_goldens() {
+    check(Precision::Int8, 0.40, |model, _, is_whole| {
+        let whole = if model.mobileclip().is_some() { EIGHT_BITS_OF_FASTVIT } else { EIGHT_BITS };
+        bounds(if is_whole { whole } else { whole * TINY })
+    });
+}
+
+/// Trained transformers have a few channels that are far larger than the others, which small factors of the norms make up
+/// for, and tokens with huge channels. Integers bear them, since those factors are not folded into the weights.
+#[test]
+fn eight_bits_bear_channels_that_stand_out() {
+    let _one_at_a_time = WHOLE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let model = Model::named("tinyclip-vit-61m-32").unwrap();
+    let source = folder.path().join("checkpoint");
+    let file = checkpoint::write(&model, golden::SEED, Layout::OpenClip, &source).unwrap().remove(0);
+    let mut tensors = Tensors::read(&file);
+    for tower in ["visual.", ""] {
+        stand_out(&mut tensors, tower);
+    }
+    tensors.write(&file);
+    let open = |precision: Precision| {
+        let out: PathBuf = folder.path().join(format!("{}.clippie", precision.name()));
+        let options = ConvertOptions::default().precision(precision);
+        import::convert(Path::new(&source), &out, &options, &mut |_| {}).unwrap();
+        Clip::open(&out).unwrap()
+    };
+    let (whole, eight) = (open(Precision::F32), open(Precision::Int8));
+    let of = |clip: &Clip| {
+        let images = clip.image().encode_pixels(parity::pixels(&model).view()).unwrap();
+        let texts = clip.text().encode_ids(&golden::all_ids(&model)).unwrap();
+        [images, texts].map(|rows| rows.mapv(f64::from).into_dyn())
+    };
+    let exact = of(&whole);
+    for (what, exact, rounded) in [("image", &exact[0], &of(&eight)[0]), ("text", &exact[1], &of(&eight)[1])] {
+        let rounded = rounded.mapv(|x| x as f32).into_dimensionality().unwrap();
+        parity::assert_within(&format!("channels that stand out, {what}"), &rounded, exact, bounds(EIGHT_BITS));
+    }
+}
+
+/// Makes channels of a tower 10 to 40 times as large as they are, the factors of the norms after them as much smaller, all
+/// factors unequal, and a token's channels huge.
+fn stand_out(tensors: &mut Tensors, tower: &str) {
+    let blocks = |layer: usize| format!("{tower}transformer.resblocks.{layer}");
+    let layers = (0..).take_while(|&layer| tensors.0.contains_key(&format!("{}.ln_1.weight", blocks(layer)))).count();
+    let width = tensors.0[&format!("{}.ln_1.weight", blocks(0))].shape[0];
+    let factors = [10.0f32, 20.0, 30.0, 40.0];
+    let channels = [3, width / 3, width / 2, width - 5];
+    let mut edit = |name: String, change: &dyn Fn(usize, &mut f32)| {
+        let Stored { bytes, .. } = tensors.0.get_mut(&name).unwrap_or_else(|| panic!("{name}"));
+        for (i, value) in bytes.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+            let mut number = f32::from_le_bytes(*value);
+            change(i, &mut number);
+            *value = number.to_le_bytes();
+        }
+    };
+    let factor_of = |channel: usize| {
+        channels.iter().position(|&outlier| outlier == channel).map_or(1.0, |outlier| factors[outlier])
+    };
+    for layer in 0..layers {
+        let block = blocks(layer);
+        for norm in ["ln_1", "ln_2"] {
+            let noise = Stream::new(&format!("{block}.{norm}"), 1);
+            edit(format!("{block}.{norm}.weight"), &|i, value| {
+                // About normal: twelve uniform numbers.
+                let normal: f64 = (0..12).map(|k| noise.unit(12 * i as u64 + k)).sum::<f64>() - 6.0;
+                *value *= (0.4 * normal).exp() as f32 / factor_of(i);
+            });
+        }
+        for part in ["attn.out_proj", "mlp.c_proj"] {
+            let inputs = if part == "mlp.c_proj" { 4 * width } else { width };
+            edit(format!("{block}.{part}.weight"), &|i, value| *value *= factor_of(i / inputs));
+            edit(format!("{block}.{part}.bias"), &|i, value| *value *= factor_of(i));
+        }
+    }
+    edit(format!("{tower}positional_embedding"), &|i, value| {
+        *value *= factor_of(i % width);
+        if i / width == 7 && channels.contains(&(i % width)) {
+            *value += 30.0;
+        }
+    });
+}
