@@ -11,20 +11,37 @@ use crate::tensor::Half;
 /// Proof that NEON is available.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Neon {
-    has_dot: bool,
+    products: Products,
+}
+
+/// The best instructions for products of bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Products {
+    /// Of words, as part of NEON.
+    Plain,
+    /// Dot products of four bytes.
+    Dot,
+    /// Matrix products of sixteen bytes.
+    Matrix,
 }
 
 impl Neon {
     /// The token, if this machine has the instructions; practically every 64-bit Arm processor does.
     pub(crate) fn detect() -> Option<Self> {
-        is_aarch64_feature_detected!("neon").then(|| Neon { has_dot: is_aarch64_feature_detected!("dotprod") })
+        is_aarch64_feature_detected!("neon").then(|| Neon {
+            products: match (is_aarch64_feature_detected!("i8mm"), is_aarch64_feature_detected!("dotprod")) {
+                (true, _) => Products::Matrix,
+                (false, true) => Products::Dot,
+                (false, false) => Products::Plain,
+            },
+        })
     }
 }
 
 impl Neon {
-    /// The token without the dot products of integers, as of a processor that lacks them.
+    /// The token without the products of bytes, as of a processor that lacks them.
     pub(crate) fn without_dot(self) -> Self {
-        Neon { has_dot: false }
+        Neon { products: Products::Plain }
     }
 }
 
@@ -87,22 +104,19 @@ impl Simd for Neon {
 
     #[inline(always)]
     fn quad_shape(self) -> QuadShape {
-        QuadShape {
-            rows: if self.has_dot { quads::DOT_ROWS } else { quads::ROWS },
-            panels: 1,
-            offset: 0,
-            magnitudes: false,
-        }
+        let rows = if self.products == Products::Plain { quads::ROWS } else { quads::DOT_ROWS };
+        QuadShape { rows, panels: 1, offset: 0, magnitudes: false }
     }
 
     #[inline(always)]
     unsafe fn quads(self, t: &QuadTile) {
-        // SAFETY: the operands as the caller promises; `self` exists only where the instructions do, and tells whether
-        // the dot products do.
+        // SAFETY: the operands as the caller promises; `self` exists only where the instructions do, and tells which
+        // products do.
         unsafe {
-            match self.has_dot {
-                true => quads::dot_tile(t),
-                false => quads::tile(t),
+            match self.products {
+                Products::Matrix => quads::matrix_tile(t),
+                Products::Dot => quads::dot_tile(t),
+                Products::Plain => quads::tile(t),
             }
         }
     }

@@ -43,7 +43,8 @@ pub(crate) struct QuadShape {
 
 /// A tile: some rows of bytes, some panels of weights, and as many sums.
 pub(crate) struct QuadTile {
-    /// The first row: integers plus [`QuadShape::offset`]. Whole quads of every row are readable.
+    /// The first row: integers plus [`QuadShape::offset`]. Whole pairs of quads of every row are
+    /// readable.
     pub(crate) a: *const u8,
     /// Bytes from one row to the next.
     pub(crate) a_stride: usize,
