@@ -192,11 +192,11 @@ if os.path.exists(os.path.join(root, "fuzz", "seeds", "weights")):
     seed("weights", demo[:12] + struct.pack("<I", len(text)) + demo[16:64] + text + bytes(70_000), 1 << 17)
 # A sound file of a matrix in quads and what lies beside it; no model has it alone, but verification reads it.
 integers = bytes(n + k if n < 3 and k < 2 else 0 for n in range(16) for k in range(4))
-of_columns = lambda *numbers: struct.pack("<16f", *numbers, *[0.0] * (16 - len(numbers)))
+of_columns = [struct.pack("<16f", *numbers, *[0.0] * 13) for numbers in ((1.0, 0.5, 0.25), (1.0, 3.0, 5.0))]
 tensors, data = [], b""
 for part, dtype, layout, shape, values in (("weight", "i8", "quads16", [2, 3], integers),
-                                           ("scales", "f32", "panels16", [3], of_columns(1.0, 0.5, 0.25)),
-                                           ("sums", "f32", "panels16", [3], of_columns(1.0, 3.0, 5.0)),
+                                           ("scales", "f32", "panels16", [3], of_columns[0]),
+                                           ("sums", "f32", "panels16", [3], of_columns[1]),
                                            ("gains", "f32", "rows", [2], struct.pack("<2f", 1.0, 2.0))):
     data += bytes(-len(data) % 64)
     tensors.append({"name": f"text.blocks.0.fc1.{part}", "tower": "text", "dtype": dtype, "layout": layout, "shape": shape,
