@@ -7,7 +7,7 @@ mod converted;
 mod parity;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use clippie_rs::import::{self, ConvertOptions};
@@ -132,13 +132,13 @@ fn eight_bits_bear_channels_that_stand_out() {
     let open = |precision: Precision| {
         let out: PathBuf = folder.path().join(format!("{}.clippie", precision.name()));
         let options = ConvertOptions::default().precision(precision);
-        import::convert(Path::new(&source), &out, &options, &mut |_| {}).unwrap();
+        import::convert(&source, &out, &options, &mut |_| {}).unwrap();
         Clip::open(&out).unwrap()
     };
     let (whole, eight) = (open(Precision::F32), open(Precision::Int8));
     let of = |clip: &Clip| {
         let images = clip.image().encode_pixels(parity::pixels(&model).view()).unwrap();
-        let texts = clip.text().encode_ids(&golden::all_ids(&model)).unwrap();
+        let texts = clip.text().encode_ids(golden::all_ids(&model)).unwrap();
         [images, texts].map(|rows| rows.mapv(f64::from).into_dyn())
     };
     let exact = of(&whole);

@@ -193,12 +193,10 @@ fn least_squares(a: &[f32], b: &[f64], width: usize) -> Vec<f64> {
     for i in 0..width {
         let pivot = (i..width).max_by(|&p, &q| system[p][i].abs().total_cmp(&system[q][i].abs())).unwrap();
         system.swap(i, pivot);
-        for row in (0..width).filter(|&row| row != i) {
-            let factor = system[row][i] / system[i][i];
-            for column in i..=width {
-                let taken = factor * system[i][column];
-                system[row][column] -= taken;
-            }
+        let chosen = system[i].clone();
+        for row in system.iter_mut().enumerate().filter(|(row, _)| *row != i).map(|(_, row)| row) {
+            let factor = row[i] / chosen[i];
+            row.iter_mut().zip(&chosen).for_each(|(number, chosen)| *number -= factor * chosen);
         }
     }
     (0..width).map(|i| system[i][width] / system[i][i]).collect()
