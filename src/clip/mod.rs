@@ -8,6 +8,7 @@
 //! `image` and `text` hold the two encoders, `stream` feeds them any number of inputs in order, `classify` decides
 //! between labels, `text_cache` remembers texts.
 
+pub mod agreement;
 mod batch;
 mod classify;
 mod encoded;
