@@ -105,9 +105,9 @@ pub mod weights;
 #[cfg(feature = "library")]
 pub use clip::Content;
 pub use clip::{
-    CachedText, CancelToken, Classification, Classifier, ClassifierBuilder, Clip, Encoded, Fingerprint,
+    CachedText, CancelToken, Classification, Classifier, ClassifierBuilder, Clip, Encoded, Family, Fingerprint,
     FingerprintError, Guess, ImageEncoder, ImageInput, Label, ModelLoader, ModelSource, Options, Progress, Scoring,
-    Stream, Templates, TextCache, TextCacheError, TextEncoder, query_similarity, similarity,
+    Stream, Templates, TextCache, TextCacheError, TextEncoder, agreement, query_similarity, similarity,
 };
 #[cfg(feature = "decode")]
 pub use clip::{Observation, ObservedPhoto, decode_pixels_into};

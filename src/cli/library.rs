@@ -10,7 +10,7 @@ use super::model::{self, Chosen};
 use super::named;
 use super::output::{is_stdout, same_file, same_place, sidecar};
 use crate::hub::ModelName;
-use crate::library::{self, Filter, Library, LibraryModel, default_path};
+use crate::library::{self, Filter, Library, LibraryModel, Precisions, default_path};
 use crate::weights::{Reason, Tower, WeightsFile};
 use crate::{Error, ImageEncoder, ModelSource, Options, TextEncoder};
 
@@ -24,6 +24,15 @@ pub(super) fn path(library: &args::Library) -> Result<PathBuf, Failure> {
         return Err(Failure::Usage(format!("{} is a folder; --library takes the library's file", path.display())));
     }
     Ok(path)
+}
+
+/// Says that queries of a model are compared with embeddings in another precision, if they are.
+pub(super) fn report_precisions(precisions: Option<Precisions>, library: &Library, model: &str, messages: &Messages) {
+    let Some(Precisions { query, stored, .. }) = precisions else { return };
+    let (library, query, stored) = (library.path().display(), query.name(), stored.name());
+    messages.warning(&format!(
+        "the embeddings of {library} are in {stored} and {model} is in {query}: scores differ a little from those of either"
+    ));
 }
 
 /// A command for users to run with this library: `clippie-rs index --library photos.sqlite`.

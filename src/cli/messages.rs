@@ -353,6 +353,11 @@ pub(super) fn size(bytes: u64) -> String {
     format!("{value:.1} {unit}")
 }
 
+/// A cosine that may be close to one, with the digits that tell it from one: `0.99999942`.
+pub(super) fn close_cosine(cosine: f64) -> String {
+    if cosine.is_nan() { "-".into() } else { format!("{cosine:.8}") }
+}
+
 /// Formats a count with its noun: `1 input`, `2 inputs`.
 pub(super) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })

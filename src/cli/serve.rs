@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use tracing::Level;
 
+#[cfg(feature = "library")]
+use super::args;
 use super::args::{Common, Compat, Photos, Serve};
 #[cfg(feature = "library")]
 use super::library;
 use super::messages::{Failure, Messages, Outcome};
 use super::{model, signals};
+#[cfg(feature = "library")]
+use crate::library::{Comparable, Precisions};
 #[cfg(feature = "library")]
 use crate::server::LibraryConfig;
 use crate::server::{self, Config, ImmichCompat, ImmichEnvironment, Limits, Token};
@@ -117,41 +121,44 @@ fn plan(args: &Serve, messages: &Messages, always: &Messages) -> Result<Config, 
 /// meant for the library, so one of them has to be its; with `--immich`, they may be for Immich alone.
 #[cfg(feature = "library")]
 fn library(
-    args: &Serve,
+    serve: &Serve,
     models: &mut Vec<(String, WeightsFile)>,
     messages: &Messages,
     always: &Messages,
 ) -> Result<Option<LibraryConfig>, Failure> {
-    let Some(file) = &args.library else { return Ok(None) };
-    let library = library::open(&super::args::Library { library: Some(file.clone()) })?;
-    let known = library.models()?;
+    let Some(file) = &serve.library else { return Ok(None) };
+    let library = library::open(&args::Library { library: Some(file.clone()) })?;
+    let allowed = args::precisions(&serve.allow_precision);
     let shown = |model: &str| -> Result<(), Failure> {
         let photos = library.status()?.photos;
         let plural = if photos == 1 { "" } else { "s" };
         always.result(&format!("library {}: {photos} photo{plural}, model {model}", library.path().display()));
         Ok(())
     };
-    let mut refused = None;
+    let mut refused: Option<Failure> = None;
+    let mut differing: Option<(String, Option<Precisions>)> = None;
     for (name, weights) in &*models {
         let (image, _) = library::towers(Options::new(), weights.clone())?;
-        let other: Failure = match image.map(|image| image.fingerprint().as_str().to_owned()) {
-            Ok(fingerprint) if known.iter().any(|known| known.fingerprint == fingerprint) => {
+        let found = image.map_err(Failure::from).and_then(|image| Ok(library.comparable(&image, name, &allowed)?));
+        match found {
+            Ok(Comparable { precisions: None, .. }) => {
                 shown(name)?;
-                return Ok(Some(LibraryConfig { library, model: name.clone() }));
+                return Ok(Some(LibraryConfig { library, model: name.clone(), allowed }));
             }
-            Ok(fingerprint) => {
-                let known = known.iter().map(|known| (known.name.as_str(), known.fingerprint.as_str()));
-                crate::library::Error::other_model(library.path(), (name, &fingerprint), known).into()
-            }
-            Err(error) => error.into(),
-        };
-        refused.get_or_insert(other);
+            Ok(Comparable { precisions, .. }) => drop(differing.get_or_insert((name.clone(), precisions))),
+            Err(failure) => drop(refused.get_or_insert(failure)),
+        }
     }
-    let is_named = args.models.iter().any(|name| !name.is_empty());
-    if let Some(refused) = refused.filter(|_| is_named && !args.immich) {
+    if let Some((model, precisions)) = differing {
+        library::report_precisions(precisions, &library, &model, always);
+        shown(&model)?;
+        return Ok(Some(LibraryConfig { library, model, allowed }));
+    }
+    let is_named = serve.models.iter().any(|name| !name.is_empty());
+    if let Some(refused) = refused.filter(|_| is_named && !serve.immich) {
         return Err(refused);
     }
-    let chosen = library::model(&super::args::Model { model: None }, args.threads, Some(&library), messages)?;
+    let chosen = library::model(&args::Model { model: None }, serve.threads, Some(&library), messages)?;
     let taken = |name: &str| models.iter().any(|(known, _)| known == name);
     let model = match name(&chosen.weights) {
         // Another model of the same name.
@@ -160,7 +167,7 @@ fn library(
     };
     models.push((model.clone(), chosen.weights));
     shown(&model)?;
-    Ok(Some(LibraryConfig { library, model }))
+    Ok(Some(LibraryConfig { library, model, allowed }))
 }
 
 /// Immich's variables. Those that mean nothing here are named once.

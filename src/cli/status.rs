@@ -10,6 +10,7 @@ use super::library;
 use super::messages::{Failure, Outcome, count, one_line, size};
 use super::output::{plain_json, print};
 use crate::library::{LibraryFolder, LibraryModel, LibraryStatus};
+use crate::weights::Precision;
 
 /// Failures that are listed without `--failed`.
 const MOST_FAILURES: usize = 5;
@@ -35,6 +36,8 @@ struct Model<'a> {
     fingerprint: &'a str,
     embed_dim: usize,
     photos: u64,
+    /// Null until the model is used by a version that notes it.
+    precision: Option<&'static str>,
     /// Where its weights file was when it was used last.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
@@ -102,6 +105,7 @@ fn json(
                 fingerprint: &known.fingerprint,
                 embed_dim: known.embed_dim,
                 photos: known.photos,
+                precision: known.precision.map(Precision::name),
                 file: known.file.as_ref().map(|file| file.to_string_lossy().into_owned()),
             })
             .collect(),
@@ -141,8 +145,10 @@ fn describe(args: &args::Status, status: &LibraryStatus, failed: &[(PathBuf, Str
     let (photos, files) = (count(status.photos as usize, "different photo"), count(files as usize, "file"));
     line("photos", &format!("{photos} in {files}"));
     for model in &status.models {
-        let LibraryModel { name, fingerprint, photos, .. } = model;
-        line("model", &format!("{name}, fingerprint {fingerprint}, {}", count(*photos as usize, "photo")));
+        let LibraryModel { name, fingerprint, photos, precision, .. } = model;
+        let precision = precision.map_or_else(String::new, |precision| format!(" in {}", precision.name()));
+        let photos = count(*photos as usize, "photo");
+        line("model", &format!("{name}{precision}, fingerprint {fingerprint}, {photos}"));
     }
     for folder in &status.folders {
         let mut about = count(folder.photos as usize, "photo");

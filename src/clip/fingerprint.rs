@@ -47,10 +47,16 @@ pub(super) struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// The canonical text. Each line is written field by field: no `Debug` or serde output can change it.
+    /// The canonical text of a fingerprint.
     fn text(&self) -> String {
+        format!("clippie embedding 1\nweights {}\n{}precision f32\n", self.content_hash, self.settings())
+    }
+
+    /// The lines about everything but the weights. Each is written field by field: no `Debug` or serde output can change
+    /// it.
+    pub(super) fn settings(&self) -> String {
         let yes_or_no = |yes| if yes { "yes" } else { "no" };
-        let mut text = String::from("clippie embedding 1\n");
+        let mut text = String::new();
         let mut line = |name: &str, values: &[&str]| {
             text += name;
             for value in values {
@@ -59,7 +65,6 @@ impl Parts<'_> {
             }
             text.push('\n');
         };
-        line("weights", &[self.content_hash]);
         match self.tokenizer {
             Some(TokenizerConfig { kind, revision, data_sha256, clean }) => {
                 let revision = revision.to_string();
@@ -96,26 +101,34 @@ impl Parts<'_> {
             line("decode", &["fast"]);
         }
         line("normalize", &[yes_or_no(self.normalize)]);
-        line("precision", &["f32"]);
         text
     }
 }
 
 impl Fingerprint {
     pub(super) fn new(parts: &Parts<'_>) -> Self {
-        let digest = Sha256::digest(parts.text().as_bytes());
-        let mut digits = String::with_capacity(DIGITS);
-        for byte in digest.iter().take(DIGITS / 2) {
-            // Writing to a string does not fail.
-            let _ = write!(digits, "{byte:02x}");
-        }
-        Fingerprint(digits)
+        Fingerprint(digits(&parts.text()))
     }
 
     /// The 32 digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The digits of a canonical text.
+pub(super) fn digits(text: &str) -> String {
+    let mut digits = String::with_capacity(DIGITS);
+    for byte in Sha256::digest(text.as_bytes()).iter().take(DIGITS / 2) {
+        // Writing to a string does not fail.
+        let _ = write!(digits, "{byte:02x}");
+    }
+    digits
+}
+
+/// Whether a text is what [`digits`] returns.
+pub(super) fn are_digits(text: &str) -> bool {
+    text.len() == DIGITS && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 impl fmt::Display for Fingerprint {
@@ -128,21 +141,17 @@ impl FromStr for Fingerprint {
     type Err = FingerprintError;
 
     fn from_str(text: &str) -> Result<Self, FingerprintError> {
-        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if text.len() != DIGITS || !text.bytes().all(is_digit) {
-            return Err(FingerprintError);
-        }
-        Ok(Fingerprint(text.to_owned()))
+        if are_digits(text) { Ok(Fingerprint(text.to_owned())) } else { Err(FingerprintError) }
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     const CONTENT: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-    fn parts(preprocess: &PreprocessConfig, orient: bool, normalize: bool) -> Parts<'_> {
+    pub(in crate::clip) fn parts(preprocess: &PreprocessConfig, orient: bool, normalize: bool) -> Parts<'_> {
         static CLIP: std::sync::LazyLock<TokenizerConfig> = std::sync::LazyLock::new(TokenizerConfig::clip);
         Parts {
             content_hash: CONTENT,

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::batch::{self, Drawn, Failures, Sharing};
 use super::session::{NoPass, Session, flat};
-use super::{CancelToken, Encoded, Fingerprint, ImageInput, Options, Stream, check, memory, pixels};
+use super::{CancelToken, Encoded, Family, Fingerprint, ImageInput, Options, Stream, check, memory, pixels};
 use crate::error::Error;
 use crate::models::ImageTower;
 use crate::preprocess::PreprocessConfig;
@@ -191,6 +191,12 @@ impl ImageEncoder {
     #[must_use]
     pub fn fingerprint(&self) -> &Fingerprint {
         &self.session.fingerprint
+    }
+
+    /// See [`Clip::family`](super::Clip::family).
+    #[must_use]
+    pub fn family(&self) -> &Family {
+        &self.session.family
     }
 
     /// See [`WeightsFile::model_name`](crate::weights::WeightsFile::model_name).

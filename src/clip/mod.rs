@@ -8,9 +8,11 @@
 //! `image` and `text` hold the two encoders, `stream` feeds them any number of inputs in order, `classify` decides
 //! between labels, `text_cache` remembers texts.
 
+pub mod agreement;
 mod batch;
 mod classify;
 mod encoded;
+mod family;
 mod fingerprint;
 mod image;
 mod input;
@@ -41,6 +43,7 @@ pub use crate::cancel::CancelToken;
 pub(crate) use batch::spread;
 pub use classify::{Classification, Classifier, ClassifierBuilder, Guess, Label, Scoring, Templates};
 pub use encoded::Encoded;
+pub use family::Family;
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use image::ImageEncoder;
 pub use input::ImageInput;
@@ -302,6 +305,12 @@ impl Clip {
     #[must_use]
     pub fn fingerprint(&self) -> &Fingerprint {
         &self.session.fingerprint
+    }
+
+    /// Identifies the model whatever the precision of its file.
+    #[must_use]
+    pub fn family(&self) -> &Family {
+        &self.session.family
     }
 
     /// The mapped file.

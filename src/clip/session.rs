@@ -7,7 +7,7 @@ use ndarray::Array2;
 
 use super::batch::{Failures, Sharing};
 use super::fingerprint::Parts;
-use super::{Fingerprint, Options, tokenizer};
+use super::{Family, Fingerprint, Options, tokenizer};
 use crate::budget;
 use crate::error::Error;
 use crate::kernels::{Isa, Team, Workers};
@@ -26,6 +26,7 @@ pub(crate) struct Session {
     pub(super) config: ModelConfig,
     pub(super) preprocess: PreprocessConfig,
     pub(super) fingerprint: Fingerprint,
+    pub(super) family: Family,
     pub(super) image: Option<Arc<ImageTower>>,
     pub(super) text: Option<Arc<TextTower>>,
     /// The tokenizer that the file names, if any.
@@ -75,19 +76,22 @@ impl Session {
             (None, Some(threads)) => Pool::new(threads),
             (None, None) => Pool::shared(),
         };
-        let fingerprint = Fingerprint::new(&Parts {
+        let tokenized = tokenizer.as_ref().map(Tokenizer::config);
+        let parts = Parts {
             content_hash: weights.content_hash(),
-            tokenizer: tokenizer.as_ref().map(Tokenizer::config).as_ref(),
+            tokenizer: tokenized.as_ref(),
             preprocess: &preprocess,
             reading: options.reading,
             normalize: options.normalize,
-        });
+        };
+        let (fingerprint, family) = (Fingerprint::new(&parts), Family::new(&weights.origin_hash(), &parts));
         let arenas = ArenaPool::new(budget::pass_memory(weights.file_len()));
         Ok(Session {
             weights,
             config,
             preprocess,
             fingerprint,
+            family,
             image: image.map(Arc::new),
             text: text.map(Arc::new),
             tokenizer,

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::batch::{self, Failures, Pass, spread};
 use super::session::{NoPass, Session, flat};
-use super::{CancelToken, Encoded, Fingerprint, Options, Stream, memory};
+use super::{CancelToken, Encoded, Family, Fingerprint, Options, Stream, memory};
 use crate::error::Error;
 use crate::models::TextTower;
 use crate::threads;
@@ -204,6 +204,12 @@ impl TextEncoder {
     #[must_use]
     pub fn fingerprint(&self) -> &Fingerprint {
         &self.session.fingerprint
+    }
+
+    /// See [`Clip::family`](super::Clip::family).
+    #[must_use]
+    pub fn family(&self) -> &Family {
+        &self.session.family
     }
 
     /// See [`Clip::weights`](super::Clip::weights).

@@ -136,6 +136,16 @@ pub enum Error {
         /// Length of the second ones.
         right: usize,
     },
+    /// Embeddings or scores of two models are not those of the same inputs.
+    #[error(
+        "{left} and {right} embeddings are not those of the same inputs; give both of every input, in the same order"
+    )]
+    Inputs {
+        /// Number of the first ones.
+        left: usize,
+        /// Number of the second ones.
+        right: usize,
+    },
     /// The system gives no memory for what a call returns.
     #[error("the system gives no memory for {what} ({bytes} bytes); give fewer inputs at a time")]
     Memory {
@@ -249,9 +259,11 @@ impl Error {
             Error::Tokenizer(tokenizer::Error::File { .. }) => ErrorKind::Checkpoint,
             Error::Tokenizer(_) | Error::Vocabulary { .. } => ErrorKind::Text,
             Error::ModelName { .. } | Error::NoModel { .. } => ErrorKind::Option,
-            Error::Isa(_) | Error::OutputLength { .. } | Error::EmbedDim { .. } | Error::Classifier(_) => {
-                ErrorKind::Option
-            }
+            Error::Isa(_)
+            | Error::OutputLength { .. }
+            | Error::EmbedDim { .. }
+            | Error::Inputs { .. }
+            | Error::Classifier(_) => ErrorKind::Option,
             Error::Cancelled => ErrorKind::Cancelled,
             #[cfg(feature = "import")]
             Error::Import(_) => ErrorKind::Checkpoint,

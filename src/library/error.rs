@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::comparable::Precisions;
 use crate::error::ErrorKind;
 
 /// An error of a photo library. Each message is one sentence that names the cause and the remedy.
@@ -105,6 +106,19 @@ pub enum Error {
         /// The models that the library has embeddings of; one of the same name is followed by its fingerprint.
         known: Vec<String>,
     },
+    /// The library has embeddings of this model in another precision only, and comparing with them was not
+    /// [allowed](super::Search::allow_precisions).
+    #[error("{}", other_precision(path, name, *precisions, known))]
+    OtherPrecision {
+        /// The library's file.
+        path: PathBuf,
+        /// The model asked for.
+        name: String,
+        /// Its precision, and that of the stored embeddings.
+        precisions: Precisions,
+        /// What the library calls the model of its embeddings.
+        known: String,
+    },
     /// The library has no photo with this id, or no embedding of it by the model of a search.
     #[error("the library has no photo {id}, or does not know what it shows; search again, which gives new ids")]
     NoPhoto {
@@ -172,6 +186,16 @@ fn unknown_model(path: &Path, name: &str, fingerprint: Option<&str>, known: &[St
     }
 }
 
+fn other_precision(path: &Path, name: &str, Precisions { query, stored }: Precisions, known: &str) -> String {
+    let library = option(path);
+    let (path, query, stored) = (path.display(), query.name(), stored.name());
+    format!(
+        "the photo library {path} has embeddings of {known} in {stored}, and {name} is the same model in {query}, with which \
+         scores differ a little: compare them with --allow-precision {query}, use those of {stored} with -m {known}, or add \
+         those of {query} with `clippie-rs index -m {name}{library}`"
+    )
+}
+
 impl Error {
     /// The kind of the error.
     #[must_use]
@@ -179,9 +203,8 @@ impl Error {
         match self {
             Error::Encode(error) => error.kind(),
             Error::Cancelled => ErrorKind::Cancelled,
-            Error::Query(_) | Error::NoPhoto { .. } | Error::Given { .. } | Error::Fingerprint { .. } => {
-                ErrorKind::Option
-            }
+            Error::Query(_) | Error::NoPhoto { .. } | Error::Given { .. } => ErrorKind::Option,
+            Error::Fingerprint { .. } | Error::OtherPrecision { .. } => ErrorKind::Option,
             _ => ErrorKind::Io,
         }
     }

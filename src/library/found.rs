@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::comparable::Precisions;
 use super::score::Measure;
 use super::store::FoundFile;
 
@@ -15,6 +16,8 @@ pub struct Found {
     pub cut: Option<f32>,
     /// Photos that were compared: all of the library that have an embedding of this model.
     pub compared: usize,
+    /// The precisions of the query and of the photos' embeddings, if they differ: see [`Search::allow_precisions`](super::Search::allow_precisions).
+    pub precisions: Option<Precisions>,
 }
 
 /// A photo that was found.

@@ -9,8 +9,10 @@
 
 #[cfg(feature = "parquet")]
 pub mod clip_retrieval;
+mod comparable;
 mod duplicates;
 mod embeddings;
+mod encoders;
 mod error;
 pub mod evaluate;
 mod filter;
@@ -31,8 +33,10 @@ pub(crate) mod store;
 mod texts;
 mod vectors;
 
+pub use comparable::{Comparable, Precisions};
 pub use duplicates::{DuplicateClass, DuplicateGroup, DuplicatePhoto, DuplicateProgress, Duplicates, Likeness};
 pub use embeddings::Embeddings;
+pub use encoders::Encoders;
 pub use error::Error;
 pub use filter::Filter;
 pub use found::{Found, Hit};
@@ -41,5 +45,5 @@ pub use library::Library;
 pub use photo::{LibraryFile, LibraryPhoto};
 pub use place::default_path;
 pub use query::{Query, Term, What};
-pub use search::{Encoders, Search};
+pub use search::Search;
 pub use status::{LibraryFolder, LibraryModel, LibraryStatus};

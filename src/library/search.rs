@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt;
 
+use super::comparable::{self, Precisions};
+use super::encoders::Encoders;
 use super::error::Error;
 use super::filter::Filter;
 use super::found::{Found, Hit};
@@ -15,49 +17,11 @@ use super::store::{Calibration, FoundFile, ModelRow, Root, Store};
 use super::texts;
 use super::vectors::Vectors;
 use crate::cancel::CancelToken;
-use crate::clip::{Clip, ImageEncoder, ObservedPhoto, TextEncoder};
+use crate::clip::{ObservedPhoto, TextEncoder};
+use crate::weights::Precision;
 
 /// Photos that are looked at one by one for a filter. Beyond these, one look at all files costs less.
 const MOST_LOOKS: usize = 2000;
-
-/// The towers of a model that a search may use. A query of sentences needs no image tower, and photos that are in the
-/// library need no tower at all.
-#[derive(Clone, Debug)]
-pub struct Encoders {
-    image: Option<ImageEncoder>,
-    text: Option<TextEncoder>,
-}
-
-impl From<&Clip> for Encoders {
-    fn from(clip: &Clip) -> Self {
-        Encoders { image: Some(clip.image().clone()), text: Some(clip.text().clone()) }
-    }
-}
-
-impl From<&ImageEncoder> for Encoders {
-    fn from(image: &ImageEncoder) -> Self {
-        Encoders { image: Some(image.clone()), text: None }
-    }
-}
-
-impl From<&TextEncoder> for Encoders {
-    fn from(text: &TextEncoder) -> Self {
-        Encoders { image: None, text: Some(text.clone()) }
-    }
-}
-
-impl Encoders {
-    /// These towers with a text tower, of the same model.
-    #[must_use]
-    pub fn with_text(self, text: Option<TextEncoder>) -> Encoders {
-        Encoders { text, ..self }
-    }
-
-    fn fingerprint(&self) -> &str {
-        let image = self.image.as_ref().map(ImageEncoder::fingerprint);
-        image.or(self.text.as_ref().map(TextEncoder::fingerprint)).map_or("", |fingerprint| fingerprint.as_str())
-    }
-}
 
 /// A search in a library.
 ///
@@ -79,6 +43,7 @@ impl Encoders {
 pub struct Search {
     library: Library,
     encoders: Encoders,
+    allowed: Vec<Precision>,
     name: String,
     filter: Filter,
     limit: usize,
@@ -112,6 +77,7 @@ impl Search {
         Search {
             library: library.clone(),
             encoders: encoders.into(),
+            allowed: Vec::new(),
             name: "this model".into(),
             filter: Filter::new(),
             limit: 10,
@@ -124,6 +90,14 @@ impl Search {
     /// The model's name in messages.
     pub fn model_name(mut self, name: &str) -> Search {
         name.clone_into(&mut self.name);
+        self
+    }
+
+    /// Allows queries of a model in these precisions to be compared with the library's embeddings of the same model in
+    /// another one, if it has none in the model's own: [`Found::precisions`] says so then. Scores differ a little from
+    /// those that either precision has by itself. Without it, such a search is [`Error::OtherPrecision`].
+    pub fn allow_precisions(mut self, precisions: impl IntoIterator<Item = Precision>) -> Search {
+        self.allowed = precisions.into_iter().collect();
         self
     }
 
@@ -160,16 +134,22 @@ impl Search {
     /// Finds the photos of a query.
     ///
     /// # Errors
-    /// The library has no embeddings of this model; a photo of the query cannot be read; a term needs a tower that the
+    /// The library has no embeddings of this model, or only in another precision; a photo of the query cannot be read; a term needs a tower that the
     /// model does not have; the terms cancel each other out; the library cannot be read.
     pub fn run(&self, query: &Query) -> Result<Found, Error> {
         let store = self.library.store()?;
-        let model = self.model(&store)?;
+        let (model, precisions) = comparable::find(&store, &self.encoders, &self.name, &self.allowed)?;
         let prepared = self.prepare(&store, &model, query)?;
-        self.library.with_vectors(&store, &model, |vectors| self.find(&store, &prepared, vectors))
+        self.library.with_vectors(&store, &model, |vectors| self.find(&store, &prepared, vectors, precisions))
     }
 
-    fn find(&self, store: &Store, prepared: &Prepared, vectors: &Vectors) -> Result<Found, Error> {
+    fn find(
+        &self,
+        store: &Store,
+        prepared: &Prepared,
+        vectors: &Vectors,
+        precisions: Option<Precisions>,
+    ) -> Result<Found, Error> {
         let high = if prepared.sentences_only { Search::high(vectors, &prepared.vector)? } else { None };
         let measure = Measure::new(&prepared.terms, prepared.length, high);
         if measure.is_none() {
@@ -186,18 +166,7 @@ impl Search {
         hits.truncate(self.limit);
         let hits = hits.into_iter().map(|(score, files)| Hit::new(score, files, measure.as_ref())).collect();
         let cut = measure.map(|measure| measure.cut() as f32);
-        Ok(Found { hits, cut, compared: vectors.len() })
-    }
-
-    fn model(&self, store: &Store) -> Result<ModelRow, Error> {
-        store.model(self.encoders.fingerprint())?.map_or_else(
-            || {
-                let known = store.models()?;
-                let known = known.iter().map(|model| (&*model.name, &*model.fingerprint));
-                Err(Error::other_model(store.path(), (&self.name, self.encoders.fingerprint()), known))
-            },
-            Ok,
-        )
+        Ok(Found { hits, cut, compared: vectors.len(), precisions })
     }
 
     fn text(&self, store: &Store, model: &ModelRow, encoder: &TextEncoder, text: &str) -> Result<Vec<f32>, Error> {

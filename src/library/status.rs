@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::error::Error;
 use super::library::Library;
 use super::score::BACKGROUND;
+use crate::weights::Precision;
 
 /// What a library has: see [`Library::status`].
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +37,8 @@ pub struct LibraryModel {
     pub embed_dim: usize,
     /// Contents with an embedding.
     pub photos: u64,
+    /// The precision of its weights; `None` until the model is used by a version that notes it.
+    pub precision: Option<Precision>,
     /// Where its weights file was when it was used last: absolute; `None` for a model that is no file, and if it is not
     /// known. Compare the fingerprint of what is there now.
     pub file: Option<PathBuf>,
@@ -106,7 +109,9 @@ impl Library {
         let model = |model: super::store::ModelRow| {
             let (_, photos) = store.embedding_extent(model.id)?;
             let file = store.model_file(model.id)?;
-            Ok(LibraryModel { name: model.name, fingerprint: model.fingerprint, embed_dim: model.dim, photos, file })
+            let precision = model.form.map(|form| form.precision);
+            let (name, fingerprint, embed_dim) = (model.name, model.fingerprint, model.dim);
+            Ok(LibraryModel { name, fingerprint, embed_dim, photos, precision, file })
         };
         store.models()?.into_iter().map(model).collect()
     }

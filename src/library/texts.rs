@@ -10,7 +10,8 @@ use crate::clip::{TextCache, TextEncoder};
 pub(super) const IN_MEMORY: (usize, usize) = (2048, 8 << 20);
 
 /// The unit embedding of a text: the one in memory, else the one in the library, else a new one, which is kept in both;
-/// in the library only where it can be written.
+/// in the library only where it can be written. The library keeps nothing of a model in another precision than `model`,
+/// whose own texts would be taken for its.
 pub(super) fn embedding(
     cache: &TextCache,
     store: &Store,
@@ -19,8 +20,9 @@ pub(super) fn embedding(
     text: &str,
 ) -> Result<Arc<[f32]>, Error> {
     let known_as = encoder.cached_as(text);
+    let is_its_own = encoder.fingerprint().as_str() == model.fingerprint;
     let keep = |vector: &[f32]| {
-        if store.is_read_only() {
+        if store.is_read_only() || !is_its_own {
             return Ok(());
         }
         match store.put_text(model, &known_as, vector) {
@@ -29,7 +31,8 @@ pub(super) fn embedding(
             Err(error) => Err(error),
         }
     };
-    cache.through(encoder, text, || store.text(model, &known_as), keep)
+    let stored = || if is_its_own { store.text(model, &known_as) } else { Ok(None) };
+    cache.through(encoder, text, stored, keep)
 }
 
 #[cfg(all(test, feature = "demo"))]

@@ -39,6 +39,21 @@ pub(super) fn content(header: &Header) -> String {
     sha256(text.as_bytes())
 }
 
+/// Hex SHA-256 over the model configuration and the checkpoint that a file was made from, as `weights/README.md`
+/// specifies: the same for files of all precisions.
+pub(super) fn origin(header: &Header) -> String {
+    let mut text = String::from("clippie origin 1\nmodel ");
+    canonical(&header.meta.model, &mut text);
+    let provenance = &header.meta.provenance;
+    // JSON strings, so that no name ends a line.
+    text += "\nsource ";
+    canonical(&Value::from(provenance.source_sha256.as_str()), &mut text);
+    text.push(' ');
+    canonical(&Value::from(provenance.source_layout.as_str()), &mut text);
+    text.push('\n');
+    sha256(text.as_bytes())
+}
+
 /// Appends `value` as canonical JSON: no spaces, keys sorted by bytes, and numbers that are not integers as the 16
 /// hexadecimal digits of their binary64.
 ///

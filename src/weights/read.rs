@@ -272,6 +272,13 @@ impl WeightsFile {
         self.0.content_hash.get_or_init(|| hash::content(self.header()))
     }
 
+    /// Identifies the checkpoint that the file was made from and the model's configuration, and so the model whatever its
+    /// precision: 64 hexadecimal digits. What the header states of the checkpoint is not verified.
+    #[must_use]
+    pub fn origin_hash(&self) -> String {
+        hash::origin(self.header())
+    }
+
     /// Releases the memory of touched tensors, for a process that goes idle.
     ///
     /// The file stays usable: pages that are touched again come from the page cache or the disk. No effect on

@@ -68,6 +68,59 @@ fn the_table_has_a_line_per_quantity() {
     }
 }
 
+/// Speed, memory and agreement of a model in half precision, beside single precision and in this order.
+#[test]
+fn precisions_of_a_model_are_compared() {
+    let sandbox = Sandbox::new();
+    let (whole, folder) = (sandbox.model(), sandbox.checkpoint());
+    let (whole, folder) = (whole.to_str().unwrap(), folder.to_str().unwrap());
+    sandbox.run(["convert", folder, "half.clippie", "--precision", "f16"]).code(0);
+    let both = ["bench", "-m", whole, "-m", "half.clippie", "--threads", "2"];
+    let ran = sandbox.run(both.iter().chain(&QUICK)).ok();
+    let lines: Vec<&str> = ran.text().lines().collect();
+    let at = lines.iter().position(|line| line.contains(" beside ")).unwrap_or_else(|| panic!("{}", ran.text()));
+    assert_eq!((at, lines[at]), (13, "half (f16) beside tiny (f32), times as fast"), "{}", ran.text());
+    let starts = [
+        "  image, 32 x 32  ",
+        "  text, 10 tokens ",
+        "  text, 77 tokens ",
+        "  mapped file ",
+        "  private memory ",
+        "  cosine, images  ",
+        "  cosine, texts  ",
+        "  ranking  ",
+    ];
+    assert_eq!(lines.len(), at + 1 + starts.len(), "{}", ran.text());
+    for (line, start) in lines[at + 1..].iter().zip(starts) {
+        assert!(line.starts_with(start) && line.len() <= 120, "{line}");
+    }
+    assert!(lines[at + 6].contains(" at least, ") && lines[at + 6].ends_with(" of 40"), "{}", lines[at + 6]);
+
+    let ran = sandbox.run(both.iter().chain(&["--json", "--seconds", "0"])).ok();
+    let report: Value = serde_json::from_str(ran.text()).unwrap();
+    let [first, second] = &report["precisions"].as_array().unwrap()[..] else { panic!("{report}") };
+    assert_eq!((&first["precision"], &second["precision"]), (&"f32".into(), &"f16".into()));
+    assert_eq!((&first["model"], &second["model"]), (&"tiny".into(), &"half".into()));
+    assert!(first["agreement"].is_null() && first["image_speed"] == 1.0 && first["text_speed"] == 1.0, "{report}");
+    assert!(second["image_speed"].as_f64().unwrap() > 0.0 && second["text_speed"].as_f64().unwrap() > 0.0);
+    assert!(second["file_bytes"].as_u64().unwrap() < first["file_bytes"].as_u64().unwrap());
+    assert_eq!(second["private_bytes"].is_u64(), cfg!(target_os = "linux"));
+    let agreement = &second["agreement"];
+    for cosines in [&agreement["images"], &agreement["texts"]] {
+        let [least, mean] = ["least", "mean"].map(|name| cosines[name].as_f64().unwrap());
+        assert!(cosines["inputs"] == 40 && least > 1.0 - 1e-5 && mean >= least && mean < 1.0, "{cosines}");
+    }
+    let ranks = &agreement["ranks"];
+    assert_eq!((&ranks["queries"], &ranks["targets"]), (&40.into(), &40.into()));
+    assert!(ranks["top10"].as_f64().unwrap() > 0.9 && ranks["top1"].as_f64().unwrap() > 0.9, "{ranks}");
+
+    // Another model is none of its precisions, and one precision is not compared with itself.
+    let args = ["bench", "--json", "-m", whole, "-m", "half.clippie", "-m", whole];
+    sandbox.run(args).fails(2, &["several precisions of it"]);
+    let ran = sandbox.run(["bench", "-m", whole, "-m", whole].iter().chain(&QUICK)).ok();
+    assert!(!ran.text().contains(" beside "), "{}", ran.text());
+}
+
 #[cfg(feature = "demo")]
 #[test]
 fn the_compiled_in_model_is_measured_by_default() {
@@ -92,7 +145,9 @@ fn invalid_models_and_arguments_are_errors() {
     // All models are opened before the first is measured.
     sandbox.run(["bench", "-m", model, "-m", "missing.clippie"]).fails(1, &["missing.clippie"]);
     sandbox.run(["bench", "-m", model, "--text-tokens", "78"]).fails(1, &["at most 77", "--text-tokens"]);
-    sandbox.run(["bench", "--json", "-m", model, "-m", model]).fails(2, &["one -m", "Usage: clippie-rs bench"]);
+    sandbox
+        .run(["bench", "--json", "-m", model, "-m", model])
+        .fails(2, &["one -m", "several precisions", "Usage: clippie-rs bench"]);
     for (option, value) in [("--batch", "0"), ("--seconds", "-1"), ("--text-tokens", "1"), ("--threads", "0")] {
         sandbox.run(["bench", "-m", model, &format!("{option}={value}")]).fails(2, &[option]);
     }

@@ -3,6 +3,7 @@
 use clippie_rs::RgbBuffer;
 use clippie_testkit::scenes::{self, Background, Colour, Column, Content, Object, Pattern, Row, Scene, Shape, Size};
 
+use crate::halves;
 use crate::photos::as_png;
 use crate::support::{Ran, Sandbox};
 
@@ -125,6 +126,54 @@ fn models_are_compared() {
         assert_eq!(cost["private_bytes"].is_u64(), cfg!(target_os = "linux"), "{cost}");
     }
     assert_eq!(tiny["cost"]["file_bytes"], std::fs::metadata(sandbox.model()).unwrap().len());
+}
+
+/// The agreement of the compiled-in model in half precision with itself.
+#[test]
+fn precisions_of_a_model_are_compared() {
+    let sandbox = shapes();
+    halves::write_demo(&sandbox.path("half.clippie"));
+    sandbox.write("captions.csv", captions());
+    for (data, same) in [("shapes", "same class"), ("captions.csv", "same photo")] {
+        let args = ["evaluate", data, "--models", "demo,half.clippie", "--html", "page.html"];
+        let table = sandbox.run(args).ok();
+        let lines: Vec<&str> = table.text().lines().collect();
+        assert_eq!(lines.len(), 8, "{}", table.text());
+        let headings = format!("least cosine  mean cosine  texts least  texts mean  {same}  ten best");
+        assert!(lines[6].starts_with("model       compared with  ") && lines[6].ends_with(&headings), "{}", lines[6]);
+        assert!(lines[7].starts_with("half (f16)  demo ") && lines[7].ends_with(" %"), "{}", lines[7]);
+        let page = page(&sandbox, "page.html");
+        assert!(page.contains("Agreement of precisions") && page.contains("half (f16)"), "{page}");
+
+        let json = sandbox.run(args[..4].iter().chain(&["--json"])).ok().rows().remove(0);
+        let [whole, half] = &json["models"].as_array().unwrap()[..] else { panic!("{json}") };
+        assert_eq!((&whole["precision"], &half["precision"]), (&"f32".into(), &"f16".into()));
+        let agreement = &half["agreement"];
+        assert!(whole["agreement"].is_null() && agreement["with"] == "demo", "{json}");
+        assert_eq!(
+            (&agreement["photos"]["inputs"], &agreement["texts"]["inputs"]),
+            (&24.into(), &(if data == "shapes" { 4 } else { 24 }).into())
+        );
+        for cosines in [&agreement["photos"], &agreement["texts"]] {
+            assert!(cosines["least"].as_f64().unwrap() > 1.0 - 1e-6, "{agreement}");
+        }
+        for share in ["top1", "top10"] {
+            assert!(agreement[share].as_f64().unwrap() >= 0.95, "{agreement}");
+        }
+    }
+    // Another model has no agreement, wherever it stands.
+    let models = format!("{},demo,half.clippie", sandbox.model().display());
+    let json = sandbox.run(["evaluate", "shapes", "--models", &models, "--json"]).ok().rows().remove(0);
+    let with: Vec<_> = (0..3).map(|model| json["models"][model]["agreement"]["with"].as_str()).collect();
+    assert_eq!(with, [None, None, Some("demo")]);
+}
+
+/// A caption for each photo of [`shapes`].
+fn captions() -> String {
+    let rows = SHAPES.iter().flat_map(|(_, name)| {
+        (0..6).map(move |seed| format!("shapes/{name}/{seed}.png,a {} {name}\n", ["red", "blue", "green"][seed % 3]))
+    });
+    std::iter::once("path,caption\n".to_owned()).chain(rows).collect()
 }
 
 /// The page that `--html` writes.

@@ -21,6 +21,9 @@ mod evaluate;
 mod failures;
 mod folders;
 mod formats;
+#[cfg(all(feature = "library", feature = "demo"))]
+#[path = "../common/halves.rs"]
+mod halves;
 mod info;
 mod inputs;
 mod models;

@@ -9,10 +9,13 @@ mod default_signals;
 mod duplicates;
 mod exclusions;
 mod export;
+#[path = "../common/halves.rs"]
+mod halves;
 mod index;
 mod kill;
 mod models;
 mod outputs;
+mod precision;
 mod roots;
 mod search;
 mod support;

@@ -8,6 +8,9 @@ mod converted;
 #[cfg(unix)]
 #[path = "../common/signals.rs"]
 mod default_signals;
+#[cfg(feature = "library")]
+#[path = "../common/halves.rs"]
+mod halves;
 mod immich;
 #[cfg(feature = "library")]
 mod library;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+#[cfg(feature = "library")]
+use super::Precision;
 use super::{Inputs, Running};
 
 /// Tell which of several labels each photo shows
@@ -49,6 +51,12 @@ pub(in crate::cli) struct Classify {
     #[cfg(feature = "library")]
     #[arg(long = "in", value_name = "DIR", requires = "library")]
     pub folders: Vec<PathBuf>,
+    /// Where the library has embeddings of the model in another precision only, compare them with those of a model in
+    /// these precisions; scores differ a little, and a warning says so
+    #[cfg(feature = "library")]
+    #[arg(long, value_enum, value_name = "TYPE,TYPE", value_delimiter = ',', requires = "library")]
+    #[arg(conflicts_with_all = ["inputs", "files_from"])]
+    pub allow_precision: Vec<Precision>,
     /// What photos may show; repeatable
     #[arg(long = "label", value_name = "LABEL", allow_hyphen_values = true)]
     pub labels: Vec<String>,

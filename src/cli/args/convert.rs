@@ -128,6 +128,12 @@ impl From<Precision> for weights::Precision {
     }
 }
 
+/// The precisions of `--allow-precision`.
+#[cfg(feature = "library")]
+pub(in crate::cli) fn precisions(given: &[Precision]) -> Vec<weights::Precision> {
+    given.iter().copied().map(Into::into).collect()
+}
+
 /// How a token table is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum TokenTable {

@@ -21,7 +21,9 @@ use crate::library::evaluate::Split;
 ///
 /// A file of --labels-from has a line for each class, `class` or `class: wording | wording`. With --models, prints one
 /// line for each model, with the milliseconds that a photo takes on --threads threads (median, decoding not included, as
-/// `bench` measures it), the private memory that this takes (Linux), and the size of the weights file.
+/// `bench` measures it), the private memory that this takes (Linux), and the size of the weights file. Precisions of one
+/// model among them, such as --models NAME,NAME:f16, are also compared with the first of these: cosines of the embeddings,
+/// photos that are taken for the same class, and the ten best photos of each label or caption.
 ///
 /// --html writes all figures to a page as well, with heat maps of confusions and similarities and the calibration error
 /// over temperatures: one HTML file that needs no server.

@@ -32,6 +32,8 @@ pub(super) use bench::Bench;
 pub(super) use classify::{Classify, Sentences, TableFormat, TemplateSet};
 #[cfg(feature = "hub")]
 pub(super) use convert::TokenTable;
+#[cfg(feature = "library")]
+pub(super) use convert::precisions;
 pub(super) use convert::{Convert, Precision};
 #[cfg(feature = "library")]
 pub(super) use duplicates::{Class, Duplicates, GroupFormat};

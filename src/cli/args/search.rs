@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::values::{cosine, results, threads};
-use super::{Library, Model};
+use super::{Library, Model, Precision};
 use crate::cli::preview::Protocol;
 
 /// Find photos by descriptions and by other photos
@@ -78,6 +78,10 @@ pub(in crate::cli) struct Results {
     pub library: Library,
     #[command(flatten)]
     pub model: Model,
+    /// Where the library has embeddings of the model in another precision only, compare them with those of a model in
+    /// these precisions; scores differ a little, and a warning says so
+    #[arg(long, value_enum, value_name = "TYPE,TYPE", value_delimiter = ',')]
+    pub allow_precision: Vec<Precision>,
     /// Language of the sentences of `search`, such as de or deu_Latn, for a model whose texts have one (NLLB) [default:
     /// English]
     #[arg(long, value_name = "LANGUAGE")]

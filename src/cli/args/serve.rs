@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::MAX_BATCH;
+#[cfg(feature = "library")]
+use super::Precision;
 use super::values::{count, seconds, threads};
 
 /// Answer over HTTP: embeddings for programs, and Immich's machine-learning requests
@@ -59,6 +61,11 @@ pub(in crate::cli) struct Serve {
     #[cfg(feature = "library")]
     #[arg(long, value_name = "FILE")]
     pub library: Option<PathBuf>,
+    /// Where the library has embeddings of the model in another precision only, compare them with those of a model in
+    /// these precisions; scores differ a little, and a warning says so
+    #[cfg(feature = "library")]
+    #[arg(long, value_enum, value_name = "TYPE,TYPE", value_delimiter = ',', requires = "library")]
+    pub allow_precision: Vec<Precision>,
     /// Refuse requests without the token in the first line of FILE
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,

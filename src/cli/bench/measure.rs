@@ -11,8 +11,8 @@ use super::super::messages::Failure;
 use super::SHORT_TEXT;
 use crate::models::config::ModelConfig;
 use crate::tokenizer::{Overflow, Tokenizer};
-use crate::weights::WeightsFile;
-use crate::{Error, Options, models};
+use crate::weights::{Precision, WeightsFile};
+use crate::{Error, ImageEncoder, Options, TextEncoder, models};
 
 /// Minimum number of timed calls.
 const MIN_REPEATS: usize = 5;
@@ -90,6 +90,31 @@ impl Subject {
         Ok(Subject { name: weights.model_name(), weights, config })
     }
 
+    /// The precision of its weights.
+    pub fn precision(&self) -> Precision {
+        self.weights.header().precision()
+    }
+
+    /// Identifies the model whatever its precision.
+    pub fn origin_hash(&self) -> String {
+        self.weights.origin_hash()
+    }
+
+    /// Size of the weights file.
+    pub fn file_len(&self) -> u64 {
+        self.weights.file_len()
+    }
+
+    /// Opens the towers that the model has.
+    pub fn open(&self, threads: usize, batch: usize) -> Result<(Option<ImageEncoder>, Option<TextEncoder>), Error> {
+        let open = || (self.options(threads, batch), self.weights.clone());
+        let (image, text) = (self.config.image.as_ref().map(|_| open()), self.config.text.as_ref().map(|_| open()));
+        Ok((
+            image.map(|(options, weights)| options.open_weights_image(weights)).transpose()?,
+            text.map(|(options, weights)| options.open_weights_text(weights)).transpose()?,
+        ))
+    }
+
     /// Returns the image size, if the model has an image tower.
     pub fn image_size(&self) -> Option<usize> {
         self.config.image.as_ref().map(|image| image.image_size())
@@ -159,8 +184,7 @@ impl Subject {
 }
 
 /// Resident memory of this process that no file backs.
-#[cfg(feature = "library")]
-fn private_memory() -> Option<u64> {
+pub(in crate::cli) fn private_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
     let kilobytes: u64 = line.split_whitespace().next()?.parse().ok()?;

@@ -1,6 +1,8 @@
 //! `clippie-rs bench`: measures the speed of models, and of searches in vectors, on this machine.
 
+mod compare;
 pub(super) mod measure;
+mod samples;
 #[cfg(feature = "library")]
 mod scan;
 mod table;
@@ -15,6 +17,7 @@ use super::output::{plain_json, print};
 use super::{model, named};
 use crate::weights::WeightsFile;
 use crate::{Error, Isa};
+use compare::Compared;
 use measure::{Subject, Timing};
 
 /// Default number of tokens per text: a short sentence with its start and end.
@@ -42,6 +45,23 @@ struct Report<'a> {
     repeats: Repeats,
 }
 
+/// Output of `--json` for several precisions of a model. Fields may be added, never renamed or removed.
+#[derive(Serialize)]
+struct Precisions<'a> {
+    precisions: Vec<OfPrecision<'a>>,
+}
+
+#[derive(Serialize)]
+struct OfPrecision<'a> {
+    #[serde(flatten)]
+    report: Report<'a>,
+    #[serde(flatten)]
+    compared: Compared,
+    /// How many times as fast as the first precision; null without the tower.
+    image_speed: Option<f64>,
+    text_speed: Option<f64>,
+}
+
 #[derive(Serialize)]
 struct Repeats {
     image: Option<usize>,
@@ -58,10 +78,7 @@ pub(super) fn run(args: &Bench) -> Result<Outcome, Failure> {
     }
     let subjects = subjects(args)?;
     if args.json {
-        let [subject] = &subjects[..] else {
-            return Err(Failure::Usage("--json measures one model; give one -m".into()));
-        };
-        json(args, isa, subject, all_threads)?;
+        json(args, isa, &subjects, all_threads)?;
     } else {
         let threads = if threads.is_none() && all_threads > 1 { vec![1, all_threads] } else { vec![all_threads] };
         table::run(args, isa, &subjects, &threads)?;
@@ -97,13 +114,36 @@ fn installed() -> impl Iterator<Item = WeightsFile> {
     })
 }
 
-fn json(args: &Bench, isa: Isa, subject: &Subject, threads: usize) -> Result<(), Failure> {
+/// Prints the figures of one model, or of several precisions of one.
+fn json(args: &Bench, isa: Isa, subjects: &[Subject], threads: usize) -> Result<(), Failure> {
+    if let [subject] = subjects {
+        return print_json(&report(args, isa, subject, threads)?);
+    }
+    if compare::precisions(subjects).iter().all(|places| places.len() != subjects.len()) {
+        let reason =
+            "--json measures one model, or several precisions of it; give one -m, or files made of one checkpoint";
+        return Err(Failure::Usage(reason.into()));
+    }
+    let reports = subjects.iter().map(|subject| report(args, isa, subject, threads)).collect::<Result<Vec<_>, _>>()?;
+    let compared = compare::compare(&subjects.iter().collect::<Vec<_>>(), threads)?;
+    let times = |report: &Report<'_>| (report.image_ms, report.text_ms);
+    let first = reports.first().map_or((None, None), times);
+    let speed = |first: Option<f64>, ms: Option<f64>| first.zip(ms).map(|(first, ms)| first / ms);
+    let row = |(report, compared): (_, _)| {
+        let (image_ms, text_ms) = times(&report);
+        let (image_speed, text_speed) = (speed(first.0, image_ms), speed(first.1, text_ms));
+        OfPrecision { report, compared, image_speed, text_speed }
+    };
+    print_json(&Precisions { precisions: reports.into_iter().zip(compared).map(row).collect() })
+}
+
+fn report<'a>(args: &Bench, isa: Isa, subject: &'a Subject, threads: usize) -> Result<Report<'a>, Failure> {
     let batch = args.batch.unwrap_or(1) as usize;
     let text_tokens = subject.text_lengths(args.text_tokens).first().copied();
     let before = isa.peak_gflops();
     let image = subject.image(threads, batch, args.seconds)?;
     let text = text_tokens.map(|tokens| subject.text(threads, batch, tokens, args.seconds)).transpose()?;
-    let report = Report {
+    Ok(Report {
         model: &subject.name,
         isa: isa.name(),
         // Measured twice, in case the machine was busy the first time.
@@ -114,8 +154,7 @@ fn json(args: &Bench, isa: Isa, subject: &Subject, threads: usize) -> Result<(),
         image_ms: image.as_ref().map(Timing::milliseconds),
         text_ms: text.as_ref().map(Timing::milliseconds),
         repeats: Repeats { image: image.map(|timing| timing.repeats), text: text.map(|timing| timing.repeats) },
-    };
-    print_json(&report)
+    })
 }
 
 /// Prints one line.

@@ -31,14 +31,11 @@ pub(super) fn run(args: &Classify, file: Option<PathBuf>, messages: &Messages) -
         let name = chosen.name;
         return Err(Failure::Error(format!("{name} has no text tower, which labels need; use a model with both")));
     };
-    let fingerprint = text.fingerprint().as_str();
-    let known = library.models()?;
-    if known.iter().all(|model| model.fingerprint != fingerprint) {
-        let known = known.iter().map(|model| (&*model.name, &*model.fingerprint));
-        return Err(crate::library::Error::other_model(library.path(), (&chosen.name, fingerprint), known).into());
-    }
-    let stored = Embeddings::of(&library, Some(fingerprint), &filter)?;
+    let allowed = args::precisions(&args.allow_precision);
+    let comparable = library.comparable(&text, &chosen.name, &allowed)?;
+    let stored = Embeddings::of(&library, Some(&comparable.fingerprint), &filter)?;
     let classifier = classifier(args, &text, labels, templates)?;
+    library::report_precisions(comparable.precisions, &library, &chosen.name, messages);
     if stored.is_empty() {
         messages.warning("no photo of the library passes the filters");
     }

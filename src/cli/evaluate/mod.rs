@@ -14,7 +14,7 @@ use super::classify::{labels_from, templates, usage};
 use super::messages::{Failure, Messages, Outcome, count};
 use super::output::{Destination, cannot_write, is_stdout, plain_json, same_place};
 use super::{inputs, model};
-use crate::library::evaluate::{Classified, Dataset, EvaluateError, Evaluation, Report};
+use crate::library::evaluate::{Classified, Dataset, Embedded, EvaluateError, Evaluation, Report};
 
 /// Seconds for which photos are encoded to time a model.
 const SECONDS: f64 = 1.0;
@@ -57,6 +57,8 @@ pub(super) fn run(args: &Evaluate, messages: &Messages) -> Result<Outcome, Failu
     let total = dataset.len() as u64;
 
     let mut models: Vec<Evaluated> = Vec::new();
+    // The first precision of each model.
+    let mut kept: Vec<Embedded> = Vec::new();
     for name in names(args) {
         let chosen = model::choose_named(name, &args.running, messages)?;
         let cost = (!args.models.is_empty()).then(|| {
@@ -72,8 +74,18 @@ pub(super) fn run(args: &Evaluate, messages: &Messages) -> Result<Outcome, Failu
             Some(labels) => evaluation.labels(labels).map_err(failure)?,
             None => evaluation,
         };
-        let report = evaluation.progress(|at| progress.set("", at.done as u64, total)).run(&clip).map_err(failure)?;
+        let other = kept.iter().find(|kept| kept.is_other_form_of(&clip));
+        let evaluation = match other {
+            Some(other) => evaluation.against(other),
+            None => evaluation,
+        };
+        let mut evaluation = evaluation.progress(|at| progress.set("", at.done as u64, total));
+        let (report, embedded) = evaluation.run_keeping(&clip).map_err(failure)?;
+        drop(evaluation);
         drop(progress);
+        if other.is_none() {
+            kept.push(embedded);
+        }
         // The same photos fail for every model.
         if models.is_empty() {
             report.failures.iter().for_each(|failed| messages.error(&failed.error));

@@ -3,10 +3,10 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::{Evaluated, has_five};
-use crate::cli::messages::{count, size};
+use crate::cli::messages::{close_cosine, count, size};
 use crate::cli::output::Destination;
 use crate::cli::table::{Column, Kind, Table, terminal_width};
-use crate::library::evaluate::{Classified, Report, Retrieval};
+use crate::library::evaluate::{Agreement, Classified, Report, Retrieval};
 
 /// Matrices of more classes are in JSON alone.
 const MOST_CLASSES: usize = 12;
@@ -239,6 +239,28 @@ impl Text {
                 row.push(cost.as_ref().and_then(|cost| cost.private_bytes).map_or_else(dash, size));
                 row.push(cost.as_ref().map_or_else(dash, |cost| size(cost.file_bytes)));
                 row
+            })
+            .collect();
+        self.table(&headings, &rows);
+        self.agreements(models, captions);
+    }
+
+    /// How far precisions of a model agree with its first one.
+    fn agreements(&mut self, models: &[Evaluated], captions: bool) {
+        let found = || models.iter().filter_map(|model| Some((&model.report, model.report.agreement.as_ref()?)));
+        if found().next().is_none() {
+            return;
+        }
+        let same = if captions { "same photo" } else { "same class" };
+        let names = ["least cosine", "mean cosine", "texts least", "texts mean", same, "ten best"];
+        let mut headings = vec![("model", Kind::Words), ("compared with", Kind::Words)];
+        headings.extend(names.map(|name| (name, Kind::Number)));
+        let rows: Vec<Vec<String>> = found()
+            .map(|(report, Agreement { with, photos, texts, top1, top10 })| {
+                let cosines = [photos.least, photos.mean, texts.least, texts.mean].map(close_cosine);
+                let shares = [*top1, *top10].map(percent);
+                let name = format!("{} ({})", report.model, report.precision);
+                [name, with.clone()].into_iter().chain(cosines).chain(shares).collect()
             })
             .collect();
         self.table(&headings, &rows);

@@ -53,13 +53,18 @@ fn run(args: &Results, query: &Query, fits: &str, messages: &Messages) -> Result
     let library = library::open(&args.library)?;
     let filter = filter(args, library::in_folders(&args.folders, &library)?)?;
     let (encoders, name) = encoders(args, &library, messages)?;
-    let search =
-        Search::new(&library, encoders).model_name(&name).filter(filter).limit(args.limit as usize).all(args.all);
+    let search = Search::new(&library, encoders)
+        .model_name(&name)
+        .allow_precisions(args::precisions(&args.allow_precision))
+        .filter(filter)
+        .limit(args.limit as usize)
+        .all(args.all);
     let search = match args.min_score {
         Some(score) => search.min_score(score),
         None => search,
     };
     let found = search.run(query)?;
+    library::report_precisions(found.precisions, &library, &name, messages);
     report_few(args, query, &found, fits, &search, messages)?;
     let written = match &args.html {
         Some(html) => sheet::write(query, &name, &found, html, out),

@@ -6,6 +6,7 @@
 //! For those who choose a model, a template, a wording or a temperature. Draws nothing: a report is data.
 
 mod dataset;
+mod embedded;
 mod error;
 pub mod metrics;
 mod prompts;
@@ -16,14 +17,16 @@ use std::time::Instant;
 use ndarray::{Array2, Axis};
 
 pub use dataset::{Caption, Dataset, Picture, Split};
+pub use embedded::Embedded;
 pub use error::EvaluateError;
 pub use report::{
-    Calibrated, Class, Classified, DatasetSummary, FailedPhoto, RankedTemplate, RankedWording, Recall, Report,
-    Retrieval,
+    Agreement, Calibrated, Class, Classified, DatasetSummary, FailedPhoto, RankedTemplate, RankedWording, Recall,
+    Report, Retrieval,
 };
 
 use crate::clip::{CancelToken, Clip, Label, Progress, Templates};
 use crate::error::{Error, ErrorKind};
+use embedded::Rows;
 
 /// An evaluation to run, on one model or several.
 ///
@@ -44,16 +47,14 @@ pub struct Evaluation<'a> {
     dataset: &'a Dataset,
     labels: Option<Vec<Label>>,
     templates: Templates,
+    against: Option<&'a Embedded>,
     cancel: CancelToken,
     report: Box<dyn FnMut(Progress) + Send + 'a>,
 }
 
-/// Photos that were encoded: one row for each.
+/// Photos that were encoded.
 struct Encoded {
-    /// `[photos, embed_dim]`.
-    rows: Array2<f32>,
-    /// Their indices in the data set.
-    photos: Vec<usize>,
+    photos: Rows,
     failures: Vec<FailedPhoto>,
 }
 
@@ -65,6 +66,7 @@ impl<'a> Evaluation<'a> {
             dataset,
             labels: None,
             templates: Templates::default(),
+            against: None,
             cancel: CancelToken::new(),
             report: Box::new(|_| {}),
         }
@@ -87,6 +89,14 @@ impl<'a> Evaluation<'a> {
         Ok(self)
     }
 
+    /// Also reports how far models agree with `other`, which an evaluation of the same data set with the same labels and
+    /// templates returned for the same model in another precision: see [`Evaluation::run_keeping`].
+    #[must_use]
+    pub fn against(mut self, other: &'a Embedded) -> Self {
+        self.against = Some(other);
+        self
+    }
+
     /// Stops when `token` is cancelled, with [`Error::Cancelled`].
     #[must_use]
     pub fn cancel(mut self, token: &CancelToken) -> Self {
@@ -105,21 +115,39 @@ impl<'a> Evaluation<'a> {
     ///
     /// # Errors
     /// A model that cannot be run, a label or template that cannot be encoded, a data set none of whose photos can be
-    /// read, and [`Error::Cancelled`].
+    /// read, and [`Error::Cancelled`]. A model that is not that of [`Evaluation::against`].
     pub fn run(&mut self, clip: &Clip) -> Result<Report, EvaluateError> {
+        self.run_keeping(clip).map(|(report, _)| report)
+    }
+
+    /// As [`Evaluation::run`]; returns the embeddings too, for [`Evaluation::against`].
+    ///
+    /// # Errors
+    /// See [`Evaluation::run`].
+    pub fn run_keeping(&mut self, clip: &Clip) -> Result<(Report, Embedded), EvaluateError> {
+        if let Some(other) = self.against {
+            other.check(clip)?;
+        }
         let started = Instant::now();
         let encoded = self.encode(clip)?;
         let seconds = started.elapsed().as_secs_f64();
         let dataset = self.dataset;
-        let (classification, retrieval) = if dataset.classes().is_empty() {
-            (None, Some(self.retrieve(clip, &encoded)?))
+        let by_class = !dataset.classes().is_empty();
+        let (classification, retrieval, texts) = if by_class {
+            let (classified, texts) = self.classify(clip, &encoded.photos)?;
+            (Some(classified), None, texts)
         } else {
-            (Some(self.classify(clip, &encoded)?), None)
+            let (retrieval, texts) = self.retrieve(clip, &encoded.photos)?;
+            (None, Some(retrieval), texts)
         };
-        Ok(Report {
+        let Encoded { photos, failures } = encoded;
+        let embedded = Embedded::new(clip, photos, texts);
+        let agreement = self.against.map(|other| other.agreement(&embedded, by_class)).transpose()?;
+        let report = Report {
             version: env!("CARGO_PKG_VERSION"),
             model: clip.weights().model_name(),
             fingerprint: clip.fingerprint().to_string(),
+            precision: clip.weights().header().precision().name(),
             dataset: DatasetSummary {
                 path: dataset.path().to_string_lossy().into_owned(),
                 kind: dataset.kind(),
@@ -128,10 +156,12 @@ impl<'a> Evaluation<'a> {
                 captions: dataset.captions().len(),
             },
             seconds,
-            failures: encoded.failures,
+            failures,
             classification,
             retrieval,
-        })
+            agreement,
+        };
+        Ok((report, embedded))
     }
 
     fn encode(&mut self, clip: &Clip) -> Result<Encoded, EvaluateError> {
@@ -164,19 +194,21 @@ impl<'a> Evaluation<'a> {
             let reason = failures.first().map_or("", |failure| &failure.error);
             return Err(EvaluateError::dataset(dataset.path(), format!("none of its photos can be read: {reason}")));
         }
-        let rows = Array2::from_shape_vec((photos.len(), clip.embed_dim()), values).map_err(Error::from)?;
-        Ok(Encoded { rows, photos, failures })
+        let values = Array2::from_shape_vec((photos.len(), clip.embed_dim()), values).map_err(Error::from)?;
+        Ok(Encoded { photos: Rows { places: photos, values }, failures })
     }
 
-    fn classify(&self, clip: &Clip, encoded: &Encoded) -> Result<Classified, EvaluateError> {
+    /// What classes photos are taken for; and the embeddings of the labels.
+    fn classify(&self, clip: &Clip, photos: &Rows) -> Result<(Classified, Rows), EvaluateError> {
         let labels = match &self.labels {
             Some(labels) => labels.clone(),
             None => prompts::default_labels(self.dataset),
         };
         let classes = labels.len();
-        let truth: Vec<usize> = encoded.photos.iter().map(|&photo| self.dataset.truth()[photo]).collect();
-        let prompts = prompts::Prompts { clip, labels: &labels, templates: &self.templates, rows: &encoded.rows };
-        let cosines = prompts.cosines(&labels, &self.templates)?; // [photos, classes]
+        let truth: Vec<usize> = photos.places.iter().map(|&photo| self.dataset.truth()[photo]).collect();
+        let prompts = prompts::Prompts { clip, labels: &labels, templates: &self.templates, rows: &photos.values };
+        let classifier = prompts.classifier(&labels, &self.templates)?;
+        let cosines = classifier.cosines(&photos.values)?; // [photos, classes]
         let ranks = metrics::ranks(cosines.view(), &truth);
         let predicted = metrics::predictions(cosines.view());
         let accuracies = metrics::per_class(&ranks, &truth, classes);
@@ -187,7 +219,7 @@ impl<'a> Evaluation<'a> {
         let grid = metrics::calibrate(logits.view(), &truth, &metrics::temperatures());
         let [plain] = metrics::calibrate(logits.view(), &truth, &[1.0])[..] else { unreachable!("one temperature") };
         let best = grid.iter().copied().min_by(|a, b| a.error.total_cmp(&b.error)).unwrap_or(plain);
-        Ok(Classified {
+        let found = Classified {
             top1: metrics::share_at(&ranks, 1),
             top5: metrics::share_at(&ranks, 5),
             mean_class_top1,
@@ -196,7 +228,7 @@ impl<'a> Evaluation<'a> {
             calibration: Calibrated { bins: metrics::BINS, plain, best, grid },
             template_ranking: prompts.rank_templates(&truth)?,
             wording_ranking: prompts.rank_wordings(&cosines, &truth)?,
-            similarity: lists(&metrics::class_similarity(encoded.rows.view(), &truth, classes)),
+            similarity: lists(&metrics::class_similarity(photos.values.view(), &truth, classes)),
             classes: labels
                 .iter()
                 .zip(accuracies)
@@ -206,17 +238,20 @@ impl<'a> Evaluation<'a> {
                     accuracy,
                 })
                 .collect(),
-        })
+        };
+        let labels = Rows { places: (0..classes).collect(), values: classifier.embeddings().to_owned() };
+        Ok((found, labels))
     }
 
-    fn retrieve(&self, clip: &Clip, encoded: &Encoded) -> Result<Retrieval, EvaluateError> {
+    /// What captions and photos find; and the embeddings of the captions.
+    fn retrieve(&self, clip: &Clip, encoded: &Rows) -> Result<(Retrieval, Rows), EvaluateError> {
         // The place of each photo among the encoded ones.
         let mut place = vec![None; self.dataset.len()];
-        encoded.photos.iter().enumerate().for_each(|(at, &photo)| place[photo] = Some(at));
-        let captions =
-            self.dataset.captions().iter().filter_map(|caption| Some((place[caption.photo]?, &caption.text)));
-        let (photo_of, texts): (Vec<usize>, Vec<&String>) = captions.unzip();
-        let mut captions_of = vec![Vec::new(); encoded.photos.len()];
+        encoded.places.iter().enumerate().for_each(|(at, &photo)| place[photo] = Some(at));
+        let captions = self.dataset.captions().iter().enumerate();
+        let captions = captions.filter_map(|(at, caption)| Some((at, (place[caption.photo]?, &caption.text))));
+        let (places, (photo_of, texts)): (Vec<usize>, (Vec<usize>, Vec<&String>)) = captions.unzip();
+        let mut captions_of = vec![Vec::new(); encoded.places.len()];
         photo_of.iter().enumerate().for_each(|(caption, &photo)| captions_of[photo].push(caption));
         let texts = clip.text().with_cancel(&self.cancel).encode(&texts)?; // [captions, embed_dim]
         let photo_of: Vec<Vec<usize>> = photo_of.into_iter().map(|photo| vec![photo]).collect();
@@ -224,13 +259,14 @@ impl<'a> Evaluation<'a> {
             let at = |k| metrics::share_at(&ranks, k);
             Recall { at1: at(1), at5: at(5), at10: at(10) }
         };
-        let photos = encoded.rows.view();
-        Ok(Retrieval {
+        let photos = encoded.values.view();
+        let found = Retrieval {
             photos: photos.nrows(),
             captions: texts.nrows(),
             photo_to_text: recall(metrics::ranks_of_related(photos, texts.view(), &captions_of)?),
             text_to_photo: recall(metrics::ranks_of_related(texts.view(), photos, &photo_of)?),
-        })
+        };
+        Ok((found, Rows { places, values: texts }))
     }
 }
 

@@ -7,7 +7,7 @@ use ndarray::Array2;
 use super::error::EvaluateError as Error;
 use super::report::{RankedTemplate, RankedWording};
 use super::{Dataset, metrics};
-use crate::clip::{Clip, Label, Templates};
+use crate::clip::{Classifier, Clip, Label, Templates};
 
 /// Classes as they are called, with spaces for underscores.
 pub(super) fn default_labels(dataset: &Dataset) -> Vec<Label> {
@@ -48,10 +48,14 @@ pub(super) struct Prompts<'a> {
 }
 
 impl Prompts<'_> {
+    /// The labels, each as the mean of its sentences.
+    pub fn classifier(&self, labels: &[Label], templates: &Templates) -> Result<Classifier, Error> {
+        Ok(self.clip.classifier(labels).templates(templates.clone()).build()?)
+    }
+
     /// Cosines of all photos with the mean of each label: `[photos, labels]`.
-    pub fn cosines(&self, labels: &[Label], templates: &Templates) -> Result<Array2<f64>, Error> {
-        let classifier = self.clip.classifier(labels).templates(templates.clone()).build()?;
-        Ok(classifier.cosines(self.rows)?)
+    fn cosines(&self, labels: &[Label], templates: &Templates) -> Result<Array2<f64>, Error> {
+        Ok(self.classifier(labels, templates)?.cosines(self.rows)?)
     }
 
     /// Ranks templates by the accuracy that each has alone.

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::metrics::{Calibration, ClassAccuracy};
+use crate::clip::agreement::CosineAgreement;
 
 /// What a model is worth on a data set.
 #[derive(Clone, Debug, Serialize)]
@@ -15,6 +16,8 @@ pub struct Report {
     pub model: String,
     /// Fingerprint of its embeddings.
     pub fingerprint: String,
+    /// Precision of its weights, such as `f32`.
+    pub precision: &'static str,
     /// The data set.
     pub dataset: DatasetSummary,
     /// Seconds that encoding the photos took.
@@ -25,6 +28,24 @@ pub struct Report {
     pub classification: Option<Classified>,
     /// For photos with captions.
     pub retrieval: Option<Retrieval>,
+    /// With the same model in another precision: see [`Evaluation::against`](super::Evaluation::against).
+    pub agreement: Option<Agreement>,
+}
+
+/// How far a model agrees with itself in another precision, on this data set.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Agreement {
+    /// Name of the model in the other precision.
+    pub with: String,
+    /// Of the photos' embeddings.
+    pub photos: CosineAgreement,
+    /// Of the embeddings of labels or captions.
+    pub texts: CosineAgreement,
+    /// Share of photos that are taken for the same class, or of captions whose best photo is the same.
+    pub top1: f64,
+    /// Share of the ten best photos of a label or caption that both have among theirs, on average.
+    pub top10: f64,
 }
 
 /// A data set.

@@ -170,3 +170,21 @@ fn what_does_not_fit_is_refused() {
     let error = Evaluation::new(&dataset).run(&clip).unwrap_err().to_string();
     assert!(error.contains("none of its photos can be read") && error.contains("is not an image"), "{error}");
 }
+
+#[test]
+fn agreement_is_that_of_one_model() {
+    let folder = shapes(2);
+    let dataset = Dataset::open(folder.path(), Split::Test, None).unwrap();
+    let clip = Clip::demo().unwrap();
+    let (report, kept) = Evaluation::new(&dataset).run_keeping(&clip).unwrap();
+    assert!(report.agreement.is_none() && report.precision == "f32" && !kept.is_other_form_of(&clip));
+    let agreement = Evaluation::new(&dataset).against(&kept).run(&clip).unwrap().agreement.unwrap();
+    assert_eq!((agreement.photos.inputs, agreement.texts.inputs), (10, 5));
+    assert!(agreement.photos.least > 1.0 - 1e-9 && agreement.texts.least > 1.0 - 1e-9, "{agreement:?}");
+    assert_eq!((agreement.top1, agreement.top10), (1.0, 1.0));
+    // Read otherwise, photos are another model's.
+    let options = crate::clip::Options::new().orient(false);
+    let other = options.open_weights(crate::weights::WeightsFile::demo().unwrap()).unwrap();
+    let refused = Evaluation::new(&dataset).against(&kept).run(&other).unwrap_err();
+    assert!(matches!(&refused, EvaluateError::Option(reason) if reason.contains("are different models")), "{refused}");
+}

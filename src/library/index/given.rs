@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
+use super::super::encoders::Identity;
 use super::super::error::Error;
 use super::super::library::Library;
 use super::super::score;
@@ -153,6 +154,7 @@ impl<'a> GivenEmbeddings<'a> {
             None => store.add_model(self.fingerprint.as_str(), &self.name, dim)?,
         };
         if let Some(texts) = &self.texts {
+            store.note_form(&model, &Identity::from(texts).form)?;
             super::remember_file(&store, model.id, texts.weights())?;
         }
         for folder in &roots {

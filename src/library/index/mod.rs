@@ -23,6 +23,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::encoders::Identity;
 use super::error::Error;
 use super::library::Library;
 use super::score;
@@ -241,12 +242,13 @@ impl<'a> Index<'a> {
     /// The library's number of the model.
     fn model(&self, store: &Store) -> Result<i64, Error> {
         let (fingerprint, name) = (self.encoder.fingerprint().as_str(), self.encoder.model_name());
-        let id = match store.model(fingerprint)? {
-            Some(model) if model.name == name && model.dim == self.encoder.embed_dim() => model.id,
-            _ => store.add_model(fingerprint, &name, self.encoder.embed_dim())?.id,
+        let model = match store.model(fingerprint)? {
+            Some(model) if model.name == name && model.dim == self.encoder.embed_dim() => model,
+            _ => store.add_model(fingerprint, &name, self.encoder.embed_dim())?,
         };
-        remember_file(store, id, self.encoder.weights())?;
-        Ok(id)
+        store.note_form(&model, &Identity::from(&self.encoder).form)?;
+        remember_file(store, model.id, self.encoder.weights())?;
+        Ok(model.id)
     }
 }
 

@@ -27,7 +27,7 @@ use super::error::Error;
 pub(crate) use embeddings::EmbeddingRow;
 pub(crate) use embeddings::{as_bytes, as_floats};
 pub(crate) use files::{FileRow, FoundFile, KnownFile};
-pub(crate) use models::{Calibration, ModelRow};
+pub(crate) use models::{Calibration, Form, ModelRow};
 pub(crate) use photos::PhotoRow;
 pub(crate) use roots::{Root, path_from_bytes, path_to_bytes};
 pub(crate) use rules::Rules;

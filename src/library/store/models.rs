@@ -7,7 +7,8 @@ use rusqlite::{OptionalExtension, Row};
 
 use super::super::error::Error;
 use super::{Store, path_from_bytes, path_to_bytes, schema};
-use crate::clip::Fingerprint;
+use crate::clip::{Family, Fingerprint};
+use crate::weights::Precision;
 
 /// A model.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +24,15 @@ pub(crate) struct ModelRow {
     pub text: Option<Calibration>,
     /// For photos.
     pub photo: Option<Calibration>,
+    /// `None` until the model is used by a version that notes it.
+    pub form: Option<Form>,
+}
+
+/// Which model it is, whatever its precision, and that precision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Form {
+    pub family: Family,
+    pub precision: Precision,
 }
 
 /// What scores of a model are measured against: cosines of photos with queries that have nothing to do with them.
@@ -33,7 +43,11 @@ pub(crate) struct Calibration {
     pub high: f64,
 }
 
-const COLUMNS: &str = "id, fingerprint, name, dim, epoch, text_median, text_high, photo_median, photo_high";
+/// The columns of a model in a library of this version.
+fn columns(version: i64) -> String {
+    let form = if version < 5 { "NULL, NULL" } else { "family, precision" };
+    format!("id, fingerprint, name, dim, epoch, text_median, text_high, photo_median, photo_high, {form}")
+}
 
 fn model(row: &Row<'_>) -> rusqlite::Result<ModelRow> {
     Ok(ModelRow {
@@ -44,6 +58,7 @@ fn model(row: &Row<'_>) -> rusqlite::Result<ModelRow> {
         epoch: row.get(4)?,
         text: calibration(row.get(5)?, row.get(6)?),
         photo: calibration(row.get(7)?, row.get(8)?),
+        form: form(row.get(9)?, row.get(10)?),
     })
 }
 
@@ -53,6 +68,12 @@ fn fingerprint(text: String) -> rusqlite::Result<String> {
         Ok(_) => Ok(text),
         Err(error) => Err(rusqlite::Error::FromSqlConversionFailure(1, Type::Text, error.into())),
     }
+}
+
+/// The form of two columns; one that cannot be, or is of a later version, is none.
+fn form(family: Option<String>, precision: Option<String>) -> Option<Form> {
+    let (family, precision) = family.zip(precision)?;
+    Some(Form { family: family.parse().ok()?, precision: Precision::named(&precision)? })
 }
 
 /// The calibration of two columns; one that cannot be is none.
@@ -77,7 +98,8 @@ impl Store {
     /// All models, in the order in which they came.
     pub fn models(&self) -> Result<Vec<ModelRow>, Error> {
         self.run(|connection| {
-            let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM model ORDER BY id"))?;
+            let columns = columns(schema::version(connection)?);
+            let mut statement = connection.prepare_cached(&format!("SELECT {columns} FROM model ORDER BY id"))?;
             statement.query_map([], model)?.collect()
         })
     }
@@ -85,7 +107,8 @@ impl Store {
     /// The model with this fingerprint.
     pub fn model(&self, fingerprint: &str) -> Result<Option<ModelRow>, Error> {
         self.run(|connection| {
-            let sql = format!("SELECT {COLUMNS} FROM model WHERE fingerprint = ?1");
+            let columns = columns(schema::version(connection)?);
+            let sql = format!("SELECT {columns} FROM model WHERE fingerprint = ?1");
             connection.prepare_cached(&sql)?.query_row([fingerprint], model).optional()
         })
     }
@@ -93,9 +116,10 @@ impl Store {
     /// The model with this fingerprint, added if it is new; the name is the latest one.
     pub fn add_model(&self, fingerprint: &str, name: &str, dim: usize) -> Result<ModelRow, Error> {
         let row = self.run(|connection| {
+            let columns = columns(schema::VERSION);
             let sql = format!(
                 "INSERT INTO model (fingerprint, name, dim) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (fingerprint) DO UPDATE SET name = excluded.name RETURNING {COLUMNS}"
+                 ON CONFLICT (fingerprint) DO UPDATE SET name = excluded.name RETURNING {columns}"
             );
             connection.prepare_cached(&sql)?.query_row((fingerprint, name, dim as i64), model)
         })?;
@@ -127,6 +151,25 @@ impl Store {
             let mut statement = connection.prepare_cached("UPDATE model SET file = ?2 WHERE id = ?1")?;
             statement.execute((model, path_to_bytes(path))).map(drop)
         })
+    }
+
+    /// Notes which form of which model it is, unless that is known. Nobody waits for it, and where it cannot be written,
+    /// the next use of the model does it.
+    pub fn note_form(&self, model: &ModelRow, form: &Form) -> Result<(), Error> {
+        if model.form.as_ref() == Some(form) || self.is_read_only() {
+            return Ok(());
+        }
+        let noted = self.hastily(|store| {
+            store.run(|connection| {
+                let mut statement =
+                    connection.prepare_cached("UPDATE model SET family = ?2, precision = ?3 WHERE id = ?1")?;
+                statement.execute((model.id, form.family.as_str(), form.precision.name())).map(drop)
+            })
+        });
+        match noted {
+            Err(Error::Full { .. } | Error::ReadOnly { .. } | Error::Busy { .. }) => Ok(()),
+            noted => noted,
+        }
     }
 
     /// Sets what scores of a model are measured against.

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i64 = 0x434c_4950;
 
 /// What leads from each version to the next one. `PRAGMA user_version` is the number of steps that were taken.
-pub(super) const STEPS: [&str; 4] = [FIRST, EXCLUSIONS, MODEL_FILES, RAW_TWINS];
+pub(super) const STEPS: [&str; 5] = [FIRST, EXCLUSIONS, MODEL_FILES, RAW_TWINS, FAMILIES];
 
 /// The version that this program writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -128,6 +128,13 @@ ALTER TABLE model ADD COLUMN file BLOB;
 const RAW_TWINS: &str = "
 -- 1 if raw files beside a JPEG or HEIC file of the same name are indexed too.
 ALTER TABLE root ADD COLUMN raw_twins INTEGER NOT NULL DEFAULT 0 CHECK (raw_twins IN (0, 1));
+";
+
+const FAMILIES: &str = "
+-- What identifies the model whatever the precision of its weights file, and that precision, such as 'f32'; NULL until the
+-- model is used.
+ALTER TABLE model ADD COLUMN family TEXT;
+ALTER TABLE model ADD COLUMN precision TEXT;
 ";
 
 /// What a file is that SQLite could open.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::OptionalExtension;
 
 use super::*;
+use crate::weights::Precision;
 
 fn library() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
@@ -258,6 +259,30 @@ fn files_that_are_no_library() {
     drop(store);
     let error = Store::open(&path, Access::Create).unwrap_err().to_string();
     assert!(error.contains("schema 99") && error.ends_with("update clippie-rs"), "{error}");
+}
+
+/// The family and precision of a model are noted once it is used, and a library of an earlier version has neither.
+#[test]
+fn forms_of_models_are_noted() {
+    let (_folder, store) = library();
+    let model = store.add_model("00112233445566778899aabbccddeeff", "a model", 3).unwrap();
+    assert_eq!(model.form, None);
+    let form = |precision| Form { family: "ffeeddccbbaa99887766554433221100".parse().unwrap(), precision };
+    for precision in [Precision::F32, Precision::F16] {
+        store.note_form(&model, &form(precision)).unwrap();
+        assert_eq!(store.models().unwrap()[0].form, Some(form(precision)));
+        assert_eq!(store.add_model(&model.fingerprint, "a model", 3).unwrap().form, Some(form(precision)));
+    }
+    for edit in [
+        "UPDATE model SET family = NULL",
+        "UPDATE model SET family = 'no digits'",
+        "UPDATE model SET precision = 'of a later version'",
+        "ALTER TABLE model DROP COLUMN family; ALTER TABLE model DROP COLUMN precision; PRAGMA user_version = 4",
+    ] {
+        store.note_form(&model, &form(Precision::F32)).unwrap();
+        store.run(|connection| connection.execute_batch(edit)).unwrap();
+        assert_eq!(store.model(&model.fingerprint).unwrap(), Some(model.clone()), "{edit}");
+    }
 }
 
 /// File names are made of fingerprints.

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::folders::Folders;
-use crate::library::{Found, Hit, LibraryPhoto, LibraryStatus};
+use crate::library::{self, Found, Hit, LibraryPhoto, LibraryStatus};
+use crate::weights::Precision;
 
 /// What a library has.
 #[derive(Serialize)]
@@ -22,6 +23,8 @@ pub(super) struct Model<'a> {
     pub fingerprint: &'a str,
     pub dimensions: usize,
     pub photos: u64,
+    /// Null until the model is used by a version that notes it.
+    pub precision: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -38,6 +41,7 @@ impl<'a> Status<'a> {
             fingerprint: &model.fingerprint,
             dimensions: model.embed_dim,
             photos: model.photos,
+            precision: model.precision.map(Precision::name),
         });
         let folders = folders.iter().zip(&status.folders).map(|((name, _), folder)| Folder {
             name,
@@ -57,7 +61,22 @@ pub(super) struct Results<'a> {
     pub model: &'a str,
     pub cut: Option<f32>,
     pub compared: usize,
+    /// If they differ.
+    pub precisions: Option<Precisions>,
     pub hits: Vec<Result<'a>>,
+}
+
+/// The precision of the model that searches, and that of the photos' embeddings.
+#[derive(Serialize)]
+pub(super) struct Precisions {
+    pub query: &'static str,
+    pub stored: &'static str,
+}
+
+impl From<library::Precisions> for Precisions {
+    fn from(precisions: library::Precisions) -> Precisions {
+        Precisions { query: precisions.query.name(), stored: precisions.stored.name() }
+    }
 }
 
 #[derive(Serialize)]
@@ -82,7 +101,8 @@ pub(super) struct Result<'a> {
 impl<'a> Results<'a> {
     pub fn new(query: String, model: &'a str, found: &'a Found, folders: &Folders) -> Results<'a> {
         let hits = found.hits.iter().map(|hit| Result::new(hit, folders)).collect();
-        Results { query, model, cut: found.cut, compared: found.compared, hits }
+        let precisions = found.precisions.map(Into::into);
+        Results { query, model, cut: found.cut, compared: found.compared, precisions, hits }
     }
 }
 

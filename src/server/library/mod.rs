@@ -35,6 +35,7 @@ use super::refusal::Refusal;
 use super::state::Server;
 use crate::error::ErrorKind;
 use crate::library::{Error, Library};
+use crate::weights::Precision;
 use answers::Status;
 use folders::Folders;
 use recent::Recent;
@@ -46,6 +47,9 @@ pub struct LibraryConfig {
     pub library: Library,
     /// The name of the model that searches: one of the server's, of which the library has embeddings.
     pub model: String,
+    /// Precisions in which it may search embeddings of another precision: see
+    /// [`Search::allow_precisions`](crate::library::Search::allow_precisions).
+    pub allowed: Vec<Precision>,
 }
 
 /// What the routes of a library share.
@@ -54,6 +58,7 @@ struct Shelf {
     server: Arc<Server>,
     library: Library,
     model: String,
+    allowed: Vec<Precision>,
     thumbnails: Mutex<Recent<thumbnails::Key>>,
     /// The description of the interface.
     openapi: String,
@@ -67,9 +72,10 @@ pub(super) fn is_open(route: &str) -> bool {
 
 /// The routes of a library: `/` for the page, `/api/…` for what it asks. They are put under `base`, such as `/library`.
 pub(super) fn routes(server: &Arc<Server>, config: &LibraryConfig, base: &str) -> Router {
-    let LibraryConfig { library, model } = config.clone();
+    let LibraryConfig { library, model, allowed } = config.clone();
     let openapi = openapi(server.token.is_some(), base);
-    let shelf = Arc::new(Shelf { server: Arc::clone(server), library, model, thumbnails: Mutex::default(), openapi });
+    let (server, thumbnails) = (Arc::clone(server), Mutex::default());
+    let shelf = Arc::new(Shelf { server, library, model, allowed, thumbnails, openapi });
     let description = async |State(shelf): State<Arc<Shelf>>| json_text(shelf.openapi.clone());
     Router::new()
         .route("/", get(page::page))

@@ -110,7 +110,10 @@ async fn run(shelf: &Arc<Shelf>, parameters: Parameters, terms: Vec<Term>) -> Re
         let _turn = turn;
         let folders = shelf.folders()?;
         let query = query(&parameters, terms)?;
-        let search = Search::new(&shelf.library, Encoders::from(&model.clip)).model_name(&shelf.model).cancel(&token);
+        let search = Search::new(&shelf.library, Encoders::from(&model.clip))
+            .model_name(&shelf.model)
+            .allow_precisions(shelf.allowed.iter().copied())
+            .cancel(&token);
         let found = options(search, &parameters, &folders)?.run(&query).map_err(|error| of_library(&error))?;
         json(&Results::new(query.to_string(), &shelf.model, &found, &folders))
     })

@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use super::support::Shelf;
+use crate::halves;
 
 #[test]
 fn the_page_is_open_and_the_library_wants_the_token() {
@@ -91,6 +92,27 @@ fn a_model_without_embeddings_is_refused() {
     assert!(said.contains("has no embeddings of demo (") && said.contains(remedy), "{said}");
     let refused = shelf.command(["serve", "--port", "0"].iter().chain(&args)).output().unwrap();
     assert_eq!(refused.status.code(), Some(1));
+}
+
+/// Embeddings of one precision are searched with another when that is allowed, and answers say so.
+#[test]
+fn another_precision_is_allowed_by_name() {
+    let shelf = Shelf::new();
+    halves::write_demo(&shelf.path("half.clippie"));
+    let args = ["--library", "library.sqlite", "-m", "half.clippie"];
+    let said = shelf.refused(&args);
+    assert!(said.contains("half:f16 is the same model in f16") && said.contains("--allow-precision f16"), "{said}");
+    let server = shelf.serve_with(&["-m", "half.clippie", "--allow-precision", "f16", "-q"]);
+    let answer = server.get("/api/search?q=a+star&all=true").json();
+    assert_eq!((&answer["precisions"]["query"], &answer["precisions"]["stored"]), (&"f16".into(), &"f32".into()));
+    assert_eq!(answer["model"], "half:f16");
+    let log = server.log();
+    assert!(log.contains("are in f32 and half:f16 is in f16") && log.contains("model half:f16\n"), "{log}");
+    let server = shelf.serve_with(&["-m", "half.clippie", "-m", "demo", "--allow-precision", "f16"]);
+    let library = server.get("/api/library").json();
+    // Its own model comes first.
+    assert_eq!((&library["model"], &library["models"][0]["precision"]), (&"demo".into(), &"f32".into()));
+    assert!(server.get("/api/search?q=a+star&all=true").json()["precisions"].is_null());
 }
 
 #[test]

@@ -7,10 +7,10 @@ use std::io;
 use std::path::Path;
 
 use super::{Evaluated, has_five};
-use crate::cli::messages::{count, size};
+use crate::cli::messages::{close_cosine, count, size};
 use crate::cli::output::Destination;
 use crate::cli::thumbnail;
-use crate::library::evaluate::{Classified, Report, Retrieval};
+use crate::library::evaluate::{Agreement, Classified, Report, Retrieval};
 use crate::library::sheet::{Column, Head, Lines, Number, Page, Section, Series, Table};
 
 /// Photos that could not be read and are named; the rest is counted.
@@ -165,7 +165,42 @@ fn comparison(page: &mut Page<'_, Destination>, models: &[Evaluated]) -> io::Res
         rows: models.iter().map(row).collect(),
         marked: best(models.iter().map(worth)).filter(|_| models.len() > 1),
     })?;
+    agreements(page, models, captions)?;
     classes::compare(page, models)
+}
+
+/// How far precisions of a model agree with its first one.
+fn agreements(page: &mut Page<'_, Destination>, models: &[Evaluated], captions: bool) -> io::Result<()> {
+    let found = || models.iter().filter_map(|model| Some((&model.report, model.report.agreement.as_ref()?)));
+    if found().next().is_none() {
+        return Ok(());
+    }
+    let note = match captions {
+        true => {
+            "Cosines of the embeddings of the same photos and captions, captions whose best photo is the same, and the share of their ten best photos that both find"
+        }
+        false => {
+            "Cosines of the embeddings of the same photos and labels, photos that are taken for the same class, and the share of the ten best photos of a label that both find"
+        }
+    };
+    page.section(&Section { heading: "Precisions", note })?;
+    let row = |(report, agreement): (&Report, &Agreement)| {
+        let Agreement { with, photos, texts, top1, top10 } = agreement;
+        let cosines = [photos.least, photos.mean, texts.least, texts.mean].map(close_cosine);
+        let name = format!("{} ({})", report.model, report.precision);
+        [name, with.clone()].into_iter().chain(cosines).chain([*top1, *top10].map(percent)).collect()
+    };
+    let same = if captions { "Same photo" } else { "Same class" };
+    let names = ["Least cosine", "Mean cosine", "Texts, least", "Texts, mean", same, "Ten best"];
+    page.table(&Table {
+        caption: "Agreement of precisions".to_owned(),
+        columns: [Column::words("Model"), Column::words("Compared with")]
+            .into_iter()
+            .chain(names.map(Column::numbers))
+            .collect(),
+        rows: found().map(row).collect(),
+        marked: None,
+    })
 }
 
 /// How honest probabilities are, over temperatures.

@@ -1,0 +1,178 @@
+//! Embeddings of one precision and queries of another: refused, unless `--allow-precision` allows it, and never silently.
+
+use std::fs::{self, File};
+use std::io::BufWriter;
+
+use clippie_rs::library::{Encoders, Error, Index, Library, Query, Search};
+use clippie_rs::weights::Precision;
+use clippie_rs::{Clip, agreement};
+use clippie_testkit::scenes::{self, Scene};
+use rusqlite::Connection;
+
+use crate::halves;
+use crate::support::{Ran, Sandbox};
+
+/// Photos, a library, and a model in both precisions: `whole.clippie` and `half.clippie`.
+fn both_precisions() -> Sandbox {
+    let sandbox = Sandbox::with_photos(0..12);
+    sandbox.tiny_model(1, "whole.clippie");
+    sandbox.run(["convert", "checkpoint-1", "half.clippie", "--precision", "f16"]).code(0);
+    sandbox
+}
+
+/// A command with the library.
+fn run(sandbox: &Sandbox, args: &[&str]) -> Ran {
+    sandbox.run([args, &["--library", sandbox.library.to_str().unwrap()]].concat())
+}
+
+const SEARCH: [&str; 5] = ["search", "a star", "--all", "--format", "jsonl"];
+
+#[test]
+fn another_precision_is_compared_when_it_is_allowed() {
+    for (stored, query) in [("whole", "half"), ("half", "whole")] {
+        let sandbox = both_precisions();
+        let [stored, query] = [stored, query].map(|name| format!("{name}.clippie"));
+        let [of_stored, of_query] = [&stored, &query].map(|name| if name.starts_with('w') { "f32" } else { "f16" });
+        run(&sandbox, &["index", "photos", "-m", &stored]).code(0);
+        let commands: [&[&str]; 3] =
+            [&SEARCH, &["similar", "other.bmp", "--all"], &["classify", "--label", "a star", "--label", "a moon"]];
+        sandbox.photo("other.bmp", 99);
+        for command in commands {
+            let asked = [command, &["-m", &query]].concat();
+            let name = query.trim_end_matches(".clippie");
+            run(&sandbox, &asked).code(1).says(&[
+                &format!("in {of_stored}, and {name} is the same model in {of_query}"),
+                &format!("--allow-precision {of_query}"),
+                &format!("-m {}", stored.trim_end_matches(".clippie")),
+                "clippie-rs index -m ",
+            ]);
+            // The precision of the query is what is allowed.
+            run(&sandbox, &[&asked[..], &["--allow-precision", of_stored]].concat()).code(1);
+            let ran = run(&sandbox, &[&asked[..], &["--allow-precision", "f16,f32"]].concat()).code(0);
+            let expected = run(&sandbox, &[command, &["-m", &stored]].concat()).code(0);
+            assert_eq!(ran.stdout.lines().count(), expected.stdout.lines().count());
+            ran.says(&["warning: the embeddings of ", &format!("are in {of_stored} and {name} is in {of_query}")]);
+            assert!(!expected.stderr.contains("differ"), "{}", expected.stderr);
+        }
+        // Each precision has its own embeddings.
+        run(&sandbox, &["index", "photos", "-m", &query]).code(0).says(&["beside those of"]);
+        assert_eq!((sandbox.count("model"), sandbox.count("embedding")), (2, 24));
+        let asked = [&SEARCH[..], &["-m", &query, "--allow-precision", "f16,f32"]].concat();
+        let own = run(&sandbox, &asked).code(0);
+        assert_eq!(own.stderr, "");
+        let status = run(&sandbox, &["status", "--json"]).code(0);
+        let status: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
+        assert_eq!(
+            (&status["models"][0]["precision"], &status["models"][1]["precision"]),
+            (&of_stored.into(), &of_query.into())
+        );
+    }
+    let sandbox = Sandbox::new();
+    run(&sandbox, &[&SEARCH[..], &["--allow-precision", "f8"]].concat()).code(2).says(&["f32", "f16"]);
+    sandbox.run(["classify", "--label", "a", "--allow-precision", "f16"]).code(2).says(&["--library"]);
+    sandbox.run(["classify", "a.bmp", "--label", "a", "--allow-precision", "f16"]).code(2).says(&["[INPUT]..."]);
+    sandbox.run(["serve", "-m", "demo", "--allow-precision", "f16"]).code(2).says(&["--library"]);
+}
+
+#[test]
+fn only_forms_of_one_model_are_compared() {
+    let sandbox = both_precisions();
+    sandbox.tiny_model(2, "other.clippie");
+    sandbox.run(["convert", "checkpoint-2", "other-half.clippie", "--precision", "f16"]).code(0);
+    run(&sandbox, &["index", "photos", "-m", "whole.clippie"]).code(0);
+    for other in ["other.clippie", "other-half.clippie"] {
+        let asked = [&SEARCH[..], &["-m", other, "--allow-precision", "f16,f32"]].concat();
+        let ran = run(&sandbox, &asked).code(1).says(&["has no embeddings of other"]);
+        assert!(!ran.stderr.contains("--allow-precision"), "{}", ran.stderr);
+    }
+    // Texts of one precision are not kept as those of the other.
+    let ask = |model: &str| run(&sandbox, &[&SEARCH[..], &["-m", model, "--allow-precision", "f16"]].concat()).code(0);
+    let texts = sandbox.count("text");
+    let halves = ask("half.clippie");
+    assert_eq!(sandbox.count("text"), texts);
+    let whole = ask("whole.clippie");
+    assert_ne!(whole.stdout, halves.stdout);
+    assert_eq!(sandbox.count("text"), texts + 1);
+    assert_eq!((ask("half.clippie").stdout, ask("whole.clippie").stdout), (halves.stdout, whole.stdout));
+}
+
+#[test]
+fn what_a_library_does_not_know_is_not_compared() {
+    let sandbox = both_precisions();
+    run(&sandbox, &["index", "photos", "-m", "whole.clippie"]).code(0);
+    let edit = |sql: &str| Connection::open(&sandbox.library).unwrap().execute_batch(sql).unwrap();
+    let asked = [&SEARCH[..], &["-m", "half.clippie", "--allow-precision", "f16"]].concat();
+    run(&sandbox, &asked).code(0);
+    let note: String = sandbox.connection().query_row("SELECT family FROM model", [], |row| row.get(0)).unwrap();
+    assert_eq!(note.len(), 32);
+    for sql in [
+        // As in a library that an earlier version made.
+        "UPDATE model SET family = NULL, precision = NULL",
+        "UPDATE model SET family = 'x', precision = 'f32'",
+        "UPDATE model SET precision = 'f4'",
+        "UPDATE model SET dim = 23",
+    ] {
+        edit(sql);
+        run(&sandbox, &asked).code(1).says(&["has no embeddings of half"]);
+        edit("UPDATE model SET dim = 24");
+        // The next use notes it.
+        run(&sandbox, &[&SEARCH[..], &["-m", "whole.clippie"]].concat()).code(0);
+        run(&sandbox, &asked).code(0);
+    }
+}
+
+/// The figures of docs/search.md: what queries in half precision change, on drawings that a trained model knows.
+#[test]
+fn half_precision_changes_little() {
+    const SCENES: u64 = 150;
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("photos")).unwrap();
+    for index in 0..SCENES {
+        let scene = Scene::random(20_261_129, index);
+        let file = File::create(folder.path().join(format!("photos/{index:03}.png"))).unwrap();
+        let mut encoder = png::Encoder::new(BufWriter::new(file), 96, 96);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.write_header().unwrap().write_image_data(&scenes::draw(&scene, 96)).unwrap();
+    }
+    let path = folder.path().join("half.clippie");
+    halves::write_demo(&path);
+    let (whole, half) = (Clip::demo().unwrap(), Clip::open(&path).unwrap());
+    assert_eq!((whole.family(), half.weights().header().precision()), (half.family(), Precision::F16));
+    let library = Library::create(folder.path().join("library.sqlite")).unwrap();
+    let mut index = Index::new(&library, whole.image()).texts(whole.text()).unwrap();
+    index.run(&[folder.path().join("photos")]).unwrap();
+
+    let search = |clip: &Clip| Search::new(&library, clip).limit(SCENES as usize).all(true);
+    let sentence = |index: u64| scenes::caption(&Scene::random(7, index), &mut scenes::Dice::new(index, 0)).text;
+    let refused = search(&half).run(&Query::text(sentence(0))).unwrap_err();
+    assert!(matches!(refused, Error::OtherPrecision { .. }), "{refused}");
+    let (mut shared, mut same, mut largest) = (0, 0, 0.0f32);
+    const QUERIES: u64 = 60;
+    for index in 0..QUERIES {
+        let query = Query::text(sentence(index));
+        let own = search(&whole).run(&query).unwrap();
+        let other = search(&half).allow_precisions([Precision::F16]).run(&query).unwrap();
+        let precisions = other.precisions.unwrap();
+        assert_eq!((precisions.query, precisions.stored, own.precisions), (Precision::F16, Precision::F32, None));
+        let best = |paths: &clippie_rs::library::Found| paths.hits[..10].iter().map(|hit| hit.id).collect::<Vec<_>>();
+        let (ours, theirs) = (best(&own), best(&other));
+        shared += ours.iter().filter(|id| theirs.contains(id)).count();
+        same += usize::from(ours[0] == theirs[0]);
+        for hit in &own.hits {
+            let score = other.hits.iter().find(|other| other.id == hit.id).unwrap().score;
+            largest = largest.max((score - hit.score).abs());
+        }
+    }
+    let shares = (shared as f64 / (10 * QUERIES) as f64, same as f64 / QUERIES as f64);
+    println!("ten best shared {:.4}, best the same {:.4}, largest difference of scores {largest}", shares.0, shares.1);
+    assert!(shares.0 >= 0.995 && shares.1 >= 0.98 && largest < 5e-4, "{shares:?} {largest}");
+
+    // The same figures from embeddings alone, both in half precision.
+    let texts: Vec<String> = (0..QUERIES).map(sentence).collect();
+    let (ours, theirs) = (whole.encode_texts(&texts).unwrap(), half.encode_texts(&texts).unwrap());
+    let cosines = agreement::cosines(ours.view(), theirs.view()).unwrap();
+    println!("texts: {cosines:?}");
+    assert!(cosines.least > 1.0 - 1e-6, "{cosines:?}");
+    let comparable = library.comparable(Encoders::from(half.text()), "half", &[Precision::F16]).unwrap();
+    assert_eq!(comparable.fingerprint, whole.fingerprint().as_str());
+}
