@@ -17,7 +17,8 @@ pub(crate) struct Layer {
 /// The kind of a [`Layer`], which determines its tensors.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum LayerKind {
-    /// `{path}.weight` and, with a bias, `{path}.bias`, both in panels.
+    /// `{path}.weight` and, with a bias, `{path}.bias`, both in panels; in a file of 8 bits perhaps
+    /// [`Layer::int8_tensors`].
     Linear(LinearSpec),
     /// `{path}.weight`, `[taps, channels]`, and `{path}.bias`, row-major.
     Depthwise(DepthwiseSpec),

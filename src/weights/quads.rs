@@ -94,9 +94,8 @@ pub fn at(stored: &[i8], inputs: usize, k: usize, n: usize) -> i8 {
 /// Whether `stored` could have been stored for a matrix `[k, n]`: no integer below -127, and zeros as padding.
 pub(super) fn are_valid(stored: &[i8], k: usize, n: usize) -> bool {
     let quads = k.div_ceil(QUAD);
-    let rows = stored.chunks(ROW).enumerate();
     quads > 0
-        && rows.into_iter().all(|(row, integers)| {
+        && stored.chunks(ROW).enumerate().all(|(row, integers)| {
             let columns = n.saturating_sub(row / quads * PANEL);
             let steps = k - row % quads * QUAD;
             integers.chunks(QUAD).enumerate().all(|(column, quad)| {
