@@ -288,6 +288,7 @@ fn a_scene_can_be_asked_for_in_several_words() {
 #[cfg(feature = "import")]
 #[test]
 fn eight_bits_mean_the_same() {
+    use clippie_rs::agreement;
     use clippie_rs::weights::Precision;
 
     let folder = tempfile::tempdir().expect("a folder");
@@ -304,14 +305,14 @@ fn eight_bits_mean_the_same() {
         assert!(off < 4e-6, "{off}");
     }
     for (what, a, b) in [("pictures", &exact.0, &rounded.0), ("sentences", &exact.1, &rounded.1)] {
-        let cosines = a.rows().into_iter().zip(b.rows()).map(|(a, b)| a.dot(&b));
-        let least = cosines.fold(1.0, f32::min);
-        println!("{what}: least cosine {least}");
-        assert!(least >= 0.9995, "{what}: {least}");
+        let cosines = agreement::cosines(a.view(), b.view()).expect("of the same inputs");
+        println!("{what}: {cosines:?}");
+        assert!(cosines.least >= 0.9995, "{what}: {cosines:?}");
     }
-    let overlap = overlap_of_ten(&exact.1.dot(&exact.0.t()), &rounded.1.dot(&rounded.0.t()));
-    println!("of the ten best drawings for a sentence, {:.2} % are the same", overlap * 100.0);
-    assert!(overlap >= 0.97, "{overlap}");
+    let [exact, rounded] = [&exact, &rounded].map(|(pictures, sentences)| (sentences.view(), pictures.view()));
+    let ranks = agreement::ranks(exact, rounded).expect("of the same inputs");
+    println!("of the ten best drawings for a sentence, {:.2} % are the same", ranks.top10 * 100.0);
+    assert!(ranks.top10 >= 0.97, "{ranks:?}");
     let mut scores: Vec<[Score; 2]> =
         [right_sentence, right_drawing, same_scene].map(|ask| [&whole, &eight].map(ask)).into();
     // Four times as many as the model itself is asked: half a point of those would be less than a single answer.
@@ -323,21 +324,4 @@ fn eight_bits_mean_the_same() {
         println!("{}: {} and {} of {}", exact.what, exact.right, rounded.right, exact.of);
         assert!((exact.share() - rounded.share()).abs() <= 0.005, "{}", exact.what);
     }
-}
-
-/// The mean share of the ten largest of each row that are among the ten largest of the other matrix's row.
-#[cfg(feature = "import")]
-fn overlap_of_ten(a: &Array2<f32>, b: &Array2<f32>) -> f64 {
-    let best = |row: ndarray::ArrayView1<'_, f32>| {
-        let mut order: Vec<usize> = (0..row.len()).collect();
-        order.sort_by(|&i, &j| row[j].total_cmp(&row[i]));
-        order.truncate(10);
-        order
-    };
-    let same = |(a, b)| {
-        let (a, b): (Vec<usize>, Vec<usize>) = (best(a), best(b));
-        a.iter().filter(|index| b.contains(index)).count()
-    };
-    let same: usize = a.rows().into_iter().zip(b.rows()).map(same).sum();
-    same as f64 / (10 * a.nrows()) as f64
 }

@@ -6,11 +6,11 @@ mod cut;
 #[cfg(unix)]
 #[path = "../common/signals.rs"]
 mod default_signals;
+#[path = "../common/demo.rs"]
+mod demo;
 mod duplicates;
 mod exclusions;
 mod export;
-#[path = "../common/halves.rs"]
-mod halves;
 mod index;
 mod kill;
 mod models;

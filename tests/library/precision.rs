@@ -3,13 +3,13 @@
 use std::fs::{self, File};
 use std::io::BufWriter;
 
-use clippie_rs::library::{Encoders, Error, Index, Library, Query, Search};
+use clippie_rs::library::{Encoders, Error, Found, Index, Library, Query, Search};
 use clippie_rs::weights::Precision;
 use clippie_rs::{Clip, agreement};
 use clippie_testkit::scenes::{self, Scene};
 use rusqlite::Connection;
 
-use crate::halves;
+use crate::demo;
 use crate::support::{Ran, Sandbox};
 
 /// Photos, a library, and a model in both precisions: `whole.clippie` and `half.clippie`.
@@ -121,10 +121,11 @@ fn what_a_library_does_not_know_is_not_compared() {
     }
 }
 
-/// The figures of docs/search.md: what queries in half precision change, on drawings that a trained model knows.
+/// The figures of docs/library.md: what queries in fewer bits change, on drawings that a trained model knows.
 #[test]
-fn half_precision_changes_little() {
+fn queries_of_fewer_bits_change_little() {
     const SCENES: u64 = 150;
+    const QUERIES: u64 = 60;
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("photos")).unwrap();
     for index in 0..SCENES {
@@ -134,45 +135,51 @@ fn half_precision_changes_little() {
         encoder.set_color(png::ColorType::Rgb);
         encoder.write_header().unwrap().write_image_data(&scenes::draw(&scene, 96)).unwrap();
     }
-    let path = folder.path().join("half.clippie");
-    halves::write_demo(&path);
-    let (whole, half) = (Clip::demo().unwrap(), Clip::open(&path).unwrap());
-    assert_eq!((whole.family(), half.weights().header().precision()), (half.family(), Precision::F16));
+    let open = |precision| Clip::open(demo::converted(precision, folder.path())).unwrap();
+    let whole = open(Precision::F32);
     let library = Library::create(folder.path().join("library.sqlite")).unwrap();
     let mut index = Index::new(&library, whole.image()).texts(whole.text()).unwrap();
     index.run(&[folder.path().join("photos")]).unwrap();
 
     let search = |clip: &Clip| Search::new(&library, clip).limit(SCENES as usize).all(true);
     let sentence = |index: u64| scenes::caption(&Scene::random(7, index), &mut scenes::Dice::new(index, 0)).text;
-    let refused = search(&half).run(&Query::text(sentence(0))).unwrap_err();
-    assert!(matches!(refused, Error::OtherPrecision { .. }), "{refused}");
-    let (mut shared, mut same, mut largest) = (0, 0, 0.0f32);
-    const QUERIES: u64 = 60;
-    for index in 0..QUERIES {
-        let query = Query::text(sentence(index));
-        let own = search(&whole).run(&query).unwrap();
-        let other = search(&half).allow_precisions([Precision::F16]).run(&query).unwrap();
-        let precisions = other.precisions.unwrap();
-        assert_eq!((precisions.query, precisions.stored, own.precisions), (Precision::F16, Precision::F32, None));
-        let best = |paths: &clippie_rs::library::Found| paths.hits[..10].iter().map(|hit| hit.id).collect::<Vec<_>>();
-        let (ours, theirs) = (best(&own), best(&other));
-        shared += ours.iter().filter(|id| theirs.contains(id)).count();
-        same += usize::from(ours[0] == theirs[0]);
-        for hit in &own.hits {
-            let score = other.hits.iter().find(|other| other.id == hit.id).unwrap().score;
-            largest = largest.max((score - hit.score).abs());
+    // Of each: the least shares of the ten best and of the best that stay the same, the largest difference of a score, and
+    // the least cosine of a text.
+    let bounds = [(Precision::F16, (0.995, 0.98, 5e-4, 1.0 - 1e-6)), (Precision::Int8, (0.97, 0.95, 2e-2, 0.9995))];
+    for (precision, (least_shared, least_same, most, least_cosine)) in bounds {
+        let fewer = open(precision);
+        assert_eq!((whole.family(), fewer.weights().header().precision()), (fewer.family(), precision));
+        let refused = search(&fewer).run(&Query::text(sentence(0))).unwrap_err();
+        assert!(matches!(refused, Error::OtherPrecision { .. }), "{refused}");
+        let (mut shared, mut same, mut largest) = (0, 0, 0.0f32);
+        for index in 0..QUERIES {
+            let query = Query::text(sentence(index));
+            let own = search(&whole).run(&query).unwrap();
+            let other = search(&fewer).allow_precisions([precision]).run(&query).unwrap();
+            let precisions = other.precisions.unwrap();
+            assert_eq!((precisions.query, precisions.stored, own.precisions), (precision, Precision::F32, None));
+            let best = |found: &Found| found.hits[..10].iter().map(|hit| hit.id).collect::<Vec<_>>();
+            let (ours, theirs) = (best(&own), best(&other));
+            shared += ours.iter().filter(|id| theirs.contains(id)).count();
+            same += usize::from(ours[0] == theirs[0]);
+            for hit in &own.hits {
+                let score = other.hits.iter().find(|other| other.id == hit.id).unwrap().score;
+                largest = largest.max((score - hit.score).abs());
+            }
         }
-    }
-    let shares = (shared as f64 / (10 * QUERIES) as f64, same as f64 / QUERIES as f64);
-    println!("ten best shared {:.4}, best the same {:.4}, largest difference of scores {largest}", shares.0, shares.1);
-    assert!(shares.0 >= 0.995 && shares.1 >= 0.98 && largest < 5e-4, "{shares:?} {largest}");
+        let (shared, same) = (shared as f64 / (10 * QUERIES) as f64, same as f64 / QUERIES as f64);
+        let name = precision.name();
+        println!(
+            "{name}: ten best shared {shared:.4}, best the same {same:.4}, largest difference of scores {largest}"
+        );
+        assert!(shared >= least_shared && same >= least_same && largest < most, "{name}: {shared} {same} {largest}");
 
-    // The same figures from embeddings alone, both in half precision.
-    let texts: Vec<String> = (0..QUERIES).map(sentence).collect();
-    let (ours, theirs) = (whole.encode_texts(&texts).unwrap(), half.encode_texts(&texts).unwrap());
-    let cosines = agreement::cosines(ours.view(), theirs.view()).unwrap();
-    println!("texts: {cosines:?}");
-    assert!(cosines.least > 1.0 - 1e-6, "{cosines:?}");
-    let comparable = library.comparable(Encoders::from(half.text()), "half", &[Precision::F16]).unwrap();
-    assert_eq!(comparable.fingerprint, whole.fingerprint().as_str());
+        let texts: Vec<String> = (0..QUERIES).map(sentence).collect();
+        let (ours, theirs) = (whole.encode_texts(&texts).unwrap(), fewer.encode_texts(&texts).unwrap());
+        let cosines = agreement::cosines(ours.view(), theirs.view()).unwrap();
+        println!("texts: {cosines:?}");
+        assert!(cosines.least >= least_cosine, "{name}: {cosines:?}");
+        let comparable = library.comparable(Encoders::from(fewer.text()), name, &[precision]).unwrap();
+        assert_eq!(comparable.fingerprint, whole.fingerprint().as_str());
+    }
 }
