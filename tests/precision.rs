@@ -144,9 +144,13 @@ fn eight_bits_bear_channels_that_stand_out() {
         [images, texts].map(|rows| rows.mapv(f64::from).into_dyn())
     };
     let exact = of(&whole);
-    for (what, exact, rounded) in [("image", &exact[0], &of(&eight)[0]), ("text", &exact[1], &of(&eight)[1])] {
+    let rounded = of(&eight);
+    // Of a text one token counts, so rounding is not averaged over tokens.
+    for (what, exact, rounded, bound) in
+        [("image", &exact[0], &rounded[0], EIGHT_BITS), ("text", &exact[1], &rounded[1], 2.0 * EIGHT_BITS)]
+    {
         let rounded = rounded.mapv(|x| x as f32).into_dimensionality().unwrap();
-        parity::assert_within(&format!("channels that stand out, {what}"), &rounded, exact, bounds(EIGHT_BITS));
+        parity::assert_within(&format!("channels that stand out, {what}"), &rounded, exact, bounds(bound));
     }
 }
 
