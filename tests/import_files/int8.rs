@@ -73,12 +73,12 @@ fn tiny() -> impl Iterator<Item = (Model, checkpoint::Layout)> {
     plain.chain(others).filter(|(model, _)| model.name.starts_with("tiny-"))
 }
 
-/// Whether a layer is one of those that 8 bits are for: linear layers of blocks, and of what FastViT has between stages.
+/// Whether a layer is one of those that 8 bits are for: linear layers of blocks, and the feed-forward parts of hybrid texts.
 fn is_of_blocks(layer: &str) -> bool {
     let parts: Vec<&str> = layer.split('.').collect();
     match parts.as_slice() {
         [.., "squeeze", _] => false,
-        [.., "downsample", "pw"] | [.., "ffn", "fc1" | "fc2"] => true,
+        [.., "ffn", "fc1" | "fc2"] => true,
         _ => parts.contains(&"blocks") && matches!(parts.last(), Some(&("qkv" | "out" | "fc1" | "fc2"))),
     }
 }
