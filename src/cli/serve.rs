@@ -134,10 +134,18 @@ fn library(
     let mut refused = None;
     for (name, weights) in &*models {
         let (image, _) = library::towers(Options::new(), weights.clone())?;
+        let is_known = |fingerprint: &str| known.iter().any(|known| known.fingerprint == fingerprint);
         let other: Failure = match image.map(|image| image.fingerprint().as_str().to_owned()) {
-            Ok(fingerprint) if known.iter().any(|known| known.fingerprint == fingerprint) => {
+            Ok(fingerprint) if is_known(&fingerprint) => {
                 shown(name)?;
                 return Ok(Some(LibraryConfig { library, model: name.clone() }));
+            }
+            // The library's photos were read in another way than those of requests are.
+            Ok(_) if Options::new().read_as(weights, |fingerprint| is_known(fingerprint.as_str()))?.is_some() => {
+                let (model, weights) = (format!("{name} of the library"), weights.clone());
+                models.push((model.clone(), weights));
+                shown(&model)?;
+                return Ok(Some(LibraryConfig { library, model }));
             }
             Ok(fingerprint) => {
                 let known = known.iter().map(|known| (known.name.as_str(), known.fingerprint.as_str()));

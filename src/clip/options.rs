@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::session::Session;
-use super::{Clip, ImageEncoder, ModelSource, TextEncoder};
+use super::session::{Description, Session};
+use super::{Clip, Fingerprint, ImageEncoder, ModelSource, TextEncoder};
 use crate::error::Error;
 use crate::kernels::Isa;
 use crate::preprocess::PreprocessConfig;
@@ -35,12 +35,21 @@ pub struct Options {
 }
 
 /// How the pixels of a photo file are read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reading {
     /// Whether the EXIF orientation is applied.
     pub(super) orient: bool,
     /// Whether a JPEG photo may be reduced while it is decoded.
     pub(super) fast: bool,
+}
+
+impl Reading {
+    /// All ways of reading, this one first.
+    fn all(self) -> impl Iterator<Item = Reading> {
+        let others = [(true, false), (true, true), (false, false), (false, true)];
+        let others = others.map(|(orient, fast)| Reading { orient, fast });
+        std::iter::once(self).chain(others.into_iter().filter(move |other| *other != self))
+    }
 }
 
 impl Default for Options {
@@ -115,6 +124,35 @@ impl Options {
     pub fn fast_decode(mut self, fast: bool) -> Self {
         self.reading.fast = fast;
         self
+    }
+
+    /// Finds the way of reading photos with which a model gives embeddings that a program has stored: that of these options,
+    /// or another one ([`orient`](Options::orient), [`fast_decode`](Options::fast_decode)). `is_known` says whether the
+    /// program has embeddings of a fingerprint. Returns the options with it; `None` if no way gives a known fingerprint,
+    /// since the embeddings are another model's. Opens no tower.
+    ///
+    /// ```no_run
+    /// # let stored: clippie_rs::Fingerprint = "00112233445566778899aabbccddeeff".parse()?;
+    /// use clippie_rs::Options;
+    /// use clippie_rs::weights::WeightsFile;
+    ///
+    /// let weights = WeightsFile::open("mobileclip2-s2.clippie")?;
+    /// let options = Options::new().read_as(&weights, |fingerprint| *fingerprint == stored)?;
+    /// let clip = options.unwrap_or_default().open_weights(weights)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The file describes no model; see [`Clip::open`].
+    pub fn read_as(
+        self,
+        weights: &WeightsFile,
+        mut is_known: impl FnMut(&Fingerprint) -> bool,
+    ) -> Result<Option<Options>, Error> {
+        let description = Description::read(weights, &self)?;
+        let known = |reading: &Reading| is_known(&description.fingerprint(weights, *reading, self.normalize));
+        let found = self.reading.all().find(known);
+        Ok(found.map(|reading| Options { reading, ..self }))
     }
 
     /// Sets whether texts that are longer than the model's context are errors (by default they are truncated).

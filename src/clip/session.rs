@@ -7,6 +7,7 @@ use ndarray::Array2;
 
 use super::batch::{Failures, Sharing};
 use super::fingerprint::Parts;
+use super::options::Reading;
 use super::{Fingerprint, Options, tokenizer};
 use crate::budget;
 use crate::error::Error;
@@ -39,13 +40,15 @@ pub(crate) struct Session {
     pub(super) passes: std::sync::atomic::AtomicUsize,
 }
 
-impl Session {
-    pub(super) fn new(weights: WeightsFile, options: Options) -> Result<Session, Error> {
-        let weights = if options.copy_weights { weights.to_memory()? } else { weights };
-        let isa = match options.isa {
-            Some(isa) => isa,
-            None => Isa::detect()?,
-        };
+/// What a file and the options say about a model, before its towers are loaded.
+pub(super) struct Description {
+    config: ModelConfig,
+    preprocess: PreprocessConfig,
+    tokenizer: Option<Tokenizer>,
+}
+
+impl Description {
+    pub fn read(weights: &WeightsFile, options: &Options) -> Result<Description, Error> {
         let meta = &weights.header().meta;
         let config = ModelConfig::from_json(&meta.model).map_err(|error| Error::model(weights.path(), error))?;
         // Parsed even if the options replace it, so that unknown settings of a file are refused.
@@ -65,8 +68,32 @@ impl Session {
             );
             return Err(Error::model(weights.path(), models::Error::Config(reason)));
         }
-        let named = tokenizer::open(&weights)?;
+        let named = tokenizer::open(weights)?;
         let tokenizer = if options.repair { named } else { named.map(|tokenizer| tokenizer.without_repair()) };
+        Ok(Description { config, preprocess, tokenizer })
+    }
+
+    pub fn fingerprint(&self, weights: &WeightsFile, reading: Reading, normalize: bool) -> Fingerprint {
+        Fingerprint::new(&Parts {
+            content_hash: weights.content_hash(),
+            tokenizer: self.tokenizer.as_ref().map(Tokenizer::config).as_ref(),
+            preprocess: &self.preprocess,
+            reading,
+            normalize,
+        })
+    }
+}
+
+impl Session {
+    pub(super) fn new(weights: WeightsFile, options: Options) -> Result<Session, Error> {
+        let weights = if options.copy_weights { weights.to_memory()? } else { weights };
+        let isa = match options.isa {
+            Some(isa) => isa,
+            None => Isa::detect()?,
+        };
+        let description = Description::read(&weights, &options)?;
+        let fingerprint = description.fingerprint(&weights, options.reading, options.normalize);
+        let Description { config, preprocess, tokenizer } = description;
         let stored = tokenizer.as_ref().and_then(|tokenizer| tokenizer.is_stored().then_some(weights::TOKENIZER));
         let (image, text) =
             models::load(&weights, &config, stored).map_err(|error| Error::model(weights.path(), error))?;
@@ -75,13 +102,6 @@ impl Session {
             (None, Some(threads)) => Pool::new(threads),
             (None, None) => Pool::shared(),
         };
-        let fingerprint = Fingerprint::new(&Parts {
-            content_hash: weights.content_hash(),
-            tokenizer: tokenizer.as_ref().map(Tokenizer::config).as_ref(),
-            preprocess: &preprocess,
-            reading: options.reading,
-            normalize: options.normalize,
-        });
         let arenas = ArenaPool::new(budget::pass_memory(weights.file_len()));
         Ok(Session {
             weights,

@@ -33,8 +33,10 @@ use serde::Serialize;
 use super::encode::blocking;
 use super::refusal::Refusal;
 use super::state::Server;
+use crate::clip::{Fingerprint, Options};
 use crate::error::ErrorKind;
 use crate::library::{Error, Library};
+use crate::weights::WeightsFile;
 use answers::Status;
 use folders::Folders;
 use recent::Recent;
@@ -46,6 +48,16 @@ pub struct LibraryConfig {
     pub library: Library,
     /// The name of the model that searches: one of the server's, of which the library has embeddings.
     pub model: String,
+}
+
+impl LibraryConfig {
+    /// The options that open the model: photos of requests are read as those of the library were.
+    pub(super) fn options(&self, options: Options, weights: &WeightsFile) -> Options {
+        let known = self.library.models().unwrap_or_default();
+        let is_known = |fingerprint: &Fingerprint| known.iter().any(|known| known.fingerprint == fingerprint.as_str());
+        // What is wrong shows when the model is opened, and when the library is searched.
+        options.clone().read_as(weights, is_known).ok().flatten().unwrap_or(options)
+    }
 }
 
 /// What the routes of a library share.
