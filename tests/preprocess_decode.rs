@@ -14,6 +14,8 @@ mod hostile;
 #[cfg(feature = "jxl")]
 #[path = "photo/jxl.rs"]
 mod jxl;
+#[path = "photo/limits.rs"]
+mod limits;
 #[path = "photo/metadata.rs"]
 mod metadata;
 #[path = "photo/raw.rs"]
@@ -184,7 +186,9 @@ fn too_many_pixels_are_refused_by_the_header() {
     for (name, bytes) in declaring(60_000, 60_000) {
         assert_eq!(
             message(&bytes, name),
-            format!("{name} is 60000 x 60000 pixels; the limit is 178956970 pixels, so scale it down first")
+            format!(
+                "{name} is 60000 x 60000 pixels; the limit is 178956970 pixels: scale it down first, or raise the limit (--max-pixels; Limits::pixels)"
+            )
         );
     }
     // The largest lossy WebP image exceeds the limit.

@@ -165,7 +165,7 @@ fn encoder(
     let named = args.model.model.as_ref().is_some_and(|model| !model.is_empty());
     let only = models.first().filter(|_| models.len() == 1 && !named);
     let Chosen { weights, options, name } = super::library::model(&args.model, args.threads, library, messages)?;
-    let mut options = options.batch_size(args.batch_size as usize);
+    let mut options = options.batch_size(args.batch_size as usize).limits(args.limits.limits());
     if let Some(fast) = args.fast_decode {
         options = options.fast_decode(fast);
     }

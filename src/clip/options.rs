@@ -7,6 +7,8 @@ use super::session::{Description, Session};
 use super::{Clip, Fingerprint, ImageEncoder, ModelSource, TextEncoder};
 use crate::error::Error;
 use crate::kernels::Isa;
+#[cfg(feature = "decode")]
+use crate::photo::Limits;
 use crate::preprocess::PreprocessConfig;
 use crate::tokenizer::Overflow;
 use crate::weights::{Reason, WeightsFile};
@@ -26,12 +28,21 @@ pub struct Options {
     pub(super) pool: Option<Arc<rayon::ThreadPool>>,
     pub(super) batch_size: usize,
     pub(super) normalize: bool,
-    pub(super) reading: Reading,
+    pub(super) photos: PhotoOptions,
     pub(super) overflow: Overflow,
     pub(super) repair: bool,
     pub(super) preprocess: Option<PreprocessConfig>,
     pub(super) isa: Option<Isa>,
     pub(super) copy_weights: bool,
+}
+
+/// How photo files are read, and what that may cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PhotoOptions {
+    pub(super) reading: Reading,
+    /// Changes no pixel.
+    #[cfg(feature = "decode")]
+    pub(super) limits: Limits,
 }
 
 /// How the pixels of a photo file are read.
@@ -59,7 +70,11 @@ impl Default for Options {
             pool: None,
             batch_size: 8,
             normalize: true,
-            reading: Reading { orient: true, fast: false },
+            photos: PhotoOptions {
+                reading: Reading { orient: true, fast: false },
+                #[cfg(feature = "decode")]
+                limits: Limits::new(),
+            },
             overflow: Overflow::Truncate,
             repair: true,
             preprocess: None,
@@ -112,7 +127,7 @@ impl Options {
 
     /// Sets whether the EXIF orientation of photos is applied (it is by default; the reference libraries ignore it).
     pub fn orient(mut self, orient: bool) -> Self {
-        self.reading.orient = orient;
+        self.photos.reading.orient = orient;
         self
     }
 
@@ -122,7 +137,14 @@ impl Options {
     /// The reduced photo is the one of Pillow's `Image.draft`, and neither side is shorter than twice the image size of the
     /// model. It takes less time by what is not computed; embeddings differ a little, and their fingerprint does.
     pub fn fast_decode(mut self, fast: bool) -> Self {
-        self.reading.fast = fast;
+        self.photos.reading.fast = fast;
+        self
+    }
+
+    /// Sets what reading one photo may cost (by default [`Limits::new`]). Never changes results.
+    #[cfg(feature = "decode")]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.photos.limits = limits;
         self
     }
 
@@ -151,8 +173,8 @@ impl Options {
     ) -> Result<Option<Options>, Error> {
         let description = Description::read(weights, &self)?;
         let known = |reading: &Reading| is_known(&description.fingerprint(weights, *reading, self.normalize));
-        let found = self.reading.all().find(known);
-        Ok(found.map(|reading| Options { reading, ..self }))
+        let found = self.photos.reading.all().find(known);
+        Ok(found.map(|reading| Options { photos: PhotoOptions { reading, ..self.photos }, ..self }))
     }
 
     /// Sets whether texts that are longer than the model's context are errors (by default they are truncated).

@@ -92,7 +92,7 @@ impl Session {
             None => Isa::detect()?,
         };
         let description = Description::read(&weights, &options)?;
-        let fingerprint = description.fingerprint(&weights, options.reading, options.normalize);
+        let fingerprint = description.fingerprint(&weights, options.photos.reading, options.normalize);
         let Description { config, preprocess, tokenizer } = description;
         let stored = tokenizer.as_ref().and_then(|tokenizer| tokenizer.is_stored().then_some(weights::TOKENIZER));
         let (image, text) =

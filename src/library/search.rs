@@ -16,6 +16,7 @@ use super::texts;
 use super::vectors::Vectors;
 use crate::cancel::CancelToken;
 use crate::clip::{Clip, ImageEncoder, ObservedPhoto, TextEncoder};
+use crate::photo::Limits;
 
 /// Photos that are looked at one by one for a filter. Beyond these, one look at all files costs less.
 const MOST_LOOKS: usize = 2000;
@@ -271,7 +272,8 @@ impl Search {
 
     /// The embedding of a photo: the stored one if the library has its content.
     fn photo(&self, store: &Store, model: &ModelRow, photo: &ObservedPhoto) -> Result<(Vec<f32>, Option<i64>), Error> {
-        photo.load()?;
+        let limits = self.encoders.image.as_ref().map_or_else(Limits::new, ImageEncoder::limits);
+        photo.load_within(&limits)?;
         let known = match photo.content() {
             Some(content) => store.photo_of_hash(&content.hash)?,
             None => None,

@@ -86,7 +86,7 @@ impl<'a> Feed<'a> {
             self.next(None)?;
         }
         let info = self.decoder.basic_info().ok_or(DecodeError::Truncated)?.clone();
-        let size = checked_size(info.size.0 as u64, info.size.1 as u64)?;
+        let size = checked_size(info.size.0 as u64, info.size.1 as u64, self.budget)?;
         Ok((info, size))
     }
 }

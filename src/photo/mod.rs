@@ -31,6 +31,7 @@ mod whole;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::budget::Budget;
+pub use crate::budget::Limits;
 use crate::cancel::CancelToken;
 use crate::pixels::{Orientation, RgbBuffer, RowSink, SinkError};
 use decode_error::DecodeError;
@@ -38,7 +39,7 @@ use decoded::Notes;
 pub use error::Error;
 pub(crate) use error::NAMELESS;
 pub use format::Format;
-pub use metadata::{DateTaken, Metadata, Place, metadata};
+pub use metadata::{DateTaken, Metadata, Place, metadata, metadata_within};
 pub use thumbnail::thumbnail;
 use whole::WholePhoto;
 
@@ -55,10 +56,18 @@ use whole::WholePhoto;
 /// `name` stands for the photo in messages: its path, for example.
 ///
 /// # Errors
-/// The bytes are not a photo, the format is not supported, the data is truncated or damaged, or the photo has more
-/// than 178,956,970 pixels.
+/// The bytes are not a photo, the format is not supported, the data is truncated or damaged, or the photo is beyond the
+/// default [`Limits`].
 pub fn decode(bytes: &[u8], orient: bool, name: &str) -> Result<RgbBuffer, Error> {
-    decode_to(bytes, orient, name, &CancelToken::new(), WholePhoto::default(), WholePhoto::finish)
+    decode_within(bytes, &Limits::new(), orient, name)
+}
+
+/// Decodes as [`decode`] does, within other limits.
+///
+/// # Errors
+/// Those of [`decode`].
+pub fn decode_within(bytes: &[u8], limits: &Limits, orient: bool, name: &str) -> Result<RgbBuffer, Error> {
+    decode_to(bytes, limits, orient, name, &CancelToken::new(), WholePhoto::default(), WholePhoto::finish)
 }
 
 /// Decodes as [`decode`] does, but a large JPEG photo to a half, a quarter or an eighth of its size in each direction:
@@ -70,21 +79,21 @@ pub fn decode(bytes: &[u8], orient: bool, name: &str) -> Result<RgbBuffer, Error
 /// Those of [`decode`].
 pub fn decode_reduced(bytes: &[u8], orient: bool, enough: usize, name: &str) -> Result<RgbBuffer, Error> {
     let sink = WholePhoto::reduced(enough);
-    decode_to(bytes, orient, name, &CancelToken::new(), sink, WholePhoto::finish)
+    decode_to(bytes, &Limits::new(), orient, name, &CancelToken::new(), sink, WholePhoto::finish)
 }
 
-/// Decodes as [`decode`] does, but delivers the photo to `sink`; `finish` returns the sink's result. Stops soon after
+/// Decodes as [`decode_within`] does, but delivers the photo to `sink`; `finish` returns the sink's result. Stops soon after
 /// `cancel` is set.
 pub(crate) fn decode_to<S: RowSink, T>(
     bytes: &[u8],
+    limits: &Limits,
     orient: bool,
     name: &str,
     cancel: &CancelToken,
     mut sink: S,
     finish: impl FnOnce(S) -> Result<T, SinkError>,
 ) -> Result<T, Error> {
-    let format = Format::detect(bytes, name)?;
-    let budget = Budget::photo(bytes.len(), cancel);
+    let (format, budget) = begin(bytes, limits, name, cancel)?;
     let photo = move || {
         let notes = decode_as(format, bytes, orient, &budget, &mut sink)?;
         Ok((finish(sink)?, notes))
@@ -96,6 +105,15 @@ pub(crate) fn decode_to<S: RowSink, T>(
         );
     }
     Ok(photo)
+}
+
+/// Finds the format of a file, and what reading it may cost.
+fn begin(bytes: &[u8], limits: &Limits, name: &str, cancel: &CancelToken) -> Result<(Format, Budget), Error> {
+    let (length, limit) = (bytes.len() as u64, limits.most_bytes());
+    if length > limit {
+        return Err(Error::TooManyBytes { name: name.to_owned(), bytes: length, limit });
+    }
+    Ok((Format::detect(bytes, name)?, Budget::photo(bytes.len(), limits, cancel)))
 }
 
 /// Why a JPEG XL file cannot be read without its feature.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::values::threads;
-use super::{MAX_BATCH, Model};
+use super::{Limits, MAX_BATCH, Model};
 
 /// The library that a command uses.
 #[derive(Debug, Args)]
@@ -25,7 +25,8 @@ pub(in crate::cli) struct Library {
 ///
 /// A photo whose size and time have not changed is not opened again. Moved, renamed and copied files are recognised by
 /// their content; the old path of a moved one is dropped. A file that cannot be read as a photo is remembered with the
-/// reason, which `status` shows, and tried again when it changes, or with --retry.
+/// reason, which `status` shows, and tried again when it changes, or with --retry: so is a photo beyond --max-pixels,
+/// --max-bytes or --max-seconds.
 ///
 /// A photo that its folder no longer has, or that --exclude matches now, is no longer found by searches; --prune removes
 /// what is known of such photos in the folders of the run. Drives that are not there and folders that cannot be read stay
@@ -111,6 +112,8 @@ pub(in crate::cli) struct Index {
     /// Number of threads, by default one per core; never changes results
     #[arg(long, value_name = "N", env = "CLIPPIE_THREADS", hide_env_values = true, value_parser = threads)]
     pub threads: Option<usize>,
+    #[command(flatten)]
+    pub limits: Limits,
     /// Write a report of the run to FILE, as JSON
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,

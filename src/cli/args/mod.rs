@@ -13,6 +13,7 @@ mod export;
 mod inputs;
 #[cfg(feature = "library")]
 mod library;
+mod limits;
 mod models;
 #[cfg(feature = "library")]
 mod search;
@@ -43,6 +44,7 @@ pub(super) use export::{Export, ExportFormat, ImportVectors};
 pub(super) use inputs::{Inputs, Running};
 #[cfg(feature = "library")]
 pub(super) use library::{Index, Library, Status};
+pub(super) use limits::Limits;
 #[cfg(feature = "hub")]
 pub(super) use models::Pull;
 pub(super) use models::{Models, Sort};
@@ -175,6 +177,8 @@ pub(super) struct Photos {
     /// Override the standard deviation of red, green and blue
     #[arg(long, value_name = "R,G,B", value_parser = std, allow_hyphen_values = true)]
     pub std: Option<Rgb>,
+    #[command(flatten)]
+    pub limits: Limits,
 }
 
 /// One value each for red, green and blue.
@@ -220,6 +224,8 @@ pub(super) struct Info {
     /// Write what the model sees of the photo to FILE, as PNG
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub limits: Limits,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

@@ -59,9 +59,10 @@ pub(super) fn run(args: &Info, messages: &Messages) -> Result<Outcome, Failure> 
     let name = path.display().to_string();
     let bytes = std::fs::read(path).map_err(|error| Failure::Error(format!("cannot read {name}: {error}")))?;
     let failed = |error: photo::Error| Failure::Error(error.to_string());
-    let metadata = photo::metadata(&bytes, &name).map_err(failed)?;
+    let limits = args.limits.limits();
+    let metadata = photo::metadata_within(&bytes, &limits, &name).map_err(failed)?;
     let started = Instant::now();
-    photo::decode(&bytes, true, &name).map_err(failed)?;
+    photo::decode_within(&bytes, &limits, true, &name).map_err(failed)?;
     let seconds = started.elapsed().as_secs_f64();
     let seen = match &args.output {
         Some(output) => Some(write_seen(args, path, output, messages)?),
@@ -155,7 +156,7 @@ fn write_seen(args: &Info, photo: &Path, output: &Path, messages: &Messages) -> 
     }
     let config = serde_json::from_value::<PreprocessConfig>(chosen.weights.header().meta.preprocess.clone());
     let config = config.map_err(|error| Failure::Error(format!("the model describes no preprocessing: {error}")))?;
-    let encoder = chosen.options.open_weights_image(chosen.weights.clone())?;
+    let encoder = chosen.options.limits(args.limits.limits()).open_weights_image(chosen.weights.clone())?;
     let pixels = encoder.preprocess_image(photo)?;
     let side = config.image_size;
     // From planes to pixels, and back to levels.

@@ -17,8 +17,8 @@ use super::error::Error;
 use super::exif::Block;
 use super::format::Format;
 use super::headers::Headers;
-use super::{bmp, catch_panics, gif, heif, jpeg, png, raw, tiff, webp};
-use crate::budget::Budget;
+use super::{begin, bmp, catch_panics, gif, heif, jpeg, png, raw, tiff, webp};
+use crate::budget::{Budget, Limits};
 use crate::cancel::CancelToken;
 
 /// What a photo file states about itself: see [`metadata`].
@@ -76,26 +76,34 @@ pub struct Place {
 ///
 /// # Errors
 /// Those of [`decode`](super::decode) that show in the headers: the bytes are not a photo, the format is not supported,
-/// the file ends before its size is stated, or that is more than 178,956,970 pixels.
+/// the file ends before its size is stated, or the photo is beyond the default [`Limits`].
 pub fn metadata(bytes: &[u8], name: &str) -> Result<Metadata, Error> {
-    let format = Format::detect(bytes, name)?;
-    catch_panics(|| read(format, bytes)).map_err(|error| error.named(name, format))
+    metadata_within(bytes, &Limits::new(), name)
 }
 
-fn read(format: Format, bytes: &[u8]) -> Result<Metadata, DecodeError> {
+/// Reads what [`metadata`] does, within other limits.
+///
+/// # Errors
+/// Those of [`metadata`].
+pub fn metadata_within(bytes: &[u8], limits: &Limits, name: &str) -> Result<Metadata, Error> {
+    let (format, budget) = begin(bytes, limits, name, &CancelToken::new())?;
+    catch_panics(|| read(format, bytes, &budget)).map_err(|error| error.named(name, format))
+}
+
+fn read(format: Format, bytes: &[u8], budget: &Budget) -> Result<Metadata, DecodeError> {
     let headers = match format {
-        Format::Jpeg => jpeg::headers(bytes)?,
-        Format::Png => png::headers(bytes)?,
-        Format::WebP => webp::headers(bytes)?,
-        Format::Gif => gif::headers(bytes)?,
-        Format::Bmp => bmp::headers(bytes)?,
-        Format::Tiff => tiff::headers(bytes, &Budget::photo(bytes.len(), &CancelToken::new()))?,
+        Format::Jpeg => jpeg::headers(bytes, budget)?,
+        Format::Png => png::headers(bytes, budget)?,
+        Format::WebP => webp::headers(bytes, budget)?,
+        Format::Gif => gif::headers(bytes, budget)?,
+        Format::Bmp => bmp::headers(bytes, budget)?,
+        Format::Tiff => tiff::headers(bytes, budget)?,
         #[cfg(feature = "jxl")]
-        Format::JpegXl => super::jxl::headers(bytes, &Budget::photo(bytes.len(), &CancelToken::new()))?,
+        Format::JpegXl => super::jxl::headers(bytes, budget)?,
         #[cfg(not(feature = "jxl"))]
         Format::JpegXl => return Err(DecodeError::unsupported(super::NO_JXL)),
-        Format::Raw => raw::headers(bytes, &Budget::photo(bytes.len(), &CancelToken::new()))?,
-        Format::Heic => heif::headers(bytes, &Budget::photo(bytes.len(), &CancelToken::new()))?,
+        Format::Raw => raw::headers(bytes, budget)?,
+        Format::Heic => heif::headers(bytes, budget)?,
     };
     let Headers { width, height, orientation, exif, exif_part, xmp } = headers;
     let block = exif.as_deref().and_then(Block::of);

@@ -238,7 +238,7 @@ mod tests {
     }
 
     fn open(bytes: &[u8]) -> Result<Directory<'_>, DecodeError> {
-        Directory::open(bytes, &Budget::photo(bytes.len(), &CancelToken::new()))
+        Directory::open(bytes, &Budget::photo(bytes.len(), &crate::budget::Limits::new(), &CancelToken::new()))
     }
 
     #[test]
