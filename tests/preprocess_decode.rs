@@ -4,6 +4,8 @@
 
 #![cfg(feature = "decode")]
 
+#[path = "photo/colours.rs"]
+mod colours;
 #[path = "photo/first.rs"]
 mod first;
 #[cfg(feature = "heic")]

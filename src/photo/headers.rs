@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::metadata::Cicp;
 use crate::pixels::Orientation;
 
 /// The size of a photo and where its metadata is.
@@ -17,11 +18,28 @@ pub(super) struct Headers<'a> {
     /// The first bytes of the EXIF block as a part of the file: all of them, unless it is split or encoded.
     pub exif_part: &'a [u8],
     pub xmp: Option<Cow<'a, [u8]>>,
+    pub colours: Colours<'a>,
+}
+
+/// What the container of a photo states about its colours.
+#[derive(Default)]
+pub(super) struct Colours<'a> {
+    /// The ICC profile.
+    pub profile: Option<Cow<'a, [u8]>>,
+    pub cicp: Option<Cicp>,
 }
 
 impl Headers<'_> {
     /// A photo without metadata.
     pub fn plain((width, height): (usize, usize)) -> Self {
-        Headers { width, height, orientation: Orientation::Upright, exif: None, exif_part: &[], xmp: None }
+        Headers {
+            width,
+            height,
+            orientation: Orientation::Upright,
+            exif: None,
+            exif_part: &[],
+            xmp: None,
+            colours: Colours::default(),
+        }
     }
 }

@@ -39,7 +39,7 @@ use decoded::Notes;
 pub use error::Error;
 pub(crate) use error::NAMELESS;
 pub use format::Format;
-pub use metadata::{DateTaken, Metadata, Place, metadata, metadata_within};
+pub use metadata::{Cicp, ColourSpace, DateTaken, Metadata, Place, metadata, metadata_within};
 pub use thumbnail::thumbnail;
 use whole::WholePhoto;
 

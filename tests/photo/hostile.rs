@@ -10,22 +10,26 @@ use super::{crc, declaring, read};
 /// No decoding in these tests may take longer, even without optimisation on a busy machine.
 const LONGEST: Duration = Duration::from_secs(60);
 
-fn png_chunk(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+pub fn png_chunk(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
     let body = [&kind[..], content].concat();
     [&(content.len() as u32).to_be_bytes()[..], &body, &crc(&body).to_be_bytes()].concat()
 }
 
 /// Returns zlib data of `length` zeros.
 fn deflated_zeros(length: u64) -> Vec<u8> {
-    let mut encoder =
-        flate2::read::ZlibEncoder::new(std::io::Read::take(std::io::repeat(0), length), flate2::Compression::best());
+    deflated(std::io::Read::take(std::io::repeat(0), length))
+}
+
+/// Returns zlib data.
+pub fn deflated(content: impl std::io::Read) -> Vec<u8> {
+    let mut encoder = flate2::read::ZlibEncoder::new(content, flate2::Compression::best());
     let mut out = Vec::new();
     std::io::Read::read_to_end(&mut encoder, &mut out).unwrap();
     out
 }
 
 /// Returns a small PNG with these chunks before its pixels.
-fn png_with(chunks: &[Vec<u8>]) -> Vec<u8> {
+pub fn png_with(chunks: &[Vec<u8>]) -> Vec<u8> {
     let bytes = read("rgb.png");
     // Behind the signature and the header.
     [&bytes[..33], &chunks.concat(), &bytes[33..]].concat()

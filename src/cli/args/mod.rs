@@ -200,8 +200,9 @@ pub(super) enum Filter {
 
 /// Show the contents of a weights file, and verify it; or what a photo is
 ///
-/// Of a photo: its format, the decoder that read it and the time that took, its size, orientation, date, camera and place; an
-/// error says why it cannot be read. With -o OUT.png, what the model of -m sees of it, resized and cropped.
+/// Of a photo: its format, the decoder that read it and the time that took, its size, orientation, date, camera, place, and
+/// the colour space that it states; an error says why it cannot be read. With -o OUT.png, what the model of -m sees of it,
+/// resized and cropped.
 ///
 /// MODEL may be a file or the name of an installed model, as `clippie-rs models` lists them; nothing is downloaded.
 ///

@@ -18,7 +18,7 @@ mod smoothing;
 mod standard_tables;
 
 use super::decode_error::DecodeError;
-use super::headers::Headers;
+use super::headers::{Colours, Headers};
 use crate::budget::Budget;
 use crate::kernels::pixels::idct::Block;
 use crate::kernels::pixels::reduced::{squares_of, transform_blocks};
@@ -62,12 +62,13 @@ pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a
     let mut segments = Segments::new(bytes);
     segments.advance()?;
     let orientation = segments.orientation();
+    let colours = Colours { profile: segments.profile().map(Into::into), cicp: None };
     let Segments { frame, exif, exif_part, xmp, .. } = segments;
     let frame = frame.ok_or(DecodeError::damaged("there is no frame"))?;
     frame.check(budget)?;
     let Frame { width, height, .. } = frame;
     let (exif, xmp) = (Some(exif.into()), xmp.map(Into::into));
-    Ok(Headers { width, height, orientation, exif, exif_part, xmp })
+    Ok(Headers { width, height, orientation, exif, exif_part, xmp, colours })
 }
 
 /// Decodes as [`decode`] does; `space` is the colour space that a container states, which overrides that of the file.

@@ -3,6 +3,7 @@
 //! Reads headers alone. Where several places state the same, EXIF comes before XMP, as for the orientation that decoding
 //! applies. Knows no pixels.
 
+mod colours;
 mod fields;
 mod taken;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod tests;
 
 use std::ops::Range;
 
+pub use colours::{Cicp, ColourSpace};
 pub use taken::DateTaken;
 
 use super::decode_error::DecodeError;
@@ -43,6 +45,8 @@ pub struct Metadata {
     pub model: Option<String>,
     /// Where the photo was taken.
     pub place: Option<Place>,
+    /// What it states about its colours, all of which decoding ignores.
+    pub colours: ColourSpace,
     /// The bytes of the file that are its embedded thumbnail: a JPEG file of its own, stored like the photo, not
     /// upright. `None` also if EXIF is encoded as text or split before the thumbnail's end.
     pub thumbnail: Option<Range<usize>>,
@@ -105,7 +109,7 @@ fn read(format: Format, bytes: &[u8], budget: &Budget) -> Result<Metadata, Decod
         Format::Raw => raw::headers(bytes, budget)?,
         Format::Heic => heif::headers(bytes, budget)?,
     };
-    let Headers { width, height, orientation, exif, exif_part, xmp } = headers;
+    let Headers { width, height, orientation, exif, exif_part, xmp, colours } = headers;
     let block = exif.as_deref().and_then(Block::of);
     let fields = block.map(|block| fields::read(&block)).unwrap_or_default();
     let thumbnail = fields.thumbnail.zip(block).and_then(|(range, block)| {
@@ -118,5 +122,11 @@ fn read(format: Format, bytes: &[u8], budget: &Budget) -> Result<Metadata, Decod
     });
     let taken = fields.taken.or_else(|| xmp.as_deref().and_then(fields::xmp_date));
     let (make, model, place) = (fields.make, fields.model, fields.place);
-    Ok(Metadata { format, width, height, orientation: orientation.exif(), taken, make, model, place, thumbnail })
+    let colours = ColourSpace {
+        profile: colours.profile.as_deref().map(colours::description),
+        cicp: colours.cicp,
+        exif: fields.colour_space,
+    };
+    let orientation = orientation.exif();
+    Ok(Metadata { format, width, height, orientation, taken, make, model, place, colours, thumbnail })
 }

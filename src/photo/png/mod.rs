@@ -32,8 +32,8 @@ pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a
     let (width, height) = contents.size();
     let (width, height) = checked_size(width, height, budget)?;
     let (exif, xmp) = (metadata::block(&contents), metadata::xmp(&contents));
-    let orientation = metadata::orientation(&contents);
-    Ok(Headers { width, height, orientation, exif, exif_part: contents.exif.unwrap_or_default(), xmp })
+    let (orientation, colours) = (metadata::orientation(&contents), metadata::colours(&contents));
+    Ok(Headers { width, height, orientation, exif, exif_part: contents.exif.unwrap_or_default(), xmp, colours })
 }
 
 /// Decodes a PNG file to `sink`; with `orient`, upright.

@@ -31,6 +31,7 @@ pub(super) mod tag {
     pub const YCBCR_SUBSAMPLING: u16 = 530;
     pub const REFERENCE_BLACK_WHITE: u16 = 532;
     pub const XMP: u16 = 700;
+    pub const PROFILE: u16 = 34675;
 }
 
 /// Types of values.

@@ -18,7 +18,7 @@ mod ycbcr;
 use super::decode_error::{DecodeError, checked_size};
 use super::decoded::Decoded;
 use super::exif;
-use super::headers::Headers;
+use super::headers::{Colours, Headers};
 use crate::budget::Budget;
 use crate::pixels::Orientation;
 use codec::Codec;
@@ -41,7 +41,9 @@ pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a
     // The file is an EXIF block of its own, unless its offsets have 64 bits.
     let exif = (!directory.is_big()).then_some(bytes);
     let (exif, exif_part) = (exif.map(Into::into), exif.unwrap_or_default());
-    Ok(Headers { width, height, orientation: orientation(&directory), exif, exif_part, xmp })
+    let profile = directory.values(tag::PROFILE).ok().flatten().map(|profile| profile.bytes().into());
+    let colours = Colours { profile, cicp: None };
+    Ok(Headers { width, height, orientation: orientation(&directory), exif, exif_part, xmp, colours })
 }
 
 fn size(directory: &Directory<'_>, budget: &Budget) -> Result<(usize, usize), DecodeError> {

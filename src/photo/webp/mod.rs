@@ -11,7 +11,7 @@ mod lossy;
 use super::decode_error::{DecodeError, checked_size};
 use super::decoded::{Decoded, Notes};
 use super::exif;
-use super::headers::Headers;
+use super::headers::{Colours, Headers};
 use crate::budget::Budget;
 use crate::pixels::{Orientation, RowSink, STRIP};
 use container::Contents;
@@ -36,8 +36,9 @@ pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a
         None => lossy::size(contents.picture.data, budget)?,
     };
     let orientation = exif::orientation(contents.exif.and_then(exif::tag), contents.xmp);
+    let colours = Colours { profile: contents.profile.map(Into::into), cicp: None };
     let (exif, exif_part) = (contents.exif.map(Into::into), contents.exif.unwrap_or_default());
-    Ok(Headers { width, height, orientation, exif, exif_part, xmp: contents.xmp.map(Into::into) })
+    Ok(Headers { width, height, orientation, exif, exif_part, xmp: contents.xmp.map(Into::into), colours })
 }
 
 /// Decodes a WebP file to `sink`; with `orient`, upright.
