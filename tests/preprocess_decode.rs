@@ -13,6 +13,8 @@ mod first;
 mod heic;
 #[path = "photo/hostile.rs"]
 mod hostile;
+#[path = "photo/icc.rs"]
+mod icc;
 #[cfg(feature = "jxl")]
 #[path = "photo/jxl.rs"]
 mod jxl;

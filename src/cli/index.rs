@@ -169,6 +169,9 @@ fn encoder(
     if let Some(fast) = args.fast_decode {
         options = options.fast_decode(fast);
     }
+    if let Some(icc) = args.icc {
+        options = options.icc(icc);
+    }
     let is_known = |fingerprint: &str| models.iter().any(|model| model.fingerprint == fingerprint);
     // In any way of reading photos.
     let has_model = options.clone().read_as(&weights, |fingerprint| is_known(fingerprint.as_str()))?.is_some();

@@ -52,14 +52,18 @@ pub(super) struct Reading {
     pub(super) orient: bool,
     /// Whether a JPEG photo may be reduced while it is decoded.
     pub(super) fast: bool,
+    /// Whether the ICC profile is applied.
+    pub(super) icc: bool,
 }
 
 impl Reading {
+    /// The default: orientation applied, photos decoded whole, profiles ignored.
+    pub(super) const USUAL: Reading = Reading { orient: true, fast: false, icc: false };
+
     /// All ways of reading, this one first.
     fn all(self) -> impl Iterator<Item = Reading> {
-        let others = [(true, false), (true, true), (false, false), (false, true)];
-        let others = others.map(|(orient, fast)| Reading { orient, fast });
-        std::iter::once(self).chain(others.into_iter().filter(move |other| *other != self))
+        let others = (0..8).map(|bits| Reading { orient: bits & 4 == 0, fast: bits & 1 != 0, icc: bits & 2 != 0 });
+        std::iter::once(self).chain(others.filter(move |other| *other != self))
     }
 }
 
@@ -71,7 +75,7 @@ impl Default for Options {
             batch_size: 8,
             normalize: true,
             photos: PhotoOptions {
-                reading: Reading { orient: true, fast: false },
+                reading: Reading::USUAL,
                 #[cfg(feature = "decode")]
                 limits: Limits::new(),
             },
@@ -141,6 +145,14 @@ impl Options {
         self
     }
 
+    /// Sets whether the colours of photos with an ICC profile are converted to sRGB (by default profiles are ignored, as the
+    /// reference libraries do). Profiles of curves and a matrix are applied, such as Display P3 and Adobe RGB; others are
+    /// ignored with a warning of `tracing`. Embeddings of such photos differ a little, and the fingerprint does.
+    pub fn icc(mut self, apply: bool) -> Self {
+        self.photos.reading.icc = apply;
+        self
+    }
+
     /// Sets what reading one photo may cost (by default [`Limits::new`]). Never changes results.
     #[cfg(feature = "decode")]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -149,7 +161,7 @@ impl Options {
     }
 
     /// Finds the way of reading photos with which a model gives embeddings that a program has stored: that of these options,
-    /// or another one ([`orient`](Options::orient), [`fast_decode`](Options::fast_decode)). `is_known` says whether the
+    /// or another one ([`orient`](Options::orient), [`fast_decode`](Options::fast_decode), [`icc`](Options::icc)). `is_known` says whether the
     /// program has embeddings of a fingerprint. Returns the options with it; `None` if no way gives a known fingerprint,
     /// since the embeddings are another model's. Opens no tower.
     ///

@@ -10,7 +10,7 @@ use super::options::{PhotoOptions, Reading};
 use crate::cancel::CancelToken;
 use crate::error::Error;
 use crate::files::{open_regular, read_at_most};
-use crate::photo::{self, Limits};
+use crate::photo::{self, Converting, Limits};
 use crate::pixels::{Hashed, HashingSink, SinkError};
 use crate::preprocess::{PreprocessConfig, StreamResizer};
 
@@ -29,7 +29,7 @@ pub fn decode_pixels_into(
     config: &PreprocessConfig,
     out: &mut [f32],
 ) -> Result<(), Error> {
-    let photos = PhotoOptions { reading: Reading { orient, fast: false }, limits: Limits::new() };
+    let photos = PhotoOptions { reading: Reading { orient, ..Reading::USUAL }, limits: Limits::new() };
     decode_until(bytes, photos, name, config, &CancelToken::new(), out)
 }
 
@@ -42,9 +42,20 @@ pub(super) fn decode_until(
     cancel: &CancelToken,
     out: &mut [f32],
 ) -> Result<(), Error> {
-    let resizer = StreamResizer::new(config, out)?.fast(photos.reading.fast);
-    photo::decode_to(bytes, &photos.limits, photos.reading.orient, name, cancel, resizer, StreamResizer::finish)
-        .map_err(decode_error)
+    let sink = converted(StreamResizer::new(config, out)?, bytes, photos, name);
+    let finish = |sink: Converting<StreamResizer<'_>>| sink.into_inner().finish();
+    photo::decode_to(bytes, &photos.limits, photos.reading.orient, name, cancel, sink, finish).map_err(decode_error)
+}
+
+/// The resizer as `photos` wants it, with a conversion of colours in front.
+fn converted<'a>(
+    resizer: StreamResizer<'a>,
+    bytes: &[u8],
+    photos: PhotoOptions,
+    name: &str,
+) -> Converting<StreamResizer<'a>> {
+    let conversion = if photos.reading.icc { photo::conversion(bytes, &photos.limits, name) } else { None };
+    Converting::new(resizer.fast(photos.reading.fast), conversion)
 }
 
 /// Decodes as [`decode_until`] does, and hashes the photo on its way to the resizer.
@@ -56,10 +67,11 @@ pub(super) fn decode_observed(
     cancel: &CancelToken,
     out: &mut [f32],
 ) -> Result<Hashed, Error> {
-    let sink = HashingSink::new(StreamResizer::new(config, out)?.fast(photos.reading.fast));
-    let finish = |sink: HashingSink<StreamResizer<'_>>| {
-        let (resizer, hashed) = sink.finish();
-        resizer.finish()?;
+    // The hash is that of the stored colours, whatever the model sees.
+    let sink = HashingSink::new(converted(StreamResizer::new(config, out)?, bytes, photos, name));
+    let finish = |sink: HashingSink<Converting<StreamResizer<'_>>>| {
+        let (sink, hashed) = sink.finish();
+        sink.into_inner().finish()?;
         hashed.ok_or(SinkError::NoPhoto)
     };
     photo::decode_to(bytes, &photos.limits, photos.reading.orient, name, cancel, sink, finish).map_err(decode_error)
@@ -135,7 +147,7 @@ mod tests {
         std::fs::write(&path, "no photo").unwrap();
         let config = PreprocessConfig::openai(8);
         let mut out = vec![0.0; config.pixel_len()];
-        let photos = PhotoOptions { reading: Reading { orient: true, fast: false }, limits: Limits::new() };
+        let photos = PhotoOptions { reading: Reading::USUAL, limits: Limits::new() };
         let mut read = |photos| read_pixels_into(&path, photos, &config, &CancelToken::new(), &mut out).unwrap_err();
         let error = read(PhotoOptions { limits: Limits::new().bytes(7), ..photos });
         assert_eq!(error.kind(), ErrorKind::Io);

@@ -27,6 +27,21 @@ pub(super) struct Colours<'a> {
     /// The ICC profile.
     pub profile: Option<Cow<'a, [u8]>>,
     pub cicp: Option<Cicp>,
+    pub levels: Levels,
+}
+
+/// Which colours the levels are that a decoder gives.
+#[derive(Default)]
+pub(super) enum Levels {
+    /// Those of the profile, if there is one.
+    #[default]
+    Profile,
+    /// Those of sRGB, whatever the profile.
+    #[cfg_attr(not(feature = "jxl"), allow(dead_code))]
+    Srgb,
+    /// Those of this profile, which the file states in another form.
+    #[cfg_attr(not(feature = "jxl"), allow(dead_code))]
+    Meant(Vec<u8>),
 }
 
 impl Headers<'_> {

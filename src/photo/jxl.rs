@@ -17,7 +17,7 @@ use jxl::error::Error;
 
 use super::boxes::Boxes;
 use super::decode_error::{DecodeError, checked_size, try_filled};
-use super::headers::{Colours, Headers};
+use super::headers::{Colours, Headers, Levels};
 use super::metadata::Cicp;
 use crate::budget::Budget;
 use crate::pixels::{Orientation, RowSink, STRIP};
@@ -95,14 +95,31 @@ impl<'a> Feed<'a> {
 impl Feed<'_> {
     /// What the header states about the colours.
     fn colours<'b>(&self) -> Colours<'b> {
+        let is_applied = self.decoder.basic_info().is_some_and(|info| info.uses_original_profile);
         match self.decoder.embedded_color_profile() {
-            Some(JxlColorProfile::Icc(profile)) => Colours { profile: Some(profile.clone().into()), cicp: None },
-            Some(JxlColorProfile::Simple(JxlColorEncoding::RgbColorSpace {
-                white_point,
-                primaries,
-                transfer_function,
-                ..
-            })) => Colours { profile: None, cicp: cicp(primaries, white_point, transfer_function) },
+            // The decoder converts to no profile: it gives sRGB where a file is coded without regard to its own.
+            Some(JxlColorProfile::Icc(profile)) => Colours {
+                profile: Some(profile.clone().into()),
+                cicp: None,
+                levels: if is_applied { Levels::Profile } else { Levels::Srgb },
+            },
+            Some(
+                stated @ JxlColorProfile::Simple(JxlColorEncoding::RgbColorSpace {
+                    white_point,
+                    primaries,
+                    transfer_function,
+                    ..
+                }),
+            ) => {
+                // Levels of light that is brighter than white mean nothing in sRGB.
+                let is_bright = matches!(transfer_function, JxlTransferFunction::PQ | JxlTransferFunction::HLG);
+                let meant = stated.try_as_icc().filter(|_| !is_bright);
+                Colours {
+                    profile: None,
+                    cicp: cicp(primaries, white_point, transfer_function),
+                    levels: meant.map_or(Levels::Srgb, |profile| Levels::Meant(profile.into_owned())),
+                }
+            }
             _ => Colours::default(),
         }
     }

@@ -14,6 +14,7 @@ mod format;
 mod gif;
 mod headers;
 mod heif;
+mod icc;
 mod jpeg;
 #[cfg(feature = "jxl")]
 mod jxl;
@@ -39,6 +40,7 @@ use decoded::Notes;
 pub use error::Error;
 pub(crate) use error::NAMELESS;
 pub use format::Format;
+pub(crate) use icc::{Conversion, Converting};
 pub use metadata::{Cicp, ColourSpace, DateTaken, Metadata, Place, metadata, metadata_within};
 pub use thumbnail::thumbnail;
 use whole::WholePhoto;
@@ -48,7 +50,7 @@ use whole::WholePhoto;
 ///
 /// With `orient`, turns the photo upright as its metadata states, which equals `PIL.ImageOps.exif_transpose`. Without,
 /// pixels are as `PIL.Image.open` returns them (which always turns TIFF, HEIC and JPEG XL upright). Transparency is dropped and the
-/// colours under it are kept. Colour profiles are not applied.
+/// colours under it are kept. Colour profiles are not applied; [`decode_srgb`] does that.
 ///
 /// Levels of 16 bits are reduced to eight as Pillow does: those of colours are scaled, those of grey clipped at 255. If
 /// that changes a grey level, a `tracing` event of level `WARN` names the photo.
@@ -68,6 +70,30 @@ pub fn decode(bytes: &[u8], orient: bool, name: &str) -> Result<RgbBuffer, Error
 /// Those of [`decode`].
 pub fn decode_within(bytes: &[u8], limits: &Limits, orient: bool, name: &str) -> Result<RgbBuffer, Error> {
     decode_to(bytes, limits, orient, name, &CancelToken::new(), WholePhoto::default(), WholePhoto::finish)
+}
+
+/// Decodes as [`decode`] does, and converts the colours to sRGB, if the photo has an ICC profile that can be applied: three
+/// curves and a matrix, or one curve for grey. Colours that sRGB does not have become the nearest levels of each channel
+/// (relative colorimetry). A profile that cannot be applied is ignored, and a `tracing` event of level `WARN` names the
+/// photo and the reason.
+///
+/// # Errors
+/// Those of [`decode`].
+pub fn decode_srgb(bytes: &[u8], orient: bool, name: &str) -> Result<RgbBuffer, Error> {
+    let limits = Limits::new();
+    let sink = Converting::new(WholePhoto::default(), conversion(bytes, &limits, name));
+    decode_to(bytes, &limits, orient, name, &CancelToken::new(), sink, |sink| sink.into_inner().finish())
+}
+
+/// Finds the conversion from the colours of a photo to sRGB; `None` if there is nothing to convert, or it cannot be.
+pub(crate) fn conversion(bytes: &[u8], limits: &Limits, name: &str) -> Option<Conversion> {
+    // What is wrong with a photo shows when it is decoded.
+    let (format, budget) = begin(bytes, limits, name, &CancelToken::new()).ok()?;
+    let profile = catch_panics(|| metadata::profile(format, bytes, &budget)).ok()??;
+    Conversion::of(&profile).unwrap_or_else(|reason| {
+        tracing::warn!("{name} has a colour profile that cannot be applied ({reason}); its levels are read as sRGB's");
+        None
+    })
 }
 
 /// Decodes as [`decode`] does, but a large JPEG photo to a half, a quarter or an eighth of its size in each direction:

@@ -175,6 +175,9 @@ fn a_library_reads_photos_as_it_did_at_first() {
         assert!(score(&["-m", fingerprint]) < 1e-6);
     }
     run(&sandbox, &["index", "--fast-decode", "-m", "../tiny.clippie"]).code(0).says(&["3 unchanged"]);
+    // The other way of reading is as well remembered.
+    run(&sandbox, &["index", ".", "-m", "../tiny.clippie", "--icc", "--fast-decode=no"]).code(0).says(&["3 unchanged"]);
+    assert_eq!(fingerprints().len(), 3);
     let whole = Sandbox::new();
     whole.tiny_model(1, "tiny.clippie");
     let library = whole.library.to_str().unwrap();

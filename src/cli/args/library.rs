@@ -40,8 +40,8 @@ pub(in crate::cli) struct Library {
 /// without them skips the same. Given again, --exclude takes the place of all earlier patterns; --exclude '' ends them.
 /// With a DIR inside of an indexed folder they hold for DIR, beside those of the whole folder.
 ///
-/// With --fast-decode, large JPEG photos are decoded reduced, which is faster. The library's later runs and its searches by
-/// photos read them the same way without being told.
+/// With --fast-decode, large JPEG photos are decoded reduced, which is faster; with --icc, colours of wide gamuts are
+/// converted to sRGB. The library's later runs and its searches by photos read them the same way without being told.
 ///
 /// The library is written every second or two: a run that is interrupted loses no more, and the next one goes on. Several
 /// runs at once, and searches meanwhile, are safe. The model is the one that the library has already, if there is one
@@ -94,6 +94,11 @@ pub(in crate::cli) struct Index {
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
           value_parser = clap::builder::BoolishValueParser::new())]
     pub fast_decode: Option<bool>,
+    /// Convert the colours of photos with an ICC profile to sRGB, as in `encode`; otherwise like --fast-decode [possible
+    /// values: yes, no]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+          value_parser = clap::builder::BoolishValueParser::new())]
+    pub icc: Option<bool>,
     /// Go on, and index again whenever something in the folders changes, until Ctrl-C; not with --report
     #[arg(long, conflicts_with = "report")]
     pub watch: bool,

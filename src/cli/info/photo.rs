@@ -55,8 +55,6 @@ struct Colours {
     cicp: Option<[u16; 3]>,
     /// EXIF's tag `ColorSpace`.
     exif: Option<u16>,
-    /// Whether decoding converts them.
-    applied: bool,
 }
 
 impl From<&ColourSpace> for Colours {
@@ -66,7 +64,6 @@ impl From<&ColourSpace> for Colours {
             profile: colours.profile.clone(),
             cicp: colours.cicp.map(|Cicp { primaries, transfer, matrix, .. }| [primaries, transfer, matrix]),
             exif: colours.exif,
-            applied: false,
         }
     }
 }
@@ -169,7 +166,7 @@ fn describe(summary: &Summary) -> String {
         text.line("thumbnail", &size(length as u64));
     }
     let colours = match summary.colours.stated.as_deref() {
-        Some(stated) => format!("{stated}; ignored: levels are read as sRGB's, and transparency is dropped"),
+        Some(stated) => format!("{stated}; levels are read as sRGB's without --icc, and transparency is dropped"),
         None => "not stated; levels are read as sRGB's, and transparency is dropped".to_owned(),
     };
     text.line("colours", &colours);

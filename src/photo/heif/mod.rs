@@ -38,7 +38,8 @@ pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a
 fn stated_colours<'a>(meta: &Meta<'a>) -> headers::Colours<'a> {
     let stated = || meta.properties(meta.primary).filter(|(kind, _)| kind == b"colr").map(|(_, content)| content);
     let profile = |content: &'a [u8]| content.strip_prefix(b"prof").or_else(|| content.strip_prefix(b"rICC"));
-    headers::Colours { profile: stated().find_map(profile).map(Into::into), cicp: stated().find_map(colour::cicp) }
+    let (profile, cicp) = (stated().find_map(profile).map(Into::into), stated().find_map(colour::cicp));
+    headers::Colours { profile, cicp, ..headers::Colours::default() }
 }
 
 /// Removes what comes before the TIFF structure: its offset, and as many bytes.

@@ -62,7 +62,7 @@ pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a
     let mut segments = Segments::new(bytes);
     segments.advance()?;
     let orientation = segments.orientation();
-    let colours = Colours { profile: segments.profile().map(Into::into), cicp: None };
+    let colours = Colours { profile: segments.profile().map(Into::into), ..Colours::default() };
     let Segments { frame, exif, exif_part, xmp, .. } = segments;
     let frame = frame.ok_or(DecodeError::damaged("there is no frame"))?;
     frame.check(budget)?;

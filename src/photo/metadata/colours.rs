@@ -1,9 +1,11 @@
-//! What a photo file states about its colours. Decoding takes all levels as they are, whatever is stated here.
+//! What a photo file states about its colours, in words and numbers. Converts nothing.
 
 use std::fmt;
 
+use super::super::icc::{Profile, four};
+
 /// What a photo file states about its colours, all of which [`decode`](crate::photo::decode) ignores, as the references of
-/// the models do.
+/// the models do. [`decode_srgb`](crate::photo::decode_srgb) converts the colours of a profile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ColourSpace {
@@ -107,24 +109,19 @@ pub(super) fn description(profile: &[u8]) -> String {
 }
 
 fn described(profile: &[u8]) -> Option<String> {
-    /// Where the table of tags begins: after the header.
-    const TAGS: usize = 128;
-    let four = |bytes: &[u8], at: usize| Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?) as usize);
-    let tags = profile.get(TAGS + 4..)?.as_chunks::<12>().0.iter().take(four(profile, TAGS)?);
-    let tag = tags.into_iter().find(|tag| tag.starts_with(b"desc"))?;
-    let start = four(tag, 4)?;
-    let content = profile.get(start..start.checked_add(four(tag, 8)?)?)?;
+    let content = Profile(profile).tag(b"desc")?;
+    let four = |at: usize| four(content, at).map(|number| number as usize);
     match content.first_chunk()? {
         // Version 2: a length, then ASCII with a zero at its end.
         b"desc" => {
             let text = content.get(12..)?;
-            let text = &text[..text.len().min(four(content, 8)?).min(4 * LONGEST)];
+            let text = &text[..text.len().min(four(8)?).min(4 * LONGEST)];
             let end = text.iter().position(|&byte| byte == 0).unwrap_or(text.len());
             Some(String::from_utf8_lossy(&text[..end]).into_owned())
         }
         // Version 4: texts of several languages in UTF-16, of which the first is meant where none is asked for.
         b"mluc" => {
-            let (length, at) = (four(content, 20)?.min(4 * LONGEST), four(content, 24)?);
+            let (length, at) = (four(20)?.min(4 * LONGEST), four(24)?);
             let text = content.get(at..at.checked_add(length)?)?;
             let units: Vec<u16> = text.as_chunks().0.iter().map(|&unit| u16::from_be_bytes(unit)).collect();
             Some(String::from_utf16_lossy(&units))

@@ -9,6 +9,7 @@ mod taken;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 pub use colours::{Cicp, ColourSpace};
@@ -18,7 +19,7 @@ use super::decode_error::DecodeError;
 use super::error::Error;
 use super::exif::Block;
 use super::format::Format;
-use super::headers::Headers;
+use super::headers::{Headers, Levels};
 use super::{begin, bmp, catch_panics, gif, heif, jpeg, png, raw, tiff, webp};
 use crate::budget::{Budget, Limits};
 use crate::cancel::CancelToken;
@@ -45,7 +46,7 @@ pub struct Metadata {
     pub model: Option<String>,
     /// Where the photo was taken.
     pub place: Option<Place>,
-    /// What it states about its colours, all of which decoding ignores.
+    /// What it states about its colours, which decoding ignores unless it is told otherwise.
     pub colours: ColourSpace,
     /// The bytes of the file that are its embedded thumbnail: a JPEG file of its own, stored like the photo, not
     /// upright. `None` also if EXIF is encoded as text or split before the thumbnail's end.
@@ -94,8 +95,22 @@ pub fn metadata_within(bytes: &[u8], limits: &Limits, name: &str) -> Result<Meta
     catch_panics(|| read(format, bytes, &budget)).map_err(|error| error.named(name, format))
 }
 
-fn read(format: Format, bytes: &[u8], budget: &Budget) -> Result<Metadata, DecodeError> {
-    let headers = match format {
+/// Returns the ICC profile that the pixels of a photo are to be read with.
+pub(super) fn profile<'a>(
+    format: Format,
+    bytes: &'a [u8],
+    budget: &Budget,
+) -> Result<Option<Cow<'a, [u8]>>, DecodeError> {
+    let colours = headers(format, bytes, budget)?.colours;
+    Ok(match colours.levels {
+        Levels::Profile => colours.profile,
+        Levels::Srgb => None,
+        Levels::Meant(profile) => Some(profile.into()),
+    })
+}
+
+fn headers<'a>(format: Format, bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a>, DecodeError> {
+    Ok(match format {
         Format::Jpeg => jpeg::headers(bytes, budget)?,
         Format::Png => png::headers(bytes, budget)?,
         Format::WebP => webp::headers(bytes, budget)?,
@@ -108,7 +123,11 @@ fn read(format: Format, bytes: &[u8], budget: &Budget) -> Result<Metadata, Decod
         Format::JpegXl => return Err(DecodeError::unsupported(super::NO_JXL)),
         Format::Raw => raw::headers(bytes, budget)?,
         Format::Heic => heif::headers(bytes, budget)?,
-    };
+    })
+}
+
+fn read(format: Format, bytes: &[u8], budget: &Budget) -> Result<Metadata, DecodeError> {
+    let headers = headers(format, bytes, budget)?;
     let Headers { width, height, orientation, exif, exif_part, xmp, colours } = headers;
     let block = exif.as_deref().and_then(Block::of);
     let fields = block.map(|block| fields::read(&block)).unwrap_or_default();

@@ -37,7 +37,7 @@ pub(super) fn colours<'a>(contents: &Contents<'a>) -> Colours<'a> {
     });
     // The standard has one name more for sRGB.
     let cicp = cicp.or(contents.srgb.then_some(Cicp::SRGB));
-    Colours { profile: contents.profile.and_then(plain), cicp }
+    Colours { profile: contents.profile.and_then(plain), cicp, ..Colours::default() }
 }
 
 /// Returns a text as it is meant, up to its end or the end of its data.

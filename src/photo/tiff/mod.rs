@@ -42,7 +42,7 @@ pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a
     let exif = (!directory.is_big()).then_some(bytes);
     let (exif, exif_part) = (exif.map(Into::into), exif.unwrap_or_default());
     let profile = directory.values(tag::PROFILE).ok().flatten().map(|profile| profile.bytes().into());
-    let colours = Colours { profile, cicp: None };
+    let colours = Colours { profile, ..Colours::default() };
     Ok(Headers { width, height, orientation: orientation(&directory), exif, exif_part, xmp, colours })
 }
 

@@ -36,7 +36,7 @@ pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a
         None => lossy::size(contents.picture.data, budget)?,
     };
     let orientation = exif::orientation(contents.exif.and_then(exif::tag), contents.xmp);
-    let colours = Colours { profile: contents.profile.map(Into::into), cicp: None };
+    let colours = Colours { profile: contents.profile.map(Into::into), ..Colours::default() };
     let (exif, exif_part) = (contents.exif.map(Into::into), contents.exif.unwrap_or_default());
     Ok(Headers { width, height, orientation, exif, exif_part, xmp: contents.xmp.map(Into::into), colours })
 }
