@@ -104,9 +104,18 @@ def cube() -> Image.Image:
 
 def converted(picture: Image.Image, icc: bytes) -> Image.Image:
     source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-    return ImageCms.profileToProfile(
+    result = ImageCms.profileToProfile(
         picture, source, ImageCms.createProfile("sRGB"), ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB"
     )
+    # The profile of sRGB has the date in it.
+    del result.info["icc_profile"]
+    return result
+
+
+def made(space: str) -> bytes:
+    """A profile of LittleCMS, without its date."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile(space)).tobytes()
+    return profile[:24] + bytes(12) + profile[36:]
 
 
 def jxl(picture: Image.Image, icc: bytes, path: Path, *options: str) -> Image.Image:
@@ -138,23 +147,25 @@ def main() -> None:
         with Image.open(path) as photo:
             icc = photo.info["icc_profile"]
             converted(photo.convert("RGB"), icc).save(OUT / (path.name + ".png"), optimize=True)
-    # A profile that JPEG XL has code points for, and one that it keeps as it is.
     for name in ("p3", "curves"):
         lossless = jxl(picture, PROFILES[name], OUT / f"in-{name}.jxl", "-d", "0")
         converted(lossless, PROFILES[name]).save(OUT / f"in-{name}.jxl.png", optimize=True)
+    # Colours that are stated in JPEG XL's own way.
+    for name, distance in (("coded", "0"), ("coded-lossy", "1")):
+        decoded = jxl(picture, None, OUT / f"in-{name}.jxl", "-d", distance, "-x", "color_space=RGB_D65_DCI_Rel_SRG")
+        converted(decoded, p3).save(OUT / f"in-{name}.jxl.png", optimize=True)
+    # It is coded without regard to its profile, and decoded to sRGB.
+    jxl(picture, PROFILES["curves"], OUT / "ignored" / "lossy.jxl", "-d", "1")
     grey = picture.convert("L")
     grey.save(OUT / "in-grey.png", icc_profile=GREY, optimize=True)
     converted(grey, GREY).save(OUT / "in-grey.png.png", optimize=True)
+    picture.save(OUT / "ignored" / "lab.png", icc_profile=made("LAB"), optimize=True)
     # Levels of inks are made red, green and blue before.
-    inks = ImageCms.createProfile("LAB")
-    lab = ImageCms.ImageCmsProfile(inks).tobytes()
-    picture.save(OUT / "ignored" / "lab.png", icc_profile=lab, optimize=True)
     cmyk = bytearray(p3)
     cmyk[16:20] = b"CMYK"
     picture.convert("CMYK").save(OUT / "ignored" / "inks.jpg", icc_profile=bytes(cmyk))
     picture.save(OUT / "ignored" / "cut.png", icc_profile=p3[: len(p3) // 2], optimize=True)
-    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    picture.save(OUT / "ignored" / "srgb.png", icc_profile=srgb, optimize=True)
+    picture.save(OUT / "ignored" / "srgb.png", icc_profile=made("sRGB"), optimize=True)
 
 
 if __name__ == "__main__":
