@@ -144,16 +144,24 @@ impl Budget {
             return Err(Exhausted::Cancelled);
         }
         let left = take(&self.work, units).ok_or(Exhausted::Work)?;
-        #[cfg(feature = "decode")]
-        if let Some(clock) = &self.clock {
-            if left / LOOK != (left - units) / LOOK {
-                clock.look();
-            }
-            if clock.is_over() {
-                return Err(Exhausted::Time(clock.limit()));
-            }
+        self.time(left, units)
+    }
+
+    /// Looks at the clock now and then, where there is one: `units` of work were taken of `left`.
+    #[cfg(feature = "decode")]
+    #[inline]
+    fn time(&self, left: u64, units: u64) -> Result<(), Exhausted> {
+        let Some(clock) = &self.clock else { return Ok(()) };
+        if left / LOOK != (left - units) / LOOK {
+            clock.look();
         }
-        let _ = left;
+        if clock.is_over() { Err(Exhausted::Time(clock.limit())) } else { Ok(()) }
+    }
+
+    /// Without photos nothing has a limit of time.
+    #[cfg(not(feature = "decode"))]
+    #[inline]
+    fn time(&self, _: u64, _: u64) -> Result<(), Exhausted> {
         Ok(())
     }
 

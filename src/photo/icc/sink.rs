@@ -1,7 +1,7 @@
 //! A row sink in front of another one, which gets converted colours.
 
 use super::Conversion;
-use crate::pixels::{Orientation, RgbBuffer, RowSink, SinkError};
+use crate::pixels::{Orientation, RgbBuffer, RowSink, STRIP, SinkError};
 
 /// Passes a photo on with its colours converted, if there is a conversion.
 pub(crate) struct Converting<S> {
@@ -27,6 +27,11 @@ impl<S> Converting<S> {
 impl<S: RowSink> RowSink for Converting<S> {
     fn begin(&mut self, width: usize, height: usize, orientation: Orientation) -> Result<(), SinkError> {
         self.width = width;
+        if self.conversion.is_some() {
+            // A row can be as long as the whole photo, so the allocation may fail.
+            let strip = (width * 3).checked_mul(STRIP.min(height)).ok_or(SinkError::OutOfMemory { width, height })?;
+            self.strip.try_reserve_exact(strip).map_err(|_| SinkError::OutOfMemory { width, height })?;
+        }
         self.inner.begin(width, height, orientation)
     }
 
