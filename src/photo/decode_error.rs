@@ -97,7 +97,11 @@ pub(super) fn checked_size(
     height: impl Into<u64>,
     budget: &Budget,
 ) -> Result<(usize, usize), DecodeError> {
-    let (width, height, limit) = (width.into(), height.into(), budget.most_pixels());
+    size_within(width.into(), height.into(), budget.most_pixels())
+}
+
+/// Checks a size against a limit of pixels, as [`checked_size`] does.
+pub(super) fn size_within(width: u64, height: u64, limit: u64) -> Result<(usize, usize), DecodeError> {
     if width == 0 || height == 0 {
         return Err(DecodeError::NoPixels { width, height });
     }

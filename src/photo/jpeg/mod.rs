@@ -50,23 +50,20 @@ pub(super) fn decode(bytes: &[u8], orient: bool, budget: &Budget, sink: &mut dyn
 
 /// Returns the size that a JPEG file declares.
 pub(super) fn declared_size(bytes: &[u8], budget: &Budget) -> Result<(usize, usize), DecodeError> {
-    let mut segments = Segments::new(bytes);
+    let mut segments = Segments::new(bytes, budget);
     segments.advance()?;
     let frame = segments.frame.ok_or(DecodeError::damaged("there is no frame"))?;
-    frame.check(budget)?;
     Ok((frame.width, frame.height))
 }
 
 /// Reads what a file states before its first scan.
 pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a>, DecodeError> {
-    let mut segments = Segments::new(bytes);
+    let mut segments = Segments::new(bytes, budget);
     segments.advance()?;
     let orientation = segments.orientation();
     let colours = Colours { profile: segments.profile().map(Into::into), ..Colours::default() };
     let Segments { frame, exif, exif_part, xmp, .. } = segments;
-    let frame = frame.ok_or(DecodeError::damaged("there is no frame"))?;
-    frame.check(budget)?;
-    let Frame { width, height, .. } = frame;
+    let Frame { width, height, .. } = frame.ok_or(DecodeError::damaged("there is no frame"))?;
     let (exif, xmp) = (Some(exif.into()), xmp.map(Into::into));
     Ok(Headers { width, height, orientation, exif, exif_part, xmp, colours })
 }
@@ -81,7 +78,7 @@ pub(super) fn decode_as(
     budget: &Budget,
     sink: &mut dyn RowSink,
 ) -> Result<(), DecodeError> {
-    let mut segments = Segments::new(bytes);
+    let mut segments = Segments::new(bytes, budget);
     segments.space = space;
     let mut granted = false;
     let mut coefficients: Option<Vec<Plane>> = None;
@@ -97,7 +94,6 @@ pub(super) fn decode_as(
             frame.reduce(enough);
         }
         let frame = segments.frame.as_ref().ok_or(DecodeError::damaged("there is no frame"))?;
-        frame.check(budget)?;
         if space.is_none() && !std::mem::replace(&mut granted, true) {
             budget.grant(frame.blocks() * BLOCK_GRANT, 2 * frame.blocks() * BLOCK_BYTES);
         }

@@ -7,6 +7,7 @@ use super::colour::ColourSpace;
 use super::frame::{Component, Frame};
 use super::huffman::Table;
 use super::standard_tables;
+use crate::budget::Budget;
 use crate::pixels::Orientation;
 
 /// Maps zigzag positions to row-major positions in a block; positions past the end map to the last one.
@@ -60,6 +61,8 @@ pub(super) struct Scan {
 /// Reads segments and keeps what they set.
 pub(super) struct Segments<'a> {
     bytes: &'a [u8],
+    /// Pixels that the photo may have.
+    most_pixels: u64,
     /// Next byte to read.
     pub at: usize,
     pub frame: Option<Frame>,
@@ -101,9 +104,10 @@ fn two(bytes: &[u8], at: usize) -> Result<usize, DecodeError> {
 
 impl<'a> Segments<'a> {
     /// Starts reading after the start-of-image marker.
-    pub fn new(bytes: &'a [u8]) -> Self {
+    pub fn new(bytes: &'a [u8], budget: &Budget) -> Self {
         Segments {
             bytes,
+            most_pixels: budget.most_pixels(),
             at: 2,
             frame: None,
             quantisation: [None; 4],
@@ -193,7 +197,7 @@ impl<'a> Segments<'a> {
         if self.frame.is_some() {
             return Err(DecodeError::damaged("two frame headers"));
         }
-        self.frame = Some(Frame::read(progressive, segment)?);
+        self.frame = Some(Frame::read(progressive, segment, self.most_pixels)?);
         Ok(())
     }
 
