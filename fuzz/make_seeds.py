@@ -4,7 +4,7 @@
     fuzz/make_seeds.py
 
 Seeds that longer runs found are in the same folders; this script leaves them alone."""
-import base64, gzip, hashlib, io, json, os, struct, tarfile, zipfile
+import base64, gzip, hashlib, io, json, os, struct, tarfile, zipfile, zlib
 
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 goldens = os.path.join(root, "tests", "goldens")
@@ -54,6 +54,13 @@ for order in (b"II", b"MM"):
     for value in range(9):
         seed("exif", exif(order, [(0x112, 3, 1, value << (16 if order == b"MM" else 0))]))
     seed("exif", exif(order, [(0x10f, 2, 20, 26), (0x112, 4, 1, 6), (0x8769, 4, 1, 26)]))
+
+# The chunk iCCP of a PNG file: a name, a zero, the method, then zlib data.
+for data in files("preprocess/icc", ".png"):
+    at = data.find(b"iCCP")
+    if at >= 0:
+        chunk = data[at + 4:at + 4 + struct.unpack(">I", data[at - 4:at])[0]]
+        seed("profile", zlib.decompress(chunk[chunk.index(b"\0") + 2:]))
 
 with open(os.path.join(goldens, "preprocess", "metadata.json")) as file:
     for photo in json.load(file)["files"]:

@@ -4,6 +4,8 @@
 
 #![cfg(feature = "decode")]
 
+#[path = "photo/colours.rs"]
+mod colours;
 #[path = "photo/first.rs"]
 mod first;
 #[cfg(feature = "heic")]
@@ -11,9 +13,13 @@ mod first;
 mod heic;
 #[path = "photo/hostile.rs"]
 mod hostile;
+#[path = "photo/icc.rs"]
+mod icc;
 #[cfg(feature = "jxl")]
 #[path = "photo/jxl.rs"]
 mod jxl;
+#[path = "photo/limits.rs"]
+mod limits;
 #[path = "photo/metadata.rs"]
 mod metadata;
 #[path = "photo/raw.rs"]
@@ -184,7 +190,9 @@ fn too_many_pixels_are_refused_by_the_header() {
     for (name, bytes) in declaring(60_000, 60_000) {
         assert_eq!(
             message(&bytes, name),
-            format!("{name} is 60000 x 60000 pixels; the limit is 178956970 pixels, so scale it down first")
+            format!(
+                "{name} is 60000 x 60000 pixels; the limit is 178956970 pixels: scale it down first, or raise the limit (--max-pixels; Limits::pixels)"
+            )
         );
     }
     // The largest lossy WebP image exceeds the limit.

@@ -159,6 +159,21 @@ pub fn exif(block: &[u8]) {
     assert_eq!((photo.width(), photo.height()), (1, 1));
 }
 
+/// An ICC profile in the smallest JPEG file: it has a description, and is applied or ignored.
+pub fn profile(profile: &[u8]) {
+    let profile = &profile[..profile.len().min(65_000)];
+    let mut file = b"\xff\xd8\xff\xe2".to_vec();
+    file.extend((profile.len() as u16 + 16).to_be_bytes());
+    file.extend(b"ICC_PROFILE\0\x01\x01");
+    file.extend(profile);
+    file.extend(&PIXEL[2..]);
+    let photo = memory::within(photo_memory(&file), || photo::decode_srgb(&file, true, "photo"));
+    let photo = photo.expect("the photo is sound whatever its profile says");
+    assert_eq!((photo.width(), photo.height()), (1, 1));
+    let stated = photo::metadata(&file, "photo").expect("it has been decoded").colours;
+    assert!(stated.profile.is_some_and(|name| name.chars().count() <= 128));
+}
+
 /// Any photo: what is read of its metadata makes sense, and its thumbnail has the size that was asked for.
 pub fn metadata(bytes: &[u8]) {
     let found = memory::within(photo_memory(bytes), || photo::metadata(bytes, "photo"));

@@ -40,7 +40,7 @@ fn structured<T: for<'a> Arbitrary<'a>>(body: impl Fn(&T)) -> impl Fn(&[u8]) {
 // One test: the counter of memory counts all threads.
 #[test]
 fn seeds_and_past_findings() {
-    let bodies: [(&str, &dyn Fn(&[u8])); 29] = [
+    let bodies: [(&str, &dyn Fn(&[u8])); 30] = [
         ("photo_jpeg", &targets::photo_jpeg),
         ("photo_png", &targets::photo_png),
         ("photo_webp", &targets::photo_webp),
@@ -52,6 +52,7 @@ fn seeds_and_past_findings() {
         ("photo_raw", &targets::photo_raw),
         ("photo_rows", &targets::photo_rows),
         ("exif", &targets::exif),
+        ("profile", &targets::profile),
         ("metadata", &targets::metadata),
         ("tiff_structure", &structured::<tiff::File>(targets::tiff_structure)),
         ("weights", &targets::weights),

@@ -154,7 +154,8 @@ pub(super) fn run(args: &args::Index, messages: &Messages) -> Result<Outcome, Fa
     }
 }
 
-/// Opens the model: that of the library, unless one is named.
+/// Opens the model: that of the library, unless one is named. Photos are read as for the library's embeddings of it, unless
+/// the arguments say how.
 fn encoder(
     args: &args::Index,
     library: Option<&Library>,
@@ -164,22 +165,35 @@ fn encoder(
     let named = args.model.model.as_ref().is_some_and(|model| !model.is_empty());
     let only = models.first().filter(|_| models.len() == 1 && !named);
     let Chosen { weights, options, name } = super::library::model(&args.model, args.threads, library, messages)?;
-    let (image, texts) = super::library::towers(options.batch_size(args.batch_size as usize), weights)?;
+    let mut options = options.batch_size(args.batch_size as usize).limits(args.limits.limits());
+    if let Some(fast) = args.fast_decode {
+        options = options.fast_decode(fast);
+    }
+    if let Some(icc) = args.icc {
+        options = options.icc(icc);
+    }
+    let is_known = |fingerprint: &str| models.iter().any(|model| model.fingerprint == fingerprint);
+    // In any way of reading photos.
+    let has_model = options.clone().read_as(&weights, |fingerprint| is_known(fingerprint.as_str()))?.is_some();
+    let (image, texts) = super::library::towers(options, weights)?;
     let encoder = image?;
     let fingerprint = encoder.fingerprint().as_str();
-    if let Some(only) = only.filter(|only| only.fingerprint != fingerprint) {
+    if let Some(only) = only.filter(|_| !has_model) {
         return Err(Failure::Error(format!(
             "the library has embeddings of {} with the fingerprint {}, and the model of this name has {fingerprint}; \
              name a model with -m",
             only.name, only.fingerprint
         )));
     }
-    if !models.is_empty() && models.iter().all(|model| model.fingerprint != fingerprint) {
-        let known: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
-        messages.warning(&format!(
-            "the library gets embeddings of a further model, {name}, beside those of {}",
-            known.join(" and ")
-        ));
+    if !models.is_empty() && !is_known(fingerprint) {
+        let known = super::library::names(&models);
+        messages.warning(&match has_model {
+            true => format!(
+                "photos are read in another way than for the embeddings that the library has of {known}, so it gets \
+                 others of {name} beside them; `clippie-rs status` shows their fingerprints, which -m takes"
+            ),
+            false => format!("the library gets embeddings of a further model, {name}, beside those of {known}"),
+        });
     }
     Ok((encoder, texts, name))
 }

@@ -142,7 +142,8 @@ fn belongs_to(output: &Path, library: &Path) -> bool {
 }
 
 /// Opens the model: that of the library, unless one is named. A name or fingerprint that the library knows means its model,
-/// from the file where that was last, or an installed one of its name. Only a name that the user wrote is pulled.
+/// from the file where that was last, or an installed one of its name. Only a name that the user wrote is pulled. The model
+/// reads photos as it did when the library got its embeddings.
 pub(super) fn model(
     model: &args::Model,
     threads: Option<usize>,
@@ -153,8 +154,7 @@ pub(super) fn model(
     let place = || library.map_or_else(|| "the library".into(), |library| library.path().display().to_string());
     let named = model.model.as_deref().filter(|model| !model.is_empty());
     if named.is_none() && models.len() > 1 {
-        let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
-        return Err(Failure::Usage(format!("{} has embeddings of {}; choose with -m", place(), names.join(" and "))));
+        return Err(Failure::Usage(format!("{} has embeddings of {}; choose with -m", place(), names(&models))));
     }
     let meant: Vec<&LibraryModel> = match named {
         None => models.iter().collect(),
@@ -164,12 +164,18 @@ pub(super) fn model(
         [known] => Some(known),
         _ => None,
     };
-    let with_threads =
-        |Chosen { weights, options, name }| Chosen { weights, options: options.threads(model::threads(threads)), name };
-    let Some(known) = known else { return model::preprocessing(named, &Photos::default(), messages).map(with_threads) };
+    let finish = |Chosen { weights, options, name }| {
+        let is_meant = |fingerprint: &str| match known {
+            Some(known) => known.fingerprint == fingerprint,
+            None => models.iter().any(|known| known.fingerprint == fingerprint),
+        };
+        let options = read_as(options, &weights, is_meant).threads(model::threads(threads));
+        Chosen { weights, options, name }
+    };
+    let Some(known) = known else { return model::preprocessing(named, &Photos::default(), messages).map(finish) };
     let its_own = |weights: WeightsFile| {
         let name = weights.model_name();
-        with_threads(Chosen { weights, options: Options::new(), name })
+        finish(Chosen { weights, options: Options::new(), name })
     };
     let why = match remembered(known) {
         Ok(weights) => return Ok(its_own(weights)),
@@ -184,7 +190,7 @@ pub(super) fn model(
     };
     // A name that the user wrote means what it does without a library.
     if let Some(named) = named.filter(|named| *named == known.name.as_str()) {
-        let chosen = model::preprocessing(Some(named), &Photos::default(), messages).map(with_threads);
+        let chosen = model::preprocessing(Some(named), &Photos::default(), messages).map(finish);
         return chosen.map_err(|failure| if is_published(&known.name) { failure } else { lost() });
     }
     match installed(&known.name) {
@@ -227,14 +233,25 @@ fn remembered(known: &LibraryModel) -> Result<WeightsFile, String> {
         Reason::NotFound => gone(),
         _ => format!("cannot be opened: {error}"),
     })?;
-    let (image, text) =
-        towers(Options::new(), weights.clone()).map_err(|failure| format!("cannot be opened: {}", failure.text()))?;
-    let fingerprint = match (&image, &text) {
-        (Ok(image), _) => image.fingerprint(),
-        (Err(_), Some(text)) => text.fingerprint(),
-        (Err(error), None) => return Err(format!("cannot be opened: {error}")),
+    let options = Options::new().read_as(&weights, |fingerprint| fingerprint.as_str() == known.fingerprint);
+    let options = options.map_err(|error| format!("cannot be opened: {error}"))?;
+    options.is_some().then_some(weights).ok_or_else(gone)
+}
+
+/// The options with photos read as for the embeddings of a fingerprint that `is_known`, if this model has some.
+pub(super) fn read_as(options: Options, weights: &WeightsFile, is_known: impl Fn(&str) -> bool) -> Options {
+    // A file that describes no model is an error where it is opened.
+    let known = options.clone().read_as(weights, |fingerprint| is_known(fingerprint.as_str()));
+    known.ok().flatten().unwrap_or(options)
+}
+
+/// The models of a library in a sentence, such that `-m` can name each.
+pub(super) fn names(models: &[LibraryModel]) -> String {
+    let name = |model: &LibraryModel| match models.iter().filter(|other| other.name == model.name).count() {
+        1 => model.name.clone(),
+        _ => format!("{} ({})", model.name, model.fingerprint),
     };
-    (fingerprint.as_str() == known.fingerprint).then_some(weights).ok_or_else(gone)
+    models.iter().map(name).collect::<Vec<_>>().join(" and ")
 }
 
 /// Opens the towers of a model: the image tower, or why there is none, and the text tower if there is one.

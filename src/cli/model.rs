@@ -61,7 +61,11 @@ pub(super) fn preprocessing(model: Option<&OsStr>, photos: &Photos, messages: &M
         source => open_source(source)?,
     };
     let meta = &weights.header().meta;
-    let mut options = Options::new().orient(!photos.no_orient).fast_decode(photos.fast_decode);
+    let mut options = Options::new()
+        .orient(!photos.no_orient)
+        .fast_decode(photos.fast_decode)
+        .icc(photos.icc)
+        .limits(photos.limits.limits());
     // An invalid description is reported when the model is opened.
     if let Ok(stated) = serde_json::from_value::<PreprocessConfig>(meta.preprocess.clone()) {
         let mut config = stated.clone();

@@ -135,6 +135,8 @@ fn library(
         always.result(&format!("library {}: {photos} photo{plural}, model {model}", library.path().display()));
         Ok(())
     };
+    let known = library.models()?;
+    let is_known = |fingerprint: &str| known.iter().any(|known| known.fingerprint == fingerprint);
     let mut refused: Option<Failure> = None;
     let mut differing: Option<(String, Option<Precisions>)> = None;
     for (name, weights) in &*models {
@@ -146,6 +148,13 @@ fn library(
                 return Ok(Some(LibraryConfig { library, model: name.clone(), allowed }));
             }
             Ok(Comparable { precisions, .. }) => drop(differing.get_or_insert((name.clone(), precisions))),
+            // The library's photos were read in another way than those of requests are.
+            Err(_) if Options::new().read_as(weights, |fingerprint| is_known(fingerprint.as_str()))?.is_some() => {
+                let (model, weights) = (format!("{name} of the library"), weights.clone());
+                models.push((model.clone(), weights));
+                shown(&model)?;
+                return Ok(Some(LibraryConfig { library, model, allowed }));
+            }
             Err(failure) => drop(refused.get_or_insert(failure)),
         }
     }

@@ -100,6 +100,10 @@ impl Parts<'_> {
         if self.reading.fast {
             line("decode", &["fast"]);
         }
+        // Nor have the usual colours.
+        if self.reading.icc {
+            line("colours", &["icc"]);
+        }
         line("normalize", &[yes_or_no(self.normalize)]);
         text
     }
@@ -157,18 +161,21 @@ pub(super) mod tests {
             content_hash: CONTENT,
             tokenizer: Some(&CLIP),
             preprocess,
-            reading: Reading { orient, fast: false },
+            reading: Reading { orient, ..Reading::USUAL },
             normalize,
         }
     }
 
     #[test]
-    fn fast_decoding_has_a_line_of_its_own() {
+    fn fast_decoding_and_profiles_have_lines_of_their_own() {
         let openai = PreprocessConfig::openai(224);
         let usual = parts(&openai, true, true);
-        let fast = Parts { reading: Reading { orient: true, fast: true }, ..parts(&openai, true, true) };
+        let read = |reading| Parts { reading, ..parts(&openai, true, true) };
+        let fast = read(Reading { fast: true, ..Reading::USUAL });
         assert_eq!(fast.text(), usual.text().replace("orient yes\n", "orient yes\ndecode fast\n"));
         assert_ne!(Fingerprint::new(&fast), Fingerprint::new(&usual));
+        let both = read(Reading { fast: true, icc: true, ..Reading::USUAL });
+        assert_eq!(both.text(), usual.text().replace("orient yes\n", "orient yes\ndecode fast\ncolours icc\n"));
     }
 
     /// The text as `weights/README.md` specifies it, byte by byte, so that a new configuration field cannot change it

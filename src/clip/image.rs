@@ -152,7 +152,7 @@ impl ImageEncoder {
         let config = &self.session.preprocess;
         let mut out = vec![0.0; config.pixel_len()];
         let image = image.into();
-        pixels::prepare(image, config, self.session.options.reading, &self.cancel, &mut out)
+        pixels::prepare(image, config, self.session.options.photos, &self.cancel, &mut out)
             .map_err(|error| error.of_item("image", None, image.path()))?;
         Ok(Array3::from_shape_vec((3, config.image_size, config.image_size), out)?)
     }
@@ -185,6 +185,12 @@ impl ImageEncoder {
     #[must_use]
     pub fn preprocess(&self) -> &PreprocessConfig {
         &self.session.preprocess
+    }
+
+    /// What reading one photo may cost: see [`Options::limits`](super::Options::limits).
+    #[cfg(feature = "decode")]
+    pub fn limits(&self) -> crate::photo::Limits {
+        self.session.options.photos.limits
     }
 
     /// See [`Clip::fingerprint`](super::Clip::fingerprint).
@@ -230,7 +236,7 @@ impl ImageEncoder {
 
     /// Pixels of image `index` of a batch.
     fn pixels(&self, index: usize, image: ImageInput<'_>, out: &mut [f32]) -> Result<(), Error> {
-        pixels::prepare(image, &self.session.preprocess, self.session.options.reading, &self.cancel, out)
+        pixels::prepare(image, &self.session.preprocess, self.session.options.photos, &self.cancel, out)
             .map_err(|error| error.of_item("image", Some(index), image.path()))
     }
 

@@ -5,11 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::options::Reading;
+use super::options::PhotoOptions;
 use super::photo_pixels::{self, read_file};
 use crate::cancel::CancelToken;
 use crate::error::Error;
-use crate::photo::{self, Metadata, NAMELESS};
+use crate::photo::{self, Limits, Metadata, NAMELESS};
 use crate::pixels::PictureHash;
 use crate::preprocess::PreprocessConfig;
 
@@ -118,11 +118,19 @@ impl ObservedPhoto {
     /// their encoding.
     ///
     /// # Errors
-    /// A file that cannot be read or has more than 512 MiB.
+    /// A file that cannot be read or has more bytes than the default [`Limits`] allow.
     pub fn load(&self) -> Result<(), Error> {
+        self.load_within(&Limits::new())
+    }
+
+    /// Reads the file now, as [`load`](Self::load) does, within other limits.
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load).
+    pub fn load_within(&self, limits: &Limits) -> Result<(), Error> {
         let mut source = self.source();
         if matches!(*source, Source::File) {
-            *source = Source::Bytes(self.read()?);
+            *source = Source::Bytes(self.read(limits)?);
         }
         #[cfg(feature = "library")]
         if let Source::Bytes(bytes) = &*source {
@@ -165,22 +173,22 @@ impl ObservedPhoto {
         self.source.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read(&self) -> Result<Vec<u8>, Error> {
+    fn read(&self, limits: &Limits) -> Result<Vec<u8>, Error> {
         let path = self.path.as_deref().unwrap_or(Path::new(NAMELESS));
-        read_file(path).map_err(|source| Error::read(path, source))
+        read_file(path, limits).map_err(|source| Error::read(path, source))
     }
 
     /// Writes the pixels of the photo and keeps what was seen of it.
     pub(super) fn prepare(
         &self,
         config: &PreprocessConfig,
-        reading: Reading,
+        photos: PhotoOptions,
         cancel: &CancelToken,
         out: &mut [f32],
     ) -> Result<(), Error> {
         let taken = std::mem::replace(&mut *self.source(), Source::Gone);
         let bytes = match taken {
-            Source::File => self.read().inspect_err(|_| *self.source() = Source::File)?,
+            Source::File => self.read(&photos.limits).inspect_err(|_| *self.source() = Source::File)?,
             Source::Bytes(bytes) => bytes,
             Source::Gone => {
                 let gone = "its bytes were freed when it was encoded; make a new ObservedPhoto to encode it again";
@@ -191,7 +199,7 @@ impl ObservedPhoto {
         #[cfg(feature = "library")]
         self.content.get_or_init(|| Content::of(&bytes));
         let name = self.path.as_deref().map_or(NAMELESS.into(), |path| path.display().to_string());
-        let result = self.decode(&bytes, &name, config, reading, cancel, out);
+        let result = self.decode(&bytes, &name, config, photos, cancel, out);
         if matches!(result, Err(Error::Cancelled)) {
             *self.source() = Source::Bytes(bytes);
         }
@@ -206,18 +214,19 @@ impl ObservedPhoto {
         bytes: &[u8],
         name: &str,
         config: &PreprocessConfig,
-        reading: Reading,
+        photos: PhotoOptions,
         cancel: &CancelToken,
         out: &mut [f32],
     ) -> Result<(), Error> {
-        let hashed = photo_pixels::decode_observed(bytes, reading, name, config, cancel, out)?;
-        let metadata = photo::metadata(bytes, name)?;
+        let hashed = photo_pixels::decode_observed(bytes, photos, name, config, cancel, out)?;
+        let metadata = photo::metadata_within(bytes, &photos.limits, name)?;
         // The size is that of the photo, even if it was reduced.
-        let (width, height) = match (reading.fast && metadata.format == photo::Format::Jpeg, reading.orient) {
-            (false, _) => (hashed.width, hashed.height),
-            (true, true) => metadata.upright_size(),
-            (true, false) => (metadata.width, metadata.height),
-        };
+        let (width, height) =
+            match (photos.reading.fast && metadata.format == photo::Format::Jpeg, photos.reading.orient) {
+                (false, _) => (hashed.width, hashed.height),
+                (true, true) => metadata.upright_size(),
+                (true, false) => (metadata.width, metadata.height),
+            };
         let observation = Observation { metadata, hash: hashed.hash, width, height };
         // Another thread cannot have decoded the same bytes.
         let _ = self.observed.set(observation);

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::session::Session;
-use super::{Clip, ImageEncoder, ModelSource, TextEncoder};
+use super::session::{Description, Session};
+use super::{Clip, Fingerprint, ImageEncoder, ModelSource, TextEncoder};
 use crate::error::Error;
 use crate::kernels::Isa;
+#[cfg(feature = "decode")]
+use crate::photo::Limits;
 use crate::preprocess::PreprocessConfig;
 use crate::tokenizer::Overflow;
 use crate::weights::{Reason, WeightsFile};
@@ -26,7 +28,7 @@ pub struct Options {
     pub(super) pool: Option<Arc<rayon::ThreadPool>>,
     pub(super) batch_size: usize,
     pub(super) normalize: bool,
-    pub(super) reading: Reading,
+    pub(super) photos: PhotoOptions,
     pub(super) overflow: Overflow,
     pub(super) repair: bool,
     pub(super) preprocess: Option<PreprocessConfig>,
@@ -34,13 +36,35 @@ pub struct Options {
     pub(super) copy_weights: bool,
 }
 
-/// How the pixels of a photo file are read.
+/// How photo files are read, and what that may cost.
 #[derive(Clone, Copy, Debug)]
+pub(super) struct PhotoOptions {
+    pub(super) reading: Reading,
+    /// Changes no pixel.
+    #[cfg(feature = "decode")]
+    pub(super) limits: Limits,
+}
+
+/// How the pixels of a photo file are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reading {
     /// Whether the EXIF orientation is applied.
     pub(super) orient: bool,
     /// Whether a JPEG photo may be reduced while it is decoded.
     pub(super) fast: bool,
+    /// Whether the ICC profile is applied.
+    pub(super) icc: bool,
+}
+
+impl Reading {
+    /// The default: orientation applied, photos decoded whole, profiles ignored.
+    pub(super) const USUAL: Reading = Reading { orient: true, fast: false, icc: false };
+
+    /// All ways of reading, this one first.
+    fn all(self) -> impl Iterator<Item = Reading> {
+        let others = (0..8).map(|bits| Reading { orient: bits & 4 == 0, fast: bits & 1 != 0, icc: bits & 2 != 0 });
+        std::iter::once(self).chain(others.filter(move |other| *other != self))
+    }
 }
 
 impl Default for Options {
@@ -50,7 +74,11 @@ impl Default for Options {
             pool: None,
             batch_size: 8,
             normalize: true,
-            reading: Reading { orient: true, fast: false },
+            photos: PhotoOptions {
+                reading: Reading::USUAL,
+                #[cfg(feature = "decode")]
+                limits: Limits::new(),
+            },
             overflow: Overflow::Truncate,
             repair: true,
             preprocess: None,
@@ -103,7 +131,7 @@ impl Options {
 
     /// Sets whether the EXIF orientation of photos is applied (it is by default; the reference libraries ignore it).
     pub fn orient(mut self, orient: bool) -> Self {
-        self.reading.orient = orient;
+        self.photos.reading.orient = orient;
         self
     }
 
@@ -113,8 +141,52 @@ impl Options {
     /// The reduced photo is the one of Pillow's `Image.draft`, and neither side is shorter than twice the image size of the
     /// model. It takes less time by what is not computed; embeddings differ a little, and their fingerprint does.
     pub fn fast_decode(mut self, fast: bool) -> Self {
-        self.reading.fast = fast;
+        self.photos.reading.fast = fast;
         self
+    }
+
+    /// Sets whether the colours of photos with an ICC profile are converted to sRGB (by default profiles are ignored, as the
+    /// reference libraries do). Profiles of curves and a matrix are applied, such as Display P3 and Adobe RGB; others are
+    /// ignored with a warning of `tracing`. Embeddings of such photos differ a little, and the fingerprint does.
+    pub fn icc(mut self, apply: bool) -> Self {
+        self.photos.reading.icc = apply;
+        self
+    }
+
+    /// Sets what reading one photo may cost (by default [`Limits::new`]). Never changes results.
+    #[cfg(feature = "decode")]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.photos.limits = limits;
+        self
+    }
+
+    /// Finds the way of reading photos with which a model gives embeddings that a program has stored: that of these options,
+    /// or another one ([`orient`](Options::orient), [`fast_decode`](Options::fast_decode), [`icc`](Options::icc)). `is_known` says whether the
+    /// program has embeddings of a fingerprint. Returns the options with it; `None` if no way gives a known fingerprint,
+    /// since the embeddings are another model's. Opens no tower.
+    ///
+    /// ```no_run
+    /// # let stored: clippie_rs::Fingerprint = "00112233445566778899aabbccddeeff".parse()?;
+    /// use clippie_rs::Options;
+    /// use clippie_rs::weights::WeightsFile;
+    ///
+    /// let weights = WeightsFile::open("mobileclip2-s2.clippie")?;
+    /// let options = Options::new().read_as(&weights, |fingerprint| *fingerprint == stored)?;
+    /// let clip = options.unwrap_or_default().open_weights(weights)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The file describes no model; see [`Clip::open`].
+    pub fn read_as(
+        self,
+        weights: &WeightsFile,
+        mut is_known: impl FnMut(&Fingerprint) -> bool,
+    ) -> Result<Option<Options>, Error> {
+        let description = Description::read(weights, &self)?;
+        let known = |reading: &Reading| is_known(&description.fingerprint(weights, *reading, self.normalize));
+        let found = self.photos.reading.all().find(known);
+        Ok(found.map(|reading| Options { photos: PhotoOptions { reading, ..self.photos }, ..self }))
     }
 
     /// Sets whether texts that are longer than the model's context are errors (by default they are truncated).

@@ -6,16 +6,13 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use super::options::Reading;
+use super::options::{PhotoOptions, Reading};
 use crate::cancel::CancelToken;
 use crate::error::Error;
 use crate::files::{open_regular, read_at_most};
-use crate::photo;
+use crate::photo::{self, Converting, Limits};
 use crate::pixels::{Hashed, HashingSink, SinkError};
 use crate::preprocess::{PreprocessConfig, StreamResizer};
-
-/// Maximum size of a photo file in bytes: larger than any photo, and small enough for one buffer per thread.
-const MAX_FILE: u64 = 1 << 29;
 
 /// Decodes a photo and computes the input of an image tower: `[3, image_size, image_size]`.
 ///
@@ -32,38 +29,52 @@ pub fn decode_pixels_into(
     config: &PreprocessConfig,
     out: &mut [f32],
 ) -> Result<(), Error> {
-    decode_until(bytes, Reading { orient, fast: false }, name, config, &CancelToken::new(), out)
+    let photos = PhotoOptions { reading: Reading { orient, ..Reading::USUAL }, limits: Limits::new() };
+    decode_until(bytes, photos, name, config, &CancelToken::new(), out)
 }
 
 /// Decodes as [`decode_pixels_into`] does; stops with [`Error::Cancelled`] soon after `cancel` is set.
 pub(super) fn decode_until(
     bytes: &[u8],
-    reading: Reading,
+    photos: PhotoOptions,
     name: &str,
     config: &PreprocessConfig,
     cancel: &CancelToken,
     out: &mut [f32],
 ) -> Result<(), Error> {
-    let resizer = StreamResizer::new(config, out)?.fast(reading.fast);
-    photo::decode_to(bytes, reading.orient, name, cancel, resizer, StreamResizer::finish).map_err(decode_error)
+    let sink = converted(StreamResizer::new(config, out)?, bytes, photos, name);
+    let finish = |sink: Converting<StreamResizer<'_>>| sink.into_inner().finish();
+    photo::decode_to(bytes, &photos.limits, photos.reading.orient, name, cancel, sink, finish).map_err(decode_error)
+}
+
+/// The resizer as `photos` wants it, with a conversion of colours in front.
+fn converted<'a>(
+    resizer: StreamResizer<'a>,
+    bytes: &[u8],
+    photos: PhotoOptions,
+    name: &str,
+) -> Converting<StreamResizer<'a>> {
+    let conversion = if photos.reading.icc { photo::conversion(bytes, &photos.limits, name) } else { None };
+    Converting::new(resizer.fast(photos.reading.fast), conversion)
 }
 
 /// Decodes as [`decode_until`] does, and hashes the photo on its way to the resizer.
 pub(super) fn decode_observed(
     bytes: &[u8],
-    reading: Reading,
+    photos: PhotoOptions,
     name: &str,
     config: &PreprocessConfig,
     cancel: &CancelToken,
     out: &mut [f32],
 ) -> Result<Hashed, Error> {
-    let sink = HashingSink::new(StreamResizer::new(config, out)?.fast(reading.fast));
-    let finish = |sink: HashingSink<StreamResizer<'_>>| {
-        let (resizer, hashed) = sink.finish();
-        resizer.finish()?;
+    // The hash is that of the stored colours, whatever the model sees.
+    let sink = HashingSink::new(converted(StreamResizer::new(config, out)?, bytes, photos, name));
+    let finish = |sink: HashingSink<Converting<StreamResizer<'_>>>| {
+        let (sink, hashed) = sink.finish();
+        sink.into_inner().finish()?;
         hashed.ok_or(SinkError::NoPhoto)
     };
-    photo::decode_to(bytes, reading.orient, name, cancel, sink, finish).map_err(decode_error)
+    photo::decode_to(bytes, &photos.limits, photos.reading.orient, name, cancel, sink, finish).map_err(decode_error)
 }
 
 fn decode_error(error: photo::Error) -> Error {
@@ -76,48 +87,52 @@ fn decode_error(error: photo::Error) -> Error {
 /// Reads a photo file and computes the input of an image tower as [`decode_pixels_into`] does.
 pub(super) fn read_pixels_into(
     path: &Path,
-    reading: Reading,
+    photos: PhotoOptions,
     config: &PreprocessConfig,
     cancel: &CancelToken,
     out: &mut [f32],
 ) -> Result<(), Error> {
-    named_pixels_into(read_file(path), path, reading, config, cancel, out)
+    named_pixels_into(read_file(path, &photos.limits), path, photos, config, cancel, out)
 }
 
 /// Computes the input of an image tower from the bytes of a photo, or the error of reading them; `path` is in the error.
 pub(super) fn named_pixels_into(
     bytes: io::Result<Vec<u8>>,
     path: &Path,
-    reading: Reading,
+    photos: PhotoOptions,
     config: &PreprocessConfig,
     cancel: &CancelToken,
     out: &mut [f32],
 ) -> Result<(), Error> {
     let bytes = bytes.map_err(|source| Error::read(path, source))?;
     let name = path.display().to_string();
-    decode_until(&bytes, reading, &name, config, cancel, out).map_err(|error| error.at(path))
+    decode_until(&bytes, photos, &name, config, cancel, out).map_err(|error| error.at(path))
 }
 
-/// Reads a whole file; refuses pipes, devices and folders, and files that are far too large for a photo.
-pub(super) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+/// Reads a whole file; refuses pipes, devices and folders, and files that are too large.
+pub(super) fn read_file(path: &Path, limits: &Limits) -> io::Result<Vec<u8>> {
     let file = open_regular(path)?;
     let len = file.metadata()?.len();
-    check_len(len)?;
-    read_open_file(&file, len)
+    check_len(len, limits)?;
+    read_open_file(&file, len, limits)
 }
 
-/// Refuses a file that is far too large for a photo.
-pub(crate) fn check_len(len: u64) -> io::Result<()> {
-    if len > MAX_FILE { Err(too_large()) } else { Ok(()) }
+/// Refuses a file that is too large.
+pub(crate) fn check_len(len: u64, limits: &Limits) -> io::Result<()> {
+    if len > limits.most_bytes() { Err(too_large(limits)) } else { Ok(()) }
 }
 
 /// Reads a whole open file that had `len` bytes and may have grown.
-pub(crate) fn read_open_file(file: &File, len: u64) -> io::Result<Vec<u8>> {
-    read_at_most(file, len, MAX_FILE)?.ok_or_else(too_large)
+pub(crate) fn read_open_file(file: &File, len: u64, limits: &Limits) -> io::Result<Vec<u8>> {
+    read_at_most(file, len, limits.most_bytes())?.ok_or_else(|| too_large(limits))
 }
 
-fn too_large() -> io::Error {
-    io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 512 MiB, which no photo has")
+fn too_large(limits: &Limits) -> io::Error {
+    let reason = format!(
+        "it has more than {} bytes, the limit for a photo unless it is raised (--max-bytes; Limits::bytes)",
+        limits.most_bytes()
+    );
+    io::Error::new(io::ErrorKind::FileTooLarge, reason)
 }
 
 #[cfg(test)]
@@ -132,9 +147,12 @@ mod tests {
         std::fs::write(&path, "no photo").unwrap();
         let config = PreprocessConfig::openai(8);
         let mut out = vec![0.0; config.pixel_len()];
-        let error =
-            read_pixels_into(&path, Reading { orient: true, fast: false }, &config, &CancelToken::new(), &mut out)
-                .unwrap_err();
+        let photos = PhotoOptions { reading: Reading::USUAL, limits: Limits::new() };
+        let mut read = |photos| read_pixels_into(&path, photos, &config, &CancelToken::new(), &mut out).unwrap_err();
+        let error = read(PhotoOptions { limits: Limits::new().bytes(7), ..photos });
+        assert_eq!(error.kind(), ErrorKind::Io);
+        assert!(error.to_string().contains("more than 7 bytes, the limit for a photo"), "{error}");
+        let error = read(photos);
         assert_eq!(error.kind(), ErrorKind::Image);
         assert!(error.to_string().starts_with(&format!("{} is not an image", path.display())), "{error}");
         assert!(matches!(error, Error::Photo { path: Some(file), .. } if file == path));

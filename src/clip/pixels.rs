@@ -1,6 +1,6 @@
 //! From an image in any form to the input of the image tower.
 
-use super::options::Reading;
+use super::options::PhotoOptions;
 #[cfg(feature = "decode")]
 use super::photo_pixels;
 use super::{CancelToken, ImageInput};
@@ -11,12 +11,12 @@ use crate::photo::NAMELESS;
 use crate::pixels::RgbView;
 use crate::preprocess::{self, PreprocessConfig};
 
-/// Writes the pixels of `image` to `out [3, S, S]`: decoded as `reading` says, resized, cropped, normalised.
+/// Writes the pixels of `image` to `out [3, S, S]`: decoded as `photos` says, resized, cropped, normalised.
 #[cfg_attr(not(feature = "decode"), allow(unused_variables))]
 pub(super) fn prepare(
     image: ImageInput<'_>,
     config: &PreprocessConfig,
-    reading: Reading,
+    photos: PhotoOptions,
     cancel: &CancelToken,
     out: &mut [f32],
 ) -> Result<(), Error> {
@@ -28,20 +28,20 @@ pub(super) fn prepare(
             Ok(preprocess::pixels_into(RgbView::new(width, height, image.as_raw())?, config, out)?)
         }
         #[cfg(feature = "image")]
-        ImageInput::Image(image) => prepare(ImageInput::RgbImage(&image.to_rgb8()), config, reading, cancel, out),
+        ImageInput::Image(image) => prepare(ImageInput::RgbImage(&image.to_rgb8()), config, photos, cancel, out),
         #[cfg(feature = "decode")]
-        ImageInput::Bytes(bytes) => photo_pixels::decode_until(bytes, reading, NAMELESS, config, cancel, out),
+        ImageInput::Bytes(bytes) => photo_pixels::decode_until(bytes, photos, NAMELESS, config, cancel, out),
         #[cfg(feature = "decode")]
-        ImageInput::Path(path) => photo_pixels::read_pixels_into(path, reading, config, cancel, out),
+        ImageInput::Path(path) => photo_pixels::read_pixels_into(path, photos, config, cancel, out),
         #[cfg(feature = "decode")]
-        ImageInput::Observed(photo) => photo.prepare(config, reading, cancel, out),
+        ImageInput::Observed(photo) => photo.prepare(config, photos, cancel, out),
         #[cfg(feature = "walk")]
         ImageInput::Archived(photo) => {
             let read = || {
-                photo_pixels::check_len(photo.len())?;
+                photo_pixels::check_len(photo.len(), &photos.limits)?;
                 photo.read()
             };
-            photo_pixels::named_pixels_into(read(), photo.path(), reading, config, cancel, out)
+            photo_pixels::named_pixels_into(read(), photo.path(), photos, config, cancel, out)
         }
         #[cfg(feature = "walk")]
         ImageInput::Unlisted(error) => Err(error.clone().into()),

@@ -7,6 +7,7 @@ use ndarray::Array2;
 
 use super::batch::{Failures, Sharing};
 use super::fingerprint::Parts;
+use super::options::Reading;
 use super::{Family, Fingerprint, Options, tokenizer};
 use crate::budget;
 use crate::error::Error;
@@ -40,13 +41,15 @@ pub(crate) struct Session {
     pub(super) passes: std::sync::atomic::AtomicUsize,
 }
 
-impl Session {
-    pub(super) fn new(weights: WeightsFile, options: Options) -> Result<Session, Error> {
-        let weights = if options.copy_weights { weights.to_memory()? } else { weights };
-        let isa = match options.isa {
-            Some(isa) => isa,
-            None => Isa::detect()?,
-        };
+/// What a file and the options say about a model, before its towers are loaded.
+pub(super) struct Description {
+    config: ModelConfig,
+    preprocess: PreprocessConfig,
+    tokenizer: Option<Tokenizer>,
+}
+
+impl Description {
+    pub fn read(weights: &WeightsFile, options: &Options) -> Result<Description, Error> {
         let meta = &weights.header().meta;
         let config = ModelConfig::from_json(&meta.model).map_err(|error| Error::model(weights.path(), error))?;
         // Parsed even if the options replace it, so that unknown settings of a file are refused.
@@ -66,8 +69,44 @@ impl Session {
             );
             return Err(Error::model(weights.path(), models::Error::Config(reason)));
         }
-        let named = tokenizer::open(&weights)?;
+        let named = tokenizer::open(weights)?;
         let tokenizer = if options.repair { named } else { named.map(|tokenizer| tokenizer.without_repair()) };
+        Ok(Description { config, preprocess, tokenizer })
+    }
+
+    pub fn fingerprint(&self, weights: &WeightsFile, reading: Reading, normalize: bool) -> Fingerprint {
+        self.with_parts(weights, reading, normalize, Fingerprint::new)
+    }
+
+    pub fn family(&self, weights: &WeightsFile, reading: Reading, normalize: bool) -> Family {
+        self.with_parts(weights, reading, normalize, |parts| Family::new(&weights.origin_hash(), parts))
+    }
+
+    fn with_parts<T>(
+        &self,
+        weights: &WeightsFile,
+        reading: Reading,
+        normalize: bool,
+        of: impl FnOnce(&Parts<'_>) -> T,
+    ) -> T {
+        let tokenizer = self.tokenizer.as_ref().map(Tokenizer::config);
+        let (content_hash, preprocess) = (weights.content_hash(), &self.preprocess);
+        of(&Parts { content_hash, tokenizer: tokenizer.as_ref(), preprocess, reading, normalize })
+    }
+}
+
+impl Session {
+    pub(super) fn new(weights: WeightsFile, options: Options) -> Result<Session, Error> {
+        let weights = if options.copy_weights { weights.to_memory()? } else { weights };
+        let isa = match options.isa {
+            Some(isa) => isa,
+            None => Isa::detect()?,
+        };
+        let description = Description::read(&weights, &options)?;
+        let (reading, normalize) = (options.photos.reading, options.normalize);
+        let fingerprint = description.fingerprint(&weights, reading, normalize);
+        let family = description.family(&weights, reading, normalize);
+        let Description { config, preprocess, tokenizer } = description;
         let stored = tokenizer.as_ref().and_then(|tokenizer| tokenizer.is_stored().then_some(weights::TOKENIZER));
         let (image, text) =
             models::load(&weights, &config, stored).map_err(|error| Error::model(weights.path(), error))?;
@@ -76,15 +115,6 @@ impl Session {
             (None, Some(threads)) => Pool::new(threads),
             (None, None) => Pool::shared(),
         };
-        let tokenized = tokenizer.as_ref().map(Tokenizer::config);
-        let parts = Parts {
-            content_hash: weights.content_hash(),
-            tokenizer: tokenized.as_ref(),
-            preprocess: &preprocess,
-            reading: options.reading,
-            normalize: options.normalize,
-        };
-        let (fingerprint, family) = (Fingerprint::new(&parts), Family::new(&weights.origin_hash(), &parts));
         let arenas = ArenaPool::new(budget::pass_memory(weights.file_len()));
         Ok(Session {
             weights,

@@ -127,6 +127,9 @@ impl Error {
     pub(super) fn exhausted(exhausted: Exhausted, path: &Path) -> Error {
         let resource = match exhausted {
             Exhausted::Work => "work",
+            // A checkpoint has no limit of time.
+            #[cfg(feature = "decode")]
+            Exhausted::Time(_) => "work",
             Exhausted::Memory => "memory",
             Exhausted::System => {
                 return Error::Read { path: path.to_owned(), source: std::io::ErrorKind::OutOfMemory.into() };

@@ -17,7 +17,8 @@ use super::store::{Calibration, FoundFile, ModelRow, Root, Store};
 use super::texts;
 use super::vectors::Vectors;
 use crate::cancel::CancelToken;
-use crate::clip::{ObservedPhoto, TextEncoder};
+use crate::clip::{ImageEncoder, ObservedPhoto, TextEncoder};
+use crate::photo::Limits;
 use crate::weights::Precision;
 
 /// Photos that are looked at one by one for a filter. Beyond these, one look at all files costs less.
@@ -240,7 +241,8 @@ impl Search {
 
     /// The embedding of a photo: the stored one if the library has its content.
     fn photo(&self, store: &Store, model: &ModelRow, photo: &ObservedPhoto) -> Result<(Vec<f32>, Option<i64>), Error> {
-        photo.load()?;
+        let limits = self.encoders.image.as_ref().map_or_else(Limits::new, ImageEncoder::limits);
+        photo.load_within(&limits)?;
         let known = match photo.content() {
             Some(content) => store.photo_of_hash(&content.hash)?,
             None => None,

@@ -46,7 +46,7 @@ const BIT_FIELDS: u32 = 3;
 const FILE_HEADER: usize = 14;
 
 impl Header {
-    fn read(bytes: &[u8]) -> Result<Header, DecodeError> {
+    fn read(bytes: &[u8], budget: &Budget) -> Result<Header, DecodeError> {
         let mut pixels = four(bytes, 10)? as usize;
         let size = four(bytes, FILE_HEADER)? as usize;
         let field = |at: usize| four(bytes, FILE_HEADER + at);
@@ -68,7 +68,7 @@ impl Header {
                 return Err(DecodeError::unsupported(format_args!("a header of {size} bytes")));
             }
         }
-        let (width, height) = checked_size(width, height)?;
+        let (width, height) = checked_size(width, height, budget)?;
         if !matches!(bits, 1 | 4 | 8 | 16 | 24 | 32) {
             return Err(DecodeError::unsupported(format_args!("{bits} bits a pixel")));
         }
@@ -108,14 +108,14 @@ impl Header {
 }
 
 /// Reads the size of a picture.
-pub(super) fn headers(bytes: &[u8]) -> Result<Headers<'_>, DecodeError> {
-    let Header { width, height, .. } = Header::read(bytes)?;
+pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a>, DecodeError> {
+    let Header { width, height, .. } = Header::read(bytes, budget)?;
     Ok(Headers::plain((width, height)))
 }
 
 /// Decodes a BMP file.
 pub(super) fn decode(bytes: &[u8], budget: &Budget) -> Result<Decoded, DecodeError> {
-    let header = Header::read(bytes)?;
+    let header = Header::read(bytes, budget)?;
     let (width, height) = (header.width, header.height);
     budget.grant_pixels((width * height) as u64);
     let source = bytes.get(header.pixels..).ok_or(DecodeError::Truncated)?;

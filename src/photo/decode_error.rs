@@ -2,20 +2,16 @@
 
 use super::error::Error;
 use super::format::Format;
-use crate::budget::Exhausted;
+use crate::budget::{Budget, Exhausted};
 use crate::pixels::SinkError;
-
-/// The maximum number of pixels: Pillow's threshold for a decompression bomb. Fuzz targets use a smaller one, which
-/// makes them try more files in the same time.
-pub(super) const MAX_PIXELS: u64 = if cfg!(fuzzing) { 1 << 20 } else { 178_956_970 };
 
 /// What a decoder found wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum DecodeError {
     /// The header declares a side of zero.
     NoPixels { width: u64, height: u64 },
-    /// The header declares more than [`MAX_PIXELS`].
-    TooManyPixels { width: u64, height: u64 },
+    /// The header declares more pixels than the limit.
+    TooManyPixels { width: u64, height: u64, limit: u64 },
     /// The data ends before the photo is complete.
     Truncated,
     /// The data violates the format.
@@ -49,14 +45,13 @@ impl DecodeError {
         let name = name.to_owned();
         match self {
             DecodeError::NoPixels { width, height } => Error::NoPixels { name, width, height },
-            DecodeError::TooManyPixels { width, height } => {
-                Error::TooManyPixels { name, width, height, limit: MAX_PIXELS }
-            }
+            DecodeError::TooManyPixels { width, height, limit } => Error::TooManyPixels { name, width, height, limit },
             DecodeError::Truncated => Error::Truncated { name, format: format.name() },
             DecodeError::Damaged(reason) => Error::Damaged { name, format: format.name(), reason },
             DecodeError::Unsupported(reason) => Error::Unsupported { name, format: format.name(), reason },
             DecodeError::OutOfMemory { width, height } => Error::OutOfMemory { name, width, height },
             DecodeError::Exhausted(Exhausted::Cancelled) => Error::Cancelled { name },
+            DecodeError::Exhausted(Exhausted::Time(limit)) => Error::TooSlow { name, format: format.name(), limit },
             DecodeError::Exhausted(Exhausted::Work) => {
                 Error::TooCostly { name, format: format.name(), resource: "time" }
             }
@@ -97,14 +92,22 @@ fn clean(reason: &str) -> String {
 }
 
 /// Checks the size that a header declares. Decoders call this before they allocate anything.
-pub(super) fn checked_size(width: impl Into<u64>, height: impl Into<u64>) -> Result<(usize, usize), DecodeError> {
-    let (width, height) = (width.into(), height.into());
+pub(super) fn checked_size(
+    width: impl Into<u64>,
+    height: impl Into<u64>,
+    budget: &Budget,
+) -> Result<(usize, usize), DecodeError> {
+    size_within(width.into(), height.into(), budget.most_pixels())
+}
+
+/// Checks a size against a limit of pixels, as [`checked_size`] does.
+pub(super) fn size_within(width: u64, height: u64, limit: u64) -> Result<(usize, usize), DecodeError> {
     if width == 0 || height == 0 {
         return Err(DecodeError::NoPixels { width, height });
     }
     match width.checked_mul(height) {
-        Some(pixels) if pixels <= MAX_PIXELS => Ok((width as usize, height as usize)),
-        _ => Err(DecodeError::TooManyPixels { width, height }),
+        Some(pixels) if pixels <= limit => Ok((width as usize, height as usize)),
+        _ => Err(DecodeError::TooManyPixels { width, height, limit }),
     }
 }
 
@@ -125,6 +128,8 @@ pub(super) fn check_memory(bytes: usize, (width, height): (usize, usize)) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::Limits;
+    use crate::cancel::CancelToken;
 
     #[test]
     fn reasons_are_parts_of_a_sentence() {
@@ -137,15 +142,16 @@ mod tests {
 
     #[test]
     fn sides_are_accepted_up_to_the_limit() {
-        assert_eq!(checked_size(178_956_970u32, 1u32), Ok((178_956_970, 1)));
-        assert_eq!(
-            checked_size(1u64, 178_956_971u64),
-            Err(DecodeError::TooManyPixels { width: 1, height: 178_956_971 })
-        );
-        assert_eq!(
-            checked_size(u64::MAX, u64::MAX),
-            Err(DecodeError::TooManyPixels { width: u64::MAX, height: u64::MAX })
-        );
-        assert_eq!(checked_size(0u8, 7u8), Err(DecodeError::NoPixels { width: 0, height: 7 }));
+        let budget = Budget::photo(0, &Limits::new(), &CancelToken::new());
+        let checked = |width: u64, height: u64| checked_size(width, height, &budget);
+        let too_many = |width, height| Err(DecodeError::TooManyPixels { width, height, limit: 178_956_970 });
+        assert_eq!(checked(178_956_970, 1), Ok((178_956_970, 1)));
+        assert_eq!(checked(1, 178_956_971), too_many(1, 178_956_971));
+        assert_eq!(checked(u64::MAX, u64::MAX), too_many(u64::MAX, u64::MAX));
+        assert_eq!(checked(0, 7), Err(DecodeError::NoPixels { width: 0, height: 7 }));
+        let budget = Budget::photo(0, &Limits::new().pixels(99), &CancelToken::new());
+        assert_eq!(checked_size(9u8, 11u8, &budget), Ok((9, 11)));
+        let too_many = Err(DecodeError::TooManyPixels { width: 10, height: 10, limit: 99 });
+        assert_eq!(checked_size(10u8, 10u8, &budget), too_many);
     }
 }

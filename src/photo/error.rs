@@ -1,5 +1,7 @@
 //! Errors of decoding a photo; each names the photo.
 
+use std::time::Duration;
+
 /// Stands in messages for a photo without a path or name.
 pub(crate) const NAMELESS: &str = "the image";
 
@@ -38,7 +40,10 @@ pub enum Error {
         height: u64,
     },
     /// The header declares more pixels than the limit; nothing was allocated.
-    #[error("{name} is {width} x {height} pixels; the limit is {limit} pixels, so scale it down first")]
+    #[error(
+        "{name} is {width} x {height} pixels; the limit is {limit} pixels: scale it down first, or raise the limit \
+         (--max-pixels; Limits::pixels)"
+    )]
     TooManyPixels {
         /// The caller's name for the photo.
         name: String,
@@ -48,6 +53,31 @@ pub enum Error {
         height: u64,
         /// The maximum number of pixels.
         limit: u64,
+    },
+    /// The file has more bytes than the limit.
+    #[error(
+        "{name} has {bytes} bytes; the limit for a photo is {limit} bytes, unless it is raised (--max-bytes; Limits::bytes)"
+    )]
+    TooManyBytes {
+        /// The caller's name for the photo.
+        name: String,
+        /// The bytes of the file.
+        bytes: u64,
+        /// The maximum number of bytes.
+        limit: u64,
+    },
+    /// Decoding takes longer than the limit; it was given up.
+    #[error(
+        "{name} is a {format} image that takes longer than {} s to decode; save it anew as an ordinary JPEG or PNG, or raise \
+         the limit (--max-seconds; Limits::time)", limit.as_secs_f64()
+    )]
+    TooSlow {
+        /// The caller's name for the photo.
+        name: String,
+        /// The format.
+        format: &'static str,
+        /// The maximum time.
+        limit: Duration,
     },
     /// The data ends before the photo is complete.
     #[error("{name} is a truncated {format} image; copy it again from where it came")]
@@ -91,7 +121,8 @@ pub enum Error {
     },
     /// Decoding needs far more time or memory than a photo of this size does; it was given up.
     #[error(
-        "{name} is a {format} image that needs far more {resource} than its size justifies; save it anew as an ordinary JPEG or PNG"
+        "{name} is a {format} image that needs far more {resource} than its size justifies; save it anew as an ordinary JPEG or PNG{}",
+        more_time(resource)
     )]
     TooCostly {
         /// The caller's name for the photo.
@@ -122,6 +153,11 @@ fn unreadable(name: &str) -> &'static str {
     if name == NAMELESS { "not in a readable image format" } else { "not an image that can be read here" }
 }
 
+/// What else helps against [`Error::TooCostly`].
+fn more_time(resource: &str) -> &'static str {
+    if resource == "time" { ", or allow it more than 120 seconds (--max-seconds; Limits::time)" } else { "" }
+}
+
 impl Error {
     /// Returns the name of the photo, as the caller gave it to [`decode`](super::decode).
     pub fn name(&self) -> &str {
@@ -131,6 +167,8 @@ impl Error {
             | Error::UnsupportedFormat { name, .. }
             | Error::NoPixels { name, .. }
             | Error::TooManyPixels { name, .. }
+            | Error::TooManyBytes { name, .. }
+            | Error::TooSlow { name, .. }
             | Error::Truncated { name, .. }
             | Error::Damaged { name, .. }
             | Error::Unsupported { name, .. }

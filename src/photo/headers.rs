@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::metadata::Cicp;
 use crate::pixels::Orientation;
 
 /// The size of a photo and where its metadata is.
@@ -17,11 +18,43 @@ pub(super) struct Headers<'a> {
     /// The first bytes of the EXIF block as a part of the file: all of them, unless it is split or encoded.
     pub exif_part: &'a [u8],
     pub xmp: Option<Cow<'a, [u8]>>,
+    pub colours: Colours<'a>,
+}
+
+/// What the container of a photo states about its colours.
+#[derive(Default)]
+pub(super) struct Colours<'a> {
+    /// The ICC profile.
+    pub profile: Option<Cow<'a, [u8]>>,
+    pub cicp: Option<Cicp>,
+    pub levels: Levels,
+}
+
+/// Which colours the levels are that a decoder gives.
+#[derive(Default)]
+pub(super) enum Levels {
+    /// Those of the profile, if there is one.
+    #[default]
+    Profile,
+    /// Those of sRGB, whatever the profile.
+    #[cfg_attr(not(feature = "jxl"), allow(dead_code))]
+    Srgb,
+    /// Those of this profile, which the file states in another form.
+    #[cfg_attr(not(feature = "jxl"), allow(dead_code))]
+    Meant(Vec<u8>),
 }
 
 impl Headers<'_> {
     /// A photo without metadata.
     pub fn plain((width, height): (usize, usize)) -> Self {
-        Headers { width, height, orientation: Orientation::Upright, exif: None, exif_part: &[], xmp: None }
+        Headers {
+            width,
+            height,
+            orientation: Orientation::Upright,
+            exif: None,
+            exif_part: &[],
+            xmp: None,
+            colours: Colours::default(),
+        }
     }
 }

@@ -10,14 +10,15 @@ use std::time::Instant;
 use brotli_decompressor::Decompressor;
 use bytemuck::cast_slice_mut;
 use jxl::api::{
-    Endianness, Event, JxlBasicInfo, JxlColorType, JxlDataFormat, JxlDecoder, JxlDecoderOptions, JxlOutputBuffer,
-    JxlPixelFormat, ProfileLevel,
+    Endianness, Event, JxlBasicInfo, JxlColorEncoding, JxlColorProfile, JxlColorType, JxlDataFormat, JxlDecoder,
+    JxlDecoderOptions, JxlOutputBuffer, JxlPixelFormat, JxlPrimaries, JxlTransferFunction, JxlWhitePoint, ProfileLevel,
 };
 use jxl::error::Error;
 
 use super::boxes::Boxes;
 use super::decode_error::{DecodeError, checked_size, try_filled};
-use super::headers::Headers;
+use super::headers::{Colours, Headers, Levels};
+use super::metadata::Cicp;
 use crate::budget::Budget;
 use crate::pixels::{Orientation, RowSink, STRIP};
 
@@ -86,8 +87,41 @@ impl<'a> Feed<'a> {
             self.next(None)?;
         }
         let info = self.decoder.basic_info().ok_or(DecodeError::Truncated)?.clone();
-        let size = checked_size(info.size.0 as u64, info.size.1 as u64)?;
+        let size = checked_size(info.size.0 as u64, info.size.1 as u64, self.budget)?;
         Ok((info, size))
+    }
+}
+
+impl Feed<'_> {
+    /// What the header states about the colours.
+    fn colours<'b>(&self) -> Colours<'b> {
+        let is_applied = self.decoder.basic_info().is_some_and(|info| info.uses_original_profile);
+        match self.decoder.embedded_color_profile() {
+            // The decoder converts to no profile: it gives sRGB where a file is coded without regard to its own.
+            Some(JxlColorProfile::Icc(profile)) => Colours {
+                profile: Some(profile.clone().into()),
+                cicp: None,
+                levels: if is_applied { Levels::Profile } else { Levels::Srgb },
+            },
+            Some(
+                stated @ JxlColorProfile::Simple(JxlColorEncoding::RgbColorSpace {
+                    white_point,
+                    primaries,
+                    transfer_function,
+                    ..
+                }),
+            ) => {
+                // Levels of light that is brighter than white mean nothing in sRGB.
+                let is_bright = matches!(transfer_function, JxlTransferFunction::PQ | JxlTransferFunction::HLG);
+                let meant = stated.try_as_icc().filter(|_| !is_bright);
+                Colours {
+                    profile: None,
+                    cicp: cicp(primaries, white_point, transfer_function),
+                    levels: meant.map_or(Levels::Srgb, |profile| Levels::Meant(profile.into_owned())),
+                }
+            }
+            _ => Colours::default(),
+        }
     }
 }
 
@@ -97,7 +131,8 @@ fn orientation(info: &JxlBasicInfo) -> Orientation {
 
 /// Reads what a file states besides its pixels.
 pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a>, DecodeError> {
-    let (info, (width, height)) = Feed::new(bytes, usize::MAX, budget).info()?;
+    let mut feed = Feed::new(bytes, usize::MAX, budget);
+    let (info, (width, height)) = feed.info()?;
     let boxes = if bytes.starts_with(b"\0\0\0\x0c") { Boxes(bytes) } else { Boxes(&[]) };
     let exif = metadata(boxes, b"Exif").and_then(|content| {
         // The TIFF structure follows its offset, which is zero in practice.
@@ -105,7 +140,36 @@ pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a
         content.get(start..).map(<[u8]>::to_vec)
     });
     let xmp = metadata(boxes, b"xml ");
-    Ok(Headers { width, height, orientation: orientation(&info), exif: exif.map(Into::into), exif_part: &[], xmp })
+    Ok(Headers {
+        width,
+        height,
+        orientation: orientation(&info),
+        exif: exif.map(Into::into),
+        exif_part: &[],
+        xmp,
+        colours: feed.colours(),
+    })
+}
+
+/// The code points of primaries and a curve, if they have some.
+fn cicp(primaries: &JxlPrimaries, white: &JxlWhitePoint, curve: &JxlTransferFunction) -> Option<Cicp> {
+    let primaries = match (primaries, white) {
+        (JxlPrimaries::SRGB, JxlWhitePoint::D65) => 1,
+        (JxlPrimaries::BT2100, JxlWhitePoint::D65) => 9,
+        (JxlPrimaries::P3, JxlWhitePoint::DCI) => 11,
+        (JxlPrimaries::P3, JxlWhitePoint::D65) => 12,
+        _ => return None,
+    };
+    let transfer = match curve {
+        JxlTransferFunction::BT709 => 1,
+        JxlTransferFunction::Linear => 8,
+        JxlTransferFunction::SRGB => 13,
+        JxlTransferFunction::PQ => 16,
+        JxlTransferFunction::DCI => 17,
+        JxlTransferFunction::HLG => 18,
+        JxlTransferFunction::Gamma(_) => return None,
+    };
+    Some(Cicp { primaries, transfer, matrix: 0 })
 }
 
 /// Returns the content of a box of metadata, which may be compressed; of that, no more than cameras write.

@@ -14,6 +14,7 @@ mod format;
 mod gif;
 mod headers;
 mod heif;
+mod icc;
 mod jpeg;
 #[cfg(feature = "jxl")]
 mod jxl;
@@ -31,6 +32,7 @@ mod whole;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::budget::Budget;
+pub use crate::budget::Limits;
 use crate::cancel::CancelToken;
 use crate::pixels::{Orientation, RgbBuffer, RowSink, SinkError};
 use decode_error::DecodeError;
@@ -38,7 +40,8 @@ use decoded::Notes;
 pub use error::Error;
 pub(crate) use error::NAMELESS;
 pub use format::Format;
-pub use metadata::{DateTaken, Metadata, Place, metadata};
+pub(crate) use icc::{Conversion, Converting};
+pub use metadata::{Cicp, ColourSpace, DateTaken, Metadata, Place, metadata, metadata_within};
 pub use thumbnail::thumbnail;
 use whole::WholePhoto;
 
@@ -47,7 +50,7 @@ use whole::WholePhoto;
 ///
 /// With `orient`, turns the photo upright as its metadata states, which equals `PIL.ImageOps.exif_transpose`. Without,
 /// pixels are as `PIL.Image.open` returns them (which always turns TIFF, HEIC and JPEG XL upright). Transparency is dropped and the
-/// colours under it are kept. Colour profiles are not applied.
+/// colours under it are kept. Colour profiles are not applied; [`decode_srgb`] does that.
 ///
 /// Levels of 16 bits are reduced to eight as Pillow does: those of colours are scaled, those of grey clipped at 255. If
 /// that changes a grey level, a `tracing` event of level `WARN` names the photo.
@@ -55,10 +58,42 @@ use whole::WholePhoto;
 /// `name` stands for the photo in messages: its path, for example.
 ///
 /// # Errors
-/// The bytes are not a photo, the format is not supported, the data is truncated or damaged, or the photo has more
-/// than 178,956,970 pixels.
+/// The bytes are not a photo, the format is not supported, the data is truncated or damaged, or the photo is beyond the
+/// default [`Limits`].
 pub fn decode(bytes: &[u8], orient: bool, name: &str) -> Result<RgbBuffer, Error> {
-    decode_to(bytes, orient, name, &CancelToken::new(), WholePhoto::default(), WholePhoto::finish)
+    decode_within(bytes, &Limits::new(), orient, name)
+}
+
+/// Decodes as [`decode`] does, within other limits.
+///
+/// # Errors
+/// Those of [`decode`].
+pub fn decode_within(bytes: &[u8], limits: &Limits, orient: bool, name: &str) -> Result<RgbBuffer, Error> {
+    decode_to(bytes, limits, orient, name, &CancelToken::new(), WholePhoto::default(), WholePhoto::finish)
+}
+
+/// Decodes as [`decode`] does, and converts the colours to sRGB, if the photo has an ICC profile that can be applied: three
+/// curves and a matrix, or one curve for grey. Colours that sRGB does not have become the nearest levels of each channel
+/// (relative colorimetry). A profile that cannot be applied is ignored, and a `tracing` event of level `WARN` names the
+/// photo and the reason.
+///
+/// # Errors
+/// Those of [`decode`].
+pub fn decode_srgb(bytes: &[u8], orient: bool, name: &str) -> Result<RgbBuffer, Error> {
+    let limits = Limits::new();
+    let sink = Converting::new(WholePhoto::default(), conversion(bytes, &limits, name));
+    decode_to(bytes, &limits, orient, name, &CancelToken::new(), sink, |sink| sink.into_inner().finish())
+}
+
+/// Finds the conversion from the colours of a photo to sRGB; `None` if there is nothing to convert, or it cannot be.
+pub(crate) fn conversion(bytes: &[u8], limits: &Limits, name: &str) -> Option<Conversion> {
+    // What is wrong with a photo shows when it is decoded.
+    let (format, budget) = begin(bytes, limits, name, &CancelToken::new()).ok()?;
+    let profile = catch_panics(|| metadata::profile(format, bytes, &budget)).ok()??;
+    Conversion::of(&profile).unwrap_or_else(|reason| {
+        tracing::warn!("{name} has a colour profile that cannot be applied ({reason}); its levels are read as sRGB's");
+        None
+    })
 }
 
 /// Decodes as [`decode`] does, but a large JPEG photo to a half, a quarter or an eighth of its size in each direction:
@@ -70,21 +105,21 @@ pub fn decode(bytes: &[u8], orient: bool, name: &str) -> Result<RgbBuffer, Error
 /// Those of [`decode`].
 pub fn decode_reduced(bytes: &[u8], orient: bool, enough: usize, name: &str) -> Result<RgbBuffer, Error> {
     let sink = WholePhoto::reduced(enough);
-    decode_to(bytes, orient, name, &CancelToken::new(), sink, WholePhoto::finish)
+    decode_to(bytes, &Limits::new(), orient, name, &CancelToken::new(), sink, WholePhoto::finish)
 }
 
-/// Decodes as [`decode`] does, but delivers the photo to `sink`; `finish` returns the sink's result. Stops soon after
+/// Decodes as [`decode_within`] does, but delivers the photo to `sink`; `finish` returns the sink's result. Stops soon after
 /// `cancel` is set.
 pub(crate) fn decode_to<S: RowSink, T>(
     bytes: &[u8],
+    limits: &Limits,
     orient: bool,
     name: &str,
     cancel: &CancelToken,
     mut sink: S,
     finish: impl FnOnce(S) -> Result<T, SinkError>,
 ) -> Result<T, Error> {
-    let format = Format::detect(bytes, name)?;
-    let budget = Budget::photo(bytes.len(), cancel);
+    let (format, budget) = begin(bytes, limits, name, cancel)?;
     let photo = move || {
         let notes = decode_as(format, bytes, orient, &budget, &mut sink)?;
         Ok((finish(sink)?, notes))
@@ -96,6 +131,15 @@ pub(crate) fn decode_to<S: RowSink, T>(
         );
     }
     Ok(photo)
+}
+
+/// Finds the format of a file, and what reading it may cost.
+fn begin(bytes: &[u8], limits: &Limits, name: &str, cancel: &CancelToken) -> Result<(Format, Budget), Error> {
+    let (length, limit) = (bytes.len() as u64, limits.most_bytes());
+    if length > limit {
+        return Err(Error::TooManyBytes { name: name.to_owned(), bytes: length, limit });
+    }
+    Ok((Format::detect(bytes, name)?, Budget::photo(bytes.len(), limits, cancel)))
 }
 
 /// Why a JPEG XL file cannot be read without its feature.

@@ -72,8 +72,15 @@ fn many_scans_are_for_small_pictures() {
     let error = decode(&grey_jpeg(true, large, &scans(large, 198)), true, "many.jpg").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "many.jpg is a JPEG image that needs far more time than its size justifies; save it anew as an ordinary JPEG or PNG"
+        "many.jpg is a JPEG image that needs far more time than its size justifies; save it anew as an ordinary JPEG or PNG, \
+         or allow it more than 120 seconds (--max-seconds; Limits::time)"
     );
+    // Unless the caller allows it the time.
+    let more = Limits::new().time(std::time::Duration::from_secs(121));
+    let little = (2500, 2500);
+    let many = grey_jpeg(true, little, &scans(little, 250));
+    assert!(matches!(decode(&many, true, "many.jpg"), Err(Error::TooCostly { resource: "time", .. })));
+    assert!(decode_within(&many, &more, true, "many.jpg").is_ok());
     // More than any encoder writes.
     assert!(decode(&grey_jpeg(true, large, &scans(large, 12)), true, "many.jpg").is_ok());
 }
@@ -153,11 +160,11 @@ fn cancelling_ends_the_rows() {
     for bytes in [grey_jpeg(false, (1000, 500), &[]), grey_jpeg(true, (1000, 500), &[]), png, plain_webp(1000, 500)] {
         let mut sink = Canceller::new();
         let cancel = sink.cancel.clone();
-        let result = decode_to(&bytes, true, "x", &cancel, &mut sink, |_| Ok(()));
+        let result = decode_to(&bytes, &crate::budget::Limits::new(), true, "x", &cancel, &mut sink, |_| Ok(()));
         assert_eq!(result, Err(Error::Cancelled { name: "x".into() }));
         assert_eq!(sink.commits, 1);
         // Cancelled before it begins.
-        let result = decode_to(&bytes, true, "x", &cancel, &mut sink, |_| Ok(()));
+        let result = decode_to(&bytes, &crate::budget::Limits::new(), true, "x", &cancel, &mut sink, |_| Ok(()));
         assert_eq!((result, sink.commits), (Err(Error::Cancelled { name: "x".into() }), 1));
     }
 }
@@ -174,7 +181,7 @@ fn cancelling_ends_a_scan_of_the_largest_photo() {
             thread::sleep(Duration::from_millis(10));
             token.cancel();
         });
-        let result = decode_to(&bytes, true, "x", &cancel, &mut sink, |_| Ok(()));
+        let result = decode_to(&bytes, &crate::budget::Limits::new(), true, "x", &cancel, &mut sink, |_| Ok(()));
         assert_eq!(result, Err(Error::Cancelled { name: "x".into() }));
     });
     assert!(sink.commits <= 1);
@@ -191,7 +198,7 @@ fn whole_photos_are_cancelled_before_they_are_delivered() {
         let mut sink = Canceller::new();
         let cancel = sink.cancel.clone();
         cancel.cancel();
-        let result = decode_to(&bytes, true, "x", &cancel, &mut sink, |_| Ok(()));
+        let result = decode_to(&bytes, &crate::budget::Limits::new(), true, "x", &cancel, &mut sink, |_| Ok(()));
         assert_eq!((result, sink.commits), (Err(Error::Cancelled { name: "x".into() }), 0), "{format}");
     }
 }

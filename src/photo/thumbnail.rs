@@ -1,7 +1,7 @@
 //! Small pictures of photos: the embedded one where it is good enough, else the photo, averaged while it is decoded.
 
 use super::error::Error;
-use super::{decode, decode_to, metadata};
+use super::{Limits, decode, decode_to, metadata};
 use crate::cancel::CancelToken;
 use crate::pixels::{AreaSums, Orientation, RgbBuffer, RowSink, SinkError};
 
@@ -60,7 +60,7 @@ fn embedded_thumbnail(
 /// Decodes a photo to a picture whose longer side has at most `side` pixels.
 fn decode_small(bytes: &[u8], orient: bool, side: usize, name: &str) -> Result<RgbBuffer, Error> {
     let sink = Small { side, state: None };
-    decode_to(bytes, orient, name, &CancelToken::new(), sink, Small::finish)
+    decode_to(bytes, &Limits::new(), orient, name, &CancelToken::new(), sink, Small::finish)
 }
 
 /// Averages the rows of a photo.

@@ -66,8 +66,8 @@ impl Models {
     }
 
     /// Opens a weights file under a name. The first is the one of requests that name none.
-    pub fn add(&mut self, name: String, weights: WeightsFile) -> Result<(), super::Error> {
-        let served = self.open_weights(&name, weights)?;
+    pub fn add(&mut self, options: Options, name: String, weights: WeightsFile) -> Result<(), super::Error> {
+        let served = self.open_weights(options, &name, weights)?;
         self.default.get_or_insert_with(|| name.clone());
         self.open.get_mut().unwrap_or_else(PoisonError::into_inner).insert(name, served);
         Ok(())
@@ -120,7 +120,7 @@ impl Models {
         };
         let failed = |error: &dyn std::fmt::Display| Missing::Failed(error.to_string());
         let weights = WeightsFile::open(&found.path).map_err(|error| failed(&error))?;
-        let served = self.open_weights(name, weights).map_err(|error| failed(&error))?;
+        let served = self.open_weights(self.options.clone(), name, weights).map_err(|error| failed(&error))?;
         tracing::info!("{name} was opened");
         self.open.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), Arc::clone(&served));
         Ok(served)
@@ -148,8 +148,8 @@ impl Models {
         self.open().into_iter().filter(|served| served.is_idle(idle)).collect()
     }
 
-    fn open_weights(&self, name: &str, weights: WeightsFile) -> Result<Arc<Served>, super::Error> {
-        let options = super::immich::options(self.options.clone(), &weights, self.compat);
+    fn open_weights(&self, options: Options, name: &str, weights: WeightsFile) -> Result<Arc<Served>, super::Error> {
+        let options = super::immich::options(options, &weights, self.compat);
         let clip = options.open_weights(weights)?;
         let image = clip.clone();
         let photos = Batcher::start("image", &self.metrics, move |pixels| encode_pixels(&image, &pixels));

@@ -42,9 +42,15 @@ impl Server {
     pub fn new(config: Config) -> Result<Server, Error> {
         let metrics = Arc::<Metrics>::default();
         let cache = Arc::new(TextCache::new(CACHED_TEXTS, CACHED_BYTES));
-        let mut models = Models::new(config.options, config.compat, Arc::clone(&cache), Arc::clone(&metrics));
+        let mut models = Models::new(config.options.clone(), config.compat, Arc::clone(&cache), Arc::clone(&metrics));
         for (name, weights) in config.models {
-            models.add(name, weights)?;
+            let options = config.options.clone();
+            #[cfg(feature = "library")]
+            let options = match &config.library {
+                Some(library) if library.model == name => library.options(options, &weights),
+                _ => options,
+            };
+            models.add(options, name, weights)?;
         }
         for (alias, model) in config.aliases {
             models.alias(alias, model)?;

@@ -100,12 +100,22 @@ fn a_photo_is_described_and_seen_as_the_model_does() {
     sandbox.own_model();
     let ran = sandbox.run(["info", "a.jpg"]).ok();
     let text = ran.text();
-    for part in ["JPEG", "23 x 12, as stored", "6: turned by 90 degrees clockwise, then 12 x 23", "not stated"] {
+    for part in [
+        "JPEG",
+        "23 x 12, as stored",
+        "6: turned by 90 degrees clockwise, then 12 x 23",
+        "not stated; levels are read as sRGB's",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let ran = sandbox.run(["info", "a.jpg", "--json", "-m", "own.clippie", "-o", "seen.png"]).ok();
     let json: Value = serde_json::from_slice(&ran.stdout).unwrap();
     assert_eq!((&json["format"], &json["orientation"], &json["upright"][1]), (&"JPEG".into(), &6.into(), &23.into()));
+    assert!(json["colours"].is_object() && json["colours"]["stated"].is_null(), "{json}");
+    let wide = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens/preprocess/icc/in-p3.jpg");
+    let ran = sandbox.run(["info", wide]).ok();
+    let said = "Display P3 (ICC profile); levels are read as sRGB's without --icc";
+    assert!(ran.text().contains(said), "{}", ran.text());
     assert_eq!(json["seen"]["image_size"], IMAGE_SIZE);
     let seen = clippie_rs::photo::decode(&fs::read(sandbox.path("seen.png")).unwrap(), true, "seen.png").unwrap();
     assert_eq!((seen.width(), seen.height()), (IMAGE_SIZE, IMAGE_SIZE));

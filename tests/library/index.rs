@@ -334,3 +334,27 @@ fn raw_files_beside_pictures_are_asked_for() {
     // A picture that is passed over does not stand for the raw file.
     sandbox.index(["photos", "--exclude", "*.JPG"]).code(0).says(&["1 found again"]);
 }
+
+#[test]
+fn photos_beyond_a_limit_fail_until_it_is_raised() {
+    let sandbox = Sandbox::with_photos(0..2);
+    let ran = sandbox.index(["photos", "--max-pixels", "0.000255"]).code(3);
+    ran.says(&[
+        "0.bmp: it is 16 x 16 pixels; the limit is 255 pixels: scale it down first, or raise the limit (--max-pixels",
+    ]);
+    sandbox.write("photos/large.bmp", [photo(3), vec![0; 1 << 20]].concat(), 3);
+    let ran = sandbox.index(["photos", "--max-bytes", "1"]).code(3);
+    ran.says(&[
+        "large.bmp: ",
+        "it has more than 1048576 bytes, the limit for a photo unless it is raised (--max-bytes",
+    ]);
+    expect(&sandbox.report(), &[("failed", 1), ("failed_before", 2), ("opened", 0)]);
+    sandbox.index(["photos", "--retry"]).code(0).says(&["3 changed"]);
+    let library = sandbox.library.to_str().unwrap();
+    let similar = ["similar", "--all", "--library", library];
+    sandbox.photo("other.bmp", 9);
+    sandbox.run([&similar[..], &["other.bmp"]].concat()).code(0);
+    let ran = sandbox.run([&similar[..], &["other.bmp", "--max-pixels", "0.0001"]].concat()).code(1);
+    ran.says(&["other.bmp is 16 x 16 pixels; the limit is 100 pixels"]);
+    sandbox.run(["index", "--max-seconds", "0"]).code(2).says(&["not a number from 1 to 86400"]);
+}

@@ -129,3 +129,60 @@ fn a_file_that_is_there_but_cannot_be_used_says_why() {
     fs::create_dir(&model).unwrap();
     says(&["cannot be opened: ", "/vitb.clippie", "folder"]);
 }
+
+/// With `--fast-decode`, embeddings are others; whoever uses the library does not have to know.
+#[test]
+fn a_library_reads_photos_as_it_did_at_first() {
+    let sandbox = Sandbox::new();
+    let photos = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/photos");
+    for name in ["astronaut", "cat", "coffee"] {
+        let bytes = fs::read(photos.join(name).with_extension("jpg")).unwrap();
+        sandbox.write(format!("photos/{name}.jpg"), &bytes, 1);
+        // Another file of the same picture, which is not in the library.
+        sandbox.write(format!("{name}.jpg"), [&bytes[..], b"more"].concat(), 1);
+    }
+    let fingerprints = || -> Vec<String> {
+        let status: Value = serde_json::from_str(&run(&sandbox, &["status", "--json"]).code(0).stdout).unwrap();
+        let models = status["models"].as_array().unwrap().iter();
+        models.map(|model| model["fingerprint"].as_str().unwrap().to_owned()).collect()
+    };
+    // How far the embedding of the same picture is from the library's.
+    let score = |more: &[&str]| {
+        let similar = ["similar", "--all", "-n", "1", "--format", "jsonl", "../cat.jpg"];
+        let hit: Value = serde_json::from_str(&run(&sandbox, &[&similar[..], more].concat()).code(0).stdout).unwrap();
+        assert!(hit["path"].as_str().unwrap().ends_with("/photos/cat.jpg"), "{hit}");
+        1.0 - hit["score"].as_f64().unwrap()
+    };
+    sandbox.tiny_model(1, "tiny.clippie");
+    let said = run(&sandbox, &["index", ".", "-m", "../tiny.clippie", "--fast-decode"]).code(0).stderr;
+    assert!(!said.contains("warning"), "{said}");
+    let fast = fingerprints();
+    for model in [&[][..], &["-m", "tiny"], &["-m", "../tiny.clippie"]] {
+        run(&sandbox, &[&["index"], model].concat()).code(0).says(&["3 unchanged"]);
+        run(&sandbox, &[&["index", "--fast-decode"], model].concat()).code(0).says(&["3 unchanged"]);
+        assert!(score(model) < 1e-6, "{model:?}");
+        run(&sandbox, &[&["search", "--all", "../cat.jpg + a star"], model].concat()).code(0);
+    }
+    assert_eq!(fingerprints(), fast);
+
+    // The other way gives other embeddings, beside them, and -m tells which are meant.
+    let other = run(&sandbox, &["index", "--fast-decode=no"]).code(0);
+    other.says(&["photos are read in another way than for the embeddings that the library has of tiny", "beside them"]);
+    let both = fingerprints();
+    assert_eq!((both.len(), &both[0]), (2, &fast[0]));
+    run(&sandbox, &["index"]).code(2).says(&[&format!("tiny ({}) and tiny ({}); choose with -m", both[0], both[1])]);
+    for fingerprint in &both {
+        assert!(score(&["-m", fingerprint]) < 1e-6);
+    }
+    run(&sandbox, &["index", "--fast-decode", "-m", "../tiny.clippie"]).code(0).says(&["3 unchanged"]);
+    // The other way of reading is as well remembered.
+    run(&sandbox, &["index", ".", "-m", "../tiny.clippie", "--icc", "--fast-decode=no"]).code(0).says(&["3 unchanged"]);
+    assert_eq!(fingerprints().len(), 3);
+    let whole = Sandbox::new();
+    whole.tiny_model(1, "tiny.clippie");
+    let library = whole.library.to_str().unwrap();
+    whole.run(["index", photos.to_str().unwrap(), "-m", "tiny.clippie", "--library", library]).code(0);
+    let status: Value =
+        serde_json::from_str(&whole.run(["status", "--json", "--library", library]).code(0).stdout).unwrap();
+    assert_eq!(status["models"][0]["fingerprint"], both[1]);
+}

@@ -10,22 +10,26 @@ use super::{crc, declaring, read};
 /// No decoding in these tests may take longer, even without optimisation on a busy machine.
 const LONGEST: Duration = Duration::from_secs(60);
 
-fn png_chunk(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+pub fn png_chunk(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
     let body = [&kind[..], content].concat();
     [&(content.len() as u32).to_be_bytes()[..], &body, &crc(&body).to_be_bytes()].concat()
 }
 
 /// Returns zlib data of `length` zeros.
 fn deflated_zeros(length: u64) -> Vec<u8> {
-    let mut encoder =
-        flate2::read::ZlibEncoder::new(std::io::Read::take(std::io::repeat(0), length), flate2::Compression::best());
+    deflated(std::io::Read::take(std::io::repeat(0), length))
+}
+
+/// Returns zlib data.
+pub fn deflated(content: impl std::io::Read) -> Vec<u8> {
+    let mut encoder = flate2::read::ZlibEncoder::new(content, flate2::Compression::best());
     let mut out = Vec::new();
     std::io::Read::read_to_end(&mut encoder, &mut out).unwrap();
     out
 }
 
 /// Returns a small PNG with these chunks before its pixels.
-fn png_with(chunks: &[Vec<u8>]) -> Vec<u8> {
+pub fn png_with(chunks: &[Vec<u8>]) -> Vec<u8> {
     let bytes = read("rgb.png");
     // Behind the signature and the header.
     [&bytes[..33], &chunks.concat(), &bytes[33..]].concat()
@@ -135,6 +139,47 @@ impl WebP {
     }
 }
 
+/// Files that take more than a millisecond, although they are small.
+pub fn large() -> Vec<(&'static str, Vec<u8>)> {
+    let side = 3000u32;
+    let header = [&side.to_be_bytes()[..], &side.to_be_bytes(), b"\x08\x02\0\0\0"].concat();
+    let pixels = deflated_zeros(u64::from(side) * (3 * u64::from(side) + 1));
+    let chunks = [png_chunk(b"IHDR", &header), png_chunk(b"IDAT", &pixels), png_chunk(b"IEND", b"")];
+    let png = [&b"\x89PNG\r\n\x1a\n"[..], &chunks.concat()].concat();
+    vec![
+        ("large.png", png),
+        ("plain.webp", WebP::plain(4_000, &[])),
+        ("transforms.webp", WebP::plain(2_000, &[0, 1, 2])),
+        ("strips.tif", million_strips()),
+    ]
+}
+
+/// A TIFF of a million rows of one pixel, each a strip of its own.
+fn million_strips() -> Vec<u8> {
+    const STRIPS: u32 = 1_000_000;
+    let mut tiff = b"II*\0\x08\0\0\0\x09\0".to_vec();
+    let lists = 8 + 2 + 9 * 12 + 4;
+    let tags = [
+        (256, 1, 1),
+        (257, 1, STRIPS),
+        (258, 1, 8),
+        (259, 1, 1),
+        (262, 1, 1),
+        (273, STRIPS, lists),
+        (277, 1, 1),
+        (278, 1, 1),
+        (279, STRIPS, lists + 4 * STRIPS),
+    ];
+    for (tag, count, value) in tags {
+        tiff.extend([tag as u8, (tag >> 8) as u8, 4, 0]);
+        tiff.extend([u32::to_le_bytes(count), u32::to_le_bytes(value)].concat());
+    }
+    tiff.extend([0; 4]);
+    tiff.extend(8u32.to_le_bytes().repeat(STRIPS as usize));
+    tiff.extend(1u32.to_le_bytes().repeat(STRIPS as usize));
+    tiff
+}
+
 /// Returns a file and whether it has pixels.
 fn corpus() -> Vec<(&'static str, Vec<u8>, bool)> {
     let mut corpus: Vec<_> =
@@ -168,8 +213,7 @@ fn corpus() -> Vec<(&'static str, Vec<u8>, bool)> {
     corpus.push(("unused.webp", WebP::groups(8, 20_000, false), true));
     corpus.push(("groups.webp", WebP::groups(600, 20_000, true), false));
     corpus.push(("few.webp", WebP::groups(600, 1_000, true), true));
-    corpus.push(("plain.webp", WebP::plain(4_000, &[]), true));
-    corpus.push(("transforms.webp", WebP::plain(2_000, &[0, 1, 2]), true));
+    corpus.extend(large().into_iter().map(|(name, bytes)| (name, bytes, true)));
 
     // All three components of a progressive JPEG, without data.
     let mut jpeg = b"\xff\xd8\xff\xdb\0\x43\0".to_vec();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::values::threads;
-use super::{MAX_BATCH, Model};
+use super::{Limits, MAX_BATCH, Model};
 
 /// The library that a command uses.
 #[derive(Debug, Args)]
@@ -25,7 +25,8 @@ pub(in crate::cli) struct Library {
 ///
 /// A photo whose size and time have not changed is not opened again. Moved, renamed and copied files are recognised by
 /// their content; the old path of a moved one is dropped. A file that cannot be read as a photo is remembered with the
-/// reason, which `status` shows, and tried again when it changes, or with --retry.
+/// reason, which `status` shows, and tried again when it changes, or with --retry: so is a photo beyond --max-pixels,
+/// --max-bytes or --max-seconds.
 ///
 /// A photo that its folder no longer has, or that --exclude matches now, is no longer found by searches; --prune removes
 /// what is known of such photos in the folders of the run. Drives that are not there and folders that cannot be read stay
@@ -38,6 +39,9 @@ pub(in crate::cli) struct Library {
 /// The library remembers --exclude, --ignore-files and --raw-twins for the folders of the run, and `status` shows them: a later run
 /// without them skips the same. Given again, --exclude takes the place of all earlier patterns; --exclude '' ends them.
 /// With a DIR inside of an indexed folder they hold for DIR, beside those of the whole folder.
+///
+/// With --fast-decode, large JPEG photos are decoded reduced, which is faster; with --icc, colours of wide gamuts are
+/// converted to sRGB. The library's later runs and its searches by photos read them the same way without being told.
 ///
 /// The library is written every second or two: a run that is interrupted loses no more, and the next one goes on. Several
 /// runs at once, and searches meanwhile, are safe. The model is the one that the library has already, if there is one
@@ -84,6 +88,17 @@ pub(in crate::cli) struct Index {
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
           value_parser = clap::builder::BoolishValueParser::new())]
     pub raw_twins: Option<bool>,
+    /// Decode large JPEG photos reduced, as in `encode`: embeddings differ a little and have a fingerprint of their own. Where
+    /// the library has embeddings of the model, photos are read as for them, and this adds others beside them
+    /// [possible values: yes, no]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+          value_parser = clap::builder::BoolishValueParser::new())]
+    pub fast_decode: Option<bool>,
+    /// Convert the colours of photos with an ICC profile to sRGB, as in `encode`; otherwise like --fast-decode [possible
+    /// values: yes, no]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+          value_parser = clap::builder::BoolishValueParser::new())]
+    pub icc: Option<bool>,
     /// Go on, and index again whenever something in the folders changes, until Ctrl-C; not with --report
     #[arg(long, conflicts_with = "report")]
     pub watch: bool,
@@ -102,6 +117,8 @@ pub(in crate::cli) struct Index {
     /// Number of threads, by default one per core; never changes results
     #[arg(long, value_name = "N", env = "CLIPPIE_THREADS", hide_env_values = true, value_parser = threads)]
     pub threads: Option<usize>,
+    #[command(flatten)]
+    pub limits: Limits,
     /// Write a report of the run to FILE, as JSON
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,

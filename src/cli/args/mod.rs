@@ -13,6 +13,7 @@ mod export;
 mod inputs;
 #[cfg(feature = "library")]
 mod library;
+mod limits;
 mod models;
 #[cfg(feature = "library")]
 mod search;
@@ -45,6 +46,7 @@ pub(super) use export::{Export, ExportFormat, ImportVectors};
 pub(super) use inputs::{Inputs, Running};
 #[cfg(feature = "library")]
 pub(super) use library::{Index, Library, Status};
+pub(super) use limits::Limits;
 #[cfg(feature = "hub")]
 pub(super) use models::Pull;
 pub(super) use models::{Models, Sort};
@@ -165,6 +167,10 @@ pub(super) struct Photos {
     /// what it needs: takes about two thirds of the time; embeddings differ a little, and their fingerprint does
     #[arg(long)]
     pub fast_decode: bool,
+    /// Convert the colours of photos with an ICC profile, such as Display P3 or Adobe RGB, to sRGB; embeddings of such
+    /// photos differ a little, and the fingerprint does
+    #[arg(long)]
+    pub icc: bool,
     /// Override how a photo becomes square: `shortest` scales and crops, `squash` distorts
     #[arg(long, value_enum, value_name = "MODE")]
     pub resize: Option<Resize>,
@@ -177,6 +183,8 @@ pub(super) struct Photos {
     /// Override the standard deviation of red, green and blue
     #[arg(long, value_name = "R,G,B", value_parser = std, allow_hyphen_values = true)]
     pub std: Option<Rgb>,
+    #[command(flatten)]
+    pub limits: Limits,
 }
 
 /// One value each for red, green and blue.
@@ -198,8 +206,9 @@ pub(super) enum Filter {
 
 /// Show the contents of a weights file, and verify it; or what a photo is
 ///
-/// Of a photo: its format, the decoder that read it and the time that took, its size, orientation, date, camera and place; an
-/// error says why it cannot be read. With -o OUT.png, what the model of -m sees of it, resized and cropped.
+/// Of a photo: its format, the decoder that read it and the time that took, its size, orientation, date, camera, place, and
+/// the colour space that it states; an error says why it cannot be read. With -o OUT.png, what the model of -m sees of it,
+/// resized and cropped.
 ///
 /// MODEL may be a file or the name of an installed model, as `clippie-rs models` lists them; nothing is downloaded.
 ///
@@ -222,6 +231,8 @@ pub(super) struct Info {
     /// Write what the model sees of the photo to FILE, as PNG
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub limits: Limits,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

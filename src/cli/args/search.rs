@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::values::{cosine, results, threads};
-use super::{Library, Model, Precision};
+use super::{Library, Limits, Model, Precision};
 use crate::cli::preview::Protocol;
 
 /// Find photos by descriptions and by other photos
@@ -131,6 +131,8 @@ pub(in crate::cli) struct Results {
     /// Number of threads, by default one per core; never changes results
     #[arg(long, value_name = "N", env = "CLIPPIE_THREADS", hide_env_values = true, value_parser = threads)]
     pub threads: Option<usize>,
+    #[command(flatten)]
+    pub limits: Limits,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

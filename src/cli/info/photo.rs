@@ -13,7 +13,7 @@ use crate::cli::args::{Info, Photos};
 use crate::cli::messages::{Failure, Messages, Outcome, size};
 use crate::cli::model;
 use crate::cli::output::{Destination, cannot_write, plain_json, print, same_file};
-use crate::photo::{self, Format, Metadata};
+use crate::photo::{self, Cicp, ColourSpace, Format, Metadata};
 use crate::preprocess::PreprocessConfig;
 
 /// Output of `--json`. Fields may be added, never renamed or removed.
@@ -35,12 +35,37 @@ struct Summary {
     camera: Option<String>,
     latitude: Option<f64>,
     longitude: Option<f64>,
+    colours: Colours,
     /// Bytes of the embedded thumbnail.
     thumbnail: Option<usize>,
     /// Seconds that decoding took.
     seconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     seen: Option<PreprocessConfig>,
+}
+
+/// What the file states about its colours.
+#[derive(Serialize)]
+struct Colours {
+    /// In words.
+    stated: Option<String>,
+    /// The description of the ICC profile.
+    profile: Option<String>,
+    /// Code points of ITU-T H.273: primaries, transfer characteristics, matrix coefficients.
+    cicp: Option<[u16; 3]>,
+    /// EXIF's tag `ColorSpace`.
+    exif: Option<u16>,
+}
+
+impl From<&ColourSpace> for Colours {
+    fn from(colours: &ColourSpace) -> Self {
+        Colours {
+            stated: (!colours.is_unknown()).then(|| colours.to_string()),
+            profile: colours.profile.clone(),
+            cicp: colours.cicp.map(|Cicp { primaries, transfer, matrix, .. }| [primaries, transfer, matrix]),
+            exif: colours.exif,
+        }
+    }
 }
 
 /// Whether the start of a file is that of a picture, also of one that cannot be read.
@@ -59,9 +84,10 @@ pub(super) fn run(args: &Info, messages: &Messages) -> Result<Outcome, Failure> 
     let name = path.display().to_string();
     let bytes = std::fs::read(path).map_err(|error| Failure::Error(format!("cannot read {name}: {error}")))?;
     let failed = |error: photo::Error| Failure::Error(error.to_string());
-    let metadata = photo::metadata(&bytes, &name).map_err(failed)?;
+    let limits = args.limits.limits();
+    let metadata = photo::metadata_within(&bytes, &limits, &name).map_err(failed)?;
     let started = Instant::now();
-    photo::decode(&bytes, true, &name).map_err(failed)?;
+    photo::decode_within(&bytes, &limits, true, &name).map_err(failed)?;
     let seconds = started.elapsed().as_secs_f64();
     let seen = match &args.output {
         Some(output) => Some(write_seen(args, path, output, messages)?),
@@ -91,6 +117,7 @@ fn summary(file: String, bytes: u64, metadata: &Metadata, seconds: f64, seen: Op
         camera: metadata.model.clone(),
         latitude: metadata.place.map(|place| place.latitude),
         longitude: metadata.place.map(|place| place.longitude),
+        colours: Colours::from(&metadata.colours),
         thumbnail: metadata.thumbnail.clone().map(|range| range.len()),
         seconds,
         seen,
@@ -138,7 +165,11 @@ fn describe(summary: &Summary) -> String {
     if let Some(length) = summary.thumbnail {
         text.line("thumbnail", &size(length as u64));
     }
-    text.line("colours", "as stored; profiles are not applied, transparency is dropped");
+    let colours = match summary.colours.stated.as_deref() {
+        Some(stated) => format!("{stated}; levels are read as sRGB's without --icc, and transparency is dropped"),
+        None => "not stated; levels are read as sRGB's, and transparency is dropped".to_owned(),
+    };
+    text.line("colours", &colours);
     if let Some(PreprocessConfig { image_size, resize, interpolation, .. }) = &summary.seen {
         let how = format!("{image_size} x {image_size}, {resize:?}, {interpolation:?}").to_lowercase();
         text.line("seen by the model", &how);
@@ -155,7 +186,7 @@ fn write_seen(args: &Info, photo: &Path, output: &Path, messages: &Messages) -> 
     }
     let config = serde_json::from_value::<PreprocessConfig>(chosen.weights.header().meta.preprocess.clone());
     let config = config.map_err(|error| Failure::Error(format!("the model describes no preprocessing: {error}")))?;
-    let encoder = chosen.options.open_weights_image(chosen.weights.clone())?;
+    let encoder = chosen.options.limits(args.limits.limits()).open_weights_image(chosen.weights.clone())?;
     let pixels = encoder.preprocess_image(photo)?;
     let side = config.image_size;
     // From planes to pixels, and back to levels.

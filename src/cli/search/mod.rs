@@ -147,7 +147,7 @@ fn nothing_passes(args: &Results, query: &Query, search: &Search) -> Result<Stri
 
 fn encoders(args: &Results, library: &Library, messages: &Messages) -> Result<(Encoders, String), Failure> {
     let chosen = library::model(&args.model, args.threads, Some(library), messages)?;
-    let (image, text) = library::towers(chosen.options, chosen.weights)?;
+    let (image, text) = library::towers(chosen.options.limits(args.limits.limits()), chosen.weights)?;
     let text = model::text_in(args.language.as_deref(), text)?;
     let encoders = match (image, text) {
         (Ok(image), text) => Encoders::from(&image).with_text(text),

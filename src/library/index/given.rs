@@ -293,7 +293,7 @@ fn read<'v>(store: &Store, path: &Path, vector: &'v [f32]) -> Result<Read<'v>, F
         Unread::Gone => Failed::File("no such file; check the path".into()),
         Unread::Failed(error) => Failed::File(format!("it cannot be read: {error}")),
     };
-    let opened = Opened::open(&absolute).map_err(unread)?;
+    let opened = Opened::open(&absolute, crate::photo::Limits::new()).map_err(unread)?;
     let bytes = opened.read().map_err(unread)?;
     let metadata = crate::photo::metadata(&bytes, "it").map_err(|error| Failed::File(error.to_string()))?;
     let photo = describe::described(&Content::of(&bytes), &metadata);

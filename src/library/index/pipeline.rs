@@ -231,7 +231,7 @@ struct Reading<'a> {
 impl Reading<'_> {
     /// Reads and hashes a file; its bytes go to the encoders unless the library knows them.
     fn photo(&self, mut seen: Seen, counts: &mut Counts) -> Result<Outcome, Error> {
-        let opened = match Opened::open(&seen.path) {
+        let opened = match Opened::open(&seen.path, self.job.encoder.limits()) {
             Ok(opened) => opened,
             Err(unread) => return Ok(Reading::unread(seen, unread)),
         };

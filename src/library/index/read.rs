@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::compare::{Stat, is_gone, nanoseconds};
 use crate::clip::{check_len, read_open_file};
 use crate::files::open_regular;
+use crate::photo::Limits;
 
 /// Age of a file below which a later change may leave its time as it is: file systems count time in steps of up to two
 /// seconds (FAT).
@@ -20,6 +21,7 @@ pub(super) struct Opened {
     pub stat: Stat,
     /// Whether the file was written so recently that a further change might not show.
     recent: bool,
+    limits: Limits,
 }
 
 /// Why a file cannot be read.
@@ -37,18 +39,18 @@ impl From<io::Error> for Unread {
 }
 
 impl Opened {
-    pub fn open(path: &Path) -> Result<Opened, Unread> {
+    pub fn open(path: &Path, limits: Limits) -> Result<Opened, Unread> {
         let file = open_regular(path)?;
         let stat = Stat::of(&file.metadata()?);
-        check_len(stat.bytes)?;
+        check_len(stat.bytes, &limits)?;
         let age = nanoseconds(SystemTime::now()).saturating_sub(stat.modified);
         // Also of a clock that is slightly ahead, such as that of a file server.
         let recent = age.unsigned_abs() < GRAIN.as_nanos() as u64;
-        Ok(Opened { file, stat, recent })
+        Ok(Opened { file, stat, recent, limits })
     }
 
     pub fn read(&self) -> Result<Vec<u8>, Unread> {
-        Ok(read_open_file(&self.file, self.stat.bytes)?)
+        Ok(read_open_file(&self.file, self.stat.bytes, &self.limits)?)
     }
 
     /// What the library is to know of the file. The time of a recent file is a nanosecond off, so that the next run reads
@@ -72,7 +74,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.jpg");
         std::fs::write(&path, "content").unwrap();
-        let opened = Opened::open(&path).unwrap();
+        let opened = Opened::open(&path, Limits::new()).unwrap();
         assert_eq!((opened.read().unwrap(), opened.stat.bytes), (b"content".to_vec(), 7));
         assert_ne!(opened.known(), opened.stat);
         for (age, recent) in [(0, true), (1, true), (3, false), (-1, true), (-3, false), (1_000_000_000, false)] {
@@ -80,11 +82,11 @@ mod tests {
             let step = Duration::from_secs(u64::try_from(i64::abs(age)).unwrap());
             let now = SystemTime::now();
             file.set_modified(if age < 0 { now + step } else { now - step }).unwrap();
-            let opened = Opened::open(&path).unwrap();
+            let opened = Opened::open(&path, Limits::new()).unwrap();
             assert_eq!(opened.known() != opened.stat, recent, "{age}");
         }
-        assert!(matches!(Opened::open(&folder.path().join("none")), Err(Unread::Gone)));
-        assert!(matches!(Opened::open(&path.join("none")), Err(Unread::Gone)));
-        assert!(matches!(Opened::open(folder.path()), Err(Unread::Failed(_))));
+        assert!(matches!(Opened::open(&folder.path().join("none"), Limits::new()), Err(Unread::Gone)));
+        assert!(matches!(Opened::open(&path.join("none"), Limits::new()), Err(Unread::Gone)));
+        assert!(matches!(Opened::open(folder.path(), Limits::new()), Err(Unread::Failed(_))));
     }
 }

@@ -11,7 +11,7 @@ use std::num::NonZeroU64;
 
 use gif::{ColorOutput, DecodeOptions, DecodingError, MemoryLimit};
 
-use super::decode_error::{DecodeError, MAX_PIXELS, checked_size, try_filled};
+use super::decode_error::{DecodeError, checked_size, try_filled};
 use super::decoded::{Decoded, Notes};
 use super::headers::Headers;
 use super::samples::palette_or_ramp;
@@ -44,9 +44,9 @@ impl Read for Metered<'_> {
 }
 
 /// Reads the size of the first frame.
-pub(super) fn headers(bytes: &[u8]) -> Result<Headers<'_>, DecodeError> {
+pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a>, DecodeError> {
     let (width, height) = FirstFrame::of(bytes)?.size()?;
-    Ok(Headers::plain(checked_size(width, height)?))
+    Ok(Headers::plain(checked_size(width, height, budget)?))
 }
 
 /// Decodes a GIF file.
@@ -64,7 +64,7 @@ fn decode_metered(bytes: &[u8], budget: &Budget) -> Result<Decoded, DecodeError>
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
     options.allow_unknown_blocks(true);
-    if let Some(limit) = NonZeroU64::new(MAX_PIXELS) {
+    if let Some(limit) = NonZeroU64::new(budget.most_pixels()) {
         options.set_memory_limit(MemoryLimit::Bytes(limit));
     }
     let mut decoder = options.read_info(Metered { parts: first.parts(), budget }).map_err(decode_error)?;
@@ -78,8 +78,8 @@ fn decode_metered(bytes: &[u8], budget: &Budget) -> Result<Decoded, DecodeError>
     // The canvas grows to hold its first frame.
     let right = (left as u64 + u64::from(frame_width)).max(canvas_width.into());
     let bottom = (top as u64 + u64::from(frame_height)).max(canvas_height.into());
-    let (width, height) = checked_size(right, bottom)?;
-    let (frame_width, frame_height) = checked_size(frame_width, frame_height)?;
+    let (width, height) = checked_size(right, bottom, budget)?;
+    let (frame_width, frame_height) = checked_size(frame_width, frame_height, budget)?;
     budget.grant_pixels((width * height) as u64);
     // Allocate nothing for pixels that the file is too short to hold.
     if (frame_width * frame_height) as u64 > bytes.len() as u64 * MAX_LZW_RATIO {

@@ -2,6 +2,7 @@
 //! 4:2:0 of the full range is converted in integers, all else in single precision.
 
 use super::super::boxes::take;
+use super::super::metadata::Cicp;
 
 /// How samples are to be understood: ITU-T H.273.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,12 +16,18 @@ pub(super) struct Colours {
 impl Colours {
     /// Reads a property `colr`; `None` if it is a profile.
     pub fn of(mut content: &[u8]) -> Option<Colours> {
-        content = content.strip_prefix(b"nclx")?;
-        take(&mut content, 4)?;
-        let matrix = take(&mut content, 2)?;
+        let matrix = cicp(content)?.matrix;
+        content = content.get(10..)?;
         let full_range = take(&mut content, 1)? & 0x80 != 0;
         Some(Colours { matrix: u8::try_from(matrix).unwrap_or(2), full_range })
     }
+}
+
+/// Reads the code points of a property `colr`; `None` if it is a profile.
+pub(super) fn cicp(content: &[u8]) -> Option<Cicp> {
+    let mut content = content.strip_prefix(b"nclx")?;
+    let mut code = || take(&mut content, 2).and_then(|code| u16::try_from(code).ok());
+    Some(Cicp { primaries: code()?, transfer: code()?, matrix: code()? })
 }
 
 /// The samples of a coded picture.

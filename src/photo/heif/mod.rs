@@ -14,7 +14,7 @@ mod picture;
 use std::borrow::Cow;
 
 use super::decode_error::DecodeError;
-use super::headers::Headers;
+use super::headers::{self, Headers};
 use crate::budget::Budget;
 use crate::pixels::{RowSink, STRIP};
 use colour::{Colours, Planes, Row};
@@ -31,7 +31,15 @@ pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a
     };
     let exif = description(b"Exif", b"").map(exif_block);
     let xmp = description(b"mime", b"application/rdf+xml");
-    Ok(Headers { width, height, orientation, exif, exif_part: &[], xmp })
+    Ok(Headers { width, height, orientation, exif, exif_part: &[], xmp, colours: stated_colours(&meta) })
+}
+
+/// Returns what the main picture states about its colours.
+fn stated_colours<'a>(meta: &Meta<'a>) -> headers::Colours<'a> {
+    let stated = || meta.properties(meta.primary).filter(|(kind, _)| kind == b"colr").map(|(_, content)| content);
+    let profile = |content: &'a [u8]| content.strip_prefix(b"prof").or_else(|| content.strip_prefix(b"rICC"));
+    let (profile, cicp) = (stated().find_map(profile).map(Into::into), stated().find_map(colour::cicp));
+    headers::Colours { profile, cicp, ..headers::Colours::default() }
 }
 
 /// Removes what comes before the TIFF structure: its offset, and as many bytes.

@@ -28,7 +28,7 @@ impl Picture {
     /// Finds the primary picture and checks its size.
     pub fn of(meta: &Meta<'_>, budget: &Budget) -> Result<Picture, DecodeError> {
         let item = meta.primary;
-        let size = size(meta, item)?;
+        let size = size(meta, item, budget)?;
         let (shown, orientation) = transformed(meta, item, size)?;
         let (tiles, columns, tile) = match meta.kind(item).as_ref() {
             Some(b"grid") => tiles(meta, item, size, budget)?,
@@ -41,13 +41,13 @@ impl Picture {
 }
 
 /// Reads the size that an item states.
-fn size(meta: &Meta<'_>, item: u32) -> Result<(usize, usize), DecodeError> {
+fn size(meta: &Meta<'_>, item: u32, budget: &Budget) -> Result<(usize, usize), DecodeError> {
     let stated = meta.property(item, b"ispe").and_then(full).and_then(|(_, _, mut sides)| {
         let sides = &mut sides;
         Some((take(sides, 4)?, take(sides, 4)?))
     });
     let (width, height) = stated.ok_or_else(|| DecodeError::damaged("it does not state its size"))?;
-    checked_size(width, height)
+    checked_size(width, height, budget)
 }
 
 /// Coded pictures, how many are in a row, and the width and height of each.
@@ -67,7 +67,7 @@ fn tiles(meta: &Meta<'_>, item: u32, (width, height): (usize, usize), budget: &B
     let (rows, columns, across, down) = grid().ok_or(DecodeError::Truncated)?;
     let tiles: Vec<u32> = meta.references(item, b"dimg").collect();
     let &first = tiles.first().ok_or_else(wrong)?;
-    let tile = size(meta, first)?;
+    let tile = size(meta, first, budget)?;
     // The tiles cover the picture, and none is beyond it.
     let covers = |count: usize, side: usize, whole: usize| (count - 1) * side < whole && whole <= count * side;
     if (across, down) != (width as u64, height as u64)

@@ -1,6 +1,6 @@
 //! The frame header of a JPEG file (ITU-T T.81, B.2.2): size, components and their sampling.
 
-use super::super::decode_error::{DecodeError, checked_size};
+use super::super::decode_error::{DecodeError, size_within};
 
 /// One component of the frame.
 #[derive(Clone, Debug)]
@@ -47,15 +47,16 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// Reads the content of a frame header segment.
-    pub fn read(progressive: bool, segment: &[u8]) -> Result<Frame, DecodeError> {
+    /// Reads the content of a frame header segment, of a photo that may have so many pixels.
+    pub fn read(progressive: bool, segment: &[u8], most_pixels: u64) -> Result<Frame, DecodeError> {
         let &[bits, h1, h0, w1, w0, count, ref rest @ ..] = segment else {
             return Err(DecodeError::damaged("the frame header is too short"));
         };
         if bits != 8 {
             return Err(DecodeError::unsupported(format_args!("{bits} bits a sample")));
         }
-        let (width, height) = checked_size(u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]))?;
+        let (width, height) = (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]));
+        let (width, height) = size_within(width.into(), height.into(), most_pixels)?;
         if !matches!(count, 1 | 3 | 4) {
             return Err(DecodeError::unsupported(format_args!("{count} components")));
         }

@@ -18,7 +18,7 @@ mod smoothing;
 mod standard_tables;
 
 use super::decode_error::DecodeError;
-use super::headers::Headers;
+use super::headers::{Colours, Headers};
 use crate::budget::Budget;
 use crate::kernels::pixels::idct::Block;
 use crate::kernels::pixels::reduced::{squares_of, transform_blocks};
@@ -49,22 +49,23 @@ pub(super) fn decode(bytes: &[u8], orient: bool, budget: &Budget, sink: &mut dyn
 }
 
 /// Returns the size that a JPEG file declares.
-pub(super) fn declared_size(bytes: &[u8]) -> Result<(usize, usize), DecodeError> {
-    let mut segments = Segments::new(bytes);
+pub(super) fn declared_size(bytes: &[u8], budget: &Budget) -> Result<(usize, usize), DecodeError> {
+    let mut segments = Segments::new(bytes, budget);
     segments.advance()?;
     let frame = segments.frame.ok_or(DecodeError::damaged("there is no frame"))?;
     Ok((frame.width, frame.height))
 }
 
 /// Reads what a file states before its first scan.
-pub(super) fn headers(bytes: &[u8]) -> Result<Headers<'_>, DecodeError> {
-    let mut segments = Segments::new(bytes);
+pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a>, DecodeError> {
+    let mut segments = Segments::new(bytes, budget);
     segments.advance()?;
     let orientation = segments.orientation();
+    let colours = Colours { profile: segments.profile().map(Into::into), ..Colours::default() };
     let Segments { frame, exif, exif_part, xmp, .. } = segments;
     let Frame { width, height, .. } = frame.ok_or(DecodeError::damaged("there is no frame"))?;
     let (exif, xmp) = (Some(exif.into()), xmp.map(Into::into));
-    Ok(Headers { width, height, orientation, exif, exif_part, xmp })
+    Ok(Headers { width, height, orientation, exif, exif_part, xmp, colours })
 }
 
 /// Decodes as [`decode`] does; `space` is the colour space that a container states, which overrides that of the file.
@@ -77,7 +78,7 @@ pub(super) fn decode_as(
     budget: &Budget,
     sink: &mut dyn RowSink,
 ) -> Result<(), DecodeError> {
-    let mut segments = Segments::new(bytes);
+    let mut segments = Segments::new(bytes, budget);
     segments.space = space;
     let mut granted = false;
     let mut coefficients: Option<Vec<Plane>> = None;

@@ -7,6 +7,7 @@ use super::colour::ColourSpace;
 use super::frame::{Component, Frame};
 use super::huffman::Table;
 use super::standard_tables;
+use crate::budget::Budget;
 use crate::pixels::Orientation;
 
 /// Maps zigzag positions to row-major positions in a block; positions past the end map to the last one.
@@ -60,6 +61,8 @@ pub(super) struct Scan {
 /// Reads segments and keeps what they set.
 pub(super) struct Segments<'a> {
     bytes: &'a [u8],
+    /// Pixels that the photo may have.
+    most_pixels: u64,
     /// Next byte to read.
     pub at: usize,
     pub frame: Option<Frame>,
@@ -82,6 +85,8 @@ pub(super) struct Segments<'a> {
     /// The part of `exif` in the first segment that has some.
     pub exif_part: &'a [u8],
     pub xmp: Option<&'a [u8]>,
+    /// The parts of the ICC profile, with their numbers and how many there are to be.
+    profile: Vec<([u8; 2], &'a [u8])>,
 }
 
 /// The next part of a file after its tables.
@@ -99,9 +104,10 @@ fn two(bytes: &[u8], at: usize) -> Result<usize, DecodeError> {
 
 impl<'a> Segments<'a> {
     /// Starts reading after the start-of-image marker.
-    pub fn new(bytes: &'a [u8]) -> Self {
+    pub fn new(bytes: &'a [u8], budget: &Budget) -> Self {
         Segments {
             bytes,
+            most_pixels: budget.most_pixels(),
             at: 2,
             frame: None,
             quantisation: [None; 4],
@@ -115,6 +121,7 @@ impl<'a> Segments<'a> {
             exif: Vec::new(),
             exif_part: &[],
             xmp: None,
+            profile: Vec::new(),
         }
     }
 
@@ -146,6 +153,7 @@ impl<'a> Segments<'a> {
                 0xdd => self.restart_interval = two(segment, 0)?,
                 0xe0 => self.jfif |= segment.starts_with(b"JFIF\0") && segment.len() >= JFIF_LENGTH,
                 0xe1 => self.application_1(segment),
+                0xe2 => self.application_2(segment),
                 0xee if segment.starts_with(b"Adobe") => self.adobe = segment.get(11).copied().or(self.adobe),
                 _ => {}
             }
@@ -155,6 +163,15 @@ impl<'a> Segments<'a> {
     /// Returns the orientation that the segments so far state.
     pub fn orientation(&self) -> Orientation {
         exif::orientation(exif::tag(&self.exif), self.xmp)
+    }
+
+    /// Returns the ICC profile, whose parts may be in any order; `None` if one is missing.
+    pub fn profile(&self) -> Option<Vec<u8>> {
+        let mut parts = self.profile.clone();
+        parts.sort_by_key(|([number, _], _)| *number);
+        let count = parts.first()?.0[1];
+        let complete = parts.iter().map(|(place, _)| *place).eq((1..=count).map(|number| [number, count]));
+        complete.then(|| parts.iter().flat_map(|(_, part)| *part).copied().collect())
     }
 
     /// Finds the next marker; skips other bytes.
@@ -180,7 +197,7 @@ impl<'a> Segments<'a> {
         if self.frame.is_some() {
             return Err(DecodeError::damaged("two frame headers"));
         }
-        self.frame = Some(Frame::read(progressive, segment)?);
+        self.frame = Some(Frame::read(progressive, segment, self.most_pixels)?);
         Ok(())
     }
 
@@ -288,6 +305,15 @@ impl<'a> Segments<'a> {
             };
         }
         Ok(())
+    }
+
+    fn application_2(&mut self, segment: &'a [u8]) {
+        // More parts than their numbers can tell apart make no sense.
+        if let Some((place, part)) = segment.strip_prefix(b"ICC_PROFILE\0").and_then(<[u8]>::split_first_chunk)
+            && self.profile.len() < 256
+        {
+            self.profile.push((*place, part));
+        }
     }
 
     fn application_1(&mut self, segment: &'a [u8]) {

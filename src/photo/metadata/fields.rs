@@ -15,6 +15,7 @@ mod tag {
     pub const THUMBNAIL_LENGTH: u16 = 0x0202;
     pub const EXIF: u16 = 0x8769;
     pub const GPS: u16 = 0x8825;
+    pub const COLOUR_SPACE: u16 = 0xa001;
     pub const DATE_TIME_ORIGINAL: u16 = 0x9003;
     pub const DATE_TIME_DIGITIZED: u16 = 0x9004;
     pub const OFFSET_TIME: u16 = 0x9010;
@@ -36,6 +37,7 @@ pub(super) struct Fields {
     pub make: Option<String>,
     pub model: Option<String>,
     pub place: Option<Place>,
+    pub colour_space: Option<u16>,
     /// The bytes of the block that are the thumbnail.
     pub thumbnail: Option<Range<usize>>,
 }
@@ -58,6 +60,9 @@ pub(super) fn read(block: &Block<'_>) -> Fields {
     if let Some(entries) = directory(dates.directory) {
         dates.read(entries);
     }
+    let colour_space =
+        directory(dates.directory).and_then(|mut tags| tags.find(|entry| entry.tag == tag::COLOUR_SPACE));
+    fields.colour_space = colour_space.and_then(|entry| entry.whole()).and_then(|value| value.try_into().ok());
     fields.taken = dates.taken();
     fields.place = directory(gps).and_then(place);
     fields.thumbnail = thumbnail(block);

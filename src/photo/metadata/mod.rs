@@ -3,22 +3,25 @@
 //! Reads headers alone. Where several places state the same, EXIF comes before XMP, as for the orientation that decoding
 //! applies. Knows no pixels.
 
+mod colours;
 mod fields;
 mod taken;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
+pub use colours::{Cicp, ColourSpace};
 pub use taken::DateTaken;
 
 use super::decode_error::DecodeError;
 use super::error::Error;
 use super::exif::Block;
 use super::format::Format;
-use super::headers::Headers;
-use super::{bmp, catch_panics, gif, heif, jpeg, png, raw, tiff, webp};
-use crate::budget::Budget;
+use super::headers::{Headers, Levels};
+use super::{begin, bmp, catch_panics, gif, heif, jpeg, png, raw, tiff, webp};
+use crate::budget::{Budget, Limits};
 use crate::cancel::CancelToken;
 
 /// What a photo file states about itself: see [`metadata`].
@@ -43,6 +46,8 @@ pub struct Metadata {
     pub model: Option<String>,
     /// Where the photo was taken.
     pub place: Option<Place>,
+    /// What it states about its colours, which decoding ignores unless it is told otherwise.
+    pub colours: ColourSpace,
     /// The bytes of the file that are its embedded thumbnail: a JPEG file of its own, stored like the photo, not
     /// upright. `None` also if EXIF is encoded as text or split before the thumbnail's end.
     pub thumbnail: Option<Range<usize>>,
@@ -76,28 +81,54 @@ pub struct Place {
 ///
 /// # Errors
 /// Those of [`decode`](super::decode) that show in the headers: the bytes are not a photo, the format is not supported,
-/// the file ends before its size is stated, or that is more than 178,956,970 pixels.
+/// the file ends before its size is stated, or the photo is beyond the default [`Limits`].
 pub fn metadata(bytes: &[u8], name: &str) -> Result<Metadata, Error> {
-    let format = Format::detect(bytes, name)?;
-    catch_panics(|| read(format, bytes)).map_err(|error| error.named(name, format))
+    metadata_within(bytes, &Limits::new(), name)
 }
 
-fn read(format: Format, bytes: &[u8]) -> Result<Metadata, DecodeError> {
-    let headers = match format {
-        Format::Jpeg => jpeg::headers(bytes)?,
-        Format::Png => png::headers(bytes)?,
-        Format::WebP => webp::headers(bytes)?,
-        Format::Gif => gif::headers(bytes)?,
-        Format::Bmp => bmp::headers(bytes)?,
-        Format::Tiff => tiff::headers(bytes, &Budget::photo(bytes.len(), &CancelToken::new()))?,
+/// Reads what [`metadata`] does, within other limits.
+///
+/// # Errors
+/// Those of [`metadata`].
+pub fn metadata_within(bytes: &[u8], limits: &Limits, name: &str) -> Result<Metadata, Error> {
+    let (format, budget) = begin(bytes, limits, name, &CancelToken::new())?;
+    catch_panics(|| read(format, bytes, &budget)).map_err(|error| error.named(name, format))
+}
+
+/// Returns the ICC profile that the pixels of a photo are to be read with.
+pub(super) fn profile<'a>(
+    format: Format,
+    bytes: &'a [u8],
+    budget: &Budget,
+) -> Result<Option<Cow<'a, [u8]>>, DecodeError> {
+    let colours = headers(format, bytes, budget)?.colours;
+    Ok(match colours.levels {
+        Levels::Profile => colours.profile,
+        Levels::Srgb => None,
+        Levels::Meant(profile) => Some(profile.into()),
+    })
+}
+
+fn headers<'a>(format: Format, bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a>, DecodeError> {
+    Ok(match format {
+        Format::Jpeg => jpeg::headers(bytes, budget)?,
+        Format::Png => png::headers(bytes, budget)?,
+        Format::WebP => webp::headers(bytes, budget)?,
+        Format::Gif => gif::headers(bytes, budget)?,
+        Format::Bmp => bmp::headers(bytes, budget)?,
+        Format::Tiff => tiff::headers(bytes, budget)?,
         #[cfg(feature = "jxl")]
-        Format::JpegXl => super::jxl::headers(bytes, &Budget::photo(bytes.len(), &CancelToken::new()))?,
+        Format::JpegXl => super::jxl::headers(bytes, budget)?,
         #[cfg(not(feature = "jxl"))]
         Format::JpegXl => return Err(DecodeError::unsupported(super::NO_JXL)),
-        Format::Raw => raw::headers(bytes, &Budget::photo(bytes.len(), &CancelToken::new()))?,
-        Format::Heic => heif::headers(bytes, &Budget::photo(bytes.len(), &CancelToken::new()))?,
-    };
-    let Headers { width, height, orientation, exif, exif_part, xmp } = headers;
+        Format::Raw => raw::headers(bytes, budget)?,
+        Format::Heic => heif::headers(bytes, budget)?,
+    })
+}
+
+fn read(format: Format, bytes: &[u8], budget: &Budget) -> Result<Metadata, DecodeError> {
+    let headers = headers(format, bytes, budget)?;
+    let Headers { width, height, orientation, exif, exif_part, xmp, colours } = headers;
     let block = exif.as_deref().and_then(Block::of);
     let fields = block.map(|block| fields::read(&block)).unwrap_or_default();
     let thumbnail = fields.thumbnail.zip(block).and_then(|(range, block)| {
@@ -110,5 +141,11 @@ fn read(format: Format, bytes: &[u8]) -> Result<Metadata, DecodeError> {
     });
     let taken = fields.taken.or_else(|| xmp.as_deref().and_then(fields::xmp_date));
     let (make, model, place) = (fields.make, fields.model, fields.place);
-    Ok(Metadata { format, width, height, orientation: orientation.exif(), taken, make, model, place, thumbnail })
+    let colours = ColourSpace {
+        profile: colours.profile.as_deref().map(colours::description),
+        cicp: colours.cicp,
+        exif: fields.colour_space,
+    };
+    let orientation = orientation.exif();
+    Ok(Metadata { format, width, height, orientation, taken, make, model, place, colours, thumbnail })
 }

@@ -38,6 +38,12 @@ pub(super) struct Contents<'a> {
     /// EXIF in hex digits, as ImageMagick writes it.
     pub raw_profile: Option<Text<'a>>,
     pub xmp: Option<Text<'a>>,
+    /// The ICC profile.
+    pub profile: Option<Text<'a>>,
+    /// Primaries, transfer characteristics and matrix coefficients.
+    pub cicp: Option<[u8; 3]>,
+    /// Whether the colours are stated to be sRGB.
+    pub srgb: bool,
     /// Whether another chunk follows the last pixels, so that they are not cut off.
     ended: bool,
 }
@@ -64,6 +70,7 @@ impl<'a> Contents<'a> {
         let mut header: Option<[u8; HEADER]> = None;
         let (mut palette, mut frame, mut pixel_bytes, mut ended) = (None, None, 0, false);
         let (mut exif, mut raw_profile, mut xmp) = (None, None, None);
+        let (mut profile, mut cicp, mut srgb) = (None, None, false);
         for chunk in chunks(bytes, SIGNATURE) {
             let (_, kind, content) = chunk;
             let pixels = pixel_bytes > 0;
@@ -84,6 +91,10 @@ impl<'a> Contents<'a> {
                 b"IDAT" => pixel_bytes += content.len() as u64,
                 b"IEND" => break,
                 b"eXIf" => exif = Some(content),
+                // A name comes first, as in a compressed text.
+                b"iCCP" => profile = profile.or_else(|| text(b"zTXt", content).map(|(_, profile)| profile)),
+                b"cICP" => cicp = cicp.or_else(|| content.first_chunk().copied()),
+                b"sRGB" => srgb = true,
                 b"tEXt" | b"zTXt" | b"iTXt" => match text(&kind, content) {
                     Some((b"Raw profile type exif", text)) => raw_profile = Some(text),
                     Some((b"XML:com.adobe.xmp", text)) => xmp = Some(text),
@@ -93,7 +104,7 @@ impl<'a> Contents<'a> {
             }
         }
         let header = header.ok_or(DecodeError::Truncated)?;
-        Ok(Contents { header, palette, frame, pixel_bytes, exif, raw_profile, xmp, ended })
+        Ok(Contents { header, palette, frame, pixel_bytes, exif, raw_profile, xmp, profile, cicp, srgb, ended })
     }
 
     /// Width and height that the header states.

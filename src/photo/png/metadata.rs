@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use fdeflate::Decompressor;
 
 use super::super::exif;
+use super::super::headers::Colours;
+use super::super::metadata::Cicp;
 use super::chunks::{Contents, Text};
 use crate::pixels::Orientation;
 
@@ -25,6 +27,17 @@ pub(super) fn block<'a>(contents: &Contents<'a>) -> Option<Cow<'a, [u8]>> {
 /// Returns the XMP packet.
 pub(super) fn xmp<'a>(contents: &Contents<'a>) -> Option<Cow<'a, [u8]>> {
     contents.xmp.and_then(plain)
+}
+
+/// Returns what is stated about the colours.
+pub(super) fn colours<'a>(contents: &Contents<'a>) -> Colours<'a> {
+    let cicp = contents.cicp.map(|code| {
+        let [primaries, transfer, matrix] = code.map(u16::from);
+        Cicp { primaries, transfer, matrix }
+    });
+    // The standard has one name more for sRGB.
+    let cicp = cicp.or(contents.srgb.then_some(Cicp::SRGB));
+    Colours { profile: contents.profile.and_then(plain), cicp, ..Colours::default() }
 }
 
 /// Returns a text as it is meant, up to its end or the end of its data.

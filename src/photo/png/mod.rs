@@ -27,13 +27,13 @@ const ROW_BUFFERS: usize = 16;
 const MAX_DEFLATE_RATIO: u64 = 1032;
 
 /// Reads what a file states besides its pixels.
-pub(super) fn headers(bytes: &[u8]) -> Result<Headers<'_>, DecodeError> {
+pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a>, DecodeError> {
     let contents = Contents::of(bytes)?;
     let (width, height) = contents.size();
-    let (width, height) = checked_size(width, height)?;
+    let (width, height) = checked_size(width, height, budget)?;
     let (exif, xmp) = (metadata::block(&contents), metadata::xmp(&contents));
-    let orientation = metadata::orientation(&contents);
-    Ok(Headers { width, height, orientation, exif, exif_part: contents.exif.unwrap_or_default(), xmp })
+    let (orientation, colours) = (metadata::orientation(&contents), metadata::colours(&contents));
+    Ok(Headers { width, height, orientation, exif, exif_part: contents.exif.unwrap_or_default(), xmp, colours })
 }
 
 /// Decodes a PNG file to `sink`; with `orient`, upright.
@@ -45,7 +45,7 @@ pub(super) fn decode(
 ) -> Result<Notes, DecodeError> {
     let contents = Contents::of(bytes)?;
     let (width, height) = contents.size();
-    let (width, height) = checked_size(width, height)?;
+    let (width, height) = checked_size(width, height, budget)?;
     budget.grant_pixels((width * height) as u64);
     let orientation = if orient { metadata::orientation(&contents) } else { Orientation::Upright };
 

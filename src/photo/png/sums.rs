@@ -79,7 +79,7 @@ mod tests {
         let message = decode(&flipped, false).unwrap_err().to_string();
         assert!(message.contains("its pixels do not match their checksum"), "{message}");
 
-        let budget = Budget::photo(0, &CancelToken::new());
+        let budget = Budget::photo(0, &crate::budget::Limits::new(), &CancelToken::new());
         let whole = file(&flipped, false);
         assert!(verify_pixels(&Contents::of(&whole).unwrap(), &whole, &budget).is_err());
     }

@@ -66,7 +66,7 @@ fn preview<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Preview<'a>, DecodeEr
     for jpeg in pictures.into_iter().filter(|picture| picture.starts_with(b"\xff\xd8\xff")) {
         // What the sensor saw may be lossless JPEG, which has no headers that can be read.
         budget.work(1 << 16)?;
-        match jpeg::headers(jpeg) {
+        match jpeg::headers(jpeg, budget) {
             Ok(headers) => {
                 let area = |headers: &Headers<'_>| headers.width * headers.height;
                 if largest.as_ref().is_none_or(|(_, largest)| area(largest) < area(&headers)) {
@@ -78,7 +78,7 @@ fn preview<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Preview<'a>, DecodeEr
     }
     let Some((jpeg, headers)) = largest else {
         return Err(match reason {
-            Some(DecodeError::Truncated) => DecodeError::Truncated,
+            Some(error @ (DecodeError::Truncated | DecodeError::TooManyPixels { .. })) => error,
             _ => DecodeError::unsupported("it has no JPEG preview"),
         });
     };

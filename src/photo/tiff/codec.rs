@@ -180,7 +180,9 @@ mod tests {
 
     fn decoded(codec: &mut Codec, data: &[u8], length: usize) -> Result<Vec<u8>, DecodeError> {
         let mut out = vec![0xaa; length];
-        codec.decode(data, 8, &mut out, &Budget::photo(data.len(), &CancelToken::new())).map(|()| out)
+        codec
+            .decode(data, 8, &mut out, &Budget::photo(data.len(), &crate::budget::Limits::new(), &CancelToken::new()))
+            .map(|()| out)
     }
 
     fn zlib(data: &[u8]) -> Vec<u8> {
@@ -228,7 +230,7 @@ mod tests {
 
     /// Decodes a part again and again, as files do that name the same bytes for many parts; returns how often.
     fn until_exhausted(mut codec: Codec, data: &[u8]) -> usize {
-        let budget = Budget::photo(data.len(), &CancelToken::new());
+        let budget = Budget::photo(data.len(), &crate::budget::Limits::new(), &CancelToken::new());
         for round in 0.. {
             match codec.decode(data, 8, &mut [0; 4], &budget) {
                 Ok(()) => {}

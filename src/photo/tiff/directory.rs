@@ -31,6 +31,7 @@ pub(super) mod tag {
     pub const YCBCR_SUBSAMPLING: u16 = 530;
     pub const REFERENCE_BLACK_WHITE: u16 = 532;
     pub const XMP: u16 = 700;
+    pub const PROFILE: u16 = 34675;
 }
 
 /// Types of values.
@@ -238,7 +239,7 @@ mod tests {
     }
 
     fn open(bytes: &[u8]) -> Result<Directory<'_>, DecodeError> {
-        Directory::open(bytes, &Budget::photo(bytes.len(), &CancelToken::new()))
+        Directory::open(bytes, &Budget::photo(bytes.len(), &crate::budget::Limits::new(), &CancelToken::new()))
     }
 
     #[test]

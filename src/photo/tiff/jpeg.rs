@@ -79,7 +79,7 @@ impl<'a> JpegParts<'a> {
                 &self.file
             }
         };
-        let (width, height) = jpeg::declared_size(file)?;
+        let (width, height) = jpeg::declared_size(file, budget)?;
         if width < place.columns || height < place.rows {
             return Err(DecodeError::damaged("a part is smaller than its place"));
         }

@@ -18,7 +18,7 @@ mod ycbcr;
 use super::decode_error::{DecodeError, checked_size};
 use super::decoded::Decoded;
 use super::exif;
-use super::headers::Headers;
+use super::headers::{Colours, Headers};
 use crate::budget::Budget;
 use crate::pixels::Orientation;
 use codec::Codec;
@@ -36,19 +36,21 @@ const MEMORY_PER_PIXEL: u64 = 16 + 3;
 /// Reads what the first directory states besides pixels.
 pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a>, DecodeError> {
     let directory = Directory::open(bytes, budget)?;
-    let (width, height) = size(&directory)?;
+    let (width, height) = size(&directory, budget)?;
     let xmp = directory.values(tag::XMP).ok().flatten().map(|xmp| xmp.bytes().into());
     // The file is an EXIF block of its own, unless its offsets have 64 bits.
     let exif = (!directory.is_big()).then_some(bytes);
     let (exif, exif_part) = (exif.map(Into::into), exif.unwrap_or_default());
-    Ok(Headers { width, height, orientation: orientation(&directory), exif, exif_part, xmp })
+    let profile = directory.values(tag::PROFILE).ok().flatten().map(|profile| profile.bytes().into());
+    let colours = Colours { profile, ..Colours::default() };
+    Ok(Headers { width, height, orientation: orientation(&directory), exif, exif_part, xmp, colours })
 }
 
-fn size(directory: &Directory<'_>) -> Result<(usize, usize), DecodeError> {
+fn size(directory: &Directory<'_>, budget: &Budget) -> Result<(usize, usize), DecodeError> {
     let side = |tag| -> Result<u64, DecodeError> {
         directory.number(tag)?.ok_or_else(|| DecodeError::damaged("it does not state its size"))
     };
-    checked_size(side(tag::IMAGE_WIDTH)?, side(tag::IMAGE_LENGTH)?)
+    checked_size(side(tag::IMAGE_WIDTH)?, side(tag::IMAGE_LENGTH)?, budget)
 }
 
 /// Reads the orientation. Damaged metadata does not make the pixels unreadable.
@@ -62,7 +64,7 @@ fn orientation(directory: &Directory<'_>) -> Orientation {
 /// Decodes a TIFF file.
 pub(super) fn decode(bytes: &[u8], budget: &Budget) -> Result<Decoded, DecodeError> {
     let directory = Directory::open(bytes, budget)?;
-    let (width, height) = size(&directory)?;
+    let (width, height) = size(&directory, budget)?;
     let pixels = (width * height) as u64;
     budget.grant(WORK_PER_PIXEL * pixels, MEMORY_PER_PIXEL * pixels);
     let orientation = orientation(&directory);

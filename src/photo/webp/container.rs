@@ -12,6 +12,7 @@ const FILE_HEADER: usize = 12;
 /// Flags of the extended header.
 const XMP_FLAG: u8 = 4;
 const EXIF_FLAG: u8 = 8;
+const PROFILE_FLAG: u8 = 32;
 
 /// The first picture of a file and what belongs to it.
 pub(super) struct Contents<'a> {
@@ -22,6 +23,8 @@ pub(super) struct Contents<'a> {
     pub picture: Picture<'a>,
     pub exif: Option<&'a [u8]>,
     pub xmp: Option<&'a [u8]>,
+    /// The ICC profile.
+    pub profile: Option<&'a [u8]>,
 }
 
 /// A picture without its transparency.
@@ -77,14 +80,15 @@ impl<'a> Contents<'a> {
         let mut chunks = chunks(bytes.get(FILE_HEADER..end).ok_or(DecodeError::Truncated)?);
         let first = chunks.next().ok_or(DecodeError::Truncated)??;
         if let Some(picture) = picture(first) {
-            return Ok(Contents { canvas: None, animated: false, picture, exif: None, xmp: None });
+            return Ok(Contents { canvas: None, animated: false, picture, exif: None, xmp: None, profile: None });
         }
         let (b"VP8X", header) = first else {
             return Err(DecodeError::damaged("it does not begin with a picture"));
         };
         let canvas = (three(header, 4)? + 1, three(header, 7)? + 1);
         let flags = header[0];
-        let (mut found, mut animated, mut exif, mut xmp) = (None, false, None, None);
+        let (mut found, mut animated) = (None, false);
+        let (mut exif, mut xmp, mut profile) = (None, None, None);
         for chunk in chunks {
             // Behind the picture there is only metadata.
             let chunk = match chunk {
@@ -94,13 +98,14 @@ impl<'a> Contents<'a> {
             match chunk.0 {
                 b"ANMF" if found.is_none() => (found, animated) = (Some(frame(chunk.1)?), true),
                 b"EXIF" if flags & EXIF_FLAG != 0 => exif = exif.or(Some(chunk.1)),
+                b"ICCP" if flags & PROFILE_FLAG != 0 => profile = profile.or(Some(chunk.1)),
                 b"XMP " if flags & XMP_FLAG != 0 => xmp = xmp.or(Some(chunk.1)),
                 _ if found.is_none() => found = picture(chunk),
                 _ => {}
             }
         }
         let picture = found.ok_or(DecodeError::Truncated)?;
-        Ok(Contents { canvas: Some(canvas), animated, picture, exif, xmp })
+        Ok(Contents { canvas: Some(canvas), animated, picture, exif, xmp, profile })
     }
 }
 

@@ -28,10 +28,10 @@ pub(super) struct Header {
 
 impl Header {
     /// Reads and checks the size of a picture.
-    pub fn read(data: &[u8]) -> Result<Header, DecodeError> {
+    pub fn read(data: &[u8], budget: &Budget) -> Result<Header, DecodeError> {
         let decoder = WebPDecoder::new(Cursor::new(file(data)?)).map_err(decode_error)?;
         let (width, height) = decoder.dimensions();
-        let (width, height) = checked_size(width, height)?;
+        let (width, height) = checked_size(width, height, budget)?;
         Ok(Header { decoder, length: data.len(), width, height })
     }
 
@@ -51,12 +51,12 @@ impl Header {
 }
 
 /// Returns the size that the header of a picture states (RFC 6386, 9.1).
-pub(super) fn size(data: &[u8]) -> Result<(usize, usize), DecodeError> {
+pub(super) fn size(data: &[u8], budget: &Budget) -> Result<(usize, usize), DecodeError> {
     match data.first_chunk() {
         Some(&[_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1]) => {
             // The upper two bits of each scale the picture for display.
             let side = |low, high| u16::from_le_bytes([low, high]) & 0x3fff;
-            checked_size(side(w0, w1), side(h0, h1))
+            checked_size(side(w0, w1), side(h0, h1), budget)
         }
         Some(_) => Err(DecodeError::damaged("a picture begins with wrong bytes")),
         None => Err(DecodeError::Truncated),

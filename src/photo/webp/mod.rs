@@ -11,7 +11,7 @@ mod lossy;
 use super::decode_error::{DecodeError, checked_size};
 use super::decoded::{Decoded, Notes};
 use super::exif;
-use super::headers::Headers;
+use super::headers::{Colours, Headers};
 use crate::budget::Budget;
 use crate::pixels::{Orientation, RowSink, STRIP};
 use container::Contents;
@@ -25,26 +25,27 @@ struct Place {
 }
 
 /// Reads what a file states besides its pixels.
-pub(super) fn headers(bytes: &[u8]) -> Result<Headers<'_>, DecodeError> {
+pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a>, DecodeError> {
     let contents = Contents::of(bytes)?;
     let (width, height) = match contents.canvas {
-        Some((width, height)) => checked_size(width, height)?,
+        Some((width, height)) => checked_size(width, height, budget)?,
         None if contents.picture.lossless => {
-            let header = lossless::Header::read(contents.picture.data)?;
+            let header = lossless::Header::read(contents.picture.data, budget)?;
             (header.width, header.height)
         }
-        None => lossy::size(contents.picture.data)?,
+        None => lossy::size(contents.picture.data, budget)?,
     };
     let orientation = exif::orientation(contents.exif.and_then(exif::tag), contents.xmp);
+    let colours = Colours { profile: contents.profile.map(Into::into), ..Colours::default() };
     let (exif, exif_part) = (contents.exif.map(Into::into), contents.exif.unwrap_or_default());
-    Ok(Headers { width, height, orientation, exif, exif_part, xmp: contents.xmp.map(Into::into) })
+    Ok(Headers { width, height, orientation, exif, exif_part, xmp: contents.xmp.map(Into::into), colours })
 }
 
 /// Decodes a WebP file to `sink`; with `orient`, upright.
 pub(super) fn decode(bytes: &[u8], orient: bool, budget: &Budget, sink: &mut dyn RowSink) -> Result<(), DecodeError> {
     let contents = Contents::of(bytes)?;
     let canvas = match contents.canvas {
-        Some((width, height)) => Some(checked_size(width, height)?),
+        Some((width, height)) => Some(checked_size(width, height, budget)?),
         None => None,
     };
     let orientation = match orient {
@@ -65,12 +66,12 @@ pub(super) fn decode(bytes: &[u8], orient: bool, budget: &Budget, sink: &mut dyn
         Ok(Place { canvas, corner, size })
     };
     if picture.lossless {
-        let header = lossless::Header::read(picture.data)?;
+        let header = lossless::Header::read(picture.data, budget)?;
         let place = place((header.width, header.height))?;
         let mut picture = header.open(budget)?;
         return deliver(&place, orientation, sink, |rgb| picture.next_row(rgb));
     }
-    let header = lossy::Header::read(picture.data)?;
+    let header = lossy::Header::read(picture.data, budget)?;
     let (width, height) = (header.width, header.height);
     let place = place((width, height))?;
     let data = header.decode(budget)?;

@@ -33,9 +33,10 @@ use serde::Serialize;
 use super::encode::blocking;
 use super::refusal::Refusal;
 use super::state::Server;
+use crate::clip::{Fingerprint, Options};
 use crate::error::ErrorKind;
 use crate::library::{Error, Library};
-use crate::weights::Precision;
+use crate::weights::{Precision, WeightsFile};
 use answers::Status;
 use folders::Folders;
 use recent::Recent;
@@ -50,6 +51,16 @@ pub struct LibraryConfig {
     /// Precisions in which it may search embeddings of another precision: see
     /// [`Search::allow_precisions`](crate::library::Search::allow_precisions).
     pub allowed: Vec<Precision>,
+}
+
+impl LibraryConfig {
+    /// The options that open the model: photos of requests are read as those of the library were.
+    pub(super) fn options(&self, options: Options, weights: &WeightsFile) -> Options {
+        let known = self.library.models().unwrap_or_default();
+        let is_known = |fingerprint: &Fingerprint| known.iter().any(|known| known.fingerprint == fingerprint.as_str());
+        // What is wrong shows when the model is opened, and when the library is searched.
+        options.clone().read_as(weights, is_known).ok().flatten().unwrap_or(options)
+    }
 }
 
 /// What the routes of a library share.

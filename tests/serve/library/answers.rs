@@ -1,6 +1,7 @@
 //! What searches answer: the same as the command.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -64,6 +65,31 @@ fn photos_and_sums_find_what_the_command_finds() {
     let terms = br#"[{"text": "a ring"}, {"text": "a star", "weight": -1}]"#;
     let sum = of_command(&shelf.hits("search", &["--all", "-n", "50", "a ring - a star"]));
     assert_eq!(of_server(&server.post("/api/search?all=true", &[("terms", terms)]).hits()), sum);
+}
+
+/// Photos of requests are read as those of the library were, also beside a model that reads them in the usual way.
+#[test]
+fn a_library_of_reduced_photos_is_searched_with_such() {
+    let shelf = Shelf::new();
+    let photo = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/photos/cat.jpg");
+    let bytes = fs::read(photo).unwrap();
+    fs::write(shelf.path("photos/cat.jpg"), &bytes).unwrap();
+    let index = ["index", "-q", "-m", "demo", "--fast-decode", "--library", "reduced.sqlite", "photos"];
+    assert!(shelf.command(index).status().unwrap().success());
+    // The same picture in another file.
+    let other = [&bytes[..], b"more"].concat();
+    let score = |args: &[&str], file: &str| {
+        let args = [&["--library", file], args].concat();
+        let server = shelf.serve_with(&args);
+        let model = server.get("/api/library").json()["model"].as_str().unwrap().to_owned();
+        let hits = server.post("/api/search?all=true", &[("photo", &other)]).hits();
+        let hit = hits.iter().find(|hit| hit["name"] == "cat.jpg").unwrap();
+        (model, (hit["score"].as_f64().unwrap() * 1e6).round() / 1e6)
+    };
+    assert_eq!(score(&[], "reduced.sqlite"), ("demo".into(), 1.0));
+    assert_eq!(score(&["-m", "demo"], "reduced.sqlite"), ("demo of the library".into(), 1.0));
+    shelf.index();
+    assert_eq!(score(&["-m", "demo"], "library.sqlite"), ("demo".into(), 1.0));
 }
 
 /// Two by two pixels.

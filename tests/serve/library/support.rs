@@ -66,8 +66,9 @@ impl Shelf {
     }
 
     pub fn serve_with(&self, args: &[&str]) -> Client {
-        let fixed = ["serve", "--port", "0", "--library", "library.sqlite"];
-        let server = Server::spawn(self.command(fixed.iter().chain(args)), TempDir::new().unwrap());
+        let library: &[&str] = if args.contains(&"--library") { &[] } else { &["--library", "library.sqlite"] };
+        let args = ["serve", "--port", "0"].iter().chain(library).chain(args);
+        let server = Server::spawn(self.command(args), TempDir::new().unwrap());
         Client { server }
     }
 

@@ -310,7 +310,7 @@ mod tests {
 
     fn decoded(data: &[u8], coding: Coding, width: usize, height: usize) -> Result<Vec<u8>, DecodeError> {
         let mut out = vec![0xaa; width.div_ceil(8) * height];
-        let budget = Budget::photo(data.len(), &CancelToken::new());
+        let budget = Budget::photo(data.len(), &crate::budget::Limits::new(), &CancelToken::new());
         decode(data, coding, width, &mut out, &budget).map(|()| out)
     }
 
@@ -434,7 +434,7 @@ mod tests {
         }
         encoder.run(8, false);
         let data = encoder.bytes();
-        let budget = Budget::photo(0, &CancelToken::new());
+        let budget = Budget::photo(0, &crate::budget::Limits::new(), &CancelToken::new());
         let mut rows = 0;
         let error = loop {
             match decode(&data, Coding::Runs { align: 8 }, 8, &mut [0], &budget) {

@@ -46,7 +46,7 @@ pub(super) struct Picture<'a> {
 
 impl<'a> Header<'a> {
     /// Reads and checks the size of a picture.
-    pub fn read(data: &'a [u8]) -> Result<Header<'a>, DecodeError> {
+    pub fn read(data: &'a [u8], budget: &Budget) -> Result<Header<'a>, DecodeError> {
         const SIGNATURE: usize = 0x2f;
         let mut bits = Bits::new(data);
         let signature = bits.number(8);
@@ -62,7 +62,7 @@ impl<'a> Header<'a> {
         if version != 0 {
             return Err(DecodeError::unsupported(format_args!("version {version} of lossless pictures")));
         }
-        let (width, height) = checked_size(width as u64, height as u64)?;
+        let (width, height) = checked_size(width as u64, height as u64, budget)?;
         Ok(Header { bits, width, height })
     }
 

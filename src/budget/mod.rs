@@ -5,12 +5,23 @@
 //! before each step whose cost does not follow from bytes that were read, and gets an error instead of a process that
 //! runs for minutes or ends for lack of memory. All threads that work on an input share one budget.
 //!
-//! The constants are in one table, [`Budget::photo`] to [`Budget::checkpoint`]; `docs/reliability.md` explains them.
-//! Knows no format.
+//! The constants are in one table, [`Budget::photo`] to [`Budget::checkpoint`]; `docs/reliability.md` explains them. What
+//! callers may change of a photo's is in [`Limits`]. Knows no format.
+
+#[cfg(feature = "decode")]
+mod clock;
+#[cfg(feature = "decode")]
+mod limits;
 
 use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(feature = "decode")]
+use std::time::Duration;
 
 use crate::cancel::CancelToken;
+#[cfg(feature = "decode")]
+use clock::Clock;
+#[cfg(feature = "decode")]
+pub use limits::Limits;
 
 /// Why an input is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +30,9 @@ pub(crate) enum Exhausted {
     Work,
     /// It needs more memory than its size justifies.
     Memory,
+    /// It takes longer than this.
+    #[cfg(feature = "decode")]
+    Time(Duration),
     /// The system has no more memory.
     #[cfg_attr(not(feature = "import"), allow(dead_code))]
     System,
@@ -34,7 +48,16 @@ pub(crate) struct Budget {
     work: AtomicU64,
     memory: AtomicU64,
     cancel: CancelToken,
+    /// Pixels that a photo may have.
+    #[cfg(feature = "decode")]
+    pixels: u64,
+    #[cfg(feature = "decode")]
+    clock: Option<Clock>,
 }
+
+/// Units of work between two looks at the clock: about a millisecond, so that they cost nothing.
+#[cfg(feature = "decode")]
+const LOOK: u64 = 1 << 20;
 
 /// The allowance of a kind of input.
 struct Allowance {
@@ -57,11 +80,19 @@ pub(crate) fn pass_memory(file_len: u64) -> u64 {
 
 impl Budget {
     /// For a photo file of `len` bytes. Pixels that it declares are granted with [`Budget::grant`] once they are known
-    /// and checked.
+    /// and checked against [`Budget::most_pixels`].
     #[cfg(feature = "decode")]
-    pub fn photo(len: usize, cancel: &CancelToken) -> Budget {
+    pub fn photo(len: usize, limits: &Limits, cancel: &CancelToken) -> Budget {
         const PHOTO: Allowance = Allowance { work: 1 << 30, work_per_byte: 64, memory: 64 << 20, memory_per_byte: 4 };
-        Budget::new(&PHOTO, len as u64, cancel)
+        let budget = Budget::new(&PHOTO, len as u64, cancel);
+        budget.grant(limits.extra_work(), 0);
+        Budget { pixels: limits.most_pixels(), clock: Clock::start(limits.most_time()), ..budget }
+    }
+
+    /// Pixels that a photo may have.
+    #[cfg(feature = "decode")]
+    pub fn most_pixels(&self) -> u64 {
+        self.pixels
     }
 
     /// For a checkpoint of `len` bytes, without the bytes of its tensors, which are mapped.
@@ -78,6 +109,10 @@ impl Budget {
             work: total(allowance.work, allowance.work_per_byte),
             memory: total(allowance.memory, allowance.memory_per_byte),
             cancel: cancel.clone(),
+            #[cfg(feature = "decode")]
+            pixels: 0,
+            #[cfg(feature = "decode")]
+            clock: None,
         }
     }
 
@@ -102,13 +137,32 @@ impl Budget {
     /// operation.
     ///
     /// # Errors
-    /// The work is used up, or the caller has cancelled.
+    /// The work or the time is used up, or the caller has cancelled.
     #[inline]
     pub fn work(&self, units: u64) -> Result<(), Exhausted> {
         if self.cancel.is_cancelled() {
             return Err(Exhausted::Cancelled);
         }
-        take(&self.work, units).ok_or(Exhausted::Work)
+        let left = take(&self.work, units).ok_or(Exhausted::Work)?;
+        self.time(left, units)
+    }
+
+    /// Looks at the clock now and then, where there is one: `units` of work were taken of `left`.
+    #[cfg(feature = "decode")]
+    #[inline]
+    fn time(&self, left: u64, units: u64) -> Result<(), Exhausted> {
+        let Some(clock) = &self.clock else { return Ok(()) };
+        if left / LOOK != (left - units) / LOOK {
+            clock.look();
+        }
+        if clock.is_over() { Err(Exhausted::Time(clock.limit())) } else { Ok(()) }
+    }
+
+    /// Without photos nothing has a limit of time.
+    #[cfg(not(feature = "decode"))]
+    #[inline]
+    fn time(&self, _: u64, _: u64) -> Result<(), Exhausted> {
+        Ok(())
     }
 
     /// Takes `bytes` of memory, before they are allocated.
@@ -116,7 +170,7 @@ impl Budget {
     /// # Errors
     /// The memory is used up.
     pub fn memory(&self, bytes: u64) -> Result<(), Exhausted> {
-        take(&self.memory, bytes).ok_or(Exhausted::Memory)
+        take(&self.memory, bytes).map(drop).ok_or(Exhausted::Memory)
     }
 
     /// Makes room for `more` values and takes what that allocates. A block that grows may be copied, so the old one
@@ -168,8 +222,9 @@ fn add(left: &AtomicU64, amount: u64) {
     let _ = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_add(amount)));
 }
 
-fn take(left: &AtomicU64, amount: u64) -> Option<()> {
-    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(amount)).ok().map(|_| ())
+/// Returns what was left before.
+fn take(left: &AtomicU64, amount: u64) -> Option<u64> {
+    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(amount)).ok()
 }
 
 #[cfg(all(test, feature = "decode", feature = "import"))]
@@ -178,7 +233,7 @@ mod tests {
 
     #[test]
     fn work_and_memory_run_out_and_threads_share_them() {
-        let budget = Budget::photo(0, &CancelToken::new());
+        let budget = Budget::photo(0, &Limits::new(), &CancelToken::new());
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| (0..1 << 10).try_for_each(|_| budget.work(1 << 18)).unwrap());
@@ -232,9 +287,24 @@ mod tests {
     }
 
     #[test]
+    fn time_runs_out_too() {
+        let none = Limits::new().time(Duration::ZERO);
+        let budget = Budget::photo(0, &none, &CancelToken::new());
+        let end = (0..1 << 10).find_map(|_| budget.work(1 << 16).err());
+        // Of no work, too: whoever asks learns why the work has ended.
+        assert_eq!((end, budget.work(0).err()), (Some(Exhausted::Time(Duration::ZERO)), end));
+
+        // Who allows more time allows as much work.
+        let more = Limits::new().time(Duration::from_secs(121));
+        let budget = Budget::photo(0, &more, &CancelToken::new());
+        assert_eq!(budget.work(121_000_000_000), Ok(()));
+        assert_eq!((budget.memory(64 << 20), budget.memory(1)), (Ok(()), Err(Exhausted::Memory)));
+    }
+
+    #[test]
     fn cancelling_ends_the_work() {
         let cancel = CancelToken::new();
-        let budget = Budget::photo(0, &cancel);
+        let budget = Budget::photo(0, &Limits::new(), &cancel);
         assert_eq!(budget.work(1), Ok(()));
         cancel.cancel();
         assert_eq!(budget.work(0), Err(Exhausted::Cancelled));
