@@ -170,7 +170,7 @@ impl Options {
     /// use clippie_rs::Options;
     /// use clippie_rs::weights::WeightsFile;
     ///
-    /// let weights = WeightsFile::open("mobileclip2-s2.clippie")?;
+    /// let weights = WeightsFile::open("mobileclip2-s2.clippie".as_ref())?;
     /// let options = Options::new().read_as(&weights, |fingerprint| *fingerprint == stored)?;
     /// let clip = options.unwrap_or_default().open_weights(weights)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
