@@ -185,8 +185,10 @@ impl Options {
     ) -> Result<Option<Options>, Error> {
         let description = Description::read(weights, &self)?;
         let known = |reading: &Reading| is_known(&description.fingerprint(weights, *reading, self.normalize));
-        let found = self.photos.reading.all().find(known);
-        Ok(found.map(|reading| Options { photos: PhotoOptions { reading, ..self.photos }, ..self }))
+        let Some(reading) = self.photos.reading.all().find(known) else { return Ok(None) };
+        let mut options = self;
+        options.photos.reading = reading;
+        Ok(Some(options))
     }
 
     /// Sets whether texts that are longer than the model's context are errors (by default they are truncated).

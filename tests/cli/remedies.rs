@@ -16,7 +16,8 @@ fn a_model_can_be_named() {
     assert!(command.env("CLIPPIE_MODEL", "demo").output().unwrap().status.success());
     assert!(sandbox.run(["models"]).ok().text().contains("demo"));
     // Two models: give one.
-    sandbox.run(["bench", "--json", "-m", "demo", "-m", "demo"]).fails(2, &["--json measures one model; give one -m"]);
+    let advice = "--json measures one model, or several precisions of it; give one -m";
+    sandbox.run(["bench", "--json", "-m", "demo", "-m", "demo"]).fails(2, &[advice]);
     sandbox.run(["bench", "--json", "-m", "demo", "--seconds", "0.01"]).ok();
 }
 

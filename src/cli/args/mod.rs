@@ -31,11 +31,13 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub(super) use bench::Bench;
 pub(super) use classify::{Classify, Sentences, TableFormat, TemplateSet};
+pub(super) use convert::Convert;
+#[cfg(any(feature = "hub", feature = "library"))]
+pub(super) use convert::Precision;
 #[cfg(feature = "hub")]
 pub(super) use convert::TokenTable;
 #[cfg(feature = "library")]
 pub(super) use convert::precisions;
-pub(super) use convert::{Convert, Precision};
 #[cfg(feature = "library")]
 pub(super) use duplicates::{Class, Duplicates, GroupFormat};
 pub(super) use encode::{Encode, Format};
