@@ -81,23 +81,23 @@ pub(in crate::cli) struct Index {
     /// Respect .gitignore, .ignore and .ppignore in the folders, and skip subfolders with .nomedia or .noimage, now and in
     /// later runs until --ignore-files=no [possible values: yes, no]
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
-          value_parser = clap::builder::BoolishValueParser::new())]
+          hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new())]
     pub ignore_files: Option<bool>,
     /// Index raw files too that have a JPEG or HEIC file of the same name beside them, now and in later runs until
     /// --raw-twins=no [possible values: yes, no]
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
-          value_parser = clap::builder::BoolishValueParser::new())]
+          hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new())]
     pub raw_twins: Option<bool>,
     /// Decode large JPEG photos reduced, as in `encode`: embeddings differ a little and have a fingerprint of their own. Where
     /// the library has embeddings of the model, photos are read as for them, and this adds others beside them
     /// [possible values: yes, no]
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
-          value_parser = clap::builder::BoolishValueParser::new())]
+          hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new())]
     pub fast_decode: Option<bool>,
     /// Convert the colours of photos with an ICC profile to sRGB, as in `encode`; otherwise like --fast-decode [possible
     /// values: yes, no]
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
-          value_parser = clap::builder::BoolishValueParser::new())]
+          hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new())]
     pub icc: Option<bool>,
     /// Go on, and index again whenever something in the folders changes, until Ctrl-C; not with --report
     #[arg(long, conflicts_with = "report")]
