@@ -340,8 +340,8 @@ clippie_status clippie_options_set_language(struct clippie_options *options, con
 
 /**
  * Sets the instruction set, for tests: "avx512", "avx2", "sse", "neon" or "portable". Null, the default, means the
- * fastest one, or that of the environment variable CLIPPIE_ISA. Changes results in the last bits. The string is copied;
- * one that the machine does not have is refused when a model is opened.
+ * fastest one, or that of the environment variable CLIPPIE_ISA. Changes results in the last bits, of models in 8 bits by
+ * more. The string is copied; one that the machine does not have is refused when a model is opened.
  *
  * # Safety
  * `options` is null or options that are not freed and that no other thread uses; `isa` is null or a string that ends

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use clippie_rs::import::{self, ConvertOptions};
-use clippie_rs::weights::Precision;
+use clippie_rs::weights::internals::Writer;
+use clippie_rs::weights::{Dtype, Layout as FileLayout, Precision, WeightsFile};
 use clippie_rs::{Clip, Isa, Options};
 use clippie_testkit::checkpoint::edit::{Stored, Tensors};
 use clippie_testkit::checkpoint::random::Stream;
@@ -195,4 +196,87 @@ fn stand_out(tensors: &mut Tensors, tower: &str) {
             *value += 30.0;
         }
     });
+}
+
+/// A file may have each of its matrices in another type, though no converter writes such files.
+#[test]
+fn layers_of_a_file_may_be_of_different_types() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let tiny = ["tiny-quick", "tiny-mci-deep", "tiny-hybrid"];
+    let mut mixed = 0;
+    for (model, layout, golden, _) in cases() {
+        if !tiny.contains(&golden.as_str()) {
+            continue;
+        }
+        let open = |precision| {
+            let path = converted::in_precision(&model, layout, golden::SEED, folder.path(), precision);
+            WeightsFile::open(&path).unwrap()
+        };
+        let (whole, eight) = (open(Precision::F32), open(Precision::Int8));
+        let layers: [fn(&str) -> bool; 5] = [
+            |layer| layer.ends_with(".fc1"),
+            |layer| layer.ends_with(".fc2"),
+            |layer| layer.contains(".0."),
+            |layer| !layer.contains(".0."),
+            |layer| layer.ends_with(".qkv") || layer.contains(".0.fc"),
+        ];
+        for (i, are_integers) in layers.into_iter().enumerate() {
+            let path = folder.path().join(format!("{golden}-{i}.clippie"));
+            write_mixed(&path, &whole, &eight, are_integers);
+            let clip = Clip::open(&path).unwrap();
+            assert!(clip.weights().verify().unwrap().is_intact());
+            parity::check_within(
+                &format!("{golden} mixed {i}"),
+                &clip,
+                &model,
+                &golden,
+                bounds(TINY * EIGHT_BITS_OF_FASTVIT),
+            );
+            mixed += usize::from(clip.weights().header().precision() == Precision::Int8);
+        }
+    }
+    assert!(mixed > 10, "{mixed}");
+}
+
+/// Writes the layers of `whole` with those for which `are_integers` from `eight`, if they are integers there.
+fn write_mixed(path: &std::path::Path, whole: &WeightsFile, eight: &WeightsFile, are_integers: fn(&str) -> bool) {
+    let integers = eight.header().tensors.iter().filter(|entry| entry.spec.layout == FileLayout::Quads16);
+    let chosen: Vec<&str> = integers
+        .filter_map(|entry| entry.spec.name.strip_suffix(".weight"))
+        .filter(|layer| are_integers(layer))
+        .collect();
+    let layer_of = |name: &str| name.rsplit_once('.').map_or(String::new(), |(layer, _)| layer.to_owned());
+    let is_chosen = |name: &str| chosen.contains(&layer_of(name).as_str());
+    // The layers of both files are in the same order.
+    let mut specs = Vec::new();
+    for entry in &whole.header().tensors {
+        if !is_chosen(&entry.spec.name) {
+            specs.push((whole, entry.spec.clone()));
+        } else if entry.spec.name.ends_with(".weight") {
+            let of_layer = eight.header().tensors.iter().map(|entry| &entry.spec);
+            let of_layer = of_layer.filter(|spec| layer_of(&spec.name) == layer_of(&entry.spec.name));
+            specs.extend(of_layer.map(|spec| (eight, spec.clone())));
+        }
+    }
+    let meta = whole.header().meta.clone();
+    let mut writer = Writer::create(path, meta, specs.iter().map(|(_, spec)| spec.clone()).collect()).unwrap();
+    for (file, spec) in &specs {
+        match (spec.dtype, &spec.shape[..]) {
+            (Dtype::I8, shape) => {
+                let integers = file.tensor_of::<i8>(&spec.name, spec.layout, shape).unwrap();
+                writer.write_integers(&spec.name, &integers).unwrap();
+            }
+            (Dtype::F16, &[rows, width]) => {
+                let table = file.table(&spec.name, rows, width).unwrap();
+                let mut values = vec![0.0; rows * width];
+                values.chunks_exact_mut(width).enumerate().for_each(|(row, out)| table.read(row, out));
+                writer.write(&spec.name, &values).unwrap();
+            }
+            (_, shape) => {
+                let values = file.tensor(&spec.name, spec.layout, shape).unwrap();
+                writer.write(&spec.name, &values).unwrap();
+            }
+        }
+    }
+    writer.finish().unwrap();
 }

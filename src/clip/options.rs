@@ -221,7 +221,8 @@ impl Options {
         self
     }
 
-    /// Uses this instruction set instead of the fastest one, for tests. Changes results in the last bits.
+    /// Uses this instruction set instead of the fastest one, for tests. Changes results in the last bits, of models in
+    /// 8 bits by as much as these differ from those in `f32`.
     pub fn isa(mut self, isa: Isa) -> Self {
         self.isa = Some(isa);
         self

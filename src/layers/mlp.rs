@@ -80,8 +80,13 @@ impl Mlp {
         }
         let activation = self.activation;
         let (first, second) = (self.fc1.bias(), self.fc2.bias());
-        if let (Some(fc1), Some(fc2)) = (self.fc1.integers(), self.fc2.integers()) {
-            return Some(Fused::I8(int8::FeedForward { first: (fc1, first), activation, second: (fc2, second) }));
+        match (self.fc1.integers(), self.fc2.integers()) {
+            (Some(fc1), Some(fc2)) => {
+                return Some(Fused::I8(int8::FeedForward { first: (fc1, first), activation, second: (fc2, second) }));
+            }
+            (None, None) => {}
+            // A file may have each of its matrices in another type.
+            _ => return None,
         }
         match (self.fc1.operand(), self.fc2.operand()) {
             (Operand::F32(fc1), Operand::F32(fc2)) => {
@@ -90,7 +95,6 @@ impl Mlp {
             (Operand::F16(fc1), Operand::F16(fc2)) => {
                 Some(Fused::F16(FeedForward { first: (fc1, first), activation, second: (fc2, second) }))
             }
-            // As no converter writes them.
             _ => None,
         }
     }

@@ -215,7 +215,9 @@ fn len(entry: &TensorEntry) -> u64 {
 fn hashed_up_to(tensors: &[&TensorEntry]) -> u64 {
     let mut lens: Vec<u64> = tensors.iter().map(|entry| len(entry)).collect();
     lens.sort_unstable();
-    let mut left = HASHED.max(lens.iter().sum::<u64>() / 256);
+    // Scales, sums and biases take a larger share of a tower whose matrices are integers.
+    let has_quads = tensors.iter().any(|entry| entry.spec.layout == Layout::Quads16);
+    let mut left = HASHED.max(lens.iter().sum::<u64>() / if has_quads { 32 } else { 256 });
     let surplus = lens.into_iter().find(|&len| match left.checked_sub(len) {
         Some(rest) => {
             left = rest;

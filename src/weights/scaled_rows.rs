@@ -53,7 +53,7 @@ fn split(row: &[i8]) -> (f32, &[i8]) {
 pub(super) fn widen(row: &[i8], out: &mut [f32]) {
     let (scale, numbers) = split(row);
     assert_eq!(out.len(), numbers.len());
-    let scale = if is_scale(scale) { scale } else { f32::NAN };
+    let scale = if are_valid(row, out.len()) { scale } else { f32::NAN };
     for (value, &number) in out.iter_mut().zip(numbers) {
         *value = f32::from(number) * scale;
     }

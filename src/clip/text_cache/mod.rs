@@ -65,7 +65,7 @@ impl TextCache {
     /// texts that are not in the cache are encoded, in one batch and each once, and added to it.
     ///
     /// Embeddings that another computer made and [`TextCache::load`] read may differ in their last bits, as its
-    /// instruction set rounds differently.
+    /// instruction set rounds differently; those of models in 8 bits by more.
     ///
     /// # Errors
     /// Those of [`TextEncoder::encode`]; nothing is added then.

@@ -50,7 +50,10 @@ impl TextHybrid {
             })
             .collect();
         let lens = self.transformer.scratch(exec, rows, c);
-        let wide = lens.wide.max(self.first.mlp.scratch(exec, rows));
+        let wide = [&self.first, &self.last]
+            .map(|block| block.mlp.scratch(exec, rows))
+            .into_iter()
+            .fold(lens.wide, usize::max);
         let len = rows.saturating_mul(d);
         let [x, y, wide, scores] = arena.split([len, lens.normed.max(len), wide, lens.scores])?;
         let (mut x, mut y) = (&mut x[..rows * d], y);

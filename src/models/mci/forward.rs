@@ -202,7 +202,8 @@ impl Mci {
             }
             let pixels = side * side;
             lens.map = lens.map.max(blocked_len(pixels, c));
-            for block in stage.blocks.iter().take(1) {
+            // The weights of each block may be of another type, which needs other scratch.
+            for block in &stage.blocks {
                 lens.wide = lens.wide.max(block.mlp.scratch(exec, images * pixels));
                 if let BlockMixer::Attention { .. } = block.mixer {
                     lens.wide = lens.wide.max((images * pixels).saturating_mul(3 * c));

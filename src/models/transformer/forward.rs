@@ -50,7 +50,8 @@ pub(in crate::models) struct ScratchLens {
 impl Transformer {
     /// Scratch for `rows` tokens in total, in sequences of at most `longest`.
     pub(in crate::models) fn scratch(&self, exec: Exec<'_>, rows: usize, longest: usize) -> ScratchLens {
-        let mlp = self.blocks.first().map_or(0, |block| block.mlp.scratch(exec, rows));
+        // The weights of each block may be of another type, which needs other scratch.
+        let mlp = self.blocks.iter().map(|block| block.mlp.scratch(exec, rows)).max().unwrap_or(0);
         ScratchLens {
             normed: rows.saturating_mul(self.width),
             wide: rows.saturating_mul(3 * self.width).max(mlp),

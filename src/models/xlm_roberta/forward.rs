@@ -58,7 +58,8 @@ impl XlmRoberta {
             })
             .collect();
         let longest = spans.iter().map(|span| span.tokens).max().unwrap_or(0);
-        let mlp = self.blocks.first().map_or(0, |block| block.mlp.scratch(exec, rows));
+        // The weights of each block may be of another type, which needs other scratch.
+        let mlp = self.blocks.iter().map(|block| block.mlp.scratch(exec, rows)).max().unwrap_or(0);
         let len = rows.saturating_mul(w);
         let wide = rows.saturating_mul(3 * w).max(mlp);
         let scores = self.attention.scratch(exec, longest);
