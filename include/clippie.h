@@ -347,7 +347,8 @@ clippie_status clippie_options_set_language(struct clippie_options *options, con
  * `options` is null or options that are not freed and that no other thread uses; `isa` is null or a string that ends
  * with a zero.
  */
-clippie_status clippie_options_set_isa(struct clippie_options *options, const char *isa);
+clippie_status clippie_options_set_isa(struct clippie_options *options,
+                                       const char *isa);
 
 /**
  * Frees options. Null is allowed.

@@ -153,7 +153,10 @@ class Soak:
             sent, _ = dice.choice(list(self.good.values()))
             with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
                 for byte in sent[: dice.randrange(1, 20)]:
-                    connection.sendall(bytes([byte]))
+                    try:
+                        connection.sendall(bytes([byte]))
+                    except (BrokenPipeError, ConnectionResetError):
+                        break  # given up
                     time.sleep(0.1)
         with self.lock:
             self.counts[name] += 1
