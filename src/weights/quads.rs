@@ -7,15 +7,13 @@ use rayon::prelude::*;
 
 use super::format::PANEL;
 use super::int8::{LARGEST, is_scale, nearest, scale_of};
+use crate::tensor::{MOST_QUAD_STEPS, QUAD};
 use crate::threads;
 
-/// Inputs of a column that lie together.
-const QUAD: usize = 4;
 /// Integers of one quad of every column of a panel.
 const ROW: usize = PANEL * QUAD;
-/// Most inputs: so many products of a byte without sign and one with sign have a sum of 32 bits, and so many integers a sum
-/// that binary32 holds exactly.
-pub(crate) const MAX_INPUTS: usize = 1 << 16;
+/// Most inputs.
+pub(crate) const MAX_INPUTS: usize = MOST_QUAD_STEPS;
 
 /// Stored integers of a matrix `[k, n]`, padding included; `None` if the layout cannot store it, or if they do not fit a
 /// `usize`.

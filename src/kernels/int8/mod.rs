@@ -15,13 +15,11 @@ use super::gemm::{Epilogue, Finish, Lhs, PANEL, Prefetch, Split, balanced};
 use super::output::Out;
 use super::simd::{QUAD, QUAD_BYTES};
 use super::team::{Team, share_of};
+use crate::tensor::MOST_QUAD_STEPS;
 pub(crate) use feed_forward::{FeedForward, feed_forward};
 use region::Region;
 use rows::Rows;
 pub(crate) use rows::{MOST_ROW_LEN, row_len};
-
-/// Most steps of k: sums of products of two bytes, one of them without a sign, stay inside of 32 bits.
-pub(crate) const MOST_STEPS: usize = 1 << 16;
 
 /// Floats of scratch in which [`gemm`] is as fast as with more: 2 MiB.
 pub(crate) const SCRATCH: usize = 1 << 19;
@@ -71,7 +69,7 @@ impl<'a> Weights<'a> {
     /// Asserts that all parts are as long as the shape says.
     fn check(&self) {
         let columns = self.panels() * PANEL;
-        assert!(self.k <= MOST_STEPS, "more steps than sums have room for");
+        assert!(self.k <= MOST_QUAD_STEPS, "more steps than sums have room for");
         assert!(self.data.len() >= packed_len(self.k, self.n), "weights shorter than their shape");
         assert!(self.scales.len() >= columns && self.sums.len() >= columns, "scales shorter than their panels");
         assert!(self.gains.is_none_or(|gains| gains.len() >= self.k), "gains shorter than the steps");

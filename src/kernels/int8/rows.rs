@@ -7,7 +7,8 @@ use super::super::gemm::Lhs;
 use super::super::simd::{Kernel, ROUND, Simd};
 use super::super::strides::Strides;
 use super::super::team::Team;
-use super::{MOST_STEPS, PANEL};
+use super::PANEL;
+use crate::tensor::MOST_QUAD_STEPS;
 
 /// Bytes to which a row is padded: what the widest instruction reads at once.
 const ALIGN: usize = 64;
@@ -25,7 +26,7 @@ const TINY: f32 = 1e-36;
 const ROWS_PER_TASK: usize = 4;
 
 /// Floats of the longest row.
-pub(crate) const MOST_ROW_LEN: usize = 2 * MOST_STEPS / size_of::<f32>() + TAIL;
+pub(crate) const MOST_ROW_LEN: usize = 2 * MOST_QUAD_STEPS / size_of::<f32>() + TAIL;
 
 /// Floats that a row of `k` integers takes, with its magnitudes and its scale.
 pub(crate) fn row_len(k: usize) -> usize {

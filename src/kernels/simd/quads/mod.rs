@@ -15,9 +15,7 @@ pub(super) mod neon;
 pub(super) mod sse;
 
 use crate::tensor::PANEL;
-
-/// Steps of k whose bytes lie together.
-pub(crate) const QUAD: usize = 4;
+pub(crate) use crate::tensor::QUAD;
 
 /// Bytes of the weights of a quad in a panel.
 pub(crate) const QUAD_BYTES: usize = PANEL * QUAD;
