@@ -146,7 +146,7 @@ fn product(
 #[cfg(test)]
 mod tests {
     use super::super::math::Activation;
-    use super::super::simd::{Kernel, QuadTile, Simd};
+    use super::super::simd::{Kernel, QuadFetch, QuadTile, Simd};
     use super::super::strides::Strides;
     use super::super::{Workers, reference};
     use super::*;
@@ -205,22 +205,18 @@ mod tests {
                         })
                         .collect();
                     let mut sums = vec![i32::MIN; rows * panels * PANEL + 1];
-                    let tile = QuadTile {
-                        a: bytes.as_ptr(),
-                        a_stride: quads * QUAD,
-                        magnitudes: a.len(),
-                        w: w.as_ptr(),
-                        w_panel: panel,
-                        quads,
-                        starts: starts.as_ptr(),
-                        sums: sums.as_mut_ptr(),
-                        rows,
-                        panels,
-                        next: usize::MAX,
-                        pace: 3,
-                    };
                     // SAFETY: the operands have whole quads of as many rows and panels as the largest tile has.
-                    unsafe { s.quads(&tile) }
+                    unsafe {
+                        s.quads(&QuadTile::new(
+                            (bytes.as_ptr(), quads * QUAD, a.len()),
+                            (w.as_ptr(), panel),
+                            quads,
+                            (rows, panels),
+                            starts.as_ptr(),
+                            sums.as_mut_ptr(),
+                            QuadFetch { next: usize::MAX, pace: 3 },
+                        ));
+                    }
                     assert_eq!(sums.pop(), Some(i32::MIN), "written past the tile");
                     all.push((rows, panels, sums));
                 }

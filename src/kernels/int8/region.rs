@@ -6,7 +6,7 @@ use super::super::caches;
 use super::super::gemm::{A_BLOCK, NO_BIAS};
 use super::super::math::Activation;
 use super::super::output::Out;
-use super::super::simd::{Kernel, MOST_PANELS, MOST_ROWS, QUAD, QUAD_BYTES, QuadTile, Simd};
+use super::super::simd::{Kernel, MOST_PANELS, MOST_ROWS, QUAD, QUAD_BYTES, QuadFetch, QuadTile, Simd};
 use super::rows::Rows;
 use super::{Epilogue, Finish, PANEL, Prefetch, Weights, balanced};
 
@@ -96,23 +96,20 @@ impl Kernel for Region<'_> {
                 let next = self.next(panel + count, &rows);
                 for (i, tile) in balanced(rows.clone(), shape.rows).enumerate() {
                     let (a, a_stride) = self.a.at(tile.start);
-                    let t = QuadTile {
-                        a,
-                        a_stride,
-                        magnitudes: self.a.magnitudes(),
-                        w: self.weights(panel),
-                        w_panel: self.w.panel(),
-                        quads,
-                        starts: starts.as_ptr(),
-                        sums: sums.0.as_mut_ptr(),
-                        rows: tile.len(),
-                        panels: count,
-                        next: next.wrapping_add(i * pace * quads),
-                        pace,
-                    };
+                    let fetch = QuadFetch { next: next.wrapping_add(i * pace * quads), pace };
                     // SAFETY: rows and panels are inside of the product (`part`), whose weights are as long as their shape
                     // says (`new`), as the rows are; the sums have room for the largest tile.
-                    unsafe { s.quads(&t) }
+                    unsafe {
+                        s.quads(&QuadTile::new(
+                            (a, a_stride, self.a.magnitudes()),
+                            (self.weights(panel), self.w.panel()),
+                            quads,
+                            (tile.len(), count),
+                            starts.as_ptr(),
+                            sums.0.as_mut_ptr(),
+                            fetch,
+                        ));
+                    }
                     // SAFETY: the same, and the output has these rows, which only this region writes.
                     unsafe { self.finish(s, tile, (panel, count), &sums) }
                 }

@@ -33,7 +33,7 @@ use super::math;
 use super::strides::Strides;
 use crate::tensor::{Half, PANEL};
 pub(crate) use element::Element;
-pub(crate) use quads::{MOST_PANELS, MOST_ROWS, QUAD, QUAD_BYTES, QuadShape, QuadTile};
+pub(crate) use quads::{MOST_PANELS, MOST_ROWS, QUAD, QUAD_BYTES, QuadFetch, QuadShape, QuadTile};
 
 /// A computation that is compiled once for each instruction set. `call` must be `#[inline(always)]`.
 pub(crate) trait Kernel {

@@ -43,36 +43,61 @@ pub(crate) struct QuadShape {
 pub(crate) struct QuadTile {
     /// The first row: integers plus [`QuadShape::offset`]. Whole pairs of quads of every row are
     /// readable.
-    pub(crate) a: *const u8,
+    a: *const u8,
     /// Bytes from one row to the next.
-    pub(crate) a_stride: usize,
+    a_stride: usize,
     /// Bytes from an integer to its magnitude, if the set wants them.
     #[cfg_attr(any(not(target_arch = "x86_64"), fuzzing), allow(dead_code, reason = "only AVX2 wants them"))]
-    pub(crate) magnitudes: usize,
+    magnitudes: usize,
     /// The first panel.
-    pub(crate) w: *const i8,
+    w: *const i8,
     /// Bytes from one panel to the next.
-    pub(crate) w_panel: usize,
+    w_panel: usize,
     /// Quads of steps.
-    pub(crate) quads: usize,
+    quads: usize,
     /// What the sums of each column begin with: sixteen for each panel.
-    pub(crate) starts: *const i32,
+    starts: *const i32,
     /// Sums, `[rows][panels · 16]`.
-    pub(crate) sums: *mut i32,
-    pub(crate) rows: usize,
-    pub(crate) panels: usize,
-    /// The address of what is multiplied next, for prefetching, any number; and of the panel after it.
+    sums: *mut i32,
+    rows: usize,
+    panels: usize,
     #[cfg_attr(
         any(not(target_arch = "x86_64"), fuzzing),
         allow(dead_code, reason = "only tiles in assembly prefetch")
     )]
+    fetch: QuadFetch,
+}
+
+/// What a tile prefetches while it multiplies: the weights that come next, and those of the panel after them. Plain
+/// numbers, because nothing is read through them.
+#[derive(Clone, Copy)]
+#[cfg_attr(any(not(target_arch = "x86_64"), fuzzing), allow(dead_code, reason = "only tiles in assembly prefetch"))]
+pub(crate) struct QuadFetch {
+    /// An address, any number.
     pub(crate) next: usize,
     /// Bytes from one prefetch, of each quad, to the next.
-    #[cfg_attr(
-        any(not(target_arch = "x86_64"), fuzzing),
-        allow(dead_code, reason = "only tiles in assembly prefetch")
-    )]
     pub(crate) pace: usize,
+}
+
+impl QuadTile {
+    /// A tile of `a`, its bytes from row to row and from an integer to its magnitude; of `w` and its bytes from panel to
+    /// panel; of `quads` steps each; with `starts`, sixteen for each panel, and `sums`, as many for each row and panel.
+    ///
+    /// # Safety
+    /// While the tile is in use, the operands must be readable and the sums exclusively accessible, for so many rows and
+    /// panels; whole pairs of quads of every row, as integers plus [`QuadShape::offset`].
+    #[inline(always)]
+    pub(crate) unsafe fn new(
+        (a, a_stride, magnitudes): (*const u8, usize, usize),
+        (w, w_panel): (*const i8, usize),
+        quads: usize,
+        (rows, panels): (usize, usize),
+        starts: *const i32,
+        sums: *mut i32,
+        fetch: QuadFetch,
+    ) -> QuadTile {
+        QuadTile { a, a_stride, magnitudes, w, w_panel, quads, starts, sums, rows, panels, fetch }
+    }
 }
 
 /// The tile for every instruction set, and what the others are tested against.
