@@ -86,8 +86,29 @@ fn sets(precision: Precision) -> Vec<Isa> {
     if precision == Precision::Int8 {
         let without = Isa::available().into_iter().map(Isa::without_dot).filter(|isa| !Isa::available().contains(isa));
         sets.extend(without.collect::<Vec<_>>());
+        sets.extend(Isa::amx());
     }
     sets
+}
+
+/// What a processor multiplies integers with does not show, beside the same floats.
+#[test]
+fn amx_gives_the_bits_of_avx512() {
+    let Some(amx) = Isa::amx() else {
+        println!("this machine has no AMX, or its system grants none");
+        return;
+    };
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    for (model, layout, golden, _) in cases().into_iter().filter(|(.., is_whole)| !is_whole) {
+        let path = converted::in_precision(&model, layout, golden::SEED, folder.path(), Precision::Int8);
+        let open = |isa| Options::new().isa(isa).open(&path).unwrap();
+        let (vnni, tiles) = (open(Isa::named("avx512").unwrap()), open(amx));
+        assert_eq!((vnni.isa().name(), tiles.isa().name()), ("avx512", "amx"));
+        let pixels = parity::pixels(&model);
+        let photos = |clip: &Clip| clip.image().encode_pixels(pixels.view()).unwrap();
+        assert_eq!(photos(&vnni), photos(&tiles), "{golden}");
+        assert_eq!(vnni.fingerprint(), tiles.fingerprint());
+    }
 }
 
 #[test]

@@ -61,6 +61,8 @@ use clap::Parser;
 use args::{Cli, Command};
 use messages::{Failure, Messages, Outcome};
 
+use crate::Isa;
+
 pub use streams::ClosedStreams;
 
 /// Runs the command with the arguments of this process, which was started with these streams closed.
@@ -71,6 +73,8 @@ pub fn main(closed: ClosedStreams) -> ExitCode {
     panic::set_hook(Box::new(messages::record_panic));
     // Where it is refused, a file that is cut short while it is in use ends the process.
     let _ = crate::weights::guard_mapped_files();
+    // The process is this command's own, so that it may have AMX if a model has use for it.
+    Isa::allow_amx();
     panic::catch_unwind(run).unwrap_or_else(|_| {
         Messages::new(false, false).error(&messages::panic_message());
         ExitCode::FAILURE

@@ -12,6 +12,7 @@ use super::batch::{self, Drawn, Failures, Sharing};
 use super::session::{NoPass, Session, flat};
 use super::{CancelToken, Encoded, Family, Fingerprint, ImageInput, Options, Stream, check, memory, pixels};
 use crate::error::Error;
+use crate::kernels::Isa;
 use crate::models::ImageTower;
 use crate::preprocess::PreprocessConfig;
 use crate::threads;
@@ -203,6 +204,12 @@ impl ImageEncoder {
     #[must_use]
     pub fn family(&self) -> &Family {
         &self.session.family
+    }
+
+    /// See [`Clip::isa`](super::Clip::isa).
+    #[must_use]
+    pub fn isa(&self) -> Isa {
+        self.session.isa()
     }
 
     /// See [`WeightsFile::model_name`](crate::weights::WeightsFile::model_name).

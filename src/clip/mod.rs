@@ -64,6 +64,7 @@ pub use text::TextEncoder;
 pub use text_cache::{CachedText, TextCache, TextCacheError};
 
 use crate::error::Error;
+use crate::kernels::Isa;
 use crate::models::config::ModelConfig;
 use crate::preprocess::PreprocessConfig;
 use crate::weights::WeightsFile;
@@ -311,6 +312,12 @@ impl Clip {
     #[must_use]
     pub fn family(&self) -> &Family {
         &self.session.family
+    }
+
+    /// The instruction set that the model runs on.
+    #[must_use]
+    pub fn isa(&self) -> Isa {
+        self.session.isa()
     }
 
     /// The mapped file.

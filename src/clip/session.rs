@@ -19,7 +19,7 @@ use crate::preprocess::PreprocessConfig;
 use crate::tensor::{Arena, ArenaPool, NoScratch};
 use crate::threads::Pool;
 use crate::tokenizer::Tokenizer;
-use crate::weights::{self, Refusal, Tower, WeightsFile};
+use crate::weights::{self, Precision, Refusal, Tower, WeightsFile};
 
 /// An opened file, its towers and everything that runs them.
 pub(crate) struct Session {
@@ -96,10 +96,15 @@ impl Description {
 }
 
 impl Session {
+    pub(super) fn isa(&self) -> Isa {
+        self.isa
+    }
+
     pub(super) fn new(weights: WeightsFile, options: Options) -> Result<Session, Error> {
         let weights = if options.copy_weights { weights.to_memory()? } else { weights };
         let isa = match options.isa {
             Some(isa) => isa,
+            None if weights.header().precision() == Precision::Int8 => Isa::detect_for_integers()?,
             None => Isa::detect()?,
         };
         let description = Description::read(&weights, &options)?;

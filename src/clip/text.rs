@@ -12,6 +12,7 @@ use super::batch::{self, Failures, Pass, spread};
 use super::session::{NoPass, Session, flat};
 use super::{CancelToken, Encoded, Family, Fingerprint, Options, Stream, memory};
 use crate::error::Error;
+use crate::kernels::Isa;
 use crate::models::TextTower;
 use crate::threads;
 use crate::tokenizer::{Overflow, Tokenizer};
@@ -210,6 +211,12 @@ impl TextEncoder {
     #[must_use]
     pub fn family(&self) -> &Family {
         &self.session.family
+    }
+
+    /// See [`Clip::isa`](super::Clip::isa).
+    #[must_use]
+    pub fn isa(&self) -> Isa {
+        self.session.isa()
     }
 
     /// See [`Clip::weights`](super::Clip::weights).

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[cfg(feature = "library")]
 use super::simd::integers::{IntegerKernel, Integers};
@@ -30,6 +31,12 @@ enum Set {
     Portable(super::simd::portable::Portable),
 }
 
+/// The name of AVX-512 with the tiles of AMX.
+const AMX: &str = "amx";
+
+/// Whether [`Isa::allow_amx`] was called.
+static AMX_ALLOWED: AtomicBool = AtomicBool::new(false);
+
 /// The end of names of sets without instructions for products of integers.
 const NO_DOT: &str = "-no-dot";
 
@@ -39,7 +46,7 @@ const NO_DOT: &str = "-no-dot";
 pub enum IsaError {
     /// No instruction set has this name.
     #[error(
-        "CLIPPIE_ISA is \"{0}\", which is not an instruction set known here; use avx512, avx2, sse, neon or portable"
+        "CLIPPIE_ISA is \"{0}\", which is not an instruction set known here; use amx, avx512, avx2, sse, neon or portable"
     )]
     Unknown(String),
     /// This machine cannot run it.
@@ -75,14 +82,44 @@ impl Isa {
             .clone()
     }
 
+    /// AVX-512 with the tiles of AMX, which multiply integers of eight bits several times as fast: for models that were
+    /// converted to `int8`. Results have the same bits as those of `avx512`.
+    ///
+    /// Asks Linux for the tiles, which it grants to the process as a whole and for the rest of its time; hence a program
+    /// asks for itself, and [`Isa::detect`] does not. From then on, the system refuses stacks for signals
+    /// (`sigaltstack`) of less than some 11 KiB. `None` where the processor lacks AMX, the system refuses or is not Linux.
+    pub fn amx() -> Option<Isa> {
+        match Isa::available()[0].0 {
+            #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
+            Set::Avx512(token) => token.with_amx().map(|token| Isa(Set::Avx512(token))),
+            _ => None,
+        }
+    }
+
+    /// Lets models of integers that are opened from now on use [`Isa::amx`], unless [`crate::Options::isa`] or
+    /// `CLIPPIE_ISA` names a set. The command does this.
+    pub fn allow_amx() {
+        AMX_ALLOWED.store(true, Ordering::Relaxed);
+    }
+
+    /// What [`Isa::detect`] returns, for a model of integers.
+    pub(crate) fn detect_for_integers() -> Result<Isa, IsaError> {
+        let detected = Isa::detect()?;
+        let chosen = std::env::var_os("CLIPPIE_ISA").is_some_and(|name| !name.is_empty());
+        match AMX_ALLOWED.load(Ordering::Relaxed) && !chosen {
+            true => Ok(Isa::amx().unwrap_or(detected)),
+            false => Ok(detected),
+        }
+    }
+
     /// Returns what [`Isa::detect`] does, and plain code if the variable names no set of this machine: for what gives
     /// the same bits on every set.
     pub(crate) fn detect_or_portable() -> Isa {
         Isa::detect().unwrap_or(Isa(Set::Portable(super::simd::portable::Portable)))
     }
 
-    /// Returns the set called `name` (`avx512`, `avx2`, `sse`, `neon`, `portable`); with `-no-dot` after it, without the
-    /// instructions for products of integers that not every processor with the set has.
+    /// Returns the set called `name` (`avx512`, `avx2`, `sse`, `neon`, `portable`), or [`Isa::amx`] for `amx`; with `-no-dot`
+    /// after it, without the instructions for products of integers that not every processor with the set has.
     pub fn named(name: &str) -> Result<Isa, IsaError> {
         if let Some(rest) = name.strip_suffix(NO_DOT)
             && ["avx512", "avx2", "neon"].contains(&rest)
@@ -90,6 +127,10 @@ impl Isa {
             return Isa::named(rest).map(Isa::without_dot);
         }
         let available = Isa::available();
+        if name == AMX {
+            let names = || available.iter().map(|isa| isa.name()).collect::<Vec<_>>().join(", ");
+            return Isa::amx().ok_or_else(|| IsaError::Unavailable(name.into(), names()));
+        }
         if let Some(isa) = available.iter().find(|isa| isa.name() == name) {
             return Ok(*isa);
         }
@@ -116,6 +157,8 @@ impl Isa {
     /// Returns the name, as `CLIPPIE_ISA` takes it.
     pub fn name(self) -> &'static str {
         match self.0 {
+            #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
+            Set::Avx512(token) if token.has_amx() => AMX,
             #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
             Set::Avx512(_) => "avx512",
             #[cfg(all(target_arch = "x86_64", not(fuzzing)))]

@@ -37,6 +37,8 @@ mod _native {
     use super::encoders::{PyImageEncoder, PyTextEncoder};
     #[pymodule_export]
     use super::open::reopen;
+    #[pymodule_export]
+    use super::settings::allow_amx;
 
     use super::*;
 

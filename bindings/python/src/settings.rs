@@ -7,6 +7,16 @@ use pyo3::types::PyDict;
 
 use crate::errors;
 
+/// Let models of 8 bits that are opened from now on, without ``isa``, use the processor's matrix tiles (AMX).
+///
+/// They make such models faster and give the same bits. If the processor has them, the first such model asks Linux for them,
+/// which grants them to the whole process; from then on, it refuses alternate signal stacks of less than some 11 KiB.
+/// Otherwise nothing changes. A process that is spawned has to allow it for itself.
+#[pyfunction]
+pub fn allow_amx() {
+    Isa::allow_amx();
+}
+
 /// The options of every constructor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -105,10 +115,9 @@ impl Settings {
 
     fn isa(&self, py: Python<'_>) -> PyResult<Option<Isa>> {
         let Some(name) = &self.isa else { return Ok(None) };
-        let found = Isa::available().into_iter().find(|isa| isa.name() == name);
-        match found {
-            Some(isa) => Ok(Some(isa)),
-            None => {
+        match Isa::named(name) {
+            Ok(isa) => Ok(Some(isa)),
+            Err(_) => {
                 let runs: Vec<&str> = Isa::available().into_iter().map(|isa| isa.name()).collect();
                 let reason = format!("isa is {name:?}, which this machine cannot run; it can run {}", runs.join(", "));
                 Err(errors::option(py, &reason))

@@ -146,7 +146,7 @@ fn product(
 #[cfg(test)]
 mod tests {
     use super::super::math::Activation;
-    use super::super::simd::{Kernel, QuadFetch, QuadTile, Simd};
+    use super::super::simd::{Kernel, MOST_PANELS, MOST_ROWS, QuadFetch, QuadTile, Simd};
     use super::super::strides::Strides;
     use super::super::{Workers, reference};
     use super::*;
@@ -155,6 +155,7 @@ mod tests {
     /// Every instruction set of this machine, with and without its instructions for products of integers.
     pub(super) fn every_isa() -> Vec<Isa> {
         let mut all = Isa::available();
+        all.extend(Isa::amx());
         all.extend(Isa::available().into_iter().map(Isa::without_dot).filter(|isa| !Isa::available().contains(isa)));
         all
     }
@@ -196,6 +197,7 @@ mod tests {
             bytes.extend(a.iter().map(|&a| a.unsigned_abs()));
             let mut all = Vec::new();
             for rows in 1..=shape.rows {
+                s.begin_quads(rows);
                 for panels in 1..=shape.panels {
                     let starts: Vec<i32> = (0..panels * PANEL)
                         .map(|j| {
@@ -208,7 +210,7 @@ mod tests {
                     // SAFETY: the operands have whole quads of as many rows and panels as the largest tile has.
                     unsafe {
                         s.quads(&QuadTile::new(
-                            (bytes.as_ptr(), quads * QUAD, a.len()),
+                            (bytes.as_ptr(), a.len() / MOST_ROWS, a.len()),
                             (w.as_ptr(), panel),
                             quads,
                             (rows, panels),
@@ -221,6 +223,7 @@ mod tests {
                     all.push((rows, panels, sums));
                 }
             }
+            s.end_quads();
             all
         }
     }
@@ -229,8 +232,8 @@ mod tests {
     #[test]
     fn sums_are_exact_on_every_instruction_set() {
         for k in [0usize, 1, 3, 4, 5, 16, 63, 64, 100, 1030] {
-            let (rows, n) = (16, 2 * PANEL);
-            let stride = k.next_multiple_of(QUAD);
+            let (rows, n) = (MOST_ROWS, MOST_PANELS * PANEL);
+            let stride = k.next_multiple_of(64);
             let extremes = [(127, 127), (-127, 127), (127, -127), (-127, -127)];
             let constant = extremes.map(|(a, w)| (vec![a; rows * stride], vec![w; k * n]));
             for (mut a, w) in constant.into_iter().chain([(integers("a", rows * stride), integers("w", k * n))]) {

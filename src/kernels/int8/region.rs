@@ -88,6 +88,8 @@ impl Kernel for Region<'_> {
         let mut sums = Sums([0; MOST_ROWS * MOST_PANELS * PANEL]);
         for rows in balanced(self.rows.clone(), most.max(shape.rows)) {
             let tiles = rows.len().div_ceil(shape.rows);
+            let height = rows.len().div_ceil(tiles);
+            s.begin_quads(height);
             // Every tile prefetches its part of what comes next.
             let pace = QUAD_BYTES.div_ceil(tiles);
             for panel in self.panels.clone().step_by(shape.panels) {
@@ -95,7 +97,10 @@ impl Kernel for Region<'_> {
                 let starts = self.starts(panel, count, shape.offset);
                 let next = self.next(panel + count, &rows);
                 for (i, tile) in balanced(rows.clone(), shape.rows).enumerate() {
-                    let (a, a_stride) = self.a.at(tile.start);
+                    // Where all tiles have the same number of rows, some begin with the last row of the tile before.
+                    let begin = if shape.fixed { tile.start.min(rows.end - height) } else { tile.start };
+                    let len = if shape.fixed { height } else { tile.len() };
+                    let (a, a_stride) = self.a.at(begin);
                     let fetch = QuadFetch { next: next.wrapping_add(i * pace * quads), pace };
                     // SAFETY: rows and panels are inside of the product (`part`), whose weights are as long as their shape
                     // says (`new`), as the rows are; the sums have room for the largest tile.
@@ -104,17 +109,19 @@ impl Kernel for Region<'_> {
                             (a, a_stride, self.a.magnitudes()),
                             (self.weights(panel), self.w.panel()),
                             quads,
-                            (tile.len(), count),
+                            (len, count),
                             starts.as_ptr(),
                             sums.0.as_mut_ptr(),
                             fetch,
                         ));
                     }
+                    let sums = &sums.0[(tile.start - begin) * count * PANEL..];
                     // SAFETY: the same, and the output has these rows, which only this region writes.
-                    unsafe { self.finish(s, tile, (panel, count), &sums) }
+                    unsafe { self.finish(s, tile, (panel, count), sums) }
                 }
             }
         }
+        s.end_quads();
     }
 }
 
@@ -124,7 +131,7 @@ impl Region<'_> {
     /// # Safety
     /// The rows and panels must be inside of the product, whose operands `new` has checked, and this region's to write.
     #[inline(always)]
-    unsafe fn finish<S: Simd>(&self, s: S, rows: Range<usize>, (panel, count): (usize, usize), sums: &Sums) {
+    unsafe fn finish<S: Simd>(&self, s: S, rows: Range<usize>, (panel, count): (usize, usize), sums: &[i32]) {
         // A loop for each: in one loop for all, every row would select again and load all constants again.
         macro_rules! finish {
             ($($activation:ident)*) => {
@@ -134,7 +141,9 @@ impl Region<'_> {
                     $(Some(Activation::$activation) => {
                         // SAFETY: the caller's promise.
                         unsafe {
-                            self.finish_with(s, rows, (panel, count), sums, |s, x| Activation::$activation.apply(s, x))
+                            self.finish_with(s, rows, (panel, count), sums, |s, x| {
+                                Activation::$activation.apply(s, x)
+                            })
                         }
                     })*
                 }
@@ -151,7 +160,7 @@ impl Region<'_> {
         s: S,
         rows: Range<usize>,
         (first, count): (usize, usize),
-        sums: &Sums,
+        sums: &[i32],
         activation: impl Fn(S, S::F) -> S::F,
     ) {
         let adds = matches!(self.epilogue.finish, Finish::Accumulate | Finish::AccumulateActivate(_));
@@ -172,7 +181,7 @@ impl Region<'_> {
                     let at = if whole { to } else { edge.as_mut_ptr() };
                     let bias = self.epilogue.bias.map_or(NO_BIAS.as_ptr(), |bias| bias.as_ptr().add(column));
                     for c in (0..PANEL).step_by(S::LANES) {
-                        let sum = s.load_integers(sums.0.as_ptr().add((r * count + p) * PANEL + c));
+                        let sum = s.load_integers(sums.as_ptr().add((r * count + p) * PANEL + c));
                         let scales = s.mul(scale, s.load(self.w.scales.as_ptr().add(column + c)));
                         let mut x = s.mul_add(sum, scales, s.load(bias.add(c)));
                         if adds {

@@ -171,8 +171,8 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn quad_shape(self) -> QuadShape {
         match self.has_vnni {
-            true => QuadShape { rows: quads::VNNI_ROWS, panels: 1, offset: 128, magnitudes: false },
-            false => QuadShape { rows: quads::ROWS, panels: 1, offset: 0, magnitudes: true },
+            true => QuadShape { rows: quads::VNNI_ROWS, panels: 1, offset: 128, magnitudes: false, fixed: false },
+            false => QuadShape { rows: quads::ROWS, panels: 1, offset: 0, magnitudes: true, fixed: false },
         }
     }
 

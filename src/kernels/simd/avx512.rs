@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::quads::{QuadShape, QuadTile, avx2, avx512};
+use super::quads::{QuadShape, QuadTile, amx, avx2, avx512};
 use super::{Kernel, Simd, Tile, avx512_activation, avx512_tile};
 use crate::tensor::Half;
 
@@ -10,6 +10,7 @@ use crate::tensor::Half;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Avx512 {
     has_vnni: bool,
+    has_amx: bool,
 }
 
 impl Avx512 {
@@ -20,12 +21,22 @@ impl Avx512 {
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512vl")
             && super::avx2::Avx2::detect().is_some())
-        .then(|| Avx512 { has_vnni: is_x86_feature_detected!("avx512vnni") })
+        .then(|| Avx512 { has_vnni: is_x86_feature_detected!("avx512vnni"), has_amx: false })
     }
 
     /// The token without the products of integers, as of a processor that lacks them.
     pub(crate) fn without_vnni(self) -> Self {
-        Avx512 { has_vnni: false }
+        Avx512 { has_vnni: false, has_amx: false }
+    }
+
+    /// The token with the tiles of AMX, if the processor has them and the system grants them to this process when asked.
+    pub(crate) fn with_amx(self) -> Option<Self> {
+        amx::is_granted().then_some(Avx512 { has_amx: true, ..self })
+    }
+
+    /// Whether products of integers use AMX.
+    pub(crate) fn has_amx(self) -> bool {
+        self.has_amx
     }
 
     /// Whether AVX-512 VNNI, products of integers, is available, too.
@@ -221,20 +232,40 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn quad_shape(self) -> QuadShape {
         match self.has_vnni {
-            true => QuadShape { rows: Self::TILE_ROWS, panels: 2, offset: 128, magnitudes: false },
-            false => QuadShape { rows: avx2::ROWS, panels: 1, offset: 0, magnitudes: true },
+            _ if self.has_amx => {
+                QuadShape { rows: amx::MOST_ROWS, panels: 2, offset: 0, magnitudes: false, fixed: true }
+            }
+            true => QuadShape { rows: Self::TILE_ROWS, panels: 2, offset: 128, magnitudes: false, fixed: false },
+            false => QuadShape { rows: avx2::ROWS, panels: 1, offset: 0, magnitudes: true, fixed: false },
+        }
+    }
+
+    #[inline(always)]
+    fn begin_quads(self, rows: usize) {
+        if self.has_amx {
+            // SAFETY: tokens with AMX exist only where it was granted.
+            unsafe { amx::begin(rows) }
         }
     }
 
     #[inline(always)]
     unsafe fn quads(self, t: &QuadTile) {
         // SAFETY: the operands as the caller promises; `self` exists only where the instructions do, and tells whether
-        // those of VNNI do.
+        // those of VNNI and AMX do.
         unsafe {
             match self.has_vnni {
+                _ if self.has_amx => amx::tile(t),
                 true => avx512::tile(t),
                 false => avx2::tile(t),
             }
+        }
+    }
+
+    #[inline(always)]
+    fn end_quads(self) {
+        if self.has_amx {
+            // SAFETY: tokens with AMX exist only where it was granted.
+            unsafe { amx::end() }
         }
     }
 

@@ -247,10 +247,15 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// The tiles of [`Simd::quads`].
     #[inline(always)]
     fn quad_shape(self) -> QuadShape {
-        QuadShape { rows: 4, panels: 1, offset: 0, magnitudes: false }
+        QuadShape { rows: 4, panels: 1, offset: 0, magnitudes: false, fixed: false }
     }
 
-    /// Computes a tile of products of integers, of at most the rows and panels of [`Simd::quad_shape`].
+    /// Announces tiles of products of integers, all of `rows` rows if [`QuadShape::fixed`] says so, on this thread.
+    #[inline(always)]
+    fn begin_quads(self, _rows: usize) {}
+
+    /// Computes a tile of products of integers, of at most the rows and panels of [`Simd::quad_shape`], after
+    /// [`Simd::begin_quads`].
     ///
     /// # Safety
     /// The operands must be readable and the sums writable as [`QuadTile`] says.
@@ -259,6 +264,10 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
         // SAFETY: the caller's promise.
         unsafe { quads::plain(t) }
     }
+
+    /// No more tiles come. [`Simd::begin_quads`] may also follow itself.
+    #[inline(always)]
+    fn end_quads(self) {}
 
     /// [`Simd::tile_f32`] for weights of halves.
     ///

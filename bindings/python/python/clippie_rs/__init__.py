@@ -18,7 +18,7 @@ Modules that are imported by themselves, none of which needs its library before 
   ``clippie_rs.sklearn``: the embedding interfaces of these libraries
 """
 
-from clippie_rs._native import CancelToken, Clip, ImageEncoder, TextEncoder, __version__, similarity
+from clippie_rs._native import CancelToken, Clip, ImageEncoder, TextEncoder, __version__, allow_amx, similarity
 from clippie_rs.errors import Cancelled, Error
 
 __all__ = [
@@ -29,5 +29,6 @@ __all__ = [
     "ImageEncoder",
     "TextEncoder",
     "__version__",
+    "allow_amx",
     "similarity",
 ]

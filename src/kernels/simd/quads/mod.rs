@@ -6,6 +6,8 @@
 //! the same.
 
 #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
+pub(super) mod amx;
+#[cfg(all(target_arch = "x86_64", not(fuzzing)))]
 pub(super) mod avx2;
 #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
 pub(super) mod avx512;
@@ -21,7 +23,7 @@ pub(crate) use crate::tensor::QUAD;
 pub(crate) const QUAD_BYTES: usize = PANEL * QUAD;
 
 /// Rows of the largest tile of any instruction set.
-pub(crate) const MOST_ROWS: usize = 16;
+pub(crate) const MOST_ROWS: usize = 32;
 /// Panels of that tile.
 pub(crate) const MOST_PANELS: usize = 2;
 
@@ -37,12 +39,14 @@ pub(crate) struct QuadShape {
     pub(crate) offset: u8,
     /// Whether a row is followed by the magnitudes of its integers.
     pub(crate) magnitudes: bool,
+    /// Whether every tile must have as many rows as [`super::Simd::begin_quads`] announced.
+    pub(crate) fixed: bool,
 }
 
 /// A tile: some rows of bytes, some panels of weights, and as many sums.
 pub(crate) struct QuadTile {
-    /// The first row: integers plus [`QuadShape::offset`]. Whole pairs of quads of every row are
-    /// readable.
+    /// The first row: integers plus [`QuadShape::offset`], with as many zeros, plus that, after them that they are whole
+    /// blocks of 64 bytes.
     a: *const u8,
     /// Bytes from one row to the next.
     a_stride: usize,
@@ -85,7 +89,7 @@ impl QuadTile {
     ///
     /// # Safety
     /// While the tile is in use, the operands must be readable and the sums exclusively accessible, for so many rows and
-    /// panels; whole pairs of quads of every row, as integers plus [`QuadShape::offset`].
+    /// panels; whole blocks of 64 bytes of every row, as integers plus [`QuadShape::offset`].
     #[inline(always)]
     pub(crate) unsafe fn new(
         (a, a_stride, magnitudes): (*const u8, usize, usize),
