@@ -7,20 +7,26 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::known::{is_hidden, side_label};
+use super::unpacked::Unpacked;
 use super::{PassedOver, WalkError, is_photo};
 use crate::files::{open_regular, path_of};
 use crate::tar::{Member, Members};
 
-/// Whether the name of `path` is that of a tar archive: its ending is `tar`, in any case.
+/// Whether the name of `path` is that of a tar archive: its ending is `tar`, `tar.gz` or `tgz`, in any case.
 #[must_use]
 pub fn is_archive(path: impl AsRef<Path>) -> bool {
-    path.as_ref().extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tar"))
+    let ends = |path: &Path, ending: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
+    let path = path.as_ref();
+    let inner = path.file_stem().map(Path::new).filter(|_| ends(path, "gz"));
+    ends(path, "tar") || ends(path, "tgz") || inner.is_some_and(|inner| ends(inner, "tar"))
 }
 
 /// A photo in a tar archive. Its bytes are read when they are needed.
 #[derive(Clone, Debug)]
 pub struct ArchivedPhoto {
     archive: Arc<Path>,
+    /// Of a compressed archive.
+    unpacked: Option<Arc<Unpacked>>,
     /// The archive, `#` and the name in it.
     path: PathBuf,
     start: u64,
@@ -47,11 +53,15 @@ impl ArchivedPhoto {
         self.len
     }
 
-    /// Reads the photo.
+    /// Reads the photo. Photos of a compressed archive are to be read in about their order: it is decompressed from its start
+    /// again where a photo far before the last one is asked for.
     ///
     /// # Errors
     /// The archive cannot be read, or is shorter than it was.
     pub fn read(&self) -> io::Result<Vec<u8>> {
+        if let Some(unpacked) = &self.unpacked {
+            return unpacked.read(&self.archive, self.start);
+        }
         let mut file: File = open_regular(&self.archive)?;
         file.seek(SeekFrom::Start(self.start))?;
         let mut bytes = Vec::new();
@@ -98,11 +108,17 @@ impl Archive {
         match Members::open(path) {
             Err(error) => found.push(Err(WalkError::new(path, error))),
             Ok(members) => {
+                let is_compressed = members.is_compressed();
                 for member in members {
                     match member.map(|member| listed(member, &archive, &mut passed_over)) {
                         Ok(listed) => found.extend(listed),
                         Err(error) => found.push(Err(WalkError::new(path, error))),
                     }
+                }
+                if is_compressed {
+                    let photos = found.iter().flatten().map(|photo| (photo.start, photo.len)).collect();
+                    let unpacked = Arc::new(Unpacked::new(photos));
+                    found.iter_mut().flatten().for_each(|photo| photo.unpacked = Some(Arc::clone(&unpacked)));
                 }
             }
         }
@@ -142,7 +158,13 @@ fn listed(
     }
     Some(match member.unusable {
         Some(reason) => Err(WalkError::new(path, io::Error::other(reason))),
-        None => Ok(ArchivedPhoto { archive: Arc::clone(archive), path, start: member.start, len: member.len }),
+        None => Ok(ArchivedPhoto {
+            archive: Arc::clone(archive),
+            unpacked: None,
+            path,
+            start: member.start,
+            len: member.len,
+        }),
     })
 }
 

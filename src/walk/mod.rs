@@ -7,6 +7,7 @@ mod known;
 mod passed_over;
 mod patterns;
 mod twins;
+mod unpacked;
 
 use std::cmp::Ordering;
 use std::collections::HashSet;

@@ -68,6 +68,32 @@ fn photos_of_a_shard_are_rows() {
     assert_eq!(classified.iter().map(|row| row["path"].as_str().unwrap()).collect::<Vec<_>>(), paths);
 }
 
+/// Compressed shards have the rows of plain ones, in every part.
+#[test]
+fn compressed_archives_are_read() {
+    let sandbox = Sandbox::new();
+    let photos: Vec<Vec<u8>> = (0..30).map(jpeg).collect();
+    let names: Vec<String> = (0..30).map(|number| format!("{number:04}.jpg")).collect();
+    let files: Vec<(&str, &[u8])> = names.iter().map(String::as_str).zip(photos.iter().map(Vec::as_slice)).collect();
+    let plain = tar(&files);
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, &plain).unwrap();
+    sandbox.write("a.tar", plain);
+    let bytes = encoder.finish().unwrap();
+    sandbox.write("b.tgz", &bytes);
+    sandbox.write("a.tar.gz", bytes);
+    let expected = sandbox.encode(["a.tar"]).ok().rows();
+    for name in ["a.tar.gz", "b.tgz"] {
+        let rows = sandbox.encode([name]).ok().rows();
+        assert_eq!(rows.len(), 30);
+        for (row, expected) in rows.iter().zip(&expected) {
+            assert_eq!(embedding(row), embedding(expected));
+        }
+        assert_eq!(rows[7]["path"], format!("{name}#0007.jpg"));
+        assert_eq!(sandbox.encode([name, "--partition", "3/3", "--threads", "3"]).ok().rows(), rows[20..]);
+    }
+}
+
 #[test]
 fn archives_that_cannot_be_read_are_inputs_that_fail() {
     let sandbox = Sandbox::new();
@@ -86,7 +112,7 @@ fn archives_that_cannot_be_read_are_inputs_that_fail() {
         (1, "cut.tar", "the data of \"b.jpg\" goes on after its end"),
         (2, "no.tar", "it is no tar archive"),
         (3, "none.tar", "no such file; check the path"),
-        (4, "z.tar", "decompress it first"),
+        (4, "z.tar", "its compressed bytes are damaged"),
     ] {
         let error = rows[row]["error"].as_str().unwrap();
         assert_eq!(rows[row]["path"], path);
