@@ -19,7 +19,7 @@ use crate::walk::{Archive, ArchivedPhoto, PassedOver, Walk, WalkError, is_archiv
 use lists::{NOT_UTF16, PATHS, TEXTS, is_utf16, lines, name, paths, read_list};
 pub(super) use live::Live;
 #[cfg(feature = "parquet")]
-pub(super) use table::Table;
+pub(super) use table::{Table, TextTable};
 
 /// Largest photo from standard input, as of any file: no photo is larger.
 const MAX_STDIN: u64 = 1 << 29;
