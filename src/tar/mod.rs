@@ -62,6 +62,20 @@ impl Members {
         matches!(self.file, Source::Gzip(_))
     }
 
+    /// Reads a file of at most `most` bytes: the one that came last.
+    ///
+    /// # Errors
+    /// The archive cannot be read, or the file is longer.
+    pub fn content(&mut self, member: &Member, most: u64) -> io::Result<Vec<u8>> {
+        if member.len > most {
+            return Err(refused(format!("it has {} bytes, of which {most} are read", member.len)));
+        }
+        let mut bytes = vec![0; usize::try_from(member.len).unwrap_or(0)];
+        self.file.seek(member.start)?;
+        self.file.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// Reads up to the next file.
     fn read(&mut self, mut at: u64) -> io::Result<Option<Member>> {
         let (mut records, mut long_name) = (Records::default(), None);

@@ -59,11 +59,11 @@ impl Source {
         Ok(Source::Gzip(Box::new(Gzip { decoder, at: 0, most })))
     }
 
-    /// Number of bytes, as far as it is known before they are read: at most so many.
+    /// Number of bytes; of a compressed archive, which is not known before they are read, more than there can be.
     pub fn len(&self) -> u64 {
         match self {
             Source::Plain(_, len) => *len,
-            Source::Gzip(gzip) => gzip.most,
+            Source::Gzip(_) => u64::MAX >> 1,
         }
     }
 

@@ -6,6 +6,7 @@ use std::iter::FusedIterator;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::captions::{Captions, sample};
 use super::known::{is_hidden, side_label};
 use super::unpacked::Unpacked;
 use super::{PassedOver, WalkError, is_photo};
@@ -31,6 +32,8 @@ pub struct ArchivedPhoto {
     path: PathBuf,
     start: u64,
     len: u64,
+    /// Shared by the photos of a sample.
+    caption: Option<Arc<str>>,
 }
 
 impl ArchivedPhoto {
@@ -44,6 +47,12 @@ impl ArchivedPhoto {
     #[must_use]
     pub fn archive(&self) -> &Path {
         &self.archive
+    }
+
+    /// The caption of the photo: see [`Archive::list_with_captions`].
+    #[must_use]
+    pub fn caption(&self) -> Option<&str> {
+        self.caption.as_deref()
     }
 
     /// Number of bytes of the photo.
@@ -102,17 +111,41 @@ pub struct Archive {
 impl Archive {
     /// Lists the photos of the tar archive `path`. An archive that cannot be read is a list of one error.
     pub fn list(path: impl AsRef<Path>) -> Archive {
-        let path = path.as_ref();
+        Archive::read(path.as_ref(), None)
+    }
+
+    /// Lists the photos as [`Archive::list`] does, with their captions, as WebDataset stores them: the text of the file
+    /// whose name is the photo's up to its first dot and `.txt`, or, without one, the string `caption`, else `text`, of the
+    /// object in `.json`. Captions are in memory. One that is no UTF-8, not of this form or longer than a mebibyte is none.
+    pub fn list_with_captions(path: impl AsRef<Path>) -> Archive {
+        Archive::read(path.as_ref(), Some(Captions::default()))
+    }
+
+    fn read(path: &Path, mut captions: Option<Captions>) -> Archive {
         let (mut found, mut passed_over) = (Vec::new(), PassedOver::default());
+        // The sample of each photo that was found.
+        let mut samples: Vec<Vec<u8>> = Vec::new();
         let archive: Arc<Path> = path.into();
         match Members::open(path) {
             Err(error) => found.push(Err(WalkError::new(path, error))),
-            Ok(members) => {
+            Ok(mut members) => {
                 let is_compressed = members.is_compressed();
-                for member in members {
-                    match member.map(|member| listed(member, &archive, &mut passed_over)) {
-                        Ok(listed) => found.extend(listed),
-                        Err(error) => found.push(Err(WalkError::new(path, error))),
+                while let Some(member) = members.next() {
+                    let Ok(member) = member.map_err(|error| found.push(Err(WalkError::new(path, error)))) else {
+                        break;
+                    };
+                    if let Some(captions) = &mut captions {
+                        captions.add(&mut members, &member);
+                    }
+                    let sample = captions.as_ref().map(|_| sample(&member.name).to_vec());
+                    if let Some(photo) = listed(member, &archive, &mut passed_over) {
+                        samples.extend(sample.filter(|_| photo.is_ok()));
+                        found.push(photo);
+                    }
+                }
+                if let Some(captions) = &captions {
+                    for (photo, sample) in found.iter_mut().flatten().zip(&samples) {
+                        photo.caption = captions.of(sample);
                     }
                 }
                 if is_compressed {
@@ -161,6 +194,7 @@ fn listed(
         None => Ok(ArchivedPhoto {
             archive: Arc::clone(archive),
             unpacked: None,
+            caption: None,
             path,
             start: member.start,
             len: member.len,

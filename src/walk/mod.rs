@@ -2,6 +2,7 @@
 //! files; never a photo.
 
 mod archive;
+mod captions;
 mod error;
 mod known;
 mod passed_over;

@@ -12,7 +12,7 @@ use super::{Inputs, Partition, Running};
 /// Encode photos and texts as embeddings
 ///
 /// The order of rows is: each INPUT as given, the photos of --files-from, the photos of --from-parquet, each --text as given,
-/// the lines of --texts-from, the texts of --text-column. An input that cannot be read is reported, and the others are encoded. The exit code is 3 if some inputs
+/// the lines of --texts-from, the texts of --text-column, the captions. An input that cannot be read is reported, and the others are encoded. The exit code is 3 if some inputs
 /// failed, and 1 if all did.
 ///
 /// A folder is searched recursively for files with the extension jpg, jpeg, jpe, jfif, png, webp, gif, bmp, dib, tif, tiff, mpo,
@@ -63,7 +63,8 @@ use super::{Inputs, Partition, Running};
 /// together. Lists for files, other formats and --partition are read to their end first.
 ///
 /// clip-retrieval writes a new folder OUT as its `inference` does: img_emb/img_emb_0.npy (float32) and
-/// metadata/metadata_0.parquet with the column image_path. Inputs that failed have no row. It takes photos only.
+/// metadata/metadata_0.parquet with the column image_path. Inputs that failed have no row. It takes photos only; with
+/// --captions, those that have one, text_emb/text_emb_0.npy has the embeddings of these, and the table a column caption.
 ///
 /// --partition divides the work among machines or jobs that see the same inputs: each job encodes its part and writes its
 /// own file. Inputs that come first belong to the first parts.
@@ -100,6 +101,10 @@ pub(in crate::cli) struct Encode {
     #[cfg(feature = "parquet")]
     #[arg(long, value_name = "NAME", requires = "from_parquet")]
     pub text_column: Option<String>,
+    /// Encode the captions of photos in tar archives, too: the text in `.txt` beside a photo, else `caption` or `text` in
+    /// `.json`. Their rows come last, and have the path of the photo
+    #[arg(long)]
+    pub captions: bool,
     /// Text to encode; repeatable
     #[arg(long = "text", value_name = "TEXT", allow_hyphen_values = true)]
     pub texts: Vec<String>,
@@ -144,6 +149,11 @@ impl Encode {
 
     /// Whether texts are named.
     pub fn has_texts(&self) -> bool {
+        self.captions || self.has_own_texts()
+    }
+
+    /// Whether texts are named that belong to no photo.
+    pub fn has_own_texts(&self) -> bool {
         !self.texts.is_empty() || self.texts_from.is_some() || self.text_column().is_some()
     }
 

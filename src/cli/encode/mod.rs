@@ -9,7 +9,7 @@ use super::args::{Encode, Format, Partition};
 use super::inputs::{self, Live, Photo};
 #[cfg(feature = "parquet")]
 use super::inputs::{Table, TextTable};
-use super::messages::{Failure, Messages, Outcome};
+use super::messages::{Failure, Messages, Outcome, count};
 use super::model;
 use super::output::{Destination, FileId, Head, Source, cannot_write, is_stdout, same_place, sidecar};
 use super::photos::{self, Broken, Photos, Replaced};
@@ -47,11 +47,15 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
         false => None,
     };
     let found = match live {
-        Some(_) => inputs::named(&args.inputs, &walk, messages)?,
-        None => inputs::photos(&args.inputs, &walk, messages)?,
+        Some(_) => inputs::named(&args.inputs, &walk, false, messages)?,
+        None => inputs::photos(&args.inputs, &walk, args.captions, messages)?,
     };
     let mut texts = inputs::texts(&args.texts, args.texts_from.as_deref())?;
     let mut photos = found.photos;
+    if args.captions {
+        keep_captioned(&mut photos, format, messages);
+    }
+    let mut captions = captions(&photos);
     let replaced = Replaced::of(&outputs(args, format));
     replaced.refuse_all(chosen.weights.path(), &photos, &args.lists())?;
     #[cfg(feature = "parquet")]
@@ -60,14 +64,18 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
     #[cfg(not(feature = "parquet"))]
     let (mut rows, mut text_rows) = (0..0, 0..0);
     if let Some(partition) = args.partition {
-        let lens = [photos.len(), rows.end, texts.len(), text_rows.end];
-        let [of_photos, of_rows, of_texts, of_text_rows] = parts(partition, lens);
+        // Photos of a folder of clip-retrieval take their captions along.
+        let apart = if format.is_folder() { 0 } else { captions.len() };
+        let lens = [photos.len(), rows.end, texts.len(), text_rows.end, apart];
+        let [of_photos, of_rows, of_texts, of_text_rows, of_captions] = parts(partition, lens);
         texts = texts.drain(of_texts).collect();
         (rows, text_rows) = (of_rows, of_text_rows);
         photos = photos.drain(of_photos).collect();
+        captions = if format.is_folder() { self::captions(&photos) } else { captions.drain(of_captions).collect() };
     }
     let (fingerprint, embed_dim) = encoders.identity();
-    let (model, total) = (chosen.name.as_str(), photos.len() + rows.len() + texts.len() + text_rows.len());
+    let (model, total) =
+        (chosen.name.as_str(), photos.len() + rows.len() + texts.len() + text_rows.len() + captions.len());
     let total = live.is_none().then_some(total);
     let threads = model::threads(args.running.threads);
     tracing::info!(
@@ -75,7 +83,7 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
         fingerprint,
         threads,
         photos = photos.len() + rows.len(),
-        texts = texts.len() + text_rows.len(),
+        texts = texts.len() + text_rows.len() + captions.len(),
         "encoding"
     );
 
@@ -108,6 +116,10 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
         Some((encoder, table)) => encode_text_rows(encoder, table, text_rows, &mut sink),
         None => Ok(()),
     });
+    let result = result.and_then(|()| match &encoders.text {
+        Some(encoder) => encode_captions(encoder, captions, &mut sink),
+        None => Ok(()),
+    });
     if let Err(failure @ Failure::Usage(_)) = result {
         // The output or the report would replace an input, so neither is written.
         return Err(failure);
@@ -123,7 +135,11 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
 fn answers(args: &Encode, format: Format, out: &Destination) -> bool {
     let from_stdin = args.inputs.files_from.as_deref().is_some_and(inputs::is_stdin);
     // The first part of several needs to know how many there are.
-    from_stdin && args.partition.is_none() && matches!(format, Format::Jsonl | Format::Csv) && out.is_awaited()
+    from_stdin
+        && !args.captions
+        && args.partition.is_none()
+        && matches!(format, Format::Jsonl | Format::Csv)
+        && out.is_awaited()
 }
 
 /// Columns of a Parquet table besides that of embeddings.
@@ -148,8 +164,16 @@ fn check(args: &Encode, format: Format) -> Result<(), Failure> {
     if args.fixed_size && format != Format::Parquet {
         return Err(Failure::Usage("--fixed-size is for a Parquet table: add --format parquet".into()));
     }
-    if format.is_folder() && args.has_texts() {
+    if format.is_folder() && args.has_own_texts() {
         return Err(Failure::Usage("clip-retrieval's folder is of photos; write the texts in another format".into()));
+    }
+    if args.captions && format.is_folder() && args.photo_column().is_some() {
+        return Err(Failure::Usage(
+            "photos of a table have no captions for clip-retrieval's folder; leave one out".into(),
+        ));
+    }
+    if args.captions && args.inputs.is_empty() {
+        return Err(Failure::Usage("--captions are those of photos in tar archives; name these".into()));
     }
     #[cfg(feature = "parquet")]
     if let Some(name) = args.column_name.as_deref().filter(|name| OTHER_COLUMNS.contains(name)) {
@@ -278,6 +302,42 @@ fn encode_texts(encoder: &TextEncoder, texts: Vec<String>, sink: &mut Sink<'_>) 
     let mut stream = encoder.stream(texts);
     while let Some((text, row)) = stream.next() {
         sink.add(Source::Text(&text), Ok(&row?))?;
+        if stream.ready() == 0 {
+            sink.flush()?;
+        }
+    }
+    Ok(())
+}
+
+/// Warns of photos without a caption, which a folder of clip-retrieval has no place for.
+fn keep_captioned(photos: &mut Vec<Photo>, format: Format, messages: &Messages) {
+    let captioned = photos.iter().filter(|photo| photo.caption().is_some()).count();
+    let all = photos.iter().filter(|photo| !matches!(photo, Photo::Unlisted(_))).count();
+    if format.is_folder() && captioned < all {
+        // What cannot be listed is an input that fails.
+        photos.retain(|photo| photo.caption().is_some() || matches!(photo, Photo::Unlisted(_)));
+        let without = count(all - captioned, "photo");
+        messages.warning(&format!("{without} without a caption passed over: the folder has both of each"));
+    } else if captioned == 0 {
+        messages.warning("no photo has a caption: they are in .txt or .json beside photos of tar archives");
+    }
+}
+
+/// The captions of photos, each with the path of its photo.
+fn captions(photos: &[Photo]) -> Vec<(PathBuf, String)> {
+    photos.iter().filter_map(|photo| Some((photo.path().to_owned(), photo.caption()?.to_owned()))).collect()
+}
+
+fn encode_captions(
+    encoder: &TextEncoder,
+    captions: Vec<(PathBuf, String)>,
+    sink: &mut Sink<'_>,
+) -> Result<(), Failure> {
+    let (paths, texts): (Vec<PathBuf>, Vec<String>) = captions.into_iter().unzip();
+    let mut paths = paths.iter();
+    let mut stream = encoder.stream(texts);
+    while let Some(((text, row), path)) = stream.next().zip(paths.next()) {
+        sink.add(Source::Caption(path, &text), Ok(&row?))?;
         if stream.ready() == 0 {
             sink.flush()?;
         }
