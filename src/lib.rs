@@ -106,8 +106,8 @@ pub mod weights;
 pub use clip::Content;
 pub use clip::{
     CachedText, CancelToken, Classification, Classifier, ClassifierBuilder, Clip, Encoded, Family, Fingerprint,
-    FingerprintError, Guess, ImageEncoder, ImageInput, Label, ModelLoader, ModelSource, Options, Progress, Scoring,
-    Stream, Templates, TextCache, TextCacheError, TextEncoder, agreement, query_similarity, similarity,
+    FingerprintError, Guess, ImageEncoder, ImageInput, Label, ModelLoader, ModelSource, Options, Progress, Reading,
+    Scoring, Stream, Templates, TextCache, TextCacheError, TextEncoder, agreement, query_similarity, similarity,
 };
 #[cfg(feature = "decode")]
 pub use clip::{Observation, ObservedPhoto, decode_pixels_into};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::args::Convert;
+use super::args::{Convert, TokenTable};
 use super::messages::{Failure, Messages, Outcome, count, size};
 use crate::Error;
 use crate::files::follow;
@@ -38,6 +38,7 @@ pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failur
             "a weights file is mapped into memory, so it cannot go to standard output; name a file instead of `-`";
         return Err(Failure::Usage(reason.to_owned()));
     }
+    let token_table = TokenTable::chosen(args.token_table, args.precision.into()).map_err(Failure::Usage)?;
     let out = output_path(args)?;
     if !args.force && fs::symlink_metadata(&out).is_ok() {
         return Err(Failure::Error(format!(
@@ -68,7 +69,7 @@ pub(super) fn run(args: &Convert, messages: &Messages) -> Result<Outcome, Failur
         prefix: args.prefix.clone(),
         ignore_extra: args.ignore_extra,
         without_tokenizer: args.without_tokenizer,
-        token_table: args.token_table.into(),
+        token_table: token_table.into(),
         precision: args.precision.into(),
         ..ConvertOptions::default()
     };

@@ -6,6 +6,7 @@ use std::fs;
 use serde::Serialize;
 
 use super::args;
+use super::library::Purpose;
 use super::messages::{Failure, Messages, Outcome, count};
 use super::model::Chosen;
 use super::output::Source;
@@ -24,6 +25,7 @@ struct Summary<'a> {
     found: u64,
     unchanged: u64,
     new: u64,
+    new_to_model: u64,
     changed: u64,
     /// The sum of the next three.
     recognised: u64,
@@ -164,7 +166,8 @@ fn encoder(
     let models = library.map(Library::models).transpose()?.unwrap_or_default();
     let named = args.model.model.as_ref().is_some_and(|model| !model.is_empty());
     let only = models.first().filter(|_| models.len() == 1 && !named);
-    let Chosen { weights, options, name } = super::library::model(&args.model, args.threads, library, messages)?;
+    let Chosen { weights, options, name } =
+        super::library::model(&args.model, args.threads, library, Purpose::Photos, messages)?;
     let mut options = options.batch_size(args.batch_size as usize).limits(args.limits.limits());
     if let Some(fast) = args.fast_decode {
         options = options.fast_decode(fast);
@@ -202,6 +205,7 @@ fn encoder(
 fn sentence(done: &IndexReport) -> String {
     let numbers = [
         (done.new, "new"),
+        (done.new_to_model, "new to this model"),
         (done.changed, "changed"),
         (done.moved, "moved"),
         (done.copied, if done.copied == 1 { "copy" } else { "copies" }),
@@ -229,6 +233,7 @@ fn summary<'a>(done: &'a IndexReport, library: &Library, name: &'a str, encoder:
         found: done.found,
         unchanged: done.unchanged,
         new: done.new,
+        new_to_model: done.new_to_model,
         changed: done.changed,
         recognised: done.moved + done.copied + done.found_again,
         moved: done.moved,

@@ -11,8 +11,11 @@ use super::named;
 use super::output::{is_stdout, same_file, same_place, sidecar};
 use crate::hub::ModelName;
 use crate::library::{self, Filter, Library, LibraryModel, Precisions, default_path};
-use crate::weights::{Reason, Tower, WeightsFile};
-use crate::{Error, ImageEncoder, ModelSource, Options, TextEncoder};
+use crate::weights::{Precision, Reason, Tower, WeightsFile};
+use crate::{Error, ImageEncoder, ModelSource, Options, Reading, TextEncoder};
+
+/// Digits of a fingerprint that `-m` takes for all.
+const FINGERPRINT_START: usize = 8;
 
 /// The library's file.
 pub(super) fn path(library: &args::Library) -> Result<PathBuf, Failure> {
@@ -141,13 +144,23 @@ fn belongs_to(output: &Path, library: &Path) -> bool {
     })
 }
 
+/// What a model is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Its queries are compared with embeddings of the library.
+    Queries,
+    /// It gives the library embeddings.
+    Photos,
+}
+
 /// Opens the model: that of the library, unless one is named. A name or fingerprint that the library knows means its model,
 /// from the file where that was last, or an installed one of its name. Only a name that the user wrote is pulled. The model
-/// reads photos as it did when the library got its embeddings.
+/// reads photos as it did when the library got its embeddings; for queries, also if these are of another precision.
 pub(super) fn model(
     model: &args::Model,
     threads: Option<usize>,
     library: Option<&Library>,
+    purpose: Purpose,
     messages: &Messages,
 ) -> Result<Chosen, Failure> {
     let models = library.map(Library::models).transpose()?.unwrap_or_default();
@@ -160,17 +173,23 @@ pub(super) fn model(
         None => models.iter().collect(),
         Some(named) => models.iter().filter(|known| is_called(known, named)).collect(),
     };
-    let known = match meant[..] {
-        [known] => Some(known),
-        _ => None,
+    let known = match (&meant[..], named) {
+        ([], _) => None,
+        ([known], _) => Some(*known),
+        (_, None) => None,
+        (_, Some(named)) => of_several(named, &meant, purpose).ok_or_else(|| ambiguous(&place(), named, &meant))?,
     };
     let finish = |Chosen { weights, options, name }| {
         let is_meant = |fingerprint: &str| match known {
             Some(known) => known.fingerprint == fingerprint,
             None => models.iter().any(|known| known.fingerprint == fingerprint),
         };
-        let options = read_as(options, &weights, is_meant).threads(model::threads(threads));
-        Chosen { weights, options, name }
+        // A file that describes no model is an error where it is opened.
+        let own = options.clone().read_as(&weights, |fingerprint| is_meant(fingerprint.as_str())).ok().flatten();
+        let library = library.filter(|_| purpose == Purpose::Queries);
+        let other = || library.and_then(|library| library.read_as(options.clone(), &weights).ok().flatten());
+        let options = own.or_else(other).unwrap_or(options);
+        Chosen { weights, options: options.threads(model::threads(threads)), name }
     };
     let Some(known) = known else { return model::preprocessing(named, &Photos::default(), messages).map(finish) };
     let its_own = |weights: WeightsFile| {
@@ -178,7 +197,7 @@ pub(super) fn model(
         finish(Chosen { weights, options: Options::new(), name })
     };
     let why = match remembered(known) {
-        Ok(weights) => return Ok(its_own(weights)),
+        Ok((weights, _)) => return Ok(its_own(weights)),
         Err(why) => why,
     };
     let lost = || {
@@ -203,6 +222,62 @@ pub(super) fn model(
     }
 }
 
+/// Which of several models of a library that are called so is meant: that of the file to which the name leads, which may be
+/// none of them. `None` if it leads to no file, or to one whose photos were read in several ways, of which none is the usual.
+fn of_several<'a>(named: &OsStr, meant: &[&'a LibraryModel], purpose: Purpose) -> Option<Option<&'a LibraryModel>> {
+    let weights = model::open(Some(named)).ok()?;
+    let fits = |known: &&&LibraryModel| way_of_reading(known, &weights).ok().flatten();
+    let fitting: Vec<(&'a LibraryModel, Reading)> =
+        meant.iter().filter_map(|known| Some((*known, fits(&known)?.reading()))).collect();
+    match fitting[..] {
+        [] => Some(None),
+        [(only, _)] => Some(Some(only)),
+        _ => match fitting.iter().find(|(_, reading)| *reading == Reading::USUAL) {
+            Some((usual, _)) => Some(Some(usual)),
+            // The arguments of `index` say how photos are read.
+            None => (purpose == Purpose::Photos).then_some(None),
+        },
+    }
+}
+
+/// Says that a library has several models of a name, and how to choose.
+fn ambiguous(place: &str, named: &OsStr, meant: &[&LibraryModel]) -> Failure {
+    let each: Vec<String> = meant.iter().map(|known| format!("{} ({})", known.fingerprint, about(known))).collect();
+    let example = meant.last().map_or("", |known| known.fingerprint.get(..FINGERPRINT_START).unwrap_or_default());
+    Failure::Usage(format!(
+        "{place} has {} models called {}: {}; choose one by the start of its fingerprint, such as -m {example}",
+        meant.len(),
+        named.display(),
+        each.join(" and ")
+    ))
+}
+
+/// What tells models of one name apart, for people: `f32, photos decoded fast`.
+fn about(known: &LibraryModel) -> String {
+    let precision = known.precision.map_or("a precision that is not noted", Precision::name);
+    match reading(known) {
+        Some(way) => format!("{precision}, photos {}", read_how(way).unwrap_or_else(|| "read as usual".into())),
+        None => precision.to_owned(),
+    }
+}
+
+/// What differs from the usual way of reading photos: the end of a sentence about them; `None` if nothing does.
+pub(super) fn read_how(Reading { orient, fast, icc, .. }: Reading) -> Option<String> {
+    let differences =
+        [(!orient, "not turned upright"), (fast, "decoded fast"), (icc, "with their colours converted to sRGB")];
+    let differences: Vec<&str> = differences.iter().filter(|(differs, _)| *differs).map(|(_, words)| *words).collect();
+    (!differences.is_empty()).then(|| differences.join(", "))
+}
+
+/// How photos were read for a model of a library; `None` if its weights file is not on this computer any more.
+pub(super) fn reading(known: &LibraryModel) -> Option<Reading> {
+    if let Ok((_, options)) = remembered(known) {
+        return Some(options.reading());
+    }
+    let weights = installed(&known.name)?.ok()?;
+    Some(way_of_reading(known, &weights).ok()??.reading())
+}
+
 /// Opens the model of a name that a library has. The library may come from anywhere: its name is no path, and leads to
 /// nothing that is not on this computer. `None` if it is no published name, or that of a repository that is not here.
 fn installed(name: &str) -> Option<Result<WeightsFile, Failure>> {
@@ -221,35 +296,32 @@ fn is_published(name: &str) -> bool {
 /// Whether `-m` means a model of the library: by its name or the start of its fingerprint.
 fn is_called(known: &LibraryModel, named: &OsStr) -> bool {
     let named = named.to_string_lossy();
-    known.name == named || (named.len() >= 8 && known.fingerprint.starts_with(&*named))
+    known.name == named || (named.len() >= FINGERPRINT_START && known.fingerprint.starts_with(&*named))
 }
 
-/// The weights file of a model where it was last, if it is still that model's; else why not: the end of a sentence about
-/// the model.
-fn remembered(known: &LibraryModel) -> Result<WeightsFile, String> {
+/// The options with which a weights file gives the embeddings of a model of a library; `None` if it is another model's.
+fn way_of_reading(known: &LibraryModel, weights: &WeightsFile) -> Result<Option<Options>, Error> {
+    Options::new().read_as(weights, |fingerprint| fingerprint.as_str() == known.fingerprint)
+}
+
+/// The weights file of a model where it was last, if it is still that model's, and how photos were read; else why not: the
+/// end of a sentence about the model.
+fn remembered(known: &LibraryModel) -> Result<(WeightsFile, Options), String> {
     let Some(file) = &known.file else { return Err("is not on this computer".into()) };
     let gone = || format!("is not at {} any more", file.display());
     let weights = WeightsFile::open(file).map_err(|error| match error.reason() {
         Reason::NotFound => gone(),
         _ => format!("cannot be opened: {error}"),
     })?;
-    let options = Options::new().read_as(&weights, |fingerprint| fingerprint.as_str() == known.fingerprint);
-    let options = options.map_err(|error| format!("cannot be opened: {error}"))?;
-    options.is_some().then_some(weights).ok_or_else(gone)
-}
-
-/// The options with photos read as for the embeddings of a fingerprint that `is_known`, if this model has some.
-pub(super) fn read_as(options: Options, weights: &WeightsFile, is_known: impl Fn(&str) -> bool) -> Options {
-    // A file that describes no model is an error where it is opened.
-    let known = options.clone().read_as(weights, |fingerprint| is_known(fingerprint.as_str()));
-    known.ok().flatten().unwrap_or(options)
+    let options = way_of_reading(known, &weights).map_err(|error| format!("cannot be opened: {error}"))?;
+    Ok((weights, options.ok_or_else(gone)?))
 }
 
 /// The models of a library in a sentence, such that `-m` can name each.
 pub(super) fn names(models: &[LibraryModel]) -> String {
     let name = |model: &LibraryModel| match models.iter().filter(|other| other.name == model.name).count() {
         1 => model.name.clone(),
-        _ => format!("{} ({})", model.name, model.fingerprint),
+        _ => format!("{} ({}, {})", model.name, model.fingerprint, about(model)),
     };
     models.iter().map(name).collect::<Vec<_>>().join(" and ")
 }
@@ -276,18 +348,14 @@ pub(super) fn towers(
 pub(super) fn fingerprint(model: Option<&OsStr>, library: &Library) -> Result<Option<String>, Failure> {
     let Some(named) = model.filter(|model| !model.is_empty()) else { return Ok(None) };
     let models = library.models()?;
-    let mut meant: Vec<&LibraryModel> = models.iter().filter(|known| is_called(known, named)).collect();
-    let named = named.to_string_lossy();
-    match (meant.pop(), meant.is_empty()) {
-        (Some(model), true) => Ok(Some(model.fingerprint.clone())),
-        (Some(_), false) => {
-            let path = library.path().display();
-            Err(Failure::Usage(format!("{path} has several models called {named}; name one by its fingerprint")))
-        }
-        (None, _) => {
+    let meant: Vec<&LibraryModel> = models.iter().filter(|known| is_called(known, named)).collect();
+    match meant[..] {
+        [model] => Ok(Some(model.fingerprint.clone())),
+        [] => {
             let known = models.iter().map(|model| model.name.clone()).collect();
-            let path = library.path().to_owned();
-            Err(library::Error::Fingerprint { path, name: named.into_owned(), fingerprint: None, known }.into())
+            let (path, name) = (library.path().to_owned(), named.to_string_lossy().into_owned());
+            Err(library::Error::Fingerprint { path, name, fingerprint: None, known }.into())
         }
+        _ => Err(ambiguous(&library.path().display().to_string(), named, &meant)),
     }
 }

@@ -83,6 +83,18 @@ pub(super) fn open(model: Option<&OsStr>) -> Result<WeightsFile, Failure> {
     open_source(parse_arg(model)?)
 }
 
+/// What `-m` takes for an opened model: its name if that leads to this file, else the file.
+#[cfg(feature = "library")]
+pub(super) fn argument(weights: &WeightsFile) -> String {
+    let name = weights.model_name();
+    let leads_here = match name.parse::<ModelName>() {
+        Ok(name) => named::find(&name).is_ok_and(|path| super::output::same_file(&path, weights.path())),
+        // Compiled in, it has no file.
+        Err(_) => is_demo(name.as_ref()) && !weights.path().exists(),
+    };
+    if leads_here { name } else { weights.path().display().to_string() }
+}
+
 /// Whether a model argument means the compiled-in model.
 pub(super) fn is_demo(model: &OsStr) -> bool {
     cfg!(feature = "demo") && model == "demo"

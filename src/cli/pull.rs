@@ -20,11 +20,12 @@ pub(super) fn run(args: &args::Pull, messages: &Messages) -> Result<Outcome, Fai
         }
         name = name.with_precision(precision);
     }
+    let token_table = args::TokenTable::chosen(args.token_table, name.precision()).map_err(Failure::Usage)?;
     let hub = Hub::from_env().map_err(Error::from)?;
     if !args.force
         && let Some(model) = hub.find(&name).map_err(Error::from)?
     {
-        if args.token_table == args::TokenTable::Int8 && !has_int8_table(&model)? {
+        if token_table == args::TokenTable::Int8 && !has_int8_table(&model)? {
             return Err(Failure::Error(format!(
                 "{name} is installed with another token table: {}; give --force to fetch and convert it again",
                 model.path.display()
@@ -37,7 +38,7 @@ pub(super) fn run(args: &args::Pull, messages: &Messages) -> Result<Outcome, Fai
         ));
         return Ok(Outcome::Complete);
     }
-    let (force, keep_original, token_table) = (args.force, args.keep_original, args.token_table.into());
+    let (force, keep_original, token_table) = (args.force, args.keep_original, token_table.into());
     let options = PullOptions { force, keep_original, token_table };
     fetch(&hub, &name, options, messages)?;
     Ok(Outcome::Complete)

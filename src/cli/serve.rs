@@ -10,7 +10,7 @@ use tracing::Level;
 use super::args;
 use super::args::{Common, Compat, Photos, Serve};
 #[cfg(feature = "library")]
-use super::library;
+use super::library::{self, Purpose};
 use super::messages::{Failure, Messages, Outcome};
 use super::{model, signals};
 #[cfg(feature = "library")]
@@ -135,39 +135,51 @@ fn library(
         always.result(&format!("library {}: {photos} photo{plural}, model {model}", library.path().display()));
         Ok(())
     };
-    let known = library.models()?;
-    let is_known = |fingerprint: &str| known.iter().any(|known| known.fingerprint == fingerprint);
+    let comparable = |weights: &WeightsFile, options: Options| -> Result<Comparable, Failure> {
+        let (image, _) = library::towers(options, weights.clone())?;
+        Ok(library.comparable(&image?, &model::argument(weights), &allowed)?)
+    };
+    let config = |model: String| {
+        shown(&model)?;
+        Ok(Some(LibraryConfig { library: library.clone(), model, allowed: allowed.clone() }))
+    };
     let mut refused: Option<Failure> = None;
-    let mut differing: Option<(String, Option<Precisions>)> = None;
-    for (name, weights) in &*models {
-        let (image, _) = library::towers(Options::new(), weights.clone())?;
-        let found = image.map_err(Failure::from).and_then(|image| Ok(library.comparable(&image, name, &allowed)?));
+    let mut differing: Option<(String, Option<WeightsFile>, Option<Precisions>)> = None;
+    for at in 0..models.len() {
+        let (name, weights) = models[at].clone();
+        // The library's photos may have been read in another way than those of other requests are.
+        let (model, found) = match comparable(&weights, Options::new()) {
+            Err(failure) => match library.read_as(Options::new(), &weights)? {
+                Some(options) => (
+                    format!("{name} of the library"),
+                    comparable(&weights, options).map(|found| (found, Some(weights))),
+                ),
+                None => (name, Err(failure)),
+            },
+            found => (name, found.map(|found| (found, None))),
+        };
         match found {
-            Ok(Comparable { precisions: None, .. }) => {
-                shown(name)?;
-                return Ok(Some(LibraryConfig { library, model: name.clone(), allowed }));
+            Ok((Comparable { precisions: None, .. }, another)) => {
+                models.extend(another.map(|weights| (model.clone(), weights)));
+                return config(model);
             }
-            Ok(Comparable { precisions, .. }) => drop(differing.get_or_insert((name.clone(), precisions))),
-            // The library's photos were read in another way than those of requests are.
-            Err(_) if Options::new().read_as(weights, |fingerprint| is_known(fingerprint.as_str()))?.is_some() => {
-                let (model, weights) = (format!("{name} of the library"), weights.clone());
-                models.push((model.clone(), weights));
-                shown(&model)?;
-                return Ok(Some(LibraryConfig { library, model, allowed }));
+            Ok((Comparable { precisions, .. }, another)) => {
+                differing.get_or_insert((model, another, precisions));
             }
             Err(failure) => drop(refused.get_or_insert(failure)),
         }
     }
-    if let Some((model, precisions)) = differing {
+    if let Some((model, another, precisions)) = differing {
         library::report_precisions(precisions, &library, &model, always);
-        shown(&model)?;
-        return Ok(Some(LibraryConfig { library, model, allowed }));
+        models.extend(another.map(|weights| (model.clone(), weights)));
+        return config(model);
     }
     let is_named = serve.models.iter().any(|name| !name.is_empty());
     if let Some(refused) = refused.filter(|_| is_named && !serve.immich) {
         return Err(refused);
     }
-    let chosen = library::model(&args::Model { model: None }, serve.threads, Some(&library), messages)?;
+    let chosen =
+        library::model(&args::Model { model: None }, serve.threads, Some(&library), Purpose::Queries, messages)?;
     let taken = |name: &str| models.iter().any(|(known, _)| known == name);
     let model = match name(&chosen.weights) {
         // Another model of the same name.
@@ -175,8 +187,7 @@ fn library(
         name => name,
     };
     models.push((model.clone(), chosen.weights));
-    shown(&model)?;
-    Ok(Some(LibraryConfig { library, model, allowed }))
+    config(model)
 }
 
 /// Immich's variables. Those that mean nothing here are named once.

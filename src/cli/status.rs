@@ -9,6 +9,7 @@ use super::args;
 use super::library;
 use super::messages::{Failure, Outcome, count, one_line, size};
 use super::output::{plain_json, print};
+use crate::Reading;
 use crate::library::{LibraryFolder, LibraryModel, LibraryStatus};
 use crate::weights::Precision;
 
@@ -38,9 +39,24 @@ struct Model<'a> {
     photos: u64,
     /// Null until the model is used by a version that notes it.
     precision: Option<&'static str>,
+    /// How photos were read; null if its weights file is not on this computer any more.
+    reading: Option<Way>,
     /// Where its weights file was when it was used last.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Way {
+    orient: bool,
+    fast_decode: bool,
+    icc: bool,
+}
+
+impl From<Reading> for Way {
+    fn from(reading: Reading) -> Way {
+        Way { orient: reading.orient, fast_decode: reading.fast, icc: reading.icc }
+    }
 }
 
 #[derive(Serialize)]
@@ -106,6 +122,7 @@ fn json(
                 embed_dim: known.embed_dim,
                 photos: known.photos,
                 precision: known.precision.map(Precision::name),
+                reading: library::reading(known).map(Way::from),
                 file: known.file.as_ref().map(|file| file.to_string_lossy().into_owned()),
             })
             .collect(),
@@ -148,7 +165,11 @@ fn describe(args: &args::Status, status: &LibraryStatus, failed: &[(PathBuf, Str
         let LibraryModel { name, fingerprint, photos, precision, .. } = model;
         let precision = precision.map_or_else(String::new, |precision| format!(" in {}", precision.name()));
         let photos = count(*photos as usize, "photo");
-        line("model", &format!("{name}{precision}, fingerprint {fingerprint}, {photos}"));
+        let read = match library::reading(model) {
+            Some(reading) => library::read_how(reading).map_or_else(String::new, |how| format!(" {how}")),
+            None => "; how they were read is not known without its weights file".into(),
+        };
+        line("model", &format!("{name}{precision}, fingerprint {fingerprint}, {photos}{read}"));
     }
     for folder in &status.folders {
         let mut about = count(folder.photos as usize, "photo");

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
-use super::options::Reading;
+use super::reading::Reading;
 use crate::preprocess::{self, Interpolation, PreprocessConfig, ResizeMode};
 use crate::tokenizer::{Clean, TokenizerConfig};
 

@@ -24,6 +24,7 @@ mod options;
 #[cfg(feature = "decode")]
 mod photo_pixels;
 mod pixels;
+mod reading;
 mod session;
 mod similarity;
 mod source;
@@ -57,6 +58,7 @@ pub use options::Options;
 pub use photo_pixels::decode_pixels_into;
 #[cfg(feature = "library")]
 pub(crate) use photo_pixels::{check_len, read_open_file};
+pub use reading::Reading;
 pub use similarity::{query_similarity, similarity};
 pub use source::ModelSource;
 pub use stream::{Progress, Stream};

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::reading::Reading;
 use super::session::{Description, Session};
-use super::{Clip, Fingerprint, ImageEncoder, ModelSource, TextEncoder};
+use super::{Clip, Family, Fingerprint, ImageEncoder, ModelSource, TextEncoder};
 use crate::error::Error;
 use crate::kernels::Isa;
 #[cfg(feature = "decode")]
@@ -43,28 +44,6 @@ pub(super) struct PhotoOptions {
     /// Changes no pixel.
     #[cfg(feature = "decode")]
     pub(super) limits: Limits,
-}
-
-/// How the pixels of a photo file are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reading {
-    /// Whether the EXIF orientation is applied.
-    pub(super) orient: bool,
-    /// Whether a JPEG photo may be reduced while it is decoded.
-    pub(super) fast: bool,
-    /// Whether the ICC profile is applied.
-    pub(super) icc: bool,
-}
-
-impl Reading {
-    /// The default: orientation applied, photos decoded whole, profiles ignored.
-    pub(super) const USUAL: Reading = Reading { orient: true, fast: false, icc: false };
-
-    /// All ways of reading, this one first.
-    fn all(self) -> impl Iterator<Item = Reading> {
-        let others = (0..8).map(|bits| Reading { orient: bits & 4 == 0, fast: bits & 1 != 0, icc: bits & 2 != 0 });
-        std::iter::once(self).chain(others.filter(move |other| *other != self))
-    }
 }
 
 impl Default for Options {
@@ -183,12 +162,44 @@ impl Options {
         weights: &WeightsFile,
         mut is_known: impl FnMut(&Fingerprint) -> bool,
     ) -> Result<Option<Options>, Error> {
+        self.read_where(weights, |description, reading, normalize| {
+            is_known(&description.fingerprint(weights, reading, normalize))
+        })
+    }
+
+    /// As [`Options::read_as`], for embeddings of the same model in any precision: `is_known` says whether the program has
+    /// some of a family.
+    ///
+    /// # Errors
+    /// The file describes no model; see [`Clip::open`].
+    pub fn read_as_family(
+        self,
+        weights: &WeightsFile,
+        mut is_known: impl FnMut(&Family) -> bool,
+    ) -> Result<Option<Options>, Error> {
+        self.read_where(weights, |description, reading, normalize| {
+            is_known(&description.family(weights, reading, normalize))
+        })
+    }
+
+    /// The options with the first way of reading that is `meant`.
+    fn read_where(
+        self,
+        weights: &WeightsFile,
+        mut meant: impl FnMut(&Description, Reading, bool) -> bool,
+    ) -> Result<Option<Options>, Error> {
         let description = Description::read(weights, &self)?;
-        let known = |reading: &Reading| is_known(&description.fingerprint(weights, *reading, self.normalize));
-        let Some(reading) = self.photos.reading.all().find(known) else { return Ok(None) };
+        let mut all = self.photos.reading.all();
+        let Some(reading) = all.find(|reading| meant(&description, *reading, self.normalize)) else { return Ok(None) };
         let mut options = self;
         options.photos.reading = reading;
         Ok(Some(options))
+    }
+
+    /// How photos are read.
+    #[must_use]
+    pub fn reading(&self) -> Reading {
+        self.photos.reading
     }
 
     /// Sets whether texts that are longer than the model's context are errors (by default they are truncated).

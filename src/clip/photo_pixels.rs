@@ -6,7 +6,8 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use super::options::{PhotoOptions, Reading};
+use super::options::PhotoOptions;
+use super::reading::Reading;
 use crate::cancel::CancelToken;
 use crate::error::Error;
 use crate::files::{open_regular, read_at_most};

@@ -7,7 +7,7 @@ use ndarray::Array2;
 
 use super::batch::{Failures, Sharing};
 use super::fingerprint::Parts;
-use super::options::Reading;
+use super::reading::Reading;
 use super::{Family, Fingerprint, Options, tokenizer};
 use crate::budget;
 use crate::error::Error;

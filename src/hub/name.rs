@@ -58,6 +58,17 @@ pub enum NameError {
         /// The model that it begins with.
         model: &'static str,
     },
+    /// The compiled-in model, in a precision of which it has no file.
+    #[error(
+        "`{name}`: the model `demo` is compiled in, in f32 alone; use `demo`, or another model in this precision, such as \
+         `mobileclip2-s2:{}`", precision.name()
+    )]
+    Demo {
+        /// The text.
+        name: String,
+        /// The precision.
+        precision: Precision,
+    },
     /// No repository can have this name.
     #[error("`{name}` {reason}; a repository is given as hf-hub:ORG/REPO or hf-hub:ORG/REPO@REVISION")]
     Repository {
@@ -151,6 +162,9 @@ impl FromStr for ModelName {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let precision = text.rsplit_once(':').and_then(|(name, end)| Some((name, Precision::named(end)?)));
         match precision {
+            Some(("demo", precision)) if cfg!(feature = "demo") => {
+                Err(NameError::Demo { name: printable(text), precision })
+            }
             Some((name, precision)) => Ok(ModelName { named: Named::parse(name)?, precision }),
             None => {
                 let model = text.rsplit_once(':').and_then(|(name, _)| catalog::find(name));

@@ -16,7 +16,7 @@ use super::store::{Store, StoredModel};
 use crate::catalog;
 use crate::files::{open_regular, private_folder};
 use crate::import::{self, ConvertOptions, TokenTable};
-use crate::weights::WeightsFile;
+use crate::weights::{Precision, WeightsFile};
 
 /// Options of a pull.
 ///
@@ -230,7 +230,9 @@ impl Pull<'_> {
         let model = self.name.known().or_else(|| catalog::find_repository(self.name.repository()));
         let (model, token_table) = (model.map(|model| model.name.to_owned()), self.options.token_table);
         let precision = self.name.precision();
-        let options = ConvertOptions { model, token_table, precision, ..Default::default() };
+        // The file says of which precision it is.
+        let name = Some(self.name.clone().with_precision(Precision::default()).to_string());
+        let options = ConvertOptions { model, name, token_table, precision, ..Default::default() };
         let cancel = options.cancel.clone();
         let mut report = |progress| {
             if !cancel.is_cancelled() && reporter.report(Event::Convert(progress)).is_err() {

@@ -124,7 +124,7 @@ pub fn convert(
             source_sha256,
             source_bytes,
             source_layout: layout.as_str().to_owned(),
-            model_name: model_name.clone(),
+            model_name: model_name.clone().or_else(|| options.name.clone()),
             converter: concat!("clippie-rs ", env!("CARGO_PKG_VERSION")).to_owned(),
         },
     };

@@ -73,6 +73,8 @@ pub struct ConvertOptions {
     /// fingerprint does too. A number that binary16 cannot hold is an error. With [`Precision::Int8`] they differ more; a
     /// model without layers for it, such as a ResNet's image tower alone, is an error.
     pub precision: Precision,
+    /// What the file calls the model if it has no known name, such as that of its repository.
+    pub name: Option<String>,
     /// Ends the conversion early when it is set. Options are equal only if they share it.
     pub cancel: CancelToken,
 }
@@ -89,6 +91,13 @@ impl ConvertOptions {
     #[must_use]
     pub fn model(mut self, name: impl Into<String>) -> Self {
         self.model = Some(name.into());
+        self
+    }
+
+    /// Sets what the file calls a model without a known name.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
         self
     }
 

@@ -46,7 +46,8 @@ const NO_DOT: &str = "-no-dot";
 pub enum IsaError {
     /// No instruction set has this name.
     #[error(
-        "CLIPPIE_ISA is \"{0}\", which is not an instruction set known here; use amx, avx512, avx2, sse, neon or portable"
+        "CLIPPIE_ISA is \"{0}\", which is not an instruction set known here; use amx, avx512, avx512-no-dot, avx2, avx2-no-dot, \
+         sse, neon, neon-no-dot or portable"
     )]
     Unknown(String),
     /// This machine cannot run it.
@@ -127,18 +128,18 @@ impl Isa {
             return Isa::named(rest).map(Isa::without_dot);
         }
         let available = Isa::available();
-        if name == AMX {
-            let names = || available.iter().map(|isa| isa.name()).collect::<Vec<_>>().join(", ");
-            return Isa::amx().ok_or_else(|| IsaError::Unavailable(name.into(), names()));
+        let amx = if name == AMX { Isa::amx() } else { None };
+        if let Some(isa) = amx.or_else(|| available.iter().copied().find(|isa| isa.name() == name)) {
+            return Ok(isa);
         }
-        if let Some(isa) = available.iter().find(|isa| isa.name() == name) {
-            return Ok(*isa);
-        }
-        if !["avx512", "avx2", "sse", "neon", "portable"].contains(&name) {
+        if ![AMX, "avx512", "avx2", "sse", "neon", "portable"].contains(&name) {
             return Err(IsaError::Unknown(name.into()));
         }
-        let names: Vec<_> = available.iter().map(|isa| isa.name()).collect();
-        Err(IsaError::Unavailable(name.into(), names.join(", ")))
+        let names = available.iter().flat_map(|isa| {
+            let without = isa.without_dot().full_name();
+            [isa.name(), without].into_iter().take(if without == isa.name() { 1 } else { 2 })
+        });
+        Err(IsaError::Unavailable(name.into(), names.collect::<Vec<_>>().join(", ")))
     }
 
     /// The set without the instructions for products of integers that not every processor with it has.
@@ -168,6 +169,18 @@ impl Isa {
             #[cfg(target_arch = "aarch64")]
             Set::Neon(_) => "neon",
             Set::Portable(_) => "portable",
+        }
+    }
+
+    /// Returns the name with `-no-dot` after it, if products of integers are made without the instructions for them: since the
+    /// processor lacks these, or they were left out.
+    pub fn full_name(self) -> &'static str {
+        match self.name() {
+            name if self != self.without_dot() => name,
+            "avx512" => "avx512-no-dot",
+            "avx2" => "avx2-no-dot",
+            "neon" => "neon-no-dot",
+            name => name,
         }
     }
 
@@ -239,7 +252,18 @@ mod tests {
         for isa in Isa::available() {
             assert_eq!(Isa::named(isa.name()), Ok(isa));
         }
-        assert!(matches!(Isa::named("mmx"), Err(IsaError::Unknown(_))));
+        for isa in Isa::available() {
+            assert_eq!(Isa::named(isa.full_name()).map(Isa::full_name), Ok(isa.full_name()));
+            let without = isa.without_dot();
+            assert_eq!(Isa::named(without.full_name()), Ok(without));
+            assert_eq!(without.full_name().ends_with(NO_DOT), !["sse", "portable"].contains(&isa.name()));
+        }
+        match Isa::amx() {
+            Some(isa) => assert_eq!((Isa::named(AMX), isa.full_name()), (Ok(isa), AMX)),
+            None => assert!(matches!(Isa::named(AMX), Err(IsaError::Unavailable(..)))),
+        }
+        let unknown = Isa::named("mmx").unwrap_err();
+        assert!(matches!(unknown, IsaError::Unknown(_)) && unknown.to_string().contains("avx2, avx2-no-dot, "));
         #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
         assert!(matches!(Isa::named("neon"), Err(IsaError::Unavailable(..))));
         #[cfg(target_arch = "aarch64")]

@@ -4,8 +4,8 @@
 //! img_emb/img_emb_0.npy          embeddings of photos, float16 or float32
 //! metadata/metadata_0.parquet    image_path, and what else is known of each row of the array
 //! ```
-//! There may be several partitions, whose numbers have leading zeros: `00`, `01`. Embeddings of texts, in `text_emb`,
-//! belong to no photo and are left alone.
+//! There may be several partitions, whose numbers have leading zeros: `00`, `01`. Embeddings of captions, in `text_emb`, are
+//! written with those of photos where photos have them (column `caption`), and left alone when a folder is read.
 
 use std::fs;
 use std::io;
@@ -26,11 +26,15 @@ pub struct Part {
 
 /// The arrays of photos.
 pub const IMAGE_ARRAY: Part = Part { folder: "img_emb", stem: "img_emb_", extension: ".npy" };
+/// The arrays of captions.
+pub const TEXT_ARRAY: Part = Part { folder: "text_emb", stem: "text_emb_", extension: ".npy" };
 /// The tables of paths.
 pub const METADATA: Part = Part { folder: "metadata", stem: "metadata_", extension: ".parquet" };
 
 /// Column of paths.
 pub const IMAGE_PATH: &str = "image_path";
+/// Column of captions.
+pub const CAPTION: &str = "caption";
 /// Column of the bytes of paths that are not UTF-8, which clip-retrieval does not have.
 pub const PATH_BYTES: &str = "path_bytes";
 /// Entry of a table's metadata with the fingerprint of the embeddings, which clip-retrieval does not have.

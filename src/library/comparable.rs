@@ -5,7 +5,8 @@ use super::encoders::Encoders;
 use super::error::Error;
 use super::library::Library;
 use super::store::{ModelRow, Store};
-use crate::weights::Precision;
+use crate::clip::{Fingerprint, Options};
+use crate::weights::{Precision, WeightsFile};
 
 /// The stored embeddings that queries of a model are compared with: see [`Library::comparable`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +29,8 @@ pub struct Precisions {
 }
 
 impl Library {
-    /// The stored embeddings that queries of a model, called `name` in messages, are compared with. If the library has none
+    /// The stored embeddings that queries of a model are compared with. Messages call it `name`, which is to be what `-m` of the
+    /// command takes. If the library has none
     /// of the model, those of the same model in another precision are taken, provided that the model's precision is
     /// among the `allowed` ones; of several, those in the highest precision.
     ///
@@ -43,6 +45,21 @@ impl Library {
     ) -> Result<Comparable, Error> {
         let (model, precisions) = find(&*self.store()?, &encoders.into(), name, allowed)?;
         Ok(Comparable { fingerprint: model.fingerprint, precisions })
+    }
+
+    /// The options with which a model reads photos as for the library's embeddings of it, or, if there are none, for those
+    /// of the same model in another precision. `None` if the library has neither.
+    ///
+    /// # Errors
+    /// The file describes no model; the library cannot be read.
+    pub fn read_as(&self, options: Options, weights: &WeightsFile) -> Result<Option<Options>, Error> {
+        let models = self.store()?.models()?;
+        let own = |fingerprint: &Fingerprint| models.iter().any(|model| model.fingerprint == fingerprint.as_str());
+        if let Some(own) = options.clone().read_as(weights, own)? {
+            return Ok(Some(own));
+        }
+        let forms = || models.iter().filter_map(|model| model.form.as_ref());
+        Ok(options.read_as_family(weights, |family| forms().any(|form| form.family == *family))?)
     }
 }
 
@@ -75,11 +92,15 @@ pub(super) fn find(
             path: store.path().to_owned(),
             name: name.to_owned(),
             precisions: Precisions { query, stored },
-            known: model.name.clone(),
+            // Its name leads to it, unless another one has it too.
+            known: match models.iter().filter(|other| other.name == model.name).count() {
+                1 => model.name.clone(),
+                _ => model.fingerprint.clone(),
+            },
         }),
         None => {
             let known = models.iter().map(|model| (&*model.name, &*model.fingerprint));
-            Err(Error::other_model(store.path(), (name, fingerprint), known))
+            Err(Error::other_model(store.path(), name, (&identity.name, fingerprint), known))
         }
     }
 }

@@ -33,6 +33,8 @@ impl From<&TextEncoder> for Encoders {
 /// Which model towers are of.
 pub(super) struct Identity {
     pub fingerprint: Fingerprint,
+    /// What a library calls it.
+    pub name: String,
     pub form: Form,
     pub embed_dim: usize,
 }
@@ -40,7 +42,7 @@ pub(super) struct Identity {
 impl Identity {
     fn new(fingerprint: &Fingerprint, family: &Family, weights: &WeightsFile, embed_dim: usize) -> Identity {
         let form = Form { family: family.clone(), precision: weights.header().precision() };
-        Identity { fingerprint: fingerprint.clone(), form, embed_dim }
+        Identity { fingerprint: fingerprint.clone(), name: weights.model_name(), form, embed_dim }
     }
 }
 

@@ -209,11 +209,11 @@ impl Error {
         }
     }
 
-    /// The error for a model, by its name and fingerprint, that the library has no embeddings of, only those of `known`.
-    /// Fingerprints tell models of the same name apart.
-    #[must_use]
-    pub fn other_model<'a>(
+    /// The error for a model that the library has no embeddings of, only those of `known`. Messages call it `argument`; its
+    /// name and fingerprint are as the library would note them. Fingerprints tell models of the same name apart.
+    pub(super) fn other_model<'a>(
         path: &Path,
+        argument: &str,
         (name, fingerprint): (&str, &str),
         known: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Error {
@@ -227,7 +227,7 @@ impl Error {
         });
         let known = known.collect();
         let fingerprint = namesake.then(|| fingerprint.to_owned());
-        Error::Fingerprint { path: path.to_owned(), name: name.to_owned(), fingerprint, known }
+        Error::Fingerprint { path: path.to_owned(), name: argument.to_owned(), fingerprint, known }
     }
 
     /// The sentence for an error of SQLite on the library at `path`.

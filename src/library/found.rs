@@ -16,7 +16,8 @@ pub struct Found {
     pub cut: Option<f32>,
     /// Photos that were compared: all of the library that have an embedding of this model.
     pub compared: usize,
-    /// The precisions of the query and of the photos' embeddings, if they differ: see [`Search::allow_precisions`](super::Search::allow_precisions).
+    /// The precisions of the query and of the photos' embeddings, if they differ: see
+    /// [`Search::allow_precisions`](super::Search::allow_precisions). A query of photos of the library alone is of their precision.
     pub precisions: Option<Precisions>,
 }
 

@@ -68,6 +68,8 @@ struct Prepared {
     /// Length of the sum before it was scaled.
     length: f64,
     sentences_only: bool,
+    /// Whether a term is not an embedding of the library.
+    encoded: bool,
     /// Contents that are part of the query.
     own: HashSet<i64>,
 }
@@ -88,7 +90,7 @@ impl Search {
         }
     }
 
-    /// The model's name in messages.
+    /// What messages call the model: what `-m` of the command takes.
     pub fn model_name(mut self, name: &str) -> Search {
         name.clone_into(&mut self.name);
         self
@@ -167,6 +169,8 @@ impl Search {
         hits.truncate(self.limit);
         let hits = hits.into_iter().map(|(score, files)| Hit::new(score, files, measure.as_ref())).collect();
         let cut = measure.map(|measure| measure.cut() as f32);
+        // Embeddings of the library are of one precision.
+        let precisions = precisions.filter(|_| prepared.encoded);
         Ok(Found { hits, cut, compared: vectors.len(), precisions })
     }
 
@@ -182,15 +186,18 @@ impl Search {
         let mut vectors: Vec<Vec<f32>> = Vec::new();
         let mut own = HashSet::new();
         let mut sentences_only = true;
+        let mut encoded = false;
         for term in query.terms() {
             let mut photo = |photo: ObservedPhoto| {
-                let (vector, known) = self.photo(store, model, &photo)?;
+                let (vector, known, was_encoded) = self.photo(store, model, &photo)?;
                 own.extend(known);
+                encoded |= was_encoded;
                 Ok::<_, Error>((vector, model.photo))
             };
             sentences_only &= matches!(term.what, What::Text(_));
             let (vector, calibration) = match &term.what {
                 What::Text(text) => {
+                    encoded = true;
                     let encoder = self.encoders.text.as_ref().ok_or_else(|| needs("text", "sentences"))?;
                     (self.text(store, model, encoder, text)?, model.text)
                 }
@@ -202,6 +209,8 @@ impl Search {
                 }
                 What::PhotoBytes(bytes, name) => photo(ObservedPhoto::from_bytes(bytes.clone(), Some(name.into())))?,
                 What::Vector(values) => {
+                    // By the model of the search, as far as anybody knows.
+                    encoded = true;
                     if values.len() != model.dim {
                         let (left, right) = (values.len(), model.dim);
                         return Err(crate::error::Error::EmbedDim { left, right }.into());
@@ -236,11 +245,16 @@ impl Search {
             return Err(Error::Query(format!("the terms of `{query}` cancel each other out; change a factor")));
         }
         let vector = sum.iter().map(|value| (value / length) as f32).collect();
-        Ok(Prepared { vector, terms, length, sentences_only, own })
+        Ok(Prepared { vector, terms, length, sentences_only, encoded, own })
     }
 
-    /// The embedding of a photo: the stored one if the library has its content.
-    fn photo(&self, store: &Store, model: &ModelRow, photo: &ObservedPhoto) -> Result<(Vec<f32>, Option<i64>), Error> {
+    /// The embedding of a photo: the stored one if the library has its content, which has the number; else it is encoded.
+    fn photo(
+        &self,
+        store: &Store,
+        model: &ModelRow,
+        photo: &ObservedPhoto,
+    ) -> Result<(Vec<f32>, Option<i64>, bool), Error> {
         let limits = self.encoders.image.as_ref().map_or_else(Limits::new, ImageEncoder::limits);
         photo.load_within(&limits)?;
         let known = match photo.content() {
@@ -250,11 +264,11 @@ impl Search {
         if let Some(id) = known
             && let Some(vector) = store.embedding(model, id)?
         {
-            return Ok((vector, known));
+            return Ok((vector, known, false));
         }
         let encoder =
             self.encoders.image.as_ref().ok_or_else(|| needs("image", "photos that are not in the library"))?;
-        Ok((encoder.with_cancel(&self.cancel).encode_one(photo)?, known))
+        Ok((encoder.with_cancel(&self.cancel).encode_one(photo)?, known, true))
     }
 
     /// The high cosine of a query with the library's photos.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::error::Error;
 use super::library::Library;
 use super::score::BACKGROUND;
+use crate::clip::Family;
 use crate::weights::Precision;
 
 /// What a library has: see [`Library::status`].
@@ -39,6 +40,9 @@ pub struct LibraryModel {
     pub photos: u64,
     /// The precision of its weights; `None` until the model is used by a version that notes it.
     pub precision: Option<Precision>,
+    /// The model whatever its precision: see [`Clip::family`](crate::Clip::family). `None` until the model is used by a version that
+    /// notes it.
+    pub family: Option<Family>,
     /// Where its weights file was when it was used last: absolute; `None` for a model that is no file, and if it is not
     /// known. Compare the fingerprint of what is there now.
     pub file: Option<PathBuf>,
@@ -109,9 +113,9 @@ impl Library {
         let model = |model: super::store::ModelRow| {
             let (_, photos) = store.embedding_extent(model.id)?;
             let file = store.model_file(model.id)?;
-            let precision = model.form.map(|form| form.precision);
+            let (family, precision) = model.form.map(|form| (form.family, form.precision)).unzip();
             let (name, fingerprint, embed_dim) = (model.name, model.fingerprint, model.dim);
-            Ok(LibraryModel { name, fingerprint, embed_dim, photos, precision, file })
+            Ok(LibraryModel { name, fingerprint, embed_dim, photos, precision, family, file })
         };
         store.models()?.into_iter().map(model).collect()
     }

@@ -39,6 +39,8 @@ pub(super) enum Levels {
     /// Those of sRGB, whatever the profile.
     #[cfg_attr(not(feature = "jxl"), allow(dead_code))]
     Srgb,
+    /// Not known, although the file states it: why, in a few words.
+    Lost(&'static str),
     /// Those of this profile, which the file states in another form.
     #[cfg_attr(not(feature = "jxl"), allow(dead_code))]
     Meant(Vec<u8>),

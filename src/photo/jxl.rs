@@ -113,12 +113,12 @@ impl Feed<'_> {
             ) => {
                 // Levels of light that is brighter than white mean nothing in sRGB.
                 let is_bright = matches!(transfer_function, JxlTransferFunction::PQ | JxlTransferFunction::HLG);
-                let meant = stated.try_as_icc().filter(|_| !is_bright);
-                Colours {
-                    profile: None,
-                    cicp: cicp(primaries, white_point, transfer_function),
-                    levels: meant.map_or(Levels::Srgb, |profile| Levels::Meant(profile.into_owned())),
-                }
+                let levels = match stated.try_as_icc() {
+                    Some(_) if is_bright => Levels::Lost("it is for light that is brighter than white"),
+                    Some(profile) => Levels::Meant(profile.into_owned()),
+                    None => Levels::Lost("there is no ICC profile for what it states"),
+                };
+                Colours { profile: None, cicp: cicp(primaries, white_point, transfer_function), levels }
             }
             _ => Colours::default(),
         }

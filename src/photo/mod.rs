@@ -89,8 +89,9 @@ pub fn decode_srgb(bytes: &[u8], orient: bool, name: &str) -> Result<RgbBuffer, 
 pub(crate) fn conversion(bytes: &[u8], limits: &Limits, name: &str) -> Option<Conversion> {
     // What is wrong with a photo shows when it is decoded.
     let (format, budget) = begin(bytes, limits, name, &CancelToken::new()).ok()?;
-    let profile = catch_panics(|| metadata::profile(format, bytes, &budget)).ok()??;
-    Conversion::of(&profile).unwrap_or_else(|reason| {
+    let profile = catch_panics(|| metadata::profile(format, bytes, &budget)).ok()?;
+    let conversion = profile.and_then(|profile| profile.map_or(Ok(None), |profile| Conversion::of(&profile)));
+    conversion.unwrap_or_else(|reason| {
         tracing::warn!("{name} has a colour profile that cannot be applied ({reason}); its levels are read as sRGB's");
         None
     })

@@ -2,21 +2,21 @@
 //!
 //! Reads headers one after another, in the forms of POSIX, GNU and old Unix; data is passed over. An archive may come from
 //! anyone: every checksum is verified, sizes are compared with the length of the file, and what a header can make this
-//! module hold is bounded. Names are names, never paths to open. Knows nothing of photos.
+//! module hold is bounded. Archives that gzip compressed are decompressed on the way. Names are names, never paths to open. Knows nothing of photos.
 
 mod header;
 mod pax;
+mod source;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::iter::FusedIterator;
 use std::path::Path;
 
-use crate::files::open_regular;
 use header::{BLOCK, Header, Kind, text};
 use pax::Records;
+pub(crate) use source::Source;
 
 /// Most bytes of the records or the long name of an entry.
 const MAX_EXTRA: u64 = 1 << 20;
@@ -41,7 +41,7 @@ pub(crate) struct Member {
 /// The files of an archive, in order. After an error there are no more.
 #[derive(Debug)]
 pub(crate) struct Members {
-    file: BufReader<File>,
+    file: Source,
     len: u64,
     /// Where the next header is; `None` at the end.
     at: Option<u64>,
@@ -53,9 +53,27 @@ impl Members {
     /// # Errors
     /// The file cannot be read.
     pub fn open(path: &Path) -> io::Result<Members> {
-        let file = open_regular(path)?;
-        let len = file.metadata()?.len();
-        Ok(Members { file: BufReader::with_capacity(4 * BLOCK, file), len, at: Some(0) })
+        let file = Source::open(path)?;
+        Ok(Members { len: file.len(), file, at: Some(0) })
+    }
+
+    /// Whether the archive is compressed, so that places of files count in what it becomes.
+    pub fn is_compressed(&self) -> bool {
+        matches!(self.file, Source::Gzip(_))
+    }
+
+    /// Reads a file of at most `most` bytes: the one that came last.
+    ///
+    /// # Errors
+    /// The archive cannot be read, or the file is longer.
+    pub fn content(&mut self, member: &Member, most: u64) -> io::Result<Vec<u8>> {
+        if member.len > most {
+            return Err(refused(format!("it has {} bytes, of which {most} are read", member.len)));
+        }
+        let mut bytes = vec![0; usize::try_from(member.len).unwrap_or(0)];
+        self.file.seek(member.start)?;
+        self.file.read_exact(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// Reads up to the next file.
@@ -165,9 +183,12 @@ impl Members {
             return Ok(None);
         }
         let mut block = [0; BLOCK];
-        self.seek(at)?;
-        self.file.read_exact(&mut block)?;
-        Ok(Some(block))
+        self.file.seek(at)?;
+        match self.file.read_exact(&mut block) {
+            // The length of a compressed archive is not known before.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && self.is_compressed() => Ok(None),
+            read => read.map(|()| Some(block)),
+        }
     }
 
     /// The data of an entry about the next one.
@@ -176,7 +197,7 @@ impl Members {
             return Err(refused(format!("the records at byte {start} have {size} bytes, as no name needs")));
         }
         let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
-        self.seek(start)?;
+        self.file.seek(start)?;
         self.file.read_exact(&mut bytes)?;
         Ok(bytes)
     }
@@ -190,15 +211,6 @@ impl Members {
             }
         }
         Ok(at)
-    }
-
-    /// Within the buffer, if the place is in it.
-    fn seek(&mut self, at: u64) -> io::Result<()> {
-        let from = self.file.stream_position()?;
-        match (i64::try_from(at), i64::try_from(from)) {
-            (Ok(at), Ok(from)) => self.file.seek_relative(at - from),
-            _ => self.file.seek(SeekFrom::Start(at)).map(|_| ()),
-        }
     }
 }
 
@@ -217,9 +229,9 @@ const NO_ARCHIVE: &str = "it is no tar archive";
 
 /// What a file is whose first block is no header.
 fn no_archive(block: &[u8; BLOCK]) -> &'static str {
-    const COMPRESSED: [&[u8]; 5] = [b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0", b"BZh", b"\x04\x22\x4d\x18"];
+    const COMPRESSED: [&[u8]; 4] = [b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0", b"BZh", b"\x04\x22\x4d\x18"];
     if COMPRESSED.iter().any(|start| block.starts_with(start)) {
-        return "the archive is compressed; decompress it first";
+        return "the archive is compressed, and not by gzip; decompress it first";
     }
     NO_ARCHIVE
 }

@@ -6,25 +6,34 @@ use std::iter::FusedIterator;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::captions::{Captions, sample};
 use super::known::{is_hidden, side_label};
+use super::unpacked::Unpacked;
 use super::{PassedOver, WalkError, is_photo};
 use crate::files::{open_regular, path_of};
 use crate::tar::{Member, Members};
 
-/// Whether the name of `path` is that of a tar archive: its ending is `tar`, in any case.
+/// Whether the name of `path` is that of a tar archive: its ending is `tar`, `tar.gz` or `tgz`, in any case.
 #[must_use]
 pub fn is_archive(path: impl AsRef<Path>) -> bool {
-    path.as_ref().extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tar"))
+    let ends = |path: &Path, ending: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
+    let path = path.as_ref();
+    let inner = path.file_stem().map(Path::new).filter(|_| ends(path, "gz"));
+    ends(path, "tar") || ends(path, "tgz") || inner.is_some_and(|inner| ends(inner, "tar"))
 }
 
 /// A photo in a tar archive. Its bytes are read when they are needed.
 #[derive(Clone, Debug)]
 pub struct ArchivedPhoto {
     archive: Arc<Path>,
+    /// Of a compressed archive.
+    unpacked: Option<Arc<Unpacked>>,
     /// The archive, `#` and the name in it.
     path: PathBuf,
     start: u64,
     len: u64,
+    /// Shared by the photos of a sample.
+    caption: Option<Arc<str>>,
 }
 
 impl ArchivedPhoto {
@@ -40,6 +49,12 @@ impl ArchivedPhoto {
         &self.archive
     }
 
+    /// The caption of the photo: see [`Archive::list_with_captions`].
+    #[must_use]
+    pub fn caption(&self) -> Option<&str> {
+        self.caption.as_deref()
+    }
+
     /// Number of bytes of the photo.
     #[must_use]
     #[allow(clippy::len_without_is_empty, reason = "the length of a file")]
@@ -47,11 +62,15 @@ impl ArchivedPhoto {
         self.len
     }
 
-    /// Reads the photo.
+    /// Reads the photo. Photos of a compressed archive are to be read in about their order: it is decompressed from its start
+    /// again where a photo far before the last one is asked for.
     ///
     /// # Errors
     /// The archive cannot be read, or is shorter than it was.
     pub fn read(&self) -> io::Result<Vec<u8>> {
+        if let Some(unpacked) = &self.unpacked {
+            return unpacked.read(&self.archive, self.start);
+        }
         let mut file: File = open_regular(&self.archive)?;
         file.seek(SeekFrom::Start(self.start))?;
         let mut bytes = Vec::new();
@@ -92,17 +111,47 @@ pub struct Archive {
 impl Archive {
     /// Lists the photos of the tar archive `path`. An archive that cannot be read is a list of one error.
     pub fn list(path: impl AsRef<Path>) -> Archive {
-        let path = path.as_ref();
+        Archive::read(path.as_ref(), None)
+    }
+
+    /// Lists the photos as [`Archive::list`] does, with their captions, as WebDataset stores them: the text of the file
+    /// whose name is the photo's up to its first dot and `.txt`, or, without one, the string `caption`, else `text`, of the
+    /// object in `.json`. Captions are in memory. One that is no UTF-8, not of this form or longer than a mebibyte is none.
+    pub fn list_with_captions(path: impl AsRef<Path>) -> Archive {
+        Archive::read(path.as_ref(), Some(Captions::default()))
+    }
+
+    fn read(path: &Path, mut captions: Option<Captions>) -> Archive {
         let (mut found, mut passed_over) = (Vec::new(), PassedOver::default());
+        // The sample of each photo that was found.
+        let mut samples: Vec<Vec<u8>> = Vec::new();
         let archive: Arc<Path> = path.into();
         match Members::open(path) {
             Err(error) => found.push(Err(WalkError::new(path, error))),
-            Ok(members) => {
-                for member in members {
-                    match member.map(|member| listed(member, &archive, &mut passed_over)) {
-                        Ok(listed) => found.extend(listed),
-                        Err(error) => found.push(Err(WalkError::new(path, error))),
+            Ok(mut members) => {
+                let is_compressed = members.is_compressed();
+                while let Some(member) = members.next() {
+                    let Ok(member) = member.map_err(|error| found.push(Err(WalkError::new(path, error)))) else {
+                        break;
+                    };
+                    if let Some(captions) = &mut captions {
+                        captions.add(&mut members, &member);
                     }
+                    let sample = captions.as_ref().map(|_| sample(&member.name).to_vec());
+                    if let Some(photo) = listed(member, &archive, &mut passed_over) {
+                        samples.extend(sample.filter(|_| photo.is_ok()));
+                        found.push(photo);
+                    }
+                }
+                if let Some(captions) = &captions {
+                    for (photo, sample) in found.iter_mut().flatten().zip(&samples) {
+                        photo.caption = captions.of(sample);
+                    }
+                }
+                if is_compressed {
+                    let photos = found.iter().flatten().map(|photo| (photo.start, photo.len)).collect();
+                    let unpacked = Arc::new(Unpacked::new(photos));
+                    found.iter_mut().flatten().for_each(|photo| photo.unpacked = Some(Arc::clone(&unpacked)));
                 }
             }
         }
@@ -142,7 +191,14 @@ fn listed(
     }
     Some(match member.unusable {
         Some(reason) => Err(WalkError::new(path, io::Error::other(reason))),
-        None => Ok(ArchivedPhoto { archive: Arc::clone(archive), path, start: member.start, len: member.len }),
+        None => Ok(ArchivedPhoto {
+            archive: Arc::clone(archive),
+            unpacked: None,
+            caption: None,
+            path,
+            start: member.start,
+            len: member.len,
+        }),
     })
 }
 

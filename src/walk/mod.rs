@@ -2,11 +2,13 @@
 //! files; never a photo.
 
 mod archive;
+mod captions;
 mod error;
 mod known;
 mod passed_over;
 mod patterns;
 mod twins;
+mod unpacked;
 
 use std::cmp::Ordering;
 use std::collections::HashSet;

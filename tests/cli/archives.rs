@@ -68,6 +68,107 @@ fn photos_of_a_shard_are_rows() {
     assert_eq!(classified.iter().map(|row| row["path"].as_str().unwrap()).collect::<Vec<_>>(), paths);
 }
 
+/// A shard of four samples: captions in both forms, one that is no text, one photo that is broken.
+fn captioned() -> Vec<u8> {
+    let photos: Vec<Vec<u8>> = (0..4).map(jpeg).collect();
+    tar(&[
+        ("./x/0.jpg", &photos[0]),
+        ("./x/0.txt", b"\xef\xbb\xbfa red star\n"),
+        ("x/0.json", br#"{"caption": "not this one"}"#),
+        ("x/1.json", br#"{"width": 7, "caption": null, "text": "a blue moon"}"#),
+        ("x/1.png.jpg", &photos[1]),
+        ("2.jpg", b"broken"),
+        ("2.txt", b"of no photo"),
+        ("3.jpg", &photos[3]),
+        ("3.txt", b"\xff"),
+        ("3.json", br#"["caption"]"#),
+        ("4.txt", b"of nothing"),
+    ])
+}
+
+/// Captions are rows with the path of their photo; in a folder of clip-retrieval, rows of both belong together.
+#[test]
+fn captions_are_rows_with_their_photos() {
+    let sandbox = Sandbox::new();
+    sandbox.write("s.tar", captioned());
+    let rows = sandbox.encode(["s.tar", "--captions"]).code(3).rows();
+    let texts = sandbox.encode(["--text", "a red star", "--text", "a blue moon", "--text", "of no photo"]).ok().rows();
+    assert_eq!(rows.len(), 4 + 3);
+    assert_eq!(rows[..4], sandbox.encode(["s.tar"]).code(3).rows());
+    for (row, (path, text)) in
+        rows[4..].iter().zip(["s.tar#x/0.jpg", "s.tar#x/1.png.jpg", "s.tar#2.jpg"].iter().zip(&texts))
+    {
+        assert_eq!((&row["path"], &row["text"], embedding(row)), (&(*path).into(), &text["text"], embedding(text)));
+    }
+    let table = sandbox.encode(["s.tar", "--captions", "--format", "csv"]).code(3);
+    let csv = table.text();
+    assert!(csv.lines().any(|line| line.starts_with("s.tar#x/1.png.jpg,a blue moon,")), "{csv}");
+    sandbox.encode(["s.tar", "--captions", "-o", "s.parquet"]).code(3);
+    assert_eq!(sandbox.encode(["s.tar", "--captions", "--partition", "2/2"]).code(0).rows(), rows[3..]);
+    sandbox.write("a.jpg", jpeg(1));
+    sandbox.encode(["a.jpg", "--captions"]).code(0).says(&["no photo has a caption"]);
+    sandbox.encode(["--text", "a", "--captions"]).fails(2, &["--captions are those of photos in tar archives"]);
+}
+
+#[cfg(all(feature = "library", feature = "parquet"))]
+#[test]
+fn clip_retrieval_has_captions_beside_photos() {
+    use clippie_rs::library::clip_retrieval::{CAPTION, Folder, IMAGE_PATH};
+    use clippie_rs::tables::{Cell, Reader};
+    let sandbox = Sandbox::new();
+    sandbox.write("s.tar", captioned());
+    let rows = sandbox.encode(["s.tar", "--captions"]).code(3).rows();
+    let args = ["s.tar", "--captions", "--format", "clip-retrieval", "-o"];
+    sandbox.encode(args.iter().chain(&["out"])).code(3).says(&["1 photo without a caption passed over"]);
+    let npy = |file: &str| {
+        let bytes = std::fs::read(sandbox.path(file)).unwrap();
+        npyz::NpyFile::new(&bytes[..]).unwrap().into_vec::<f32>().unwrap()
+    };
+    assert_eq!(npy("out/img_emb/img_emb_0.npy"), [embedding(&rows[0]), embedding(&rows[1])].concat());
+    assert_eq!(npy("out/text_emb/text_emb_0.npy"), [embedding(&rows[4]), embedding(&rows[5])].concat());
+    let reader = Reader::open(&sandbox.path("out/metadata/metadata_0.parquet")).unwrap();
+    let mut found = Vec::new();
+    let cell = |cell: &Cell<'_>| if let Cell::Text(text) = cell { (*text).to_owned() } else { panic!("{cell:?}") };
+    reader
+        .read::<clippie_rs::tables::Error>(&[IMAGE_PATH, CAPTION], |cells| {
+            found.push([cell(&cells[0]), cell(&cells[1])]);
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(found, [["s.tar#x/0.jpg", "a red star"], ["s.tar#x/1.png.jpg", "a blue moon"]]);
+    // It is read back as one without captions is.
+    assert_eq!(Folder::open(&sandbox.path("out")).unwrap().rows(), 2);
+    // Photos and their captions are in the same part.
+    sandbox.encode(args.iter().chain(&["part", "--partition", "1/2"])).code(0);
+    assert_eq!(npy("part/text_emb/text_emb_0.npy"), embedding(&rows[4]));
+}
+
+/// Compressed shards have the rows of plain ones, in every part.
+#[test]
+fn compressed_archives_are_read() {
+    let sandbox = Sandbox::new();
+    let photos: Vec<Vec<u8>> = (0..30).map(jpeg).collect();
+    let names: Vec<String> = (0..30).map(|number| format!("{number:04}.jpg")).collect();
+    let files: Vec<(&str, &[u8])> = names.iter().map(String::as_str).zip(photos.iter().map(Vec::as_slice)).collect();
+    let plain = tar(&files);
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, &plain).unwrap();
+    sandbox.write("a.tar", plain);
+    let bytes = encoder.finish().unwrap();
+    sandbox.write("b.tgz", &bytes);
+    sandbox.write("a.tar.gz", bytes);
+    let expected = sandbox.encode(["a.tar"]).ok().rows();
+    for name in ["a.tar.gz", "b.tgz"] {
+        let rows = sandbox.encode([name]).ok().rows();
+        assert_eq!(rows.len(), 30);
+        for (row, expected) in rows.iter().zip(&expected) {
+            assert_eq!(embedding(row), embedding(expected));
+        }
+        assert_eq!(rows[7]["path"], format!("{name}#0007.jpg"));
+        assert_eq!(sandbox.encode([name, "--partition", "3/3", "--threads", "3"]).ok().rows(), rows[20..]);
+    }
+}
+
 #[test]
 fn archives_that_cannot_be_read_are_inputs_that_fail() {
     let sandbox = Sandbox::new();
@@ -86,7 +187,7 @@ fn archives_that_cannot_be_read_are_inputs_that_fail() {
         (1, "cut.tar", "the data of \"b.jpg\" goes on after its end"),
         (2, "no.tar", "it is no tar archive"),
         (3, "none.tar", "no such file; check the path"),
-        (4, "z.tar", "decompress it first"),
+        (4, "z.tar", "its compressed bytes are damaged"),
     ] {
         let error = rows[row]["error"].as_str().unwrap();
         assert_eq!(rows[row]["path"], path);

@@ -154,6 +154,15 @@ fn invalid_models_and_arguments_are_errors() {
     let ran = sandbox.command(["bench", "-m", model]).env("CLIPPIE_ISA", "mmx").output().unwrap();
     assert_eq!(ran.status.code(), Some(1));
     assert!(String::from_utf8(ran.stderr).unwrap().contains("CLIPPIE_ISA is \"mmx\""));
+    sandbox
+        .run(["encode", "-m", "demo:int8", "--text", "a"])
+        .fails(1, &["`demo` is compiled in, in f32 alone", "s2:int8"]);
+    sandbox.run(["info", "a.jpg", "--max-pixels", "1e-300"]).fails(2, &["--max-pixels", "from 0.000001 to "]);
+    let best = clippie_rs::Isa::detect().unwrap();
+    let mut bench = sandbox.command(["bench", "-m", model, "--json", "--seconds", "0.01", "--threads", "1"]);
+    let ran = bench.env("CLIPPIE_ISA", best.without_dot().full_name()).output().unwrap();
+    let set = format!("\"isa\":\"{}\"", best.without_dot().full_name());
+    assert!(String::from_utf8(ran.stdout).unwrap().contains(&set), "{set}");
 }
 
 /// A NumPy array of float32.

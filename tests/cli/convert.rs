@@ -340,6 +340,8 @@ fn eight_bits() {
     let sandbox = Sandbox::new();
     let folder = sandbox.checkpoint();
     let said = sandbox.run(["convert", folder.to_str().unwrap(), "--precision", "int8"]).code(0);
+    let exact = ["convert", folder.to_str().unwrap(), "x.clippie", "--precision", "int8", "--token-table", "exact"];
+    sandbox.run(exact).fails(2, &["--token-table exact cannot be obeyed", "--precision f16"]);
     said.says(&["blocks in 8 bits (the weights of an output are off by up to ", "its token table in 8 bits"]);
     let name = format!("{}-int8.clippie", folder.file_name().unwrap().to_str().unwrap());
     let info = |file: &str| -> serde_json::Value {

@@ -104,7 +104,8 @@ fn a_photo_is_described_and_seen_as_the_model_does() {
         "JPEG",
         "23 x 12, as stored",
         "6: turned by 90 degrees clockwise, then 12 x 23",
-        "not stated; levels are read as sRGB's",
+        // A JPEG has no transparency, and without a profile there is nothing to convert.
+        "not stated; levels are read as sRGB's\n",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -114,7 +115,7 @@ fn a_photo_is_described_and_seen_as_the_model_does() {
     assert!(json["colours"].is_object() && json["colours"]["stated"].is_null(), "{json}");
     let wide = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens/preprocess/icc/in-p3.jpg");
     let ran = sandbox.run(["info", wide]).ok();
-    let said = "Display P3 (ICC profile); levels are read as sRGB's without --icc";
+    let said = "Display P3 (ICC profile); levels are read as sRGB's, with --icc converted if the profile allows it\n";
     assert!(ran.text().contains(said), "{}", ran.text());
     assert_eq!(json["seen"]["image_size"], IMAGE_SIZE);
     let seen = clippie_rs::photo::decode(&fs::read(sandbox.path("seen.png")).unwrap(), true, "seen.png").unwrap();
@@ -124,4 +125,38 @@ fn a_photo_is_described_and_seen_as_the_model_does() {
     sandbox.run(["info", "cut.jpg"]).code(1).says(&["cut.jpg is a truncated JPEG image"]);
     sandbox.run(["info", "a.jpg", "--verify"]).code(2).says(&["--verify is for weights files"]);
     sandbox.run(["info", "own.clippie", "-o", "x.png"]).code(2).says(&["-o is for photos"]);
+}
+
+/// With --icc, a profile that the file states and that cannot be had is warned of, as one that cannot be applied.
+#[test]
+fn lost_profiles_are_warned_of() {
+    let sandbox = Sandbox::new();
+    sandbox.own_model();
+    let golden =
+        |name: &str| fs::read(format!("{}/tests/goldens/preprocess/icc/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let at = |bytes: &[u8], what: &[u8]| bytes.windows(what.len()).position(|part| part == what).unwrap();
+    let mut png = golden("in-p3.png");
+    let stream = at(&png, b"iCCP") + 4;
+    let stream = stream + png[stream..].iter().position(|&byte| byte == 0).unwrap() + 2;
+    png[stream..stream + 8].fill(0xff);
+    let mut jpeg = golden("in-p3.jpg");
+    let parts = at(&jpeg, b"ICC_PROFILE\0") + 13;
+    jpeg[parts] += 1;
+    let mut tiff = golden("in-p3.tif");
+    // Its type, which no entry has, in an entry of the first directory.
+    let entry = at(&tiff, &34675u16.to_le_bytes());
+    tiff[entry + 8..entry + 12].fill(0xff);
+    for (name, bytes, reason) in [
+        ("a.png", png, "its chunk is damaged"),
+        ("a.jpg", jpeg, "a part of it is missing"),
+        ("a.tif", tiff, "it is not where the file says"),
+    ] {
+        sandbox.write(name, &bytes);
+        let args = ["preprocess", name, "-m", "own.clippie", "-o", "out.npy"];
+        let warned = sandbox.run(args.iter().chain(&["--icc"])).code(0);
+        warned.says(&[&format!(
+            "{name} has a colour profile that cannot be applied ({reason}); its levels are read as sRGB's"
+        )]);
+        assert!(!sandbox.run(args).code(0).stderr.contains("profile"), "{name}");
+    }
 }

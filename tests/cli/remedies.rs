@@ -90,7 +90,9 @@ fn outputs_can_be_written_as_advised() {
         let output = sandbox.encode_command(["--text", "a"]).env("CLIPPIE_ISA", isa).output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
-    assert!(run("abacus").1.contains("use avx512, avx2, sse, neon or portable"));
+    assert!(
+        run("abacus").1.contains("use avx512, avx512-no-dot, avx2, avx2-no-dot, sse, neon, neon-no-dot or portable")
+    );
     assert_eq!(run("portable"), (Some(0), String::new()));
 }
 

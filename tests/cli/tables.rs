@@ -148,6 +148,41 @@ fn structs_and_paths() {
     assert_eq!((fs::read(sandbox.path("two.jpg")).unwrap(), sandbox.files().len()), (two, 5));
 }
 
+/// Texts of a column are rows like others, and a null keeps its place.
+#[test]
+fn texts_of_a_column_are_rows() {
+    let sandbox = Sandbox::new();
+    sandbox.write("one.jpg", jpeg(1));
+    let mut table = Writer::new(&Schema::new().text("image").text("caption").vectors("v", 1), Vec::new()).unwrap();
+    let captions = [Some("a red star"), None, Some(""), Some("a blue moon")];
+    for caption in captions {
+        table.write(&[Cell::Text("one.jpg"), caption.map_or(Cell::Null, Cell::Text), Cell::Null]).unwrap();
+    }
+    sandbox.write("t.parquet", table.finish().unwrap());
+    let args = ["--from-parquet", "t.parquet", "--text-column", "caption"];
+    let rows = sandbox.encode(args).code(3).rows();
+    let expected = sandbox.encode(["--text", "a red star", "--text", "", "--text", "a blue moon"]).ok().rows();
+    assert_eq!(rows.len(), 4);
+    for (row, text) in [(0, 0), (2, 1), (3, 2)] {
+        assert_eq!(rows[row], expected[text]);
+    }
+    assert_eq!(
+        (&rows[1]["path"], &rows[1]["error"]),
+        (&"t.parquet#1".into(), &"cannot read t.parquet#1: the cell is null".into())
+    );
+    assert_eq!(sandbox.encode(args.iter().chain(&["--partition", "2/2"])).ok().rows(), rows[2..]);
+    // Photos of the table come first, if their column is named, and other texts before those of the table.
+    let both = sandbox.encode(args.iter().chain(&["--column", "image", "--text", "a"])).code(3).rows();
+    assert_eq!((both.len(), &both[0]["path"], &both[4]["text"]), (9, &"one.jpg".into(), &"a".into()));
+    assert_eq!(both[5..], rows);
+    sandbox.encode(args.iter().chain(&["-o", "out.parquet"])).code(3);
+    for (column, reason) in [("v", "it has no texts in v"), ("none", "it has no column none")] {
+        let ran = sandbox.encode(["--from-parquet", "t.parquet", "--text-column", column]);
+        ran.fails(1, &[reason, "columns of texts: image, caption; name one with --text-column"]);
+    }
+    sandbox.encode(["--text-column", "a", "one.jpg"]).fails(2, &["--from-parquet"]);
+}
+
 #[test]
 fn tables_that_cannot_be_used_are_named() {
     let sandbox = Sandbox::new();

@@ -193,7 +193,12 @@ fn pull_and_models_show_installed_models() {
     fixture.run(["pull", &half]).code(0).assert_stderr(&["hf-hub:test/tiny:f16 is already installed", "@@f16-"]);
     let (halves, floats) = (fixture.run(["info", &half]).code(0), fixture.run(["info", NAME]).code(0));
     assert!(halves.stdout.contains("precision          f16") && floats.stdout.contains("precision          f32"));
-    fixture.run(["encode", "-m", &half, "--text", "a dog"]).code(0);
+    // Its name is the one that it was pulled by, not that of its file.
+    let encoded = fixture.run(["encode", "-m", &half, "--text", "a dog", "--format", "json"]).code(0).stdout;
+    assert!(encoded.contains(&format!("\"{half}\"")) && !encoded.contains("@@"), "{encoded}");
+    assert!(halves.stdout.contains(NAME) && floats.stdout.contains(NAME), "{}", halves.stdout);
+    let exact = ["--token-table", "exact", "--precision", "int8"];
+    fixture.run(["pull", NAME].iter().chain(&exact)).code(2).assert_stderr(&["--token-table exact cannot be obeyed"]);
     fixture.run(["pull", &half, "--precision", "f32"]).code(2).assert_stderr(&["names f16, and --precision f32"]);
     assert!(fixture.run(["models"]).code(0).stdout.contains(&half));
     let small = format!("{NAME}:int8");

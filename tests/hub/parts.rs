@@ -46,9 +46,9 @@ fn a_checkpoint_in_several_files_is_pulled() {
         let pulled = hub.pull(&name(NAME), keep, &mut |_| ControlFlow::Continue(())).unwrap();
         let clip = Clip::open(&pulled.path).unwrap();
         crate::parity::check("parts", &clip, &model, "tiny-quick");
-        // Converting the folder that was kept gives the same file.
+        // Converting the folder that was kept gives the same file, but for the name.
         let again = fixture.folder.path().join("again.clippie");
-        import::convert(&downloads, &again, &ConvertOptions::default(), &mut |_| {}).unwrap();
+        import::convert(&downloads, &again, &ConvertOptions::new().name(NAME), &mut |_| {}).unwrap();
         assert_eq!(fs::read(&again).unwrap(), fs::read(&pulled.path).unwrap());
         fs::remove_file(&again).unwrap();
 

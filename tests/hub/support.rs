@@ -56,12 +56,22 @@ pub fn tiny_with_seed(seed: u64) -> Tiny {
     let folder = tempfile::tempdir().unwrap();
     checkpoint::write(&micro(), seed, Layout::OpenClip, folder.path()).unwrap();
     let out = folder.path().join("out.clippie");
-    import::convert(folder.path(), &out, &ConvertOptions::default(), &mut |_| {}).unwrap();
+    import::convert(folder.path(), &out, &ConvertOptions::new().name(NAME), &mut |_| {}).unwrap();
     let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
     Tiny { checkpoint: read(FILE), config: read(CONFIG), weights: std::fs::read(out).unwrap() }
 }
 
 impl Tiny {
+    /// The weights file of a pull by this name, which is in the file.
+    pub fn weights_named(&self, name: &str) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(FILE), &self.checkpoint).unwrap();
+        std::fs::write(folder.path().join(CONFIG), &self.config).unwrap();
+        let out = folder.path().join("out.clippie");
+        import::convert(folder.path(), &out, &ConvertOptions::new().name(name), &mut |_| {}).unwrap();
+        std::fs::read(out).unwrap()
+    }
+
     /// The repository with these files and some that a pull does not need.
     pub fn repo(&self) -> Repo {
         let large = RepoFile::large(FILE, Content::Bytes(self.checkpoint.clone().into()));

@@ -275,8 +275,9 @@ fn another_model_is_beside_the_first() {
     sandbox.tiny_model(1, "tiny.clippie");
     let library = sandbox.library.to_str().unwrap().to_owned();
     let args = ["index", "--library", &library, "--report", "report.json", "-m", "tiny.clippie", "photos"];
-    sandbox.run(args).code(0).says(&["a further model, ", "beside those of demo"]);
-    expect(&sandbox.report(), &[("unchanged", 3), ("opened", 3), ("encoded", 3)]);
+    let further = sandbox.run(args).code(0).says(&["a further model, ", "beside those of demo"]);
+    assert!(further.stderr.ends_with(": 3 new to this model\n"), "{}", further.stderr);
+    expect(&sandbox.report(), &[("new_to_model", 3), ("opened", 3), ("encoded", 3)]);
     assert!(sandbox.rows().iter().all(|row| row.embeddings.len() == 2));
     let again = sandbox.run(args).code(0);
     assert!(!again.stderr.contains("warning"), "{}", again.stderr);
@@ -286,6 +287,21 @@ fn another_model_is_beside_the_first() {
     sandbox.run(["index", "--library", &library]).code(2).says(&["has embeddings of demo and ", "choose with -m"]);
     let status = sandbox.run(["status", "--library", &library]).code(0).stdout;
     assert_eq!(status.lines().filter(|line| line.starts_with("model    ") && line.ends_with(", 3 photos")).count(), 2);
+}
+
+/// What a second model has no embedding of counts as new to it, copies too; what else happened to a file comes first.
+#[test]
+fn photos_are_new_to_a_further_model() {
+    let sandbox = Sandbox::with_photos(0..3);
+    sandbox.photo("photos/copy.bmp", 0);
+    sandbox.indexes(&[("new", 3), ("copied", 1), ("opened", 4), ("encoded", 3)]);
+    sandbox.tiny_model(1, "tiny.clippie");
+    sandbox.photo("photos/1.bmp", 7);
+    let library = sandbox.library.to_str().unwrap().to_owned();
+    sandbox.run(["index", "--library", &library, "--report", "report.json", "-m", "tiny.clippie", "photos"]).code(0);
+    expect(&sandbox.report(), &[("new_to_model", 3), ("changed", 1), ("opened", 4), ("encoded", 3)]);
+    sandbox.run(["index", "--library", &library, "--report", "report.json", "-m", "tiny.clippie", "photos"]).code(0);
+    expect(&sandbox.report(), &[("unchanged", 4)]);
 }
 
 /// Writes go to the database in few transactions. `CLIPPIE_PHOTOS` sets the number of photos for a measurement on an idle

@@ -170,13 +170,16 @@ fn a_library_reads_photos_as_it_did_at_first() {
     other.says(&["photos are read in another way than for the embeddings that the library has of tiny", "beside them"]);
     let both = fingerprints();
     assert_eq!((both.len(), &both[0]), (2, &fast[0]));
-    run(&sandbox, &["index"]).code(2).says(&[&format!("tiny ({}) and tiny ({}); choose with -m", both[0], both[1])]);
+    run(&sandbox, &["index"]).code(2).says(&[&format!(
+        "tiny ({}, f32, photos decoded fast) and tiny ({}, f32, photos read as usual); choose with -m",
+        both[0], both[1]
+    )]);
     for fingerprint in &both {
         assert!(score(&["-m", fingerprint]) < 1e-6);
     }
     run(&sandbox, &["index", "--fast-decode", "-m", "../tiny.clippie"]).code(0).says(&["3 unchanged"]);
     // The other way of reading is as well remembered.
-    run(&sandbox, &["index", ".", "-m", "../tiny.clippie", "--icc", "--fast-decode=no"]).code(0).says(&["3 unchanged"]);
+    run(&sandbox, &["index", ".", "-m", "../tiny.clippie", "--icc", "--fast-decode=no"]).code(0).says(&["3 new to"]);
     assert_eq!(fingerprints().len(), 3);
     let whole = Sandbox::new();
     whole.tiny_model(1, "tiny.clippie");

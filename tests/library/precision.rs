@@ -40,11 +40,12 @@ fn another_precision_is_compared_when_it_is_allowed() {
         for command in commands {
             let asked = [command, &["-m", &query]].concat();
             let name = query.trim_end_matches(".clippie");
+            // What `-m` takes: the library's name of its model, the file of another one.
             run(&sandbox, &asked).code(1).says(&[
-                &format!("in {of_stored}, and {name} is the same model in {of_query}"),
+                &format!("in {of_stored}, and {query} is the same model in {of_query}"),
                 &format!("--allow-precision {of_query}"),
-                &format!("-m {}", stored.trim_end_matches(".clippie")),
-                "clippie-rs index -m ",
+                &format!("-m {},", stored.trim_end_matches(".clippie")),
+                &format!("clippie-rs index -m {query} --library "),
             ]);
             // The precision of the query is what is allowed.
             run(&sandbox, &[&asked[..], &["--allow-precision", of_stored]].concat()).code(1);
@@ -72,6 +73,98 @@ fn another_precision_is_compared_when_it_is_allowed() {
     sandbox.run(["classify", "--label", "a", "--allow-precision", "f16"]).code(2).says(&["--library"]);
     sandbox.run(["classify", "a.bmp", "--label", "a", "--allow-precision", "f16"]).code(2).says(&["[INPUT]..."]);
     sandbox.run(["serve", "-m", "demo", "--allow-precision", "f16"]).code(2).says(&["--library"]);
+}
+
+/// Photos of queries are read as those of the library were, whatever the precision, and `status` says how.
+#[test]
+fn photos_are_read_as_for_the_library() {
+    for (option, how) in [("--fast-decode", "decoded fast"), ("--icc", "with their colours converted to sRGB")] {
+        let sandbox = both_precisions();
+        sandbox.photo("other.bmp", 99);
+        run(&sandbox, &["index", "photos", "-m", "whole.clippie", option]).code(0);
+        let similar = ["similar", "other.bmp", "--all"];
+        for command in [&SEARCH[..], &similar, &["classify", "--label", "a star", "--label", "a moon"]] {
+            let asked = [command, &["-m", "half.clippie"]].concat();
+            run(&sandbox, &asked).code(1).says(&["is the same model in f16", "--allow-precision f16"]);
+            run(&sandbox, &[&asked[..], &["--allow-precision", "f16"]].concat())
+                .code(0)
+                .says(&["are in f32 and half is"]);
+        }
+        // A library gets what the arguments of `index` say.
+        run(&sandbox, &["index", "photos", "-m", "half.clippie"]).code(0).says(&["12 new to this model"]);
+        let status = run(&sandbox, &["status"]).code(0).stdout;
+        assert!(status.contains(&format!(", 12 photos {how}\n")) && status.contains(", 12 photos\n"), "{status}");
+        let json: serde_json::Value =
+            serde_json::from_str(&run(&sandbox, &["status", "--json"]).code(0).stdout).unwrap();
+        let fast = option == "--fast-decode";
+        assert_eq!(
+            [&json["models"][0]["reading"], &json["models"][1]["reading"]],
+            [
+                &serde_json::json!({"orient": true, "fast_decode": fast, "icc": !fast}),
+                &serde_json::json!({"orient": true, "fast_decode": false, "icc": false})
+            ]
+        );
+        fs::remove_file(sandbox.path("whole.clippie")).unwrap();
+        let status = run(&sandbox, &["status"]).code(0).stdout;
+        assert!(status.contains("how they were read is not known without its weights file"), "{status}");
+    }
+}
+
+/// Embeddings of the library are of one precision, so nothing differs.
+#[test]
+fn photos_of_the_library_are_compared_without_a_warning() {
+    let sandbox = both_precisions();
+    run(&sandbox, &["index", "photos", "-m", "whole.clippie"]).code(0);
+    let allowed = ["--all", "-m", "half.clippie", "--allow-precision", "f16"];
+    let known = run(&sandbox, &[&["similar", "photos/3.bmp"], &allowed[..]].concat()).code(0);
+    assert_eq!(known.stderr, "");
+    let own = run(&sandbox, &["similar", "photos/3.bmp", "--all", "-m", "whole.clippie"]).code(0);
+    assert_eq!(known.stdout, own.stdout);
+    run(&sandbox, &[&["search", "photos/3.bmp + a star"], &allowed[..]].concat())
+        .code(0)
+        .says(&["warning: the embeddings"]);
+}
+
+/// A name that the library has twice means the model of the file that it leads to, or is refused with the choice.
+#[test]
+fn names_that_a_library_has_twice_are_told_apart() {
+    let sandbox = both_precisions();
+    fs::create_dir_all(sandbox.path("a")).unwrap();
+    fs::rename(sandbox.path("whole.clippie"), sandbox.path("a/model.clippie")).unwrap();
+    fs::rename(sandbox.path("half.clippie"), sandbox.path("model.clippie")).unwrap();
+    run(&sandbox, &["index", "photos", "-m", "a/model.clippie", "--icc"]).code(0);
+    run(&sandbox, &["index", "photos", "-m", "model.clippie"]).code(0).says(&["beside those of model"]);
+    let fingerprints: Vec<String> = {
+        let connection = sandbox.connection();
+        let mut statement = connection.prepare("SELECT fingerprint FROM model ORDER BY id").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let [first, second] = &fingerprints[..] else { panic!("{fingerprints:?}") };
+    let ask = |model: &str| run(&sandbox, &[&SEARCH[..], &["-m", model]].concat());
+    let commands: [&[&str]; 3] = [&SEARCH, &["index", "photos"], &["export", "out.npy"]];
+    for command in commands {
+        run(&sandbox, &[command, &["-m", "model"]].concat()).code(2).says(&[
+            "has 2 models called model: ",
+            &format!(
+                "{first} (f32, photos with their colours converted to sRGB) and {second} (f16, photos read as usual)"
+            ),
+            &format!("such as -m {}", &second[..8]),
+        ]);
+    }
+    ask(&first[..8]).code(0);
+    // The file says which one it is.
+    assert_eq!(ask("model.clippie").code(0).stdout, ask(second).code(0).stdout);
+    run(&sandbox, &SEARCH).code(2).says(&["choose with -m", &format!("model ({first}, f32,")]);
+    // Of one file whose photos were read in two ways, the usual one is meant.
+    let sandbox = Sandbox::with_photos(0..3);
+    for options in [&["--fast-decode"][..], &["--icc", "--fast-decode=no"]] {
+        run(&sandbox, &[&["index", "photos", "-m", "demo"], options].concat()).code(0);
+    }
+    run(&sandbox, &[&SEARCH[..], &["-m", "demo"]].concat())
+        .code(2)
+        .says(&["has 2 models called demo: ", "decoded fast"]);
+    run(&sandbox, &["index", "photos", "-m", "demo", "--icc=no", "--fast-decode=no"]).code(0);
+    run(&sandbox, &[&SEARCH[..], &["-m", "demo"]].concat()).code(0);
 }
 
 #[test]

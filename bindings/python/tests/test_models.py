@@ -24,6 +24,20 @@ def test_a_file_and_its_towers(root, clip, drawings):
     assert text.logit_scale == clip.logit_scale and text.logit_bias is None
 
 
+def test_load_takes_names_and_paths(root, clip, tmp_path, monkeypatch):
+    path = root / "weights" / "demo.clippie"
+    for model in ("demo", path, str(path)):
+        loaded = clippie_rs.load(model, threads=1)
+        assert isinstance(loaded, clippie_rs.Clip) and loaded.fingerprint == clip.fingerprint
+        assert loaded.options["threads"] == 1
+    assert clippie_rs.load(clip) is clip
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own").write_bytes(path.read_bytes())
+    assert clippie_rs.load("own").fingerprint == clip.fingerprint
+    with pytest.raises(errors.OptionError):
+        clippie_rs.load(clip, threads=3)
+
+
 @pytest.mark.parametrize("options", [{"threads": 1}, {"threads": 3}, {"batch_size": 1}, {"copy_weights": True}])
 def test_options_that_never_change_results(clip, drawings, options):
     other = clippie_rs.Clip.demo(**options)

@@ -82,8 +82,9 @@ pub(in crate::cli) struct Convert {
     pub without_tokenizer: bool,
     /// How the token table of the text tower is stored: `exact`, or `int8` for a quarter to half of its size. Embeddings of
     /// texts then differ a little, and the fingerprint does too
-    #[arg(long, value_enum, value_name = "FORM", default_value = "exact")]
-    pub token_table: TokenTable,
+    /// [default: exact, and int8 with --precision int8]
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub token_table: Option<TokenTable>,
     /// Element type of matrices and tables: f32; f16 for half of the size, with embeddings that differ by up to 0.0003 in a
     /// component; or int8 for a quarter, with products of 8-bit integers in the layers of blocks, and embeddings that differ
     /// more. The fingerprint differs too. int8 includes --token-table int8
@@ -141,6 +142,20 @@ pub(in crate::cli) enum TokenTable {
     Exact,
     /// In 8 bits, with a scale for each row
     Int8,
+}
+
+impl TokenTable {
+    /// How a token table is stored in a file of this precision: as asked for, else exactly where there is a choice.
+    pub fn chosen(asked: Option<TokenTable>, precision: weights::Precision) -> Result<TokenTable, String> {
+        match (asked, precision) {
+            (Some(TokenTable::Exact), weights::Precision::Int8) => Err(
+                "files of int8 store the token table in 8 bits too, so --token-table exact cannot be obeyed; leave it out, or \
+                 take --precision f16 or f32"
+                    .into(),
+            ),
+            (asked, _) => Ok(asked.unwrap_or(TokenTable::Exact)),
+        }
+    }
 }
 
 impl From<TokenTable> for import::TokenTable {

@@ -11,8 +11,8 @@ use super::{Inputs, Partition, Running};
 
 /// Encode photos and texts as embeddings
 ///
-/// The order of rows is: each INPUT as given, the photos of --files-from, the rows of --from-parquet, each --text as given,
-/// the lines of --texts-from. An input that cannot be read is reported, and the others are encoded. The exit code is 3 if some inputs
+/// The order of rows is: each INPUT as given, the photos of --files-from, the photos of --from-parquet, each --text as given,
+/// the lines of --texts-from, the texts of --text-column, the captions. An input that cannot be read is reported, and the others are encoded. The exit code is 3 if some inputs
 /// failed, and 1 if all did.
 ///
 /// A folder is searched recursively for files with the extension jpg, jpeg, jpe, jfif, png, webp, gif, bmp, dib, tif, tiff, mpo,
@@ -23,8 +23,8 @@ use super::{Inputs, Partition, Running};
 /// does not change the exit code. A file given by name may have any extension: its content determines the format. `-`
 /// reads one photo from standard input; pipes and devices with other names are not read.
 ///
-/// A file whose name ends with .tar is an archive of photos, such as a shard of WebDataset, if it is given by name or in a
-/// list: its photos, known by the same extensions, are encoded in its order and have the path ARCHIVE#NAME in the output.
+/// A file whose name ends with .tar, .tar.gz or .tgz is an archive of photos, such as a shard of WebDataset, if it is given by
+/// name or in a list: its photos, known by the same extensions, are encoded in its order and have the path ARCHIVE#NAME in the output.
 /// Nothing is extracted. Archives in folders that are searched are passed over.
 ///
 /// --exclude and the ignore files have the syntax of .gitignore: a pattern without a slash matches names at any depth,
@@ -34,7 +34,8 @@ use super::{Inputs, Partition, Running};
 /// --from-parquet reads photos from a column of a table, row by row: paths of files, which start in the current folder as
 /// those of --files-from do; bytes of files; or structs with the fields bytes and path, as datasets of Hugging Face store
 /// images, whose path is used where bytes is null. Photos read from bytes have the path FILE#ROW in the output, counted from
-/// 0. Every row of the table has one of the output: a null or a broken photo is an input that fails.
+/// 0. Every row of the table has one of the output: a null or a broken photo is an input that fails. --text-column does the
+/// same for a column of texts.
 ///
 /// --report writes one JSON object: numbers of inputs encoded and failed, each failure with its reason, what was passed
 /// over in folders (by extension, with the paths of photos in formats that cannot be read), the model, the fingerprint and
@@ -62,7 +63,8 @@ use super::{Inputs, Partition, Running};
 /// together. Lists for files, other formats and --partition are read to their end first.
 ///
 /// clip-retrieval writes a new folder OUT as its `inference` does: img_emb/img_emb_0.npy (float32) and
-/// metadata/metadata_0.parquet with the column image_path. Inputs that failed have no row. It takes photos only.
+/// metadata/metadata_0.parquet with the column image_path. Inputs that failed have no row. It takes photos only; with
+/// --captions, those that have one, text_emb/text_emb_0.npy has the embeddings of these, and the table a column caption.
 ///
 /// --partition divides the work among machines or jobs that see the same inputs: each job encodes its part and writes its
 /// own file. Inputs that come first belong to the first parts.
@@ -78,6 +80,7 @@ Examples:
   clippie-rs encode -m ViT-B-32.clippie photos/ -o photos.parquet
   clippie-rs encode -m ViT-B-32.clippie shard-00000.tar shard-00001.tar -o shards.parquet
   clippie-rs encode -m ViT-B-32.clippie --from-parquet train.parquet -o embeddings.parquet
+  clippie-rs encode -m ViT-B-32.clippie --from-parquet train.parquet --text-column caption -o captions.parquet
   clippie-rs encode -m ViT-B-32.clippie photos/ --format clip-retrieval -o embeddings
   clippie-rs encode -m ViT-B-32.clippie photos/ --partition 3/8 -o part-3.parquet
   clippie-rs encode -m ViT-B-32.clippie photos/ --exclude Screenshots --exclude '*.gif' --report report.json
@@ -93,6 +96,15 @@ pub(in crate::cli) struct Encode {
     #[cfg(feature = "parquet")]
     #[arg(long, value_name = "NAME", requires = "from_parquet")]
     pub column: Option<String>,
+    /// Column of --from-parquet with texts, which are encoded row by row; photos of the table are read only if --column names
+    /// theirs, too
+    #[cfg(feature = "parquet")]
+    #[arg(long, value_name = "NAME", requires = "from_parquet")]
+    pub text_column: Option<String>,
+    /// Encode the captions of photos in tar archives, too: the text in `.txt` beside a photo, else `caption` or `text` in
+    /// `.json`. Their rows come last, and have the path of the photo
+    #[arg(long)]
+    pub captions: bool,
     /// Text to encode; repeatable
     #[arg(long = "text", value_name = "TEXT", allow_hyphen_values = true)]
     pub texts: Vec<String>,
@@ -132,7 +144,37 @@ pub(in crate::cli) struct Encode {
 impl Encode {
     /// Whether photos are named.
     pub fn has_photos(&self) -> bool {
-        !self.inputs.is_empty() || self.table_path().is_some()
+        !self.inputs.is_empty() || self.photo_column().is_some()
+    }
+
+    /// Whether texts are named.
+    pub fn has_texts(&self) -> bool {
+        self.captions || self.has_own_texts()
+    }
+
+    /// Whether texts are named that belong to no photo.
+    pub fn has_own_texts(&self) -> bool {
+        !self.texts.is_empty() || self.texts_from.is_some() || self.text_column().is_some()
+    }
+
+    /// The column of the table that has photos.
+    pub fn photo_column(&self) -> Option<&str> {
+        #[cfg(feature = "parquet")]
+        return match (&self.from_parquet, &self.column, &self.text_column) {
+            (None, ..) => None,
+            (Some(_), None, None) => Some("image"),
+            (Some(_), column, _) => column.as_deref(),
+        };
+        #[cfg(not(feature = "parquet"))]
+        None
+    }
+
+    /// The column of the table that has texts.
+    pub fn text_column(&self) -> Option<&str> {
+        #[cfg(feature = "parquet")]
+        return self.text_column.as_deref();
+        #[cfg(not(feature = "parquet"))]
+        None
     }
 
     /// The table to read photos from.

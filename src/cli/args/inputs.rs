@@ -10,7 +10,7 @@ use super::{MAX_BATCH, Model, Photos};
 /// The photos of a call.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Inputs {
-    /// Photos, folders of photos, or tar archives of photos; `-` reads one photo from standard input
+    /// Photos, folders of photos, or tar archives of photos, also compressed by gzip; `-` reads one photo from standard input
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// Read photos and folders from FILE, one per line or separated by NUL bytes; `-` reads standard input

@@ -45,8 +45,11 @@ const MIB: u64 = 1 << 20;
 fn pixels(text: &str) -> Result<u64, String> {
     let most = photo::Limits::MOST_PIXELS / MEGAPIXEL;
     match text.parse::<f64>() {
-        Ok(millions) if millions > 0.0 && millions <= most as f64 => Ok((millions * MEGAPIXEL as f64).round() as u64),
-        _ => Err(format!("not a number of megapixels up to {most}")),
+        // A limit of no pixel at all would refuse every photo.
+        Ok(millions) if millions * MEGAPIXEL as f64 >= 1.0 && millions <= most as f64 => {
+            Ok((millions * MEGAPIXEL as f64).round() as u64)
+        }
+        _ => Err(format!("not a number of megapixels from 0.000001 to {most}")),
     }
 }
 
@@ -74,7 +77,8 @@ mod tests {
     fn limits_are_in_units_of_people() {
         assert_eq!((pixels("178.95697"), pixels("0.000255")), (Ok(178_956_970), Ok(255)));
         assert_eq!((mebibytes("1"), seconds("86400")), (Ok(1 << 20), Ok(86_400)));
-        for text in ["", "0", "-1", "NaN", "inf", "1e9"] {
+        assert_eq!(pixels("0.000001"), Ok(1));
+        for text in ["", "0", "1e-300", "4e-7", "-1", "NaN", "inf", "1e9"] {
             assert!(pixels(text).is_err() && mebibytes(text).is_err() && seconds(text).is_err(), "{text}");
         }
         assert_eq!(Limits::default().limits(), photo::Limits::new());

@@ -34,7 +34,6 @@ pub(super) use classify::{Classify, Sentences, TableFormat, TemplateSet};
 pub(super) use convert::Convert;
 #[cfg(any(feature = "hub", feature = "library"))]
 pub(super) use convert::Precision;
-#[cfg(feature = "hub")]
 pub(super) use convert::TokenTable;
 #[cfg(feature = "library")]
 pub(super) use convert::precisions;

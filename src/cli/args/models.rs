@@ -102,8 +102,9 @@ pub(in crate::cli) struct Pull {
     pub model: String,
     /// How the token table of the text tower is stored: `exact`, or `int8` for a quarter to half of its size. Embeddings of
     /// texts then differ a little, and the fingerprint does too
-    #[arg(long, value_enum, value_name = "FORM", default_value = "exact")]
-    pub token_table: TokenTable,
+    /// [default: exact, and int8 with --precision int8]
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub token_table: Option<TokenTable>,
     /// Element type of matrices and tables, the same as `:f16` or `:int8` after the name: f32; f16 for half of the size, with
     /// embeddings that differ by up to 0.0003 in a component; or int8 for a quarter, with products of 8-bit integers in the
     /// layers of blocks, and embeddings that differ more. The fingerprint differs too. int8 includes --token-table int8

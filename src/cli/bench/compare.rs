@@ -58,13 +58,28 @@ impl Opened {
     fn new(subject: &Subject, threads: usize) -> Result<Opened, Failure> {
         let side = subject.image_size().unwrap_or(0);
         let (pictures, sentences) = (samples::pictures(side)?, samples::sentences());
+        let encode = |(image, text): &(Option<ImageEncoder>, Option<TextEncoder>), most: usize| -> Result<_, Error> {
+            let (pictures, sentences) =
+                (&pictures[..most.min(pictures.len())], &sentences[..most.min(sentences.len())]);
+            let images = image.as_ref().map(|image| image.encode(pictures)).transpose()?;
+            let reader = text.as_ref().filter(|text| text.tokenizer().is_some());
+            Ok((images, reader.map(|text| text.encode(sentences)).transpose()?))
+        };
+        // What the process gets once for all models, and what it keeps of earlier ones, is not this one's.
+        let warm = subject.open(threads, LARGE_BATCH)?;
+        encode(&warm, LARGE_BATCH)?;
+        drop(warm);
+        // Gives freed memory back to the system.
+        match subject.open(threads, LARGE_BATCH)? {
+            (Some(image), _) => image.release(),
+            (None, Some(text)) => text.release(),
+            (None, None) => {}
+        }
         let before = private_memory();
-        let (image, text) = subject.open(threads, LARGE_BATCH)?;
-        let images = image.as_ref().map(|image| image.encode(&pictures)).transpose()?;
-        let reader = text.as_ref().filter(|text| text.tokenizer().is_some());
-        let texts = reader.map(|text| text.encode(&sentences)).transpose()?;
+        let encoders = subject.open(threads, LARGE_BATCH)?;
+        let (images, texts) = encode(&encoders, usize::MAX)?;
         let private_bytes = private_memory().zip(before).map(|(after, before)| after.saturating_sub(before));
-        Ok(Opened { _encoders: (image, text), images, texts, private_bytes })
+        Ok(Opened { _encoders: encoders, images, texts, private_bytes })
     }
 
     fn agreement(&self, first: &Opened) -> Result<Agreement, Error> {

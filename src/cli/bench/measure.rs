@@ -12,7 +12,7 @@ use super::SHORT_TEXT;
 use crate::models::config::ModelConfig;
 use crate::tokenizer::{Overflow, Tokenizer};
 use crate::weights::{Precision, WeightsFile};
-use crate::{Error, ImageEncoder, Options, TextEncoder, models};
+use crate::{Error, ImageEncoder, Isa, Options, TextEncoder, models};
 
 /// Minimum number of timed calls.
 const MIN_REPEATS: usize = 5;
@@ -149,6 +149,15 @@ impl Subject {
         Timing::of(seconds, batch, || encoder.encode_ids(&texts))
     }
 
+    /// The instruction set that the model runs on.
+    pub fn isa(&self) -> Result<Isa, Error> {
+        let (options, weights) = (self.options(1, 1), self.weights.clone());
+        match self.image_size() {
+            Some(_) => Ok(options.open_weights_image(weights)?.isa()),
+            None => Ok(options.open_weights_text(weights)?.isa()),
+        }
+    }
+
     fn options(&self, threads: usize, batch: usize) -> Options {
         Options::new().threads(threads).batch_size(batch)
     }
@@ -172,15 +181,28 @@ impl Subject {
     /// Measures what a photo costs; `None` without an image tower.
     pub fn cost(&self, threads: usize, seconds: f64) -> Result<Option<Cost>, Error> {
         let Some(size) = self.image_size() else { return Ok(None) };
-        let before = private_memory();
-        let encoder = self.options(threads, 1).open_weights_image(self.weights.clone())?;
         let pixels = Array4::from_shape_simple_fn((1, 3, size, size), noise());
+        let open = || self.options(threads, 1).open_weights_image(self.weights.clone());
+        let warm = open()?;
+        warm.encode_pixels(pixels.view())?;
+        let before = settled(warm, &open()?);
+        let encoder = open()?;
         let timing = Timing::of(seconds, 1, || encoder.encode_pixels(pixels.view()))?;
         // The encoder keeps the scratch memory of a pass, so this is what it takes at most.
         let private_bytes = private_memory().zip(before).map(|(after, before)| after.saturating_sub(before));
         let file_bytes = self.weights.file_len();
         Ok(Some(Cost { threads, image_ms: timing.milliseconds(), private_bytes, file_bytes }))
     }
+}
+
+/// Private memory after a model was used and closed, such that what the process gets once for all models, and what it keeps
+/// of earlier ones, is not taken for that of the next: models cost the same in any order. `idle` is a model without scratch.
+#[cfg(feature = "library")]
+fn settled(used: ImageEncoder, idle: &ImageEncoder) -> Option<u64> {
+    drop(used);
+    // Gives freed memory back to the system.
+    idle.release();
+    private_memory()
 }
 
 /// Resident memory of this process that no file backs.

@@ -145,7 +145,7 @@ fn report<'a>(args: &Bench, isa: Isa, subject: &'a Subject, threads: usize) -> R
     let text = text_tokens.map(|tokens| subject.text(threads, batch, tokens, args.seconds)).transpose()?;
     Ok(Report {
         model: &subject.name,
-        isa: isa.name(),
+        isa: subject.isa()?.full_name(),
         // Measured twice, in case the machine was busy the first time.
         peak_gflops: before.max(isa.peak_gflops()),
         threads,

@@ -25,14 +25,16 @@ pub(super) fn run(args: &Bench, isa: Isa, subjects: &[Subject], threads: &[usize
     let columns: Vec<Column> =
         threads.iter().flat_map(|&threads| batches.iter().map(move |&batch| (threads, batch))).collect();
     let mut out = Lines(Destination::open(None).map_err(|error| cannot_write(None, &error))?);
-    out.line(&format!("instruction set {}, {:.1} GFLOP/s at most on one core", isa.name(), isa.peak_gflops()))?;
+    out.line(&format!("instruction set {}, {:.1} GFLOP/s at most on one core", isa.full_name(), isa.peak_gflops()))?;
     out.line("")?;
     out.line(&heading("milliseconds each", threads.iter().map(|&threads| count(threads, "thread")), batches.len()))?;
     out.line(&heading("", columns.iter().map(|(_, batch)| format!("batch {batch}")), 1))?;
     let mut measured = Vec::new();
     for subject in subjects {
         let mut rows: Vec<Row> = Vec::new();
-        out.line(&one_line(&subject.name))?;
+        let own = subject.isa()?;
+        let beside = if own == isa { String::new() } else { format!(" ({})", own.full_name()) };
+        out.line(&(one_line(&subject.name).into_owned() + &beside))?;
         if let Some(size) = subject.image_size() {
             let times = columns.iter().map(|&(threads, batch)| {
                 let timing = subject.image(threads, batch, args.seconds)?;

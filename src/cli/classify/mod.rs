@@ -34,7 +34,7 @@ pub(super) fn run(args: &Classify, messages: &Messages) -> Result<Outcome, Failu
     let weights = chosen.weights.path().to_owned();
     let clip = model::in_language(chosen.options.open_weights(chosen.weights)?, &args.running)?;
     let classifier = classifier(args, clip.text(), labels, templates)?;
-    let found = inputs::photos(&args.inputs, &walk, messages)?;
+    let found = inputs::photos(&args.inputs, &walk, false, messages)?;
     let lists = [&args.inputs.files_from, &args.labels_from, &args.sentences.templates_from];
     let outputs: Vec<PathBuf> = args.output.iter().filter(|path| !inputs::is_stdin(path)).cloned().collect();
     let lists: Vec<&Path> = lists.into_iter().filter_map(|list| list.as_deref()).collect();

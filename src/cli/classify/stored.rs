@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use super::{Sink, classifier, labels, templates};
 use crate::cli::args::{self, Classify};
 use crate::cli::inputs;
-use crate::cli::library;
+use crate::cli::library::{self, Purpose};
 use crate::cli::messages::{Failure, Messages, Outcome};
+use crate::cli::model;
 use crate::cli::output::{Destination, cannot_write};
 use crate::library::Embeddings;
 
@@ -26,13 +27,14 @@ pub(super) fn run(args: &Classify, file: Option<PathBuf>, messages: &Messages) -
             (failure, _) => failure,
         })?;
     let filter = library::in_folders(&args.folders, &library)?;
-    let chosen = library::model(&args.running.model, args.running.threads, Some(&library), messages)?;
+    let chosen = library::model(&args.running.model, args.running.threads, Some(&library), Purpose::Queries, messages)?;
+    let argument = model::argument(&chosen.weights);
     let (_, Some(text)) = library::towers(chosen.options, chosen.weights)? else {
         let name = chosen.name;
         return Err(Failure::Error(format!("{name} has no text tower, which labels need; use a model with both")));
     };
     let allowed = args::precisions(&args.allow_precision);
-    let comparable = library.comparable(&text, &chosen.name, &allowed)?;
+    let comparable = library.comparable(&text, &argument, &allowed)?;
     let stored = Embeddings::of(&library, Some(&comparable.fingerprint), &filter)?;
     let classifier = classifier(args, &text, labels, templates)?;
     library::report_precisions(comparable.precisions, &library, &chosen.name, messages);

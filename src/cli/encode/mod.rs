@@ -6,10 +6,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::args::{Encode, Format, Partition};
-#[cfg(feature = "parquet")]
-use super::inputs::Table;
 use super::inputs::{self, Live, Photo};
-use super::messages::{Failure, Messages, Outcome};
+#[cfg(feature = "parquet")]
+use super::inputs::{Table, TextTable};
+use super::messages::{Failure, Messages, Outcome, count};
 use super::model;
 use super::output::{Destination, FileId, Head, Source, cannot_write, is_stdout, same_place, sidecar};
 use super::photos::{self, Broken, Photos, Replaced};
@@ -26,14 +26,19 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
     let out = open_output(args, format)?;
     let report = args.report.clone().map(Report::open).transpose()?;
     #[cfg(feature = "parquet")]
-    let table = match &args.from_parquet {
-        Some(file) => Some(Table::open(file, args.column.as_deref().unwrap_or("image"))?),
+    let table = match args.table_path().zip(args.photo_column()) {
+        Some((file, column)) => Some(Table::open(file, column)?),
+        None => None,
+    };
+    #[cfg(feature = "parquet")]
+    let text_table = match args.table_path().zip(args.text_column()) {
+        Some((file, column)) => Some(TextTable::open(file, column)?),
         None => None,
     };
     let chosen = model::choose(&args.running, messages)?;
     let options = chosen.options.normalize(!args.raw);
     let wants_photos = args.has_photos();
-    let wants_texts = !args.texts.is_empty() || args.texts_from.is_some();
+    let wants_texts = args.has_texts();
     let mut encoders = Encoders::open(options, chosen.weights.clone(), wants_photos, wants_texts)?;
     encoders.text = model::text_in(args.running.language.as_deref(), encoders.text)?;
     let live = match answers(args, format, &out) {
@@ -42,28 +47,45 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
         false => None,
     };
     let found = match live {
-        Some(_) => inputs::named(&args.inputs, &walk, messages)?,
-        None => inputs::photos(&args.inputs, &walk, messages)?,
+        Some(_) => inputs::named(&args.inputs, &walk, false, messages)?,
+        None => inputs::photos(&args.inputs, &walk, args.captions, messages)?,
     };
     let mut texts = inputs::texts(&args.texts, args.texts_from.as_deref())?;
     let mut photos = found.photos;
+    if args.captions {
+        keep_captioned(&mut photos, format, messages);
+    }
+    let mut captions = captions(&photos);
     let replaced = Replaced::of(&outputs(args, format));
     replaced.refuse_all(chosen.weights.path(), &photos, &args.lists())?;
     #[cfg(feature = "parquet")]
-    let mut rows = 0..table.as_ref().map_or(0, Table::rows);
+    let (mut rows, mut text_rows) =
+        (0..table.as_ref().map_or(0, Table::rows), 0..text_table.as_ref().map_or(0, TextTable::rows));
     #[cfg(not(feature = "parquet"))]
-    let mut rows = 0..0;
+    let (mut rows, mut text_rows) = (0..0, 0..0);
     if let Some(partition) = args.partition {
-        let [of_photos, of_rows, of_texts] = parts(partition, [photos.len(), rows.end, texts.len()]);
+        // Photos of a folder of clip-retrieval take their captions along.
+        let apart = if format.is_folder() { 0 } else { captions.len() };
+        let lens = [photos.len(), rows.end, texts.len(), text_rows.end, apart];
+        let [of_photos, of_rows, of_texts, of_text_rows, of_captions] = parts(partition, lens);
         texts = texts.drain(of_texts).collect();
-        rows = of_rows;
+        (rows, text_rows) = (of_rows, of_text_rows);
         photos = photos.drain(of_photos).collect();
+        captions = if format.is_folder() { self::captions(&photos) } else { captions.drain(of_captions).collect() };
     }
     let (fingerprint, embed_dim) = encoders.identity();
-    let (model, total) = (chosen.name.as_str(), photos.len() + rows.len() + texts.len());
+    let (model, total) =
+        (chosen.name.as_str(), photos.len() + rows.len() + texts.len() + text_rows.len() + captions.len());
     let total = live.is_none().then_some(total);
     let threads = model::threads(args.running.threads);
-    tracing::info!(model, fingerprint, threads, photos = photos.len() + rows.len(), texts = texts.len(), "encoding");
+    tracing::info!(
+        model,
+        fingerprint,
+        threads,
+        photos = photos.len() + rows.len(),
+        texts = texts.len() + text_rows.len() + captions.len(),
+        "encoding"
+    );
 
     let head = Head {
         model,
@@ -89,6 +111,15 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
     }
     let mut sink = Sink::start(args, format, &head, out, report, messages, total)?;
     let result = encoders.encode(photos, &broken, texts, &mut sink);
+    #[cfg(feature = "parquet")]
+    let result = result.and_then(|()| match encoders.text.as_ref().zip(text_table.as_ref()) {
+        Some((encoder, table)) => encode_text_rows(encoder, table, text_rows, &mut sink),
+        None => Ok(()),
+    });
+    let result = result.and_then(|()| match &encoders.text {
+        Some(encoder) => encode_captions(encoder, captions, &mut sink),
+        None => Ok(()),
+    });
     if let Err(failure @ Failure::Usage(_)) = result {
         // The output or the report would replace an input, so neither is written.
         return Err(failure);
@@ -104,7 +135,11 @@ pub(super) fn run(args: &Encode, messages: &Messages) -> Result<Outcome, Failure
 fn answers(args: &Encode, format: Format, out: &Destination) -> bool {
     let from_stdin = args.inputs.files_from.as_deref().is_some_and(inputs::is_stdin);
     // The first part of several needs to know how many there are.
-    from_stdin && args.partition.is_none() && matches!(format, Format::Jsonl | Format::Csv) && out.is_awaited()
+    from_stdin
+        && !args.captions
+        && args.partition.is_none()
+        && matches!(format, Format::Jsonl | Format::Csv)
+        && out.is_awaited()
 }
 
 /// Columns of a Parquet table besides that of embeddings.
@@ -113,12 +148,12 @@ const OTHER_COLUMNS: [&str; 4] = ["path", "path_bytes", "text", "error"];
 
 /// Refuses combinations that the parser cannot see.
 fn check(args: &Encode, format: Format) -> Result<(), Failure> {
-    if !args.has_photos() && args.texts.is_empty() && args.texts_from.is_none() {
+    if !args.has_photos() && !args.has_texts() {
         return Err(Failure::Usage(
             "nothing to encode: name photos or folders, or give --text, --files-from or --texts-from".into(),
         ));
     }
-    if args.running.language.is_some() && args.texts.is_empty() && args.texts_from.is_none() {
+    if args.running.language.is_some() && !args.has_texts() {
         return Err(Failure::Usage("--language is that of texts: give --text or --texts-from, or leave it out".into()));
     }
     #[cfg(feature = "parquet")]
@@ -129,8 +164,16 @@ fn check(args: &Encode, format: Format) -> Result<(), Failure> {
     if args.fixed_size && format != Format::Parquet {
         return Err(Failure::Usage("--fixed-size is for a Parquet table: add --format parquet".into()));
     }
-    if format.is_folder() && (!args.texts.is_empty() || args.texts_from.is_some()) {
+    if format.is_folder() && args.has_own_texts() {
         return Err(Failure::Usage("clip-retrieval's folder is of photos; write the texts in another format".into()));
+    }
+    if args.captions && format.is_folder() && args.photo_column().is_some() {
+        return Err(Failure::Usage(
+            "photos of a table have no captions for clip-retrieval's folder; leave one out".into(),
+        ));
+    }
+    if args.captions && args.inputs.is_empty() {
+        return Err(Failure::Usage("--captions are those of photos in tar archives; name these".into()));
     }
     #[cfg(feature = "parquet")]
     if let Some(name) = args.column_name.as_deref().filter(|name| OTHER_COLUMNS.contains(name)) {
@@ -264,4 +307,68 @@ fn encode_texts(encoder: &TextEncoder, texts: Vec<String>, sink: &mut Sink<'_>) 
         }
     }
     Ok(())
+}
+
+/// Warns of photos without a caption, which a folder of clip-retrieval has no place for.
+fn keep_captioned(photos: &mut Vec<Photo>, format: Format, messages: &Messages) {
+    let captioned = photos.iter().filter(|photo| photo.caption().is_some()).count();
+    let all = photos.iter().filter(|photo| !matches!(photo, Photo::Unlisted(_))).count();
+    if format.is_folder() && captioned < all {
+        // What cannot be listed is an input that fails.
+        photos.retain(|photo| photo.caption().is_some() || matches!(photo, Photo::Unlisted(_)));
+        let without = count(all - captioned, "photo");
+        messages.warning(&format!("{without} without a caption passed over: the folder has both of each"));
+    } else if captioned == 0 {
+        messages.warning("no photo has a caption: they are in .txt or .json beside photos of tar archives");
+    }
+}
+
+/// The captions of photos, each with the path of its photo.
+fn captions(photos: &[Photo]) -> Vec<(PathBuf, String)> {
+    photos.iter().filter_map(|photo| Some((photo.path().to_owned(), photo.caption()?.to_owned()))).collect()
+}
+
+fn encode_captions(
+    encoder: &TextEncoder,
+    captions: Vec<(PathBuf, String)>,
+    sink: &mut Sink<'_>,
+) -> Result<(), Failure> {
+    let (paths, texts): (Vec<PathBuf>, Vec<String>) = captions.into_iter().unzip();
+    let mut paths = paths.iter();
+    let mut stream = encoder.stream(texts);
+    while let Some(((text, row), path)) = stream.next().zip(paths.next()) {
+        sink.add(Source::Caption(path, &text), Ok(&row?))?;
+        if stream.ready() == 0 {
+            sink.flush()?;
+        }
+    }
+    Ok(())
+}
+
+/// Rows of a table whose texts are in memory at a time.
+#[cfg(feature = "parquet")]
+const TEXT_ROWS: usize = 4096;
+
+/// Encodes the texts of a table. A row without a text keeps its place, as one that failed.
+#[cfg(feature = "parquet")]
+fn encode_text_rows(
+    encoder: &TextEncoder,
+    table: &TextTable,
+    range: Range<usize>,
+    sink: &mut Sink<'_>,
+) -> Result<(), Failure> {
+    table.read(range, TEXT_ROWS, |first, rows| {
+        let has_text: Vec<bool> = rows.iter().map(Option::is_some).collect();
+        let mut stream = encoder.stream(rows.into_iter().flatten());
+        for (row, has_text) in has_text.into_iter().enumerate() {
+            match has_text.then(|| stream.next()).flatten() {
+                Some((text, embedding)) => sink.add(Source::Text(&text), Ok(&embedding?))?,
+                None => {
+                    let name = table.name(first + row);
+                    sink.add(Source::Path(&name), Err(&format!("cannot read {}: the cell is null", name.display())))?;
+                }
+            }
+        }
+        sink.flush()
+    })
 }

@@ -43,6 +43,11 @@ fn cosine(value: f64) -> String {
     if value.is_nan() { "-".into() } else { format!("{value:.3}") }
 }
 
+/// The share of the ten best photos that two models both find; of ten photos at most, both find all.
+pub(super) fn ten_best(report: &Report, share: f64) -> String {
+    if report.dataset.photos.saturating_sub(report.failures.len()) > 10 { percent(share) } else { "too few".into() }
+}
+
 struct Text {
     width: Option<usize>,
     text: String,
@@ -258,7 +263,7 @@ impl Text {
         let rows: Vec<Vec<String>> = found()
             .map(|(report, Agreement { with, photos, texts, top1, top10 })| {
                 let cosines = [photos.least, photos.mean, texts.least, texts.mean].map(close_cosine);
-                let shares = [*top1, *top10].map(percent);
+                let shares = [percent(*top1), ten_best(report, *top10)];
                 let name = format!("{} ({})", report.model, report.precision);
                 [name, with.clone()].into_iter().chain(cosines).chain(shares).collect()
             })

@@ -6,6 +6,7 @@ mod source;
 use std::cell::Cell;
 
 use super::args;
+use super::library::Purpose;
 use super::messages::{Failure, Messages, Outcome, count};
 use super::model::Chosen;
 use super::{library, signals};
@@ -115,7 +116,8 @@ fn identity(args: &args::ImportVectors, dim: usize, messages: &Messages) -> Resu
     }
     // If there is a library, `-m` may name one of its models.
     let library = Library::open(library::path(&args.library)?).ok();
-    let Chosen { weights, options, name } = library::model(&args.model, None, library.as_ref(), messages)?;
+    let Chosen { weights, options, name } =
+        library::model(&args.model, None, library.as_ref(), Purpose::Photos, messages)?;
     let (image, text) = library::towers(options, weights)?;
     let (fingerprint, expected) = match (&image, &text) {
         (Ok(image), _) => (image.fingerprint().clone(), image.embed_dim()),

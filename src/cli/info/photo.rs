@@ -142,7 +142,8 @@ fn describe(summary: &Summary) -> String {
     text.line("size", &size(summary.bytes));
     text.line("format", summary.format);
     text.line("decoder", &format!("{}, in {:.3} s", summary.decoder, summary.seconds));
-    text.line("pixels", &format!("{} x {}, as stored", summary.width, summary.height));
+    let of = if summary.format == "raw" { "of the preview" } else { "as stored" };
+    text.line("pixels", &format!("{} x {}, {of}", summary.width, summary.height));
     let turned = match summary.orientation {
         1 => "upright as stored",
         2 => "mirrored",
@@ -155,7 +156,10 @@ fn describe(summary: &Summary) -> String {
     };
     let [across, down] = summary.upright;
     text.line("orientation", &format!("{}: {turned}, then {across} x {down}", summary.orientation));
-    let camera = [summary.make.as_deref(), summary.camera.as_deref()].into_iter().flatten().collect::<Vec<_>>();
+    // Many models begin with their make.
+    let is_said = |make: &&str| !summary.camera.as_deref().is_some_and(|camera| camera.starts_with(make));
+    let make = summary.make.as_deref().filter(is_said);
+    let camera = [make, summary.camera.as_deref()].into_iter().flatten().collect::<Vec<_>>();
     for (name, value) in [("taken", summary.taken.clone()), ("camera", (!camera.is_empty()).then(|| camera.join(" ")))]
     {
         text.line(name, value.as_deref().unwrap_or("not stated"));
@@ -165,11 +169,13 @@ fn describe(summary: &Summary) -> String {
     if let Some(length) = summary.thumbnail {
         text.line("thumbnail", &size(length as u64));
     }
-    let colours = match summary.colours.stated.as_deref() {
-        Some(stated) => format!("{stated}; levels are read as sRGB's without --icc, and transparency is dropped"),
-        None => "not stated; levels are read as sRGB's, and transparency is dropped".to_owned(),
-    };
-    text.line("colours", &colours);
+    let stated = summary.colours.stated.as_deref().unwrap_or("not stated");
+    let converted =
+        if summary.colours.profile.is_some() { ", with --icc converted if the profile allows it" } else { "" };
+    // The others have none.
+    let transparency =
+        if ["JPEG", "raw"].contains(&summary.format) { "" } else { "; transparency, if there is any, is dropped" };
+    text.line("colours", &format!("{stated}; levels are read as sRGB's{converted}{transparency}"));
     if let Some(PreprocessConfig { image_size, resize, interpolation, .. }) = &summary.seen {
         let how = format!("{image_size} x {image_size}, {resize:?}, {interpolation:?}").to_lowercase();
         text.line("seen by the model", &how);

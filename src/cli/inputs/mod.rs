@@ -19,7 +19,7 @@ use crate::walk::{Archive, ArchivedPhoto, PassedOver, Walk, WalkError, is_archiv
 use lists::{NOT_UTF16, PATHS, TEXTS, is_utf16, lines, name, paths, read_list};
 pub(super) use live::Live;
 #[cfg(feature = "parquet")]
-pub(super) use table::Table;
+pub(super) use table::{Table, TextTable};
 
 /// Largest photo from standard input, as of any file: no photo is larger.
 const MAX_STDIN: u64 = 1 << 29;
@@ -51,6 +51,14 @@ impl Photo {
             Photo::Stdin(_) => Path::new("-"),
             #[cfg(feature = "parquet")]
             Photo::Bytes { name, .. } => name,
+        }
+    }
+
+    /// Its caption, if it comes with one.
+    pub fn caption(&self) -> Option<&str> {
+        match self {
+            Photo::Archived(photo) => photo.caption(),
+            _ => None,
         }
     }
 
@@ -89,6 +97,8 @@ pub(super) struct Found {
     empty: Vec<String>,
     /// What folders and archives have beside photos.
     pub passed_over: PassedOver,
+    /// Whether photos of archives come with their captions.
+    with_captions: bool,
 }
 
 impl Found {
@@ -112,7 +122,7 @@ impl Found {
     }
 
     fn add_archive(&mut self, path: PathBuf) {
-        let found = Archive::list(&path);
+        let found = if self.with_captions { Archive::list_with_captions(&path) } else { Archive::list(&path) };
         self.passed_over.add(found.passed_over());
         if found.len() == 0 {
             self.empty.push(format!("{}: no photos in this archive", path.display()));
@@ -157,8 +167,8 @@ pub(super) fn read_stdin_once<'a>(
 }
 
 /// The photos of a call; those of folders as `walk` finds them. Warns of folders without photos.
-pub(super) fn photos(inputs: &Inputs, walk: &Walk, messages: &Messages) -> Result<Found, Failure> {
-    let mut found = named(inputs, walk, messages)?;
+pub(super) fn photos(inputs: &Inputs, walk: &Walk, with_captions: bool, messages: &Messages) -> Result<Found, Failure> {
+    let mut found = named(inputs, walk, with_captions, messages)?;
     if let Some(list) = inputs.files_from.as_deref() {
         let bytes = read_list(list, &PATHS)?;
         // Would be taken for paths of one letter, separated by NUL bytes.
@@ -178,8 +188,8 @@ pub(super) fn photos(inputs: &Inputs, walk: &Walk, messages: &Messages) -> Resul
 }
 
 /// The photos of a call that its arguments name, without those of the list.
-pub(super) fn named(inputs: &Inputs, walk: &Walk, messages: &Messages) -> Result<Found, Failure> {
-    let mut found = Found::default();
+pub(super) fn named(inputs: &Inputs, walk: &Walk, with_captions: bool, messages: &Messages) -> Result<Found, Failure> {
+    let mut found = Found { with_captions, ..Found::default() };
     for input in &inputs.inputs {
         if is_stdin(input) {
             found.photos.push(Photo::Stdin(read_stdin_photo()?));

@@ -1,4 +1,5 @@
 //! Photos of a column of a Parquet table: paths, bytes of files, or structs of both, as Hugging Face's datasets have them.
+//! Texts of another one.
 //!
 //! Rows are read as they are encoded. A row without a photo keeps its place, as one that cannot be read.
 
@@ -82,6 +83,71 @@ impl Table {
     }
 }
 
+/// A table of texts.
+pub(in crate::cli) struct TextTable {
+    file: PathBuf,
+    reader: Reader,
+    column: String,
+}
+
+impl TextTable {
+    /// Opens a table; `column` has the texts.
+    pub fn open(file: &Path, column: &str) -> Result<TextTable, Failure> {
+        let reader = Reader::open(file)?;
+        if reader.holds(column) != Some(Holds::Texts) {
+            let texts = reader.columns().filter(|other| reader.holds(other) == Some(Holds::Texts));
+            let texts: Vec<&str> = texts.take(20).collect();
+            let texts = if texts.is_empty() { "none".to_owned() } else { texts.join(", ") };
+            let (file, has) = (file.display(), if reader.has_column(column) { "no texts in" } else { "no column" });
+            return Err(Failure::Error(format!(
+                "{file}: it has {has} {column}; columns of texts: {texts}; name one with --text-column"
+            )));
+        }
+        Ok(TextTable { file: file.to_owned(), reader, column: column.to_owned() })
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        usize::try_from(self.reader.rows()).unwrap_or(usize::MAX)
+    }
+
+    /// Reads the texts of some rows, at most `most` at a time: `each` gets the number of the first, and the texts, without
+    /// one where the cell is null.
+    pub fn read(
+        &self,
+        range: Range<usize>,
+        most: usize,
+        mut each: impl FnMut(usize, Vec<Option<String>>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut rows = self.reader.rows_of(&[&self.column])?;
+        rows.skip_rows(range.start as u64)?;
+        for first in range.clone().step_by(most.max(1)) {
+            let mut texts = Vec::new();
+            for _ in first..range.end.min(first.saturating_add(most)) {
+                let Some(cells) = rows.next_row()? else { break };
+                texts.push(match cells.first() {
+                    Some(Cell::Text(text)) => Some((*text).to_owned()),
+                    _ => None,
+                });
+            }
+            each(first, texts)?;
+        }
+        Ok(())
+    }
+
+    /// What a row is called in the output.
+    pub fn name(&self, row: usize) -> PathBuf {
+        row_name(&self.file, row)
+    }
+}
+
+/// The path of a row in the output: `FILE#ROW`.
+fn row_name(file: &Path, row: usize) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(format!("#{row}"));
+    PathBuf::from(name)
+}
+
 /// The photos of a table that are still to come.
 struct TablePhotos<'a> {
     table: &'a Table,
@@ -102,9 +168,7 @@ impl TablePhotos<'_> {
         }
         let Some(cells) = self.rows.next_row()? else { return Ok(None) };
         // The path in the output: where the photo is.
-        let mut name = self.table.file.clone().into_os_string();
-        name.push(format!("#{row}"));
-        let name = PathBuf::from(name);
+        let name = row_name(&self.table.file, row);
         let missing = |name, reason| Photo::Unlisted(WalkError::new(name, io::Error::other(reason)));
         let found = cells.iter().find(|cell| **cell != Cell::Null);
         Ok(Some(match found {

@@ -1,6 +1,7 @@
 //! Writes a folder as clip-retrieval's `inference` does (clip_retrieval/clip_inference/writer.py): an array of the
-//! photos' embeddings, and a table of their paths with a row for each.
+//! photos' embeddings, one of their captions', and a table of paths and captions with a row for each.
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use super::npy::{header_of, write_floats};
 use super::parquet::identified;
 use super::{Head, Row, RowWriter, Source};
 use crate::files::{PartialFolder, follow, sync_folder};
-use crate::library::clip_retrieval::{IMAGE_ARRAY, IMAGE_PATH, METADATA, PATH_BYTES};
+use crate::library::clip_retrieval::{CAPTION, IMAGE_ARRAY, IMAGE_PATH, METADATA, PATH_BYTES, TEXT_ARRAY};
 use crate::tables::{Cell, Schema, Writer};
 
 /// A folder that appears when it is complete.
@@ -32,8 +33,18 @@ pub(super) struct ClipRetrieval {
     vectors: BufWriter<File>,
     paths: Writer<BufWriter<File>>,
     rows: usize,
+    captions: Option<Captions>,
     embed_dim: usize,
     odd_paths: bool,
+}
+
+/// The captions' part of a folder.
+struct Captions {
+    /// `[rows, embed_dim]`
+    vectors: BufWriter<File>,
+    rows: usize,
+    /// The photos with an embedding whose captions are still to come, in order.
+    photos: VecDeque<PathBuf>,
 }
 
 impl ClipRetrieval {
@@ -49,19 +60,52 @@ impl ClipRetrieval {
         if head.odd_paths {
             schema = schema.bytes(PATH_BYTES);
         }
+        let captions = match head.texts {
+            true => {
+                schema = schema.text(CAPTION);
+                let mut vectors = create(&TEXT_ARRAY.file("0"))?;
+                vectors.write_all(&header_of(&[0, head.embed_dim])?)?;
+                Some(Captions { vectors, rows: 0, photos: VecDeque::new() })
+            }
+            false => None,
+        };
         let paths = Writer::new(&identified(schema, head), create(&METADATA.file("0"))?)?;
         let (embed_dim, odd_paths) = (head.embed_dim, head.odd_paths);
-        Ok(ClipRetrieval { out, vectors, paths, rows: 0, embed_dim, odd_paths })
+        Ok(ClipRetrieval { out, vectors, paths, rows: 0, captions, embed_dim, odd_paths })
+    }
+
+    /// Adds a row to the table.
+    fn describe(&mut self, path: &Path, caption: Option<&str>) -> io::Result<()> {
+        let shown = path.to_string_lossy();
+        let odd = path.to_str().is_none().then_some(path.as_os_str().as_encoded_bytes());
+        let mut cells = vec![Cell::Text(&shown)];
+        if self.odd_paths {
+            cells.push(odd.map_or(Cell::Null, Cell::Bytes));
+        }
+        cells.extend(caption.map(Cell::Text));
+        Ok(self.paths.write(&cells)?)
     }
 }
 
 impl RowWriter for ClipRetrieval {
     fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
-        let (Source::Path(path), Ok(embedding)) = (row.source, row.outcome) else { return Ok(()) };
-        let shown = path.to_string_lossy();
-        let odd = path.to_str().is_none().then_some(path.as_os_str().as_encoded_bytes());
-        let cells = [Cell::Text(&shown), odd.map_or(Cell::Null, Cell::Bytes)];
-        self.paths.write(if self.odd_paths { &cells } else { &cells[..1] })?;
+        let Ok(embedding) = row.outcome else { return Ok(()) };
+        match (row.source, &mut self.captions) {
+            (Source::Path(path), None) => self.describe(path, None)?,
+            // Its row in the table has the caption, too.
+            (Source::Path(path), Some(captions)) => captions.photos.push_back(path.to_owned()),
+            (Source::Caption(path, caption), Some(captions)) => {
+                // The photo failed.
+                if captions.photos.front().is_none_or(|photo| photo != path) {
+                    return Ok(());
+                }
+                captions.photos.pop_front();
+                write_floats(&mut captions.vectors, embedding)?;
+                captions.rows += 1;
+                return self.describe(path, Some(caption));
+            }
+            (Source::Text(_) | Source::Caption(..), _) => return Ok(()),
+        }
         write_floats(&mut self.vectors, embedding)?;
         self.rows += 1;
         Ok(())
@@ -71,15 +115,28 @@ impl RowWriter for ClipRetrieval {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> io::Result<()> {
-        self.vectors.rewind()?;
-        self.vectors.write_all(&header_of(&[self.rows, self.embed_dim])?)?;
-        for out in [self.vectors, self.paths.finish()?] {
+    fn finish(self: Box<Self>) -> io::Result<()> {
+        let mut arrays = vec![(self.vectors, self.rows)];
+        let mut parts = vec![IMAGE_ARRAY.folder, METADATA.folder];
+        if let Some(captions) = self.captions {
+            if captions.rows != self.rows {
+                return Err(io::Error::other("photos and captions do not belong together"));
+            }
+            arrays.push((captions.vectors, captions.rows));
+            parts.push(TEXT_ARRAY.folder);
+        }
+        let mut outs = vec![self.paths.finish()?];
+        for (mut vectors, rows) in arrays {
+            vectors.rewind()?;
+            vectors.write_all(&header_of(&[rows, self.embed_dim])?)?;
+            outs.push(vectors);
+        }
+        for out in outs {
             out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
         }
         let NewFolder { folder, target } = self.out;
         let path = folder.path()?;
-        for part in [IMAGE_ARRAY.folder, METADATA.folder] {
+        for part in parts {
             sync_folder(&path.join(part))?;
         }
         sync_folder(path)?;

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use super::{Destination, Head, Row, RowWriter, Source};
+use super::{Destination, Head, Row, RowWriter};
 use crate::cli::messages::{path_bytes, text_bytes};
 
 pub(super) struct Csv {
@@ -55,10 +55,8 @@ impl Csv {
 impl RowWriter for Csv {
     fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
         let Ok(embedding) = row.outcome else { return Ok(()) };
-        let (path, text) = match row.source {
-            Source::Path(path) => (path_bytes(path, self.terminal), Cow::default()),
-            Source::Text(text) => (Cow::default(), text_bytes(text, self.terminal)),
-        };
+        let path = row.source.path().map_or_else(Cow::default, |path| path_bytes(path, self.terminal));
+        let text = row.source.text().map_or_else(Cow::default, |text| text_bytes(text, self.terminal));
         if self.photos {
             self.field(&path)?;
         }

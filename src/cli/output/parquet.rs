@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Destination, Head, Row, RowWriter, Source};
+use super::{Destination, Head, Row, RowWriter};
 use crate::tables::{Cell, Schema, Writer};
 
 pub(super) struct Parquet {
@@ -46,10 +46,7 @@ pub(super) fn identified(schema: Schema, head: &Head<'_>) -> Schema {
 
 impl RowWriter for Parquet {
     fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
-        let (path, text) = match row.source {
-            Source::Path(path) => (Some(path), None),
-            Source::Text(text) => (None, Some(text)),
-        };
+        let (path, text) = (row.source.path(), row.source.text());
         let shown = path.map(|path| path.to_string_lossy());
         let mut cells = Vec::with_capacity(5);
         if self.photos {

@@ -16,6 +16,26 @@ pub(in crate::cli) struct Row<'a> {
 pub(in crate::cli) enum Source<'a> {
     Path(&'a Path),
     Text(&'a str),
+    /// The text that belongs to a photo.
+    Caption(&'a Path, &'a str),
+}
+
+impl<'a> Source<'a> {
+    /// The path of the photo.
+    pub fn path(self) -> Option<&'a Path> {
+        match self {
+            Source::Path(path) | Source::Caption(path, _) => Some(path),
+            Source::Text(_) => None,
+        }
+    }
+
+    /// The text that was encoded.
+    pub fn text(self) -> Option<&'a str> {
+        match self {
+            Source::Path(_) => None,
+            Source::Text(text) | Source::Caption(_, text) => Some(text),
+        }
+    }
 }
 
 /// A row as JSON, with fields in this order.
@@ -52,12 +72,10 @@ impl<'a> JsonRow<'a> {
     pub fn of(source: Source<'a>) -> Self {
         let mut json =
             JsonRow { path: None, path_bytes: None, text: None, embedding: None, fingerprint: None, error: None };
-        match source {
-            Source::Text(text) => json.text = Some(text),
-            Source::Path(path) => {
-                let path = JsonPath::new(path);
-                (json.path, json.path_bytes) = (Some(path.path), path.path_bytes);
-            }
+        json.text = source.text();
+        if let Some(path) = source.path() {
+            let path = JsonPath::new(path);
+            (json.path, json.path_bytes) = (Some(path.path), path.path_bytes);
         }
         json
     }

@@ -5,7 +5,7 @@ mod sheet;
 
 use super::args::{self, ResultFormat, Results};
 use super::inputs;
-use super::library;
+use super::library::{self, Purpose};
 use super::messages::{Failure, Messages, Outcome, count};
 use super::model;
 use super::output::{Destination, cannot_write};
@@ -52,9 +52,9 @@ fn run(args: &Results, query: &Query, fits: &str, messages: &Messages) -> Result
     let out = Destination::open(path).map_err(|error| cannot_write(path, &error))?;
     let library = library::open(&args.library)?;
     let filter = filter(args, library::in_folders(&args.folders, &library)?)?;
-    let (encoders, name) = encoders(args, &library, messages)?;
+    let (encoders, name, argument) = encoders(args, &library, messages)?;
     let search = Search::new(&library, encoders)
-        .model_name(&name)
+        .model_name(&argument)
         .allow_precisions(args::precisions(&args.allow_precision))
         .filter(filter)
         .limit(args.limit as usize)
@@ -145,8 +145,9 @@ fn nothing_passes(args: &Results, query: &Query, search: &Search) -> Result<Stri
     })
 }
 
-fn encoders(args: &Results, library: &Library, messages: &Messages) -> Result<(Encoders, String), Failure> {
-    let chosen = library::model(&args.model, args.threads, Some(library), messages)?;
+fn encoders(args: &Results, library: &Library, messages: &Messages) -> Result<(Encoders, String, String), Failure> {
+    let chosen = library::model(&args.model, args.threads, Some(library), Purpose::Queries, messages)?;
+    let argument = model::argument(&chosen.weights);
     let (image, text) = library::towers(chosen.options.limits(args.limits.limits()), chosen.weights)?;
     let text = model::text_in(args.language.as_deref(), text)?;
     let encoders = match (image, text) {
@@ -154,7 +155,7 @@ fn encoders(args: &Results, library: &Library, messages: &Messages) -> Result<(E
         (Err(_), Some(text)) => Encoders::from(&text),
         (Err(error), None) => return Err(error.into()),
     };
-    Ok((encoders, chosen.name))
+    Ok((encoders, chosen.name, argument))
 }
 
 /// Refuses filters that cannot be used, before anything is opened.

@@ -61,6 +61,7 @@ impl Target {
 /// What became of a file, for the report.
 enum Row {
     New,
+    NewToModel,
     Changed,
     Moved,
     Copied,
@@ -199,6 +200,7 @@ impl<'a, 'b> Writer<'a, 'b> {
         for row in rows {
             match row {
                 Row::New => report.new += 1,
+                Row::NewToModel => report.new_to_model += 1,
                 Row::Changed => report.changed += 1,
                 Row::Moved => report.moved += 1,
                 Row::Copied => report.copied += 1,
@@ -231,8 +233,7 @@ impl<'a, 'b> Writer<'a, 'b> {
                 self.put(&seen, Ok(id))?;
                 done.rows.push(match &seen.before {
                     None => Row::New,
-                    // Another model, or a change of the time only.
-                    Some(before) if before.file.photo == Ok(id) => Row::Unchanged,
+                    Some(before) if before.file.photo == Ok(id) => Row::NewToModel,
                     Some(_) => Row::Changed,
                 });
                 // A content of another model may have old paths; others are new.
@@ -261,14 +262,12 @@ impl<'a, 'b> Writer<'a, 'b> {
             return Ok(());
         };
         self.put(&seen, Ok(id))?;
+        // Of a copy whose content was encoded just now, the model had none.
+        let was_embedded = seen.before.as_ref().is_none_or(|before| before.embedded);
         let row = match seen.before.map(|before| before.file) {
-            Some(FileRow { photo, missing, .. }) if photo == Ok(id) => {
-                if missing {
-                    Row::FoundAgain
-                } else {
-                    Row::Unchanged
-                }
-            }
+            Some(FileRow { photo, missing: true, .. }) if photo == Ok(id) => Row::FoundAgain,
+            Some(FileRow { photo, .. }) if photo == Ok(id) && !was_embedded => Row::NewToModel,
+            Some(FileRow { photo, .. }) if photo == Ok(id) => Row::Unchanged,
             before => match (self.new_path(id, done)?, before) {
                 (_, Some(FileRow { photo: Ok(_), .. })) => Row::Changed,
                 (true, _) => Row::Moved,

@@ -12,6 +12,8 @@ pub struct IndexReport {
     pub found: u64,
     /// Photos that are as the library knows them.
     pub unchanged: u64,
+    /// Photos that are as the library knows them, and of which it had no embedding by this model until now.
+    pub new_to_model: u64,
     /// Photos that were encoded and whose path the library did not know.
     pub new: u64,
     /// Files that the library knew with another content.
@@ -59,8 +61,9 @@ impl IndexReport {
     /// Whether the library was as the folders are.
     #[must_use]
     pub fn is_unchanged(&self) -> bool {
-        let IndexReport { new, changed, moved, copied, found_again, failed, missing, pruned, cancelled, .. } = self;
-        [new, changed, moved, copied, found_again, failed, missing, &pruned.0, &pruned.1]
+        let IndexReport { new, new_to_model, changed, moved, copied, found_again, .. } = self;
+        let IndexReport { failed, missing, pruned, cancelled, .. } = self;
+        [new, new_to_model, changed, moved, copied, found_again, failed, missing, &pruned.0, &pruned.1]
             .iter()
             .all(|number| **number == 0)
             && !cancelled

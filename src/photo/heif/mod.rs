@@ -39,7 +39,13 @@ fn stated_colours<'a>(meta: &Meta<'a>) -> headers::Colours<'a> {
     let stated = || meta.properties(meta.primary).filter(|(kind, _)| kind == b"colr").map(|(_, content)| content);
     let profile = |content: &'a [u8]| content.strip_prefix(b"prof").or_else(|| content.strip_prefix(b"rICC"));
     let (profile, cicp) = (stated().find_map(profile).map(Into::into), stated().find_map(colour::cicp));
-    headers::Colours { profile, cicp, ..headers::Colours::default() }
+    let levels = match profile {
+        None if stated().any(|content| !content.starts_with(b"nclx")) => {
+            headers::Levels::Lost("it is of a kind that is not known")
+        }
+        _ => headers::Levels::Profile,
+    };
+    headers::Colours { profile, cicp, levels }
 }
 
 /// Removes what comes before the TIFF structure: its offset, and as many bytes.

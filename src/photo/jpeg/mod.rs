@@ -18,7 +18,7 @@ mod smoothing;
 mod standard_tables;
 
 use super::decode_error::DecodeError;
-use super::headers::{Colours, Headers};
+use super::headers::{Colours, Headers, Levels};
 use crate::budget::Budget;
 use crate::kernels::pixels::idct::Block;
 use crate::kernels::pixels::reduced::{squares_of, transform_blocks};
@@ -61,7 +61,12 @@ pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a
     let mut segments = Segments::new(bytes, budget);
     segments.advance()?;
     let orientation = segments.orientation();
-    let colours = Colours { profile: segments.profile().map(Into::into), ..Colours::default() };
+    let profile = segments.profile();
+    let levels = match profile {
+        None if segments.has_profile() => Levels::Lost("a part of it is missing"),
+        _ => Levels::Profile,
+    };
+    let colours = Colours { profile: profile.map(Into::into), levels, ..Colours::default() };
     let Segments { frame, exif, exif_part, xmp, .. } = segments;
     let Frame { width, height, .. } = frame.ok_or(DecodeError::damaged("there is no frame"))?;
     let (exif, xmp) = (Some(exif.into()), xmp.map(Into::into));

@@ -174,6 +174,11 @@ impl<'a> Segments<'a> {
         complete.then(|| parts.iter().flat_map(|(_, part)| *part).copied().collect())
     }
 
+    /// Whether a part of an ICC profile was found.
+    pub fn has_profile(&self) -> bool {
+        !self.profile.is_empty()
+    }
+
     /// Finds the next marker; skips other bytes.
     fn marker(&mut self) -> Result<u8, DecodeError> {
         loop {

@@ -95,17 +95,17 @@ pub fn metadata_within(bytes: &[u8], limits: &Limits, name: &str) -> Result<Meta
     catch_panics(|| read(format, bytes, &budget)).map_err(|error| error.named(name, format))
 }
 
+/// An ICC profile, if there is one, or why one that is stated cannot be had, in a few words.
+pub(super) type Stated<'a> = Result<Option<Cow<'a, [u8]>>, &'static str>;
+
 /// Returns the ICC profile that the pixels of a photo are to be read with.
-pub(super) fn profile<'a>(
-    format: Format,
-    bytes: &'a [u8],
-    budget: &Budget,
-) -> Result<Option<Cow<'a, [u8]>>, DecodeError> {
+pub(super) fn profile<'a>(format: Format, bytes: &'a [u8], budget: &Budget) -> Result<Stated<'a>, DecodeError> {
     let colours = headers(format, bytes, budget)?.colours;
     Ok(match colours.levels {
-        Levels::Profile => colours.profile,
-        Levels::Srgb => None,
-        Levels::Meant(profile) => Some(profile.into()),
+        Levels::Profile => Ok(colours.profile),
+        Levels::Srgb => Ok(None),
+        Levels::Lost(reason) => Err(reason),
+        Levels::Meant(profile) => Ok(Some(profile.into())),
     })
 }
 

@@ -40,6 +40,8 @@ pub(super) struct Contents<'a> {
     pub xmp: Option<Text<'a>>,
     /// The ICC profile.
     pub profile: Option<Text<'a>>,
+    /// Whether there is a chunk for it, whatever is in it.
+    pub states_profile: bool,
     /// Primaries, transfer characteristics and matrix coefficients.
     pub cicp: Option<[u8; 3]>,
     /// Whether the colours are stated to be sRGB.
@@ -70,7 +72,7 @@ impl<'a> Contents<'a> {
         let mut header: Option<[u8; HEADER]> = None;
         let (mut palette, mut frame, mut pixel_bytes, mut ended) = (None, None, 0, false);
         let (mut exif, mut raw_profile, mut xmp) = (None, None, None);
-        let (mut profile, mut cicp, mut srgb) = (None, None, false);
+        let (mut profile, mut states_profile, mut cicp, mut srgb) = (None, false, None, false);
         for chunk in chunks(bytes, SIGNATURE) {
             let (_, kind, content) = chunk;
             let pixels = pixel_bytes > 0;
@@ -92,7 +94,10 @@ impl<'a> Contents<'a> {
                 b"IEND" => break,
                 b"eXIf" => exif = Some(content),
                 // A name comes first, as in a compressed text.
-                b"iCCP" => profile = profile.or_else(|| text(b"zTXt", content).map(|(_, profile)| profile)),
+                b"iCCP" => {
+                    states_profile = true;
+                    profile = profile.or_else(|| text(b"zTXt", content).map(|(_, profile)| profile));
+                }
                 b"cICP" => cicp = cicp.or_else(|| content.first_chunk().copied()),
                 b"sRGB" => srgb = true,
                 b"tEXt" | b"zTXt" | b"iTXt" => match text(&kind, content) {
@@ -104,7 +109,20 @@ impl<'a> Contents<'a> {
             }
         }
         let header = header.ok_or(DecodeError::Truncated)?;
-        Ok(Contents { header, palette, frame, pixel_bytes, exif, raw_profile, xmp, profile, cicp, srgb, ended })
+        Ok(Contents {
+            header,
+            palette,
+            frame,
+            pixel_bytes,
+            exif,
+            raw_profile,
+            xmp,
+            profile,
+            states_profile,
+            cicp,
+            srgb,
+            ended,
+        })
     }
 
     /// Width and height that the header states.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use fdeflate::Decompressor;
 
 use super::super::exif;
-use super::super::headers::Colours;
+use super::super::headers::{Colours, Levels};
 use super::super::metadata::Cicp;
 use super::chunks::{Contents, Text};
 use crate::pixels::Orientation;
@@ -37,7 +37,12 @@ pub(super) fn colours<'a>(contents: &Contents<'a>) -> Colours<'a> {
     });
     // The standard has one name more for sRGB.
     let cicp = cicp.or(contents.srgb.then_some(Cicp::SRGB));
-    Colours { profile: contents.profile.and_then(plain), cicp, ..Colours::default() }
+    let profile = contents.profile.and_then(plain);
+    let levels = match profile {
+        None if contents.states_profile => Levels::Lost("its chunk is damaged"),
+        _ => Levels::Profile,
+    };
+    Colours { profile, cicp, levels }
 }
 
 /// Returns a text as it is meant, up to its end or the end of its data.

@@ -18,7 +18,7 @@ mod ycbcr;
 use super::decode_error::{DecodeError, checked_size};
 use super::decoded::Decoded;
 use super::exif;
-use super::headers::{Colours, Headers};
+use super::headers::{Colours, Headers, Levels};
 use crate::budget::Budget;
 use crate::pixels::Orientation;
 use codec::Codec;
@@ -41,8 +41,11 @@ pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a
     // The file is an EXIF block of its own, unless its offsets have 64 bits.
     let exif = (!directory.is_big()).then_some(bytes);
     let (exif, exif_part) = (exif.map(Into::into), exif.unwrap_or_default());
-    let profile = directory.values(tag::PROFILE).ok().flatten().map(|profile| profile.bytes().into());
-    let colours = Colours { profile, ..Colours::default() };
+    let (profile, levels) = match directory.values(tag::PROFILE) {
+        Ok(profile) => (profile.map(|profile| profile.bytes().into()), Levels::Profile),
+        Err(_) => (None, Levels::Lost("it is not where the file says")),
+    };
+    let colours = Colours { profile, levels, ..Colours::default() };
     Ok(Headers { width, height, orientation: orientation(&directory), exif, exif_part, xmp, colours })
 }
 

@@ -33,7 +33,7 @@ use serde::Serialize;
 use super::encode::blocking;
 use super::refusal::Refusal;
 use super::state::Server;
-use crate::clip::{Fingerprint, Options};
+use crate::clip::Options;
 use crate::error::ErrorKind;
 use crate::library::{Error, Library};
 use crate::weights::{Precision, WeightsFile};
@@ -56,10 +56,8 @@ pub struct LibraryConfig {
 impl LibraryConfig {
     /// The options that open the model: photos of requests are read as those of the library were.
     pub(super) fn options(&self, options: Options, weights: &WeightsFile) -> Options {
-        let known = self.library.models().unwrap_or_default();
-        let is_known = |fingerprint: &Fingerprint| known.iter().any(|known| known.fingerprint == fingerprint.as_str());
         // What is wrong shows when the model is opened, and when the library is searched.
-        options.clone().read_as(weights, is_known).ok().flatten().unwrap_or(options)
+        self.library.read_as(options.clone(), weights).ok().flatten().unwrap_or(options)
     }
 }
 

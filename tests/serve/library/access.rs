@@ -101,7 +101,7 @@ fn another_precision_is_allowed_by_name() {
     halves::write_demo(&shelf.path("half.clippie"));
     let args = ["--library", "library.sqlite", "-m", "half.clippie"];
     let said = shelf.refused(&args);
-    assert!(said.contains("half:f16 is the same model in f16") && said.contains("--allow-precision f16"), "{said}");
+    assert!(said.contains("half.clippie is the same model in f16") && said.contains("--allow-precision f16"), "{said}");
     let server = shelf.serve_with(&["-m", "half.clippie", "--allow-precision", "f16", "-q"]);
     let answer = server.get("/api/search?q=a+star&all=true").json();
     assert_eq!((&answer["precisions"]["query"], &answer["precisions"]["stored"]), (&"f16".into(), &"f32".into()));

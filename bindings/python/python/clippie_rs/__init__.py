@@ -6,7 +6,8 @@
 >>> words.shape
 (1, 64)
 
-``Clip`` opens a model by path (``Clip.open``), by name (``Clip.from_name``) or the compiled-in one (``Clip.demo``).
+``load`` opens a model, whether its path or its name is given. ``Clip`` does one of these: by path (``Clip.open``), by name
+(``Clip.from_name``) or the compiled-in one (``Clip.demo``).
 ``ImageEncoder`` and ``TextEncoder`` are one tower each. Exceptions are in ``clippie_rs.errors``; all are an ``Error``.
 
 Modules that are imported by themselves, none of which needs its library before it is used:
@@ -18,6 +19,7 @@ Modules that are imported by themselves, none of which needs its library before 
   ``clippie_rs.sklearn``: the embedding interfaces of these libraries
 """
 
+from clippie_rs._models import open_model as load
 from clippie_rs._native import CancelToken, Clip, ImageEncoder, TextEncoder, __version__, allow_amx, similarity
 from clippie_rs.errors import Cancelled, Error
 
@@ -30,5 +32,6 @@ __all__ = [
     "TextEncoder",
     "__version__",
     "allow_amx",
+    "load",
     "similarity",
 ]

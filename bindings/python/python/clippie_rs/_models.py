@@ -15,7 +15,9 @@ Tower = TypeVar("Tower", Clip, ImageEncoder, TextEncoder)
 
 
 def open_model(model: Clip | str | os.PathLike[str], **options: Any) -> Clip:
-    """Open a model: "demo", the path of a ``.clippie`` file, or the name of a published model.
+    """Open a model: "demo", the path of a ``.clippie`` file, or the name of a published model, which is downloaded on first use.
+
+    The options are those of ``Clip.open``. ``clippie_rs.clippie.load`` opens a model as Clippie does.
 
     A ``Clip`` is returned as it is; options that differ from its own are refused.
     """

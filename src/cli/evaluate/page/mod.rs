@@ -6,6 +6,7 @@ mod prompts;
 use std::io;
 use std::path::Path;
 
+use super::table::ten_best;
 use super::{Evaluated, has_five};
 use crate::cli::messages::{close_cosine, count, size};
 use crate::cli::output::Destination;
@@ -188,7 +189,7 @@ fn agreements(page: &mut Page<'_, Destination>, models: &[Evaluated], captions: 
         let Agreement { with, photos, texts, top1, top10 } = agreement;
         let cosines = [photos.least, photos.mean, texts.least, texts.mean].map(close_cosine);
         let name = format!("{} ({})", report.model, report.precision);
-        [name, with.clone()].into_iter().chain(cosines).chain([*top1, *top10].map(percent)).collect()
+        [name, with.clone()].into_iter().chain(cosines).chain([percent(*top1), ten_best(report, *top10)]).collect()
     };
     let same = if captions { "Same photo" } else { "Same class" };
     let names = ["Least cosine", "Mean cosine", "Texts, least", "Texts, mean", same, "Ten best"];
