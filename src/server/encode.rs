@@ -12,6 +12,7 @@ use super::batch::Row;
 use super::models::{Served, Text};
 use super::refusal::Refusal;
 use super::state::Server;
+use super::work::blocking;
 use crate::photo;
 
 /// Most bytes of a text. A model reads some hundred of them, but all are cleaned.
@@ -26,11 +27,6 @@ pub(super) struct Photo {
     pub row: Row,
     pub width: usize,
     pub height: usize,
-}
-
-/// Runs work that computes or reads files on a thread for it. A panic is an answer.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
-    tokio::task::spawn_blocking(work).await.map_err(Refusal::internal)
 }
 
 /// Encodes a photo. `bytes` may be the body of a request, or a part of it.

@@ -35,6 +35,7 @@ mod run;
 mod state;
 mod timed;
 mod upstream;
+mod work;
 
 pub use auth::Token;
 pub use config::{Config, Limits};
@@ -42,4 +43,4 @@ pub use error::Error;
 pub use immich::{Compat as ImmichCompat, Environment as ImmichEnvironment};
 #[cfg(feature = "library")]
 pub use library::LibraryConfig;
-pub use run::run;
+pub use run::{run, share_heap};

@@ -19,6 +19,7 @@ use ureq::http;
 use super::body::Received;
 use super::limits::Admission;
 use super::refusal::Refusal;
+use super::work;
 
 /// Requests that are passed on at the same time; more wait in the queue.
 const MOST: usize = 16;
@@ -90,7 +91,7 @@ impl Upstream {
         let connection = Connection(agent.clone());
         let (head, answered) = oneshot::channel();
         let (chunks, received) = mpsc::channel(CHUNKS);
-        tokio::task::spawn_blocking(move || {
+        work::waiting(move || {
             let _place = place;
             let request = agent.post(&url).header(CONTENT_TYPE, content_type);
             let answer = request.send(&body.bytes[..]);
@@ -104,7 +105,7 @@ impl Upstream {
                 }
                 Err(error) => drop(head.send(Err(error))),
             }
-        });
+        })?;
         let parts = match answered.await {
             Ok(Ok(parts)) => parts,
             Ok(Err(error)) => {

@@ -11,12 +11,13 @@ use serde_json::json;
 use super::entries::{self, Entries, Entry, Tower};
 use super::{find_model, open_model};
 use crate::server::body::{Received, receive};
-use crate::server::encode::{self, blocking};
+use crate::server::encode;
 use crate::server::models::{Missing, Served};
 use crate::server::multipart::{self, Content, INLINE, Malformed};
 use crate::server::refusal::{Reason, Refusal, printable};
 use crate::server::state::Server;
 use crate::server::upstream::Upstream;
+use crate::server::work::blocking;
 
 /// Answers a request, or says why not.
 pub(super) async fn predict(

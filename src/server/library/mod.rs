@@ -30,7 +30,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
 
-use super::encode::blocking;
+use super::work::blocking;
 use super::refusal::Refusal;
 use super::state::Server;
 use crate::clip::{Fingerprint, Options};

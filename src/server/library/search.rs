@@ -9,9 +9,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::super::body::receive;
-use super::super::encode::blocking;
 use super::super::multipart::{self, INLINE};
 use super::super::refusal::Refusal;
+use super::super::work::blocking;
 use super::answers::Results;
 use super::folders::Folders;
 use super::parameters::Parameters;

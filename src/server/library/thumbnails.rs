@@ -8,7 +8,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::super::encode::blocking;
+use super::super::work::blocking;
 use super::super::refusal::Refusal;
 use super::answers::hexadecimal;
 use super::page::kept;

@@ -13,10 +13,11 @@ use base64::engine::general_purpose::STANDARD;
 use super::input::{self, Input, Request};
 use crate::server::batch::Row;
 use crate::server::body::receive;
-use crate::server::encode::{self, blocking};
+use crate::server::encode;
 use crate::server::models::{Missing, Models, Served};
 use crate::server::refusal::{Refusal, printable};
 use crate::server::state::Server;
+use crate::server::work::blocking;
 use crate::tokenizer::Overflow;
 
 /// Most models that a refusal names.
