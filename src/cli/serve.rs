@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tracing::Level;
@@ -107,6 +108,8 @@ fn plan(args: &Serve, messages: &Messages, always: &Messages) -> Result<Config, 
             Compat::Config => ImmichCompat::Config,
         }),
         upstream: args.upstream.clone(),
+        fetch: args.allow_fetch.clone(),
+        authorities: std::env::var_os("SSL_CERT_FILE").filter(|file| !file.is_empty()).map(PathBuf::from),
         #[cfg(feature = "library")]
         library,
         cors: args.cors.clone(),

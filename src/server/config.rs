@@ -1,11 +1,12 @@
 //! What a server does: addresses, models and limits, as the command has read them. Opens nothing.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 #[cfg(feature = "library")]
 use super::library::LibraryConfig;
-use super::{ImmichCompat, Token};
+use super::{FetchHost, ImmichCompat, Token};
 use crate::clip::Options;
 use crate::weights::WeightsFile;
 
@@ -27,6 +28,10 @@ pub struct Config {
     pub compat: Option<ImmichCompat>,
     /// The server that Immich's requests for other tasks than CLIP go to.
     pub upstream: Option<String>,
+    /// Hosts that photos are fetched from where a request to OpenAI's interface names them by their addresses.
+    pub fetch: Vec<FetchHost>,
+    /// Authorities that sign the certificates of these hosts, in PEM; those of Mozilla's list, if it is `None`.
+    pub authorities: Option<PathBuf>,
     /// The photo library to search in.
     #[cfg(feature = "library")]
     pub library: Option<LibraryConfig>,

@@ -43,7 +43,13 @@ pub(super) struct Upstream {
 
 /// The connection of a request, which is closed when nobody waits for the answer any more. Its thread, and the place that
 /// it has, are free then.
-struct Connection(Agent);
+pub(super) struct Connection(Agent);
+
+impl Connection {
+    pub fn of(agent: &Agent) -> Connection {
+        Connection(agent.clone())
+    }
+}
 
 impl Drop for Connection {
     fn drop(&mut self) {
@@ -88,7 +94,7 @@ impl Upstream {
     ) -> Result<Response, Refusal> {
         let place = admission.wait(&self.places).await?;
         let (agent, url) = (self.config.new_agent(), format!("{}{path}", self.url));
-        let connection = Connection(agent.clone());
+        let connection = Connection::of(&agent);
         let (head, answered) = oneshot::channel();
         let (chunks, received) = mpsc::channel(CHUNKS);
         work::waiting(move || {
