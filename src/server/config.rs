@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::library::LibraryConfig;
 use super::{FetchHost, ImmichCompat, Token};
 use crate::clip::Options;
+use crate::photo;
 use crate::weights::WeightsFile;
 
 /// What a server does.
@@ -56,8 +57,9 @@ pub struct Limits {
     pub bodies: usize,
     /// Bytes of all large answers that clients have not taken yet.
     pub answers: usize,
-    /// Pixels of a photo.
-    pub pixels: u64,
+    /// What reading a photo may cost: refused with a status of its own where it is its size. [`Config::options`] has the
+    /// same for decoding.
+    pub photo: photo::Limits,
     /// Texts in one request.
     pub texts: usize,
     /// Photos in one request.
@@ -82,8 +84,7 @@ impl Default for Limits {
             body: 64 << 20,
             bodies: 256 << 20,
             answers: 256 << 20,
-            // That of Pillow, beyond which it refuses a photo as a decompression bomb.
-            pixels: 178_956_970,
+            photo: photo::Limits::new(),
             texts: 2048,
             photos: 64,
             requests: 64,

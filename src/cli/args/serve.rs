@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use super::MAX_BATCH;
 #[cfg(feature = "library")]
 use super::Precision;
+use super::limits::Limits;
 use super::values::{count, seconds, threads};
 use crate::server::FetchHost;
 
@@ -94,9 +95,8 @@ pub(in crate::cli) struct Serve {
     /// Largest request, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = count(1, 1024))]
     pub max_body: usize,
-    /// Largest photo, in millions of pixels
-    #[arg(long, value_name = "MEGAPIXELS", default_value_t = 178, value_parser = count(1, 178))]
-    pub max_pixels: usize,
+    #[command(flatten)]
+    pub limits: Limits,
     /// Most texts in one request
     #[arg(long, value_name = "N", default_value_t = 2048, value_parser = count(1, 100_000))]
     pub max_texts: usize,
