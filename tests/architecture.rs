@@ -104,7 +104,7 @@ const MAY_USE: [(&str, &[&str]); 28] = [
             "weights",
         ],
     ),
-    // The server is above everything but the command, which starts it.
+    // The server is above everything but the command, which starts it. Of `tensor` it uses the heap, which its threads share.
     (
         "server",
         &[
@@ -119,6 +119,7 @@ const MAY_USE: [(&str, &[&str]); 28] = [
             "photo",
             "pixels",
             "preprocess",
+            "tensor",
             "tokenizer",
             "weights",
         ],

@@ -86,6 +86,11 @@ fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return print_parser_message(&args::with_hint(error)),
     };
+    #[cfg(feature = "serve")]
+    if matches!(cli.command, Command::Serve(_)) {
+        // Before the first thread, which is that of signals.
+        crate::server::share_heap();
+    }
     signals::handle();
     let messages = Messages::new(cli.common.quiet, cli.common.verbose > 0);
     match &cli.command {

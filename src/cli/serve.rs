@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tracing::Level;
@@ -79,7 +80,7 @@ fn plan(args: &Serve, messages: &Messages, always: &Messages) -> Result<Config, 
         }
         always.warning("anybody who reaches this address can use the server, as Immich's own; see docs/serve.md");
     }
-    let mut options = Options::new().batch_size(args.batch_size as usize);
+    let mut options = Options::new().batch_size(args.batch_size as usize).limits(args.limits.limits());
     // Else all models share the threads of the process.
     if let Some(threads) = args.threads.filter(|&threads| threads > 0).or(environment.threads) {
         options = options.threads(threads);
@@ -107,6 +108,8 @@ fn plan(args: &Serve, messages: &Messages, always: &Messages) -> Result<Config, 
             Compat::Config => ImmichCompat::Config,
         }),
         upstream: args.upstream.clone(),
+        fetch: args.allow_fetch.clone(),
+        authorities: std::env::var_os("SSL_CERT_FILE").filter(|file| !file.is_empty()).map(PathBuf::from),
         #[cfg(feature = "library")]
         library,
         cors: args.cors.clone(),
@@ -224,10 +227,17 @@ fn open(model: &OsStr, models: &mut Vec<(String, WeightsFile)>, messages: &Messa
 
 /// The name of a weights file, in which its precision counts: files of two precisions are two models.
 fn name(weights: &WeightsFile) -> String {
-    let name = weights.model_name();
-    let precision = weights.header().precision();
-    let end = format!(":{}", precision.name());
-    if precision == Precision::F32 || name.ends_with(&end) { name } else { name + &end }
+    with_precision(weights.model_name(), weights.header().precision())
+}
+
+/// Adds the precision of a model to its name, unless that ends with it as a word: `x` and `x-int8` are `x:int8` and `x-int8`.
+fn with_precision(name: String, precision: Precision) -> String {
+    let is_word = |rest: &str| !rest.ends_with(|last: char| last.is_alphanumeric());
+    match precision {
+        Precision::F32 => name,
+        _ if name.strip_suffix(precision.name()).is_some_and(is_word) => name,
+        _ => format!("{name}:{}", precision.name()),
+    }
 }
 
 fn limits(args: &Serve) -> Limits {
@@ -237,7 +247,7 @@ fn limits(args: &Serve) -> Limits {
     Limits {
         body,
         bodies: default.bodies.max(body),
-        pixels: args.max_pixels as u64 * 1_000_000,
+        photo: args.limits.limits(),
         texts: args.max_texts,
         photos: args.max_photos,
         requests: args.max_requests,
@@ -275,6 +285,23 @@ fn with_port(host: &str) -> Option<(&str, u16)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_say_their_precision_once() {
+        for (name, precision, expected) in [
+            ("x", Precision::F32, "x"),
+            ("x", Precision::Int8, "x:int8"),
+            ("x:int8", Precision::Int8, "x:int8"),
+            ("x-int8", Precision::Int8, "x-int8"),
+            ("x_f16", Precision::F16, "x_f16"),
+            ("int8", Precision::Int8, "int8"),
+            ("xint8", Precision::Int8, "xint8:int8"),
+            ("x-int8", Precision::F16, "x-int8:f16"),
+            ("x-int8", Precision::F32, "x-int8"),
+        ] {
+            assert_eq!(with_precision(name.to_owned(), precision), expected);
+        }
+    }
 
     #[test]
     fn hosts_are_addresses_or_names() {

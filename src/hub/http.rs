@@ -4,6 +4,7 @@
 //! are left to the caller.
 
 use std::io::{self, Read};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,29 +81,9 @@ pub(super) struct FileHeaders {
 
 impl Client {
     pub(super) fn new(remote: &Remote) -> Result<Client, Error> {
-        let tls = match &remote.ca_file {
-            // Mozilla's roots are compiled in, so the system needs no certificate store.
-            None => RootCerts::WebPki,
-            Some(file) => {
-                let mut pem = Vec::new();
-                let read = open_regular(file).and_then(|file| file.take(MAX_CA_FILE).read_to_end(&mut pem));
-                read.map_err(Error::file("read", file))?;
-                let certificates: Vec<_> = parse_pem(&pem)
-                    .filter_map(|item| match item {
-                        Ok(PemItem::Certificate(certificate)) => Some(certificate),
-                        _ => None,
-                    })
-                    .collect();
-                if certificates.is_empty() {
-                    let reason = format!("names {}, which holds no certificate in PEM", file.display());
-                    return Err(Error::Setting { setting: "SSL_CERT_FILE", reason });
-                }
-                RootCerts::Specific(Arc::new(certificates))
-            }
-        };
         let proxy = if remote.proxy_from_env { Proxy::try_from_env() } else { None };
         let agent = Agent::config_builder()
-            .tls_config(TlsConfig::builder().root_certs(tls).build())
+            .tls_config(tls(remote.ca_file.as_deref())?)
             .proxy(proxy)
             .max_redirects(0)
             .http_status_as_error(false)
@@ -270,6 +251,31 @@ impl Client {
         let agent = self.agent.clone();
         wire::wait(reporter, move || agent.run(request))?.map_err(|error| network(url, error))
     }
+}
+
+/// Whom connections trust: the authorities of a file, else Mozilla's, which are compiled in, so that the system needs no
+/// certificate store.
+pub(crate) fn tls(ca_file: Option<&Path>) -> Result<TlsConfig, Error> {
+    let roots = match ca_file {
+        None => RootCerts::WebPki,
+        Some(file) => {
+            let mut pem = Vec::new();
+            let read = open_regular(file).and_then(|file| file.take(MAX_CA_FILE).read_to_end(&mut pem));
+            read.map_err(Error::file("read", file))?;
+            let certificates: Vec<_> = parse_pem(&pem)
+                .filter_map(|item| match item {
+                    Ok(PemItem::Certificate(certificate)) => Some(certificate),
+                    _ => None,
+                })
+                .collect();
+            if certificates.is_empty() {
+                let reason = format!("names {}, which holds no certificate in PEM", file.display());
+                return Err(Error::Setting { setting: "SSL_CERT_FILE", reason });
+            }
+            RootCerts::Specific(Arc::new(certificates))
+        }
+    };
+    Ok(TlsConfig::builder().root_certs(roots).build())
 }
 
 /// Resolves a redirect, if it may be followed.

@@ -66,9 +66,13 @@ mod wire;
 pub use client::{Hub, HubBuilder};
 #[cfg(feature = "hub")]
 pub use error::Error;
+#[cfg(feature = "serve")]
+pub(crate) use http::tls;
 #[cfg(feature = "hub")]
 pub use progress::{Callback, Event, Origin, Plan};
 #[cfg(feature = "hub")]
 pub use pull::PullOptions;
 #[cfg(feature = "hub")]
 pub use store::{StoredDownload, StoredModel};
+#[cfg(feature = "serve")]
+pub(crate) use url::Url;

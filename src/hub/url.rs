@@ -7,7 +7,7 @@ use std::fmt;
 
 /// An absolute `http` or `https` URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Url {
+pub(crate) struct Url {
     https: bool,
     /// Lower case; an IPv6 address in brackets.
     host: String,
@@ -18,7 +18,7 @@ pub(super) struct Url {
 
 impl Url {
     /// Parses an absolute URL and drops its fragment.
-    pub(super) fn parse(text: &str) -> Result<Url, &'static str> {
+    pub(crate) fn parse(text: &str) -> Result<Url, &'static str> {
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("has spaces, control characters or letters beyond ASCII");
         }
@@ -38,7 +38,7 @@ impl Url {
     }
 
     /// Resolves `location`, the header of a redirect from this URL.
-    pub(super) fn join(&self, location: &str) -> Result<Url, &'static str> {
+    pub(crate) fn join(&self, location: &str) -> Result<Url, &'static str> {
         // A colon marks a scheme only before the path.
         let path = location.find(['/', '?', '#']).unwrap_or(location.len());
         if location.find(':').is_some_and(|colon| colon < path) {
@@ -64,27 +64,57 @@ impl Url {
     }
 
     /// Whether both URLs have the same scheme, host and port.
-    pub(super) fn same_origin(&self, other: &Url) -> bool {
+    pub(crate) fn same_origin(&self, other: &Url) -> bool {
         self.https == other.https && self.host == other.host && self.port == other.port
     }
 
-    pub(super) fn is_https(&self) -> bool {
+    pub(crate) fn is_https(&self) -> bool {
         self.https
     }
 
-    pub(super) fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         &self.host
+    }
+
+    #[cfg(feature = "serve")]
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The same with another host: an address in the place of a name.
+    #[cfg(feature = "serve")]
+    pub(crate) fn with_host(&self, address: std::net::IpAddr) -> Url {
+        let host = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
+        Url { host, ..self.clone() }
+    }
+
+    /// Host and port as the header `Host` states them.
+    #[cfg(feature = "serve")]
+    pub(crate) fn authority(&self) -> String {
+        let origin = self.origin();
+        origin.split_once("://").map_or(origin.clone(), |(_, authority)| authority.to_owned())
+    }
+
+    /// Whether there is nothing behind the host and its port.
+    #[cfg(feature = "serve")]
+    pub(crate) fn is_origin(&self) -> bool {
+        self.rest == "/"
     }
 
     /// Whether nobody between here and the host can read along: it is encrypted, or it does not leave this computer.
     pub(super) fn is_private(&self) -> bool {
+        self.https || self.is_loopback()
+    }
+
+    /// Whether the host is this computer.
+    pub(crate) fn is_loopback(&self) -> bool {
         let address = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host);
         let loopback = address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-        self.https || loopback || self.host == "localhost" || self.host.ends_with(".localhost")
+        loopback || self.host == "localhost" || self.host.ends_with(".localhost")
     }
 
     /// The full URL, for requests. Not for messages: the query of a signed URL is a temporary secret.
-    pub(super) fn full(&self) -> String {
+    pub(crate) fn full(&self) -> String {
         format!("{}{}", self.origin(), self.rest)
     }
 

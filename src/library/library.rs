@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::Error;
-use super::store::{Access, ModelRow, Store};
+use super::store::{Access, FileId, ModelRow, Store};
 use super::texts;
 use super::vectors::{Kept, Vectors};
 use crate::clip::TextCache;
@@ -111,10 +111,17 @@ impl Library {
         }
     }
 
-    /// A connection for one call.
+    /// A connection for one call, to the file that has the library's name now: a library that was removed is missing, and
+    /// one that was put in its place is the library from then on.
+    ///
+    /// # Errors
+    /// Those of [`Library::open`].
     pub(crate) fn store(&self) -> Result<Connected<'_>, Error> {
-        let idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let store = match idle {
+        let idle = || self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let present = FileId::at(&self.0.path).inspect_err(|_| idle().clear())?;
+        // Those of another file are closed.
+        let known = std::iter::from_fn(|| idle().pop()).find(|store| store.file() == present);
+        let store = match known {
             Some(store) => store,
             None => Store::open(&self.0.path, self.0.access)?,
         };
@@ -180,5 +187,29 @@ mod tests {
         let reader = Library::open_read_only(&path).unwrap();
         assert_eq!(reader.store().unwrap().identity().unwrap(), library.store().unwrap().identity().unwrap());
         assert!(reader.store().unwrap().is_read_only());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_takes_the_name_is_the_library_from_then_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, aside) = (folder.path().join("a.sqlite"), folder.path().join("b.sqlite"));
+        let library = Library::create(&path).unwrap();
+        let identity = |library: &Library| library.store().unwrap().identity().unwrap();
+        let first = identity(&library);
+        let held = library.store().unwrap();
+        let other = identity(&Library::create(&aside).unwrap());
+        // With its log, which SQLite would take for that of the next file of the name.
+        for end in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(folder.path().join(format!("a.sqlite{end}")));
+        }
+        assert!(matches!(library.store().map(drop), Err(Error::Missing { .. })));
+        // No new one is made.
+        assert!(!path.exists());
+        std::fs::rename(&aside, &path).unwrap();
+        assert_eq!(held.identity().unwrap(), first);
+        drop(held);
+        assert_eq!((identity(&library), other == first), (other, false));
+        assert!(library.0.idle.lock().unwrap().iter().all(|store| store.file() == FileId::at(&path).unwrap()));
     }
 }

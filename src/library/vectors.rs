@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::error::Error;
 use super::scan::packed::{Description, Packed, PackedError, Writer};
 use super::scan::{self, Hit, Rows};
-use super::store::{ModelRow, Store};
+use super::store::{FileId, ModelRow, Store};
 
 /// Embeddings from which on a file is made. A thousand are read from the database in some milliseconds.
 const FEWEST: usize = 1000;
@@ -251,21 +251,22 @@ fn open(path: &Path, model: &ModelRow, state: &State, last: i64) -> Option<(Pack
 
 /// Vectors that are kept for later calls: of the model that was used last.
 #[derive(Debug, Default)]
-pub(super) struct Kept(Option<(i64, Arc<Vectors>)>);
+pub(super) struct Kept(Option<(FileId, i64, Arc<Vectors>)>);
 
 impl Kept {
     /// The present vectors of a model.
     pub fn get(&mut self, store: &Store, model: &ModelRow) -> Result<Arc<Vectors>, Error> {
         let last = store.last_embedding(model.id)?;
-        let damaged = self.0.as_ref().is_some_and(|(id, vectors)| *id == model.id && vectors.is_damaged());
-        if let Some((id, vectors)) = &self.0
+        let kept = self.0.as_ref().filter(|(file, id, _)| (*file, *id) == (store.file(), model.id));
+        let damaged = kept.is_some_and(|(.., vectors)| vectors.is_damaged());
+        if let Some((.., vectors)) = kept
             && !damaged
-            && (*id, vectors.state) == (model.id, (model.epoch, last))
+            && vectors.state == (model.epoch, last)
         {
             return Ok(Arc::clone(vectors));
         }
         let vectors = Arc::new(Vectors::read(store, model, last, damaged)?);
-        self.0 = Some((model.id, Arc::clone(&vectors)));
+        self.0 = Some((store.file(), model.id, Arc::clone(&vectors)));
         Ok(vectors)
     }
 }

@@ -3,6 +3,7 @@
 //! Each tower of a model has a thread that takes what is waiting. There is no timer: an input that is alone goes at
 //! once, and those that arrive meanwhile go together next. Results have the same bits either way.
 
+use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
@@ -83,12 +84,21 @@ fn serve<I>(
         metrics.batch(tower, inputs.len());
         // A bug in the engine must not end the thread.
         let rows = catch_unwind(AssertUnwindSafe(|| work(inputs)));
-        let mut rows = rows.unwrap_or_else(|_| vec![Err(Refusal::internal("the engine panicked")); answers.len()]);
+        let mut rows = rows.unwrap_or_else(|panic| {
+            let reason = format!("a pass of {tower} inputs panicked: {}", message(&*panic));
+            vec![Err(Refusal::internal(reason)); answers.len()]
+        });
         rows.resize_with(answers.len(), || Err(Refusal::internal("a row is missing")));
         for (answer, row) in answers.into_iter().zip(rows) {
             let _ = answer.send(row);
         }
     }
+}
+
+/// What a panic said.
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it did not say why")
 }
 
 #[cfg(test)]
@@ -150,5 +160,13 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         assert_eq!(runtime.block_on(batcher.encode([0.0])).unwrap_err().status.as_u16(), 500);
         assert_eq!(*runtime.block_on(batcher.encode([2.0])).unwrap()[0], [2.0]);
+    }
+
+    #[test]
+    fn the_reason_of_a_panic_is_kept() {
+        let said = |work: fn()| message(&*catch_unwind(work).unwrap_err()).to_owned();
+        assert_eq!(said(|| panic!("zero")), "zero");
+        assert_eq!(said(|| panic!("row {}", 3)), "row 3");
+        assert_eq!(said(|| std::panic::panic_any(3)), "it did not say why");
     }
 }

@@ -19,6 +19,12 @@ pub(super) struct Received {
     held: Held,
 }
 
+impl Received {
+    pub fn new(bytes: Vec<u8>, held: Held) -> Received {
+        Received { bytes, held }
+    }
+}
+
 /// Receives a body.
 pub(super) async fn receive(server: &Server, headers: &HeaderMap, mut body: Body) -> Result<Received, Refusal> {
     let limits = &server.limits;

@@ -1,12 +1,14 @@
 //! What a server does: addresses, models and limits, as the command has read them. Opens nothing.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 #[cfg(feature = "library")]
 use super::library::LibraryConfig;
-use super::{ImmichCompat, Token};
+use super::{FetchHost, ImmichCompat, Token};
 use crate::clip::Options;
+use crate::photo;
 use crate::weights::WeightsFile;
 
 /// What a server does.
@@ -27,6 +29,10 @@ pub struct Config {
     pub compat: Option<ImmichCompat>,
     /// The server that Immich's requests for other tasks than CLIP go to.
     pub upstream: Option<String>,
+    /// Hosts that photos are fetched from where a request to OpenAI's interface names them by their addresses.
+    pub fetch: Vec<FetchHost>,
+    /// Authorities that sign the certificates of these hosts, in PEM; those of Mozilla's list, if it is `None`.
+    pub authorities: Option<PathBuf>,
     /// The photo library to search in.
     #[cfg(feature = "library")]
     pub library: Option<LibraryConfig>,
@@ -51,8 +57,9 @@ pub struct Limits {
     pub bodies: usize,
     /// Bytes of all large answers that clients have not taken yet.
     pub answers: usize,
-    /// Pixels of a photo.
-    pub pixels: u64,
+    /// What reading a photo may cost: refused with a status of its own where it is its size. [`Config::options`] has the
+    /// same for decoding.
+    pub photo: photo::Limits,
     /// Texts in one request.
     pub texts: usize,
     /// Photos in one request.
@@ -77,8 +84,7 @@ impl Default for Limits {
             body: 64 << 20,
             bodies: 256 << 20,
             answers: 256 << 20,
-            // That of Pillow, beyond which it refuses a photo as a decompression bomb.
-            pixels: 178_956_970,
+            photo: photo::Limits::new(),
             texts: 2048,
             photos: 64,
             requests: 64,

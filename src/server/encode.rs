@@ -12,6 +12,7 @@ use super::batch::Row;
 use super::models::{Served, Text};
 use super::refusal::Refusal;
 use super::state::Server;
+use super::work::blocking;
 use crate::photo;
 
 /// Most bytes of a text. A model reads some hundred of them, but all are cleaned.
@@ -28,11 +29,6 @@ pub(super) struct Photo {
     pub height: usize,
 }
 
-/// Runs work that computes or reads files on a thread for it. A panic is an answer.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
-    tokio::task::spawn_blocking(work).await.map_err(Refusal::internal)
-}
-
 /// Encodes a photo. `bytes` may be the body of a request, or a part of it.
 pub(super) async fn photo<B>(server: &Server, model: &Arc<Served>, bytes: B) -> Result<Photo, Refusal>
 where
@@ -40,11 +36,11 @@ where
 {
     let _used = model.used();
     let turn = Arc::clone(&server.decoders).acquire_owned().await.map_err(Refusal::internal)?;
-    let (clip, most) = (model.clip.clone(), server.limits.pixels);
+    let (clip, limits) = (model.clip.clone(), server.limits.photo);
     let prepared = blocking(move || {
         // A photo that nobody waits for any more is still decoded to its end, and counts as long.
         let _turn = turn;
-        prepare(&clip, bytes.as_ref(), most)
+        prepare(&clip, bytes.as_ref(), &limits)
     });
     let (pixels, width, height) = prepared.await??;
     let mut rows = model.photos.encode([pixels]).await?;
@@ -126,13 +122,22 @@ pub(super) async fn texts(
 }
 
 /// Decodes a photo to the pixels that the tower takes, with its size as stored.
-fn prepare(clip: &crate::clip::Clip, bytes: &[u8], most: u64) -> Result<(Array3<f32>, usize, usize), Refusal> {
-    let metadata = photo::metadata(bytes, "the photo").map_err(|error| Refusal::bad(error.to_string()))?;
-    let (width, height) = (metadata.width, metadata.height);
-    if width as u64 * height as u64 > most {
-        let message = format!("the photo has {width} x {height} pixels, of which {most} are accepted (--max-pixels)");
-        return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message));
-    }
+fn prepare(
+    clip: &crate::clip::Clip,
+    bytes: &[u8],
+    limits: &photo::Limits,
+) -> Result<(Array3<f32>, usize, usize), Refusal> {
+    let metadata = metadata(bytes, limits, "the photo")?;
     let pixels = clip.image().preprocess_image(bytes).map_err(|error| Refusal::of_input(&error))?;
-    Ok((pixels, width, height))
+    Ok((pixels, metadata.width, metadata.height))
+}
+
+/// Reads what a photo says of itself. One that is too large is refused before it is decoded.
+pub(super) fn metadata(bytes: &[u8], limits: &photo::Limits, name: &str) -> Result<photo::Metadata, Refusal> {
+    photo::metadata_within(bytes, limits, name).map_err(|error| match error {
+        photo::Error::TooManyPixels { .. } | photo::Error::TooManyBytes { .. } => {
+            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string())
+        }
+        _ => Refusal::bad(error.to_string()),
+    })
 }

@@ -30,6 +30,9 @@ pub enum Error {
     /// An address of another server that cannot be used.
     #[error("{0}")]
     Upstream(String),
+    /// Authorities of certificates that cannot be used.
+    #[error(transparent)]
+    Fetch(crate::hub::Error),
     /// A name for a model that is not open.
     #[error("--alias {alias}={model} names a model that is not open")]
     Alias {

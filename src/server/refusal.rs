@@ -78,6 +78,7 @@ impl Refusal {
             408 => "timeout",
             413 => "too_large",
             415 => "media_type",
+            416 => "range",
             422 => "unusable",
             501 => "unsupported",
             503 => "busy",

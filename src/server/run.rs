@@ -14,16 +14,15 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::config::{Config, Limits};
 use super::places::{Place, Places, Use};
 use super::routes::routes;
-use super::state::{Server, cores};
+use super::state::Server;
 use super::timed::Timed;
-use super::{Error, encode};
+use super::{Error, work};
 use crate::cancel::CancelToken;
 
 /// Interval at which the token that ends the server is looked at.
@@ -32,11 +31,11 @@ const POLL: Duration = Duration::from_millis(50);
 /// Largest head of a request, in bytes.
 const MAX_HEAD: usize = 64 << 10;
 
-/// Threads for what is neither decoding nor a tower: opening models, forwarding, libraries.
-const OTHER_THREADS: usize = 32;
-
-/// Time that such a thread waits for more.
-const KEEP_THREADS: Duration = Duration::from_secs(5);
+/// Lets all threads of a process that is a server share one heap, with glibc: heaps of single threads keep what they once
+/// needed. To be called before any thread begins; one that has a heap of its own by then shares it with later ones.
+pub fn share_heap() {
+    crate::tensor::share_heap();
+}
 
 /// Serves until `stop` is set; then takes no more connections and ends when the requests that have begun are answered, or
 /// after [`Limits::grace`]. Calls `listening` with the address once connections are accepted.
@@ -44,13 +43,7 @@ const KEEP_THREADS: Duration = Duration::from_secs(5);
 /// # Errors
 /// A model, a library or a token that cannot be used; no address that can be listened on.
 pub fn run(config: Config, stop: &CancelToken, listening: impl FnOnce(SocketAddr)) -> Result<(), Error> {
-    let runtime = Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .max_blocking_threads(cores() + OTHER_THREADS)
-        .thread_keep_alive(KEEP_THREADS)
-        .build()
-        .map_err(Error::Start)?;
+    let runtime = work::runtime().map_err(Error::Start)?;
     let ended = runtime.block_on(serve(config, stop, listening));
     // Work of requests that were given up. Nothing that it holds needs an end of its own.
     runtime.shutdown_background();
@@ -179,10 +172,9 @@ async fn release_idle(server: Arc<Server>, idle: Duration) {
     let poll = (idle / 4).clamp(Duration::from_millis(100), Duration::from_secs(10));
     loop {
         sleep(poll).await;
-        // Only if there are any: a thread that is woken again and again never ends.
         for model in server.models.idle(idle) {
             let metrics = Arc::clone(&server.metrics);
-            let _ = encode::blocking(move || model.release(&metrics)).await;
+            let _ = work::blocking(move || model.release(&metrics)).await;
         }
     }
 }

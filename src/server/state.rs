@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 #[cfg(feature = "library")]
 use super::LibraryConfig;
 use super::config::{Config, Limits};
+use super::fetch::Fetcher;
 use super::limits::Admission;
 use super::metrics::{Gauges, Metrics};
 use super::models::Models;
@@ -30,6 +31,8 @@ pub(super) struct Server {
     pub metrics: Arc<Metrics>,
     pub token: Option<Token>,
     pub origins: Origins,
+    /// Fetches photos, if there are hosts to fetch from.
+    pub fetcher: Option<Arc<Fetcher>>,
     #[cfg(feature = "library")]
     pub library: Option<LibraryConfig>,
     pub started: Instant,
@@ -55,6 +58,11 @@ impl Server {
         for (alias, model) in config.aliases {
             models.alias(alias, model)?;
         }
+        let fetcher = match config.fetch.is_empty() {
+            true => None,
+            false => Some(Fetcher::new(config.fetch, config.authorities.as_deref(), &config.limits)),
+        };
+        let fetcher = fetcher.transpose().map_err(Error::Fetch)?.map(Arc::new);
         Ok(Server {
             models,
             cache,
@@ -63,6 +71,7 @@ impl Server {
             metrics,
             token: config.token,
             origins: Origins::new(config.cors, config.hosts),
+            fetcher,
             #[cfg(feature = "library")]
             library: config.library,
             started: Instant::now(),

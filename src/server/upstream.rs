@@ -19,6 +19,7 @@ use ureq::http;
 use super::body::Received;
 use super::limits::Admission;
 use super::refusal::Refusal;
+use super::work;
 
 /// Requests that are passed on at the same time; more wait in the queue.
 const MOST: usize = 16;
@@ -42,7 +43,13 @@ pub(super) struct Upstream {
 
 /// The connection of a request, which is closed when nobody waits for the answer any more. Its thread, and the place that
 /// it has, are free then.
-struct Connection(Agent);
+pub(super) struct Connection(Agent);
+
+impl Connection {
+    pub fn of(agent: &Agent) -> Connection {
+        Connection(agent.clone())
+    }
+}
 
 impl Drop for Connection {
     fn drop(&mut self) {
@@ -87,10 +94,10 @@ impl Upstream {
     ) -> Result<Response, Refusal> {
         let place = admission.wait(&self.places).await?;
         let (agent, url) = (self.config.new_agent(), format!("{}{path}", self.url));
-        let connection = Connection(agent.clone());
+        let connection = Connection::of(&agent);
         let (head, answered) = oneshot::channel();
         let (chunks, received) = mpsc::channel(CHUNKS);
-        tokio::task::spawn_blocking(move || {
+        work::waiting(move || {
             let _place = place;
             let request = agent.post(&url).header(CONTENT_TYPE, content_type);
             let answer = request.send(&body.bytes[..]);
@@ -104,7 +111,7 @@ impl Upstream {
                 }
                 Err(error) => drop(head.send(Err(error))),
             }
-        });
+        })?;
         let parts = match answered.await {
             Ok(Ok(parts)) => parts,
             Ok(Err(error)) => {

@@ -12,6 +12,8 @@ mod heap;
 pub(crate) use aligned::AlignedBuf;
 pub(crate) use arena::{Arena, ArenaPool, Kept, NoScratch};
 pub(crate) use half::Half;
+#[cfg(feature = "serve")]
+pub(crate) use heap::share_heap;
 pub(crate) use heap::trim;
 
 /// Columns of a panel of packed weights and channels of a block of a feature map.

@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use crate::support::{PATIENCE, Server, form, photo, read_answer};
@@ -108,8 +110,14 @@ fn too_large_requests_and_photos_are_refused() {
         refused.json()["detail"]
             .as_str()
             .unwrap()
-            .contains("2000 x 2000 pixels, of which 1000000 are accepted (--max-pixels)")
+            .contains("the photo is 2000 x 2000 pixels; the limit is 1000000 pixels")
     );
+    // A file of many bytes.
+    let server = Server::start(&["--max-bytes", "1", "--max-seconds", "60"]);
+    let large = STANDARD.encode(photo(1, 800, 600));
+    let refused = server.post_json("/v1/embeddings", &json!({ "input": [{ "image": large }] }));
+    assert_eq!(refused.status, 413, "{}", refused.text());
+    assert!(refused.error().contains("the limit for a photo is 1048576 bytes"), "{}", refused.error());
     // A head without end.
     let endless = server.send(&format!("GET /ping HTTP/1.1\r\nA: {}", "b".repeat(100_000)), b"");
     assert_eq!(endless.status, 431);

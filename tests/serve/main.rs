@@ -8,6 +8,7 @@ mod converted;
 #[cfg(unix)]
 #[path = "../common/signals.rs"]
 mod default_signals;
+mod fetch;
 #[cfg(feature = "library")]
 #[path = "../common/halves.rs"]
 mod halves;

@@ -91,7 +91,7 @@ fn refusals_are_openais_error_objects() {
         (json!({ "input": [1, 2, 3] }), 400, "token ids"),
         (json!({ "input": ["a", "b", "c", "d"] }), 400, "at most 3 are taken at a time (--max-texts)"),
         (json!({ "input": [code, code], "modality": "image" }), 400, "at most 1 are taken at a time (--max-photos)"),
-        (json!({ "input": "http://127.0.0.1/a.jpg", "modality": "image" }), 400, "fetches nothing"),
+        (json!({ "input": "http://127.0.0.1/a.jpg", "modality": "image" }), 400, "is not fetched"),
         (json!({ "input": STANDARD.encode("no photo"), "modality": "image" }), 400, "input[0]: "),
         (json!({ "input": ["a", { "image": STANDARD.encode("no photo") }] }), 400, "input[1]: "),
         (

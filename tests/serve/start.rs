@@ -34,7 +34,7 @@ fn settings_that_cannot_be_are_refused() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     type Case<'a> = (&'a [&'a str], i32, &'a str);
-    let cases: [Case<'_>; 15] = [
+    let cases: [Case<'_>; 17] = [
         (&["--host", "0.0.0.0", "--port", "0"], 2, "--token-file"),
         (&["--host", "no.such.host.invalid"], 2, "--host"),
         (&["--port", &port], 1, "; --port gives another one"),
@@ -54,6 +54,8 @@ fn settings_that_cannot_be_are_refused() {
         (&["--cors", "foo"], 2, "not an origin such as https://photos.example"),
         (&["--cors", "*"], 2, "not an origin such as https://photos.example"),
         (&["--allow-host", "https://nas.local/x"], 2, "not a name such as nas.local"),
+        (&["--allow-fetch", "https://photos.example/x"], 2, "not a host such as photos.example"),
+        (&["--allow-fetch", "*.example"], 2, "not a host such as photos.example"),
     ];
     for (args, code, part) in cases {
         let (found, stderr) = refused(args, &[]);

@@ -9,7 +9,9 @@ use clap::{Args, ValueEnum};
 use super::MAX_BATCH;
 #[cfg(feature = "library")]
 use super::Precision;
+use super::limits::Limits;
 use super::values::{count, seconds, threads};
+use crate::server::FetchHost;
 
 /// Answer over HTTP: embeddings for programs, and Immich's machine-learning requests
 ///
@@ -76,6 +78,11 @@ pub(in crate::cli) struct Serve {
     /// localhost and addresses are accepted, so that no web page can make its own name stand for this computer
     #[arg(long, value_name = "NAME", value_parser = host_name)]
     pub allow_host: Vec<String>,
+    /// Fetch photos that requests to /v1/embeddings name by their addresses from this host, by https: HOST or HOST:PORT;
+    /// http://HOST without encryption, localhost either way; repeatable. Other hosts are never asked, and names that stand for
+    /// computers of a private network are refused, which are given by their addresses
+    #[arg(long, value_name = "HOST", value_parser = FetchHost::parse)]
+    pub allow_fetch: Vec<FetchHost>,
     /// Give a model's memory back after this many seconds without a request; 0 keeps it [default: 300]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub idle: Option<f64>,
@@ -88,9 +95,8 @@ pub(in crate::cli) struct Serve {
     /// Largest request, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = count(1, 1024))]
     pub max_body: usize,
-    /// Largest photo, in millions of pixels
-    #[arg(long, value_name = "MEGAPIXELS", default_value_t = 178, value_parser = count(1, 178))]
-    pub max_pixels: usize,
+    #[command(flatten)]
+    pub limits: Limits,
     /// Most texts in one request
     #[arg(long, value_name = "N", default_value_t = 2048, value_parser = count(1, 100_000))]
     pub max_texts: usize,

@@ -4,6 +4,7 @@
 //! several may read and write at once.
 
 mod embeddings;
+mod file_id;
 mod files;
 mod models;
 mod photos;
@@ -26,6 +27,7 @@ use super::error::Error;
 #[cfg(test)]
 pub(crate) use embeddings::EmbeddingRow;
 pub(crate) use embeddings::{as_bytes, as_floats};
+pub(crate) use file_id::FileId;
 pub(crate) use files::{FileRow, FoundFile, KnownFile};
 pub(crate) use models::{Calibration, Form, ModelRow};
 pub(crate) use photos::PhotoRow;
@@ -57,6 +59,7 @@ pub(crate) enum Access {
 pub(crate) struct Store {
     connection: Connection,
     path: PathBuf,
+    file: FileId,
 }
 
 impl Store {
@@ -79,6 +82,8 @@ impl Store {
             _ => {}
         }
         check_beside(&path)?;
+        // A file that takes the name while this one is opened is found to be another one later.
+        let before = FileId::at(&path).ok();
         let fail = |error: rusqlite::Error| Error::database(&path, &error);
         let connection = match access {
             Access::Read => connect_to_read(&path).map_err(fail)?,
@@ -90,7 +95,8 @@ impl Store {
                 Connection::open_with_flags(&path, flags(create)).map_err(fail)?
             }
         };
-        let store = Store { connection, path };
+        let file = before.map_or_else(|| FileId::at(&path), Ok)?;
+        let store = Store { connection, path, file };
         store.prepare(access)?;
         Ok(store)
     }
@@ -213,6 +219,11 @@ impl Store {
     /// The error for a value that cannot be there.
     pub fn damaged(&self, reason: &str) -> Error {
         Error::Damaged { path: self.path.clone(), reason: reason.to_owned() }
+    }
+
+    /// The file that was opened.
+    pub fn file(&self) -> FileId {
+        self.file
     }
 
     /// Identifies this library wherever its file is: 32 hexadecimal digits.

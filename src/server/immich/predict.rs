@@ -11,12 +11,13 @@ use serde_json::json;
 use super::entries::{self, Entries, Entry, Tower};
 use super::{find_model, open_model};
 use crate::server::body::{Received, receive};
-use crate::server::encode::{self, blocking};
+use crate::server::encode;
 use crate::server::models::{Missing, Served};
 use crate::server::multipart::{self, Content, INLINE, Malformed};
 use crate::server::refusal::{Reason, Refusal, printable};
 use crate::server::state::Server;
 use crate::server::upstream::Upstream;
+use crate::server::work::blocking;
 
 /// Answers a request, or says why not.
 pub(super) async fn predict(
@@ -132,10 +133,11 @@ async fn photo(server: &Arc<Server>, wanted: &[Entry], part: Part) -> Result<Res
     let (width, height) = match size {
         Some(size) => size,
         // Nothing was asked for but the size.
-        None => blocking(move || crate::photo::metadata((*part).as_ref(), "the photo"))
-            .await?
-            .map(|metadata| (metadata.width, metadata.height))
-            .map_err(|error| Error::Internal(error.to_string()))?,
+        None => {
+            let limits = server.limits.photo;
+            let metadata = blocking(move || encode::metadata((*part).as_ref(), &limits, "the photo")).await?;
+            metadata.map(|metadata| (metadata.width, metadata.height)).map_err(Error::input)?
+        }
     };
     let clip = embedding.map_or(String::new(), |row| format!("\"clip\":\"{}\",", floats(&row)));
     Ok(json_response(StatusCode::OK, format!("{{{clip}\"imageHeight\":{height},\"imageWidth\":{width}}}")))

@@ -15,6 +15,7 @@ mod originals;
 mod page;
 mod parameters;
 mod photos;
+mod ranges;
 mod recent;
 mod search;
 mod terms;
@@ -30,9 +31,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
 
-use super::encode::blocking;
 use super::refusal::Refusal;
 use super::state::Server;
+use super::work::blocking;
 use crate::clip::Options;
 use crate::error::ErrorKind;
 use crate::library::{Error, Library};
@@ -152,6 +153,12 @@ fn of_library(error: &Error) -> Refusal {
         }
         Error::Encode(error) => Refusal::of_input(error),
         Error::Busy { .. } => Refusal::busy("another program writes to the library"),
+        // It was there when the server started.
+        Error::Missing { .. } | Error::NotALibrary { .. } | Error::Newer { .. } | Error::Fingerprint { .. } => {
+            tracing::error!("{error}");
+            let message = "the library was removed, or replaced by one that cannot be searched; the log says why";
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message)
+        }
         error => Refusal::internal(error),
     }
 }

@@ -1,18 +1,19 @@
 //! The files of photos: opened once, checked, and sent from that handle.
 //!
 //! What is sent are the bytes that were indexed, in a file of an indexed folder, and nothing else: not what a link leads to
-//! outside of these folders, and not what is under the name of a photo now.
+//! outside of these folders, not what is under the name of a photo now, and no mix of two contents.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::SystemTime;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Frame, SizeHint};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -25,6 +26,7 @@ use super::of_library;
 use super::page::kept;
 use super::parameters::Parameters;
 use super::photos::{Id, number};
+use super::ranges::{Part, part};
 use super::thumbnails::gone;
 use crate::files::open_regular;
 use crate::library::LibraryPhoto;
@@ -40,15 +42,45 @@ const NAME: AsciiSet = NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_').r
 
 /// A file that holds a photo of the library.
 pub(super) struct Original {
-    pub handle: File,
+    pub file: Checked,
     pub bytes: u64,
     name: String,
+}
+
+/// A file that had the content of a photo when it had this length and time of change. That another file took its name, which
+/// a system notes at both, changes neither.
+pub(super) struct Checked {
+    handle: File,
+    state: (u64, Option<SystemTime>),
+}
+
+/// Length and time of change. Systems set the time before the bytes, so whoever reads another byte finds another time after.
+fn state(handle: &File) -> io::Result<(u64, Option<SystemTime>)> {
+    handle.metadata().map(|data| (data.len(), data.modified().ok()))
+}
+
+impl Checked {
+    /// Reads so many bytes from where the handle is.
+    ///
+    /// # Errors
+    /// The file was cut or changed since its content was checked.
+    pub fn read(&mut self, bytes: u64) -> io::Result<Vec<u8>> {
+        let mut read = Vec::new();
+        let len = usize::try_from(bytes).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        read.try_reserve_exact(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        (&mut self.handle).take(bytes).read_to_end(&mut read)?;
+        match read.len() == len && state(&self.handle)? == self.state {
+            true => Ok(read),
+            false => Err(io::Error::other("the file of a photo changed while it was read")),
+        }
+    }
 }
 
 pub(super) async fn original(
     State(shelf): State<Arc<Shelf>>,
     id: Id,
     RawQuery(query): RawQuery,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     Parameters::parse(query.as_deref(), &[])?;
@@ -57,21 +89,41 @@ pub(super) async fn original(
         .work(move |shelf| {
             let photo = shelf.photo(id)?;
             // Before the tag is compared: a photo whose file is gone is missing, whoever still has a copy.
-            let Original { handle, bytes, name } = open(shelf, &photo)?;
+            let Original { mut file, bytes, name } = open(shelf, &photo)?;
             let tag = match kept(&headers, &hexadecimal(&photo.hash)[..32]) {
                 Ok(answer) => return Ok(answer),
                 Err(tag) => tag,
             };
+            // A range of a HEAD means nothing.
+            let part = if method == Method::GET { part(&headers, &tag, bytes) } else { Part::Whole };
+            let (status, sent, range) = match part {
+                Part::Whole => (StatusCode::OK, 0..bytes, None),
+                Part::Range(sent) => {
+                    let range = format!("bytes {}-{}/{bytes}", sent.start, sent.end - 1);
+                    (StatusCode::PARTIAL_CONTENT, sent, Some(range))
+                }
+                Part::Beyond => return Ok(beyond(bytes)),
+            };
+            file.handle.seek(SeekFrom::Start(sent.start)).map_err(Refusal::internal)?;
             let disposition = disposition(&name);
             let headers = [
                 ("content-type", media_type(photo.format.as_deref())),
                 ("cache-control", "private, no-cache"),
                 ("content-disposition", &disposition),
+                ("accept-ranges", "bytes"),
                 ("etag", &tag),
             ];
-            Ok((headers, Body::new(Stream { state: Reading::Idle(handle), left: bytes })).into_response())
+            let body = Body::new(Stream { state: Reading::Idle(file), left: sent.end - sent.start });
+            Ok((status, headers, range.map(|range| [("content-range", range)]), body).into_response())
         })
         .await
+}
+
+/// The answer to a range that begins behind the end.
+fn beyond(bytes: u64) -> Response {
+    let message = format!("the range begins behind the end of the file, which has {bytes} bytes");
+    let refusal = Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, message);
+    ([("content-range", format!("bytes */{bytes}"))], refusal).into_response()
 }
 
 /// Opens the first file of a photo that is in an indexed folder and still has its content.
@@ -87,9 +139,9 @@ pub(super) fn open(shelf: &Shelf, photo: &LibraryPhoto) -> Result<Original, Refu
         }
         // Whatever is there by now, only the bytes that were indexed get through.
         match open_regular(&real).and_then(|handle| unchanged(handle, photo)) {
-            Ok(Some(handle)) => {
+            Ok(Some(checked)) => {
                 let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                return Ok(Original { handle, bytes: photo.bytes, name });
+                return Ok(Original { file: checked, bytes: photo.bytes, name });
             }
             Ok(None) => reason = "the file of the photo changed since it was indexed; run `clippie-rs index`",
             Err(error) => tracing::warn!("cannot read {}: {error}", real.display()),
@@ -99,14 +151,15 @@ pub(super) fn open(shelf: &Shelf, photo: &LibraryPhoto) -> Result<Original, Refu
 }
 
 /// The handle, at its begin, if it has the content of the photo.
-fn unchanged(mut handle: File, photo: &LibraryPhoto) -> io::Result<Option<File>> {
-    if handle.metadata()?.len() != photo.bytes || photo.bytes > MOST_BYTES {
+fn unchanged(mut handle: File, photo: &LibraryPhoto) -> io::Result<Option<Checked>> {
+    let state = state(&handle)?;
+    if state.0 != photo.bytes || photo.bytes > MOST_BYTES {
         return Ok(None);
     }
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader((&mut handle).take(photo.bytes))?;
     handle.rewind()?;
-    Ok((*hasher.finalize().as_bytes() == photo.hash).then_some(handle))
+    Ok((*hasher.finalize().as_bytes() == photo.hash).then_some(Checked { handle, state }))
 }
 
 fn media_type(format: Option<&str>) -> &'static str {
@@ -137,8 +190,8 @@ struct Stream {
 }
 
 enum Reading {
-    Idle(File),
-    Busy(JoinHandle<io::Result<(File, Vec<u8>)>>),
+    Idle(Checked),
+    Busy(JoinHandle<io::Result<(Checked, Vec<u8>)>>),
     Done,
 }
 
@@ -149,9 +202,11 @@ impl hyper::body::Body for Stream {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         loop {
             match std::mem::replace(&mut self.state, Reading::Done) {
-                Reading::Idle(file) if self.left > 0 => {
+                Reading::Idle(mut file) if self.left > 0 => {
                     let next = self.left.min(CHUNK as u64);
-                    self.state = Reading::Busy(spawn_blocking(move || read(file, next)));
+                    // A file that was cut or changed meanwhile ends the connection, so that nobody takes what came for the
+                    // whole, or a mix of two contents for one.
+                    self.state = Reading::Busy(spawn_blocking(move || file.read(next).map(|bytes| (file, bytes))));
                 }
                 Reading::Busy(mut reading) => {
                     let Poll::Ready(read) = Pin::new(&mut reading).poll(context) else {
@@ -175,14 +230,6 @@ impl hyper::body::Body for Stream {
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left)
     }
-}
-
-/// The next bytes of a file that has at least so many.
-fn read(mut file: File, bytes: u64) -> io::Result<(File, Vec<u8>)> {
-    let mut chunk = vec![0; bytes as usize];
-    // A file that was cut meanwhile ends the connection, so that nobody takes what came for the whole.
-    file.read_exact(&mut chunk)?;
-    Ok((file, chunk))
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::super::body::receive;
-use super::super::encode::blocking;
 use super::super::multipart::{self, INLINE};
 use super::super::refusal::Refusal;
+use super::super::work::blocking;
 use super::answers::Results;
 use super::folders::Folders;
 use super::parameters::Parameters;
@@ -20,6 +20,7 @@ use super::terms::{MOST_TERMS, MOST_WORDS};
 use super::{Shelf, json, of_library, terms, unusable};
 use crate::cancel::CancelToken;
 use crate::library::{Encoders, Filter, Query, Search, Term, What};
+use crate::photo::Limits;
 
 /// Parameters of every search, and of those with words.
 const FILTERS: [&str; 8] = ["n", "all", "in", "after", "before", "min", "near", "radius"];
@@ -75,10 +76,10 @@ pub(super) async fn sum(
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
     let received = receive(&shelf.server, &headers, body).await?;
-    let (kind, most) = (kind.to_owned(), shelf.server.limits.pixels);
+    let (kind, limits) = (kind.to_owned(), shelf.server.limits.photo);
     let (terms, received) = match received.bytes.len() <= INLINE {
-        true => (form(&kind, &received.bytes, most), received),
-        false => blocking(move || (form(&kind, &received.bytes, most), received)).await?,
+        true => (form(&kind, &received.bytes, &limits), received),
+        false => blocking(move || (form(&kind, &received.bytes, &limits), received)).await?,
     };
     let terms = terms?;
     // Held until the photos are encoded, which have as many bytes.
@@ -88,10 +89,10 @@ pub(super) async fn sum(
 }
 
 /// The terms of a form.
-fn form(kind: &str, body: &[u8], most: u64) -> Result<Vec<Term>, Refusal> {
+fn form(kind: &str, body: &[u8], limits: &Limits) -> Result<Vec<Term>, Refusal> {
     let fields = multipart::fields(kind, body).and_then(Result::ok);
     let fields = fields.ok_or_else(|| Refusal::bad("the form is malformed"))?;
-    terms::terms(fields.iter().map(|field| (field.name.as_str(), field.content.bytes(body))), most)
+    terms::terms(fields.iter().map(|field| (field.name.as_str(), field.content.bytes(body))), limits)
 }
 
 async fn run(shelf: &Arc<Shelf>, parameters: Parameters, terms: Vec<Term>) -> Result<Response, Refusal> {

@@ -3,8 +3,10 @@
 //! The body is `multipart/form-data` with photos as `photo` and, optionally, a JSON array as `terms`:
 //! `[{"id": 5}, {"text": "snow", "weight": 0.5}, {"photo": 0, "weight": -1}]`. Without it, every photo is a term of weight 1.
 
+use axum::http::StatusCode;
 use serde::Deserialize;
 
+use super::super::encode::metadata;
 use super::super::refusal::Refusal;
 use super::unusable;
 use crate::library::{Term, What};
@@ -31,11 +33,10 @@ struct Spelt {
     weight: Option<f64>,
 }
 
-/// The terms of the fields of a form with their bytes; photos of more than `most` pixels are refused before they are
-/// decoded.
+/// The terms of the fields of a form with their bytes; photos beyond the limits are refused before they are decoded.
 pub(super) fn terms<'a>(
     fields: impl IntoIterator<Item = (&'a str, &'a [u8])>,
-    most: u64,
+    limits: &photo::Limits,
 ) -> Result<Vec<Term>, Refusal> {
     let mut photos: Vec<&[u8]> = Vec::new();
     let mut spelt: Option<Vec<Spelt>> = None;
@@ -58,7 +59,7 @@ pub(super) fn terms<'a>(
         }
     }
     for (number, bytes) in photos.iter().enumerate() {
-        check(bytes, number, most)?;
+        check(bytes, number, limits)?;
     }
     let all = || {
         let one = |photo| Spelt { id: None, text: None, photo: Some(photo), weight: None };
@@ -127,16 +128,11 @@ fn called(number: usize) -> String {
 }
 
 /// Refuses what is no photo, or too large a one.
-fn check(bytes: &[u8], number: usize, most: u64) -> Result<(), Refusal> {
-    let name = called(number);
-    let seen = photo::metadata(bytes, &name).map_err(|error| unusable(error.to_string()))?;
-    let (width, height) = (seen.width, seen.height);
-    if width as u64 * height as u64 > most {
-        let status = axum::http::StatusCode::PAYLOAD_TOO_LARGE;
-        let message = format!("{name} has {width} x {height} pixels, of which {most} are accepted");
-        return Err(Refusal::new(status, message));
-    }
-    Ok(())
+fn check(bytes: &[u8], number: usize, limits: &photo::Limits) -> Result<(), Refusal> {
+    metadata(bytes, limits, &called(number)).map(drop).map_err(|refusal| match refusal.status {
+        StatusCode::BAD_REQUEST => unusable(refusal.message),
+        _ => refusal,
+    })
 }
 
 #[cfg(test)]
@@ -150,7 +146,7 @@ mod tests {
     fn of(json: &str, photos: usize) -> Result<Vec<Term>, Refusal> {
         let drawing = drawing();
         let photos = (0..photos).map(|_| ("photo", drawing.as_slice()));
-        terms(photos.chain([("terms", json.as_bytes())]), 1 << 30)
+        terms(photos.chain([("terms", json.as_bytes())]), &photo::Limits::new())
     }
 
     #[test]
@@ -159,9 +155,9 @@ mod tests {
         let shown: Vec<(f32, What)> = terms.into_iter().map(|term| (term.weight, term.what)).collect();
         let photo = What::PhotoBytes(drawing(), "photo 0 of the request".into());
         assert_eq!(shown, [(1.0, What::Known(5)), (0.5, What::Text("snow".into())), (-1.0, photo)]);
-        let alone = super::terms([("photo", drawing().as_slice())], 1 << 30).unwrap();
+        let alone = super::terms([("photo", drawing().as_slice())], &photo::Limits::new()).unwrap();
         assert!(matches!(&alone[..], [Term { weight: 1.0, what: What::PhotoBytes(..) }]));
-        assert!(super::terms([], 1).unwrap().is_empty());
+        assert!(super::terms([], &photo::Limits::new()).unwrap().is_empty());
     }
 
     #[test]
@@ -193,7 +189,9 @@ mod tests {
                 error.message
             );
         }
-        let refused = |name: &str, bytes: &[u8], most| super::terms([(name, bytes)], most).unwrap_err();
+        let refused = |name: &str, bytes: &[u8], most| {
+            super::terms([(name, bytes)], &photo::Limits::new().pixels(most)).unwrap_err()
+        };
         assert!(refused("path", b"", 1).message.contains("no part `path`"));
         assert!(refused("photo", b"GIF", 1).message.contains("photo 0 of the request"));
         assert_eq!(refused("photo", &drawing(), 100).status.as_u16(), 413);

@@ -1,6 +1,6 @@
 //! Thumbnails: made once, kept in memory.
 
-use std::io::Read;
+use std::io;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use axum::body::Bytes;
@@ -8,8 +8,8 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::super::encode::blocking;
 use super::super::refusal::Refusal;
+use super::super::work::blocking;
 use super::answers::hexadecimal;
 use super::page::kept;
 use super::parameters::Parameters;
@@ -89,11 +89,11 @@ fn answer(tag: &str, jpeg: Bytes) -> Response {
 
 /// Makes the thumbnail of a photo.
 fn make(shelf: &Shelf, photo: &LibraryPhoto, side: usize) -> Result<Bytes, Refusal> {
-    let mut file = originals::open(shelf, photo)?;
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(file.bytes as usize).map_err(|_| Refusal::busy("it has no memory left"))?;
-    let read = file.handle.by_ref().take(file.bytes).read_to_end(&mut bytes);
-    read.map_err(|error| gone(format!("the photo cannot be read: {error}")))?;
+    let mut original = originals::open(shelf, photo)?;
+    let bytes = original.file.read(original.bytes).map_err(|error| match error.kind() {
+        io::ErrorKind::OutOfMemory => Refusal::busy("it has no memory left"),
+        _ => gone(format!("the photo cannot be read: {error}")),
+    })?;
     let made = Thumbnail::of(&bytes, side).map_err(|error| gone(format!("the photo cannot be shown: {error}")))?;
     Ok(made.jpeg.into())
 }

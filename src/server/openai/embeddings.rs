@@ -10,13 +10,14 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::input::{self, Input, Request};
+use super::input::{self, Input, Request, not_fetched};
 use crate::server::batch::Row;
 use crate::server::body::receive;
-use crate::server::encode::{self, blocking};
 use crate::server::models::{Missing, Models, Served};
 use crate::server::refusal::{Refusal, printable};
 use crate::server::state::Server;
+use crate::server::work::blocking;
+use crate::server::{encode, fetch};
 use crate::tokenizer::Overflow;
 
 /// Most models that a refusal names.
@@ -26,7 +27,7 @@ const MOST_NAMES: usize = 20;
 pub(super) async fn embeddings(server: &Arc<Server>, headers: HeaderMap, body: Body) -> Result<Response, Refusal> {
     check_type(&headers)?;
     let mut body = receive(server, &headers, body).await?;
-    let _admitted = server.admission.enter().await?;
+    let mut admitted = server.admission.enter().await?;
     // What was received stays counted while its copies are in use.
     let bytes = std::mem::take(&mut body.bytes);
     let request = blocking(move || input::parse(&bytes)).await??;
@@ -43,7 +44,7 @@ pub(super) async fn embeddings(server: &Arc<Server>, headers: HeaderMap, body: B
     }
     let Request { inputs, base64, .. } = request;
     let is_text: Vec<bool> = inputs.iter().map(|input| matches!(input, Input::Text(_))).collect();
-    let (mut texts, mut photos) = (Vec::new(), Vec::new());
+    let (mut texts, mut photos, mut addresses) = (Vec::new(), Vec::new(), Vec::new());
     for (index, input) in inputs.into_iter().enumerate() {
         match input {
             Input::Text(text) => {
@@ -51,16 +52,31 @@ pub(super) async fn embeddings(server: &Arc<Server>, headers: HeaderMap, body: B
                 texts.push(text);
             }
             Input::Photo(bytes) => photos.push((index, bytes)),
+            Input::Address(address) => {
+                let checked =
+                    server.fetcher.as_ref().map_or_else(|| Err(not_fetched()), |fetcher| fetcher.check(&address));
+                addresses.push((index, checked.map_err(|refusal| refusal.at(format!("input[{index}]")))?));
+            }
         }
     }
     let limits = &server.limits;
+    let named = photos.len() + addresses.len();
     for (found, most, what, option) in
-        [(texts.len(), limits.texts, "texts", "--max-texts"), (photos.len(), limits.photos, "photos", "--max-photos")]
+        [(texts.len(), limits.texts, "texts", "--max-texts"), (named, limits.photos, "photos", "--max-photos")]
     {
         if found > most {
             let message = format!("the request has {found} {what}; at most {most} are taken at a time ({option})");
             return Err(Refusal { param: Some("input".into()), ..Refusal::bad(message) });
         }
+    }
+    let mut fetched = Vec::new();
+    if let Some(fetcher) = server.fetcher.as_ref().filter(|_| !addresses.is_empty()) {
+        // Hosts that are slow must not keep other requests waiting.
+        drop(admitted);
+        fetched = fetch::photos(fetcher, server, addresses).await?;
+        admitted = server.admission.enter().await?;
+        photos.extend(fetched.iter_mut().map(|(index, photo)| (*index, std::mem::take(&mut photo.bytes))));
+        photos.sort_by_key(|&(index, _)| index);
     }
     let mut text_rows = match texts.is_empty() {
         true => Vec::new(),
@@ -72,6 +88,8 @@ pub(super) async fn embeddings(server: &Arc<Server>, headers: HeaderMap, body: B
     let rows: Vec<Row> = rows.flatten().collect();
     let reserved = server.admission.reserve(longest(&rows, base64)).await?;
     let answer = blocking(move || reserved.bytes(answer(&model, &rows, &texts, base64).into_bytes())).await?;
+    // Fetched photos counted while their copies were in use, as the body did.
+    drop((fetched, admitted));
     Ok(([(CONTENT_TYPE, "application/json")], answer).into_response())
 }
 

@@ -42,6 +42,8 @@ pub(super) enum Input {
     Text(String),
     /// The bytes of a file.
     Photo(Vec<u8>),
+    /// The address of a file, `http://…` or `https://…`.
+    Address(String),
 }
 
 /// Reads a body.
@@ -203,7 +205,12 @@ fn part(part: Value) -> Result<Input, Refusal> {
     }
 }
 
-/// A photo as a data URI or as bare base64.
+/// The refusal of a photo that is only named.
+pub(super) fn not_fetched() -> Refusal {
+    Refusal::bad("this is not fetched: send the photo itself, as data:image/jpeg;base64,… or as base64")
+}
+
+/// A photo as a data URI, as bare base64 or as an address.
 fn photo(text: &str) -> Result<Input, Refusal> {
     let text = text.trim();
     let code = match text.split_once(':') {
@@ -212,11 +219,10 @@ fn photo(text: &str) -> Result<Input, Refusal> {
             Some((kind, code)) if kind.to_ascii_lowercase().ends_with(";base64") => code,
             _ => return Err(Refusal::bad("a data URI of a photo is not data:image/…;base64,…")),
         },
-        Some(_) => {
-            return Err(Refusal::bad(
-                "this server fetches nothing: send the photo itself, as data:image/jpeg;base64,… or as base64",
-            ));
+        Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http") => {
+            return Ok(Input::Address(text.to_owned()));
         }
+        Some(_) => return Err(not_fetched()),
     };
     // Some encoders break lines.
     let code: Vec<u8> = code.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
@@ -226,7 +232,7 @@ fn photo(text: &str) -> Result<Input, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use super::Input::{Photo, Text};
+    use super::Input::{Address, Photo, Text};
     use super::*;
 
     fn inputs(body: &str) -> Result<Vec<Input>, String> {
@@ -267,6 +273,12 @@ mod tests {
                 r#"{"input":["data: a, b","data:text, base64","Data"]}"#,
                 ["data: a, b", "data:text, base64", "Data"].map(text).into(),
             ),
+            (
+                r#"{"input":["https://a/b.jpg"," HTTP://a/b "],"modality":"image"}"#,
+                vec![Address("https://a/b.jpg".into()), Address("HTTP://a/b".into())],
+            ),
+            (r#"{"input":[{"image":"https://a/b"}]}"#, vec![Address("https://a/b".into())]),
+            (r#"{"input":["https://a/b.jpg"]}"#, vec![text("https://a/b.jpg")]),
             (r#"{"messages":[{"role":"user","content":"a"}]}"#, vec![text("a")]),
             (
                 r#"{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/jpeg;base64,YWJjZA=="}},{"type":"text","text":""}]}]}"#,
@@ -300,9 +312,8 @@ mod tests {
             (r#"{"input":"a","dimensions":"x"}"#, "dimensions"),
             (r#"{"input":"a","model":1}"#, "model is not a text"),
             (r#"{"input":"a","normalized":false}"#, "length one"),
-            (r#"{"input":"https://a/b.jpg","modality":"image"}"#, "fetches nothing"),
-            (r#"{"input":[{"image":"http://169.254.169.254/"}]}"#, "fetches nothing"),
-            (r#"{"input":[{"image":"file:///etc/passwd"}]}"#, "fetches nothing"),
+            (r#"{"input":[{"image":"file:///etc/passwd"}]}"#, "is not fetched"),
+            (r#"{"input":"gopher://a/b","modality":"image"}"#, "is not fetched"),
             (r#"{"input":"data:image/png,abc","modality":"image"}"#, "data URI"),
             (r#"{"input":"?","modality":"image"}"#, "not base64"),
             (r#"{"input":[{"text":"a","image":"YQ=="}]}"#, "a text and a photo"),

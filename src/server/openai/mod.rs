@@ -14,9 +14,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
-use super::encode::blocking;
 use super::refusal::Refusal;
 use super::state::Server;
+use super::work::blocking;
 
 /// With and without OpenAI's prefix, which infinity does not have.
 pub(super) fn routes(server: &Arc<Server>) -> Router {

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -128,6 +129,10 @@ impl Client {
         let host = if headers.iter().any(|line| line.starts_with("Host:")) { "" } else { "Host: localhost\r\n" };
         let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
         Reply(self.server.send(&format!("{method} {target} HTTP/1.1\r\n{host}Connection: close\r\n{headers}\r\n"), b""))
+    }
+
+    pub fn connect(&self) -> TcpStream {
+        self.server.connect()
     }
 
     pub fn get(&self, target: &str) -> Reply {
