@@ -9,9 +9,9 @@ use super::session::Session;
 use crate::files::{ReadAhead, Reading, Room, open_regular};
 use crate::photo::Limits;
 
-/// Bytes of photos that are read and not yet decoded: fifteen of a phone, which two threads decode in half a second. One
-/// more for each thread is being decoded.
-const MOST_BYTES: u64 = 64 << 20;
+/// Bytes of photos that are read and not yet decoded: eight of a phone, as many as are read at a time. One more for each
+/// thread is being decoded. The allocator keeps about as much again for the threads that read.
+const MOST_BYTES: u64 = 32 << 20;
 
 /// A photo that is being read.
 pub(super) type Ahead = Reading<io::Result<Vec<u8>>>;
@@ -77,7 +77,7 @@ mod tests {
 
     use super::super::{ImageEncoder, ObservedPhoto, Options};
     use super::*;
-    use crate::error::ErrorKind;
+    use crate::error::{Error, ErrorKind};
     use crate::files::slow;
     use crate::weights::WeightsFile;
 
@@ -105,7 +105,7 @@ mod tests {
         }
         let model = encoder(Options::new().threads(THREADS));
         let expected = |number: usize| model.encode_one(&bmp(number as u8)).unwrap();
-        let check = |number: usize, row: Result<Vec<f32>, crate::Error>| match row {
+        let check = |number: usize, row: Result<Vec<f32>, Error>| match row {
             Ok(row) => assert_eq!((row, is_there(number)), (expected(number), true)),
             Err(error) => {
                 assert_eq!((error.kind(), error.index()), (ErrorKind::Io, Some(number)), "{error}");

@@ -46,7 +46,7 @@ const MOST_CHUNKS: usize = 2 * WORKERS;
 ///
 /// Memory is bounded: a few [chunks](Stream::chunk) of inputs and embeddings at a time. Photos in files are read ahead of
 /// their decoding, by up to eight threads that do nothing else, so that a disk or a server that takes long to answer is asked
-/// for several at once; 64 MiB of them wait at most, or one larger file. A model of one thread, which is the calling one,
+/// for several at once; 32 MiB of them wait at most, or one larger file. A model of one thread, which is the calling one,
 /// reads each when it is decoded. Inputs are pulled in
 /// [`Iterator::next`], on the calling thread, so the iterator need not be [`Send`]; while it blocks, finished
 /// embeddings wait, unless [`at_hand`](Stream::at_hand) says when it would.
@@ -218,7 +218,8 @@ where
             Ok(encoded) => encoded.into_results(),
             Err(panic) => {
                 self.inputs = None;
-                (self.pulled.clear(), self.ahead.clear());
+                self.pulled.clear();
+                self.ahead.clear();
                 self.cancel.cancel();
                 resume_unwind(panic);
             }

@@ -29,7 +29,7 @@ use crate::files::{ReadAhead, Reading};
 /// Bytes of photos that are read, and compared with the library, and not yet encoded: fifteen of a phone.
 const MOST_BYTES: u64 = 64 << 20;
 /// Bytes of photos that are read before their turn to be compared comes.
-const AHEAD_BYTES: u64 = 64 << 20;
+const AHEAD_BYTES: u64 = 32 << 20;
 /// The number of such photos: several for each thread that reads.
 const AHEAD: usize = 32;
 /// How long one of them is waited for before the others are looked at.
@@ -240,6 +240,19 @@ enum Outcome {
     Event(Box<Event>),
 }
 
+/// A photo that is being read; without a reading it will be when it is taken.
+struct Begun {
+    seen: Seen,
+    reading: Option<Reading<Result<Whole, Unread>>>,
+}
+
+impl Begun {
+    /// Whether it has been read, or is within this time.
+    fn ends_within(&self, patience: Duration) -> bool {
+        self.reading.as_ref().is_none_or(|reading| reading.ends_within(patience))
+    }
+}
+
 /// Photos that are read ahead, and what becomes of them.
 struct Ahead<'a> {
     job: &'a Job<'a>,
@@ -247,8 +260,7 @@ struct Ahead<'a> {
     copies: &'a Copies,
     queue: &'a Queue<Photo>,
     ahead: ReadAhead,
-    /// The photos that are being read; those without a reading will be when they are taken.
-    begun: VecDeque<(Seen, Option<Reading<Result<Whole, Unread>>>)>,
+    begun: VecDeque<Begun>,
 }
 
 impl Ahead<'_> {
@@ -256,24 +268,23 @@ impl Ahead<'_> {
     fn begin(&mut self, seen: Seen) {
         let (path, limits) = (seen.path.clone(), self.job.encoder.limits());
         let reading = self.ahead.begin(move |room| read::read(&path, limits, room));
-        self.begun.push_back((seen, reading));
+        self.begun.push_back(Begun { seen, reading });
     }
 
     /// Takes a photo that was read, whichever it is: a slow one does not hold up the others. Waits for one if `most` are
     /// begun.
     fn end_one(&mut self, most: usize, counts: &mut Counts) -> Result<Outcome, Error> {
-        let ends = |reading: &Option<Reading<_>>, patience| reading.as_ref().is_none_or(|r| r.ends_within(patience));
         let ended = loop {
             if self.job.cancel.is_cancelled() {
                 return Ok(Outcome::Stopped);
             }
-            match self.begun.iter().position(|(_, reading)| ends(reading, Duration::ZERO)) {
+            match self.begun.iter().position(|begun| begun.ends_within(Duration::ZERO)) {
                 Some(ended) => break ended,
                 None if self.begun.len() < most => return Ok(Outcome::Queued),
-                None => _ = self.begun.front().is_some_and(|(_, reading)| ends(reading, PATIENCE)),
+                None => _ = self.begun.front().is_some_and(|begun| begun.ends_within(PATIENCE)),
             }
         };
-        let Some((seen, reading)) = self.begun.remove(ended) else { return Ok(Outcome::Queued) };
+        let Some(Begun { seen, reading }) = self.begun.remove(ended) else { return Ok(Outcome::Queued) };
         let limits = self.job.encoder.limits();
         match reading.and_then(|reading| reading.take()).unwrap_or_else(|| read_now(&seen.path, limits)) {
             Ok(whole) => self.photo(seen, whole, counts),
