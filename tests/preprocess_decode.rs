@@ -229,8 +229,31 @@ fn other_files_are_refused_by_name() {
         message(b"\0\0\0\x18ftypavif\0\0\0\0mif1avif", "IMG_0001.AVIF"),
         "IMG_0001.AVIF is a AVIF file, which cannot be read here; convert it to JPEG first"
     );
-    let arithmetic = b"\xff\xd8\xff\xc9\0\x0b\x08\0\x08\0\x08\x01\x01\x11\0\xff\xd9";
-    assert!(message(arithmetic, "a.jpg").contains("arithmetic coding"));
+    // JPEG files of a kind that cannot be read say which.
+    let kinds = [
+        (0xc9, 8, "arithmetic coding"),
+        (0xca, 8, "arithmetic coding"),
+        (0xc3, 8, "lossless coding"),
+        (0xc3, 14, "lossless coding"),
+        (0xc7, 8, "lossless coding"),
+        (0xcb, 8, "lossless coding"),
+        (0xc5, 8, "hierarchical coding"),
+        (0xc6, 8, "hierarchical coding"),
+        (0xcd, 8, "hierarchical coding"),
+        (0xc0, 12, "12 bits a sample"),
+        (0xc1, 12, "12 bits a sample"),
+        (0xc2, 12, "12 bits a sample"),
+    ];
+    for (marker, bits, words) in kinds {
+        let jpeg = [0xff, 0xd8, 0xff, marker, 0, 11, bits, 0, 8, 0, 8, 1, 1, 0x11, 0, 0xff, 0xd9];
+        let message = message(&jpeg, "a.jpg");
+        assert!(message.starts_with("a.jpg ") && message.contains(words), "{marker:x}: {message}");
+    }
+    // Chroma of two samples where there are three of brightness: libjpeg-turbo refuses them, too.
+    let mut jpeg = vec![0xff, 0xd8, 0xff, 0xc0, 0, 17, 8, 0, 24, 0, 24, 3];
+    jpeg.extend([1, 0x31, 0, 2, 0x21, 0, 3, 0x11, 0, 0xff, 0xd9]);
+    let message = message(&jpeg, "a.jpg");
+    assert!(message.contains("fractional subsampling"), "{message}");
 }
 
 #[test]

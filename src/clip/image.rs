@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ndarray::{Array2, Array3, ArrayView4};
 use rayon::prelude::*;
 
+#[cfg(feature = "decode")]
+use super::ahead::PhotosAhead;
 use super::batch::{self, Drawn, Failures, Sharing};
 use super::session::{NoPass, Session, flat};
-use super::{CancelToken, Encoded, Family, Fingerprint, ImageInput, Options, Stream, check, memory, pixels};
+use super::{Ahead, CancelToken, Encoded, Family, Fingerprint, ImageInput, Options, Stream, check, memory, pixels};
 use crate::error::Error;
 use crate::kernels::Isa;
 use crate::models::ImageTower;
@@ -53,7 +55,7 @@ impl ImageEncoder {
     pub fn encode<'a>(&self, images: impl IntoIterator<Item: Into<ImageInput<'a>>>) -> Result<Array2<f32>, Error> {
         let images: Vec<ImageInput<'_>> = images.into_iter().map(Into::into).collect();
         let mut rows = memory::zeros(images.len(), self.embed_dim(), "the embeddings")?;
-        self.run(images.len(), flat(&mut rows), Failures::fail_fast(), &|i, out| self.pixels(i, images[i], out))
+        self.run(images.len(), flat(&mut rows), Failures::fail_fast(), &|i, out| self.pixels(i, images[i], None, out))
             .into_result()?;
         Ok(rows)
     }
@@ -62,9 +64,19 @@ impl ImageEncoder {
     ///
     /// After a cancellation, finished rows are kept; all others fail with [`Error::Cancelled`].
     pub fn encode_each<'a>(&self, images: impl IntoIterator<Item: Into<ImageInput<'a>>>) -> Encoded {
+        self.encode_ahead(images, &[])
+    }
+
+    /// Encodes images independently; `ahead` has what was read of them, if anything was.
+    fn encode_ahead<'a>(
+        &self,
+        images: impl IntoIterator<Item: Into<ImageInput<'a>>>,
+        ahead: &[Option<Ahead>],
+    ) -> Encoded {
         let images: Vec<ImageInput<'_>> = images.into_iter().map(Into::into).collect();
         let mut rows = Array2::zeros((images.len(), self.embed_dim()));
-        let errors = self.run_each(&images, flat(&mut rows));
+        let pixels = |i: usize, out: &mut [f32]| self.pixels(i, images[i], ahead.get(i).and_then(Option::as_ref), out);
+        let errors = self.run(images.len(), flat(&mut rows), Failures::per_item(), &pixels).into_errors();
         Encoded { rows, errors }
     }
 
@@ -81,7 +93,8 @@ impl ImageEncoder {
         let images: Vec<ImageInput<'_>> = images.into_iter().map(Into::into).collect();
         self.session.check_len(images.len(), out)?;
         out.fill(0.0);
-        Ok(self.run_each(&images, out))
+        let pixels = |i: usize, out: &mut [f32]| self.pixels(i, images[i], None, out);
+        Ok(self.run(images.len(), out, Failures::per_item(), &pixels).into_errors())
     }
 
     /// Encodes one image.
@@ -105,7 +118,7 @@ impl ImageEncoder {
     ) -> Result<(), Error> {
         let images: Vec<ImageInput<'_>> = images.into_iter().map(Into::into).collect();
         self.session.check_len(images.len(), out)?;
-        self.run(images.len(), out, Failures::fail_fast(), &|i, out| self.pixels(i, images[i], out)).into_result()
+        self.run(images.len(), out, Failures::fail_fast(), &|i, out| self.pixels(i, images[i], None, out)).into_result()
     }
 
     /// Encodes any number of images, in order and with bounded memory: see [`Stream`].
@@ -119,8 +132,15 @@ impl ImageEncoder {
         for<'i> &'i I::Item: Into<ImageInput<'i>>,
     {
         let encoder = self.clone();
-        let work = move |images: &[I::Item], token: &CancelToken| encoder.with_cancel(token).encode_each(images);
-        Stream::new(images.into_iter(), &self.session, &self.cancel, work)
+        let work = move |images: &[I::Item], ahead: &[Option<Ahead>], token: &CancelToken| {
+            encoder.with_cancel(token).encode_ahead(images, ahead)
+        };
+        let stream = Stream::new(images.into_iter(), &self.session, &self.cancel, work);
+        #[cfg(feature = "decode")]
+        if let Some(mut photos) = PhotosAhead::of(&self.session) {
+            return stream.reading(move |image| photos.begin(image.into()));
+        }
+        stream
     }
 
     /// Encodes prepared pixels `[images, 3, S, S]`, as [`ImageEncoder::preprocess_image`] returns them.
@@ -153,7 +173,7 @@ impl ImageEncoder {
         let config = &self.session.preprocess;
         let mut out = vec![0.0; config.pixel_len()];
         let image = image.into();
-        pixels::prepare(image, config, self.session.options.photos, &self.cancel, &mut out)
+        pixels::prepare(image, None, config, self.session.options.photos, &self.cancel, &mut out)
             .map_err(|error| error.of_item("image", None, image.path()))?;
         Ok(Array3::from_shape_vec((3, config.image_size, config.image_size), out)?)
     }
@@ -241,16 +261,10 @@ impl ImageEncoder {
         ImageEncoder { cancel: token.clone(), ..self.clone() }
     }
 
-    /// Pixels of image `index` of a batch.
-    fn pixels(&self, index: usize, image: ImageInput<'_>, out: &mut [f32]) -> Result<(), Error> {
-        pixels::prepare(image, &self.session.preprocess, self.session.options.photos, &self.cancel, out)
+    /// Pixels of image `index` of a batch, of which `ahead` may have been read.
+    fn pixels(&self, index: usize, image: ImageInput<'_>, ahead: Option<&Ahead>, out: &mut [f32]) -> Result<(), Error> {
+        pixels::prepare(image, ahead, &self.session.preprocess, self.session.options.photos, &self.cancel, out)
             .map_err(|error| error.of_item("image", Some(index), image.path()))
-    }
-
-    /// Encodes images independently to `out [images, embed_dim]`, which holds zeros.
-    fn run_each(&self, images: &[ImageInput<'_>], out: &mut [f32]) -> Vec<(usize, Error)> {
-        let pixels = |i: usize, out: &mut [f32]| self.pixels(i, images[i], out);
-        self.run(images.len(), out, Failures::per_item(), &pixels).into_errors()
     }
 
     /// Encodes a batch to `out [images, embed_dim]`; `pixels` writes the pixels of one image. Leaves the rows of failed

@@ -9,6 +9,8 @@
 //! between labels, `text_cache` remembers texts.
 
 pub mod agreement;
+#[cfg(feature = "decode")]
+mod ahead;
 mod batch;
 mod classify;
 mod encoded;
@@ -40,6 +42,8 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayBase, Data, Ix2};
 
 pub use crate::cancel::CancelToken;
+#[cfg(feature = "decode")]
+use ahead::Ahead;
 #[cfg(feature = "capi")]
 pub(crate) use batch::spread;
 pub use classify::{Classification, Classifier, ClassifierBuilder, Guess, Label, Scoring, Templates};
@@ -71,6 +75,10 @@ use crate::models::config::ModelConfig;
 use crate::preprocess::PreprocessConfig;
 use crate::weights::WeightsFile;
 use session::Session;
+
+/// Without file formats no file is read ahead.
+#[cfg(not(feature = "decode"))]
+enum Ahead {}
 
 /// A CLIP model: both towers of a `.clippie` file.
 ///

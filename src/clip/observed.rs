@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::ahead::{self, Ahead};
 use super::options::PhotoOptions;
 use super::photo_pixels::{self, read_file};
 use crate::cancel::CancelToken;
@@ -174,13 +175,23 @@ impl ObservedPhoto {
     }
 
     fn read(&self, limits: &Limits) -> Result<Vec<u8>, Error> {
+        self.read_ahead(None, limits)
+    }
+
+    fn read_ahead(&self, ahead: Option<&Ahead>, limits: &Limits) -> Result<Vec<u8>, Error> {
         let path = self.path.as_deref().unwrap_or(Path::new(NAMELESS));
-        read_file(path, limits).map_err(|source| Error::read(path, source))
+        ahead::bytes(ahead, || read_file(path, limits)).map_err(|source| Error::read(path, source))
+    }
+
+    /// The file, if it has to be read.
+    pub(super) fn unread(&self) -> Option<&Path> {
+        if matches!(*self.source(), Source::File) { self.path() } else { None }
     }
 
     /// Writes the pixels of the photo and keeps what was seen of it.
     pub(super) fn prepare(
         &self,
+        ahead: Option<&Ahead>,
         config: &PreprocessConfig,
         photos: PhotoOptions,
         cancel: &CancelToken,
@@ -188,7 +199,7 @@ impl ObservedPhoto {
     ) -> Result<(), Error> {
         let taken = std::mem::replace(&mut *self.source(), Source::Gone);
         let bytes = match taken {
-            Source::File => self.read(&photos.limits).inspect_err(|_| *self.source() = Source::File)?,
+            Source::File => self.read_ahead(ahead, &photos.limits).inspect_err(|_| *self.source() = Source::File)?,
             Source::Bytes(bytes) => bytes,
             Source::Gone => {
                 let gone = "its bytes were freed when it was encoded; make a new ObservedPhoto to encode it again";

@@ -2,8 +2,7 @@
 //!
 //! A JPEG or PNG photo is resized while it is decoded and never held as a whole.
 
-use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 use super::options::PhotoOptions;
@@ -85,17 +84,6 @@ fn decode_error(error: photo::Error) -> Error {
     }
 }
 
-/// Reads a photo file and computes the input of an image tower as [`decode_pixels_into`] does.
-pub(super) fn read_pixels_into(
-    path: &Path,
-    photos: PhotoOptions,
-    config: &PreprocessConfig,
-    cancel: &CancelToken,
-    out: &mut [f32],
-) -> Result<(), Error> {
-    named_pixels_into(read_file(path, &photos.limits), path, photos, config, cancel, out)
-}
-
 /// Computes the input of an image tower from the bytes of a photo, or the error of reading them; `path` is in the error.
 pub(super) fn named_pixels_into(
     bytes: io::Result<Vec<u8>>,
@@ -124,7 +112,7 @@ pub(crate) fn check_len(len: u64, limits: &Limits) -> io::Result<()> {
 }
 
 /// Reads a whole open file that had `len` bytes and may have grown.
-pub(crate) fn read_open_file(file: &File, len: u64, limits: &Limits) -> io::Result<Vec<u8>> {
+pub(crate) fn read_open_file(file: impl Read, len: u64, limits: &Limits) -> io::Result<Vec<u8>> {
     read_at_most(file, len, limits.most_bytes())?.ok_or_else(|| too_large(limits))
 }
 
@@ -149,7 +137,10 @@ mod tests {
         let config = PreprocessConfig::openai(8);
         let mut out = vec![0.0; config.pixel_len()];
         let photos = PhotoOptions { reading: Reading::USUAL, limits: Limits::new() };
-        let mut read = |photos| read_pixels_into(&path, photos, &config, &CancelToken::new(), &mut out).unwrap_err();
+        let mut read = |photos: PhotoOptions| {
+            let bytes = read_file(&path, &photos.limits);
+            named_pixels_into(bytes, &path, photos, &config, &CancelToken::new(), &mut out).unwrap_err()
+        };
         let error = read(PhotoOptions { limits: Limits::new().bytes(7), ..photos });
         assert_eq!(error.kind(), ErrorKind::Io);
         assert!(error.to_string().contains("more than 7 bytes, the limit for a photo"), "{error}");

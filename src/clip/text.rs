@@ -133,7 +133,7 @@ impl TextEncoder {
         I::Item: AsRef<str> + Send + Sync + 'static,
     {
         let encoder = self.clone();
-        let work = move |texts: &[I::Item], token: &CancelToken| encoder.with_cancel(token).encode_each(texts);
+        let work = move |texts: &[I::Item], _: &[_], token: &CancelToken| encoder.with_cancel(token).encode_each(texts);
         Stream::new(texts.into_iter(), &self.session, &self.cancel, work)
     }
 

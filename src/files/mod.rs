@@ -7,6 +7,8 @@
 //!
 //! This module is public for the command and is not part of the library's API.
 
+#[cfg(feature = "decode")]
+mod ahead;
 mod follow;
 mod open;
 #[cfg(feature = "hub")]
@@ -18,8 +20,12 @@ mod sweep;
 use std::io;
 use std::path::Path;
 
+#[cfg(feature = "decode")]
+pub(crate) use ahead::{ReadAhead, Reading, Room};
 pub use follow::follow;
 pub use open::read_at_most;
+#[cfg(test)]
+pub(crate) use open::slow;
 pub(crate) use open::{NotRegular, open_regular};
 #[cfg(feature = "hub")]
 pub(crate) use own::{freed_by_removing, open_or_create, open_unlinked, private_folder, refuse_link, resume_or_create};

@@ -74,6 +74,8 @@ impl NotRegular {
 /// # Errors
 /// Those of the system, and a [`NotRegular`] inside the error for anything that is not a regular file.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    #[cfg(test)]
+    slow::open(path);
     // Opening a device can move a tape or start a watchdog, so the path is looked at first. It may be replaced before
     // it is opened: opening never waits, and only what is open counts.
     NotRegular::check(&path.metadata()?)?;
@@ -108,6 +110,30 @@ fn open_without_waiting(path: &Path) -> io::Result<File> {
 #[cfg(not(unix))]
 fn open_without_waiting(path: &Path) -> io::Result<File> {
     File::open(path)
+}
+
+/// A server that takes long to answer, for tests.
+#[cfg(test)]
+pub(crate) mod slow {
+    use std::path::Path;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    /// Files in folders of this name are on that server.
+    pub const FOLDER: &str = "answers-after-20-ms";
+    const TIME: Duration = Duration::from_millis(20);
+
+    /// The number of its files that are being opened, and the largest there was.
+    static OPENING: AtomicUsize = AtomicUsize::new(0);
+    pub static MOST: AtomicUsize = AtomicUsize::new(0);
+
+    pub(super) fn open(path: &Path) {
+        if path.parent().is_some_and(|folder| folder.ends_with(FOLDER)) {
+            MOST.fetch_max(OPENING.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            std::thread::sleep(TIME);
+            OPENING.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use super::session::Session;
-use super::{CancelToken, Encoded};
+use super::{Ahead, CancelToken, Encoded};
 use crate::error::Error;
 use crate::threads::Pool;
 use workers::{Done, WORKERS, Workers};
@@ -44,7 +44,10 @@ const MOST_CHUNKS: usize = 2 * WORKERS;
 /// # Ok::<(), clippie_rs::Error>(())
 /// ```
 ///
-/// Memory is bounded: a few [chunks](Stream::chunk) of inputs and embeddings at a time. Inputs are pulled in
+/// Memory is bounded: a few [chunks](Stream::chunk) of inputs and embeddings at a time. Photos in files are read ahead of
+/// their decoding, by up to eight threads that do nothing else, so that a disk or a server that takes long to answer is asked
+/// for several at once; 32 MiB of them wait at most, or one larger file. A model of one thread, which is the calling one,
+/// reads each when it is decoded. Inputs are pulled in
 /// [`Iterator::next`], on the calling thread, so the iterator need not be [`Send`]; while it blocks, finished
 /// embeddings wait, unless [`at_hand`](Stream::at_hand) says when it would.
 ///
@@ -57,6 +60,10 @@ pub struct Stream<'a, I: Iterator> {
     /// `None` once they are exhausted.
     inputs: Option<I>,
     pulled: Vec<I::Item>,
+    /// What is read of `pulled` meanwhile.
+    ahead: Vec<Option<Ahead>>,
+    /// Begins to read what the work on an input will need.
+    reader: Option<Box<Reader<I::Item>>>,
     /// Chunks in progress, in order.
     chunks: VecDeque<Receiver<Done<I::Item>>>,
     /// Rows of the chunk that is being handed out.
@@ -71,6 +78,8 @@ pub struct Stream<'a, I: Iterator> {
     /// Whether the next input would come without waiting; `None` if that does not matter.
     at_hand: Option<Box<dyn FnMut() -> bool + Send + 'a>>,
 }
+
+type Reader<T> = dyn FnMut(&T) -> Option<Ahead> + Send;
 
 /// An input and its embedding or error.
 type Row<T> = (T, Result<Vec<f32>, Error>);
@@ -96,7 +105,7 @@ where
         inputs: I,
         session: &Session,
         cancel: &CancelToken,
-        work: impl Fn(&[I::Item], &CancelToken) -> Encoded + Send + Sync + 'static,
+        work: impl Fn(&[I::Item], &[Option<Ahead>], &CancelToken) -> Encoded + Send + Sync + 'static,
     ) -> Self {
         // A pass for each thread, with enough inputs that threads do not share passes.
         let chunk = session.options.batch_size.max(2) * session.pool().threads();
@@ -108,7 +117,7 @@ where
         chunk: usize,
         pool: Arc<Pool>,
         cancel: &CancelToken,
-        work: impl Fn(&[I::Item], &CancelToken) -> Encoded + Send + Sync + 'static,
+        work: impl Fn(&[I::Item], &[Option<Ahead>], &CancelToken) -> Encoded + Send + Sync + 'static,
     ) -> Self {
         let total = match inputs.size_hint() {
             (least, Some(most)) if least == most => Some(most),
@@ -117,6 +126,8 @@ where
         Stream {
             inputs: Some(inputs),
             pulled: Vec::new(),
+            ahead: Vec::new(),
+            reader: None,
             chunks: VecDeque::new(),
             rows: Vec::new().into_iter(),
             workers: Workers::new(pool, work),
@@ -127,6 +138,13 @@ where
             report: None,
             at_hand: None,
         }
+    }
+
+    /// Calls `reader` for each input that is pulled; what it begins to read goes to the work with the input.
+    #[cfg(feature = "decode")]
+    pub(super) fn reading(mut self, reader: impl FnMut(&I::Item) -> Option<Ahead> + Send + 'static) -> Self {
+        self.reader = Some(Box::new(reader));
+        self
     }
 
     /// Sets the number of inputs that are encoded together, at least one. Larger chunks cost memory and latency; fewer
@@ -174,6 +192,9 @@ where
     /// Pulls an input; a full chunk goes to the workers. After a panic of the iterator it pulls no more.
     fn pull(&mut self, mut inputs: I) {
         if let Some(input) = inputs.next() {
+            if let Some(reader) = &mut self.reader {
+                self.ahead.push(reader(&input));
+            }
             self.pulled.push(input);
             self.inputs = Some(inputs);
         }
@@ -185,7 +206,8 @@ where
     fn submit(&mut self) {
         if !self.pulled.is_empty() {
             let inputs = std::mem::take(&mut self.pulled);
-            self.chunks.push_back(self.workers.submit(inputs, &self.cancel));
+            let ahead = std::mem::take(&mut self.ahead);
+            self.chunks.push_back(self.workers.submit(inputs, ahead, &self.cancel));
         }
     }
 
@@ -197,6 +219,7 @@ where
             Err(panic) => {
                 self.inputs = None;
                 self.pulled.clear();
+                self.ahead.clear();
                 self.cancel.cancel();
                 resume_unwind(panic);
             }
@@ -227,7 +250,7 @@ where
                 return None;
             }
             if self.cancel.is_cancelled() {
-                self.inputs = None;
+                (self.inputs, self.reader) = (None, None);
             }
             if self.inputs.is_none() {
                 // Also what was pulled before the iterator panicked.
@@ -256,6 +279,7 @@ impl<I: Iterator> FusedIterator for Stream<'_, I> where I::Item: Send + 'static 
 impl<I: Iterator> Drop for Stream<'_, I> {
     fn drop(&mut self) {
         self.cancel.cancel();
+        self.reader = None;
         if self.workers.are_lost() {
             // A lost thread may be about to use them for ever.
             return std::mem::forget(std::mem::take(&mut self.chunks));
@@ -288,7 +312,7 @@ mod tests {
         Stream::with(inputs, chunk, Arc::new(Pool::shared()), cancel, encode)
     }
 
-    fn encode(inputs: &[usize], cancel: &CancelToken) -> Encoded {
+    fn encode(inputs: &[usize], _: &[Option<Ahead>], cancel: &CancelToken) -> Encoded {
         if inputs[0].is_multiple_of(3) {
             thread::sleep(Duration::from_micros(300));
         }
@@ -399,10 +423,16 @@ mod tests {
         let count = Arc::new(AtomicUsize::new(1));
         let running = Running(Arc::clone(&count));
         let token = CancelToken::new();
-        let mut stream = Stream::with(0.., 1, Arc::new(Pool::shared()), &token, move |inputs: &[usize], cancel| {
-            let _ = &running;
-            encode(inputs, cancel)
-        });
+        let mut stream = Stream::with(
+            0..,
+            1,
+            Arc::new(Pool::shared()),
+            &token,
+            move |inputs: &[usize], ahead: &[Option<Ahead>], cancel: &CancelToken| {
+                let _ = &running;
+                encode(inputs, ahead, cancel)
+            },
+        );
         assert_eq!(stream.by_ref().take(10).count(), 10);
         drop(stream);
         assert_eq!(count.load(Ordering::SeqCst), 0, "no thread holds the work any more");
@@ -428,10 +458,16 @@ mod tests {
         let rest: Vec<usize> = stream.map(|(input, _)| input).collect();
         assert_eq!(rest, (taken..50).collect::<Vec<_>>());
 
-        let mut stream = Stream::with(0..100, 1, Arc::new(Pool::shared()), &token, |inputs: &[usize], cancel| {
-            assert!(inputs[0] != 7, "of the work; part of a test");
-            encode(inputs, cancel)
-        });
+        let mut stream = Stream::with(
+            0..100,
+            1,
+            Arc::new(Pool::shared()),
+            &token,
+            |inputs: &[usize], ahead: &[Option<Ahead>], cancel: &CancelToken| {
+                assert!(inputs[0] != 7, "of the work; part of a test");
+                encode(inputs, ahead, cancel)
+            },
+        );
         assert_eq!(stream.by_ref().take(7).count(), 7);
         let panic = catch_unwind(AssertUnwindSafe(|| stream.next())).map(|_| ()).unwrap_err();
         assert!(panic.downcast_ref::<&str>().is_some_and(|text| text.contains("of the work")));
@@ -443,7 +479,9 @@ mod tests {
         let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap());
         let inner = Arc::clone(&pool);
         pool.install(move || {
-            let work = move |inputs: &[usize], cancel: &CancelToken| inner.install(|| encode(inputs, cancel));
+            let work = move |inputs: &[usize], ahead: &[Option<Ahead>], cancel: &CancelToken| {
+                inner.install(|| encode(inputs, ahead, cancel))
+            };
             let mut stream = Stream::with(0..40, 3, Arc::new(Pool::shared()), &CancelToken::new(), work);
             assert_eq!(stream.by_ref().take(20).map(|(input, _)| input).collect::<Vec<_>>(), Vec::from_iter(0..20));
             drop(stream);

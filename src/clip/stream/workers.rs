@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::super::{CancelToken, Encoded};
+use super::super::{Ahead, CancelToken, Encoded};
 use crate::threads::Pool;
 
 /// Number of chunks that are encoded at the same time. With two, threads are idle for about 1 % of the time (200
@@ -26,16 +26,19 @@ pub(super) struct Done<T> {
 /// A chunk to encode.
 struct Job<T> {
     inputs: Vec<T>,
+    /// What is read of the inputs meanwhile.
+    ahead: Vec<Option<Ahead>>,
     cancel: CancelToken,
     done: Sender<Done<T>>,
 }
 
-type Work<T> = dyn Fn(&[T], &CancelToken) -> Encoded + Send + Sync;
+/// Encodes a chunk, of which some inputs may have been read.
+type Work<T> = dyn Fn(&[T], &[Option<Ahead>], &CancelToken) -> Encoded + Send + Sync;
 
 impl<T> Job<T> {
     fn run(self, work: &Work<T>) {
-        let Job { inputs, cancel, done } = self;
-        let outcome = catch_unwind(AssertUnwindSafe(|| work(&inputs, &cancel)));
+        let Job { inputs, ahead, cancel, done } = self;
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(&inputs, &ahead, &cancel)));
         // Fails if the stream was dropped.
         let _ = done.send(Done { inputs, outcome });
     }
@@ -57,7 +60,10 @@ pub(super) struct Workers<T> {
 }
 
 impl<T> Workers<T> {
-    pub fn new(pool: Arc<Pool>, work: impl Fn(&[T], &CancelToken) -> Encoded + Send + Sync + 'static) -> Self {
+    pub fn new(
+        pool: Arc<Pool>,
+        work: impl Fn(&[T], &[Option<Ahead>], &CancelToken) -> Encoded + Send + Sync + 'static,
+    ) -> Self {
         let (jobs, queue) = mpsc::channel();
         let queue = Arc::new(Mutex::new(queue));
         let (threads, alone) = (Vec::new(), pool.is_caller());
@@ -69,12 +75,12 @@ impl<T> Workers<T> {
         !self.threads.is_empty() && self.process != process::id()
     }
 
-    pub fn submit(&mut self, inputs: Vec<T>, cancel: &CancelToken) -> Receiver<Done<T>>
+    pub fn submit(&mut self, inputs: Vec<T>, ahead: Vec<Option<Ahead>>, cancel: &CancelToken) -> Receiver<Done<T>>
     where
         T: Send + 'static,
     {
         let (done, receive) = mpsc::channel();
-        let job = Job { inputs, cancel: cancel.clone(), done };
+        let job = Job { inputs, ahead, cancel: cancel.clone(), done };
         if self.pool.is_current() {
             // The work may need this very thread. Waiting for workers would mean to run other tasks of the pool here, and
             // those may consume streams, too, without end.

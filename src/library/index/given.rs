@@ -11,9 +11,9 @@ use super::super::store::{FileRow, ModelRow, PhotoRow, Store, path_to_bytes};
 use super::Failure;
 use super::describe;
 use super::place::real;
-use super::read::{Opened, Unread};
+use super::read::{Unread, Whole, read_now};
 use crate::cancel::CancelToken;
-use crate::clip::{Content, Fingerprint, TextEncoder};
+use crate::clip::{Fingerprint, TextEncoder};
 
 /// Files that are written together.
 const BATCH: usize = 256;
@@ -293,12 +293,10 @@ fn read<'v>(store: &Store, path: &Path, vector: &'v [f32]) -> Result<Read<'v>, F
         Unread::Gone => Failed::File("no such file; check the path".into()),
         Unread::Failed(error) => Failed::File(format!("it cannot be read: {error}")),
     };
-    let opened = Opened::open(&absolute, crate::photo::Limits::new()).map_err(unread)?;
-    let bytes = opened.read().map_err(unread)?;
+    let Whole { stat, bytes, content } = read_now(&absolute, crate::photo::Limits::new()).map_err(unread)?;
     let metadata = crate::photo::metadata(&bytes, "it").map_err(|error| Failed::File(error.to_string()))?;
-    let photo = describe::described(&Content::of(&bytes), &metadata);
-    let known = opened.known();
-    let file = FileRow { path: stored, bytes: known.bytes, modified: known.modified, photo: Ok(0), missing: false };
+    let photo = describe::described(&content, &metadata);
+    let file = FileRow { path: stored, bytes: stat.bytes, modified: stat.modified, photo: Ok(0), missing: false };
     Ok(Read { root, file, photo, vector })
 }
 

@@ -1,11 +1,11 @@
-//! The threads of a run: one compares and reads, two encode, and the calling one writes.
+//! The threads of a run: some read, one compares, two encode, and the calling one writes.
 //!
 //! ```text
-//! compare -> read, hash -> queue, bounded by bytes -> encode (2) -> events -> batches -> store
-//!                 '-- known contents, failures, what is not listed --^
+//! compare -> read, hash (8, ahead) -> queue, bounded by bytes -> encode (2) -> events -> batches -> store
+//!                            '-- known contents, failures, what is not listed --^
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, SyncSender};
@@ -20,13 +20,20 @@ use super::compare::{Compare, Met, Stat};
 use super::describe;
 use super::place::Place;
 use super::queue::Queue;
-use super::read::{Opened, Unread, uncertain};
+use super::read::{self, Unread, Whole, read_now, uncertain};
 use crate::cancel::CancelToken;
-use crate::clip::{Content, ImageEncoder, ObservedPhoto};
+use crate::clip::{ImageEncoder, ObservedPhoto};
 use crate::error::ErrorKind;
+use crate::files::{ReadAhead, Reading};
 
-/// Bytes of photos that are read and not yet encoded: thirty of a phone; encoding them takes seconds.
-const MOST_BYTES: u64 = 128 << 20;
+/// Bytes of photos that are read, and compared with the library, and not yet encoded: fifteen of a phone.
+const MOST_BYTES: u64 = 64 << 20;
+/// Bytes of photos that are read before their turn to be compared comes.
+const AHEAD_BYTES: u64 = 32 << 20;
+/// The number of such photos: several for each thread that reads.
+const AHEAD: usize = 32;
+/// How long one of them is waited for before the others are looked at.
+const PATIENCE: Duration = Duration::from_millis(2);
 /// The number of such photos, in chunks: two more than are encoded at a time, so that no encoder waits.
 const MOST_CHUNKS: usize = 2 * ENCODERS;
 /// Threads that encode chunks, as in [`Stream`](crate::Stream): while one ends, the other keeps the processors busy.
@@ -186,6 +193,8 @@ impl Drop for StopOnPanic<'_> {
 fn read(job: &Job<'_>, copies: &Copies, queue: &Queue<Photo>, events: SyncSender<Event>) -> Result<Counts, Error> {
     let store = job.library.store()?;
     let mut counts = Counts::default();
+    let mut reading =
+        Ahead { job, store: &store, copies, queue, ahead: ReadAhead::new(AHEAD_BYTES), begun: VecDeque::new() };
     for (place, at) in job.places.iter().enumerate() {
         let mut compare = Compare::new(&store, at, job.model, job.retry, job.cancel);
         for met in compare.by_ref() {
@@ -195,9 +204,8 @@ fn read(job: &Job<'_>, copies: &Copies, queue: &Queue<Photo>, events: SyncSender
                 Met::Back { stored } => Event::Back { place, stored },
                 Met::Unlisted { stored, path } => Event::Unlisted { place, stored, path },
                 Met::Unread { stored, path, before } => {
-                    let seen = Seen { place, stored, path, stat: Stat::default(), before };
-                    let reading = Reading { job, store: &store, copies, queue };
-                    match reading.photo(seen, &mut counts)? {
+                    reading.begin(Seen { place, stored, path, stat: Stat::default(), before });
+                    match reading.end_one(AHEAD, &mut counts)? {
                         Outcome::Queued => continue,
                         Outcome::Stopped => return Ok(counts),
                         Outcome::Event(event) => *event,
@@ -210,6 +218,17 @@ fn read(job: &Job<'_>, copies: &Copies, queue: &Queue<Photo>, events: SyncSender
         }
         counts.database += compare.database;
     }
+    while !reading.begun.is_empty() && !job.cancel.is_cancelled() {
+        match reading.end_one(1, &mut counts)? {
+            Outcome::Queued => {}
+            Outcome::Stopped => break,
+            Outcome::Event(event) => {
+                if events.send(*event).is_err() {
+                    break;
+                }
+            }
+        }
+    }
     Ok(counts)
 }
 
@@ -221,36 +240,68 @@ enum Outcome {
     Event(Box<Event>),
 }
 
-struct Reading<'a> {
+/// A photo that is being read; without a reading it will be when it is taken.
+struct Begun {
+    seen: Seen,
+    reading: Option<Reading<Result<Whole, Unread>>>,
+}
+
+impl Begun {
+    /// Whether it has been read, or is within this time.
+    fn ends_within(&self, patience: Duration) -> bool {
+        self.reading.as_ref().is_none_or(|reading| reading.ends_within(patience))
+    }
+}
+
+/// Photos that are read ahead, and what becomes of them.
+struct Ahead<'a> {
     job: &'a Job<'a>,
     store: &'a Store,
     copies: &'a Copies,
     queue: &'a Queue<Photo>,
+    ahead: ReadAhead,
+    begun: VecDeque<Begun>,
 }
 
-impl Reading<'_> {
-    /// Reads and hashes a file; its bytes go to the encoders unless the library knows them.
-    fn photo(&self, mut seen: Seen, counts: &mut Counts) -> Result<Outcome, Error> {
-        let opened = match Opened::open(&seen.path, self.job.encoder.limits()) {
-            Ok(opened) => opened,
-            Err(unread) => return Ok(Reading::unread(seen, unread)),
+impl Ahead<'_> {
+    /// Begins to read a photo.
+    fn begin(&mut self, seen: Seen) {
+        let (path, limits) = (seen.path.clone(), self.job.encoder.limits());
+        let reading = self.ahead.begin(move |room| read::read(&path, limits, room));
+        self.begun.push_back(Begun { seen, reading });
+    }
+
+    /// Takes a photo that was read, whichever it is: a slow one does not hold up the others. Waits for one if `most` are
+    /// begun.
+    fn end_one(&mut self, most: usize, counts: &mut Counts) -> Result<Outcome, Error> {
+        let ended = loop {
+            if self.job.cancel.is_cancelled() {
+                return Ok(Outcome::Stopped);
+            }
+            match self.begun.iter().position(|begun| begun.ends_within(Duration::ZERO)) {
+                Some(ended) => break ended,
+                None if self.begun.len() < most => return Ok(Outcome::Queued),
+                None => _ = self.begun.front().is_some_and(|begun| begun.ends_within(PATIENCE)),
+            }
         };
+        let Some(Begun { seen, reading }) = self.begun.remove(ended) else { return Ok(Outcome::Queued) };
+        let limits = self.job.encoder.limits();
+        match reading.and_then(|reading| reading.take()).unwrap_or_else(|| read_now(&seen.path, limits)) {
+            Ok(whole) => self.photo(seen, whole, counts),
+            Err(unread) => Ok(Ahead::unread(seen, unread)),
+        }
+    }
+
+    /// Gives the bytes of a photo to the encoders unless the library knows them.
+    fn photo(&self, mut seen: Seen, whole: Whole, counts: &mut Counts) -> Result<Outcome, Error> {
+        let Whole { stat, bytes, content } = whole;
+        let (len, hash) = (content.len, content.hash);
         counts.opened += 1;
-        let len = opened.stat.bytes;
+        counts.bytes += len;
+        seen.stat = stat;
         if !self.queue.reserve(len) {
             return Ok(Outcome::Stopped);
         }
-        let bytes = match opened.read() {
-            Ok(bytes) => bytes,
-            Err(unread) => {
-                self.queue.release(len);
-                return Ok(Reading::unread(seen, unread));
-            }
-        };
-        counts.bytes += bytes.len() as u64;
-        seen.stat = opened.known();
-        let content = Content::of(&bytes);
-        let hash = content.hash;
         let Some(seen) = self.copies.add(&hash, seen) else {
             self.queue.release(len);
             return Ok(Outcome::Queued);

@@ -6,19 +6,45 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::compare::{Stat, is_gone, nanoseconds};
-use crate::clip::{check_len, read_open_file};
-use crate::files::open_regular;
+use crate::clip::{Content, check_len, read_open_file};
+use crate::files::{Room, open_regular};
 use crate::photo::Limits;
 
 /// Age of a file below which a later change may leave its time as it is: file systems count time in steps of up to two
 /// seconds (FAT).
 const GRAIN: Duration = Duration::from_secs(2);
 
+/// A file that was read.
+pub(super) struct Whole {
+    /// What the library is to know of the file.
+    pub stat: Stat,
+    pub bytes: Vec<u8>,
+    pub content: Content,
+}
+
+/// Opens, reads and hashes a file, as soon as there is room for it; `None` if the threads that read were stopped.
+pub(super) fn read(path: &Path, limits: Limits, room: &Room<'_>) -> Option<Result<Whole, Unread>> {
+    let opened = match Opened::open(path, limits) {
+        Ok(opened) => opened,
+        Err(unread) => return Some(Err(unread)),
+    };
+    if !room.reserve(opened.stat.bytes) {
+        return None;
+    }
+    let whole = opened.read(room);
+    if room.is_stopped() { None } else { Some(whole) }
+}
+
+/// Opens, reads and hashes a file on the calling thread.
+pub(super) fn read_now(path: &Path, limits: Limits) -> Result<Whole, Unread> {
+    Opened::open(path, limits)?.read(&Room::unlimited())
+}
+
 /// A file that was opened, not yet read.
-pub(super) struct Opened {
+struct Opened {
     file: File,
     /// Size and time of the file before it is read: a change during reading shows in the next run.
-    pub stat: Stat,
+    stat: Stat,
     /// Whether the file was written so recently that a further change might not show.
     recent: bool,
     limits: Limits,
@@ -39,7 +65,7 @@ impl From<io::Error> for Unread {
 }
 
 impl Opened {
-    pub fn open(path: &Path, limits: Limits) -> Result<Opened, Unread> {
+    fn open(path: &Path, limits: Limits) -> Result<Opened, Unread> {
         let file = open_regular(path)?;
         let stat = Stat::of(&file.metadata()?);
         check_len(stat.bytes, &limits)?;
@@ -49,13 +75,14 @@ impl Opened {
         Ok(Opened { file, stat, recent, limits })
     }
 
-    pub fn read(&self) -> Result<Vec<u8>, Unread> {
-        Ok(read_open_file(&self.file, self.stat.bytes, &self.limits)?)
+    fn read(&self, room: &Room<'_>) -> Result<Whole, Unread> {
+        let bytes = read_open_file(room.reads(&self.file), self.stat.bytes, &self.limits)?;
+        Ok(Whole { stat: self.known(), content: Content::of(&bytes), bytes })
     }
 
-    /// What the library is to know of the file. The time of a recent file is a nanosecond off, so that the next run reads
+    /// The time of a recent file is a nanosecond off, so that the next run reads
     /// the file again.
-    pub fn known(&self) -> Stat {
+    fn known(&self) -> Stat {
         if self.recent { uncertain(self.stat) } else { self.stat }
     }
 }
@@ -75,7 +102,11 @@ mod tests {
         let path = folder.path().join("a.jpg");
         std::fs::write(&path, "content").unwrap();
         let opened = Opened::open(&path, Limits::new()).unwrap();
-        assert_eq!((opened.read().unwrap(), opened.stat.bytes), (b"content".to_vec(), 7));
+        let whole = read_now(&path, Limits::new()).unwrap();
+        assert_eq!(
+            (whole.bytes, whole.content, whole.stat),
+            (b"content".to_vec(), Content::of(b"content"), opened.known())
+        );
         assert_ne!(opened.known(), opened.stat);
         for (age, recent) in [(0, true), (1, true), (3, false), (-1, true), (-3, false), (1_000_000_000, false)] {
             let file = File::options().write(true).open(&path).unwrap();
