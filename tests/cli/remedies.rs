@@ -91,7 +91,9 @@ fn outputs_can_be_written_as_advised() {
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
     assert!(
-        run("abacus").1.contains("use avx512, avx512-no-dot, avx2, avx2-no-dot, sse, neon, neon-no-dot or portable")
+        run("abacus")
+            .1
+            .contains("use amx, avx512, avx512-no-dot, avx2, avx2-no-dot, sse, neon, neon-no-dot or portable")
     );
     assert_eq!(run("portable"), (Some(0), String::new()));
 }

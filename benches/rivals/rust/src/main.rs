@@ -24,6 +24,8 @@ fn main() -> Result<(), Error> {
         return Err(format!("`{name}` is no engine of this build; it has {}", engines::names().join(", ")).into());
     };
     answer(&json!({ "version": engine.version }))?;
+    // As the command does.
+    clippie_rs::Isa::allow_amx();
     let mut worker = Worker { engine, running: None };
     for line in io::stdin().lock().lines() {
         let result = serde_json::from_str(&line?).map_err(Error::from).and_then(|request| worker.carry_out(request));
