@@ -189,6 +189,7 @@ static void opening(void)
     EXPECT(strcmp(clippie_status_name(CLIPPIE_ERROR_IMAGE), "unusable image") == 0);
     EXPECT(strcmp(clippie_status_name(-5), "unknown status") == 0);
     EXPECT(clippie_abi_version() == CLIPPIE_ABI_VERSION && strchr(clippie_version(), '.'));
+    clippie_allow_amx();
 }
 
 /* The options reach the model; either tower works without the other. */

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 import shutil
 
 import pytest
@@ -53,6 +54,18 @@ def test_options_that_change_embeddings_change_the_fingerprint(clip, drawings):
     rows = raw.encode_images(drawings[:3])
     assert abs((rows**2).sum(axis=1) - 1).min() > 1e-3
     assert len({clip.fingerprint, raw.fingerprint, clippie_rs.Clip.demo(orient=False).fingerprint}) == 3
+
+
+def test_the_tiles_of_a_processor_change_no_embedding(clip, drawings):
+    # Allowed before models are opened; this one has floats, which do not use them.
+    assert clippie_rs.allow_amx() is None
+    assert clippie_rs.Clip.demo().encode_images(drawings).tobytes() == clip.encode_images(drawings).tobytes()
+    try:
+        tiles = clippie_rs.Clip.demo(isa="amx")
+    except errors.OptionError as error:
+        assert re.match('^isa is "amx", which this machine cannot run; it can run ', str(error))
+    else:
+        assert tiles.encode_images(drawings).tobytes() == clip.encode_images(drawings).tobytes()
 
 
 def test_options_that_cannot_be_used():
