@@ -81,15 +81,27 @@ pub fn main(closed: ClosedStreams) -> ExitCode {
     })
 }
 
+/// Whether it matters that memory is given back: to a server at rest, and where the memory of models is measured, which would
+/// depend on those before them.
+fn wants_one_heap(command: &Command) -> bool {
+    match command {
+        #[cfg(feature = "serve")]
+        Command::Serve(_) => true,
+        #[cfg(feature = "library")]
+        Command::Evaluate(_) => true,
+        Command::Bench(_) => true,
+        _ => false,
+    }
+}
+
 fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return print_parser_message(&args::with_hint(error)),
     };
-    #[cfg(feature = "serve")]
-    if matches!(cli.command, Command::Serve(_)) {
+    if wants_one_heap(&cli.command) {
         // Before the first thread, which is that of signals.
-        crate::server::share_heap();
+        crate::tensor::share_heap();
     }
     signals::handle();
     let messages = Messages::new(cli.common.quiet, cli.common.verbose > 0);

@@ -45,4 +45,4 @@ pub use fetch::FetchHost;
 pub use immich::{Compat as ImmichCompat, Environment as ImmichEnvironment};
 #[cfg(feature = "library")]
 pub use library::LibraryConfig;
-pub use run::{run, share_heap};
+pub use run::run;

@@ -31,12 +31,6 @@ const POLL: Duration = Duration::from_millis(50);
 /// Largest head of a request, in bytes.
 const MAX_HEAD: usize = 64 << 10;
 
-/// Lets all threads of a process that is a server share one heap, with glibc: heaps of single threads keep what they once
-/// needed. To be called before any thread begins; one that has a heap of its own by then shares it with later ones.
-pub fn share_heap() {
-    crate::tensor::share_heap();
-}
-
 /// Serves until `stop` is set; then takes no more connections and ends when the requests that have begun are answered, or
 /// after [`Limits::grace`]. Calls `listening` with the address once connections are accepted.
 ///

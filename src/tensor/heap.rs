@@ -11,7 +11,7 @@ pub(crate) fn trim() {
 }
 
 /// Bytes of the pixels of a small photo.
-#[cfg(all(feature = "serve", target_os = "linux", target_env = "gnu"))]
+#[cfg(all(feature = "cli", target_os = "linux", target_env = "gnu"))]
 const LARGE: libc::c_int = 1 << 20;
 
 /// Lets all threads share one heap, if none has begun yet. glibc gives threads heaps of their own, each of which keeps what
@@ -21,7 +21,9 @@ const LARGE: libc::c_int = 1 << 20;
 /// Pieces of a MiB and more go back to the system as soon as they are freed, which glibc does only until it has seen one
 /// freed: it then puts pieces of this size between others, and the server's memory crept by 2 MB in ten minutes of mixed
 /// requests. It stays within 0.1 MB now, at the same photos and texts a second.
-#[cfg(feature = "serve")]
+///
+/// To be called before any thread begins; one that has a heap of its own by then shares it with later ones.
+#[cfg(feature = "cli")]
 pub(crate) fn share_heap() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: takes no pointer, and locks what it changes.
