@@ -294,13 +294,13 @@ fn is_published(name: &str) -> bool {
 }
 
 /// Whether `-m` means a model of the library: by its name or the start of its fingerprint.
-fn is_called(known: &LibraryModel, named: &OsStr) -> bool {
+pub(super) fn is_called(known: &LibraryModel, named: &OsStr) -> bool {
     let named = named.to_string_lossy();
     known.name == named || (named.len() >= FINGERPRINT_START && known.fingerprint.starts_with(&*named))
 }
 
 /// The options with which a weights file gives the embeddings of a model of a library; `None` if it is another model's.
-fn way_of_reading(known: &LibraryModel, weights: &WeightsFile) -> Result<Option<Options>, Error> {
+pub(super) fn way_of_reading(known: &LibraryModel, weights: &WeightsFile) -> Result<Option<Options>, Error> {
     Options::new().read_as(weights, |fingerprint| fingerprint.as_str() == known.fingerprint)
 }
 

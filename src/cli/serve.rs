@@ -15,7 +15,7 @@ use super::library::{self, Purpose};
 use super::messages::{Failure, Messages, Outcome};
 use super::{model, signals};
 #[cfg(feature = "library")]
-use crate::library::{Comparable, Precisions};
+use crate::library::{Comparable, Library, LibraryModel, Precisions};
 #[cfg(feature = "library")]
 use crate::server::LibraryConfig;
 use crate::server::{self, Config, ImmichCompat, ImmichEnvironment, Limits, Token};
@@ -87,7 +87,20 @@ fn plan(args: &Serve, messages: &Messages, always: &Messages) -> Result<Config, 
     }
     let mut models = Vec::new();
     let preload = environment.preload.iter().map(OsString::from);
-    for name in args.models.iter().filter(|name| !name.is_empty()).cloned().chain(preload) {
+    let named = args.models.iter().filter(|name| !name.is_empty());
+    #[cfg(feature = "library")]
+    let (opened, mut meant) = (library_file(args)?, None);
+    for name in named {
+        #[cfg(feature = "library")]
+        if let Some(library) = &opened
+            && let Some(found) = of_library(args, library, name, &mut models, messages)?
+        {
+            meant.get_or_insert(found);
+            continue;
+        }
+        open(name, &mut models, messages)?;
+    }
+    for name in preload {
         open(&name, &mut models, messages)?;
     }
     let mut aliases = Vec::new();
@@ -95,7 +108,10 @@ fn plan(args: &Serve, messages: &Messages, always: &Messages) -> Result<Config, 
         aliases.push((alias.clone(), open(name, &mut models, messages)?));
     }
     #[cfg(feature = "library")]
-    let library = library(args, &mut models, messages, always)?;
+    let library = match opened {
+        Some(opened) => library(args, opened, meant, &mut models, messages, always)?,
+        None => None,
+    };
     let idle = args.idle.map(Duration::from_secs_f64).or(environment.idle).unwrap_or(IDLE);
     Ok(Config {
         addresses,
@@ -120,17 +136,63 @@ fn plan(args: &Serve, messages: &Messages, always: &Messages) -> Result<Config, 
     })
 }
 
-/// Opens the library, and its model beside those of the arguments unless it is one of them. Models that `-m` names are
+/// The library, if there is one.
+#[cfg(feature = "library")]
+fn library_file(serve: &Serve) -> Result<Option<Library>, Failure> {
+    let open = |file: &PathBuf| library::open(&args::Library { library: Some(file.clone()) });
+    serve.library.as_ref().map(open).transpose()
+}
+
+/// The name of a model of the server, and the fingerprint of the embeddings that it searches.
+#[cfg(feature = "library")]
+type Meant = (String, String);
+
+/// Adds the model of a library that `-m` names as the other commands take it, by its name or the start of its fingerprint;
+/// `None` if the library has none that is called so.
+#[cfg(feature = "library")]
+fn of_library(
+    serve: &Serve,
+    library: &Library,
+    named: &OsStr,
+    models: &mut Vec<(String, WeightsFile)>,
+    messages: &Messages,
+) -> Result<Option<Meant>, Failure> {
+    let known = library.models()?;
+    if !known.iter().any(|known| library::is_called(known, named)) {
+        return Ok(None);
+    }
+    let model = args::Model { model: Some(named.to_owned()) };
+    let chosen = library::model(&model, serve.threads, Some(library), Purpose::Queries, messages)?;
+    let reading = chosen.options.reading();
+    let gives = |known: &&LibraryModel| {
+        library::way_of_reading(known, &chosen.weights).is_ok_and(|way| way.is_some_and(|way| way.reading() == reading))
+    };
+    // Else one of another precision, or of no model of the library.
+    let Some(known) = known.iter().find(gives) else { return Ok(None) };
+    let own = name(&chosen.weights);
+    let mut add = |name: &str| {
+        if !models.iter().any(|(known, _)| known == name) {
+            models.push((name.to_owned(), chosen.weights.clone()));
+        }
+    };
+    add(&own);
+    let beside = format!("{own} of the library");
+    let name = if reading == Options::new().reading() { own } else { beside };
+    add(&name);
+    Ok(Some((name, known.fingerprint.clone())))
+}
+
+/// The library and its model, which comes beside those of the arguments unless it is one of them. Models that `-m` names are
 /// meant for the library, so one of them has to be its; with `--immich`, they may be for Immich alone.
 #[cfg(feature = "library")]
 fn library(
     serve: &Serve,
+    library: Library,
+    meant: Option<Meant>,
     models: &mut Vec<(String, WeightsFile)>,
     messages: &Messages,
     always: &Messages,
 ) -> Result<Option<LibraryConfig>, Failure> {
-    let Some(file) = &serve.library else { return Ok(None) };
-    let library = library::open(&args::Library { library: Some(file.clone()) })?;
     let allowed = args::precisions(&serve.allow_precision);
     let shown = |model: &str| -> Result<(), Failure> {
         let photos = library.status()?.photos;
@@ -142,10 +204,14 @@ fn library(
         let (image, _) = library::towers(options, weights.clone())?;
         Ok(library.comparable(&image?, &model::argument(weights), &allowed)?)
     };
-    let config = |model: String| {
+    let config_of = |model: String, fingerprint: Option<String>| {
         shown(&model)?;
-        Ok(Some(LibraryConfig { library: library.clone(), model, allowed: allowed.clone() }))
+        Ok(Some(LibraryConfig { library: library.clone(), model, allowed: allowed.clone(), fingerprint }))
     };
+    if let Some((model, fingerprint)) = meant {
+        return config_of(model, Some(fingerprint));
+    }
+    let config = |model: String| config_of(model, None);
     let mut refused: Option<Failure> = None;
     let mut differing: Option<(String, Option<WeightsFile>, Option<Precisions>)> = None;
     for at in 0..models.len() {

@@ -320,6 +320,12 @@ fn keep_captioned(photos: &mut Vec<Photo>, format: Format, messages: &Messages) 
         messages.warning(&format!("{without} without a caption passed over: the folder has both of each"));
     } else if captioned == 0 {
         messages.warning("no photo has a caption: they are in .txt or .json beside photos of tar archives");
+    } else if captioned < all {
+        messages.warning(&format!(
+            "{} without a caption: it is a .txt in UTF-8, or the text `caption` or `text` of a .json, with the photo's name up \
+             to its first dot",
+            count(all - captioned, "photo")
+        ));
     }
 }
 

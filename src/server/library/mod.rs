@@ -52,13 +52,19 @@ pub struct LibraryConfig {
     /// Precisions in which it may search embeddings of another precision: see
     /// [`Search::allow_precisions`](crate::library::Search::allow_precisions).
     pub allowed: Vec<Precision>,
+    /// The fingerprint of the embeddings that are searched, where the library has several of the model.
+    pub fingerprint: Option<String>,
 }
 
 impl LibraryConfig {
     /// The options that open the model: photos of requests are read as those of the library were.
     pub(super) fn options(&self, options: Options, weights: &WeightsFile) -> Options {
         // What is wrong shows when the model is opened, and when the library is searched.
-        self.library.read_as(options.clone(), weights).ok().flatten().unwrap_or(options)
+        let found = match &self.fingerprint {
+            Some(meant) => options.clone().read_as(weights, |fingerprint| fingerprint.as_str() == meant).ok(),
+            None => self.library.read_as(options.clone(), weights).ok(),
+        };
+        found.flatten().unwrap_or(options)
     }
 }
 
@@ -82,7 +88,7 @@ pub(super) fn is_open(route: &str) -> bool {
 
 /// The routes of a library: `/` for the page, `/api/…` for what it asks. They are put under `base`, such as `/library`.
 pub(super) fn routes(server: &Arc<Server>, config: &LibraryConfig, base: &str) -> Router {
-    let LibraryConfig { library, model, allowed } = config.clone();
+    let LibraryConfig { library, model, allowed, .. } = config.clone();
     let openapi = openapi(server.token.is_some(), base);
     let (server, thumbnails) = (Arc::clone(server), Mutex::default());
     let shelf = Arc::new(Shelf { server, library, model, allowed, thumbnails, openapi });
