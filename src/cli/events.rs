@@ -3,7 +3,15 @@
 use std::collections::HashSet;
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal, Write};
+#[cfg(feature = "serve")]
+use std::sync::atomic::{AtomicUsize, Ordering};
+#[cfg(feature = "serve")]
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+#[cfg(feature = "serve")]
+use std::thread;
+#[cfg(feature = "serve")]
+use std::time::{Duration, Instant};
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -32,8 +40,22 @@ pub(super) fn init(quiet: bool, verbose: u8, messages: &Messages) {
     let _ = log.with_ansi(has_colours()).without_time().try_init();
 }
 
+/// Lines of a server's log that wait to be written; more are lost.
+#[cfg(feature = "serve")]
+const MOST_LINES: usize = 4096;
+
+/// Time for which [`finish`] waits for whoever reads the log.
+#[cfg(feature = "serve")]
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// Lines that are not yet written, and those that were lost since the last one was.
+#[cfg(feature = "serve")]
+static UNWRITTEN: AtomicUsize = AtomicUsize::new(0);
+#[cfg(feature = "serve")]
+static LOST: AtomicUsize = AtomicUsize::new(0);
+
 /// Prints a log with times from now on: that of a server, whose events happen again and again. With or without a line of
-/// each request.
+/// each request. A thread of its own writes it: one that waited for a full pipe would answer nobody meanwhile.
 #[cfg(feature = "serve")]
 pub(super) fn log(level: Level, requests: bool) {
     use tracing_subscriber::filter::Targets;
@@ -43,8 +65,53 @@ pub(super) fn log(level: Level, requests: bool) {
     let of_requests =
         if requests { LevelFilter::from_level(level) } else { LevelFilter::from_level(level).min(LevelFilter::WARN) };
     let shown = Targets::new().with_default(level).with_target("clippie_rs::server::guard", of_requests);
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(|| Log).with_ansi(has_colours());
+    let (lines, waiting) = sync_channel(MOST_LINES);
+    let is_begun = thread::Builder::new().name("log".into()).spawn(move || write_lines(&waiting)).is_ok();
+    let writer = move || -> Box<dyn Write> { if is_begun { Box::new(Lines(lines.clone())) } else { Box::new(Log) } };
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(writer).with_ansi(has_colours());
     let _ = log.finish().with(shown).try_init();
+}
+
+/// Waits until a server's log is written, unless nobody reads it.
+#[cfg(feature = "serve")]
+pub(super) fn finish() {
+    let begun = Instant::now();
+    while UNWRITTEN.load(Ordering::Acquire) > 0 && begun.elapsed() < LAST_LINES {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Writes lines as they come, and how many did not.
+#[cfg(feature = "serve")]
+fn write_lines(waiting: &Receiver<Vec<u8>>) {
+    for line in waiting {
+        let lost = LOST.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            let _ = writeln!(io::stderr(), "{lost} lines of the log were lost, since it was not read");
+        }
+        let _ = io::stderr().write_all(&line);
+        UNWRITTEN.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// Hands lines to the thread that writes them.
+#[cfg(feature = "serve")]
+struct Lines(SyncSender<Vec<u8>>);
+
+#[cfg(feature = "serve")]
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        UNWRITTEN.fetch_add(1, Ordering::Relaxed);
+        if self.0.try_send(bytes.to_vec()).is_err() {
+            UNWRITTEN.fetch_sub(1, Ordering::Relaxed);
+            LOST.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn has_colours() -> bool {

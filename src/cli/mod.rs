@@ -75,10 +75,13 @@ pub fn main(closed: ClosedStreams) -> ExitCode {
     let _ = crate::weights::guard_mapped_files();
     // The process is this command's own, so that it may have AMX if a model has use for it.
     Isa::allow_amx();
-    panic::catch_unwind(run).unwrap_or_else(|_| {
+    let code = panic::catch_unwind(run).unwrap_or_else(|_| {
         Messages::new(false, false).error(&messages::panic_message());
         ExitCode::FAILURE
-    })
+    });
+    #[cfg(feature = "serve")]
+    events::finish();
+    code
 }
 
 /// Whether it matters that memory is given back: to a server at rest, and where the memory of models is measured, which would

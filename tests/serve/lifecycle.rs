@@ -31,6 +31,21 @@ fn requests_that_have_begun_are_answered_before_the_end() {
     assert!(!server.log().contains("did not end"), "{}", server.log());
 }
 
+/// A pipe holds some hundred lines.
+#[test]
+fn a_log_that_nobody_reads_holds_nobody_up() {
+    let mut server = Server::start(&[]);
+    let log = server.shared_log();
+    let unread = log.lock().unwrap();
+    for _ in 0..1500 {
+        assert_eq!(server.get("/v1/models").status, 200);
+    }
+    let status = Command::new("sh").args(["-c", &format!("kill -TERM {}", server.child.id())]).status();
+    assert!(status.unwrap().success());
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    drop(unread);
+}
+
 #[test]
 fn idle_models_give_their_memory_back_and_work_again() {
     let server = Server::start(&["--idle", "0.2"]);

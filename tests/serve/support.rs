@@ -83,6 +83,11 @@ impl Server {
         self.log.lock().unwrap().clone()
     }
 
+    /// The log, of which no line is read while it is locked.
+    pub fn shared_log(&self) -> Arc<Mutex<String>> {
+        Arc::clone(&self.log)
+    }
+
     pub fn get(&self, path: &str) -> Answer {
         self.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"), b"")
     }

@@ -75,9 +75,8 @@ impl Fetcher {
 
     /// Checks an address, before any is asked.
     pub fn check(&self, text: &str) -> Result<Url, Refusal> {
-        let shown = printable(text);
-        let url =
-            Url::parse(text).map_err(|reason| Refusal::bad(format!("the address of the photo {reason}: {shown}")))?;
+        let refused = |reason| Refusal::bad(format!("the address of the photo {reason}: {}", without_secrets(text)));
+        let url = Url::parse(text).map_err(refused)?;
         match self.hosts.iter().any(|host| host.has(&url)) {
             true => Ok(url),
             false => Err(Refusal::bad(format!("{url} is not fetched: --allow-fetch does not name its host"))),
@@ -115,7 +114,8 @@ impl Fetcher {
                 (301 | 302 | 303 | 307 | 308, Some(next)) => next.to_str().unwrap_or_default(),
                 (status, _) => return Err(failed(&shown, &format!("its host answers with status {status}"))),
             };
-            let next = url.join(next).map_err(|_| failed(&shown, "it leads to what is no address"))?;
+            let next = if next.is_empty() { None } else { url.join(next).ok() };
+            let next = next.ok_or_else(|| failed(&shown, "it leads to what is no address"))?;
             if next.host() != url.host() || !self.hosts.iter().any(|host| host.has(&next)) {
                 return Err(failed(&shown, "it leads to another host; give the address of the photo itself"));
             }
@@ -194,7 +194,33 @@ pub(super) async fn photos(
     }
 }
 
+/// What may be shown of an address that is none: neither its query nor a name and a password.
+fn without_secrets(text: &str) -> String {
+    let text = text.split(['?', '#']).next().unwrap_or_default();
+    let start = text.find("//").map_or(0, |slashes| slashes + 2);
+    let (scheme, rest) = text.split_at(start);
+    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    printable(&format!("{scheme}{place}"))
+}
+
 /// A photo that cannot be had. Its address has no query, which may hold a secret.
 fn failed(shown: &str, reason: &str) -> Refusal {
     Refusal::bad(format!("{shown} cannot be fetched: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_are_none_are_shown_without_secrets() {
+        for (text, shown) in [
+            ("http://user:pass@host/a?sig=secret", "http://host/a"),
+            ("https://host/a b?sig=SE CRET", "https://host/a b"),
+            ("user:p@ss@host#secret", "host"),
+            ("", ""),
+        ] {
+            assert_eq!(without_secrets(text), printable(shown), "{text}");
+        }
+    }
 }
