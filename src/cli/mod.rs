@@ -104,7 +104,7 @@ fn run() -> ExitCode {
     };
     if wants_one_heap(&cli.command) {
         // Before the first thread, which is that of signals.
-        crate::tensor::share_heap();
+        crate::clip::share_heap();
     }
     signals::handle();
     let messages = Messages::new(cli.common.quiet, cli.common.verbose > 0);

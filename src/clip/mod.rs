@@ -73,6 +73,8 @@ use crate::error::Error;
 use crate::kernels::Isa;
 use crate::models::config::ModelConfig;
 use crate::preprocess::PreprocessConfig;
+#[cfg(feature = "cli")]
+pub(crate) use crate::tensor::share_heap;
 use crate::weights::WeightsFile;
 use session::Session;
 
