@@ -19,8 +19,9 @@ Modules that are imported by themselves, none of which needs its library before 
   ``clippie_rs.sklearn``: the embedding interfaces of these libraries
 """
 
-from clippie_rs._models import open_model as load
+# First: it refuses a second interpreter of a process in words of its own, which other modules would not.
 from clippie_rs._native import CancelToken, Clip, ImageEncoder, TextEncoder, __version__, allow_amx, similarity
+from clippie_rs._models import open_model as load
 from clippie_rs.errors import Cancelled, Error
 
 __all__ = [
