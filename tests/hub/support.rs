@@ -55,10 +55,15 @@ pub fn tiny() -> &'static Tiny {
 pub fn tiny_with_seed(seed: u64) -> Tiny {
     let folder = tempfile::tempdir().unwrap();
     checkpoint::write(&micro(), seed, Layout::OpenClip, folder.path()).unwrap();
-    let out = folder.path().join("out.clippie");
-    import::convert(folder.path(), &out, &ConvertOptions::new().name(NAME), &mut |_| {}).unwrap();
     let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
-    Tiny { checkpoint: read(FILE), config: read(CONFIG), weights: std::fs::read(out).unwrap() }
+    Tiny { checkpoint: read(FILE), config: read(CONFIG), weights: converted(folder.path(), NAME) }
+}
+
+/// The weights file that a checkpoint gives when it is pulled by this name.
+fn converted(checkpoint: &Path, name: &str) -> Vec<u8> {
+    let out = checkpoint.join("out.clippie");
+    import::convert(checkpoint, &out, &ConvertOptions::new().name(name), &mut |_| {}).unwrap();
+    std::fs::read(out).unwrap()
 }
 
 impl Tiny {
@@ -67,9 +72,7 @@ impl Tiny {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(FILE), &self.checkpoint).unwrap();
         std::fs::write(folder.path().join(CONFIG), &self.config).unwrap();
-        let out = folder.path().join("out.clippie");
-        import::convert(folder.path(), &out, &ConvertOptions::new().name(name), &mut |_| {}).unwrap();
-        std::fs::read(out).unwrap()
+        converted(folder.path(), name)
     }
 
     /// The repository with these files and some that a pull does not need.

@@ -1,34 +1,18 @@
 //! Files that hold more than one picture, or more than pictures: the first one is read, what follows is not looked at.
 
 use clippie_rs::photo::{decode, metadata};
-use serde::Deserialize;
 
-use super::sloppy::{Expected, bytes, difference};
-use super::{goldens, read};
-
-#[derive(Deserialize)]
-struct Files {
-    files: Vec<File>,
-}
-
-#[derive(Deserialize)]
-struct File {
-    name: String,
-    /// Hex digits.
-    data: String,
-    result: Expected,
-}
+use super::read;
+use super::sloppy::{assert_equal, files};
 
 /// Animations (GIF, PNG, WebP) whose frames are smaller than the canvas, lie anywhere on it, are transparent and cleared in
 /// every way; TIFF files of pages of several sizes and kinds; a photo with a second one. tools/first_pictures.py makes
 /// them, and the digests of Pillow's pixels.
 #[test]
 fn first_pictures_equal_pillow() {
-    let files: Files = serde_json::from_slice(&std::fs::read(goldens().join("first.json")).unwrap()).unwrap();
-    assert!(files.files.len() >= 30);
-    let differences: Vec<_> =
-        files.files.iter().filter_map(|file| difference(&bytes(&file.data), &file.name, &file.result)).collect();
-    assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
+    let files = files("first.json");
+    assert!(files.len() >= 30);
+    assert_equal(&files);
 }
 
 /// Photos of phones with a film behind them, several photos in one file (MPO), pictures with anything appended.

@@ -4,28 +4,13 @@
 //! tools/webp_goldens.py makes the files and the expected digests.
 
 use clippie_rs::photo::{Error, decode};
-use serde::Deserialize;
 
-use super::goldens;
-use super::sloppy::{Expected, bytes, difference};
-
-#[derive(Deserialize)]
-struct Files {
-    files: Vec<File>,
-}
-
-#[derive(Deserialize)]
-struct File {
-    name: String,
-    /// Hex digits.
-    data: String,
-    result: Expected,
-}
+use super::sloppy::{self, File, assert_equal, bytes};
 
 fn files() -> Vec<File> {
-    let files: Files = serde_json::from_slice(&std::fs::read(goldens().join("webp.json")).unwrap()).unwrap();
-    assert!(files.files.len() > 140);
-    files.files
+    let files = sloppy::files("webp.json");
+    assert!(files.len() > 140);
+    files
 }
 
 /// Length of the headers of a file and of its picture.
@@ -41,9 +26,7 @@ fn shortened(file: &[u8], length: usize) -> Vec<u8> {
 
 #[test]
 fn lossless_files_equal_pillow() {
-    let differences: Vec<_> =
-        files().iter().filter_map(|file| difference(&bytes(&file.data), &file.name, &file.result)).collect();
-    assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
+    assert_equal(&files());
 }
 
 /// A picture that ends early, in a container that does not show it.
