@@ -12,7 +12,7 @@ mod parity;
 #[path = "common/pulled.rs"]
 mod pulled;
 
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex, PoisonError};
 
 use clippie_rs::catalog;
 use clippie_rs::{Clip, Isa, Options, TextCache, TextEncoder};
@@ -20,8 +20,27 @@ use clippie_testkit::checkpoint::model::Architecture;
 use clippie_testkit::checkpoint::{Layout, Model, golden};
 use parity::check;
 
-/// Full-size models take gigabytes: one at a time.
-static FULL_SIZE: Mutex<()> = Mutex::new(());
+/// Full-size models take gigabytes of disk, but writing and converting one keeps a single core busy: two at a time.
+static FULL_SIZE: (Mutex<usize>, Condvar) = (Mutex::new(2), Condvar::new());
+
+/// A place among the full-size models that are tested at the same time.
+struct Place;
+
+impl Place {
+    fn take() -> Self {
+        let free = FULL_SIZE.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = FULL_SIZE.1.wait_while(free, |free| *free == 0).unwrap_or_else(PoisonError::into_inner);
+        *free -= 1;
+        Self
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        *FULL_SIZE.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        FULL_SIZE.1.notify_one();
+    }
+}
 
 /// Names and checksums of all tensors.
 fn tensors(clip: &Clip) -> Vec<(String, String)> {
@@ -313,7 +332,7 @@ fn golden_of(model: &Model, layout: Layout) -> String {
 /// Each case must match its own goldens and preprocessing. All must have identical tensors, except those of layouts
 /// that are already folded and therefore rounded once more.
 fn full_size(cases: Cases) {
-    let _one_at_a_time = FULL_SIZE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _place = Place::take();
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let mut tables = Vec::new();
     for &(name, way) in cases {
@@ -351,7 +370,7 @@ fn full_size(cases: Cases) {
 #[test]
 fn models_by_name() {
     let names = std::env::var("CLIPPIE_PARITY").unwrap_or("tiny-gigantic:open-clip".to_owned());
-    let _one_at_a_time = FULL_SIZE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _place = Place::take();
     for case in names.split(',') {
         let (name, layout) = case.split_once(':').expect("a case is NAME:LAYOUT");
         let (model, layout) = (Model::named(name).unwrap(), layout.parse().unwrap());
