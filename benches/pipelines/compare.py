@@ -1,8 +1,9 @@
 """Rows per second of a Ray Data job that embeds photos: with this package, and with open_clip and PyTorch.
 
-    python benches/pipelines/compare.py CHECKPOINT WEIGHTS
+    python benches/pipelines/compare.py CHECKPOINT WEIGHTS [WEIGHTS...]
 
-CHECKPOINT is the model for open_clip, WEIGHTS the same one converted. README.md says how both are made and what is measured.
+CHECKPOINT is the model for open_clip, WEIGHTS the same one converted, in one precision or several. README.md says how they are
+made and what is measured.
 """
 
 import argparse
@@ -22,11 +23,11 @@ from stages import COLUMN, Clippie, OpenClip, Setting
 
 import clippie_rs
 
-ENGINES = {"clippie-rs": Clippie, "open_clip": OpenClip}
+RIVAL = "open_clip"
 # Rows of a trial of a setting: a batch for each of two actors.
 TRIAL_ROWS = 2 * photos.BATCH
-# Embeddings of both must be the same.
-MAX_DISTANCE = 1e-5
+# 1 - cosine of an embedding and the rival's: the same, or what docs/models.md states of a precision.
+MAX_DISTANCE = {"f32": 1e-5, "f16": 1e-5, "int8": 5e-4}
 
 
 @dataclass
@@ -41,12 +42,23 @@ class Turn:
     vectors: numpy.ndarray
 
 
+def stage(engine: str) -> type:
+    """The class of the stage of an engine: the rival, or this package with one of the files."""
+    return OpenClip if engine == RIVAL else Clippie
+
+
+def precision(weights: str) -> str:
+    """The precision of a file of weights."""
+    _, colon, ending = clippie_rs.ImageEncoder.open(weights).name.rpartition(":")
+    return ending if colon and ending in MAX_DISTANCE else "f32"
+
+
 def turn(engine: str, model: str, setting: Setting, folder: Path) -> Turn:
     """Run a job, with actors of its own."""
     files = len(list(folder.iterdir()))
     started = time.perf_counter()
     ds = ray.data.read_parquet(str(folder)).repartition(files).map_batches(
-        ENGINES[engine],
+        stage(engine),
         fn_constructor_args=(model, setting),
         batch_format="pyarrow",
         batch_size=photos.BATCH,
@@ -78,7 +90,7 @@ def best_setting(model: str, folder: Path) -> Setting:
 
     def tried_rate(setting: Setting) -> float:
         if setting not in tried:
-            tried[setting] = turn("open_clip", model, setting, folder).rows_per_second
+            tried[setting] = turn(RIVAL, model, setting, folder).rows_per_second
             print(f"  trial: {tried[setting]:5.1f} rows/s with {setting}", flush=True)
         return tried[setting]
 
@@ -90,27 +102,29 @@ def best_setting(model: str, folder: Path) -> Setting:
     return max((replace(shape, batch=batch) for batch in (8, 16, 32, 64)), key=tried_rate)
 
 
-def check(turns: dict[str, list[Turn]]) -> float:
-    """The largest distance of the engines' embeddings of a row."""
-    ours, theirs = (turns[engine][0].vectors.astype(numpy.float64) for engine in ENGINES)
+def check(turns: dict[str, list[Turn]], engine: str) -> float:
+    """The largest distance of an engine's embeddings of a row from the rival's."""
+    ours, theirs = (turns[which][0].vectors.astype(numpy.float64) for which in (engine, RIVAL))
     norms = numpy.linalg.norm(ours, axis=1) * numpy.linalg.norm(theirs, axis=1)
     distance = float((1 - (ours * theirs).sum(axis=1) / norms).max())
-    if not distance < MAX_DISTANCE:
-        raise SystemExit(f"the engines' embeddings differ: 1 - cosine is up to {distance:.2e}")
+    if not distance < MAX_DISTANCE[engine]:
+        raise SystemExit(f"the embeddings of {engine} differ from the rival's: 1 - cosine is up to {distance:.2e}")
     return distance
 
 
-def where_the_time_goes(checkpoint: str, weights: str, setting: Setting, folder: Path) -> dict[str, dict[str, float]]:
+def where_the_time_goes(models: dict[str, str], setting: Setting, folder: Path) -> dict[str, dict[str, float]]:
     """Milliseconds of processor time a row of each step, on one thread, one step after another, without Ray: medians of three
     batches."""
     import pyarrow.parquet
 
+    # As the stage does in its actors.
+    clippie_rs.allow_amx()
     cells = pyarrow.parquet.read_table(next(iter(sorted(folder.glob("*.parquet")))))["image"].to_pylist()
     cells = cells[: setting.batch]
     data = [cell["bytes"] for cell in cells]
-    rival = OpenClip(checkpoint, replace(setting, threads=1))
-    encoder = clippie_rs.ImageEncoder.open(weights, threads=1)
-    steps = {engine: {"decode and preprocess": [], "model": []} for engine in ENGINES}
+    rival = OpenClip(models[RIVAL], replace(setting, threads=1))
+    encoders = {engine: clippie_rs.ImageEncoder.open(path, threads=1) for engine, path in models.items() if engine != RIVAL}
+    steps = {engine: {"decode and preprocess": [], "model": []} for engine in models}
 
     def timed(engine, step, call):
         started = time.process_time()
@@ -119,21 +133,22 @@ def where_the_time_goes(checkpoint: str, weights: str, setting: Setting, folder:
         return result
 
     for _ in range(3):
-        timed("clippie-rs", "decode and preprocess", lambda: encoder.preprocess(data))
-        whole = time.process_time()
-        encoder.encode(data)
-        whole = 1e3 * (time.process_time() - whole) / len(data)
-        steps["clippie-rs"]["model"].append(whole - steps["clippie-rs"]["decode and preprocess"][-1])
-        pixels = timed("open_clip", "decode and preprocess", lambda: [rival.prepare(cell) for cell in cells])
+        for engine, encoder in encoders.items():
+            timed(engine, "decode and preprocess", lambda: encoder.preprocess(data))
+            whole = time.process_time()
+            encoder.encode(data)
+            whole = 1e3 * (time.process_time() - whole) / len(data)
+            steps[engine]["model"].append(whole - steps[engine]["decode and preprocess"][-1])
+        pixels = timed(RIVAL, "decode and preprocess", lambda: [rival.prepare(cell) for cell in cells])
         stacked = rival.torch.stack(pixels)
-        timed("open_clip", "model", lambda: rival.infer(stacked))
+        timed(RIVAL, "model", lambda: rival.infer(stacked))
     return {engine: {step: statistics.median(times) for step, times in of.items()} for engine, of in steps.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkpoint", help="for open_clip, such as open_clip_model.safetensors")
-    parser.add_argument("weights", help="the same model, converted: a .clippie file")
+    parser.add_argument("weights", nargs="+", help="the same model, converted: .clippie files, one of each precision")
     parser.add_argument("--sizes", default="640x480,1440x1080")
     parser.add_argument("--rows", type=int, default=256, help="photos of each size")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each engine; with 0 only the trials")
@@ -141,10 +156,10 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("target/pipelines"))
     parser.add_argument("--out", type=Path, help="write all figures as JSON")
     arguments = parser.parse_args()
-    models = {
-        "clippie-rs": str(Path(arguments.weights).resolve()),
-        "open_clip": str(Path(arguments.checkpoint).resolve()),
-    }
+    paths = [str(Path(path).resolve()) for path in arguments.weights]
+    models = {precision(path): path for path in paths} | {RIVAL: str(Path(arguments.checkpoint).resolve())}
+    if len(models) <= len(paths):
+        raise SystemExit("two files of weights have the same precision")
     # Otherwise Ray's workers yield to every other process of the machine.
     os.environ.setdefault("RAY_worker_niceness", "0")
     # Two for the actors, one for the tasks that read.
@@ -163,22 +178,21 @@ def main() -> None:
             rival = Setting(*map(int, arguments.setting.split(",")))
         else:
             few = photos.folder(arguments.work.resolve(), width, height, TRIAL_ROWS)
-            rival = best_setting(models["open_clip"], few)
+            rival = best_setting(models[RIVAL], few)
         if arguments.rounds == 0:
             print(f"  fastest: {rival}", flush=True)
             continue
-        settings = {"clippie-rs": Setting(2, 1), "open_clip": rival}
-        turns: dict[str, list[Turn]] = {engine: [] for engine in ENGINES}
+        settings = {engine: rival if engine == RIVAL else Setting(2, 1) for engine in models}
+        turns: dict[str, list[Turn]] = {engine: [] for engine in models}
         for number in range(arguments.rounds):
             # Neither is always the first.
-            for engine in list(ENGINES)[:: -1 if number % 2 else 1]:
+            for engine in list(models)[:: -1 if number % 2 else 1]:
                 one = turn(engine, models[engine], settings[engine], folder)
                 turns[engine].append(one)
                 rate = f"{one.rows_per_second:.1f} rows/s, processor {one.cpu_ms_per_row:.1f} ms a row"
                 print(f"  turn {number + 1}: {engine} {rate}", flush=True)
-        distance = check(turns)
         rates = {engine: statistics.median(one.rows_per_second for one in of) for engine, of in turns.items()}
-        steps = where_the_time_goes(models["open_clip"], models["clippie-rs"], rival, folder)
+        steps = where_the_time_goes(models, rival, folder)
         for engine, of in turns.items():
             all_rates = ", ".join(f"{one.rows_per_second:.1f}" for one in of)
             cpu = statistics.median(one.cpu_ms_per_row for one in of)
@@ -197,8 +211,11 @@ def main() -> None:
                     "steps_ms": steps[engine],
                 }
             )
-        ratio = rates["clippie-rs"] / rates["open_clip"]
-        print(f"  {ratio:.2f} times as many rows; 1 - cosine of the embeddings at most {distance:.1e}", flush=True)
+        for engine in models:
+            if engine == RIVAL:
+                continue
+            ratio, distance = rates[engine] / rates[RIVAL], check(turns, engine)
+            print(f"  {engine}: {ratio:.2f} times as many rows; 1 - cosine at most {distance:.1e}", flush=True)
     if arguments.out:
         arguments.out.write_text(json.dumps(figures, indent=1) + "\n")
 

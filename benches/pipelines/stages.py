@@ -47,7 +47,7 @@ class Timed:
 
 
 class Clippie(Timed):
-    """The stage of ``clippie_rs.ray``, as it is."""
+    """The stage of ``clippie_rs.ray``, as it is; AMX is allowed in it, since it runs in an actor."""
 
     def __init__(self, weights: str, setting: Setting):
         self.embed = ImageClipEmbeddingRefiner(

@@ -31,11 +31,11 @@ def test_parameters_of_the_refiner(clip, drawings, tmp_path):
     for device in ("cuda", "mps", "cpu:0"):
         with pytest.raises(ValueError, match=f"device='{device}' is not there"):
             ImageClipEmbeddingRefiner(model="demo", device=device)
-    with pytest.warns(UserWarning, match="use_fp16 is ignored") as caught:
+    with pytest.warns(UserWarning, match="use_fp16 is ignored: 'demo' has the precision") as caught:
         refiner = ImageClipEmbeddingRefiner(
             model="demo", device="cpu", use_fp16=True, inference_batch_size=3, preprocess_workers=4, threads=1
         )
-    assert len(caught) == 1
+    assert len(caught) == 1 and caught[0].filename == __file__
     assert (refiner.feature_field_name, refiner.error_field_name) == ("image_clip_emb_demo", "image_error")
     assert {key: refiner.encoder.options[key] for key in ("batch_size", "threads")} == {"batch_size": 3, "threads": 1}
     table = refiner(pa.table({"image": drawings[:5]}))
@@ -53,6 +53,26 @@ def test_the_column_has_the_name_of_the_model(root, monkeypatch):
     assert refiner.feature_field_name == "image_clip_emb_vit_l_14"
     assert refiner.encoder[1:] == ("vit-l-14-openai", {"normalize": False, "threads": None})
     assert TextClipEmbeddingRefiner("ViT-L-14", "openai").feature_field_name == "text_clip_emb_vit_l_14"
+
+
+def test_half_precision_is_another_name_of_the_model(root, monkeypatch):
+    """Without a model of that name at hand, which would be downloaded."""
+    from clippie_rs import operators
+
+    monkeypatch.setattr(operators, "open_tower", lambda kind, model, **options: model)
+    for kind in (ImageClipEmbeddingRefiner, TextClipEmbeddingRefiner):
+        refiner = kind("ViT-L-14", "openai", use_fp16=True, feature_field_name="v")
+        assert refiner.encoder == "vit-l-14-openai:f16"
+        for model, opened in {
+            "mobileclip2-s0": "mobileclip2-s0:f16",
+            "mobileclip2-s0:int8": "mobileclip2-s0:int8",
+            "hf-hub:a/b@main": "hf-hub:a/b@main:f16",
+        }.items():
+            assert kind(model=model, use_fp16=True, feature_field_name="v").encoder == opened
+            assert kind(model=model, feature_field_name="v").encoder == model
+        for path in ("there.clippie", pathlib.Path("there.clippie")):
+            with pytest.warns(UserWarning, match=r"use_fp16 is ignored: 'there\.clippie' has the precision"):
+                assert kind(model=path, use_fp16=True, feature_field_name="v").encoder == path
 
 
 def test_records_are_refined_in_place(clip, drawings):

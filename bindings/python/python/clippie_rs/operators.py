@@ -21,8 +21,8 @@ import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clippie_rs._messages import is_unicode, shown
-from clippie_rs._models import open_tower
-from clippie_rs._native import ImageEncoder, TextEncoder
+from clippie_rs._models import is_path, open_tower
+from clippie_rs._native import ImageEncoder, TextEncoder, allow_amx
 from clippie_rs._open_clip import model_called
 from clippie_rs.arrow import check_new_columns, check_table, column_name, encode_batch
 from clippie_rs.errors import OptionError
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     import pyarrow
 
 __all__ = ["ClipScoreFilter", "ImageClipEmbeddingRefiner", "TextClipEmbeddingRefiner"]
+
+
+# How names end that state a precision.
+PRECISIONS = (":f32", ":f16", ":int8")
 
 
 class _Refiner:
@@ -47,6 +51,7 @@ class _Refiner:
         normalize: bool,
         feature_field_name: str | None,
         inference_batch_size: int | None,
+        use_fp16: bool,
         model: str | os.PathLike[str] | None,
         column: str,
         error_field_name: str | None,
@@ -57,8 +62,13 @@ class _Refiner:
             raise OptionError(f'device={shown(device)} is not there: models run on the CPU; give "auto" or "cpu"')
         if inference_batch_size is not None:
             options["batch_size"] = inference_batch_size
+        if is_worker():
+            # The process is there for this operator alone.
+            allow_amx()
         threads = assigned_threads() if threads is None else threads
         called = model_called(model_name, pretrained) if model is None else model
+        if use_fp16:
+            called = in_half(called)
         self.encoder = open_tower(self.tower, called, normalize=normalize, threads=threads, **options)
         self.column = column
         if feature_field_name is None:
@@ -129,7 +139,8 @@ class ImageClipEmbeddingRefiner(_Refiner):
         ``image_clip_emb_vit_l_14``.
     inference_batch_size: images in one pass of the model, at least 1; by default the engine's own number, which is the
         fastest for most. The embeddings do not depend on it.
-    use_fp16: ignored with a warning; a weights file has the precision that it was converted with.
+    use_fp16: the model of that name with weights in half precision (``vit-l-14-openai:f16``), which is converted on first use.
+        Ignored with a warning for the path of a file, which has the precision that it was converted with, and for "demo".
     preprocess_workers: accepted and not needed, since images are decoded by the threads that encode them.
     model: in place of ``model_name`` and ``pretrained``: the path of a ``.clippie`` file, "demo", or a name of
         ``clippie-rs models``. Names are downloaded and converted on first use.
@@ -160,10 +171,6 @@ class ImageClipEmbeddingRefiner(_Refiner):
         error_field_name: str | None = None,
         threads: int | None = None,
     ) -> None:
-        if use_fp16:
-            warnings.warn(
-                "use_fp16 is ignored: a weights file has the precision that it was converted with", stacklevel=2
-            )
         super().__init__(
             model_name,
             pretrained,
@@ -171,6 +178,7 @@ class ImageClipEmbeddingRefiner(_Refiner):
             normalize,
             feature_field_name,
             inference_batch_size,
+            use_fp16,
             model,
             column,
             error_field_name,
@@ -218,6 +226,7 @@ class TextClipEmbeddingRefiner(_Refiner):
         normalize: bool = True,
         feature_field_name: str | None = None,
         inference_batch_size: int | None = None,
+        use_fp16: bool = False,
         *,
         model: str | os.PathLike[str] | None = None,
         column: str = "caption",
@@ -233,6 +242,7 @@ class TextClipEmbeddingRefiner(_Refiner):
             normalize,
             feature_field_name,
             inference_batch_size,
+            use_fp16,
             model,
             column,
             error_field_name,
@@ -381,13 +391,30 @@ def _is_reason(cell: Any) -> bool:
     return isinstance(cell, _Reason)
 
 
+def in_half(model: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """The name of the same model with weights in half precision; what has no such name stays, with a warning."""
+    if not isinstance(model, str) or model == "demo" or is_path(model):
+        reason = f"use_fp16 is ignored: {shown(os.fspath(model))} has the precision that it was converted with"
+        # Above this function and the two constructors.
+        warnings.warn(reason, stacklevel=4)
+        return model
+    return model if model.endswith(PRECISIONS) else f"{model}:f16"
+
+
+def is_worker() -> bool:
+    """Whether this process is one that Ray started for an actor or a task."""
+    ray = sys.modules.get("ray")
+    # A driver has a context as well.
+    return (
+        ray is not None
+        and ray.is_initialized()
+        and ray.get_runtime_context().worker.mode == ray.WORKER_MODE
+    )
+
+
 def assigned_threads() -> int | None:
     """The threads that use all CPUs which Ray assigned to this actor or task and no more; None outside of Ray."""
-    ray = sys.modules.get("ray")
-    if ray is None or not ray.is_initialized():
+    if not is_worker():
         return None
-    context = ray.get_runtime_context()
-    # A driver is assigned nothing.
-    if context.worker.mode != ray.WORKER_MODE:
-        return None
-    return max(1, int(context.get_assigned_resources().get("CPU", 0)))
+    ray = sys.modules["ray"]
+    return max(1, int(ray.get_runtime_context().get_assigned_resources().get("CPU", 0)))

@@ -10,6 +10,7 @@ import argparse
 import sys
 import traceback
 
+from clippie_rs import allow_amx
 from clippie_rs._messages import one_line
 from clippie_rs.errors import Error
 from clippie_rs.pipeline import load, run
@@ -27,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("config", help="the configuration, a YAML file; docs/pipelines.md describes it")
     parser.add_argument("--quiet", action="store_true", help="print errors alone")
     given = parser.parse_args(arguments)
+    # This process is this command alone.
+    allow_amx()
 
     def report(line: str) -> None:
         if not given.quiet:
