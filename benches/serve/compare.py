@@ -17,7 +17,7 @@ from pathlib import Path
 import immich
 import load
 
-PORTS = {"clippie-rs": 3103, "immich": 3203}
+PORTS = {"clippie-rs": 3103, "clippie-rs, int8": 3104, "immich": 3203}
 
 
 def arguments() -> argparse.Namespace:
@@ -29,14 +29,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--clients", default="1,2,8,32")
     parser.add_argument("--seconds", type=float, default=5, help="of a turn")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--int8", action="store_true", help="also with the weights in 8 bits, WEIGHTS-int8.clippie")
     parser.add_argument("--idle", type=float, default=12, help="seconds before memory is read")
     return parser.parse_args()
 
 
-def start_clippie(chosen: argparse.Namespace) -> subprocess.Popen:
-    command = [chosen.command, "serve", "--immich", "--host", "127.0.0.1", "--port", str(PORTS["clippie-rs"])]
+def start_clippie(engine: str, chosen: argparse.Namespace) -> subprocess.Popen:
+    command = [chosen.command, "serve", "--immich", "--host", "127.0.0.1", "--port", str(PORTS[engine])]
+    precision = "-int8" if engine.endswith("int8") else ""
     for model in immich.MODELS:
-        weights = chosen.work / model.weights / f"{model.weights}.clippie"
+        weights = chosen.work / model.weights / f"{model.weights}{precision}.clippie"
         command += ["--alias", f"{model.name}={weights}"]
     environment = os.environ | {"MACHINE_LEARNING_MODEL_TTL": "10", "MACHINE_LEARNING_MODEL_TTL_POLL_S": "1"}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -72,10 +74,10 @@ def begin(engine: str, chosen: argparse.Namespace, cache: Path, setting: tuple[i
     port = PORTS[engine]
     request = load.text_request(port, immich.MODELS[0].name, "a dog on a beach")
     begun = time.perf_counter()
-    if engine == "clippie-rs":
-        process = start_clippie(chosen)
-    else:
+    if engine == "immich":
         process = immich.start(chosen.python.absolute(), chosen.service, cache.absolute(), port, setting)
+    else:
+        process = start_clippie(engine, chosen)
     return process, 1e3 * load.first_answer(port, request, begun)
 
 
@@ -115,27 +117,30 @@ def main() -> None:
     setting = max(tried, key=tried.get)
     print(f"Immich's service is fastest with {setting[0]} workers and {setting[1]} threads a model: {tried}")
 
+    engines = [engine for engine in PORTS if chosen.int8 or not engine.endswith("int8")]
     running, first = {}, {}
-    for engine in PORTS:
+    for engine in engines:
         running[engine], first[engine] = begin(engine, chosen, cache, setting)
         warm(engine, photos)
-    print("| model | requests | clients | clippie-rs a second | p50 | p99 ms | Immich a second | p50 | p99 ms | times |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    print("| model | requests | clients | " + " | ".join(f"{engine} a second | p50 | p99 ms" for engine in engines) + " | times |")
+    print("|---" * (4 + 3 * len(engines)) + "|")
     for model, kind in itertools.product(immich.MODELS, ("photos", "texts")):
         for clients in map(int, chosen.clients.split(",")):
-            turns = {engine: [] for engine in PORTS}
+            turns = {engine: [] for engine in engines}
             for number in range(chosen.rounds):
-                for engine in PORTS:
+                for engine in engines:
                     turns[engine].append(
                         rate(engine, model, kind, photos, clients, chosen.seconds, 100 * clients + number)
                     )
-            ours, theirs = median(turns["clippie-rs"]), median(turns["immich"])
+            medians = {engine: median(of) for engine, of in turns.items()}
             columns = [model.case, kind, str(clients)]
-            for figures in (ours, theirs):
+            for figures in medians.values():
                 columns += [f"{figures.per_second:.1f}", f"{figures.p50:.1f}", f"{figures.p99:.1f}"]
+            theirs = medians["immich"].per_second
+            times = ", ".join(f"{medians[engine].per_second / theirs:.2f}" for engine in engines if engine != "immich")
             errors = sum(figure.errors for figures in turns.values() for figure in figures)
             note = f" ({errors} errors)" if errors else ""
-            print(f"| {' | '.join(columns)} | {ours.per_second / theirs.per_second:.2f}{note} |", flush=True)
+            print(f"| {' | '.join(columns)} | {times}{note} |", flush=True)
     time.sleep(chosen.idle)
     for engine, process in running.items():
         resident, private = memory(process)
