@@ -241,7 +241,7 @@ class Rival:
 
 
 def clippie(command: str, weights: str, reduced: bool, paths: list[str]) -> tuple[float, list[float]]:
-    """As [`Rival.turn`], with the process' start and end."""
+    """As Rival.turn, with the process' start and end."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.jsonl"
         call = [command, "encode", "-q", "-m", weights, "--files-from", "-", "-o", str(out)]
