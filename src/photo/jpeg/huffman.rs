@@ -9,7 +9,7 @@ use super::super::decode_error::DecodeError;
 const BUFFERED: u32 = 32;
 
 /// Bits resolved by one look-up. Longer codes, under one in a hundred, take the slow path.
-const FAST_BITS: u32 = 10;
+const FAST_BITS: u32 = 11;
 
 /// Marks codes that are too long for the fast look-up.
 const SLOW: u32 = 0;
@@ -258,6 +258,54 @@ impl<'a> BitReader<'a> {
     #[inline(always)]
     pub fn ac(&mut self, table: &Table) -> Option<(u32, i32)> {
         self.refill();
+        self.ac_buffered(table)
+    }
+
+    /// Reads AC symbols from zigzag position `k` to `end`, at most 63, and gives `put` each coefficient with its position,
+    /// which may be up to `end + 15`. Returns the position after the last one, and the run of the symbol that ended the
+    /// block, if one did.
+    #[inline(always)]
+    pub fn ac_coefficients(
+        &mut self,
+        table: &Table,
+        mut k: usize,
+        end: usize,
+        mut put: impl FnMut(usize, i32),
+    ) -> Option<(usize, Option<u32>)> {
+        while k <= end {
+            // Whether there are enough bits cannot be predicted, so that it is cheaper to fill up each time. Of 56 bits, two
+            // look-ups that find a value leave enough for any symbol.
+            self.refill_now();
+            for _ in 0..(56 - BUFFERED) / FAST_BITS + 1 {
+                let entry = table.fast[self.peek(FAST_BITS) as usize];
+                let (run, value) = match entry as i32 >> 16 {
+                    0 => self.ac_buffered(table)?,
+                    value => {
+                        self.consume(entry & 0xff);
+                        (entry >> 12 & 15, value)
+                    }
+                };
+                if value == 0 {
+                    if run < 15 {
+                        return Some((k, Some(run)));
+                    }
+                    k += 16;
+                    break;
+                }
+                k += run as usize;
+                put(k, value);
+                k += 1;
+                if k > end || entry >> 16 == 0 {
+                    break;
+                }
+            }
+        }
+        Some((k, None))
+    }
+
+    /// As [`BitReader::ac`], with [`BUFFERED`] bits at hand.
+    #[inline(always)]
+    fn ac_buffered(&mut self, table: &Table) -> Option<(u32, i32)> {
         let entry = table.fast[self.peek(FAST_BITS) as usize];
         let value = entry as i32 >> 16;
         // Before anything else, because the next look-up waits for it; nothing for a long code.
@@ -362,6 +410,46 @@ mod tests {
             let (length, value) = if whole { (length + size, value(FAST_BITS - length - size)) } else { (length, 0) };
             assert_eq!(entry, (value as u32) << 16 | u32::from(symbol) << 8 | length);
         }
+    }
+
+    /// Many at a time, and one after the other, on bits of which every third byte is 0xff.
+    #[test]
+    fn coefficients_are_those_of_single_symbols() {
+        let table = super::super::standard_tables::get(1, 0).unwrap();
+        let mut random = 1u32;
+        let mut byte = || {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (random >> 24) as u8
+        };
+        let data: Vec<u8> =
+            (0..30_000).flat_map(|_| if byte() < 85 { vec![0xff, 0] } else { vec![byte() & 0xfe] }).collect();
+        let (mut one, mut many) = (BitReader::new(&data, 0), BitReader::new(&data, 0));
+        let mut symbols = 0;
+        while !one.overran() {
+            let (mut k, mut ended, mut expected) = (1, None, Vec::new());
+            let known = loop {
+                let Some((run, value)) = one.ac(&table) else { break false };
+                symbols += 1;
+                match (value, run) {
+                    (0, 15) => k += 16,
+                    (0, _) => ended = Some(run),
+                    _ => {
+                        k += run as usize;
+                        expected.push((k, value));
+                        k += 1;
+                    }
+                }
+                if k > 63 || ended.is_some() {
+                    break true;
+                }
+            };
+            let mut found = Vec::new();
+            let result = many.ac_coefficients(&table, 1, 63, |k, value| found.push((k, value)));
+            assert_eq!((result, found), (known.then_some((k, ended)), expected));
+            // A code that is not in the table is not consumed.
+            assert_eq!(one.take(3), many.take(3));
+        }
+        assert!(many.overran() && symbols > 10_000);
     }
 
     #[test]

@@ -106,21 +106,8 @@ impl<'a, 't> ScanReader<'a, 't> {
         let difference = bits.dc(dc).ok_or_else(bad_code)?;
         part.prediction = part.prediction.wrapping_add(difference);
         block[0] = part.prediction as i16;
-        let mut k = 1;
-        while k < 64 {
-            let (run, value) = bits.ac(ac).ok_or_else(bad_code)?;
-            if value == 0 {
-                if run < 15 {
-                    break;
-                }
-                k += 16;
-                continue;
-            }
-            k += run as usize;
-            // At most 63 + 15, which ZIGZAG covers.
-            block[place(k)] = value as i16;
-            k += 1;
-        }
+        // At most 63 + 15, which ZIGZAG covers.
+        let (k, _) = bits.ac_coefficients(ac, 1, 63, |k, value| block[place(k)] = value as i16).ok_or_else(bad_code)?;
         self.bits = bits;
         if k > 64 { Err(bad_code()) } else { Ok(k - 1) }
     }
@@ -167,23 +154,16 @@ impl<'a, 't> ScanReader<'a, 't> {
         let table = self.parts[part].ac.ok_or_else(no_table)?;
         let (low, end) = (self.scan.low, self.scan.end);
         let mut bits = self.bits;
-        let mut k = self.scan.start;
-        while k <= end {
-            let (run, value) = bits.ac(table).ok_or_else(bad_code)?;
-            if value != 0 {
-                k += run as usize;
-                let value = (value << low) as i16;
-                block[place(k)] = value;
-                // Positions past the end stand for the last; they are an error below.
-                let bit = 1 << k.min(63);
-                *mask = if value != 0 { *mask | bit } else { *mask & !bit };
-                k += 1;
-            } else if run == 15 {
-                k += 16;
-            } else {
-                self.eob_run = (1 << run) - 1 + bits.take(run);
-                break;
-            }
+        let put = |k: usize, value: i32| {
+            let value = (value << low) as i16;
+            block[place(k)] = value;
+            // Positions past the end stand for the last; they are an error below.
+            let bit = 1 << k.min(63);
+            *mask = if value != 0 { *mask | bit } else { *mask & !bit };
+        };
+        let (k, ended) = bits.ac_coefficients(table, self.scan.start, end, put).ok_or_else(bad_code)?;
+        if let Some(run) = ended {
+            self.eob_run = (1 << run) - 1 + bits.take(run);
         }
         self.bits = bits;
         if k > 64 { Err(bad_code()) } else { Ok(()) }
