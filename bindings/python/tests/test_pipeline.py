@@ -163,14 +163,20 @@ def test_damaged_inputs_fail_alone(tables, tmp_path):
         (lambda v: v["data_writer"]["params"].update(drop_columns="image"), "drop_columns is no list"),
         (lambda v: v.update(executor={"use_ray": "maybe"}), "use_ray is 'maybe'"),
         (lambda v: v.update(executor={"use_ray": False, "address": "auto"}), "remove one of them"),
-        (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", "normalize": "yes"}}]), "image_clip_embedding_refiner: "),
+        (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", "normalize": "yes"}}]), r"operators\[0\].params.normalize is 'yes'; give true or false"),
+        (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", "use_fp16": "false"}}]), r"params.use_fp16 is 'false'; give true or false"),
+        (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model_name": None}}]), r"params.model_name is None; give a text"),
+        (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", "feature_field_name": ""}}]), r"params.feature_field_name is ''; give a text"),
+        (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", "threads": True}}]), r"params.threads is True; give a whole number"),
+        (lambda v: v["data_writer"]["params"].update(output_path="s3://bucket/out"), r"data_writer.params.output_path is 's3://bucket/out'; inputs and outputs are local files"),
+        (lambda v: v["data_loader"]["params"].update(path="file:///photos"), r"data_loader.params.path is 'file:///photos'; inputs and outputs are local files"),
         (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "a/b.clippie"}}]), "a/b.clippie: no such file"),
         (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", "device": "cuda"}}]), "device='cuda'"),
         (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", "column": "photo"}}]), "the column photo is not there; there are id, image, caption"),
         (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", "column": "id"}}]), "the column id has the type int64"),
         (lambda v: v["stages"][0].update(operators=[IMAGE, IMAGE]), "the column image_clip_emb_demo is there already; .* `feature_field_name` or `error_field_name`"),
         *(
-            (lambda v, wrong=wrong: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", **wrong}}]), "embedding_refiner: ")
+            (lambda v, wrong=wrong: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", **wrong}}]), r"embedding_refiner: |operators\[0\].params.\w+ is .*; give a")
             for wrong in (
                 {"feature_field_name": 5},
                 {"column": 5},

@@ -207,7 +207,10 @@ fn part(part: Value) -> Result<Input, Refusal> {
 
 /// The refusal of a photo that is only named.
 pub(super) fn not_fetched() -> Refusal {
-    Refusal::bad("this is not fetched: send the photo itself, as data:image/jpeg;base64,… or as base64")
+    Refusal::bad(
+        "this is not fetched: send the photo itself, as data:image/jpeg;base64,… or as base64, or let the server fetch \
+         from the host by --allow-fetch HOST",
+    )
 }
 
 /// A photo as a data URI, as bare base64 or as an address.

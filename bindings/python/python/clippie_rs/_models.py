@@ -41,14 +41,20 @@ def open_tower(kind: type[Tower], model: str | os.PathLike[str], **options: Any)
         return kind.demo(**options)
     if is_path(model):
         return kind.open(model, **options)
-    return kind.from_name(model, **options)
+    try:
+        return kind.from_name(model, **options)
+    except OptionError:
+        # Names come first, as with the command; a file may have any other one.
+        if not os.path.exists(model):
+            raise
+        return kind.open(model, **options)
 
 
 def is_path(model: str) -> bool:
-    """Whether a text is a path and no name."""
+    """Whether a text cannot be a name."""
     if model.startswith("hf-hub:"):
         return False
-    return model.endswith(".clippie") or "/" in model or os.sep in model or os.path.exists(model)
+    return model.endswith(".clippie") or "/" in model or os.sep in model
 
 
 def encode_mixed(clip: Clip, inputs: list[Any]) -> NDArray[numpy.float32]:

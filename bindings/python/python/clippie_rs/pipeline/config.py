@@ -97,14 +97,14 @@ def parse(values: Any) -> Config:
     partition_rows = _count(params, "partition_rows", "data_loader.params", None)
     config = Config(
         loader=loader,
-        path=_text(params, "path", "data_loader.params"),
+        path=_path(params, "path", "data_loader.params"),
         operators=[],
         output="",
         partition_rows=partition_rows,
     )
     _stages(top.get("stages"), config)
     _, params = _typed(top, "data_writer", WRITERS, ("output_path", "table_name", "drop_columns"))
-    config.output = _text(params, "output_path", "data_writer.params")
+    config.output = _path(params, "output_path", "data_writer.params")
     if "table_name" in params:
         config.output = os.path.join(config.output, _text(params, "table_name", "data_writer.params"))
     drop = params.get("drop_columns", [])
@@ -150,8 +150,28 @@ def _operator(values: dict[str, Any], where: str) -> Operator:
     name = _text(values, "name", where)
     if name not in OPERATORS:
         raise OptionError(f"{where}.name: there is no operator {named(name)}; there are {', '.join(OPERATORS)}")
-    known = list(inspect.signature(OPERATORS[name]).parameters)
-    return Operator(name, dict(_mapping(values.get("params") or {}, f"{where}.params", known)))
+    known = inspect.signature(OPERATORS[name]).parameters
+    params = dict(_mapping(values.get("params") or {}, f"{where}.params", list(known)))
+    for key, value in params.items():
+        _check(value, str(known[key].annotation), f"{where}.params.{key}")
+    return Operator(name, params)
+
+
+def _check(value: Any, annotation: str, where: str) -> None:
+    """Compare a value with the annotation of the parameter, such as ``str | None``; what is left is for the operator."""
+    types = set(annotation.split(" | "))
+    if value is None and "None" in types:
+        return
+    for of, kind, words in (
+        ("bool", bool, "true or false"),
+        ("str", str, "a text"),
+        ("int", int, "a whole number"),
+        ("float", (int, float), "a number"),
+    ):
+        if of in types:
+            if isinstance(value, kind) and value != "" and isinstance(value, bool) == (of == "bool"):
+                return
+            raise OptionError(f"{where} is {shown(value)}; give {words}")
 
 
 def _executor(values: Any, config: Config) -> None:
@@ -206,3 +226,11 @@ def _count(values: dict[str, Any], key: str, where: str, default: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= COUNT:
         raise OptionError(f"{where}.{key} is {shown(value)}; give a whole number from 1 to {COUNT}")
     return value
+
+
+def _path(values: dict[str, Any], key: str, where: str) -> str:
+    """A path of this machine; ``~`` is the home folder, as in a shell."""
+    value = _text(values, key, where)
+    if "://" in value:
+        raise OptionError(f"{where}.{key} is {shown(value)}; inputs and outputs are local files, give a path of this machine")
+    return os.path.expanduser(value)
