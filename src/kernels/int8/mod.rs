@@ -193,8 +193,14 @@ mod tests {
             let Tile(a, w, k) = self;
             let shape = s.quad_shape();
             let (quads, panel) = (k.div_ceil(QUAD), k.div_ceil(QUAD) * QUAD_BYTES);
-            let mut bytes: Vec<u8> = a.iter().map(|&a| a as u8 ^ shape.offset).collect();
-            bytes.extend(a.iter().map(|&a| a.unsigned_abs()));
+            let row = a.len() / MOST_ROWS;
+            let mut integers = vec![0.0; MOST_ROWS * row_len(row)];
+            for (a, integers) in a.chunks(row.max(1)).zip(integers.chunks_mut(row_len(row))) {
+                let bytes = a.iter().map(|&a| a as u8 ^ shape.offset);
+                bytemuck::cast_slice_mut(integers).iter_mut().zip(bytes).for_each(|(to, byte)| *to = byte);
+                rows::split(s, integers, row);
+            }
+            let packed = Rows::new(&integers, MOST_ROWS, row);
             let mut all = Vec::new();
             for rows in 1..=shape.rows {
                 s.begin_quads(rows);
@@ -210,7 +216,7 @@ mod tests {
                     // SAFETY: the operands have whole quads of as many rows and panels as the largest tile has.
                     unsafe {
                         s.quads(&QuadTile::new(
-                            (bytes.as_ptr(), a.len() / MOST_ROWS, a.len()),
+                            (packed.at(0).0, packed.at(0).1, packed.len()),
                             (w.as_ptr(), panel),
                             quads,
                             (rows, panels),

@@ -106,7 +106,7 @@ impl Kernel for Region<'_> {
                     // says (`new`), as the rows are; the sums have room for the largest tile.
                     unsafe {
                         s.quads(&QuadTile::new(
-                            (a, a_stride, self.a.magnitudes()),
+                            (a, a_stride, self.a.len()),
                             (self.weights(panel), self.w.panel()),
                             quads,
                             (len, count),

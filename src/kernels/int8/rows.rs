@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::super::Isa;
 use super::super::gemm::Lhs;
-use super::super::simd::{Kernel, ROUND, Simd};
+use super::super::simd::{Kernel, QUAD, ROUND, SPLIT_AT, SPLIT_PARTS, Simd, SplitRow};
 use super::super::strides::Strides;
 use super::super::team::Team;
 use super::PANEL;
@@ -13,7 +13,8 @@ use crate::tensor::MOST_QUAD_STEPS;
 /// Bytes to which a row is padded: what the widest instruction reads at once.
 const ALIGN: usize = 64;
 
-/// Floats after the integers of a row: its scale, in a cache line of its own. With it, rows are not a power of two apart.
+/// Floats after the integers of a row, a cache line of its own: its scale, and its [`Split`]. With it, rows are not a power
+/// of two apart.
 const TAIL: usize = 16;
 
 /// The largest magnitude of an integer.
@@ -26,11 +27,16 @@ const TINY: f32 = 1e-36;
 const ROWS_PER_TASK: usize = 4;
 
 /// Floats of the longest row.
-pub(crate) const MOST_ROW_LEN: usize = 2 * MOST_QUAD_STEPS / size_of::<f32>() + TAIL;
+pub(crate) const MOST_ROW_LEN: usize = floats(MOST_QUAD_STEPS);
 
-/// Floats that a row of `k` integers takes, with its magnitudes and its scale.
+/// Floats that a row of `k` integers takes, with its scale, and room for second parts of all quads.
 pub(crate) fn row_len(k: usize) -> usize {
-    2 * padded(k) / size_of::<f32>() + TAIL
+    floats(padded(k))
+}
+
+/// The same, of whole blocks: four bytes of each part of a quad, and two for which quad it is.
+const fn floats(padded: usize) -> usize {
+    2 * padded / size_of::<f32>() + TAIL + padded / QUAD * size_of::<u16>() / size_of::<f32>()
 }
 
 /// Bytes of a row.
@@ -39,7 +45,7 @@ fn padded(k: usize) -> usize {
 }
 
 /// Rows of integers, each [`row_len`] floats long: the integers, plus what the instruction set adds to them, as bytes, with
-/// zeros up to a multiple of 64; the same of their magnitudes, if the set wants them; the scale.
+/// zeros up to a multiple of 64; the scale; what remains of them where the set splits rows.
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a> {
     data: &'a [f32],
@@ -72,16 +78,16 @@ impl<'a> Rows<'a> {
         (self.data[row * len..].as_ptr().cast(), len * size_of::<f32>())
     }
 
-    /// Bytes from an integer to its magnitude.
+    /// Bytes of the integers of a row.
     #[inline(always)]
-    pub(super) fn magnitudes(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         padded(self.k)
     }
 
     /// The scale of a row.
     #[inline(always)]
     pub(super) fn scale(&self, row: usize) -> f32 {
-        self.data[(row + 1) * row_len(self.k) - TAIL]
+        self.data[row * row_len(self.k) + padded(self.k) / size_of::<f32>()]
     }
 }
 
@@ -173,33 +179,41 @@ impl Kernel for Row<'_> {
             (true, true) => (0.0, 0.0),
             (true, false) => (largest / LARGEST, LARGEST / largest),
         };
-        let shape = s.quad_shape();
-        let (integers, tail) = out.split_at_mut(2 * padded(self.k) / size_of::<f32>());
-        let (bytes, magnitudes) = bytemuck::cast_slice_mut::<_, u8>(integers).split_at_mut(padded(self.k));
+        let offset = s.quad_shape().offset;
+        let (integers, tail) = out.split_at_mut(padded(self.k) / size_of::<f32>());
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(integers);
         tail[0] = scale;
         let (factors, round) = (s.splat(factor), s.splat(ROUND));
         for channel in (0..whole).step_by(PANEL) {
             for lane in (0..PANEL).step_by(S::LANES) {
                 // Not fused, so that every instruction set has the same integers.
-                // SAFETY: whole blocks of sixteen channels, and as many bytes of the output, twice.
+                // SAFETY: whole blocks of sixteen channels, and as many bytes of the output.
                 unsafe {
                     let x = s.mul(self.load(s, channel, lane), factors);
-                    s.store_bytes(bytes.as_mut_ptr().add(channel + lane), s.add(x, round), shape.offset);
-                    if shape.magnitudes {
-                        let magnitude = s.add(s.max(s.sub(zero, x), x), round);
-                        s.store_bytes(magnitudes.as_mut_ptr().add(channel + lane), magnitude, 0);
-                    }
+                    s.store_bytes(bytes.as_mut_ptr().add(channel + lane), s.add(x, round), offset);
                 }
             }
         }
-        // The low byte of the bits is the integer's.
-        let byte = |x: f32| (x + ROUND).to_bits() as u8;
-        for channel in whole..self.k {
-            let x = self.one(channel) * factor;
-            (bytes[channel], magnitudes[channel]) = (byte(x) ^ shape.offset, byte(x.abs()));
+        for (channel, byte) in bytes.iter_mut().enumerate().take(self.k).skip(whole) {
+            // The low byte of the bits is the integer's.
+            *byte = (self.one(channel) * factor + ROUND).to_bits() as u8 ^ offset;
         }
-        bytes[self.k..].fill(shape.offset);
-        magnitudes[self.k..].fill(0);
+        bytes[self.k..].fill(offset);
+        split(s, out, self.k);
+    }
+}
+
+/// Splits a row of integers, if the instruction set wants it so.
+#[inline(always)]
+pub(super) fn split<S: Simd>(s: S, row: &mut [f32], k: usize) {
+    if s.quad_shape().split {
+        let (integers, rest) = row.split_at_mut(padded(k) / size_of::<f32>());
+        let (tail, rest) = rest.split_at_mut(SPLIT_PARTS / size_of::<f32>());
+        let (parts, quads) = rest.split_at_mut(padded(k) / size_of::<f32>());
+        let quads = bytemuck::cast_slice_mut(quads);
+        let row = SplitRow { steps: bytemuck::cast_slice_mut(integers), parts: bytemuck::cast_slice_mut(parts), quads };
+        let at = SPLIT_AT / size_of::<f32>();
+        tail[at..at + 2].copy_from_slice(bytemuck::cast_slice::<i32, f32>(&s.split_row(row)));
     }
 }
 
@@ -227,22 +241,42 @@ mod tests {
                 s.quad_shape()
             }
         }
-        let QuadShape { offset, magnitudes, .. } = isa.run(Shape);
+        let shape = isa.run(Shape);
         let mut out = vec![f32::NAN; rows * row_len(k)];
         quantise(isa, Team::SERIAL, Lhs { data: x, strides, rows, k }, 0..rows, gains, &mut out);
         let all = Rows::new(&out, rows, k);
         (0..rows)
             .map(|row| {
-                let bytes: &[u8] = bytemuck::cast_slice(&out[row * row_len(k)..(row + 1) * row_len(k)]);
-                assert!(bytes[k..padded(k)].iter().all(|&byte| byte == offset), "padding");
-                if magnitudes {
-                    let magnitude =
-                        |at: usize| u8::from(at < k) * bytes[at].wrapping_sub(offset).cast_signed().unsigned_abs();
-                    assert!((0..padded(k)).all(|at| bytes[padded(k) + at] == magnitude(at)));
+                let row_of_floats = &out[row * row_len(k)..(row + 1) * row_len(k)];
+                let bytes: &[u8] = bytemuck::cast_slice(row_of_floats);
+                let mut integers: Vec<i8> = bytes[..padded(k)].iter().map(|byte| (byte ^ shape.offset) as i8).collect();
+                if shape.split {
+                    join(&mut integers, row_of_floats);
                 }
-                (bytes[..k].iter().map(|byte| (byte ^ offset) as i8).collect(), all.scale(row))
+                assert!(integers[k..].iter().all(|&integer| integer == 0), "padding");
+                integers.truncate(k);
+                (integers, all.scale(row))
             })
             .collect()
+    }
+
+    /// Makes integers of the first parts of a row, which has the second.
+    fn join(steps: &mut [i8], row: &[f32]) {
+        let pair = |steps: &[i8], i: usize| i32::from(steps[i]) + i32::from(steps[i + 1]);
+        assert!((0..steps.len()).step_by(2).all(|i| pair(steps, i).abs() <= 128), "a pair too large");
+        let (tail, rest) = row[steps.len() / 4..].split_at(TAIL);
+        let &[_, start, count, ..] = bytemuck::cast_slice::<f32, i32>(tail) else { panic!("no tail") };
+        let (parts, quads) = rest.split_at(steps.len() / 4);
+        let quads: &[u16] = bytemuck::cast_slice(quads);
+        for (quad, part) in quads[..count as usize].iter().zip(parts) {
+            let part = part.to_bits().to_le_bytes().map(u8::cast_signed);
+            assert!((0..QUAD).step_by(2).all(|i| pair(&part, i).abs() <= 128), "a pair too large");
+            steps[usize::from(*quad) * QUAD..].iter_mut().zip(part).for_each(|(step, part)| *step += part);
+        }
+        let added: i32 =
+            steps.iter().enumerate().map(|(i, &step)| i32::from(step) * if i % 2 == 0 { 128 } else { 127 }).sum();
+        assert_eq!(start, -added);
+        steps.iter_mut().skip(1).step_by(2).for_each(|step| *step = -*step);
     }
 
     #[test]

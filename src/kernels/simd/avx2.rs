@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::quads::{QuadShape, QuadTile, avx2 as quads};
+use super::quads::{QuadShape, QuadTile, Split, SplitRow, avx2 as quads};
 use super::{Kernel, Simd, Tile, avx2_tile};
 use crate::tensor::Half;
 
@@ -171,9 +171,15 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn quad_shape(self) -> QuadShape {
         match self.has_vnni {
-            true => QuadShape { rows: quads::VNNI_ROWS, panels: 1, offset: 128, magnitudes: false, fixed: false },
-            false => QuadShape { rows: quads::ROWS, panels: 1, offset: 0, magnitudes: true, fixed: false },
+            true => QuadShape { rows: quads::VNNI_ROWS, panels: 1, offset: 128, split: false, fixed: false },
+            false => QuadShape { rows: quads::ROWS, panels: quads::PANELS, offset: 0, split: true, fixed: false },
         }
+    }
+
+    #[inline(always)]
+    fn split_row(self, row: SplitRow<'_>) -> Split {
+        // SAFETY: `self` exists only where the instructions do.
+        unsafe { quads::split_row(row) }
     }
 
     #[inline(always)]

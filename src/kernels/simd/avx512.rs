@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::quads::{QuadShape, QuadTile, amx, avx2, avx512};
+use super::quads::{QuadShape, QuadTile, Split, SplitRow, amx, avx2, avx512};
 use super::{Kernel, Simd, Tile, avx512_activation, avx512_tile};
 use crate::tensor::Half;
 
@@ -232,12 +232,22 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn quad_shape(self) -> QuadShape {
         match self.has_vnni {
-            _ if self.has_amx => {
-                QuadShape { rows: amx::MOST_ROWS, panels: 2, offset: 0, magnitudes: false, fixed: true }
-            }
-            true => QuadShape { rows: Self::TILE_ROWS, panels: 2, offset: 128, magnitudes: false, fixed: false },
-            false => QuadShape { rows: avx2::ROWS, panels: 1, offset: 0, magnitudes: true, fixed: false },
+            _ if self.has_amx => QuadShape { rows: amx::MOST_ROWS, panels: 2, offset: 0, split: false, fixed: true },
+            true => QuadShape { rows: Self::TILE_ROWS, panels: 2, offset: 128, split: false, fixed: false },
+            false => QuadShape {
+                rows: avx512::SPLIT_ROWS,
+                panels: avx512::SPLIT_PANELS,
+                offset: 0,
+                split: true,
+                fixed: false,
+            },
         }
+    }
+
+    #[inline(always)]
+    fn split_row(self, row: SplitRow<'_>) -> Split {
+        // SAFETY: `self` exists only where the instructions do.
+        unsafe { avx2::split_row(row) }
     }
 
     #[inline(always)]
@@ -256,7 +266,7 @@ impl Simd for Avx512 {
             match self.has_vnni {
                 _ if self.has_amx => amx::tile(t),
                 true => avx512::tile(t),
-                false => avx2::tile(t),
+                false => avx512::split_tile(t),
             }
         }
     }

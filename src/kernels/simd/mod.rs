@@ -33,7 +33,9 @@ use super::math;
 use super::strides::Strides;
 use crate::tensor::{Half, PANEL};
 pub(crate) use element::Element;
-pub(crate) use quads::{MOST_PANELS, MOST_ROWS, QUAD, QUAD_BYTES, QuadFetch, QuadShape, QuadTile};
+pub(crate) use quads::{
+    MOST_PANELS, MOST_ROWS, QUAD, QUAD_BYTES, QuadFetch, QuadShape, QuadTile, SPLIT_AT, SPLIT_PARTS, Split, SplitRow,
+};
 
 /// A computation that is compiled once for each instruction set. `call` must be `#[inline(always)]`.
 pub(crate) trait Kernel {
@@ -247,7 +249,13 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// The tiles of [`Simd::quads`].
     #[inline(always)]
     fn quad_shape(self) -> QuadShape {
-        QuadShape { rows: 4, panels: 1, offset: 0, magnitudes: false, fixed: false }
+        QuadShape { rows: 4, panels: 1, offset: 0, split: false, fixed: false }
+    }
+
+    /// Splits a row where [`QuadShape::split`] says so.
+    #[inline(always)]
+    fn split_row(self, _row: SplitRow<'_>) -> Split {
+        [0; 2]
     }
 
     /// Announces tiles of products of integers, all of `rows` rows if [`QuadShape::fixed`] says so, on this thread.

@@ -105,7 +105,7 @@ impl Simd for Neon {
     #[inline(always)]
     fn quad_shape(self) -> QuadShape {
         let rows = if self.products == Products::Plain { quads::ROWS } else { quads::DOT_ROWS };
-        QuadShape { rows, panels: 1, offset: 0, magnitudes: false, fixed: false }
+        QuadShape { rows, panels: 1, offset: 0, split: false, fixed: false }
     }
 
     #[inline(always)]

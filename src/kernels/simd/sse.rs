@@ -78,7 +78,7 @@ impl Simd for Sse {
 
     #[inline(always)]
     fn quad_shape(self) -> QuadShape {
-        QuadShape { rows: quads::ROWS, panels: 1, offset: 0, magnitudes: false, fixed: false }
+        QuadShape { rows: quads::ROWS, panels: 1, offset: 0, split: false, fixed: false }
     }
 
     #[inline(always)]

@@ -1,21 +1,37 @@
 //! Tiles of integers with AVX-VNNI, and with AVX2 alone.
 //!
-//! AVX2 multiplies unsigned with signed bytes and adds pairs of products in 16 bits, which saturates. Magnitudes of
-//! activations times weights with the sign of the activation have the same products and stay in range: a pair is
-//! 2 · 127 · 127 = 32,258 at most. With the magnitudes stored beside the activations, three of four instructions for 32
-//! products go to the two units that multiply floats, sixteen at a time: at most 1.33 times the speed of floats.
+//! AVX2 multiplies unsigned with signed bytes and adds pairs of products in 16 bits, which saturates. Weights plus 128 are
+//! unsigned; pairs of products stay in range if the magnitudes of the two activations sum to no more than 128 where they
+//! have the same sign, and always where they have not: |a · u + b · v| <= 255 · max(|a + b|, |a|, |b|). So a row is split in
+//! two parts, of which the second has what the first may not have: for the few pairs that are larger, half of either. These
+//! follow, quad by quad, after the tile.
+//!
+//! Every second step of both is negated (weights as 127 minus themselves), which changes no product: neighbours of the same
+//! sign, as after a GELU, would be large pairs, and are none.
+//!
+//! Three instructions for 32 products: two go to the two units that multiply floats, sixteen at a time, the third to any of
+//! three units for vectors (Intel) or to others (AMD): at most twice the speed of floats.
 
 use std::arch::asm;
 use std::arch::x86_64::*;
 
-use super::{QUAD, QUAD_BYTES, QuadTile};
+use super::{QUAD, QUAD_BYTES, QuadTile, SPLIT_AT, SPLIT_PARTS, Split, SplitRow};
 use crate::tensor::PANEL;
 
 /// Rows of a tile with AVX-VNNI: twelve sums, two vectors of weights and one of activations fill the registers.
 pub(in super::super) const VNNI_ROWS: usize = 6;
 
-/// Rows of a tile with AVX2 alone, which needs more registers in between.
-pub(in super::super) const ROWS: usize = 4;
+/// Rows of a tile with AVX2 alone: ten sums, two vectors of weights, one of activations and one of products, two constants.
+pub(in super::super) const ROWS: usize = 5;
+
+/// Panels of a tile with AVX2 alone, multiplied one after the other: second parts of rows are then read once for both.
+pub(in super::super) const PANELS: usize = 2;
+
+/// Two pairs of ones; what makes weights unsigned: their bits, which are changed.
+pub(super) static CONSTANTS: [u32; 2] = [0x0001_0001, 0x7f80_7f80];
+
+/// The largest sum of two neighbours of the first part, every second negated.
+const LARGEST_PAIR: i16 = 128;
 
 /// The whole tile for the given rows and their registers: of the sums, and of the activations.
 macro_rules! vnni_tile_of {
@@ -93,63 +109,170 @@ pub(in super::super) unsafe fn vnni_tile(t: &QuadTile) {
     }
 }
 
-/// The tile of up to [`ROWS`] rows of signed bytes.
+/// The tile of one panel for the given rows and their registers: first parts of rows.
+macro_rules! split_tile_of {
+    ($t:ident, $panel:ident: $($row:tt $c0:literal $c1:literal,)*) => {
+        asm!(
+            "vpbroadcastd ymm14, [{s5}]
+            vpbroadcastd ymm15, [{s5}+4]",
+            multiples!(),
+            concat!(
+                "vmovdqu ymm10, [{s}]\n",
+                "vmovdqu ymm11, [{s}+32]\n",
+                $("vmovdqa ", $c0, ", ymm10\n", "vmovdqa ", $c1, ", ymm11\n",)*
+            ),
+            "test {n}, {n}
+            jz 3f
+            .p2align 5
+            2:",
+            concat!(
+                "vpxor ymm10, ymm15, [{w}]\n",
+                "vpxor ymm11, ymm15, [{w}+32]\n",
+                $(
+                    "vpbroadcastd ymm12, dword ptr [", row!($row, "{a}", "{a}"), "]\n",
+                    "vpmaddubsw ymm13, ymm10, ymm12\n",
+                    "vpmaddubsw ymm12, ymm11, ymm12\n",
+                    "vpmaddwd ymm13, ymm13, ymm14\n",
+                    "vpmaddwd ymm12, ymm12, ymm14\n",
+                    "vpaddd ", $c0, ", ", $c0, ", ymm13\n",
+                    "vpaddd ", $c1, ", ", $c1, ", ymm12\n",
+                )*
+            ),
+            "prefetcht0 [{w}+1024]
+            prefetcht1 [{next}]
+            add {next}, {pace}
+            add {w}, 64
+            add {a}, 4
+            dec {n}
+            jnz 2b
+            3:",
+            concat!($("vmovdqu [{to}], ", $c0, "\n", "vmovdqu [{to}+32], ", $c1, "\n", "add {to}, {row}\n",)*),
+            a = inout(reg) $t.a => _,
+            s1 = in(reg) $t.a_stride,
+            s3 = out(reg) _,
+            s5 = inout(reg) CONSTANTS.as_ptr() => _,
+            w = inout(reg) $t.w.add($panel * $t.w_panel) => _,
+            n = inout(reg) $t.quads => _,
+            s = in(reg) $t.starts.add($panel * PANEL),
+            to = inout(reg) $t.sums.add($panel * PANEL) => _,
+            row = in(reg) $t.panels * PANEL * size_of::<i32>(),
+            next = inout(reg) $t.fetch.next.wrapping_add($panel * $t.w_panel) => _,
+            pace = in(reg) $t.fetch.pace,
+            out("ymm0") _, out("ymm1") _, out("ymm2") _, out("ymm3") _, out("ymm4") _, out("ymm5") _,
+            out("ymm6") _, out("ymm7") _, out("ymm8") _, out("ymm9") _, out("ymm10") _, out("ymm11") _,
+            out("ymm12") _, out("ymm13") _, out("ymm14") _, out("ymm15") _,
+            options(nostack),
+        )
+    };
+}
+
+/// The tile of up to [`ROWS`] rows, which are split, by up to [`PANELS`] panels.
 ///
 /// # Safety
-/// AVX2 must be available, and the operands as [`QuadTile`] says, for one panel.
+/// AVX2 must be available, and the operands as [`QuadTile`] says.
 #[target_feature(enable = "avx2")]
+#[rustfmt::skip]
 pub(in super::super) unsafe fn tile(t: &QuadTile) {
+    for panel in 0..t.panels {
+        // SAFETY: reads the operands and writes the sums of a panel of the tile, within what the caller promises; every
+        // register that changes is named.
+        unsafe {
+            match t.rows {
+                1 => split_tile_of!(t, panel: 0 "ymm0" "ymm1",),
+                2 => split_tile_of!(t, panel: 0 "ymm0" "ymm1", 1 "ymm2" "ymm3",),
+                3 => split_tile_of!(t, panel: 0 "ymm0" "ymm1", 1 "ymm2" "ymm3", 2 "ymm4" "ymm5",),
+                4 => split_tile_of!(t, panel: 0 "ymm0" "ymm1", 1 "ymm2" "ymm3", 2 "ymm4" "ymm5", 3 "ymm6" "ymm7",),
+                5 => split_tile_of!(t, panel: 0 "ymm0" "ymm1", 1 "ymm2" "ymm3", 2 "ymm4" "ymm5", 3 "ymm6" "ymm7",
+                    4 "ymm8" "ymm9",),
+                rows => unreachable!("no tile of {rows} rows"),
+            }
+        }
+    }
     // SAFETY: the caller's promise is passed on.
     unsafe {
-        match t.rows {
-            1 => signed_rows::<1>(t),
-            2 => signed_rows::<2>(t),
-            3 => signed_rows::<3>(t),
-            4 => signed_rows::<4>(t),
-            rows => unreachable!("no tile of {rows} rows"),
+        match t.panels {
+            1 => add_second_parts::<1>(t),
+            2 => add_second_parts::<2>(t),
+            panels => unreachable!("no tile of {panels} panels"),
         }
     }
 }
 
+/// Adds to the sums of every row what they begin with, and the products of its second parts.
+///
 /// # Safety
-/// See [`tile`]; the tile must have so many rows.
+/// See [`tile`]; the tile must have so many panels.
 #[target_feature(enable = "avx2")]
-unsafe fn signed_rows<const N: usize>(t: &QuadTile) {
-    // SAFETY: what the caller promises: whole quads of N rows and a panel, sixteen starts, sixteen sums a row.
-    unsafe {
-        let start = [_mm256_loadu_si256(t.starts.cast()), _mm256_loadu_si256(t.starts.add(8).cast())];
-        let ones = _mm256_set1_epi16(1);
-        let mut sums = [start; N];
-        let (mut a, mut w) = (t.a, t.w);
-        for _ in 0..t.quads {
-            let columns = [_mm256_loadu_si256(w.cast()), _mm256_loadu_si256(w.wrapping_add(32).cast())];
-            _mm_prefetch::<_MM_HINT_T0>(w.wrapping_add(1024));
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let a = a.wrapping_add(r.wrapping_mul(t.a_stride));
-                let magnitude = _mm256_set1_epi32(a.wrapping_add(t.magnitudes).cast::<i32>().read_unaligned());
-                let a = _mm256_set1_epi32(a.cast::<i32>().read_unaligned());
-                for (sum, columns) in sums.iter_mut().zip(columns) {
-                    let pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(columns, a));
-                    *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, ones));
+pub(super) unsafe fn add_second_parts<const N: usize>(t: &QuadTile) {
+    let [ones, unsigned] = CONSTANTS.map(|bits| _mm256_set1_epi32(bits.cast_signed()));
+    for r in 0..t.rows {
+        // SAFETY: what the caller promises: N panels of sums a row; after each row what [`Split`] says, with as many second
+        // parts, each of a quad of the panels.
+        unsafe {
+            let sums = t.sums.add(r * N * PANEL);
+            let split = t.a.add(r * t.a_stride + t.rest);
+            let [start, count] = split.add(SPLIT_AT).cast::<Split>().read_unaligned();
+            let parts = split.add(SPLIT_PARTS).cast::<i32>();
+            let quads = split.add(SPLIT_PARTS + t.rest).cast::<u16>();
+            let mut vectors = [[_mm256_set1_epi32(start); 2]; N];
+            for i in 0..count.cast_unsigned() as usize {
+                let part = _mm256_set1_epi32(*parts.add(i));
+                let w = t.w.add(usize::from(*quads.add(i)) * QUAD_BYTES);
+                for (panel, vectors) in vectors.iter_mut().enumerate() {
+                    for (half, vector) in vectors.iter_mut().enumerate() {
+                        let w = _mm256_loadu_si256(w.add(panel * t.w_panel + 32 * half).cast());
+                        let pairs = _mm256_maddubs_epi16(_mm256_xor_si256(w, unsigned), part);
+                        *vector = _mm256_add_epi32(*vector, _mm256_madd_epi16(pairs, ones));
+                    }
                 }
             }
-            a = a.wrapping_add(QUAD);
-            w = w.wrapping_add(QUAD_BYTES);
+            for (i, vector) in vectors.into_iter().flatten().enumerate() {
+                let to = sums.add(8 * i).cast::<__m256i>();
+                to.write_unaligned(_mm256_add_epi32(to.read_unaligned(), vector));
+            }
         }
-        store(t, sums);
     }
 }
 
-/// # Safety
-/// Sixteen sums of N rows must be writable.
+/// [`super::super::Simd::split_row`] with AVX2.
 #[target_feature(enable = "avx2")]
-unsafe fn store<const N: usize>(t: &QuadTile, sums: [[__m256i; 2]; N]) {
-    for (r, sums) in sums.into_iter().enumerate() {
-        let to = t.sums.wrapping_add(r * PANEL);
-        // SAFETY: the caller's promise.
-        unsafe {
-            _mm256_storeu_si256(to.cast(), sums[0]);
-            _mm256_storeu_si256(to.wrapping_add(8).cast(), sums[1]);
+pub(in super::super) fn split_row(row: SplitRow<'_>) -> Split {
+    let SplitRow { steps, parts, quads } = row;
+    let alternating = _mm256_set1_epi16(-0xff);
+    // What is added to the weights, as unsigned bytes.
+    let added = _mm256_set1_epi16(0x7f80);
+    let (ones, largest) = (_mm256_set1_epi16(1), _mm256_set1_epi16(LARGEST_PAIR));
+    let mut excess = _mm256_setzero_si256();
+    let mut count = 0;
+    for (block, steps) in steps.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+        // SAFETY: 32 bytes.
+        let x = unsafe { _mm256_loadu_si256(steps.as_ptr().cast()) };
+        let x = _mm256_sign_epi8(x, alternating);
+        // SAFETY: the same.
+        unsafe { _mm256_storeu_si256(steps.as_mut_ptr().cast(), x) }
+        excess = _mm256_add_epi32(excess, _mm256_madd_epi16(_mm256_maddubs_epi16(added, x), ones));
+        let pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), x);
+        let mut large = _mm256_movemask_epi8(_mm256_cmpgt_epi16(_mm256_abs_epi16(pairs), largest)).cast_unsigned();
+        while large != 0 {
+            let quad = large.trailing_zeros() as usize / QUAD;
+            let bits = large >> (quad * QUAD);
+            large &= !(0xf << (quad * QUAD));
+            let steps = &mut steps[quad * QUAD..][..QUAD];
+            let mut part = [0; QUAD];
+            for (i, (step, part)) in steps.iter_mut().zip(&mut part).enumerate() {
+                if bits >> i & 1 == 1 {
+                    *part = *step - (*step >> 1);
+                    *step >>= 1;
+                }
+            }
+            parts[count] = i32::from_le_bytes(part.map(i8::cast_unsigned));
+            // At most 2^14 quads.
+            quads[count] = (block * (32 / QUAD) + quad) as u16;
+            count += 1;
         }
     }
+    let mut lanes = [0i32; 8];
+    // SAFETY: eight integers are a vector.
+    unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().cast(), excess) }
+    [-lanes.iter().sum::<i32>(), count as i32]
 }

@@ -37,11 +37,33 @@ pub(crate) struct QuadShape {
     /// What is added to every integer of the activations: 128 where the instructions take them without a sign, else 0. The
     /// sums begin with that much less, times the sum of the column's weights.
     pub(crate) offset: u8,
-    /// Whether a row is followed by the magnitudes of its integers.
-    pub(crate) magnitudes: bool,
+    /// Whether the integers of a row are split in two parts, by [`super::Simd::split_row`].
+    pub(crate) split: bool,
     /// Whether every tile must have as many rows as [`super::Simd::begin_quads`] announced.
     pub(crate) fixed: bool,
 }
+
+/// A row after [`super::Simd::split_row`]: the first parts of its quads lie where the integers were, the second parts of
+/// those that have one here. Either part of a step is multiplied as the step would be.
+#[cfg_attr(any(not(target_arch = "x86_64"), fuzzing), allow(dead_code, reason = "only AVX2 splits rows"))]
+pub(crate) struct SplitRow<'a> {
+    /// Integers in -127 ..= 127, whole blocks of 64; the first parts.
+    pub(crate) steps: &'a mut [i8],
+    /// Second parts, four bytes each; room for all quads.
+    pub(crate) parts: &'a mut [i32],
+    /// Which quads these belong to.
+    pub(crate) quads: &'a mut [u16],
+}
+
+/// How a split row begins and ends: `[start, count]`, what its sums begin with and how many second parts it has. Lies
+/// [`SPLIT_AT`] bytes after [`QuadTile::rest`]; the parts [`SPLIT_PARTS`] bytes after it, the quads as many bytes after
+/// these as the row has steps.
+pub(crate) type Split = [i32; 2];
+
+/// See [`Split`].
+pub(crate) const SPLIT_AT: usize = 4;
+/// See [`Split`].
+pub(crate) const SPLIT_PARTS: usize = 64;
 
 /// A tile: some rows of bytes, some panels of weights, and as many sums.
 pub(crate) struct QuadTile {
@@ -50,9 +72,9 @@ pub(crate) struct QuadTile {
     a: *const u8,
     /// Bytes from one row to the next.
     a_stride: usize,
-    /// Bytes from an integer to its magnitude, if the set wants them.
-    #[cfg_attr(any(not(target_arch = "x86_64"), fuzzing), allow(dead_code, reason = "only AVX2 wants them"))]
-    magnitudes: usize,
+    /// Bytes of a row: what [`Split`] says of it follows, if the set splits rows.
+    #[cfg_attr(any(not(target_arch = "x86_64"), fuzzing), allow(dead_code, reason = "only AVX2 splits rows"))]
+    rest: usize,
     /// The first panel.
     w: *const i8,
     /// Bytes from one panel to the next.
@@ -84,15 +106,16 @@ pub(crate) struct QuadFetch {
 }
 
 impl QuadTile {
-    /// A tile of `a`, its bytes from row to row and from an integer to its magnitude; of `w` and its bytes from panel to
-    /// panel; of `quads` steps each; with `starts`, sixteen for each panel, and `sums`, as many for each row and panel.
+    /// A tile of `a`, its bytes from row to row and of a row; of `w` and its bytes from panel to panel; of
+    /// `quads` steps each; with `starts`, sixteen for each panel, and `sums`, as many for each row and panel.
     ///
     /// # Safety
     /// While the tile is in use, the operands must be readable and the sums exclusively accessible, for so many rows and
-    /// panels; whole blocks of 64 bytes of every row, as integers plus [`QuadShape::offset`].
+    /// panels; whole blocks of 64 bytes of every row, as integers plus [`QuadShape::offset`]; with
+    /// what follows split rows where [`QuadShape::split`] says so.
     #[inline(always)]
     pub(crate) unsafe fn new(
-        (a, a_stride, magnitudes): (*const u8, usize, usize),
+        (a, a_stride, rest): (*const u8, usize, usize),
         (w, w_panel): (*const i8, usize),
         quads: usize,
         (rows, panels): (usize, usize),
@@ -100,7 +123,7 @@ impl QuadTile {
         sums: *mut i32,
         fetch: QuadFetch,
     ) -> QuadTile {
-        QuadTile { a, a_stride, magnitudes, w, w_panel, quads, starts, sums, rows, panels, fetch }
+        QuadTile { a, a_stride, rest, w, w_panel, quads, starts, sums, rows, panels, fetch }
     }
 }
 
