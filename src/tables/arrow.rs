@@ -37,11 +37,12 @@ enum Value<'a> {
     Tables(Vec<Vec<Value<'a>>>),
 }
 
-/// The entry for a table with these columns.
-pub(super) fn schema(columns: &[Column]) -> String {
-    // Message: version, type of the header, header. Schema: byte order (0 is little), fields.
+/// The entry for a table with these columns and this metadata, which pyarrow looks for here and not in the file's own.
+pub(super) fn schema(columns: &[Column], metadata: &[(String, String)]) -> String {
+    // Message: version, type of the header, header. Schema: byte order (0 is little), fields, metadata.
     let fields = columns.iter().map(|column| field(&column.name, column.kind)).collect();
-    let schema = vec![Value::Absent, Value::Tables(fields)];
+    let metadata = metadata.iter().map(|(key, value)| vec![Value::Text(key), Value::Text(value)]).collect();
+    let schema = vec![Value::Absent, Value::Tables(fields), Value::Tables(metadata)];
     let message = vec![Value::Short(VERSION), Value::Byte(SCHEMA), Value::Table(schema)];
     let mut flat = Flat(vec![0; 4]);
     flat.reference(0, |flat| flat.table(&message));
@@ -220,13 +221,19 @@ mod tests {
             column("embedding", Kind::Vectors { dim: 512, fixed: true }),
             column("v", Kind::Vectors { dim: 3, fixed: false }),
         ];
-        let bytes = STANDARD.decode(schema(&columns)).unwrap();
+        let metadata = [("model".to_owned(), "demo".to_owned()), ("ä".to_owned(), String::new())];
+        let bytes = STANDARD.decode(schema(&columns, &metadata)).unwrap();
         assert_eq!(bytes[..4], [0xff; 4]);
         assert_eq!((Read(&bytes, 4).int(), bytes.len() % 8), (bytes.len() - 8, 0));
         let message = Read(&bytes[8..], 0).follow();
         assert_eq!((message.field(0).unwrap().byte(), message.field(1).unwrap().byte()), (4, 1));
         assert!(message.field(3).is_none());
-        let fields = message.field(2).unwrap().follow().field(1).unwrap().tables();
+        let header = message.field(2).unwrap().follow();
+        let entries = header.field(2).unwrap().tables();
+        let text = |entry: &Read<'_>, number| entry.field(number).unwrap().text().to_owned();
+        let entries: Vec<_> = entries.iter().map(|entry| (text(entry, 0), text(entry, 1))).collect();
+        assert_eq!(entries, metadata);
+        let fields = header.field(1).unwrap().tables();
         let described: Vec<(&str, u8, u8)> = fields
             .iter()
             .map(|field| {

@@ -92,7 +92,7 @@ impl Schema {
 
     pub(super) fn key_values(&self) -> Vec<KeyValue> {
         let fixed = self.columns.iter().any(|column| matches!(column.kind, Kind::Vectors { fixed: true, .. }));
-        let arrow = fixed.then(|| KeyValue::new(arrow::KEY.to_owned(), arrow::schema(&self.columns)));
+        let arrow = fixed.then(|| KeyValue::new(arrow::KEY.to_owned(), arrow::schema(&self.columns, &self.metadata)));
         let given = self.metadata.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
         given.chain(arrow).collect()
     }

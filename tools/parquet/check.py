@@ -100,6 +100,7 @@ with tempfile.TemporaryDirectory() as folder:
     dim = len(good[0])
     assert {field.name: field.type for field in fixed.schema} == {**types, "embedding": pa.list_(pa.float32(), dim)}
     assert all(field.nullable for field in fixed.schema)
+    assert all(fixed.schema.metadata[key] == metadata[key] for key in (b"clippie.fingerprint", b"clippie.model"))
     assert pl.read_parquet("f.parquet").schema["embedding"] == pl.Array(pl.Float32, dim)
     assert fixed["embedding"].null_count == 1
     fixed["embedding"].combine_chunks().validate(full=True)
