@@ -72,3 +72,52 @@ def test_cells_and_names_that_are_no_unicode_cost_their_row_or_file(drawings, tm
     assert len(summary.errors) == 1 and "c.parquet is no Parquet file that can be read" in summary.errors[0]
     reasons = pa.parquet.read_table(tmp_path / "out")["image_error"].to_pylist()
     assert sum("no UTF-8 text" in (reason or "") for reason in reasons) == 1
+
+
+def test_patterns_find_each_file_once_whatever_links_there_are(drawings, tmp_path):
+    from clippie_rs.pipeline import files
+
+    for name in ("a.png", "x/b.png", "x/y/c.png", "x/y/z/d.png", "_x/e.png", ".x/f.png", "x/notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).symlink_to(drawings[0])
+    # 2^n paths, if they were followed.
+    for link in ("one", "two"):
+        (tmp_path / "x" / link).symlink_to("..")
+
+    def found(pattern):
+        _, listed = files.listed(str(tmp_path / pattern), (".png",))
+        return [os.path.relpath(file.path, tmp_path) for file in listed]
+
+    whole = ["a.png", "x/b.png", "x/y/c.png", "x/y/z/d.png"]
+    assert found(".") == found("**") == found("**/*.png") == found("**/**/?.png") == whole
+    assert found("x/**/*.png") == found("?/**/*.png") == whole[1:]
+    assert found("**/y/**/*.png") == whole[2:] and found("**/y/*.png") == ["x/y/c.png"]
+    assert found("*/b.png") == ["x/b.png"]
+    with pytest.raises(errors.OptionError, match="no file that ends in"):
+        found("y/**/*.png")
+
+
+def test_many_small_rows_take_no_longer_than_their_number(tmp_path):
+    from clippie_rs.pipeline import parts
+
+    table = pa.table({"v": pa.array([None] * 8, pa.int8())})
+    asked = 0
+
+    class Counted:
+        num_rows = 8
+
+        @property
+        def nbytes(self):
+            nonlocal asked
+            asked += 1
+            return table.nbytes
+
+    found = list(parts._groups(iter([])))
+    assert found == []
+    original = parts.pyarrow.concat_tables
+    try:
+        parts.pyarrow.concat_tables = lambda tables: len(tables)
+        assert list(parts._groups(Counted() for _ in range(500))) == [500]
+    finally:
+        parts.pyarrow.concat_tables = original
+    assert asked == 500

@@ -162,6 +162,8 @@ def test_damaged_inputs_fail_alone(tables, tmp_path):
         (lambda v: v["stages"][0].update(worker={"num_replicas": "two"}), "num_replicas is 'two'"),
         (lambda v: v["data_writer"]["params"].update(drop_columns="image"), "drop_columns is no list"),
         (lambda v: v.update(executor={"use_ray": "maybe"}), "use_ray is 'maybe'"),
+        (lambda v: v.update(executor=[]), "executor is no mapping"),
+        (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": []}]), "params is no mapping"),
         (lambda v: v.update(executor={"use_ray": False, "address": "auto"}), "remove one of them"),
         (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", "normalize": "yes"}}]), r"operators\[0\].params.normalize is 'yes'; give true or false"),
         (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", "use_fp16": "false"}}]), r"params.use_fp16 is 'false'; give true or false"),

@@ -7,6 +7,7 @@ configuration, the inputs or the output cannot be used, with nothing written.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import traceback
 
@@ -54,7 +55,15 @@ def main(arguments: list[str] | None = None) -> int:
     for error in summary.errors:
         say(f"error: {error}")
     if not given.quiet:
-        print(summary)
+        try:
+            print(summary, flush=True)
+        except OSError as error:
+            # What is left in the buffer would be an error once more, at the end of the process.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # A reader that has seen enough is none.
+            if not isinstance(error, BrokenPipeError):
+                say(f"error: the summary cannot be written: {error.strerror}")
+                return 1
     return 1 if summary.errors else 0
 
 

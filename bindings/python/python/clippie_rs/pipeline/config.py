@@ -134,11 +134,11 @@ def _stages(stages: Any, config: Config) -> None:
             if enabled:
                 config.operators.append(_operator(operator, at))
         worker = _mapping(
-            stage.get("worker") or {}, f"{where}.worker", ("num_replicas", "min_replicas", "max_replicas", "resources")
+            _given(stage.get("worker")), f"{where}.worker", ("num_replicas", "min_replicas", "max_replicas", "resources")
         )
         for key in ("num_replicas", "min_replicas", "max_replicas"):
             config.replicas = max(config.replicas, _count(worker, key, f"{where}.worker", 1))
-        resources = _mapping(worker.get("resources") or {}, f"{where}.worker.resources", ("cpu", "gpu"))
+        resources = _mapping(_given(worker.get("resources")), f"{where}.worker.resources", ("cpu", "gpu"))
         if resources.get("gpu"):
             raise OptionError(f"{where}.worker.resources.gpu is {shown(resources['gpu'])}; models run on the CPU, remove it")
         config.cpus = max(config.cpus, _count(resources, "cpu", f"{where}.worker.resources", 1))
@@ -151,7 +151,7 @@ def _operator(values: dict[str, Any], where: str) -> Operator:
     if name not in OPERATORS:
         raise OptionError(f"{where}.name: there is no operator {named(name)}; there are {', '.join(OPERATORS)}")
     known = inspect.signature(OPERATORS[name]).parameters
-    params = dict(_mapping(values.get("params") or {}, f"{where}.params", list(known)))
+    params = dict(_mapping(_given(values.get("params")), f"{where}.params", list(known)))
     for key, value in params.items():
         _check(value, str(known[key].annotation), f"{where}.params.{key}")
     return Operator(name, params)
@@ -175,7 +175,7 @@ def _check(value: Any, annotation: str, where: str) -> None:
 
 
 def _executor(values: Any, config: Config) -> None:
-    values = _mapping(values or {}, "executor", ("batch_size", "use_ray", "address", "num_cpus"))
+    values = _mapping(_given(values), "executor", ("batch_size", "use_ray", "address", "num_cpus"))
     config.batch_size = _count(values, "batch_size", "executor", BATCH_ROWS)
     config.num_cpus = _count(values, "num_cpus", "executor", None)
     if values.get("address") is not None:
@@ -198,7 +198,12 @@ def _typed(top: dict[str, Any], key: str, known: tuple[str, ...], params: tuple[
     of = _text(values, "type", key)
     if of not in known:
         raise OptionError(f"{key}.type: there is no {named(of)}; there is {', '.join(known)}")
-    return of, _mapping(values.get("params") or {}, f"{key}.params", params)
+    return of, _mapping(_given(values.get("params")), f"{key}.params", params)
+
+
+def _given(values: Any) -> Any:
+    """A mapping that may be left out or empty."""
+    return {} if values is None else values
 
 
 def _mapping(values: Any, where: str, known: tuple[str, ...] | list[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 import stat
@@ -55,10 +56,7 @@ def listed(path: str, suffixes: tuple[str, ...]) -> tuple[str, list[File]]:
 
     path = os.path.abspath(path)
     if os.path.isdir(path):
-        base, files = path, []
-        for folder, folders, names in os.walk(path, onerror=_refuse):
-            folders[:] = [name for name in folders if not name.startswith((".", "_"))]
-            files += [os.path.join(folder, name) for name in names if wanted(name)]
+        base, files = path, [name for name in _below(path) if wanted(os.path.basename(name))]
     elif os.path.exists(path):
         base, files = os.path.dirname(path), [path]
     else:
@@ -67,10 +65,40 @@ def listed(path: str, suffixes: tuple[str, ...]) -> tuple[str, list[File]]:
             base = os.path.dirname(base)
         if base == path:
             raise FileError(f"{path}: no such file or folder; check the path", path=path)
-        files = [name for name in glob.glob(path, recursive=True) if wanted(os.path.basename(name))]
+        files = [name for name in _matching(path) if wanted(os.path.basename(name))]
     if not files:
         raise OptionError(f"{path}: there is no file that ends in {', '.join(suffixes)}")
     return base, [_file(name) for name in sorted(files)]
+
+
+def _below(folder: str) -> list[str]:
+    """All files below a folder. Links to folders are not followed: they may lead in a circle."""
+    files = []
+    for inner, folders, names in os.walk(folder, onerror=_refuse):
+        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+        files += [os.path.join(inner, name) for name in names]
+    return files
+
+
+def _matching(pattern: str) -> list[str]:
+    """The files of a pattern, in which ``**`` stands for any folders on the way."""
+    parts = pattern.split(os.sep)
+    if "**" not in parts:
+        return glob.glob(pattern)
+    place = parts.index("**")
+    files = []
+    for folder in glob.glob(os.sep.join([*parts[:place], ""])):
+        inside = [(name, os.path.relpath(name, folder).split(os.sep)) for name in _below(folder)]
+        files += [name for name, steps in inside if _matches(steps, parts[place:])]
+    return files
+
+
+def _matches(steps: list[str], pattern: list[str]) -> bool:
+    if not pattern:
+        return not steps
+    if pattern[0] == "**":
+        return _matches(steps, pattern[1:]) or (bool(steps) and _matches(steps[1:], pattern))
+    return bool(steps) and fnmatch.fnmatch(steps[0], pattern[0]) and _matches(steps[1:], pattern[1:])
 
 
 def open_regular(path: str) -> BinaryIO:

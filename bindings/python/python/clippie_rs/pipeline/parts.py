@@ -162,12 +162,14 @@ def _without_reasons(table: pyarrow.Table, partition: Partition) -> pyarrow.Tabl
 def _groups(tables: Iterator[pyarrow.Table]) -> Iterator[pyarrow.Table]:
     """Tables together, as large as a row group."""
     pending: list[pyarrow.Table] = []
+    size = 0
     for table in tables:
+        size += table.nbytes
         pending.append(table)
         del table
-        if sum(one.nbytes for one in pending) >= GROUP_BYTES:
+        if size >= GROUP_BYTES:
             yield pyarrow.concat_tables(pending)
-            pending = []
+            pending, size = [], 0
     if pending:
         yield pyarrow.concat_tables(pending)
 
