@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use clippie_rs::Clip;
+use clippie_rs::ndarray::ArrayView2;
 use numpy::{PyArray2, PyArray4};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::cancel::PyCancelToken;
-use crate::compare;
+use crate::compare::{self, Columns};
 use crate::encoders::{PyImageEncoder, PyTextEncoder};
 use crate::open::{Opened, Source};
 
@@ -143,7 +144,9 @@ impl PyClip {
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
         let (images, texts) = (compare::rows("images", images)?, compare::rows("texts", texts)?);
         let clip = self.clip.clone();
-        compare::pairs(py, images, texts, move |images, texts| clip.probabilities(&images, &texts))
+        let probabilities =
+            move |images: ArrayView2<'_, f32>, texts: ArrayView2<'_, f32>| clip.probabilities(&images, &texts);
+        compare::pairs(py, images, texts, Columns::All, probabilities)
     }
 
     /// The probability that a photo and a text with this cosine belong together, by the sigmoid that the model was

@@ -4,7 +4,10 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyMapping, PyString};
 
-use crate::errors;
+use crate::{errors, memory};
+
+/// Texts after which a signal can end a call: some milliseconds.
+const LOOK: usize = 1 << 16;
 
 /// Whether the argument is one text.
 pub fn is_one(texts: &Bound<'_, PyAny>) -> bool {
@@ -15,7 +18,7 @@ pub fn is_one(texts: &Bound<'_, PyAny>) -> bool {
 /// of Python cannot change.
 ///
 /// # Errors
-/// `TypeError`: neither a string nor iterable; an exception of the iterator.
+/// `TypeError`: neither a string nor iterable; no memory for them; an exception of the iterator or of a signal.
 pub fn each(texts: &Bound<'_, PyAny>) -> PyResult<Vec<Result<PyBackedStr, PyErr>>> {
     if is_one(texts) {
         return Ok(vec![text(texts, None)]);
@@ -26,7 +29,17 @@ pub fn each(texts: &Bound<'_, PyAny>) -> PyResult<Vec<Result<PyBackedStr, PyErr>
     let items = texts.try_iter().map_err(|_| {
         errors::wrong_type("texts", None, "neither a string nor iterable; give a string or a list of strings")
     })?;
-    items.enumerate().map(|(index, item)| Ok(text(&item?, Some(index)))).collect()
+    let py = texts.py();
+    let mut taken = Vec::new();
+    for (index, item) in items.enumerate() {
+        // An iterator without an end may run no code of Python, which would look for signals.
+        if index % LOOK == LOOK - 1 {
+            py.check_signals()?;
+        }
+        memory::reserve(&mut taken, 1, "the texts").map_err(|error| errors::exception(py, &error))?;
+        taken.push(text(&item?, Some(index)));
+    }
+    Ok(taken)
 }
 
 fn text(object: &Bound<'_, PyAny>, index: Option<usize>) -> PyResult<PyBackedStr> {

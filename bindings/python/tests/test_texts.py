@@ -65,6 +65,12 @@ def test_similarity_and_probabilities(clip, drawings):
     others = numpy.random.default_rng(2).standard_normal((900, 3000), numpy.float32).T
     some = clippie_rs.similarity(many[-1], others)
     assert clippie_rs.similarity(many, others)[-1].tobytes() == some.tobytes()
+    few, wide = many[:3, :8], numpy.random.default_rng(3).standard_normal((300_000, 8), numpy.float32)
+    across = clippie_rs.similarity(few, wide)
+    assert across.shape == (3, 300_000)
+    for place in (0, 131_000, 131_071, 131_072, 262_143, 262_144, 299_999):
+        assert across[:, place].tobytes() == clippie_rs.similarity(few, wide[place])[:, 0].tobytes()
+    assert abs(clip.probabilities(clip.encode_images(drawings[0]), wide.reshape(-1, 64)).sum() - 1) < 1e-3
     assert abs(clippie_rs.similarity(many[0] * 1e30, many[0] * 1e-30) - 1) < 1e-6
     with pytest.raises(errors.OptionError, match="embeddings of 64 and 3 values"):
         clippie_rs.similarity(images, [1, 2, 3])
