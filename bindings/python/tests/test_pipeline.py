@@ -178,17 +178,17 @@ def test_damaged_inputs_fail_alone(tables, tmp_path):
         (lambda v: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", "column": "id"}}]), "the column id has the type int64"),
         (lambda v: v["stages"][0].update(operators=[IMAGE, IMAGE]), "the column image_clip_emb_demo is there already; .* `feature_field_name` or `error_field_name`"),
         *(
-            (lambda v, wrong=wrong: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", **wrong}}]), r"embedding_refiner: |operators\[0\].params.\w+ is .*; give a")
-            for wrong in (
-                {"feature_field_name": 5},
-                {"column": 5},
-                {"column": ["image"]},
-                {"model": 5},
-                {"model": None, "model_name": 5},
-                {"model": None, "pretrained": "no_such"},
-                {"inference_batch_size": -1},
-                {"threads": "two"},
-                {"device": None},
+            (lambda v, wrong=wrong: v["stages"][0].update(operators=[{**IMAGE, "params": {"model": "demo", **wrong}}]), message)
+            for wrong, message in (
+                ({"feature_field_name": 5}, r"operators\[0\].params.feature_field_name is 5; give a text"),
+                ({"column": 5}, r"operators\[0\].params.column is 5; give a text"),
+                ({"column": ["image"]}, r"operators\[0\].params.column is \['image'\]; give a text"),
+                ({"model": 5}, r"operators\[0\].params.model is 5; give a text"),
+                ({"model": None, "model_name": 5}, r"operators\[0\].params.model_name is 5; give a text"),
+                ({"model": None, "pretrained": "no_such"}, "embedding_refiner: "),
+                ({"inference_batch_size": -1}, "embedding_refiner: "),
+                ({"threads": "two"}, r"operators\[0\].params.threads is 'two'; give a whole number"),
+                ({"device": None}, r"operators\[0\].params.device is None; give a text"),
             )
         ),
         (lambda v: v["data_writer"]["params"].update(drop_columns=["photo"]), "drop_columns: the column photo is not there"),
