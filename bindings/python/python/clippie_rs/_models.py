@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any, TypeVar
 
 import numpy
 from numpy.typing import NDArray
 
+from clippie_rs._messages import shown
 from clippie_rs._native import Clip, ImageEncoder, TextEncoder
 from clippie_rs.errors import OptionError
+
+# How names end that state a precision.
+PRECISIONS = (":f32", ":f16", ":int8")
 
 Tower = TypeVar("Tower", Clip, ImageEncoder, TextEncoder)
 
@@ -55,6 +60,16 @@ def is_path(model: str) -> bool:
     if model.startswith("hf-hub:"):
         return False
     return model.endswith(".clippie") or "/" in model or os.sep in model
+
+
+def in_half(model: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """The name of the same model with weights in half precision; what has no such name stays, with a warning."""
+    if not isinstance(model, str) or model == "demo" or is_path(model):
+        reason = f"use_fp16 is ignored: {shown(os.fspath(model))} has the precision that it was converted with"
+        # Above this function and the two constructors.
+        warnings.warn(reason, stacklevel=4)
+        return model
+    return model if model.endswith(PRECISIONS) else f"{model}:f16"
 
 
 def encode_mixed(clip: Clip, inputs: list[Any]) -> NDArray[numpy.float32]:

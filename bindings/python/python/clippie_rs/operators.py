@@ -17,11 +17,10 @@ import numbers
 import os
 import re
 import sys
-import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clippie_rs._messages import is_unicode, shown
-from clippie_rs._models import is_path, open_tower
+from clippie_rs._models import in_half, open_tower
 from clippie_rs._native import ImageEncoder, TextEncoder, allow_amx
 from clippie_rs._open_clip import model_called
 from clippie_rs.arrow import check_new_columns, check_table, column_name, encode_batch
@@ -31,10 +30,6 @@ if TYPE_CHECKING:
     import pyarrow
 
 __all__ = ["ClipScoreFilter", "ImageClipEmbeddingRefiner", "TextClipEmbeddingRefiner"]
-
-
-# How names end that state a precision.
-PRECISIONS = (":f32", ":f16", ":int8")
 
 
 class _Refiner:
@@ -391,25 +386,11 @@ def _is_reason(cell: Any) -> bool:
     return isinstance(cell, _Reason)
 
 
-def in_half(model: str | os.PathLike[str]) -> str | os.PathLike[str]:
-    """The name of the same model with weights in half precision; what has no such name stays, with a warning."""
-    if not isinstance(model, str) or model == "demo" or is_path(model):
-        reason = f"use_fp16 is ignored: {shown(os.fspath(model))} has the precision that it was converted with"
-        # Above this function and the two constructors.
-        warnings.warn(reason, stacklevel=4)
-        return model
-    return model if model.endswith(PRECISIONS) else f"{model}:f16"
-
-
 def is_worker() -> bool:
     """Whether this process is one that Ray started for an actor or a task."""
     ray = sys.modules.get("ray")
     # A driver has a context as well.
-    return (
-        ray is not None
-        and ray.is_initialized()
-        and ray.get_runtime_context().worker.mode == ray.WORKER_MODE
-    )
+    return ray is not None and ray.is_initialized() and ray.get_runtime_context().worker.mode == ray.WORKER_MODE
 
 
 def assigned_threads() -> int | None:
