@@ -258,7 +258,8 @@ impl<'a> BitReader<'a> {
     #[inline(always)]
     pub fn ac(&mut self, table: &Table) -> Option<(u32, i32)> {
         self.refill();
-        self.ac_buffered(table)
+        let entry = table.fast[self.peek(FAST_BITS) as usize];
+        self.ac_of(table, entry)
     }
 
     /// Reads AC symbols from zigzag position `k` to `end`, at most 63, and gives `put` each coefficient with its position,
@@ -278,13 +279,7 @@ impl<'a> BitReader<'a> {
             self.refill_now();
             for _ in 0..(56 - BUFFERED) / FAST_BITS + 1 {
                 let entry = table.fast[self.peek(FAST_BITS) as usize];
-                let (run, value) = match entry as i32 >> 16 {
-                    0 => self.ac_buffered(table)?,
-                    value => {
-                        self.consume(entry & 0xff);
-                        (entry >> 12 & 15, value)
-                    }
-                };
+                let (run, value) = self.ac_of(table, entry)?;
                 if value == 0 {
                     if run < 15 {
                         return Some((k, Some(run)));
@@ -303,10 +298,9 @@ impl<'a> BitReader<'a> {
         Some((k, None))
     }
 
-    /// As [`BitReader::ac`], with [`BUFFERED`] bits at hand.
+    /// As [`BitReader::ac`], with the entry of the next bits, of which [`BUFFERED`] are at hand.
     #[inline(always)]
-    fn ac_buffered(&mut self, table: &Table) -> Option<(u32, i32)> {
-        let entry = table.fast[self.peek(FAST_BITS) as usize];
+    fn ac_of(&mut self, table: &Table, entry: u32) -> Option<(u32, i32)> {
         let value = entry as i32 >> 16;
         // Before anything else, because the next look-up waits for it; nothing for a long code.
         self.consume(entry & 0xff);

@@ -33,6 +33,30 @@ pub(super) static CONSTANTS: [u32; 2] = [0x0001_0001, 0x7f80_7f80];
 /// The largest sum of two neighbours of the first part, every second negated.
 const LARGEST_PAIR: i16 = 128;
 
+/// The begin of a tile's loop, which runs once for each quad.
+macro_rules! first_quad {
+    () => {
+        "test {n}, {n}
+        jz 3f
+        .p2align 5
+        2:"
+    };
+}
+
+/// The end of the loop: the addresses of the next quad, and what is fetched ahead of it.
+macro_rules! next_quad {
+    () => {
+        "prefetcht0 [{w}+1024]
+        prefetcht1 [{next}]
+        add {next}, {pace}
+        add {w}, 64
+        add {a}, 4
+        dec {n}
+        jnz 2b
+        3:"
+    };
+}
+
 /// The whole tile for the given rows and their registers: of the sums, and of the activations.
 macro_rules! vnni_tile_of {
     ($t:ident: $($row:tt $c0:literal $c1:literal $x:literal,)*) => {
@@ -43,10 +67,7 @@ macro_rules! vnni_tile_of {
                 "vmovdqu ymm13, [{s}+32]\n",
                 $("vmovdqa ", $c0, ", ymm12\n", "vmovdqa ", $c1, ", ymm13\n",)*
             ),
-            "test {n}, {n}
-            jz 3f
-            .p2align 5
-            2:",
+            first_quad!(),
             concat!(
                 "vmovdqu ymm12, [{w}]\n",
                 "vmovdqu ymm13, [{w}+32]\n",
@@ -56,14 +77,7 @@ macro_rules! vnni_tile_of {
                     "{{vex}} vpdpbusd ", $c1, ", ", $x, ", ymm13\n",
                 )*
             ),
-            "prefetcht0 [{w}+1024]
-            prefetcht1 [{next}]
-            add {next}, {pace}
-            add {w}, 64
-            add {a}, 4
-            dec {n}
-            jnz 2b
-            3:",
+            next_quad!(),
             concat!($("vmovdqu [{to}], ", $c0, "\n", "vmovdqu [{to}+32], ", $c1, "\n", "add {to}, 64\n",)*),
             a = inout(reg) $t.a => _,
             s1 = in(reg) $t.a_stride,
@@ -121,10 +135,7 @@ macro_rules! split_tile_of {
                 "vmovdqu ymm11, [{s}+32]\n",
                 $("vmovdqa ", $c0, ", ymm10\n", "vmovdqa ", $c1, ", ymm11\n",)*
             ),
-            "test {n}, {n}
-            jz 3f
-            .p2align 5
-            2:",
+            first_quad!(),
             concat!(
                 "vpxor ymm10, ymm15, [{w}]\n",
                 "vpxor ymm11, ymm15, [{w}+32]\n",
@@ -138,14 +149,7 @@ macro_rules! split_tile_of {
                     "vpaddd ", $c1, ", ", $c1, ", ymm12\n",
                 )*
             ),
-            "prefetcht0 [{w}+1024]
-            prefetcht1 [{next}]
-            add {next}, {pace}
-            add {w}, 64
-            add {a}, 4
-            dec {n}
-            jnz 2b
-            3:",
+            next_quad!(),
             concat!($("vmovdqu [{to}], ", $c0, "\n", "vmovdqu [{to}+32], ", $c1, "\n", "add {to}, {row}\n",)*),
             a = inout(reg) $t.a => _,
             s1 = in(reg) $t.a_stride,
