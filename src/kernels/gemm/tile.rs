@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::super::caches;
 use super::super::math::Activation;
 use super::super::output::Out;
-use super::super::simd::{Element, Fetch, Kernel, Simd, Tile};
+use super::super::simd::{Element, Fetch, Kernel, Simd, Tile, prefetch};
 use super::super::strides::Strides;
 use super::fetch::fetch;
 use super::wide::Wide;
@@ -25,7 +25,7 @@ pub(super) const K_BLOCK: usize = 768;
 pub(in super::super) const A_BLOCK: (usize, usize) = (3, 8);
 
 /// Share of L2 up to which all blocks of k of `a` stay there for every pair of panels.
-pub(super) const A_RESIDENT: (usize, usize) = (3, 4);
+pub(super) const A_RESIDENT: (usize, usize) = (3, 8);
 
 /// Floats in a share of L2.
 pub(super) fn floats((part, whole): (usize, usize)) -> usize {
@@ -220,6 +220,11 @@ impl<W: Element> Block<'_, W> {
         fetch: Fetch,
     ) {
         let Region { a, out, .. } = self.region;
+        for r in rows.clone() {
+            for panel in panel..panel + count {
+                prefetch(out.at(r, panel * PANEL));
+            }
+        }
         // SAFETY: rows, steps and panels are inside of the operands, as the caller promises; the bias has all panels. The
         // output has these rows and columns, which only this region writes.
         unsafe {

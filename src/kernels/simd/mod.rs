@@ -334,6 +334,16 @@ unsafe fn tile_by_vectors<S: Simd, W: Element, const ROWS: usize, const VECTORS:
     }
 }
 
+/// Asks for a line that a tile adds to or stores at its end, so that it is in L1 by then. Any address may be given.
+#[inline(always)]
+pub(crate) fn prefetch(_at: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch changes nothing but caches and never faults, whatever the address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(_at.cast());
+    }
+}
+
 /// 1.5 · 2²³: adding it rounds a float of small magnitude to an integer, which is then in the low bits of the sum.
 pub(crate) const ROUND: f32 = 12_582_912.0;
 
