@@ -193,8 +193,22 @@ impl<W: Element> Block<'_, W> {
     ) {
         let columns = (count * PANEL).min(self.region.w.n - panel * PANEL);
         for (t, rows) in balanced(self.rows.clone(), S::TILE_ROWS).enumerate() {
+            // A single tile reads weights as fast as it can; more requests would delay these.
+            if tiles > 1 {
+                self.fetch_output(rows.clone(), panel..panel + count);
+            }
             // SAFETY: as the caller promises; the tile is inside of the block.
             unsafe { self.tile(s, rows, (panel, count, columns), weights, self.fetch::<S>(panel, t, tiles)) }
+        }
+    }
+
+    /// Asks for the lines of the output that a tile adds to or stores at its end.
+    #[inline(always)]
+    fn fetch_output(&self, rows: Range<usize>, panels: Range<usize>) {
+        for row in rows {
+            for panel in panels.clone() {
+                prefetch(self.region.out.at(row, panel * PANEL));
+            }
         }
     }
 
@@ -220,11 +234,6 @@ impl<W: Element> Block<'_, W> {
         fetch: Fetch,
     ) {
         let Region { a, out, .. } = self.region;
-        for r in rows.clone() {
-            for panel in panel..panel + count {
-                prefetch(out.at(r, panel * PANEL));
-            }
-        }
         // SAFETY: rows, steps and panels are inside of the operands, as the caller promises; the bias has all panels. The
         // output has these rows and columns, which only this region writes.
         unsafe {

@@ -334,7 +334,7 @@ unsafe fn tile_by_vectors<S: Simd, W: Element, const ROWS: usize, const VECTORS:
     }
 }
 
-/// Asks for a line that a tile adds to or stores at its end, so that it is in L1 by then. Any address may be given.
+/// Asks for a line that is needed soon, so that it is in L1 by then. Any address may be given.
 #[inline(always)]
 pub(crate) fn prefetch(_at: *const f32) {
     #[cfg(target_arch = "x86_64")]
