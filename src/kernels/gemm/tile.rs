@@ -97,7 +97,7 @@ impl<W: Element> Kernel for Region<'_, W> {
         let pairs = self.panels.len().div_ceil(S::TILE_PANELS);
         let (a_block, a_resident) = (floats(A_BLOCK), floats(A_RESIDENT));
         let mut wide = Wide::default();
-        for rows in balanced(self.rows.clone(), (a_block / steps.max(1)).max(S::TILE_ROWS)) {
+        for rows in whole_tiles::<S>(self.rows.clone(), a_block / steps.max(1)) {
             // If all of `a` stays in L2, a pair of panels goes through all blocks of k, because its weights are
             // contiguous in memory. If not, a block of `a` is multiplied with all pairs.
             let resident = rows.len() * k <= a_resident;
@@ -140,6 +140,17 @@ impl<W: Element> Kernel for Region<'_, W> {
 pub(in super::super) fn balanced(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
     let count = range.len().div_ceil(most);
     (0..count).map(move |i| range.start + range.len() * i / count..range.start + range.len() * (i + 1) / count)
+}
+
+/// Consecutive ranges of at most `most` rows, or of a tile, of nearly as many tiles each, so that but for the last range's
+/// all tiles have all their rows.
+#[inline(always)]
+fn whole_tiles<S: Simd>(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let tiles = balanced(0..range.len().div_ceil(S::TILE_ROWS), (most / S::TILE_ROWS).max(1));
+    tiles.map(move |tiles| {
+        let row = |tile: usize| range.end.min(range.start + tile * S::TILE_ROWS);
+        row(tiles.start)..row(tiles.end)
+    })
 }
 
 /// Some rows of a region by a block of k.
