@@ -4,6 +4,7 @@
 //! and takes raw samples from its codec, so that the conversion to RGB is Pillow's and not the codec's. JPEG,
 //! PNG and lossless WebP deliver rows as they decode them. Knows no models and no target sizes.
 
+mod av1;
 mod bmp;
 mod boxes;
 mod decode_error;

@@ -1,0 +1,12 @@
+//! Filters of a decoded frame, in their order: deblocking, directional enhancement, upscaling, restoration (sections 7.14 to
+//! 7.17).
+
+mod cdef;
+mod deblock;
+mod restoration;
+mod superres;
+
+pub use cdef::{Cdef, cdef};
+pub use deblock::{Cell, Edges, deblock};
+pub use restoration::{Unit, Units, restore, units_across};
+pub use superres::upscale;
