@@ -2,7 +2,17 @@
 //!
 //! Everything is written into the plane at once. A block outside of what the plane has allocated is ignored.
 
+mod chroma;
+mod copies;
+mod directional;
+mod edges;
+mod flat;
+#[cfg(test)]
+mod tests;
+
 use super::plane::Plane;
+pub use chroma::{Cfl, cfl};
+pub use copies::{Copy, copy, palette};
 
 /// Intra prediction modes, in the numbering of the specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,55 +82,24 @@ pub struct Intra {
 
 /// Predicts a block from the samples around it.
 pub fn intra(plane: &mut Plane, block: &Intra) {
-    todo!("{plane:?} {block:?}")
+    let sides = 2..=6;
+    let [width, height] = [block.log2_width, block.log2_height].map(|side| 1 << side.min(6));
+    let exists = sides.contains(&block.log2_width) && sides.contains(&block.log2_height);
+    if !exists || !plane.holds(block.x, block.y, width, height) {
+        return;
+    }
+    match (block.filter_intra, directional::base_angle(block.mode)) {
+        (Some(mode), _) => flat::recursive(plane, block, mode),
+        (None, Some(angle)) => directional::directional(plane, block, angle),
+        (None, None) => flat::flat(plane, block),
+    }
 }
 
-/// What [`cfl`] predicts: one transform block of a chroma plane that [`intra`] has filled with [`Mode::Dc`].
-#[derive(Clone, Copy, Debug)]
-pub struct Cfl {
-    /// Position in samples of the chroma plane.
-    pub x: usize,
-    pub y: usize,
-    /// Sides, 2 to 5.
-    pub log2_width: u32,
-    pub log2_height: u32,
-    /// `CflAlphaU` or `CflAlphaV`.
-    pub alpha: i32,
-    /// Shifts of chroma against luma, across and down.
-    pub shifts: [u32; 2],
-    /// Where decoded luma ends (`MaxLumaW`, `MaxLumaH`).
-    pub luma_end: [usize; 2],
-    pub bits: u32,
-}
-
-/// Adds the scaled differences of luma to a predicted block of chroma.
-pub fn cfl(luma: &Plane, chroma: &mut Plane, block: &Cfl) {
-    todo!("{luma:?} {chroma:?} {block:?}")
-}
-
-/// Paints a block of `size` (width, height) at `at` with the colours of a palette. `indices` has a row of `stride` for each row
-/// of samples; the first is that of the block's corner. An index beyond the palette paints zero.
-pub fn palette(plane: &mut Plane, at: [usize; 2], size: [usize; 2], colours: &[u16], indices: &[u8], stride: usize) {
-    todo!("{plane:?} {at:?} {size:?} {colours:?} {indices:?} {stride}")
-}
-
-/// What [`copy`] predicts: a block of one plane with one motion vector (`use_intrabc`).
-#[derive(Clone, Copy, Debug)]
-pub struct Copy {
-    /// Position and sides in samples of the plane. What lies outside of the plane is left out.
-    pub x: usize,
-    pub y: usize,
-    pub width: usize,
-    pub height: usize,
-    /// The motion vector in eighths of a luma sample: `mv[0]` (down), `mv[1]` (across); whole samples of luma.
-    pub mv: [i32; 2],
-    /// Shifts of this plane against luma, across and down.
-    pub shifts: [u32; 2],
-    /// Samples across and down that hold decoded blocks: `lastX + 1` and `lastY + 1` of section 7.11.3.4.
-    pub limits: [usize; 2],
-}
-
-/// Copies a block of the same plane; chroma may lie between samples, which are then averaged.
-pub fn copy(plane: &mut Plane, block: &Copy) {
-    todo!("{plane:?} {block:?}")
+/// Calls `paint` with each row of the block.
+#[inline(always)]
+fn rows(plane: &mut Plane, block: &Intra, mut paint: impl FnMut(usize, &mut [u16])) {
+    let [width, height] = [1usize << block.log2_width, 1usize << block.log2_height];
+    for y in 0..height {
+        paint(y, &mut plane.row_mut(block.y + y)[block.x..block.x + width]);
+    }
 }
