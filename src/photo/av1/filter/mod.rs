@@ -3,8 +3,11 @@
 
 mod cdef;
 mod deblock;
+mod direction;
 mod restoration;
+mod self_guided;
 mod superres;
+mod wiener;
 
 pub use cdef::{Cdef, cdef};
 pub use deblock::{Cell, Edges, deblock};
