@@ -1,6 +1,7 @@
 //! The order of coefficients (section 5.11.41), with what depends on a place alone: where its level is kept, and its parts of
 //! contexts (section 8.3.2, `coeff_base` and `coeff_br`).
 
+use std::cmp::Ordering;
 use std::sync::LazyLock;
 
 use super::sizes::TxSize;
@@ -29,8 +30,9 @@ pub struct Place {
     pub range: u8,
 }
 
-/// Orders by class and the logarithms of width and height, less two.
-static SCANS: LazyLock<[[[Vec<Place>; 4]; 4]; 3]> = LazyLock::new(|| {
+/// Orders by class and the logarithms of width and height, less two: of transforms with a side of 64 samples, that of their
+/// coded part, but with the contexts of their own shape.
+static SCANS: LazyLock<[[[Vec<Place>; 5]; 5]; 3]> = LazyLock::new(|| {
     [Class::Both, Class::Horizontal, Class::Vertical].map(|class| {
         std::array::from_fn(|width| {
             std::array::from_fn(|height| {
@@ -43,12 +45,12 @@ static SCANS: LazyLock<[[[Vec<Place>; 4]; 4]; 3]> = LazyLock::new(|| {
 
 /// The order of the coded part of a transform; transforms of one direction have at most 16 samples a side.
 pub fn scan(class: Class, size: TxSize) -> &'static [Place] {
-    let size = size.coded();
     &SCANS[class as usize][usize::from(size.log2_width) - 2][usize::from(size.log2_height) - 2]
 }
 
 fn places(class: Class, log2_width: usize, log2_height: usize) -> Vec<Place> {
-    let (width, height) = (1usize << log2_width, 1usize << log2_height);
+    let shape = log2_width.cmp(&log2_height);
+    let (width, height) = (1usize << log2_width.min(5), 1usize << log2_height.min(5));
     let mut cells = Vec::new();
     match class {
         Class::Both => {
@@ -72,20 +74,20 @@ fn places(class: Class, log2_width: usize, log2_height: usize) -> Vec<Place> {
     let place = |(row, column): (usize, usize)| Place {
         position: (row * width + column) as u16,
         level: (row * (width + PADDING) + column) as u16,
-        base: base_context(class, row, column, width, height),
+        base: base_context(class, row, column, shape),
         range: range_context(class, row, column),
     };
     cells.into_iter().map(place).collect()
 }
 
 /// `Coeff_Base_Ctx_Offset` and `Coeff_Base_Pos_Ctx_Offset`.
-fn base_context(class: Class, row: usize, column: usize, width: usize, height: usize) -> u8 {
+fn base_context(class: Class, row: usize, column: usize, shape: Ordering) -> u8 {
     match class {
         Class::Horizontal => 26 + 5 * column.min(2) as u8,
         Class::Vertical => 26 + 5 * row.min(2) as u8,
         Class::Both if row + column == 0 => 0,
-        Class::Both if width < height && row < 2 => 11,
-        Class::Both if width > height && column < 2 => 16,
+        Class::Both if shape == Ordering::Less && row < 2 => 11,
+        Class::Both if shape == Ordering::Greater && column < 2 => 16,
         Class::Both if row + column < 2 => 1,
         Class::Both if row + column < 4 => 6,
         Class::Both => 21,
@@ -131,6 +133,7 @@ mod tests {
         };
         assert_eq!(contexts(3, 3), [(0, 0), (1, 7), (1, 7), (6, 14), (6, 7), (6, 14)]);
         assert_eq!(contexts(2, 4), [(0, 0), (11, 7), (11, 7), (11, 14), (11, 7), (6, 14)]);
+        assert_eq!(contexts(5, 6), [(0, 0), (11, 7), (11, 7), (6, 14), (11, 7), (11, 14)]);
         assert_eq!(contexts(4, 2), [(0, 0), (16, 7), (16, 7), (16, 14), (16, 7), (6, 14)]);
     }
 }
