@@ -26,7 +26,7 @@ use cdfs::Cdfs;
 use header::{FrameHeader, Layer, Sequence};
 use obu::{Kind, Obus};
 use picture::{Picture, frame_bytes};
-pub use plane::Frame;
+pub use plane::{Frame, Plane};
 use quantizers::Matrices;
 use tile::{Bounds, Decoder, Shared};
 
