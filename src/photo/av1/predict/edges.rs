@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(strengths(true, 16), [0, 0, 0, 0, 1, 1, 1, 2, 2, 2]);
         assert_eq!(strengths(true, 20), [0, 3, 3, 3, 3, 3, 3, 3, 3, 3]);
         assert_eq!(strengths(true, 28), [3; 10]);
-        assert_eq!(upsamples(16, false, 39), true);
+        assert!(upsamples(16, false, 39));
         assert_eq!([upsamples(16, true, 3), upsamples(8, true, 40), upsamples(8, true, 0)], [false; 3]);
     }
 }
