@@ -172,13 +172,22 @@ fn smooth(
     added: &[[u32; SIDE]; SIDE],
     version: &mut [[u16; BLOCK]; BLOCK],
 ) {
+    // Weights of 3 in all nine places, and one more in the five that share a side with the sample.
+    let weighted = |rows: &[[u32; SIDE]; 3]| -> [u32; BLOCK] {
+        let all: [u32; SIDE] = std::array::from_fn(|x| rows[0][x].wrapping_add(rows[1][x]).wrapping_add(rows[2][x]));
+        std::array::from_fn(|x| {
+            let nine = all[x].wrapping_add(all[x + 1]).wrapping_add(all[x + 2]);
+            let sides = all[x + 1].wrapping_add(rows[1][x]).wrapping_add(rows[1][x + 2]);
+            nine.wrapping_mul(3).wrapping_add(sides)
+        })
+    };
+    let three = |rows: &[[u32; SIDE]; SIDE], y: usize| -> Option<[u32; BLOCK]> {
+        rows.get(y..)?.first_chunk::<3>().map(weighted)
+    };
     for (y, to) in version.iter_mut().enumerate().take(height) {
-        let [own, added] = [own, added].map(|rows| {
-            let [first, second, third] =
-                [across(&rows[y], 3, 4), across(&rows[y + 1], 4, 4), across(&rows[y + 2], 3, 4)];
-            std::array::from_fn(|x| first[x].wrapping_add(second[x]).wrapping_add(third[x]))
-        });
-        mix::<9>(&window[y + MARGIN][MARGIN..], &own, &added, to);
+        if let (Some(own), Some(added)) = (three(own, y), three(added, y)) {
+            mix::<9>(&window[y + MARGIN][MARGIN..], &own, &added, to);
+        }
     }
 }
 
