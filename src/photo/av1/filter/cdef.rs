@@ -55,8 +55,15 @@ struct Strength {
     depth: u32,
 }
 
-/// A block with its margins; columns from 12 on are not used.
-type Window = [[i16; 16]; 8 + 2 * MARGIN];
+/// From one row of a window to the next; columns from 12 on are not used.
+const STRIDE: usize = 16;
+
+/// A block with its margins.
+type Window = [i16; STRIDE * (8 + 2 * MARGIN)];
+
+/// Samples that are filtered at once: a row of 8, or two of 4.
+const LANES: usize = 8;
+type Lanes = [i16; LANES];
 
 /// Filters a deblocked frame into a copy of it. Both hold whole 8 x 8 luma samples (`MiCols`, `MiRows`), all of which count as
 /// available.
@@ -132,11 +139,11 @@ fn adjusted(strength: i16, variance: u32) -> i16 {
 
 /// A block of a plane and what surrounds it.
 fn window(plane: &Plane, [x, y]: [usize; 2], [width, height]: [usize; 2], available: [usize; 2]) -> Window {
-    let mut window = [[UNAVAILABLE; 16]; 8 + 2 * MARGIN];
+    let mut window = [UNAVAILABLE; STRIDE * (8 + 2 * MARGIN)];
     // The part that is available, in columns of the window.
     let first = MARGIN.saturating_sub(x);
     let last = (width + 2 * MARGIN).min((available[0] + MARGIN).saturating_sub(x));
-    for (row, to) in window.iter_mut().enumerate().take(height + 2 * MARGIN) {
+    for (row, to) in window.chunks_exact_mut(STRIDE).enumerate().take(height + 2 * MARGIN) {
         let Some(y) = (y + row).checked_sub(MARGIN).filter(|&y| y < available[1]) else { continue };
         let from = plane.row(y).get(x + first - MARGIN..).unwrap_or_default();
         if first == 0 && last == 8 + 2 * MARGIN {
@@ -174,15 +181,17 @@ fn rows<const W: usize, const PRIMARY: bool, const SECONDARY: bool>(
     let first_tap = if (strength.primary >> strength.depth) & 1 == 0 { [4, 2] } else { [3, 3] };
     let primary = Constraint::new(strength.primary, strength.damping);
     let secondary = Constraint::new(strength.secondary, strength.damping);
-    let [ahead, left, right] = [0, 6, 2].map(|turn| DIRECTIONS[(strength.direction + turn) & 7]);
-    for row in 0..height.min(8) {
-        let samples = row_at::<W>(window, row, [0, 0], 1);
-        let mut sum = [0i16; W];
+    let [ahead, left, right] = [0, 6, 2]
+        .map(|turn| DIRECTIONS[(strength.direction + turn) & 7].map(|[down, across]| down * STRIDE as isize + across));
+    for row in (0..height.min(8)).step_by(LANES / W) {
+        let place = (row + MARGIN) * STRIDE + MARGIN;
+        let samples = lanes_at::<W>(window, place);
+        let mut sum = [0i16; LANES];
         let [mut low, mut high] = [samples; 2];
         for k in 0..2 {
             for sign in [-1, 1] {
                 if PRIMARY {
-                    let taps = row_at::<W>(window, row, ahead[k], sign);
+                    let taps = lanes_at::<W>(window, place.wrapping_add_signed(sign * ahead[k]));
                     add(&mut sum, &taps, &samples, primary, first_tap[k]);
                     if SECONDARY {
                         extend(&mut low, &mut high, &taps);
@@ -190,7 +199,7 @@ fn rows<const W: usize, const PRIMARY: bool, const SECONDARY: bool>(
                 }
                 if SECONDARY {
                     for side in [left[k], right[k]] {
-                        let taps = row_at::<W>(window, row, side, sign);
+                        let taps = lanes_at::<W>(window, place.wrapping_add_signed(sign * side));
                         add(&mut sum, &taps, &samples, secondary, 2 - k as i16);
                         if PRIMARY {
                             extend(&mut low, &mut high, &taps);
@@ -199,25 +208,30 @@ fn rows<const W: usize, const PRIMARY: bool, const SECONDARY: bool>(
                 }
             }
         }
-        let Some(to) = to.row_mut(y + row).get_mut(x..x + W) else { return };
-        for i in 0..W {
+        let mut filtered = [0; LANES];
+        for i in 0..LANES {
             // Halves are rounded towards zero.
             let change = sum[i].wrapping_add(sum[i] >> 15).wrapping_add(8) >> 4;
             let value = samples[i].wrapping_add(change);
-            to[i] = if PRIMARY && SECONDARY { value.max(low[i]).min(high[i]) } else { value } as u16;
+            filtered[i] = if PRIMARY && SECONDARY { value.max(low[i]).min(high[i]) } else { value } as u16;
+        }
+        for (half, filtered) in filtered.chunks_exact(W).enumerate() {
+            let Some(to) = to.row_mut(y + row + half).get_mut(x..x + W) else { return };
+            to.copy_from_slice(filtered);
         }
     }
 }
 
-/// The samples of a row, moved by a step.
+/// The samples of a row of 8, or of two rows of 4, from a place of the window on.
 #[inline(always)]
-fn row_at<const W: usize>(window: &Window, row: usize, [down, across]: [isize; 2], sign: isize) -> [i16; W] {
-    let row = (row + MARGIN).wrapping_add_signed(sign * down);
-    let column = MARGIN.wrapping_add_signed(sign * across);
-    match window.get(row).and_then(|row| row.get(column..column + W)) {
-        Some(samples) => std::array::from_fn(|i| samples[i]),
-        None => [UNAVAILABLE; W],
+fn lanes_at<const W: usize>(window: &Window, place: usize) -> Lanes {
+    let mut lanes = [UNAVAILABLE; LANES];
+    for (half, lanes) in lanes.chunks_exact_mut(W).enumerate() {
+        if let Some(samples) = window.get(place + half * STRIDE..).and_then(|samples| samples.get(..W)) {
+            lanes.copy_from_slice(samples);
+        }
     }
+    lanes
 }
 
 /// What a difference may add: as much as it is while it is small, nothing where it is large.
@@ -236,8 +250,8 @@ impl Constraint {
 
 /// Adds the constrained differences of taps, times `weight`.
 #[inline(always)]
-fn add<const W: usize>(sum: &mut [i16; W], taps: &[i16; W], samples: &[i16; W], constraint: Constraint, weight: i16) {
-    for i in 0..W {
+fn add(sum: &mut Lanes, taps: &Lanes, samples: &Lanes, constraint: Constraint, weight: i16) {
+    for i in 0..LANES {
         let difference = taps[i].wrapping_sub(samples[i]);
         let sign = difference >> 15;
         let size = (difference ^ sign).wrapping_sub(sign);
@@ -249,8 +263,8 @@ fn add<const W: usize>(sum: &mut [i16; W], taps: &[i16; W], samples: &[i16; W], 
 
 /// Extends the range of a sample and its neighbours.
 #[inline(always)]
-fn extend<const W: usize>(low: &mut [i16; W], high: &mut [i16; W], taps: &[i16; W]) {
-    for i in 0..W {
+fn extend(low: &mut Lanes, high: &mut Lanes, taps: &Lanes) {
+    for i in 0..LANES {
         low[i] = low[i].min(taps[i]);
         high[i] = high[i].max(taps[i] & SAMPLE);
     }

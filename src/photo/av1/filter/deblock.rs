@@ -197,32 +197,41 @@ fn narrow<const TAPS: usize>(p: &mut [i32; TAPS], q: &mut [i32; TAPS], limits: L
     2
 }
 
+/// The most samples that an edge changes on each side.
+const MAX_CHANGED: usize = 6;
+
 /// Averages `CHANGED` samples on each side over `2 * CHANGED + 1` samples, the middle `2 * double + 1` of which count twice
 /// (section 7.14.6.4); returns how many it changes.
 #[inline(always)]
 fn wide<const TAPS: usize, const CHANGED: usize>(
     p: &mut [i32; TAPS],
     q: &mut [i32; TAPS],
-    double: isize,
+    double: usize,
     log2_size: u32,
 ) -> usize {
-    let reach = CHANGED as isize;
-    // Sample `i` across the edge, from -1 - CHANGED to CHANGED; those beyond repeat the last.
-    let at = |i: isize| {
-        let i = i.clamp(-reach - 1, reach);
-        if i < 0 { p.get(-(i + 1) as usize) } else { q.get(i as usize) }.copied().unwrap_or(0)
-    };
-    let mut filtered = [[0; CHANGED]; 2];
-    let mut sum: i32 = (-reach..=reach).map(|j| at(j - reach)).sum();
-    for i in -reach..reach {
-        let twice: i32 = (-double..=double).map(|j| at(i + j)).sum();
-        let value = (sum + twice + (1 << (log2_size - 1))) >> log2_size;
-        if i < 0 {
-            filtered[0][-(i + 1) as usize] = value;
+    // Samples across the edge, from -2 * CHANGED to 2 * CHANGED - 1; those beyond -1 - CHANGED and CHANGED repeat the last.
+    let mut line = [0; 4 * MAX_CHANGED];
+    for (i, sample) in line[..4 * CHANGED].iter_mut().enumerate() {
+        *sample = if i < 2 * CHANGED {
+            p[(2 * CHANGED - 1 - i).min(CHANGED).min(TAPS - 1)]
         } else {
-            filtered[1][i as usize] = value;
+            q[(i - 2 * CHANGED).min(CHANGED).min(TAPS - 1)]
+        };
+    }
+    let mut filtered = [[0; CHANGED]; 2];
+    let mut sum: i32 = line[..2 * CHANGED + 1].iter().sum();
+    for i in 0..2 * CHANGED {
+        let middle = i + CHANGED;
+        let twice: i32 = line[middle - double..=middle + double].iter().sum();
+        let value = (sum + twice + (1 << (log2_size - 1))) >> log2_size;
+        if i < CHANGED {
+            filtered[0][CHANGED - 1 - i] = value;
+        } else {
+            filtered[1][i - CHANGED] = value;
         }
-        sum += at(i + 1 + reach) - at(i - reach);
+        if i + 1 < 2 * CHANGED {
+            sum += line[i + 1 + 2 * CHANGED] - line[i];
+        }
     }
     p.iter_mut().zip(filtered[0]).for_each(|(to, value)| *to = value);
     q.iter_mut().zip(filtered[1]).for_each(|(to, value)| *to = value);

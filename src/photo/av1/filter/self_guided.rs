@@ -147,12 +147,27 @@ fn coefficients<const R: usize>(
     }
 }
 
-/// The sum of a row's coefficients around each sample: `side` for its neighbours, `middle` for itself.
+/// Adds the coefficients of a row around each sample: five times its neighbours, six times itself.
 #[inline(always)]
-fn across(row: &[u32; SIDE], side: u32, middle: u32) -> [u32; BLOCK] {
-    std::array::from_fn(|x| {
-        row[x].wrapping_add(row[x + 2]).wrapping_mul(side).wrapping_add(row[x + 1].wrapping_mul(middle))
-    })
+fn add_across(row: &[u32; SIDE], sums: &mut [u32; BLOCK]) {
+    for x in 0..BLOCK {
+        let three = row[x].wrapping_add(row[x + 1]).wrapping_add(row[x + 2]);
+        sums[x] = sums[x].wrapping_add(three.wrapping_mul(5)).wrapping_add(row[x + 1]);
+    }
+}
+
+/// The coefficients of three rows around each sample: all nine three times, and once more the five that share a side with it.
+#[inline(always)]
+fn around(rows: &[[u32; SIDE]; 3], sums: &mut [u32; BLOCK]) {
+    let mut all = [0u32; SIDE];
+    for x in 0..SIDE {
+        all[x] = rows[0][x].wrapping_add(rows[1][x]).wrapping_add(rows[2][x]);
+    }
+    for x in 0..BLOCK {
+        let nine = all[x].wrapping_add(all[x + 1]).wrapping_add(all[x + 2]);
+        let sides = all[x + 1].wrapping_add(rows[1][x]).wrapping_add(rows[1][x + 2]);
+        sums[x] = nine.wrapping_mul(3).wrapping_add(sides);
+    }
 }
 
 /// A sample times its share, and what is added, rounded to sixteenths of a level.
@@ -173,12 +188,11 @@ fn smooth(
     version: &mut [[u16; BLOCK]; BLOCK],
 ) {
     for (y, to) in version.iter_mut().enumerate().take(height) {
-        let [own, added] = [own, added].map(|rows| {
-            let [first, second, third] =
-                [across(&rows[y], 3, 4), across(&rows[y + 1], 4, 4), across(&rows[y + 2], 3, 4)];
-            std::array::from_fn(|x| first[x].wrapping_add(second[x]).wrapping_add(third[x]))
-        });
-        mix::<9>(&window[y + MARGIN][MARGIN..], &own, &added, to);
+        let [mut own_sums, mut added_sums] = [[0; BLOCK]; 2];
+        let (Some(own), Some(added)) = (own[y..].first_chunk(), added[y..].first_chunk()) else { return };
+        around(own, &mut own_sums);
+        around(added, &mut added_sums);
+        mix::<9>(&window[y + MARGIN][MARGIN..], &own_sums, &added_sums, to);
     }
 }
 
@@ -192,15 +206,16 @@ fn smooth_by_pairs(
 ) {
     for (y, to) in version.iter_mut().enumerate().take(height) {
         let row = &window[y + MARGIN][MARGIN..];
+        let [mut own_sums, mut added_sums] = [[0; BLOCK]; 2];
+        let rows = if y & 1 == 0 { [Some(y), Some(y + 2)] } else { [Some(y + 1), None] };
+        for source in rows.into_iter().flatten() {
+            add_across(&own[source], &mut own_sums);
+            add_across(&added[source], &mut added_sums);
+        }
         if y & 1 == 0 {
-            let [own, added] = [own, added].map(|rows| {
-                let [above, below] = [across(&rows[y], 5, 6), across(&rows[y + 2], 5, 6)];
-                std::array::from_fn(|x| above[x].wrapping_add(below[x]))
-            });
-            mix::<9>(row, &own, &added, to);
+            mix::<9>(row, &own_sums, &added_sums, to);
         } else {
-            let [own, added] = [own, added].map(|rows| across(&rows[y + 1], 5, 6));
-            mix::<8>(row, &own, &added, to);
+            mix::<8>(row, &own_sums, &added_sums, to);
         }
     }
 }

@@ -160,7 +160,7 @@ impl Stripe {
                 let [across, down] = template.shifts;
                 let from = [(place >> 4, across), (place & 15, down)]
                     .map(|(offset, shift)| if shift == 1 { 6 + offset } else { 9 + 2 * offset });
-                let to = 2 * x >> across;
+                let to = (2 * x) >> across;
                 let blended = if overlap && x > 0 { weights(across) } else { &[] };
                 for (row, plane) in plane.chunks_exact_mut(stride).enumerate() {
                     let start = (from[1] + row) * template.width + from[0];

@@ -86,7 +86,7 @@ fn noise_image(p: &GrainParameters, bits: u32, template: &Table, sub: [usize; 2]
             for i in 0..34 >> sub[1] {
                 for j in 0..34 >> sub[0] {
                     let mut g = template[from[1] + i][from[0] + j];
-                    let to = &mut stripe[i][(2 * x >> sub[0]) + j];
+                    let to = &mut stripe[i][((2 * x) >> sub[0]) + j];
                     if j < 2 >> sub[0] && p.overlap_flag && x > 0 {
                         g = blend(*to, g, j, sub[0]);
                     }
@@ -126,7 +126,7 @@ fn reference(frame: &Frame, p: &GrainParameters, identity: bool) -> Frame {
     let (low, high) = if p.clip_to_restricted_range { (16 << depth, 235 << depth) } else { (0, (256 << depth) - 1) };
     let high_chroma = if p.clip_to_restricted_range && !identity { 240 << depth } else { high };
     let shift = u32::from(p.grain_scaling_minus_8) + 8;
-    for plane in 0..frame.planes.len() {
+    for (plane, template) in templates.iter().enumerate().take(frame.planes.len()) {
         let points = match plane {
             1 if !p.chroma_scaling_from_luma => &p.points_cb,
             2 if !p.chroma_scaling_from_luma => &p.points_cr,
@@ -137,7 +137,7 @@ fn reference(frame: &Frame, p: &GrainParameters, identity: bool) -> Frame {
         }
         let scaling = Scaling::new(points);
         let own_sub = if plane == 0 { [0, 0] } else { sub };
-        let noise = noise_image(p, bits, &templates[plane], own_sub, w, h);
+        let noise = noise_image(p, bits, template, own_sub, w, h);
         let [luma_mult, mult, offset] = match plane {
             1 => [p.cb_luma_mult.into(), p.cb_mult.into(), i32::from(p.cb_offset)],
             _ => [p.cr_luma_mult.into(), p.cr_mult.into(), i32::from(p.cr_offset)],

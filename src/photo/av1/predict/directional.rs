@@ -84,19 +84,28 @@ pub fn directional(plane: &mut Plane, block: &Intra, base: i32) {
             rows(plane, block, |y, row| across_corner([&above, &left], y, row, steps, doubled));
         }
         _ => {
-            // As for angles below 90, with rows and columns exchanged.
             let step = derivative(270 - angle);
-            let mut columns = [[0; 64]; 64];
-            for (x, column) in columns.iter_mut().enumerate().take(width) {
-                ahead(&left, x, &mut column[..height], step, doubled[1], usize::MAX);
+            match width.max(height) {
+                ..=8 => from_left::<8>(plane, block, &left, step, doubled[1]),
+                ..=16 => from_left::<16>(plane, block, &left, step, doubled[1]),
+                _ => from_left::<64>(plane, block, &left, step, doubled[1]),
             }
-            rows(plane, block, |y, row| {
-                for (to, column) in row.iter_mut().zip(&columns) {
-                    *to = column[y & 63];
-                }
-            });
         }
     }
+}
+
+/// Predicts a block of up to `N` x `N` from the left alone: as from above, with rows and columns exchanged.
+fn from_left<const N: usize>(plane: &mut Plane, block: &Intra, left: &Edge, step: i32, doubled: bool) {
+    let [width, height] = [1usize << block.log2_width, 1usize << block.log2_height];
+    let mut columns = [[0; N]; N];
+    for (x, column) in columns.iter_mut().enumerate().take(width) {
+        ahead(left, x, &mut column[..height], step, doubled, usize::MAX);
+    }
+    rows(plane, block, |y, row| {
+        for (to, column) in row.iter_mut().zip(&columns) {
+            *to = column[y & (N - 1)];
+        }
+    });
 }
 
 /// A line at distance `line` from an edge, predicted from samples further along it. From sample `len - 1` on the edge is flat.

@@ -49,14 +49,16 @@ impl Edge {
         self.set(-1, value);
     }
 
-    /// Copies samples to the front, and the last of them to `len` in all.
-    fn fill(&mut self, samples: impl Iterator<Item = u16>, len: usize) {
-        let mut last = 0;
-        let mut samples = samples.fuse();
-        for to in &mut self.samples[ORIGIN..ORIGIN + len] {
-            last = samples.next().unwrap_or(last);
-            *to = last;
+    /// Takes samples that lie `step` apart, `count` of them at most, and repeats the last up to `len` in all.
+    fn fill(&mut self, samples: &[u16], step: usize, count: usize, len: usize) {
+        let to = &mut self.samples[ORIGIN..ORIGIN + len];
+        let count = count.min(len);
+        match samples.get(..count).filter(|_| step == 1) {
+            Some(samples) => to[..count].copy_from_slice(samples),
+            None => to[..count].iter_mut().zip(samples.iter().step_by(step)).for_each(|(to, &sample)| *to = sample),
         }
+        let last = to[count - 1];
+        to[count..].fill(last);
     }
 
     /// Smooths samples 0 to `size - 2`; -1 is used and stays.
@@ -111,14 +113,14 @@ pub fn edges(plane: &Plane, block: &Intra, across: usize, down: usize) -> [Edge;
         let reach = if block.have_above_right { 2 * width } else { width };
         let count = reach.min(block.limits[0].saturating_sub(x)).max(1);
         let row = plane.row(y - 1).get(x..).unwrap_or_default();
-        above.fill(row.iter().take(count).copied(), across);
+        above.fill(row, 1, count, across);
     }
     let mut left = Edge::new(if have_above { plane.get(x, y - 1) } else { middle + 1 });
     if have_left {
         let reach = if block.have_below_left { 2 * height } else { height };
         let count = reach.min(block.limits[1].saturating_sub(y)).max(1);
         let column = plane.samples.get(y * plane.stride + x - 1..).unwrap_or_default();
-        left.fill(column.iter().step_by(plane.stride).take(count).copied(), down);
+        left.fill(column, plane.stride, count, down);
     }
     above.set(-1, i32::from(corner));
     left.set(-1, i32::from(corner));
@@ -199,7 +201,7 @@ mod tests {
         assert_eq!(strengths(true, 16), [0, 0, 0, 0, 1, 1, 1, 2, 2, 2]);
         assert_eq!(strengths(true, 20), [0, 3, 3, 3, 3, 3, 3, 3, 3, 3]);
         assert_eq!(strengths(true, 28), [3; 10]);
-        assert_eq!(upsamples(16, false, 39), true);
+        assert!(upsamples(16, false, 39));
         assert_eq!([upsamples(16, true, 3), upsamples(8, true, 40), upsamples(8, true, 0)], [false; 3]);
     }
 }

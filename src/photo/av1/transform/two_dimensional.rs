@@ -133,24 +133,12 @@ fn transform<const W: usize, const H: usize, const R: usize, const C: usize>(
 
     // The rows' results, [H, W]; those of rows without coefficients are zero.
     let mut rows = [[0; W]; H];
-    let columns = block.extent[0].min(W).min(32);
     let used = block.extent[1].min(H).min(32);
-    let row_range = Range::of_bits(bits + 8);
-    for (group, out) in rows.chunks_exact_mut(R).take(used.div_ceil(R)).enumerate() {
-        let mut t = [[0; R]; W];
-        let source = coefficients.chunks_exact(W.min(32)).skip(group * R);
-        for (lane, row) in source.take(R).enumerate() {
-            for (values, &coefficient) in t.iter_mut().zip(&row[..columns]) {
-                values[lane] = if rectangle { halved_area(coefficient) } else { coefficient };
-            }
-        }
-        <Sides as Side<W>>::apply(row_kind, &mut t, row_range);
-        for (lane, row) in out.iter_mut().enumerate() {
-            for (x, value) in row.iter_mut().enumerate() {
-                let from = if row_kind == Kind::Flipped { W - 1 - x } else { x };
-                *value = column_range.clamp(round(t[from][lane], shift));
-            }
-        }
+    let ranges = [Range::of_bits(bits + 8), column_range];
+    if used <= 4 {
+        transform_rows::<W, 4>(&mut rows[..4], block, coefficients, row_kind, ranges);
+    } else {
+        transform_rows::<W, R>(&mut rows[..used.next_multiple_of(R)], block, coefficients, row_kind, ranges);
     }
 
     let high = (1 << bits) - 1;
@@ -165,6 +153,37 @@ fn transform<const W: usize, const H: usize, const R: usize, const C: usize>(
             let start = (block.y + y) * plane.stride + block.x + first;
             for (sample, value) in plane.samples[start..start + C].iter_mut().zip(values) {
                 *sample = i32::from(*sample).wrapping_add(round(*value, 4)).clamp(0, high) as u16;
+            }
+        }
+    }
+}
+
+/// Transforms rows, `R` at a time, and clamps the results for the columns.
+fn transform_rows<const W: usize, const R: usize>(
+    rows: &mut [[i32; W]],
+    block: &Block,
+    coefficients: &[i32],
+    kind: Kind,
+    [range, column_range]: [Range; 2],
+) where
+    Sides: Side<W>,
+{
+    let rectangle = block.log2_width.abs_diff(block.log2_height) == 1;
+    let shift = row_shift(block.log2_width, block.log2_height);
+    let columns = block.extent[0].min(W).min(32);
+    for (group, out) in rows.chunks_exact_mut(R).enumerate() {
+        let mut t = [[0; R]; W];
+        let source = coefficients.chunks_exact(W.min(32)).skip(group * R);
+        for (lane, row) in source.take(R).enumerate() {
+            for (values, &coefficient) in t.iter_mut().zip(&row[..columns]) {
+                values[lane] = if rectangle { halved_area(coefficient) } else { coefficient };
+            }
+        }
+        <Sides as Side<W>>::apply(kind, &mut t, range);
+        for (lane, row) in out.iter_mut().enumerate() {
+            for (x, value) in row.iter_mut().enumerate() {
+                let from = if kind == Kind::Flipped { W - 1 - x } else { x };
+                *value = column_range.clamp(round(t[from][lane], shift));
             }
         }
     }
