@@ -4,13 +4,13 @@
 
 #![cfg(feature = "decode")]
 
+#[cfg(feature = "avif")]
+#[path = "photo/avif.rs"]
+mod avif;
 #[path = "photo/colours.rs"]
 mod colours;
 #[path = "photo/first.rs"]
 mod first;
-#[cfg(feature = "avif")]
-#[path = "photo/avif.rs"]
-mod avif;
 #[cfg(feature = "heic")]
 #[path = "photo/heic.rs"]
 mod heic;

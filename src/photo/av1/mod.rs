@@ -30,8 +30,12 @@ pub use plane::{Frame, Plane};
 use quantizers::Matrices;
 use tile::{Bounds, Decoder, Shared};
 
-/// Work for a sample of each filter of the frame: deblocking, enhancement, upscaling and restoration, grain.
-const FILTER_WORK: u64 = 4;
+/// Work for a luma sample of each filter of the frame: deblocking of a plane, enhancement, upscaling, half of restoration and
+/// of grain.
+const FILTER_WORK: u64 = 2;
+
+/// Work for a frame of any size: tables and contexts.
+const FRAME_WORK: u64 = 60_000;
 
 /// A decoded picture.
 pub struct Decoded {
@@ -83,6 +87,7 @@ fn decode_frame(
     let layer = first.layer.unwrap_or(Layer::default());
     let check = |width: usize, height: usize| size_within(width as u64, height as u64, most_pixels).map(drop);
     let (header, length) = FrameHeader::read(first.content, sequence, layer, check)?;
+    budget.work(FRAME_WORK)?;
     let memory = memory(&header, sequence);
     budget.memory(memory)?;
     let mut picture = Picture::new(&header, sequence)?;
@@ -123,9 +128,11 @@ fn decode_frame(
 
 /// Bytes that decoding takes at most.
 fn memory(header: &FrameHeader, sequence: &Sequence) -> u64 {
-    let upscaled = frame_bytes(header.upscaled_width, header, sequence);
-    // Before and after enhancement, both upscaled.
-    Picture::bytes(header, sequence) + 3 * upscaled + Decoder::bytes(header)
+    let copies = match header.upscaled_width == header.width {
+        true => frame_bytes(header.width, header, sequence),
+        false => frame_bytes(header.width, header, sequence) + 2 * frame_bytes(header.upscaled_width, header, sequence),
+    };
+    Picture::bytes(header, sequence) + copies + Decoder::bytes(header)
 }
 
 /// Decodes the tiles of a group (`tile_group_obu`); `done` were decoded before. Returns how many are decoded.
@@ -167,12 +174,7 @@ fn tile_group<'a>(
 }
 
 /// Applies the filters (`decode_frame_wrapup`) and the grain.
-fn finish(
-    picture: Picture,
-    header: &FrameHeader,
-    sequence: &Sequence,
-    budget: &Budget,
-) -> Result<Frame, DecodeError> {
+fn finish(picture: Picture, header: &FrameHeader, sequence: &Sequence, budget: &Budget) -> Result<Frame, DecodeError> {
     let Picture { mut frame, edges, cdef_indices, skips, units, .. } = picture;
     let bits = sequence.colours.bits;
     let samples = (header.upscaled_width * header.height) as u64;
@@ -195,7 +197,7 @@ fn finish(
             indices: cdef_indices,
             skips,
         };
-        let mut filtered = frame.clone();
+        let mut filtered = frame.try_clone()?;
         filter::cdef(&frame, &mut filtered, &parameters);
         enhanced = Some(filtered);
     }
@@ -209,7 +211,7 @@ fn finish(
     }
     if units.iter().any(Option::is_some) {
         budget.work(2 * FILTER_WORK * samples)?;
-        let enhanced = enhanced.unwrap_or_else(|| frame.clone());
+        let enhanced = enhanced.map_or_else(|| frame.try_clone(), Ok)?;
         filter::restore(&mut frame, &enhanced, &units);
     } else if let Some(enhanced) = enhanced {
         frame = enhanced;

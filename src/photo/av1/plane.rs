@@ -99,6 +99,20 @@ impl Frame {
         Ok(Self { planes, bits, subsampling })
     }
 
+    /// A copy.
+    ///
+    /// # Errors
+    /// The memory cannot be allocated.
+    pub fn try_clone(&self) -> Result<Self, DecodeError> {
+        let copy = |plane: &Plane| {
+            let mut copy = Plane::new(plane.width, plane.height)?;
+            copy.samples.copy_from_slice(&plane.samples);
+            Ok(copy)
+        };
+        let planes = self.planes.iter().map(copy).collect::<Result<_, DecodeError>>()?;
+        Ok(Self { planes, ..*self })
+    }
+
     /// Shifts of plane `plane` against luma, across and down.
     pub fn shifts(&self, plane: usize) -> [u32; 2] {
         if plane == 0 { [0, 0] } else { self.subsampling.map(u32::from) }

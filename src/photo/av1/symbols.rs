@@ -71,7 +71,7 @@ impl<'a> Symbols<'a> {
         let mut low = 0;
         let mut symbol = 0;
         while symbol < count - 1 {
-            low = (scale * u32::from(cdf[symbol] >> 6) >> 1) + 4 * (count - 1 - symbol) as u32;
+            low = ((scale * u32::from(cdf[symbol] >> 6)) >> 1) + 4 * (count - 1 - symbol) as u32;
             if value >= low {
                 break;
             }
@@ -90,7 +90,7 @@ impl<'a> Symbols<'a> {
     #[inline]
     pub fn flag(&mut self, cdf: &mut [u16; 3]) -> bool {
         let value = (self.window >> 48) as u32;
-        let split = ((self.range >> 8) * u32::from(cdf[0] >> 6) >> 1) + 4;
+        let split = (((self.range >> 8) * u32::from(cdf[0] >> 6)) >> 1) + 4;
         let set = value < split;
         if set {
             self.take(0, split);
@@ -232,7 +232,7 @@ mod tests {
             for (index, value) in cdf[..count].iter().enumerate() {
                 prev = cur;
                 symbol = index;
-                cur = ((self.range >> 8) * ((32768 - value) >> 6) >> 1) + 4 * (count - index - 1) as u32;
+                cur = (((self.range >> 8) * ((32768 - value) >> 6)) >> 1) + 4 * (count - index - 1) as u32;
                 if self.value >= cur {
                     break;
                 }

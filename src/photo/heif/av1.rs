@@ -23,7 +23,7 @@ pub(super) fn decode(
     colours: impl Fn(u32) -> Option<Colours>,
     budget: &Budget,
 ) -> Result<Planes, DecodeError> {
-    let decode = |item: u32| {
+    let decode = |item: u32| -> Result<Planes, DecodeError> {
         let mut planes = decode_item(meta, item, picture.tile, budget)?;
         // What the container states comes before what the coded picture states.
         if let Some(colours) = colours(item) {
@@ -58,17 +58,12 @@ fn empty(tile: &Planes, size: (usize, usize), budget: &Budget) -> Result<Planes,
     };
     budget.memory(2 * (size.0 * size.1 + 2 * chroma.0 * chroma.1) as u64)?;
     let plane = |(width, height): (usize, usize)| try_filled(width, height, 1, 0);
-    Ok(Planes {
-        planes: [plane(size)?, plane(chroma)?, plane(chroma)?],
-        size,
-        strides: [size.0, chroma.0],
-        ..*tile
-    })
+    Ok(Planes { planes: [plane(size)?, plane(chroma)?, plane(chroma)?], size, strides: [size.0, chroma.0], ..*tile })
 }
 
 /// Copies a tile to its place; the last ones reach beyond the picture.
 fn place(whole: &mut Planes, tile: &Planes, size: (usize, usize), (column, row): (usize, usize)) {
-    for plane in 0..3 {
+    for (plane, source) in tile.planes.iter().enumerate() {
         let [across, down] = if plane == 0 { [0, 0] } else { tile.halved.map(usize::from) };
         let [from, to] = [tile.strides, whole.strides].map(|strides| strides[usize::from(plane > 0)]);
         if from == 0 || to == 0 {
@@ -77,7 +72,7 @@ fn place(whole: &mut Planes, tile: &Planes, size: (usize, usize), (column, row):
         let (left, top) = ((column * size.0) >> across, (row * size.1) >> down);
         let width = size.0.div_ceil(1 + across).min(to.saturating_sub(left));
         let rows = whole.planes[plane].chunks_exact_mut(to).skip(top);
-        for (target, source) in rows.zip(tile.planes[plane].chunks_exact(from)).take(size.1.div_ceil(1 + down)) {
+        for (target, source) in rows.zip(source.chunks_exact(from)).take(size.1.div_ceil(1 + down)) {
             target[left..left + width].copy_from_slice(&source[..width]);
         }
     }

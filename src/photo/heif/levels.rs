@@ -82,7 +82,7 @@ impl<'a> Converter<'a> {
         if let Some(fixed) = &self.fixed {
             let shift = self.shift;
             for (pixel, (&luma, (&cb, &cr))) in pixels.iter_mut().zip(samples) {
-                let rounded = |sum: u16| (u32::from(sum) + 8 >> 4) as u8;
+                let rounded = |sum: u16| ((u32::from(sum) + 8) >> 4) as u8;
                 *pixel = fixed.pixel((luma >> shift) as u8, rounded(cb), rounded(cr));
             }
             return;

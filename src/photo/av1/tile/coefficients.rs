@@ -196,7 +196,7 @@ impl Decoder<'_> {
             if let Some(matrix) = matrix {
                 step = (step * u32::from(matrix[position]) + 16) >> 5;
             }
-            let value = (u64::from(level) * u64::from(step) & 0xff_ffff) as i64 >> shift;
+            let value = ((u64::from(level) * u64::from(step)) & 0xff_ffff) as i64 >> shift;
             let value = if negative { -value.min(most + 1) } else { value.min(most) };
             coefficients[position] = value as i32;
             columns = columns.max(position & ((1 << log2_width) - 1));

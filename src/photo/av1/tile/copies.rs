@@ -115,11 +115,16 @@ impl Decoder<'_> {
         let far = delta_row < -1;
         let mut index = 0;
         while index < end {
-            let length = self.add_candidate(place.row as isize + delta_row, (place.col + delta_col + index) as isize, stack, |info| {
-                let length = width.min(1 << info.log2_width);
-                let length = if far { length.max(2) } else { length };
-                if width >= 16 { length.max(4) } else { length }
-            });
+            let length = self.add_candidate(
+                place.row as isize + delta_row,
+                (place.col + delta_col + index) as isize,
+                stack,
+                |info| {
+                    let length = width.min(1 << info.log2_width);
+                    let length = if far { length.max(2) } else { length };
+                    if width >= 16 { length.max(4) } else { length }
+                },
+            );
             let Some(length) = length else { break };
             index += length;
         }
@@ -137,11 +142,16 @@ impl Decoder<'_> {
         let far = delta_col < -1;
         let mut index = 0;
         while index < end {
-            let length = self.add_candidate((place.row + delta_row + index) as isize, place.col as isize + delta_col, stack, |info| {
-                let length = height.min(1 << info.log2_height);
-                let length = if far { length.max(2) } else { length };
-                if height >= 16 { length.max(4) } else { length }
-            });
+            let length = self.add_candidate(
+                (place.row + delta_row + index) as isize,
+                place.col as isize + delta_col,
+                stack,
+                |info| {
+                    let length = height.min(1 << info.log2_height);
+                    let length = if far { length.max(2) } else { length };
+                    if height >= 16 { length.max(4) } else { length }
+                },
+            );
             let Some(length) = length else { break };
             index += length;
         }

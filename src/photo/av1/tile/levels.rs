@@ -80,8 +80,13 @@ impl Levels {
         };
         for place in places.iter().rev() {
             let at = usize::from(place.level);
-            let neighbours =
-                [self.get(at + 1), self.get(at + stride), self.get(at + others[0]), self.get(at + others[1]), self.get(at + others[2])];
+            let neighbours = [
+                self.get(at + 1),
+                self.get(at + stride),
+                self.get(at + others[0]),
+                self.get(at + others[1]),
+                self.get(at + others[2]),
+            ];
             let sum: u8 = neighbours.iter().map(|&level| level.min(3)).sum();
             let context = match (CLASS, place.position) {
                 (0, 0) => 0,

@@ -26,7 +26,7 @@ use palette::Palettes;
 use restoration::References;
 
 /// Work for a luma sample: symbols, prediction, transforms.
-const WORK: u64 = 20;
+const WORK: u64 = 16;
 
 /// What the tiles of a frame share.
 pub struct Shared<'a> {

@@ -192,7 +192,12 @@ impl Decoder<'_> {
     }
 }
 
-fn read_index(symbols: &mut Symbols<'_>, cdfs: &mut super::super::cdfs::PaletteCdfs, colours: u8, context: usize) -> usize {
+fn read_index(
+    symbols: &mut Symbols<'_>,
+    cdfs: &mut super::super::cdfs::PaletteCdfs,
+    colours: u8,
+    context: usize,
+) -> usize {
     match colours {
         2 => symbols.symbol(&mut cdfs.of_2[context]),
         3 => symbols.symbol(&mut cdfs.of_3[context]),

@@ -99,7 +99,11 @@ impl Decoder<'_> {
         };
         for y in (0..height).step_by(transform.height4()) {
             for x in (0..width).step_by(transform.width4()) {
-                self.transform_block(block, part, Transform { plane: part.plane, x4: x4 + x, y4: y4 + y, size: transform });
+                self.transform_block(
+                    block,
+                    part,
+                    Transform { plane: part.plane, x4: x4 + x, y4: y4 + y, size: transform },
+                );
             }
         }
     }
@@ -115,7 +119,8 @@ impl Decoder<'_> {
             self.transform_block(block, part, Transform { plane: 0, x4, y4, size });
             return;
         }
-        let halves = [if width >= height { width - 1 } else { width }, if height >= width { height - 1 } else { height }];
+        let halves =
+            [if width >= height { width - 1 } else { width }, if height >= width { height - 1 } else { height }];
         let steps = halves.map(|log2| 1usize << log2 >> 2);
         for y in (0..1 << height >> 2).step_by(steps[1].max(1)) {
             for x in (0..1 << width >> 2).step_by(steps[0].max(1)) {

@@ -23,7 +23,13 @@ impl Decoder<'_> {
             (None, None) => 0,
             (None, Some(left)) => left,
             (Some(above), None) => above,
-            (Some(above), Some(left)) => if corner == Some(above) { above } else { left },
+            (Some(above), Some(left)) => {
+                if corner == Some(above) {
+                    above
+                } else {
+                    left
+                }
+            }
         };
         if block.skip {
             block.segment_id = predicted;
