@@ -35,7 +35,7 @@ def some(items, count):
 
 
 endings = {"jpeg": (".jpg", ".jpeg"), "png": (".png",), "webp": (".webp",), "gif": (".gif",), "bmp": (".bmp",),
-           "tiff": (".tif", ".tiff"), "heic": (".heic",), "jxl": (".jxl",)}
+           "tiff": (".tif", ".tiff"), "heic": (".heic",), "avif": (".avif",), "jxl": (".jxl",)}
 for kind, ends in endings.items():
     found = some([data for data in files("preprocess", *ends) if len(data) <= MAX], 40)
     for data in found:

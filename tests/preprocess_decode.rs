@@ -4,6 +4,9 @@
 
 #![cfg(feature = "decode")]
 
+#[cfg(feature = "avif")]
+#[path = "photo/avif.rs"]
+mod avif;
 #[path = "photo/colours.rs"]
 mod colours;
 #[path = "photo/first.rs"]
@@ -226,8 +229,8 @@ fn other_files_are_refused_by_name() {
         assert!(message.starts_with("notes.jpg is not an image that can be read here (JPEG, PNG, WebP"), "{message}");
     }
     assert_eq!(
-        message(b"\0\0\0\x18ftypavif\0\0\0\0mif1avif", "IMG_0001.AVIF"),
-        "IMG_0001.AVIF is a AVIF file, which cannot be read here; convert it to JPEG first"
+        message(b"8BPS\0\x01", "IMG_0001.PSD"),
+        "IMG_0001.PSD is a PSD file, which cannot be read here; convert it to JPEG first"
     );
     // JPEG files of a kind that cannot be read say which.
     let kinds = [

@@ -99,6 +99,14 @@ pub fn photo_heic(bytes: &[u8]) {
     decoded(&file);
 }
 
+pub fn photo_avif(bytes: &[u8]) {
+    let mut file = bytes.to_vec();
+    if file.len() >= 12 {
+        file[4..12].copy_from_slice(b"ftypavif");
+    }
+    decoded(&file);
+}
+
 /// A JPEG XL file; the first byte chooses whether it is in boxes.
 pub fn photo_jxl(bytes: &[u8]) {
     let signature: &[u8] = match bytes.first() {

@@ -47,6 +47,7 @@ fn seeds_and_past_findings() {
         ("photo_gif", &targets::photo_gif),
         ("photo_bmp", &targets::photo_bmp),
         ("photo_tiff", &targets::photo_tiff),
+        ("photo_avif", &targets::photo_avif),
         ("photo_heic", &targets::photo_heic),
         ("photo_jxl", &targets::photo_jxl),
         ("photo_raw", &targets::photo_raw),

@@ -47,7 +47,7 @@ fn files_or_folders(number: usize) -> String {
     if number == 1 { "1 file or folder".into() } else { format!("{number} files or folders") }
 }
 
-/// `2 .heic, 1 .avif`: the most frequent first.
+/// `2 .psd, 1 .jp2`: the most frequent first.
 fn list(counts: impl Iterator<Item = (String, usize)>) -> String {
     let mut counts: Vec<(String, usize)> = counts.collect();
     counts.sort_by_key(|(_, number)| std::cmp::Reverse(*number));

@@ -141,11 +141,15 @@ pub enum Error {
 }
 
 /// The formats that can be read.
-const FORMATS: &str = match (cfg!(feature = "heic"), cfg!(feature = "jxl")) {
-    (true, true) => "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, JPEG XL, raw",
-    (true, false) => "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, raw",
-    (false, true) => "JPEG, PNG, WebP, GIF, BMP, TIFF, JPEG XL, raw",
-    (false, false) => "JPEG, PNG, WebP, GIF, BMP, TIFF, raw",
+const FORMATS: &str = match (cfg!(feature = "heic"), cfg!(feature = "avif"), cfg!(feature = "jxl")) {
+    (true, true, true) => "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, AVIF, JPEG XL, raw",
+    (true, true, false) => "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, AVIF, raw",
+    (true, false, true) => "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, JPEG XL, raw",
+    (true, false, false) => "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, raw",
+    (false, true, true) => "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, JPEG XL, raw",
+    (false, true, false) => "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, raw",
+    (false, false, true) => "JPEG, PNG, WebP, GIF, BMP, TIFF, JPEG XL, raw",
+    (false, false, false) => "JPEG, PNG, WebP, GIF, BMP, TIFF, raw",
 };
 
 /// The predicate of [`Error::NotAnImage`]; "the image is not an image" would contradict itself.

@@ -4,6 +4,8 @@
 //! and takes raw samples from its codec, so that the conversion to RGB is Pillow's and not the codec's. JPEG,
 //! PNG and lossless WebP deliver rows as they decode them. Knows no models and no target sizes.
 
+#[cfg(feature = "avif")]
+mod av1;
 mod bmp;
 mod boxes;
 mod decode_error;
@@ -45,11 +47,11 @@ pub use metadata::{Cicp, ColourSpace, DateTaken, Metadata, Place, metadata, meta
 pub use thumbnail::thumbnail;
 use whole::WholePhoto;
 
-/// Decodes a JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or JPEG XL photo; of an animation, the first frame, and of a raw file the largest
+/// Decodes a JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, AVIF or JPEG XL photo; of an animation, the first frame, and of a raw file the largest
 /// JPEG in it.
 ///
 /// With `orient`, turns the photo upright as its metadata states, which equals `PIL.ImageOps.exif_transpose`. Without,
-/// pixels are as `PIL.Image.open` returns them (which always turns TIFF, HEIC and JPEG XL upright). Transparency is dropped and the
+/// pixels are as `PIL.Image.open` returns them (which always turns TIFF, HEIC and JPEG XL upright; AVIF is turned too). Transparency is dropped and the
 /// colours under it are kept. Colour profiles are not applied; [`decode_srgb`] does that.
 ///
 /// Levels of 16 bits are reduced to eight as Pillow does: those of colours are scaled, those of grey clipped at 255. If
@@ -170,7 +172,7 @@ fn decode_as(
         #[cfg(not(feature = "jxl"))]
         Format::JpegXl => return Err(DecodeError::unsupported(NO_JXL)),
         Format::Raw => return raw::decode(bytes, orient, budget, sink).map(|()| Notes::default()),
-        Format::Heic => return heif::decode(bytes, budget, sink).map(|()| Notes::default()),
+        Format::Heic | Format::Avif => return heif::decode(bytes, budget, sink).map(|()| Notes::default()),
         Format::Gif => gif::decode(bytes, budget)?,
         Format::Bmp => bmp::decode(bytes, budget)?,
         Format::Tiff => tiff::decode(bytes, budget)?,

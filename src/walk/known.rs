@@ -16,6 +16,7 @@ pub const EXTENSIONS: &[&str] = &[
     #[cfg(feature = "heic")] "heic",
     #[cfg(feature = "heic")] "heif",
     #[cfg(feature = "heic")] "hif",
+    #[cfg(feature = "avif")] "avif",
     #[cfg(feature = "jxl")] "jxl",
 ];
 

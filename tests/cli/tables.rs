@@ -76,7 +76,7 @@ fn every_row_has_its_place() {
         ran.error_lines(),
         [
             "error: cannot read t.parquet#3: the cell is null",
-            "error: t.parquet#17: the image is not in a readable image format (JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, JPEG XL, raw)"
+            "error: t.parquet#17: the image is not in a readable image format (JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, AVIF, JPEG XL, raw)"
         ]
     );
     let found = ran.rows();

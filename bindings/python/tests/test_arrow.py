@@ -26,7 +26,7 @@ def check(table, clip, drawings, kind="list<item: float>", error="image_error", 
     assert [value for value in column.to_pylist() if value is not None] == rows.tolist()
     reasons = table.column(error).to_pylist()
     assert [reason is None for reason in reasons] == [True, False, True, False, True, False]
-    assert reasons[1] == "the cell is null" and "(JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, JPEG XL, raw)" in reasons[3] and "image 1" not in reasons[3]
+    assert reasons[1] == "the cell is null" and "(JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, AVIF, JPEG XL, raw)" in reasons[3] and "image 1" not in reasons[3]
     metadata = table.schema.field(name).metadata
     assert metadata == {b"clippie.model": b"demo", b"clippie.fingerprint": clip.fingerprint.encode()}
 

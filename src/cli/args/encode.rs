@@ -16,10 +16,10 @@ use super::{Inputs, Partition, Running};
 /// failed, and 1 if all did.
 ///
 /// A folder is searched recursively for files with the extension jpg, jpeg, jpe, jfif, png, webp, gif, bmp, dib, tif, tiff, mpo,
-/// heic, heif, hif or jxl, or of a raw file of a camera (dng, cr2, cr3, nef, nrw, arw, orf, rw2, pef, raf, srw; its preview is
+/// heic, heif, hif, avif or jxl, or of a raw file of a camera (dng, cr2, cr3, nef, nrw, arw, orf, rw2, pef, raf, srw; its preview is
 /// encoded), in any case, sorted by the bytes of their paths. Hidden files and folders are skipped, and what other programs
 /// keep beside photos: thumbnails, previews and deleted files such as @eaDir, #recycle, $RECYCLE.BIN, __MACOSX and
-/// *.lrdata. A warning names the photos that were not read because of their format, such as AVIF and JPEG 2000; it
+/// *.lrdata. A warning names the photos that were not read because of their format, such as PSD and JPEG 2000; it
 /// does not change the exit code. A file given by name may have any extension: its content determines the format. `-`
 /// reads one photo from standard input; pipes and devices with other names are not read.
 ///

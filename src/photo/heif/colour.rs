@@ -53,14 +53,14 @@ impl Planes {
 }
 
 /// Weights of chroma in red, green (Cb, Cr) and blue.
-struct Weights {
-    red: f32,
-    green: [f32; 2],
-    blue: f32,
+pub(super) struct Weights {
+    pub red: f32,
+    pub green: [f32; 2],
+    pub blue: f32,
 }
 
 impl Weights {
-    fn of(matrix: u8) -> Weights {
+    pub fn of(matrix: u8) -> Weights {
         // The weights of red and blue in luma: H.273, table 4.
         let (red, blue) = match matrix {
             1 => (0.2126, 0.0722),

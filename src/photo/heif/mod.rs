@@ -1,13 +1,17 @@
 //! HEIF: the main picture of a file, one coded picture or a grid of them, cropped and turned as the file states. Pictures
-//! are coded with HEVC (HEIC).
+//! are coded with HEVC (HEIC) or AV1 (AVIF).
 //!
-//! The pixels are those of libheif, which Pillow's plugin for HEIF has. It applies the file's own rotation and ignores that
-//! of EXIF. Thumbnails, depth, gain maps and transparency are passed over.
+//! The pixels of HEVC are those of libheif, which Pillow's plugin for HEIF has, those of AV1 are libavif's, which Pillow has.
+//! The file's own rotation is applied and that of EXIF ignored. Thumbnails, depth, gain maps and transparency are passed over.
 
+#[cfg(feature = "avif")]
+mod av1;
 #[cfg_attr(not(feature = "heic"), allow(dead_code, reason = "no picture is decoded"))]
 mod colour;
 #[cfg(feature = "heic")]
 mod hevc;
+#[cfg(feature = "avif")]
+mod levels;
 mod meta;
 mod picture;
 
@@ -65,6 +69,10 @@ pub(super) fn decode(bytes: &[u8], budget: &Budget, sink: &mut dyn RowSink) -> R
     let Picture { tile, shown: [left, top, width, height], orientation, .. } = picture;
     budget.grant_pixels((picture.size.0 * picture.size.1) as u64);
     let colours = colours(&meta, meta.primary);
+    #[cfg(feature = "avif")]
+    if picture.tiles.first().and_then(|&item| meta.kind(item)) == Some(*b"av01") {
+        return decode_av1(&meta, &picture, colours, budget, sink);
+    }
     let (mut begun, mut line) = (false, Row::default());
     for (row, tiles) in picture.tiles.chunks(picture.columns).enumerate() {
         // The rows of this row of tiles that are shown.
@@ -101,6 +109,32 @@ pub(super) fn decode(bytes: &[u8], budget: &Budget, sink: &mut dyn RowSink) -> R
     Ok(())
 }
 
+/// Decodes a picture coded with AV1 to `sink`. All of it is held: chroma is interpolated across tiles.
+#[cfg(feature = "avif")]
+fn decode_av1(
+    meta: &Meta<'_>,
+    picture: &Picture,
+    colours: Option<Colours>,
+    budget: &Budget,
+    sink: &mut dyn RowSink,
+) -> Result<(), DecodeError> {
+    let stated = |item: u32| colours.or_else(|| self::colours(meta, item));
+    let planes = av1::decode(meta, picture, stated, budget)?;
+    let [left, top, width, height] = picture.shown;
+    sink.begin(width, height, picture.orientation)?;
+    let mut converter = levels::Converter::new(&planes);
+    for start in (top..top + height).step_by(STRIP) {
+        let count = STRIP.min(top + height - start);
+        budget.work((count * width) as u64)?;
+        let strip = sink.rows_mut(count).as_chunks_mut::<3>().0;
+        for (y, pixels) in (start..).zip(strip.chunks_exact_mut(width)) {
+            converter.convert((left, y), pixels);
+        }
+        sink.commit();
+    }
+    Ok(())
+}
+
 /// Returns the colours that an item states.
 fn colours(meta: &Meta<'_>, item: u32) -> Option<Colours> {
     meta.properties(item).filter(|(kind, _)| kind == b"colr").find_map(|(_, content)| Colours::of(content))
@@ -116,7 +150,10 @@ fn decode_item(meta: &Meta<'_>, item: u32, size: (usize, usize), budget: &Budget
         b"hvc1" | b"hev1" => return hevc::decode(meta, item, size, budget),
         #[cfg(not(feature = "heic"))]
         b"hvc1" | b"hev1" => DecodeError::unsupported("this build has no decoder of HEVC, the feature heic"),
-        b"av01" => coded_with("AV1"),
+        #[cfg(feature = "avif")]
+        b"av01" => DecodeError::damaged("its tiles are of several kinds"),
+        #[cfg(not(feature = "avif"))]
+        b"av01" => DecodeError::unsupported("this build has no decoder of AV1, the feature avif"),
         b"avc1" => coded_with("H.264"),
         b"vvc1" | b"evc1" => coded_with("a successor of HEVC"),
         b"jpeg" => coded_with("JPEG"),

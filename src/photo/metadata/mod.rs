@@ -71,7 +71,7 @@ pub struct Place {
     pub longitude: f64,
 }
 
-/// Reads what a photo file states about itself, without decoding pixels: of JPEG, PNG, WebP, TIFF, HEIC, JPEG XL and raw files EXIF and XMP,
+/// Reads what a photo file states about itself, without decoding pixels: of JPEG, PNG, WebP, TIFF, HEIC, AVIF, JPEG XL and raw files EXIF and XMP,
 /// of GIF and BMP files the size.
 ///
 /// What makes no sense counts as absent: a 13th month, a longitude of 200 degrees, a directory outside of its block.
@@ -122,7 +122,7 @@ fn headers<'a>(format: Format, bytes: &'a [u8], budget: &Budget) -> Result<Heade
         #[cfg(not(feature = "jxl"))]
         Format::JpegXl => return Err(DecodeError::unsupported(super::NO_JXL)),
         Format::Raw => raw::headers(bytes, budget)?,
-        Format::Heic => heif::headers(bytes, budget)?,
+        Format::Heic | Format::Avif => heif::headers(bytes, budget)?,
     })
 }
 
