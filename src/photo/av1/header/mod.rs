@@ -38,7 +38,6 @@ pub struct FrameHeader {
     pub delta_lf: Option<DeltaLf>,
     /// `LosslessArray`.
     pub lossless: [bool; 8],
-    pub coded_lossless: bool,
     pub loop_filter: LoopFilter,
     /// `None` if no block reads an index: the filter does nothing then.
     pub cdef: Option<CdefParameters>,
@@ -152,7 +151,6 @@ impl FrameHeader {
             delta_q,
             delta_lf,
             lossless,
-            coded_lossless,
             loop_filter,
             cdef,
             restoration,
