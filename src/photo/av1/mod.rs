@@ -23,7 +23,7 @@ mod transform;
 use super::decode_error::{DecodeError, size_within};
 use crate::budget::Budget;
 use cdfs::Cdfs;
-use header::{FrameHeader, Layer, Sequence};
+use header::{FrameHeader, Sequence};
 use obu::{Kind, Obus};
 use picture::{Picture, frame_bytes};
 pub use plane::{Frame, Plane};
@@ -84,7 +84,7 @@ fn decode_frame(
     if (sequence.operating_point >> 8).count_ones() > 1 {
         return Err(DecodeError::unsupported("a picture in layers"));
     }
-    let layer = first.layer.unwrap_or(Layer::default());
+    let layer = first.layer.unwrap_or_default();
     let check = |width: usize, height: usize| size_within(width as u64, height as u64, most_pixels).map(drop);
     let (header, length) = FrameHeader::read(first.content, sequence, layer, check)?;
     budget.work(FRAME_WORK)?;

@@ -97,10 +97,12 @@ impl FrameHeader {
             bits.read(32)?;
         }
         let allow_intrabc = allow_screen_content_tools && upscaled_width == width && bits.flag()?;
-        let no_end_update = sequence.reduced_still_picture_header || disable_cdf_update || bits.flag()?;
+        if !sequence.reduced_still_picture_header && !disable_cdf_update {
+            // Whether the next frame begins with the probabilities at the end of this one.
+            bits.flag()?;
+        }
         let (mi_cols, mi_rows) = (2 * width.div_ceil(8), 2 * height.div_ceil(8));
         let tiles = Tiles::read(bits, sequence.use_128x128_superblock, mi_cols, mi_rows)?;
-        let _ = no_end_update;
         let colours = &sequence.colours;
         let quantization = Quantization::read(bits, colours.mono_chrome, colours.separate_uv_delta_q)?;
         let segmentation = Segmentation::read(bits)?;
