@@ -84,7 +84,7 @@ fn decode_frame(
     if (sequence.operating_point >> 8).count_ones() > 1 {
         return Err(DecodeError::unsupported("a picture in layers"));
     }
-    let layer = first.layer.unwrap_or(Layer::default());
+    let layer = first.layer.unwrap_or_default();
     let check = |width: usize, height: usize| size_within(width as u64, height as u64, most_pixels).map(drop);
     let (header, length) = FrameHeader::read(first.content, sequence, layer, check)?;
     budget.work(FRAME_WORK)?;

@@ -86,8 +86,8 @@ pub fn directional(plane: &mut Plane, block: &Intra, base: i32) {
         _ => {
             let step = derivative(270 - angle);
             match width.max(height) {
-                ..=8 => from_left::<8>(plane, block, &left, step, doubled[1]),
-                ..=16 => from_left::<16>(plane, block, &left, step, doubled[1]),
+                4 | 8 => from_left::<8>(plane, block, &left, step, doubled[1]),
+                16 => from_left::<16>(plane, block, &left, step, doubled[1]),
                 _ => from_left::<64>(plane, block, &left, step, doubled[1]),
             }
         }
