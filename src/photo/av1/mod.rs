@@ -23,7 +23,7 @@ mod transform;
 use super::decode_error::{DecodeError, size_within};
 use crate::budget::Budget;
 use cdfs::Cdfs;
-use header::{FrameHeader, Layer, Sequence};
+use header::{FrameHeader, Sequence};
 use obu::{Kind, Obus};
 use picture::{Picture, frame_bytes};
 pub use plane::{Frame, Plane};
