@@ -80,7 +80,7 @@ def files():
     yield "screen-10", drawn(80, 64), ["-y", "420", "-d", "10", *q(40), *aom(tune_content="screen", enable_palette=1)]
     for test, chroma in ((1, "420"), (5, "444"), (10, "422"), (14, "400")):
         yield f"grain-{test}", photo(70, 50), ["-y", chroma, *q(50), *aom(film_grain_test=test)]
-    yield "grain-10", photo(70, 50), ["-y", "420", "-d", "10", *q(50), *aom(film_grain_test=8)]
+    yield "grain-deep", photo(70, 50), ["-y", "420", "-d", "10", *q(50), *aom(film_grain_test=8)]
     yield "matrices", wide, ["-y", "420", *q(40), *aom(enable_qm=1, qm_min=2, qm_max=9)]
     yield "tiles", photo(140, 134), ["-y", "420", "--tilerowslog2", "1", "--tilecolslog2", "1", *q(58)]
     yield "superblocks", photo(140, 134), ["-y", "444", *q(58), *aom(sb_size=128)]

@@ -41,7 +41,7 @@ pub fn cfl(luma: &Plane, chroma: &mut Plane, block: &Cfl) {
         let inside = (last[0] + 1).saturating_sub(block.x).clamp(1, width);
         let edge = eighths[inside - 1];
         eighths[inside..].fill(edge);
-        sum += eighths.iter().map(|&value| value as u32).sum::<u32>();
+        sum += eighths.iter().map(|&value| u32::from(value as u16)).sum::<u32>();
     }
     let bits = block.log2_width + block.log2_height;
     let average = ((sum + (1 << (bits - 1))) >> bits) as i32;
@@ -70,19 +70,20 @@ fn average_row(luma: &Plane, [x, y]: [usize; 2], shifts: [u32; 2], eighths: &mut
         [0, _] => {
             let below = luma.row(y + 1).get(x..).unwrap_or_default();
             for (to, (&upper, &lower)) in eighths.iter_mut().zip(row.iter().zip(below)) {
-                *to = ((upper + lower) << 2) as i16;
+                *to = (upper.wrapping_add(lower) << 2) as i16;
             }
         }
         [_, 0] => {
             for (to, pair) in eighths.iter_mut().zip(row.chunks_exact(2)) {
-                *to = ((pair[0] + pair[1]) << 2) as i16;
+                *to = (pair[0].wrapping_add(pair[1]) << 2) as i16;
             }
         }
         _ => {
             let below = luma.row(y + 1).get(x..).unwrap_or_default();
             let pairs = row.chunks_exact(2).zip(below.chunks_exact(2));
             for (to, (upper, lower)) in eighths.iter_mut().zip(pairs) {
-                *to = ((upper[0] + upper[1] + lower[0] + lower[1]) << 1) as i16;
+                let sum = [upper[1], lower[0], lower[1]].into_iter().fold(upper[0], u16::wrapping_add);
+                *to = (sum << 1) as i16;
             }
         }
     }

@@ -59,12 +59,14 @@ pub fn copy(plane: &mut Plane, block: &Copy) {
         let to = &mut plane.row_mut(block.y + row)[block.x..block.x + width];
         let samples = upper.windows(2).zip(lower.windows(2));
         for (to, (upper, lower)) in to.iter_mut().zip(samples) {
-            *to = match (half_across, half_down) {
-                (0, 0) => upper[0],
-                (0, _) => (upper[0] + lower[0] + 1) >> 1,
-                (_, 0) => (upper[0] + upper[1] + 1) >> 1,
-                _ => (upper[0] + upper[1] + lower[0] + lower[1] + 2) >> 2,
+            let [a, b, c, d] = [upper[0], upper[1], lower[0], lower[1]].map(u32::from);
+            let average = match (half_across, half_down) {
+                (0, 0) => a,
+                (0, _) => (a + c + 1) >> 1,
+                (_, 0) => (a + b + 1) >> 1,
+                _ => (a + b + c + d + 2) >> 2,
             };
+            *to = average as u16;
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Inverse cosine transforms of 4 to 64 values (sections 7.13.2.2 and 7.13.2.3).
 //!
 //! A transform of `N` values is one of the `N / 2` even ones, a flow of its own for the odd ones, and sums of both. In the
-//! order of reversed bits, which all functions but [`dct`] expect, the even values are the first half.
+//! order of reversed bits, which [`even4`] to [`even32`] expect, the even values are the first half.
 
 use super::butterfly::{Lane, Range, reversed, rotate, sum};
 
-/// Transforms columns of `N` values: 4, 8, 16, 32 or 64.
+/// The values in the order of reversed bits.
 #[inline(always)]
 fn permuted<const L: usize, const N: usize>(t: &[Lane<L>; N]) -> [Lane<L>; N] {
     std::array::from_fn(|i| t[reversed(N.trailing_zeros(), i)])
