@@ -146,7 +146,7 @@ fn product(
 #[cfg(test)]
 mod tests {
     use super::super::math::Activation;
-    use super::super::simd::{Kernel, MOST_PANELS, MOST_ROWS, QuadFetch, QuadTile, Simd};
+    use super::super::simd::{Kernel, MOST_PANELS, MOST_ROWS, MOST_SIGNED, QuadFetch, QuadTile, Simd};
     use super::super::strides::Strides;
     use super::super::{Workers, reference};
     use super::*;
@@ -237,7 +237,7 @@ mod tests {
     /// Sums of integers, of every size of tile, on every instruction set, and with every product at the end of its range.
     #[test]
     fn sums_are_exact_on_every_instruction_set() {
-        for k in [0usize, 1, 3, 4, 5, 16, 63, 64, 100, 1030] {
+        for k in [0, 1, 3, 4, 5, 16, 63, 64, 100, MOST_SIGNED - 1, MOST_SIGNED, MOST_SIGNED + 1, 1030] {
             let (rows, n) = (MOST_ROWS, MOST_PANELS * PANEL);
             let stride = k.next_multiple_of(64);
             let extremes = [(127, 127), (-127, 127), (127, -127), (-127, -127)];
@@ -368,13 +368,13 @@ mod tests {
 
     #[test]
     fn bits_of_a_row_do_not_depend_on_the_other_rows_or_threads() {
-        let case = Case::new(31, 200, 72, true);
-        for isa in every_isa() {
+        let cases = [200, MOST_SIGNED, MOST_SIGNED + 1].map(|k| Case::new(31, k, 72, true));
+        for (isa, case) in every_isa().into_iter().flat_map(|isa| cases.iter().map(move |case| (isa, case))) {
             let all = case.run(isa, Workers::without_delay().team(), 0..31, Finish::Store, 31, false);
             for first in 0..31 {
                 for end in [first + 1, 31.min(first + 7), 31] {
                     let got = case.run(isa, Team::SERIAL, first..end, Finish::Store, 5, false);
-                    assert_eq!(got, all[first * 72..end * 72], "{isa:?} {first}..{end}");
+                    assert_eq!(got, all[first * 72..end * 72], "{isa:?} {} {first}..{end}", case.k);
                 }
             }
         }
@@ -393,11 +393,12 @@ mod tests {
 
     #[test]
     fn feed_forward_is_its_two_products() {
-        let (m, k, hidden) = (140, 40, 72);
-        let first = Case::new(m, k, hidden, true);
-        for isa in every_isa() {
+        let (m, k) = (140, 40);
+        let cases = [72, MOST_SIGNED + 1].map(|hidden| (hidden, Case::new(m, k, hidden, true)));
+        for (isa, (hidden, first)) in every_isa().into_iter().flat_map(|isa| cases.iter().map(move |case| (isa, case)))
+        {
             let inner = first.run(isa, Team::SERIAL, 0..m, Finish::Activate(Activation::Gelu), m, false);
-            let second = Case { a: inner, ..Case::new(m, hidden, k, false) };
+            let second = Case { a: inner, ..Case::new(m, *hidden, k, false) };
             let exact = second.run(isa, Team::SERIAL, 0..m, Finish::Accumulate, m, false);
             for team in [Team::SERIAL, Workers::without_delay().team()] {
                 let weights = FeedForward {
@@ -409,7 +410,7 @@ mod tests {
                 let mut out = vec![0.5; m * k];
                 let lhs = Lhs { data: &first.a, strides: Strides::rows(k), rows: m, k };
                 feed_forward(isa, team, lhs, weights, Out::new(&mut out, Strides::rows(k)), &mut scratch);
-                assert_eq!(out, exact, "{isa:?}");
+                assert_eq!(out, exact, "{isa:?} {hidden}");
             }
         }
     }

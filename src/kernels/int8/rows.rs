@@ -220,7 +220,7 @@ pub(super) fn split<S: Simd>(s: S, row: &mut [f32], k: usize) {
 #[cfg(test)]
 mod tests {
     use super::super::super::reference;
-    use super::super::super::simd::QuadShape;
+    use super::super::super::simd::{MOST_SIGNED, QuadShape, SIGNED};
     use super::*;
 
     /// The integers of a row, without what the instruction set adds, and its scale.
@@ -251,7 +251,8 @@ mod tests {
                 let bytes: &[u8] = bytemuck::cast_slice(row_of_floats);
                 let mut integers: Vec<i8> = bytes[..padded(k)].iter().map(|byte| (byte ^ shape.offset) as i8).collect();
                 if shape.split {
-                    join(&mut integers, row_of_floats);
+                    let signed = join(&mut integers, row_of_floats);
+                    assert_eq!(signed, isa.name() == "avx2" && padded(k) <= MOST_SIGNED, "{isa:?} {k}");
                 }
                 assert!(integers[k..].iter().all(|&integer| integer == 0), "padding");
                 integers.truncate(k);
@@ -260,13 +261,22 @@ mod tests {
             .collect()
     }
 
-    /// Makes integers of the first parts of a row, which has the second.
-    fn join(steps: &mut [i8], row: &[f32]) {
-        let pair = |steps: &[i8], i: usize| i32::from(steps[i]) + i32::from(steps[i + 1]);
-        assert!((0..steps.len()).step_by(2).all(|i| pair(steps, i).abs() <= 128), "a pair too large");
+    /// Makes integers of the first parts of a row, which has the second, or of magnitudes, and tells whether it had these.
+    fn join(steps: &mut [i8], row: &[f32]) -> bool {
         let (tail, rest) = row[steps.len() / 4..].split_at(TAIL);
         let &[_, start, count, ..] = bytemuck::cast_slice::<f32, i32>(tail) else { panic!("no tail") };
         let (parts, quads) = rest.split_at(steps.len() / 4);
+        if count == SIGNED {
+            for (step, &sign) in steps.iter_mut().zip(bytemuck::cast_slice::<f32, i8>(parts)) {
+                assert!(*step >= 0 && (sign == 0 || sign == -1), "a magnitude below zero");
+                *step = (*step ^ sign) - sign;
+            }
+            let negative = steps.iter().filter(|&&step| step < 0).map(|&step| i32::from(step)).sum::<i32>();
+            assert_eq!(start, -negative);
+            return true;
+        }
+        let pair = |steps: &[i8], i: usize| i32::from(steps[i]) + i32::from(steps[i + 1]);
+        assert!((0..steps.len()).step_by(2).all(|i| pair(steps, i).abs() <= 128), "a pair too large");
         let quads: &[u16] = bytemuck::cast_slice(quads);
         for (quad, part) in quads[..count as usize].iter().zip(parts) {
             let part = part.to_bits().to_le_bytes().map(u8::cast_signed);
@@ -277,11 +287,12 @@ mod tests {
             steps.iter().enumerate().map(|(i, &step)| i32::from(step) * if i % 2 == 0 { 128 } else { 127 }).sum();
         assert_eq!(start, -added);
         steps.iter_mut().skip(1).step_by(2).for_each(|step| *step = -*step);
+        false
     }
 
     #[test]
     fn integers_are_the_nearest_multiples_of_a_127th_of_the_largest() {
-        for k in [1, 3, 15, 16, 17, 63, 64, 65, 100, 768] {
+        for k in [1, 3, 15, 16, 17, 63, 64, 65, 100, MOST_SIGNED, MOST_SIGNED + 1, 768] {
             let (rows, x) = (5, reference::noise("x", 5 * k, 3.0));
             let gains = reference::noise("gains", k, 2.0);
             for gains in [None, Some(&gains[..])] {

@@ -179,7 +179,7 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn split_row(self, row: SplitRow<'_>) -> Split {
         // SAFETY: `self` exists only where the instructions do.
-        unsafe { quads::split_row(row) }
+        unsafe { quads::prepare_row(row) }
     }
 
     #[inline(always)]

@@ -36,6 +36,8 @@ pub(crate) use element::Element;
 pub(crate) use quads::{
     MOST_PANELS, MOST_ROWS, QUAD, QUAD_BYTES, QuadFetch, QuadShape, QuadTile, SPLIT_AT, SPLIT_PARTS, Split, SplitRow,
 };
+#[cfg(test)]
+pub(crate) use quads::{MOST_SIGNED, SIGNED};
 
 /// A computation that is compiled once for each instruction set. `call` must be `#[inline(always)]`.
 pub(crate) trait Kernel {
@@ -252,7 +254,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
         QuadShape { rows: 4, panels: 1, offset: 0, split: false, fixed: false }
     }
 
-    /// Splits a row where [`QuadShape::split`] says so.
+    /// Splits or signs a row where [`QuadShape::split`] says so.
     #[inline(always)]
     fn split_row(self, _row: SplitRow<'_>) -> Split {
         [0; 2]

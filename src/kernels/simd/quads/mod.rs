@@ -37,14 +37,14 @@ pub(crate) struct QuadShape {
     /// What is added to every integer of the activations: 128 where the instructions take them without a sign, else 0. The
     /// sums begin with that much less, times the sum of the column's weights.
     pub(crate) offset: u8,
-    /// Whether the integers of a row are split in two parts, by [`super::Simd::split_row`].
+    /// Whether the integers of a row are split in two parts, or signed, by [`super::Simd::split_row`].
     pub(crate) split: bool,
     /// Whether every tile must have as many rows as [`super::Simd::begin_quads`] announced.
     pub(crate) fixed: bool,
 }
 
 /// A row after [`super::Simd::split_row`]: the first parts of its quads lie where the integers were, the second parts of
-/// those that have one here. Either part of a step is multiplied as the step would be.
+/// those that have one here. Either part of a step is multiplied as the step would be. Rows that are signed: see [`SIGNED`].
 #[cfg_attr(any(not(target_arch = "x86_64"), fuzzing), allow(dead_code, reason = "only AVX2 splits rows"))]
 pub(crate) struct SplitRow<'a> {
     /// Integers in -127 ..= 127, whole blocks of 64; the first parts.
@@ -64,6 +64,18 @@ pub(crate) type Split = [i32; 2];
 pub(crate) const SPLIT_AT: usize = 4;
 /// See [`Split`].
 pub(crate) const SPLIT_PARTS: usize = 64;
+
+/// The count of second parts of a row that is signed instead of split: its steps are magnitudes, and every quad has a second
+/// part, the signs of its steps as bytes of ones where they are negative.
+#[cfg_attr(any(not(target_arch = "x86_64"), fuzzing), allow(dead_code, reason = "only AVX2 splits rows"))]
+pub(crate) const SIGNED: i32 = -1;
+
+/// Bytes of the longest row, whole blocks of 64, that AVX2 signs. Up to here that is the faster way on both processors that were
+/// measured: MobileCLIP-S2's feed-forward part with 80 channels takes 29 % less time on a Zen 4, 21 % less on a Xeon. On the
+/// Xeon rows of 320 and 960 steps gain from being split already, on the Zen 4 those of 960 and more
+/// (docs/tuning-log.md).
+#[cfg_attr(any(not(target_arch = "x86_64"), fuzzing), allow(dead_code, reason = "only AVX2 splits rows"))]
+pub(crate) const MOST_SIGNED: usize = 256;
 
 /// A tile: some rows of bytes, some panels of weights, and as many sums.
 pub(crate) struct QuadTile {
