@@ -218,7 +218,7 @@ impl<W: Element> Block<'_, W> {
     fn fetch_output(&self, rows: Range<usize>, panels: Range<usize>) {
         for row in rows {
             for panel in panels.clone() {
-                prefetch(self.region.out.at(row, panel * PANEL));
+                prefetch(self.region.out.at(row, panel * PANEL).addr());
             }
         }
     }

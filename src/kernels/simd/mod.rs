@@ -336,13 +336,14 @@ unsafe fn tile_by_vectors<S: Simd, W: Element, const ROWS: usize, const VECTORS:
     }
 }
 
-/// Asks for a line that is needed soon, so that it is in L1 by then. Any address may be given.
+/// Asks for the line at an address, which may be any, so that it is in L1 when it is needed.
 #[inline(always)]
-pub(crate) fn prefetch(_at: *const f32) {
+pub(crate) fn prefetch(_address: usize) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch changes nothing but caches and never faults, whatever the address.
     unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(_at.cast());
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(std::ptr::without_provenance(_address));
     }
 }
 
