@@ -116,7 +116,7 @@ mod tests {
         let tiles = Tiles::read(&mut Bits::new(&[0b1100_0100]), false, 50, 16).unwrap();
         assert_eq!((&tiles.col_starts[..], tiles.number_bits, tiles.size_bytes), (&[0, 32, 50][..], 1, 2));
         // One superblock, then three.
-        let tiles = Tiles::read(&mut Bits::new(&[0b0000_1011, 0b0000_0000]), false, 64, 16).unwrap();
+        let tiles = Tiles::read(&mut Bits::new(&[0b0001_1000]), false, 64, 16).unwrap();
         assert_eq!((&tiles.col_starts[..], tiles.cols()), (&[0, 16, 64][..], 2));
     }
 
