@@ -40,7 +40,7 @@ fn structured<T: for<'a> Arbitrary<'a>>(body: impl Fn(&T)) -> impl Fn(&[u8]) {
 // One test: the counter of memory counts all threads.
 #[test]
 fn seeds_and_past_findings() {
-    let bodies: [(&str, &dyn Fn(&[u8])); 30] = [
+    let bodies: [(&str, &dyn Fn(&[u8])); 31] = [
         ("photo_jpeg", &targets::photo_jpeg),
         ("photo_png", &targets::photo_png),
         ("photo_webp", &targets::photo_webp),
