@@ -42,6 +42,8 @@ use std::path::{Path, PathBuf};
 
 use clippie_rs::RgbBuffer;
 use clippie_rs::photo::{Error, decode};
+#[cfg(any(feature = "avif", feature = "heic"))]
+use clippie_rs::photo::{Format, metadata};
 use clippie_rs::preprocess::{Interpolation, PreprocessConfig, pixels};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -81,6 +83,30 @@ fn read(file: &str) -> Vec<u8> {
 
 fn digest(photo: &RgbBuffer) -> String {
     Sha256::digest(photo.data()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Compares every file of a format that goldens list, at least so many, with their sizes and digests.
+#[cfg(any(feature = "avif", feature = "heic"))]
+fn every_photo_equals(kind: &str, format: Format, least: usize) {
+    #[derive(Deserialize)]
+    struct Goldens {
+        files: Vec<(String, usize, usize, String)>,
+    }
+
+    let list = std::fs::read(goldens().join(kind).with_extension("json")).unwrap();
+    let list: Goldens = serde_json::from_slice(&list).unwrap();
+    assert!(list.files.len() >= least);
+    for (file, width, height, hash) in list.files {
+        let bytes = std::fs::read(goldens().join(kind).join(&file)).unwrap();
+        // The rotation in the file always counts, that of EXIF never.
+        for orient in [true, false] {
+            let photo = decode(&bytes, orient, &file).unwrap();
+            assert_eq!((photo.width(), photo.height()), (width, height), "{file}");
+            assert_eq!(digest(&photo), hash, "{file}");
+        }
+        let metadata = metadata(&bytes, &file).unwrap();
+        assert_eq!((metadata.format, metadata.upright_size()), (format, (width, height)), "{file}");
+    }
 }
 
 #[test]

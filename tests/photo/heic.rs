@@ -1,14 +1,8 @@
 //! Compares HEIC files of every kind with libheif's pixels. tools/heic_files.py makes the files and the expected digests.
 
 use clippie_rs::photo::{Error, Format, decode, metadata};
-use serde::Deserialize;
 
-use super::{digest, goldens};
-
-#[derive(Deserialize)]
-struct Goldens {
-    files: Vec<(String, usize, usize, String)>,
-}
+use super::{every_photo_equals, goldens};
 
 fn read(file: &str) -> Vec<u8> {
     std::fs::read(goldens().join("heic").join(file)).unwrap()
@@ -16,19 +10,7 @@ fn read(file: &str) -> Vec<u8> {
 
 #[test]
 fn every_kind_of_heic_equals_libheif() {
-    let goldens: Goldens = serde_json::from_slice(&std::fs::read(goldens().join("heic.json")).unwrap()).unwrap();
-    assert!(goldens.files.len() >= 50);
-    for (file, width, height, hash) in goldens.files {
-        let bytes = read(&file);
-        // The rotation in the file always counts, that of EXIF never.
-        for orient in [true, false] {
-            let photo = decode(&bytes, orient, &file).unwrap();
-            assert_eq!((photo.width(), photo.height()), (width, height), "{file}");
-            assert_eq!(digest(&photo), hash, "{file}");
-        }
-        let metadata = metadata(&bytes, &file).unwrap();
-        assert_eq!((metadata.format, metadata.upright_size()), (Format::Heic, (width, height)), "{file}");
-    }
+    every_photo_equals("heic", Format::Heic, 50);
 }
 
 #[test]
