@@ -50,6 +50,10 @@ struct Node<S> {
     len: u32,
 }
 
+impl<S: Score> Node<S> {
+    const NOTHING: Node<S> = Node { score: S::ZERO, id: UNKNOWN, len: 0 };
+}
+
 /// Id of an unknown character.
 const UNKNOWN: u32 = u32::MAX;
 /// Mark in a length, while ways are followed back.
@@ -62,6 +66,8 @@ const NODES: usize = 4096;
 /// Memory that is used again for the next word.
 pub(super) struct Lattice<S> {
     nodes: Vec<Node<S>>,
+    /// The last node that anything was written to.
+    furthest: usize,
     /// Pieces of the best way, last first: end, id.
     best: Vec<(usize, u32)>,
     /// Sum of the scores of everything before.
@@ -70,7 +76,7 @@ pub(super) struct Lattice<S> {
 
 impl<S: Score> Lattice<S> {
     pub fn new() -> Lattice<S> {
-        Lattice { nodes: Vec::new(), best: Vec::new(), before: S::ZERO }
+        Lattice { nodes: Vec::new(), furthest: 0, best: Vec::new(), before: S::ZERO }
     }
 
     /// Begins a sum anew.
@@ -80,7 +86,11 @@ impl<S: Score> Lattice<S> {
 
     /// Encodes text whose ends no piece crosses, adding to the sum of what came before. Ends early when the sink is full.
     pub fn encode(&mut self, view: &View<'_>, text: &[u8], sink: &mut Sink<'_, '_>) {
-        self.nodes.clear();
+        // Only what the last word used, which for most words is little.
+        for node in self.nodes.iter_mut().take(self.furthest + 1) {
+            *node = Node::NOTHING;
+        }
+        self.furthest = 0;
         self.node(0).score = self.before;
         // The end of the pieces that were given out, and where to look for more that are certain.
         let (mut given, mut look_at) = (0, if sink.can_fill() { FIRST_LOOK } else { usize::MAX });
@@ -125,7 +135,7 @@ impl<S: Score> Lattice<S> {
     /// The node at a position. There are nodes up to the furthest that was asked for, and some more.
     fn node(&mut self, at: usize) -> &mut Node<S> {
         if at >= self.nodes.len() {
-            self.nodes.resize((at + 1).next_multiple_of(NODES), Node { score: S::ZERO, id: UNKNOWN, len: 0 });
+            self.nodes.resize((at + 1).next_multiple_of(NODES), Node::NOTHING);
         }
         &mut self.nodes[at]
     }
@@ -133,6 +143,7 @@ impl<S: Score> Lattice<S> {
     /// Keeps a piece if it is better than the last one that ends at the same place.
     fn offer(&mut self, start: usize, len: usize, sum: f64, id: u32) {
         let score = S::narrow(sum);
+        self.furthest = self.furthest.max(start + len);
         let node = self.node(start + len);
         if node.len == 0 || score.wide() > node.score.wide() {
             *node = Node { score, id, len: len as u32 };
@@ -148,7 +159,7 @@ impl<S: Score> Lattice<S> {
     fn settled(&mut self, given: usize, start: usize) -> usize {
         // Ways back that have not met, each marked at the next position to look at.
         let mut ways = 0;
-        for at in start..self.nodes.len() {
+        for at in start..=self.furthest {
             let len = self.nodes[at].len;
             if len > 0 {
                 ways += self.mark(at - len as usize);
