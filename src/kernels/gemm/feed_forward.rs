@@ -7,7 +7,7 @@ use super::super::simd::{Element, Kernel, Simd};
 use super::super::strides::{Strides, blocked_len};
 use super::super::team::Team;
 use super::tile::{Region, balanced};
-use super::wide::widen;
+use super::wide::widen_both;
 use super::{Epilogue, Finish, Lhs, PANEL, Rhs};
 use std::ops::Range;
 
@@ -28,13 +28,18 @@ pub(crate) struct FeedForward<'a, W = f32> {
 impl<W: Element> FeedForward<'_, W> {
     /// Floats of scratch for `rows` rows.
     pub(crate) fn scratch(&self, rows: usize, team: Team<'_>) -> usize {
-        team.threads() * self.piece(rows, tasks(rows, team))
+        self.widened() + team.threads() * self.hidden(rows, tasks(rows, team))
     }
 
-    /// Floats of scratch of a task: hidden values, and weights that are not floats as such.
-    fn piece(&self, rows: usize, tasks: usize) -> usize {
-        let widened = if W::IS_FLOAT { 0 } else { packed_len(&self.first.0) + packed_len(&self.second.0) };
-        blocked_len(tile_rows(rows, tasks), self.first.0.n) + widened
+    /// Floats of all weights, if they are not floats as such: every tile of rows reads them all, so the threads widen them
+    /// once, together.
+    fn widened(&self) -> usize {
+        if W::IS_FLOAT { 0 } else { packed_len(&self.first.0) + packed_len(&self.second.0) }
+    }
+
+    /// Floats of the hidden values of a task.
+    fn hidden(&self, rows: usize, tasks: usize) -> usize {
+        blocked_len(tile_rows(rows, tasks), self.first.0.n)
     }
 }
 
@@ -53,7 +58,7 @@ fn tile_rows(rows: usize, tasks: usize) -> usize {
     ROWS.min(rows.div_ceil(tasks))
 }
 
-/// Computes `out += second(activation(first(a)))`; `hidden` is scratch of [`FeedForward::scratch`] floats.
+/// Computes `out += second(activation(first(a)))`; `scratch` has [`FeedForward::scratch`] floats.
 ///
 /// Panics if a slice is too short for its sizes.
 pub(crate) fn feed_forward<W: Element>(
@@ -62,10 +67,34 @@ pub(crate) fn feed_forward<W: Element>(
     a: Lhs<'_>,
     weights: FeedForward<'_, W>,
     out: Out<'_>,
+    scratch: &mut [f32],
+) {
+    let FeedForward { first: (first, first_bias), activation, second: (second, second_bias) } = weights;
+    let (wide, hidden) = scratch.split_at_mut(weights.widened());
+    if W::IS_FLOAT {
+        return tiles(isa, team, a, weights, out, hidden);
+    }
+    let packed = |w: &Rhs<'_, W>| w.k_stride == PANEL && w.panel_stride == PANEL * w.k;
+    assert!(packed(&first) && packed(&second), "weights that are not packed");
+    let (len, second_len) = (packed_len(&first), packed_len(&second));
+    widen_both(isa, team, &first.data[..len], &second.data[..second_len], wide);
+    let (wide_first, wide_second) = wide.split_at(len);
+    let first = (Rhs::packed(wide_first, first.k, first.n), first_bias);
+    let second = (Rhs::packed(wide_second, second.k, second.n), second_bias);
+    tiles(isa, team, a, FeedForward { first, activation, second }, out, hidden);
+}
+
+/// Runs both products, in tasks of rows.
+fn tiles<W: Element>(
+    isa: Isa,
+    team: Team<'_>,
+    a: Lhs<'_>,
+    weights: FeedForward<'_, W>,
+    out: Out<'_>,
     hidden: &mut [f32],
 ) {
     let tasks = tasks(a.rows, team);
-    let piece = weights.piece(a.rows, tasks);
+    let piece = weights.hidden(a.rows, tasks);
     assert!(a.data.len() >= a.strides.extent(a.rows, a.k), "activations shorter than their shape");
     out.check(a.rows, weights.second.0.n);
     let (strides, shared) = (out.strides(), out.share());
@@ -91,27 +120,7 @@ impl<W: Element> Kernel for Tiles<'_, W> {
 
     #[inline(always)]
     fn call<S: Simd>(mut self, s: S) {
-        if W::IS_FLOAT {
-            let FeedForward { first, activation, second } = self.weights;
-            return self.tiles(s, FeedForward { first, activation, second });
-        }
-        // Every tile of rows reads all weights, so they are widened once for all of them.
-        let FeedForward { first, activation, second } = self.weights;
-        let len = self.hidden.len() - packed_len(&first.0) - packed_len(&second.0);
-        let (hidden, wide) = std::mem::take(&mut self.hidden).split_at_mut(len);
-        let (wide_first, wide_second) = wide.split_at_mut(packed_len(&first.0));
-        let first = (widened(s, first.0, wide_first), first.1);
-        let second = (widened(s, second.0, wide_second), second.1);
-        self.hidden = hidden;
-        self.tiles(s, FeedForward { first, activation, second });
-    }
-}
-
-impl<W: Element> Tiles<'_, W> {
-    /// Runs both products with weights of `V`: those of the product, or widened.
-    #[inline(always)]
-    fn tiles<S: Simd, V: Element>(&mut self, s: S, weights: FeedForward<'_, V>) {
-        let FeedForward { first: (first, first_bias), activation, second: (second, second_bias) } = weights;
+        let FeedForward { first: (first, first_bias), activation, second: (second, second_bias) } = self.weights;
         let activate = Epilogue { bias: first_bias, finish: Finish::Activate(activation) };
         let accumulate = Epilogue { bias: second_bias, finish: Finish::Accumulate };
         for tile in balanced(self.rows.clone(), ROWS) {
@@ -123,16 +132,4 @@ impl<W: Element> Tiles<'_, W> {
             s.run(Region::new(a, second, accumulate, self.out.from(tile.start, 0)));
         }
     }
-}
-
-/// Widens packed weights to `to`, which has as many floats.
-#[inline(always)]
-fn widened<'a, S: Simd, W: Element>(s: S, w: Rhs<'_, W>, to: &'a mut [f32]) -> Rhs<'a> {
-    assert!(
-        w.k_stride == PANEL && w.panel_stride == PANEL * w.k && w.data.len() >= to.len(),
-        "weights that are not packed"
-    );
-    // SAFETY: the steps of all panels follow each other, and the weights are as long as `to`.
-    unsafe { widen(s, w.data.as_ptr(), PANEL, to) }
-    Rhs::packed(to, w.k, w.n)
 }

@@ -2,13 +2,18 @@
 
 use std::cell::Cell;
 
-use super::super::simd::{Element, Simd};
+use super::super::Isa;
+use super::super::simd::{Element, Kernel, Simd};
+use super::super::team::Team;
 use super::PANEL;
 use crate::tensor::AlignedBuf;
 
 /// Tiles from which on the weights of a block are widened once, in memory: fewer widen them in registers, each for itself,
 /// which takes up to a thirteenth of the time of a tile.
 const WIDENED_FROM: usize = 4;
+
+/// Elements that are widened at a time by one of several threads: a memory page of halves.
+const PIECE: usize = 2048;
 
 thread_local! {
     /// The widened weights of a block: a pair of panels of [`K_BLOCK`](super::tile::K_BLOCK) steps.
@@ -27,6 +32,43 @@ pub(super) unsafe fn widen<S: Simd, W: Element>(s: S, w: *const W, k_stride: usi
             // SAFETY: the caller promises sixteen elements; `columns` has sixteen floats, and LANES divides sixteen.
             unsafe { s.store(columns.as_mut_ptr().add(c), W::load(s, from.wrapping_add(c))) }
         }
+    }
+}
+
+/// Widens two matrices in whole panels that lie in one piece each, the second behind the first, to as many floats as they
+/// have elements.
+///
+/// Panics if their lengths are not those of panels, or together not that of `to`.
+pub(super) fn widen_both<W: Element>(isa: Isa, team: Team<'_>, first: &[W], second: &[W], to: &mut [f32]) {
+    assert!(first.len().is_multiple_of(PANEL) && second.len().is_multiple_of(PANEL), "weights that are not panels");
+    assert_eq!(to.len(), first.len() + second.len());
+    team.rows(to, PIECE, 1, |i, to| {
+        let start = i * PIECE;
+        let of_first = first.len().saturating_sub(start).min(to.len());
+        let (to_first, to_second) = to.split_at_mut(of_first);
+        if !to_first.is_empty() {
+            isa.run(Piece { w: &first[start..], to: to_first });
+        }
+        if !to_second.is_empty() {
+            isa.run(Piece { w: &second[start + of_first - first.len()..], to: to_second });
+        }
+    });
+}
+
+/// Steps that follow each other, and the floats that they become.
+struct Piece<'a, W> {
+    w: &'a [W],
+    to: &'a mut [f32],
+}
+
+impl<W: Element> Kernel for Piece<'_, W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<S: Simd>(self, s: S) {
+        assert!(self.w.len() >= self.to.len(), "weights shorter than their floats");
+        // SAFETY: there are as many elements as floats, and the steps follow each other.
+        unsafe { widen(s, self.w.as_ptr(), PANEL, self.to) }
     }
 }
 
