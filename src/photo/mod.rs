@@ -79,7 +79,7 @@ pub fn decode_within(bytes: &[u8], limits: &Limits, orient: bool, name: &str) ->
 /// points of ITU-T H.273 ([`Cicp`]) that count: in PNG before the profile, in the others where there is none.
 ///
 /// Colours that sRGB does not have become the nearest levels of each channel (relative colorimetry). PQ and HLG are shown as
-/// on a display whose white has 203 cd/m2, and what is brighter is compressed (Report ITU-R BT.2408-7, annex 5). A profile
+/// on a display whose white has 203 cd/m2, and what is bright is compressed (Report ITU-R BT.2408-7, annex 5). A profile
 /// that cannot be applied is ignored, and a `tracing` event of level `WARN` names the photo and the reason.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Light that is brighter than white, PQ and HLG (ITU-R BT.2100), made a picture for displays that end at white.
 //!
-//! White is at 203 cd/m2, the luminance of reference white (Report ITU-R BT.2408), and what is brighter, up to 1,000 cd/m2, is
-//! compressed by the curve of Report ITU-R BT.2408-7, annex 5 (EETF, up to revision 7 in BT.2390), in red, green and blue each.
+//! White is at 203 cd/m2, the luminance of reference white (Report ITU-R BT.2408), and luminance up to 1,000 cd/m2 is brought
+//! below it by the curve of Report ITU-R BT.2408-7, annex 5 (EETF, up to revision 7 in BT.2390), in red, green and blue each.
 
 use std::sync::LazyLock;
 
