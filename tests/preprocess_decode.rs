@@ -7,6 +7,8 @@
 #[cfg(feature = "avif")]
 #[path = "photo/avif.rs"]
 mod avif;
+#[path = "photo/cicp.rs"]
+mod cicp;
 #[path = "photo/colours.rs"]
 mod colours;
 #[path = "photo/first.rs"]

@@ -124,9 +124,10 @@ impl Options {
         self
     }
 
-    /// Sets whether the colours of photos with an ICC profile are converted to sRGB (by default profiles are ignored, as the
-    /// reference libraries do). Profiles of curves and a matrix are applied, such as Display P3 and Adobe RGB; others are
-    /// ignored with a warning of `tracing`. Embeddings of such photos differ a little, and the fingerprint does.
+    /// Sets whether the colours of photos with an ICC profile or code points of H.273 are converted to sRGB (by default both
+    /// are ignored, as the reference libraries do): see [`decode_srgb`](crate::photo::decode_srgb). Profiles of curves and a
+    /// matrix are applied, such as Display P3 and Adobe RGB; others are ignored with a warning of `tracing`. Embeddings of such
+    /// photos differ a little, and the fingerprint does.
     pub fn icc(mut self, apply: bool) -> Self {
         self.photos.reading.icc = apply;
         self

@@ -1,5 +1,9 @@
 //! How the pixels of a photo file are read: a part of what an embedding depends on.
 
+/// Revision of the conversion of colours to sRGB, in decimal a part of fingerprints of those who ask for it: raised when its
+/// result changes for any photo. The second converts code points, too.
+pub(super) const COLOURS_REVISION: u32 = 2;
+
 /// How the pixels of a photo file are read: see [`Options::orient`](super::Options::orient),
 /// [`Options::fast_decode`](super::Options::fast_decode) and [`Options::icc`](super::Options::icc).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,7 +13,7 @@ pub struct Reading {
     pub orient: bool,
     /// Whether a JPEG photo may be reduced while it is decoded.
     pub fast: bool,
-    /// Whether the ICC profile is applied.
+    /// Whether the colours of ICC profiles and code points are converted to sRGB.
     pub icc: bool,
 }
 

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::metadata::Cicp;
+use super::icc::{Conversion, Description};
+use super::metadata::{Cicp, ColourSource};
 use crate::pixels::Orientation;
 
 /// The size of a photo and where its metadata is.
@@ -41,9 +42,32 @@ pub(super) enum Levels {
     Srgb,
     /// Not known, although the file states it: why, in a few words.
     Lost(&'static str),
-    /// Those of this profile, which the file states in another form.
-    #[cfg_attr(not(feature = "jxl"), allow(dead_code))]
-    Meant(Vec<u8>),
+    /// Those of this description.
+    Described(Description),
+}
+
+impl Colours<'_> {
+    /// The conversion of the levels to sRGB; `None` if they are sRGB's, or nothing says what they are.
+    ///
+    /// # Errors
+    /// Why there is none, in a few words.
+    pub fn conversion(&self) -> Result<Option<Conversion>, &'static str> {
+        match &self.levels {
+            Levels::Profile => self.profile.as_deref().map_or(Ok(None), Conversion::of),
+            Levels::Srgb => Ok(None),
+            Levels::Lost(reason) => Err(reason),
+            Levels::Described(description) => Conversion::described(description),
+        }
+    }
+
+    /// What the levels are converted from.
+    pub fn source(&self) -> Option<ColourSource> {
+        match &self.levels {
+            Levels::Profile => self.profile.is_some().then_some(ColourSource::Profile),
+            Levels::Srgb | Levels::Lost(_) => None,
+            Levels::Described(_) => matches!(self.conversion(), Ok(Some(_))).then_some(ColourSource::Description),
+        }
+    }
 }
 
 impl Headers<'_> {

@@ -18,6 +18,7 @@ use jxl::error::Error;
 use super::boxes::Boxes;
 use super::decode_error::{DecodeError, checked_size, try_filled};
 use super::headers::{Colours, Headers, Levels};
+use super::icc::{Curve, Description};
 use super::metadata::Cicp;
 use crate::budget::Budget;
 use crate::pixels::{Orientation, RowSink, STRIP};
@@ -103,23 +104,18 @@ impl Feed<'_> {
                 cicp: None,
                 levels: if is_applied { Levels::Profile } else { Levels::Srgb },
             },
-            Some(
-                stated @ JxlColorProfile::Simple(JxlColorEncoding::RgbColorSpace {
-                    white_point,
-                    primaries,
-                    transfer_function,
-                    ..
-                }),
-            ) => {
-                // Levels of light that is brighter than white mean nothing in sRGB.
-                let is_bright = matches!(transfer_function, JxlTransferFunction::PQ | JxlTransferFunction::HLG);
-                let levels = match stated.try_as_icc() {
-                    Some(_) if is_bright => Levels::Lost("it is for light that is brighter than white"),
-                    Some(profile) => Levels::Meant(profile.into_owned()),
-                    None => Levels::Lost("there is no ICC profile for what it states"),
-                };
-                Colours { profile: None, cicp: cicp(primaries, white_point, transfer_function), levels }
-            }
+            Some(JxlColorProfile::Simple(JxlColorEncoding::RgbColorSpace {
+                white_point,
+                primaries,
+                transfer_function,
+                ..
+            })) => described(primaries, white_point, transfer_function),
+            // Levels that are equal are grey with any primaries.
+            Some(JxlColorProfile::Simple(JxlColorEncoding::GrayscaleColorSpace {
+                white_point,
+                transfer_function,
+                ..
+            })) => described(&JxlPrimaries::SRGB, white_point, transfer_function),
             _ => Colours::default(),
         }
     }
@@ -149,6 +145,26 @@ pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a
         xmp,
         colours: feed.colours(),
     })
+}
+
+/// What primaries, a white and a curve say about the colours.
+fn described<'a>(primaries: &JxlPrimaries, white: &JxlWhitePoint, curve: &JxlTransferFunction) -> Colours<'a> {
+    let chromaticity = |(x, y): (f32, f32)| [x, y].map(f64::from);
+    let description = Description {
+        primaries: primaries.to_xy_coords().map(chromaticity),
+        white: chromaticity(white.to_xy_coords()),
+        curve: match curve {
+            // As that of code points.
+            JxlTransferFunction::BT709 | JxlTransferFunction::SRGB => Curve::Srgb,
+            JxlTransferFunction::Linear => Curve::Gamma(1.0),
+            JxlTransferFunction::Gamma(inverse) => Curve::Gamma(1.0 / f64::from(*inverse)),
+            JxlTransferFunction::PQ => Curve::Pq,
+            JxlTransferFunction::DCI => Curve::St428,
+            JxlTransferFunction::HLG => Curve::Hlg,
+        },
+        narrow: false,
+    };
+    Colours { profile: None, cicp: cicp(primaries, white, curve), levels: Levels::Described(description) }
 }
 
 /// The code points of primaries and a curve, if they have some.

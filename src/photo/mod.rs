@@ -43,7 +43,7 @@ pub use error::Error;
 pub(crate) use error::NAMELESS;
 pub use format::Format;
 pub(crate) use icc::{Conversion, Converting};
-pub use metadata::{Cicp, ColourSpace, DateTaken, Metadata, Place, metadata, metadata_within};
+pub use metadata::{Cicp, ColourSource, ColourSpace, DateTaken, Metadata, Place, metadata, metadata_within};
 pub use thumbnail::thumbnail;
 use whole::WholePhoto;
 
@@ -52,7 +52,7 @@ use whole::WholePhoto;
 ///
 /// With `orient`, turns the photo upright as its metadata states, which equals `PIL.ImageOps.exif_transpose`. Without,
 /// pixels are as `PIL.Image.open` returns them (which always turns TIFF, HEIC and JPEG XL upright; AVIF is turned too). Transparency is dropped and the
-/// colours under it are kept. Colour profiles are not applied; [`decode_srgb`] does that.
+/// colours under it are kept. Colour profiles and code points are not applied; [`decode_srgb`] does that.
 ///
 /// Levels of 16 bits are reduced to eight as Pillow does: those of colours are scaled, those of grey clipped at 255. If
 /// that changes a grey level, a `tracing` event of level `WARN` names the photo.
@@ -75,9 +75,12 @@ pub fn decode_within(bytes: &[u8], limits: &Limits, orient: bool, name: &str) ->
 }
 
 /// Decodes as [`decode`] does, and converts the colours to sRGB, if the photo has an ICC profile that can be applied: three
-/// curves and a matrix, or one curve for grey. Colours that sRGB does not have become the nearest levels of each channel
-/// (relative colorimetry). A profile that cannot be applied is ignored, and a `tracing` event of level `WARN` names the
-/// photo and the reason.
+/// curves and a matrix, or one curve for grey. So it does if a PNG, HEIC, AVIF or JPEG XL photo states its colours by code
+/// points of ITU-T H.273 ([`Cicp`]) that count: in PNG before the profile, in the others where there is none.
+///
+/// Colours that sRGB does not have become the nearest levels of each channel (relative colorimetry). PQ and HLG are shown as
+/// on a display whose white has 203 cd/m2, and what is bright is compressed (Report ITU-R BT.2408-7, annex 5). A profile
+/// that cannot be applied is ignored, and a `tracing` event of level `WARN` names the photo and the reason.
 ///
 /// # Errors
 /// Those of [`decode`].
@@ -91,8 +94,7 @@ pub fn decode_srgb(bytes: &[u8], orient: bool, name: &str) -> Result<RgbBuffer, 
 pub(crate) fn conversion(bytes: &[u8], limits: &Limits, name: &str) -> Option<Conversion> {
     // What is wrong with a photo shows when it is decoded.
     let (format, budget) = begin(bytes, limits, name, &CancelToken::new()).ok()?;
-    let profile = catch_panics(|| metadata::profile(format, bytes, &budget)).ok()?;
-    let conversion = profile.and_then(|profile| profile.map_or(Ok(None), |profile| Conversion::of(&profile)));
+    let conversion = catch_panics(|| metadata::conversion(format, bytes, &budget)).ok()?;
     conversion.unwrap_or_else(|reason| {
         tracing::warn!("{name} has a colour profile that cannot be applied ({reason}); its levels are read as sRGB's");
         None

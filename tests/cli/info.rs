@@ -117,6 +117,20 @@ fn a_photo_is_described_and_seen_as_the_model_does() {
     let ran = sandbox.run(["info", wide]).ok();
     let said = "Display P3 (ICC profile); levels are read as sRGB's, with --icc converted if the profile allows it\n";
     assert!(ran.text().contains(said), "{}", ran.text());
+    // Code points, with and without something to convert.
+    let coded = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens/preprocess/cicp/9-16.png");
+    let ran = sandbox.run(["info", coded]).ok();
+    let said = "BT.2020 with PQ (CICP 9/16/0); levels are read as sRGB's, with --icc converted; transparency";
+    assert!(ran.text().contains(said), "{}", ran.text());
+    let ran = sandbox.run(["info", coded, "--json"]).ok();
+    let colours: Value = serde_json::from_slice::<Value>(&ran.stdout).unwrap()["colours"].take();
+    assert_eq!((&colours["converted_from"], &colours["cicp"][1]), (&"description".into(), &16.into()));
+    let mut plain = fs::read(coded).unwrap();
+    let at = plain.windows(4).position(|kind| kind == b"cICP").unwrap() + 4;
+    plain[at..at + 2].copy_from_slice(&[1, 13]);
+    sandbox.write("plain.png", &plain);
+    let ran = sandbox.run(["info", "plain.png"]).ok();
+    assert!(ran.text().contains("sRGB (CICP 1/13/0); levels are read as sRGB's; transparency"), "{}", ran.text());
     assert_eq!(json["seen"]["image_size"], IMAGE_SIZE);
     let seen = clippie_rs::photo::decode(&fs::read(sandbox.path("seen.png")).unwrap(), true, "seen.png").unwrap();
     assert_eq!((seen.width(), seen.height()), (IMAGE_SIZE, IMAGE_SIZE));

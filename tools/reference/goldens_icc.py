@@ -142,6 +142,7 @@ def main() -> None:
     picture.save(OUT / "in-lossy.webp", icc_profile=PROFILES["adobe"], quality=90)
     picture.save(OUT / "in-p3.tif", icc_profile=p3, compression="tiff_deflate")
     picture.save(OUT / "in-p3.heic", icc_profile=p3, quality=90)
+    picture.save(OUT / "in-p3.avif", icc_profile=p3, quality=90)
     picture.convert("P", palette=Image.Palette.ADAPTIVE).save(OUT / "in-palette.png", icc_profile=p3)
     for path in sorted(OUT.glob("in-*")):
         with Image.open(path) as photo:

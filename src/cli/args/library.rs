@@ -94,8 +94,8 @@ pub(in crate::cli) struct Index {
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
           hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new())]
     pub fast_decode: Option<bool>,
-    /// Convert the colours of photos with an ICC profile to sRGB, as in `encode`; otherwise like --fast-decode [possible
-    /// values: yes, no]
+    /// Convert the colours of photos with an ICC profile or code points of H.273 to sRGB, as in `encode`; otherwise like
+    /// --fast-decode [possible values: yes, no]
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
           hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new())]
     pub icc: Option<bool>,

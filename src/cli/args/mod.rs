@@ -168,8 +168,8 @@ pub(super) struct Photos {
     /// what it needs: takes about two thirds of the time; embeddings differ a little, and their fingerprint does
     #[arg(long)]
     pub fast_decode: bool,
-    /// Convert the colours of photos with an ICC profile, such as Display P3 or Adobe RGB, to sRGB; embeddings of such
-    /// photos differ a little, and the fingerprint does
+    /// Convert the colours of photos to sRGB that have an ICC profile, such as Display P3 or Adobe RGB, or code points of
+    /// H.273 (PNG, HEIC, AVIF, JPEG XL), also HDR ones; embeddings of such photos differ a little, and the fingerprint does
     #[arg(long)]
     pub icc: bool,
     /// Override how a photo becomes square: `shortest` scales and crops, `squash` distorts

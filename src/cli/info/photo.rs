@@ -13,7 +13,7 @@ use crate::cli::args::{Info, Photos};
 use crate::cli::messages::{Failure, Messages, Outcome, size};
 use crate::cli::model;
 use crate::cli::output::{Destination, cannot_write, plain_json, print, same_file};
-use crate::photo::{self, Cicp, ColourSpace, Format, Metadata};
+use crate::photo::{self, Cicp, ColourSource, ColourSpace, Format, Metadata};
 use crate::preprocess::PreprocessConfig;
 
 /// Output of `--json`. Fields may be added, never renamed or removed.
@@ -55,6 +55,8 @@ struct Colours {
     cicp: Option<[u16; 3]>,
     /// EXIF's tag `ColorSpace`.
     exif: Option<u16>,
+    /// What --icc converts from: `profile`, if it is one that can be applied, or `description`.
+    converted_from: Option<&'static str>,
 }
 
 impl From<&ColourSpace> for Colours {
@@ -64,6 +66,11 @@ impl From<&ColourSpace> for Colours {
             profile: colours.profile.clone(),
             cicp: colours.cicp.map(|Cicp { primaries, transfer, matrix, .. }| [primaries, transfer, matrix]),
             exif: colours.exif,
+            converted_from: match colours.converted {
+                Some(ColourSource::Profile) => Some("profile"),
+                Some(ColourSource::Description) => Some("description"),
+                None => None,
+            },
         }
     }
 }
@@ -170,8 +177,11 @@ fn describe(summary: &Summary) -> String {
         text.line("thumbnail", &size(length as u64));
     }
     let stated = summary.colours.stated.as_deref().unwrap_or("not stated");
-    let converted =
-        if summary.colours.profile.is_some() { ", with --icc converted if the profile allows it" } else { "" };
+    let converted = match summary.colours.converted_from {
+        Some("profile") => ", with --icc converted if the profile allows it",
+        Some(_) => ", with --icc converted",
+        None => "",
+    };
     // The others have none.
     let transparency =
         if ["JPEG", "raw"].contains(&summary.format) { "" } else { "; transparency, if there is any, is dropped" };

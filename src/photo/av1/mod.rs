@@ -45,6 +45,23 @@ pub struct Decoded {
     pub full_range: bool,
 }
 
+/// Returns primaries, transfer characteristics and matrix coefficients that a stream states, whose units are in `parts` one
+/// after the other: those before its first frame. What is damaged ends the stream.
+pub fn colours(parts: &[&[u8]], budget: &Budget) -> Option<[u8; 3]> {
+    let mut stated = None;
+    for part in parts {
+        for obu in Obus(part).map_while(Result::ok) {
+            budget.work(100).ok()?;
+            match obu.kind {
+                Kind::Sequence => stated = Some(Sequence::read(obu.content).ok()?.colours.description),
+                Kind::Frame | Kind::FrameHeader => return stated,
+                _ => {}
+            }
+        }
+    }
+    stated
+}
+
 /// Decodes the first frame of a stream, whose units are in `parts` one after the other. It may have `most_pixels`.
 pub fn decode(parts: &[&[u8]], most_pixels: u64, budget: &Budget) -> Result<Decoded, DecodeError> {
     let mut sequence: Option<Sequence> = None;
@@ -123,7 +140,7 @@ fn decode_frame(
     let frame = finish(picture, &header, sequence, budget)?;
     budget.give_back(memory);
     let colours = &sequence.colours;
-    Ok(Decoded { frame, matrix: colours.matrix_coefficients, full_range: colours.full_range })
+    Ok(Decoded { frame, matrix: colours.matrix_coefficients(), full_range: colours.full_range })
 }
 
 /// Bytes that decoding takes at most.
@@ -218,7 +235,7 @@ fn finish(picture: Picture, header: &FrameHeader, sequence: &Sequence, budget: &
     }
     if let Some(grain) = &header.grain {
         budget.work(2 * FILTER_WORK * samples)?;
-        grain::apply(&mut frame, grain, sequence.colours.matrix_coefficients == 0);
+        grain::apply(&mut frame, grain, sequence.colours.matrix_coefficients() == 0);
     }
     Ok(frame)
 }

@@ -78,13 +78,24 @@ fn place(whole: &mut Planes, tile: &Planes, size: (usize, usize), (column, row):
     }
 }
 
+/// Returns primaries, transfer characteristics and matrix coefficients that the stream of an item states.
+pub(super) fn colours(meta: &Meta<'_>, item: u32, budget: &Budget) -> Option<[u8; 3]> {
+    let content = meta.content(item, budget).unwrap_or_default();
+    av1::colours(&[configuration(meta, item), &content], budget)
+}
+
+/// Returns the units in the property `av1C` of an item.
+fn configuration<'a>(meta: &Meta<'a>, item: u32) -> &'a [u8] {
+    let configuration = meta.property(item, b"av1C").and_then(|content| content.get(CONFIGURATION..));
+    configuration.unwrap_or_default()
+}
+
 /// Decodes an item whose pixels are `size`.
 fn decode_item(meta: &Meta<'_>, item: u32, size: (usize, usize), budget: &Budget) -> Result<Planes, DecodeError> {
     if meta.kind(item) != Some(*b"av01") {
         return Err(DecodeError::damaged("its tiles are of several kinds"));
     }
-    let configuration = meta.property(item, b"av1C").and_then(|content| content.get(CONFIGURATION..));
-    let configuration = configuration.unwrap_or_default();
+    let configuration = configuration(meta, item);
     let content = meta.content(item, budget)?;
     budget.work(BYTE_WORK * (configuration.len() + content.len()) as u64)?;
     let most_pixels = (size.0.next_multiple_of(BLOCK) * size.1.next_multiple_of(BLOCK)) as u64;

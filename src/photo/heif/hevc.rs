@@ -2,6 +2,8 @@
 
 use heifer_hevc_dec::Error;
 use heifer_hevc_dec::decoder::{DecodeOptions, decode_picture};
+use heifer_hevc_dec::nal::{NalUnit, NalUnitType};
+use heifer_hevc_dec::params::Sps;
 
 use super::super::boxes::take;
 use super::super::decode_error::DecodeError;
@@ -56,6 +58,29 @@ fn decode_within(
     }
     let colours = Colours { matrix: frame.matrix_coeffs, full_range: frame.full_range };
     Ok(Planes { planes: frame.planes, size, strides: [width, across], halved, bits: frame.bit_depth, colours })
+}
+
+/// Returns primaries, transfer characteristics and matrix coefficients that the parameters of an item state.
+pub(super) fn colours(meta: &Meta<'_>, item: u32, budget: &Budget) -> Option<[u8; 3]> {
+    /// What precedes the arrays of parameter sets in the property `hvcC`.
+    const CONFIGURATION: usize = 22;
+    let mut sets = meta.property(item, b"hvcC")?.get(CONFIGURATION..)?;
+    let sets = &mut sets;
+    for _ in 0..take(sets, 1)? {
+        take(sets, 1)?;
+        for _ in 0..take(sets, 2)? {
+            let length = take(sets, 2)? as usize;
+            let (unit, after) = sets.split_at_checked(length)?;
+            *sets = after;
+            budget.work(BYTE_WORK * (1 + length) as u64).ok()?;
+            let Ok(unit) = NalUnit::parse(unit) else { continue };
+            if unit.header.unit_type == NalUnitType::Sps {
+                let vui = Sps::parse(&unit.rbsp).ok()?.vui?;
+                return Some([vui.colour_primaries, vui.transfer_characteristics, vui.matrix_coeffs]);
+            }
+        }
+    }
+    None
 }
 
 /// Puts the parameter sets and slices of an item together, as a stream with start codes (H.265, annex B).

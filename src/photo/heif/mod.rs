@@ -19,6 +19,8 @@ use std::borrow::Cow;
 
 use super::decode_error::DecodeError;
 use super::headers::{self, Headers};
+use super::icc::Description;
+use super::metadata::Cicp;
 use crate::budget::Budget;
 use crate::pixels::{RowSink, STRIP};
 use colour::{Colours, Planes, Row};
@@ -28,28 +30,65 @@ use picture::Picture;
 /// Reads what a file states besides its pixels.
 pub(super) fn headers<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a>, DecodeError> {
     let meta = Meta::read(bytes, budget)?;
-    let Picture { shown: [_, _, width, height], orientation, .. } = Picture::of(&meta, budget)?;
+    let picture = Picture::of(&meta, budget)?;
+    let Picture { shown: [_, _, width, height], orientation, .. } = picture;
     let description = |kind: &[u8; 4], media: &[u8]| {
         // Damaged metadata does not make the pixels unreadable.
         meta.content(meta.description(kind, media)?, budget).ok()
     };
     let exif = description(b"Exif", b"").map(exif_block);
     let xmp = description(b"mime", b"application/rdf+xml");
-    Ok(Headers { width, height, orientation, exif, exif_part: &[], xmp, colours: stated_colours(&meta) })
+    Ok(Headers {
+        width,
+        height,
+        orientation,
+        exif,
+        exif_part: &[],
+        xmp,
+        colours: stated_colours(&meta, &picture, budget),
+    })
 }
 
-/// Returns what the main picture states about its colours.
-fn stated_colours<'a>(meta: &Meta<'a>) -> headers::Colours<'a> {
-    let stated = || meta.properties(meta.primary).filter(|(kind, _)| kind == b"colr").map(|(_, content)| content);
+/// Returns what the main picture states about its colours: its container, else that of its first tile, else what is coded. A
+/// profile comes before code points (MIAF, ISO/IEC 23000-22).
+fn stated_colours<'a>(meta: &Meta<'a>, picture: &Picture, budget: &Budget) -> headers::Colours<'a> {
+    let of = |item: u32| meta.properties(item).filter(|(kind, _)| kind == b"colr").map(|(_, content)| content);
+    let coded_item = picture.tiles.first().copied();
+    let item = if of(meta.primary).next().is_some() { meta.primary } else { coded_item.unwrap_or(meta.primary) };
+    let stated = || of(item);
     let profile = |content: &'a [u8]| content.strip_prefix(b"prof").or_else(|| content.strip_prefix(b"rICC"));
     let (profile, cicp) = (stated().find_map(profile).map(Into::into), stated().find_map(colour::cicp));
-    let levels = match profile {
-        None if stated().any(|content| !content.starts_with(b"nclx")) => {
+    // Code points that are reserved count as absent.
+    let described = cicp.and_then(Description::of);
+    let coded = match (&profile, described) {
+        (None, None) => coded_item.and_then(|item| coded_colours(meta, item, budget)),
+        _ => None,
+    };
+    let levels = match (&profile, described) {
+        (Some(_), _) => headers::Levels::Profile,
+        (None, Some(described)) => headers::Levels::Described(described),
+        (None, None) if stated().any(|content| !content.starts_with(b"nclx")) => {
             headers::Levels::Lost("it is of a kind that is not known")
         }
-        _ => headers::Levels::Profile,
+        (None, None) => coded.and_then(Description::of).map_or(headers::Levels::Profile, headers::Levels::Described),
     };
-    headers::Colours { profile, cicp, levels }
+    headers::Colours { profile, cicp: cicp.or(coded), levels }
+}
+
+/// Returns the code points that a coded picture states itself.
+#[cfg_attr(not(any(feature = "avif", feature = "heic")), allow(unused_variables))]
+fn coded_colours(meta: &Meta<'_>, item: u32, budget: &Budget) -> Option<Cicp> {
+    let codes: Option<[u8; 3]> = match &meta.kind(item)? {
+        #[cfg(feature = "avif")]
+        b"av01" => av1::colours(meta, item, budget),
+        #[cfg(feature = "heic")]
+        b"hvc1" | b"hev1" => hevc::colours(meta, item, budget),
+        _ => None,
+    };
+    let codes = codes?;
+    let [primaries, transfer, matrix] = codes.map(u16::from);
+    // Nothing but unknown ones is no statement.
+    (codes != [2; 3]).then_some(Cicp { primaries, transfer, matrix })
 }
 
 /// Removes what comes before the TIFF structure: its offset, and as many bytes.

@@ -1,14 +1,21 @@
 //! From the colours of an ICC profile to sRGB, for callers that ask for it: profiles of three curves and a matrix, which
-//! phones, cameras and programs give photos, and those of one curve for grey.
+//! phones, cameras and programs give photos, and those of one curve for grey. Also from colours that a file describes
+//! without a profile, which are three curves and a matrix as well.
 //!
 //! All of it is computed here, in one order, so that the pixels have the same bits on every processor. Profiles that are
 //! tables, as those of scanners and printers are, are not applied.
 
+mod described;
+mod hdr;
 mod profile;
 mod sink;
 
 use std::sync::LazyLock;
 
+#[cfg(feature = "jxl")]
+pub(in crate::photo) use described::Curve;
+pub(in crate::photo) use described::Description;
+use hdr::Scene;
 pub(in crate::photo) use profile::{Profile, four};
 pub(crate) use sink::Converting;
 
@@ -16,6 +23,8 @@ pub(crate) use sink::Converting;
 pub(crate) struct Conversion {
     /// The light of each level of red, green and blue.
     light: [[f32; 256]; 3],
+    /// What comes next, if that light is one of a scene.
+    scene: Option<Scene>,
     /// From that light to that of sRGB, `[to, from]`.
     matrix: [[f32; 3]; 3],
 }
@@ -38,9 +47,14 @@ static LEVELS: LazyLock<Vec<u8>> = LazyLock::new(|| {
     (0..STEPS).map(level).collect()
 });
 
-/// The light of a level of sRGB.
-fn srgb_light(level: usize) -> f64 {
-    let value = level as f64 / 255.0;
+/// The step of a light, from 0 to 1, in a table of [`STEPS`]. What is no number is black.
+fn step(light: f32) -> usize {
+    // Never beyond the last step.
+    (light.clamp(0.0, 1.0) * (STEPS - 1) as f32 + 0.5) as usize
+}
+
+/// The light of a signal of sRGB, both from 0 to 1.
+fn srgb_light(value: f64) -> f64 {
     if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
 }
 
@@ -62,7 +76,11 @@ impl Conversion {
         let conversion = match colours {
             b"GRAY" => {
                 let light = profile.curve(b"kTRC").ok_or(DAMAGED)?.map(|light| light as f32);
-                Conversion { light: [light; 3], matrix: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]] }
+                Conversion {
+                    light: [light; 3],
+                    scene: None,
+                    matrix: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+                }
             }
             b"RGB " => Conversion::of_matrix(&profile)?,
             b"CMYK" => return Err("it is one of inks"),
@@ -81,36 +99,54 @@ impl Conversion {
         for (light, name) in light.iter_mut().zip([b"rTRC", b"gTRC", b"bTRC"]) {
             *light = profile.curve(name).ok_or("it lacks a curve")?.map(|light| light as f32);
         }
-        let matrix = TO_SRGB.map(|row| {
-            let weigh = |colour: [f64; 3]| (row[0] * colour[0] + row[1] * colour[1] + row[2] * colour[2]) as f32;
-            [red, green, blue].map(weigh)
-        });
-        Ok(Conversion { light, matrix })
+        Ok(Conversion { light, scene: None, matrix: matrix([red, green, blue]) })
+    }
+
+    /// The conversion from described colours; `None` if they are sRGB's.
+    ///
+    /// # Errors
+    /// Why there is none, in a few words.
+    pub(in crate::photo) fn described(description: &Description) -> Result<Option<Conversion>, &'static str> {
+        let (colours, luminances) = description.colours().ok_or("its primaries make no colours")?;
+        let light = description.light().map(|light| light as f32);
+        let scene = (description.curve == described::Curve::Hlg).then(|| Scene::new(luminances));
+        let conversion = Conversion { light: [light; 3], scene, matrix: matrix(colours) };
+        Ok(Some(conversion).filter(|conversion| !conversion.is_identity()))
     }
 
     /// Whether it is sRGB's own, up to rounding.
     fn is_identity(&self) -> bool {
         const CLOSE: f64 = 0.001;
         let curves = self.light.iter().all(|light| {
-            light.iter().enumerate().all(|(level, &light)| (f64::from(light) - srgb_light(level)).abs() < CLOSE)
+            light
+                .iter()
+                .enumerate()
+                .all(|(level, &light)| (f64::from(light) - srgb_light(level as f64 / 255.0)).abs() < CLOSE)
         });
         let expected = |to: usize, from: usize| if to == from { 1.0 } else { 0.0 };
         let mut places = (0..3).flat_map(|to| (0..3).map(move |from| (to, from)));
-        curves && places.all(|(to, from)| (f64::from(self.matrix[to][from]) - expected(to, from)).abs() < CLOSE)
+        self.scene.is_none()
+            && curves
+            && places.all(|(to, from)| (f64::from(self.matrix[to][from]) - expected(to, from)).abs() < CLOSE)
     }
 
     /// Converts pixels in place.
     pub fn apply(&self, pixels: &mut [[u8; 3]]) {
         let levels = &**LEVELS;
         for pixel in pixels {
-            let [red, green, blue] = [0, 1, 2].map(|channel| self.light[channel][usize::from(pixel[channel])]);
-            *pixel = self.matrix.map(|[r, g, b]| {
-                let light = (r * red + g * green + b * blue).clamp(0.0, 1.0);
-                // Never beyond the last step.
-                levels[(light * (STEPS - 1) as f32 + 0.5) as usize]
-            });
+            let light = [0, 1, 2].map(|channel| self.light[channel][usize::from(pixel[channel])]);
+            let [red, green, blue] = self.scene.as_ref().map_or(light, |scene| scene.shown(light));
+            *pixel = self.matrix.map(|[r, g, b]| levels[step(r * red + g * green + b * blue)]);
         }
     }
+}
+
+/// From the light of colours in the connection space to that of sRGB, `[to, from]`.
+fn matrix(colours: [[f64; 3]; 3]) -> [[f32; 3]; 3] {
+    TO_SRGB.map(|row| {
+        let weigh = |colour: [f64; 3]| (row[0] * colour[0] + row[1] * colour[1] + row[2] * colour[2]) as f32;
+        colours.map(weigh)
+    })
 }
 
 #[cfg(test)]
@@ -120,15 +156,15 @@ mod tests {
     #[test]
     fn levels_of_srgb_come_back() {
         for level in 0..256 {
-            let step = (srgb_light(level) * (STEPS - 1) as f64 + 0.5) as usize;
-            assert_eq!(usize::from(LEVELS[step]), level);
+            let light = srgb_light(level as f64 / 255.0);
+            assert_eq!(usize::from(LEVELS[step(light as f32)]), level);
         }
         assert_eq!((LEVELS[0], LEVELS[STEPS - 1]), (0, 255));
     }
 
     #[test]
     fn numbers_that_are_none_give_levels() {
-        let strange = Conversion { light: [[f32::NAN; 256]; 3], matrix: [[f32::INFINITY; 3]; 3] };
+        let strange = Conversion { light: [[f32::NAN; 256]; 3], scene: None, matrix: [[f32::INFINITY; 3]; 3] };
         let mut pixels = [[1, 2, 3]];
         strange.apply(&mut pixels);
         assert_eq!(pixels, [[0; 3]]);

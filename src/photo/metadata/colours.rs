@@ -5,7 +5,7 @@ use std::fmt;
 use super::super::icc::{Profile, four};
 
 /// What a photo file states about its colours, all of which [`decode`](crate::photo::decode) ignores, as the references of
-/// the models do. [`decode_srgb`](crate::photo::decode_srgb) converts the colours of a profile.
+/// the models do. [`decode_srgb`](crate::photo::decode_srgb) converts them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ColourSpace {
@@ -15,6 +15,18 @@ pub struct ColourSpace {
     pub cicp: Option<Cicp>,
     /// The value of EXIF's tag `ColorSpace`: 1 is sRGB, 65535 something else.
     pub exif: Option<u16>,
+    /// From what [`decode_srgb`](crate::photo::decode_srgb) converts them; `None` if the levels are sRGB's, or count as it.
+    pub converted: Option<ColourSource>,
+}
+
+/// What colours are converted from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ColourSource {
+    /// The ICC profile, if it is one that can be applied.
+    Profile,
+    /// Code points, or what a JPEG XL file states in their place.
+    Description,
 }
 
 /// Code points of ITU-T H.273, as PNG, HEIF and JPEG XL files state them.
@@ -38,7 +50,7 @@ impl ColourSpace {
     /// Whether the file states nothing about its colours.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
-        *self == ColourSpace::default()
+        self.profile.is_none() && self.cicp.is_none() && self.exif.is_none()
     }
 }
 
@@ -70,10 +82,14 @@ impl fmt::Display for Cicp {
         let colours = match primaries {
             1 => "BT.709",
             2 => "unknown primaries",
+            4 => "BT.470 M",
             5..=7 => "BT.601",
+            8 => "generic film",
             9 => "BT.2020",
+            10 => "XYZ",
             11 => "DCI-P3",
             12 => "Display P3",
+            22 => "EBU Tech 3213",
             _ => "other primaries",
         };
         let curve = match transfer {
@@ -81,6 +97,7 @@ impl fmt::Display for Cicp {
             2 => "an unknown curve",
             4 => "gamma 2.2",
             5 => "gamma 2.8",
+            7 => "the curve of SMPTE 240M",
             8 => "linear levels",
             13 => "the curve of sRGB",
             16 => "PQ",
@@ -171,7 +188,7 @@ mod tests {
     fn colours_in_words() {
         let cicp = |primaries, transfer, matrix| Some(Cicp { primaries, transfer, matrix });
         let show = |profile: Option<&str>, cicp, exif| {
-            ColourSpace { profile: profile.map(str::to_owned), cicp, exif }.to_string()
+            ColourSpace { profile: profile.map(str::to_owned), cicp, exif, converted: None }.to_string()
         };
         assert_eq!(show(None, None, None), "not stated");
         assert_eq!(show(Some("Display P3"), None, Some(0xffff)), "Display P3 (ICC profile), not sRGB (EXIF)");

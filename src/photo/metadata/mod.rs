@@ -9,17 +9,17 @@ mod taken;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::ops::Range;
 
-pub use colours::{Cicp, ColourSpace};
+pub use colours::{Cicp, ColourSource, ColourSpace};
 pub use taken::DateTaken;
 
 use super::decode_error::DecodeError;
 use super::error::Error;
 use super::exif::Block;
 use super::format::Format;
-use super::headers::{Headers, Levels};
+use super::headers::Headers;
+use super::icc::Conversion;
 use super::{begin, bmp, catch_panics, gif, heif, jpeg, png, raw, tiff, webp};
 use crate::budget::{Budget, Limits};
 use crate::cancel::CancelToken;
@@ -95,18 +95,12 @@ pub fn metadata_within(bytes: &[u8], limits: &Limits, name: &str) -> Result<Meta
     catch_panics(|| read(format, bytes, &budget)).map_err(|error| error.named(name, format))
 }
 
-/// An ICC profile, if there is one, or why one that is stated cannot be had, in a few words.
-pub(super) type Stated<'a> = Result<Option<Cow<'a, [u8]>>, &'static str>;
+/// A conversion to sRGB, if there is something to convert, or why it cannot be, in a few words.
+pub(super) type Converts = Result<Option<Conversion>, &'static str>;
 
-/// Returns the ICC profile that the pixels of a photo are to be read with.
-pub(super) fn profile<'a>(format: Format, bytes: &'a [u8], budget: &Budget) -> Result<Stated<'a>, DecodeError> {
-    let colours = headers(format, bytes, budget)?.colours;
-    Ok(match colours.levels {
-        Levels::Profile => Ok(colours.profile),
-        Levels::Srgb => Ok(None),
-        Levels::Lost(reason) => Err(reason),
-        Levels::Meant(profile) => Ok(Some(profile.into())),
-    })
+/// Returns the conversion of a photo's levels to sRGB.
+pub(super) fn conversion(format: Format, bytes: &[u8], budget: &Budget) -> Result<Converts, DecodeError> {
+    Ok(headers(format, bytes, budget)?.colours.conversion())
 }
 
 fn headers<'a>(format: Format, bytes: &'a [u8], budget: &Budget) -> Result<Headers<'a>, DecodeError> {
@@ -145,6 +139,7 @@ fn read(format: Format, bytes: &[u8], budget: &Budget) -> Result<Metadata, Decod
         profile: colours.profile.as_deref().map(colours::description),
         cicp: colours.cicp,
         exif: fields.colour_space,
+        converted: colours.source(),
     };
     let orientation = orientation.exif();
     Ok(Metadata { format, width, height, orientation, taken, make, model, place, colours, thumbnail })

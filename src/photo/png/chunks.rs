@@ -42,8 +42,8 @@ pub(super) struct Contents<'a> {
     pub profile: Option<Text<'a>>,
     /// Whether there is a chunk for it, whatever is in it.
     pub states_profile: bool,
-    /// Primaries, transfer characteristics and matrix coefficients.
-    pub cicp: Option<[u8; 3]>,
+    /// Primaries, transfer characteristics, matrix coefficients, and whether the range is the full one.
+    pub cicp: Option<[u8; 4]>,
     /// Whether the colours are stated to be sRGB.
     pub srgb: bool,
     /// Whether another chunk follows the last pixels, so that they are not cut off.

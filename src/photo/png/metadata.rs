@@ -6,6 +6,7 @@ use fdeflate::Decompressor;
 
 use super::super::exif;
 use super::super::headers::{Colours, Levels};
+use super::super::icc::Description;
 use super::super::metadata::Cicp;
 use super::chunks::{Contents, Text};
 use crate::pixels::Orientation;
@@ -31,16 +32,19 @@ pub(super) fn xmp<'a>(contents: &Contents<'a>) -> Option<Cow<'a, [u8]>> {
 
 /// Returns what is stated about the colours.
 pub(super) fn colours<'a>(contents: &Contents<'a>) -> Colours<'a> {
-    let cicp = contents.cicp.map(|code| {
-        let [primaries, transfer, matrix] = code.map(u16::from);
-        Cicp { primaries, transfer, matrix }
+    let coded = contents.cicp.map(|[primaries, transfer, matrix, full_range]| {
+        let [primaries, transfer, matrix] = [primaries, transfer, matrix].map(u16::from);
+        (Cicp { primaries, transfer, matrix }, full_range == 0)
     });
+    // Code points come before a profile, and that before the name of sRGB (PNG, third edition).
+    let described = coded.and_then(|(cicp, narrow)| Some(Description { narrow, ..Description::of(cicp)? }));
     // The standard has one name more for sRGB.
-    let cicp = cicp.or(contents.srgb.then_some(Cicp::SRGB));
+    let cicp = coded.map(|(cicp, _)| cicp).or(contents.srgb.then_some(Cicp::SRGB));
     let profile = contents.profile.and_then(plain);
-    let levels = match profile {
-        None if contents.states_profile => Levels::Lost("its chunk is damaged"),
-        _ => Levels::Profile,
+    let levels = match (described, &profile) {
+        (Some(described), _) => Levels::Described(described),
+        (None, None) if contents.states_profile => Levels::Lost("its chunk is damaged"),
+        (None, _) => Levels::Profile,
     };
     Colours { profile, cicp, levels }
 }

@@ -46,7 +46,8 @@ pub struct DecoderModel {
 pub struct ColourConfig {
     pub bits: u32,
     pub mono_chrome: bool,
-    pub matrix_coefficients: u8,
+    /// `color_primaries`, `transfer_characteristics` and `matrix_coefficients`.
+    pub description: [u8; 3],
     pub full_range: bool,
     pub subsampling: [bool; 2],
     pub separate_uv_delta_q: bool,
@@ -170,6 +171,10 @@ impl DecoderModel {
 }
 
 impl ColourConfig {
+    pub fn matrix_coefficients(&self) -> u8 {
+        self.description[2]
+    }
+
     fn read(bits: &mut Bits<'_>, profile: u32) -> Result<ColourConfig, DecodeError> {
         // Numbers of ITU-T H.273: primaries BT.709, transfer sRGB, matrix identity.
         const RGB: [u8; 3] = [1, 13, 0];
@@ -188,7 +193,7 @@ impl ColourConfig {
         let mut config = ColourConfig {
             bits: depth,
             mono_chrome,
-            matrix_coefficients: stated[2],
+            description: stated,
             full_range: true,
             subsampling: [true, true],
             separate_uv_delta_q: false,
