@@ -6,7 +6,7 @@ use super::fold::{self, Fold, Outputs, conv};
 use super::options::{ConvertOptions, TokenTable};
 use super::recipes::source::Source;
 use crate::models::config::ModelConfig;
-use crate::models::{Int8, Layer, LayerKind, LinearSpec, layers};
+use crate::models::{Layer, LayerKind, LinearSpec, layers};
 use crate::weights::{Data, Dtype, Layout, MAX_QUAD_INPUTS, Precision, TensorSpec};
 
 /// Most elements of a tensor. The largest published one, XLM-V's table of tokens, has 1.2 billion; a sparse file may
@@ -163,7 +163,7 @@ impl Job<'_> {
             Source::Linear { linear, norm, layer_scale } => {
                 let fold = Fold {
                     norm: norm.as_ref(),
-                    gains_apart: self.is_quantised() && spec.int8 == Int8::AfterNorm,
+                    gains_apart: self.is_quantised() && spec.norm.is_some(),
                     scale: spec.query_scale,
                     layer_scale: layer_scale.as_deref(),
                     outputs: spec.pairs_of_head.map_or(Outputs::Same, Outputs::InPairs),
@@ -185,10 +185,10 @@ impl Job<'_> {
         let inputs = spec.inputs();
         let bias = self.fold_linear(checkpoint, spec, numbers)?;
         let columns = fold::quads(checkpoint, numbers, (inputs, spec.outputs), integers)?;
-        let gains = match (spec.int8, self.source) {
-            (Int8::AfterNorm, Source::Linear { norm, .. }) => Some(fold::gains(checkpoint, norm.as_ref(), inputs)?),
-            (Int8::AfterNorm, _) => Some(vec![1.0; inputs]),
-            (Int8::Plain | Int8::Never, _) => None,
+        let gains = match (spec.norm, self.source) {
+            (Some(_), Source::Linear { norm, .. }) => Some(fold::gains(checkpoint, norm.as_ref(), inputs)?),
+            (Some(_), _) => Some(vec![1.0; inputs]),
+            (None, _) => None,
         };
         let of_outputs = [Some(columns.scales), Some(columns.sums), gains, spec.bias.then_some(bias)];
         let Some((weight, others)) = self.tensors.split_first() else { return Err(self.mismatch(checkpoint)) };

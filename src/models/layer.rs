@@ -53,19 +53,18 @@ pub(crate) struct LinearSpec {
     /// take nothing else.
     pub(crate) always_f32: bool,
     /// Whether the weights are integers in a file of 8 bits.
-    pub(crate) int8: Int8,
+    pub(crate) quantised: bool,
+    /// The norm directly before the layer, whose offsets are folded into the bias.
+    pub(crate) norm: Option<NormKind>,
 }
 
-/// Whether the weights of a linear layer are integers in a file of 8 bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Int8 {
-    #[default]
-    Never,
-    /// They are.
-    Plain,
-    /// They are, and a norm comes directly before the layer. Its factors are not folded into them but stored beside them:
-    /// of a trained model they are small where its inputs are large, which a scale for each row of inputs needs.
-    AfterNorm,
+/// The kind of a norm whose factors and offsets a linear layer takes over at conversion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NormKind {
+    /// It normalises without factors and offsets before the layer.
+    Layer,
+    /// Nothing of it is left: its statistics are constant.
+    Batch,
 }
 
 /// The order of the elements of a convolution's window, the outermost first.
@@ -111,7 +110,8 @@ impl LinearSpec {
             even_first: EvenFirst::default(),
             pairs_of_head: None,
             always_f32: false,
-            int8: Int8::Never,
+            quantised: false,
+            norm: None,
         }
     }
 
@@ -147,12 +147,12 @@ impl LinearSpec {
 
     /// Weights that are integers in a file of 8 bits.
     pub(crate) fn quantised(self) -> Self {
-        LinearSpec { int8: Int8::Plain, ..self }
+        LinearSpec { quantised: true, ..self }
     }
 
-    /// As [`LinearSpec::quantised`], of a layer directly after a norm.
-    pub(crate) fn quantised_after_norm(self) -> Self {
-        LinearSpec { int8: Int8::AfterNorm, ..self }
+    /// A layer directly after a norm.
+    pub(crate) fn after(self, norm: NormKind) -> Self {
+        LinearSpec { norm: Some(norm), ..self }
     }
 
     pub(crate) fn without_bias(self) -> Self {
@@ -210,15 +210,17 @@ impl Layer {
 
     /// The tensors of the layer in the order of a file of 8 bits, if its weights are integers there: the integers, the scale
     /// and the sum of each output, the factors of the norm before the layer, the bias.
+    ///
+    /// The factors are not folded into the integers: of a trained model they are small where the inputs are large, which a
+    /// scale for each row of inputs needs.
     pub(crate) fn int8_tensors(&self) -> Option<Vec<TensorSpec>> {
         let LayerKind::Linear(spec) = &self.kind else { return None };
+        if !spec.quantised {
+            return None;
+        }
         let (inputs, outputs) = (spec.inputs(), spec.outputs);
         let of_outputs = |suffix| self.tensor(suffix, Dtype::F32, Layout::Panels16, &[outputs]);
-        let gains = match spec.int8 {
-            Int8::Never => return None,
-            Int8::Plain => None,
-            Int8::AfterNorm => Some(self.tensor(".gains", Dtype::F32, Layout::Rows, &[inputs])),
-        };
+        let gains = spec.norm.map(|_| self.tensor(".gains", Dtype::F32, Layout::Rows, &[inputs]));
         let weight = self.tensor(".weight", Dtype::I8, Layout::Quads16, &[inputs, outputs]);
         let bias = spec.bias.then(|| of_outputs(".bias"));
         Some([weight, of_outputs(".scales"), of_outputs(".sums")].into_iter().chain(gains).chain(bias).collect())

@@ -1,7 +1,7 @@
 //! The tensors of a weights file that a walk over the layers of a model loads.
 
 use super::Error;
-use super::layer::{Int8, LinearSpec};
+use super::layer::LinearSpec;
 use crate::layers::{Int8Weights, Packed};
 use crate::tensor::Half;
 use crate::weights::{Dtype, Layout, TableView, TensorView, WeightsFile};
@@ -34,7 +34,7 @@ impl Loading {
     /// Loads the weights of the linear layer `path`, in the precision in which the file has them.
     pub(super) fn linear(&mut self, path: &str, spec: &LinearSpec) -> Result<Packed, Error> {
         let (name, shape) = (format!("{path}.weight"), [spec.inputs(), spec.outputs]);
-        if spec.int8 == Int8::Never || self.weights.dtype(&name) != Some(Dtype::I8) {
+        if !spec.quantised || self.weights.dtype(&name) != Some(Dtype::I8) {
             return self.matrix(name, &shape, spec.always_f32);
         }
         let weight = self.weights.tensor_of::<i8>(&name, Layout::Quads16, &shape)?;
@@ -42,10 +42,7 @@ impl Loading {
         let [inputs, outputs] = shape;
         let scales = self.tensor(format!("{path}.scales"), Layout::Panels16, &[outputs])?;
         let sums = self.tensor(format!("{path}.sums"), Layout::Panels16, &[outputs])?;
-        let gains = match spec.int8 {
-            Int8::AfterNorm => Some(self.tensor(format!("{path}.gains"), Layout::Rows, &[inputs])?),
-            Int8::Plain | Int8::Never => None,
-        };
+        let gains = spec.norm.map(|_| self.tensor(format!("{path}.gains"), Layout::Rows, &[inputs])).transpose()?;
         Ok(Int8Weights { weight, scales, sums, gains }.into())
     }
 
