@@ -54,7 +54,8 @@ pub(crate) struct LinearSpec {
     pub(crate) always_f32: bool,
     /// Whether the weights are integers in a file of 8 bits.
     pub(crate) quantised: bool,
-    /// The norm directly before the layer, whose offsets are folded into the bias.
+    /// The norm directly before the layer. Its offsets are folded into the bias; see [`LinearSpec::has_gains`] for its
+    /// factors.
     pub(crate) norm: Option<NormKind>,
 }
 
@@ -169,6 +170,24 @@ impl LinearSpec {
         LinearSpec { even_first: EvenFirst { outputs: true, ..self.even_first }, ..self }
     }
 
+    /// Whether the factors of the norm before the layer are a tensor of their own, `{path}.gains`, beside weights of this
+    /// type; else they are folded into the weights.
+    ///
+    /// Integers need it, because trained factors are small where inputs are large: with them, weights have few steps left
+    /// for most inputs of a row. Halves without them are those of a checkpoint of halves, to the bit.
+    pub(crate) fn has_gains(&self, weight: Dtype) -> bool {
+        match weight {
+            Dtype::I8 => self.norm.is_some(),
+            Dtype::F16 => self.norm == Some(NormKind::Layer),
+            Dtype::F32 | Dtype::U32 => false,
+        }
+    }
+
+    /// The scale of queries that is folded into weights of this type: of halves with gains, attention scales the scores.
+    pub(crate) fn folded_query_scale(&self, weight: Dtype) -> Option<(usize, f64)> {
+        self.query_scale.filter(|_| weight != Dtype::F16 || !self.has_gains(weight))
+    }
+
     /// Rows of the packed matrix: the elements of a window.
     pub(crate) fn inputs(&self) -> usize {
         let channels = match self.order {
@@ -210,9 +229,6 @@ impl Layer {
 
     /// The tensors of the layer in the order of a file of 8 bits, if its weights are integers there: the integers, the scale
     /// and the sum of each output, the factors of the norm before the layer, the bias.
-    ///
-    /// The factors are not folded into the integers: of a trained model they are small where the inputs are large, which a
-    /// scale for each row of inputs needs.
     pub(crate) fn int8_tensors(&self) -> Option<Vec<TensorSpec>> {
         let LayerKind::Linear(spec) = &self.kind else { return None };
         if !spec.quantised {
@@ -220,10 +236,29 @@ impl Layer {
         }
         let (inputs, outputs) = (spec.inputs(), spec.outputs);
         let of_outputs = |suffix| self.tensor(suffix, Dtype::F32, Layout::Panels16, &[outputs]);
-        let gains = spec.norm.map(|_| self.tensor(".gains", Dtype::F32, Layout::Rows, &[inputs]));
+        let gains = self.gains(spec, Dtype::I8);
         let weight = self.tensor(".weight", Dtype::I8, Layout::Quads16, &[inputs, outputs]);
         let bias = spec.bias.then(|| of_outputs(".bias"));
         Some([weight, of_outputs(".scales"), of_outputs(".sums")].into_iter().chain(gains).chain(bias).collect())
+    }
+
+    /// The tensors of the layer in the order of a file of half precision, if its weights are rounded there: the weights, the
+    /// factors of the norm before the layer, the bias.
+    pub(crate) fn half_tensors(&self) -> Option<Vec<TensorSpec>> {
+        let LayerKind::Linear(spec) = &self.kind else { return None };
+        if spec.always_f32 {
+            return None;
+        }
+        let mut tensors = self.tensors();
+        if let [weight, ..] = tensors.as_mut_slice() {
+            weight.dtype = Dtype::F16;
+        }
+        tensors.splice(1..1, self.gains(spec, Dtype::F16));
+        Some(tensors)
+    }
+
+    fn gains(&self, spec: &LinearSpec, weight: Dtype) -> Option<TensorSpec> {
+        spec.has_gains(weight).then(|| self.tensor(".gains", Dtype::F32, Layout::Rows, &[spec.inputs()]))
     }
 
     /// The layer's tensors in the order of the file, with `f32` elements.

@@ -42,8 +42,22 @@ impl Loading {
         let [inputs, outputs] = shape;
         let scales = self.tensor(format!("{path}.scales"), Layout::Panels16, &[outputs])?;
         let sums = self.tensor(format!("{path}.sums"), Layout::Panels16, &[outputs])?;
-        let gains = spec.norm.map(|_| self.tensor(format!("{path}.gains"), Layout::Rows, &[inputs])).transpose()?;
+        let gains = match spec.has_gains(Dtype::I8) {
+            true => Some(self.tensor(format!("{path}.gains"), Layout::Rows, &[inputs])?),
+            false => None,
+        };
         Ok(Int8Weights { weight, scales, sums, gains }.into())
+    }
+
+    /// Loads the factors of the norm before the linear layer `path` if the file has them beside weights in halves. Halves
+    /// without them contain them.
+    pub(super) fn gains(&mut self, path: &str, spec: &LinearSpec) -> Result<Option<TensorView>, Error> {
+        let name = format!("{path}.gains");
+        let beside_halves = self.weights.dtype(&format!("{path}.weight")) == Some(Dtype::F16);
+        if !beside_halves || !spec.has_gains(Dtype::F16) || self.weights.dtype(&name).is_none() {
+            return Ok(None);
+        }
+        self.tensor(name, Layout::Rows, &[spec.inputs()]).map(Some)
     }
 
     /// Loads a matrix of floats, in the precision in which the file has it.

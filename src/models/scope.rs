@@ -86,7 +86,11 @@ impl<'a> Scope<'a> {
                 let weight = file.linear(&path, &spec)?;
                 let bias = || file.tensor(format!("{path}.bias"), Layout::Panels16, &[outputs]);
                 let bias = spec.bias.then(bias).transpose()?;
-                Ok(Linear::new(weight, bias, inputs, outputs))
+                let linear = Linear::new(weight, bias, inputs, outputs);
+                Ok(match file.gains(&path, &spec)? {
+                    Some(gains) => linear.with_gains(gains, spec.query_scale.map_or(1.0, |(_, scale)| scale as f32)),
+                    None => linear,
+                })
             }
             Source::List(_) => {
                 self.list(path, LayerKind::Linear(spec));

@@ -19,7 +19,7 @@
 #[cfg(target_endian = "big")]
 compile_error!("weights files are little-endian and are mapped as they are; big-endian targets cannot read them");
 
-mod beside_quads;
+mod beside;
 #[cfg(feature = "demo")]
 mod demo;
 mod error;

@@ -8,8 +8,8 @@ use crate::models::layer::{LinearSpec, NormKind};
 use crate::models::scope::Scope;
 
 impl Transformer {
-    /// Loads the blocks below `scope`. The affine parts of the norms and the scale of the queries are folded into the
-    /// weights. With `rotary`, every sequence is an image.
+    /// Loads the blocks below `scope`. The affine parts of the norms and the scale of the queries come with the linear
+    /// layers. With `rotary`, every sequence is an image.
     pub(in crate::models) fn load(
         scope: &mut Scope<'_>,
         config: &TransformerConfig,

@@ -50,7 +50,8 @@ impl Vit {
     }
 }
 
-/// Loads the attention pooling. The affine parts of the norms, the queries and their scale are folded into the weights.
+/// Loads the attention pooling. The affine parts of the norms come with the layers after them; the queries and their scale
+/// are folded into the weights.
 fn pool(scope: &mut Scope<'_>, config: &VitConfig, (heads, mlp_width): (usize, usize)) -> Result<AttentionPool, Error> {
     let TransformerConfig { width, activation, norm_eps, .. } = config.blocks;
     Ok(AttentionPool {
