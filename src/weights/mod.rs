@@ -84,4 +84,5 @@ pub mod internals {
     pub use super::scaled_rows::{store as store_scaled_row, stored_width as scaled_row_width};
     pub use super::view::{Element, TableView, TensorView};
     pub use super::write::Writer;
+    pub use crate::tensor::Half;
 }
