@@ -14,7 +14,7 @@ use crate::weights::TensorView;
 pub(crate) struct Linear {
     weight: Packed,           // [inputs, outputs] in panels of 16 columns
     bias: Option<TensorView>, // [outputs], padded to whole panels
-    apart: Option<Apart>,
+    apart: Option<Box<Apart>>,
     inputs: usize,
     outputs: usize,
 }
@@ -89,7 +89,7 @@ impl Linear {
     /// in its weights.
     pub(crate) fn with_gains(self, gains: TensorView, query_scale: f32) -> Self {
         assert_eq!(gains.len(), self.inputs);
-        Linear { apart: Some(Apart { gains, query_scale }), ..self }
+        Linear { apart: Some(Box::new(Apart { gains, query_scale })), ..self }
     }
 
     /// A layer of these sizes that has no weights and must not run, for a walk that only lists a model's layers.
