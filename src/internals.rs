@@ -259,7 +259,7 @@ pub fn attention(isa: Isa, tokens: usize, heads: usize, head_dim: usize, causal:
     let width = heads * head_dim;
     let pairs = if causal { tokens * (tokens + 1) / 2 } else { tokens * tokens };
     Probe::new(4 * pairs * width, 4 * tokens * width, move || {
-        let shape = Shape { width, heads, causal };
+        let shape = Shape { width, heads, causal, scale: 1.0 };
         let qkv = noise(tokens * 3 * width + PANEL, 1.0);
         let mut scratch = AlignedBuf::zeros(attention::scratch_len(TEAM, shape, tokens));
         let span = Span { start: 0, tokens, queries: 0..tokens, out_row: 0 };
@@ -324,7 +324,15 @@ pub fn layer_norm(isa: Isa, rows: usize, width: usize) -> Probe {
     Probe::new(0, 2 * rows * width, move || {
         let x = noise(rows * width, 1.0);
         prepared(AlignedBuf::zeros(rows * width), move |out| {
-            norm::layer_norm(isa, TEAM, &x[..rows * width], width, 1e-5, None, &mut out[..rows * width]);
+            norm::layer_norm(
+                isa,
+                TEAM,
+                &x[..rows * width],
+                width,
+                1e-5,
+                norm::Affine::Folded,
+                &mut out[..rows * width],
+            );
         })
     })
 }

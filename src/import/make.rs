@@ -6,7 +6,7 @@ use super::fold::{self, Fold, Outputs, conv};
 use super::options::{ConvertOptions, TokenTable};
 use super::recipes::source::Source;
 use crate::models::config::ModelConfig;
-use crate::models::{Int8, Layer, LayerKind, LinearSpec, layers};
+use crate::models::{Layer, LayerKind, LinearSpec, layers};
 use crate::weights::{Data, Dtype, Layout, MAX_QUAD_INPUTS, Precision, TensorSpec};
 
 /// Most elements of a tensor. The largest published one, XLM-V's table of tokens, has 1.2 billion; a sparse file may
@@ -98,10 +98,8 @@ pub(super) fn jobs<'a>(
                 TokenTable::Exact => {}
             }
         }
-        if let (LayerKind::Linear(spec), [weight, ..], true) = (&layer.kind, tensors.as_mut_slice(), halves)
-            && !spec.always_f32
-        {
-            weight.dtype = Dtype::F16;
+        if let (true, Some(of_halves)) = (halves, layer.half_tensors()) {
+            tensors = of_halves;
         }
         let rounds = halves && tensors.first().is_some_and(|tensor| tensor.dtype == Dtype::F16);
         Ok(Job { layer, source, tensors, precision, rounds })
@@ -122,6 +120,11 @@ pub(super) fn jobs<'a>(
 impl Job<'_> {
     pub(super) fn tensors(&self) -> &[TensorSpec] {
         &self.tensors
+    }
+
+    /// The type of the first tensor, which are the weights if there are several.
+    fn weight_type(&self) -> Dtype {
+        self.tensors.first().map_or(Dtype::F32, |weight| weight.dtype)
     }
 
     /// Whether the weights are stored as integers, with scales, sums and perhaps gains.
@@ -161,10 +164,11 @@ impl Job<'_> {
     ) -> Result<Vec<f32>, Error> {
         match self.source {
             Source::Linear { linear, norm, layer_scale } => {
+                let weight = self.weight_type();
                 let fold = Fold {
                     norm: norm.as_ref(),
-                    gains_apart: self.is_quantised() && spec.int8 == Int8::AfterNorm,
-                    scale: spec.query_scale,
+                    gains_apart: spec.has_gains(weight),
+                    scale: spec.folded_query_scale(weight),
                     layer_scale: layer_scale.as_deref(),
                     outputs: spec.pairs_of_head.map_or(Outputs::Same, Outputs::InPairs),
                 };
@@ -173,6 +177,18 @@ impl Job<'_> {
             Source::Conv(source) => conv::dense(checkpoint, source, spec.even_first, spec.order, buffer),
             _ => Err(self.mismatch(checkpoint)),
         }
+    }
+
+    /// The factors of the norm before the linear layer `spec`, if they are a tensor of their own.
+    fn gains(&self, checkpoint: &Checkpoint, spec: &LinearSpec) -> Result<Option<Vec<f32>>, Error> {
+        if !spec.has_gains(self.weight_type()) {
+            return Ok(None);
+        }
+        let norm = match self.source {
+            Source::Linear { norm, .. } => norm.as_ref(),
+            _ => None,
+        };
+        fold::gains(checkpoint, norm, spec.inputs()).map(Some)
     }
 
     fn run_quantised(
@@ -185,11 +201,7 @@ impl Job<'_> {
         let inputs = spec.inputs();
         let bias = self.fold_linear(checkpoint, spec, numbers)?;
         let columns = fold::quads(checkpoint, numbers, (inputs, spec.outputs), integers)?;
-        let gains = match (spec.int8, self.source) {
-            (Int8::AfterNorm, Source::Linear { norm, .. }) => Some(fold::gains(checkpoint, norm.as_ref(), inputs)?),
-            (Int8::AfterNorm, _) => Some(vec![1.0; inputs]),
-            (Int8::Plain | Int8::Never, _) => None,
-        };
+        let gains = self.gains(checkpoint, spec)?;
         let of_outputs = [Some(columns.scales), Some(columns.sums), gains, spec.bias.then_some(bias)];
         let Some((weight, others)) = self.tensors.split_first() else { return Err(self.mismatch(checkpoint)) };
         sink(weight, Data::Integers(integers))?;
@@ -205,10 +217,14 @@ impl Job<'_> {
         buffer: &mut Vec<f32>,
         sink: &mut Sink<'_>,
     ) -> Result<Option<Difference>, Error> {
-        let bias = match (&self.layer.kind, self.source) {
-            (LayerKind::Linear(spec), _) => self.fold_linear(checkpoint, spec, buffer)?,
+        let beside = match (&self.layer.kind, self.source) {
+            (LayerKind::Linear(spec), _) => {
+                let bias = self.fold_linear(checkpoint, spec, buffer)?;
+                let gains = self.gains(checkpoint, spec)?;
+                gains.into_iter().chain(spec.bias.then_some(bias)).collect()
+            }
             (LayerKind::Depthwise(spec), Source::Conv(source)) => {
-                conv::depthwise(checkpoint, source, spec.even_first(), buffer)?
+                vec![conv::depthwise(checkpoint, source, spec.even_first(), buffer)?]
             }
             (&LayerKind::Queries { heads, .. }, Source::PoolQueries { latent, query, keys, norm }) => {
                 let queries = fold::Queries { latent, query, keys, norm, heads };
@@ -246,13 +262,9 @@ impl Job<'_> {
         if self.rounds {
             fold::halves(checkpoint, &self.layer.path, self.precision, buffer)?;
         }
-        match self.tensors.as_slice() {
-            [weight] => sink(weight, Data::Numbers(buffer))?,
-            [weight, folded] => {
-                sink(weight, Data::Numbers(buffer))?;
-                sink(folded, Data::Numbers(&bias))?;
-            }
-            _ => {}
+        let all = std::iter::once(&*buffer).chain(&beside);
+        for (tensor, data) in self.tensors.iter().zip(all) {
+            sink(tensor, Data::Numbers(data))?;
         }
         Ok(None)
     }

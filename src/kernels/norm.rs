@@ -7,8 +7,16 @@ use super::team::Team;
 /// Rows of a task; a single row is too little work for one.
 const ROWS_PER_TASK: usize = 4;
 
-/// Factors and offsets applied after normalising; `None` if they are folded into the next product.
-pub(crate) type Affine<'a> = Option<(&'a [f32], &'a [f32])>;
+/// What is applied after normalising.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Affine<'a> {
+    /// Nothing: factors and offsets are folded into the next product.
+    Folded,
+    /// Factors; offsets are folded into the next product.
+    Factors(&'a [f32]),
+    /// Factors and offsets.
+    Both(&'a [f32], &'a [f32]),
+}
 
 /// Computes `out[r] = (x[r] − mean) / sqrt(variance + eps)`, then the affine part. Mean and biased variance are those
 /// of the `width` channels of each row, in two passes.
@@ -104,7 +112,7 @@ fn normalise<S: Simd>(s: S, row: &mut [f32], mean: f32, scale: f32, affine: Affi
     let (vmean, vscale) = (s.splat(mean), s.splat(scale));
     let whole = row.len() / S::LANES * S::LANES;
     match affine {
-        Some((gamma, beta)) => {
+        Affine::Both(gamma, beta) => {
             assert!(gamma.len() >= row.len() && beta.len() >= row.len());
             for i in (0..whole).step_by(S::LANES) {
                 // SAFETY: i + LANES ≤ row.len(), which gamma and beta reach (asserted).
@@ -118,7 +126,20 @@ fn normalise<S: Simd>(s: S, row: &mut [f32], mean: f32, scale: f32, affine: Affi
                 row[i] = (row[i] - mean) * scale * gamma[i] + beta[i];
             }
         }
-        None => {
+        Affine::Factors(gamma) => {
+            assert!(gamma.len() >= row.len());
+            for i in (0..whole).step_by(S::LANES) {
+                // SAFETY: i + LANES ≤ row.len(), which gamma reaches (asserted).
+                unsafe {
+                    let v = s.mul(s.sub(s.load(row.as_ptr().add(i)), vmean), vscale);
+                    s.store(row.as_mut_ptr().add(i), s.mul(v, s.load(gamma.as_ptr().add(i))));
+                }
+            }
+            for i in whole..row.len() {
+                row[i] = (row[i] - mean) * scale * gamma[i];
+            }
+        }
+        Affine::Folded => {
             for i in (0..whole).step_by(S::LANES) {
                 // SAFETY: i + LANES ≤ row.len().
                 unsafe {
@@ -150,7 +171,7 @@ mod tests {
                 let x = reference::noise("x", rows * width, 3.0);
                 let gamma = reference::noise("gamma", width, 1.0);
                 let beta = reference::noise("beta", width, 1.0);
-                for affine in [None, Some((&gamma[..], &beta[..]))] {
+                for affine in [Affine::Folded, Affine::Factors(&gamma), Affine::Both(&gamma, &beta)] {
                     let exact = reference::layer_norm(&x, width, 1e-5, affine);
                     for team in [Team::SERIAL, Workers::without_delay().team()] {
                         let mut out = vec![f32::NAN; rows * width];

@@ -50,7 +50,7 @@ impl Kernel for Softmax<'_> {
     fn call<S: Simd>(self, s: S) {
         let mut scales = [0.0; BLOCK];
         for rows in self.rows.chunks_exact_mut(self.stride * BLOCK) {
-            Scores::new(rows, self.stride, BLOCK, (self.width, 0), self.width).exponentials(s, &mut scales);
+            Scores::new(rows, self.stride, BLOCK, (self.width, 0), self.width).exponentials(s, 1.0, &mut scales);
         }
     }
 }

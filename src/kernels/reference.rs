@@ -1,7 +1,9 @@
 //! Naive versions that every kernel is tested against: slow, in f64, and short.
 
+use super::attention::Shape;
 use super::depthwise::{Maps, Window};
 use super::math::Activation;
+use super::norm::Affine;
 use super::strides::{Strides, blocked_len};
 
 /// Deterministic values in −scale ..= scale.
@@ -77,29 +79,34 @@ pub(crate) fn softmax(row: &[f32]) -> Vec<f64> {
     exp.iter().map(|e| e / total).collect()
 }
 
-pub(crate) fn layer_norm(x: &[f32], width: usize, eps: f64, affine: Option<(&[f32], &[f32])>) -> Vec<f64> {
+pub(crate) fn layer_norm(x: &[f32], width: usize, eps: f64, affine: Affine<'_>) -> Vec<f64> {
     let mut out = Vec::with_capacity(x.len());
     for row in x.chunks_exact(width) {
         let mean = row.iter().map(|&v| f64::from(v)).sum::<f64>() / width as f64;
         let variance = row.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / width as f64;
         for (i, &v) in row.iter().enumerate() {
             let n = (f64::from(v) - mean) / (variance + eps).sqrt();
-            out.push(affine.map_or(n, |(gamma, beta)| n * f64::from(gamma[i]) + f64::from(beta[i])));
+            out.push(match affine {
+                Affine::Folded => n,
+                Affine::Factors(gamma) => n * f64::from(gamma[i]),
+                Affine::Both(gamma, beta) => n * f64::from(gamma[i]) + f64::from(beta[i]),
+            });
         }
     }
     out
 }
 
-/// Multi-head attention of one sequence. `qkv [tokens, 3 · width]`, the scale already in the queries.
-pub(crate) fn attention(qkv: &[f32], tokens: usize, width: usize, heads: usize, causal: bool) -> Vec<f64> {
+/// Multi-head attention of one sequence, `qkv [tokens, 3 · width]`.
+pub(crate) fn attention(qkv: &[f32], tokens: usize, shape: Shape) -> Vec<f64> {
+    let Shape { width, heads, causal, scale } = shape;
     let d = width / heads;
     let at = |t: usize, part: usize, c: usize| f64::from(qkv[t * 3 * width + part * width + c]);
     let mut out = vec![0.0; tokens * width];
     for h in 0..heads {
         for i in 0..tokens {
             let seen = if causal { i + 1 } else { tokens };
-            let scores: Vec<f64> =
-                (0..seen).map(|j| (0..d).map(|c| at(i, 0, h * d + c) * at(j, 1, h * d + c)).sum()).collect();
+            let score = |j: usize| (0..d).map(|c| at(i, 0, h * d + c) * at(j, 1, h * d + c)).sum::<f64>();
+            let scores: Vec<f64> = (0..seen).map(|j| f64::from(scale) * score(j)).collect();
             let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let exp: Vec<f64> = scores.iter().map(|s| (s - largest).exp()).collect();
             let total: f64 = exp.iter().sum();

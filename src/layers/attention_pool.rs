@@ -11,6 +11,9 @@ use crate::kernels::gemm::Finish;
 use crate::kernels::strides::Strides;
 use crate::tensor::PANEL;
 
+/// Weighted sums of a task that multiplies them with gains.
+const SUMS_PER_TASK: usize = 16;
+
 /// Pooling with `heads` heads of tokens of `W` channels.
 pub(crate) struct AttentionPool {
     pub(crate) heads: usize,
@@ -63,10 +66,16 @@ impl AttentionPool {
         let [scores, sums, work, rows] = split_scratch(scratch, self.parts(exec, images, tokens));
         self.queries.forward(exec, x, images * tokens, Finish::Store, scores, heads);
         attention_pool(exec.isa, exec.team, self.shape(tokens), images, (scores, x), sums, work);
+        if let Some(gains) = self.values.gains() {
+            // The tokens were normalised for the queries, too, which contain the factors.
+            exec.rows(&mut sums[..images * heads * w], w, SUMS_PER_TASK, |_, sum| {
+                sum.iter_mut().zip(gains).for_each(|(sum, gain)| *sum *= gain);
+            });
+        }
         values_of_heads(exec, &self.values, heads, images, sums, rows);
         self.out.forward(exec, rows, images, Finish::Store, out, w);
         let normed = &mut rows[..images * w];
-        self.norm.forward(exec, &out[..images * w], normed);
+        self.norm.forward_before(self.mlp.first(), exec, &out[..images * w], normed);
         self.mlp.forward(exec, (&*normed, Strides::rows(w)), images, (out, Strides::rows(w)), work);
     }
 }

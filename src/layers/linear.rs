@@ -14,8 +14,15 @@ use crate::weights::TensorView;
 pub(crate) struct Linear {
     weight: Packed,           // [inputs, outputs] in panels of 16 columns
     bias: Option<TensorView>, // [outputs], padded to whole panels
+    apart: Option<Box<Apart>>,
     inputs: usize,
     outputs: usize,
+}
+
+/// What other weights contain and these do not, because they are a checkpoint's own in half precision.
+struct Apart {
+    gains: TensorView, // [inputs]
+    query_scale: f32,
 }
 
 /// Packed weights of any element type: one variant for each type that kernels multiply.
@@ -75,12 +82,19 @@ impl Linear {
             }
         }
         assert!(bias.as_ref().is_none_or(|bias| bias.len() == padded));
-        Linear { weight, bias, inputs, outputs }
+        Linear { weight, bias, apart: None, inputs, outputs }
+    }
+
+    /// The layer without the factors of the norm before it, `gains [inputs]`, and the scale of its queries, if it has any,
+    /// in its weights.
+    pub(crate) fn with_gains(self, gains: TensorView, query_scale: f32) -> Self {
+        assert_eq!(gains.len(), self.inputs);
+        Linear { apart: Some(Box::new(Apart { gains, query_scale })), ..self }
     }
 
     /// A layer of these sizes that has no weights and must not run, for a walk that only lists a model's layers.
     pub(crate) fn unloaded(inputs: usize, outputs: usize) -> Self {
-        Linear { weight: Packed::F32(TensorView::unloaded()), bias: None, inputs, outputs }
+        Linear { weight: Packed::F32(TensorView::unloaded()), bias: None, apart: None, inputs, outputs }
     }
 
     pub(crate) fn inputs(&self) -> usize {
@@ -89,6 +103,17 @@ impl Linear {
 
     pub(crate) fn outputs(&self) -> usize {
         self.outputs
+    }
+
+    /// What the inputs must have been multiplied with, by the norm before the layer. Weights of integers have gains that
+    /// their product multiplies itself.
+    pub(crate) fn gains(&self) -> Option<&[f32]> {
+        self.apart.as_ref().map(|apart| &*apart.gains)
+    }
+
+    /// What the scores of the queries must be multiplied with.
+    pub(crate) fn query_scale(&self) -> f32 {
+        self.apart.as_ref().map_or(1.0, |apart| apart.query_scale)
     }
 
     /// Computes contiguous rows `x [rows, inputs]` to `out [rows, outputs]`, `out_stride` apart.

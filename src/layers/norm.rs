@@ -1,6 +1,6 @@
 //! LayerNorm with its weights, if it has any.
 
-use super::Exec;
+use super::{Exec, Linear};
 use crate::kernels::norm::{Affine, layer_norm, layer_norm_in_place};
 use crate::weights::TensorView;
 
@@ -12,7 +12,7 @@ pub(crate) struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// Without factors and offsets, which are folded into the next layer.
+    /// Without factors and offsets, which the next layer has.
     pub(crate) fn new(width: usize, eps: f64) -> Self {
         LayerNorm { width, eps: eps as f32, affine: None }
     }
@@ -32,7 +32,27 @@ impl LayerNorm {
         layer_norm_in_place(exec.isa, exec.team, x, self.width, self.eps, self.affine());
     }
 
+    /// Like [`LayerNorm::forward`], of a norm without factors, as the input of `next`, whose gains take their place.
+    pub(crate) fn forward_before(&self, next: &Linear, exec: Exec<'_>, x: &[f32], out: &mut [f32]) {
+        layer_norm(exec.isa, exec.team, x, self.width, self.eps, self.affine_before(next), out);
+    }
+
+    /// Like [`LayerNorm::forward_before`], in place.
+    pub(crate) fn forward_in_place_before(&self, next: &Linear, exec: Exec<'_>, x: &mut [f32]) {
+        layer_norm_in_place(exec.isa, exec.team, x, self.width, self.eps, self.affine_before(next));
+    }
+
     fn affine(&self) -> Affine<'_> {
-        self.affine.as_ref().map(|(factors, offsets)| (&**factors, &**offsets))
+        match &self.affine {
+            Some((factors, offsets)) => Affine::Both(factors, offsets),
+            None => Affine::Folded,
+        }
+    }
+
+    fn affine_before<'a>(&'a self, next: &'a Linear) -> Affine<'a> {
+        match (self.affine(), next.gains()) {
+            (Affine::Folded, Some(gains)) => Affine::Factors(gains),
+            (affine, _) => affine,
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! FastViT's feed-forward part: a depthwise convolution, two linear layers, a residual.
 
 use super::Error;
-use super::layer::Int8;
+use super::layer::LinearSpec;
 use super::scope::Scope;
 use crate::layers::{Activation, Depthwise, Exec, Linear, Maps, Mlp, Window};
 
@@ -16,7 +16,7 @@ impl ConvMlp {
     pub(super) fn load(scope: &mut Scope<'_>, window: Window, hidden: usize) -> Result<Self, Error> {
         Ok(ConvMlp {
             dw: scope.depthwise("dw", window)?,
-            mlp: scope.mlp(window.channels, hidden, Activation::Gelu, Int8::Plain)?,
+            mlp: scope.mlp(LinearSpec::new(window.channels, hidden).quantised(), Activation::Gelu)?,
         })
     }
 

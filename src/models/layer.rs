@@ -53,19 +53,19 @@ pub(crate) struct LinearSpec {
     /// take nothing else.
     pub(crate) always_f32: bool,
     /// Whether the weights are integers in a file of 8 bits.
-    pub(crate) int8: Int8,
+    pub(crate) quantised: bool,
+    /// The norm directly before the layer. Its offsets are folded into the bias; see [`LinearSpec::has_gains`] for its
+    /// factors.
+    pub(crate) norm: Option<NormKind>,
 }
 
-/// Whether the weights of a linear layer are integers in a file of 8 bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Int8 {
-    #[default]
-    Never,
-    /// They are.
-    Plain,
-    /// They are, and a norm comes directly before the layer. Its factors are not folded into them but stored beside them:
-    /// of a trained model they are small where its inputs are large, which a scale for each row of inputs needs.
-    AfterNorm,
+/// The kind of a norm whose factors and offsets a linear layer takes over at conversion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NormKind {
+    /// It normalises without factors and offsets before the layer.
+    Layer,
+    /// Nothing of it is left: its statistics are constant.
+    Batch,
 }
 
 /// The order of the elements of a convolution's window, the outermost first.
@@ -111,7 +111,8 @@ impl LinearSpec {
             even_first: EvenFirst::default(),
             pairs_of_head: None,
             always_f32: false,
-            int8: Int8::Never,
+            quantised: false,
+            norm: None,
         }
     }
 
@@ -147,12 +148,12 @@ impl LinearSpec {
 
     /// Weights that are integers in a file of 8 bits.
     pub(crate) fn quantised(self) -> Self {
-        LinearSpec { int8: Int8::Plain, ..self }
+        LinearSpec { quantised: true, ..self }
     }
 
-    /// As [`LinearSpec::quantised`], of a layer directly after a norm.
-    pub(crate) fn quantised_after_norm(self) -> Self {
-        LinearSpec { int8: Int8::AfterNorm, ..self }
+    /// A layer directly after a norm.
+    pub(crate) fn after(self, norm: NormKind) -> Self {
+        LinearSpec { norm: Some(norm), ..self }
     }
 
     pub(crate) fn without_bias(self) -> Self {
@@ -167,6 +168,24 @@ impl LinearSpec {
     /// Output channels stored even ones first.
     pub(crate) fn even_first_outputs(self) -> Self {
         LinearSpec { even_first: EvenFirst { outputs: true, ..self.even_first }, ..self }
+    }
+
+    /// Whether the factors of the norm before the layer are a tensor of their own, `{path}.gains`, beside weights of this
+    /// type; else they are folded into the weights.
+    ///
+    /// Integers need it, because trained factors are small where inputs are large: with them, weights have few steps left
+    /// for most inputs of a row. Halves without them are those of a checkpoint of halves, to the bit.
+    pub(crate) fn has_gains(&self, weight: Dtype) -> bool {
+        match weight {
+            Dtype::I8 => self.norm.is_some(),
+            Dtype::F16 => self.norm == Some(NormKind::Layer),
+            Dtype::F32 | Dtype::U32 => false,
+        }
+    }
+
+    /// The scale of queries that is folded into weights of this type: of halves with gains, attention scales the scores.
+    pub(crate) fn folded_query_scale(&self, weight: Dtype) -> Option<(usize, f64)> {
+        self.query_scale.filter(|_| weight != Dtype::F16 || !self.has_gains(weight))
     }
 
     /// Rows of the packed matrix: the elements of a window.
@@ -212,16 +231,34 @@ impl Layer {
     /// and the sum of each output, the factors of the norm before the layer, the bias.
     pub(crate) fn int8_tensors(&self) -> Option<Vec<TensorSpec>> {
         let LayerKind::Linear(spec) = &self.kind else { return None };
+        if !spec.quantised {
+            return None;
+        }
         let (inputs, outputs) = (spec.inputs(), spec.outputs);
         let of_outputs = |suffix| self.tensor(suffix, Dtype::F32, Layout::Panels16, &[outputs]);
-        let gains = match spec.int8 {
-            Int8::Never => return None,
-            Int8::Plain => None,
-            Int8::AfterNorm => Some(self.tensor(".gains", Dtype::F32, Layout::Rows, &[inputs])),
-        };
+        let gains = self.gains(spec, Dtype::I8);
         let weight = self.tensor(".weight", Dtype::I8, Layout::Quads16, &[inputs, outputs]);
         let bias = spec.bias.then(|| of_outputs(".bias"));
         Some([weight, of_outputs(".scales"), of_outputs(".sums")].into_iter().chain(gains).chain(bias).collect())
+    }
+
+    /// The tensors of the layer in the order of a file of half precision, if its weights are rounded there: the weights, the
+    /// factors of the norm before the layer, the bias.
+    pub(crate) fn half_tensors(&self) -> Option<Vec<TensorSpec>> {
+        let LayerKind::Linear(spec) = &self.kind else { return None };
+        if spec.always_f32 {
+            return None;
+        }
+        let mut tensors = self.tensors();
+        if let [weight, ..] = tensors.as_mut_slice() {
+            weight.dtype = Dtype::F16;
+        }
+        tensors.splice(1..1, self.gains(spec, Dtype::F16));
+        Some(tensors)
+    }
+
+    fn gains(&self, spec: &LinearSpec, weight: Dtype) -> Option<TensorSpec> {
+        spec.has_gains(weight).then(|| self.tensor(".gains", Dtype::F32, Layout::Rows, &[spec.inputs()]))
     }
 
     /// The layer's tensors in the order of the file, with `f32` elements.

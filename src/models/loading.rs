@@ -1,7 +1,7 @@
 //! The tensors of a weights file that a walk over the layers of a model loads.
 
 use super::Error;
-use super::layer::{Int8, LinearSpec};
+use super::layer::LinearSpec;
 use crate::layers::{Int8Weights, Packed};
 use crate::tensor::Half;
 use crate::weights::{Dtype, Layout, TableView, TensorView, WeightsFile};
@@ -34,7 +34,7 @@ impl Loading {
     /// Loads the weights of the linear layer `path`, in the precision in which the file has them.
     pub(super) fn linear(&mut self, path: &str, spec: &LinearSpec) -> Result<Packed, Error> {
         let (name, shape) = (format!("{path}.weight"), [spec.inputs(), spec.outputs]);
-        if spec.int8 == Int8::Never || self.weights.dtype(&name) != Some(Dtype::I8) {
+        if !spec.quantised || self.weights.dtype(&name) != Some(Dtype::I8) {
             return self.matrix(name, &shape, spec.always_f32);
         }
         let weight = self.weights.tensor_of::<i8>(&name, Layout::Quads16, &shape)?;
@@ -42,11 +42,22 @@ impl Loading {
         let [inputs, outputs] = shape;
         let scales = self.tensor(format!("{path}.scales"), Layout::Panels16, &[outputs])?;
         let sums = self.tensor(format!("{path}.sums"), Layout::Panels16, &[outputs])?;
-        let gains = match spec.int8 {
-            Int8::AfterNorm => Some(self.tensor(format!("{path}.gains"), Layout::Rows, &[inputs])?),
-            Int8::Plain | Int8::Never => None,
+        let gains = match spec.has_gains(Dtype::I8) {
+            true => Some(self.tensor(format!("{path}.gains"), Layout::Rows, &[inputs])?),
+            false => None,
         };
         Ok(Int8Weights { weight, scales, sums, gains }.into())
+    }
+
+    /// Loads the factors of the norm before the linear layer `path` if the file has them beside weights in halves. Halves
+    /// without them contain them.
+    pub(super) fn gains(&mut self, path: &str, spec: &LinearSpec) -> Result<Option<TensorView>, Error> {
+        let name = format!("{path}.gains");
+        let beside_halves = self.weights.dtype(&format!("{path}.weight")) == Some(Dtype::F16);
+        if !beside_halves || !spec.has_gains(Dtype::F16) || self.weights.dtype(&name).is_none() {
+            return Ok(None);
+        }
+        self.tensor(name, Layout::Rows, &[spec.inputs()]).map(Some)
     }
 
     /// Loads a matrix of floats, in the precision in which the file has it.

@@ -30,7 +30,7 @@ mod xlm_roberta;
 pub use error::Error;
 pub(crate) use image_tower::ImageTower;
 #[cfg(feature = "import")]
-pub(crate) use layer::{EvenFirst, Int8, Layer, LayerKind, LinearSpec, WindowOrder};
+pub(crate) use layer::{EvenFirst, Layer, LayerKind, LinearSpec, WindowOrder};
 #[cfg(feature = "import")]
 pub(crate) use load::layers;
 pub(crate) use load::load;

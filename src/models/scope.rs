@@ -5,7 +5,7 @@
 //! checks of a file use that list, so no second description exists.
 
 use super::Error;
-use super::layer::{DepthwiseSpec, Int8, Layer, LayerKind, LinearSpec};
+use super::layer::{DepthwiseSpec, Layer, LayerKind, LinearSpec};
 use super::loading::Loading;
 use crate::layers::{Activation, Depthwise, LayerNorm, Linear, Mlp, Rotary, SqueezeExcite, TurnShape, Window};
 use crate::weights::{Layout, TableView, TensorView, Tower};
@@ -86,7 +86,11 @@ impl<'a> Scope<'a> {
                 let weight = file.linear(&path, &spec)?;
                 let bias = || file.tensor(format!("{path}.bias"), Layout::Panels16, &[outputs]);
                 let bias = spec.bias.then(bias).transpose()?;
-                Ok(Linear::new(weight, bias, inputs, outputs))
+                let linear = Linear::new(weight, bias, inputs, outputs);
+                Ok(match file.gains(&path, &spec)? {
+                    Some(gains) => linear.with_gains(gains, spec.query_scale.map_or(1.0, |(_, scale)| scale as f32)),
+                    None => linear,
+                })
             }
             Source::List(_) => {
                 self.list(path, LayerKind::Linear(spec));
@@ -110,19 +114,11 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Requests `fc1` and `fc2`, to `hidden` channels and back. Unless `int8` says never, both are quantised in a file of 8
-    /// bits, `fc1` as it says.
-    pub(super) fn mlp(
-        &mut self,
-        width: usize,
-        hidden: usize,
-        activation: Activation,
-        int8: Int8,
-    ) -> Result<Mlp, Error> {
-        let fc1 = self.linear("fc1", LinearSpec { int8, ..LinearSpec::new(width, hidden) })?;
-        let int8 = if int8 == Int8::Never { Int8::Never } else { Int8::Plain };
-        let fc2 = self.linear("fc2", LinearSpec { int8, ..LinearSpec::new(hidden, width) })?;
-        Ok(Mlp::new(fc1, fc2, activation))
+    /// Requests `fc1` and `fc2`, to so many channels as the first layer has outputs and back. The second is quantised if the
+    /// first is.
+    pub(super) fn mlp(&mut self, first: LinearSpec, activation: Activation) -> Result<Mlp, Error> {
+        let second = LinearSpec { quantised: first.quantised, ..LinearSpec::new(first.outputs, first.inputs()) };
+        Ok(Mlp::new(self.linear("fc1", first)?, self.linear("fc2", second)?, activation))
     }
 
     /// Requests `squeeze.fc1` and `squeeze.fc2` for channels that are stored even ones first.

@@ -11,7 +11,7 @@ mod heap;
 
 pub(crate) use aligned::AlignedBuf;
 pub(crate) use arena::{Arena, ArenaPool, Kept, NoScratch};
-pub(crate) use half::Half;
+pub use half::Half;
 #[cfg(feature = "cli")]
 pub(crate) use heap::share_heap;
 pub(crate) use heap::trim;

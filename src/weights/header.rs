@@ -3,13 +3,13 @@
 //! Pure functions of bytes, without files or maps, so tests can try any input. Every accepted tensor is inside the
 //! stated file length, in order, aligned, without overlap.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::beside_quads::matrix_of;
+use super::beside::beside;
 use super::error::{Fault, Reason};
 use super::format::{Dtype, Layout, Meta, Precision, Provenance, TOKEN_TABLE, TensorSpec, Tower};
 use super::{hash, json};
@@ -66,7 +66,7 @@ pub struct TowerInfo {
     /// Number of tensors.
     pub tensors: usize,
     /// Number of elements by shape, without padding; those of a tokenizer are no parameters, nor are the scales, sums and gains
-    /// beside matrices of integers.
+    /// beside matrices.
     pub parameters: u64,
     /// Byte range in the file.
     pub bytes: Range<u64>,
@@ -94,17 +94,13 @@ impl Header {
     #[must_use]
     pub fn towers(&self) -> Vec<TowerInfo> {
         let mut towers: Vec<TowerInfo> = Vec::new();
-        let quads: HashSet<&str> = self
-            .tensors
-            .iter()
-            .filter(|entry| entry.spec.layout == Layout::Quads16)
-            .map(|entry| entry.spec.name.as_str())
-            .collect();
+        let by_name: HashMap<&str, &TensorEntry> =
+            self.tensors.iter().map(|entry| (entry.spec.name.as_str(), entry)).collect();
         for TensorEntry { spec, bytes, .. } in &self.tensors {
             let elements = spec.shape.iter().fold(1u64, |len, &dim| len.saturating_mul(dim as u64));
-            // A tokenizer is no parameter, nor is what makes numbers of integers.
-            let beside = || matrix_of(&spec.name).is_some_and(|matrix| quads.contains(matrix.as_str()));
-            let parameters = if spec.dtype == Dtype::U32 || beside() { 0 } else { elements };
+            // A tokenizer is no parameter, nor is what other files have in their matrices.
+            let is_beside = || beside(spec, |name| by_name.get(name).copied()).is_some();
+            let parameters = if spec.dtype == Dtype::U32 || is_beside() { 0 } else { elements };
             match towers.last_mut() {
                 Some(last) if last.tower == spec.tower => {
                     last.tensors += 1;

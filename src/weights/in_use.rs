@@ -151,7 +151,7 @@ impl WeightsFile {
         Err(Refusal::Altered)
     }
 
-    /// Looks once at `tower`: hashes its smallest tensors, and those that have a page of zeros, and refuses impossible scales.
+    /// Looks once at `tower`: hashes its smallest tensors, and those that have a page of zeros, and refuses impossible scales and gains.
     /// Glances at the other tower: a file whose end was never written should not be used at all. Several threads may do it
     /// at the same time; waiting for another one could wait for a task of this very thread.
     fn look_at(&self, tower: Tower, stamp: Option<Stamp>) -> Result<(), Refusal> {

@@ -19,7 +19,7 @@
 #[cfg(target_endian = "big")]
 compile_error!("weights files are little-endian and are mapped as they are; big-endian targets cannot read them");
 
-mod beside_quads;
+mod beside;
 #[cfg(feature = "demo")]
 mod demo;
 mod error;
@@ -84,4 +84,5 @@ pub mod internals {
     pub use super::scaled_rows::{store as store_scaled_row, stored_width as scaled_row_width};
     pub use super::view::{Element, TableView, TensorView};
     pub use super::write::Writer;
+    pub use crate::tensor::Half;
 }

@@ -21,8 +21,8 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// Number of tensors checked.
     pub tensors: usize,
-    /// Names of the tensors that differ from their checksum, have nonzero padding, impossible scales or wrong sums, in file
-    /// order.
+    /// Names of the tensors that differ from their checksum, have nonzero padding, impossible scales or gains, or wrong sums,
+    /// in file order.
     pub damaged: Vec<String>,
     /// Whether every byte between the tensors is zero.
     pub padding_intact: bool,

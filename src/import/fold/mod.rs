@@ -1,8 +1,8 @@
 //! Folds norms, scales and tables into the layers of a weights file and packs them.
 //!
 //! All arithmetic is in f64 and each result is rounded to f32 once. The affine part of a pre-norm goes into the next
-//! layer, `w'(k, n) = gamma(k) * w(k, n)` and `b'(n) = b(n) + sum_k beta(k) * w(k, n)`; the scale of the attention
-//! scores goes into the queries; a LayerScale goes into the layer before it. Sums run over `k` in order, so results
+//! layer, `w'(k, n) = gamma(k) * w(k, n)` and `b'(n) = b(n) + sum_k beta(k) * w(k, n)`, or `gamma` beside it; the scale of
+//! the attention scores goes into the queries, unless they are halves; a LayerScale goes into the layer before it. Sums run over `k` in order, so results
 //! depend only on shapes. Convolutions are folded in `conv`.
 
 pub(super) mod conv;

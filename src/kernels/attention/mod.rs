@@ -36,6 +36,8 @@ pub(crate) struct Shape {
     pub(crate) heads: usize,
     /// Whether token i sees only tokens up to i.
     pub(crate) causal: bool,
+    /// What scores are multiplied with, a positive number: 1 if queries are scaled already.
+    pub(crate) scale: f32,
 }
 
 impl Shape {
@@ -57,7 +59,7 @@ pub(crate) struct Span {
     pub(crate) out_row: usize,
 }
 
-/// Computes attention within every span of `qkv [rows, 3 · width]` (queries, already scaled; keys; values) to
+/// Computes attention within every span of `qkv [rows, 3 · width]` (queries, keys, values) to
 /// `out [rows, width]`. At least 16 readable floats must follow `qkv`.
 ///
 /// Panics if a slice is too short for its sizes, or two spans write the same rows.
@@ -157,7 +159,7 @@ fn one_head<S: Simd>(
         gemm_inline(s, q, k, Out::new(scores, Strides::rows(stride)));
         let mut scales = [0.0; QUERY_ROWS];
         let visible = if shape.causal { (queries.start + 1, 1) } else { (tokens, 0) };
-        Scores::new(scores, stride, queries.len(), visible, seen).exponentials(s, &mut scales);
+        Scores::new(scores, stride, queries.len(), visible, seen).exponentials(s, shape.scale, &mut scales);
         let p = Lhs { data: scores, strides: Strides::rows(stride), rows: queries.len(), k: seen };
         let v = Rhs { data: values, k: seen, n: d, k_stride: row, panel_stride: PANEL };
         let at = (span.out_row + queries.start - span.queries.start, head * d);
@@ -224,9 +226,9 @@ mod tests {
                 let width = heads * d;
                 let mut qkv = reference::noise("qkv", tokens * 3 * width, 1.0);
                 qkv.resize(qkv.len() + PANEL, f32::NAN);
-                for causal in [false, true] {
-                    let shape = Shape { width, heads, causal };
-                    let exact = reference::attention(&qkv, tokens, width, heads, causal);
+                for (causal, scale) in [(false, 1.0), (true, 1.0), (false, 0.3), (true, 0.125)] {
+                    let shape = Shape { width, heads, causal, scale };
+                    let exact = reference::attention(&qkv, tokens, shape);
                     let all = run(isa, Team::SERIAL, shape, &qkv, tokens, 0..tokens);
                     for (v, e) in all.iter().zip(&exact) {
                         assert!((f64::from(*v) - e).abs() <= TOLERANCE, "{isa:?} {tokens} {heads} {d}: {v} {e}");
@@ -238,13 +240,28 @@ mod tests {
     }
 
     #[test]
+    fn a_scale_that_is_a_power_of_two_has_the_bits_of_scaled_queries() {
+        let (tokens, width, heads, causal) = (61, 128, 2, false);
+        let mut qkv = reference::noise("qkv", tokens * 3 * width, 3.0);
+        qkv.resize(qkv.len() + PANEL, 0.0);
+        let mut scaled = qkv.clone();
+        scaled.chunks_mut(3 * width).for_each(|row| row.iter_mut().take(width).for_each(|query| *query *= 0.125));
+        for isa in Isa::available() {
+            let run = |scale, qkv: &[f32]| {
+                run(isa, Team::SERIAL, Shape { width, heads, causal, scale }, qkv, tokens, 0..tokens)
+            };
+            assert_eq!(run(0.125, &qkv), run(1.0, &scaled), "{isa:?}");
+        }
+    }
+
+    #[test]
     fn a_single_query_has_the_bits_of_the_whole() {
         let (tokens, width, heads) = (61, 96, 3);
         let mut qkv = reference::noise("qkv", tokens * 3 * width, 1.0);
         qkv.resize(qkv.len() + PANEL, 0.0);
         for isa in Isa::available() {
             for causal in [false, true] {
-                let shape = Shape { width, heads, causal };
+                let shape = Shape { width, heads, causal, scale: 1.0 };
                 let all = run(isa, Team::SERIAL, shape, &qkv, tokens, 0..tokens);
                 for t in 0..tokens {
                     let one = run(isa, Team::SERIAL, shape, &qkv, tokens, t..t + 1);
@@ -259,7 +276,7 @@ mod tests {
         let (tokens, width, heads) = (77, 96, 3);
         let mut qkv = reference::noise("qkv", tokens * 3 * width, 1.0);
         qkv.resize(qkv.len() + PANEL, f32::NAN);
-        let shape = Shape { width, heads, causal: true };
+        let shape = Shape { width, heads, causal: true, scale: 1.0 };
         for isa in Isa::available() {
             let all = run(isa, Team::SERIAL, shape, &qkv, tokens, 0..tokens);
             for cut in [1, 2, 13, 14, 15, 16, 17, 28, 33, 64, 76] {
@@ -276,7 +293,7 @@ mod tests {
         let rows: usize = lengths.iter().sum();
         let mut qkv = reference::noise("qkv", rows * 3 * width, 1.0);
         qkv.resize(qkv.len() + PANEL, f32::NAN);
-        let shape = Shape { width, heads, causal };
+        let shape = Shape { width, heads, causal, scale: 1.0 };
         let mut start = 0;
         let spans = lengths.map(|tokens| {
             start += tokens;

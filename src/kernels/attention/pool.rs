@@ -91,7 +91,7 @@ impl Kernel for Pool<'_> {
                 }
             }
             let mut scales = [0.0; QUERY_ROWS];
-            Scores::new(rows, stride, block.len(), (tokens, 0), tokens).exponentials(s, &mut scales);
+            Scores::new(rows, stride, block.len(), (tokens, 0), tokens).exponentials(s, 1.0, &mut scales);
             let weights = Lhs { data: rows, strides: Strides::rows(stride), rows: block.len(), k: tokens };
             let values = Rhs { data: self.tokens, k: tokens, n: width, k_stride: width, panel_stride: PANEL };
             let row = self.first + block.start;

@@ -37,13 +37,15 @@ impl<'a> Scores<'a> {
         Scores { data, stride, rows, visible, more, used }
     }
 
-    /// Replaces the visible scores of each row by `exp(score − largest)` and the others of those used by zeros, and
-    /// writes one over the sum of a row to `scales`.
+    /// Replaces the visible scores of each row by `exp(factor · (score − largest))` and the others of those used by zeros,
+    /// and writes one over the sum of a row to `scales`. The factor is positive; it takes no time, because scores are
+    /// multiplied with a constant anyway.
     ///
     /// The order of a sum, and so its bits, depends only on the number of visible scores. Each step handles all rows
     /// before the next step, because the steps of a single row are one long dependency chain.
     #[inline(always)]
-    pub(in super::super) fn exponentials<S: Simd>(self, s: S, scales: &mut [f32]) {
+    pub(in super::super) fn exponentials<S: Simd>(self, s: S, factor: f32, scales: &mut [f32]) {
+        let log2_e = std::f32::consts::LOG2_E * factor;
         let data = self.data.as_mut_ptr();
         let row = |r: usize| (data.wrapping_add(r * self.stride), self.visible + r * self.more);
         let scales = &mut scales[..self.rows];
@@ -61,11 +63,11 @@ impl<'a> Scores<'a> {
                 for i in (0..visible).step_by(S::LANES) {
                     largest = s.max(s.load(row.wrapping_add(i)), largest);
                 }
-                *shift = -std::f32::consts::LOG2_E * s.largest(largest);
+                *shift = -log2_e * s.largest(largest);
             }
             for (r, scale) in scales.iter_mut().enumerate() {
                 let (row, visible) = row(r);
-                let (log2_e, shift) = (s.splat(std::f32::consts::LOG2_E), s.splat(*scale));
+                let (log2_e, shift) = (s.splat(log2_e), s.splat(*scale));
                 let mut total = s.splat(0.0);
                 for i in (0..visible).step_by(S::LANES) {
                     let at = row.wrapping_add(i);
@@ -90,17 +92,17 @@ mod tests {
     use super::super::super::simd::Kernel;
     use super::*;
 
-    /// Three rows: visible scores of the last, used scores, and the data.
-    struct Softmax<'a>(usize, usize, &'a mut [f32]);
+    /// Three rows: visible scores of the last, used scores, the factor, and the data.
+    struct Softmax<'a>(usize, usize, f32, &'a mut [f32]);
 
     impl Kernel for Softmax<'_> {
         type Output = [f32; 3];
 
         #[inline(always)]
         fn call<S: Simd>(self, s: S) -> [f32; 3] {
-            let Softmax(visible, seen, rows) = self;
+            let Softmax(visible, seen, factor, rows) = self;
             let (mut scales, stride) = ([f32::NAN; 3], rows.len() / 3);
-            Scores::new(rows, stride, 3, (visible - 2, 1), seen).exponentials(s, &mut scales);
+            Scores::new(rows, stride, 3, (visible - 2, 1), seen).exponentials(s, factor, &mut scales);
             scales
         }
     }
@@ -110,13 +112,15 @@ mod tests {
         for isa in Isa::available() {
             for len in [1usize, 2, 3, 4, 5, 15, 16, 17, 31, 50, 77, 197] {
                 let scores: Vec<f32> = (0..len + 2).map(|i| ((i * 37 % 101) as f32 - 50.0) * 0.3).collect();
-                for seen in [len + 2, len + 3, len + 30] {
+                let (factors, used) = ([1.0f32, 0.2], [len + 2, len + 3, len + 30]);
+                for (factor, seen) in factors.into_iter().flat_map(|factor| used.map(|seen| (factor, seen))) {
+                    let scaled: Vec<f32> = scores.iter().map(|score| factor * score).collect();
                     let mut row = scores.clone();
                     row.resize(seen + 16, f32::NAN);
                     let mut rows = row.repeat(3);
-                    let scales = isa.run(Softmax(len + 2, seen, &mut rows));
+                    let scales = isa.run(Softmax(len + 2, seen, factor, &mut rows));
                     for (r, (row, scale)) in rows.chunks_exact(seen + 16).zip(scales).enumerate() {
-                        let exact = reference::softmax(&scores[..len + r]);
+                        let exact = reference::softmax(&scaled[..len + r]);
                         for (v, e) in row.iter().zip(&exact) {
                             let error = (f64::from(*v) * f64::from(scale) - e).abs();
                             assert!(error <= 1e-6 * e + 1e-9, "{isa:?} {len} {r}");

@@ -18,7 +18,7 @@ pub(crate) struct TextHybrid {
     pub(super) first: RepMixer,
     pub(super) transformer: Transformer,
     pub(super) last: RepMixer,
-    pub(super) proj: Linear, // [D, embed_dim], with the last LayerNorm's affine part folded in
+    pub(super) proj: Linear, // [D, embed_dim], with the last LayerNorm's affine part
 }
 
 /// `x = mixer(x)`, with the residual folded into the mixer, then `x += mlp(dw(x))`.
@@ -73,7 +73,7 @@ impl TextHybrid {
         for (sequence, pooled) in sequences.iter().zip(pooled.chunks_exact_mut(d)) {
             pooled.copy_from_slice(&x[(sequence.start + sequence.pooled) * d..][..d]);
         }
-        self.transformer.norm().forward(exec, pooled, normed);
+        self.transformer.norm().forward_before(&self.proj, exec, pooled, normed);
         self.proj.forward(exec, normed, count, Finish::Store, out, self.proj.outputs());
         Ok(())
     }

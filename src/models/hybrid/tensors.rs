@@ -5,7 +5,7 @@ use super::forward::{RepMixer, TextHybrid};
 use crate::layers::Window;
 use crate::models::Error;
 use crate::models::conv_mlp::ConvMlp;
-use crate::models::layer::LinearSpec;
+use crate::models::layer::{LinearSpec, NormKind};
 use crate::models::scope::Scope;
 use crate::models::token_embedding::TokenEmbedding;
 use crate::models::transformer::Transformer;
@@ -21,7 +21,7 @@ impl TextHybrid {
             first: RepMixer::load(&mut scope.child("first"), config)?,
             transformer: Transformer::load(scope, &config.blocks, false, None)?,
             last: RepMixer::load(&mut scope.child("last"), config)?,
-            proj: scope.linear("proj", LinearSpec::new(d, embed_dim))?,
+            proj: scope.linear("proj", LinearSpec::new(d, embed_dim).after(NormKind::Layer))?,
             config: config.clone(),
         })
     }

@@ -174,7 +174,7 @@ impl Mci {
         let y = &mut y[..rows * c];
         let input = if stage.attention_norm {
             unblock(x, rows, c, y);
-            LayerNorm::new(c, self.config.norm_eps).forward_in_place(exec, y);
+            LayerNorm::new(c, self.config.norm_eps).forward_in_place_before(qkv, exec, y);
             (&*y, Strides::rows(c))
         } else {
             (&*x, blocked)
@@ -183,7 +183,7 @@ impl Mci {
         let spans: Vec<Span> = (0..images)
             .map(|i| Span { start: i * pixels, tokens: pixels, queries: 0..pixels, out_row: i * pixels })
             .collect();
-        stage.attention().forward(exec, wide, &spans, y, scores);
+        stage.attention().after(qkv).forward(exec, wide, &spans, y, scores);
         out.forward_strided(exec, (&*y, Strides::rows(c)), rows, Finish::Accumulate, (x, blocked));
     }
 

@@ -7,7 +7,7 @@ use super::forward::{Block, BlockMixer, Downsample, Mci, Stage};
 use crate::layers::{StridedStem, Window};
 use crate::models::Error;
 use crate::models::conv_mlp::ConvMlp;
-use crate::models::layer::LinearSpec;
+use crate::models::layer::{LinearSpec, NormKind};
 use crate::models::scope::Scope;
 
 impl Mci {
@@ -57,7 +57,8 @@ impl Stage {
             let mixer = match config.mixer {
                 Mixer::RepMixer => BlockMixer::Rep(block.depthwise("mixer", Window::square(3, 1, c, 1))?),
                 Mixer::Attention => {
-                    let qkv = block.linear("qkv", LinearSpec::qkv(c, config.heads).quantised_after_norm())?;
+                    let norm = if config.attention_norm { NormKind::Layer } else { NormKind::Batch };
+                    let qkv = block.linear("qkv", LinearSpec::qkv(c, config.heads).quantised().after(norm))?;
                     BlockMixer::Attention { qkv, out: block.linear("out", LinearSpec::new(c, c).quantised())? }
                 }
             };

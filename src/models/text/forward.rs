@@ -21,7 +21,7 @@ pub(crate) struct TextTransformer {
 
 /// What makes an embedding of the pooled token.
 pub(super) enum Head {
-    /// The last LayerNorm and a projection, `[D, embed_dim]`, into which its affine part is folded.
+    /// The last LayerNorm and a projection, `[D, embed_dim]`, which has its affine part.
     Projection(Linear),
     /// The last LayerNorm alone.
     Norm(LayerNorm),
@@ -88,7 +88,7 @@ impl TextTransformer {
         match &self.head {
             Head::Projection(proj) => {
                 let normed = &mut x[..count * d]; // the rows are no longer needed
-                self.transformer.norm().forward(exec, pooled, normed);
+                self.transformer.norm().forward_before(proj, exec, pooled, normed);
                 proj.forward(exec, normed, count, Finish::Store, out, proj.outputs());
             }
             Head::Norm(norm) => norm.forward(exec, pooled, &mut out[..count * d]),

@@ -1,7 +1,8 @@
 //! A stack of pre-norm transformer blocks, pooled to one row per sequence.
 //!
 //! Source: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision" (2021), and
-//! openai/CLIP `model.py`. The affine parts of the LayerNorms and the scale of the queries are folded into the weights.
+//! openai/CLIP `model.py`. The affine parts of the LayerNorms and the scale of the queries belong to the linear layers after
+//! them: they are folded into the weights or beside them.
 
 use crate::layers::{Attention, Exec, Finish, LayerNorm, Linear, Mlp, PANEL, Rotary, Span, Strides};
 
@@ -10,7 +11,7 @@ pub(in crate::models) struct Transformer {
     pub(super) blocks: Vec<Block>,
     pub(super) attention: Attention,
     pub(super) rotary: Option<Rotary>, // of images, of which every sequence is one
-    pub(super) norm: LayerNorm,        // shared by all blocks; the affine parts are folded into the next layers
+    pub(super) norm: LayerNorm,        // shared by all blocks; the next layers have the affine parts
     pub(super) width: usize,
 }
 
@@ -115,13 +116,13 @@ impl Transformer {
         let normed = &mut normed[..rows * w];
         for (i, block) in blocks.iter().enumerate() {
             let next = self.blocks.get(i + 1).map_or(exec, |next| exec.prefetching(&next.qkv));
-            self.norm.forward(exec, x, normed);
+            self.norm.forward_before(&block.qkv, exec, x, normed);
             block.qkv.forward(exec.prefetching(&block.out), normed, rows, Finish::Store, wide, 3 * w);
             self.turn(exec, wide, rows);
             // The normalised rows are no longer needed: attention writes its heads over them.
-            self.attention.forward(exec, wide, &all, normed, scores);
+            self.attention.after(&block.qkv).forward(exec, wide, &all, normed, scores);
             block.out.forward(exec.prefetching(block.mlp.first()), normed, rows, Finish::Accumulate, x, w);
-            self.norm.forward(exec, x, normed);
+            self.norm.forward_before(block.mlp.first(), exec, x, normed);
             block.mlp.forward(next, (&*normed, Strides::rows(w)), rows, (&mut *x, Strides::rows(w)), wide);
             trace(i, x);
         }
@@ -143,7 +144,7 @@ impl Transformer {
         let Scratch { normed, wide, scores } = scratch;
         let pooled = &mut pooled[..count * w];
 
-        self.norm.forward(exec, x, &mut normed[..rows * w]);
+        self.norm.forward_before(&block.qkv, exec, x, &mut normed[..rows * w]);
         if w.is_multiple_of(PANEL) {
             let (from, to) = (Strides::rows(w), Strides::rows(3 * w));
             block.qkv.columns(exec, (&*normed, from), rows, w..3 * w, Finish::Store, (&mut wide[w..], to));
@@ -162,12 +163,12 @@ impl Transformer {
             .map(|(i, s)| Span { start: s.start, tokens: s.tokens, queries: s.pooled..s.pooled + 1, out_row: i })
             .collect();
         let normed = &mut normed[..count * w];
-        self.attention.forward(exec, wide, &spans, normed, scores);
+        self.attention.after(&block.qkv).forward(exec, wide, &spans, normed, scores);
         for (sequence, pooled) in sequences.iter().zip(pooled.chunks_exact_mut(w)) {
             pooled.copy_from_slice(&x[(sequence.start + sequence.pooled) * w..][..w]);
         }
         block.out.forward(exec, normed, count, Finish::Accumulate, pooled, w);
-        self.norm.forward(exec, pooled, normed);
+        self.norm.forward_before(block.mlp.first(), exec, pooled, normed);
         block.mlp.forward(exec, (&*normed, Strides::rows(w)), count, (pooled, Strides::rows(w)), wide);
     }
 

@@ -21,7 +21,7 @@ pub(crate) struct Vit {
     pub(super) head: Head,
 }
 
-/// What follows the last LayerNorm, whose affine part is folded into it.
+/// What follows the last LayerNorm, with its affine part.
 pub(super) enum Head {
     /// A projection of the class token, `[W, embed_dim]`.
     Class(Linear),
@@ -99,7 +99,7 @@ impl Vit {
             Head::Class(proj) => {
                 self.transformer.forward(exec, x, &sequences, scratch, pooled, |i, x| trace(Stage::Block(i), x));
                 let normed = &mut x[..images * w]; // the rows are no longer needed
-                self.transformer.norm().forward(exec, &pooled[..images * w], normed);
+                self.transformer.norm().forward_before(proj, exec, &pooled[..images * w], normed);
                 proj.forward(exec, normed, images, Finish::Store, out, proj.outputs());
             }
             Head::Attention { pool, proj } => {

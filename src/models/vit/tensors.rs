@@ -5,7 +5,7 @@ use super::conv_stem::ConvStem;
 use super::forward::{Head, Stem, Vit};
 use crate::layers::{AttentionPool, LayerNorm, TurnShape};
 use crate::models::Error;
-use crate::models::layer::{Int8, LinearSpec};
+use crate::models::layer::{LinearSpec, NormKind};
 use crate::models::scope::Scope;
 use crate::models::transformer::Transformer;
 use crate::models::transformer::config::TransformerConfig;
@@ -34,7 +34,7 @@ impl Vit {
                 Transformer::load(scope, &config.blocks, false, rotary)?
             },
             head: match config.pooling.attention(&config.blocks) {
-                None => Head::Class(scope.linear("proj", LinearSpec::new(w, embed_dim))?),
+                None => Head::Class(scope.linear("proj", LinearSpec::new(w, embed_dim).after(NormKind::Layer))?),
                 Some(sizes) => Head::Attention {
                     pool: Box::new(pool(&mut scope.child("pool"), config, sizes)?),
                     proj: match config.pooling {
@@ -50,16 +50,17 @@ impl Vit {
     }
 }
 
-/// Loads the attention pooling. The affine parts of the norms, the queries and their scale are folded into the weights.
+/// Loads the attention pooling. The affine parts of the norms come with the layers after them; the queries and their scale
+/// are folded into the weights.
 fn pool(scope: &mut Scope<'_>, config: &VitConfig, (heads, mlp_width): (usize, usize)) -> Result<AttentionPool, Error> {
     let TransformerConfig { width, activation, norm_eps, .. } = config.blocks;
     Ok(AttentionPool {
         heads,
         queries: scope.queries("queries", width, heads)?,
-        values: scope.linear("values", LinearSpec::new(width, width))?,
+        values: scope.linear("values", LinearSpec::new(width, width).after(NormKind::Layer))?,
         out: scope.linear("out", LinearSpec::new(width, width))?,
         norm: LayerNorm::new(width, norm_eps),
-        mlp: scope.mlp(width, mlp_width, activation.into(), Int8::Never)?,
+        mlp: scope.mlp(LinearSpec::new(width, mlp_width).after(NormKind::Layer), activation.into())?,
     })
 }
 

@@ -4,7 +4,7 @@ use super::config::XlmRobertaConfig;
 use super::forward::{Block, XlmRoberta};
 use crate::layers::Attention;
 use crate::models::Error;
-use crate::models::layer::{Int8, LinearSpec};
+use crate::models::layer::LinearSpec;
 use crate::models::scope::Scope;
 use crate::models::token_embedding::TokenEmbedding;
 
@@ -22,7 +22,7 @@ impl XlmRoberta {
                 qkv: block.linear("qkv", LinearSpec::qkv(w, config.blocks.heads).quantised())?,
                 out: block.linear("out", LinearSpec::new(w, w).quantised())?,
                 attention_norm: block.norm("ln_attention", w, eps)?,
-                mlp: block.mlp(w, h, config.blocks.activation.into(), Int8::Plain)?,
+                mlp: block.mlp(LinearSpec::new(w, h).quantised(), config.blocks.activation.into())?,
                 mlp_norm: block.norm("ln_mlp", w, eps)?,
             });
         }

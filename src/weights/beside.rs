@@ -1,23 +1,23 @@
-//! The tensors beside a matrix in quads: the scales and sums of its columns, the factors of its inputs.
+//! The tensors beside a matrix: the factors of its inputs and, if it is in quads, the scales and sums of its columns.
 //!
 //! They are plain vectors, so what they are shows in names alone: `X.scales`, `X.sums` and `X.gains` belong to `X.weight`,
-//! if that is in quads. `weights/README.md` says which numbers are possible. Opening a file reads none of them.
+//! if that is in quads, `X.gains` also if it is of halves. `weights/README.md` says which numbers are possible. Opening a file reads none of them.
 
-use super::format::{Dtype, Layout};
+use super::format::{Dtype, Layout, TensorSpec};
 use super::header::TensorEntry;
 use super::quads;
 use super::read::{WeightsFile, range};
 
-/// What a tensor has for a matrix in quads.
+/// What a tensor has for a matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
+pub(super) enum Role {
     Scales,
     Sums,
     Gains,
 }
 
 impl WeightsFile {
-    /// Whether a tensor beside a matrix in quads has a number that no such tensor has. The matrix itself is not read.
+    /// Whether a tensor beside a matrix has a number that no such tensor has. The matrix itself is not read.
     pub(super) fn is_impossible(&self, entry: &TensorEntry) -> bool {
         let Some((role, matrix)) = self.beside(entry) else { return false };
         let &[k, n] = matrix.spec.shape.as_slice() else { return false };
@@ -36,15 +36,27 @@ impl WeightsFile {
         !quads::are_sums(self.map().elements::<f32>(range(entry)), self.map().elements::<i8>(range(matrix)), k)
     }
 
-    /// The matrix in quads that a tensor belongs to, and what it has for it.
     fn beside(&self, entry: &TensorEntry) -> Option<(Role, &TensorEntry)> {
-        let (role, matrix) = role(&entry.spec.name)?;
-        let matrix = self.find(&matrix)?;
-        (matrix.spec.layout == Layout::Quads16 && entry.spec.dtype == Dtype::F32).then_some((role, matrix))
+        beside(&entry.spec, |name| self.find(name))
     }
 }
 
-/// What a tensor of this name has for a matrix in quads, and the name of the matrix, if there is one.
+/// What a tensor has for the matrix that it is beside, and that matrix, if there is one. `find` finds tensors by their names.
+pub(super) fn beside<'a>(
+    spec: &TensorSpec,
+    find: impl Fn(&str) -> Option<&'a TensorEntry>,
+) -> Option<(Role, &'a TensorEntry)> {
+    let (role, matrix) = role(&spec.name)?;
+    let matrix = find(&matrix)?;
+    let fits = match (matrix.spec.layout, matrix.spec.dtype) {
+        (Layout::Quads16, _) => true,
+        (Layout::Panels16, Dtype::F16) => role == Role::Gains,
+        _ => false,
+    };
+    (fits && spec.dtype == Dtype::F32).then_some((role, matrix))
+}
+
+/// What a tensor of this name has for a matrix, and the name of the matrix, if there is one.
 fn role(name: &str) -> Option<(Role, String)> {
     let (stem, part) = name.rsplit_once('.')?;
     let role = match part {
@@ -56,15 +68,10 @@ fn role(name: &str) -> Option<(Role, String)> {
     Some((role, format!("{stem}.weight")))
 }
 
-/// The name of the matrix that a tensor of this name is beside, if that is in quads.
-pub(super) fn matrix_of(name: &str) -> Option<String> {
-    role(name).map(|(_, matrix)| matrix)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::error::{Fault, Reason};
-    use super::super::format::{TensorSpec, Tower};
+    use super::super::format::Tower;
     use super::super::hash;
     use super::super::in_use::Refusal;
     use super::super::pack::pack_in_out;
@@ -85,8 +92,15 @@ mod tests {
             spec("text.a.scales", Dtype::F32, Layout::Panels16, &[N]),
             spec("text.a.sums", Dtype::F32, Layout::Panels16, &[N]),
             spec("text.a.gains", Dtype::F32, Layout::Rows, &[K]),
-            // Not beside a matrix in quads.
+            // Not beside a matrix.
             spec("text.b.scales", Dtype::F32, Layout::Rows, &[2]),
+            spec("text.c.weight", Dtype::F16, Layout::Panels16, &[2, N]),
+            spec("text.c.gains", Dtype::F32, Layout::Rows, &[2]),
+            // Not beside a matrix in quads.
+            spec("text.c.scales", Dtype::F32, Layout::Rows, &[2]),
+            // Beside a matrix that contains them.
+            spec("text.d.weight", Dtype::F32, Layout::Panels16, &[2, N]),
+            spec("text.d.gains", Dtype::F32, Layout::Rows, &[2]),
         ];
         let matrix: Vec<f32> = (0..K * N).map(|i| (i as f32 * 0.3).sin()).collect();
         let mut integers = vec![0; quads::stored_len(K, N).unwrap()];
@@ -100,7 +114,13 @@ mod tests {
         writer.write("text.a.scales", &columns.scales).unwrap();
         writer.write("text.a.sums", &columns.sums).unwrap();
         writer.write("text.a.gains", &[0.0, -1.0, 2.0, 3.0, 4.0, 5.0]).unwrap();
+        let floats = pack_in_out(&matrix[..2 * N].iter().map(|x| x.signum()).collect::<Vec<_>>(), 2, N);
         writer.write("text.b.scales", &[-1.0, f32::NAN]).unwrap();
+        writer.write("text.c.weight", &floats).unwrap();
+        writer.write("text.c.gains", &[3.0, 0.5]).unwrap();
+        writer.write("text.c.scales", &[f32::NAN, 2.0]).unwrap();
+        writer.write("text.d.weight", &floats).unwrap();
+        writer.write("text.d.gains", &[f32::NAN, 2.0]).unwrap();
         writer.finish().unwrap();
         path
     }
@@ -124,7 +144,7 @@ mod tests {
         let file = WeightsFile::open(&written(folder.path())).unwrap();
         assert!(file.verify().unwrap().is_intact());
         assert_eq!(file.header().precision().name(), "int8");
-        assert_eq!(file.header().towers()[0].parameters, (K * N + 2) as u64);
+        assert_eq!(file.header().towers()[0].parameters, (K * N + 2 + (2 * N + 2) + (2 * N + 2)) as u64);
         let entry = &file.header().tensors[0];
         assert_eq!(entry.bytes.end - entry.bytes.start, 2 * 2 * 64);
         assert_eq!(edited(file.path(), "text.a.sums", 0, &[]).during(Tower::Text, || 7), Ok(7));
@@ -139,7 +159,9 @@ mod tests {
         let all = [0.0, -0.0, -1.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX];
         let scales = all.map(|scale| ("text.a.scales", scale));
         let others = [("text.a.sums", f32::NAN), ("text.a.sums", 0.5), ("text.a.sums", 1e6)];
-        let gains = [("text.a.gains", f32::NAN), ("text.a.gains", f32::INFINITY)];
+        let gains = ["text.a.gains", "text.c.gains"]
+            .into_iter()
+            .flat_map(|name| [f32::NAN, f32::INFINITY, f32::NEG_INFINITY].map(|number| (name, number)));
         for (name, number) in scales.into_iter().chain(others).chain(gains) {
             let file = edited(&path, name, 4, &number.to_le_bytes());
             assert_eq!(file.during(Tower::Text, || 7), Err(Refusal::Damaged(name.to_owned())), "{name} {number}");
