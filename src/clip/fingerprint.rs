@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
-use super::reading::{COLOURS_REVISION, Reading};
+use super::reading::Reading;
 use crate::preprocess::{self, Interpolation, PreprocessConfig, ResizeMode};
 use crate::tokenizer::{Clean, TokenizerConfig};
 
@@ -102,7 +102,7 @@ impl Parts<'_> {
         }
         // Nor have the usual colours.
         if self.reading.icc {
-            line("colours", &["icc", &COLOURS_REVISION.to_string()]);
+            line("colours", &["icc"]);
         }
         line("normalize", &[yes_or_no(self.normalize)]);
         text
@@ -175,7 +175,7 @@ pub(super) mod tests {
         assert_eq!(fast.text(), usual.text().replace("orient yes\n", "orient yes\ndecode fast\n"));
         assert_ne!(Fingerprint::new(&fast), Fingerprint::new(&usual));
         let both = read(Reading { fast: true, icc: true, ..Reading::USUAL });
-        assert_eq!(both.text(), usual.text().replace("orient yes\n", "orient yes\ndecode fast\ncolours icc 2\n"));
+        assert_eq!(both.text(), usual.text().replace("orient yes\n", "orient yes\ndecode fast\ncolours icc\n"));
     }
 
     /// The text as `weights/README.md` specifies it, byte by byte, so that a new configuration field cannot change it

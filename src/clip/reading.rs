@@ -1,9 +1,5 @@
 //! How the pixels of a photo file are read: a part of what an embedding depends on.
 
-/// Revision of the conversion of colours to sRGB, in decimal a part of fingerprints of those who ask for it: raised when its
-/// result changes for any photo. The second converts code points, too.
-pub(super) const COLOURS_REVISION: u32 = 2;
-
 /// How the pixels of a photo file are read: see [`Options::orient`](super::Options::orient),
 /// [`Options::fast_decode`](super::Options::fast_decode) and [`Options::icc`](super::Options::icc).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

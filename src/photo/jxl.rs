@@ -154,12 +154,13 @@ fn described<'a>(primaries: &JxlPrimaries, white: &JxlWhitePoint, curve: &JxlTra
         primaries: primaries.to_xy_coords().map(chromaticity),
         white: chromaticity(white.to_xy_coords()),
         curve: match curve {
-            // As that of code points.
-            JxlTransferFunction::BT709 | JxlTransferFunction::SRGB => Curve::Srgb,
+            // Not as that of code points: the decoder makes levels of light by this curve, and by this power for DCI.
+            JxlTransferFunction::BT709 => Curve::Bt709,
+            JxlTransferFunction::DCI => Curve::Gamma(2.6),
+            JxlTransferFunction::SRGB => Curve::Srgb,
             JxlTransferFunction::Linear => Curve::Gamma(1.0),
             JxlTransferFunction::Gamma(inverse) => Curve::Gamma(1.0 / f64::from(*inverse)),
             JxlTransferFunction::PQ => Curve::Pq,
-            JxlTransferFunction::DCI => Curve::St428,
             JxlTransferFunction::HLG => Curve::Hlg,
         },
         narrow: false,

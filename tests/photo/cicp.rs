@@ -150,6 +150,20 @@ fn a_png_file_has_an_order() {
         assert!(converted(&bytes) == by_profile);
         assert_eq!(metadata(&bytes, "x").unwrap().colours.converted, Some(ColourSource::Profile));
     }
+    // Nor what is damaged, too long, for YCbCr, or behind the pixels: it would change every colour.
+    let sound = cicp(&[9, 16, 0, 1]);
+    let mut flipped = sound.clone();
+    flipped[9] ^= 1;
+    let (pixels, end) = whole.split_at(whole.len() - 12);
+    for passed_over in [
+        with(&[flipped]),
+        with(&[cicp(&[9, 16, 0, 1, 0])]),
+        with(&[cicp(&[9, 16, 9, 1])]),
+        [pixels, &sound, end].concat(),
+    ] {
+        assert!(plain(&passed_over) == plain(&whole) && converted(&passed_over) == by_profile);
+        assert_eq!(metadata(&passed_over, "x").unwrap().colours.cicp, None);
+    }
     // A profile that is damaged does not matter beside them.
     let damaged = png_with(&[png_chunk(b"iCCP", b"name\0\0no zlib"), cicp(&[9, 16, 0, 1])]);
     assert_eq!(metadata(&damaged, "x").unwrap().colours.converted, Some(ColourSource::Description));
@@ -181,7 +195,12 @@ fn a_container_has_an_order() {
         let at = bytes.windows(8).position(|window| window == b"colrnclx").unwrap() + 8;
         let mut reserved = bytes.clone();
         reserved[at..at + 2].copy_from_slice(&[0, 99]);
-        assert!(converted(&reserved) == converted(&bytes), "{name}");
+        let unknown = replaced(&bytes, b"colrnclx", b"colrnew1");
+        for other in [reserved, unknown] {
+            assert!(converted(&other) == converted(&bytes), "{name}");
+            let [stated, coded] = [&other, &coded].map(|bytes| metadata(bytes, "x").unwrap().colours);
+            assert_eq!((stated.cicp, stated.converted), (coded.cicp, coded.converted), "{name}");
+        }
     }
 }
 

@@ -83,8 +83,12 @@ def hlg(signal):
     return np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
 
 
-def light(signal, transfer: int, luminances):
-    """The light of signals, where 1 is white."""
+def light(signal, transfer: int | str, luminances):
+    """The light of signals, where 1 is white. A word is a curve of JPEG XL that differs from that of its code point."""
+    if transfer == "709":
+        return np.where(signal < 0.081, signal / 4.5, ((signal + 0.099) / 1.099) ** (1 / 0.45))
+    if transfer == "DCI":
+        return signal**2.6
     if transfer in (1, 2, 6, 11, 12, 13, 14, 15):
         return np.where(signal <= 0.04045, signal / 12.92, ((signal + 0.055) / 1.055) ** 2.4)
     if transfer in (4, 5, 8):
@@ -101,7 +105,7 @@ def light(signal, transfer: int, luminances):
     return eetf(1000 * scene * ((scene @ luminances) ** 0.2)[..., None])
 
 
-def converted(pixels: np.ndarray, primaries, transfer: int, narrow: bool = False) -> Image.Image:
+def converted(pixels: np.ndarray, primaries, transfer: int | str, narrow: bool = False) -> Image.Image:
     levels = pixels.astype(np.float64)
     signal = np.clip((levels - 16) / 219 if narrow else levels / 255, 0, 1)
     linear = np.clip(light(signal, transfer, to_xyz(primaries)[1]) @ to_srgb(primaries).T, 0, 1)
@@ -154,7 +158,7 @@ def main() -> None:
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
 
-    def expect(name: str, primaries: int, transfer: int, narrow: bool = False) -> None:
+    def expect(name: str, primaries: int, transfer: int | str, narrow: bool = False) -> None:
         result = converted(decoded(OUT / name), PRIMARIES[primaries], transfer, narrow)
         result.save(OUT / f"{name}.png", optimize=True)
 
@@ -178,6 +182,8 @@ def main() -> None:
         ("pq", "RGB_D65_202_Rel_PeQ", 9, 16),
         ("hlg", "RGB_D65_202_Rel_HLG", 9, 18),
         ("linear", "RGB_D65_SRG_Rel_Lin", 1, 8),
+        ("bt709", "RGB_D65_SRG_Rel_709", 1, "709"),
+        ("dci", "RGB_DCI_DCI_Rel_DCI", 11, "DCI"),
     ):
         encoded(cube(), OUT / f"{name}.jxl", "cjxl", "-d", "0", "-x", f"color_space={space}", "IN", "OUT")
         expect(f"{name}.jxl", primaries, transfer)

@@ -64,15 +64,15 @@ fn stated_colours<'a>(meta: &Meta<'a>, picture: &Picture, budget: &Budget) -> he
         (None, None) => coded_item.and_then(|item| coded_colours(meta, item, budget)),
         _ => None,
     };
-    let levels = match (&profile, described) {
+    let levels = match (&profile, described.or_else(|| coded.and_then(Description::of))) {
         (Some(_), _) => headers::Levels::Profile,
         (None, Some(described)) => headers::Levels::Described(described),
         (None, None) if stated().any(|content| !content.starts_with(b"nclx")) => {
             headers::Levels::Lost("it is of a kind that is not known")
         }
-        (None, None) => coded.and_then(Description::of).map_or(headers::Levels::Profile, headers::Levels::Described),
+        (None, None) => headers::Levels::Profile,
     };
-    headers::Colours { profile, cicp: cicp.or(coded), levels }
+    headers::Colours { profile, cicp: coded.or(cicp), levels }
 }
 
 /// Returns the code points that a coded picture states itself.

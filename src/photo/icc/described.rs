@@ -24,6 +24,9 @@ pub(in crate::photo) struct Description {
 pub(in crate::photo) enum Curve {
     Srgb,
     Gamma(f64),
+    /// The camera's curve of BT.709, where levels were made of light with it.
+    #[cfg_attr(not(feature = "jxl"), allow(dead_code))]
+    Bt709,
     /// SMPTE ST 240.
     St240,
     /// So many decades of light, the last of which ends at white.
@@ -109,6 +112,9 @@ impl Curve {
         let light = match self {
             Curve::Srgb => srgb_light(signal),
             Curve::Gamma(gamma) => signal.powf(gamma),
+            // BT.709-6, 1.2.
+            Curve::Bt709 if signal < 4.5 * 0.018 => signal / 4.5,
+            Curve::Bt709 => ((signal + 0.099) / 1.099).powf(1.0 / 0.45),
             // H.273: alpha is 1.1115, and 0.0228 the light where the line ends.
             Curve::St240 if signal < 4.0 * 0.0228 => signal / 4.0,
             Curve::St240 => ((signal + 0.1115) / 1.1115).powf(1.0 / 0.45),

@@ -99,8 +99,12 @@ impl fmt::Display for Cicp {
             5 => "gamma 2.8",
             7 => "the curve of SMPTE 240M",
             8 => "linear levels",
+            9 | 10 => "a logarithmic curve",
+            11 => "the curve of xvYCC",
+            12 => "the curve of BT.1361",
             13 => "the curve of sRGB",
             16 => "PQ",
+            17 => "the curve of digital cinema",
             18 => "HLG",
             _ => "another curve",
         };

@@ -98,7 +98,12 @@ impl<'a> Contents<'a> {
                     states_profile = true;
                     profile = profile.or_else(|| text(b"zTXt", content).map(|(_, profile)| profile));
                 }
-                b"cICP" => cicp = cicp.or_else(|| content.first_chunk().copied()),
+                // Other chunks do no harm; this one would change every colour. Of what is damaged, misplaced or not of RGB
+                // nothing counts.
+                b"cICP" if !pixels && verify(bytes, &chunk).is_ok() => {
+                    let codes = <[u8; 4]>::try_from(content).ok().filter(|&[_, _, matrix, _]| matrix == 0);
+                    cicp = cicp.or(codes);
+                }
                 b"sRGB" => srgb = true,
                 b"tEXt" | b"zTXt" | b"iTXt" => match text(&kind, content) {
                     Some((b"Raw profile type exif", text)) => raw_profile = Some(text),
