@@ -128,6 +128,9 @@ fn a_photo_is_described_and_seen_as_the_model_does() {
     let mut plain = fs::read(coded).unwrap();
     let at = plain.windows(4).position(|kind| kind == b"cICP").unwrap() + 4;
     plain[at..at + 2].copy_from_slice(&[1, 13]);
+    let mut checksum = flate2::Crc::new();
+    checksum.update(&plain[at - 4..at + 4]);
+    plain[at + 4..at + 8].copy_from_slice(&checksum.sum().to_be_bytes());
     sandbox.write("plain.png", &plain);
     let ran = sandbox.run(["info", "plain.png"]).ok();
     assert!(ran.text().contains("sRGB (CICP 1/13/0); levels are read as sRGB's; transparency"), "{}", ran.text());
