@@ -62,57 +62,74 @@ fn decode_within(
 
 /// Returns primaries, transfer characteristics and matrix coefficients that the parameters of an item state.
 pub(super) fn colours(meta: &Meta<'_>, item: u32, budget: &Budget) -> Option<[u8; 3]> {
-    /// What precedes the arrays of parameter sets in the property `hvcC`.
-    const CONFIGURATION: usize = 22;
-    let mut sets = meta.property(item, b"hvcC")?.get(CONFIGURATION..)?;
-    let sets = &mut sets;
-    for _ in 0..take(sets, 1)? {
-        take(sets, 1)?;
-        for _ in 0..take(sets, 2)? {
-            let length = take(sets, 2)? as usize;
-            let (unit, after) = sets.split_at_checked(length)?;
-            *sets = after;
-            budget.work(BYTE_WORK * (1 + length) as u64).ok()?;
-            let Ok(unit) = NalUnit::parse(unit) else { continue };
-            if unit.header.unit_type == NalUnitType::Sps {
-                let vui = Sps::parse(&unit.rbsp).ok()?.vui?;
-                return Some([vui.colour_primaries, vui.transfer_characteristics, vui.matrix_coeffs]);
-            }
+    let (_, mut sets) = parameters(meta, item).ok()?;
+    while let Some(set) = sets.next().transpose().ok()? {
+        budget.work(BYTE_WORK * (1 + set.len()) as u64).ok()?;
+        let Ok(unit) = NalUnit::parse(set) else { continue };
+        if unit.header.unit_type == NalUnitType::Sps {
+            let vui = Sps::parse(&unit.rbsp).ok()?.vui?;
+            return Some([vui.colour_primaries, vui.transfer_characteristics, vui.matrix_coeffs]);
         }
     }
     None
 }
 
+/// Returns the bytes of a length among the slices of an item, and the parameter sets in its property `hvcC`.
+fn parameters<'a>(
+    meta: &Meta<'a>,
+    item: u32,
+) -> Result<(usize, impl Iterator<Item = Result<&'a [u8], DecodeError>>), DecodeError> {
+    let cut = || DecodeError::damaged("the parameters of a picture are cut short");
+    let mut sets = meta.property(item, b"hvcC").ok_or_else(|| DecodeError::damaged("a picture has no parameters"))?;
+    take(&mut sets, 21).ok_or_else(cut)?;
+    let length_size = (take(&mut sets, 1).ok_or_else(cut)? & 3) as usize + 1;
+    let mut arrays = take(&mut sets, 1).ok_or_else(cut)?;
+    let mut left = 0;
+    let sets = std::iter::from_fn(move || {
+        while left == 0 {
+            arrays = arrays.checked_sub(1)?;
+            // The kind of the sets, which they state themselves.
+            let count = take(&mut sets, 1).and_then(|_| take(&mut sets, 2));
+            match count {
+                Some(count) => left = count,
+                None => return Some(Err(cut())),
+            }
+        }
+        left -= 1;
+        Some(unit(&mut sets, 2))
+    });
+    Ok((length_size, sets))
+}
+
+/// Takes a unit and the length of `length_size` bytes before it.
+fn unit<'a>(rest: &mut &'a [u8], length_size: usize) -> Result<&'a [u8], DecodeError> {
+    let unit = take(rest, length_size).and_then(|length| rest.split_at_checked(length as usize));
+    let (unit, after) = unit.ok_or(DecodeError::Truncated)?;
+    *rest = after;
+    Ok(unit)
+}
+
 /// Puts the parameter sets and slices of an item together, as a stream with start codes (H.265, annex B).
 fn stream(meta: &Meta<'_>, item: u32, budget: &Budget) -> Result<Vec<u8>, DecodeError> {
     const START: &[u8] = &[0, 0, 0, 1];
-    let cut = || DecodeError::damaged("the parameters of a picture are cut short");
-    let mut sets = meta.property(item, b"hvcC").ok_or_else(|| DecodeError::damaged("a picture has no parameters"))?;
-    let sets = &mut sets;
-    take(sets, 21).ok_or_else(cut)?;
-    let length_size = (take(sets, 1).ok_or_else(cut)? & 3) as usize + 1;
-    let arrays = take(sets, 1).ok_or_else(cut)?;
+    let (length_size, sets) = parameters(meta, item)?;
     let slices = meta.content(item, budget)?;
-    budget.work(BYTE_WORK * (sets.len() + slices.len()) as u64)?;
+    budget.work(BYTE_WORK * slices.len() as u64)?;
     let mut stream = Vec::new();
-    let mut unit = |rest: &mut &[u8], length_size: usize| -> Result<(), DecodeError> {
-        let unit = take(rest, length_size).and_then(|length| rest.split_at_checked(length as usize));
-        let (unit, after) = unit.ok_or(DecodeError::Truncated)?;
-        *rest = after;
+    let mut add = |unit: &[u8]| -> Result<(), DecodeError> {
         budget.memory((START.len() + unit.len()) as u64)?;
         stream.extend_from_slice(START);
         stream.extend_from_slice(unit);
         Ok(())
     };
-    for _ in 0..arrays {
-        take(sets, 1).ok_or_else(cut)?;
-        for _ in 0..take(sets, 2).ok_or_else(cut)? {
-            unit(sets, 2)?;
-        }
+    for set in sets {
+        let set = set?;
+        budget.work(BYTE_WORK * (1 + set.len()) as u64)?;
+        add(set)?;
     }
     let mut rest = &slices[..];
     while !rest.is_empty() {
-        unit(&mut rest, length_size)?;
+        add(unit(&mut rest, length_size)?)?;
     }
     Ok(stream)
 }
