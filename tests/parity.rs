@@ -20,25 +20,28 @@ use clippie_testkit::checkpoint::model::Architecture;
 use clippie_testkit::checkpoint::{Layout, Model, golden};
 use parity::check;
 
-/// Full-size models take gigabytes of disk, but writing and converting one keeps a single core busy: two at a time.
-static FULL_SIZE: (Mutex<usize>, Condvar) = (Mutex::new(2), Condvar::new());
+/// Bytes of disk that full-size models may take at the same time; README.md says so, too. A larger one is tested alone.
+const DISK: usize = 14_000_000_000;
+static FREE: (Mutex<usize>, Condvar) = (Mutex::new(DISK), Condvar::new());
 
-/// A place among the full-size models that are tested at the same time.
-struct Place;
+/// The disk that a full-size model takes while it is tested.
+struct Space(usize);
 
-impl Place {
-    fn take() -> Self {
-        let free = FULL_SIZE.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut free = FULL_SIZE.1.wait_while(free, |free| *free == 0).unwrap_or_else(PoisonError::into_inner);
-        *free -= 1;
-        Self
+impl Space {
+    /// Waits until there is room for a checkpoint of `model`, its download and what it is converted to.
+    fn take(model: &Model) -> Self {
+        let bytes = DISK.min(3 * 4 * model.parameters());
+        let free = FREE.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = FREE.1.wait_while(free, |free| *free < bytes).unwrap_or_else(PoisonError::into_inner);
+        *free -= bytes;
+        Self(bytes)
     }
 }
 
-impl Drop for Place {
+impl Drop for Space {
     fn drop(&mut self) {
-        *FULL_SIZE.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        FULL_SIZE.1.notify_one();
+        *FREE.0.lock().unwrap_or_else(PoisonError::into_inner) += self.0;
+        FREE.1.notify_all();
     }
 }
 
@@ -332,11 +335,13 @@ fn golden_of(model: &Model, layout: Layout) -> String {
 /// Each case must match its own goldens and preprocessing. All must have identical tensors, except those of layouts
 /// that are already folded and therefore rounded once more.
 fn full_size(cases: Cases) {
-    let _place = Place::take();
+    let named =
+        |name| Model::named(name).ok().or_else(|| golden::models().into_iter().find(|m| m.name == name)).unwrap();
+    let _space = Space::take(&named(cases[0].0));
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let mut tables = Vec::new();
     for &(name, way) in cases {
-        let model = Model::named(name).ok().or_else(|| golden::models().into_iter().find(|m| m.name == name)).unwrap();
+        let model = named(name);
         let what = format!("{name} {way:?}");
         let (path, layout) = match way {
             File(layout) => (converted::weights(&model, layout, golden::SEED, folder.path()), layout),
@@ -370,10 +375,10 @@ fn full_size(cases: Cases) {
 #[test]
 fn models_by_name() {
     let names = std::env::var("CLIPPIE_PARITY").unwrap_or("tiny-gigantic:open-clip".to_owned());
-    let _place = Place::take();
     for case in names.split(',') {
         let (name, layout) = case.split_once(':').expect("a case is NAME:LAYOUT");
         let (model, layout) = (Model::named(name).unwrap(), layout.parse().unwrap());
+        let _space = Space::take(&model);
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let clip = Clip::open(converted::weights(&model, layout, golden::SEED, folder.path())).unwrap();
         check(case, &clip, &model, &golden_of(&model, layout));
