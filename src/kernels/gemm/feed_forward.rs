@@ -7,7 +7,7 @@ use super::super::simd::{Element, Kernel, Simd};
 use super::super::strides::{Strides, blocked_len};
 use super::super::team::Team;
 use super::tile::{Region, balanced};
-use super::wide::widen_both;
+use super::wide::widen;
 use super::{Epilogue, Finish, Lhs, PANEL, Rhs};
 use std::ops::Range;
 
@@ -77,8 +77,9 @@ pub(crate) fn feed_forward<W: Element>(
     let packed = |w: &Rhs<'_, W>| w.k_stride == PANEL && w.panel_stride == PANEL * w.k;
     assert!(packed(&first) && packed(&second), "weights that are not packed");
     let (len, second_len) = (packed_len(&first), packed_len(&second));
-    widen_both(isa, team, &first.data[..len], &second.data[..second_len], wide);
-    let (wide_first, wide_second) = wide.split_at(len);
+    let (wide_first, wide_second) = wide.split_at_mut(len);
+    widen(isa, team, &first.data[..len], wide_first);
+    widen(isa, team, &second.data[..second_len], wide_second);
     let first = (Rhs::packed(wide_first, first.k, first.n), first_bias);
     let second = (Rhs::packed(wide_second, second.k, second.n), second_bias);
     tiles(isa, team, a, FeedForward { first, activation, second }, out, hidden);

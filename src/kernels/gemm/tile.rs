@@ -179,37 +179,31 @@ impl<W: Element> Block<'_, W> {
         let Region { w, panels, .. } = self.region;
         let tiles = self.rows.len().div_ceil(S::TILE_ROWS);
         let count = S::TILE_PANELS.min(panels.end - panel);
+        let columns = (count * PANEL).min(w.n - panel * PANEL);
         let weights = (self.region.weights_at(panel, self.steps.start), w.k_stride, w.panel_stride);
-        // SAFETY: as the caller promises: whole panels of these weights are readable for all steps, and so are the widened.
-        unsafe {
-            match wide.of(s, weights, self.steps.len(), count, tiles) {
-                Some(widened) => self.tiles(s, panel, count, tiles, widened),
-                None => self.tiles(s, panel, count, tiles, weights),
-            }
-        }
-    }
-
-    /// All rows by `count` panels of `weights`, which are those from `panel` on: of `W`, or widened.
-    ///
-    /// # Safety
-    /// As [`Block::run`]; the steps of `count` whole panels of `weights` must be readable.
-    #[inline(always)]
-    unsafe fn tiles<S: Simd, V: Element>(
-        &self,
-        s: S,
-        panel: usize,
-        count: usize,
-        tiles: usize,
-        weights: (*const V, usize, usize),
-    ) {
-        let columns = (count * PANEL).min(self.region.w.n - panel * PANEL);
+        // The first tile of many keeps its columns as floats, which the others read.
+        let packed = w.k_stride == PANEL;
+        let keep = if packed { wide.room::<S, W>(self.steps.len(), count, tiles) } else { None };
         for (t, rows) in balanced(self.rows.clone(), S::TILE_ROWS).enumerate() {
             // A single tile reads weights as fast as it can; more requests would delay these.
             if tiles > 1 {
                 self.fetch_output(rows.clone(), panel..panel + count);
             }
-            // SAFETY: as the caller promises; the tile is inside of the block.
-            unsafe { self.tile(s, rows, (panel, count, columns), weights, self.fetch::<S>(panel, t, tiles)) }
+            let fetch = self.fetch::<S>(panel, t, tiles);
+            // SAFETY: as the caller promises: whole panels of these weights are readable for all steps, and the tile is
+            // inside of the block. There is room for as many floats, which the first tile has written.
+            unsafe {
+                match keep {
+                    Some(kept) if t > 0 => {
+                        let kept = (kept.cast_const(), count * PANEL, PANEL);
+                        self.cell(rows.start, panel, kept, fetch).run(s, rows.len(), count, columns);
+                    }
+                    keep => {
+                        let cell = self.cell(rows.start, panel, weights, fetch);
+                        cell.keeping(keep.unwrap_or(std::ptr::null_mut())).run(s, rows.len(), count, columns);
+                    }
+                }
+            }
         }
     }
 
@@ -231,33 +225,31 @@ impl<W: Element> Block<'_, W> {
         fetch::<S>((current.addr(), self.region.panel_bytes()), self.next_w, self.next_a, half, (t, tiles))
     }
 
-    /// Some rows by `count` panels, of which `columns` columns exist.
+    /// The tile of the rows and panels from these on, with these weights: of `W`, or the same as floats.
     ///
     /// # Safety
-    /// See [`Block::tiles`].
+    /// As [`Block::run`]; see [`Cell::run`] for how many rows and panels it may be run.
     #[inline(always)]
-    unsafe fn tile<S: Simd, V: Element>(
+    unsafe fn cell<V: Element>(
         &self,
-        s: S,
-        rows: Range<usize>,
-        (panel, count, columns): (usize, usize, usize),
+        row: usize,
+        panel: usize,
         weights: (*const V, usize, usize),
         fetch: Fetch,
-    ) {
+    ) -> Cell<V> {
         let Region { a, out, .. } = self.region;
         // SAFETY: rows, steps and panels are inside of the operands, as the caller promises; the bias has all panels. The
         // output has these rows and columns, which only this region writes.
         unsafe {
-            let cell = Cell::new(
-                (self.region.activations_at(rows.start, self.steps.start), a.strides),
+            Cell::new(
+                (self.region.activations_at(row, self.steps.start), a.strides),
                 weights,
                 self.steps.len(),
                 self.bias.map_or(NO_BIAS.as_ptr(), |bias| bias.as_ptr().add(panel * PANEL)),
-                (out.at(rows.start, panel * PANEL), out.strides()),
+                (out.at(row, panel * PANEL), out.strides()),
                 (self.add, self.activation),
                 fetch,
-            );
-            cell.run(s, rows.len(), count, columns);
+            )
         }
     }
 }
@@ -272,6 +264,8 @@ pub(super) struct Cell<W> {
     add: bool,
     activation: Option<Activation>,
     fetch: Fetch,
+    /// Where the columns are kept as floats; null: nowhere.
+    keep: *mut f32,
 }
 
 impl<W: Element> Cell<W> {
@@ -291,7 +285,16 @@ impl<W: Element> Cell<W> {
         (add, activation): (bool, Option<Activation>),
         fetch: Fetch,
     ) -> Cell<W> {
-        Cell { a, w, steps, bias, out, add, activation, fetch }
+        Cell { a, w, steps, bias, out, add, activation, fetch, keep: std::ptr::null_mut() }
+    }
+
+    /// This tile, which also keeps its columns as floats: see [`Tile::keeping`].
+    ///
+    /// # Safety
+    /// See [`Tile::keeping`], for the panels with which the tile is run.
+    #[inline(always)]
+    unsafe fn keeping(self, keep: *mut f32) -> Cell<W> {
+        Cell { keep, ..self }
     }
 
     /// Computes `height` rows by `count` panels, of which `columns` columns exist in the output.
@@ -337,7 +340,7 @@ impl<W: Element> Cell<W> {
     #[inline(always)]
     unsafe fn operands(&self, out: (*mut f32, Strides)) -> Tile<W> {
         // SAFETY: the caller's promise is passed on.
-        unsafe { Tile::new(self.a, self.w, self.steps, self.bias, out, self.add, self.fetch) }
+        unsafe { Tile::new(self.a, self.w, self.steps, self.bias, out, self.add, self.fetch).keeping(self.keep) }
     }
 
     /// Applies the activation to a tile that was just stored and is still in L1.
@@ -383,7 +386,12 @@ unsafe fn dispatch<S: Simd, W: Element>(s: S, rows: usize, panels: usize, tile: 
         ($vectors:literal: $($n:literal)*) => {
             match rows {
                 // SAFETY: the caller's promise is passed on.
-                $($n if $n <= S::TILE_ROWS => unsafe { W::tile::<S, $n, $vectors>(s, tile) },)*
+                $($n if $n <= S::TILE_ROWS => unsafe {
+                    match tile.keeps() {
+                        true => W::tile_keeping::<S, $n, $vectors>(s, tile),
+                        false => W::tile::<S, $n, $vectors>(s, tile),
+                    }
+                },)*
                 _ => unreachable!("tiles have 1 to {} rows", S::TILE_ROWS),
             }
         };

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::quads::{QuadShape, QuadTile, Split, SplitRow, avx2 as quads};
-use super::{Kernel, Simd, Tile, avx2_tile};
+use super::{Kernel, Simd, Tile, tile};
 use crate::tensor::Half;
 
 /// Proof that AVX2 and FMA are available, and what came with them: halves (F16C), operations on bits (BMI, LZCNT).
@@ -198,14 +198,14 @@ impl Simd for Avx2 {
     unsafe fn tile_f32<const ROWS: usize, const VECTORS: usize>(self, t: &Tile<f32>) {
         debug_assert_eq!(VECTORS, 2);
         // SAFETY: the operands as the caller promises; `self` exists only where the instructions do.
-        unsafe { avx2_tile::tile::<f32, ROWS, false>(t) }
+        unsafe { tile::avx2::tile::<f32, ROWS, false>(t) }
     }
 
     #[inline(always)]
     unsafe fn tile_halves<const ROWS: usize, const VECTORS: usize>(self, t: &Tile<Half>) {
         debug_assert_eq!(VECTORS, 2);
         // SAFETY: the operands as the caller promises; `self` exists only where the instructions do.
-        unsafe { avx2_tile::tile::<Half, ROWS, true>(t) }
+        unsafe { tile::avx2::tile::<Half, ROWS, true>(t) }
     }
 
     #[inline(always)]

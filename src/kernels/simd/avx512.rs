@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::quads::{QuadShape, QuadTile, Split, SplitRow, amx, avx2, avx512};
-use super::{Kernel, Simd, Tile, avx512_activation, avx512_tile};
+use super::{Kernel, Simd, Tile, avx512_activation, tile};
 use crate::tensor::Half;
 
 /// Proof that AVX-512 F, DQ, BW and VL (with what [`super::avx2::Avx2`] proves) are available.
@@ -53,6 +53,7 @@ impl Simd for Avx512 {
     const REGISTERS: usize = 32;
     const TILE_ROWS: usize = 14;
     const TILE_PANELS: usize = 2;
+    const KEEP_FROM: usize = 2;
 
     #[inline(always)]
     fn run<K: Kernel>(self, kernel: K) -> K::Output {
@@ -282,22 +283,18 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn tile_f32<const ROWS: usize, const VECTORS: usize>(self, t: &Tile<f32>) {
         // SAFETY: the operands as the caller promises; `self` exists only where the instructions do.
-        unsafe {
-            match t.fetch.streams {
-                false => avx512_tile::tile::<f32, ROWS, VECTORS, false, false>(t),
-                true => avx512_tile::tile::<f32, ROWS, VECTORS, true, false>(t),
-            }
-        }
+        unsafe { tile::avx512::tile::<f32, ROWS, VECTORS, false>(t) }
     }
 
     #[inline(always)]
     unsafe fn tile_halves<const ROWS: usize, const VECTORS: usize>(self, t: &Tile<Half>) {
         // SAFETY: the operands as the caller promises; `self` exists only where the instructions do.
-        unsafe {
-            match t.fetch.streams {
-                false => avx512_tile::tile::<Half, ROWS, VECTORS, false, true>(t),
-                true => avx512_tile::tile::<Half, ROWS, VECTORS, true, true>(t),
-            }
-        }
+        unsafe { tile::avx512::tile::<Half, ROWS, VECTORS, true>(t) }
+    }
+
+    #[inline(always)]
+    unsafe fn tile_keeping_halves<const ROWS: usize, const VECTORS: usize>(self, t: &Tile<Half>) {
+        // SAFETY: the operands as the caller promises; `self` exists only where the instructions do.
+        unsafe { tile::avx512::tile_keeping::<ROWS, VECTORS>(t) }
     }
 }

@@ -1,12 +1,12 @@
 //! Element types of packed weights.
 
 use super::{Simd, Tile};
-use crate::tensor::Half;
+use crate::tensor::{Half, PANEL};
 
 /// An element type of packed weights. Activations, biases, sums and outputs are `f32`.
 ///
 /// Drivers and epilogues of products are generic over it. Another type needs an implementation, a method like
-/// [`Simd::tile_f32`], whose default is [`super::tile_by_vectors`], and a variant of `layers::Packed`.
+/// [`Simd::tile_f32`], whose default is [`super::tile::by_vectors`], and a variant of `layers::Packed`.
 pub(crate) trait Element: sealed::Sealed + Copy + Send + Sync + 'static {
     /// Whether it is `f32` itself: nothing is converted.
     const IS_FLOAT: bool = false;
@@ -24,6 +24,16 @@ pub(crate) trait Element: sealed::Sealed + Copy + Send + Sync + 'static {
     /// `ROWS` must be at most `S::TILE_ROWS`, `VECTORS` those of one panel or of `S::TILE_PANELS`, and [`Tile::new`]
     /// must have been called for this many rows and panels.
     unsafe fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(s: S, t: &Tile<Self>);
+
+    /// [`Element::tile`] of a tile that keeps its columns as floats, with the same bits.
+    ///
+    /// # Safety
+    /// As [`Element::tile`]; the tile must be one of [`Tile::keeping`].
+    #[inline(always)]
+    unsafe fn tile_keeping<S: Simd, const ROWS: usize, const VECTORS: usize>(s: S, t: &Tile<Self>) {
+        // SAFETY: the caller's promise; VECTORS are those of whole panels.
+        unsafe { s.tile_f32::<ROWS, VECTORS>(&t.kept(s, VECTORS * S::LANES / PANEL)) }
+    }
 }
 
 mod sealed {
@@ -61,6 +71,12 @@ impl Element for Half {
         // SAFETY: the caller's promise.
         unsafe { s.tile_halves::<ROWS, VECTORS>(t) }
     }
+
+    #[inline(always)]
+    unsafe fn tile_keeping<S: Simd, const ROWS: usize, const VECTORS: usize>(s: S, t: &Tile<Half>) {
+        // SAFETY: the caller's promise.
+        unsafe { s.tile_keeping_halves::<ROWS, VECTORS>(t) }
+    }
 }
 
 #[cfg(test)]
@@ -69,7 +85,7 @@ mod tests {
     use super::super::super::math::Activation;
     use super::super::super::strides::Strides;
     use super::super::super::{Isa, Out, Workers, reference};
-    use super::super::tile_by_vectors;
+    use super::super::tile::by_vectors;
     use super::*;
 
     /// A weight of another size than `f32`, as an example of a second type.
@@ -93,7 +109,7 @@ mod tests {
         #[inline(always)]
         unsafe fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(s: S, t: &Tile<Byte>) {
             // SAFETY: the caller's promise.
-            unsafe { tile_by_vectors::<S, Byte, ROWS, VECTORS>(s, t) }
+            unsafe { by_vectors::<S, Byte, ROWS, VECTORS>(s, t) }
         }
     }
 

@@ -10,13 +10,9 @@ mod tile_rows;
 #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
 pub(super) mod avx2;
 #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
-mod avx2_tile;
-#[cfg(all(target_arch = "x86_64", not(fuzzing)))]
 pub(super) mod avx512;
 #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
 mod avx512_activation;
-#[cfg(all(target_arch = "x86_64", not(fuzzing)))]
-mod avx512_tile;
 mod element;
 #[cfg(feature = "library")]
 pub(super) mod integers;
@@ -26,11 +22,11 @@ pub(super) mod portable;
 pub(super) mod quads;
 #[cfg(all(target_arch = "x86_64", not(fuzzing)))]
 pub(super) mod sse;
+pub(super) mod tile;
 #[cfg_attr(not(feature = "decode"), allow(dead_code, reason = "resizing needs a part of it"))]
 pub(super) mod words;
 
 use super::math;
-use super::strides::Strides;
 use crate::tensor::{Half, PANEL};
 pub(crate) use element::Element;
 pub(crate) use quads::{
@@ -38,6 +34,8 @@ pub(crate) use quads::{
 };
 #[cfg(test)]
 pub(crate) use quads::{MOST_SIGNED, SIGNED};
+use tile::by_vectors;
+pub(crate) use tile::{Fetch, Tile};
 
 /// A computation that is compiled once for each instruction set. `call` must be `#[inline(always)]`.
 pub(crate) trait Kernel {
@@ -46,88 +44,6 @@ pub(crate) trait Kernel {
 
     /// Runs the computation with the vectors of `simd`.
     fn call<S: Simd>(self, simd: S) -> Self::Output;
-}
-
-/// The operands of a register tile: some rows of `a`, each of `k` steps; for every step the columns of one or two
-/// panels of `w`; as many rows and columns of the output. Strides are in elements unless stated otherwise.
-#[repr(C)]
-pub(crate) struct Tile<W> {
-    a: *const f32,
-    a_stride: usize,
-    /// Bytes from the end of sixteen steps of a row to the next sixteen; 0 where a row is contiguous.
-    a_jump: usize,
-    w: *const W,
-    k: usize,
-    /// From one step to the next.
-    w_stride: usize,
-    /// From one panel to the next.
-    w_panel: usize,
-    #[cfg_attr(
-        any(not(target_arch = "x86_64"), fuzzing),
-        allow(dead_code, reason = "only tiles in assembly prefetch")
-    )]
-    fetch: Fetch,
-    /// Added to every row.
-    bias: *const f32,
-    out: *mut f32,
-    out_stride: usize,
-    out_panel: usize,
-    /// Whether the sums are added to the output.
-    add: bool,
-}
-
-/// The prefetches of a tile: for every two steps, a cache line from `first` on and, of a pair of panels, one `second`
-/// bytes further.
-///
-/// These go to L2. On some processors (AMD's Zen 4) such a prefetch is lost if the page's address is not in the TLB,
-/// whereas one to L1 finds the address. So every sixteen steps, one line a page ahead is prefetched to L1. With weights
-/// from memory, products of 50 rows run at 93 to 95 % of the peak with it and at 76 to 81 without (AVX-512; kernel
-/// benches, "transformer/vit-b-32 streamed").
-///
-/// Addresses are plain numbers, because nothing is read through them.
-#[derive(Clone, Copy)]
-#[repr(C)]
-#[cfg_attr(any(not(target_arch = "x86_64"), fuzzing), allow(dead_code, reason = "only tiles in assembly prefetch"))]
-pub(crate) struct Fetch {
-    pub(crate) first: usize,
-    pub(crate) second: usize,
-    /// Two lines from each place instead, as fast as the tile reads.
-    pub(crate) streams: bool,
-}
-
-impl<W: Element> Tile<W> {
-    /// A tile with `a` and its layout; `w` with the strides of its steps and panels; `k` steps; the bias of its panels;
-    /// the output and its layout, to which the sums are added if `add`.
-    ///
-    /// # Safety
-    /// While the tile is in use, the operands must be readable and the output exclusively accessible, for the rows and
-    /// panels with which [`Element::tile`] is called, whole panels of sixteen columns each.
-    #[inline(always)]
-    pub(super) unsafe fn new(
-        (a, a_strides): (*const f32, Strides),
-        (w, w_stride, w_panel): (*const W, usize, usize),
-        k: usize,
-        bias: *const f32,
-        (out, out_strides): (*mut f32, Strides),
-        add: bool,
-        fetch: Fetch,
-    ) -> Tile<W> {
-        Tile {
-            a,
-            a_stride: a_strides.row(),
-            a_jump: size_of::<f32>() * (a_strides.block() - PANEL),
-            w,
-            k,
-            w_stride,
-            w_panel,
-            fetch,
-            bias,
-            out,
-            out_stride: out_strides.row(),
-            out_panel: out_strides.block(),
-            add,
-        }
-    }
 }
 
 /// Vectors of an instruction set. `LANES` divides 16, so that a panel is a whole number of vectors.
@@ -145,6 +61,9 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     const TILE_ROWS: usize;
     /// Panels of 16 columns in that tile: 1 or 2.
     const TILE_PANELS: usize;
+    /// Tiles of the same weights from which on the first keeps them as floats for the others: fewer widen them in
+    /// registers, each for itself.
+    const KEEP_FROM: usize = 4;
 
     /// Runs `kernel` in a function that is compiled with the features of this set.
     fn run<K: Kernel>(self, kernel: K) -> K::Output;
@@ -238,14 +157,14 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
         }
     }
 
-    /// The tile of [`Element::tile`] for weights of `f32`: [`tile_by_vectors`], or a faster version with the same bits.
+    /// The tile of [`Element::tile`] for weights of `f32`: [`tile::by_vectors`], or a faster version with the same bits.
     ///
     /// # Safety
     /// See [`Element::tile`].
     #[inline(always)]
     unsafe fn tile_f32<const ROWS: usize, const VECTORS: usize>(self, t: &Tile<f32>) {
         // SAFETY: the caller's promise.
-        unsafe { tile_by_vectors::<Self, f32, ROWS, VECTORS>(self, t) }
+        unsafe { by_vectors::<Self, f32, ROWS, VECTORS>(self, t) }
     }
 
     /// The tiles of [`Simd::quads`].
@@ -286,53 +205,17 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     #[inline(always)]
     unsafe fn tile_halves<const ROWS: usize, const VECTORS: usize>(self, t: &Tile<Half>) {
         // SAFETY: the caller's promise.
-        unsafe { tile_by_vectors::<Self, Half, ROWS, VECTORS>(self, t) }
+        unsafe { by_vectors::<Self, Half, ROWS, VECTORS>(self, t) }
     }
-}
 
-/// The tile of [`Element::tile`] for every instruction set and element type.
-///
-/// # Safety
-/// See [`Element::tile`].
-#[inline(always)]
-unsafe fn tile_by_vectors<S: Simd, W: Element, const ROWS: usize, const VECTORS: usize>(s: S, t: &Tile<W>) {
-    // SAFETY: what the caller promises; offsets are those of rows and columns of the tile. They wrap instead of
-    // being checked for overflow, because this is the innermost loop.
-    unsafe {
-        let mut sums = [[s.splat(0.0); VECTORS]; ROWS];
-        let per_panel = 16 / S::LANES;
-        let column = |v: usize, panel: usize| (v / per_panel).wrapping_mul(panel) + v % per_panel * S::LANES;
-        let (mut a, mut w) = (t.a, t.w);
-        let mut left = t.k;
-        while left > 0 {
-            let steps = left.min(16);
-            for p in 0..steps {
-                let mut columns = [s.splat(0.0); VECTORS];
-                for (v, column_values) in columns.iter_mut().enumerate() {
-                    *column_values = W::load(s, w.wrapping_add(column(v, t.w_panel)));
-                }
-                for (r, row_sums) in sums.iter_mut().enumerate() {
-                    let a = s.splat(*a.wrapping_add(r.wrapping_mul(t.a_stride)).add(p));
-                    for v in 0..VECTORS {
-                        row_sums[v] = s.mul_add(a, columns[v], row_sums[v]);
-                    }
-                }
-                w = w.wrapping_add(t.w_stride);
-            }
-            a = a.wrapping_add(steps).wrapping_byte_add(t.a_jump);
-            left -= steps;
-        }
-        for (r, row_sums) in sums.iter().enumerate() {
-            let out = t.out.wrapping_add(r.wrapping_mul(t.out_stride));
-            for (v, &sum) in row_sums.iter().enumerate() {
-                let at = out.wrapping_add(column(v, t.out_panel));
-                let mut value = s.add(sum, s.load(t.bias.add(v * S::LANES)));
-                if t.add {
-                    value = s.add(value, s.load(at));
-                }
-                s.store(at, value);
-            }
-        }
+    /// [`Simd::tile_halves`], which also keeps the columns: first all of them, or while it multiplies.
+    ///
+    /// # Safety
+    /// See [`Element::tile_keeping`].
+    #[inline(always)]
+    unsafe fn tile_keeping_halves<const ROWS: usize, const VECTORS: usize>(self, t: &Tile<Half>) {
+        // SAFETY: the caller's promise.
+        unsafe { self.tile_f32::<ROWS, VECTORS>(&t.kept(self, VECTORS * Self::LANES / PANEL)) }
     }
 }
 

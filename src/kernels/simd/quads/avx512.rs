@@ -1,6 +1,6 @@
 //! Tiles of integers with AVX-512 VNNI, and with AVX-512 alone, as assembly.
 //!
-//! Fourteen rows by two panels, as for floats: see [`super::super::avx512_tile`] for why they are not left to the
+//! Fourteen rows by two panels, as for floats: see [`super::super::tile::avx512`] for why they are not left to the
 //! compiler. `vpdpbusd` multiplies unsigned bytes of activations with signed bytes of weights and does not saturate. Without
 //! it, rows are split as for AVX2 ([`super::avx2`]), and 64 products take three instructions of the two units for vectors: at
 //! most 1.33 times the speed of floats.

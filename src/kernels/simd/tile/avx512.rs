@@ -8,23 +8,43 @@
 use std::arch::asm;
 
 use super::Tile;
+use crate::tensor::{Half, PANEL};
 
-/// The columns of a step of a panel, as floats; halves are widened.
-macro_rules! column {
-    (floats, $to:literal, $from:literal, $w:literal) => {
-        concat!("vmovups ", $to, ", [", $from, $w, "]\n")
+/// The columns of the first (0) or second (1) of two steps of a panel, as floats; halves are widened.
+///
+/// With `keeping`, the first (0) or second (1) of two panels, or the only one, is stored where {z} points: the columns of
+/// all panels of a step, then of the next. Else {z} is the stride of steps.
+#[rustfmt::skip]
+macro_rules! columns {
+    (floats 0: $to:literal $from:literal $panel:tt) => { concat!("vmovups ", $to, ", [", $from, "]\n") };
+    (floats 1: $to:literal $from:literal $panel:tt) => { concat!("vmovups ", $to, ", [", $from, "+{z}]\n") };
+    (halves 0: $to:literal $from:literal $panel:tt) => { concat!("vcvtph2ps ", $to, ", ymmword ptr [", $from, "]\n") };
+    (halves 1: $to:literal $from:literal $panel:tt) => { concat!("vcvtph2ps ", $to, ", ymmword ptr [", $from, "+{z}]\n") };
+    (keeping 0: $to:literal $from:literal $panel:tt) => {
+        concat!("vcvtph2ps ", $to, ", ymmword ptr [", $from, "]\n", "vmovups [{z}+", kept!(0 $panel), "], ", $to, "\n")
     };
-    (halves, $to:literal, $from:literal, $w:literal) => {
-        concat!("vcvtph2ps ", $to, ", ymmword ptr [", $from, $w, "]\n")
+    (keeping 1: $to:literal $from:literal $panel:tt) => {
+        concat!("vcvtph2ps ", $to, ", ymmword ptr [", $from, "+32]\n", "vmovups [{z}+", kept!(1 $panel), "], ", $to, "\n")
     };
 }
 
-/// One step of k: the columns of `w`, then for every row a broadcast and its multiply-adds.
+/// Where columns are kept, by step and panel.
+#[rustfmt::skip]
+macro_rules! kept {
+    (0 0) => { "0" };
+    (0 1) => { "64" };
+    (1 0) => { "128" };
+    (1 1) => { "192" };
+    (0 only) => { "0" };
+    (1 only) => { "64" };
+}
+
+/// One of two steps of k: the columns of `w`, then for every row a broadcast and its multiply-adds.
 macro_rules! step {
-    ($kind:ident, $offset:literal, $w:literal: $($row:tt $c0:literal $c1:literal,)*) => {
+    ($kind:ident, $offset:literal, $step:tt: $($row:tt $c0:literal $c1:literal,)*) => {
         concat!(
-            column!($kind, "zmm28", "{w}", $w),
-            column!($kind, "zmm29", "{v}", $w),
+            columns!($kind $step: "zmm28" "{w}" 0),
+            columns!($kind $step: "zmm29" "{v}" 1),
             $(
                 "vbroadcastss zmm30, dword ptr [", row!($row, "{a}", "{b}"), $offset, "]\n",
                 "vfmadd231ps ", $c0, ", zmm30, zmm28\n",
@@ -32,12 +52,20 @@ macro_rules! step {
             )*
         )
     };
-    ($kind:ident, $offset:literal, $w:literal: $($row:tt $c0:literal,)*) => {
+    ($kind:ident, $offset:literal, $step:tt: $($row:tt $c0:literal,)*) => {
         concat!(
-            column!($kind, "zmm28", "{w}", $w),
+            columns!($kind $step: "zmm28" "{w}" only),
             $("vfmadd231ps ", $c0, ", zmm28, dword ptr [", row!($row, "{a}", "{b}"), $offset, "]{{1to16}}\n",)*
         )
     };
+}
+
+/// Goes two steps on in the weights.
+#[rustfmt::skip]
+macro_rules! advance {
+    (keeping: $($row:tt $c0:literal $c1:literal,)*) => { "add {w}, 64\n add {v}, 64\n add {z}, 256\n" };
+    (keeping: $($row:tt $c0:literal,)*) => { "add {w}, 64\n add {v}, 64\n add {z}, 128\n" };
+    ($kind:ident: $($table:tt)*) => { "lea {w}, [{w}+2*{z}]\n lea {v}, [{v}+2*{z}]\n" };
 }
 
 /// Clears all registers of sums.
@@ -101,8 +129,8 @@ macro_rules! streams {
     (halves) => {
         "prefetcht1 [{next}]
         prefetcht1 [{next}+{second}]
-        prefetcht0 [{w}+8*{ks}]
-        prefetcht0 [{v}+8*{ks}]
+        prefetcht0 [{w}+8*{z}]
+        prefetcht0 [{v}+8*{z}]
         add {next}, 64\n"
     };
     (floats) => {
@@ -110,8 +138,8 @@ macro_rules! streams {
         prefetcht1 [{next}+64]
         prefetcht1 [{next}+{second}]
         prefetcht1 [{next}+{second}+64]
-        prefetcht0 [{w}+8*{ks}]
-        prefetcht0 [{v}+8*{ks}]
+        prefetcht0 [{w}+8*{z}]
+        prefetcht0 [{v}+8*{z}]
         add {next}, 128\n"
     };
 }
@@ -119,19 +147,24 @@ macro_rules! streams {
 /// The whole tile for the given rows and their registers, with either kind of prefetching.
 macro_rules! tile {
     ($t:ident: $($table:tt)*) => {
-        match (HALVES, STREAMS) {
-            (false, false) => tile_of!($t, floats; paced!(floats); $($table)*),
-            (false, true) => tile_of!($t, floats; streams!(floats); $($table)*),
-            (true, false) => tile_of!($t, halves; paced!(halves); $($table)*),
-            (true, true) => tile_of!($t, halves; streams!(halves); $($table)*),
+        match (HALVES, $t.fetch.streams) {
+            (false, false) => tile_of!($t, floats, stride($t); paced!(floats); $($table)*),
+            (false, true) => tile_of!($t, floats, stride($t); streams!(floats); $($table)*),
+            (true, false) => tile_of!($t, halves, stride($t); paced!(halves); $($table)*),
+            (true, true) => tile_of!($t, halves, stride($t); streams!(halves); $($table)*),
         }
     };
+}
+
+/// The whole tile of halves that it also keeps as floats.
+macro_rules! keeping {
+    ($t:ident: $($table:tt)*) => { tile_of!($t, keeping, $t.keep; paced!(halves); $($table)*) };
 }
 
 /// The tile with one kind of prefetching: blocks of sixteen steps of k, two at a time. Each block prefetches one line a
 /// page ahead, for the page's address (see [`super::Fetch`]).
 macro_rules! tile_of {
-    ($t:ident, $kind:ident; $fetch:expr; $($table:tt)*) => {
+    ($t:ident, $kind:ident, $z:expr; $fetch:expr; $($table:tt)*) => {
         asm!(
             multiples!(),
             seventh!("{b}", "{a}"),
@@ -148,18 +181,17 @@ macro_rules! tile_of {
             .p2align 5
             3:",
             $fetch,
-            step!($kind, "", "": $($table)*),
-            step!($kind, "+4", "+{ks}": $($table)*),
-            "lea {w}, [{w}+2*{ks}]
-            lea {v}, [{v}+2*{ks}]
-            add {a}, 8
+            step!($kind, "", 0: $($table)*),
+            step!($kind, "+4", 1: $($table)*),
+            advance!($kind: $($table)*),
+            "add {a}, 8
             add {b}, 8
             sub {n}, 2
             jge 3b
             4:
             test {n:e}, 1
             jz 5f",
-            step!($kind, "", "": $($table)*),
+            step!($kind, "", 0: $($table)*),
             "5:
             add {a}, [{t}+{jump}]
             add {b}, [{t}+{jump}]
@@ -192,7 +224,7 @@ macro_rules! tile_of {
             second = in(reg) $t.fetch.second,
             k = inout(reg) $t.k => _,
             n = out(reg) _,
-            ks = in(reg) $t.w_stride.wrapping_mul(size_of::<W>()),
+            z = inout(reg) $z => _,
             jump = const std::mem::offset_of!(Tile<f32>, a_jump),
             bias = const std::mem::offset_of!(Tile<f32>, bias),
             stride = const std::mem::offset_of!(Tile<f32>, out_stride),
@@ -210,17 +242,31 @@ macro_rules! tile_of {
     };
 }
 
-/// The tile of `ROWS` rows by `VECTORS` vectors, at most 14 by 2; `STREAMS` as in [`super::Fetch`]; of weights that are
-/// halves, if `HALVES`.
+/// The tile of `ROWS` rows by `VECTORS` vectors, at most 14 by 2; of weights that are halves, if `HALVES`.
 ///
 /// # Safety
 /// AVX-512 F must be available, [`Tile::new`] must have been called for this many rows and panels, and `W` must be
 /// [`Half`](crate::tensor::Half) if `HALVES`, else `f32`.
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn tile<W, const ROWS: usize, const VECTORS: usize, const STREAMS: bool, const HALVES: bool>(
-    t: &Tile<W>,
-) {
+pub(in super::super) unsafe fn tile<W, const ROWS: usize, const VECTORS: usize, const HALVES: bool>(t: &Tile<W>) {
     // SAFETY: reads the operands and writes the output of the tile, within what the caller promises; every
     // register that changes is named.
     unsafe { rows_of_registers!(tile, t, ROWS, VECTORS) }
+}
+
+/// The tile of packed halves that keeps its columns, which costs nothing beside the multiply-adds: fourteen rows take 28
+/// of them for two columns.
+///
+/// # Safety
+/// As [`tile`]; the tile must be one of [`Tile::keeping`], and the steps of a panel must follow each other.
+#[target_feature(enable = "avx512f")]
+pub(in super::super) unsafe fn tile_keeping<const ROWS: usize, const VECTORS: usize>(t: &Tile<Half>) {
+    debug_assert_eq!(t.w_stride, PANEL);
+    // SAFETY: as in `tile`; the columns of all steps are written where the caller promises room for them.
+    unsafe { rows_of_registers!(keeping, t, ROWS, VECTORS) }
+}
+
+/// Bytes from one step to the next.
+fn stride<W>(t: &Tile<W>) -> usize {
+    t.w_stride.wrapping_mul(size_of::<W>())
 }

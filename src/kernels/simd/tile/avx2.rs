@@ -210,7 +210,7 @@ macro_rules! tile_of {
 /// be [`Half`](crate::tensor::Half) if `HALVES`, else `f32`.
 #[target_feature(enable = "avx2,fma,f16c")]
 #[rustfmt::skip]
-pub(super) unsafe fn tile<W, const ROWS: usize, const HALVES: bool>(t: &Tile<W>) {
+pub(in super::super) unsafe fn tile<W, const ROWS: usize, const HALVES: bool>(t: &Tile<W>) {
     // SAFETY: reads the operands and writes the output of the tile, within what the caller promises; every
     // register that changes is named.
     unsafe {
