@@ -43,7 +43,7 @@ pub(super) fn decode_until(
     out: &mut [f32],
 ) -> Result<(), Error> {
     let sink = converted(StreamResizer::new(config, out)?, bytes, photos, name);
-    let finish = |sink: Converting<StreamResizer<'_>>| sink.into_inner().finish();
+    let finish = |sink: Converting<StreamResizer<'_>>| sink.finish().finish();
     photo::decode_to(bytes, &photos.limits, photos.reading.orient, name, cancel, sink, finish).map_err(decode_error)
 }
 
@@ -54,7 +54,7 @@ fn converted<'a>(
     photos: PhotoOptions,
     name: &str,
 ) -> Converting<StreamResizer<'a>> {
-    let conversion = if photos.reading.icc { photo::conversion(bytes, &photos.limits, name) } else { None };
+    let conversion = if photos.reading.icc { photo::conversion(bytes, &photos.limits, name) } else { Ok(None) };
     Converting::new(resizer.fast(photos.reading.fast), conversion)
 }
 
@@ -71,7 +71,7 @@ pub(super) fn decode_observed(
     let sink = HashingSink::new(converted(StreamResizer::new(config, out)?, bytes, photos, name));
     let finish = |sink: HashingSink<Converting<StreamResizer<'_>>>| {
         let (sink, hashed) = sink.finish();
-        sink.into_inner().finish()?;
+        sink.finish().finish()?;
         hashed.ok_or(SinkError::NoPhoto)
     };
     photo::decode_to(bytes, &photos.limits, photos.reading.orient, name, cancel, sink, finish).map_err(decode_error)

@@ -87,18 +87,29 @@ pub fn decode_within(bytes: &[u8], limits: &Limits, orient: bool, name: &str) ->
 pub fn decode_srgb(bytes: &[u8], orient: bool, name: &str) -> Result<RgbBuffer, Error> {
     let limits = Limits::new();
     let sink = Converting::new(WholePhoto::default(), conversion(bytes, &limits, name));
-    decode_to(bytes, &limits, orient, name, &CancelToken::new(), sink, |sink| sink.into_inner().finish())
+    decode_to(bytes, &limits, orient, name, &CancelToken::new(), sink, |sink| sink.finish().finish())
 }
 
-/// Finds the conversion from the colours of a photo to sRGB; `None` if there is nothing to convert, or it cannot be.
-pub(crate) fn conversion(bytes: &[u8], limits: &Limits, name: &str) -> Option<Conversion> {
-    // What is wrong with a photo shows when it is decoded.
-    let (format, budget) = begin(bytes, limits, name, &CancelToken::new()).ok()?;
-    let conversion = catch_panics(|| metadata::conversion(format, bytes, &budget)).ok()?;
-    conversion.unwrap_or_else(|reason| {
-        tracing::warn!("{name} has a colour profile that cannot be applied ({reason}); its levels are read as sRGB's");
-        None
-    })
+/// Finds the conversion from the colours of a photo to sRGB; `None` if there is nothing to convert.
+///
+/// # Errors
+/// A sentence that says why its levels are not converted, which matters if it can be decoded.
+pub(crate) fn conversion(bytes: &[u8], limits: &Limits, name: &str) -> Result<Option<Conversion>, String> {
+    let (format, budget) = match begin(bytes, limits, name, &CancelToken::new()) {
+        Ok(begun) => begun,
+        // It is not decoded either.
+        Err(_) => return Ok(None),
+    };
+    match catch_panics(|| metadata::conversion(format, bytes, &budget)) {
+        Ok(Ok(conversion)) => Ok(conversion),
+        Ok(Err(reason)) => {
+            Err(format!("{name} states colours that cannot be converted ({reason}); its levels are read as sRGB's"))
+        }
+        Err(error) => {
+            let error = error.named(name, format);
+            Err(format!("the colours of {name} cannot be found, so its levels are read as sRGB's: {error}"))
+        }
+    }
 }
 
 /// Decodes as [`decode`] does, but a large JPEG photo to a half, a quarter or an eighth of its size in each direction:

@@ -172,8 +172,12 @@ fn lost_profiles_are_warned_of() {
         let args = ["preprocess", name, "-m", "own.clippie", "-o", "out.npy"];
         let warned = sandbox.run(args.iter().chain(&["--icc"])).code(0);
         warned.says(&[&format!(
-            "{name} has a colour profile that cannot be applied ({reason}); its levels are read as sRGB's"
+            "{name} states colours that cannot be converted ({reason}); its levels are read as sRGB's"
         )]);
-        assert!(!sandbox.run(args).code(0).stderr.contains("profile"), "{name}");
+        assert!(!sandbox.run(args).code(0).stderr.contains("colours"), "{name}");
+        // A photo without pixels has one reason only.
+        sandbox.write(name, &bytes[..bytes.len() / 2]);
+        let failed = sandbox.run(args.iter().chain(&["--icc"]));
+        assert!(failed.code(1).stderr.lines().count() == 1, "{name}");
     }
 }

@@ -7,6 +7,8 @@ use crate::pixels::{Orientation, RgbBuffer, RowSink, STRIP, SinkError};
 pub(crate) struct Converting<S> {
     inner: S,
     conversion: Option<Conversion>,
+    /// What to warn of in the end: why there is no conversion.
+    warning: Option<String>,
     /// Rows that were handed out and not passed on, if there is a conversion.
     strip: Vec<u8>,
     width: usize,
@@ -15,11 +17,21 @@ pub(crate) struct Converting<S> {
 }
 
 impl<S> Converting<S> {
-    pub fn new(inner: S, conversion: Option<Conversion>) -> Converting<S> {
-        Converting { inner, conversion, strip: Vec::new(), width: 0, pending: 0 }
+    /// A sink with the conversion of a photo, or a sentence that says why there is none.
+    pub fn new(inner: S, conversion: Result<Option<Conversion>, String>) -> Converting<S> {
+        let (conversion, warning) = match conversion {
+            Ok(conversion) => (conversion, None),
+            Err(warning) => (None, Some(warning)),
+        };
+        Converting { inner, conversion, warning, strip: Vec::new(), width: 0, pending: 0 }
     }
 
-    pub fn into_inner(self) -> S {
+    /// The other sink, after the whole photo. Why its colours are not converted is warned of only now, because a photo that
+    /// cannot be decoded has one reason, which is another.
+    pub fn finish(self) -> S {
+        if let Some(warning) = self.warning {
+            tracing::warn!("{warning}");
+        }
         self.inner
     }
 }
