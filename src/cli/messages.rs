@@ -70,7 +70,10 @@ impl From<crate::library::Error> for Failure {
 #[cfg(feature = "serve")]
 impl From<crate::server::Error> for Failure {
     fn from(error: crate::server::Error) -> Self {
-        Failure::Error(error.to_string())
+        match error {
+            crate::server::Error::Upstream(message) => Failure::Usage(message),
+            error => Failure::Error(error.to_string()),
+        }
     }
 }
 

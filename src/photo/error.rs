@@ -22,7 +22,7 @@ pub enum Error {
         name: String,
     },
     /// The format is recognised but not supported.
-    #[error("{name} is a {format} file, which cannot be read here; convert it to JPEG first")]
+    #[error("{name} is {} file, which cannot be read here; convert it to JPEG first", a(format))]
     UnsupportedFormat {
         /// The caller's name for the photo.
         name: String,
@@ -68,8 +68,8 @@ pub enum Error {
     },
     /// Decoding takes longer than the limit; it was given up.
     #[error(
-        "{name} is a {format} image that takes longer than {} s to decode; save it anew as an ordinary JPEG or PNG, or raise \
-         the limit (--max-seconds; Limits::time)", limit.as_secs_f64()
+        "{name} is {} image that takes longer than {} s to decode; save it anew as an ordinary JPEG or PNG, or raise \
+         the limit (--max-seconds; Limits::time)", a(format), limit.as_secs_f64()
     )]
     TooSlow {
         /// The caller's name for the photo.
@@ -99,7 +99,8 @@ pub enum Error {
     },
     /// The data is valid but uses a feature that is not supported.
     #[error(
-        "{name} is a {format} image of a kind that cannot be read here ({reason}); save it as an ordinary JPEG or PNG"
+        "{name} is {} image of a kind that cannot be read here ({reason}); save it as an ordinary JPEG or PNG",
+        a(format)
     )]
     Unsupported {
         /// The caller's name for the photo.
@@ -121,7 +122,8 @@ pub enum Error {
     },
     /// Decoding needs far more time or memory than a photo of this size does; it was given up.
     #[error(
-        "{name} is a {format} image that needs far more {resource} than its size justifies; save it anew as an ordinary JPEG or PNG{}",
+        "{name} is {} image that needs far more {resource} than its size justifies; save it anew as an ordinary JPEG or PNG{}",
+        a(format),
         more_time(resource)
     )]
     TooCostly {
@@ -155,6 +157,12 @@ const FORMATS: &str = match (cfg!(feature = "heic"), cfg!(feature = "avif"), cfg
 /// The predicate of [`Error::NotAnImage`]; "the image is not an image" would contradict itself.
 fn unreadable(name: &str) -> &'static str {
     if name == NAMELESS { "not in a readable image format" } else { "not an image that can be read here" }
+}
+
+/// The name of a format with its article, by how it is spoken.
+fn a(format: &str) -> String {
+    let article = if matches!(format, "AVIF" | "ICO" | "SVG") { "an" } else { "a" };
+    format!("{article} {format}")
 }
 
 /// What else helps against [`Error::TooCostly`].
@@ -193,5 +201,10 @@ mod tests {
         let formats = format!("({FORMATS})");
         assert_eq!(message(NAMELESS), format!("the image is not in a readable image format {formats}"));
         assert_eq!(message("notes.jpg"), format!("notes.jpg is not an image that can be read here {formats}"));
+    }
+
+    #[test]
+    fn formats_have_their_articles() {
+        assert_eq!(["AVIF", "SVG", "JPEG", "HEIC", "raw"].map(a), ["an AVIF", "an SVG", "a JPEG", "a HEIC", "a raw"]);
     }
 }

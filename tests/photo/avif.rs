@@ -72,6 +72,6 @@ fn avif_files_that_declare_too_much_or_too_little() {
 fn sequences_without_a_picture_are_refused() {
     let sequence = b"\0\0\0\x10ftypavis\0\0\0\0\0\0\0\x08moov";
     let error = decode(sequence, true, "x.avifs").unwrap_err().to_string();
-    assert!(error.contains("x.avifs is a AVIF image of a kind that cannot be read here"), "{error}");
+    assert!(error.contains("x.avifs is an AVIF image of a kind that cannot be read here"), "{error}");
     assert!(error.contains("(a sequence of pictures without a still one)"), "{error}");
 }

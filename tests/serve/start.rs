@@ -41,7 +41,7 @@ fn settings_that_cannot_be_are_refused() {
         (&["--host", "127.0.0.1:9000"], 2, "--host 127.0.0.1 --port 9000"),
         (&["--token-file", empty], 1, "first line is empty"),
         (&["--token-file", "/no/such/file"], 1, "/no/such/file"),
-        (&["--immich", "--upstream", "ftp://a"], 1, "--upstream"),
+        (&["--immich", "--upstream", "ftp://a"], 2, "--upstream"),
         (&["--upstream", "http://a"], 2, "--immich"),
         (&["--alias", "demo"], 2, "name and a model"),
         (
