@@ -7,8 +7,7 @@ use super::super::simd::{Element, Kernel, Simd};
 use super::super::strides::{Strides, blocked_len};
 use super::super::team::Team;
 use super::tile::{Region, balanced};
-use super::wide::widen;
-use super::{Epilogue, Finish, Lhs, PANEL, Rhs};
+use super::{Epilogue, Finish, Lhs, Rhs};
 use std::ops::Range;
 
 /// Rows of a tile, which goes through both products at once: its hidden values and both weights share L2.
@@ -28,24 +27,13 @@ pub(crate) struct FeedForward<'a, W = f32> {
 impl<W: Element> FeedForward<'_, W> {
     /// Floats of scratch for `rows` rows.
     pub(crate) fn scratch(&self, rows: usize, team: Team<'_>) -> usize {
-        self.widened() + team.threads() * self.hidden(rows, tasks(rows, team))
-    }
-
-    /// Floats of all weights, if they are not floats as such: every tile of rows reads them all, so the threads widen them
-    /// once, together.
-    fn widened(&self) -> usize {
-        if W::IS_FLOAT { 0 } else { packed_len(&self.first.0) + packed_len(&self.second.0) }
+        team.threads() * self.hidden(rows, tasks(rows, team))
     }
 
     /// Floats of the hidden values of a task.
     fn hidden(&self, rows: usize, tasks: usize) -> usize {
         blocked_len(tile_rows(rows, tasks), self.first.0.n)
     }
-}
-
-/// Elements of packed weights.
-fn packed_len<W>(w: &Rhs<'_, W>) -> usize {
-    blocked_len(w.k, w.n)
 }
 
 /// Tasks of at least two register tiles each.
@@ -58,35 +46,10 @@ fn tile_rows(rows: usize, tasks: usize) -> usize {
     ROWS.min(rows.div_ceil(tasks))
 }
 
-/// Computes `out += second(activation(first(a)))`; `scratch` has [`FeedForward::scratch`] floats.
+/// Computes `out += second(activation(first(a)))`; `hidden` has [`FeedForward::scratch`] floats.
 ///
 /// Panics if a slice is too short for its sizes.
 pub(crate) fn feed_forward<W: Element>(
-    isa: Isa,
-    team: Team<'_>,
-    a: Lhs<'_>,
-    weights: FeedForward<'_, W>,
-    out: Out<'_>,
-    scratch: &mut [f32],
-) {
-    let FeedForward { first: (first, first_bias), activation, second: (second, second_bias) } = weights;
-    let (wide, hidden) = scratch.split_at_mut(weights.widened());
-    if W::IS_FLOAT {
-        return tiles(isa, team, a, weights, out, hidden);
-    }
-    let packed = |w: &Rhs<'_, W>| w.k_stride == PANEL && w.panel_stride == PANEL * w.k;
-    assert!(packed(&first) && packed(&second), "weights that are not packed");
-    let (len, second_len) = (packed_len(&first), packed_len(&second));
-    let (wide_first, wide_second) = wide.split_at_mut(len);
-    widen(isa, team, &first.data[..len], wide_first);
-    widen(isa, team, &second.data[..second_len], wide_second);
-    let first = (Rhs::packed(wide_first, first.k, first.n), first_bias);
-    let second = (Rhs::packed(wide_second, second.k, second.n), second_bias);
-    tiles(isa, team, a, FeedForward { first, activation, second }, out, hidden);
-}
-
-/// Runs both products, in tasks of rows.
-fn tiles<W: Element>(
     isa: Isa,
     team: Team<'_>,
     a: Lhs<'_>,

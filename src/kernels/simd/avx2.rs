@@ -209,6 +209,13 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn tile_keeping_halves<const ROWS: usize, const VECTORS: usize>(self, t: &Tile<Half>) {
+        debug_assert_eq!(VECTORS, 2);
+        // SAFETY: the operands as the caller promises; `self` exists only where the instructions do.
+        unsafe { tile::avx2::tile_keeping::<ROWS>(t) }
+    }
+
+    #[inline(always)]
     unsafe fn transpose(self, from: *const f32, stride: usize, rows: usize, to: *mut f32) {
         // SAFETY: the caller promises the rows and the room, and `self` that the instructions exist.
         unsafe {

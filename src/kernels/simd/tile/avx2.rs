@@ -6,9 +6,11 @@
 
 use std::arch::asm;
 
-use super::Tile;
+use super::{Tile, stride};
+use crate::tensor::{Half, PANEL};
 
-/// The columns of a step, as floats; halves are widened.
+/// The columns of a step, as floats; halves are widened. With `keeping`, they are stored where {z} points, step after step;
+/// else {z} is the stride of steps.
 macro_rules! columns {
     (floats) => {
         "vmovups ymm12, [{w}]
@@ -17,6 +19,33 @@ macro_rules! columns {
     (halves) => {
         "vcvtph2ps ymm12, xmmword ptr [{w}]
         vcvtph2ps ymm13, xmmword ptr [{w}+16]\n"
+    };
+    (keeping) => {
+        "vcvtph2ps ymm12, xmmword ptr [{w}]
+        vcvtph2ps ymm13, xmmword ptr [{w}+16]
+        vmovups [{z}], ymm12
+        vmovups [{z}+32], ymm13\n"
+    };
+}
+
+/// Goes a step on in the weights.
+macro_rules! advance {
+    (keeping) => {
+        "add {w}, 32
+        add {z}, 64\n"
+    };
+    ($kind:ident) => {
+        "add {w}, {z}\n"
+    };
+}
+
+/// Asks for the columns eight steps ahead.
+macro_rules! near {
+    (keeping) => {
+        "prefetcht0 [{w}+256]\n"
+    };
+    ($kind:ident) => {
+        "prefetcht0 [{w}+8*{z}]\n"
     };
 }
 
@@ -40,7 +69,7 @@ macro_rules! paced {
         "prefetcht1 [{next}]
         add {next}, 64\n"
     };
-    (halves) => {
+    ($kind:ident) => {
         "prefetcht1 [{next}]
         add {next}, 32\n"
     };
@@ -120,11 +149,22 @@ macro_rules! tile {
     };
     ($t:ident, $kind:ident: $($table:tt)*) => {
         if $t.fetch.streams {
-            tile_of!($t, $kind; streams!($kind); $($table)*)
+            tile_of!($t, $kind, stride($t); streams!($kind); $($table)*)
         } else if $t.a_jump != 0 {
-            tile_of!($t, $kind; blocks!($kind); $($table)*)
+            tile_of!($t, $kind, stride($t); blocks!($kind); $($table)*)
         } else {
-            tile_of!($t, $kind; paced!($kind); $($table)*)
+            tile_of!($t, $kind, stride($t); paced!($kind); $($table)*)
+        }
+    };
+}
+
+/// The whole tile of halves that it also keeps as floats.
+macro_rules! keeping {
+    ($t:ident: $($table:tt)*) => {
+        if $t.a_jump != 0 {
+            tile_of!($t, keeping, $t.keep; blocks!(keeping); $($table)*)
+        } else {
+            tile_of!($t, keeping, $t.keep; paced!(keeping); $($table)*)
         }
     };
 }
@@ -132,7 +172,7 @@ macro_rules! tile {
 /// The tile with one kind of prefetching: blocks of sixteen steps of k, two at a time. Each block prefetches one line a
 /// page ahead, for the page's address (see [`super::Fetch`]).
 macro_rules! tile_of {
-    ($t:ident, $kind:ident; $fetch:expr; $($table:tt)*) => {
+    ($t:ident, $kind:ident, $z:expr; $fetch:expr; $($table:tt)*) => {
         asm!(
             multiples!(),
             zero!($($table)*),
@@ -147,21 +187,21 @@ macro_rules! tile_of {
             .p2align 5
             3:",
             $fetch,
-            "prefetcht0 [{w}+8*{ks}]\n",
+            near!($kind),
             step!($kind, "": $($table)*),
-            "add {w}, {ks}
-            prefetcht0 [{w}+8*{ks}]\n",
+            advance!($kind),
+            near!($kind),
             step!($kind, "+4": $($table)*),
-            "add {w}, {ks}
-            add {a}, 8
+            advance!($kind),
+            "add {a}, 8
             sub {n}, 2
             jge 3b
             4:
             test {n:e}, 1
             jz 5f",
             step!($kind, "": $($table)*),
-            "add {w}, {ks}
-            add {a}, 4
+            advance!($kind),
+            "add {a}, 4
             5:
             add {a}, [{t}+{jump}]
             lea {ahead}, [{a}+64]
@@ -189,7 +229,7 @@ macro_rules! tile_of {
             ahead = inout(reg) $t.a.wrapping_byte_add(64 + $t.a_jump) => _,
             k = inout(reg) $t.k => _,
             n = out(reg) _,
-            ks = in(reg) $t.w_stride.wrapping_mul(size_of::<W>()),
+            z = inout(reg) $z => _,
             jump = const std::mem::offset_of!(Tile<f32>, a_jump),
             bias = const std::mem::offset_of!(Tile<f32>, bias),
             stride = const std::mem::offset_of!(Tile<f32>, out_stride),
@@ -203,28 +243,44 @@ macro_rules! tile_of {
     };
 }
 
+/// Calls `$tile!($t: row registers, …)` for a number of rows, 1 to 6.
+#[rustfmt::skip]
+macro_rules! rows_of {
+    ($tile:ident, $t:ident) => {
+        match ROWS {
+            1 => $tile!($t: 0 "ymm0" "ymm1" "ymm14",),
+            2 => $tile!($t: 0 "ymm0" "ymm1" "ymm14", 1 "ymm2" "ymm3" "ymm15",),
+            3 => $tile!($t: 0 "ymm0" "ymm1" "ymm14", 1 "ymm2" "ymm3" "ymm15", 2 "ymm4" "ymm5" "ymm14",),
+            4 => $tile!($t: 0 "ymm0" "ymm1" "ymm14", 1 "ymm2" "ymm3" "ymm15", 2 "ymm4" "ymm5" "ymm14",
+                            3 "ymm6" "ymm7" "ymm15",),
+            5 => $tile!($t: 0 "ymm0" "ymm1" "ymm14", 1 "ymm2" "ymm3" "ymm15", 2 "ymm4" "ymm5" "ymm14",
+                            3 "ymm6" "ymm7" "ymm15", 4 "ymm8" "ymm9" "ymm14",),
+            6 => $tile!($t: 0 "ymm0" "ymm1" "ymm14", 1 "ymm2" "ymm3" "ymm15", 2 "ymm4" "ymm5" "ymm14",
+                            3 "ymm6" "ymm7" "ymm15", 4 "ymm8" "ymm9" "ymm14", 5 "ymm10" "ymm11" "ymm15",),
+            _ => unreachable!("no tile of {ROWS} rows"),
+        }
+    };
+}
+
 /// The tile of `ROWS` rows, six at most, by one panel; of weights that are halves, if `HALVES`.
 ///
 /// # Safety
 /// AVX2, FMA and F16C must be available, [`Tile::new`] must have been called for this many rows and one panel, and `W` must
-/// be [`Half`](crate::tensor::Half) if `HALVES`, else `f32`.
+/// be [`Half`] if `HALVES`, else `f32`.
 #[target_feature(enable = "avx2,fma,f16c")]
-#[rustfmt::skip]
 pub(in super::super) unsafe fn tile<W, const ROWS: usize, const HALVES: bool>(t: &Tile<W>) {
     // SAFETY: reads the operands and writes the output of the tile, within what the caller promises; every
     // register that changes is named.
-    unsafe {
-        match ROWS {
-            1 => tile!(t: 0 "ymm0" "ymm1" "ymm14",),
-            2 => tile!(t: 0 "ymm0" "ymm1" "ymm14", 1 "ymm2" "ymm3" "ymm15",),
-            3 => tile!(t: 0 "ymm0" "ymm1" "ymm14", 1 "ymm2" "ymm3" "ymm15", 2 "ymm4" "ymm5" "ymm14",),
-            4 => tile!(t: 0 "ymm0" "ymm1" "ymm14", 1 "ymm2" "ymm3" "ymm15", 2 "ymm4" "ymm5" "ymm14",
-                          3 "ymm6" "ymm7" "ymm15",),
-            5 => tile!(t: 0 "ymm0" "ymm1" "ymm14", 1 "ymm2" "ymm3" "ymm15", 2 "ymm4" "ymm5" "ymm14",
-                          3 "ymm6" "ymm7" "ymm15", 4 "ymm8" "ymm9" "ymm14",),
-            6 => tile!(t: 0 "ymm0" "ymm1" "ymm14", 1 "ymm2" "ymm3" "ymm15", 2 "ymm4" "ymm5" "ymm14",
-                          3 "ymm6" "ymm7" "ymm15", 4 "ymm8" "ymm9" "ymm14", 5 "ymm10" "ymm11" "ymm15",),
-            _ => unreachable!("no tile of {ROWS} rows"),
-        }
-    }
+    unsafe { rows_of!(tile, t) }
+}
+
+/// The tile of packed halves that keeps its columns.
+///
+/// # Safety
+/// As [`tile`]; the tile must be one of [`Tile::keeping`].
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(in super::super) unsafe fn tile_keeping<const ROWS: usize>(t: &Tile<Half>) {
+    debug_assert_eq!(t.w_stride, PANEL);
+    // SAFETY: as in `tile`; the columns of all steps are written where the caller promises room for them.
+    unsafe { rows_of!(keeping, t) }
 }

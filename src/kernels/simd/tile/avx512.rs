@@ -7,7 +7,7 @@
 
 use std::arch::asm;
 
-use super::Tile;
+use super::{Tile, stride};
 use crate::tensor::{Half, PANEL};
 
 /// The columns of the first (0) or second (1) of two steps of a panel, as floats; halves are widened.
@@ -258,15 +258,10 @@ pub(in super::super) unsafe fn tile<W, const ROWS: usize, const VECTORS: usize, 
 /// of them for two columns.
 ///
 /// # Safety
-/// As [`tile`]; the tile must be one of [`Tile::keeping`], and the steps of a panel must follow each other.
+/// As [`tile`]; the tile must be one of [`Tile::keeping`].
 #[target_feature(enable = "avx512f")]
 pub(in super::super) unsafe fn tile_keeping<const ROWS: usize, const VECTORS: usize>(t: &Tile<Half>) {
     debug_assert_eq!(t.w_stride, PANEL);
     // SAFETY: as in `tile`; the columns of all steps are written where the caller promises room for them.
     unsafe { rows_of_registers!(keeping, t, ROWS, VECTORS) }
-}
-
-/// Bytes from one step to the next.
-fn stride<W>(t: &Tile<W>) -> usize {
-    t.w_stride.wrapping_mul(size_of::<W>())
 }

@@ -194,3 +194,9 @@ pub(super) unsafe fn by_vectors<S: Simd, W: Element, const ROWS: usize, const VE
         }
     }
 }
+
+/// Bytes from one step of the weights to the next.
+#[cfg(all(target_arch = "x86_64", not(fuzzing)))]
+fn stride<W>(t: &Tile<W>) -> usize {
+    t.w_stride.wrapping_mul(size_of::<W>())
+}
