@@ -22,7 +22,7 @@ const MAY_USE: [(&str, &[&str]); 28] = [
     // `tokenizer.json` is JSON of a limited number of values.
     ("tokenizer", &["bounded_json", "files"]),
     ("pixels", &["tensor"]),
-    ("photo", &["budget", "cancel", "kernels", "pixels", "tensor"]),
+    ("photo", &["budget", "cancel", "kernels", "pixels", "tensor", "threads"]),
     ("preprocess", &["kernels", "pixels", "tensor", "threads"]),
     ("tables", &["files"]),
     ("layers", &["tensor", "kernels", "weights"]),

@@ -270,12 +270,10 @@ impl ImageEncoder {
     /// Encodes a batch to `out [images, embed_dim]`; `pixels` writes the pixels of one image. Leaves the rows of failed
     /// images as they are.
     fn run(&self, images: usize, out: &mut [f32], failures: Failures, pixels: &WritePixels<'_>) -> Failures {
-        let session = &*self.session;
         let out = Mutex::new(out);
-        session.install(|| {
-            batch::run_drawn(images, self.tower.rows(), session.options.batch_size, |pass| {
-                self.pass(&pass, &out, &failures, pixels);
-            });
+        self.session.install(|| {
+            let (rows, batch_size) = (self.tower.rows(), self.session.options.batch_size);
+            batch::run_drawn(images, rows, batch_size, |pass| self.pass(&pass, &out, &failures, pixels));
         });
         failures
     }
@@ -329,6 +327,8 @@ impl ImageEncoder {
         pixels: &WritePixels<'_>,
     ) -> Vec<usize> {
         let len = self.session.preprocess.pixel_len();
+        let have_idle = sharing == Sharing::Passes && items.len() * 2 <= threads::here();
+        let pixels = |index: usize, slot: &mut [f32]| threads::with_idle(have_idle, || pixels(index, slot));
         let one = |(index, slot): (usize, &mut [f32])| check(&self.cancel).and_then(|()| pixels(index, slot));
         let prepared: Vec<Result<(), Error>> = match sharing {
             Sharing::Items => items.clone().zip(slots.chunks_exact_mut(len)).map(one).collect(),

@@ -15,6 +15,7 @@ mod start;
 
 use std::cell::Cell;
 use std::sync::{Arc, OnceLock};
+use std::thread::LocalKey;
 
 use process::Generation;
 #[cfg(feature = "import")]
@@ -84,16 +85,35 @@ thread_local! {
     static IS_ALONE: Cell<bool> = const { Cell::new(false) };
 }
 
+thread_local! {
+    /// Whether other threads of the pool have nothing to do but what the calling thread shares with them.
+    static HAS_IDLE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work`, in which [`idle`] counts the threads of the pool if `are`: if there is less to do than there are threads.
+pub(crate) fn with_idle<R>(are: bool, work: impl FnOnce() -> R) -> R {
+    let _before = Before(&HAS_IDLE, HAS_IDLE.replace(are));
+    work()
+}
+
+/// Number of threads that can share what one thread could do alone, with the calling one: 1 if the others are not idle.
+#[cfg_attr(not(feature = "decode"), allow(dead_code))]
+pub(crate) fn idle() -> usize {
+    if HAS_IDLE.get() { here() } else { 1 }
+}
+
+/// Sets a mark back, also after a panic.
+struct Before(&'static LocalKey<Cell<bool>>, bool);
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        self.0.set(self.1);
+    }
+}
+
 /// Runs `work` on the calling thread alone: loops in it use no pool.
 fn alone<R>(work: impl FnOnce() -> R) -> R {
-    /// Sets the mark back, also after a panic.
-    struct Before(bool);
-    impl Drop for Before {
-        fn drop(&mut self) {
-            IS_ALONE.set(self.0);
-        }
-    }
-    let _before = Before(IS_ALONE.replace(true));
+    let _before = Before(&IS_ALONE, IS_ALONE.replace(true));
     work()
 }
 

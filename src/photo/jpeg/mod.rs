@@ -7,15 +7,19 @@
 //!
 //! Stricter than libjpeg in one respect: inconsistent or truncated data is an error, not a warning.
 
+mod ahead;
 mod coefficients;
 mod colour;
 mod frame;
 mod huffman;
+mod restarts;
 mod rows;
 mod scan;
 mod segments;
 mod smoothing;
 mod standard_tables;
+#[cfg(test)]
+mod tests;
 
 use super::decode_error::DecodeError;
 use super::headers::{Colours, Headers, Levels};
@@ -24,9 +28,12 @@ use crate::kernels::pixels::idct::Block;
 use crate::kernels::pixels::reduced::{squares_of, transform_blocks};
 use crate::kernels::{Isa, WordKernel, Words};
 use crate::pixels::RowSink;
+use crate::threads;
+use ahead::{Ahead, Planes};
 use coefficients::{BLOCK_BYTES, Plane};
 pub(super) use colour::ColourSpace;
 use frame::Frame;
+use restarts::Restarts;
 use rows::assemble;
 use scan::ScanReader;
 use segments::{Next, Scan, Segments};
@@ -212,7 +219,8 @@ fn read_block(
     Ok(())
 }
 
-/// Decodes the only scan and transforms each block at once; returns the offset of its end.
+/// Decodes the only scan and transforms each block at once; returns the offset of its end. Idle threads join where restart
+/// intervals begin with rows.
 fn decode_and_transform(
     bytes: &[u8],
     segments: &Segments<'_>,
@@ -224,16 +232,42 @@ fn decode_and_transform(
 ) -> Result<usize, DecodeError> {
     let isa = Isa::detect_or_portable();
     let tables = quantisation(segments, frame)?;
-    let mut reader = ScanReader::new(bytes, segments, scan);
     let in_mcu: usize = frame.components.iter().map(|component| component.h * component.v).sum();
-    let mut blocks = vec![[0; 64]; in_mcu * MCUS];
-    let mut lasts = vec![0; in_mcu * MCUS];
+    let rows_from = |reader: &mut ScanReader<'_, '_>, rows: &mut dyn Iterator<Item = &mut Planes>| {
+        let mut blocks = vec![[0; 64]; in_mcu * MCUS];
+        let mut lasts = vec![0; in_mcu * MCUS];
+        for planes in rows {
+            let (tables, blocks, lasts) = (&tables, &mut blocks, &mut lasts);
+            isa.run_words(McuRow { frame, reader, tables, blocks, lasts, planes })?;
+            reader.check()?;
+        }
+        Ok(())
+    };
+    if let Some((restarts, mut ahead)) = shared(bytes, segments, frame)? {
+        let from = |row: usize| restarts.at(row * frame.mcus_across).ok_or(DecodeError::Truncated);
+        assemble(isa, segments, frame, orient, budget, sink, |row, planes| {
+            ahead.row(row, planes, |first, rows| {
+                let mut reader = ScanReader::at_interval(bytes, segments, scan.clone(), from(first)?);
+                rows_from(&mut reader, &mut rows.iter_mut())
+            })
+        })?;
+        return Ok(restarts.end);
+    }
+    let mut reader = ScanReader::new(bytes, segments, scan);
     assemble(isa, segments, frame, orient, budget, sink, |_, planes| {
-        let (tables, blocks, lasts) = (&tables, &mut blocks, &mut lasts);
-        isa.run_words(McuRow { frame, reader: &mut reader, tables, blocks, lasts, planes })?;
-        reader.check()
+        rows_from(&mut reader, &mut std::iter::once(planes))
     })?;
     Ok(reader.position())
+}
+
+/// The restart intervals of the only scan, and rows for idle threads, if those can share it.
+fn shared(bytes: &[u8], segments: &Segments<'_>, frame: &Frame) -> Result<Option<(Restarts, Ahead)>, DecodeError> {
+    if segments.restart_interval == 0 || threads::idle() < 2 {
+        return Ok(None);
+    }
+    let mcus = frame.mcus_across * frame.mcus_down;
+    let Some(restarts) = Restarts::find(bytes, segments.at, segments.restart_interval, mcus) else { return Ok(None) };
+    Ok(Ahead::new(frame, restarts.rows(frame.mcus_across))?.map(|ahead| (restarts, ahead)))
 }
 
 /// Reads a row of MCUs and transforms it to samples.

@@ -1,6 +1,7 @@
 //! From the samples of components to rows of pixels.
 
 use super::super::decode_error::{DecodeError, try_filled};
+use super::ahead::{Planes, planes};
 use super::colour::{ColourSpace, Upsampling};
 use super::frame::Frame;
 use super::segments::Segments;
@@ -22,7 +23,7 @@ pub(super) fn assemble(
     orient: bool,
     budget: &Budget,
     sink: &mut dyn RowSink,
-    mut fill: impl FnMut(usize, &mut [Vec<u8>]) -> Result<(), DecodeError>,
+    mut fill: impl FnMut(usize, &mut Planes) -> Result<(), DecodeError>,
 ) -> Result<(), DecodeError> {
     let space = match segments.space {
         Some(space) if space.components() == frame.components.len() => space,
@@ -36,12 +37,9 @@ pub(super) fn assemble(
     let (width, height) = frame.decoded_size();
     sink.begin(width, height, orientation)?;
     let plane = |across: usize, rows: usize| try_filled(across, rows, 1, 0u8);
-    let planes = || -> Result<Vec<Vec<u8>>, DecodeError> {
-        frame.components.iter().map(|c| plane(c.blocks_across * c.side, c.v * c.side)).collect()
-    };
-    let (mut current, mut next) = (planes()?, planes()?);
+    let (mut current, mut next) = (planes(frame)?, planes(frame)?);
     // The last row of samples above `current`.
-    let mut above: Vec<Vec<u8>> = Vec::new();
+    let mut above: Planes = Vec::new();
     let mut rows: Vec<Vec<u8>> = Vec::new();
     for component in &frame.components {
         above.push(plane(component.blocks_across * component.side, 1)?);

@@ -52,6 +52,12 @@ impl<'a, 't> ScanReader<'a, 't> {
         }
     }
 
+    /// Starts at a restart interval, the data of which begins at `at`, as after its marker.
+    pub fn at_interval(bytes: &'a [u8], segments: &'t Segments<'_>, scan: Scan, (index, at): (usize, usize)) -> Self {
+        let reader = ScanReader::new(bytes, segments, scan);
+        ScanReader { bits: BitReader::new(bytes, at), next_restart: (index % 8) as u8, ..reader }
+    }
+
     /// Begins an MCU; reads the restart marker if one is due.
     #[inline(always)]
     pub fn begin_mcu(&mut self) -> Result<(), DecodeError> {
