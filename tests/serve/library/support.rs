@@ -124,6 +124,11 @@ impl Client {
         self.server.log()
     }
 
+    /// Waits until the server has said these words.
+    pub fn says(&self, words: &str) {
+        self.server.says(words);
+    }
+
     /// A request without a body; `headers` are whole lines.
     pub fn request(&self, method: &str, target: &str, headers: &[&str]) -> Reply {
         let host = if headers.iter().any(|line| line.starts_with("Host:")) { "" } else { "Host: localhost\r\n" };
