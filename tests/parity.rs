@@ -21,16 +21,16 @@ use clippie_testkit::checkpoint::{Layout, Model, golden};
 use parity::check;
 
 /// Bytes of disk that full-size models may take at the same time; README.md says so, too. A larger one is tested alone.
-const DISK: usize = 14_000_000_000;
-static FREE: (Mutex<usize>, Condvar) = (Mutex::new(DISK), Condvar::new());
+const DISK: u64 = 14_000_000_000;
+static FREE: (Mutex<u64>, Condvar) = (Mutex::new(DISK), Condvar::new());
 
 /// The disk that a full-size model takes while it is tested.
-struct Space(usize);
+struct Space(u64);
 
 impl Space {
     /// Waits until there is room for a checkpoint of `model`, its download and what it is converted to.
     fn take(model: &Model) -> Self {
-        let bytes = DISK.min(3 * 4 * model.parameters());
+        let bytes = DISK.min(3 * 4 * model.parameters() as u64);
         let free = FREE.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut free = FREE.1.wait_while(free, |free| *free < bytes).unwrap_or_else(PoisonError::into_inner);
         *free -= bytes;

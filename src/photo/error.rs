@@ -161,7 +161,7 @@ fn unreadable(name: &str) -> &'static str {
 
 /// The name of a format with its article, by how it is spoken.
 fn a(format: &str) -> String {
-    let article = if matches!(format, "AVIF" | "ICO" | "SVG") { "an" } else { "a" };
+    let article = if matches!(format, "AVIF" | "ICO" | "OpenEXR" | "SVG") { "an" } else { "a" };
     format!("{article} {format}")
 }
 
@@ -205,6 +205,6 @@ mod tests {
 
     #[test]
     fn formats_have_their_articles() {
-        assert_eq!(["AVIF", "SVG", "JPEG", "HEIC", "raw"].map(a), ["an AVIF", "an SVG", "a JPEG", "a HEIC", "a raw"]);
+        assert_eq!(["AVIF", "JPEG", "HEIC", "raw"].map(a), ["an AVIF", "a JPEG", "a HEIC", "a raw"]);
     }
 }

@@ -173,20 +173,21 @@ mod tests {
 
     #[test]
     fn unsupported_formats_are_named_with_the_remedy() {
-        let cases: [(&[u8], &str); 9] = [
-            (b"8BPS\0\x01", "PSD"),
-            (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
-            (b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- x -->\n<svg/>", "SVG"),
-            (b"%PDF-1.7", "PDF"),
-            (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
-            (b"\0\0\x01\0\x01\0\x10\x10\0\0\x01\0\x20\0\x68\x04\0\0\x16\0\0\0", "ICO"),
-            (b"\0\0\x02\0\x02\0\x10\x10\0\0\x01\0\x20\0\x68\x04\0\0\x26\0\0\0", "ICO"),
-            (b"\0\0\x02\0\0\0\0\0\0\0\0\0\x40\x01\xf0\0\x18\0pixels", "TGA"),
-            (b"\0\x01\x01\0\0\0\x01\x18\0\0\0\0\x40\x01\xf0\0\x08\0pixels", "TGA"),
+        let cases: [(&[u8], &str); 10] = [
+            (b"8BPS\0\x01", "a PSD"),
+            (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG"),
+            (b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- x -->\n<svg/>", "an SVG"),
+            (b"%PDF-1.7", "a PDF"),
+            (b"\x76\x2f\x31\x01\x02\0\0\0", "an OpenEXR"),
+            (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000"),
+            (b"\0\0\x01\0\x01\0\x10\x10\0\0\x01\0\x20\0\x68\x04\0\0\x16\0\0\0", "an ICO"),
+            (b"\0\0\x02\0\x02\0\x10\x10\0\0\x01\0\x20\0\x68\x04\0\0\x26\0\0\0", "an ICO"),
+            (b"\0\0\x02\0\0\0\0\0\0\0\0\0\x40\x01\xf0\0\x18\0pixels", "a TGA"),
+            (b"\0\x01\x01\0\0\0\x01\x18\0\0\0\0\x40\x01\xf0\0\x08\0pixels", "a TGA"),
         ];
         for (bytes, format) in cases {
             let error = Format::detect(bytes, "x.jpg").unwrap_err().to_string();
-            assert!(error.starts_with("x.jpg is a") && error.contains(&format!(" {format} file")), "{error}");
+            assert!(error.starts_with(&format!("x.jpg is {format} file")), "{error}");
             assert!(error.contains("convert it to JPEG"), "{error}");
         }
     }

@@ -262,12 +262,13 @@ fn decode_and_transform(
 
 /// The restart intervals of the only scan, and rows for idle threads, if those can share it.
 fn shared(bytes: &[u8], segments: &Segments<'_>, frame: &Frame) -> Result<Option<(Restarts, Ahead)>, DecodeError> {
-    if segments.restart_interval == 0 || threads::idle() < 2 {
+    let (interval, mcus) = (segments.restart_interval, frame.mcus_across * frame.mcus_down);
+    if interval == 0 || threads::idle() < 2 {
         return Ok(None);
     }
-    let mcus = frame.mcus_across * frame.mcus_down;
-    let Some(restarts) = Restarts::find(bytes, segments.at, segments.restart_interval, mcus) else { return Ok(None) };
-    Ok(Ahead::new(frame, restarts.rows(frame.mcus_across))?.map(|ahead| (restarts, ahead)))
+    // The search reads all of the scan: only for a photo that is worth it.
+    let Some(ahead) = Ahead::new(frame, restarts::rows(interval, frame.mcus_across))? else { return Ok(None) };
+    Ok(Restarts::find(bytes, segments.at, interval, mcus).map(|restarts| (restarts, ahead)))
 }
 
 /// Reads a row of MCUs and transforms it to samples.

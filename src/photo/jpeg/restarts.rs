@@ -21,10 +21,9 @@ impl Restarts {
         if interval == 0 || count > MOST {
             return None;
         }
-        let (mut starts, mut at) = (Vec::with_capacity(count), at);
-        starts.push(at);
+        let (mut starts, mut at) = (vec![at], at);
         loop {
-            at += bytes.get(at..)?.iter().position(|&byte| byte == 0xff)?;
+            at += marked(bytes.get(at..)?)?;
             match *bytes.get(at + 1)? {
                 0 => at += 2,
                 // A byte that fills.
@@ -40,15 +39,6 @@ impl Restarts {
         (starts.len() == count).then_some(Restarts { starts, end: at, interval })
     }
 
-    /// Of rows of `across` MCUs, every how many begin an interval.
-    pub fn rows(&self, across: usize) -> usize {
-        let (mut divisor, mut rest) = (self.interval, across);
-        while rest != 0 {
-            (divisor, rest) = (rest, divisor % rest);
-        }
-        self.interval / divisor
-    }
-
     /// The interval that an MCU begins, and where its data is.
     pub fn at(&self, mcu: usize) -> Option<(usize, usize)> {
         let index = mcu / self.interval;
@@ -56,9 +46,45 @@ impl Restarts {
     }
 }
 
+/// Of rows of `across` MCUs, every how many begin an interval of `interval` MCUs.
+pub(super) fn rows(interval: usize, across: usize) -> usize {
+    let (mut divisor, mut rest) = (interval, across);
+    while rest != 0 {
+        (divisor, rest) = (rest, divisor % rest);
+    }
+    interval / divisor.max(1)
+}
+
+/// The place of the first byte of ones, which markers begin with.
+fn marked(bytes: &[u8]) -> Option<usize> {
+    const LOWEST: u64 = u64::MAX / 255;
+    // Eight bytes at a time: a byte of ones is a zero of the complement, from which a one borrows.
+    let (words, _) = bytes.as_chunks::<8>();
+    let has_none = |word: &&[u8; 8]| {
+        let word = u64::from_ne_bytes(**word);
+        (!word).wrapping_sub(LOWEST) & word & (LOWEST << 7) == 0
+    };
+    let before = words.iter().take_while(has_none).count() * 8;
+    bytes.get(before..)?.iter().position(|&byte| byte == 0xff).map(|place| before + place)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_of_ones_are_found_anywhere() {
+        for len in 0..40 {
+            for other in [0, 1, 0x7f, 0x80, 0xfe] {
+                let mut bytes = vec![other; len];
+                assert_eq!(marked(&bytes), None);
+                for place in (0..len).rev() {
+                    bytes[place] = 0xff;
+                    assert_eq!(marked(&bytes), Some(place));
+                }
+            }
+        }
+    }
 
     #[test]
     fn intervals_are_found_or_the_scan_is_read_in_order() {
@@ -66,7 +92,7 @@ mod tests {
         let found = Restarts::find(scan, 0, 3, 12).unwrap();
         assert_eq!((&*found.starts, found.end), (&[0, 7, 11, 13][..], 15));
         assert_eq!([0, 3, 6].map(|mcu| found.at(mcu)), [Some((0, 0)), Some((1, 7)), Some((2, 11))]);
-        assert_eq!([1, 3, 6, 4, 5].map(|across| found.rows(across)), [3, 1, 1, 3, 3]);
+        assert_eq!([1, 3, 6, 4, 5].map(|across| rows(3, across)), [3, 1, 1, 3, 3]);
         for (mcus, interval) in [(12, 0), (9, 3), (13, 3), (12, 4), (usize::MAX, 1)] {
             assert!(Restarts::find(scan, 0, interval, mcus).is_none(), "{mcus} {interval}");
         }

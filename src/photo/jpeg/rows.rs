@@ -15,7 +15,7 @@ const TRANSFORM: u64 = 64;
 /// Converts rows of MCUs to rows of pixels and delivers them.
 ///
 /// `fill` writes the samples of a row of MCUs into one plane for each component. Pixels lag one row of MCUs behind,
-/// because the interpolation of chroma needs one row of samples above and below; no other samples are kept.
+/// because the interpolation of chroma needs one row of samples above and below; no other samples are kept here.
 pub(super) fn assemble(
     isa: Isa,
     segments: &Segments<'_>,
