@@ -18,7 +18,7 @@ mod scan;
 mod segments;
 mod smoothing;
 mod standard_tables;
-#[cfg(test)]
+#[cfg(all(test, repository))]
 mod tests;
 
 use super::decode_error::DecodeError;
