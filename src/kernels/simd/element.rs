@@ -117,7 +117,9 @@ mod tests {
     /// rows, which widen them in registers, and for many.
     #[test]
     fn products_with_another_type_have_the_bits_of_floats() {
-        for (rows, k, n) in [(1, 5, 16), (3, 40, 50), (14, 33, 40), (30, 33, 40), (30, 800, 33), (61, 801, 70)] {
+        for (rows, k, n) in
+            [(1, 5, 16), (3, 40, 50), (14, 33, 40), (30, 33, 40), (30, 800, 33), (61, 801, 70), (61, 1000, 70)]
+        {
             let a = reference::noise("a", rows * k, 1.0);
             let weights = reference::noise("w", k * n, 100.0).into_iter().map(f32::trunc).collect::<Vec<_>>();
             let floats = reference::pack(&weights, k, n);

@@ -43,9 +43,13 @@ impl Ahead {
     /// those before.
     pub fn new(frame: &Frame, step: usize) -> Result<Option<Ahead>, DecodeError> {
         let bytes: usize = frame.components.iter().map(|c| c.blocks_across * c.side * c.v * c.side).sum();
+        let threads = threads::idle();
+        if threads < 2 || frame.blocks() < LEAST_BLOCKS {
+            return Ok(None);
+        }
         let task = TASK_ROWS.next_multiple_of(step.max(1));
-        let tasks = (threads::idle() * TASKS).min(MOST_BYTES / bytes.max(1) / task);
-        if threads::idle() < 2 || tasks < 2 || frame.blocks() < LEAST_BLOCKS || frame.mcus_down <= task {
+        let tasks = (threads * TASKS).min(MOST_BYTES / bytes.max(1) / task);
+        if tasks < 2 || frame.mcus_down <= task {
             return Ok(None);
         }
         let count = (tasks * task).min(frame.mcus_down);

@@ -28,7 +28,6 @@ use crate::kernels::pixels::idct::Block;
 use crate::kernels::pixels::reduced::{squares_of, transform_blocks};
 use crate::kernels::{Isa, WordKernel, Words};
 use crate::pixels::RowSink;
-use crate::threads;
 use ahead::{Ahead, Planes};
 use coefficients::{BLOCK_BYTES, Plane};
 pub(super) use colour::ColourSpace;
@@ -233,11 +232,10 @@ fn decode_and_transform(
     let isa = Isa::detect_or_portable();
     let tables = quantisation(segments, frame)?;
     let in_mcu: usize = frame.components.iter().map(|component| component.h * component.v).sum();
-    let rows_from = |reader: &mut ScanReader<'_, '_>, rows: &mut dyn Iterator<Item = &mut Planes>| {
-        let mut blocks = vec![[0; 64]; in_mcu * MCUS];
-        let mut lasts = vec![0; in_mcu * MCUS];
+    let scratch = || (vec![[0; 64]; in_mcu * MCUS], vec![0; in_mcu * MCUS]);
+    let rows_from = |reader: &mut ScanReader<'_, '_>, scratch: &mut (Vec<Block>, Vec<u8>), rows: &mut [Planes]| {
         for planes in rows {
-            let (tables, blocks, lasts) = (&tables, &mut blocks, &mut lasts);
+            let (tables, (blocks, lasts)) = (&tables, &mut *scratch);
             isa.run_words(McuRow { frame, reader, tables, blocks, lasts, planes })?;
             reader.check()?;
         }
@@ -248,14 +246,14 @@ fn decode_and_transform(
         assemble(isa, segments, frame, orient, budget, sink, |row, planes| {
             ahead.row(row, planes, |first, rows| {
                 let mut reader = ScanReader::at_interval(bytes, segments, scan.clone(), from(first)?);
-                rows_from(&mut reader, &mut rows.iter_mut())
+                rows_from(&mut reader, &mut scratch(), rows)
             })
         })?;
         return Ok(restarts.end);
     }
-    let mut reader = ScanReader::new(bytes, segments, scan);
+    let (mut reader, mut scratch) = (ScanReader::new(bytes, segments, scan), scratch());
     assemble(isa, segments, frame, orient, budget, sink, |_, planes| {
-        rows_from(&mut reader, &mut std::iter::once(planes))
+        rows_from(&mut reader, &mut scratch, std::slice::from_mut(planes))
     })?;
     Ok(reader.position())
 }
@@ -263,7 +261,7 @@ fn decode_and_transform(
 /// The restart intervals of the only scan, and rows for idle threads, if those can share it.
 fn shared(bytes: &[u8], segments: &Segments<'_>, frame: &Frame) -> Result<Option<(Restarts, Ahead)>, DecodeError> {
     let (interval, mcus) = (segments.restart_interval, frame.mcus_across * frame.mcus_down);
-    if interval == 0 || threads::idle() < 2 {
+    if interval == 0 {
         return Ok(None);
     }
     // The search reads all of the scan: only for a photo that is worth it.
